@@ -1,0 +1,41 @@
+//go:build unix
+
+package weights
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// mapping is the bytes of an open file.
+type mapping struct{ data []byte }
+
+func mapFile(f *os.File, size int) (*mapping, error) {
+	data, err := unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, err
+	}
+	return &mapping{data}, nil
+}
+
+func (m *mapping) close() error {
+	if m.data == nil {
+		return nil
+	}
+	data := m.data
+	m.data = nil
+	return unix.Munmap(data)
+}
+
+// syncDir makes a rename in dir last through a crash.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	// Some file systems refuse to sync a folder; the rename stands all the same.
+	_ = d.Sync()
+	return nil
+}

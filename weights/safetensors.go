@@ -1,0 +1,370 @@
+package weights
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"olmo/tensor"
+)
+
+// maxHeader is the longest safetensors header that any reader accepts
+// (safetensors 0.5, src/tensor.rs, MAX_HEADER_SIZE).
+const maxHeader = 100_000_000
+
+// place is where a tensor's bytes lie in its file, for errors.
+type place struct {
+	name       string
+	begin, end uint64
+}
+
+// openSafetensors maps one .safetensors file.
+func openSafetensors(path string) (*Set, error) {
+	m, err := openMapped(path)
+	if err != nil {
+		return nil, err
+	}
+	s, err := parseSafetensors(path, m.data)
+	if err != nil {
+		return nil, errors.Join(err, m.close())
+	}
+	s.files = []*mapping{m}
+	return s, nil
+}
+
+// parseSafetensors reads the header; the tensors point into data. The checks
+// are those of the safetensors library: names once each, every tensor as long
+// as its shape says, no byte of the buffer unused or used twice.
+func parseSafetensors(path string, data []byte) (*Set, error) {
+	fail := func(at int64, format string, args ...any) error {
+		return &FileError{path, at, fmt.Errorf(format, args...)}
+	}
+	if len(data) < 8 {
+		return nil, fail(int64(len(data)), "the file ends within the 8 bytes of the header's length; it is empty, cut short or no safetensors file")
+	}
+	n := binary.LittleEndian.Uint64(data)
+	if n > maxHeader {
+		return nil, fail(0, "the header would be %d bytes long, more than the %d allowed; this is no safetensors file", n, maxHeader)
+	}
+	if n > uint64(len(data)-8) {
+		return nil, fail(0, "the header would be %d bytes long, but only %d follow; the file is cut short", n, len(data)-8)
+	}
+	header, buffer := data[8:8+n], data[8+n:]
+	if n == 0 || header[0] != '{' {
+		return nil, fail(8, "the header is no JSON object; this is no safetensors file")
+	}
+	dec := json.NewDecoder(bytes.NewReader(header))
+	at := func() int64 { return 8 + dec.InputOffset() }
+	if _, err := dec.Token(); err != nil {
+		return nil, fail(at(), "header: %w", err)
+	}
+	s := &Set{path: path, tensors: map[string]Named{}, metadata: map[string]string{}}
+	var places []place
+	seenMetadata := false
+	for dec.More() {
+		tok, err := dec.Token()
+		if err != nil {
+			return nil, fail(at(), "header: %w", err)
+		}
+		name := tok.(string) // a JSON object's key can be nothing else
+		if name == "__metadata__" {
+			if seenMetadata {
+				return nil, fail(at(), "header: __metadata__ appears twice")
+			}
+			seenMetadata = true
+			if err := dec.Decode(&s.metadata); err != nil {
+				return nil, fail(at(), "header: __metadata__ must hold strings only: %w", err)
+			}
+			continue
+		}
+		if _, ok := s.tensors[name]; ok {
+			return nil, fail(at(), "header: tensor %.200q appears twice", name)
+		}
+		var info struct {
+			DType   string   `json:"dtype"`
+			Shape   []int    `json:"shape"`
+			Offsets []uint64 `json:"data_offsets"`
+		}
+		if err := dec.Decode(&info); err != nil {
+			return nil, fail(at(), "header: tensor %.200q: %w", name, err)
+		}
+		d, err := tensor.Parse(info.DType)
+		if err != nil || d.String() != info.DType || d.IsQuantized() {
+			return nil, fail(at(), "header: tensor %.200q: dtype %.40q is not one that can be read", name, info.DType)
+		}
+		if len(info.Offsets) != 2 {
+			return nil, fail(at(), "header: tensor %.200q: data_offsets must be two numbers, not %d", name, len(info.Offsets))
+		}
+		size, err := d.Bytes(info.Shape)
+		if err != nil {
+			return nil, fail(at(), "header: tensor %.200q: %w", name, err)
+		}
+		begin, end := info.Offsets[0], info.Offsets[1]
+		if begin > end || end > uint64(len(buffer)) {
+			return nil, fail(at(), "header: tensor %.200q lies at %d to %d of %d bytes of data; the file is cut short or damaged", name, begin, end, len(buffer))
+		}
+		if end-begin != uint64(size) {
+			return nil, fail(at(), "header: tensor %.200q: %v of shape %v takes %d bytes, data_offsets hold %d", name, d, info.Shape, size, end-begin)
+		}
+		if info.Shape == nil {
+			info.Shape = []int{}
+		}
+		s.tensors[name] = Named{Name: name, Tensor: tensor.Tensor{DType: d, Shape: info.Shape, Data: buffer[begin:end:end]}}
+		places = append(places, place{name, begin, end})
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, fail(at(), "header: %w", err)
+	}
+	if rest := bytes.TrimLeft(header[dec.InputOffset():], " \x00\t\r\n"); len(rest) > 0 {
+		return nil, fail(at(), "header: %d bytes follow the JSON object", len(rest))
+	}
+	if s.metadata == nil { // "__metadata__": null
+		s.metadata = map[string]string{}
+	}
+	slices.SortFunc(places, func(a, b place) int {
+		if a.begin != b.begin {
+			return cmp.Compare(a.begin, b.begin)
+		}
+		return cmp.Compare(a.end, b.end)
+	})
+	var end uint64
+	last := "the header"
+	for _, p := range places {
+		if p.begin != end {
+			what := "overlaps"
+			if p.begin > end {
+				what = "leaves unused bytes after"
+			}
+			return nil, fail(int64(8+n+end), "tensor %.200q at %d %s %.200q, which ends at %d", p.name, p.begin, what, last, end)
+		}
+		end, last = p.end, p.name
+	}
+	if end != uint64(len(buffer)) {
+		return nil, fail(int64(8+n+end), "%d bytes follow the last tensor", uint64(len(buffer))-end)
+	}
+	s.sort()
+	return s, nil
+}
+
+// safetensorsHeader returns the length prefix and the header, padded with
+// spaces to a multiple of 8, and the tensors in the order of their bytes. The
+// header's keys are in byte order of names; so are the bytes, after the
+// tensors are sorted by the size of their numbers, largest first, which keeps
+// every tensor aligned.
+func safetensorsHeader(tensors []Named, metadata map[string]string) ([]byte, []Named, error) {
+	ts, err := sorted(tensors)
+	if err != nil {
+		return nil, nil, err
+	}
+	layout := slices.Clone(ts)
+	slices.SortStableFunc(layout, func(a, b Named) int { return b.DType.Size() - a.DType.Size() })
+	offsets := map[string][2]int{}
+	end := 0
+	for _, t := range layout {
+		if t.Name == "__metadata__" {
+			return nil, nil, errors.New("a tensor cannot be named __metadata__")
+		}
+		if t.DType.IsQuantized() {
+			return nil, nil, fmt.Errorf("tensor %s: safetensors has no dtype %v; write GGUF, or convert it first", t.Name, t.DType)
+		}
+		size, err := t.DType.Bytes(t.Shape)
+		if err != nil {
+			return nil, nil, fmt.Errorf("tensor %s: %w", t.Name, err)
+		}
+		offsets[t.Name] = [2]int{end, end + size}
+		end += size
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	put := func(v any) error {
+		if err := enc.Encode(v); err != nil {
+			return err
+		}
+		b.Truncate(b.Len() - 1) // Encode ends with a newline
+		return nil
+	}
+	b.Write(make([]byte, 8))
+	b.WriteByte('{')
+	if len(metadata) > 0 {
+		b.WriteString(`"__metadata__":`)
+		if err := put(metadata); err != nil { // json sorts the keys
+			return nil, nil, err
+		}
+	}
+	for _, t := range ts {
+		if b.Bytes()[b.Len()-1] != '{' {
+			b.WriteByte(',')
+		}
+		if err := put(t.Name); err != nil {
+			return nil, nil, err
+		}
+		b.WriteByte(':')
+		shape := t.Shape
+		if shape == nil {
+			shape = []int{}
+		}
+		err := put(struct {
+			DType   string `json:"dtype"`
+			Shape   []int  `json:"shape"`
+			Offsets [2]int `json:"data_offsets"`
+		}{t.DType.String(), shape, offsets[t.Name]})
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	b.WriteByte('}')
+	for b.Len()%8 != 0 {
+		b.WriteByte(' ')
+	}
+	if b.Len()-8 > maxHeader {
+		return nil, nil, fmt.Errorf("a header of %d bytes is more than readers accept (%d)", b.Len()-8, maxHeader)
+	}
+	binary.LittleEndian.PutUint64(b.Bytes(), uint64(b.Len()-8))
+	return b.Bytes(), layout, nil
+}
+
+// WriteSafetensors writes tensors, given in any order, to path: first to a
+// temporary file beside it, which is fsynced and renamed. It holds one tensor
+// at a time. The same tensors and metadata always give the same bytes.
+func WriteSafetensors(path string, tensors []Named, metadata map[string]string) error {
+	header, layout, err := safetensorsHeader(tensors, metadata)
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	err = writeAtomic(path, func(f *os.File) error {
+		if _, err := f.Write(header); err != nil {
+			return err
+		}
+		for _, n := range layout {
+			t, err := n.Value()
+			if err != nil {
+				return err
+			}
+			if _, err := f.Write(t.Data); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return nil
+}
+
+// shardIndex is model.safetensors.index.json.
+type shardIndex struct {
+	Metadata  map[string]any    `json:"metadata"`
+	WeightMap map[string]string `json:"weight_map"`
+}
+
+// WriteShards writes tensors into dir as Hugging Face does: as
+// model.safetensors, or, where they take more than maxBytes, as
+// model-00001-of-0000N.safetensors of at most maxBytes each (a larger tensor
+// has a file of its own) with model.safetensors.index.json, which is written
+// last. Shards take the tensors in byte order of names. It returns the names of
+// the files that it wrote.
+func WriteShards(dir string, tensors []Named, metadata map[string]string, maxBytes int64) ([]string, error) {
+	ts, err := sorted(tensors)
+	if err != nil {
+		return nil, fmt.Errorf("writing %s: %w", dir, err)
+	}
+	var shards [][]Named
+	var total, size int64
+	for _, t := range ts {
+		n, err := t.DType.Bytes(t.Shape)
+		if err != nil {
+			return nil, fmt.Errorf("writing %s: tensor %s: %w", dir, t.Name, err)
+		}
+		if len(shards) == 0 || size+int64(n) > maxBytes && size > 0 {
+			shards, size = append(shards, nil), 0
+		}
+		shards[len(shards)-1] = append(shards[len(shards)-1], t)
+		size += int64(n)
+		total += int64(n)
+	}
+	if len(shards) <= 1 {
+		err := WriteSafetensors(filepath.Join(dir, "model.safetensors"), ts, metadata)
+		return []string{"model.safetensors"}, err
+	}
+	index := shardIndex{map[string]any{"total_size": total}, map[string]string{}}
+	var files []string
+	for i, shard := range shards {
+		file := fmt.Sprintf("model-%05d-of-%05d.safetensors", i+1, len(shards))
+		if err := WriteSafetensors(filepath.Join(dir, file), shard, metadata); err != nil {
+			return files, err
+		}
+		files = append(files, file)
+		for _, t := range shard {
+			index.WeightMap[t.Name] = file
+		}
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(index); err != nil {
+		return files, err
+	}
+	path := filepath.Join(dir, "model.safetensors.index.json")
+	err = writeAtomic(path, func(f *os.File) error {
+		_, err := f.Write(b.Bytes())
+		return err
+	})
+	if err != nil {
+		return files, fmt.Errorf("writing %s: %w", path, err)
+	}
+	return append(files, filepath.Base(path)), nil
+}
+
+// openIndex opens the shards that model.safetensors.index.json names.
+func openIndex(path string) (*Set, error) {
+	m, err := openMapped(path)
+	if err != nil {
+		return nil, err
+	}
+	defer m.close()
+	var index shardIndex
+	dec := json.NewDecoder(bytes.NewReader(m.data))
+	if err := dec.Decode(&index); err != nil {
+		return nil, &FileError{path, dec.InputOffset(), err}
+	}
+	if len(index.WeightMap) == 0 {
+		return nil, fmt.Errorf("%s: weight_map names no tensor", path)
+	}
+	s := &Set{path: path, tensors: map[string]Named{}, metadata: map[string]string{}}
+	fail := func(err error) (*Set, error) { return nil, errors.Join(err, s.Close()) }
+	shards := map[string]*Set{}
+	for _, name := range slices.Sorted(maps.Keys(index.WeightMap)) {
+		file := index.WeightMap[name]
+		shard := shards[file]
+		if shard == nil {
+			if !filepath.IsLocal(file) || strings.ContainsAny(file, `/\`) {
+				return fail(fmt.Errorf("%s: tensor %.200q is said to be in %.200q, which is no file of this folder", path, name, file))
+			}
+			shard, err = openSafetensors(filepath.Join(filepath.Dir(path), file))
+			if err != nil {
+				return fail(fmt.Errorf("shard of %s: %w", path, err))
+			}
+			shards[file] = shard
+			s.files = append(s.files, shard.files...)
+			maps.Copy(s.metadata, shard.metadata)
+		}
+		t, ok := shard.tensors[name]
+		if !ok {
+			return fail(fmt.Errorf("%s: %w: %.200q, which %s says is there", shard.path, ErrNoTensor, name, path))
+		}
+		s.tensors[name] = t
+	}
+	s.sort()
+	return s, nil
+}
