@@ -1,0 +1,124 @@
+// Package kernel holds the arithmetic of the CPU device: matrix products,
+// attention, norms, the loss and the optimisers, each with one order of
+// operations that docs/numerics.md defines.
+//
+// What depends on the instruction set is a table of primitives (one tile of a
+// matrix product, a handful of row functions); everything else is written once
+// in Go on top of them. The plain Go primitives are the definition, and every
+// other table gives the same bits.
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"unsafe"
+)
+
+// primitives is what an instruction set provides. Slices of one call have equal
+// lengths unless said otherwise, and may alias only exactly.
+type primitives struct {
+	name string
+	// Rows and columns of the largest tile; columns are the width of a packed panel.
+	mr, nr int
+	// pairs: bf16 operands are packed two to a word for a dot product
+	// instruction. Otherwise they are float32 values, the odd one of a pair first.
+	pairs bool
+
+	// tile computes one piece of mr×nr sums; see tileArgs.
+	tile func(*tileArgs)
+
+	// round writes x rounded to bf16, as float32.
+	round func(dst, x []float32)
+	// roundSwap also exchanges the two halves of each pair; len(dst) is len(x)
+	// rounded up to even, a missing odd half is +0.
+	roundSwap func(dst, x []float32)
+	// roundPairs packs pairs into words, the even half low; len(dst) is (len(x)+1)/2.
+	roundPairs func(dst []uint32, x []float32)
+	// interleave packs even[i] and odd[i] into dst[i].
+	interleave func(dst []uint32, even, odd []float32)
+	// transpose writes dst[c*dstStride+r] = src[r*srcStride+c] for r < rows, c < cols.
+	transpose func(dst, src []float32, dstStride, srcStride, rows, cols int)
+
+	dot    func(x, y []float32) float32
+	sum    func(x []float32) float32
+	max    func(x []float32) float32
+	expSum func(dst, x []float32, m float32) float32 // dst = exp(x−m); returns sum(dst)
+
+	add       func(dst, a, b []float32)                      // a + b
+	scale     func(dst, x []float32, s float32)              // x*s
+	fma       func(acc, x, y []float32)                      // acc = fma(x, y, acc)
+	lin2      func(dst, a, b []float32, s, t float32)        // a*s + b*t, not fused
+	mulAdd    func(dst, b, g []float32, s float32)           // b*s + g, not fused
+	div       func(dst, x []float32, s float32)              // x / s
+	normApply func(y, x, w []float32, rstd float32)          // (x*rstd)*w
+	rmsDot    func(dy, w, x []float32, rstd float32) float32 // dot(dy*w, x*rstd)
+	rmsApply  func(dx, dy, w, x []float32, rstd, c float32)  // rstd*(dy*w − (x*rstd)*c)
+	rmsWeight func(acc, dy, x []float32, rstd float32)       // acc = fma(dy, x*rstd, acc)
+
+	swiglu     func(y, u, g []float32)
+	swigluBack func(du, dg, dy, u, g []float32)
+	rope       func(y1, y2, x1, x2, cos, sin []float32)
+	// softmaxBack: p = e*inv; ds = (p*(dp − delta))*scale. p and ds may alias e and dp.
+	softmaxBack func(p, ds, e, dp []float32, inv, delta, scale float32)
+	adamw       func(p, m, v, g []float32, s *adamwScalars)
+}
+
+// tileArgs describes one piece of a block of a matrix product:
+//
+//	c[i*ldc+j] = (mode&tileAdd ? c[i*ldc+j] : +0) + chain over k of a(i,k)*b[k*nr+j]
+//
+// for i < rows ≤ mr and j < nr. Strides are in bytes. In pair mode a and b hold
+// words of two bf16 values and k counts words.
+type tileArgs struct {
+	a, b, c   unsafe.Pointer
+	rowStride uintptr // of a, from one row to the next
+	kStride   uintptr // of a, from one term to the next
+	ldc       uintptr
+	k         int
+	rows      int
+	mode      int
+}
+
+const (
+	tileAdd   = 1 // add to c instead of to +0
+	tileFlush = 2 // read denormals as zero, flush results (bf16 products)
+)
+
+// isa is the table in use.
+var isa = choose()
+
+// CPU returns the name of the kernels in use: avx512bf16, avx512, avx2, neon or generic.
+func CPU() string { return isa.name }
+
+func choose() *primitives {
+	tables := available()
+	want := strings.TrimSpace(os.Getenv("OLMO_CPU"))
+	if want == "" {
+		return tables[0]
+	}
+	for _, t := range tables {
+		if t.name == want {
+			return t
+		}
+	}
+	names := make([]string, len(tables))
+	for i, t := range tables {
+		names[i] = t.name
+	}
+	for _, known := range []string{"avx512bf16", "avx512", "avx2", "neon", "generic"} {
+		if want == known {
+			chooseErr = fmt.Errorf("OLMO_CPU=%s: this machine lacks %s\nhint: it has %s", want, want, strings.Join(names, ", "))
+		}
+	}
+	if chooseErr == nil {
+		chooseErr = fmt.Errorf("OLMO_CPU=%s is not known\nhint: one of %s", want, strings.Join(names, ", "))
+	}
+	return tables[len(tables)-1]
+}
+
+var chooseErr error
+
+// Check reports an OLMO_CPU that this machine cannot serve. Programs call it
+// before any work; the kernels themselves then run in plain Go.
+func Check() error { return chooseErr }
