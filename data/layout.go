@@ -1,0 +1,222 @@
+package data
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// AttributePath is where the attributes called name of the document file doc
+// belong: <base>/documents/<rest> becomes <base>/attributes/<name>/<rest>.
+// The first folder called documents counts, as in Dolma 1.2.1.
+func AttributePath(doc, name string) (string, error) {
+	return substitute(doc, filepath.Join("attributes", name))
+}
+
+func substitute(doc, with string) (string, error) {
+	parts := strings.Split(filepath.ToSlash(doc), "/")
+	i := slices.Index(parts[:len(parts)-1], "documents")
+	if i < 0 {
+		return "", fmt.Errorf("%s is in no folder called documents\nhint: keep documents in <base>/documents/, or name a destination", doc)
+	}
+	parts[i] = filepath.ToSlash(with)
+	return filepath.FromSlash(strings.Join(parts, "/")), nil
+}
+
+// RejectsPath is where the bad records of the document file doc go when stage
+// reads it: <base>/rejects/<stage>/<rest>, as plain JSONL; beside the file
+// when it is in no folder called documents.
+func RejectsPath(doc, stage string) string {
+	p, err := substitute(doc, filepath.Join("rejects", stage))
+	if err != nil {
+		dir, name := filepath.Split(doc)
+		p = filepath.Join(dir, "rejects", stage, name)
+	}
+	for _, suffix := range []string{".gz", ".zst", ".jsonl", ".json"} {
+		p = strings.TrimSuffix(p, suffix)
+	}
+	return p + ".rejects.jsonl"
+}
+
+// ExpandGlobs lists the files that the patterns match, each pattern's matches
+// sorted, in the order of the patterns, each file once. Patterns are Python's:
+// *, ?, [abc], [!abc], ** for any depth; a folder stands for the files in it;
+// hidden files are passed over unless the pattern names the dot. A pattern
+// that matches nothing is in missing.
+func ExpandGlobs(patterns []string) (files, missing []string, err error) {
+	seen := map[string]bool{}
+	for _, p := range patterns {
+		found, err := expand(p)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(found) == 0 {
+			missing = append(missing, p)
+		}
+		for _, f := range found {
+			if !seen[f] {
+				seen[f] = true
+				files = append(files, f)
+			}
+		}
+	}
+	return files, missing, nil
+}
+
+func expand(pattern string) ([]string, error) {
+	if info, err := os.Stat(pattern); err == nil {
+		if !info.IsDir() {
+			return []string{pattern}, nil
+		}
+		pattern = filepath.Join(pattern, "*")
+	}
+	parts := strings.Split(filepath.ToSlash(pattern), "/")
+	root := ""
+	if parts[0] == "" || filepath.VolumeName(pattern) != "" {
+		root, parts = parts[0]+"/", parts[1:]
+	}
+	var out []string
+	if err := walkGlob(root, parts, &out); err != nil {
+		return nil, fmt.Errorf("expanding %s: %w", pattern, err)
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+// walkGlob appends the files below dir ("" or ending in a slash) that match.
+func walkGlob(dir string, parts []string, out *[]string) error {
+	part, last := parts[0], len(parts) == 1
+	if part == "" || part == "." {
+		if last {
+			return nil
+		}
+		if part == "." {
+			dir += "./"
+		}
+		return walkGlob(dir, parts[1:], out)
+	}
+	if !strings.ContainsAny(part, "*?[") {
+		if last {
+			if info, err := os.Stat(dir + part); err == nil && !info.IsDir() {
+				*out = append(*out, filepath.FromSlash(dir+part))
+			}
+			return nil
+		}
+		return walkGlob(dir+part+"/", parts[1:], out)
+	}
+	name := dir
+	if name == "" {
+		name = "."
+	}
+	entries, err := os.ReadDir(name)
+	if err != nil {
+		if os.IsNotExist(err) || !isDir(name) {
+			return nil
+		}
+		return err
+	}
+	if part == "**" && !last {
+		if err := walkGlob(dir, parts[1:], out); err != nil {
+			return err
+		}
+	}
+	for _, e := range entries {
+		hidden := strings.HasPrefix(e.Name(), ".")
+		folder := e.IsDir() || e.Type()&fs.ModeSymlink != 0 && isDir(dir+e.Name())
+		if part == "**" {
+			switch {
+			case hidden:
+			case folder:
+				err = walkGlob(dir+e.Name()+"/", parts, out)
+			case last:
+				*out = append(*out, filepath.FromSlash(dir+e.Name()))
+			}
+		} else if (!hidden || strings.HasPrefix(part, ".")) && matchName(part, e.Name()) {
+			switch {
+			case !last && folder:
+				err = walkGlob(dir+e.Name()+"/", parts[1:], out)
+			case last && !folder && !hidden:
+				*out = append(*out, filepath.FromSlash(dir+e.Name()))
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// matchName is Python's fnmatchcase for one path component.
+func matchName(pattern, name string) bool {
+	p, n := []rune(pattern), []rune(name)
+	pi, ni, star, mark := 0, 0, -1, 0
+	for ni < len(n) {
+		if pi < len(p) && p[pi] == '*' {
+			star, mark = pi, ni
+			pi++
+			continue
+		}
+		if pi < len(p) {
+			if ok, size := matchRune(p[pi:], n[ni]); ok {
+				pi += size
+				ni++
+				continue
+			}
+		}
+		if star < 0 {
+			return false
+		}
+		mark++
+		pi, ni = star+1, mark
+	}
+	for pi < len(p) && p[pi] == '*' {
+		pi++
+	}
+	return pi == len(p)
+}
+
+// matchRune matches c with the first item of p: a character, ? or a set. size
+// is the item's length.
+func matchRune(p []rune, c rune) (ok bool, size int) {
+	switch p[0] {
+	case '?':
+		return true, 1
+	case '[':
+		end := 1
+		if end < len(p) && p[end] == '!' {
+			end++
+		}
+		if end < len(p) && p[end] == ']' {
+			end++
+		}
+		for end < len(p) && p[end] != ']' {
+			end++
+		}
+		if end >= len(p) {
+			return c == '[', 1
+		}
+		set, not := p[1:end], false
+		if set[0] == '!' {
+			set, not = set[1:], true
+		}
+		in := false
+		for i := 0; i < len(set); i++ {
+			if i+2 < len(set) && set[i+1] == '-' {
+				in = in || set[i] <= c && c <= set[i+2]
+				i += 2
+			} else {
+				in = in || set[i] == c
+			}
+		}
+		return in != not, end + 1
+	}
+	return p[0] == c, 1
+}

@@ -1,0 +1,251 @@
+package data
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// MaxLine is the longest line that a Reader accepts, in bytes. A longer one
+// is a bad record: stages hold several lines in memory at once.
+const MaxLine = 64 << 20
+
+// ErrChanged is in the chain of a Reader's error when the file's size or time
+// changed while it was read.
+var ErrChanged = errors.New("the file changed while it was read")
+
+// Line is one line of a file without its line ending.
+type Line struct {
+	Bytes  []byte
+	Number int64 // from 1, blank lines counted
+	Offset int64 // of the first byte in the uncompressed file
+}
+
+// Reader reads a JSONL file line by line: plain, gzip (one member or many) or
+// Zstandard, told apart by the first bytes. Blank lines are passed over.
+type Reader struct {
+	path    string
+	file    *os.File
+	info    os.FileInfo
+	counter countingReader
+	unzip   io.Closer
+	buf     *bufio.Reader
+	long    []byte
+	line    int64
+	offset  int64
+}
+
+type countingReader struct {
+	r io.Reader
+	p *Progress
+}
+
+func (c *countingReader) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	if c.p != nil {
+		c.p.BytesDone.Add(int64(n))
+	}
+	return n, err
+}
+
+// OpenReader opens path for reading.
+func OpenReader(path string) (*Reader, error) { return openReader(path, nil) }
+
+// OpenReaderProgress is OpenReader that counts the file's bytes, as stored,
+// into p while they are read.
+func OpenReaderProgress(path string, p *Progress) (*Reader, error) { return openReader(path, p) }
+
+func openReader(path string, p *Progress) (*Reader, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reader{path: path, file: f}
+	if r.info, err = f.Stat(); err == nil && r.info.IsDir() {
+		err = fmt.Errorf("reading %s: it is a folder, want a file", path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	r.counter = countingReader{r: f, p: p}
+	in := bufio.NewReaderSize(&r.counter, 64<<10)
+	magic, err := in.Peek(4)
+	if err != nil && err != io.EOF {
+		f.Close()
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	var src io.Reader = in
+	switch {
+	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+		z, err := gzip.NewReader(in)
+		if err != nil {
+			f.Close()
+			return nil, fmt.Errorf("reading %s: %w", path, gzipError(err))
+		}
+		src, r.unzip = z, z
+	case isZstd(magic):
+		z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
+		if err != nil {
+			f.Close()
+			return nil, fmt.Errorf("reading %s: %w", path, err)
+		}
+		src, r.unzip = z, z.IOReadCloser()
+	case len(magic) > 0 && CompressionOf(path) != Plain:
+		// Reading compressed bytes as text would reject every line, one by
+		// one; say once what is wrong.
+		if c := magic[0]; c != '{' && c != ' ' && c != '\n' && c != '\r' && c != '\t' {
+			f.Close()
+			return nil, fmt.Errorf("reading %s: its name says %s but it starts with % x", path, CompressionOf(path), magic)
+		}
+	}
+	r.buf = bufio.NewReaderSize(src, 256<<10)
+	return r, nil
+}
+
+// isZstd knows a frame and a skippable frame.
+func isZstd(b []byte) bool {
+	return len(b) == 4 && (bytes.Equal(b, []byte{0x28, 0xb5, 0x2f, 0xfd}) ||
+		b[0]&0xf0 == 0x50 && b[1] == 0x2a && b[2] == 0x4d && b[3] == 0x18)
+}
+
+func gzipError(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// NextLine returns the following line, valid until the next call. At the end
+// of the file it returns io.EOF; a line above MaxLine gives a *RecordError
+// after which it may be called again; any other error is final.
+func (r *Reader) NextLine() (Line, error) {
+	for {
+		b, err := r.readLine()
+		if bad, ok := err.(*RecordError); ok {
+			return Line{}, bad
+		}
+		if err != nil && err != io.EOF {
+			return Line{}, fmt.Errorf("reading %s after line %d: %w", r.path, r.line, err)
+		}
+		start := r.offset
+		r.offset += int64(len(b))
+		if len(b) > 0 {
+			r.line++
+		}
+		b = bytes.TrimRight(b, "\r\n")
+		if len(bytes.TrimLeft(b, " \t\r")) > 0 {
+			return Line{Bytes: b, Number: r.line, Offset: start}, nil
+		}
+		if err == io.EOF {
+			return Line{}, r.end()
+		}
+	}
+}
+
+// readLine returns the next line with its ending. A line above MaxLine is
+// read to its end but not kept, and gives a *RecordError.
+func (r *Reader) readLine() ([]byte, error) {
+	b, err := r.buf.ReadSlice('\n')
+	if err != bufio.ErrBufferFull {
+		return b, err
+	}
+	r.long = append(r.long[:0], b...)
+	dropped := int64(0)
+	for err == bufio.ErrBufferFull {
+		b, err = r.buf.ReadSlice('\n')
+		if len(r.long)+len(b) <= MaxLine {
+			r.long = append(r.long, b...)
+		} else {
+			dropped += int64(len(b))
+		}
+	}
+	if dropped == 0 || (err != nil && err != io.EOF) {
+		return r.long, err
+	}
+	total := int64(len(r.long)) + dropped
+	bad := &RecordError{
+		File: r.path, Line: r.line + 1, Offset: r.offset, Raw: bytes.Clone(r.long[:1024]),
+		Err: fmt.Errorf("the line has %d bytes, more than the %d allowed", total, MaxLine),
+	}
+	r.long = nil
+	r.line++
+	r.offset += total
+	return nil, bad
+}
+
+// end is io.EOF, or an error when the file is no longer the one opened.
+func (r *Reader) end() error {
+	now, err := r.file.Stat()
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", r.path, err)
+	}
+	if now.Size() != r.info.Size() || !now.ModTime().Equal(r.info.ModTime()) {
+		return fmt.Errorf("reading %s: %w (%d bytes, then %d)\nhint: run again when nothing writes to it", r.path, ErrChanged, r.info.Size(), now.Size())
+	}
+	return io.EOF
+}
+
+// Next returns the following document. At the end of the file it returns
+// io.EOF; a record that cannot be read gives a *RecordError with its line and
+// its offset in bytes, and Next may be called again. Any other error is final.
+// The document's raw fields are valid until the next call.
+func (r *Reader) Next() (Document, error) {
+	line, err := r.NextLine()
+	if err != nil {
+		return Document{}, err
+	}
+	var d Document
+	if err := ParseDocument(line.Bytes, &d); err != nil {
+		return Document{}, r.BadLine(line, err)
+	}
+	return d, nil
+}
+
+// BadLine makes the error for a line that a stage cannot use.
+func (r *Reader) BadLine(line Line, err error) *RecordError {
+	return &RecordError{File: r.path, Line: line.Number, Offset: line.Offset, Raw: bytes.Clone(line.Bytes), Err: err}
+}
+
+// Path is the name that the file was opened under.
+func (r *Reader) Path() string { return r.path }
+
+// Close releases the file.
+func (r *Reader) Close() error {
+	if r.unzip != nil {
+		r.unzip.Close()
+	}
+	return r.file.Close()
+}
+
+// Compression is how a file is stored.
+type Compression int
+
+// The compressions of Dolma's files.
+const (
+	Plain Compression = iota
+	Gzip
+	Zstd
+)
+
+func (c Compression) String() string { return [...]string{"plain", "gzip", "zstd"}[c] }
+
+// CompressionOf tells a file's compression from its last suffix; an ending
+// .tmp is looked through.
+func CompressionOf(path string) Compression {
+	path = strings.TrimSuffix(path, ".tmp")
+	switch {
+	case strings.HasSuffix(path, ".gz"), strings.HasSuffix(path, ".gzip"):
+		return Gzip
+	case strings.HasSuffix(path, ".zst"), strings.HasSuffix(path, ".zstd"):
+		return Zstd
+	}
+	return Plain
+}
