@@ -1,3 +1,5 @@
+// Package dedupe marks documents, paragraphs and n-grams that a corpus holds
+// more than once, with a Bloom filter in Dolma's file format.
 package dedupe
 
 import (
@@ -255,16 +257,38 @@ func (f *Filter) Insert(hashes []uint64) {
 	}
 }
 
-// addNew is Contains, and Insert when it is false.
-func (f *Filter) addNew(hashes []uint64) (known bool) {
+// A position is the place of a bit in a filter; 32 bits do for filters up to
+// 512 MiB and halve what a batch of keys takes.
+type position interface{ ~uint32 | ~uint64 }
+
+// positionsOf appends where the bits of the hashes lie.
+func positionsOf[P position](f *Filter, dst []P, hashes []uint64) []P {
 	n := uint64(len(f.words))
-	for i, h := range hashes {
-		w := &f.words[h/32%n]
-		if *w&(1<<(h%32)) == 0 {
-			*w |= 1 << (h % 32)
-			f.Insert(hashes[i+1:])
-			return false
+	if n&(n-1) == 0 { // the usual case, and a division saved per hash
+		for _, h := range hashes {
+			dst = append(dst, P(h&(32*n-1)))
 		}
+		return dst
+	}
+	for _, h := range hashes {
+		dst = append(dst, P(h/32%n*32+h%32))
+	}
+	return dst
+}
+
+// known tells whether all bits are set, and with insert sets them.
+func known[P position](f *Filter, positions []P, insert bool) bool {
+	for i, p := range positions {
+		w := &f.words[p/32]
+		if *w&(1<<(p%32)) != 0 {
+			continue
+		}
+		if insert {
+			for _, p := range positions[i:] {
+				f.words[p/32] |= 1 << (p % 32)
+			}
+		}
+		return false
 	}
 	return true
 }

@@ -1,0 +1,230 @@
+package dedupe
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// The crate ahash 0.8.11 (default build, x86-64), RandomState::with_seeds(0,
+// 1, 2, 3), over String s, VecDeque [s] and VecDeque [s, "x", s].
+var ahashCases = []struct {
+	s                string
+	path, one, three uint64
+}{
+	{"", 0xdfd9e1541d02b257, 0x24b081280f07bdd7, 0x105056bfbf185d11},
+	{"a", 0x11a8807a89f15254, 0x3b6f91546e77c04d, 0x30c994e21a7381b},
+	{"ab", 0xdc1bd83c687e0ad6, 0xad885534e8d9f047, 0xd9d841747b9c3d7},
+	{"abc", 0x5eaa4312347f14ab, 0xc31c5e338c9fd95c, 0xabb60adc96b152e6},
+	{"abcd", 0xe7079074ef8f22a5, 0x2051feb92efcf7ef, 0x75a5791d768a1e45},
+	{"hello world", 0xa51c0ab86b57f049, 0x87b07b77dcc1e308, 0x434a13f83b8e670b},
+	{"0123456789abcdef", 0x9bdd6060ac49752, 0x15f7efa7abd403ae, 0x205271d02a2f1732},
+	{"in/documents/a-0000.jsonl.gz", 0xddff6e490aa9bcf5, 0xe8ceb1b2bc4f8e18, 0x16867ad66f25af50},
+	{"0123456789abcdef0123456789abcdef", 0x20a26a1a720cd4e3, 0x4af51c248c4733be, 0x61ce1b74cc26c371},
+	{"0123456789abcdef0123456789abcdefX", 0x4fb4ba4d1e298c56, 0xcf567a9718377cbf, 0x9596211e38620210},
+}
+
+func TestAhash(t *testing.T) {
+	f := &Filter{seeds: [][4]uint64{{0, 1, 2, 3}, {0, 1, 2, 3}, {0, 1, 2, 3}, {0, 1, 2, 3}, {0, 1, 2, 3}}}
+	f.start()
+	for _, c := range ahashCases {
+		if got := pathHash(c.s); got != c.path {
+			t.Errorf("pathHash(%q) = %#x, want %#x", c.s, got, c.path)
+		}
+		// Four states take the path of four at a time, the fifth the plain one.
+		for i, got := range f.Hashes(nil, c.s) {
+			if got != c.one {
+				t.Errorf("hash %d of [%q] = %#x, want %#x", i, c.s, got, c.one)
+			}
+		}
+		for i, got := range f.Hashes(nil, c.s, "x", c.s) {
+			if got != c.three {
+				t.Errorf("hash %d of [%q x %q] = %#x, want %#x", i, c.s, c.s, got, c.three)
+			}
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for _, c := range []struct {
+		n       int
+		p       float64
+		size, k int
+	}{
+		{30000, 1e-6, 1 << 20, 194}, // golden doc_text.bin and par.bin
+		{60000, 1e-6, 1 << 20, 97},  // golden decon.bin
+		{10_000_000, 1e-6, 1 << 26, 38},
+	} {
+		size := SizeFor(c.n, c.p)
+		if k := HashesFor(size, c.n); size != c.size || k != c.k {
+			t.Errorf("%d keys at %g: %d bytes, %d hashes; want %d, %d", c.n, c.p, size, k, c.size, c.k)
+		}
+	}
+}
+
+// gunzip reads a fixture of the reference programs, skipping without them.
+func gunzip(t testing.TB, elem ...string) []byte {
+	t.Helper()
+	root := os.Getenv("OLMO_GOLDEN")
+	if root == "" {
+		t.Skip("OLMO_GOLDEN is not set: the fixtures of the reference programs are not at hand")
+	}
+	f, err := os.Open(filepath.Join(append([]string{root}, elem...)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// Dolma's own filter files are read, hold the keys they should, and are
+// written back byte for byte.
+func TestFilterFile(t *testing.T) {
+	for _, name := range []string{"doc_text", "par", "decon"} {
+		want := gunzip(t, "data", "bloom", name+".bin.gz")
+		f, err := readFilter(bytes.NewReader(want), int64(len(want)))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		path := filepath.Join(t.TempDir(), "sub", name+".bin")
+		if err := f.Write(path); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s: written back, the file differs", name)
+		}
+		if f, err = ReadFilter(path); err != nil || f.Size() != 1<<20 {
+			t.Errorf("%s: reading it back: %v", name, err)
+		}
+	}
+}
+
+func TestFilterErrors(t *testing.T) {
+	f, err := NewFilter(64, 3, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "f.bin")
+	if err := f.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit := func(at int, v byte) []byte {
+		b := bytes.Clone(good)
+		b[at] = v
+		return b
+	}
+	for _, c := range []struct {
+		name string
+		b    []byte
+	}{
+		{"empty", nil},
+		{"magic", edit(0, 0)},
+		{"version", edit(4, 2)},
+		{"hash functions", edit(11, 0xff)},
+		{"no hash function", edit(8, 0)},
+		{"words", edit(12+3*32+3, 0x7f)},
+		{"no words", edit(12+3*32, 0)},
+		{"cut off", good[:len(good)-1]},
+		{"cut off in the seeds", good[:40]},
+	} {
+		if _, err := readFilter(bytes.NewReader(c.b), int64(len(c.b))); err == nil {
+			t.Errorf("%s: no error", c.name)
+		}
+	}
+	if _, err := readFilter(bytes.NewReader(append(bytes.Clone(good), 1, 2, 3)), int64(len(good)+3)); err != nil {
+		t.Errorf("a longer file, as Dolma leaves it over an older one: %v", err)
+	}
+	for _, k := range []int{0, -1, maxHashes + 1} {
+		if _, err := NewFilter(64, k, 1); err == nil {
+			t.Errorf("%d hash functions: no error", k)
+		}
+	}
+}
+
+func TestFilterMembers(t *testing.T) {
+	for _, size := range []int{1 << 10, 1000} {
+		testMembers(t, size)
+	}
+}
+
+func testMembers(t *testing.T, size int) {
+	f, err := NewFilter(size, HashesFor(size, 500), 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := make([]string, 500)
+	for i := range keys {
+		keys[i] = string(rune('a'+i%26)) + "-" + string(rune('A'+i/26))
+	}
+	twice := 0
+	for _, k := range keys {
+		if known(f, positionsOf[uint32](f, nil, f.Hashes(nil, k)), true) {
+			twice++
+		}
+	}
+	if twice > 5 { // p is 0.0004 when full
+		t.Errorf("%d of 500 new keys count as known", twice)
+	}
+	for _, k := range keys {
+		if h := f.Hashes(nil, k); !f.Contains(h) || !known(f, positionsOf[uint64](f, nil, h), false) {
+			t.Fatalf("%q was inserted and is not found", k)
+		}
+	}
+	if l := f.Load(); l < 0.4 || l > 0.6 {
+		t.Errorf("a filter filled as planned has a load of %.3f, want about 0.5", l)
+	}
+}
+
+func FuzzReadFilter(f *testing.F) {
+	filter, err := NewFilter(16, 2, 1)
+	if err != nil {
+		f.Fatal(err)
+	}
+	path := filepath.Join(f.TempDir(), "f.bin")
+	if err := filter.Write(path); err != nil {
+		f.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		filter, err := readFilter(bytes.NewReader(b), int64(len(b)))
+		if err == nil {
+			filter.Contains(filter.Hashes(nil, "x"))
+		}
+	})
+}
+
+func BenchmarkHashes(b *testing.B) {
+	f, err := NewFilter(1<<20, 20, 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	text := "It was the best of times, it was the worst of times, it was the age of wisdom."
+	var dst []uint64
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		dst = f.Hashes(dst[:0], text)
+	}
+}
