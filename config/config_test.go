@@ -1,0 +1,342 @@
+package config_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"olmo/config"
+)
+
+// duration is a count of steps or tokens, as OLMo writes them: 739328, 2e12T.
+type duration struct{ text string }
+
+func (d *duration) UnmarshalText(text []byte) error {
+	if strings.Trim(string(text), "0123456789.eTp") != "" {
+		return fmt.Errorf("%q is no duration", text)
+	}
+	d.text = string(text)
+	return nil
+}
+
+func (d duration) MarshalText() ([]byte, error) { return []byte(d.text), nil }
+
+type optimizer struct {
+	Name         string     `yaml:"name"`
+	LearningRate float64    `yaml:"learning_rate"`
+	Betas        [2]float64 `yaml:"betas"`
+	Eps          float64
+}
+
+type evaluator struct {
+	Label string
+	Limit int
+}
+
+func (e *evaluator) SetDefaults() { e.Limit = -1 }
+
+type common struct {
+	Seed int
+}
+
+type run struct {
+	common      `yaml:",inline"`
+	RunName     string               `yaml:"run_name"`
+	SaveFolder  string               `yaml:"save_folder"`
+	LoadPath    string               `yaml:"load_path"`
+	MaxDuration duration             `yaml:"max_duration"`
+	Optimizer   optimizer            `yaml:"optimizer"`
+	TimeLimit   *float64             `yaml:"time_limit"`
+	Paths       []string             `yaml:"paths"`
+	Evaluators  []evaluator          `yaml:"evaluators"`
+	Datasets    map[string][]string  `yaml:"datasets"`
+	ByName      map[string]evaluator `yaml:"by_name"`
+	Compile     *evaluator           `yaml:"compile"`
+	Wandb       any                  `yaml:"wandb"`
+	Batch       int                  `yaml:"batch"`
+	Micro       uint16               `yaml:"micro"`
+	Fused       bool                 `yaml:"fused"`
+	Internal    func()               `yaml:"-"`
+}
+
+func defaults() run {
+	return run{Batch: 512, Optimizer: optimizer{Name: "adamw", Betas: [2]float64{0.9, 0.95}, Eps: 1e-8}}
+}
+
+const official = `
+run_name: OLMo2-1B   # a comment
+seed: 6198
+save_folder: ${path.choose:${oc.env:OLMO_TEST_UNSET,no_exist}/checkpoints,https://example.org/x}/${run_name}
+max_duration: 2e12T
+optimizer:
+  name: lionw
+  learning_rate: 4e-4
+  eps: 1e-8
+time_limit: null
+fused: yes
+micro: ${batch}
+wandb:
+  project: ${run_name}-v1
+  group: ${.project}
+  rates: [1e-5, 1, on, "1"]
+evaluators:
+  - label: all
+  - label: c4
+    limit: 5
+datasets:
+  c4: [a.npy, 'b c.npy']
+compile: {label: x}
+`
+
+func TestParse(t *testing.T) {
+	got := defaults()
+	overrides := []string{"--optimizer.betas=[0.8,0.9]", "evaluators[0].limit=7", "--save-folder=${path.choose:.}/${seed}", "--fused"}
+	if err := config.Parse("x.yaml", []byte(official), overrides, &got); err != nil {
+		t.Fatal(err)
+	}
+	want := defaults()
+	want.Seed = 6198
+	want.RunName = "OLMo2-1B"
+	want.SaveFolder = "./6198"
+	want.MaxDuration = duration{"2e12T"}
+	want.Optimizer = optimizer{"lionw", 4e-4, [2]float64{0.8, 0.9}, 1e-8}
+	want.Fused = true
+	want.Micro = 512
+	want.Wandb = map[string]any{"project": "OLMo2-1B-v1", "group": "OLMo2-1B-v1", "rates": []any{1e-5, int64(1), true, "1"}}
+	want.Evaluators = []evaluator{{"all", 7}, {"c4", 5}}
+	want.Datasets = map[string][]string{"c4": {"a.npy", "b c.npy"}}
+	want.Compile = &evaluator{"x", -1}
+	compare(t, got, want)
+}
+
+func compare(t *testing.T, got, want run) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(duration{}, run{}), cmp.Comparer(func(a, b func()) bool { return true })); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestInterpolation(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"b.npy", "a.npy", "step2", "step10", "step10-unsharded", "stepx", "step11.tmp"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "step99"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("OLMO_TEST_DIR", dir)
+	t.Setenv("OLMO_TEST_BATCH", "8")
+	cases := []struct {
+		name, text string
+		get        func(run) any
+		want       any
+	}{
+		{"environment to integer", "batch: ${oc.env:OLMO_TEST_BATCH}", func(r run) any { return r.Batch }, 8},
+		{"environment default", "batch: ${oc.env:OLMO_TEST_UNSET, 9}", func(r run) any { return r.Batch }, 9},
+		{"environment default null", "time_limit: ${oc.env:OLMO_TEST_UNSET,null}", func(r run) any { return r.TimeLimit == nil }, true},
+		{"quoted argument", `run_name: ${oc.env:OLMO_TEST_UNSET,"a, b"}`, func(r run) any { return r.RunName }, "a, b"},
+		{"glob", "paths: ${path.glob:${oc.env:OLMO_TEST_DIR}/*.npy}", func(r run) any { return r.Paths }, []string{filepath.Join(dir, "a.npy"), filepath.Join(dir, "b.npy")}},
+		{"last checkpoint", "load_path: ${path.last_checkpoint:${oc.env:OLMO_TEST_DIR}}", func(r run) any { return r.LoadPath }, filepath.Join(dir, "step10")},
+		{"default of the struct", "batch: 3\nrun_name: b${batch}-${optimizer.name}", func(r run) any { return r.RunName }, "b3-adamw"},
+		{"whole list", "paths: [x, y]\ndatasets: {a: '${paths}'}", func(r run) any { return r.Datasets["a"] }, []string{"x", "y"}},
+		{"through a reference", "wandb: {a: {b: 5}, c: '${wandb.a}', d: '${wandb.c.b}'}", func(r run) any { return r.Wandb.(map[string]any)["d"] }, int64(5)},
+		{"parent", "wandb: {a: {b: '${..c}'}, c: hi}", func(r run) any { return r.Wandb.(map[string]any)["a"].(map[string]any)["b"] }, "hi"},
+		{"escaped", `run_name: '\${x} \\${batch}'`, func(r run) any { return r.RunName }, `${x} \512`},
+		{"anchor", "wandb: {a: &x {b: 1}, c: *x, d: {<<: *x, e: 2}}", func(r run) any { return r.Wandb },
+			map[string]any{"a": map[string]any{"b": int64(1)}, "c": map[string]any{"b": int64(1)}, "d": map[string]any{"b": int64(1), "e": int64(2)}}},
+		{"block text", "run_name: |\n  a\n  b\n", func(r run) any { return r.RunName }, "a\nb\n"},
+		{"numbers", "wandb: [1_000, 0x10, 1e-5, .5, -.inf, 1., 007, '5', 1.5e3, 2e12T]", func(r run) any { return r.Wandb },
+			[]any{int64(1000), int64(16), 1e-5, .5, math.Inf(-1), 1., int64(7), "5", 1.5e3, "2e12T"}},
+		{"empty file", "# nothing\n", func(r run) any { return r.Batch }, 512},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			r := defaults()
+			if err := config.Parse("x.yaml", []byte(c.text), nil, &r); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, c.get(r)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestErrors(t *testing.T) {
+	cases := []struct{ name, text, override, want string }{
+		{"unknown key", "seed: 1\noptimizer:\n  learning_rte: 1\n", "", "x.yaml:3: optimizer.learning_rte: unknown key\nhint: did you mean optimizer.learning_rate?"},
+		{"unknown override", "", "optimizer.lerning_rate=3", "override: optimizer.lerning_rate: unknown key\nhint: did you mean optimizer.learning_rate?"},
+		{"string for integer", "seed: abc", "", `x.yaml:1: seed: is the string "abc", want an integer`},
+		{"float for integer", "seed: 1e3", "", "x.yaml:1: seed: is the float 1e3, want an integer"},
+		{"null for integer", "batch:\n", "", "x.yaml:1: batch: is null, want an integer"},
+		{"list for string", "run_name: [a]", "", "x.yaml:1: run_name: is a list, want a string"},
+		{"scalar for mapping", "optimizer: adamw", "", `x.yaml:1: optimizer: is the string "adamw", want a mapping of keys`},
+		{"bool for number", "", "optimizer.eps=true", "override: optimizer.eps: is the bool true, want a number"},
+		{"too large", "micro: 70000", "", "x.yaml:1: micro: 70000 does not fit in uint16"},
+		{"negative", "micro: -1", "", "x.yaml:1: micro: is the integer -1, want an integer from 0"},
+		{"array length", "optimizer: {betas: [1]}", "", "x.yaml:1: optimizer.betas: has 1 elements, want 2"},
+		{"in a list", "evaluators:\n- label: a\n- limit: b\n", "", `x.yaml:3: evaluators[1].limit: is the string "b", want an integer`},
+		{"unmarshaler", "max_duration: soon", "", `x.yaml:1: max_duration: "soon" is no duration`},
+		{"duplicate key", "seed: 1\nseed: 2\n", "", "x.yaml:2: "},
+		{"two documents", "seed: 1\n---\nseed: 2\n", "", "x.yaml:3: a second YAML document; a config is one"},
+		{"a list as config", "- a\n", "", "x.yaml:1: the config is a list, not a mapping of keys"},
+		{"syntax", "a: [1\n", "", "x.yaml:1: "},
+		{"cycle", "run_name: ${load_path}\nload_path: ${run_name}\n", "", "x.yaml:1: run_name: ${load_path} leads back to itself through load_path, run_name"},
+		{"no such key", "run_name: ${nope.x}", "", "x.yaml:1: run_name: ${nope.x}: there is no key nope.x"},
+		{"no such resolver", "run_name: ${env:HOME}", "", `x.yaml:1: run_name: unknown resolver "env" in ${env:HOME}` + "\nhint: known are oc.env, path.choose, path.glob and path.last_checkpoint"},
+		{"unset variable", "run_name: ${oc.env:OLMO_TEST_UNSET}", "", "x.yaml:1: run_name: ${oc.env:OLMO_TEST_UNSET}: the environment variable OLMO_TEST_UNSET is not set"},
+		{"glob without match", "paths: ${path.glob:/nope/*}", "", "x.yaml:1: paths: ${path.glob:/nope/*}: /nope/* matches no file or folder"},
+		{"open brace", "run_name: 'a${b'", "", "x.yaml:1: run_name: ${ without its closing brace in \"a${b\""},
+		{"list within text", "paths: [a]\nrun_name: x${paths}", "", "x.yaml:2: run_name: ${paths} is a list, which cannot stand inside a text"},
+		{"no override", "", "seed", `override: "seed" is not of the form key=value`},
+		{"override out of range", "paths: [a]", "paths[3]=b", "override: paths[3]: there is no element 3 in a list of 1"},
+		{"tag", "run_name: !!str 5", "", "x.yaml:1: tag !!str is not supported"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			r := defaults()
+			var overrides []string
+			if c.override != "" {
+				overrides = []string{c.override}
+			}
+			err := config.Parse("x.yaml", []byte(c.text), overrides, &r)
+			var e *config.Error
+			if !errors.As(err, &e) {
+				t.Fatalf("error %v (%T), want a *config.Error", err, err)
+			}
+			if got := err.Error(); got != c.want && (!strings.HasSuffix(c.want, ": ") || !strings.HasPrefix(got, c.want)) {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestAliasBomb(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("wandb:\n  a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n")
+	for i := 1; i < 10; i++ {
+		fmt.Fprintf(&b, "  a%d: &a%d [%s*a%d]\n", i, i, strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 9), i-1)
+	}
+	var r run
+	if err := config.Parse("x.yaml", []byte(b.String()), nil, &r); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("error %v, want one about too many values", err)
+	}
+}
+
+func TestReferenceBomb(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("wandb:\n  a0: [x, x, x, x, x, x, x, x, x, x]\n")
+	for i := 1; i < 10; i++ {
+		fmt.Fprintf(&b, "  a%d: [%s'${wandb.a%d}']\n", i, strings.Repeat(fmt.Sprintf("'${wandb.a%d}', ", i-1), 9), i-1)
+	}
+	var r run
+	if err := config.Parse("x.yaml", []byte(b.String()), nil, &r); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("error %v, want one about too many values", err)
+	}
+}
+
+func TestWrite(t *testing.T) {
+	limit := 3e12
+	want := defaults()
+	want.Seed = -4
+	want.RunName = "yes"
+	want.SaveFolder = `a \${b} ${c}` + "\n\t\"x\" é "
+	want.MaxDuration = duration{"2e12T"}
+	want.Optimizer.LearningRate = 1e-5
+	want.Optimizer.Eps = 1
+	want.TimeLimit = &limit
+	want.Paths = []string{"1e5", "null", "", "~", "a: b", "- x", "#c", "2024-01-02", "0x10", strings.Repeat("long/", 9)}
+	want.Evaluators = []evaluator{{"a", 1}, {"b", 2}}
+	want.Datasets = map[string][]string{"c 4": {"x"}, "a": {}, "${z}": nil}
+	want.ByName = map[string]evaluator{"n": {"l", 3}}
+	want.Compile = &evaluator{"deep", 0}
+	want.Wandb = map[string]any{"m": []any{int64(1), 2.5, true, nil, "on", []any{map[string]any{"k": math.Inf(1)}}}, "e": map[string]any{}}
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	if err := config.Write(path, &want); err != nil {
+		t.Fatal(err)
+	}
+	text, _ := os.ReadFile(path)
+	for _, line := range []string{"seed: -4\n", "run_name: \"yes\"\n", "  learning_rate: 1.0e-05\n", "  betas: [0.9, 0.95]\n", "  eps: 1.0\n", "time_limit: 3.0e+12\n"} {
+		if !strings.Contains(string(text), line) {
+			t.Errorf("no line %q in\n%s", line, text)
+		}
+	}
+	// The defaults differ from want everywhere, so that Load must set all.
+	got := run{Batch: 1, Fused: true, Compile: nil}
+	if err := config.Load(path, nil, &got); err != nil {
+		t.Fatalf("%v in\n%s", err, text)
+	}
+	compare(t, got, want)
+	entries, _ := os.ReadDir(filepath.Dir(path))
+	if len(entries) != 1 {
+		t.Errorf("%d files beside the config, want 1", len(entries))
+	}
+}
+
+func TestWriteFails(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "missing", "config.yaml")
+	if err := config.Write(path, defaults()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("error %v, want one about a missing folder", err)
+	}
+	if err := config.Load(path, nil, &run{}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("error %v, want one about a missing file", err)
+	}
+}
+
+func TestNearest(t *testing.T) {
+	words := []string{"version", "verify", "train", "eval", "x"}
+	for word, want := range map[string]string{"vresion": "version", "trian": "train", "evl": "eval", "q": "", "something": ""} {
+		if got, _ := config.Nearest(word, words); got != want {
+			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(official, "seed=3")
+	f.Add("a: &x [*x]\n", "wandb.a[0]=${..b}")
+	f.Add("wandb: {<<: {a: 1}, b: '${.a}'}", "--fused")
+	f.Fuzz(func(t *testing.T, text, override string) {
+		if strings.Contains(text+override, "path.") {
+			t.Skip("reads the file system")
+		}
+		r := defaults()
+		if err := config.Parse("x.yaml", []byte(text), []string{override}, &r); err != nil {
+			return
+		}
+		// What was read must survive being written.
+		path := filepath.Join(t.TempDir(), "c.yaml")
+		if err := config.Write(path, &r); err != nil {
+			t.Fatal(err)
+		}
+		var again run
+		if err := config.Load(path, nil, &again); err != nil {
+			text, _ := os.ReadFile(path)
+			t.Fatalf("%v in\n%s", err, text)
+		}
+	})
+}
+
+func ExampleParse() {
+	type model struct {
+		Width  int `yaml:"d_model"`
+		Layers int `yaml:"n_layers"`
+	}
+	m := model{Layers: 4}
+	err := config.Parse("tiny.yaml", []byte("d_model: 256\n"), []string{"n_layers=6"}, &m)
+	fmt.Println(m, err)
+	err = config.Parse("tiny.yaml", []byte("d_modl: 256\n"), nil, &m)
+	fmt.Println(err)
+	// Output:
+	// {256 6} <nil>
+	// tiny.yaml:1: d_modl: unknown key
+	// hint: did you mean d_model?
+}
