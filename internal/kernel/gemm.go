@@ -1,0 +1,387 @@
+package kernel
+
+import (
+	"unsafe"
+)
+
+// Cut is the length of a piece of a reduced axis.
+const Cut = 256
+
+// Matrix is Rows×Cols numbers at Data[r*Stride+c].
+type Matrix struct {
+	Data               []float32
+	Rows, Cols, Stride int
+}
+
+// Dense returns data as a matrix without gaps.
+func Dense(data []float32, rows, cols int) Matrix {
+	return Matrix{Data: data, Rows: rows, Cols: cols, Stride: cols}
+}
+
+// Row returns row r.
+func (m Matrix) Row(r int) []float32 { return m.Data[r*m.Stride : r*m.Stride+m.Cols] }
+
+// Columns returns the n columns from c on, sharing storage.
+func (m Matrix) Columns(c, n int) Matrix {
+	if m.Rows == 0 {
+		return Matrix{Cols: n, Stride: m.Stride}
+	}
+	return Matrix{Data: m.Data[c:], Rows: m.Rows, Cols: n, Stride: m.Stride}
+}
+
+// Slice returns rows r to r+n, sharing storage.
+func (m Matrix) Slice(r, n int) Matrix {
+	if n == 0 {
+		return Matrix{Cols: m.Cols, Stride: m.Stride}
+	}
+	return Matrix{Data: m.Data[r*m.Stride:], Rows: n, Cols: m.Cols, Stride: m.Stride}
+}
+
+// cuts returns the ends of the pieces of an axis of n: 256, 512, …, n.
+func cuts(n int) []int {
+	var e []int
+	for k := Cut; k < n; k += Cut {
+		e = append(e, k)
+	}
+	if n > 0 {
+		e = append(e, n)
+	}
+	return e
+}
+
+// format is how operands are packed.
+type format int
+
+const (
+	plain format = iota // float32
+	swap                // bf16 values as float32, the odd one of each pair first
+	words               // bf16 pairs
+)
+
+func formatOf(bf16 bool) format {
+	switch {
+	case !bf16:
+		return plain
+	case isa.pairs:
+		return words
+	}
+	return swap
+}
+
+// terms returns how many packed terms a piece of n has.
+func (f format) terms(n int) int {
+	switch f {
+	case swap:
+		return n + n&1
+	case words:
+		return (n + 1) / 2
+	}
+	return n
+}
+
+// Packed is the right operand of matrix products, in panels of the tile's width.
+// It stays valid as long as its contents do.
+type Packed struct {
+	k, n  int
+	ends  []int // of the pieces
+	off   []int // of the pieces in data
+	terms []int
+	fmt   format
+	data  []float32
+}
+
+func (p *Packed) panels() int { return spans(p.n, isa.nr) }
+
+// plan lays out a packed k×n operand.
+func (p *Packed) plan(k, n int, ends []int, f format) int {
+	p.k, p.n, p.ends, p.fmt = k, n, ends, f
+	p.off, p.terms = p.off[:0], p.terms[:0]
+	total, begin := 0, 0
+	for _, e := range ends {
+		p.off = append(p.off, total)
+		p.terms = append(p.terms, f.terms(e-begin))
+		total += f.terms(e-begin) * p.panels() * isa.nr
+		begin = e
+	}
+	return total
+}
+
+func (p *Packed) panel(piece, j int) []float32 {
+	n := p.terms[piece] * isa.nr
+	o := p.off[piece] + j*n
+	return p.data[o : o+n]
+}
+
+// Pack packs b for products that multiply from the left: b is K×N, or N×K when
+// transposed (the layout of a linear layer's weight).
+func Pack(b Matrix, transposed, bf16 bool) *Packed {
+	k, n := b.Rows, b.Cols
+	if transposed {
+		k, n = n, k
+	}
+	p := &Packed{}
+	p.data = make([]float32, p.plan(k, n, cuts(k), formatOf(bf16)))
+	p.fill(b, transposed)
+	return p
+}
+
+// Repack fills p again from a matrix of the same shape.
+func (p *Packed) Repack(b Matrix, transposed bool) { p.fill(b, transposed) }
+
+func (p *Packed) fill(b Matrix, transposed bool) {
+	panels := p.panels()
+	Parallel(len(p.ends)*panels, func(i int) {
+		piece, j := i/panels, i%panels
+		k0 := 0
+		if piece > 0 {
+			k0 = p.ends[piece-1]
+		}
+		packPanel(p.panel(piece, j), b, transposed, k0, p.ends[piece]-k0, j*isa.nr, min(isa.nr, p.n-j*isa.nr), p.fmt)
+	})
+}
+
+// packPanel packs terms k0…k0+kn and columns c0…c0+cn of an operand.
+func packPanel(dst []float32, b Matrix, transposed bool, k0, kn, c0, cn int, f format) {
+	nr := isa.nr
+	if cn < nr {
+		clear(dst)
+	}
+	if kn == 0 {
+		return
+	}
+	if transposed {
+		src, stride := b.Data[c0*b.Stride+k0:], b.Stride
+		if f != plain {
+			s := borrow()
+			defer s.giveBack()
+			stride = f.terms(kn)
+			src = s.buf(0, cn*stride)
+			for c := range cn {
+				packRow(src[c*stride:(c+1)*stride], b.Data[(c0+c)*b.Stride+k0:][:kn], f)
+			}
+		}
+		isa.transpose(dst, src, nr, stride, cn, f.terms(kn))
+		return
+	}
+	packStrip(dst, b, k0, kn, c0, cn, nr, f)
+}
+
+// packRow packs terms that lie side by side.
+func packRow(dst, src []float32, f format) {
+	switch f {
+	case plain:
+		copy(dst, src)
+	case swap:
+		isa.roundSwap(dst, src)
+	case words:
+		isa.roundPairs(asWords(dst), src)
+	}
+}
+
+// packStrip packs kn terms that lie in rows below each other: cn columns from
+// c0, with width elements from one packed term to the next.
+func packStrip(dst []float32, b Matrix, k0, kn, c0, cn, width int, f format) {
+	row := func(k int) []float32 { return b.Data[(k0+k)*b.Stride+c0:][:cn] }
+	switch f {
+	case plain:
+		for k := range kn {
+			copy(dst[k*width:], row(k))
+		}
+	case swap:
+		for k := range kn {
+			isa.round(dst[(k^1)*width:][:cn], row(k))
+		}
+		if kn&1 == 1 {
+			clear(dst[(kn-1)*width:][:cn])
+		}
+	case words:
+		var zero [64]float32
+		for k := 0; k < kn; k += 2 {
+			odd := zero[:cn]
+			if k+1 < kn {
+				odd = row(k + 1)
+			}
+			isa.interleave(asWords(dst[k/2*width:][:cn]), row(k), odd)
+		}
+	}
+}
+
+func asWords(x []float32) []uint32 {
+	if len(x) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*uint32)(unsafe.Pointer(&x[0])), len(x))
+}
+
+// left is the left operand of a product: M×K, or K×M when transposed.
+type left struct {
+	Matrix
+	transposed bool
+}
+
+// packedLeft is a block of rows of one piece of a left operand.
+type packedLeft struct {
+	data               []float32
+	rowStride, kStride int // in elements; rows count within a group of mr when k-major
+	terms, rows        int
+	kMajor             bool
+}
+
+func (l left) pack(s *scratch, slot, i0, rows, k0, kn int, f format) packedLeft {
+	terms, mr := f.terms(kn), isa.mr
+	if !l.transposed {
+		p := packedLeft{data: s.buf(slot, rows*terms+1), rowStride: terms, kStride: 1, terms: terms, rows: rows}
+		for r := range rows {
+			packRow(p.data[r*terms:(r+1)*terms], l.Data[(i0+r)*l.Stride+k0:][:kn], f)
+		}
+		return p
+	}
+	p := packedLeft{data: s.buf(slot, spans(rows, mr)*mr*terms+1), rowStride: 1, kStride: mr, terms: terms, rows: rows, kMajor: true}
+	for r := 0; r < rows; r += mr {
+		packStrip(p.data[r*terms:], l.Matrix, k0, kn, i0+r, min(mr, rows-r), mr, f)
+	}
+	return p
+}
+
+// multiply adds (or writes, when add is false) the products of a packed block with
+// one panel to cn columns of c from column c0.
+func (p packedLeft) multiply(s *scratch, slot int, panel []float32, c []float32, ldc, cn int, add bool, f format) {
+	mr, nr := isa.mr, isa.nr
+	mode := 0
+	if add {
+		mode = tileAdd
+	}
+	if f != plain {
+		mode |= tileFlush
+	}
+	t := tileArgs{
+		rowStride: uintptr(p.rowStride) * 4, kStride: uintptr(p.kStride) * 4, ldc: uintptr(ldc) * 4,
+		k: p.terms, mode: mode,
+	}
+	if len(panel) > 0 {
+		t.b = unsafe.Pointer(&panel[0])
+	}
+	var edge []float32
+	if cn < nr {
+		edge = s.buf(slot, mr*nr)
+		t.ldc = uintptr(nr) * 4
+	}
+	for r := 0; r < p.rows; r += mr {
+		t.rows = min(mr, p.rows-r)
+		o := r * p.rowStride
+		if p.kMajor {
+			o = r * p.terms
+		}
+		t.a = unsafe.Pointer(&p.data[o])
+		if edge == nil {
+			t.c = unsafe.Pointer(&c[r*ldc])
+			isa.tile(&t)
+			continue
+		}
+		for i := range t.rows {
+			clear(edge[i*nr : (i+1)*nr])
+			if add {
+				copy(edge[i*nr:i*nr+cn], c[(r+i)*ldc:])
+			}
+		}
+		t.c = unsafe.Pointer(&edge[0])
+		isa.tile(&t)
+		for i := range t.rows {
+			copy(c[(r+i)*ldc:][:cn], edge[i*nr:])
+		}
+	}
+}
+
+// product computes c = a·b, or c += a·b piece by piece when add is set, then adds
+// the residual r where there is one.
+func product(c Matrix, a left, b *Packed, add bool, residual *Matrix) {
+	m, n := c.Rows, c.Cols
+	if m == 0 || n == 0 {
+		return
+	}
+	mb := 4 * isa.mr
+	if b.fmt == plain && isa == generic {
+		mb = 16
+	}
+	mTasks, panels := spans(m, mb), b.panels()
+	// Enough tasks for every thread, and few enough that the left operand is not
+	// packed again and again.
+	nTasks := min(panels, spans(4*Threads(), mTasks))
+	if nTasks > 1 && mTasks >= 2*Threads() {
+		nTasks = 1
+	}
+	per := spans(panels, nTasks)
+	nTasks = spans(panels, per)
+	Parallel(mTasks*nTasks, func(task int) {
+		s := borrow()
+		defer s.giveBack()
+		i0, j0 := task/nTasks*mb, task%nTasks*per
+		rows, j1 := min(mb, m-i0), min(panels, j0+per)
+		c0 := j0 * isa.nr
+		block := c.Data[i0*c.Stride:]
+		if len(b.ends) == 0 && !add {
+			for r := range rows {
+				clear(block[r*c.Stride+c0:][:min(n, j1*isa.nr)-c0])
+			}
+		}
+		k0 := 0
+		for piece, k1 := range b.ends {
+			pa := a.pack(s, 0, i0, rows, k0, k1-k0, b.fmt)
+			for j := j0; j < j1; j++ {
+				col := j * isa.nr
+				pa.multiply(s, 1, b.panel(piece, j), block[col:], c.Stride, min(isa.nr, n-col), add || piece > 0, b.fmt)
+			}
+			k0 = k1
+		}
+		if residual != nil {
+			for r := range rows {
+				w := min(n, j1*isa.nr) - c0
+				d := block[r*c.Stride+c0:][:w]
+				isa.add(d, d, residual.Data[(i0+r)*residual.Stride+c0:][:w])
+			}
+		}
+	})
+}
+
+func packInto(p *Packed, s *scratch, slot int, b Matrix, transposed bool, ends []int, bf16 bool) {
+	k, n := b.Rows, b.Cols
+	if transposed {
+		k, n = n, k
+	}
+	p.data = s.buf(slot, p.plan(k, n, ends, formatOf(bf16)))
+	p.fill(b, transposed)
+}
+
+// MatMulNT computes c = a·bᵀ (+ residual): a is M×K, b is N×K, c is M×N. This is a
+// linear layer with the weight b.
+func MatMulNT(c, a, b Matrix, residual *Matrix, bf16 bool) {
+	s := borrow()
+	defer s.giveBack()
+	var p Packed
+	packInto(&p, s, 0, b, true, cuts(b.Cols), bf16)
+	product(c, left{a, false}, &p, false, residual)
+}
+
+// MatMulNN computes c = a·b (+ residual): a is M×K, b is K×N, c is M×N.
+func MatMulNN(c, a, b Matrix, residual *Matrix, bf16 bool) {
+	s := borrow()
+	defer s.giveBack()
+	var p Packed
+	packInto(&p, s, 0, b, false, cuts(b.Rows), bf16)
+	product(c, left{a, false}, &p, false, residual)
+}
+
+// MatMulTN adds aᵀ·b to c, piece by piece: a is K×M, b is K×N, c is M×N, and ends
+// are the ends of the pieces of K, the rows that both have.
+func MatMulTN(c, a, b Matrix, ends []int, bf16 bool) {
+	s := borrow()
+	defer s.giveBack()
+	var p Packed
+	packInto(&p, s, 0, b, false, ends, bf16)
+	product(c, left{a, true}, &p, true, nil)
+}
+
+// MatMulPacked computes c = a·b (+ residual) with b packed before.
+func MatMulPacked(c, a Matrix, b *Packed, residual *Matrix) {
+	product(c, left{a, false}, b, false, residual)
+}

@@ -1,0 +1,182 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// withTables runs a test with each table in turn, the definition included.
+func withTables(t *testing.T, f func(t *testing.T)) {
+	old := isa
+	defer func() { isa = old }()
+	for _, p := range available() {
+		isa = p
+		t.Run(p.name, f)
+	}
+}
+
+// chainRef is the piece of a product by its definition.
+func chainRef(n int, x, y func(k int) float32, bf16 bool) float32 {
+	var acc float32
+	if !bf16 {
+		for k := range n {
+			acc = fma32(x(k), y(k), acc)
+		}
+		return acc
+	}
+	for k := 0; k < n; k += 2 {
+		if k+1 < n {
+			acc = fmaFlush(bf16Round(x(k+1)), bf16Round(y(k+1)), acc)
+		} else {
+			acc = fmaFlush(0, 0, acc)
+		}
+		acc = fmaFlush(bf16Round(x(k)), bf16Round(y(k)), acc)
+	}
+	return acc
+}
+
+func addRef(x, y float32, bf16 bool) float32 {
+	if bf16 {
+		return addFlush(x, y)
+	}
+	return x + y
+}
+
+func productRef(total float32, ends []int, x, y func(k int) float32, bf16 bool) float32 {
+	k0 := 0
+	for _, k1 := range ends {
+		b := k0
+		p := chainRef(k1-k0, func(k int) float32 { return x(b + k) }, func(k int) float32 { return y(b + k) }, bf16)
+		total = addRef(total, p, bf16)
+		k0 = k1
+	}
+	return total
+}
+
+func TestMatMul(t *testing.T) {
+	sizes := [][3]int{{1, 1, 1}, {3, 5, 7}, {17, 33, 40}, {61, 70, 300}, {14, 32, 256}, {1, 100, 513}, {0, 4, 4}, {4, 0, 4}, {4, 4, 0}, {130, 20, 31}}
+	withTables(t, func(t *testing.T) {
+		for _, threads := range []int{1, 3} {
+			defer SetThreads(SetThreads(threads))
+			for _, bf16 := range []bool{false, true} {
+				for _, z := range sizes {
+					m, n, k := z[0], z[1], z[2]
+					r := rand.New(rand.NewPCG(7, 8))
+					a := Matrix{values(r, m*(k+2)+1, true), m, k, k + 2}
+					at := Matrix{values(r, k*(m+3)+1, true), k, m, m + 3}
+					b := Matrix{values(r, k*(n+1)+1, true), k, n, n + 1}
+					bt := Matrix{values(r, n*(k+5)+1, true), n, k, k + 5}
+					res := Matrix{values(r, m*n+1, false), m, n, n}
+					ends := cuts(k)
+					var tokenEnds []int
+					for e := 0; e < k; {
+						e = min(k, e+1+r.IntN(Cut))
+						tokenEnds = append(tokenEnds, e)
+					}
+					ldc := n + 4
+					check := func(name string, run func(c Matrix), want func(i, j int, old float32) float32) {
+						t.Helper()
+						old := values(r, m*ldc+1, false)
+						c := Matrix{append([]float32(nil), old...), m, n, ldc}
+						run(c)
+						w := append([]float32(nil), old...)
+						for i := range m {
+							for j := range n {
+								w[i*ldc+j] = want(i, j, old[i*ldc+j])
+							}
+						}
+						if err := sameBits(c.Data, w); err != nil {
+							t.Fatalf("%s %v threads %d bf16 %v: %v", name, z, threads, bf16, err)
+						}
+					}
+					check("NT", func(c Matrix) { MatMulNT(c, a, bt, nil, bf16) }, func(i, j int, _ float32) float32 {
+						return productRef(0, ends, func(k int) float32 { return a.Row(i)[k] }, func(k int) float32 { return bt.Row(j)[k] }, bf16)
+					})
+					check("NN", func(c Matrix) { MatMulNN(c, a, b, &res, bf16) }, func(i, j int, _ float32) float32 {
+						return productRef(0, ends, func(k int) float32 { return a.Row(i)[k] }, func(k int) float32 { return b.Row(k)[j] }, bf16) + res.Row(i)[j]
+					})
+					check("TN", func(c Matrix) { MatMulTN(c, at, b, tokenEnds, bf16) }, func(i, j int, old float32) float32 {
+						return productRef(old, tokenEnds, func(k int) float32 { return at.Row(k)[i] }, func(k int) float32 { return b.Row(k)[j] }, bf16)
+					})
+				}
+			}
+		}
+	})
+}
+
+func TestMath64(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	worst := map[string]float64{}
+	note := func(name string, got, want, scale float64) {
+		if e := math.Abs(got-want) / scale; e > worst[name] {
+			worst[name] = e
+		}
+	}
+	for range 20000 {
+		x := (r.Float64() - 0.5) * 100
+		note("exp", Exp(x), math.Exp(x), math.Exp(x))
+		y := math.Exp(x)
+		note("log", Log(y), math.Log(y), max(1e-300, math.Abs(math.Log(y))))
+		a := r.Float64() * 70000
+		s, c := SinCos(a)
+		ws, wc := math.Sincos(a)
+		note("sin", s, ws, 1)
+		note("cos", c, wc, 1)
+	}
+	for name, e := range worst {
+		if e > 1e-15 {
+			t.Errorf("%s: error %.2g, want at most 1e-15", name, e)
+		}
+	}
+}
+
+func TestExp32(t *testing.T) {
+	var worst float64
+	for x := float32(-87.3); x < 88.7; x += 0.00317 {
+		want := math.Exp(float64(x))
+		ulp := float64(math.Nextafter32(float32(want), math.MaxFloat32)) - float64(float32(want))
+		worst = max(worst, math.Abs(float64(exp32(x))-want)/ulp)
+	}
+	if worst > 1.01 {
+		t.Errorf("exp32 is off by %.2f units in the last place", worst)
+	}
+	inf := float32(math.Inf(1))
+	for _, c := range []struct{ x, want float32 }{{-inf, 0}, {-87.34, 0}, {0, 1}, {inf, inf}, {89, inf}} {
+		if got := exp32(c.x); got != c.want {
+			t.Errorf("exp32(%v) = %v, want %v", c.x, got, c.want)
+		}
+	}
+}
+
+func TestFMA32(t *testing.T) {
+	// math.FMA in float64 is exact for the product; only the final rounding to float32 is
+	// in question, which arbitrary precision settles.
+	r := rand.New(rand.NewPCG(11, 12))
+	for range 200000 {
+		v := values(r, 3, true)
+		if got, want := fma32(v[0], v[1], v[2]), fmaBig(v[0], v[1], v[2]); math.Float32bits(got) != math.Float32bits(want) {
+			t.Fatalf("fma32(%g, %g, %g) = %g, want %g", v[0], v[1], v[2], got, want)
+		}
+	}
+	// Sums that lie close to the middle of two float32 values.
+	for range 100000 {
+		z := math.Float32frombits(uint32(r.IntN(20)+120)<<23 | r.Uint32()&0x7fffff)
+		half := (math.Nextafter32(z, math.MaxFloat32) - z) / 2
+		x := half * (1 + float32(r.IntN(3)-1)*0x1p-23)
+		y := 1 + float32(r.IntN(5)-2)*0x1p-23
+		if got, want := fma32(x, y, z), fmaBig(x, y, z); got != want {
+			t.Fatalf("fma32(%g, %g, %g) = %g, want %g", x, y, z, got, want)
+		}
+	}
+}
+
+func ExampleMatMulNT() {
+	x := Dense([]float32{1, 2, 3, 4}, 2, 2)
+	w := Dense([]float32{1, 0, 0, 1, 1, 1}, 3, 2)
+	y := Dense(make([]float32, 6), 2, 3)
+	MatMulNT(y, x, w, nil, false)
+	fmt.Println(y.Data)
+	// Output: [1 2 3 3 4 7]
+}

@@ -1,0 +1,64 @@
+package kernel
+
+// Loss is what the language-model head computes for each token.
+type Loss struct {
+	CE  []float32 // lse − logit of the target, nats; 0 without a target
+	LSE []float32 // log of the sum of exp(logits)
+}
+
+// HeadLoss is the language-model head with cross entropy and z-loss in one
+// operation. x is N×C, w is V×C, targets holds N ids, negative where there is none;
+// ends are the pieces of N. It never holds more than one piece's logits.
+//
+// With dx (N×C) and dw (V×C, added to) it also computes the gradients of
+//
+//	scale · Σ (ce + zmul·lse²)
+//
+// from the same logits.
+func HeadLoss(out Loss, x, w Matrix, targets []int32, ends []int, scale, zmul float32, bf16 bool, dx, dw *Matrix) {
+	V := w.Rows
+	wt := Pack(w, true, bf16)
+	var wn *Packed
+	if dx != nil {
+		wn = Pack(w, false, bf16)
+	}
+	s := borrow()
+	defer s.giveBack()
+	begin := 0
+	for _, end := range ends {
+		n := end - begin
+		rows := x.Slice(begin, n)
+		logits := Dense(s.buf(0, n*V), n, V)
+		product(logits, left{rows, false}, wt, false, nil)
+		b := begin
+		eachRowOf(n, 4, func(r int) {
+			l, t := logits.Row(r), targets[b+r]
+			m := isa.max(l)
+			var target float32
+			if t >= 0 {
+				target = l[t]
+			}
+			sum := isa.expSum(l, l, m)
+			lse := m + float32(log64(float64(sum)))
+			out.LSE[b+r], out.CE[b+r] = lse, 0
+			if t >= 0 {
+				out.CE[b+r] = lse - target
+			}
+			if dx == nil {
+				return
+			}
+			if t < 0 {
+				clear(l)
+				return
+			}
+			a := scale * (1 + float32(float32(2*zmul)*lse))
+			isa.scale(l, l, a/sum)
+			l[t] -= scale
+		})
+		if dx != nil {
+			product(dx.Slice(begin, n), left{logits, false}, wn, false, nil)
+			MatMulTN(*dw, logits, rows, []int{n}, bf16)
+		}
+		begin = end
+	}
+}

@@ -1,0 +1,129 @@
+package kernel
+
+import "math"
+
+// normChunk is the length of the chunks of a sum of squares.
+const normChunk = 65536
+
+// SumSquares returns Σ x² in float64: chunks of 65,536 elements, each in 16 float32
+// lanes, the chunks added in order.
+func SumSquares(x []float32) float64 {
+	n := spans(len(x), normChunk)
+	sums := make([]float32, n)
+	Parallel(n, func(i int) {
+		c := x[i*normChunk : min(len(x), (i+1)*normChunk)]
+		sums[i] = isa.dot(c, c)
+	})
+	var total float64
+	for _, s := range sums {
+		total += float64(s)
+	}
+	return total
+}
+
+// AdamW holds the numbers of one step of one parameter group.
+type AdamW struct {
+	LR, WeightDecay, Beta1, Beta2, Eps float64
+	Step                               int     // of the optimiser, from 1
+	Clip                               float64 // factor of the gradient
+}
+
+func (a AdamW) scalars() *adamwScalars {
+	power := func(b float64) float64 { // by squaring: exact rules, no logarithm
+		r, n := 1.0, a.Step
+		for ; n > 0; n >>= 1 {
+			if n&1 == 1 {
+				r *= b
+			}
+			b *= b
+		}
+		return r
+	}
+	return &adamwScalars{
+		clip: float32(a.Clip), decay: float32(1 - float64(a.LR*a.WeightDecay)),
+		beta1: float32(a.Beta1), omb1: float32(1 - a.Beta1), beta2: float32(a.Beta2), omb2: float32(1 - a.Beta2),
+		step: float32(a.LR / (1 - power(a.Beta1))), root: float32(math.Sqrt(1 - power(a.Beta2))), eps: float32(a.Eps),
+	}
+}
+
+// Update does one step on parameter p with gradient g and moments m and v.
+//
+// Loshchilov and Hutter 2019, in the form of torch.optim.AdamW.
+func (a AdamW) Update(p, m, v, g []float32) {
+	s := a.scalars()
+	eachSpan(len(p), func(lo, hi int) { isa.adamw(p[lo:hi], m[lo:hi], v[lo:hi], g[lo:hi], s) })
+}
+
+// Muon holds the numbers of one step of one matrix.
+type Muon struct {
+	LR, WeightDecay, Momentum float64
+	Clip                      float64 // factor of the gradient
+	Blocks                    int     // equal blocks of rows, each made orthogonal by itself
+	BF16                      bool
+}
+
+// Newton–Schulz coefficients of Jordan et al. 2024.
+const nsA, nsB, nsC, nsSteps = 3.4445, -4.7750, 2.0315, 5
+
+// Update does one step on the matrix p with gradient g and momentum buffer b. g is
+// overwritten.
+//
+// Jordan et al. 2024 (Newton–Schulz, Nesterov), scaled to AdamW's update size after
+// Liu et al. 2025 (0.2·sqrt(max(rows, columns))).
+func (u Muon) Update(p, b, g Matrix) {
+	mu := float32(u.Momentum)
+	n := p.Rows * p.Cols
+	eachSpan(n, func(lo, hi int) {
+		if u.Clip != 1 {
+			isa.scale(g.Data[lo:hi], g.Data[lo:hi], float32(u.Clip))
+		}
+		isa.mulAdd(b.Data[lo:hi], b.Data[lo:hi], g.Data[lo:hi], mu)
+		isa.mulAdd(g.Data[lo:hi], b.Data[lo:hi], g.Data[lo:hi], mu)
+	})
+	rows := p.Rows / u.Blocks
+	for i := range u.Blocks {
+		x := g.Slice(i*rows, rows)
+		orthogonalize(x, u.BF16)
+	}
+	decay := float32(1 - float64(u.LR*u.WeightDecay))
+	rate := float32(-(u.LR * 0.2 * math.Sqrt(float64(max(rows, p.Cols)))))
+	eachSpan(n, func(lo, hi int) { isa.lin2(p.Data[lo:hi], p.Data[lo:hi], g.Data[lo:hi], decay, rate) })
+}
+
+// orthogonalize replaces x by an approximation of the nearest matrix whose
+// singular values are all one.
+func orthogonalize(x Matrix, bf16 bool) {
+	s := borrow()
+	defer s.giveBack()
+	norm := math.Sqrt(SumSquares(x.Data[:x.Rows*x.Cols])) + 1e-7
+	m, n := min(x.Rows, x.Cols), max(x.Rows, x.Cols)
+	y := Dense(s.buf(0, m*n), m, n)
+	if x.Rows > x.Cols {
+		isa.transpose(y.Data, x.Data, y.Stride, x.Stride, x.Rows, x.Cols)
+	} else {
+		copy(y.Data, x.Data[:m*n])
+	}
+	each := func(d, a, b []float32, p, q float32) {
+		eachSpan(len(d), func(lo, hi int) { isa.lin2(d[lo:hi], a[lo:hi], b[lo:hi], p, q) })
+	}
+	inv := float32(1 / norm)
+	eachSpan(m*n, func(lo, hi int) { isa.scale(y.Data[lo:hi], y.Data[lo:hi], inv) })
+	a := Dense(s.buf(1, m*m), m, m)
+	a2 := Dense(s.buf(2, m*m), m, m)
+	z := Dense(s.buf(3, m*n), m, n)
+	for range nsSteps {
+		MatMulNT(a, y, y, nil, bf16)
+		MatMulNN(a2, a, a, nil, bf16)
+		each(a.Data, a.Data, a2.Data, nsB, nsC)
+		MatMulNN(z, a, y, nil, bf16)
+		eachSpan(m*n, func(lo, hi int) {
+			isa.scale(y.Data[lo:hi], y.Data[lo:hi], nsA)
+			isa.add(y.Data[lo:hi], y.Data[lo:hi], z.Data[lo:hi])
+		})
+	}
+	if x.Rows > x.Cols {
+		isa.transpose(x.Data, y.Data, x.Stride, y.Stride, m, n)
+	} else {
+		copy(x.Data[:m*n], y.Data)
+	}
+}

@@ -1,0 +1,159 @@
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+)
+
+// The pool shares out independent tasks. Which goroutine runs a task never
+// matters to its result, so the number of threads never changes bits. Idle
+// workers sleep on a channel: a machine shared with others loses nothing.
+var pool struct {
+	sync.Mutex
+	threads int
+	started int // workers that exist besides the callers
+	jobs    chan *job
+}
+
+type job struct {
+	next atomic.Int64
+	n    int64
+	f    func(i int)
+	done sync.WaitGroup
+}
+
+func (j *job) work() {
+	for {
+		i := j.next.Add(1) - 1
+		if i >= j.n {
+			return
+		}
+		j.f(int(i))
+	}
+}
+
+// Threads returns how many threads the kernels use: OLMO_THREADS, else the
+// processors that this process may use.
+func Threads() int {
+	pool.Lock()
+	defer pool.Unlock()
+	return threadsLocked()
+}
+
+func threadsLocked() int {
+	if pool.threads == 0 {
+		pool.threads = runtime.GOMAXPROCS(0)
+		if s := os.Getenv("OLMO_THREADS"); s != "" {
+			if n, err := strconv.Atoi(s); err == nil && n > 0 {
+				pool.threads = min(n, 1024)
+			} else if chooseErr == nil {
+				chooseErr = fmt.Errorf("OLMO_THREADS=%s is not a number of threads", s)
+			}
+		}
+		pool.jobs = make(chan *job, 1024)
+	}
+	return pool.threads
+}
+
+// SetThreads sets the number of threads and returns the former one.
+func SetThreads(n int) int {
+	pool.Lock()
+	defer pool.Unlock()
+	old := threadsLocked()
+	pool.threads = max(n, 1)
+	return old
+}
+
+// Parallel calls f(0) … f(n−1), each once, on up to Threads goroutines, and
+// returns when all are done. Calls may be nested and concurrent.
+func Parallel(n int, f func(i int)) {
+	if n <= 0 {
+		return
+	}
+	pool.Lock()
+	helpers := min(threadsLocked(), n) - 1
+	for ; pool.started < helpers; pool.started++ {
+		go func(jobs chan *job) {
+			for j := range jobs {
+				j.work()
+				j.done.Done()
+			}
+		}(pool.jobs)
+	}
+	pool.Unlock()
+	if helpers == 0 {
+		for i := range n {
+			f(i)
+		}
+		return
+	}
+	j := &job{n: int64(n), f: f}
+	for range helpers {
+		j.done.Add(1)
+		select {
+		case pool.jobs <- j:
+		default: // every worker is busy with a long queue: do without
+			j.done.Done()
+		}
+	}
+	j.work()
+	// A worker that has not begun yet is not waited for: its ticket is taken back.
+	for {
+		select {
+		case other := <-pool.jobs:
+			if other == j {
+				j.done.Done()
+				continue
+			}
+			other.work()
+			other.done.Done()
+			continue
+		default:
+		}
+		break
+	}
+	j.done.Wait()
+}
+
+// span is one task of an even division of n into parts of at least grain.
+func spans(n, grain int) int { return (n + grain - 1) / grain }
+
+// scratch lends buffers that keep their storage between calls.
+type scratch struct{ bufs [][]float32 }
+
+var scratches struct {
+	sync.Mutex
+	free []*scratch
+}
+
+func borrow() *scratch {
+	scratches.Lock()
+	defer scratches.Unlock()
+	if n := len(scratches.free); n > 0 {
+		s := scratches.free[n-1]
+		scratches.free = scratches.free[:n-1]
+		return s
+	}
+	return &scratch{}
+}
+
+func (s *scratch) giveBack() {
+	scratches.Lock()
+	scratches.free = append(scratches.free, s)
+	scratches.Unlock()
+}
+
+// buf returns buffer number i with n elements of unknown content.
+func (s *scratch) buf(i, n int) []float32 {
+	for len(s.bufs) <= i {
+		s.bufs = append(s.bufs, nil)
+	}
+	if cap(s.bufs[i]) < n {
+		s.bufs[i] = make([]float32, n+n/8)
+	}
+	return s.bufs[i][:n]
+}
