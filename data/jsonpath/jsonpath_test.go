@@ -1,0 +1,153 @@
+package jsonpath_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"olmo/data/jsonpath"
+)
+
+// testdata/jsonpath-rust-0.3.5.json: what the crate's JsonPathFinder::find
+// gives for each path on each document; "error" where it refuses the path or
+// panics.
+func TestFind(t *testing.T) {
+	b, err := os.ReadFile("testdata/jsonpath-rust-0.3.5.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := json.NewDecoder(strings.NewReader(string(b)))
+	d.UseNumber()
+	var groups []struct {
+		Doc   any
+		Cases []struct {
+			Path  string
+			Want  any
+			Error bool
+		}
+	}
+	if err := d.Decode(&groups); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, g := range groups {
+		for _, c := range g.Cases {
+			n++
+			p, err := jsonpath.Parse(c.Path)
+			if strings.Contains(c.Path, "~= '['") {
+				// The crate takes a pattern that it cannot compile for one
+				// that matches nothing; here it is an error.
+				c.Error = true
+			}
+			if c.Error {
+				if err == nil {
+					t.Errorf("%s: no error; the crate refuses it", c.Path)
+				}
+				continue
+			}
+			if err != nil {
+				t.Errorf("%v", err)
+				continue
+			}
+			var got any
+			if values := p.Find(g.Doc); values != nil {
+				got = values
+			}
+			if !jsonpath.Equal(got, c.Want) {
+				t.Errorf("%s: found %v, want %v", c.Path, got, c.Want)
+			}
+		}
+	}
+	if n < 150 {
+		t.Errorf("%d cases, want 150 or more", n)
+	}
+}
+
+func TestFields(t *testing.T) {
+	for _, c := range []struct {
+		path string
+		want []string
+		ok   bool
+	}{
+		{"$.text", []string{"text"}, true},
+		{"$.metadata.url", []string{"metadata", "url"}, true},
+		{"$['a']['b']", []string{"a", "b"}, true},
+		{"$", nil, false},
+		{"$.a[0]", nil, false},
+		{"$..a", nil, false},
+	} {
+		p, err := jsonpath.Parse(c.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := p.Fields(); ok != c.ok || !slices.Equal(got, c.want) {
+			t.Errorf("%s: Fields = %v, %v; want %v, %v", c.path, got, ok, c.want, c.ok)
+		}
+	}
+}
+
+func TestTopLevel(t *testing.T) {
+	for _, c := range []struct {
+		path string
+		want []string
+		ok   bool
+	}{
+		{"$.attributes[?(@.a[0][2] > 20)]", []string{"attributes"}, true},
+		{"$.metadata[?(@.lang == $.lang)]", []string{"metadata", "lang"}, true},
+		{"$@.attributes[?(@.a && @.b)]", []string{"attributes"}, true},
+		{"$['id','text']", []string{"id", "text"}, true},
+		{"$.a[?(@ == $)]", nil, false},
+		{"$.a[?(@.b in $..c)]", nil, false},
+		{"$..a", nil, false},
+		{"$.*", nil, false},
+		{"$", nil, false},
+		{"$[?(@.a)]", nil, false},
+	} {
+		p, err := jsonpath.Parse(c.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, ok := p.TopLevel()
+		if ok != c.ok || ok && !slices.Equal(got, c.want) {
+			t.Errorf("%s: TopLevel = %v, %v; want %v, %v", c.path, got, ok, c.want, c.ok)
+		}
+	}
+}
+
+func TestDeepPaths(t *testing.T) {
+	for _, p := range []string{strings.Repeat("@", 1e5), "$.a[?(" + strings.Repeat("(", 1e5), strings.Repeat("$[?(", 1e5)} {
+		if _, err := jsonpath.Parse(p); err == nil {
+			t.Errorf("%.10s…: no error", p)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, p := range []string{"$.a['b'][0,1][1:2:3]..c.*", "$@.a[?(@.b ~= 'x' && !@.c || $.d in ['e'])].length()"} {
+		f.Add(p)
+	}
+	doc := map[string]any{"a": []any{1, "b", map[string]any{"b": 1.5, "c": nil}}}
+	f.Fuzz(func(t *testing.T, path string) {
+		if p, err := jsonpath.Parse(path); err == nil {
+			p.Find(doc)
+			p.Fields()
+			p.TopLevel()
+		}
+	})
+}
+
+func ExamplePath_Find() {
+	p, err := jsonpath.Parse("$.attributes[?(@.words[0][2] > 20)]")
+	if err != nil {
+		panic(err)
+	}
+	var doc any
+	if err := json.Unmarshal([]byte(`{"attributes": {"words": [[0, 100, 25]]}}`), &doc); err != nil {
+		panic(err)
+	}
+	fmt.Println(p.Find(doc))
+	// Output: [map[words:[[0 100 25]]]]
+}
