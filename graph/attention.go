@@ -1,0 +1,263 @@
+package graph
+
+import (
+	"math"
+)
+
+// RotaryAttr is the attribute of rotary embeddings.
+type RotaryAttr struct {
+	D       int  // size of a head; all of it is rotated
+	Inverse bool // the backward pass
+}
+
+// Rotary rotates heads by the angles of their positions: In x (N, H·D), cosines and
+// sines (positions, D/2); Out (N, H·D).
+var Rotary *Def
+
+func init() {
+	Rotary = define(&Def{
+		Name: "rotary", Doc: "y₁ = x₁·cos − x₂·sin, y₂ = x₂·cos + x₁·sin (half rotation)",
+		Gradient: func(g *Graph, op *Op, d []Value) []Value {
+			a := *op.Attr.(*RotaryAttr)
+			a.Inverse = !a.Inverse
+			return []Value{g.op(Rotary, &a, []Value{d[0], op.In[1], op.In[2]}, g.like(op.In[0]))[0], None, None}
+		},
+		Reference: func(c *Call) {
+			a := c.Op.Attr.(*RotaryAttr)
+			x, y, h := c.In(0), c.Out(0), a.D/2
+			for r, p := range c.Batch.Positions() {
+				for o := 0; o < x.Cols; o += a.D {
+					for i := range h {
+						cos, sin := c.In(1).Row(int(p))[i], c.In(2).Row(int(p))[i]
+						if a.Inverse {
+							sin = -sin
+						}
+						u, v := x.Row(r)[o+i], x.Row(r)[o+h+i]
+						y.Row(r)[o+i], y.Row(r)[o+h+i] = u*cos-v*sin, v*cos+u*sin
+					}
+				}
+			}
+		},
+		Cases: []Case{{"2 heads of 6", func(g *Graph) Value {
+			cos, sin := make([]float32, 20*3), make([]float32, 20*3)
+			for i := range cos {
+				s, c := math.Sincos(float64(i/3) / float64(1+i%3))
+				cos[i], sin[i] = float32(c), float32(s)
+			}
+			return g.Rotary(g.input(12), g.Const("cos", cos, 20, 3), g.Const("sin", sin, 20, 3), 6)
+		}, tokens(2, 14)}},
+	})
+}
+
+// Rotary appends the rotation of heads of size D.
+func (g *Graph) Rotary(x, cos, sin Value, D int) Value {
+	return g.op(Rotary, &RotaryAttr{D: D}, []Value{x, cos, sin}, g.like(x))[0]
+}
+
+// AttentionAttr is the attribute of attention.
+type AttentionAttr struct {
+	H, KV, D int
+	Scale    float32
+	Window   int       // 0: all keys before the query
+	Slopes   []float32 // ALiBi, or nil
+}
+
+func (a *AttentionAttr) low(s Segment, i int) int {
+	lo := 0
+	if s.First != nil {
+		lo = int(s.First[i])
+	}
+	if a.Window > 0 {
+		lo = max(lo, s.Pos+i-a.Window+1)
+	}
+	return lo
+}
+
+// pairs counts the pairs of query and key that a batch computes.
+func (a *AttentionAttr) pairs(b *Batch) float64 {
+	var n float64
+	for _, s := range b.Segments {
+		for i := range s.Rows {
+			n += float64(s.Pos + i - a.low(s, i) + 1)
+		}
+	}
+	return n
+}
+
+// Attention is causal attention: In q (N, H·D), k and v (N, KV·D), and for decoding
+// the caches of keys and values (slots·positions, KV·D each); Out o (N, H·D) and
+// each row's maximum and sum by head (N, 2·H).
+var Attention, attentionBackward *Def
+
+// CacheRows returns the number of positions that a cache of the given slots has.
+type cacheAttr struct {
+	AttentionAttr
+	Positions int
+}
+
+// CachedAttention is Attention that first stores the new keys and values in caches.
+var CachedAttention *Def
+
+func init() {
+	flops := func(k float64) func(g *Graph, op *Op, b *Batch) float64 {
+		return func(_ *Graph, op *Op, b *Batch) float64 {
+			a := attentionAttr(op)
+			return k * float64(a.H*a.D) * a.pairs(b)
+		}
+	}
+	two := func(name string, a AttentionAttr, b func() *Batch) Case {
+		return Case{name, func(g *Graph) Value {
+			x := g.input(10)
+			q := g.Linear(x, g.Param("q", a.H*a.D, 10))
+			k := g.Linear(x, g.Param("k", a.KV*a.D, 10))
+			v := g.Linear(x, g.Param("v", a.KV*a.D, 10))
+			return g.Attention(q, k, v, a)
+		}, b}
+	}
+	Attention = define(&Def{
+		Name: "attention", Doc: "o = softmax(q·kᵀ·scale)·v, causal", FLOPs: flops(4),
+		Gradient: func(g *Graph, op *Op, d []Value) []Value {
+			q, k, v := op.In[0], op.In[1], op.In[2]
+			return g.op(attentionBackward, op.Attr, []Value{d[0], q, k, v, op.Out[0], op.Out[1]}, g.like(q), g.like(k), g.like(v))
+		},
+		Reference: func(c *Call) { attend(c, attentionAttr(c.Op), c.In(1), c.In(2), 0) },
+		Cases: []Case{
+			two("grouped queries", AttentionAttr{H: 4, KV: 2, D: 6, Scale: 0.4}, tokens(2, 7)),
+			two("window", AttentionAttr{H: 2, KV: 2, D: 4, Scale: 0.5, Window: 3}, tokens(1, 9)),
+			two("ALiBi", AttentionAttr{H: 2, KV: 1, D: 4, Scale: 0.5, Slopes: []float32{0.5, 0.25}}, tokens(2, 5)),
+			two("documents", AttentionAttr{H: 1, KV: 1, D: 4, Scale: 0.5}, func() *Batch {
+				b := tokens(1, 8)()
+				b.Segments[0].First = []int32{0, 0, 0, 3, 3, 3, 6, 6}
+				return b
+			}),
+		},
+	})
+	CachedAttention = define(&Def{
+		Name: "attention.cached", Doc: "attention over the keys and values of a cache, after adding to it", FLOPs: flops(4),
+		Reference: func(c *Call) {
+			a := c.Op.Attr.(*cacheAttr)
+			row := 0
+			for _, s := range c.Batch.Segments {
+				for i := range s.Rows {
+					for j := range 2 {
+						copy(c.In(3+j).Row(s.Slot*a.Positions+s.Pos+i), c.In(1+j).Row(row))
+					}
+					row++
+				}
+			}
+			attend(c, &a.AttentionAttr, c.In(3), c.In(4), a.Positions)
+		},
+	})
+	attentionBackward = define(&Def{
+		Name: "attention.backward", Doc: "dq, dk, dv of attention", FLOPs: flops(10),
+		Reference: func(c *Call) {
+			a := attentionAttr(c.Op)
+			do, q, k, v, o, st := c.In(0), c.In(1), c.In(2), c.In(3), c.In(4), c.In(5)
+			base := 0
+			for _, s := range c.Batch.Segments {
+				for h := range a.H {
+					kv := h / (a.H / a.KV) * a.D
+					for i := range s.Rows {
+						r := base + i
+						qr, or, dor := q.Row(r)[h*a.D:][:a.D], o.Row(r)[h*a.D:][:a.D], do.Row(r)[h*a.D:][:a.D]
+						var delta float64
+						for d := range a.D {
+							delta += or[d] * dor[d]
+						}
+						for j := a.low(s, i); j <= i; j++ {
+							kr, vr := k.Row(base + j)[kv:][:a.D], v.Row(base + j)[kv:][:a.D]
+							var sc, dp float64
+							for d := range a.D {
+								sc += qr[d] * kr[d]
+								dp += dor[d] * vr[d]
+							}
+							sc *= float64(a.Scale)
+							if a.Slopes != nil {
+								sc += float64(a.Slopes[h]) * float64(j-i)
+							}
+							p := math.Exp(sc-st.Row(r)[2*h]) / st.Row(r)[2*h+1]
+							ds := p * (dp - delta) * float64(a.Scale)
+							for d := range a.D {
+								c.Out(0).Row(r)[h*a.D+d] += ds * kr[d]
+								c.Out(1).Row(base + j)[kv+d] += ds * qr[d]
+								c.Out(2).Row(base + j)[kv+d] += p * dor[d]
+							}
+						}
+					}
+				}
+				base += s.Rows
+			}
+		},
+	})
+}
+
+func attentionAttr(op *Op) *AttentionAttr {
+	if a, ok := op.Attr.(*cacheAttr); ok {
+		return &a.AttentionAttr
+	}
+	return op.Attr.(*AttentionAttr)
+}
+
+// CacheShape returns an attention operation's attribute and, with caches, the
+// positions of a slot (0 without).
+func CacheShape(op *Op) (a *AttentionAttr, positions int) {
+	if c, ok := op.Attr.(*cacheAttr); ok {
+		return &c.AttentionAttr, c.Positions
+	}
+	return op.Attr.(*AttentionAttr), 0
+}
+
+func attend(c *Call, a *AttentionAttr, k, v *Array, positions int) {
+	q, o, st := c.In(0), c.Out(0), c.Out(1)
+	row := 0
+	for _, s := range c.Batch.Segments {
+		base := row - s.Pos
+		if positions > 0 {
+			base = s.Slot * positions
+		}
+		for i := range s.Rows {
+			for h := range a.H {
+				kv := h / (a.H / a.KV) * a.D
+				lo, p := a.low(s, i), s.Pos+i
+				e := make([]float64, p+1)
+				m := math.Inf(-1)
+				for j := lo; j <= p; j++ {
+					var sc float64
+					for d := range a.D {
+						sc += q.Row(row)[h*a.D+d] * k.Row(base + j)[kv+d]
+					}
+					e[j] = sc * float64(a.Scale)
+					if a.Slopes != nil {
+						e[j] += float64(a.Slopes[h]) * float64(j-p)
+					}
+					m = max(m, e[j])
+				}
+				var sum float64
+				for j := lo; j <= p; j++ {
+					e[j] = math.Exp(e[j] - m)
+					sum += e[j]
+				}
+				st.Row(row)[2*h], st.Row(row)[2*h+1] = m, sum
+				for d := range a.D {
+					var x float64
+					for j := lo; j <= p; j++ {
+						x += e[j] * v.Row(base + j)[kv+d]
+					}
+					o.Row(row)[h*a.D+d] = x / sum
+				}
+			}
+			row++
+		}
+	}
+}
+
+// Attention appends causal attention within each segment, which starts at position 0.
+func (g *Graph) Attention(q, k, v Value, a AttentionAttr) Value {
+	return g.op(Attention, &a, []Value{q, k, v}, g.like(q), g.activation(g.Info(q).Rows, 2*a.H))[0]
+}
+
+// CachedAttention appends attention that keeps its keys and values in caches of
+// slots·positions rows.
+func (g *Graph) CachedAttention(q, k, v, kCache, vCache Value, a AttentionAttr, positions int) Value {
+	return g.op(CachedAttention, &cacheAttr{a, positions}, []Value{q, k, v, kCache, vCache}, g.like(q), g.activation(g.Info(q).Rows, 2*a.H))[0]
+}

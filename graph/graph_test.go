@@ -1,0 +1,148 @@
+package graph
+
+import (
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// fill gives every value that lives between runs random numbers.
+func fill(g *Graph, b *Batch, mem Memory, r *rand.Rand) {
+	for v := range g.Values {
+		i := &g.Values[v]
+		if i.Space == Param || i.Space == State {
+			a := g.NewArray(Value(v), b)
+			for j := range a.Data {
+				a.Data[j] = r.NormFloat64()
+			}
+			mem[i.Name] = a
+		}
+	}
+}
+
+// TestGradients compares the gradient of every parameter with finite differences,
+// both by the float64 references.
+func TestGradients(t *testing.T) {
+	for _, name := range slices.Sorted(maps.Keys(All)) {
+		for _, c := range All[name].Cases {
+			t.Run(name+"/"+c.Name, func(t *testing.T) {
+				r := rand.New(rand.NewPCG(1, 2))
+				g := New()
+				y := c.Build(g)
+				dy := g.State("dy", 1000, g.Info(y).Cols())
+				seed := g.op(testSeed, nil, []Value{dy}, g.like(y))[0]
+				g.BackwardFrom(y, seed)
+				b := c.Batch()
+				mem := Memory{}
+				fill(g, b, mem, r)
+				loss := func() float64 {
+					vals := g.Eval(b, mem)
+					var s float64
+					for i, v := range vals[y].Data {
+						s += v * vals[seed].Data[i]
+					}
+					return s
+				}
+				loss()
+				grads := map[string][]float64{}
+				for _, p := range g.Params() {
+					sum := make([]float64, g.Info(p).Size(1))
+					for _, d := range g.Grads(p) {
+						for i, v := range mem[g.Info(d).Name].Data {
+							sum[i] += v
+						}
+					}
+					grads[g.Info(p).Name] = sum
+				}
+				for name, grad := range grads {
+					p := mem[name].Data
+					var scale float64
+					for _, v := range grad {
+						scale = max(scale, math.Abs(v))
+					}
+					for range 30 {
+						i := r.IntN(len(p))
+						const h = 1e-5
+						old := p[i]
+						p[i] = old + h
+						up := loss()
+						p[i] = old - h
+						down := loss()
+						p[i] = old
+						if want := (up - down) / (2 * h); math.Abs(want-grad[i]) > 1e-6*(scale+1) {
+							t.Fatalf("d/d%s[%d] = %v, finite difference %v", name, i, grad[i], want)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// testSeed copies the rows that a test wants as the output's gradient.
+var testSeed = &Def{Name: "test.seed", Reference: func(c *Call) { copy(c.Out(0).Data, c.In(0).Data) }}
+
+// TestHeadLossGradient checks the operation that differentiates itself.
+func TestHeadLossGradient(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	const z = 0.01
+	g := New()
+	x := g.input(6)
+	ce, lse := g.HeadLoss(x, g.Param("w", 9, 6), z)
+	g.Backward()
+	b := tokens(2, 5)()
+	b.LossScale = 0.125
+	b.Targets = []int32{1, 2, 3, 4, -1, 0, 8, -1, 7, 7}
+	mem := Memory{}
+	fill(g, b, mem, r)
+	loss := func() float64 {
+		vals := g.Eval(b, mem)
+		var s float64
+		for i, t := range b.Targets {
+			if t >= 0 {
+				l := vals[lse].Data[i]
+				s += 0.125 * (vals[ce].Data[i] + float64(float32(z))*l*l)
+			}
+		}
+		return s
+	}
+	loss()
+	for _, name := range []string{"w", "input"} {
+		grad := append([]float64(nil), mem["grad/"+name].Data...)
+		p := mem[name].Data
+		for i := range p {
+			const h = 1e-5
+			old := p[i]
+			p[i] = old + h
+			up := loss()
+			p[i] = old - h
+			down := loss()
+			p[i] = old
+			if want := (up - down) / (2 * h); math.Abs(want-grad[i]) > 1e-8 {
+				t.Fatalf("d/d%s[%d] = %v, finite difference %v", name, i, grad[i], want)
+			}
+		}
+	}
+}
+
+// TestDifferentiable lists what has no gradient, so that a forgotten one shows.
+func TestDifferentiable(t *testing.T) {
+	var without []string
+	for name, d := range All {
+		if d.Gradient == nil {
+			without = append(without, name)
+		} else if len(d.Cases) == 0 && name != "concat" {
+			t.Errorf("%s has a gradient and no test case", name)
+		}
+	}
+	slices.Sort(without)
+	want := []string{
+		"accumulate", "adamw", "attention.backward", "attention.cached", "concat", "gather.backward", "head_loss", "linear.dw", "linear.dx",
+		"muon", "rmsnorm.backward", "select", "swiglu.backward", "zero",
+	}
+	if !slices.Equal(without, want) {
+		t.Errorf("without a gradient: %v, want %v", without, want)
+	}
+}

@@ -1,0 +1,211 @@
+package graph
+
+// rowsOf counts the rows of a value in a batch.
+func rowsOf(g *Graph, v Value, b *Batch) int {
+	switch i := g.Info(v); i.Rows {
+	case Tokens:
+		return len(b.IDs)
+	case Selected:
+		return len(b.Select)
+	default:
+		return i.Size(1) / i.Cols()
+	}
+}
+
+func productFLOPs(x, w int) func(g *Graph, op *Op, b *Batch) float64 {
+	return func(g *Graph, op *Op, b *Batch) float64 {
+		return 2 * float64(rowsOf(g, op.In[x], b)) * float64(g.Info(op.In[w]).Size(1))
+	}
+}
+
+// Linear is x·Wᵀ: In x (N, C), W (F, C); Out (N, F).
+var Linear, linearDX, linearDW *Def
+
+func init() {
+	Linear = define(&Def{
+		Name: "linear", Doc: "y = x·Wᵀ", FLOPs: productFLOPs(0, 1),
+		Gradient: func(g *Graph, op *Op, d []Value) []Value {
+			x, w := op.In[0], op.In[1]
+			g.op(linearDW, nil, []Value{d[0], x, g.gradOf(w)})
+			dx := g.op(linearDX, nil, []Value{d[0], w}, g.like(x))[0]
+			return []Value{dx, None}
+		},
+		Reference: func(c *Call) { multiply(c.Out(0), c.In(0), c.In(1), true) },
+		Cases: []Case{
+			{"3×5→7", func(g *Graph) Value { return g.Linear(g.input(5), g.Param("w", 7, 5)) }, tokens(1, 3)},
+			{"more than one cut", func(g *Graph) Value { return g.Linear(g.input(530), g.Param("w", 40, 530)) }, tokens(2, 9)},
+			{"one row", func(g *Graph) Value { return g.Linear(g.input(8), g.Param("w", 1, 8)) }, tokens(1, 1)},
+		},
+	})
+	linearDX = define(&Def{
+		Name: "linear.dx", Doc: "dx = dy·W", FLOPs: productFLOPs(0, 1),
+		Reference: func(c *Call) { multiply(c.Out(0), c.In(0), c.In(1), false) },
+	})
+	linearDW = define(&Def{
+		Name: "linear.dw", Doc: "dW += dyᵀ·x", FLOPs: productFLOPs(0, 2),
+		Reference: func(c *Call) {
+			dy, x, dw := c.In(0), c.In(1), c.In(2)
+			for r := range x.Rows {
+				for f, d := range dy.Row(r) {
+					for i, v := range x.Row(r) {
+						dw.Row(f)[i] += d * v
+					}
+				}
+			}
+		},
+	})
+}
+
+func multiply(out, x, w *Array, transposed bool) {
+	for r := range out.Rows {
+		for j := range out.Cols {
+			var s float64
+			for k, v := range x.Row(r) {
+				if transposed {
+					s += v * w.Row(j)[k]
+				} else {
+					s += v * w.Row(k)[j]
+				}
+			}
+			out.Row(r)[j] = s
+		}
+	}
+}
+
+// Linear appends x·Wᵀ for a weight of shape (outputs, inputs).
+func (g *Graph) Linear(x, w Value) Value {
+	if g.Info(x).Cols() != g.Info(w).Cols() {
+		panic("graph: linear: input and weight differ in width")
+	}
+	return g.op(Linear, nil, []Value{x, w}, g.activation(g.Info(x).Rows, g.Info(w).Shape[0]))[0]
+}
+
+// Gather is the embedding: In table (V, C); Out (N, C), the rows of the batch's ids.
+var Gather, gatherBackward *Def
+
+func init() {
+	Gather = define(&Def{
+		Name: "gather", Doc: "y = table[id]",
+		Gradient: func(g *Graph, op *Op, d []Value) []Value {
+			g.op(gatherBackward, nil, []Value{d[0], g.gradOf(op.In[0])})
+			return []Value{None}
+		},
+		Reference: func(c *Call) {
+			for r, id := range c.Batch.IDs {
+				copy(c.Out(0).Row(r), c.In(0).Row(int(id)))
+			}
+		},
+		Cases: []Case{{"11 rows", func(g *Graph) Value { return g.Gather(g.Param("table", 11, 6)) }, tokens(2, 20)}},
+	})
+	gatherBackward = define(&Def{
+		Name: "gather.backward", Doc: "dtable[id] += dy",
+		Reference: func(c *Call) {
+			for r, id := range c.Batch.IDs {
+				for i, d := range c.In(0).Row(r) {
+					c.In(1).Row(int(id))[i] += d
+				}
+			}
+		},
+	})
+}
+
+// Gather appends the lookup of the batch's ids in a table.
+func (g *Graph) Gather(table Value) Value {
+	return g.op(Gather, nil, []Value{table}, g.activation(Tokens, g.Info(table).Cols()))[0]
+}
+
+// Select keeps the rows that Batch.Select names: In (N, C); Out (S, C).
+var Select = define(&Def{
+	Name: "select", Doc: "y[i] = x[select[i]]",
+	Reference: func(c *Call) {
+		for i, r := range c.Batch.Select {
+			copy(c.Out(0).Row(i), c.In(0).Row(int(r)))
+		}
+	},
+})
+
+// Select appends the choice of the batch's selected rows.
+func (g *Graph) Select(x Value) Value {
+	return g.op(Select, nil, []Value{x}, g.activation(Selected, g.Info(x).Cols()))[0]
+}
+
+// Add is the sum of two values of one shape.
+var Add *Def
+
+func init() {
+	Add = define(&Def{
+		Name: "add", Doc: "y = a + b",
+		Gradient: func(g *Graph, op *Op, d []Value) []Value { return []Value{d[0], d[0]} },
+		Reference: func(c *Call) {
+			for i := range c.Out(0).Data {
+				c.Out(0).Data[i] = c.In(0).Data[i] + c.In(1).Data[i]
+			}
+		},
+		Cases: []Case{{"5 columns", func(g *Graph) Value {
+			x := g.input(5)
+			return g.Add(x, g.Linear(x, g.Param("w", 5, 5)))
+		}, tokens(1, 4)}},
+	})
+}
+
+// Add appends a + b.
+func (g *Graph) Add(a, b Value) Value { return g.op(Add, nil, []Value{a, b}, g.like(a))[0] }
+
+// Split cuts the columns of a value: In (N, ΣC); Out (N, C) each. Devices give out
+// views.
+var Split, Concat *Def
+
+func init() {
+	Split = define(&Def{
+		Name: "split", Doc: "y₁, y₂, … = columns of x",
+		Gradient: func(g *Graph, op *Op, d []Value) []Value {
+			for _, v := range d {
+				if v == None {
+					panic("graph: split: a part has no gradient")
+				}
+			}
+			return g.op(Concat, nil, d, g.like(op.In[0]))
+		},
+		Reference: func(c *Call) {
+			off := 0
+			for i := range c.Op.Out {
+				o := c.Out(i)
+				for r := range o.Rows {
+					copy(o.Row(r), c.In(0).Row(r)[off:])
+				}
+				off += o.Cols
+			}
+		},
+		Cases: []Case{{"2+3", func(g *Graph) Value {
+			p := g.Split(g.Linear(g.input(4), g.Param("w", 5, 4)), 2, 3)
+			return g.Add(g.Linear(p[0], g.Param("a", 3, 2)), p[1])
+		}, tokens(1, 3)}},
+	})
+	Concat = define(&Def{
+		Name: "concat", Doc: "y = x₁ | x₂ | …",
+		Reference: func(c *Call) {
+			off := 0
+			for i := range c.Op.In {
+				x := c.In(i)
+				for r := range x.Rows {
+					copy(c.Out(0).Row(r)[off:], x.Row(r))
+				}
+				off += x.Cols
+			}
+		},
+	})
+}
+
+// Split appends the division of x into columns.
+func (g *Graph) Split(x Value, cols ...int) []Value {
+	var out []Value
+	sum := 0
+	for _, c := range cols {
+		out = append(out, g.activation(g.Info(x).Rows, c))
+		sum += c
+	}
+	if sum != g.Info(x).Cols() {
+		panic("graph: split: the parts do not add up")
+	}
+	return g.op(Split, nil, []Value{x}, out...)
+}

@@ -1,0 +1,62 @@
+package graph
+
+import "math"
+
+// NormAttr is the attribute of norms.
+type NormAttr struct{ Eps float32 }
+
+// RMSNorm is x·w/rms(x): In x (N, C), w (C); Out y (N, C), 1/rms (N, 1).
+var RMSNorm, rmsNormBackward *Def
+
+func init() {
+	RMSNorm = define(&Def{
+		Name: "rmsnorm", Doc: "y = x·w / sqrt(mean x² + eps)",
+		Gradient: func(g *Graph, op *Op, d []Value) []Value {
+			dx := g.op(rmsNormBackward, op.Attr, []Value{d[0], op.In[0], op.Out[1], op.In[1], g.gradOf(op.In[1])}, g.like(op.In[0]))[0]
+			return []Value{dx, None}
+		},
+		Reference: func(c *Call) {
+			eps := float64(c.Op.Attr.(*NormAttr).Eps)
+			x, w, y := c.In(0), c.In(1), c.Out(0)
+			for r := range x.Rows {
+				var ms float64
+				for _, v := range x.Row(r) {
+					ms += v * v
+				}
+				rs := 1 / math.Sqrt(ms/float64(x.Cols)+eps)
+				c.Out(1).Row(r)[0] = rs
+				for i, v := range x.Row(r) {
+					y.Row(r)[i] = v * rs * w.Data[i]
+				}
+			}
+		},
+		Cases: []Case{
+			{"37 columns", func(g *Graph) Value { return g.RMSNorm(g.input(37), g.Param("w", 37), 1e-6) }, tokens(2, 5)},
+			{"1 column", func(g *Graph) Value { return g.RMSNorm(g.input(1), g.Param("w", 1), 1e-2) }, tokens(1, 3)},
+			{"two pieces of tokens", func(g *Graph) Value { return g.RMSNorm(g.input(16), g.Param("w", 16), 1e-6) }, tokens(1, 300)},
+		},
+	})
+	rmsNormBackward = define(&Def{
+		Name: "rmsnorm.backward", Doc: "dx, dw += of rmsnorm",
+		Reference: func(c *Call) {
+			dy, x, rstd, w, dw, dx := c.In(0), c.In(1), c.In(2), c.In(3), c.In(4), c.Out(0)
+			for r := range x.Rows {
+				rs := rstd.Row(r)[0]
+				var k float64
+				for i, v := range x.Row(r) {
+					k += dy.Row(r)[i] * w.Data[i] * v * rs
+				}
+				k /= float64(x.Cols)
+				for i, v := range x.Row(r) {
+					dw.Data[i] += dy.Row(r)[i] * v * rs
+					dx.Row(r)[i] = rs * (dy.Row(r)[i]*w.Data[i] - v*rs*k)
+				}
+			}
+		},
+	})
+}
+
+// RMSNorm appends a norm with weight w.
+func (g *Graph) RMSNorm(x, w Value, eps float32) Value {
+	return g.op(RMSNorm, &NormAttr{eps}, []Value{x, w}, g.like(x), g.activation(g.Info(x).Rows, 1))[0]
+}
