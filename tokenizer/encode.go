@@ -1,0 +1,230 @@
+package tokenizer
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+)
+
+// Encoding is a text as ids.
+type Encoding struct {
+	// IDs holds the tokens.
+	IDs []int32
+	// Offsets holds for each token the code points [start, end) of the text
+	// that it stands for; special tokens that were added have {0, 0}.
+	Offsets [][2]int
+	// values are the tokens' strings while post-processors need them.
+	values []string
+}
+
+func (e *Encoding) append(id int32, offsets [2]int, value string) {
+	e.IDs = append(e.IDs, id)
+	e.Offsets = append(e.Offsets, offsets)
+	e.values = append(e.values, value)
+}
+
+// Encode returns text as ids with their places. addSpecial adds the special
+// tokens of the file's template; truncation and padding of the file apply.
+// Parts of text that are not UTF-8 count as U+FFFD, one for each maximal
+// ill-formed part.
+func (t *Tokenizer) Encode(text string, addSpecial bool) Encoding {
+	text = validText(text)
+	var e Encoding
+	pieces := t.pieces(text)
+	chars := newCharOffsets(text)
+	v := t.model.vocabulary()
+	var tokens []token
+	for i := range pieces {
+		p := &pieces[i]
+		if p.token >= 0 {
+			o := p.original(0, len(p.text))
+			e.append(p.token, chars.convert(o), p.text)
+			continue
+		}
+		tokens = t.model.tokenize(tokens[:0], p.text)
+		for _, k := range tokens {
+			e.append(k.id, chars.convert(p.original(k.start, k.end)), v.tokens[k.id])
+		}
+	}
+	if t.truncation != nil {
+		limit := t.truncation.MaxLength
+		if addSpecial && t.post != nil {
+			limit = max(0, limit-t.post.added())
+		}
+		t.truncation.apply(&e, limit)
+	}
+	if t.post != nil {
+		t.post.process(t, &e, addSpecial)
+	}
+	if t.padding != nil {
+		t.padding.apply(&e)
+	}
+	e.values = nil
+	return e
+}
+
+// pieces normalises and cuts text, up to the model.
+func (t *Tokenizer) pieces(text string) []piece {
+	pieces := t.rawFinder.cut([]piece{newPiece(text)})
+	if t.normalizer != nil {
+		for i := range pieces {
+			if p := &pieces[i]; p.token < 0 {
+				t.normalizer.normalize(p)
+			}
+		}
+	}
+	pieces = t.normFinder.cut(pieces)
+	if t.pre != nil {
+		pieces = t.pre.preTokenize(pieces)
+	}
+	return pieces
+}
+
+// AppendEncode appends the ids of text to dst, without special tokens,
+// truncation or padding.
+func (t *Tokenizer) AppendEncode(dst []int32, text string) []int32 {
+	pieces := t.pieces(validText(text))
+	var tokens []token
+	for i := range pieces {
+		p := &pieces[i]
+		if p.token >= 0 {
+			dst = append(dst, p.token)
+			continue
+		}
+		tokens = t.model.tokenize(tokens[:0], p.text)
+		for _, k := range tokens {
+			dst = append(dst, k.id)
+		}
+	}
+	return dst
+}
+
+// charOffsets converts offsets in bytes to offsets in code points.
+type charOffsets struct {
+	chars []int // by byte: the number of its code point
+}
+
+func newCharOffsets(s string) charOffsets {
+	if isASCII(s) {
+		return charOffsets{}
+	}
+	chars := make([]int, len(s))
+	n := -1
+	for i := range len(s) {
+		if utf8.RuneStart(s[i]) {
+			n++
+		}
+		chars[i] = n
+	}
+	return charOffsets{chars}
+}
+
+func (c charOffsets) convert(s span) [2]int {
+	if c.chars == nil || s.start >= len(c.chars) {
+		// The reference leaves a range that starts behind the text in bytes.
+		return [2]int{s.start, s.end}
+	}
+	start := c.chars[s.start]
+	if s.end < len(c.chars) {
+		return [2]int{start, c.chars[s.end]}
+	}
+	last := start + 1
+	if s.end-1 < len(c.chars) {
+		last = c.chars[s.end-1]
+	}
+	return [2]int{start, last + 1}
+}
+
+// Truncation limits the length of encodings.
+type Truncation struct {
+	Direction string `json:"direction"` // "Right" (the default) or "Left": the side that goes
+	MaxLength int    `json:"max_length"`
+}
+
+func (t *Truncation) check() error {
+	if t.MaxLength < 0 {
+		return fmt.Errorf("max_length is %d", t.MaxLength)
+	}
+	if t.Direction != "" && t.Direction != "Right" && t.Direction != "Left" {
+		return fmt.Errorf("unknown direction %q; known are Right and Left", t.Direction)
+	}
+	return nil
+}
+
+func (t *Truncation) apply(e *Encoding, limit int) {
+	n := len(e.IDs)
+	if n <= limit {
+		return
+	}
+	from, to := 0, limit
+	if t.Direction == "Left" {
+		from, to = n-limit, n
+	}
+	e.IDs, e.Offsets, e.values = e.IDs[from:to], e.Offsets[from:to], e.values[from:to]
+}
+
+// Padding fills encodings up to a length.
+type Padding struct {
+	// Strategy is {"Fixed": n}, or "BatchLongest", which leaves a single
+	// encoding as it is.
+	Strategy  paddingStrategy `json:"strategy"`
+	Direction string          `json:"direction"` // "Right" (the default) or "Left"
+	Multiple  int             `json:"pad_to_multiple_of"`
+	ID        int32           `json:"pad_id"`
+	Token     string          `json:"pad_token"`
+}
+
+// paddingStrategy is a fixed length, or 0 for the longest of a batch.
+type paddingStrategy int
+
+func (s *paddingStrategy) UnmarshalJSON(data []byte) error {
+	var fixed struct{ Fixed *int }
+	if string(data) == `"BatchLongest"` {
+		*s = 0
+		return nil
+	}
+	if err := unmarshalStrict(data, &fixed); err != nil || fixed.Fixed == nil {
+		return errors.New(`strategy is neither "BatchLongest" nor {"Fixed": length}`)
+	}
+	*s = paddingStrategy(*fixed.Fixed)
+	return nil
+}
+
+func (p *Padding) check() error {
+	if p.Direction != "" && p.Direction != "Right" && p.Direction != "Left" {
+		return fmt.Errorf("unknown direction %q; known are Right and Left", p.Direction)
+	}
+	if p.Strategy < 0 || p.Multiple < 0 || p.ID < 0 {
+		return errors.New("a length or id is negative")
+	}
+	return nil
+}
+
+func (p *Padding) apply(e *Encoding) {
+	length := max(int(p.Strategy), 0)
+	if p.Strategy == 0 {
+		length = len(e.IDs)
+	}
+	if p.Multiple > 0 && length%p.Multiple > 0 {
+		length += p.Multiple - length%p.Multiple
+	}
+	var pad Encoding
+	for range length - len(e.IDs) {
+		pad.append(p.ID, [2]int{}, p.Token)
+	}
+	if p.Direction == "Left" {
+		*e, pad = pad, *e
+	}
+	for i, id := range pad.IDs {
+		e.append(id, pad.Offsets[i], pad.values[i])
+	}
+}
+
+// unmarshalStrict is json.Unmarshal that refuses unknown fields.
+func unmarshalStrict(data []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	return d.Decode(v)
+}

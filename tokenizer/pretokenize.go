@@ -1,0 +1,494 @@
+package tokenizer
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// matcher finds the first match in s at or after from; start is −1 when there
+// is none.
+type matcher interface {
+	find(s string, from int) (start, end int)
+}
+
+func (f scanner) find(s string, from int) (start, end int) {
+	if from >= len(s) {
+		return -1, -1
+	}
+	return from, f(s, from)
+}
+
+// literal matches a string.
+type literal string
+
+func (l literal) find(s string, from int) (start, end int) {
+	if l == "" || from > len(s) {
+		return -1, -1
+	}
+	i := strings.Index(s[from:], string(l))
+	if i < 0 {
+		return -1, -1
+	}
+	return from + i, from + i + len(l)
+}
+
+// runeClass matches single code points.
+type runeClass func(rune) bool
+
+func (c runeClass) find(s string, from int) (start, end int) {
+	for i, r := range s[from:] {
+		if c(r) {
+			return from + i, from + i + runeLen(r, s[from+i:])
+		}
+	}
+	return -1, -1
+}
+
+// eachMatch calls f for the matches in s from left to right. An empty match
+// right behind another is passed over.
+func eachMatch(m matcher, s string, f func(start, end int)) {
+	last := -1
+	for from := 0; from <= len(s); {
+		start, end := m.find(s, from)
+		if start < 0 {
+			return
+		}
+		from = end
+		if start == end {
+			_, n := utf8.DecodeRuneInString(s[end:])
+			from = end + max(n, 1)
+			if end == last {
+				continue
+			}
+		}
+		last = end
+		f(start, end)
+	}
+}
+
+// splitBehavior says what becomes of the delimiters that a pattern matches.
+type splitBehavior int
+
+const (
+	splitIsolated splitBehavior = iota
+	splitRemoved
+	splitMergedWithPrevious
+	splitMergedWithNext
+	splitContiguous
+)
+
+func parseBehavior(s string) (splitBehavior, error) {
+	switch s {
+	case "Isolated":
+		return splitIsolated, nil
+	case "Removed":
+		return splitRemoved, nil
+	case "MergedWithPrevious":
+		return splitMergedWithPrevious, nil
+	case "MergedWithNext":
+		return splitMergedWithNext, nil
+	case "Contiguous":
+		return splitContiguous, nil
+	}
+	return 0, fmt.Errorf("unknown behavior %q; known are Isolated, Removed, MergedWithPrevious, MergedWithNext and Contiguous", s)
+}
+
+// part is a range of a text, and whether it is a match; later, whether it goes.
+type part struct {
+	span
+	match bool
+}
+
+// split cuts text at m's matches and returns the parts to keep. invert swaps
+// matches and what lies between them.
+func split(m matcher, text string, behavior splitBehavior, invert bool) []part {
+	var parts []part
+	last := 0
+	eachMatch(m, text, func(start, end int) {
+		if last < start {
+			parts = append(parts, part{span{last, start}, invert})
+		}
+		parts = append(parts, part{span{start, end}, !invert})
+		last = end
+	})
+	if last < len(text) {
+		parts = append(parts, part{span{last, len(text)}, invert})
+	}
+	out := parts[:0]
+	switch behavior {
+	case splitIsolated:
+		return parts
+	case splitRemoved:
+		for _, p := range parts {
+			if !p.match {
+				out = append(out, p)
+			}
+		}
+	case splitContiguous, splitMergedWithPrevious:
+		previous := false
+		for _, p := range parts {
+			join := p.match && !previous
+			if behavior == splitContiguous {
+				join = p.match == previous
+			}
+			previous = p.match
+			if join && len(out) > 0 {
+				out[len(out)-1].end = p.end
+			} else {
+				out = append(out, p)
+			}
+		}
+	case splitMergedWithNext:
+		next := false
+		at := len(parts)
+		for i := len(parts) - 1; i >= 0; i-- {
+			p := parts[i]
+			if p.match && !next && at < len(parts) {
+				parts[at].start = p.start
+			} else {
+				at--
+				parts[at] = p
+			}
+			next = p.match
+		}
+		return parts[at:]
+	}
+	return out
+}
+
+// preTokenizer cuts pieces into smaller ones.
+type preTokenizer interface {
+	preTokenize(pieces []piece) []piece
+}
+
+// forEach applies f to every piece that is no added token, and drops pieces
+// that are empty.
+func forEach(pieces []piece, f func(dst []piece, p piece) []piece) []piece {
+	out := make([]piece, 0, len(pieces))
+	for _, p := range pieces {
+		if p.token >= 0 {
+			out = append(out, p)
+			continue
+		}
+		n := len(out)
+		out = f(out, p)
+		kept := out[:n]
+		for _, q := range out[n:] {
+			if q.text != "" {
+				kept = append(kept, q)
+			}
+		}
+		out = kept
+	}
+	return out
+}
+
+func appendSplit(dst []piece, p *piece, m matcher, behavior splitBehavior, invert bool) []piece {
+	if p.text == "" {
+		return dst
+	}
+	for _, part := range split(m, p.text, behavior, invert) {
+		dst = append(dst, p.slice(part.start, part.end))
+	}
+	return dst
+}
+
+// splitOn is Split, Digits, Punctuation, Whitespace, WhitespaceSplit and
+// CharDelimiterSplit.
+type splitOn struct {
+	m        matcher
+	behavior splitBehavior
+	invert   bool
+}
+
+func (t splitOn) preTokenize(pieces []piece) []piece {
+	return forEach(pieces, func(dst []piece, p piece) []piece {
+		return appendSplit(dst, &p, t.m, t.behavior, t.invert)
+	})
+}
+
+// byteLevel writes every byte as a visible character, after adding a space in
+// front and cutting with GPT-2's expression, where asked.
+type byteLevel struct {
+	addPrefixSpace, useRegex bool
+}
+
+func (t byteLevel) preTokenize(pieces []piece) []piece {
+	pieces = forEach(pieces, func(dst []piece, p piece) []piece {
+		if t.addPrefixSpace && !strings.HasPrefix(p.text, " ") {
+			p.prepend(" ")
+		}
+		if t.useRegex {
+			return appendSplit(dst, &p, scanner(scanGPT2), splitIsolated, false)
+		}
+		return append(dst, p)
+	})
+	for i := range pieces {
+		if p := &pieces[i]; p.token < 0 {
+			p.toByteChars()
+		}
+	}
+	return pieces
+}
+
+// toByteChars writes every byte of p's text as its visible character.
+func (p *piece) toByteChars() {
+	list := make([]change, 0, len(p.text))
+	for i, r := range p.text {
+		for j := range runeLen(r, p.text[i:]) {
+			list = append(list, change{byteChar[p.text[i+j]], min(j, 1)})
+		}
+	}
+	p.transform(list, 0)
+}
+
+// byteChar is GPT-2's alphabet, the character that stands for each byte;
+// charByte is its inverse, −1 for characters outside it.
+var byteChar, charByte = func() (chars [256]rune, bytes [324]int16) {
+	for i := range bytes {
+		bytes[i] = -1
+	}
+	next := rune(256)
+	for b := range chars {
+		switch {
+		case b >= '!' && b <= '~', b >= 0xA1 && b <= 0xAC, b >= 0xAE:
+			chars[b] = rune(b)
+		default:
+			chars[b] = next
+			next++
+		}
+		bytes[chars[b]] = int16(b)
+	}
+	return chars, bytes
+}()
+
+// When Metaspace puts its character in front.
+const (
+	prependAlways = "always"
+	prependFirst  = "first"
+	prependNever  = "never"
+)
+
+// metaspace writes spaces as a visible character and cuts before each.
+type metaspace struct {
+	replacement string
+	prepend     string
+	split       bool
+}
+
+func (t metaspace) preTokenize(pieces []piece) []piece {
+	return forEach(pieces, func(dst []piece, p piece) []piece {
+		p.replace(literal(" "), t.replacement)
+		if t.prepend == prependAlways || t.prepend == prependFirst && p.orig.start == 0 {
+			if !strings.HasPrefix(p.text, t.replacement) {
+				p.prepend(t.replacement)
+			}
+		}
+		if t.split {
+			return appendSplit(dst, &p, literal(t.replacement), splitMergedWithNext, false)
+		}
+		return append(dst, p)
+	})
+}
+
+// fixedLength cuts after every n code points.
+type fixedLength int
+
+func (t fixedLength) preTokenize(pieces []piece) []piece {
+	return forEach(pieces, func(dst []piece, p piece) []piece {
+		start, count := 0, 0
+		for i := range p.text {
+			if count == int(t) {
+				dst = append(dst, p.slice(start, i))
+				start, count = i, 0
+			}
+			count++
+		}
+		return append(dst, p.slice(start, len(p.text)))
+	})
+}
+
+// preSequence applies one after another.
+type preSequence []preTokenizer
+
+func (t preSequence) preTokenize(pieces []piece) []piece {
+	for _, s := range t {
+		pieces = s.preTokenize(pieces)
+	}
+	return pieces
+}
+
+// patternConfig is {"String": …} or {"Regex": …}.
+type patternConfig struct {
+	String *string
+	Regex  *string
+}
+
+func (c patternConfig) matcher() (matcher, error) {
+	switch {
+	case c.String != nil && *c.String == "":
+		return nil, fmt.Errorf("the pattern is empty")
+	case c.String != nil:
+		return literal(*c.String), nil
+	case c.Regex != nil:
+		return compilePattern(*c.Regex)
+	}
+	return nil, fmt.Errorf(`the pattern has neither "String" nor "Regex"`)
+}
+
+// inClass matches the code points of a class of unicode.txt.
+func inClass(name string) runeClass {
+	set := unicodeTables().classes[name]
+	return func(r rune) bool { return set.contains(r) }
+}
+
+// parsePreTokenizer reads the pre_tokenizer of a tokenizer.json.
+func parsePreTokenizer(raw json.RawMessage) (preTokenizer, error) {
+	var c struct {
+		Type             string
+		Pretokenizers    []json.RawMessage
+		Pattern          patternConfig
+		Behavior         string
+		Invert           bool
+		AddPrefixSpace   *bool `json:"add_prefix_space"`
+		UseRegex         *bool `json:"use_regex"`
+		IndividualDigits bool  `json:"individual_digits"`
+		Delimiter        string
+		Replacement      string
+		PrependScheme    string `json:"prepend_scheme"`
+		Split            *bool
+		Length           *int
+	}
+	if isNull(raw) {
+		return nil, nil
+	}
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return nil, err
+	}
+	switch c.Type {
+	case "Sequence":
+		var seq preSequence
+		for i, r := range c.Pretokenizers {
+			t, err := parsePreTokenizer(r)
+			if err != nil {
+				return nil, fmt.Errorf("pretokenizers[%d]: %w", i, err)
+			}
+			if t != nil {
+				seq = append(seq, t)
+			}
+		}
+		return seq, nil
+	case "Split":
+		m, err := c.Pattern.matcher()
+		if err != nil {
+			return nil, fmt.Errorf("Split: %w", err)
+		}
+		behavior, err := parseBehavior(c.Behavior)
+		if err != nil {
+			return nil, fmt.Errorf("Split: %w", err)
+		}
+		return splitOn{m, behavior, c.Invert}, nil
+	case "ByteLevel":
+		return byteLevel{
+			addPrefixSpace: c.AddPrefixSpace == nil || *c.AddPrefixSpace,
+			useRegex:       c.UseRegex == nil || *c.UseRegex,
+		}, nil
+	case "Digits":
+		behavior := splitContiguous
+		if c.IndividualDigits {
+			behavior = splitIsolated
+		}
+		return splitOn{inClass("numeric"), behavior, false}, nil
+	case "Punctuation":
+		behavior := splitIsolated
+		if c.Behavior != "" {
+			var err error
+			if behavior, err = parseBehavior(c.Behavior); err != nil {
+				return nil, fmt.Errorf("Punctuation: %w", err)
+			}
+		}
+		return splitOn{inClass("punctuation"), behavior, false}, nil
+	case "Whitespace":
+		return splitOn{wordsAndSymbols{}, splitRemoved, true}, nil
+	case "WhitespaceSplit":
+		return splitOn{runeClass(isSpace), splitRemoved, false}, nil
+	case "BertPreTokenizer":
+		return preSequence{
+			splitOn{runeClass(isSpace), splitRemoved, false},
+			splitOn{inClass("punctuation"), splitIsolated, false},
+		}, nil
+	case "CharDelimiterSplit":
+		if utf8.RuneCountInString(c.Delimiter) != 1 {
+			return nil, fmt.Errorf("CharDelimiterSplit: delimiter %q is not one character", c.Delimiter)
+		}
+		return splitOn{literal(c.Delimiter), splitRemoved, false}, nil
+	case "Metaspace":
+		m, err := parseMetaspace(c.Replacement, c.PrependScheme, c.AddPrefixSpace)
+		m.split = c.Split == nil || *c.Split
+		return m, err
+	case "FixedLength":
+		n := 5
+		if c.Length != nil {
+			n = *c.Length
+		}
+		if n < 1 {
+			return nil, fmt.Errorf("FixedLength: length %d is not positive", n)
+		}
+		return fixedLength(n), nil
+	}
+	return nil, fmt.Errorf("unknown type %q", c.Type)
+}
+
+func parseMetaspace(replacement, scheme string, addPrefixSpace *bool) (metaspace, error) {
+	if utf8.RuneCountInString(replacement) != 1 {
+		return metaspace{}, fmt.Errorf("Metaspace: replacement %q is not one character", replacement)
+	}
+	switch scheme {
+	case "":
+		scheme = prependAlways
+		// Files from before prepend_scheme say it this way.
+		if addPrefixSpace != nil && !*addPrefixSpace {
+			scheme = prependNever
+		}
+	case prependAlways, prependFirst, prependNever:
+		if addPrefixSpace != nil && !*addPrefixSpace && scheme != prependNever {
+			return metaspace{}, fmt.Errorf("Metaspace: add_prefix_space is false, prepend_scheme is %q", scheme)
+		}
+	default:
+		return metaspace{}, fmt.Errorf("Metaspace: unknown prepend_scheme %q; known are always, first and never", scheme)
+	}
+	return metaspace{replacement: replacement, prepend: scheme}, nil
+}
+
+// wordsAndSymbols matches \w+|[^\w\s]+.
+type wordsAndSymbols struct{}
+
+func (wordsAndSymbols) find(s string, from int) (start, end int) {
+	word := unicodeTables().classes["word"]
+	kind := func(r rune) int {
+		switch {
+		case word.contains(r):
+			return 1
+		case isSpace(r):
+			return 0
+		}
+		return 2
+	}
+	start, first := -1, 0
+	for i, r := range s[from:] {
+		k := kind(r)
+		switch {
+		case start < 0 && k != 0:
+			start, first = from+i, k
+		case start >= 0 && k != first:
+			return start, from + i
+		}
+	}
+	return start, len(s)
+}
+
+func isNull(raw json.RawMessage) bool {
+	return len(raw) == 0 || string(raw) == "null"
+}

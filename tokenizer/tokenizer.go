@@ -1,0 +1,403 @@
+package tokenizer
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// Tokenizer turns text into ids and back. It does not change once made, and may
+// be used by any number of goroutines.
+type Tokenizer struct {
+	fingerprint string
+	model       model
+	normalizer  normalizer // nil for none
+	pre         preTokenizer
+	post        postProcessor
+	decoder     decoder
+	truncation  *Truncation
+	padding     *Padding
+
+	added          map[int32]*AddedToken
+	addedIDs       map[string]int32
+	special        map[string]bool
+	normalizedForm map[int32]string // of added tokens that normalising changes
+	rawFinder      *tokenFinder     // added tokens to find in the text as it is
+	normFinder     *tokenFinder     // and in the normalised text
+	largest        int32            // id
+
+	plainBytes bool     // the decoder is ByteLevel alone
+	bytesOf    []string // by id, with plainBytes
+}
+
+// Load reads a tokenizer.json, plain or packed (.gz, .zst). path may also be a
+// folder that holds one, such as a Hugging Face model.
+func Load(path string) (*Tokenizer, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		found := ""
+		for _, name := range []string{"tokenizer.json", "tokenizer.json.gz", "tokenizer.json.zst"} {
+			if _, err := os.Stat(filepath.Join(path, name)); err == nil {
+				found = filepath.Join(path, name)
+				break
+			}
+		}
+		if found == "" {
+			return nil, fmt.Errorf("%s: the folder holds no tokenizer.json", path)
+		}
+		path = found
+	}
+	data, err := readPacked(path)
+	if err != nil {
+		return nil, err
+	}
+	t, err := Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return t, nil
+}
+
+// maxFileBytes bounds an unpacked tokenizer.json; the largest known are 35 MB.
+const maxFileBytes = 1 << 30
+
+func readPacked(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var r io.Reader
+	switch {
+	case bytes.HasPrefix(data, []byte{0x1f, 0x8b}):
+		if r, err = gzip.NewReader(bytes.NewReader(data)); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	case bytes.HasPrefix(data, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		z, err := zstd.NewReader(bytes.NewReader(data))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		defer z.Close()
+		r = z
+	default:
+		return data, nil
+	}
+	data, err = io.ReadAll(io.LimitReader(r, maxFileBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(data) > maxFileBytes {
+		return nil, fmt.Errorf("%s: more than %d bytes when unpacked", path, maxFileBytes)
+	}
+	return data, nil
+}
+
+// modelConfig is the model of a tokenizer.json.
+type modelConfig struct {
+	kind           string
+	vocab          *vocab
+	pieces         []scoredPiece // Unigram
+	merges         []mergePair
+	unkToken       *string
+	unkID          *int32
+	prefix, suffix string
+	prefixIsSet    bool
+	fuseUnk        bool
+	byteFallback   bool
+	ignoreMerges   bool
+	maxChars       int
+}
+
+// scoredPiece is an entry of a Unigram vocabulary.
+type scoredPiece struct {
+	text  string
+	score float64
+}
+
+// Parse reads the text of a tokenizer.json. Errors name the line and column or
+// the part of the file that is wrong.
+func Parse(data []byte) (*Tokenizer, error) {
+	r := &jsonReader{data: data}
+	t := &Tokenizer{normalizedForm: map[int32]string{}}
+	var added []AddedToken
+	var mc *modelConfig
+	err := r.object(func(key string, at int) error {
+		if key == "model" {
+			var err error
+			mc, err = r.model()
+			return err
+		}
+		raw, err := r.raw()
+		if err != nil {
+			return err
+		}
+		switch key {
+		case "version":
+			var v string
+			if err = json.Unmarshal(raw, &v); err == nil && v != "1.0" {
+				err = fmt.Errorf("%q is not 1.0", v)
+			}
+		case "truncation":
+			err = json.Unmarshal(raw, &t.truncation)
+			if err == nil && t.truncation != nil {
+				err = t.truncation.check()
+			}
+		case "padding":
+			err = json.Unmarshal(raw, &t.padding)
+			if err == nil && t.padding != nil {
+				err = t.padding.check()
+			}
+		case "added_tokens":
+			err = json.Unmarshal(raw, &added)
+		case "normalizer":
+			t.normalizer, err = parseNormalizer(raw)
+		case "pre_tokenizer":
+			t.pre, err = parsePreTokenizer(raw)
+		case "post_processor":
+			t.post, err = parsePostProcessor(raw)
+		case "decoder":
+			t.decoder, err = parseDecoder(raw)
+		}
+		if err != nil {
+			return r.errorf(at, "%s: %w", key, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if r.peek() != 0 || r.pos < len(data) {
+		return nil, r.unexpected("the end of the file")
+	}
+	if mc == nil {
+		return nil, errors.New("the file has no model\nhint: a tokenizer.json is needed, not tokenizer_config.json or vocab.json")
+	}
+	if t.model, err = mc.build(); err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	t.largest = int32(len(t.model.vocabulary().tokens)) - 1
+	if err := t.addTokens(added); err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(data)
+	t.fingerprint = hex.EncodeToString(sum[:])
+	t.finish()
+	return t, nil
+}
+
+// finish prepares what encoding and decoding look up.
+func (t *Tokenizer) finish() {
+	if _, ok := t.decoder.(byteLevelDecoder); ok {
+		t.fillBytes()
+	}
+}
+
+// model reads the model of a tokenizer.json.
+func (r *jsonReader) model() (*modelConfig, error) {
+	c := &modelConfig{maxChars: 100}
+	sawVocab := false
+	err := r.object(func(key string, at int) error {
+		switch key {
+		case "vocab":
+			sawVocab = true
+			return r.vocab(c)
+		case "merges":
+			return r.merges(c)
+		}
+		raw, err := r.raw()
+		if err != nil {
+			return err
+		}
+		var text *string
+		switch key {
+		case "type":
+			err = json.Unmarshal(raw, &c.kind)
+		case "unk_token":
+			err = json.Unmarshal(raw, &c.unkToken)
+		case "unk_id":
+			err = json.Unmarshal(raw, &c.unkID)
+		case "continuing_subword_prefix":
+			if err = json.Unmarshal(raw, &text); err == nil && text != nil {
+				c.prefix, c.prefixIsSet = *text, true
+			}
+		case "end_of_word_suffix":
+			if err = json.Unmarshal(raw, &text); err == nil && text != nil {
+				c.suffix = *text
+			}
+		case "fuse_unk":
+			err = json.Unmarshal(raw, &c.fuseUnk)
+		case "byte_fallback":
+			err = json.Unmarshal(raw, &c.byteFallback)
+		case "ignore_merges":
+			err = json.Unmarshal(raw, &c.ignoreMerges)
+		case "max_input_chars_per_word":
+			err = json.Unmarshal(raw, &c.maxChars)
+		}
+		if err != nil {
+			return r.errorf(at, "model.%s: %w", key, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !sawVocab {
+		return nil, errors.New("model has no vocab")
+	}
+	return c, nil
+}
+
+// vocab reads {"token": id, …} or [["piece", score], …].
+func (r *jsonReader) vocab(c *modelConfig) error {
+	if r.peek() == '[' {
+		return r.array(func() error {
+			if err := r.expect('['); err != nil {
+				return err
+			}
+			s, err := r.str()
+			if err != nil {
+				return err
+			}
+			if err := r.expect(','); err != nil {
+				return err
+			}
+			score, err := r.number()
+			if err != nil {
+				return err
+			}
+			c.pieces = append(c.pieces, scoredPiece{string(s), score})
+			return r.expect(']')
+		})
+	}
+	// One string for all tokens: they share the memory of the file's text.
+	c.vocab = newVocab(min(len(r.data)/32, 1<<18))
+	return r.object(func(key string, at int) error {
+		id, err := r.id()
+		if err != nil {
+			return err
+		}
+		if err := c.vocab.add(key, id); err != nil {
+			return r.errorf(at, "model.vocab: %w", err)
+		}
+		return nil
+	})
+}
+
+// merges reads ["a b", …] or [["a", "b"], …].
+func (r *jsonReader) merges(c *modelConfig) error {
+	return r.array(func() error {
+		r.space()
+		at := r.pos
+		if r.peek() != '[' {
+			s, err := r.str()
+			if err != nil {
+				return err
+			}
+			line := string(s)
+			if strings.HasPrefix(line, "#version") {
+				return nil
+			}
+			left, right, ok := strings.Cut(line, " ")
+			if !ok || strings.Contains(right, " ") {
+				return r.errorf(at, "merges[%d] is %q, not two tokens with a space between", len(c.merges), line)
+			}
+			c.merges = append(c.merges, mergePair{left, right})
+			return nil
+		}
+		var pair []string
+		err := r.array(func() error {
+			s, err := r.str()
+			pair = append(pair, string(s))
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if len(pair) != 2 {
+			return r.errorf(at, "merges[%d] has %d tokens, not two", len(c.merges), len(pair))
+		}
+		c.merges = append(c.merges, mergePair{pair[0], pair[1]})
+		return nil
+	})
+}
+
+// build makes the model that c describes. Old files do not name its type.
+func (c *modelConfig) build() (model, error) {
+	kind := c.kind
+	if kind == "" {
+		switch {
+		case c.pieces != nil:
+			kind = "Unigram"
+		case c.merges != nil:
+			kind = "BPE"
+		case c.prefixIsSet:
+			kind = "WordPiece"
+		default:
+			kind = "WordLevel"
+		}
+	}
+	if kind == "Unigram" {
+		return newUnigram(c)
+	}
+	if c.vocab == nil {
+		return nil, fmt.Errorf("%s: vocab is a list, not an object", kind)
+	}
+	unk := int32(-1)
+	if c.unkToken != nil {
+		id, ok := c.vocab.id(*c.unkToken)
+		if !ok {
+			return nil, fmt.Errorf("%s: unk_token is %q, which the vocabulary lacks", kind, *c.unkToken)
+		}
+		unk = id
+	}
+	switch kind {
+	case "BPE":
+		m := &bpe{
+			vocab: c.vocab, unk: unk, fuseUnk: c.fuseUnk, byteFallback: c.byteFallback,
+			ignoreMerges: c.ignoreMerges, prefix: c.prefix, suffix: c.suffix,
+		}
+		return m, m.link(c.merges)
+	case "WordPiece":
+		return newWordPiece(c, unk)
+	case "WordLevel":
+		return &wordLevel{c.vocab, unk}, nil
+	}
+	return nil, fmt.Errorf("unknown type %q; known are BPE, Unigram, WordPiece and WordLevel", c.kind)
+}
+
+// VocabSize returns the largest id plus one, added tokens included: the number
+// of rows that an embedding needs at least.
+func (t *Tokenizer) VocabSize() int { return int(t.largest) + 1 }
+
+// TokenID returns the id of a token, as the file writes it.
+func (t *Tokenizer) TokenID(s string) (int32, bool) {
+	if id, ok := t.addedIDs[s]; ok {
+		return id, true
+	}
+	return t.model.vocabulary().id(s)
+}
+
+// Token returns how the file writes the token of an id, or "" where no token
+// has it.
+func (t *Tokenizer) Token(id int32) string {
+	if a, ok := t.added[id]; ok {
+		return a.Content
+	}
+	if v := t.model.vocabulary(); v.has(id) {
+		return v.tokens[id]
+	}
+	return ""
+}
+
+// Fingerprint returns the SHA-256 of the tokenizer.json, unpacked, in
+// hexadecimal.
+func (t *Tokenizer) Fingerprint() string { return t.fingerprint }
