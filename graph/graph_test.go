@@ -109,8 +109,8 @@ func TestHeadLossGradient(t *testing.T) {
 		return s
 	}
 	loss()
-	for _, name := range []string{"w", "input"} {
-		grad := append([]float64(nil), mem["grad/"+name].Data...)
+	grads := map[string][]float64{"w": slices.Clone(mem["grad/w"].Data), "input": slices.Clone(mem["grad/input"].Data)}
+	for name, grad := range grads {
 		p := mem[name].Data
 		for i := range p {
 			const h = 1e-5

@@ -95,7 +95,7 @@ func init() {
 				copy(c.Out(0).Row(r), c.In(0).Row(int(id)))
 			}
 		},
-		Cases: []Case{{"11 rows", func(g *Graph) Value { return g.Gather(g.Param("table", 11, 6)) }, tokens(2, 20)}},
+		Cases: []Case{{"16 rows", func(g *Graph) Value { return g.Gather(g.Param("table", 16, 6)) }, tokens(2, 20)}},
 	})
 	gatherBackward = define(&Def{
 		Name: "gather.backward", Doc: "dtable[id] += dy",
