@@ -2,7 +2,6 @@ package tensor
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 	"math/bits"
 )
@@ -98,7 +97,7 @@ func encodeFloat32(out []byte, d DType, v []float32) error {
 			out[i] = f8E5M2FromFloat32(x)
 		}
 	default:
-		return fmt.Errorf("conversion to %v is not supported", d)
+		return quantize(out, d, v)
 	}
 	return nil
 }

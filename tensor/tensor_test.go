@@ -27,6 +27,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestBytes(t *testing.T) {
+	const huge = math.MaxInt/2 + 1 // a power of two
 	for _, c := range []struct {
 		d     tensor.DType
 		shape []int
@@ -35,13 +36,13 @@ func TestBytes(t *testing.T) {
 		{tensor.F32, nil, 4},
 		{tensor.F32, []int{3, 5}, 60},
 		{tensor.BOOL, []int{7}, 7},
-		{tensor.F64, []int{0, 1 << 62, 1 << 62}, 0},
+		{tensor.F64, []int{0, huge, huge}, 0},
 		{tensor.F32, []int{0, -1}, -1},
 		{tensor.F32, []int{-1}, -1},
-		{tensor.U8, []int{1 << 32, 1 << 31}, -1},
-		{tensor.U8, []int{1 << 32, 1 << 32}, -1},
-		{tensor.U8, []int{1 << 40, 1 << 40, 1 << 48}, -1},
-		{tensor.F64, []int{1 << 60}, -1},
+		{tensor.U8, []int{huge, 2}, -1},
+		{tensor.U8, []int{huge, 4}, -1},
+		{tensor.U8, []int{huge, huge, huge, 64}, -1},
+		{tensor.F64, []int{huge / 4}, -1},
 		{tensor.Q4_K, []int{2, 256}, 288},
 		{tensor.Q4_K, []int{256, 2}, -1},
 		{tensor.Q8_0, nil, -1},

@@ -7,11 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"olmo/tensor"
 )
@@ -24,20 +22,6 @@ const maxHeader = 100_000_000
 type place struct {
 	name       string
 	begin, end uint64
-}
-
-// openSafetensors maps one .safetensors file.
-func openSafetensors(path string) (*Set, error) {
-	m, err := openMapped(path)
-	if err != nil {
-		return nil, err
-	}
-	s, err := parseSafetensors(path, m.data)
-	if err != nil {
-		return nil, errors.Join(err, m.close())
-	}
-	s.files = []*mapping{m}
-	return s, nil
 }
 
 // parseSafetensors reads the header; the tensors point into data. The checks
@@ -324,47 +308,4 @@ func WriteShards(dir string, tensors []Named, metadata map[string]string, maxByt
 		return files, fmt.Errorf("writing %s: %w", path, err)
 	}
 	return append(files, filepath.Base(path)), nil
-}
-
-// openIndex opens the shards that model.safetensors.index.json names.
-func openIndex(path string) (*Set, error) {
-	m, err := openMapped(path)
-	if err != nil {
-		return nil, err
-	}
-	defer m.close()
-	var index shardIndex
-	dec := json.NewDecoder(bytes.NewReader(m.data))
-	if err := dec.Decode(&index); err != nil {
-		return nil, &FileError{path, dec.InputOffset(), err}
-	}
-	if len(index.WeightMap) == 0 {
-		return nil, fmt.Errorf("%s: weight_map names no tensor", path)
-	}
-	s := &Set{path: path, tensors: map[string]Named{}, metadata: map[string]string{}}
-	fail := func(err error) (*Set, error) { return nil, errors.Join(err, s.Close()) }
-	shards := map[string]*Set{}
-	for _, name := range slices.Sorted(maps.Keys(index.WeightMap)) {
-		file := index.WeightMap[name]
-		shard := shards[file]
-		if shard == nil {
-			if !filepath.IsLocal(file) || strings.ContainsAny(file, `/\`) {
-				return fail(fmt.Errorf("%s: tensor %.200q is said to be in %.200q, which is no file of this folder", path, name, file))
-			}
-			shard, err = openSafetensors(filepath.Join(filepath.Dir(path), file))
-			if err != nil {
-				return fail(fmt.Errorf("shard of %s: %w", path, err))
-			}
-			shards[file] = shard
-			s.files = append(s.files, shard.files...)
-			maps.Copy(s.metadata, shard.metadata)
-		}
-		t, ok := shard.tensors[name]
-		if !ok {
-			return fail(fmt.Errorf("%s: %w: %.200q, which %s says is there", shard.path, ErrNoTensor, name, path))
-		}
-		s.tensors[name] = t
-	}
-	s.sort()
-	return s, nil
 }

@@ -143,8 +143,8 @@ func TestIndexRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ index, want string }{
-		{`{"weight_map":{"a":"../a.safetensors"}}`, "no file of this folder"},
-		{`{"weight_map":{"a":"/etc/passwd"}}`, "no file of this folder"},
+		{`{"weight_map":{"a":"../a.safetensors"}}`, "no weights file of this folder"},
+		{`{"weight_map":{"a":"/etc/passwd"}}`, "no weights file of this folder"},
 		{`{"weight_map":{"a":"b.safetensors"}}`, "b.safetensors"},
 		{`{"weight_map":{"b":"a.safetensors"}}`, "no such tensor"},
 		{`{"weight_map":{}}`, "names no tensor"},
