@@ -509,9 +509,19 @@ var signs = []struct {
 	text string
 	op   operator
 }{
-	{"==", opEqual}, {"!=", opUnequal}, {"~=", opRegex}, {">=", opGreaterEqual}, {">", opGreater},
-	{"<=", opLessEqual}, {"<", opLess}, {"in", opIn}, {"nin", opNin}, {"size", opSize},
-	{"noneOf", opNoneOf}, {"anyOf", opAnyOf}, {"subsetOf", opSubsetOf},
+	{"==", opEqual},
+	{"!=", opUnequal},
+	{"~=", opRegex},
+	{">=", opGreaterEqual},
+	{">", opGreater},
+	{"<=", opLessEqual},
+	{"<", opLess},
+	{"in", opIn},
+	{"nin", opNin},
+	{"size", opSize},
+	{"noneOf", opNoneOf},
+	{"anyOf", opAnyOf},
+	{"subsetOf", opSubsetOf},
 }
 
 func (p *parser) atom() (*expr, bool) {

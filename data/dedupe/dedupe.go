@@ -1,0 +1,376 @@
+package dedupe
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"olmo/data"
+	"olmo/data/jsonpath"
+)
+
+// Config holds the keys of Dolma's `dedupe` configuration and how to run it.
+type Config struct {
+	Documents   []string          `yaml:"documents" json:"documents"` // files or globs
+	Dedupe      Settings          `yaml:"dedupe" json:"dedupe"`
+	BloomFilter FilterConfig      `yaml:"bloom_filter" json:"bloom_filter"`
+	Processes   int               `yaml:"processes" json:"-"` // workers, at least one
+	Compression CompressionConfig `yaml:"compression" json:"compression"`
+
+	// Compat does what Dolma 1.2.1 does, its bugs included; docs/data-format.md
+	// lists them.
+	Compat bool `yaml:"-" json:"compat"`
+	// Strict makes a bad line an error instead of a reject.
+	Strict bool `yaml:"-" json:"-"`
+	// Progress counts the work done; may be nil.
+	Progress *data.Progress `yaml:"-" json:"-"`
+	// Log is told what a user should know while the run goes on: the filter's
+	// size before it starts, warnings. May be nil.
+	Log func(message string) `yaml:"-" json:"-"`
+}
+
+// Settings says what counts as a duplicate. Exactly one of Documents and
+// Paragraphs is set.
+type Settings struct {
+	// Name is the folder under attributes/; empty takes the attribute's name.
+	Name       string             `yaml:"name" json:"name"`
+	Documents  *DocumentSettings  `yaml:"documents" json:"documents"`
+	Paragraphs *ParagraphSettings `yaml:"paragraphs" json:"paragraphs"`
+	SkipEmpty  bool               `yaml:"skip_empty" json:"skip_empty"` // texts of white space only
+	MinLength  int                `yaml:"min_length" json:"min_length"` // bytes of a document's key, code points of a paragraph
+	MinWords   int                `yaml:"min_words" json:"min_words"`   // words by UAX #29
+	// With NumPartitions above 1 a run looks only at the keys whose first hash
+	// is PartitionIndex modulo NumPartitions, or with FilePartition at the
+	// files of whose path this is true.
+	NumPartitions  int    `yaml:"num_partitions" json:"num_partitions"`
+	PartitionIndex int    `yaml:"partition_index" json:"partition_index"`
+	FilePartition  bool   `yaml:"file_partition" json:"file_partition"`
+	DocumentDir    string `yaml:"document_dir" json:"document_dir"` // "documents" when empty
+}
+
+// DocumentSettings compares whole documents.
+type DocumentSettings struct {
+	AttributeName string `yaml:"attribute_name" json:"attribute_name"`
+	Key           string `yaml:"key" json:"key"` // JSONPath of a string, such as $.text
+}
+
+// ParagraphSettings compares the pieces of a text between separators.
+type ParagraphSettings struct {
+	AttributeName string        `yaml:"attribute_name" json:"attribute_name"`
+	Separator     string        `yaml:"paragraph_separator" json:"paragraph_separator"` // "\n" when empty
+	ByNgram       NgramSettings `yaml:"by_ngram" json:"by_ngram"`
+}
+
+// NgramSettings compares paragraphs by the share of their n-grams of words
+// that were seen before; with NgramLength 0 the whole paragraph is compared.
+type NgramSettings struct {
+	NgramLength         int     `yaml:"ngram_length" json:"ngram_length"`
+	Stride              int     `yaml:"stride" json:"stride"`
+	OverlapThreshold    float64 `yaml:"overlap_threshold" json:"overlap_threshold"`
+	SkipShortParagraphs bool    `yaml:"skip_short_paragraphs" json:"skip_short_paragraphs"`
+}
+
+// FilterConfig says where the Bloom filter is kept and how large a new one is.
+type FilterConfig struct {
+	File     string `yaml:"file" json:"file"`
+	ReadOnly bool   `yaml:"read_only" json:"read_only"` // look up, never insert
+	// SizeInBytes 0 takes a size from the next two.
+	SizeInBytes int `yaml:"size_in_bytes" json:"size_in_bytes"`
+	// EstimatedDocCount is the number of keys; 0 counts them first.
+	EstimatedDocCount        int     `yaml:"estimated_doc_count" json:"estimated_doc_count"`
+	DesiredFalsePositiveRate float64 `yaml:"desired_false_positive_rate" json:"desired_false_positive_rate"`
+	// Seed chooses the hash functions of a new filter.
+	Seed uint64 `yaml:"seed" json:"seed"`
+}
+
+// CompressionConfig overrides what file names say: "gz", "zst" or "" for none.
+type CompressionConfig struct {
+	Input  *string `yaml:"input" json:"input"`
+	Output *string `yaml:"output" json:"output"`
+}
+
+// Report says what a run found.
+type Report struct {
+	Files        int   `json:"files"`
+	FilesKept    int   `json:"files_kept"` // complete from an earlier run of the same command
+	Documents    int64 `json:"documents"`
+	Rejected     int64 `json:"rejected"`
+	WithoutKey   int64 `json:"without_key"`  // documents whose key is missing or no string
+	Skipped      int64 `json:"skipped"`      // documents or paragraphs too short or empty
+	Keys         int64 `json:"keys"`         // documents, paragraphs or n-grams looked up
+	Duplicates   int64 `json:"duplicates"`   // documents or paragraphs marked
+	Characters   int64 `json:"characters"`   // code points in them
+	Affected     int64 `json:"affected"`     // documents with at least one mark
+	FilterBytes  int   `json:"filter_bytes"` // 0 when nothing was left to do
+	FilterHashes int   `json:"filter_hashes"`
+	// FilterLoad is the share of bits set; FalsePositives the chance at this
+	// load that a new key counts as known.
+	FilterLoad     float64 `json:"filter_load"`
+	FalsePositives float64 `json:"false_positives"`
+	// AlreadyDone tells that an earlier run of the same command had finished;
+	// the figures are its own.
+	AlreadyDone bool `json:"already_done"`
+}
+
+// ErrNothing is returned, after all outputs were written, when no document or
+// paragraph was looked up although there were documents: the settings exclude
+// everything, and the empty result should not pass for a clean corpus.
+var ErrNothing = errors.New("no key was looked up")
+
+const defaultFalsePositiveRate = 1e-6
+
+func (c *Config) logf(format string, args ...any) {
+	if c.Log != nil {
+		c.Log(fmt.Sprintf(format, args...))
+	}
+}
+
+// check fills in defaults and refuses what cannot work.
+func (c *Config) check() (key *jsonpath.Path, err error) {
+	d := &c.Dedupe
+	switch {
+	case len(c.Documents) == 0:
+		return nil, errors.New("no documents are named\nhint: set documents")
+	case (d.Documents == nil) == (d.Paragraphs == nil):
+		return nil, errors.New("exactly one of dedupe.documents and dedupe.paragraphs must be set")
+	case c.BloomFilter.File == "":
+		return nil, errors.New("bloom_filter.file is not set: the filter must be kept somewhere")
+	case c.BloomFilter.SizeInBytes < 0 || c.BloomFilter.EstimatedDocCount < 0:
+		return nil, errors.New("bloom_filter.size_in_bytes and estimated_doc_count cannot be negative")
+	case c.BloomFilter.DesiredFalsePositiveRate < 0 || c.BloomFilter.DesiredFalsePositiveRate >= 1:
+		return nil, fmt.Errorf("bloom_filter.desired_false_positive_rate is %g, want a share between 0 and 1", c.BloomFilter.DesiredFalsePositiveRate)
+	case d.MinLength < 0 || d.MinWords < 0:
+		return nil, errors.New("dedupe.min_length and min_words cannot be negative")
+	}
+	if d.NumPartitions == 0 {
+		d.NumPartitions = 1
+	}
+	if d.NumPartitions < 0 || d.PartitionIndex < 0 || d.PartitionIndex >= d.NumPartitions {
+		return nil, fmt.Errorf("dedupe.partition_index %d does not exist among %d partitions: they count from 0", d.PartitionIndex, d.NumPartitions)
+	}
+	if d.DocumentDir == "" {
+		d.DocumentDir = "documents"
+	}
+	name := ""
+	if d.Documents != nil {
+		name = d.Documents.AttributeName
+		if d.Documents.Key == "" {
+			return nil, errors.New("dedupe.documents.key is not set\nhint: $.text compares the texts")
+		}
+		if key, err = jsonpath.Parse(d.Documents.Key); err != nil {
+			return nil, fmt.Errorf("dedupe.documents.key: %w", err)
+		}
+	} else {
+		name = d.Paragraphs.AttributeName
+		n := &d.Paragraphs.ByNgram
+		if n.NgramLength < 0 || n.Stride < 0 {
+			return nil, errors.New("dedupe.paragraphs.by_ngram: ngram_length and stride cannot be negative")
+		}
+		if d.Paragraphs.Separator == "" {
+			d.Paragraphs.Separator = "\n"
+		}
+	}
+	if name == "" {
+		return nil, errors.New("the attribute_name is not set")
+	}
+	if d.Name == "" {
+		d.Name = name
+	}
+	if c.BloomFilter.DesiredFalsePositiveRate == 0 {
+		c.BloomFilter.DesiredFalsePositiveRate = defaultFalsePositiveRate
+	}
+	return key, nil
+}
+
+// Run marks the duplicates among the documents and writes an attributes file
+// beside each documents file. Which of several equal keys is the first, and so
+// unmarked, depends on the order of files and rows only, not on the number of
+// workers.
+//
+// Dolma 1.2.1, src/deduper.rs.
+func Run(ctx context.Context, cfg Config) (Report, error) {
+	key, err := cfg.check()
+	if err != nil {
+		return Report{}, err
+	}
+	files, missing, err := data.ExpandGlobs(cfg.Documents)
+	if err != nil {
+		return Report{}, err
+	}
+	for _, m := range missing {
+		cfg.logf("no file matches %s", m)
+	}
+	if d := &cfg.Dedupe; d.FilePartition {
+		files = slices.DeleteFunc(files, func(f string) bool {
+			return int(pathHash(f)%uint64(d.NumPartitions)) != d.PartitionIndex
+		})
+	}
+	if len(files) == 0 {
+		return Report{}, fmt.Errorf("no documents: nothing matches %s", strings.Join(cfg.Documents, " "))
+	}
+	outs := make([]string, len(files))
+	for i, f := range files {
+		if outs[i], err = cfg.attributePath(f); err != nil {
+			return Report{}, err
+		}
+	}
+
+	r := run{cfg: &cfg, key: key, pool: data.NewPool(cfg.Processes)}
+	r.prepare()
+	recordPath := cfg.BloomFilter.File + "." + cfg.folder() + ".run.json"
+	digest, err := data.Digest(cfg, files)
+	if err != nil {
+		return Report{}, err
+	}
+	record, err := data.ReadRecord(recordPath, "dedupe")
+	if err != nil {
+		return Report{}, err
+	}
+	same := record.Digest == digest
+	complete := func(i int) bool { return same && data.Complete(outs[i], files[i]) }
+	if same && record.Done && exists(cfg.BloomFilter.File) && !slices.ContainsFunc(indexes(outs), func(i int) bool { return !complete(i) }) {
+		if json.Unmarshal(record.Report, &r.report) == nil {
+			r.report.AlreadyDone = true
+			return r.report, nil
+		}
+	}
+	// A finished run whose outputs were removed starts anew; only one that was
+	// interrupted goes on.
+	same = same && !record.Done
+
+	r.progress().AddFiles(files)
+	if r.filter, err = r.openFilter(ctx, files); err != nil {
+		return r.report, err
+	}
+	r.report.FilterBytes, r.report.FilterHashes = r.filter.Size(), r.filter.K()
+	if err := (data.Record{Stage: "dedupe", Digest: digest}).Write(recordPath); err != nil {
+		return r.report, err
+	}
+	for i, f := range files {
+		// Keys of a file that is complete must still enter the filter, which
+		// is saved at the end only.
+		out := outs[i]
+		if complete(i) {
+			out = ""
+			r.report.FilesKept++
+		}
+		if err := r.file(ctx, f, out); err != nil {
+			return r.report, fmt.Errorf("%s: %w", f, err)
+		}
+		r.report.Files++
+		r.progress().FilesDone.Add(1)
+	}
+	r.report.FilterLoad = r.filter.Load()
+	r.report.FalsePositives = math.Pow(r.report.FilterLoad, float64(r.filter.K()))
+	if !cfg.BloomFilter.ReadOnly || !exists(cfg.BloomFilter.File) {
+		if err := r.filter.Write(cfg.BloomFilter.File); err != nil {
+			return r.report, err
+		}
+	}
+	report, err := json.Marshal(r.report)
+	if err != nil {
+		return r.report, fmt.Errorf("recording the run: %w", err)
+	}
+	if err := (data.Record{Stage: "dedupe", Digest: digest, Done: true, Report: report}).Write(recordPath); err != nil {
+		return r.report, err
+	}
+	if r.report.Keys == 0 && r.report.Documents > 0 && cfg.Dedupe.NumPartitions == 1 && !cfg.Compat {
+		return r.report, fmt.Errorf("%w in %d documents (%d without the key, %d skipped)\nhint: check dedupe.documents.key, min_length and min_words", ErrNothing, r.report.Documents, r.report.WithoutKey, r.report.Skipped)
+	}
+	return r.report, nil
+}
+
+func indexes(s []string) []int {
+	n := make([]int, len(s))
+	for i := range n {
+		n[i] = i
+	}
+	return n
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// folder is the name under attributes/, with the partition as Dolma adds it.
+func (c *Config) folder() string { return c.suffixed(c.Dedupe.Name) }
+
+func (c *Config) suffixed(name string) string {
+	if c.Dedupe.NumPartitions > 1 {
+		return fmt.Sprintf("%s_%d", name, c.Dedupe.PartitionIndex)
+	}
+	return name
+}
+
+// attributePath is where the attributes of a documents file go: the folder
+// document_dir becomes attributes/<name>. The last suffix follows the
+// compression only where the file's own does.
+func (c *Config) attributePath(doc string) (string, error) {
+	dir := strings.Trim(filepath.ToSlash(c.Dedupe.DocumentDir), "/")
+	slashed := "/" + filepath.ToSlash(doc)
+	i := strings.Index(slashed, "/"+dir+"/")
+	if i < 0 {
+		return "", fmt.Errorf("%s is in no folder called %s\nhint: set dedupe.document_dir", doc, dir)
+	}
+	out := slashed[:i] + "/attributes/" + c.folder() + slashed[i+len(dir)+1:]
+	return filepath.FromSlash(out[1:]), nil
+}
+
+func (r *run) progress() *data.Progress {
+	if r.cfg.Progress == nil {
+		r.cfg.Progress = &data.Progress{}
+	}
+	return r.cfg.Progress
+}
+
+// openFilter loads the filter file, or makes a filter of the size that the
+// settings ask for.
+func (r *run) openFilter(ctx context.Context, files []string) (*Filter, error) {
+	b := r.cfg.BloomFilter
+	if exists(b.File) {
+		f, err := ReadFilter(b.File)
+		if err != nil {
+			return nil, err
+		}
+		if !b.ReadOnly {
+			r.cfg.logf("the Bloom filter %s exists: what it holds from earlier runs counts as seen", b.File)
+		}
+		return f, nil
+	}
+	if b.ReadOnly && !r.cfg.Compat {
+		return nil, fmt.Errorf("bloom_filter.read_only is set and %s does not exist\nhint: build it first, with read_only false, from the documents to compare with", b.File)
+	}
+	n := b.EstimatedDocCount
+	if n == 0 {
+		r.cfg.logf("counting keys, because bloom_filter.estimated_doc_count is not set")
+		keys, err := r.count(ctx, files)
+		if err != nil {
+			return nil, err
+		}
+		n = max(keys, 1)
+	}
+	size := b.SizeInBytes
+	if size == 0 {
+		size = SizeFor(n, b.DesiredFalsePositiveRate)
+	}
+	k := HashesFor(size, n)
+	r.cfg.logf("Bloom filter for %d keys: %s, %d hashes a key, false positives %.2g when full", n, bytesText(size), k, FalsePositives(size, n, k))
+	return NewFilter(size, k, b.Seed)
+}
+
+func bytesText(n int) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
