@@ -1,0 +1,144 @@
+//go:build !purego
+
+package kernel
+
+import "unsafe"
+
+// neon has 6×16 tiles: 24 of the 32 registers hold sums.
+var neon = &primitives{
+	name: "neon", mr: 6, nr: 16,
+	tile:  tileFlushing,
+	round: roundNEON, roundSwap: roundSwapNEON,
+	// Words of pairs feed tables that have pairs.
+	roundPairs: roundPairsGeneric, interleave: interleaveGeneric,
+	transpose: transposeNEON,
+	dot:       dotNEON, sum: sumNEON, max: maxNEON, expSum: expSumNEON,
+	add: addNEON, scale: scaleNEON, fma: fmaNEON, lin2: lin2NEON, mulAdd: mulAddNEON, div: divNEON,
+	normApply: normApplyNEON, rmsDot: rmsDotNEON, rmsApply: rmsApplyNEON, rmsWeight: rmsWeightNEON,
+	swiglu: swigluNEON, swigluBack: swigluBackNEON, rope: ropeNEON,
+	softmaxBack: softmaxBackNEON, adamw: adamwNEON,
+}
+
+// inputDenormal is IDC of the register FPSR, among the flags of tileNEON.
+const inputDenormal = 0x80
+
+// tileFlushing computes a tile exactly as defined, also where something is flushed.
+//
+// The processor flushes what is below 2⁻¹²⁶ before rounding, the definition what is
+// below it after. So tileNEON, fast, reports whether it flushed anything at all.
+// Then tileFlushRowNEON, 10 times slower, compares after rounding, which leaves
+// open only a result that became exactly 2⁻¹²⁶; such a row is done in plain Go, 100
+// times slower. (Far keys under ALiBi pass through these magnitudes all the time.)
+func tileFlushing(t *tileArgs) {
+	flags := tileNEON(t)
+	if flags == 0 {
+		return
+	}
+	row := *t
+	row.rows = 1
+	for i := range uintptr(t.rows) {
+		row.a = unsafe.Add(t.a, i*t.rowStride)
+		row.c = unsafe.Add(t.c, i*t.ldc)
+		if flags&inputDenormal != 0 || !tileFlushRowNEON(&row) {
+			tileGeneric(&row) // has as many columns
+		}
+	}
+}
+
+// transposeNEON has plain Go do what is left beside blocks of 4×4.
+func transposeNEON(dst, src []float32, dstStride, srcStride, rows, cols int) {
+	if rows == 0 || cols == 0 {
+		return
+	}
+	_, _ = dst[(cols-1)*dstStride+rows-1], src[(rows-1)*srcStride+cols-1]
+	r, c := rows&^3, cols&^3
+	if r == 0 || c == 0 {
+		r, c = 0, 0
+	} else {
+		transposeBlocksNEON(&dst[0], &src[0], dstStride, srcStride, r, c)
+	}
+	if c < cols && r > 0 {
+		transposeGeneric(dst[c*dstStride:], src[c:], dstStride, srcStride, r, cols-c)
+	}
+	if r < rows {
+		transposeGeneric(dst[r:], src[r*srcStride:], dstStride, srcStride, rows-r, cols)
+	}
+}
+
+// tileNEON computes a tile. Under tileFlush it returns which of FPSR's flags 0x88
+// were raised; if one was, nothing has been written.
+//
+//go:noescape
+func tileNEON(t *tileArgs) uint32
+
+// tileFlushRowNEON computes the first row of a tile under tileFlush, if a and b hold
+// no denormals. False says that it could not decide, and has written nothing.
+//
+//go:noescape
+func tileFlushRowNEON(t *tileArgs) bool
+
+//go:noescape
+func transposeBlocksNEON(dst, src *float32, dstStride, srcStride, rows, cols int)
+
+//go:noescape
+func roundNEON(dst, x []float32)
+
+//go:noescape
+func roundSwapNEON(dst, x []float32)
+
+//go:noescape
+func dotNEON(x, y []float32) float32
+
+//go:noescape
+func sumNEON(x []float32) float32
+
+//go:noescape
+func maxNEON(x []float32) float32
+
+//go:noescape
+func expSumNEON(dst, x []float32, m float32) float32
+
+//go:noescape
+func addNEON(dst, a, b []float32)
+
+//go:noescape
+func scaleNEON(dst, x []float32, s float32)
+
+//go:noescape
+func fmaNEON(acc, x, y []float32)
+
+//go:noescape
+func lin2NEON(dst, a, b []float32, s, t float32)
+
+//go:noescape
+func mulAddNEON(dst, b, g []float32, s float32)
+
+//go:noescape
+func divNEON(dst, x []float32, s float32)
+
+//go:noescape
+func normApplyNEON(y, x, w []float32, rstd float32)
+
+//go:noescape
+func rmsDotNEON(dy, w, x []float32, rstd float32) float32
+
+//go:noescape
+func rmsApplyNEON(dx, dy, w, x []float32, rstd, c float32)
+
+//go:noescape
+func rmsWeightNEON(acc, dy, x []float32, rstd float32)
+
+//go:noescape
+func swigluNEON(y, u, g []float32)
+
+//go:noescape
+func swigluBackNEON(du, dg, dy, u, g []float32)
+
+//go:noescape
+func ropeNEON(y1, y2, x1, x2, cos, sin []float32)
+
+//go:noescape
+func softmaxBackNEON(p, ds, e, dp []float32, inv, delta, scale float32)
+
+//go:noescape
+func adamwNEON(p, m, v, g []float32, s *adamwScalars)
