@@ -1,0 +1,363 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// signature is a Go declaration.
+type signature struct{ name, params, result, doc string }
+
+var (
+	tileSignature      = signature{"tile", "t *tileArgs", "", "primitives.tile"}
+	transposeSignature = signature{"transpose", "dst, src []float32, dstStride, srcStride, rows, cols int", "", "primitives.transpose"}
+)
+
+// tile writes the tile of a matrix product. Its sums stay in registers: two
+// registers of columns for each row, so that each step over k loads two
+// registers of b and, for each row, broadcasts one value of a. There is a loop for each number of rows.
+func (a *asm) tile(name string, pairs bool) {
+	const (
+		ptrA, ptrB, count, kStride, args = "SI", "BX", "CX", "DX", "DI"
+	)
+	// Multiples of the row stride that x86 addressing (times 1, 2, 4, 8) cannot make.
+	multiples := map[int]string{1: "R8", 3: "R9", 5: "R10", 7: "R11", 9: "R12", 11: "R13", 13: "R15"}
+	row := func(i int) string {
+		if i == 0 {
+			return "(" + ptrA + ")"
+		}
+		for scale := 1; scale <= 8; scale *= 2 {
+			if r, ok := multiples[i/scale]; ok && i%scale == 0 {
+				return fmt.Sprintf("(%s)(%s*%d)", ptrA, r, scale)
+			}
+		}
+		panic(fmt.Sprintf("no address for row %d", i))
+	}
+	r := func(i int) string { return fmt.Sprintf("%s%d", a.reg, i) }
+	acc := func(i, half int) string { return r(4 + 2*i + half) }
+	bytes := 4 * a.width
+	add := func(x, y, sum int) {
+		if pairs {
+			a.line("%s", vdpbf16ps(x, y, sum))
+		} else {
+			a.line("VFMADD231PS %s, %s, %s", r(x), r(y), r(sum))
+		}
+	}
+
+	if pairs {
+		fmt.Fprintf(a, "// func %s(t *tileArgs)\n// Words of two bf16 values; VDPBF16PS adds the odd product, then the even one.\n", name)
+	} else {
+		fmt.Fprintf(a, "// func %s(t *tileArgs)\n", name)
+	}
+	fmt.Fprintf(a, "TEXT ·%s(SB), NOSPLIT, $8-8\n", name)
+	a.line("MOVQ t+0(FP), %s", args)
+	a.line("MOVQ tileArgs_a(%s), %s", args, ptrA)
+	a.line("MOVQ tileArgs_b(%s), %s", args, ptrB)
+	a.line("MOVQ tileArgs_k(%s), %s", args, count)
+	a.line("MOVQ tileArgs_kStride(%s), %s", args, kStride)
+	a.line("MOVQ tileArgs_rowStride(%s), R8", args)
+	a.line("LEAQ (R8)(R8*2), R9")
+	a.line("LEAQ (R8)(R8*4), R10")
+	if a.mr > 6 {
+		a.line("LEAQ (R10)(R8*2), R11")
+		a.line("LEAQ (R8)(R8*8), R12")
+		a.line("LEAQ (R12)(R8*2), R13")
+		a.line("LEAQ (R12)(R8*4), R15")
+	}
+	a.comment("mode&tileFlush: denormals are zero, coming and going (MXCSR's DAZ and FTZ).")
+	a.line("TESTQ $const_tileFlush, tileArgs_mode(%s)", args)
+	a.line("JZ rows")
+	a.line("STMXCSR control-8(SP)")
+	a.line("MOVL control-8(SP), AX")
+	a.line("ORL $0x8040, AX")
+	a.line("MOVL AX, flush-4(SP)")
+	a.line("LDMXCSR flush-4(SP)")
+	a.label("rows")
+	a.line("MOVQ tileArgs_rows(%s), AX", args)
+	a.line("CMPQ AX, $%d", a.mr)
+	a.line("JEQ rows%d", a.mr)
+	for i := 1; i < a.mr; i++ {
+		a.line("CMPQ AX, $%d", i)
+		a.line("JEQ rows%d", i)
+	}
+	a.line("JMP restore")
+	for rows := a.mr; rows > 0; rows-- {
+		// Few rows leave time between the loads: several steps a turn.
+		unroll := 1
+		if rows <= 4 {
+			unroll = 4
+		}
+		a.WriteByte('\n')
+		a.label(fmt.Sprintf("rows%d", rows))
+		a.line("VXORPS X0, X0, X0")
+		for i := range rows {
+			for h := range 2 {
+				a.line("VMOVAPS %s, %s", r(0), acc(i, h))
+			}
+		}
+		step := func(s int) {
+			a.line("VMOVUPS %d(%s), %s", 2*s*bytes, ptrB, r(0))
+			a.line("VMOVUPS %d(%s), %s", (2*s+1)*bytes, ptrB, r(1))
+			for i := range rows {
+				x := 2 + i%2
+				a.line("VBROADCASTSS %s, %s", row(i), r(x))
+				add(0, x, 4+2*i)
+				add(1, x, 5+2*i)
+			}
+			a.line("ADDQ %s, %s", kStride, ptrA)
+		}
+		if unroll > 1 {
+			a.line("SUBQ $%d, %s", unroll, count)
+			a.line("JLT rest%d", rows)
+			a.label(fmt.Sprintf("steps%d", rows))
+			for s := range unroll {
+				step(s)
+			}
+			a.line("ADDQ $%d, %s", 2*bytes*unroll, ptrB)
+			a.line("SUBQ $%d, %s", unroll, count)
+			a.line("JGE steps%d", rows)
+			a.label(fmt.Sprintf("rest%d", rows))
+			a.line("ADDQ $%d, %s", unroll, count)
+		} else {
+			a.line("TESTQ %s, %s", count, count)
+		}
+		a.line("JEQ store")
+		a.label(fmt.Sprintf("step%d", rows))
+		step(0)
+		a.line("ADDQ $%d, %s", 2*bytes, ptrB)
+		a.line("DECQ %s", count)
+		a.line("JNE step%d", rows)
+		if rows > 1 {
+			a.line("JMP store")
+		}
+	}
+	a.WriteByte('\n')
+	a.label("store")
+	a.line("MOVQ tileArgs_c(%s), SI", args)
+	a.line("MOVQ tileArgs_ldc(%s), R8", args)
+	a.line("TESTQ $const_tileAdd, tileArgs_mode(%s)", args)
+	a.line("JZ plain")
+	a.comment("c + the sums, row after row until AX is used up.")
+	for i := range a.mr {
+		a.line("VADDPS (SI), %[1]s, %[1]s", acc(i, 0))
+		a.line("VADDPS %d(SI), %[2]s, %[2]s", bytes, acc(i, 1))
+		a.line("VMOVUPS %s, (SI)", acc(i, 0))
+		a.line("VMOVUPS %s, %d(SI)", acc(i, 1), bytes)
+		if i < a.mr-1 {
+			a.line("ADDQ R8, SI")
+			a.line("DECQ AX")
+			a.line("JZ restore")
+		}
+	}
+	a.line("JMP restore")
+	a.label("plain")
+	a.comment("+0 + the sums: a sum of −0 becomes +0.")
+	a.line("VXORPS X0, X0, X0")
+	for i := range a.mr {
+		a.line("VADDPS %s, %[2]s, %[2]s", r(0), acc(i, 0))
+		a.line("VADDPS %s, %[2]s, %[2]s", r(0), acc(i, 1))
+		a.line("VMOVUPS %s, (SI)", acc(i, 0))
+		a.line("VMOVUPS %s, %d(SI)", acc(i, 1), bytes)
+		if i < a.mr-1 {
+			a.line("ADDQ R8, SI")
+			a.line("DECQ AX")
+			a.line("JZ restore")
+		}
+	}
+	a.WriteByte('\n')
+	a.label("restore")
+	a.line("TESTQ $const_tileFlush, tileArgs_mode(%s)", args)
+	a.line("JZ done")
+	a.line("LDMXCSR control-8(SP)")
+	a.label("done")
+	a.line("VZEROUPPER")
+	a.line("RET")
+	a.WriteByte('\n')
+}
+
+// vdpbf16ps is EVEX.512.F3.0F38.W0 52 /r: Z(sum) += the two products of each
+// word of Z(x) and Z(y). The last prefix byte says 512 bits and no mask; register numbers
+// are stored inverted but for the fields of the last byte.
+func vdpbf16ps(x, y, sum int) string {
+	not := func(r, bit int) int { return ^r >> bit & 1 }
+	b := []int{
+		0x62,
+		not(sum, 3)<<7 | not(x, 4)<<6 | not(x, 3)<<5 | not(sum, 4)<<4 | 0x02,
+		(^y&15)<<3 | 0x06,
+		0x40 | not(y, 4)<<3,
+		0x52,
+		0xc0 | sum&7<<3 | x&7,
+	}
+	var s []string
+	for _, v := range b {
+		s = append(s, fmt.Sprintf("BYTE $%#02x", v))
+	}
+	return strings.Join(s, "; ") + fmt.Sprintf(" // VDPBF16PS Z%d, Z%d, Z%d", x, y, sum)
+}
+
+// transpose turns blocks of 16×16 (8×8) values in registers; blocks at the
+// edges are read and written under masks.
+func (a *asm) transpose() {
+	w := a.width
+	r := func(i int) string { return fmt.Sprintf("%s%d", a.reg, i) }
+	a.WriteString("// func transpose" + a.suffix + "(dst, src []float32, dstStride, srcStride, rows, cols int)\n")
+	a.WriteString("// SI is src and DI dst at the start of a stripe of rows, R8 and R9 their strides in bytes;\n// R10 and R11 are src and dst of the block; BX rows and CX columns are left.\n")
+	fmt.Fprintf(a, "TEXT ·transpose%s(SB), NOSPLIT, $0-80\n", a.suffix)
+	a.line("MOVQ dst_base+0(FP), DI")
+	a.line("MOVQ src_base+24(FP), SI")
+	a.line("MOVQ dstStride+48(FP), R9")
+	a.line("MOVQ srcStride+56(FP), R8")
+	a.line("MOVQ rows+64(FP), BX")
+	a.line("SHLQ $2, R8")
+	a.line("SHLQ $2, R9")
+	if !a.wide() {
+		a.line("LEAQ lanes<>(SB), R15")
+	}
+	a.label("stripe")
+	a.line("TESTQ BX, BX")
+	a.line("JLE done")
+	a.line("MOVQ cols+72(FP), CX")
+	a.line("MOVQ SI, R10")
+	a.line("MOVQ DI, R11")
+	a.label("block")
+	a.line("TESTQ CX, CX")
+	a.line("JLE next")
+	a.line("MOVQ R10, R12")
+	a.line("MOVQ R11, R13")
+	a.line("CMPQ BX, $%d", w)
+	a.line("JLT edge")
+	a.line("CMPQ CX, $%d", w)
+	a.line("JLT edge")
+	for i := range w {
+		a.line("VMOVUPS (R12), %s", r(i))
+		if i < w-1 {
+			a.line("ADDQ R8, R12")
+		}
+	}
+	out := a.turn(r)
+	for i := range w {
+		a.line("VMOVUPS %s, (R13)", r(out+i))
+		if i < w-1 {
+			a.line("ADDQ R9, R13")
+		}
+	}
+	a.label("advance")
+	a.line("ADDQ $%d, R10", 4*w)
+	a.line("LEAQ (R11)(R9*8), R11")
+	if a.wide() {
+		a.line("LEAQ (R11)(R9*8), R11")
+	}
+	a.line("SUBQ $%d, CX", w)
+	a.line("JMP block")
+	a.label("next")
+	a.line("LEAQ (SI)(R8*8), SI")
+	if a.wide() {
+		a.line("LEAQ (SI)(R8*8), SI")
+	}
+	a.line("ADDQ $%d, DI", 4*w)
+	a.line("SUBQ $%d, BX", w)
+	a.line("JMP stripe")
+
+	a.WriteByte('\n')
+	a.label("edge")
+	a.comment("AX rows and DX columns of this block.")
+	for _, p := range [][2]string{{"BX", "AX"}, {"CX", "DX"}} {
+		a.line("MOVQ $%d, %s", w, p[1])
+		a.line("CMPQ %s, %s", p[0], p[1])
+		a.line("CMOVQLT %s, %s", p[0], p[1])
+	}
+	mask := func(count, m string) {
+		if a.wide() {
+			a.line("MOVL $-1, R15")
+			a.line("BZHIL %s, R15, R15", count)
+			a.line("KMOVW R15, %s", m)
+			return
+		}
+		a.line("MOVQ %s, R14", count)
+		a.line("NEGQ R14")
+		a.line("VMOVUPS 64(R15)(R14*4), %s", m)
+	}
+	m := "K1"
+	if a.wide() {
+		mask("DX", "K1")
+		mask("AX", "K2")
+	} else {
+		m = "Y15"
+		mask("DX", m)
+	}
+	for i := range w {
+		if a.wide() {
+			a.line("VMOVUPS.Z (R12), %s, %s", m, r(i))
+		} else {
+			a.line("VMASKMOVPS (R12), %s, %s", m, r(i))
+		}
+		if i < w-1 {
+			a.line("CMPQ AX, $%d", i+1)
+			a.line("JEQ turn")
+			a.line("ADDQ R8, R12")
+		}
+	}
+	a.label("turn")
+	out = a.turn(r)
+	if a.wide() {
+		m = "K2"
+	} else {
+		m = "Y0"
+		mask("AX", m)
+	}
+	for i := range w {
+		if a.wide() {
+			a.line("VMOVUPS %s, %s, (R13)", r(out+i), m)
+		} else {
+			a.line("VMASKMOVPS %s, %s, (R13)", r(out+i), m)
+		}
+		if i < w-1 {
+			a.line("CMPQ DX, $%d", i+1)
+			a.line("JEQ advance")
+			a.line("ADDQ R9, R13")
+		}
+	}
+	a.line("JMP advance")
+	a.label("done")
+	a.line("VZEROUPPER")
+	a.line("RET")
+	a.WriteByte('\n')
+}
+
+// turn transposes the block whose rows are in the first registers, and returns
+// the register of its first column.
+func (a *asm) turn(r func(int) string) int {
+	w := a.width
+	a.comment("Pairs of rows, then fours: within 128 bits, a register holds a column of four rows.")
+	for i := 0; i < w; i += 2 {
+		a.line("VUNPCKLPS %s, %s, %s", r(i+1), r(i), r(w+i))
+		a.line("VUNPCKHPS %s, %s, %s", r(i+1), r(i), r(w+i+1))
+	}
+	for i := 0; i < w; i += 4 {
+		for j, op := range []string{"VUNPCKLPD", "VUNPCKHPD"} {
+			a.line("%s %s, %s, %s", op, r(w+i+2), r(w+i), r(i+j))
+			a.line("%s %s, %s, %s", op, r(w+i+3), r(w+i+1), r(i+2+j))
+		}
+	}
+	a.comment("Then whole parts of 128 bits.")
+	if !a.wide() {
+		for j := range 4 {
+			a.line("VPERM2F128 $0x20, %s, %s, %s", r(4+j), r(j), r(8+j))
+			a.line("VPERM2F128 $0x31, %s, %s, %s", r(4+j), r(j), r(12+j))
+		}
+		return 8
+	}
+	for j := range 4 {
+		for h := 0; h < 16; h += 8 {
+			a.line("VSHUFF32X4 $0x88, %s, %s, %s", r(h+4+j), r(h+j), r(16+h+j))
+			a.line("VSHUFF32X4 $0xdd, %s, %s, %s", r(h+4+j), r(h+j), r(20+h+j))
+		}
+	}
+	for j := range 4 {
+		a.line("VSHUFF32X4 $0x88, %s, %s, %s", r(24+j), r(16+j), r(j))
+		a.line("VSHUFF32X4 $0xdd, %s, %s, %s", r(24+j), r(16+j), r(8+j))
+		a.line("VSHUFF32X4 $0x88, %s, %s, %s", r(28+j), r(20+j), r(4+j))
+		a.line("VSHUFF32X4 $0xdd, %s, %s, %s", r(28+j), r(20+j), r(12+j))
+	}
+	return 0
+}
