@@ -85,6 +85,7 @@ var Muon = define(&Def{
 			for i := range o.Data {
 				p.Data[lo+i] = p.Data[lo+i]*(1-lr*a.WeightDecay) - rate*o.Data[i]
 			}
+			copy(g.Data[lo:hi], o.Data)
 		}
 	},
 	Tolerance: 1e-4,

@@ -1,0 +1,219 @@
+// Package cpu is the device that runs graphs on the processor, through
+// internal/kernel.
+package cpu
+
+import (
+	"fmt"
+
+	"olmo/device"
+	"olmo/graph"
+	"olmo/internal/kernel"
+)
+
+// Device is the CPU device. Its methods may not be called at the same time.
+type Device struct {
+	values  map[string]*value
+	scratch []float32 // shared by the programs, which run one at a time
+}
+
+type value struct {
+	space graph.Space
+	data  []float32
+}
+
+var _ device.Device = (*Device)(nil)
+
+// New returns a CPU device, or an error when OLMO_CPU asks for what this machine lacks.
+func New() (*Device, error) {
+	if err := kernel.Check(); err != nil {
+		return nil, err
+	}
+	return &Device{values: map[string]*value{}}, nil
+}
+
+// Write copies data to the value of that name.
+func (d *Device) Write(name string, data []float32) error {
+	v, err := d.lookup(name)
+	if err != nil {
+		return err
+	}
+	if len(v.data) != len(data) {
+		return fmt.Errorf("writing %s: %d elements, the device has %d", name, len(data), len(v.data))
+	}
+	copy(v.data, data)
+	return nil
+}
+
+// Read copies the value of that name.
+func (d *Device) Read(name string) ([]float32, error) {
+	v, err := d.lookup(name)
+	if err != nil {
+		return nil, err
+	}
+	return append([]float32(nil), v.data...), nil
+}
+
+// SumSquares returns the sum of squares of a value in float64, as docs/numerics.md
+// defines it for the gradient norm.
+func (d *Device) SumSquares(name string) (float64, error) {
+	v, err := d.lookup(name)
+	if err != nil {
+		return 0, err
+	}
+	return kernel.SumSquares(v.data), nil
+}
+
+func (d *Device) lookup(name string) (*value, error) {
+	v, ok := d.values[name]
+	if !ok {
+		return nil, fmt.Errorf("the device has no value %s", name)
+	}
+	return v, nil
+}
+
+// Memory reports what the device holds, in bytes.
+func (d *Device) Memory() device.Memory {
+	m := device.Memory{Scratch: int64(len(d.scratch)) * 4}
+	for _, v := range d.values {
+		n := int64(len(v.data)) * 4
+		switch v.space {
+		case graph.Param:
+			m.Params += n
+		case graph.Grad:
+			m.Grads += n
+		default:
+			m.State += n
+		}
+	}
+	return m
+}
+
+// program is a compiled graph: steps over planned storage.
+type program struct {
+	dev     *Device
+	g       *graph.Graph
+	opt     device.Options
+	plan    plan
+	fixed   [][]float32 // of values that live between runs
+	steps   []func(r *run)
+	batch   *graph.Batch
+	hasHead bool
+}
+
+// run is what the steps of one run share.
+type run struct {
+	*graph.Batch
+	rows, selected int
+	positions      []int32
+	ends           []int // pieces of tokens
+}
+
+// Compile plans memory and prepares the steps.
+func (d *Device) Compile(g *graph.Graph, o device.Options) (device.Program, error) {
+	p := &program{dev: d, g: g, opt: o, fixed: make([][]float32, len(g.Values))}
+	for v := range g.Values {
+		i := &g.Values[v]
+		switch i.Space {
+		case graph.Activation:
+			continue
+		case graph.Const:
+			p.fixed[v] = i.Data
+			continue
+		}
+		n := i.Size(1)
+		have, ok := d.values[i.Name]
+		if !ok {
+			have = &value{space: i.Space, data: make([]float32, n)}
+			d.values[i.Name] = have
+		} else if len(have.data) != n {
+			return nil, fmt.Errorf("compiling: %s has %d elements on the device, the graph wants %d", i.Name, len(have.data), n)
+		}
+		p.fixed[v] = have.data
+	}
+	ops := fuse(g)
+	p.plan = planMemory(g, ops, o)
+	if p.plan.size > len(d.scratch) {
+		d.scratch = make([]float32, p.plan.size)
+	}
+	for _, op := range ops {
+		make, ok := implementations[op.Def]
+		if !ok {
+			return nil, fmt.Errorf("compiling: the CPU device has no %s", op.Def.Name)
+		}
+		if op.Def == graph.HeadLoss {
+			p.hasHead = true
+		}
+		if s := make(p, op); s != nil {
+			p.steps = append(p.steps, s)
+		}
+	}
+	return p, nil
+}
+
+// Run runs the graph on a batch.
+func (p *program) Run(b *graph.Batch) error {
+	r := &run{Batch: b, rows: len(b.IDs), selected: len(b.Select)}
+	if r.rows > p.opt.Rows || r.selected > p.opt.Selected {
+		return fmt.Errorf("a batch of %d tokens and %d selected rows; compiled for %d and %d", r.rows, r.selected, p.opt.Rows, p.opt.Selected)
+	}
+	r.positions, r.ends = b.Positions(), b.Ends(kernel.Cut)
+	if len(r.positions) != r.rows {
+		return fmt.Errorf("segments of %d rows for %d tokens", len(r.positions), r.rows)
+	}
+	if p.hasHead && len(b.Targets) != r.rows {
+		return fmt.Errorf("%d targets for %d tokens", len(b.Targets), r.rows)
+	}
+	p.batch = b
+	for _, s := range p.steps {
+		s(r)
+	}
+	return nil
+}
+
+// Output returns a kept value of the last run, without gaps between its rows.
+func (p *program) Output(name string) []float32 {
+	v, ok := p.g.Lookup(name)
+	if !ok {
+		panic("cpu: the graph has no value " + name)
+	}
+	r := &run{rows: len(p.batch.IDs), selected: len(p.batch.Select)}
+	m := p.matrix(v, r)
+	if m.Stride == m.Cols {
+		return m.Data[:m.Rows*m.Cols]
+	}
+	out := make([]float32, 0, m.Rows*m.Cols)
+	for i := range m.Rows {
+		out = append(out, m.Row(i)...)
+	}
+	return out
+}
+
+// matrix returns the storage of v in a run.
+func (p *program) matrix(v graph.Value, r *run) kernel.Matrix {
+	i := p.g.Info(v)
+	if i.Space != graph.Activation {
+		c := i.Cols()
+		return kernel.Dense(p.fixed[v], len(p.fixed[v])/max(c, 1), c)
+	}
+	rows := 0
+	switch i.Rows {
+	case graph.Tokens:
+		rows = r.rows
+	case graph.Selected:
+		rows = r.selected
+	case graph.Fixed:
+		rows = i.Size(1) / i.Cols()
+	}
+	if rows == 0 {
+		return kernel.Matrix{Cols: i.Cols(), Stride: i.Cols()}
+	}
+	at := p.plan.at[v]
+	return kernel.Matrix{Data: p.dev.scratch[at.offset:], Rows: rows, Cols: i.Cols(), Stride: at.stride}
+}
+
+// vector returns the storage of a value with one column, or of a vector that
+// lives between runs.
+func (p *program) vector(v graph.Value, r *run) []float32 {
+	m := p.matrix(v, r)
+	return m.Data[:m.Rows*m.Cols]
+}

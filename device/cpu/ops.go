@@ -1,0 +1,186 @@
+package cpu
+
+import (
+	"olmo/graph"
+	"olmo/internal/kernel"
+)
+
+// implementations gives each operation the step that runs it; a nil step has
+// nothing to do.
+var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run){
+	graph.Gather: func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) { kernel.Gather(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), r.IDs) }
+	},
+	graph.All["gather.backward"]: func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) { kernel.GatherBackward(p.matrix(op.In[1], r), p.matrix(op.In[0], r), r.IDs, r.ends) }
+	},
+	graph.Select: func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) { kernel.Gather(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), r.Select) }
+	},
+	graph.Linear: func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) {
+			kernel.MatMulNT(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.residual(op, r), p.opt.BF16)
+		}
+	},
+	linearDX: func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) {
+			kernel.MatMulNN(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.residual(op, r), p.opt.BF16)
+		}
+	},
+	graph.All["linear.dw"]: func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) {
+			kernel.MatMulTN(p.matrix(op.In[2], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), r.ends, p.opt.BF16)
+		}
+	},
+	graph.Add: func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) { kernel.Add(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r)) }
+	},
+	graph.Split: func(*program, *graph.Op) func(r *run) { return nil },
+	graph.Concat: func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) {
+			out, c := p.matrix(op.Out[0], r), 0
+			for _, v := range op.In {
+				x := p.matrix(v, r)
+				if at := p.plan.at[v]; at.offset != p.plan.at[op.Out[0]].offset+c || at.stride != out.Stride {
+					dst := out.Columns(c, x.Cols)
+					for i := range x.Rows {
+						copy(dst.Row(i), x.Row(i))
+					}
+				}
+				c += x.Cols
+			}
+		}
+	},
+	graph.RMSNorm: func(p *program, op *graph.Op) func(r *run) {
+		eps := op.Attr.(*graph.NormAttr).Eps
+		return func(r *run) {
+			kernel.RMSNorm(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.vector(op.Out[1], r), p.vector(op.In[1], r), eps)
+		}
+	},
+	graph.All["rmsnorm.backward"]: func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) {
+			kernel.RMSNormBackward(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.vector(op.In[2], r), p.vector(op.In[3], r), p.vector(op.In[4], r), r.ends)
+		}
+	},
+	graph.SwiGLU: func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) { kernel.SwiGLU(p.matrix(op.Out[0], r), p.matrix(op.In[0], r)) }
+	},
+	graph.All["swiglu.backward"]: func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) {
+			kernel.SwiGLUBackward(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r))
+		}
+	},
+	graph.Rotary: func(p *program, op *graph.Op) func(r *run) {
+		a := op.Attr.(*graph.RotaryAttr)
+		cos, sin := p.fixed[op.In[1]], p.fixed[op.In[2]]
+		if a.Inverse {
+			neg := make([]float32, len(sin))
+			for i, v := range sin {
+				neg[i] = -v
+			}
+			sin = neg
+		}
+		return func(r *run) {
+			kernel.Rotary(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), a.D, r.positions, cos, sin)
+		}
+	},
+	graph.Attention:                 attention,
+	graph.CachedAttention:           attention,
+	graph.All["attention.backward"]: attentionBackward,
+	graph.HeadLoss: func(p *program, op *graph.Op) func(r *run) {
+		a := op.Attr.(*graph.HeadLossAttr)
+		return func(r *run) {
+			var dx, dw *kernel.Matrix
+			if a.Backward {
+				x, w := p.matrix(op.Out[2], r), p.matrix(op.In[2], r)
+				dx, dw = &x, &w
+			}
+			loss := kernel.Loss{CE: p.vector(op.Out[0], r), LSE: p.vector(op.Out[1], r)}
+			kernel.HeadLoss(loss, p.matrix(op.In[0], r), p.matrix(op.In[1], r), r.Targets, r.ends, r.LossScale, a.ZMul, p.opt.BF16, dx, dw)
+		}
+	},
+	graph.Zero: func(p *program, op *graph.Op) func(r *run) {
+		return func(*run) { clear(p.fixed[op.In[0]]) }
+	},
+	graph.Accumulate: func(p *program, op *graph.Op) func(r *run) {
+		a, b := p.fixed[op.In[0]], p.fixed[op.In[1]]
+		return func(*run) { kernel.AddVectors(a, a, b) }
+	},
+	graph.AdamW: func(p *program, op *graph.Op) func(r *run) {
+		a := op.Attr.(*graph.AdamWAttr)
+		return func(r *run) {
+			u := r.Update
+			kernel.AdamW{
+				LR: u.LR[a.Group], WeightDecay: a.WeightDecay, Beta1: a.Beta1, Beta2: a.Beta2, Eps: a.Eps, Step: u.Step, Clip: u.Clip,
+			}.Update(p.fixed[op.In[0]], p.fixed[op.In[2]], p.fixed[op.In[3]], p.fixed[op.In[1]])
+		}
+	},
+	graph.Muon: func(p *program, op *graph.Op) func(r *run) {
+		a := op.Attr.(*graph.MuonAttr)
+		return func(r *run) {
+			u := r.Update
+			kernel.Muon{
+				LR: u.LR[a.Group], WeightDecay: a.WeightDecay, Momentum: a.Momentum, Clip: u.Clip, Blocks: a.Blocks, BF16: p.opt.BF16,
+			}.Update(p.matrix(op.In[0], r), p.matrix(op.In[2], r), p.matrix(op.In[1], r))
+		}
+	},
+}
+
+// residual returns what a fused addition adds to a product.
+func (p *program) residual(op *graph.Op, r *run) *kernel.Matrix {
+	if len(op.In) < 3 {
+		return nil
+	}
+	m := p.matrix(op.In[2], r)
+	return &m
+}
+
+func (p *program) attentionOf(a *graph.AttentionAttr) *kernel.Attention {
+	return &kernel.Attention{H: a.H, KV: a.KV, D: a.D, Scale: a.Scale, Window: a.Window, Slopes: a.Slopes, BF16: p.opt.BF16}
+}
+
+func attention(p *program, op *graph.Op) func(r *run) {
+	a, positions := graph.CacheShape(op)
+	k := p.attentionOf(a)
+	return func(r *run) { k.Forward(p.segments(op, op.In[:3], op.Out[0], op.Out[1], positions, r)) }
+}
+
+// segments cuts the rows of a batch into its sequences. With a cache, new keys and
+// values are first copied to it, and read there.
+func (p *program) segments(op *graph.Op, qkv []graph.Value, out, stats graph.Value, positions int, r *run) []kernel.Segment {
+	q, k, v, o, st := p.matrix(qkv[0], r), p.matrix(qkv[1], r), p.matrix(qkv[2], r), p.matrix(out, r), p.matrix(stats, r)
+	segs := make([]kernel.Segment, len(r.Segments))
+	row := 0
+	for i, s := range r.Segments {
+		g := kernel.Segment{Q: q.Slice(row, s.Rows), O: o.Slice(row, s.Rows), Stats: st.Slice(row, s.Rows), Pos: s.Pos, First: s.First}
+		g.K, g.V = k.Slice(row, s.Rows), v.Slice(row, s.Rows)
+		if positions > 0 {
+			slot := func(c graph.Value, x kernel.Matrix) kernel.Matrix {
+				m := p.matrix(c, r).Slice(s.Slot*positions, s.Pos+s.Rows)
+				for j := range s.Rows {
+					copy(m.Row(s.Pos+j), x.Row(j))
+				}
+				return m
+			}
+			g.K, g.V = slot(op.In[3], g.K), slot(op.In[4], g.V)
+		}
+		segs[i] = g
+		row += s.Rows
+	}
+	return segs
+}
+
+func attentionBackward(p *program, op *graph.Op) func(r *run) {
+	k := p.attentionOf(op.Attr.(*graph.AttentionAttr))
+	return func(r *run) {
+		segs := p.segments(op, op.In[1:4], op.In[4], op.In[5], 0, r)
+		do, dq, dk, dv := p.matrix(op.In[0], r), p.matrix(op.Out[0], r), p.matrix(op.Out[1], r), p.matrix(op.Out[2], r)
+		grads := make([]kernel.Gradients, len(segs))
+		row := 0
+		for i, s := range r.Segments {
+			grads[i] = kernel.Gradients{DO: do.Slice(row, s.Rows), DQ: dq.Slice(row, s.Rows), DK: dk.Slice(row, s.Rows), DV: dv.Slice(row, s.Rows)}
+			row += s.Rows
+		}
+		k.Backward(segs, grads)
+	}
+}

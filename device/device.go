@@ -1,0 +1,45 @@
+// Package device says what runs a graph: a Device compiles it once into a Program
+// and runs that often. Parameters, gradients, optimiser state and caches live on
+// the device under their names, shared by all programs of that device.
+package device
+
+import "olmo/graph"
+
+// Device holds values by name and compiles graphs.
+type Device interface {
+	// Compile plans memory for a graph. Values that live between runs are made,
+	// zero, when no earlier program of the device had them; one that has another
+	// size is an error.
+	Compile(g *graph.Graph, o Options) (Program, error)
+	// Write copies data to the value of that name.
+	Write(name string, data []float32) error
+	// Read copies the value of that name.
+	Read(name string) ([]float32, error)
+	// Memory reports what the device holds.
+	Memory() Memory
+}
+
+// Options are the sizes and the precision that a program is compiled for.
+type Options struct {
+	Rows     int  // the most tokens of one run
+	Selected int  // the most selected rows
+	BF16     bool // operands of matrix products are rounded to bf16 (amp_bf16)
+}
+
+// Program is a compiled graph.
+type Program interface {
+	// Run runs the graph on a batch.
+	Run(b *graph.Batch) error
+	// Output returns a kept value of the last run, row by row. It is valid until the
+	// next run.
+	Output(name string) []float32
+}
+
+// Memory is a report in bytes.
+type Memory struct {
+	Params, Grads, State int64 // values that live between runs
+	Scratch              int64 // temporary values; programs share one area
+}
+
+// Total returns the sum.
+func (m Memory) Total() int64 { return m.Params + m.Grads + m.State + m.Scratch }
