@@ -27,9 +27,9 @@ func newAttentionRef(a *Attention, g *Segment, h int) *attentionRef {
 		var m float32
 		for k := lo; k <= p; k++ {
 			kr := g.K.Row(k)[kv*D:]
-			e[k] = productRef(0, cuts(D), func(d int) float32 { return q[d] }, func(d int) float32 { return kr[d] }, a.BF16) * a.Scale
+			e[k] = float32(productRef(0, cuts(D), func(d int) float32 { return q[d] }, func(d int) float32 { return kr[d] }, a.BF16) * a.Scale)
 			if a.Slopes != nil {
-				e[k] += a.Slopes[h] * float32(k-p)
+				e[k] += float32(a.Slopes[h] * float32(k-p))
 			}
 			if k == lo || e[k] > m {
 				m = e[k]
