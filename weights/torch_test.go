@@ -1,0 +1,428 @@
+package weights_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"olmo/tensor"
+	"olmo/weights"
+)
+
+// A pickle is written here instruction by instruction, as torch.save does.
+
+func pickle(ops ...string) string { return "\x80\x02" + strings.Join(ops, "") + "." }
+
+func pStr(s string) string {
+	return "X" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(s)))) + s
+}
+
+func pInt(n int64) string {
+	return "\x8a\x08" + string(binary.LittleEndian.AppendUint64(nil, uint64(n)))
+}
+
+func pTuple(ns ...int64) string {
+	s := "("
+	for _, n := range ns {
+		s += pInt(n)
+	}
+	return s + "t"
+}
+
+// pTensor is a tensor on storage "0" of class with numel elements.
+func pTensor(class string, numel, offset int64, shape, stride []int64) string {
+	return "ctorch._utils\n_rebuild_tensor_v2\n(" + pStorage(class, numel) + pInt(offset) +
+		pTuple(shape...) + pTuple(stride...) + "\x89ccollections\nOrderedDict\n)RtR"
+}
+
+func pStorage(class string, numel int64) string {
+	dot := strings.LastIndexByte(class, '.')
+	return "(" + pStr("storage") + "c" + class[:dot] + "\n" + class[dot+1:] + "\n" + pStr("0") + pStr("cpu") + pInt(numel) + "tQ"
+}
+
+// pDict is {"x": value}.
+func pDict(value string) string { return pickle("}", pStr("x"), value, "s") }
+
+// torchFile is an archive as torch.save writes it, with one storage.
+func torchFile(t testing.TB, pkl string, storage []byte) []byte {
+	return zipFile(t, zip.Store, [][2]string{
+		{"model/data.pkl", pkl},
+		{"model/byteorder", "little"},
+		{"model/data/0", string(storage)},
+		{"model/version", "3\n"},
+	})
+}
+
+func zipFile(t testing.TB, method uint16, files [][2]string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, f := range files {
+		w, err := z.CreateHeader(&zip.FileHeader{Name: f[0], Method: method})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(f[1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func floats(v ...float32) []byte { return f32(v...).Data }
+
+func openBytes(t testing.TB, name string, data []byte) (*weights.Set, error) {
+	t.Helper()
+	s, err := weights.Open(write(t, filepath.Join(t.TempDir(), name), data))
+	if err == nil {
+		t.Cleanup(func() { s.Close() })
+	}
+	return s, err
+}
+
+func TestTorchTensors(t *testing.T) {
+	six := floats(0, 1, 2, 3, 4, 5)
+	for _, c := range []struct {
+		name, pkl string
+		storage   []byte
+		shape     []int
+		want      string
+	}{
+		{"row-major", pDict(pTensor("torch.FloatStorage", 6, 0, []int64{2, 3}, []int64{3, 1})), six, []int{2, 3}, "[0 1 2 3 4 5]"},
+		{"transposed", pDict(pTensor("torch.FloatStorage", 6, 0, []int64{3, 2}, []int64{1, 3})), six, []int{3, 2}, "[0 3 1 4 2 5]"},
+		{"view", pDict(pTensor("torch.FloatStorage", 6, 1, []int64{2, 2}, []int64{3, 1})), six, []int{2, 2}, "[1 2 4 5]"},
+		{"offset", pDict(pTensor("torch.FloatStorage", 6, 4, []int64{2}, []int64{1})), six, []int{2}, "[4 5]"},
+		{"stride of one element", pDict(pTensor("torch.FloatStorage", 6, 5, []int64{1, 1}, []int64{99, 99})), six, []int{1, 1}, "[5]"},
+		{"scalar", pDict(pTensor("torch.FloatStorage", 6, 2, nil, nil)), six, []int{}, "[2]"},
+		{"empty", pDict(pTensor("torch.FloatStorage", 0, 0, []int64{0, 4}, []int64{4, 1})), nil, []int{0, 4}, "[]"},
+		{"parameter", pDict("ctorch._utils\n_rebuild_parameter\n(" + pTensor("torch.FloatStorage", 6, 0, []int64{1}, []int64{1}) + "\x88ccollections\nOrderedDict\n)RtR"), six, []int{1}, "[0]"},
+		{"bfloat16", pDict(pTensor("torch.BFloat16Storage", 2, 0, []int64{2}, []int64{1})), []byte{0x80, 0x3f, 0, 0x40}, []int{2}, "[1 2]"},
+		{
+			"untyped", pDict("ctorch._utils\n_rebuild_tensor_v3\n(" + pStorage("torch.storage.UntypedStorage", 4) + pInt(1) + pTuple(1) + pTuple(1) +
+				"\x89ccollections\nOrderedDict\n)Rctorch\nuint16\n}tR"), []byte{1, 0, 2, 0}, []int{1}, "[2]",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, err := openBytes(t, "model.pt", torchFile(t, c.pkl, c.storage))
+			if err != nil {
+				t.Fatal(err)
+			}
+			x, err := s.Tensor("x")
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, err := x.Float32s()
+			if err != nil || fmt.Sprint(v) != c.want || !slices.Equal(x.Shape, c.shape) {
+				t.Errorf("got %v of shape %v (%v), want %s of %v", v, x.Shape, err, c.want, c.shape)
+			}
+		})
+	}
+}
+
+func TestTorchRefuses(t *testing.T) {
+	six := floats(0, 1, 2, 3, 4, 5)
+	ten := func(offset int64, shape, stride []int64) string {
+		return pDict(pTensor("torch.FloatStorage", 6, offset, shape, stride))
+	}
+	laughs := "]q\x00" // each list holds the one before it ten times
+	for i := range 40 {
+		laughs += "]q" + string([]byte{byte(i + 1)}) + "(" + strings.Repeat("h"+string([]byte{byte(i)}), 10) + "e"
+	}
+	good := torchFile(t, ten(0, []int64{6}, []int64{1}), six)
+	for _, c := range []struct {
+		name string
+		data []byte
+		want string
+	}{
+		{"outside", torchFile(t, ten(1, []int64{6}, []int64{1}), six), "outside its storage"},
+		{"negative offset", torchFile(t, ten(-1, []int64{1}, []int64{1}), six), "outside its storage"},
+		{"negative stride", torchFile(t, ten(5, []int64{6}, []int64{-1}), six), "no size or stride"},
+		{"negative size", torchFile(t, ten(0, []int64{-6}, []int64{1}), six), "no size or stride"},
+		{"huge shape", torchFile(t, ten(0, []int64{1 << 60, 1 << 60}, []int64{0, 0}), six), "more elements"},
+		{"huge view", torchFile(t, ten(0, []int64{1 << 60}, []int64{0}), six), "several times"},
+		{"huge stride", torchFile(t, ten(0, []int64{3, 3}, []int64{1 << 62, 1 << 62}), six), "outside its storage"},
+		{"expanded", torchFile(t, ten(0, []int64{4, 6}, []int64{0, 1}), six), "several times"},
+		{"dimensions", torchFile(t, ten(0, []int64{6}, []int64{1, 1}), six), "dimensions"},
+		{"storage size", torchFile(t, ten(0, []int64{6}, []int64{1}), six[:20]), "20 bytes for 6 elements"},
+		{"storage class", torchFile(t, pDict(pTensor("torch.QInt8Storage", 6, 0, nil, nil)), six[:6]), "not supported"},
+		{"no storage", torchFile(t, strings.ReplaceAll(ten(0, nil, nil), pStr("0"), pStr("1")), six), "not in the archive"},
+		{"cycle", torchFile(t, pickle("]q\x00h\x00a"), nil), "contains itself"},
+		{"cyclic dict", torchFile(t, pickle("}q\x00", pStr("x"), "h\x00s"), nil), "contains itself"},
+		{"laughs", torchFile(t, pickle(laughs), nil), "too many values"},
+		{"truncated pickle", torchFile(t, "\x80\x02}", nil), "ends within"},
+		{"empty stack", torchFile(t, "\x80\x02.", nil), "operands"},
+		{"mark", torchFile(t, "\x80\x02(.", nil), "operands"},
+		{"long string", torchFile(t, "\x80\x02X\xff\xff\xff\xffabc.", nil), "ends within"},
+		{"long bytes", torchFile(t, "\x80\x02\x8e\xff\xff\xff\xff\xff\xff\xff\xffabc.", nil), "ends within"},
+		{"memo", torchFile(t, "\x80\x02h\x07.", nil), "remembered"},
+		{"unknown instruction", torchFile(t, "\x80\x02\xff.", nil), "not supported"},
+		{"no data.pkl", zipFile(t, zip.Store, [][2]string{{"x", "y"}}), "without data.pkl"},
+		{"two data.pkl", zipFile(t, zip.Store, [][2]string{{"a/data.pkl", "N."}, {"b/data.pkl", "N."}}), "more than one"},
+		{"twice", zipFile(t, zip.Store, [][2]string{{"a/data.pkl", "N."}, {"a/data.pkl", "N."}}), "twice"},
+		{"compressed", zipFile(t, zip.Deflate, [][2]string{{"a/data.pkl", "N."}}), "compressed"},
+		{"big-endian", zipFile(t, zip.Store, [][2]string{{"a/data.pkl", "N."}, {"a/byteorder", "big"}}), "byte order"},
+		{"truncated", good[:len(good)-30], "not a complete zip archive"},
+		{"legacy", []byte("\x80\x02\x8a\x0alF\xf9\x9c\x46\xf9\x20\x6a\xa8\x50\x19."), "before PyTorch 1.6"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := openBytes(t, "model.pt", c.data)
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "model.pt") {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// A flipped bit in a storage is found when its tensor is asked for.
+func TestTorchDamaged(t *testing.T) {
+	data := torchFile(t, pDict(pTensor("torch.FloatStorage", 2, 0, []int64{2}, []int64{1})), floats(3.5, 4.5))
+	data[bytes.Index(data, floats(3.5, 4.5))] ^= 1
+	s, err := openBytes(t, "model.pt", data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fe *weights.FileError
+	if _, err := s.Tensor("x"); !errors.As(err, &fe) || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A pickle that would call a function yields an inert object.
+func TestPickleRunsNothing(t *testing.T) {
+	pkl := pickle("}", pStr("x"), "cposix\nsystem\n(", pStr("touch /tmp/owned"), "tR", "s")
+	path := write(t, filepath.Join(t.TempDir(), "model.pt"), torchFile(t, pkl, nil))
+	tree, err := weights.OpenTree(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.Close()
+	v, _ := tree.Root.(*weights.Dict).Get("x")
+	if o, ok := v.(*weights.Opaque); !ok || o.Class != "posix.system" {
+		t.Errorf("got %#v", v)
+	}
+}
+
+// The same values in every protocol of Python 3.11's pickle.
+func TestPickleProtocols(t *testing.T) {
+	// pickle.dumps([{"lr": 0.1, "betas": (0.9, 0.95), "name": "g", "big": 2**70, "neg": -5, "none": None, "ok": True, "list": [1, 300, 70000]}], N)
+	for proto, dump := range pickleDumps {
+		pkl, err := hex.DecodeString(dump)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := write(t, filepath.Join(t.TempDir(), "x.pt"), torchFile(t, string(pkl), nil))
+		tree, err := weights.OpenTree(path)
+		if err != nil {
+			t.Fatalf("protocol %d: %v", proto, err)
+		}
+		d := tree.Root.(*weights.List).Items[0].(*weights.Dict)
+		want := []weights.Item{
+			{Key: "lr", Value: 0.1},
+			{Key: "betas", Value: weights.Tuple{0.9, 0.95}},
+			{Key: "name", Value: "g"},
+			{Key: "big", Value: new(big.Int).Lsh(big.NewInt(1), 70)},
+			{Key: "neg", Value: int64(-5)},
+			{Key: "none", Value: nil},
+			{Key: "ok", Value: true},
+			{Key: "list", Value: &weights.List{Items: []any{int64(1), int64(300), int64(70000)}}},
+		}
+		if !reflect.DeepEqual(d.Items, want) {
+			t.Errorf("protocol %d: got %v, want %v", proto, d.Items, want)
+		}
+		tree.Close()
+	}
+}
+
+// The package's own checkpoint, read to the last value.
+func TestReferenceCheckpoint(t *testing.T) {
+	dir := golden(t, "train/olmo1/step25-unsharded")
+	train, err := weights.OpenTree(filepath.Join(dir, "train.pt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer train.Close()
+	root := train.Root.(*weights.Dict)
+	for key, want := range map[string]any{
+		"epoch": int64(1), "global_step": int64(25), "global_train_examples_seen_this_epoch": int64(72),
+		"global_train_tokens_seen": int64(12800), "world_size": int64(1),
+	} {
+		if got, _ := root.Get(key); got != want {
+			t.Errorf("%s is %v, want %v", key, got, want)
+		}
+	}
+	v, _ := root.Get("unsharded_checkpoints")
+	if o, ok := v.(*weights.List).Items[0].(*weights.Opaque); !ok || o.Class != "pathlib.PosixPath" {
+		t.Errorf("unsharded_checkpoints holds %#v", v)
+	}
+
+	optim, err := weights.OpenTree(filepath.Join(dir, "optim.pt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer optim.Close()
+	v, _ = optim.Root.(*weights.Dict).Get("param_groups")
+	group := v.(*weights.List).Items[0].(*weights.Dict)
+	if lr, _ := group.Get("eps"); lr != 1e-5 {
+		t.Errorf("eps is %v", lr)
+	}
+	ts, err := optim.Tensors()
+	if err != nil || len(ts) != 30 || ts[1].Name != "state.0.exp_avg" || !slices.Equal(ts[1].Shape, []int{192, 64}) {
+		t.Errorf("%d tensors, the second %s %v (%v)", len(ts), ts[1].Name, ts[1].Shape, err)
+	}
+
+	// One model, in both of the package's formats.
+	var digests [][32]byte
+	for _, file := range []string{"model.pt", "model.safetensors"} {
+		s, err := weights.Open(golden(t, "inference/ai2_olmo1/"+file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := weights.Digest(s.All())
+		if err != nil {
+			t.Fatal(err)
+		}
+		digests = append(digests, d)
+		s.Close()
+	}
+	if digests[0] != digests[1] {
+		t.Errorf("model.pt and model.safetensors differ: %x", digests)
+	}
+}
+
+// The names that the ai2-olmo package's encode_key gives, by pickle protocol.
+var ai2Names = [][3]string{
+	{"gASVHwAAAAAAAACMFnRyYW5zZm9ybWVyLnd0ZS53ZWlnaHSUhZSJhpQu", "gASVGgAAAAAAAACMBXN0YXRllEsAjAdleHBfYXZnlIeUiYaULg==", "gASVFQAAAAAAAACMDHBhcmFtX2dyb3Vwc5SFlIiGlC4="},
+	{"gAWVHwAAAAAAAACMFnRyYW5zZm9ybWVyLnd0ZS53ZWlnaHSUhZSJhpQu", "gAWVGgAAAAAAAACMBXN0YXRllEsAjAdleHBfYXZnlIeUiYaULg==", "gAWVFQAAAAAAAACMDHBhcmFtX2dyb3Vwc5SFlIiGlC4="},
+}
+
+func TestAI2Names(t *testing.T) {
+	pkl, err := hex.DecodeString(pickleDumps[4])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, names := range ai2Names {
+		path := filepath.Join(t.TempDir(), "optim.safetensors")
+		pickled, err := tensor.New(tensor.U8, []int{len(pkl)}, pkl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = weights.WriteSafetensors(path, []weights.Named{
+			{Name: names[0], Tensor: f32(1)}, {Name: names[1], Tensor: f32(2)}, {Name: names[2], Tensor: pickled},
+		}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := weights.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if want := []string{"state.0.exp_avg", "transformer.wte.weight"}; !slices.Equal(s.Names(), want) {
+			t.Errorf("names %v, want %v", s.Names(), want)
+		}
+		tree, err := weights.OpenTree(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tree.Close()
+		root := tree.Root.(*weights.Dict)
+		groups, _ := root.Get("param_groups")
+		if lr, _ := groups.(*weights.List).Items[0].(*weights.Dict).Get("lr"); lr != 0.1 {
+			t.Errorf("lr is %v", lr)
+		}
+		state, _ := root.Get("state")
+		zero, _ := state.(*weights.Dict).Get(int64(0))
+		avg, _ := zero.(*weights.Dict).Get("exp_avg")
+		if x, err := avg.(weights.Named).Value(); err != nil || !slices.Equal(x.Data, f32(2).Data) {
+			t.Errorf("state[0][exp_avg] is %v (%v)", x, err)
+		}
+		if v, ok := root.Get(weights.Tuple{"state"}); ok {
+			t.Errorf("a tuple found %v", v)
+		}
+	}
+}
+
+// FuzzPickle puts every pickle into an archive whose checksums are right.
+func FuzzPickle(f *testing.F) {
+	for _, dump := range pickleDumps {
+		b, err := hex.DecodeString(dump)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b, floats(1, 2))
+	}
+	f.Add([]byte(pDict(pTensor("torch.FloatStorage", 6, 0, []int64{3, 2}, []int64{1, 3}))), floats(0, 1, 2, 3, 4, 5))
+	f.Add([]byte(pickle("}", "cposix\nsystem\n", pStr("x"), "\x85R", "s")), []byte{})
+	path := filepath.Join(f.TempDir(), "model.pt")
+	f.Fuzz(func(t *testing.T, pkl, storage []byte) {
+		write(t, path, torchFile(t, string(pkl), storage))
+		tree, err := weights.OpenTree(path)
+		if err != nil {
+			return
+		}
+		defer tree.Close()
+		ts, err := tree.Tensors()
+		if err != nil {
+			return
+		}
+		for _, n := range ts {
+			if _, err := n.Value(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func FuzzTorchFile(f *testing.F) {
+	f.Add(torchFile(f, pDict(pTensor("torch.FloatStorage", 2, 0, []int64{2}, []int64{1})), floats(1, 2)))
+	path := filepath.Join(f.TempDir(), "model.pt")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := weights.Open(write(t, path, data))
+		if err != nil {
+			return
+		}
+		defer s.Close()
+		for _, n := range s.All() {
+			_, _ = n.Value() // a CRC-32 may be wrong
+		}
+	})
+}
+
+// pickleDumps are, by protocol, what TestPickleProtocols says.
+var pickleDumps = []string{
+	"286c70300a286470310a566c720a70320a46302e310a735662657461730a70330a2846302e390a46302e39350a7470340a73566e616d650a70350a56670a70360a73566269670a70370a4c313138303539313632303731373431313330333432344c0a73566e65670a70380a492d350a73566e6f6e650a70390a4e73566f6b0a7031300a4930310a73566c6973740a7031310a286c7031320a49310a61493330300a614937303030300a6173612e",
+	"5d71007d71012858020000006c727102473fb999999999999a58050000006265746173710328473feccccccccccccd473fee66666666666674710458040000006e616d6571055801000000677106580300000062696771074c313138303539313632303731373431313330333432344c0a58030000006e656771084afbffffff58040000006e6f6e6571094e58020000006f6b710a4930310a58040000006c697374710b5d710c284b014d2c014a701101006575612e",
+	"80025d71007d71012858020000006c727102473fb999999999999a580500000062657461737103473feccccccccccccd473fee66666666666686710458040000006e616d6571055801000000677106580300000062696771078a0900000000000000004058030000006e656771084afbffffff58040000006e6f6e6571094e58020000006f6b710a8858040000006c697374710b5d710c284b014d2c014a701101006575612e",
+	"80035d71007d71012858020000006c727102473fb999999999999a580500000062657461737103473feccccccccccccd473fee66666666666686710458040000006e616d6571055801000000677106580300000062696771078a0900000000000000004058030000006e656771084afbffffff58040000006e6f6e6571094e58020000006f6b710a8858040000006c697374710b5d710c284b014d2c014a701101006575612e",
+	"8004957c000000000000005d947d94288c026c7294473fb999999999999a8c05626574617394473feccccccccccccd473fee66666666666686948c046e616d65948c0167948c03626967948a090000000000000000408c036e6567944afbffffff8c046e6f6e65944e8c026f6b94888c046c697374945d94284b014d2c014a701101006575612e",
+	"8005957c000000000000005d947d94288c026c7294473fb999999999999a8c05626574617394473feccccccccccccd473fee66666666666686948c046e616d65948c0167948c03626967948a090000000000000000408c036e6567944afbffffff8c046e6f6e65944e8c026f6b94888c046c697374945d94284b014d2c014a701101006575612e",
+}
+
+func ExampleOpenTree() {
+	tree, err := weights.OpenTree("step1000-unsharded/train.pt")
+	if errors.Is(err, fs.ErrNotExist) {
+		fmt.Println("no checkpoint: starting at step 0")
+		return
+	}
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer tree.Close()
+	step, _ := tree.Root.(*weights.Dict).Get("global_step")
+	fmt.Println("resuming at step", step)
+	// Output: no checkpoint: starting at step 0
+}
