@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -144,7 +145,7 @@ func (r *resolver) evaluate(n *node, key, inner string) (*node, error) {
 	call, ok := resolvers[name]
 	if !ok {
 		e := n.errorf(key, "unknown resolver %q in ${%s}", name, inner)
-		e.Hint = "known are oc.env, path.choose, path.glob and path.last_checkpoint"
+		e.Hint = "known are " + strings.Join(slices.Sorted(maps.Keys(resolvers)), ", ")
 		return nil, e
 	}
 	v, err := call(args)
@@ -254,6 +255,29 @@ var resolvers = map[string]func(args []string) (*node, error){
 	"path.glob":            globPaths,
 	"path.choose":          choosePath,
 	"path.last_checkpoint": lastCheckpoint,
+}
+
+// AddResolver makes ${name:argument,…} known to all configs. call returns a
+// string, an int or a list of strings. It is for a verb's package to call from
+// init, as maps are not locked.
+func AddResolver(name string, call func(args []string) (any, error)) {
+	resolvers[name] = func(args []string) (*node, error) {
+		v, err := call(args)
+		if err != nil {
+			return nil, err
+		}
+		switch v := v.(type) {
+		case int:
+			return &node{kind: scalar, text: strconv.Itoa(v)}, nil
+		case []string:
+			list := &node{kind: sequence}
+			for _, s := range v {
+				list.items = append(list.items, textNode(s))
+			}
+			return list, nil
+		}
+		return textNode(v.(string)), nil
+	}
 }
 
 func textNode(text string) *node { return &node{kind: scalar, text: text, quoted: true} }

@@ -44,6 +44,7 @@ var verbs = []struct {
 	group string
 	build func() *cobra.Command
 }{
+	{groupData, newDataCommand},
 	{groupTools, newCompletionCommand},
 	{groupTools, newVersionCommand},
 }

@@ -1,0 +1,336 @@
+// Package stat sums up attribute files: how the scores and lengths of every
+// attribute are distributed.
+package stat
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"olmo/data"
+)
+
+// Config says what Run does.
+type Config struct {
+	// Attributes are files, folders and Python globs of attribute files.
+	Attributes []string
+	// Report is the folder for summaries.jsonl.gz; empty: none is written.
+	Report string
+	// Bins is the most bins a summary has.
+	Bins int
+	// Processes is the number of workers; the result does not depend on it.
+	Processes int
+	// Regex selects attributes by name; empty: all.
+	Regex string
+	// Strict fails on a bad row instead of rejecting it.
+	Strict bool
+	// Dolma reproduces Dolma 1.2.1, which puts each file's values into bins
+	// before it adds the files up.
+	Dolma bool
+	// Progress (may be nil) is kept up to date.
+	Progress *data.Progress
+	// Warn (may be nil) is told of each bad row.
+	Warn func(*data.RecordError)
+}
+
+// Summary is the distribution of one attribute's scores or lengths.
+type Summary struct {
+	// Name is the attribute's name, then /score or /length.
+	Name string `json:"name"`
+	// Counts has the number of values in each bin.
+	Counts []int64 `json:"counts"`
+	// Bins has the edges of the bins, one more than there are bins.
+	Bins []float64 `json:"bins"`
+	// Total is the number of values, Sum their sum.
+	Total int64   `json:"total"`
+	Sum   float64 `json:"sum"`
+}
+
+// Run reads attribute files and sums up each attribute, in the order in which
+// they first appear.
+func Run(ctx context.Context, cfg Config) ([]Summary, error) {
+	if cfg.Bins < 1 {
+		return nil, fmt.Errorf("%d bins are too few\nhint: the default is 1000", cfg.Bins)
+	}
+	var choose *regexp.Regexp
+	if cfg.Regex != "" {
+		var err error
+		if choose, err = regexp.Compile(cfg.Regex); err != nil {
+			return nil, fmt.Errorf("the regex for attributes: %w", err)
+		}
+	}
+	if cfg.Progress == nil {
+		cfg.Progress = new(data.Progress)
+	}
+	files, _, err := data.ExpandGlobs(cfg.Attributes)
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("no attribute files match %s", strings.Join(cfg.Attributes, " "))
+	}
+	cfg.Progress.AddFiles(files)
+	pool := data.NewPool(cfg.Processes)
+	perFile := make([]*trackers, len(files))
+	err = pool.EachFile(ctx, files, func(ctx context.Context, i int, file string) (err error) {
+		perFile[i], err = readFile(ctx, pool, &cfg, choose, file)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	all := newTrackers()
+	for _, t := range perFile {
+		for _, name := range t.names {
+			if cfg.Dolma {
+				all.get(name).addSummary(t.m[name].summarize(name, cfg.Bins))
+			} else {
+				all.get(name).merge(t.m[name])
+			}
+		}
+	}
+	out := make([]Summary, 0, len(all.names))
+	for _, name := range all.names {
+		out = append(out, all.m[name].summarize(name, cfg.Bins))
+	}
+	if cfg.Report != "" {
+		if err := write(filepath.Join(cfg.Report, "summaries.jsonl.gz"), out); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func readFile(ctx context.Context, pool *data.Pool, cfg *Config, choose *regexp.Regexp, file string) (*trackers, error) {
+	in, err := data.OpenReaderProgress(file, cfg.Progress)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	rej := data.NewRejects(data.RejectsPath(file, "stat"), cfg.Strict, cfg.Progress, cfg.Warn)
+	defer rej.Abort()
+	sum := newTrackers()
+	err = data.MapLines(ctx, pool, in, rej, func(b *data.Batch) (*trackers, error) {
+		part := newTrackers()
+		chosen := map[string]bool{}
+		var row data.AttributeRow
+		for _, line := range b.Lines {
+			if err := data.ParseAttributes(line.Bytes, &row); err != nil {
+				b.Reject(line, fmt.Errorf("not a row of attributes: %w", err))
+				continue
+			}
+			part.rows++
+			for _, a := range row.Attributes {
+				ok, known := chosen[a.Name]
+				if !known {
+					ok = choose == nil || choose.MatchString(a.Name)
+					chosen[a.Name] = ok
+				}
+				if ok {
+					part.add(a)
+				}
+			}
+		}
+		return part, nil
+	}, func(part *trackers) error {
+		for _, name := range part.names {
+			sum.get(name).merge(part.m[name])
+		}
+		cfg.Progress.Documents.Add(part.rows)
+		return nil
+	})
+	if err == nil {
+		err = rej.Close()
+	}
+	cfg.Progress.FilesDone.Add(1)
+	return sum, err
+}
+
+func write(path string, summaries []Summary) error {
+	w, err := data.CreateWriter(path)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	for _, s := range summaries {
+		if err := enc.Encode(s); err != nil {
+			return fmt.Errorf("summary of %s: %w", s.Name, err)
+		}
+	}
+	if _, err := w.Write(b.Bytes()); err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+// trackers are the counts of several attributes, in the order they came.
+type trackers struct {
+	names []string
+	m     map[string]*tracker
+	rows  int64
+}
+
+func newTrackers() *trackers { return &trackers{m: map[string]*tracker{}} }
+
+func (t *trackers) get(name string) *tracker {
+	k, ok := t.m[name]
+	if !ok {
+		k = &tracker{bins: map[bin]int64{}}
+		t.m[name] = k
+		t.names = append(t.names, name)
+	}
+	return k
+}
+
+func (t *trackers) add(a data.Attribute) {
+	score, length := t.get(a.Name+"/score"), t.get(a.Name+"/length")
+	if len(a.Spans) == 0 { // an empty attribute counts as zero
+		score.add(0)
+		length.add(0)
+	}
+	for _, s := range a.Spans {
+		v := s.Score
+		if strings.Contains(a.Name, "__label__") {
+			v = min(v, 1) // fastText gives probabilities slightly above 1
+		}
+		score.add(v)
+		length.add(float64(s.End - s.Start))
+	}
+}
+
+// precision is the number of bins between two powers of two, twice over.
+const precision = 1e5
+
+// bin holds the values whose fraction, times precision, has this floor, and
+// this exponent, in the sense of math.Frexp.
+//
+// Dolma 1.2.1, python/dolma/core/binning.py, FixedBucketsValTracker.
+type bin struct {
+	fraction int32
+	exponent int32
+}
+
+func (b bin) value() float64 { return math.Ldexp(float64(b.fraction)/precision, int(b.exponent)) }
+
+type tracker struct {
+	bins  map[bin]int64
+	total int64
+	sum   float64
+}
+
+func binOf(v float64) bin {
+	m, e := math.Frexp(v)
+	return bin{int32(math.Floor(m * precision)), int32(e)}
+}
+
+func (t *tracker) add(v float64) {
+	t.bins[binOf(v)]++
+	t.total++
+	t.sum += v
+}
+
+func (t *tracker) merge(o *tracker) {
+	for b, n := range o.bins {
+		t.bins[b] += n
+	}
+	t.total += o.total
+	t.sum += o.sum
+}
+
+// addSummary adds a summary's bins at their lower edges, as Dolma does.
+func (t *tracker) addSummary(s Summary) {
+	for i, n := range s.Counts {
+		t.bins[binOf(s.Bins[i])] += n
+	}
+	t.total += s.Total
+	t.sum += s.Sum
+}
+
+// summarize gives the bins as they are, or at most n of equal width.
+func (t *tracker) summarize(name string, n int) Summary {
+	s := Summary{Name: name, Total: t.total, Sum: t.sum}
+	keys := make([]bin, 0, len(t.bins))
+	for b := range t.bins {
+		keys = append(keys, b)
+	}
+	slices.SortFunc(keys, func(a, b bin) int {
+		switch x, y := a.value(), b.value(); {
+		case x < y:
+			return -1
+		case x > y:
+			return 1
+		}
+		return int(a.exponent - b.exponent)
+	})
+	values := make([]float64, len(keys))
+	for i, b := range keys {
+		values[i] = b.value()
+	}
+	last := values[len(values)-1]
+	if len(keys) <= n {
+		for _, b := range keys {
+			s.Counts = append(s.Counts, t.bins[b])
+		}
+		m, e := math.Frexp(last)
+		s.Bins = append(values, math.Ldexp((math.Floor(m*precision)+1)/precision, e))
+		return s
+	}
+	s.Bins, s.Counts = edges(values[0], last, n), make([]int64, n)
+	width := s.Bins[n] - s.Bins[0]
+	for i, v := range values {
+		at := min(int((v-s.Bins[0])/width*float64(n)), n-1)
+		// The division may be off by one unit in the last place at an edge.
+		if v < s.Bins[at] {
+			at--
+		} else if at < n-1 && v >= s.Bins[at+1] {
+			at++
+		}
+		s.Counts[at] += t.bins[keys[i]]
+	}
+	return s
+}
+
+// edges are n+1 points evenly spaced from first to last, as numpy's linspace
+// computes them; a single point is widened by a half on both sides.
+func edges(first, last float64, n int) []float64 {
+	if first == last {
+		first, last = first-0.5, last+0.5
+	}
+	out := make([]float64, n+1)
+	step := (last - first) / float64(n)
+	for i := range out {
+		out[i] = float64(float64(i)*step) + first
+	}
+	out[n] = last
+	return out
+}
+
+// Rebin gives a summary in at most n bins of about equal counts, for a table.
+func (s Summary) Rebin(n int) Summary {
+	out := s
+	out.Bins, out.Counts = s.Bins[:1:1], nil
+	var all int64
+	for _, c := range s.Counts {
+		all += c
+	}
+	var seen, inBin int64
+	for i, c := range s.Counts {
+		seen += c
+		inBin += c
+		// A bin is full when its share of all values is reached.
+		if seen*int64(n) >= all*int64(len(out.Counts)+1) || i == len(s.Counts)-1 {
+			out.Bins, out.Counts = append(out.Bins, s.Bins[i+1]), append(out.Counts, inBin)
+			inBin = 0
+		}
+	}
+	return out
+}

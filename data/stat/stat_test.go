@@ -1,0 +1,155 @@
+package stat_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"olmo/data"
+	"olmo/data/stat"
+)
+
+func writeRows(t *testing.T, name string, rows ...string) string {
+	t.Helper()
+	w, err := data.CreateWriter(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rows {
+		io.WriteString(w, r+"\n")
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestRun(t *testing.T) {
+	dir := t.TempDir()
+	file := writeRows(t, filepath.Join(dir, "attributes/x/a.jsonl.gz"),
+		`{"id":"1","attributes":{"x__x__len":[[0,4,4.0]],"x__x__empty":[]},"source":""}`,
+		`not a row`,
+		`{"id":"2","attributes":{"x__x__len":[[0,4,4.0],[4,6,0.5]],"y__label__en":[[0,1,1.00002]]},"source":""}`)
+	for _, workers := range []int{1, 4} {
+		got, err := stat.Run(context.Background(), stat.Config{Attributes: []string{file}, Bins: 100, Processes: workers, Report: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []stat.Summary{
+			{Name: "x__x__len/score", Counts: []int64{1, 2}, Bins: []float64{0.5, 4, 4.00008}, Total: 3, Sum: 8.5},
+			{Name: "x__x__len/length", Counts: []int64{1, 2}, Bins: []float64{2, 4, 4.00008}, Total: 3, Sum: 10},
+			{Name: "x__x__empty/score", Counts: []int64{1}, Bins: []float64{0, 1e-5}, Total: 1},
+			{Name: "x__x__empty/length", Counts: []int64{1}, Bins: []float64{0, 1e-5}, Total: 1},
+			{Name: "y__label__en/score", Counts: []int64{1}, Bins: []float64{1, 1.00002}, Total: 1, Sum: 1},
+			{Name: "y__label__en/length", Counts: []int64{1}, Bins: []float64{1, 1.00002}, Total: 1, Sum: 1},
+		}
+		compare(t, got, want)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "summaries.jsonl.gz")); err != nil {
+		t.Error(err)
+	}
+	if _, err := stat.Run(context.Background(), stat.Config{Attributes: []string{file}, Bins: 100, Strict: true}); err == nil {
+		t.Error("a bad row passed with Strict")
+	}
+	if _, err := stat.Run(context.Background(), stat.Config{Attributes: []string{filepath.Join(dir, "none*")}, Bins: 100}); err == nil {
+		t.Error("no files gave no error")
+	}
+}
+
+// More values than bins are put into bins of equal width.
+func TestBins(t *testing.T) {
+	dir := t.TempDir()
+	var rows []string
+	for i := range 100 {
+		rows = append(rows, fmt.Sprintf(`{"id":"%d","attributes":{"a":[[0,1,%d]]},"source":""}`, i, i+1))
+	}
+	file := writeRows(t, filepath.Join(dir, "a.jsonl"), rows...)
+	got, err := stat.Run(context.Background(), stat.Config{Attributes: []string{file}, Bins: 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 45, 67 and 78 fall below their edges: the tracker keeps five digits.
+	compare(t, got[:1], []stat.Summary{{
+		Name: "a/score", Counts: []int64{11, 11, 11, 12, 10, 12, 11, 11, 11},
+		Bins: []float64{1, 12, 23, 34, 45, 56, 67, 78, 89, 100}, Total: 100, Sum: 5050,
+	}})
+	few := got[0].Rebin(4)
+	if len(few.Counts) != 4 || few.Bins[0] != 1 || few.Bins[4] != 100 {
+		t.Errorf("Rebin(4) = %v", few)
+	}
+}
+
+func compare(t *testing.T, got, want []stat.Summary) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%d summaries, want %d", len(got), len(want))
+	}
+	near := func(a, b float64) bool { return math.Abs(a-b) <= 1e-9*max(1, math.Abs(b)) }
+	for i, w := range want {
+		g := got[i]
+		ok := g.Name == w.Name && g.Total == w.Total && near(g.Sum, w.Sum) && len(g.Counts) == len(w.Counts) && len(g.Bins) == len(w.Bins)
+		for j := 0; ok && j < len(w.Counts); j++ {
+			ok = g.Counts[j] == w.Counts[j]
+		}
+		for j := 0; ok && j < len(w.Bins); j++ {
+			ok = near(g.Bins[j], w.Bins[j])
+		}
+		if !ok {
+			t.Errorf("got  %+v\nwant %+v", g, w)
+		}
+	}
+}
+
+// The reports of Dolma 1.2.1.
+func TestGolden(t *testing.T) {
+	root := os.Getenv("OLMO_GOLDEN")
+	if root == "" {
+		t.Skip("OLMO_GOLDEN is not set: no reports of Dolma to compare with")
+	}
+	root = filepath.Join(root, "data")
+	for _, c := range []struct {
+		name, attributes, regex string
+		bins                    int
+	}{
+		{"stat_gopher", "gopher_v2", "", 50},
+		{"stat_pii", "pii_regex_v2", "ADDRESS|doc", 1000},
+	} {
+		got, err := stat.Run(context.Background(), stat.Config{
+			Attributes: []string{filepath.Join(root, "in/attributes", c.attributes, "*.gz")},
+			Bins:       c.bins, Regex: c.regex, Processes: 2, Dolma: true,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		byName := map[string]stat.Summary{}
+		for _, s := range got {
+			byName[s.Name] = s
+		}
+		r, err := data.OpenReader(filepath.Join(root, "out", c.name, "summaries.jsonl.gz"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		n := 0
+		for {
+			line, err := r.NextLine()
+			if err == io.EOF {
+				break
+			}
+			var want stat.Summary
+			if err := json.Unmarshal(line.Bytes, &want); err != nil {
+				t.Fatal(err)
+			}
+			compare(t, []stat.Summary{byName[want.Name]}, []stat.Summary{want})
+			n++
+		}
+		if n != len(got) || n == 0 {
+			t.Errorf("%s: %d summaries, want %d", c.name, len(got), n)
+		}
+	}
+}
