@@ -3,7 +3,9 @@
 package kernel
 
 import (
+	"math"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/cpu"
 )
@@ -15,12 +17,17 @@ func available() []*primitives {
 	x := &cpu.X86 // a flag is set only where the system saves the registers, too
 	var list []*primitives
 	if x.HasAVX512F && x.HasAVX512DQ && x.HasAVX512BW && x.HasAVX512VL && x.HasBMI2 {
+		list = append(list, avx512)
 		if x.HasAVX512BF16 {
-			if dotFault = checkPairs(); dotFault == nil {
+			check := checkPairs()
+			switch dotFault = check.fault; {
+			case check.fault != nil:
+			case check.fast:
+				list = []*primitives{avx512bf16, avx512}
+			default:
 				list = append(list, avx512bf16)
 			}
 		}
-		list = append(list, avx512)
 	}
 	if x.HasAVX2 && x.HasFMA && x.HasBMI2 {
 		list = append(list, avx2)
@@ -28,5 +35,27 @@ func available() []*primitives {
 	return append(list, generic)
 }
 
-// checkPairs compares VDPBF16PS with the rule, once.
-var checkPairs = sync.OnceValue(func() error { return pairRule(tilePairs, avx512bf16.nr) })
+type pairsCheck struct {
+	fault error
+	fast  bool
+}
+
+// checkPairs compares VDPBF16PS with the rule, and its speed with that of
+// multiply-adds, once: one takes the place of two. AMD's processors have as
+// many of either a cycle; Intel's (Sapphire and Emerald Rapids) start four
+// multiply-adds in the time of one VDPBF16PS, so that avx512, which gives the same bits, is faster.
+var checkPairs = sync.OnceValue(func() pairsCheck {
+	if err := pairRule(tilePairs, avx512bf16.nr); err != nil {
+		return pairsCheck{fault: err}
+	}
+	best := func(loop func(int)) time.Duration {
+		least := time.Duration(math.MaxInt64)
+		for range 5 { // a few µs each; an interruption spoils one
+			start := time.Now()
+			loop(200)
+			least = min(least, time.Since(start))
+		}
+		return least
+	}
+	return pairsCheck{fast: best(peakPairs) < 3*best(peakAVX512)}
+})

@@ -158,3 +158,8 @@ func roundPairsAVX2(dst []uint32, x []float32)
 //
 //go:noescape
 func interleaveAVX2(dst []uint32, even, odd []float32)
+
+// peakAVX2 does turns × 14 multiply-adds of 8 lanes.
+//
+//go:noescape
+func peakAVX2(turns int)

@@ -2681,3 +2681,42 @@ masked:
 done:
 	VZEROUPPER
 	RET
+
+// func peakAVX2(turns int)
+TEXT ·peakAVX2(SB), NOSPLIT, $0-8
+	MOVQ           turns+0(FP), CX
+	VXORPS         X0, X0, X0
+	VMOVAPS        Y0, Y1
+	VMOVAPS        Y0, Y2
+	VMOVAPS        Y0, Y3
+	VMOVAPS        Y0, Y4
+	VMOVAPS        Y0, Y5
+	VMOVAPS        Y0, Y6
+	VMOVAPS        Y0, Y7
+	VMOVAPS        Y0, Y8
+	VMOVAPS        Y0, Y9
+	VMOVAPS        Y0, Y10
+	VMOVAPS        Y0, Y11
+	VMOVAPS        Y0, Y12
+	VMOVAPS        Y0, Y13
+	VMOVAPS        Y0, Y14
+	VMOVAPS        Y0, Y15
+turn:
+	VFMADD231PS    Y0, Y1, Y2
+	VFMADD231PS    Y0, Y1, Y3
+	VFMADD231PS    Y0, Y1, Y4
+	VFMADD231PS    Y0, Y1, Y5
+	VFMADD231PS    Y0, Y1, Y6
+	VFMADD231PS    Y0, Y1, Y7
+	VFMADD231PS    Y0, Y1, Y8
+	VFMADD231PS    Y0, Y1, Y9
+	VFMADD231PS    Y0, Y1, Y10
+	VFMADD231PS    Y0, Y1, Y11
+	VFMADD231PS    Y0, Y1, Y12
+	VFMADD231PS    Y0, Y1, Y13
+	VFMADD231PS    Y0, Y1, Y14
+	VFMADD231PS    Y0, Y1, Y15
+	DECQ           CX
+	JNE            turn
+	VZEROUPPER
+	RET

@@ -158,3 +158,8 @@ func roundPairsAVX512(dst []uint32, x []float32)
 //
 //go:noescape
 func interleaveAVX512(dst []uint32, even, odd []float32)
+
+// peakAVX512 does turns × 30 multiply-adds of 16 lanes.
+//
+//go:noescape
+func peakAVX512(turns int)

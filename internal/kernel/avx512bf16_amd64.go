@@ -22,3 +22,8 @@ func tileAVX512BF16(t *tileArgs) {
 //
 //go:noescape
 func tilePairs(t *tileArgs)
+
+// peakPairs does turns × 30 dot products of 32 pairs.
+//
+//go:noescape
+func peakPairs(turns int)

@@ -115,11 +115,13 @@ func files() map[string][]byte {
 		for _, f := range rows {
 			a.row(f)
 		}
+		a.peak("peak"+s.suffix, false)
 		out[s.name+"_amd64.s"] = a.file("The primitives on " + strings.ToUpper(s.name) + "; generic.go says what they compute.")
 		out[s.name+"_amd64.go"] = declarations(s)
 	}
 	a := newAsm(avx512)
 	a.tile("tilePairs", true)
+	a.peak("peakPairs", true)
 	out["avx512bf16_amd64.s"] = a.file("The tile of bf16 products by VDPBF16PS, which Go's assembler does not know:\nits bytes are spelled out.")
 	return out
 }
@@ -139,6 +141,7 @@ func declarations(s *isa) []byte {
 	}
 	b.WriteString("}\n")
 	b.Write(decl.Bytes())
+	fmt.Fprintf(&b, "\n// peak%[1]s does turns × %[2]d multiply-adds of %[3]d lanes.\n//\n//go:noescape\nfunc peak%[1]s(turns int)\n", s.suffix, s.regs-2, s.width)
 	text, err := format.Source(b.Bytes())
 	if err != nil {
 		log.Fatal(err)

@@ -21,7 +21,7 @@ func TestCommitted(t *testing.T) {
 	}
 }
 
-// The bytes that GNU as gives for vdpbf16ps %zmm3,%zmm2,%zmm1 and so on (binutils 2.44).
+// The bytes that GNU as gives for vdpbf16ps %zmm3,%zmm2,%zmm1 and so on (binutils 2.40).
 func TestVDPBF16PS(t *testing.T) {
 	cases := []struct {
 		x, y, sum int
