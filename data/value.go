@@ -1,0 +1,97 @@
+package data
+
+import (
+	"encoding/json"
+	"math"
+	"strconv"
+	"unsafe"
+)
+
+// Field is one member of a JSON object, with its value as it was written.
+type Field struct {
+	Key   string
+	Value json.RawMessage
+}
+
+// AppendFields appends the members of a JSON object in the order of the line.
+// The values alias object, which must be valid UTF-8.
+func AppendFields(dst []Field, object []byte) ([]Field, error) {
+	s := scanner{b: object}
+	err := s.object(func(key []byte) error {
+		f := Field{Key: string(key)}
+		err := s.raw(&f.Value)
+		dst = append(dst, f)
+		return err
+	})
+	return dst, err
+}
+
+// DecodeValue reads one JSON value as encoding/json does into any, but keeps
+// whole numbers apart from fractions: they are int where they fit. b must be
+// valid UTF-8.
+func DecodeValue(b []byte) (any, error) {
+	s := scanner{b: b}
+	v, err := s.value()
+	if err == nil {
+		if s.space(); s.i < len(b) {
+			err = s.errorf("%q follows the value", b[s.i])
+		}
+	}
+	return v, err
+}
+
+func (s *scanner) value() (any, error) {
+	switch c := s.peek(); {
+	case c == '"':
+		return s.str()
+	case c == '{':
+		m := map[string]any{}
+		err := s.members(func(key []byte) error {
+			k := string(key)
+			v, err := s.value()
+			m[k] = v
+			return err
+		})
+		return m, err
+	case c == '[':
+		l := []any{}
+		err := s.elements(func(int) error {
+			v, err := s.value()
+			l = append(l, v)
+			return err
+		})
+		return l, err
+	case c == 't':
+		return true, s.literal("true")
+	case c == 'f':
+		return false, s.literal("false")
+	case c == '-', c >= '0' && c <= '9':
+		return s.numberValue()
+	}
+	return nil, s.skip() // null, or what no value starts with
+}
+
+func (s *scanner) numberValue() (any, error) {
+	start := s.i
+	if err := s.skipNumber(); err != nil {
+		return nil, err
+	}
+	t := unsafe.String(&s.b[start], s.i-start)
+	for i := range len(t) {
+		if c := t[i]; c == '.' || c == 'e' || c == 'E' {
+			f, err := strconv.ParseFloat(t, 64)
+			if err != nil {
+				return nil, s.errorf("number %s is out of range", t)
+			}
+			return f, nil
+		}
+	}
+	if n, err := strconv.ParseInt(t, 10, 64); err == nil && n >= math.MinInt && n <= math.MaxInt {
+		return int(n), nil
+	}
+	f, err := strconv.ParseFloat(t, 64)
+	if err != nil {
+		return nil, s.errorf("number %s is out of range", t)
+	}
+	return f, nil
+}

@@ -1,0 +1,68 @@
+package data_test
+
+import (
+	"encoding/json"
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"olmo/data"
+)
+
+func TestDecodeValue(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want any
+	}{
+		{`null`, nil},
+		{` true `, true},
+		{`"a\u00e9\n"`, "aé\n"},
+		{`12`, 12},
+		{`-12`, -12},
+		{`1.0`, 1.0},
+		{`1e2`, 100.0},
+		{`9223372036854775807`, math.MaxInt},
+		{`9223372036854775808`, 9223372036854775808.0},
+		{`[1, [], {"a": {"b": [null]}}]`, []any{1, []any{}, map[string]any{"a": map[string]any{"b": []any{nil}}}}},
+		{`{"a": 1, "a": 2}`, map[string]any{"a": 2}},
+	} {
+		got, err := data.DecodeValue([]byte(c.text))
+		if err != nil {
+			t.Errorf("%s: %v", c.text, err)
+		} else if d := cmp.Diff(c.want, got); d != "" {
+			t.Errorf("%s: %s", c.text, d)
+		}
+	}
+	for _, text := range []string{``, `nul`, `1 2`, `[1,]`, `{"a"}`, `01`, `1e999`, `"a`, `[`, `tru`} {
+		if v, err := data.DecodeValue([]byte(text)); err == nil {
+			t.Errorf("%q: decoded as %v, want an error", text, v)
+		}
+	}
+}
+
+func TestAppendFields(t *testing.T) {
+	got, err := data.AppendFields(nil, []byte(`{"b": [1, 2], "a\n": "x" ,"c":{}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []data.Field{{"b", json.RawMessage(`[1, 2]`)}, {"a\n", json.RawMessage(`"x"`)}, {"c", json.RawMessage(`{}`)}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if _, err := data.AppendFields(nil, []byte(`[1]`)); err == nil {
+		t.Error("a list gives no error")
+	}
+}
+
+// What encoding/json accepts is decoded, what it refuses is refused; the one
+// difference is that lone surrogates are errors here.
+func FuzzDecodeValue(f *testing.F) {
+	f.Add(`{"a": [1, -2.5e3, "x\u0041", null, true, false, {}]}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := data.DecodeValue([]byte(text))
+		if err == nil && !json.Valid([]byte(text)) {
+			t.Errorf("%q was decoded as %v and is not valid", text, got)
+		}
+	})
+}
