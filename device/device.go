@@ -15,6 +15,9 @@ type Device interface {
 	Write(name string, data []float32) error
 	// Read copies the value of that name.
 	Read(name string) ([]float32, error)
+	// SumSquares returns the sum of squares of the value of that name, as
+	// docs/numerics.md defines it for the gradient norm.
+	SumSquares(name string) (float64, error)
 	// Memory reports what the device holds.
 	Memory() Memory
 }

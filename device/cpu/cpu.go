@@ -53,8 +53,7 @@ func (d *Device) Read(name string) ([]float32, error) {
 	return append([]float32(nil), v.data...), nil
 }
 
-// SumSquares returns the sum of squares of a value in float64, as docs/numerics.md
-// defines it for the gradient norm.
+// SumSquares returns the sum of squares of a value in float64.
 func (d *Device) SumSquares(name string) (float64, error) {
 	v, err := d.lookup(name)
 	if err != nil {
