@@ -1,0 +1,442 @@
+package mix
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"math/big"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/itchyny/gojq"
+
+	"olmo/data"
+	"olmo/data/jsonpath"
+)
+
+// program is a stream's filter and replacements, compiled. It may be used from
+// several goroutines.
+type program struct {
+	include, exclude []rule
+	spans            []spanRule
+	min              int
+	compat           bool
+}
+
+// rule is one condition of a filter.
+type rule struct {
+	text string
+	path *jsonpath.Path // or
+	code *gojq.Code
+}
+
+type spanRule struct {
+	rule
+	min, max    float64
+	replacement string
+	code        *gojq.Code // of a replacement that starts with $
+}
+
+func compile(s *Stream, compat bool) (*program, error) {
+	p := &program{min: s.Output.MinTextLength, compat: compat}
+	if f := s.Filter; f != nil {
+		for _, set := range []struct {
+			from []string
+			to   *[]rule
+		}{{f.Include, &p.include}, {f.Exclude, &p.exclude}} {
+			for _, text := range set.from {
+				r, err := compileRule(text, f.Syntax)
+				if err != nil {
+					return nil, fmt.Errorf("filter: %w", err)
+				}
+				*set.to = append(*set.to, r)
+			}
+		}
+	}
+	for _, r := range s.SpanReplacement {
+		if r.MinScore == nil && r.MaxScore == nil {
+			return nil, fmt.Errorf("span_replacement %s: set min_score or max_score", r.Span)
+		}
+		one, err := compileRule(r.Span, r.Syntax)
+		if err != nil {
+			return nil, fmt.Errorf("span_replacement: %w", err)
+		}
+		sr := spanRule{rule: one, min: math.Inf(-1), max: math.Inf(1), replacement: r.Replacement}
+		if r.MinScore != nil {
+			sr.min = *r.MinScore
+		}
+		if r.MaxScore != nil {
+			sr.max = *r.MaxScore
+		}
+		if code, ok := strings.CutPrefix(r.Replacement, "$"); ok {
+			if sr.code, err = compileJq(code); err != nil {
+				return nil, fmt.Errorf("span_replacement: replacement: %w\nhint: a replacement that starts with $ is a jq expression", err)
+			}
+		}
+		p.spans = append(p.spans, sr)
+	}
+	return p, nil
+}
+
+func compileRule(text, syntax string) (rule, error) {
+	r := rule{text: text}
+	var err error
+	switch syntax {
+	case "", "jsonpath":
+		r.path, err = jsonpath.Parse(text)
+	case "jq":
+		r.code, err = compileJq(text)
+	default:
+		err = fmt.Errorf("syntax %q is not known\nhint: use jsonpath or jq", syntax)
+	}
+	return r, err
+}
+
+func compileJq(text string) (*gojq.Code, error) {
+	q, err := gojq.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("jq %s: %w", text, err)
+	}
+	code, err := gojq.Compile(q)
+	if err != nil {
+		return nil, fmt.Errorf("jq %s: %w", text, err)
+	}
+	return code, nil
+}
+
+// Places of the rules in a report: the include rules, "no include", the
+// exclude rules, the span rules, min_text_length.
+func (p *program) noInclude() int        { return len(p.include) }
+func (p *program) excludeRule(i int) int { return len(p.include) + 1 + i }
+func (p *program) spanRule(i int) int    { return len(p.include) + 1 + len(p.exclude) + i }
+func (p *program) lengthRule() int       { return p.spanRule(len(p.spans)) }
+
+// rules are the reasons of this stream, without figures.
+func (p *program) rules() []Rule {
+	var out []Rule
+	for _, r := range p.include {
+		out = append(out, Rule{Kind: "include", Rule: r.text})
+	}
+	out = append(out, Rule{Kind: "no include", Rule: "no include rule holds"})
+	for _, r := range p.exclude {
+		out = append(out, Rule{Kind: "exclude", Rule: r.text})
+	}
+	for _, r := range p.spans {
+		out = append(out, Rule{Kind: "span", Rule: r.text})
+	}
+	return append(out, Rule{Kind: "min_text_length", Rule: fmt.Sprintf("fewer than %d bytes of text are left", p.min)})
+}
+
+// run collects the results of a jq program.
+func run(code *gojq.Code, doc any) ([]any, error) {
+	var out []any
+	for it := code.Run(doc); ; {
+		v, ok := it.Next()
+		if !ok {
+			return out, nil
+		}
+		if err, ok := v.(error); ok {
+			var halt *gojq.HaltError
+			if errors.As(err, &halt) && halt.Value() == nil {
+				return out, nil
+			}
+			return nil, fmt.Errorf("jq: %w", err)
+		}
+		out = append(out, v)
+	}
+}
+
+// truthy is what Dolma counts as true (src/filters.rs, evaluate_match).
+func truthy(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return false
+	case bool:
+		return v
+	case int:
+		return v != 0
+	case float64:
+		return v != 0
+	case *big.Int:
+		return v.Sign() != 0
+	case string:
+		return v != ""
+	case []any:
+		return len(v) > 0
+	case map[string]any:
+		return len(v) > 0
+	}
+	return true
+}
+
+// includes tells whether an include rule holds.
+func (r *rule) includes(doc any) (bool, error) {
+	if r.path != nil {
+		return len(r.path.Find(doc)) > 0, nil
+	}
+	out, err := run(r.code, doc)
+	if err != nil {
+		return false, fmt.Errorf("include %s: %w", r.text, err)
+	}
+	for _, v := range out {
+		if !truthy(v) {
+			return false, nil
+		}
+	}
+	return len(out) > 0, nil
+}
+
+// excludes tells whether an exclude rule holds; with jq one true result is
+// enough here.
+func (r *rule) excludes(doc any) (bool, error) {
+	if r.path != nil {
+		return len(r.path.Find(doc)) > 0, nil
+	}
+	out, err := run(r.code, doc)
+	if err != nil {
+		return false, fmt.Errorf("exclude %s: %w", r.text, err)
+	}
+	return slices.ContainsFunc(out, truthy), nil
+}
+
+// decide says which rule decides about a document (its place in the report)
+// and whether it is kept.
+func (p *program) decide(doc any) (place int, keep bool, err error) {
+	place, keep = -1, len(p.include) == 0
+	for i := range p.include {
+		if keep, err = p.include[i].includes(doc); err != nil {
+			return 0, false, err
+		}
+		if keep {
+			place = i
+			break
+		}
+	}
+	if !keep {
+		return p.noInclude(), false, nil
+	}
+	for i := range p.exclude {
+		hit, err := p.exclude[i].excludes(doc)
+		if err != nil {
+			return 0, false, err
+		}
+		if hit {
+			return p.excludeRule(i), false, nil
+		}
+	}
+	return place, true, nil
+}
+
+// span is a piece of a text in code points, and what replaces it.
+type span struct {
+	start, end  int
+	replacement string
+	rule        int
+}
+
+// selectSpans collects the spans that the replacement rules name, in order of
+// their starts; at the same start, in the order of the rules.
+func (p *program) selectSpans(doc any) ([]span, error) {
+	var out []span
+	for i := range p.spans {
+		r := &p.spans[i]
+		var found []any
+		var err error
+		if r.path != nil {
+			found = r.path.Find(doc)
+		} else if found, err = run(r.rule.code, doc); err != nil {
+			return nil, fmt.Errorf("span %s: %w", r.text, err)
+		}
+		// One result stands for itself, several make a list.
+		var list any = found
+		switch len(found) {
+		case 0:
+			continue
+		case 1:
+			list = found[0]
+		}
+		if list == nil {
+			continue
+		}
+		spans, ok := list.([]any)
+		if !ok {
+			return nil, fmt.Errorf("span %s gives %T, want a list of spans or null", r.text, list)
+		}
+		text, have := r.replacement, r.code == nil
+		for _, s := range spans {
+			v, ok := s.([]any)
+			if !ok || len(v) < 3 {
+				return nil, fmt.Errorf("span %s holds %v, want [start, end, score]", r.text, s)
+			}
+			start, ok1 := offset(v[0])
+			end, ok2 := offset(v[1])
+			score, ok3 := float(v[2])
+			if !ok1 || !ok2 || !ok3 {
+				return nil, fmt.Errorf("span %s holds %v, want [start, end, score]", r.text, s)
+			}
+			if score < r.min || !(score < r.max) {
+				continue
+			}
+			if !have {
+				res, err := run(r.code, doc)
+				if err != nil {
+					return nil, fmt.Errorf("replacement %s: %w", r.replacement, err)
+				}
+				if len(res) != 1 {
+					return nil, fmt.Errorf("replacement %s has %d results, want one string", r.replacement, len(res))
+				}
+				if text, have = res[0].(string); !have {
+					return nil, fmt.Errorf("replacement %s gives %T, want a string", r.replacement, res[0])
+				}
+			}
+			out = append(out, span{start, end, text, i})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b span) int { return cmp.Compare(a.start, b.start) })
+	return out, nil
+}
+
+func offset(v any) (int, bool) {
+	f, ok := float(v)
+	return int(f), ok && f >= 0 && f < 1<<52 && f == math.Trunc(f)
+}
+
+func float(v any) (float64, bool) {
+	switch v := v.(type) {
+	case int:
+		return float64(v), true
+	case float64:
+		return v, true
+	}
+	return 0, false
+}
+
+// replace applies spans, which are in order of their starts. A span that
+// starts inside one that was applied is left out; replaced is called for each
+// that is applied, with the bytes of the old text.
+func replace(text string, spans []span, replaced func(rule, bytes int)) string {
+	var out strings.Builder
+	ascii := isASCII(text)
+	chars, bytes := 0, 0 // the same place in both units
+	// seek goes forward to a code point; false when the text ends before it.
+	seek := func(to int) bool {
+		if ascii {
+			chars, bytes = min(to, len(text)), min(to, len(text))
+			return to <= len(text)
+		}
+		for chars < to && bytes < len(text) {
+			_, n := utf8.DecodeRuneInString(text[bytes:])
+			bytes += n
+			chars++
+		}
+		return chars == to
+	}
+	done := 0 // bytes of the text that are in out
+	for _, s := range spans {
+		if s.start < chars || s.end <= s.start {
+			continue
+		}
+		if !seek(s.start) || bytes == len(text) {
+			break
+		}
+		start := bytes
+		seek(s.end)
+		out.WriteString(text[done:start])
+		out.WriteString(strings.ReplaceAll(s.replacement, "{}", text[start:bytes]))
+		done = bytes
+		replaced(s.rule, bytes-start)
+	}
+	out.WriteString(text[done:])
+	return out.String()
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// replaceAsDolma is the loop of Dolma's src/shard.rs, whose answers differ
+// where spans are empty or reach past the text: an empty one swallows the
+// character at its start and stops all later ones; one beyond the end puts its
+// replacement there, with the old text from the start of the span before it.
+func replaceAsDolma(text string, spans []span, replaced func(rule, bytes int)) string {
+	var out strings.Builder
+	index, i, start := 0, 0, 0
+	for at, c := range text {
+		if index < len(spans) {
+			s := spans[index]
+			inside := i >= s.start && i < s.end
+			if i == s.start {
+				start = at
+			}
+			if !inside {
+				if i == s.end {
+					out.WriteString(strings.ReplaceAll(s.replacement, "{}", text[start:at]))
+					replaced(s.rule, at-start)
+					for index < len(spans) && spans[index].start < i {
+						index++
+					}
+				}
+				if index < len(spans) && spans[index].start == i {
+					start = at
+				} else {
+					out.WriteRune(c)
+				}
+			}
+		} else {
+			out.WriteRune(c)
+		}
+		i++
+	}
+	if index < len(spans) {
+		s := spans[index]
+		out.WriteString(strings.ReplaceAll(s.replacement, "{}", text[start:]))
+		replaced(s.rule, len(text)-start)
+	}
+	return out.String()
+}
+
+// replaceSpans is replace, or Dolma's loop where the two could differ and the
+// bugs are wanted.
+func (p *program) replaceSpans(text string, spans []span, replaced func(rule, bytes int)) string {
+	if p.compat {
+		n := utf8.RuneCountInString(text)
+		if slices.ContainsFunc(spans, func(s span) bool { return s.end <= s.start || s.end > n }) {
+			return replaceAsDolma(text, spans, replaced)
+		}
+	}
+	return replace(text, spans, replaced)
+}
+
+// decode makes the value that rules look at of a document's fields.
+func decode(fields []data.Field, attributes []data.Field, merged bool) (map[string]any, error) {
+	doc := make(map[string]any, len(fields)+1)
+	for _, f := range fields {
+		if merged && f.Key == "attributes" {
+			continue
+		}
+		v, err := data.DecodeValue(f.Value)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Key, err)
+		}
+		doc[f.Key] = v
+	}
+	if merged {
+		m := make(map[string]any, len(attributes))
+		for _, f := range attributes {
+			v, err := data.DecodeValue(f.Value)
+			if err != nil {
+				return nil, fmt.Errorf("attribute %s: %w", f.Key, err)
+			}
+			m[f.Key] = v
+		}
+		doc["attributes"] = m
+	}
+	return doc, nil
+}

@@ -1,0 +1,356 @@
+package mix
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"olmo/data"
+)
+
+// mixer makes one shard.
+type mixer struct {
+	cfg     *Config
+	stream  *Stream
+	program *program
+	pool    *data.Pool
+	report  StreamReport
+	out     []byte
+}
+
+// parsed is a document whose line a worker has read; it refers to the batch.
+type parsed struct {
+	data.Document
+	line data.Line
+}
+
+func (m *mixer) shard(ctx context.Context, sh *shard) error {
+	m.report = StreamReport{Name: m.stream.Name, Rules: m.program.rules()}
+	w, err := data.CreateWriterAs(sh.output, sh.compression)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	for _, in := range sh.inputs {
+		if err := m.file(ctx, sh.stream, in, w); err != nil {
+			return fmt.Errorf("%s: %w", in, err)
+		}
+		m.cfg.Progress.FilesDone.Add(1)
+	}
+	return w.Close()
+}
+
+// attributeReader reads the attribute rows of one file beside its documents.
+type attributeReader struct {
+	*data.Reader
+	ended bool
+}
+
+func (m *mixer) file(ctx context.Context, stream int, doc string, w *data.Writer) (err error) {
+	in, err := data.OpenReaderProgress(doc, m.cfg.Progress)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	paths, err := m.cfg.attributePaths(stream, doc)
+	if err != nil {
+		return err
+	}
+	readers := make([]attributeReader, len(paths))
+	for i, p := range paths {
+		r, err := data.OpenReader(p)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		readers[i].Reader = r
+	}
+	rejects := data.NewRejects(data.RejectsPath(doc, "mix-"+m.stream.Name), m.cfg.Strict, m.cfg.Progress, func(bad *data.RecordError) {
+		m.cfg.logf("rejected %v", bad)
+	})
+	defer rejects.Abort()
+	work := func(b *data.Batch) ([]parsed, error) {
+		out := make([]parsed, 0, len(b.Lines))
+		for _, l := range b.Lines {
+			var d data.Document
+			if err := data.ParseDocument(l.Bytes, &d); err != nil {
+				b.Reject(l, err)
+				continue
+			}
+			out = append(out, parsed{d, l})
+		}
+		return out, nil
+	}
+	name := filepath.Base(doc)
+	var row joined
+	err = data.MapLines(ctx, m.pool, in, rejects, work, func(docs []parsed) error {
+		m.out = m.out[:0]
+		for i := range docs {
+			if err := row.join(&docs[i], readers, m.cfg); err != nil {
+				return err
+			}
+			if err := m.mix(&row, name); err != nil {
+				if m.cfg.Compat {
+					return fmt.Errorf("line %d: %w", row.line.Number, err)
+				}
+				if err := rejects.Add(in.BadLine(row.line, err)); err != nil {
+					return err
+				}
+			}
+		}
+		m.report.Documents += int64(len(docs))
+		m.cfg.Progress.Documents.Add(int64(len(docs)))
+		_, err := w.Write(m.out)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range readers {
+		if _, err := r.NextLine(); err != io.EOF && !m.cfg.Compat {
+			if err != nil {
+				return err
+			}
+			return fmt.Errorf("%s has more rows than there are documents\nhint: it belongs to other documents; run the stage that made it again", r.Path())
+		}
+	}
+	m.report.Rejected += rejects.Count
+	return rejects.Close()
+}
+
+// joined is a document with its attribute rows.
+type joined struct {
+	*parsed
+	fields     []data.Field // of the document
+	attributes []data.Field // of all rows; where a name comes twice the later one counts
+	merged     bool         // attributes takes the place of the document's own
+	row        []data.Field
+	lines      [][]byte // keeps the attribute lines that the fields refer to
+}
+
+// join reads the next row of each attribute file for document d.
+func (j *joined) join(d *parsed, readers []attributeReader, cfg *Config) (err error) {
+	j.parsed = d
+	if j.fields, err = data.AppendFields(j.fields[:0], d.Raw); err != nil {
+		return err
+	}
+	j.attributes = j.attributes[:0]
+	if j.merged = len(readers) > 0; !j.merged {
+		return nil
+	}
+	if a := bytes.TrimSpace(d.Attributes); len(a) > 0 && a[0] == '{' {
+		if j.attributes, err = data.AppendFields(j.attributes, a); err != nil {
+			return err
+		}
+	}
+	for len(j.lines) < len(readers) {
+		j.lines = append(j.lines, nil)
+	}
+	for i := range readers {
+		r := &readers[i]
+		line, err := r.NextLine()
+		switch {
+		case err == io.EOF && cfg.Compat:
+			// Dolma then reads no later attribute file of this row either.
+			if !r.ended {
+				cfg.logf("%s has no row for line %d of the documents", r.Path(), d.line.Number)
+			}
+			r.ended = true
+			return nil
+		case err == io.EOF:
+			return fmt.Errorf("%s has no row for line %d of the documents\nhint: it belongs to other documents or is not complete; run the stage that made it again", r.Path(), d.line.Number)
+		case err != nil:
+			return err
+		}
+		j.lines[i] = append(j.lines[i][:0], line.Bytes...)
+		if j.row, err = data.AppendFields(j.row[:0], j.lines[i]); err != nil {
+			return fmt.Errorf("%s:%d: %w", r.Path(), line.Number, err)
+		}
+		id, rowAttributes := "", []byte(nil)
+		for _, f := range j.row {
+			switch f.Key {
+			case "id":
+				v, err := data.DecodeValue(f.Value)
+				if err != nil {
+					return fmt.Errorf("%s:%d: %w", r.Path(), line.Number, err)
+				}
+				id, _ = v.(string)
+			case "attributes":
+				rowAttributes = f.Value
+			}
+		}
+		if id != d.ID {
+			return fmt.Errorf("%s:%d belongs to document %q, line %d of the documents is %q\nhint: the attributes are of other documents; run the stage that made them again", r.Path(), line.Number, id, d.line.Number, d.ID)
+		}
+		if len(rowAttributes) == 0 || rowAttributes[0] != '{' {
+			return fmt.Errorf("%s:%d has no attributes", r.Path(), line.Number)
+		}
+		if j.attributes, err = data.AppendFields(j.attributes, rowAttributes); err != nil {
+			return fmt.Errorf("%s:%d: %w", r.Path(), line.Number, err)
+		}
+	}
+	return nil
+}
+
+// mix filters one document and appends what is left of it to m.out.
+func (m *mixer) mix(j *joined, file string) error {
+	p := m.program
+	m.report.TextIn += int64(len(j.Text))
+	doc, err := decode(j.fields, j.attributes, j.merged)
+	if err != nil {
+		return err
+	}
+	place, keep, err := p.decide(doc)
+	if err != nil {
+		return err
+	}
+	if place >= 0 {
+		m.report.Rules[place].count(j.ID, len(j.Text))
+	}
+	if !keep {
+		return nil
+	}
+	text, changed := j.Text, false
+	if len(p.spans) > 0 {
+		spans, err := p.selectSpans(doc)
+		if err != nil {
+			return err
+		}
+		if len(spans) > 0 {
+			seen := make([]bool, len(p.spans))
+			text = p.replaceSpans(text, spans, func(rule, bytes int) {
+				r := &m.report.Rules[p.spanRule(rule)]
+				if r.Spans++; seen[rule] {
+					r.Bytes += int64(bytes)
+				} else {
+					r.count(j.ID, bytes)
+				}
+				seen[rule] = true
+			})
+			changed = true
+		}
+	}
+	if len(strings.TrimSpace(text)) < p.min {
+		m.report.Rules[p.lengthRule()].count(j.ID, len(text))
+		return nil
+	}
+	m.report.Kept++
+	m.report.TextOut += int64(len(text))
+	m.out = m.append(m.out, j, file, text, changed)
+	return nil
+}
+
+// append writes a document as Dolma does: keys sorted, the place that it came
+// from in metadata.provenance.
+func (m *mixer) append(dst []byte, j *joined, file, text string, changed bool) []byte {
+	fields := lastOfEach(j.fields)
+	discard := func(key string) bool { return slices.Contains(m.stream.Output.DiscardFields, key) }
+	dst = append(dst, '{')
+	member := func(key string) {
+		if dst[len(dst)-1] != '{' {
+			dst = append(dst, ',')
+		}
+		dst = data.AppendString(dst, key)
+		dst = append(dst, ':')
+	}
+	var metadata []data.Field
+	attributesDone, metadataDone := false, false
+	writeAttributes := func() {
+		if attributesDone = true; !j.merged || discard("attributes") {
+			return
+		}
+		member("attributes")
+		dst = append(dst, '{')
+		for _, f := range lastOfEach(j.attributes) {
+			if dst[len(dst)-1] != '{' {
+				dst = append(dst, ',')
+			}
+			dst = data.AppendString(dst, f.Key)
+			dst = append(dst, ':')
+			dst = append(dst, f.Value...)
+		}
+		dst = append(dst, '}')
+	}
+	writeMetadata := func() {
+		metadataDone = true
+		member("metadata")
+		dst = append(dst, '{')
+		sub := func(key string) {
+			if dst[len(dst)-1] != '{' {
+				dst = append(dst, ',')
+			}
+			dst = data.AppendString(dst, key)
+			dst = append(dst, ':')
+		}
+		provenance := func() {
+			sub("provenance")
+			dst = append(dst, '"')
+			quoted := data.AppendString(nil, file)
+			dst = append(dst, quoted[1:len(quoted)-1]...)
+			dst = append(dst, ':')
+			dst = strconv.AppendInt(dst, j.line.Number, 10)
+			dst = append(dst, '"')
+		}
+		done := false
+		for _, f := range lastOfEach(metadata) {
+			if !done && f.Key >= "provenance" {
+				provenance()
+				done = true
+			}
+			if f.Key != "provenance" {
+				sub(f.Key)
+				dst = append(dst, f.Value...)
+			}
+		}
+		if !done {
+			provenance()
+		}
+		dst = append(dst, '}')
+	}
+	if a := j.Metadata; !discard("metadata") && len(a) > 0 && a[0] == '{' {
+		metadata, _ = data.AppendFields(nil, a) // checked when the line was parsed
+	}
+	for _, f := range fields {
+		if !attributesDone && f.Key >= "attributes" {
+			writeAttributes()
+		}
+		if !metadataDone && f.Key >= "metadata" {
+			writeMetadata()
+		}
+		switch {
+		case f.Key == "metadata", f.Key == "attributes" && j.merged, discard(f.Key):
+		case f.Key == "text" && changed:
+			member("text")
+			dst = data.AppendString(dst, text)
+		default:
+			member(f.Key)
+			dst = append(dst, f.Value...)
+		}
+	}
+	if !attributesDone {
+		writeAttributes()
+	}
+	if !metadataDone {
+		writeMetadata()
+	}
+	return append(dst, '}', '\n')
+}
+
+// lastOfEach sorts fields by key, in place, and keeps the last of those with
+// the same key.
+func lastOfEach(fields []data.Field) []data.Field {
+	slices.SortStableFunc(fields, func(a, b data.Field) int { return strings.Compare(a.Key, b.Key) })
+	out := fields[:0]
+	for i, f := range fields {
+		if i+1 < len(fields) && fields[i+1].Key == f.Key {
+			continue
+		}
+		out = append(out, f)
+	}
+	return out
+}
