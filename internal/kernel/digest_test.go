@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"hash"
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
@@ -11,11 +12,8 @@ import (
 // digestor draws numbers that are the same on every architecture (made of bits,
 // with no arithmetic) and takes the digest of results.
 type digestor struct {
-	r   *rand.Rand
-	sum interface {
-		Write([]byte) (int, error)
-		Sum64() uint64
-	}
+	r    *rand.Rand
+	sum  hash.Hash64
 	bf16 bool
 }
 
