@@ -1,0 +1,260 @@
+package quickstart
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"olmo/data"
+)
+
+// The folders of a corpus below quickstart's data folder. Nothing but the
+// documents of TrainFolder may reach the tokenizer or the model.
+const (
+	TrainFolder   = "documents"
+	TuningFolder  = "tuning/documents"  // for searching settings
+	HeldOutFolder = "heldout/documents" // for the figures of the report
+)
+
+// CorpusOptions say what text to take.
+type CorpusOptions struct {
+	// Docs are the user's own files and folders: text, Markdown, HTML or JSONL.
+	// Without any, the corpus is the prose of the Go installation.
+	Docs []string
+	// GOROOT is the Go installation to read; empty to look for one.
+	GOROOT string
+	// Progress, if not nil, is told how many of the files are read. It may be
+	// called from several goroutines.
+	Progress func(done, total int)
+}
+
+// SplitInfo is one of the three parts of a corpus.
+type SplitInfo struct {
+	Documents int   `json:"documents"`
+	Bytes     int64 `json:"bytes"` // of text, as UTF-8
+	// SHA256 is the digest of the texts one after the other, in the order of
+	// the files, with nothing between them.
+	SHA256 string   `json:"sha256"`
+	Files  []string `json:"files"` // slashed, below the data folder
+}
+
+// CorpusInfo says what BuildCorpus wrote.
+type CorpusInfo struct {
+	Name    string    `json:"name"`    // such as "go1.26.8 doc comments"
+	Licence string    `json:"licence"` // SPDX identifier, empty when unknown
+	Notices []string  `json:"notices"` // what the user should know, in sentences
+	Train   SplitInfo `json:"train"`
+	Tuning  SplitInfo `json:"tuning"`
+	HeldOut SplitInfo `json:"held_out"`
+	// OtherDomain is a text file of another kind to judge the model on, empty
+	// when this machine has none.
+	OtherDomain string `json:"other_domain"`
+}
+
+// document is a text with the name by which it is put into a split.
+type document struct {
+	id       string
+	group    string // documents of one group are never in different splits
+	text     string
+	metadata any
+}
+
+// source is a corpus before it is split.
+type source struct {
+	name, tag, licence string // tag is the rows' "source"
+	version            string
+	documents          []document
+	notices            []string
+	otherDomain        string
+}
+
+// minDocuments is what three splits need.
+const minDocuments = 3
+
+// BuildCorpus writes the corpus as Dolma documents below dir, in the three
+// folders that the constants name. The same input gives the same files. An
+// input that cannot be read or gives too few documents is an error.
+func BuildCorpus(ctx context.Context, dir string, opts CorpusOptions) (CorpusInfo, error) {
+	src, err := readSource(ctx, opts)
+	if err != nil {
+		return CorpusInfo{}, err
+	}
+	if len(src.documents) < minDocuments {
+		return CorpusInfo{}, fmt.Errorf("the corpus has %d documents, want at least %d\nhint: give --docs more text; long files are cut into several documents", len(src.documents), minDocuments)
+	}
+	info := CorpusInfo{Name: src.name, Licence: src.licence, Notices: src.notices, OtherDomain: src.otherDomain}
+	parts := splitDocuments(src)
+	for i, part := range []struct {
+		folder string
+		info   *SplitInfo
+		files  int
+	}{
+		{TrainFolder, &info.Train, 8}, // several, so that curation can work on them at once
+		{TuningFolder, &info.Tuning, 1},
+		{HeldOutFolder, &info.HeldOut, 1},
+	} {
+		if *part.info, err = writeSplit(ctx, dir, part.folder, src, parts[i], part.files); err != nil {
+			return CorpusInfo{}, err
+		}
+	}
+	return info, nil
+}
+
+func readSource(ctx context.Context, opts CorpusOptions) (*source, error) {
+	if len(opts.Docs) > 0 {
+		return readOwnDocuments(ctx, opts)
+	}
+	root := opts.GOROOT
+	if root == "" {
+		root = findGOROOT(ctx)
+	}
+	if root == "" {
+		return readEmbedded()
+	}
+	return readGoInstallation(ctx, root, opts)
+}
+
+// split is the part of the corpus that a group falls into.
+type split int
+
+const (
+	train split = iota
+	tuning
+	heldOut
+	splits
+)
+
+// splitOf decides by the SHA-256 of the source's tag, a slash and the group,
+// such as "go/net/http": its first eight bytes as a big-endian number, modulo
+// 20, are 0 for held out, 1 for tuning, anything else to train on.
+func splitOf(tag, group string) split {
+	sum := sha256.Sum256([]byte(tag + "/" + group))
+	switch binary.BigEndian.Uint64(sum[:8]) % 20 {
+	case 0:
+		return heldOut
+	case 1:
+		return tuning
+	}
+	return train
+}
+
+// splitDocuments puts every document into its split. Where a small corpus
+// leaves one empty, it gets the group of the smallest digest from the fullest.
+func splitDocuments(src *source) [splits][]document {
+	var parts [splits][]document
+	for _, d := range src.documents {
+		s := splitOf(src.tag, d.group)
+		parts[s] = append(parts[s], d)
+	}
+	for _, empty := range []split{heldOut, tuning, train} {
+		if len(parts[empty]) > 0 {
+			continue
+		}
+		from := train
+		for s := range splits {
+			if len(parts[s]) > len(parts[from]) {
+				from = s
+			}
+		}
+		digest := func(d document) string {
+			sum := sha256.Sum256([]byte(src.tag + "/" + d.group))
+			return string(sum[:])
+		}
+		first := slices.MinFunc(parts[from], func(a, b document) int { return strings.Compare(digest(a), digest(b)) })
+		var rest []document
+		for _, d := range parts[from] {
+			if d.group == first.group {
+				parts[empty] = append(parts[empty], d)
+			} else {
+				rest = append(rest, d)
+			}
+		}
+		parts[from] = rest
+	}
+	return parts
+}
+
+// writeSplit writes documents as at most the given number of files of about
+// the same size below dir/folder, and removes what an earlier run left there.
+func writeSplit(ctx context.Context, dir, folder string, src *source, documents []document, files int) (SplitInfo, error) {
+	info := SplitInfo{Documents: len(documents)}
+	for _, d := range documents {
+		info.Bytes += int64(len(d.text))
+	}
+	at := filepath.Join(dir, filepath.FromSlash(folder))
+	old, err := filepath.Glob(filepath.Join(at, "*.jsonl.zst"))
+	if err != nil {
+		return info, err
+	}
+	for _, path := range old {
+		if err := os.Remove(path); err != nil {
+			return info, fmt.Errorf("clearing %s: %w", folder, err)
+		}
+	}
+	all := sha256.New()
+	done, written := 0, int64(0)
+	for i := range files {
+		if done == len(documents) {
+			break
+		}
+		name := fmt.Sprintf("%s-%02d.jsonl.zst", src.tag, i)
+		w, err := data.CreateWriter(filepath.Join(at, name))
+		if err != nil {
+			return info, err
+		}
+		defer w.Abort()
+		until := info.Bytes * int64(i+1) / int64(files)
+		for done < len(documents) && (written < until || i == files-1) {
+			if err := ctx.Err(); err != nil {
+				return info, err
+			}
+			d := documents[done]
+			line, err := marshalDocument(src, d)
+			if err != nil {
+				return info, err
+			}
+			if _, err := w.Write(line); err != nil {
+				return info, err
+			}
+			all.Write([]byte(d.text))
+			written += int64(len(d.text))
+			done++
+		}
+		if err := w.Close(); err != nil {
+			return info, err
+		}
+		info.Files = append(info.Files, folder+"/"+name)
+	}
+	info.SHA256 = hex.EncodeToString(all.Sum(nil))
+	return info, nil
+}
+
+// marshalDocument writes d as one line of a documents file.
+func marshalDocument(src *source, d document) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(struct {
+		ID       string `json:"id"`
+		Text     string `json:"text"`
+		Source   string `json:"source"`
+		Version  string `json:"version,omitempty"`
+		Metadata any    `json:"metadata,omitempty"`
+	}{d.id, d.text, src.tag, src.version, d.metadata})
+	if err != nil {
+		return nil, fmt.Errorf("document %s: %w", d.id, err)
+	}
+	return b.Bytes(), nil
+}
+
+// errNoText is what a corpus without any text ends with.
+var errNoText = errors.New("no text found")

@@ -1,0 +1,2 @@
+// Package quickstart is the whole chain as one call: corpus, stages and report card.
+package quickstart
