@@ -1,0 +1,206 @@
+// Package olmo_test holds the rules of the whole module: who may import whom,
+// and that every package says what lives in it.
+package olmo_test
+
+import (
+	"go/ast"
+	"go/doc"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// policy lists the packages from the ground up. A package may import what is
+// named on its line and whatever those may import. `config` and `tensor` are
+// open to every package that stands on others. never beats both, for direct
+// imports. Tests of package x_test may import x, internal/golden and what tests
+// names.
+var policy = []struct{ pkg, may, never, tests string }{
+	// Nothing of ours.
+	{pkg: "tensor"},
+	{pkg: "config"},
+	{pkg: "runlog"},
+	{pkg: "data"},
+	{pkg: "tokenizer"},
+	{pkg: "internal/kernel"},
+	{pkg: "internal/pjrt"},
+	{pkg: "data/fasttext"},
+	{pkg: "data/jsonpath"},
+	{pkg: "eval/data"},
+	{pkg: "internal/kernel/gen"},
+	{pkg: "internal/kernel/genneon"},
+
+	{pkg: "weights", may: "tensor"},
+	{pkg: "graph", may: "tensor internal/kernel"},
+	{pkg: "internal/golden", may: "tensor weights"},
+	{pkg: "device", may: "tensor graph"},
+	{pkg: "device/cpu", may: "device internal/kernel", tests: "device/devicetest"},
+	{pkg: "device/xla", may: "device internal/pjrt", tests: "device/devicetest"},
+	{pkg: "device/null", may: "device", tests: "device/devicetest"},
+	{pkg: "device/devicetest", may: "device internal/golden"},
+
+	// A model never knows where it runs.
+	{pkg: "model", may: "tensor graph weights"},
+	{pkg: "chat", may: "tokenizer"},
+
+	{pkg: "data/warc", may: "data"},
+	{pkg: "data/tagger", may: "data data/fasttext tokenizer"},
+	{pkg: "data/dedupe", may: "data data/jsonpath"},
+	{pkg: "data/mix", may: "data data/jsonpath"},
+	{pkg: "data/tokens", may: "data tokenizer"},
+	{pkg: "data/stat", may: "data"},
+
+	{pkg: "generate", may: "tensor graph device model tokenizer"},
+	// The trainer reaches evaluation and sampling through an interface that it
+	// defines.
+	{pkg: "train", may: "tensor graph device model weights data/tokens runlog", never: "eval generate tokenizer"},
+	{pkg: "eval", may: "generate chat model tokenizer data/tokens runlog eval/data"},
+	{pkg: "adapt", may: "train generate eval chat model tokenizer data"},
+	{pkg: "serve", may: "generate chat"},
+	{pkg: "hub", may: "weights model tokenizer runlog"},
+	{pkg: "release", may: "hub train data/tokens runlog"},
+
+	{pkg: "science/infinigram", may: "data/tokens tokenizer"},
+	{pkg: "science/wimbd", may: "data tokenizer"},
+	{pkg: "science/lens", may: "model graph device"},
+	{pkg: "science/ladder", may: "runlog"},
+	{pkg: "dashboard", may: "runlog release science/infinigram"},
+
+	{pkg: "quickstart", may: "*", never: "internal/cli"},
+	{pkg: "internal/cli", may: "*"},
+	{pkg: "cmd/olmo", may: "internal/cli"},
+}
+
+// source is one Go file of the module.
+type source struct {
+	path string // slashed, from the module's root
+	file *ast.File
+}
+
+// module reads the imports and package docs of every file, whatever its build
+// tags, by package folder.
+func module(t *testing.T) map[string][]source {
+	t.Helper()
+	packages := map[string][]source{}
+	fset := token.NewFileSet()
+	err := fs.WalkDir(os.DirFS("."), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		base := path.Base(name)
+		if d.IsDir() {
+			if name == "." {
+				return nil
+			}
+			_, err := os.Stat(filepath.Join(filepath.FromSlash(name), "go.mod"))
+			if base == "testdata" || base[0] == '.' || base[0] == '_' || err == nil {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if path.Ext(name) == ".go" && base[0] != '.' && base[0] != '_' {
+			f, err := parser.ParseFile(fset, filepath.FromSlash(name), nil, parser.ImportsOnly|parser.ParseComments)
+			if err != nil {
+				return err
+			}
+			packages[path.Dir(name)] = append(packages[path.Dir(name)], source{name, f})
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return packages
+}
+
+// reach is the set of packages that pkg may import by the policy's `may`.
+func reach(pkg string, seen map[string]bool) map[string]bool {
+	for _, rule := range policy {
+		if rule.pkg != pkg || rule.may == "" {
+			continue
+		}
+		seen["config"], seen["tensor"] = true, true
+		for _, to := range strings.Fields(rule.may) {
+			if !seen[to] {
+				seen[to] = true
+				reach(to, seen)
+			}
+		}
+	}
+	return seen
+}
+
+func TestImports(t *testing.T) {
+	listed := map[string]bool{}
+	never, tests := map[string][]string{}, map[string][]string{}
+	for _, rule := range policy {
+		listed[rule.pkg] = true
+		never[rule.pkg] = strings.Fields(rule.never)
+		tests[rule.pkg] = append(strings.Fields(rule.tests), rule.pkg, "internal/golden")
+	}
+	for pkg, files := range module(t) {
+		if pkg == "." {
+			continue
+		}
+		if !listed[pkg] {
+			t.Errorf("package %s has no line in the policy of deps_test.go", pkg)
+			continue
+		}
+		allowed := reach(pkg, map[string]bool{})
+		for _, s := range files {
+			for _, spec := range s.file.Imports {
+				to, ours := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), "olmo/")
+				external := strings.HasSuffix(s.file.Name.Name, "_test")
+				if !ours || external && slices.Contains(tests[pkg], to) {
+					continue
+				}
+				if !allowed[to] && !allowed["*"] || slices.Contains(never[pkg], to) || to == pkg {
+					t.Errorf("%s imports %s, which %s may not (see the policy in deps_test.go)", s.path, to, pkg)
+				}
+			}
+		}
+	}
+}
+
+// TestPackageDocs wants every package to open with one sentence that says what
+// lives in it, in exactly one of its files.
+func TestPackageDocs(t *testing.T) {
+	for pkg, files := range module(t) {
+		if base := path.Base(pkg); base == "util" || base == "common" || base == "helpers" {
+			t.Errorf("package %s: the name says nothing about what lives there", pkg)
+		}
+		var docs []string
+		name, tests := "", true
+		for _, s := range files {
+			if strings.HasSuffix(s.path, "_test.go") && pkg != "." {
+				continue
+			}
+			tests = false
+			name = s.file.Name.Name
+			if s.file.Doc != nil {
+				docs = append(docs, s.file.Doc.Text())
+			}
+		}
+		if tests {
+			continue
+		}
+		if len(docs) != 1 {
+			t.Errorf("package %s has %d package comments, want one", pkg, len(docs))
+			continue
+		}
+		sentence := new(doc.Package).Synopsis(docs[0])
+		opening := "Package " + name + " "
+		if name == "main" && pkg != "cmd/olmo" {
+			opening = "Command " + path.Base(pkg) + " "
+		}
+		if !strings.HasPrefix(sentence, opening) || !strings.HasSuffix(sentence, ".") {
+			t.Errorf("package %s opens with %q, want a sentence that begins with %q", pkg, sentence, opening)
+		}
+	}
+}
