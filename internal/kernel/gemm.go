@@ -229,6 +229,11 @@ type packedLeft struct {
 
 func (l left) pack(s *scratch, slot, i0, rows, k0, kn int, f format) packedLeft {
 	terms, mr := f.terms(kn), isa.mr
+	if !l.transposed && f == plain && rows > 0 && l.Stride%1024 != 0 {
+		// Rows can be read where they lie, unless they would compete for the same
+		// places of the first-level cache.
+		return packedLeft{data: l.Data[i0*l.Stride+k0:], rowStride: l.Stride, kStride: 1, terms: terms, rows: rows}
+	}
 	if !l.transposed {
 		p := packedLeft{data: s.buf(slot, rows*terms+1), rowStride: terms, kStride: 1, terms: terms, rows: rows}
 		for r := range rows {

@@ -28,7 +28,8 @@ func HeadLoss(out Loss, x, w Matrix, targets []int32, ends []int, scale, zmul fl
 	for _, end := range ends {
 		n := end - begin
 		rows := x.Slice(begin, n)
-		logits := Dense(s.buf(0, n*V), n, V)
+		// Rows 16 numbers apart do not compete for the same places of the cache.
+		logits := Matrix{Data: s.buf(0, n*(V+16)), Rows: n, Cols: V, Stride: V + 16}
 		product(logits, left{rows, false}, wt, false, nil)
 		b := begin
 		eachRowOf(n, 4, func(r int) {
