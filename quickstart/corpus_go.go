@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -73,13 +72,13 @@ type goMetadata struct {
 // comments in their order with an empty line between them. Left out are
 //
 //   - tests, testdata, and files with the standard mark of generated code;
-//   - licence headers, and directives such as //go:build;
+//   - directives such as //go:build;
 //   - vendored packages that are not by the Go authors: they have licences of
 //     their own.
 //
 // The two vendored copies of a package are one group, so that both are in the
-// same split. For go1.26.8 this gives 3,066 documents of
-// 9.87 MB to train on, 188 of 0.73 MB for tuning and 260 of 0.73 MB held out.
+// same split. For go1.26.8 this gives 3,519 documents of 10.48 MB to train on,
+// 206 of 0.78 MB for tuning and 301 of 0.79 MB held out.
 func readGoInstallation(ctx context.Context, root string, opts CorpusOptions) (*source, error) {
 	version, err := goVersion(root)
 	if err != nil {
@@ -173,8 +172,6 @@ func goFiles(root string) ([]string, error) {
 	return files, nil
 }
 
-var copyright = regexp.MustCompile(`(?m)^\W*Copyright\b`)
-
 // goDocument takes the comments of one file; its text is empty when the file
 // has none to take.
 func goDocument(root, name, version string) (document, error) {
@@ -191,7 +188,7 @@ func goDocument(root, name, version string) (document, error) {
 	line := 0
 	for _, group := range file.Comments {
 		prose := group.Text()
-		if prose == "" || group.Pos() < file.Package && copyright.MatchString(prose) {
+		if prose == "" {
 			continue
 		}
 		if line == 0 {

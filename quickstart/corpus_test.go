@@ -120,7 +120,8 @@ func TestReadGoInstallation(t *testing.T) {
 	}
 	want := []document{
 		{"src/cmd/vendor/golang.org/x/a/a.go", "golang.org/x/a", "Package a too.\n", meta("src/cmd/vendor/golang.org/x/a/a.go", 1, "golang.org/x/a")},
-		{"src/fmt/print.go", "fmt", "Package fmt prints.\n\n\tindented\n\nPrint prints\nits operands.\n\nwhy\n", meta("src/fmt/print.go", 6, "fmt")},
+		{"src/fmt/bare.go", "fmt", "Copyright 2009 The Go Authors. All rights reserved.\nUse of this source code is governed by a BSD-style licence.\n", meta("src/fmt/bare.go", 1, "fmt")},
+		{"src/fmt/print.go", "fmt", "Copyright 2009 The Go Authors. All rights reserved.\nUse of this source code is governed by a BSD-style licence.\n\nPackage fmt prints.\n\n\tindented\n\nPrint prints\nits operands.\n\nwhy\n", meta("src/fmt/print.go", 1, "fmt")},
 		{"src/vendor/golang.org/x/a/a.go", "golang.org/x/a", "Package a.\n", meta("src/vendor/golang.org/x/a/a.go", 1, "golang.org/x/a")},
 	}
 	if diff := cmp.Diff(want, src.documents, cmp.AllowUnexported(document{})); diff != "" {
