@@ -134,10 +134,19 @@ func TestGolden(t *testing.T) {
 			"olmo_pretokenizer_v1", "olmo_pretokenizer_with_paragraphs_v1", "not_alphanum_paragraph_v1",
 		}, 1e-9, false},
 		{"extra", []string{"uniseg_length_v1", "uniseg_length_paragraphs_v1", "uniseg_length_paragraphs_with_empty_v1"}, 1e-9, false},
+		{"in", []string{
+			"ft_lang_id_doc_v1", "ft_lang_id_1e2", "ft_lang_id_en_doc_v2", "ft_lang_id_en_paragraph_v2",
+			"ft_lang_id_en_paragraph_with_doc_score_v2",
+		}, 1e-5 + 1e-12, true},
 	} {
 		t.Run(strings.Join(c.taggers, " "), func(t *testing.T) {
 			if c.slow && testing.Short() {
 				t.Skip("slow")
+			}
+			for _, name := range c.taggers {
+				if _, err := tagger.Get(name, tagger.Options{}); err != nil {
+					t.Skip(err)
+				}
 			}
 			base := copyDocuments(t, filepath.Join(golden, c.from))
 			cfg := tagger.Config{
