@@ -50,11 +50,6 @@ func goroot(t *testing.T) string {
 	return strings.TrimSpace(string(out))
 }
 
-func heading(name string) string {
-	rule := strings.Repeat("=", 80)
-	return rule + "\n" + name + "\n" + rule + "\n\n"
-}
-
 // TestLicencesComplete holds licences.txt against the modules that the binary
 // contains; -update writes it anew.
 func TestLicencesComplete(t *testing.T) {
@@ -69,7 +64,7 @@ func TestLicencesComplete(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b.WriteString(heading(name))
+			b.WriteString(licenceHeading(name))
 			b.WriteString(strings.TrimSpace(strings.ReplaceAll(string(text), "\r\n", "\n")) + "\n\n")
 		}
 		add("olmo", "../../LICENSE")

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	evaldata "olmo/eval/data"
 )
 
 // version is the release that this source becomes; CHANGELOG.md has its entry.
@@ -39,7 +42,7 @@ func newVersionCommand() *cobra.Command {
 				return usageErrorf("--json and --licences cannot be combined")
 			}
 			if showLicences {
-				_, err := fmt.Fprint(c.OutOrStdout(), licences)
+				_, err := fmt.Fprintf(c.OutOrStdout(), "%s%s%s\n%s", licences, licenceHeading("Embedded data"), evaldata.Notice(), evaldata.Licence())
 				return err
 			}
 			report := readBuild()
@@ -57,6 +60,12 @@ func newVersionCommand() *cobra.Command {
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	c.Flags().BoolVar(&showLicences, "licences", false, "print the licence texts of the program, its modules and its data")
 	return c
+}
+
+// licenceHeading separates the texts that --licences prints.
+func licenceHeading(name string) string {
+	rule := strings.Repeat("=", 80)
+	return rule + "\n" + name + "\n" + rule + "\n\n"
 }
 
 // readBuild collects what the linker recorded about this binary.
