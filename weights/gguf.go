@@ -346,8 +346,11 @@ func parseGGUF(path string, data []byte) (*GGUF, error) {
 			r.fail(in.at, "tensor %.200q appears twice", in.Name)
 			return nil, r.err
 		}
-		at := start + in.offset
-		in.Data = data[at : at+in.size : at+in.size]
+		in.Data = []byte{} // an empty tensor may start in padding that is missing
+		if in.size > 0 {
+			at := start + in.offset
+			in.Data = data[at : at+in.size : at+in.size]
+		}
 		g.tensors[in.Name] = in.Named
 	}
 	slices.SortFunc(infos, func(a, b info) int {
