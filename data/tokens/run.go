@@ -1,0 +1,828 @@
+package tokens
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+
+	"olmo/data"
+)
+
+// Encoder turns a text into ids, without special tokens. It is used from
+// several goroutines. *tokenizer.Tokenizer is one.
+type Encoder interface {
+	AppendEncode(dst []int32, text string) []int32
+}
+
+// Config says what to encode and how to write it. The zero value of each key
+// is Dolma's default unless it says otherwise.
+type Config struct {
+	Documents   []string // files or globs
+	Destination string   // folder of the token files
+	Encoder     Encoder
+	// Tokenizer identifies the encoder in the record of the run, for example
+	// by the SHA-256 of its file.
+	Tokenizer string
+	// At least one of BOS and EOS is set; they are added where a document does
+	// not begin or end with them already.
+	BOS, EOS *int32
+	// Segment encodes the paragraphs of a text one by one. PrefixSpace then
+	// says that the tokenizer puts a space before every text, which the later
+	// paragraphs must not keep.
+	Segment, PrefixSpace bool
+	Fields               Fields
+	// FilesPerGroup cuts the shuffled files into groups of so many, each with
+	// its own part-I files; 0 makes one group. Dolma makes as many groups as it
+	// has processes, so that its files depend on them; Compat does too.
+	FilesPerGroup  int
+	BatchSize      int  // documents shuffled with each other; 0 is 10,000
+	RingSize       int  // files read in turns; 0 is 8
+	SampleRingProp bool // take turns in proportion to the files' sizes
+	MaxSize        int  // tokens in a file, never quite reached; 0 is 2^30
+	DType          DType
+	// Seed decides the order of files and documents. Dolma accepts one and
+	// does not use it.
+	Seed      uint64
+	Processes int // workers, at least one
+
+	Compat   bool
+	Strict   bool // a bad line is an error instead of a reject
+	Progress *data.Progress
+	Log      func(message string)
+}
+
+// Fields names the values of a row, as dotted paths.
+type Fields struct {
+	Text string // "text" when empty
+	// ID is "id" when nil. When it points to "" the rows need none: the id is
+	// the SHA-256 of the file's name, a hyphen and the line.
+	ID *string
+	// IDType is "str" (when empty), "int" or "float".
+	IDType string
+}
+
+// Report says what a run wrote.
+type Report struct {
+	Documents   int64    `json:"documents"`
+	Empty       int64    `json:"empty"` // without text, left out
+	Rejected    int64    `json:"rejected"`
+	Tokens      int64    `json:"tokens"` // BOS and EOS included
+	Bytes       int64    `json:"bytes"`  // of text, without white space around
+	Files       []string `json:"files"`  // token files
+	AlreadyDone bool     `json:"already_done"`
+}
+
+// ErrNothing is returned when there was no document to encode.
+var ErrNothing = errors.New("no document has text")
+
+func (c *Config) logf(format string, args ...any) {
+	if c.Log != nil {
+		c.Log(fmt.Sprintf(format, args...))
+	}
+}
+
+func (c *Config) check() error {
+	switch {
+	case len(c.Documents) == 0:
+		return errors.New("no documents are named\nhint: set documents")
+	case c.Destination == "":
+		return errors.New("destination is not set")
+	case c.Encoder == nil:
+		return errors.New("there is no tokenizer")
+	case c.BOS == nil && c.EOS == nil:
+		return errors.New("neither bos_token_id nor eos_token_id is set: documents would run into each other")
+	case c.BatchSize < 0 || c.RingSize < 0 || c.MaxSize < 0 || c.FilesPerGroup < 0:
+		return errors.New("batch_size, ring_size, max_size and files_per_process cannot be negative")
+	}
+	if c.BatchSize == 0 {
+		c.BatchSize = 10_000
+	}
+	if c.RingSize == 0 {
+		c.RingSize = 8
+	}
+	if c.MaxSize == 0 {
+		c.MaxSize = 1 << 30
+	}
+	if c.DType == "" {
+		c.DType = Uint16
+	}
+	if c.DType.Size() == 0 {
+		_, err := ParseDType(string(c.DType))
+		return err
+	}
+	if c.Fields.Text == "" {
+		c.Fields.Text = "text"
+	}
+	if c.Fields.ID == nil {
+		id := "id"
+		c.Fields.ID = &id
+	}
+	switch c.Fields.IDType {
+	case "":
+		c.Fields.IDType = "str"
+	case "str", "string", "int", "integer", "float", "number":
+	default:
+		return fmt.Errorf("fields.id_field_type is %q, want str, int or float", c.Fields.IDType)
+	}
+	if c.Progress == nil {
+		c.Progress = &data.Progress{}
+	}
+	return nil
+}
+
+// group is the files that become one row of part files.
+type group struct {
+	prefix string // part-0
+	files  []string
+}
+
+// Run encodes documents into token files. They depend on the documents and the
+// configuration only, not on the number of workers.
+//
+// Dolma 1.2.1, python/dolma/tokenizer/executor.py.
+func Run(ctx context.Context, cfg Config) (Report, error) {
+	if err := cfg.check(); err != nil {
+		return Report{}, err
+	}
+	var files []string
+	for _, pattern := range cfg.Documents {
+		found, missing, err := data.ExpandGlobs([]string{pattern})
+		if err != nil {
+			return Report{}, err
+		}
+		for _, m := range missing {
+			cfg.logf("no file matches %s", m)
+		}
+		files = append(files, found...)
+	}
+	if len(files) == 0 {
+		return Report{}, fmt.Errorf("no documents: nothing matches %s", strings.Join(cfg.Documents, " "))
+	}
+	digest, err := cfg.digest(files)
+	if err != nil {
+		return Report{}, err
+	}
+	recordPath := filepath.Clean(cfg.Destination) + ".tokens.json"
+	record, err := data.ReadRecord(recordPath, "tokens")
+	if err != nil {
+		return Report{}, err
+	}
+	// The record maps each finished group to its report.
+	done, old := map[string]Report{}, map[string]Report{}
+	if json.Unmarshal(record.Report, &old) == nil && record.Digest == digest {
+		for prefix, rep := range old {
+			if allThere(rep.Files) {
+				done[prefix] = rep
+			}
+		}
+	}
+	if err := os.MkdirAll(cfg.Destination, 0o777); err != nil {
+		return Report{}, err
+	}
+
+	cfg.Progress.AddFiles(files)
+	groups := cfg.groups(files)
+	pool := data.NewPool(cfg.Processes)
+	slots := make(chan struct{}, pool.Workers())
+	reports := make([]Report, len(groups))
+	names := make([]string, len(groups))
+	already := 0
+	var mu sync.Mutex
+	save := func() error {
+		b, err := json.Marshal(done)
+		if err != nil {
+			return fmt.Errorf("recording the run: %w", err)
+		}
+		return data.Record{Stage: "tokens", Digest: digest, Done: len(done) == len(groups), Report: b}.Write(recordPath)
+	}
+	for i, g := range groups {
+		names[i] = g.prefix
+		if rep, ok := done[g.prefix]; ok {
+			reports[i] = rep
+			already++
+		}
+	}
+	err = pool.EachFile(ctx, names, func(ctx context.Context, i int, prefix string) error {
+		if reports[i].Files != nil {
+			cfg.Progress.FilesSkipped.Add(int64(len(groups[i].files)))
+			return nil
+		}
+		// Chance is drawn by the reader and by the writer, which run at the
+		// same time: each has a generator of its own.
+		e := encoder{
+			cfg: &cfg, group: groups[i], slots: slots,
+			chances: newPCG64(seedWords(cfg.Seed, uint64(2*i+1))), shuffles: newPCG64(seedWords(cfg.Seed, uint64(2*i+2))),
+		}
+		err := e.run(ctx)
+		reports[i] = e.report
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		done[prefix] = e.report
+		return save()
+	})
+	var total Report
+	total.AlreadyDone = already == len(groups)
+	kept := map[string]bool{}
+	for _, r := range reports {
+		total.Documents += r.Documents
+		total.Empty += r.Empty
+		total.Rejected += r.Rejected
+		total.Tokens += r.Tokens
+		total.Bytes += r.Bytes
+		total.Files = append(total.Files, r.Files...)
+		for _, f := range r.Files {
+			kept[f] = true
+		}
+	}
+	if err != nil {
+		return total, err
+	}
+	// Files of an earlier run with other settings would be read together with
+	// the new ones.
+	for _, rep := range old {
+		for _, f := range rep.Files {
+			if !kept[f] {
+				cfg.logf("removing %s of an earlier run", f)
+				os.Remove(f)
+				os.Remove(PlacesPath(f))
+			}
+		}
+	}
+	if total.Documents == 0 {
+		return total, fmt.Errorf("%w in %d files (%d rows without text, %d bad lines)\nhint: check fields.text_field_name", ErrNothing, len(files), total.Empty, total.Rejected)
+	}
+	return total, nil
+}
+
+func allThere(files []string) bool {
+	for _, f := range files {
+		if !data.Complete(f) || !data.Complete(PlacesPath(f)) {
+			return false
+		}
+	}
+	return len(files) > 0
+}
+
+// digest covers what the token files depend on.
+func (c *Config) digest(files []string) (string, error) {
+	processes := 0
+	if c.Compat {
+		processes = c.Processes
+	}
+	return data.Digest(struct {
+		Destination, Tokenizer             string
+		BOS, EOS                           *int32
+		Segment, PrefixSpace               bool
+		Fields                             Fields
+		FilesPerGroup, BatchSize, RingSize int
+		SampleRingProp                     bool
+		MaxSize                            int
+		DType                              DType
+		Seed                               uint64
+		Compat                             bool
+		Processes                          int
+	}{
+		c.Destination, c.Tokenizer, c.BOS, c.EOS, c.Segment, c.PrefixSpace, c.Fields, c.FilesPerGroup,
+		c.BatchSize, c.RingSize, c.SampleRingProp, c.MaxSize, c.DType, c.Seed, c.Compat, processes,
+	}, files)
+}
+
+// groups shuffles the files and cuts them into groups.
+func (c *Config) groups(files []string) []group {
+	rng := newPCG64(seedWords(c.Seed, 0))
+	shuffled := append([]string(nil), files...)
+	for i := len(shuffled) - 1; i > 0; i-- {
+		j := rng.interval(uint32(i))
+		shuffled[i], shuffled[j] = shuffled[j], shuffled[i]
+	}
+	step := float64(len(shuffled))
+	if c.Compat {
+		step /= float64(max(c.Processes, 1))
+	}
+	if n := float64(c.FilesPerGroup); n > 0 {
+		step = math.Min(step, n)
+	}
+	var out []group
+	for at := 0.0; at < float64(len(shuffled)); at += step {
+		from, to := math.RoundToEven(at), math.RoundToEven(at+step)
+		if to = math.Min(to, float64(len(shuffled))); from < to {
+			out = append(out, group{files: shuffled[int(from):int(to)]})
+		}
+	}
+	digits := int(math.Ceil(math.Log10(float64(len(out) + 1))))
+	for i := range out {
+		out[i].prefix = fmt.Sprintf("part-%0*d", digits, i)
+	}
+	return out
+}
+
+// encoder makes the files of one group: documents are drawn from a ring of
+// files, encoded in parallel, shuffled batch by batch and written in order.
+type encoder struct {
+	cfg    *Config
+	group  group
+	slots  chan struct{} // to compute, shared by all groups
+	report Report
+
+	// Of the reader.
+	ring    []*source
+	waits   []string // files that are not in the ring yet; the last is next
+	chances *pcg64
+
+	// Of the writer.
+	w        *writer
+	files    int
+	shuffles *pcg64
+}
+
+// item is a document on its way.
+type item struct {
+	id, src string
+	loc     int64
+	text    string
+	ids     []byte // in the files' own type
+	bytes   int
+	err     error // the encoder gave an id that the type cannot hold
+}
+
+func (e *encoder) run(ctx context.Context) (err error) {
+	defer func() {
+		for _, s := range e.ring {
+			s.close()
+		}
+		if e.w != nil {
+			e.w.abort()
+		}
+	}()
+	e.waits = append([]string(nil), e.group.files...)
+	for range min(e.cfg.RingSize, len(e.waits)) {
+		if err := e.refill(); err != nil {
+			return err
+		}
+	}
+	// While one batch is encoded the next is read; both are in memory.
+	batches := make(chan *batch, 1)
+	ctx, cancel := context.WithCancel(ctx)
+	var readErr error
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(batches)
+		for len(e.ring) > 0 && readErr == nil {
+			b := &batch{cfg: e.cfg, slots: e.slots}
+			e.slots <- struct{}{}
+			readErr = e.draw(ctx, b)
+			<-e.slots
+			b.flush()
+			select {
+			case batches <- b:
+			case <-ctx.Done():
+				b.wait()
+				return
+			}
+		}
+	})
+	defer wg.Wait()
+	defer func() {
+		cancel()
+		for b := range batches {
+			b.wait()
+		}
+	}()
+	for b := range batches {
+		b.wait()
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		e.report.Empty += b.empty
+		e.report.Rejected += b.rejected
+		if err := e.write(b.items); err != nil {
+			return err
+		}
+	}
+	if readErr != nil {
+		return readErr
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if e.w != nil {
+		if err := e.closeFile(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refill takes the next file into the ring.
+func (e *encoder) refill() error {
+	n := len(e.waits) - 1
+	s, err := openSource(e.cfg, e.waits[n])
+	if err != nil {
+		return err
+	}
+	e.waits = e.waits[:n]
+	e.ring = append(e.ring, s)
+	return nil
+}
+
+// draw fills a batch from the ring, in turns or by chance. The caller holds a
+// slot, which draw gives away while it waits.
+func (e *encoder) draw(ctx context.Context, b *batch) error {
+	for i := range e.cfg.BatchSize {
+		if len(e.ring) == 0 {
+			if len(e.waits) == 0 {
+				return nil
+			}
+			if err := e.refill(); err != nil {
+				return err
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		j := i % len(e.ring)
+		if e.cfg.SampleRingProp {
+			j = e.chance()
+		}
+		s := e.ring[j]
+		it, err := s.next(b)
+		if err == nil {
+			if b.add(it) {
+				<-e.slots
+				b.flush()
+				e.slots <- struct{}{}
+			}
+			continue
+		}
+		if err != io.EOF {
+			return err
+		}
+		// As in Dolma, the end of a file uses up a turn.
+		if err := s.finish(b); err != nil {
+			return err
+		}
+		e.cfg.Progress.FilesDone.Add(1)
+		e.ring = append(e.ring[:j], e.ring[j+1:]...)
+		if len(e.ring) > 0 && len(e.waits) > 0 {
+			if err := e.refill(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// chance draws a file of the ring in proportion to its size.
+func (e *encoder) chance() int {
+	var total int64
+	for _, s := range e.ring {
+		total += s.size
+	}
+	at := int64(float64(e.chances.uint64()>>11) / (1 << 53) * float64(total))
+	for j, s := range e.ring {
+		if at -= s.size; at < 0 {
+			return j
+		}
+	}
+	return len(e.ring) - 1
+}
+
+// write shuffles a batch and writes it, with new files as they fill up.
+func (e *encoder) write(items []*item) error {
+	e.shuffle(items)
+	for len(items) > 0 {
+		it := items[0]
+		n := len(it.ids) / e.cfg.DType.Size()
+		if it.err != nil {
+			return it.err
+		}
+		if n >= e.cfg.MaxSize {
+			// Dolma would open empty files for ever.
+			return fmt.Errorf("%s:%d: document %q has %d tokens, more than fit into a file of fewer than %d\nhint: raise max_size", it.src, it.loc, it.id, n, e.cfg.MaxSize)
+		}
+		if e.w != nil && e.w.n+int64(n) >= int64(e.cfg.MaxSize) {
+			if err := e.closeFile(); err != nil {
+				return err
+			}
+			e.shuffle(items)
+			continue
+		}
+		if e.w == nil {
+			var err error
+			path := filepath.Join(e.cfg.Destination, fmt.Sprintf("%s-%05d.npy", e.group.prefix, e.files))
+			if e.w, err = createWriter(path, e.cfg.DType); err != nil {
+				return err
+			}
+		}
+		if err := e.w.write(it.ids, it.id, it.src, it.loc); err != nil {
+			return err
+		}
+		e.report.Documents++
+		e.report.Tokens += int64(n)
+		e.report.Bytes += int64(it.bytes)
+		items[0] = nil
+		items = items[1:]
+	}
+	return nil
+}
+
+func (e *encoder) shuffle(items []*item) {
+	for i := len(items) - 1; i > 0; i-- {
+		j := e.shuffles.interval(uint32(i))
+		items[i], items[j] = items[j], items[i]
+	}
+}
+
+func (e *encoder) closeFile() error {
+	path := e.w.path
+	err := e.w.close()
+	e.w = nil
+	e.files++
+	if err == nil {
+		e.report.Files = append(e.report.Files, path)
+	}
+	return err
+}
+
+// batch collects documents and hands them to workers in small lots.
+type batch struct {
+	cfg             *Config
+	slots           chan struct{}
+	items           []*item
+	empty, rejected int64
+	lot             []*item
+	bytes           int
+	wg              sync.WaitGroup
+}
+
+// lotBytes of text are encoded by one goroutine at a time.
+const lotBytes = 128 << 10
+
+// add takes a document, and says when it is time to flush.
+func (b *batch) add(it *item) (full bool) {
+	b.items = append(b.items, it)
+	b.lot = append(b.lot, it)
+	b.bytes += len(it.text)
+	return b.bytes >= lotBytes
+}
+
+// flush lets a worker encode the lot, as soon as there is a slot.
+func (b *batch) flush() {
+	lot := b.lot
+	b.lot, b.bytes = nil, 0
+	if len(lot) == 0 {
+		return
+	}
+	b.slots <- struct{}{}
+	b.wg.Go(func() {
+		defer func() { <-b.slots }()
+		var ids []int32
+		for _, it := range lot {
+			ids = b.cfg.encode(ids[:0], it.text)
+			it.bytes, it.text = len(it.text), ""
+			it.ids, it.err = appendIDs(make([]byte, 0, len(ids)*b.cfg.DType.Size()), ids, b.cfg.DType)
+			if it.err != nil {
+				it.err = fmt.Errorf("%s:%d: %w", it.src, it.loc, it.err)
+			}
+		}
+		b.cfg.Progress.Documents.Add(int64(len(lot)))
+	})
+}
+
+func (b *batch) wait() { b.wg.Wait() }
+
+// appendIDs stores ids in the type of a token file.
+func appendIDs(dst []byte, ids []int32, dtype DType) ([]byte, error) {
+	limit := uint64(math.MaxInt32)
+	if n := dtype.Size(); n < 4 {
+		limit = 1<<(8*n) - 1
+	}
+	for _, id := range ids {
+		if id < 0 || uint64(id) > limit {
+			return nil, fmt.Errorf("token id %d does not fit into %s\nhint: set dtype to uint32", id, dtype)
+		}
+		switch dtype {
+		case Uint8:
+			dst = append(dst, byte(id))
+		case Uint16:
+			dst = binary.LittleEndian.AppendUint16(dst, uint16(id))
+		case Uint32:
+			dst = binary.LittleEndian.AppendUint32(dst, uint32(id))
+		case Uint64:
+			dst = binary.LittleEndian.AppendUint64(dst, uint64(id))
+		}
+	}
+	return dst, nil
+}
+
+// encode is Tokenizer.encode of Dolma: ids, with BOS and EOS unless the text
+// brings them along.
+func (c *Config) encode(dst []int32, text string) []int32 {
+	if c.BOS != nil {
+		dst = append(dst, *c.BOS)
+	}
+	start := len(dst)
+	if c.Segment {
+		dst = c.encodeSegments(dst, text)
+	} else {
+		dst = c.Encoder.AppendEncode(dst, text)
+	}
+	if len(dst) == start {
+		return dst[:0]
+	}
+	if c.BOS != nil && dst[start] == *c.BOS {
+		dst = append(dst[:start-1], dst[start:]...)
+	}
+	if c.EOS != nil && dst[len(dst)-1] != *c.EOS {
+		dst = append(dst, *c.EOS)
+	}
+	return dst
+}
+
+// encodeSegments encodes each paragraph alone; all but the first begin with
+// the newlines before them (split_into_paragraphs, `(^\n*|\n+)[^\n]*`).
+func (c *Config) encodeSegments(dst []int32, text string) []int32 {
+	for at := 0; at < len(text); {
+		end := at
+		for end < len(text) && text[end] == '\n' {
+			end++
+		}
+		if n := strings.IndexByte(text[end:], '\n'); n >= 0 {
+			end += n
+		} else {
+			end = len(text)
+		}
+		if at == 0 || !c.PrefixSpace {
+			dst = c.Encoder.AppendEncode(dst, text[at:end])
+		} else {
+			// One more space takes the tokenizer's own along, and goes.
+			start := len(dst)
+			dst = c.Encoder.AppendEncode(dst, " "+text[at:end])
+			if len(dst) > start {
+				dst = append(dst[:start], dst[start+1:]...)
+			}
+		}
+		at = end
+	}
+	return dst
+}
+
+// source reads the documents of one file.
+type source struct {
+	cfg     *Config
+	path    string
+	r       *data.Reader
+	rejects *data.Rejects
+	size    int64
+	hash    string
+	text    []string
+	id      []string
+	fields  []data.Field
+}
+
+func openSource(cfg *Config, path string) (*source, error) {
+	r, err := data.OpenReaderProgress(path, cfg.Progress)
+	if err != nil {
+		return nil, err
+	}
+	s := &source{cfg: cfg, path: path, r: r, text: strings.Split(cfg.Fields.Text, ".")}
+	if st, err := os.Stat(path); err == nil {
+		s.size = st.Size()
+	}
+	if id := *cfg.Fields.ID; id != "" {
+		s.id = strings.Split(id, ".")
+	} else {
+		sum := sha256.Sum256([]byte(path))
+		s.hash = hex.EncodeToString(sum[:])
+	}
+	s.rejects = data.NewRejects(data.RejectsPath(path, "tokens"), cfg.Strict, cfg.Progress, func(bad *data.RecordError) {
+		cfg.logf("rejected %v", bad)
+	})
+	return s, nil
+}
+
+func (s *source) close() {
+	s.r.Close()
+	s.rejects.Abort()
+}
+
+func (s *source) finish(b *batch) error {
+	b.rejected += s.rejects.Count
+	s.r.Close()
+	return s.rejects.Close()
+}
+
+// next returns the following document that has text.
+func (s *source) next(b *batch) (*item, error) {
+	for {
+		line, err := s.r.NextLine()
+		if bad, ok := err.(*data.RecordError); ok {
+			if err := s.rejects.Add(bad); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		it, err := s.item(line)
+		if err != nil {
+			if err := s.rejects.Add(s.r.BadLine(line, err)); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if it.text == "" {
+			b.empty++
+			continue
+		}
+		return it, nil
+	}
+}
+
+func (s *source) item(line data.Line) (*item, error) {
+	if !utf8.Valid(line.Bytes) {
+		return nil, errors.New("the line is not valid UTF-8")
+	}
+	var err error
+	if s.fields, err = data.AppendFields(s.fields[:0], line.Bytes); err != nil {
+		return nil, err
+	}
+	it := &item{src: s.path, loc: line.Number}
+	v, err := s.value(s.text)
+	if err != nil {
+		return nil, err
+	}
+	text, ok := v.(string)
+	if !ok {
+		return nil, fmt.Errorf("%s is no string", s.cfg.Fields.Text)
+	}
+	// The text must not keep the whole line in memory, and does not: decoding
+	// has copied it.
+	it.text = strings.TrimFunc(text, isPythonSpace)
+	if s.id == nil {
+		it.id = fmt.Sprintf("%s-%d", s.hash, line.Number)
+		return it, nil
+	}
+	if v, err = s.value(s.id); err != nil {
+		return nil, err
+	}
+	switch id := v.(type) {
+	case string:
+		if t := s.cfg.Fields.IDType; t != "str" && t != "string" {
+			return nil, fmt.Errorf("%s is a string, want a number (fields.id_field_type)", *s.cfg.Fields.ID)
+		}
+		it.id = id
+	case int, float64:
+		if t := s.cfg.Fields.IDType; t == "str" || t == "string" {
+			return nil, fmt.Errorf("%s is a number, want a string\nhint: set fields.id_field_type", *s.cfg.Fields.ID)
+		}
+		it.id = fmt.Sprint(id)
+	default:
+		return nil, fmt.Errorf("%s is %T, want %s", *s.cfg.Fields.ID, v, s.cfg.Fields.IDType)
+	}
+	return it, nil
+}
+
+// value follows a dotted path into the line.
+func (s *source) value(path []string) (any, error) {
+	fields := s.fields
+	for i, key := range path {
+		var raw json.RawMessage
+		for j := len(fields) - 1; j >= 0 && raw == nil; j-- { // the last of two equal keys counts
+			if fields[j].Key == key {
+				raw = fields[j].Value
+			}
+		}
+		if raw == nil {
+			return nil, fmt.Errorf("there is no %s", strings.Join(path[:i+1], "."))
+		}
+		if i == len(path)-1 {
+			return data.DecodeValue(raw)
+		}
+		var err error
+		if fields, err = data.AppendFields(nil, raw); err != nil {
+			return nil, fmt.Errorf("%s: %w", strings.Join(path[:i+1], "."), err)
+		}
+	}
+	return nil, errors.New("a field has no name")
+}
+
+// isPythonSpace is str.isspace of Python, which counts the four separators
+// U+001C to U+001F too.
+func isPythonSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
