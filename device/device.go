@@ -27,6 +27,9 @@ type Options struct {
 	Rows     int  // the most tokens of one run
 	Selected int  // the most selected rows
 	BF16     bool // operands of matrix products are rounded to bf16 (amp_bf16)
+	// Frozen promises that no program changes the parameters: a device may keep
+	// them in a form of its own, made at the first run after a Write.
+	Frozen bool
 }
 
 // Program is a compiled graph.

@@ -14,6 +14,7 @@ import (
 type Device struct {
 	values  map[string]*value
 	scratch []float32 // shared by the programs, which run one at a time
+	writes  int       // counts calls of Write
 }
 
 type value struct {
@@ -41,6 +42,7 @@ func (d *Device) Write(name string, data []float32) error {
 		return fmt.Errorf("writing %s: %d elements, the device has %d", name, len(data), len(v.data))
 	}
 	copy(v.data, data)
+	d.writes++
 	return nil
 }
 

@@ -17,11 +17,7 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 	graph.Select: func(p *program, op *graph.Op) func(r *run) {
 		return func(r *run) { kernel.Gather(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), r.Select) }
 	},
-	graph.Linear: func(p *program, op *graph.Op) func(r *run) {
-		return func(r *run) {
-			kernel.MatMulNT(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.residual(op, r), p.opt.BF16)
-		}
-	},
+	graph.Linear: linear,
 	linearDX: func(p *program, op *graph.Op) func(r *run) {
 		return func(r *run) {
 			kernel.MatMulNN(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.residual(op, r), p.opt.BF16)
@@ -124,6 +120,22 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 			}.Update(p.matrix(op.In[0], r), p.matrix(op.In[2], r), p.matrix(op.In[1], r))
 		}
 	},
+}
+
+func linear(p *program, op *graph.Op) func(r *run) {
+	if !p.opt.Frozen {
+		return func(r *run) {
+			kernel.MatMulNT(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.residual(op, r), p.opt.BF16)
+		}
+	}
+	var w *kernel.Packed
+	packed := -1 // after so many writes
+	return func(r *run) {
+		if packed != p.dev.writes {
+			w, packed = kernel.Pack(p.matrix(op.In[1], r), true, p.opt.BF16), p.dev.writes
+		}
+		kernel.MatMulPacked(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), w, p.residual(op, r))
+	}
 }
 
 // residual returns what a fused addition adds to a product.

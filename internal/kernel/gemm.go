@@ -125,9 +125,6 @@ func Pack(b Matrix, transposed, bf16 bool) *Packed {
 	return p
 }
 
-// Repack fills p again from a matrix of the same shape.
-func (p *Packed) Repack(b Matrix, transposed bool) { p.fill(b, transposed) }
-
 func (p *Packed) fill(b Matrix, transposed bool) {
 	panels := p.panels()
 	Parallel(len(p.ends)*panels, func(i int) {
