@@ -102,7 +102,6 @@ func TestGolden(t *testing.T) {
 			cfg.Destination = "out"
 			cfg.Encoder = tok
 			cfg.EOS = &eos
-			cfg.Processes = 2
 			cfg.Compat = true
 			report, err := tokens.Run(context.Background(), cfg)
 			if err != nil {
