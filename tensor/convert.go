@@ -2,8 +2,8 @@ package tensor
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
-	"math/bits"
 )
 
 // decodeFloat32 writes the numbers of data, which has exactly len(out) of
@@ -76,8 +76,9 @@ func decodeFloat32(out []float32, d DType, data []byte) {
 	}
 }
 
-// encodeFloat32 writes v to out, which is exactly as long as d needs.
-func encodeFloat32(out []byte, d DType, v []float32) error {
+// encodeFloat32 rounds v to d, one of the floating-point dtypes below F32, in
+// out, which is exactly as long as that needs.
+func encodeFloat32(out []byte, d DType, v []float32) {
 	le := binary.LittleEndian
 	switch d {
 	case F16:
@@ -97,26 +98,21 @@ func encodeFloat32(out []byte, d DType, v []float32) error {
 			out[i] = f8E5M2FromFloat32(x)
 		}
 	default:
-		return quantize(out, d, v)
+		panic(fmt.Sprintf("tensor: no encoder for %v", d))
 	}
-	return nil
 }
 
 // F16ToFloat32 widens an IEEE half. It is exact; a NaN keeps its payload.
 func F16ToFloat32(h uint16) float32 {
 	sign := uint32(h&0x8000) << 16
-	exp, man := uint32(h>>10)&0x1f, uint32(h)&0x3ff
-	switch {
-	case exp == 0x1f:
-		return math.Float32frombits(sign | 0x7f800000 | man<<13)
-	case exp != 0:
-		return math.Float32frombits(sign | (exp+112)<<23 | man<<13)
-	case man == 0:
-		return math.Float32frombits(sign)
+	switch abs := uint32(h & 0x7fff); {
+	case abs < 0x400: // zero and denormals, units of 2^-24
+		return math.Float32frombits(sign | math.Float32bits(float32(abs)*0x1p-24))
+	case abs < 0x7c00:
+		return math.Float32frombits(sign | (abs<<13 + 112<<23))
+	default:
+		return math.Float32frombits(sign | 0x7f800000 | abs<<13)
 	}
-	// A denormal: shift the leading one to the place of the hidden bit.
-	s := uint32(bits.LeadingZeros32(man)) - 21
-	return math.Float32frombits(sign | (113-s)<<23 | (man<<s&0x3ff)<<13)
 }
 
 // roundTo rounds the float32 with these absolute bits to a float of expBits

@@ -33,11 +33,9 @@ func dequantize(out []float32, d DType, data []byte) {
 	default:
 		panic(fmt.Sprintf("tensor: no decoder for %v", d))
 	}
-	parallel(len(out)/n, n, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			block(out[i*n:(i+1)*n:(i+1)*n], data[i*size:(i+1)*size:(i+1)*size])
-		}
-	})
+	for ; len(out) > 0; out, data = out[n:], data[size:] {
+		block(out[:n:n], data[:size:size])
+	}
 }
 
 func half(b []byte) float32 { return F16ToFloat32(binary.LittleEndian.Uint16(b)) }

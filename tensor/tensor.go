@@ -101,7 +101,10 @@ func (t Tensor) Float32s() ([]float32, error) {
 		}
 	}
 	out := make([]float32, t.Len())
-	decodeFloat32(out, t.DType, t.Data)
+	n, size := t.DType.BlockSize(), t.DType.Size()
+	parallel(len(out)/n, n, func(lo, hi int) {
+		decodeFloat32(out[lo*n:hi*n], t.DType, t.Data[lo*size:hi*size])
+	})
 	return out, nil
 }
 
@@ -252,8 +255,12 @@ func (t Tensor) Convert(d DType) (Tensor, error) {
 		return FromFloat32(t.Shape, v), nil
 	}
 	out.Data = make([]byte, n)
-	if err := encodeFloat32(out.Data, d, v); err != nil {
-		return Tensor{}, err
+	if !d.IsFloat() {
+		err := quantize(out.Data, d, v)
+		return out, err
 	}
+	parallel(len(v), 1, func(lo, hi int) {
+		encodeFloat32(out.Data[lo*d.Size():hi*d.Size()], d, v[lo:hi])
+	})
 	return out, nil
 }

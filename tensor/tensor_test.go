@@ -265,3 +265,21 @@ func ExampleTensor_Convert() {
 	fmt.Println(b.DType, b.Shape, len(b.Data), v)
 	// Output: BF16 [2] 4 [1 3.140625]
 }
+
+func BenchmarkFloat32s(b *testing.B) {
+	x := tensor.FromFloat32([]int{1 << 11, 256}, ggmlInput())
+	for _, d := range []tensor.DType{tensor.BF16, tensor.F16, tensor.Q8_0, tensor.Q4_1, tensor.Q4_K, tensor.Q6_K} {
+		y, err := x.Convert(d)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(d.String(), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := y.Float32s(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(len(x.Data))*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s")
+		})
+	}
+}
