@@ -85,6 +85,17 @@ func (t *Tokenizer) pieces(text string) []piece {
 // AppendEncode appends the ids of text to dst, without special tokens,
 // truncation or padding.
 func (t *Tokenizer) AppendEncode(dst []int32, text string) []int32 {
+	e, _ := t.encoders.Get().(*Encoder)
+	if e == nil {
+		e = t.NewEncoder()
+	}
+	dst = e.AppendEncode(dst, text)
+	t.encoders.Put(e)
+	return dst
+}
+
+// appendGeneral is AppendEncode for any tokenizer.
+func (t *Tokenizer) appendGeneral(dst []int32, text string) []int32 {
 	pieces := t.pieces(validText(text))
 	var tokens []token
 	for i := range pieces {

@@ -400,7 +400,7 @@ func parsePreTokenizer(raw json.RawMessage) (preTokenizer, error) {
 		if c.IndividualDigits {
 			behavior = splitIsolated
 		}
-		return splitOn{inClass("numeric"), behavior, false}, nil
+		return splitOn{numeric{}, behavior, false}, nil
 	case "Punctuation":
 		behavior := splitIsolated
 		if c.Behavior != "" {
@@ -460,6 +460,25 @@ func parseMetaspace(replacement, scheme string, addPrefixSpace *bool) (metaspace
 		return metaspace{}, fmt.Errorf("Metaspace: unknown prepend_scheme %q; known are always, first and never", scheme)
 	}
 	return metaspace{replacement: replacement, prepend: scheme}, nil
+}
+
+// numeric matches single numbers, as Rust has them.
+type numeric struct{}
+
+func (numeric) find(s string, from int) (start, end int) {
+	for i, r := range s[from:] {
+		if isNumeric(r) {
+			return from + i, from + i + runeLen(r, s[from+i:])
+		}
+	}
+	return -1, -1
+}
+
+func isNumeric(r rune) bool {
+	if r < utf8.RuneSelf {
+		return '0' <= r && r <= '9'
+	}
+	return unicodeTables().classes["numeric"].contains(r)
 }
 
 // wordsAndSymbols matches \w+|[^\w\s]+.

@@ -204,3 +204,53 @@ func scanCL100K(s string, i int) int {
 	}
 	return end
 }
+
+// scanDigitsGPT2 matches single numbers, and gpt2Pattern in what lies between
+// them.
+func scanDigitsGPT2(s string, i int) int {
+	if n := numberAt(s, i); n > 0 {
+		return i + n
+	}
+	if s[i] == '\'' {
+		if n := contraction(s, i); n > 0 {
+			return i + n
+		}
+	}
+	at := i
+	if s[i] == ' ' && i+1 < len(s) && numberAt(s, i+1) == 0 {
+		at++
+	}
+	k, n := classAt(s, at)
+	switch k {
+	case classLetter:
+		return skipClass(s, at+n, k)
+	case classOther:
+		for at += n; at < len(s) && numberAt(s, at) == 0; at += n {
+			if k, n = classAt(s, at); k != classOther {
+				break
+			}
+		}
+		return at
+	}
+	end, _, last := spaces(s, i)
+	if end < len(s) && last > i && numberAt(s, end) == 0 {
+		return last
+	}
+	return end
+}
+
+// numberAt returns the length of the number at i, 0 for anything else. Rust
+// knows a few numbers that \p{N} does not have.
+func numberAt(s string, i int) int {
+	if c := s[i]; c < utf8.RuneSelf {
+		if asciiClass[c] == classNumber {
+			return 1
+		}
+		return 0
+	}
+	r, n := utf8.DecodeRuneInString(s[i:])
+	if !isNumeric(r) {
+		return 0
+	}
+	return n
+}

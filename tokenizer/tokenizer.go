@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -38,6 +39,9 @@ type Tokenizer struct {
 
 	plainBytes bool     // the decoder is ByteLevel alone
 	bytesOf    []string // by id, with plainBytes
+
+	fast     *fastBPE  // nil where it does not apply
+	encoders sync.Pool // of *Encoder
 }
 
 // Load reads a tokenizer.json, plain or packed (.gz, .zst). path may also be a
@@ -199,6 +203,7 @@ func (t *Tokenizer) finish() {
 	if _, ok := t.decoder.(byteLevelDecoder); ok {
 		t.fillBytes()
 	}
+	t.fast = newFastBPE(t)
 }
 
 // model reads the model of a tokenizer.json.

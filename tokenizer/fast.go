@@ -1,0 +1,740 @@
+package tokenizer
+
+import (
+	"math/bits"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// fastBPE encodes byte-level BPE without pieces, offsets or GPT-2's alphabet.
+// It stands for a tokenizer whose pre-tokenizer it knows; Encode remains the
+// definition.
+type fastBPE struct {
+	t    *Tokenizer
+	scan scanner
+	// word finds words of ASCII letters: see Encoder.segment.
+	prefix  [256]bool // bytes that a run of letters may follow within a word
+	nfc     bool
+	ids     [256]int32  // of the single bytes
+	lacks   []byte      // bytes of text that have no id
+	first   []uint32    // merge of each pair of bytes, left<<8 | right
+	merges  *mergeTable // of pairs of ids
+	results []int32     // by rank: what a merge makes
+	cuts    *cutTable   // where no token can be
+	raw     *finderPlan // nil for none
+	norm    *finderPlan
+	model   *bpe
+}
+
+// newFastBPE returns nil if t needs the general way.
+func newFastBPE(t *Tokenizer) *fastBPE {
+	m, ok := t.model.(*bpe)
+	if !ok || m.prefix != "" || m.suffix != "" {
+		return nil
+	}
+	f := &fastBPE{t: t, model: m}
+	switch n := t.normalizer.(type) {
+	case nil:
+	case normalForm:
+		if n != (normalForm{compose: true}) {
+			return nil
+		}
+		f.nfc = true
+	default:
+		return nil
+	}
+	if f.scan = scannerOf(t.pre); f.scan == nil {
+		return nil
+	}
+	if f.raw, ok = newFinderPlan(t.rawFinder); !ok {
+		return nil
+	}
+	if f.norm, ok = newFinderPlan(t.normFinder); !ok {
+		return nil
+	}
+	if !f.fillMerges() {
+		return nil
+	}
+	return f
+}
+
+// scannerOf returns the scanner that does what pre does to text, up to the
+// change of alphabet; nil if there is none.
+func scannerOf(pre preTokenizer) scanner {
+	isByteLevel := func(p preTokenizer, regex bool) bool { return p == byteLevel{useRegex: regex} }
+	switch p := pre.(type) {
+	case byteLevel:
+		if isByteLevel(p, true) {
+			return scanGPT2
+		}
+	case preSequence:
+		if len(p) != 2 {
+			return nil
+		}
+		s, ok := p[0].(splitOn)
+		if !ok {
+			return nil
+		}
+		// A scanner's matches tile the text: it is the same to keep them as
+		// parts or to remove what lies between them.
+		tiles := s.behavior == splitIsolated || s.behavior == splitRemoved && s.invert
+		if scan, ok := s.m.(scanner); ok && tiles && isByteLevel(p[1], false) {
+			return scan
+		}
+		if _, ok := s.m.(numeric); ok && s.behavior == splitIsolated && isByteLevel(p[1], true) {
+			return scanDigitsGPT2
+		}
+	}
+	return nil
+}
+
+// fillMerges translates the model to bytes; false if it is not byte-level, or
+// too large for the packed table.
+func (f *fastBPE) fillMerges() bool {
+	m := f.model
+	if len(m.vocab.tokens) > 1<<mergeIDBits || m.merges >= 1<<mergeRankBits {
+		return false
+	}
+	if m.unk >= 0 || m.byteFallback {
+		return false
+	}
+	for b := range f.ids {
+		id, ok := m.vocab.id(string(byteChar[b]))
+		if !ok {
+			// The reference drops what a vocabulary lacks, unless there is an
+			// unknown token. No text has bytes such as 0xFF.
+			id = -1
+			if need, _, _ := utf8Lead(byte(b)); need > 0 || b < 0xC0 {
+				f.lacks = append(f.lacks, byte(b))
+			}
+		}
+		f.ids[b] = id
+	}
+	f.results = make([]int32, m.merges)
+	f.merges = newMergeTable(m.pairs.count)
+	for _, s := range m.pairs.slots {
+		if s.key != emptyPair {
+			f.merges.set(uint32(s.key>>32), uint32(s.key), s.rank)
+			f.results[s.rank] = int32(s.id)
+		}
+	}
+	f.first = make([]uint32, 1<<16)
+	for a := range 256 {
+		for b := range 256 {
+			f.first[a<<8|b] = noMerge
+			if f.ids[a] >= 0 && f.ids[b] >= 0 {
+				f.first[a<<8|b] = f.merges.get(uint32(f.ids[a]), uint32(f.ids[b]))
+			}
+		}
+	}
+	f.cuts = newCutTable(m, f)
+	for b := range f.prefix {
+		// An apostrophe may begin a contraction.
+		f.prefix[b] = b < utf8.RuneSelf && b != '\'' && asciiClass[b] != classLetter && f.scan(string([]byte{byte(b), 'x'}), 0) == 2
+	}
+	return true
+}
+
+// mergeTable maps pairs of ids to ranks: an open hash table of one word per
+// slot, so that it stays in the processor's cache.
+type mergeTable struct {
+	slots []uint64 // left, right and rank, packed; free slots are mergeFree
+	shift uint
+}
+
+const (
+	mergeIDBits   = 21
+	mergeRankBits = 64 - 2*mergeIDBits
+	mergeFree     = ^uint64(0)
+	noMerge       = 1<<32 - 1
+)
+
+func newMergeTable(n int) *mergeTable {
+	t := &mergeTable{shift: 60}
+	for size := 16; size < 5*n/2; size *= 2 {
+		t.shift--
+	}
+	t.slots = make([]uint64, 1<<(64-t.shift))
+	for i := range t.slots {
+		t.slots[i] = mergeFree
+	}
+	return t
+}
+
+func (t *mergeTable) set(a, b, rank uint32) {
+	key := uint64(a)<<mergeIDBits | uint64(b)
+	mask := uint64(len(t.slots) - 1)
+	at := key * 0x9E3779B97F4A7C15 >> t.shift
+	for t.slots[at] != mergeFree {
+		at = (at + 1) & mask
+	}
+	t.slots[at] = key<<mergeRankBits | uint64(rank)
+}
+
+// get returns the rank of a pair, or noMerge.
+func (t *mergeTable) get(a, b uint32) uint32 {
+	key := uint64(a)<<mergeIDBits | uint64(b)
+	slots := t.slots
+	for at := key * 0x9E3779B97F4A7C15 >> t.shift; ; at++ {
+		s := slots[at&uint64(len(slots)-1)]
+		if s>>mergeRankBits == key {
+			return uint32(s & (1<<mergeRankBits - 1))
+		}
+		if s == mergeFree {
+			return noMerge
+		}
+	}
+}
+
+// cutTable tells where a word can be cut in two that are encoded alone: at
+// places that lie inside no token that merging can make. It looks at the two
+// bytes on each side.
+type cutTable struct {
+	pairs [1 << 16 / 64]uint64 // the byte before and the byte behind a place inside a token
+	quads []uint64             // hashed: two and two
+}
+
+const cutQuadBits = 19
+
+func newCutTable(m *bpe, f *fastBPE) *cutTable {
+	c := &cutTable{quads: make([]uint64, 1<<cutQuadBits/64)}
+	var b []byte
+	made := make([]bool, len(m.vocab.tokens))
+	for _, id := range f.results {
+		if made[id] {
+			continue
+		}
+		made[id] = true
+		b = appendTokenBytes(b[:0], m.vocab.tokens[id])
+		for i := 1; i < len(b); i++ {
+			if i >= 2 && i+2 <= len(b) {
+				q := cutQuad(uint32(b[i-2]) | uint32(b[i-1])<<8 | uint32(b[i])<<16 | uint32(b[i+1])<<24)
+				c.quads[q/64] |= 1 << (q % 64)
+				continue
+			}
+			p := uint32(b[i-1])<<8 | uint32(b[i])
+			c.pairs[p/64] |= 1 << (p % 64)
+		}
+	}
+	return c
+}
+
+func cutQuad(x uint32) uint32 { return x * 0x9E3779B1 >> (32 - cutQuadBits) }
+
+// free tells whether s can be cut before s[i]; 2 ≤ i ≤ len(s)−2.
+func (c *cutTable) free(s string, i int) bool {
+	p := uint32(s[i-1])<<8 | uint32(s[i])
+	if c.pairs[p/64]>>(p%64)&1 != 0 {
+		return false
+	}
+	q := cutQuad(uint32(s[i-2]) | uint32(s[i-1])<<8 | uint32(s[i])<<16 | uint32(s[i+1])<<24)
+	return c.quads[q/64]>>(q%64)&1 == 0
+}
+
+// finderPlan finds added tokens without looking at every byte: by what the
+// tokens with one first byte have in common.
+type finderPlan struct {
+	f       *tokenFinder
+	needles []string
+}
+
+// newFinderPlan gives nil for no tokens, and false for tokens with flags.
+func newFinderPlan(f *tokenFinder) (*finderPlan, bool) {
+	if f == nil {
+		return nil, true
+	}
+	p := &finderPlan{f: f}
+	for _, c := range f.firsts {
+		common := f.byFirst[c][0].text
+		for _, t := range f.byFirst[c] {
+			if t.token.LStrip || t.token.RStrip || t.token.SingleWord {
+				return nil, false
+			}
+			for !strings.HasPrefix(t.text, common) {
+				common = common[:len(common)-1]
+			}
+		}
+		p.needles = append(p.needles, common)
+	}
+	return p, true
+}
+
+// each calls text for what lies between the added tokens of s[start:end], and
+// token for those.
+func (p *finderPlan) each(s string, next []int, text func(start, end int), token func(id int32)) []int {
+	next = next[:0]
+	for range p.needles {
+		next = append(next, -1)
+	}
+	done := 0
+	for from := 0; ; {
+		// The place of the next occurrence of each needle; len(s) for none.
+		at, which := len(s), -1
+		for k, needle := range p.needles {
+			if next[k] < from {
+				if i := strings.Index(s[from:], needle); i < 0 {
+					next[k] = len(s)
+				} else {
+					next[k] = from + i
+				}
+			}
+			if next[k] < at {
+				at, which = next[k], k
+			}
+		}
+		if which < 0 {
+			break
+		}
+		t, ok := p.f.at(s, at)
+		if !ok {
+			from = at + 1
+			continue
+		}
+		if done < at {
+			text(done, at)
+		}
+		token(t.token.ID)
+		done = at + len(t.text)
+		from = done
+	}
+	if done < len(s) {
+		text(done, len(s))
+	}
+	return next
+}
+
+// Encoder holds the state that makes encoding fast: a cache of the words that
+// it has met. It may be used by one goroutine at a time.
+type Encoder struct {
+	t       *Tokenizer
+	f       *fastBPE // nil for tokenizers that it does not know
+	cache   wordCache
+	long    longCache
+	symbols []token
+	text    []byte
+	nextRaw []int
+	nextNor []int
+}
+
+// NewEncoder returns an encoder of its own, for a goroutine that encodes much.
+func (t *Tokenizer) NewEncoder() *Encoder {
+	return &Encoder{t: t, f: t.fast}
+}
+
+// AppendEncode appends the ids of text to dst, without special tokens,
+// truncation or padding.
+func (e *Encoder) AppendEncode(dst []int32, text string) []int32 {
+	if e.f == nil {
+		return e.t.appendGeneral(dst, text)
+	}
+	text = validText(text)
+	if e.f.raw == nil {
+		return e.normalized(dst, text)
+	}
+	e.nextRaw = e.f.raw.each(text, e.nextRaw,
+		func(start, end int) { dst = e.normalized(dst, text[start:end]) },
+		func(id int32) { dst = append(dst, id) })
+	return dst
+}
+
+// normalized encodes text between the added tokens that are found as they are.
+func (e *Encoder) normalized(dst []int32, text string) []int32 {
+	if e.f.nfc {
+		text = composeText(text)
+	}
+	if e.f.norm == nil {
+		return e.segment(dst, text, 0, len(text))
+	}
+	e.nextNor = e.f.norm.each(text, e.nextNor,
+		func(start, end int) { dst = e.segment(dst, text, start, end) },
+		func(id int32) { dst = append(dst, id) })
+	return dst
+}
+
+const (
+	lowBytes  = 0x0101010101010101
+	highBits  = 0x8080808080808080
+	lowSeven  = 0x7F7F7F7F7F7F7F7F
+	caseBits  = 0x2020202020202020
+	atLeastA  = lowBytes * (0x80 - 'a')
+	moreThanZ = lowBytes * (0x7F - 'z')
+)
+
+// letters sets the high bit of every byte of x that is an ASCII letter.
+func letters(x uint64) uint64 {
+	c := x&lowSeven | caseBits
+	return (c + atLeastA) &^ (c + moreThanZ) &^ x & highBits
+}
+
+// segment encodes s[i:end], in which there are no added tokens.
+func (e *Encoder) segment(dst []int32, s string, i, end int) []int32 {
+	f := e.f
+	for i < end {
+		if i+16 > len(s) {
+			j := f.scan(s[:end], i)
+			dst = e.wordAtEnd(dst, s[i:j])
+			i = j
+			continue
+		}
+		x0, x1 := load64(s, i), load64(s, i+8)
+		l0, l1 := letters(x0), letters(x1)
+		n := 0
+		stop := ^l0 & highBits
+		if l0&0x80 == 0 && f.prefix[byte(x0)] {
+			stop &^= 0x80
+			if l0&0x8000 == 0 {
+				goto other
+			}
+		}
+		if stop&0x80 != 0 {
+			goto other
+		}
+		if stop != 0 {
+			n = bits.TrailingZeros64(stop) >> 3
+			if x0>>(8*n)&0x80 != 0 {
+				goto other
+			}
+		} else {
+			stop = ^l1 & highBits
+			if stop == 0 {
+				goto other
+			}
+			n = bits.TrailingZeros64(stop) >> 3
+			if x1>>(8*n)&0x80 != 0 {
+				goto other
+			}
+			n += 8
+		}
+		n = min(n, end-i)
+		goto have
+	other:
+		n = f.scan(s[:end], i) - i
+		if n > maxShort {
+			dst = e.longWord(dst, s[i:i+n])
+			i += n
+			continue
+		}
+	have:
+		k0, k1 := x0&shortMask[n][0], x1&shortMask[n][1]|uint64(n)<<56
+		dst = e.shortWord(dst, k0, k1, s[i:i+n])
+		i += n
+	}
+	return dst
+}
+
+// maxShort is the length of the longest word that is a key of the cache.
+const maxShort = 15
+
+// shortMask keeps the first n bytes of two words.
+var shortMask = func() (m [maxShort + 1][2]uint64) {
+	for n := range m {
+		for i := range n {
+			m[n][i/8] |= 0xFF << (8 * (i % 8))
+		}
+	}
+	return m
+}()
+
+// wordCache maps words of up to 15 bytes to their ids: buckets of two entries,
+// one line of the processor's cache each.
+type wordCache struct {
+	buckets []wordBucket
+	shift   uint
+	used    int
+}
+
+type wordBucket [2]wordEntry
+
+// wordEntry is a word and up to four ids. n is their count; above four, ids
+// holds a place and a length in the long cache's list of ids.
+type wordEntry struct {
+	k0, k1 uint64
+	ids    [4]int32
+}
+
+const (
+	minBuckets = 1 << 8
+	maxBuckets = 1 << 15
+	countShift = 24 // in ids[0]: ids are smaller than 1<<24
+	idMask     = 1<<countShift - 1
+)
+
+func wordHash(k0, k1 uint64) uint64 {
+	hi, lo := bits.Mul64(k0^0x9E3779B97F4A7C15, k1^0xC2B2AE3D27D4EB4F)
+	return hi ^ lo
+}
+
+// shortWord appends the ids of a word of at most maxShort bytes, whose key is
+// k0 and k1.
+func (e *Encoder) shortWord(dst []int32, k0, k1 uint64, s string) []int32 {
+	if len(e.cache.buckets) > 0 {
+		b := &e.cache.buckets[wordHash(k0, k1)>>e.cache.shift]
+		w := &b[0]
+		if w.k0 != k0 || w.k1 != k1 {
+			w = &b[1]
+		}
+		if w.k0 == k0 && w.k1 == k1 {
+			n := len(dst)
+			if n+4 <= cap(dst) {
+				count := int(uint32(w.ids[0]) >> countShift)
+				dst = dst[:n+4]
+				*(*[4]int32)(dst[n:]) = w.ids
+				dst[n] &= idMask
+				if count <= 4 {
+					return dst[:n+count]
+				}
+				dst = dst[:n]
+				return append(dst, e.long.ids[w.ids[1]:w.ids[1]+w.ids[2]]...)
+			}
+			dst = slices.Grow(dst, max(4, len(dst)/2, 256))
+			return e.shortWord(dst, k0, k1, s)
+		}
+	}
+	return e.miss(dst, k0, k1, s)
+}
+
+// miss encodes a word that the cache lacks and puts it there.
+func (e *Encoder) miss(dst []int32, k0, k1 uint64, s string) []int32 {
+	n := len(dst)
+	dst = e.bpe(dst, s, k1>>56&cutPart == 0)
+	w := wordEntry{k0: k0, k1: k1}
+	count := len(dst) - n
+	if count <= 4 {
+		copy(w.ids[:], dst[n:])
+		w.ids[0] |= int32(uint32(count) << countShift)
+	} else {
+		w.ids = [4]int32{-1 << countShift, e.long.keep(dst[n:]), int32(count)}
+	}
+	e.cache.put(w)
+	return dst
+}
+
+func (c *wordCache) put(w wordEntry) {
+	if c.used >= len(c.buckets) && len(c.buckets) < maxBuckets {
+		old := c.buckets
+		c.buckets = make([]wordBucket, max(minBuckets, 4*len(old)))
+		c.shift = uint(64 - bits.TrailingZeros(uint(len(c.buckets))))
+		c.used = 0
+		for i := range old {
+			for k := range old[i] {
+				if old[i][k].k1 != 0 {
+					c.put(old[i][k])
+				}
+			}
+		}
+	}
+	b := &c.buckets[wordHash(w.k0, w.k1)>>c.shift]
+	b[1] = b[0]
+	b[0] = w
+	c.used++
+}
+
+// wordAtEnd is for words at the end of the text, where 16 bytes cannot be read.
+func (e *Encoder) wordAtEnd(dst []int32, s string) []int32 {
+	if len(s) > maxShort {
+		return e.longWord(dst, s)
+	}
+	return e.shortWordOf(dst, s, 0)
+}
+
+// cutPart marks keys of parts of words, to which ignore_merges does not apply.
+const cutPart = 0x80
+
+func (e *Encoder) shortWordOf(dst []int32, s string, mark uint64) []int32 {
+	var b [16]byte
+	copy(b[:], s)
+	k := string(b[:])
+	return e.shortWord(dst, load64(k, 0), load64(k, 8)|(uint64(len(s))|mark)<<56, s)
+}
+
+// longWord appends the ids of a word that is no key of the cache.
+func (e *Encoder) longWord(dst []int32, s string) []int32 {
+	if len(s) <= maxLong {
+		if ids, ok := e.long.get(s); ok {
+			return append(dst, ids...)
+		}
+	}
+	n := len(dst)
+	id, ok := int32(0), false
+	if e.f.model.ignoreMerges {
+		id, ok = e.f.wholeID(e, s)
+	}
+	if ok {
+		dst = append(dst, id)
+	} else {
+		dst = e.cut(dst, e.known(s))
+	}
+	if len(s) <= maxLong {
+		e.long.put(s, dst[n:])
+	}
+	return dst
+}
+
+// known returns s without the bytes that have no id.
+func (e *Encoder) known(s string) string {
+	for _, b := range e.f.lacks {
+		if strings.IndexByte(s, b) >= 0 {
+			s = strings.ReplaceAll(s, string([]byte{b}), "")
+		}
+	}
+	return s
+}
+
+// cut encodes a word in parts that no token crosses.
+func (e *Encoder) cut(dst []int32, s string) []int32 {
+	start := 0
+	for i := 2; i+2 <= len(s); i++ {
+		if e.f.cuts.free(s, i) {
+			dst = e.part(dst, s[start:i])
+			start = i
+		}
+	}
+	return e.part(dst, s[start:])
+}
+
+func (e *Encoder) part(dst []int32, s string) []int32 {
+	if len(s) <= maxShort {
+		return e.shortWordOf(dst, s, cutPart)
+	}
+	return e.bpe(dst, s, false)
+}
+
+// wholeID returns the token that is all of s.
+func (f *fastBPE) wholeID(e *Encoder, s string) (int32, bool) {
+	e.text = e.text[:0]
+	for i := range len(s) {
+		e.text = utf8.AppendRune(e.text, byteChar[s[i]])
+	}
+	return f.model.vocab.id(string(e.text))
+}
+
+// bpe merges the bytes of s.
+func (e *Encoder) bpe(dst []int32, s string, whole bool) []int32 {
+	f := e.f
+	if whole && f.model.ignoreMerges {
+		if id, ok := f.wholeID(e, s); ok {
+			return append(dst, id)
+		}
+	}
+	s = e.known(s)
+	if len(s) > 48 {
+		e.symbols = e.symbols[:0]
+		for i := range len(s) {
+			e.symbols = append(e.symbols, token{f.ids[s[i]], span{i, i + 1}})
+		}
+		for _, t := range e.symbols[:f.model.merge(e.symbols)] {
+			dst = append(dst, t.id)
+		}
+		return dst
+	}
+	// Short words: look for the lowest rank again and again. ranks[i] is that
+	// of work[i] and work[i+1].
+	var work [48]uint32
+	var ranks [48]uint32
+	n := len(s)
+	if n == 0 {
+		return dst
+	}
+	work[0] = uint32(f.ids[s[0]])
+	for i := 1; i < n; i++ {
+		work[i] = uint32(f.ids[s[i]])
+		ranks[i-1] = f.first[uint32(s[i-1])<<8|uint32(s[i])]
+	}
+	for n > 1 {
+		best, at := uint32(noMerge), 0
+		for i, r := range ranks[:n-1] {
+			if r < best {
+				best, at = r, i
+			}
+		}
+		if best == noMerge {
+			break
+		}
+		work[at] = uint32(f.results[best])
+		copy(work[at+1:n-1], work[at+2:n])
+		copy(ranks[at:n-2], ranks[at+1:n-1])
+		n--
+		if at > 0 {
+			ranks[at-1] = f.merges.get(work[at-1], work[at])
+		}
+		if at+1 < n {
+			ranks[at] = f.merges.get(work[at], work[at+1])
+		}
+	}
+	for _, id := range work[:n] {
+		dst = append(dst, int32(id))
+	}
+	return dst
+}
+
+// longCache maps longer words to their ids.
+type longCache struct {
+	slots []longEntry
+	count int
+	text  []byte
+	ids   []int32
+}
+
+type longEntry struct {
+	hash         uint64
+	text, ids    int32
+	length, nIDs int32
+}
+
+const (
+	maxLong     = 256     // bytes of a word that is kept
+	maxLongText = 1 << 20 // bytes of all words, then it starts anew
+)
+
+func (c *longCache) get(s string) ([]int32, bool) {
+	if len(c.slots) == 0 {
+		return nil, false
+	}
+	h := hashString(s)
+	mask := uint64(len(c.slots) - 1)
+	for at := h & mask; ; at = (at + 1) & mask {
+		l := &c.slots[at]
+		if l.length == 0 {
+			return nil, false
+		}
+		if l.hash == h && string(c.text[l.text:l.text+l.length]) == s {
+			return c.ids[l.ids : l.ids+l.nIDs], true
+		}
+	}
+}
+
+func (c *longCache) put(s string, ids []int32) {
+	if len(c.text) > maxLongText {
+		clear(c.slots)
+		c.text, c.count = c.text[:0], 0
+	}
+	if 2*(c.count+1) > len(c.slots) {
+		old := c.slots
+		c.slots = make([]longEntry, max(1<<8, 2*len(old)))
+		for _, l := range old {
+			if l.length > 0 {
+				*c.free(l.hash) = l
+			}
+		}
+	}
+	h := hashString(s)
+	*c.free(h) = longEntry{h, int32(len(c.text)), c.keep(ids), int32(len(s)), int32(len(ids))}
+	c.text = append(c.text, s...)
+	c.count++
+}
+
+func (c *longCache) free(h uint64) *longEntry {
+	mask := uint64(len(c.slots) - 1)
+	at := h & mask
+	for c.slots[at].length != 0 {
+		at = (at + 1) & mask
+	}
+	return &c.slots[at]
+}
+
+// keep stores ids for good and returns their place.
+func (c *longCache) keep(ids []int32) int32 {
+	c.ids = append(c.ids, ids...)
+	return int32(len(c.ids) - len(ids))
+}
