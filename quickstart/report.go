@@ -287,8 +287,8 @@ func (r *Report) orderedSamples() []Sample {
 // without its noise.
 func smoothed(points []CurvePoint) []float64 {
 	out := make([]float64, len(points))
-	// About a fiftieth of the run, and exact at its start.
-	decay := 1 - 1/max(float64(len(points))/50, 1)
+	// About a hundredth of the run, and exact at its start.
+	decay := 1 - 1/max(float64(len(points))/100, 1)
 	sum, weight := 0.0, 0.0
 	for i, p := range points {
 		sum = decay*sum + p.Loss

@@ -147,7 +147,7 @@ func roundValues(low, high float64, n int) []float64 {
 	}
 	var values []float64
 	for i := math.Ceil(low/step - 1e-9); i*step <= high+step*1e-9; i++ {
-		values = append(values, i*step)
+		values = append(values, i*step+0) // −0 + 0 is 0
 	}
 	return values
 }

@@ -209,7 +209,7 @@ func TestFigures(t *testing.T) {
 	if got := roundValues(2.9, 8.4, 5); !cmp.Equal(got, []float64{4, 6, 8}) {
 		t.Errorf("roundValues = %v", got)
 	}
-	if got := roundValues(0, 0.021, 5); len(got) != 5 {
+	if got := roundValues(0, 0.021, 5); len(got) != 5 || math.Signbit(got[0]) {
 		t.Errorf("roundValues = %v", got)
 	}
 	points := []CurvePoint{{Loss: 4}, {Loss: 2}}
