@@ -45,6 +45,7 @@ var verbs = []struct {
 	build func() *cobra.Command
 }{
 	{groupData, newDataCommand},
+	{groupModel, newTrainCommand},
 	{groupTools, newCompletionCommand},
 	{groupTools, newVersionCommand},
 }

@@ -1,0 +1,460 @@
+package train
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	"olmo/config"
+	"olmo/model"
+	"olmo/tensor"
+	"olmo/weights"
+)
+
+// The files of a checkpoint folder stepN.
+const (
+	ModelFile     = "model.safetensors" // the weights, with the names of the ai2-olmo package
+	optimFile     = "optim.safetensors" // exp_avg/NAME, exp_avg_sq/NAME, momentum/NAME
+	stateFile     = "train.json"        // State
+	configFile    = "config.yaml"
+	tokenizerFile = "tokenizer.json"
+	manifestFile  = "manifest.json" // Manifest; written last
+)
+
+// Manifest lets a checkpoint check itself.
+type Manifest struct {
+	Format        string            `json:"format"`
+	Step          int               `json:"step"`
+	Tokens        int64             `json:"tokens"`
+	Kind          string            `json:"kind"`
+	WeightsDigest Hash              `json:"weights_digest"`
+	Chain         Hash              `json:"chain"`
+	Files         map[string]Hash   `json:"files"`   // SHA-256 of the small files
+	Tensors       map[string]sumMap `json:"tensors"` // and of each tensor of the others
+}
+
+type sumMap map[string]Hash
+
+const manifestFormat = "olmo checkpoint 1"
+
+// kind says how long a checkpoint is kept.
+type kind string
+
+const (
+	kept      kind = "sharded"   // save_interval: the last save_num_checkpoints_to_keep
+	permanent kind = "unsharded" // save_interval_unsharded: save_num_unsharded_checkpoints_to_keep
+	ephemeral kind = "ephemeral" // save_interval_ephemeral: until the next checkpoint
+)
+
+// ErrCorrupt is what loading a damaged checkpoint returns.
+var ErrCorrupt = errors.New("the checkpoint is damaged")
+
+// checkpoints writes a run's checkpoints, one at a time, beside the training.
+type checkpoints struct {
+	dir  string
+	last int // step of the newest, −1 for none
+	done chan error
+}
+
+// open prepares the folder: unfinished checkpoints of a killed run are removed.
+func (c *checkpoints) open(t *Trainer) error {
+	c.dir, c.last = t.cfg.SaveFolder, -1
+	if t.continues() {
+		c.last = t.state.Step
+	}
+	entries, err := os.ReadDir(c.dir)
+	if err != nil {
+		return fmt.Errorf("opening save_folder: %w", err)
+	}
+	for _, e := range entries {
+		if name := e.Name(); strings.HasPrefix(name, ".step") && strings.HasSuffix(name, ".tmp") {
+			if err := os.RemoveAll(filepath.Join(c.dir, name)); err != nil {
+				return fmt.Errorf("removing an unfinished checkpoint: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// wait returns when no checkpoint is being written, with the error of the last.
+func (c *checkpoints) wait() error {
+	if c.done == nil {
+		return nil
+	}
+	err := <-c.done
+	c.done = nil
+	return err
+}
+
+// save copies the state of the run and writes it as stepN while training goes on.
+func (t *Trainer) save(k kind) error {
+	c := &t.checkpoints
+	if err := c.wait(); err != nil {
+		return err
+	}
+	if n := t.cfg.SaveIntervalUnsharded; k == kept && n != nil && t.state.Step%*n == 0 {
+		k = permanent
+	}
+	w := &writer{dir: c.dir, kind: k, state: t.state, config: t.cfg, keep: map[kind]int{kept: t.cfg.SaveNumCheckpoints, permanent: t.cfg.SaveNumUnsharded}}
+	for _, p := range t.params {
+		v, err := t.dev.Read(p.Name)
+		if err != nil {
+			return fmt.Errorf("saving step %d: %w", t.state.Step, err)
+		}
+		w.model = append(w.model, weights.Named{Name: p.Name, Tensor: tensor.FromFloat32(p.Shape, v)})
+	}
+	err := t.eachState(func(name string, p model.Param) error {
+		v, err := t.dev.Read(name)
+		w.optim = append(w.optim, weights.Named{Name: name, Tensor: tensor.FromFloat32(p.Shape, v)})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("saving step %d: %w", t.state.Step, err)
+	}
+	if t.log != nil {
+		if err := t.log.Sync(); err != nil {
+			return fmt.Errorf("saving step %d: %w", t.state.Step, err)
+		}
+	}
+	c.last = t.state.Step
+	c.done = make(chan error, 1)
+	go func(done chan error) { done <- w.write() }(c.done)
+	return nil
+}
+
+// eachState calls f for every value that the optimiser keeps.
+func (t *Trainer) eachState(f func(name string, p model.Param) error) error {
+	for _, g := range t.groups {
+		for _, p := range g.Params {
+			for _, name := range t.cfg.Optimizer.stateNames(g, p) {
+				if err := f(name, p); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// writer holds all that one checkpoint is made of.
+type writer struct {
+	dir          string
+	kind         kind
+	state        State
+	config       *Config
+	model, optim []weights.Named
+	keep         map[kind]int
+}
+
+func (w *writer) write() error {
+	name := fmt.Sprintf("step%d", w.state.Step)
+	tmp, final := filepath.Join(w.dir, "."+name+".tmp"), filepath.Join(w.dir, name)
+	fail := func(err error) error {
+		return fmt.Errorf("saving %s: %w\nhint: the checkpoints before it are whole; free space or choose another save_folder, then continue with try_load_latest_save=true", final, errors.Join(err, os.RemoveAll(tmp)))
+	}
+	if err := os.RemoveAll(tmp); err != nil {
+		return fail(err)
+	}
+	if err := os.Mkdir(tmp, 0o777); err != nil {
+		return fail(err)
+	}
+	if err := w.fill(tmp); err != nil {
+		return fail(err)
+	}
+	// A step that exists is one that a run before this one, or a damaged disk, left.
+	old := filepath.Join(w.dir, "."+name+".old.tmp")
+	if exists(final) {
+		if err := os.Rename(final, old); err != nil {
+			return fail(err)
+		}
+	}
+	if err := os.Rename(tmp, final); err != nil {
+		return fail(err)
+	}
+	if err := errors.Join(syncDir(w.dir), point(filepath.Join(w.dir, "latest"), name), os.RemoveAll(old)); err != nil {
+		return fmt.Errorf("saving %s: %w", final, err)
+	}
+	return w.retire(name)
+}
+
+// fill writes the files of a checkpoint, the manifest last.
+func (w *writer) fill(dir string) error {
+	m := Manifest{Format: manifestFormat, Step: w.state.Step, Tokens: w.state.Tokens, Kind: string(w.kind), Chain: w.state.Chain, Files: map[string]Hash{}, Tensors: map[string]sumMap{}}
+	for file, tensors := range map[string][]weights.Named{ModelFile: w.model, optimFile: w.optim} {
+		sums, err := weights.Sums(tensors)
+		if err != nil {
+			return err
+		}
+		m.Tensors[file] = sumMap{}
+		for _, s := range sums {
+			m.Tensors[file][s.Name] = s.SHA256[:]
+		}
+		if file == ModelFile {
+			d := weights.DigestSums(sums)
+			m.WeightsDigest = d[:]
+		}
+		if err := weights.WriteSafetensors(filepath.Join(dir, file), tensors, map[string]string{"format": "pt"}); err != nil {
+			return err
+		}
+	}
+	if err := config.Write(filepath.Join(dir, configFile), w.config); err != nil {
+		return err
+	}
+	if err := writeJSON(filepath.Join(dir, stateFile), w.state); err != nil {
+		return err
+	}
+	small := []string{configFile, stateFile}
+	if id := w.config.Tokenizer.Identifier; strings.HasSuffix(id, ".json") {
+		text, err := os.ReadFile(id)
+		if err == nil {
+			err = writeFile(filepath.Join(dir, tokenizerFile), text)
+			small = append(small, tokenizerFile)
+		} else if errors.Is(err, fs.ErrNotExist) {
+			err = nil // the tokenizer is not needed to train
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, file := range small {
+		h, err := hashFile(filepath.Join(dir, file))
+		if err != nil {
+			return err
+		}
+		m.Files[file] = h
+	}
+	if err := writeJSON(filepath.Join(dir, manifestFile), m); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// retire removes checkpoints that the keep-counts give up, never the newest.
+func (w *writer) retire(newest string) error {
+	steps, err := Steps(w.dir)
+	if err != nil {
+		return err
+	}
+	seen := map[kind]int{}
+	for _, n := range slices.Backward(steps) {
+		name := fmt.Sprintf("step%d", n)
+		m, err := readManifest(filepath.Join(w.dir, name))
+		if err != nil || n > w.state.Step {
+			continue // not ours to judge
+		}
+		k := kind(m.Kind)
+		seen[k]++
+		keep, limited := w.keep[k]
+		drop := limited && keep >= 0 && seen[k] > max(keep, 1) || k == kept && keep == 0 && name != newest || k == ephemeral && name != newest
+		if !drop || name == newest {
+			continue
+		}
+		// Renamed first: a folder half removed must not look like a checkpoint.
+		tmp := filepath.Join(w.dir, "."+name+".old.tmp")
+		if err := errors.Join(os.Rename(filepath.Join(w.dir, name), tmp), os.RemoveAll(tmp)); err != nil {
+			return fmt.Errorf("removing %s, which is no longer kept: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// Steps lists the steps of the checkpoints in a run folder, ascending.
+func Steps(dir string) ([]int, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("listing checkpoints: %w", err)
+	}
+	var steps []int
+	for _, e := range entries {
+		digits, ok := strings.CutPrefix(e.Name(), "step")
+		if n, err := strconv.Atoi(digits); ok && err == nil && e.IsDir() && n >= 0 && strconv.Itoa(n) == digits {
+			steps = append(steps, n)
+		}
+	}
+	slices.Sort(steps)
+	return steps, nil
+}
+
+// Latest returns the folder of the checkpoint that a run folder's latest leads to, or
+// of its highest step; an error that is fs.ErrNotExist when there is none.
+func Latest(dir string) (string, error) {
+	candidates, err := candidates(dir)
+	if err != nil {
+		return "", err
+	}
+	if len(candidates) == 0 {
+		return "", fmt.Errorf("%s holds no checkpoint (stepN): %w", dir, fs.ErrNotExist)
+	}
+	return candidates[0], nil
+}
+
+// candidates lists a run's checkpoint folders in the order in which to try them:
+// latest, the steps before it, newest first, then the later ones.
+func candidates(dir string) ([]string, error) {
+	steps, err := Steps(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	latest := -1
+	if name, err := pointee(filepath.Join(dir, "latest")); err == nil {
+		if n, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(name), "step")); err == nil {
+			latest = n
+		}
+	}
+	var before, after []string
+	for _, n := range slices.Backward(steps) {
+		path := filepath.Join(dir, fmt.Sprintf("step%d", n))
+		if latest >= 0 && n > latest {
+			after = append(after, path)
+		} else {
+			before = append(before, path)
+		}
+	}
+	return append(before, after...), nil
+}
+
+// point makes the link at path lead to name, at once. Windows lets few users make
+// links: there it is a file that holds the name.
+func point(path, name string) error {
+	tmp := filepath.Join(filepath.Dir(path), ".latest.tmp")
+	if err := os.RemoveAll(tmp); err != nil {
+		return err
+	}
+	var err error
+	if runtime.GOOS == "windows" {
+		err = writeFile(tmp, []byte(name+"\n"))
+	} else {
+		err = os.Symlink(name, tmp)
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func pointee(path string) (string, error) {
+	if name, err := os.Readlink(path); err == nil {
+		return name, nil
+	}
+	text, err := os.ReadFile(path)
+	return strings.TrimSpace(string(text)), err
+}
+
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // folders cannot be synced there
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func writeFile(path string, text []byte) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+func writeJSON(path string, v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(path, append(text, '\n'))
+}
+
+func hashFile(path string) (Hash, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return nil, err
+	}
+	return h.Sum(nil), nil
+}
+
+func readManifest(dir string) (*Manifest, error) {
+	text, err := os.ReadFile(filepath.Join(dir, manifestFile))
+	if err != nil {
+		return nil, err
+	}
+	var m Manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, manifestFile), err)
+	}
+	if m.Format != manifestFormat {
+		return nil, fmt.Errorf("%s: format %q, this program reads %q", filepath.Join(dir, manifestFile), m.Format, manifestFormat)
+	}
+	return &m, nil
+}
+
+// CheckCheckpoint reads a whole checkpoint folder and compares it with its manifest.
+// Damage gives an error that is ErrCorrupt.
+func CheckCheckpoint(dir string) (*Manifest, error) {
+	m, err := readManifest(dir)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", dir, ErrCorrupt, err)
+	}
+	for file, want := range m.Files {
+		got, err := hashFile(filepath.Join(dir, file))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w: %w", dir, ErrCorrupt, err)
+		}
+		if !slices.Equal(got, want) {
+			return nil, fmt.Errorf("%s: %w: %s has SHA-256 %v, the manifest says %v", dir, ErrCorrupt, file, got, want)
+		}
+	}
+	for file, sums := range m.Tensors {
+		if err := checkTensors(filepath.Join(dir, file), sums); err != nil {
+			return nil, fmt.Errorf("%s: %w: %w", dir, ErrCorrupt, err)
+		}
+	}
+	return m, nil
+}
+
+func checkTensors(path string, sums sumMap) error {
+	set, err := weights.Open(path)
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	for _, name := range set.Names() {
+		if _, ok := sums[name]; !ok {
+			return fmt.Errorf("%s holds %s, of which the manifest knows nothing", path, name)
+		}
+	}
+	for name, want := range sums {
+		v, err := set.Tensor(name)
+		if err != nil {
+			return err
+		}
+		if got := sha256.Sum256(v.Data); !slices.Equal(got[:], want) {
+			return fmt.Errorf("%s: %s has SHA-256 %s, the manifest says %v", path, name, hex.EncodeToString(got[:]), want)
+		}
+	}
+	return nil
+}

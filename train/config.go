@@ -1,0 +1,551 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"olmo/config"
+	"olmo/data/tokens"
+	"olmo/model"
+)
+
+// Config is TrainConfig of the ai2-olmo package (olmo/config.py, 0.6.0) with its keys
+// and defaults, and our own keys at the end. Keys that mean nothing here are
+// accepted; Config.WithoutEffect names them.
+type Config struct {
+	RunName                     string            `yaml:"run_name"`
+	Seed                        uint64            `yaml:"seed"`
+	Epoch                       *int              `yaml:"epoch"`
+	DryRun                      bool              `yaml:"dry_run"`
+	Model                       model.AI2         `yaml:"model"`
+	Optimizer                   OptimizerConfig   `yaml:"optimizer"`
+	Scheduler                   SchedulerConfig   `yaml:"scheduler"`
+	Data                        DataConfig        `yaml:"data"`
+	RestoreDataloader           bool              `yaml:"restore_dataloader"`
+	FastForwardBatches          *int              `yaml:"fast_forward_batches"`
+	Evaluators                  []EvaluatorConfig `yaml:"evaluators"`
+	EvalInterval                int               `yaml:"eval_interval"`
+	Tokenizer                   TokenizerConfig   `yaml:"tokenizer"`
+	SaveFolder                  string            `yaml:"save_folder"`
+	RemoteSaveFolder            string            `yaml:"remote_save_folder"`
+	CanceledCheckInterval       int               `yaml:"canceled_check_interval"`
+	SaveInterval                *int              `yaml:"save_interval"`
+	SaveIntervalUnsharded       *int              `yaml:"save_interval_unsharded"`
+	SaveIntervalEphemeral       *int              `yaml:"save_interval_ephemeral"`
+	SaveNumCheckpoints          int               `yaml:"save_num_checkpoints_to_keep"`
+	SaveNumUnsharded            int               `yaml:"save_num_unsharded_checkpoints_to_keep"`
+	SaveOverwrite               bool              `yaml:"save_overwrite"`
+	ForceSaveUnsharded          bool              `yaml:"force_save_unsharded"`
+	NoPreTrainCheckpoint        bool              `yaml:"no_pre_train_checkpoint"`
+	LoadPath                    string            `yaml:"load_path"`
+	LoadPathShardedCheckpointer *string           `yaml:"load_path_sharded_checkpointer"`
+	TryLoadLatestSave           bool              `yaml:"try_load_latest_save"`
+	ResetOptimizerState         bool              `yaml:"reset_optimizer_state"`
+	ResetTrainerState           bool              `yaml:"reset_trainer_state"`
+	ShardedCheckpointer         string            `yaml:"sharded_checkpointer"`
+	NewStyleCheckpoints         *bool             `yaml:"new_style_checkpoints"`
+	MaxDuration                 Duration          `yaml:"max_duration"`
+	GlobalTrainBatchSize        int               `yaml:"global_train_batch_size"`
+	DeviceTrainBatchSize        *int              `yaml:"device_train_batch_size"`
+	DeviceTrainMicrobatchSize   int               `yaml:"device_train_microbatch_size"`
+	DeviceEvalBatchSize         int               `yaml:"device_eval_batch_size"`
+	EvalSubsetNumBatches        int               `yaml:"eval_subset_num_batches"`
+	EvalOnLoad                  bool              `yaml:"eval_on_load"`
+	DeviceTrainGradAccum        *int              `yaml:"device_train_grad_accum"`
+	MaxGradNorm                 *float64          `yaml:"max_grad_norm"`
+	MaxGradNormRatio            *float64          `yaml:"max_grad_norm_ratio"`
+	Precision                   Precision         `yaml:"precision"`
+	Wandb                       *WandbConfig      `yaml:"wandb"`
+	SpeedMonitor                SpeedConfig       `yaml:"speed_monitor"`
+	ConsoleLogInterval          int               `yaml:"console_log_interval"`
+	Gen1GCInterval              *int              `yaml:"gen1_gc_interval"`
+	Compile                     *CompilerConfig   `yaml:"compile"`
+	DistributedStrategy         *string           `yaml:"distributed_strategy"`
+	FSDP                        *FSDPConfig       `yaml:"fsdp"`
+	DDP                         *DDPConfig        `yaml:"ddp"`
+	Single                      SingleConfig      `yaml:"single"`
+	SoftmaxAuxiliaryLoss        bool              `yaml:"softmax_auxiliary_loss"`
+	AuxiliaryLossMultiplier     *float64          `yaml:"auxiliary_loss_multiplier"`
+	TimeLimit                   *float64          `yaml:"time_limit"`
+	ExtraStepsAfterCancel       int               `yaml:"extra_steps_after_cancel"`
+	EarlyStoppingFactor         *float64          `yaml:"early_stopping_factor"`
+	SaveDataIndices             bool              `yaml:"save_data_indices"`
+	PythonProfiling             bool              `yaml:"python_profiling"`
+	TorchProfiling              bool              `yaml:"torch_profiling"`
+	StopAt                      *int              `yaml:"stop_at"`
+	StopAfter                   *int              `yaml:"stop_after"`
+	ActivationCheckpointing     *string           `yaml:"activation_checkpointing"`
+	FusedLoss                   *bool             `yaml:"fused_loss"`
+	HFDatasetsCacheDir          string            `yaml:"hf_datasets_cache_dir"`
+	ModuleOutputsSaveSteps      []int             `yaml:"module_outputs_save_steps"`
+
+	// Our own keys.
+
+	// InitWeights is a file of weights, with the names of the ai2-olmo package, to
+	// start from instead of init_fn.
+	InitWeights string `yaml:"init_weights"`
+	// LossDenominator says what the sum of the losses is divided by: batch (OLMo: all
+	// B·T tokens, masked or not) or labels (the tokens that have a target).
+	LossDenominator string `yaml:"loss_denominator"`
+	// SampleInterval is how often, in steps, Options.Sample is called; 0 never.
+	SampleInterval int `yaml:"sample_interval"`
+}
+
+// OptimizerConfig is OLMo's, with muon as one more name and its rates.
+type OptimizerConfig struct {
+	Name                string     `yaml:"name"` // adamw, lionw; ours: muon
+	LearningRate        float64    `yaml:"learning_rate"`
+	WeightDecay         float64    `yaml:"weight_decay"`
+	Betas               [2]float64 `yaml:"betas"`
+	Eps                 float64    `yaml:"eps"`
+	NoDecayNormAndBias  *bool      `yaml:"no_decay_norm_and_bias"`
+	SelectiveUpdates    bool       `yaml:"selective_updates"`
+	DecayNormAndBias    bool       `yaml:"decay_norm_and_bias"`
+	DecayEmbeddings     bool       `yaml:"decay_embeddings"`
+	MetricsLogInterval  *int       `yaml:"metrics_log_interval"`
+	RecordUpdateMetrics bool       `yaml:"record_update_metrics"`
+
+	// Muon's: learning_rate is that of the matrices in the blocks; these are AdamW's for
+	// norms and biases (default: learning_rate), the embedding and the head (default:
+	// adamw_learning_rate).
+	Momentum              float64  `yaml:"momentum"`
+	AdamWLearningRate     *float64 `yaml:"adamw_learning_rate"`
+	EmbeddingLearningRate *float64 `yaml:"embedding_learning_rate"`
+	HeadLearningRate      *float64 `yaml:"head_learning_rate"`
+}
+
+// SchedulerConfig is OLMo's, with wsd as one more name.
+type SchedulerConfig struct {
+	Name                string   `yaml:"name"`
+	Units               string   `yaml:"units"` // steps, tokens
+	TWarmup             float64  `yaml:"t_warmup"`
+	TMax                *float64 `yaml:"t_max"`
+	AlphaF              float64  `yaml:"alpha_f"`
+	GradClipWarmupSteps *float64 `yaml:"grad_clip_warmup_steps"`
+	GradClipWarmupFac   *float64 `yaml:"grad_clip_warmup_factor"`
+	WarmupMinLR         *float64 `yaml:"warmup_min_lr"`
+
+	// DecayFraction of the run, at its end, is what wsd decays over, in the form of
+	// DecayShape: linear, sqrt (1 − √x) or cosine.
+	DecayFraction float64 `yaml:"decay_fraction"`
+	DecayShape    string  `yaml:"decay_shape"`
+}
+
+// DataConfig says what is trained on, or evaluated on.
+type DataConfig struct {
+	Paths                 []string              `yaml:"paths"`
+	MemmapDType           string                `yaml:"memmap_dtype"`
+	Datasets              map[string][]string   `yaml:"datasets"`
+	LabelMaskPaths        []string              `yaml:"label_mask_paths"`
+	PadDirection          string                `yaml:"pad_direction"`
+	GenerateAttentionMask bool                  `yaml:"generate_attention_mask"`
+	GenerateDocLengths    bool                  `yaml:"generate_doc_lengths"`
+	NumWorkers            int                   `yaml:"num_workers"`
+	DropLast              bool                  `yaml:"drop_last"`
+	PinMemory             bool                  `yaml:"pin_memory"`
+	PrefetchFactor        *int                  `yaml:"prefetch_factor"`
+	PersistentWorkers     bool                  `yaml:"persistent_workers"`
+	Timeout               int                   `yaml:"timeout"`
+	Seed                  *uint64               `yaml:"seed"`
+	InstanceFilter        *InstanceFilterConfig `yaml:"instance_filter"`
+	CustomDataset         any                   `yaml:"custom_dataset"`
+}
+
+// SetDefaults gives OLMo's defaults.
+func (d *DataConfig) SetDefaults() { d.MemmapDType, d.PadDirection = string(tokens.Uint16), "right" }
+
+// InstanceFilterConfig masks instances that repeat themselves.
+type InstanceFilterConfig struct {
+	RepetitionMaxPeriod int `yaml:"repetition_max_period"`
+	RepetitionMinPeriod int `yaml:"repetition_min_period"`
+	RepetitionMaxCount  int `yaml:"repetition_max_count"`
+}
+
+// SetDefaults gives OLMo's defaults.
+func (f *InstanceFilterConfig) SetDefaults() {
+	d := tokens.DefaultInstanceFilter
+	f.RepetitionMinPeriod, f.RepetitionMaxPeriod, f.RepetitionMaxCount = d.MinPeriod, d.MaxPeriod, d.MaxCount
+}
+
+// EvaluatorConfig is one evaluation in the loop.
+type EvaluatorConfig struct {
+	Label               string     `yaml:"label"`
+	Type                string     `yaml:"type"` // lm, downstream
+	Data                DataConfig `yaml:"data"`
+	DeviceEvalBatchSize *int       `yaml:"device_eval_batch_size"`
+	SubsetNumBatches    *int       `yaml:"subset_num_batches"`
+}
+
+// SetDefaults gives OLMo's defaults.
+func (e *EvaluatorConfig) SetDefaults() {
+	e.Type = "lm"
+	e.Data.SetDefaults()
+}
+
+// TokenizerConfig names the tokenizer that made the token files. Training does not
+// need it; where it is a file, checkpoints carry a copy.
+type TokenizerConfig struct {
+	Identifier        string `yaml:"identifier"`
+	TruncateDirection string `yaml:"truncate_direction"`
+}
+
+// WandbConfig shapes the offline export for Weights & Biases.
+type WandbConfig struct {
+	Project      string   `yaml:"project"`
+	Entity       string   `yaml:"entity"`
+	Group        string   `yaml:"group"`
+	Name         string   `yaml:"name"`
+	Tags         []string `yaml:"tags"`
+	LogArtifacts bool     `yaml:"log_artifacts"`
+	RankZeroOnly bool     `yaml:"rank_zero_only"`
+	LogInterval  int      `yaml:"log_interval"`
+}
+
+// SetDefaults gives OLMo's defaults.
+func (w *WandbConfig) SetDefaults() {
+	w.Entity, w.Tags, w.RankZeroOnly, w.LogInterval = "ai2-llm", []string{"watching"}, true, 1
+}
+
+// SpeedConfig says over how many steps speeds are averaged.
+type SpeedConfig struct {
+	WindowSize        int      `yaml:"window_size"`
+	GPUFlopsAvailable *float64 `yaml:"gpu_flops_available"`
+}
+
+// CompilerConfig has no effect: graphs are always compiled here.
+type CompilerConfig struct {
+	Mode      *string `yaml:"mode"`
+	Fullgraph bool    `yaml:"fullgraph"`
+	Backend   string  `yaml:"backend"`
+	Dynamic   *bool   `yaml:"dynamic"`
+}
+
+// SetDefaults gives OLMo's defaults.
+func (c *CompilerConfig) SetDefaults() { c.Backend = "inductor" }
+
+// FSDPConfig has no effect on one device.
+type FSDPConfig struct {
+	UseOrigParams    bool    `yaml:"use_orig_params"`
+	ShardingStrategy string  `yaml:"sharding_strategy"`
+	WrappingStrategy *string `yaml:"wrapping_strategy"`
+	Precision        *string `yaml:"precision"`
+	HybridReplicas   *int    `yaml:"hybrid_sharding_num_model_replicas"`
+}
+
+// SetDefaults gives OLMo's defaults.
+func (f *FSDPConfig) SetDefaults() {
+	pure := "pure"
+	f.UseOrigParams, f.ShardingStrategy, f.Precision = true, "FULL_SHARD", &pure
+}
+
+// DDPConfig has no effect on one device.
+type DDPConfig struct {
+	GradSyncMode     string `yaml:"grad_sync_mode"`
+	FindUnusedParams bool   `yaml:"find_unused_params"`
+}
+
+// SetDefaults gives OLMo's defaults.
+func (d *DDPConfig) SetDefaults() { d.GradSyncMode = "batch" }
+
+// SingleConfig names the one device; only this machine's is served.
+type SingleConfig struct {
+	Device string `yaml:"device"`
+}
+
+// DefaultConfig returns OLMo's defaults.
+func DefaultConfig() *Config {
+	saveInterval, gc, fsdp, zmul := 1000, 1, "fsdp", 1e-4
+	c := &Config{
+		Seed: 6198, Model: model.DefaultAI2(),
+		Optimizer:         OptimizerConfig{Name: "lionw", LearningRate: 1e-4, WeightDecay: 0.01, Betas: [2]float64{0.9, 0.95}, Eps: 1e-5, Momentum: 0.95},
+		Scheduler:         SchedulerConfig{Name: "cosine_with_warmup", Units: "steps", TWarmup: 100, AlphaF: 0.1, DecayFraction: 0.1, DecayShape: "linear"},
+		RestoreDataloader: true, EvalInterval: 1000, Tokenizer: TokenizerConfig{Identifier: "gpt2", TruncateDirection: "right"},
+		SaveFolder: "./", CanceledCheckInterval: 50, SaveInterval: &saveInterval, SaveNumCheckpoints: -1, SaveNumUnsharded: -1,
+		ShardedCheckpointer: "torch_legacy", MaxDuration: Duration{Steps: 10000}, GlobalTrainBatchSize: 512,
+		DeviceTrainMicrobatchSize: 16, DeviceEvalBatchSize: 16, EvalSubsetNumBatches: -1, Precision: FP32,
+		SpeedMonitor: SpeedConfig{WindowSize: 100}, ConsoleLogInterval: 1, Gen1GCInterval: &gc, DistributedStrategy: &fsdp,
+		FSDP: &FSDPConfig{}, Single: SingleConfig{Device: "auto"}, AuxiliaryLossMultiplier: &zmul, ExtraStepsAfterCancel: 10,
+		SaveDataIndices: true, LossDenominator: "batch",
+	}
+	c.Data.SetDefaults()
+	c.FSDP.SetDefaults()
+	return c
+}
+
+// LoadConfig reads a YAML file of TrainConfig and merges overrides (a.b=value)
+// over it. Input files that are not found from the current folder are looked for
+// beside the file.
+func LoadConfig(path string, overrides []string) (*Config, error) {
+	c := DefaultConfig()
+	if err := config.Load(path, overrides, c); err != nil {
+		return nil, err
+	}
+	c.lookBeside(filepath.Dir(path))
+	return c, c.Validate()
+}
+
+// lookBeside makes inputs that the current folder lacks relative to dir.
+func (c *Config) lookBeside(dir string) {
+	find := func(p *string) {
+		if *p == "" || filepath.IsAbs(*p) {
+			return
+		}
+		if _, err := os.Stat(*p); !errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+		if beside := filepath.Join(dir, *p); exists(beside) {
+			*p = beside
+		}
+	}
+	data := func(d *DataConfig) {
+		for i := range d.Paths {
+			find(&d.Paths[i])
+		}
+		for i := range d.LabelMaskPaths {
+			find(&d.LabelMaskPaths[i])
+		}
+		for _, paths := range d.Datasets {
+			for i := range paths {
+				find(&paths[i])
+			}
+		}
+	}
+	data(&c.Data)
+	for i := range c.Evaluators {
+		data(&c.Evaluators[i].Data)
+	}
+	for _, p := range []*string{&c.InitWeights, &c.LoadPath, &c.Tokenizer.Identifier} {
+		find(p)
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// Validate checks what can be known without the data, and applies OLMo's fix-ups
+// of old keys.
+func (c *Config) Validate() error {
+	if c.Optimizer.Name == "decoupled_lionw" {
+		c.Optimizer.Name = "lionw"
+	}
+	if no := c.Optimizer.NoDecayNormAndBias; no != nil {
+		c.Optimizer.DecayNormAndBias, c.Optimizer.DecayEmbeddings, c.Optimizer.NoDecayNormAndBias = !*no, !*no, nil
+	}
+	one := func(key, value string, allowed ...string) error {
+		if slices.Contains(allowed, value) {
+			return nil
+		}
+		hint := "one of " + strings.Join(allowed, ", ")
+		if near, ok := config.Nearest(value, allowed); ok {
+			hint = "did you mean " + near + "?"
+		}
+		return fmt.Errorf("%s: %q is not known\nhint: %s", key, value, hint)
+	}
+	positive := func(key string, n int) error {
+		if n > 0 {
+			return nil
+		}
+		return fmt.Errorf("%s is %d, it must be positive", key, n)
+	}
+	errs := []error{
+		one("optimizer.name", c.Optimizer.Name, optimizers...),
+		one("scheduler.name", c.Scheduler.Name, schedules...),
+		one("scheduler.units", c.Scheduler.Units, "steps", "tokens"),
+		one("scheduler.decay_shape", c.Scheduler.DecayShape, "linear", "sqrt", "cosine"),
+		one("loss_denominator", c.LossDenominator, "batch", "labels"),
+		one("data.pad_direction", c.Data.PadDirection, "right", "left"),
+		positive("global_train_batch_size", c.GlobalTrainBatchSize),
+		positive("device_train_microbatch_size", c.DeviceTrainMicrobatchSize),
+		positive("model.max_sequence_length", c.Model.MaxSequenceLength),
+		positive("console_log_interval", c.ConsoleLogInterval),
+		positive("canceled_check_interval", c.CanceledCheckInterval),
+		positive("eval_interval", c.EvalInterval),
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	for key, n := range map[string]*int{"save_interval": c.SaveInterval, "save_interval_unsharded": c.SaveIntervalUnsharded, "save_interval_ephemeral": c.SaveIntervalEphemeral} {
+		if n != nil && *n <= 0 {
+			return fmt.Errorf("%s is %d, it must be positive or null", key, *n)
+		}
+	}
+	switch o := c.Optimizer; {
+	case o.LearningRate < 0 || o.WeightDecay < 0 || o.Eps < 0:
+		return fmt.Errorf("optimizer: learning_rate %g, weight_decay %g and eps %g must not be negative", o.LearningRate, o.WeightDecay, o.Eps)
+	case o.Betas[0] < 0 || o.Betas[0] >= 1 || o.Betas[1] < 0 || o.Betas[1] >= 1 || o.Momentum < 0 || o.Momentum >= 1:
+		return fmt.Errorf("optimizer: betas %v and momentum %g must be at least 0 and less than 1", o.Betas, o.Momentum)
+	case c.Scheduler.DecayFraction < 0 || c.Scheduler.DecayFraction > 1:
+		return fmt.Errorf("scheduler.decay_fraction is %g, it must lie between 0 and 1", c.Scheduler.DecayFraction)
+	case len(c.Data.Paths) > 0 && len(c.Data.Datasets) > 0:
+		return errors.New("data.paths and data.datasets are both set\nhint: keep one of them")
+	case c.Data.CustomDataset != nil:
+		return errors.New("data.custom_dataset names Python code, which cannot run here\nhint: write token files with 'olmo data tokens'")
+	}
+	if _, err := tokens.ParseDType(c.Data.MemmapDType); err != nil {
+		return fmt.Errorf("data.memmap_dtype: %w", err)
+	}
+	if _, err := c.Model.Config(); err != nil {
+		return fmt.Errorf("model: %w", err)
+	}
+	return nil
+}
+
+// WithoutEffect names the keys that differ from their defaults and mean nothing
+// here.
+func (c *Config) WithoutEffect() []string {
+	d := DefaultConfig()
+	var names []string
+	for _, k := range []struct {
+		name      string
+		got, want any
+	}{
+		{"compile", c.Compile, d.Compile},
+		{"distributed_strategy", c.DistributedStrategy, d.DistributedStrategy},
+		{"fsdp", c.FSDP, d.FSDP},
+		{"ddp", c.DDP, d.DDP},
+		{"single.device", c.Single, d.Single},
+		{"activation_checkpointing", c.ActivationCheckpointing, d.ActivationCheckpointing},
+		{"fused_loss", c.FusedLoss, d.FusedLoss},
+		{"gen1_gc_interval", c.Gen1GCInterval, d.Gen1GCInterval},
+		{"sharded_checkpointer", c.ShardedCheckpointer, d.ShardedCheckpointer},
+		{"load_path_sharded_checkpointer", c.LoadPathShardedCheckpointer, d.LoadPathShardedCheckpointer},
+		{"new_style_checkpoints", c.NewStyleCheckpoints, d.NewStyleCheckpoints},
+		{"device_train_batch_size", c.DeviceTrainBatchSize, d.DeviceTrainBatchSize},
+		{"device_train_grad_accum", c.DeviceTrainGradAccum, d.DeviceTrainGradAccum},
+		{"python_profiling", c.PythonProfiling, d.PythonProfiling},
+		{"torch_profiling", c.TorchProfiling, d.TorchProfiling},
+		{"hf_datasets_cache_dir", c.HFDatasetsCacheDir, d.HFDatasetsCacheDir},
+		{"remote_save_folder", c.RemoteSaveFolder, d.RemoteSaveFolder},
+		{"module_outputs_save_steps", c.ModuleOutputsSaveSteps, d.ModuleOutputsSaveSteps},
+		{"data.num_workers", c.Data.NumWorkers, d.Data.NumWorkers},
+		{"data.pin_memory", c.Data.PinMemory, d.Data.PinMemory},
+		{"data.prefetch_factor", c.Data.PrefetchFactor, d.Data.PrefetchFactor},
+		{"data.persistent_workers", c.Data.PersistentWorkers, d.Data.PersistentWorkers},
+		{"data.timeout", c.Data.Timeout, d.Data.Timeout},
+		{"model.init_device", c.Model.InitDevice, d.Model.InitDevice},
+		{"model.flash_attention", c.Model.FlashAttention, d.Model.FlashAttention},
+		{"model.block_group_size", c.Model.BlockGroupSize, d.Model.BlockGroupSize},
+		{"model.precision", c.Model.Precision, d.Model.Precision},
+	} {
+		if !reflect.DeepEqual(k.got, k.want) {
+			names = append(names, k.name)
+		}
+	}
+	return names
+}
+
+// paths lists the token files in the order that numbers the instances: data.paths,
+// or data.datasets by label.
+func (d *DataConfig) paths() []string {
+	if len(d.Paths) > 0 {
+		return d.Paths
+	}
+	var labels, paths []string
+	for label := range d.Datasets {
+		labels = append(labels, label)
+	}
+	slices.Sort(labels)
+	for _, label := range labels {
+		paths = append(paths, d.Datasets[label]...)
+	}
+	return paths
+}
+
+// zmul is the factor of the z-loss, 0 without.
+func (c *Config) zmul() float64 {
+	if !c.SoftmaxAuxiliaryLoss || c.AuxiliaryLossMultiplier == nil {
+		return 0
+	}
+	return *c.AuxiliaryLossMultiplier
+}
+
+func (c *Config) dataSeed() uint64 {
+	if c.Data.Seed != nil {
+		return *c.Data.Seed
+	}
+	return c.Seed
+}
+
+// Precision is how matrix products are computed.
+type Precision string
+
+// The precisions, as OLMo spells them.
+const (
+	FP32    Precision = "fp32"
+	AMPBF16 Precision = "amp_bf16"
+)
+
+// UnmarshalText takes fp32, amp_bf16 and its alias bf16.
+func (p *Precision) UnmarshalText(text []byte) error {
+	switch s := string(text); s {
+	case string(FP32), string(AMPBF16):
+		*p = Precision(s)
+	case "bf16":
+		*p = AMPBF16
+	case "amp_fp16":
+		return errors.New("amp_fp16 is not supported: half precision needs loss scaling\nhint: use amp_bf16")
+	case "null", "":
+		*p = FP32
+	default:
+		return fmt.Errorf("%q is not known\nhint: one of fp32, amp_bf16", s)
+	}
+	return nil
+}
+
+// Duration is max_duration: so many steps, tokens (2e12T) or epochs (1ep). One of
+// its fields is set.
+type Duration struct {
+	Steps  int
+	Tokens int64
+	Epochs int
+}
+
+// UnmarshalText reads 1000, 2e12T or 2ep.
+func (d *Duration) UnmarshalText(text []byte) error {
+	s := string(text)
+	wrong := fmt.Errorf("%q is no duration\nhint: steps as 1000, tokens as 2e9T, epochs as 1ep", s)
+	number := func(s string) (float64, error) {
+		f, err := strconv.ParseFloat(strings.ReplaceAll(s, "_", ""), 64)
+		if err != nil || f < 0 || f > 1e18 || f != math.Trunc(f) {
+			return 0, wrong
+		}
+		return f, nil
+	}
+	*d = Duration{}
+	if n, ok := strings.CutSuffix(s, "ep"); ok {
+		f, err := number(strings.TrimSpace(n))
+		d.Epochs = int(f)
+		return err
+	}
+	if n, ok := strings.CutSuffix(s, "T"); ok {
+		f, err := number(strings.TrimSpace(n))
+		d.Tokens = int64(f)
+		return err
+	}
+	f, err := number(s)
+	d.Steps = int(f)
+	return err
+}
+
+// MarshalText writes what UnmarshalText reads.
+func (d Duration) MarshalText() ([]byte, error) {
+	switch {
+	case d.Epochs > 0:
+		return fmt.Appendf(nil, "%dep", d.Epochs), nil
+	case d.Tokens > 0:
+		return fmt.Appendf(nil, "%dT", d.Tokens), nil
+	}
+	return fmt.Appendf(nil, "%d", d.Steps), nil
+}

@@ -1,0 +1,177 @@
+package train
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"olmo/data/tokens"
+	"olmo/graph"
+)
+
+// openData opens the token files of the config, cut into instances of the model's
+// length.
+func (c *Config) openData() (*tokens.Dataset, error) {
+	d := tokens.DatasetConfig{
+		Paths: c.Data.paths(), LabelMaskPaths: c.Data.LabelMaskPaths, DType: tokens.DType(c.Data.MemmapDType),
+		ChunkSize: c.Model.MaxSequenceLength, DocLens: c.Data.GenerateDocLengths, EOS: int32(c.Model.EOSTokenID),
+	}
+	if f := c.Data.InstanceFilter; f != nil {
+		d.Filter = &tokens.InstanceFilter{MinPeriod: f.RepetitionMinPeriod, MaxPeriod: f.RepetitionMaxPeriod, MaxCount: f.RepetitionMaxCount}
+	}
+	set, err := tokens.OpenDataset(d)
+	if err != nil {
+		return nil, fmt.Errorf("training data: %w", err)
+	}
+	return set, nil
+}
+
+// fingerprint tells whether token files are still the same: a hash of the instances'
+// length, the type, and for each file its size and up to 64 blocks of 4 KiB, evenly
+// spread. Where the files lie does not matter.
+func (c *Config) fingerprint() (string, error) {
+	const block, blocks = 4096, 64
+	h := sha256.New()
+	fmt.Fprintf(h, "%d\x00%s\x00", c.Model.MaxSequenceLength, c.Data.MemmapDType)
+	add := func(path string) error {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		st, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(h, "%d\x00", st.Size())
+		buf := make([]byte, block)
+		last := int64(-1)
+		for i := range int64(blocks) {
+			at := max(st.Size()-block, 0) * i / (blocks - 1)
+			if at == last {
+				continue
+			}
+			last = at
+			n, err := f.ReadAt(buf, at)
+			if err != nil && !errors.Is(err, io.EOF) {
+				return err
+			}
+			h.Write(buf[:n])
+		}
+		return nil
+	}
+	for _, paths := range [][]string{c.Data.paths(), c.Data.LabelMaskPaths} {
+		for _, path := range paths {
+			if err := add(path); err != nil {
+				return "", fmt.Errorf("training data: %w", err)
+			}
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// item is a batch and its place in the run.
+type item struct {
+	tokens.Batch
+	epoch uint64
+	first bool // the first of its epoch that this feeder read
+	err   error
+}
+
+// feeder reads batches ahead of the training step, through the epochs.
+type feeder struct {
+	items chan item
+	stop  chan struct{}
+}
+
+// newFeeder starts reading; epochs counts those to go through, from the first.
+func newFeeder(d *tokens.Dataset, cfg tokens.LoaderConfig, epochs uint64) (*feeder, error) {
+	l, err := tokens.NewLoader(d, cfg)
+	if err != nil {
+		return nil, err
+	}
+	f := &feeder{items: make(chan item, 2), stop: make(chan struct{})}
+	go func() {
+		defer close(f.items)
+		first := true
+		for l.Epoch() < epochs {
+			b, err := l.Next()
+			if errors.Is(err, io.EOF) {
+				if l.Batches() == 0 {
+					return
+				}
+				l.StartEpoch(l.Epoch() + 1)
+				first = true
+				continue
+			}
+			select {
+			case f.items <- item{b, l.Epoch(), first, err}:
+			case <-f.stop:
+				return
+			}
+			if err != nil {
+				return
+			}
+			first = false
+		}
+	}()
+	return f, nil
+}
+
+// next returns the following batch, or io.EOF after the last epoch.
+func (f *feeder) next() (item, error) {
+	i, ok := <-f.items
+	if !ok {
+		return item{}, io.EOF
+	}
+	return i, i.err
+}
+
+func (f *feeder) close() {
+	close(f.stop)
+	for range f.items {
+	}
+}
+
+// inputs turns instances from to to of a batch into what the model's graph takes.
+// The target of a token is the next one of its instance; masked tokens and masked
+// instances are no targets.
+func (i *item) inputs(from, to int) *graph.Batch {
+	T := i.T
+	b := graph.Sequence(i.IDs[from*T:to*T], to-from)
+	b.Targets = make([]int32, 0, (to-from)*T)
+	for n := from; n < to; n++ {
+		for t := range T {
+			target := int32(-1)
+			if t+1 < T && (i.InstanceMask == nil || i.InstanceMask[n]) && (i.LabelMask == nil || i.LabelMask[n*T+t+1]) {
+				target = i.IDs[n*T+t+1]
+			}
+			b.Targets = append(b.Targets, target)
+		}
+		if i.DocLens != nil {
+			first := make([]int32, 0, T)
+			for _, n := range i.DocLens[n] {
+				start := int32(len(first))
+				for range n {
+					first = append(first, start)
+				}
+			}
+			b.Segments[n-from].First = first
+		}
+	}
+	return b
+}
+
+// checkIDs reports an id that the model's embedding lacks.
+func (i *item) checkIDs(d *tokens.Dataset, V int) error {
+	for j, id := range i.IDs {
+		if int(id) >= V {
+			path, start := d.Locate(int(i.Index[j/i.T]))
+			return fmt.Errorf("%s: token %d is id %d, the model's embedding has %d rows\nhint: the files were made with a larger vocabulary, or data.memmap_dtype is wrong", path, start+j%i.T, id, V)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,346 @@
+package train
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"olmo/model"
+	"olmo/tensor"
+	"olmo/weights"
+)
+
+// start gives the model its first weights: those of the newest checkpoint in
+// save_folder (try_load_latest_save), of load_path, of init_weights, or fresh ones.
+func (t *Trainer) start() error {
+	if t.cfg.TryLoadLatestSave {
+		found, err := candidates(t.cfg.SaveFolder)
+		if err != nil {
+			return err
+		}
+		if len(found) > 0 {
+			t.inFolder = true
+			return t.loadFirst(found, loading{optimizer: true, state: true})
+		}
+	}
+	l := loading{optimizer: !t.cfg.ResetOptimizerState, state: !t.cfg.ResetTrainerState}
+	switch path := t.cfg.LoadPath; {
+	case path == "":
+		return t.initialise()
+	case isCheckpoint(path):
+		t.inFolder = same(filepath.Dir(path), t.cfg.SaveFolder)
+		return t.loadFirst([]string{path}, l)
+	default:
+		found, err := candidates(path)
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			return fmt.Errorf("load_path %s holds no checkpoint\nhint: it must be a folder stepN of this program, stepN-unsharded of the ai2-olmo package, or a run folder with such folders", path)
+		}
+		t.inFolder = same(path, t.cfg.SaveFolder)
+		return t.loadFirst(found, l)
+	}
+}
+
+// continues reports whether the run goes on in the folder that it was loaded from.
+func (t *Trainer) continues() bool { return t.inFolder && t.resumed }
+
+func isCheckpoint(dir string) bool {
+	for _, name := range []string{ModelFile, "model.pt"} {
+		if exists(filepath.Join(dir, name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// initialise makes the weights of a new run.
+func (t *Trainer) initialise() error {
+	if path := t.cfg.InitWeights; path != "" {
+		if err := t.loadWeights(path); err != nil {
+			return fmt.Errorf("init_weights: %w", err)
+		}
+	} else {
+		scheme := t.cfg.Model.Init()
+		for _, p := range t.params {
+			w, err := scheme.Weights(t.model, p, t.cfg.Seed)
+			if err != nil {
+				return fmt.Errorf("model: %w", err)
+			}
+			if err := t.dev.Write(p.Name, w); err != nil {
+				return err
+			}
+		}
+	}
+	return t.beginChain()
+}
+
+// beginChain starts the chain of hashes from the weights' digest.
+func (t *Trainer) beginChain() error {
+	var all []weights.Named
+	for _, p := range t.params {
+		v, err := t.dev.Read(p.Name)
+		if err != nil {
+			return err
+		}
+		all = append(all, weights.Named{Name: p.Name, Tensor: tensor.FromFloat32(p.Shape, v)})
+	}
+	d, err := weights.Digest(all)
+	t.state.Chain = d[:]
+	return err
+}
+
+// loading says what is taken from a checkpoint besides the weights.
+type loading struct{ optimizer, state bool }
+
+// loadFirst loads the first folder that is whole, and says which are not.
+func (t *Trainer) loadFirst(dirs []string, l loading) error {
+	var errs []error
+	for _, dir := range dirs {
+		err := t.load(dir, l)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, ErrCorrupt) {
+			return err
+		}
+		errs = append(errs, err)
+		if len(errs) < len(dirs) {
+			t.opt.Warn(fmt.Sprintf("%v; falling back to the checkpoint before it", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// load reads one checkpoint folder, ours or the ai2-olmo package's.
+func (t *Trainer) load(dir string, l loading) error {
+	ours := exists(filepath.Join(dir, manifestFile)) || exists(filepath.Join(dir, stateFile))
+	if !ours {
+		return t.loadAI2(dir, l)
+	}
+	if _, err := CheckCheckpoint(dir); err != nil {
+		return err
+	}
+	if err := t.loadWeights(filepath.Join(dir, ModelFile)); err != nil {
+		return err
+	}
+	var s State
+	text, err := os.ReadFile(filepath.Join(dir, stateFile))
+	if err == nil {
+		err = json.Unmarshal(text, &s)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	if l.optimizer {
+		if err := t.loadOptimizer(filepath.Join(dir, optimFile)); err != nil {
+			return err
+		}
+	}
+	return t.takeState(dir, s, l)
+}
+
+// takeState continues from a checkpoint's state, as far as the config wants.
+func (t *Trainer) takeState(dir string, s State, l loading) error {
+	data := t.state.Data
+	if l.optimizer {
+		t.state.OptimizerSteps = s.OptimizerSteps
+	}
+	if !l.state || !t.cfg.RestoreDataloader && !t.inFolder {
+		return t.beginChain()
+	}
+	if s.Data != "" && s.Data != data {
+		return fmt.Errorf("%s was trained on other token files (fingerprint %.12s, now %.12s)\nhint: restore the files, or start on the new ones with restore_dataloader=false", dir, s.Data, data)
+	}
+	optimizerSteps := t.state.OptimizerSteps
+	if e := t.cfg.Epoch; e != nil && *e != s.Epoch {
+		s.Epoch, s.ExamplesEpoch = *e, 0
+	}
+	t.state = s
+	t.state.Data, t.state.OptimizerSteps = data, optimizerSteps
+	t.resumed = true
+	return nil
+}
+
+// loadWeights reads all parameters from a file of weights.
+func (t *Trainer) loadWeights(path string) error {
+	set, err := weights.Open(path)
+	if err != nil {
+		return fmt.Errorf("reading weights: %w", err)
+	}
+	defer set.Close()
+	for _, p := range t.params {
+		v, err := set.Tensor(p.Name)
+		if err != nil {
+			return fmt.Errorf("reading weights: %w\nhint: is this another model?", err)
+		}
+		if err := t.write(p.Name, p.Shape, v, path); err != nil {
+			return err
+		}
+	}
+	if names := set.Names(); len(names) > len(t.params) {
+		for _, name := range names {
+			if !slices.ContainsFunc(t.params, func(p model.Param) bool { return p.Name == name }) {
+				return fmt.Errorf("reading weights: %s holds %s, which the model lacks\nhint: is this another model?", path, name)
+			}
+		}
+	}
+	return nil
+}
+
+// write puts a tensor on the device after checking its shape.
+func (t *Trainer) write(name string, shape []int, v tensor.Tensor, path string) error {
+	if !slices.Equal(v.Shape, shape) {
+		return fmt.Errorf("reading %s: %s has shape %v, the model expects %v\nhint: is this another model?", path, name, v.Shape, shape)
+	}
+	f, err := v.Float32s()
+	if err != nil {
+		return fmt.Errorf("reading %s: %s: %w", path, name, err)
+	}
+	return t.dev.Write(name, f)
+}
+
+// loadOptimizer reads the optimiser's state from our file.
+func (t *Trainer) loadOptimizer(path string) error {
+	set, err := weights.Open(path)
+	if err != nil {
+		return fmt.Errorf("reading optimiser state: %w", err)
+	}
+	defer set.Close()
+	return t.eachState(func(name string, p model.Param) error {
+		v, err := set.Tensor(name)
+		if err != nil {
+			return fmt.Errorf("reading optimiser state: %w\nhint: another optimizer.name wrote it; reset_optimizer_state=true starts it anew", err)
+		}
+		return t.write(name, p.Shape, v, path)
+	})
+}
+
+// loadAI2 reads an unsharded checkpoint of the ai2-olmo package: model.pt, optim.pt and
+// train.pt, or the same names as safetensors (olmo/checkpoint.py, 0.6.0).
+func (t *Trainer) loadAI2(dir string, l loading) error {
+	file := func(stem string) string {
+		if path := filepath.Join(dir, stem+".safetensors"); exists(path) {
+			return path
+		}
+		return filepath.Join(dir, stem+".pt")
+	}
+	if err := t.loadWeights(file("model")); err != nil {
+		return err
+	}
+	var s State
+	if l.optimizer {
+		n, err := t.loadAI2Optimizer(file("optim"))
+		if err != nil {
+			return err
+		}
+		s.OptimizerSteps = n
+	}
+	if !l.state {
+		return t.takeState(dir, s, l)
+	}
+	path := file("train")
+	tree, err := weights.OpenTree(path)
+	if err != nil {
+		return fmt.Errorf("reading trainer state: %w", err)
+	}
+	defer tree.Close()
+	root, ok := tree.Root.(*weights.Dict)
+	if !ok {
+		return fmt.Errorf("reading trainer state: %s is a %T, not a dict", path, tree.Root)
+	}
+	number := func(key string) int64 {
+		v, _ := root.Get(key)
+		n, isInt := v.(int64)
+		ok = ok && isInt
+		return n
+	}
+	s.Step, s.Epoch, s.ExamplesEpoch = int(number("global_step")), int(number("epoch")), int(number("global_train_examples_seen_this_epoch"))
+	s.Tokens = number("global_train_tokens_seen")
+	if !ok {
+		return fmt.Errorf("reading trainer state: %s lacks one of global_step, epoch, global_train_examples_seen_this_epoch, global_train_tokens_seen", path)
+	}
+	if err := t.beginChain(); err != nil {
+		return err
+	}
+	s.Chain = t.state.Chain
+	return t.takeState(dir, s, l)
+}
+
+// loadAI2Optimizer reads AdamW's moments from torch.optim's state dict and returns the
+// number of updates so far. Its states are numbered through the parameter groups, in
+// which names are sorted, or carry the parameters' names.
+func (t *Trainer) loadAI2Optimizer(path string) (steps int, err error) {
+	tree, err := weights.OpenTree(path)
+	if err != nil {
+		return 0, fmt.Errorf("reading optimiser state: %w", err)
+	}
+	defer tree.Close()
+	wrong := func(what string) error {
+		return fmt.Errorf("reading optimiser state: %s: %s\nhint: reset_optimizer_state=true goes on without it", path, what)
+	}
+	root, ok := tree.Root.(*weights.Dict)
+	if !ok {
+		return 0, wrong("not a dict")
+	}
+	v, _ := root.Get("state")
+	states, ok := v.(*weights.Dict)
+	if !ok {
+		return 0, wrong("it has no state")
+	}
+	i := int64(0)
+	for _, g := range t.groups {
+		if g.Muon {
+			return 0, wrong("it is AdamW's, the config wants Muon's")
+		}
+		for _, p := range g.Params {
+			v, ok := states.Get(i)
+			if !ok {
+				v, ok = states.Get(p.Name)
+			}
+			i++
+			d, isDict := v.(*weights.Dict)
+			if !ok || !isDict {
+				return 0, wrong("it has nothing for " + p.Name)
+			}
+			for _, key := range []string{"exp_avg", "exp_avg_sq"} {
+				v, _ := d.Get(key)
+				n, ok := v.(weights.Named)
+				if !ok {
+					return 0, wrong(p.Name + " has no " + key)
+				}
+				value, err := n.Value()
+				if err != nil {
+					return 0, wrong(err.Error())
+				}
+				if err := t.write(key+"/"+p.Name, p.Shape, value, path); err != nil {
+					return 0, err
+				}
+			}
+			v, _ = d.Get("step")
+			switch s := v.(type) {
+			case int64:
+				steps = int(s)
+			case float64:
+				steps = int(s)
+			case weights.Named:
+				value, err := s.Value()
+				if err != nil {
+					return 0, wrong(err.Error())
+				}
+				f, err := value.Float64s()
+				if err != nil || len(f) != 1 {
+					return 0, wrong(p.Name + " has a step that is no number")
+				}
+				steps = int(f[0])
+			default:
+				return 0, wrong(p.Name + " has no step")
+			}
+		}
+	}
+	return steps, nil
+}

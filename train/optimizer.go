@@ -1,0 +1,137 @@
+package train
+
+import (
+	"slices"
+	"strings"
+
+	"olmo/graph"
+	"olmo/model"
+)
+
+// optimizers are the names of optimizer.name.
+var optimizers = []string{"adamw", "muon"}
+
+// Group is a set of parameters that share a learning rate and a weight decay.
+type Group struct {
+	LearningRate float64 // the full rate, which the schedule scales
+	WeightDecay  float64
+	Params       []model.Param // in byte order of names
+	Muon         bool
+}
+
+// Groups sorts parameters into groups. AdamW has OLMo's two (get_param_groups in
+// olmo/optim.py, 0.6.0): weights of linear layers decay, and by the flags also norms
+// and biases, and embeddings, a tied head among them; the rest does not. Muon's
+// are the matrices in the blocks, then the embedding, the head and the rest, which
+// AdamW trains.
+func (o *OptimizerConfig) Groups(params []model.Param) []Group {
+	var groups []Group
+	if o.Name == "muon" {
+		or := func(p *float64, otherwise float64) float64 {
+			if p != nil {
+				return *p
+			}
+			return otherwise
+		}
+		rest := or(o.AdamWLearningRate, o.LearningRate)
+		groups = []Group{
+			{LearningRate: o.LearningRate, Muon: true},
+			{LearningRate: or(o.EmbeddingLearningRate, rest)},
+			{LearningRate: or(o.HeadLearningRate, rest)},
+			{LearningRate: rest},
+		}
+		for _, p := range params {
+			g := &groups[3]
+			switch {
+			case isMatrix(p):
+				g = &groups[0]
+			case p.Role == model.Embedding:
+				g = &groups[1]
+			case p.Role == model.Head:
+				g = &groups[2]
+			}
+			g.Params = append(g.Params, p)
+		}
+		for i, g := range groups {
+			if len(g.Params) > 0 && o.decays(g.Params[0]) {
+				groups[i].WeightDecay = o.WeightDecay
+			}
+		}
+	} else {
+		groups = []Group{{LearningRate: o.LearningRate, WeightDecay: o.WeightDecay}, {LearningRate: o.LearningRate}}
+		for _, p := range params {
+			i := 1
+			if o.decays(p) {
+				i = 0
+			}
+			groups[i].Params = append(groups[i].Params, p)
+		}
+	}
+	groups = slices.DeleteFunc(groups, func(g Group) bool { return len(g.Params) == 0 })
+	for _, g := range groups {
+		slices.SortFunc(g.Params, func(a, b model.Param) int { return strings.Compare(a.Name, b.Name) })
+	}
+	return groups
+}
+
+func (o *OptimizerConfig) decays(p model.Param) bool {
+	switch p.Role {
+	case model.Norm, model.Bias:
+		return o.DecayNormAndBias
+	case model.Embedding:
+		return o.DecayEmbeddings
+	}
+	return true
+}
+
+// isMatrix reports whether a parameter is a matrix inside a block.
+func isMatrix(p model.Param) bool {
+	return len(p.Shape) == 2 && p.Role != model.Embedding && p.Role != model.Head
+}
+
+// stateNames are the names of the optimiser's state for a parameter.
+func (o *OptimizerConfig) stateNames(g Group, p model.Param) []string {
+	if g.Muon {
+		return []string{"momentum/" + p.Name}
+	}
+	return []string{"exp_avg/" + p.Name, "exp_avg_sq/" + p.Name}
+}
+
+// updateGraph writes one step of the optimiser, after which the gradients are zero.
+// uses gives the gradients of each parameter.
+func (o *OptimizerConfig) updateGraph(groups []Group, uses map[string]int) *graph.Graph {
+	g := graph.New()
+	for i, group := range groups {
+		for _, p := range group.Params {
+			param, grad := g.Param(p.Name, p.Shape...), g.GradNamed(graph.GradName(p.Name, 0), p.Shape...)
+			var state []graph.Value
+			for _, name := range o.stateNames(group, p) {
+				state = append(state, g.State(name, p.Shape...))
+			}
+			if group.Muon {
+				g.Muon(param, grad, state[0], graph.MuonAttr{Group: i, WeightDecay: group.WeightDecay, Momentum: o.Momentum, Blocks: p.Blocks})
+			} else {
+				g.AdamW(param, grad, state[0], state[1], graph.AdamWAttr{Group: i, WeightDecay: group.WeightDecay, Beta1: o.Betas[0], Beta2: o.Betas[1], Eps: o.Eps})
+			}
+			for use := range uses[p.Name] {
+				g.Zero(g.GradNamed(graph.GradName(p.Name, use), p.Shape...))
+			}
+		}
+	}
+	return g
+}
+
+// sumGraph adds the gradients of parameters that are used more than once, the
+// head's before the embedding's. It is nil when there are none.
+func sumGraph(params []model.Param, uses map[string]int) *graph.Graph {
+	var g *graph.Graph
+	for _, p := range params {
+		for use := 1; use < uses[p.Name]; use++ {
+			if g == nil {
+				g = graph.New()
+			}
+			g.Accumulate(g.GradNamed(graph.GradName(p.Name, 0), p.Shape...), g.GradNamed(graph.GradName(p.Name, use), p.Shape...))
+		}
+	}
+	return g
+}

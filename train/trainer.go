@@ -1,0 +1,581 @@
+// Package train trains a model: the loop, optimisers, schedules, data order,
+// checkpoints and metrics, as OLMo trains and resumable to the bit.
+//
+// It follows the ai2-olmo package (olmo/train.py, 0.6.0) step by step; docs/training.md
+// lists what is easy to get wrong.
+package train
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"olmo/config"
+	"olmo/data/tokens"
+	"olmo/device"
+	"olmo/graph"
+	"olmo/internal/kernel"
+	"olmo/model"
+	"olmo/runlog"
+)
+
+// Options are what a caller may add to a run.
+type Options struct {
+	// ConfigPath is the file that the config came from, which the run must not
+	// overwrite.
+	ConfigPath string
+	// Warn is told what the user should know.
+	Warn func(text string)
+	// Progress is called after every step.
+	Progress func(Progress)
+	// Evaluate is called every eval_interval steps and at the end; its results join the
+	// step's record.
+	Evaluate Evaluator
+	// Sample is called every sample_interval steps.
+	Sample Sampler
+}
+
+// Evaluator judges the model in the middle of a run. Its programs may use the
+// trainer's device, whose parameters are the model's.
+type Evaluator interface {
+	Evaluate(ctx context.Context, t *Trainer) (map[string]float64, error)
+}
+
+// Sampler shows what the model writes in the middle of a run.
+type Sampler interface {
+	Sample(ctx context.Context, t *Trainer) error
+}
+
+// Progress is how far a run is.
+type Progress struct {
+	Step, Steps     int
+	Epoch           int
+	Tokens          int64         // seen so far
+	TokensPerSecond float64       // over the last speed_monitor.window_size steps
+	Loss            float64       // cross entropy, nats, with the run's denominator
+	LearningRate    float64       // of group 0
+	GradNorm        float64       // before clipping
+	Left            time.Duration // an estimate
+	Record          runlog.Record // what metrics.jsonl got
+}
+
+// State is where a run stands.
+type State struct {
+	Step          int   `json:"global_step"`
+	Epoch         int   `json:"epoch"`
+	ExamplesEpoch int   `json:"global_train_examples_seen_this_epoch"`
+	Tokens        int64 `json:"global_train_tokens_seen"`
+	// OptimizerSteps counts updates, for AdamW's bias correction: an annealing run goes on
+	// counting while Step starts again.
+	OptimizerSteps int `json:"optimizer_steps"`
+	// Chain is the hash over the steps so far; see Trainer.link.
+	Chain Hash `json:"chain"`
+	// Data is the fingerprint of the token files.
+	Data string `json:"data_fingerprint"`
+	// MinLoss is the least loss after the warm-up, for early_stopping_factor.
+	MinLoss *float64 `json:"min_train_loss,omitempty"`
+}
+
+// Trainer is a run.
+type Trainer struct {
+	cfg    *Config
+	opt    Options
+	model  *model.Config
+	params []model.Param
+	dev    device.Device
+	data   *tokens.Dataset
+	feed   *feeder
+	state  State
+
+	groups            []Group
+	uses              map[string]int // gradients of each parameter
+	gradNames         []string       // in byte order of the parameters
+	loss, sum, update device.Program // sum is nil without tied parameters
+	stopAt, maxSteps  int
+	maxTokens         int64
+	resumed           bool // the step count goes on from a checkpoint
+	inFolder          bool // which lies in save_folder
+	log               *runlog.Log
+	checkpoints       checkpoints
+	speed             speed
+	lastLR            []float64
+}
+
+// Result says how a run ended.
+type Result struct {
+	Step   int
+	Reason Reason
+}
+
+// Reason is why a run ended.
+type Reason string
+
+// The reasons.
+const (
+	Finished     Reason = "finished"
+	Interrupted  Reason = "interrupted" // the context was cancelled; a checkpoint was saved
+	TimeLimit    Reason = "time limit"
+	EarlyStopped Reason = "early stopping"
+)
+
+// New prepares a run on a device: data, model, initial weights or a checkpoint,
+// programs. Nothing is written before Run.
+func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if opt.Warn == nil {
+		opt.Warn = func(string) {}
+	}
+	m, err := cfg.Model.Config()
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	t := &Trainer{cfg: cfg, opt: opt, model: m, params: m.Params(), dev: dev}
+	defer func() {
+		if err != nil {
+			t.Close()
+		}
+	}()
+	if t.data, err = cfg.openData(); err != nil {
+		return nil, err
+	}
+	if t.state.Data, err = cfg.fingerprint(); err != nil {
+		return nil, err
+	}
+	if err := t.compile(); err != nil {
+		return nil, err
+	}
+	if err := t.start(); err != nil {
+		return nil, err
+	}
+	if err := t.plan(); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// compile builds the graphs: the loss with its gradients, the sum of the gradients of
+// a table used twice, and the update.
+func (t *Trainer) compile() error {
+	g := graph.New()
+	t.model.Loss(g, float32(t.cfg.zmul()), true)
+	o := device.Options{Rows: min(t.cfg.DeviceTrainMicrobatchSize, t.cfg.GlobalTrainBatchSize) * t.cfg.Model.MaxSequenceLength, BF16: t.cfg.Precision == AMPBF16}
+	var err error
+	if t.loss, err = t.dev.Compile(g, o); err != nil {
+		return fmt.Errorf("compiling the model: %w", err)
+	}
+	t.uses = map[string]int{}
+	for _, v := range g.Params() {
+		t.uses[g.Info(v).Name] = len(g.Grads(v))
+	}
+	byName := slices.SortedFunc(slices.Values(t.params), func(a, b model.Param) int { return strings.Compare(a.Name, b.Name) })
+	for _, p := range byName {
+		t.gradNames = append(t.gradNames, graph.GradName(p.Name, 0))
+	}
+	o.Rows = 0
+	if s := sumGraph(t.params, t.uses); s != nil {
+		if t.sum, err = t.dev.Compile(s, o); err != nil {
+			return fmt.Errorf("compiling the sum of gradients: %w", err)
+		}
+	}
+	t.groups = t.cfg.Optimizer.Groups(t.params)
+	if t.update, err = t.dev.Compile(t.cfg.Optimizer.updateGraph(t.groups, t.uses), o); err != nil {
+		return fmt.Errorf("compiling the optimiser: %w", err)
+	}
+	return nil
+}
+
+// plan turns max_duration into steps and opens the data where the run stands.
+func (t *Trainer) plan() error {
+	c := t.cfg
+	B := c.GlobalTrainBatchSize
+	perEpoch := t.data.Len() / B
+	if !c.Data.DropLast && perEpoch == 0 {
+		perEpoch = 1
+	}
+	if perEpoch == 0 {
+		return fmt.Errorf("training data: %d instances are not one batch of %d\nhint: lower global_train_batch_size or add data", t.data.Len(), B)
+	}
+	perBatch := int64(B * c.Model.MaxSequenceLength)
+	switch d := c.MaxDuration; {
+	case d.Epochs > 0:
+		t.maxSteps = d.Epochs * perEpoch
+		t.maxTokens = int64(t.maxSteps) * perBatch
+	case d.Tokens > 0:
+		left := max(d.Tokens-t.state.Tokens, 0)
+		t.maxSteps = t.state.Step + int((left+perBatch-1)/perBatch)
+		t.maxTokens = d.Tokens
+	default:
+		t.maxSteps = d.Steps
+		t.maxTokens = t.state.Tokens + int64(max(d.Steps-t.state.Step, 0))*perBatch
+	}
+	// OLMo goes on for ten steps after the end unless stop_at says otherwise.
+	t.stopAt = t.maxSteps + 10
+	if c.StopAt != nil {
+		t.stopAt = *c.StopAt
+	}
+	if c.StopAfter != nil {
+		after := t.state.Step + *c.StopAfter
+		if c.StopAt == nil || after < t.stopAt {
+			t.stopAt = after
+		}
+	}
+	epochs := (t.maxSteps + perEpoch - 1) / perEpoch
+	l := tokens.LoaderConfig{
+		BatchSize: B, Seed: c.dataSeed(), Epoch: uint64(t.state.Epoch), StartIndex: t.state.ExamplesEpoch, DropLast: c.Data.DropLast,
+	}
+	if c.FastForwardBatches != nil && t.resumed {
+		l.StartIndex += *c.FastForwardBatches * B
+		t.state.ExamplesEpoch = l.StartIndex
+	}
+	var err error
+	t.feed, err = newFeeder(t.data, l, uint64(epochs))
+	return err
+}
+
+// Model is the model that is trained.
+func (t *Trainer) Model() *model.Config { return t.model }
+
+// Device holds the parameters under their names.
+func (t *Trainer) Device() device.Device { return t.dev }
+
+// Config is the run's configuration.
+func (t *Trainer) Config() *Config { return t.cfg }
+
+// State is where the run stands.
+func (t *Trainer) State() State { return t.state }
+
+// Steps is the step at which the run ends.
+func (t *Trainer) Steps() int { return t.stopAt }
+
+// Close stops reading data and releases the files. It is needed once, after Run too.
+func (t *Trainer) Close() error {
+	if t.feed != nil {
+		t.feed.close()
+		t.feed = nil
+	}
+	var errs []error
+	errs = append(errs, t.checkpoints.wait())
+	if t.log != nil {
+		errs = append(errs, t.log.Close())
+		t.log = nil
+	}
+	if t.data != nil {
+		errs = append(errs, t.data.Close())
+		t.data = nil
+	}
+	return errors.Join(errs...)
+}
+
+// Run trains to the end. When ctx is cancelled it saves a checkpoint and returns
+// Interrupted without an error.
+func (t *Trainer) Run(ctx context.Context) (r Result, err error) {
+	if err := t.prepareFolder(); err != nil {
+		return Result{t.state.Step, Finished}, err
+	}
+	if !t.resumed && !t.cfg.NoPreTrainCheckpoint || t.cfg.ForceSaveUnsharded {
+		if err := t.save(kept); err != nil {
+			return Result{}, err
+		}
+	}
+	reason := Finished
+	t.speed.start()
+	for t.state.Step < t.stopAt {
+		if ctx.Err() != nil {
+			reason = Interrupted
+			break
+		}
+		rec, err := t.Step()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return Result{t.state.Step, Finished}, errors.Join(err, t.checkpoints.wait())
+		}
+		n := t.state.Step
+		every := func(interval *int) bool { return interval != nil && n%*interval == 0 }
+		if t.opt.Evaluate != nil && (n%t.cfg.EvalInterval == 0 || n >= t.stopAt) {
+			scores, err := t.opt.Evaluate.Evaluate(ctx, t)
+			if err != nil && ctx.Err() == nil {
+				return Result{n, Finished}, fmt.Errorf("evaluating at step %d: %w", n, err)
+			}
+			for k, v := range scores {
+				rec[k] = v
+			}
+			t.speed.skip()
+		}
+		if err := t.log.Append(rec); err != nil {
+			return Result{n, Finished}, err
+		}
+		t.report(rec)
+		if t.opt.Sample != nil && t.cfg.SampleInterval > 0 && n%t.cfg.SampleInterval == 0 {
+			if err := t.opt.Sample.Sample(ctx, t); err != nil && ctx.Err() == nil {
+				return Result{n, Finished}, fmt.Errorf("sampling at step %d: %w", n, err)
+			}
+			t.speed.skip()
+		}
+		switch {
+		case every(t.cfg.SaveInterval) || every(t.cfg.SaveIntervalUnsharded):
+			err = t.save(kept)
+		case every(t.cfg.SaveIntervalEphemeral):
+			err = t.save(ephemeral)
+		}
+		if err != nil {
+			return Result{n, Finished}, err
+		}
+	}
+	r = Result{t.state.Step, reason}
+	if t.checkpoints.last != t.state.Step {
+		if err := t.save(kept); err != nil {
+			return r, err
+		}
+	}
+	return r, t.checkpoints.wait()
+}
+
+// prepareFolder makes the run's folder, writes its config and data order, and opens
+// the log.
+func (t *Trainer) prepareFolder() error {
+	dir := t.cfg.SaveFolder
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("making save_folder: %w", err)
+	}
+	path := filepath.Join(dir, "config.yaml")
+	if same(path, t.opt.ConfigPath) {
+		return fmt.Errorf("the run would write its config over %s\nhint: set save_folder to another folder", t.opt.ConfigPath)
+	}
+	if exists(path) && !t.cfg.SaveOverwrite && !t.cfg.TryLoadLatestSave && !t.continues() {
+		return fmt.Errorf("%s exists: the folder holds a run\nhint: try_load_latest_save=true continues it, save_overwrite=true starts anew, save_folder=DIR goes elsewhere", path)
+	}
+	if err := t.checkpoints.open(t); err != nil {
+		return err
+	}
+	if err := config.Write(path, t.cfg); err != nil {
+		return err
+	}
+	step := t.state.Step
+	if !t.resumed {
+		step = 0
+	}
+	var err error
+	t.log, err = runlog.Open(filepath.Join(dir, "metrics.jsonl"), step)
+	return err
+}
+
+// same reports whether two names lead to one file.
+func same(a, b string) bool {
+	if b == "" {
+		return false
+	}
+	x, err1 := os.Stat(a)
+	y, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(x, y)
+}
+
+// Step trains on the next batch and returns what it measured. At the end of the last
+// epoch it returns io.EOF.
+func (t *Trainer) Step() (runlog.Record, error) {
+	waited := time.Now()
+	in, err := t.feed.next()
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			err = fmt.Errorf("training data: %w", err)
+		}
+		return nil, err
+	}
+	t.speed.loading(time.Since(waited))
+	if err := in.checkIDs(t.data, t.model.V); err != nil {
+		return nil, fmt.Errorf("training data: %w", err)
+	}
+	s := t.state
+	if in.first && in.epoch != uint64(s.Epoch) {
+		s.Epoch, s.ExamplesEpoch = int(in.epoch), 0
+	}
+	// OLMo counts first: the first step's rate is that of step 1.
+	s.Step++
+	s.ExamplesEpoch += in.B
+	s.Tokens += int64(in.B * in.T)
+
+	ce, z, err := t.gradients(&in)
+	if err != nil {
+		return nil, err
+	}
+	norm, err := t.gradNorm()
+	if err != nil {
+		return nil, err
+	}
+	if bad := ce + z + norm; math.IsNaN(bad) || math.IsInf(bad, 0) {
+		return nil, t.notFinite(&in, s.Step, ce, z, norm)
+	}
+	clip := 1.0
+	if limit := t.gradNormLimit(); limit != nil {
+		clip = min(1, *limit/(norm+1e-6))
+	}
+	s.OptimizerSteps++
+	u := &graph.Update{Step: s.OptimizerSteps, Clip: clip}
+	now, end := float64(s.Step), float64(t.maxSteps)
+	if t.cfg.Scheduler.Units == "tokens" {
+		now, end = float64(s.Tokens), float64(t.maxTokens)
+	}
+	for _, g := range t.groups {
+		u.LR = append(u.LR, t.cfg.Scheduler.LearningRate(g.LearningRate, now, end))
+	}
+	if err := t.update.Run(&graph.Batch{Update: u}); err != nil {
+		return nil, fmt.Errorf("updating the weights: %w", err)
+	}
+	s.Chain = link(s.Chain, in.Index, ce, norm)
+	t.state, t.lastLR = s, u.LR
+	t.speed.step(in.B * in.T)
+
+	rec := runlog.Record{
+		"step":                    s.Step,
+		"epoch":                   s.Epoch,
+		"train/CrossEntropyLoss":  ce,
+		"train/Perplexity":        kernel.Exp(ce),
+		"optim/total_grad_norm":   norm,
+		"throughput/total_tokens": s.Tokens,
+		"chain":                   s.Chain,
+	}
+	if t.cfg.SoftmaxAuxiliaryLoss {
+		rec["train/ZLoss"] = z
+	}
+	if t.cfg.MaxGradNorm != nil {
+		rate := 0.0
+		if clip < 1 {
+			rate = 1
+		}
+		rec["optim/clipping_rate"] = rate
+	}
+	for i, lr := range u.LR {
+		rec[fmt.Sprintf("optim/learning_rate_group%d", i)] = lr
+	}
+	if masked := in.InstanceMask; masked != nil {
+		n := 0
+		for _, keep := range masked {
+			if !keep {
+				n++
+			}
+		}
+		rec["train/masked_instances_local_rank"] = n
+	}
+	t.speed.measure(rec)
+	return rec, nil
+}
+
+// gradients runs the micro-batches and returns cross entropy and z-loss.
+func (t *Trainer) gradients(in *item) (ce, z float64, err error) {
+	denominator := float64(in.B * in.T)
+	if t.cfg.LossDenominator == "labels" {
+		n := 0
+		for _, target := range in.inputs(0, in.B).Targets {
+			if target >= 0 {
+				n++
+			}
+		}
+		denominator = float64(max(n, 1))
+	}
+	var squares float64
+	for from := 0; from < in.B; from += t.cfg.DeviceTrainMicrobatchSize {
+		b := in.inputs(from, min(from+t.cfg.DeviceTrainMicrobatchSize, in.B))
+		b.LossScale = float32(1 / denominator)
+		if err := t.loss.Run(b); err != nil {
+			return 0, 0, fmt.Errorf("running the model: %w", err)
+		}
+		row := 0
+		losses, lses := t.loss.Output("ce"), t.loss.Output("lse")
+		for _, end := range b.Ends(kernel.Cut) {
+			var c, q float64
+			for ; row < end; row++ {
+				if b.Targets[row] >= 0 {
+					c += float64(losses[row])
+					q += float64(float32(lses[row] * lses[row]))
+				}
+			}
+			ce += c
+			squares += q
+		}
+	}
+	if t.sum != nil {
+		if err := t.sum.Run(&graph.Batch{}); err != nil {
+			return 0, 0, fmt.Errorf("adding gradients: %w", err)
+		}
+	}
+	return ce / denominator, t.cfg.zmul() * squares / denominator, nil
+}
+
+// gradNorm returns the norm of all gradients together.
+func (t *Trainer) gradNorm() (float64, error) {
+	var squares float64
+	for _, name := range t.gradNames {
+		s, err := t.dev.SumSquares(name)
+		if err != nil {
+			return 0, err
+		}
+		squares += s
+	}
+	return math.Sqrt(squares), nil
+}
+
+// gradNormLimit returns the limit for the coming step, nil for none. OLMo clips before
+// it sets the scheduler's limit, so the limit is that of the step before, and the
+// plain one at the first.
+func (t *Trainer) gradNormLimit() *float64 {
+	if t.cfg.MaxGradNorm == nil {
+		return nil
+	}
+	limit := *t.cfg.MaxGradNorm
+	if t.state.Step > 0 {
+		before := float64(t.state.Step)
+		if t.cfg.Scheduler.Units == "tokens" {
+			before = float64(t.state.Tokens)
+		}
+		limit = t.cfg.Scheduler.GradNormLimit(limit, before)
+	}
+	return &limit
+}
+
+// link returns the next hash of the chain: SHA-256 over the hash before, the
+// batch's instances as little-endian uint32, and the bits of loss and gradient norm as
+// little-endian float64. The first hash is that of the initial weights' digest.
+func link(before Hash, index []uint32, ce, norm float64) Hash {
+	b := slices.Clone([]byte(before))
+	for _, i := range index {
+		b = binary.LittleEndian.AppendUint32(b, i)
+	}
+	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(ce))
+	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(norm))
+	h := sha256.Sum256(b)
+	return h[:]
+}
+
+// notFinite says which instances the batch held whose loss is not a number.
+func (t *Trainer) notFinite(in *item, step int, ce, z, norm float64) error {
+	return fmt.Errorf("step %d: loss %g, z-loss %g, gradient norm %g; the batch holds instances %v\nhint: the weights were not changed; 'olmo data order CONFIG --step %d' shows the texts, fast_forward_batches skips them",
+		step, ce, z, norm, in.Index, step)
+}
+
+// report calls Options.Progress.
+func (t *Trainer) report(rec runlog.Record) {
+	if t.opt.Progress == nil {
+		return
+	}
+	p := Progress{
+		Step: t.state.Step, Steps: t.stopAt, Epoch: t.state.Epoch, Tokens: t.state.Tokens, TokensPerSecond: t.speed.rate(),
+		Loss: rec["train/CrossEntropyLoss"].(float64), GradNorm: rec["optim/total_grad_norm"].(float64), LearningRate: t.lastLR[0], Record: rec,
+	}
+	if p.TokensPerSecond > 0 {
+		left := float64((t.stopAt - t.state.Step) * t.cfg.GlobalTrainBatchSize * t.cfg.Model.MaxSequenceLength)
+		p.Left = time.Duration(left / p.TokensPerSecond * float64(time.Second))
+	}
+	t.opt.Progress(p)
+}
