@@ -46,7 +46,7 @@ var policy = []struct{ pkg, may, never, tests string }{
 	{pkg: "device/devicetest", may: "device internal/golden"},
 
 	// A model never knows where it runs.
-	{pkg: "model", may: "tensor graph weights"},
+	{pkg: "model", may: "tensor graph weights", tests: "device device/cpu"},
 	{pkg: "chat", may: "tokenizer"},
 
 	{pkg: "data/warc", may: "data"},
@@ -56,11 +56,11 @@ var policy = []struct{ pkg, may, never, tests string }{
 	{pkg: "data/tokens", may: "data tokenizer"},
 	{pkg: "data/stat", may: "data"},
 
-	{pkg: "generate", may: "tensor graph device model tokenizer"},
+	{pkg: "generate", may: "tensor graph device model tokenizer", tests: "device/cpu"},
 	// The trainer reaches evaluation and sampling through an interface that it
 	// defines.
-	{pkg: "train", may: "tensor graph device model weights data/tokens runlog", never: "eval generate tokenizer"},
-	{pkg: "eval", may: "generate chat model tokenizer data/tokens runlog eval/data"},
+	{pkg: "train", may: "tensor graph device model weights data/tokens runlog", never: "eval generate tokenizer", tests: "device/cpu"},
+	{pkg: "eval", may: "generate chat model tokenizer data/tokens runlog eval/data", tests: "device/cpu"},
 	{pkg: "adapt", may: "train generate eval chat model tokenizer data"},
 	{pkg: "serve", may: "generate chat"},
 	{pkg: "hub", may: "weights model tokenizer runlog"},
@@ -164,6 +164,34 @@ func TestImports(t *testing.T) {
 					t.Errorf("%s imports %s, which %s may not (see the policy in deps_test.go)", s.path, to, pkg)
 				}
 			}
+		}
+	}
+}
+
+// TestReadmeFolders wants every folder of the module in the README's table, and
+// nothing there that does not exist.
+func TestReadmeFolders(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed []string
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "| `"); ok {
+			folder, _, _ := strings.Cut(rest, "/` |")
+			listed = append(listed, folder)
+			if info, err := os.Stat(filepath.FromSlash(folder)); err != nil || !info.IsDir() {
+				t.Errorf("the README lists %s, which does not exist", folder)
+			}
+		}
+	}
+	for pkg := range module(t) {
+		if pkg == "." {
+			continue
+		}
+		// A folder stands for those below it, but internal/ for none.
+		if !slices.ContainsFunc(listed, func(folder string) bool { return pkg == folder || strings.HasPrefix(pkg, folder+"/") }) {
+			t.Errorf("the README does not list %s", pkg)
 		}
 	}
 }
