@@ -51,12 +51,16 @@ type lid struct {
 	negative   bool
 	docScore   bool
 	above      float64
+	most       int // bytes looked at, 0 for all
 	found      []fasttext.Prediction
 }
 
 func (l *lid) Tag(t *Text, out *Spans) error {
 	var spans []spanOf
 	each := func(s string, start, end int) {
+		if l.most > 0 {
+			s = firstBytes(s, l.most)
+		}
 		s = trimSpace(strings.ReplaceAll(lower(s), "\n", " "))
 		l.found = l.model.Predict(l.found[:0], s, -1, 0)
 		english := 0.0
