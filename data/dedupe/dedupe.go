@@ -17,11 +17,11 @@ import (
 
 // Config holds the keys of Dolma's `dedupe` configuration and how to run it.
 type Config struct {
-	Documents   []string          `yaml:"documents" json:"documents"` // files or globs
-	Dedupe      Settings          `yaml:"dedupe" json:"dedupe"`
-	BloomFilter FilterConfig      `yaml:"bloom_filter" json:"bloom_filter"`
-	Processes   int               `yaml:"processes" json:"-"` // workers, at least one
-	Compression CompressionConfig `yaml:"compression" json:"compression"`
+	Documents   []string    `yaml:"documents" json:"documents"` // files or globs
+	Dedupe      Settings    `yaml:"dedupe" json:"dedupe"`
+	BloomFilter Bloom       `yaml:"bloom_filter" json:"bloom_filter"`
+	Processes   int         `yaml:"processes" json:"-"` // workers, at least one
+	Compression Compression `yaml:"compression" json:"compression"`
 
 	// Compat does what Dolma 1.2.1 does, its bugs included; docs/data-format.md
 	// lists them.
@@ -39,60 +39,71 @@ type Config struct {
 // Paragraphs is set.
 type Settings struct {
 	// Name is the folder under attributes/; empty takes the attribute's name.
-	Name       string             `yaml:"name" json:"name"`
-	Documents  *DocumentSettings  `yaml:"documents" json:"documents"`
-	Paragraphs *ParagraphSettings `yaml:"paragraphs" json:"paragraphs"`
-	SkipEmpty  bool               `yaml:"skip_empty" json:"skip_empty"` // texts of white space only
-	MinLength  int                `yaml:"min_length" json:"min_length"` // bytes of a document's key, code points of a paragraph
-	MinWords   int                `yaml:"min_words" json:"min_words"`   // words by UAX #29
+	Name       string      `yaml:"name" json:"name" help:"name of the attribute folder (default: the attribute's name)"`
+	Documents  *Documents  `yaml:"documents" json:"documents"`
+	Paragraphs *Paragraphs `yaml:"paragraphs" json:"paragraphs"`
+	SkipEmpty  bool        `yaml:"skip_empty" json:"skip_empty" help:"pass over documents or paragraphs of white space only"`
+	// MinLength counts the bytes of a document's key, the code points of a
+	// paragraph.
+	MinLength int `yaml:"min_length" json:"min_length" help:"pass over what is shorter"`
+	MinWords  int `yaml:"min_words" json:"min_words" help:"pass over what has fewer words (by UAX #29)"`
 	// With NumPartitions above 1 a run looks only at the keys whose first hash
-	// is PartitionIndex modulo NumPartitions, or with FilePartition at the
-	// files of whose path this is true.
-	NumPartitions  int    `yaml:"num_partitions" json:"num_partitions"`
-	PartitionIndex int    `yaml:"partition_index" json:"partition_index"`
-	FilePartition  bool   `yaml:"file_partition" json:"file_partition"`
-	DocumentDir    string `yaml:"document_dir" json:"document_dir"` // "documents" when empty
+	// is PartitionIndex modulo NumPartitions, and with FilePartition only at
+	// the files of whose path this is true.
+	NumPartitions  int    `yaml:"num_partitions" json:"num_partitions" help:"number of parts the work is cut into"`
+	PartitionIndex int    `yaml:"partition_index" json:"partition_index" help:"which part, from 0"`
+	FilePartition  bool   `yaml:"file_partition" json:"file_partition" help:"also cut by files"`
+	DocumentDir    string `yaml:"document_dir" json:"document_dir" help:"folder of the documents, which attributes/NAME takes the place of"`
 }
 
-// DocumentSettings compares whole documents.
-type DocumentSettings struct {
-	AttributeName string `yaml:"attribute_name" json:"attribute_name"`
-	Key           string `yaml:"key" json:"key"` // JSONPath of a string, such as $.text
+// SetDefaults sets Dolma's defaults.
+func (s *Settings) SetDefaults() { s.NumPartitions, s.DocumentDir = 1, "documents" }
+
+// Documents compares whole documents.
+type Documents struct {
+	AttributeName string `yaml:"attribute_name" json:"attribute_name" help:"name of the attribute"`
+	Key           string `yaml:"key" json:"key" help:"JSONPath of the string to compare, such as $.text"`
 }
 
-// ParagraphSettings compares the pieces of a text between separators.
-type ParagraphSettings struct {
-	AttributeName string        `yaml:"attribute_name" json:"attribute_name"`
-	Separator     string        `yaml:"paragraph_separator" json:"paragraph_separator"` // "\n" when empty
-	ByNgram       NgramSettings `yaml:"by_ngram" json:"by_ngram"`
+// Paragraphs compares the pieces of a text between separators.
+type Paragraphs struct {
+	AttributeName string `yaml:"attribute_name" json:"attribute_name" help:"name of the attribute"`
+	Separator     string `yaml:"paragraph_separator" json:"paragraph_separator" help:"what stands between paragraphs (default a newline)"`
+	ByNgram       *Ngram `yaml:"by_ngram" json:"by_ngram"`
 }
 
-// NgramSettings compares paragraphs by the share of their n-grams of words
-// that were seen before; with NgramLength 0 the whole paragraph is compared.
-type NgramSettings struct {
-	NgramLength         int     `yaml:"ngram_length" json:"ngram_length"`
-	Stride              int     `yaml:"stride" json:"stride"`
-	OverlapThreshold    float64 `yaml:"overlap_threshold" json:"overlap_threshold"`
-	SkipShortParagraphs bool    `yaml:"skip_short_paragraphs" json:"skip_short_paragraphs"`
+// SetDefaults sets Dolma's defaults.
+func (p *Paragraphs) SetDefaults() { p.Separator = "\n" }
+
+// Ngram compares paragraphs by the share of their n-grams of words that were
+// seen before; with NgramLength 0 the whole paragraph is compared.
+type Ngram struct {
+	NgramLength         int     `yaml:"ngram_length" json:"ngram_length" help:"words in an n-gram; 0 compares whole paragraphs"`
+	Stride              int     `yaml:"stride" json:"stride" help:"words from the start of one n-gram to the next"`
+	OverlapThreshold    float64 `yaml:"overlap_threshold" json:"overlap_threshold" help:"share of known n-grams from which a paragraph is marked"`
+	SkipShortParagraphs bool    `yaml:"skip_short_paragraphs" json:"skip_short_paragraphs" help:"do not compare paragraphs of fewer than two n-grams as a whole"`
 }
 
-// FilterConfig says where the Bloom filter is kept and how large a new one is.
-type FilterConfig struct {
-	File     string `yaml:"file" json:"file"`
-	ReadOnly bool   `yaml:"read_only" json:"read_only"` // look up, never insert
+// SetDefaults sets Dolma's defaults.
+func (n *Ngram) SetDefaults() { n.OverlapThreshold = 1 }
+
+// Bloom says where the Bloom filter is kept and how large a new one is.
+type Bloom struct {
+	File     string `yaml:"file" json:"file" help:"file of the Bloom filter: read if it exists, written at the end"`
+	ReadOnly bool   `yaml:"read_only" json:"read_only" help:"look up only, as for decontamination"`
 	// SizeInBytes 0 takes a size from the next two.
-	SizeInBytes int `yaml:"size_in_bytes" json:"size_in_bytes"`
+	SizeInBytes int `yaml:"size_in_bytes" json:"size_in_bytes" help:"size of a new filter"`
 	// EstimatedDocCount is the number of keys; 0 counts them first.
-	EstimatedDocCount        int     `yaml:"estimated_doc_count" json:"estimated_doc_count"`
-	DesiredFalsePositiveRate float64 `yaml:"desired_false_positive_rate" json:"desired_false_positive_rate"`
+	EstimatedDocCount        int     `yaml:"estimated_doc_count" json:"estimated_doc_count" help:"number of keys a new filter is sized for; 0 counts them first"`
+	DesiredFalsePositiveRate float64 `yaml:"desired_false_positive_rate" json:"desired_false_positive_rate" help:"share of new keys that may be taken for known ones (default 1e-6)"`
 	// Seed chooses the hash functions of a new filter.
-	Seed uint64 `yaml:"seed" json:"seed"`
+	Seed uint64 `yaml:"seed" json:"seed" help:"chooses the hash functions of a new filter"`
 }
 
-// CompressionConfig overrides what file names say: "gz", "zst" or "" for none.
-type CompressionConfig struct {
-	Input  *string `yaml:"input" json:"input"`
-	Output *string `yaml:"output" json:"output"`
+// Compression overrides what file names say: "gz", "zst" or "" for none.
+type Compression struct {
+	Input  *string `yaml:"input" json:"input" help:"accepted; how a file is stored is seen from its content"`
+	Output *string `yaml:"output" json:"output" help:"gz, zst or an empty string (default: as the documents)"`
 }
 
 // Report says what a run found.
@@ -137,6 +148,10 @@ func (c *Config) check() (key *jsonpath.Path, err error) {
 	switch {
 	case len(c.Documents) == 0:
 		return nil, errors.New("no documents are named\nhint: set documents")
+	case c.Compat && d.Documents != nil && d.Paragraphs != nil:
+		d.Paragraphs = nil // as Dolma, without a word
+	}
+	switch {
 	case (d.Documents == nil) == (d.Paragraphs == nil):
 		return nil, errors.New("exactly one of dedupe.documents and dedupe.paragraphs must be set")
 	case c.BloomFilter.File == "":
@@ -168,8 +183,7 @@ func (c *Config) check() (key *jsonpath.Path, err error) {
 		}
 	} else {
 		name = d.Paragraphs.AttributeName
-		n := &d.Paragraphs.ByNgram
-		if n.NgramLength < 0 || n.Stride < 0 {
+		if n := d.Paragraphs.ByNgram; n != nil && (n.NgramLength < 0 || n.Stride < 0) {
 			return nil, errors.New("dedupe.paragraphs.by_ngram: ngram_length and stride cannot be negative")
 		}
 		if d.Paragraphs.Separator == "" {

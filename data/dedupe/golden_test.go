@@ -14,8 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/goccy/go-yaml"
-
+	"olmo/config"
 	"olmo/data/dedupe"
 )
 
@@ -38,17 +37,9 @@ func copyGolden(t *testing.T) (golden string) {
 
 func readConfig(t *testing.T, path string) dedupe.Config {
 	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
+	var cfg dedupe.Config
+	if err := config.Load(path, nil, &cfg); err != nil {
 		t.Fatal(err)
-	}
-	cfg := dedupe.Config{}
-	cfg.Dedupe.Paragraphs = nil
-	if err := yaml.UnmarshalWithOptions(b, &cfg, yaml.Strict()); err != nil {
-		t.Fatal(err)
-	}
-	if p := cfg.Dedupe.Paragraphs; p != nil && !bytes.Contains(b, []byte("overlap_threshold")) {
-		p.ByNgram.OverlapThreshold = 1
 	}
 	cfg.Compat = true
 	return cfg

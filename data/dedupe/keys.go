@@ -223,6 +223,11 @@ func (c *cutter) cut(d *data.Document) row {
 	return c.cutParagraphs(d)
 }
 
+// byNgram tells whether paragraphs are compared by n-grams.
+func (s *Settings) byNgram() bool {
+	return s.Paragraphs != nil && s.Paragraphs.ByNgram != nil && s.Paragraphs.ByNgram.NgramLength > 0
+}
+
 // keyOf finds the string by which whole documents are compared.
 func (r *run) keyOf(d *data.Document) (string, bool) {
 	if len(r.fields) == 1 {
@@ -336,7 +341,7 @@ func (c *cutter) cutParagraphs(d *data.Document) row {
 			out.skipped++
 			continue
 		}
-		if set.Paragraphs.ByNgram.NgramLength > 0 {
+		if set.byNgram() {
 			c.cutNgrams(&u, p)
 		} else if c.add(true, p) {
 			u.keys = 1
@@ -398,8 +403,9 @@ func mark[P position](r *run, dst []byte, b *batch, positions []P) []byte {
 		attribute = r.cfg.suffixed(set.Documents.AttributeName)
 	} else {
 		attribute = r.cfg.suffixed(set.Paragraphs.AttributeName)
-		byNgram = set.Paragraphs.ByNgram.NgramLength > 0
-		threshold = float32(set.Paragraphs.ByNgram.OverlapThreshold)
+		if byNgram = set.byNgram(); byNgram {
+			threshold = float32(set.Paragraphs.ByNgram.OverlapThreshold)
+		}
 	}
 	name := append(data.AppendString(nil, attribute), ':', '[')
 	r.report.Keys += int64(b.keys)

@@ -29,7 +29,7 @@ type Encoder interface {
 // Config says what to encode and how to write it. The zero value of each key
 // is Dolma's default unless it says otherwise.
 type Config struct {
-	Documents   []string // files or globs
+	Documents   []string // files or globs; one that is named twice is read once
 	Destination string   // folder of the token files
 	Encoder     Encoder
 	// Tokenizer identifies the encoder in the record of the run, for example
@@ -156,16 +156,12 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	if err := cfg.check(); err != nil {
 		return Report{}, err
 	}
-	var files []string
-	for _, pattern := range cfg.Documents {
-		found, missing, err := data.ExpandGlobs([]string{pattern})
-		if err != nil {
-			return Report{}, err
-		}
-		for _, m := range missing {
-			cfg.logf("no file matches %s", m)
-		}
-		files = append(files, found...)
+	files, missing, err := data.ExpandGlobs(cfg.Documents)
+	if err != nil {
+		return Report{}, err
+	}
+	for _, m := range missing {
+		cfg.logf("no file matches %s", m)
 	}
 	if len(files) == 0 {
 		return Report{}, fmt.Errorf("no documents: nothing matches %s", strings.Join(cfg.Documents, " "))

@@ -88,6 +88,10 @@ reproduces the bug. A bad line goes to a rejects file; --strict fails on it.`,
 // dataVerbs lists the verbs of the data group, each a file data_VERB.go.
 var dataVerbs = []func() *cobra.Command{
 	newDataTagCommand,
+	newDataDedupeCommand,
+	newDataMixCommand,
+	newDataTokensCommand,
+	newDataInspectCommand,
 	newDataStatCommand,
 	newDataListCommand,
 }

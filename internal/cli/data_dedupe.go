@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"olmo/data"
+	"olmo/data/dedupe"
+)
+
+// dedupeConfig has the keys of Dolma 1.2.1, python/dolma/cli/deduper.py.
+type dedupeConfig struct {
+	Documents   []string           `yaml:"documents" help:"documents files, folders or globs"`
+	Dedupe      dedupe.Settings    `yaml:"dedupe"`
+	BloomFilter dedupe.Bloom       `yaml:"bloom_filter"`
+	Processes   int                `yaml:"processes" help:"number of workers; the output does not depend on it"`
+	Compression dedupe.Compression `yaml:"compression"`
+	WorkDir     workDir            `yaml:"work_dir"`
+	IsS3Volume  bool               `yaml:"is_s3_volume" help:"accepted for Dolma's configs; no effect"`
+	Dryrun      bool               `yaml:"dryrun" help:"print the config and stop"`
+}
+
+func newDataDedupeCommand() *cobra.Command {
+	c := dataVerb[dedupeConfig]{
+		use:   "dedupe",
+		short: "Mark documents, paragraphs or n-grams that were seen before",
+		long: `For every documents file <base>/documents/X, write <base>/attributes/NAME/X with
+the spans that earlier documents hold too. Which of equal texts is the first
+depends on the order of files and rows only, never on the number of workers.
+
+Decontamination takes two runs with the same bloom_filter.file: one over the
+evaluation sets, one over the corpus with --bloom_filter.read_only.
+
+The same command continues after an interruption; a finished one does nothing.`,
+		example: `  olmo data dedupe --documents 'corpus/documents/*.gz' --dedupe.documents.attribute_name dup --dedupe.documents.key '$.text' --bloom_filter.file dup.bin
+  olmo data dedupe --documents 'corpus/documents/*.gz' --dedupe.paragraphs.attribute_name dup_par --dedupe.skip_empty --bloom_filter.file par.bin
+  olmo data -c dedupe.yaml dedupe --processes 8 --json`,
+		defaults: func() dedupeConfig {
+			cfg := dedupeConfig{Processes: 1}
+			cfg.Dedupe.SetDefaults()
+			return cfg
+		},
+		run: runDataDedupe,
+	}.command()
+	c.Flags().Bool("json", false, "print the report as JSON")
+	return c
+}
+
+func runDataDedupe(r *dataRun, cfg dedupeConfig) error {
+	if len(cfg.Documents) == 0 {
+		return usageErrorf("no documents are given\nhint: --documents 'corpus/documents/*.gz'")
+	}
+	p := new(data.Progress)
+	var report dedupe.Report
+	err := r.watch("dedupe", p, func(ctx context.Context) (err error) {
+		report, err = dedupe.Run(ctx, dedupe.Config{
+			Documents: cfg.Documents, Dedupe: cfg.Dedupe, BloomFilter: cfg.BloomFilter, Processes: cfg.Processes,
+			Compression: cfg.Compression, Compat: r.compat, Strict: r.strict, Progress: p, Log: r.log(p),
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if r.json() {
+		return json.NewEncoder(r.OutOrStdout()).Encode(report)
+	}
+	if report.AlreadyDone {
+		r.progress.print("dedupe: nothing to do, an earlier run of this command is complete; it found:")
+	} else {
+		r.summary("dedupe", p)
+	}
+	what := "paragraphs"
+	if cfg.Dedupe.Documents != nil {
+		what = "documents"
+	}
+	w := r.OutOrStdout()
+	fmt.Fprintf(w, "%d documents, %d with duplicates\n", report.Documents, report.Affected)
+	fmt.Fprintf(w, "%d keys looked up, %d %s marked (%d characters), %d passed over\n", report.Keys, report.Duplicates, what, report.Characters, report.Skipped)
+	if report.WithoutKey > 0 {
+		fmt.Fprintf(w, "%d documents lack the key\n", report.WithoutKey)
+	}
+	fmt.Fprintf(w, "Bloom filter: %d bytes, %d hashes, %.1f %% full, false positives %.2g\n", report.FilterBytes, report.FilterHashes, 100*report.FilterLoad, report.FalsePositives)
+	return nil
+}
+
+// log tells a stage's messages on standard error; of bad lines, the first few.
+func (r *dataRun) log(p *data.Progress) func(string) {
+	return func(message string) {
+		if n := p.Rejected.Load(); n > maxWarnings {
+			if n == maxWarnings+1 {
+				r.progress.print("warning: more bad lines follow; all are in the rejects files")
+			}
+			return
+		}
+		r.progress.print(message)
+	}
+}
+
+// json tells whether --json was given.
+func (r *dataRun) json() bool {
+	v, _ := r.Flags().GetBool("json")
+	return v
+}

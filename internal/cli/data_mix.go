@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"olmo/data"
+	"olmo/data/mix"
+)
+
+// mixConfig has the keys of Dolma 1.2.1, python/dolma/cli/mixer.py.
+type mixConfig struct {
+	Streams   []mix.Stream `yaml:"streams"`
+	Processes int          `yaml:"processes" help:"number of workers; the output does not depend on it"`
+	Shuffle   bool         `yaml:"shuffle" help:"join input files into shards; --no-shuffle keeps one output file for each"`
+	WorkDir   workDir      `yaml:"work_dir"`
+	Dryrun    bool         `yaml:"dryrun" help:"print the config and stop"`
+}
+
+func newDataMixCommand() *cobra.Command {
+	c := dataVerb[mixConfig]{
+		use:   "mix",
+		short: "Filter documents by their attributes, replace spans, write new documents",
+		long: `For every stream of the config, join the documents with their attributes, keep
+what the filter says, replace or cut the spans named, and write shards of
+documents. The table on standard output says how many documents each rule
+removed or changed. The same command continues after an interruption.`,
+		example: `  olmo data mix -c mix.yaml --processes 4
+
+mix.yaml:
+  streams:
+  - name: clean
+    documents: [corpus/documents/*.gz]
+    attributes: [gopher_v2, dup_par]
+    output: {path: clean/documents, max_size_in_bytes: 1000000000}
+    filter:
+      syntax: jq
+      include: ['.attributes.gopher_v2__gopher_v2__word_count[0][2] > 50']
+    span_replacement:
+    - {span: .attributes.dup_par, min_score: 0.5, syntax: jq}`,
+		defaults: func() mixConfig { return mixConfig{Processes: 1, Shuffle: true} },
+		run:      runDataMix,
+	}.command()
+	c.Flags().Bool("json", false, "print the report as JSON")
+	return c
+}
+
+func runDataMix(r *dataRun, cfg mixConfig) error {
+	if len(cfg.Streams) == 0 {
+		return usageErrorf("no streams are given\nhint: streams come from a config file, -c mix.yaml")
+	}
+	p := new(data.Progress)
+	var report mix.Report
+	err := r.watch("mix", p, func(ctx context.Context) (err error) {
+		report, err = mix.Run(ctx, mix.Config{
+			Streams: cfg.Streams, Processes: cfg.Processes, Shuffle: cfg.Shuffle,
+			Compat: r.compat, Strict: r.strict, Progress: p, Log: r.log(p),
+		})
+		return err
+	})
+	if len(report.Streams) > 0 && (err == nil || r.json()) {
+		if e := printMix(r, report); e != nil && err == nil {
+			err = e
+		}
+	}
+	if err == nil && !report.AlreadyDone {
+		r.summary("mix", p)
+	}
+	return err
+}
+
+func printMix(r *dataRun, report mix.Report) error {
+	if r.json() {
+		return json.NewEncoder(r.OutOrStdout()).Encode(report)
+	}
+	if report.AlreadyDone {
+		r.progress.print("mix: nothing to do, an earlier run of this command is complete; it found:")
+	}
+	w := tabwriter.NewWriter(r.OutOrStdout(), 0, 0, 2, ' ', 0)
+	for _, s := range report.Streams {
+		share := 0.0
+		if s.Documents > 0 {
+			share = 100 * float64(s.Kept) / float64(s.Documents)
+		}
+		fmt.Fprintf(w, "stream %s: %d of %d documents kept (%.1f %%), %.1f of %.1f MB of text, %d files\n",
+			s.Name, s.Kept, s.Documents, share, float64(s.TextOut)/1e6, float64(s.TextIn)/1e6, len(s.Shards))
+		fmt.Fprintln(w, "  rule\tdocuments\tMB\tspans\t")
+		for _, rule := range s.Rules {
+			if rule.Documents == 0 && (rule.Kind == "no include" || rule.Kind == "min_text_length") {
+				continue
+			}
+			fmt.Fprintf(w, "  %s: %s\t%d\t%.2f\t%d\t\n", rule.Kind, rule.Rule, rule.Documents, float64(rule.Bytes)/1e6, rule.Spans)
+		}
+	}
+	return w.Flush()
+}
