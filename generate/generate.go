@@ -1,0 +1,178 @@
+// Package generate turns prompts into text: key and value caches, sampling, and
+// the loop that adds a token at a time.
+package generate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"olmo/device"
+	"olmo/graph"
+	"olmo/model"
+)
+
+// Engine continues sequences of ids with one model on one device.
+type Engine struct {
+	cfg       *model.Config
+	program   device.Program
+	slots     int
+	positions int
+	rows      int
+	held      []int32 // ids whose keys and values the cache of slot 0 holds
+}
+
+// Options are the sizes of an Engine; zero values take defaults.
+type Options struct {
+	Slots     int  // sequences at a time; 1
+	Positions int  // longest sequence; the model's own
+	Rows      int  // tokens of a prompt that are run at once; 256
+	BF16      bool // the arithmetic of an amp_bf16 run, instead of f32
+}
+
+// New compiles the model for generation. Its parameters must be on the device
+// already, or be written before the first call; when training has changed them,
+// make a new Engine.
+func New(cfg *model.Config, dev device.Device, o Options) (*Engine, error) {
+	e := &Engine{cfg: cfg, slots: max(o.Slots, 1), positions: o.Positions, rows: o.Rows}
+	if e.positions == 0 {
+		e.positions = cfg.T
+	}
+	if e.rows == 0 {
+		e.rows = 256
+	}
+	e.rows = max(e.rows, e.slots)
+	g := graph.New()
+	cfg.Logits(g, model.Options{Slots: e.slots, Positions: e.positions})
+	p, err := dev.Compile(g, device.Options{Rows: e.rows, Selected: e.slots, BF16: o.BF16, Frozen: true})
+	if err != nil {
+		return nil, fmt.Errorf("preparing the model for generation: %w", err)
+	}
+	e.program = p
+	return e, nil
+}
+
+// Positions returns the longest sequence, prompt included.
+func (e *Engine) Positions() int { return e.positions }
+
+// Request asks for the continuation of a prompt.
+type Request struct {
+	Prompt    []int32
+	MaxTokens int
+	Sampling  Sampling
+	// Stop ends the text before any of these ids.
+	Stop []int32
+	// Continue takes over from the request before what both prompts begin with,
+	// answers included, instead of computing it again. The result has the same bits.
+	Continue bool
+	// Token, if set, is told each new id; false ends the text.
+	Token func(id int32, logprob float64) bool
+}
+
+// Result is a continuation.
+type Result struct {
+	IDs      []int32   `json:"ids"`
+	Logprobs []float64 `json:"logprobs"`
+	// Reason says why it ended: "stop" (an end-of-text id), "length" or
+	// "cancelled".
+	Reason string `json:"reason"`
+}
+
+// ErrTooLong is returned for a prompt that leaves no room for a token.
+var ErrTooLong = errors.New("the prompt is too long for the model")
+
+// Generate continues one prompt. When ctx ends, the Result holds what there is, with
+// the error.
+func (e *Engine) Generate(ctx context.Context, q Request) (Result, error) {
+	res := Result{IDs: []int32{}, Logprobs: []float64{}}
+	if err := e.check(q); err != nil {
+		return res, err
+	}
+	if q.MaxTokens <= 0 {
+		res.Reason = "length"
+		return res, nil
+	}
+	if !q.Continue {
+		e.held = e.held[:0]
+	}
+	sampler := newSampler(q.Sampling)
+	logits, err := e.prefill(ctx, q.Prompt)
+	for pos := len(q.Prompt); ; pos++ {
+		if err != nil {
+			if ctx.Err() != nil {
+				res.Reason = "cancelled"
+			}
+			return res, err
+		}
+		id, logprob := sampler.next(logits, len(res.IDs))
+		if math.IsNaN(logprob) {
+			return res, fmt.Errorf("the model gives no probabilities after %d tokens: its logits are not numbers\nhint: the weights are damaged, or training diverged", pos)
+		}
+		if slices.Contains(q.Stop, id) {
+			res.Reason = "stop"
+			return res, nil
+		}
+		res.IDs, res.Logprobs = append(res.IDs, id), append(res.Logprobs, logprob)
+		if q.Token != nil && !q.Token(id, logprob) {
+			res.Reason = "stop"
+			return res, nil
+		}
+		if len(res.IDs) >= q.MaxTokens || pos+1 >= e.positions {
+			res.Reason = "length"
+			return res, nil
+		}
+		if err = ctx.Err(); err == nil {
+			logits, err = e.step([]int32{id}, true)
+		}
+	}
+}
+
+func (e *Engine) check(q Request) error {
+	if len(q.Prompt) == 0 {
+		return errors.New("the prompt has no tokens\nhint: give some text, or the end-of-text token to start from nothing")
+	}
+	if len(q.Prompt) >= e.positions {
+		return fmt.Errorf("%w: %d tokens, there is room for %d and an answer", ErrTooLong, len(q.Prompt), e.positions-1)
+	}
+	for _, id := range q.Prompt {
+		if id < 0 || int(id) >= e.cfg.V {
+			return fmt.Errorf("id %d is outside the model's vocabulary of %d", id, e.cfg.V)
+		}
+	}
+	return q.Sampling.Check()
+}
+
+// prefill runs the part of a prompt that the cache does not hold, and returns the
+// logits after its last token.
+func (e *Engine) prefill(ctx context.Context, ids []int32) (logits []float32, err error) {
+	same := 0
+	for same < min(len(e.held), len(ids)-1) && e.held[same] == ids[same] {
+		same++
+	}
+	e.held = e.held[:same]
+	for pos := same; pos < len(ids); pos += e.rows {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		end := min(len(ids), pos+e.rows)
+		if logits, err = e.step(ids[pos:end], end == len(ids)); err != nil {
+			return nil, err
+		}
+	}
+	return logits, nil
+}
+
+// step runs ids at the positions behind those that are held.
+func (e *Engine) step(ids []int32, wantLogits bool) ([]float32, error) {
+	b := &graph.Batch{IDs: ids, Segments: []graph.Segment{{Rows: len(ids), Pos: len(e.held)}}}
+	if wantLogits {
+		b.Select = []int32{int32(len(ids) - 1)}
+	}
+	if err := e.program.Run(b); err != nil {
+		return nil, err
+	}
+	e.held = append(e.held, ids...)
+	return e.program.Output("logits"), nil
+}

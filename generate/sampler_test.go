@@ -1,0 +1,207 @@
+package generate
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+func TestGreedy(t *testing.T) {
+	nan := float32(math.NaN())
+	cases := []struct {
+		name   string
+		logits []float32
+		want   int32
+	}{
+		{"the largest", []float32{-1, 3, 2}, 1},
+		{"the first of equals", []float32{1, 5, 5, 5}, 1},
+		{"padding columns count", []float32{0, 1, 2, 9}, 3},
+		{"one id", []float32{-7}, 0},
+		{"minus infinity", []float32{float32(math.Inf(-1)), -3}, 1},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			if id, _ := newSampler(Sampling{}).next(c.logits, 0); id != c.want {
+				t.Errorf("next(%v) = %d, want %d", c.logits, id, c.want)
+			}
+		})
+	}
+	if _, logprob := newSampler(Sampling{}).next([]float32{1, nan, 2}, 0); !math.IsNaN(logprob) {
+		t.Errorf("log-probability %v beside a logit that is no number, want NaN", logprob)
+	}
+}
+
+func TestLogprobs(t *testing.T) {
+	logits := []float32{0.5, -2, 3, 1}
+	var sum float64
+	for _, l := range logits {
+		sum += math.Exp(float64(l))
+	}
+	// Whatever temperature and cuts do, the reported figure is the model's own.
+	for _, s := range []Sampling{{}, {Temperature: 0.3, Seed: 1}, {Temperature: 3, TopK: 2, Seed: 4}, {Temperature: 2, TopP: 0.9, Seed: 9}} {
+		id, got := newSampler(s).next(logits, 3)
+		if want := float64(logits[id]) - math.Log(sum); math.Abs(got-want) > 1e-6 {
+			t.Errorf("%+v: log-probability %v of id %d, want %v", s, got, id, want)
+		}
+	}
+}
+
+// TestDistribution draws often and compares the frequencies with the probabilities
+// that the settings define, computed by sorting.
+func TestDistribution(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	logits := make([]float32, 40)
+	for i := range logits {
+		logits[i] = float32(r.NormFloat64() * 2)
+	}
+	logits[7] = logits[11] // a tie
+	cases := []struct {
+		name string
+		s    Sampling
+	}{
+		{"temperature 1", Sampling{Temperature: 1}},
+		{"temperature 0.5", Sampling{Temperature: 0.5}},
+		{"temperature 2", Sampling{Temperature: 2}},
+		{"top-k 5", Sampling{Temperature: 1, TopK: 5}},
+		{"top-k beyond the vocabulary", Sampling{Temperature: 1, TopK: 500}},
+		{"top-k 1", Sampling{Temperature: 1, TopK: 1}},
+		{"top-p 0.8", Sampling{Temperature: 1, TopP: 0.8}},
+		{"top-p 1", Sampling{Temperature: 1, TopP: 1}},
+		{"top-p tiny", Sampling{Temperature: 1, TopP: 1e-9}},
+		{"top-k 10 then top-p 0.7", Sampling{Temperature: 1.5, TopK: 10, TopP: 0.7}},
+	}
+	const draws = 20000
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			want := distribution(logits, c.s)
+			count := make([]float64, len(logits))
+			s := newSampler(c.s)
+			for n := range draws {
+				id, _ := s.next(logits, n)
+				count[id]++
+			}
+			for i, p := range want {
+				got := count[i] / draws
+				// Five standard deviations of a frequency.
+				if tolerance := 5 * math.Sqrt(p*(1-p)/draws); math.Abs(got-p) > tolerance {
+					t.Errorf("id %d was drawn with frequency %.4f, want %.4f ± %.4f", i, got, p, tolerance)
+				}
+			}
+		})
+	}
+}
+
+// distribution is what Sampling's fields mean, written as plainly as possible.
+func distribution(logits []float32, s Sampling) []float64 {
+	ids := make([]int, len(logits))
+	for i := range ids {
+		ids[i] = i
+	}
+	slices.SortStableFunc(ids, func(a, b int) int {
+		switch {
+		case logits[a] > logits[b]:
+			return -1
+		case logits[a] < logits[b]:
+			return 1
+		}
+		return 0
+	})
+	if s.TopK > 0 {
+		ids = ids[:min(s.TopK, len(ids))]
+	}
+	p := make([]float64, len(logits))
+	scale := func() {
+		var sum float64
+		for _, i := range ids {
+			sum += p[i]
+		}
+		for i := range p {
+			p[i] /= sum
+		}
+	}
+	for _, i := range ids {
+		p[i] = math.Exp(float64(logits[i]) / s.Temperature)
+	}
+	scale()
+	if s.TopP > 0 {
+		var c float64
+		for n, i := range ids {
+			if c += p[i]; c >= s.TopP {
+				for _, j := range ids[n+1:] {
+					p[j] = 0
+				}
+				ids = ids[:n+1]
+				break
+			}
+		}
+		scale()
+	}
+	return p
+}
+
+func TestSeeds(t *testing.T) {
+	logits := make([]float32, 500)
+	draw := func(seed uint64) []int32 {
+		s := newSampler(Sampling{Temperature: 1, Seed: seed})
+		var ids []int32
+		for n := range 20 {
+			id, _ := s.next(logits, n)
+			ids = append(ids, id)
+		}
+		return ids
+	}
+	if a, b := draw(1), draw(1); !slices.Equal(a, b) {
+		t.Errorf("seed 1 gives %v, then %v", a, b)
+	}
+	if a, b := draw(1), draw(2); slices.Equal(a, b) {
+		t.Errorf("seeds 1 and 2 both give %v", a)
+	}
+	// Token n does not depend on what was drawn before it.
+	s := newSampler(Sampling{Temperature: 1, Seed: 1})
+	if id, _ := s.next(logits, 13); id != draw(1)[13] {
+		t.Errorf("token 13 alone is %d, want %d", id, draw(1)[13])
+	}
+}
+
+func TestTinyTemperature(t *testing.T) {
+	logits := []float32{1, 2, 1.999, -50}
+	for _, temperature := range []float64{1e-5, 1e-300, 5e-324} {
+		s := newSampler(Sampling{Temperature: temperature, Seed: 3})
+		for n := range 50 {
+			if id, _ := s.next(logits, n); id != 1 {
+				t.Fatalf("temperature %g draws %d, want the most probable id 1", temperature, id)
+			}
+		}
+	}
+}
+
+func TestCheckSampling(t *testing.T) {
+	for _, s := range []Sampling{{Temperature: -1}, {Temperature: math.NaN()}, {TopK: -1}, {TopP: -0.1}, {TopP: 1.1}, {TopP: math.NaN()}} {
+		if s.Check() == nil {
+			t.Errorf("Check(%+v) = nil, want an error", s)
+		}
+	}
+	if err := (Sampling{Temperature: 0.7, TopK: 40, TopP: 0.95}).Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+func BenchmarkDraw(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2))
+	logits := make([]float32, 50304)
+	for i := range logits {
+		logits[i] = float32(r.NormFloat64() * 3)
+	}
+	for _, c := range []struct {
+		name string
+		s    Sampling
+	}{{"greedy", Sampling{}}, {"temperature", Sampling{Temperature: 0.8}}, {"top-p", Sampling{Temperature: 0.8, TopP: 0.95}}, {"top-k", Sampling{Temperature: 0.8, TopK: 40}}} {
+		b.Run(c.name, func(b *testing.B) {
+			s := newSampler(c.s)
+			for n := 0; b.Loop(); n++ {
+				s.next(logits, n)
+			}
+		})
+	}
+}
