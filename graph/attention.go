@@ -6,12 +6,12 @@ import (
 
 // RotaryAttr is the attribute of rotary embeddings.
 type RotaryAttr struct {
-	D       int  // size of a head; all of it is rotated
+	D       int  // size of a head
 	Inverse bool // the backward pass
 }
 
-// Rotary rotates heads by the angles of their positions: In x (N, H·D), cosines and
-// sines (positions, D/2); Out (N, H·D).
+// Rotary rotates the first R elements of heads by the angles of their positions: In
+// x (N, H·D), cosines and sines (positions, R/2); Out (N, H·D).
 var Rotary *Def
 
 func init() {
@@ -24,7 +24,7 @@ func init() {
 		},
 		Reference: func(c *Call) {
 			a := c.Op.Attr.(*RotaryAttr)
-			x, y, h := c.In(0), c.Out(0), a.D/2
+			x, y, h := c.In(0), c.Out(0), c.In(1).Cols
 			for r, p := range c.Batch.Positions() {
 				for o := 0; o < x.Cols; o += a.D {
 					for i := range h {
@@ -35,21 +35,28 @@ func init() {
 						u, v := x.Row(r)[o+i], x.Row(r)[o+h+i]
 						y.Row(r)[o+i], y.Row(r)[o+h+i] = u*cos-v*sin, v*cos+u*sin
 					}
+					copy(y.Row(r)[o+2*h:o+a.D], x.Row(r)[o+2*h:])
 				}
 			}
 		},
-		Cases: []Case{{"2 heads of 6", func(g *Graph) Value {
-			cos, sin := make([]float32, 20*3), make([]float32, 20*3)
-			for i := range cos {
-				s, c := math.Sincos(float64(i/3) / float64(1+i%3))
-				cos[i], sin[i] = float32(c), float32(s)
-			}
-			return g.Rotary(g.input(12), g.Const("cos", cos, 20, 3), g.Const("sin", sin, 20, 3), 6)
-		}, tokens(2, 14)}},
+		Cases: []Case{
+			{"2 heads of 6", func(g *Graph) Value { return g.rotated(12, 6) }, tokens(2, 14)},
+			{"6 of 9 elements", func(g *Graph) Value { return g.rotated(18, 9) }, tokens(1, 14)},
+		},
 	})
 }
 
-// Rotary appends the rotation of heads of size D.
+// rotated is a test case that rotates 6 elements of each head.
+func (g *Graph) rotated(cols, D int) Value {
+	cos, sin := make([]float32, 20*3), make([]float32, 20*3)
+	for i := range cos {
+		s, c := math.Sincos(float64(i/3) / float64(1+i%3))
+		cos[i], sin[i] = float32(c), float32(s)
+	}
+	return g.Rotary(g.input(cols), g.Const("cos", cos, 20, 3), g.Const("sin", sin, 20, 3), D)
+}
+
+// Rotary appends the rotation of heads of size D, as far as the tables go.
 func (g *Graph) Rotary(x, cos, sin Value, D int) Value {
 	return g.op(Rotary, &RotaryAttr{D: D}, []Value{x, cos, sin}, g.like(x))[0]
 }

@@ -152,7 +152,7 @@ func init() {
 func (g *Graph) Add(a, b Value) Value { return g.op(Add, nil, []Value{a, b}, g.like(a))[0] }
 
 // Split cuts the columns of a value: In (N, ΣC); Out (N, C) each. Devices give out
-// views.
+// views. Concat puts them together again.
 var Split, Concat *Def
 
 func init() {
@@ -183,6 +183,17 @@ func init() {
 	})
 	Concat = define(&Def{
 		Name: "concat", Doc: "y = x₁ | x₂ | …",
+		Gradient: func(g *Graph, op *Op, d []Value) []Value {
+			var cols []int
+			for _, v := range op.In {
+				cols = append(cols, g.Info(v).Cols())
+			}
+			return g.Split(d[0], cols...)
+		},
+		Cases: []Case{{"2+3", func(g *Graph) Value {
+			x := g.input(4)
+			return g.Concat(g.Linear(x, g.Param("a", 2, 4)), g.Linear(x, g.Param("b", 3, 4)))
+		}, tokens(1, 3)}},
 		Reference: func(c *Call) {
 			off := 0
 			for i := range c.Op.In {
@@ -194,6 +205,15 @@ func init() {
 			}
 		},
 	})
+}
+
+// Concat appends the values side by side.
+func (g *Graph) Concat(x ...Value) Value {
+	cols := 0
+	for _, v := range x {
+		cols += g.Info(v).Cols()
+	}
+	return g.op(Concat, nil, x, g.activation(g.Info(x[0]).Rows, cols))[0]
 }
 
 // Split appends the division of x into columns.

@@ -5,14 +5,19 @@ import "math"
 // NormAttr is the attribute of norms.
 type NormAttr struct{ Eps float32 }
 
-// RMSNorm is x·w/rms(x): In x (N, C), w (C); Out y (N, C), 1/rms (N, 1).
+// RMSNorm is x·w/rms(x): In x (N, C), w (C), which may be a constant; Out y (N, C),
+// 1/rms (N, 1).
 var RMSNorm, rmsNormBackward *Def
 
 func init() {
 	RMSNorm = define(&Def{
 		Name: "rmsnorm", Doc: "y = x·w / sqrt(mean x² + eps)",
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
-			dx := g.op(rmsNormBackward, op.Attr, []Value{d[0], op.In[0], op.Out[1], op.In[1], g.gradOf(op.In[1])}, g.like(op.In[0]))[0]
+			dw := None
+			if g.Info(op.In[1]).Space != Const {
+				dw = g.gradOf(op.In[1])
+			}
+			dx := g.op(rmsNormBackward, op.Attr, []Value{d[0], op.In[0], op.Out[1], op.In[1], dw}, g.like(op.In[0]))[0]
 			return []Value{dx, None}
 		},
 		Reference: func(c *Call) {
@@ -32,6 +37,9 @@ func init() {
 		},
 		Cases: []Case{
 			{"37 columns", func(g *Graph) Value { return g.RMSNorm(g.input(37), g.Param("w", 37), 1e-6) }, tokens(2, 5)},
+			{"constant weight", func(g *Graph) Value {
+				return g.RMSNorm(g.input(5), g.Const("ones", []float32{1, 1, 1, 1, 1}, 5), 1e-6)
+			}, tokens(1, 3)},
 			{"1 column", func(g *Graph) Value { return g.RMSNorm(g.input(1), g.Param("w", 1), 1e-2) }, tokens(1, 3)},
 			{"two pieces of tokens", func(g *Graph) Value { return g.RMSNorm(g.input(16), g.Param("w", 16), 1e-6) }, tokens(1, 300)},
 		},
@@ -48,7 +56,9 @@ func init() {
 				}
 				k /= float64(x.Cols)
 				for i, v := range x.Row(r) {
-					dw.Data[i] += dy.Row(r)[i] * v * rs
+					if dw != nil {
+						dw.Data[i] += dy.Row(r)[i] * v * rs
+					}
 					dx.Row(r)[i] = rs * (dy.Row(r)[i]*w.Data[i] - v*rs*k)
 				}
 			}

@@ -60,7 +60,9 @@ func (g *Graph) Backward() {
 			a.Backward = true
 			dx := g.like(op.In[0])
 			op.Out = append(op.Out, dx)
-			op.In = append(op.In, g.gradOf(op.In[1]))
+			for _, p := range op.In[1:] {
+				op.In = append(op.In, g.gradOf(p))
+			}
 			g.addGrad(grads, op.In[0], dx)
 			continue
 		}

@@ -66,30 +66,84 @@ func DefaultAI2() AI2 {
 
 // Config returns the transformer that the section describes.
 func (a *AI2) Config() (*Config, error) {
+	fail := func(format string, args ...any) (*Config, error) { return nil, fmt.Errorf(format, args...) }
 	c := &Config{
-		Family: "olmo2", Layers: a.NLayers, C: a.DModel, H: a.NHeads, KV: a.NHeads, VocabSize: a.VocabSize, V: a.VocabSize,
-		T: a.MaxSequenceLength, Tied: a.WeightTying, NormEps: float32(a.LayerNormEps), RopeTheta: a.RopeTheta,
-		EOS: int32(a.EOSTokenID), PAD: int32(a.PadTokenID),
+		Family: "olmo", Layers: a.NLayers, C: a.DModel, H: a.NHeads, KV: a.NHeads, VocabSize: a.VocabSize, V: a.VocabSize,
+		T: a.MaxSequenceLength, Tied: a.WeightTying, NormEps: float32(a.LayerNormEps),
+		Position: Learned, EmbeddingNorm: a.EmbeddingLayerNorm, ScaleLogits: a.ScaleLogits,
+		AttentionBias: a.IncludeBias, MLPBias: a.IncludeBias, HeadBias: a.IncludeBias && !a.WeightTying,
+		EOS: int32(a.EOSTokenID), PAD: int32(a.PadTokenID), BOS: -1,
 	}
 	if a.NHeads <= 0 || a.DModel%a.NHeads != 0 {
-		return nil, fmt.Errorf("d_model %d is not a multiple of n_heads %d", a.DModel, a.NHeads)
+		return fail("d_model %d is not a multiple of n_heads %d", a.DModel, a.NHeads)
 	}
 	c.D = a.DModel / a.NHeads
-	if a.NKVHeads != nil {
-		c.KV = *a.NKVHeads
-	} else if a.MultiQueryAttention != nil && *a.MultiQueryAttention {
+	if multi := a.MultiQueryAttention; multi != nil && *multi {
 		c.KV = 1
+	}
+	if a.NKVHeads != nil {
+		if multi := a.MultiQueryAttention; multi != nil && *a.NKVHeads != c.KV {
+			return fail("n_kv_heads is %d and multi_query_attention is %t\nhint: set only n_kv_heads", *a.NKVHeads, *multi)
+		}
+		c.KV = *a.NKVHeads
 	}
 	if a.EmbeddingSize != nil {
 		c.V = *a.EmbeddingSize
 	}
-	hidden := a.MLPRatio * a.DModel
-	if a.MLPHiddenSize != nil {
-		hidden = *a.MLPHiddenSize
+	if c.Family == "olmo" && a.NormAfter {
+		c.Family = "olmo2"
 	}
-	c.F = hidden / 2 // the fused width of up and gate
-	if !(a.NormAfter && a.AttentionLayerNorm && a.LayerNormType == "rms" && a.Rope && !a.IncludeBias && a.ActivationType == "swiglu") {
-		return nil, fmt.Errorf("this block is not built yet: only OLMo 2's (norm_after, attention_layer_norm, rms, rope, swiglu, no biases)")
+	switch a.BlockType {
+	case "sequential":
+	case "llama":
+		// The package's llama block knows no norm_after.
+		c.Family, c.SplitQKV = "olmo", true
+	default:
+		return fail("block_type %s is not known\nhint: one of sequential, llama", a.BlockType)
+	}
+	bias := a.IncludeBias
+	if a.BiasForLayerNorm != nil {
+		bias = *a.BiasForLayerNorm
+	}
+	switch a.LayerNormType {
+	case "default", "low_precision":
+	case "rms":
+		c.Norm.RMS = true
+	default:
+		return fail("layer_norm_type %s is not known\nhint: one of default, low_precision, rms", a.LayerNormType)
+	}
+	c.Norm.Weight, c.Norm.Bias = a.LayerNormWithAffine, a.LayerNormWithAffine && bias
+	if a.AttentionLayerNorm {
+		c.QKNorm = &NormKind{RMS: c.Norm.RMS, Weight: a.AttentionLayerNormWithAffine, Bias: a.AttentionLayerNormWithAffine && bias}
+	}
+	if a.ClipQKV != nil {
+		if !(*a.ClipQKV > 0) {
+			return fail("clip_qkv is %v, not a positive number", *a.ClipQKV)
+		}
+		c.Clip = *a.ClipQKV
+	}
+	switch {
+	case a.Rope && a.Alibi:
+		return fail("rope and alibi exclude each other")
+	case a.Rope:
+		c.Position, c.RopeTheta = Rotary, a.RopeTheta
+	case a.Alibi:
+		c.Position, c.AlibiMax = Alibi, a.AlibiBiasMax
+	}
+	c.F = a.MLPRatio * a.DModel
+	if a.MLPHiddenSize != nil {
+		c.F = *a.MLPHiddenSize
+	}
+	switch a.ActivationType {
+	case "swiglu":
+		if c.F%2 != 0 {
+			return fail("an MLP of %d is cut into two halves by swiglu: the number must be even\nhint: set mlp_hidden_size", c.F)
+		}
+		c.Activation, c.F = SwiGLU, c.F/2 // the fused width of up and gate
+	case "gelu", "relu":
+		c.Activation = Activation(a.ActivationType)
+	default:
+		return fail("activation_type %s is not known\nhint: one of swiglu, gelu, relu", a.ActivationType)
 	}
 	return c, c.Validate()
 }

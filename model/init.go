@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"olmo/internal/kernel"
 )
@@ -59,11 +60,13 @@ func (i Init) Weights(c *Config, p Param, seed uint64) ([]float32, error) {
 
 func (i Init) std(c *Config, p Param) (std, cutoff float64, err error) {
 	cutoff = i.Cutoff
+	// Learned positions are embeddings too, and take no notice of the settings of ids'.
+	ids := p.Role == Embedding && !strings.HasSuffix(p.Name, ".wpe.weight")
 	C, L := float64(c.C), float64(c.Layers)
 	switch i.Fn {
 	case "normal":
 		std = i.Std
-		if p.Role == Embedding && i.EmbStd > 0 {
+		if ids && i.EmbStd > 0 {
 			std = i.EmbStd
 		}
 		return std, cutoff, nil
@@ -71,7 +74,7 @@ func (i Init) std(c *Config, p Param) (std, cutoff float64, err error) {
 		std = 1 / math.Sqrt(C)
 		switch p.Role {
 		case Embedding:
-			if i.EmbStd > 0 {
+			if ids && i.EmbStd > 0 {
 				std = i.EmbStd
 			}
 		case AttentionOut:
@@ -83,9 +86,9 @@ func (i Init) std(c *Config, p Param) (std, cutoff float64, err error) {
 		std = i.Std
 		switch p.Role {
 		case Embedding:
-			if i.EmbStd > 0 {
+			if ids && i.EmbStd > 0 {
 				std = i.EmbStd
-			} else if i.ScaleEmb {
+			} else if ids && i.ScaleEmb {
 				std *= math.Sqrt(C)
 			}
 		case AttentionOut, MLPOut:

@@ -9,13 +9,12 @@ import (
 	"math"
 
 	"olmo/graph"
-	"olmo/internal/kernel"
 )
 
 // Config is a transformer, whatever file described it. Sizes carry their letters:
 // C width, H heads, D head size, F width of the MLP, V vocabulary, T positions.
 type Config struct {
-	Family string // olmo2, …: the file that builds it
+	Family string // olmo, olmo2, olmo3, olmoe, llama, mixtral, mpt or gptneox: the file that builds it
 
 	Layers, C, H, KV, D, F int
 	VocabSize              int // ids of the tokenizer
@@ -23,22 +22,77 @@ type Config struct {
 	T                      int // positions the model was made for
 	Tied                   bool
 
-	NormEps   float32
-	RopeTheta float64
+	NormEps float32
+	Norm    NormKind  // of the residual stream
+	QKNorm  *NormKind // of whole projections of queries and keys; nil: none
 
-	EOS, PAD int32
+	Position  Position
+	RopeTheta float64
+	RopeDims  int      // elements of a head that are rotated; 0: all
+	Scaling   *Scaling // of the rotation; nil: none
+	// Windows says for each layer how many keys a query sees, itself included; 0: all.
+	// Nil: every layer sees all.
+	Windows []int
+	// SlidingTheta and SlidingScaling rotate the layers with a window; a theta of 0
+	// stands for RopeTheta.
+	SlidingTheta   float64
+	SlidingScaling *Scaling
+	AlibiMax       float64 // of Alibi: the exponent of the last head's slope
+
+	Clip       float64 // queries, keys and values are cut off at ±Clip; 0: they are not
+	Scale      float64 // of attention scores; 0: 1/sqrt(D)
+	Activation Activation
+
+	AttentionBias, MLPBias, HeadBias bool
+	EmbeddingNorm                    bool
+	ScaleLogits                      bool // logits are divided by sqrt(C)
+	Parallel                         bool // GPT-NeoX: attention and MLP read the same residual
+	SplitQKV                         bool // ai2's llama block: q_proj, k_proj and v_proj
+
+	Experts, TopK int  // of a mixture; 0: none
+	NormTopK      bool // the chosen experts' weights are divided by their sum
+
+	EOS, PAD, BOS int32 // ids; negative: none
 }
+
+// NormKind is a kind of norm.
+type NormKind struct {
+	RMS          bool // root mean square, without the mean; else LayerNorm
+	Weight, Bias bool
+}
+
+// Position says how a model knows the order of tokens.
+type Position string
+
+// Ways of knowing the order of tokens.
+const (
+	Rotary  Position = ""
+	Alibi   Position = "alibi"
+	Learned Position = "learned"
+)
+
+// Activation is the function between the two products of an MLP.
+type Activation string
+
+// Activations. SwiGLU is gated: silu(gate)·up.
+const (
+	SwiGLU   Activation = ""
+	GELU     Activation = "gelu"
+	GELUTanh Activation = "gelu_tanh"
+	ReLU     Activation = "relu"
+)
 
 // Role says what a parameter is for: initialisation, weight decay and the
 // optimiser depend on it.
 type Role int
 
+// Roles of parameters.
 const (
-	Embedding    Role = iota
-	Head              // the untied output matrix
-	Projection        // a matrix that reads the residual stream
-	AttentionOut      // a matrix that writes to it, after attention
-	MLPOut            // and after the MLP
+	Embedding    Role = iota // of ids or positions
+	Head                     // the untied output matrix
+	Projection               // a matrix that reads the residual stream
+	AttentionOut             // a matrix that writes to it, after attention
+	MLPOut                   // and after the MLP
 	Norm
 	Bias
 )
@@ -65,7 +119,9 @@ func (p Param) Size() int {
 
 // Options say what to build besides the plain forward pass.
 type Options struct {
-	// Slots and Positions are the size of key and value caches; 0 without.
+	// Slots is the number of key and value caches, 0 without; Positions is the size of
+	// each. Without caches Positions, when not 0, is the longest sequence, in place of
+	// Config.T.
 	Slots, Positions int
 	// Taps keeps the hidden states readable as hidden.0 … hidden.L, counted as Hugging
 	// Face does: the embeddings, after each block, the last one after the final norm.
@@ -74,12 +130,12 @@ type Options struct {
 
 // Params returns the parameters, in the order of the forward pass.
 func (c *Config) Params() []Param {
-	b := newBuilder(c, graph.New(), Options{})
+	b := newBuilder(c, graph.New(), Options{Positions: 1})
 	b.logits()
 	return b.params
 }
 
-// NumParams counts the parameters, and those outside the input embedding.
+// NumParams counts the parameters, and those outside the input embeddings.
 func (c *Config) NumParams() (all, withoutEmbedding int) {
 	for _, p := range c.Params() {
 		all += p.Size()
@@ -94,8 +150,14 @@ func (c *Config) NumParams() (all, withoutEmbedding int) {
 // "lse", one number for each token.
 func (c *Config) Loss(g *graph.Graph, zmul float32, backward bool) {
 	b := newBuilder(c, g, Options{})
-	x := b.hidden()
-	ce, lse := g.HeadLoss(x, b.head(), zmul)
+	x := b.scaled(b.hidden())
+	w, bias := b.head()
+	var ce, lse graph.Value
+	if bias == graph.None {
+		ce, lse = g.HeadLoss(x, w, zmul)
+	} else {
+		ce, lse = g.BiasedHeadLoss(x, w, bias, zmul)
+	}
 	g.Keep(ce, "ce")
 	g.Keep(lse, "lse")
 	if backward {
@@ -112,16 +174,36 @@ func (c *Config) Logits(g *graph.Graph, o Options) {
 
 // Validate reports sizes that do not go together.
 func (c *Config) Validate() error {
+	_, known := families[c.Family]
 	switch {
+	case !known:
+		return fmt.Errorf("family %q is not known", c.Family)
 	case c.Layers <= 0 || c.C <= 0 || c.H <= 0 || c.KV <= 0 || c.D <= 0 || c.F <= 0 || c.V <= 0 || c.T <= 0:
 		return fmt.Errorf("every size of a model must be positive: layers %d, width %d, heads %d, key heads %d, head size %d, MLP %d, vocabulary %d, positions %d",
 			c.Layers, c.C, c.H, c.KV, c.D, c.F, c.V, c.T)
+	case max(c.Layers, c.C, c.H, c.KV, c.D, c.F, c.V, c.T, c.Experts) > 1<<30:
+		return fmt.Errorf("a size is larger than %d: layers %d, width %d, heads %d, head size %d, MLP %d, vocabulary %d, positions %d, experts %d",
+			1<<30, c.Layers, c.C, c.H, c.D, c.F, c.V, c.T, c.Experts)
 	case c.H%c.KV != 0:
 		return fmt.Errorf("%d heads cannot share %d key heads evenly\nhint: n_heads must be a multiple of n_kv_heads", c.H, c.KV)
-	case c.D%2 != 0:
-		return fmt.Errorf("heads of size %d cannot be rotated: the size must be even", c.D)
 	case c.VocabSize > c.V:
 		return fmt.Errorf("vocabulary of %d is larger than the embedding, %d rows\nhint: set embedding_size to %d", c.VocabSize, c.V, (c.VocabSize+127)/128*128)
+	case c.NormEps < 0 || c.NormEps != c.NormEps:
+		return fmt.Errorf("the norms' eps is %v, not a small positive number", c.NormEps)
+	case c.ScaleLogits && c.HeadBias && !c.Tied:
+		return fmt.Errorf("scaled logits with a bias of the output matrix are not built\nhint: unset scale_logits or include_bias, or tie the weights")
+	case c.Windows != nil && len(c.Windows) != c.Layers:
+		return fmt.Errorf("%d attention windows for %d layers", len(c.Windows), c.Layers)
+	case c.Experts < 0 || c.TopK < 0 || c.TopK > c.Experts || c.Experts > 0 && c.TopK == 0:
+		return fmt.Errorf("%d of %d experts for a token is not possible", c.TopK, c.Experts)
+	}
+	if c.Position == Rotary {
+		if n := c.rotated(); n%2 != 0 || n <= 0 || n > c.D {
+			return fmt.Errorf("%d elements of heads of size %d cannot be rotated: the number must be even", n, c.D)
+		}
+		if !(c.RopeTheta > 0) || math.IsInf(c.RopeTheta, 1) {
+			return fmt.Errorf("rope_theta is %v, not a positive number", c.RopeTheta)
+		}
 	}
 	return nil
 }
@@ -129,14 +211,38 @@ func (c *Config) Validate() error {
 // builder writes one model into one graph.
 type builder struct {
 	*Config
+	names
 	g      *graph.Graph
 	opt    Options
 	params []Param
 	byName map[string]bool
 }
 
+// names are the parameters outside the blocks.
+type names struct{ table, positions, embeddingNorm, finalNorm, head string }
+
+var (
+	ai2Names = names{"transformer.wte.weight", "transformer.wpe.weight", "transformer.emb_norm", "transformer.ln_f", "transformer.ff_out"}
+	hfNames  = names{table: "model.embed_tokens.weight", finalNorm: "model.norm", head: "lm_head"}
+)
+
+// family is what one file of this package defines.
+type family struct {
+	names
+	block func(b *builder, l int, x graph.Value) graph.Value
+}
+
+var families map[string]family
+
+func init() {
+	families = map[string]family{
+		"olmo":  {ai2Names, olmoBlock},
+		"olmo2": {ai2Names, olmo2Block},
+	}
+}
+
 func newBuilder(c *Config, g *graph.Graph, o Options) *builder {
-	return &builder{Config: c, g: g, opt: o, byName: map[string]bool{}}
+	return &builder{Config: c, names: families[c.Family].names, g: g, opt: o, byName: map[string]bool{}}
 }
 
 func (b *builder) param(p Param) graph.Value {
@@ -160,7 +266,7 @@ func (b *builder) hidden() graph.Value {
 			b.tap(x, l+1)
 		}
 	}
-	x = b.g.RMSNorm(x, b.param(Param{Name: "transformer.ln_f.weight", Shape: []int{b.C}, Role: Norm, Layer: -1}), b.NormEps)
+	x = b.norm(x, b.names.finalNorm, -1, b.Norm)
 	b.tap(x, b.Layers)
 	return x
 }
@@ -171,60 +277,49 @@ func (b *builder) tap(x graph.Value, i int) {
 	}
 }
 
-func (b *builder) table() graph.Value {
-	return b.param(Param{Name: "transformer.wte.weight", Shape: []int{b.V, b.C}, Role: Embedding, Layer: -1})
+func (b *builder) tableOfIDs() graph.Value {
+	return b.param(Param{Name: b.names.table, Shape: []int{b.V, b.C}, Role: Embedding, Layer: -1})
 }
 
-func (b *builder) embed() graph.Value { return b.g.Gather(b.table()) }
-
-func (b *builder) head() graph.Value {
-	if b.Tied {
-		return b.table()
+func (b *builder) embed() graph.Value {
+	x := b.g.Gather(b.tableOfIDs())
+	if b.EmbeddingNorm {
+		x = b.norm(x, b.names.embeddingNorm, -1, b.Norm)
 	}
-	return b.param(Param{Name: "transformer.ff_out.weight", Shape: []int{b.V, b.C}, Role: Head, Layer: -1})
+	if b.Position == Learned {
+		x = b.g.Add(b.g.Position(b.param(Param{Name: b.names.positions, Shape: []int{b.T, b.C}, Role: Embedding, Layer: -1})), x)
+	}
+	return x
+}
+
+// head returns the output matrix and what is added to the logits.
+func (b *builder) head() (w, bias graph.Value) {
+	if b.Tied {
+		return b.tableOfIDs(), graph.None
+	}
+	bias = graph.None
+	w = b.param(Param{Name: b.names.head + ".weight", Shape: []int{b.V, b.C}, Role: Head, Layer: -1})
+	if b.HeadBias {
+		bias = b.param(Param{Name: b.names.head + ".bias", Shape: []int{b.V}, Role: Bias, Layer: -1})
+	}
+	return w, bias
+}
+
+// scaled divides what the head reads, and so the logits, by sqrt(C) where the model
+// wants it. (A bias of the head would stay as it is: Validate refuses the two.)
+func (b *builder) scaled(x graph.Value) graph.Value {
+	if b.ScaleLogits {
+		return b.g.Scale(x, float32(1/math.Sqrt(float64(b.C))))
+	}
+	return x
 }
 
 func (b *builder) logits() graph.Value {
-	return b.g.Linear(b.g.Select(b.hidden()), b.head())
-}
-
-// rotary rotates the heads of x.
-func (b *builder) rotary(x graph.Value) graph.Value {
-	n := max(b.T, b.opt.Positions)
-	h := b.D / 2
-	if _, ok := b.g.Lookup("rotary.cos"); !ok {
-		cos, sin := make([]float32, n*h), make([]float32, n*h)
-		for i := range h {
-			f := kernel.Pow(b.RopeTheta, -float64(2*i)/float64(b.D))
-			for p := range n {
-				s, c := kernel.SinCos(float64(p) * f)
-				cos[p*h+i], sin[p*h+i] = float32(c), float32(s)
-			}
-		}
-		b.g.Const("rotary.cos", cos, n, h)
-		b.g.Const("rotary.sin", sin, n, h)
+	x := b.scaled(b.g.Select(b.hidden()))
+	w, bias := b.head()
+	y := b.g.Linear(x, w)
+	if bias != graph.None {
+		y = b.g.Bias(y, bias)
 	}
-	cos, _ := b.g.Lookup("rotary.cos")
-	sin, _ := b.g.Lookup("rotary.sin")
-	return b.g.Rotary(x, cos, sin, b.D)
-}
-
-// attention attends with heads that are already rotated.
-func (b *builder) attention(l int, q, k, v graph.Value) graph.Value {
-	a := graph.AttentionAttr{H: b.H, KV: b.KV, D: b.D, Scale: float32(1 / math.Sqrt(float64(b.D)))}
-	if b.opt.Slots == 0 {
-		return b.g.Attention(q, k, v, a)
-	}
-	rows := b.opt.Slots * b.opt.Positions
-	return b.g.CachedAttention(q, k, v,
-		b.g.State(fmt.Sprintf("cache.%d.k", l), rows, b.KV*b.D), b.g.State(fmt.Sprintf("cache.%d.v", l), rows, b.KV*b.D), a, b.opt.Positions)
-}
-
-// family is what one file of this package defines.
-type family struct {
-	block func(b *builder, l int, x graph.Value) graph.Value
-}
-
-var families = map[string]family{
-	"olmo2": {block: olmo2Block},
+	return y
 }

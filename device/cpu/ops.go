@@ -55,7 +55,7 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 	},
 	graph.All["rmsnorm.backward"]: func(p *program, op *graph.Op) func(r *run) {
 		return func(r *run) {
-			kernel.RMSNormBackward(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.vector(op.In[2], r), p.vector(op.In[3], r), p.vector(op.In[4], r), r.ends)
+			kernel.RMSNormBackward(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.vector(op.In[2], r), p.vector(op.In[3], r), p.optional(op.In[4]), r.ends)
 		}
 	},
 	graph.SwiGLU: func(p *program, op *graph.Op) func(r *run) {
@@ -66,9 +66,57 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 			kernel.SwiGLUBackward(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r))
 		}
 	},
+	graph.LayerNorm: func(p *program, op *graph.Op) func(r *run) {
+		eps := op.Attr.(*graph.NormAttr).Eps
+		return func(r *run) {
+			kernel.LayerNorm(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.vector(op.Out[1], r), p.vector(op.Out[2], r),
+				p.optional(op.In[1]), p.optional(op.In[2]), eps)
+		}
+	},
+	graph.All["layernorm.backward"]: func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) {
+			kernel.LayerNormBackward(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.vector(op.In[2], r), p.vector(op.In[3], r),
+				p.optional(op.In[4]), p.optional(op.In[5]), p.optional(op.In[6]), r.ends)
+		}
+	},
+	graph.Bias: func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) { kernel.Bias(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.fixed[op.In[1]]) }
+	},
+	graph.All["bias.backward"]: func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) { kernel.BiasBackward(p.fixed[op.In[1]], p.matrix(op.In[0], r), r.ends) }
+	},
+	graph.Clamp: func(p *program, op *graph.Op) func(r *run) {
+		limit := op.Attr.(*graph.ClampAttr).Limit
+		return func(r *run) { kernel.Clamp(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), limit) }
+	},
+	graph.All["clamp.backward"]: func(p *program, op *graph.Op) func(r *run) {
+		limit := op.Attr.(*graph.ClampAttr).Limit
+		return func(r *run) {
+			kernel.ClampBackward(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), limit)
+		}
+	},
+	graph.Scale: func(p *program, op *graph.Op) func(r *run) {
+		factor := op.Attr.(*graph.ScaleAttr).Factor
+		return func(r *run) { kernel.Scale(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), factor) }
+	},
+	graph.Position: func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) { kernel.Gather(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), r.positions) }
+	},
+	graph.All["position.backward"]: func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) {
+			kernel.GatherBackward(p.matrix(op.In[1], r), p.matrix(op.In[0], r), r.positions, r.ends)
+		}
+	},
+	graph.GELU:                      elementwise(kernel.GELU),
+	graph.GELUTanh:                  elementwise(kernel.GELUTanh),
+	graph.ReLU:                      elementwise(kernel.ReLU),
+	graph.All["gelu.backward"]:      elementwiseBackward(kernel.GELUBackward),
+	graph.All["gelu_tanh.backward"]: elementwiseBackward(kernel.GELUTanhBackward),
+	graph.All["relu.backward"]:      elementwiseBackward(kernel.ReLUBackward),
 	graph.Rotary: func(p *program, op *graph.Op) func(r *run) {
 		a := op.Attr.(*graph.RotaryAttr)
 		cos, sin := p.fixed[op.In[1]], p.fixed[op.In[2]]
+		rotated := 2 * p.g.Info(op.In[1]).Cols()
 		if a.Inverse {
 			neg := make([]float32, len(sin))
 			for i, v := range sin {
@@ -77,7 +125,7 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 			sin = neg
 		}
 		return func(r *run) {
-			kernel.Rotary(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), a.D, r.positions, cos, sin)
+			kernel.Rotary(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), a.D, rotated, r.positions, cos, sin)
 		}
 	},
 	graph.Attention:                 attention,
@@ -87,12 +135,24 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 		a := op.Attr.(*graph.HeadLossAttr)
 		return func(r *run) {
 			var dx, dw *kernel.Matrix
+			var bias, db []float32
+			params := op.In[1:]
 			if a.Backward {
-				x, w := p.matrix(op.Out[2], r), p.matrix(op.In[2], r)
+				params = op.In[1 : 1+len(op.In)/2]
+			}
+			if a.Bias {
+				bias = p.vector(params[1], r)
+			}
+			if a.Backward {
+				grads := op.In[1+len(params):]
+				x, w := p.matrix(op.Out[2], r), p.matrix(grads[0], r)
 				dx, dw = &x, &w
+				if a.Bias {
+					db = p.vector(grads[1], r)
+				}
 			}
 			loss := kernel.Loss{CE: p.vector(op.Out[0], r), LSE: p.vector(op.Out[1], r)}
-			kernel.HeadLoss(loss, p.matrix(op.In[0], r), p.matrix(op.In[1], r), r.Targets, r.ends, r.LossScale, a.ZMul, p.opt.BF16, dx, dw)
+			kernel.HeadLoss(loss, p.matrix(op.In[0], r), p.matrix(op.In[1], r), bias, r.Targets, r.ends, r.LossScale, a.ZMul, p.opt.BF16, dx, dw, db)
 		}
 	},
 	graph.Zero: func(p *program, op *graph.Op) func(r *run) {
@@ -136,6 +196,28 @@ func linear(p *program, op *graph.Op) func(r *run) {
 		}
 		kernel.MatMulPacked(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), w, p.residual(op, r))
 	}
+}
+
+// elementwise runs a function of one value.
+func elementwise(f func(y, x kernel.Matrix)) func(p *program, op *graph.Op) func(r *run) {
+	return func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) { f(p.matrix(op.Out[0], r), p.matrix(op.In[0], r)) }
+	}
+}
+
+// elementwiseBackward runs the backward pass of a function of one value.
+func elementwiseBackward(f func(dx, dy, x kernel.Matrix)) func(p *program, op *graph.Op) func(r *run) {
+	return func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) { f(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r)) }
+	}
+}
+
+// optional returns a vector that lives between runs, nil for none.
+func (p *program) optional(v graph.Value) []float32 {
+	if v == graph.None {
+		return nil
+	}
+	return p.fixed[v]
 }
 
 // residual returns what a fused addition adds to a product.

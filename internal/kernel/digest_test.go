@@ -102,7 +102,7 @@ func TestDigests(t *testing.T) {
 				targets[i] = int32(d.r.IntN(v+5)) - 5
 			}
 			dx, dw := d.matrix(n, c, 1), d.matrix(v, c, 1)
-			HeadLoss(out, d.matrix(n, c, 2), d.matrix(v, c, 2), targets, []int{13, n}, 0.01, 1e-4, d.bf16, &dx, &dw)
+			HeadLoss(out, d.matrix(n, c, 2), d.matrix(v, c, 2), nil, targets, []int{13, n}, 0.01, 1e-4, d.bf16, &dx, &dw, nil)
 			d.add(out.CE, out.LSE, dx.Data, dw.Data)
 		}},
 		{"rows", [2]uint64{0x9b4df93287a6c338, 0x9b4df93287a6c338}, func(d *digestor) {
@@ -117,7 +117,7 @@ func TestDigests(t *testing.T) {
 			SwiGLUBackward(du, dy, u)
 			d.add(y.Data, du.Data)
 			positions := []int32{0, 1, 2, 3, 4, 5, 6, 7, 8}
-			Rotary(y, x, 20, positions, d.draw(n*10, 1), d.draw(n*10, 1))
+			Rotary(y, x, 20, 20, positions, d.draw(n*10, 1), d.draw(n*10, 1))
 			d.add(y.Data)
 		}},
 		{"optimisers", [2]uint64{0x605cb77e2a3b560e, 0x50de1b6c764ed924}, func(d *digestor) {

@@ -7,15 +7,17 @@ type Loss struct {
 }
 
 // HeadLoss is the language-model head with cross entropy and z-loss in one
-// operation. x is N×C, w is V×C, targets holds N ids, negative where there is none;
-// ends are the pieces of N. It never holds more than one piece's logits.
+// operation. x is N×C, w is V×C, bias V long or nil, targets holds N ids, negative
+// where there is none; ends are the pieces of N. It never holds more than one piece's
+// logits.
 //
-// With dx (N×C) and dw (V×C, added to) it also computes the gradients of
+// With dx (N×C), dw (V×C, added to) and, with a bias, db (V, added to) it also computes
+// the gradients of
 //
 //	scale · Σ (ce + zmul·lse²)
 //
 // from the same logits.
-func HeadLoss(out Loss, x, w Matrix, targets []int32, ends []int, scale, zmul float32, bf16 bool, dx, dw *Matrix) {
+func HeadLoss(out Loss, x, w Matrix, bias []float32, targets []int32, ends []int, scale, zmul float32, bf16 bool, dx, dw *Matrix, db []float32) {
 	V := w.Rows
 	wt := Pack(w, true, bf16)
 	var wn *Packed
@@ -34,6 +36,9 @@ func HeadLoss(out Loss, x, w Matrix, targets []int32, ends []int, scale, zmul fl
 		b := begin
 		eachRowOf(n, 4, func(r int) {
 			l, t := logits.Row(r), targets[b+r]
+			if bias != nil {
+				isa.add(l, l, bias)
+			}
 			m := isa.max(l)
 			var target float32
 			if t >= 0 {
@@ -59,6 +64,9 @@ func HeadLoss(out Loss, x, w Matrix, targets []int32, ends []int, scale, zmul fl
 		if dx != nil {
 			product(dx.Slice(begin, n), left{logits, false}, wn, false, nil)
 			MatMulTN(*dw, logits, rows, []int{n}, bf16)
+			if bias != nil {
+				BiasBackward(db, logits, []int{n})
+			}
 		}
 		begin = end
 	}

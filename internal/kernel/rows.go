@@ -103,17 +103,19 @@ func SwiGLUBackward(dx, dy, x Matrix) {
 	})
 }
 
-// Rotary rotates the heads of size D in each row of x by the angles of its
-// position: half rotation, after GPT-NeoX. cos and sin are positions×D/2; with
-// the sine negated it is its own backward pass. y may be x.
-func Rotary(y, x Matrix, D int, positions []int32, cos, sin []float32) {
-	h := D / 2
+// Rotary rotates the first R elements of the heads of size D in each row of x by the
+// angles of its position: half rotation, after GPT-NeoX. The others are copied. cos
+// and sin are positions×R/2; with the sine negated it is its own backward pass. y may
+// be x.
+func Rotary(y, x Matrix, D, R int, positions []int32, cos, sin []float32) {
+	h := R / 2
 	eachRow(x.Rows, func(r int) {
 		p := int(positions[r])
 		c, s := cos[p*h:(p+1)*h], sin[p*h:(p+1)*h]
 		in, out := x.Row(r), y.Row(r)
 		for o := 0; o < x.Cols; o += D {
-			isa.rope(out[o:o+h], out[o+h:o+D], in[o:o+h], in[o+h:o+D], c, s)
+			isa.rope(out[o:o+h], out[o+h:o+R], in[o:o+h], in[o+h:o+R], c, s)
+			copy(out[o+R:o+D], in[o+R:o+D])
 		}
 	})
 }

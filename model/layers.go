@@ -1,0 +1,105 @@
+package model
+
+import (
+	"fmt"
+	"math"
+
+	"olmo/graph"
+)
+
+// norm normalises x by the parameters name.weight and name.bias, where n has them.
+func (b *builder) norm(x graph.Value, name string, layer int, n NormKind) graph.Value {
+	cols := b.g.Info(x).Cols()
+	w, bias := graph.None, graph.None
+	if n.Weight {
+		w = b.param(Param{Name: name + ".weight", Shape: []int{cols}, Role: Norm, Layer: layer})
+	}
+	if n.Bias {
+		bias = b.param(Param{Name: name + ".bias", Shape: []int{cols}, Role: Bias, Layer: layer})
+	}
+	if !n.RMS {
+		return b.g.LayerNorm(x, w, bias, b.NormEps)
+	}
+	if w == graph.None {
+		ones := make([]float32, cols)
+		for i := range ones {
+			ones[i] = 1
+		}
+		w = b.g.Const(fmt.Sprintf("ones.%d", cols), ones, cols)
+	}
+	x = b.g.RMSNorm(x, w, b.NormEps)
+	if bias != graph.None {
+		x = b.g.Bias(x, bias)
+	}
+	return x
+}
+
+// linear multiplies x by p, which has no name yet: name.weight, and name.bias where
+// there is one.
+func (b *builder) linear(x graph.Value, name string, p Param, bias bool) graph.Value {
+	p.Name = name + ".weight"
+	x = b.g.Linear(x, b.param(p))
+	if bias {
+		x = b.g.Bias(x, b.param(Param{Name: name + ".bias", Shape: p.Shape[:1], Role: Bias, Layer: p.Layer, Blocks: p.Blocks}))
+	}
+	return x
+}
+
+// matrix describes a weight of a layer.
+func matrix(layer int, role Role, rows, cols int) Param {
+	return Param{Shape: []int{rows, cols}, Role: role, Layer: layer}
+}
+
+// activate applies the model's activation; SwiGLU's input is up and gate side by side.
+func (b *builder) activate(x graph.Value) graph.Value {
+	switch b.Activation {
+	case GELU:
+		return b.g.Activate(graph.GELU, x)
+	case GELUTanh:
+		return b.g.Activate(graph.GELUTanh, x)
+	case ReLU:
+		return b.g.Activate(graph.ReLU, x)
+	}
+	return b.g.SwiGLU(x)
+}
+
+// clip cuts queries, keys and values off where the model wants it.
+func (b *builder) clip(x graph.Value) graph.Value {
+	if b.Clip == 0 {
+		return x
+	}
+	return b.g.Clamp(x, float32(b.Clip))
+}
+
+// window returns how many keys the queries of a layer see; 0: all.
+func (c *Config) window(l int) int {
+	if c.Windows == nil {
+		return 0
+	}
+	return c.Windows[l]
+}
+
+// attention rotates the heads of queries and keys and attends.
+func (b *builder) attention(l int, q, k, v graph.Value) graph.Value {
+	if b.Position == Rotary {
+		cos, sin := b.rotation(b.window(l) > 0)
+		q, k = b.g.Rotary(q, cos, sin, b.D), b.g.Rotary(k, cos, sin, b.D)
+	}
+	a := graph.AttentionAttr{H: b.H, KV: b.KV, D: b.D, Scale: float32(b.attentionScale()), Window: b.window(l)}
+	if b.Position == Alibi {
+		a.Slopes = alibiSlopes(b.H, b.AlibiMax)
+	}
+	if b.opt.Slots == 0 {
+		return b.g.Attention(q, k, v, a)
+	}
+	rows := b.opt.Slots * b.opt.Positions
+	return b.g.CachedAttention(q, k, v,
+		b.g.State(fmt.Sprintf("cache.%d.k", l), rows, b.KV*b.D), b.g.State(fmt.Sprintf("cache.%d.v", l), rows, b.KV*b.D), a, b.opt.Positions)
+}
+
+func (c *Config) attentionScale() float64 {
+	if c.Scale > 0 {
+		return c.Scale
+	}
+	return 1 / math.Sqrt(float64(c.D))
+}

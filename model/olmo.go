@@ -1,0 +1,59 @@
+package model
+
+import (
+	"fmt"
+
+	"olmo/graph"
+)
+
+// olmoBlock is the block of OLMo 1 and of every other model that the ai2-olmo
+// package builds with norms before the sublayers: LayerNorm without weights and
+// SwiGLU for OLMo 1; LayerNorm or RMSNorm, GELU or ReLU, biases, learned positions or
+// ALiBi, one or a few key heads otherwise.
+//
+// OLMo team 2024; ai2-olmo 0.6.0, olmo/model.py, OLMoSequentialBlock and
+// OLMoLlamaBlock.
+func olmoBlock(b *builder, l int, x graph.Value) graph.Value {
+	name := ai2Block(l)
+	x = b.g.Add(x, b.ai2Attention(l, b.norm(x, name("attn_norm"), l, b.Norm)))
+	return b.g.Add(x, b.ai2MLP(l, b.norm(x, name("ff_norm"), l, b.Norm)))
+}
+
+// ai2Block names the parts of a block.
+func ai2Block(l int) func(part string) string {
+	return func(part string) string { return fmt.Sprintf("transformer.blocks.%d.%s", l, part) }
+}
+
+// ai2Attention is attention with queries, keys and values in one matrix, cut off
+// before their norms.
+func (b *builder) ai2Attention(l int, x graph.Value) graph.Value {
+	name, kv := ai2Block(l), b.KV*b.D
+	var q, k, v graph.Value
+	if b.SplitQKV {
+		q = b.clip(b.linear(x, name("q_proj"), matrix(l, Projection, b.H*b.D, b.C), b.AttentionBias))
+		k = b.clip(b.linear(x, name("k_proj"), matrix(l, Projection, kv, b.C), b.AttentionBias))
+		v = b.clip(b.linear(x, name("v_proj"), matrix(l, Projection, kv, b.C), b.AttentionBias))
+	} else {
+		p := matrix(l, Projection, b.H*b.D+2*kv, b.C)
+		if b.KV == b.H {
+			p.Blocks = 3
+		}
+		qkv := b.g.Split(b.clip(b.linear(x, name("att_proj"), p, b.AttentionBias)), b.H*b.D, kv, kv)
+		q, k, v = qkv[0], qkv[1], qkv[2]
+	}
+	if b.QKNorm != nil {
+		q, k = b.norm(q, name("q_norm"), l, *b.QKNorm), b.norm(k, name("k_norm"), l, *b.QKNorm)
+	}
+	return b.linear(b.attention(l, q, k, v), name("attn_out"), matrix(l, AttentionOut, b.C, b.H*b.D), b.AttentionBias)
+}
+
+// ai2MLP is the MLP with up and gate in one matrix.
+func (b *builder) ai2MLP(l int, x graph.Value) graph.Value {
+	name := ai2Block(l)
+	p := matrix(l, Projection, b.F, b.C)
+	if b.Activation == SwiGLU {
+		p.Shape[0], p.Blocks = 2*b.F, 2
+	}
+	x = b.activate(b.linear(x, name("ff_proj"), p, b.MLPBias))
+	return b.linear(x, name("ff_out"), matrix(l, MLPOut, b.C, b.F), b.MLPBias)
+}
