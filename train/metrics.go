@@ -2,6 +2,7 @@ package train
 
 import (
 	"encoding/hex"
+	"strings"
 	"time"
 
 	"olmo/runlog"
@@ -76,6 +77,12 @@ func (s *speed) rate() float64 {
 		n += t
 	}
 	return float64(n) / max(s.times[len(s.times)-1].Sub(s.times[0]).Seconds(), 1e-9)
+}
+
+// IsTiming reports whether a key of a record holds a time or a speed, which differ from
+// run to run; all others are the same on every machine.
+func IsTiming(key string) bool {
+	return strings.HasPrefix(key, "throughput/") && key != "throughput/total_tokens"
 }
 
 // measure adds the speeds to a step's record.

@@ -258,6 +258,9 @@ func (t *Trainer) State() State { return t.state }
 // Steps is the step at which the run ends.
 func (t *Trainer) Steps() int { return t.stopAt }
 
+// OnProgress replaces Options.Progress.
+func (t *Trainer) OnProgress(f func(Progress)) { t.opt.Progress = f }
+
 // Close stops reading data and releases the files. It is needed once, after Run too.
 func (t *Trainer) Close() error {
 	if t.feed != nil {

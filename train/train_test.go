@@ -1,0 +1,429 @@
+package train_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"olmo/device/cpu"
+	"olmo/runlog"
+	"olmo/tensor"
+	"olmo/train"
+	"olmo/weights"
+)
+
+var (
+	update = flag.Bool("update", false, "rewrite the digests in testdata")
+	kills  = flag.Int("kills", 6, "how often the killed run is killed")
+)
+
+const tiny = "testdata/tiny.yaml"
+
+// digest is the weights_digest of the trainer's parameters.
+func digest(t *testing.T, tr *train.Trainer) string {
+	t.Helper()
+	var all []weights.Named
+	for _, p := range tr.Model().Params() {
+		v, err := tr.Device().Read(p.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, weights.Named{Name: p.Name, Tensor: tensor.FromFloat32(p.Shape, v)})
+	}
+	d, err := weights.Digest(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%x", d)
+}
+
+// run trains to the end and returns the digest of the weights.
+func run(t *testing.T, folder string, overrides ...string) string {
+	t.Helper()
+	tr := newTrainer(t, tiny, append([]string{"save_folder=" + folder}, overrides...)...)
+	if _, err := tr.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return digest(t, tr)
+}
+
+// logged returns the records of a run without times and speeds.
+func logged(t *testing.T, folder string) []runlog.Record {
+	t.Helper()
+	records, err := runlog.Read(filepath.Join(folder, "metrics.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range records {
+		maps.DeleteFunc(r, func(k string, _ any) bool { return train.IsTiming(k) })
+	}
+	return records
+}
+
+var muon = []string{"optimizer.name=muon", "optimizer.learning_rate=0.02", "optimizer.adamw_learning_rate=0.004", "precision=amp_bf16", "scheduler.name=wsd", "scheduler.decay_fraction=0.5"}
+
+// TestMicrobatches: the size of the micro-batches changes no bit.
+func TestMicrobatches(t *testing.T) {
+	want := run(t, t.TempDir(), "max_duration=4", "stop_at=4")
+	for _, n := range []int{1, 2, 7, 100} {
+		if got := run(t, t.TempDir(), "max_duration=4", "stop_at=4", fmt.Sprintf("device_train_microbatch_size=%d", n)); got != want {
+			t.Errorf("micro-batches of %d: weights %s, want %s as with 3", n, got, want)
+		}
+	}
+}
+
+// TestResume: a run that is stopped and continued is the uninterrupted run.
+func TestResume(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		overrides []string
+	}{
+		{"AdamW", nil},
+		{"Muon", muon},
+		{"several epochs", []string{"global_train_batch_size=90", "device_train_microbatch_size=90", "max_duration=7", "stop_at=7"}},
+		{"token units", []string{"scheduler.units=tokens", "scheduler.t_warmup=1000", "scheduler.grad_clip_warmup_steps=2000", "scheduler.grad_clip_warmup_factor=0.1", "max_duration=6000T", "stop_at=null"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			whole, parts := t.TempDir(), t.TempDir()
+			want := run(t, whole, c.overrides...)
+			overrides := append([]string{"save_folder=" + parts, "try_load_latest_save=true"}, c.overrides...)
+			var got string
+			for stops := 0; ; stops++ {
+				tr := newTrainer(t, tiny, overrides...)
+				ctx, stop := context.WithCancel(context.Background())
+				if stops < 3 {
+					n := 0
+					tr.OnProgress(func(train.Progress) {
+						if n++; n == 2+stops {
+							stop()
+						}
+					})
+				}
+				r, err := tr.Run(ctx)
+				stop()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.Reason == train.Finished {
+					got = digest(t, tr)
+					break
+				}
+			}
+			if got != want {
+				t.Errorf("continued run ends with weights %s, want %s", got, want)
+			}
+			if a, b := logged(t, parts), logged(t, whole); !reflect.DeepEqual(a, b) {
+				t.Errorf("continued run logged\n%v\nwant\n%v", a, b)
+			}
+		})
+	}
+}
+
+// TestDigest trains on committed text and compares the weights with digests that are the
+// same for every instruction set and number of threads. A child process runs each.
+func TestDigest(t *testing.T) {
+	const short = ", 4 steps" // for plain Go, which is slow
+	runs := map[string][]string{"adamw fp32": nil, "muon amp_bf16": muon}
+	for name, overrides := range maps.Clone(runs) {
+		runs[name+short] = append([]string{"stop_at=4"}, overrides...)
+	}
+	if name := os.Getenv("OLMO_TEST_DIGEST"); name != "" {
+		fmt.Printf("digest %s\n", run(t, t.TempDir(), runs[name]...))
+		return
+	}
+	path := filepath.Join("testdata", "digests.json")
+	want := map[string]string{}
+	if *update {
+		for name, overrides := range runs {
+			want[name] = run(t, t.TempDir(), overrides...)
+		}
+		text, _ := json.MarshalIndent(want, "", "  ")
+		if err := os.WriteFile(path, append(text, '\n'), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	readJSON(t, path, &want)
+	type machine struct{ cpu, threads string }
+	machines := []machine{{"", "1"}, {"", "2"}, {"", "3"}}
+	if !testing.Short() {
+		for _, cpu := range []string{"avx512bf16", "avx512", "avx2", "neon", "generic"} {
+			machines = append(machines, machine{cpu, "2"})
+		}
+	}
+	for _, m := range machines {
+		for name := range runs {
+			if m.cpu == "generic" != strings.HasSuffix(name, short) {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s %s threads %s", name, m.cpu, m.threads), func(t *testing.T) {
+				c := exec.Command(os.Args[0], "-test.run=^TestDigest$")
+				c.Env = append(os.Environ(), "OLMO_TEST_DIGEST="+name, "OLMO_THREADS="+m.threads)
+				if m.cpu != "" {
+					c.Env = append(c.Env, "OLMO_CPU="+m.cpu)
+				}
+				out, err := c.CombinedOutput()
+				if bytes.Contains(out, []byte("this machine lacks")) {
+					t.Skipf("this machine lacks %s", m.cpu)
+				}
+				if err != nil {
+					t.Fatalf("%v\n%s", err, out)
+				}
+				_, got, _ := strings.Cut(string(out), "digest ")
+				got, _, _ = strings.Cut(got, "\n")
+				if got != want[name] {
+					t.Errorf("weights %s, want %s", got, want[name])
+				}
+			})
+		}
+	}
+}
+
+// TestKill kills a run again and again, and continues it each time.
+func TestKill(t *testing.T) {
+	overrides := []string{"max_duration=150", "stop_at=150", "save_interval=3", "try_load_latest_save=true"}
+	if folder := os.Getenv("OLMO_TEST_KILL"); folder != "" {
+		run(t, folder, overrides...)
+		return
+	}
+	if testing.Short() {
+		t.Skip("kills and restarts a process many times")
+	}
+	whole, killed := t.TempDir(), t.TempDir()
+	began := time.Now()
+	want := run(t, whole, overrides...)
+	took := time.Since(began)
+	child := func() *exec.Cmd {
+		c := exec.Command(os.Args[0], "-test.run=^TestKill$")
+		c.Env = append(os.Environ(), "OLMO_TEST_KILL="+killed)
+		return c
+	}
+	for range *kills {
+		c := child()
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(rand.Int64N(int64(took/4))) + took/20)
+		_ = c.Process.Kill()
+		_ = c.Wait()
+		if name, err := os.Readlink(filepath.Join(killed, "latest")); err == nil {
+			if _, err := train.CheckCheckpoint(filepath.Join(killed, name)); err != nil {
+				t.Fatalf("latest leads to %s: %v", name, err)
+			}
+		}
+	}
+	if out, err := child().CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	m, err := train.CheckCheckpoint(filepath.Join(killed, "step150"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := m.WeightsDigest.String(); got != want {
+		t.Errorf("killed run ends with weights %s, want %s", got, want)
+	}
+	if a, b := logged(t, killed), logged(t, whole); !reflect.DeepEqual(a, b) {
+		t.Errorf("killed run logged %d records, other than the %d of the uninterrupted run", len(a), len(b))
+	}
+	if left, _ := filepath.Glob(filepath.Join(killed, ".*")); len(left) > 0 {
+		t.Errorf("left over: %v", left)
+	}
+}
+
+// TestCorruptCheckpoint: a damaged checkpoint is noticed and the one before it taken.
+func TestCorruptCheckpoint(t *testing.T) {
+	dir := t.TempDir()
+	want := run(t, dir)
+	path := filepath.Join(dir, "step24", "optim.safetensors")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text[len(text)-5] ^= 1
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := train.CheckCheckpoint(filepath.Dir(path)); !errors.Is(err, train.ErrCorrupt) {
+		t.Fatalf("checking a damaged checkpoint: %v, want ErrCorrupt", err)
+	}
+	tr := newTrainer(t, tiny, "save_folder="+dir, "try_load_latest_save=true")
+	if n := tr.State().Step; n != 16 {
+		t.Fatalf("continues after step %d, want 16, the checkpoint before the damaged one", n)
+	}
+	if _, err := tr.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if got := digest(t, tr); got != want {
+		t.Errorf("weights %s after falling back, want %s", got, want)
+	}
+	if _, err := train.CheckCheckpoint(filepath.Dir(path)); err != nil {
+		t.Errorf("the damaged checkpoint was not replaced: %v", err)
+	}
+}
+
+// TestErrors: mistakes in config, data and checkpoints are refused with what to do.
+func TestErrors(t *testing.T) {
+	run24 := t.TempDir()
+	run(t, run24, "stop_at=2", "no_pre_train_checkpoint=true")
+	otherText := filepath.Join(t.TempDir(), "other.txt")
+	text, err := os.ReadFile("testdata/text.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text[100]++
+	if err := os.WriteFile(otherText, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name      string
+		overrides []string
+		want      string
+	}{
+		{"unknown key", []string{"optimizer.learning_rat=1"}, "did you mean"},
+		{"unknown optimiser", []string{"optimizer.name=adamx"}, "did you mean adamw?"},
+		{"half precision", []string{"precision=amp_fp16"}, "amp_bf16"},
+		{"missing file", []string{"data.paths=[gone.npy]"}, "gone.npy"},
+		{"no data", []string{"data.paths=[]"}, "no token files"},
+		{"large ids", []string{"model.vocab_size=100", "model.embedding_size=100"}, "the model's embedding has 100 rows"},
+		{"large batch", []string{"global_train_batch_size=100000"}, "not one batch"},
+		{"another model", []string{"load_path=" + run24, "model.d_model=96"}, "shape"},
+		{"deeper model", []string{"load_path=" + run24, "model.n_layers=3"}, "another model"},
+		{"another optimiser", []string{"load_path=" + run24, "optimizer.name=muon"}, "reset_optimizer_state"},
+		{"other data", []string{"load_path=" + run24, "data.paths=[" + otherText + "]"}, "restore_dataloader=false"},
+		{"no checkpoint", []string{"load_path=" + t.TempDir()}, "holds no checkpoint"},
+		{"the folder holds a run", []string{"save_folder=" + run24}, "try_load_latest_save=true"},
+		{"over its own config", []string{"save_folder=testdata"}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg, err := train.LoadConfig(tiny, append([]string{"save_folder=" + t.TempDir()}, c.overrides...))
+			if err == nil {
+				dev, _ := cpu.New()
+				var tr *train.Trainer
+				path := tiny
+				if c.want == "" {
+					// A config that is called config.yaml, trained in its own folder.
+					path = filepath.Join(cfg.SaveFolder, "config.yaml")
+					cfg.SaveFolder = t.TempDir()
+					path = filepath.Join(cfg.SaveFolder, "config.yaml")
+					if err := os.WriteFile(path, []byte("x"), 0o644); err != nil {
+						t.Fatal(err)
+					}
+					cfg.SaveOverwrite = true
+					c.want = "write its config over"
+				}
+				if tr, err = train.New(cfg, dev, train.Options{ConfigPath: path}); err == nil {
+					_, err = tr.Run(context.Background())
+					tr.Close()
+				}
+			}
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one with %q", err, c.want)
+			}
+		})
+	}
+}
+
+// TestKeepCounts: old checkpoints go as the config says, the newest stays.
+func TestKeepCounts(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		overrides []string
+		want      []int
+	}{
+		{"all", []string{"save_interval=8"}, []int{0, 8, 16, 24}},
+		{"two", []string{"save_interval=8", "save_num_checkpoints_to_keep=2"}, []int{16, 24}},
+		{"none but the newest", []string{"save_interval=4", "save_num_checkpoints_to_keep=0", "save_interval_unsharded=12"}, []int{0, 12, 24}},
+		{"ephemeral", []string{"save_interval=20", "save_interval_ephemeral=6"}, []int{0, 20, 24}},
+		{"only at the end", []string{"save_interval=null", "no_pre_train_checkpoint=true"}, []int{24}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			run(t, dir, c.overrides...)
+			got, err := train.Steps(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("checkpoints %v, want %v", got, c.want)
+			}
+			if latest, err := train.Latest(dir); err != nil || filepath.Base(latest) != "step24" {
+				t.Errorf("latest is %s, %v", latest, err)
+			}
+		})
+	}
+}
+
+// TestSchedules compares OLMo's seven schedules with the reference's numbers.
+func TestSchedules(t *testing.T) {
+	var cases []struct {
+		Scheduler json.RawMessage `json:"scheduler"`
+		LR        float64         `json:"initial_lr"`
+		MaxSteps  float64         `json:"max_steps"`
+		Limit     float64         `json:"initial_max_grad_norm"`
+		Points    [][3]float64    `json:"points"`
+	}
+	readJSON(t, golden(t, "schedulers.json"), &cases)
+	dir := t.TempDir()
+	for i, c := range cases {
+		path := filepath.Join(dir, fmt.Sprintf("%d.yaml", i))
+		if err := os.WriteFile(path, fmt.Appendf(nil, `{"scheduler": %s, "optimizer": {"name": "adamw"}, "model": {"include_bias": false, "rope": true, "norm_after": true, "attention_layer_norm": true, "layer_norm_type": "rms"}}`, c.Scheduler), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := train.LoadConfig(path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range c.Points {
+			if got := cfg.Scheduler.LearningRate(c.LR, p[0], c.MaxSteps); math.Abs(got-p[1]) > 1e-12*math.Abs(p[1]) {
+				t.Errorf("%s: rate at %g is %.17g, want %.17g", c.Scheduler, p[0], got, p[1])
+			}
+			if got := cfg.Scheduler.GradNormLimit(c.Limit, p[0]); got != p[2] {
+				t.Errorf("%s: limit at %g is %g, want %g", c.Scheduler, p[0], got, p[2])
+			}
+		}
+	}
+}
+
+// TestWSD shows the schedule: up, level, down over the last part.
+func TestWSD(t *testing.T) {
+	zero := 0.0
+	for _, c := range []struct {
+		shape string
+		step  float64
+		want  float64
+	}{
+		{"linear", 5, 0.5},
+		{"linear", 10, 1},
+		{"linear", 60, 1},
+		{"linear", 80, 0.5 + 0.5*0.2},
+		{"linear", 100, 0.2},
+		{"sqrt", 70, 0.2 + 0.8*0.5},
+		{"cosine", 80, 0.6},
+	} {
+		s := train.SchedulerConfig{Name: "wsd", TWarmup: 10, AlphaF: 0.2, DecayFraction: 0.4, DecayShape: c.shape, WarmupMinLR: &zero}
+		if got := s.LearningRate(1, c.step, 100); math.Abs(got-c.want) > 1e-12 {
+			t.Errorf("%s: rate at %g is %g, want %g", c.shape, c.step, got, c.want)
+		}
+	}
+}
+
+// TestLatestOfNothing: a folder without a run has no latest checkpoint.
+func TestLatestOfNothing(t *testing.T) {
+	if _, err := train.Latest(t.TempDir()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error %v, want fs.ErrNotExist", err)
+	}
+}
