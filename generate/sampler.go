@@ -32,9 +32,9 @@ func (s Sampling) Check() error {
 // number of the token alone.
 type sampler struct {
 	Sampling
-	stream kernel.Stream
-	order  ranking
-	kept   []float64 // weights of the most probable ids, so far
+	stream  kernel.Stream
+	weights []float32
+	order   ranking
 }
 
 func newSampler(s Sampling) *sampler {
@@ -53,48 +53,59 @@ func (s *sampler) next(logits []float32, n int) (id int32, logprob float64) {
 	}
 	id = int32(best)
 	if s.Temperature > 0 {
-		id = s.draw(logits, float64(logits[best]), s.stream.Uniform(uint64(n), 0))
+		id = s.draw(logits, logits[best], s.stream.Uniform(uint64(n), 0))
 	}
 	return id, -float64(kernel.LSE(logits) - logits[id])
 }
 
 // draw takes the id at the share u of the weight that temperature, top-k and top-p
-// leave, counted from the most probable id down. Ids are ranked only as far as
-// that needs.
-func (s *sampler) draw(logits []float32, top, u float64) int32 {
-	s.order.reset(logits)
-	s.kept = s.kept[:0]
-	weight := func(l float32) float64 { return kernel.Exp((float64(l) - top) / s.Temperature) }
-	// ranked returns the weight of the id at a rank.
-	ranked := func(i int) float64 {
-		for len(s.kept) <= i {
-			s.kept = append(s.kept, weight(logits[s.order.pop()]))
-		}
-		return s.kept[i]
+// leave: counted through the ids when all are left, else from the most probable one
+// down, ranking them only as far as that needs.
+func (s *sampler) draw(logits []float32, top float32, u float64) int32 {
+	if cap(s.weights) < len(logits) {
+		s.weights = make([]float32, len(logits))
 	}
-	n, total := len(logits), 0.0
-	if s.TopK > 0 && s.TopK < n {
-		n = s.TopK
-		for i := range n {
-			total += ranked(i)
-		}
-	} else {
-		for _, l := range logits {
-			total += weight(l)
-		}
-	}
-	if s.TopP > 0 && s.TopP < 1 {
-		var c float64
-		for i := range n {
-			if c += ranked(i); c >= s.TopP*total {
-				n, total = i+1, c
+	w := s.weights[:len(logits)]
+	total := float64(kernel.Weights(w, logits, top, s.Temperature))
+	n := len(logits)
+	topK, topP := s.TopK > 0 && s.TopK < n, s.TopP > 0 && s.TopP < 1
+	if !topK && !topP {
+		u *= total
+		last := int32(0)
+		for i, p := range w {
+			if p == 0 {
+				continue
+			}
+			last = int32(i)
+			if u -= float64(p); u < 0 {
 				break
 			}
 		}
+		return last
+	}
+	s.order.reset(logits)
+	if topK {
+		n, total = s.TopK, 0
+		for range n {
+			total += float64(w[s.order.pop()])
+		}
+	}
+	if topP {
+		var c float64
+		for i := range n {
+			if i == s.order.taken() {
+				s.order.pop()
+			}
+			if c += float64(w[s.order.at(i)]); c >= s.TopP*total {
+				n = i + 1
+				break
+			}
+		}
+		total = c
 	}
 	u *= total
 	for i := range n {
-		if u -= ranked(i); u < 0 {
+		if u -= float64(w[s.order.at(i)]); u < 0 {
 			return s.order.at(i)
 		}
 	}
@@ -127,6 +138,9 @@ func (r *ranking) pop() int32 {
 	r.sink(0)
 	return r.ids[r.left]
 }
+
+// taken counts the ids that were taken.
+func (r *ranking) taken() int { return len(r.ids) - r.left }
 
 // at returns the id of a rank that was taken.
 func (r *ranking) at(rank int) int32 { return r.ids[len(r.ids)-1-rank] }
