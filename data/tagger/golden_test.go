@@ -134,6 +134,8 @@ func TestGolden(t *testing.T) {
 			"olmo_pretokenizer_v1", "olmo_pretokenizer_with_paragraphs_v1", "not_alphanum_paragraph_v1",
 		}, 1e-9, false},
 		{"extra", []string{"uniseg_length_v1", "uniseg_length_paragraphs_v1", "uniseg_length_paragraphs_with_empty_v1"}, 1e-9, false},
+		{"extra", []string{"repetitions_v1", "paragraph_repetitions_v1"}, 1e-9, false},
+		{"in", []string{"tokenizer_repetitions_v1", "tokenizer_repetitions_v2r2", "paragraph_tokenizer_repetitions_v1", "tokenizers_AI2_OLMo_v1"}, 1e-9, true},
 		{"in", []string{
 			"ft_lang_id_doc_v1", "ft_lang_id_1e2", "ft_lang_id_en_doc_v2", "ft_lang_id_en_paragraph_v2",
 			"ft_lang_id_en_paragraph_with_doc_score_v2",
@@ -144,14 +146,14 @@ func TestGolden(t *testing.T) {
 				t.Skip("slow")
 			}
 			for _, name := range c.taggers {
-				if _, err := tagger.Get(name, tagger.Options{}); err != nil {
+				if _, err := tagger.Get(name, tagger.Options{Models: []string{golden}}); err != nil {
 					t.Skip(err)
 				}
 			}
 			base := copyDocuments(t, filepath.Join(golden, c.from))
 			cfg := tagger.Config{
 				Documents: []string{filepath.Join(base, "documents/**")}, Taggers: c.taggers, Processes: 2,
-				Options: tagger.Options{Dolma: true},
+				Options: tagger.Options{Dolma: true, Models: []string{golden}},
 			}
 			if _, err := tagger.Run(context.Background(), cfg); err != nil {
 				t.Fatal(err)
