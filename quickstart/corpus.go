@@ -127,7 +127,7 @@ func readSource(ctx context.Context, opts CorpusOptions) (*source, error) {
 type split int
 
 const (
-	train split = iota
+	training split = iota
 	tuning
 	heldOut
 	splits
@@ -144,7 +144,7 @@ func splitOf(tag, group string) split {
 	case 1:
 		return tuning
 	}
-	return train
+	return training
 }
 
 // splitDocuments puts every document into its split. Where a small corpus
@@ -155,11 +155,11 @@ func splitDocuments(src *source) [splits][]document {
 		s := splitOf(src.tag, d.group)
 		parts[s] = append(parts[s], d)
 	}
-	for _, empty := range []split{heldOut, tuning, train} {
+	for _, empty := range []split{heldOut, tuning, training} {
 		if len(parts[empty]) > 0 {
 			continue
 		}
-		from := train
+		from := training
 		for s := range splits {
 			if len(parts[s]) > len(parts[from]) {
 				from = s

@@ -1,0 +1,231 @@
+package quickstart
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"olmo/data/tokens"
+	evaldata "olmo/eval/data"
+	"olmo/internal/kernel"
+	"olmo/runlog"
+)
+
+// preTokenizer cuts text into words before byte pairs are merged.
+const preTokenizer = "gpt2"
+
+func threads() int { return runtime.GOMAXPROCS(0) }
+
+// run goes through the stages.
+func (q *quick) run(ctx context.Context) (*Report, error) {
+	corpus, err := stage(ctx, q, "corpus", nil, func(ctx context.Context) (CorpusInfo, error) {
+		return BuildCorpus(ctx, q.path("data"), CorpusOptions{Docs: q.Docs, Progress: func(done, total int) {
+			q.Progress(Progress{Stage: "corpus", Done: float64(done), Total: float64(total), Unit: "files"})
+		}})
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range corpus.Notices {
+		q.Print(n)
+	}
+	c, err := stage(ctx, q, "curate", filters, func(ctx context.Context) (curated, error) { return q.curate(ctx, corpus) })
+	if err != nil {
+		return nil, err
+	}
+	v, err := stage(ctx, q, "tokenizer", []any{vocabulary, preTokenizer}, func(ctx context.Context) (vocab, error) { return q.trainTokenizer(ctx, c) })
+	if err != nil {
+		return nil, err
+	}
+	t, err := stage(ctx, q, "tokens", nil, func(ctx context.Context) (tokens.Report, error) { return q.encode(ctx, c, v) })
+	if err != nil {
+		return nil, err
+	}
+	file, err := stage(ctx, q, "plan", recipe(q.Depth, tokens.Uint16), func(ctx context.Context) (string, error) { return q.plan(ctx, t, corpus.HeldOut.Bytes) })
+	if err != nil {
+		return nil, err
+	}
+	m, err := stage(ctx, q, "train", nil, func(ctx context.Context) (trained, error) { return q.train(ctx, file) })
+	if err != nil {
+		return nil, err
+	}
+	j, err := stage(ctx, q, "evaluate", nil, func(ctx context.Context) (judged, error) { return q.evaluate(ctx, corpus, m) })
+	if err != nil {
+		return nil, err
+	}
+	samples, err := stage(ctx, q, "sample", prompts, func(ctx context.Context) ([]Sample, error) { return q.sample(ctx, m) })
+	if err != nil {
+		return nil, err
+	}
+	if _, err := stage(ctx, q, "release", nil, func(ctx context.Context) (bool, error) {
+		return true, q.release(corpus, c, v, m, j)
+	}); err != nil {
+		return nil, err
+	}
+	return stage(ctx, q, "report", q.Version, func(ctx context.Context) (*Report, error) {
+		r, err := q.report(corpus, c, v, t, m, j, samples)
+		if err != nil {
+			return nil, err
+		}
+		return r, r.Write(q.Out)
+	})
+}
+
+// report gathers what the stages found.
+func (q *quick) report(corpus CorpusInfo, c curated, v vocab, t tokens.Report, m trained, j judged, samples []Sample) (*Report, error) {
+	r := &Report{
+		BitsPerByte: j.HeldOut.BitsPerByte, TokensPerSecond: m.TokensASecond, Parameters: m.Parameters, Tokens: m.Tokens, WeightsDigest: m.WeightsDigest,
+		Steps: m.Step, FLOPs: m.FLOPs, TrainingSeconds: m.Seconds, TotalSeconds: q.elapsed(), HeldOutTokens: j.HeldOut.Tokens,
+		OtherDomain: j.OtherDomain, Version: q.Version, Machine: machine(), Corpus: corpus, Funnel: c.Funnel, Choices: j.Choices,
+		Samples: samples, Stages: q.times, Notices: append([]string{evaldata.Notice()}, corpus.Notices...), PeakMemoryBytes: peakMemory(),
+	}
+	r.SetCompressors(j.Compressed)
+	if m.Seconds > 0 {
+		peak := kernel.PeakFLOPS(time.Second / 4)
+		share := m.FLOPs * (float64(m.Tokens) / (float64(m.Step) * batch * sequence)) / m.Seconds / peak
+		r.PeakFLOPsASecond, r.MFU = &peak, &share
+		joules := m.Seconds * wattsACore * float64(kernel.Threads())
+		r.EnergyJoules, r.EnergyMethod = &joules, fmt.Sprintf("estimate: %d busy cores at %d W each", kernel.Threads(), wattsACore)
+	}
+	records, err := runlog.Read(filepath.Join(q.runFolder(), "metrics.jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	for _, rec := range records {
+		r.Curve = append(r.Curve, CurvePoint{
+			Step: int(number(rec["step"])), Loss: number(rec["train/CrossEntropyLoss"]), LearningRate: number(rec["optim/learning_rate_group0"]),
+		})
+	}
+	if n := len(r.Curve); n > 0 {
+		last := r.Curve[max(0, n-20):]
+		for _, p := range last {
+			r.FinalLoss += p.Loss / float64(len(last))
+		}
+	}
+	k := recipe(q.Depth, tokens.Uint16)
+	r.Settings = []Setting{
+		{"Tokenizer", fmt.Sprintf("byte-level BPE, %d entries, %.2f bytes a token", v.Entries, float64(t.Bytes)/float64(t.Tokens))},
+		{"Model", fmt.Sprintf("OLMo 2, %d layers, width %d, %d heads, MLP %d, %d positions", k.Model.NLayers, k.Model.DModel, k.Model.NHeads, *k.Model.MLPHiddenSize/2, sequence)},
+		{"Training text", fmt.Sprintf("%d documents, %d tokens", t.Documents, t.Tokens)},
+		{"Optimiser", fmt.Sprintf("Muon, rate %.4g; AdamW for embeddings %.4g, head %.4g and norms %.4g", k.Optimizer.LearningRate, *k.Optimizer.EmbeddingLearningRate, *k.Optimizer.HeadLearningRate, *k.Optimizer.AdamWLearningRate)},
+		{"Schedule", fmt.Sprintf("%d steps of %d×%d tokens; %d of warm-up, the last %.0f %% falling to %.0f %%", m.Step, batch, sequence, warmupSteps, 100*shareDecay, 100*k.Scheduler.AlphaF)},
+		{"Precision", string(k.Precision)},
+	}
+	if r.Files, err = q.artefacts(m); err != nil {
+		return nil, err
+	}
+	r.Commands = q.commands()
+	return r, nil
+}
+
+// wattsACore is what a busy core of a server processor draws, roughly: its share of
+// the package's rated power.
+const wattsACore = 8
+
+func number(v any) float64 {
+	switch v := v.(type) {
+	case float64:
+		return v
+	case int:
+		return float64(v)
+	case int64:
+		return float64(v)
+	}
+	return 0
+}
+
+func machine() Machine {
+	return Machine{CPU: processor(), Kernels: kernel.CPU(), Threads: kernel.Threads(), OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version()}
+}
+
+// processor returns the processor's name where the system tells it.
+func processor() string {
+	text, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(text)) {
+		if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == "model name" {
+			return strings.TrimSpace(v)
+		}
+	}
+	return runtime.GOARCH
+}
+
+// peakMemory returns the most memory that this process held, 0 where the system does
+// not tell.
+func peakMemory() int64 {
+	text, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(text)) {
+		if v, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kb, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(v), "kB")), 10, 64)
+			return kb << 10
+		}
+	}
+	return 0
+}
+
+// artefacts lists what can be checked, with digests.
+func (q *quick) artefacts(m trained) ([]Artefact, error) {
+	var out []Artefact
+	for _, a := range []struct{ dir, what string }{
+		{"data/" + TrainFolder, "corpus"}, {"data/" + HeldOutFolder, "held-out text"}, {"data/curated/documents", "curated text"}, {"data/tokens", "token files"},
+		{"tokenizer", "tokenizer"}, {"config", "configuration"}, {m.StepFolder, "last checkpoint"}, {"release", "release"}, {"eval", "scores"},
+	} {
+		err := filepath.WalkDir(q.path(filepath.FromSlash(a.dir)), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), ".") {
+				return err
+			}
+			sum, n, err := hashFile(path)
+			if err != nil {
+				return err
+			}
+			rel, err := filepath.Rel(q.Out, path)
+			out = append(out, Artefact{Path: filepath.ToSlash(rel), What: a.what, Bytes: n, SHA256: sum})
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func hashFile(path string) (string, int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", 0, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	n, err := io.Copy(h, f)
+	return hex.EncodeToString(h.Sum(nil)), n, err
+}
+
+// commands are the lines that repeat each stage by hand.
+func (q *quick) commands() []Command {
+	p := q.slashed
+	c := func(name string) string { return p("config", name+".yaml") }
+	return []Command{
+		{"tag", fmt.Sprintf("olmo data tag --documents '%s' --taggers %s --experiment %s", p("data", TrainFolder, "*.jsonl.zst"), strings.Join(taggers, " "), experiment)},
+		{"deduplicate", fmt.Sprintf("olmo data -c %s dedupe && olmo data -c %s dedupe", c("dedupe-documents"), c("dedupe-paragraphs"))},
+		{"decontaminate", fmt.Sprintf("olmo data -c %s dedupe && olmo data -c %s dedupe", c("decontaminate-build"), c("decontaminate"))},
+		{"mix", fmt.Sprintf("olmo data -c %s mix", c("mix"))},
+		{"tokenizer", fmt.Sprintf("olmo tokenizer train --input %s/*.jsonl.zst --vocab-size %d --pre-tokenizer %s --special-token '%s' --special-token '%s' --output %s",
+			p("data", "curated", "documents"), vocabulary, preTokenizer, endOfText, padding, p("tokenizer", "tokenizer.json"))},
+		{"tokens", fmt.Sprintf("olmo data tokens --documents '%s/*.jsonl.zst' --destination %s --tokenizer.name_or_path %s --tokenizer.eos_token_id 0 --dtype uint16",
+			p("data", "curated", "documents"), p("data", "tokens"), p("tokenizer", "tokenizer.json"))},
+		{"train", fmt.Sprintf("olmo train %s", c("train"))},
+		{"evaluate", fmt.Sprintf("olmo eval --model %s --tasks bpb --documents %s/*.jsonl.zst --out eval-bpb", p("run"), p("data", HeldOutFolder))},
+		{"evaluate", fmt.Sprintf("olmo eval --model %s --tasks arc_easy --out eval-arc", p("run"))},
+		{"generate", fmt.Sprintf("olmo generate --model %s '%s'", p("run"), prompts[0])},
+		{"release", fmt.Sprintf("olmo convert --from %s --to hf --out release", p("run"))},
+		{"check", fmt.Sprintf("olmo check %s", p())},
+	}
+}

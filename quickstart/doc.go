@@ -1,2 +1,0 @@
-// Package quickstart is the whole chain as one call: corpus, stages and report card.
-package quickstart

@@ -1,0 +1,5 @@
+package quickstart
+
+func (q *quick) release(corpus CorpusInfo, c curated, v vocab, m trained, j judged) error {
+	return nil
+}
