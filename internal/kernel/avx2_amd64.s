@@ -147,6 +147,16 @@ TEXT ·tileAVX2(SB), NOSPLIT, $8-8
 	LDMXCSR        flush-4(SP)
 rows:
 	MOVQ           tileArgs_rows(DI), AX
+	// The lines of c are wanted at the end: ask for them now.
+	MOVQ           tileArgs_c(DI), R14
+	MOVQ           AX, CX
+ask:
+	PREFETCHT1     0(R14)
+	PREFETCHT1     63(R14)
+	ADDQ           tileArgs_ldc(DI), R14
+	DECQ           CX
+	JNE            ask
+	MOVQ           tileArgs_k(DI), CX
 	CMPQ           AX, $6
 	JEQ            rows6
 	CMPQ           AX, $1

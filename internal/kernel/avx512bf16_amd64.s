@@ -34,6 +34,17 @@ TEXT ·tilePairs(SB), NOSPLIT, $8-8
 	LDMXCSR        flush-4(SP)
 rows:
 	MOVQ           tileArgs_rows(DI), AX
+	// The lines of c are wanted at the end: ask for them now.
+	MOVQ           tileArgs_c(DI), R14
+	MOVQ           AX, CX
+ask:
+	PREFETCHT1     0(R14)
+	PREFETCHT1     64(R14)
+	PREFETCHT1     127(R14)
+	ADDQ           tileArgs_ldc(DI), R14
+	DECQ           CX
+	JNE            ask
+	MOVQ           tileArgs_k(DI), CX
 	CMPQ           AX, $14
 	JEQ            rows14
 	CMPQ           AX, $1

@@ -74,6 +74,17 @@ func (a *asm) tile(name string, pairs bool) {
 	a.line("LDMXCSR flush-4(SP)")
 	a.label("rows")
 	a.line("MOVQ tileArgs_rows(%s), AX", args)
+	a.comment("The lines of c are wanted at the end: ask for them now.")
+	a.line("MOVQ tileArgs_c(%s), R14", args)
+	a.line("MOVQ AX, %s", count)
+	a.label("ask")
+	for o := 0; o <= 8*a.width; o += 64 {
+		a.line("PREFETCHT1 %d(R14)", min(o, 8*a.width-1))
+	}
+	a.line("ADDQ tileArgs_ldc(%s), R14", args)
+	a.line("DECQ %s", count)
+	a.line("JNE ask")
+	a.line("MOVQ tileArgs_k(%s), %s", args, count)
 	a.line("CMPQ AX, $%d", a.mr)
 	a.line("JEQ rows%d", a.mr)
 	for i := 1; i < a.mr; i++ {
