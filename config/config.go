@@ -65,8 +65,24 @@ func Load(path string, overrides []string, into any) error {
 	return Parse(path, text, overrides, into)
 }
 
+// LoadWithoutPaths is Load for a look at a config whose files are elsewhere:
+// ${path.glob:…} that matches nothing is an empty list, and ${path.choose:…} and
+// ${path.last_checkpoint:…} that find nothing are empty text, as with
+// validate_paths=False in OLMo.
+func LoadWithoutPaths(path string, overrides []string, into any) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("reading config: %w", err)
+	}
+	return parse(path, text, overrides, into, true)
+}
+
 // Parse is Load on the text of a file; name stands in its errors.
 func Parse(name string, text []byte, overrides []string, into any) error {
+	return parse(name, text, overrides, into, false)
+}
+
+func parse(name string, text []byte, overrides []string, into any, withoutPaths bool) error {
 	target := reflect.ValueOf(into)
 	if target.Kind() != reflect.Pointer || target.Elem().Kind() != reflect.Struct {
 		panic(fmt.Sprintf("config: into is %T, not a pointer to a struct", into))
@@ -86,7 +102,7 @@ func Parse(name string, text []byte, overrides []string, into any) error {
 			return err
 		}
 	}
-	r := &resolver{root: tree, defaults: target.Elem()}
+	r := &resolver{root: tree, defaults: target.Elem(), withoutPaths: withoutPaths}
 	if tree, err = r.resolve(tree, ""); err != nil {
 		return err
 	}

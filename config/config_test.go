@@ -191,7 +191,7 @@ func TestErrors(t *testing.T) {
 		{"syntax", "a: [1\n", "", "x.yaml:1: "},
 		{"cycle", "run_name: ${load_path}\nload_path: ${run_name}\n", "", "x.yaml:1: run_name: ${load_path} leads back to itself through load_path, run_name"},
 		{"no such key", "run_name: ${nope.x}", "", "x.yaml:1: run_name: ${nope.x}: there is no key nope.x"},
-		{"no such resolver", "run_name: ${env:HOME}", "", `x.yaml:1: run_name: unknown resolver "env" in ${env:HOME}` + "\nhint: known are oc.env, path.choose, path.glob and path.last_checkpoint"},
+		{"no such resolver", "run_name: ${env:HOME}", "", `x.yaml:1: run_name: unknown resolver "env" in ${env:HOME}` + "\nhint: known are oc.env, path.choose, path.glob, path.last_checkpoint"},
 		{"unset variable", "run_name: ${oc.env:OLMO_TEST_UNSET}", "", "x.yaml:1: run_name: ${oc.env:OLMO_TEST_UNSET}: the environment variable OLMO_TEST_UNSET is not set"},
 		{"glob without match", "paths: ${path.glob:/nope/*}", "", "x.yaml:1: paths: ${path.glob:/nope/*}: /nope/* matches no file or folder"},
 		{"open brace", "run_name: 'a${b'", "", "x.yaml:1: run_name: ${ without its closing brace in \"a${b\""},
@@ -339,4 +339,23 @@ func ExampleParse() {
 	// {256 6} <nil>
 	// tiny.yaml:1: d_modl: unknown key
 	// hint: did you mean d_model?
+}
+
+// TestLoadWithoutPaths: a config whose files are on another machine can be looked at.
+func TestLoadWithoutPaths(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	text := "files: ${path.glob:/gone/*.npy}\nfolder: ${path.choose:/gone/a,/gone/b}/run\nlast: ${path.last_checkpoint:/gone}\n"
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Files        []string
+		Folder, Last string
+	}
+	if err := config.Load(path, nil, &got); err == nil {
+		t.Error("Load found files that are not there")
+	}
+	if err := config.LoadWithoutPaths(path, nil, &got); err != nil || len(got.Files) != 0 || got.Folder != "/run" || got.Last != "" {
+		t.Errorf("LoadWithoutPaths gives %+v, %v", got, err)
+	}
 }

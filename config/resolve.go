@@ -17,6 +17,8 @@ type resolver struct {
 	defaults reflect.Value // the struct that stands for keys the tree lacks
 	open     []string      // keys being looked up, to find cycles
 	nodes    int           // values made so far, against references that multiply
+
+	withoutPaths bool // paths that are not found are empty
 }
 
 // resolve returns n with every ${…} below it replaced; key is n's path.
@@ -149,6 +151,12 @@ func (r *resolver) evaluate(n *node, key, inner string) (*node, error) {
 		return nil, e
 	}
 	v, err := call(args)
+	if err != nil && r.withoutPaths && strings.HasPrefix(name, "path.") {
+		v, err = textNode(""), nil
+		if name == "path.glob" {
+			v = &node{kind: sequence}
+		}
+	}
 	if err != nil {
 		return nil, n.errorf(key, "${%s}: %v", inner, err)
 	}

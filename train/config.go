@@ -286,7 +286,12 @@ func DefaultConfig() *Config {
 func LoadConfig(path string, overrides []string) (*Config, error) {
 	c := DefaultConfig()
 	if err := config.Load(path, overrides, c); err != nil {
-		return nil, err
+		// A dry run is a look at a config whose files may be on another machine.
+		if look := DefaultConfig(); config.LoadWithoutPaths(path, overrides, look) != nil || !look.DryRun {
+			return nil, err
+		} else {
+			c = look
+		}
 	}
 	c.lookBeside(filepath.Dir(path))
 	return c, c.Validate()

@@ -92,6 +92,9 @@ var referenceRuns = []struct {
 	fromStep int // resume from the reference's own checkpoint
 }{
 	{name: "olmo2", normTol: 1e-4},
+	{name: "olmo1", normTol: 1e-4},
+	{name: "olmo1", normTol: 1e-4, fromStep: 25},
+	{name: "tokens_clipwarm_mask", normTol: 5e-4},
 }
 
 // TestReferenceRuns compares whole runs with the reference: every step's instances,

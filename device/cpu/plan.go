@@ -15,6 +15,12 @@ type plan struct {
 	size int
 }
 
+// Scratch returns the bytes of temporary values that a graph needs, without
+// compiling it.
+func Scratch(g *graph.Graph, o device.Options) int64 {
+	return int64(planMemory(g, fuse(g), o).size) * 4
+}
+
 // planMemory gives every temporary value a place. Values that do not live at the
 // same time share storage; the parts of a split or a concatenation are columns of
 // the whole.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"olmo/device/cpu"
+	"olmo/internal/kernel"
 	"olmo/train"
 )
 
@@ -49,6 +50,9 @@ func runTrain(c *cobra.Command, path string, overrides []string) error {
 	if keys := cfg.WithoutEffect(); len(keys) > 0 {
 		p.print("olmo train: without effect here: " + strings.Join(keys, ", "))
 	}
+	if cfg.DryRun {
+		return dryRun(c, cfg)
+	}
 	dev, err := cpu.New()
 	if err != nil {
 		return err
@@ -81,4 +85,52 @@ func runTrain(c *cobra.Command, path string, overrides []string) error {
 	}
 	fmt.Fprintf(c.OutOrStdout(), "%s: step %d of %d in %s, saved in %s\n", result.Reason, result.Step, t.Steps(), shortDuration(time.Since(began)), cfg.SaveFolder)
 	return nil
+}
+
+// dryRun prints what a run would need on this machine.
+func dryRun(c *cobra.Command, cfg *train.Config) error {
+	e, err := cfg.Estimate(cpu.Scratch)
+	if err != nil {
+		return err
+	}
+	out := c.OutOrStdout()
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(out, "%-24s "+format+"\n", append([]any{name}, args...)...)
+	}
+	bytes := func(n int64) string { return fmt.Sprintf("%.4g GB", float64(n)/1e9) }
+	line("parameters", "%d (%d without the embedding)", e.Parameters, e.WithoutEmbedding)
+	line("FLOPs per token", "%.5g (forward %.5g, backward %.5g; OLMo-core counts %.5g)", e.Forward+e.Backward, e.Forward, e.Backward, e.Training)
+	line("tokens per step", "%d", e.TokensPerStep)
+	if e.Steps == 0 {
+		line("steps", "unknown: max_duration counts epochs and the data is not here")
+	} else {
+		line("steps", "%d", e.Steps)
+		line("tokens", "%d", e.Tokens)
+		line("training FLOPs", "%.4g", e.Training*float64(e.Tokens))
+	}
+	m := e.Memory
+	line("memory", "%s: parameters %s, gradients %s, optimiser %s, temporary values %s with micro-batches of %d",
+		bytes(m.Total()), bytes(m.Params), bytes(m.Grads), bytes(m.State), bytes(m.Scratch), cfg.DeviceTrainMicrobatchSize)
+	line("checkpoint", "%s", bytes(e.Checkpoint))
+	peak := kernel.PeakFLOPS(300 * time.Millisecond)
+	line("this machine", "%.4g GFLOP/s of fp32 at its peak, kernels %s, %d threads", peak/1e9, kernel.CPU(), kernel.Threads())
+	// Whole steps reach about this share of the peak on the CPU device.
+	const share = 0.6
+	speed := peak * share / e.Training
+	line("speed", "about %s tokens/s at %d %% of the peak", shortNumber(speed), int(share*100))
+	if e.Tokens > 0 {
+		line("time", "about %s", longDuration(float64(e.Tokens)/speed))
+	}
+	return nil
+}
+
+// longDuration writes seconds in the unit that fits, years among them.
+func longDuration(seconds float64) string {
+	switch {
+	case seconds < 48*3600:
+		return shortDuration(time.Duration(seconds * float64(time.Second)))
+	case seconds < 2*365*86400:
+		return fmt.Sprintf("%.0f days", seconds/86400)
+	}
+	return fmt.Sprintf("%.4g years", seconds/(365.25*86400))
 }
