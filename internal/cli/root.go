@@ -44,6 +44,7 @@ var verbs = []struct {
 	group string
 	build func() *cobra.Command
 }{
+	{groupStart, newQuickstartCommand},
 	{groupData, newDataCommand},
 	{groupModel, newTrainCommand},
 	{groupTools, newCompletionCommand},
