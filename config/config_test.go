@@ -150,11 +150,15 @@ func TestInterpolation(t *testing.T) {
 		{"through a reference", "wandb: {a: {b: 5}, c: '${wandb.a}', d: '${wandb.c.b}'}", func(r run) any { return r.Wandb.(map[string]any)["d"] }, int64(5)},
 		{"parent", "wandb: {a: {b: '${..c}'}, c: hi}", func(r run) any { return r.Wandb.(map[string]any)["a"].(map[string]any)["b"] }, "hi"},
 		{"escaped", `run_name: '\${x} \\${batch}'`, func(r run) any { return r.RunName }, `${x} \512`},
-		{"anchor", "wandb: {a: &x {b: 1}, c: *x, d: {<<: *x, e: 2}}", func(r run) any { return r.Wandb },
-			map[string]any{"a": map[string]any{"b": int64(1)}, "c": map[string]any{"b": int64(1)}, "d": map[string]any{"b": int64(1), "e": int64(2)}}},
+		{
+			"anchor", "wandb: {a: &x {b: 1}, c: *x, d: {<<: *x, e: 2}}", func(r run) any { return r.Wandb },
+			map[string]any{"a": map[string]any{"b": int64(1)}, "c": map[string]any{"b": int64(1)}, "d": map[string]any{"b": int64(1), "e": int64(2)}},
+		},
 		{"block text", "run_name: |\n  a\n  b\n", func(r run) any { return r.RunName }, "a\nb\n"},
-		{"numbers", "wandb: [1_000, 0x10, 1e-5, .5, -.inf, 1., 007, '5', 1.5e3, 2e12T]", func(r run) any { return r.Wandb },
-			[]any{int64(1000), int64(16), 1e-5, .5, math.Inf(-1), 1., int64(7), "5", 1.5e3, "2e12T"}},
+		{
+			"numbers", "wandb: [1_000, 0x10, 1e-5, .5, -.inf, 1., 007, '5', 1.5e3, 2e12T]", func(r run) any { return r.Wandb },
+			[]any{int64(1000), int64(16), 1e-5, .5, math.Inf(-1), 1., int64(7), "5", 1.5e3, "2e12T"},
+		},
 		{"empty file", "# nothing\n", func(r run) any { return r.Batch }, 512},
 	}
 	for _, c := range cases {
