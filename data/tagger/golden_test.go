@@ -134,6 +134,7 @@ func TestGolden(t *testing.T) {
 			"olmo_pretokenizer_v1", "olmo_pretokenizer_with_paragraphs_v1", "not_alphanum_paragraph_v1",
 		}, 1e-9, false},
 		{"extra", []string{"uniseg_length_v1", "uniseg_length_paragraphs_v1", "uniseg_length_paragraphs_with_empty_v1"}, 1e-9, false},
+		{"in", []string{"code_copyright_comments_v1", "code_redpajama_taggers_v1"}, 1e-9, false},
 		{"extra", []string{"repetitions_v1", "paragraph_repetitions_v1"}, 1e-9, false},
 		{"in", []string{"tokenizer_repetitions_v1", "tokenizer_repetitions_v2r2", "paragraph_tokenizer_repetitions_v1", "tokenizers_AI2_OLMo_v1"}, 1e-9, true},
 		{"in", []string{
