@@ -46,7 +46,7 @@ var policy = []struct{ pkg, may, never, tests string }{
 	{pkg: "device/devicetest", may: "device internal/golden"},
 
 	// A model never knows where it runs.
-	{pkg: "model", may: "tensor graph weights", tests: "device device/cpu"},
+	{pkg: "model", may: "tensor graph weights", tests: "device device/cpu device/devicetest"},
 	{pkg: "chat", may: "tokenizer"},
 
 	{pkg: "data/warc", may: "data"},

@@ -139,9 +139,9 @@ func TestDifferentiable(t *testing.T) {
 	}
 	slices.Sort(without)
 	want := []string{
-		"accumulate", "adamw", "attention.backward", "attention.cached", "bias.backward", "clamp.backward", "gather.backward",
+		"accumulate", "adamw", "attention.backward", "attention.cached", "bias.backward", "clamp.backward", "experts.backward", "gather.backward",
 		"gelu.backward", "gelu_tanh.backward", "head_loss", "layernorm.backward", "linear.dw", "linear.dx",
-		"muon", "position.backward", "relu.backward", "rmsnorm.backward", "select", "swiglu.backward", "zero",
+		"muon", "position.backward", "relu.backward", "rmsnorm.backward", "router.backward", "select", "swiglu.backward", "weave", "zero",
 	}
 	if !slices.Equal(without, want) {
 		t.Errorf("without a gradient: %v, want %v", without, want)

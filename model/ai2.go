@@ -50,6 +50,13 @@ type AI2 struct {
 	ScaleEmbInit                 bool     `yaml:"scale_emb_init"`
 	EmbInitStd                   *float64 `yaml:"emb_init_std"`
 	NormAfter                    bool     `yaml:"norm_after"`
+
+	// SlidingWindow and RopeScaling are our own keys, for OLMo 3, which has no
+	// configuration of this form: how many keys the queries of each layer see, −1 for
+	// all, repeated over the layers, of which the last always sees all; and the scaling
+	// of the rotation in the layers that see all.
+	SlidingWindow []int    `yaml:"sliding_window"`
+	RopeScaling   *Scaling `yaml:"rope_scaling"`
 }
 
 // DefaultAI2 returns the package's defaults.
@@ -130,6 +137,17 @@ func (a *AI2) Config() (*Config, error) {
 	case a.Alibi:
 		c.Position, c.AlibiMax = Alibi, a.AlibiBiasMax
 	}
+	for l := range c.Layers * min(len(a.SlidingWindow), 1) {
+		w := a.SlidingWindow[l%len(a.SlidingWindow)]
+		if w == 0 || w < -1 {
+			return fail("a sliding_window of %d is not possible\nhint: -1 stands for all keys", w)
+		}
+		if w < 0 || l == c.Layers-1 {
+			w = 0
+		}
+		c.Windows = append(c.Windows, w)
+	}
+	c.Scaling = a.RopeScaling
 	c.F = a.MLPRatio * a.DModel
 	if a.MLPHiddenSize != nil {
 		c.F = *a.MLPHiddenSize

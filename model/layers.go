@@ -88,6 +88,9 @@ func (b *builder) attention(l int, q, k, v graph.Value) graph.Value {
 	a := graph.AttentionAttr{H: b.H, KV: b.KV, D: b.D, Scale: float32(b.attentionScale()), Window: b.window(l)}
 	if b.Position == Alibi {
 		a.Slopes = alibiSlopes(b.H, b.AlibiMax)
+		if b.Family == "mpt" {
+			a.Slopes = mptSlopes(b.H, b.AlibiMax)
+		}
 	}
 	if b.opt.Slots == 0 {
 		return b.g.Attention(q, k, v, a)

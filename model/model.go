@@ -236,8 +236,14 @@ var families map[string]family
 
 func init() {
 	families = map[string]family{
-		"olmo":  {ai2Names, olmoBlock},
-		"olmo2": {ai2Names, olmo2Block},
+		"olmo":    {ai2Names, olmoBlock},
+		"olmo2":   {ai2Names, olmo2Block},
+		"olmo3":   {hfNames, olmo3Block},
+		"olmoe":   {hfNames, olmoeBlock},
+		"llama":   {hfNames, llamaBlock},
+		"mixtral": {hfNames, mixtralBlock},
+		"mpt":     {mptNames, mptBlock},
+		"gptneox": {neoxNames, neoxBlock},
 	}
 }
 

@@ -12,16 +12,18 @@ import (
 // positions than it was trained on. The names are those of Transformers
 // (modeling_rope_utils.py of 5.23).
 type Scaling struct {
-	Type     string // linear, llama3 or yarn
-	Factor   float64
-	Original int // positions before scaling
+	Type     string  `yaml:"type"` // linear, llama3 or yarn
+	Factor   float64 `yaml:"factor"`
+	Original int     `yaml:"original"` // positions before scaling
 
-	LowFreq, HighFreq  float64 // llama3
-	BetaFast, BetaSlow float64 // yarn
+	LowFreq  float64 `yaml:"low_freq"` // llama3
+	HighFreq float64 `yaml:"high_freq"`
+	BetaFast float64 `yaml:"beta_fast"` // yarn
+	BetaSlow float64 `yaml:"beta_slow"`
 	// AttentionFactor multiplies sines and cosines (yarn).
-	AttentionFactor float64
+	AttentionFactor float64 `yaml:"attention_factor"`
 	// Smooth keeps yarn's ramp between fractions of elements (truncate: false).
-	Smooth bool
+	Smooth bool `yaml:"smooth"`
 }
 
 // frequencies returns the angle per position of each rotated pair, and the factor of
@@ -146,9 +148,7 @@ func (b *builder) rotation(sliding bool) (cos, sin graph.Value) {
 	return b.g.Const(name+".cos", c, n, h), b.g.Const(name+".sin", s, n, h)
 }
 
-// alibiSlopes returns the slope of each head: 2^(−h·limit/n). For a number of heads
-// that is no power of two, MPT takes those of the next power, the odd places first;
-// the ai2 package divides by the number itself.
+// alibiSlopes returns ALiBi's slope of each head: 2^(−h·limit/heads).
 func alibiSlopes(heads int, limit float64) []float32 {
 	s := make([]float32, heads)
 	for h := range s {

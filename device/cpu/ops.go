@@ -113,6 +113,39 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 	graph.All["gelu.backward"]:      elementwiseBackward(kernel.GELUBackward),
 	graph.All["gelu_tanh.backward"]: elementwiseBackward(kernel.GELUTanhBackward),
 	graph.All["relu.backward"]:      elementwiseBackward(kernel.ReLUBackward),
+	graph.Unweave: func(p *program, op *graph.Op) func(r *run) {
+		D := op.Attr.(*graph.WeaveAttr).D
+		return func(r *run) { kernel.Unweave(p.matrices(op.Out, r), p.matrix(op.In[0], r), D) }
+	},
+	graph.Weave: func(p *program, op *graph.Op) func(r *run) {
+		D := op.Attr.(*graph.WeaveAttr).D
+		return func(r *run) { kernel.Weave(p.matrix(op.Out[0], r), p.matrices(op.In, r), D) }
+	},
+	graph.Router: func(p *program, op *graph.Op) func(r *run) {
+		a := op.Attr.(*graph.RouterAttr)
+		return func(r *run) {
+			kernel.Router(p.matrix(op.Out[0], r), p.matrix(op.Out[1], r), p.matrix(op.In[0], r), a.K, a.Normalize)
+		}
+	},
+	graph.All["router.backward"]: func(p *program, op *graph.Op) func(r *run) {
+		a := op.Attr.(*graph.RouterAttr)
+		return func(r *run) {
+			kernel.RouterBackward(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.matrix(op.In[2], r), a.Normalize)
+		}
+	},
+	graph.Experts: func(p *program, op *graph.Op) func(r *run) {
+		a := op.Attr.(*graph.ExpertsAttr)
+		return func(r *run) {
+			p.experts(a, op.In[2:], r).Forward(p.matrix(op.Out[0], r), p.matrix(op.Out[1], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r))
+		}
+	},
+	graph.All["experts.backward"]: func(p *program, op *graph.Op) func(r *run) {
+		a := op.Attr.(*graph.ExpertsAttr)
+		return func(r *run) {
+			p.experts(a, op.In[4:4+3*a.E], r).Backward(p.matrix(op.Out[0], r), p.matrix(op.Out[1], r),
+				p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.matrix(op.In[2], r), p.matrix(op.In[3], r), p.experts(a, op.In[4+3*a.E:], r), r.ends)
+		}
+	},
 	graph.Rotary: func(p *program, op *graph.Op) func(r *run) {
 		a := op.Attr.(*graph.RotaryAttr)
 		cos, sin := p.fixed[op.In[1]], p.fixed[op.In[2]]
@@ -218,6 +251,23 @@ func (p *program) optional(v graph.Value) []float32 {
 		return nil
 	}
 	return p.fixed[v]
+}
+
+func (p *program) matrices(v []graph.Value, r *run) []kernel.Matrix {
+	m := make([]kernel.Matrix, len(v))
+	for i := range v {
+		m[i] = p.matrix(v[i], r)
+	}
+	return m
+}
+
+// experts gathers up, gate and down of each expert.
+func (p *program) experts(a *graph.ExpertsAttr, v []graph.Value, r *run) *kernel.Experts {
+	m := &kernel.Experts{K: a.K, BF16: p.opt.BF16}
+	for e := range a.E {
+		m.Up, m.Gate, m.Down = append(m.Up, p.matrix(v[3*e], r)), append(m.Gate, p.matrix(v[3*e+1], r)), append(m.Down, p.matrix(v[3*e+2], r))
+	}
+	return m
 }
 
 // residual returns what a fused addition adds to a product.

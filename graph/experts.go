@@ -1,0 +1,203 @@
+package graph
+
+import (
+	"math"
+	"slices"
+)
+
+// RouterAttr is the attribute of Router.
+type RouterAttr struct {
+	K         int
+	Normalize bool // the chosen experts' weights are divided by their sum
+}
+
+// Router weighs experts: In logits (N, E); Out weights (N, E), zero for all but the K
+// largest of the softmax (of equal ones the first), and the whole softmax (N, E).
+var Router, routerBackward *Def
+
+// ExpertsAttr is the attribute of Experts.
+type ExpertsAttr struct{ E, K, C, F int }
+
+// Experts is a mixture of SwiGLU MLPs, each token through the K experts whose weight
+// is not zero: In x (N, C), weights (N, E), then for each expert up (F, C), gate (F, C)
+// and down (C, F); Out y (N, C) and, for the backward pass, up and gate of each token's
+// experts (N, K·2F), ascending.
+var Experts, expertsBackward *Def
+
+func init() {
+	Router = define(&Def{
+		Name: "router", Doc: "w = the K largest of softmax(l), else 0; divided by their sum if wanted",
+		Gradient: func(g *Graph, op *Op, d []Value) []Value {
+			return g.op(routerBackward, op.Attr, []Value{d[0], op.Out[0], op.Out[1]}, g.like(op.In[0]))
+		},
+		Reference: func(c *Call) {
+			a := c.Op.Attr.(*RouterAttr)
+			for r := range c.In(0).Rows {
+				l, w, p := c.In(0).Row(r), c.Out(0).Row(r), c.Out(1).Row(r)
+				m, sum := slices.Max(l), 0.0
+				for i, v := range l {
+					p[i] = math.Exp(v - m)
+					sum += p[i]
+				}
+				chosen := 0.0
+				for i := range p {
+					p[i] /= sum
+				}
+				for range a.K {
+					best := -1
+					for i, v := range p {
+						if w[i] == 0 && (best < 0 || v > p[best]) {
+							best = i
+						}
+					}
+					w[best] = p[best]
+					chosen += p[best]
+				}
+				if a.Normalize {
+					for i := range w {
+						w[i] /= chosen
+					}
+				}
+			}
+		},
+		Cases: []Case{
+			{"2 of 5", func(g *Graph) Value {
+				return g.Router(g.Linear(g.input(4), g.Param("w", 5, 4)), RouterAttr{K: 2})
+			}, tokens(2, 6)},
+			{"3 of 4, normalized", func(g *Graph) Value {
+				return g.Router(g.Linear(g.input(4), g.Param("w", 4, 4)), RouterAttr{K: 3, Normalize: true})
+			}, tokens(1, 9)},
+		},
+	})
+	routerBackward = define(&Def{
+		Name: "router.backward", Doc: "dl of router",
+		Reference: func(c *Call) {
+			a := c.Op.Attr.(*RouterAttr)
+			for r := range c.In(0).Rows {
+				dw, w, p, dl := c.In(0).Row(r), c.In(1).Row(r), c.In(2).Row(r), c.Out(0).Row(r)
+				if a.Normalize { // a softmax over the chosen
+					p = w
+				}
+				var sum float64
+				for i, v := range w {
+					if v != 0 {
+						sum += dw[i] * p[i]
+					}
+				}
+				for i, v := range w {
+					if v != 0 {
+						dl[i] = dw[i] * p[i]
+					}
+					dl[i] -= p[i] * sum
+				}
+			}
+		},
+	})
+	flops := func(k float64) func(g *Graph, op *Op, b *Batch) float64 {
+		return func(g *Graph, op *Op, b *Batch) float64 {
+			a := op.Attr.(*ExpertsAttr)
+			return k * float64(rowsOf(g, op.In[0], b)*a.K) * float64(a.C) * float64(a.F)
+		}
+	}
+	mixture := func(E, K, C, F int, normalize bool) func(g *Graph) Value {
+		return func(g *Graph) Value {
+			x := g.input(C)
+			var up, gate, down []Value
+			for e := range E {
+				name := string(rune('a' + e))
+				up, gate, down = append(up, g.Param("up."+name, F, C)), append(gate, g.Param("gate."+name, F, C)), append(down, g.Param("down."+name, C, F))
+			}
+			w := g.Router(g.Linear(x, g.Param("router", E, C)), RouterAttr{K: K, Normalize: normalize})
+			return g.Experts(x, w, up, gate, down, K)
+		}
+	}
+	Experts = define(&Def{
+		Name: "experts", Doc: "y = Σ wₑ·downₑ·(silu(gateₑ·x)·(upₑ·x)), experts ascending", FLOPs: flops(6),
+		Gradient: func(g *Graph, op *Op, d []Value) []Value {
+			in := append([]Value{d[0], op.In[0], op.In[1], op.Out[1]}, op.In[2:]...)
+			for _, p := range op.In[2:] {
+				in = append(in, g.gradOf(p))
+			}
+			dx := g.op(expertsBackward, op.Attr, in, g.like(op.In[0]), g.like(op.In[1]))
+			return append(dx, slices.Repeat([]Value{None}, len(op.In)-2)...)
+		},
+		Reference: func(c *Call) {
+			a := c.Op.Attr.(*ExpertsAttr)
+			x, w, y, h := c.In(0), c.In(1), c.Out(0), c.Out(1)
+			for r := range x.Rows {
+				slot := 0
+				for e, we := range w.Row(r) {
+					if we == 0 {
+						continue
+					}
+					hidden := h.Row(r)[slot*2*a.F:][:2*a.F]
+					slot++
+					multiply(&Array{1, a.F, hidden[:a.F]}, &Array{1, a.C, x.Row(r)}, c.In(2+3*e), true)
+					multiply(&Array{1, a.F, hidden[a.F:]}, &Array{1, a.C, x.Row(r)}, c.In(3+3*e), true)
+					for j := range a.F {
+						act := hidden[a.F+j] * sigmoid(hidden[a.F+j]) * hidden[j] * we
+						for i := range a.C {
+							y.Row(r)[i] += act * c.In(4 + 3*e).Row(i)[j]
+						}
+					}
+				}
+			}
+		},
+		Cases: []Case{
+			{"2 of 5", mixture(5, 2, 6, 7, false), tokens(2, 8)},
+			{"1 of 2, normalized, two pieces of tokens", mixture(2, 1, 3, 2, true), tokens(1, 260)},
+			{"all of 3, wide", mixture(3, 3, 24, 40, true), tokens(3, 4)},
+		},
+	})
+	expertsBackward = define(&Def{
+		Name: "experts.backward", Doc: "dx, dw and the gradients of the experts", FLOPs: flops(12),
+		Reference: func(c *Call) {
+			a := c.Op.Attr.(*ExpertsAttr)
+			dy, x, w, h, dx, dw := c.In(0), c.In(1), c.In(2), c.In(3), c.Out(0), c.Out(1)
+			for r := range x.Rows {
+				slot := 0
+				for e, we := range w.Row(r) {
+					if we == 0 {
+						continue
+					}
+					hidden := h.Row(r)[slot*2*a.F:][:2*a.F]
+					slot++
+					p, d := 4+3*e, 4+3*(a.E+e)
+					for j := range a.F {
+						u, gate := hidden[j], hidden[a.F+j]
+						s := sigmoid(gate)
+						act := gate * s * u
+						var back float64 // dy·down
+						for i, v := range dy.Row(r) {
+							back += v * c.In(p + 2).Row(i)[j]
+							c.In(d + 2).Row(i)[j] += we * v * act
+						}
+						dw.Row(r)[e] += back * act
+						du, dg := back*we*gate*s, back*we*u*s*(1+gate*(1-s))
+						for i, v := range x.Row(r) {
+							c.In(d).Row(j)[i] += du * v
+							c.In(d + 1).Row(j)[i] += dg * v
+							dx.Row(r)[i] += du*c.In(p).Row(j)[i] + dg*c.In(p + 1).Row(j)[i]
+						}
+					}
+				}
+			}
+		},
+	})
+}
+
+// Router appends the choice of experts.
+func (g *Graph) Router(logits Value, a RouterAttr) Value {
+	return g.op(Router, &a, []Value{logits}, g.like(logits), g.like(logits))[0]
+}
+
+// Experts appends a mixture of experts, k for each token.
+func (g *Graph) Experts(x, weights Value, up, gate, down []Value, k int) Value {
+	s := g.Info(up[0]).Shape
+	in := []Value{x, weights}
+	for e := range up {
+		in = append(in, up[e], gate[e], down[e])
+	}
+	a := &ExpertsAttr{E: len(up), K: k, C: s[1], F: s[0]}
+	return g.op(Experts, a, in, g.like(x), g.activation(g.Info(x).Rows, k*2*s[0]))[0]
+}
