@@ -12,18 +12,16 @@ import (
 // positions than it was trained on. The names are those of Transformers
 // (modeling_rope_utils.py of 5.23).
 type Scaling struct {
-	Type     string  `yaml:"type"` // linear, llama3 or yarn
-	Factor   float64 `yaml:"factor"`
-	Original int     `yaml:"original"` // positions before scaling
+	Type     string // linear, llama3 or yarn
+	Factor   float64
+	Original int // positions before scaling
 
-	LowFreq  float64 `yaml:"low_freq"` // llama3
-	HighFreq float64 `yaml:"high_freq"`
-	BetaFast float64 `yaml:"beta_fast"` // yarn
-	BetaSlow float64 `yaml:"beta_slow"`
+	LowFreq, HighFreq  float64 // llama3
+	BetaFast, BetaSlow float64 // yarn
 	// AttentionFactor multiplies sines and cosines (yarn).
-	AttentionFactor float64 `yaml:"attention_factor"`
+	AttentionFactor float64
 	// Smooth keeps yarn's ramp between fractions of elements (truncate: false).
-	Smooth bool `yaml:"smooth"`
+	Smooth bool
 }
 
 // frequencies returns the angle per position of each rotated pair, and the factor of
