@@ -297,6 +297,12 @@ func (p packedLeft) multiply(s *scratch, slot int, panel []float32, c []float32,
 // product computes c = a·b, or c += a·b piece by piece when add is set, then adds
 // the residual r where there is one.
 func product(c Matrix, a left, b *Packed, add bool, residual *Matrix) {
+	productPart(c, a, b, add, residual, false)
+}
+
+// productPart is product; with lower set it only computes what stands on or below the
+// diagonal, and some of what is above it.
+func productPart(c Matrix, a left, b *Packed, add bool, residual *Matrix, lower bool) {
 	m, n := c.Rows, c.Cols
 	if m == 0 || n == 0 {
 		return
@@ -319,6 +325,12 @@ func product(c Matrix, a left, b *Packed, add bool, residual *Matrix) {
 		defer s.giveBack()
 		i0, j0 := task/nTasks*mb, task%nTasks*per
 		rows, j1 := min(mb, m-i0), min(panels, j0+per)
+		if lower {
+			j1 = min(j1, spans(i0+rows, isa.nr))
+		}
+		if j0 >= j1 {
+			return
+		}
 		c0 := j0 * isa.nr
 		block := c.Data[i0*c.Stride:]
 		if len(b.ends) == 0 && !add {
@@ -362,6 +374,34 @@ func MatMulNT(c, a, b Matrix, residual *Matrix, bf16 bool) {
 	var p Packed
 	packInto(&p, s, 0, b, true, cuts(b.Cols), bf16)
 	product(c, left{a, false}, &p, false, residual)
+}
+
+// MatMulSym computes c = a·aᵀ: a is M×K, c M×M. Half of it is computed and mirrored:
+// the products of a chain commute, so both halves have the same bits.
+func MatMulSym(c, a Matrix, bf16 bool) {
+	s := borrow()
+	defer s.giveBack()
+	var p Packed
+	packInto(&p, s, 0, a, true, cuts(a.Cols), bf16)
+	productPart(c, left{a, false}, &p, false, nil, true)
+	mirror(c)
+}
+
+// mirror copies what is below the diagonal above it.
+func mirror(c Matrix) {
+	const block = 64
+	Parallel(spans(c.Rows, block), func(t int) {
+		r0 := t * block
+		rows := min(block, c.Rows-r0)
+		if r0 > 0 { // the block of rows left of the diagonal block
+			isa.transpose(c.Data[r0:], c.Data[r0*c.Stride:], c.Stride, c.Stride, rows, r0)
+		}
+		for i := r0; i < r0+rows; i++ {
+			for j := i + 1; j < r0+rows; j++ {
+				c.Data[i*c.Stride+j] = c.Data[j*c.Stride+i]
+			}
+		}
+	})
 }
 
 // MatMulNN computes c = a·b (+ residual): a is M×K, b is K×N, c is M×N.

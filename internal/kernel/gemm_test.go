@@ -106,6 +106,23 @@ func TestMatMul(t *testing.T) {
 	})
 }
 
+func TestMatMulSym(t *testing.T) {
+	withTables(t, func(t *testing.T) {
+		for _, bf16 := range []bool{false, true} {
+			for _, z := range [][2]int{{1, 3}, {40, 30}, {131, 300}, {200, 64}} {
+				r := rand.New(rand.NewPCG(9, 8))
+				a := Matrix{values(r, z[0]*(z[1]+3), true), z[0], z[1], z[1] + 3}
+				got, want := Dense(make([]float32, z[0]*z[0]), z[0], z[0]), Dense(make([]float32, z[0]*z[0]), z[0], z[0])
+				MatMulSym(got, a, bf16)
+				MatMulNT(want, a, a, nil, bf16)
+				if err := sameBits(got.Data, want.Data); err != nil {
+					t.Fatalf("%v bf16 %v: %v", z, bf16, err)
+				}
+			}
+		}
+	})
+}
+
 func TestMath64(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
 	worst := map[string]float64{}

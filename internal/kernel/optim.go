@@ -112,8 +112,8 @@ func orthogonalize(x Matrix, bf16 bool) {
 	a2 := Dense(s.buf(2, m*m), m, m)
 	z := Dense(s.buf(3, m*n), m, n)
 	for range nsSteps {
-		MatMulNT(a, y, y, nil, bf16)
-		MatMulNN(a2, a, a, nil, bf16)
+		MatMulSym(a, y, bf16)
+		MatMulSym(a2, a, bf16) // a is symmetric: a·a = a·aᵀ
 		each(a.Data, a.Data, a2.Data, nsB, nsC)
 		MatMulNN(z, a, y, nil, bf16)
 		eachSpan(m*n, func(lo, hi int) {
