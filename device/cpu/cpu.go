@@ -14,7 +14,7 @@ import (
 type Device struct {
 	values  map[string]*value
 	scratch []float32 // shared by the programs, which run one at a time
-	writes  int       // counts calls of Write
+	writes  int       // counts what may have changed parameters
 }
 
 type value struct {
@@ -99,6 +99,7 @@ type program struct {
 	steps   []func(r *run)
 	batch   *graph.Batch
 	hasHead bool
+	updates bool // has operations that change parameters
 }
 
 // run is what the steps of one run share.
@@ -144,6 +145,9 @@ func (d *Device) Compile(g *graph.Graph, o device.Options) (device.Program, erro
 		if op.Def == graph.HeadLoss {
 			p.hasHead = true
 		}
+		if len(op.Out) == 0 && g.Info(op.In[0]).Space == graph.Param {
+			p.updates = true
+		}
 		if s := make(p, op); s != nil {
 			p.steps = append(p.steps, s)
 		}
@@ -167,6 +171,9 @@ func (p *program) Run(b *graph.Batch) error {
 	p.batch = b
 	for _, s := range p.steps {
 		s(r)
+	}
+	if p.updates {
+		p.dev.writes++
 	}
 	return nil
 }
