@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Text is a document to be measured.
@@ -31,6 +33,8 @@ type BitsPerByteOptions struct {
 type DocumentScore struct {
 	ID     string  `json:"id"`
 	Bytes  int     `json:"bytes"`
+	Chars  int     `json:"chars"`
+	Words  int     `json:"words"` // parts between runs of white space, as re.split(r"\s+") counts
 	Tokens int     `json:"tokens"`
 	Nats   float64 `json:"nats"`
 }
@@ -39,26 +43,35 @@ type DocumentScore struct {
 type Perplexity struct {
 	Documents   int     `json:"documents"`
 	Bytes       int64   `json:"bytes"`
+	Chars       int64   `json:"chars"`
+	Words       int64   `json:"words"`
 	Tokens      int64   `json:"tokens"` // predicted
 	Nats        float64 `json:"nats"`
 	BitsPerByte float64 `json:"bits_per_byte"`
 	PerToken    float64 `json:"perplexity_per_token"`
+	PerByte     float64 `json:"perplexity_per_byte"`
+	PerChar     float64 `json:"perplexity_per_char"`
+	PerWord     float64 `json:"perplexity_per_word"`
 }
 
-func (p *Perplexity) add(d DocumentScore) {
+// Add counts a document.
+func (p *Perplexity) Add(d DocumentScore) {
 	p.Documents++
 	p.Bytes += int64(d.Bytes)
+	p.Chars += int64(d.Chars)
+	p.Words += int64(d.Words)
 	p.Tokens += int64(d.Tokens)
 	p.Nats += d.Nats
-}
-
-func (p *Perplexity) finish() {
 	if p.Bytes > 0 {
 		p.BitsPerByte = p.Nats / math.Ln2 / float64(p.Bytes)
 	}
-	if p.Tokens > 0 {
-		p.PerToken = math.Exp(p.Nats / float64(p.Tokens))
+	per := func(n int64) float64 {
+		if n == 0 {
+			return 0
+		}
+		return min(math.Exp(p.Nats/float64(n)), math.MaxFloat64) // JSON has no infinity
 	}
+	p.PerToken, p.PerByte, p.PerChar, p.PerWord = per(p.Tokens), per(p.Bytes), per(p.Chars), per(p.Words)
 }
 
 // BitsPerByte measures documents, each alone: disjoint windows, the first one after
@@ -83,7 +96,7 @@ func BitsPerByte(ctx context.Context, s *Scorer, enc Encoder, texts iter.Seq2[Te
 			return err
 		}
 		for _, d := range docs {
-			total.add(d)
+			total.Add(d)
 			if each != nil {
 				if err := each(d); err != nil {
 					return err
@@ -108,7 +121,7 @@ func BitsPerByte(ctx context.Context, s *Scorer, enc Encoder, texts iter.Seq2[Te
 			batch, owner = append(batch, q), append(owner, len(docs))
 			rows += len(q.IDs)
 		}
-		docs = append(docs, DocumentScore{ID: t.ID, Bytes: len(t.Text), Tokens: len(ids) - 1})
+		docs = append(docs, DocumentScore{ID: t.ID, Bytes: len(t.Text), Chars: utf8.RuneCountInString(t.Text), Words: words(t.Text), Tokens: len(ids) - 1})
 		if rows >= 8*s.rows {
 			if err := flush(); err != nil {
 				return total, err
@@ -118,11 +131,24 @@ func BitsPerByte(ctx context.Context, s *Scorer, enc Encoder, texts iter.Seq2[Te
 	if err := flush(); err != nil {
 		return total, err
 	}
-	total.finish()
 	if total.Documents == 0 {
 		return total, fmt.Errorf("there is no document to measure")
 	}
 	return total, nil
+}
+
+// words counts the parts between runs of white space; an empty part before a run at
+// the beginning, or after one at the end, counts as Python's re.split has it.
+func words(text string) int {
+	n, space := 1, false
+	for _, r := range text {
+		is := unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f
+		if is && !space {
+			n++
+		}
+		space = is
+	}
+	return n
 }
 
 // windows cuts ids, of which the first is context only, into sequences that

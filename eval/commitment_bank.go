@@ -1,0 +1,16 @@
+package eval
+
+// CommitmentBank, from SuperGLUE: de Marneffe et al. 2019.
+var _ = define(Task{
+	Name: "commitment_bank", Metric: Accuracy, Data: "commitment_bank",
+	questions: rows(func(r struct {
+		Premise, Hypothesis string
+		Label               int
+	},
+	) (Question, error) {
+		return Question{
+			Context: r.Premise + "\n" + answer(r.Hypothesis+". True, False or Neither?"),
+			Choices: []string{" True", " False", " Neither"}, Gold: r.Label,
+		}, nil
+	}),
+})

@@ -1,0 +1,415 @@
+package eval_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"olmo/device/cpu"
+	"olmo/eval"
+	"olmo/generate"
+	"olmo/model"
+)
+
+// random is a model with random weights on a device of its own.
+func random(t testing.TB) (*model.Config, *cpu.Device) {
+	t.Helper()
+	c := &model.Config{
+		Family: "olmo2", Layers: 2, C: 32, H: 4, KV: 2, D: 8, F: 48, VocabSize: 260, V: 264, T: 48, NormEps: 1e-6, RopeTheta: 10000, EOS: 256,
+	}
+	dev, err := cpu.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, dev
+}
+
+func fill(t testing.TB, c *model.Config, dev *cpu.Device) {
+	t.Helper()
+	for _, p := range c.Params() {
+		w, err := model.Init{Fn: "normal", Std: 0.3}.Weights(c, p, 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := dev.Write(p.Name, w); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func scorer(t testing.TB, bf16 bool) *eval.Scorer {
+	t.Helper()
+	c, dev := random(t)
+	s, err := eval.NewScorer(c, dev, c.T, bf16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, c, dev)
+	return s
+}
+
+// letters encodes bytes as themselves.
+type letters struct{}
+
+func (letters) AppendEncode(dst []int32, text string) []int32 {
+	for _, b := range []byte(text) {
+		dst = append(dst, int32(b))
+	}
+	return dst
+}
+
+func score(t testing.TB, s *eval.Scorer, q ...eval.Sequence) [][]float32 {
+	t.Helper()
+	out := make([][]float32, len(q))
+	if err := s.Score(t.Context(), q, func(i int, nats []float32) { out[i] = slices.Clone(nats) }); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func sequence(n int, seed int32) eval.Sequence {
+	q := eval.Sequence{}
+	for i := range int32(n) {
+		q.IDs = append(q.IDs, (i*i*7+seed*31+i)%256)
+		q.Targets = append(q.Targets, (i*13+seed)%256)
+	}
+	return q
+}
+
+func TestBatchInvariance(t *testing.T) {
+	for _, bf16 := range []bool{false, true} {
+		t.Run(fmt.Sprint("bf16=", bf16), func(t *testing.T) {
+			s := scorer(t, bf16)
+			var all []eval.Sequence
+			for i := range int32(120) {
+				all = append(all, sequence(1+int(i*37%48), i))
+			}
+			together := score(t, s, all...)
+			for i, q := range all {
+				if alone := score(t, s, q)[0]; !slices.Equal(alone, together[i]) {
+					t.Fatalf("sequence %d of %d tokens: alone %v, in a batch %v", i, len(q.IDs), alone, together[i])
+				}
+			}
+		})
+	}
+}
+
+func TestTargets(t *testing.T) {
+	s := scorer(t, false)
+	q := sequence(20, 3)
+	full := score(t, s, q)[0]
+	q.Targets = slices.Clone(q.Targets)
+	for i := range q.Targets {
+		if i%3 > 0 {
+			q.Targets[i] = -1
+		}
+	}
+	for i, v := range score(t, s, q)[0] {
+		if want := full[i]; i%3 > 0 && v != 0 || i%3 == 0 && v != want {
+			t.Errorf("token %d costs %v, want %v", i, v, want)
+		}
+	}
+}
+
+// TestGenerationAgrees holds the log-probabilities of an answer against those of a
+// scoring pass: the same bits.
+func TestGenerationAgrees(t *testing.T) {
+	for _, bf16 := range []bool{false, true} {
+		c, dev := random(t)
+		s, err := eval.NewScorer(c, dev, c.T, bf16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := generate.New(c, dev, generate.Options{BF16: bf16})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fill(t, c, dev)
+		prompt := sequence(9, 1).IDs
+		r, err := e.Generate(t.Context(), generate.Request{Prompt: prompt, MaxTokens: 30, Sampling: generate.Sampling{Temperature: 1, Seed: 2}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := slices.Concat(prompt, r.IDs)
+		nats := score(t, s, eval.Sequence{IDs: ids[:len(ids)-1], Targets: ids[1:]})[0]
+		for i, logprob := range r.Logprobs {
+			if got := float64(nats[len(prompt)-1+i]); got != -logprob {
+				t.Errorf("bf16=%v: token %d: scored %v, generated %v", bf16, i, got, -logprob)
+			}
+		}
+	}
+}
+
+func TestBadSequences(t *testing.T) {
+	s := scorer(t, false)
+	nothing := func(int, []float32) {}
+	for name, q := range map[string]eval.Sequence{
+		"too long":     sequence(3000, 1),
+		"id too large": {IDs: []int32{264}, Targets: []int32{1}},
+		"negative id":  {IDs: []int32{-1}, Targets: []int32{1}},
+	} {
+		if s.Score(t.Context(), []eval.Sequence{q}, nothing) == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Score(ctx, []eval.Sequence{sequence(3, 1)}, nothing); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+func texts(t ...string) iter.Seq2[eval.Text, error] {
+	return func(yield func(eval.Text, error) bool) {
+		for i, s := range t {
+			if !yield(eval.Text{ID: fmt.Sprint(i), Text: s}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// TestBitsPerByte computes the definition one token at a time.
+func TestBitsPerByte(t *testing.T) {
+	s := scorer(t, false)
+	docs := []string{"a", "", "twelve bytes", "naïve – ünïcode", "exactly thirty-two bytes of text", "a document that is a good deal longer than two windows of thirty-two tokens each"}
+	const window, eos = 32, 256
+	// bits of document d when token i+1 is predicted from ids[begin…i].
+	bits := func(ids []int32, begin func(i int) int) float64 {
+		var nats float64
+		for i := range len(ids) - 1 {
+			b := begin(i)
+			q := eval.Sequence{IDs: ids[b : i+1], Targets: make([]int32, i+1-b)}
+			for j := range q.Targets {
+				q.Targets[j] = -1
+			}
+			q.Targets[i-b] = ids[i+1]
+			nats += float64(score(t, s, q)[0][i-b])
+		}
+		return nats / math.Ln2
+	}
+	cases := []struct {
+		name  string
+		o     eval.BitsPerByteOptions
+		begin func(i, last int) int
+	}{
+		{"disjoint windows", eval.BitsPerByteOptions{}, func(i, last int) int { return i / window * window }},
+		{"end of text", eval.BitsPerByteOptions{EndOfText: true}, func(i, last int) int { return i / window * window }},
+		{"overlap", eval.BitsPerByteOptions{Overlap: true}, func(i, last int) int {
+			if b := i / window * window; b == 0 || b+window <= last {
+				return b
+			}
+			return last - window
+		}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			c.o.Window, c.o.Prefix = window, eos
+			var each []eval.DocumentScore
+			got, err := eval.BitsPerByte(t.Context(), s, letters{}, texts(docs...), c.o, func(d eval.DocumentScore) error {
+				each = append(each, d)
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want, bytes float64
+			for i, d := range docs {
+				ids := letters{}.AppendEncode([]int32{eos}, d)
+				if c.o.EndOfText {
+					ids = append(ids, eos)
+				}
+				w := bits(ids, func(j int) int { return c.begin(j, len(ids)-1) })
+				want, bytes = want+w, bytes+float64(len(d))
+				if g := each[i].Nats / math.Ln2; math.Abs(g-w) > 1e-9*w {
+					t.Errorf("document %q takes %v bits, want %v", d, g, w)
+				}
+				if each[i].ID != fmt.Sprint(i) || each[i].Bytes != len(d) || each[i].Tokens != len(ids)-1 {
+					t.Errorf("document %q: %+v", d, each[i])
+				}
+			}
+			if w := want / bytes; math.Abs(got.BitsPerByte-w) > 1e-9*w || got.Documents != len(docs) {
+				t.Errorf("%v bits per byte of %d documents, want %v of %d", got.BitsPerByte, got.Documents, w, len(docs))
+			}
+		})
+	}
+	if _, err := eval.BitsPerByte(t.Context(), s, letters{}, texts(), eval.BitsPerByteOptions{Window: 8}, nil); err == nil {
+		t.Error("no documents: no error")
+	}
+	if _, err := eval.BitsPerByte(t.Context(), s, letters{}, texts("a"), eval.BitsPerByteOptions{}, nil); err == nil {
+		t.Error("no window: no error")
+	}
+}
+
+func TestChoose(t *testing.T) {
+	s := scorer(t, false)
+	questions := []eval.Question{
+		{ID: "a", Context: "Question: two and two\nAnswer:", Choices: []string{" five", " four", " a great many"}, Gold: 1},
+		{ID: "b", Contexts: []string{"the cat", "the dog"}, Choices: []string{" barks", " barks"}, Gold: 1},
+		{ID: "c", Context: "a context that is so long that it has to be cut from the left before it fits", Choices: []string{" é", " no"}},
+		{ID: "d", Choices: []string{" nothing before it", " x"}, Gold: 1},
+	}
+	const positions = 40
+	var got []eval.Request
+	result, err := eval.Choose(t.Context(), s, letters{}, positions, "test", questions, func(r eval.Request) error {
+		got = append(got, r)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := 0
+	var accuracy float64
+	for _, q := range questions {
+		best := i
+		for c, text := range q.Choices {
+			r := got[i]
+			context := q.Context
+			if q.Contexts != nil {
+				context = q.Contexts[c]
+			}
+			ids := letters{}.AppendEncode(nil, context)
+			if context == "" {
+				ids = []int32{256}
+			}
+			n := len(ids)
+			ids = append(ids, letters{}.AppendEncode(nil, text)...)
+			in, out := ids[:len(ids)-1], slices.Clone(ids[1:])
+			for j := range n - 1 {
+				out[j] = -1
+			}
+			cut := max(len(in)-positions, 0)
+			var want float64
+			for _, v := range score(t, s, eval.Sequence{IDs: in[cut:], Targets: out[cut:]})[0] {
+				want -= float64(v)
+			}
+			if r.Logprob != want || r.DocID != q.ID || r.Choice != c || r.Gold != (c == q.Gold) || r.Length != len(text) || !slices.Equal(r.IDs, ids) {
+				t.Errorf("question %s, choice %d: %+v, want logprob %v and ids %v", q.ID, c, r, want, ids)
+			}
+			if r.Logprob > got[best].Logprob {
+				best = i
+			}
+			i++
+		}
+		if got[best].Gold {
+			accuracy++
+		}
+		if !got[best].Picked {
+			t.Errorf("question %s: the most probable choice %d is not the picked one", q.ID, got[best].Choice)
+		}
+	}
+	if want := accuracy / 4; result.Accuracy != want || result.Questions != 4 || math.Abs(result.Chance-(1.0/3+1.5)/4) > 1e-12 {
+		t.Errorf("%+v, want accuracy %v", result, want)
+	}
+}
+
+func TestTasks(t *testing.T) {
+	two := []string{" yes", " no"}
+	cases := []struct {
+		task, file, row string
+		want            eval.Question
+	}{
+		{"piqa", "piqa", `{"goal":"G","sol1":"one","sol2":"two","label":1}`, eval.Question{Context: "Question: G\nAnswer:", Choices: []string{" one", " two"}, Gold: 1}},
+		{
+			"hellaswag", "hellaswag", `{"activity_label":"Act","ctx_a":"A [title] b  c.","ctx_b":"then HE [step] goes","endings":["up [sub]  now","down"],"label":"1"}`,
+			eval.Question{Context: "Act: A. b c. Then he goes", Choices: []string{" up  now", " down"}, Gold: 1},
+		},
+		{
+			"winogrande", "winogrande", `{"sentence":"It is _ that x.","option1":"P","option2":"Q","answer":"2"}`,
+			eval.Question{Contexts: []string{"It is P", "It is Q"}, Choices: []string{" that x.", " that x."}, Gold: 1},
+		},
+		{"boolq", "boolq", `{"question":"is it","answer":false,"passage":"P."}`, eval.Question{Context: "P.\nQuestion: is it?\nAnswer:", Choices: two, Gold: 1}},
+		{"copa", "copa", `{"premise":"It rained. ","choice1":"The x.","choice2":"Éclair.","question":"cause","label":0}`, eval.Question{Context: "It rained because", Choices: []string{" the x.", " éclair."}}},
+		{
+			"sciq", "sciq", `{"question":"Q","distractor3":"c","distractor1":"a","distractor2":"b","correct_answer":"d","support":" S "}`,
+			eval.Question{Context: "S\nQuestion: Q\nAnswer:", Choices: []string{" a", " b", " c", " d"}, Gold: 3},
+		},
+		{"openbook_qa", "openbook_qa", `{"id":"8","question_stem":"Stem","choices":{"text":["a","b"],"label":["A","B"]},"answerKey":"B"}`, eval.Question{ID: "8", Context: "Stem", Choices: []string{" a", " b"}, Gold: 1}},
+		{"arc_challenge", "arc_challenge", `{"id":"x","question":"Q","choices":{"text":["a","b"],"label":["1","2"]},"answerKey":"2"}`, eval.Question{ID: "x", Context: "Question: Q\nAnswer:", Choices: []string{" a", " b"}, Gold: 1}},
+		{"mrpc", "mrpc", `{"sentence1":"It does n't ( a ) .","sentence2":"\" Yes , no . \"","label":1}`, eval.Question{Context: "Sentence 1: It doesn't (a).\nSentence 2: \"Yes, no.\"\nQuestion: Do both sentences mean the same thing?\nAnswer:", Choices: two}},
+		{"trivia_qa_wiki_ppl", "trivia_qa_wiki", `{"question":"Q","answer":{"value":"V"}}`, eval.Question{Context: "\nQuestion: Q\nAnswer:", Choices: []string{" V"}}},
+		{
+			"winogrande_rc_5shot", "oe_winogrande__rc_5shot",
+			`{"doc_id":7,"idx":1,"label":1,"context":"c1","continuation":" b"}` + "\n" + `{"doc_id":7,"idx":0,"label":1,"context":"c0","continuation":" a"}` + "\n" + `{"doc_id":1000007,"idx":0,"label":1,"context":"","continuation":" a"}`,
+			eval.Question{ID: "7", Contexts: []string{"c0", "c1"}, Choices: []string{" a", " b"}, Gold: 1},
+		},
+		{"gsm8k_gold_bpb_5shot", "oe_gsm8k__gold_bpb_5shot", `{"doc_id":0,"idx":0,"label":"18","context":"c","continuation":" 18."}`, eval.Question{ID: "0", Contexts: []string{"c"}, Choices: []string{" 18."}}},
+	}
+	for _, c := range cases {
+		t.Run(c.task, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, c.file+".jsonl"), []byte(c.row), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			task, err := eval.LookupTask(c.task)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := task.Questions(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.want.ID == "" {
+				c.want.ID = "0"
+			}
+			if diff := cmp.Diff([]eval.Question{c.want}, got); diff != "" {
+				t.Errorf("Questions (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTaskErrors(t *testing.T) {
+	if _, err := eval.LookupTask("helaswag"); err == nil || !contains(err, "did you mean hellaswag?") {
+		t.Errorf("helaswag: %v", err)
+	}
+	piqa, err := eval.LookupTask("piqa")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := piqa.Questions(""); err == nil || !contains(err, "--data") {
+		t.Errorf("no folder: %v", err)
+	}
+	dir := t.TempDir()
+	if _, err := piqa.Questions(dir); err == nil || !contains(err, "piqa.jsonl") {
+		t.Errorf("empty folder: %v", err)
+	}
+	for name, rows := range map[string]string{
+		"no rows":         "\n",
+		"not JSON":        "{\n",
+		"label too large": `{"goal":"G","sol1":"one","sol2":"two","label":2}`,
+		"wrong type":      `{"goal":3}`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "piqa.jsonl"), []byte(rows), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := piqa.Questions(dir); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestARCEasy(t *testing.T) {
+	q, err := eval.ARCEasy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := eval.Question{
+		ID: "MCAS_2000_4_6", Context: "Question: Which technology was developed most recently?\nAnswer:",
+		Choices: []string{" cellular telephone", " television", " refrigerator", " airplane"},
+	}
+	if diff := cmp.Diff(want, q[0]); diff != "" || len(q) != 570 {
+		t.Errorf("%d questions; the first one (-want +got):\n%s", len(q), diff)
+	}
+}
+
+func contains(err error, text string) bool { return strings.Contains(err.Error(), text) }

@@ -1,0 +1,51 @@
+package eval
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// HellaSwag: Zellers et al. 2019.
+var _ = define(Task{
+	Name: "hellaswag", Metric: LenNorm, Data: "hellaswag",
+	questions: rows(func(r struct {
+		Activity string `json:"activity_label"`
+		A        string `json:"ctx_a"`
+		B        string `json:"ctx_b"`
+		Endings  []string
+		Label    string
+	},
+	) (Question, error) {
+		n, err := strconv.Atoi(r.Label)
+		if err != nil {
+			return Question{}, fmt.Errorf("label: %w", err)
+		}
+		q := Question{Context: cleanWikiHow(r.Activity + ": " + r.A + " " + capitalise(r.B)), Gold: n}
+		for _, e := range r.Endings {
+			q.Choices = append(q.Choices, " "+cleanWikiHow(e))
+		}
+		return q, nil
+	}),
+})
+
+var brackets = regexp.MustCompile(`\[.*?\]`)
+
+// cleanWikiHow removes the marks that WikiHow articles left: [title], [step], ….
+func cleanWikiHow(s string) string {
+	s = strings.ReplaceAll(strings.TrimSpace(s), " [title]", ". ")
+	return strings.ReplaceAll(brackets.ReplaceAllString(s, ""), "  ", " ")
+}
+
+// capitalise is Python's str.capitalize: the first letter large, all others small.
+func capitalise(s string) string {
+	for i, r := range s {
+		if i > 0 {
+			return string(unicode.ToTitle([]rune(s)[0])) + strings.ToLower(s[i:])
+		}
+		_ = r
+	}
+	return strings.ToUpper(s)
+}

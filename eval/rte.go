@@ -1,0 +1,13 @@
+package eval
+
+// RTE, from GLUE: Dagan et al. 2006 and later.
+var _ = define(Task{
+	Name: "rte", Metric: LenNorm, Data: "rte",
+	questions: rows(func(r struct {
+		Sentence1, Sentence2 string
+		Label                int
+	},
+	) (Question, error) {
+		return Question{Context: r.Sentence1 + "\n" + answer(r.Sentence2+" True or False?"), Choices: []string{" True", " False"}, Gold: r.Label}, nil
+	}),
+})

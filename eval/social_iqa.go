@@ -1,0 +1,24 @@
+package eval
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// Social IQa: Sap et al. 2019. Labels count from 1.
+var _ = define(Task{
+	Name: "social_iqa", Metric: LenNorm, Data: "social_iqa",
+	questions: rows(func(r struct {
+		Context, Question, AnswerA, AnswerB, AnswerC, Label string
+	},
+	) (Question, error) {
+		n, err := strconv.Atoi(r.Label)
+		if err != nil {
+			return Question{}, fmt.Errorf("label: %w", err)
+		}
+		return Question{
+			Context: answer(r.Context + " " + r.Question),
+			Choices: []string{" " + r.AnswerA, " " + r.AnswerB, " " + r.AnswerC}, Gold: n - 1,
+		}, nil
+	}),
+})

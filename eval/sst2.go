@@ -1,0 +1,16 @@
+package eval
+
+// SST-2, from GLUE: Socher et al. 2013.
+var _ = define(Task{
+	Name: "sst2", Metric: Accuracy, Data: "sst2",
+	questions: rows(func(r struct {
+		Sentence string
+		Label    int
+	},
+	) (Question, error) {
+		return Question{
+			Context: detokenise(r.Sentence) + "\n" + answer("Is this sentence positive or negative?"),
+			Choices: []string{" negative", " positive"}, Gold: r.Label,
+		}, nil
+	}),
+})

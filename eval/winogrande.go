@@ -1,0 +1,25 @@
+package eval
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// WinoGrande: Sakaguchi et al. 2020. What differs is the context; the continuation
+// is what follows the gap.
+var _ = define(Task{
+	Name: "winogrande", Metric: Accuracy, Data: "winogrande",
+	questions: rows(func(r struct{ Sentence, Option1, Option2, Answer string }) (Question, error) {
+		n, err := strconv.Atoi(r.Answer)
+		if err != nil {
+			return Question{}, fmt.Errorf("answer: %w", err)
+		}
+		before, after, found := strings.Cut(r.Sentence, "_")
+		if !found {
+			return Question{}, fmt.Errorf("the sentence has no gap: %q", r.Sentence)
+		}
+		rest := " " + strings.TrimSpace(after)
+		return Question{Contexts: []string{before + r.Option1, before + r.Option2}, Choices: []string{rest, rest}, Gold: n - 1}, nil
+	}),
+})
