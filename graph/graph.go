@@ -217,6 +217,8 @@ type Update struct {
 	LR   []float64
 	Step int     // from 1
 	Clip float64 // factor of all gradients
+	// Clips are factors of single gradients, by the index of their Clip operation.
+	Clips []float64
 }
 
 // Sequence returns a batch of n equally long sequences.

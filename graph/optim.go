@@ -29,6 +29,7 @@ type AdamWAttr struct {
 	Group                     int // of Update.LR
 	WeightDecay, Beta1, Beta2 float64
 	Eps                       float64
+	Selective                 bool // elements without a gradient stay as they are
 }
 
 // AdamW updates a parameter. In: p, gradient, m, v.
@@ -40,6 +41,9 @@ var AdamW = define(&Def{
 		lr, t := u.LR[a.Group], float64(u.Step)
 		for i := range p {
 			d := g[i] * u.Clip
+			if a.Selective && d == 0 {
+				continue
+			}
 			p[i] *= 1 - lr*a.WeightDecay
 			m[i] = m[i]*a.Beta1 + d*(1-a.Beta1)
 			v[i] = v[i]*a.Beta2 + d*d*(1-a.Beta2)
@@ -50,6 +54,57 @@ var AdamW = define(&Def{
 
 // AdamW appends an update of p.
 func (g *Graph) AdamW(p, grad, m, v Value, a AdamWAttr) { g.op(AdamW, &a, []Value{p, grad, m, v}) }
+
+// LionAttr is the attribute of Lion.
+type LionAttr struct {
+	Group                     int // of Update.LR
+	WeightDecay, Beta1, Beta2 float64
+	Selective                 bool // elements without a gradient stay as they are
+}
+
+// Lion updates a parameter. In: p, gradient, momentum.
+var Lion = define(&Def{
+	Name: "lion", Doc: "one step of LionW on p and its momentum",
+	Reference: func(c *Call) {
+		a, u := c.Op.Attr.(*LionAttr), c.Batch.Update
+		p, g, m := c.In(0).Data, c.In(1).Data, c.In(2).Data
+		lr := u.LR[a.Group]
+		for i := range p {
+			d := g[i] * u.Clip
+			if a.Selective && d == 0 {
+				continue
+			}
+			p[i] *= 1 - lr*a.WeightDecay
+			switch v := m[i]*a.Beta1 + d*(1-a.Beta1); {
+			case v > 0:
+				p[i] -= lr
+			case v < 0:
+				p[i] += lr
+			}
+			m[i] = m[i]*a.Beta2 + d*(1-a.Beta2)
+		}
+	},
+})
+
+// Lion appends an update of p.
+func (g *Graph) Lion(p, grad, m Value, a LionAttr) { g.op(Lion, &a, []Value{p, grad, m}) }
+
+// ClipAttr is the attribute of Clip.
+type ClipAttr struct{ Index int } // of Update.Clips
+
+// Clip scales one gradient, for clipping by parameter. In: the gradient.
+var Clip = define(&Def{
+	Name: "clip_gradient", Doc: "g = g·k, each gradient with its own k",
+	Reference: func(c *Call) {
+		k := c.Batch.Update.Clips[c.Op.Attr.(*ClipAttr).Index]
+		for i := range c.In(0).Data {
+			c.In(0).Data[i] *= k
+		}
+	},
+})
+
+// Clip appends the scaling of a gradient by number index of Update.Clips.
+func (g *Graph) Clip(grad Value, index int) { g.op(Clip, &ClipAttr{index}, []Value{grad}) }
 
 // MuonAttr is the attribute of Muon.
 type MuonAttr struct {

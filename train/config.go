@@ -101,7 +101,7 @@ type Config struct {
 
 // OptimizerConfig is OLMo's, with muon as one more name and its rates.
 type OptimizerConfig struct {
-	Name                string     `yaml:"name"` // adamw, lionw; ours: muon
+	Name                string     `yaml:"name"` // adamw, lionw; OLMo-core's skip_step_adamw; ours: muon
 	LearningRate        float64    `yaml:"learning_rate"`
 	WeightDecay         float64    `yaml:"weight_decay"`
 	Betas               [2]float64 `yaml:"betas"`
@@ -120,6 +120,11 @@ type OptimizerConfig struct {
 	AdamWLearningRate     *float64 `yaml:"adamw_learning_rate"`
 	EmbeddingLearningRate *float64 `yaml:"embedding_learning_rate"`
 	HeadLearningRate      *float64 `yaml:"head_learning_rate"`
+
+	// A step of skip_step_adamw is skipped when its loss or gradient norm is more than
+	// SigmaFactor standard deviations above the mean of the last RollingIntervalLength.
+	RollingIntervalLength int     `yaml:"rolling_interval_length"`
+	SigmaFactor           float64 `yaml:"sigma_factor"`
 }
 
 // SchedulerConfig is OLMo's, with wsd as one more name.
@@ -265,7 +270,7 @@ func DefaultConfig() *Config {
 	saveInterval, gc, fsdp, zmul := 1000, 1, "fsdp", 1e-4
 	c := &Config{
 		Seed: 6198, Model: model.DefaultAI2(),
-		Optimizer:         OptimizerConfig{Name: "lionw", LearningRate: 1e-4, WeightDecay: 0.01, Betas: [2]float64{0.9, 0.95}, Eps: 1e-5, Momentum: 0.95},
+		Optimizer:         OptimizerConfig{Name: "lionw", LearningRate: 1e-4, WeightDecay: 0.01, Betas: [2]float64{0.9, 0.95}, Eps: 1e-5, Momentum: 0.95, RollingIntervalLength: 128, SigmaFactor: 6},
 		Scheduler:         SchedulerConfig{Name: "cosine_with_warmup", Units: "steps", TWarmup: 100, AlphaF: 0.1, DecayFraction: 0.1, DecayShape: "linear"},
 		RestoreDataloader: true, EvalInterval: 1000, Tokenizer: TokenizerConfig{Identifier: "gpt2", TruncateDirection: "right"},
 		SaveFolder: "./", CanceledCheckInterval: 50, SaveInterval: &saveInterval, SaveNumCheckpoints: -1, SaveNumUnsharded: -1,
@@ -391,6 +396,10 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("optimizer: learning_rate %g, weight_decay %g and eps %g must not be negative", o.LearningRate, o.WeightDecay, o.Eps)
 	case o.Betas[0] < 0 || o.Betas[0] >= 1 || o.Betas[1] < 0 || o.Betas[1] >= 1 || o.Momentum < 0 || o.Momentum >= 1:
 		return fmt.Errorf("optimizer: betas %v and momentum %g must be at least 0 and less than 1", o.Betas, o.Momentum)
+	case o.SelectiveUpdates && o.Name == "muon":
+		return errors.New("optimizer.selective_updates has no meaning for muon, which updates whole matrices")
+	case o.Name == "skip_step_adamw" && o.RollingIntervalLength < 2:
+		return fmt.Errorf("optimizer.rolling_interval_length is %d, it must be at least 2", o.RollingIntervalLength)
 	case c.Scheduler.DecayFraction < 0 || c.Scheduler.DecayFraction > 1:
 		return fmt.Errorf("scheduler.decay_fraction is %g, it must lie between 0 and 1", c.Scheduler.DecayFraction)
 	case len(c.Data.Paths) > 0 && len(c.Data.Datasets) > 0:

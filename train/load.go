@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -162,6 +163,11 @@ func (t *Trainer) takeState(dir string, s State, l loading) error {
 	}
 	t.state = s
 	t.state.Data, t.state.OptimizerSteps = data, optimizerSteps
+	if !l.optimizer {
+		now, _ := t.clock(&s)
+		t.state.Rewarm = &[2]float64{now, now + math.Trunc(t.cfg.Scheduler.TWarmup)}
+		t.state.NormAverages, t.state.Recent = nil, nil
+	}
 	t.resumed = true
 	return nil
 }

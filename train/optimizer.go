@@ -1,6 +1,7 @@
 package train
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -9,7 +10,7 @@ import (
 )
 
 // optimizers are the names of optimizer.name.
-var optimizers = []string{"adamw", "muon"}
+var optimizers = []string{"adamw", "lionw", "skip_step_adamw", "muon"}
 
 // Group is a set of parameters that share a learning rate and a weight decay.
 type Group struct {
@@ -91,8 +92,11 @@ func isMatrix(p model.Param) bool {
 
 // stateNames are the names of the optimiser's state for a parameter.
 func (o *OptimizerConfig) stateNames(g Group, p model.Param) []string {
-	if g.Muon {
+	switch {
+	case g.Muon:
 		return []string{"momentum/" + p.Name}
+	case o.Name == "lionw":
+		return []string{"exp_avg/" + p.Name}
 	}
 	return []string{"exp_avg/" + p.Name, "exp_avg_sq/" + p.Name}
 }
@@ -108,15 +112,39 @@ func (o *OptimizerConfig) updateGraph(groups []Group, uses map[string]int) *grap
 			for _, name := range o.stateNames(group, p) {
 				state = append(state, g.State(name, p.Shape...))
 			}
-			if group.Muon {
+			switch {
+			case group.Muon:
 				g.Muon(param, grad, state[0], graph.MuonAttr{Group: i, WeightDecay: group.WeightDecay, Momentum: o.Momentum, Blocks: p.Blocks})
-			} else {
-				g.AdamW(param, grad, state[0], state[1], graph.AdamWAttr{Group: i, WeightDecay: group.WeightDecay, Beta1: o.Betas[0], Beta2: o.Betas[1], Eps: o.Eps})
+			case o.Name == "lionw":
+				g.Lion(param, grad, state[0], graph.LionAttr{Group: i, WeightDecay: group.WeightDecay, Beta1: o.Betas[0], Beta2: o.Betas[1], Selective: o.SelectiveUpdates})
+			default:
+				g.AdamW(param, grad, state[0], state[1], graph.AdamWAttr{
+					Group: i, WeightDecay: group.WeightDecay, Beta1: o.Betas[0], Beta2: o.Betas[1], Eps: o.Eps, Selective: o.SelectiveUpdates,
+				})
 			}
+		}
+	}
+	zero(g, groups, uses)
+	return g
+}
+
+// zero clears all gradients.
+func zero(g *graph.Graph, groups []Group, uses map[string]int) {
+	for _, group := range groups {
+		for _, p := range group.Params {
 			for use := range uses[p.Name] {
 				g.Zero(g.GradNamed(graph.GradName(p.Name, use), p.Shape...))
 			}
 		}
+	}
+}
+
+// clipGraph scales each gradient by itself: number i of Update.Clips is that of
+// parameter i.
+func clipGraph(params []model.Param) *graph.Graph {
+	g := graph.New()
+	for i, p := range params {
+		g.Clip(g.GradNamed(graph.GradName(p.Name, 0), p.Shape...), i)
 	}
 	return g
 }
@@ -134,4 +162,46 @@ func sumGraph(params []model.Param, uses map[string]int) *graph.Graph {
 		}
 	}
 	return g
+}
+
+// history is what skip_step_adamw remembers of the last steps.
+type history struct {
+	Losses    []float64 `json:"losses"`
+	GradNorms []float64 `json:"grad_norms"`
+}
+
+// skips adds a step and tells whether it is to be skipped: once half the interval has
+// been seen, when loss or norm lies too far above the mean of the steps before it.
+//
+// SkipStepOptimizer of OLMo-core (src/olmo_core/optim/skip_step_optimizer.py, 2026-06).
+func (h *history) skips(loss, norm float64, o *OptimizerConfig) bool {
+	add := func(list []float64, v float64) []float64 {
+		list = append(slices.Clone(list), v)
+		return list[max(0, len(list)-o.RollingIntervalLength-1):]
+	}
+	h.Losses, h.GradNorms = add(h.Losses, loss), add(h.GradNorms, norm)
+	if len(h.Losses) < max(2, o.RollingIntervalLength/2) {
+		return false
+	}
+	return isOutlier(h.Losses, o.SigmaFactor) || isOutlier(h.GradNorms, o.SigmaFactor)
+}
+
+// isOutlier tells whether the last number is more than sigma standard deviations above
+// the mean of those before it.
+func isOutlier(list []float64, sigma float64) bool {
+	before, last := list[:len(list)-1], list[len(list)-1]
+	n := float64(len(before))
+	if n < 2 {
+		return false
+	}
+	var sum, squares float64
+	for _, v := range before {
+		sum += v
+	}
+	mean := sum / n
+	for _, v := range before {
+		d := v - mean
+		squares += float64(d * d)
+	}
+	return last-mean > float64(sigma*math.Sqrt(squares/(n-1)))
 }

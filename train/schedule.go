@@ -81,3 +81,17 @@ func (s *SchedulerConfig) GradNormLimit(limit, t float64) float64 {
 	}
 	return limit * *s.GradClipWarmupFac
 }
+
+// learningRate is the scheduler's rate, or, between the two times of rewarm, a line from
+// 0 to what it will be at the second.
+//
+// BoltOnWarmupScheduler of the ai2-olmo package (olmo/optim.py, 0.6.0).
+func (c *Config) learningRate(lr, t, end float64, rewarm *[2]float64) float64 {
+	if rewarm == nil || t >= rewarm[1] {
+		return c.Scheduler.LearningRate(lr, t, end)
+	}
+	if t < rewarm[0] {
+		return 0
+	}
+	return float64(c.Scheduler.LearningRate(lr, rewarm[1], end)*(t-rewarm[0])) / (rewarm[1] - rewarm[0])
+}

@@ -96,6 +96,9 @@ func TestResume(t *testing.T) {
 		{"AdamW", nil},
 		{"Muon", muon},
 		{"several epochs", []string{"global_train_batch_size=90", "device_train_microbatch_size=90", "max_duration=7", "stop_at=7"}},
+		{"LionW", []string{"optimizer.name=lionw", "optimizer.learning_rate=4e-4", "optimizer.selective_updates=true"}},
+		{"SkipStep AdamW", []string{"optimizer.name=skip_step_adamw", "optimizer.rolling_interval_length=8", "optimizer.sigma_factor=0.5"}},
+		{"adaptive clip", []string{"max_grad_norm_ratio=0.9", "optimizer.selective_updates=true"}},
 		{"token units", []string{"scheduler.units=tokens", "scheduler.t_warmup=1000", "scheduler.grad_clip_warmup_steps=2000", "scheduler.grad_clip_warmup_factor=0.1", "max_duration=6000T", "stop_at=null"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -126,6 +129,15 @@ func TestResume(t *testing.T) {
 			}
 			if got != want {
 				t.Errorf("continued run ends with weights %s, want %s", got, want)
+			}
+			if c.name == "SkipStep AdamW" {
+				skipped := 0.0
+				for _, r := range logged(t, whole) {
+					skipped += r["optim/step skipped"].(float64)
+				}
+				if skipped == 0 || skipped == 24 {
+					t.Errorf("%g steps were skipped", skipped)
+				}
 			}
 			if a, b := logged(t, parts), logged(t, whole); !reflect.DeepEqual(a, b) {
 				t.Errorf("continued run logged\n%v\nwant\n%v", a, b)

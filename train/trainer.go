@@ -83,6 +83,13 @@ type State struct {
 	Data string `json:"data_fingerprint"`
 	// MinLoss is the least loss after the warm-up, for early_stopping_factor.
 	MinLoss *float64 `json:"min_train_loss,omitempty"`
+	// Recent is what skip_step_adamw remembers.
+	Recent *history `json:"recent,omitempty"`
+	// NormAverages are the running gradient norms of max_grad_norm_ratio, by parameter.
+	NormAverages map[string]float64 `json:"grad_norm_exp_avg,omitempty"`
+	// Rewarm are the times between which the rate rises again from 0 after a reset of
+	// the optimiser.
+	Rewarm *[2]float64 `json:"rewarm,omitempty"`
 }
 
 // Trainer is a run.
@@ -90,24 +97,27 @@ type Trainer struct {
 	cfg    *Config
 	opt    Options
 	model  *model.Config
-	params []model.Param
+	params []model.Param // in the order of the forward pass
+	byName []model.Param // in byte order of the names
 	dev    device.Device
 	data   *tokens.Dataset
 	feed   *feeder
 	state  State
 
-	groups            []Group
-	uses              map[string]int // gradients of each parameter
-	gradNames         []string       // in byte order of the parameters
-	loss, sum, update device.Program // sum is nil without tied parameters
-	stopAt, maxSteps  int
-	maxTokens         int64
-	resumed           bool // the step count goes on from a checkpoint
-	inFolder          bool // which lies in save_folder
-	log               *runlog.Log
-	checkpoints       checkpoints
-	speed             speed
-	lastLR            []float64
+	groups           []Group
+	uses             map[string]int // gradients of each parameter
+	loss, update     device.Program
+	sum              device.Program // of the gradients of tied tables, nil without
+	clip             device.Program // by parameter, nil without max_grad_norm_ratio
+	zero             device.Program // in place of a skipped update
+	stopAt, maxSteps int
+	maxTokens        int64
+	resumed          bool // the step count goes on from a checkpoint
+	inFolder         bool // which lies in save_folder
+	log              *runlog.Log
+	checkpoints      checkpoints
+	speed            speed
+	lastLR           []float64
 }
 
 // Result says how a run ended.
@@ -178,17 +188,24 @@ func (t *Trainer) compile() error {
 	for _, v := range g.Params() {
 		t.uses[g.Info(v).Name] = len(g.Grads(v))
 	}
-	byName := slices.SortedFunc(slices.Values(t.params), func(a, b model.Param) int { return strings.Compare(a.Name, b.Name) })
-	for _, p := range byName {
-		t.gradNames = append(t.gradNames, graph.GradName(p.Name, 0))
-	}
+	t.byName = slices.SortedFunc(slices.Values(t.params), func(a, b model.Param) int { return strings.Compare(a.Name, b.Name) })
 	o.Rows = 0
 	if s := sumGraph(t.params, t.uses); s != nil {
 		if t.sum, err = t.dev.Compile(s, o); err != nil {
 			return fmt.Errorf("compiling the sum of gradients: %w", err)
 		}
 	}
+	if t.cfg.MaxGradNormRatio != nil {
+		if t.clip, err = t.dev.Compile(clipGraph(t.byName), o); err != nil {
+			return fmt.Errorf("compiling the clip: %w", err)
+		}
+	}
 	t.groups = t.cfg.Optimizer.Groups(t.params)
+	skip := graph.New()
+	zero(skip, t.groups, t.uses)
+	if t.zero, err = t.dev.Compile(skip, o); err != nil {
+		return fmt.Errorf("compiling the reset of gradients: %w", err)
+	}
 	if t.update, err = t.dev.Compile(t.cfg.Optimizer.updateGraph(t.groups, t.uses), o); err != nil {
 		return fmt.Errorf("compiling the optimiser: %w", err)
 	}
@@ -413,27 +430,46 @@ func (t *Trainer) Step() (runlog.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	norm, err := t.gradNorm()
+	norm, norms, err := t.gradNorm()
 	if err != nil {
 		return nil, err
 	}
 	if bad := ce + z + norm; math.IsNaN(bad) || math.IsInf(bad, 0) {
 		return nil, t.notFinite(&in, s.Step, ce, z, norm)
 	}
-	clip := 1.0
-	if limit := t.gradNormLimit(); limit != nil {
-		clip = min(1, *limit/(norm+1e-6))
+	u := &graph.Update{Clip: 1}
+	clipped := 0.0 // share of the parameters
+	switch {
+	case t.cfg.MaxGradNormRatio != nil:
+		if s.NormAverages, clipped, err = t.clipEach(norms); err != nil {
+			return nil, err
+		}
+	case t.cfg.MaxGradNorm != nil:
+		if u.Clip = min(1, t.limit(*t.cfg.MaxGradNorm)/(norm+1e-6)); u.Clip < 1 {
+			clipped = 1
+		}
 	}
-	s.OptimizerSteps++
-	u := &graph.Update{Step: s.OptimizerSteps, Clip: clip}
-	now, end := float64(s.Step), float64(t.maxSteps)
-	if t.cfg.Scheduler.Units == "tokens" {
-		now, end = float64(s.Tokens), float64(t.maxTokens)
-	}
+	now, end := t.clock(&s)
 	for _, g := range t.groups {
-		u.LR = append(u.LR, t.cfg.Scheduler.LearningRate(g.LearningRate, now, end))
+		u.LR = append(u.LR, t.cfg.learningRate(g.LearningRate, now, end, s.Rewarm))
 	}
-	if err := t.update.Run(&graph.Batch{Update: u}); err != nil {
+	skipped := false
+	if t.cfg.Optimizer.Name == "skip_step_adamw" {
+		recent := history{}
+		if s.Recent != nil {
+			recent = *s.Recent
+		}
+		skipped = recent.skips(ce, norm, &t.cfg.Optimizer)
+		s.Recent = &recent
+	}
+	if skipped {
+		err = t.zero.Run(&graph.Batch{})
+	} else {
+		s.OptimizerSteps++
+		u.Step = s.OptimizerSteps
+		err = t.update.Run(&graph.Batch{Update: u})
+	}
+	if err != nil {
 		return nil, fmt.Errorf("updating the weights: %w", err)
 	}
 	s.Chain = link(s.Chain, in.Index, ce, norm)
@@ -452,12 +488,14 @@ func (t *Trainer) Step() (runlog.Record, error) {
 	if t.cfg.SoftmaxAuxiliaryLoss {
 		rec["train/ZLoss"] = z
 	}
-	if t.cfg.MaxGradNorm != nil {
-		rate := 0.0
-		if clip < 1 {
-			rate = 1
+	if t.cfg.MaxGradNorm != nil || t.cfg.MaxGradNormRatio != nil {
+		rec["optim/clipping_rate"] = clipped
+	}
+	if s.Recent != nil {
+		rec["optim/step skipped"] = 0
+		if skipped {
+			rec["optim/step skipped"] = 1
 		}
-		rec["optim/clipping_rate"] = rate
 	}
 	for i, lr := range u.LR {
 		rec[fmt.Sprintf("optim/learning_rate_group%d", i)] = lr
@@ -516,35 +554,67 @@ func (t *Trainer) gradients(in *item) (ce, z float64, err error) {
 	return ce / denominator, t.cfg.zmul() * squares / denominator, nil
 }
 
-// gradNorm returns the norm of all gradients together.
-func (t *Trainer) gradNorm() (float64, error) {
+// gradNorm returns the norm of all gradients together, and of each parameter's in
+// byte order of names.
+func (t *Trainer) gradNorm() (norm float64, each []float64, err error) {
 	var squares float64
-	for _, name := range t.gradNames {
-		s, err := t.dev.SumSquares(name)
+	for _, p := range t.byName {
+		s, err := t.dev.SumSquares(graph.GradName(p.Name, 0))
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 		squares += s
+		each = append(each, math.Sqrt(s))
 	}
-	return math.Sqrt(squares), nil
+	return math.Sqrt(squares), each, nil
 }
 
-// gradNormLimit returns the limit for the coming step, nil for none. OLMo clips before
-// it sets the scheduler's limit, so the limit is that of the step before, and the
-// plain one at the first.
-func (t *Trainer) gradNormLimit() *float64 {
-	if t.cfg.MaxGradNorm == nil {
-		return nil
+// clock returns the time of the schedule in a state, and its end: steps or tokens.
+func (t *Trainer) clock(s *State) (now, end float64) {
+	if t.cfg.Scheduler.Units == "tokens" {
+		return float64(s.Tokens), float64(t.maxTokens)
 	}
-	limit := *t.cfg.MaxGradNorm
-	if t.state.Step > 0 {
-		before := float64(t.state.Step)
-		if t.cfg.Scheduler.Units == "tokens" {
-			before = float64(t.state.Tokens)
+	return float64(s.Step), float64(t.maxSteps)
+}
+
+// limit returns max_grad_norm, or its ratio, for the coming step. OLMo clips before it
+// sets the scheduler's limit, so the limit is that of the step before, and the plain
+// one at the first.
+func (t *Trainer) limit(plain float64) float64 {
+	if t.state.Step == 0 {
+		return plain
+	}
+	before, _ := t.clock(&t.state)
+	return t.cfg.Scheduler.GradNormLimit(plain, before)
+}
+
+// clipEach clips each parameter's gradient at a multiple of the running average of its
+// norm, and returns the new averages and the share of parameters that were clipped. An
+// average starts as the first norm and is kept from the second step on.
+//
+// _do_adaptive_clipping of the ai2-olmo package (olmo/optim.py, 0.6.0).
+func (t *Trainer) clipEach(norms []float64) (averages map[string]float64, clipped float64, err error) {
+	ratio := t.limit(*t.cfg.MaxGradNormRatio)
+	weight := 1 - max(t.cfg.Optimizer.Betas[0], t.cfg.Optimizer.Betas[1])
+	averages = map[string]float64{}
+	var clips []float64
+	n := 0
+	for i, p := range t.byName {
+		average, ok := t.state.NormAverages[p.Name]
+		if !ok {
+			average = norms[i]
 		}
-		limit = t.cfg.Scheduler.GradNormLimit(limit, before)
+		k := min(1, float64(ratio*average)/(norms[i]+1e-6))
+		if k < 1 {
+			n++
+		}
+		clips = append(clips, k)
+		if ok || t.state.Step > 0 {
+			averages[p.Name] = average + float64(weight*(float64(norms[i]*k)-average))
+		}
 	}
-	return &limit
+	clipped = float64(n) / float64(len(norms))
+	return averages, clipped, t.clip.Run(&graph.Batch{Update: &graph.Update{Clips: clips}})
 }
 
 // link returns the next hash of the chain: SHA-256 over the hash before, the

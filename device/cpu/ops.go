@@ -201,7 +201,24 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 			u := r.Update
 			kernel.AdamW{
 				LR: u.LR[a.Group], WeightDecay: a.WeightDecay, Beta1: a.Beta1, Beta2: a.Beta2, Eps: a.Eps, Step: u.Step, Clip: u.Clip,
+				Selective: a.Selective,
 			}.Update(p.fixed[op.In[0]], p.fixed[op.In[2]], p.fixed[op.In[3]], p.fixed[op.In[1]])
+		}
+	},
+	graph.Lion: func(p *program, op *graph.Op) func(r *run) {
+		a := op.Attr.(*graph.LionAttr)
+		return func(r *run) {
+			u := r.Update
+			kernel.Lion{
+				LR: u.LR[a.Group], WeightDecay: a.WeightDecay, Beta1: a.Beta1, Beta2: a.Beta2, Clip: u.Clip, Selective: a.Selective,
+			}.Update(p.fixed[op.In[0]], p.fixed[op.In[2]], p.fixed[op.In[1]])
+		}
+	},
+	graph.Clip: func(p *program, op *graph.Op) func(r *run) {
+		i := op.Attr.(*graph.ClipAttr).Index
+		return func(r *run) {
+			m := p.matrix(op.In[0], r)
+			kernel.Scale(m, m, float32(r.Update.Clips[i]))
 		}
 	},
 	graph.Muon: func(p *program, op *graph.Op) func(r *run) {

@@ -26,6 +26,7 @@ type AdamW struct {
 	LR, WeightDecay, Beta1, Beta2, Eps float64
 	Step                               int     // of the optimiser, from 1
 	Clip                               float64 // factor of the gradient
+	Selective                          bool    // elements without a gradient stay as they are
 }
 
 func (a AdamW) scalars() *adamwScalars {
@@ -51,7 +52,57 @@ func (a AdamW) scalars() *adamwScalars {
 // Loshchilov and Hutter 2019, in the form of torch.optim.AdamW.
 func (a AdamW) Update(p, m, v, g []float32) {
 	s := a.scalars()
-	eachSpan(len(p), func(lo, hi int) { isa.adamw(p[lo:hi], m[lo:hi], v[lo:hi], g[lo:hi], s) })
+	if !a.Selective {
+		eachSpan(len(p), func(lo, hi int) { isa.adamw(p[lo:hi], m[lo:hi], v[lo:hi], g[lo:hi], s) })
+		return
+	}
+	eachSpan(len(p), func(lo, hi int) {
+		// Runs of elements with a gradient are updated, those between are not.
+		for i := lo; i < hi; {
+			j := i
+			for j < hi && g[j]*s.clip != 0 {
+				j++
+			}
+			if j > i {
+				isa.adamw(p[i:j], m[i:j], v[i:j], g[i:j], s)
+			}
+			for i = j; i < hi && g[i]*s.clip == 0; i++ {
+			}
+		}
+	})
+}
+
+// Lion holds the numbers of one step of one parameter group.
+type Lion struct {
+	LR, WeightDecay, Beta1, Beta2 float64
+	Clip                          float64 // factor of the gradient
+	Selective                     bool    // elements without a gradient stay as they are
+}
+
+// Update does one step on parameter p with gradient g and momentum m.
+//
+// Chen et al. 2023, with decoupled weight decay, in the form of LionW of the ai2-olmo
+// package (olmo/optim.py, 0.6.0).
+func (l Lion) Update(p, m, g []float32) {
+	clip, lr, decay := float32(l.Clip), float32(l.LR), float32(1-float64(l.LR*l.WeightDecay))
+	b1, c1, b2, c2 := float32(l.Beta1), float32(1-l.Beta1), float32(l.Beta2), float32(1-l.Beta2)
+	eachSpan(len(p), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			d := float32(g[i] * clip)
+			if l.Selective && d == 0 {
+				continue
+			}
+			u := float32(m[i]*b1) + float32(d*c1)
+			switch {
+			case u > 0:
+				u = 1
+			case u < 0:
+				u = -1
+			}
+			p[i] = float32(p[i]*decay) - float32(u*lr)
+			m[i] = float32(m[i]*b2) + float32(d*c2)
+		}
+	})
 }
 
 // Muon holds the numbers of one step of one matrix.
