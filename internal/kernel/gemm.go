@@ -179,14 +179,26 @@ func packRow(dst, src []float32, f format) {
 // c0, with width elements from one packed term to the next.
 func packStrip(dst []float32, b Matrix, k0, kn, c0, cn, width int, f format) {
 	row := func(k int) []float32 { return b.Data[(k0+k)*b.Stride+c0:][:cn] }
+	src := b.Data[k0*b.Stride+c0:]
 	switch f {
 	case plain:
+		if isa.stripCopy != nil && cn <= 32 {
+			isa.stripCopy(dst, src, width, b.Stride, kn, cn)
+			return
+		}
 		for k := range kn {
 			copy(dst[k*width:], row(k))
 		}
 	case swap:
-		for k := range kn {
-			isa.round(dst[(k^1)*width:][:cn], row(k))
+		if isa.stripRound != nil && cn <= 32 {
+			isa.stripRound(dst[width:], src, 2*width, 2*b.Stride, (kn+1)/2, cn)
+			if kn > 1 {
+				isa.stripRound(dst, src[b.Stride:], 2*width, 2*b.Stride, kn/2, cn)
+			}
+		} else {
+			for k := range kn {
+				isa.round(dst[(k^1)*width:][:cn], row(k))
+			}
 		}
 		if kn&1 == 1 {
 			clear(dst[(kn-1)*width:][:cn])

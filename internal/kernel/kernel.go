@@ -40,6 +40,10 @@ type primitives struct {
 	// transpose writes dst[c*dstStride+r] = src[r*srcStride+c] for r < rows, c < cols.
 	transpose func(dst, src []float32, dstStride, srcStride, rows, cols int)
 
+	// stripCopy and stripRound copy rows×cols numbers, cols at most 32, between rows
+	// that are dstStride and srcStride apart; stripRound rounds to bf16. Nil: row by row.
+	stripCopy, stripRound func(dst, src []float32, dstStride, srcStride, rows, cols int)
+
 	dot    func(x, y []float32) float32
 	sum    func(x []float32) float32
 	max    func(x []float32) float32
