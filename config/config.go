@@ -13,7 +13,8 @@
 //	\${                          the two characters
 //
 // Fields are named by their `yaml` tag, as in other YAML packages: the name, or
-// "-" to leave the field out, or ",inline" for an embedded struct. Without a
+// "-" to leave the field out, ",inline" for an embedded struct, or ",omitempty" to
+// leave its zero value out of what Write writes. Without a
 // tag the name is the field's in snake case. A type that implements
 // encoding.TextUnmarshaler takes any scalar by its text. A struct that an
 // element of a list, a map or a pointer needs anew gets its defaults from its

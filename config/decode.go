@@ -13,6 +13,8 @@ import (
 type field struct {
 	name  string
 	index []int
+	// omitEmpty leaves the zero value out of what is written.
+	omitEmpty bool
 }
 
 // fieldsOf lists the fields of t, those of inline structs among them.
@@ -26,14 +28,14 @@ func fieldsOf(t reflect.Type) []field {
 		}
 		if slices.Contains(strings.Split(options, ","), "inline") {
 			for _, sub := range fieldsOf(f.Type) {
-				fields = append(fields, field{sub.name, append([]int{i}, sub.index...)})
+				fields = append(fields, field{sub.name, append([]int{i}, sub.index...), sub.omitEmpty})
 			}
 			continue
 		}
 		if name == "" {
 			name = snakeCase(f.Name)
 		}
-		fields = append(fields, field{name, []int{i}})
+		fields = append(fields, field{name, []int{i}, slices.Contains(strings.Split(options, ","), "omitempty")})
 	}
 	return fields
 }

@@ -37,6 +37,9 @@ func encodeNode(v reflect.Value) (*node, error) {
 	case reflect.Struct:
 		out := &node{kind: mapping}
 		for _, f := range fieldsOf(v.Type()) {
+			if f.omitEmpty && v.FieldByIndex(f.index).IsZero() {
+				continue
+			}
 			value, err := encodeNode(v.FieldByIndex(f.index))
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", f.name, err)

@@ -50,6 +50,9 @@ type AI2 struct {
 	ScaleEmbInit                 bool     `yaml:"scale_emb_init"`
 	EmbInitStd                   *float64 `yaml:"emb_init_std"`
 	NormAfter                    bool     `yaml:"norm_after"`
+	// HF is ours: the config.json of a family that the package lacks. Of the other keys
+	// only those of the initialisation count beside it.
+	HF map[string]any `yaml:"hf,omitempty"`
 
 	// SlidingWindow and RopeScaling are our own keys, for OLMo 3, which has no
 	// configuration of this form: how many keys the queries of each layer see, −1 for
@@ -73,6 +76,9 @@ func DefaultAI2() AI2 {
 
 // Config returns the transformer that the section describes.
 func (a *AI2) Config() (*Config, error) {
+	if a.HF != nil {
+		return configFromHF(a.HF)
+	}
 	fail := func(format string, args ...any) (*Config, error) { return nil, fmt.Errorf(format, args...) }
 	c := &Config{
 		Family: "olmo", Layers: a.NLayers, C: a.DModel, H: a.NHeads, KV: a.NHeads, VocabSize: a.VocabSize, V: a.VocabSize,

@@ -12,7 +12,7 @@ import (
 // positions than it was trained on. The names are those of Transformers
 // (modeling_rope_utils.py of 5.23).
 type Scaling struct {
-	Type     string // linear, llama3 or yarn
+	Type     string // linear, llama3, yarn, or factors
 	Factor   float64
 	Original int // positions before scaling
 
@@ -20,6 +20,7 @@ type Scaling struct {
 	BetaFast, BetaSlow float64 // yarn
 	// AttentionFactor multiplies sines and cosines (yarn).
 	AttentionFactor float64
+	Factors         []float64 // factors: what each frequency is divided by
 	// Smooth keeps yarn's ramp between fractions of elements (truncate: false).
 	Smooth bool
 }
@@ -38,6 +39,10 @@ func (s *Scaling) frequencies(theta float64, dims int) (f []float64, factor floa
 	case "linear":
 		for i := range f {
 			f[i] /= s.Factor
+		}
+	case "factors":
+		for i := range f {
+			f[i] /= s.Factors[i]
 		}
 	case "llama3":
 		s.llama3(f)
@@ -92,7 +97,7 @@ func (s *Scaling) check() error {
 	}
 	ok := s.Factor > 0
 	switch s.Type {
-	case "linear":
+	case "linear", "factors":
 	case "llama3":
 		ok = ok && s.Original > 0 && s.LowFreq > 0 && s.HighFreq > s.LowFreq
 	case "yarn":

@@ -1,0 +1,251 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Layout is a way of naming and cutting the tensors of a model in files.
+type Layout string
+
+// Layouts. OwnNames are the parameters' own: the ai2-olmo package's for the
+// families that it has, and Hugging Face's for the others.
+const (
+	OwnNames    Layout = "ai2"
+	HuggingFace Layout = "hf"
+	GGUF        Layout = "gguf"
+)
+
+// link says that rows of a parameter lie in a tensor of a file.
+type link struct {
+	param  string
+	row    int // the first of them
+	tensor string
+	at     int // where they lie
+	rows   int
+	// order gives the place, from at, of row i; nil: i.
+	order func(i int) int
+}
+
+// layout is every link of a model, and the shapes of the tensors.
+type layout struct {
+	params  map[string]Param
+	byParam map[string][]link
+	tensors []string // in the order of the parameters
+	byName  map[string][]link
+	shapes  map[string][]int // of the tensors
+}
+
+func newLayout(c *Config) *layout {
+	l := &layout{params: map[string]Param{}, byParam: map[string][]link{}, byName: map[string][]link{}, shapes: map[string][]int{}}
+	for _, p := range c.Params() {
+		l.params[p.Name] = p
+	}
+	return l
+}
+
+func (l *layout) add(k link) {
+	p := l.params[k.param]
+	if l.byName[k.tensor] == nil {
+		l.tensors = append(l.tensors, k.tensor)
+		l.shapes[k.tensor] = append([]int{0}, p.Shape[1:]...)
+	}
+	l.byParam[k.param] = append(l.byParam[k.param], k)
+	l.byName[k.tensor] = append(l.byName[k.tensor], k)
+	l.shapes[k.tensor][0] += k.rows
+}
+
+// whole links a parameter to a tensor of the same shape.
+func (l *layout) whole(param, tensor string) {
+	l.add(link{param: param, tensor: tensor, rows: l.params[param].Shape[0]})
+}
+
+// split links a parameter to tensors that have its rows in order.
+func (l *layout) split(param string, rows []int, tensors ...string) {
+	row := 0
+	for i, t := range tensors {
+		l.add(link{param: param, row: row, tensor: t, rows: rows[i]})
+		row += rows[i]
+	}
+}
+
+// suffix cuts .weight or .bias off a parameter's name.
+func suffix(name string) (base, kind string) {
+	for _, kind := range []string{".weight", ".bias"} {
+		if base, ok := strings.CutSuffix(name, kind); ok {
+			return base, kind
+		}
+	}
+	return name, ""
+}
+
+// part cuts the name of a block's parameter into the block's number and the rest,
+// after the model's prefix of block names: transformer.blocks.3.att_proj.weight.
+func part(name string) (block int, rest string, ok bool) {
+	parts := strings.SplitN(name, ".", 4)
+	if len(parts) < 4 {
+		return 0, "", false
+	}
+	if _, err := fmt.Sscanf(parts[2], "%d", &block); err != nil {
+		return 0, "", false
+	}
+	return block, parts[3], true
+}
+
+// layoutOf returns the links of a model in a layout.
+func (c *Config) layoutOf(as Layout) (*layout, error) {
+	l := newLayout(c)
+	params := c.Params()
+	switch {
+	case as == HuggingFace && c.ai2Named():
+		for _, p := range params {
+			c.linkHF(l, p)
+		}
+	case as == GGUF:
+		for _, p := range params {
+			if err := c.linkGGUF(l, p); err != nil {
+				return nil, err
+			}
+		}
+		for name, shape := range l.shapes {
+			if strings.HasSuffix(name, "_exps.weight") {
+				l.shapes[name] = []int{c.Experts, shape[0] / c.Experts, shape[1]}
+			}
+		}
+	default:
+		for _, p := range params {
+			l.whole(p.Name, p.Name)
+		}
+	}
+	return l, nil
+}
+
+// ai2Named reports whether the parameters have the names of the ai2-olmo package.
+func (c *Config) ai2Named() bool { return families[c.Family].names == ai2Names }
+
+// qkvRows are the rows of queries, keys and values in a fused matrix.
+func (c *Config) qkvRows() []int { return []int{c.H * c.D, c.KV * c.D, c.KV * c.D} }
+
+// linkHF links a parameter of an ai2 model to Hugging Face's tensors: att_proj is
+// query, key and value, ff_proj is up, then gate.
+func (c *Config) linkHF(l *layout, p Param) {
+	base, kind := suffix(p.Name)
+	switch base {
+	case "transformer.wte":
+		l.whole(p.Name, "model.embed_tokens"+kind)
+		return
+	case "transformer.ln_f":
+		l.whole(p.Name, "model.norm"+kind)
+		return
+	case "transformer.ff_out":
+		l.whole(p.Name, "lm_head"+kind)
+		return
+	}
+	n, rest, _ := part(p.Name)
+	base, _ = suffix(rest)
+	name := func(s string) string { return hfBlock(n)(s) + kind }
+	norms := map[string]string{"attn_norm": "input_layernorm", "ff_norm": "post_attention_layernorm"}
+	if c.Family == "olmo2" {
+		norms = map[string]string{"attn_norm": "post_attention_layernorm", "ff_norm": "post_feedforward_layernorm"}
+	}
+	switch base {
+	case "att_proj":
+		l.split(p.Name, c.qkvRows(), name("self_attn.q_proj"), name("self_attn.k_proj"), name("self_attn.v_proj"))
+	case "ff_proj":
+		l.split(p.Name, []int{c.F, c.F}, name("mlp.up_proj"), name("mlp.gate_proj"))
+	case "ff_out":
+		l.whole(p.Name, name("mlp.down_proj"))
+	case "attn_out":
+		l.whole(p.Name, name("self_attn.o_proj"))
+	case "attn_norm", "ff_norm":
+		l.whole(p.Name, name(norms[base]))
+	default: // q_norm, k_norm, q_proj, k_proj, v_proj
+		l.whole(p.Name, name("self_attn."+base))
+	}
+}
+
+// gather assembles a parameter from the tensors that hold its rows; read returns a
+// tensor's numbers and shape.
+func (l *layout) gather(name string, read func(tensor string) ([]float32, []int, error)) ([]float32, error) {
+	p, ok := l.params[name]
+	if !ok {
+		return nil, fmt.Errorf("the model has no parameter %s", name)
+	}
+	cols := p.Size() / p.Shape[0]
+	links := l.byParam[name]
+	var out []float32
+	for _, k := range links {
+		v, shape, err := read(k.tensor)
+		if err != nil {
+			return nil, err
+		}
+		if want := l.shapes[k.tensor]; !slices.Equal(shape, want) && !(len(want) == 1 && len(v) == want[0]) {
+			return nil, &ShapeError{Tensor: k.tensor, Shape: shape, Want: want}
+		}
+		if len(links) == 1 && k.rows == p.Shape[0] && len(v) == p.Size() && k.order == nil {
+			return v, nil
+		}
+		if out == nil {
+			out = make([]float32, p.Size())
+		}
+		for i := range k.rows {
+			j := i
+			if k.order != nil {
+				j = k.order(i)
+			}
+			copy(out[(k.row+i)*cols:(k.row+i+1)*cols], v[(k.at+j)*cols:])
+		}
+	}
+	return out, nil
+}
+
+// assemble makes a file's tensor from the parameters whose rows it holds.
+func (l *layout) assemble(tensor string, get func(name string) ([]float32, error)) ([]float32, error) {
+	size := 1
+	for _, d := range l.shapes[tensor] {
+		size *= d
+	}
+	links := l.byName[tensor]
+	var out []float32
+	for _, k := range links {
+		v, err := get(k.param)
+		if err != nil {
+			return nil, err
+		}
+		p := l.params[k.param]
+		if len(v) != p.Size() {
+			return nil, fmt.Errorf("%s has %d elements, its shape %v says %d", k.param, len(v), p.Shape, p.Size())
+		}
+		cols := p.Size() / p.Shape[0]
+		if len(links) == 1 && k.order == nil {
+			return v[k.row*cols : (k.row+k.rows)*cols], nil
+		}
+		if out == nil {
+			out = make([]float32, size)
+		}
+		for i := range k.rows {
+			j := i
+			if k.order != nil {
+				j = k.order(i)
+			}
+			copy(out[(k.at+j)*cols:], v[(k.row+i)*cols:(k.row+i+1)*cols])
+		}
+	}
+	return out, nil
+}
+
+// ShapeError is a tensor whose shape is not the one that the config asks for.
+type ShapeError struct {
+	Tensor      string
+	Shape, Want []int
+}
+
+func (e *ShapeError) Error() string {
+	s := fmt.Sprintf("%s has shape %v, the config asks for %v", e.Tensor, e.Shape, e.Want)
+	if (strings.Contains(e.Tensor, "k_proj") || strings.Contains(e.Tensor, "v_proj") || strings.Contains(e.Tensor, "att_proj")) &&
+		len(e.Shape) > 0 && e.Shape[0] < e.Want[0] {
+		s += "\nhint: this looks like grouped-query attention; set the number of key heads"
+	}
+	return s
+}

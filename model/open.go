@@ -1,0 +1,363 @@
+package model
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/goccy/go-yaml"
+
+	"olmo/config"
+	"olmo/tensor"
+	"olmo/weights"
+)
+
+// Loaded is an open checkpoint: its config, and its parameters on demand.
+type Loaded struct {
+	Config *Config
+	Path   string // the folder or file that was opened in the end
+	Layout Layout
+	DType  tensor.DType // that of most bytes
+	Set    *weights.Set
+	GGUF   *weights.GGUF // of a .gguf file, with the tokenizer in its metadata; else nil
+	AI2    *AI2          // model section of config.yaml; nil for other layouts
+	// Tokenizer is the path of the tokenizer.json beside the weights, or empty.
+	Tokenizer string
+	// Stop lists the ids that end a text: eos_token_id of config.json and
+	// generation_config.json, which may have several.
+	Stop []int32
+
+	layout *layout
+	rename func(tensor string) string // from the layout's name to the file's; nil: the same
+
+	// shared is the last tensor that several parameters lie in, all experts of a layer.
+	shared struct {
+		sync.Mutex
+		name  string
+		data  []float32
+		shape []int
+	}
+}
+
+// Open opens a checkpoint of any layout: a Hugging Face folder, a folder of the
+// ai2-olmo package or one of our steps (config.yaml and weights), a run folder (its
+// latest step), a quickstart folder (the run inside), or a GGUF file. Only headers are
+// read.
+func Open(path string) (*Loaded, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !st.IsDir() {
+		if filepath.Ext(path) == ".gguf" {
+			return openGGUF(path)
+		}
+		return nil, fmt.Errorf("%s is not a model\nhint: a model is a folder with config.json or config.yaml and weights, or a .gguf file", path)
+	}
+	for range 3 { // a quickstart folder has a run, a run has steps
+		switch {
+		case exists(path, "config.json"):
+			return openHF(path)
+		case exists(path, "config.yaml") && hasWeights(path):
+			return openAI2(path)
+		}
+		next, err := inside(path)
+		if err != nil {
+			return nil, err
+		}
+		if next == "" {
+			break
+		}
+		path = next
+	}
+	if found, err := filepath.Glob(filepath.Join(path, "*.gguf")); err == nil && len(found) == 1 {
+		return openGGUF(found[0])
+	}
+	return nil, fmt.Errorf("%s holds no model\nhint: it needs config.json (Hugging Face) or config.yaml (ai2-olmo) with weights, checkpoints stepN, or a single .gguf", path)
+}
+
+func exists(dir, name string) bool {
+	_, err := os.Stat(filepath.Join(dir, name))
+	return err == nil
+}
+
+func hasWeights(dir string) bool {
+	return slices.ContainsFunc([]string{"model.safetensors", "model.safetensors.index.json", "model.pt"}, func(name string) bool { return exists(dir, name) })
+}
+
+// inside returns the run of a quickstart folder, or the latest step of a run; empty
+// when there is neither.
+func inside(dir string) (string, error) {
+	latest := filepath.Join(dir, "latest")
+	if st, err := os.Stat(latest); err == nil {
+		if st.IsDir() {
+			// Its true name, in case the link moves on while we read.
+			return filepath.EvalSymlinks(latest)
+		}
+		name, err := os.ReadFile(latest) // where links cannot be made
+		if err != nil {
+			return "", err
+		}
+		if target := strings.TrimSpace(string(name)); filepath.IsLocal(target) {
+			return filepath.Join(dir, target), nil
+		}
+		return "", fmt.Errorf("%s names %.100q, which is no folder beside it", latest, name)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	best, at := -1, ""
+	for _, e := range entries {
+		number, ok := strings.CutPrefix(strings.TrimSuffix(e.Name(), "-unsharded"), "step")
+		n, err := strconv.Atoi(number)
+		if path := filepath.Join(dir, e.Name()); ok && err == nil && n > best && hasWeights(path) {
+			best, at = n, path
+		}
+	}
+	if at == "" && exists(dir, "run") {
+		at = filepath.Join(dir, "run")
+	}
+	return at, nil
+}
+
+func openHF(dir string) (*Loaded, error) {
+	m, err := readJSON(filepath.Join(dir, "config.json"))
+	if err != nil {
+		return nil, err
+	}
+	l := &Loaded{Path: dir, Layout: HuggingFace}
+	if m["model_type"] == "hf_olmo" {
+		// OLMo 1 as first released: the package's own config and names.
+		a, err := ai2FromJSON(m)
+		if err == nil {
+			l.Config, err = a.Config()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "config.json"), err)
+		}
+		l.Layout, l.AI2 = OwnNames, a
+		l.rename = func(name string) string { return "model." + name }
+	} else if l.Config, err = configFromHF(m); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "config.json"), err)
+	}
+	h := &hfReader{m: m, err: new(error)}
+	l.Stop = h.ids("eos_token_id")
+	if exists(dir, "generation_config.json") {
+		more, err := readJSON(filepath.Join(dir, "generation_config.json"))
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range (&hfReader{m: more, err: h.err}).ids("eos_token_id") {
+			if !slices.Contains(l.Stop, id) {
+				l.Stop = append(l.Stop, id)
+			}
+		}
+	}
+	if *h.err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, *h.err)
+	}
+	if l.Set, err = weights.Open(dir); err != nil {
+		return nil, err
+	}
+	return l.finish()
+}
+
+func readJSON(path string) (map[string]any, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var m map[string]any
+	if err := json.Unmarshal(text, &m); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if m == nil {
+		return nil, fmt.Errorf("%s: not a JSON object", path)
+	}
+	return m, nil
+}
+
+// ai2FromJSON takes the keys that the package's ModelConfig has.
+func ai2FromJSON(m map[string]any) (*AI2, error) {
+	known := map[string]any{}
+	t := reflect.TypeFor[AI2]()
+	for i := range t.NumField() {
+		if v, ok := m[t.Field(i).Tag.Get("yaml")]; ok {
+			known[t.Field(i).Tag.Get("yaml")] = v
+		}
+	}
+	return parseAI2("config.json", known)
+}
+
+// parseAI2 reads a model section that is already decoded.
+func parseAI2(name string, m map[string]any) (*AI2, error) {
+	text, err := yaml.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	a := DefaultAI2()
+	if err := config.Parse(name, text, nil, &a); err != nil {
+		return nil, err
+	}
+	return &a, nil
+}
+
+func openAI2(dir string) (*Loaded, error) {
+	path := filepath.Join(dir, "config.yaml")
+	a, err := readAI2(path)
+	if err != nil {
+		return nil, err
+	}
+	l := &Loaded{Path: dir, Layout: OwnNames, AI2: a}
+	if l.Config, err = a.Config(); err != nil {
+		return nil, fmt.Errorf("%s: model: %w", path, err)
+	}
+	if l.Set, err = weights.Open(dir); err != nil {
+		return nil, err
+	}
+	if l.Set.Has("transformer.block_groups.0.0.attn_out.weight") {
+		size := 0
+		for l.Set.Has(fmt.Sprintf("transformer.block_groups.0.%d.attn_out.weight", size)) {
+			size++
+		}
+		l.rename = func(name string) string {
+			n, rest, ok := part(name)
+			if !ok {
+				return name
+			}
+			return fmt.Sprintf("transformer.block_groups.%d.%d.%s", n/size, n%size, rest)
+		}
+	}
+	return l.finish()
+}
+
+// readAI2 reads the model section of a training config; the rest of it is the
+// trainer's.
+func readAI2(path string) (*AI2, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var file struct {
+		Model map[string]any `yaml:"model"`
+	}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if file.Model == nil {
+		return nil, fmt.Errorf("%s has no section model", path)
+	}
+	return parseAI2(path+": model", file.Model)
+}
+
+func openGGUF(path string) (*Loaded, error) {
+	g, err := weights.OpenGGUF(path)
+	if err != nil {
+		return nil, err
+	}
+	c, err := configFromGGUF(g)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), g.Close())
+	}
+	l := &Loaded{Config: c, Path: path, Layout: GGUF, Set: g.Set, GGUF: g}
+	if c.EOS >= 0 {
+		l.Stop = []int32{c.EOS}
+	}
+	if n, ok := g.Int("tokenizer.ggml.eot_token_id"); ok && n >= 0 && int32(n) != c.EOS {
+		l.Stop = append(l.Stop, int32(n))
+	}
+	return l.finish()
+}
+
+// finish links the parameters to the tensors and looks around.
+func (l *Loaded) finish() (*Loaded, error) {
+	var err error
+	if l.layout, err = l.Config.layoutOf(l.Layout); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	if l.Stop == nil && l.Config.EOS >= 0 {
+		l.Stop = []int32{l.Config.EOS}
+	}
+	bytes := map[tensor.DType]int{}
+	for _, n := range l.Set.All() {
+		if size, err := n.DType.Bytes(n.Shape); err == nil {
+			bytes[n.DType] += size
+		}
+	}
+	types := slices.SortedFunc(maps.Keys(bytes), func(a, b tensor.DType) int {
+		return cmp.Or(bytes[b]-bytes[a], int(a)-int(b))
+	})
+	if len(types) > 0 {
+		l.DType = types[0]
+	}
+	dir := l.Path
+	if l.GGUF != nil {
+		dir = filepath.Dir(l.Path)
+	}
+	if path := filepath.Join(dir, "tokenizer.json"); l.GGUF == nil {
+		if _, err := os.Stat(path); err == nil {
+			l.Tokenizer = path
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, errors.Join(err, l.Close())
+		}
+	}
+	return l, nil
+}
+
+// Close releases the files.
+func (l *Loaded) Close() error { return l.Set.Close() }
+
+// Param returns a parameter as float32, converted from the file's layout. It may lie
+// in the mapped file: it must not be written to, and is gone after Close.
+func (l *Loaded) Param(name string) ([]float32, error) {
+	v, err := l.layout.gather(name, func(t string) ([]float32, []int, error) {
+		s := &l.shared
+		s.Lock()
+		defer s.Unlock()
+		if s.name == t {
+			return s.data, s.shape, nil
+		}
+		file := t
+		if l.rename != nil {
+			file = l.rename(t)
+		}
+		x, err := l.Set.Tensor(file)
+		if err != nil {
+			return nil, nil, err
+		}
+		f, err := x.Float32s()
+		if err == nil && len(l.layout.byName[t]) > 1 {
+			s.name, s.data, s.shape = t, f, x.Shape
+		}
+		return f, x.Shape, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading weights of %s: %w", l.Path, err)
+	}
+	return v, nil
+}
+
+// Each calls f with every parameter, in the order of the forward pass.
+func (l *Loaded) Each(f func(p Param, data []float32) error) error {
+	for _, p := range l.Config.Params() {
+		data, err := l.Param(p.Name)
+		if err != nil {
+			return err
+		}
+		if err := f(p, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
