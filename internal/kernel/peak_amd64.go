@@ -1,0 +1,23 @@
+//go:build !purego
+
+package kernel
+
+// peakLoops returns the loops of multiply-adds and of bf16 dot products, if any.
+func peakLoops() (fma, dot peakLoop) {
+	fma = tileLoop()
+	tables := available()
+	for _, p := range tables {
+		switch p {
+		case avx2:
+			fma = peakLoop{peakAVX2, 14 * 8 * 2}
+		case avx512bf16:
+			dot = peakLoop{peakPairs, 30 * 32 * 2}
+		}
+	}
+	for _, p := range tables {
+		if p == avx512 {
+			fma = peakLoop{peakAVX512, 30 * 16 * 2}
+		}
+	}
+	return fma, dot
+}
