@@ -1,0 +1,91 @@
+package train_test
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"olmo/device/cpu"
+	"olmo/train"
+)
+
+// runs holds what the configs of the repository must add up to: parameters, parameters
+// outside the embedding, and OLMo's floating point operations per token.
+var runs = map[string]struct {
+	parameters, without int
+	flops               float64
+}{
+	"olmo-1b":               {1176764416, 1073741824, 7.6598e9},
+	"olmo-7b":               {6888095744, 6682050560, 4.4138e10},
+	"olmo-7b-0424":          {6888095744, 6682050560, 4.7359e10},
+	"olmo-7b-0724":          {6888095744, 6682050560, 4.7359e10},
+	"olmo-20m":              {34148608, 21270784, 2.7980e8},
+	"olmo2-1b-stage1":       {1484916736, 1279395840, 1.0109e10},
+	"olmo2-1b-stage2":       {1484916736, 1279395840, 1.0109e10},
+	"olmo2-7b-stage1":       {7298617344, 6887575552, 4.9412e10},
+	"olmo2-7b-stage2":       {7298617344, 6887575552, 4.9412e10},
+	"olmo2-13b-stage1":      {13716198400, 13202396160, 9.1336e10},
+	"olmo2-13b-stage2-100b": {13716198400, 13202396160, 9.1336e10},
+	"olmo2-13b-stage2-300b": {13716198400, 13202396160, 9.1336e10},
+	"olmo2-32b-stage1":      {32234279936, 31720477696, 2.0848e11},
+	"olmo3-7b-pretrain":     {7298617344, 6887575552, 5.5855e10},
+	"olmo3-7b-pretrain-2":   {7298617344, 6887575552, 5.5855e10},
+	"olmo3-7b-midtrain":     {7298617344, 6887575552, 5.5855e10},
+	"olmo3-32b-pretrain":    {32234279936, 31720477696, 2.2459e11},
+	"olmo3-32b-midtrain":    {32234279936, 31720477696, 2.2459e11},
+}
+
+// TestRuns loads every config under runs/ without its data, as a dry run does.
+func TestRuns(t *testing.T) {
+	paths, err := filepath.Glob("../runs/*.yaml")
+	if err != nil || len(paths) < len(runs) {
+		t.Fatalf("%d configs, %v", len(paths), err)
+	}
+	for _, path := range paths {
+		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
+		t.Run(name, func(t *testing.T) {
+			cfg, err := train.LoadConfig(path, []string{"dry_run=true"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if keys := cfg.WithoutEffect(); len(keys) > 0 {
+				t.Errorf("keys without effect: %v", keys)
+			}
+			want, known := runs[name]
+			if !known || testing.Short() && want.parameters > 2e9 {
+				return
+			}
+			e, err := cfg.Estimate(cpu.Scratch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.Parameters != want.parameters || e.WithoutEmbedding != want.without {
+				t.Errorf("%d parameters, %d without the embedding; want %d and %d", e.Parameters, e.WithoutEmbedding, want.parameters, want.without)
+			}
+			if f := e.Forward + e.Backward; f < want.flops*0.9999 || f > want.flops*1.0001 {
+				t.Errorf("%g FLOPs per token, want %g", f, want.flops)
+			}
+			if m := e.Memory; m.Params != 4*int64(want.parameters) || m.Grads < m.Params || m.Scratch == 0 {
+				t.Errorf("memory %+v", m)
+			}
+		})
+	}
+}
+
+// TestTiny runs the config that users copy.
+func TestTiny(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains 200 steps")
+	}
+	dir := t.TempDir()
+	tr := newTrainer(t, "../runs/tiny.yaml", "save_folder="+dir)
+	if _, err := tr.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	records := logged(t, dir)
+	first, last := records[0]["train/CrossEntropyLoss"].(float64), records[len(records)-1]["train/CrossEntropyLoss"].(float64)
+	if last > first-2 {
+		t.Errorf("the loss fell from %g to %g, want at least 2 less", first, last)
+	}
+}
