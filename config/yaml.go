@@ -94,7 +94,7 @@ func syntaxError(name string, err error) error {
 }
 
 // maxNodes bounds what a document may grow to through aliases.
-const maxNodes = 1 << 20
+const maxNodes = 1 << 17
 
 // builder turns the parser's tree into ours.
 type builder struct {
