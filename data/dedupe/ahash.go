@@ -35,48 +35,48 @@ func foldedMultiply(a, b uint64) uint64 {
 // a byte 0xff.
 type hashKey struct {
 	strings uint64
-	// parts holds for each string its length in bytes, and pairs the 16-byte
-	// blocks of all strings, blocksOf(length) for each.
-	parts []uint64
-	pairs [][2]uint64
+	blocks  []block
 }
+
+// A block is 16 bytes of a string (or fewer, spread as the hasher reads them).
+type block struct {
+	x, y uint64
+	// length is that of the string in its first block, noLength in the others;
+	// last marks its last block.
+	length uint64
+	last   bool
+}
+
+const noLength = 1 << 63
 
 func (k *hashKey) reset(strings int) {
 	k.strings = uint64(strings)
-	k.parts = k.parts[:0]
-	k.pairs = k.pairs[:0]
+	k.blocks = k.blocks[:0]
 }
 
-// blocksOf is how many blocks the hasher reads of n bytes: the last 16, then
-// the ones from the start while more than 16 are left.
-func blocksOf(n uint64) int {
-	if n <= 16 {
-		return 1
-	}
-	return int((n-1)/16) + 1
-}
-
-// add appends a string.
+// add appends a string: its last 16 bytes, then the ones from the start while
+// more than 16 are left; up to 16 bytes are one block.
 func (k *hashKey) add(s string) {
 	n := len(s)
-	k.parts = append(k.parts, uint64(n))
+	b := block{length: uint64(n), last: true}
 	switch {
 	case n > 16:
-		k.pairs = append(k.pairs, [2]uint64{le64(s[n-16:]), le64(s[n-8:])})
+		b.x, b.y, b.last = le64(s[n-16:]), le64(s[n-8:]), false
+		k.blocks = append(k.blocks, b)
 		for ; len(s) > 16; s = s[16:] {
-			k.pairs = append(k.pairs, [2]uint64{le64(s), le64(s[8:])})
+			k.blocks = append(k.blocks, block{le64(s), le64(s[8:]), noLength, len(s) <= 32})
 		}
+		return
 	case n > 8:
-		k.pairs = append(k.pairs, [2]uint64{le64(s), le64(s[n-8:])})
+		b.x, b.y = le64(s), le64(s[n-8:])
 	case n >= 4:
-		k.pairs = append(k.pairs, [2]uint64{le32(s), le32(s[n-4:])})
+		b.x, b.y = le32(s), le32(s[n-4:])
 	case n >= 2:
-		k.pairs = append(k.pairs, [2]uint64{uint64(s[0]) | uint64(s[1])<<8, uint64(s[n-1])})
+		b.x, b.y = uint64(s[0])|uint64(s[1])<<8, uint64(s[n-1])
 	case n == 1:
-		k.pairs = append(k.pairs, [2]uint64{uint64(s[0]), uint64(s[0])})
-	default:
-		k.pairs = append(k.pairs, [2]uint64{})
+		b.x, b.y = uint64(s[0]), uint64(s[0])
 	}
+	k.blocks = append(k.blocks, b)
 }
 
 func le64(s string) uint64 {
@@ -104,52 +104,128 @@ func (k *hashKey) hashes(dst []uint64, states []ahash) []uint64 {
 }
 
 func (k *hashKey) hash(s *ahash) uint64 {
-	b := foldedMultiply(k.strings^s.buffer, ahashMultiple)
-	pairs := k.pairs
-	for _, n := range k.parts {
-		b = (b + n) * ahashMultiple
-		blocks := blocksOf(n)
-		for _, p := range pairs[:blocks] {
-			b = bits.RotateLeft64((b+s.pad)^foldedMultiply(p[0]^s.k2, p[1]^s.k3), 23)
+	h := foldedMultiply(k.strings^s.buffer, ahashMultiple)
+	for i := range k.blocks {
+		b := &k.blocks[i]
+		if b.length != noLength {
+			h = (h + b.length) * ahashMultiple
 		}
-		pairs = pairs[blocks:]
-		b = foldedMultiply(0xff^b, ahashMultiple)
+		h = bits.RotateLeft64((h+s.pad)^foldedMultiply(b.x^s.k2, b.y^s.k3), 23)
+		if b.last {
+			h = foldedMultiply(0xff^h, ahashMultiple)
+		}
 	}
-	return bits.RotateLeft64(foldedMultiply(b, s.pad), int(b&63))
+	return bits.RotateLeft64(foldedMultiply(h, s.pad), int(h&63))
 }
 
 // hash4 is hash under four states at once. One hash is a chain of dependent
 // multiplications; four side by side keep the multiplier busy.
 func (k *hashKey) hash4(s []ahash) (h0, h1, h2, h3 uint64) {
-	s = s[:4:4]
-	b0 := foldedMultiply(k.strings^s[0].buffer, ahashMultiple)
-	b1 := foldedMultiply(k.strings^s[1].buffer, ahashMultiple)
-	b2 := foldedMultiply(k.strings^s[2].buffer, ahashMultiple)
-	b3 := foldedMultiply(k.strings^s[3].buffer, ahashMultiple)
-	pairs := k.pairs
-	for _, n := range k.parts {
-		b0 = (b0 + n) * ahashMultiple
-		b1 = (b1 + n) * ahashMultiple
-		b2 = (b2 + n) * ahashMultiple
-		b3 = (b3 + n) * ahashMultiple
-		blocks := blocksOf(n)
-		for i := range pairs[:blocks] {
-			x, y := pairs[i][0], pairs[i][1]
-			b0 = bits.RotateLeft64((b0+s[0].pad)^foldedMultiply(x^s[0].k2, y^s[0].k3), 23)
-			b1 = bits.RotateLeft64((b1+s[1].pad)^foldedMultiply(x^s[1].k2, y^s[1].k3), 23)
-			b2 = bits.RotateLeft64((b2+s[2].pad)^foldedMultiply(x^s[2].k2, y^s[2].k3), 23)
-			b3 = bits.RotateLeft64((b3+s[3].pad)^foldedMultiply(x^s[3].k2, y^s[3].k3), 23)
+	s0, s1, s2, s3 := &s[0], &s[1], &s[2], &s[3]
+	h0 = foldedMultiply(k.strings^s0.buffer, ahashMultiple)
+	h1 = foldedMultiply(k.strings^s1.buffer, ahashMultiple)
+	h2 = foldedMultiply(k.strings^s2.buffer, ahashMultiple)
+	h3 = foldedMultiply(k.strings^s3.buffer, ahashMultiple)
+	for i := range k.blocks {
+		b := &k.blocks[i]
+		if n := b.length; n != noLength {
+			h0 = (h0 + n) * ahashMultiple
+			h1 = (h1 + n) * ahashMultiple
+			h2 = (h2 + n) * ahashMultiple
+			h3 = (h3 + n) * ahashMultiple
 		}
-		pairs = pairs[blocks:]
-		b0 = foldedMultiply(0xff^b0, ahashMultiple)
-		b1 = foldedMultiply(0xff^b1, ahashMultiple)
-		b2 = foldedMultiply(0xff^b2, ahashMultiple)
-		b3 = foldedMultiply(0xff^b3, ahashMultiple)
+		x, y := b.x, b.y
+		h0 = bits.RotateLeft64((h0+s0.pad)^foldedMultiply(x^s0.k2, y^s0.k3), 23)
+		h1 = bits.RotateLeft64((h1+s1.pad)^foldedMultiply(x^s1.k2, y^s1.k3), 23)
+		h2 = bits.RotateLeft64((h2+s2.pad)^foldedMultiply(x^s2.k2, y^s2.k3), 23)
+		h3 = bits.RotateLeft64((h3+s3.pad)^foldedMultiply(x^s3.k2, y^s3.k3), 23)
+		if b.last {
+			h0 = foldedMultiply(0xff^h0, ahashMultiple)
+			h1 = foldedMultiply(0xff^h1, ahashMultiple)
+			h2 = foldedMultiply(0xff^h2, ahashMultiple)
+			h3 = foldedMultiply(0xff^h3, ahashMultiple)
+		}
 	}
-	return bits.RotateLeft64(foldedMultiply(b0, s[0].pad), int(b0&63)),
-		bits.RotateLeft64(foldedMultiply(b1, s[1].pad), int(b1&63)),
-		bits.RotateLeft64(foldedMultiply(b2, s[2].pad), int(b2&63)),
-		bits.RotateLeft64(foldedMultiply(b3, s[3].pad), int(b3&63))
+	return bits.RotateLeft64(foldedMultiply(h0, s0.pad), int(h0&63)),
+		bits.RotateLeft64(foldedMultiply(h1, s1.pad), int(h1&63)),
+		bits.RotateLeft64(foldedMultiply(h2, s2.pad), int(h2&63)),
+		bits.RotateLeft64(foldedMultiply(h3, s3.pad), int(h3&63))
+}
+
+// An ngramHasher hashes the n-grams of a row of strings. Half of the work on a
+// string depends on it and on the seed but not on its place in the n-gram, so
+// it is done once and shared by the n-grams that hold the string.
+type ngramHasher struct {
+	states []ahash // a multiple of four, padded
+	k      int     // how many of them count
+	key    hashKey
+	starts []int    // of each string among the blocks, and the end
+	mixed  []uint64 // per block and state
+}
+
+func newNgramHasher(states []ahash) *ngramHasher {
+	h := &ngramHasher{k: len(states), states: append([]ahash(nil), states...)}
+	for len(h.states)%4 != 0 {
+		h.states = append(h.states, ahash{})
+	}
+	return h
+}
+
+// set takes the strings whose n-grams will be hashed.
+func (h *ngramHasher) set(strings []string) {
+	h.key.reset(0)
+	h.starts = h.starts[:0]
+	for _, s := range strings {
+		h.starts = append(h.starts, len(h.key.blocks))
+		h.key.add(s)
+	}
+	h.starts = append(h.starts, len(h.key.blocks))
+	h.mixed = h.mixed[:0]
+	for i := range h.key.blocks {
+		b := &h.key.blocks[i]
+		for j := range h.states {
+			s := &h.states[j]
+			h.mixed = append(h.mixed, foldedMultiply(b.x^s.k2, b.y^s.k3))
+		}
+	}
+}
+
+// hash4 is the hashes from..from+3 of the n-gram of the strings [start, end).
+func (h *ngramHasher) hash4(start, end, from int) (h0, h1, h2, h3 uint64) {
+	n := uint64(end - start)
+	s0, s1, s2, s3 := &h.states[from], &h.states[from+1], &h.states[from+2], &h.states[from+3]
+	h0 = foldedMultiply(n^s0.buffer, ahashMultiple)
+	h1 = foldedMultiply(n^s1.buffer, ahashMultiple)
+	h2 = foldedMultiply(n^s2.buffer, ahashMultiple)
+	h3 = foldedMultiply(n^s3.buffer, ahashMultiple)
+	p0, p1, p2, p3 := s0.pad, s1.pad, s2.pad, s3.pad
+	first := h.starts[start]
+	blocks := h.key.blocks[first:h.starts[end]]
+	mixed := h.mixed[first*len(h.states)+from:]
+	for i := range blocks {
+		b := &blocks[i]
+		if n := b.length; n != noLength {
+			h0 = (h0 + n) * ahashMultiple
+			h1 = (h1 + n) * ahashMultiple
+			h2 = (h2 + n) * ahashMultiple
+			h3 = (h3 + n) * ahashMultiple
+		}
+		m := mixed[i*len(h.states):][:4]
+		h0 = bits.RotateLeft64((h0+p0)^m[0], 23)
+		h1 = bits.RotateLeft64((h1+p1)^m[1], 23)
+		h2 = bits.RotateLeft64((h2+p2)^m[2], 23)
+		h3 = bits.RotateLeft64((h3+p3)^m[3], 23)
+		if b.last {
+			h0 = foldedMultiply(0xff^h0, ahashMultiple)
+			h1 = foldedMultiply(0xff^h1, ahashMultiple)
+			h2 = foldedMultiply(0xff^h2, ahashMultiple)
+			h3 = foldedMultiply(0xff^h3, ahashMultiple)
+		}
+	}
+	return bits.RotateLeft64(foldedMultiply(h0, p0), int(h0&63)),
+		bits.RotateLeft64(foldedMultiply(h1, p1), int(h1&63)),
+		bits.RotateLeft64(foldedMultiply(h2, p2), int(h2&63)),
+		bits.RotateLeft64(foldedMultiply(h3, p3), int(h3&63))
 }
 
 // pathHash is the hash of a path by which file_partition deals out files:
@@ -158,13 +234,12 @@ func (k *hashKey) hash4(s []ahash) (h0, h1, h2, h3 uint64) {
 func pathHash(path string) uint64 {
 	s := newAhash([4]uint64{0, 1, 2, 3})
 	var k hashKey
-	k.reset(0)
 	k.add(path)
-	b := s.buffer
-	b = (b + uint64(len(path))) * ahashMultiple
-	for _, p := range k.pairs {
-		b = bits.RotateLeft64((b+s.pad)^foldedMultiply(p[0]^s.k2, p[1]^s.k3), 23)
+	h := s.buffer + uint64(len(path))
+	h *= ahashMultiple
+	for _, b := range k.blocks {
+		h = bits.RotateLeft64((h+s.pad)^foldedMultiply(b.x^s.k2, b.y^s.k3), 23)
 	}
-	b = foldedMultiply(0xff^b, ahashMultiple)
-	return bits.RotateLeft64(foldedMultiply(b, s.pad), int(b&63))
+	h = foldedMultiply(0xff^h, ahashMultiple)
+	return bits.RotateLeft64(foldedMultiply(h, s.pad), int(h&63))
 }

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/bits"
 	"strconv"
 	"strings"
 	"sync"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/clipperhouse/uax29/v2/words"
 
@@ -61,11 +61,51 @@ type row struct {
 // batch is what the parallel part makes of a run of lines.
 type batch struct {
 	rows []row
-	keys int
-	// The places of each key's bits, K of them, in the order of the units; one
-	// of the two is used.
+	// keys names the keys of all units in order, by their numbers among the
+	// distinct ones, which are in the order of their first occurrence.
+	keys     []int32
+	distinct int
+	// The places of each distinct key's bits, K of them; one of the two is used.
 	narrow []uint32
 	wide   []uint64
+	table  []slot // of distinct keys
+	hit    []bool // what the filter said of each distinct key
+}
+
+// slot finds a distinct key by its first hash.
+type slot struct {
+	hash   uint64
+	number int32 // plus one; 0 is empty
+}
+
+// number is the number of the key with this first hash, and whether it is new.
+// Two keys with the same 64 bits count as one: at a million keys the chance is
+// below 1e-7, far below that of the filter.
+func (b *batch) number(hash uint64) (n int32, isNew bool) {
+	if 2*b.distinct >= len(b.table) {
+		old := b.table
+		b.table = make([]slot, max(1<<10, 2*len(old)))
+		for _, s := range old {
+			if s.number != 0 {
+				*b.find(s.hash) = s
+			}
+		}
+	}
+	s := b.find(hash)
+	if isNew = s.number == 0; isNew {
+		b.distinct++
+		*s = slot{hash, int32(b.distinct)}
+	}
+	return s.number - 1, isNew
+}
+
+func (b *batch) find(hash uint64) *slot {
+	mask := len(b.table) - 1
+	for i := int(hash) & mask; ; i = (i + 1) & mask {
+		if s := &b.table[i]; s.number == 0 || s.hash == hash {
+			return s
+		}
+	}
 }
 
 // file marks the duplicates of one documents file. With out empty its keys
@@ -161,14 +201,15 @@ func (r *run) workCount(b *data.Batch) (int, error) {
 			c.cut(&d)
 		}
 	}
-	return c.out.keys, nil
+	return c.counted, nil
 }
 
 // work parses the lines of a batch and hashes their keys.
 func (r *run) work(b *data.Batch) (*batch, error) {
 	c := cutter{run: r}
 	if old, ok := r.free.Get().(*batch); ok {
-		c.out = batch{rows: old.rows[:0], narrow: old.narrow[:0], wide: old.wide[:0]}
+		clear(old.table)
+		c.out = batch{rows: old.rows[:0], keys: old.keys[:0], narrow: old.narrow[:0], wide: old.wide[:0], table: old.table, hit: old.hit[:0]}
 	}
 	var d data.Document
 	for _, l := range b.Lines {
@@ -183,37 +224,74 @@ func (r *run) work(b *data.Batch) (*batch, error) {
 
 // cutter turns documents into keys and collects their hashes.
 type cutter struct {
-	run    *run
-	out    batch
-	key    hashKey
-	hashes []uint64
-	words  []string
+	run     *run
+	out     batch
+	counted int // keys, while the run has no filter yet
+	key     hashKey
+	ngrams  *ngramHasher
+	hashes  []uint64
+	words   []string
 }
 
 // add hashes a key and tells whether it belongs to this run's partition.
-func (c *cutter) add(partition bool, strings ...string) bool {
+func (c *cutter) add(partition bool, s string) bool {
 	r := c.run
 	if r.filter == nil {
-		c.out.keys++
+		c.counted++
 		return true
 	}
-	c.key.reset(len(strings))
-	for _, s := range strings {
-		c.key.add(s)
+	c.key.reset(1)
+	c.key.add(s)
+	states := r.filter.states
+	first := c.key.hash(&states[0])
+	isNew, ok := c.first(first, partition)
+	if isNew {
+		c.hashes = append(c.hashes[:0], first)
+		c.place(c.key.hashes(c.hashes, states[1:]))
 	}
-	if n := uint64(r.cfg.Dedupe.NumPartitions); n > 1 && partition {
-		if c.key.hash(&r.filter.states[0])%n != uint64(r.cfg.Dedupe.PartitionIndex) {
-			return false
+	return ok
+}
+
+// addNgram is add for the n-gram of the words [start, end), which are in
+// c.ngrams.
+func (c *cutter) addNgram(start, end int) bool {
+	r := c.run
+	if r.filter == nil {
+		c.counted++
+		return true
+	}
+	h0, h1, h2, h3 := c.ngrams.hash4(start, end, 0)
+	isNew, ok := c.first(h0, true)
+	if isNew {
+		c.hashes = append(c.hashes[:0], h0, h1, h2, h3)
+		for at := 4; at < c.ngrams.k; at += 4 {
+			h0, h1, h2, h3 = c.ngrams.hash4(start, end, at)
+			c.hashes = append(c.hashes, h0, h1, h2, h3)
 		}
+		c.place(c.hashes[:c.ngrams.k])
 	}
-	c.hashes = c.key.hashes(c.hashes[:0], r.filter.states)
-	if r.wide {
-		c.out.wide = positionsOf(r.filter, c.out.wide, c.hashes)
+	return ok
+}
+
+// first takes the first hash of a key: ok is false for one of another
+// partition, isNew true for one that this batch has not seen.
+func (c *cutter) first(hash uint64, partition bool) (isNew, ok bool) {
+	set := &c.run.cfg.Dedupe
+	if n := uint64(set.NumPartitions); n > 1 && partition && hash%n != uint64(set.PartitionIndex) {
+		return false, false
+	}
+	n, isNew := c.out.number(hash)
+	c.out.keys = append(c.out.keys, n)
+	return isNew, true
+}
+
+func (c *cutter) place(hashes []uint64) {
+	c.hashes = hashes
+	if c.run.wide {
+		c.out.wide = positionsOf(c.run.filter, c.out.wide, hashes)
 	} else {
-		c.out.narrow = positionsOf(r.filter, c.out.narrow, c.hashes)
+		c.out.narrow = positionsOf(c.run.filter, c.out.narrow, hashes)
 	}
-	c.out.keys++
-	return true
 }
 
 func (c *cutter) cut(d *data.Document) row {
@@ -269,7 +347,7 @@ func (c *cutter) cutDocument(d *data.Document) row {
 	}
 	u := unit{end: len(key)}
 	if !cfg.Compat {
-		u.end = utf8.RuneCountInString(key)
+		u.end = codePoints(key)
 	}
 	if c.add(true, key) {
 		u.keys = 1
@@ -277,6 +355,22 @@ func (c *cutter) cutDocument(d *data.Document) row {
 		out.absent = true // unless it turns out to be a duplicate
 	}
 	return out
+}
+
+// codePoints is utf8.RuneCountInString for a text that is valid UTF-8, eight
+// bytes at a time: every byte counts that does not continue a code point.
+func codePoints(s string) int {
+	n, i := 0, 0
+	for ; i+8 <= len(s); i += 8 {
+		w := le64(s[i:])
+		n += 8 - bits.OnesCount64(w>>7&^(w>>6)&0x0101010101010101)
+	}
+	for ; i < len(s); i++ {
+		if s[i]&0xc0 != 0x80 {
+			n++
+		}
+	}
+	return n
 }
 
 // fewerWords tells whether s has fewer than n words: pieces between the word
@@ -312,12 +406,12 @@ func (c *cutter) cutParagraphs(d *data.Document) row {
 	cfg := c.run.cfg
 	set := &cfg.Dedupe
 	sep := set.Paragraphs.Separator
-	sepLen := utf8.RuneCountInString(sep)
+	sepLen := codePoints(sep)
 	at := 0
 	for rest, more := d.Text, true; more; {
 		var p string
 		p, rest, more = strings.Cut(rest, sep)
-		chars := utf8.RuneCountInString(p)
+		chars := codePoints(p)
 		u := unit{start: at, end: at + chars}
 		switch {
 		case cfg.Compat:
@@ -362,6 +456,12 @@ func (c *cutter) cutNgrams(u *unit, p string) {
 			c.words = append(c.words, it.Value())
 		}
 	}
+	if c.run.filter != nil && len(c.words) >= set.NgramLength {
+		if c.ngrams == nil {
+			c.ngrams = newNgramHasher(c.run.filter.states)
+		}
+		c.ngrams.set(c.words)
+	}
 	last := 0
 	for start := 0; start+set.NgramLength <= len(c.words); start++ {
 		// Dolma takes the start 0 for "none yet" and so lets the n-gram at 1
@@ -372,7 +472,7 @@ func (c *cutter) cutNgrams(u *unit, p string) {
 		}
 		last = start
 		u.ngrams++
-		if c.add(true, c.words[start:start+set.NgramLength]...) {
+		if c.addNgram(start, start+set.NgramLength) {
 			u.keys++
 		}
 	}
@@ -391,11 +491,19 @@ func (c *cutter) cutNgrams(u *unit, p string) {
 // batch's attribute rows to dst.
 func mark[P position](r *run, dst []byte, b *batch, positions []P) []byte {
 	k, insert := r.filter.K(), !r.cfg.BloomFilter.ReadOnly
+	hit, keys := b.hit[:0], b.keys
 	next := func() bool {
-		hit := known(r.filter, positions[:k], insert)
+		n := int(keys[0])
+		keys = keys[1:]
+		if n < len(hit) { // seen in this batch: inserted then, unless nothing is
+			return insert || hit[n]
+		}
+		h := known(r.filter, positions[:k], insert)
 		positions = positions[k:]
-		return hit
+		hit = append(hit, h)
+		return h
 	}
+	defer func() { b.hit = hit }()
 	set := &r.cfg.Dedupe
 	attribute, byNgram := "", false
 	threshold := float32(0)
@@ -408,7 +516,7 @@ func mark[P position](r *run, dst []byte, b *batch, positions []P) []byte {
 		}
 	}
 	name := append(data.AppendString(nil, attribute), ':', '[')
-	r.report.Keys += int64(b.keys)
+	r.report.Keys += int64(len(b.keys))
 	r.report.Documents += int64(len(b.rows))
 	r.progress().Documents.Add(int64(len(b.rows)))
 	for i := range b.rows {
