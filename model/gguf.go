@@ -324,11 +324,11 @@ func (k *ggufReader) scaling(c *Config) *Scaling {
 	return &Scaling{Type: kind, Factor: factor}
 }
 
-// recognised returns the llama3 scaling of published models that has these factors,
-// or s itself.
+// recognised returns the llama3 scaling that has these factors, with the frequency
+// factors of all published models and a power of two of positions, or s itself.
 func (s *Scaling) recognised(c *Config) *Scaling {
-	for _, factor := range []float64{8, 32, 16, 4} {
-		try := &Scaling{Type: "llama3", Factor: factor, Original: 8192, LowFreq: 1, HighFreq: 4}
+	for original := 1 << 20; original > 8; original /= 2 {
+		try := &Scaling{Type: "llama3", Factor: slices.Max(s.Factors), Original: original, LowFreq: 1, HighFreq: 4}
 		same := true
 		for i, f := range try.factors(c.RopeTheta, c.rotated()) {
 			same = same && math.Abs(f-s.Factors[i]) < 1e-5*f

@@ -136,7 +136,7 @@ func (e expected) ids(name string) ([]int32, []int) {
 	return v, x.Shape
 }
 
-func difference(got []float32, want []float64) float64 {
+func difference[F float32 | float64](got []F, want []float64) float64 {
 	var worst float64
 	for i, w := range want {
 		if d := math.Abs(float64(got[i]) - w); !(d <= worst) {

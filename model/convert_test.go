@@ -1,0 +1,82 @@
+package model_test
+
+import (
+	"errors"
+	"path/filepath"
+	"testing"
+
+	"olmo/model"
+	"olmo/tensor"
+)
+
+// saveAs writes a checkpoint in a layout and returns the path to open.
+func saveAs(dir string, as model.Layout, c *model.Config, get model.Source, d tensor.DType) (string, error) {
+	switch as {
+	case model.HuggingFace:
+		return dir, model.SaveHF(dir, c, get, d, 100_000)
+	case model.OwnNames:
+		return dir, model.SaveAI2(dir, c, get, d)
+	}
+	path := filepath.Join(dir, "model.gguf")
+	return path, model.SaveGGUF(path, c, get, d, nil)
+}
+
+// TestConvert takes every reference checkpoint through every layout that can hold it,
+// and back: the same logits, to the bit, for float32.
+func TestConvert(t *testing.T) {
+	// What a layout cannot hold must be refused, not approximated.
+	refused := map[string][]model.Layout{
+		"ai2_alibi_mqa": {model.HuggingFace, model.GGUF}, "ai2_gelu_bias_wpe": {model.HuggingFace, model.GGUF},
+		"gptneox_pythia": {model.OwnNames}, "gptneox_sequential": {model.OwnNames}, "llama3_scaling": {model.OwnNames}, "llama_gqa_tied": {model.OwnNames},
+		"olmo3_plain": {model.OwnNames}, "olmo3_yarn": {model.OwnNames}, "olmo3_v5config": {model.OwnNames},
+		"olmoe": {model.OwnNames}, "olmoe_normtopk_clip": {model.OwnNames, model.GGUF},
+	}
+	dirs, err := filepath.Glob(filepath.Join(reference(t, "*"), "expected.safetensors"))
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("no fixtures: %v", err)
+	}
+	ids := []int32{5, 17, 3, 200, 41, 99, 8, 300, 12, 12, 250}
+	for _, path := range dirs {
+		dir := filepath.Dir(path)
+		name := filepath.Base(dir)
+		for _, as := range []model.Layout{model.HuggingFace, model.OwnNames, model.GGUF} {
+			t.Run(name+"/"+string(as), func(t *testing.T) {
+				from := open(t, dir)
+				to, err := saveAs(t.TempDir(), as, from.Config, from.Param, tensor.F32)
+				for _, r := range refused[name] {
+					if r == as {
+						if !errors.Is(err, model.ErrLayout) {
+							t.Fatalf("error %v, want ErrLayout", err)
+						}
+						return
+					}
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := logitsOf(t, from, ids)
+				converted := open(t, to)
+				if d := difference(logitsOf(t, converted, ids), want); d != 0 {
+					t.Errorf("logits differ by %.2g after conversion", d)
+				}
+				back, err := saveAs(t.TempDir(), from.Layout, converted.Config, converted.Param, tensor.F32)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if d := difference(logitsOf(t, open(t, back), ids), want); d != 0 {
+					t.Errorf("logits differ by %.2g after conversion and back", d)
+				}
+			})
+		}
+	}
+}
+
+func logitsOf(t *testing.T, l *model.Loaded, ids []int32) []float64 {
+	t.Helper()
+	r := load(t, l)
+	var out []float64
+	for _, v := range r.run(t, r.program(t, len(ids), false), ids, 1) {
+		out = append(out, float64(v))
+	}
+	return out
+}

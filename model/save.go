@@ -1,0 +1,247 @@
+package model
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"olmo/config"
+	"olmo/tensor"
+	"olmo/weights"
+)
+
+// Source returns the numbers of a parameter, named as in Config.Params: Loaded.Param
+// is one.
+type Source func(name string) ([]float32, error)
+
+// SaveHF writes a Hugging Face folder that Transformers 4 and 5 load: config.json,
+// generation_config.json and model.safetensors, or, with shardBytes > 0, shards of at
+// most that size with their index. dtype is F32, F16 or BF16. The folder must exist; one
+// tensor at a time is in memory. ErrLayout: Transformers has no such model.
+func SaveHF(dir string, c *Config, get Source, dtype tensor.DType, shardBytes int64) error {
+	m, err := c.hfConfig()
+	if err != nil {
+		return err
+	}
+	named, ok := map[tensor.DType]string{tensor.F32: "float32", tensor.F16: "float16", tensor.BF16: "bfloat16"}[dtype]
+	if !ok {
+		return fmt.Errorf("%w: dtype %v\nhint: one of f32, f16, bf16 in safetensors, quantised ones in GGUF", ErrLayout, dtype)
+	}
+	m["torch_dtype"] = named
+	l, err := c.layoutOf(HuggingFace)
+	if err != nil {
+		return err
+	}
+	if shardBytes <= 0 {
+		shardBytes = 1 << 62
+	}
+	if _, err := weights.WriteShards(dir, l.all(get, func(string, []int) tensor.DType { return dtype }), map[string]string{"format": "pt"}, shardBytes); err != nil {
+		return err
+	}
+	generation := map[string]any{"_from_model_config": true}
+	for _, key := range []string{"bos_token_id", "eos_token_id", "pad_token_id"} {
+		if m[key] != nil {
+			generation[key] = m[key]
+		}
+	}
+	if err := writeJSON(filepath.Join(dir, "generation_config.json"), generation); err != nil {
+		return err
+	}
+	return writeJSON(filepath.Join(dir, "config.json"), m)
+}
+
+// SaveAI2 writes a folder of the ai2-olmo package: config.yaml with the model section,
+// and model.safetensors with the package's names. ErrLayout: the package has no such
+// model.
+func SaveAI2(dir string, c *Config, get Source, dtype tensor.DType) error {
+	if !c.ai2Named() {
+		return fmt.Errorf("%w: the ai2-olmo package has no family %s\nhint: it has OLMo 1 and 2; convert to hf instead", ErrLayout, c.Family)
+	}
+	a, err := c.Section()
+	if err != nil {
+		return err
+	}
+	if dtype != tensor.F32 && dtype != tensor.F16 && dtype != tensor.BF16 {
+		return fmt.Errorf("%w: dtype %v\nhint: one of f32, f16, bf16", ErrLayout, dtype)
+	}
+	l, err := c.layoutOf(OwnNames)
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(dir, "model.safetensors")
+	if err := weights.WriteSafetensors(file, l.all(get, func(string, []int) tensor.DType { return dtype }), nil); err != nil {
+		return err
+	}
+	return config.Write(filepath.Join(dir, "config.yaml"), struct {
+		Model AI2 `yaml:"model"`
+	}{*a})
+}
+
+// SaveGGUF writes a GGUF file for llama.cpp. tokenizer is its part of the metadata; nil
+// writes a model without vocabulary. ErrLayout: llama.cpp has no such model.
+func SaveGGUF(path string, c *Config, get Source, dtype tensor.DType, tokenizer []weights.KV) error {
+	if err := c.fitsGGUF(); err != nil {
+		return err
+	}
+	if _, ok := ggufFileTypes[dtype]; !ok {
+		return fmt.Errorf("%w: GGUF files of dtype %v", ErrLayout, dtype)
+	}
+	l, err := c.layoutOf(GGUF)
+	if err != nil {
+		return err
+	}
+	if tokenizer == nil {
+		tokenizer = []weights.KV{{Key: "tokenizer.ggml.model", Value: "no_vocab"}}
+		for key, id := range map[string]int32{"bos": c.BOS, "eos": c.EOS, "padding": c.PAD} {
+			if id >= 0 {
+				tokenizer = append(tokenizer, weights.KV{Key: "tokenizer.ggml." + key + "_token_id", Value: uint32(id)})
+			}
+		}
+	}
+	tensors := l.all(get, func(name string, shape []int) tensor.DType { return ggufDType(name, shape, dtype) })
+	if s := c.Scaling; s != nil && (s.Type == "llama3" || s.Type == "factors") {
+		var f []float32
+		for _, x := range s.factors(c.RopeTheta, c.rotated()) {
+			f = append(f, float32(x))
+		}
+		tensors = append(tensors, weights.Named{Name: "rope_freqs.weight", Tensor: tensor.FromFloat32([]int{len(f)}, f)})
+	}
+	return weights.WriteGGUF(path, append(c.ggufMetadata(dtype), tokenizer...), tensors)
+}
+
+// ggufDType chooses the dtype of a tensor in a file of a dtype: vectors, norms and
+// routers stay float32, as in llama.cpp's converter; rows that are no whole number of
+// blocks fall back to what holds them, and the tables of ids and the head, where errors
+// cost most, get more bits than four.
+func ggufDType(name string, shape []int, want tensor.DType) tensor.DType {
+	if len(shape) == 1 || strings.Contains(name, "_norm.") || strings.Contains(name, "ffn_gate_inp") {
+		return tensor.F32
+	}
+	cols := shape[len(shape)-1]
+	try := []tensor.DType{want, tensor.Q8_0, tensor.F16}
+	if (want == tensor.Q4_0 || want == tensor.Q4_K) && (name == "token_embd.weight" || name == "output.weight") {
+		try = []tensor.DType{tensor.Q6_K, tensor.Q8_0, tensor.F16}
+	}
+	for _, d := range try {
+		if cols%d.BlockSize() == 0 {
+			return d
+		}
+	}
+	return tensor.F32
+}
+
+// all describes every tensor of a file; each is assembled when it is written.
+func (l *layout) all(get Source, dtype func(name string, shape []int) tensor.DType) []weights.Named {
+	out := make([]weights.Named, len(l.tensors))
+	for i, name := range l.tensors {
+		shape := l.shapes[name]
+		d := dtype(name, shape)
+		out[i] = weights.Named{Name: name, Tensor: tensor.Tensor{DType: d, Shape: shape}, Load: func() ([]byte, error) {
+			v, err := l.assemble(name, get)
+			if err != nil {
+				return nil, err
+			}
+			t, err := tensor.FromFloat32(shape, v).Convert(d)
+			return t.Data, err
+		}}
+	}
+	return out
+}
+
+// Section returns the model section of a training config that describes c. ErrLayout:
+// a model of the ai2-olmo package's names that its settings cannot describe.
+func (c *Config) Section() (*AI2, error) {
+	a := DefaultAI2()
+	a.AttentionDropout, a.ResidualDropout, a.EmbeddingDropout = 0, 0, 0
+	a.DModel, a.NHeads, a.NLayers, a.MaxSequenceLength = c.C, c.H, c.Layers, c.T
+	size := c.V
+	a.VocabSize, a.EmbeddingSize, a.WeightTying = c.VocabSize, &size, c.Tied
+	a.EOSTokenID, a.PadTokenID = int(max(c.EOS, 0)), int(max(c.PAD, 0))
+	a.LayerNormEps = shortened(float64(c.NormEps))
+	if !c.ai2Named() {
+		m, err := c.hfConfig()
+		if err != nil {
+			return nil, err
+		}
+		for key, v := range m { // as a decoder would give it
+			switch v := v.(type) {
+			case json.Number:
+				m[key] = a.LayerNormEps
+			case int32:
+				m[key] = int(v)
+			}
+		}
+		a.HF = m
+		return &a, nil
+	}
+	a.NormAfter = c.Family == "olmo2"
+	if c.SplitQKV {
+		a.BlockType = "llama"
+	}
+	if c.KV != c.H {
+		kv := c.KV
+		a.NKVHeads = &kv
+	}
+	hidden := c.F
+	a.ActivationType = string(c.Activation)
+	if c.Activation == SwiGLU {
+		a.ActivationType, hidden = "swiglu", 2*c.F
+	}
+	a.MLPHiddenSize = &hidden
+	a.Rope, a.Alibi = c.Position == Rotary, c.Position == Alibi
+	if a.Rope {
+		a.RopeTheta = c.RopeTheta
+	}
+	if a.Alibi {
+		a.AlibiBiasMax = c.AlibiMax
+	}
+	if c.Clip > 0 {
+		clip := c.Clip
+		a.ClipQKV = &clip
+	}
+	if c.Norm.RMS {
+		a.LayerNormType = "rms"
+	}
+	a.LayerNormWithAffine = c.Norm.Weight
+	bias := c.Norm.Bias
+	if c.QKNorm != nil {
+		a.AttentionLayerNorm, a.AttentionLayerNormWithAffine = true, c.QKNorm.Weight
+		bias = bias || c.QKNorm.Bias
+	}
+	a.BiasForLayerNorm = &bias
+	a.IncludeBias, a.EmbeddingLayerNorm, a.ScaleLogits = c.MLPBias, c.EmbeddingNorm, c.ScaleLogits
+	if c.AttentionBias != c.MLPBias || c.HeadBias != (c.MLPBias && !c.Tied) || c.Scaling != nil || c.D*c.H != c.C || c.Scale != 0 {
+		return nil, fmt.Errorf("%w: the ai2-olmo package has no settings for biases in some layers only, scaled rotations or heads of size %d at width %d", ErrLayout, c.D, c.C)
+	}
+	return &a, nil
+}
+
+// writeJSON writes a file at once or not at all.
+func writeJSON(path string, v any) (err error) {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*.tmp")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+		}
+	}()
+	if _, err := f.Write(append(text, '\n')); err != nil {
+		return err
+	}
+	if err := errors.Join(f.Chmod(0o644), f.Sync()); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
