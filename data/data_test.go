@@ -186,7 +186,7 @@ func TestReaderDamaged(t *testing.T) {
 // A line above the limit is one bad record; what follows is read.
 func TestReaderLongLine(t *testing.T) {
 	if testing.Short() {
-		t.Skip("writes 64 MB")
+		t.Skip("writes 32 MB")
 	}
 	name := filepath.Join(t.TempDir(), "long.jsonl.zst")
 	w, _ := data.CreateWriter(name)

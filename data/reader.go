@@ -15,7 +15,7 @@ import (
 
 // MaxLine is the longest line that a Reader accepts, in bytes. A longer one
 // is a bad record: stages hold several lines in memory at once.
-const MaxLine = 64 << 20
+const MaxLine = 32 << 20
 
 // ErrChanged is in the chain of a Reader's error when the file's size or time
 // changed while it was read.
@@ -153,6 +153,9 @@ func (r *Reader) NextLine() (Line, error) {
 // readLine returns the next line with its ending. A line above MaxLine is
 // read to its end but not kept, and gives a *RecordError.
 func (r *Reader) readLine() ([]byte, error) {
+	if cap(r.long) > 1<<20 {
+		r.long = nil // one long line should not cost memory for the rest
+	}
 	b, err := r.buf.ReadSlice('\n')
 	if err != bufio.ErrBufferFull {
 		return b, err

@@ -49,13 +49,13 @@ func Complete(out string, inputs ...string) bool {
 // pieces of work compute at once, and a bounded number of batches is in
 // memory, whatever the number of files and their sizes.
 type Pool struct {
-	cpu, batches chan struct{}
+	cpu, batches, large chan struct{}
 }
 
 // NewPool makes a pool for n workers (at least one).
 func NewPool(n int) *Pool {
 	n = max(n, 1)
-	return &Pool{cpu: make(chan struct{}, n), batches: make(chan struct{}, 2*n+2)}
+	return &Pool{cpu: make(chan struct{}, n), batches: make(chan struct{}, 2*n+2), large: make(chan struct{}, 1)}
 }
 
 // Workers is the number of workers.
@@ -90,6 +90,10 @@ func (p *Pool) EachFile(ctx context.Context, files []string, work func(ctx conte
 // nothing that is done per batch can depend on the number of workers.
 const batchBytes = 512 << 10
 
+// largeBatch is the size of a batch of which a pool has only one in work at a
+// time: work takes several times the memory of its text.
+const largeBatch = 8 * batchBytes
+
 // Batch is a run of consecutive lines of one file.
 type Batch struct {
 	Lines []Line
@@ -114,8 +118,9 @@ func MapLines[T any](ctx context.Context, p *Pool, r *Reader, rej *Rejects, work
 		err error
 	}
 	type future struct {
-		b *Batch
-		c chan result
+		b     *Batch
+		large bool
+		c     chan result
 	}
 	var free sync.Pool
 	order := make(chan future, cap(p.batches))
@@ -144,7 +149,14 @@ func MapLines[T any](ctx context.Context, p *Pool, r *Reader, rej *Rejects, work
 				<-p.batches
 				return
 			}
-			f := future{b, make(chan result, 1)}
+			f := future{b, len(b.buf) >= largeBatch, make(chan result, 1)}
+			if f.large {
+				if err := take(ctx, p.large); err != nil {
+					readErr = err
+					<-p.batches
+					return
+				}
+			}
 			order <- f
 			wg.Go(func() {
 				var res result
@@ -182,6 +194,9 @@ func MapLines[T any](ctx context.Context, p *Pool, r *Reader, rej *Rejects, work
 		}
 		f.b.reset()
 		free.Put(f.b)
+		if f.large {
+			<-p.large
+		}
 		<-p.batches
 	}
 	if failed != nil {

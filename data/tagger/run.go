@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -270,6 +271,9 @@ var rowsPool = sync.Pool{New: func() any { return new(rows) }}
 func (r *run) tagFile(ctx context.Context, pool *data.Pool, f inputFile) (err error) {
 	p := r.Progress
 	if !r.IgnoreExisting && !slices.ContainsFunc(f.outs, func(o string) bool { return !data.Complete(o, f.path) }) {
+		for _, o := range f.outs {
+			os.Remove(o + ".tmp") // of a run that was to make it again and was killed
+		}
 		p.FilesSkipped.Add(1)
 		p.FilesDone.Add(1)
 		return nil
@@ -313,6 +317,9 @@ func (r *run) tagFile(ctx context.Context, pool *data.Pool, f inputFile) (err er
 	return nil
 }
 
+// longText is the size in bytes of a text that a worker is not kept after.
+const longText = 2 << 20
+
 func (r *run) tagBatch(b *data.Batch) (*rows, error) {
 	w, _ := r.workers.Get().(*worker)
 	if w == nil {
@@ -321,7 +328,12 @@ func (r *run) tagBatch(b *data.Batch) (*rows, error) {
 			return nil, err
 		}
 	}
-	defer r.workers.Put(w)
+	long := false
+	defer func() {
+		if !long { // else its buffers have grown with the text
+			r.workers.Put(w)
+		}
+	}()
 	res := rowsPool.Get().(*rows)
 	res.docs = 0
 	for len(res.out) < len(r.outputs) {
@@ -336,6 +348,7 @@ func (r *run) tagBatch(b *data.Batch) (*rows, error) {
 			continue
 		}
 		res.docs++
+		long = long || len(w.doc.Text) > longText
 		w.text.Reset(&w.doc)
 		for o, out := range r.outputs {
 			buf := append(res.out[o], `{"id":`...)
