@@ -11,10 +11,9 @@ import (
 // It stands for a tokenizer whose pre-tokenizer it knows; Encode remains the
 // definition.
 type fastBPE struct {
-	t    *Tokenizer
-	scan scanner
-	// word finds words of ASCII letters: see Encoder.segment.
-	prefix  [256]bool // bytes that a run of letters may follow within a word
+	t       *Tokenizer
+	kind    kind
+	spaces  [maxSpaces + 1]int32 // of kindNeoX: the tokens of runs of spaces
 	nfc     bool
 	ids     [256]int32  // of the single bytes
 	lacks   []byte      // bytes of text that have no id
@@ -44,7 +43,7 @@ func newFastBPE(t *Tokenizer) *fastBPE {
 	default:
 		return nil
 	}
-	if f.scan = scannerOf(t.pre); f.scan == nil {
+	if f.kind, ok = kindOf(t.pre); !ok {
 		return nil
 	}
 	if f.raw, ok = newFinderPlan(t.rawFinder); !ok {
@@ -53,40 +52,58 @@ func newFastBPE(t *Tokenizer) *fastBPE {
 	if f.norm, ok = newFinderPlan(t.normFinder); !ok {
 		return nil
 	}
+	if f.norm != nil {
+		f.takeSpaces(f.norm)
+	}
 	if !f.fillMerges() {
 		return nil
 	}
 	return f
 }
 
-// scannerOf returns the scanner that does what pre does to text, up to the
-// change of alphabet; nil if there is none.
-func scannerOf(pre preTokenizer) scanner {
-	isByteLevel := func(p preTokenizer, regex bool) bool { return p == byteLevel{useRegex: regex} }
+// kindOf returns the kind of words that pre cuts text into, up to the change of
+// alphabet.
+func kindOf(pre preTokenizer) (kind, bool) {
 	switch p := pre.(type) {
 	case byteLevel:
-		if isByteLevel(p, true) {
-			return scanGPT2
-		}
+		return kindGPT2, p == byteLevel{useRegex: true}
 	case preSequence:
 		if len(p) != 2 {
-			return nil
+			return 0, false
 		}
 		s, ok := p[0].(splitOn)
 		if !ok {
-			return nil
+			return 0, false
 		}
-		// A scanner's matches tile the text: it is the same to keep them as
-		// parts or to remove what lies between them.
+		if _, ok := s.m.(numeric); ok {
+			return kindDigits, s.behavior == splitIsolated && p[1] == byteLevel{useRegex: true}
+		}
+		// The matches tile the text: it is the same to keep them as parts or to
+		// remove what lies between them.
 		tiles := s.behavior == splitIsolated || s.behavior == splitRemoved && s.invert
-		if scan, ok := s.m.(scanner); ok && tiles && isByteLevel(p[1], false) {
-			return scan
-		}
-		if _, ok := s.m.(numeric); ok && s.behavior == splitIsolated && isByteLevel(p[1], true) {
-			return scanDigitsGPT2
+		k, ok := s.m.(kind)
+		return k, ok && tiles && p[1] == byteLevel{}
+	}
+	return 0, false
+}
+
+// takeSpaces leaves the finding of runs of spaces to the scanner, where the
+// added tokens are all those of 2 to maxSpaces.
+func (f *fastBPE) takeSpaces(p *finderPlan) {
+	list := p.f.byFirst[' ']
+	if f.kind != kindGPT2 || len(list) != maxSpaces-1 {
+		return
+	}
+	for i, t := range list {
+		if t.text != strings.Repeat(" ", maxSpaces-i) {
+			return
 		}
 	}
-	return nil
+	f.kind = kindNeoX
+	for _, t := range list {
+		f.spaces[len(t.text)] = t.token.ID
+	}
+	p.needles = slices.DeleteFunc(p.needles, func(s string) bool { return s[0] == ' ' })
 }
 
 // fillMerges translates the model to bytes; false if it is not byte-level, or
@@ -129,18 +146,17 @@ func (f *fastBPE) fillMerges() bool {
 		}
 	}
 	f.cuts = newCutTable(m, f)
-	for b := range f.prefix {
-		// An apostrophe may begin a contraction.
-		f.prefix[b] = b < utf8.RuneSelf && b != '\'' && asciiClass[b] != classLetter && f.scan(string([]byte{byte(b), 'x'}), 0) == 2
-	}
 	return true
 }
 
 // mergeTable maps pairs of ids to ranks: an open hash table of one word per
-// slot, so that it stays in the processor's cache.
+// slot, and in front of it one bit per hash, for most of the pairs that are
+// asked for have no merge. The bits stay in the processor's cache.
 type mergeTable struct {
-	slots []uint64 // left, right and rank, packed; free slots are mergeFree
-	shift uint
+	slots       []uint64 // left, right and rank, packed; free slots are mergeFree
+	bits        []uint64
+	shift       uint
+	filterShift uint
 }
 
 const (
@@ -152,10 +168,12 @@ const (
 
 func newMergeTable(n int) *mergeTable {
 	t := &mergeTable{shift: 60}
-	for size := 16; size < 5*n/2; size *= 2 {
+	for size := 16; size < 2*n; size *= 2 {
 		t.shift--
 	}
+	t.filterShift = t.shift - 3
 	t.slots = make([]uint64, 1<<(64-t.shift))
+	t.bits = make([]uint64, 1<<(64-t.filterShift)/64)
 	for i := range t.slots {
 		t.slots[i] = mergeFree
 	}
@@ -164,19 +182,33 @@ func newMergeTable(n int) *mergeTable {
 
 func (t *mergeTable) set(a, b, rank uint32) {
 	key := uint64(a)<<mergeIDBits | uint64(b)
+	h := key * mergeHash
+	f := h >> t.filterShift
+	t.bits[f/64] |= 1 << (f % 64)
 	mask := uint64(len(t.slots) - 1)
-	at := key * 0x9E3779B97F4A7C15 >> t.shift
+	at := h >> t.shift
 	for t.slots[at] != mergeFree {
 		at = (at + 1) & mask
 	}
 	t.slots[at] = key<<mergeRankBits | uint64(rank)
 }
 
+const mergeHash = 0x9E3779B97F4A7C15
+
 // get returns the rank of a pair, or noMerge.
 func (t *mergeTable) get(a, b uint32) uint32 {
 	key := uint64(a)<<mergeIDBits | uint64(b)
+	h := key * mergeHash
+	f := h >> t.filterShift
+	if t.bits[f/64]>>(f%64)&1 == 0 {
+		return noMerge
+	}
+	return t.find(key, h>>t.shift)
+}
+
+func (t *mergeTable) find(key, at uint64) uint32 {
 	slots := t.slots
-	for at := key * 0x9E3779B97F4A7C15 >> t.shift; ; at++ {
+	for ; ; at++ {
 		s := slots[at&uint64(len(slots)-1)]
 		if s>>mergeRankBits == key {
 			return uint32(s & (1<<mergeRankBits - 1))
@@ -311,6 +343,7 @@ type Encoder struct {
 	f       *fastBPE // nil for tokenizers that it does not know
 	cache   wordCache
 	long    longCache
+	window  window
 	symbols []token
 	text    []byte
 	nextRaw []int
@@ -352,73 +385,52 @@ func (e *Encoder) normalized(dst []int32, text string) []int32 {
 	return dst
 }
 
-const (
-	lowBytes  = 0x0101010101010101
-	highBits  = 0x8080808080808080
-	lowSeven  = 0x7F7F7F7F7F7F7F7F
-	caseBits  = 0x2020202020202020
-	atLeastA  = lowBytes * (0x80 - 'a')
-	moreThanZ = lowBytes * (0x7F - 'z')
-)
-
-// letters sets the high bit of every byte of x that is an ASCII letter.
-func letters(x uint64) uint64 {
-	c := x&lowSeven | caseBits
-	return (c + atLeastA) &^ (c + moreThanZ) &^ x & highBits
-}
-
-// segment encodes s[i:end], in which there are no added tokens.
+// segment encodes s[i:end], in which there are no added tokens but runs of
+// spaces.
 func (e *Encoder) segment(dst []int32, s string, i, end int) []int32 {
 	f := e.f
+	w := &e.window
 	for i < end {
-		if i+16 > len(s) {
-			j := f.scan(s[:end], i)
-			dst = e.wordAtEnd(dst, s[i:j])
+		stop := min(i+windowBytes, end)
+		for stop < end && !utf8.RuneStart(s[stop]) {
+			stop--
+		}
+		limit := w.find(f.kind, s, i, stop, stop == end)
+		if limit == 0 {
+			// One by one, as far as the next window would tell anew.
+			for stop = min(i+windowBytes/4, end); i < stop; {
+				j := f.kind.scan(s[:end], i)
+				dst = e.word(dst, s[i:j])
+				i = j
+			}
+			continue
+		}
+		from := i
+		w.start[0] &^= 1
+		for b := 0; b <= limit/blockBytes; b++ {
+			m := w.start[b]
+			if r := uint(limit - b*blockBytes); r < blockBytes-1 {
+				m &= 1<<(r+1) - 1
+			}
+			base := from + b*blockBytes
+			for ; m != 0; m &= m - 1 {
+				j := base + bits.TrailingZeros64(m)
+				n := j - i
+				if n > maxShort || i+16 > len(s) {
+					dst = e.word(dst, s[i:j])
+				} else {
+					k0, k1 := load64(s, i)&shortMask[n][0], load64(s, i+8)&shortMask[n][1]|uint64(n)<<56
+					dst = e.shortWord(dst, k0, k1, s[i:j])
+				}
+				i = j
+			}
+		}
+		if i == from {
+			// A word longer than the window.
+			j := f.kind.scan(s[:end], i)
+			dst = e.word(dst, s[i:j])
 			i = j
-			continue
 		}
-		x0, x1 := load64(s, i), load64(s, i+8)
-		l0, l1 := letters(x0), letters(x1)
-		n := 0
-		stop := ^l0 & highBits
-		if l0&0x80 == 0 && f.prefix[byte(x0)] {
-			stop &^= 0x80
-			if l0&0x8000 == 0 {
-				goto other
-			}
-		}
-		if stop&0x80 != 0 {
-			goto other
-		}
-		if stop != 0 {
-			n = bits.TrailingZeros64(stop) >> 3
-			if x0>>(8*n)&0x80 != 0 {
-				goto other
-			}
-		} else {
-			stop = ^l1 & highBits
-			if stop == 0 {
-				goto other
-			}
-			n = bits.TrailingZeros64(stop) >> 3
-			if x1>>(8*n)&0x80 != 0 {
-				goto other
-			}
-			n += 8
-		}
-		n = min(n, end-i)
-		goto have
-	other:
-		n = f.scan(s[:end], i) - i
-		if n > maxShort {
-			dst = e.longWord(dst, s[i:i+n])
-			i += n
-			continue
-		}
-	have:
-		k0, k1 := x0&shortMask[n][0], x1&shortMask[n][1]|uint64(n)<<56
-		dst = e.shortWord(dst, k0, k1, s[i:i+n])
-		i += n
 	}
 	return dst
 }
@@ -455,7 +467,7 @@ type wordEntry struct {
 
 const (
 	minBuckets = 1 << 8
-	maxBuckets = 1 << 15
+	maxBuckets = 1 << 16
 	countShift = 24 // in ids[0]: ids are smaller than 1<<24
 	idMask     = 1<<countShift - 1
 )
@@ -497,7 +509,11 @@ func (e *Encoder) shortWord(dst []int32, k0, k1 uint64, s string) []int32 {
 // miss encodes a word that the cache lacks and puts it there.
 func (e *Encoder) miss(dst []int32, k0, k1 uint64, s string) []int32 {
 	n := len(dst)
-	dst = e.bpe(dst, s, k1>>56&cutPart == 0)
+	if e.f.isSpaces(s) {
+		dst = append(dst, e.f.spaces[len(s)])
+	} else {
+		dst = e.bpe(dst, s, k1>>56&cutPart == 0)
+	}
 	w := wordEntry{k0: k0, k1: k1}
 	count := len(dst) - n
 	if count <= 4 {
@@ -508,6 +524,11 @@ func (e *Encoder) miss(dst []int32, k0, k1 uint64, s string) []int32 {
 	}
 	e.cache.put(w)
 	return dst
+}
+
+// isSpaces tells a run of spaces that is an added token.
+func (f *fastBPE) isSpaces(s string) bool {
+	return f.kind == kindNeoX && len(s) > 1 && s[0] == ' ' && s[1] == ' '
 }
 
 func (c *wordCache) put(w wordEntry) {
@@ -530,8 +551,8 @@ func (c *wordCache) put(w wordEntry) {
 	c.used++
 }
 
-// wordAtEnd is for words at the end of the text, where 16 bytes cannot be read.
-func (e *Encoder) wordAtEnd(dst []int32, s string) []int32 {
+// word appends the ids of a word.
+func (e *Encoder) word(dst []int32, s string) []int32 {
 	if len(s) > maxShort {
 		return e.longWord(dst, s)
 	}
@@ -557,7 +578,9 @@ func (e *Encoder) longWord(dst []int32, s string) []int32 {
 	}
 	n := len(dst)
 	id, ok := int32(0), false
-	if e.f.model.ignoreMerges {
+	if e.f.isSpaces(s) {
+		id, ok = e.f.spaces[len(s)], true
+	} else if e.f.model.ignoreMerges {
 		id, ok = e.f.wholeID(e, s)
 	}
 	if ok {
@@ -618,7 +641,7 @@ func (e *Encoder) bpe(dst []int32, s string, whole bool) []int32 {
 		}
 	}
 	s = e.known(s)
-	if len(s) > 48 {
+	if len(s) > maxMergeShort {
 		e.symbols = e.symbols[:0]
 		for i := range len(s) {
 			e.symbols = append(e.symbols, token{f.ids[s[i]], span{i, i + 1}})
@@ -628,42 +651,64 @@ func (e *Encoder) bpe(dst []int32, s string, whole bool) []int32 {
 		}
 		return dst
 	}
-	// Short words: look for the lowest rank again and again. ranks[i] is that
-	// of work[i] and work[i+1].
-	var work [48]uint32
-	var ranks [48]uint32
+	return e.mergeShort(dst, s)
+}
+
+// maxMergeShort is the length from which a heap finds the next merge sooner.
+const maxMergeShort = 48
+
+// mergeShort merges the bytes of s by looking for the lowest rank again and
+// again.
+func (e *Encoder) mergeShort(dst []int32, s string) []int32 {
+	f := e.f
 	n := len(s)
 	if n == 0 {
 		return dst
 	}
-	work[0] = uint32(f.ids[s[0]])
+	// ids is a linked list; order[i] is the rank of ids[i] and its successor
+	// with i below it, so that the least is the leftmost of the lowest rank.
+	var ids [maxMergeShort]uint32
+	var order [maxMergeShort]uint64
+	var next, prev [maxMergeShort + 1]uint8
+	const none = 1<<64 - 1
+	ids[0] = uint32(f.ids[s[0]])
 	for i := 1; i < n; i++ {
-		work[i] = uint32(f.ids[s[i]])
-		ranks[i-1] = f.first[uint32(s[i-1])<<8|uint32(s[i])]
+		ids[i] = uint32(f.ids[s[i]])
+		next[i-1], prev[i] = uint8(i), uint8(i-1)
+		order[i-1] = uint64(f.first[uint32(s[i-1])<<8|uint32(s[i])])<<8 | uint64(i-1)
 	}
-	for n > 1 {
-		best, at := uint32(noMerge), 0
-		for i, r := range ranks[:n-1] {
-			if r < best {
-				best, at = r, i
-			}
+	next[n-1] = uint8(n)
+	order[n-1] = none
+	list := order[:n]
+	for {
+		best := list[0]
+		for _, o := range list[1:] {
+			best = min(best, o)
 		}
-		if best == noMerge {
+		rank := uint32(best >> 8)
+		if rank == noMerge || best == none {
 			break
 		}
-		work[at] = uint32(f.results[best])
-		copy(work[at+1:n-1], work[at+2:n])
-		copy(ranks[at:n-2], ranks[at+1:n-1])
-		n--
-		if at > 0 {
-			ranks[at-1] = f.merges.get(work[at-1], work[at])
+		i := int(uint8(best))
+		j := next[i]
+		id := uint32(f.results[rank])
+		ids[i] = id
+		order[j] = none
+		k := next[j]
+		next[i] = k
+		if int(k) < n {
+			prev[k] = uint8(i)
+			order[i] = uint64(f.merges.get(id, ids[k]))<<8 | uint64(i)
+		} else {
+			order[i] = none
 		}
-		if at+1 < n {
-			ranks[at] = f.merges.get(work[at], work[at+1])
+		if i > 0 {
+			h := prev[i]
+			order[h] = uint64(f.merges.get(ids[h], id))<<8 | uint64(h)
 		}
 	}
-	for _, id := range work[:n] {
-		dst = append(dst, int32(id))
+	for i := 0; i < n; i = int(next[i]) {
+		dst = append(dst, int32(ids[i]))
 	}
 	return dst
 }

@@ -24,9 +24,9 @@ type pattern struct {
 func compilePattern(expr string) (matcher, error) {
 	switch expr {
 	case gpt2Pattern:
-		return scanner(scanGPT2), nil
+		return kindGPT2, nil
 	case cl100kPattern:
-		return scanner(scanCL100K), nil
+		return kindCL100K, nil
 	}
 	return parsePattern(expr)
 }

@@ -13,11 +13,11 @@ type matcher interface {
 	find(s string, from int) (start, end int)
 }
 
-func (f scanner) find(s string, from int) (start, end int) {
+func (k kind) find(s string, from int) (start, end int) {
 	if from >= len(s) {
 		return -1, -1
 	}
-	return from, f(s, from)
+	return from, k.scan(s, from)
 }
 
 // literal matches a string.
@@ -221,7 +221,7 @@ func (t byteLevel) preTokenize(pieces []piece) []piece {
 			p.prepend(" ")
 		}
 		if t.useRegex {
-			return appendSplit(dst, &p, scanner(scanGPT2), splitIsolated, false)
+			return appendSplit(dst, &p, kindGPT2, splitIsolated, false)
 		}
 		return append(dst, p)
 	})

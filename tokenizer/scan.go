@@ -1,12 +1,36 @@
 package tokenizer
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
-// The hand-written scanners below stand for the regular expressions of the
-// common byte-level tokenizers. A scanner takes valid UTF-8 and a start before
-// its end, and returns where the match that begins there ends; all of these
-// expressions match at every place, so the matches tile the text.
-type scanner func(s string, i int) int
+// kind is a regular expression of the common byte-level tokenizers, or what
+// they make of one, for which there is a hand-written scanner. All of these
+// match at every place, so that their matches tile a text.
+type kind int
+
+const (
+	kindGPT2   kind = iota
+	kindNeoX        // GPT-2's, where runs of spaces are added tokens
+	kindDigits      // GPT-2's between single numbers
+	kindCL100K
+)
+
+// scan takes valid UTF-8 and a start before its end, and returns where the match
+// that begins there ends.
+func (k kind) scan(s string, i int) int {
+	switch k {
+	case kindGPT2:
+		return scanGPT2(s, i)
+	case kindNeoX:
+		return scanNeoX(s, i)
+	case kindDigits:
+		return scanDigitsGPT2(s, i)
+	default:
+		return scanCL100K(s, i)
+	}
+}
 
 // Expressions with a scanner of their own.
 const (
@@ -201,6 +225,25 @@ func scanCL100K(s string, i int) int {
 		return lines
 	case end < len(s) && last > i:
 		return last
+	}
+	return end
+}
+
+// scanNeoX matches runs of 2 to maxSpaces spaces, and gpt2Pattern in what lies
+// between them.
+func scanNeoX(s string, i int) int {
+	if s[i] == ' ' && i+1 < len(s) && s[i+1] == ' ' {
+		end := i + 2
+		for end < min(i+maxSpaces, len(s)) && s[end] == ' ' {
+			end++
+		}
+		return end
+	}
+	end := scanGPT2(s, i)
+	if k, _ := classAt(s, i); k == classSpace {
+		if at := strings.Index(s[i:min(end+1, len(s))], "  "); at > 0 {
+			return i + at
+		}
 	}
 	return end
 }

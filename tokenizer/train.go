@@ -148,13 +148,13 @@ func (w *wordCounts) bytes(i int) []byte {
 }
 
 // addText cuts a document into words and counts them.
-func (w *wordCounts) addText(s string, scan scanner, nfc bool) {
+func (w *wordCounts) addText(s string, words kind, nfc bool) {
 	s = validText(s)
 	if nfc {
 		s = composeText(s)
 	}
 	for i := 0; i < len(s); {
-		end := scan(s, i)
+		end := words.scan(s, i)
 		w.add(s[i:end], 1)
 		i = end
 	}
@@ -184,9 +184,9 @@ func composeText(s string) string {
 // countWords reads all documents. A few goroutines cut and count batches; their
 // tables are joined at the end.
 func countWords(ctx context.Context, docs iter.Seq2[string, error], cfg TrainConfig) (*wordCounts, error) {
-	scan := scanner(scanGPT2)
+	words := kindGPT2
 	if cfg.PreTokenizer == "cl100k" {
-		scan = scanCL100K
+		words = kindCL100K
 	}
 	batches := make(chan []string, cfg.Threads)
 	tables := make([]*wordCounts, cfg.Threads)
@@ -196,7 +196,7 @@ func countWords(ctx context.Context, docs iter.Seq2[string, error], cfg TrainCon
 		wg.Go(func() {
 			for batch := range batches {
 				for _, s := range batch {
-					tables[i].addText(s, scan, cfg.NFC)
+					tables[i].addText(s, words, cfg.NFC)
 				}
 			}
 		})
