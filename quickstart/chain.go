@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"time"
 
 	"olmo/data/tokens"
 	evaldata "olmo/eval/data"
@@ -50,7 +49,7 @@ func (q *quick) run(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := stage(ctx, q, "plan", recipe(q.Depth, tokens.Uint16), func(ctx context.Context) (string, error) { return q.plan(ctx, t, corpus.HeldOut.Bytes) })
+	file, err := stage(ctx, q, "plan", recipe(q.Depth), func(ctx context.Context) (string, error) { return q.plan(ctx, t, corpus.HeldOut.Bytes) })
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +66,7 @@ func (q *quick) run(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	if _, err := stage(ctx, q, "release", nil, func(ctx context.Context) (bool, error) {
-		return true, q.release(corpus, c, v, m, j)
+		return true, q.release(corpus, c, v, m, j, samples)
 	}); err != nil {
 		return nil, err
 	}
@@ -90,7 +89,7 @@ func (q *quick) report(corpus CorpusInfo, c curated, v vocab, t tokens.Report, m
 	}
 	r.SetCompressors(j.Compressed)
 	if m.Seconds > 0 {
-		peak := kernel.PeakFLOPS(time.Second / 4)
+		peak := kernel.MeasurePeak().BF16 * 1e9
 		share := m.FLOPs * (float64(m.Tokens) / (float64(m.Step) * batch * sequence)) / m.Seconds / peak
 		r.PeakFLOPsASecond, r.MFU = &peak, &share
 		joules := m.Seconds * wattsACore * float64(kernel.Threads())
@@ -111,7 +110,7 @@ func (q *quick) report(corpus CorpusInfo, c curated, v vocab, t tokens.Report, m
 			r.FinalLoss += p.Loss / float64(len(last))
 		}
 	}
-	k := recipe(q.Depth, tokens.Uint16)
+	k := recipe(q.Depth)
 	r.Settings = []Setting{
 		{"Tokenizer", fmt.Sprintf("byte-level BPE, %d entries, %.2f bytes a token", v.Entries, float64(t.Bytes)/float64(t.Tokens))},
 		{"Model", fmt.Sprintf("OLMo 2, %d layers, width %d, %d heads, MLP %d, %d positions", k.Model.NLayers, k.Model.DModel, k.Model.NHeads, *k.Model.MLPHiddenSize/2, sequence)},

@@ -25,7 +25,7 @@ const (
 // width and one head for each, an MLP of 8/3 the width. Learning rates are those
 // found for depth 4; a wider model takes them in proportion to 1/√width, as the
 // updates of its larger matrices add up over more terms.
-func recipe(depth int, dtype tokens.DType) *train.Config {
+func recipe(depth int) *train.Config {
 	width := headSize * depth
 	mlp := 2 * ((width*8/3 + headSize - 1) / headSize * headSize)
 	scale := math.Sqrt(4 / float64(depth))
@@ -60,7 +60,7 @@ func recipe(depth int, dtype tokens.DType) *train.Config {
 	s.Name, s.TWarmup, s.WarmupMinLR = "wsd", warmupSteps, &none
 	s.DecayFraction, s.DecayShape, s.AlphaF = shareDecay, "linear", 0.05
 
-	c.Data.MemmapDType, c.Data.DropLast = string(dtype), true
+	c.Data.MemmapDType, c.Data.DropLast = string(tokens.Uint16), true
 	c.GlobalTrainBatchSize, c.DeviceTrainMicrobatchSize = batch, batch
 	limit := 1.0
 	c.MaxGradNorm = &limit

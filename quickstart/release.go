@@ -1,5 +1,90 @@
 package quickstart
 
-func (q *quick) release(corpus CorpusInfo, c curated, v vocab, m trained, j judged) error {
-	return nil
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"text/template"
+
+	"olmo/data"
+	"olmo/internal/kernel"
+	"olmo/model"
+	"olmo/tensor"
+)
+
+//go:embed card.md.tmpl
+var cardText string
+
+var card = template.Must(template.New("card").Funcs(template.FuncMap{
+	"grouped": grouped,
+	"figure":  func(x float64) string { return fmt.Sprintf("%.3f", x) },
+	"percent": func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },
+	"maybe": func(x *float64) string {
+		if x == nil {
+			return "not measured"
+		}
+		return fmt.Sprintf("%.3f", *x)
+	},
+}).Parse(cardText))
+
+// release writes the model as Hugging Face's tools load it, with a card that has the
+// run's own figures.
+func (q *quick) release(corpus CorpusInfo, c curated, v vocab, m trained, j judged, samples []Sample) error {
+	dir := q.path("release")
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	tmp := q.path(".release")
+	if err := os.RemoveAll(tmp); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(tmp, 0o755); err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	l, err := model.Open(q.path(filepath.FromSlash(m.StepFolder)))
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	if err := model.SaveHF(tmp, l.Config, l.Param, tensor.F32, 0); err != nil {
+		return err
+	}
+	tokenizer, err := os.ReadFile(q.tokenizerFile())
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	err = card.Execute(&text, map[string]any{
+		"Corpus": corpus, "Curated": c, "Vocab": v, "Trained": m, "Judged": j, "Samples": samples, "Model": l.Config,
+		"Recipe": recipe(q.Depth), "Version": q.Version, "Kernels": kernel.CPU(),
+	})
+	if err != nil {
+		return fmt.Errorf("writing the model card: %w", err)
+	}
+	for name, text := range map[string][]byte{"tokenizer.json": tokenizer, "tokenizer_config.json": []byte(tokenizerConfig), "README.md": text.Bytes()} {
+		w, err := data.CreateWriter(filepath.Join(tmp, name))
+		if err != nil {
+			return err
+		}
+		defer w.Abort()
+		if _, err := w.Write(text); err != nil {
+			return err
+		}
+		if err := w.Close(); err != nil {
+			return err
+		}
+	}
+	return os.Rename(tmp, dir)
 }
+
+// tokenizerConfig tells Hugging Face's loader which class reads tokenizer.json.
+const tokenizerConfig = `{
+  "tokenizer_class": "PreTrainedTokenizerFast",
+  "eos_token": "` + endOfText + `",
+  "pad_token": "` + padding + `",
+  "clean_up_tokenization_spaces": false
+}
+`

@@ -154,7 +154,7 @@ func (q *quick) plan(ctx context.Context, t tokens.Report, heldOut int64) (strin
 			return "", err
 		}
 	}
-	c := recipe(q.Depth, tokens.Uint16)
+	c := recipe(q.Depth)
 	for _, f := range t.Files {
 		c.Data.Paths = append(c.Data.Paths, q.slashed(filepath.FromSlash(f)))
 	}
