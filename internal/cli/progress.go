@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -49,7 +50,9 @@ type step struct {
 // newProgress reports to out, usually standard error.
 func newProgress(out io.Writer) *progress {
 	p := &progress{out: out, now: time.Now, columns: func() int { return 80 }}
-	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
+	// Of Windows' consoles only the newer one takes control sequences as it is.
+	plain := os.Getenv("TERM") == "dumb" || runtime.GOOS == "windows" && os.Getenv("WT_SESSION") == ""
+	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) && !plain {
 		p.live = true
 		p.styled = os.Getenv("NO_COLOR") == ""
 		p.columns = func() int {
