@@ -124,6 +124,18 @@ func TestReferenceRuns(t *testing.T) {
 			if len(records) != len(want) {
 				t.Fatalf("%d steps, want %d", len(records), len(want))
 			}
+			for _, w := range []int{1, len(want)/2 + 1, len(want)} {
+				// The data of a step is known without the run.
+				s, err := tr.Config().StepData(want[w-1].Step)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, index := range want[w-1].Index {
+					if s.Instances[i].Index != index {
+						t.Errorf("step %d: instance %d is number %d, want %d", s.Step, i, s.Instances[i].Index, index)
+					}
+				}
+			}
 			near := func(step int, what string, got any, want, tol float64) {
 				if g, ok := got.(float64); !ok || math.Abs(g-want) > tol*math.Abs(want) {
 					t.Errorf("step %d: %s = %v, want %v", step, what, got, want)

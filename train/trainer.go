@@ -310,6 +310,7 @@ func (t *Trainer) Run(ctx context.Context) (r Result, err error) {
 	}
 	reason := Finished
 	t.speed.start()
+	epoch := t.state.Epoch
 	for t.state.Step < t.stopAt {
 		if ctx.Err() != nil {
 			reason = Interrupted
@@ -322,6 +323,12 @@ func (t *Trainer) Run(ctx context.Context) (r Result, err error) {
 		if err != nil {
 			return Result{t.state.Step, Finished}, errors.Join(err, t.checkpoints.wait())
 		}
+		if t.state.Epoch != epoch {
+			if err := t.writeOrder(); err != nil {
+				return Result{t.state.Step, Finished}, err
+			}
+		}
+		epoch = t.state.Epoch
 		n := t.state.Step
 		every := func(interval *int) bool { return interval != nil && n%*interval == 0 }
 		if t.opt.Evaluate != nil && (n%t.cfg.EvalInterval == 0 || n >= t.stopAt) {
@@ -381,6 +388,9 @@ func (t *Trainer) prepareFolder() error {
 		return err
 	}
 	if err := config.Write(path, t.cfg); err != nil {
+		return err
+	}
+	if err := t.writeOrder(); err != nil {
 		return err
 	}
 	step := t.state.Step

@@ -92,6 +92,7 @@ var dataVerbs = []func() *cobra.Command{
 	newDataMixCommand,
 	newDataTokensCommand,
 	newDataInspectCommand,
+	newDataOrderCommand,
 	newDataStatCommand,
 	newDataListCommand,
 }

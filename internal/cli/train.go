@@ -112,8 +112,8 @@ func dryRun(c *cobra.Command, cfg *train.Config) error {
 	line("memory", "%s: parameters %s, gradients %s, optimiser %s, temporary values %s with micro-batches of %d",
 		bytes(m.Total()), bytes(m.Params), bytes(m.Grads), bytes(m.State), bytes(m.Scratch), cfg.DeviceTrainMicrobatchSize)
 	line("checkpoint", "%s", bytes(e.Checkpoint))
-	peak := kernel.PeakFLOPS(300 * time.Millisecond)
-	line("this machine", "%.4g GFLOP/s of fp32 at its peak, kernels %s, %d threads", peak/1e9, kernel.CPU(), kernel.Threads())
+	peak := peakFLOPS(cfg)
+	line("this machine", "%.4g GFLOP/s of %s at its peak, kernels %s, %d threads", peak/1e9, cfg.Precision, kernel.CPU(), kernel.Threads())
 	// Whole steps reach about this share of the peak on the CPU device.
 	const share = 0.6
 	speed := peak * share / e.Training
@@ -122,6 +122,16 @@ func dryRun(c *cobra.Command, cfg *train.Config) error {
 		line("time", "about %s", longDuration(float64(e.Tokens)/speed))
 	}
 	return nil
+}
+
+// peakFLOPS measures what this machine could do at best with the products of a config,
+// in operations a second.
+func peakFLOPS(cfg *train.Config) float64 {
+	p := kernel.MeasurePeak()
+	if cfg.Precision == train.AMPBF16 {
+		return p.BF16 * 1e9
+	}
+	return p.FMA * 1e9
 }
 
 // longDuration writes seconds in the unit that fits, years among them.

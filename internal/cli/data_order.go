@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"olmo/train"
+)
+
+func newDataOrderCommand() *cobra.Command {
+	var step int
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "order CONFIG.yaml --step N [key=value…]",
+		Short: "Say which instances and documents a step of a training run sees",
+		Long: `Order computes the data order of the run that a training config describes and
+lists the instances of one step: their numbers, their places in the token files
+and, where the .csv.gz files of places are there, the documents. The run itself
+is not needed, and nothing is read but the files' lengths and places.`,
+		Example: `  olmo data order runs/tiny.yaml --step 120
+  olmo data order run/config.yaml --step 7 --json`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageErrorf("a training config is needed")
+			}
+			if step < 1 {
+				return usageErrorf("--step N is needed, from 1")
+			}
+			cfg, err := train.LoadConfig(args[0], args[1:])
+			if err != nil {
+				return err
+			}
+			s, err := cfg.StepData(step)
+			if err != nil {
+				return err
+			}
+			out := c.OutOrStdout()
+			if asJSON {
+				return json.NewEncoder(out).Encode(s)
+			}
+			fmt.Fprintf(out, "step %d, epoch %d: %d instances of %d tokens\n", s.Step, s.Epoch, len(s.Instances), cfg.Model.MaxSequenceLength)
+			for _, i := range s.Instances {
+				fmt.Fprintf(out, "%10d  %s tokens %d to %d\n", i.Index, i.File, i.Start, i.End)
+				for _, d := range i.Documents {
+					fmt.Fprintf(out, "            %s, line %d of %s: tokens %d to %d\n", d.ID, d.Loc, d.Src, max(d.Start, i.Start), min(d.End, i.End))
+				}
+			}
+			return nil
+		},
+	}
+	c.Flags().IntVar(&step, "step", 0, "step of the run, from 1")
+	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
+	takesOverrides(c)
+	return c
+}
