@@ -47,6 +47,8 @@ var verbs = []struct {
 	{groupStart, newQuickstartCommand},
 	{groupData, newDataCommand},
 	{groupModel, newTrainCommand},
+	{groupModel, newGenerateCommand},
+	{groupModel, newChatCommand},
 	{groupTools, newCompletionCommand},
 	{groupTools, newVersionCommand},
 }

@@ -1,0 +1,111 @@
+package chat_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"olmo/chat"
+)
+
+func user(s string) chat.Message      { return chat.Message{Role: chat.User, Content: s} }
+func assistant(s string) chat.Message { return chat.Message{Role: chat.Assistant, Content: s} }
+
+func TestTranscript(t *testing.T) {
+	got := chat.Transcript{}.Prompt([]chat.Message{{Role: chat.System, Content: "Be brief.\n"}, user(" Hello. "), assistant("Hi!\n"), user("Why?")})
+	want := "Be brief.\n\nUser: Hello.\nAssistant: Hi!\nUser: Why?\nAssistant:"
+	if got != want {
+		t.Errorf("Prompt = %q, want %q", got, want)
+	}
+}
+
+// bytes encodes a text as its bytes.
+func bytes(text string) []int32 {
+	var ids []int32
+	for _, b := range []byte(text) {
+		ids = append(ids, int32(b))
+	}
+	return ids
+}
+
+func TestFit(t *testing.T) {
+	system := chat.Message{Role: chat.System, Content: "S"}
+	talk := []chat.Message{system, user("one"), assistant("two"), user("three"), assistant("four"), user("five")}
+	whole := len(chat.Transcript{}.Prompt(talk))
+	cases := []struct {
+		name    string
+		talk    []chat.Message
+		most    int
+		keep    []chat.Message
+		dropped int
+	}{
+		{"all of it", talk, whole, talk, 0},
+		{"without the oldest turn", talk, whole - 1, append([]chat.Message{system}, talk[3:]...), 2},
+		{"the last question alone", talk, 30, append([]chat.Message{system}, talk[5:]...), 4},
+		{"no system message", talk[1:], 30, talk[5:], 4},
+		{"questions without answers", []chat.Message{user("a"), user("b"), user("c")}, 20, []chat.Message{user("c")}, 2},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			before := slices.Clone(c.talk)
+			got, dropped, err := chat.Fit(c.talk, bytes, c.most)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := bytes(chat.Transcript{}.Prompt(c.keep)); !slices.Equal(got, want) || dropped != c.dropped {
+				t.Errorf("Fit gives %d ids without %d messages, want %d without %d", len(got), dropped, len(want), c.dropped)
+			}
+			if !slices.Equal(before, c.talk) {
+				t.Error("Fit changed the conversation")
+			}
+		})
+	}
+	if _, _, err := chat.Fit(talk, bytes, 10); !errors.Is(err, chat.ErrTooLong) {
+		t.Errorf("too little room: %v, want ErrTooLong", err)
+	}
+}
+
+func TestCutter(t *testing.T) {
+	cases := []struct{ name, text, want string }{
+		{"no stop", "An answer.", "An answer."},
+		{"a stop", "Yes.\nUser: and", "Yes."},
+		{"the first of two", "Yes.\nAssistant: no\nUser: and", "Yes."},
+		{"nearly a stop", "The\nUse of\nUserland", "The\nUse of\nUserland"},
+		{"half a stop at the end", "Yes.\nUser", "Yes.\nUser"},
+		{"a false start inside a stop", "a\n\nUser:", "a\n"},
+		{"at once", "\nUser:", ""},
+	}
+	for _, c := range cases {
+		for size := 1; size <= len(c.text); size++ {
+			cut := chat.Cutter{Stops: chat.Transcript{}.Stops()}
+			var got strings.Builder
+			for i := 0; i < len(c.text); i += size {
+				text, _ := cut.Next(c.text[i:min(len(c.text), i+size)])
+				got.WriteString(text)
+				if !strings.HasPrefix(c.want, got.String()) {
+					t.Fatalf("%s, pieces of %d: %q was shown, want %q", c.name, size, got.String(), c.want)
+				}
+			}
+			got.WriteString(cut.Flush())
+			if got.String() != c.want {
+				t.Errorf("%s, pieces of %d: %q, want %q", c.name, size, got.String(), c.want)
+			}
+		}
+	}
+}
+
+func ExampleCutter() {
+	// A model that goes on with the user's next turn.
+	cut := chat.Cutter{Stops: chat.Transcript{}.Stops()}
+	for _, piece := range []string{"It prints", " text.\n", "Us", "er: Thank you"} {
+		text, done := cut.Next(piece)
+		fmt.Printf("%q %v\n", text, done)
+	}
+	// Output:
+	// "It prints" false
+	// " text." false
+	// "" false
+	// "" true
+}

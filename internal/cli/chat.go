@@ -1,0 +1,268 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"olmo/chat"
+	"olmo/generate"
+)
+
+const chatHelp = `/reset    forget the conversation
+/help     this help
+/quit     end (also Ctrl-D)
+Ctrl-C    end an answer early
+`
+
+// chatOptions are the flags of `olmo chat`.
+type chatOptions struct {
+	model, tokenizer string
+	system           string
+	maxTokens        int
+	sampling         generate.Sampling
+	precision        string
+}
+
+func newChatCommand() *cobra.Command {
+	var o chatOptions
+	c := &cobra.Command{
+		Use:   "chat --model PATH",
+		Short: "Talk with a model in the terminal",
+		Long: `Chat reads a line, answers, and goes on. The model reads the conversation as a
+transcript, the form for models that were not trained to chat:
+
+  User: what you type
+  Assistant: its answer
+
+The answer ends where the model begins a new turn, at its end of text, or after
+--max-tokens. When the conversation outgrows the model's positions, its oldest
+turns are left out. Questions may also be piped in, one a line.
+
+` + chatHelp,
+		Example: `  olmo chat --model olmo-quickstart
+  olmo chat --model MODEL --system "The assistant answers in one sentence." --temperature 0
+  echo "What is a slice?" | olmo chat --model olmo-quickstart`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runChat(c, o) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.model, "model", "", "the model: a folder, a run, or a .gguf file")
+	f.StringVar(&o.system, "system", "", "a text that stands before the conversation")
+	f.IntVar(&o.maxTokens, "max-tokens", 256, "most tokens of an answer")
+	addSamplingFlags(c, &o.sampling)
+	// Small models that always take the likeliest token soon repeat themselves.
+	f.Lookup("temperature").DefValue, o.sampling.Temperature = "0.7", 0.7
+	f.Lookup("top-p").DefValue, o.sampling.TopP = "0.95", 0.95
+	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
+	f.StringVar(&o.precision, "precision", "fp32", "arithmetic: fp32, or amp_bf16 for the bits of such a training run")
+	return c
+}
+
+func runChat(c *cobra.Command, o chatOptions) error {
+	bf16, err := precisionFlag(o.precision)
+	if err != nil {
+		return err
+	}
+	if err := o.sampling.Check(); err != nil {
+		return &usageError{err}
+	}
+	if o.maxTokens < 1 {
+		return usageErrorf("--max-tokens is %d, it must be 1 or more", o.maxTokens)
+	}
+	m, err := openModel(o.model, o.tokenizer)
+	if err != nil {
+		return err
+	}
+	if err := m.needTokenizer(""); err != nil {
+		return errors.Join(err, m.Close())
+	}
+	e, err := generate.New(m.Config, m.dev, generate.Options{BF16: bf16})
+	if err != nil {
+		return errors.Join(err, m.Close())
+	}
+	if err := m.fill(); err != nil {
+		return err
+	}
+	lines := openLines(c.InOrStdin(), c.OutOrStdout())
+	defer lines.close()
+	t := &talk{model: m, engine: e, options: o, interactive: lines.terminal != nil, out: c.OutOrStdout(), notes: c.ErrOrStderr()}
+	t.reset()
+	if t.interactive {
+		fmt.Fprintf(t.notes, "%s, %d positions. /help lists the commands.\n", m.path, m.Config.T)
+	}
+	for {
+		line, err := lines.read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		switch line = strings.TrimSpace(line); {
+		case line == "":
+		case line == "/quit" || line == "/exit":
+			return nil
+		case line == "/reset":
+			t.reset()
+			fmt.Fprintln(t.notes, "The conversation is forgotten.")
+		case strings.HasPrefix(line, "/"):
+			if line != "/help" {
+				fmt.Fprintf(t.notes, "There is no command %s.\n", line)
+			}
+			fmt.Fprint(t.notes, chatHelp)
+		default:
+			if err := t.answer(c.Context(), line); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// talk is a running conversation.
+type talk struct {
+	model       *openedModel
+	engine      *generate.Engine
+	options     chatOptions
+	interactive bool
+	messages    []chat.Message
+	turn        uint64
+	out, notes  io.Writer
+}
+
+func (t *talk) reset() {
+	t.messages = nil
+	if t.options.system != "" {
+		t.messages = []chat.Message{{Role: chat.System, Content: t.options.system}}
+	}
+}
+
+// answer adds a question to the conversation, and the model's answer to the output and
+// to the conversation. An interrupt ends the answer, a message that is too long is
+// taken back.
+func (t *talk) answer(ctx context.Context, question string) error {
+	t.messages = append(t.messages, chat.Message{Role: chat.User, Content: question})
+	positions := t.engine.Positions()
+	room := min(t.options.maxTokens, positions/2)
+	encode := func(text string) []int32 { return t.model.tok.Encode(text, true).IDs }
+	prompt, dropped, err := chat.Fit(t.messages, encode, positions-room)
+	if err != nil {
+		t.messages = t.messages[:len(t.messages)-1]
+		fmt.Fprintf(t.notes, "The message does not fit into the model's %d positions.\n", positions)
+		return nil
+	}
+	if dropped > 0 {
+		fmt.Fprintf(t.notes, "(the oldest %d messages no longer fit)\n", dropped)
+	}
+	if t.interactive {
+		// Ctrl-C ends the answer, not the program, which the verbs' own context would.
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt)
+		defer stop()
+	}
+	cutter := &chat.Cutter{Stops: chat.Transcript{}.Stops()}
+	w := newAnswer(t.model.tok, prompt)
+	var said strings.Builder
+	var broken error // of the output
+	say := func(text string) {
+		if said.Len() == 0 {
+			text = strings.TrimLeft(text, " \n")
+		}
+		said.WriteString(text)
+		if _, err := io.WriteString(t.out, text); err != nil {
+			broken = err
+		}
+	}
+	sampling := t.options.sampling
+	sampling.Seed += t.turn // else a question asked twice is answered twice the same
+	t.turn++
+	ended := false
+	_, err = t.engine.Generate(ctx, generate.Request{
+		Prompt: prompt, MaxTokens: room, Sampling: sampling, Stop: t.model.Stop, Continue: true,
+		Token: func(id int32, _ float64) bool {
+			var text string
+			text, ended = cutter.Next(w.next(id))
+			say(text)
+			return !ended && broken == nil
+		},
+	})
+	if !ended {
+		rest, _ := cutter.Next(w.end())
+		say(rest + cutter.Flush())
+	}
+	if _, nl := io.WriteString(t.out, "\n"); nl != nil {
+		broken = nl
+	}
+	if err != nil && !(t.interactive && errors.Is(err, context.Canceled)) {
+		return err
+	}
+	t.messages = append(t.messages, chat.Message{Role: chat.Assistant, Content: said.String()})
+	return broken
+}
+
+// lineReader reads the user's lines: edited in a terminal, plain otherwise.
+type lineReader struct {
+	in       *os.File
+	terminal *term.Terminal // nil when input is piped
+	state    *term.State
+	plain    *bufio.Scanner
+}
+
+func openLines(in io.Reader, out io.Writer) *lineReader {
+	f, ok := in.(*os.File)
+	o, outOK := out.(*os.File)
+	if !ok || !outOK || !term.IsTerminal(int(f.Fd())) || !term.IsTerminal(int(o.Fd())) {
+		s := bufio.NewScanner(in)
+		s.Buffer(nil, 16<<20)
+		return &lineReader{plain: s}
+	}
+	l := &lineReader{in: f}
+	l.terminal = term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{f, o}, "> ")
+	if w, h, err := term.GetSize(int(o.Fd())); err == nil && w > 0 {
+		_ = l.terminal.SetSize(w, h)
+	}
+	return l
+}
+
+// read returns the next line, or io.EOF after the last one, Ctrl-C or Ctrl-D. The
+// terminal is in raw mode only meanwhile.
+func (l *lineReader) read() (string, error) {
+	if l.plain != nil {
+		if !l.plain.Scan() {
+			if err := l.plain.Err(); err != nil {
+				return "", fmt.Errorf("reading standard input: %w", err)
+			}
+			return "", io.EOF
+		}
+		return l.plain.Text(), nil
+	}
+	var err error
+	if l.state, err = term.MakeRaw(int(l.in.Fd())); err != nil {
+		return "", fmt.Errorf("preparing the terminal: %w", err)
+	}
+	line, err := l.terminal.ReadLine()
+	l.close()
+	if errors.Is(err, term.ErrPasteIndicator) {
+		err = nil
+	}
+	return line, err
+}
+
+// close gives the terminal back as it was.
+func (l *lineReader) close() {
+	if l.state != nil {
+		_ = term.Restore(int(l.in.Fd()), l.state)
+		l.state = nil
+	}
+}

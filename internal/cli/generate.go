@@ -1,0 +1,244 @@
+package cli
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"olmo/generate"
+	"olmo/tokenizer"
+)
+
+// generateOptions are the flags of `olmo generate`.
+type generateOptions struct {
+	model, tokenizer string
+	prompt, ids      string
+	maxTokens        int
+	sampling         generate.Sampling
+	ignoreEOS        bool
+	precision        string
+	asJSON           bool
+}
+
+func newGenerateCommand() *cobra.Command {
+	var o generateOptions
+	c := &cobra.Command{
+		Use:   "generate --model PATH (TEXT | --prompt TEXT | --ids LIST)",
+		Short: "Continue a text with a model",
+		Long: `Generate continues a text. PATH is a Hugging Face folder, an ai2-olmo folder, a
+stepN of a run, a run or quickstart folder (its latest step), or a .gguf file.
+
+The text goes to standard output as it comes, in whole characters, without the
+prompt; it ends at the model's end of text, or after --max-tokens tokens. The same
+command gives the same text on every machine: a sampled token depends on the
+prompt, the settings and the seed alone.`,
+		Example: `  olmo generate --model olmo-quickstart "Package json implements"
+  olmo generate --model olmo-quickstart --temperature 0.8 --top-p 0.95 --seed 7 "Package json"
+  olmo generate --model MODEL --ids "3,14,15" --max-tokens 20 --json
+  olmo generate --model MODEL - < prompt.txt`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usageErrorf("%d texts are given\nhint: quote the text", len(args))
+			}
+			given := 0
+			for _, name := range []string{"prompt", "ids"} {
+				if c.Flags().Changed(name) {
+					given++
+				}
+			}
+			if given+len(args) != 1 {
+				return usageErrorf("give one of TEXT, --prompt TEXT or --ids LIST")
+			}
+			if len(args) == 1 {
+				o.prompt = args[0]
+			}
+			return runGenerate(c, o)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.model, "model", "", "the model: a folder, a run, or a .gguf file")
+	f.StringVar(&o.prompt, "prompt", "", "the text to continue; - reads standard input")
+	f.StringVar(&o.ids, "ids", "", "the token ids to continue, separated by commas or spaces")
+	f.IntVar(&o.maxTokens, "max-tokens", 128, "most tokens to generate")
+	addSamplingFlags(c, &o.sampling)
+	f.BoolVar(&o.ignoreEOS, "ignore-eos", false, "go on after an end of text")
+	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
+	f.StringVar(&o.precision, "precision", "fp32", "arithmetic: fp32, or amp_bf16 for the bits of such a training run")
+	f.BoolVar(&o.asJSON, "json", false, "print one line of JSON: ids, text, logprobs")
+	return c
+}
+
+func addSamplingFlags(c *cobra.Command, s *generate.Sampling) {
+	f := c.Flags()
+	f.Float64Var(&s.Temperature, "temperature", 0, "0: the most probable token; higher: more varied")
+	f.IntVar(&s.TopK, "top-k", 0, "sample from so many of the most probable tokens; 0: all")
+	f.Float64Var(&s.TopP, "top-p", 0, "sample from the most probable tokens that reach this probability; 0: all")
+	f.Uint64Var(&s.Seed, "seed", 0, "another seed, another sample")
+}
+
+func runGenerate(c *cobra.Command, o generateOptions) error {
+	bf16, err := precisionFlag(o.precision)
+	if err != nil {
+		return err
+	}
+	if err := o.sampling.Check(); err != nil {
+		return &usageError{err}
+	}
+	if o.maxTokens < 0 {
+		return usageErrorf("--max-tokens is %d, it must be 0 or more", o.maxTokens)
+	}
+	var prompt []int32
+	if c.Flags().Changed("ids") {
+		if prompt, err = parseIDs(o.ids); err != nil {
+			return err
+		}
+	}
+	if o.prompt == "-" {
+		text, err := io.ReadAll(c.InOrStdin())
+		if err != nil {
+			return fmt.Errorf("reading the prompt: %w", err)
+		}
+		o.prompt = string(text)
+	}
+	m, err := openModel(o.model, o.tokenizer)
+	if err != nil {
+		return err
+	}
+	if prompt == nil {
+		if err := m.needTokenizer(", or give token ids with --ids"); err != nil {
+			return errors.Join(err, m.Close())
+		}
+		prompt = m.tok.Encode(o.prompt, true).IDs
+	}
+	e, err := generate.New(m.Config, m.dev, generate.Options{
+		Positions: min(m.Config.T, max(len(prompt), 1)+o.maxTokens), Rows: min(256, max(len(prompt), 1)), BF16: bf16,
+	})
+	if err != nil {
+		return errors.Join(err, m.Close())
+	}
+	if err := m.fill(); err != nil {
+		return err
+	}
+	out := bufio.NewWriter(c.OutOrStdout())
+	q := generate.Request{Prompt: prompt, MaxTokens: o.maxTokens, Sampling: o.sampling, Stop: m.Stop}
+	if o.ignoreEOS {
+		q.Stop = nil
+	}
+	w := newAnswer(m.tok, prompt)
+	var began time.Time // of the second token
+	q.Token = func(id int32, _ float64) bool {
+		text := w.next(id)
+		if !o.asJSON {
+			if m.tok == nil {
+				text = strconv.Itoa(int(id)) + " "
+			}
+			out.WriteString(text)
+			if out.Flush() != nil {
+				return false // the reader has gone
+			}
+		}
+		if began.IsZero() {
+			began = time.Now()
+		}
+		return true
+	}
+	r, err := e.Generate(c.Context(), q)
+	if err != nil && len(r.IDs) == 0 {
+		return err
+	}
+	seconds := time.Since(began).Seconds()
+	rest := w.end()
+	if o.asJSON {
+		line, jsonErr := json.Marshal(struct {
+			IDs      []int32   `json:"ids"`
+			Text     string    `json:"text"`
+			Logprobs []float64 `json:"logprobs"`
+			Prompt   []int32   `json:"prompt_ids"`
+			Reason   string    `json:"finish_reason"`
+		}{r.IDs, w.text.String(), r.Logprobs, prompt, r.Reason})
+		if jsonErr != nil {
+			return errors.Join(err, jsonErr)
+		}
+		out.Write(line)
+	} else {
+		out.WriteString(rest)
+	}
+	out.WriteByte('\n')
+	if flushErr := out.Flush(); flushErr != nil && err == nil {
+		err = flushErr
+	}
+	if err != nil {
+		return err
+	}
+	p := newProgress(c.ErrOrStderr())
+	if r.Reason == "length" && len(r.IDs) < o.maxTokens {
+		p.print(fmt.Sprintf("olmo generate: stopped at the model's %d positions", m.Config.T))
+	}
+	if n := len(r.IDs); n > 1 && p.live {
+		p.print(fmt.Sprintf("%d tokens, %.1f tokens/s", n, float64(n-1)/seconds))
+	}
+	return nil
+}
+
+// answer turns ids into text as they come. Its stream has seen the prompt, so that
+// what begins or ends inside a character is right.
+type answer struct {
+	stream *tokenizer.Stream // nil without a tokenizer
+	text   strings.Builder
+}
+
+func newAnswer(tok *tokenizer.Tokenizer, prompt []int32) *answer {
+	a := &answer{}
+	if tok != nil {
+		a.stream = tok.NewStream(true)
+		for _, id := range prompt {
+			a.stream.Next(id)
+		}
+	}
+	return a
+}
+
+// next returns the text that id completes.
+func (a *answer) next(id int32) string {
+	if a.stream == nil {
+		return ""
+	}
+	text := a.stream.Next(id)
+	a.text.WriteString(text)
+	return text
+}
+
+// end returns what is left.
+func (a *answer) end() string {
+	if a.stream == nil {
+		return ""
+	}
+	text := a.stream.Flush()
+	a.text.WriteString(text)
+	return text
+}
+
+// parseIDs reads a list such as "1,2,3" or "[1, 2, 3]".
+func parseIDs(list string) ([]int32, error) {
+	list = strings.TrimSpace(list)
+	if inner, ok := strings.CutPrefix(list, "["); ok {
+		list = strings.TrimSuffix(inner, "]")
+	}
+	ids := []int32{}
+	for _, word := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' }) {
+		id, err := strconv.ParseInt(word, 10, 32)
+		if err != nil || id < 0 {
+			return nil, usageErrorf("--ids: %q is no token id", word)
+		}
+		ids = append(ids, int32(id))
+	}
+	return ids, nil
+}
