@@ -150,9 +150,16 @@ func difference[F float32 | float64](got []F, want []float64) float64 {
 // own float32 differs by 1.1e-5), log-probabilities, greedy continuations and hidden
 // states.
 func TestReference(t *testing.T) {
-	dirs, err := filepath.Glob(filepath.Join(reference(t, "*"), "expected.safetensors"))
+	t.Run("golden", func(t *testing.T) { compareAll(t, reference(t, "*")) })
+	// MPT, Mixtral, and options of the others (testdata/generate.py).
+	t.Run("own", func(t *testing.T) { compareAll(t, filepath.Join("testdata", "reference", "*")) })
+}
+
+func compareAll(t *testing.T, pattern string) {
+	t.Helper()
+	dirs, err := filepath.Glob(filepath.Join(pattern, "expected.safetensors"))
 	if err != nil || len(dirs) == 0 {
-		t.Fatalf("no fixtures in %s: %v", reference(t, ""), err)
+		t.Fatalf("no fixtures in %s: %v", pattern, err)
 	}
 	for _, path := range dirs {
 		dir := filepath.Dir(path)

@@ -79,7 +79,8 @@ func readMPT(h *hfReader, c *Config) {
 		h.fail("an MPT with an output matrix of its own is not known to Transformers")
 	}
 	a := h.sub("attn_config")
-	c.Position, c.AlibiMax = Alibi, float64(a.float("alibi_bias_max", 8))
+	// Transformers reads alibi_bias_max and takes no notice of it (MptModel.forward).
+	c.Position, c.AlibiMax = Alibi, 8
 	c.Clip, c.Scale = a.clip("clip_qkv"), float64(a.float("softmax_scale", 0))
 	for key, want := range map[string]any{"alibi": true, "qk_ln": false, "prefix_lm": false, "attn_type": "multihead_attention"} {
 		if got, ok := a.m[key]; ok && got != want {
@@ -427,6 +428,9 @@ func (c *Config) hfConfig() (map[string]any, error) {
 	}
 	set := func(more map[string]any) { maps.Copy(m, more) }
 	if kind.modelType == "mpt" {
+		if c.AlibiMax != 8 {
+			return nil, fmt.Errorf("%w: Transformers' MPT has slopes up to 2^-8, this model up to 2^-%v", ErrLayout, c.AlibiMax)
+		}
 		attn := map[string]any{"alibi": true, "alibi_bias_max": int(c.AlibiMax), "clip_qkv": nil, "softmax_scale": nil}
 		if c.Clip > 0 {
 			attn["clip_qkv"] = c.Clip
