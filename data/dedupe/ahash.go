@@ -90,35 +90,25 @@ func le32(s string) uint64 {
 	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24
 }
 
-// hashes appends the hash under each state.
+// hashes appends the hash under each state; their number is a multiple of
+// four, as padStates makes it.
 func (k *hashKey) hashes(dst []uint64, states []ahash) []uint64 {
-	for len(states) >= 4 {
+	for ; len(states) >= 4; states = states[4:] {
 		a, b, c, d := k.hash4(states)
 		dst = append(dst, a, b, c, d)
-		states = states[4:]
-	}
-	for i := range states {
-		dst = append(dst, k.hash(&states[i]))
 	}
 	return dst
 }
 
-func (k *hashKey) hash(s *ahash) uint64 {
-	h := foldedMultiply(k.strings^s.buffer, ahashMultiple)
-	for i := range k.blocks {
-		b := &k.blocks[i]
-		if b.length != noLength {
-			h = (h + b.length) * ahashMultiple
-		}
-		h = bits.RotateLeft64((h+s.pad)^foldedMultiply(b.x^s.k2, b.y^s.k3), 23)
-		if b.last {
-			h = foldedMultiply(0xff^h, ahashMultiple)
-		}
+// padStates adds states that nobody asks for up to a multiple of four.
+func padStates(states []ahash) []ahash {
+	for len(states)%4 != 0 {
+		states = append(states, ahash{})
 	}
-	return bits.RotateLeft64(foldedMultiply(h, s.pad), int(h&63))
+	return states
 }
 
-// hash4 is hash under four states at once. One hash is a chain of dependent
+// hash4 is the key's hash under four states. One hash is a chain of dependent
 // multiplications; four side by side keep the multiplier busy.
 func (k *hashKey) hash4(s []ahash) (h0, h1, h2, h3 uint64) {
 	s0, s1, s2, s3 := &s[0], &s[1], &s[2], &s[3]
@@ -156,19 +146,10 @@ func (k *hashKey) hash4(s []ahash) (h0, h1, h2, h3 uint64) {
 // string depends on it and on the seed but not on its place in the n-gram, so
 // it is done once and shared by the n-grams that hold the string.
 type ngramHasher struct {
-	states []ahash // a multiple of four, padded
-	k      int     // how many of them count
+	states []ahash // a multiple of four
 	key    hashKey
 	starts []int    // of each string among the blocks, and the end
 	mixed  []uint64 // per block and state
-}
-
-func newNgramHasher(states []ahash) *ngramHasher {
-	h := &ngramHasher{k: len(states), states: append([]ahash(nil), states...)}
-	for len(h.states)%4 != 0 {
-		h.states = append(h.states, ahash{})
-	}
-	return h
 }
 
 // set takes the strings whose n-grams will be hashed.

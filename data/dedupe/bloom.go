@@ -22,7 +22,7 @@ import (
 type Filter struct {
 	words  []uint32
 	seeds  [][4]uint64
-	states []ahash
+	states []ahash // of the seeds, padded to a multiple of four
 }
 
 const (
@@ -91,10 +91,11 @@ func splitmix64(s *uint64) uint64 {
 }
 
 func (f *Filter) start() {
-	f.states = make([]ahash, len(f.seeds))
-	for i, s := range f.seeds {
-		f.states[i] = newAhash(s)
+	f.states = make([]ahash, 0, len(f.seeds)+3)
+	for _, s := range f.seeds {
+		f.states = append(f.states, newAhash(s))
 	}
+	f.states = padStates(f.states)
 }
 
 // K is the number of hash functions.
@@ -301,5 +302,5 @@ func (f *Filter) Hashes(dst []uint64, key ...string) []uint64 {
 	for _, s := range key {
 		k.add(s)
 	}
-	return k.hashes(dst, f.states)
+	return k.hashes(dst, f.states)[:len(dst)+f.K()]
 }

@@ -134,7 +134,11 @@ type Report struct {
 // everything, and the empty result should not pass for a clean corpus.
 var ErrNothing = errors.New("no key was looked up")
 
-const defaultFalsePositiveRate = 1e-6
+const (
+	defaultFalsePositiveRate = 1e-6
+	// minCounted gives a filter of 1 MiB 30 hash functions.
+	minCounted = 200_000
+)
 
 func (c *Config) logf(format string, args ...any) {
 	if c.Log != nil {
@@ -368,7 +372,9 @@ func (r *run) openFilter(ctx context.Context, files []string) (*Filter, error) {
 		if err != nil {
 			return nil, err
 		}
-		n = max(keys, 1)
+		// Fewer keys would get more hash functions in the smallest filter, and
+		// make every one of them slower, for a chance that is nil already.
+		n = max(keys, minCounted)
 	}
 	size := b.SizeInBytes
 	if size == 0 {

@@ -243,11 +243,11 @@ func (c *cutter) add(partition bool, s string) bool {
 	c.key.reset(1)
 	c.key.add(s)
 	states := r.filter.states
-	first := c.key.hash(&states[0])
-	isNew, ok := c.first(first, partition)
+	h0, h1, h2, h3 := c.key.hash4(states)
+	isNew, ok := c.first(h0, partition)
 	if isNew {
-		c.hashes = append(c.hashes[:0], first)
-		c.place(c.key.hashes(c.hashes, states[1:]))
+		c.hashes = append(c.hashes[:0], h0, h1, h2, h3)
+		c.place(c.key.hashes(c.hashes, states[4:]))
 	}
 	return ok
 }
@@ -264,11 +264,11 @@ func (c *cutter) addNgram(start, end int) bool {
 	isNew, ok := c.first(h0, true)
 	if isNew {
 		c.hashes = append(c.hashes[:0], h0, h1, h2, h3)
-		for at := 4; at < c.ngrams.k; at += 4 {
+		for at := 4; at < len(c.ngrams.states); at += 4 {
 			h0, h1, h2, h3 = c.ngrams.hash4(start, end, at)
 			c.hashes = append(c.hashes, h0, h1, h2, h3)
 		}
-		c.place(c.hashes[:c.ngrams.k])
+		c.place(c.hashes)
 	}
 	return ok
 }
@@ -285,8 +285,10 @@ func (c *cutter) first(hash uint64, partition bool) (isNew, ok bool) {
 	return isNew, true
 }
 
+// place keeps the places of a new key's bits.
 func (c *cutter) place(hashes []uint64) {
 	c.hashes = hashes
+	hashes = hashes[:c.run.filter.K()]
 	if c.run.wide {
 		c.out.wide = positionsOf(c.run.filter, c.out.wide, hashes)
 	} else {
@@ -458,7 +460,7 @@ func (c *cutter) cutNgrams(u *unit, p string) {
 	}
 	if c.run.filter != nil && len(c.words) >= set.NgramLength {
 		if c.ngrams == nil {
-			c.ngrams = newNgramHasher(c.run.filter.states)
+			c.ngrams = &ngramHasher{states: c.run.filter.states}
 		}
 		c.ngrams.set(c.words)
 	}
