@@ -92,7 +92,7 @@ func TestRun(t *testing.T) {
 	b := o
 	b.Out = broken
 	b.Progress = func(p Progress) {
-		if p.Stage == "train" && p.Done >= 5 {
+		if p.Stage == "train" && p.Done >= 5*batch*sequence {
 			cancel()
 		}
 	}

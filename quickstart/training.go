@@ -249,7 +249,8 @@ func (q *quick) train(ctx context.Context, file string) (trained, error) {
 			}
 			last = p
 			q.Progress(Progress{
-				Stage: "train", Done: float64(p.Step), Total: float64(p.Steps), Unit: "steps", Rate: p.TokensPerSecond, Loss: p.Loss, Left: p.Left,
+				Stage: "train", Done: float64(p.Step * batch * sequence), Total: float64(p.Steps * batch * sequence), Unit: "tokens",
+				Rate: p.TokensPerSecond, Loss: p.Loss, Left: p.Left, Note: fmt.Sprintf("step %d of %d", p.Step, p.Steps),
 			})
 		},
 	})
