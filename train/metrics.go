@@ -2,9 +2,14 @@ package train
 
 import (
 	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"olmo/internal/kernel"
 	"olmo/runlog"
 )
 
@@ -23,24 +28,40 @@ func (h *Hash) UnmarshalText(text []byte) (err error) {
 // String writes hexadecimal digits.
 func (h Hash) String() string { return hex.EncodeToString(h) }
 
-// speed measures how fast a run is, over the last steps.
+// gridIntensity is the world's average of recent years, in kg CO2e a kWh (Ember,
+// Global Electricity Review 2024: 480 g).
+const gridIntensity = 0.48
+
+// speed measures how fast a run is, over the last steps, and what it costs.
 type speed struct {
 	window int
-	began  time.Time
-	times  []time.Time // ends of the last steps; the first is the start of the window
-	tokens []int       // of the steps after times[0]
-	waited time.Duration
-	last   time.Duration // waited for the last batch
+	cost   Cost
+	peak   float64       // operations a second, 0 when not known
+	times  []time.Time   // ends of the last steps; the first is the start of the window
+	tokens []int         // of the steps after times[0]
+	waited time.Duration // for the last batch
+	meter  *meter
+	before float64 // kWh that the run took before this process
 }
 
 func (s *speed) start() {
-	s.began = time.Now()
-	s.times, s.tokens = []time.Time{s.began}, nil
+	s.times, s.tokens = []time.Time{time.Now()}, nil
+	s.meter = newMeter()
 }
 
-func (s *speed) loading(d time.Duration) {
-	s.waited += d
-	s.last = d
+// resume takes the energy that a continued run has used so far from its log.
+func (s *speed) resume(path string) error {
+	records, err := runlog.Read(path)
+	if err != nil {
+		return err
+	}
+	for _, r := range slices.Backward(records) {
+		if kWh, ok := r["energy/kWh"].(float64); ok {
+			s.before = kWh
+			break
+		}
+	}
+	return nil
 }
 
 // step notes a step of so many tokens.
@@ -79,16 +100,84 @@ func (s *speed) rate() float64 {
 	return float64(n) / max(s.times[len(s.times)-1].Sub(s.times[0]).Seconds(), 1e-9)
 }
 
-// IsTiming reports whether a key of a record holds a time or a speed, which differ from
-// run to run; all others are the same on every machine.
+// IsTiming reports whether a key of a record holds a time, a speed or an energy, which
+// differ from run to run; all others are the same on every machine.
 func IsTiming(key string) bool {
-	return strings.HasPrefix(key, "throughput/") && key != "throughput/total_tokens"
+	return strings.HasPrefix(key, "throughput/device/") || strings.HasPrefix(key, "energy/")
 }
 
-// measure adds the speeds to a step's record.
-func (s *speed) measure(r runlog.Record) {
-	r["throughput/device/tokens_per_second"] = s.rate()
+// measure adds speed and cost to a step's record, with OLMo's names where it has them.
+func (s *speed) measure(r runlog.Record, tokens int64) {
+	total := (s.cost.Forward + s.cost.Backward) * float64(tokens) / 1e9
+	r["throughput/total_training_Gflops"] = total
+	r["throughput/total_training_log_Gflops"] = kernel.Log(total)
+	rate := s.rate()
 	seconds := max(s.times[len(s.times)-1].Sub(s.times[0]).Seconds(), 1e-9)
+	r["throughput/device/tokens_per_second"] = rate
 	r["throughput/device/batches_per_second"] = float64(len(s.tokens)) / seconds
-	r["throughput/device/data_loading_seconds"] = s.last.Seconds()
+	r["throughput/device/data_loading_seconds"] = s.waited.Seconds()
+	r["throughput/device/flops_per_second"] = rate * s.cost.Training
+	if s.peak > 0 {
+		r["throughput/device/MFU"] = rate * s.cost.Training / s.peak
+	}
+	kWh := s.before + s.meter.read(kernel.Threads())/3.6e6
+	r["energy/kWh"] = kWh
+	r["energy/kg_CO2e"] = kWh * gridIntensity
+	r["energy/measured"] = s.meter.measured()
+}
+
+// text writes a record as OLMo's console does: one value a line, with fewer digits the
+// larger it is, and of the optimiser's only the gradient norm.
+func text(r runlog.Record) string {
+	var b strings.Builder
+	for _, k := range slices.Sorted(maps.Keys(r)) {
+		if strings.HasPrefix(k, "optim/") && k != "optim/total_grad_norm" {
+			continue
+		}
+		v, ok := r[k].(float64)
+		if !ok {
+			switch n := r[k].(type) {
+			case int:
+				v = float64(n)
+			case int64:
+				v = float64(n)
+			default:
+				continue
+			}
+		}
+		if k == "step" || k == "epoch" {
+			continue
+		}
+		fmt.Fprintf(&b, "\n    %s=%s", k, number(v))
+	}
+	return b.String()
+}
+
+// number is OLMo's format_float (Trainer.log_metrics_to_console in olmo/train.py, 0.6.0).
+func number(v float64) string {
+	switch {
+	case v < 0.0001:
+		return fmt.Sprint(v)
+	case v > 1000:
+		return thousands(strconv.FormatFloat(v, 'f', 0, 64))
+	case v > 100:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	case v > 10:
+		return strconv.FormatFloat(v, 'f', 2, 64)
+	case v > 1:
+		return strconv.FormatFloat(v, 'f', 3, 64)
+	}
+	return strconv.FormatFloat(v, 'f', 4, 64)
+}
+
+func thousands(digits string) string {
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+// Console writes the lines that OLMo prints for a step.
+func (p *Progress) Console() string {
+	return fmt.Sprintf("[step=%d/%d,epoch=%d]%s", p.Step, p.Steps, p.Epoch, text(p.Record))
 }

@@ -149,10 +149,10 @@ func TestResume(t *testing.T) {
 // TestDigest trains on committed text and compares the weights with digests that are the
 // same for every instruction set and number of threads. A child process runs each.
 func TestDigest(t *testing.T) {
-	const short = ", 4 steps" // for plain Go, which is slow
+	const short = ", 2 steps" // for plain Go, which is slow
 	runs := map[string][]string{"adamw fp32": nil, "muon amp_bf16": muon}
 	for name, overrides := range maps.Clone(runs) {
-		runs[name+short] = append([]string{"stop_at=4"}, overrides...)
+		runs[name+short] = append([]string{"stop_at=2", "global_train_batch_size=4"}, overrides...)
 	}
 	if name := os.Getenv("OLMO_TEST_DIGEST"); name != "" {
 		fmt.Printf("digest %s\n", run(t, t.TempDir(), runs[name]...))
@@ -437,5 +437,141 @@ func TestWSD(t *testing.T) {
 func TestLatestOfNothing(t *testing.T) {
 	if _, err := train.Latest(t.TempDir()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error %v, want fs.ErrNotExist", err)
+	}
+}
+
+// TestNotFinite: a loss that is no number stops the run before the weights change, names
+// the instances and leaves something to look at.
+func TestNotFinite(t *testing.T) {
+	dir := t.TempDir()
+	tr := newTrainer(t, tiny, "save_folder="+dir)
+	name := "transformer.ff_out.weight"
+	w, err := tr.Device().Read(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w[7] = float32(math.Inf(1))
+	if err := tr.Device().Write(name, w); err != nil {
+		t.Fatal(err)
+	}
+	_, err = tr.Run(context.Background())
+	if !errors.Is(err, train.ErrNotFinite) {
+		t.Fatalf("error %v, want ErrNotFinite", err)
+	}
+	var report struct {
+		Step      int
+		Instances []struct{ Index int }
+	}
+	readJSON(t, filepath.Join(dir, "failed-step1", "report.json"), &report)
+	if report.Step != 1 || len(report.Instances) != 7 || !strings.Contains(err.Error(), fmt.Sprint(report.Instances[6].Index)) {
+		t.Errorf("report %+v, error %v", report, err)
+	}
+	if after, _ := tr.Device().Read(name); !slices.Equal(after, w) {
+		t.Error("the weights have changed")
+	}
+	for _, file := range []string{"batch.safetensors", "model.safetensors"} {
+		set, err := weights.Open(filepath.Join(dir, "failed-step1", file))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		set.Close()
+	}
+}
+
+// TestStops: the time limit and a rising loss end a run with a checkpoint.
+func TestStops(t *testing.T) {
+	for _, c := range []struct {
+		overrides []string
+		want      train.Reason
+		step      int
+	}{
+		{[]string{"time_limit=0", "canceled_check_interval=5"}, train.TimeLimit, 5},
+		{[]string{"early_stopping_factor=0.5", "canceled_check_interval=2"}, train.EarlyStopped, 6},
+		{[]string{"early_stopping_factor=5", "canceled_check_interval=2"}, train.Finished, 24},
+		{[]string{"stop_after=3"}, train.Finished, 3},
+		{[]string{"stop_at=null", "max_duration=4"}, train.Finished, 14}, // OLMo's ten extra steps
+		{[]string{"stop_at=null", "max_duration=1ep", "global_train_batch_size=60", "device_train_microbatch_size=60"}, train.Finished, 3},
+	} {
+		t.Run(strings.Join(c.overrides, " "), func(t *testing.T) {
+			tr := newTrainer(t, tiny, append([]string{"save_folder=" + t.TempDir()}, c.overrides...)...)
+			r, err := tr.Run(context.Background())
+			if err != nil || r.Reason != c.want || r.Step != c.step {
+				t.Errorf("ended with %+v, %v; want %s at step %d", r, err, c.want, c.step)
+			}
+			if _, err := train.CheckCheckpoint(filepath.Join(tr.Config().SaveFolder, fmt.Sprintf("step%d", c.step))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestEvaluators: the loss on held-out token files joins the log under OLMo's names, and
+// evaluating changes no bit of the training.
+func TestEvaluators(t *testing.T) {
+	plain, evaluated := t.TempDir(), t.TempDir()
+	want := run(t, plain)
+	got := run(t, evaluated, "eval_interval=12", "device_eval_batch_size=4",
+		"evaluators=[{label: text, data: {paths: [testdata/text.txt], memmap_dtype: uint8}}, {label: both, subset_num_batches: 2, data: {datasets: {a: [testdata/text.txt], b: [testdata/text.txt]}, memmap_dtype: uint8}}]")
+	if got != want {
+		t.Error("evaluating changed the weights")
+	}
+	for i, r := range logged(t, evaluated) {
+		_, has := r["eval/text/CrossEntropyLoss"]
+		if has != ((i+1)%12 == 0) {
+			t.Errorf("step %d: evaluated is %t", i+1, has)
+		}
+		if !has {
+			continue
+		}
+		for _, label := range []string{"text", "a", "b"} {
+			ce, _ := r["eval/"+label+"/CrossEntropyLoss"].(float64)
+			ppl, _ := r["eval/"+label+"/Perplexity"].(float64)
+			if !(ce > 1 && ce < 6) || math.Abs(math.Log(ppl)-ce) > 1e-9 {
+				t.Errorf("step %d, %s: loss %g, perplexity %g", i+1, label, ce, ppl)
+			}
+		}
+		if r["eval/a/CrossEntropyLoss"] != r["eval/b/CrossEntropyLoss"] {
+			t.Error("two equal sets have different losses")
+		}
+	}
+}
+
+// TestInputs: masked instances, masked labels and documents that do not see each other.
+func TestInputs(t *testing.T) {
+	dir := t.TempDir()
+	// Four instances of eight tokens; 9 ends a document; the third repeats itself.
+	ids := []byte{1, 2, 9, 3, 4, 5, 9, 6, 1, 2, 3, 4, 5, 6, 7, 8, 7, 7, 7, 7, 7, 7, 7, 7, 8, 7, 6, 5, 4, 3, 2, 1}
+	mask := bytes.Repeat([]byte{1}, len(ids))
+	mask[12] = 0 // token 4 of the second instance is no target
+	for name, b := range map[string][]byte{"ids.npy": ids, "mask.npy": mask} {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	base := []string{
+		"save_folder=" + filepath.Join(dir, "run"), "save_overwrite=true", "data.paths=[" + filepath.Join(dir, "ids.npy") + "]", "model.max_sequence_length=8", "model.eos_token_id=9",
+		"global_train_batch_size=4", "device_train_microbatch_size=3", "max_duration=1", "stop_at=1", "softmax_auxiliary_loss=false",
+	}
+	loss := func(more ...string) float64 {
+		t.Helper()
+		run(t, filepath.Join(dir, "run"), append(slices.Clone(base), more...)...)
+		return logged(t, filepath.Join(dir, "run"))[0]["train/CrossEntropyLoss"].(float64)
+	}
+	masks := "data.label_mask_paths=[" + filepath.Join(dir, "mask.npy") + "]"
+	filter := "data.instance_filter={repetition_max_count: 4}"
+	all := loss()
+	// With OLMo's denominator, B·T = 32, what is masked lowers the loss; with labels it does not.
+	if got := loss(masks); !(got < all && got > all*0.9) {
+		t.Errorf("loss %g with a masked label, %g without", got, all)
+	}
+	if got, labels := loss(masks), loss(masks, "loss_denominator=labels"); math.Abs(labels*27/32-got) > 1e-6 {
+		t.Errorf("loss %g over labels, %g over the batch: want 32/27 of it", labels, got)
+	}
+	if got, labels := loss(filter), loss(filter, "loss_denominator=labels"); math.Abs(labels*21/32-got) > 1e-6 {
+		t.Errorf("loss %g over labels with a masked instance, %g over the batch: want 32/21 of it", labels, got)
+	}
+	if got := loss("data.generate_doc_lengths=true"); got == all {
+		t.Error("documents see each other though their lengths are asked for")
 	}
 }

@@ -37,11 +37,14 @@ type Options struct {
 	Warn func(text string)
 	// Progress is called after every step.
 	Progress func(Progress)
-	// Evaluate is called every eval_interval steps and at the end; its results join the
-	// step's record.
+	// Evaluate is called every eval_interval steps and at the end, after the evaluators of
+	// type lm, which need nobody's help; its results join the step's record.
 	Evaluate Evaluator
 	// Sample is called every sample_interval steps.
 	Sample Sampler
+	// PeakFLOPS is what the machine could do at best, in operations a second; 0 when
+	// it is not known.
+	PeakFLOPS float64
 }
 
 // Evaluator judges the model in the middle of a run. Its programs may use the
@@ -81,7 +84,7 @@ type State struct {
 	Chain Hash `json:"chain"`
 	// Data is the fingerprint of the token files.
 	Data string `json:"data_fingerprint"`
-	// MinLoss is the least loss after the warm-up, for early_stopping_factor.
+	// MinLoss is the least loss so far, for early_stopping_factor.
 	MinLoss *float64 `json:"min_train_loss,omitempty"`
 	// Recent is what skip_step_adamw remembers.
 	Recent *history `json:"recent,omitempty"`
@@ -118,7 +121,13 @@ type Trainer struct {
 	checkpoints      checkpoints
 	speed            speed
 	lastLR           []float64
+	lastLoss         float64
+	heldOut          []heldOut
+	eval             device.Program // of the loss on held-out sets, nil without
 }
+
+// ErrNotFinite is what Run returns when a loss or a gradient is no number.
+var ErrNotFinite = errors.New("the loss is not finite")
 
 // Result says how a run ended.
 type Result struct {
@@ -150,7 +159,14 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
+	if a := cfg.Model; a.AttentionDropout != 0 || a.ResidualDropout != 0 || a.EmbeddingDropout != 0 {
+		opt.Warn("dropout is not applied: set model.attention_dropout, residual_dropout and embedding_dropout to 0, as every official config does")
+	}
 	t := &Trainer{cfg: cfg, opt: opt, model: m, params: m.Params(), dev: dev}
+	t.speed = speed{window: cfg.SpeedMonitor.WindowSize, cost: CostOf(m, cfg.Model.MaxSequenceLength), peak: opt.PeakFLOPS}
+	if f := cfg.SpeedMonitor.GPUFlopsAvailable; f != nil {
+		t.speed.peak = *f
+	}
 	defer func() {
 		if err != nil {
 			t.Close()
@@ -163,6 +179,9 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 		return nil, err
 	}
 	if err := t.compile(); err != nil {
+		return nil, err
+	}
+	if err := t.openEvaluators(); err != nil {
 		return nil, err
 	}
 	if err := t.start(); err != nil {
@@ -294,6 +313,10 @@ func (t *Trainer) Close() error {
 		errs = append(errs, t.data.Close())
 		t.data = nil
 	}
+	for _, h := range t.heldOut {
+		errs = append(errs, h.data.Close())
+	}
+	t.heldOut = nil
 	return errors.Join(errs...)
 }
 
@@ -308,7 +331,14 @@ func (t *Trainer) Run(ctx context.Context) (r Result, err error) {
 			return Result{}, err
 		}
 	}
-	reason := Finished
+	if t.cfg.EvalOnLoad && t.resumed {
+		rec := runlog.Record{}
+		if err := t.evaluate(ctx, rec); err != nil {
+			return Result{t.state.Step, Finished}, err
+		}
+		t.opt.Warn(fmt.Sprintf("evaluation of the loaded checkpoint: %s", text(rec)))
+	}
+	reason, began := Finished, time.Now()
 	t.speed.start()
 	epoch := t.state.Epoch
 	for t.state.Step < t.stopAt {
@@ -331,13 +361,9 @@ func (t *Trainer) Run(ctx context.Context) (r Result, err error) {
 		epoch = t.state.Epoch
 		n := t.state.Step
 		every := func(interval *int) bool { return interval != nil && n%*interval == 0 }
-		if t.opt.Evaluate != nil && (n%t.cfg.EvalInterval == 0 || n >= t.stopAt) {
-			scores, err := t.opt.Evaluate.Evaluate(ctx, t)
-			if err != nil && ctx.Err() == nil {
-				return Result{n, Finished}, fmt.Errorf("evaluating at step %d: %w", n, err)
-			}
-			for k, v := range scores {
-				rec[k] = v
+		if n%t.cfg.EvalInterval == 0 || n >= t.stopAt {
+			if err := t.evaluate(ctx, rec); err != nil && ctx.Err() == nil {
+				return Result{n, Finished}, err
 			}
 			t.speed.skip()
 		}
@@ -359,6 +385,11 @@ func (t *Trainer) Run(ctx context.Context) (r Result, err error) {
 		}
 		if err != nil {
 			return Result{n, Finished}, err
+		}
+		if n%t.cfg.CanceledCheckInterval == 0 {
+			if reason = t.stops(began); reason != Finished {
+				break
+			}
 		}
 	}
 	r = Result{t.state.Step, reason}
@@ -397,9 +428,12 @@ func (t *Trainer) prepareFolder() error {
 	if !t.resumed {
 		step = 0
 	}
+	path = filepath.Join(dir, "metrics.jsonl")
 	var err error
-	t.log, err = runlog.Open(filepath.Join(dir, "metrics.jsonl"), step)
-	return err
+	if t.log, err = runlog.Open(path, step); err != nil {
+		return err
+	}
+	return t.speed.resume(path)
 }
 
 // same reports whether two names lead to one file.
@@ -423,7 +457,7 @@ func (t *Trainer) Step() (runlog.Record, error) {
 		}
 		return nil, err
 	}
-	t.speed.loading(time.Since(waited))
+	t.speed.waited = time.Since(waited)
 	if err := in.checkIDs(t.data, t.model.V); err != nil {
 		return nil, fmt.Errorf("training data: %w", err)
 	}
@@ -445,7 +479,7 @@ func (t *Trainer) Step() (runlog.Record, error) {
 		return nil, err
 	}
 	if bad := ce + z + norm; math.IsNaN(bad) || math.IsInf(bad, 0) {
-		return nil, t.notFinite(&in, s.Step, ce, z, norm)
+		return nil, t.notFinite(&in, s.Step, ce, z, norm, norms)
 	}
 	u := &graph.Update{Clip: 1}
 	clipped := 0.0 // share of the parameters
@@ -483,7 +517,10 @@ func (t *Trainer) Step() (runlog.Record, error) {
 		return nil, fmt.Errorf("updating the weights: %w", err)
 	}
 	s.Chain = link(s.Chain, in.Index, ce, norm)
-	t.state, t.lastLR = s, u.LR
+	if s.MinLoss == nil || ce < *s.MinLoss {
+		s.MinLoss = &ce
+	}
+	t.state, t.lastLR, t.lastLoss = s, u.LR, ce
 	t.speed.step(in.B * in.T)
 
 	rec := runlog.Record{
@@ -519,7 +556,7 @@ func (t *Trainer) Step() (runlog.Record, error) {
 		}
 		rec["train/masked_instances_local_rank"] = n
 	}
-	t.speed.measure(rec)
+	t.speed.measure(rec, s.Tokens)
 	return rec, nil
 }
 
@@ -641,10 +678,17 @@ func link(before Hash, index []uint32, ce, norm float64) Hash {
 	return h[:]
 }
 
-// notFinite says which instances the batch held whose loss is not a number.
-func (t *Trainer) notFinite(in *item, step int, ce, z, norm float64) error {
-	return fmt.Errorf("step %d: loss %g, z-loss %g, gradient norm %g; the batch holds instances %v\nhint: the weights were not changed; 'olmo data order CONFIG --step %d' shows the texts, fast_forward_batches skips them",
-		step, ce, z, norm, in.Index, step)
+// stops tells whether the run has reached its time limit, or its loss has risen too far
+// above its least, as OLMo's check_if_cancelled does. There are no extra steps after
+// that: the log of a continued run has no gap to cover.
+func (t *Trainer) stops(began time.Time) Reason {
+	if l := t.cfg.TimeLimit; l != nil && time.Since(began).Seconds() >= *l {
+		return TimeLimit
+	}
+	if f := t.cfg.EarlyStoppingFactor; f != nil && float64(t.state.Step) > t.cfg.Scheduler.TWarmup && t.lastLoss > *f**t.state.MinLoss {
+		return EarlyStopped
+	}
+	return Finished
 }
 
 // report calls Options.Progress.

@@ -57,10 +57,21 @@ func runTrain(c *cobra.Command, path string, overrides []string) error {
 	if err != nil {
 		return err
 	}
+	// The share of the peak is worth a second of measuring in a run of minutes.
+	var peak float64
+	if e, err := cfg.Estimate(cpu.Scratch); err == nil && e.Training*float64(e.Tokens) > 2e12 {
+		peak = peakFLOPS(cfg)
+	}
+	var printed time.Time // the last block of figures
 	t, err := train.New(cfg, dev, train.Options{
 		ConfigPath: path,
 		Warn:       func(text string) { p.print("olmo train: warning: " + text) },
+		PeakFLOPS:  peak,
 		Progress: func(now train.Progress) {
+			if now.Step%cfg.ConsoleLogInterval == 0 && (now.Step == 1 || time.Since(printed) > plainInterval) {
+				p.print(now.Console())
+				printed = time.Now()
+			}
 			p.update(step{
 				done: float64(now.Step), total: float64(now.Steps), unit: "tokens", rate: now.TokensPerSecond, loss: now.Loss,
 				left: now.Left, note: fmt.Sprintf("step %d/%d  lr %.3g", now.Step, now.Steps, now.LearningRate),
