@@ -19,6 +19,9 @@ type fastBPE struct {
 	lacks   []byte      // bytes of text that have no id
 	first   []uint32    // merge of each pair of bytes, left<<8 | right
 	merges  *mergeTable // of pairs of ids
+	offset  int32       // results[rank] is rank+offset; −1 if it is not
+	parts   [][2]int32  // by rank: what it joins
+	singles singleTable // words that are one token
 	results []int32     // by rank: what a merge makes
 	cuts    *cutTable   // where no token can be
 	raw     *finderPlan // nil for none
@@ -130,10 +133,26 @@ func (f *fastBPE) fillMerges() bool {
 	}
 	f.results = make([]int32, m.merges)
 	f.merges = newMergeTable(m.pairs.count)
+	f.parts = make([][2]int32, m.merges)
+	for rank := range f.parts {
+		f.parts[rank][0] = -1 // of merges that come again later
+	}
 	for _, s := range m.pairs.slots {
 		if s.key != emptyPair {
 			f.merges.set(uint32(s.key>>32), uint32(s.key), s.rank)
 			f.results[s.rank] = int32(s.id)
+			f.parts[s.rank] = [2]int32{int32(s.key >> 32), int32(uint32(s.key))}
+		}
+	}
+	// Most vocabularies number their tokens in the order of the merges.
+	f.offset = -1
+	if m.merges > 0 && f.results[0] >= 0 {
+		f.offset = f.results[0]
+		for rank, id := range f.results {
+			if id != f.offset+int32(rank) {
+				f.offset = -1
+				break
+			}
 		}
 	}
 	f.first = make([]uint32, 1<<16)
@@ -146,6 +165,7 @@ func (f *fastBPE) fillMerges() bool {
 		}
 	}
 	f.cuts = newCutTable(m, f)
+	f.fillSingles()
 	return true
 }
 
@@ -168,7 +188,7 @@ const (
 
 func newMergeTable(n int) *mergeTable {
 	t := &mergeTable{shift: 60}
-	for size := 16; size < 2*n; size *= 2 {
+	for size := 16; size < n+n/4; size *= 2 {
 		t.shift--
 	}
 	t.filterShift = t.shift - 3
@@ -344,6 +364,7 @@ type Encoder struct {
 	cache   wordCache
 	long    longCache
 	window  window
+	merging merging
 	symbols []token
 	text    []byte
 	nextRaw []int
@@ -511,6 +532,8 @@ func (e *Encoder) miss(dst []int32, k0, k1 uint64, s string) []int32 {
 	n := len(dst)
 	if e.f.isSpaces(s) {
 		dst = append(dst, e.f.spaces[len(s)])
+	} else if id, ok := e.f.singles.get(k0, k1&^(cutPart<<56)); ok {
+		dst = append(dst, id)
 	} else {
 		dst = e.bpe(dst, s, k1>>56&cutPart == 0)
 	}
@@ -563,10 +586,8 @@ func (e *Encoder) word(dst []int32, s string) []int32 {
 const cutPart = 0x80
 
 func (e *Encoder) shortWordOf(dst []int32, s string, mark uint64) []int32 {
-	var b [16]byte
-	copy(b[:], s)
-	k := string(b[:])
-	return e.shortWord(dst, load64(k, 0), load64(k, 8)|(uint64(len(s))|mark)<<56, s)
+	k0, k1 := shortKey(s)
+	return e.shortWord(dst, k0, k1|mark<<56, s)
 }
 
 // longWord appends the ids of a word that is no key of the cache.
@@ -667,10 +688,9 @@ func (e *Encoder) mergeShort(dst []int32, s string) []int32 {
 	}
 	// ids is a linked list; order[i] is the rank of ids[i] and its successor
 	// with i below it, so that the least is the leftmost of the lowest rank.
-	var ids [maxMergeShort]uint32
-	var order [maxMergeShort]uint64
-	var next, prev [maxMergeShort + 1]uint8
-	const none = 1<<64 - 1
+	m := &e.merging
+	ids, order, next, prev := &m.ids, m.order[:n], &m.next, &m.prev
+	const none = noMerge << 8
 	ids[0] = uint32(f.ids[s[0]])
 	for i := 1; i < n; i++ {
 		ids[i] = uint32(f.ids[s[i]])
@@ -679,25 +699,29 @@ func (e *Encoder) mergeShort(dst []int32, s string) []int32 {
 	}
 	next[n-1] = uint8(n)
 	order[n-1] = none
-	list := order[:n]
 	for {
-		best := list[0]
-		for _, o := range list[1:] {
-			best = min(best, o)
+		// The least, without branches: which one it is cannot be predicted.
+		best := int64(order[0])
+		for _, o := range order[1:] {
+			d := int64(o) - best
+			best += d & (d >> 63)
 		}
 		rank := uint32(best >> 8)
-		if rank == noMerge || best == none {
+		if rank == noMerge {
 			break
 		}
-		i := int(uint8(best))
+		i := uint8(best)
 		j := next[i]
-		id := uint32(f.results[rank])
+		id := rank + uint32(f.offset)
+		if f.offset < 0 {
+			id = uint32(f.results[rank])
+		}
 		ids[i] = id
 		order[j] = none
 		k := next[j]
 		next[i] = k
 		if int(k) < n {
-			prev[k] = uint8(i)
+			prev[k] = i
 			order[i] = uint64(f.merges.get(id, ids[k]))<<8 | uint64(i)
 		} else {
 			order[i] = none
@@ -711,6 +735,142 @@ func (e *Encoder) mergeShort(dst []int32, s string) []int32 {
 		dst = append(dst, int32(ids[i]))
 	}
 	return dst
+}
+
+// merging is the scratch space of mergeShort; indices are bytes, so that the
+// arrays need no checks.
+type merging struct {
+	ids        [256]uint32
+	order      [256]uint64
+	next, prev [256]uint8
+}
+
+// singleTable holds the words of up to maxSingle bytes that are one token: an
+// open hash table that is filled once and shared by all encoders.
+type singleTable struct {
+	slots []single
+	shift uint
+}
+
+// single is a word as its key in wordCache; the token lies between the last
+// bytes and the length.
+type single struct{ k0, k1 uint64 }
+
+const (
+	maxSingle    = 12
+	singleIDBits = 24
+	singleShift  = 32
+	singleMask   = (1<<singleIDBits - 1) << singleShift
+)
+
+func (t *singleTable) get(k0, k1 uint64) (int32, bool) {
+	slots := t.slots
+	if len(slots) == 0 {
+		return 0, false
+	}
+	for at := wordHash(k0, k1) >> t.shift; ; at++ {
+		s := &slots[at&uint64(len(slots)-1)]
+		if s.k0 == k0 && s.k1&^singleMask == k1 {
+			return int32(s.k1 & singleMask >> singleShift), true
+		}
+		if s.k1 == 0 {
+			return 0, false
+		}
+	}
+}
+
+func (t *singleTable) put(k0, k1 uint64, id int32) {
+	mask := uint64(len(t.slots) - 1)
+	at := wordHash(k0, k1) >> t.shift
+	for t.slots[at].k1 != 0 {
+		at = (at + 1) & mask
+	}
+	t.slots[at] = single{k0, k1 | uint64(id)<<singleShift}
+}
+
+// fillSingles finds the tokens whose own bytes encode to just them. Nearly all
+// do, but a file can have merges in any order.
+func (f *fastBPE) fillSingles() {
+	v := f.model.vocab
+	f.singles.shift = 60
+	for size := 16; size < v.count+v.count/4; size *= 2 {
+		f.singles.shift--
+	}
+	f.singles.slots = make([]single, 1<<(64-f.singles.shift))
+	// madeAt is the rank that makes a token which encodes to itself: −1 for
+	// bytes, never for others.
+	const never = 1 << 30
+	madeAt := make([]int32, len(v.tokens))
+	for id := range madeAt {
+		madeAt[id] = never
+	}
+	for _, id := range f.ids {
+		if id >= 0 {
+			madeAt[id] = -1
+		}
+	}
+	var b []byte
+	for rank, part := range f.parts {
+		id := f.results[rank]
+		if part[0] < 0 || madeAt[id] != never || !f.joins(part[0], part[1], int32(rank), madeAt) {
+			continue
+		}
+		madeAt[id] = int32(rank)
+		b = appendTokenBytes(b[:0], v.tokens[id])
+		if len(b) <= maxSingle && id < 1<<singleIDBits {
+			k0, k1 := shortKey(string(b))
+			f.singles.put(k0, k1, id)
+		}
+	}
+}
+
+// joins tells whether the bytes of a followed by those of b encode to the one
+// token that the merge of a and b at rank makes. Both encode to themselves.
+//
+// It goes back in time: at any rank the last part of a and the first part of b
+// are neighbours, and no merge may join them while they are. It is the parts
+// that came last that are taken apart again.
+func (f *fastBPE) joins(a, b, rank int32, madeAt []int32) bool {
+	if madeAt[a] >= rank || madeAt[b] >= rank {
+		return false
+	}
+	for {
+		ra, rb := madeAt[a], madeAt[b]
+		if ra < 0 && rb < 0 {
+			return true
+		}
+		// Until which rank the two neighbours of the step before last. Of
+		// equal ranks the left merge comes first.
+		last := uint32(ra)
+		if ra > rb {
+			a = f.parts[ra][1]
+			last--
+		} else {
+			b = f.parts[rb][0]
+			last = uint32(rb)
+		}
+		if f.merges.get(uint32(a), uint32(b)) <= last {
+			return false
+		}
+	}
+}
+
+// shortKey returns the key of a word of 1 to maxShort bytes.
+func shortKey(s string) (k0, k1 uint64) {
+	n := len(s)
+	switch {
+	case n >= 8:
+		k0 = load64(s, 0)
+		if n > 8 {
+			k1 = load64(s, n-8) >> (8 * (16 - n))
+		}
+	case n >= 4:
+		k0 = uint64(load32(s, 0)) | uint64(load32(s, n-4))<<(8*(n-4))
+	default:
+		// The first, the middle and the last byte are all there are.
+		k0 = uint64(s[0]) | uint64(s[n/2])<<(8*(n/2)) | uint64(s[n-1])<<(8*(n-1))
+	}
+	return k0, k1 | uint64(n)<<56
 }
 
 // longCache maps longer words to their ids.

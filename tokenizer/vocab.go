@@ -119,3 +119,9 @@ func (v *vocab) grow() {
 		v.slots[at] = s
 	}
 }
+
+// load32 reads 4 bytes of s at i, the first one lowest.
+func load32(s string, i int) uint32 {
+	_ = s[i+3]
+	return uint32(s[i]) | uint32(s[i+1])<<8 | uint32(s[i+2])<<16 | uint32(s[i+3])<<24
+}
