@@ -114,8 +114,9 @@ type Rule struct {
 	Rule string `json:"rule"` // as in the configuration
 	// Documents is how many documents the rule removed (a document counts for
 	// the first rule that removes it) or, for a span rule, changed. An include
-	// rule removes nothing by itself: its figure is how many documents it was
-	// the first to admit, and what none admits is under the kind "no include".
+	// rule removes nothing by itself: its figure is how many of the documents
+	// that no rule excludes it was the first to admit, and what none admits is
+	// under the kind "no include".
 	Documents int64 `json:"documents"`
 	Bytes     int64 `json:"bytes"` // of text removed; for a span rule, of spans replaced
 	Spans     int64 `json:"spans,omitempty"`
