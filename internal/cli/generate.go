@@ -106,7 +106,7 @@ func runGenerate(c *cobra.Command, o generateOptions) error {
 		if err != nil {
 			return fmt.Errorf("reading the prompt: %w", err)
 		}
-		o.prompt = string(text)
+		o.prompt = strings.TrimSuffix(string(text), "\n") // echo's, not the prompt's
 	}
 	m, err := openModel(o.model, o.tokenizer)
 	if err != nil {

@@ -49,6 +49,7 @@ var verbs = []struct {
 	{groupModel, newTrainCommand},
 	{groupModel, newGenerateCommand},
 	{groupModel, newChatCommand},
+	{groupModel, newEvalCommand},
 	{groupTools, newCompletionCommand},
 	{groupTools, newVersionCommand},
 }

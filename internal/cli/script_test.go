@@ -2,6 +2,7 @@ package cli
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -16,7 +17,21 @@ func TestMain(m *testing.M) {
 // TestScript runs the command as a user would; the scripts are in
 // testdata/script. `exec`'s exit codes are checked with `exits CODE WORDS…`.
 func TestScript(t *testing.T) {
+	models := t.TempDir()
+	tiny := filepath.Join(models, "tiny")
+	if err := writeTinyModel(tiny); err != nil {
+		t.Fatal(err)
+	}
+	if err := copyWithout(tiny, filepath.Join(models, "untokenised"), "tokenizer"); err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
+		// $TINY is a model of random weights, $UNTOKENISED the same without its tokenizer.
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("TINY", tiny)
+			e.Setenv("UNTOKENISED", filepath.Join(models, "untokenised"))
+			return nil
+		},
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
