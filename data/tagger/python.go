@@ -1,0 +1,415 @@
+package tagger
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// pythonScanner walks the tokens of a Python file for its comments and
+// docstrings. It knows as much of the grammar as that takes, and the marks of
+// Python 2, whose files have no docstrings because they do not parse.
+type pythonScanner struct {
+	s         string
+	comments  strings.Builder
+	docs      []docstring
+	valid     bool // it looks like Python 3
+	tokenized bool // strings and brackets end, indentation fits
+	block     bool // the last statement ended in a colon: a block must follow
+}
+
+// docstring is the cleaned text with what it is sorted by.
+type docstring struct{ kind, name, text string }
+
+// statement is what the scanner knows of the logical line that it is in.
+type statement struct {
+	tokens  int
+	first   string // its first word
+	last    string // the latest token, "" at the start
+	strings int    // string tokens
+	text    string // their value, if all can be a docstring
+	plain   bool   // only strings so far
+	header  string // class or def before its colon
+	name    string // what the header names
+	lambdas int
+}
+
+func (p *pythonScanner) scan() {
+	p.valid, p.tokenized = true, true
+	s := strings.TrimPrefix(p.s, "\ufeff")
+	indents := []int{0}
+	depth := 0
+	st := statement{plain: true}
+	// expect is the kind and name of the body that the next statement begins.
+	expectKind, expectName := "Module", ""
+	lineStart := true
+	end := func() {
+		if st.tokens == 0 {
+			return
+		}
+		p.block = st.last == ":"
+		if expectKind != "" && st.plain && st.strings > 0 {
+			if text := cleanDoc(st.text); text != "" {
+				p.docs = append(p.docs, docstring{expectKind, expectName, text})
+			}
+		}
+		expectKind = ""
+		if st.header == "done" {
+			expectKind, expectName = map[string]string{"class": "Class", "def": "Function/Method"}[st.first], st.name
+		}
+		st = statement{plain: true}
+	}
+	for i := 0; i < len(s); {
+		if lineStart && depth == 0 {
+			// Indentation, unless the line is blank or a comment.
+			column, j := 0, i
+			for j < len(s) && (s[j] == ' ' || s[j] == '\t' || s[j] == '\f') {
+				switch s[j] {
+				case ' ':
+					column++
+				case '\t':
+					column = column/8*8 + 8
+				case '\f':
+					column = 0
+				}
+				j++
+			}
+			i = j
+			lineStart = false
+			if i < len(s) && s[i] != '#' && s[i] != '\n' && s[i] != '\r' && s[i] != '\\' {
+				top := indents[len(indents)-1]
+				if column > top {
+					if expectKind == "" || expectKind == "Module" {
+						// Only after a header; other blocks set no name.
+						expectKind = ""
+					}
+					indents = append(indents, column)
+				}
+				for column < indents[len(indents)-1] {
+					indents = indents[:len(indents)-1]
+				}
+				if column != indents[len(indents)-1] {
+					p.tokenized, p.valid = false, false
+					return
+				}
+			}
+			continue
+		}
+		c := s[i]
+		switch {
+		case c == '\n' || c == '\r':
+			i++
+			if depth == 0 {
+				end()
+				lineStart = true
+			}
+		case c == ' ' || c == '\t' || c == '\f':
+			i++
+		case c == '\\' && i+1 < len(s) && (s[i+1] == '\n' || s[i+1] == '\r'):
+			i += 2
+			if s[i-1] == '\r' && i < len(s) && s[i] == '\n' {
+				i++
+			}
+		case c == '#':
+			k := strings.IndexAny(s[i:], "\r\n")
+			if k < 0 {
+				k = len(s) - i
+			}
+			p.comments.WriteString(s[i : i+k])
+			i += k
+		case c == '"' || c == '\'':
+			k := p.stringToken(s[i:], "", &st)
+			if k < 0 {
+				return
+			}
+			i += k
+		case c == '_' || isLetter(c) || c >= utf8.RuneSelf:
+			k := 1
+			for i+k < len(s) && isWordByte(s[i+k]) {
+				k++
+			}
+			word := s[i : i+k]
+			if i+k < len(s) && (s[i+k] == '"' || s[i+k] == '\'') && stringPrefix(word) {
+				n := p.stringToken(s[i+k:], strings.ToLower(word), &st)
+				if n < 0 {
+					return
+				}
+				i += k + n
+				continue
+			}
+			p.word(&st, word, depth)
+			i += k
+		case isDigit(c) || c == '.' && i+1 < len(s) && isDigit(s[i+1]):
+			k := 1
+			for i+k < len(s) && (isWordByte(s[i+k]) || s[i+k] == '.' || (s[i+k] == '+' || s[i+k] == '-') && (s[i+k-1]|0x20 == 'e') && !strings.HasPrefix(s[i:], "0x")) {
+				k++
+			}
+			num := strings.TrimRight(s[i:i+k], "jJ")
+			if len(num) > 1 && num[0] == '0' && isDigit(num[1]) && strings.Trim(num, "0_") != "" && !strings.ContainsAny(num, ".eE") || strings.HasSuffix(num, "L") || strings.HasSuffix(num, "l") {
+				p.valid = false // octal and long numbers of Python 2
+			}
+			p.other(&st, "0")
+			i += k
+		default:
+			switch c {
+			case '(', '[', '{':
+				depth++
+			case ')', ']', '}':
+				depth = max(0, depth-1)
+			case '`', '$', '?', '!':
+				if c != '!' || i+1 >= len(s) || s[i+1] != '=' {
+					p.valid = false
+				}
+			case '<':
+				if strings.HasPrefix(s[i:], "<>") {
+					p.valid = false
+				}
+			case ';':
+				if depth == 0 {
+					end()
+					i++
+					continue
+				}
+			case ':':
+				if depth == 0 && st.lambdas > 0 {
+					st.lambdas--
+				} else if depth == 0 && st.header == "open" {
+					// The body may follow on the same line.
+					st.header, st.last = "done", ":"
+					end()
+					i++
+					continue
+				}
+			}
+			p.other(&st, s[i:i+1])
+			i++
+		}
+	}
+	open := st.last
+	end()
+	if depth > 0 {
+		p.tokenized, p.valid = false, false
+	}
+	// A file that was cut off does not parse.
+	if p.block || len(open) == 1 && strings.Contains("+-*/%&|^~<>=,.@", open) && open != "," {
+		p.valid = false
+	}
+}
+
+// other notes a token that is neither word nor string.
+func (p *pythonScanner) other(st *statement, token string) {
+	if st.first == "print" && st.last == "print" && st.tokens == 1 && (token == "0" || token == "`" || token == "{") {
+		p.valid = false
+	}
+	st.tokens++
+	st.plain = false
+	st.last = token
+}
+
+// word notes a name or keyword.
+func (p *pythonScanner) word(st *statement, word string, depth int) {
+	if st.tokens == 0 {
+		st.first = word
+		if word == "class" || word == "def" {
+			st.header = "open"
+		}
+	} else if st.last == st.first && st.tokens == 1 {
+		switch st.first {
+		case "class", "def":
+			st.name = word
+		case "print", "exec":
+			switch word {
+			case "in", "is", "and", "or", "if", "not":
+			default:
+				p.valid = false // a statement of Python 2
+			}
+		}
+	}
+	if word == "lambda" && depth == 0 {
+		st.lambdas++
+	}
+	st.tokens++
+	st.plain = false
+	st.last = word
+}
+
+// stringPrefix says whether word may stand before a string's quote.
+func stringPrefix(word string) bool {
+	switch strings.ToLower(word) {
+	case "r", "u", "b", "f", "br", "rb", "fr", "rf":
+		return true
+	case "ur":
+		return true
+	}
+	return false
+}
+
+// stringToken reads the string literal at the start of s, -1 if it does not
+// end.
+func (p *pythonScanner) stringToken(s, prefix string, st *statement) int {
+	if prefix == "ur" {
+		p.valid = false
+	}
+	if st.first == "print" && st.last == "print" && st.tokens == 1 || st.first == "exec" && st.last == "exec" && st.tokens == 1 {
+		p.valid = false
+	}
+	quote := s[:1]
+	triple := strings.HasPrefix(s[1:], quote+quote)
+	if triple {
+		quote = s[:3]
+	}
+	i := len(quote)
+	for {
+		if i >= len(s) || !triple && s[i] == '\n' {
+			if !triple {
+				// An open quote is an error token; comments go on.
+				p.valid = false
+				p.other(st, "'")
+				return 1
+			}
+			p.tokenized, p.valid = false, false
+			return -1
+		}
+		if s[i] == '\\' {
+			i += 2
+			continue
+		}
+		if strings.HasPrefix(s[i:], quote) {
+			break
+		}
+		i++
+	}
+	st.tokens++
+	st.strings++
+	st.last = "'"
+	switch {
+	case strings.ContainsAny(prefix, "bf"):
+		st.plain = false
+	case strings.Contains(prefix, "r"):
+		st.text += s[len(quote):i]
+	default:
+		st.text += pythonEscapes(s[len(quote):i])
+	}
+	return i + len(quote)
+}
+
+// pythonEscapes resolves a string literal's escapes.
+func pythonEscapes(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' || i+1 == len(s) {
+			b.WriteByte(s[i])
+			continue
+		}
+		i++
+		hex := 0
+		switch c := s[i]; c {
+		case '\n':
+		case '\\', '\'', '"':
+			b.WriteByte(c)
+		case 'a', 'b', 'f', 'n', 'r', 't', 'v':
+			b.WriteByte("\a\b\f\n\r\t\v"[strings.IndexByte("abfnrtv", c)])
+		case 'x':
+			hex = 2
+		case 'u':
+			hex = 4
+		case 'U':
+			hex = 8
+		case 'N':
+			if e := strings.IndexByte(s[i:], '}'); e > 0 {
+				b.WriteRune(utf8.RuneError) // one character, whatever its name
+				i += e
+			}
+		default:
+			k := 0
+			for k < 3 && i+k < len(s) && s[i+k] >= '0' && s[i+k] <= '7' {
+				k++
+			}
+			if k > 0 {
+				v, _ := strconv.ParseUint(s[i:i+k], 8, 32)
+				b.WriteRune(rune(v))
+				i += k - 1
+			} else {
+				b.WriteByte('\\')
+				b.WriteByte(c)
+			}
+		}
+		if hex > 0 && i+hex < len(s) {
+			if v, err := strconv.ParseUint(s[i+1:i+1+hex], 16, 32); err == nil {
+				b.WriteRune(rune(v))
+				i += hex
+			}
+		}
+	}
+	return b.String()
+}
+
+// cleanDoc is Python's inspect.cleandoc.
+func cleanDoc(s string) string {
+	lines := strings.Split(expandTabs(s), "\n")
+	margin := -1
+	for _, l := range lines[1:] {
+		if text := strings.TrimLeftFunc(l, isSpace); text != "" {
+			if n := utf8.RuneCountInString(l) - utf8.RuneCountInString(text); margin < 0 || n < margin {
+				margin = n
+			}
+		}
+	}
+	lines[0] = strings.TrimLeftFunc(lines[0], isSpace)
+	if margin > 0 {
+		for i, l := range lines[1:] {
+			lines[i+1] = l[len(firstRunes(l, margin)):]
+		}
+	}
+	for len(lines) > 0 && lines[len(lines)-1] == "" {
+		lines = lines[:len(lines)-1]
+	}
+	for len(lines) > 0 && lines[0] == "" {
+		lines = lines[1:]
+	}
+	return strings.Join(lines, "\n")
+}
+
+// expandTabs is Python's str.expandtabs with stops every eight columns.
+func expandTabs(s string) string {
+	if !strings.Contains(s, "\t") {
+		return s
+	}
+	var b strings.Builder
+	column := 0
+	for _, r := range s {
+		switch r {
+		case '\t':
+			n := 8 - column%8
+			b.WriteString("        "[:n])
+			column += n
+		case '\n', '\r':
+			b.WriteRune(r)
+			column = 0
+		default:
+			b.WriteRune(r)
+			column++
+		}
+	}
+	return b.String()
+}
+
+// joined puts the docstrings in order: classes, functions, the module, each by
+// name.
+func (p *pythonScanner) joined() string {
+	slices.SortStableFunc(p.docs, func(a, b docstring) int {
+		if a.kind != b.kind {
+			return strings.Compare(a.kind, b.kind)
+		}
+		return strings.Compare(a.name, b.name)
+	})
+	texts := make([]string, len(p.docs))
+	for i, d := range p.docs {
+		texts[i] = d.text
+	}
+	return strings.Join(texts, "\n")
+}
