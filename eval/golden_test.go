@@ -11,6 +11,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"olmo/device/cpu"
+	"olmo/model"
 	"olmo/tokenizer"
 )
 
@@ -251,5 +253,101 @@ func TestGoldenWindows(t *testing.T) {
 		if math.Abs(c.got-c.want) > 1e-9*c.want {
 			t.Errorf("%s %v, want %v", c.name, c.got, c.want)
 		}
+	}
+}
+
+// goldenScorer is the reference's model, its weights widened to float32.
+func goldenScorer(t *testing.T, longest int) *Scorer {
+	t.Helper()
+	l, err := model.Open(golden(t, "cases", "tiny-olmo"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	dev, err := cpu.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewScorer(l.Config, dev, longest, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Each(func(p model.Param, w []float32) error { return dev.Write(p.Name, w) }); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestGoldenScores runs the first questions of every task through the reference's
+// model.
+func TestGoldenScores(t *testing.T) {
+	tok := goldenTokenizer(t)
+	s := goldenScorer(t, 2048)
+	limit := 3
+	if testing.Short() {
+		limit = 1
+	}
+	worst := 0.0
+	for name := range goldenTasks(t) {
+		task, err := LookupTask(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		questions, err := task.Questions(golden(t, "datasets"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		requests := readLines[goldenRequest](t, golden(t, "cases", "tiny", name+".jsonl.gz"))
+		n := limit
+		if len(requests[0].Query) > 150 { // with shots
+			n = 1
+		}
+		_, err = Choose(t.Context(), s, tok, 2048, name, questions[:n], func(r Request) error {
+			g := requests[0]
+			requests = requests[1:]
+			d := math.Abs(r.Logprob - g.Logprob)
+			worst = max(worst, d/math.Abs(g.Logprob))
+			// Both sum float32 log-probabilities; the reference's logits are another
+			// order of the same sums.
+			if d > 2e-6*math.Abs(g.Logprob)+1e-5 {
+				t.Errorf("%s, document %d, choice %d: log-probability %v, want %v", name, g.Doc, g.Choice, r.Logprob, g.Logprob)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("largest relative difference %.2g", worst)
+}
+
+// TestGoldenPaloma measures the reference's documents with its model.
+func TestGoldenPaloma(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a few seconds")
+	}
+	tok := goldenTokenizer(t)
+	s := goldenScorer(t, 512)
+	docs := readLines[goldenPaloma](t, golden(t, "cases", "tiny-paloma.jsonl.gz"))
+	texts := func(yield func(Text, error) bool) {
+		for _, d := range docs {
+			if !yield(Text{ID: d.ID, Text: d.Text}, nil) {
+				return
+			}
+		}
+	}
+	i := 0
+	p, err := BitsPerByte(t.Context(), s, tok, texts, BitsPerByteOptions{Window: 512, Prefix: 50279, Overlap: true}, func(d DocumentScore) error {
+		if want := -docs[i].Sum; math.Abs(d.Nats-want) > 2e-6*want {
+			t.Errorf("document %s: %v nats, want %v", d.ID, d.Nats, want)
+		}
+		i++
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := 5.718361150489388; math.Abs(p.BitsPerByte-want) > 2e-6*want {
+		t.Errorf("%v bits per byte, want %v", p.BitsPerByte, want)
 	}
 }
