@@ -319,49 +319,57 @@ func productPart(c Matrix, a left, b *Packed, add bool, residual *Matrix, lower 
 	if m == 0 || n == 0 {
 		return
 	}
-	mb := 4 * isa.mr
-	if b.fmt == plain && isa == generic {
-		mb = 16
+	// A task is a block of rows times a range of panels. A panel comes from memory once
+	// and serves the whole block. But each row of results lies in another page, and
+	// processors remember the places of some 96 pages: with one piece, where results are
+	// only written, that bounds the block. With several pieces, a task goes through
+	// the panels in groups whose results stay in the second-level cache.
+	mr, nr := isa.mr, isa.nr
+	tiles, panels := spans(m, mr), b.panels()
+	rowTiles, groupPanels := 98/mr, panels
+	if len(b.ends) > 1 {
+		rowTiles, groupPanels = 140/mr, 768/nr
 	}
-	mTasks, panels := spans(m, mb), b.panels()
-	// Enough tasks for every thread, and few enough that the left operand is not
-	// packed again and again.
-	nTasks := min(panels, spans(4*Threads(), mTasks))
-	if nTasks > 1 && mTasks >= 2*Threads() {
-		nTasks = 1
+	mTasks := spans(tiles, rowTiles)
+	nTasks := max(1, min(panels/4, spans(4*Threads(), mTasks)))
+	if most := 2 * Threads(); mTasks*nTasks < most {
+		mTasks = min(tiles, spans(most, nTasks))
+		nTasks = min(panels, spans(most, mTasks))
 	}
-	per := spans(panels, nTasks)
-	nTasks = spans(panels, per)
 	Parallel(mTasks*nTasks, func(task int) {
 		s := borrow()
 		defer s.giveBack()
-		i0, j0 := task/nTasks*mb, task%nTasks*per
-		rows, j1 := min(mb, m-i0), min(panels, j0+per)
+		mt, nt := task/nTasks, task%nTasks
+		i0, i1 := tiles*mt/mTasks*mr, min(m, tiles*(mt+1)/mTasks*mr)
+		j0, j1 := panels*nt/nTasks, panels*(nt+1)/nTasks
 		if lower {
-			j1 = min(j1, spans(i0+rows, isa.nr))
+			j1 = min(j1, spans(i1, nr))
 		}
 		if j0 >= j1 {
 			return
 		}
-		c0 := j0 * isa.nr
+		rows, c0 := i1-i0, j0*nr
 		block := c.Data[i0*c.Stride:]
 		if len(b.ends) == 0 && !add {
 			for r := range rows {
-				clear(block[r*c.Stride+c0:][:min(n, j1*isa.nr)-c0])
+				clear(block[r*c.Stride+c0:][:min(n, j1*nr)-c0])
 			}
 		}
-		k0 := 0
-		for piece, k1 := range b.ends {
-			pa := a.pack(s, 0, i0, rows, k0, k1-k0, b.fmt)
-			for j := j0; j < j1; j++ {
-				col := j * isa.nr
-				pa.multiply(s, 1, b.panel(piece, j), block[col:], c.Stride, min(isa.nr, n-col), add || piece > 0, b.fmt)
+		groups := spans(j1-j0, groupPanels)
+		for g := range groups {
+			k0 := 0
+			for piece, k1 := range b.ends {
+				pa := a.pack(s, 0, i0, rows, k0, k1-k0, b.fmt)
+				for j := j0 + (j1-j0)*g/groups; j < j0+(j1-j0)*(g+1)/groups; j++ {
+					col := j * nr
+					pa.multiply(s, 1, b.panel(piece, j), block[col:], c.Stride, min(nr, n-col), add || piece > 0, b.fmt)
+				}
+				k0 = k1
 			}
-			k0 = k1
 		}
 		if residual != nil {
 			for r := range rows {
-				w := min(n, j1*isa.nr) - c0
+				w := min(n, j1*nr) - c0
 				d := block[r*c.Stride+c0:][:w]
 				isa.add(d, d, residual.Data[(i0+r)*residual.Stride+c0:][:w])
 			}
