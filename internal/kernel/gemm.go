@@ -205,7 +205,12 @@ func packStrip(dst []float32, b Matrix, k0, kn, c0, cn, width int, f format) {
 		}
 	case words:
 		var zero [64]float32
-		for k := 0; k < kn; k += 2 {
+		k := 0
+		if isa.stripPairs != nil && cn <= 32 && kn > 1 {
+			isa.stripPairs(asWords(dst), src, src[b.Stride:], width, 2*b.Stride, kn/2, cn)
+			k = kn &^ 1
+		}
+		for ; k < kn; k += 2 {
 			odd := zero[:cn]
 			if k+1 < kn {
 				odd = row(k + 1)

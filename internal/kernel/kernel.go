@@ -43,6 +43,8 @@ type primitives struct {
 	// stripCopy and stripRound copy rows×cols numbers, cols at most 32, between rows
 	// that are dstStride and srcStride apart; stripRound rounds to bf16. Nil: row by row.
 	stripCopy, stripRound func(dst, src []float32, dstStride, srcStride, rows, cols int)
+	// stripPairs packs rows of even and odd into words, as interleave does.
+	stripPairs func(dst []uint32, even, odd []float32, dstStride, srcStride, rows, cols int)
 
 	dot    func(x, y []float32) float32
 	sum    func(x []float32) float32

@@ -107,3 +107,70 @@ copy:
 end:
 	VZEROUPPER
 	RET
+
+// func stripPairsAVX512(dst *uint32, even, odd *float32, dstStride, srcStride, rows, cols int)
+// Strides in bytes (srcStride from one pair of rows to the next), cols from 1 to 32.
+TEXT ·stripPairsAVX512(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), DI
+	MOVQ even+8(FP), SI
+	MOVQ odd+16(FP), BX
+	MOVQ dstStride+24(FP), R8
+	MOVQ srcStride+32(FP), R9
+	MOVQ rows+40(FP), DX
+	MOVQ cols+48(FP), CX
+	VPBROADCASTD stripHalf<>+0(SB), Z20
+	VPBROADCASTD stripHalf<>+4(SB), Z21
+	VPBROADCASTD stripHalf<>+8(SB), Z22
+	VPBROADCASTD stripHalf<>+12(SB), Z23
+	VPBROADCASTD stripHalf<>+16(SB), Z24
+	VPBROADCASTD stripHalf<>+20(SB), Z25
+	MOVQ  $-1, AX
+	SHLQ  CX, AX
+	NOTQ  AX
+	KMOVW AX, K1
+	SHRQ  $16, AX
+	KMOVW AX, K2
+	TESTQ DX, DX
+	JLE   over
+	CMPQ  CX, $16
+	JG    two
+
+one:
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z (BX), K1, Z4
+	ROUND(Z0, Z2)
+	ROUND(Z4, Z6)
+	VPSRLD    $16, Z2, Z2
+	VPORD     Z6, Z2, Z2
+	VMOVUPS   Z2, K1, (DI)
+	ADDQ R9, SI
+	ADDQ R9, BX
+	ADDQ R8, DI
+	DECQ DX
+	JNZ  one
+	JMP  over
+
+two:
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z 64(SI), K2, Z1
+	VMOVUPS.Z (BX), K1, Z4
+	VMOVUPS.Z 64(BX), K2, Z5
+	ROUND(Z0, Z2)
+	ROUND(Z4, Z6)
+	VPSRLD    $16, Z2, Z2
+	VPORD     Z6, Z2, Z2
+	ROUND(Z1, Z3)
+	ROUND(Z5, Z7)
+	VPSRLD    $16, Z3, Z3
+	VPORD     Z7, Z3, Z3
+	VMOVUPS   Z2, K1, (DI)
+	VMOVUPS   Z3, K2, 64(DI)
+	ADDQ R9, SI
+	ADDQ R9, BX
+	ADDQ R8, DI
+	DECQ DX
+	JNZ  two
+
+over:
+	VZEROUPPER
+	RET
