@@ -50,6 +50,7 @@ var verbs = []struct {
 	{groupModel, newGenerateCommand},
 	{groupModel, newChatCommand},
 	{groupModel, newEvalCommand},
+	{groupModel, newLogitsCommand},
 	{groupTools, newCompletionCommand},
 	{groupTools, newVersionCommand},
 }
