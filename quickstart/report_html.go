@@ -25,6 +25,7 @@ func (r *Report) html() ([]byte, error) {
 		"percent":  func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },
 		"bits":     func(x float64) string { return fmt.Sprintf("%.3f", x) },
 		"short":    func(digest string) string { return digest[:min(len(digest), 16)] },
+		"trim":     func(text string) string { return strings.TrimRight(text, " \n\t") },
 		"share":    share,
 		"part":     func(part, whole int64) string { return share(float64(part), float64(whole)) },
 	}).Parse(reportPage)

@@ -180,7 +180,7 @@ func (m *markdown) block(text string) {
 	for strings.Contains(text, fence) {
 		fence += "`"
 	}
-	m.line(fence + "\n" + strings.TrimSuffix(text, "\n") + "\n" + fence)
+	m.line(fence + "\n" + strings.TrimRight(text, " \n\t") + "\n" + fence)
 }
 
 func code(text string) string {
