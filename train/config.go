@@ -97,6 +97,11 @@ type Config struct {
 	LossDenominator string `yaml:"loss_denominator"`
 	// SampleInterval is how often, in steps, Options.Sample is called; 0 never.
 	SampleInterval int `yaml:"sample_interval"`
+	// TensorBoard writes events to save_folder/tensorboard while the run goes on, CSV the
+	// whole log to metrics.csv at its end. OLMo's key wandb writes save_folder/wandb at the
+	// end, in the shape of a Weights & Biases run; nothing is sent anywhere.
+	TensorBoard bool `yaml:"tensorboard"`
+	CSV         bool `yaml:"csv"`
 }
 
 // OptimizerConfig is OLMo's, with muon as one more name and its rates.

@@ -575,3 +575,21 @@ func TestInputs(t *testing.T) {
 		t.Error("documents see each other though their lengths are asked for")
 	}
 }
+
+// TestExports: the log in other programs' forms.
+func TestExports(t *testing.T) {
+	dir := t.TempDir()
+	run(t, dir, "stop_at=3", "tensorboard=true", "csv=true", "wandb={project: p, name: '${run_name}'}")
+	for _, file := range []string{"metrics.csv", "wandb/wandb-history.jsonl", "wandb/config.yaml", "tensorboard/events*", "train_data/global_indices.npy"} {
+		if found, _ := filepath.Glob(filepath.Join(dir, file)); len(found) != 1 {
+			t.Errorf("%s: %d files", file, len(found))
+		}
+	}
+	var config struct {
+		Optimizer struct{ Value map[string]any } `json:"optimizer"`
+	}
+	readJSON(t, filepath.Join(dir, "wandb", "config.yaml"), &config)
+	if config.Optimizer.Value["name"] != "adamw" {
+		t.Errorf("exported config has optimizer %v", config.Optimizer.Value)
+	}
+}

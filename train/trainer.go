@@ -118,6 +118,7 @@ type Trainer struct {
 	resumed          bool // the step count goes on from a checkpoint
 	inFolder         bool // which lies in save_folder
 	log              *runlog.Log
+	events           *runlog.TensorBoard // nil without
 	checkpoints      checkpoints
 	speed            speed
 	lastLR           []float64
@@ -309,6 +310,10 @@ func (t *Trainer) Close() error {
 		errs = append(errs, t.log.Close())
 		t.log = nil
 	}
+	if t.events != nil {
+		errs = append(errs, t.events.Close())
+		t.events = nil
+	}
 	if t.data != nil {
 		errs = append(errs, t.data.Close())
 		t.data = nil
@@ -367,7 +372,7 @@ func (t *Trainer) Run(ctx context.Context) (r Result, err error) {
 			}
 			t.speed.skip()
 		}
-		if err := t.log.Append(rec); err != nil {
+		if err := t.record(rec); err != nil {
 			return Result{n, Finished}, err
 		}
 		t.report(rec)
@@ -398,7 +403,7 @@ func (t *Trainer) Run(ctx context.Context) (r Result, err error) {
 			return r, err
 		}
 	}
-	return r, t.checkpoints.wait()
+	return r, errors.Join(t.checkpoints.wait(), t.export())
 }
 
 // prepareFolder makes the run's folder, writes its config and data order, and opens
@@ -433,7 +438,60 @@ func (t *Trainer) prepareFolder() error {
 	if t.log, err = runlog.Open(path, step); err != nil {
 		return err
 	}
+	if t.cfg.TensorBoard {
+		if t.events, err = runlog.OpenTensorBoard(filepath.Join(dir, "tensorboard"), step+1, time.Now()); err != nil {
+			return err
+		}
+	}
 	return t.speed.resume(path)
+}
+
+// record adds a step to the logs.
+func (t *Trainer) record(rec runlog.Record) error {
+	if t.events != nil {
+		if err := t.events.Append(rec, time.Now()); err != nil {
+			return err
+		}
+	}
+	return t.log.Append(rec)
+}
+
+// export writes the log in the other forms that the config asks for.
+func (t *Trainer) export() error {
+	if !t.cfg.CSV && t.cfg.Wandb == nil {
+		return nil
+	}
+	dir := t.cfg.SaveFolder
+	records, err := runlog.Read(filepath.Join(dir, "metrics.jsonl"))
+	if err != nil {
+		return err
+	}
+	if t.cfg.CSV {
+		if err := runlog.WriteCSV(filepath.Join(dir, "metrics.csv"), records); err != nil {
+			return err
+		}
+	}
+	w := t.cfg.Wandb
+	if w == nil {
+		return nil
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "config.yaml"))
+	if err != nil {
+		return err
+	}
+	// The config as plain values: a mapping below a key that takes anything.
+	var all struct {
+		Config any `yaml:"config"`
+	}
+	if err := config.Parse("config.yaml", []byte("config:\n  "+strings.ReplaceAll(string(text), "\n", "\n  ")), nil, &all); err != nil {
+		return err
+	}
+	name := w.Name
+	if name == "" {
+		name = t.cfg.RunName
+	}
+	run := runlog.WandbRun{Project: w.Project, Entity: w.Entity, Group: w.Group, Name: name, Tags: w.Tags, Config: all.Config}
+	return runlog.WriteWandb(filepath.Join(dir, "wandb"), run, records)
 }
 
 // same reports whether two names lead to one file.
