@@ -169,14 +169,20 @@ func (f *fastBPE) fillMerges() bool {
 	return true
 }
 
-// mergeTable maps pairs of ids to ranks: an open hash table of one word per
-// slot, and in front of it one bit per hash, for most of the pairs that are
-// asked for have no merge. The bits stay in the processor's cache.
+// mergeTable maps pairs of ids to ranks. Most of the pairs that are asked for
+// have no merge, and most of the others one of the first: so there is one bit
+// per hash, which tells the former, and a small table of the latter before the
+// large one. What is used all the time stays in the processor's cache.
 type mergeTable struct {
-	slots       []uint64 // left, right and rank, packed; free slots are mergeFree
 	bits        []uint64
-	shift       uint
 	filterShift uint
+	hot, cold   packedTable
+}
+
+// packedTable is an open hash table of one word per slot.
+type packedTable struct {
+	slots []uint64 // left, right and rank, packed; free slots are mergeFree
+	shift uint
 }
 
 const (
@@ -184,16 +190,23 @@ const (
 	mergeRankBits = 64 - 2*mergeIDBits
 	mergeFree     = ^uint64(0)
 	noMerge       = 1<<32 - 1
+	mergeHash     = 0x9E3779B97F4A7C15
+	hotMerges     = 1 << 13
 )
 
 func newMergeTable(n int) *mergeTable {
-	t := &mergeTable{shift: 60}
+	t := &mergeTable{hot: newPackedTable(min(n, hotMerges)), cold: newPackedTable(n)}
+	t.filterShift = t.cold.shift - 3
+	t.bits = make([]uint64, 1<<(64-t.filterShift)/64)
+	return t
+}
+
+func newPackedTable(n int) packedTable {
+	t := packedTable{shift: 60}
 	for size := 16; size < n+n/4; size *= 2 {
 		t.shift--
 	}
-	t.filterShift = t.shift - 3
 	t.slots = make([]uint64, 1<<(64-t.shift))
-	t.bits = make([]uint64, 1<<(64-t.filterShift)/64)
 	for i := range t.slots {
 		t.slots[i] = mergeFree
 	}
@@ -205,15 +218,17 @@ func (t *mergeTable) set(a, b, rank uint32) {
 	h := key * mergeHash
 	f := h >> t.filterShift
 	t.bits[f/64] |= 1 << (f % 64)
-	mask := uint64(len(t.slots) - 1)
-	at := h >> t.shift
-	for t.slots[at] != mergeFree {
+	to := &t.cold
+	if rank < hotMerges {
+		to = &t.hot
+	}
+	mask := uint64(len(to.slots) - 1)
+	at := h >> to.shift
+	for to.slots[at] != mergeFree {
 		at = (at + 1) & mask
 	}
-	t.slots[at] = key<<mergeRankBits | uint64(rank)
+	to.slots[at] = key<<mergeRankBits | uint64(rank)
 }
-
-const mergeHash = 0x9E3779B97F4A7C15
 
 // get returns the rank of a pair, or noMerge.
 func (t *mergeTable) get(a, b uint32) uint32 {
@@ -223,12 +238,15 @@ func (t *mergeTable) get(a, b uint32) uint32 {
 	if t.bits[f/64]>>(f%64)&1 == 0 {
 		return noMerge
 	}
-	return t.find(key, h>>t.shift)
+	if rank := t.hot.find(key, h); rank != noMerge {
+		return rank
+	}
+	return t.cold.find(key, h)
 }
 
-func (t *mergeTable) find(key, at uint64) uint32 {
+func (t *packedTable) find(key, h uint64) uint32 {
 	slots := t.slots
-	for ; ; at++ {
+	for at := h >> t.shift; ; at++ {
 		s := slots[at&uint64(len(slots)-1)]
 		if s>>mergeRankBits == key {
 			return uint32(s & (1<<mergeRankBits - 1))
@@ -361,6 +379,7 @@ func (p *finderPlan) each(s string, next []int, text func(start, end int), token
 type Encoder struct {
 	t       *Tokenizer
 	f       *fastBPE // nil for tokenizers that it does not know
+	tiny    tinyCache
 	cache   wordCache
 	long    longCache
 	window  window
@@ -437,11 +456,13 @@ func (e *Encoder) segment(dst []int32, s string, i, end int) []int32 {
 			for ; m != 0; m &= m - 1 {
 				j := base + bits.TrailingZeros64(m)
 				n := j - i
-				if n > maxShort || i+16 > len(s) {
+				switch {
+				case n > maxShort || i+16 > len(s):
 					dst = e.word(dst, s[i:j])
-				} else {
-					k0, k1 := load64(s, i)&shortMask[n][0], load64(s, i+8)&shortMask[n][1]|uint64(n)<<56
-					dst = e.shortWord(dst, k0, k1, s[i:j])
+				case n <= maxTiny:
+					dst = e.tinyWord(dst, load64(s, i)&shortMask[n][0]|uint64(n)<<56, s[i:j])
+				default:
+					dst = e.shortWord(dst, load64(s, i), load64(s, i+8)&shortMask[n][1]|uint64(n)<<56, s[i:j])
 				}
 				i = j
 			}
@@ -469,8 +490,32 @@ var shortMask = func() (m [maxShort + 1][2]uint64) {
 	return m
 }()
 
-// wordCache maps words of up to 15 bytes to their ids: buckets of two entries,
-// one line of the processor's cache each.
+// tinyCache maps words of up to maxTiny bytes to their ids: buckets that fill
+// one line of the processor's cache each. What comes first, which is mostly
+// what is frequent, stays in front.
+type tinyCache struct {
+	buckets []tinyBucket
+	shift   uint
+	used    int
+}
+
+type tinyBucket [4]tinyEntry
+
+// tinyEntry is a word with its length in the highest byte of key, and up to two
+// ids. Above the first stands their count; if that is manyIDs, they are in the
+// list of ids: id1 is the place, and the count is where the first id would be.
+type tinyEntry struct {
+	key      uint64
+	id0, id1 uint32
+}
+
+const (
+	maxTiny        = 7
+	minTinyBuckets = 1 << 7
+	maxTinyBuckets = 1 << 14
+)
+
+// wordCache does the same for words of up to maxShort bytes.
 type wordCache struct {
 	buckets []wordBucket
 	shift   uint
@@ -479,18 +524,18 @@ type wordCache struct {
 
 type wordBucket [2]wordEntry
 
-// wordEntry is a word and up to four ids. n is their count; above four, ids
-// holds a place and a length in the long cache's list of ids.
+// wordEntry is a word and up to four ids, as in tinyEntry.
 type wordEntry struct {
 	k0, k1 uint64
-	ids    [4]int32
+	ids    [4]uint32
 }
 
 const (
-	minBuckets = 1 << 8
-	maxBuckets = 1 << 16
-	countShift = 24 // in ids[0]: ids are smaller than 1<<24
+	minBuckets = 1 << 7
+	maxBuckets = 1 << 15
+	countShift = 24 // ids are smaller than 1<<24
 	idMask     = 1<<countShift - 1
+	manyIDs    = 255
 )
 
 func wordHash(k0, k1 uint64) uint64 {
@@ -498,55 +543,118 @@ func wordHash(k0, k1 uint64) uint64 {
 	return hi ^ lo
 }
 
+// tinyWord appends the ids of a word of at most maxTiny bytes.
+func (e *Encoder) tinyWord(dst []int32, key uint64, s string) []int32 {
+	if c := &e.tiny; len(c.buckets) > 0 {
+		b := &c.buckets[key*mergeHash>>c.shift]
+		for i := range b {
+			w := &b[i]
+			if w.key != key {
+				continue
+			}
+			n := len(dst)
+			if n+2 > cap(dst) {
+				dst = slices.Grow(dst, max(2, n/2, 256))
+			}
+			count := int(w.id0 >> countShift)
+			dst = dst[:n+2]
+			dst[n], dst[n+1] = int32(w.id0&idMask), int32(w.id1)
+			if count <= 2 {
+				return dst[:n+count]
+			}
+			return append(dst[:n], e.long.ids[w.id1:w.id1+w.id0&idMask]...)
+		}
+	}
+	n := len(dst)
+	dst = e.encodeShort(dst, key&(1<<56-1), key>>56<<56, s)
+	w := tinyEntry{key: key}
+	switch ids := dst[n:]; len(ids) {
+	case 0:
+	case 1:
+		w.id0 = 1<<countShift | uint32(ids[0])
+	case 2:
+		w.id0, w.id1 = 2<<countShift|uint32(ids[0]), uint32(ids[1])
+	default:
+		w.id0, w.id1 = manyIDs<<countShift|uint32(len(ids)), uint32(e.long.keep(ids))
+	}
+	e.tiny.put(w)
+	return dst
+}
+
+func (c *tinyCache) put(w tinyEntry) {
+	if c.used >= 2*len(c.buckets) && len(c.buckets) < maxTinyBuckets {
+		old := c.buckets
+		c.buckets = make([]tinyBucket, max(minTinyBuckets, 2*len(old)))
+		c.shift = uint(64 - bits.TrailingZeros(uint(len(c.buckets))))
+		c.used = 0
+		for i := range old {
+			for _, v := range old[i] {
+				if v.key != 0 {
+					c.put(v)
+				}
+			}
+		}
+	}
+	b := &c.buckets[w.key*mergeHash>>c.shift]
+	for i := range b {
+		if b[i].key == 0 {
+			b[i] = w
+			c.used++
+			return
+		}
+	}
+	b[len(b)-1] = b[len(b)-2]
+	b[len(b)-2] = w
+}
+
 // shortWord appends the ids of a word of at most maxShort bytes, whose key is
 // k0 and k1.
 func (e *Encoder) shortWord(dst []int32, k0, k1 uint64, s string) []int32 {
-	if len(e.cache.buckets) > 0 {
-		b := &e.cache.buckets[wordHash(k0, k1)>>e.cache.shift]
-		w := &b[0]
-		if w.k0 != k0 || w.k1 != k1 {
-			w = &b[1]
-		}
-		if w.k0 == k0 && w.k1 == k1 {
-			n := len(dst)
-			if n+4 <= cap(dst) {
-				count := int(uint32(w.ids[0]) >> countShift)
-				dst = dst[:n+4]
-				*(*[4]int32)(dst[n:]) = w.ids
-				dst[n] &= idMask
-				if count <= 4 {
-					return dst[:n+count]
-				}
-				dst = dst[:n]
-				return append(dst, e.long.ids[w.ids[1]:w.ids[1]+w.ids[2]]...)
+	if c := &e.cache; len(c.buckets) > 0 {
+		b := &c.buckets[wordHash(k0, k1)>>c.shift]
+		for i := range b {
+			w := &b[i]
+			if w.k0 != k0 || w.k1 != k1 {
+				continue
 			}
-			dst = slices.Grow(dst, max(4, len(dst)/2, 256))
-			return e.shortWord(dst, k0, k1, s)
+			n := len(dst)
+			if n+4 > cap(dst) {
+				dst = slices.Grow(dst, max(4, n/2, 256))
+			}
+			count := int(w.ids[0] >> countShift)
+			dst = dst[:n+4]
+			dst[n], dst[n+1], dst[n+2], dst[n+3] = int32(w.ids[0]&idMask), int32(w.ids[1]), int32(w.ids[2]), int32(w.ids[3])
+			if count <= 4 {
+				return dst[:n+count]
+			}
+			return append(dst[:n], e.long.ids[w.ids[1]:w.ids[1]+w.ids[0]&idMask]...)
 		}
 	}
-	return e.miss(dst, k0, k1, s)
-}
-
-// miss encodes a word that the cache lacks and puts it there.
-func (e *Encoder) miss(dst []int32, k0, k1 uint64, s string) []int32 {
 	n := len(dst)
-	if e.f.isSpaces(s) {
-		dst = append(dst, e.f.spaces[len(s)])
-	} else if id, ok := e.f.singles.get(k0, k1&^(cutPart<<56)); ok {
-		dst = append(dst, id)
-	} else {
-		dst = e.bpe(dst, s, k1>>56&cutPart == 0)
-	}
+	dst = e.encodeShort(dst, k0, k1, s)
 	w := wordEntry{k0: k0, k1: k1}
-	count := len(dst) - n
-	if count <= 4 {
-		copy(w.ids[:], dst[n:])
-		w.ids[0] |= int32(uint32(count) << countShift)
+	ids := dst[n:]
+	if len(ids) <= len(w.ids) {
+		for i, id := range ids {
+			w.ids[i] = uint32(id)
+		}
+		w.ids[0] |= uint32(len(ids)) << countShift
 	} else {
-		w.ids = [4]int32{-1 << countShift, e.long.keep(dst[n:]), int32(count)}
+		w.ids[0], w.ids[1] = manyIDs<<countShift|uint32(len(ids)), uint32(e.long.keep(ids))
 	}
 	e.cache.put(w)
 	return dst
+}
+
+// encodeShort encodes a word that the caches lack.
+func (e *Encoder) encodeShort(dst []int32, k0, k1 uint64, s string) []int32 {
+	if e.f.isSpaces(s) {
+		return append(dst, e.f.spaces[len(s)])
+	}
+	if id, ok := e.f.singles.get(k0, k1&^(cutPart<<56)); ok {
+		return append(dst, id)
+	}
+	return e.bpe(dst, s, k1>>56&cutPart == 0)
 }
 
 // isSpaces tells a run of spaces that is an added token.
@@ -557,20 +665,23 @@ func (f *fastBPE) isSpaces(s string) bool {
 func (c *wordCache) put(w wordEntry) {
 	if c.used >= len(c.buckets) && len(c.buckets) < maxBuckets {
 		old := c.buckets
-		c.buckets = make([]wordBucket, max(minBuckets, 4*len(old)))
+		c.buckets = make([]wordBucket, max(minBuckets, 2*len(old)))
 		c.shift = uint(64 - bits.TrailingZeros(uint(len(c.buckets))))
 		c.used = 0
 		for i := range old {
-			for k := range old[i] {
-				if old[i][k].k1 != 0 {
-					c.put(old[i][k])
+			for _, v := range old[i] {
+				if v.k1 != 0 {
+					c.put(v)
 				}
 			}
 		}
 	}
 	b := &c.buckets[wordHash(w.k0, w.k1)>>c.shift]
-	b[1] = b[0]
-	b[0] = w
+	if b[0].k1 == 0 {
+		b[0] = w
+	} else {
+		b[1] = w
+	}
 	c.used++
 }
 
@@ -585,9 +696,14 @@ func (e *Encoder) word(dst []int32, s string) []int32 {
 // cutPart marks keys of parts of words, to which ignore_merges does not apply.
 const cutPart = 0x80
 
+// shortWordOf is tinyWord or shortWord for a word of at most maxShort bytes.
 func (e *Encoder) shortWordOf(dst []int32, s string, mark uint64) []int32 {
 	k0, k1 := shortKey(s)
-	return e.shortWord(dst, k0, k1|mark<<56, s)
+	k1 |= mark << 56
+	if len(s) <= maxTiny {
+		return e.tinyWord(dst, k0|k1, s)
+	}
+	return e.shortWord(dst, k0, k1, s)
 }
 
 // longWord appends the ids of a word that is no key of the cache.
