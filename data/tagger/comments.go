@@ -19,6 +19,11 @@ var commentCounters = map[string]func(string) int{
 	"html":       func(s string) int { return htmlComments(lexed(s)) },
 	"shell":      func(s string) int { return shellComments(lexed(s)) },
 	"perl":       func(s string) int { return perlComments(lexed(s)) },
+	"typescript": func(s string) int { return scriptComments(lexed(s)) },
+	"xml":        func(s string) int { return xmlComments(lexed(s)) },
+	// Of these pygments has no comments of the two kinds.
+	"css":  func(string) int { return 0 },
+	"text": func(string) int { return 0 },
 }
 
 // lexed is a text as pygments takes it: newlines alone end lines, none at the
@@ -465,6 +470,31 @@ func htmlComments(s string) (n int) {
 			continue
 		}
 		i++
+	}
+	return n
+}
+
+// xmlComments counts what lies between <!-- and --> outside of tags.
+func xmlComments(s string) (n int) {
+	for i := 0; i < len(s); {
+		rest := s[i:]
+		step := 1
+		if s[i] == '<' {
+			switch {
+			case strings.HasPrefix(rest, "<!--"):
+				if k := strings.Index(rest[4:], "-->"); k >= 0 {
+					step = k + 7
+					n += utf8.RuneCountInString(rest[:step])
+				}
+			case strings.HasPrefix(rest, "<![CDATA["):
+				if k := strings.Index(rest, "]]>"); k >= 0 {
+					step = k + 3
+				}
+			case len(rest) > 1 && isWordByte(rest[1]):
+				step = max(1, tagEnd(rest))
+			}
+		}
+		i += step
 	}
 	return n
 }

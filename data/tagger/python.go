@@ -33,6 +33,7 @@ type statement struct {
 	header  string // class or def before its colon
 	name    string // what the header names
 	lambdas int
+	colon   bool // a colon that begins a block was met
 }
 
 func (p *pythonScanner) scan() {
@@ -49,6 +50,9 @@ func (p *pythonScanner) scan() {
 			return
 		}
 		p.block = st.last == ":"
+		if compound(st.first) && !st.colon && st.header != "done" || dangling(st.last) {
+			p.valid = false
+		}
 		if expectKind != "" && st.plain && st.strings > 0 {
 			if text := cleanDoc(st.text); text != "" {
 				p.docs = append(p.docs, docstring{expectKind, expectName, text})
@@ -172,6 +176,7 @@ func (p *pythonScanner) scan() {
 					continue
 				}
 			case ':':
+				st.colon = st.colon || depth == 0 && st.lambdas == 0
 				if depth == 0 && st.lambdas > 0 {
 					st.lambdas--
 				} else if depth == 0 && st.header == "open" {
@@ -195,6 +200,24 @@ func (p *pythonScanner) scan() {
 	if p.block || len(open) == 1 && strings.Contains("+-*/%&|^~<>=,.@", open) && open != "," {
 		p.valid = false
 	}
+}
+
+// compound says whether a statement that begins with word has a block.
+func compound(word string) bool {
+	switch word {
+	case "if", "elif", "else", "while", "for", "try", "except", "finally", "with", "def", "class":
+		return true
+	}
+	return false
+}
+
+// dangling says whether nothing can end with word.
+func dangling(word string) bool {
+	switch word {
+	case "and", "or", "not", "in", "is", "lambda", "import", "from", "as", "del", "global", "assert", "if", "else":
+		return true
+	}
+	return false
 }
 
 // other notes a token that is neither word nor string.
