@@ -266,6 +266,17 @@ func (r *Report) facts() []Setting {
 		Setting{"Program", fmt.Sprintf("olmo %s, %s", r.Version, r.Machine.Go)})
 }
 
+// removals are the rows of the funnel without the rules that found nothing.
+func (r *Report) removals() []FunnelRow {
+	var rows []FunnelRow
+	for _, f := range r.Funnel {
+		if f.Left || f.Documents != 0 || f.Bytes != 0 {
+			rows = append(rows, f)
+		}
+	}
+	return rows
+}
+
 // orderedSamples puts those of the last checkpoint first, else keeps the order.
 func (r *Report) orderedSamples() []Sample {
 	last := 0

@@ -37,6 +37,7 @@ func (r *Report) html() ([]byte, error) {
 		"R":        r,
 		"Headline": r.headline(),
 		"Facts":    r.facts(),
+		"Funnel":   r.removals(),
 		"Samples":  r.orderedSamples(),
 		"Bars":     template.HTML(barChart(r.comparisons())),
 		"Loss":     template.HTML(lossChart(r.Curve)),

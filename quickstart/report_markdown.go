@@ -23,7 +23,7 @@ func (r *Report) markdown() []byte {
 			name += " (" + c.note + ")"
 		}
 		if c.model {
-			name, figure = "**"+name+"**", "**"+figure+"**"
+			name, figure = bold(name), bold(figure)
 		}
 		m.row(name, figure)
 	}
@@ -71,9 +71,9 @@ func (r *Report) markdown() []byte {
 	if len(r.Funnel) > 0 {
 		m.line("### What curation removed, and why")
 		m.table("stage|reason|documents:|bytes:")
-		for _, f := range r.Funnel {
+		for _, f := range r.removals() {
 			if f.Left {
-				m.row("**"+f.Stage+"**", "**"+f.Reason+"**", "**"+grouped(f.Documents)+"**", "**"+grouped(f.Bytes)+"**")
+				m.row(bold(f.Stage), bold(f.Reason), bold(grouped(f.Documents)), bold(grouped(f.Bytes)))
 			} else {
 				m.row(f.Stage, f.Reason, "−"+grouped(f.Documents), "−"+grouped(f.Bytes))
 			}
@@ -115,7 +115,11 @@ func (r *Report) markdown() []byte {
 	if len(r.Notices) > 0 {
 		m.line("## Credits and notes")
 		for _, n := range r.Notices {
-			m.item(n)
+			if strings.Contains(n, "\n") {
+				m.block(n)
+			} else {
+				m.item(n)
+			}
 		}
 	}
 	return []byte(m.String())
@@ -181,6 +185,13 @@ func (m *markdown) block(text string) {
 		fence += "`"
 	}
 	m.line(fence + "\n" + strings.TrimRight(text, " \n\t") + "\n" + fence)
+}
+
+func bold(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "**" + text + "**"
 }
 
 func code(text string) string {

@@ -34,6 +34,7 @@ func exampleReport() *Report {
 		Funnel: []FunnelRow{
 			{"read", "all documents", 3066, 9872756, true},
 			{"tag", "Gopher: fewer than 50 words", 612, 98321, false},
+			{"tag", "C4: lorem ipsum", 0, 0, false},
 			{"dedupe", "paragraph seen before", 41, 1203311, false},
 			{"mix", "left to train on", 2413, 8571124, true},
 		},
@@ -50,7 +51,7 @@ func exampleReport() *Report {
 			{"release/tokenizer.json", "tokenizer", 181_233, strings.Repeat("cd", 32)},
 		},
 		Commands: []Command{{"Tokenizer", "olmo tokenizer train --input 'data/documents/*.jsonl.zst' --vocab-size 4096 --output t.json"}, {"Training", "olmo train run/config.yaml"}},
-		Notices:  []string{"ARC-Easy: Clark et al. 2018, CC BY-SA 4.0."},
+		Notices:  []string{"ARC-Easy: Clark et al. 2018, CC BY-SA 4.0.", "One thing.\nAnother."},
 	}
 	for i := range 1403 {
 		x := float64(i) / 1402
