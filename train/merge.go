@@ -1,0 +1,150 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"olmo/tensor"
+	"olmo/weights"
+)
+
+// Merge averages the weights of checkpoints of one model, as OLMo 2 and 3 did with runs
+// over different orders of data, and writes them to the new folder out with the other
+// small files of the first (config, tokenizer). share says how much each counts; nil
+// stands for equal shares. Sums are float64, in the order of the inputs, rounded once to
+// the first one's dtype.
+func Merge(out string, inputs []string, share []float64) (err error) {
+	if len(inputs) == 0 || share != nil && len(share) != len(inputs) {
+		return fmt.Errorf("merging %d checkpoints with %d shares is not possible", len(inputs), len(share))
+	}
+	if exists(out) {
+		return fmt.Errorf("%s exists\nhint: choose a new folder", out)
+	}
+	var total float64
+	for i := range inputs {
+		if share == nil {
+			total++
+		} else {
+			total += share[i]
+		}
+	}
+	if !(total > 0) {
+		return fmt.Errorf("the shares add up to %g, not to a positive number", total)
+	}
+	var sets []*weights.Set
+	defer func() {
+		for _, s := range sets {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	factors := make([]float64, len(inputs))
+	for i, path := range inputs {
+		if latest, err := Latest(path); err == nil && !isCheckpoint(path) {
+			inputs[i], path = latest, latest // a run folder
+		}
+		if exists(filepath.Join(path, manifestFile)) {
+			if _, err := CheckCheckpoint(path); err != nil {
+				return err
+			}
+		}
+		s, err := weights.Open(path)
+		if err != nil {
+			return fmt.Errorf("opening checkpoint to merge: %w", err)
+		}
+		sets = append(sets, s)
+		if !slices.Equal(s.Names(), sets[0].Names()) {
+			return fmt.Errorf("%s and %s hold tensors of different names\nhint: only checkpoints of one model can be averaged", inputs[0], path)
+		}
+		factors[i] = 1 / total
+		if share != nil {
+			factors[i] = share[i] / total
+		}
+	}
+	tensors := sets[0].All()
+	for i, first := range tensors {
+		tensors[i].Data = nil
+		tensors[i].Load = func() ([]byte, error) { return average(first.Name, first.DType, sets, factors) }
+	}
+	tmp, err := os.MkdirTemp(filepath.Dir(out), ".merge-*.tmp")
+	if err != nil {
+		return fmt.Errorf("merging: %w", err)
+	}
+	defer os.RemoveAll(tmp)
+	if err := copySmall(tmp, inputs[0]); err != nil {
+		return fmt.Errorf("merging: %w", err)
+	}
+	if _, err := weights.WriteShards(tmp, tensors, map[string]string{"format": "pt"}, 5<<30); err != nil {
+		return fmt.Errorf("merging: %w", err)
+	}
+	if err := os.Chmod(tmp, 0o755); err != nil {
+		return fmt.Errorf("merging: %w", err)
+	}
+	if err := os.Rename(tmp, out); err != nil {
+		return fmt.Errorf("merging: %w", err)
+	}
+	return syncDir(filepath.Dir(out))
+}
+
+// average returns the bytes of one tensor's weighted sum.
+func average(name string, d tensor.DType, sets []*weights.Set, factors []float64) ([]byte, error) {
+	var sum []float64
+	var shape []int
+	for i, s := range sets {
+		t, err := s.Tensor(name)
+		if err != nil {
+			return nil, err
+		}
+		v, err := t.Float64s()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if i == 0 {
+			shape, sum = t.Shape, make([]float64, len(v))
+		} else if !slices.Equal(t.Shape, shape) {
+			return nil, fmt.Errorf("%s has shape %v and %v\nhint: only checkpoints of one model can be averaged", name, shape, t.Shape)
+		}
+		for j, x := range v {
+			sum[j] += float64(x * factors[i])
+		}
+	}
+	f := make([]float32, len(sum))
+	for j, x := range sum {
+		f[j] = float32(x)
+	}
+	t, err := tensor.FromFloat32(shape, f).Convert(d)
+	return t.Data, err
+}
+
+// copySmall copies what makes weights a model: every file of the folder that holds no
+// weights and nothing about the run.
+func copySmall(to, from string) error {
+	if st, err := os.Stat(from); err != nil || !st.IsDir() {
+		return err // a single file of weights
+	}
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		switch filepath.Ext(e.Name()) {
+		case ".json", ".yaml", ".txt", ".jinja", ".model":
+		default:
+			continue
+		}
+		if e.IsDir() || e.Name() == manifestFile || e.Name() == stateFile || strings.HasSuffix(e.Name(), ".index.json") {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(from, e.Name()))
+		if err != nil {
+			return err
+		}
+		if err := writeFile(filepath.Join(to, e.Name()), text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
