@@ -1,9 +1,6 @@
 package tokenizer
 
-import (
-	"fmt"
-	"unicode/utf8"
-)
+import "fmt"
 
 // token is a model's answer for a part of a text: an id and the bytes it covers.
 type token struct {
@@ -314,12 +311,4 @@ func (h *mergeHeap) pop() uint64 {
 		h.down(0)
 	}
 	return top
-}
-
-// validText replaces each maximal ill-formed part of s by U+FFFD.
-func validText(s string) string {
-	if utf8.ValidString(s) {
-		return s
-	}
-	return string(appendLossy(nil, []byte(s)))
 }

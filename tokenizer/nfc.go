@@ -110,3 +110,91 @@ func recompose(list []change) []change {
 	}
 	return out
 }
+
+// validText replaces each maximal ill-formed part of s by U+FFFD.
+func validText(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return string(appendLossy(nil, []byte(s)))
+}
+
+// composeText returns normal form C of s, which is valid UTF-8. Where it can,
+// it sees by the classes that text is in that form already; elsewhere it works
+// from one code point that nothing before it changes to the next.
+func composeText(s string) string {
+	d := unicodeTables()
+	var out []byte
+	done := 0                           // s[:done] is in out
+	start := 0                          // the last code point of class 0 so far
+	class, previous := uint8(0), '\x00' // the last one's class, and itself
+	for i := 0; i < len(s); {
+		if s[i] < utf8.RuneSelf {
+			if i+8 <= len(s) && load64(s, i)&highBits == 0 {
+				i += 8
+				start, class, previous = i-1, 0, rune(s[i-1])
+				continue
+			}
+			start, class, previous = i, 0, rune(s[i])
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(s[i:])
+		c := d.norm.of(r)
+		if c == 0 {
+			start, class, previous = i, 0, r
+			i += n
+			continue
+		}
+		if c == normUnsure {
+			_, changes := d.nfd[r]
+			if !changes && class == 0 && i > 0 && d.ccc[r] > 0 {
+				// It may go between the parts of what stands before.
+				_, changes = d.nfd[previous]
+			}
+			if !changes && class == 0 && i > 0 {
+				if _, joins := composePair(d, previous, r); !joins {
+					class, previous = d.ccc[r], r
+					if class == 0 {
+						start = i
+					}
+					i += n
+					continue
+				}
+			}
+		} else if c >= class {
+			class, previous = c, r
+			i += n
+			continue
+		}
+		// Normalise from the last code point that what is before leaves alone
+		// to the next one.
+		end := i + n
+		for end < len(s) {
+			r, n := utf8.DecodeRuneInString(s[end:])
+			if d.norm.of(r) == 0 {
+				break
+			}
+			end += n
+		}
+		for start > 0 && d.norm.of(runeAt(s, start)) != 0 {
+			_, n := utf8.DecodeLastRuneInString(s[:start])
+			start -= n
+		}
+		out = append(out, s[done:start]...)
+		for _, c := range recompose(decompose(nil, s[start:end], false)) {
+			out = utf8.AppendRune(out, c.r)
+		}
+		done, i, start = end, end, end
+		class, previous = 0, utf8.RuneError
+	}
+	if done == 0 {
+		return s
+	}
+	return string(append(out, s[done:]...))
+}
+
+func runeAt(s string, i int) rune {
+	r, _ := utf8.DecodeRuneInString(s[i:])
+	return r
+}

@@ -254,6 +254,6 @@ func isSpace(r rune) bool {
 	case r < utf8.RuneSelf:
 		return r == ' ' || r >= '\t' && r <= '\r'
 	default:
-		return unicodeTables().props(r)&propSpace != 0
+		return unicodeTables().props.of(r)&propSpace != 0
 	}
 }

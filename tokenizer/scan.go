@@ -71,7 +71,7 @@ func classAt(s string, i int) (class uint8, n int) {
 		return asciiClass[c], 1
 	}
 	r, n := utf8.DecodeRuneInString(s[i:])
-	return unicodeTables().props(r) & classMask, n
+	return unicodeTables().props.of(r) & classMask, n
 }
 
 // skipClass returns the end of the run of class that goes through i.

@@ -117,7 +117,7 @@ func (w *window) find(k kind, s string, i, stop int, last bool) int {
 // beyondASCII adds the code points beyond ASCII to the masks; false if there
 // are any that the masks have no rule for.
 func (w *window) beyondASCII(k kind, text []byte, blocks int) bool {
-	d := unicodeTables()
+	props := unicodeTables().props
 	for b := range blocks {
 		high := w.class[b].high
 		for high != 0 {
@@ -135,7 +135,7 @@ func (w *window) beyondASCII(k kind, text []byte, blocks int) bool {
 				_ = c[3]
 				r, n = uint32(c[0]&0x07)<<18|uint32(c[1]&0x3F)<<12|uint32(c[2]&0x3F)<<6|uint32(c[3]&0x3F), 4
 			}
-			class := d.blocks[d.index[r/propBlock]][r%propBlock] & classMask
+			class := props.of(rune(r)) & classMask
 			ones := uint64(1)<<n - 1
 			here := ones << at
 			over := ones >> (blockBytes - at) // 0 unless it crosses into the next block

@@ -160,27 +160,6 @@ func (w *wordCounts) addText(s string, words kind, nfc bool) {
 	}
 }
 
-// composeText returns normal form C.
-func composeText(s string) string {
-	d := unicodeTables()
-	plain := true
-	for _, r := range s {
-		if r >= 0x300 && d.props(r)&propNFC != 0 {
-			plain = false
-			break
-		}
-	}
-	if plain {
-		return s
-	}
-	list := recompose(decompose(nil, s, false))
-	out := make([]byte, 0, len(s))
-	for _, c := range list {
-		out = utf8.AppendRune(out, c.r)
-	}
-	return string(out)
-}
-
 // countWords reads all documents. A few goroutines cut and count batches; their
 // tables are joined at the end.
 func countWords(ctx context.Context, docs iter.Seq2[string, error], cfg TrainConfig) (*wordCounts, error) {

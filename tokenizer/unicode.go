@@ -16,7 +16,7 @@ import (
 //go:embed unicode.txt
 var unicodeText string
 
-// Properties of a code point, as bits of runeProps.
+// Properties of a code point, as bits of unicodeData.props.
 const (
 	propLetter = 1 << iota
 	propNumber
@@ -24,7 +24,6 @@ const (
 	propUpper // Lu and Lt; Lm and Lo have this and propLower
 	propLower // Ll
 	propMark
-	propNFC // normal form C may change it, or text around it
 )
 
 const propBlock = 128
@@ -32,10 +31,9 @@ const propBlock = 128
 // unicodeData is unicode.txt, parsed.
 type unicodeData struct {
 	classes map[string]runeSet
-	// index and blocks are a table in two stages of prop bits.
-	index  [(utf8.MaxRune + 1) / propBlock]uint8
-	blocks [][propBlock]uint8
-	ccc    map[rune]uint8
+	props   *runeTable // of prop bits
+	norm    *runeTable // of canonical combining classes, or normUnsure
+	ccc     map[rune]uint8
 	// nfd and nfkd give full decompositions, compose the primary composite of
 	// a pair; Hangul is not in them.
 	nfd, nfkd map[rune][]rune
@@ -110,6 +108,7 @@ func parseUnicode(text string) (*unicodeData, error) {
 	}
 	d.fillCompose(composites)
 	d.fillProps()
+	d.fillNorm()
 	return d, nil
 }
 
@@ -180,7 +179,7 @@ func (d *unicodeData) fillCompose(composites runeSet) {
 	}
 }
 
-// fillProps builds the two-stage table of prop bits.
+// fillProps builds the table of prop bits.
 func (d *unicodeData) fillProps() {
 	flat := make([]uint8, utf8.MaxRune+1)
 	mark := func(set runeSet, bits uint8) {
@@ -198,39 +197,64 @@ func (d *unicodeData) fillProps() {
 	} {
 		mark(d.classes[class], bits)
 	}
-	// Whatever does not stay itself, reorders, or can be the second half of a
-	// pair that composes.
-	for c := range d.ccc {
-		flat[c] |= propNFC
-	}
-	for pair := range d.compose {
-		flat[pair[1]] |= propNFC
+	d.props = newRuneTable(flat)
+}
+
+// normUnsure is the class, in norm, of code points that normal form C may
+// change or join with what stands before.
+const normUnsure = 255
+
+// fillNorm builds the table of combining classes, with normUnsure among them.
+func (d *unicodeData) fillNorm() {
+	flat := make([]uint8, utf8.MaxRune+1)
+	for c, class := range d.ccc {
+		flat[c] = class
 	}
 	for c := range d.nfd {
-		flat[c] |= propNFC
+		flat[c] = normUnsure
 	}
 	for _, c := range d.compose {
-		flat[c] &^= propNFC
+		flat[c] = 0
+	}
+	for pair := range d.compose {
+		flat[pair[1]] = normUnsure
 	}
 	// Hangul vowels and final consonants compose with what stands before.
-	mark(runeSet{{hangulV, hangulV + hangulVCount - 1}, {hangulT + 1, hangulT + hangulTCount - 1}}, propNFC)
+	for c := range rune(hangulVCount) {
+		flat[hangulV+c] = normUnsure
+	}
+	for c := rune(1); c < hangulTCount; c++ {
+		flat[hangulT+c] = normUnsure
+	}
+	d.norm = newRuneTable(flat)
+}
+
+// runeTable is a byte for each code point, in two stages.
+type runeTable struct {
+	index  [(utf8.MaxRune + 1) / propBlock]uint8
+	blocks [][propBlock]uint8
+}
+
+func newRuneTable(flat []uint8) *runeTable {
+	t := &runeTable{}
 	seen := map[[propBlock]uint8]uint8{}
-	for i := range d.index {
+	for i := range t.index {
 		block := [propBlock]uint8(flat[i*propBlock:])
 		n, ok := seen[block]
 		if !ok {
-			if len(d.blocks) > 255 {
+			if len(t.blocks) > 255 {
 				panic("tokenizer: more than 256 blocks of Unicode properties")
 			}
-			n = uint8(len(d.blocks))
+			n = uint8(len(t.blocks))
 			seen[block] = n
-			d.blocks = append(d.blocks, block)
+			t.blocks = append(t.blocks, block)
 		}
-		d.index[i] = n
+		t.index[i] = n
 	}
+	return t
 }
 
-// props returns the prop bits of r, a code point up to utf8.MaxRune.
-func (d *unicodeData) props(r rune) uint8 {
-	return d.blocks[d.index[uint32(r)/propBlock]][uint32(r)%propBlock]
+// of returns the byte of r, a code point up to utf8.MaxRune.
+func (t *runeTable) of(r rune) uint8 {
+	return t.blocks[t.index[uint32(r)/propBlock]][uint32(r)%propBlock]
 }
