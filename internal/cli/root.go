@@ -47,10 +47,12 @@ var verbs = []struct {
 	{groupStart, newQuickstartCommand},
 	{groupData, newDataCommand},
 	{groupModel, newTrainCommand},
+	{groupModel, newMergeCommand},
 	{groupModel, newGenerateCommand},
 	{groupModel, newChatCommand},
 	{groupModel, newEvalCommand},
 	{groupModel, newLogitsCommand},
+	{groupTools, newBenchCommand},
 	{groupTools, newCompletionCommand},
 	{groupTools, newVersionCommand},
 }

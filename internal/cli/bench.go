@@ -1,0 +1,212 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"olmo/internal/kernel"
+	"olmo/train"
+)
+
+func newBenchCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure the speed of training and generation on this machine",
+		Example: `  olmo bench train --size S --precision amp_bf16 --seconds 20
+  olmo bench generate --model MODEL --prompt-tokens 512 --max-tokens 128`,
+		Args: cobra.ArbitraryArgs,
+		RunE: runGroup,
+	}
+	c.AddCommand(newBenchTrainCommand(), newBenchGenerateCommand())
+	return c
+}
+
+// benchSize is one of the models that peers are compared on: OLMo 1's shape, with
+// LayerNorm without parameters.
+type benchSize struct {
+	layers, C, heads, V, T, B, mlpRatio int
+	tied                                bool
+}
+
+var benchSizes = map[string]benchSize{
+	"S": {4, 256, 4, 8192, 256, 8, 4, false},
+	"M": {8, 512, 8, 50304, 512, 4, 4, false},
+	"L": {12, 768, 12, 50304, 256, 4, 8, true},
+}
+
+func sizeFlag(name string) (benchSize, error) {
+	s, ok := benchSizes[name]
+	if !ok {
+		return s, usageErrorf("--size %s is not known\nhint: one of S, M, L", name)
+	}
+	return s, nil
+}
+
+// config is a training run of the size.
+func (s benchSize) config(bf16 bool) *train.Config {
+	c := train.DefaultConfig()
+	m := &c.Model
+	m.DModel, m.NHeads, m.NLayers, m.MLPRatio = s.C, s.heads, s.layers, s.mlpRatio
+	m.VocabSize, *m.EmbeddingSize, m.MaxSequenceLength, m.WeightTying = s.V, s.V, s.T, s.tied
+	m.Rope, m.IncludeBias, m.LayerNormWithAffine, m.InitFn = true, false, false, "mitchell"
+	off := false
+	m.BiasForLayerNorm = &off
+	m.AttentionDropout, m.ResidualDropout, m.EmbeddingDropout = 0, 0, 0
+	m.EOSTokenID, m.PadTokenID = 0, 1
+	c.Optimizer.Name, c.Optimizer.LearningRate, c.Optimizer.WeightDecay, c.Optimizer.Eps = "adamw", 3e-4, 0.1, 1e-8
+	clip := 1.0
+	c.MaxGradNorm = &clip
+	c.SoftmaxAuxiliaryLoss = true
+	c.GlobalTrainBatchSize, c.DeviceTrainMicrobatchSize = s.B, s.B
+	if bf16 {
+		c.Precision = train.AMPBF16
+	} else {
+		c.Precision = train.FP32
+	}
+	return c
+}
+
+// machineReport says what a figure was measured on.
+type machineReport struct {
+	Kernels     string  `json:"kernels"`
+	Threads     int     `json:"threads"`
+	PeakFP32    float64 `json:"peak_fp32_gflops"`
+	PeakBF16    float64 `json:"peak_bf16_gflops"`
+	MemoryReads float64 `json:"memory_read_gb_per_second"`
+}
+
+func measureMachine() machineReport {
+	p := kernel.MeasurePeak()
+	return machineReport{kernel.CPU(), kernel.Threads(), p.FMA, p.BF16, p.Read}
+}
+
+func (m machineReport) peak(bf16 bool) float64 {
+	if bf16 {
+		return m.PeakBF16
+	}
+	return m.PeakFP32
+}
+
+func (m machineReport) print(out io.Writer) {
+	fmt.Fprintf(out, "machine  %s kernels, %d threads; peak %.0f GFLOP/s fp32, %.0f bf16; reads memory at %.1f GB/s\n",
+		m.Kernels, m.Threads, m.PeakFP32, m.PeakBF16, m.MemoryReads)
+}
+
+// kernelReport is the speed of one kernel at a size.
+type kernelReport struct {
+	Name         string  `json:"name"`
+	Microseconds float64 `json:"microseconds"`
+	GFLOPS       float64 `json:"gflops,omitempty"`
+	Share        float64 `json:"share_of_peak,omitempty"`
+	GBPerSecond  float64 `json:"gb_per_second,omitempty"` // of reads and writes, for kernels without products
+}
+
+// benchKernels measures what dominates a training step of the size, each kernel alone.
+func (s benchSize) benchKernels(bf16 bool, peak float64) []kernelReport {
+	N, C, D, F := s.B*s.T, s.C, s.C/s.heads, s.mlpRatio*s.C/2
+	filled := func(rows, cols int) kernel.Matrix {
+		x := make([]float32, rows*cols)
+		for i := range x {
+			x[i] = float32(i%13)/16 - 0.375
+		}
+		return kernel.Dense(x, rows, cols)
+	}
+	var ends []int
+	for e := kernel.Cut; e <= N; e += kernel.Cut {
+		ends = append(ends, e)
+	}
+	var list []kernelReport
+	measure := func(name string, flops, bytes float64, f func()) {
+		f() // takes its buffers
+		best, total := time.Duration(1<<62), time.Duration(0)
+		for n := 0; n < 3 || total < 100*time.Millisecond; n++ {
+			begin := time.Now()
+			f()
+			d := time.Since(begin)
+			best, total = min(best, d), total+d
+		}
+		r := kernelReport{Name: name, Microseconds: float64(best.Nanoseconds()) / 1e3}
+		if flops > 0 {
+			r.GFLOPS = flops / best.Seconds() / 1e9
+			r.Share = r.GFLOPS / peak
+		} else {
+			r.GBPerSecond = bytes / best.Seconds() / 1e9
+		}
+		list = append(list, r)
+	}
+	for _, p := range []struct {
+		name    string
+		in, out int
+	}{{"attention in", C, 3 * C}, {"attention out", C, C}, {"MLP up and gate", C, 2 * F}, {"MLP down", F, C}} {
+		x, w, y, dw := filled(N, p.in), filled(p.out, p.in), filled(N, p.out), filled(p.out, p.in)
+		flops := 2 * float64(N) * float64(p.in) * float64(p.out)
+		shape := fmt.Sprintf("%s %d×%d→%d", p.name, N, p.in, p.out)
+		measure(shape, flops, 0, func() { kernel.MatMulNT(y, x, w, nil, bf16) })
+		measure(shape+", dx", flops, 0, func() { kernel.MatMulNN(x, y, w, nil, bf16) })
+		measure(shape+", dw", flops, 0, func() { clear(dw.Data); kernel.MatMulTN(dw, y, x, ends, bf16) })
+	}
+	x, w, dx, dw := filled(N, C), filled(s.V, C), filled(N, C), filled(s.V, C)
+	targets, ce, lse := make([]int32, N), make([]float32, N), make([]float32, N)
+	measure(fmt.Sprintf("head, loss and gradients %d×%d→%d", N, C, s.V), 6*float64(N)*float64(C)*float64(s.V), 0, func() {
+		kernel.HeadLoss(kernel.Loss{CE: ce, LSE: lse}, x, w, nil, targets, ends, 1, 0, bf16, &dx, &dw, nil)
+	})
+	a := kernel.Attention{H: s.heads, KV: s.heads, D: D, Scale: 0.125, BF16: bf16}
+	q, k, v, o := filled(N, C), filled(N, C), filled(N, C), filled(N, C)
+	do, dq, dk, dv := filled(N, C), filled(N, C), filled(N, C), filled(N, C)
+	stats := filled(N, 2*s.heads)
+	var segments []kernel.Segment
+	var gradients []kernel.Gradients
+	for b := range s.B {
+		r := func(m kernel.Matrix) kernel.Matrix { return m.Slice(b*s.T, s.T) }
+		segments = append(segments, kernel.Segment{Q: r(q), K: r(k), V: r(v), O: r(o), Stats: r(stats)})
+		gradients = append(gradients, kernel.Gradients{DO: r(do), DQ: r(dq), DK: r(dk), DV: r(dv)})
+	}
+	pairs := float64(s.B) * float64(s.T) * float64(s.T+1) / 2 // of a query and a key that it sees
+	measure(fmt.Sprintf("attention of %d tokens", s.T), 4*float64(C)*pairs, 0, func() { a.Forward(segments) })
+	measure(fmt.Sprintf("attention of %d tokens, backward", s.T), 10*float64(C)*pairs, 0, func() { a.Backward(segments, gradients) })
+	mean, rstd := make([]float32, N), make([]float32, N)
+	measure("LayerNorm", 0, 8*float64(N*C), func() { kernel.LayerNorm(o, x, mean, rstd, nil, nil, 1e-5) })
+	up, act := filled(N, 2*F), filled(N, F)
+	measure("SwiGLU", 0, 12*float64(N*F), func() { kernel.SwiGLU(act, up) })
+	m, n := filled(s.V, C), filled(s.V, C)
+	measure("AdamW", 0, 28*float64(s.V*C), func() {
+		kernel.AdamW{LR: 1e-4, WeightDecay: 0.1, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Step: 1, Clip: 1}.Update(w.Data, m.Data, n.Data, dw.Data)
+	})
+	return list
+}
+
+func printKernels(out io.Writer, list []kernelReport) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(w, "µs\tGFLOP/s\tof peak\tGB/s\t  kernel\n")
+	for _, k := range list {
+		if k.GFLOPS > 0 {
+			fmt.Fprintf(w, "%.0f\t%.0f\t%.0f %%\t\t  %s\n", k.Microseconds, k.GFLOPS, 100*k.Share, k.Name)
+		} else {
+			fmt.Fprintf(w, "%.0f\t\t\t%.1f\t  %s\n", k.Microseconds, k.GBPerSecond, k.Name)
+		}
+	}
+	return w.Flush()
+}
+
+// median returns the middle one of values.
+func median(values []float64) float64 {
+	s := slices.Sorted(slices.Values(values))
+	if n := len(s); n%2 == 0 {
+		return (s[n/2-1] + s[n/2]) / 2
+	}
+	return s[len(s)/2]
+}
+
+// printReport prints v as one line of JSON, or calls table.
+func printReport(out io.Writer, asJSON bool, v any, table func(out io.Writer) error) error {
+	if asJSON {
+		return json.NewEncoder(out).Encode(v)
+	}
+	return table(out)
+}

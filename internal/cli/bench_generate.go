@@ -1,0 +1,175 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"olmo/device/cpu"
+	"olmo/generate"
+	"olmo/model"
+)
+
+// benchGenerateReport is the result of `olmo bench generate`.
+type benchGenerateReport struct {
+	Model        string        `json:"model"`
+	Precision    string        `json:"precision"`
+	Parameters   int           `json:"parameters"`
+	PromptTokens int           `json:"prompt_tokens"`
+	MaxTokens    int           `json:"max_tokens"`
+	Prefill      float64       `json:"prefill_tokens_per_second"`
+	Decode       float64       `json:"decode_tokens_per_second"`
+	PrefillShare float64       `json:"prefill_share_of_peak"`
+	DecodeShare  float64       `json:"decode_share_of_memory"`
+	PeakRSS      int64         `json:"peak_rss_bytes"`
+	Machine      machineReport `json:"machine"`
+}
+
+func newBenchGenerateCommand() *cobra.Command {
+	var path, size, precision string
+	var promptTokens, maxTokens, repeats int
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "generate (--model PATH | --size S|M|L)",
+		Short: "Measure reading a prompt and writing an answer",
+		Long: `Generate times a random prompt and the tokens after it, greedily, several times,
+and reports the medians: prompt tokens per second up to the first token, and tokens
+per second from then on.
+
+Decoding is bound by memory: every weight is read for each token. The share of
+memory is that of the speed which the weights alone would allow.`,
+		Example: `  olmo bench generate --model MODEL --prompt-tokens 512 --max-tokens 128 --json
+  olmo bench generate --size L --precision amp_bf16`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if (path == "") == (size == "") {
+				return usageErrorf("give --model PATH or --size S|M|L")
+			}
+			if promptTokens < 1 || maxTokens < 2 || repeats < 1 {
+				return usageErrorf("--prompt-tokens %d, --max-tokens %d and --repeats %d must be at least 1, 2 and 1", promptTokens, maxTokens, repeats)
+			}
+			bf16, err := precisionFlag(precision)
+			if err != nil {
+				return err
+			}
+			r := &benchGenerateReport{Model: path + size, Precision: precision, PromptTokens: promptTokens, MaxTokens: maxTokens}
+			if err := r.measure(c, path, size, bf16, repeats); err != nil {
+				return err
+			}
+			return printReport(c.OutOrStdout(), asJSON, r, r.table)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&path, "model", "", "the model: a folder, a run, or a .gguf file")
+	f.StringVar(&size, "size", "", "a model of random weights instead: S, M or L")
+	f.IntVar(&promptTokens, "prompt-tokens", 512, "tokens of the prompt")
+	f.IntVar(&maxTokens, "max-tokens", 128, "tokens to generate")
+	f.IntVar(&repeats, "repeats", 3, "how often to measure")
+	f.StringVar(&precision, "precision", "fp32", "arithmetic: fp32 or amp_bf16")
+	f.BoolVar(&asJSON, "json", false, "print one line of JSON")
+	return c
+}
+
+// measure fills the report in.
+func (r *benchGenerateReport) measure(c *cobra.Command, path, size string, bf16 bool, repeats int) error {
+	var cfg *model.Config
+	var dev *cpu.Device
+	var fill func() error
+	if path != "" {
+		m, err := openModel(path, "")
+		if err != nil {
+			return err
+		}
+		cfg, dev, fill = m.Config, m.dev, m.fill
+	} else {
+		s, err := sizeFlag(size)
+		if err != nil {
+			return err
+		}
+		tc := s.config(bf16)
+		if cfg, err = tc.Model.Config(); err != nil {
+			return err
+		}
+		cfg.T = max(cfg.T, r.PromptTokens+r.MaxTokens) // rotary positions have no end
+		if dev, err = cpu.New(); err != nil {
+			return err
+		}
+		fill = func() error {
+			for _, p := range cfg.Params() {
+				w, err := tc.Model.Init().Weights(cfg, p, 1)
+				if err != nil {
+					return err
+				}
+				if err := dev.Write(p.Name, w); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	if r.PromptTokens+r.MaxTokens > cfg.T {
+		return fmt.Errorf("%d tokens do not fit into the model's %d positions\nhint: fewer --prompt-tokens or --max-tokens", r.PromptTokens+r.MaxTokens, cfg.T)
+	}
+	e, err := generate.New(cfg, dev, generate.Options{Positions: r.PromptTokens + r.MaxTokens, BF16: bf16})
+	if err != nil {
+		return err
+	}
+	if err := fill(); err != nil {
+		return err
+	}
+	ids := make([]int32, r.PromptTokens)
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range ids {
+		ids[i] = int32(random.IntN(max(cfg.VocabSize, 1)))
+	}
+	p := newProgress(c.ErrOrStderr())
+	p.begin("bench generate")
+	// The weights are brought into their final form at the first run.
+	if _, err := e.Generate(c.Context(), generate.Request{Prompt: ids[:1], MaxTokens: 2}); err != nil {
+		return err
+	}
+	var prefill, decode []float64
+	for n := range repeats {
+		begin := time.Now()
+		var first time.Time
+		result, err := e.Generate(c.Context(), generate.Request{Prompt: ids, MaxTokens: r.MaxTokens, Token: func(int32, float64) bool {
+			if first.IsZero() {
+				first = time.Now()
+			}
+			return true
+		}})
+		if err != nil {
+			return err
+		}
+		prefill = append(prefill, float64(len(ids))/first.Sub(begin).Seconds())
+		decode = append(decode, float64(len(result.IDs)-1)/time.Since(first).Seconds())
+		p.update(step{done: float64(n + 1), total: float64(repeats), unit: "rounds"})
+	}
+	p.end()
+	r.PeakRSS = peakRSS()
+	r.Prefill, r.Decode = median(prefill), median(decode)
+	var rest int
+	r.Parameters, rest = cfg.NumParams()
+	if cfg.Tied {
+		rest = r.Parameters
+	}
+	r.Machine = measureMachine()
+	bytes := float64(rest) * 4
+	if bf16 {
+		bytes /= 2
+	}
+	r.PrefillShare = r.Prefill * cfg.FLOPs(r.PromptTokens).Forward / 1e9 / r.Machine.peak(bf16)
+	r.DecodeShare = r.Decode * bytes / 1e9 / r.Machine.MemoryReads
+	return nil
+}
+
+func (r *benchGenerateReport) table(out io.Writer) error {
+	r.Machine.print(out)
+	fmt.Fprintf(out, "model    %s, %s, %d parameters, peak memory %.0f MB\n", r.Model, r.Precision, r.Parameters, float64(r.PeakRSS)/1e6)
+	fmt.Fprintf(out, "prefill  %.1f tokens/s of a prompt of %d, %.0f %% of the peak\n", r.Prefill, r.PromptTokens, 100*r.PrefillShare)
+	_, err := fmt.Fprintf(out, "decode   %.1f tokens/s of %d, %.0f %% of what memory allows\n", r.Decode, r.MaxTokens, 100*r.DecodeShare)
+	return err
+}
