@@ -36,10 +36,18 @@ func openModel(path, tokenizerName string) (_ *openedModel, err error) {
 			return nil, errors.Join(err, m.Close())
 		}
 	}
-	if file != "" {
-		if m.tok, err = tokenizer.Load(file); err != nil {
-			return nil, errors.Join(err, m.Close())
+	switch {
+	case file != "":
+		m.tok, err = tokenizer.Load(file)
+	case m.GGUF != nil:
+		// A vocabulary that has no tokenizer.json here leaves the model without one: it
+		// still works on ids.
+		if text, unknown := ggufTokenizer(m.GGUF); unknown == nil {
+			m.tok, err = tokenizer.Parse(text)
 		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, m.Close())
 	}
 	return m, nil
 }

@@ -52,6 +52,7 @@ var verbs = []struct {
 	{groupModel, newChatCommand},
 	{groupModel, newEvalCommand},
 	{groupModel, newLogitsCommand},
+	{groupModel, newConvertCommand},
 	{groupTools, newBenchCommand},
 	{groupTools, newCompletionCommand},
 	{groupTools, newVersionCommand},

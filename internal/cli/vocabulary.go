@@ -1,0 +1,338 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"olmo/model"
+	"olmo/weights"
+)
+
+// Vocabularies between tokenizer.json and the metadata of a GGUF file. Both hold
+// byte-level BPE alike; what differs is how the splitting of a text into words is
+// named: a pattern there, a name here (llama.cpp, src/llama-vocab.cpp).
+
+const (
+	gpt2Pattern  = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
+	cl100kTail   = `|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+	llama3Start  = `(?i:'s|'t|'re|'ve|'m|'ll|'d)`
+	qwen2Pattern = llama3Start + `|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+)
+
+// ggml's kinds of tokens.
+const (
+	ggmlNormal      = 1
+	ggmlControl     = 3
+	ggmlUserDefined = 4
+	ggmlUnused      = 5
+)
+
+type jsonObject = map[string]any
+
+// ggufTokenizer returns the tokenizer.json of a GGUF file's vocabulary.
+func ggufTokenizer(g *weights.GGUF) ([]byte, error) {
+	str := func(key string) string {
+		v, _ := g.Get("tokenizer.ggml." + key)
+		s, _ := v.(string)
+		return s
+	}
+	if kind := str("model"); kind != "gpt2" {
+		return nil, fmt.Errorf("a vocabulary of kind %q has no tokenizer.json here, only gpt2 has", kind)
+	}
+	list, _ := g.Get("tokenizer.ggml.tokens")
+	tokens, ok1 := list.([]string)
+	list, _ = g.Get("tokenizer.ggml.token_type")
+	types, ok2 := list.([]int32)
+	list, _ = g.Get("tokenizer.ggml.merges")
+	pairs, ok3 := list.([]string)
+	if !ok1 || !ok2 || !ok3 || len(types) != len(tokens) {
+		return nil, errors.New("the vocabulary lacks tokens, token_type or merges, or they do not fit together")
+	}
+	byteLevel := func(regex bool) jsonObject {
+		return jsonObject{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": regex}
+	}
+	split := func(pattern string) jsonObject {
+		return jsonObject{"type": "Sequence", "pretokenizers": []any{
+			jsonObject{"type": "Split", "pattern": jsonObject{"Regex": pattern}, "behavior": "Isolated", "invert": false}, byteLevel(false),
+		}}
+	}
+	var words jsonObject
+	switch pre := str("pre"); pre {
+	case "gpt-2", "olmo", "mpt":
+		words = byteLevel(true)
+	case "smollm", "starcoder", "refact", "command-r", "codeshell":
+		words = jsonObject{"type": "Sequence", "pretokenizers": []any{jsonObject{"type": "Digits", "individual_digits": true}, byteLevel(true)}}
+	case "llama-bpe", "llama3", "dbrx", "smaug-bpe":
+		words = split(llama3Start + cl100kTail)
+	case "qwen2":
+		words = split(qwen2Pattern)
+	default:
+		return nil, fmt.Errorf("a vocabulary that splits words by the rule %q has no tokenizer.json here", pre)
+	}
+	vocab, added := map[string]int{}, []any{}
+	for id, s := range tokens {
+		switch types[id] {
+		case ggmlControl, ggmlUserDefined:
+			added = append(added, jsonObject{
+				"id": id, "content": s, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": types[id] == ggmlControl,
+			})
+		case ggmlUnused:
+			continue
+		}
+		vocab[s] = id
+	}
+	merges := [][]string{}
+	for _, p := range pairs {
+		a, b, ok := strings.Cut(p, " ")
+		if !ok {
+			return nil, fmt.Errorf("merge %.40q of the vocabulary has no two parts", p)
+		}
+		merges = append(merges, []string{a, b})
+	}
+	var after any = byteLevel(true)
+	if v, _ := g.Get("tokenizer.ggml.add_bos_token"); v == true {
+		if id, ok := g.Int("tokenizer.ggml.bos_token_id"); ok && id >= 0 && id < len(tokens) {
+			bos := jsonObject{"SpecialToken": jsonObject{"id": tokens[id], "type_id": 0}}
+			first, second := jsonObject{"Sequence": jsonObject{"id": "A", "type_id": 0}}, jsonObject{"Sequence": jsonObject{"id": "B", "type_id": 0}}
+			after = jsonObject{
+				"type": "TemplateProcessing", "single": []any{bos, first}, "pair": []any{bos, first, bos, second},
+				"special_tokens": jsonObject{tokens[id]: jsonObject{"id": tokens[id], "ids": []any{id}, "tokens": []any{tokens[id]}}},
+			}
+		}
+	}
+	return marshal(jsonObject{
+		"version": "1.0", "truncation": nil, "padding": nil, "added_tokens": added, "normalizer": nil, "pre_tokenizer": words,
+		"post_processor": after, "decoder": byteLevel(true),
+		"model": jsonObject{
+			"type": "BPE", "dropout": nil, "unk_token": nil, "continuing_subword_prefix": nil, "end_of_word_suffix": nil, "fuse_unk": false,
+			"byte_fallback": false, "ignore_merges": strings.HasPrefix(str("pre"), "llama"), "vocab": vocab, "merges": merges,
+		},
+	})
+}
+
+// ggufTokenizerConfig returns the tokenizer_config.json of a GGUF file's vocabulary.
+func ggufTokenizerConfig(g *weights.GGUF) ([]byte, error) {
+	m := jsonObject{"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false}
+	list, _ := g.Get("tokenizer.ggml.tokens")
+	tokens, _ := list.([]string)
+	for name, key := range map[string]string{"bos": "bos_token", "eos": "eos_token", "unknown": "unk_token", "padding": "pad_token"} {
+		if id, ok := g.Int("tokenizer.ggml." + name + "_token_id"); ok && id >= 0 && id < len(tokens) {
+			m[key] = tokens[id]
+		}
+	}
+	if v, ok := g.Get("tokenizer.chat_template"); ok {
+		m["chat_template"] = v
+	}
+	if v, ok := g.Get("tokenizer.ggml.add_bos_token"); ok {
+		m["add_bos_token"] = v
+	}
+	return marshal(m)
+}
+
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(v)
+	return b.Bytes(), err
+}
+
+// hfTokenizer is as much of tokenizer.json as a GGUF file takes over.
+type hfTokenizer struct {
+	AddedTokens []struct {
+		ID      int    `json:"id"`
+		Content string `json:"content"`
+		Special bool   `json:"special"`
+	} `json:"added_tokens"`
+	PreTokenizer *hfSplitter `json:"pre_tokenizer"`
+	Model        struct {
+		Type         string            `json:"type"`
+		Vocab        json.RawMessage   `json:"vocab"`
+		Merges       []json.RawMessage `json:"merges"`
+		ByteFallback bool              `json:"byte_fallback"`
+		IgnoreMerges bool              `json:"ignore_merges"`
+	} `json:"model"`
+}
+
+type hfSplitter struct {
+	Type             string       `json:"type"`
+	Pretokenizers    []hfSplitter `json:"pretokenizers"`
+	UseRegex         *bool        `json:"use_regex"`
+	IndividualDigits bool         `json:"individual_digits"`
+	Pattern          struct {
+		Regex string `json:"Regex"`
+	} `json:"pattern"`
+}
+
+// rule names the splitting as llama.cpp does.
+func (t *hfTokenizer) rule() (string, error) {
+	if t.PreTokenizer == nil {
+		return "", errors.New("it has no pre-tokenizer")
+	}
+	parts := t.PreTokenizer.Pretokenizers
+	if t.PreTokenizer.Type != "Sequence" {
+		parts = []hfSplitter{*t.PreTokenizer}
+	}
+	var said []string
+	for _, p := range parts {
+		switch {
+		case p.Type == "ByteLevel" && (p.UseRegex == nil || *p.UseRegex):
+			said = append(said, gpt2Pattern)
+		case p.Type == "ByteLevel":
+		case p.Type == "Digits" && p.IndividualDigits:
+			said = append(said, "digits")
+		case p.Type == "Split" && p.Pattern.Regex != "":
+			said = append(said, p.Pattern.Regex)
+		default:
+			return "", fmt.Errorf("llama.cpp has no name for the pre-tokenizer %s", p.Type)
+		}
+	}
+	switch rule := strings.Join(said, " then "); {
+	case rule == gpt2Pattern:
+		return "gpt-2", nil
+	case rule == "digits then "+gpt2Pattern:
+		return "smollm", nil
+	case rule == qwen2Pattern:
+		return "qwen2", nil
+	case strings.HasSuffix(rule, cl100kTail) && len(said) == 1 && t.Model.IgnoreMerges:
+		return "llama-bpe", nil
+	case strings.HasSuffix(rule, cl100kTail) && len(said) == 1:
+		return "dbrx", nil
+	default:
+		return "", fmt.Errorf("llama.cpp has no name for splitting words by %.120q", rule)
+	}
+}
+
+// ggufVocabulary returns the metadata of the tokenizer beside a model, padded to the
+// model's ids. An error means that a GGUF file cannot hold it.
+func ggufVocabulary(l *model.Loaded) ([]weights.KV, error) {
+	text, err := os.ReadFile(l.Tokenizer)
+	if err != nil {
+		return nil, err
+	}
+	var t hfTokenizer
+	if err := json.Unmarshal(text, &t); err != nil {
+		return nil, fmt.Errorf("%s: %w", l.Tokenizer, err)
+	}
+	if t.Model.Type != "BPE" || t.Model.ByteFallback {
+		return nil, errors.New("only byte-level BPE is written to GGUF files")
+	}
+	rule, err := t.rule()
+	if err != nil {
+		return nil, err
+	}
+	vocab := map[string]int{}
+	if err := json.Unmarshal(t.Model.Vocab, &vocab); err != nil {
+		return nil, fmt.Errorf("%s: vocab: %w", l.Tokenizer, err)
+	}
+	tokens, types := make([]string, l.Config.V), make([]int32, l.Config.V)
+	for id := range tokens {
+		tokens[id], types[id] = fmt.Sprintf("[PAD%d]", id), ggmlUnused
+	}
+	set := func(id int, s string, kind int32) error {
+		if id < 0 || id >= len(tokens) {
+			return fmt.Errorf("token %q has id %d, the model has %d ids", s, id, len(tokens))
+		}
+		tokens[id], types[id] = s, kind
+		return nil
+	}
+	for s, id := range vocab {
+		if err := set(id, s, ggmlNormal); err != nil {
+			return nil, err
+		}
+	}
+	ids := map[string]int{}
+	for _, a := range t.AddedTokens {
+		kind := int32(ggmlUserDefined)
+		if a.Special {
+			kind = ggmlControl
+		}
+		if err := set(a.ID, a.Content, kind); err != nil {
+			return nil, err
+		}
+		ids[a.Content] = a.ID
+	}
+	merges := make([]string, len(t.Model.Merges))
+	for i, raw := range t.Model.Merges {
+		var pair []string
+		if json.Unmarshal(raw, &merges[i]) != nil {
+			if err := json.Unmarshal(raw, &pair); err != nil || len(pair) != 2 {
+				return nil, fmt.Errorf("%s: merge %d is not two tokens", l.Tokenizer, i)
+			}
+			merges[i] = pair[0] + " " + pair[1]
+		}
+	}
+	kv := []weights.KV{
+		{Key: "tokenizer.ggml.model", Value: "gpt2"},
+		{Key: "tokenizer.ggml.pre", Value: rule},
+		{Key: "tokenizer.ggml.tokens", Value: tokens},
+		{Key: "tokenizer.ggml.token_type", Value: types},
+		{Key: "tokenizer.ggml.merges", Value: merges},
+	}
+	return appendSpecials(kv, l, ids)
+}
+
+// appendSpecials adds the special ids, whether a text begins with one, and the chat
+// template.
+func appendSpecials(kv []weights.KV, l *model.Loaded, ids map[string]int) ([]weights.KV, error) {
+	dir := filepath.Dir(l.Tokenizer)
+	settings, err := readObject(filepath.Join(dir, "tokenizer_config.json"))
+	if err != nil {
+		return nil, err
+	}
+	c := l.Config
+	for _, s := range []struct {
+		name, key string
+		id        int32
+	}{{"bos", "bos_token", c.BOS}, {"eos", "eos_token", c.EOS}, {"unknown", "unk_token", -1}, {"padding", "pad_token", c.PAD}} {
+		id := int64(s.id)
+		token := settings[s.key]
+		if m, ok := token.(map[string]any); ok {
+			token = m["content"]
+		}
+		if content, ok := token.(string); ok {
+			if n, ok := ids[content]; ok {
+				id = int64(n)
+			}
+		}
+		if id >= 0 && id <= math.MaxUint32 {
+			kv = append(kv, weights.KV{Key: "tokenizer.ggml." + s.name + "_token_id", Value: uint32(id)})
+		}
+	}
+	bos, _ := settings["add_bos_token"].(bool)
+	kv = append(kv, weights.KV{Key: "tokenizer.ggml.add_bos_token", Value: bos})
+	template, _ := settings["chat_template"].(string)
+	if text, err := os.ReadFile(filepath.Join(dir, "chat_template.jinja")); err == nil {
+		template = string(text)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if template != "" {
+		kv = append(kv, weights.KV{Key: "tokenizer.chat_template", Value: template})
+	}
+	return kv, nil
+}
+
+// readObject reads a JSON object; of a missing file nothing.
+func readObject(path string) (map[string]any, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var m map[string]any
+	if err := json.Unmarshal(text, &m); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}
