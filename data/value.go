@@ -95,3 +95,61 @@ func (s *scanner) numberValue() (any, error) {
 	}
 	return f, nil
 }
+
+// skipNumberLists passes over a list of lists of plain numbers, as attributes
+// are, and false over nothing when there is anything else in it.
+func (s *scanner) skipNumberLists() bool {
+	b, i := s.b, s.i+1
+	if i < len(b) && b[i] == ']' {
+		s.i = i + 1
+		return true
+	}
+	for i < len(b) && b[i] == '[' {
+		i++
+		for more := true; more; {
+			if i < len(b) && b[i] == '-' {
+				i++
+			}
+			first := i
+			for i < len(b) && b[i]-'0' <= 9 {
+				i++
+			}
+			if n := i - first; n == 0 || n > 1 && b[first] == '0' {
+				return false
+			}
+			if i < len(b) && b[i] == '.' {
+				i++
+				first = i
+				for i < len(b) && b[i]-'0' <= 9 {
+					i++
+				}
+				if i == first {
+					return false
+				}
+			}
+			switch {
+			case i < len(b) && b[i] == ',':
+				if i++; i < len(b) && b[i] == ' ' {
+					i++
+				}
+			case i < len(b) && b[i] == ']':
+				i++
+				more = false
+			default:
+				return false
+			}
+		}
+		switch {
+		case i < len(b) && b[i] == ',':
+			if i++; i < len(b) && b[i] == ' ' {
+				i++
+			}
+		case i < len(b) && b[i] == ']':
+			s.i = i + 1
+			return true
+		default:
+			return false
+		}
+	}
+	return false
+}

@@ -55,6 +55,19 @@ func TestAppendFields(t *testing.T) {
 	}
 }
 
+// Lists of numbers take a short way, which must agree with the long one.
+func TestSkipNumberLists(t *testing.T) {
+	for text, ok := range map[string]bool{
+		`[]`: true, `[[]]`: true, `[[1]]`: true, `[[0, 1.5, -2],[3]]`: true, `[[1e5]]`: true, `[ [1] , [2] ]`: true, `[1]`: true,
+		`[[01]]`: false, `[[1.]]`: false, `[[1,]]`: false, `[[1],]`: false, `[[1]`: false, `[[-]]`: false, `[[`: false, `[[1 2]]`: false, `[[.5]]`: false,
+	} {
+		_, err := data.AppendFields(nil, []byte(`{"a":`+text+`}`))
+		if (err == nil) != ok || json.Valid([]byte(text)) != ok {
+			t.Errorf("%s: %v, want valid: %t", text, err, ok)
+		}
+	}
+}
+
 // What encoding/json accepts is decoded, what it refuses is refused; the one
 // difference is that lone surrogates are errors here.
 func FuzzDecodeValue(f *testing.F) {

@@ -119,71 +119,29 @@ func (p *Path) Fields() ([]string, bool) {
 	return keys, true
 }
 
-// TopLevel returns the top-level keys of the document that the path can look
-// at, and false when it may look at all of them.
-func (p *Path) TopLevel() (keys []string, ok bool) {
-	ok = topLevel(p.steps, &keys)
+// Keys returns all object keys that the path names, and false when what it
+// finds may depend on others too: on all members of an object, or on an object
+// as a whole.
+func (p *Path) Keys() (keys []string, ok bool) {
+	ok = chainKeys(p.steps, &keys)
 	return keys, ok
 }
 
-// topLevel collects the keys that the chain reads of the root, and false when
-// it cannot say. A relative chain inside a filter starts below the key before
-// it, so only absolute chains matter there.
-func topLevel(steps []step, keys *[]string) bool {
-	atRoot := true
+func chainKeys(steps []step, keys *[]string) bool {
 	for _, s := range steps {
 		switch s.kind {
-		case stepRoot:
-			atRoot = true
-			continue
-		case stepCurrent:
-			// $@.a reads what the chain after @ reads.
-			if atRoot && len(s.chain) > 0 {
-				if !topLevel(s.chain, keys) {
-					return false
-				}
-				atRoot = false
-				continue
-			}
-			if !absolute(s.chain, keys) {
-				return false
-			}
-			continue
+		case stepAll, stepDescent, stepDescentAll:
+			return false
 		case stepField:
-			if atRoot {
-				*keys = append(*keys, s.key)
-			}
+			*keys = append(*keys, s.key)
 		case stepKeys:
-			if atRoot {
-				*keys = append(*keys, s.keys...)
-			}
-		case stepFilter:
-			if atRoot || !filterAbsolute(s.filter, keys) {
-				return false
-			}
-			continue
-		default:
-			if atRoot {
-				return false
-			}
-		}
-		atRoot = false
-	}
-	return !atRoot
-}
-
-// absolute collects the keys of the absolute paths in a relative chain.
-func absolute(steps []step, keys *[]string) bool {
-	for i, s := range steps {
-		switch s.kind {
-		case stepRoot:
-			return topLevel(steps[i:], keys)
+			*keys = append(*keys, s.keys...)
 		case stepCurrent:
-			if !absolute(s.chain, keys) {
+			if !chainKeys(s.chain, keys) {
 				return false
 			}
 		case stepFilter:
-			if !filterAbsolute(s.filter, keys) {
+			if !exprKeys(s.filter, keys) {
 				return false
 			}
 		}
@@ -191,12 +149,33 @@ func absolute(steps []step, keys *[]string) bool {
 	return true
 }
 
-func filterAbsolute(e *expr, keys *[]string) bool {
+func exprKeys(e *expr, keys *[]string) bool {
 	if e == nil {
 		return true
 	}
-	return filterAbsolute(e.a, keys) && filterAbsolute(e.b, keys) &&
-		absolute(e.left.steps, keys) && absolute(e.right.steps, keys)
+	// Whether something exists does not depend on what is in it; other
+	// operators may compare objects, unless they look at elements of lists.
+	for _, o := range []operand{e.left, e.right} {
+		if !chainKeys(o.steps, keys) || e.op != opExists && !o.static && len(o.steps) > 0 && !endsInList(o.steps) {
+			return false
+		}
+	}
+	return exprKeys(e.a, keys) && exprKeys(e.b, keys)
+}
+
+// endsInList tells whether a chain ends inside a list or two keys down, and so
+// cannot give a document or its attributes as a whole.
+func endsInList(steps []step) bool {
+	if last := steps[len(steps)-1]; last.kind == stepCurrent && len(last.chain) > 0 {
+		steps = last.chain
+	}
+	switch last := steps[len(steps)-1]; last.kind {
+	case stepIndexes, stepSlice, stepLength:
+		return true
+	case stepField:
+		return last.key != "attributes"
+	}
+	return false
 }
 
 func run(steps []step, root any, in []value) []value {

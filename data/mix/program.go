@@ -23,6 +23,7 @@ type program struct {
 	spans            []spanRule
 	min              int
 	compat           bool
+	needs            needs
 }
 
 // rule is one condition of a filter.
@@ -47,7 +48,7 @@ func compile(s *Stream, compat bool) (*program, error) {
 			to   *[]rule
 		}{{f.Include, &p.include}, {f.Exclude, &p.exclude}} {
 			for _, text := range set.from {
-				r, err := compileRule(text, f.Syntax)
+				r, err := p.compileRule(text, f.Syntax)
 				if err != nil {
 					return nil, fmt.Errorf("filter: %w", err)
 				}
@@ -59,7 +60,7 @@ func compile(s *Stream, compat bool) (*program, error) {
 		if r.MinScore == nil && r.MaxScore == nil {
 			return nil, fmt.Errorf("span_replacement %s: set min_score or max_score", r.Span)
 		}
-		one, err := compileRule(r.Span, r.Syntax)
+		one, err := p.compileRule(r.Span, r.Syntax)
 		if err != nil {
 			return nil, fmt.Errorf("span_replacement: %w", err)
 		}
@@ -71,7 +72,7 @@ func compile(s *Stream, compat bool) (*program, error) {
 			sr.max = *r.MaxScore
 		}
 		if code, ok := strings.CutPrefix(r.Replacement, "$"); ok {
-			if sr.code, err = compileJq(code); err != nil {
+			if sr.code, err = p.compileJq(code); err != nil {
 				return nil, fmt.Errorf("span_replacement: replacement: %w\nhint: a replacement that starts with $ is a jq expression", err)
 			}
 		}
@@ -80,21 +81,23 @@ func compile(s *Stream, compat bool) (*program, error) {
 	return p, nil
 }
 
-func compileRule(text, syntax string) (rule, error) {
+func (p *program) compileRule(text, syntax string) (rule, error) {
 	r := rule{text: text}
 	var err error
 	switch syntax {
 	case "", "jsonpath":
-		r.path, err = jsonpath.Parse(text)
+		if r.path, err = jsonpath.Parse(text); err == nil {
+			p.needs.path(r.path)
+		}
 	case "jq":
-		r.code, err = compileJq(text)
+		r.code, err = p.compileJq(text)
 	default:
 		err = fmt.Errorf("syntax %q is not known\nhint: use jsonpath or jq", syntax)
 	}
 	return r, err
 }
 
-func compileJq(text string) (*gojq.Code, error) {
+func (p *program) compileJq(text string) (*gojq.Code, error) {
 	q, err := gojq.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("jq %s: %w", text, err)
@@ -103,6 +106,7 @@ func compileJq(text string) (*gojq.Code, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jq %s: %w", text, err)
 	}
+	p.needs.jq(q)
 	return code, nil
 }
 
@@ -414,11 +418,16 @@ func (p *program) replaceSpans(text string, spans []span, replaced func(rule, by
 	return replace(text, spans, replaced)
 }
 
-// decode makes the value that rules look at of a document's fields.
-func decode(fields []data.Field, attributes []data.Field, merged bool) (map[string]any, error) {
-	doc := make(map[string]any, len(fields)+1)
-	for _, f := range fields {
-		if merged && f.Key == "attributes" {
+// decode makes the value that the rules look at: the document with its
+// attributes, as far as the rules can see them.
+func (p *program) decode(j *joined) (map[string]any, error) {
+	doc := make(map[string]any, 8)
+	for _, f := range j.fields {
+		switch {
+		case !p.needs.field(f.Key), j.merged && f.Key == "attributes":
+			continue
+		case f.Key == "text":
+			doc["text"] = j.Text
 			continue
 		}
 		v, err := data.DecodeValue(f.Value)
@@ -427,9 +436,12 @@ func decode(fields []data.Field, attributes []data.Field, merged bool) (map[stri
 		}
 		doc[f.Key] = v
 	}
-	if merged {
-		m := make(map[string]any, len(attributes))
-		for _, f := range attributes {
+	if j.merged {
+		m := make(map[string]any, 8)
+		for _, f := range j.attributes {
+			if !p.needs.attribute(f.Key) {
+				continue
+			}
 			v, err := data.DecodeValue(f.Value)
 			if err != nil {
 				return nil, fmt.Errorf("attribute %s: %w", f.Key, err)

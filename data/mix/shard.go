@@ -201,7 +201,7 @@ func (j *joined) join(d *parsed, readers []attributeReader, cfg *Config) (err er
 func (m *mixer) mix(j *joined, file string) error {
 	p := m.program
 	m.report.TextIn += int64(len(j.Text))
-	doc, err := decode(j.fields, j.attributes, j.merged)
+	doc, err := p.decode(j)
 	if err != nil {
 		return err
 	}
