@@ -1,12 +1,16 @@
 package model_test
 
 import (
+	"encoding/json"
 	"errors"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"olmo/model"
 	"olmo/tensor"
+	"olmo/weights"
 )
 
 // saveAs writes a checkpoint in a layout and returns the path to open.
@@ -79,4 +83,59 @@ func logitsOf(t *testing.T, l *model.Loaded, ids []int32) []float64 {
 		out = append(out, float64(v))
 	}
 	return out
+}
+
+// TestTransformers loads what SaveHF writes in Hugging Face Transformers: the same
+// logits, within what float32 explains.
+func TestTransformers(t *testing.T) {
+	python := os.Getenv("OLMO_TRANSFORMERS_PYTHON")
+	if python == "" {
+		t.Skip("OLMO_TRANSFORMERS_PYTHON names no Python with Transformers")
+	}
+	ids := []int32{5, 17, 3, 20, 41, 9, 8, 30, 12, 12, 25}
+	var dirs []string
+	want := map[string][]float64{}
+	for _, pattern := range []string{reference(t, "*"), filepath.Join("testdata", "reference", "*")} {
+		found, err := filepath.Glob(filepath.Join(pattern, "expected.safetensors"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range found {
+			from := open(t, filepath.Dir(path))
+			dir := filepath.Join(t.TempDir(), filepath.Base(filepath.Dir(path)))
+			if err := os.Mkdir(dir, 0o777); err != nil {
+				t.Fatal(err)
+			}
+			switch err := model.SaveHF(dir, from.Config, from.Param, tensor.F32, 50_000); {
+			case errors.Is(err, model.ErrLayout):
+				continue
+			case err != nil:
+				t.Fatal(err)
+			}
+			dirs, want[dir] = append(dirs, dir), logitsOf(t, from, ids)
+		}
+	}
+	text, err := json.Marshal([][]int32{ids})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), python, append([]string{filepath.Join("testdata", "transformers_logits.py"), string(text)}, dirs...)...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, dir := range dirs {
+		set, err := weights.Open(filepath.Join(dir, "logits.safetensors"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs := expected{t, set}.floats("logits")
+		d := difference(theirs, want[dir])
+		if !(d <= 1e-4) {
+			t.Errorf("%s: logits differ by %.2g, want at most 1e-4", filepath.Base(dir), d)
+		}
+		t.Logf("%s: %.2g", filepath.Base(dir), d)
+		if err := set.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -200,7 +200,9 @@ func (h *hfReader) int(key string, def int) int {
 // either reads a size that has two names.
 func (h *hfReader) either(a, b string) int { return h.int(a, h.int(b, 0)) }
 
-func (h *hfReader) float(key string, def float32) float32 { return float32(h.float64(key, float64(def))) }
+func (h *hfReader) float(key string, def float32) float32 {
+	return float32(h.float64(key, float64(def)))
+}
 
 func (h *hfReader) float64(key string, def float64) float64 {
 	v, ok := h.value(key)
