@@ -102,7 +102,8 @@ func (q *quick) claim() error {
 	}
 	file := q.path("stages", "settings.json")
 	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || !fileExists(q.path("stages", "corpus.json")) {
+		// A run that made nothing, for want of a corpus, claims nothing.
 		q.chain = fingerprint("", s)
 		return writeJSON(file, s)
 	}
