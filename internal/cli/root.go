@@ -46,6 +46,7 @@ var verbs = []struct {
 }{
 	{groupStart, newQuickstartCommand},
 	{groupData, newDataCommand},
+	{groupData, newTokenizerCommand},
 	{groupModel, newTrainCommand},
 	{groupModel, newMergeCommand},
 	{groupModel, newGenerateCommand},
@@ -66,7 +67,9 @@ func newRootCommand() *cobra.Command {
 		Long: `olmo is a truly open language model's whole chain in one program: the data, the
 code that trains and judges the model, every step on the way and the log of the
 run. Each stage is a verb that can be run alone and repeated.`,
-		Example: `  olmo version --licences`,
+		Example: `  olmo quickstart
+  olmo generate --model olmo-quickstart "Package http implements"
+  olmo help train`,
 		Args:    cobra.ArbitraryArgs,
 		RunE:    runGroup,
 		// Errors are printed once, by Main, in the form that all verbs share.
