@@ -21,21 +21,11 @@ type Cost struct {
 
 // CostOf counts a model's cost per token on sequences of T tokens.
 func CostOf(m *model.Config, T int) Cost {
-	all, without := m.NumParams()
-	c := Cost{Parameters: all, WithoutEmbedding: without}
-	attention := float64(m.Layers) * float64(m.C) * float64(T)
-	c.Forward = 2*float64(without) + 4*attention
-	c.Backward = 4*float64(all) + 8*attention
-	c.Training = 6 * float64(without)
+	f := m.FLOPs(T)
+	c := Cost{Forward: f.Forward, Backward: f.Backward, Training: f.Core}
+	c.Parameters, c.WithoutEmbedding = m.NumParams()
 	if m.Tied {
 		c.Training += 6 * float64(m.V*m.C) // the table is the head too
-	}
-	for l := range m.Layers {
-		keys := T
-		if l < len(m.Windows) && m.Windows[l] > 0 {
-			keys = min(keys, m.Windows[l])
-		}
-		c.Training += 12 * float64(m.H*m.D) * float64(keys)
 	}
 	return c
 }
