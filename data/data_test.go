@@ -446,3 +446,36 @@ func ExampleReader_Next() {
 	// 1 first
 	// line 2 the document has no text
 }
+
+// A note does not show in the text, and survives reading and rewriting.
+func TestNote(t *testing.T) {
+	dir := t.TempDir()
+	for name, want := range map[string]string{"a.jsonl.gz": "made by a test", "a.jsonl.zst": "made by a test", "a.jsonl": ""} {
+		path := filepath.Join(dir, name)
+		w, err := data.CreateWriterNoted(path, "made by a test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(w, "{\"id\":\"1\",\"text\":\"x\"}\n")
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := data.NoteOf(path); got != want {
+			t.Errorf("%s: note %q, want %q", name, got, want)
+		}
+		r, err := data.OpenReader(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d, err := r.Next(); err != nil || d.Text != "x" {
+			t.Errorf("%s: %v %v", name, d, err)
+		}
+		if _, err := r.Next(); err != io.EOF {
+			t.Errorf("%s: error %v at the end", name, err)
+		}
+		r.Close()
+	}
+	if got := data.NoteOf(filepath.Join(dir, "none.gz")); got != "" {
+		t.Errorf("note of no file = %q", got)
+	}
+}

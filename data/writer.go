@@ -2,6 +2,8 @@ package data
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +23,7 @@ type Writer struct {
 	buf  *bufio.Writer
 	zip  io.WriteCloser
 	out  io.Writer
+	note string
 	err  error
 	done bool
 }
@@ -59,6 +62,57 @@ func CreateWriterAs(path string, c Compression) (*Writer, error) {
 	return w, nil
 }
 
+// CreateWriterNoted is CreateWriter for a file that keeps a short note of how
+// it was made, in ASCII: in the gzip header, or in a skippable frame at the
+// end of a Zstandard file. Readers of the text do not see it. A plain file
+// keeps none.
+func CreateWriterNoted(path, note string) (*Writer, error) {
+	w, err := CreateWriter(path)
+	if err != nil {
+		return nil, err
+	}
+	w.note = note
+	if z, ok := w.zip.(*gzip.Writer); ok {
+		z.Comment = note
+	}
+	return w, nil
+}
+
+// noteFrame begins the skippable frame that holds a Zstandard file's note.
+const noteFrame = 0x184d2a5e
+
+// NoteOf returns the note of a file that CreateWriterNoted made, "" where
+// there is none.
+func NoteOf(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	switch CompressionOf(path) {
+	case Gzip:
+		if z, err := gzip.NewReader(f); err == nil {
+			return z.Comment
+		}
+	case Zstd:
+		const most = 1 << 10
+		info, err := f.Stat()
+		if err != nil {
+			return ""
+		}
+		tail := make([]byte, min(info.Size(), most))
+		if _, err := f.ReadAt(tail, info.Size()-int64(len(tail))); err != nil {
+			return ""
+		}
+		magic := binary.LittleEndian.AppendUint32(nil, noteFrame)
+		if i := bytes.LastIndex(tail, magic); i >= 0 && i+8 <= len(tail) &&
+			int(binary.LittleEndian.Uint32(tail[i+4:])) == len(tail)-i-8 {
+			return string(tail[i+8:])
+		}
+	}
+	return ""
+}
+
 // Path is the name that the file will have.
 func (w *Writer) Path() string { return w.path }
 
@@ -84,6 +138,11 @@ func (w *Writer) Close() error {
 	err := w.err
 	if err == nil && w.zip != nil {
 		err = w.zip.Close()
+	}
+	if _, ok := w.zip.(*zstd.Encoder); ok && err == nil && w.note != "" {
+		frame := binary.LittleEndian.AppendUint32(nil, noteFrame)
+		frame = binary.LittleEndian.AppendUint32(frame, uint32(len(w.note)))
+		_, err = w.buf.Write(append(frame, w.note...))
 	}
 	if err == nil {
 		err = w.buf.Flush()

@@ -220,3 +220,36 @@ func ExampleGet() {
 	// lines_with_too_few_words [{23 27 1}]
 	// line_count [{0 27 2}]
 }
+
+// A second run repeats nothing; with other taggers in the same experiment it
+// does.
+func TestRunAgain(t *testing.T) {
+	base := t.TempDir()
+	doc := filepath.Join(base, "documents", "a.jsonl.gz")
+	w, err := data.CreateWriter(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(w, `{"id":"1","text":"x"}`)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range []struct {
+		taggers []string
+		dolma   bool
+		skipped int64
+	}{
+		{[]string{"c4_v2"}, false, 0},
+		{[]string{"c4_v2"}, false, 1},
+		{[]string{"c4_v2", "doc_count_v1"}, false, 0},
+		{[]string{"c4_v2", "doc_count_v1"}, true, 0},
+		{[]string{"c4_v2", "doc_count_v1"}, true, 1},
+	} {
+		report, err := tagger.Run(context.Background(), tagger.Config{
+			Documents: []string{doc}, Taggers: c.taggers, Experiment: "e", Options: tagger.Options{Dolma: c.dolma},
+		})
+		if err != nil || report.Skipped != c.skipped {
+			t.Errorf("run %d: skipped %d, %v, want %d", i, report.Skipped, err, c.skipped)
+		}
+	}
+}

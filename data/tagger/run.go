@@ -2,6 +2,7 @@ package tagger
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math"
@@ -52,7 +53,8 @@ type Report struct {
 
 // Run tags the documents and writes, for every file, its attribute files,
 // with the same rows in the same order. Files whose attributes are complete
-// are passed over, so the same call continues an interrupted one.
+// are passed over, so the same call continues an interrupted one; compressed
+// attributes that other taggers or options made are made again.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if cfg.Progress == nil {
 		cfg.Progress = new(data.Progress)
@@ -64,6 +66,8 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, fmt.Errorf("%d destinations are given for %d documents paths", len(cfg.Destination), len(cfg.Documents))
 	}
 	r := &run{Config: cfg, report: Report{Spans: map[string]int64{}}}
+	settings := sha256.Sum256(fmt.Appendf(nil, "%q %q %v %v", cfg.Experiment, cfg.Taggers, cfg.Dolma, len(cfg.Destination) > 0))
+	r.note = fmt.Sprintf("olmo data tag %x", settings[:8])
 	if err := r.plan(); err != nil {
 		return nil, err
 	}
@@ -94,6 +98,7 @@ type run struct {
 	Config
 	files   []inputFile
 	outputs []output
+	note    string // what the outputs depend on
 	workers sync.Pool
 	mu      sync.Mutex
 	report  Report
@@ -270,7 +275,12 @@ var rowsPool = sync.Pool{New: func() any { return new(rows) }}
 
 func (r *run) tagFile(ctx context.Context, pool *data.Pool, f inputFile) (err error) {
 	p := r.Progress
-	if !r.IgnoreExisting && !slices.ContainsFunc(f.outs, func(o string) bool { return !data.Complete(o, f.path) }) {
+	missing := func(o string) bool {
+		// A file with another note was made by other taggers or options.
+		note := data.NoteOf(o)
+		return !data.Complete(o, f.path) || note != "" && note != r.note
+	}
+	if !r.IgnoreExisting && !slices.ContainsFunc(f.outs, missing) {
 		for _, o := range f.outs {
 			os.Remove(o + ".tmp") // of a run that was to make it again and was killed
 		}
@@ -285,7 +295,7 @@ func (r *run) tagFile(ctx context.Context, pool *data.Pool, f inputFile) (err er
 	defer in.Close()
 	outs := make([]*data.Writer, len(f.outs))
 	for i, name := range f.outs {
-		if outs[i], err = data.CreateWriter(name); err != nil {
+		if outs[i], err = data.CreateWriterNoted(name, r.note); err != nil {
 			return err
 		}
 		defer outs[i].Abort()
