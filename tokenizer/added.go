@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -143,6 +144,9 @@ func (f *tokenFinder) cut(pieces []piece) []piece {
 	})
 }
 
+// addedOrder returns the ids of the added tokens in order.
+func (t *Tokenizer) addedOrder() []int32 { return slices.Sorted(maps.Keys(t.added)) }
+
 // addTokens gives the added tokens of a file their ids and builds the finders.
 // An id in the file is a statement, not an order: a token that the model knows
 // keeps the model's id, and one that it does not know takes the next free one,
@@ -181,11 +185,7 @@ func (t *Tokenizer) addTokens(list []AddedToken) error {
 		t.added[id] = &a
 		t.largest = max(t.largest, id)
 	}
-	ids := make([]int32, 0, len(t.added))
-	for id := range t.added {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
+	ids := t.addedOrder()
 	var raw, normalized []foundToken
 	for _, id := range ids {
 		a := t.added[id]

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -21,6 +22,7 @@ import (
 // be used by any number of goroutines.
 type Tokenizer struct {
 	fingerprint string
+	parts       Description // names of the parts
 	model       model
 	normalizer  normalizer // nil for none
 	pre         preTokenizer
@@ -163,12 +165,16 @@ func Parse(data []byte) (*Tokenizer, error) {
 		case "added_tokens":
 			err = json.Unmarshal(raw, &added)
 		case "normalizer":
+			t.parts.Normalizer = partNames(raw)
 			t.normalizer, err = parseNormalizer(raw)
 		case "pre_tokenizer":
+			t.parts.PreTokenizer = partNames(raw)
 			t.pre, err = parsePreTokenizer(raw)
 		case "post_processor":
+			t.parts.PostProcessor = partNames(raw)
 			t.post, err = parsePostProcessor(raw)
 		case "decoder":
+			t.parts.Decoder = partNames(raw)
 			t.decoder, err = parseDecoder(raw)
 		}
 		if err != nil {
@@ -406,3 +412,66 @@ func (t *Tokenizer) Token(id int32) string {
 // Fingerprint returns the SHA-256 of the tokenizer.json, unpacked, in
 // hexadecimal.
 func (t *Tokenizer) Fingerprint() string { return t.fingerprint }
+
+// Limits returns the truncation and the padding of the file, nil for none.
+// Encode applies them, AppendEncode does not.
+func (t *Tokenizer) Limits() (*Truncation, *Padding) { return t.truncation, t.padding }
+
+// Description tells what a tokenizer is made of.
+type Description struct {
+	Model         string       `json:"model"`
+	VocabSize     int          `json:"vocab_size"` // largest id plus one
+	Tokens        int          `json:"tokens"`     // of the model
+	Merges        int          `json:"merges"`
+	AddedTokens   []AddedToken `json:"added_tokens"`
+	Normalizer    string       `json:"normalizer"`
+	PreTokenizer  string       `json:"pre_tokenizer"`
+	PostProcessor string       `json:"post_processor"`
+	Decoder       string       `json:"decoder"`
+	// Fast tells whether ids come from the fast byte-level encoder.
+	Fast        bool   `json:"fast"`
+	Fingerprint string `json:"fingerprint"`
+}
+
+// Describe returns what t is made of. Parts are named by their type in the
+// file, those of a sequence with commas between.
+func (t *Tokenizer) Describe() Description {
+	d := t.parts
+	d.VocabSize, d.Tokens, d.Fast, d.Fingerprint = t.VocabSize(), t.model.vocabulary().count, t.fast != nil, t.fingerprint
+	switch m := t.model.(type) {
+	case *bpe:
+		d.Model, d.Merges = "BPE", m.merges
+	case *unigram:
+		d.Model = "Unigram"
+	case *wordPiece:
+		d.Model = "WordPiece"
+	case *wordLevel:
+		d.Model = "WordLevel"
+	}
+	for _, id := range t.addedOrder() {
+		d.AddedTokens = append(d.AddedTokens, *t.added[id])
+	}
+	return d
+}
+
+// partNames returns the types in a part of a tokenizer.json.
+func partNames(raw json.RawMessage) string {
+	var c struct {
+		Type          string
+		Normalizers   []json.RawMessage
+		Pretokenizers []json.RawMessage
+		Processors    []json.RawMessage
+		Decoders      []json.RawMessage
+	}
+	if json.Unmarshal(raw, &c) != nil || c.Type == "" {
+		return "none"
+	}
+	if c.Type != "Sequence" {
+		return c.Type
+	}
+	var names []string
+	for _, p := range slices.Concat(c.Normalizers, c.Pretokenizers, c.Processors, c.Decoders) {
+		names = append(names, partNames(p))
+	}
+	return strings.Join(names, ", ")
+}

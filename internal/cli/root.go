@@ -70,8 +70,8 @@ run. Each stage is a verb that can be run alone and repeated.`,
 		Example: `  olmo quickstart
   olmo generate --model olmo-quickstart "Package http implements"
   olmo help train`,
-		Args:    cobra.ArbitraryArgs,
-		RunE:    runGroup,
+		Args: cobra.ArbitraryArgs,
+		RunE: runGroup,
 		// Errors are printed once, by Main, in the form that all verbs share.
 		SilenceErrors: true,
 		SilenceUsage:  true,
