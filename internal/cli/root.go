@@ -54,6 +54,8 @@ var verbs = []struct {
 	{groupModel, newEvalCommand},
 	{groupModel, newLogitsCommand},
 	{groupModel, newConvertCommand},
+	{groupModel, newInfoCommand},
+	{groupModel, newCheckCommand},
 	{groupTools, newBenchCommand},
 	{groupTools, newCompletionCommand},
 	{groupTools, newVersionCommand},
