@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -180,7 +181,7 @@ type Line struct {
 // ParseLine reads a JSON object with the fields text, ids and id, any of which
 // may be missing; others are passed over.
 func ParseLine(line []byte) (Line, error) {
-	r := &jsonReader{data: line}
+	r := &jsonReader{data: bytes.TrimRight(line, "\r\n"), line: true}
 	var out Line
 	err := r.object(func(key string, at int) error {
 		switch key {

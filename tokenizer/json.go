@@ -15,12 +15,16 @@ import (
 type jsonReader struct {
 	data []byte
 	pos  int
+	line bool // data is one line, whose number others tell
 }
 
 // errorf gives an error that names the line and column (in bytes, from 1) at
 // offset at.
 func (r *jsonReader) errorf(at int, format string, args ...any) error {
 	at = min(at, len(r.data))
+	if r.line {
+		return fmt.Errorf("column %d: %w", at+1, fmt.Errorf(format, args...))
+	}
 	line := 1 + bytes.Count(r.data[:at], []byte{'\n'})
 	column := at - bytes.LastIndexByte(r.data[:at], '\n')
 	return fmt.Errorf("line %d, column %d: %w", line, column, fmt.Errorf(format, args...))
