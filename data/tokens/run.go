@@ -440,6 +440,9 @@ func (e *encoder) refill() error {
 // slot, which draw gives away while it waits.
 func (e *encoder) draw(ctx context.Context, b *batch) error {
 	for i := range e.cfg.BatchSize {
+		if b.text >= maxBatchText {
+			return nil
+		}
 		if len(e.ring) == 0 {
 			if len(e.waits) == 0 {
 				return nil
@@ -561,18 +564,25 @@ type batch struct {
 	slots           chan struct{}
 	items           []*item
 	empty, rejected int64
+	text            int // bytes in items
 	lot             []*item
-	bytes           int
+	bytes           int // of text in lot
 	wg              sync.WaitGroup
 }
 
-// lotBytes of text are encoded by one goroutine at a time.
-const lotBytes = 128 << 10
+const (
+	// lotBytes of text are encoded by one goroutine at a time.
+	lotBytes = 128 << 10
+	// maxBatchText ends a batch of long documents early, so that memory does
+	// not depend on them.
+	maxBatchText = 64 << 20
+)
 
 // add takes a document, and says when it is time to flush.
 func (b *batch) add(it *item) (full bool) {
 	b.items = append(b.items, it)
 	b.lot = append(b.lot, it)
+	b.text += len(it.text)
 	b.bytes += len(it.text)
 	return b.bytes >= lotBytes
 }
