@@ -33,12 +33,13 @@ func allPunctuation(s string) bool {
 		i += n
 		switch {
 		case r < utf8.RuneSelf:
-			// Python's regex package counts ASCII symbols as punctuation.
+			// Python's regex package counts symbols as punctuation.
 			if !unicode.Is(unicode.White_Space, r) && !unicode.IsPunct(r) && !unicode.IsSymbol(r) {
 				return false
 			}
 		case r >= 0x1f300 && r <= 0x1f64f, r >= 0x1f680 && r <= 0x1f6ff, r >= 0x2600 && r <= 0x27bf:
 		case unicode.IsPunct(r), unicode.Is(unicode.White_Space, r):
+		case unicode.IsSymbol(r) && !unicode.Is(unicode.Other_Alphabetic, r):
 		default:
 			return false
 		}
