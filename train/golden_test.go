@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"olmo/device/cpu"
+	"olmo/graph"
 	"olmo/runlog"
 	"olmo/train"
 	"olmo/weights"
@@ -166,6 +167,36 @@ func TestReferenceRuns(t *testing.T) {
 				}
 				if d := worst(t, got, final, name); d > 1e-3 {
 					t.Errorf("final %s differs by %g", name, d)
+				}
+			}
+		})
+	}
+}
+
+// TestReferenceGradients compares the first step's gradients, before clipping.
+func TestReferenceGradients(t *testing.T) {
+	for _, name := range []string{"olmo1", "olmo2", "tokens_clipwarm_mask"} {
+		t.Run(name, func(t *testing.T) {
+			dir := golden(t, name)
+			tr := newTrainer(t, filepath.Join(dir, "config.yaml"), "save_folder="+t.TempDir(), "init_weights="+filepath.Join(dir, "init.safetensors"))
+			if err := tr.Gradients(); err != nil {
+				t.Fatal(err)
+			}
+			want, err := weights.Open(filepath.Join(dir, "grads_step1.safetensors"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer want.Close()
+			if got, w := len(tr.Model().Params()), len(want.Names()); got != w {
+				t.Errorf("%d parameters, want %d", got, w)
+			}
+			for _, param := range want.Names() {
+				got, err := tr.Device().Read(graph.GradName(param, 0))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if d := worst(t, got, want, param); d > 1e-6 {
+					t.Errorf("gradient of %s differs by %g", param, d)
 				}
 			}
 		})

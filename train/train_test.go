@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -591,5 +592,45 @@ func TestExports(t *testing.T) {
 	readJSON(t, filepath.Join(dir, "wandb", "config.yaml"), &config)
 	if config.Optimizer.Value["name"] != "adamw" {
 		t.Errorf("exported config has optimizer %v", config.Optimizer.Value)
+	}
+}
+
+// TestDiskFull: when a checkpoint cannot be written, the run says so and the one before
+// it stays. A limit on the size of files stands for the full disk.
+func TestDiskFull(t *testing.T) {
+	if folder := os.Getenv("OLMO_TEST_FULL"); folder != "" {
+		tr := newTrainer(t, tiny, "save_folder="+folder, "try_load_latest_save=true")
+		if _, err := tr.Run(context.Background()); err == nil {
+			t.Fatal("the run saw no full disk")
+		} else {
+			fmt.Println(err)
+		}
+		return
+	}
+	if runtime.GOOS == "windows" {
+		t.Skip("needs ulimit")
+	}
+	folder := t.TempDir()
+	run(t, folder, "stop_at=3")
+	c := exec.Command("sh", "-c", "ulimit -f 100; exec "+os.Args[0]+" -test.run=^TestDiskFull$")
+	c.Env = append(os.Environ(), "OLMO_TEST_FULL="+folder)
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"step8", "file too large", "hint: the checkpoints before it are whole"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("the error is %s, want it to hold %q", out, want)
+		}
+	}
+	latest, err := train.Latest(folder)
+	if err != nil || filepath.Base(latest) != "step3" {
+		t.Errorf("latest is %s, %v; want step3", latest, err)
+	}
+	if _, err := train.CheckCheckpoint(latest); err != nil {
+		t.Error(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(folder, ".*")); len(left) > 0 {
+		t.Errorf("left over: %v", left)
 	}
 }

@@ -1,0 +1,11 @@
+package train
+
+// Gradients reads the next batch and leaves its gradients on the device, without an
+// update.
+func (t *Trainer) Gradients() error {
+	in, err := t.feed.next()
+	if err == nil {
+		_, _, err = t.gradients(&in)
+	}
+	return err
+}
