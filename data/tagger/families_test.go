@@ -59,8 +59,10 @@ func TestTaggers(t *testing.T) {
 		dolma  bool
 		want   string
 	}{
-		{"cc_re", html(`<a href="https://creativecommons.org/licenses/by-sa/4.0/deed.en">x</a> <a href="http://creativecommons.org/publicdomain/zero/1.0/">`), false,
-			"cc_by-sa_4.0_en[0,4]1 cc_publicdomain/zero_1.0[0,4]0.75"},
+		{
+			"cc_re", html(`<a href="https://creativecommons.org/licenses/by-sa/4.0/deed.en">x</a> <a href="http://creativecommons.org/publicdomain/zero/1.0/">`), false,
+			"cc_by-sa_4.0_en[0,4]1 cc_publicdomain/zero_1.0[0,4]0.75",
+		},
 		{"cc_re", html("no licence"), false, ""},
 		{"cc_re", text("no metadata"), false, "error: metadata has no html, which this tagger reads"},
 		{"cc_re_fast", html(`see http://creativecommons.org/licenses/by-nc/ and https://creativecommons.org/licenses/by>`), false, "cc_by-nc[0,4]1 cc_by[0,4]0.75"},
