@@ -31,13 +31,24 @@ func init() {
 	add("ft_lang_id_en_paragraph_with_doc_score_v2", "the same, and the document's mean", lid{english: true, negative: true, paragraphs: true, docScore: true})
 
 	for _, l := range []struct{ name, library string }{
-		{"cld2_doc_v2", "CLD2"}, {"cld2_paragraph_v2", "CLD2"}, {"cld2_en_doc_v2", "CLD2"},
-		{"cld2_en_paragraph_v2", "CLD2"}, {"cld2_en_paragraph_with_doc_score_v2", "CLD2"},
-		{"cld3_en_doc_v2", "CLD3"}, {"cld3_en_paragraph_v2", "CLD3"}, {"cld3_en_paragraph_with_doc_score_v2", "CLD3"},
-		{"langdetect_doc_v1", "langdetect"}, {"langdetect_doc_en_v1", "langdetect"},
-		{"langdetect_paragraph_v1", "langdetect"}, {"langdetect_en_paragraph_v1", "langdetect"},
-		{"lingua_doc_v1", "lingua"}, {"lingua_1e2", "lingua"}, {"lingua_doc_en_v1", "lingua"},
-		{"lingua_en_only_v1", "lingua"}, {"lingua_par_v1", "lingua"}, {"lingua_en_par_v1", "lingua"},
+		{"cld2_doc_v2", "CLD2"},
+		{"cld2_paragraph_v2", "CLD2"},
+		{"cld2_en_doc_v2", "CLD2"},
+		{"cld2_en_paragraph_v2", "CLD2"},
+		{"cld2_en_paragraph_with_doc_score_v2", "CLD2"},
+		{"cld3_en_doc_v2", "CLD3"},
+		{"cld3_en_paragraph_v2", "CLD3"},
+		{"cld3_en_paragraph_with_doc_score_v2", "CLD3"},
+		{"langdetect_doc_v1", "langdetect"},
+		{"langdetect_doc_en_v1", "langdetect"},
+		{"langdetect_paragraph_v1", "langdetect"},
+		{"langdetect_en_paragraph_v1", "langdetect"},
+		{"lingua_doc_v1", "lingua"},
+		{"lingua_1e2", "lingua"},
+		{"lingua_doc_en_v1", "lingua"},
+		{"lingua_en_only_v1", "lingua"},
+		{"lingua_par_v1", "lingua"},
+		{"lingua_en_par_v1", "lingua"},
 	} {
 		registerNeeding(l.name, "language", "the library "+l.library, nil)
 	}
