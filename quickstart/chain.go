@@ -174,8 +174,15 @@ func peakMemory() int64 {
 func (q *quick) artefacts(m trained) ([]Artefact, error) {
 	var out []Artefact
 	for _, a := range []struct{ dir, what string }{
-		{"data/" + TrainFolder, "corpus"}, {"data/" + HeldOutFolder, "held-out text"}, {"data/curated/documents", "curated text"}, {"data/tokens", "token files"},
-		{"tokenizer", "tokenizer"}, {"config", "configuration"}, {m.StepFolder, "last checkpoint"}, {"release", "release"}, {"eval", "scores"},
+		{"data/" + TrainFolder, "corpus"},
+		{"data/" + HeldOutFolder, "held-out text"},
+		{"data/curated/documents", "curated text"},
+		{"data/tokens", "token files"},
+		{"tokenizer", "tokenizer"},
+		{"config", "configuration"},
+		{m.StepFolder, "last checkpoint"},
+		{"release", "release"},
+		{"eval", "scores"},
 	} {
 		err := filepath.WalkDir(q.path(filepath.FromSlash(a.dir)), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), ".") {
