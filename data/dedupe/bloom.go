@@ -1,5 +1,6 @@
 // Package dedupe marks documents, paragraphs and n-grams that a corpus holds
-// more than once, with a Bloom filter in Dolma's file format.
+// more than once: exactly, with a Bloom filter in Dolma's file format, or nearly,
+// by MinHash.
 package dedupe
 
 import (

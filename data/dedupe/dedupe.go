@@ -35,13 +35,15 @@ type Config struct {
 	Log func(message string) `yaml:"-" json:"-"`
 }
 
-// Settings says what counts as a duplicate. Exactly one of Documents and
-// Paragraphs is set.
+// Settings says what counts as a duplicate. Exactly one of Documents,
+// Paragraphs and MinHash is set; MinHash is not Dolma's, uses no Bloom filter
+// and none of the keys that follow it but DocumentDir.
 type Settings struct {
 	// Name is the folder under attributes/; empty takes the attribute's name.
 	Name       string      `yaml:"name" json:"name" help:"name of the attribute folder (default: the attribute's name)"`
 	Documents  *Documents  `yaml:"documents" json:"documents"`
 	Paragraphs *Paragraphs `yaml:"paragraphs" json:"paragraphs"`
+	MinHash    *MinHash    `yaml:"minhash" json:"minhash"`
 	SkipEmpty  bool        `yaml:"skip_empty" json:"skip_empty" help:"pass over documents or paragraphs of white space only"`
 	// MinLength counts the bytes of a document's key, the code points of a
 	// paragraph.
@@ -155,10 +157,16 @@ func (c *Config) check() (key *jsonpath.Path, err error) {
 	case c.Compat && d.Documents != nil && d.Paragraphs != nil:
 		d.Paragraphs = nil // as Dolma, without a word
 	}
+	set := 0
+	for _, given := range []bool{d.Documents != nil, d.Paragraphs != nil, d.MinHash != nil} {
+		if given {
+			set++
+		}
+	}
 	switch {
-	case (d.Documents == nil) == (d.Paragraphs == nil):
-		return nil, errors.New("exactly one of dedupe.documents and dedupe.paragraphs must be set")
-	case c.BloomFilter.File == "":
+	case set != 1:
+		return nil, errors.New("exactly one of dedupe.documents, dedupe.paragraphs and dedupe.minhash must be set")
+	case c.BloomFilter.File == "" && d.MinHash == nil:
 		return nil, errors.New("bloom_filter.file is not set: the filter must be kept somewhere")
 	case c.BloomFilter.SizeInBytes < 0 || c.BloomFilter.EstimatedDocCount < 0:
 		return nil, errors.New("bloom_filter.size_in_bytes and estimated_doc_count cannot be negative")
@@ -177,7 +185,16 @@ func (c *Config) check() (key *jsonpath.Path, err error) {
 		d.DocumentDir = "documents"
 	}
 	name := ""
-	if d.Documents != nil {
+	switch {
+	case d.MinHash != nil:
+		name = d.MinHash.AttributeName
+		if d.NumPartitions > 1 {
+			return nil, errors.New("dedupe.minhash has no partitions\nhint: minhash.passes reads the corpus several times to need less memory")
+		}
+		if err := d.MinHash.check(); err != nil {
+			return nil, err
+		}
+	case d.Documents != nil:
 		name = d.Documents.AttributeName
 		if d.Documents.Key == "" {
 			return nil, errors.New("dedupe.documents.key is not set\nhint: $.text compares the texts")
@@ -185,7 +202,7 @@ func (c *Config) check() (key *jsonpath.Path, err error) {
 		if key, err = jsonpath.Parse(d.Documents.Key); err != nil {
 			return nil, fmt.Errorf("dedupe.documents.key: %w", err)
 		}
-	} else {
+	default:
 		name = d.Paragraphs.AttributeName
 		if n := d.Paragraphs.ByNgram; n != nil && (n.NgramLength < 0 || n.Stride < 0) {
 			return nil, errors.New("dedupe.paragraphs.by_ngram: ngram_length and stride cannot be negative")
@@ -242,6 +259,14 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	r := run{cfg: &cfg, key: key, pool: data.NewPool(cfg.Processes)}
 	r.prepare()
 	recordPath := cfg.BloomFilter.File + "." + cfg.folder() + ".run.json"
+	filterKept := func() bool { return exists(cfg.BloomFilter.File) }
+	if cfg.Dedupe.MinHash != nil {
+		// Beside the folder of the attributes, out of the way of globs.
+		root := "/attributes/" + cfg.folder() + "/"
+		at := "/" + filepath.ToSlash(outs[0])
+		recordPath = filepath.FromSlash(at[1:strings.LastIndex(at, root)+len(root)-1] + ".run.json")
+		filterKept = func() bool { return true }
+	}
 	digest, err := data.Digest(cfg, files)
 	if err != nil {
 		return Report{}, err
@@ -252,7 +277,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	}
 	same := record.Digest == digest
 	complete := func(i int) bool { return same && data.Complete(outs[i], files[i]) }
-	if same && record.Done && exists(cfg.BloomFilter.File) && !slices.ContainsFunc(indexes(outs), func(i int) bool { return !complete(i) }) {
+	if same && record.Done && filterKept() && !slices.ContainsFunc(indexes(outs), func(i int) bool { return !complete(i) }) {
 		if json.Unmarshal(record.Report, &r.report) == nil {
 			r.report.AlreadyDone = true
 			return r.report, nil
@@ -263,33 +288,22 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	same = same && !record.Done
 
 	r.progress().AddFiles(files)
-	if r.filter, err = r.openFilter(ctx, files); err != nil {
-		return r.report, err
-	}
-	r.report.FilterBytes, r.report.FilterHashes = r.filter.Size(), r.filter.K()
-	if err := (data.Record{Stage: "dedupe", Digest: digest}).Write(recordPath); err != nil {
-		return r.report, err
-	}
-	for i, f := range files {
+	for i := range outs {
 		// Keys of a file that is complete must still enter the filter, which
 		// is saved at the end only.
-		out := outs[i]
 		if complete(i) {
-			out = ""
+			outs[i] = ""
 			r.report.FilesKept++
 		}
-		if err := r.file(ctx, f, out); err != nil {
-			return r.report, fmt.Errorf("%s: %w", f, err)
-		}
-		r.report.Files++
-		r.progress().FilesDone.Add(1)
 	}
-	r.report.FilterLoad = r.filter.Load()
-	r.report.FalsePositives = math.Pow(r.report.FilterLoad, float64(r.filter.K()))
-	if !cfg.BloomFilter.ReadOnly || !exists(cfg.BloomFilter.File) {
-		if err := r.filter.Write(cfg.BloomFilter.File); err != nil {
-			return r.report, err
-		}
+	start := func() error { return data.Record{Stage: "dedupe", Digest: digest}.Write(recordPath) }
+	if cfg.Dedupe.MinHash != nil {
+		err = r.byMinHash(ctx, files, outs, start)
+	} else {
+		err = r.byFilter(ctx, files, outs, start)
+	}
+	if err != nil {
+		return r.report, err
 	}
 	report, err := json.Marshal(r.report)
 	if err != nil {
@@ -302,6 +316,56 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		return r.report, fmt.Errorf("%w in %d documents (%d without the key, %d skipped)\nhint: check dedupe.documents.key, min_length and min_words", ErrNothing, r.report.Documents, r.report.WithoutKey, r.report.Skipped)
 	}
 	return r.report, nil
+}
+
+// byFilter marks exact duplicates with a Bloom filter. start is called when
+// everything is ready.
+func (r *run) byFilter(ctx context.Context, files, outs []string, start func() error) (err error) {
+	if r.filter, err = r.openFilter(ctx, files); err != nil {
+		return err
+	}
+	r.report.FilterBytes, r.report.FilterHashes = r.filter.Size(), r.filter.K()
+	if err := start(); err != nil {
+		return err
+	}
+	for i, f := range files {
+		if err := r.file(ctx, f, outs[i]); err != nil {
+			return fmt.Errorf("%s: %w", f, err)
+		}
+		r.report.Files++
+		r.progress().FilesDone.Add(1)
+	}
+	r.report.FilterLoad = r.filter.Load()
+	r.report.FalsePositives = math.Pow(r.report.FilterLoad, float64(r.filter.K()))
+	if b := r.cfg.BloomFilter; !b.ReadOnly || !exists(b.File) {
+		return r.filter.Write(b.File)
+	}
+	return nil
+}
+
+// byMinHash marks documents that resemble earlier ones.
+func (r *run) byMinHash(ctx context.Context, files, outs []string, start func() error) error {
+	if err := start(); err != nil {
+		return err
+	}
+	s := similar{run: r, set: r.cfg.Dedupe.MinHash}
+	r.cfg.logf("MinHash: %d bytes of memory a document, %d passes over the corpus", 8*((s.set.Buckets+s.set.Passes-1)/s.set.Passes)+16, s.set.Passes)
+	if err := s.find(ctx, files); err != nil {
+		return err
+	}
+	number := 0
+	for i, f := range files {
+		var err error
+		if number, err = s.write(ctx, f, outs[i], number); err != nil {
+			return fmt.Errorf("%s: %w", f, err)
+		}
+		r.report.Files++
+		r.progress().FilesDone.Add(1)
+	}
+	if number != len(s.parents) {
+		return fmt.Errorf("the corpus had %d documents, now it has %d: %w", len(s.parents), number, data.ErrChanged)
+	}
+	return nil
 }
 
 func indexes(s []string) []int {

@@ -110,7 +110,23 @@ func (b *batch) find(hash uint64) *slot {
 
 // file marks the duplicates of one documents file. With out empty its keys
 // only enter the filter.
-func (r *run) file(ctx context.Context, doc, out string) (err error) {
+func (r *run) file(ctx context.Context, doc, out string) error {
+	r.wide = len(r.filter.words) > math.MaxUint32/32
+	return writeRows(ctx, r, doc, out, r.work, func(dst []byte, b *batch) ([]byte, error) {
+		if r.wide {
+			dst = mark(r, dst, b, b.wide)
+		} else {
+			dst = mark(r, dst, b, b.narrow)
+		}
+		r.free.Put(b)
+		return dst, nil
+	})
+}
+
+// writeRows makes the attributes file out for the documents file doc: work
+// runs on batches of lines in parallel, rows appends the rows of one batch
+// after the other. With out empty the rows go nowhere.
+func writeRows[T any](ctx context.Context, r *run, doc, out string, work func(*data.Batch) (T, error), rows func(dst []byte, v T) ([]byte, error)) error {
 	in, err := data.OpenReaderProgress(doc, r.progress())
 	if err != nil {
 		return err
@@ -127,20 +143,12 @@ func (r *run) file(ctx context.Context, doc, out string) (err error) {
 		}
 		defer w.Abort()
 	}
-	r.wide = len(r.filter.words) > math.MaxUint32/32
-	var line []byte
-	err = data.MapLines(ctx, r.pool, in, rejects, r.work, func(b *batch) error {
-		line = line[:0]
-		if r.wide {
-			line = mark(r, line, b, b.wide)
-		} else {
-			line = mark(r, line, b, b.narrow)
+	var lines []byte
+	err = data.MapLines(ctx, r.pool, in, rejects, work, func(v T) (err error) {
+		if lines, err = rows(lines[:0], v); err != nil || w == nil {
+			return err
 		}
-		r.free.Put(b)
-		if w == nil {
-			return nil
-		}
-		_, err := w.Write(line)
+		_, err = w.Write(lines)
 		return err
 	})
 	if err != nil {
@@ -154,6 +162,29 @@ func (r *run) file(ctx context.Context, doc, out string) (err error) {
 		return nil
 	}
 	return w.Close()
+}
+
+// eachDocument looks at the documents of one file before the pass that writes:
+// work runs in parallel, emit on one batch after the other. Bad lines are left
+// to that pass.
+func eachDocument[T any](ctx context.Context, r *run, file string, work func([]data.Document) T, emit func(T) error) error {
+	in, err := data.OpenReader(file)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	rejects := data.NewRejects(data.RejectsPath(file, r.cfg.folder()+".look"), false, nil, nil)
+	defer rejects.Abort()
+	return data.MapLines(ctx, r.pool, in, rejects, func(b *data.Batch) (T, error) {
+		docs := make([]data.Document, 0, len(b.Lines))
+		var d data.Document
+		for _, l := range b.Lines {
+			if data.ParseDocument(l.Bytes, &d) == nil {
+				docs = append(docs, d)
+			}
+		}
+		return work(docs), nil
+	}, emit)
 }
 
 // create opens the attributes file, stored as the settings, or else as the
@@ -174,34 +205,21 @@ func (r *run) create(doc, out string) (*data.Writer, error) {
 func (r *run) count(ctx context.Context, files []string) (int, error) {
 	keys := 0
 	for _, f := range files {
-		in, err := data.OpenReader(f)
-		if err != nil {
-			return 0, err
-		}
-		rejects := data.NewRejects("", false, nil, nil)
-		err = data.MapLines(ctx, r.pool, in, rejects, r.workCount, func(n int) error {
+		err := eachDocument(ctx, r, f, func(docs []data.Document) int {
+			c := cutter{run: r}
+			for i := range docs {
+				c.cut(&docs[i])
+			}
+			return c.counted
+		}, func(n int) error {
 			keys += n
 			return nil
 		})
-		in.Close()
 		if err != nil {
 			return 0, fmt.Errorf("%s: %w", f, err)
 		}
 	}
 	return keys, nil
-}
-
-// workCount counts the keys of a batch; bad lines are for the run itself.
-func (r *run) workCount(b *data.Batch) (int, error) {
-	var c cutter
-	c.run = r
-	var d data.Document
-	for _, l := range b.Lines {
-		if data.ParseDocument(l.Bytes, &d) == nil {
-			c.cut(&d)
-		}
-	}
-	return c.counted, nil
 }
 
 // work parses the lines of a batch and hashes their keys.

@@ -1,0 +1,314 @@
+package dedupe
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/clipperhouse/uax29/v2/words"
+	"golang.org/x/text/unicode/norm"
+
+	"olmo/data"
+)
+
+// MinHash marks documents that resemble an earlier one: those whose MinHash
+// signatures of word n-grams agree in all values of at least one bucket, and
+// those connected by such pairs. Two documents whose n-grams overlap by s
+// (Jaccard) meet with probability 1 − (1 − s^r)^b, for b buckets of r hashes:
+// with the defaults one half at s = 0.70.
+//
+// Broder 1997; parameters and normalisation as in datatrove 0.10.1
+// (pipeline/dedup/minhash.py, utils/text.py), but words by UAX #29 and other
+// hash functions.
+type MinHash struct {
+	AttributeName   string `yaml:"attribute_name" json:"attribute_name" help:"name of the attribute"`
+	NgramLength     int    `yaml:"ngram_length" json:"ngram_length" help:"words in an n-gram"`
+	Buckets         int    `yaml:"buckets" json:"buckets" help:"buckets; more find less similar documents"`
+	HashesPerBucket int    `yaml:"hashes_per_bucket" json:"hashes_per_bucket" help:"hashes that must agree in a bucket; more find fewer documents"`
+	Seed            uint64 `yaml:"seed" json:"seed" help:"chooses the hash functions"`
+	// Passes over the corpus, each for a part of the buckets. A pass needs
+	// memory for 8 bytes a document and bucket.
+	Passes int `yaml:"passes" json:"passes" help:"times the corpus is read, to need less memory"`
+}
+
+// SetDefaults sets datatrove's defaults.
+func (m *MinHash) SetDefaults() {
+	m.NgramLength, m.Buckets, m.HashesPerBucket, m.Seed, m.Passes = 5, 14, 8, 1, 1
+}
+
+func (m *MinHash) check() error {
+	switch {
+	case m.NgramLength <= 0 || m.Buckets <= 0 || m.HashesPerBucket <= 0 || m.Passes <= 0:
+		return fmt.Errorf("dedupe.minhash: ngram_length %d, buckets %d, hashes_per_bucket %d and passes %d must be positive", m.NgramLength, m.Buckets, m.HashesPerBucket, m.Passes)
+	case m.Buckets > 1<<12 || m.HashesPerBucket > 1<<10:
+		return fmt.Errorf("dedupe.minhash: %d buckets of %d hashes are more than %d of %d", m.Buckets, m.HashesPerBucket, 1<<12, 1<<10)
+	case m.Passes > m.Buckets:
+		return fmt.Errorf("dedupe.minhash: %d passes for %d buckets", m.Passes, m.Buckets)
+	}
+	return nil
+}
+
+// signer computes the bucket keys of documents for some of the buckets.
+type signer struct {
+	ngram, perBucket int
+	mul, add         []uint64 // of each hash function
+}
+
+// newSigner makes the hash functions of buckets [from, to).
+func (m *MinHash) newSigner(from, to int) *signer {
+	s := &signer{ngram: m.NgramLength, perBucket: m.HashesPerBucket}
+	seed := m.Seed
+	for i := range to * m.HashesPerBucket {
+		mul, add := splitmix64(&seed)|1, splitmix64(&seed)
+		if i >= from*m.HashesPerBucket {
+			s.mul, s.add = append(s.mul, mul), append(s.add, add)
+		}
+	}
+	return s
+}
+
+// signature is the working memory for one document.
+type signature struct {
+	words []uint64 // hash of each word
+	least []uint64 // per hash function
+}
+
+const fnvOffset, fnvPrime = 14695981039346656037, 1099511628211
+
+// wordHash hashes a word as normalised text: small letters, without
+// diacritics, a number as 0. ok is false for what is no word: white space and
+// punctuation.
+func wordHash(w string) (hash uint64, ok bool) {
+	hash = fnvOffset
+	digits := true
+	for i := 0; i < len(w); i++ {
+		c := w[i]
+		if c >= utf8.RuneSelf {
+			return longWordHash(w)
+		}
+		switch {
+		case c >= 'A' && c <= 'Z':
+			c |= 0x20
+			fallthrough
+		case c >= 'a' && c <= 'z':
+			ok, digits = true, false
+		case c >= '0' && c <= '9':
+			ok = true
+		default: // punctuation inside a word, as in it's or 1,000
+			continue
+		}
+		hash = (hash ^ uint64(c)) * fnvPrime
+	}
+	if ok && digits {
+		hash = fnvOffset ^ '0'
+		hash *= fnvPrime
+	}
+	return hash, ok
+}
+
+// longWordHash is wordHash for a word that is not ASCII.
+func longWordHash(w string) (hash uint64, ok bool) {
+	hash = fnvOffset
+	digits := true
+	for _, r := range norm.NFD.String(w) {
+		switch {
+		case unicode.IsLetter(r):
+			ok, digits = true, false
+		case unicode.IsDigit(r):
+			ok = true
+		default:
+			continue
+		}
+		hash = (hash ^ uint64(unicode.ToLower(r))) * fnvPrime
+	}
+	if ok && digits {
+		hash = fnvOffset ^ '0'
+		hash *= fnvPrime
+	}
+	return hash, ok
+}
+
+// appendKeys appends one key a bucket. A text with fewer words than an n-gram
+// is one n-gram; one without words gets keys that no other has.
+func (s *signer) appendKeys(dst []uint64, sig *signature, text string) (_ []uint64, wordless bool) {
+	sig.words = sig.words[:0]
+	for it := words.FromString(text); it.Next(); {
+		if h, ok := wordHash(it.Value()); ok {
+			sig.words = append(sig.words, h)
+		}
+	}
+	if len(sig.words) == 0 {
+		return dst, true
+	}
+	sig.least = sig.least[:0]
+	for range s.mul {
+		sig.least = append(sig.least, math.MaxUint64)
+	}
+	n := min(s.ngram, len(sig.words))
+	for i := range len(sig.words) - n + 1 {
+		h := uint64(n)
+		for _, w := range sig.words[i : i+n] {
+			h = (h ^ w) * 0x9e3779b97f4a7c15
+			h ^= h >> 32
+		}
+		mul, add, least := s.mul, s.add[:len(s.mul)], sig.least[:len(s.mul)]
+		for j := range mul {
+			least[j] = min(least[j], mul[j]*h+add[j])
+		}
+	}
+	for i := 0; i < len(sig.least); i += s.perBucket {
+		key := uint64(fnvOffset)
+		for _, v := range sig.least[i : i+s.perBucket] {
+			key = foldedMultiply(key^v, ahashMultiple)
+		}
+		dst = append(dst, key)
+	}
+	return dst, false
+}
+
+// similar is the state of one run of MinHash.
+type similar struct {
+	*run
+	set     *MinHash
+	parents []uint32 // the document that each belongs to; its own number for the first of a cluster
+}
+
+// root finds the first document of a cluster.
+func (s *similar) root(i uint32) uint32 {
+	for s.parents[i] != i {
+		s.parents[i] = s.parents[s.parents[i]]
+		i = s.parents[i]
+	}
+	return i
+}
+
+// join makes one cluster of two; the earlier document stays its first.
+func (s *similar) join(a, b uint32) {
+	a, b = s.root(a), s.root(b)
+	s.parents[max(a, b)] = min(a, b)
+}
+
+// signed is what a worker makes of a batch.
+type signed struct {
+	keys     []uint64 // of the documents that have words, one a bucket
+	wordless []bool   // per document
+}
+
+// find joins the documents of all files into clusters.
+func (s *similar) find(ctx context.Context, files []string) error {
+	for pass := range s.set.Passes {
+		from, to := pass*s.set.Buckets/s.set.Passes, (pass+1)*s.set.Buckets/s.set.Passes
+		sign := s.set.newSigner(from, to)
+		work := func(docs []data.Document) *signed {
+			out := &signed{}
+			var sig signature
+			for _, d := range docs {
+				var none bool
+				out.keys, none = sign.appendKeys(out.keys, &sig, d.Text)
+				out.wordless = append(out.wordless, none)
+			}
+			return out
+		}
+		var numbers []uint32 // of the documents that have words
+		keys := make([][]uint64, to-from)
+		documents := 0
+		for _, f := range files {
+			err := eachDocument(ctx, s.run, f, work, func(b *signed) error {
+				for _, none := range b.wordless {
+					if documents == math.MaxUint32 {
+						return fmt.Errorf("there are more than %d documents\nhint: cut the corpus and run on its parts", uint32(math.MaxUint32))
+					}
+					if !none {
+						numbers = append(numbers, uint32(documents))
+						for i := range keys {
+							keys[i] = append(keys[i], b.keys[i])
+						}
+						b.keys = b.keys[len(keys):]
+					}
+					documents++
+				}
+				return nil
+			})
+			if err != nil {
+				return fmt.Errorf("%s: %w", f, err)
+			}
+		}
+		if pass == 0 {
+			s.parents = make([]uint32, documents)
+			for i := range s.parents {
+				s.parents[i] = uint32(i)
+			}
+		} else if documents != len(s.parents) {
+			return fmt.Errorf("the corpus had %d documents, now it has %d: %w", len(s.parents), documents, data.ErrChanged)
+		}
+		order := make([]uint32, len(numbers))
+		for i := range keys {
+			k := keys[i]
+			keys[i] = nil
+			for j := range order {
+				order[j] = uint32(j)
+			}
+			slices.SortFunc(order, func(a, b uint32) int { return cmp.Compare(k[a], k[b]) })
+			for j := 1; j < len(order); j++ {
+				if k[order[j]] == k[order[j-1]] {
+					s.join(numbers[order[j-1]], numbers[order[j]])
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// named is a document in the pass that writes.
+type named struct {
+	id    string
+	chars int
+}
+
+// write writes the attributes of one file, whose first document has the number
+// first, and returns the number of the next file's.
+func (s *similar) write(ctx context.Context, doc, out string, first int) (next int, err error) {
+	work := func(b *data.Batch) ([]named, error) {
+		rows := make([]named, 0, len(b.Lines))
+		var d data.Document
+		for _, l := range b.Lines {
+			if err := data.ParseDocument(l.Bytes, &d); err != nil {
+				b.Reject(l, err)
+				continue
+			}
+			rows = append(rows, named{d.ID, codePoints(d.Text)})
+		}
+		return rows, nil
+	}
+	name := append(data.AppendString(nil, s.set.AttributeName), `:[[0,`...)
+	err = writeRows(ctx, s.run, doc, out, work, func(dst []byte, rows []named) ([]byte, error) {
+		for _, d := range rows {
+			if first >= len(s.parents) {
+				return nil, fmt.Errorf("there are more than the %d documents that were compared: %w", len(s.parents), data.ErrChanged)
+			}
+			dst = append(dst, `{"attributes":{`...)
+			s.report.Documents++
+			s.report.Keys++
+			if s.root(uint32(first)) != uint32(first) {
+				dst = append(dst, name...)
+				dst = strconv.AppendInt(dst, int64(d.chars), 10)
+				dst = append(dst, `,1]]`...)
+				s.report.Duplicates++
+				s.report.Affected++
+				s.report.Characters += int64(d.chars)
+			}
+			dst = append(dst, `},"id":`...)
+			dst = data.AppendString(dst, d.id)
+			dst = append(dst, '}', '\n')
+			first++
+		}
+		s.progress().Documents.Add(int64(len(rows)))
+		return dst, nil
+	})
+	return first, err
+}
