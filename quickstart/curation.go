@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"runtime"
 
 	"olmo/config"
 	"olmo/data"
@@ -54,22 +53,65 @@ type curated struct {
 // configuration is kept in the folder config/, for the same step by hand.
 func (q *quick) curate(ctx context.Context, corpus CorpusInfo) (curated, error) {
 	var out curated
-	workers := runtime.GOMAXPROCS(0)
-	docs := []string{q.slashed("data", TrainFolder, "*.jsonl.zst")}
+	workers := threads()
 	watch := func(name string) *data.Progress {
 		p := new(data.Progress)
 		q.Progress(Progress{Stage: name})
 		return p
 	}
 	if _, err := tagger.Run(ctx, tagger.Config{
-		Documents: docs, Taggers: taggers, Experiment: experiment, Processes: workers, Progress: watch("tag"),
+		Documents: q.corpusGlob(), Taggers: taggers, Experiment: experiment, Processes: workers, Progress: watch("tag"),
 	}); err != nil {
 		return out, fmt.Errorf("tagging: %w", err)
 	}
-	steps := []struct {
-		name string
-		cfg  dedupe.Config
-	}{
+	for _, s := range q.dedupeSteps() {
+		s.cfg.Processes = workers
+		if err := config.Write(q.path("config", s.name+".yaml"), s.cfg); err != nil {
+			return out, err
+		}
+		s.cfg.Progress = watch(s.name)
+		if _, err := dedupe.Run(ctx, s.cfg); err != nil {
+			return out, fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	cfg := q.mixConfig()
+	if err := config.Write(q.path("config", "mix.yaml"), cfg); err != nil {
+		return out, err
+	}
+	cfg.Progress = watch("mix")
+	report, err := mix.Run(ctx, cfg)
+	if err != nil {
+		return out, fmt.Errorf("mixing: %w", err)
+	}
+	s := report.Streams[0]
+	if s.Kept == 0 {
+		return out, fmt.Errorf("curation left none of %d documents\nhint: give more text, or text in English; the rules are in %s", s.Documents, q.path("config", "mix.yaml"))
+	}
+	out.Documents, out.Bytes = s.Kept, s.TextOut
+	for _, f := range s.Shards {
+		rel, err := filepath.Rel(q.Out, f)
+		if err != nil {
+			return out, err
+		}
+		out.Files = append(out.Files, filepath.ToSlash(rel))
+	}
+	out.Funnel = funnel(corpus, s)
+	return out, nil
+}
+
+// dedupeStep is one pass over the documents or the held-out text.
+type dedupeStep struct {
+	name string // of its configuration
+	cfg  dedupe.Config
+}
+
+// corpusGlob names the documents to train on.
+func (q *quick) corpusGlob() []string { return []string{q.slashed("data", TrainFolder, "*.jsonl.zst")} }
+
+// dedupeSteps are the configurations of deduplication and decontamination, in order.
+func (q *quick) dedupeSteps() []dedupeStep {
+	docs := q.corpusGlob()
+	return []dedupeStep{
 		{"dedupe-documents", dedupe.Config{
 			Documents:   docs,
 			Dedupe:      dedupe.Settings{Name: "duplicate_documents", Documents: &dedupe.Documents{AttributeName: "duplicate_documents", Key: "$.text"}, SkipEmpty: true},
@@ -100,19 +142,14 @@ func (q *quick) curate(ctx context.Context, corpus CorpusInfo) (curated, error) 
 			BloomFilter: dedupe.Bloom{File: q.slashed("data", "bloom", "heldout.bin"), ReadOnly: true},
 		}},
 	}
-	for _, s := range steps {
-		s.cfg.Processes = workers
-		if err := config.Write(q.path("config", s.name+".yaml"), s.cfg); err != nil {
-			return out, err
-		}
-		s.cfg.Progress = watch(s.name)
-		if _, err := dedupe.Run(ctx, s.cfg); err != nil {
-			return out, fmt.Errorf("%s: %w", s.name, err)
-		}
-	}
+}
+
+// mixConfig is the configuration of the last step, which leaves documents out and cuts
+// paragraphs.
+func (q *quick) mixConfig() mix.Config {
 	zst, low, high := "zst", 0.5, 2.0
 	stream := mix.Stream{
-		Name: "curated", Documents: docs,
+		Name: "curated", Documents: q.corpusGlob(),
 		Attributes: []string{experiment, "duplicate_documents", "duplicate_paragraphs", "held_out_paragraphs"},
 		Output:     mix.Output{Path: q.slashed("data", "curated", "documents"), MaxSizeInBytes: 2 << 30, DiscardFields: []string{"attributes"}, MinTextLength: 1},
 		Filter:     &mix.Filter{Syntax: "jq"},
@@ -122,41 +159,21 @@ func (q *quick) curate(ctx context.Context, corpus CorpusInfo) (curated, error) 
 		},
 		Compression: mix.Compression{Output: &zst},
 	}
-	reasons := map[string]string{}
 	for _, f := range filters {
 		stream.Filter.Exclude = append(stream.Filter.Exclude, f.jq)
-		reasons[f.jq] = f.reason
 	}
-	cfg := mix.Config{Streams: []mix.Stream{stream}, Processes: workers, Shuffle: true}
-	if err := config.Write(q.path("config", "mix.yaml"), cfg); err != nil {
-		return out, err
-	}
-	cfg.Progress = watch("mix")
-	report, err := mix.Run(ctx, cfg)
-	if err != nil {
-		return out, fmt.Errorf("mixing: %w", err)
-	}
-	s := report.Streams[0]
-	if s.Kept == 0 {
-		return out, fmt.Errorf("curation left none of %d documents\nhint: give more text, or text in English; the rules are in %s", s.Documents, q.path("config", "mix.yaml"))
-	}
-	out.Documents, out.Bytes = s.Kept, s.TextOut
-	for _, f := range s.Shards {
-		rel, err := filepath.Rel(q.Out, f)
-		if err != nil {
-			return out, err
-		}
-		out.Files = append(out.Files, filepath.ToSlash(rel))
-	}
-	out.Funnel = funnel(corpus, s, reasons)
-	return out, nil
+	return mix.Config{Streams: []mix.Stream{stream}, Processes: threads(), Shuffle: true}
 }
 
 // slashed is a path below the output folder as the data stages' configurations have it.
 func (q *quick) slashed(elem ...string) string { return filepath.ToSlash(q.path(elem...)) }
 
 // funnel turns the mixer's counts into the report's table.
-func funnel(corpus CorpusInfo, s mix.StreamReport, reasons map[string]string) []FunnelRow {
+func funnel(corpus CorpusInfo, s mix.StreamReport) []FunnelRow {
+	reasons := map[string]string{}
+	for _, f := range filters {
+		reasons[f.jq] = f.reason
+	}
 	rows := []FunnelRow{{Stage: "corpus", Documents: int64(corpus.Train.Documents), Bytes: corpus.Train.Bytes, Left: true}}
 	for _, r := range s.Rules {
 		row := FunnelRow{Stage: "filter", Reason: reasons[r.Rule], Documents: r.Documents, Bytes: r.Bytes}

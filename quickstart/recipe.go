@@ -11,6 +11,9 @@ import (
 // The recipe. Everything about the model and its training follows from the depth;
 // docs/log.md has what was tried on the tuning split.
 const (
+	// DefaultDepth makes the model of about 4 M parameters.
+	DefaultDepth = 4
+
 	vocabulary  = 4096 // entries of the tokenizer
 	sequence    = 256  // tokens of an instance, and the model's positions
 	batch       = 8    // instances of a step

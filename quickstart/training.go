@@ -154,12 +154,7 @@ func (q *quick) plan(ctx context.Context, t tokens.Report, heldOut int64) (strin
 			return "", err
 		}
 	}
-	c := recipe(q.Depth)
-	for _, f := range t.Files {
-		c.Data.Paths = append(c.Data.Paths, q.slashed(filepath.FromSlash(f)))
-	}
-	c.SaveFolder = filepath.ToSlash(q.runFolder())
-	c.Tokenizer.Identifier = filepath.ToSlash(q.tokenizerFile())
+	c := q.trainConfig(t.Files)
 	steps := q.Steps
 	if steps == 0 {
 		second, err := q.measure(ctx, c)
@@ -169,11 +164,27 @@ func (q *quick) plan(ctx context.Context, t tokens.Report, heldOut int64) (strin
 		left := q.Minutes*60 - q.elapsed() - q.reserve(second, t, heldOut)
 		steps = max(20, int(left/second))
 	}
+	setSteps(c, steps)
+	return file, config.Write(file, c)
+}
+
+// trainConfig is the run's configuration but for the number of steps.
+func (q *quick) trainConfig(files []string) *train.Config {
+	c := recipe(q.Depth)
+	for _, f := range files {
+		c.Data.Paths = append(c.Data.Paths, q.slashed(filepath.FromSlash(f)))
+	}
+	c.SaveFolder = filepath.ToSlash(q.runFolder())
+	c.Tokenizer.Identifier = filepath.ToSlash(q.tokenizerFile())
+	return c
+}
+
+// setSteps fits a run to a number of steps, with five checkpoints on the way.
+func setSteps(c *train.Config, steps int) {
 	c.MaxDuration, c.StopAt = train.Duration{Steps: steps}, &steps
 	every := max(1, (steps+4)/5)
 	c.SaveInterval = &every
 	c.SampleInterval = every
-	return file, config.Write(file, c)
 }
 
 // elapsed returns the seconds that the stages so far took, in this and earlier calls.
