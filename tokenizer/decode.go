@@ -400,7 +400,7 @@ func parseDecoder(raw json.RawMessage) (decoder, error) {
 	case "Replace":
 		m, err := c.Pattern.matcher()
 		if err != nil {
-			return nil, fmt.Errorf("Replace: %w", err)
+			return nil, fmt.Errorf("type Replace: %w", err)
 		}
 		return replaceDecoder{m, c.Content}, nil
 	case "ByteFallback":
@@ -410,10 +410,10 @@ func parseDecoder(raw json.RawMessage) (decoder, error) {
 	case "Strip":
 		r, n := utf8.DecodeRuneInString(c.Content)
 		if n == 0 || n != len(c.Content) {
-			return nil, fmt.Errorf("Strip: content %q is not one character", c.Content)
+			return nil, fmt.Errorf("type Strip: content %q is not one character", c.Content)
 		}
 		if c.Start < 0 || c.Stop < 0 {
-			return nil, fmt.Errorf("Strip: start %d or stop %d is negative", c.Start, c.Stop)
+			return nil, fmt.Errorf("type Strip: start %d or stop %d is negative", c.Start, c.Stop)
 		}
 		return stripDecoder{r, c.Start, c.Stop}, nil
 	case "Metaspace":

@@ -189,7 +189,7 @@ const (
 	mergeIDBits   = 21
 	mergeRankBits = 64 - 2*mergeIDBits
 	mergeFree     = ^uint64(0)
-	noMerge       = 1<<32 - 1
+	noMerge       = 1 << 24 // above all ranks
 	mergeHash     = 0x9E3779B97F4A7C15
 	hotMerges     = 1 << 13
 )
@@ -511,7 +511,7 @@ type tinyEntry struct {
 
 const (
 	maxTiny        = 7
-	minTinyBuckets = 1 << 7
+	minTinyBuckets = 1 << 8
 	maxTinyBuckets = 1 << 14
 )
 
@@ -562,7 +562,7 @@ func (e *Encoder) tinyWord(dst []int32, key uint64, s string) []int32 {
 			if count <= 2 {
 				return dst[:n+count]
 			}
-			return append(dst[:n], e.long.ids[w.id1:w.id1+w.id0&idMask]...)
+			return append(dst[:n], e.long.ids.at(w.id1, int(w.id0&idMask))...)
 		}
 	}
 	n := len(dst)
@@ -575,7 +575,7 @@ func (e *Encoder) tinyWord(dst []int32, key uint64, s string) []int32 {
 	case 2:
 		w.id0, w.id1 = 2<<countShift|uint32(ids[0]), uint32(ids[1])
 	default:
-		w.id0, w.id1 = manyIDs<<countShift|uint32(len(ids)), uint32(e.long.keep(ids))
+		w.id0, w.id1 = manyIDs<<countShift|uint32(len(ids)), e.long.ids.keep(ids)
 	}
 	e.tiny.put(w)
 	return dst
@@ -584,7 +584,7 @@ func (e *Encoder) tinyWord(dst []int32, key uint64, s string) []int32 {
 func (c *tinyCache) put(w tinyEntry) {
 	if c.used >= 2*len(c.buckets) && len(c.buckets) < maxTinyBuckets {
 		old := c.buckets
-		c.buckets = make([]tinyBucket, max(minTinyBuckets, 2*len(old)))
+		c.buckets = make([]tinyBucket, max(minTinyBuckets, 4*len(old)))
 		c.shift = uint(64 - bits.TrailingZeros(uint(len(c.buckets))))
 		c.used = 0
 		for i := range old {
@@ -627,7 +627,7 @@ func (e *Encoder) shortWord(dst []int32, k0, k1 uint64, s string) []int32 {
 			if count <= 4 {
 				return dst[:n+count]
 			}
-			return append(dst[:n], e.long.ids[w.ids[1]:w.ids[1]+w.ids[0]&idMask]...)
+			return append(dst[:n], e.long.ids.at(w.ids[1], int(w.ids[0]&idMask))...)
 		}
 	}
 	n := len(dst)
@@ -640,7 +640,7 @@ func (e *Encoder) shortWord(dst []int32, k0, k1 uint64, s string) []int32 {
 		}
 		w.ids[0] |= uint32(len(ids)) << countShift
 	} else {
-		w.ids[0], w.ids[1] = manyIDs<<countShift|uint32(len(ids)), uint32(e.long.keep(ids))
+		w.ids[0], w.ids[1] = manyIDs<<countShift|uint32(len(ids)), e.long.ids.keep(ids)
 	}
 	e.cache.put(w)
 	return dst
@@ -665,7 +665,7 @@ func (f *fastBPE) isSpaces(s string) bool {
 func (c *wordCache) put(w wordEntry) {
 	if c.used >= len(c.buckets) && len(c.buckets) < maxBuckets {
 		old := c.buckets
-		c.buckets = make([]wordBucket, max(minBuckets, 2*len(old)))
+		c.buckets = make([]wordBucket, max(minBuckets, 4*len(old)))
 		c.shift = uint(64 - bits.TrailingZeros(uint(len(c.buckets))))
 		c.used = 0
 		for i := range old {
@@ -727,6 +727,9 @@ func (e *Encoder) longWord(dst []int32, s string) []int32 {
 	}
 	if len(s) <= maxLong {
 		e.long.put(s, dst[n:])
+	}
+	if max(len(e.long.text.full), len(e.long.ids.full)) > maxLongBlocks {
+		e.tiny, e.cache, e.long = tinyCache{}, wordCache{}, longCache{}
 	}
 	return dst
 }
@@ -805,46 +808,49 @@ func (e *Encoder) mergeShort(dst []int32, s string) []int32 {
 	// ids is a linked list; order[i] is the rank of ids[i] and its successor
 	// with i below it, so that the least is the leftmost of the lowest rank.
 	m := &e.merging
-	ids, order, next, prev := &m.ids, m.order[:n], &m.next, &m.prev
-	const none = noMerge << 8
+	ids, order, next, prev := &m.ids, &m.order, &m.next, &m.prev
 	ids[0] = uint32(f.ids[s[0]])
 	for i := 1; i < n; i++ {
 		ids[i] = uint32(f.ids[s[i]])
 		next[i-1], prev[i] = uint8(i), uint8(i-1)
-		order[i-1] = uint64(f.first[uint32(s[i-1])<<8|uint32(s[i])])<<8 | uint64(i-1)
+		order[i-1] = orderOf(f.first[uint32(s[i-1])<<8|uint32(s[i])], uint8(i-1))
 	}
 	next[n-1] = uint8(n)
-	order[n-1] = none
+	for i := n - 1; i < n+3; i++ {
+		order[i] = orderNone
+	}
 	for {
-		// The least, without branches: which one it is cannot be predicted.
-		best := int64(order[0])
-		for _, o := range order[1:] {
-			d := int64(o) - best
-			best += d & (d >> 63)
+		// The least, without branches, as which one it is cannot be predicted,
+		// and in four parts, so that they need not wait for each other.
+		b0, b1, b2, b3 := order[0], order[1], order[2], order[3]
+		for i := 4; i < n; i += 4 {
+			o := order[i : i+4 : i+4]
+			b0, b1, b2, b3 = lesser(b0, o[0]), lesser(b1, o[1]), lesser(b2, o[2]), lesser(b3, o[3])
 		}
-		rank := uint32(best >> 8)
-		if rank == noMerge {
+		best := lesser(lesser(b0, b1), lesser(b2, b3))
+		if best >= orderNone {
 			break
 		}
-		i := uint8(best)
+		rank := uint32(best >> orderBits)
+		i := uint8(best & (1<<orderBits - 1))
 		j := next[i]
 		id := rank + uint32(f.offset)
 		if f.offset < 0 {
 			id = uint32(f.results[rank])
 		}
 		ids[i] = id
-		order[j] = none
+		order[j] = orderNone
 		k := next[j]
 		next[i] = k
 		if int(k) < n {
 			prev[k] = i
-			order[i] = uint64(f.merges.get(id, ids[k]))<<8 | uint64(i)
+			order[i] = orderOf(f.merges.get(id, ids[k]), i)
 		} else {
-			order[i] = none
+			order[i] = orderNone
 		}
 		if i > 0 {
 			h := prev[i]
-			order[h] = uint64(f.merges.get(ids[h], id))<<8 | uint64(h)
+			order[h] = orderOf(f.merges.get(ids[h], id), h)
 		}
 	}
 	for i := 0; i < n; i = int(next[i]) {
@@ -853,11 +859,27 @@ func (e *Encoder) mergeShort(dst []int32, s string) []int32 {
 	return dst
 }
 
+// An order is a rank with a position below it, or at least orderNone.
+const (
+	orderBits = 6
+	orderNone = 1<<30 - 1<<orderBits
+)
+
+func orderOf(rank uint32, at uint8) int32 {
+	return int32(min(rank<<orderBits, orderNone) | uint32(at))
+}
+
+// lesser is the smaller one of two orders.
+func lesser(a, b int32) int32 {
+	d := b - a
+	return a + d&(d>>31)
+}
+
 // merging is the scratch space of mergeShort; indices are bytes, so that the
 // arrays need no checks.
 type merging struct {
 	ids        [256]uint32
-	order      [256]uint64
+	order      [256 + 4]int32
 	next, prev [256]uint8
 }
 
@@ -993,19 +1015,43 @@ func shortKey(s string) (k0, k1 uint64) {
 type longCache struct {
 	slots []longEntry
 	count int
-	text  []byte
-	ids   []int32
+	text  blocks[byte]
+	ids   blocks[int32]
+}
+
+// blocks keeps short lists for good, without ever moving them.
+type blocks[T any] struct {
+	full [][]T
+	room []T // the rest of the last block
+}
+
+const blockBits = 14 // of a place within a block
+
+// keep copies list, which is shorter than a block, and returns its place.
+func (b *blocks[T]) keep(list []T) uint32 {
+	if len(list) > len(b.room) {
+		b.room = make([]T, 1<<blockBits)
+		b.full = append(b.full, b.room)
+	}
+	at := 1<<blockBits - len(b.room)
+	copy(b.room, list)
+	b.room = b.room[len(list):]
+	return uint32(len(b.full)-1)<<blockBits | uint32(at)
+}
+
+func (b *blocks[T]) at(place uint32, n int) []T {
+	return b.full[place>>blockBits][place&(1<<blockBits-1):][:n]
 }
 
 type longEntry struct {
 	hash         uint64
-	text, ids    int32
+	text, ids    uint32
 	length, nIDs int32
 }
 
 const (
-	maxLong     = 256     // bytes of a word that is kept
-	maxLongText = 1 << 20 // bytes of all words, then it starts anew
+	maxLong       = 256     // bytes of a word that is kept
+	maxLongBlocks = 1 << 10 // of text or ids (at most 64 MB); then all is forgotten
 )
 
 func (c *longCache) get(s string) ([]int32, bool) {
@@ -1019,20 +1065,16 @@ func (c *longCache) get(s string) ([]int32, bool) {
 		if l.length == 0 {
 			return nil, false
 		}
-		if l.hash == h && string(c.text[l.text:l.text+l.length]) == s {
-			return c.ids[l.ids : l.ids+l.nIDs], true
+		if l.hash == h && string(c.text.at(l.text, int(l.length))) == s {
+			return c.ids.at(l.ids, int(l.nIDs)), true
 		}
 	}
 }
 
 func (c *longCache) put(s string, ids []int32) {
-	if len(c.text) > maxLongText {
-		clear(c.slots)
-		c.text, c.count = c.text[:0], 0
-	}
 	if 2*(c.count+1) > len(c.slots) {
 		old := c.slots
-		c.slots = make([]longEntry, max(1<<8, 2*len(old)))
+		c.slots = make([]longEntry, max(1<<8, 4*len(old)))
 		for _, l := range old {
 			if l.length > 0 {
 				*c.free(l.hash) = l
@@ -1040,8 +1082,7 @@ func (c *longCache) put(s string, ids []int32) {
 		}
 	}
 	h := hashString(s)
-	*c.free(h) = longEntry{h, int32(len(c.text)), c.keep(ids), int32(len(s)), int32(len(ids))}
-	c.text = append(c.text, s...)
+	*c.free(h) = longEntry{h, c.text.keep([]byte(s)), c.ids.keep(ids), int32(len(s)), int32(len(ids))}
 	c.count++
 }
 
@@ -1052,10 +1093,4 @@ func (c *longCache) free(h uint64) *longEntry {
 		at = (at + 1) & mask
 	}
 	return &c.slots[at]
-}
-
-// keep stores ids for good and returns their place.
-func (c *longCache) keep(ids []int32) int32 {
-	c.ids = append(c.ids, ids...)
-	return int32(len(c.ids) - len(ids))
 }

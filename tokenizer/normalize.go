@@ -203,7 +203,7 @@ func parseNormalizer(raw json.RawMessage) (normalizer, error) {
 	case "Replace":
 		m, err := c.Pattern.matcher()
 		if err != nil {
-			return nil, fmt.Errorf("Replace: %w", err)
+			return nil, fmt.Errorf("type Replace: %w", err)
 		}
 		return replaceNormalizer{m, c.Content}, nil
 	case "ByteLevel":
@@ -217,11 +217,11 @@ func parseNormalizer(raw json.RawMessage) (normalizer, error) {
 	case "Precompiled":
 		data, err := base64.StdEncoding.DecodeString(c.CharsMap)
 		if err != nil {
-			return nil, fmt.Errorf("Precompiled: precompiled_charsmap: %w", err)
+			return nil, fmt.Errorf("type Precompiled: precompiled_charsmap: %w", err)
 		}
 		n, err := normalizer(nil), fmt.Errorf("%d bytes, not read yet", len(data))
 		if err != nil {
-			return nil, fmt.Errorf("Precompiled: precompiled_charsmap: %w", err)
+			return nil, fmt.Errorf("type Precompiled: precompiled_charsmap: %w", err)
 		}
 		return n, nil
 	}

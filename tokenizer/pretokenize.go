@@ -383,11 +383,11 @@ func parsePreTokenizer(raw json.RawMessage) (preTokenizer, error) {
 	case "Split":
 		m, err := c.Pattern.matcher()
 		if err != nil {
-			return nil, fmt.Errorf("Split: %w", err)
+			return nil, fmt.Errorf("type Split: %w", err)
 		}
 		behavior, err := parseBehavior(c.Behavior)
 		if err != nil {
-			return nil, fmt.Errorf("Split: %w", err)
+			return nil, fmt.Errorf("type Split: %w", err)
 		}
 		return splitOn{m, behavior, c.Invert}, nil
 	case "ByteLevel":
@@ -406,7 +406,7 @@ func parsePreTokenizer(raw json.RawMessage) (preTokenizer, error) {
 		if c.Behavior != "" {
 			var err error
 			if behavior, err = parseBehavior(c.Behavior); err != nil {
-				return nil, fmt.Errorf("Punctuation: %w", err)
+				return nil, fmt.Errorf("type Punctuation: %w", err)
 			}
 		}
 		return splitOn{inClass("punctuation"), behavior, false}, nil
@@ -443,7 +443,7 @@ func parsePreTokenizer(raw json.RawMessage) (preTokenizer, error) {
 
 func parseMetaspace(replacement, scheme string, addPrefixSpace *bool) (metaspace, error) {
 	if utf8.RuneCountInString(replacement) != 1 {
-		return metaspace{}, fmt.Errorf("Metaspace: replacement %q is not one character", replacement)
+		return metaspace{}, fmt.Errorf("type Metaspace: replacement %q is not one character", replacement)
 	}
 	switch scheme {
 	case "":
@@ -454,10 +454,10 @@ func parseMetaspace(replacement, scheme string, addPrefixSpace *bool) (metaspace
 		}
 	case prependAlways, prependFirst, prependNever:
 		if addPrefixSpace != nil && !*addPrefixSpace && scheme != prependNever {
-			return metaspace{}, fmt.Errorf("Metaspace: add_prefix_space is false, prepend_scheme is %q", scheme)
+			return metaspace{}, fmt.Errorf("type Metaspace: add_prefix_space is false, prepend_scheme is %q", scheme)
 		}
 	default:
-		return metaspace{}, fmt.Errorf("Metaspace: unknown prepend_scheme %q; known are always, first and never", scheme)
+		return metaspace{}, fmt.Errorf("type Metaspace: unknown prepend_scheme %q; known are always, first and never", scheme)
 	}
 	return metaspace{replacement: replacement, prepend: scheme}, nil
 }

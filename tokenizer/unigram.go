@@ -26,19 +26,19 @@ type unigram struct {
 
 func newUnigram(c *modelConfig) (model, error) {
 	if c.pieces == nil {
-		return nil, errors.New("Unigram: vocab is not a list of pieces and scores")
+		return nil, errors.New("type Unigram: vocab is not a list of pieces and scores")
 	}
 	m := &unigram{vocab: newVocab(len(c.pieces)), scores: make([]float64, len(c.pieces)), unk: -1, byteFallback: c.byteFallback}
 	if c.unkID != nil {
 		if *c.unkID < 0 || int(*c.unkID) >= len(c.pieces) {
-			return nil, fmt.Errorf("Unigram: unk_id is %d, the vocabulary has %d pieces", *c.unkID, len(c.pieces))
+			return nil, fmt.Errorf("type Unigram: unk_id is %d, the vocabulary has %d pieces", *c.unkID, len(c.pieces))
 		}
 		m.unk = *c.unkID
 	}
 	total, worst := 0, math.Inf(1)
 	for id, p := range c.pieces {
 		if err := m.vocab.add(p.text, int32(id)); err != nil {
-			return nil, fmt.Errorf("Unigram: %w", err)
+			return nil, fmt.Errorf("type Unigram: %w", err)
 		}
 		m.scores[id] = p.score
 		worst = min(worst, p.score)
