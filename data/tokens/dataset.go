@@ -21,6 +21,13 @@ type DatasetConfig struct {
 	// end after each EOS.
 	DocLens bool
 	EOS     int32
+	// Take is empty or as long as Paths: how many instances of each file are used at
+	// most, from its first.
+	Take []int
+	// Pack, when not empty, puts whole documents into instances, filled up with PAD, and
+	// says what becomes of documents longer than one.
+	Pack LongDocuments
+	PAD  int32
 }
 
 // InstanceFilter masks instances in which an n-gram repeats: one of a period
@@ -61,7 +68,8 @@ type Dataset struct {
 	cfg   DatasetConfig
 	files []*File
 	masks []*os.File
-	ends  []int // ends[i] is the number of instances in files 0 to i
+	packs []*packing // of each file; nil unless packed
+	ends  []int      // ends[i] is the number of instances in files 0 to i
 }
 
 // OpenDataset opens all files and numbers the instances.
@@ -76,6 +84,8 @@ func OpenDataset(cfg DatasetConfig) (_ *Dataset, err error) {
 		return nil, fmt.Errorf("an instance of %d tokens is not possible\nhint: set max_sequence_length", cfg.ChunkSize)
 	case len(cfg.LabelMaskPaths) != 0 && len(cfg.LabelMaskPaths) != len(cfg.Paths):
 		return nil, fmt.Errorf("%d label mask files for %d token files: there must be one each", len(cfg.LabelMaskPaths), len(cfg.Paths))
+	case len(cfg.Take) != 0 && len(cfg.Take) != len(cfg.Paths):
+		return nil, fmt.Errorf("%d limits for %d token files: there must be one each", len(cfg.Take), len(cfg.Paths))
 	}
 	d := &Dataset{cfg: cfg}
 	defer func() {
@@ -83,7 +93,6 @@ func OpenDataset(cfg DatasetConfig) (_ *Dataset, err error) {
 			d.Close()
 		}
 	}()
-	n := 0
 	for i, path := range cfg.Paths {
 		f, err := Open(path, cfg.DType)
 		if err != nil {
@@ -104,7 +113,22 @@ func OpenDataset(cfg DatasetConfig) (_ *Dataset, err error) {
 				return nil, fmt.Errorf("label mask %s holds %d instances, token file %s holds %d", cfg.LabelMaskPaths[i], got, path, want)
 			}
 		}
-		n += f.Len() / cfg.ChunkSize
+	}
+	if cfg.Pack != "" {
+		if err := d.openPacked(); err != nil {
+			return nil, fmt.Errorf("packing documents: %w", err)
+		}
+	}
+	n := 0
+	for i, f := range d.files {
+		k := f.Len() / cfg.ChunkSize
+		if d.packs != nil {
+			k = len(d.packs[i].ends)
+		}
+		if len(cfg.Take) != 0 {
+			k = min(k, cfg.Take[i])
+		}
+		n += k
 		d.ends = append(d.ends, n)
 	}
 	if n >= math.MaxUint32 {
@@ -135,10 +159,10 @@ func (d *Dataset) Len() int { return d.ends[len(d.ends)-1] }
 func (d *Dataset) ChunkSize() int { return d.cfg.ChunkSize }
 
 // Locate says where instance i lies: the path of its file and the position of
-// its first token there. It panics when i is out of range, as a slice does.
+// its first token there; Parts says it of packed instances. It panics when i is out of range, as a slice does.
 func (d *Dataset) Locate(i int) (path string, start int) {
-	file, start := d.locate(i)
-	return d.files[file].path, start
+	p := d.Parts(i)[0]
+	return p.Path, int(p.Start)
 }
 
 func (d *Dataset) locate(i int) (file, start int) {
@@ -157,6 +181,9 @@ func (d *Dataset) locate(i int) (file, start int) {
 // range.
 func (d *Dataset) Read(ids []int32, mask []bool, i int) error {
 	file, start := d.locate(i)
+	if d.packs != nil {
+		return d.readPacked(ids, mask, file, start/d.cfg.ChunkSize)
+	}
 	if err := d.files[file].Read(ids[:d.cfg.ChunkSize], start); err != nil {
 		return err
 	}

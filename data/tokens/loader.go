@@ -101,6 +101,9 @@ func (l *Loader) StartEpoch(epoch uint64) {
 	l.shuffle()
 }
 
+// SetBatchSize changes the number of instances of the batches to come, over all ranks.
+func (l *Loader) SetBatchSize(n int) { l.cfg.BatchSize = n }
+
 // Order is the epoch's whole order over all ranks, from its first instance,
 // as global_indices.npy keeps it. The caller must not change it.
 func (l *Loader) Order() []uint32 { return l.order }
@@ -127,7 +130,7 @@ func (l *Loader) Next() (Batch, error) {
 	}
 	B, T := min(want, left), l.data.cfg.ChunkSize
 	b := Batch{B: B, T: T, IDs: make([]int32, B*T), Index: make([]uint32, B)}
-	if l.data.masks != nil {
+	if l.data.masks != nil || l.data.packs != nil {
 		b.LabelMask = make([]bool, B*T)
 	}
 	if l.data.cfg.Filter != nil {
@@ -151,7 +154,7 @@ func (l *Loader) Next() (Batch, error) {
 			b.InstanceMask[i] = l.data.cfg.Filter.Keep(ids)
 		}
 		if b.DocLens != nil {
-			b.DocLens[i] = DocLens(ids, l.data.cfg.EOS)
+			b.DocLens[i] = l.data.docLens(int(index), ids)
 		}
 	}
 	l.next += B * l.cfg.World
