@@ -133,7 +133,11 @@ func (r *Reader) NextLine() (Line, error) {
 			return Line{}, bad
 		}
 		if err != nil && err != io.EOF {
-			return Line{}, fmt.Errorf("reading %s after line %d: %w", r.path, r.line, err)
+			err = fmt.Errorf("reading %s after line %d: %w", r.path, r.line, err)
+			if errors.Is(err, io.ErrUnexpectedEOF) {
+				err = fmt.Errorf("%w\nhint: the file is cut short; fetch or write it again", err)
+			}
+			return Line{}, err
 		}
 		start := r.offset
 		r.offset += int64(len(b))

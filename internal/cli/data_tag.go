@@ -17,12 +17,13 @@ type workDir struct {
 	Output *string `yaml:"output" help:"accepted for Dolma's configs; outputs themselves tell what is done"`
 }
 
-// tagConfig has the keys of Dolma 1.2.1, python/dolma/cli/tagger.py.
+// tagConfig has the keys of Dolma 1.2.1, python/dolma/cli/tagger.py, and models.
 type tagConfig struct {
 	Documents      []string   `yaml:"documents" help:"documents files, folders or globs"`
 	Destination    []string   `yaml:"destination" help:"a folder for each of documents (default <base>/attributes/<experiment or tagger>)"`
 	TaggerModules  []string   `yaml:"tagger_modules" help:"Python modules; refused, as this program has none"`
 	Taggers        []string   `yaml:"taggers" help:"names of taggers, see 'olmo data list'"`
+	Models         []string   `yaml:"models" help:"folders of model and list files, beside those of OLMO_MODELS"`
 	Experiment     *string    `yaml:"experiment" help:"name of one attribute file for all taggers"`
 	Processes      int        `yaml:"processes" help:"number of workers; the output does not depend on it"`
 	IgnoreExisting bool       `yaml:"ignore_existing" help:"tag again what is complete"`
@@ -81,7 +82,7 @@ func runDataTag(r *dataRun, cfg tagConfig) error {
 	c := tagger.Config{
 		Documents: cfg.Documents, Destination: cfg.Destination, Taggers: cfg.Taggers,
 		Processes: cfg.Processes, IgnoreExisting: cfg.IgnoreExisting, Strict: r.strict,
-		Options: tagger.Options{Dolma: r.compat}, Progress: p, Warn: r.warnReject(p),
+		Options: tagger.Options{Dolma: r.compat, Models: cfg.Models}, Progress: p, Warn: r.warnReject(p),
 	}
 	if cfg.Experiment != nil {
 		c.Experiment = *cfg.Experiment
@@ -91,10 +92,10 @@ func runDataTag(r *dataRun, cfg tagConfig) error {
 		report, err = tagger.Run(ctx, c)
 		return err
 	})
+	r.summary("tag", p)
 	if err != nil {
 		return err
 	}
-	r.summary("tag", p)
 	if report.Documents == 0 && report.Skipped < int64(len(report.Files)) {
 		return fmt.Errorf("no document was tagged: the %d input files hold none that can be read", len(report.Files))
 	}
