@@ -26,10 +26,13 @@ type dedupeConfig struct {
 func newDataDedupeCommand() *cobra.Command {
 	c := dataVerb[dedupeConfig]{
 		use:   "dedupe",
-		short: "Mark documents, paragraphs or n-grams that were seen before",
+		short: "Mark documents, paragraphs or n-grams that were seen before, or documents that resemble earlier ones",
 		long: `For every documents file <base>/documents/X, write <base>/attributes/NAME/X with
 the spans that earlier documents hold too. Which of equal texts is the first
 depends on the order of files and rows only, never on the number of workers.
+
+dedupe.minhash, which is not Dolma's, marks documents that resemble an earlier
+one: most of their word n-grams are the same.
 
 Decontamination takes two runs with the same bloom_filter.file: one over the
 evaluation sets, one over the corpus with --bloom_filter.read_only.
@@ -37,6 +40,7 @@ evaluation sets, one over the corpus with --bloom_filter.read_only.
 The same command continues after an interruption; a finished one does nothing.`,
 		example: `  olmo data dedupe --documents 'corpus/documents/*.gz' --dedupe.documents.attribute_name dup --dedupe.documents.key '$.text' --bloom_filter.file dup.bin
   olmo data dedupe --documents 'corpus/documents/*.gz' --dedupe.paragraphs.attribute_name dup_par --dedupe.skip_empty --bloom_filter.file par.bin
+  olmo data dedupe --documents 'corpus/documents/*.gz' --dedupe.minhash.attribute_name near
   olmo data -c dedupe.yaml dedupe --processes 8 --json`,
 		defaults: func() dedupeConfig {
 			cfg := dedupeConfig{Processes: 1}
@@ -73,15 +77,18 @@ func runDataDedupe(r *dataRun, cfg dedupeConfig) error {
 	} else {
 		r.summary("dedupe", p)
 	}
-	what := "paragraphs"
-	if cfg.Dedupe.Documents != nil {
-		what = "documents"
+	what := "documents"
+	if cfg.Dedupe.Paragraphs != nil {
+		what = "paragraphs"
 	}
 	w := r.OutOrStdout()
 	fmt.Fprintf(w, "%d documents, %d with duplicates\n", report.Documents, report.Affected)
-	fmt.Fprintf(w, "%d keys looked up, %d %s marked (%d characters), %d passed over\n", report.Keys, report.Duplicates, what, report.Characters, report.Skipped)
+	fmt.Fprintf(w, "%d keys compared, %d %s marked (%d characters), %d passed over\n", report.Keys, report.Duplicates, what, report.Characters, report.Skipped)
 	if report.WithoutKey > 0 {
 		fmt.Fprintf(w, "%d documents lack the key\n", report.WithoutKey)
+	}
+	if report.FilterBytes == 0 {
+		return nil
 	}
 	fmt.Fprintf(w, "Bloom filter: %d bytes, %d hashes, %.1f %% full, false positives %.2g\n", report.FilterBytes, report.FilterHashes, 100*report.FilterLoad, report.FalsePositives)
 	return nil
