@@ -6,21 +6,21 @@ import "math"
 // max(x, 0): In x (N, F); Out (N, F).
 //
 // Hendrycks and Gimpel 2016.
-var GELU, geluBackward, GELUTanh, geluTanhBackward, ReLU, reluBackward *Def
+var GELU, GELUTanh, ReLU *Def
 
 func init() {
-	GELU, geluBackward = elementwise("gelu", "y = x·Φ(x), Φ by erf",
+	GELU, _ = elementwise("gelu", "y = x·Φ(x), Φ by erf",
 		func(x float64) float64 { return x * math.Erfc(-x/math.Sqrt2) / 2 },
 		func(x float64) float64 {
 			return math.Erfc(-x/math.Sqrt2)/2 + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
 		})
-	GELUTanh, geluTanhBackward = elementwise("gelu_tanh", "y = x·sigmoid(2·sqrt(2/π)·(x + 0.044715·x³))",
+	GELUTanh, _ = elementwise("gelu_tanh", "y = x·sigmoid(2·sqrt(2/π)·(x + 0.044715·x³))",
 		func(x float64) float64 { return x * sigmoid(tanhGate(x)) },
 		func(x float64) float64 {
 			s := sigmoid(tanhGate(x))
 			return s + x*s*(1-s)*math.Sqrt(8/math.Pi)*(1+3*0.044715*x*x)
 		})
-	ReLU, reluBackward = elementwise("relu", "y = max(x, 0)",
+	ReLU, _ = elementwise("relu", "y = max(x, 0)",
 		func(x float64) float64 { return max(x, 0) },
 		func(x float64) float64 {
 			if x > 0 {

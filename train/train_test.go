@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"math"
@@ -97,6 +98,8 @@ func TestResume(t *testing.T) {
 		{"AdamW", nil},
 		{"Muon", muon},
 		{"several epochs", []string{"global_train_batch_size=90", "device_train_microbatch_size=90", "max_duration=7", "stop_at=7"}},
+		{"growing batches", growing},
+		{"packed documents", []string{"data.pack_documents=fragment", "data.generate_doc_lengths=true", "global_train_batch_size=30", "device_train_microbatch_size=30"}},
 		{"LionW", []string{"optimizer.name=lionw", "optimizer.learning_rate=4e-4", "optimizer.selective_updates=true"}},
 		{"SkipStep AdamW", []string{"optimizer.name=skip_step_adamw", "optimizer.rolling_interval_length=8", "optimizer.sigma_factor=0.5"}},
 		{"adaptive clip", []string{"max_grad_norm_ratio=0.9", "optimizer.selective_updates=true"}},
@@ -329,7 +332,6 @@ func TestErrors(t *testing.T) {
 				path := tiny
 				if c.want == "" {
 					// A config that is called config.yaml, trained in its own folder.
-					path = filepath.Join(cfg.SaveFolder, "config.yaml")
 					cfg.SaveFolder = t.TempDir()
 					path = filepath.Join(cfg.SaveFolder, "config.yaml")
 					if err := os.WriteFile(path, []byte("x"), 0o644); err != nil {
@@ -632,5 +634,92 @@ func TestDiskFull(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(folder, ".*")); len(left) > 0 {
 		t.Errorf("left over: %v", left)
+	}
+}
+
+var growing = []string{
+	"batch_size_schedule=[{from: 3, size: 20}, {from: 4000T, size: 50}]", "sequence_length_schedule=[{from: 0, length: 10}, {from: 6, length: 40}]",
+	"max_duration=3ep", "stop_at=null", "device_train_microbatch_size=16",
+}
+
+// TestGrowingBatches: sizes and lengths change when they should, and the data of each step
+// is known without the run.
+func TestGrowingBatches(t *testing.T) {
+	dir := t.TempDir()
+	run(t, dir, growing...)
+	records := logged(t, dir)
+	for _, c := range []struct {
+		step         int
+		size, length float64
+	}{{1, 7, 10}, {3, 7, 10}, {4, 20, 10}, {6, 20, 10}, {7, 20, 40}, {8, 20, 40}, {9, 50, 40}} {
+		r := records[c.step-1]
+		if r["train/global_batch_size"] != c.size || r["train/sequence_length"] != c.length {
+			t.Errorf("step %d: %v instances of %v tokens, want %g of %g", c.step, r["train/global_batch_size"], r["train/sequence_length"], c.size, c.length)
+		}
+	}
+	tr := newTrainer(t, tiny, append([]string{"save_folder=" + dir, "save_overwrite=true"}, growing...)...)
+	for step := 1; step <= len(records); step++ {
+		got, err := tr.NextIndex()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := tr.Config().StepData(step)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []uint32
+		for _, i := range s.Instances {
+			want = append(want, i.Index)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("step %d trains on %v, StepData says %v", step, got, want)
+		}
+	}
+	if _, err := tr.NextIndex(); !errors.Is(err, io.EOF) {
+		t.Errorf("after three epochs: %v, want io.EOF", err)
+	}
+}
+
+// TestMixture: sources are taken by their ratios, repeated where they are small.
+func TestMixture(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, n int, id byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, bytes.Repeat([]byte{id}, n*40), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	a, b, c := write("a", 10, 1), write("b", 30, 2), write("c", 3, 3)
+	mixture := fmt.Sprintf("data.mixture=[{name: web, paths: [%s, %s], target_ratio: 0.75}, {name: code, paths: [%s], target_ratio: 0.25, max_repetition_ratio: 4}]", a, b, c)
+	base := []string{"save_folder=" + filepath.Join(dir, "run"), "data.paths=[]", "global_train_batch_size=32", mixture}
+	tr := newTrainer(t, tiny, append(base, "data.mixture_tokens=1280", "max_duration=1ep", "stop_at=null")...)
+	s, err := tr.Config().StepData(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, i := range s.Instances {
+		got[filepath.Base(i.File)]++
+	}
+	if want := map[string]int{"a": 6, "b": 18, "c": 8}; !maps.Equal(got, want) {
+		t.Errorf("32 instances hold %v, want %v", got, want)
+	}
+	if tr.Steps() != 11 {
+		t.Errorf("one epoch ends at step %d, want 1 and OLMo's 10 more", tr.Steps())
+	}
+	for _, c := range []struct{ override, want string }{
+		{"data.mixture_tokens=4000", "max_repetition_ratio"},
+		{"data.mixture_tokens=0", "mixture_tokens"},
+		{"data.mixture=[{name: x, paths: [" + a + "], target_ratio: 0.5}]", "add up to 0.5"},
+	} {
+		cfg, err := train.LoadConfig(tiny, append(slices.Clone(base), "data.mixture_tokens=1280", c.override))
+		if err == nil {
+			dev, _ := cpu.New()
+			_, err = train.New(cfg, dev, train.Options{})
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want one with %q", c.override, err, c.want)
+		}
 	}
 }

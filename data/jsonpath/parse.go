@@ -102,6 +102,16 @@ func (p *parser) lit(s string) bool {
 	return true
 }
 
+// lits reads one literal after the other, with white space between them.
+func (p *parser) lits(literals ...string) bool {
+	for _, s := range literals {
+		if !p.lit(s) {
+			return false
+		}
+	}
+	return true
+}
+
 // chain is one or more steps.
 func (p *parser) chain() (steps []step, ok bool) {
 	if p.depth++; p.depth > maxDepth {
@@ -132,7 +142,7 @@ func (p *parser) step() (step, bool) {
 		return step{kind: stepDescent, key: p.key()}, true
 	}
 	p.back(i)
-	if p.lit(".") && p.lit(".") && p.lit("*") {
+	if p.lits(".", ".", "*") {
 		return step{kind: stepDescentAll}, true
 	}
 	p.back(i)
@@ -140,7 +150,7 @@ func (p *parser) step() (step, bool) {
 		return step{kind: stepAll}, true
 	}
 	p.back(i)
-	if p.lit(".") && p.lit("*") {
+	if p.lits(".", "*") {
 		return step{kind: stepAll}, true
 	}
 	p.back(i)

@@ -109,7 +109,7 @@ func tagComposition(m *fasttext.Model, o Options) function {
 					label = ps[0].Label
 					if o.Dolma {
 						// str.lstrip takes a set of characters, not a prefix.
-						label = strings.TrimLeft(label, "_label")
+						label = strings.TrimLeft(label, "_labe")
 					}
 				}
 			}

@@ -60,14 +60,6 @@ func registerNeeding(name, about, needs string, make func(o Options) (Tagger, er
 	registry[name] = entry{Info{Name: name, About: about, Needs: needs, Available: make != nil}, make}
 }
 
-// plain wraps a tagger that has no options and cannot fail to start.
-func plain[T any, P interface {
-	*T
-	Tagger
-}]() func(Options) (Tagger, error) {
-	return func(Options) (Tagger, error) { return P(new(T)), nil }
-}
-
 // function makes a tagger of a function that keeps nothing between calls.
 type function func(t *Text, out *Spans) error
 
