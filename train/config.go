@@ -95,6 +95,10 @@ type Config struct {
 	// LossDenominator says what the sum of the losses is divided by: batch (OLMo: all
 	// B·T tokens, masked or not) or labels (the tokens that have a target).
 	LossDenominator string `yaml:"loss_denominator"`
+	// BatchSizeSchedule and SequenceLengthSchedule change the batch size and the length of
+	// sequences during the run; before their first stages the plain keys hold.
+	BatchSizeSchedule      []BatchStage  `yaml:"batch_size_schedule"`
+	SequenceLengthSchedule []LengthStage `yaml:"sequence_length_schedule"`
 	// SampleInterval is how often, in steps, Options.Sample is called; 0 never.
 	SampleInterval int `yaml:"sample_interval"`
 	// TensorBoard writes events to save_folder/tensorboard while the run goes on, CSV the
@@ -167,6 +171,14 @@ type DataConfig struct {
 	Seed                  *uint64               `yaml:"seed"`
 	InstanceFilter        *InstanceFilterConfig `yaml:"instance_filter"`
 	CustomDataset         any                   `yaml:"custom_dataset"`
+
+	// Our own keys. PackDocuments puts whole documents into instances instead of cutting
+	// the files every max_sequence_length tokens, and says what becomes of longer ones:
+	// truncate or fragment. With generate_doc_lengths they do not see each other.
+	PackDocuments string `yaml:"pack_documents"`
+	// Mixture takes MixtureTokens tokens from its sources, instead of all of paths.
+	Mixture       []Source `yaml:"mixture"`
+	MixtureTokens float64  `yaml:"mixture_tokens"`
 }
 
 // SetDefaults gives OLMo's defaults.
@@ -332,6 +344,11 @@ func (c *Config) lookBeside(dir string) {
 				find(&paths[i])
 			}
 		}
+		for _, s := range d.Mixture {
+			for i := range s.Paths {
+				find(&s.Paths[i])
+			}
+		}
 	}
 	data(&c.Data)
 	for i := range c.Evaluators {
@@ -378,6 +395,7 @@ func (c *Config) Validate() error {
 		one("scheduler.units", c.Scheduler.Units, "steps", "tokens"),
 		one("scheduler.decay_shape", c.Scheduler.DecayShape, "linear", "sqrt", "cosine"),
 		one("loss_denominator", c.LossDenominator, "batch", "labels"),
+		one("data.pack_documents", c.Data.PackDocuments, "", string(tokens.Truncate), string(tokens.Fragment)),
 		one("data.pad_direction", c.Data.PadDirection, "right", "left"),
 		positive("global_train_batch_size", c.GlobalTrainBatchSize),
 		positive("device_train_microbatch_size", c.DeviceTrainMicrobatchSize),
@@ -407,10 +425,15 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("optimizer.rolling_interval_length is %d, it must be at least 2", o.RollingIntervalLength)
 	case c.Scheduler.DecayFraction < 0 || c.Scheduler.DecayFraction > 1:
 		return fmt.Errorf("scheduler.decay_fraction is %g, it must lie between 0 and 1", c.Scheduler.DecayFraction)
+	case len(c.Data.Mixture) > 0 && (len(c.Data.paths()) > 0 || len(c.Data.LabelMaskPaths) > 0 || c.Data.MixtureTokens <= 0):
+		return errors.New("data.mixture needs mixture_tokens, and neither paths, datasets nor label masks beside it")
 	case len(c.Data.Paths) > 0 && len(c.Data.Datasets) > 0:
 		return errors.New("data.paths and data.datasets are both set\nhint: keep one of them")
 	case c.Data.CustomDataset != nil:
 		return errors.New("data.custom_dataset names Python code, which cannot run here\nhint: write token files with 'olmo data tokens'")
+	}
+	if err := c.checkStages(); err != nil {
+		return err
 	}
 	if _, err := tokens.ParseDType(c.Data.MemmapDType); err != nil {
 		return fmt.Errorf("data.memmap_dtype: %w", err)

@@ -12,15 +12,41 @@ import (
 	"olmo/graph"
 )
 
-// openData opens the token files of the config, cut into instances of the model's
+// dataset says which token files the config trains on, cut into instances of the model's
 // length.
-func (c *Config) openData() (*tokens.Dataset, error) {
+func (c *Config) dataset() (tokens.DatasetConfig, error) {
 	d := tokens.DatasetConfig{
 		Paths: c.Data.paths(), LabelMaskPaths: c.Data.LabelMaskPaths, DType: tokens.DType(c.Data.MemmapDType),
 		ChunkSize: c.Model.MaxSequenceLength, DocLens: c.Data.GenerateDocLengths, EOS: int32(c.Model.EOSTokenID),
+		Pack: tokens.LongDocuments(c.Data.PackDocuments), PAD: int32(c.Model.PadTokenID),
 	}
 	if f := c.Data.InstanceFilter; f != nil {
 		d.Filter = &tokens.InstanceFilter{MinPeriod: f.RepetitionMinPeriod, MaxPeriod: f.RepetitionMaxPeriod, MaxCount: f.RepetitionMaxCount}
+	}
+	if len(c.Data.Mixture) == 0 {
+		return d, nil
+	}
+	var err error
+	d.Paths, d.Take, err = mix(c.Data.Mixture, int(c.Data.MixtureTokens)/d.ChunkSize, func(path string) (int, error) {
+		one := d
+		one.Paths, one.Take = []string{path}, nil
+		set, err := tokens.OpenDataset(one)
+		if err != nil {
+			return 0, err
+		}
+		return set.Len(), set.Close()
+	})
+	if err != nil {
+		return d, fmt.Errorf("data.mixture: %w", err)
+	}
+	return d, nil
+}
+
+// openData opens the token files of the config.
+func (c *Config) openData() (*tokens.Dataset, error) {
+	d, err := c.dataset()
+	if err != nil {
+		return nil, err
 	}
 	set, err := tokens.OpenDataset(d)
 	if err != nil {
@@ -29,13 +55,17 @@ func (c *Config) openData() (*tokens.Dataset, error) {
 	return set, nil
 }
 
-// fingerprint tells whether token files are still the same: a hash of the instances'
-// length, the type, and for each file its size and up to 64 blocks of 4 KiB, evenly
-// spread. Where the files lie does not matter.
+// fingerprint tells whether token files are still the same: a hash of how they are cut
+// into instances, and for each file its size and up to 64 blocks of 4 KiB, evenly spread.
+// Where the files lie does not matter.
 func (c *Config) fingerprint() (string, error) {
 	const block, blocks = 4096, 64
+	d, err := c.dataset()
+	if err != nil {
+		return "", err
+	}
 	h := sha256.New()
-	fmt.Fprintf(h, "%d\x00%s\x00", c.Model.MaxSequenceLength, c.Data.MemmapDType)
+	fmt.Fprintf(h, "%d\x00%s\x00%s\x00%d\x00", d.ChunkSize, d.DType, d.Pack, d.Take)
 	add := func(path string) error {
 		f, err := os.Open(path)
 		if err != nil {
@@ -63,7 +93,7 @@ func (c *Config) fingerprint() (string, error) {
 		}
 		return nil
 	}
-	for _, paths := range [][]string{c.Data.paths(), c.Data.LabelMaskPaths} {
+	for _, paths := range [][]string{d.Paths, d.LabelMaskPaths} {
 		for _, path := range paths {
 			if err := add(path); err != nil {
 				return "", fmt.Errorf("training data: %w", err)
@@ -87,8 +117,9 @@ type feeder struct {
 	stop  chan struct{}
 }
 
-// newFeeder starts reading; epochs counts those to go through, from the first.
-func newFeeder(d *tokens.Dataset, cfg tokens.LoaderConfig, epochs uint64) (*feeder, error) {
+// newFeeder starts reading after a state; epochs counts those to go through, from the
+// first.
+func newFeeder(c *Config, d *tokens.Dataset, cfg tokens.LoaderConfig, epochs uint64, s State) (*feeder, error) {
 	l, err := tokens.NewLoader(d, cfg)
 	if err != nil {
 		return nil, err
@@ -98,6 +129,7 @@ func newFeeder(d *tokens.Dataset, cfg tokens.LoaderConfig, epochs uint64) (*feed
 		defer close(f.items)
 		first := true
 		for l.Epoch() < epochs {
+			l.SetBatchSize(c.batchSize(s.Step, s.Tokens))
 			b, err := l.Next()
 			if errors.Is(err, io.EOF) {
 				if l.Batches() == 0 {
@@ -116,6 +148,8 @@ func newFeeder(d *tokens.Dataset, cfg tokens.LoaderConfig, epochs uint64) (*feed
 				return
 			}
 			first = false
+			s.Step++
+			s.Tokens += int64(b.B * b.T)
 		}
 	}()
 	return f, nil
@@ -136,30 +170,42 @@ func (f *feeder) close() {
 	}
 }
 
-// inputs turns instances from to to of a batch into what the model's graph takes.
-// The target of a token is the next one of its instance; masked tokens and masked
-// instances are no targets.
-func (i *item) inputs(from, to int) *graph.Batch {
+// inputs turns instances from to to of a batch into what the model's graph takes, as
+// sequences of length tokens. The target of a token is the next one of its sequence;
+// masked tokens and masked instances are no targets, nor is pad where it is not negative.
+func (i *item) inputs(from, to, length int, pad int32) *graph.Batch {
 	T := i.T
-	b := graph.Sequence(i.IDs[from*T:to*T], to-from)
+	b := graph.Sequence(i.IDs[from*T:to*T], (to-from)*T/length)
 	b.Targets = make([]int32, 0, (to-from)*T)
 	for n := from; n < to; n++ {
+		keep := i.InstanceMask == nil || i.InstanceMask[n]
 		for t := range T {
 			target := int32(-1)
-			if t+1 < T && (i.InstanceMask == nil || i.InstanceMask[n]) && (i.LabelMask == nil || i.LabelMask[n*T+t+1]) {
+			if (t+1)%length != 0 && keep && (i.LabelMask == nil || i.LabelMask[n*T+t+1]) {
 				target = i.IDs[n*T+t+1]
+			}
+			if target == pad {
+				target = -1
 			}
 			b.Targets = append(b.Targets, target)
 		}
-		if i.DocLens != nil {
-			first := make([]int32, 0, T)
-			for _, n := range i.DocLens[n] {
-				start := int32(len(first))
-				for range n {
-					first = append(first, start)
-				}
+		if i.DocLens == nil {
+			continue
+		}
+		// first holds each document's start; a sequence sees nothing before its own.
+		first := make([]int32, 0, T)
+		for _, k := range i.DocLens[n] {
+			start := int32(len(first))
+			for range k {
+				first = append(first, start)
 			}
-			b.Segments[n-from].First = first
+		}
+		for s := 0; s < T; s += length {
+			piece := first[s : s+length]
+			for t := range piece {
+				piece[t] = max(piece[t]-int32(s), 0)
+			}
+			b.Segments[((n-from)*T+s)/length].First = piece
 		}
 	}
 	return b

@@ -118,7 +118,7 @@ func (t *Trainer) measure(ctx context.Context, h heldOut) (float64, error) {
 		if err := in.checkIDs(h.data, t.model.V); err != nil {
 			return 0, err
 		}
-		b := in.inputs(0, in.B)
+		b := in.inputs(0, in.B, T, -1)
 		if err := t.eval.Run(b); err != nil {
 			return 0, err
 		}

@@ -9,3 +9,9 @@ func (t *Trainer) Gradients() error {
 	}
 	return err
 }
+
+// NextIndex reads the next batch and returns its instances.
+func (t *Trainer) NextIndex() ([]uint32, error) {
+	in, err := t.feed.next()
+	return in.Index, err
+}

@@ -18,7 +18,8 @@ type StepData struct {
 	Instances []Instance `json:"instances"`
 }
 
-// Instance is one sequence of a batch and the documents that it holds a part of.
+// Instance is one sequence of a batch, or with packed documents a part of one, and the
+// documents that it holds a part of.
 type Instance struct {
 	Index     uint32         `json:"index"` // in the data set
 	File      string         `json:"file"`
@@ -40,24 +41,34 @@ func (c *Config) StepData(step int) (*StepData, error) {
 	if err != nil {
 		return nil, err
 	}
-	per := loader.Batches()
-	if per == 0 {
-		return nil, fmt.Errorf("training data: %d instances are not one batch of %d", d.Len(), c.GlobalTrainBatchSize)
-	}
 	if step < 1 {
 		return nil, fmt.Errorf("step %d is not possible: the first is 1", step)
 	}
-	s := &StepData{Step: step, Epoch: (step - 1) / per}
+	if d.Len() < c.largestBatch() && c.Data.DropLast {
+		return nil, fmt.Errorf("training data: %d instances are not one batch of %d", d.Len(), c.largestBatch())
+	}
+	// Where the run stands after the steps before.
+	at := State{Epoch: (step - 1) / max(loader.Batches(), 1)}
+	at.ExamplesEpoch = (step - 1) % max(loader.Batches(), 1) * c.GlobalTrainBatchSize
+	if len(c.BatchSizeSchedule) > 0 {
+		at = State{}
+		c.simulate(State{}, func(s State) bool { at = s; return s.Step >= step-1 }, d.Len())
+	}
+	B := c.batchSize(step-1, at.Tokens)
+	if left := d.Len() - at.ExamplesEpoch; left <= 0 || left < B && c.Data.DropLast {
+		at.Epoch, at.ExamplesEpoch = at.Epoch+1, 0
+	}
+	s := &StepData{Step: step, Epoch: at.Epoch}
 	if s.Epoch > 0 {
 		loader.StartEpoch(uint64(s.Epoch))
 	}
 	order := loader.Order()
-	from := (step - 1) % per * c.GlobalTrainBatchSize
 	byFile := map[string][]int{}
-	for _, index := range order[from:min(from+c.GlobalTrainBatchSize, len(order))] {
-		path, start := d.Locate(int(index))
-		byFile[path] = append(byFile[path], len(s.Instances))
-		s.Instances = append(s.Instances, Instance{Index: index, File: path, Start: int64(start), End: int64(start + d.ChunkSize())})
+	for _, index := range order[at.ExamplesEpoch:min(at.ExamplesEpoch+B, len(order))] {
+		for _, p := range d.Parts(int(index)) {
+			byFile[p.Path] = append(byFile[p.Path], len(s.Instances))
+			s.Instances = append(s.Instances, Instance{Index: index, File: p.Path, Start: p.Start, End: p.End})
+		}
 	}
 	for path, members := range byFile {
 		if err := s.findDocuments(path, members); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -651,7 +651,7 @@ func TestGrowingBatches(t *testing.T) {
 	for _, c := range []struct {
 		step         int
 		size, length float64
-	}{{1, 7, 10}, {3, 7, 10}, {4, 20, 10}, {6, 20, 10}, {7, 20, 40}, {8, 20, 40}, {9, 50, 40}} {
+	}{{1, 7, 10}, {3, 7, 10}, {4, 20, 10}, {6, 20, 10}, {7, 20, 40}, {8, 50, 40}, {9, 50, 40}} {
 		r := records[c.step-1]
 		if r["train/global_batch_size"] != c.size || r["train/sequence_length"] != c.length {
 			t.Errorf("step %d: %v instances of %v tokens, want %g of %g", c.step, r["train/global_batch_size"], r["train/sequence_length"], c.size, c.length)

@@ -199,7 +199,7 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 func (t *Trainer) compile() error {
 	g := graph.New()
 	t.model.Loss(g, float32(t.cfg.zmul()), true)
-	o := device.Options{Rows: min(t.cfg.DeviceTrainMicrobatchSize, t.cfg.GlobalTrainBatchSize) * t.cfg.Model.MaxSequenceLength, BF16: t.cfg.Precision == AMPBF16}
+	o := device.Options{Rows: min(t.cfg.DeviceTrainMicrobatchSize, t.cfg.largestBatch()) * t.cfg.Model.MaxSequenceLength, BF16: t.cfg.Precision == AMPBF16}
 	var err error
 	if t.loss, err = t.dev.Compile(g, o); err != nil {
 		return fmt.Errorf("compiling the model: %w", err)
@@ -235,26 +235,35 @@ func (t *Trainer) compile() error {
 // plan turns max_duration into steps and opens the data where the run stands.
 func (t *Trainer) plan() error {
 	c := t.cfg
-	B := c.GlobalTrainBatchSize
-	perEpoch := t.data.Len() / B
-	if !c.Data.DropLast && perEpoch == 0 {
-		perEpoch = 1
+	n, B, T := t.data.Len(), c.GlobalTrainBatchSize, c.Model.MaxSequenceLength
+	if n < c.largestBatch() && c.Data.DropLast {
+		return fmt.Errorf("training data: %d instances are not one batch of %d\nhint: lower global_train_batch_size or add data", n, c.largestBatch())
 	}
-	if perEpoch == 0 {
-		return fmt.Errorf("training data: %d instances are not one batch of %d\nhint: lower global_train_batch_size or add data", t.data.Len(), B)
-	}
-	perBatch := int64(B * c.Model.MaxSequenceLength)
+	perEpoch := max(n/B, 1)
+	perBatch := int64(B * T)
+	scheduled := len(c.BatchSizeSchedule) > 0
+	epochs := uint64(math.MaxInt64)
 	switch d := c.MaxDuration; {
 	case d.Epochs > 0:
-		t.maxSteps = d.Epochs * perEpoch
-		t.maxTokens = int64(t.maxSteps) * perBatch
+		epochs = uint64(d.Epochs)
+		t.maxSteps, t.maxTokens = d.Epochs*perEpoch, int64(d.Epochs*perEpoch)*perBatch
+		if scheduled {
+			t.maxSteps, t.maxTokens = c.simulate(State{}, func(s State) bool { return s.Epoch >= d.Epochs }, n)
+		}
 	case d.Tokens > 0:
 		left := max(d.Tokens-t.state.Tokens, 0)
-		t.maxSteps = t.state.Step + int((left+perBatch-1)/perBatch)
-		t.maxTokens = d.Tokens
+		t.maxSteps, t.maxTokens = t.state.Step+int((left+perBatch-1)/perBatch), d.Tokens
+		if scheduled {
+			t.maxSteps, _ = c.simulate(State{}, func(s State) bool { return s.Tokens >= d.Tokens }, n)
+		}
 	default:
-		t.maxSteps = d.Steps
-		t.maxTokens = t.state.Tokens + int64(max(d.Steps-t.state.Step, 0))*perBatch
+		t.maxSteps, t.maxTokens = d.Steps, t.state.Tokens+int64(max(d.Steps-t.state.Step, 0))*perBatch
+		if scheduled {
+			_, t.maxTokens = c.simulate(State{}, func(s State) bool { return s.Step >= d.Steps }, n)
+		}
+	}
+	if !scheduled {
+		epochs = uint64((t.maxSteps + perEpoch - 1) / perEpoch)
 	}
 	// OLMo goes on for ten steps after the end unless stop_at says otherwise.
 	t.stopAt = t.maxSteps + 10
@@ -267,7 +276,6 @@ func (t *Trainer) plan() error {
 			t.stopAt = after
 		}
 	}
-	epochs := (t.maxSteps + perEpoch - 1) / perEpoch
 	l := tokens.LoaderConfig{
 		BatchSize: B, Seed: c.dataSeed(), Epoch: uint64(t.state.Epoch), StartIndex: t.state.ExamplesEpoch, DropLast: c.Data.DropLast,
 	}
@@ -276,8 +284,26 @@ func (t *Trainer) plan() error {
 		t.state.ExamplesEpoch = l.StartIndex
 	}
 	var err error
-	t.feed, err = newFeeder(t.data, l, uint64(epochs))
+	t.feed, err = newFeeder(c, t.data, l, epochs, t.state)
 	return err
+}
+
+// simulate counts the steps and tokens of a run whose batch size changes, from a state on
+// until it is done, over data of n instances.
+func (c *Config) simulate(s State, done func(State) bool, n int) (steps int, tokens int64) {
+	for !done(s) {
+		B := c.batchSize(s.Step, s.Tokens)
+		left := n - s.ExamplesEpoch
+		if left <= 0 || left < B && c.Data.DropLast {
+			s.Epoch, s.ExamplesEpoch = s.Epoch+1, 0
+			continue
+		}
+		B = min(B, left)
+		s.Step++
+		s.ExamplesEpoch += B
+		s.Tokens += int64(B * c.Model.MaxSequenceLength)
+	}
+	return s.Step, s.Tokens
 }
 
 // Model is the model that is trained.
@@ -605,6 +631,12 @@ func (t *Trainer) Step() (runlog.Record, error) {
 	for i, lr := range u.LR {
 		rec[fmt.Sprintf("optim/learning_rate_group%d", i)] = lr
 	}
+	if len(t.cfg.BatchSizeSchedule) > 0 {
+		rec["train/global_batch_size"] = in.B
+	}
+	if len(t.cfg.SequenceLengthSchedule) > 0 {
+		rec["train/sequence_length"] = t.cfg.sequenceLength(s.Step-1, s.Tokens-int64(in.B*in.T))
+	}
 	if masked := in.InstanceMask; masked != nil {
 		n := 0
 		for _, keep := range masked {
@@ -621,9 +653,13 @@ func (t *Trainer) Step() (runlog.Record, error) {
 // gradients runs the micro-batches and returns cross entropy and z-loss.
 func (t *Trainer) gradients(in *item) (ce, z float64, err error) {
 	denominator := float64(in.B * in.T)
+	length, pad := t.cfg.sequenceLength(t.state.Step, t.state.Tokens), int32(-1)
+	if t.cfg.Data.GenerateAttentionMask {
+		pad = int32(t.cfg.Model.PadTokenID)
+	}
 	if t.cfg.LossDenominator == "labels" {
 		n := 0
-		for _, target := range in.inputs(0, in.B).Targets {
+		for _, target := range in.inputs(0, in.B, length, pad).Targets {
 			if target >= 0 {
 				n++
 			}
@@ -632,7 +668,7 @@ func (t *Trainer) gradients(in *item) (ce, z float64, err error) {
 	}
 	var squares float64
 	for from := 0; from < in.B; from += t.cfg.DeviceTrainMicrobatchSize {
-		b := in.inputs(from, min(from+t.cfg.DeviceTrainMicrobatchSize, in.B))
+		b := in.inputs(from, min(from+t.cfg.DeviceTrainMicrobatchSize, in.B), length, pad)
 		b.LossScale = float32(1 / denominator)
 		if err := t.loss.Run(b); err != nil {
 			return 0, 0, fmt.Errorf("running the model: %w", err)
