@@ -20,6 +20,10 @@ type Device struct {
 type value struct {
 	space graph.Space
 	data  []float32
+	// cache is the packed copy of this cache of keys and of the values' beside it; it
+	// was made after so many writes.
+	cache    *kernel.Cache
+	cachedAt int
 }
 
 var _ device.Device = (*Device)(nil)
@@ -84,6 +88,9 @@ func (d *Device) Memory() device.Memory {
 			m.Grads += n
 		default:
 			m.State += n
+			if v.cache != nil {
+				m.State += v.cache.Bytes()
+			}
 		}
 	}
 	return m

@@ -311,6 +311,10 @@ func attention(p *program, op *graph.Op) func(r *run) {
 func (p *program) segments(op *graph.Op, qkv []graph.Value, out, stats graph.Value, positions int, r *run) []kernel.Segment {
 	q, k, v, o, st := p.matrix(qkv[0], r), p.matrix(qkv[1], r), p.matrix(qkv[2], r), p.matrix(out, r), p.matrix(stats, r)
 	segs := make([]kernel.Segment, len(r.Segments))
+	var cache *kernel.Cache
+	if positions > 0 {
+		cache = p.packedCache(op, positions)
+	}
 	row := 0
 	for i, s := range r.Segments {
 		g := kernel.Segment{Q: q.Slice(row, s.Rows), O: o.Slice(row, s.Rows), Stats: st.Slice(row, s.Rows), Pos: s.Pos, First: s.First}
@@ -324,11 +328,28 @@ func (p *program) segments(op *graph.Op, qkv []graph.Value, out, stats graph.Val
 				return m
 			}
 			g.K, g.V = slot(op.In[3], g.K), slot(op.In[4], g.V)
+			g.Cache, g.Slot = cache, s.Slot
+			cache.Fill(s.Slot, s.Pos, g.K, g.V)
 		}
 		segs[i] = g
 		row += s.Rows
 	}
 	return segs
+}
+
+// packedCache returns the packed copy of an operation's caches, which all programs of
+// the device share as they share the caches.
+func (p *program) packedCache(op *graph.Op, positions int) *kernel.Cache {
+	a, _ := graph.CacheShape(op)
+	v := p.dev.values[p.g.Info(op.In[3]).Name]
+	slots := len(v.data) / (positions * a.KV * a.D)
+	if v.cache == nil || !v.cache.Fits(slots, positions, a.KV, a.D, p.opt.BF16) {
+		v.cache = kernel.NewCache(slots, positions, a.KV, a.D, p.opt.BF16)
+	} else if v.cachedAt != p.dev.writes {
+		v.cache.Reset()
+	}
+	v.cachedAt = p.dev.writes
+	return v.cache
 }
 
 func attentionBackward(p *program, op *graph.Op) func(r *run) {

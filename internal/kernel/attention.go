@@ -19,6 +19,8 @@ type Segment struct {
 	Pos   int     // position of the first row of Q
 	Stats Matrix  // n×(2·H): maximum and sum of each row and head
 	First []int32 // first key that each new position may see (document mask), or nil
+	Cache *Cache  // holds K and V in its slot Slot, or nil
+	Slot  int
 }
 
 // low returns the first key that query row i of the segment sees.
@@ -59,10 +61,15 @@ func (a *Attention) forward(g *Segment, h int) {
 	kv := h / (a.H / a.KV)
 	keys := g.Pos + n
 	q := left{g.Q.Columns(h*D, D), false}
-	k, v := g.K.Columns(kv*D, D), g.V.Columns(kv*D, D)
-	var kp, vp Packed
-	s.pack(&kp, 0, k.Slice(0, keys), true, cuts(D), f)
-	s.pack(&vp, 1, v.Slice(0, keys), false, cuts(keys), f)
+	var kp, vp *Packed
+	if c := g.Cache; c != nil {
+		i := g.Slot*c.heads + kv
+		kp, vp = &c.k[i], &c.v[i]
+	} else {
+		kp, vp = &Packed{}, &Packed{}
+		s.pack(kp, 0, g.K.Columns(kv*D, D).Slice(0, keys), true, cuts(D), f)
+		s.pack(vp, 1, g.V.Columns(kv*D, D).Slice(0, keys), false, cuts(keys), f)
+	}
 	stride := spans(keys, nr)*nr + 16
 	block := 4 * isa.mr
 	scores := s.buf(2, block*stride)
@@ -100,7 +107,7 @@ func (a *Attention) forward(g *Segment, h int) {
 			st := g.Stats.Row(i0 + r)
 			st[2*h], st[2*h+1] = m, sum
 		}
-		a.valueSum(s, &vp, scores, stride, o, lo, hi, f)
+		a.valueSum(s, vp, scores, stride, o, lo, hi, f)
 		for r := range rows {
 			isa.div(o.Row(r), o.Row(r), g.Stats.Row(i0 + r)[2*h+1])
 		}

@@ -273,7 +273,8 @@ func (p packedLeft) multiply(s *scratch, slot int, panel []float32, c []float32,
 	if f != plain {
 		mode |= tileFlush
 	}
-	t := tileArgs{
+	t := &s.tile // calls through a table let their arguments escape
+	*t = tileArgs{
 		rowStride: uintptr(p.rowStride) * 4, kStride: uintptr(p.kStride) * 4, ldc: uintptr(ldc) * 4,
 		k: p.terms, mode: mode,
 	}
@@ -294,7 +295,7 @@ func (p packedLeft) multiply(s *scratch, slot int, panel []float32, c []float32,
 		t.a = unsafe.Pointer(&p.data[o])
 		if edge == nil {
 			t.c = unsafe.Pointer(&c[r*ldc])
-			isa.tile(&t)
+			isa.tile(t)
 			continue
 		}
 		for i := range t.rows {
@@ -304,7 +305,7 @@ func (p packedLeft) multiply(s *scratch, slot int, panel []float32, c []float32,
 			}
 		}
 		t.c = unsafe.Pointer(&edge[0])
-		isa.tile(&t)
+		isa.tile(t)
 		for i := range t.rows {
 			copy(c[(r+i)*ldc:][:cn], edge[i*nr:])
 		}

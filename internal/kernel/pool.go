@@ -123,7 +123,10 @@ func Parallel(n int, f func(i int)) {
 func spans(n, grain int) int { return (n + grain - 1) / grain }
 
 // scratch lends buffers that keep their storage between calls.
-type scratch struct{ bufs [][]float32 }
+type scratch struct {
+	bufs [][]float32
+	tile tileArgs
+}
 
 var scratches struct {
 	sync.Mutex
