@@ -315,10 +315,16 @@ func (k *ggufReader) scaling(c *Config) *Scaling {
 	case "", "none":
 		return nil
 	case "yarn":
+		// The converter writes config.json's attention_factor, which llama.cpp does not
+		// read: it takes the paper's, times attn_factor (llama-context.cpp).
+		usual := yarnFactor(factor, 1)
+		attention := k.float("rope.scaling.yarn_attn_factor", usual*k.float("rope.scaling.attn_factor", 1))
+		if math.Abs(attention/usual-1) < 1e-6 {
+			attention = usual // before it was rounded to float32
+		}
 		return &Scaling{
 			Type: kind, Factor: factor, Original: k.int("rope.scaling.original_context_length", c.T),
-			BetaFast: k.float("rope.scaling.yarn_beta_fast", 32), BetaSlow: k.float("rope.scaling.yarn_beta_slow", 1),
-			AttentionFactor: yarnFactor(factor, 1) * k.float("rope.scaling.yarn_attn_factor", 1),
+			BetaFast: k.float("rope.scaling.yarn_beta_fast", 32), BetaSlow: k.float("rope.scaling.yarn_beta_slow", 1), AttentionFactor: attention,
 		}
 	}
 	return &Scaling{Type: kind, Factor: factor}
@@ -435,9 +441,11 @@ func (c *Config) ggufMetadata(dtype tensor.DType) []weights.KV {
 		}
 		add("attention.sliding_window", u(slices.Max(c.Windows)))
 		add("attention.sliding_window_pattern", slides)
-		if c.SlidingTheta > 0 && c.SlidingTheta != c.RopeTheta {
-			add("rope.freq_base_swa", float32(c.SlidingTheta))
+		sliding := c.SlidingTheta
+		if sliding == 0 {
+			sliding = c.RopeTheta
 		}
+		add("rope.freq_base_swa", float32(sliding))
 	}
 	if s := c.Scaling; s != nil && (s.Type == "linear" || s.Type == "yarn") {
 		add("rope.scaling.type", s.Type)
@@ -446,8 +454,9 @@ func (c *Config) ggufMetadata(dtype tensor.DType) []weights.KV {
 			add("rope.scaling.original_context_length", u(s.Original))
 			add("rope.scaling.yarn_beta_fast", float32(s.BetaFast))
 			add("rope.scaling.yarn_beta_slow", float32(s.BetaSlow))
+			add("rope.scaling.yarn_attn_factor", float32(s.AttentionFactor))
 			if f := s.AttentionFactor / yarnFactor(s.Factor, 1); math.Abs(f-1) > 1e-6 {
-				add("rope.scaling.yarn_attn_factor", float32(f))
+				add("rope.scaling.attn_factor", float32(f))
 			}
 		}
 	}
