@@ -95,6 +95,8 @@ type Config struct {
 	// LossDenominator says what the sum of the losses is divided by: batch (OLMo: all
 	// B·T tokens, masked or not) or labels (the tokens that have a target).
 	LossDenominator string `yaml:"loss_denominator"`
+	// DownstreamData is the folder of the data sets of evaluators of type downstream.
+	DownstreamData string `yaml:"downstream_data"`
 	// BatchSizeSchedule and SequenceLengthSchedule change the batch size and the length of
 	// sequences during the run; before their first stages the plain keys hold.
 	BatchSizeSchedule      []BatchStage  `yaml:"batch_size_schedule"`
@@ -354,7 +356,7 @@ func (c *Config) lookBeside(dir string) {
 	for i := range c.Evaluators {
 		data(&c.Evaluators[i].Data)
 	}
-	for _, p := range []*string{&c.InitWeights, &c.LoadPath, &c.Tokenizer.Identifier} {
+	for _, p := range []*string{&c.InitWeights, &c.LoadPath, &c.Tokenizer.Identifier, &c.DownstreamData} {
 		find(p)
 	}
 }

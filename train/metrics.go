@@ -2,14 +2,18 @@ package train
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"olmo/graph"
 	"olmo/internal/kernel"
+	"olmo/model"
 	"olmo/runlog"
 )
 
@@ -180,4 +184,48 @@ func thousands(digits string) string {
 // Console writes the lines that OLMo prints for a step.
 func (p *Progress) Console() string {
 	return fmt.Sprintf("[step=%d/%d,epoch=%d]%s", p.Step, p.Steps, p.Epoch, text(p.Record))
+}
+
+// logsParameters tells whether a step logs the figures of every parameter: as in OLMo,
+// only with a wandb section, every optimizer.metrics_log_interval steps, or
+// wandb.log_interval where that is not set.
+func (c *Config) logsParameters(step int) bool {
+	if c.Wandb == nil {
+		return false
+	}
+	n := c.Wandb.LogInterval
+	if i := c.Optimizer.MetricsLogInterval; i != nil {
+		n = *i
+	}
+	return n > 0 && step%n == 0
+}
+
+// measureParameters adds norm, least, greatest and mean of each parameter's gradient
+// (before clipping), value and moments, under OLMo's names.
+func (t *Trainer) measureParameters(rec runlog.Record) error {
+	add := func(kind, name, param string) error {
+		v, err := t.dev.Read(name)
+		if err != nil {
+			return err
+		}
+		var sum, squares float64
+		least, most := v[0], v[0]
+		for _, x := range v {
+			least, most = min(least, x), max(most, x)
+			sum += float64(x)
+			squares += float64(float64(x) * float64(x))
+		}
+		key := "optim/" + kind + "/" + param
+		rec[key+".norm"], rec[key+".min"], rec[key+".max"], rec[key+".avg"] = math.Sqrt(squares), float64(least), float64(most), sum/float64(len(v))
+		return nil
+	}
+	for _, p := range t.params {
+		if err := errors.Join(add("grad", graph.GradName(p.Name, 0), p.Name), add("param", p.Name, p.Name)); err != nil {
+			return err
+		}
+	}
+	return t.eachState(func(name string, p model.Param) error {
+		kind, _, _ := strings.Cut(name, "/")
+		return add(kind, name, p.Name)
+	})
 }

@@ -582,10 +582,18 @@ func TestInputs(t *testing.T) {
 // TestExports: the log in other programs' forms.
 func TestExports(t *testing.T) {
 	dir := t.TempDir()
-	run(t, dir, "stop_at=3", "tensorboard=true", "csv=true", "wandb={project: p, name: '${run_name}'}")
+	run(t, dir, "stop_at=3", "tensorboard=true", "csv=true", "optimizer.metrics_log_interval=2", "wandb={project: p, name: '${run_name}'}")
 	for _, file := range []string{"metrics.csv", "wandb/wandb-history.jsonl", "wandb/config.yaml", "tensorboard/events*", "train_data/global_indices.npy"} {
 		if found, _ := filepath.Glob(filepath.Join(dir, file)); len(found) != 1 {
 			t.Errorf("%s: %d files", file, len(found))
+		}
+	}
+	for i, r := range logged(t, dir) {
+		for _, kind := range []string{"grad", "param", "exp_avg", "exp_avg_sq"} {
+			v, has := r["optim/"+kind+"/transformer.ff_out.weight.norm"].(float64)
+			if has != (i == 1) || has && v < 0 {
+				t.Errorf("step %d: norm of %s is %g, %t", i+1, kind, v, has)
+			}
 		}
 	}
 	var config struct {

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -565,6 +566,12 @@ func (t *Trainer) Step() (runlog.Record, error) {
 	if bad := ce + z + norm; math.IsNaN(bad) || math.IsInf(bad, 0) {
 		return nil, t.notFinite(&in, s.Step, ce, z, norm, norms)
 	}
+	rec := runlog.Record{}
+	if t.cfg.logsParameters(s.Step) {
+		if err := t.measureParameters(rec); err != nil {
+			return nil, err
+		}
+	}
 	u := &graph.Update{Clip: 1}
 	clipped := 0.0 // share of the parameters
 	switch {
@@ -607,15 +614,10 @@ func (t *Trainer) Step() (runlog.Record, error) {
 	t.state, t.lastLR, t.lastLoss = s, u.LR, ce
 	t.speed.step(in.B * in.T)
 
-	rec := runlog.Record{
-		"step":                    s.Step,
-		"epoch":                   s.Epoch,
-		"train/CrossEntropyLoss":  ce,
-		"train/Perplexity":        kernel.Exp(ce),
-		"optim/total_grad_norm":   norm,
-		"throughput/total_tokens": s.Tokens,
-		"chain":                   s.Chain,
-	}
+	maps.Copy(rec, runlog.Record{
+		"step": s.Step, "epoch": s.Epoch, "train/CrossEntropyLoss": ce, "train/Perplexity": kernel.Exp(ce), "optim/total_grad_norm": norm,
+		"throughput/total_tokens": s.Tokens, "chain": s.Chain,
+	})
 	if t.cfg.SoftmaxAuxiliaryLoss {
 		rec["train/ZLoss"] = z
 	}

@@ -62,10 +62,16 @@ func runTrain(c *cobra.Command, path string, overrides []string) error {
 	if e, err := cfg.Estimate(cpu.Scratch); err == nil && e.Training*float64(e.Tokens) > 2e12 {
 		peak = peakFLOPS(cfg)
 	}
+	warn := func(text string) { p.print("olmo train: warning: " + text) }
+	tasks, err := newDownstream(cfg, warn)
+	if err != nil {
+		return err
+	}
 	var printed time.Time // the last block of figures
 	t, err := train.New(cfg, dev, train.Options{
 		ConfigPath: path,
-		Warn:       func(text string) { p.print("olmo train: warning: " + text) },
+		Warn:       warn,
+		Evaluate:   tasks,
 		PeakFLOPS:  peak,
 		Progress: func(now train.Progress) {
 			if now.Step%cfg.ConsoleLogInterval == 0 && (now.Step == 1 || time.Since(printed) > plainInterval) {
