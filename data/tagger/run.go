@@ -59,6 +59,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if cfg.Progress == nil {
 		cfg.Progress = new(data.Progress)
 	}
+	cfg.Taggers = unique(cfg.Taggers)
 	if len(cfg.Taggers) == 0 {
 		return nil, errors.New("no taggers are given\nhint: 'olmo data list' shows them")
 	}
@@ -205,6 +206,17 @@ func (r *run) plan() error {
 		}
 	}
 	return nil
+}
+
+// unique leaves out names that came before.
+func unique(names []string) []string {
+	var out []string
+	for _, n := range names {
+		if !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // globRoot is the folder before a pattern's first wildcard.

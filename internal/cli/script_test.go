@@ -25,10 +25,16 @@ func TestScript(t *testing.T) {
 	if err := copyWithout(tiny, filepath.Join(models, "untokenised"), "tokenizer"); err != nil {
 		t.Fatal(err)
 	}
+	runs, err := filepath.Abs("../../runs")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
-		// $TINY is a model of random weights, $UNTOKENISED the same without its tokenizer.
+		// $TINY is a model of random weights, $UNTOKENISED the same without its
+		// tokenizer, $RUNS the folder of configs to copy.
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TINY", tiny)
+			e.Setenv("RUNS", runs)
 			e.Setenv("UNTOKENISED", filepath.Join(models, "untokenised"))
 			return nil
 		},
