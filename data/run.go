@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -109,103 +110,189 @@ func (b *Batch) Reject(line Line, err error) { b.bad = append(b.bad, b.file.BadL
 // MapLines runs work on the lines of r, batch by batch, in parallel within
 // the pool's bounds, and calls emit with the results one at a time and in the
 // order of the file. Rejected lines go to rej after the batch's emit. work
-// must not keep the lines. The first error ends the run and is returned.
+// must not keep the lines, which stay as they are until emit returns. The
+// first error ends the run and is returned.
 func MapLines[T any](ctx context.Context, p *Pool, r *Reader, rej *Rejects, work func(b *Batch) (T, error), emit func(T) error) error {
+	_, err := mapBatches(ctx, p, stage[T]{
+		files: 1, open: func(int) (*Reader, error) { return r, nil },
+		begin: func(int) (*Rejects, error) { return rej, nil }, end: func(int) error { return nil },
+		work: work, emit: emit,
+	})
+	return err
+}
+
+// MapFiles is MapLines over several files, whose bytes progress counts: while
+// the last batches of one are in work the next is read already, so that small
+// files keep all workers busy. begin is called before a file's first emit and
+// end after its last, in the order of files, all by one goroutine; when it
+// fails nothing more is called. Errors name the file.
+func MapFiles[T any](ctx context.Context, p *Pool, files []string, progress *Progress, begin func(i int) (*Rejects, error), work func(b *Batch) (T, error), emit func(T) error, end func(i int) error) error {
+	var mu sync.Mutex
+	open := map[int]*Reader{}
+	defer func() {
+		for _, r := range open {
+			r.Close()
+		}
+	}()
+	i, err := mapBatches(ctx, p, stage[T]{
+		files: len(files),
+		open: func(i int) (*Reader, error) {
+			r, err := openReader(files[i], progress)
+			if err == nil {
+				mu.Lock()
+				open[i] = r
+				mu.Unlock()
+			}
+			return r, err
+		},
+		begin: begin, work: work, emit: emit,
+		end: func(i int) error {
+			mu.Lock()
+			open[i].Close()
+			delete(open, i)
+			mu.Unlock()
+			return end(i)
+		},
+	})
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", files[i], err)
+}
+
+// stage is what mapBatches does with the files' batches.
+type stage[T any] struct {
+	files int
+	open  func(i int) (*Reader, error)  // by the reading goroutine
+	begin func(i int) (*Rejects, error) // the others by the caller's
+	work  func(b *Batch) (T, error)     // by many
+	emit  func(T) error
+	end   func(i int) error
+}
+
+// step is a batch on its way from the reader to emit, or the start or end of a
+// file.
+type step[T any] struct {
+	file       int
+	begin, end bool
+	err        error // the end is not io.EOF
+	b          *Batch
+	large      bool
+	c          chan result[T]
+}
+
+type result[T any] struct {
+	v   T
+	err error
+}
+
+// mapBatches returns the file at which the first error arose.
+func mapBatches[T any](ctx context.Context, p *Pool, s stage[T]) (file int, failed error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	type result struct {
-		v   T
-		err error
-	}
-	type future struct {
-		b     *Batch
-		large bool
-		c     chan result
-	}
 	var free sync.Pool
-	order := make(chan future, cap(p.batches))
-	var readErr error
+	order := make(chan step[T], cap(p.batches))
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() {
 		defer close(order)
-		for {
-			if readErr = take(ctx, p.batches); readErr != nil {
-				return
-			}
-			if readErr = take(ctx, p.cpu); readErr != nil {
-				<-p.batches
-				return
-			}
-			b, _ := free.Get().(*Batch)
-			if b == nil {
-				b = &Batch{}
-			}
-			b.file = r
-			readErr = b.fill(r)
-			<-p.cpu
-			if len(b.Lines) == 0 && len(b.bad) == 0 {
-				<-p.batches
-				return
-			}
-			f := future{b, len(b.buf) >= largeBatch, make(chan result, 1)}
-			if f.large {
-				if err := take(ctx, p.large); err != nil {
-					readErr = err
+		for i := range s.files {
+			r, err := s.open(i)
+			order <- step[T]{file: i, begin: true, err: err}
+			for err == nil {
+				if err = take(ctx, p.batches); err != nil {
+					break
+				}
+				if err = take(ctx, p.cpu); err != nil {
 					<-p.batches
-					return
+					break
 				}
+				b, _ := free.Get().(*Batch)
+				if b == nil {
+					b = &Batch{}
+				}
+				b.file = r
+				err = b.fill(r)
+				<-p.cpu
+				if len(b.Lines) == 0 && len(b.bad) == 0 {
+					<-p.batches
+					break
+				}
+				f := step[T]{file: i, b: b, large: len(b.buf) >= largeBatch, c: make(chan result[T], 1)}
+				if f.large {
+					if e := take(ctx, p.large); e != nil {
+						err = e
+						<-p.batches
+						break
+					}
+				}
+				order <- f
+				wg.Go(func() {
+					var res result[T]
+					if res.err = take(ctx, p.cpu); res.err == nil {
+						res.v, res.err = s.work(b)
+						<-p.cpu
+					}
+					f.c <- res
+				})
 			}
-			order <- f
-			wg.Go(func() {
-				var res result
-				if res.err = take(ctx, p.cpu); res.err == nil {
-					res.v, res.err = work(b)
-					<-p.cpu
-				}
-				f.c <- res
-			})
-			if readErr != nil {
+			if err != io.EOF {
+				order <- step[T]{file: i, end: true, err: err}
 				return
 			}
+			order <- step[T]{file: i, end: true}
 		}
 	})
-	var failed error
+	var rej *Rejects
 	for f := range order {
-		res := <-f.c
 		if failed == nil {
-			failed = res.err
+			file = f.file
 		}
-		if failed == nil {
-			if failed = take(ctx, p.cpu); failed == nil {
-				failed = emit(res.v)
-				<-p.cpu
-			}
-		}
-		slices.SortFunc(f.b.bad, func(x, y *RecordError) int { return cmp.Compare(x.Line, y.Line) })
-		for _, bad := range f.b.bad {
+		switch {
+		case f.begin:
 			if failed == nil {
-				failed = rej.Add(bad)
+				failed = f.err
 			}
+			if failed == nil {
+				rej, failed = s.begin(f.file)
+			}
+		case f.end:
+			if failed == nil {
+				failed = f.err
+			}
+			if failed == nil {
+				failed = s.end(f.file)
+			}
+		default:
+			res := <-f.c
+			if failed == nil {
+				failed = res.err
+			}
+			if failed == nil {
+				if failed = take(ctx, p.cpu); failed == nil {
+					failed = s.emit(res.v)
+					<-p.cpu
+				}
+			}
+			slices.SortFunc(f.b.bad, func(x, y *RecordError) int { return cmp.Compare(x.Line, y.Line) })
+			for _, bad := range f.b.bad {
+				if failed == nil {
+					failed = rej.Add(bad)
+				}
+			}
+			f.b.reset()
+			free.Put(f.b)
+			if f.large {
+				<-p.large
+			}
+			<-p.batches
 		}
 		if failed != nil {
 			cancel()
 		}
-		f.b.reset()
-		free.Put(f.b)
-		if f.large {
-			<-p.large
-		}
-		<-p.batches
 	}
-	if failed != nil {
-		return failed
-	}
-	if readErr == io.EOF {
-		return nil
-	}
-	return readErr
+	return file, failed
 }
 
 func take(ctx context.Context, c chan struct{}) error {

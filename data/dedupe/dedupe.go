@@ -328,12 +328,8 @@ func (r *run) byFilter(ctx context.Context, files, outs []string, start func() e
 	if err := start(); err != nil {
 		return err
 	}
-	for i, f := range files {
-		if err := r.file(ctx, f, outs[i]); err != nil {
-			return fmt.Errorf("%s: %w", f, err)
-		}
-		r.report.Files++
-		r.progress().FilesDone.Add(1)
+	if err := r.markFiles(ctx, files, outs); err != nil {
+		return err
 	}
 	r.report.FilterLoad = r.filter.Load()
 	r.report.FalsePositives = math.Pow(r.report.FilterLoad, float64(r.filter.K()))
@@ -353,19 +349,7 @@ func (r *run) byMinHash(ctx context.Context, files, outs []string, start func() 
 	if err := s.find(ctx, files); err != nil {
 		return err
 	}
-	number := 0
-	for i, f := range files {
-		var err error
-		if number, err = s.write(ctx, f, outs[i], number); err != nil {
-			return fmt.Errorf("%s: %w", f, err)
-		}
-		r.report.Files++
-		r.progress().FilesDone.Add(1)
-	}
-	if number != len(s.parents) {
-		return fmt.Errorf("the corpus had %d documents, now it has %d: %w", len(s.parents), number, data.ErrChanged)
-	}
-	return nil
+	return s.write(ctx, files, outs)
 }
 
 func indexes(s []string) []int {

@@ -3,7 +3,6 @@ package dedupe
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"math"
 	"math/bits"
 	"strconv"
@@ -108,11 +107,11 @@ func (b *batch) find(hash uint64) *slot {
 	}
 }
 
-// file marks the duplicates of one documents file. With out empty its keys
-// only enter the filter.
-func (r *run) file(ctx context.Context, doc, out string) error {
+// markFiles marks the duplicates of the documents files; where outs is empty
+// their keys only enter the filter.
+func (r *run) markFiles(ctx context.Context, files, outs []string) error {
 	r.wide = len(r.filter.words) > math.MaxUint32/32
-	return writeRows(ctx, r, doc, out, r.work, func(dst []byte, b *batch) ([]byte, error) {
+	return writeRows(ctx, r, files, outs, r.work, func(dst []byte, b *batch) ([]byte, error) {
 		if r.wide {
 			dst = mark(r, dst, b, b.wide)
 		} else {
@@ -123,59 +122,60 @@ func (r *run) file(ctx context.Context, doc, out string) error {
 	})
 }
 
-// writeRows makes the attributes file out for the documents file doc: work
-// runs on batches of lines in parallel, rows appends the rows of one batch
-// after the other. With out empty the rows go nowhere.
-func writeRows[T any](ctx context.Context, r *run, doc, out string, work func(*data.Batch) (T, error), rows func(dst []byte, v T) ([]byte, error)) error {
-	in, err := data.OpenReaderProgress(doc, r.progress())
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	rejects := data.NewRejects(data.RejectsPath(doc, r.cfg.folder()), r.cfg.Strict, r.progress(), func(bad *data.RecordError) {
-		r.cfg.logf("rejected %v", bad)
-	})
-	defer rejects.Abort()
+// writeRows makes the attributes files outs for the documents files: work runs
+// on batches of lines in parallel, rows appends the rows of one batch after the
+// other, in the order of the corpus. Where outs is empty the rows go nowhere.
+func writeRows[T any](ctx context.Context, r *run, files, outs []string, work func(*data.Batch) (T, error), rows func(dst []byte, v T) ([]byte, error)) error {
+	var rejects *data.Rejects
 	var w *data.Writer
-	if out != "" {
-		if w, err = r.create(doc, out); err != nil {
-			return err
+	defer func() {
+		if rejects != nil {
+			rejects.Abort()
 		}
-		defer w.Abort()
-	}
+		if w != nil {
+			w.Abort()
+		}
+	}()
 	var lines []byte
-	err = data.MapLines(ctx, r.pool, in, rejects, work, func(v T) (err error) {
+	return data.MapFiles(ctx, r.pool, files, r.progress(), func(i int) (_ *data.Rejects, err error) {
+		rejects = data.NewRejects(data.RejectsPath(files[i], r.cfg.folder()), r.cfg.Strict, r.progress(), func(bad *data.RecordError) {
+			r.cfg.logf("rejected %v", bad)
+		})
+		if w = nil; outs[i] != "" {
+			w, err = r.create(files[i], outs[i])
+		}
+		return rejects, err
+	}, work, func(v T) (err error) {
 		if lines, err = rows(lines[:0], v); err != nil || w == nil {
 			return err
 		}
 		_, err = w.Write(lines)
 		return err
+	}, func(int) error {
+		r.report.Rejected += rejects.Count
+		r.report.Files++
+		r.progress().FilesDone.Add(1)
+		if err := rejects.Close(); err != nil || w == nil {
+			return err
+		}
+		return w.Close()
 	})
-	if err != nil {
-		return err
-	}
-	r.report.Rejected += rejects.Count
-	if err := rejects.Close(); err != nil {
-		return err
-	}
-	if w == nil {
-		return nil
-	}
-	return w.Close()
 }
 
-// eachDocument looks at the documents of one file before the pass that writes:
-// work runs in parallel, emit on one batch after the other. Bad lines are left
-// to that pass.
-func eachDocument[T any](ctx context.Context, r *run, file string, work func([]data.Document) T, emit func(T) error) error {
-	in, err := data.OpenReader(file)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	rejects := data.NewRejects(data.RejectsPath(file, r.cfg.folder()+".look"), false, nil, nil)
-	defer rejects.Abort()
-	return data.MapLines(ctx, r.pool, in, rejects, func(b *data.Batch) (T, error) {
+// eachDocument looks at the documents of all files before the pass that
+// writes: work runs in parallel, emit on one batch after the other. Bad lines
+// are left to that pass.
+func eachDocument[T any](ctx context.Context, r *run, files []string, work func([]data.Document) T, emit func(T) error) error {
+	var rejects *data.Rejects
+	defer func() {
+		if rejects != nil {
+			rejects.Abort()
+		}
+	}()
+	return data.MapFiles(ctx, r.pool, files, nil, func(i int) (*data.Rejects, error) {
+		rejects = data.NewRejects(data.RejectsPath(files[i], r.cfg.folder()+".look"), false, nil, nil)
+		return rejects, nil
+	}, func(b *data.Batch) (T, error) {
 		docs := make([]data.Document, 0, len(b.Lines))
 		var d data.Document
 		for _, l := range b.Lines {
@@ -184,7 +184,10 @@ func eachDocument[T any](ctx context.Context, r *run, file string, work func([]d
 			}
 		}
 		return work(docs), nil
-	}, emit)
+	}, emit, func(int) error {
+		rejects.Abort()
+		return nil
+	})
 }
 
 // create opens the attributes file, stored as the settings, or else as the
@@ -204,22 +207,17 @@ func (r *run) create(doc, out string) (*data.Writer, error) {
 // count adds up the keys of all files.
 func (r *run) count(ctx context.Context, files []string) (int, error) {
 	keys := 0
-	for _, f := range files {
-		err := eachDocument(ctx, r, f, func(docs []data.Document) int {
-			c := cutter{run: r}
-			for i := range docs {
-				c.cut(&docs[i])
-			}
-			return c.counted
-		}, func(n int) error {
-			keys += n
-			return nil
-		})
-		if err != nil {
-			return 0, fmt.Errorf("%s: %w", f, err)
+	err := eachDocument(ctx, r, files, func(docs []data.Document) int {
+		c := cutter{run: r}
+		for i := range docs {
+			c.cut(&docs[i])
 		}
-	}
-	return keys, nil
+		return c.counted
+	}, func(n int) error {
+		keys += n
+		return nil
+	})
+	return keys, err
 }
 
 // work parses the lines of a batch and hashes their keys.

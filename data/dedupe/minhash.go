@@ -217,26 +217,24 @@ func (s *similar) find(ctx context.Context, files []string) error {
 		var numbers []uint32 // of the documents that have words
 		keys := make([][]uint64, to-from)
 		documents := 0
-		for _, f := range files {
-			err := eachDocument(ctx, s.run, f, work, func(b *signed) error {
-				for _, none := range b.wordless {
-					if documents == math.MaxUint32 {
-						return fmt.Errorf("there are more than %d documents\nhint: cut the corpus and run on its parts", uint32(math.MaxUint32))
-					}
-					if !none {
-						numbers = append(numbers, uint32(documents))
-						for i := range keys {
-							keys[i] = append(keys[i], b.keys[i])
-						}
-						b.keys = b.keys[len(keys):]
-					}
-					documents++
+		err := eachDocument(ctx, s.run, files, work, func(b *signed) error {
+			for _, none := range b.wordless {
+				if documents == math.MaxUint32 {
+					return fmt.Errorf("there are more than %d documents\nhint: cut the corpus and run on its parts", uint32(math.MaxUint32))
 				}
-				return nil
-			})
-			if err != nil {
-				return fmt.Errorf("%s: %w", f, err)
+				if !none {
+					numbers = append(numbers, uint32(documents))
+					for i := range keys {
+						keys[i] = append(keys[i], b.keys[i])
+					}
+					b.keys = b.keys[len(keys):]
+				}
+				documents++
 			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 		if pass == 0 {
 			s.parents = make([]uint32, documents)
@@ -270,9 +268,8 @@ type named struct {
 	chars int
 }
 
-// write writes the attributes of one file, whose first document has the number
-// first, and returns the number of the next file's.
-func (s *similar) write(ctx context.Context, doc, out string, first int) (next int, err error) {
+// write writes the attributes of all files.
+func (s *similar) write(ctx context.Context, files, outs []string) error {
 	work := func(b *data.Batch) ([]named, error) {
 		rows := make([]named, 0, len(b.Lines))
 		var d data.Document
@@ -286,15 +283,16 @@ func (s *similar) write(ctx context.Context, doc, out string, first int) (next i
 		return rows, nil
 	}
 	name := append(data.AppendString(nil, s.set.AttributeName), `:[[0,`...)
-	err = writeRows(ctx, s.run, doc, out, work, func(dst []byte, rows []named) ([]byte, error) {
+	next := 0 // number of the next document
+	err := writeRows(ctx, s.run, files, outs, work, func(dst []byte, rows []named) ([]byte, error) {
+		if next+len(rows) > len(s.parents) {
+			return nil, fmt.Errorf("there are more than the %d documents that were compared: %w", len(s.parents), data.ErrChanged)
+		}
 		for _, d := range rows {
-			if first >= len(s.parents) {
-				return nil, fmt.Errorf("there are more than the %d documents that were compared: %w", len(s.parents), data.ErrChanged)
-			}
 			dst = append(dst, `{"attributes":{`...)
 			s.report.Documents++
 			s.report.Keys++
-			if s.root(uint32(first)) != uint32(first) {
+			if s.root(uint32(next)) != uint32(next) {
 				dst = append(dst, name...)
 				dst = strconv.AppendInt(dst, int64(d.chars), 10)
 				dst = append(dst, `,1]]`...)
@@ -305,10 +303,13 @@ func (s *similar) write(ctx context.Context, doc, out string, first int) (next i
 			dst = append(dst, `},"id":`...)
 			dst = data.AppendString(dst, d.id)
 			dst = append(dst, '}', '\n')
-			first++
+			next++
 		}
 		s.progress().Documents.Add(int64(len(rows)))
 		return dst, nil
 	})
-	return first, err
+	if err == nil && next != len(s.parents) {
+		err = fmt.Errorf("the corpus had %d documents, now it has %d: %w", len(s.parents), next, data.ErrChanged)
+	}
+	return err
 }
