@@ -359,7 +359,7 @@ func (s *Scaling) factors(theta float64, dims int) []float64 {
 // windows makes an OLMo 2 with a sliding window an OLMo 3.
 func (k *ggufReader) windows(c *Config) {
 	window := k.int("attention.sliding_window", 0)
-	if window <= 0 || c.Layers <= 0 || c.Layers > 1<<20 {
+	if window <= 0 || c.Layers <= 0 || c.Layers > maxParts {
 		return
 	}
 	c.Family, c.Windows = "olmo3", make([]int, c.Layers)

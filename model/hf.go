@@ -57,7 +57,7 @@ var hfFamilies = []hfFamily{
 		h.decoder(c, 1e6)
 		c.NormEps, c.Norm, c.Activation = h.float("rms_norm_eps", 1e-5), NormKind{RMS: true, Weight: true}, h.silu()
 		c.Experts, c.TopK, c.NormTopK = h.int("num_local_experts", 8), h.int("num_experts_per_tok", 2), true
-		if w := h.int("sliding_window", 0); w > 0 {
+		if w := h.int("sliding_window", 0); w > 0 && c.Layers > 0 && c.Layers <= maxParts {
 			c.Windows, c.SlidingTheta, c.SlidingScaling = slices.Repeat([]int{w}, c.Layers), c.RopeTheta, c.Scaling
 		}
 	}},
@@ -348,7 +348,7 @@ func (h *hfReader) olmo2(c *Config) {
 // windows reads which layers slide: three of four where the config does not say.
 func (h *hfReader) windows(c *Config) {
 	window := h.int("sliding_window", 4096)
-	if c.Layers <= 0 || c.Layers > 1<<20 {
+	if c.Layers <= 0 || c.Layers > maxParts {
 		return // Validate says so
 	}
 	c.Windows = make([]int, c.Layers)
@@ -430,6 +430,9 @@ func (c *Config) hfConfig() (map[string]any, error) {
 	}
 	set := func(more map[string]any) { maps.Copy(m, more) }
 	if kind.modelType == "mpt" {
+		if c.F != 4*c.C {
+			return nil, fmt.Errorf("%w: Transformers' MPT has an MLP of four times its width %d, this model one of %d", ErrLayout, c.C, c.F)
+		}
 		if c.AlibiMax != 8 {
 			return nil, fmt.Errorf("%w: Transformers' MPT has slopes up to 2^-8, this model up to 2^-%v", ErrLayout, c.AlibiMax)
 		}

@@ -172,6 +172,10 @@ func (c *Config) Logits(g *graph.Graph, o Options) {
 	g.Keep(b.logits(), "logits")
 }
 
+// maxParts bounds layers times experts: far above any model, and low enough that a
+// config alone cannot fill the memory.
+const maxParts = 1 << 17
+
 // Validate reports sizes that do not go together.
 func (c *Config) Validate() error {
 	_, known := families[c.Family]
@@ -184,6 +188,8 @@ func (c *Config) Validate() error {
 	case max(c.Layers, c.C, c.H, c.KV, c.D, c.F, c.V, c.T, c.Experts) > 1<<30:
 		return fmt.Errorf("a size is larger than %d: layers %d, width %d, heads %d, head size %d, MLP %d, vocabulary %d, positions %d, experts %d",
 			1<<30, c.Layers, c.C, c.H, c.D, c.F, c.V, c.T, c.Experts)
+	case c.Layers > maxParts/max(c.Experts, 1):
+		return fmt.Errorf("%d layers of %d experts are more than this program takes (%d in all)", c.Layers, c.Experts, maxParts)
 	case c.H%c.KV != 0:
 		return fmt.Errorf("%d heads cannot share %d key heads evenly\nhint: n_heads must be a multiple of n_kv_heads", c.H, c.KV)
 	case c.VocabSize > c.V:

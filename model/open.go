@@ -283,6 +283,9 @@ func openGGUF(path string) (*Loaded, error) {
 // finish links the parameters to the tensors and looks around.
 func (l *Loaded) finish() (*Loaded, error) {
 	var err error
+	if n := len(l.Set.Names()); l.Config.Layers > n {
+		return nil, errors.Join(fmt.Errorf("%s: the config says %d layers, the weights are %d tensors", l.Path, l.Config.Layers, n), l.Close())
+	}
 	if l.layout, err = l.Config.layoutOf(l.Layout); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}

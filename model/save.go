@@ -206,15 +206,16 @@ func (c *Config) Section() (*AI2, error) {
 		a.LayerNormType = "rms"
 	}
 	a.LayerNormWithAffine = c.Norm.Weight
-	bias := c.Norm.Bias
-	if c.QKNorm != nil {
-		a.AttentionLayerNorm, a.AttentionLayerNormWithAffine = true, c.QKNorm.Weight
-		bias = bias || c.QKNorm.Bias
+	bias, same := c.Norm.Bias, true
+	if q := c.QKNorm; q != nil {
+		a.AttentionLayerNorm, a.AttentionLayerNormWithAffine = true, q.Weight
+		bias = bias || q.Bias
+		same = q.RMS == c.Norm.RMS && (!q.Weight || q.Bias == bias) && (!c.Norm.Weight || c.Norm.Bias == bias)
 	}
 	a.BiasForLayerNorm = &bias
 	a.IncludeBias, a.EmbeddingLayerNorm, a.ScaleLogits = c.MLPBias, c.EmbeddingNorm, c.ScaleLogits
-	if c.AttentionBias != c.MLPBias || c.HeadBias != (c.MLPBias && !c.Tied) || c.Scaling != nil || c.D*c.H != c.C || c.Scale != 0 {
-		return nil, fmt.Errorf("%w: the ai2-olmo package has no settings for biases in some layers only, scaled rotations or heads of size %d at width %d", ErrLayout, c.D, c.C)
+	if !same || c.AttentionBias != c.MLPBias || c.HeadBias != (c.MLPBias && !c.Tied) || c.Scaling != nil || c.D*c.H != c.C || c.Scale != 0 {
+		return nil, fmt.Errorf("%w: the ai2-olmo package has no settings for biases in some layers only, norms of two kinds, scaled rotations or heads of size %d at width %d", ErrLayout, c.D, c.C)
 	}
 	return &a, nil
 }

@@ -1,0 +1,280 @@
+package model_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"olmo/config"
+	"olmo/model"
+	"olmo/tensor"
+	"olmo/weights"
+)
+
+// tinyOLMo2 is a config and made-up weights.
+func tinyOLMo2() (*model.Config, model.Source) {
+	rms := model.NormKind{RMS: true, Weight: true}
+	c := &model.Config{
+		Family: "olmo2", Layers: 2, C: 8, H: 2, KV: 1, D: 4, F: 6, V: 10, VocabSize: 9, T: 16, NormEps: 1e-6, Norm: rms, QKNorm: &rms, RopeTheta: 5e5, EOS: 2, PAD: 1, BOS: -1,
+	}
+	sizes := map[string]int{}
+	for _, p := range c.Params() {
+		sizes[p.Name] = p.Size()
+	}
+	return c, func(name string) ([]float32, error) {
+		n, ok := sizes[name]
+		if !ok {
+			return nil, fmt.Errorf("no parameter %s", name)
+		}
+		w := make([]float32, n)
+		for i := range w {
+			w[i] = float32(i*7%13)/13 - 0.4
+		}
+		return w, nil
+	}
+}
+
+// save writes a step folder as the trainer does.
+func saveStep(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	c, get := tinyOLMo2()
+	if err := model.SaveAI2(dir, c, get, tensor.F32); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestOpenFolders: a run leads to its latest step, a quickstart folder to its run.
+func TestOpenFolders(t *testing.T) {
+	top := t.TempDir()
+	run := filepath.Join(top, "run")
+	saveStep(t, filepath.Join(run, "step5"))
+	saveStep(t, filepath.Join(run, "step40"))
+	if err := os.MkdirAll(filepath.Join(run, "step100"), 0o777); err != nil { // a step without weights is not whole
+		t.Fatal(err)
+	}
+	if err := config.Write(filepath.Join(run, "config.yaml"), map[string]any{"seed": 1}); err != nil {
+		t.Fatal(err)
+	}
+	is := func(path, want string) {
+		t.Helper()
+		l := open(t, path)
+		if got := filepath.Base(l.Path); got != want || l.Layout != model.OwnNames {
+			t.Errorf("%s opens %s (%s), want %s", path, got, l.Layout, want)
+		}
+	}
+	is(filepath.Join(run, "step5"), "step5")
+	is(run, "step40")
+	is(top, "step40")
+	if err := os.Symlink("step5", filepath.Join(run, "latest")); err != nil {
+		if err := os.WriteFile(filepath.Join(run, "latest"), []byte("step5\n"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	is(run, "step5")
+	is(top, "step5")
+}
+
+// TestOpenErrors: errors name the file and say what to do.
+func TestOpenErrors(t *testing.T) {
+	c, get := tinyOLMo2()
+	folder := func(change func(dir string) error) string {
+		dir := t.TempDir()
+		if err := model.SaveHF(dir, c, get, tensor.F32, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := change(dir); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	set := func(key string, value any) func(dir string) error {
+		return func(dir string) error {
+			path := filepath.Join(dir, "config.json")
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			var m map[string]any
+			if err := json.Unmarshal(text, &m); err != nil {
+				return err
+			}
+			m[key] = value
+			if text, err = json.Marshal(m); err != nil {
+				return err
+			}
+			return os.WriteFile(path, text, 0o666)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		path string
+		want []string
+	}{
+		{"nothing there", filepath.Join(t.TempDir(), "none"), []string{"none"}},
+		{"empty folder", t.TempDir(), []string{"holds no model", "hint: it needs config.json"}},
+		{"unknown family", folder(set("model_type", "gpt2")), []string{"config.json", `model_type "gpt2" is not known`, "hint: one of olmo, olmo2"}},
+		{"unknown activation", folder(set("hidden_act", "relu2")), []string{"config.json", `hidden_act "relu2"`}},
+		{"unknown scaling", folder(set("rope_scaling", map[string]any{"type": "dynamic", "factor": 2})), []string{`type "dynamic" is not known`, "hint"}},
+		{"a size that is text", folder(set("hidden_size", "wide")), []string{"hidden_size is wide, not a whole number"}},
+		{"a huge size", folder(set("num_hidden_layers", 1e18)), []string{"num_hidden_layers"}},
+		{"no layers", folder(set("num_hidden_layers", 0)), []string{"every size of a model must be positive: layers 0"}},
+		{"heads that do not divide", folder(set("num_key_value_heads", 3)), []string{"2 heads cannot share 3 key heads evenly"}},
+		{"weights missing", folder(func(dir string) error { return os.Remove(filepath.Join(dir, "model.safetensors")) }), []string{"holds no weights"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := model.Open(c.path)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error %q does not say %q", err, want)
+				}
+			}
+		})
+	}
+	t.Run("a shape of another config", func(t *testing.T) {
+		l := open(t, folder(set("num_key_value_heads", 2)))
+		_, err := l.Param("transformer.blocks.1.att_proj.weight")
+		if err == nil || !strings.Contains(err.Error(), "model.layers.1.self_attn.k_proj.weight has shape [4 8], the config asks for [8 8]") ||
+			!strings.Contains(err.Error(), "hint: this looks like grouped-query attention") {
+			t.Errorf("error %v", err)
+		}
+		report, err := l.Check(nil)
+		if err != nil || len(report.Problems) != 6 { // k_proj, v_proj and k_norm of two layers
+			t.Errorf("check finds %q, %v", report.Problems, err)
+		}
+	})
+}
+
+// TestCheck finds what a copy gone wrong does to a checkpoint.
+func TestCheck(t *testing.T) {
+	c, get := tinyOLMo2()
+	dir := t.TempDir()
+	nan := func(name string) ([]float32, error) {
+		w, err := get(name)
+		if name == "transformer.blocks.1.ff_out.weight" {
+			w[3] /= 0
+		}
+		return w, err
+	}
+	if err := model.SaveHF(dir, c, nan, tensor.F32, 1000); err != nil {
+		t.Fatal(err)
+	}
+	extra := weights.Named{Name: "stray", Tensor: tensor.FromFloat32([]int{1}, []float32{1})}
+	if err := weights.WriteSafetensors(filepath.Join(dir, "model-00009-of-00009.safetensors"), []weights.Named{extra}, nil); err != nil {
+		t.Fatal(err)
+	}
+	report, err := open(t, dir).Check(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Problems) != 1 || report.Problems[0] != "model.layers.1.mlp.down_proj.weight holds 1 numbers that are not finite" {
+		t.Errorf("problems %q", report.Problems)
+	}
+	notes := strings.Join(report.Notes, "\n")
+	for _, want := range []string{"model-00009-of-00009.safetensors is not in the index", "hold the same numbers"} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("notes %q do not say %q", report.Notes, want)
+		}
+	}
+}
+
+// TestSection: a training config that a model writes describes the same model, also of a
+// family that the ai2-olmo package lacks.
+func TestSection(t *testing.T) {
+	for name, c := range families() {
+		t.Run(name, func(t *testing.T) {
+			a, err := c.Section()
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(t.TempDir(), "config.yaml")
+			if err := config.Write(path, a); err != nil {
+				t.Fatal(err)
+			}
+			read := model.DefaultAI2()
+			if err := config.Load(path, nil, &read); err != nil {
+				t.Fatal(err)
+			}
+			got, err := read.Config()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Family != c.Family || fmt.Sprint(got.Params()) != fmt.Sprint(c.Params()) {
+				t.Errorf("the section describes another model: %+v, want %+v", got, c)
+			}
+		})
+	}
+}
+
+// FuzzConfig: whatever config.json says, opening gives a model or an error.
+func FuzzConfig(f *testing.F) {
+	dirs, err := filepath.Glob(filepath.Join("testdata", "reference", "*", "config.json"))
+	if err != nil || len(dirs) == 0 {
+		f.Fatalf("no seeds: %v", err)
+	}
+	for _, path := range dirs {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	dir := f.TempDir()
+	if err := weights.WriteSafetensors(filepath.Join(dir, "model.safetensors"), nil, nil); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if err := os.WriteFile(filepath.Join(dir, "config.json"), text, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		l, err := model.Open(dir)
+		if err == nil {
+			l.Close()
+		}
+	})
+}
+
+func ExampleOpen() {
+	l, err := model.Open(filepath.Join("testdata", "reference", "mixtral"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer l.Close()
+	all, _ := l.Config.NumParams()
+	w, err := l.Param("model.norm.weight")
+	fmt.Println(l.Config.Family, l.Layout, l.DType, all, len(w), err)
+	// Output: mixtral hf BF16 17592 24 <nil>
+}
+
+func ExampleSaveHF() {
+	c, get := tinyOLMo2()
+	dir, err := os.MkdirTemp("", "olmo2")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	if err := model.SaveHF(dir, c, get, tensor.BF16, 0); err != nil {
+		fmt.Println(err)
+		return
+	}
+	files, err := os.ReadDir(dir)
+	for _, f := range files {
+		fmt.Println(f.Name())
+	}
+	fmt.Println(err)
+	// Output:
+	// config.json
+	// generation_config.json
+	// model.safetensors
+	// <nil>
+}
