@@ -78,6 +78,9 @@ type Result struct {
 	// Reason says why it ended: "stop" (an end-of-text id), "length" or
 	// "cancelled".
 	Reason string `json:"reason"`
+	// Stop is the id of Request.Stop that ended it, which IDs leave out; −1 for none.
+	Stop        int32   `json:"stop"`
+	StopLogprob float64 `json:"stop_logprob"`
 }
 
 // ErrTooLong is returned for a prompt that leaves no room for a token.
@@ -86,7 +89,7 @@ var ErrTooLong = errors.New("the prompt is too long for the model")
 // Generate continues one prompt. When ctx ends, the Result holds what there is, with
 // the error.
 func (e *Engine) Generate(ctx context.Context, q Request) (Result, error) {
-	res := Result{IDs: []int32{}, Logprobs: []float64{}}
+	res := Result{IDs: []int32{}, Logprobs: []float64{}, Stop: -1}
 	if err := e.check(q); err != nil {
 		return res, err
 	}
@@ -111,7 +114,7 @@ func (e *Engine) Generate(ctx context.Context, q Request) (Result, error) {
 			return res, fmt.Errorf("the model gives no probabilities after %d tokens: its logits are not numbers\nhint: the weights are damaged, or training diverged", pos)
 		}
 		if slices.Contains(q.Stop, id) {
-			res.Reason = "stop"
+			res.Reason, res.Stop, res.StopLogprob = "stop", id, logprob
 			return res, nil
 		}
 		res.IDs, res.Logprobs = append(res.IDs, id), append(res.Logprobs, logprob)

@@ -153,8 +153,8 @@ func TestEndings(t *testing.T) {
 	third := all.IDs[2]
 	first := slices.Index(all.IDs, third)
 	stopped := run(t, e, generate.Request{Prompt: prompt, MaxTokens: 100, Stop: []int32{third}})
-	if !slices.Equal(stopped.IDs, all.IDs[:first]) || stopped.Reason != "stop" {
-		t.Errorf("stopped before %d: %v %q, want %v and stop", third, stopped.IDs, stopped.Reason, all.IDs[:first])
+	if !slices.Equal(stopped.IDs, all.IDs[:first]) || stopped.Reason != "stop" || stopped.Stop != third || stopped.StopLogprob != all.Logprobs[first] || all.Stop != -1 {
+		t.Errorf("stopped before %d: %+v, want %v and stop", third, stopped, all.IDs[:first])
 	}
 	var told []int32
 	cut := run(t, e, generate.Request{Prompt: prompt, MaxTokens: 100, Token: func(id int32, _ float64) bool {

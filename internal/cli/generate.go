@@ -157,6 +157,9 @@ func runGenerate(c *cobra.Command, o generateOptions) error {
 	seconds := time.Since(began).Seconds()
 	rest := w.end()
 	if o.asJSON {
+		if r.Stop >= 0 { // as reference programs list it
+			r.IDs, r.Logprobs = append(r.IDs, r.Stop), append(r.Logprobs, r.StopLogprob)
+		}
 		line, jsonErr := json.Marshal(struct {
 			IDs      []int32   `json:"ids"`
 			Text     string    `json:"text"`
