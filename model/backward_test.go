@@ -29,12 +29,14 @@ func families() map[string]*model.Config {
 		"ai2 alibi": base("olmo", func(c *model.Config) {
 			c.Position, c.AlibiMax, c.KV, c.ScaleLogits, c.Norm, c.Activation = model.Alibi, 8, 1, true, model.NormKind{RMS: true}, model.ReLU
 		}),
-		"ai2 llama block": base("olmo", func(c *model.Config) { c.SplitQKV, c.QKNorm, c.Norm = true, &full, model.NormKind{Weight: true, Bias: true} }),
-		"olmo 2":          base("olmo2", func(c *model.Config) { c.QKNorm, c.KV = &rms, 1 }),
-		"olmo 3":          base("olmo3", func(c *model.Config) { c.QKNorm, c.Windows, c.SlidingTheta = &rms, []int{3, 0}, 50 }),
-		"olmoe":           base("olmoe", func(c *model.Config) { c.QKNorm, c.Experts, c.TopK, c.Clip = &rms, 4, 2, 0.9 }),
-		"llama":           base("llama", func(c *model.Config) { c.AttentionBias, c.MLPBias, c.Tied, c.KV = true, true, true, 1 }),
-		"mixtral":         base("mixtral", func(c *model.Config) { c.Experts, c.TopK, c.NormTopK = 3, 2, true }),
+		"ai2 llama block": base("olmo", func(c *model.Config) {
+			c.SplitQKV, c.QKNorm, c.Norm = true, &full, model.NormKind{Weight: true, Bias: true}
+		}),
+		"olmo 2":  base("olmo2", func(c *model.Config) { c.QKNorm, c.KV = &rms, 1 }),
+		"olmo 3":  base("olmo3", func(c *model.Config) { c.QKNorm, c.Windows, c.SlidingTheta = &rms, []int{3, 0}, 50 }),
+		"olmoe":   base("olmoe", func(c *model.Config) { c.QKNorm, c.Experts, c.TopK, c.Clip = &rms, 4, 2, 0.9 }),
+		"llama":   base("llama", func(c *model.Config) { c.AttentionBias, c.MLPBias, c.Tied, c.KV = true, true, true, 1 }),
+		"mixtral": base("mixtral", func(c *model.Config) { c.Experts, c.TopK, c.NormTopK = 3, 2, true }),
 		"mpt": base("mpt", func(c *model.Config) {
 			c.Norm, c.Position, c.AlibiMax, c.Activation, c.Tied, c.F = model.NormKind{Weight: true}, model.Alibi, 8, model.GELU, true, 48
 		}),
