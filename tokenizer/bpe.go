@@ -1,6 +1,10 @@
 package tokenizer
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"sync"
+)
 
 // token is a model's answer for a part of a text: an id and the bytes it covers.
 type token struct {
@@ -208,10 +212,13 @@ func (m *bpe) merge(list []token) int {
 	// A doubly linked list over positions, the rank of each position's pair
 	// with the next, and a heap of rank<<32|position whose outdated entries
 	// are recognised by a rank that no longer holds.
-	next := make([]int32, n)
-	prev := make([]int32, n)
-	ranks := make([]uint32, n)
-	heap := make(mergeHeap, 0, n)
+	scratch := scratchPool.Get().(*mergeScratch)
+	defer scratchPool.Put(scratch)
+	next := slices.Grow(scratch.next[:0], n)[:n]
+	prev := slices.Grow(scratch.prev[:0], n)[:n]
+	ranks := slices.Grow(scratch.ranks[:0], n)[:n]
+	heap := scratch.heap[:0]
+	defer func() { *scratch = mergeScratch{next, prev, ranks, heap[:0]} }()
 	for i := range list {
 		next[i], prev[i] = int32(i+1), int32(i-1)
 		ranks[i] = noPair
@@ -261,6 +268,15 @@ func (m *bpe) merge(list []token) int {
 	}
 	return kept
 }
+
+// mergeScratch is memory for merge.
+type mergeScratch struct {
+	next, prev []int32
+	ranks      []uint32
+	heap       mergeHeap
+}
+
+var scratchPool = sync.Pool{New: func() any { return new(mergeScratch) }}
 
 // mergeHeap is a binary heap, least first.
 type mergeHeap []uint64

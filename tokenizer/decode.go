@@ -95,6 +95,18 @@ func appendTokenBytes(dst []byte, s string) []byte {
 	return dst
 }
 
+// tokenBytes returns the number of bytes that appendTokenBytes appends.
+func tokenBytes(s string) int {
+	n := 0
+	for _, r := range s {
+		if _, ok := charToByte(r); !ok {
+			return len(s)
+		}
+		n++
+	}
+	return n
+}
+
 func charToByte(r rune) (byte, bool) {
 	if r < 0 || int(r) >= len(charByte) || charByte[r] < 0 {
 		return 0, false

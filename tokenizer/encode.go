@@ -31,22 +31,9 @@ func (e *Encoding) append(id int32, offsets [2]int, value string) {
 // ill-formed part.
 func (t *Tokenizer) Encode(text string, addSpecial bool) Encoding {
 	text = validText(text)
-	var e Encoding
-	pieces := t.pieces(text)
-	chars := newCharOffsets(text)
-	v := t.model.vocabulary()
-	var tokens []token
-	for i := range pieces {
-		p := &pieces[i]
-		if p.token >= 0 {
-			o := p.original(0, len(p.text))
-			e.append(p.token, chars.convert(o), p.text)
-			continue
-		}
-		tokens = t.model.tokenize(tokens[:0], p.text)
-		for _, k := range tokens {
-			e.append(k.id, chars.convert(p.original(k.start, k.end)), v.tokens[k.id])
-		}
+	e, ok := t.encodeTiled(text)
+	if !ok {
+		e = t.encodePieces(text)
 	}
 	if t.truncation != nil {
 		limit := t.truncation.MaxLength
@@ -63,6 +50,67 @@ func (t *Tokenizer) Encode(text string, addSpecial bool) Encoding {
 	}
 	e.values = nil
 	return e
+}
+
+// encodePieces encodes text by way of pieces, which know their offsets.
+func (t *Tokenizer) encodePieces(text string) (e Encoding) {
+	pieces := t.pieces(text)
+	chars := newCharOffsets(text)
+	v := t.model.vocabulary()
+	var tokens []token
+	for i := range pieces {
+		p := &pieces[i]
+		if p.token >= 0 {
+			o := p.original(0, len(p.text))
+			e.append(p.token, chars.convert(o), p.text)
+			continue
+		}
+		tokens = t.model.tokenize(tokens[:0], p.text)
+		for _, k := range tokens {
+			e.append(k.id, chars.convert(p.original(k.start, k.end)), v.tokens[k.id])
+		}
+	}
+	return e
+}
+
+// encodeTiled encodes text where the bytes of the tokens are the bytes of the
+// text, one after another, so that their lengths give the offsets.
+func (t *Tokenizer) encodeTiled(text string) (e Encoding, ok bool) {
+	if t.fast == nil || len(t.fast.lacks) > 0 {
+		return e, false
+	}
+	if t.fast.nfc {
+		if same, _ := composeText(text); same != text {
+			return e, false
+		}
+	}
+	e.IDs = t.AppendEncode(nil, text)
+	e.Offsets = make([][2]int, len(e.IDs))
+	e.values = make([]string, len(e.IDs))
+	v := t.model.vocabulary()
+	at, char := 0, 0 // char is the number of the code point that at is in
+	for i, id := range e.IDs {
+		n := 0
+		if a, ok := t.added[id]; ok {
+			n, e.values[i] = len(a.Content), a.Content
+		} else {
+			n, e.values[i] = int(t.fast.lengths[id]), v.tokens[id]
+		}
+		if at+n > len(text) || n == 0 {
+			return e, false
+		}
+		start := char
+		for _, b := range []byte(text[at+1 : at+n]) {
+			if b&0xC0 != 0x80 {
+				char++
+			}
+		}
+		e.Offsets[i] = [2]int{start, char + 1}
+		if at += n; at < len(text) && utf8.RuneStart(text[at]) {
+			char++
+		}
+	}
+	return e, at == len(text)
 }
 
 // pieces normalises and cuts text, up to the model.

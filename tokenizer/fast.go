@@ -19,6 +19,7 @@ type fastBPE struct {
 	lacks   []byte      // bytes of text that have no id
 	first   []uint32    // merge of each pair of bytes, left<<8 | right
 	merges  *mergeTable // of pairs of ids
+	lengths []int32     // of the tokens, in bytes
 	offset  int32       // results[rank] is rank+offset; −1 if it is not
 	parts   [][2]int32  // by rank: what it joins
 	singles singleTable // words that are one token
@@ -165,6 +166,10 @@ func (f *fastBPE) fillMerges() bool {
 		}
 	}
 	f.cuts = newCutTable(m, f)
+	f.lengths = make([]int32, len(m.vocab.tokens))
+	for id, s := range m.vocab.tokens {
+		f.lengths[id] = int32(tokenBytes(s))
+	}
 	f.fillSingles()
 	return true
 }
@@ -401,7 +406,17 @@ func (e *Encoder) AppendEncode(dst []int32, text string) []int32 {
 	if e.f == nil {
 		return e.t.appendGeneral(dst, text)
 	}
-	text = validText(text)
+	start := len(dst)
+	e.window.invalid = false
+	if dst = e.all(dst, text); e.window.invalid {
+		e.window.invalid = false
+		dst = e.all(dst[:start], validText(text))
+	}
+	return dst
+}
+
+// all encodes text, or finds that it is invalid.
+func (e *Encoder) all(dst []int32, text string) []int32 {
 	if e.f.raw == nil {
 		return e.normalized(dst, text)
 	}
@@ -414,7 +429,11 @@ func (e *Encoder) AppendEncode(dst []int32, text string) []int32 {
 // normalized encodes text between the added tokens that are found as they are.
 func (e *Encoder) normalized(dst []int32, text string) []int32 {
 	if e.f.nfc {
-		text = composeText(text)
+		var ok bool
+		if text, ok = composeText(text); !ok {
+			e.window.invalid = true
+			return dst
+		}
 	}
 	if e.f.norm == nil {
 		return e.segment(dst, text, 0, len(text))
@@ -426,22 +445,25 @@ func (e *Encoder) normalized(dst []int32, text string) []int32 {
 }
 
 // segment encodes s[i:end], in which there are no added tokens but runs of
-// spaces.
+// spaces. Where that is not UTF-8 it stops and says so in window.invalid.
 func (e *Encoder) segment(dst []int32, s string, i, end int) []int32 {
 	f := e.f
 	w := &e.window
 	for i < end {
 		stop := min(i+windowBytes, end)
-		for stop < end && !utf8.RuneStart(s[stop]) {
+		for k := 1; k < utf8.UTFMax && stop < end && !utf8.RuneStart(s[stop]); k++ {
 			stop--
 		}
 		limit := w.find(f.kind, s, i, stop, stop == end)
+		if w.invalid {
+			return dst
+		}
 		if limit == 0 {
 			// One by one, as far as the next window would tell anew.
 			for stop = min(i+windowBytes/4, end); i < stop; {
-				j := f.kind.scan(s[:end], i)
-				dst = e.word(dst, s[i:j])
-				i = j
+				if i, dst = e.scanned(dst, s, i, end); w.invalid {
+					return dst
+				}
 			}
 			continue
 		}
@@ -469,12 +491,22 @@ func (e *Encoder) segment(dst []int32, s string, i, end int) []int32 {
 		}
 		if i == from {
 			// A word longer than the window.
-			j := f.kind.scan(s[:end], i)
-			dst = e.word(dst, s[i:j])
-			i = j
+			if i, dst = e.scanned(dst, s, i, end); w.invalid {
+				return dst
+			}
 		}
 	}
 	return dst
+}
+
+// scanned encodes the word that the scanner finds at i, and returns its end.
+func (e *Encoder) scanned(dst []int32, s string, i, end int) (int, []int32) {
+	j := e.f.kind.scan(s[:end], i)
+	if !utf8.ValidString(s[i:j]) {
+		e.window.invalid = true
+		return j, dst
+	}
+	return j, e.word(dst, s[i:j])
 }
 
 // maxShort is the length of the longest word that is a key of the cache.
@@ -512,7 +544,7 @@ type tinyEntry struct {
 const (
 	maxTiny        = 7
 	minTinyBuckets = 1 << 8
-	maxTinyBuckets = 1 << 14
+	maxTinyBuckets = 1 << 13
 )
 
 // wordCache does the same for words of up to maxShort bytes.

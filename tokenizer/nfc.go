@@ -119,10 +119,10 @@ func validText(s string) string {
 	return string(appendLossy(nil, []byte(s)))
 }
 
-// composeText returns normal form C of s, which is valid UTF-8. Where it can,
+// composeText returns normal form C of s, and false if s is not UTF-8. Where it can,
 // it sees by the classes that text is in that form already; elsewhere it works
 // from one code point that nothing before it changes to the next.
-func composeText(s string) string {
+func composeText(s string) (string, bool) {
 	d := unicodeTables()
 	var out []byte
 	done := 0                           // s[:done] is in out
@@ -140,6 +140,9 @@ func composeText(s string) string {
 			continue
 		}
 		r, n := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && n == 1 {
+			return "", false
+		}
 		c := d.norm.of(r)
 		if c == 0 {
 			start, class, previous = i, 0, r
@@ -189,9 +192,9 @@ func composeText(s string) string {
 		class, previous = 0, utf8.RuneError
 	}
 	if done == 0 {
-		return s
+		return s, true
 	}
-	return string(append(out, s[done:]...))
+	return string(append(out, s[done:]...)), true
 }
 
 func runeAt(s string, i int) rune {

@@ -37,7 +37,7 @@ func TestComposeText(t *testing.T) {
 		// U+07FD is a mark since Unicode 11; for the reference it is not.
 		{"q\u0301\u07fd\u0316", "q\u0301\u07fd\u0316"},
 	} {
-		if got := composeText(c.in); got != c.want {
+		if got, _ := composeText(c.in); got != c.want {
 			t.Errorf("composeText(%+q) = %+q, want %+q", c.in, got, c.want)
 		}
 	}
@@ -45,12 +45,13 @@ func TestComposeText(t *testing.T) {
 	// shortcuts.
 	alphabet := []rune("aeo \u0301\u0302\u0316\u0323\u0345\u0334\u093c\u094dक\u0958\u0bc6\u0bbe\u0bd7ப\u1100\u1161\u11a8가각\u0344\u212bé\u0e38\u0e48ก\u07fd漢😀")
 	rng := rand.New(rand.NewPCG(7, 8))
-	for range 20000 {
+	for range 8000 {
 		var s []rune
 		for range rng.IntN(12) {
 			s = append(s, alphabet[rng.IntN(len(alphabet))])
 		}
-		if got, want := composeText(string(s)), composeAll(string(s)); got != want {
+		got, _ := composeText(string(s))
+		if want := composeAll(string(s)); got != want {
 			t.Fatalf("composeText(%+q) = %+q, want %+q", string(s), got, want)
 		}
 	}
@@ -71,7 +72,7 @@ func TestComposeReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range g.Diff {
-		if got := composeText(string(c[0])); got != string(c[1]) {
+		if got, _ := composeText(string(c[0])); got != string(c[1]) {
 			t.Errorf("composeText(%+q) = %+q, want %+q", string(c[0]), got, string(c[1]))
 		}
 	}

@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"bytes"
 	"math/bits"
+	"unicode/utf8"
 	"unsafe"
 )
 
@@ -33,6 +34,8 @@ type window struct {
 	ends   [windowBlocks + 2]uint64 // scratch
 	bar    [windowBlocks + 2]uint64 // runs of spaces that are added tokens
 	tail   [blockBytes]byte         // text that ends inside a block
+
+	invalid bool // the text is not UTF-8
 }
 
 // find marks where words start in s[i:stop], and returns up to where it knows;
@@ -115,27 +118,20 @@ func (w *window) find(k kind, s string, i, stop int, last bool) int {
 }
 
 // beyondASCII adds the code points beyond ASCII to the masks; false if there
-// are any that the masks have no rule for.
+// are any that the masks have no rule for, or bytes that are none.
 func (w *window) beyondASCII(k kind, text []byte, blocks int) bool {
 	props := unicodeTables().props
+	hard := false
 	for b := range blocks {
 		high := w.class[b].high
 		for high != 0 {
 			at := bits.TrailingZeros64(high)
-			c := text[b*blockBytes+at:]
-			var r uint32
-			var n uint
-			switch {
-			case c[0] < 0xE0:
-				r, n = uint32(c[0]&0x1F)<<6|uint32(c[1]&0x3F), 2
-			case c[0] < 0xF0:
-				_ = c[2]
-				r, n = uint32(c[0]&0x0F)<<12|uint32(c[1]&0x3F)<<6|uint32(c[2]&0x3F), 3
-			default:
-				_ = c[3]
-				r, n = uint32(c[0]&0x07)<<18|uint32(c[1]&0x3F)<<12|uint32(c[2]&0x3F)<<6|uint32(c[3]&0x3F), 4
+			r, n := decodeRune(text[b*blockBytes+at:])
+			if n == 0 {
+				w.invalid = true
+				return false
 			}
-			class := props.of(rune(r)) & classMask
+			class := props.of(r) & classMask
 			ones := uint64(1)<<n - 1
 			here := ones << at
 			over := ones >> (blockBytes - at) // 0 unless it crosses into the next block
@@ -148,23 +144,45 @@ func (w *window) beyondASCII(k kind, text []byte, blocks int) bool {
 				w.letter[b+1] |= here
 				w.letter[b+2] |= over
 			case classNumber:
-				if k == kindCL100K || k == kindDigits {
-					return false
-				}
+				hard = hard || k == kindCL100K || k == kindDigits
 				w.number[b+1] |= here
 				w.number[b+2] |= over
 			case classSpace:
-				return false
+				hard = true
 			default:
-				if k == kindDigits && isNumeric(rune(r)) {
-					return false
-				}
+				hard = hard || k == kindDigits && isNumeric(r)
 				w.inner[b+1] |= here &^ (1 << at)
 				w.inner[b+2] |= over
 			}
 		}
 	}
-	return true
+	return !hard
+}
+
+// decodeRune returns the code point beyond ASCII at the start of c and its
+// length, 0 if there is none.
+func decodeRune(c []byte) (r rune, n uint) {
+	switch {
+	case len(c) < 2 || c[0] < 0xC2 || c[1]&0xC0 != 0x80:
+		return 0, 0
+	case c[0] < 0xE0:
+		return rune(c[0]&0x1F)<<6 | rune(c[1]&0x3F), 2
+	case len(c) < 3 || c[2]&0xC0 != 0x80:
+		return 0, 0
+	case c[0] < 0xF0:
+		r = rune(c[0]&0x0F)<<12 | rune(c[1]&0x3F)<<6 | rune(c[2]&0x3F)
+		if r < 0x800 || r >= 0xD800 && r < 0xE000 {
+			return 0, 0
+		}
+		return r, 3
+	case len(c) < 4 || c[3]&0xC0 != 0x80:
+		return 0, 0
+	}
+	r = rune(c[0]&0x07)<<18 | rune(c[1]&0x3F)<<12 | rune(c[2]&0x3F)<<6 | rune(c[3]&0x3F)
+	if r < 0x10000 || r > utf8.MaxRune || c[0] >= 0xF8 {
+		return 0, 0
+	}
+	return r, 4
 }
 
 // barSpaces takes runs of two and more spaces out of the masks of spaces, so

@@ -75,9 +75,9 @@ func randomText(rng *rand.Rand, n int) string {
 // TestWindow compares the words of the masks with those of the scanners.
 func TestWindow(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	rounds := 3000
+	rounds := 1000
 	if testing.Short() {
-		rounds = 300
+		rounds = 100
 	}
 	for _, k := range allKinds {
 		windows := 0
@@ -113,7 +113,7 @@ func TestScanners(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 300 {
+		for range 60 {
 			s := randomText(rng, rng.IntN(600))
 			var want []int
 			last := 0

@@ -151,7 +151,7 @@ func (w *wordCounts) bytes(i int) []byte {
 func (w *wordCounts) addText(s string, words kind, nfc bool) {
 	s = validText(s)
 	if nfc {
-		s = composeText(s)
+		s, _ = composeText(s)
 	}
 	for i := 0; i < len(s); {
 		end := words.scan(s, i)

@@ -1,0 +1,127 @@
+package tokenizer
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// trained returns tokenizers of both kinds that were trained on a little text,
+// and one with added tokens as GPT-NeoX has them.
+var trained = sync.OnceValue(func() map[string]*Tokenizer {
+	out := map[string]*Tokenizer{}
+	rng := rand.New(rand.NewPCG(9, 10))
+	var docs []string
+	for range 60 {
+		docs = append(docs, randomText(rng, 800), strings.Repeat("the other theory of the thing, that's what they said. ", 3))
+	}
+	for name, cfg := range map[string]TrainConfig{
+		"gpt2":   {VocabSize: 900, PreTokenizer: "gpt2", NFC: true, SpecialTokens: []string{"<|endoftext|>"}},
+		"cl100k": {VocabSize: 900, PreTokenizer: "cl100k", SpecialTokens: []string{"<|endoftext|>", "<|pad|>"}},
+	} {
+		data, err := Train(context.Background(), func(yield func(string, error) bool) {
+			for _, d := range docs {
+				if !yield(d, nil) {
+					return
+				}
+			}
+		}, cfg)
+		if err != nil {
+			panic(err)
+		}
+		load := func(name, text string) {
+			t, err := Parse([]byte(text))
+			if err != nil {
+				panic(err)
+			}
+			out[name] = t
+		}
+		text := string(data)
+		load(name, text)
+		if name == "gpt2" {
+			var added strings.Builder
+			for n := maxSpaces; n > 1; n-- {
+				added.WriteString(`{"id":0,"content":"` + strings.Repeat(" ", n) + `","normalized":true,"special":false},`)
+			}
+			load("neox", strings.Replace(text, `"added_tokens": [`, `"added_tokens": [`+added.String(), 1))
+			load("digits", strings.Replace(text, `"pre_tokenizer": {`, `"pre_tokenizer": {"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},{"type":"ByteLevel","add_prefix_space":false,"use_regex":true}]},"unused":{`, 1))
+			load("ignore", strings.Replace(text, `"ignore_merges": false`, `"ignore_merges": true`, 1))
+		}
+	}
+	return out
+})
+
+// TestFast compares the fast encoder with the general one, which has no cache,
+// no masks and no cuts.
+func TestFast(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 12))
+	rounds := 60
+	if testing.Short() {
+		rounds = 10
+	}
+	for name, tok := range trained() {
+		if tok.fast == nil {
+			t.Errorf("%s: the fast encoder does not take it", name)
+			continue
+		}
+		e := tok.NewEncoder()
+		for range rounds {
+			s := randomText(rng, rng.IntN(3000))
+			if rng.IntN(3) == 0 {
+				i := rng.IntN(len(s) + 1)
+				s = s[:i] + []string{"<|endoftext|>", "<|endoftext|>  ", "\xff", "\xe6\xbc", "<|pad|>"}[rng.IntN(5)] + s[i:]
+			}
+			want := tok.appendGeneral(nil, s)
+			if got := e.AppendEncode(nil, s); !slices.Equal(got, want) {
+				t.Fatalf("%s: AppendEncode(%q) = %v, want %v", name, s, got, want)
+			}
+			tiled, ok := tok.encodeTiled(validText(s))
+			if !ok {
+				continue
+			}
+			if pieces := tok.encodePieces(validText(s)); !slices.Equal(tiled.Offsets, pieces.Offsets) || !slices.Equal(tiled.IDs, want) || !slices.Equal(tiled.values, pieces.values) {
+				t.Fatalf("%s: encodeTiled(%q) = %v, want %v", name, s, tiled, pieces)
+			}
+		}
+	}
+}
+
+// TestConcurrent encodes and decodes with one tokenizer in several goroutines.
+func TestConcurrent(t *testing.T) {
+	tok := trained()["cl100k"]
+	rng := rand.New(rand.NewPCG(13, 14))
+	var texts []string
+	var want [][]int32
+	for range 50 {
+		texts = append(texts, randomText(rng, 500))
+		want = append(want, tok.appendGeneral(nil, texts[len(texts)-1]))
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for i, s := range texts {
+				if got := tok.AppendEncode(nil, s); !slices.Equal(got, want[i]) {
+					t.Errorf("AppendEncode(%q) = %v, want %v", s, got, want[i])
+				}
+				if got := tok.Decode(want[i], false); got != s {
+					t.Errorf("Decode(%v) = %q, want %q", want[i], got, s)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestNoAllocation encodes text whose words are known already.
+func TestNoAllocation(t *testing.T) {
+	tok := trained()["cl100k"]
+	e := tok.NewEncoder()
+	s := randomText(rand.New(rand.NewPCG(15, 16)), 5000)
+	ids := e.AppendEncode(nil, s)
+	if n := testing.AllocsPerRun(20, func() { ids = e.AppendEncode(ids[:0], s) }); n > 0 {
+		t.Errorf("%v allocations for a text of %d tokens, want none", n, len(ids))
+	}
+}
