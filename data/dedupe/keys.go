@@ -3,6 +3,7 @@ package dedupe
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"math/bits"
 	"strconv"
@@ -136,8 +137,19 @@ func writeRows[T any](ctx context.Context, r *run, files, outs []string, work fu
 			w.Abort()
 		}
 	}()
+	// Syncing a file to disk takes longer than marking a small one: a few are
+	// closed at a time, behind the others' back.
+	var closing sync.WaitGroup
+	var mu sync.Mutex
+	var closeErr error
+	slots := make(chan struct{}, 8)
+	closed := func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		return closeErr
+	}
 	var lines []byte
-	return data.MapFiles(ctx, r.pool, files, r.progress(), func(i int) (_ *data.Rejects, err error) {
+	err := data.MapFiles(ctx, r.pool, files, r.progress(), func(i int) (_ *data.Rejects, err error) {
 		rejects = data.NewRejects(data.RejectsPath(files[i], r.cfg.folder()), r.cfg.Strict, r.progress(), func(bad *data.RecordError) {
 			r.cfg.logf("rejected %v", bad)
 		})
@@ -158,8 +170,24 @@ func writeRows[T any](ctx context.Context, r *run, files, outs []string, work fu
 		if err := rejects.Close(); err != nil || w == nil {
 			return err
 		}
-		return w.Close()
+		done := w
+		w = nil
+		slots <- struct{}{}
+		closing.Go(func() {
+			defer func() { <-slots }()
+			if err := done.Close(); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				closeErr = errors.Join(closeErr, err)
+			}
+		})
+		return closed()
 	})
+	closing.Wait()
+	if err == nil {
+		err = closed()
+	}
+	return err
 }
 
 // eachDocument looks at the documents of all files before the pass that
