@@ -72,8 +72,10 @@ func TestTaggers(t *testing.T) {
 		{"code_copyright_comments_v1", text("x /* other */"), false, "doc[0,13]0"},
 		{"code_redpajama_taggers_v1", text("ab1\r\nc\n\nd²"), false, "max_line_length_doc[0,10]3 avg_line_length_doc[0,10]1.5 alnum_prop_doc[0,10]0.6 alpha_token_prop_doc[0,10]0.8"},
 		{"not_alphanum_paragraph_v1", text("=+ €\n🇩🇪 ☃\nⒶ\né\n\n"), false, "all_punct[0,5]1 all_punct[5,10]1"},
-		{"fineweb_v1", text("A sentence that is longer than thirty.\nshort\n \nshort\nEnde。"), false,
-			"line_punct_ratio[0,58]0.5 short_line_ratio[0,58]0.75 char_dup_ratio[0,58]0.0926 list_ratio[0,58]0.333"},
+		{
+			"fineweb_v1", text("A sentence that is longer than thirty.\nshort\n \nshort\nEnde。"), false,
+			"line_punct_ratio[0,58]0.5 short_line_ratio[0,58]0.75 char_dup_ratio[0,58]0.0926 list_ratio[0,58]0.333",
+		},
 		{"random_number_v1", text("a"), false, "random[0,1]0.678"},
 		{"pii_regex_v1", text("  "), false, "doc[0,2]-1"},
 		{"pii_regex_with_counts_v2", text("to a@b.org now\n"), false, "EMAIL_ADDRESS[2,11]1 doc[0,15]0.333 doc_count[0,15]1"},
