@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 
 	"olmo/model"
 	"olmo/tensor"
@@ -21,6 +23,9 @@ func (t *Trainer) start() error {
 		found, err := candidates(t.cfg.SaveFolder)
 		if err != nil {
 			return err
+		}
+		if len(found) == 0 {
+			found = unsharded(t.cfg.SaveFolder) // of a run that began with the ai2-olmo package
 		}
 		if len(found) > 0 {
 			t.inFolder = true
@@ -40,11 +45,31 @@ func (t *Trainer) start() error {
 			return err
 		}
 		if len(found) == 0 {
+			found = unsharded(path)
+		}
+		if len(found) == 0 {
 			return fmt.Errorf("load_path %s holds no checkpoint\nhint: it must be a folder stepN of this program, stepN-unsharded of the ai2-olmo package, or a run folder with such folders", path)
 		}
 		t.inFolder = same(path, t.cfg.SaveFolder)
 		return t.loadFirst(found, l)
 	}
+}
+
+// unsharded lists the newest checkpoint stepN-unsharded of the ai2-olmo package in a run
+// folder, if there is one.
+func unsharded(dir string) []string {
+	newest := -1
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		digits, ok := strings.CutSuffix(strings.TrimPrefix(e.Name(), "step"), "-unsharded")
+		if n, err := strconv.Atoi(digits); ok && err == nil && isCheckpoint(filepath.Join(dir, e.Name())) {
+			newest = max(newest, n)
+		}
+	}
+	if newest < 0 {
+		return nil
+	}
+	return []string{filepath.Join(dir, fmt.Sprintf("step%d-unsharded", newest))}
 }
 
 // continues reports whether the run goes on in the folder that it was loaded from.
@@ -259,25 +284,25 @@ func (t *Trainer) loadAI2(dir string, l loading) error {
 	if !ok {
 		return fmt.Errorf("reading trainer state: %s is a %T, not a dict", path, tree.Root)
 	}
-	number := func(key string) int64 {
+	count := func(key string) int64 {
 		v, _ := root.Get(key)
 		n, isInt := v.(int64)
 		ok = ok && isInt
 		return n
 	}
-	s.Step, s.Epoch, s.ExamplesEpoch = int(number("global_step")), int(number("epoch")), int(number("global_train_examples_seen_this_epoch"))
-	s.Tokens = number("global_train_tokens_seen")
+	s.Step, s.Epoch, s.ExamplesEpoch = int(count("global_step")), int(count("epoch")), int(count("global_train_examples_seen_this_epoch"))
+	s.Tokens = count("global_train_tokens_seen")
 	if !ok {
 		return fmt.Errorf("reading trainer state: %s lacks one of global_step, epoch, global_train_examples_seen_this_epoch, global_train_tokens_seen", path)
 	}
 	if err := t.beginChain(); err != nil {
 		return err
 	}
-	s.Chain = t.state.Chain
+	s.Chain, s.NormAverages = t.state.Chain, t.state.NormAverages
 	return t.takeState(dir, s, l)
 }
 
-// loadAI2Optimizer reads AdamW's moments from torch.optim's state dict and returns the
+// loadAI2Optimizer reads the moments from torch.optim's state dict and returns the
 // number of updates so far. Its states are numbered through the parameter groups, in
 // which names are sorted, or carry the parameters' names.
 func (t *Trainer) loadAI2Optimizer(path string) (steps int, err error) {
@@ -301,7 +326,7 @@ func (t *Trainer) loadAI2Optimizer(path string) (steps int, err error) {
 	i := int64(0)
 	for _, g := range t.groups {
 		if g.Muon {
-			return 0, wrong("it is AdamW's, the config wants Muon's")
+			return 0, wrong("it is AdamW's or LionW's, the config wants Muon's")
 		}
 		for _, p := range g.Params {
 			v, ok := states.Get(i)
@@ -313,7 +338,8 @@ func (t *Trainer) loadAI2Optimizer(path string) (steps int, err error) {
 			if !ok || !isDict {
 				return 0, wrong("it has nothing for " + p.Name)
 			}
-			for _, key := range []string{"exp_avg", "exp_avg_sq"} {
+			for _, name := range t.cfg.Optimizer.stateNames(g, p) {
+				key, _, _ := strings.Cut(name, "/")
 				v, _ := d.Get(key)
 				n, ok := v.(weights.Named)
 				if !ok {
@@ -323,30 +349,49 @@ func (t *Trainer) loadAI2Optimizer(path string) (steps int, err error) {
 				if err != nil {
 					return 0, wrong(err.Error())
 				}
-				if err := t.write(key+"/"+p.Name, p.Shape, value, path); err != nil {
+				if err := t.write(name, p.Shape, value, path); err != nil {
 					return 0, err
 				}
 			}
-			v, _ = d.Get("step")
-			switch s := v.(type) {
-			case int64:
-				steps = int(s)
-			case float64:
-				steps = int(s)
-			case weights.Named:
-				value, err := s.Value()
-				if err != nil {
-					return 0, wrong(err.Error())
-				}
-				f, err := value.Float64s()
-				if err != nil || len(f) != 1 {
+			if v, ok := d.Get("step"); ok { // LionW has none
+				n, ok := number(v)
+				if !ok {
 					return 0, wrong(p.Name + " has a step that is no number")
 				}
-				steps = int(f[0])
-			default:
-				return 0, wrong(p.Name + " has no step")
+				steps = int(n)
+			}
+			if v, ok := d.Get("grad_norm_exp_avg"); ok && t.cfg.MaxGradNormRatio != nil {
+				n, ok := number(v)
+				if !ok {
+					return 0, wrong(p.Name + " has a grad_norm_exp_avg that is no number")
+				}
+				if t.state.NormAverages == nil {
+					t.state.NormAverages = map[string]float64{}
+				}
+				t.state.NormAverages[p.Name] = n
 			}
 		}
 	}
 	return steps, nil
+}
+
+// number returns a number of Python's, or a tensor of one element.
+func number(v any) (float64, bool) {
+	switch v := v.(type) {
+	case int64:
+		return float64(v), true
+	case float64:
+		return v, true
+	case weights.Named:
+		t, err := v.Value()
+		if err != nil {
+			return 0, false
+		}
+		f, err := t.Float64s()
+		if err != nil || len(f) != 1 {
+			return 0, false
+		}
+		return f[0], true
+	}
+	return 0, false
 }

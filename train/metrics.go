@@ -152,13 +152,13 @@ func text(r runlog.Record) string {
 		if k == "step" || k == "epoch" {
 			continue
 		}
-		fmt.Fprintf(&b, "\n    %s=%s", k, number(v))
+		fmt.Fprintf(&b, "\n    %s=%s", k, readable(v))
 	}
 	return b.String()
 }
 
-// number is OLMo's format_float (Trainer.log_metrics_to_console in olmo/train.py, 0.6.0).
-func number(v float64) string {
+// readable is OLMo's format_float (Trainer.log_metrics_to_console in olmo/train.py, 0.6.0).
+func readable(v float64) string {
 	switch {
 	case v < 0.0001:
 		return fmt.Sprint(v)

@@ -442,7 +442,7 @@ func (t *Trainer) prepareFolder() error {
 	}
 	path := filepath.Join(dir, "config.yaml")
 	if same(path, t.opt.ConfigPath) {
-		return fmt.Errorf("the run would write its config over %s\nhint: set save_folder to another folder", t.opt.ConfigPath)
+		return fmt.Errorf("the run would write its config over %s\nhint: set save_folder to another folder; to continue the run, copy the config out of its folder first", t.opt.ConfigPath)
 	}
 	if exists(path) && !t.cfg.SaveOverwrite && !t.cfg.TryLoadLatestSave && !t.continues() {
 		return fmt.Errorf("%s exists: the folder holds a run\nhint: try_load_latest_save=true continues it, save_overwrite=true starts anew, save_folder=DIR goes elsewhere", path)
