@@ -1,6 +1,7 @@
 package quickstart
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -361,4 +362,19 @@ func FuzzHTMLText(f *testing.F) {
 			t.Errorf("%d bytes of page became %d of text", len(page), len(text))
 		}
 	})
+}
+
+func ExampleBuildCorpus() {
+	dir, err := os.MkdirTemp("", "corpus")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	notes := filepath.Join(dir, "notes.txt")
+	if err := os.WriteFile(notes, []byte(strings.Repeat("A line of my notes.\n", 5000)), 0o644); err != nil {
+		panic(err)
+	}
+	info, err := BuildCorpus(context.Background(), filepath.Join(dir, "data"), CorpusOptions{Docs: []string{notes}})
+	fmt.Println(info.Train.Documents, info.Tuning.Documents, info.HeldOut.Documents, err)
+	// Output: 2 3 1 <nil>
 }

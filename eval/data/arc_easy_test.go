@@ -3,6 +3,7 @@ package evaldata
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -50,4 +51,14 @@ func TestLicence(t *testing.T) {
 	if !strings.HasPrefix(Licence(), "Attribution-ShareAlike 4.0 International") || !strings.Contains(Licence(), "Section 8 -- Interpretation.") {
 		t.Error("the licence text is not whole")
 	}
+}
+
+func ExampleARCEasy() {
+	questions, err := ARCEasy()
+	if err != nil {
+		panic(err)
+	}
+	q := questions[0]
+	fmt.Println(len(questions), q.Text, q.Choices[q.Answer])
+	// Output: 570 Which technology was developed most recently? cellular telephone
 }
