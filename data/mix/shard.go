@@ -36,44 +36,8 @@ func (m *mixer) shard(ctx context.Context, sh *shard) error {
 		return err
 	}
 	defer w.Abort()
-	for _, in := range sh.inputs {
-		if err := m.file(ctx, sh.stream, in, w); err != nil {
-			return fmt.Errorf("%s: %w", in, err)
-		}
-		m.cfg.Progress.FilesDone.Add(1)
-	}
-	return w.Close()
-}
-
-// attributeReader reads the attribute rows of one file beside its documents.
-type attributeReader struct {
-	*data.Reader
-	ended bool
-}
-
-func (m *mixer) file(ctx context.Context, stream int, doc string, w *data.Writer) (err error) {
-	in, err := data.OpenReaderProgress(doc, m.cfg.Progress)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	paths, err := m.cfg.attributePaths(stream, doc)
-	if err != nil {
-		return err
-	}
-	readers := make([]attributeReader, len(paths))
-	for i, p := range paths {
-		r, err := data.OpenReader(p)
-		if err != nil {
-			return err
-		}
-		defer r.Close()
-		readers[i].Reader = r
-	}
-	rejects := data.NewRejects(data.RejectsPath(doc, "mix-"+m.stream.Name), m.cfg.Strict, m.cfg.Progress, func(bad *data.RecordError) {
-		m.cfg.logf("rejected %v", bad)
-	})
-	defer rejects.Abort()
+	in := input{mixer: m, index: sh.stream}
+	defer in.abort()
 	work := func(b *data.Batch) ([]parsed, error) {
 		out := make([]parsed, 0, len(b.Lines))
 		for _, l := range b.Lines {
@@ -86,41 +50,109 @@ func (m *mixer) file(ctx context.Context, stream int, doc string, w *data.Writer
 		}
 		return out, nil
 	}
-	name := filepath.Base(doc)
-	var row joined
-	err = data.MapLines(ctx, m.pool, in, rejects, work, func(docs []parsed) error {
+	err = data.MapFiles(ctx, m.pool, sh.inputs, m.cfg.Progress, func(i int) (*data.Rejects, error) {
+		return in.begin(sh.inputs[i])
+	}, work, func(docs []parsed) error {
 		m.out = m.out[:0]
-		for i := range docs {
-			if err := row.join(&docs[i], readers, m.cfg); err != nil {
-				return err
-			}
-			if err := m.mix(&row, name); err != nil {
-				if m.cfg.Compat {
-					return fmt.Errorf("line %d: %w", row.line.Number, err)
-				}
-				if err := rejects.Add(in.BadLine(row.line, err)); err != nil {
-					return err
-				}
-			}
+		if err := in.mix(docs); err != nil {
+			return err
 		}
-		m.report.Documents += int64(len(docs))
-		m.cfg.Progress.Documents.Add(int64(len(docs)))
 		_, err := w.Write(m.out)
 		return err
+	}, func(int) error {
+		return in.end()
 	})
 	if err != nil {
 		return err
 	}
-	for _, r := range readers {
-		if _, err := r.NextLine(); err != io.EOF && !m.cfg.Compat {
+	return w.Close()
+}
+
+// input is the documents file that a shard reads, with its attributes.
+type input struct {
+	*mixer
+	index   int // of the stream
+	path    string
+	readers []attributeReader
+	rejects *data.Rejects
+	row     joined
+}
+
+// attributeReader reads the attribute rows of one file beside its documents.
+type attributeReader struct {
+	*data.Reader
+	ended bool
+}
+
+func (in *input) begin(doc string) (*data.Rejects, error) {
+	in.path = doc
+	paths, err := in.cfg.attributePaths(in.index, doc)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range paths {
+		r, err := data.OpenReader(p)
+		if err != nil {
+			return nil, err
+		}
+		in.readers = append(in.readers, attributeReader{Reader: r})
+	}
+	in.rejects = data.NewRejects(data.RejectsPath(doc, "mix-"+in.stream.Name), in.cfg.Strict, in.cfg.Progress, func(bad *data.RecordError) {
+		in.cfg.logf("rejected %v", bad)
+	})
+	return in.rejects, nil
+}
+
+// mix takes some documents, in order.
+func (in *input) mix(docs []parsed) error {
+	name := filepath.Base(in.path)
+	for i := range docs {
+		if err := in.row.join(&docs[i], in.readers, in.cfg); err != nil {
+			return err
+		}
+		if err := in.mixer.mix(&in.row, name); err != nil {
+			l := docs[i].line
+			if in.cfg.Compat {
+				return fmt.Errorf("line %d: %w", l.Number, err)
+			}
+			if err := in.rejects.Add(&data.RecordError{File: in.path, Line: l.Number, Offset: l.Offset, Raw: bytes.Clone(l.Bytes), Err: err}); err != nil {
+				return err
+			}
+		}
+	}
+	in.report.Documents += int64(len(docs))
+	in.cfg.Progress.Documents.Add(int64(len(docs)))
+	return nil
+}
+
+func (in *input) end() error {
+	for _, r := range in.readers {
+		if _, err := r.NextLine(); err != io.EOF && !in.cfg.Compat {
 			if err != nil {
 				return err
 			}
 			return fmt.Errorf("%s has more rows than there are documents\nhint: it belongs to other documents; run the stage that made it again", r.Path())
 		}
 	}
-	m.report.Rejected += rejects.Count
-	return rejects.Close()
+	in.closeReaders()
+	in.report.Rejected += in.rejects.Count
+	in.cfg.Progress.FilesDone.Add(1)
+	return in.rejects.Close()
+}
+
+func (in *input) closeReaders() {
+	for _, r := range in.readers {
+		r.Close()
+	}
+	in.readers = in.readers[:0]
+}
+
+// abort gives up what a failure has left open.
+func (in *input) abort() {
+	in.closeReaders()
+	if in.rejects != nil {
+		in.rejects.Abort()
+	}
 }
 
 // joined is a document with its attribute rows.
