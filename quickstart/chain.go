@@ -88,9 +88,9 @@ func (q *quick) report(corpus CorpusInfo, c curated, v vocab, t tokens.Report, m
 		Samples: samples, Stages: q.times, Notices: append([]string{evaldata.Notice()}, corpus.Notices...), PeakMemoryBytes: peakMemory(),
 	}
 	r.SetCompressors(j.Compressed)
-	if m.Seconds > 0 {
+	if m.TokensASecond > 0 {
 		peak := kernel.MeasurePeak().BF16 * 1e9
-		share := m.FLOPs * (float64(m.Tokens) / (float64(m.Step) * batch * sequence)) / m.Seconds / peak
+		share := m.FLOPs / float64(m.Tokens) * m.TokensASecond / peak
 		r.PeakFLOPsASecond, r.MFU = &peak, &share
 		joules := m.Seconds * wattsACore * float64(kernel.Threads())
 		r.EnergyJoules, r.EnergyMethod = &joules, fmt.Sprintf("estimate: %d busy cores at %d W each", kernel.Threads(), wattsACore)
@@ -116,7 +116,7 @@ func (q *quick) report(corpus CorpusInfo, c curated, v vocab, t tokens.Report, m
 		{"Model", fmt.Sprintf("OLMo 2, %d layers, width %d, %d heads, MLP %d, %d positions", k.Model.NLayers, k.Model.DModel, k.Model.NHeads, *k.Model.MLPHiddenSize/2, sequence)},
 		{"Training text", fmt.Sprintf("%d documents, %d tokens", t.Documents, t.Tokens)},
 		{"Optimiser", fmt.Sprintf("Muon, rate %.4g; AdamW for embeddings %.4g, head %.4g and norms %.4g", k.Optimizer.LearningRate, *k.Optimizer.EmbeddingLearningRate, *k.Optimizer.HeadLearningRate, *k.Optimizer.AdamWLearningRate)},
-		{"Schedule", fmt.Sprintf("%d steps of %d×%d tokens; %d of warm-up, the last %.0f %% falling to %.0f %%", m.Step, batch, sequence, warmupSteps, 100*shareDecay, 100*k.Scheduler.AlphaF)},
+		{"Schedule", fmt.Sprintf("%d steps of %d×%d tokens; %d of warm-up, the last %.0f %% falling to %.0f %%", m.Step, instances(q.Depth), sequence, warmupSteps, 100*shareDecay, 100*k.Scheduler.AlphaF)},
 		{"Precision", string(k.Precision)},
 	}
 	if r.Files, err = q.artefacts(m); err != nil {

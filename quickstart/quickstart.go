@@ -63,7 +63,7 @@ type settings struct {
 // repeated; training goes on from its last checkpoint, to the same bits.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Depth < 1 || o.Depth > 64 {
-		return nil, fmt.Errorf("a depth of %d is not possible\nhint: 1 to 64; 4 is the default", o.Depth)
+		return nil, fmt.Errorf("a depth of %d is not possible\nhint: 1 to 64; 2 is the default", o.Depth)
 	}
 	if o.Steps < 0 || o.Steps == 0 && !(o.Minutes > 0) {
 		return nil, errors.New("neither a time nor a number of steps to train for\nhint: --minutes 5")

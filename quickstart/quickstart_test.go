@@ -48,7 +48,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Steps != 12 || !(r.BitsPerByte > 0.5 && r.BitsPerByte < 8) || r.Tokens != 12*batch*sequence || len(r.WeightsDigest) != 64 {
+	if r.Steps != 12 || !(r.BitsPerByte > 0.5 && r.BitsPerByte < 8) || r.Tokens != int64(12*instances(1)*sequence) || len(r.WeightsDigest) != 64 {
 		t.Errorf("steps %d, bits per byte %v, tokens %d, digest %q", r.Steps, r.BitsPerByte, r.Tokens, r.WeightsDigest)
 	}
 	if first, last := r.Curve[0].Loss, r.Curve[len(r.Curve)-1].Loss; !(last < first-0.3) {
@@ -92,7 +92,7 @@ func TestRun(t *testing.T) {
 	b := o
 	b.Out = broken
 	b.Progress = func(p Progress) {
-		if p.Stage == "train" && p.Done >= 5*batch*sequence {
+		if p.Stage == "train" && p.Done >= float64(5*instances(1)*sequence) {
 			cancel()
 		}
 	}

@@ -117,8 +117,8 @@ func (q *quick) encode(ctx context.Context, c curated, v vocab) (tokens.Report, 
 	if err != nil {
 		return r, err
 	}
-	if n := r.Tokens / sequence; n < batch {
-		return r, fmt.Errorf("the corpus gives %d tokens, %d instances of %d; a step takes %d\nhint: give more text with --docs", r.Tokens, n, sequence, batch)
+	if n := r.Tokens / sequence; n < int64(instances(q.Depth)) {
+		return r, fmt.Errorf("the corpus gives %d tokens, %d instances of %d; a step takes %d\nhint: give more text with --docs", r.Tokens, n, sequence, instances(q.Depth))
 	}
 	for i := range r.Files {
 		rel, err := filepath.Rel(q.Out, r.Files[i])
@@ -199,7 +199,7 @@ func (q *quick) elapsed() float64 {
 // reserve returns the seconds to keep for what follows training. Scoring a token takes
 // about a third of training on one.
 func (q *quick) reserve(step float64, t tokens.Report, heldOut int64) float64 {
-	perToken := step / float64(batch*sequence)
+	perToken := step / float64(instances(q.Depth)*sequence)
 	bytesPerToken := float64(t.Bytes) / float64(t.Tokens)
 	const others = 600_000 + 250_000 // bytes of the other domain and of the multiple-choice task
 	score := float64(heldOut+others) / bytesPerToken * perToken * 0.4
@@ -260,7 +260,7 @@ func (q *quick) train(ctx context.Context, file string) (trained, error) {
 			}
 			last = p
 			q.Progress(Progress{
-				Stage: "train", Done: float64(p.Step * batch * sequence), Total: float64(p.Steps * batch * sequence), Unit: "tokens",
+				Stage: "train", Done: float64(p.Step * instances(q.Depth) * sequence), Total: float64(p.Steps * instances(q.Depth) * sequence), Unit: "tokens",
 				Rate: p.TokensPerSecond, Loss: p.Loss, Left: p.Left, Note: fmt.Sprintf("step %d of %d", p.Step, p.Steps),
 			})
 		},
@@ -291,7 +291,7 @@ func (q *quick) train(ctx context.Context, file string) (trained, error) {
 	all, _ := t.Model().NumParams()
 	out := trained{
 		Step: r.Step, Tokens: t.State().Tokens, Parameters: int64(all), WeightsDigest: m.WeightsDigest.String(), StepFolder: filepath.ToSlash(rel),
-		Seconds: time.Since(began).Seconds(), FLOPs: flops(t.Model()) * float64(r.Step),
+		Seconds: time.Since(began).Seconds(), FLOPs: flops(t.Model(), instances(q.Depth)) * float64(r.Step),
 	}
 	if n := last.Tokens - first.Tokens; n > 0 {
 		out.TokensASecond = float64(n) / out.Seconds
@@ -299,11 +299,11 @@ func (q *quick) train(ctx context.Context, file string) (trained, error) {
 	return out, nil
 }
 
-// flops counts the products of a step, forward and backward.
-func flops(m *model.Config) float64 {
+// flops counts the products of a step on n sequences, forward and backward.
+func flops(m *model.Config, n int) float64 {
 	g := graph.New()
 	m.Loss(g, 0, true)
-	return g.FLOPs(graph.Sequence(make([]int32, batch*sequence), batch))
+	return g.FLOPs(graph.Sequence(make([]int32, n*sequence), n))
 }
 
 // writer shows a line of the model's in the middle of training.

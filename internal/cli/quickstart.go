@@ -14,7 +14,7 @@ import (
 )
 
 func newQuickstartCommand() *cobra.Command {
-	o := quickstart.Options{Minutes: 5, Depth: 4, Out: "olmo-quickstart"}
+	o := quickstart.Options{Minutes: 5, Depth: quickstart.DefaultDepth, Out: "olmo-quickstart"}
 	c := &cobra.Command{
 		Use:   "quickstart",
 		Short: "Make a language model from nothing but the Go installation, in five minutes",
@@ -26,7 +26,7 @@ folder and a report card.
 Ctrl-C saves and stops. The same command goes on where it stopped, and ends
 with the same weights, bit for bit, as if it had never stopped.`,
 		Example: `  olmo quickstart
-  olmo quickstart --minutes 20 --depth 6 --out larger
+  olmo quickstart --minutes 20 --depth 4 --out larger
   olmo quickstart --docs notes/ book.md --out mine
   olmo quickstart --steps 200 --json`,
 		Args: noArgs,
@@ -35,7 +35,7 @@ with the same weights, bit for bit, as if it had never stopped.`,
 	f.StringVar(&o.Out, "out", o.Out, "folder for everything that is made")
 	f.Float64Var(&o.Minutes, "minutes", o.Minutes, "time from start to report")
 	f.IntVar(&o.Steps, "steps", 0, "steps of training, instead of a time")
-	f.IntVar(&o.Depth, "depth", o.Depth, "size of the model: so many blocks, and 64 of width for each")
+	f.IntVar(&o.Depth, "depth", o.Depth, "size of the model: so many blocks, and 128 of width for each")
 	listFlag(f, &o.Docs, "docs", "your own text, Markdown, HTML or JSONL: files or folders")
 	asJSON := f.Bool("json", false, "print report.json on standard output")
 	c.RunE = func(c *cobra.Command, _ []string) error {
