@@ -413,3 +413,38 @@ func TestARCEasy(t *testing.T) {
 }
 
 func contains(err error, text string) bool { return strings.Contains(err.Error(), text) }
+
+func ExampleChoose() {
+	// A model of random weights; a real one comes from model.Open.
+	c := &model.Config{Family: "olmo2", Layers: 1, C: 16, H: 2, KV: 2, D: 8, F: 16, VocabSize: 256, V: 256, T: 64, NormEps: 1e-6, RopeTheta: 10000}
+	dev, err := cpu.New()
+	if err != nil {
+		panic(err)
+	}
+	s, err := eval.NewScorer(c, dev, c.T, false)
+	if err != nil {
+		panic(err)
+	}
+	for _, p := range c.Params() {
+		w, err := model.Init{Fn: "normal", Std: 0.5}.Weights(c, p, 1)
+		if err != nil {
+			panic(err)
+		}
+		if err := dev.Write(p.Name, w); err != nil {
+			panic(err)
+		}
+	}
+	questions := []eval.Question{{ID: "1", Context: "Question: one and one?\nAnswer:", Choices: []string{" two", " three"}, Gold: 0}}
+	score, err := eval.Choose(context.Background(), s, letters{}, c.T, "sums", questions, func(r eval.Request) error {
+		fmt.Println(r.Text, r.Length, "tokens")
+		return nil
+	})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(score.Questions, "question, chance", score.Chance)
+	// Output:
+	//  two 4 tokens
+	//  three 6 tokens
+	// 1 question, chance 0.5
+}
