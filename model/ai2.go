@@ -58,8 +58,16 @@ type AI2 struct {
 	// configuration of this form: how many keys the queries of each layer see, −1 for
 	// all, repeated over the layers, of which the last always sees all; and the scaling
 	// of the rotation in the layers that see all.
-	SlidingWindow []int    `yaml:"sliding_window"`
-	RopeScaling   *Scaling `yaml:"rope_scaling"`
+	SlidingWindow []int    `yaml:"sliding_window,omitempty"`
+	RopeScaling   *Scaling `yaml:"rope_scaling,omitempty"`
+
+	// The keys of OLMoE's branch of the package (block_type: moe), for OLMoE's blocks; the
+	// weights are those of the routers' losses.
+	MoENumExperts  int     `yaml:"moe_num_experts"`
+	MoETopK        int     `yaml:"moe_top_k"`
+	MoELossWeight  float64 `yaml:"moe_loss_weight"`
+	MoEZLossWeight float64 `yaml:"moe_zloss_weight"`
+	MoENormalize   bool    `yaml:"moe_normalize_expert_weights"`
 }
 
 // DefaultAI2 returns the package's defaults.
@@ -70,6 +78,7 @@ func DefaultAI2() AI2 {
 		AlibiBiasMax: 8, RopeFullPrecision: true, RopeTheta: 10000, AttentionDropout: 0.1, ResidualDropout: 0.1, EmbeddingDropout: 0.1,
 		LayerNormType: "default", LayerNormWithAffine: true, LayerNormEps: 1e-5, AttentionLayerNormWithAffine: true,
 		MaxSequenceLength: 1024, IncludeBias: true, VocabSize: 50257, EmbeddingSize: &size, WeightTying: true,
+		MoENumExperts: 8, MoETopK: 2, MoELossWeight: 0.1,
 		EOSTokenID: 50256, PadTokenID: 50256, InitFn: "normal", InitStd: 0.02,
 	}
 }
@@ -108,11 +117,17 @@ func (a *AI2) Config() (*Config, error) {
 	}
 	switch a.BlockType {
 	case "sequential":
+	case "moe":
+		c.Family, c.Experts, c.TopK, c.NormTopK = "olmoe", a.MoENumExperts, a.MoETopK, a.MoENormalize
+		c.BalanceWeight, c.RouterZWeight = a.MoELossWeight, a.MoEZLossWeight
+		if a.IncludeBias || a.LayerNormType != "rms" || a.ActivationType != "swiglu" || !a.Rope || a.NormAfter {
+			return fail("a mixture of experts has OLMoE's blocks\nhint: set layer_norm_type: rms, activation_type: swiglu, rope: true, include_bias: false, norm_after: false")
+		}
 	case "llama":
 		// The package's llama block knows no norm_after.
 		c.Family, c.SplitQKV = "olmo", true
 	default:
-		return fail("block_type %s is not known\nhint: one of sequential, llama", a.BlockType)
+		return fail("block_type %s is not known\nhint: one of sequential, llama, moe", a.BlockType)
 	}
 	bias := a.IncludeBias
 	if a.BiasForLayerNorm != nil {
@@ -153,7 +168,10 @@ func (a *AI2) Config() (*Config, error) {
 		}
 		c.Windows = append(c.Windows, w)
 	}
-	c.Scaling = a.RopeScaling
+	if a.RopeScaling != nil {
+		s := a.RopeScaling.withDefaults(c.T)
+		c.Scaling = &s
+	}
 	c.F = a.MLPRatio * a.DModel
 	if a.MLPHiddenSize != nil {
 		c.F = *a.MLPHiddenSize

@@ -32,7 +32,11 @@ func families() map[string]*model.Config {
 		"ai2 llama block": base("olmo", func(c *model.Config) {
 			c.SplitQKV, c.QKNorm, c.Norm = true, &full, model.NormKind{Weight: true, Bias: true}
 		}),
-		"olmo 2":  base("olmo2", func(c *model.Config) { c.QKNorm, c.KV = &rms, 1 }),
+		"olmo 2": base("olmo2", func(c *model.Config) { c.QKNorm, c.KV = &rms, 1 }),
+		"olmo 3 by ai2's names": base("olmo2", func(c *model.Config) {
+			c.QKNorm, c.Windows = &rms, []int{3, 0}
+			c.Scaling = &model.Scaling{Type: "yarn", Factor: 4, Original: 4, BetaFast: 1, BetaSlow: 0.1, AttentionFactor: 1.25}
+		}),
 		"olmo 3":  base("olmo3", func(c *model.Config) { c.QKNorm, c.Windows, c.SlidingTheta = &rms, []int{3, 0}, 50 }),
 		"olmoe":   base("olmoe", func(c *model.Config) { c.QKNorm, c.Experts, c.TopK, c.Clip = &rms, 4, 2, 0.9 }),
 		"llama":   base("llama", func(c *model.Config) { c.AttentionBias, c.MLPBias, c.Tied, c.KV = true, true, true, 1 }),

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"olmo/model"
@@ -28,6 +29,9 @@ func saveAs(dir string, as model.Layout, c *model.Config, get model.Source, d te
 // TestConvert takes every reference checkpoint through every layout that can hold it,
 // and back: the same logits, to the bit, for float32.
 func TestConvert(t *testing.T) {
+	if testing.Short() {
+		t.Skip("TestConvertFamilies does the same with smaller models")
+	}
 	// What a layout cannot hold must be refused, not approximated.
 	refused := map[string][]model.Layout{
 		"ai2_alibi_mqa": {model.HuggingFace, model.GGUF}, "ai2_gelu_bias_wpe": {model.HuggingFace, model.GGUF},
@@ -69,6 +73,58 @@ func TestConvert(t *testing.T) {
 				}
 				if d := difference(logitsOf(t, open(t, back), ids), want); d != 0 {
 					t.Errorf("logits differ by %.2g after conversion and back", d)
+				}
+			})
+		}
+	}
+}
+
+// TestConvertFamilies takes made-up models of every family through Hugging Face's layout
+// and GGUF: the same logits, or a refusal.
+func TestConvertFamilies(t *testing.T) {
+	fits := map[string]string{
+		"olmo 1": "", "ai2 gelu": "", "ai2 alibi": "", "ai2 llama block": "", "olmo 2": "hf gguf", "olmo 3": "hf gguf", "olmo 3 by ai2's names": "hf gguf",
+		"olmoe": "hf", "llama": "hf gguf", "mixtral": "hf gguf", "mpt": "hf gguf", "gpt-neox": "hf gguf", "gpt-neox in sequence": "hf",
+	}
+	ids := []int32{3, 7, 1, 15, 4, 4, 0, 9, 12}
+	for name, c := range families() {
+		if name == "olmo 1" {
+			c.NormEps = 1e-3 // no OlmoForCausalLM has another eps than 1e-5
+		}
+		get := func(param string) ([]float32, error) {
+			for _, p := range c.Params() {
+				if p.Name == param {
+					return model.Init{Fn: "normal", Std: 0.5}.Weights(c, p, 7)
+				}
+			}
+			return nil, errors.New("no parameter " + param)
+		}
+		for _, as := range []model.Layout{model.HuggingFace, model.GGUF} {
+			t.Run(name+"/"+string(as), func(t *testing.T) {
+				path, err := saveAs(t.TempDir(), as, c, get, tensor.F32)
+				if !strings.Contains(fits[name], string(as)) {
+					if !errors.Is(err, model.ErrLayout) {
+						t.Fatalf("error %v, want ErrLayout", err)
+					}
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				r := &runner{c: c, dev: cpuDevice(t)}
+				p := r.program(t, len(ids), false)
+				for _, q := range c.Params() {
+					w, err := get(q.Name)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if err := r.dev.Write(q.Name, w); err != nil {
+						t.Fatal(err)
+					}
+				}
+				// Eps and thetas are float32 in GGUF, and so is a factor of sines.
+				if d := difference(r.run(t, p, ids, 1), logitsOf(t, open(t, path), ids)); !(d <= 1e-5) {
+					t.Errorf("logits differ by %.2g after conversion", d)
 				}
 			})
 		}

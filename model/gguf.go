@@ -17,6 +17,9 @@ func (c *Config) ggufArch() (string, error) {
 		if err != nil {
 			return "", err
 		}
+		if f.family == "olmo3" {
+			return "olmo2", nil
+		}
 		return f.family, nil
 	}
 	switch c.Family {
@@ -235,9 +238,6 @@ func configFromGGUF(g *weights.GGUF) (*Config, error) {
 	if k.err != nil {
 		return nil, k.err
 	}
-	if err := c.Scaling.check(); err != nil {
-		return nil, err
-	}
 	return c, c.Validate()
 }
 
@@ -434,7 +434,7 @@ func (c *Config) ggufMetadata(dtype tensor.DType) []weights.KV {
 		add("expert_count", u(c.Experts))
 		add("expert_used_count", u(c.TopK))
 	}
-	if c.Family == "olmo3" {
+	if arch == "olmo2" && c.Windows != nil {
 		slides := make([]bool, c.Layers)
 		for l, w := range c.Windows {
 			slides[l] = w > 0

@@ -8,8 +8,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-
-	"olmo/internal/kernel"
 )
 
 // hfFamily is a family in Hugging Face's config.json.
@@ -133,9 +131,6 @@ func configFromHF(m map[string]any) (*Config, error) {
 		f.read(h, c)
 		if *h.err != nil {
 			return nil, *h.err
-		}
-		if err := errors.Join(c.Scaling.check(), c.SlidingScaling.check()); err != nil {
-			return nil, err
 		}
 		return c, c.Validate()
 	}
@@ -390,25 +385,15 @@ func (h *hfReader) scaling(positions int) *Scaling {
 	case "llama3":
 		s.LowFreq, s.HighFreq = h.float64("low_freq_factor", 0), h.float64("high_freq_factor", 0)
 	case "yarn":
-		s.BetaFast, s.BetaSlow = h.float64("beta_fast", 32), h.float64("beta_slow", 1)
+		s.BetaFast, s.BetaSlow = h.float64("beta_fast", 0), h.float64("beta_slow", 0)
 		s.Smooth = !h.bool("truncate", true)
 		s.AttentionFactor = h.float64("attention_factor", 0)
-		if s.AttentionFactor == 0 {
-			s.AttentionFactor = yarnFactor(s.Factor, 1)
-			if m, all := h.float64("mscale", 0), h.float64("mscale_all_dim", 0); m != 0 && all != 0 {
-				s.AttentionFactor = yarnFactor(s.Factor, m) / yarnFactor(s.Factor, all)
-			}
+		if m, all := h.float64("mscale", 0), h.float64("mscale_all_dim", 0); s.AttentionFactor == 0 && m != 0 && all != 0 {
+			s.AttentionFactor = yarnFactor(s.Factor, m) / yarnFactor(s.Factor, all)
 		}
 	}
-	return s
-}
-
-// yarnFactor is what the paper suggests for sines and cosines.
-func yarnFactor(factor, scale float64) float64 {
-	if factor <= 1 {
-		return 1
-	}
-	return float64(0.1*scale*kernel.Log(factor)) + 1
+	full := s.withDefaults(positions)
+	return &full
 }
 
 // hfConfig describes the model as config.json; the error names what Transformers has no
@@ -496,6 +481,12 @@ func (c *Config) hfWindows(m map[string]any) {
 		window = max(window, w)
 		types = append(types, map[bool]string{true: "sliding_attention", false: "full_attention"}[w > 0])
 	}
+	if c.Windows == nil { // only the rotation is OLMo 3's
+		for range c.Layers {
+			types = append(types, "full_attention")
+		}
+		window = c.T
+	}
 	m["layer_types"], m["sliding_window"] = types, window
 	rotation := func(theta float64, s *Scaling) map[string]any {
 		r := map[string]any{"rope_type": "default"}
@@ -579,13 +570,19 @@ func (c *Config) hfFamily() (hfFamily, error) {
 		refused = "norm_after with other than rms norms, attention_layer_norm and no clip_qkv"
 	case c.Family == "olmo" && c.QKNorm != nil:
 		refused = "attention_layer_norm without norm_after"
-	case c.Family == "olmo" && c.Norm == rms && c.Clip == 0:
+	case c.Family == "olmo" && c.Norm == rms && c.Clip == 0 && c.Windows == nil:
 		return find("llama")
 	case c.Family == "olmo" && (c.Norm != NormKind{} || c.NormEps != 1e-5):
 		refused = "norms other than layer norms without weights and an eps of 1e-5, or rms norms without clip_qkv,"
 	}
 	if refused != "" {
 		return hfFamily{}, fmt.Errorf("%w: Transformers has no model with %s", ErrLayout, refused)
+	}
+	if c.Family == "olmo2" && (c.Windows != nil || c.Scaling != nil) {
+		return find("olmo3")
+	}
+	if c.Windows != nil || c.Scaling != nil && c.Family == "olmo" {
+		return hfFamily{}, fmt.Errorf("%w: Transformers' OLMo 1 has neither windows nor scaled rotations", ErrLayout)
 	}
 	return find(c.Family)
 }

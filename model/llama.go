@@ -47,7 +47,13 @@ func (b *builder) hfMLP(l int, x graph.Value) graph.Value {
 // router and, for each expert, of up, gate and down.
 func (b *builder) mixture(l int, x graph.Value, router string, expert func(e int) (up, gate, down string)) graph.Value {
 	logits := b.linear(x, router, matrix(l, Projection, b.Experts, b.C), false)
-	weights := b.g.Router(logits, graph.RouterAttr{K: b.TopK, Normalize: b.NormTopK})
+	weights, softmax := b.g.RouterSoftmax(logits, graph.RouterAttr{K: b.TopK, Normalize: b.NormTopK})
+	if b.routerLoss {
+		n := float64(b.Layers)
+		balance, z := b.g.RouterLoss(logits, weights, softmax, graph.RouterLossAttr{K: b.TopK, Balance: b.BalanceWeight / n, ZLoss: b.RouterZWeight / n})
+		b.g.Keep(balance, fmt.Sprintf("balance.%d", l))
+		b.g.Keep(z, fmt.Sprintf("router_z.%d", l))
+	}
 	param := func(name string, p Param) graph.Value {
 		p.Name = name + ".weight"
 		return b.param(p)

@@ -5,6 +5,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -51,6 +52,9 @@ type Config struct {
 
 	Experts, TopK int  // of a mixture; 0: none
 	NormTopK      bool // the chosen experts' weights are divided by their sum
+	// BalanceWeight and RouterZWeight are the weights, over all layers, of the losses of
+	// the routers in training.
+	BalanceWeight, RouterZWeight float64
 
 	EOS, PAD, BOS int32 // ids; negative: none
 }
@@ -147,9 +151,11 @@ func (c *Config) NumParams() (all, withoutEmbedding int) {
 }
 
 // Loss writes the model and its loss, with gradients, into g. It keeps "ce" and
-// "lse", one number for each token.
+// "lse", one number for each token, and with weights of the routers' losses
+// "balance.L" and "router_z.L" of each layer L.
 func (c *Config) Loss(g *graph.Graph, zmul float32, backward bool) {
 	b := newBuilder(c, g, Options{})
+	b.routerLoss = c.Experts > 0 && (c.BalanceWeight > 0 || c.RouterZWeight > 0)
 	x := b.scaled(b.hidden())
 	w, bias := b.head()
 	var ce, lse graph.Value
@@ -203,6 +209,9 @@ func (c *Config) Validate() error {
 	case c.Experts < 0 || c.TopK < 0 || c.TopK > c.Experts || c.Experts > 0 && c.TopK == 0:
 		return fmt.Errorf("%d of %d experts for a token is not possible", c.TopK, c.Experts)
 	}
+	if err := errors.Join(c.Scaling.check(), c.SlidingScaling.check()); err != nil {
+		return err
+	}
 	if c.Position == Rotary {
 		if n := c.rotated(); n%2 != 0 || n <= 0 || n > c.D {
 			return fmt.Errorf("%d elements of heads of size %d cannot be rotated: the number must be even", n, c.D)
@@ -222,6 +231,8 @@ type builder struct {
 	opt    Options
 	params []Param
 	byName map[string]bool
+
+	routerLoss bool
 }
 
 // names are the parameters outside the blocks.

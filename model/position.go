@@ -90,6 +90,33 @@ func (s *Scaling) yarn(f []float64, theta float64, dims int) {
 	}
 }
 
+// withDefaults fills in what a file left out: the paper's constants of yarn.
+func (s Scaling) withDefaults(positions int) Scaling {
+	if s.Original == 0 {
+		s.Original = positions
+	}
+	if s.Type == "yarn" {
+		if s.BetaFast == 0 {
+			s.BetaFast = 32
+		}
+		if s.BetaSlow == 0 {
+			s.BetaSlow = 1
+		}
+		if s.AttentionFactor == 0 {
+			s.AttentionFactor = yarnFactor(s.Factor, 1)
+		}
+	}
+	return s
+}
+
+// yarnFactor is what the paper suggests for sines and cosines.
+func yarnFactor(factor, scale float64) float64 {
+	if factor <= 1 {
+		return 1
+	}
+	return float64(0.1*scale*kernel.Log(factor)) + 1
+}
+
 // check reports a scaling that cannot be computed.
 func (s *Scaling) check() error {
 	if s == nil {

@@ -60,6 +60,9 @@ func SaveAI2(dir string, c *Config, get Source, dtype tensor.DType) error {
 	if !c.ai2Named() {
 		return fmt.Errorf("%w: the ai2-olmo package has no family %s\nhint: it has OLMo 1 and 2; convert to hf instead", ErrLayout, c.Family)
 	}
+	if c.Windows != nil || c.Scaling != nil {
+		return fmt.Errorf("%w: the ai2-olmo package has neither windows nor scaled rotations\nhint: convert to hf instead", ErrLayout)
+	}
 	a, err := c.Section()
 	if err != nil {
 		return err
@@ -214,8 +217,23 @@ func (c *Config) Section() (*AI2, error) {
 	}
 	a.BiasForLayerNorm = &bias
 	a.IncludeBias, a.EmbeddingLayerNorm, a.ScaleLogits = c.MLPBias, c.EmbeddingNorm, c.ScaleLogits
-	if !same || c.AttentionBias != c.MLPBias || c.HeadBias != (c.MLPBias && !c.Tied) || c.Scaling != nil || c.D*c.H != c.C || c.Scale != 0 {
-		return nil, fmt.Errorf("%w: the ai2-olmo package has no settings for biases in some layers only, norms of two kinds, scaled rotations or heads of size %d at width %d", ErrLayout, c.D, c.C)
+	if c.Windows != nil {
+		for _, w := range c.Windows {
+			if w == 0 {
+				w = -1
+			}
+			a.SlidingWindow = append(a.SlidingWindow, w)
+		}
+	}
+	if c.Scaling != nil {
+		s := *c.Scaling
+		a.RopeScaling = &s
+	}
+	if c.Windows != nil && (c.Windows[c.Layers-1] != 0 || c.SlidingTheta != 0 && c.SlidingTheta != c.RopeTheta || c.SlidingScaling != nil) {
+		return nil, fmt.Errorf("%w: sliding_window leaves the last layer without a window, and all layers the same rotation", ErrLayout)
+	}
+	if !same || c.AttentionBias != c.MLPBias || c.HeadBias != (c.MLPBias && !c.Tied) || c.D*c.H != c.C || c.Scale != 0 {
+		return nil, fmt.Errorf("%w: the ai2-olmo package has no settings for biases in some layers only, norms of two kinds, or heads of size %d at width %d", ErrLayout, c.D, c.C)
 	}
 	return &a, nil
 }
