@@ -15,6 +15,58 @@ type RouterAttr struct {
 // largest of the softmax (of equal ones the first), and the whole softmax (N, E).
 var Router, routerBackward *Def
 
+// RouterLossAttr is the attribute of RouterLoss.
+type RouterLossAttr struct {
+	K              int
+	Balance, ZLoss float64 // weights of the two losses
+	Backward       bool    // also compute the gradient of the logits
+}
+
+// RouterLoss measures how evenly a router uses its experts and how large its logits are:
+// In logits (N, E), weights (N, E), softmax (N, E); Out balance (N, 1), z (N, 1) and, with
+// Backward, the gradient of the logits.
+var RouterLoss = define(&Def{
+	Name: "router_loss", Doc: "balance = E/K·Σ f·p, f the experts' shares of the sequence's tokens; z = lse²; with backward dl of scale·Σ(balance and z by their weights)",
+	Reference: func(c *Call) {
+		a := c.Op.Attr.(*RouterLossAttr)
+		l, w, p := c.In(0), c.In(1), c.In(2)
+		ratio := float64(l.Cols) / float64(a.K)
+		row := 0
+		for _, s := range c.Batch.Segments {
+			f := make([]float64, l.Cols)
+			for r := row; r < row+s.Rows; r++ {
+				for e, v := range w.Row(r) {
+					if v != 0 {
+						f[e] += 1 / float64(s.Rows)
+					}
+				}
+			}
+			for ; s.Rows > 0; s.Rows-- {
+				var u, sum float64
+				for e, v := range p.Row(row) {
+					u += f[e] * v
+					sum += math.Exp(l.Row(row)[e])
+				}
+				lse := math.Log(sum)
+				c.Out(0).Row(row)[0], c.Out(1).Row(row)[0] = ratio*u, lse*lse
+				if a.Backward {
+					for e, v := range p.Row(row) {
+						c.Out(2).Row(row)[e] = float64(c.Batch.LossScale) * v * (a.Balance*ratio*(f[e]-u) + a.ZLoss*2*lse)
+					}
+				}
+				row++
+			}
+		}
+	},
+})
+
+// RouterLoss appends the losses of a router and returns them for each token; in a graph
+// with Backward their gradients join the loss's.
+func (g *Graph) RouterLoss(logits, weights, softmax Value, a RouterLossAttr) (balance, z Value) {
+	out := g.op(RouterLoss, &a, []Value{logits, weights, softmax}, g.activation(g.Info(logits).Rows, 1), g.activation(g.Info(logits).Rows, 1))
+	return out[0], out[1]
+}
+
 // ExpertsAttr is the attribute of Experts.
 type ExpertsAttr struct{ E, K, C, F int }
 
@@ -63,6 +115,12 @@ func init() {
 		Cases: []Case{
 			{"2 of 5", func(g *Graph) Value {
 				return g.Router(g.Linear(g.input(4), g.Param("w", 5, 4)), RouterAttr{K: 2})
+			}, tokens(2, 6)},
+			{"2 of 5 with its losses", func(g *Graph) Value {
+				l := g.Linear(g.input(4), g.Param("w", 5, 4))
+				w, p := g.RouterSoftmax(l, RouterAttr{K: 2})
+				g.RouterLoss(l, w, p, RouterLossAttr{K: 2, Balance: 0.3, ZLoss: 0.1})
+				return w
 			}, tokens(2, 6)},
 			{"3 of 4, normalized", func(g *Graph) Value {
 				return g.Router(g.Linear(g.input(4), g.Param("w", 4, 4)), RouterAttr{K: 3, Normalize: true})
@@ -186,9 +244,17 @@ func init() {
 	})
 }
 
-// Router appends the choice of experts.
+// Router appends the choice of experts, and returns their weights.
 func (g *Graph) Router(logits Value, a RouterAttr) Value {
-	return g.op(Router, &a, []Value{logits}, g.like(logits), g.like(logits))[0]
+	weights, _ := g.RouterSoftmax(logits, a)
+	return weights
+}
+
+// RouterSoftmax appends the choice of experts, and returns their weights and the softmax
+// of all.
+func (g *Graph) RouterSoftmax(logits Value, a RouterAttr) (weights, softmax Value) {
+	out := g.op(Router, &a, []Value{logits}, g.like(logits), g.like(logits))
+	return out[0], out[1]
 }
 
 // Experts appends a mixture of experts, k for each token.

@@ -141,9 +141,51 @@ func TestDifferentiable(t *testing.T) {
 	want := []string{
 		"accumulate", "adamw", "attention.backward", "attention.cached", "bias.backward", "clamp.backward", "clip_gradient", "experts.backward", "gather.backward",
 		"gelu.backward", "gelu_tanh.backward", "head_loss", "layernorm.backward", "linear.dw", "linear.dx", "lion",
-		"muon", "position.backward", "relu.backward", "rmsnorm.backward", "router.backward", "select", "swiglu.backward", "weave", "zero",
+		"muon", "position.backward", "relu.backward", "rmsnorm.backward", "router.backward", "router_loss", "select", "swiglu.backward", "weave", "zero",
 	}
 	if !slices.Equal(without, want) {
 		t.Errorf("without a gradient: %v, want %v", without, want)
+	}
+}
+
+// TestRouterLossGradient checks the other one.
+func TestRouterLossGradient(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	g := New()
+	l := g.Linear(g.input(4), g.Param("w", 5, 4))
+	w, p := g.RouterSoftmax(l, RouterAttr{K: 2})
+	balance, z := g.RouterLoss(l, w, p, RouterLossAttr{K: 2, Balance: 0.7, ZLoss: 0.2})
+	g.HeadLoss(w, g.Param("head", 3, 5), 0) // without targets: no gradient of its own
+	g.Backward()
+	b := tokens(2, 6)()
+	b.LossScale = 0.25
+	b.Targets = slices.Repeat([]int32{-1}, 12)
+	mem := Memory{}
+	fill(g, b, mem, r)
+	loss := func() float64 {
+		vals := g.Eval(b, mem)
+		var s float64
+		for i := range b.IDs {
+			s += 0.25 * (0.7*vals[balance].Data[i] + 0.2*vals[z].Data[i])
+		}
+		return s
+	}
+	delete(mem, "grad/w")
+	delete(mem, "grad/input")
+	loss()
+	for name, grad := range map[string][]float64{"w": slices.Clone(mem["grad/w"].Data), "input": slices.Clone(mem["grad/input"].Data)} {
+		v := mem[name].Data
+		for i := range v {
+			const h = 1e-6
+			old := v[i]
+			v[i] = old + h
+			up := loss()
+			v[i] = old - h
+			down := loss()
+			v[i] = old
+			if want := (up - down) / (2 * h); math.Abs(want-grad[i]) > 1e-7 {
+				t.Fatalf("d/d%s[%d] = %v, finite difference %v", name, i, grad[i], want)
+			}
+		}
 	}
 }

@@ -66,6 +66,13 @@ func (g *Graph) Backward() {
 			g.addGrad(grads, op.In[0], dx)
 			continue
 		}
+		if op.Def == RouterLoss {
+			op.Attr.(*RouterLossAttr).Backward = true
+			dl := g.like(op.In[0])
+			op.Out = append(op.Out, dl)
+			g.addGrad(grads, op.In[0], dl)
+			continue
+		}
 		g.differentiate(op, grads)
 	}
 }

@@ -127,6 +127,22 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 			kernel.Router(p.matrix(op.Out[0], r), p.matrix(op.Out[1], r), p.matrix(op.In[0], r), a.K, a.Normalize)
 		}
 	},
+	graph.RouterLoss: func(p *program, op *graph.Op) func(r *run) {
+		a := op.Attr.(*graph.RouterLossAttr)
+		return func(r *run) {
+			lengths := make([]int, len(r.Segments))
+			for i, s := range r.Segments {
+				lengths[i] = s.Rows
+			}
+			var dl *kernel.Matrix
+			if a.Backward {
+				m := p.matrix(op.Out[2], r)
+				dl = &m
+			}
+			l := kernel.RouterLosses{K: a.K, Balance: a.Balance, ZLoss: a.ZLoss, Scale: r.LossScale}
+			l.Run(p.vector(op.Out[0], r), p.vector(op.Out[1], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.matrix(op.In[2], r), lengths, dl)
+		}
+	},
 	graph.All["router.backward"]: func(p *program, op *graph.Op) func(r *run) {
 		a := op.Attr.(*graph.RouterAttr)
 		return func(r *run) {

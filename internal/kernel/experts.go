@@ -70,6 +70,64 @@ func RouterBackward(dl, dw, w, p Matrix, normalize bool) {
 	})
 }
 
+// RouterLosses are the weights of the losses that keep the experts of a router busy
+// alike and its logits small.
+type RouterLosses struct {
+	K              int
+	Balance, ZLoss float64
+	Scale          float32 // of the gradient
+}
+
+// Run computes both losses of each token from logits, weights and softmax of a router, and
+// with dl (N×E) the gradient of
+//
+//	scale · Σ (Balance·balance + ZLoss·z)
+//
+// where balance is E/K·Σ f·p with f the share of the sequence's tokens that each expert
+// got, and z the squared log of the sum of exponentials. lengths are those of the
+// sequences.
+//
+// Shazeer et al. 2017 and Fedus et al. 2021 for balance, Zoph et al. 2022 for z; by
+// instance as in OLMo-core (nn/moe/loss.py, granularity instance).
+func (l RouterLosses) Run(balance, z []float32, logits, w, p Matrix, lengths []int, dl *Matrix) {
+	E := w.Cols
+	ratio := float64(E) / float64(l.K)
+	r32 := float32(ratio)
+	cb, cz := float32(float64(l.Scale)*l.Balance*ratio), float32(float64(l.Scale)*l.ZLoss*2)
+	begin := 0
+	for _, n := range lengths {
+		f := make([]float32, E)
+		for e := range f {
+			count := 0
+			for r := begin; r < begin+n; r++ {
+				if w.Row(r)[e] != 0 {
+					count++
+				}
+			}
+			f[e] = float32(count) / float32(n)
+		}
+		at := begin
+		eachRow(n, func(i int) {
+			r := at + i
+			x, p := logits.Row(r), p.Row(r)
+			u := isa.dot(f, p)
+			s := borrow()
+			defer s.giveBack()
+			m := isa.max(x)
+			lse := m + float32(log64(float64(isa.expSum(s.buf(0, E), x, m))))
+			balance[r], z[r] = float32(u*r32), float32(lse*lse)
+			if dl == nil {
+				return
+			}
+			d := dl.Row(r)
+			for e := range d {
+				d[e] = p[e] * (float32(cb*(f[e]-u)) + float32(cz*lse))
+			}
+		})
+		begin += n
+	}
+}
+
 // Experts is a mixture of SwiGLU MLPs: up and gate are F×C, down is C×F, for each
 // expert.
 type Experts struct {
