@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"olmo/data"
 )
@@ -77,8 +76,8 @@ type source struct {
 	otherDomain        string
 }
 
-// minDocuments is what three splits need.
-const minDocuments = 3
+// minGroups is what three splits need.
+const minGroups = 3
 
 // BuildCorpus writes the corpus as Dolma documents below dir, in the three
 // folders that the constants name. The same input gives the same files. An
@@ -88,11 +87,16 @@ func BuildCorpus(ctx context.Context, dir string, opts CorpusOptions) (CorpusInf
 	if err != nil {
 		return CorpusInfo{}, err
 	}
-	if len(src.documents) < minDocuments {
-		return CorpusInfo{}, fmt.Errorf("the corpus has %d documents, want at least %d\nhint: give --docs more text; long files are cut into several documents", len(src.documents), minDocuments)
+	groups := src.groups()
+	if len(groups) < minGroups {
+		return CorpusInfo{}, fmt.Errorf("the corpus has %d documents, want at least %d\nhint: give --docs more text; long files are cut into several documents", len(groups), minGroups)
 	}
 	info := CorpusInfo{Name: src.name, Licence: src.licence, Notices: src.notices, OtherDomain: src.otherDomain}
-	parts := splitDocuments(src)
+	var parts [splits][]document
+	splitOf := splitGroups(src.tag, groups)
+	for _, d := range src.documents {
+		parts[splitOf[d.group]] = append(parts[splitOf[d.group]], d)
+	}
 	for i, part := range []struct {
 		folder string
 		info   *SplitInfo
@@ -133,54 +137,65 @@ const (
 	splits
 )
 
-// splitOf decides by the SHA-256 of the source's tag, a slash and the group,
-// such as "go/net/http": its first eight bytes as a big-endian number, modulo
-// 20, are 0 for held out, 1 for tuning, anything else to train on.
-func splitOf(tag, group string) split {
-	sum := sha256.Sum256([]byte(tag + "/" + group))
-	switch binary.BigEndian.Uint64(sum[:8]) % 20 {
-	case 0:
-		return heldOut
-	case 1:
-		return tuning
-	}
-	return training
+// groupDigest is what puts a group into its split: the SHA-256 of the source's
+// tag, a slash and the group, such as "go/net/http".
+func groupDigest(tag, group string) [sha256.Size]byte {
+	return sha256.Sum256([]byte(tag + "/" + group))
 }
 
-// splitDocuments puts every document into its split. Where a small corpus
-// leaves one empty, it gets the group of the smallest digest from the fullest.
-func splitDocuments(src *source) [splits][]document {
-	var parts [splits][]document
-	for _, d := range src.documents {
-		s := splitOf(src.tag, d.group)
-		parts[s] = append(parts[s], d)
+// splitGroups decides by the first eight bytes of each group's digest, as a
+// big-endian number modulo 20: 0 is held out, 1 for tuning, anything else to
+// train on. Where few groups would give one of the two nothing, or more than a
+// sixth of them, chance is too coarse: then the twentieth of the groups with
+// the smallest digests is held out, and the next twentieth is for tuning.
+func splitGroups(tag string, groups []string) map[string]split {
+	parts := make(map[string]split, len(groups))
+	var count [splits]int
+	for _, g := range groups {
+		digest := groupDigest(tag, g)
+		part := training
+		switch binary.BigEndian.Uint64(digest[:8]) % 20 {
+		case 0:
+			part = heldOut
+		case 1:
+			part = tuning
+		}
+		parts[g] = part
+		count[part]++
 	}
-	for _, empty := range []split{heldOut, tuning, training} {
-		if len(parts[empty]) > 0 {
-			continue
+	fair := func(n int) bool { return n > 0 && 6*n <= len(groups) }
+	if fair(count[heldOut]) && fair(count[tuning]) {
+		return parts
+	}
+	sorted := slices.SortedFunc(slices.Values(groups), func(a, b string) int {
+		da, db := groupDigest(tag, a), groupDigest(tag, b)
+		return bytes.Compare(da[:], db[:])
+	})
+	share := (len(groups) + 19) / 20
+	for i, g := range sorted {
+		switch {
+		case i < share:
+			parts[g] = heldOut
+		case i < 2*share:
+			parts[g] = tuning
+		default:
+			parts[g] = training
 		}
-		from := training
-		for s := range splits {
-			if len(parts[s]) > len(parts[from]) {
-				from = s
-			}
-		}
-		digest := func(d document) string {
-			sum := sha256.Sum256([]byte(src.tag + "/" + d.group))
-			return string(sum[:])
-		}
-		first := slices.MinFunc(parts[from], func(a, b document) int { return strings.Compare(digest(a), digest(b)) })
-		var rest []document
-		for _, d := range parts[from] {
-			if d.group == first.group {
-				parts[empty] = append(parts[empty], d)
-			} else {
-				rest = append(rest, d)
-			}
-		}
-		parts[from] = rest
 	}
 	return parts
+}
+
+// groups lists the groups of the source's documents, each once.
+func (src *source) groups() []string {
+	seen := map[string]bool{}
+	var groups []string
+	for _, d := range src.documents {
+		if !seen[d.group] {
+			seen[d.group] = true
+			groups = append(groups, d.group)
+		}
+	}
+	return groups
 }
 
 // writeSplit writes documents as at most the given number of files of about

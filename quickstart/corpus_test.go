@@ -34,17 +34,16 @@ func TestEmbedded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts := splitDocuments(src)
+	var sizes [splits]int
+	splitOf := splitGroups(src.tag, src.groups())
 	total := 0
-	for s, part := range parts {
-		n := 0
-		for _, d := range part {
-			n += len(d.text)
-		}
-		t.Logf("split %d: %d documents, %d bytes", s, len(part), n)
-		total += n
+	for _, d := range src.documents {
+		sizes[splitOf[d.group]] += len(d.text)
+		total += len(d.text)
+	}
+	for part, n := range sizes {
 		if n < 50_000 {
-			t.Errorf("split %d has %d bytes, want at least 50,000", s, n)
+			t.Errorf("split %d has %d bytes, want at least 50,000", part, n)
 		}
 	}
 	if total < 1_000_000 {
@@ -255,6 +254,27 @@ func readDocuments(t *testing.T, path string) []data.Document {
 	}
 }
 
+func TestSplitGroups(t *testing.T) {
+	for _, n := range []int{3, 5, 19, 20, 21, 100, 1000} {
+		var groups []string
+		for i := range n {
+			groups = append(groups, fmt.Sprintf("p%d", i))
+		}
+		parts := splitGroups("t", groups)
+		var count [splits]int
+		for _, part := range parts {
+			count[part]++
+		}
+		if count[heldOut] == 0 || count[tuning] == 0 || count[training] == 0 || count[heldOut]+count[tuning] > max(n/3, 2) {
+			t.Errorf("%d groups are split %v", n, count)
+		}
+		slices.Reverse(groups)
+		if diff := cmp.Diff(parts, splitGroups("t", groups)); diff != "" {
+			t.Errorf("the order of %d groups matters:\n%s", n, diff)
+		}
+	}
+}
+
 func TestOwnDocuments(t *testing.T) {
 	dir := t.TempDir()
 	book := strings.Repeat(strings.Repeat("A line of a book.\n", 50)+"\n", 100)
@@ -376,5 +396,5 @@ func ExampleBuildCorpus() {
 	}
 	info, err := BuildCorpus(context.Background(), filepath.Join(dir, "data"), CorpusOptions{Docs: []string{notes}})
 	fmt.Println(info.Train.Documents, info.Tuning.Documents, info.HeldOut.Documents, err)
-	// Output: 2 3 1 <nil>
+	// Output: 4 1 1 <nil>
 }
