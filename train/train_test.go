@@ -645,6 +645,32 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
+// TestExperts trains a mixture of experts: its routers' losses fall, and neither
+// micro-batches nor a stop change a bit.
+func TestExperts(t *testing.T) {
+	moe := []string{
+		"model.block_type=moe", "model.norm_after=false", "model.moe_num_experts=4", "model.moe_top_k=2", "model.mlp_hidden_size=64",
+		"model.moe_loss_weight=1", "model.moe_zloss_weight=0.1", "max_duration=12", "stop_at=12",
+	}
+	whole, parts := t.TempDir(), t.TempDir()
+	want := run(t, whole, moe...)
+	run(t, parts, append(slices.Clone(moe), "stop_at=5")...)
+	if got := run(t, parts, append(slices.Clone(moe), "device_train_microbatch_size=1", "try_load_latest_save=true")...); got != want {
+		t.Errorf("continued with other micro-batches: weights %s, want %s", got, want)
+	}
+	records := logged(t, whole)
+	first, last := records[0], records[len(records)-1]
+	for _, key := range []string{"train/load balancing loss", "train/router Z loss", "train/CrossEntropyLoss"} {
+		if a, b := first[key].(float64), last[key].(float64); !(b < a && b > 0) {
+			t.Errorf("%s goes from %g to %g", key, a, b)
+		}
+	}
+	// Evenly used experts have a balance loss of 1, times its weight.
+	if b := last["train/load balancing loss"].(float64); b < 1 || b > 1.2 {
+		t.Errorf("the balance loss is %g, want it near 1", b)
+	}
+}
+
 var growing = []string{
 	"batch_size_schedule=[{from: 3, size: 20}, {from: 4000T, size: 50}]", "sequence_length_schedule=[{from: 0, length: 10}, {from: 6, length: 40}]",
 	"max_duration=3ep", "stop_at=null", "device_train_microbatch_size=16",

@@ -123,6 +123,7 @@ type Trainer struct {
 	checkpoints      checkpoints
 	speed            speed
 	lastLR           []float64
+	routers          [2]float64 // load balancing and z-loss of the last step
 	lastLoss         float64
 	heldOut          []heldOut
 	eval             device.Program // of the loss on held-out sets, nil without
@@ -621,6 +622,9 @@ func (t *Trainer) Step() (runlog.Record, error) {
 	if t.cfg.SoftmaxAuxiliaryLoss {
 		rec["train/ZLoss"] = z
 	}
+	if t.model.Experts > 0 {
+		rec["train/load balancing loss"], rec["train/router Z loss"] = t.routers[0], t.routers[1]
+	}
 	if t.cfg.MaxGradNorm != nil || t.cfg.MaxGradNormRatio != nil {
 		rec["optim/clipping_rate"] = clipped
 	}
@@ -669,6 +673,7 @@ func (t *Trainer) gradients(in *item) (ce, z float64, err error) {
 		denominator = float64(max(n, 1))
 	}
 	var squares float64
+	routers := make([][2]float64, t.model.Layers) // one sum after the other, whatever the micro-batches
 	for from := 0; from < in.B; from += t.cfg.DeviceTrainMicrobatchSize {
 		b := in.inputs(from, min(from+t.cfg.DeviceTrainMicrobatchSize, in.B), length, pad)
 		b.LossScale = float32(1 / denominator)
@@ -676,6 +681,7 @@ func (t *Trainer) gradients(in *item) (ce, z float64, err error) {
 			return 0, 0, fmt.Errorf("running the model: %w", err)
 		}
 		row := 0
+		t.addRouterLosses(routers)
 		losses, lses := t.loss.Output("ce"), t.loss.Output("lse")
 		for _, end := range b.Ends(kernel.Cut) {
 			var c, q float64
@@ -694,7 +700,27 @@ func (t *Trainer) gradients(in *item) (ce, z float64, err error) {
 			return 0, 0, fmt.Errorf("adding gradients: %w", err)
 		}
 	}
+	t.routers = [2]float64{}
+	for _, sums := range routers {
+		t.routers[0] += sums[0] * t.model.BalanceWeight / denominator / float64(t.model.Layers)
+		t.routers[1] += sums[1] * t.model.RouterZWeight / denominator / float64(t.model.Layers)
+	}
 	return ce / denominator, t.cfg.zmul() * squares / denominator, nil
+}
+
+// addRouterLosses adds the tokens' losses of the routers in the last run to each layer's
+// sums.
+func (t *Trainer) addRouterLosses(sums [][2]float64) {
+	if t.model.Experts == 0 || t.model.BalanceWeight == 0 && t.model.RouterZWeight == 0 {
+		return
+	}
+	for l := range t.model.Layers {
+		for i, name := range []string{"balance", "router_z"} {
+			for _, v := range t.loss.Output(fmt.Sprintf("%s.%d", name, l)) {
+				sums[l][i] += float64(v)
+			}
+		}
+	}
 }
 
 // gradNorm returns the norm of all gradients together, and of each parameter's in
