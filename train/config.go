@@ -95,6 +95,9 @@ type Config struct {
 	// LossDenominator says what the sum of the losses is divided by: batch (OLMo: all
 	// B·T tokens, masked or not) or labels (the tokens that have a target).
 	LossDenominator string `yaml:"loss_denominator"`
+	// SaveSteps are further steps after which a checkpoint is saved, and kept: early ones,
+	// say, whose weights change fast.
+	SaveSteps []int `yaml:"save_steps"`
 	// DownstreamData is the folder of the data sets of evaluators of type downstream.
 	DownstreamData string `yaml:"downstream_data"`
 	// BatchSizeSchedule and SequenceLengthSchedule change the batch size and the length of

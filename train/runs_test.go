@@ -73,19 +73,37 @@ func TestRuns(t *testing.T) {
 	}
 }
 
-// TestTiny runs the config that users copy.
-func TestTiny(t *testing.T) {
+// TestStory runs the small configs as a user would: training, annealing in two orders of
+// the data, averaging, and a longer context.
+func TestStory(t *testing.T) {
 	if testing.Short() {
-		t.Skip("trains 200 steps")
+		t.Skip("trains four models")
 	}
 	dir := t.TempDir()
-	tr := newTrainer(t, "../runs/tiny.yaml", "save_folder="+dir)
-	if _, err := tr.Run(context.Background()); err != nil {
+	losses := func(config, folder string, overrides ...string) (first, last float64) {
+		t.Helper()
+		folder = filepath.Join(dir, folder)
+		tr := newTrainer(t, "../runs/"+config+".yaml", append(overrides, "save_folder="+folder)...)
+		if _, err := tr.Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		records := logged(t, folder)
+		return records[0]["train/CrossEntropyLoss"].(float64), records[len(records)-1]["train/CrossEntropyLoss"].(float64)
+	}
+	path := func(name string) string { return filepath.Join(dir, name) }
+	first, trained := losses("tiny", "out")
+	if trained > first-2 {
+		t.Errorf("the loss fell from %g to %g, want at least 2 less", first, trained)
+	}
+	begin, _ := losses("tiny-anneal", "a", "load_path="+path("out"), "seed=1")
+	if begin > trained+0.5 {
+		t.Errorf("annealing begins at a loss of %g, training ended at %g", begin, trained)
+	}
+	losses("tiny-anneal", "b", "load_path="+path("out"), "seed=2")
+	if err := train.Merge(path("merged"), []string{path("a"), path("b")}, nil); err != nil {
 		t.Fatal(err)
 	}
-	records := logged(t, dir)
-	first, last := records[0]["train/CrossEntropyLoss"].(float64), records[len(records)-1]["train/CrossEntropyLoss"].(float64)
-	if last > first-2 {
-		t.Errorf("the loss fell from %g to %g, want at least 2 less", first, last)
+	if begin, end := losses("tiny-long", "long", "load_path="+path("merged")); begin > trained+1 || end > begin {
+		t.Errorf("the longer context goes from a loss of %g to %g", begin, end)
 	}
 }

@@ -362,6 +362,7 @@ func TestKeepCounts(t *testing.T) {
 		{"all", []string{"save_interval=8"}, []int{0, 8, 16, 24}},
 		{"two", []string{"save_interval=8", "save_num_checkpoints_to_keep=2"}, []int{16, 24}},
 		{"none but the newest", []string{"save_interval=4", "save_num_checkpoints_to_keep=0", "save_interval_unsharded=12"}, []int{0, 12, 24}},
+		{"early ones", []string{"save_interval=10", "save_num_checkpoints_to_keep=1", "save_steps=[1,2,4]"}, []int{1, 2, 4, 24}},
 		{"ephemeral", []string{"save_interval=20", "save_interval_ephemeral=6"}, []int{0, 20, 24}},
 		{"only at the end", []string{"save_interval=null", "no_pre_train_checkpoint=true"}, []int{24}},
 	} {

@@ -411,6 +411,8 @@ func (t *Trainer) Run(ctx context.Context) (r Result, err error) {
 			t.speed.skip()
 		}
 		switch {
+		case slices.Contains(t.cfg.SaveSteps, n):
+			err = t.save(permanent)
 		case every(t.cfg.SaveInterval) || every(t.cfg.SaveIntervalUnsharded):
 			err = t.save(kept)
 		case every(t.cfg.SaveIntervalEphemeral):
