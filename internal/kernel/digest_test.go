@@ -120,6 +120,46 @@ func TestDigests(t *testing.T) {
 			Rotary(y, x, 20, 20, positions, d.draw(n*10, 1), d.draw(n*10, 1))
 			d.add(y.Data)
 		}},
+		{"families", [2]uint64{0x9621ef85080e31ce, 0x249b5bb36186bbbb}, func(d *digestor) {
+			const n, c = 9, 100
+			ends := []int{5, n}
+			x, y, dy, dx := d.matrix(n, c, 3), d.matrix(n, c, 3), d.matrix(n, c, 3), d.matrix(n, c, 3)
+			w, b, mean, rstd := d.draw(c, 1), d.draw(c, 1), make([]float32, n), make([]float32, n)
+			dw, db := make([]float32, c), make([]float32, c)
+			LayerNorm(y, x, mean, rstd, w, b, 1e-5)
+			LayerNormBackward(dx, dy, x, mean, rstd, w, dw, db, ends)
+			d.add(y.Data, mean, rstd, dx.Data, dw, db)
+			for _, f := range []struct {
+				forward  func(y, x Matrix)
+				backward func(dx, dy, x Matrix)
+			}{{GELU, GELUBackward}, {GELUTanh, GELUTanhBackward}, {ReLU, ReLUBackward}} {
+				f.forward(y, x)
+				f.backward(dx, dy, x)
+				d.add(y.Data, dx.Data)
+			}
+			Clamp(y, x, 0.5)
+			ClampBackward(dx, dy, x, 0.5)
+			d.add(y.Data, dx.Data)
+			const E, K, F = 5, 2, 20
+			weights, p, dl, dweights := d.matrix(n, E, 1), d.matrix(n, E, 1), d.matrix(n, E, 1), d.matrix(n, E, 1)
+			Router(weights, p, d.matrix(n, E, 2), K, false)
+			RouterBackward(dl, d.matrix(n, E, 1), weights, p, false)
+			d.add(weights.Data, p.Data, dl.Data)
+			mix := &Experts{K: K, BF16: d.bf16}
+			grads := &Experts{}
+			for range E {
+				for _, m := range []*Experts{mix, grads} {
+					m.Up, m.Gate, m.Down = append(m.Up, d.matrix(F, c, 1)), append(m.Gate, d.matrix(F, c, 1)), append(m.Down, d.matrix(c, F, 1))
+				}
+			}
+			h := d.matrix(n, K*2*F, 1)
+			mix.Forward(y, h, x, weights)
+			mix.Backward(dx, dweights, dy, x, weights, h, grads, ends)
+			d.add(y.Data, h.Data, dx.Data, dweights.Data)
+			for e := range E {
+				d.add(grads.Up[e].Data, grads.Gate[e].Data, grads.Down[e].Data)
+			}
+		}},
 		{"optimisers", [2]uint64{0x605cb77e2a3b560e, 0x50de1b6c764ed924}, func(d *digestor) {
 			const n = 333
 			p, m, v, g := d.draw(n, 3), d.draw(n, 3), d.draw(n, 3), d.draw(n, 3)
