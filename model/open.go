@@ -351,14 +351,36 @@ func (l *Loaded) Param(name string) ([]float32, error) {
 	return v, nil
 }
 
-// Each calls f with every parameter, in the order of the forward pass.
+// Each calls f with every parameter, in the order of the forward pass. The next one is
+// converted meanwhile.
 func (l *Loaded) Each(f func(p Param, data []float32) error) error {
-	for _, p := range l.Config.Params() {
-		data, err := l.Param(p.Name)
-		if err != nil {
-			return err
+	type numbers struct {
+		data []float32
+		err  error
+	}
+	params := l.Config.Params()
+	ready, stop, ended := make(chan numbers), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for _, p := range params {
+			data, err := l.Param(p.Name)
+			select {
+			case ready <- numbers{data, err}:
+			case <-stop:
+				return
+			}
 		}
-		if err := f(p, data); err != nil {
+	}()
+	defer func() {
+		close(stop)
+		<-ended // nothing reads the files after Each
+	}()
+	for _, p := range params {
+		n := <-ready
+		if n.err != nil {
+			return n.err
+		}
+		if err := f(p, n.data); err != nil {
 			return err
 		}
 	}
