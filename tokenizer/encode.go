@@ -38,6 +38,7 @@ func (t *Tokenizer) Encode(text string, addSpecial bool) Encoding {
 	if t.truncation != nil {
 		limit := t.truncation.MaxLength
 		if addSpecial && t.post != nil {
+			// Where the limit is smaller the reference overflows.
 			limit = max(0, limit-t.post.added())
 		}
 		t.truncation.apply(&e, limit)

@@ -219,7 +219,7 @@ func parseNormalizer(raw json.RawMessage) (normalizer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("type Precompiled: precompiled_charsmap: %w", err)
 		}
-		n, err := normalizer(nil), fmt.Errorf("%d bytes, not read yet", len(data))
+		n, err := parseCharsMap(data)
 		if err != nil {
 			return nil, fmt.Errorf("type Precompiled: precompiled_charsmap: %w", err)
 		}

@@ -55,9 +55,13 @@ func (p *piece) slice(start, end int) piece {
 // end) of p's normalised text.
 func (p *piece) original(start, end int) span {
 	switch {
-	case start == end, end > len(p.align):
+	case start == end:
 		// Nothing to convert: the reference takes the range itself.
 		return span{p.orig.start + start, p.orig.start + end}
+	case end > len(p.align):
+		// Bytes of a prefix or suffix, which no text stands behind. The
+		// reference does not add the piece's place here.
+		return span{start, end}
 	default:
 		return span{p.align[start].start, p.align[end-1].end}
 	}

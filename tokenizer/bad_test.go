@@ -1,0 +1,157 @@
+package tokenizer
+
+import (
+	"bytes"
+	"compress/gzip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// minimal is a small valid file; %s in its places is replaced by the cases.
+const minimal = `{"version":"1.0","added_tokens":[],"normalizer":null,"pre_tokenizer":null,"post_processor":null,"decoder":null,
+"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}}`
+
+// TestParseErrors wants errors that name the place.
+func TestParseErrors(t *testing.T) {
+	for _, c := range []struct{ name, old, new, want string }{
+		{"empty", minimal, "", "the file ends where '{' is expected"},
+		{"not an object", minimal, "[]", "line 1, column 1: found '[' where '{' is expected"},
+		{"cut", `"ab":2}`, `"ab":2`, "line 2, column"},
+		{"trailing", "\"merges\":[\"a b\"]}}", "\"merges\":[\"a b\"]}} x", "found 'x' where the end of the file is expected"},
+		{"no model", `"model"`, `"modell"`, "the file has no model"},
+		{"version", `"1.0"`, `"2.0"`, `version: "2.0" is not 1.0`},
+		{"control character", `"a":0`, "\"\x01\":0", "control character"},
+		{"invalid UTF-8", `"a":0`, "\"\xff\":0", "is not valid UTF-8"},
+		{"surrogate", `"a":0`, `"\ud800":0`, "half a surrogate pair"},
+		{"escape", `"a":0`, `"\q":0`, `unknown escape \q`},
+		{"id", `"a":0`, `"a":-1`, "line 2, column 36: found '-' where a token id"},
+		{"large id", `"a":0`, `"a":99999999999`, "token id above"},
+		{"one id twice", `"b":1`, `"b":0`, `tokens "a" and "b" both have id 0`},
+		{"token twice", `"b":1`, `"a":1`, `token "a" has ids 0 and 1`},
+		{"merge of one", `"a b"`, `"ab"`, `merges[0] is "ab", not two tokens`},
+		{"merge of three", `"a b"`, `"a b c"`, `merges[0] is "a b c", not two tokens`},
+		{"merge list", `"a b"`, `["a","b","c"]`, "merges[0] has 3 tokens, not two"},
+		{"unknown left", `"a b"`, `"x b"`, `merges[0] joins "x", which the vocabulary lacks`},
+		{"unknown right", `"a b"`, `"a x"`, `merges[0] joins "x", which the vocabulary lacks`},
+		{"unknown result", `"a b"`, `"b a"`, `merges[0] makes "ba", which the vocabulary lacks`},
+		{"unknown unk", `"type":"BPE"`, `"type":"BPE","unk_token":"<unk>"`, `unk_token is "<unk>", which the vocabulary lacks`},
+		{"model type", `"type":"BPE"`, `"type":"XPE"`, `unknown type "XPE"; known are BPE`},
+		{"pre-tokenizer type", `"pre_tokenizer":null`, `"pre_tokenizer":{"type":"Words"}`, `pre_tokenizer: unknown type "Words"`},
+		{"in a sequence", `"pre_tokenizer":null`, `"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},{"type":"Words"}]}`, `pretokenizers[1]: unknown type "Words"`},
+		{"expression", `"pre_tokenizer":null`, `"pre_tokenizer":{"type":"Split","pattern":{"Regex":"a(b"},"behavior":"Isolated"}`, `regular expression "a(b", at character 4: a group without )`},
+		{"behavior", `"pre_tokenizer":null`, `"pre_tokenizer":{"type":"Split","pattern":{"String":"a"},"behavior":"isolated"}`, `unknown behavior "isolated"; known are`},
+		{"no pattern", `"pre_tokenizer":null`, `"pre_tokenizer":{"type":"Split","behavior":"Isolated"}`, "the pattern has neither"},
+		{"normalizer", `"normalizer":null`, `"normalizer":{"type":"NFX"}`, `normalizer: unknown type "NFX"`},
+		{"charsmap", `"normalizer":null`, `"normalizer":{"type":"Precompiled","precompiled_charsmap":"AAAA"}`, "precompiled_charsmap: 3 bytes are too short"},
+		{"decoder", `"decoder":null`, `"decoder":{"type":"Strip","content":"ab","start":1,"stop":0}`, `Strip: content "ab" is not one character`},
+		{"template", `"post_processor":null`, `"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>"}},{"Sequence":{"id":"A"}}],"special_tokens":{}}`, `names "<s>", which special_tokens lacks`},
+		{"template without text", `"post_processor":null`, `"post_processor":{"type":"TemplateProcessing","single":[],"special_tokens":{}}`, "does not use sequence A"},
+		{"truncation", `"added_tokens":[]`, `"truncation":{"max_length":-1}`, "truncation: max_length is -1"},
+		{"padding", `"added_tokens":[]`, `"padding":{"strategy":"Longest"}`, "strategy is neither"},
+		{"added token normalised away", `"added_tokens":[],"normalizer":null`, `"added_tokens":[{"id":3,"content":" ","normalized":true}],"normalizer":{"type":"Strip","strip_left":true,"strip_right":true}`, "is empty once normalised"},
+		{"deep", `"normalizer":null`, `"normalizer":` + strings.Repeat("[", 1000), "nested more than 200 deep"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			text := strings.Replace(minimal, c.old, c.new, 1)
+			if text == minimal {
+				t.Fatal("the case changes nothing")
+			}
+			_, err := Parse([]byte(text))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("Parse: error %v, want one with %q", err, c.want)
+			}
+		})
+	}
+	if _, err := Parse([]byte(minimal)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAddedTokenIDs takes files whose ids of added tokens contradict the
+// vocabulary, each other, or run in a circle: as in the reference the
+// vocabulary's id counts, and a new token gets the next one.
+func TestAddedTokenIDs(t *testing.T) {
+	text := strings.Replace(minimal, `"added_tokens":[]`, `"added_tokens":[
+		{"id":1,"content":"a"},{"id":0,"content":"b"},{"id":7,"content":"<x>"},{"id":7,"content":"<y>"},{"id":9,"content":"<x>","special":true}]`, 1)
+	tok, err := Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for s, want := range map[string]int32{"a": 0, "b": 1, "ab": 2, "<x>": 3, "<y>": 4} {
+		if got, ok := tok.TokenID(s); !ok || got != want {
+			t.Errorf("TokenID(%q) = %d, %t, want %d", s, got, ok, want)
+		}
+	}
+	if got := tok.VocabSize(); got != 5 {
+		t.Errorf("VocabSize() = %d, want 5", got)
+	}
+	if got := tok.Decode([]int32{3, 4, -1, 5, 1 << 30}, true); got != "<y>" {
+		t.Errorf("Decode = %q, want only what has a token and is not special", got)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), "holds no tokenizer.json") {
+		t.Errorf("Load of an empty folder: %v", err)
+	}
+	if _, err := Load(filepath.Join(dir, "none")); !os.IsNotExist(err) {
+		t.Errorf("Load of no file: %v", err)
+	}
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := z.Write([]byte(minimal)); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "tokenizer.json.gz"), b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	packed, err := Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := Parse([]byte(minimal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if packed.Fingerprint() != plain.Fingerprint() {
+		t.Errorf("fingerprints %s and %s of the same file, packed and not", packed.Fingerprint(), plain.Fingerprint())
+	}
+	if err := os.WriteFile(filepath.Join(dir, "tokenizer.json.gz"), b.Bytes()[:b.Len()/2], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), "tokenizer.json.gz") {
+		t.Errorf("Load of half a file: %v", err)
+	}
+}
+
+// TestPatternErrors wants errors for what the dialect does not have.
+func TestPatternErrors(t *testing.T) {
+	for expr, want := range map[string]string{
+		`a)`:                     "a ) without (",
+		`(a`:                     "a group without )",
+		`[a`:                     "a class without ]",
+		`*a`:                     "repeats nothing",
+		`a{3,2}`:                 "ends before it begins",
+		`a{2000000}`:             "a repeat of more than",
+		`(a)\1`:                  `\1 is not supported`,
+		`\p{Klingon}`:            `unknown property "Klingon"`,
+		`\p{L`:                   `\p{ without }`,
+		`(?<=a*)b`:               "a look-behind must have one length",
+		`(?q)`:                   `unknown option 'q'`,
+		`[z-a]`:                  "the range z-a ends before it begins",
+		`\`:                      "a backslash at the end",
+		`\x{110000}`:             "is no code point",
+		`((ab{2}c){900}){900}`:   "too large",
+		strings.Repeat("(", 500): "nested more than",
+	} {
+		if _, err := compilePattern(expr); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("compilePattern(%.30q): error %v, want one with %q", expr, err, want)
+		}
+	}
+}
