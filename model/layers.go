@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -96,8 +97,10 @@ func (b *builder) attention(l int, q, k, v graph.Value) graph.Value {
 		return b.g.Attention(q, k, v, a)
 	}
 	rows := b.opt.Slots * b.opt.Positions
-	return b.g.CachedAttention(q, k, v,
-		b.g.State(fmt.Sprintf("cache.%d.k", l), rows, b.KV*b.D), b.g.State(fmt.Sprintf("cache.%d.v", l), rows, b.KV*b.D), a, b.opt.Positions)
+	cache := func(what string) graph.Value {
+		return b.g.State(fmt.Sprintf("%s.%d.%s", cmp.Or(b.opt.Cache, "cache"), l, what), rows, b.KV*b.D)
+	}
+	return b.g.CachedAttention(q, k, v, cache("k"), cache("v"), a, b.opt.Positions)
 }
 
 func (c *Config) attentionScale() float64 {

@@ -127,6 +127,9 @@ type Options struct {
 	// each. Without caches Positions, when not 0, is the longest sequence, in place of
 	// Config.T.
 	Slots, Positions int
+	// Cache is the beginning of the caches' names on the device, "cache" when empty:
+	// graphs with caches of different sizes need different ones.
+	Cache string
 	// Taps keeps the hidden states readable as hidden.0 … hidden.L, counted as Hugging
 	// Face does: the embeddings, after each block, the last one after the final norm.
 	Taps bool

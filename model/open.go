@@ -193,8 +193,13 @@ func ai2FromJSON(m map[string]any) (*AI2, error) {
 	known := map[string]any{}
 	t := reflect.TypeFor[AI2]()
 	for i := range t.NumField() {
-		if v, ok := m[t.Field(i).Tag.Get("yaml")]; ok {
-			known[t.Field(i).Tag.Get("yaml")] = v
+		name := t.Field(i).Tag.Get("yaml")
+		v, ok := m[name]
+		if x, number := v.(float64); number && x == float64(int64(x)) {
+			v = int64(x) // JSON has one kind of number
+		}
+		if ok {
+			known[name] = v
 		}
 	}
 	return parseAI2("config.json", known)

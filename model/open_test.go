@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/goccy/go-yaml"
+
 	"olmo/config"
 	"olmo/model"
 	"olmo/tensor"
@@ -277,4 +279,41 @@ func ExampleSaveHF() {
 	// generation_config.json
 	// model.safetensors
 	// <nil>
+}
+
+// TestFirstRelease opens OLMo 1 as Hugging Face first had it: the package's own config
+// as JSON, and its names behind "model.".
+func TestFirstRelease(t *testing.T) {
+	from := open(t, filepath.Join("testdata", "reference", "ai2_biases_untied"))
+	section, err := os.ReadFile(filepath.Join(from.Path, "config.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var whole struct {
+		Model map[string]any `yaml:"model"`
+	}
+	if err := yaml.Unmarshal(section, &whole); err != nil {
+		t.Fatal(err)
+	}
+	whole.Model["model_type"], whole.Model["architectures"] = "hf_olmo", []string{"OLMoForCausalLM"}
+	text, err := json.Marshal(whole.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), text, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	var named []weights.Named
+	for _, n := range from.Set.All() {
+		n.Name = "model." + n.Name
+		named = append(named, n)
+	}
+	if err := weights.WriteSafetensors(filepath.Join(dir, "model.safetensors"), named, nil); err != nil {
+		t.Fatal(err)
+	}
+	ids := []int32{4, 9, 17, 3}
+	if d := difference(logitsOf(t, open(t, dir), ids), logitsOf(t, from, ids)); d != 0 {
+		t.Errorf("logits differ by %.2g", d)
+	}
 }
