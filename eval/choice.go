@@ -3,6 +3,7 @@ package eval
 import (
 	"context"
 	"math"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -91,21 +92,20 @@ func Choose(ctx context.Context, s *Scorer, enc Encoder, positions int, task str
 	for begin := 0; begin < len(questions); begin += group {
 		part := questions[begin:min(len(questions), begin+group)]
 		var requests []Request
-		var sequences []Sequence
-		for _, q := range part {
+		units := make([][]Sequence, len(part))
+		for n, q := range part {
 			for i := range q.Choices {
 				r, sequence := s.request(enc, positions, &q, i)
 				r.Task = task
-				requests, sequences = append(requests, r), append(sequences, sequence)
+				requests, units[n] = append(requests, r), append(units[n], sequence)
 			}
 		}
-		err := s.Score(ctx, sequences, func(i int, nats []float32) {
-			for _, v := range nats {
-				requests[i].Logprob -= float64(v)
-			}
-		})
+		nats, err := s.scoreShared(ctx, units)
 		if err != nil {
 			return score, err
+		}
+		for i, v := range slices.Concat(nats...) {
+			requests[i].Logprob = -v
 		}
 		left := requests
 		for i := range part {

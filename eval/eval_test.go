@@ -448,3 +448,41 @@ func ExampleChoose() {
 	//  three 6 tokens
 	// 1 question, chance 0.5
 }
+
+// TestSharedContexts holds the scores of many questions, whose contexts are computed
+// once, against whole sequences scored one by one: the same bits.
+func TestSharedContexts(t *testing.T) {
+	for _, bf16 := range []bool{false, true} {
+		s := scorer(t, bf16)
+		var questions []eval.Question
+		for i := range 70 {
+			q := eval.Question{ID: fmt.Sprint(i), Context: strings.Repeat(fmt.Sprintf("%c context ", 'a'+i%26), 4)[:8+i%30], Gold: i % 2}
+			for c := range 2 + i%5 {
+				q.Choices = append(q.Choices, strings.Repeat(fmt.Sprintf(" %d", i*c), 1+c)) // some begin alike
+			}
+			questions = append(questions, q)
+		}
+		var requests []eval.Request
+		if _, err := eval.Choose(t.Context(), s, letters{}, 48, "test", questions, func(r eval.Request) error {
+			requests = append(requests, r)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range requests {
+			prompt := len(r.IDs) - r.Length
+			in, out := r.IDs[:len(r.IDs)-1], slices.Clone(r.IDs[1:])
+			for j := range prompt - 1 {
+				out[j] = -1
+			}
+			cut := max(len(in)-48, 0)
+			var want float64
+			for _, v := range score(t, s, eval.Sequence{IDs: in[cut:], Targets: out[cut:]})[0] {
+				want += float64(v)
+			}
+			if r.Logprob != -want {
+				t.Fatalf("bf16=%v: question %s, choice %d: %v, want %v", bf16, r.DocID, r.Choice, r.Logprob, -want)
+			}
+		}
+	}
+}

@@ -14,14 +14,17 @@ import (
 // Scorer computes the log-probabilities that a model gives to tokens.
 type Scorer struct {
 	cfg     *model.Config
+	dev     device.Device
+	bf16    bool
 	program device.Program
 	rows    int
+	shared  *sharer // made when Choose first needs it
 }
 
 // NewScorer compiles the model for scoring sequences of at most longest tokens. Its
 // parameters must be on the device when Score is called.
 func NewScorer(cfg *model.Config, dev device.Device, longest int, bf16 bool) (*Scorer, error) {
-	s := &Scorer{cfg: cfg, rows: max(longest, 2048)}
+	s := &Scorer{cfg: cfg, dev: dev, bf16: bf16, rows: max(longest, 2048)}
 	g := graph.New()
 	cfg.Loss(g, 0, false)
 	p, err := dev.Compile(g, device.Options{Rows: s.rows, BF16: bf16})
