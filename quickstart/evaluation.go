@@ -164,7 +164,7 @@ func (q *quick) sample(ctx context.Context, t trained) ([]Sample, error) {
 
 func continueText(ctx context.Context, e *generate.Engine, tok *tokenizer.Tokenizer, prompt string, n int, s generate.Sampling) (string, error) {
 	eos, _ := tok.TokenID(endOfText)
-	r, err := e.Generate(ctx, generate.Request{Prompt: tok.AppendEncode([]int32{eos}, prompt), MaxTokens: n, Sampling: s, Stop: []int32{eos}})
+	r, err := e.Generate(ctx, generate.Request{Prompt: tok.AppendEncode(nil, prompt), MaxTokens: n, Sampling: s, Stop: []int32{eos}})
 	if err != nil {
 		return "", err
 	}
