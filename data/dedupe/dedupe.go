@@ -188,7 +188,7 @@ func (c *Config) check() (key *jsonpath.Path, err error) {
 	switch {
 	case d.MinHash != nil:
 		name = d.MinHash.AttributeName
-		if d.NumPartitions > 1 {
+		if d.NumPartitions > 1 || d.FilePartition {
 			return nil, errors.New("dedupe.minhash has no partitions\nhint: minhash.passes reads the corpus several times to need less memory")
 		}
 		if err := d.MinHash.check(); err != nil {
@@ -241,13 +241,16 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	for _, m := range missing {
 		cfg.logf("no file matches %s", m)
 	}
+	if len(files) == 0 {
+		return Report{}, fmt.Errorf("no documents: nothing matches %s", strings.Join(cfg.Documents, " "))
+	}
 	if d := &cfg.Dedupe; d.FilePartition {
 		files = slices.DeleteFunc(files, func(f string) bool {
 			return int(pathHash(f)%uint64(d.NumPartitions)) != d.PartitionIndex
 		})
-	}
-	if len(files) == 0 {
-		return Report{}, fmt.Errorf("no documents: nothing matches %s", strings.Join(cfg.Documents, " "))
+		if len(files) == 0 {
+			cfg.logf("no file is in partition %d of %d", d.PartitionIndex, d.NumPartitions)
+		}
 	}
 	outs := make([]string, len(files))
 	for i, f := range files {
