@@ -49,6 +49,7 @@ var verbs = []struct {
 	{groupData, newTokenizerCommand},
 	{groupModel, newTrainCommand},
 	{groupModel, newMergeCommand},
+	{groupModel, newDashboardCommand},
 	{groupModel, newGenerateCommand},
 	{groupModel, newChatCommand},
 	{groupModel, newEvalCommand},
