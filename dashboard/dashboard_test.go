@@ -210,7 +210,7 @@ func TestBrowser(t *testing.T) {
 	}
 	dom := out.String()
 	for _, want := range []string{
-		`data-ready="true"`, `data-key="train/CrossEntropyLoss"`, `data-key="eval/held/CrossEntropyLoss"`, "first 0.1500, second 0.3000",
+		`data-ready="true"`, `data-key="train/CrossEntropyLoss"`, `data-key="eval/held/CrossEntropyLoss"`, "first 0.15, second 0.3",
 		`class="curve"`, `<td>step</td><td>40</td><td>20</td>`, ">live<",
 	} {
 		if !strings.Contains(dom, want) {

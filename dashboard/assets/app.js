@@ -22,9 +22,11 @@ function shape(name, attributes) {
 function number(v) {
   if (v === null || v === undefined) return "";
   const a = Math.abs(v);
+  if (a === 0 || a < 1e-12) return "0";
   if (a >= 1e6 || (a > 0 && a < 1e-3)) return v.toExponential(2);
   if (Number.isInteger(v)) return v.toLocaleString("en");
-  return a >= 100 ? v.toFixed(1) : v.toPrecision(4);
+  if (a >= 1e4) return Math.round(v).toLocaleString("en");
+  return String(+v.toPrecision(4));
 }
 async function get(path) {
   const r = await fetch(path);
