@@ -96,6 +96,9 @@ func BitsPerByte(ctx context.Context, s *Scorer, enc Encoder, texts iter.Seq2[Te
 			return err
 		}
 		for _, d := range docs {
+			if math.IsNaN(d.Nats) || math.IsInf(d.Nats, 0) {
+				return ErrNotFinite
+			}
 			total.Add(d)
 			if each != nil {
 				if err := each(d); err != nil {

@@ -105,6 +105,9 @@ func Choose(ctx context.Context, s *Scorer, enc Encoder, positions int, task str
 			return score, err
 		}
 		for i, v := range slices.Concat(nats...) {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				return score, ErrNotFinite
+			}
 			requests[i].Logprob = -v
 		}
 		left := requests

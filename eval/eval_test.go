@@ -312,6 +312,29 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+func TestDamagedWeights(t *testing.T) {
+	c, dev := random(t)
+	s, err := eval.NewScorer(c, dev, c.T, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, c, dev)
+	head := make([]float32, c.V*c.C)
+	for i := range head {
+		head[i] = float32(math.NaN())
+	}
+	if err := dev.Write("transformer.ff_out.weight", head); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := eval.BitsPerByte(t.Context(), s, letters{}, texts("text"), eval.BitsPerByteOptions{Window: 8, Prefix: 256}, nil); !errors.Is(err, eval.ErrNotFinite) {
+		t.Errorf("bits per byte: %v, want ErrNotFinite", err)
+	}
+	q := []eval.Question{{Context: "a", Choices: []string{" b", " c"}}}
+	if _, err := eval.Choose(t.Context(), s, letters{}, c.T, "test", q, func(eval.Request) error { return nil }); !errors.Is(err, eval.ErrNotFinite) {
+		t.Errorf("choices: %v, want ErrNotFinite", err)
+	}
+}
+
 func TestTasks(t *testing.T) {
 	two := []string{" yes", " no"}
 	cases := []struct {

@@ -4,6 +4,7 @@ package eval
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"olmo/device"
@@ -34,6 +35,9 @@ func NewScorer(cfg *model.Config, dev device.Device, longest int, bf16 bool) (*S
 	s.program = p
 	return s, nil
 }
+
+// ErrNotFinite is returned when a model's probabilities are not numbers.
+var ErrNotFinite = errors.New("the model gives no probabilities: its logits are not numbers\nhint: the weights are damaged, or training diverged")
 
 // Sequence is what one forward pass scores: the probability of Targets[i] after
 // IDs[0…i]. A negative target is not scored.

@@ -323,7 +323,10 @@ func (v *evaluation) requestsFile(task string) string {
 
 // run loads the model and computes the tasks; results.json grows task by task.
 func (v *evaluation) run(ctx context.Context, todo []string) (err error) {
-	longest := v.model.Config.T
+	longest := 1
+	if slices.ContainsFunc(todo, isPerplexity) {
+		longest = v.window
+	}
 	if v.scorer, err = eval.NewScorer(v.model.Config, v.model.dev, longest, v.bf16); err != nil {
 		return errors.Join(err, v.model.Close())
 	}
