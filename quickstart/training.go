@@ -338,7 +338,6 @@ type loaded struct {
 	model *model.Config
 	dev   device.Device
 	tok   *tokenizer.Tokenizer
-	bf16  bool
 }
 
 // load reads a checkpoint of ours.
