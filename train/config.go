@@ -106,6 +106,9 @@ type Config struct {
 	SequenceLengthSchedule []LengthStage `yaml:"sequence_length_schedule"`
 	// SampleInterval is how often, in steps, Options.Sample is called; 0 never.
 	SampleInterval int `yaml:"sample_interval"`
+	// SamplePrompts are the texts that olmo train lets the model continue then, into
+	// samples.jsonl.
+	SamplePrompts []string `yaml:"sample_prompts"`
 	// TensorBoard writes events to save_folder/tensorboard while the run goes on, CSV the
 	// whole log to metrics.csv at its end. OLMo's key wandb writes save_folder/wandb at the
 	// end, in the shape of a Weights & Biases run; nothing is sent anywhere.

@@ -120,6 +120,7 @@ type Trainer struct {
 	inFolder         bool // which lies in save_folder
 	log              *runlog.Log
 	events           *runlog.TensorBoard // nil without
+	texts            *runlog.Log         // samples, nil without
 	checkpoints      checkpoints
 	speed            speed
 	lastLR           []float64
@@ -342,6 +343,10 @@ func (t *Trainer) Close() error {
 		errs = append(errs, t.events.Close())
 		t.events = nil
 	}
+	if t.texts != nil {
+		errs = append(errs, t.texts.Close())
+		t.texts = nil
+	}
 	if t.data != nil {
 		errs = append(errs, t.data.Close())
 		t.data = nil
@@ -468,12 +473,23 @@ func (t *Trainer) prepareFolder() error {
 	if t.log, err = runlog.Open(path, step); err != nil {
 		return err
 	}
+	if t.opt.Sample != nil {
+		if t.texts, err = runlog.Open(filepath.Join(dir, "samples.jsonl"), step); err != nil {
+			return err
+		}
+	}
 	if t.cfg.TensorBoard {
 		if t.events, err = runlog.OpenTensorBoard(filepath.Join(dir, "tensorboard"), step+1, time.Now()); err != nil {
 			return err
 		}
 	}
 	return t.speed.resume(path)
+}
+
+// LogSample keeps a text that the model has written in samples.jsonl, which a continued
+// run repairs as it does the log.
+func (t *Trainer) LogSample(prompt, text string) error {
+	return t.texts.Append(runlog.Record{"step": t.state.Step, "prompt": prompt, "text": text})
 }
 
 // record adds a step to the logs.

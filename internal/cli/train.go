@@ -67,11 +67,16 @@ func runTrain(c *cobra.Command, path string, overrides []string) error {
 	if err != nil {
 		return err
 	}
+	samples, err := newSampler(cfg, p.print)
+	if err != nil {
+		return err
+	}
 	var printed time.Time // the last block of figures
 	t, err := train.New(cfg, dev, train.Options{
 		ConfigPath: path,
 		Warn:       warn,
 		Evaluate:   tasks,
+		Sample:     samples,
 		PeakFLOPS:  peak,
 		Progress: func(now train.Progress) {
 			if now.Step%cfg.ConsoleLogInterval == 0 && (now.Step == 1 || time.Since(printed) > plainInterval) {
