@@ -30,6 +30,7 @@ const (
 	ggufUnknown     = 2
 	ggufControl     = 3
 	ggufUserDefined = 4
+	ggufUnused      = 5
 )
 
 // ggufPatterns gives the expression that a name of llama.cpp (llama-vocab.cpp)
@@ -45,6 +46,19 @@ const digitsFirst = "digits"
 
 // FromGGUF makes a tokenizer of a GGUF file's vocabulary.
 func FromGGUF(v GGUFVocab) (*Tokenizer, error) {
+	data, err := v.JSON()
+	if err != nil {
+		return nil, err
+	}
+	t, err := Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("GGUF vocabulary: %w", err)
+	}
+	return t, nil
+}
+
+// JSON returns the vocabulary as tokenizer.json.
+func (v GGUFVocab) JSON() ([]byte, error) {
 	if len(v.Types) != 0 && len(v.Types) != len(v.Tokens) {
 		return nil, fmt.Errorf("GGUF vocabulary: %d token types for %d tokens", len(v.Types), len(v.Tokens))
 	}
@@ -53,6 +67,9 @@ func FromGGUF(v GGUFVocab) (*Tokenizer, error) {
 	added := []AddedToken{}
 	unk := ""
 	for id, s := range v.Tokens {
+		if len(v.Types) > 0 && v.Types[id] == ggufUnused {
+			continue // it fills the rows of the embedding that no token has
+		}
 		if old, ok := ids[s]; ok {
 			return nil, fmt.Errorf("GGUF vocabulary: token %q has ids %d and %d", s, old, id)
 		}
@@ -88,7 +105,7 @@ func FromGGUF(v GGUFVocab) (*Tokenizer, error) {
 			file["pre_tokenizer"] = object{"type": "Sequence", "pretokenizers": []any{object{"type": "Digits", "individual_digits": true}, words}}
 		default:
 			file["pre_tokenizer"] = object{"type": "Sequence", "pretokenizers": []any{
-				object{"type": "Split", "pattern": object{"Regex": pattern}, "behavior": "Isolated"}, byteLevel,
+				object{"type": "Split", "pattern": object{"Regex": pattern}, "behavior": "Isolated", "invert": false}, byteLevel,
 			}}
 		}
 	case "llama":
@@ -143,11 +160,7 @@ func FromGGUF(v GGUFVocab) (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("GGUF vocabulary: %w", err)
 	}
-	t, err := Parse(data)
-	if err != nil {
-		return nil, fmt.Errorf("GGUF vocabulary: %w", err)
-	}
-	return t, nil
+	return data, nil
 }
 
 // mergesOfScores lists the ways to make each token of two others, those of the

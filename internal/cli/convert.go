@@ -247,7 +247,7 @@ func writeTokenizer(dir string, from *model.Loaded) error {
 		}
 		return nil
 	}
-	text, err := ggufTokenizer(from.GGUF)
+	text, err := ggufVocab(from.GGUF).JSON()
 	if err != nil {
 		return nil // no vocabulary, or one that only llama.cpp knows
 	}

@@ -42,8 +42,8 @@ func openModel(path, tokenizerName string) (_ *openedModel, err error) {
 	case m.GGUF != nil:
 		// A vocabulary that has no tokenizer.json here leaves the model without one: it
 		// still works on ids.
-		if text, unknown := ggufTokenizer(m.GGUF); unknown == nil {
-			m.tok, err = tokenizer.Parse(text)
+		if t, unknown := tokenizer.FromGGUF(ggufVocab(m.GGUF)); unknown == nil {
+			m.tok = t
 		}
 	}
 	if err != nil {

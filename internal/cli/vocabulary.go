@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"olmo/model"
+	"olmo/tokenizer"
 	"olmo/weights"
 )
 
@@ -36,85 +37,30 @@ const (
 
 type jsonObject = map[string]any
 
-// ggufTokenizer returns the tokenizer.json of a GGUF file's vocabulary.
-func ggufTokenizer(g *weights.GGUF) ([]byte, error) {
-	str := func(key string) string {
-		v, _ := g.Get("tokenizer.ggml." + key)
-		s, _ := v.(string)
-		return s
+// ggufVocab reads the vocabulary in a GGUF file's metadata.
+func ggufVocab(g *weights.GGUF) tokenizer.GGUFVocab {
+	v := tokenizer.GGUFVocab{BOS: -1, EOS: -1}
+	read := func(key string) any {
+		x, _ := g.Get("tokenizer.ggml." + key)
+		return x
 	}
-	if kind := str("model"); kind != "gpt2" {
-		return nil, fmt.Errorf("a vocabulary of kind %q has no tokenizer.json here, only gpt2 has", kind)
+	v.Model, _ = read("model").(string)
+	v.Pre, _ = read("pre").(string)
+	v.Tokens, _ = read("tokens").([]string)
+	v.Types, _ = read("token_type").([]int32)
+	v.Scores, _ = read("scores").([]float32)
+	v.Merges, _ = read("merges").([]string)
+	v.AddBOS, _ = read("add_bos_token").(bool)
+	v.AddEOS, _ = read("add_eos_token").(bool)
+	if space, ok := read("add_space_prefix").(bool); ok {
+		v.NoSpacePrefix = !space
 	}
-	list, _ := g.Get("tokenizer.ggml.tokens")
-	tokens, ok1 := list.([]string)
-	list, _ = g.Get("tokenizer.ggml.token_type")
-	types, ok2 := list.([]int32)
-	list, _ = g.Get("tokenizer.ggml.merges")
-	pairs, ok3 := list.([]string)
-	if !ok1 || !ok2 || !ok3 || len(types) != len(tokens) {
-		return nil, errors.New("the vocabulary lacks tokens, token_type or merges, or they do not fit together")
-	}
-	byteLevel := func(regex bool) jsonObject {
-		return jsonObject{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": regex}
-	}
-	split := func(pattern string) jsonObject {
-		return jsonObject{"type": "Sequence", "pretokenizers": []any{
-			jsonObject{"type": "Split", "pattern": jsonObject{"Regex": pattern}, "behavior": "Isolated", "invert": false}, byteLevel(false),
-		}}
-	}
-	var words jsonObject
-	switch pre := str("pre"); pre {
-	case "gpt-2", "olmo", "mpt":
-		words = byteLevel(true)
-	case "smollm", "starcoder", "refact", "command-r", "codeshell":
-		words = jsonObject{"type": "Sequence", "pretokenizers": []any{jsonObject{"type": "Digits", "individual_digits": true}, byteLevel(true)}}
-	case "llama-bpe", "llama3", "dbrx", "smaug-bpe":
-		words = split(llama3Start + cl100kTail)
-	case "qwen2":
-		words = split(qwen2Pattern)
-	default:
-		return nil, fmt.Errorf("a vocabulary that splits words by the rule %q has no tokenizer.json here", pre)
-	}
-	vocab, added := map[string]int{}, []any{}
-	for id, s := range tokens {
-		switch types[id] {
-		case ggmlControl, ggmlUserDefined:
-			added = append(added, jsonObject{
-				"id": id, "content": s, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": types[id] == ggmlControl,
-			})
-		case ggmlUnused:
-			continue
-		}
-		vocab[s] = id
-	}
-	merges := [][]string{}
-	for _, p := range pairs {
-		a, b, ok := strings.Cut(p, " ")
-		if !ok {
-			return nil, fmt.Errorf("merge %.40q of the vocabulary has no two parts", p)
-		}
-		merges = append(merges, []string{a, b})
-	}
-	var after any = byteLevel(true)
-	if v, _ := g.Get("tokenizer.ggml.add_bos_token"); v == true {
-		if id, ok := g.Int("tokenizer.ggml.bos_token_id"); ok && id >= 0 && id < len(tokens) {
-			bos := jsonObject{"SpecialToken": jsonObject{"id": tokens[id], "type_id": 0}}
-			first, second := jsonObject{"Sequence": jsonObject{"id": "A", "type_id": 0}}, jsonObject{"Sequence": jsonObject{"id": "B", "type_id": 0}}
-			after = jsonObject{
-				"type": "TemplateProcessing", "single": []any{bos, first}, "pair": []any{bos, first, bos, second},
-				"special_tokens": jsonObject{tokens[id]: jsonObject{"id": tokens[id], "ids": []any{id}, "tokens": []any{tokens[id]}}},
-			}
+	for key, id := range map[string]*int32{"bos_token_id": &v.BOS, "eos_token_id": &v.EOS} {
+		if n, ok := g.Int("tokenizer.ggml." + key); ok && n >= 0 && n <= math.MaxInt32 {
+			*id = int32(n)
 		}
 	}
-	return marshal(jsonObject{
-		"version": "1.0", "truncation": nil, "padding": nil, "added_tokens": added, "normalizer": nil, "pre_tokenizer": words,
-		"post_processor": after, "decoder": byteLevel(true),
-		"model": jsonObject{
-			"type": "BPE", "dropout": nil, "unk_token": nil, "continuing_subword_prefix": nil, "end_of_word_suffix": nil, "fuse_unk": false,
-			"byte_fallback": false, "ignore_merges": strings.HasPrefix(str("pre"), "llama"), "vocab": vocab, "merges": merges,
-		},
-	})
+	return v
 }
 
 // ggufTokenizerConfig returns the tokenizer_config.json of a GGUF file's vocabulary.
