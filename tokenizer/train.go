@@ -435,7 +435,8 @@ func (tr *trainer) run(ctx context.Context, words *wordCounts) error {
 		if top.count < 1 || top.count < tr.cfg.MinFrequency {
 			break
 		}
-		id := tr.token(tr.tokens[a]+tr.tokens[b], tr.length[a]+tr.length[b])
+		id := tr.token(tr.tokens[a]+tr.tokens[b], 0)
+		tr.length[id] = tr.length[a] + tr.length[b]
 		tr.merges = append(tr.merges, [2]int32{a, b})
 		for _, w := range top.words {
 			tr.mergeWord(w, a, b, id)
