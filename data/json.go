@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/bits"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -285,35 +286,21 @@ func special(w uint64) uint64 {
 // skipString passes over a string literal, checks its escapes and says
 // whether it has any.
 func (s *scanner) skipString() (escaped bool, err error) {
-	b := s.b
-	i := s.i + 1
-	for {
-		for i+8 <= len(b) && special(le64(b[i:])) == 0 {
-			i += 8
-		}
-		if i >= len(b) {
-			s.i = i
-			return false, s.errorf("a string does not end")
-		}
-		switch c := b[i]; {
-		case c == '"':
+	i, err := s.plain(s.i + 1)
+	for err == nil {
+		if s.b[i] == '"' {
 			s.i = i + 1
 			return escaped, nil
-		case c == '\\':
-			escaped = true
-			_, n, err := escape(b[i:])
-			if err != nil {
-				s.i = i
-				return false, s.errorf("%v", err)
-			}
-			i += n
-		case c < 0x20:
-			s.i = i
-			return false, s.errorf("control character 0x%02x in a string", c)
-		default:
-			i++
 		}
+		escaped = true
+		_, n, e := escape(s.b[i:])
+		if e != nil {
+			s.i = i
+			return false, s.errorf("%v", e)
+		}
+		i, err = s.plain(i + n)
 	}
+	return false, err
 }
 
 func le64(b []byte) uint64 {
@@ -322,22 +309,68 @@ func le64(b []byte) uint64 {
 		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
 }
 
-// str reads a string literal into a string of its own.
+// str reads a string literal into a string of its own, in one pass.
 func (s *scanner) str() (string, error) {
+	b := s.b
 	start := s.i + 1
-	escaped, err := s.skipString()
+	i, err := s.plain(start)
 	if err != nil {
 		return "", err
 	}
-	lit := s.b[start : s.i-1]
-	if !escaped {
-		return string(lit), nil
+	if b[i] == '"' {
+		s.i = i + 1
+		return string(b[start:i]), nil
 	}
-	out, err := unescape(make([]byte, 0, len(lit)), lit)
-	if err != nil {
-		return "", s.errorf("%v", err)
+	// Text gets shorter when its escapes go; the rest of the line bounds it.
+	out := append(make([]byte, 0, len(b)-start), b[start:i]...)
+	for b[i] == '\\' {
+		r, n, err := escape(b[i:])
+		if err != nil {
+			s.i = i
+			return "", s.errorf("%v", err)
+		}
+		if r < utf8.RuneSelf {
+			out = append(out, byte(r))
+		} else {
+			out = utf8.AppendRune(out, r)
+		}
+		i += n
+		from := i
+		if i, err = s.plain(i); err != nil {
+			return "", err
+		}
+		out = append(out, b[from:i]...)
 	}
+	s.i = i + 1
 	return unsafe.String(unsafe.SliceData(out), len(out)), nil
+}
+
+// plain returns where the characters of a string literal that stand for
+// themselves end, from i on: at a quote or a backslash.
+func (s *scanner) plain(i int) (int, error) {
+	b := s.b
+	for {
+		for i+8 <= len(b) {
+			m := special(le64(b[i:]))
+			if m != 0 {
+				i += bits.TrailingZeros64(m) / 8
+				break
+			}
+			i += 8
+		}
+		if i >= len(b) {
+			s.i = i
+			return 0, s.errorf("a string does not end")
+		}
+		switch c := b[i]; {
+		case c == '"', c == '\\':
+			return i, nil
+		case c < 0x20:
+			s.i = i
+			return 0, s.errorf("control character 0x%02x in a string", c)
+		}
+		i++
+	}
 }
 
 // unescape appends the literal without its escapes to dst.
