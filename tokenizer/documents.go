@@ -2,7 +2,6 @@ package tokenizer
 
 import (
 	"bufio"
-	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -181,7 +180,7 @@ type Line struct {
 // ParseLine reads a JSON object with the fields text, ids and id, any of which
 // may be missing; others are passed over.
 func ParseLine(line []byte) (Line, error) {
-	r := &jsonReader{data: bytes.TrimRight(line, "\r\n"), line: true}
+	r := &jsonReader{data: strings.TrimRight(string(line), "\r\n"), line: true}
 	var out Line
 	err := r.object(func(key string, at int) error {
 		switch key {
@@ -190,7 +189,7 @@ func ParseLine(line []byte) (Line, error) {
 			if err != nil {
 				return err
 			}
-			out.Text, out.HasText = string(s), true
+			out.Text, out.HasText = s, true
 		case "ids":
 			out.HasIDs = true
 			out.IDs = out.IDs[:0]

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -165,12 +166,16 @@ func (f *fastBPE) fillMerges() bool {
 			}
 		}
 	}
-	f.cuts = newCutTable(m, f)
-	f.lengths = make([]int32, len(m.vocab.tokens))
-	for id, s := range m.vocab.tokens {
-		f.lengths[id] = int32(tokenBytes(s))
-	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		f.cuts = newCutTable(m, f)
+		f.lengths = make([]int32, len(m.vocab.tokens))
+		for id, s := range m.vocab.tokens {
+			f.lengths[id] = int32(tokenBytes(s))
+		}
+	})
 	f.fillSingles()
+	wg.Wait()
 	return true
 }
 

@@ -1,10 +1,10 @@
 package tokenizer
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -13,7 +13,7 @@ import (
 // 100,000 entries and its merges is read in a few milliseconds this way; the
 // small rest of the file goes to encoding/json.
 type jsonReader struct {
-	data []byte
+	data string
 	pos  int
 	line bool // data is one line, whose number others tell
 }
@@ -25,8 +25,8 @@ func (r *jsonReader) errorf(at int, format string, args ...any) error {
 	if r.line {
 		return fmt.Errorf("column %d: %w", at+1, fmt.Errorf(format, args...))
 	}
-	line := 1 + bytes.Count(r.data[:at], []byte{'\n'})
-	column := at - bytes.LastIndexByte(r.data[:at], '\n')
+	line := 1 + strings.Count(r.data[:at], "\n")
+	column := at - strings.LastIndexByte(r.data[:at], '\n')
 	return fmt.Errorf("line %d, column %d: %w", line, column, fmt.Errorf(format, args...))
 }
 
@@ -63,7 +63,7 @@ func (r *jsonReader) unexpected(want string) error {
 	if r.pos >= len(r.data) {
 		return r.errorf(r.pos, "the file ends where %s is expected", want)
 	}
-	c, _ := utf8.DecodeRune(r.data[r.pos:])
+	c, _ := utf8.DecodeRuneInString(r.data[r.pos:])
 	return r.errorf(r.pos, "found %q where %s is expected", c, want)
 }
 
@@ -86,7 +86,7 @@ func (r *jsonReader) object(field func(key string, at int) error) error {
 		if err := r.expect(':'); err != nil {
 			return err
 		}
-		if err := field(string(key), at); err != nil {
+		if err := field(key, at); err != nil {
 			return err
 		}
 		switch r.peek() {
@@ -126,10 +126,10 @@ func (r *jsonReader) array(element func() error) error {
 	}
 }
 
-// str reads a string. The result may share memory with the input.
-func (r *jsonReader) str() ([]byte, error) {
+// str reads a string.
+func (r *jsonReader) str() (string, error) {
 	if err := r.expect('"'); err != nil {
-		return nil, err
+		return "", err
 	}
 	start := r.pos
 	ascii := true
@@ -138,23 +138,23 @@ func (r *jsonReader) str() ([]byte, error) {
 		case c == '"':
 			r.pos = i + 1
 			s := r.data[start:i]
-			if !ascii && !utf8.Valid(s) {
-				return nil, r.errorf(start, "string %q is not valid UTF-8", s)
+			if !ascii && !utf8.ValidString(s) {
+				return "", r.errorf(start, "string %q is not valid UTF-8", s)
 			}
 			return s, nil
 		case c == '\\':
 			return r.escaped(start, i)
 		case c < ' ':
-			return nil, r.errorf(i, "control character %q inside a string", c)
+			return "", r.errorf(i, "control character %q inside a string", c)
 		case c >= utf8.RuneSelf:
 			ascii = false
 		}
 	}
-	return nil, r.errorf(start-1, "string without an end")
+	return "", r.errorf(start-1, "string without an end")
 }
 
 // escaped reads the rest of a string whose first escape stands at i.
-func (r *jsonReader) escaped(start, i int) ([]byte, error) {
+func (r *jsonReader) escaped(start, i int) (string, error) {
 	out := append(make([]byte, 0, i-start+32), r.data[start:i]...)
 	for i < len(r.data) {
 		c := r.data[i]
@@ -162,11 +162,11 @@ func (r *jsonReader) escaped(start, i int) ([]byte, error) {
 		case c == '"':
 			r.pos = i + 1
 			if !utf8.Valid(out) {
-				return nil, r.errorf(start, "string %q is not valid UTF-8", out)
+				return "", r.errorf(start, "string %q is not valid UTF-8", out)
 			}
-			return out, nil
+			return string(out), nil
 		case c < ' ':
-			return nil, r.errorf(i, "control character %q inside a string", c)
+			return "", r.errorf(i, "control character %q inside a string", c)
 		case c != '\\':
 			out = append(out, c)
 			i++
@@ -193,26 +193,26 @@ func (r *jsonReader) escaped(start, i int) ([]byte, error) {
 		case 'u':
 			c, n := r.hex(i)
 			if n == 0 {
-				return nil, r.errorf(at, "\\u needs four hexadecimal digits")
+				return "", r.errorf(at, "\\u needs four hexadecimal digits")
 			}
 			i += n
 			if utf16.IsSurrogate(c) {
 				low, n := rune(0), 0
-				if bytes.HasPrefix(r.data[i:], []byte(`\u`)) {
+				if strings.HasPrefix(r.data[i:], `\u`) {
 					low, n = r.hex(i + 2)
 				}
 				c = utf16.DecodeRune(c, low)
 				if n == 0 || c == utf8.RuneError {
-					return nil, r.errorf(at, "half a surrogate pair")
+					return "", r.errorf(at, "half a surrogate pair")
 				}
 				i += 2 + n
 			}
 			out = utf8.AppendRune(out, c)
 		default:
-			return nil, r.errorf(at, "unknown escape \\%c", e)
+			return "", r.errorf(at, "unknown escape \\%c", e)
 		}
 	}
-	return nil, r.errorf(start-1, "string without an end")
+	return "", r.errorf(start-1, "string without an end")
 }
 
 // hex reads four hexadecimal digits at i; n is 0 where they are not there.
@@ -220,7 +220,7 @@ func (r *jsonReader) hex(i int) (c rune, n int) {
 	if i+4 > len(r.data) {
 		return 0, 0
 	}
-	v, err := strconv.ParseUint(string(r.data[i:i+4]), 16, 16)
+	v, err := strconv.ParseUint(r.data[i:i+4], 16, 16)
 	if err != nil {
 		return 0, 0
 	}
@@ -249,10 +249,10 @@ func (r *jsonReader) id() (int32, error) {
 func (r *jsonReader) number() (float64, error) {
 	r.space()
 	start := r.pos
-	for r.pos < len(r.data) && bytes.IndexByte([]byte("+-.0123456789eE"), r.data[r.pos]) >= 0 {
+	for r.pos < len(r.data) && strings.IndexByte("+-.0123456789eE", r.data[r.pos]) >= 0 {
 		r.pos++
 	}
-	v, err := strconv.ParseFloat(string(r.data[start:r.pos]), 64)
+	v, err := strconv.ParseFloat(r.data[start:r.pos], 64)
 	if err != nil {
 		return 0, r.errorf(start, "a number is expected")
 	}
@@ -291,7 +291,7 @@ func (r *jsonReader) raw() (json.RawMessage, error) {
 			err = r.unexpected("a value")
 		default:
 			at := r.pos
-			for r.pos < len(r.data) && bytes.IndexByte([]byte(" \t\r\n,:]}[{\""), r.data[r.pos]) < 0 {
+			for r.pos < len(r.data) && strings.IndexByte(" \t\r\n,:]}[{\"", r.data[r.pos]) < 0 {
 				r.pos++
 			}
 			if r.pos == at {
@@ -302,7 +302,7 @@ func (r *jsonReader) raw() (json.RawMessage, error) {
 			return nil, err
 		}
 		if depth <= 0 {
-			text := r.data[start:r.pos]
+			text := []byte(r.data[start:r.pos])
 			if !json.Valid(text) {
 				return nil, r.errorf(start, "not a JSON value")
 			}

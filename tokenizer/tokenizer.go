@@ -132,7 +132,7 @@ type scoredPiece struct {
 // Parse reads the text of a tokenizer.json. Errors name the line and column or
 // the part of the file that is wrong.
 func Parse(data []byte) (*Tokenizer, error) {
-	r := &jsonReader{data: data}
+	r := &jsonReader{data: string(data)}
 	t := &Tokenizer{normalizedForm: map[int32]string{}}
 	var added []AddedToken
 	var mc *modelConfig
@@ -206,10 +206,12 @@ func Parse(data []byte) (*Tokenizer, error) {
 
 // finish prepares what encoding and decoding look up.
 func (t *Tokenizer) finish() {
+	var wg sync.WaitGroup
 	if _, ok := t.decoder.(byteLevelDecoder); ok {
-		t.fillBytes()
+		wg.Go(t.fillBytes)
 	}
 	t.fast = newFastBPE(t)
+	wg.Wait()
 }
 
 // model reads the model of a tokenizer.json.
@@ -285,11 +287,11 @@ func (r *jsonReader) vocab(c *modelConfig) error {
 			if err != nil {
 				return err
 			}
-			c.pieces = append(c.pieces, scoredPiece{string(s), score})
+			c.pieces = append(c.pieces, scoredPiece{s, score})
 			return r.expect(']')
 		})
 	}
-	// One string for all tokens: they share the memory of the file's text.
+	// The tokens share the memory of the file's text.
 	c.vocab = newVocab(min(len(r.data)/32, 1<<18))
 	return r.object(func(key string, at int) error {
 		id, err := r.id()
@@ -305,6 +307,7 @@ func (r *jsonReader) vocab(c *modelConfig) error {
 
 // merges reads ["a b", …] or [["a", "b"], …].
 func (r *jsonReader) merges(c *modelConfig) error {
+	c.merges = make([]mergePair, 0, min(len(r.data)/32, 1<<19))
 	return r.array(func() error {
 		r.space()
 		at := r.pos
@@ -313,28 +316,31 @@ func (r *jsonReader) merges(c *modelConfig) error {
 			if err != nil {
 				return err
 			}
-			line := string(s)
-			if strings.HasPrefix(line, "#version") {
+			if strings.HasPrefix(s, "#version") {
 				return nil
 			}
-			left, right, ok := strings.Cut(line, " ")
+			left, right, ok := strings.Cut(s, " ")
 			if !ok || strings.Contains(right, " ") {
-				return r.errorf(at, "merges[%d] is %q, not two tokens with a space between", len(c.merges), line)
+				return r.errorf(at, "merges[%d] is %q, not two tokens with a space between", len(c.merges), s)
 			}
 			c.merges = append(c.merges, mergePair{left, right})
 			return nil
 		}
-		var pair []string
+		var pair [2]string
+		n := 0
 		err := r.array(func() error {
 			s, err := r.str()
-			pair = append(pair, string(s))
+			if n < len(pair) {
+				pair[n] = s
+			}
+			n++
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		if len(pair) != 2 {
-			return r.errorf(at, "merges[%d] has %d tokens, not two", len(c.merges), len(pair))
+		if n != len(pair) {
+			return r.errorf(at, "merges[%d] has %d tokens, not two", len(c.merges), n)
 		}
 		c.merges = append(c.merges, mergePair{pair[0], pair[1]})
 		return nil
