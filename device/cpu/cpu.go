@@ -144,7 +144,16 @@ func (d *Device) Compile(g *graph.Graph, o device.Options) (device.Program, erro
 	if p.plan.size > len(d.scratch) {
 		d.scratch = make([]float32, p.plan.size)
 	}
+	together, later := groupMuon(ops)
 	for _, op := range ops {
+		if later[op] {
+			continue
+		}
+		if group := together[op]; group != nil {
+			p.steps = append(p.steps, muon(p, group))
+			p.updates = true
+			continue
+		}
 		make, ok := implementations[op.Def]
 		if !ok {
 			return nil, fmt.Errorf("compiling: the CPU device has no %s", op.Def.Name)

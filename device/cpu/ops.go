@@ -151,8 +151,25 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 	},
 	graph.Experts: func(p *program, op *graph.Op) func(r *run) {
 		a := op.Attr.(*graph.ExpertsAttr)
+		packed := make([][3]*kernel.Packed, a.E) // of the experts that a frozen program has met
+		at := -1                                 // after so many writes
 		return func(r *run) {
-			p.experts(a, op.In[2:], r).Forward(p.matrix(op.Out[0], r), p.matrix(op.Out[1], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r))
+			m := p.experts(a, op.In[2:], r)
+			if p.opt.Frozen {
+				if at != p.dev.writes {
+					clear(packed)
+					at = p.dev.writes
+				}
+				m.Packed = func(e int) [3]*kernel.Packed {
+					if packed[e][0] == nil {
+						for i, w := range []kernel.Matrix{m.Up[e], m.Gate[e], m.Down[e]} {
+							packed[e][i] = kernel.Pack(w, true, p.opt.BF16)
+						}
+					}
+					return packed[e]
+				}
+			}
+			m.Forward(p.matrix(op.Out[0], r), p.matrix(op.Out[1], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r))
 		}
 	},
 	graph.All["experts.backward"]: func(p *program, op *graph.Op) func(r *run) {
@@ -237,15 +254,25 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 			kernel.Scale(m, m, float32(r.Update.Clips[i]))
 		}
 	},
-	graph.Muon: func(p *program, op *graph.Op) func(r *run) {
-		a := op.Attr.(*graph.MuonAttr)
-		return func(r *run) {
-			u := r.Update
-			kernel.Muon{
-				LR: u.LR[a.Group], WeightDecay: a.WeightDecay, Momentum: a.Momentum, Clip: u.Clip, Blocks: a.Blocks, BF16: p.opt.BF16,
-			}.Update(p.matrix(op.In[0], r), p.matrix(op.In[2], r), p.matrix(op.In[1], r))
+	graph.Muon: func(p *program, op *graph.Op) func(r *run) { return muon(p, []*graph.Op{op}) },
+}
+
+// muon updates several matrices in one step.
+func muon(p *program, ops []*graph.Op) func(r *run) {
+	return func(r *run) {
+		u := r.Update
+		steps := make([]kernel.MuonStep, len(ops))
+		for i, op := range ops {
+			a := op.Attr.(*graph.MuonAttr)
+			steps[i] = kernel.MuonStep{
+				Muon: kernel.Muon{
+					LR: u.LR[a.Group], WeightDecay: a.WeightDecay, Momentum: a.Momentum, Clip: u.Clip, Blocks: a.Blocks, BF16: p.opt.BF16,
+				},
+				P: p.matrix(op.In[0], r), B: p.matrix(op.In[2], r), G: p.matrix(op.In[1], r),
+			}
 		}
-	},
+		kernel.UpdateMuon(steps)
+	}
 }
 
 func linear(p *program, op *graph.Op) func(r *run) {

@@ -191,3 +191,29 @@ func fuse(g *graph.Graph) []*graph.Op {
 }
 
 var linearDX = graph.All["linear.dx"]
+
+// groupMuon finds updates by Muon that can run as one step, at the place of the first:
+// those whose values no operation in between has to do with. It returns the groups by
+// their first operation, and the operations that go with another.
+func groupMuon(ops []*graph.Op) (groups map[*graph.Op][]*graph.Op, later map[*graph.Op]bool) {
+	groups, later = map[*graph.Op][]*graph.Op{}, map[*graph.Op]bool{}
+	var first *graph.Op
+	between := map[graph.Value]bool{}
+	for _, op := range ops {
+		if op.Def == graph.Muon && !slices.ContainsFunc(op.In, func(v graph.Value) bool { return between[v] }) {
+			if first == nil {
+				first = op
+			} else {
+				later[op] = true
+			}
+			groups[first] = append(groups[first], op)
+			continue
+		}
+		if first != nil {
+			for _, v := range slices.Concat(op.In, op.Out) {
+				between[v] = true
+			}
+		}
+	}
+	return groups, later
+}

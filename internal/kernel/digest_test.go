@@ -169,7 +169,7 @@ func TestDigests(t *testing.T) {
 			AdamW{LR: 1e-3, WeightDecay: 0.1, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Step: 11, Clip: 0.7}.Update(p, m, v, g)
 			d.add(p, m, v)
 			w, b, dw := d.matrix(24, 15, 2), d.matrix(24, 15, 2), d.matrix(24, 15, 2)
-			Muon{LR: 1e-2, WeightDecay: 0.1, Momentum: 0.95, Clip: 0.7, Blocks: 2, BF16: d.bf16}.Update(w, b, dw)
+			UpdateMuon([]MuonStep{{Muon{LR: 1e-2, WeightDecay: 0.1, Momentum: 0.95, Clip: 0.7, Blocks: 2, BF16: d.bf16}, w, b, dw}})
 			d.add(w.Data, b.Data)
 			d.add64(SumSquares(d.draw(normChunk+77, 3)))
 		}},

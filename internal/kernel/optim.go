@@ -1,6 +1,9 @@
 package kernel
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // normChunk is the length of the chunks of a sum of squares.
 const normChunk = 65536
@@ -116,29 +119,49 @@ type Muon struct {
 // Newton–Schulz coefficients of Jordan et al. 2024.
 const nsA, nsB, nsC, nsSteps = 3.4445, -4.7750, 2.0315, 5
 
-// Update does one step on the matrix p with gradient g and momentum buffer b. g is
+// MuonStep is one matrix to update: P with gradient G and momentum buffer B. G is
 // overwritten.
+type MuonStep struct {
+	Muon
+	P, B, G Matrix
+}
+
+// UpdateMuon does one step on every matrix.
 //
 // Jordan et al. 2024 (Newton–Schulz, Nesterov), scaled to AdamW's update size after
 // Liu et al. 2025 (0.2·sqrt(max(rows, columns))).
-func (u Muon) Update(p, b, g Matrix) {
-	mu := float32(u.Momentum)
-	n := p.Rows * p.Cols
-	eachSpan(n, func(lo, hi int) {
-		if u.Clip != 1 {
-			isa.scale(g.Data[lo:hi], g.Data[lo:hi], float32(u.Clip))
-		}
-		isa.mulAdd(b.Data[lo:hi], b.Data[lo:hi], g.Data[lo:hi], mu)
-		isa.mulAdd(g.Data[lo:hi], b.Data[lo:hi], g.Data[lo:hi], mu)
-	})
-	rows := p.Rows / u.Blocks
-	for i := range u.Blocks {
-		x := g.Slice(i*rows, rows)
-		orthogonalize(x, u.BF16)
+func UpdateMuon(steps []MuonStep) {
+	// The blocks are independent and their products small: one thread each keeps the
+	// threads busier than all threads on one product after the other. Large ones first.
+	type block struct {
+		x    Matrix
+		bf16 bool
 	}
-	decay := float32(1 - float64(u.LR*u.WeightDecay))
-	rate := float32(-(u.LR * 0.2 * math.Sqrt(float64(max(rows, p.Cols)))))
-	eachSpan(n, func(lo, hi int) { isa.lin2(p.Data[lo:hi], p.Data[lo:hi], g.Data[lo:hi], decay, rate) })
+	var blocks []block
+	for _, u := range steps {
+		mu, clip := float32(u.Momentum), float32(u.Clip)
+		b, g := u.B.Data, u.G.Data
+		eachSpan(u.P.Rows*u.P.Cols, func(lo, hi int) {
+			if clip != 1 {
+				isa.scale(g[lo:hi], g[lo:hi], clip)
+			}
+			isa.mulAdd(b[lo:hi], b[lo:hi], g[lo:hi], mu)
+			isa.mulAdd(g[lo:hi], b[lo:hi], g[lo:hi], mu)
+		})
+		rows := u.P.Rows / u.Blocks
+		for i := range u.Blocks {
+			blocks = append(blocks, block{u.G.Slice(i*rows, rows), u.BF16})
+		}
+	}
+	work := func(b block) int { return min(b.x.Rows, b.x.Cols) * b.x.Rows * b.x.Cols }
+	slices.SortStableFunc(blocks, func(a, b block) int { return work(b) - work(a) })
+	Parallel(len(blocks), func(i int) { orthogonalize(blocks[i].x, blocks[i].bf16) })
+	for _, u := range steps {
+		decay := float32(1 - float64(u.LR*u.WeightDecay))
+		rate := float32(-(u.LR * 0.2 * math.Sqrt(float64(max(u.P.Rows/u.Blocks, u.P.Cols)))))
+		p, g := u.P.Data, u.G.Data
+		eachSpan(u.P.Rows*u.P.Cols, func(lo, hi int) { isa.lin2(p[lo:hi], p[lo:hi], g[lo:hi], decay, rate) })
+	}
 }
 
 // orthogonalize replaces x by an approximation of the nearest matrix whose
