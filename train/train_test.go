@@ -541,6 +541,52 @@ func TestEvaluators(t *testing.T) {
 	}
 }
 
+// stopper is an evaluator that stops the run in the middle of its first evaluation.
+type stopper struct{ stop func() }
+
+func (s stopper) Evaluate(context.Context, *train.Trainer) (map[string]float64, error) {
+	s.stop()
+	return map[string]float64{"eval/own": 1}, nil
+}
+
+// TestStopWhileEvaluating: the evaluation that was broken off is in the log of the
+// continued run.
+func TestStopWhileEvaluating(t *testing.T) {
+	overrides := []string{"eval_interval=6", "evaluators=[{label: text, data: {paths: [testdata/text.txt], memmap_dtype: uint8}}]", "stop_at=9", "try_load_latest_save=true"}
+	finish := func(folder string, stop func() (context.Context, func())) train.Result {
+		t.Helper()
+		cfg, err := train.LoadConfig(tiny, append([]string{"save_folder=" + folder}, overrides...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		dev, err := cpu.New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := stop()
+		tr, err := train.New(cfg, dev, train.Options{Evaluate: stopper{cancel}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tr.Close()
+		r, err := tr.Run(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	never := func() (context.Context, func()) { return context.Background(), func() {} }
+	whole, broken := t.TempDir(), t.TempDir()
+	finish(whole, never)
+	if r := finish(broken, func() (context.Context, func()) { return context.WithCancel(context.Background()) }); r.Reason != train.Interrupted || r.Step != 6 {
+		t.Fatalf("stopped run ended with %+v", r)
+	}
+	finish(broken, never)
+	if a, b := logged(t, broken), logged(t, whole); !reflect.DeepEqual(a, b) {
+		t.Errorf("continued run logged\n%v\nwant\n%v", a, b)
+	}
+}
+
 // TestInputs: masked instances, masked labels and documents that do not see each other.
 func TestInputs(t *testing.T) {
 	dir := t.TempDir()

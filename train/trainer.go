@@ -91,6 +91,8 @@ type State struct {
 	Recent *history `json:"recent,omitempty"`
 	// NormAverages are the running gradient norms of max_grad_norm_ratio, by parameter.
 	NormAverages map[string]float64 `json:"grad_norm_exp_avg,omitempty"`
+	// Unjudged is the record of the last step when the run was stopped while evaluating.
+	Unjudged runlog.Record `json:"unjudged,omitempty"`
 	// Rewarm are the times between which the rate rises again from 0 after a reset of
 	// the optimiser.
 	Rewarm *[2]float64 `json:"rewarm,omitempty"`
@@ -369,6 +371,15 @@ func (t *Trainer) Run(ctx context.Context) (r Result, err error) {
 			return Result{}, err
 		}
 	}
+	if rec := t.state.Unjudged; rec != nil {
+		if err := t.evaluate(ctx, rec); err != nil {
+			return Result{t.state.Step, Interrupted}, err
+		}
+		if err := t.record(rec); err != nil {
+			return Result{t.state.Step, Finished}, err
+		}
+		t.state.Unjudged = nil
+	}
 	if t.cfg.EvalOnLoad && t.resumed {
 		rec := runlog.Record{}
 		if err := t.evaluate(ctx, rec); err != nil {
@@ -400,7 +411,11 @@ func (t *Trainer) Run(ctx context.Context) (r Result, err error) {
 		n := t.state.Step
 		every := func(interval *int) bool { return interval != nil && n%*interval == 0 }
 		if n%t.cfg.EvalInterval == 0 || n >= t.stopAt {
-			if err := t.evaluate(ctx, rec); err != nil && ctx.Err() == nil {
+			if err := t.evaluate(ctx, rec); ctx.Err() != nil {
+				// The run that continues will evaluate.
+				t.state.Unjudged, reason = rec, Interrupted
+				break
+			} else if err != nil {
 				return Result{n, Finished}, err
 			}
 			t.speed.skip()
