@@ -197,13 +197,13 @@ func (q *quick) elapsed() float64 {
 }
 
 // reserve returns the seconds to keep for what follows training. Scoring a token takes
-// about a third of training on one.
+// about a fifth of training on one.
 func (q *quick) reserve(step float64, t tokens.Report, heldOut int64) float64 {
 	perToken := step / float64(instances(q.Depth)*sequence)
 	bytesPerToken := float64(t.Bytes) / float64(t.Tokens)
 	const others = 600_000 + 250_000 // bytes of the other domain and of the multiple-choice task
-	score := float64(heldOut+others) / bytesPerToken * perToken * 0.4
-	return score + 8 // compressors, samples, release, report
+	score := float64(heldOut+others) / bytesPerToken * perToken * 0.22
+	return score + 5 // checkpoints, compressors, samples, release, report
 }
 
 // measure returns the seconds of a training step.
