@@ -134,6 +134,19 @@ type Experts struct {
 	Up, Gate, Down []Matrix
 	K              int // experts of a token, at most
 	BF16           bool
+	// Packed, if set, returns up, gate and down of an expert packed for Forward.
+	Packed func(e int) [3]*Packed
+}
+
+// products returns the three products of an expert.
+func (m *Experts) products(e int) (up, gate, down func(y, x Matrix)) {
+	if m.Packed != nil {
+		p := m.Packed(e)
+		by := func(w *Packed) func(y, x Matrix) { return func(y, x Matrix) { MatMulPacked(y, x, w, nil) } }
+		return by(p[0]), by(p[1]), by(p[2])
+	}
+	by := func(w Matrix) func(y, x Matrix) { return func(y, x Matrix) { MatMulNT(y, x, w, nil, m.BF16) } }
+	return by(m.Up[e]), by(m.Gate[e]), by(m.Down[e])
 }
 
 // routed lists the rows of each expert, and for each the place of the expert among
@@ -179,10 +192,11 @@ func (m *Experts) Forward(y, h, x, w Matrix) {
 		}
 		xe := take(s, 0, x, rs)
 		hidden, act, out := s.matrix(1, n, 2*F), s.matrix(2, n, F), s.matrix(3, n, x.Cols)
-		MatMulNT(hidden.Columns(0, F), xe, m.Up[e], nil, m.BF16)
-		MatMulNT(hidden.Columns(F, F), xe, m.Gate[e], nil, m.BF16)
+		up, gate, down := m.products(e)
+		up(hidden.Columns(0, F), xe)
+		gate(hidden.Columns(F, F), xe)
 		SwiGLU(act, hidden)
-		MatMulNT(out, act, m.Down[e], nil, m.BF16)
+		down(out, act)
 		for i, r := range rs {
 			copy(h.Row(r)[slots[e][i]*2*F:], hidden.Row(i))
 			isa.lin2(y.Row(r), y.Row(r), out.Row(i), 1, w.Row(r)[e])
