@@ -298,7 +298,7 @@ func (k *ggufReader) id(name string) int32 {
 func (k *ggufReader) scaling(c *Config) *Scaling {
 	if t, err := k.g.Tensor("rope_freqs.weight"); err == nil {
 		f, err := t.Float32s()
-		if err != nil || len(f) != c.rotated()/2 || slices.ContainsFunc(f, func(v float32) bool { return !(v > 0) }) {
+		if err != nil || len(f) == 0 || len(f) != c.rotated()/2 || slices.ContainsFunc(f, func(v float32) bool { return !(v > 0) }) {
 			k.err = fmt.Errorf("rope_freqs.weight has %d numbers, not %d positive ones", len(f), c.rotated()/2)
 			return nil
 		}

@@ -215,6 +215,9 @@ func (c *Config) Validate() error {
 	if err := errors.Join(c.Scaling.check(), c.SlidingScaling.check()); err != nil {
 		return err
 	}
+	if c.RopeDims < 0 {
+		return fmt.Errorf("%d elements of a head cannot be rotated", c.RopeDims)
+	}
 	if c.Position == Rotary {
 		if n := c.rotated(); n%2 != 0 || n <= 0 || n > c.D {
 			return fmt.Errorf("%d elements of heads of size %d cannot be rotated: the number must be even", n, c.D)
