@@ -34,6 +34,16 @@ func CreateWriter(path string) (*Writer, error) { return CreateWriterAs(path, Co
 
 // CreateWriterAs is CreateWriter with the compression given.
 func CreateWriterAs(path string, c Compression) (*Writer, error) {
+	return createWriter(path, c, gzip.DefaultCompression)
+}
+
+// CreateFastWriter is CreateWriterAs with a gzip level that takes half the time
+// and some tenths more space: for rows that are small beside the documents.
+func CreateFastWriter(path string, c Compression) (*Writer, error) {
+	return createWriter(path, c, gzip.BestSpeed)
+}
+
+func createWriter(path string, c Compression, level int) (*Writer, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return nil, fmt.Errorf("writing %s: %w", path, err)
 	}
@@ -46,7 +56,7 @@ func CreateWriterAs(path string, c Compression) (*Writer, error) {
 	switch c {
 	case Gzip:
 		// The same bytes on every machine: no name, no time in the header.
-		w.zip, err = gzip.NewWriterLevel(w.buf, gzip.DefaultCompression)
+		w.zip, err = gzip.NewWriterLevel(w.buf, level)
 	case Zstd:
 		// One frame, because some readers stop after the first; one
 		// goroutine, so that memory does not grow with the processors.

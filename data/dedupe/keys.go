@@ -227,9 +227,9 @@ func (r *run) create(doc, out string) (*data.Writer, error) {
 		name = c.Input
 	}
 	if name == nil {
-		return data.CreateWriterAs(out, data.CompressionOf(doc))
+		return data.CreateFastWriter(out, data.CompressionOf(doc))
 	}
-	return data.CreateWriterAs(out, data.CompressionOf("."+*name))
+	return data.CreateFastWriter(out, data.CompressionOf("."+*name))
 }
 
 // count adds up the keys of all files.
