@@ -20,6 +20,14 @@ const (
 	Assistant = "assistant"
 )
 
+// Format is the form in which a model reads a conversation.
+type Format interface {
+	// Prompt returns the conversation up to the point where the answer begins.
+	Prompt(messages []Message) (string, error)
+	// Stops are the texts before which an answer ends.
+	Stops() []string
+}
+
 // Transcript is the form for models that were not trained to chat: a dialogue as a
 // book or a forum has it, which such a model goes on writing.
 //
@@ -34,7 +42,7 @@ const (
 type Transcript struct{}
 
 // Prompt returns the conversation up to the point where the answer begins.
-func (Transcript) Prompt(messages []Message) string {
+func (Transcript) Prompt(messages []Message) (string, error) {
 	var b strings.Builder
 	for _, m := range messages {
 		text := strings.TrimSpace(m.Content)
@@ -47,25 +55,29 @@ func (Transcript) Prompt(messages []Message) string {
 			b.WriteString("User: " + text + "\n")
 		}
 	}
-	return b.String() + "Assistant:"
+	return b.String() + "Assistant:", nil
 }
 
-// Stops are the texts before which an answer ends.
+// Stops are the beginnings of other turns.
 func (Transcript) Stops() []string { return []string{"\nUser:", "\nAssistant:"} }
 
 // ErrTooLong is returned for a message that does not fit, even alone.
 var ErrTooLong = errors.New("the message is too long for the model")
 
-// Fit returns the ids of a conversation that leaves the model room: of the oldest
-// turns, as many as needed are left out, a question always with its answer; a system
-// message stays. dropped counts the messages left out.
-func Fit(messages []Message, encode func(text string) []int32, most int) (ids []int32, dropped int, err error) {
+// Fit returns the ids of a conversation that leaves the model room, at most so many: of
+// the oldest turns, as many as needed are left out, a question always with its answer; a
+// system message stays. dropped counts the messages left out.
+func Fit(f Format, messages []Message, encode func(text string) []int32, most int) (ids []int32, dropped int, err error) {
 	var system []Message
 	if len(messages) > 0 && messages[0].Role == System {
 		system, messages = messages[:1:1], messages[1:]
 	}
 	for {
-		ids = encode(Transcript{}.Prompt(append(system, messages...)))
+		text, err := f.Prompt(append(system, messages...))
+		if err != nil {
+			return nil, dropped, err
+		}
+		ids = encode(text)
 		if len(ids) <= most {
 			return ids, dropped, nil
 		}

@@ -14,10 +14,10 @@ func user(s string) chat.Message      { return chat.Message{Role: chat.User, Con
 func assistant(s string) chat.Message { return chat.Message{Role: chat.Assistant, Content: s} }
 
 func TestTranscript(t *testing.T) {
-	got := chat.Transcript{}.Prompt([]chat.Message{{Role: chat.System, Content: "Be brief.\n"}, user(" Hello. "), assistant("Hi!\n"), user("Why?")})
+	got, err := chat.Transcript{}.Prompt([]chat.Message{{Role: chat.System, Content: "Be brief.\n"}, user(" Hello. "), assistant("Hi!\n"), user("Why?")})
 	want := "Be brief.\n\nUser: Hello.\nAssistant: Hi!\nUser: Why?\nAssistant:"
-	if got != want {
-		t.Errorf("Prompt = %q, want %q", got, want)
+	if got != want || err != nil {
+		t.Errorf("Prompt = %q, %v; want %q", got, err, want)
 	}
 }
 
@@ -30,10 +30,19 @@ func bytes(text string) []int32 {
 	return ids
 }
 
+func transcript(t *testing.T, messages []chat.Message) string {
+	t.Helper()
+	text, err := chat.Transcript{}.Prompt(messages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
 func TestFit(t *testing.T) {
 	system := chat.Message{Role: chat.System, Content: "S"}
 	talk := []chat.Message{system, user("one"), assistant("two"), user("three"), assistant("four"), user("five")}
-	whole := len(chat.Transcript{}.Prompt(talk))
+	whole := len(transcript(t, talk))
 	cases := []struct {
 		name    string
 		talk    []chat.Message
@@ -50,11 +59,11 @@ func TestFit(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			before := slices.Clone(c.talk)
-			got, dropped, err := chat.Fit(c.talk, bytes, c.most)
+			got, dropped, err := chat.Fit(chat.Transcript{}, c.talk, bytes, c.most)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := bytes(chat.Transcript{}.Prompt(c.keep)); !slices.Equal(got, want) || dropped != c.dropped {
+			if want := bytes(transcript(t, c.keep)); !slices.Equal(got, want) || dropped != c.dropped {
 				t.Errorf("Fit gives %d ids without %d messages, want %d without %d", len(got), dropped, len(want), c.dropped)
 			}
 			if !slices.Equal(before, c.talk) {
@@ -62,7 +71,7 @@ func TestFit(t *testing.T) {
 			}
 		})
 	}
-	if _, _, err := chat.Fit(talk, bytes, 10); !errors.Is(err, chat.ErrTooLong) {
+	if _, _, err := chat.Fit(chat.Transcript{}, talk, bytes, 10); !errors.Is(err, chat.ErrTooLong) {
 		t.Errorf("too little room: %v, want ErrTooLong", err)
 	}
 }
@@ -108,4 +117,20 @@ func ExampleCutter() {
 	// " text." false
 	// "" false
 	// "" true
+}
+
+func ExampleTemplate() {
+	t, err := chat.ParseTemplate("{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}{{ eos_token }}\n{% endfor %}<|assistant|>\n", map[string]string{"eos_token": "<|endoftext|>"})
+	if err != nil {
+		panic(err)
+	}
+	text, err := t.Prompt([]chat.Message{{Role: chat.User, Content: "Hello"}})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Print(text)
+	// Output:
+	// <|user|>
+	// Hello<|endoftext|>
+	// <|assistant|>
 }
