@@ -291,6 +291,21 @@ func (l *Loaded) finish() (*Loaded, error) {
 	if n := len(l.Set.Names()); l.Config.Layers > n {
 		return nil, errors.Join(fmt.Errorf("%s: the config says %d layers, the weights are %d tensors", l.Path, l.Config.Layers, n), l.Close())
 	}
+	// A config may ask for no more than the file justifies: what follows allocates by it.
+	elements := 0.0
+	for _, n := range l.Set.All() {
+		size := 1.0
+		for _, d := range n.Shape {
+			size *= float64(d)
+		}
+		elements += size
+	}
+	c := l.Config
+	for _, m := range [][2]int{{c.V, c.C}, {c.C, c.H * c.D}, {c.F, c.C}} {
+		if float64(m[0])*float64(m[1]) > elements {
+			return nil, errors.Join(fmt.Errorf("%s: the config asks for a matrix of %d×%d, the weights are %.0f numbers in all", l.Path, m[0], m[1], elements), l.Close())
+		}
+	}
 	if l.layout, err = l.Config.layoutOf(l.Layout); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}

@@ -317,3 +317,42 @@ func TestFirstRelease(t *testing.T) {
 		t.Errorf("logits differ by %.2g", d)
 	}
 }
+
+// FuzzGGUF: a damaged GGUF file gives a model whose parameters can be read, or errors.
+func FuzzGGUF(f *testing.F) {
+	dir := f.TempDir()
+	path := filepath.Join(dir, "seed.gguf")
+	for _, c := range families() {
+		get := func(name string) ([]float32, error) {
+			for _, p := range c.Params() {
+				if p.Name == name {
+					return make([]float32, p.Size()), nil
+				}
+			}
+			return nil, fmt.Errorf("no parameter %s", name)
+		}
+		if model.SaveGGUF(path, c, get, tensor.F32, nil) != nil {
+			continue // a layout that cannot hold it
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if err := os.WriteFile(path, text, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		l, err := model.Open(path)
+		if err != nil {
+			return
+		}
+		defer l.Close()
+		for _, p := range l.Config.Params() {
+			if w, err := l.Param(p.Name); err == nil && len(w) != p.Size() {
+				t.Fatalf("%s has %d numbers, its shape %v says %d", p.Name, len(w), p.Shape, p.Size())
+			}
+		}
+	})
+}
