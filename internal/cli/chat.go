@@ -3,11 +3,13 @@ package cli
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,6 +29,7 @@ Ctrl-C    end an answer early
 type chatOptions struct {
 	model, tokenizer string
 	system           string
+	plain            bool
 	maxTokens        int
 	sampling         generate.Sampling
 	precision        string
@@ -37,8 +40,10 @@ func newChatCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "chat --model PATH",
 		Short: "Talk with a model in the terminal",
-		Long: `Chat reads a line, answers, and goes on. The model reads the conversation as a
-transcript, the form for models that were not trained to chat:
+		Long: `Chat reads a line, answers, and goes on. A model with a chat template
+(chat_template.jinja, tokenizer_config.json, or inside its .gguf file) reads the
+conversation in that form. Any other, and any with --plain, reads a transcript, which
+models that were not trained to chat go on writing:
 
   User: what you type
   Assistant: its answer
@@ -57,6 +62,7 @@ turns are left out. Questions may also be piped in, one a line.
 	f := c.Flags()
 	f.StringVar(&o.model, "model", "", "the model: a folder, a run, or a .gguf file")
 	f.StringVar(&o.system, "system", "", "a text that stands before the conversation")
+	f.BoolVar(&o.plain, "plain", false, "use the transcript, not the model's chat template")
 	f.IntVar(&o.maxTokens, "max-tokens", 256, "most tokens of an answer")
 	addSamplingFlags(c, &o.sampling)
 	// Small models that always take the likeliest token soon repeat themselves.
@@ -85,6 +91,10 @@ func runChat(c *cobra.Command, o chatOptions) error {
 	if err := m.needTokenizer(""); err != nil {
 		return errors.Join(err, m.Close())
 	}
+	format, err := m.chatFormat(o.plain)
+	if err != nil {
+		return errors.Join(err, m.Close())
+	}
 	e, err := generate.New(m.Config, m.dev, generate.Options{BF16: bf16})
 	if err != nil {
 		return errors.Join(err, m.Close())
@@ -94,7 +104,7 @@ func runChat(c *cobra.Command, o chatOptions) error {
 	}
 	lines := openLines(c.InOrStdin(), c.OutOrStdout())
 	defer lines.close()
-	t := &talk{model: m, engine: e, options: o, interactive: lines.terminal != nil, out: c.OutOrStdout(), notes: c.ErrOrStderr()}
+	t := &talk{model: m, engine: e, format: format, options: o, interactive: lines.terminal != nil, out: c.OutOrStdout(), notes: c.ErrOrStderr()}
 	t.reset()
 	if t.interactive {
 		fmt.Fprintf(t.notes, "%s, %d positions. /help lists the commands.\n", m.path, m.Config.T)
@@ -131,6 +141,7 @@ func runChat(c *cobra.Command, o chatOptions) error {
 type talk struct {
 	model       *openedModel
 	engine      *generate.Engine
+	format      chat.Format
 	options     chatOptions
 	interactive bool
 	messages    []chat.Message
@@ -153,11 +164,18 @@ func (t *talk) answer(ctx context.Context, question string) error {
 	positions := t.engine.Positions()
 	room := min(t.options.maxTokens, positions/2)
 	encode := func(text string) []int32 { return t.model.tok.Encode(text, true).IDs }
-	prompt, dropped, err := chat.Fit(t.messages, encode, positions-room)
-	if err != nil {
+	if _, ok := t.format.(*chat.Template); ok {
+		// A template writes the special tokens itself.
+		encode = func(text string) []int32 { return t.model.tok.AppendEncode(nil, text) }
+	}
+	prompt, dropped, err := chat.Fit(t.format, t.messages, encode, positions-room)
+	if errors.Is(err, chat.ErrTooLong) {
 		t.messages = t.messages[:len(t.messages)-1]
 		fmt.Fprintf(t.notes, "The message does not fit into the model's %d positions.\n", positions)
 		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w\nhint: --plain goes on without the template", err)
 	}
 	if dropped > 0 {
 		fmt.Fprintf(t.notes, "(the oldest %d messages no longer fit)\n", dropped)
@@ -168,7 +186,7 @@ func (t *talk) answer(ctx context.Context, question string) error {
 		ctx, stop = signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt)
 		defer stop()
 	}
-	cutter := &chat.Cutter{Stops: chat.Transcript{}.Stops()}
+	cutter := &chat.Cutter{Stops: t.format.Stops()}
 	w := newAnswer(t.model.tok, prompt)
 	var said strings.Builder
 	var broken error // of the output
@@ -206,6 +224,81 @@ func (t *talk) answer(ctx context.Context, question string) error {
 	}
 	t.messages = append(t.messages, chat.Message{Role: chat.Assistant, Content: said.String()})
 	return broken
+}
+
+// chatFormat returns the model's chat template, or the transcript when it has none.
+func (m *openedModel) chatFormat(plain bool) (chat.Format, error) {
+	if plain {
+		return chat.Transcript{}, nil
+	}
+	text, tokens, err := m.chatTemplate()
+	if err != nil {
+		return nil, fmt.Errorf("%w\nhint: --plain goes on without the template", err)
+	}
+	if text == "" {
+		return chat.Transcript{}, nil
+	}
+	t, err := chat.ParseTemplate(text, tokens)
+	if err != nil {
+		return nil, fmt.Errorf("%w\nhint: --plain goes on without the template", err)
+	}
+	return t, nil
+}
+
+// chatTemplate finds the model's template, empty when there is none, and the special
+// tokens that templates use.
+func (m *openedModel) chatTemplate() (text string, tokens map[string]string, err error) {
+	tokens = map[string]string{}
+	if m.GGUF != nil {
+		if v, ok := m.GGUF.Get("tokenizer.chat_template"); ok {
+			text, _ = v.(string)
+		}
+		for name, key := range map[string]string{"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"} {
+			if id, ok := m.GGUF.Int("tokenizer.ggml." + key + "_token_id"); ok {
+				tokens[name] = m.tok.Token(int32(id))
+			}
+		}
+		return text, tokens, nil
+	}
+	var file struct {
+		Template json.RawMessage `json:"chat_template"`
+		BOS      json.RawMessage `json:"bos_token"`
+		EOS      json.RawMessage `json:"eos_token"`
+		UNK      json.RawMessage `json:"unk_token"`
+		PAD      json.RawMessage `json:"pad_token"`
+	}
+	path := filepath.Join(m.Path, "tokenizer_config.json")
+	content, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(content, &file)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", nil, fmt.Errorf("%s: %w", path, err)
+	}
+	for name, raw := range map[string]json.RawMessage{"bos_token": file.BOS, "eos_token": file.EOS, "unk_token": file.UNK, "pad_token": file.PAD} {
+		// A text, or an object that holds it.
+		var token string
+		var added struct{ Content string }
+		switch {
+		case json.Unmarshal(raw, &token) == nil && token != "":
+			tokens[name] = token
+		case json.Unmarshal(raw, &added) == nil && added.Content != "":
+			tokens[name] = added.Content
+		}
+	}
+	if content, err := os.ReadFile(filepath.Join(m.Path, "chat_template.jinja")); err == nil {
+		return string(content), tokens, nil
+	}
+	// One template, or several by name.
+	var several []struct{ Name, Template string }
+	if json.Unmarshal(file.Template, &text) != nil && json.Unmarshal(file.Template, &several) == nil {
+		for _, t := range several {
+			if t.Name == "default" {
+				text = t.Template
+			}
+		}
+	}
+	return text, tokens, nil
 }
 
 // lineReader reads the user's lines: edited in a terminal, plain otherwise.
