@@ -785,7 +785,7 @@ func (e *Encoder) known(s string) string {
 func (e *Encoder) cut(dst []int32, s string) []int32 {
 	start := 0
 	for i := 2; i+2 <= len(s); i++ {
-		if e.f.cuts.free(s, i) {
+		if utf8.RuneStart(s[i]) && e.f.cuts.free(s, i) {
 			dst = e.part(dst, s[start:i])
 			start = i
 		}
@@ -924,6 +924,7 @@ type merging struct {
 // open hash table that is filled once and shared by all encoders.
 type singleTable struct {
 	slots []single
+	bits  []uint64 // one per hash: few words that are looked for are there
 	shift uint
 }
 
@@ -933,6 +934,7 @@ type single struct{ k0, k1 uint64 }
 
 const (
 	maxSingle    = 12
+	singleFilter = 3 // log2 of bits per slot
 	singleIDBits = 24
 	singleShift  = 32
 	singleMask   = (1<<singleIDBits - 1) << singleShift
@@ -940,10 +942,11 @@ const (
 
 func (t *singleTable) get(k0, k1 uint64) (int32, bool) {
 	slots := t.slots
-	if len(slots) == 0 {
+	h := wordHash(k0, k1)
+	if b := h >> (t.shift - singleFilter); t.bits[b/64]>>(b%64)&1 == 0 {
 		return 0, false
 	}
-	for at := wordHash(k0, k1) >> t.shift; ; at++ {
+	for at := h >> t.shift; ; at++ {
 		s := &slots[at&uint64(len(slots)-1)]
 		if s.k0 == k0 && s.k1&^singleMask == k1 {
 			return int32(s.k1 & singleMask >> singleShift), true
@@ -956,7 +959,10 @@ func (t *singleTable) get(k0, k1 uint64) (int32, bool) {
 
 func (t *singleTable) put(k0, k1 uint64, id int32) {
 	mask := uint64(len(t.slots) - 1)
-	at := wordHash(k0, k1) >> t.shift
+	h := wordHash(k0, k1)
+	b := h >> (t.shift - singleFilter)
+	t.bits[b/64] |= 1 << (b % 64)
+	at := h >> t.shift
 	for t.slots[at].k1 != 0 {
 		at = (at + 1) & mask
 	}
@@ -972,6 +978,7 @@ func (f *fastBPE) fillSingles() {
 		f.singles.shift--
 	}
 	f.singles.slots = make([]single, 1<<(64-f.singles.shift))
+	f.singles.bits = make([]uint64, 1<<(64-f.singles.shift+singleFilter)/64)
 	// madeAt is the rank that makes a token which encodes to itself: −1 for
 	// bytes, never for others.
 	const never = 1 << 30
