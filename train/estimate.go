@@ -6,38 +6,15 @@ import (
 	"olmo/model"
 )
 
-// Cost is what one token of a model costs.
-type Cost struct {
-	Parameters, WithoutEmbedding int
-	// Forward and Backward are OLMo's floating point operations per token
-	// (num_fwd_flops and num_bck_flops in olmo/model.py, 0.6.0): 2 for each parameter
-	// outside the embedding and 4·L·C·T for attention; 4 for each parameter and
-	// 8·L·C·T. No causal halving.
-	Forward, Backward float64
-	// Training is OLMo-core's figure for forward and backward, the base of MFU: 6 for each
-	// parameter outside the embedding and 12·H·D·min(window, T) for each layer.
-	Training float64
-}
-
-// CostOf counts a model's cost per token on sequences of T tokens.
-func CostOf(m *model.Config, T int) Cost {
-	f := m.FLOPs(T)
-	c := Cost{Forward: f.Forward, Backward: f.Backward, Training: f.Core}
-	c.Parameters, c.WithoutEmbedding = m.NumParams()
-	if m.Tied {
-		c.Training += 6 * float64(m.V*m.C) // the table is the head too
-	}
-	return c
-}
-
 // Estimate is what a run would need.
 type Estimate struct {
-	Cost
-	TokensPerStep int
-	Steps         int   // 0 when max_duration counts epochs and the data is not there
-	Tokens        int64 // of the whole run
-	Memory        device.Memory
-	Checkpoint    int64 // bytes on the disk
+	Parameters, WithoutEmbedding int
+	model.FLOPs                  // for one token
+	TokensPerStep                int
+	Steps                        int   // 0 when max_duration counts epochs and the data is not there
+	Tokens                       int64 // of the whole run
+	Memory                       device.Memory
+	Checkpoint                   int64 // bytes on the disk
 }
 
 // Estimate counts what the run would need, without its data. scratch returns the bytes of
@@ -48,7 +25,8 @@ func (c *Config) Estimate(scratch func(*graph.Graph, device.Options) int64) (*Es
 		return nil, err
 	}
 	T := c.Model.MaxSequenceLength
-	e := &Estimate{Cost: CostOf(m, T), TokensPerStep: c.GlobalTrainBatchSize * T}
+	e := &Estimate{FLOPs: m.FLOPs(T), TokensPerStep: c.GlobalTrainBatchSize * T}
+	e.Parameters, e.WithoutEmbedding = m.NumParams()
 	switch d := c.MaxDuration; {
 	case d.Tokens > 0:
 		e.Tokens = d.Tokens

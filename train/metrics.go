@@ -39,7 +39,7 @@ const gridIntensity = 0.48
 // speed measures how fast a run is, over the last steps, and what it costs.
 type speed struct {
 	window int
-	cost   Cost
+	cost   model.FLOPs
 	peak   float64       // operations a second, 0 when not known
 	times  []time.Time   // ends of the last steps; the first is the start of the window
 	tokens []int         // of the steps after times[0]
@@ -120,9 +120,9 @@ func (s *speed) measure(r runlog.Record, tokens int64) {
 	r["throughput/device/tokens_per_second"] = rate
 	r["throughput/device/batches_per_second"] = float64(len(s.tokens)) / seconds
 	r["throughput/device/data_loading_seconds"] = s.waited.Seconds()
-	r["throughput/device/flops_per_second"] = rate * s.cost.Training
+	r["throughput/device/flops_per_second"] = rate * s.cost.Core
 	if s.peak > 0 {
-		r["throughput/device/MFU"] = rate * s.cost.Training / s.peak
+		r["throughput/device/MFU"] = rate * s.cost.Core / s.peak
 	}
 	kWh := s.before + s.meter.read(kernel.Threads())/3.6e6
 	r["energy/kWh"] = kWh

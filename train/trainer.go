@@ -169,7 +169,7 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 		opt.Warn("dropout is not applied: set model.attention_dropout, residual_dropout and embedding_dropout to 0, as every official config does")
 	}
 	t := &Trainer{cfg: cfg, opt: opt, model: m, params: m.Params(), dev: dev}
-	t.speed = speed{window: cfg.SpeedMonitor.WindowSize, cost: CostOf(m, cfg.Model.MaxSequenceLength), peak: opt.PeakFLOPS}
+	t.speed = speed{window: cfg.SpeedMonitor.WindowSize, cost: m.FLOPs(cfg.Model.MaxSequenceLength), peak: opt.PeakFLOPS}
 	if f := cfg.SpeedMonitor.GPUFlopsAvailable; f != nil {
 		t.speed.peak = *f
 	}

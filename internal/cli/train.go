@@ -59,7 +59,7 @@ func runTrain(c *cobra.Command, path string, overrides []string) error {
 	}
 	// The share of the peak is worth a second of measuring in a run of minutes.
 	var peak float64
-	if e, err := cfg.Estimate(cpu.Scratch); err == nil && e.Training*float64(e.Tokens) > 2e12 {
+	if e, err := cfg.Estimate(cpu.Scratch); err == nil && e.Core*float64(e.Tokens) > 2e12 {
 		peak = peakFLOPS(cfg)
 	}
 	warn := func(text string) { p.print("olmo train: warning: " + text) }
@@ -121,14 +121,14 @@ func dryRun(c *cobra.Command, cfg *train.Config) error {
 	}
 	bytes := func(n int64) string { return fmt.Sprintf("%.4g GB", float64(n)/1e9) }
 	line("parameters", "%d (%d without the embedding)", e.Parameters, e.WithoutEmbedding)
-	line("FLOPs per token", "%.5g (forward %.5g, backward %.5g; OLMo-core counts %.5g)", e.Forward+e.Backward, e.Forward, e.Backward, e.Training)
+	line("FLOPs per token", "%.5g (forward %.5g, backward %.5g; OLMo-core counts %.5g)", e.Forward+e.Backward, e.Forward, e.Backward, e.Core)
 	line("tokens per step", "%d", e.TokensPerStep)
 	if e.Steps == 0 {
 		line("steps", "unknown: max_duration counts epochs and the data is not here")
 	} else {
 		line("steps", "%d", e.Steps)
 		line("tokens", "%d", e.Tokens)
-		line("training FLOPs", "%.4g", e.Training*float64(e.Tokens))
+		line("training FLOPs", "%.4g", e.Core*float64(e.Tokens))
 	}
 	m := e.Memory
 	line("memory", "%s: parameters %s, gradients %s, optimiser %s, temporary values %s with micro-batches of %d",
@@ -138,7 +138,7 @@ func dryRun(c *cobra.Command, cfg *train.Config) error {
 	line("this machine", "%.4g GFLOP/s of %s at its peak, kernels %s, %d threads", peak/1e9, cfg.Precision, kernel.CPU(), kernel.Threads())
 	// Whole steps reach about this share of the peak on the CPU device.
 	const share = 0.6
-	speed := peak * share / e.Training
+	speed := peak * share / e.Core
 	line("speed", "about %s tokens/s at %d %% of the peak", shortNumber(speed), int(share*100))
 	if e.Tokens > 0 {
 		line("time", "about %s", longDuration(float64(e.Tokens)/speed))
