@@ -18,7 +18,8 @@ import (
 
 // Vocabularies between tokenizer.json and the metadata of a GGUF file. Both hold
 // byte-level BPE alike; what differs is how the splitting of a text into words is
-// named: a pattern there, a name here (llama.cpp, src/llama-vocab.cpp).
+// named: a pattern there, a name here (llama.cpp, src/llama-vocab.cpp). Of
+// SentencePiece's BPE a GGUF file has scores where tokenizer.json has merges.
 
 const (
 	gpt2Pattern  = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
@@ -30,9 +31,11 @@ const (
 // ggml's kinds of tokens.
 const (
 	ggmlNormal      = 1
+	ggmlUnknown     = 2
 	ggmlControl     = 3
 	ggmlUserDefined = 4
 	ggmlUnused      = 5
+	ggmlByte        = 6
 )
 
 type jsonObject = map[string]any
@@ -98,12 +101,14 @@ type hfTokenizer struct {
 		Content string `json:"content"`
 		Special bool   `json:"special"`
 	} `json:"added_tokens"`
-	PreTokenizer *hfSplitter `json:"pre_tokenizer"`
-	Model        struct {
+	PreTokenizer  *hfSplitter      `json:"pre_tokenizer"`
+	PostProcessor *hfPostProcessor `json:"post_processor"`
+	Model         struct {
 		Type         string            `json:"type"`
 		Vocab        json.RawMessage   `json:"vocab"`
 		Merges       []json.RawMessage `json:"merges"`
 		ByteFallback bool              `json:"byte_fallback"`
+		UnkToken     string            `json:"unk_token"`
 		IgnoreMerges bool              `json:"ignore_merges"`
 	} `json:"model"`
 }
@@ -168,12 +173,16 @@ func ggufVocabulary(l *model.Loaded) ([]weights.KV, error) {
 	if err := json.Unmarshal(text, &t); err != nil {
 		return nil, fmt.Errorf("%s: %w", l.Tokenizer, err)
 	}
-	if t.Model.Type != "BPE" || t.Model.ByteFallback {
-		return nil, errors.New("only byte-level BPE is written to GGUF files")
+	if t.Model.Type != "BPE" {
+		return nil, fmt.Errorf("a GGUF file holds BPE, not %s", t.Model.Type)
 	}
-	rule, err := t.rule()
-	if err != nil {
-		return nil, err
+	var rule string
+	if !t.Model.ByteFallback {
+		if rule, err = t.rule(); err != nil {
+			return nil, err
+		}
+	} else if t.PreTokenizer != nil && t.PreTokenizer.Type != "Metaspace" {
+		return nil, fmt.Errorf("llama.cpp has no name for the pre-tokenizer %s of a vocabulary with bytes", t.PreTokenizer.Type)
 	}
 	vocab := map[string]int{}
 	if err := json.Unmarshal(t.Model.Vocab, &vocab); err != nil {
@@ -223,12 +232,75 @@ func ggufVocabulary(l *model.Loaded) ([]weights.KV, error) {
 		{Key: "tokenizer.ggml.token_type", Value: types},
 		{Key: "tokenizer.ggml.merges", Value: merges},
 	}
-	return appendSpecials(kv, l, ids)
+	if t.Model.ByteFallback {
+		kv = []weights.KV{
+			{Key: "tokenizer.ggml.model", Value: "llama"},
+			{Key: "tokenizer.ggml.pre", Value: "default"},
+			{Key: "tokenizer.ggml.tokens", Value: tokens},
+			{Key: "tokenizer.ggml.scores", Value: mergeScores(tokens, types, merges, t.Model.UnkToken)},
+			{Key: "tokenizer.ggml.token_type", Value: types},
+		}
+	}
+	return appendSpecials(kv, l, ids, t.PostProcessor.first())
 }
 
-// appendSpecials adds the special ids, whether a text begins with one, and the chat
-// template.
-func appendSpecials(kv []weights.KV, l *model.Loaded, ids map[string]int) ([]weights.KV, error) {
+// mergeScores gives SentencePiece's scores in place of merges: the earlier a token is
+// made, the better. It also marks bytes and the unknown token.
+func mergeScores(tokens []string, types []int32, merges []string, unknown string) []float32 {
+	rank := map[string]float32{}
+	for i, m := range merges {
+		made := strings.Replace(m, " ", "", 1)
+		if _, ok := rank[made]; !ok {
+			rank[made] = -float32(i + 1)
+		}
+	}
+	scores := make([]float32, len(tokens))
+	for id, s := range tokens {
+		switch {
+		case s == unknown:
+			types[id] = ggmlUnknown
+		case types[id] != ggmlNormal:
+		case len(s) == 6 && strings.HasPrefix(s, "<0x") && s[5] == '>':
+			types[id] = ggmlByte
+		default:
+			var ok bool
+			if scores[id], ok = rank[s]; !ok {
+				scores[id] = -float32(len(merges) + 1)
+			}
+		}
+	}
+	return scores
+}
+
+// hfPostProcessor is what is put around a text.
+type hfPostProcessor struct {
+	Processors []hfPostProcessor `json:"processors"`
+	Single     []struct {
+		SpecialToken struct {
+			ID string `json:"id"`
+		} `json:"SpecialToken"`
+	} `json:"single"`
+}
+
+// first returns the special token that a text begins with, or nothing.
+func (p *hfPostProcessor) first() string {
+	if p == nil {
+		return ""
+	}
+	for i := range p.Processors {
+		if s := p.Processors[i].first(); s != "" {
+			return s
+		}
+	}
+	if len(p.Single) == 0 {
+		return ""
+	}
+	return p.Single[0].SpecialToken.ID
+}
+
+// appendSpecials adds the special ids, whether a text begins with one (tokenizer.json's
+// word, unless tokenizer_config.json has another), and the chat template.
+func appendSpecials(kv []weights.KV, l *model.Loaded, ids map[string]int, first string) ([]weights.KV, error) {
 	dir := filepath.Dir(l.Tokenizer)
 	settings, err := readObject(filepath.Join(dir, "tokenizer_config.json"))
 	if err != nil {
@@ -241,6 +313,9 @@ func appendSpecials(kv []weights.KV, l *model.Loaded, ids map[string]int) ([]wei
 	}{{"bos", "bos_token", c.BOS}, {"eos", "eos_token", c.EOS}, {"unknown", "unk_token", -1}, {"padding", "pad_token", c.PAD}} {
 		id := int64(s.id)
 		token := settings[s.key]
+		if token == nil && s.name == "bos" && first != "" {
+			token = first
+		}
 		if m, ok := token.(map[string]any); ok {
 			token = m["content"]
 		}
@@ -253,8 +328,8 @@ func appendSpecials(kv []weights.KV, l *model.Loaded, ids map[string]int) ([]wei
 			kv = append(kv, weights.KV{Key: "tokenizer.ggml." + s.name + "_token_id", Value: uint32(id)})
 		}
 	}
-	bos, _ := settings["add_bos_token"].(bool)
-	kv = append(kv, weights.KV{Key: "tokenizer.ggml.add_bos_token", Value: bos})
+	addsBOS, ok := settings["add_bos_token"].(bool)
+	kv = append(kv, weights.KV{Key: "tokenizer.ggml.add_bos_token", Value: addsBOS || !ok && first != ""})
 	template, _ := settings["chat_template"].(string)
 	if text, err := os.ReadFile(filepath.Join(dir, "chat_template.jinja")); err == nil {
 		template = string(text)
