@@ -330,7 +330,7 @@ func (w *writer) Sample(ctx context.Context, t *train.Trainer) error {
 		return err
 	}
 	w.q.Print(fmt.Sprintf("step %d writes: %s%s", t.State().Step, prompts[0], oneLine(s)))
-	return nil
+	return t.LogSample(prompts[0], s)
 }
 
 // loaded is a model on a device of its own.
