@@ -264,27 +264,20 @@ func (e *encodeJob) round(size int) {
 		clear(b.ids[:cap(b.ids)])
 	}
 	runtime.GC()
+	takes := e.takes()
 	began := time.Now()
-	var next atomic.Int64 // line
+	var next atomic.Int64 // in takes
 	var wg sync.WaitGroup
 	for t := range e.buffers {
 		work := func() {
 			b := &e.buffers[t]
 			b.offsets = b.offsets[:0]
 			for {
-				// Take a few lines at once; a long one is taken alone.
-				from := next.Load()
-				to, bytes := from, 0
-				for int(to) < len(e.lines) && bytes < encodeTakeBytes {
-					bytes += len(e.lines[to].Text)
-					to++
-				}
-				if from == to {
+				i := int(next.Add(1)) - 1
+				if i >= len(takes) {
 					return
 				}
-				if next.CompareAndSwap(from, to) {
-					e.encode(t, int(from), int(to))
-				}
+				e.encode(t, takes[i].from, takes[i].to)
 			}
 		}
 		if len(e.buffers) == 1 {
@@ -300,6 +293,26 @@ func (e *encodeJob) round(size int) {
 	for _, b := range e.buffers {
 		e.tokens += int64(len(b.ids))
 	}
+}
+
+// take is a range of lines that a thread encodes at once.
+type take struct{ from, to, bytes int }
+
+// takes cuts a round into parts of a few lines, the largest first, so that no
+// thread is left alone with a long text at the end.
+func (e *encodeJob) takes() []take {
+	var list []take
+	for i := 0; i < len(e.lines); {
+		t := take{from: i}
+		for i < len(e.lines) && (i == t.from || t.bytes+len(e.lines[i].Text) < encodeTakeBytes) {
+			t.bytes += len(e.lines[i].Text)
+			i++
+		}
+		t.to = i
+		list = append(list, t)
+	}
+	slices.SortStableFunc(list, func(a, b take) int { return b.bytes - a.bytes })
+	return list
 }
 
 func (e *encodeJob) encode(t, from, to int) {
