@@ -136,7 +136,7 @@ func (t *Tokenizer) pieces(text string) []piece {
 func (t *Tokenizer) AppendEncode(dst []int32, text string) []int32 {
 	e, _ := t.encoders.Get().(*Encoder)
 	if e == nil {
-		e = t.NewEncoder()
+		e = t.newEncoder()
 	}
 	dst = e.AppendEncode(dst, text)
 	t.encoders.Put(e)

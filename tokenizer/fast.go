@@ -400,10 +400,28 @@ type Encoder struct {
 	nextNor []int
 }
 
-// NewEncoder returns an encoder of its own, for a goroutine that encodes much.
+// NewEncoder returns an encoder of its own, for a goroutine that encodes much:
+// its caches, of 2.5 MB, are there from the start.
 func (t *Tokenizer) NewEncoder() *Encoder {
-	return &Encoder{t: t, f: t.fast}
+	e := t.newEncoder()
+	if e.f != nil {
+		e.tiny.grow(maxTinyBuckets)
+		e.cache.grow(maxBuckets)
+		// The system gives memory when it is written first, page by page,
+		// which would take time while encoding.
+		const page = 4096
+		for i := 0; i < maxTinyBuckets; i += page / 64 {
+			e.tiny.buckets[i] = tinyBucket{}
+		}
+		for i := 0; i < maxBuckets; i += page / 64 {
+			e.cache.buckets[i] = wordBucket{}
+		}
+	}
+	return e
 }
+
+// newEncoder returns an encoder whose caches grow with what they hold.
+func (t *Tokenizer) newEncoder() *Encoder { return &Encoder{t: t, f: t.fast} }
 
 // AppendEncode appends the ids of text to dst, without special tokens,
 // truncation or padding.
@@ -618,12 +636,15 @@ func (e *Encoder) tinyWord(dst []int32, key uint64, s string) []int32 {
 	return dst
 }
 
+// grow makes the cache an empty one of n buckets, a power of two.
+func (c *tinyCache) grow(n int) {
+	*c = tinyCache{buckets: make([]tinyBucket, n), shift: uint(64 - bits.TrailingZeros(uint(n)))}
+}
+
 func (c *tinyCache) put(w tinyEntry) {
 	if c.used >= 2*len(c.buckets) && len(c.buckets) < maxTinyBuckets {
 		old := c.buckets
-		c.buckets = make([]tinyBucket, max(minTinyBuckets, 4*len(old)))
-		c.shift = uint(64 - bits.TrailingZeros(uint(len(c.buckets))))
-		c.used = 0
+		c.grow(min(maxTinyBuckets, max(minTinyBuckets, 4*len(old))))
 		for i := range old {
 			for _, v := range old[i] {
 				if v.key != 0 {
@@ -699,12 +720,15 @@ func (f *fastBPE) isSpaces(s string) bool {
 	return f.kind == kindNeoX && len(s) > 1 && s[0] == ' ' && s[1] == ' '
 }
 
+// grow makes the cache an empty one of n buckets, a power of two.
+func (c *wordCache) grow(n int) {
+	*c = wordCache{buckets: make([]wordBucket, n), shift: uint(64 - bits.TrailingZeros(uint(n)))}
+}
+
 func (c *wordCache) put(w wordEntry) {
 	if c.used >= len(c.buckets) && len(c.buckets) < maxBuckets {
 		old := c.buckets
-		c.buckets = make([]wordBucket, max(minBuckets, 4*len(old)))
-		c.shift = uint(64 - bits.TrailingZeros(uint(len(c.buckets))))
-		c.used = 0
+		c.grow(min(maxBuckets, max(minBuckets, 4*len(old))))
 		for i := range old {
 			for _, v := range old[i] {
 				if v.k1 != 0 {
