@@ -401,7 +401,7 @@ type Encoder struct {
 }
 
 // NewEncoder returns an encoder of its own, for a goroutine that encodes much:
-// its caches, of 2.5 MB, are there from the start.
+// its caches, of 5 MB, are there from the start.
 func (t *Tokenizer) NewEncoder() *Encoder {
 	e := t.newEncoder()
 	if e.f != nil {
@@ -415,6 +415,10 @@ func (t *Tokenizer) NewEncoder() *Encoder {
 		}
 		for i := 0; i < maxBuckets; i += page / 64 {
 			e.cache.buckets[i] = wordBucket{}
+		}
+		e.long.slots = make([]longEntry, 1<<16)
+		for i := 0; i < len(e.long.slots); i += page / 32 {
+			e.long.slots[i] = longEntry{}
 		}
 	}
 	return e
@@ -567,7 +571,7 @@ type tinyEntry struct {
 const (
 	maxTiny        = 7
 	minTinyBuckets = 1 << 8
-	maxTinyBuckets = 1 << 13
+	maxTinyBuckets = 1 << 14
 )
 
 // wordCache does the same for words of up to maxShort bytes.
