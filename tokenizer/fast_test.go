@@ -117,6 +117,9 @@ func TestConcurrent(t *testing.T) {
 
 // TestNoAllocation encodes text whose words are known already.
 func TestNoAllocation(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
 	tok := trained()["cl100k"]
 	e := tok.NewEncoder()
 	s := randomText(rand.New(rand.NewPCG(15, 16)), 5000)

@@ -1,0 +1,6 @@
+//go:build !race
+
+package tokenizer
+
+// raceDetector tells tests that the detector's own bookkeeping allocates.
+const raceDetector = false
