@@ -32,11 +32,12 @@ func (q *quick) evaluate(ctx context.Context, corpus CorpusInfo, t trained) (jud
 	if err != nil {
 		return out, err
 	}
-	scorer, err := eval.NewScorer(l.model, l.dev, l.model.T, false)
+	defer l.Close()
+	scorer, err := eval.NewScorer(l.Config, l.dev, l.Config.T, false)
 	if err != nil {
 		return out, err
 	}
-	if err := q.fill(l, t); err != nil {
+	if err := l.fill(); err != nil {
 		return out, err
 	}
 	if err := os.MkdirAll(q.path("eval"), 0o755); err != nil {
@@ -50,7 +51,7 @@ func (q *quick) evaluate(ctx context.Context, corpus CorpusInfo, t trained) (jud
 		}
 		defer w.Abort()
 		p, err := eval.BitsPerByte(ctx, scorer, l.tok, texts, eval.BitsPerByteOptions{
-			Window: l.model.T, Prefix: eos, EndOfText: true,
+			Window: l.Config.T, Prefix: eos, EndOfText: true,
 			Progress: func(bytes int64) {
 				q.Progress(Progress{Stage: "evaluate", Done: float64(bytes) / 1e6, Total: float64(total) / 1e6, Unit: "MB", Note: name})
 			},
@@ -94,7 +95,7 @@ func (q *quick) evaluate(ctx context.Context, corpus CorpusInfo, t trained) (jud
 	}
 	defer w.Abort()
 	q.Progress(Progress{Stage: "evaluate", Note: "arc_easy"})
-	score, err := eval.Choose(ctx, scorer, l.tok, l.model.T, "arc_easy", questions, func(r eval.Request) error { return w.write(r) })
+	score, err := eval.Choose(ctx, scorer, l.tok, l.Config.T, "arc_easy", questions, func(r eval.Request) error { return w.write(r) })
 	if err != nil {
 		return out, fmt.Errorf("arc_easy: %w", err)
 	}
@@ -138,11 +139,12 @@ func (q *quick) sample(ctx context.Context, t trained) ([]Sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	engine, err := generate.New(l.model, l.dev, generate.Options{})
+	defer l.Close()
+	engine, err := generate.New(l.Config, l.dev, generate.Options{})
 	if err != nil {
 		return nil, err
 	}
-	if err := q.fill(l, t); err != nil {
+	if err := l.fill(); err != nil {
 		return nil, err
 	}
 	var out []Sample

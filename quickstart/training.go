@@ -21,7 +21,6 @@ import (
 	"olmo/model"
 	"olmo/tokenizer"
 	"olmo/train"
-	"olmo/weights"
 )
 
 // vocab is the result of training the tokenizer.
@@ -333,24 +332,15 @@ func (w *writer) Sample(ctx context.Context, t *train.Trainer) error {
 	return t.LogSample(prompts[0], s)
 }
 
-// loaded is a model on a device of its own.
+// loaded is a checkpoint with a device to run it.
 type loaded struct {
-	model *model.Config
-	dev   device.Device
-	tok   *tokenizer.Tokenizer
+	*model.Loaded
+	dev device.Device
+	tok *tokenizer.Tokenizer
 }
 
-// load reads a checkpoint of ours.
+// load opens the last checkpoint; Close ends it.
 func (q *quick) load(t trained) (*loaded, error) {
-	dir := q.path(filepath.FromSlash(t.StepFolder))
-	c, err := train.LoadConfig(filepath.Join(dir, "config.yaml"), nil)
-	if err != nil {
-		return nil, err
-	}
-	m, err := c.Model.Config()
-	if err != nil {
-		return nil, err
-	}
 	tok, err := tokenizer.Load(q.tokenizerFile())
 	if err != nil {
 		return nil, err
@@ -359,28 +349,14 @@ func (q *quick) load(t trained) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &loaded{model: m, dev: dev, tok: tok}, nil
+	m, err := model.Open(q.path(filepath.FromSlash(t.StepFolder)))
+	if err != nil {
+		return nil, err
+	}
+	return &loaded{Loaded: m, dev: dev, tok: tok}, nil
 }
 
-// fill writes the checkpoint's weights to the device, once a program has made room.
-func (q *quick) fill(l *loaded, t trained) error {
-	set, err := weights.Open(q.path(filepath.FromSlash(t.StepFolder), train.ModelFile))
-	if err != nil {
-		return err
-	}
-	defer set.Close()
-	for _, p := range l.model.Params() {
-		x, err := set.Tensor(p.Name)
-		if err != nil {
-			return err
-		}
-		v, err := x.Float32s()
-		if err != nil {
-			return err
-		}
-		if err := l.dev.Write(p.Name, v); err != nil {
-			return err
-		}
-	}
-	return nil
+// fill writes the weights to the device, once a program has made room.
+func (l *loaded) fill() error {
+	return l.Each(func(p model.Param, data []float32) error { return l.dev.Write(p.Name, data) })
 }

@@ -114,7 +114,7 @@ func (l RouterLosses) Run(balance, z []float32, logits, w, p Matrix, lengths []i
 			s := borrow()
 			defer s.giveBack()
 			m := isa.max(x)
-			lse := m + float32(log64(float64(isa.expSum(s.buf(0, E), x, m))))
+			lse := m + float32(Log(float64(isa.expSum(s.buf(0, E), x, m))))
 			balance[r], z[r] = float32(u*r32), float32(lse*lse)
 			if dl == nil {
 				return

@@ -45,7 +45,7 @@ func HeadLoss(out Loss, x, w Matrix, bias []float32, targets []int32, ends []int
 				target = l[t]
 			}
 			sum := isa.expSum(l, l, m)
-			lse := m + float32(log64(float64(sum)))
+			lse := m + float32(Log(float64(sum)))
 			out.LSE[b+r], out.CE[b+r] = lse, 0
 			if t >= 0 {
 				out.CE[b+r] = lse - target

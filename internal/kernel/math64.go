@@ -55,8 +55,6 @@ func Log(x float64) float64 {
 	return float64(k*ln2Hi64) + (2*f + (float64(2*f*float64(f2*p)) + float64(k*ln2Lo64)))
 }
 
-func log64(x float64) float64 { return Log(x) }
-
 // Pow returns x to the y for x > 0.
 func Pow(x, y float64) float64 { return Exp(y * Log(x)) }
 

@@ -119,7 +119,7 @@ func Parallel(n int, f func(i int)) {
 	j.done.Wait()
 }
 
-// span is one task of an even division of n into parts of at least grain.
+// spans returns how many parts of grain, the last one perhaps smaller, make up n.
 func spans(n, grain int) int { return (n + grain - 1) / grain }
 
 // scratch lends buffers that keep their storage between calls.

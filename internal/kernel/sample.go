@@ -7,7 +7,7 @@ func LSE(x []float32) float32 {
 	defer s.giveBack()
 	m := isa.max(x)
 	sum := isa.expSum(s.buf(0, len(x)), x, m)
-	return m + float32(log64(float64(sum)))
+	return m + float32(Log(float64(sum)))
 }
 
 // Weights writes exp((x − top)/temperature) to dst and returns the sum: float32
