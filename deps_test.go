@@ -51,7 +51,7 @@ var policy = []struct{ pkg, may, never, tests string }{
 
 	{pkg: "data/warc", may: "data"},
 	{pkg: "data/tagger", may: "data data/fasttext tokenizer"},
-	{pkg: "data/dedupe", may: "data data/jsonpath"},
+	{pkg: "data/dedupe", may: "data data/jsonpath tokenizer"},
 	{pkg: "data/mix", may: "data data/jsonpath"},
 	{pkg: "data/tokens", may: "data tokenizer"},
 	{pkg: "data/stat", may: "data"},

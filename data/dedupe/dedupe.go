@@ -13,6 +13,7 @@ import (
 
 	"olmo/data"
 	"olmo/data/jsonpath"
+	"olmo/tokenizer"
 )
 
 // Config holds the keys of Dolma's `dedupe` configuration and how to run it.
@@ -22,6 +23,11 @@ type Config struct {
 	BloomFilter Bloom       `yaml:"bloom_filter" json:"bloom_filter"`
 	Processes   int         `yaml:"processes" json:"-"` // workers, at least one
 	Compression Compression `yaml:"compression" json:"compression"`
+	// Memory bounds the Bloom filter and the tables, such as "4GB" or
+	// "512MiB". What needs more is done in several passes over the corpus, with
+	// the same result. Empty: the filter and MinHash take what they need,
+	// substrings 1 GiB.
+	Memory string `yaml:"memory" json:"memory"`
 
 	// Compat does what Dolma 1.2.1 does, its bugs included; docs/data-format.md
 	// lists them.
@@ -33,17 +39,20 @@ type Config struct {
 	// Log is told what a user should know while the run goes on: the filter's
 	// size before it starts, warnings. May be nil.
 	Log func(message string) `yaml:"-" json:"-"`
+
+	memory int // of Memory, 0 when it is empty
 }
 
 // Settings says what counts as a duplicate. Exactly one of Documents,
-// Paragraphs and MinHash is set; MinHash is not Dolma's, uses no Bloom filter
-// and none of the keys that follow it but DocumentDir.
+// Paragraphs, MinHash and Substrings is set. The last two are not Dolma's, and
+// use no Bloom filter and none of the keys that follow them but DocumentDir.
 type Settings struct {
 	// Name is the folder under attributes/; empty takes the attribute's name.
 	Name       string      `yaml:"name" json:"name" help:"name of the attribute folder (default: the attribute's name)"`
 	Documents  *Documents  `yaml:"documents" json:"documents"`
 	Paragraphs *Paragraphs `yaml:"paragraphs" json:"paragraphs"`
 	MinHash    *MinHash    `yaml:"minhash" json:"minhash"`
+	Substrings *Substrings `yaml:"substrings" json:"substrings"`
 	SkipEmpty  bool        `yaml:"skip_empty" json:"skip_empty" help:"pass over documents or paragraphs of white space only"`
 	// MinLength counts the bytes of a document's key, the code points of a
 	// paragraph.
@@ -57,6 +66,9 @@ type Settings struct {
 	FilePartition  bool   `yaml:"file_partition" json:"file_partition" help:"also cut by files"`
 	DocumentDir    string `yaml:"document_dir" json:"document_dir" help:"folder of the documents, which attributes/NAME takes the place of"`
 }
+
+// filtered tells whether a Bloom filter is used.
+func (s *Settings) filtered() bool { return s.MinHash == nil && s.Substrings == nil }
 
 // SetDefaults sets Dolma's defaults.
 func (s *Settings) SetDefaults() { s.NumPartitions, s.DocumentDir = 1, "documents" }
@@ -126,6 +138,10 @@ type Report struct {
 	// load that a new key counts as known.
 	FilterLoad     float64 `json:"filter_load"`
 	FalsePositives float64 `json:"false_positives"`
+	// Passes over the corpus that looked for duplicates, and the bytes of the
+	// tables that a pass keeps beside a Bloom filter.
+	Passes     int `json:"passes"`
+	TableBytes int `json:"table_bytes"`
 	// AlreadyDone tells that an earlier run of the same command had finished;
 	// the figures are its own.
 	AlreadyDone bool `json:"already_done"`
@@ -158,15 +174,15 @@ func (c *Config) check() (key *jsonpath.Path, err error) {
 		d.Paragraphs = nil // as Dolma, without a word
 	}
 	set := 0
-	for _, given := range []bool{d.Documents != nil, d.Paragraphs != nil, d.MinHash != nil} {
+	for _, given := range []bool{d.Documents != nil, d.Paragraphs != nil, d.MinHash != nil, d.Substrings != nil} {
 		if given {
 			set++
 		}
 	}
 	switch {
 	case set != 1:
-		return nil, errors.New("exactly one of dedupe.documents, dedupe.paragraphs and dedupe.minhash must be set")
-	case c.BloomFilter.File == "" && d.MinHash == nil:
+		return nil, errors.New("exactly one of dedupe.documents, paragraphs, minhash and substrings must be set")
+	case c.BloomFilter.File == "" && d.filtered():
 		return nil, errors.New("bloom_filter.file is not set: the filter must be kept somewhere")
 	case c.BloomFilter.SizeInBytes < 0 || c.BloomFilter.EstimatedDocCount < 0:
 		return nil, errors.New("bloom_filter.size_in_bytes and estimated_doc_count cannot be negative")
@@ -184,14 +200,22 @@ func (c *Config) check() (key *jsonpath.Path, err error) {
 	if d.DocumentDir == "" {
 		d.DocumentDir = "documents"
 	}
+	if c.memory, err = parseSize(c.Memory); err != nil {
+		return nil, fmt.Errorf("memory: %w", err)
+	}
+	if !d.filtered() && (d.NumPartitions > 1 || d.FilePartition) {
+		return nil, errors.New("dedupe.minhash and substrings have no partitions\nhint: memory bounds what they need, in several passes over the corpus")
+	}
 	name := ""
 	switch {
 	case d.MinHash != nil:
 		name = d.MinHash.AttributeName
-		if d.NumPartitions > 1 || d.FilePartition {
-			return nil, errors.New("dedupe.minhash has no partitions\nhint: minhash.passes reads the corpus several times to need less memory")
-		}
 		if err := d.MinHash.check(); err != nil {
+			return nil, err
+		}
+	case d.Substrings != nil:
+		name = d.Substrings.AttributeName
+		if err := d.Substrings.check(); err != nil {
 			return nil, err
 		}
 	case d.Documents != nil:
@@ -263,7 +287,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	r.prepare()
 	recordPath := cfg.BloomFilter.File + "." + cfg.folder() + ".run.json"
 	filterKept := func() bool { return exists(cfg.BloomFilter.File) }
-	if cfg.Dedupe.MinHash != nil {
+	if !cfg.Dedupe.filtered() {
 		// Beside the folder of the attributes, out of the way of globs.
 		root := "/attributes/" + cfg.folder() + "/"
 		at := "/" + filepath.ToSlash(outs[0])
@@ -300,9 +324,12 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		}
 	}
 	start := func() error { return data.Record{Stage: "dedupe", Digest: digest}.Write(recordPath) }
-	if cfg.Dedupe.MinHash != nil {
+	switch {
+	case cfg.Dedupe.MinHash != nil:
 		err = r.byMinHash(ctx, files, outs, start)
-	} else {
+	case cfg.Dedupe.Substrings != nil:
+		err = r.bySubstrings(ctx, files, outs, start)
+	default:
 		err = r.byFilter(ctx, files, outs, start)
 	}
 	if err != nil {
@@ -353,6 +380,27 @@ func (r *run) byMinHash(ctx context.Context, files, outs []string, start func() 
 		return err
 	}
 	return s.write(ctx, files, outs)
+}
+
+// bySubstrings marks pieces of texts that stand in earlier texts too.
+func (r *run) bySubstrings(ctx context.Context, files, outs []string, start func() error) error {
+	v := verbatim{run: r, set: r.cfg.Dedupe.Substrings, memory: r.cfg.memory}
+	if v.memory == 0 {
+		v.memory = defaultSubstringMemory
+	}
+	if path := v.set.Tokenizer; path != "" {
+		var err error
+		if v.tok, err = tokenizer.Load(path); err != nil {
+			return fmt.Errorf("dedupe.substrings.tokenizer: %w", err)
+		}
+	}
+	if err := start(); err != nil {
+		return err
+	}
+	if err := v.find(ctx, files); err != nil {
+		return err
+	}
+	return v.write(ctx, files, outs)
 }
 
 func indexes(s []string) []int {

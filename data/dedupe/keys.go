@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"math/bits"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -200,7 +201,12 @@ func eachDocument[T any](ctx context.Context, r *run, files []string, work func(
 			rejects.Abort()
 		}
 	}()
-	return data.MapFiles(ctx, r.pool, files, nil, func(i int) (*data.Rejects, error) {
+	for _, f := range files {
+		if info, err := os.Stat(f); err == nil {
+			r.progress().Bytes.Add(info.Size())
+		}
+	}
+	return data.MapFiles(ctx, r.pool, files, r.progress(), func(i int) (*data.Rejects, error) {
 		rejects = data.NewRejects(data.RejectsPath(files[i], r.cfg.folder()+".look"), false, nil, nil)
 		return rejects, nil
 	}, func(b *data.Batch) (T, error) {

@@ -18,6 +18,7 @@ type dedupeConfig struct {
 	BloomFilter dedupe.Bloom       `yaml:"bloom_filter"`
 	Processes   int                `yaml:"processes" help:"number of workers; the output does not depend on it"`
 	Compression dedupe.Compression `yaml:"compression"`
+	Memory      string             `yaml:"memory" help:"most memory of the Bloom filter and the tables, such as 4GB; what needs more takes several passes"`
 	WorkDir     workDir            `yaml:"work_dir"`
 	IsS3Volume  bool               `yaml:"is_s3_volume" help:"accepted for Dolma's configs; no effect"`
 	Dryrun      bool               `yaml:"dryrun" help:"print the config and stop"`
@@ -32,7 +33,11 @@ the spans that earlier documents hold too. Which of equal texts is the first
 depends on the order of files and rows only, never on the number of workers.
 
 dedupe.minhash, which is not Dolma's, marks documents that resemble an earlier
-one: most of their word n-grams are the same.
+one: most of their word n-grams are the same. dedupe.substrings marks pieces of
+texts, 200 bytes or longer, that stand word for word in earlier texts.
+
+--memory bounds the filter and the tables; what needs more takes several passes
+over the corpus and finds the same.
 
 Decontamination takes two runs with the same bloom_filter.file: one over the
 evaluation sets, one over the corpus with --bloom_filter.read_only.
@@ -41,6 +46,7 @@ The same command continues after an interruption; a finished one does nothing.`,
 		example: `  olmo data dedupe --documents 'corpus/documents/*.gz' --dedupe.documents.attribute_name dup --dedupe.documents.key '$.text' --bloom_filter.file dup.bin
   olmo data dedupe --documents 'corpus/documents/*.gz' --dedupe.paragraphs.attribute_name dup_par --dedupe.skip_empty --bloom_filter.file par.bin
   olmo data dedupe --documents 'corpus/documents/*.gz' --dedupe.minhash.attribute_name near
+  olmo data dedupe --documents 'corpus/documents/*.gz' --dedupe.substrings.attribute_name dup_text --memory 4GB
   olmo data -c dedupe.yaml dedupe --processes 8 --json`,
 		defaults: func() dedupeConfig {
 			cfg := dedupeConfig{Processes: 1}
@@ -62,7 +68,7 @@ func runDataDedupe(r *dataRun, cfg dedupeConfig) error {
 	err := r.watch("dedupe", p, func(ctx context.Context) (err error) {
 		report, err = dedupe.Run(ctx, dedupe.Config{
 			Documents: cfg.Documents, Dedupe: cfg.Dedupe, BloomFilter: cfg.BloomFilter, Processes: cfg.Processes,
-			Compression: cfg.Compression, Compat: r.compat, Strict: r.strict, Progress: p, Log: r.log(p),
+			Compression: cfg.Compression, Memory: cfg.Memory, Compat: r.compat, Strict: r.strict, Progress: p, Log: r.log(p),
 		})
 		return err
 	})
@@ -78,8 +84,11 @@ func runDataDedupe(r *dataRun, cfg dedupeConfig) error {
 		r.summary("dedupe", p)
 	}
 	what := "documents"
-	if cfg.Dedupe.Paragraphs != nil {
+	switch {
+	case cfg.Dedupe.Paragraphs != nil:
 		what = "paragraphs"
+	case cfg.Dedupe.Substrings != nil:
+		what = "pieces"
 	}
 	w := r.OutOrStdout()
 	fmt.Fprintf(w, "%d documents, %d with duplicates\n", report.Documents, report.Affected)
