@@ -121,6 +121,11 @@ func (t *Trainer) save(k kind) error {
 	if err != nil {
 		return fmt.Errorf("saving step %d: %w", t.state.Step, err)
 	}
+	if t.indices != nil {
+		if err := t.indices.flush(); err != nil {
+			return fmt.Errorf("saving step %d: %w", t.state.Step, err)
+		}
+	}
 	if t.log != nil {
 		if err := t.log.Sync(); err != nil {
 			return fmt.Errorf("saving step %d: %w", t.state.Step, err)

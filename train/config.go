@@ -95,6 +95,9 @@ type Config struct {
 	// LossDenominator says what the sum of the losses is divided by: batch (OLMo: all
 	// B·T tokens, masked or not) or labels (the tokens that have a target).
 	LossDenominator string `yaml:"loss_denominator"`
+	// WorldSize is the number of ranks that share each batch in the reference, one after the
+	// other here; 0 takes it from the checkpoint that the run starts from, or 1.
+	WorldSize int `yaml:"world_size"`
 	// SaveSteps are further steps after which a checkpoint is saved, and kept: early ones,
 	// say, whose weights change fast.
 	SaveSteps []int `yaml:"save_steps"`
@@ -180,17 +183,37 @@ type DataConfig struct {
 	InstanceFilter        *InstanceFilterConfig `yaml:"instance_filter"`
 	CustomDataset         any                   `yaml:"custom_dataset"`
 
-	// Our own keys. PackDocuments puts whole documents into instances instead of cutting
-	// the files every max_sequence_length tokens, and says what becomes of longer ones:
-	// truncate or fragment. With generate_doc_lengths they do not see each other.
+	// Our own keys.
+
+	// Name says how documents become instances, as in OLMo-core: fsl (files are cut every
+	// max_sequence_length tokens), padded_fsl, packed_fsl, interleaved_fsl or vsl.
+	Name tokens.Layout `yaml:"name"`
+	// Of packed_fsl: what becomes of documents longer than an instance (truncate, fragment), and how
+	// many files are packed together.
+	LongDocStrategy tokens.LongDocuments `yaml:"long_doc_strategy"`
+	SourceGroupSize int                  `yaml:"source_group_size"`
+	// PackDocuments is an older way to write name packed_fsl with a long_doc_strategy.
 	PackDocuments string `yaml:"pack_documents"`
+	// Of vsl: the least length, and when the batches of each length come.
+	MinSequenceLength int               `yaml:"min_sequence_length"`
+	VSLCurriculum     tokens.Curriculum `yaml:"vsl_curriculum"`
+	// Of interleaved_fsl: how many documents an instance holds, in how many pieces each, the seed
+	// that brings them together, and files whose documents stay alone.
+	DocsPerInstance         int      `yaml:"docs_per_instance"`
+	ChunksPerDoc            int      `yaml:"chunks_per_doc"`
+	InterleavingSeed        uint64   `yaml:"interleaving_seed"`
+	InterleavingExemptPaths []string `yaml:"interleaving_exempt_paths"`
 	// Mixture takes MixtureTokens tokens from its sources, instead of all of paths.
 	Mixture       []Source `yaml:"mixture"`
 	MixtureTokens float64  `yaml:"mixture_tokens"`
 }
 
-// SetDefaults gives OLMo's defaults.
-func (d *DataConfig) SetDefaults() { d.MemmapDType, d.PadDirection = string(tokens.Uint16), "right" }
+// SetDefaults gives OLMo's defaults, and OLMo-core's.
+func (d *DataConfig) SetDefaults() {
+	d.MemmapDType, d.PadDirection = string(tokens.Uint16), "right"
+	d.Name, d.LongDocStrategy, d.SourceGroupSize, d.MinSequenceLength = tokens.Chunks, tokens.Truncate, 1, 256
+	d.VSLCurriculum.SetDefaults()
+}
 
 // InstanceFilterConfig masks instances that repeat themselves.
 type InstanceFilterConfig struct {
@@ -347,6 +370,9 @@ func (c *Config) lookBeside(dir string) {
 		for i := range d.LabelMaskPaths {
 			find(&d.LabelMaskPaths[i])
 		}
+		for i := range d.InterleavingExemptPaths {
+			find(&d.InterleavingExemptPaths[i])
+		}
 		for _, paths := range d.Datasets {
 			for i := range paths {
 				find(&paths[i])
@@ -397,17 +423,22 @@ func (c *Config) Validate() error {
 		}
 		return fmt.Errorf("%s is %d, it must be positive", key, n)
 	}
+	if long := c.Data.PackDocuments; long != "" {
+		c.Data.Name, c.Data.LongDocStrategy, c.Data.PackDocuments = tokens.Packed, tokens.LongDocuments(long), ""
+	}
 	errs := []error{
 		one("optimizer.name", c.Optimizer.Name, optimizers...),
 		one("scheduler.name", c.Scheduler.Name, schedules...),
 		one("scheduler.units", c.Scheduler.Units, "steps", "tokens"),
 		one("scheduler.decay_shape", c.Scheduler.DecayShape, "linear", "sqrt", "cosine"),
 		one("loss_denominator", c.LossDenominator, "batch", "labels"),
-		one("data.pack_documents", c.Data.PackDocuments, "", string(tokens.Truncate), string(tokens.Fragment)),
+		one("data.name", string(c.Data.Name), string(tokens.Chunks), string(tokens.Padded), string(tokens.Packed), string(tokens.Interleaved), string(tokens.Variable)),
+		one("data.long_doc_strategy", string(c.Data.LongDocStrategy), string(tokens.Truncate), string(tokens.Fragment)),
 		one("data.pad_direction", c.Data.PadDirection, "right", "left"),
 		positive("global_train_batch_size", c.GlobalTrainBatchSize),
 		positive("device_train_microbatch_size", c.DeviceTrainMicrobatchSize),
 		positive("model.max_sequence_length", c.Model.MaxSequenceLength),
+		positive("data.source_group_size", c.Data.SourceGroupSize),
 		positive("console_log_interval", c.ConsoleLogInterval),
 		positive("canceled_check_interval", c.CanceledCheckInterval),
 		positive("eval_interval", c.EvalInterval),
@@ -442,6 +473,15 @@ func (c *Config) Validate() error {
 	}
 	if err := c.checkStages(); err != nil {
 		return err
+	}
+	if err := c.checkWorld(); err != nil {
+		return err
+	}
+	if err := c.Data.VSLCurriculum.Check(); err != nil {
+		return fmt.Errorf("data.vsl_curriculum: %w", err)
+	}
+	if c.Data.Name == tokens.Variable && len(c.BatchSizeSchedule)+len(c.SequenceLengthSchedule) > 0 {
+		return errors.New("data.name vsl has a length for each batch by itself: batch_size_schedule and sequence_length_schedule do not go with it")
 	}
 	if _, err := tokens.ParseDType(c.Data.MemmapDType); err != nil {
 		return fmt.Errorf("data.memmap_dtype: %w", err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"olmo/data/tokens"
 	"olmo/graph"
@@ -18,7 +19,8 @@ func (c *Config) dataset() (tokens.DatasetConfig, error) {
 	d := tokens.DatasetConfig{
 		Paths: c.Data.paths(), LabelMaskPaths: c.Data.LabelMaskPaths, DType: tokens.DType(c.Data.MemmapDType),
 		ChunkSize: c.Model.MaxSequenceLength, DocLens: c.Data.GenerateDocLengths, EOS: int32(c.Model.EOSTokenID),
-		Pack: tokens.LongDocuments(c.Data.PackDocuments), PAD: int32(c.Model.PadTokenID),
+		PAD: int32(c.Model.PadTokenID), Layout: c.Data.Name, Long: c.Data.LongDocStrategy, SourceGroup: c.Data.SourceGroupSize, MinLength: c.Data.MinSequenceLength,
+		DocsPerInstance: c.Data.DocsPerInstance, ChunksPerDoc: c.Data.ChunksPerDoc, InterleaveSeed: c.Data.InterleavingSeed, Exempt: c.Data.InterleavingExemptPaths,
 	}
 	if f := c.Data.InstanceFilter; f != nil {
 		d.Filter = &tokens.InstanceFilter{MinPeriod: f.RepetitionMinPeriod, MaxPeriod: f.RepetitionMaxPeriod, MaxCount: f.RepetitionMaxCount}
@@ -65,7 +67,7 @@ func (c *Config) fingerprint() (string, error) {
 		return "", err
 	}
 	h := sha256.New()
-	fmt.Fprintf(h, "%d\x00%s\x00%s\x00%d\x00", d.ChunkSize, d.DType, d.Pack, d.Take)
+	fmt.Fprintf(h, "%d\x00%s\x00%s\x00%d\x00", d.ChunkSize, d.DType, layout(&d), d.Take)
 	add := func(path string) error {
 		f, err := os.Open(path)
 		if err != nil {
@@ -101,6 +103,36 @@ func (c *Config) fingerprint() (string, error) {
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// layout writes what the fingerprint holds of the layout and its settings; nothing for files that are
+// cut into chunks.
+func layout(d *tokens.DatasetConfig) string {
+	switch d.Layout {
+	case tokens.Chunks:
+		return ""
+	case tokens.Packed:
+		return fmt.Sprint(d.Layout, d.EOS, d.Long, d.SourceGroup)
+	case tokens.Interleaved:
+		var exempt []int // where the files lie does not matter
+		for i, path := range d.Paths {
+			if slices.Contains(d.Exempt, path) {
+				exempt = append(exempt, i)
+			}
+		}
+		return fmt.Sprint(d.Layout, d.EOS, d.DocsPerInstance, d.ChunksPerDoc, d.InterleaveSeed, exempt)
+	case tokens.Variable:
+		return fmt.Sprint(d.Layout, d.EOS, d.MinLength)
+	}
+	return fmt.Sprint(d.Layout, d.EOS)
+}
+
+// loaderConfig is how the run's batches are drawn, from the beginning on.
+func (c *Config) loaderConfig() tokens.LoaderConfig {
+	return tokens.LoaderConfig{
+		BatchSize: c.GlobalTrainBatchSize, Seed: c.dataSeed(), DropLast: c.Data.DropLast,
+		World: c.ranks(), Rank: tokens.AllRanks, Curriculum: c.Data.VSLCurriculum,
+	}
 }
 
 // item is a batch and its place in the run.
@@ -215,8 +247,8 @@ func (i *item) inputs(from, to, length int, pad int32) *graph.Batch {
 func (i *item) checkIDs(d *tokens.Dataset, V int) error {
 	for j, id := range i.IDs {
 		if int(id) >= V {
-			path, start := d.Locate(int(i.Index[j/i.T]))
-			return fmt.Errorf("%s: token %d is id %d, the model's embedding has %d rows\nhint: the files were made with a larger vocabulary, or data.memmap_dtype is wrong", path, start+j%i.T, id, V)
+			p := d.Parts(int(i.Index[j/i.T]))
+			return fmt.Errorf("%s: the instance of tokens %d to %d holds id %d, the model's embedding has %d rows\nhint: the files were made with a larger vocabulary, or data.memmap_dtype is wrong", p[0].Path, p[0].Start, p[len(p)-1].End, id, V)
 		}
 	}
 	return nil

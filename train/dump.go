@@ -32,8 +32,9 @@ func (t *Trainer) notFinite(in *item, step int, ce, z, norm float64, norms []flo
 		GradNorms: map[string]string{}, Largest: map[string]float64{},
 	}
 	for _, index := range in.Index {
-		path, start := t.data.Locate(int(index))
-		f.Instances = append(f.Instances, Instance{Index: index, File: path, Start: int64(start), End: int64(start + in.T)})
+		for _, p := range t.data.Parts(int(index)) {
+			f.Instances = append(f.Instances, Instance{Index: index, File: p.Path, Start: p.Start, End: p.End})
+		}
 	}
 	err := os.MkdirAll(dir, 0o777)
 	var model []weights.Named

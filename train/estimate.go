@@ -33,7 +33,7 @@ func (c *Config) Estimate(scratch func(*graph.Graph, device.Options) int64) (*Es
 		e.Steps = int((d.Tokens + int64(e.TokensPerStep) - 1) / int64(e.TokensPerStep))
 	case d.Epochs > 0:
 		if data, err := c.openData(); err == nil {
-			e.Steps = d.Epochs * (data.Len() / c.GlobalTrainBatchSize)
+			e.Steps = d.Epochs * data.Batches(c.GlobalTrainBatchSize, c.Data.VSLCurriculum)
 			data.Close()
 		}
 	default:

@@ -182,12 +182,19 @@ func (t *Trainer) takeState(dir string, s State, l loading) error {
 	if s.Data != "" && s.Data != data {
 		return fmt.Errorf("%s was trained on other token files (fingerprint %.12s, now %.12s)\nhint: restore the files, or start on the new ones with restore_dataloader=false", dir, s.Data, data)
 	}
+	if n := s.WorldSize; t.cfg.WorldSize == 0 && n > 1 {
+		t.cfg.WorldSize = n
+		if err := t.cfg.checkWorld(); err != nil {
+			t.opt.Warn(fmt.Sprintf("%s was written by %d ranks, which cannot share these batches: sums are those of one rank", dir, n))
+			t.cfg.WorldSize = 0
+		}
+	}
 	optimizerSteps := t.state.OptimizerSteps
 	if e := t.cfg.Epoch; e != nil && *e != s.Epoch {
 		s.Epoch, s.ExamplesEpoch = *e, 0
 	}
 	t.state = s
-	t.state.Data, t.state.OptimizerSteps = data, optimizerSteps
+	t.state.Data, t.state.OptimizerSteps, t.state.WorldSize = data, optimizerSteps, t.cfg.ranks()
 	if !l.optimizer {
 		now, _ := t.clock(&s)
 		t.state.Rewarm = &[2]float64{now, now + math.Trunc(t.cfg.Scheduler.TWarmup)}
@@ -283,6 +290,10 @@ func (t *Trainer) loadAI2(dir string, l loading) error {
 	root, ok := tree.Root.(*weights.Dict)
 	if !ok {
 		return fmt.Errorf("reading trainer state: %s is a %T, not a dict", path, tree.Root)
+	}
+	if v, found := root.Get("world_size"); found {
+		n, _ := v.(int64) // older checkpoints have none
+		s.WorldSize = int(n)
 	}
 	count := func(key string) int64 {
 		v, _ := root.Get(key)

@@ -15,13 +15,15 @@ import (
 type StepData struct {
 	Step      int        `json:"step"`
 	Epoch     int        `json:"epoch"`
+	Length    int        `json:"length"` // of each instance, in tokens
 	Instances []Instance `json:"instances"`
 }
 
-// Instance is one sequence of a batch, or with packed documents a part of one, and the
+// Instance is one sequence of a batch, or a part of one where documents are put together, and the
 // documents that it holds a part of.
 type Instance struct {
 	Index     uint32         `json:"index"` // in the data set
+	Rank      int            `json:"rank"`  // that trains on it
 	File      string         `json:"file"`
 	Start     int64          `json:"start"` // tokens [Start, End) of the file
 	End       int64          `json:"end"`
@@ -36,38 +38,38 @@ func (c *Config) StepData(step int) (*StepData, error) {
 		return nil, err
 	}
 	defer d.Close()
-	l := tokens.LoaderConfig{BatchSize: c.GlobalTrainBatchSize, Seed: c.dataSeed(), DropLast: c.Data.DropLast}
+	if step < 1 {
+		return nil, fmt.Errorf("step %d is not possible: the first is 1", step)
+	}
+	n := c.epochLength(d)
+	if c.perEpoch(n) == 0 {
+		return nil, c.tooFew(d)
+	}
+	// Where the run stands after the steps before.
+	per := c.perEpoch(n)
+	at := State{Epoch: (step - 1) / per, ExamplesEpoch: (step - 1) % per * c.GlobalTrainBatchSize}
+	if len(c.BatchSizeSchedule) > 0 {
+		at = State{}
+		c.simulate(State{}, func(s State) bool { at = s; return s.Step >= step-1 }, n)
+	}
+	l := c.loaderConfig()
+	l.BatchSize = c.batchSize(step-1, at.Tokens)
+	if left := n - at.ExamplesEpoch; left <= 0 || left < l.BatchSize && c.Data.DropLast {
+		at.Epoch, at.ExamplesEpoch = at.Epoch+1, 0
+	}
+	l.Epoch, l.StartIndex = uint64(at.Epoch), at.ExamplesEpoch
 	loader, err := tokens.NewLoader(d, l)
 	if err != nil {
 		return nil, err
 	}
-	if step < 1 {
-		return nil, fmt.Errorf("step %d is not possible: the first is 1", step)
-	}
-	if d.Len() < c.largestBatch() && c.Data.DropLast {
-		return nil, fmt.Errorf("training data: %d instances are not one batch of %d", d.Len(), c.largestBatch())
-	}
-	// Where the run stands after the steps before.
-	at := State{Epoch: (step - 1) / max(loader.Batches(), 1)}
-	at.ExamplesEpoch = (step - 1) % max(loader.Batches(), 1) * c.GlobalTrainBatchSize
-	if len(c.BatchSizeSchedule) > 0 {
-		at = State{}
-		c.simulate(State{}, func(s State) bool { at = s; return s.Step >= step-1 }, d.Len())
-	}
-	B := c.batchSize(step-1, at.Tokens)
-	if left := d.Len() - at.ExamplesEpoch; left <= 0 || left < B && c.Data.DropLast {
-		at.Epoch, at.ExamplesEpoch = at.Epoch+1, 0
-	}
 	s := &StepData{Step: step, Epoch: at.Epoch}
-	if s.Epoch > 0 {
-		loader.StartEpoch(uint64(s.Epoch))
-	}
-	order := loader.Order()
+	var instances []uint32
+	instances, s.Length = loader.Peek()
 	byFile := map[string][]int{}
-	for _, index := range order[at.ExamplesEpoch:min(at.ExamplesEpoch+B, len(order))] {
+	for i, index := range instances {
 		for _, p := range d.Parts(int(index)) {
 			byFile[p.Path] = append(byFile[p.Path], len(s.Instances))
-			s.Instances = append(s.Instances, Instance{Index: index, File: p.Path, Start: p.Start, End: p.End})
+			s.Instances = append(s.Instances, Instance{Index: index, Rank: i / (len(instances) / c.ranks()), File: p.Path, Start: p.Start, End: p.End})
 		}
 	}
 	for path, members := range byFile {
@@ -76,6 +78,31 @@ func (c *Config) StepData(step int) (*StepData, error) {
 		}
 	}
 	return s, nil
+}
+
+// epochLength is the number of instances that an epoch takes, counted as those of full length.
+func (c *Config) epochLength(d *tokens.Dataset) int {
+	n, world := d.Len(), c.ranks()
+	switch {
+	case c.Data.Name == tokens.Variable:
+		return d.Batches(c.GlobalTrainBatchSize, c.Data.VSLCurriculum) * c.GlobalTrainBatchSize
+	case c.Data.DropLast:
+		return n / world * world
+	}
+	return (n + world - 1) / world * world
+}
+
+// perEpoch is the number of batches in an epoch of so many instances.
+func (c *Config) perEpoch(n int) int {
+	if c.Data.DropLast {
+		return n / c.GlobalTrainBatchSize
+	}
+	return (n + c.GlobalTrainBatchSize - 1) / c.GlobalTrainBatchSize
+}
+
+// tooFew is the error about data that makes no batch.
+func (c *Config) tooFew(d *tokens.Dataset) error {
+	return fmt.Errorf("training data: %d instances are not one batch of %d\nhint: lower global_train_batch_size or add data", d.Len(), c.largestBatch())
 }
 
 // errEnough ends the reading of places.
@@ -116,5 +143,11 @@ func (t *Trainer) writeOrder() error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("writing the data order: %w", err)
 	}
-	return tokens.WriteOrder(filepath.Join(dir, "global_indices.npy"), tokens.Order(t.data.Len(), t.cfg.dataSeed(), uint64(t.state.Epoch)))
+	l := t.cfg.loaderConfig()
+	l.Epoch = uint64(t.state.Epoch)
+	loader, err := tokens.NewLoader(t.data, l)
+	if err != nil {
+		return err
+	}
+	return tokens.WriteOrder(filepath.Join(dir, "global_indices.npy"), loader.Order())
 }

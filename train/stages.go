@@ -57,6 +57,23 @@ func (c *Config) largestBatch() int {
 	return n
 }
 
+// ranks is the number of ranks that share a batch.
+func (c *Config) ranks() int { return max(c.WorldSize, 1) }
+
+// checkWorld reports batches that the ranks cannot share.
+func (c *Config) checkWorld() error {
+	sizes := []int{c.GlobalTrainBatchSize}
+	for _, s := range c.BatchSizeSchedule {
+		sizes = append(sizes, s.Size)
+	}
+	for _, n := range sizes {
+		if c.WorldSize < 0 || n%c.ranks() != 0 {
+			return fmt.Errorf("a batch of %d instances cannot be shared by world_size %d\nhint: global_train_batch_size must be a multiple of the number of ranks", n, c.WorldSize)
+		}
+	}
+	return nil
+}
+
 func (c *Config) checkStages() error {
 	for i, s := range c.BatchSizeSchedule {
 		if s.Size <= 0 || s.From.Epochs > 0 {

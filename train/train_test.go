@@ -100,6 +100,8 @@ func TestResume(t *testing.T) {
 		{"several epochs", []string{"global_train_batch_size=90", "device_train_microbatch_size=90", "max_duration=7", "stop_at=7"}},
 		{"growing batches", growing},
 		{"packed documents", []string{"data.pack_documents=fragment", "data.generate_doc_lengths=true", "global_train_batch_size=30", "device_train_microbatch_size=30"}},
+		{"lengths, two ranks", append([]string{"world_size=2", "global_train_batch_size=24", "max_duration=24"}, layouts["growing lengths"]...)},
+		{"interleaved documents", layouts["interleaved"]},
 		{"LionW", []string{"optimizer.name=lionw", "optimizer.learning_rate=4e-4", "optimizer.selective_updates=true"}},
 		{"SkipStep AdamW", []string{"optimizer.name=skip_step_adamw", "optimizer.rolling_interval_length=8", "optimizer.sigma_factor=0.5"}},
 		{"adaptive clip", []string{"max_grad_norm_ratio=0.9", "optimizer.selective_updates=true"}},
@@ -251,6 +253,9 @@ func TestKill(t *testing.T) {
 	}
 	if got := m.WeightsDigest.String(); got != want {
 		t.Errorf("killed run ends with weights %s, want %s", got, want)
+	}
+	if a, b := trained(t, killed, 0), trained(t, whole, 0); !slices.Equal(a, b) {
+		t.Errorf("killed run trained on %d batches, other than the %d of the uninterrupted run", len(a), len(b))
 	}
 	if a, b := logged(t, killed), logged(t, whole); !reflect.DeepEqual(a, b) {
 		t.Errorf("killed run logged %d records, other than the %d of the uninterrupted run", len(a), len(b))

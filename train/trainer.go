@@ -83,6 +83,8 @@ type State struct {
 	OptimizerSteps int `json:"optimizer_steps"`
 	// Chain is the hash over the steps so far; see Trainer.link.
 	Chain Hash `json:"chain"`
+	// WorldSize is the number of ranks that share each batch.
+	WorldSize int `json:"world_size"`
 	// Data is the fingerprint of the token files.
 	Data string `json:"data_fingerprint"`
 	// MinLoss is the least loss so far, for early_stopping_factor.
@@ -123,6 +125,7 @@ type Trainer struct {
 	log              *runlog.Log
 	events           *runlog.TensorBoard // nil without
 	texts            *runlog.Log         // samples, nil without
+	indices          *indices            // nil without save_data_indices
 	checkpoints      checkpoints
 	speed            speed
 	lastLR           []float64
@@ -184,6 +187,7 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 	if t.state.Data, err = cfg.fingerprint(); err != nil {
 		return nil, err
 	}
+	t.state.WorldSize = cfg.ranks()
 	if err := t.compile(); err != nil {
 		return nil, err
 	}
@@ -240,9 +244,9 @@ func (t *Trainer) compile() error {
 // plan turns max_duration into steps and opens the data where the run stands.
 func (t *Trainer) plan() error {
 	c := t.cfg
-	n, B, T := t.data.Len(), c.GlobalTrainBatchSize, c.Model.MaxSequenceLength
-	if n < c.largestBatch() && c.Data.DropLast {
-		return fmt.Errorf("training data: %d instances are not one batch of %d\nhint: lower global_train_batch_size or add data", n, c.largestBatch())
+	n, B, T := c.epochLength(t.data), c.GlobalTrainBatchSize, c.Model.MaxSequenceLength
+	if n == 0 || n < c.largestBatch() && c.Data.DropLast {
+		return c.tooFew(t.data)
 	}
 	perEpoch := max(n/B, 1)
 	perBatch := int64(B * T)
@@ -281,9 +285,8 @@ func (t *Trainer) plan() error {
 			t.stopAt = after
 		}
 	}
-	l := tokens.LoaderConfig{
-		BatchSize: B, Seed: c.dataSeed(), Epoch: uint64(t.state.Epoch), StartIndex: t.state.ExamplesEpoch, DropLast: c.Data.DropLast,
-	}
+	l := c.loaderConfig()
+	l.Epoch, l.StartIndex = uint64(t.state.Epoch), t.state.ExamplesEpoch
 	if c.FastForwardBatches != nil && t.resumed {
 		l.StartIndex += *c.FastForwardBatches * B
 		t.state.ExamplesEpoch = l.StartIndex
@@ -340,6 +343,9 @@ func (t *Trainer) Close() error {
 	if t.log != nil {
 		errs = append(errs, t.log.Close())
 		t.log = nil
+	}
+	if t.indices != nil {
+		errs = append(errs, t.indices.flush())
 	}
 	if t.events != nil {
 		errs = append(errs, t.events.Close())
@@ -485,6 +491,11 @@ func (t *Trainer) prepareFolder() error {
 	}
 	path = filepath.Join(dir, "metrics.jsonl")
 	var err error
+	if t.cfg.SaveDataIndices {
+		if t.indices, err = openIndices(filepath.Join(dir, "data-indices"), t.cfg.ranks(), step); err != nil {
+			return err
+		}
+	}
 	if t.log, err = runlog.Open(path, step); err != nil {
 		return err
 	}
@@ -586,7 +597,7 @@ func (t *Trainer) Step() (runlog.Record, error) {
 	}
 	// OLMo counts first: the first step's rate is that of step 1.
 	s.Step++
-	s.ExamplesEpoch += in.B
+	s.ExamplesEpoch += in.B * in.T / t.data.ChunkSize()
 	s.Tokens += int64(in.B * in.T)
 
 	ce, z, err := t.gradients(&in)
@@ -646,6 +657,11 @@ func (t *Trainer) Step() (runlog.Record, error) {
 		s.MinLoss = &ce
 	}
 	t.state, t.lastLR, t.lastLoss = s, u.LR, ce
+	if t.indices != nil {
+		if err := t.indices.add(s.Step, in.Index); err != nil {
+			return nil, err
+		}
+	}
 	t.speed.step(in.B * in.T)
 
 	maps.Copy(rec, runlog.Record{
@@ -678,7 +694,7 @@ func (t *Trainer) Step() (runlog.Record, error) {
 	}
 	if masked := in.InstanceMask; masked != nil {
 		n := 0
-		for _, keep := range masked {
+		for _, keep := range masked[:in.B/t.cfg.ranks()] { // those of rank 0
 			if !keep {
 				n++
 			}
@@ -689,29 +705,55 @@ func (t *Trainer) Step() (runlog.Record, error) {
 	return rec, nil
 }
 
-// gradients runs the micro-batches and returns cross entropy and z-loss.
+// gradients runs the micro-batches of each rank and returns cross entropy and z-loss. As
+// the ranks of the reference do, each divides by its own tokens; their losses and
+// gradients are averaged.
 func (t *Trainer) gradients(in *item) (ce, z float64, err error) {
-	denominator := float64(in.B * in.T)
-	length, pad := t.cfg.sequenceLength(t.state.Step, t.state.Tokens), int32(-1)
+	t.routers = [2]float64{}
+	ranks := t.cfg.ranks()
+	for n, r := in.B/ranks, 0; r < ranks; r++ {
+		c, q, err := t.rankGradients(in, r*n, (r+1)*n)
+		if err != nil {
+			return 0, 0, fmt.Errorf("running the model: %w", err)
+		}
+		ce += c
+		z += q
+	}
+	if t.sum != nil {
+		if err := t.sum.Run(&graph.Batch{}); err != nil {
+			return 0, 0, fmt.Errorf("adding gradients: %w", err)
+		}
+	}
+	return ce / float64(ranks), z / float64(ranks), nil
+}
+
+// rankGradients adds the gradients of instances first to last, which one rank has, and
+// returns its losses.
+func (t *Trainer) rankGradients(in *item, first, last int) (ce, z float64, err error) {
+	denominator := float64((last - first) * in.T)
+	length, pad := min(t.cfg.sequenceLength(t.state.Step, t.state.Tokens), in.T), int32(-1)
 	if t.cfg.Data.GenerateAttentionMask {
 		pad = int32(t.cfg.Model.PadTokenID)
 	}
 	if t.cfg.LossDenominator == "labels" {
 		n := 0
-		for _, target := range in.inputs(0, in.B, length, pad).Targets {
+		for _, target := range in.inputs(first, last, length, pad).Targets {
 			if target >= 0 {
 				n++
 			}
 		}
 		denominator = float64(max(n, 1))
 	}
+	ranks := float64(t.cfg.ranks())
+	// Where lengths vary a micro-batch has so many tokens, not so many instances.
+	micro := t.cfg.DeviceTrainMicrobatchSize * t.data.ChunkSize() / in.T
 	var squares float64
 	routers := make([][2]float64, t.model.Layers) // one sum after the other, whatever the micro-batches
-	for from := 0; from < in.B; from += t.cfg.DeviceTrainMicrobatchSize {
-		b := in.inputs(from, min(from+t.cfg.DeviceTrainMicrobatchSize, in.B), length, pad)
-		b.LossScale = float32(1 / denominator)
+	for from := first; from < last; from += micro {
+		b := in.inputs(from, min(from+micro, last), length, pad)
+		b.LossScale = float32(1 / (denominator * ranks))
 		if err := t.loss.Run(b); err != nil {
-			return 0, 0, fmt.Errorf("running the model: %w", err)
+			return 0, 0, err
 		}
 		row := 0
 		t.addRouterLosses(routers)
@@ -728,15 +770,9 @@ func (t *Trainer) gradients(in *item) (ce, z float64, err error) {
 			squares += q
 		}
 	}
-	if t.sum != nil {
-		if err := t.sum.Run(&graph.Batch{}); err != nil {
-			return 0, 0, fmt.Errorf("adding gradients: %w", err)
-		}
-	}
-	t.routers = [2]float64{}
 	for _, sums := range routers {
-		t.routers[0] += sums[0] * t.model.BalanceWeight / denominator / float64(t.model.Layers)
-		t.routers[1] += sums[1] * t.model.RouterZWeight / denominator / float64(t.model.Layers)
+		t.routers[0] += sums[0] * t.model.BalanceWeight / denominator / float64(t.model.Layers) / ranks
+		t.routers[1] += sums[1] * t.model.RouterZWeight / denominator / float64(t.model.Layers) / ranks
 	}
 	return ce / denominator, t.cfg.zmul() * squares / denominator, nil
 }

@@ -14,8 +14,9 @@ type DatasetConfig struct {
 	// LabelMaskPaths is empty or as long as Paths: files of one byte per
 	// token, 0 where the token is no target.
 	LabelMaskPaths []string
-	DType          DType // of the token files, Uint16 when empty
-	ChunkSize      int   // tokens per instance, T
+	DType          DType  // of the token files, Uint16 when empty
+	ChunkSize      int    // tokens per instance, T; the most that one has where lengths vary
+	Layout         Layout // Chunks when empty
 	Filter         *InstanceFilter
 	// DocLens asks for the lengths of the documents in each instance, which
 	// end after each EOS.
@@ -24,10 +25,19 @@ type DatasetConfig struct {
 	// Take is empty or as long as Paths: how many instances of each file are used at
 	// most, from its first.
 	Take []int
-	// Pack, when not empty, puts whole documents into instances, filled up with PAD, and
-	// says what becomes of documents longer than one.
-	Pack LongDocuments
-	PAD  int32
+	// PAD fills up instances whose documents are shorter.
+	PAD int32
+	// Long says what becomes of documents longer than an instance in layout Packed, which puts the
+	// documents of so many files together as SourceGroup says (0 counts as 1).
+	Long        LongDocuments
+	SourceGroup int
+	// MinLength is the least length of layout Variable. What is shorter is not used.
+	MinLength int
+	// Of layout Interleaved: how many documents an instance holds, in how many pieces each, the
+	// seed that brings them together, and files whose documents stay alone.
+	DocsPerInstance, ChunksPerDoc int
+	InterleaveSeed                uint64
+	Exempt                        []string
 }
 
 // InstanceFilter masks instances in which an n-gram repeats: one of a period
@@ -68,8 +78,9 @@ type Dataset struct {
 	cfg   DatasetConfig
 	files []*File
 	masks []*os.File
-	packs []*packing // of each file; nil unless packed
-	ends  []int      // ends[i] is the number of instances in files 0 to i
+	ends  []int // ends[i] is the number of instances in files 0 to i, in layout Chunks
+	assembly
+	buckets []bucket // of layout Variable
 }
 
 // OpenDataset opens all files and numbers the instances.
@@ -77,7 +88,12 @@ func OpenDataset(cfg DatasetConfig) (_ *Dataset, err error) {
 	if cfg.DType == "" {
 		cfg.DType = Uint16
 	}
+	if cfg.Layout == "" {
+		cfg.Layout = Chunks
+	}
 	switch {
+	case !isLayout(cfg.Layout):
+		return nil, fmt.Errorf("the layout %q is not known\nhint: one of fsl, padded_fsl, packed_fsl, interleaved_fsl, vsl", cfg.Layout)
 	case len(cfg.Paths) == 0:
 		return nil, errors.New("the data set names no token files")
 	case cfg.ChunkSize <= 0:
@@ -114,28 +130,27 @@ func OpenDataset(cfg DatasetConfig) (_ *Dataset, err error) {
 			}
 		}
 	}
-	if cfg.Pack != "" {
-		if err := d.openPacked(); err != nil {
-			return nil, fmt.Errorf("packing documents: %w", err)
+	if d.knowsDocuments() {
+		if err := d.assemble(); err != nil {
+			return nil, fmt.Errorf("cutting documents into instances: %w", err)
+		}
+	} else {
+		n := 0
+		for i, f := range d.files {
+			k := f.Len() / cfg.ChunkSize
+			if len(cfg.Take) != 0 {
+				k = min(k, cfg.Take[i])
+			}
+			n += k
+			d.ends = append(d.ends, n)
 		}
 	}
-	n := 0
-	for i, f := range d.files {
-		k := f.Len() / cfg.ChunkSize
-		if d.packs != nil {
-			k = len(d.packs[i].ends)
-		}
-		if len(cfg.Take) != 0 {
-			k = min(k, cfg.Take[i])
-		}
-		n += k
-		d.ends = append(d.ends, n)
-	}
+	n := d.Len()
 	if n >= math.MaxUint32 {
 		return nil, fmt.Errorf("the data set has %d instances, the order holds at most %d", n, math.MaxUint32-1)
 	}
 	if n == 0 {
-		return nil, fmt.Errorf("the data set is empty: none of its %d files holds %d tokens\nhint: shorten max_sequence_length or add data", len(d.files), cfg.ChunkSize)
+		return nil, fmt.Errorf("the data set is empty: its %d files hold no instance of %d tokens\nhint: shorten max_sequence_length or add data", len(d.files), cfg.ChunkSize)
 	}
 	return d, nil
 }
@@ -153,13 +168,24 @@ func (d *Dataset) Close() error {
 }
 
 // Len is the number of instances.
-func (d *Dataset) Len() int { return d.ends[len(d.ends)-1] }
+func (d *Dataset) Len() int {
+	a := &d.assembly
+	switch {
+	case !d.knowsDocuments():
+		return d.ends[len(d.ends)-1]
+	case d.cfg.Layout == Interleaved:
+		return len(a.exempt) + len(a.mixed)/d.cfg.DocsPerInstance
+	case d.cfg.Layout == Packed:
+		return len(a.ends)
+	}
+	return len(a.parts)
+}
 
-// ChunkSize is the number of tokens in an instance.
+// ChunkSize is the number of tokens in an instance, or the most where lengths vary.
 func (d *Dataset) ChunkSize() int { return d.cfg.ChunkSize }
 
 // Locate says where instance i lies: the path of its file and the position of
-// its first token there; Parts says it of packed instances. It panics when i is out of range, as a slice does.
+// its first token there; Parts says it of all its tokens. It panics when i is out of range, as a slice does.
 func (d *Dataset) Locate(i int) (path string, start int) {
 	p := d.Parts(i)[0]
 	return p.Path, int(p.Start)
@@ -176,21 +202,37 @@ func (d *Dataset) locate(i int) (file, start int) {
 	return file, i * d.cfg.ChunkSize
 }
 
-// Read fills ids with instance i and, where the set has label masks, mask.
-// Both hold ChunkSize values; mask may be nil. It panics when i is out of
+// Length is the number of tokens of instance i.
+func (d *Dataset) Length(i int) int {
+	if d.cfg.Layout == Variable {
+		return int(d.parts(i)[0].n)
+	}
+	return d.cfg.ChunkSize
+}
+
+// Read fills ids with instance i and, where the set has label masks or padding, mask.
+// Both hold Length(i) values; mask may be nil. It panics when i is out of
 // range.
 func (d *Dataset) Read(ids []int32, mask []bool, i int) error {
-	file, start := d.locate(i)
-	if d.packs != nil {
-		return d.readPacked(ids, mask, file, start/d.cfg.ChunkSize)
+	if d.knowsDocuments() {
+		return d.readAssembled(ids, mask, i)
 	}
-	if err := d.files[file].Read(ids[:d.cfg.ChunkSize], start); err != nil {
+	file, start := d.locate(i)
+	if err := d.files[file].Read(ids[:d.cfg.ChunkSize], start); err != nil || mask == nil {
 		return err
 	}
-	if mask == nil || d.masks == nil {
+	return d.readMask(mask[:d.cfg.ChunkSize], file, start)
+}
+
+// readMask says which tokens of a file from start on are targets: all without label masks.
+func (d *Dataset) readMask(mask []bool, file, start int) error {
+	if d.masks == nil {
+		for j := range mask {
+			mask[j] = true
+		}
 		return nil
 	}
-	b := make([]byte, d.cfg.ChunkSize)
+	b := make([]byte, len(mask))
 	if err := readFullAt(d.masks[file], b, int64(start)); err != nil {
 		return fmt.Errorf("label mask %s at token %d: %w", d.cfg.LabelMaskPaths[file], start, err)
 	}

@@ -11,7 +11,7 @@ type LoaderConfig struct {
 	Seed      uint64 // data.seed, or the run's seed where that is unset
 	Epoch     uint64
 	// StartIndex is the number of instances of this epoch that the run has
-	// seen, over all ranks.
+	// seen, over all ranks. Where lengths vary, a batch counts as BatchSize.
 	StartIndex  int
 	MaxExamples int // stop the epoch after so many instances; 0 is no limit
 	NoShuffle   bool
@@ -19,12 +19,18 @@ type LoaderConfig struct {
 	// epoch is padded with its own first instances to a multiple of World, and
 	// the last batch may be smaller.
 	DropLast    bool
-	World, Rank int // World 0 counts as 1
+	World, Rank int // World 0 counts as 1; Rank may be AllRanks
+	// Curriculum is the order of the lengths where those of the instances vary.
+	Curriculum Curriculum
 }
+
+// AllRanks asks for the batches of all ranks at once: first those of rank 0, then those of
+// rank 1, ….
+const AllRanks = -1
 
 // A Batch is what one step of one rank trains on.
 type Batch struct {
-	B, T  int
+	B, T  int      // T is the same for all instances of a batch
 	IDs   []int32  // (B, T)
 	Index []uint32 // (B) which instances of the Dataset they are
 	// LabelMask is (B, T), false where a token is no target; nil when the set
@@ -44,8 +50,9 @@ type Batch struct {
 type Loader struct {
 	data  *Dataset
 	cfg   LoaderConfig
-	order []uint32 // of all ranks
-	next  int      // place in order of this rank's next instance
+	order []uint32 // of all ranks; nil where lengths vary
+	lens  *schedule
+	done  int // instances of this epoch that were given or passed over, of all ranks
 }
 
 // NewLoader prepares the order of cfg.Epoch.
@@ -54,7 +61,7 @@ func NewLoader(d *Dataset, cfg LoaderConfig) (*Loader, error) {
 		cfg.World = 1
 	}
 	switch {
-	case cfg.World < 0 || cfg.Rank < 0 || cfg.Rank >= cfg.World:
+	case cfg.World < 0 || cfg.Rank != AllRanks && (cfg.Rank < 0 || cfg.Rank >= cfg.World):
 		return nil, fmt.Errorf("rank %d of %d is not possible", cfg.Rank, cfg.World)
 	case cfg.BatchSize <= 0 || cfg.BatchSize%cfg.World != 0:
 		return nil, fmt.Errorf("a global batch of %d instances cannot be shared by %d ranks\nhint: global_train_batch_size must be a multiple of the number of ranks", cfg.BatchSize, cfg.World)
@@ -63,18 +70,30 @@ func NewLoader(d *Dataset, cfg LoaderConfig) (*Loader, error) {
 	case cfg.MaxExamples%cfg.World != 0:
 		return nil, fmt.Errorf("%d examples cannot be shared by %d ranks", cfg.MaxExamples, cfg.World)
 	}
+	if d.cfg.Layout == Variable {
+		if cfg.Curriculum == (Curriculum{}) {
+			cfg.Curriculum.SetDefaults()
+		}
+		if err := cfg.Curriculum.Check(); err != nil {
+			return nil, err
+		}
+	}
 	l := &Loader{data: d, cfg: cfg}
 	l.shuffle()
 	return l, nil
 }
 
+func (l *Loader) batchTokens() int { return l.cfg.BatchSize * l.data.cfg.ChunkSize }
+
 func (l *Loader) shuffle() {
+	l.done = l.cfg.StartIndex
+	if l.data.cfg.Layout == Variable {
+		l.lens = newSchedule(l.data.buckets, l.cfg.Curriculum, l.batchTokens(), l.cfg.Seed, l.cfg.Epoch, !l.cfg.NoShuffle)
+		return
+	}
 	n, world := l.data.Len(), l.cfg.World
 	if l.cfg.NoShuffle {
-		l.order = make([]uint32, n)
-		for i := range l.order {
-			l.order[i] = uint32(i)
-		}
+		l.order = upTo(n)
 	} else {
 		l.order = Order(n, l.cfg.Seed, l.cfg.Epoch)
 	}
@@ -88,7 +107,6 @@ func (l *Loader) shuffle() {
 	if l.cfg.MaxExamples > 0 && l.cfg.MaxExamples < len(l.order) {
 		l.order = l.order[:l.cfg.MaxExamples]
 	}
-	l.next = l.cfg.StartIndex + l.cfg.Rank
 }
 
 // Epoch is the epoch whose batches Next gives.
@@ -101,15 +119,29 @@ func (l *Loader) StartEpoch(epoch uint64) {
 	l.shuffle()
 }
 
-// SetBatchSize changes the number of instances of the batches to come, over all ranks.
+// SetBatchSize changes the number of instances of the batches to come, over all ranks. Where
+// lengths vary it stays.
 func (l *Loader) SetBatchSize(n int) { l.cfg.BatchSize = n }
 
 // Order is the epoch's whole order over all ranks, from its first instance,
 // as global_indices.npy keeps it. The caller must not change it.
-func (l *Loader) Order() []uint32 { return l.order }
+func (l *Loader) Order() []uint32 {
+	if l.lens == nil {
+		return l.order
+	}
+	var order []uint32
+	for k := range l.lens.order {
+		instances, _ := l.lens.batch(k, l.batchTokens())
+		order = append(order, instances...)
+	}
+	return order
+}
 
 // Batches is how many batches Next gives from the start of an epoch on.
 func (l *Loader) Batches() int {
+	if l.lens != nil {
+		return len(l.lens.order)
+	}
 	n, b := len(l.order)/l.cfg.World, l.cfg.BatchSize/l.cfg.World
 	if l.cfg.DropLast {
 		return n / b
@@ -117,20 +149,45 @@ func (l *Loader) Batches() int {
 	return (n + b - 1) / b
 }
 
+// Peek says which instances the following batch holds, and their length in tokens; none at the
+// end of the epoch.
+func (l *Loader) Peek() (instances []uint32, T int) {
+	first, last := l.cfg.Rank, l.cfg.Rank
+	if l.cfg.Rank == AllRanks {
+		first, last = 0, l.cfg.World-1
+	}
+	if l.lens != nil {
+		k := l.done / l.cfg.BatchSize
+		if k >= len(l.lens.order) {
+			return nil, 0
+		}
+		all, T := l.lens.batch(k, l.batchTokens())
+		n := len(all) / l.cfg.World
+		return all[first*n : (last+1)*n], T
+	}
+	want := l.cfg.BatchSize / l.cfg.World
+	for r := first; r <= last; r++ {
+		left := max(len(l.order)-l.done-r+l.cfg.World-1, 0) / l.cfg.World
+		if left < want && l.cfg.DropLast {
+			return nil, 0
+		}
+		for i := range min(want, left) {
+			instances = append(instances, l.order[l.done+r+i*l.cfg.World])
+		}
+	}
+	return instances, l.data.cfg.ChunkSize
+}
+
 // Next reads the following batch of this rank. At the end of the epoch it
 // returns io.EOF, and StartEpoch begins another.
 func (l *Loader) Next() (Batch, error) {
-	want := l.cfg.BatchSize / l.cfg.World
-	left := 0
-	if l.next < len(l.order) {
-		left = (len(l.order) - l.next + l.cfg.World - 1) / l.cfg.World
-	}
-	if left == 0 || left < want && l.cfg.DropLast {
+	instances, T := l.Peek()
+	if len(instances) == 0 {
 		return Batch{}, io.EOF
 	}
-	B, T := min(want, left), l.data.cfg.ChunkSize
-	b := Batch{B: B, T: T, IDs: make([]int32, B*T), Index: make([]uint32, B)}
-	if l.data.masks != nil || l.data.packs != nil {
+	B := len(instances)
+	b := Batch{B: B, T: T, IDs: make([]int32, B*T), Index: instances}
+	if l.data.masks != nil || l.data.knowsDocuments() && l.data.cfg.Layout != Variable {
 		b.LabelMask = make([]bool, B*T)
 	}
 	if l.data.cfg.Filter != nil {
@@ -139,24 +196,30 @@ func (l *Loader) Next() (Batch, error) {
 	if l.data.cfg.DocLens {
 		b.DocLens = make([][]int32, B)
 	}
-	for i := range B {
-		index := l.order[l.next+i*l.cfg.World]
-		b.Index[i] = index
+	for i, index := range instances {
 		ids := b.IDs[i*T : (i+1)*T]
 		var mask []bool
 		if b.LabelMask != nil {
 			mask = b.LabelMask[i*T : (i+1)*T]
 		}
-		if err := l.data.Read(ids, mask, int(index)); err != nil {
-			return Batch{}, fmt.Errorf("reading instance %d: %w", index, err)
+		err := l.data.Read(ids, mask, int(index))
+		if err == nil && b.InstanceMask != nil {
+			b.InstanceMask[i], err = l.data.keep(int(index), ids)
 		}
-		if b.InstanceMask != nil {
-			b.InstanceMask[i] = l.data.cfg.Filter.Keep(ids)
+		if err != nil {
+			return Batch{}, fmt.Errorf("reading instance %d: %w", index, err)
 		}
 		if b.DocLens != nil {
 			b.DocLens[i] = l.data.docLens(int(index), ids)
 		}
 	}
-	l.next += B * l.cfg.World
+	switch {
+	case l.lens != nil:
+		l.done += l.cfg.BatchSize
+	case l.cfg.Rank == AllRanks:
+		l.done += B
+	default:
+		l.done += B * l.cfg.World
+	}
 	return b, nil
 }

@@ -76,6 +76,29 @@ func (p *pcg64) interval(max uint32) uint32 {
 	}
 }
 
+// below draws from 0 to n-1 as numpy's Generator.integers does: Lemire's
+// multiplication on 32-bit draws.
+func (p *pcg64) below(n uint32) uint32 {
+	if n <= 1 {
+		return 0 // numpy draws nothing
+	}
+	m := uint64(p.uint32()) * uint64(n)
+	if uint32(m) < n {
+		for threshold := -n % n; uint32(m) < threshold; {
+			m = uint64(p.uint32()) * uint64(n)
+		}
+	}
+	return uint32(m >> 32)
+}
+
+// shuffle is numpy's Generator.shuffle, of one axis.
+func (p *pcg64) shuffle(list []uint32) {
+	for i := len(list) - 1; i > 0; i-- {
+		j := p.interval(uint32(i))
+		list[i], list[j] = list[j], list[i]
+	}
+}
+
 // seedSequence is numpy.random.SeedSequence(entropy).generate_state(4, uint64).
 func seedSequence(entropy []uint32) [4]uint64 {
 	const (
@@ -144,15 +167,8 @@ func seedWords(seed, epoch uint64) []uint32 {
 // as IterableDataset._build_global_indices in OLMo's
 // olmo/data/iterable_dataset.py does it. It depends on nothing else.
 func Order(n int, seed, epoch uint64) []uint32 {
-	order := make([]uint32, n)
-	for i := range order {
-		order[i] = uint32(i)
-	}
-	p := newPCG64(seedWords(seed, epoch))
-	for i := n - 1; i > 0; i-- {
-		j := p.interval(uint32(i))
-		order[i], order[j] = order[j], order[i]
-	}
+	order := upTo(n)
+	newPCG64(seedWords(seed, epoch)).shuffle(order)
 	return order
 }
 

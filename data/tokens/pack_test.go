@@ -22,16 +22,16 @@ func writeIDs(t *testing.T, ids []byte) string {
 
 // TestPack shows how documents, each ending in 0, are put into instances of eight.
 func TestPack(t *testing.T) {
-	ids := []byte{1, 1, 0 /* 3 */, 2, 2, 2, 2, 0 /* 5 */, 3, 0 /* 2 */, 4, 4, 4, 4, 4, 4, 4, 4, 4, 0 /* 10 */, 5, 5, 5 /* 3, cut off */}
+	ids := []byte{1, 1, 0 /* 3 */, 2, 2, 2, 2, 0 /* 5 */, 3, 0 /* 2 */, 4, 4, 4, 4, 4, 4, 4, 4, 4, 0 /* 10 */, 5, 5, 5 /* no document: it has no end */}
 	for _, c := range []struct {
 		long tokens.LongDocuments
 		want []string
 	}{
-		{tokens.Truncate, []string{"[4 4 4 4 4 4 4 4] [8]", "[2 2 2 2 0 1 1 0] [5 3]", "[5 5 5 3 0 9 9 9] [3 2 3]"}},
-		{tokens.Fragment, []string{"[4 4 4 4 4 4 4 4] [8]", "[2 2 2 2 0 1 1 0] [5 3]", "[5 5 5 3 0 4 0 9] [3 2 2 1]"}},
+		{tokens.Truncate, []string{"[4 4 4 4 4 4 4 4] [8]", "[2 2 2 2 0 1 1 0] [5 3]", "[3 0 9 9 9 9 9 9] [2 6]"}},
+		{tokens.Fragment, []string{"[4 4 4 4 4 4 4 4] [8]", "[2 2 2 2 0 1 1 0] [5 3]", "[3 0 4 0 9 9 9 9] [2 2 4]"}},
 	} {
 		d, err := tokens.OpenDataset(tokens.DatasetConfig{
-			Paths: []string{writeIDs(t, ids)}, DType: tokens.Uint8, ChunkSize: 8, EOS: 0, PAD: 9, Pack: c.long, DocLens: true,
+			Paths: []string{writeIDs(t, ids)}, DType: tokens.Uint8, ChunkSize: 8, EOS: 0, PAD: 9, Layout: tokens.Packed, Long: c.long, DocLens: true,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -71,8 +71,9 @@ func TestPackKeepsAll(t *testing.T) {
 			ids[i] = 0
 		}
 	}
+	ids[len(ids)-1] = 0
 	const T = 64
-	d, err := tokens.OpenDataset(tokens.DatasetConfig{Paths: []string{writeIDs(t, ids)}, DType: tokens.Uint8, ChunkSize: T, Pack: tokens.Fragment})
+	d, err := tokens.OpenDataset(tokens.DatasetConfig{Paths: []string{writeIDs(t, ids)}, DType: tokens.Uint8, ChunkSize: T, Layout: tokens.Packed, Long: tokens.Fragment})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,8 +40,17 @@ is not needed, and nothing is read but the files' lengths and places.`,
 			if asJSON {
 				return json.NewEncoder(out).Encode(s)
 			}
-			fmt.Fprintf(out, "step %d, epoch %d: %d instances of %d tokens\n", s.Step, s.Epoch, len(s.Instances), cfg.Model.MaxSequenceLength)
-			for _, i := range s.Instances {
+			n := 0
+			for k, i := range s.Instances {
+				if k == 0 || i.Index != s.Instances[k-1].Index {
+					n++
+				}
+			}
+			fmt.Fprintf(out, "step %d, epoch %d: %d instances of %d tokens\n", s.Step, s.Epoch, n, s.Length)
+			for k, i := range s.Instances {
+				if k > 0 && i.Rank != s.Instances[k-1].Rank {
+					fmt.Fprintf(out, "rank %d\n", i.Rank)
+				}
 				fmt.Fprintf(out, "%10d  %s tokens %d to %d\n", i.Index, i.File, i.Start, i.End)
 				for _, d := range i.Documents {
 					fmt.Fprintf(out, "            %s, line %d of %s: tokens %d to %d\n", d.ID, d.Loc, d.Src, max(d.Start, i.Start), min(d.End, i.End))
