@@ -44,13 +44,15 @@ type Config struct {
 }
 
 // Settings says what counts as a duplicate. Exactly one of Documents,
-// Paragraphs, MinHash and Substrings is set. The last two are not Dolma's, and
-// use no Bloom filter and none of the keys that follow them but DocumentDir.
+// Paragraphs, Sentences, MinHash and Substrings is set; the last three are not
+// Dolma's. MinHash and Substrings use no Bloom filter and none of the keys that
+// follow them but DocumentDir.
 type Settings struct {
 	// Name is the folder under attributes/; empty takes the attribute's name.
 	Name       string      `yaml:"name" json:"name" help:"name of the attribute folder (default: the attribute's name)"`
 	Documents  *Documents  `yaml:"documents" json:"documents"`
 	Paragraphs *Paragraphs `yaml:"paragraphs" json:"paragraphs"`
+	Sentences  *Sentences  `yaml:"sentences" json:"sentences"`
 	MinHash    *MinHash    `yaml:"minhash" json:"minhash"`
 	Substrings *Substrings `yaml:"substrings" json:"substrings"`
 	SkipEmpty  bool        `yaml:"skip_empty" json:"skip_empty" help:"pass over documents or paragraphs of white space only"`
@@ -174,14 +176,14 @@ func (c *Config) check() (key *jsonpath.Path, err error) {
 		d.Paragraphs = nil // as Dolma, without a word
 	}
 	set := 0
-	for _, given := range []bool{d.Documents != nil, d.Paragraphs != nil, d.MinHash != nil, d.Substrings != nil} {
+	for _, given := range []bool{d.Documents != nil, d.Paragraphs != nil, d.Sentences != nil, d.MinHash != nil, d.Substrings != nil} {
 		if given {
 			set++
 		}
 	}
 	switch {
 	case set != 1:
-		return nil, errors.New("exactly one of dedupe.documents, paragraphs, minhash and substrings must be set")
+		return nil, errors.New("exactly one of dedupe.documents, paragraphs, sentences, minhash and substrings must be set")
 	case c.BloomFilter.File == "" && d.filtered():
 		return nil, errors.New("bloom_filter.file is not set: the filter must be kept somewhere")
 	case c.BloomFilter.SizeInBytes < 0 || c.BloomFilter.EstimatedDocCount < 0:
@@ -216,6 +218,11 @@ func (c *Config) check() (key *jsonpath.Path, err error) {
 	case d.Substrings != nil:
 		name = d.Substrings.AttributeName
 		if err := d.Substrings.check(); err != nil {
+			return nil, err
+		}
+	case d.Sentences != nil:
+		name = d.Sentences.AttributeName
+		if err := d.Sentences.check(); err != nil {
 			return nil, err
 		}
 	case d.Documents != nil:
@@ -286,13 +293,20 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	r := run{cfg: &cfg, key: key, pool: data.NewPool(cfg.Processes)}
 	r.prepare()
 	recordPath := cfg.BloomFilter.File + "." + cfg.folder() + ".run.json"
-	filterKept := func() bool { return exists(cfg.BloomFilter.File) }
+	filterKept := func(passes int) bool {
+		for p := range max(passes, 1) {
+			if !exists(cfg.BloomFilter.part(p, max(passes, 1))) {
+				return false
+			}
+		}
+		return true
+	}
 	if !cfg.Dedupe.filtered() {
 		// Beside the folder of the attributes, out of the way of globs.
 		root := "/attributes/" + cfg.folder() + "/"
 		at := "/" + filepath.ToSlash(outs[0])
 		recordPath = filepath.FromSlash(at[1:strings.LastIndex(at, root)+len(root)-1] + ".run.json")
-		filterKept = func() bool { return true }
+		filterKept = func(int) bool { return true }
 	}
 	digest, err := data.Digest(cfg, files)
 	if err != nil {
@@ -304,11 +318,12 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	}
 	same := record.Digest == digest
 	complete := func(i int) bool { return same && data.Complete(outs[i], files[i]) }
-	if same && record.Done && filterKept() && !slices.ContainsFunc(indexes(outs), func(i int) bool { return !complete(i) }) {
-		if json.Unmarshal(record.Report, &r.report) == nil {
+	if same && record.Done && !slices.ContainsFunc(indexes(outs), func(i int) bool { return !complete(i) }) {
+		if json.Unmarshal(record.Report, &r.report) == nil && filterKept(r.report.Passes) {
 			r.report.AlreadyDone = true
 			return r.report, nil
 		}
+		r.report = Report{}
 	}
 	// A finished run whose outputs were removed starts anew; only one that was
 	// interrupted goes on.
@@ -351,31 +366,85 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 // byFilter marks exact duplicates with a Bloom filter. start is called when
 // everything is ready.
 func (r *run) byFilter(ctx context.Context, files, outs []string, start func() error) (err error) {
-	if r.filter, err = r.openFilter(ctx, files); err != nil {
+	plan, err := r.planFilter(ctx, files)
+	if err != nil {
 		return err
 	}
-	r.report.FilterBytes, r.report.FilterHashes = r.filter.Size(), r.filter.K()
-	if err := start(); err != nil {
-		return err
+	r.passes = plan.parts
+	r.report.Passes = plan.parts
+	defer func() {
+		for _, a := range r.earlier {
+			a.remove()
+		}
+	}()
+	load, falsePositives := 0.0, 0.0
+	for r.pass = range plan.parts {
+		if r.filter, err = r.openFilter(plan); err != nil {
+			return err
+		}
+		r.report.FilterBytes, r.report.FilterHashes = r.report.FilterBytes+r.filter.Size(), r.filter.K()
+		if r.pass == 0 {
+			defer boundGarbage(r.filter.Size())()
+			if err := start(); err != nil {
+				return err
+			}
+		}
+		if r.pass == plan.parts-1 {
+			for _, a := range r.earlier {
+				if err := a.rewind(); err != nil {
+					return err
+				}
+			}
+			if err := r.markFiles(ctx, files, outs); err != nil {
+				return err
+			}
+			for _, a := range r.earlier {
+				if a.err != nil {
+					return a.err
+				}
+			}
+		} else {
+			a, err := newAnswers(r.cfg.BloomFilter.part(r.pass, plan.parts) + ".answers.tmp")
+			if err != nil {
+				return err
+			}
+			r.earlier = append(r.earlier, a)
+			if err := r.lookUp(ctx, files, a); err != nil {
+				return err
+			}
+		}
+		load += r.filter.Load()
+		falsePositives += math.Pow(r.filter.Load(), float64(r.filter.K()))
+		if b := r.cfg.BloomFilter; !b.ReadOnly || !exists(b.part(r.pass, plan.parts)) {
+			path := b.part(r.pass, plan.parts)
+			if plan.parts > 1 {
+				path += unfinishedPart
+			}
+			if err := r.filter.Write(path); err != nil {
+				return err
+			}
+		}
 	}
-	if err := r.markFiles(ctx, files, outs); err != nil {
-		return err
+	if plan.parts > 1 {
+		if err := r.cfg.BloomFilter.finish(plan.parts); err != nil {
+			return err
+		}
 	}
-	r.report.FilterLoad = r.filter.Load()
-	r.report.FalsePositives = math.Pow(r.report.FilterLoad, float64(r.filter.K()))
-	if b := r.cfg.BloomFilter; !b.ReadOnly || !exists(b.File) {
-		return r.filter.Write(b.File)
-	}
+	r.report.FilterLoad = load / float64(plan.parts)
+	r.report.FalsePositives = falsePositives / float64(plan.parts)
 	return nil
 }
 
 // byMinHash marks documents that resemble earlier ones.
 func (r *run) byMinHash(ctx context.Context, files, outs []string, start func() error) error {
+	set := *r.cfg.Dedupe.MinHash // its passes may change
+	s := similar{run: r, set: &set}
+	if err := s.plan(ctx, files); err != nil {
+		return err
+	}
 	if err := start(); err != nil {
 		return err
 	}
-	s := similar{run: r, set: r.cfg.Dedupe.MinHash}
-	r.cfg.logf("MinHash: %d bytes of memory a document, %d passes over the corpus", 8*((s.set.Buckets+s.set.Passes-1)/s.set.Passes)+16, s.set.Passes)
 	if err := s.find(ctx, files); err != nil {
 		return err
 	}
@@ -445,43 +514,6 @@ func (r *run) progress() *data.Progress {
 		r.cfg.Progress = &data.Progress{}
 	}
 	return r.cfg.Progress
-}
-
-// openFilter loads the filter file, or makes a filter of the size that the
-// settings ask for.
-func (r *run) openFilter(ctx context.Context, files []string) (*Filter, error) {
-	b := r.cfg.BloomFilter
-	if exists(b.File) {
-		f, err := ReadFilter(b.File)
-		if err != nil {
-			return nil, err
-		}
-		if !b.ReadOnly {
-			r.cfg.logf("the Bloom filter %s exists: what it holds from earlier runs counts as seen", b.File)
-		}
-		return f, nil
-	}
-	if b.ReadOnly && !r.cfg.Compat {
-		return nil, fmt.Errorf("bloom_filter.read_only is set and %s does not exist\nhint: build it first, with read_only false, from the documents to compare with", b.File)
-	}
-	n := b.EstimatedDocCount
-	if n == 0 {
-		r.cfg.logf("counting keys, because bloom_filter.estimated_doc_count is not set")
-		keys, err := r.count(ctx, files)
-		if err != nil {
-			return nil, err
-		}
-		// Fewer keys would get more hash functions in the smallest filter, and
-		// make every one of them slower, for a chance that is nil already.
-		n = max(keys, minCounted)
-	}
-	size := b.SizeInBytes
-	if size == 0 {
-		size = SizeFor(n, b.DesiredFalsePositiveRate)
-	}
-	k := HashesFor(size, n)
-	r.cfg.logf("Bloom filter for %d keys: %s, %d hashes a key, false positives %.2g when full", n, bytesText(size), k, FalsePositives(size, n, k))
-	return NewFilter(size, k, b.Seed)
 }
 
 func bytesText(n int) string {

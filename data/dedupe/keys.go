@@ -28,8 +28,12 @@ type run struct {
 	pool   *data.Pool
 	filter *Filter // nil while keys are counted
 	wide   bool    // positions need 64 bits
-	report Report
-	free   sync.Pool // of *batch, for their memory
+	// A filter that does not fit into memory is cut into one for each pass; the
+	// last pass has the answers of the earlier ones.
+	pass, passes int
+	earlier      []*answers
+	report       Report
+	free         sync.Pool // of *batch, for their memory
 }
 
 func (r *run) prepare() {
@@ -51,19 +55,21 @@ type unit struct {
 
 // row is one document of a batch.
 type row struct {
-	id       string
-	units    []unit
-	absent   bool // the attribute is not written at all
-	noKey    bool
-	skipped  int
-	document bool
+	id        string
+	units     []unit
+	sentences []sentence // where runs of them are compared, one a unit
+	absent    bool       // the attribute is not written at all
+	noKey     bool
+	skipped   int
+	document  bool
 }
 
 // batch is what the parallel part makes of a run of lines.
 type batch struct {
 	rows []row
 	// keys names the keys of all units in order, by their numbers among the
-	// distinct ones, which are in the order of their first occurrence.
+	// distinct ones, which are in the order of their first occurrence; −1−p is
+	// a key that pass p has looked up already.
 	keys     []int32
 	distinct int
 	// The places of each distinct key's bits, K of them; one of the two is used.
@@ -121,6 +127,31 @@ func (r *run) markFiles(ctx context.Context, files, outs []string) error {
 		}
 		r.free.Put(b)
 		return dst, nil
+	})
+}
+
+// lookUp asks the filter for the keys of this pass, and keeps the answers for
+// the last one.
+func (r *run) lookUp(ctx context.Context, files []string, answers *answers) error {
+	r.wide = len(r.filter.words) > math.MaxUint32/32
+	work := func(docs []data.Document) *batch {
+		c := cutter{run: r}
+		c.reuse()
+		for i := range docs {
+			c.cut(&docs[i])
+		}
+		return &c.out
+	}
+	return eachDocument(ctx, r, files, work, func(b *batch) error {
+		next := asker(r, b, b.narrow)
+		if r.wide {
+			next = asker(r, b, b.wide)
+		}
+		for range b.keys {
+			answers.add(next())
+		}
+		r.free.Put(b)
+		return answers.err
 	})
 }
 
@@ -257,10 +288,7 @@ func (r *run) count(ctx context.Context, files []string) (int, error) {
 // work parses the lines of a batch and hashes their keys.
 func (r *run) work(b *data.Batch) (*batch, error) {
 	c := cutter{run: r}
-	if old, ok := r.free.Get().(*batch); ok {
-		clear(old.table)
-		c.out = batch{rows: old.rows[:0], keys: old.keys[:0], narrow: old.narrow[:0], wide: old.wide[:0], table: old.table, hit: old.hit[:0]}
-	}
+	c.reuse()
 	var d data.Document
 	for _, l := range b.Lines {
 		if err := data.ParseDocument(l.Bytes, &d); err != nil {
@@ -281,6 +309,16 @@ type cutter struct {
 	ngrams  *ngramHasher
 	hashes  []uint64
 	words   []string
+	hashed  []byte // words of sentences
+	starts  []int  // of the sentences in hashed
+}
+
+// reuse takes the memory of a batch that is done.
+func (c *cutter) reuse() {
+	if old, ok := c.run.free.Get().(*batch); ok {
+		clear(old.table)
+		c.out = batch{rows: old.rows[:0], keys: old.keys[:0], narrow: old.narrow[:0], wide: old.wide[:0], table: old.table, hit: old.hit[:0]}
+	}
 }
 
 // add hashes a key and tells whether it belongs to this run's partition.
@@ -330,6 +368,16 @@ func (c *cutter) first(hash uint64, partition bool) (isNew, ok bool) {
 	if n := uint64(set.NumPartitions); n > 1 && partition && hash%n != uint64(set.PartitionIndex) {
 		return false, false
 	}
+	if r := c.run; r.passes > 1 {
+		// The places of the bits follow from the low bits of the hash.
+		hi, _ := bits.Mul64(hash, uint64(r.passes))
+		if p := int(hi); p != r.pass {
+			if p < r.pass && r.pass == r.passes-1 {
+				c.out.keys = append(c.out.keys, int32(-1-p))
+			}
+			return false, true
+		}
+	}
 	n, isNew := c.out.number(hash)
 	c.out.keys = append(c.out.keys, n)
 	return isNew, true
@@ -347,8 +395,11 @@ func (c *cutter) place(hashes []uint64) {
 }
 
 func (c *cutter) cut(d *data.Document) row {
-	if c.run.cfg.Dedupe.Documents != nil {
+	switch set := &c.run.cfg.Dedupe; {
+	case set.Documents != nil:
 		return c.cutDocument(d)
+	case set.Sentences != nil:
+		return c.cutSentences(d)
 	}
 	return c.cutParagraphs(d)
 }
@@ -539,29 +590,38 @@ func (c *cutter) cutNgrams(u *unit, p string) {
 	}
 }
 
-// mark asks the filter for the keys of a batch, in order, and appends the
-// batch's attribute rows to dst.
-func mark[P position](r *run, dst []byte, b *batch, positions []P) []byte {
+// asker returns a function that tells, one after the other, whether the keys of
+// a batch were seen before.
+func asker[P position](r *run, b *batch, positions []P) func() bool {
 	k, insert := r.filter.K(), !r.cfg.BloomFilter.ReadOnly
-	hit, keys := b.hit[:0], b.keys
-	next := func() bool {
+	keys := b.keys
+	return func() bool {
 		n := int(keys[0])
 		keys = keys[1:]
-		if n < len(hit) { // seen in this batch: inserted then, unless nothing is
-			return insert || hit[n]
+		if n < 0 {
+			return r.earlier[-1-n].next()
+		}
+		if n < len(b.hit) { // seen in this batch: inserted then, unless nothing is
+			return insert || b.hit[n]
 		}
 		h := known(r.filter, positions[:k], insert)
 		positions = positions[k:]
-		hit = append(hit, h)
+		b.hit = append(b.hit, h)
 		return h
 	}
-	defer func() { b.hit = hit }()
+}
+
+// mark asks the filter for the keys of a batch, in order, and appends the
+// batch's attribute rows to dst.
+func mark[P position](r *run, dst []byte, b *batch, positions []P) []byte {
+	next := asker(r, b, positions)
 	set := &r.cfg.Dedupe
 	attribute, byNgram := "", false
 	threshold := float32(0)
-	if set.Documents != nil {
+	switch {
+	case set.Documents != nil:
 		attribute = r.cfg.suffixed(set.Documents.AttributeName)
-	} else {
+	case set.Paragraphs != nil:
 		attribute = r.cfg.suffixed(set.Paragraphs.AttributeName)
 		if byNgram = set.byNgram(); byNgram {
 			threshold = float32(set.Paragraphs.ByNgram.OverlapThreshold)
@@ -578,6 +638,13 @@ func mark[P position](r *run, dst []byte, b *batch, positions []P) []byte {
 			r.report.WithoutKey++
 		}
 		dst = append(dst, `{"attributes":{`...)
+		if set.Sentences != nil {
+			dst = r.markSentences(dst, row, next)
+			dst = append(dst, `},"id":`...)
+			dst = data.AppendString(dst, row.id)
+			dst = append(dst, '}', '\n')
+			continue
+		}
 		open := len(dst)
 		dst = append(dst, name...)
 		marks := 0
@@ -636,4 +703,20 @@ func mark[P position](r *run, dst []byte, b *batch, positions []P) []byte {
 		dst = append(dst, '}', '\n')
 	}
 	return dst
+}
+
+// appendMarks appends spans as dedupe writes them, the score a whole number.
+func appendMarks(dst []byte, spans []data.Span) []byte {
+	dst = append(dst, '[')
+	for i, s := range spans {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, '[')
+		dst = strconv.AppendInt(dst, int64(s.Start), 10)
+		dst = append(dst, ',')
+		dst = strconv.AppendInt(dst, int64(s.End), 10)
+		dst = append(dst, `,1]`...)
+	}
+	return append(dst, ']')
 }

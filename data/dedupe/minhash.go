@@ -176,6 +176,43 @@ type similar struct {
 	*run
 	set     *MinHash
 	parents []uint32 // the document that each belongs to; its own number for the first of a cluster
+	// expected is the number of documents, where memory is bounded.
+	expected int
+}
+
+// minHashBytes is what a pass needs for each document beside its keys: its
+// number, its place in the order of a bucket, its cluster.
+const minHashBytes = 3 * 4
+
+// plan takes as many passes as the memory asks for, and tells it.
+func (s *similar) plan(ctx context.Context, files []string) error {
+	memory := s.cfg.memory
+	if memory == 0 {
+		s.cfg.logf("MinHash: %d bytes of memory a document, %d passes over the corpus", 8*((s.set.Buckets+s.set.Passes-1)/s.set.Passes)+minHashBytes+4, s.set.Passes)
+		return nil
+	}
+	s.cfg.logf("counting documents, because memory is bounded")
+	err := eachDocument(ctx, s.run, files, func(docs []data.Document) int { return len(docs) }, func(n int) error {
+		s.expected += n
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	need := func(passes int) int {
+		return s.expected * (8*((s.set.Buckets+passes-1)/passes) + minHashBytes)
+	}
+	passes := s.set.Passes
+	for passes < s.set.Buckets && need(passes) > memory {
+		passes++
+	}
+	if need(passes) > memory {
+		return fmt.Errorf("MinHash of %d documents takes %s in %d passes, memory allows %s\nhint: give it more, or cut the corpus and run on its parts", s.expected, bytesText(need(passes)), passes, bytesText(memory))
+	}
+	s.set.Passes = passes
+	s.cfg.logf("MinHash of %d documents: %s of memory, %d passes over the corpus", s.expected, bytesText(need(passes)), passes)
+	s.report.TableBytes = need(passes)
+	return nil
 }
 
 // root finds the first document of a cluster.
@@ -201,6 +238,8 @@ type signed struct {
 
 // find joins the documents of all files into clusters.
 func (s *similar) find(ctx context.Context, files []string) error {
+	defer boundGarbage(s.report.TableBytes)()
+	s.report.Passes = s.set.Passes
 	for pass := range s.set.Passes {
 		from, to := pass*s.set.Buckets/s.set.Passes, (pass+1)*s.set.Buckets/s.set.Passes
 		sign := s.set.newSigner(from, to)
@@ -217,6 +256,12 @@ func (s *similar) find(ctx context.Context, files []string) error {
 		var numbers []uint32 // of the documents that have words
 		keys := make([][]uint64, to-from)
 		documents := 0
+		if s.expected > 0 {
+			numbers = make([]uint32, 0, s.expected)
+			for i := range keys {
+				keys[i] = make([]uint64, 0, s.expected)
+			}
+		}
 		err := eachDocument(ctx, s.run, files, work, func(b *signed) error {
 			for _, none := range b.wordless {
 				if documents == math.MaxUint32 {

@@ -34,7 +34,8 @@ depends on the order of files and rows only, never on the number of workers.
 
 dedupe.minhash, which is not Dolma's, marks documents that resemble an earlier
 one: most of their word n-grams are the same. dedupe.substrings marks pieces of
-texts, 200 bytes or longer, that stand word for word in earlier texts.
+texts, 200 bytes or longer, that stand word for word in earlier texts, and
+dedupe.sentences runs of three sentences, as C4 does.
 
 --memory bounds the filter and the tables; what needs more takes several passes
 over the corpus and finds the same.
@@ -85,6 +86,8 @@ func runDataDedupe(r *dataRun, cfg dedupeConfig) error {
 	}
 	what := "documents"
 	switch {
+	case cfg.Dedupe.Sentences != nil:
+		what = "runs of sentences"
 	case cfg.Dedupe.Paragraphs != nil:
 		what = "paragraphs"
 	case cfg.Dedupe.Substrings != nil:
@@ -95,6 +98,9 @@ func runDataDedupe(r *dataRun, cfg dedupeConfig) error {
 	fmt.Fprintf(w, "%d keys compared, %d %s marked (%d characters), %d passed over\n", report.Keys, report.Duplicates, what, report.Characters, report.Skipped)
 	if report.WithoutKey > 0 {
 		fmt.Fprintf(w, "%d documents lack the key\n", report.WithoutKey)
+	}
+	if report.Passes > 1 {
+		fmt.Fprintf(w, "%d passes over the corpus, because memory is bounded\n", report.Passes)
 	}
 	if report.FilterBytes == 0 {
 		return nil
