@@ -383,6 +383,97 @@ func productPart(c Matrix, a left, b *Packed, add bool, residual *Matrix, lower 
 	})
 }
 
+// matMul computes c = a·b (+ residual), where b (transposed or not) lies as it is in
+// memory. A task takes a group of columns. It packs as many of their terms as stay in
+// the second-level cache and takes all its rows through them before it packs the next,
+// so that what is packed never travels to memory.
+func matMul(c Matrix, a left, b Matrix, transposed bool, ends []int, residual *Matrix, bf16 bool) {
+	m, n := c.Rows, c.Cols
+	if m == 0 || n == 0 {
+		return
+	}
+	f := formatOf(bf16)
+	mr, nr := isa.mr, isa.nr
+	tiles, panels := spans(m, mr), spans(n, nr)
+	columns, pieces := 256, 2
+	if f != plain || a.Stride%1024 == 0 {
+		columns, pieces = 768, 1 // rows that have to be packed want more columns
+	}
+	if f == words {
+		pieces *= 2
+	}
+	threads := Threads()
+	groups := spans(panels, max(1, columns/nr))
+	if groups < 8*threads {
+		groups = min(panels, spans(groups, threads)*threads)
+	}
+	parts := max(1, min(spans(4*threads, groups), m/512))
+	if groups*parts < threads {
+		parts = min(tiles, spans(threads, groups))
+	}
+	const rowTiles = 98 // rows of a block, whose terms stay in the second-level cache too
+	Parallel(groups*parts, func(task int) {
+		s := borrow()
+		defer s.giveBack()
+		g, part := task/parts, task%parts
+		t0, t1 := tiles*part/parts, tiles*(part+1)/parts
+		j0, j1 := panels*g/groups, panels*(g+1)/groups
+		if t0 >= t1 || j0 >= j1 {
+			return
+		}
+		r0, r1, c0, c1 := t0*mr, min(m, t1*mr), j0*nr, min(n, j1*nr)
+		if len(ends) == 0 {
+			for r := r0; r < r1; r++ {
+				clear(c.Row(r)[c0:c1])
+			}
+		}
+		blocks := spans(t1-t0, max(1, rowTiles/mr))
+		var p Packed
+		base := 0
+		for first := 0; first < len(ends); first += pieces {
+			last := min(len(ends), first+pieces)
+			p.data = s.buf(2, p.plan(ends[last-1]-base, (j1-j0)*nr, within(ends[first:last], base), f))
+			k0 := base
+			for i := range p.ends {
+				kn := base + p.ends[i] - k0
+				for j := j0; j < j1; j++ {
+					packPanel(p.panel(i, j-j0), b, transposed, k0, kn, j*nr, min(nr, n-j*nr), f)
+				}
+				k0 += kn
+			}
+			for block := range blocks {
+				i0 := (t0 + (t1-t0)*block/blocks) * mr
+				rows := min(m, (t0+(t1-t0)*(block+1)/blocks)*mr) - i0
+				k0 := base
+				for i := range p.ends {
+					kn := base + p.ends[i] - k0
+					pa := a.pack(s, 0, i0, rows, k0, kn, f)
+					for j := j0; j < j1; j++ {
+						pa.multiply(s, 1, p.panel(i, j-j0), c.Data[i0*c.Stride+j*nr:], c.Stride, min(nr, n-j*nr), first+i > 0, f)
+					}
+					k0 += kn
+				}
+			}
+			base = ends[last-1]
+		}
+		if residual != nil {
+			for r := r0; r < r1; r++ {
+				d := c.Row(r)[c0:c1]
+				isa.add(d, d, residual.Row(r)[c0:c1])
+			}
+		}
+	})
+}
+
+// within returns ends counted from base.
+func within(ends []int, base int) []int {
+	e := make([]int, len(ends))
+	for i := range ends {
+		e[i] = ends[i] - base
+	}
+	return e
+}
+
 func packInto(p *Packed, s *scratch, slot int, b Matrix, transposed bool, ends []int, bf16 bool) {
 	k, n := b.Rows, b.Cols
 	if transposed {
@@ -395,11 +486,7 @@ func packInto(p *Packed, s *scratch, slot int, b Matrix, transposed bool, ends [
 // MatMulNT computes c = a·bᵀ (+ residual): a is M×K, b is N×K, c is M×N. This is a
 // linear layer with the weight b.
 func MatMulNT(c, a, b Matrix, residual *Matrix, bf16 bool) {
-	s := borrow()
-	defer s.giveBack()
-	var p Packed
-	packInto(&p, s, 0, b, true, cuts(b.Cols), bf16)
-	product(c, left{a, false}, &p, false, residual)
+	matMul(c, left{a, false}, b, true, cuts(b.Cols), residual, bf16)
 }
 
 // MatMulSym computes c = a·aᵀ: a is M×K, c M×M. Half of it is computed and mirrored:
@@ -432,11 +519,7 @@ func mirror(c Matrix) {
 
 // MatMulNN computes c = a·b (+ residual): a is M×K, b is K×N, c is M×N.
 func MatMulNN(c, a, b Matrix, residual *Matrix, bf16 bool) {
-	s := borrow()
-	defer s.giveBack()
-	var p Packed
-	packInto(&p, s, 0, b, false, cuts(b.Rows), bf16)
-	product(c, left{a, false}, &p, false, residual)
+	matMul(c, left{a, false}, b, false, cuts(b.Rows), residual, bf16)
 }
 
 // MatMulTN adds aᵀ·b to c, piece by piece: a is K×M, b is K×N, c is M×N, and ends

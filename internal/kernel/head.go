@@ -8,8 +8,8 @@ type Loss struct {
 
 // HeadLoss is the language-model head with cross entropy and z-loss in one
 // operation. x is N×C, w is V×C, bias V long or nil, targets holds N ids, negative
-// where there is none; ends are the pieces of N. It never holds more than one piece's
-// logits.
+// where there is none; ends are the pieces of N. It never holds the logits of more than
+// 512 tokens.
 //
 // With dx (N×C), dw (V×C, added to) and, with a bias, db (V, added to) it also computes
 // the gradients of
@@ -19,20 +19,23 @@ type Loss struct {
 // from the same logits.
 func HeadLoss(out Loss, x, w Matrix, bias []float32, targets []int32, ends []int, scale, zmul float32, bf16 bool, dx, dw *Matrix, db []float32) {
 	V := w.Rows
-	wt := Pack(w, true, bf16)
-	var wn *Packed
-	if dx != nil {
-		wn = Pack(w, false, bf16)
-	}
 	s := borrow()
 	defer s.giveBack()
 	begin := 0
-	for _, end := range ends {
+	for i := 0; i < len(ends); {
+		// Two pieces at a time: each time the weights come from memory, and their
+		// gradient goes there and back.
+		first := i
+		for i < len(ends) && (i == first || ends[i]-begin <= 2*Cut) {
+			i++
+		}
+		pieces := within(ends[first:i], begin)
+		end := ends[i-1]
 		n := end - begin
 		rows := x.Slice(begin, n)
 		// Rows 16 numbers apart do not compete for the same places of the cache.
 		logits := Matrix{Data: s.buf(0, n*(V+16)), Rows: n, Cols: V, Stride: V + 16}
-		product(logits, left{rows, false}, wt, false, nil)
+		MatMulNT(logits, rows, w, nil, bf16)
 		b := begin
 		eachRowOf(n, 4, func(r int) {
 			l, t := logits.Row(r), targets[b+r]
@@ -62,10 +65,10 @@ func HeadLoss(out Loss, x, w Matrix, bias []float32, targets []int32, ends []int
 			l[t] -= scale
 		})
 		if dx != nil {
-			product(dx.Slice(begin, n), left{logits, false}, wn, false, nil)
-			MatMulTN(*dw, logits, rows, []int{n}, bf16)
+			MatMulNN(dx.Slice(begin, n), logits, w, nil, bf16)
+			MatMulTN(*dw, logits, rows, pieces, bf16)
 			if bias != nil {
-				BiasBackward(db, logits, []int{n})
+				BiasBackward(db, logits, pieces)
 			}
 		}
 		begin = end
