@@ -1,0 +1,231 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+// place is a remote file, however it is asked for.
+type place interface {
+	// head asks for the file's description.
+	head(ctx context.Context) (Info, error)
+	// get asks for the bytes from off on, n of them or all for -1, and fails
+	// with ErrChanged when version is set and not the file's. skip is how many
+	// bytes come before those wanted, from a server that sends whole files
+	// only.
+	get(ctx context.Context, off, n int64, version string) (body io.ReadCloser, info Info, skip int64, err error)
+}
+
+const (
+	// tries of a request, with pauses that double up to longestPause.
+	tries        = 8
+	longestPause = 10 * time.Second
+	// stall is how long a connection may stand still.
+	stall = time.Minute
+)
+
+// firstPause is the pause after the first failure; tests make it short.
+var firstPause = 250 * time.Millisecond
+
+// pause waits before try n, longer each time and by some chance, so that many
+// workers do not come back at once.
+func pause(n int) {
+	d := min(firstPause<<n, longestPause)
+	time.Sleep(d/2 + rand.N(d/2+1))
+}
+
+// statusError is an answer that is no success.
+type statusError struct {
+	status int
+	text   string
+}
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("the server answers %d %s", e.status, e.text)
+}
+
+// permanent tells whether asking again is of no use.
+func permanent(err error) bool {
+	var s *statusError
+	switch {
+	case errors.Is(err, ErrChanged), errors.Is(err, fs.ErrNotExist):
+		return true
+	case errors.As(err, &s):
+		return s.status >= 400 && s.status < 500 && s.status != http.StatusRequestTimeout && s.status != http.StatusTooManyRequests
+	}
+	return false
+}
+
+// again calls ask until it succeeds, fails for good, or has failed too often.
+func again(ask func() error) error {
+	for n := 0; ; n++ {
+		err := ask()
+		if err == nil || permanent(err) || n == tries-1 {
+			return err
+		}
+		pause(n)
+	}
+}
+
+// limited runs ask with a limit of time, for requests whose answer is short.
+func limited(ask func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stall)
+	defer cancel()
+	return ask(ctx)
+}
+
+func statRemote(p place, name string) (info Info, err error) {
+	err = again(func() error {
+		return limited(func(ctx context.Context) (err error) {
+			info, err = p.head(ctx)
+			return err
+		})
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return info, err
+}
+
+// remoteFile reads a remote file front to back over as many requests as it
+// takes.
+type remoteFile struct {
+	place
+	name   string
+	info   Info
+	off    int64
+	body   io.ReadCloser
+	cancel context.CancelFunc
+	alive  *time.Timer // cancels a request that stands still
+	failed int         // tries without a byte
+}
+
+func openRemote(p place, name string) (File, error) {
+	f := &remoteFile{place: p, name: name, info: Info{Size: -1}}
+	if err := again(f.ask); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		return nil, fmt.Errorf("opening %s: %w", name, err)
+	}
+	return f, nil
+}
+
+// ask requests the bytes from f.off on.
+func (f *remoteFile) ask() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	alive := time.AfterFunc(stall, cancel)
+	body, info, skip, err := f.get(ctx, f.off, -1, f.info.Version)
+	if err == nil {
+		_, err = io.CopyN(io.Discard, body, skip)
+	}
+	if err == nil && f.off > 0 && f.info.Size >= 0 && info.Size != f.info.Size {
+		err = fmt.Errorf("%w (%d bytes, then %d)", ErrChanged, f.info.Size, info.Size)
+	}
+	if err != nil {
+		cancel()
+		if body != nil {
+			body.Close()
+		}
+		return err
+	}
+	if f.off == 0 {
+		f.info = info
+	}
+	f.body, f.cancel, f.alive = body, cancel, alive
+	return nil
+}
+
+func (f *remoteFile) hangUp() {
+	if f.body != nil {
+		f.cancel()
+		f.body.Close()
+		f.alive.Stop()
+		f.body = nil
+	}
+}
+
+func (f *remoteFile) Read(b []byte) (int, error) {
+	for {
+		if f.info.Size >= 0 && f.off >= f.info.Size {
+			return 0, io.EOF
+		}
+		var n int
+		var err error
+		if f.body == nil {
+			err = f.ask()
+		}
+		if err == nil {
+			n, err = f.body.Read(b)
+			f.alive.Reset(stall)
+			f.off += int64(n)
+			if n > 0 {
+				f.failed = 0
+				return n, nil
+			}
+			if err == nil {
+				continue
+			}
+			if err == io.EOF {
+				if f.info.Size < 0 {
+					return 0, io.EOF
+				}
+				err = io.ErrUnexpectedEOF
+			}
+			f.hangUp()
+		}
+		if f.failed++; f.failed >= tries || permanent(err) {
+			return 0, fmt.Errorf("at byte %d: %w", f.off, err)
+		}
+		pause(f.failed - 1)
+	}
+}
+
+// ReadAt asks for just the bytes wanted.
+func (f *remoteFile) ReadAt(b []byte, off int64) (int, error) {
+	if off < 0 || f.info.Size < 0 {
+		return 0, fmt.Errorf("reading %s at byte %d: its size is not known", f.name, off)
+	}
+	want := min(int64(len(b)), max(f.info.Size-off, 0))
+	done := 0
+	err := again(func() error {
+		if int64(done) >= want {
+			return nil
+		}
+		return limited(func(ctx context.Context) error {
+			body, _, skip, err := f.get(ctx, off+int64(done), want-int64(done), f.info.Version)
+			if err != nil {
+				return err
+			}
+			defer body.Close()
+			if _, err := io.CopyN(io.Discard, body, skip); err != nil {
+				return err
+			}
+			n, err := io.ReadFull(body, b[done:want])
+			done += n
+			return err
+		})
+	})
+	if err != nil {
+		return done, fmt.Errorf("reading %s at byte %d: %w", f.name, off+int64(done), err)
+	}
+	if done < len(b) {
+		return done, io.EOF
+	}
+	return done, nil
+}
+
+func (f *remoteFile) Close() error {
+	f.hangUp()
+	return nil
+}
+
+func (f *remoteFile) Info() Info { return f.info }
+
+func (f *remoteFile) Now() (Info, error) { return statRemote(f.place, f.name) }

@@ -1,0 +1,363 @@
+package store_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"olmo/data/store"
+	"olmo/data/store/storetest"
+)
+
+func random(n int) []byte {
+	b := make([]byte, n)
+	rng := rand.NewChaCha8([32]byte{1})
+	if _, err := rng.Read(b); err != nil {
+		panic(err)
+	}
+	return b
+}
+
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := store.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// What is written anywhere reads back, from the start and in the middle, and
+// is not there before Commit nor after Abort.
+func TestWriteAndRead(t *testing.T) {
+	s3 := storetest.Start(t, "corpus")
+	dir := t.TempDir()
+	for _, base := range []string{dir, "s3://corpus/x", "gs://corpus/y"} {
+		for _, size := range []int{0, 1, 8 << 20, 8<<20 + 1, 20_000_000} {
+			if testing.Short() && size > 1 {
+				continue
+			}
+			name := store.Join(base, "sub", fmt.Sprint(size))
+			want := random(size)
+			w, err := store.Create(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for rest := want; len(rest) > 0; {
+				n := min(len(rest), 300_000)
+				if _, err := w.Write(rest[:n]); err != nil {
+					t.Fatal(err)
+				}
+				rest = rest[n:]
+			}
+			if store.Exists(name) {
+				t.Errorf("%s is there before it is complete", name)
+			}
+			if err := w.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(read(t, name), want) {
+				t.Errorf("%s reads back differently", name)
+			}
+			info, err := store.Stat(name)
+			if err != nil || info.Size != int64(size) || info.ModTime.IsZero() {
+				t.Errorf("Stat(%s) = %+v, %v", name, info, err)
+			}
+			f, err := store.Open(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if now, err := f.Now(); err != nil || !now.Same(f.Info()) {
+				t.Errorf("%s changed from %+v to %+v, %v", name, f.Info(), now, err)
+			}
+			b := make([]byte, 100)
+			n, err := f.ReadAt(b, int64(size-50))
+			if size > 50 && (n != 50 || err != io.EOF || !bytes.Equal(b[:n], want[size-50:])) {
+				t.Errorf("%s: ReadAt = %d, %v", name, n, err)
+			}
+			f.Close()
+			if err := store.Remove(name); err != nil || store.Exists(name) {
+				t.Errorf("Remove(%s): %v", name, err)
+			}
+		}
+		name := store.Join(base, "given-up")
+		w, err := store.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(random(9 << 20)); err != nil {
+			t.Fatal(err)
+		}
+		w.Abort()
+		if store.Exists(name) {
+			t.Errorf("%s is there after Abort", name)
+		}
+	}
+	if n := s3.Unfinished(); n != 0 {
+		t.Errorf("%d uploads are left", n)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*.tmp")); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// An upload that a killed run left is removed by the next.
+func TestUploadOfKilledRun(t *testing.T) {
+	s3 := storetest.Start(t, "corpus")
+	for range 2 {
+		w, err := store.Create("s3://corpus/a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(random(8 << 20)); err != nil { // and no end
+			t.Fatal(err)
+		}
+		for len(s3.Names()) == 0 && s3.Unfinished() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	if n := s3.Unfinished(); n != 1 {
+		t.Errorf("%d uploads are left, want that of the second run", n)
+	}
+}
+
+// Broken connections and busy servers are asked again from where they stopped.
+func TestBrokenConnections(t *testing.T) {
+	store.SetFirstPause(t, time.Millisecond)
+	s3 := storetest.Start(t, "corpus")
+	want := random(1_000_000)
+	s3.Put("corpus/a", want)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `"1"`)
+		if strings.HasSuffix(r.URL.Path, "/whole") {
+			r.Header.Del("Range") // a server that cannot send parts
+		}
+		if r.Header.Get("Range") == "" && r.Method == http.MethodGet && !strings.HasSuffix(r.URL.Path, "/whole") {
+			w.Header().Set("Content-Length", fmt.Sprint(len(want)))
+			_, _ = w.Write(want[:400_000])
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		http.ServeContent(w, r, "", time.Now(), bytes.NewReader(want))
+	}))
+	defer web.Close()
+	if !bytes.Equal(read(t, web.URL+"/a"), want) || !bytes.Equal(read(t, web.URL+"/whole"), want) {
+		t.Error("a web page reads differently")
+	}
+
+	n := 0
+	s3.Break(func(r *http.Request) storetest.Fault {
+		if n++; n%3 == 0 {
+			return storetest.Fault{Status: http.StatusServiceUnavailable}
+		} else if r.Method == http.MethodGet {
+			return storetest.Fault{CutAfter: 150_000}
+		}
+		return storetest.Fault{}
+	})
+	if !bytes.Equal(read(t, "s3://corpus/a"), want) {
+		t.Error("an object reads differently")
+	}
+	n = 0
+	s3.Break(func(r *http.Request) storetest.Fault {
+		if n++; n%2 == 0 {
+			return storetest.Fault{Status: http.StatusInternalServerError}
+		}
+		return storetest.Fault{}
+	})
+	w, err := store.Create("s3://corpus/b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := random(17 << 20)
+	if _, err := w.Write(long); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(s3.Get("corpus/b"), long) {
+		t.Error("the object is not what was written")
+	}
+	s3.Break(func(*http.Request) storetest.Fault { return storetest.Fault{Status: http.StatusServiceUnavailable} })
+	if _, err := store.ReadFile("s3://corpus/a"); err == nil || !strings.Contains(err.Error(), "503") {
+		t.Errorf("a server that is down: %v", err)
+	}
+}
+
+// A file that is replaced while it is read is an error, not a mixture.
+func TestReplacedWhileRead(t *testing.T) {
+	store.SetFirstPause(t, time.Millisecond)
+	s3 := storetest.Start(t, "corpus")
+	s3.Put("corpus/a", random(1_000_000))
+	s3.Break(func(r *http.Request) storetest.Fault {
+		if r.Method == http.MethodGet && r.Header.Get("Range") == "" {
+			return storetest.Fault{CutAfter: 500_000}
+		}
+		return storetest.Fault{}
+	})
+	f, err := store.Open("s3://corpus/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	s3.Put("corpus/a", make([]byte, 1_000_000))
+	if _, err := io.ReadAll(f); !errors.Is(err, store.ErrChanged) {
+		t.Errorf("an object: %v, want ErrChanged", err)
+	}
+	if _, err := f.ReadAt(make([]byte, 10), 0); !errors.Is(err, store.ErrChanged) {
+		t.Errorf("an object at 0: %v, want ErrChanged", err)
+	}
+
+	var tag atomic.Int64
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", fmt.Sprintf("%q", fmt.Sprint(tag.Add(1))))
+		if tag.Load() == 1 {
+			w.Header().Set("Content-Length", "1000")
+			_, _ = w.Write(make([]byte, 500))
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		http.ServeContent(w, r, "", time.Now(), bytes.NewReader(make([]byte, 1000)))
+	}))
+	defer web.Close()
+	if _, err := store.ReadFile(web.URL); !errors.Is(err, store.ErrChanged) {
+		t.Errorf("a page: %v, want ErrChanged", err)
+	}
+}
+
+func TestList(t *testing.T) {
+	s3 := storetest.Start(t, "corpus")
+	for _, name := range []string{"a/1", "a/2", "a/b/3", "a/b/c/4", "a/5", "ab/6", "z"} {
+		s3.Put("corpus/"+name, nil)
+	}
+	for _, c := range []struct {
+		prefix string
+		deep   bool
+		want   string
+	}{
+		{"s3://corpus/a/", false, "1 2 5"},
+		{"s3://corpus/a/", true, "1 2 5 b/3 b/c/4"},
+		{"s3://corpus/none/", true, ""},
+	} {
+		names, err := store.List(c.prefix, c.deep)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range names {
+			names[i] = strings.TrimPrefix(names[i], c.prefix)
+		}
+		if got := strings.Join(names, " "); got != c.want {
+			t.Errorf("List(%s, %v) = %q, want %q", c.prefix, c.deep, got, c.want)
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	store.SetFirstPause(t, time.Millisecond)
+	s3 := storetest.Start(t, "corpus")
+	s3.Put("corpus/a", []byte("x"))
+	for _, name := range []string{"s3://corpus/none", "s3://nowhere/x", s3.URL + "/nowhere", filepath.Join(t.TempDir(), "none")} {
+		if _, err := store.Open(name); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("Open(%s): %v, want ErrNotExist", name, err)
+		}
+		if _, err := store.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("Stat(%s): %v, want ErrNotExist", name, err)
+		}
+	}
+	if _, err := store.List("s3://nowhere/x", true); err == nil || !strings.Contains(err.Error(), "no bucket nowhere") {
+		t.Errorf("listing a missing bucket: %v", err)
+	}
+	for name, want := range map[string]string{
+		"ftp://x/y":         "ftp:// is not known",
+		"https://x/y":       "nothing can be written to a web server",
+		"s3://corpus/":      "names no file",
+		"s3:///x":           "names no bucket",
+		"s3://corpus/dir/":  "names no file",
+		"az://container/fo": "az:// is not known",
+	} {
+		if _, err := store.Create(name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Create(%s): %v, want one with %q", name, err, want)
+		}
+	}
+	// Without keys requests are not signed, which this server does not take.
+	home := t.TempDir()
+	for key, value := range map[string]string{"HOME": home, "USERPROFILE": home, "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_PROFILE": "nobody"} {
+		t.Setenv(key, value)
+	}
+	if _, err := store.Open("s3://corpus/a"); err == nil || !strings.Contains(err.Error(), "hint: set AWS_ACCESS_KEY_ID") {
+		t.Errorf("without keys: %v", err)
+	}
+	// Those of a profile are found, and its server.
+	t.Setenv("AWS_PROFILE", "lab")
+	t.Setenv("AWS_ENDPOINT_URL", "")
+	if err := os.MkdirAll(filepath.Join(home, ".aws"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for file, text := range map[string]string{
+		"credentials": "[default]\naws_access_key_id = no\n[lab]\naws_access_key_id = id\naws_secret_access_key = key\n",
+		"config":      "[default]\nregion = x\n[profile lab]\nregion = eu-central-1\nendpoint_url = " + s3.URL + "\n",
+	} {
+		if err := os.WriteFile(filepath.Join(home, ".aws", file), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b, err := store.ReadFile("s3://corpus/a"); string(b) != "x" {
+		t.Errorf("with a profile: %q, %v", b, err)
+	}
+}
+
+func TestNames(t *testing.T) {
+	for _, c := range []struct {
+		base string
+		elem []string
+		want string
+	}{
+		{"s3://b/x/", []string{"y", "../z"}, "s3://b/x/z"},
+		{"s3://b", []string{"a.gz"}, "s3://b/a.gz"},
+		{"https://h/x", nil, "https://h/x"},
+		{"a", []string{"b"}, filepath.Join("a", "b")},
+	} {
+		if got := store.Join(c.base, c.elem...); got != c.want {
+			t.Errorf("Join(%q, %q) = %q, want %q", c.base, c.elem, got, c.want)
+		}
+	}
+	if got := store.Dir("s3://b/x/y"); got != "s3://b/x" {
+		t.Errorf("Dir = %q", got)
+	}
+	if store.Remote("C:/x") || store.Remote("a://b") || !store.Remote("gs://b/x") {
+		t.Error("Remote is wrong")
+	}
+}
+
+// A file of a moderate size takes no more requests than it must.
+func TestRequests(t *testing.T) {
+	s3 := storetest.Start(t, "corpus")
+	s3.Put("corpus/a", random(1000))
+	s3.Requests()
+	read(t, "s3://corpus/a")
+	if got := s3.Requests(); !slices.Equal(got, []string{"GET /corpus/a"}) {
+		t.Errorf("reading asked %v", got)
+	}
+	w, err := store.Create("s3://corpus/b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if got := s3.Requests(); !slices.Equal(got, []string{"PUT /corpus/b", "HEAD /corpus/b"}) {
+		t.Errorf("writing asked %v", got)
+	}
+}
