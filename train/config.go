@@ -147,23 +147,6 @@ type OptimizerConfig struct {
 	SigmaFactor           float64 `yaml:"sigma_factor"`
 }
 
-// SchedulerConfig is OLMo's, with wsd as one more name.
-type SchedulerConfig struct {
-	Name                string   `yaml:"name"`
-	Units               string   `yaml:"units"` // steps, tokens
-	TWarmup             float64  `yaml:"t_warmup"`
-	TMax                *float64 `yaml:"t_max"`
-	AlphaF              float64  `yaml:"alpha_f"`
-	GradClipWarmupSteps *float64 `yaml:"grad_clip_warmup_steps"`
-	GradClipWarmupFac   *float64 `yaml:"grad_clip_warmup_factor"`
-	WarmupMinLR         *float64 `yaml:"warmup_min_lr"`
-
-	// DecayFraction of the run, at its end, is what wsd decays over, in the form of
-	// DecayShape: linear, sqrt (1 − √x) or cosine.
-	DecayFraction float64 `yaml:"decay_fraction"`
-	DecayShape    string  `yaml:"decay_shape"`
-}
-
 // DataConfig says what is trained on, or evaluated on.
 type DataConfig struct {
 	Paths                 []string              `yaml:"paths"`
@@ -319,7 +302,6 @@ func DefaultConfig() *Config {
 	c := &Config{
 		Seed: 6198, Model: model.DefaultAI2(),
 		Optimizer:         OptimizerConfig{Name: "lionw", LearningRate: 1e-4, WeightDecay: 0.01, Betas: [2]float64{0.9, 0.95}, Eps: 1e-5, Momentum: 0.95, RollingIntervalLength: 128, SigmaFactor: 6},
-		Scheduler:         SchedulerConfig{Name: "cosine_with_warmup", Units: "steps", TWarmup: 100, AlphaF: 0.1, DecayFraction: 0.1, DecayShape: "linear"},
 		RestoreDataloader: true, EvalInterval: 1000, Tokenizer: TokenizerConfig{Identifier: "gpt2", TruncateDirection: "right"},
 		SaveFolder: "./", CanceledCheckInterval: 50, SaveInterval: &saveInterval, SaveNumCheckpoints: -1, SaveNumUnsharded: -1,
 		ShardedCheckpointer: "torch_legacy", MaxDuration: Duration{Steps: 10000}, GlobalTrainBatchSize: 512,
@@ -328,6 +310,7 @@ func DefaultConfig() *Config {
 		FSDP: &FSDPConfig{}, Single: SingleConfig{Device: "auto"}, AuxiliaryLossMultiplier: &zmul, ExtraStepsAfterCancel: 10,
 		SaveDataIndices: true, LossDenominator: "batch",
 	}
+	c.Scheduler.SetDefaults()
 	c.Data.SetDefaults()
 	c.FSDP.SetDefaults()
 	return c
@@ -393,6 +376,18 @@ func (c *Config) lookBeside(dir string) {
 	}
 }
 
+// one reports a value that is not allowed.
+func one(key, value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	hint := "one of " + strings.Join(allowed, ", ")
+	if near, ok := config.Nearest(value, allowed); ok {
+		hint = "did you mean " + near + "?"
+	}
+	return fmt.Errorf("%s: %q is not known\nhint: %s", key, value, hint)
+}
+
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
@@ -407,16 +402,6 @@ func (c *Config) Validate() error {
 	if no := c.Optimizer.NoDecayNormAndBias; no != nil {
 		c.Optimizer.DecayNormAndBias, c.Optimizer.DecayEmbeddings, c.Optimizer.NoDecayNormAndBias = !*no, !*no, nil
 	}
-	one := func(key, value string, allowed ...string) error {
-		if slices.Contains(allowed, value) {
-			return nil
-		}
-		hint := "one of " + strings.Join(allowed, ", ")
-		if near, ok := config.Nearest(value, allowed); ok {
-			hint = "did you mean " + near + "?"
-		}
-		return fmt.Errorf("%s: %q is not known\nhint: %s", key, value, hint)
-	}
 	positive := func(key string, n int) error {
 		if n > 0 {
 			return nil
@@ -428,9 +413,7 @@ func (c *Config) Validate() error {
 	}
 	errs := []error{
 		one("optimizer.name", c.Optimizer.Name, optimizers...),
-		one("scheduler.name", c.Scheduler.Name, schedules...),
-		one("scheduler.units", c.Scheduler.Units, "steps", "tokens"),
-		one("scheduler.decay_shape", c.Scheduler.DecayShape, "linear", "sqrt", "cosine"),
+		c.Scheduler.check("scheduler"),
 		one("loss_denominator", c.LossDenominator, "batch", "labels"),
 		one("data.name", string(c.Data.Name), string(tokens.Chunks), string(tokens.Padded), string(tokens.Packed), string(tokens.Interleaved), string(tokens.Variable)),
 		one("data.long_doc_strategy", string(c.Data.LongDocStrategy), string(tokens.Truncate), string(tokens.Fragment)),
@@ -462,8 +445,6 @@ func (c *Config) Validate() error {
 		return errors.New("optimizer.selective_updates has no meaning for muon, which updates whole matrices")
 	case o.Name == "skip_step_adamw" && o.RollingIntervalLength < 2:
 		return fmt.Errorf("optimizer.rolling_interval_length is %d, it must be at least 2", o.RollingIntervalLength)
-	case c.Scheduler.DecayFraction < 0 || c.Scheduler.DecayFraction > 1:
-		return fmt.Errorf("scheduler.decay_fraction is %g, it must lie between 0 and 1", c.Scheduler.DecayFraction)
 	case len(c.Data.Mixture) > 0 && (len(c.Data.paths()) > 0 || len(c.Data.LabelMaskPaths) > 0 || c.Data.MixtureTokens <= 0):
 		return errors.New("data.mixture needs mixture_tokens, and neither paths, datasets nor label masks beside it")
 	case len(c.Data.Paths) > 0 && len(c.Data.Datasets) > 0:

@@ -1,82 +1,370 @@
 package train
 
 import (
+	"errors"
+	"fmt"
 	"math"
+	"slices"
 
 	"olmo/internal/kernel"
 )
 
-// schedules are the names of scheduler.name: OLMo's seven and ours.
+// SchedulerConfig says how the learning rate changes: OLMo's keys, and those of
+// OLMo-core's schedulers.
+type SchedulerConfig struct {
+	Name                string   `yaml:"name"`
+	Units               string   `yaml:"units"` // steps, tokens
+	TWarmup             float64  `yaml:"t_warmup"`
+	TMax                *float64 `yaml:"t_max"`
+	AlphaF              float64  `yaml:"alpha_f"`
+	GradClipWarmupSteps *float64 `yaml:"grad_clip_warmup_steps"`
+	GradClipWarmupFac   *float64 `yaml:"grad_clip_warmup_factor"`
+	WarmupMinLR         *float64 `yaml:"warmup_min_lr"`
+
+	// Our own keys are OLMo-core's, and DecayShape: linear, sqrt (1 − √x) or cosine, the form
+	// of wsd's decay.
+
+	// WarmupFraction of the run, or of the first period, in place of t_warmup.
+	WarmupFraction *float64 `yaml:"warmup_fraction,omitempty"`
+	// Decay, or DecayFraction of the run or of each period, is the time at the end over which
+	// the rate falls to DecayMinLR (0, and alpha_f of the full rate for wsd).
+	Decay         *float64 `yaml:"decay,omitempty"`
+	DecayFraction float64  `yaml:"decay_fraction"`
+	DecayShape    string   `yaml:"decay_shape"`
+	DecayMinLR    *float64 `yaml:"decay_min_lr,omitempty"`
+	// PeriodLengths of wsds, and by how much each period's rate is multiplied.
+	PeriodLengths       []float64 `yaml:"period_lengths,omitempty"`
+	PeriodLRMultipliers []float64 `yaml:"period_lr_multipliers,omitempty"`
+	// B is the exponent of power_lr, LRMin the first rate of exponential.
+	B     float64 `yaml:"b"`
+	LRMin float64 `yaml:"lr_min"`
+	// Stages are those of composable.
+	Stages []RateStage `yaml:"stages,omitempty"`
+	// Schedulers of sequential run one after the other, all but the last for SchedulersMax.
+	Schedulers    []SchedulerConfig `yaml:"schedulers,omitempty"`
+	SchedulersMax []float64         `yaml:"schedulers_max,omitempty"`
+	// OverrideDecay ends composable and sequential from some time on.
+	OverrideDecay *OverrideDecay `yaml:"override_decay,omitempty"`
+}
+
+// SetDefaults gives OLMo's defaults, and OLMo-core's.
+func (s *SchedulerConfig) SetDefaults() {
+	*s = SchedulerConfig{Name: "cosine_with_warmup", Units: "steps", TWarmup: 100, AlphaF: 0.1, DecayFraction: 0.1, DecayShape: "linear", B: -0.51, LRMin: 1e-9}
+}
+
+// RateStage goes from one rate to another; a rate is absolute or a fraction of the full one.
+type RateStage struct {
+	Duration        float64  `yaml:"duration"`
+	Shape           string   `yaml:"shape"`                       // linear, cosine
+	StartLR         *float64 `yaml:"start_lr,omitempty"`          // where the stage before ended, when
+	StartLRFraction *float64 `yaml:"start_lr_fraction,omitempty"` // neither is set
+	EndLR           *float64 `yaml:"end_lr,omitempty"`
+	EndLRFraction   *float64 `yaml:"end_lr_fraction,omitempty"`
+}
+
+// SetDefaults gives OLMo-core's default.
+func (s *RateStage) SetDefaults() { s.Shape = "linear" }
+
+// OverrideDecay is a last stage that takes over at Start, from the rate of that time.
+type OverrideDecay struct {
+	Start     float64 `yaml:"start"`
+	RateStage `yaml:",inline"`
+}
+
+// schedules are the names of scheduler.name: OLMo's seven, and OLMo-core's that differ from
+// them.
 var schedules = []string{
 	"cosine_with_warmup", "linear_with_warmup", "inverse_sqrt_with_warmup", "max_scheduler", "constant",
-	"cosine_linear_envelope", "constant_with_warmup", "wsd",
+	"cosine_linear_envelope", "constant_with_warmup",
+	"wsd", "wsds", "power_lr", "half_cos_with_warmup", "cos_with_warmup_and_linear_decay", "inv_sqrt_with_warmup", "exponential",
+	"composable", "sequential",
+}
+
+// check reports what no schedule can be made of; key is the section's name.
+func (s *SchedulerConfig) check(key string) error {
+	fail := func(format string, args ...any) error { return fmt.Errorf(key+": "+format, args...) }
+	if err := errors.Join(one(key+".name", s.Name, schedules...), one(key+".units", s.Units, "steps", "tokens"), one(key+".decay_shape", s.DecayShape, "linear", "sqrt", "cosine")); err != nil {
+		return err
+	}
+	fraction := func(f float64) bool { return f >= 0 && f <= 1 }
+	switch {
+	case !fraction(s.DecayFraction) || s.WarmupFraction != nil && !fraction(*s.WarmupFraction):
+		return fail("decay_fraction and warmup_fraction must lie between 0 and 1")
+	case s.Name == "power_lr" && (s.B >= 0 || s.WarmupFraction == nil && s.TWarmup < 1):
+		return fail("power_lr falls with a negative power of the time over the warm-up: b is %g, t_warmup %g", s.B, s.TWarmup)
+	case s.Name == "exponential" && !(s.LRMin > 0):
+		return fail("lr_min is %g, it must be positive", s.LRMin)
+	}
+	stage := func(r *RateStage) error {
+		if !(r.Duration > 0) || (r.EndLR == nil) == (r.EndLRFraction == nil) || r.StartLR != nil && r.StartLRFraction != nil {
+			return fail("a stage needs a positive duration, one of end_lr and end_lr_fraction, and at most one of start_lr and start_lr_fraction")
+		}
+		return one(key+": shape", r.Shape, "linear", "cosine")
+	}
+	switch s.Name {
+	case "wsds":
+		if len(s.PeriodLengths) == 0 || s.PeriodLRMultipliers != nil && len(s.PeriodLRMultipliers) != len(s.PeriodLengths) {
+			return fail("wsds needs period_lengths, and as many period_lr_multipliers or none")
+		}
+		for i, n := range s.PeriodLengths {
+			need := s.decay(n)
+			if i == 0 {
+				need += s.warmup(n)
+			}
+			if !(n > 0) || need > n {
+				return fail("period_lengths[%d] is %g, too short for its warm-up and decay of %g", i, n, need)
+			}
+		}
+	case "composable":
+		if len(s.Stages) == 0 {
+			return fail("composable needs stages")
+		}
+		for i := range s.Stages {
+			if err := stage(&s.Stages[i]); err != nil {
+				return err
+			}
+		}
+	case "sequential":
+		if len(s.Schedulers) == 0 || len(s.SchedulersMax) != len(s.Schedulers)-1 {
+			return fail("sequential needs schedulers, and schedulers_max for all but the last: %d and %d are there", len(s.Schedulers), len(s.SchedulersMax))
+		}
+		for i := range s.Schedulers {
+			if err := s.Schedulers[i].check(fmt.Sprintf("%s.schedulers[%d]", key, i)); err != nil {
+				return err
+			}
+		}
+	}
+	if o := s.OverrideDecay; o != nil {
+		if s.Name != "composable" && s.Name != "sequential" || o.StartLR != nil || o.StartLRFraction != nil {
+			return fail("override_decay belongs to composable and sequential, and starts at their rate")
+		}
+		return stage(&o.RateStage)
+	}
+	return nil
+}
+
+// warmup is the time of the warm-up of a run or period of length end. Times are whole
+// numbers, as in both programs.
+func (s *SchedulerConfig) warmup(end float64) float64 {
+	if s.WarmupFraction != nil {
+		return math.RoundToEven(end * *s.WarmupFraction)
+	}
+	return math.Trunc(s.TWarmup)
+}
+
+// decay is the time of the decay at the end of a run or period of length end.
+func (s *SchedulerConfig) decay(end float64) float64 {
+	if s.Decay != nil {
+		return math.Trunc(*s.Decay)
+	}
+	return math.RoundToEven(end * s.DecayFraction)
+}
+
+// floor is the rate at the end of a decay.
+func (s *SchedulerConfig) floor() float64 {
+	if s.DecayMinLR != nil {
+		return *s.DecayMinLR
+	}
+	return 0
 }
 
 // LearningRate returns the rate at time t (steps, or tokens, counted after the
 // batch) of a run that ends at end, for a group whose full rate is lr.
 //
-// Formulas of the ai2-olmo package (olmo/optim.py, 0.6.0); wsd is warm-up, constant,
-// and a decay to alpha_f·lr over the last decay_fraction of the time.
+// Formulas of the ai2-olmo package (olmo/optim.py, 0.6.0) and, for the names that it lacks,
+// of OLMo-core (src/olmo_core/optim/scheduler.py, 2026-06), whose warm-ups begin at 0.
 func (s *SchedulerConfig) LearningRate(lr, t, end float64) float64 {
-	if s.Name == "max_scheduler" {
+	switch s.Name {
+	case "max_scheduler":
 		cosine, root := *s, *s
 		cosine.Name, root.Name = "cosine_with_warmup", "inverse_sqrt_with_warmup"
 		return max(cosine.LearningRate(lr, t, end), root.LearningRate(lr, t, end))
-	}
-	if s.Name == "constant" {
+	case "constant":
 		return lr
+	case "exponential":
+		return s.LRMin * kernel.Pow(lr/s.LRMin, min(max(t, 0)/end, 1))
+	case "composable":
+		return s.override(lr, t, func(t float64) float64 { return s.composed(lr, t) })
+	case "sequential":
+		return s.override(lr, t, func(t float64) float64 { return s.sequence(lr, t, end) })
+	case "wsds":
+		return s.periods(lr, t)
 	}
-	if t < s.TWarmup {
-		first := lr * 0.1
-		if s.WarmupMinLR != nil {
-			first = *s.WarmupMinLR
+	core, whole := slices.Index(schedules, s.Name) >= slices.Index(schedules, "wsd"), end
+	if s.TMax != nil && s.Name != "inverse_sqrt_with_warmup" && s.Name != "constant_with_warmup" {
+		end = math.Trunc(*s.TMax)
+	}
+	warmup, last := s.warmup(end), lr*s.AlphaF
+	if t < warmup {
+		if s.Name == "half_cos_with_warmup" {
+			lr = last + float64((lr-last)/2)
 		}
-		return first + float64((lr-first)*min(t, s.TWarmup))/s.TWarmup
+		return s.rise(lr, t, warmup, core)
 	}
 	switch s.Name {
 	case "constant_with_warmup":
 		return lr
 	case "inverse_sqrt_with_warmup":
-		return lr * math.Sqrt(s.TWarmup/max(s.TWarmup, t))
+		return lr * math.Sqrt(warmup/max(warmup, t))
+	case "inv_sqrt_with_warmup":
+		return last + float64((lr-last)*math.Sqrt(warmup/max(t, 1)))
+	case "power_lr":
+		power := func(t float64) float64 { return lr * kernel.Pow(t/warmup, s.B) }
+		if decay := s.decay(end); t >= end-decay {
+			return fall(power(end-decay), s.floor(), end-t, decay)
+		}
+		return power(t)
+	case "cos_with_warmup_and_linear_decay":
+		if decay := s.decay(whole); t >= whole-decay { // t_max is the cosine's alone
+			cosine, from := *s, 0.0
+			cosine.Name, cosine.WarmupMinLR = "cosine_with_warmup", &from
+			if s.WarmupMinLR != nil {
+				from = *s.WarmupMinLR
+			}
+			return fall(cosine.LearningRate(lr, whole-decay, end), s.floor(), whole-t, decay)
+		}
+	case "wsd":
+		if s.DecayMinLR != nil {
+			last = *s.DecayMinLR
+		}
 	}
-	if s.TMax != nil {
-		end = *s.TMax
-	}
-	last := lr * s.AlphaF
 	if t >= end {
 		return last
 	}
-	x := (t - s.TWarmup) / (end - s.TWarmup) // share of the time after the warm-up
+	x := (t - warmup) / (end - warmup) // share of the time after the warm-up
 	cosine := func(x float64) float64 { _, c := kernel.SinCos(math.Pi * x); return (1 + c) / 2 }
 	switch s.Name {
-	case "cosine_with_warmup":
+	case "cosine_with_warmup", "cos_with_warmup_and_linear_decay":
 		return last + float64((lr-last)*cosine(x))
+	case "half_cos_with_warmup":
+		return last + float64((lr-last)*cosine((1+x)/2))
 	case "linear_with_warmup":
 		return lr - float64((lr-last)*x)
 	case "cosine_linear_envelope":
 		return last + float64((1-x)*float64((lr-last)*cosine(x)))
 	case "wsd":
-		begin := max(s.TWarmup, float64(end*(1-s.DecayFraction)))
+		begin := max(warmup, end-s.decay(end))
 		if t <= begin {
 			return lr
 		}
-		y := (t - begin) / (end - begin)
-		left := 1 - y
+		left := (end - t) / (end - begin)
 		switch s.DecayShape {
 		case "sqrt":
-			left = 1 - math.Sqrt(y)
+			left = 1 - math.Sqrt(1-left)
 		case "cosine":
-			left = cosine(y)
+			left = cosine(1 - left)
 		}
 		return last + float64((lr-last)*left)
 	}
-	panic("train: no schedule " + s.Name) // Validate has checked it
+	panic("train: no schedule " + s.Name) // check has seen it
+}
+
+// rise is the warm-up to lr: from a tenth of it, and from 0 as OLMo-core does.
+func (s *SchedulerConfig) rise(lr, t, warmup float64, core bool) float64 {
+	first := lr * 0.1
+	if core {
+		first = 0
+	}
+	if s.WarmupMinLR != nil {
+		first = *s.WarmupMinLR
+	}
+	return first + float64((lr-first)*min(t, warmup))/warmup
+}
+
+// fall is the linear decay from lr to low when left of its time is left.
+func fall(lr, low, left, time float64) float64 {
+	if left <= 0 {
+		return low
+	}
+	return low + float64((lr-low)*min(left, time))/time
+}
+
+// periods is wsds: each period is level and then falls; the next rises at once.
+func (s *SchedulerConfig) periods(lr, t float64) float64 {
+	begin := 0.0
+	for i, length := range s.PeriodLengths {
+		peak := lr
+		if s.PeriodLRMultipliers != nil {
+			peak *= s.PeriodLRMultipliers[i]
+		}
+		if warmup := s.warmup(length); i == 0 && t < warmup {
+			return s.rise(peak, t, warmup, true)
+		}
+		end := begin + length
+		if t < end || t == end && i < len(s.PeriodLengths)-1 {
+			decay := s.decay(length)
+			if t < end-decay {
+				return peak
+			}
+			return fall(peak, s.floor(), end-t, decay)
+		}
+		begin = end
+	}
+	return s.floor()
+}
+
+// rateOf is an absolute rate or, when that is not set, a fraction of lr.
+func rateOf(lr float64, rate, fraction *float64) float64 {
+	if rate != nil {
+		return *rate
+	}
+	return lr * *fraction
+}
+
+// at is the stage's rate at time t of it; lr is the full rate, start that of its beginning.
+func (s *RateStage) at(lr, start, t float64) float64 {
+	end := rateOf(lr, s.EndLR, s.EndLRFraction)
+	switch {
+	case t >= s.Duration:
+		return end
+	case s.Shape == "cosine":
+		_, c := kernel.SinCos(math.Pi * (t / s.Duration))
+		return end + float64((start-end)*(1+c))/2
+	}
+	return start + float64((end-start)*t)/s.Duration
+}
+
+// composed goes through the stages, and stays at the last one's end.
+func (s *SchedulerConfig) composed(lr, t float64) float64 {
+	rate := lr
+	for i := range s.Stages {
+		r := &s.Stages[i]
+		if r.StartLR != nil || r.StartLRFraction != nil {
+			rate = rateOf(lr, r.StartLR, r.StartLRFraction)
+		}
+		if t < r.Duration {
+			return r.at(lr, rate, t)
+		}
+		rate, t = r.at(lr, rate, t), t-r.Duration
+	}
+	return rate
+}
+
+// sequence runs one scheduler after the other; the full rate of each is the last rate of
+// the one before.
+func (s *SchedulerConfig) sequence(lr, t, end float64) float64 {
+	for i, n := range s.SchedulersMax {
+		if t <= n {
+			return s.Schedulers[i].LearningRate(lr, t, min(end, n))
+		}
+		lr, t, end = s.Schedulers[i].LearningRate(lr, n, n), t-n, end-n
+	}
+	return s.Schedulers[len(s.Schedulers)-1].LearningRate(lr, t, end)
+}
+
+// override is the rate of main, or of override_decay once that has begun.
+func (s *SchedulerConfig) override(lr, t float64, main func(t float64) float64) float64 {
+	o := s.OverrideDecay
+	if o == nil || t < o.Start {
+		return main(t)
+	}
+	return o.at(lr, main(o.Start), t-o.Start)
 }
 
 // GradNormLimit returns the limit of the gradient norm (or of its ratio) that the
 // scheduler sets at time t: limit, times a factor while clipping warms up.
 func (s *SchedulerConfig) GradNormLimit(limit, t float64) float64 {
-	if s.GradClipWarmupSteps == nil || s.GradClipWarmupFac == nil || t > *s.GradClipWarmupSteps {
+	if s.GradClipWarmupSteps == nil || s.GradClipWarmupFac == nil || t > math.Trunc(*s.GradClipWarmupSteps) {
 		return limit
 	}
 	return limit * *s.GradClipWarmupFac

@@ -398,25 +398,50 @@ func TestSchedules(t *testing.T) {
 		Points    [][3]float64    `json:"points"`
 	}
 	readJSON(t, golden(t, "schedulers.json"), &cases)
-	dir := t.TempDir()
-	for i, c := range cases {
-		path := filepath.Join(dir, fmt.Sprintf("%d.yaml", i))
-		if err := os.WriteFile(path, fmt.Appendf(nil, `{"scheduler": %s, "optimizer": {"name": "adamw"}, "model": {"include_bias": false, "rope": true, "norm_after": true, "attention_layer_norm": true, "layer_norm_type": "rms"}}`, c.Scheduler), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		cfg, err := train.LoadConfig(path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, c := range cases {
+		scheduler := loadScheduler(t, string(c.Scheduler))
 		for _, p := range c.Points {
-			if got := cfg.Scheduler.LearningRate(c.LR, p[0], c.MaxSteps); math.Abs(got-p[1]) > 1e-12*math.Abs(p[1]) {
+			if got := scheduler.LearningRate(c.LR, p[0], c.MaxSteps); math.Abs(got-p[1]) > 1e-12*math.Abs(p[1]) {
 				t.Errorf("%s: rate at %g is %.17g, want %.17g", c.Scheduler, p[0], got, p[1])
 			}
-			if got := cfg.Scheduler.GradNormLimit(c.Limit, p[0]); got != p[2] {
+			if got := scheduler.GradNormLimit(c.Limit, p[0]); got != p[2] {
 				t.Errorf("%s: limit at %g is %g, want %g", c.Scheduler, p[0], got, p[2])
 			}
 		}
 	}
+}
+
+// TestCoreSchedules compares OLMo-core's schedules with its own numbers.
+func TestCoreSchedules(t *testing.T) {
+	var cases []struct {
+		Scheduler json.RawMessage `json:"scheduler"`
+		LR        float64         `json:"lr"`
+		End       float64         `json:"end"`
+		Points    [][2]float64    `json:"points"`
+	}
+	readJSON(t, filepath.Join("testdata", "core_schedules.json"), &cases)
+	for _, c := range cases {
+		s := loadScheduler(t, string(c.Scheduler))
+		for _, p := range c.Points {
+			if got := s.LearningRate(c.LR, p[0], c.End); math.Abs(got-p[1]) > 1e-12*math.Abs(p[1]) {
+				t.Errorf("%s: rate at %g is %.17g, want %.17g", c.Scheduler, p[0], got, p[1])
+			}
+		}
+	}
+}
+
+// loadScheduler reads a scheduler section through a config file.
+func loadScheduler(t *testing.T, section string) train.SchedulerConfig {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(path, fmt.Appendf(nil, `{"scheduler": %s, "optimizer": {"name": "adamw"}, "model": {"include_bias": false, "rope": true, "norm_after": true, "attention_layer_norm": true, "layer_norm_type": "rms"}}`, section), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := train.LoadConfig(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg.Scheduler
 }
 
 // TestWSD shows the schedule: up, level, down over the last part.
