@@ -39,6 +39,8 @@ func (t *Trainer) start() error {
 	case isCheckpoint(path):
 		t.inFolder = same(filepath.Dir(path), t.cfg.SaveFolder)
 		return t.loadFirst([]string{path}, l)
+	case isSharded(path):
+		return t.load(path, l)
 	default:
 		found, err := candidates(path)
 		if err != nil {
@@ -74,6 +76,32 @@ func unsharded(dir string) []string {
 
 // continues reports whether the run goes on in the folder that it was loaded from.
 func (t *Trainer) continues() bool { return t.inFolder && t.resumed }
+
+// sharded tells what kind of checkpoint in pieces a folder holds, and how it becomes whole;
+// an empty kind for other folders. The layouts are those of olmo/checkpoint.py of the ai2-olmo
+// package (0.6.0) and of OLMo-core.
+func sharded(dir string) (kind, remedy string) {
+	has := func(parts ...string) bool { return exists(filepath.Join(append([]string{dir}, parts...)...)) }
+	unshard := func(kind string) string {
+		return fmt.Sprintf("make it whole with the package's 'python scripts/unshard.py %s OUT --type %s', then set load_path=OUT", dir, kind)
+	}
+	switch {
+	case has("rank0.pt"):
+		return "torch_legacy", unshard("torch_legacy")
+	case has("model_and_optim") && has(".metadata.json"):
+		return "OLMo-core", "write its weights with OLMo-core's convert_checkpoint_to_hf.py, turn that folder into one of the package with 'olmo convert --to ai2', and set init_weights to its model file"
+	case has("model_and_optim"):
+		return "olmo_core or torch_new", unshard("olmo_core") + "; for torch_new --type torch_new"
+	case has("model", "rank0.pt"):
+		return "local", unshard("local")
+	}
+	return "", ""
+}
+
+func isSharded(dir string) bool {
+	kind, _ := sharded(dir)
+	return kind != ""
+}
 
 func isCheckpoint(dir string) bool {
 	for _, name := range []string{ModelFile, "model.pt"} {
@@ -145,6 +173,9 @@ func (t *Trainer) loadFirst(dirs []string, l loading) error {
 // load reads one checkpoint folder, ours or the ai2-olmo package's.
 func (t *Trainer) load(dir string, l loading) error {
 	ours := exists(filepath.Join(dir, manifestFile)) || exists(filepath.Join(dir, stateFile))
+	if kind, remedy := sharded(dir); kind != "" {
+		return fmt.Errorf("%s is a checkpoint in pieces, one for each device (layout %s), which only the program that wrote it can put together\nhint: %s", dir, kind, remedy)
+	}
 	if !ours {
 		return t.loadAI2(dir, l)
 	}

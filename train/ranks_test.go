@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"olmo/device/cpu"
+	"olmo/train"
 	"olmo/weights"
 )
 
@@ -25,15 +28,18 @@ func TestReferenceRanks(t *testing.T) {
 		Ranks               [][]uint32
 	}
 	readJSON(t, filepath.Join(dir, "steps.json"), &want)
-	for _, from := range []int{0, 12} {
-		t.Run(fmt.Sprint("from step ", from), func(t *testing.T) {
+	for _, c := range []struct {
+		from      int
+		overrides []string
+	}{
+		{0, []string{"world_size=2", "init_weights=" + filepath.Join(dir, "init.safetensors")}},
+		{12, []string{"load_path=" + dir}}, // step12-unsharded, which knows the number of ranks
+		{12, []string{"load_path=" + filepath.Join(dir, "safetensors")}},
+	} {
+		from := c.from
+		t.Run(strings.Join(c.overrides, " "), func(t *testing.T) {
 			out := t.TempDir()
-			overrides := []string{"save_folder=" + out}
-			if from > 0 {
-				overrides = append(overrides, "load_path="+dir) // which knows the number of ranks
-			} else {
-				overrides = append(overrides, "world_size=2", "init_weights="+filepath.Join(dir, "init.safetensors"))
-			}
+			overrides := append([]string{"save_folder=" + out}, c.overrides...)
 			tr := newTrainer(t, filepath.Join(dir, "config.yaml"), overrides...)
 			if _, err := tr.Run(context.Background()); err != nil {
 				t.Fatal(err)
@@ -94,5 +100,44 @@ func TestReferenceRanks(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestShardedCheckpoints: checkpoints in pieces are refused with the way out, alone and as the newest of
+// a run folder.
+func TestShardedCheckpoints(t *testing.T) {
+	for _, c := range []struct {
+		files []string
+		want  string
+	}{
+		{[]string{"rank0.pt", "rank1.pt", "config.yaml"}, "--type torch_legacy"},
+		{[]string{"model_and_optim/.metadata", "model_and_optim/__0_0.distcp", "train/rank0.pt"}, "--type olmo_core"},
+		{[]string{"model_and_optim/.metadata", "train/rank0.pt", ".metadata.json"}, "convert_checkpoint_to_hf.py"},
+		{[]string{"model/rank0.pt", "optim/rank0.pt", "train/rank0.pt", "metadata.yaml"}, "--type local"},
+	} {
+		run := t.TempDir()
+		for _, file := range c.files {
+			path := filepath.Join(run, "step7", file)
+			if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte("x"), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, path := range []string{run, filepath.Join(run, "step7")} {
+			cfg, err := train.LoadConfig(tiny, []string{"save_folder=" + t.TempDir(), "load_path=" + path})
+			if err != nil {
+				t.Fatal(err)
+			}
+			dev, err := cpu.New()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = train.New(cfg, dev, train.Options{})
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "in pieces") {
+				t.Errorf("%v: error %v, want one with %q", c.files, err, c.want)
+			}
+		}
 	}
 }

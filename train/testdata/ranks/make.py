@@ -79,6 +79,12 @@ if rank == 0:
     save_file({k: v.contiguous() for k, v in init.items()}, "init.safetensors")
     save_file({k: v.contiguous() for k, v in model.state_dict().items()}, "final.safetensors")
     shutil.rmtree("step12-unsharded", ignore_errors=True); shutil.copytree(f"{work}/step12-unsharded", "step12-unsharded")
+    # The same checkpoint as olmo's unshard --safe-tensors writes it.
+    from olmo.safetensors_util import state_dict_to_safetensors_file
+    os.makedirs("safetensors", exist_ok=True)
+    for name in ("model", "optim"):
+        state_dict_to_safetensors_file(torch.load(f"step12-unsharded/{name}.pt"), f"safetensors/{name}.safetensors")
+    shutil.copy("step12-unsharded/train.pt", "safetensors")
     cfg.save_folder = "."
     cfg.save("config.yaml")
     print("done", len(steps))
