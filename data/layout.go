@@ -1,12 +1,15 @@
 package data
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"olmo/data/store"
 )
 
 // AttributePath is where the attributes called name of the document file doc
@@ -23,17 +26,24 @@ func substitute(doc, with string) (string, error) {
 		return "", fmt.Errorf("%s is in no folder called documents\nhint: keep documents in <base>/documents/, or name a destination", doc)
 	}
 	parts[i] = filepath.ToSlash(with)
-	return filepath.FromSlash(strings.Join(parts, "/")), nil
+	out := strings.Join(parts, "/")
+	if !store.Remote(doc) {
+		out = filepath.FromSlash(out)
+	}
+	return out, nil
 }
 
 // RejectsPath is where the bad records of the document file doc go when stage
 // reads it: <base>/rejects/<stage>/<rest>, as plain JSONL; beside the file
-// when it is in no folder called documents.
+// when it is in no folder called documents; below the current folder when it
+// is on a web server.
 func RejectsPath(doc, stage string) string {
+	if store.ReadOnly(doc) {
+		_, doc, _ = strings.Cut(doc, "://")
+	}
 	p, err := substitute(doc, filepath.Join("rejects", stage))
 	if err != nil {
-		dir, name := filepath.Split(doc)
-		p = filepath.Join(dir, "rejects", stage, name)
+		p = store.Join(store.Dir(doc), "rejects", stage, doc[strings.LastIndexAny(filepath.ToSlash(doc), "/")+1:])
 	}
 	for _, suffix := range []string{".gz", ".zst", ".jsonl", ".json"} {
 		p = strings.TrimSuffix(p, suffix)
@@ -44,8 +54,9 @@ func RejectsPath(doc, stage string) string {
 // ExpandGlobs lists the files that the patterns match, each pattern's matches
 // sorted, in the order of the patterns, each file once. Patterns are Python's:
 // *, ?, [abc], [!abc], ** for any depth; a folder stands for the files in it;
-// hidden files are passed over unless the pattern names the dot. A pattern
-// that matches nothing is in missing.
+// hidden files are passed over unless the pattern names the dot. They also
+// match the keys of s3:// and gs:// addresses; other addresses stand for
+// themselves. A pattern that matches nothing is in missing.
 func ExpandGlobs(patterns []string) (files, missing []string, err error) {
 	seen := map[string]bool{}
 	for _, p := range patterns {
@@ -67,6 +78,9 @@ func ExpandGlobs(patterns []string) (files, missing []string, err error) {
 }
 
 func expand(pattern string) ([]string, error) {
+	if store.Remote(pattern) {
+		return expandRemote(pattern)
+	}
 	if info, err := os.Stat(pattern); err == nil {
 		if !info.IsDir() {
 			return []string{pattern}, nil
@@ -84,6 +98,53 @@ func expand(pattern string) ([]string, error) {
 	}
 	slices.Sort(out)
 	return slices.Compact(out), nil
+}
+
+// expandRemote is expand for addresses. All keys below the last folder before
+// the first wildcard are listed, whatever their depth.
+func expandRemote(pattern string) ([]string, error) {
+	if store.ReadOnly(pattern) {
+		return []string{pattern}, nil
+	}
+	folder := strings.HasSuffix(pattern, "/")
+	if !strings.ContainsAny(pattern, "*?[") && !folder {
+		info, err := store.Stat(pattern)
+		if err == nil && !info.Dir {
+			return []string{pattern}, nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	if !strings.ContainsAny(pattern, "*?[") {
+		pattern = strings.TrimRight(pattern, "/") + "/*"
+	}
+	prefix := pattern[:strings.IndexAny(pattern, "*?[")]
+	prefix = prefix[:strings.LastIndexByte(prefix, '/')+1]
+	parts := strings.Split(pattern[len(prefix):], "/")
+	names, err := store.List(prefix, len(parts) > 1 || parts[0] == "**")
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(names, func(n string) bool {
+		return !matchParts(parts, strings.Split(n[len(prefix):], "/"))
+	}), nil
+}
+
+// matchParts matches the folders and the name of a key as walkGlob does.
+func matchParts(parts, names []string) bool {
+	part, last := parts[0], len(parts) == 1
+	hidden := strings.HasPrefix(names[0], ".")
+	if part == "**" {
+		if last {
+			return !slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, ".") })
+		}
+		return matchParts(parts[1:], names) || !hidden && len(names) > 1 && matchParts(parts, names[1:])
+	}
+	if last != (len(names) == 1) || hidden && !strings.HasPrefix(part, ".") || !matchName(part, names[0]) {
+		return false
+	}
+	return last || matchParts(parts[1:], names[1:])
 }
 
 // walkGlob appends the files below dir ("" or ending in a slash) that match.

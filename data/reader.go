@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"olmo/data/store"
 )
 
 // MaxLine is the longest line that a Reader accepts, in bytes. A longer one
@@ -19,7 +20,7 @@ const MaxLine = 32 << 20
 
 // ErrChanged is in the chain of a Reader's error when the file's size or time
 // changed while it was read.
-var ErrChanged = errors.New("the file changed while it was read")
+var ErrChanged = store.ErrChanged
 
 // Line is one line of a file without its line ending.
 type Line struct {
@@ -32,8 +33,7 @@ type Line struct {
 // Zstandard, told apart by the first bytes. Blank lines are passed over.
 type Reader struct {
 	path    string
-	file    *os.File
-	info    os.FileInfo
+	file    store.File
 	counter countingReader
 	unzip   io.Closer
 	buf     *bufio.Reader
@@ -55,7 +55,8 @@ func (c *countingReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// OpenReader opens path for reading.
+// OpenReader opens path, a file or an address that package store knows, for
+// reading.
 func OpenReader(path string) (*Reader, error) { return openReader(path, nil) }
 
 // OpenReaderProgress is OpenReader that counts the file's bytes, as stored,
@@ -63,17 +64,14 @@ func OpenReader(path string) (*Reader, error) { return openReader(path, nil) }
 func OpenReaderProgress(path string, p *Progress) (*Reader, error) { return openReader(path, p) }
 
 func openReader(path string, p *Progress) (*Reader, error) {
-	f, err := os.Open(path)
+	f, err := store.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	r := &Reader{path: path, file: f}
-	if r.info, err = f.Stat(); err == nil && r.info.IsDir() {
-		err = fmt.Errorf("reading %s: it is a folder, want a file", path)
-	}
-	if err != nil {
+	if f.Info().Dir {
 		f.Close()
-		return nil, err
+		return nil, fmt.Errorf("reading %s: it is a folder, want a file", path)
 	}
 	r.counter = countingReader{r: f, p: p}
 	in := bufio.NewReaderSize(&r.counter, 64<<10)
@@ -190,12 +188,12 @@ func (r *Reader) readLine() ([]byte, error) {
 
 // end is io.EOF, or an error when the file is no longer the one opened.
 func (r *Reader) end() error {
-	now, err := r.file.Stat()
+	now, err := r.file.Now()
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", r.path, err)
 	}
-	if now.Size() != r.info.Size() || !now.ModTime().Equal(r.info.ModTime()) {
-		return fmt.Errorf("reading %s: %w (%d bytes, then %d)\nhint: run again when nothing writes to it", r.path, ErrChanged, r.info.Size(), now.Size())
+	if was := r.file.Info(); !now.Same(was) {
+		return fmt.Errorf("reading %s: %w (%d bytes, then %d)\nhint: run again when nothing writes to it", r.path, ErrChanged, was.Size, now.Size)
 	}
 	return io.EOF
 }

@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
+
+	"olmo/data/store"
 )
 
 // A Record is kept beside the outputs of a stage and says what made them, so
@@ -29,14 +29,16 @@ func Digest(settings any, files []string) (string, error) {
 		Path  string
 		Bytes int64
 		Time  int64 // nanoseconds
+		// Version is what a remote file has for a time that is exact.
+		Version string `json:",omitempty"`
+	}
+	infos, err := store.StatAll(files)
+	if err != nil {
+		return "", err
 	}
 	inputs := make([]input, len(files))
 	for i, f := range files {
-		st, err := os.Stat(f)
-		if err != nil {
-			return "", err
-		}
-		inputs[i] = input{f, st.Size(), st.ModTime().UnixNano()}
+		inputs[i] = input{f, infos[i].Size, infos[i].ModTime.UnixNano(), infos[i].Version}
 	}
 	b, err := json.Marshal([]any{settings, inputs})
 	if err != nil {
@@ -49,7 +51,7 @@ func Digest(settings any, files []string) (string, error) {
 // ReadRecord reads the record at path. One that is missing, damaged or of
 // another stage is the zero Record, which equals no run.
 func ReadRecord(path, stage string) (Record, error) {
-	b, err := os.ReadFile(path)
+	b, err := store.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Record{}, nil
 	}
@@ -67,9 +69,6 @@ func ReadRecord(path, stage string) (Record, error) {
 func (r Record) Write(path string) error {
 	b, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
-		return fmt.Errorf("recording the run: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return fmt.Errorf("recording the run: %w", err)
 	}
 	w, err := CreateWriterAs(path, Plain)

@@ -1,11 +1,11 @@
 package data
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"unicode/utf8"
+
+	"olmo/data/store"
 )
 
 // Rejects collects the bad records of one input file in a JSONL file with
@@ -85,7 +85,10 @@ func (r *Rejects) Close() error {
 	if r.w != nil {
 		return r.w.Close()
 	}
-	if err := os.Remove(r.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if !store.Exists(r.path) {
+		return nil
+	}
+	if err := store.Remove(r.path); err != nil {
 		return fmt.Errorf("removing the old rejects file: %w", err)
 	}
 	return nil

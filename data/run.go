@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"olmo/data/store"
 )
 
 // Progress counts what a run has done; all fields may be read while it runs.
@@ -23,10 +24,9 @@ type Progress struct {
 // AddFiles announces input files and their sizes.
 func (p *Progress) AddFiles(files []string) {
 	p.Files.Add(int64(len(files)))
-	for _, f := range files {
-		if info, err := os.Stat(f); err == nil {
-			p.Bytes.Add(info.Size())
-		}
+	infos, _ := store.StatAll(files) // what is missing will fail when it is opened
+	for _, info := range infos {
+		p.Bytes.Add(max(info.Size, 0))
 	}
 }
 
@@ -34,12 +34,12 @@ func (p *Progress) AddFiles(files []string) {
 // a Writer puts only complete files under their final names, so such a file
 // need not be made again.
 func Complete(out string, inputs ...string) bool {
-	o, err := os.Stat(out)
-	if err != nil || !o.Mode().IsRegular() {
+	o, err := store.Stat(out)
+	if err != nil || o.Dir {
 		return false
 	}
 	for _, in := range inputs {
-		if i, err := os.Stat(in); err != nil || i.ModTime().After(o.ModTime()) {
+		if i, err := store.Stat(in); err != nil || i.ModTime.After(o.ModTime) {
 			return false
 		}
 	}

@@ -7,19 +7,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"olmo/data/store"
 )
 
 // Writer writes a file that appears under its name only when it is complete:
-// until Close it is path + ".tmp". Exactly one of Close and Abort ends it;
+// until Close it is path + ".tmp", or nothing in an object store. Exactly one of Close and Abort ends it;
 // Abort after Close does nothing, so it can be deferred.
 type Writer struct {
 	path string
-	file *os.File
+	file store.Writer
 	buf  *bufio.Writer
 	zip  io.WriteCloser
 	out  io.Writer
@@ -44,10 +44,7 @@ func CreateFastWriter(path string, c Compression) (*Writer, error) {
 }
 
 func createWriter(path string, c Compression, level int) (*Writer, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return nil, fmt.Errorf("writing %s: %w", path, err)
-	}
-	f, err := os.Create(path + ".tmp")
+	f, err := store.Create(path)
 	if err != nil {
 		return nil, fmt.Errorf("writing %s: %w", path, err)
 	}
@@ -63,7 +60,7 @@ func createWriter(path string, c Compression, level int) (*Writer, error) {
 		w.zip, err = zstd.NewWriter(w.buf, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault))
 	}
 	if err != nil {
-		f.Close()
+		f.Abort()
 		return nil, fmt.Errorf("writing %s: %w", path, err)
 	}
 	if w.zip != nil {
@@ -94,7 +91,7 @@ const noteFrame = 0x184d2a5e
 // NoteOf returns the note of a file that CreateWriterNoted made, "" where
 // there is none.
 func NoteOf(path string) string {
-	f, err := os.Open(path)
+	f, err := store.Open(path)
 	if err != nil {
 		return ""
 	}
@@ -106,12 +103,9 @@ func NoteOf(path string) string {
 		}
 	case Zstd:
 		const most = 1 << 10
-		info, err := f.Stat()
-		if err != nil {
-			return ""
-		}
-		tail := make([]byte, min(info.Size(), most))
-		if _, err := f.ReadAt(tail, info.Size()-int64(len(tail))); err != nil {
+		size := f.Info().Size
+		tail := make([]byte, min(size, most))
+		if n, _ := f.ReadAt(tail, size-int64(len(tail))); n < len(tail) {
 			return ""
 		}
 		magic := binary.LittleEndian.AppendUint32(nil, noteFrame)
@@ -158,22 +152,16 @@ func (w *Writer) Close() error {
 		err = w.buf.Flush()
 	}
 	if err == nil {
-		err = w.file.Sync()
-	}
-	if e := w.file.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(w.path+".tmp", w.path)
+		err = w.file.Commit()
+	} else {
+		w.file.Abort()
 	}
 	if err != nil {
-		os.Remove(w.path + ".tmp")
 		if w.err == nil {
 			w.err = fmt.Errorf("writing %s: %w", w.path, err)
 		}
 		return w.err
 	}
-	syncDir(filepath.Dir(w.path))
 	w.err = errors.New("writing " + w.path + ": the file is closed")
 	return nil
 }
@@ -190,16 +178,5 @@ func (w *Writer) Abort() {
 		// flushes goes to the file that is removed below.
 		w.zip.Close()
 	}
-	w.file.Close()
-	os.Remove(w.path + ".tmp")
-}
-
-// syncDir makes a rename in dir durable, where the system can.
-func syncDir(dir string) {
-	if d, err := os.Open(dir); err == nil {
-		// Some file systems refuse to sync a folder; the rename is still
-		// atomic there, only not yet durable.
-		_ = d.Sync()
-		d.Close()
-	}
+	w.file.Abort()
 }
