@@ -51,6 +51,7 @@ var policy = []struct{ pkg, may, never, tests string }{
 	{pkg: "model", may: "tensor graph weights", tests: "device device/cpu device/devicetest"},
 	{pkg: "chat", may: "tokenizer"},
 
+	{pkg: "data/parquet", may: "data"},
 	{pkg: "data/warc", may: "data"},
 	{pkg: "data/tagger", may: "data data/fasttext tokenizer"},
 	{pkg: "data/dedupe", may: "data data/jsonpath tokenizer"},

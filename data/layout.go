@@ -14,9 +14,11 @@ import (
 
 // AttributePath is where the attributes called name of the document file doc
 // belong: <base>/documents/<rest> becomes <base>/attributes/<name>/<rest>.
-// The first folder called documents counts, as in Dolma 1.2.1.
+// The first folder called documents counts, as in Dolma 1.2.1. The file's own
+// name is RowsName's.
 func AttributePath(doc, name string) (string, error) {
-	return substitute(doc, filepath.Join("attributes", name))
+	path, err := substitute(doc, filepath.Join("attributes", name))
+	return RowsName(path), err
 }
 
 func substitute(doc, with string) (string, error) {

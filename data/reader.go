@@ -30,7 +30,8 @@ type Line struct {
 }
 
 // Reader reads a JSONL file line by line: plain, gzip (one member or many) or
-// Zstandard, told apart by the first bytes. Blank lines are passed over.
+// Zstandard, or a file of a Format as lines, told apart by the first bytes.
+// Blank lines are passed over.
 type Reader struct {
 	path    string
 	file    store.File
@@ -81,7 +82,17 @@ func openReader(path string, p *Progress) (*Reader, error) {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
 	var src io.Reader = in
+	format, known := formatOf(magic)
 	switch {
+	case known:
+		// The bytes that were peeked are counted already.
+		at := &countingReaderAt{r: f, p: p, left: f.Info().Size - int64(in.Buffered())}
+		lines, err := format.Lines(rowName(path), at, f.Info().Size)
+		if err != nil {
+			f.Close()
+			return nil, fmt.Errorf("reading %s: %w", path, err)
+		}
+		src, r.unzip = lines, lines
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
 		z, err := gzip.NewReader(in)
 		if err != nil {

@@ -29,7 +29,8 @@ type Writer struct {
 }
 
 // CreateWriter starts the file path, compressed as its suffix says, and makes
-// its folders.
+// its folders. Where the suffix is that of a Format, lines of JSON are written
+// in it.
 func CreateWriter(path string) (*Writer, error) { return CreateWriterAs(path, CompressionOf(path)) }
 
 // CreateWriterAs is CreateWriter with the compression given.
@@ -50,11 +51,14 @@ func createWriter(path string, c Compression, level int) (*Writer, error) {
 	}
 	w := &Writer{path: path, file: f, buf: bufio.NewWriterSize(f, 128<<10)}
 	w.out = w.buf
-	switch c {
-	case Gzip:
+	format, known := formatNamed(path)
+	switch {
+	case c == Plain && known:
+		w.zip, err = format.Writer(w.buf)
+	case c == Gzip:
 		// The same bytes on every machine: no name, no time in the header.
 		w.zip, err = gzip.NewWriterLevel(w.buf, level)
-	case Zstd:
+	case c == Zstd:
 		// One frame, because some readers stop after the first; one
 		// goroutine, so that memory does not grow with the processors.
 		w.zip, err = zstd.NewWriter(w.buf, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault))

@@ -173,7 +173,7 @@ func (r *run) plan() error {
 				if err != nil {
 					return err
 				}
-				in.outs = []string{filepath.Join(r.Destination[i], rel)}
+				in.outs = []string{data.RowsName(filepath.Join(r.Destination[i], rel))}
 			} else {
 				for _, o := range r.outputs {
 					p, err := data.AttributePath(f, o.folder)

@@ -1,0 +1,285 @@
+package parquet_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"olmo/data"
+	"olmo/data/parquet"
+)
+
+// rows reads all rows of a file.
+func rows(r io.ReaderAt, size int64) (lines []string, err error) {
+	f, err := parquet.Open(r, size)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	for {
+		row, err := f.Next(nil)
+		if err == io.EOF {
+			return lines, nil
+		}
+		if err != nil {
+			return lines, err
+		}
+		lines = append(lines, string(row))
+	}
+}
+
+func value(t *testing.T, line string) (v any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(line), &v); err != nil {
+		t.Fatalf("%v in %s", err, line)
+	}
+	return v
+}
+
+// TestTypes reads what pyarrow wrote, in every compression and with lists,
+// maps, structs and missing values at every level, and compares it with what
+// pyarrow reads. testdata/make.py makes both.
+func TestTypes(t *testing.T) {
+	b, err := os.ReadFile("testdata/types.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Split(strings.TrimSpace(string(b)), "\n")
+	files, _ := filepath.Glob("testdata/types-*.parquet")
+	if len(files) != 5 {
+		t.Fatalf("%d files, want 5", len(files))
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := rows(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		if len(got) != len(want) {
+			t.Fatalf("%s has %d rows, want %d", file, len(got), len(want))
+		}
+		for i := range got {
+			if !reflect.DeepEqual(value(t, got[i]), value(t, want[i])) {
+				t.Errorf("%s, row %d: got  %s\nwant %s", file, i+1, got[i], want[i])
+			}
+		}
+	}
+}
+
+// TestDocuments shows what becomes of rows that stages read: known columns in
+// their places, all others in metadata.
+func TestDocuments(t *testing.T) {
+	for file, want := range map[string][]string{
+		"metadata-struct.parquet": {
+			`{"id":"i1","text":"one","metadata":{"dump":"CC","score":0.25}}`,
+			`{"id":"i2","text":"two","metadata":{"dump":null,"score":null}}`,
+		},
+		"flat.parquet": {
+			`{"id":"10","text":"eins","source":"s","created":"2024-05-06T07:08:09.123456Z","metadata":{"a":[1, 2],"version":3},"attributes":{"x":[[0,1,1.0]]}}`,
+			`{"id":"11","text":"zwei","metadata":{"metadata":"no json"}}`,
+		},
+	} {
+		r, err := data.OpenReader(filepath.Join("testdata", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		for i, w := range want {
+			d, err := r.Next()
+			if err != nil || string(d.Raw) != w {
+				t.Errorf("%s, row %d: got %s, %v\nwant %s", file, i+1, d.Raw, err, w)
+			}
+		}
+		if _, err := r.Next(); err != io.EOF {
+			t.Errorf("%s: after the last row %v, want io.EOF", file, err)
+		}
+	}
+	r, err := data.OpenReader("testdata/types-zstd.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var ids []string
+	for {
+		d, err := r.Next()
+		var bad *data.RecordError
+		if errors.As(err, &bad) {
+			ids = append(ids, "bad")
+			continue
+		}
+		if err != nil {
+			break
+		}
+		ids = append(ids, d.ID)
+	}
+	if want := []string{"a", "b", "types-zstd.parquet/3", "bad"}; !reflect.DeepEqual(ids, want) {
+		t.Errorf("ids are %q, want %q: a row without an id has its place, one without a text is bad", ids, want)
+	}
+}
+
+// TestWriteRead writes documents of many sizes over several row groups and
+// reads them again.
+func TestWriteRead(t *testing.T) {
+	var want []string
+	add := func(line string) { want = append(want, line) }
+	add(`{"id":"a","text":"Grüße\n\u0000","source":"s","added":"2024-01-01","created":"2023-01-01","version":"v0","metadata":{"n":1,"l":[1.5,null]},"attributes":{"x":[[0,5,1.0]]}}`)
+	add(`{"id":"b","text":""}`)
+	add(`{"id":"c","text":"unknown members go into metadata","metadata":{"k":"v"},"extra":{"deep":[1]},"more":null}`)
+	big := strings.Repeat("a long text ", 1<<20)
+	if testing.Short() {
+		big = big[:1<<20]
+	}
+	for i := range 6 {
+		add(fmt.Sprintf(`{"id":"big%d","text":%q}`, i, big))
+	}
+	for i := range 1000 {
+		add(fmt.Sprintf(`{"id":"%d","text":"small %d","source":"s%d"}`, i, i, i%3))
+	}
+	path := filepath.Join(t.TempDir(), "documents", "x.parquet")
+	w, err := data.CreateWriter(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := []byte(strings.Join(want, "\n") + "\n\n")
+	for len(all) > 0 { // in pieces that end anywhere
+		n := min(len(all), 100_003)
+		if _, err := w.Write(all[:n]); err != nil {
+			t.Fatal(err)
+		}
+		all = all[n:]
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want[2] = `{"id":"c","text":"unknown members go into metadata","metadata":{"k":"v","extra":{"deep":[1]},"more":null}}`
+	r, err := data.OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for i := range want {
+		l, err := r.NextLine()
+		if err != nil {
+			t.Fatalf("row %d: %v", i+1, err)
+		}
+		if string(l.Bytes) == want[i] {
+			continue
+		}
+		if !reflect.DeepEqual(value(t, string(l.Bytes)), value(t, want[i])) {
+			t.Errorf("row %d is %.200s\nwant %.200s", i+1, l.Bytes, want[i])
+		}
+	}
+	if _, err := r.NextLine(); err != io.EOF {
+		t.Errorf("after the last row %v, want io.EOF", err)
+	}
+	if at, err := data.AttributePath(path, "x"); err != nil || !strings.HasSuffix(at, filepath.Join("attributes", "x", "x.parquet.jsonl.zst")) {
+		t.Errorf("the attributes are in %s, %v", at, err)
+	}
+}
+
+func TestWriterRefuses(t *testing.T) {
+	for _, line := range []string{`{"id":"a"}`, `no json`, `{"id":1,"text":"x"}`} {
+		w := parquet.NewWriter(io.Discard)
+		if _, err := w.Write([]byte(line + "\n")); err == nil {
+			t.Errorf("%s was written", line)
+		}
+		if err := w.Close(); err == nil {
+			t.Errorf("a file with the bad line %s was completed", line)
+		}
+	}
+}
+
+// TestDamaged wants an error, not a panic or a shorter file, for files that
+// are cut or changed.
+func TestDamaged(t *testing.T) {
+	b, err := os.ReadFile("testdata/types-zstd.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 4; n < len(b); n += 97 {
+		if _, err := rows(bytes.NewReader(b[:n]), int64(n)); !errors.Is(err, parquet.ErrDamaged) {
+			t.Fatalf("the first %d bytes: %v, want ErrDamaged", n, err)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "cut.parquet")
+	if err := os.WriteFile(path, b[:len(b)-9], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := data.OpenReader(path); !errors.Is(err, parquet.ErrDamaged) {
+		t.Errorf("opening a cut file: %v", err)
+	}
+}
+
+// TestMutated does the same for bytes that are changed at random.
+func TestMutated(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, name := range []string{"types-none", "flat", "metadata-struct"} {
+		b, err := os.ReadFile("testdata/" + name + ".parquet")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 300 {
+			c := bytes.Clone(b)
+			for range 1 + rng.IntN(3) {
+				c[rng.IntN(len(c))] = byte(rng.Uint32())
+			}
+			checkRows(t, c)
+		}
+	}
+}
+
+// checkRows wants rows that are JSON, or an error.
+func checkRows(t *testing.T, b []byte) {
+	got, err := rows(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return
+	}
+	for _, row := range got {
+		if !strings.Contains(row, "\xff") && !json.Valid([]byte(row)) {
+			t.Errorf("a row is not JSON: %q", row)
+		}
+	}
+}
+
+// FuzzReader does so for whatever the fuzzer finds.
+func FuzzReader(f *testing.F) {
+	for _, name := range []string{"types-none", "flat", "metadata-struct"} {
+		b, err := os.ReadFile("testdata/" + name + ".parquet")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) { checkRows(t, b) })
+}
+
+func Example() {
+	var file bytes.Buffer
+	w := parquet.NewWriter(&file)
+	fmt.Fprintln(w, `{"id":"1","text":"A text.","metadata":{"lang":"en"}}`)
+	if err := w.Close(); err != nil {
+		log.Fatal(err)
+	}
+	r, err := parquet.Open(bytes.NewReader(file.Bytes()), int64(file.Len()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	row, err := r.Next(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%.30s\n", row)
+	// Output: {"id":"1","text":"A text.","so
+}
