@@ -138,9 +138,7 @@ func (s *scratch) pack(p *Packed, slot int, b Matrix, transposed bool, ends []in
 	p.data = s.buf(slot, p.plan(k, n, ends, f))
 	k0 := 0
 	for piece, k1 := range ends {
-		for j := range p.panels() {
-			packPanel(p.panel(piece, j), b, transposed, k0, k1-k0, j*isa.nr, min(isa.nr, n-j*isa.nr), f)
-		}
+		p.fillPanels(s, piece, 0, p.panels(), b, transposed, k0, 0)
 		k0 = k1
 	}
 }

@@ -32,6 +32,9 @@ var avx512 = &primitives{
 	roundSwap:   roundSwapAVX512,
 	roundPairs:  roundPairsAVX512,
 	interleave:  interleaveAVX512,
+	stripCopy:   stripCopyAVX512,
+	stripRound:  stripRoundAVX512,
+	stripPairs:  stripPairsAVX512,
 }
 
 // tileAVX512 is primitives.tile on AVX512.
@@ -158,6 +161,21 @@ func roundPairsAVX512(dst []uint32, x []float32)
 //
 //go:noescape
 func interleaveAVX512(dst []uint32, even, odd []float32)
+
+// stripCopyAVX512 is primitives.stripCopy on AVX512.
+//
+//go:noescape
+func stripCopyAVX512(t *stripArgs)
+
+// stripRoundAVX512 is primitives.stripRound on AVX512.
+//
+//go:noescape
+func stripRoundAVX512(t *stripArgs)
+
+// stripPairsAVX512 is primitives.stripPairs on AVX512.
+//
+//go:noescape
+func stripPairsAVX512(t *stripArgs)
 
 // peakAVX512 does turns × 30 multiply-adds of 16 lanes.
 //

@@ -7,6 +7,18 @@
 #include "go_asm.h"
 #include "textflag.h"
 
+DATA half<>+0(SB)/8, $0x00007fff00007fff
+GLOBL half<>(SB), RODATA|NOPTR, $8
+DATA bit<>+0(SB)/8, $0x0000000100000001
+GLOBL bit<>(SB), RODATA|NOPTR, $8
+DATA quiet<>+0(SB)/8, $0x0040000000400000
+GLOBL quiet<>(SB), RODATA|NOPTR, $8
+DATA upper<>+0(SB)/8, $0xffff0000ffff0000
+GLOBL upper<>(SB), RODATA|NOPTR, $8
+DATA exponent<>+0(SB)/8, $0x7f8000007f800000
+GLOBL exponent<>(SB), RODATA|NOPTR, $8
+DATA sign<>+0(SB)/8, $0x8000000080000000
+GLOBL sign<>(SB), RODATA|NOPTR, $8
 DATA negInf<>+0(SB)/8, $0xff800000ff800000
 GLOBL negInf<>(SB), RODATA|NOPTR, $8
 DATA expTop<>+0(SB)/8, $0x42d0000042d00000
@@ -33,18 +45,6 @@ DATA one<>+0(SB)/8, $0x3f8000003f800000
 GLOBL one<>(SB), RODATA|NOPTR, $8
 DATA expLo<>+0(SB)/8, $0xc2aeac4fc2aeac4f
 GLOBL expLo<>(SB), RODATA|NOPTR, $8
-DATA sign<>+0(SB)/8, $0x8000000080000000
-GLOBL sign<>(SB), RODATA|NOPTR, $8
-DATA bit<>+0(SB)/8, $0x0000000100000001
-GLOBL bit<>(SB), RODATA|NOPTR, $8
-DATA half<>+0(SB)/8, $0x00007fff00007fff
-GLOBL half<>(SB), RODATA|NOPTR, $8
-DATA quiet<>+0(SB)/8, $0x0040000000400000
-GLOBL quiet<>(SB), RODATA|NOPTR, $8
-DATA upper<>+0(SB)/8, $0xffff0000ffff0000
-GLOBL upper<>(SB), RODATA|NOPTR, $8
-DATA exponent<>+0(SB)/8, $0x7f8000007f800000
-GLOBL exponent<>(SB), RODATA|NOPTR, $8
 
 // func tileAVX512(t *tileArgs)
 TEXT ·tileAVX512(SB), NOSPLIT, $8-8
@@ -1597,6 +1597,412 @@ done:
 	VZEROUPPER
 	RET
 
+// func stripCopyAVX512(t *stripArgs)
+// SI is the row of src (AX the odd one) and DI its place in the first strip; R12 (R14) and
+// R13 run through the strips. K1 and K2 are the lanes of a strip, K3 and K4 those of the last.
+TEXT ·stripCopyAVX512(SB), NOSPLIT, $0-8
+	MOVQ           t+0(FP), CX
+	MOVQ           stripArgs_dst(CX), DI
+	MOVQ           stripArgs_src(CX), SI
+	MOVQ           stripArgs_dstStride(CX), R8
+	MOVQ           stripArgs_srcStride(CX), R9
+	MOVQ           stripArgs_strip(CX), R10
+	MOVQ           stripArgs_width(CX), R11
+	MOVQ           stripArgs_rows(CX), DX
+	KMOVW          stripArgs_lanes(CX), K1
+	KMOVW          stripArgs_lanes+2(CX), K2
+	KMOVW          stripArgs_last(CX), K3
+	KMOVW          stripArgs_last+2(CX), K4
+	CMPQ           R11, $64
+	JGT            wide
+narrowRow:
+	MOVQ           SI, R12
+	MOVQ           DI, R13
+	MOVQ           stripArgs_whole(CX), BX
+	TESTQ          BX, BX
+	JEQ            narrowLast
+narrowStrip:
+	VMOVUPS.Z      0(R12), K1, Z0
+	VMOVUPS        Z0, K1, 0(R13)
+	ADDQ           R11, R12
+	ADDQ           R10, R13
+	DECQ           BX
+	JNE            narrowStrip
+narrowLast:
+	VMOVUPS.Z      0(R12), K3, Z0
+	VMOVUPS        Z0, K3, 0(R13)
+	ADDQ           R9, SI
+	ADDQ           R8, DI
+	DECQ           DX
+	JNE            narrowRow
+	VZEROUPPER
+	RET
+
+wide:
+wideRow:
+	MOVQ           SI, R12
+	MOVQ           DI, R13
+	MOVQ           stripArgs_whole(CX), BX
+	TESTQ          BX, BX
+	JEQ            wideLast
+wideStrip:
+	VMOVUPS.Z      0(R12), K1, Z0
+	VMOVUPS.Z      64(R12), K2, Z1
+	VMOVUPS        Z0, K1, 0(R13)
+	VMOVUPS        Z1, K2, 64(R13)
+	ADDQ           R11, R12
+	ADDQ           R10, R13
+	DECQ           BX
+	JNE            wideStrip
+wideLast:
+	VMOVUPS.Z      0(R12), K3, Z0
+	VMOVUPS.Z      64(R12), K4, Z1
+	VMOVUPS        Z0, K3, 0(R13)
+	VMOVUPS        Z1, K4, 64(R13)
+	ADDQ           R9, SI
+	ADDQ           R8, DI
+	DECQ           DX
+	JNE            wideRow
+	VZEROUPPER
+	RET
+
+// func stripRoundAVX512(t *stripArgs)
+// SI is the row of src (AX the odd one) and DI its place in the first strip; R12 (R14) and
+// R13 run through the strips. K1 and K2 are the lanes of a strip, K3 and K4 those of the last.
+TEXT ·stripRoundAVX512(SB), NOSPLIT, $0-8
+	MOVQ           t+0(FP), CX
+	MOVQ           stripArgs_dst(CX), DI
+	MOVQ           stripArgs_src(CX), SI
+	MOVQ           stripArgs_dstStride(CX), R8
+	MOVQ           stripArgs_srcStride(CX), R9
+	MOVQ           stripArgs_strip(CX), R10
+	MOVQ           stripArgs_width(CX), R11
+	MOVQ           stripArgs_rows(CX), DX
+	KMOVW          stripArgs_lanes(CX), K1
+	KMOVW          stripArgs_lanes+2(CX), K2
+	KMOVW          stripArgs_last(CX), K3
+	KMOVW          stripArgs_last+2(CX), K4
+	VPBROADCASTD   half<>(SB), Z20
+	VPBROADCASTD   bit<>(SB), Z21
+	VPBROADCASTD   quiet<>(SB), Z22
+	VPBROADCASTD   upper<>(SB), Z23
+	VPBROADCASTD   exponent<>(SB), Z24
+	VPBROADCASTD   sign<>(SB), Z25
+	CMPQ           R11, $64
+	JGT            wide
+narrowRow:
+	MOVQ           SI, R12
+	MOVQ           DI, R13
+	MOVQ           stripArgs_whole(CX), BX
+	TESTQ          BX, BX
+	JEQ            narrowLast
+narrowStrip:
+	VMOVUPS.Z      0(R12), K1, Z0
+	VPSRLD         $16, Z0, Z2
+	VPANDD         Z21, Z2, Z2
+	VPADDD         Z20, Z2, Z2
+	VPADDD         Z0, Z2, Z2
+	VCMPPS         $3, Z0, Z0, K5
+	VPTESTNMD      Z24, Z0, K6
+	VPORD          Z22, Z0, K5, Z2
+	VPANDD         Z23, Z2, Z2
+	VPANDD         Z25, Z0, K6, Z2
+	VMOVUPS        Z2, K1, 0(R13)
+	ADDQ           R11, R12
+	ADDQ           R10, R13
+	DECQ           BX
+	JNE            narrowStrip
+narrowLast:
+	VMOVUPS.Z      0(R12), K3, Z0
+	VPSRLD         $16, Z0, Z2
+	VPANDD         Z21, Z2, Z2
+	VPADDD         Z20, Z2, Z2
+	VPADDD         Z0, Z2, Z2
+	VCMPPS         $3, Z0, Z0, K5
+	VPTESTNMD      Z24, Z0, K6
+	VPORD          Z22, Z0, K5, Z2
+	VPANDD         Z23, Z2, Z2
+	VPANDD         Z25, Z0, K6, Z2
+	VMOVUPS        Z2, K3, 0(R13)
+	ADDQ           R9, SI
+	ADDQ           R8, DI
+	DECQ           DX
+	JNE            narrowRow
+	VZEROUPPER
+	RET
+
+wide:
+wideRow:
+	MOVQ           SI, R12
+	MOVQ           DI, R13
+	MOVQ           stripArgs_whole(CX), BX
+	TESTQ          BX, BX
+	JEQ            wideLast
+wideStrip:
+	VMOVUPS.Z      0(R12), K1, Z0
+	VMOVUPS.Z      64(R12), K2, Z1
+	VPSRLD         $16, Z0, Z2
+	VPANDD         Z21, Z2, Z2
+	VPADDD         Z20, Z2, Z2
+	VPADDD         Z0, Z2, Z2
+	VCMPPS         $3, Z0, Z0, K5
+	VPTESTNMD      Z24, Z0, K6
+	VPORD          Z22, Z0, K5, Z2
+	VPANDD         Z23, Z2, Z2
+	VPANDD         Z25, Z0, K6, Z2
+	VMOVUPS        Z2, K1, 0(R13)
+	VPSRLD         $16, Z1, Z3
+	VPANDD         Z21, Z3, Z3
+	VPADDD         Z20, Z3, Z3
+	VPADDD         Z1, Z3, Z3
+	VCMPPS         $3, Z1, Z1, K5
+	VPTESTNMD      Z24, Z1, K6
+	VPORD          Z22, Z1, K5, Z3
+	VPANDD         Z23, Z3, Z3
+	VPANDD         Z25, Z1, K6, Z3
+	VMOVUPS        Z3, K2, 64(R13)
+	ADDQ           R11, R12
+	ADDQ           R10, R13
+	DECQ           BX
+	JNE            wideStrip
+wideLast:
+	VMOVUPS.Z      0(R12), K3, Z0
+	VMOVUPS.Z      64(R12), K4, Z1
+	VPSRLD         $16, Z0, Z2
+	VPANDD         Z21, Z2, Z2
+	VPADDD         Z20, Z2, Z2
+	VPADDD         Z0, Z2, Z2
+	VCMPPS         $3, Z0, Z0, K5
+	VPTESTNMD      Z24, Z0, K6
+	VPORD          Z22, Z0, K5, Z2
+	VPANDD         Z23, Z2, Z2
+	VPANDD         Z25, Z0, K6, Z2
+	VMOVUPS        Z2, K3, 0(R13)
+	VPSRLD         $16, Z1, Z3
+	VPANDD         Z21, Z3, Z3
+	VPADDD         Z20, Z3, Z3
+	VPADDD         Z1, Z3, Z3
+	VCMPPS         $3, Z1, Z1, K5
+	VPTESTNMD      Z24, Z1, K6
+	VPORD          Z22, Z1, K5, Z3
+	VPANDD         Z23, Z3, Z3
+	VPANDD         Z25, Z1, K6, Z3
+	VMOVUPS        Z3, K4, 64(R13)
+	ADDQ           R9, SI
+	ADDQ           R8, DI
+	DECQ           DX
+	JNE            wideRow
+	VZEROUPPER
+	RET
+
+// func stripPairsAVX512(t *stripArgs)
+// SI is the row of src (AX the odd one) and DI its place in the first strip; R12 (R14) and
+// R13 run through the strips. K1 and K2 are the lanes of a strip, K3 and K4 those of the last.
+TEXT ·stripPairsAVX512(SB), NOSPLIT, $0-8
+	MOVQ           t+0(FP), CX
+	MOVQ           stripArgs_dst(CX), DI
+	MOVQ           stripArgs_src(CX), SI
+	MOVQ           stripArgs_odd(CX), AX
+	MOVQ           stripArgs_dstStride(CX), R8
+	MOVQ           stripArgs_srcStride(CX), R9
+	MOVQ           stripArgs_strip(CX), R10
+	MOVQ           stripArgs_width(CX), R11
+	MOVQ           stripArgs_rows(CX), DX
+	KMOVW          stripArgs_lanes(CX), K1
+	KMOVW          stripArgs_lanes+2(CX), K2
+	KMOVW          stripArgs_last(CX), K3
+	KMOVW          stripArgs_last+2(CX), K4
+	VPBROADCASTD   half<>(SB), Z20
+	VPBROADCASTD   bit<>(SB), Z21
+	VPBROADCASTD   quiet<>(SB), Z22
+	VPBROADCASTD   upper<>(SB), Z23
+	VPBROADCASTD   exponent<>(SB), Z24
+	VPBROADCASTD   sign<>(SB), Z25
+	CMPQ           R11, $64
+	JGT            wide
+narrowRow:
+	MOVQ           SI, R12
+	MOVQ           AX, R14
+	MOVQ           DI, R13
+	MOVQ           stripArgs_whole(CX), BX
+	TESTQ          BX, BX
+	JEQ            narrowLast
+narrowStrip:
+	VMOVUPS.Z      0(R12), K1, Z0
+	VMOVUPS.Z      0(R14), K1, Z4
+	VPSRLD         $16, Z0, Z2
+	VPANDD         Z21, Z2, Z2
+	VPADDD         Z20, Z2, Z2
+	VPADDD         Z0, Z2, Z2
+	VCMPPS         $3, Z0, Z0, K5
+	VPTESTNMD      Z24, Z0, K6
+	VPORD          Z22, Z0, K5, Z2
+	VPANDD         Z23, Z2, Z2
+	VPANDD         Z25, Z0, K6, Z2
+	VPSRLD         $16, Z4, Z6
+	VPANDD         Z21, Z6, Z6
+	VPADDD         Z20, Z6, Z6
+	VPADDD         Z4, Z6, Z6
+	VCMPPS         $3, Z4, Z4, K5
+	VPTESTNMD      Z24, Z4, K6
+	VPORD          Z22, Z4, K5, Z6
+	VPANDD         Z23, Z6, Z6
+	VPANDD         Z25, Z4, K6, Z6
+	VPSRLD         $16, Z2, Z2
+	VPORD          Z6, Z2, Z2
+	VMOVUPS        Z2, K1, 0(R13)
+	ADDQ           R11, R12
+	ADDQ           R11, R14
+	ADDQ           R10, R13
+	DECQ           BX
+	JNE            narrowStrip
+narrowLast:
+	VMOVUPS.Z      0(R12), K3, Z0
+	VMOVUPS.Z      0(R14), K3, Z4
+	VPSRLD         $16, Z0, Z2
+	VPANDD         Z21, Z2, Z2
+	VPADDD         Z20, Z2, Z2
+	VPADDD         Z0, Z2, Z2
+	VCMPPS         $3, Z0, Z0, K5
+	VPTESTNMD      Z24, Z0, K6
+	VPORD          Z22, Z0, K5, Z2
+	VPANDD         Z23, Z2, Z2
+	VPANDD         Z25, Z0, K6, Z2
+	VPSRLD         $16, Z4, Z6
+	VPANDD         Z21, Z6, Z6
+	VPADDD         Z20, Z6, Z6
+	VPADDD         Z4, Z6, Z6
+	VCMPPS         $3, Z4, Z4, K5
+	VPTESTNMD      Z24, Z4, K6
+	VPORD          Z22, Z4, K5, Z6
+	VPANDD         Z23, Z6, Z6
+	VPANDD         Z25, Z4, K6, Z6
+	VPSRLD         $16, Z2, Z2
+	VPORD          Z6, Z2, Z2
+	VMOVUPS        Z2, K3, 0(R13)
+	ADDQ           R9, SI
+	ADDQ           R9, AX
+	ADDQ           R8, DI
+	DECQ           DX
+	JNE            narrowRow
+	VZEROUPPER
+	RET
+
+wide:
+wideRow:
+	MOVQ           SI, R12
+	MOVQ           AX, R14
+	MOVQ           DI, R13
+	MOVQ           stripArgs_whole(CX), BX
+	TESTQ          BX, BX
+	JEQ            wideLast
+wideStrip:
+	VMOVUPS.Z      0(R12), K1, Z0
+	VMOVUPS.Z      0(R14), K1, Z4
+	VMOVUPS.Z      64(R12), K2, Z1
+	VMOVUPS.Z      64(R14), K2, Z5
+	VPSRLD         $16, Z0, Z2
+	VPANDD         Z21, Z2, Z2
+	VPADDD         Z20, Z2, Z2
+	VPADDD         Z0, Z2, Z2
+	VCMPPS         $3, Z0, Z0, K5
+	VPTESTNMD      Z24, Z0, K6
+	VPORD          Z22, Z0, K5, Z2
+	VPANDD         Z23, Z2, Z2
+	VPANDD         Z25, Z0, K6, Z2
+	VPSRLD         $16, Z4, Z6
+	VPANDD         Z21, Z6, Z6
+	VPADDD         Z20, Z6, Z6
+	VPADDD         Z4, Z6, Z6
+	VCMPPS         $3, Z4, Z4, K5
+	VPTESTNMD      Z24, Z4, K6
+	VPORD          Z22, Z4, K5, Z6
+	VPANDD         Z23, Z6, Z6
+	VPANDD         Z25, Z4, K6, Z6
+	VPSRLD         $16, Z2, Z2
+	VPORD          Z6, Z2, Z2
+	VMOVUPS        Z2, K1, 0(R13)
+	VPSRLD         $16, Z1, Z3
+	VPANDD         Z21, Z3, Z3
+	VPADDD         Z20, Z3, Z3
+	VPADDD         Z1, Z3, Z3
+	VCMPPS         $3, Z1, Z1, K5
+	VPTESTNMD      Z24, Z1, K6
+	VPORD          Z22, Z1, K5, Z3
+	VPANDD         Z23, Z3, Z3
+	VPANDD         Z25, Z1, K6, Z3
+	VPSRLD         $16, Z5, Z7
+	VPANDD         Z21, Z7, Z7
+	VPADDD         Z20, Z7, Z7
+	VPADDD         Z5, Z7, Z7
+	VCMPPS         $3, Z5, Z5, K5
+	VPTESTNMD      Z24, Z5, K6
+	VPORD          Z22, Z5, K5, Z7
+	VPANDD         Z23, Z7, Z7
+	VPANDD         Z25, Z5, K6, Z7
+	VPSRLD         $16, Z3, Z3
+	VPORD          Z7, Z3, Z3
+	VMOVUPS        Z3, K2, 64(R13)
+	ADDQ           R11, R12
+	ADDQ           R11, R14
+	ADDQ           R10, R13
+	DECQ           BX
+	JNE            wideStrip
+wideLast:
+	VMOVUPS.Z      0(R12), K3, Z0
+	VMOVUPS.Z      0(R14), K3, Z4
+	VMOVUPS.Z      64(R12), K4, Z1
+	VMOVUPS.Z      64(R14), K4, Z5
+	VPSRLD         $16, Z0, Z2
+	VPANDD         Z21, Z2, Z2
+	VPADDD         Z20, Z2, Z2
+	VPADDD         Z0, Z2, Z2
+	VCMPPS         $3, Z0, Z0, K5
+	VPTESTNMD      Z24, Z0, K6
+	VPORD          Z22, Z0, K5, Z2
+	VPANDD         Z23, Z2, Z2
+	VPANDD         Z25, Z0, K6, Z2
+	VPSRLD         $16, Z4, Z6
+	VPANDD         Z21, Z6, Z6
+	VPADDD         Z20, Z6, Z6
+	VPADDD         Z4, Z6, Z6
+	VCMPPS         $3, Z4, Z4, K5
+	VPTESTNMD      Z24, Z4, K6
+	VPORD          Z22, Z4, K5, Z6
+	VPANDD         Z23, Z6, Z6
+	VPANDD         Z25, Z4, K6, Z6
+	VPSRLD         $16, Z2, Z2
+	VPORD          Z6, Z2, Z2
+	VMOVUPS        Z2, K3, 0(R13)
+	VPSRLD         $16, Z1, Z3
+	VPANDD         Z21, Z3, Z3
+	VPADDD         Z20, Z3, Z3
+	VPADDD         Z1, Z3, Z3
+	VCMPPS         $3, Z1, Z1, K5
+	VPTESTNMD      Z24, Z1, K6
+	VPORD          Z22, Z1, K5, Z3
+	VPANDD         Z23, Z3, Z3
+	VPANDD         Z25, Z1, K6, Z3
+	VPSRLD         $16, Z5, Z7
+	VPANDD         Z21, Z7, Z7
+	VPADDD         Z20, Z7, Z7
+	VPADDD         Z5, Z7, Z7
+	VCMPPS         $3, Z5, Z5, K5
+	VPTESTNMD      Z24, Z5, K6
+	VPORD          Z22, Z5, K5, Z7
+	VPANDD         Z23, Z7, Z7
+	VPANDD         Z25, Z5, K6, Z7
+	VPSRLD         $16, Z3, Z3
+	VPORD          Z7, Z3, Z3
+	VMOVUPS        Z3, K4, 64(R13)
+	ADDQ           R9, SI
+	ADDQ           R9, AX
+	ADDQ           R8, DI
+	DECQ           DX
+	JNE            wideRow
+	VZEROUPPER
+	RET
+
 // func dotAVX512(x, y []float32) float32
 TEXT ·dotAVX512(SB), NOSPLIT, $0-52
 	MOVQ           x_base+0(FP), DI
@@ -2491,19 +2897,19 @@ TEXT ·swigluAVX512(SB), NOSPLIT, $0-72
 	MOVQ           y_len+8(FP), CX
 	MOVQ           u_base+24(FP), SI
 	MOVQ           g_base+48(FP), R8
-	VBROADCASTSS   expTop<>(SB), Z0
-	VBROADCASTSS   log2e<>(SB), Z1
-	VBROADCASTSS   ln2Hi<>(SB), Z2
-	VBROADCASTSS   ln2Lo<>(SB), Z3
-	VBROADCASTSS   expC0<>(SB), Z4
-	VBROADCASTSS   expC1<>(SB), Z5
-	VBROADCASTSS   expC2<>(SB), Z6
-	VBROADCASTSS   expC3<>(SB), Z7
-	VBROADCASTSS   expC4<>(SB), Z8
-	VBROADCASTSS   expC5<>(SB), Z9
-	VBROADCASTSS   one<>(SB), Z10
-	VBROADCASTSS   expLo<>(SB), Z11
-	VBROADCASTSS   sign<>(SB), Z12
+	VBROADCASTSS   sign<>(SB), Z0
+	VBROADCASTSS   expTop<>(SB), Z1
+	VBROADCASTSS   log2e<>(SB), Z2
+	VBROADCASTSS   ln2Hi<>(SB), Z3
+	VBROADCASTSS   ln2Lo<>(SB), Z4
+	VBROADCASTSS   expC0<>(SB), Z5
+	VBROADCASTSS   expC1<>(SB), Z6
+	VBROADCASTSS   expC2<>(SB), Z7
+	VBROADCASTSS   expC3<>(SB), Z8
+	VBROADCASTSS   expC4<>(SB), Z9
+	VBROADCASTSS   expC5<>(SB), Z10
+	VBROADCASTSS   one<>(SB), Z11
+	VBROADCASTSS   expLo<>(SB), Z12
 	XORL           AX, AX
 	SUBQ           $48, CX
 	JLT            rest
@@ -2511,36 +2917,33 @@ turn:
 	VMOVUPS        (R8)(AX*4), Z13
 	VMOVUPS        64(R8)(AX*4), Z14
 	VMOVUPS        128(R8)(AX*4), Z15
-	VPXORD         Z12, Z13, Z16
-	VPXORD         Z12, Z14, Z17
-	VPXORD         Z12, Z15, Z18
-	VMINPS         Z16, Z0, Z16
-	VMINPS         Z17, Z0, Z17
-	VMINPS         Z18, Z0, Z18
-	VMULPS         Z1, Z16, Z19
-	VMULPS         Z1, Z17, Z20
-	VMULPS         Z1, Z18, Z21
+	VPXORD         Z0, Z13, Z16
+	VPXORD         Z0, Z14, Z17
+	VPXORD         Z0, Z15, Z18
+	VMINPS         Z16, Z1, Z16
+	VMINPS         Z17, Z1, Z17
+	VMINPS         Z18, Z1, Z18
+	VMULPS         Z2, Z16, Z19
+	VMULPS         Z2, Z17, Z20
+	VMULPS         Z2, Z18, Z21
 	VRNDSCALEPS    $8, Z19, Z19
 	VRNDSCALEPS    $8, Z20, Z20
 	VRNDSCALEPS    $8, Z21, Z21
 	VMOVAPS        Z16, Z22
-	VFMADD231PS    Z2, Z19, Z22
-	VMOVAPS        Z17, Z23
-	VFMADD231PS    Z2, Z20, Z23
-	VMOVAPS        Z18, Z24
-	VFMADD231PS    Z2, Z21, Z24
 	VFMADD231PS    Z3, Z19, Z22
+	VMOVAPS        Z17, Z23
 	VFMADD231PS    Z3, Z20, Z23
+	VMOVAPS        Z18, Z24
 	VFMADD231PS    Z3, Z21, Z24
-	VMOVAPS        Z5, Z25
-	VFMADD231PS    Z4, Z22, Z25
-	VMOVAPS        Z5, Z26
-	VFMADD231PS    Z4, Z23, Z26
-	VMOVAPS        Z5, Z27
-	VFMADD231PS    Z4, Z24, Z27
-	VFMADD213PS    Z6, Z22, Z25
-	VFMADD213PS    Z6, Z23, Z26
-	VFMADD213PS    Z6, Z24, Z27
+	VFMADD231PS    Z4, Z19, Z22
+	VFMADD231PS    Z4, Z20, Z23
+	VFMADD231PS    Z4, Z21, Z24
+	VMOVAPS        Z6, Z25
+	VFMADD231PS    Z5, Z22, Z25
+	VMOVAPS        Z6, Z26
+	VFMADD231PS    Z5, Z23, Z26
+	VMOVAPS        Z6, Z27
+	VFMADD231PS    Z5, Z24, Z27
 	VFMADD213PS    Z7, Z22, Z25
 	VFMADD213PS    Z7, Z23, Z26
 	VFMADD213PS    Z7, Z24, Z27
@@ -2550,27 +2953,30 @@ turn:
 	VFMADD213PS    Z9, Z22, Z25
 	VFMADD213PS    Z9, Z23, Z26
 	VFMADD213PS    Z9, Z24, Z27
+	VFMADD213PS    Z10, Z22, Z25
+	VFMADD213PS    Z10, Z23, Z26
+	VFMADD213PS    Z10, Z24, Z27
 	VMULPS         Z22, Z22, Z28
 	VMULPS         Z23, Z23, Z29
 	VMULPS         Z24, Z24, Z30
 	VFMADD231PS    Z28, Z25, Z22
 	VFMADD231PS    Z29, Z26, Z23
 	VFMADD231PS    Z30, Z27, Z24
-	VADDPS         Z10, Z22, Z22
-	VADDPS         Z10, Z23, Z23
-	VADDPS         Z10, Z24, Z24
-	VCMPPS         $5, Z11, Z16, K2
+	VADDPS         Z11, Z22, Z22
+	VADDPS         Z11, Z23, Z23
+	VADDPS         Z11, Z24, Z24
+	VCMPPS         $5, Z12, Z16, K2
 	VSCALEFPS.Z    Z19, Z22, K2, Z16
-	VCMPPS         $5, Z11, Z17, K3
+	VCMPPS         $5, Z12, Z17, K3
 	VSCALEFPS.Z    Z20, Z23, K3, Z17
-	VCMPPS         $5, Z11, Z18, K4
+	VCMPPS         $5, Z12, Z18, K4
 	VSCALEFPS.Z    Z21, Z24, K4, Z18
-	VADDPS         Z10, Z16, Z16
-	VADDPS         Z10, Z17, Z17
-	VADDPS         Z10, Z18, Z18
-	VDIVPS         Z16, Z10, Z16
-	VDIVPS         Z17, Z10, Z17
-	VDIVPS         Z18, Z10, Z18
+	VADDPS         Z11, Z16, Z16
+	VADDPS         Z11, Z17, Z17
+	VADDPS         Z11, Z18, Z18
+	VDIVPS         Z16, Z11, Z16
+	VDIVPS         Z17, Z11, Z17
+	VDIVPS         Z18, Z11, Z18
 	VMULPS         Z16, Z13, Z13
 	VMULPS         Z17, Z14, Z14
 	VMULPS         Z18, Z15, Z15
@@ -2598,26 +3004,26 @@ masked:
 	BZHIL          DX, BX, BX
 	KMOVW          BX, K1
 	VMOVUPS.Z      (R8)(AX*4), K1, Z15
-	VPXORD         Z12, Z15, Z14
-	VMINPS         Z14, Z0, Z14
-	VMULPS         Z1, Z14, Z13
+	VPXORD         Z0, Z15, Z14
+	VMINPS         Z14, Z1, Z14
+	VMULPS         Z2, Z14, Z13
 	VRNDSCALEPS    $8, Z13, Z13
 	VMOVAPS        Z14, Z16
-	VFMADD231PS    Z2, Z13, Z16
 	VFMADD231PS    Z3, Z13, Z16
-	VMOVAPS        Z5, Z17
-	VFMADD231PS    Z16, Z4, Z17
-	VFMADD213PS    Z6, Z16, Z17
+	VFMADD231PS    Z4, Z13, Z16
+	VMOVAPS        Z6, Z17
+	VFMADD231PS    Z16, Z5, Z17
 	VFMADD213PS    Z7, Z16, Z17
 	VFMADD213PS    Z8, Z16, Z17
 	VFMADD213PS    Z9, Z16, Z17
+	VFMADD213PS    Z10, Z16, Z17
 	VMULPS         Z16, Z16, Z18
 	VFMADD231PS    Z18, Z17, Z16
-	VADDPS         Z10, Z16, Z16
-	VCMPPS         $5, Z11, Z14, K2
+	VADDPS         Z11, Z16, Z16
+	VCMPPS         $5, Z12, Z14, K2
 	VSCALEFPS.Z    Z13, Z16, K2, Z14
-	VADDPS         Z10, Z14, Z14
-	VDIVPS         Z14, Z10, Z14
+	VADDPS         Z11, Z14, Z14
+	VDIVPS         Z14, Z11, Z14
 	VMULPS         Z14, Z15, Z15
 	VMOVUPS.Z      (SI)(AX*4), K1, Z14
 	VMULPS         Z14, Z15, Z15
@@ -2637,19 +3043,19 @@ TEXT ·swigluBackAVX512(SB), NOSPLIT, $0-120
 	MOVQ           dy_base+48(FP), R8
 	MOVQ           u_base+72(FP), R9
 	MOVQ           g_base+96(FP), R10
-	VBROADCASTSS   expTop<>(SB), Z0
-	VBROADCASTSS   log2e<>(SB), Z1
-	VBROADCASTSS   ln2Hi<>(SB), Z2
-	VBROADCASTSS   ln2Lo<>(SB), Z3
-	VBROADCASTSS   expC0<>(SB), Z4
-	VBROADCASTSS   expC1<>(SB), Z5
-	VBROADCASTSS   expC2<>(SB), Z6
-	VBROADCASTSS   expC3<>(SB), Z7
-	VBROADCASTSS   expC4<>(SB), Z8
-	VBROADCASTSS   expC5<>(SB), Z9
-	VBROADCASTSS   one<>(SB), Z10
-	VBROADCASTSS   expLo<>(SB), Z11
-	VBROADCASTSS   sign<>(SB), Z12
+	VBROADCASTSS   sign<>(SB), Z0
+	VBROADCASTSS   expTop<>(SB), Z1
+	VBROADCASTSS   log2e<>(SB), Z2
+	VBROADCASTSS   ln2Hi<>(SB), Z3
+	VBROADCASTSS   ln2Lo<>(SB), Z4
+	VBROADCASTSS   expC0<>(SB), Z5
+	VBROADCASTSS   expC1<>(SB), Z6
+	VBROADCASTSS   expC2<>(SB), Z7
+	VBROADCASTSS   expC3<>(SB), Z8
+	VBROADCASTSS   expC4<>(SB), Z9
+	VBROADCASTSS   expC5<>(SB), Z10
+	VBROADCASTSS   one<>(SB), Z11
+	VBROADCASTSS   expLo<>(SB), Z12
 	XORL           AX, AX
 	SUBQ           $48, CX
 	JLT            rest
@@ -2657,36 +3063,33 @@ turn:
 	VMOVUPS        (R10)(AX*4), Z13
 	VMOVUPS        64(R10)(AX*4), Z14
 	VMOVUPS        128(R10)(AX*4), Z15
-	VPXORD         Z12, Z13, Z16
-	VPXORD         Z12, Z14, Z17
-	VPXORD         Z12, Z15, Z18
-	VMINPS         Z16, Z0, Z16
-	VMINPS         Z17, Z0, Z17
-	VMINPS         Z18, Z0, Z18
-	VMULPS         Z1, Z16, Z19
-	VMULPS         Z1, Z17, Z20
-	VMULPS         Z1, Z18, Z21
+	VPXORD         Z0, Z13, Z16
+	VPXORD         Z0, Z14, Z17
+	VPXORD         Z0, Z15, Z18
+	VMINPS         Z16, Z1, Z16
+	VMINPS         Z17, Z1, Z17
+	VMINPS         Z18, Z1, Z18
+	VMULPS         Z2, Z16, Z19
+	VMULPS         Z2, Z17, Z20
+	VMULPS         Z2, Z18, Z21
 	VRNDSCALEPS    $8, Z19, Z19
 	VRNDSCALEPS    $8, Z20, Z20
 	VRNDSCALEPS    $8, Z21, Z21
 	VMOVAPS        Z16, Z22
-	VFMADD231PS    Z2, Z19, Z22
-	VMOVAPS        Z17, Z23
-	VFMADD231PS    Z2, Z20, Z23
-	VMOVAPS        Z18, Z24
-	VFMADD231PS    Z2, Z21, Z24
 	VFMADD231PS    Z3, Z19, Z22
+	VMOVAPS        Z17, Z23
 	VFMADD231PS    Z3, Z20, Z23
+	VMOVAPS        Z18, Z24
 	VFMADD231PS    Z3, Z21, Z24
-	VMOVAPS        Z5, Z25
-	VFMADD231PS    Z4, Z22, Z25
-	VMOVAPS        Z5, Z26
-	VFMADD231PS    Z4, Z23, Z26
-	VMOVAPS        Z5, Z27
-	VFMADD231PS    Z4, Z24, Z27
-	VFMADD213PS    Z6, Z22, Z25
-	VFMADD213PS    Z6, Z23, Z26
-	VFMADD213PS    Z6, Z24, Z27
+	VFMADD231PS    Z4, Z19, Z22
+	VFMADD231PS    Z4, Z20, Z23
+	VFMADD231PS    Z4, Z21, Z24
+	VMOVAPS        Z6, Z25
+	VFMADD231PS    Z5, Z22, Z25
+	VMOVAPS        Z6, Z26
+	VFMADD231PS    Z5, Z23, Z26
+	VMOVAPS        Z6, Z27
+	VFMADD231PS    Z5, Z24, Z27
 	VFMADD213PS    Z7, Z22, Z25
 	VFMADD213PS    Z7, Z23, Z26
 	VFMADD213PS    Z7, Z24, Z27
@@ -2696,27 +3099,30 @@ turn:
 	VFMADD213PS    Z9, Z22, Z25
 	VFMADD213PS    Z9, Z23, Z26
 	VFMADD213PS    Z9, Z24, Z27
+	VFMADD213PS    Z10, Z22, Z25
+	VFMADD213PS    Z10, Z23, Z26
+	VFMADD213PS    Z10, Z24, Z27
 	VMULPS         Z22, Z22, Z28
 	VMULPS         Z23, Z23, Z29
 	VMULPS         Z24, Z24, Z30
 	VFMADD231PS    Z28, Z25, Z22
 	VFMADD231PS    Z29, Z26, Z23
 	VFMADD231PS    Z30, Z27, Z24
-	VADDPS         Z10, Z22, Z22
-	VADDPS         Z10, Z23, Z23
-	VADDPS         Z10, Z24, Z24
-	VCMPPS         $5, Z11, Z16, K2
+	VADDPS         Z11, Z22, Z22
+	VADDPS         Z11, Z23, Z23
+	VADDPS         Z11, Z24, Z24
+	VCMPPS         $5, Z12, Z16, K2
 	VSCALEFPS.Z    Z19, Z22, K2, Z16
-	VCMPPS         $5, Z11, Z17, K3
+	VCMPPS         $5, Z12, Z17, K3
 	VSCALEFPS.Z    Z20, Z23, K3, Z17
-	VCMPPS         $5, Z11, Z18, K4
+	VCMPPS         $5, Z12, Z18, K4
 	VSCALEFPS.Z    Z21, Z24, K4, Z18
-	VADDPS         Z10, Z16, Z16
-	VADDPS         Z10, Z17, Z17
-	VADDPS         Z10, Z18, Z18
-	VDIVPS         Z16, Z10, Z16
-	VDIVPS         Z17, Z10, Z17
-	VDIVPS         Z18, Z10, Z18
+	VADDPS         Z11, Z16, Z16
+	VADDPS         Z11, Z17, Z17
+	VADDPS         Z11, Z18, Z18
+	VDIVPS         Z16, Z11, Z16
+	VDIVPS         Z17, Z11, Z17
+	VDIVPS         Z18, Z11, Z18
 	VMULPS         Z16, Z13, Z13
 	VMULPS         Z17, Z14, Z14
 	VMULPS         Z18, Z15, Z15
@@ -2735,9 +3141,9 @@ turn:
 	VMOVUPS        Z21, (DI)(AX*4)
 	VMOVUPS        Z24, 64(DI)(AX*4)
 	VMOVUPS        Z20, 128(DI)(AX*4)
-	VSUBPS         Z16, Z10, Z20
-	VSUBPS         Z17, Z10, Z24
-	VSUBPS         Z18, Z10, Z21
+	VSUBPS         Z16, Z11, Z20
+	VSUBPS         Z17, Z11, Z24
+	VSUBPS         Z18, Z11, Z21
 	VMULPS         Z13, Z20, Z20
 	VMULPS         Z14, Z24, Z24
 	VMULPS         Z15, Z21, Z21
@@ -2765,33 +3171,33 @@ masked:
 	BZHIL          DX, BX, BX
 	KMOVW          BX, K1
 	VMOVUPS.Z      (R10)(AX*4), K1, Z22
-	VPXORD         Z12, Z22, Z19
-	VMINPS         Z19, Z0, Z19
-	VMULPS         Z1, Z19, Z23
+	VPXORD         Z0, Z22, Z19
+	VMINPS         Z19, Z1, Z19
+	VMULPS         Z2, Z19, Z23
 	VRNDSCALEPS    $8, Z23, Z23
 	VMOVAPS        Z19, Z21
-	VFMADD231PS    Z2, Z23, Z21
 	VFMADD231PS    Z3, Z23, Z21
-	VMOVAPS        Z5, Z24
-	VFMADD231PS    Z21, Z4, Z24
-	VFMADD213PS    Z6, Z21, Z24
+	VFMADD231PS    Z4, Z23, Z21
+	VMOVAPS        Z6, Z24
+	VFMADD231PS    Z21, Z5, Z24
 	VFMADD213PS    Z7, Z21, Z24
 	VFMADD213PS    Z8, Z21, Z24
 	VFMADD213PS    Z9, Z21, Z24
+	VFMADD213PS    Z10, Z21, Z24
 	VMULPS         Z21, Z21, Z20
 	VFMADD231PS    Z20, Z24, Z21
-	VADDPS         Z10, Z21, Z21
-	VCMPPS         $5, Z11, Z19, K2
+	VADDPS         Z11, Z21, Z21
+	VCMPPS         $5, Z12, Z19, K2
 	VSCALEFPS.Z    Z23, Z21, K2, Z19
-	VADDPS         Z10, Z19, Z19
-	VDIVPS         Z19, Z10, Z19
+	VADDPS         Z11, Z19, Z19
+	VDIVPS         Z19, Z11, Z19
 	VMULPS         Z19, Z22, Z22
 	VMOVUPS.Z      (R8)(AX*4), K1, Z23
 	VMOVUPS.Z      (R9)(AX*4), K1, Z21
 	VMULPS         Z21, Z23, Z21
 	VMULPS         Z22, Z23, Z23
 	VMOVUPS        Z23, K1, (DI)(AX*4)
-	VSUBPS         Z19, Z10, Z23
+	VSUBPS         Z19, Z11, Z23
 	VMULPS         Z22, Z23, Z23
 	VADDPS         Z19, Z23, Z23
 	VMULPS         Z23, Z21, Z21
@@ -3061,12 +3467,12 @@ TEXT ·roundAVX512(SB), NOSPLIT, $0-48
 	MOVQ           dst_base+0(FP), DI
 	MOVQ           dst_len+8(FP), CX
 	MOVQ           x_base+24(FP), SI
-	VBROADCASTSS   sign<>(SB), Z0
+	VBROADCASTSS   half<>(SB), Z0
 	VBROADCASTSS   bit<>(SB), Z1
-	VBROADCASTSS   half<>(SB), Z2
-	VBROADCASTSS   quiet<>(SB), Z3
-	VBROADCASTSS   upper<>(SB), Z4
-	VBROADCASTSS   exponent<>(SB), Z5
+	VBROADCASTSS   quiet<>(SB), Z2
+	VBROADCASTSS   upper<>(SB), Z3
+	VBROADCASTSS   exponent<>(SB), Z4
+	VBROADCASTSS   sign<>(SB), Z5
 	XORL           AX, AX
 	SUBQ           $64, CX
 	JLT            rest
@@ -3075,10 +3481,10 @@ turn:
 	VMOVUPS        64(SI)(AX*4), Z7
 	VMOVUPS        128(SI)(AX*4), Z8
 	VMOVUPS        192(SI)(AX*4), Z9
-	VPADDD         Z2, Z6, Z10
-	VPADDD         Z2, Z7, Z11
-	VPADDD         Z2, Z8, Z12
-	VPADDD         Z2, Z9, Z13
+	VPADDD         Z0, Z6, Z10
+	VPADDD         Z0, Z7, Z11
+	VPADDD         Z0, Z8, Z12
+	VPADDD         Z0, Z9, Z13
 	VPSRLD         $16, Z6, Z14
 	VPSRLD         $16, Z7, Z15
 	VPSRLD         $16, Z8, Z16
@@ -3092,25 +3498,25 @@ turn:
 	VPADDD         Z16, Z12, Z12
 	VPADDD         Z17, Z13, Z13
 	VCMPPS         $3, Z6, Z6, K2
-	VPTESTNMD      Z5, Z6, K6
-	VPORD          Z3, Z6, K2, Z10
-	VPANDD         Z4, Z10, Z10
-	VPANDD         Z0, Z6, K6, Z10
+	VPTESTNMD      Z4, Z6, K6
+	VPORD          Z2, Z6, K2, Z10
+	VPANDD         Z3, Z10, Z10
+	VPANDD         Z5, Z6, K6, Z10
 	VCMPPS         $3, Z7, Z7, K3
-	VPTESTNMD      Z5, Z7, K6
-	VPORD          Z3, Z7, K3, Z11
-	VPANDD         Z4, Z11, Z11
-	VPANDD         Z0, Z7, K6, Z11
+	VPTESTNMD      Z4, Z7, K6
+	VPORD          Z2, Z7, K3, Z11
+	VPANDD         Z3, Z11, Z11
+	VPANDD         Z5, Z7, K6, Z11
 	VCMPPS         $3, Z8, Z8, K4
-	VPTESTNMD      Z5, Z8, K6
-	VPORD          Z3, Z8, K4, Z12
-	VPANDD         Z4, Z12, Z12
-	VPANDD         Z0, Z8, K6, Z12
+	VPTESTNMD      Z4, Z8, K6
+	VPORD          Z2, Z8, K4, Z12
+	VPANDD         Z3, Z12, Z12
+	VPANDD         Z5, Z8, K6, Z12
 	VCMPPS         $3, Z9, Z9, K5
-	VPTESTNMD      Z5, Z9, K6
-	VPORD          Z3, Z9, K5, Z13
-	VPANDD         Z4, Z13, Z13
-	VPANDD         Z0, Z9, K6, Z13
+	VPTESTNMD      Z4, Z9, K6
+	VPORD          Z2, Z9, K5, Z13
+	VPANDD         Z3, Z13, Z13
+	VPANDD         Z5, Z9, K6, Z13
 	VMOVUPS        Z10, (DI)(AX*4)
 	VMOVUPS        Z11, 64(DI)(AX*4)
 	VMOVUPS        Z12, 128(DI)(AX*4)
@@ -3130,15 +3536,15 @@ masked:
 	BZHIL          DX, BX, BX
 	KMOVW          BX, K1
 	VMOVUPS.Z      (SI)(AX*4), K1, Z13
-	VPADDD         Z2, Z13, Z12
+	VPADDD         Z0, Z13, Z12
 	VPSRLD         $16, Z13, Z11
 	VPANDD         Z1, Z11, Z11
 	VPADDD         Z11, Z12, Z12
 	VCMPPS         $3, Z13, Z13, K2
-	VPTESTNMD      Z5, Z13, K6
-	VPORD          Z3, Z13, K2, Z12
-	VPANDD         Z4, Z12, Z12
-	VPANDD         Z0, Z13, K6, Z12
+	VPTESTNMD      Z4, Z13, K6
+	VPORD          Z2, Z13, K2, Z12
+	VPANDD         Z3, Z12, Z12
+	VPANDD         Z5, Z13, K6, Z12
 	VMOVUPS        Z12, K1, (DI)(AX*4)
 	ADDQ           $16, AX
 	SUBQ           $16, CX
@@ -3152,12 +3558,12 @@ TEXT ·roundSwapAVX512(SB), NOSPLIT, $0-48
 	MOVQ           dst_base+0(FP), DI
 	MOVQ           x_base+24(FP), SI
 	MOVQ           x_len+32(FP), CX
-	VBROADCASTSS   sign<>(SB), Z0
+	VBROADCASTSS   half<>(SB), Z0
 	VBROADCASTSS   bit<>(SB), Z1
-	VBROADCASTSS   half<>(SB), Z2
-	VBROADCASTSS   quiet<>(SB), Z3
-	VBROADCASTSS   upper<>(SB), Z4
-	VBROADCASTSS   exponent<>(SB), Z5
+	VBROADCASTSS   quiet<>(SB), Z2
+	VBROADCASTSS   upper<>(SB), Z3
+	VBROADCASTSS   exponent<>(SB), Z4
+	VBROADCASTSS   sign<>(SB), Z5
 	XORL           AX, AX
 	SUBQ           $64, CX
 	JLT            rest
@@ -3166,10 +3572,10 @@ turn:
 	VMOVUPS        64(SI)(AX*4), Z7
 	VMOVUPS        128(SI)(AX*4), Z8
 	VMOVUPS        192(SI)(AX*4), Z9
-	VPADDD         Z2, Z6, Z10
-	VPADDD         Z2, Z7, Z11
-	VPADDD         Z2, Z8, Z12
-	VPADDD         Z2, Z9, Z13
+	VPADDD         Z0, Z6, Z10
+	VPADDD         Z0, Z7, Z11
+	VPADDD         Z0, Z8, Z12
+	VPADDD         Z0, Z9, Z13
 	VPSRLD         $16, Z6, Z14
 	VPSRLD         $16, Z7, Z15
 	VPSRLD         $16, Z8, Z16
@@ -3183,25 +3589,25 @@ turn:
 	VPADDD         Z16, Z12, Z12
 	VPADDD         Z17, Z13, Z13
 	VCMPPS         $3, Z6, Z6, K2
-	VPTESTNMD      Z5, Z6, K6
-	VPORD          Z3, Z6, K2, Z10
-	VPANDD         Z4, Z10, Z10
-	VPANDD         Z0, Z6, K6, Z10
+	VPTESTNMD      Z4, Z6, K6
+	VPORD          Z2, Z6, K2, Z10
+	VPANDD         Z3, Z10, Z10
+	VPANDD         Z5, Z6, K6, Z10
 	VCMPPS         $3, Z7, Z7, K3
-	VPTESTNMD      Z5, Z7, K6
-	VPORD          Z3, Z7, K3, Z11
-	VPANDD         Z4, Z11, Z11
-	VPANDD         Z0, Z7, K6, Z11
+	VPTESTNMD      Z4, Z7, K6
+	VPORD          Z2, Z7, K3, Z11
+	VPANDD         Z3, Z11, Z11
+	VPANDD         Z5, Z7, K6, Z11
 	VCMPPS         $3, Z8, Z8, K4
-	VPTESTNMD      Z5, Z8, K6
-	VPORD          Z3, Z8, K4, Z12
-	VPANDD         Z4, Z12, Z12
-	VPANDD         Z0, Z8, K6, Z12
+	VPTESTNMD      Z4, Z8, K6
+	VPORD          Z2, Z8, K4, Z12
+	VPANDD         Z3, Z12, Z12
+	VPANDD         Z5, Z8, K6, Z12
 	VCMPPS         $3, Z9, Z9, K5
-	VPTESTNMD      Z5, Z9, K6
-	VPORD          Z3, Z9, K5, Z13
-	VPANDD         Z4, Z13, Z13
-	VPANDD         Z0, Z9, K6, Z13
+	VPTESTNMD      Z4, Z9, K6
+	VPORD          Z2, Z9, K5, Z13
+	VPANDD         Z3, Z13, Z13
+	VPANDD         Z5, Z9, K6, Z13
 	VPSHUFD        $0xb1, Z10, Z10
 	VPSHUFD        $0xb1, Z11, Z11
 	VPSHUFD        $0xb1, Z12, Z12
@@ -3230,15 +3636,15 @@ masked:
 	BZHIL          DX, BX, BX
 	KMOVW          BX, K7
 	VMOVUPS.Z      (SI)(AX*4), K1, Z13
-	VPADDD         Z2, Z13, Z12
+	VPADDD         Z0, Z13, Z12
 	VPSRLD         $16, Z13, Z11
 	VPANDD         Z1, Z11, Z11
 	VPADDD         Z11, Z12, Z12
 	VCMPPS         $3, Z13, Z13, K2
-	VPTESTNMD      Z5, Z13, K6
-	VPORD          Z3, Z13, K2, Z12
-	VPANDD         Z4, Z12, Z12
-	VPANDD         Z0, Z13, K6, Z12
+	VPTESTNMD      Z4, Z13, K6
+	VPORD          Z2, Z13, K2, Z12
+	VPANDD         Z3, Z12, Z12
+	VPANDD         Z5, Z13, K6, Z12
 	VPSHUFD        $0xb1, Z12, Z12
 	VMOVUPS        Z12, K7, (DI)(AX*4)
 	ADDQ           $16, AX
@@ -3253,12 +3659,12 @@ TEXT ·roundPairsAVX512(SB), NOSPLIT, $0-48
 	MOVQ           dst_base+0(FP), DI
 	MOVQ           x_base+24(FP), SI
 	MOVQ           x_len+32(FP), CX
-	VBROADCASTSS   sign<>(SB), Z0
+	VBROADCASTSS   half<>(SB), Z0
 	VBROADCASTSS   bit<>(SB), Z1
-	VBROADCASTSS   half<>(SB), Z2
-	VBROADCASTSS   quiet<>(SB), Z3
-	VBROADCASTSS   upper<>(SB), Z4
-	VBROADCASTSS   exponent<>(SB), Z5
+	VBROADCASTSS   quiet<>(SB), Z2
+	VBROADCASTSS   upper<>(SB), Z3
+	VBROADCASTSS   exponent<>(SB), Z4
+	VBROADCASTSS   sign<>(SB), Z5
 	XORL           AX, AX
 	SUBQ           $64, CX
 	JLT            rest
@@ -3267,10 +3673,10 @@ turn:
 	VMOVUPS        64(SI)(AX*4), Z7
 	VMOVUPS        128(SI)(AX*4), Z8
 	VMOVUPS        192(SI)(AX*4), Z9
-	VPADDD         Z2, Z6, Z10
-	VPADDD         Z2, Z7, Z11
-	VPADDD         Z2, Z8, Z12
-	VPADDD         Z2, Z9, Z13
+	VPADDD         Z0, Z6, Z10
+	VPADDD         Z0, Z7, Z11
+	VPADDD         Z0, Z8, Z12
+	VPADDD         Z0, Z9, Z13
 	VPSRLD         $16, Z6, Z14
 	VPSRLD         $16, Z7, Z15
 	VPSRLD         $16, Z8, Z16
@@ -3284,25 +3690,25 @@ turn:
 	VPADDD         Z16, Z12, Z12
 	VPADDD         Z17, Z13, Z13
 	VCMPPS         $3, Z6, Z6, K2
-	VPTESTNMD      Z5, Z6, K6
-	VPORD          Z3, Z6, K2, Z10
-	VPANDD         Z4, Z10, Z10
-	VPANDD         Z0, Z6, K6, Z10
+	VPTESTNMD      Z4, Z6, K6
+	VPORD          Z2, Z6, K2, Z10
+	VPANDD         Z3, Z10, Z10
+	VPANDD         Z5, Z6, K6, Z10
 	VCMPPS         $3, Z7, Z7, K3
-	VPTESTNMD      Z5, Z7, K6
-	VPORD          Z3, Z7, K3, Z11
-	VPANDD         Z4, Z11, Z11
-	VPANDD         Z0, Z7, K6, Z11
+	VPTESTNMD      Z4, Z7, K6
+	VPORD          Z2, Z7, K3, Z11
+	VPANDD         Z3, Z11, Z11
+	VPANDD         Z5, Z7, K6, Z11
 	VCMPPS         $3, Z8, Z8, K4
-	VPTESTNMD      Z5, Z8, K6
-	VPORD          Z3, Z8, K4, Z12
-	VPANDD         Z4, Z12, Z12
-	VPANDD         Z0, Z8, K6, Z12
+	VPTESTNMD      Z4, Z8, K6
+	VPORD          Z2, Z8, K4, Z12
+	VPANDD         Z3, Z12, Z12
+	VPANDD         Z5, Z8, K6, Z12
 	VCMPPS         $3, Z9, Z9, K5
-	VPTESTNMD      Z5, Z9, K6
-	VPORD          Z3, Z9, K5, Z13
-	VPANDD         Z4, Z13, Z13
-	VPANDD         Z0, Z9, K6, Z13
+	VPTESTNMD      Z4, Z9, K6
+	VPORD          Z2, Z9, K5, Z13
+	VPANDD         Z3, Z13, Z13
+	VPANDD         Z5, Z9, K6, Z13
 	VPSRLD         $16, Z10, Z10
 	VPSRLD         $16, Z11, Z11
 	VPSRLD         $16, Z12, Z12
@@ -3331,15 +3737,15 @@ masked:
 	BZHIL          DX, BX, BX
 	KMOVW          BX, K7
 	VMOVUPS.Z      (SI)(AX*4), K1, Z13
-	VPADDD         Z2, Z13, Z12
+	VPADDD         Z0, Z13, Z12
 	VPSRLD         $16, Z13, Z11
 	VPANDD         Z1, Z11, Z11
 	VPADDD         Z11, Z12, Z12
 	VCMPPS         $3, Z13, Z13, K2
-	VPTESTNMD      Z5, Z13, K6
-	VPORD          Z3, Z13, K2, Z12
-	VPANDD         Z4, Z12, Z12
-	VPANDD         Z0, Z13, K6, Z12
+	VPTESTNMD      Z4, Z13, K6
+	VPORD          Z2, Z13, K2, Z12
+	VPANDD         Z3, Z12, Z12
+	VPANDD         Z5, Z13, K6, Z12
 	VPSRLD         $16, Z12, Z12
 	VPMOVDW        Z12, K7, (DI)(AX*2)
 	ADDQ           $16, AX
@@ -3355,12 +3761,12 @@ TEXT ·interleaveAVX512(SB), NOSPLIT, $0-72
 	MOVQ           dst_len+8(FP), CX
 	MOVQ           even_base+24(FP), SI
 	MOVQ           odd_base+48(FP), R8
-	VBROADCASTSS   sign<>(SB), Z0
+	VBROADCASTSS   half<>(SB), Z0
 	VBROADCASTSS   bit<>(SB), Z1
-	VBROADCASTSS   half<>(SB), Z2
-	VBROADCASTSS   quiet<>(SB), Z3
-	VBROADCASTSS   upper<>(SB), Z4
-	VBROADCASTSS   exponent<>(SB), Z5
+	VBROADCASTSS   quiet<>(SB), Z2
+	VBROADCASTSS   upper<>(SB), Z3
+	VBROADCASTSS   exponent<>(SB), Z4
+	VBROADCASTSS   sign<>(SB), Z5
 	XORL           AX, AX
 	SUBQ           $64, CX
 	JLT            rest
@@ -3369,10 +3775,10 @@ turn:
 	VMOVUPS        64(SI)(AX*4), Z7
 	VMOVUPS        128(SI)(AX*4), Z8
 	VMOVUPS        192(SI)(AX*4), Z9
-	VPADDD         Z2, Z6, Z10
-	VPADDD         Z2, Z7, Z11
-	VPADDD         Z2, Z8, Z12
-	VPADDD         Z2, Z9, Z13
+	VPADDD         Z0, Z6, Z10
+	VPADDD         Z0, Z7, Z11
+	VPADDD         Z0, Z8, Z12
+	VPADDD         Z0, Z9, Z13
 	VPSRLD         $16, Z6, Z14
 	VPSRLD         $16, Z7, Z15
 	VPSRLD         $16, Z8, Z16
@@ -3386,25 +3792,25 @@ turn:
 	VPADDD         Z16, Z12, Z12
 	VPADDD         Z17, Z13, Z13
 	VCMPPS         $3, Z6, Z6, K2
-	VPTESTNMD      Z5, Z6, K6
-	VPORD          Z3, Z6, K2, Z10
-	VPANDD         Z4, Z10, Z10
-	VPANDD         Z0, Z6, K6, Z10
+	VPTESTNMD      Z4, Z6, K6
+	VPORD          Z2, Z6, K2, Z10
+	VPANDD         Z3, Z10, Z10
+	VPANDD         Z5, Z6, K6, Z10
 	VCMPPS         $3, Z7, Z7, K3
-	VPTESTNMD      Z5, Z7, K6
-	VPORD          Z3, Z7, K3, Z11
-	VPANDD         Z4, Z11, Z11
-	VPANDD         Z0, Z7, K6, Z11
+	VPTESTNMD      Z4, Z7, K6
+	VPORD          Z2, Z7, K3, Z11
+	VPANDD         Z3, Z11, Z11
+	VPANDD         Z5, Z7, K6, Z11
 	VCMPPS         $3, Z8, Z8, K4
-	VPTESTNMD      Z5, Z8, K6
-	VPORD          Z3, Z8, K4, Z12
-	VPANDD         Z4, Z12, Z12
-	VPANDD         Z0, Z8, K6, Z12
+	VPTESTNMD      Z4, Z8, K6
+	VPORD          Z2, Z8, K4, Z12
+	VPANDD         Z3, Z12, Z12
+	VPANDD         Z5, Z8, K6, Z12
 	VCMPPS         $3, Z9, Z9, K5
-	VPTESTNMD      Z5, Z9, K6
-	VPORD          Z3, Z9, K5, Z13
-	VPANDD         Z4, Z13, Z13
-	VPANDD         Z0, Z9, K6, Z13
+	VPTESTNMD      Z4, Z9, K6
+	VPORD          Z2, Z9, K5, Z13
+	VPANDD         Z3, Z13, Z13
+	VPANDD         Z5, Z9, K6, Z13
 	VPSRLD         $16, Z10, Z10
 	VPSRLD         $16, Z11, Z11
 	VPSRLD         $16, Z12, Z12
@@ -3413,10 +3819,10 @@ turn:
 	VMOVUPS        64(R8)(AX*4), Z8
 	VMOVUPS        128(R8)(AX*4), Z7
 	VMOVUPS        192(R8)(AX*4), Z6
-	VPADDD         Z2, Z9, Z17
-	VPADDD         Z2, Z8, Z16
-	VPADDD         Z2, Z7, Z15
-	VPADDD         Z2, Z6, Z14
+	VPADDD         Z0, Z9, Z17
+	VPADDD         Z0, Z8, Z16
+	VPADDD         Z0, Z7, Z15
+	VPADDD         Z0, Z6, Z14
 	VPSRLD         $16, Z9, Z18
 	VPSRLD         $16, Z8, Z19
 	VPSRLD         $16, Z7, Z20
@@ -3430,25 +3836,25 @@ turn:
 	VPADDD         Z20, Z15, Z15
 	VPADDD         Z21, Z14, Z14
 	VCMPPS         $3, Z9, Z9, K2
-	VPTESTNMD      Z5, Z9, K6
-	VPORD          Z3, Z9, K2, Z17
-	VPANDD         Z4, Z17, Z17
-	VPANDD         Z0, Z9, K6, Z17
+	VPTESTNMD      Z4, Z9, K6
+	VPORD          Z2, Z9, K2, Z17
+	VPANDD         Z3, Z17, Z17
+	VPANDD         Z5, Z9, K6, Z17
 	VCMPPS         $3, Z8, Z8, K3
-	VPTESTNMD      Z5, Z8, K6
-	VPORD          Z3, Z8, K3, Z16
-	VPANDD         Z4, Z16, Z16
-	VPANDD         Z0, Z8, K6, Z16
+	VPTESTNMD      Z4, Z8, K6
+	VPORD          Z2, Z8, K3, Z16
+	VPANDD         Z3, Z16, Z16
+	VPANDD         Z5, Z8, K6, Z16
 	VCMPPS         $3, Z7, Z7, K4
-	VPTESTNMD      Z5, Z7, K6
-	VPORD          Z3, Z7, K4, Z15
-	VPANDD         Z4, Z15, Z15
-	VPANDD         Z0, Z7, K6, Z15
+	VPTESTNMD      Z4, Z7, K6
+	VPORD          Z2, Z7, K4, Z15
+	VPANDD         Z3, Z15, Z15
+	VPANDD         Z5, Z7, K6, Z15
 	VCMPPS         $3, Z6, Z6, K5
-	VPTESTNMD      Z5, Z6, K6
-	VPORD          Z3, Z6, K5, Z14
-	VPANDD         Z4, Z14, Z14
-	VPANDD         Z0, Z6, K6, Z14
+	VPTESTNMD      Z4, Z6, K6
+	VPORD          Z2, Z6, K5, Z14
+	VPANDD         Z3, Z14, Z14
+	VPANDD         Z5, Z6, K6, Z14
 	VPORD          Z17, Z10, Z10
 	VPORD          Z16, Z11, Z11
 	VPORD          Z15, Z12, Z12
@@ -3472,26 +3878,26 @@ masked:
 	BZHIL          DX, BX, BX
 	KMOVW          BX, K1
 	VMOVUPS.Z      (SI)(AX*4), K1, Z13
-	VPADDD         Z2, Z13, Z12
+	VPADDD         Z0, Z13, Z12
 	VPSRLD         $16, Z13, Z11
 	VPANDD         Z1, Z11, Z11
 	VPADDD         Z11, Z12, Z12
 	VCMPPS         $3, Z13, Z13, K2
-	VPTESTNMD      Z5, Z13, K6
-	VPORD          Z3, Z13, K2, Z12
-	VPANDD         Z4, Z12, Z12
-	VPANDD         Z0, Z13, K6, Z12
+	VPTESTNMD      Z4, Z13, K6
+	VPORD          Z2, Z13, K2, Z12
+	VPANDD         Z3, Z12, Z12
+	VPANDD         Z5, Z13, K6, Z12
 	VPSRLD         $16, Z12, Z12
 	VMOVUPS.Z      (R8)(AX*4), K1, Z13
-	VPADDD         Z2, Z13, Z11
+	VPADDD         Z0, Z13, Z11
 	VPSRLD         $16, Z13, Z10
 	VPANDD         Z1, Z10, Z10
 	VPADDD         Z10, Z11, Z11
 	VCMPPS         $3, Z13, Z13, K2
-	VPTESTNMD      Z5, Z13, K6
-	VPORD          Z3, Z13, K2, Z11
-	VPANDD         Z4, Z11, Z11
-	VPANDD         Z0, Z13, K6, Z11
+	VPTESTNMD      Z4, Z13, K6
+	VPORD          Z2, Z13, K2, Z11
+	VPANDD         Z3, Z11, Z11
+	VPANDD         Z5, Z13, K6, Z11
 	VPORD          Z11, Z12, Z12
 	VMOVUPS        Z12, K1, (DI)(AX*4)
 	ADDQ           $16, AX

@@ -88,14 +88,14 @@ func (c *Cache) fillKeys(p *Packed, k Matrix, begin, end int) {
 // fillValues writes values into the rows of panels. A pair is written as a whole, an
 // odd half that is still missing as zero.
 func (c *Cache) fillValues(p *Packed, v Matrix, begin, end int) {
+	s := borrow()
+	defer s.giveBack()
 	nr := isa.nr
 	for k0 := begin &^ 1; k0 < end; {
 		piece := k0 / Cut
 		kn := min(end, p.ends[piece]) - k0
 		row := p.fmt.terms(k0 - piece*Cut)
-		for j := range p.panels() {
-			packStrip(p.panel(piece, j)[row*nr:], v, k0, kn, j*nr, min(nr, c.D-j*nr), nr, p.fmt)
-		}
+		packStrips(s, p.data[p.off[piece]+row*nr:], v, k0, kn, 0, c.D, nr, p.terms[piece]*nr, p.fmt)
 		k0 += kn
 	}
 }

@@ -126,41 +126,54 @@ func Pack(b Matrix, transposed, bf16 bool) *Packed {
 }
 
 func (p *Packed) fill(b Matrix, transposed bool) {
-	panels := p.panels()
-	Parallel(len(p.ends)*panels, func(i int) {
-		piece, j := i/panels, i%panels
+	const group = 8 // panels of a task
+	groups := spans(p.panels(), group)
+	Parallel(len(p.ends)*groups, func(i int) {
+		s := borrow()
+		defer s.giveBack()
+		piece, j := i/groups, i%groups*group
 		k0 := 0
 		if piece > 0 {
 			k0 = p.ends[piece-1]
 		}
-		packPanel(p.panel(piece, j), b, transposed, k0, p.ends[piece]-k0, j*isa.nr, min(isa.nr, p.n-j*isa.nr), p.fmt)
+		p.fillPanels(s, piece, j, min(p.panels(), j+group), b, transposed, k0, 0)
 	})
 }
 
-// packPanel packs terms k0…k0+kn and columns c0…c0+cn of an operand.
-func packPanel(dst []float32, b Matrix, transposed bool, k0, kn, c0, cn int, f format) {
+// fillPanels packs panels j0…j1 of a piece whose first term is term k0 of b. The
+// columns of p are those of b from c0 on.
+func (p *Packed) fillPanels(s *scratch, piece, j0, j1 int, b Matrix, transposed bool, k0, c0 int) {
+	if j0 >= j1 || p.terms[piece] == 0 {
+		return
+	}
 	nr := isa.nr
-	if cn < nr {
-		clear(dst)
+	kn := p.ends[piece]
+	if piece > 0 {
+		kn -= p.ends[piece-1]
 	}
-	if kn == 0 {
+	if p.n < j1*nr {
+		clear(p.panel(piece, j1-1))
+	}
+	if !transposed {
+		packStrips(s, p.data[p.off[piece]+j0*p.terms[piece]*nr:], b, k0, kn, c0+j0*nr, min(p.n, j1*nr)-j0*nr, nr, p.terms[piece]*nr, p.fmt)
 		return
 	}
-	if transposed {
-		src, stride := b.Data[c0*b.Stride+k0:], b.Stride
-		if f != plain {
-			s := borrow()
-			defer s.giveBack()
-			stride = f.terms(kn)
-			src = s.buf(0, cn*stride)
+	for j := j0; j < j1; j++ {
+		cn := min(nr, p.n-j*nr)
+		src, stride := b.Data[(c0+j*nr)*b.Stride+k0:], b.Stride
+		if p.fmt != plain {
+			own := borrow()
+			stride = p.terms[piece]
+			src = own.buf(0, cn*stride)
 			for c := range cn {
-				packRow(src[c*stride:(c+1)*stride], b.Data[(c0+c)*b.Stride+k0:][:kn], f)
+				packRow(src[c*stride:(c+1)*stride], b.Data[(c0+j*nr+c)*b.Stride+k0:][:kn], p.fmt)
 			}
+			isa.transpose(p.panel(piece, j), src, nr, stride, cn, p.terms[piece])
+			own.giveBack()
+			continue
 		}
-		isa.transpose(dst, src, nr, stride, cn, f.terms(kn))
-		return
+		isa.transpose(p.panel(piece, j), src, nr, stride, cn, p.terms[piece])
 	}
-	packStrip(dst, b, k0, kn, c0, cn, nr, f)
 }
 
 // packRow packs terms that lie side by side.
@@ -172,51 +185,6 @@ func packRow(dst, src []float32, f format) {
 		isa.roundSwap(dst, src)
 	case words:
 		isa.roundPairs(asWords(dst), src)
-	}
-}
-
-// packStrip packs kn terms that lie in rows below each other: cn columns from
-// c0, with width elements from one packed term to the next.
-func packStrip(dst []float32, b Matrix, k0, kn, c0, cn, width int, f format) {
-	row := func(k int) []float32 { return b.Data[(k0+k)*b.Stride+c0:][:cn] }
-	src := b.Data[k0*b.Stride+c0:]
-	switch f {
-	case plain:
-		if isa.stripCopy != nil && cn <= 32 {
-			isa.stripCopy(dst, src, width, b.Stride, kn, cn)
-			return
-		}
-		for k := range kn {
-			copy(dst[k*width:], row(k))
-		}
-	case swap:
-		if isa.stripRound != nil && cn <= 32 {
-			isa.stripRound(dst[width:], src, 2*width, 2*b.Stride, (kn+1)/2, cn)
-			if kn > 1 {
-				isa.stripRound(dst, src[b.Stride:], 2*width, 2*b.Stride, kn/2, cn)
-			}
-		} else {
-			for k := range kn {
-				isa.round(dst[(k^1)*width:][:cn], row(k))
-			}
-		}
-		if kn&1 == 1 {
-			clear(dst[(kn-1)*width:][:cn])
-		}
-	case words:
-		var zero [64]float32
-		k := 0
-		if isa.stripPairs != nil && cn <= 32 && kn > 1 {
-			isa.stripPairs(asWords(dst), src, src[b.Stride:], width, 2*b.Stride, kn/2, cn)
-			k = kn &^ 1
-		}
-		for ; k < kn; k += 2 {
-			odd := zero[:cn]
-			if k+1 < kn {
-				odd = row(k + 1)
-			}
-			isa.interleave(asWords(dst[k/2*width:][:cn]), row(k), odd)
-		}
 	}
 }
 
@@ -256,9 +224,7 @@ func (l left) pack(s *scratch, slot, i0, rows, k0, kn int, f format) packedLeft 
 		return p
 	}
 	p := packedLeft{data: s.buf(slot, spans(rows, mr)*mr*terms+1), rowStride: 1, kStride: mr, terms: terms, rows: rows, kMajor: true}
-	for r := 0; r < rows; r += mr {
-		packStrip(p.data[r*terms:], l.Matrix, k0, kn, i0+r, min(mr, rows-r), mr, f)
-	}
+	packStrips(s, p.data, l.Matrix, k0, kn, i0, rows, mr, mr*terms, f)
 	return p
 }
 
@@ -432,14 +398,11 @@ func matMul(c Matrix, a left, b Matrix, transposed bool, ends []int, residual *M
 		base := 0
 		for first := 0; first < len(ends); first += pieces {
 			last := min(len(ends), first+pieces)
-			p.data = s.buf(2, p.plan(ends[last-1]-base, (j1-j0)*nr, within(ends[first:last], base), f))
+			p.data = s.buf(2, p.plan(ends[last-1]-base, c1-c0, within(ends[first:last], base), f))
 			k0 := base
 			for i := range p.ends {
-				kn := base + p.ends[i] - k0
-				for j := j0; j < j1; j++ {
-					packPanel(p.panel(i, j-j0), b, transposed, k0, kn, j*nr, min(nr, n-j*nr), f)
-				}
-				k0 += kn
+				p.fillPanels(s, i, 0, j1-j0, b, transposed, k0, c0)
+				k0 = base + p.ends[i]
 			}
 			for block := range blocks {
 				i0 := (t0 + (t1-t0)*block/blocks) * mr

@@ -40,11 +40,9 @@ type primitives struct {
 	// transpose writes dst[c*dstStride+r] = src[r*srcStride+c] for r < rows, c < cols.
 	transpose func(dst, src []float32, dstStride, srcStride, rows, cols int)
 
-	// stripCopy and stripRound copy rows×cols numbers, cols at most 32, between rows
-	// that are dstStride and srcStride apart; stripRound rounds to bf16. Nil: row by row.
-	stripCopy, stripRound func(dst, src []float32, dstStride, srcStride, rows, cols int)
-	// stripPairs packs rows of even and odd into words, as interleave does.
-	stripPairs func(dst []uint32, even, odd []float32, dstStride, srcStride, rows, cols int)
+	// The packing of rows into strips of columns, see stripArgs: stripRound rounds to
+	// bf16, stripPairs packs rows of src and odd into words, as interleave does. Nil: row by row.
+	stripCopy, stripRound, stripPairs func(*stripArgs)
 
 	dot    func(x, y []float32) float32
 	sum    func(x []float32) float32

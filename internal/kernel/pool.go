@@ -124,8 +124,9 @@ func spans(n, grain int) int { return (n + grain - 1) / grain }
 
 // scratch lends buffers that keep their storage between calls.
 type scratch struct {
-	bufs [][]float32
-	tile tileArgs
+	bufs   [][]float32
+	tile   tileArgs
+	strips stripArgs
 }
 
 var scratches struct {

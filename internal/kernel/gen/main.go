@@ -112,6 +112,11 @@ func files() map[string][]byte {
 		a := newAsm(s)
 		a.tile("tile"+s.suffix, false)
 		a.transpose()
+		if s.wide() {
+			for _, kind := range []string{"Copy", "Round", "Pairs"} {
+				a.strips(kind)
+			}
+		}
 		for _, f := range rows {
 			a.row(f)
 		}
@@ -134,7 +139,11 @@ func declarations(s *isa) []byte {
 	fmt.Fprintf(&b, "// %s is the table for %s.\n", s.name, strings.ToUpper(s.name))
 	fmt.Fprintf(&b, "var %s = &primitives{\nname: %q, mr: %d, nr: %d,\n", s.name, s.name, s.mr, s.nr)
 	var decl bytes.Buffer
-	for _, f := range append([]signature{tileSignature, transposeSignature}, signatures()...) {
+	all := append([]signature{tileSignature, transposeSignature}, signatures()...)
+	if s.wide() {
+		all = append(all, stripSignatures...)
+	}
+	for _, f := range all {
 		name := f.name + s.suffix
 		fmt.Fprintf(&b, "%s: %s,\n", f.name, name)
 		fmt.Fprintf(&decl, "\n// %s is %s on %s.\n//\n//go:noescape\nfunc %s(%s)%s\n", name, f.doc, strings.ToUpper(s.name), name, f.params, f.result)

@@ -11,6 +11,11 @@ type signature struct{ name, params, result, doc string }
 var (
 	tileSignature      = signature{"tile", "t *tileArgs", "", "primitives.tile"}
 	transposeSignature = signature{"transpose", "dst, src []float32, dstStride, srcStride, rows, cols int", "", "primitives.transpose"}
+	stripSignatures    = []signature{
+		{"stripCopy", "t *stripArgs", "", "primitives.stripCopy"},
+		{"stripRound", "t *stripArgs", "", "primitives.stripRound"},
+		{"stripPairs", "t *stripArgs", "", "primitives.stripPairs"},
+	}
 )
 
 // tile writes the tile of a matrix product. Its sums stay in registers: two
