@@ -13,6 +13,7 @@ import (
 
 	"olmo/data"
 	"olmo/data/jsonpath"
+	"olmo/data/store"
 	"olmo/tokenizer"
 )
 
@@ -186,6 +187,8 @@ func (c *Config) check() (key *jsonpath.Path, err error) {
 		return nil, errors.New("exactly one of dedupe.documents, paragraphs, sentences, minhash and substrings must be set")
 	case c.BloomFilter.File == "" && d.filtered():
 		return nil, errors.New("bloom_filter.file is not set: the filter must be kept somewhere")
+	case store.Remote(c.BloomFilter.File):
+		return nil, fmt.Errorf("bloom_filter.file %s: the filter is kept on this machine\nhint: name a local file, and copy it yourself where it is wanted", c.BloomFilter.File)
 	case c.BloomFilter.SizeInBytes < 0 || c.BloomFilter.EstimatedDocCount < 0:
 		return nil, errors.New("bloom_filter.size_in_bytes and estimated_doc_count cannot be negative")
 	case c.BloomFilter.DesiredFalsePositiveRate < 0 || c.BloomFilter.DesiredFalsePositiveRate >= 1:
@@ -305,7 +308,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		// Beside the folder of the attributes, out of the way of globs.
 		root := "/attributes/" + cfg.folder() + "/"
 		at := "/" + filepath.ToSlash(outs[0])
-		recordPath = filepath.FromSlash(at[1:strings.LastIndex(at, root)+len(root)-1] + ".run.json")
+		recordPath = fromSlash(at[1:strings.LastIndex(at, root)+len(root)-1] + ".run.json")
 		filterKept = func(int) bool { return true }
 	}
 	digest, err := data.Digest(cfg, files)
@@ -506,7 +509,15 @@ func (c *Config) attributePath(doc string) (string, error) {
 		return "", fmt.Errorf("%s is in no folder called %s\nhint: set dedupe.document_dir", doc, dir)
 	}
 	out := slashed[:i] + "/attributes/" + c.folder() + slashed[i+len(dir)+1:]
-	return filepath.FromSlash(out[1:]), nil
+	return data.RowsName(fromSlash(out[1:])), nil
+}
+
+// fromSlash is filepath.FromSlash for a path, not for an address.
+func fromSlash(path string) string {
+	if store.Remote(path) {
+		return path
+	}
+	return filepath.FromSlash(path)
 }
 
 func (r *run) progress() *data.Progress {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"math"
 	"math/bits"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 
 	"olmo/data"
 	"olmo/data/jsonpath"
+	"olmo/data/store"
 )
 
 // run is the state of one Run. Batches of lines are parsed, cut into keys and
@@ -232,10 +232,9 @@ func eachDocument[T any](ctx context.Context, r *run, files []string, work func(
 			rejects.Abort()
 		}
 	}()
-	for _, f := range files {
-		if info, err := os.Stat(f); err == nil {
-			r.progress().Bytes.Add(info.Size())
-		}
+	infos, _ := store.StatAll(files) // what is missing will fail when it is opened
+	for _, info := range infos {
+		r.progress().Bytes.Add(max(info.Size, 0))
 	}
 	return data.MapFiles(ctx, r.pool, files, r.progress(), func(i int) (*data.Rejects, error) {
 		rejects = data.NewRejects(data.RejectsPath(files[i], r.cfg.folder()+".look"), false, nil, nil)

@@ -7,13 +7,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
 	"olmo/data"
+	"olmo/data/store"
 )
 
 // Config holds the keys of Dolma's `mix` configuration and how to run it.
@@ -226,7 +227,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	// The record lies beside the first stream's folder, not in it, where the
 	// next stage's globs would find it.
 	first := &cfg.Streams[0]
-	recordPath := filepath.Clean(first.Output.Path) + "." + first.Name + ".mix.json"
+	recordPath := store.Clean(first.Output.Path) + "." + first.Name + ".mix.json"
 	attributes, err := cfg.attributeFiles(shards)
 	if err != nil {
 		return Report{}, err
@@ -359,7 +360,7 @@ func (c *Config) shards(stream int) ([]shard, error) {
 			if !ok {
 				return nil, fmt.Errorf("%s is in no folder called documents, so its place in the output is not known\nhint: leave shuffle on, or keep documents in <base>/documents/", f)
 			}
-			output := filepath.Join(s.Output.Path, "documents", rest)
+			output := store.Join(s.Output.Path, "documents", rest)
 			by := data.CompressionOf(output)
 			if s.Compression.Output != nil {
 				by = compression
@@ -371,22 +372,23 @@ func (c *Config) shards(stream int) ([]shard, error) {
 	var out []shard
 	add := func(inputs []string, suffix string) {
 		name := fmt.Sprintf("%s-%04d%s%s", s.Name, len(out), suffix, ext)
-		out = append(out, shard{stream, inputs, filepath.Join(s.Output.Path, name), compression})
+		out = append(out, shard{stream, inputs, store.Join(s.Output.Path, name), compression})
 	}
 	var size int64
 	var inputs []string
-	for _, f := range files {
-		st, err := os.Stat(f)
-		if err != nil {
-			return nil, err
-		}
-		if st.Size() == 0 && len(inputs) > 0 {
+	infos, err := store.StatAll(files)
+	if err != nil {
+		return nil, err
+	}
+	for i, f := range files {
+		n := max(infos[i].Size, 0)
+		if infos[i].Size == 0 && len(inputs) > 0 {
 			c.logf("stream %s: %s is empty", s.Name, f)
 			continue
 		}
-		if size += st.Size(); size > s.Output.MaxSizeInBytes && len(inputs) > 0 {
+		if size += n; size > s.Output.MaxSizeInBytes && len(inputs) > 0 {
 			add(inputs, ".jsonl")
-			size, inputs = st.Size(), nil
+			size, inputs = n, nil
 		}
 		inputs = append(inputs, f)
 	}
@@ -433,8 +435,8 @@ func (c *Config) attributePaths(stream int, doc string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, err := os.Stat(path); err != nil {
-			if c.Compat && errors.Is(err, os.ErrNotExist) {
+		if _, err := store.Stat(path); err != nil {
+			if c.Compat && errors.Is(err, fs.ErrNotExist) {
 				c.logf("%s has no attributes %s", doc, name)
 				continue
 			}

@@ -8,12 +8,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
 	"olmo/data"
+	"olmo/data/store"
 )
 
 // Config says what Run does.
@@ -100,7 +100,7 @@ func Run(ctx context.Context, cfg Config) ([]Summary, error) {
 		out = append(out, all.m[name].summarize(name, cfg.Bins))
 	}
 	if cfg.Report != "" {
-		if err := write(filepath.Join(cfg.Report, "summaries.jsonl.gz"), out); err != nil {
+		if err := write(store.Join(cfg.Report, "summaries.jsonl.gz"), out); err != nil {
 			return nil, err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"olmo/data"
+	"olmo/data/store"
 )
 
 // Config says what Run does.
@@ -169,11 +170,11 @@ func (r *run) plan() error {
 			in.rejects = data.RejectsPath(f, stage)
 			if len(r.Destination) > 0 {
 				// A destination takes all taggers' attributes in one file.
-				rel, err := filepath.Rel(globRoot(pattern), f)
+				rel, err := below(globRoot(pattern), f)
 				if err != nil {
 					return err
 				}
-				in.outs = []string{data.RowsName(filepath.Join(r.Destination[i], rel))}
+				in.outs = []string{data.RowsName(store.Join(r.Destination[i], rel))}
 			} else {
 				for _, o := range r.outputs {
 					p, err := data.AttributePath(f, o.folder)
@@ -222,10 +223,18 @@ func unique(names []string) []string {
 // globRoot is the folder before a pattern's first wildcard.
 func globRoot(pattern string) string {
 	if !strings.ContainsAny(pattern, "*?[") {
-		return filepath.Dir(pattern)
+		return store.Dir(pattern)
 	}
 	pattern = pattern[:strings.IndexAny(pattern, "*?[")]
-	return filepath.Dir(pattern + "x")
+	return store.Dir(pattern + "x")
+}
+
+// below is what follows the folder root in the name of a file.
+func below(root, file string) (string, error) {
+	if store.Remote(file) {
+		return strings.TrimPrefix(strings.TrimPrefix(file, root), "/"), nil
+	}
+	return filepath.Rel(root, file)
 }
 
 // worker is what one goroutine needs to tag a batch.
@@ -294,7 +303,9 @@ func (r *run) tagFile(ctx context.Context, pool *data.Pool, f inputFile) (err er
 	}
 	if !r.IgnoreExisting && !slices.ContainsFunc(f.outs, missing) {
 		for _, o := range f.outs {
-			os.Remove(o + ".tmp") // of a run that was to make it again and was killed
+			if !store.Remote(o) {
+				os.Remove(o + ".tmp") // of a run that was to make it again and was killed
+			}
 		}
 		p.FilesSkipped.Add(1)
 		p.FilesDone.Add(1)

@@ -10,14 +10,13 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"unicode"
 	"unicode/utf8"
 
 	"olmo/data"
+	"olmo/data/store"
 )
 
 // Encoder turns a text into ids, without special tokens. It is used from
@@ -170,7 +169,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	recordPath := filepath.Clean(cfg.Destination) + ".tokens.json"
+	recordPath := store.Clean(cfg.Destination) + ".tokens.json"
 	record, err := data.ReadRecord(recordPath, "tokens")
 	if err != nil {
 		return Report{}, err
@@ -183,9 +182,6 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 				done[prefix] = rep
 			}
 		}
-	}
-	if err := os.MkdirAll(cfg.Destination, 0o777); err != nil {
-		return Report{}, err
 	}
 
 	cfg.Progress.AddFiles(files)
@@ -254,8 +250,9 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		for _, f := range rep.Files {
 			if !kept[f] {
 				cfg.logf("removing %s of an earlier run", f)
-				os.Remove(f)
-				os.Remove(PlacesPath(f))
+				if err := errors.Join(store.Remove(f), store.Remove(PlacesPath(f))); err != nil {
+					return total, err
+				}
 			}
 		}
 	}
@@ -523,7 +520,7 @@ func (e *encoder) write(items []*item) error {
 		}
 		if e.w == nil {
 			var err error
-			path := filepath.Join(e.cfg.Destination, fmt.Sprintf("%s-%05d.npy", e.group.prefix, e.files))
+			path := store.Join(e.cfg.Destination, fmt.Sprintf("%s-%05d.npy", e.group.prefix, e.files))
 			if e.w, err = createWriter(path, e.cfg.DType); err != nil {
 				return err
 			}
@@ -707,8 +704,8 @@ func openSource(cfg *Config, path string) (*source, error) {
 		return nil, err
 	}
 	s := &source{cfg: cfg, path: path, r: r, text: strings.Split(cfg.Fields.Text, ".")}
-	if st, err := os.Stat(path); err == nil {
-		s.size = st.Size()
+	if info, err := store.Stat(path); err == nil {
+		s.size = max(info.Size, 1)
 	}
 	if id := *cfg.Fields.ID; id != "" {
 		s.id = strings.Split(id, ".")
