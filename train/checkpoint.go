@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"olmo/config"
 	"olmo/model"
@@ -98,6 +99,8 @@ func (c *checkpoints) wait() error {
 
 // save copies the state of the run and writes it as stepN while training goes on.
 func (t *Trainer) save(k kind) error {
+	began := time.Now()
+	defer func() { t.speed.saved = time.Since(began) }()
 	c := &t.checkpoints
 	if err := c.wait(); err != nil {
 		return err

@@ -44,6 +44,7 @@ type speed struct {
 	times  []time.Time   // ends of the last steps; the first is the start of the window
 	tokens []int         // of the steps after times[0]
 	waited time.Duration // for the last batch
+	saved  time.Duration // for which the last checkpoint held up the training, 0 once logged
 	meter  *meter
 	before float64 // kWh that the run took before this process
 }
@@ -120,6 +121,10 @@ func (s *speed) measure(r runlog.Record, tokens int64) {
 	r["throughput/device/tokens_per_second"] = rate
 	r["throughput/device/batches_per_second"] = float64(len(s.tokens)) / seconds
 	r["throughput/device/data_loading_seconds"] = s.waited.Seconds()
+	if s.saved > 0 {
+		r["throughput/device/checkpoint_seconds"] = s.saved.Seconds()
+		s.saved = 0
+	}
 	r["throughput/device/flops_per_second"] = rate * s.cost.Core
 	if s.peak > 0 {
 		r["throughput/device/MFU"] = rate * s.cost.Core / s.peak
@@ -163,7 +168,7 @@ func readable(v float64) string {
 	case v < 0.0001:
 		return fmt.Sprint(v)
 	case v > 1000:
-		return thousands(strconv.FormatFloat(v, 'f', 0, 64))
+		return thousands(strconv.FormatFloat(math.Trunc(v), 'f', 0, 64))
 	case v > 100:
 		return strconv.FormatFloat(v, 'f', 1, 64)
 	case v > 10:
