@@ -231,20 +231,27 @@ func openAI2(dir string) (*Loaded, error) {
 	if l.Set, err = weights.Open(dir); err != nil {
 		return nil, err
 	}
-	if l.Set.Has("transformer.block_groups.0.0.attn_out.weight") {
-		size := 0
-		for l.Set.Has(fmt.Sprintf("transformer.block_groups.0.%d.attn_out.weight", size)) {
-			size++
-		}
-		l.rename = func(name string) string {
-			n, rest, ok := part(name)
-			if !ok {
-				return name
-			}
-			return fmt.Sprintf("transformer.block_groups.%d.%d.%s", n/size, n%size, rest)
-		}
-	}
+	l.rename = InGroups(l.Set.Names())
 	return l.finish()
+}
+
+// InGroups returns what the ai2-olmo package calls a parameter in a list of names when
+// block_group_size counts the blocks by groups; nil when it does not.
+func InGroups(names []string) func(name string) string {
+	size := 0
+	for slices.Contains(names, fmt.Sprintf("transformer.block_groups.0.%d.attn_out.weight", size)) {
+		size++
+	}
+	if size == 0 {
+		return nil
+	}
+	return func(name string) string {
+		n, rest, ok := part(name)
+		if !ok {
+			return name
+		}
+		return fmt.Sprintf("transformer.block_groups.%d.%d.%s", n/size, n%size, rest)
+	}
 }
 
 // readAI2 reads the model section of a training config; the rest of it is the

@@ -74,7 +74,7 @@ func recipe(depth int) *train.Config {
 	c.MaxGradNorm = &limit
 	c.SoftmaxAuxiliaryLoss = true
 	zmul := 1e-5
-	c.AuxiliaryLossMultiplier = &zmul
+	c.ZLossMultiplier = &zmul
 	c.Precision = train.AMPBF16
 	c.NoPreTrainCheckpoint = true
 	c.TryLoadLatestSave = true

@@ -95,6 +95,9 @@ type Config struct {
 	// LossDenominator says what the sum of the losses is divided by: batch (OLMo: all
 	// B·T tokens, masked or not) or labels (the tokens that have a target).
 	LossDenominator string `yaml:"loss_denominator"`
+	// ZLossMultiplier is the factor of the z-loss, 1e-4 when not set: ai2-olmo takes that
+	// whatever auxiliary_loss_multiplier says.
+	ZLossMultiplier *float64 `yaml:"z_loss_multiplier"`
 	// WorldSize is the number of ranks that share each batch in the reference, one after the
 	// other here; 0 takes it from the checkpoint that the run starts from, or 1.
 	WorldSize int `yaml:"world_size"`
@@ -500,7 +503,6 @@ func (c *Config) WithoutEffect() []string {
 		{"hf_datasets_cache_dir", c.HFDatasetsCacheDir, d.HFDatasetsCacheDir},
 		{"remote_save_folder", c.RemoteSaveFolder, d.RemoteSaveFolder},
 		{"module_outputs_save_steps", c.ModuleOutputsSaveSteps, d.ModuleOutputsSaveSteps},
-		{"optimizer.record_update_metrics", c.Optimizer.RecordUpdateMetrics, d.Optimizer.RecordUpdateMetrics},
 		{"extra_steps_after_cancel", c.ExtraStepsAfterCancel, d.ExtraStepsAfterCancel},
 		{"data.pad_direction", c.Data.PadDirection, d.Data.PadDirection},
 		{"data.num_workers", c.Data.NumWorkers, d.Data.NumWorkers},
@@ -539,10 +541,13 @@ func (d *DataConfig) paths() []string {
 
 // zmul is the factor of the z-loss, 0 without.
 func (c *Config) zmul() float64 {
-	if !c.SoftmaxAuxiliaryLoss || c.AuxiliaryLossMultiplier == nil {
+	switch {
+	case !c.SoftmaxAuxiliaryLoss:
 		return 0
+	case c.ZLossMultiplier != nil:
+		return *c.ZLossMultiplier
 	}
-	return *c.AuxiliaryLossMultiplier
+	return 1e-4
 }
 
 func (c *Config) dataSeed() uint64 {

@@ -250,6 +250,9 @@ func compareRun(t *testing.T, dir string, overrides ...string) {
 		near(w.Step, "learning rate", r["optim/learning_rate_group0"], w.LR, 1e-12)
 		near(w.Step, "tokens", r["throughput/total_tokens"], float64(w.Seen), 0)
 		near(w.Step, "epoch", r["epoch"], float64(w.Epoch), 0)
+		if wandb := tr.Config().Wandb; wandb != nil && w.Step%wandb.LogInterval != 0 {
+			continue // of what OLMo logs to nobody
+		}
 		for name, v := range w.Metrics {
 			// An extreme of tiny numbers is a single, rounded number.
 			if got, ok := r[name].(float64); !ok || math.Abs(got-v) > 1e-6 {
@@ -260,7 +263,7 @@ func compareRun(t *testing.T, dir string, overrides ...string) {
 			continue
 		}
 		for name := range r {
-			if _, ok := w.Metrics[name]; !ok && strings.HasPrefix(name, "optim/") && !strings.HasPrefix(name, "optim/learning_rate") {
+			if _, ok := w.Metrics[name]; !ok && strings.HasPrefix(name, "optim/") && !strings.HasPrefix(name, "optim/learning_rate") && name != "optim/clipping_rate" && w.Step > 1 {
 				t.Errorf("step %d: %s is logged, the reference does not", w.Step, name)
 			}
 		}

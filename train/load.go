@@ -19,6 +19,9 @@ import (
 // start gives the model its first weights: those of the newest checkpoint in
 // save_folder (try_load_latest_save), of load_path, of init_weights, or fresh ones.
 func (t *Trainer) start() error {
+	if e := t.cfg.Epoch; e != nil {
+		t.state.Epoch = *e
+	}
 	if t.cfg.TryLoadLatestSave {
 		found, err := candidates(t.cfg.SaveFolder)
 		if err != nil {
@@ -205,9 +208,19 @@ func (t *Trainer) load(dir string, l loading) error {
 func (t *Trainer) takeState(dir string, s State, l loading) error {
 	data := t.state.Data
 	if l.optimizer {
-		t.state.OptimizerSteps = s.OptimizerSteps
+		t.state.OptimizerSteps, t.state.NormAverages, t.state.Recent = s.OptimizerSteps, s.NormAverages, s.Recent
 	}
-	if !l.state || !t.cfg.RestoreDataloader && !t.inFolder {
+	if !l.state {
+		return t.beginChain()
+	}
+	if !t.cfg.RestoreDataloader && !t.inFolder {
+		t.state.Epoch = 0
+		if n := t.cfg.FastForwardBatches; n != nil {
+			t.state.ExamplesEpoch = *n * t.cfg.GlobalTrainBatchSize
+		}
+		if !l.optimizer {
+			t.rewarm()
+		}
 		return t.beginChain()
 	}
 	if s.Data != "" && s.Data != data {
@@ -227,12 +240,19 @@ func (t *Trainer) takeState(dir string, s State, l loading) error {
 	t.state = s
 	t.state.Data, t.state.OptimizerSteps, t.state.WorldSize = data, optimizerSteps, t.cfg.ranks()
 	if !l.optimizer {
-		now, _ := t.clock(&s)
-		t.state.Rewarm = &[2]float64{now, now + math.Trunc(t.cfg.Scheduler.TWarmup)}
+		t.rewarm()
 		t.state.NormAverages, t.state.Recent = nil, nil
 	}
 	t.resumed = true
 	return nil
+}
+
+// rewarm lets the rate rise from 0 again. As in OLMo's scripts/train.py the warm-up begins
+// at the number of steps in units of tokens too, and so is over before it begins unless
+// t_warmup is longer than all the tokens seen.
+func (t *Trainer) rewarm() {
+	step := float64(t.state.Step)
+	t.state.Rewarm = &[2]float64{step, math.Trunc(step + t.cfg.Scheduler.TWarmup)}
 }
 
 // loadWeights reads all parameters from a file of weights.
@@ -242,8 +262,12 @@ func (t *Trainer) loadWeights(path string) error {
 		return fmt.Errorf("reading weights: %w", err)
 	}
 	defer set.Close()
+	inFile := func(name string) string { return name }
+	if grouped := model.InGroups(set.Names()); grouped != nil {
+		inFile = grouped
+	}
 	for _, p := range t.params {
-		v, err := set.Tensor(p.Name)
+		v, err := set.Tensor(inFile(p.Name))
 		if err != nil {
 			return fmt.Errorf("reading weights: %w\nhint: is this another model?", err)
 		}
@@ -253,7 +277,7 @@ func (t *Trainer) loadWeights(path string) error {
 	}
 	if names := set.Names(); len(names) > len(t.params) {
 		for _, name := range names {
-			if !slices.ContainsFunc(t.params, func(p model.Param) bool { return p.Name == name }) {
+			if !slices.ContainsFunc(t.params, func(p model.Param) bool { return inFile(p.Name) == name }) {
 				return fmt.Errorf("reading weights: %s holds %s, which the model lacks\nhint: is this another model?", path, name)
 			}
 		}
@@ -303,11 +327,9 @@ func (t *Trainer) loadAI2(dir string, l loading) error {
 	}
 	var s State
 	if l.optimizer {
-		n, err := t.loadAI2Optimizer(file("optim"))
-		if err != nil {
+		if err := t.loadAI2Optimizer(file("optim"), &s); err != nil {
 			return err
 		}
-		s.OptimizerSteps = n
 	}
 	if !l.state {
 		return t.takeState(dir, s, l)
@@ -340,17 +362,17 @@ func (t *Trainer) loadAI2(dir string, l loading) error {
 	if err := t.beginChain(); err != nil {
 		return err
 	}
-	s.Chain, s.NormAverages = t.state.Chain, t.state.NormAverages
+	s.Chain = t.state.Chain
 	return t.takeState(dir, s, l)
 }
 
-// loadAI2Optimizer reads the moments from torch.optim's state dict and returns the
-// number of updates so far. Its states are numbered through the parameter groups, in
-// which names are sorted, or carry the parameters' names.
-func (t *Trainer) loadAI2Optimizer(path string) (steps int, err error) {
+// loadAI2Optimizer reads the moments, the number of updates and the averages of gradient
+// norms from torch.optim's state dict. Its states are numbered through the parameter
+// groups, which list the parameters' names, or carry the names.
+func (t *Trainer) loadAI2Optimizer(path string, s *State) error {
 	tree, err := weights.OpenTree(path)
 	if err != nil {
-		return 0, fmt.Errorf("reading optimiser state: %w", err)
+		return fmt.Errorf("reading optimiser state: %w", err)
 	}
 	defer tree.Close()
 	wrong := func(what string) error {
@@ -358,63 +380,153 @@ func (t *Trainer) loadAI2Optimizer(path string) (steps int, err error) {
 	}
 	root, ok := tree.Root.(*weights.Dict)
 	if !ok {
-		return 0, wrong("not a dict")
+		return wrong("not a dict")
 	}
 	v, _ := root.Get("state")
 	states, ok := v.(*weights.Dict)
 	if !ok {
-		return 0, wrong("it has no state")
+		return wrong("it has no state")
 	}
+	numbers := t.ai2Groups(root)
 	i := int64(0)
 	for _, g := range t.groups {
 		if g.Muon {
-			return 0, wrong("it is AdamW's or LionW's, the config wants Muon's")
+			return wrong("it is AdamW's or LionW's, the config wants Muon's")
 		}
 		for _, p := range g.Params {
-			v, ok := states.Get(i)
+			key := i
+			if numbers != nil {
+				if key, ok = numbers[p.Name]; !ok {
+					return wrong("it has nothing for " + p.Name)
+				}
+			}
+			v, ok := states.Get(key)
 			if !ok {
 				v, ok = states.Get(p.Name)
 			}
 			i++
 			d, isDict := v.(*weights.Dict)
 			if !ok || !isDict {
-				return 0, wrong("it has nothing for " + p.Name)
+				return wrong("it has nothing for " + p.Name)
 			}
 			for _, name := range t.cfg.Optimizer.stateNames(g, p) {
 				key, _, _ := strings.Cut(name, "/")
 				v, _ := d.Get(key)
 				n, ok := v.(weights.Named)
 				if !ok {
-					return 0, wrong(p.Name + " has no " + key)
+					return wrong(p.Name + " has no " + key)
 				}
 				value, err := n.Value()
 				if err != nil {
-					return 0, wrong(err.Error())
+					return wrong(err.Error())
 				}
 				if err := t.write(name, p.Shape, value, path); err != nil {
-					return 0, err
+					return err
 				}
 			}
 			if v, ok := d.Get("step"); ok { // LionW has none
 				n, ok := number(v)
 				if !ok {
-					return 0, wrong(p.Name + " has a step that is no number")
+					return wrong(p.Name + " has a step that is no number")
 				}
-				steps = int(n)
+				s.OptimizerSteps = int(n)
 			}
 			if v, ok := d.Get("grad_norm_exp_avg"); ok && t.cfg.MaxGradNormRatio != nil {
 				n, ok := number(v)
 				if !ok {
-					return 0, wrong(p.Name + " has a grad_norm_exp_avg that is no number")
+					return wrong(p.Name + " has a grad_norm_exp_avg that is no number")
 				}
-				if t.state.NormAverages == nil {
-					t.state.NormAverages = map[string]float64{}
+				if s.NormAverages == nil {
+					s.NormAverages = map[string]float64{}
 				}
-				t.state.NormAverages[p.Name] = n
+				s.NormAverages[p.Name] = n
 			}
 		}
 	}
-	return steps, nil
+	return nil
+}
+
+// ai2Groups reads the parameter groups of a state dict: the numbers of the parameters, nil
+// where no names are listed, and what OLMo goes on with in place of the config: the limit
+// of the first step's gradients. It keeps the betas and eps of the checkpoint too; here
+// the config has its way, with a warning.
+func (t *Trainer) ai2Groups(root *weights.Dict) map[string]int64 {
+	v, _ := root.Get("param_groups")
+	groups, ok := v.(*weights.List)
+	if !ok {
+		return nil
+	}
+	items := func(d *weights.Dict, key string) []any {
+		v, _ := d.Get(key)
+		switch v := v.(type) {
+		case *weights.List:
+			return v.Items
+		case weights.Tuple:
+			return v
+		}
+		return nil
+	}
+	var names []string
+	var numbers []int64
+	for i, g := range groups.Items {
+		d, ok := g.(*weights.Dict)
+		if !ok {
+			return nil
+		}
+		listed, params := items(d, "param_names"), items(d, "params")
+		if len(listed) != len(params) {
+			return nil
+		}
+		for j, name := range listed {
+			text, isText := name.(string)
+			n, isInt := params[j].(int64)
+			if !isText || !isInt {
+				return nil
+			}
+			text = strings.ReplaceAll(strings.TrimPrefix(text, "module."), "_fsdp_wrapped_module.", "")
+			names, numbers = append(names, text), append(numbers, n)
+		}
+		if i > 0 {
+			continue
+		}
+		key := "max_grad_norm"
+		if t.cfg.MaxGradNormRatio != nil {
+			key = "max_grad_norm_ratio"
+		}
+		if v, ok := d.Get(key); ok {
+			if n, ok := number(v); ok {
+				t.firstLimit = &n
+			}
+		}
+		c := &t.cfg.Optimizer
+		for key, want := range map[string][]float64{"betas": c.Betas[:], "eps": {c.Eps}} {
+			got := items(d, key)
+			if v, ok := d.Get(key); ok && got == nil {
+				got = []any{v}
+			}
+			for k, v := range got {
+				if n, ok := number(v); ok && k < len(want) && n != want[k] {
+					t.opt.Warn(fmt.Sprintf("the checkpoint was trained with optimizer.%s %v; the config's %v are used, where ai2-olmo would go on with the checkpoint's", key, got, want))
+					break
+				}
+			}
+		}
+	}
+	inFile := model.InGroups(names)
+	byName := map[string]int64{}
+	for i, name := range names {
+		byName[name] = numbers[i]
+	}
+	if inFile == nil {
+		return byName
+	}
+	plain := map[string]int64{}
+	for _, p := range t.params {
+		if n, ok := byName[inFile(p.Name)]; ok {
+			plain[p.Name] = n
+		}
+	}
+	return plain
 }
 
 // number returns a number of Python's, or a tensor of one element.

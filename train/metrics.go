@@ -191,22 +191,24 @@ func (p *Progress) Console() string {
 	return fmt.Sprintf("[step=%d/%d,epoch=%d]%s", p.Step, p.Steps, p.Epoch, text(p.Record))
 }
 
-// logsParameters tells whether a step logs the figures of every parameter: as in OLMo,
-// only with a wandb section, every optimizer.metrics_log_interval steps, or
-// wandb.log_interval where that is not set.
-func (c *Config) logsParameters(step int) bool {
+// logs tells whether a step's record holds the norms of the parameters' gradients, and
+// whether it holds all the figures of the parameters: as in OLMo, only with a wandb
+// section, every wandb.log_interval and every optimizer.metrics_log_interval steps, which is
+// no less.
+func (c *Config) logs(step int) (norms, all bool) {
 	if c.Wandb == nil {
-		return false
+		return false, false
 	}
-	n := c.Wandb.LogInterval
+	n := max(c.Wandb.LogInterval, 1)
+	m := n
 	if i := c.Optimizer.MetricsLogInterval; i != nil {
-		n = *i
+		m = max(*i, n)
 	}
-	return n > 0 && step%n == 0
+	return step%n == 0 || step%m == 0, step%m == 0
 }
 
-// measureParameters adds norm, least, greatest and mean of each parameter's gradient
-// (before clipping), value and moments, under OLMo's names.
+// measureParameters adds norm, least and greatest magnitude and mean of each parameter's
+// gradient (before clipping), value and moments, under OLMo's names.
 func (t *Trainer) measureParameters(rec runlog.Record) error {
 	add := func(kind, name, param string) error {
 		v, err := t.dev.Read(name)
@@ -214,14 +216,15 @@ func (t *Trainer) measureParameters(rec runlog.Record) error {
 			return err
 		}
 		var sum, squares float64
-		least, most := v[0], v[0]
+		least, most := math.Inf(1), 0.0
 		for _, x := range v {
-			least, most = min(least, x), max(most, x)
+			a := math.Abs(float64(x))
+			least, most = min(least, a), max(most, a)
 			sum += float64(x)
-			squares += float64(float64(x) * float64(x))
+			squares += float64(a * a)
 		}
 		key := "optim/" + kind + "/" + param
-		rec[key+".norm"], rec[key+".min"], rec[key+".max"], rec[key+".avg"] = math.Sqrt(squares), float64(least), float64(most), sum/float64(len(v))
+		rec[key+".norm"], rec[key+".min"], rec[key+".max"], rec[key+".avg"] = math.Sqrt(squares), least, most, sum/float64(len(v))
 		return nil
 	}
 	for _, p := range t.params {
@@ -229,8 +232,65 @@ func (t *Trainer) measureParameters(rec runlog.Record) error {
 			return err
 		}
 	}
+	if t.cfg.Optimizer.Name == "lionw" {
+		return nil // of LionW's momentum OLMo says nothing
+	}
 	return t.eachState(func(name string, p model.Param) error {
 		kind, _, _ := strings.Cut(name, "/")
 		return add(kind, name, p.Name)
 	})
+}
+
+// measureUpdates adds what record_update_metrics asks for, before an update: the norm and
+// the greatest magnitude of AdamW's step on each parameter, without its decay, or the
+// cosine between LionW's update and its signs.
+func (t *Trainer) measureUpdates(rec runlog.Record, u *graph.Update) error {
+	o := &t.cfg.Optimizer
+	var dot, squares, signs float64 // of LionW
+	first, second := 1-kernel.Pow(o.Betas[0], float64(u.Step)), math.Sqrt(1-kernel.Pow(o.Betas[1], float64(u.Step)))
+	for i, group := range t.groups {
+		if group.Muon {
+			continue
+		}
+		for _, p := range group.Params {
+			g, err := t.dev.Read(graph.GradName(p.Name, 0))
+			if err != nil {
+				return err
+			}
+			states := make([][]float32, 2)
+			for k, name := range o.stateNames(group, p) {
+				if states[k], err = t.dev.Read(name); err != nil {
+					return err
+				}
+			}
+			var sum, most float64
+			for j, d := range g {
+				d := float64(float32(float64(d) * u.Clip))
+				if o.SelectiveUpdates && d == 0 {
+					continue
+				}
+				m := float64(states[0][j])
+				x := float64(m*o.Betas[0]) + float64(d*(1-o.Betas[0]))
+				if o.Name == "lionw" {
+					dot += math.Abs(x)
+					squares += float64(x * x)
+					if x != 0 {
+						signs++
+					}
+					continue
+				}
+				v := float64(float64(states[1][j])*o.Betas[1]) + float64(float64(d*d)*(1-o.Betas[1]))
+				x = u.LR[i] / first * x / (math.Sqrt(v)/second + o.Eps)
+				sum += float64(x * x)
+				most = max(most, math.Abs(x))
+			}
+			if o.Name != "lionw" {
+				rec["optim/step/"+p.Name+".norm"], rec["optim/step/"+p.Name+".max"] = math.Sqrt(sum), most
+			}
+		}
+	}
+	if o.Name == "lionw" {
+		rec["optim/update_cos_sim"] = dot / max(math.Sqrt(squares)*math.Sqrt(signs), 1e-8)
+	}
+	return nil
 }

@@ -47,10 +47,14 @@ func (c *Config) StepData(step int) (*StepData, error) {
 	}
 	// Where the run stands after the steps before.
 	per := c.perEpoch(n)
-	at := State{Epoch: (step - 1) / per, ExamplesEpoch: (step - 1) % per * c.GlobalTrainBatchSize}
+	first := State{}
+	if c.Epoch != nil {
+		first.Epoch = *c.Epoch
+	}
+	at := State{Epoch: first.Epoch + (step-1)/per, ExamplesEpoch: (step - 1) % per * c.GlobalTrainBatchSize}
 	if len(c.BatchSizeSchedule) > 0 {
-		at = State{}
-		c.simulate(State{}, func(s State) bool { at = s; return s.Step >= step-1 }, n)
+		at = first
+		c.simulate(first, func(s State) bool { at = s; return s.Step >= step-1 }, n)
 	}
 	l := c.loaderConfig()
 	l.BatchSize = c.batchSize(step-1, at.Tokens)

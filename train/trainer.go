@@ -120,8 +120,9 @@ type Trainer struct {
 	zero             device.Program // in place of a skipped update
 	stopAt, maxSteps int
 	maxTokens        int64
-	resumed          bool // the step count goes on from a checkpoint
-	inFolder         bool // which lies in save_folder
+	resumed          bool     // the step count goes on from a checkpoint
+	firstLimit       *float64 // of the gradient norm at the next step, nil: the scheduler's
+	inFolder         bool     // which lies in save_folder
 	log              *runlog.Log
 	events           *runlog.TensorBoard // nil without
 	texts            *runlog.Log         // samples, nil without
@@ -170,6 +171,9 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 	}
 	if a := cfg.Model; a.AttentionDropout != 0 || a.ResidualDropout != 0 || a.EmbeddingDropout != 0 {
 		opt.Warn("dropout is not applied: set model.attention_dropout, residual_dropout and embedding_dropout to 0, as every official config does")
+	}
+	if f := cfg.AuxiliaryLossMultiplier; cfg.SoftmaxAuxiliaryLoss && cfg.ZLossMultiplier == nil && f != nil && *f != cfg.zmul() {
+		opt.Warn(fmt.Sprintf("auxiliary_loss_multiplier is %g, and the factor of the z-loss is %g all the same, as in ai2-olmo 0.6.0, whose trainer does not read that key: z_loss_multiplier sets it", *f, cfg.zmul()))
 	}
 	t := &Trainer{cfg: cfg, opt: opt, model: m, params: m.Params(), dev: dev}
 	t.speed = speed{window: cfg.SpeedMonitor.WindowSize, cost: m.FLOPs(cfg.Model.MaxSequenceLength), peak: opt.PeakFLOPS}
@@ -612,7 +616,13 @@ func (t *Trainer) Step() (runlog.Record, error) {
 		return nil, t.notFinite(&in, s.Step, ce, z, norm, norms)
 	}
 	rec := runlog.Record{}
-	if t.cfg.logsParameters(s.Step) {
+	logNorms, logAll := t.cfg.logs(s.Step)
+	if logNorms {
+		for i, p := range t.byName {
+			rec["optim/grad/"+p.Name+".norm"] = norms[i]
+		}
+	}
+	if logAll {
 		if err := t.measureParameters(rec); err != nil {
 			return nil, err
 		}
@@ -621,8 +631,17 @@ func (t *Trainer) Step() (runlog.Record, error) {
 	clipped := 0.0 // share of the parameters
 	switch {
 	case t.cfg.MaxGradNormRatio != nil:
-		if s.NormAverages, clipped, err = t.clipEach(norms); err != nil {
+		var averages map[string]float64
+		if averages, clipped, err = t.clipEach(norms); err != nil {
 			return nil, err
+		}
+		if s.Step > 1 || s.NormAverages != nil {
+			s.NormAverages = averages
+		}
+		if logAll {
+			for name, average := range averages {
+				rec["optim/grad_norm_exp_avg/"+name] = average
+			}
 		}
 	case t.cfg.MaxGradNorm != nil:
 		if u.Clip = min(1, t.limit(*t.cfg.MaxGradNorm)/(norm+1e-6)); u.Clip < 1 {
@@ -647,6 +666,11 @@ func (t *Trainer) Step() (runlog.Record, error) {
 	} else {
 		s.OptimizerSteps++
 		u.Step = s.OptimizerSteps
+		if logAll && t.cfg.Optimizer.RecordUpdateMetrics {
+			if err := t.measureUpdates(rec, u); err != nil {
+				return nil, err
+			}
+		}
 		err = t.update.Run(&graph.Batch{Update: u})
 	}
 	if err != nil {
@@ -656,7 +680,7 @@ func (t *Trainer) Step() (runlog.Record, error) {
 	if s.MinLoss == nil || ce < *s.MinLoss {
 		s.MinLoss = &ce
 	}
-	t.state, t.lastLR, t.lastLoss = s, u.LR, ce
+	t.state, t.lastLR, t.lastLoss, t.firstLimit = s, u.LR, ce, nil
 	if t.indices != nil {
 		if err := t.indices.add(s.Step, in.Index); err != nil {
 			return nil, err
@@ -674,7 +698,7 @@ func (t *Trainer) Step() (runlog.Record, error) {
 	if t.model.Experts > 0 {
 		rec["train/load balancing loss"], rec["train/router Z loss"] = t.routers[0], t.routers[1]
 	}
-	if t.cfg.MaxGradNorm != nil || t.cfg.MaxGradNormRatio != nil {
+	if t.cfg.MaxGradNorm != nil || t.cfg.MaxGradNormRatio != nil || logAll {
 		rec["optim/clipping_rate"] = clipped
 	}
 	if s.Recent != nil {
@@ -817,8 +841,11 @@ func (t *Trainer) clock(s *State) (now, end float64) {
 
 // limit returns max_grad_norm, or its ratio, for the coming step. OLMo clips before it
 // sets the scheduler's limit, so the limit is that of the step before, and the plain
-// one at the first.
+// one at the first (the last one of a checkpoint of the ai2-olmo package, if it is loaded).
 func (t *Trainer) limit(plain float64) float64 {
+	if t.firstLimit != nil {
+		return *t.firstLimit
+	}
 	if t.state.Step == 0 {
 		return plain
 	}
@@ -828,7 +855,7 @@ func (t *Trainer) limit(plain float64) float64 {
 
 // clipEach clips each parameter's gradient at a multiple of the running average of its
 // norm, and returns the new averages and the share of parameters that were clipped. An
-// average starts as the first norm and is kept from the second step on.
+// average starts as the first norm; it is to be kept from the second step on.
 //
 // _do_adaptive_clipping of the ai2-olmo package (olmo/optim.py, 0.6.0).
 func (t *Trainer) clipEach(norms []float64) (averages map[string]float64, clipped float64, err error) {
@@ -838,8 +865,8 @@ func (t *Trainer) clipEach(norms []float64) (averages map[string]float64, clippe
 	var clips []float64
 	n := 0
 	for i, p := range t.byName {
-		average, ok := t.state.NormAverages[p.Name]
-		if !ok {
+		average, known := t.state.NormAverages[p.Name]
+		if !known {
 			average = norms[i]
 		}
 		k := min(1, float64(ratio*average)/(norms[i]+1e-6))
@@ -847,9 +874,7 @@ func (t *Trainer) clipEach(norms []float64) (averages map[string]float64, clippe
 			n++
 		}
 		clips = append(clips, k)
-		if ok || t.state.Step > 0 {
-			averages[p.Name] = average + float64(weight*(float64(norms[i]*k)-average))
-		}
+		averages[p.Name] = average + float64(weight*(float64(norms[i]*k)-average))
 	}
 	clipped = float64(n) / float64(len(norms))
 	return averages, clipped, t.clip.Run(&graph.Batch{Update: &graph.Update{Clips: clips}})
