@@ -62,7 +62,7 @@ var policy = []struct{ pkg, may, never, tests string }{
 	{pkg: "generate", may: "tensor graph device model tokenizer", tests: "device/cpu"},
 	// The trainer reaches evaluation and sampling through an interface that it
 	// defines.
-	{pkg: "train", may: "tensor graph device model weights data/tokens runlog", never: "eval generate tokenizer", tests: "device/cpu"},
+	{pkg: "train", may: "tensor graph device model weights data/tokens runlog", never: "eval generate tokenizer", tests: "device/cpu data/store/storetest"},
 	{pkg: "eval", may: "generate chat model tokenizer data/tokens runlog eval/data", tests: "device/cpu"},
 	{pkg: "adapt", may: "train generate eval chat model tokenizer data"},
 	{pkg: "serve", may: "generate chat"},

@@ -108,7 +108,7 @@ func (t *Trainer) save(k kind) error {
 	if n := t.cfg.SaveIntervalUnsharded; k == kept && n != nil && t.state.Step%*n == 0 {
 		k = permanent
 	}
-	w := &writer{dir: c.dir, kind: k, state: t.state, config: t.cfg, keep: map[kind]int{kept: t.cfg.SaveNumCheckpoints, permanent: t.cfg.SaveNumUnsharded}}
+	w := &writer{dir: c.dir, kind: k, state: t.state, config: t.cfg, keep: map[kind]int{kept: t.cfg.SaveNumCheckpoints, permanent: t.cfg.SaveNumUnsharded}, uploads: t.uploads}
 	for _, p := range t.params {
 		v, err := t.dev.Read(p.Name)
 		if err != nil {
@@ -162,6 +162,7 @@ type writer struct {
 	config       *Config
 	model, optim []weights.Named
 	keep         map[kind]int
+	uploads      *uploads // nil without remote_save_folder
 }
 
 func (w *writer) write() error {
@@ -191,6 +192,9 @@ func (w *writer) write() error {
 	}
 	if err := errors.Join(syncDir(w.dir), point(filepath.Join(w.dir, "latest"), name), os.RemoveAll(old)); err != nil {
 		return fmt.Errorf("saving %s: %w", final, err)
+	}
+	if w.uploads != nil && w.kind != ephemeral {
+		w.uploads.add(final)
 	}
 	return w.retire(name)
 }

@@ -34,7 +34,7 @@ type Options struct {
 	// ConfigPath is the file that the config came from, which the run must not
 	// overwrite.
 	ConfigPath string
-	// Warn is told what the user should know.
+	// Warn is told what the user should know, also from other goroutines.
 	Warn func(text string)
 	// Progress is called after every step.
 	Progress func(Progress)
@@ -128,6 +128,7 @@ type Trainer struct {
 	texts            *runlog.Log         // samples, nil without
 	indices          *indices            // nil without save_data_indices
 	checkpoints      checkpoints
+	uploads          *uploads // nil without remote_save_folder
 	speed            speed
 	lastLR           []float64
 	routers          [2]float64 // load balancing and z-loss of the last step
@@ -463,7 +464,11 @@ func (t *Trainer) Run(ctx context.Context) (r Result, err error) {
 			return r, err
 		}
 	}
-	return r, errors.Join(t.checkpoints.wait(), t.export())
+	err = errors.Join(t.checkpoints.wait(), t.export())
+	if t.uploads != nil {
+		err = errors.Join(err, t.uploads.finish())
+	}
+	return r, err
 }
 
 // prepareFolder makes the run's folder, writes its config and data order, and opens
@@ -488,6 +493,12 @@ func (t *Trainer) prepareFolder() error {
 	}
 	if err := t.writeOrder(); err != nil {
 		return err
+	}
+	if t.cfg.RemoteSaveFolder != "" {
+		var err error
+		if t.uploads, err = openUploads(t.cfg, t.cfg.SaveOverwrite || t.continues(), t.opt.Warn); err != nil {
+			return err
+		}
 	}
 	step := t.state.Step
 	if !t.resumed {

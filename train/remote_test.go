@@ -1,0 +1,89 @@
+package train_test
+
+import (
+	"context"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"olmo/data/store/storetest"
+	"olmo/device/cpu"
+	"olmo/train"
+)
+
+// TestRemoteSaveFolder: checkpoints are uploaded whole, without the ephemeral ones, also after requests
+// that fail; a failing upload never stops the training.
+func TestRemoteSaveFolder(t *testing.T) {
+	s := storetest.Start(t, "bucket")
+	trainTo := func(folder string, overrides ...string) (warnings []string, err error) {
+		t.Helper()
+		cfg, err := train.LoadConfig(tiny, append([]string{"save_folder=" + folder, "remote_save_folder=s3://bucket/runs/a/", "save_interval=6", "save_interval_ephemeral=4", "stop_at=14", "model.n_layers=1"}, overrides...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		dev, err := cpu.New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr, err := train.New(cfg, dev, train.Options{Warn: func(s string) { warnings = append(warnings, s) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tr.Close()
+		r, err := tr.Run(context.Background())
+		if r.Step != 14 && err == nil {
+			t.Errorf("the run ended at step %d", r.Step)
+		}
+		return warnings, err
+	}
+	uploaded := func() (steps []string) {
+		for _, name := range s.Names() {
+			if step, ok := strings.CutSuffix(strings.TrimPrefix(name, "bucket/runs/a/"), "/manifest.json"); ok {
+				steps = append(steps, step)
+			}
+		}
+		return steps
+	}
+	folder := filepath.Join(t.TempDir(), "run")
+	var failures int
+	s.Break(func(r *http.Request) storetest.Fault {
+		if strings.Contains(r.URL.Path, "step6/model") && r.Method == http.MethodPut && failures == 0 {
+			failures++
+			return storetest.Fault{Status: http.StatusForbidden}
+		}
+		return storetest.Fault{}
+	})
+	warnings, err := trainTo(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if failures != 1 || len(warnings) != 1 || !strings.Contains(warnings[0], "uploading step6 to s3://bucket/runs/a") {
+		t.Errorf("%d failures, warnings %q", failures, warnings)
+	}
+	if got := uploaded(); !slices.Equal(got, []string{"step0", "step12", "step14", "step6"}) {
+		t.Errorf("uploaded %v", got)
+	}
+	if len(s.Get("bucket/runs/a/config.yaml")) == 0 || len(s.Get("bucket/runs/a/step14/optim.safetensors")) == 0 {
+		t.Errorf("what was uploaded: %v", s.Names())
+	}
+	// Another run must not overwrite the steps of this one, unless it is asked to.
+	other := filepath.Join(t.TempDir(), "other")
+	if _, err := trainTo(other, "seed=8"); err == nil || !strings.Contains(err.Error(), "another run") {
+		t.Errorf("uploading over another run: %v", err)
+	}
+	if _, err := trainTo(other, "seed=8", "save_overwrite=true"); err != nil {
+		t.Error(err)
+	}
+	// A place that cannot be written shows before the first step.
+	for _, c := range []struct{ folder, want string }{
+		{"weka://x/y", "weka://"},
+		{"https://example.com/x", "web server"},
+		{"s3://nobucket/x", "remote_save_folder=null"},
+	} {
+		if _, err := trainTo(filepath.Join(t.TempDir(), "x"), "remote_save_folder="+c.folder); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want one with %q", c.folder, err, c.want)
+		}
+	}
+}
