@@ -303,6 +303,10 @@ func productPart(c Matrix, a left, b *Packed, add bool, residual *Matrix, lower 
 		rowTiles, groupPanels = 140/mr, 768/nr
 	}
 	mTasks := spans(tiles, rowTiles)
+	if a.transposed {
+		// Rows that have to be packed are packed for each task: as many columns as can be.
+		mTasks = max(mTasks, min(tiles/4, 4*Threads()))
+	}
 	nTasks := max(1, min(panels/4, spans(4*Threads(), mTasks)))
 	if most := 2 * Threads(); mTasks*nTasks < most {
 		mTasks = min(tiles, spans(most, nTasks))

@@ -7,11 +7,14 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // The pool shares out independent tasks. Which goroutine runs a task never
-// matters to its result, so the number of threads never changes bits. Idle
-// workers sleep on a channel: a machine shared with others loses nothing.
+// matters to its result, so the number of threads never changes bits. To wake a
+// sleeping worker takes longer than many an operation, so who runs out of work first
+// looks around for a while, and sleeps then. On a machine that is shared with others
+// it sleeps at once.
 var pool struct {
 	sync.Mutex
 	threads int
@@ -20,10 +23,47 @@ var pool struct {
 }
 
 type job struct {
-	next atomic.Int64
-	n    int64
-	f    func(i int)
-	done sync.WaitGroup
+	next    atomic.Int64
+	n       int64
+	f       func(i int)
+	done    sync.WaitGroup
+	working atomic.Int32 // helpers that are not done
+}
+
+const (
+	patience = 100 * time.Microsecond // of looking around before sleeping
+	stall    = 20 * time.Microsecond  // a look that takes longer: something else had the processor
+	respect  = 100 * time.Millisecond // how long nobody looks around after a stall
+)
+
+// start is when the program started; shared until is counted from it.
+var (
+	start       = time.Now()
+	sharedUntil atomic.Int64
+)
+
+// spin looks for a condition as long as patience lasts and reports whether it came.
+func spin(met func() bool) bool {
+	begin := time.Since(start)
+	if int64(begin) < sharedUntil.Load() {
+		return met()
+	}
+	for last := begin; ; {
+		for range 32 {
+			if met() {
+				return true
+			}
+		}
+		now := time.Since(start)
+		if now-last > stall {
+			sharedUntil.Store(int64(now + respect))
+			return met()
+		}
+		if now-begin > patience {
+			return met()
+		}
+		last = now
+	}
 }
 
 func (j *job) work() {
@@ -78,9 +118,11 @@ func Parallel(n int, f func(i int)) {
 	helpers := min(threadsLocked(), n) - 1
 	for ; pool.started < helpers; pool.started++ {
 		go func(jobs chan *job) {
-			for j := range jobs {
+			for {
+				spin(func() bool { return len(jobs) > 0 })
+				j := <-jobs
 				j.work()
-				j.done.Done()
+				j.finish()
 			}
 		}(pool.jobs)
 	}
@@ -92,12 +134,13 @@ func Parallel(n int, f func(i int)) {
 		return
 	}
 	j := &job{n: int64(n), f: f}
+	j.done.Add(helpers)
+	j.working.Store(int32(helpers))
 	for range helpers {
-		j.done.Add(1)
 		select {
 		case pool.jobs <- j:
 		default: // every worker is busy with a long queue: do without
-			j.done.Done()
+			j.finish()
 		}
 	}
 	j.work()
@@ -105,18 +148,23 @@ func Parallel(n int, f func(i int)) {
 	for {
 		select {
 		case other := <-pool.jobs:
-			if other == j {
-				j.done.Done()
-				continue
+			if other != j {
+				other.work()
 			}
-			other.work()
-			other.done.Done()
+			other.finish()
 			continue
 		default:
 		}
 		break
 	}
+	spin(func() bool { return j.working.Load() == 0 })
 	j.done.Wait()
+}
+
+// finish is called once for each helper.
+func (j *job) finish() {
+	j.working.Add(-1)
+	j.done.Done()
 }
 
 // spans returns how many parts of grain, the last one perhaps smaller, make up n.
