@@ -142,6 +142,8 @@ func dryRun(c *cobra.Command, cfg *train.Config) error {
 	line("speed", "about %s tokens/s at %d %% of the peak", shortNumber(speed), int(share*100))
 	if e.Tokens > 0 {
 		line("time", "about %s", longDuration(float64(e.Tokens)/speed))
+	} else {
+		line("time", "about %s for each billion tokens", longDuration(1e9/speed))
 	}
 	return nil
 }
