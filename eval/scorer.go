@@ -27,7 +27,7 @@ type Scorer struct {
 func NewScorer(cfg *model.Config, dev device.Device, longest int, bf16 bool) (*Scorer, error) {
 	s := &Scorer{cfg: cfg, dev: dev, bf16: bf16, rows: max(longest, 2048)}
 	g := graph.New()
-	cfg.Loss(g, 0, false)
+	cfg.Loss(g, 0)
 	p, err := dev.Compile(g, device.Options{Rows: s.rows, BF16: bf16})
 	if err != nil {
 		return nil, fmt.Errorf("preparing the model for scoring: %w", err)

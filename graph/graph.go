@@ -78,6 +78,7 @@ type Graph struct {
 	Kept   []Value // activations that can be read after a run
 	byName map[string]Value
 	grads  map[Value][]Value // gradients of a parameter, one for each use
+	parts  []part            // of which Backward computes values again
 }
 
 // New returns an empty graph.

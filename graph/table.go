@@ -1,7 +1,5 @@
 package graph
 
-import "fmt"
-
 // Def is one row of the table of operations.
 type Def struct {
 	Name string
@@ -43,75 +41,6 @@ func define(d *Def) *Def {
 	}
 	All[d.Name] = d
 	return d
-}
-
-// Backward appends the gradients of the graph's loss: of every parameter that the
-// head's loss depends on.
-func (g *Graph) Backward() {
-	n := len(g.Ops)
-	grads := map[Value]Value{}
-	for i := n - 1; i >= 0; i-- {
-		op := g.Ops[i]
-		if op.Def == HeadLoss {
-			a := op.Attr.(*HeadLossAttr)
-			if a.Backward {
-				panic("graph: Backward called twice")
-			}
-			a.Backward = true
-			dx := g.like(op.In[0])
-			op.Out = append(op.Out, dx)
-			for _, p := range op.In[1:] {
-				op.In = append(op.In, g.gradOf(p))
-			}
-			g.addGrad(grads, op.In[0], dx)
-			continue
-		}
-		if op.Def == RouterLoss {
-			op.Attr.(*RouterLossAttr).Backward = true
-			dl := g.like(op.In[0])
-			op.Out = append(op.Out, dl)
-			g.addGrad(grads, op.In[0], dl)
-			continue
-		}
-		g.differentiate(op, grads)
-	}
-}
-
-// BackwardFrom appends the gradients of Σ y·dy; tests use it.
-func (g *Graph) BackwardFrom(y, dy Value) {
-	grads := map[Value]Value{y: dy}
-	for i := len(g.Ops) - 1; i >= 0; i-- {
-		g.differentiate(g.Ops[i], grads)
-	}
-}
-
-func (g *Graph) differentiate(op *Op, grads map[Value]Value) {
-	dOut := make([]Value, len(op.Out))
-	any := false
-	for i, o := range op.Out {
-		dOut[i] = None
-		if d, ok := grads[o]; ok {
-			dOut[i], any = d, true
-		}
-	}
-	if !any {
-		return
-	}
-	if op.Def.Gradient == nil {
-		panic(fmt.Sprintf("graph: %s has no gradient", op.Def.Name))
-	}
-	for i, d := range op.Def.Gradient(g, op, dOut) {
-		if d != None {
-			g.addGrad(grads, op.In[i], d)
-		}
-	}
-}
-
-func (g *Graph) addGrad(grads map[Value]Value, v, d Value) {
-	if old, ok := grads[v]; ok {
-		d = g.Add(old, d)
-	}
-	grads[v] = d
 }
 
 // FLOPs counts the products of a run of b.

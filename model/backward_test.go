@@ -62,7 +62,7 @@ func TestBackward(t *testing.T) {
 				t.Fatal(err)
 			}
 			g := graph.New()
-			c.Loss(g, 1e-3, true)
+			c.LossAndGradients(g, 1e-3, model.RecomputeNothing)
 			ids := []int32{3, 7, 1, 15, 4, 4, 0, 9, 12, 2, 5, 11, 7, 7}
 			b := graph.Sequence(ids, 2)
 			b.LossScale = 0.25
@@ -78,7 +78,7 @@ func TestGradients(t *testing.T) {
 	for name, c := range families() {
 		t.Run(name, func(t *testing.T) {
 			g := graph.New()
-			c.Loss(g, 1e-3, true)
+			c.LossAndGradients(g, 1e-3, model.RecomputeNothing)
 			b := graph.Sequence([]int32{3, 7, 1, 15, 4}, 1)
 			b.LossScale, b.Targets = 0.5, []int32{7, 1, 15, -1, 4}
 			mem := graph.Memory{}

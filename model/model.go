@@ -153,11 +153,21 @@ func (c *Config) NumParams() (all, withoutEmbedding int) {
 	return all, withoutEmbedding
 }
 
-// Loss writes the model and its loss, with gradients, into g. It keeps "ce" and
-// "lse", one number for each token, and with weights of the routers' losses
-// "balance.L" and "router_z.L" of each layer L.
-func (c *Config) Loss(g *graph.Graph, zmul float32, backward bool) {
+// Loss writes the model and its loss into g. It keeps "ce" and "lse", one number for
+// each token, and with weights of the routers' losses "balance.L" and "router_z.L" of
+// each layer L.
+func (c *Config) Loss(g *graph.Graph, zmul float32) { c.loss(g, zmul, "") }
+
+// LossAndGradients writes the model, its loss and its gradients into g, and keeps what Loss
+// does.
+func (c *Config) LossAndGradients(g *graph.Graph, zmul float32, r Recompute) {
+	c.loss(g, zmul, r)
+	g.Backward()
+}
+
+func (c *Config) loss(g *graph.Graph, zmul float32, r Recompute) {
 	b := newBuilder(c, g, Options{})
+	b.recompute = r
 	b.routerLoss = c.Experts > 0 && (c.BalanceWeight > 0 || c.RouterZWeight > 0)
 	x := b.scaled(b.hidden())
 	w, bias := b.head()
@@ -169,9 +179,6 @@ func (c *Config) Loss(g *graph.Graph, zmul float32, backward bool) {
 	}
 	g.Keep(ce, "ce")
 	g.Keep(lse, "lse")
-	if backward {
-		g.Backward()
-	}
 }
 
 // Logits writes the model into g. It keeps "logits", one row for each selected
@@ -239,6 +246,7 @@ type builder struct {
 	byName map[string]bool
 
 	routerLoss bool
+	recompute  Recompute
 }
 
 // names are the parameters outside the blocks.
@@ -290,7 +298,9 @@ func (b *builder) hidden() graph.Value {
 	x := b.embed()
 	b.tap(x, 0)
 	for l := range b.Layers {
+		begin := len(b.g.Ops)
 		x = families[b.Family].block(b, l, x)
+		b.g.Recompute(begin, b.recompute.picks(l))
 		if l < b.Layers-1 {
 			b.tap(x, l+1)
 		}

@@ -301,7 +301,7 @@ func (q *quick) train(ctx context.Context, file string) (trained, error) {
 // flops counts the products of a step on n sequences, forward and backward.
 func flops(m *model.Config, n int) float64 {
 	g := graph.New()
-	m.Loss(g, 0, true)
+	m.LossAndGradients(g, 0, model.RecomputeNothing)
 	return g.FLOPs(graph.Sequence(make([]int32, n*sequence), n))
 }
 

@@ -82,7 +82,7 @@ type Config struct {
 	TorchProfiling              bool              `yaml:"torch_profiling"`
 	StopAt                      *int              `yaml:"stop_at"`
 	StopAfter                   *int              `yaml:"stop_after"`
-	ActivationCheckpointing     *string           `yaml:"activation_checkpointing"`
+	ActivationCheckpointing     *model.Recompute  `yaml:"activation_checkpointing"`
 	FusedLoss                   *bool             `yaml:"fused_loss"`
 	HFDatasetsCacheDir          string            `yaml:"hf_datasets_cache_dir"`
 	ModuleOutputsSaveSteps      []int             `yaml:"module_outputs_save_steps"`
@@ -333,6 +333,9 @@ func LoadConfig(path string, overrides []string) (*Config, error) {
 		}
 	}
 	c.lookBeside(filepath.Dir(path))
+	if c.recompute() == model.RecomputeNothing {
+		c.ActivationCheckpointing = nil // OLMo's spelling of its former false
+	}
 	return c, c.Validate()
 }
 
@@ -490,7 +493,6 @@ func (c *Config) WithoutEffect() []string {
 		{"fsdp", c.FSDP, d.FSDP},
 		{"ddp", c.DDP, d.DDP},
 		{"single.device", c.Single, d.Single},
-		{"activation_checkpointing", c.ActivationCheckpointing, d.ActivationCheckpointing},
 		{"fused_loss", c.FusedLoss, d.FusedLoss},
 		{"gen1_gc_interval", c.Gen1GCInterval, d.Gen1GCInterval},
 		{"sharded_checkpointer", c.ShardedCheckpointer, d.ShardedCheckpointer},
@@ -547,6 +549,14 @@ func (c *Config) zmul() float64 {
 		return *c.ZLossMultiplier
 	}
 	return 1e-4
+}
+
+// recompute is what the backward pass computes again.
+func (c *Config) recompute() model.Recompute {
+	if c.ActivationCheckpointing == nil {
+		return model.RecomputeNothing
+	}
+	return *c.ActivationCheckpointing
 }
 
 func (c *Config) dataSeed() uint64 {

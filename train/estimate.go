@@ -46,7 +46,7 @@ func (c *Config) Estimate(scratch func(*graph.Graph, device.Options) int64) (*Es
 		e.Tokens = int64(e.Steps) * int64(e.TokensPerStep)
 	}
 	g := graph.New()
-	m.Loss(g, 0, true)
+	m.LossAndGradients(g, 0, c.recompute())
 	for i := range g.Values {
 		switch v := &g.Values[i]; v.Space {
 		case graph.Param:

@@ -62,7 +62,7 @@ func (t *Trainer) openEvaluators() error {
 		return nil
 	}
 	g := graph.New()
-	t.model.Loss(g, 0, false)
+	t.model.Loss(g, 0)
 	var err error
 	t.eval, err = t.dev.Compile(g, device.Options{Rows: rows * t.cfg.Model.MaxSequenceLength, BF16: t.cfg.Precision == AMPBF16})
 	if err != nil {

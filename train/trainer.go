@@ -212,7 +212,7 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 // a table used twice, and the update.
 func (t *Trainer) compile() error {
 	g := graph.New()
-	t.model.Loss(g, float32(t.cfg.zmul()), true)
+	t.model.LossAndGradients(g, float32(t.cfg.zmul()), t.cfg.recompute())
 	o := device.Options{Rows: min(t.cfg.DeviceTrainMicrobatchSize, t.cfg.largestBatch()) * t.cfg.Model.MaxSequenceLength, BF16: t.cfg.Precision == AMPBF16}
 	var err error
 	if t.loss, err = t.dev.Compile(g, o); err != nil {

@@ -4,6 +4,8 @@ package cpu
 
 import (
 	"fmt"
+	"runtime"
+	"slices"
 
 	"olmo/device"
 	"olmo/graph"
@@ -14,12 +16,15 @@ import (
 type Device struct {
 	values  map[string]*value
 	scratch []float32 // shared by the programs, which run one at a time
+	release func()    // gives the scratch area back
 	writes  int       // counts what may have changed parameters
 }
 
 type value struct {
-	space graph.Space
-	data  []float32
+	space  graph.Space
+	shape  []int
+	data   []float32
+	sparse *sparse // in place of data
 	// cache is the packed copy of this cache of keys and of the values' beside it; it
 	// was made after so many writes.
 	cache    *kernel.Cache
@@ -33,7 +38,7 @@ func New() (*Device, error) {
 	if err := kernel.Check(); err != nil {
 		return nil, err
 	}
-	return &Device{values: map[string]*value{}}, nil
+	return &Device{values: map[string]*value{}, release: func() {}}, nil
 }
 
 // Write copies data to the value of that name.
@@ -47,6 +52,7 @@ func (d *Device) Write(name string, data []float32) error {
 	}
 	copy(v.data, data)
 	d.writes++
+	runtime.KeepAlive(d)
 	return nil
 }
 
@@ -56,7 +62,9 @@ func (d *Device) Read(name string) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append([]float32(nil), v.data...), nil
+	c := slices.Clone(v.data)
+	runtime.KeepAlive(d)
+	return c, nil
 }
 
 // SumSquares returns the sum of squares of a value in float64.
@@ -65,7 +73,9 @@ func (d *Device) SumSquares(name string) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return kernel.SumSquares(v.data), nil
+	n := kernel.SumSquares(v.data)
+	runtime.KeepAlive(d)
+	return n, nil
 }
 
 func (d *Device) lookup(name string) (*value, error) {
@@ -73,7 +83,28 @@ func (d *Device) lookup(name string) (*value, error) {
 	if !ok {
 		return nil, fmt.Errorf("the device has no value %s", name)
 	}
-	return v, nil
+	return v, d.fill(v)
+}
+
+// fill gives a value storage for all of its elements.
+func (d *Device) fill(v *value) error {
+	if v.data != nil {
+		return nil
+	}
+	n := 1
+	for _, s := range v.shape {
+		n *= s
+	}
+	var err error
+	if v.data, _, err = d.allocate(n); err != nil {
+		return err
+	}
+	if s := v.sparse; s != nil {
+		s.writeTo(v.data)
+		s.release()
+		v.sparse = nil
+	}
+	return nil
 }
 
 // Memory reports what the device holds, in bytes.
@@ -81,6 +112,9 @@ func (d *Device) Memory() device.Memory {
 	m := device.Memory{Scratch: int64(len(d.scratch)) * 4}
 	for _, v := range d.values {
 		n := int64(len(v.data)) * 4
+		if v.sparse != nil {
+			n = int64(len(v.sparse.data)+len(v.sparse.at)) * 4
+		}
 		switch v.space {
 		case graph.Param:
 			m.Params += n
@@ -105,6 +139,7 @@ type program struct {
 	fixed   [][]float32 // of values that live between runs
 	steps   []func(r *run)
 	batch   *graph.Batch
+	outputs map[string][]float32
 	hasHead bool
 	updates bool // has operations that change parameters
 }
@@ -115,34 +150,24 @@ type run struct {
 	rows, selected int
 	positions      []int32
 	ends           []int // pieces of tokens
+	err            error // the first one
 }
 
 // Compile plans memory and prepares the steps.
 func (d *Device) Compile(g *graph.Graph, o device.Options) (device.Program, error) {
-	p := &program{dev: d, g: g, opt: o, fixed: make([][]float32, len(g.Values))}
-	for v := range g.Values {
-		i := &g.Values[v]
-		switch i.Space {
-		case graph.Activation:
-			continue
-		case graph.Const:
-			p.fixed[v] = i.Data
-			continue
-		}
-		n := i.Size(1)
-		have, ok := d.values[i.Name]
-		if !ok {
-			have = &value{space: i.Space, data: make([]float32, n)}
-			d.values[i.Name] = have
-		} else if len(have.data) != n {
-			return nil, fmt.Errorf("compiling: %s has %d elements on the device, the graph wants %d", i.Name, len(have.data), n)
-		}
-		p.fixed[v] = have.data
+	p := &program{dev: d, g: g, opt: o, fixed: make([][]float32, len(g.Values)), outputs: map[string][]float32{}}
+	if err := d.provide(p); err != nil {
+		return nil, fmt.Errorf("compiling: %w", err)
 	}
 	ops := fuse(g)
 	p.plan = planMemory(g, ops, o)
 	if p.plan.size > len(d.scratch) {
-		d.scratch = make([]float32, p.plan.size)
+		d.release()
+		d.scratch, d.release = nil, func() {}
+		var err error
+		if d.scratch, d.release, err = d.allocate(p.plan.size); err != nil {
+			return nil, fmt.Errorf("compiling: %w", err)
+		}
 	}
 	together, later := groupMuon(ops)
 	for _, op := range ops {
@@ -171,6 +196,38 @@ func (d *Device) Compile(g *graph.Graph, o device.Options) (device.Program, erro
 	return p, nil
 }
 
+// provide finds or makes the values that live between runs.
+func (d *Device) provide(p *program) error {
+	dense := denseGrads(p.g)
+	for v := range p.g.Values {
+		i := &p.g.Values[v]
+		switch i.Space {
+		case graph.Activation:
+			continue
+		case graph.Const:
+			p.fixed[v] = i.Data
+			continue
+		}
+		have, ok := d.values[i.Name]
+		if !ok {
+			have = &value{space: i.Space, shape: i.Shape}
+			if i.Space == graph.Grad && !dense[graph.Value(v)] {
+				have.sparse = newSparse(i.Size(1)/i.Cols(), i.Cols())
+			}
+			d.values[i.Name] = have
+		} else if !slices.Equal(have.shape, i.Shape) {
+			return fmt.Errorf("%s has shape %v on the device, the graph wants %v", i.Name, have.shape, i.Shape)
+		}
+		if have.sparse == nil || dense[graph.Value(v)] {
+			if err := d.fill(have); err != nil {
+				return fmt.Errorf("%s: %w", i.Name, err)
+			}
+		}
+		p.fixed[v] = have.data
+	}
+	return nil
+}
+
 // Run runs the graph on a batch.
 func (p *program) Run(b *graph.Batch) error {
 	r := &run{Batch: b, rows: len(b.IDs), selected: len(b.Select)}
@@ -191,7 +248,8 @@ func (p *program) Run(b *graph.Batch) error {
 	if p.updates {
 		p.dev.writes++
 	}
-	return nil
+	runtime.KeepAlive(p)
+	return r.err
 }
 
 // Output returns a kept value of the last run, without gaps between its rows.
@@ -200,15 +258,14 @@ func (p *program) Output(name string) []float32 {
 	if !ok {
 		panic("cpu: the graph has no value " + name)
 	}
-	r := &run{rows: len(p.batch.IDs), selected: len(p.batch.Select)}
-	m := p.matrix(v, r)
-	if m.Stride == m.Cols {
-		return m.Data[:m.Rows*m.Cols]
-	}
-	out := make([]float32, 0, m.Rows*m.Cols)
+	m := p.matrix(v, &run{rows: len(p.batch.IDs), selected: len(p.batch.Select)})
+	// A copy, since storage may not outlive the program.
+	out := slices.Grow(p.outputs[name][:0], m.Rows*m.Cols)
 	for i := range m.Rows {
 		out = append(out, m.Row(i)...)
 	}
+	p.outputs[name] = out
+	runtime.KeepAlive(p)
 	return out
 }
 

@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"cmp"
+
 	"olmo/graph"
 	"olmo/internal/kernel"
 )
@@ -11,8 +13,16 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 	graph.Gather: func(p *program, op *graph.Op) func(r *run) {
 		return func(r *run) { kernel.Gather(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), r.IDs) }
 	},
-	graph.All["gather.backward"]: func(p *program, op *graph.Op) func(r *run) {
-		return func(r *run) { kernel.GatherBackward(p.matrix(op.In[1], r), p.matrix(op.In[0], r), r.IDs, r.ends) }
+	gatherBackward: func(p *program, op *graph.Op) func(r *run) {
+		table := p.value(op.In[1])
+		return func(r *run) {
+			if s := table.sparse; s != nil {
+				r.err = cmp.Or(r.err, s.add(p.dev, p.matrix(op.In[0], r), r.IDs, r.ends))
+				return
+			}
+			rows, cols := table.shape[0], table.shape[1]
+			kernel.GatherBackward(kernel.Dense(table.data, rows, cols), p.matrix(op.In[0], r), r.IDs, r.ends)
+		}
 	},
 	graph.Select: func(p *program, op *graph.Op) func(r *run) {
 		return func(r *run) { kernel.Gather(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), r.Select) }
@@ -222,11 +232,24 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 		}
 	},
 	graph.Zero: func(p *program, op *graph.Op) func(r *run) {
-		return func(*run) { clear(p.fixed[op.In[0]]) }
+		v := p.value(op.In[0])
+		return func(*run) {
+			if v.sparse != nil {
+				v.sparse.zero()
+				return
+			}
+			clear(v.data)
+		}
 	},
 	graph.Accumulate: func(p *program, op *graph.Op) func(r *run) {
-		a, b := p.fixed[op.In[0]], p.fixed[op.In[1]]
-		return func(*run) { kernel.AddVectors(a, a, b) }
+		total, part := p.fixed[op.In[0]], p.value(op.In[1])
+		return func(*run) {
+			if part.sparse != nil {
+				part.sparse.addTo(total)
+				return
+			}
+			kernel.AddVectors(total, total, part.data)
+		}
 	},
 	graph.AdamW: func(p *program, op *graph.Op) func(r *run) {
 		a := op.Attr.(*graph.AdamWAttr)
@@ -304,6 +327,9 @@ func elementwiseBackward(f func(dx, dy, x kernel.Matrix)) func(p *program, op *g
 		return func(r *run) { f(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r)) }
 	}
 }
+
+// value returns what lives between runs under a name.
+func (p *program) value(v graph.Value) *value { return p.dev.values[p.g.Info(v).Name] }
 
 // optional returns a vector that lives between runs, nil for none.
 func (p *program) optional(v graph.Value) []float32 {
@@ -384,7 +410,7 @@ func (p *program) segments(op *graph.Op, qkv []graph.Value, out, stats graph.Val
 // the device share as they share the caches.
 func (p *program) packedCache(op *graph.Op, positions int) *kernel.Cache {
 	a, _ := graph.CacheShape(op)
-	v := p.dev.values[p.g.Info(op.In[3]).Name]
+	v := p.value(op.In[3])
 	slots := len(v.data) / (positions * a.KV * a.D)
 	if v.cache == nil || !v.cache.Fits(slots, positions, a.KV, a.D, p.opt.BF16) {
 		v.cache = kernel.NewCache(slots, positions, a.KV, a.D, p.opt.BF16)

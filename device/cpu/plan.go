@@ -23,82 +23,195 @@ func Scratch(g *graph.Graph, o device.Options) int64 {
 
 // planMemory gives every temporary value a place. Values that do not live at the
 // same time share storage; the parts of a split or a concatenation are columns of
-// the whole.
+// the whole, and what an operation puts out may lie on an input that dies there.
 func planMemory(g *graph.Graph, ops []*graph.Op, o device.Options) plan {
+	l := newLayout(g, ops)
+	l.view()
+	l.overlay()
+	return l.place(o)
+}
+
+// layout is a plan in the making: which values lie inside which, and how long they live.
+type layout struct {
+	g   *graph.Graph
+	ops []*graph.Op
+	// root[v] is the value in which v lies, from column col[v] on; itself for a value with
+	// storage of its own.
+	root        []graph.Value
+	col         []int
+	first, last []int // operations that have to do with the value itself
+	temps       []graph.Value
+}
+
+func newLayout(g *graph.Graph, ops []*graph.Op) *layout {
 	n := len(g.Values)
-	root := make([]graph.Value, n)
-	col := make([]int, n)
-	for v := range root {
-		root[v] = graph.Value(v)
-	}
-	inside := make([]bool, n) // part of a concatenation or a split
-	for _, op := range ops {
-		switch op.Def {
-		case graph.Split:
-			c := 0
-			for _, v := range op.Out {
-				root[v], col[v], inside[v] = op.In[0], c, true
-				c += g.Info(v).Cols()
-			}
-		case graph.Concat:
-			c := 0
-			for _, v := range op.In {
-				if canPlace(g, op, v) && !inside[v] {
-					root[v], col[v], inside[v] = op.Out[0], c, true
-				}
-				c += g.Info(v).Cols()
-			}
-		}
-	}
-	resolve := func(v graph.Value) (graph.Value, int) {
-		c := 0
-		for root[v] != v {
-			c += col[v]
-			v = root[v]
-		}
-		return v, c
-	}
-	first, last := make([]int, n), make([]int, n)
-	for v := range first {
-		first[v] = -1
-	}
-	touch := func(v graph.Value, i int) {
-		if v == graph.None || g.Info(v).Space != graph.Activation {
-			return
-		}
-		r, _ := resolve(v)
-		if first[r] < 0 {
-			first[r] = i
-		}
-		last[r] = i
+	l := &layout{g: g, ops: ops, root: make([]graph.Value, n), col: make([]int, n), first: make([]int, n), last: make([]int, n)}
+	for v := range n {
+		l.root[v], l.first[v], l.last[v] = graph.Value(v), len(ops), -1
 	}
 	for i, op := range ops {
-		for _, v := range op.In {
-			touch(v, i)
-		}
-		for _, v := range op.Out {
-			touch(v, i)
+		for _, v := range slices.Concat(op.In, op.Out) {
+			if l.temporary(v) {
+				l.first[v], l.last[v] = min(l.first[v], i), i
+			}
 		}
 	}
 	for _, v := range g.Kept {
-		r, _ := resolve(v)
-		last[r] = len(ops)
+		l.last[v] = len(ops)
 	}
+	for v := range n {
+		if l.last[v] >= 0 {
+			l.temps = append(l.temps, graph.Value(v))
+		}
+	}
+	return l
+}
+
+func (l *layout) temporary(v graph.Value) bool {
+	return v != graph.None && l.g.Info(v).Space == graph.Activation
+}
+
+// resolve returns the value whose storage v lies in, and v's first column there.
+func (l *layout) resolve(v graph.Value) (root graph.Value, col int) {
+	for l.root[v] != v {
+		col += l.col[v]
+		v = l.root[v]
+	}
+	return v, col
+}
+
+// put lets x, which has storage of its own, lie in y from a column on.
+func (l *layout) put(x, y graph.Value, col int) { l.root[x], l.col[x] = y, col }
+
+// view puts the parts of splits and concatenations into the whole.
+func (l *layout) view() {
+	inside := make([]bool, len(l.root))
+	for _, op := range l.ops {
+		c := 0
+		switch op.Def {
+		case graph.Split:
+			for _, v := range op.Out {
+				l.put(v, op.In[0], c)
+				inside[v] = true
+				c += l.g.Info(v).Cols()
+			}
+		case graph.Concat:
+			for _, v := range op.In {
+				if canPlace(l.g, op, v) && !inside[v] {
+					l.put(v, op.Out[0], c)
+					inside[v] = true
+				}
+				c += l.g.Info(v).Cols()
+			}
+		}
+	}
+}
+
+// overwrites names the inputs that an operation's first output may lie on: its kernel
+// reads an element there, or a row, before it writes it.
+var overwrites = map[*graph.Def][]int{
+	graph.Add:                       {0, 1},
+	graph.Bias:                      {0},
+	graph.Clamp:                     {0},
+	graph.Scale:                     {0},
+	graph.Rotary:                    {0},
+	graph.RMSNorm:                   {0},
+	graph.LayerNorm:                 {0},
+	graph.GELU:                      {0},
+	graph.GELUTanh:                  {0},
+	graph.ReLU:                      {0},
+	graph.All["clamp.backward"]:     {0, 1},
+	graph.All["gelu.backward"]:      {0, 1},
+	graph.All["gelu_tanh.backward"]: {0, 1},
+	graph.All["relu.backward"]:      {1},
+	graph.All["swiglu.backward"]:    {1},
+}
+
+// overlay puts what an operation puts out onto an input that dies there.
+func (l *layout) overlay() {
+	for i, op := range l.ops {
+		for _, k := range overwrites[op.Def] {
+			if x := op.In[k]; l.temporary(x) && l.canOverlay(i, k) {
+				y := op.Out[0]
+				rx, cx := l.resolve(x)
+				if ry, cy := l.resolve(y); ry == y {
+					l.put(y, rx, cx)
+				} else {
+					l.put(x, ry, cy)
+				}
+				break
+			}
+		}
+	}
+}
+
+// canOverlay reports whether the first output of operation i may lie on its input k: of
+// what shares their columns, one side is not needed any more and the other not yet.
+func (l *layout) canOverlay(i, k int) bool {
+	op := l.ops[i]
+	x, y := op.In[k], op.Out[0]
+	rx, cx := l.resolve(x)
+	ry, cy := l.resolve(y)
+	cols := l.g.Info(x).Cols()
+	if rx == ry || ry != y && rx != x || cols != l.g.Info(y).Cols() || l.g.Info(x).Rows != l.g.Info(y).Rows {
+		return false
+	}
+	for j, v := range op.In {
+		if j != k && l.temporary(v) {
+			if r, _ := l.resolve(v); r == rx || r == ry {
+				return false
+			}
+		}
+	}
+	// The lives of what is there, and of the parts of it that share the columns.
+	endX, endY, beginX, beginY := -1, -1, len(l.ops), len(l.ops)
+	for _, w := range l.temps {
+		r, c := l.resolve(w)
+		switch shares := func(at int) bool { return c < at+cols && at < c+l.g.Info(w).Cols() }; r {
+		case rx:
+			if shares(cx) && l.last[w] > i {
+				return false
+			}
+			endX, beginX = max(endX, l.last[w]), min(beginX, l.first[w])
+		case ry:
+			if shares(cy) && l.first[w] < i {
+				return false
+			}
+			endY, beginY = max(endY, l.last[w]), min(beginY, l.first[w])
+		}
+	}
+	// A part must not keep the whole alive, which may be many times its size.
+	if ry == y {
+		return l.g.Info(rx).Cols() == cols || endY <= endX
+	}
+	return l.g.Info(ry).Cols() == cols || beginX >= beginY
+}
+
+// place finds room in the scratch area.
+func (l *layout) place(o device.Options) plan {
 	size := func(v graph.Value) int {
-		i := g.Info(v)
+		i := l.g.Info(v)
 		rows := o.Rows
 		if i.Rows == graph.Selected {
 			rows = o.Selected
 		}
 		return (i.Size(rows) + 15) &^ 15
 	}
-	var live []graph.Value
+	n := len(l.root)
+	first, last := make([]int, n), make([]int, n) // of a root with all that lies in it
 	for v := range n {
-		if first[v] >= 0 && root[v] == graph.Value(v) {
-			live = append(live, graph.Value(v))
+		first[v], last[v] = len(l.ops), -1
+	}
+	var live []graph.Value
+	for _, v := range l.temps {
+		r, _ := l.resolve(v)
+		if last[r] < 0 {
+			live = append(live, r)
 		}
+		first[r], last[r] = min(first[r], l.first[v]), max(last[r], l.last[v])
 	}
 	// Largest first, each at the lowest offset that is free for its whole life.
+	slices.Sort(live)
 	slices.SortStableFunc(live, func(a, b graph.Value) int { return size(b) - size(a) })
 	p := plan{at: make([]place, n)}
 	var placed []graph.Value // by offset
@@ -114,13 +227,13 @@ func planMemory(g *graph.Graph, ops []*graph.Op, o device.Options) plan {
 				off = max(off, begin+size(w))
 			}
 		}
-		p.at[v] = place{off, g.Info(v).Cols()}
+		p.at[v] = place{off, l.g.Info(v).Cols()}
 		p.size = max(p.size, off+size(v))
 		i, _ := slices.BinarySearchFunc(placed, off, func(w graph.Value, off int) int { return p.at[w].offset - off })
 		placed = slices.Insert(placed, i, v)
 	}
 	for v := range n {
-		if r, c := resolve(graph.Value(v)); r != graph.Value(v) {
+		if r, c := l.resolve(graph.Value(v)); r != graph.Value(v) {
 			p.at[v] = place{p.at[r].offset + c, p.at[r].stride}
 		}
 	}
@@ -190,7 +303,24 @@ func fuse(g *graph.Graph) []*graph.Op {
 	return ops
 }
 
-var linearDX = graph.All["linear.dx"]
+var (
+	linearDX       = graph.All["linear.dx"]
+	gatherBackward = graph.All["gather.backward"]
+)
+
+// denseGrads finds the gradients of which operations want all elements: all but
+// lookups, the sum with another use's gradient, and clearing.
+func denseGrads(g *graph.Graph) map[graph.Value]bool {
+	dense := map[graph.Value]bool{}
+	for _, op := range g.Ops {
+		for i, v := range op.In {
+			if v != graph.None && g.Info(v).Space == graph.Grad && op.Def != graph.Zero && (op.Def != gatherBackward && op.Def != graph.Accumulate || i != 1) {
+				dense[v] = true
+			}
+		}
+	}
+	return dense
+}
 
 // groupMuon finds updates by Muon that can run as one step, at the place of the first:
 // those whose values no operation in between has to do with. It returns the groups by

@@ -1,0 +1,25 @@
+package cpu
+
+import (
+	"fmt"
+	"runtime"
+)
+
+// arenaMin is the size, in elements, from which storage lies outside Go's heap.
+const arenaMin = 1 << 18
+
+// allocate returns n zeros that live as long as the device or until they are released.
+// Large storage lies outside Go's heap, whose collector would let as much garbage pile up
+// before it looks for any; and in large pages where the system has them, since a processor
+// keeps the places of a few pages only in mind.
+func (d *Device) allocate(n int) (data []float32, release func(), err error) {
+	if n < arenaMin {
+		return make([]float32, n), func() {}, nil
+	}
+	data, unmap, err := mapMemory(n)
+	if err != nil {
+		return nil, nil, fmt.Errorf("taking %.4g GB of memory: %w\nhint: smaller batches need less", float64(n)*4/1e9, err)
+	}
+	c := runtime.AddCleanup(d, func(unmap func()) { unmap() }, unmap)
+	return data, func() { c.Stop(); unmap() }, nil
+}
