@@ -19,6 +19,8 @@ var avx2 = &primitives{
 	lin2:        lin2AVX2,
 	mulAdd:      mulAddAVX2,
 	div:         divAVX2,
+	shift:       shiftAVX2,
+	layerApply:  layerApplyAVX2,
 	normApply:   normApplyAVX2,
 	rmsDot:      rmsDotAVX2,
 	rmsApply:    rmsApplyAVX2,
@@ -93,6 +95,16 @@ func mulAddAVX2(dst, b, g []float32, s float32)
 //
 //go:noescape
 func divAVX2(dst, x []float32, s float32)
+
+// shiftAVX2 is primitives.shift on AVX2.
+//
+//go:noescape
+func shiftAVX2(dst, x []float32, s float32)
+
+// layerApplyAVX2 is primitives.layerApply on AVX2.
+//
+//go:noescape
+func layerApplyAVX2(dx, g, hat []float32, rstd, a, c float32)
 
 // normApplyAVX2 is primitives.normApply on AVX2.
 //

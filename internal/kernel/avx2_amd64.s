@@ -1502,6 +1502,107 @@ done:
 	VZEROUPPER
 	RET
 
+// func shiftAVX2(dst, x []float32, s float32)
+TEXT ·shiftAVX2(SB), NOSPLIT, $0-52
+	MOVQ           dst_base+0(FP), DI
+	MOVQ           dst_len+8(FP), CX
+	MOVQ           x_base+24(FP), SI
+	VBROADCASTSS   s+48(FP), Y0
+	XORL           AX, AX
+	SUBQ           $32, CX
+	JLT            rest
+turn:
+	VMOVUPS        (SI)(AX*4), Y1
+	VMOVUPS        32(SI)(AX*4), Y2
+	VMOVUPS        64(SI)(AX*4), Y3
+	VMOVUPS        96(SI)(AX*4), Y4
+	VSUBPS         Y0, Y1, Y1
+	VSUBPS         Y0, Y2, Y2
+	VSUBPS         Y0, Y3, Y3
+	VSUBPS         Y0, Y4, Y4
+	VMOVUPS        Y1, (DI)(AX*4)
+	VMOVUPS        Y2, 32(DI)(AX*4)
+	VMOVUPS        Y3, 64(DI)(AX*4)
+	VMOVUPS        Y4, 96(DI)(AX*4)
+	ADDQ           $32, AX
+	SUBQ           $32, CX
+	JGE            turn
+rest:
+	ADDQ           $32, CX
+	TESTQ          CX, CX
+	JLE            done
+	LEAQ           lanes<>(SB), R11
+masked:
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	NEGQ           DX
+	VMOVUPS        64(R11)(DX*4), Y4
+	VMASKMOVPS     (SI)(AX*4), Y4, Y3
+	VSUBPS         Y0, Y3, Y3
+	VMASKMOVPS     Y3, Y4, (DI)(AX*4)
+	ADDQ           $8, AX
+	SUBQ           $8, CX
+	JGT            masked
+done:
+	VZEROUPPER
+	RET
+
+// func layerApplyAVX2(dx, g, hat []float32, rstd, a, c float32)
+TEXT ·layerApplyAVX2(SB), NOSPLIT, $0-84
+	MOVQ           dx_base+0(FP), DI
+	MOVQ           dx_len+8(FP), CX
+	MOVQ           g_base+24(FP), SI
+	MOVQ           hat_base+48(FP), R8
+	VBROADCASTSS   rstd+72(FP), Y0
+	VBROADCASTSS   a+76(FP), Y1
+	VBROADCASTSS   c+80(FP), Y2
+	XORL           AX, AX
+	SUBQ           $16, CX
+	JLT            rest
+turn:
+	VMOVUPS        (SI)(AX*4), Y3
+	VMOVUPS        32(SI)(AX*4), Y4
+	VSUBPS         Y1, Y3, Y3
+	VSUBPS         Y1, Y4, Y4
+	VMOVUPS        (R8)(AX*4), Y5
+	VMOVUPS        32(R8)(AX*4), Y6
+	VMULPS         Y2, Y5, Y5
+	VMULPS         Y2, Y6, Y6
+	VSUBPS         Y5, Y3, Y3
+	VSUBPS         Y6, Y4, Y4
+	VMULPS         Y0, Y3, Y3
+	VMULPS         Y0, Y4, Y4
+	VMOVUPS        Y3, (DI)(AX*4)
+	VMOVUPS        Y4, 32(DI)(AX*4)
+	ADDQ           $16, AX
+	SUBQ           $16, CX
+	JGE            turn
+rest:
+	ADDQ           $16, CX
+	TESTQ          CX, CX
+	JLE            done
+	LEAQ           lanes<>(SB), R11
+masked:
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	NEGQ           DX
+	VMOVUPS        64(R11)(DX*4), Y4
+	VMASKMOVPS     (SI)(AX*4), Y4, Y3
+	VSUBPS         Y1, Y3, Y3
+	VMASKMOVPS     (R8)(AX*4), Y4, Y6
+	VMULPS         Y2, Y6, Y6
+	VSUBPS         Y6, Y3, Y3
+	VMULPS         Y0, Y3, Y3
+	VMASKMOVPS     Y3, Y4, (DI)(AX*4)
+	ADDQ           $8, AX
+	SUBQ           $8, CX
+	JGT            masked
+done:
+	VZEROUPPER
+	RET
+
 // func normApplyAVX2(y, x, w []float32, rstd float32)
 TEXT ·normApplyAVX2(SB), NOSPLIT, $0-76
 	MOVQ           y_base+0(FP), DI

@@ -19,6 +19,8 @@ var avx512 = &primitives{
 	lin2:        lin2AVX512,
 	mulAdd:      mulAddAVX512,
 	div:         divAVX512,
+	shift:       shiftAVX512,
+	layerApply:  layerApplyAVX512,
 	normApply:   normApplyAVX512,
 	rmsDot:      rmsDotAVX512,
 	rmsApply:    rmsApplyAVX512,
@@ -96,6 +98,16 @@ func mulAddAVX512(dst, b, g []float32, s float32)
 //
 //go:noescape
 func divAVX512(dst, x []float32, s float32)
+
+// shiftAVX512 is primitives.shift on AVX512.
+//
+//go:noescape
+func shiftAVX512(dst, x []float32, s float32)
+
+// layerApplyAVX512 is primitives.layerApply on AVX512.
+//
+//go:noescape
+func layerApplyAVX512(dx, g, hat []float32, rstd, a, c float32)
 
 // normApplyAVX512 is primitives.normApply on AVX512.
 //

@@ -2619,6 +2619,121 @@ done:
 	VZEROUPPER
 	RET
 
+// func shiftAVX512(dst, x []float32, s float32)
+TEXT ·shiftAVX512(SB), NOSPLIT, $0-52
+	MOVQ           dst_base+0(FP), DI
+	MOVQ           dst_len+8(FP), CX
+	MOVQ           x_base+24(FP), SI
+	VBROADCASTSS   s+48(FP), Z0
+	XORL           AX, AX
+	SUBQ           $64, CX
+	JLT            rest
+turn:
+	VMOVUPS        (SI)(AX*4), Z1
+	VMOVUPS        64(SI)(AX*4), Z2
+	VMOVUPS        128(SI)(AX*4), Z3
+	VMOVUPS        192(SI)(AX*4), Z4
+	VSUBPS         Z0, Z1, Z1
+	VSUBPS         Z0, Z2, Z2
+	VSUBPS         Z0, Z3, Z3
+	VSUBPS         Z0, Z4, Z4
+	VMOVUPS        Z1, (DI)(AX*4)
+	VMOVUPS        Z2, 64(DI)(AX*4)
+	VMOVUPS        Z3, 128(DI)(AX*4)
+	VMOVUPS        Z4, 192(DI)(AX*4)
+	ADDQ           $64, AX
+	SUBQ           $64, CX
+	JGE            turn
+rest:
+	ADDQ           $64, CX
+	TESTQ          CX, CX
+	JLE            done
+masked:
+	MOVQ           $16, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	MOVL           $-1, BX
+	BZHIL          DX, BX, BX
+	KMOVW          BX, K1
+	VMOVUPS.Z      (SI)(AX*4), K1, Z4
+	VSUBPS         Z0, Z4, Z4
+	VMOVUPS        Z4, K1, (DI)(AX*4)
+	ADDQ           $16, AX
+	SUBQ           $16, CX
+	JGT            masked
+done:
+	VZEROUPPER
+	RET
+
+// func layerApplyAVX512(dx, g, hat []float32, rstd, a, c float32)
+TEXT ·layerApplyAVX512(SB), NOSPLIT, $0-84
+	MOVQ           dx_base+0(FP), DI
+	MOVQ           dx_len+8(FP), CX
+	MOVQ           g_base+24(FP), SI
+	MOVQ           hat_base+48(FP), R8
+	VBROADCASTSS   rstd+72(FP), Z0
+	VBROADCASTSS   a+76(FP), Z1
+	VBROADCASTSS   c+80(FP), Z2
+	XORL           AX, AX
+	SUBQ           $64, CX
+	JLT            rest
+turn:
+	VMOVUPS        (SI)(AX*4), Z3
+	VMOVUPS        64(SI)(AX*4), Z4
+	VMOVUPS        128(SI)(AX*4), Z5
+	VMOVUPS        192(SI)(AX*4), Z6
+	VSUBPS         Z1, Z3, Z3
+	VSUBPS         Z1, Z4, Z4
+	VSUBPS         Z1, Z5, Z5
+	VSUBPS         Z1, Z6, Z6
+	VMOVUPS        (R8)(AX*4), Z7
+	VMOVUPS        64(R8)(AX*4), Z8
+	VMOVUPS        128(R8)(AX*4), Z9
+	VMOVUPS        192(R8)(AX*4), Z10
+	VMULPS         Z2, Z7, Z7
+	VMULPS         Z2, Z8, Z8
+	VMULPS         Z2, Z9, Z9
+	VMULPS         Z2, Z10, Z10
+	VSUBPS         Z7, Z3, Z3
+	VSUBPS         Z8, Z4, Z4
+	VSUBPS         Z9, Z5, Z5
+	VSUBPS         Z10, Z6, Z6
+	VMULPS         Z0, Z3, Z3
+	VMULPS         Z0, Z4, Z4
+	VMULPS         Z0, Z5, Z5
+	VMULPS         Z0, Z6, Z6
+	VMOVUPS        Z3, (DI)(AX*4)
+	VMOVUPS        Z4, 64(DI)(AX*4)
+	VMOVUPS        Z5, 128(DI)(AX*4)
+	VMOVUPS        Z6, 192(DI)(AX*4)
+	ADDQ           $64, AX
+	SUBQ           $64, CX
+	JGE            turn
+rest:
+	ADDQ           $64, CX
+	TESTQ          CX, CX
+	JLE            done
+masked:
+	MOVQ           $16, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	MOVL           $-1, BX
+	BZHIL          DX, BX, BX
+	KMOVW          BX, K1
+	VMOVUPS.Z      (SI)(AX*4), K1, Z6
+	VSUBPS         Z1, Z6, Z6
+	VMOVUPS.Z      (R8)(AX*4), K1, Z5
+	VMULPS         Z2, Z5, Z5
+	VSUBPS         Z5, Z6, Z6
+	VMULPS         Z0, Z6, Z6
+	VMOVUPS        Z6, K1, (DI)(AX*4)
+	ADDQ           $16, AX
+	SUBQ           $16, CX
+	JGT            masked
+done:
+	VZEROUPPER
+	RET
+
 // func normApplyAVX512(y, x, w []float32, rstd float32)
 TEXT ·normApplyAVX512(SB), NOSPLIT, $0-76
 	MOVQ           y_base+0(FP), DI

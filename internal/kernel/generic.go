@@ -13,6 +13,7 @@ var generic = &primitives{
 	interleave: interleaveGeneric, transpose: transposeGeneric,
 	dot: dotGeneric, sum: sumGeneric, max: maxGeneric, expSum: expSumGeneric,
 	add: addGeneric, scale: scaleGeneric, fma: fmaGeneric, lin2: lin2Generic, mulAdd: mulAddGeneric, div: divGeneric,
+	shift: shiftGeneric, layerApply: layerApplyGeneric,
 	normApply: normApplyGeneric, rmsDot: rmsDotGeneric, rmsApply: rmsApplyGeneric, rmsWeight: rmsWeightGeneric,
 	swiglu: swigluGeneric, swigluBack: swigluBackGeneric, rope: ropeGeneric,
 	softmaxBack: softmaxBackGeneric, adamw: adamwGeneric,
@@ -209,6 +210,19 @@ func rmsDotGeneric(dy, w, x []float32, rstd float32) float32 {
 		l[i&15] += 0
 	}
 	return l.tree()
+}
+
+func shiftGeneric(dst, x []float32, s float32) {
+	for i := range dst {
+		dst[i] = x[i] - s
+	}
+}
+
+func layerApplyGeneric(dx, g, hat []float32, rstd, a, c float32) {
+	for i := range dx {
+		h := float32(hat[i] * c)
+		dx[i] = rstd * ((g[i] - a) - h)
+	}
 }
 
 func rmsApplyGeneric(dx, dy, w, x []float32, rstd, c float32) {

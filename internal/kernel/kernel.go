@@ -55,11 +55,14 @@ type primitives struct {
 	lin2      func(dst, a, b []float32, s, t float32)        // a*s + b*t, not fused
 	mulAdd    func(dst, b, g []float32, s float32)           // b*s + g, not fused
 	div       func(dst, x []float32, s float32)              // x / s
+	shift     func(dst, x []float32, s float32)              // x − s
 	normApply func(y, x, w []float32, rstd float32)          // (x*rstd)*w
 	rmsDot    func(dy, w, x []float32, rstd float32) float32 // dot(dy*w, x*rstd)
 	rmsApply  func(dx, dy, w, x []float32, rstd, c float32)  // rstd*(dy*w − (x*rstd)*c)
 	rmsWeight func(acc, dy, x []float32, rstd float32)       // acc = fma(dy, x*rstd, acc)
 
+	// layerApply: rstd*((g − a) − hat*c). dx may alias g or hat.
+	layerApply func(dx, g, hat []float32, rstd, a, c float32)
 	swiglu     func(y, u, g []float32)
 	swigluBack func(du, dg, dy, u, g []float32)
 	rope       func(y1, y2, x1, x2, cos, sin []float32)

@@ -5,13 +5,11 @@ package kernel
 // mean and rstd N.
 func LayerNorm(y, x Matrix, mean, rstd, w, b []float32, eps float32) {
 	C := float32(x.Cols)
-	eachRow(x.Rows, func(r int) {
+	eachRowScratch(x.Rows, func(s *scratch, r int) {
 		row, out := x.Row(r), y.Row(r)
-		s := borrow()
-		defer s.giveBack()
 		d := s.buf(0, x.Cols)
 		m := isa.sum(row) / C
-		subtract(d, row, m)
+		isa.shift(d, row, m)
 		rs := 1 / sqrt32(isa.dot(d, d)/C+eps)
 		mean[r], rstd[r] = m, rs
 		if w != nil {
@@ -25,42 +23,28 @@ func LayerNorm(y, x Matrix, mean, rstd, w, b []float32, eps float32) {
 	})
 }
 
-func subtract(d, x []float32, m float32) {
-	for i, v := range x {
-		d[i] = v - m
-	}
-}
-
 // LayerNormBackward writes the gradient of x to dx and adds those of w and b to dw
 // and db where these are not nil.
 func LayerNormBackward(dx, dy, x Matrix, mean, rstd, w, dw, db []float32, ends []int) {
 	C := float32(x.Cols)
-	eachRow(x.Rows, func(r int) {
-		s := borrow()
-		defer s.giveBack()
+	eachRowScratch(x.Rows, func(s *scratch, r int) {
 		hat, g := s.buf(0, x.Cols), dy.Row(r)
-		subtract(hat, x.Row(r), mean[r])
+		isa.shift(hat, x.Row(r), mean[r])
 		isa.scale(hat, hat, rstd[r])
 		if w != nil {
 			weighted := s.buf(1, x.Cols)
-			for i, d := range g {
-				weighted[i] = d * w[i]
-			}
+			isa.normApply(weighted, g, w, 1)
 			g = weighted
 		}
 		a, c := isa.sum(g)/C, isa.dot(g, hat)/C
-		out, rs := dx.Row(r), rstd[r]
-		for i, h := range hat {
-			t := float32(h * c)
-			out[i] = rs * ((g[i] - a) - t)
-		}
+		isa.layerApply(dx.Row(r), g, hat, rstd[r], a, c)
 	})
 	if dw != nil {
 		tokenSum(dw, ends, func(acc []float32, r int) {
 			s := borrow()
 			defer s.giveBack()
 			d := s.buf(0, x.Cols)
-			subtract(d, x.Row(r), mean[r])
+			isa.shift(d, x.Row(r), mean[r])
 			isa.rmsWeight(acc, dy.Row(r), d, rstd[r])
 		})
 	}

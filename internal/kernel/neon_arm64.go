@@ -14,6 +14,7 @@ var neon = &primitives{
 	transpose: transposeNEON,
 	dot:       dotNEON, sum: sumNEON, max: maxNEON, expSum: expSumNEON,
 	add: addNEON, scale: scaleNEON, fma: fmaNEON, lin2: lin2NEON, mulAdd: mulAddNEON, div: divNEON,
+	shift: shiftNEON, layerApply: layerApplyNEON,
 	normApply: normApplyNEON, rmsDot: rmsDotNEON, rmsApply: rmsApplyNEON, rmsWeight: rmsWeightNEON,
 	swiglu: swigluNEON, swigluBack: swigluBackNEON, rope: ropeNEON,
 	softmaxBack: softmaxBackNEON, adamw: adamwNEON,
@@ -115,6 +116,12 @@ func mulAddNEON(dst, b, g []float32, s float32)
 
 //go:noescape
 func divNEON(dst, x []float32, s float32)
+
+//go:noescape
+func shiftNEON(dst, x []float32, s float32)
+
+//go:noescape
+func layerApplyNEON(dx, g, hat []float32, rstd, a, c float32)
 
 //go:noescape
 func normApplyNEON(y, x, w []float32, rstd float32)

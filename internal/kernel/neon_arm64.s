@@ -1497,6 +1497,121 @@ singles:
 done:
 	RET
 
+// func shiftNEON(dst, x []float32, s float32)
+TEXT ·shiftNEON(SB), NOSPLIT, $0-52
+	MOVD dst_base+0(FP), R1
+	MOVD x_base+24(FP), R2
+	MOVD x_len+32(FP), R0
+	FMOVS s+48(FP), F16
+	VDUP V16.S[0], V16.S4
+	CMP $16, R0
+	BLT quads
+loop:
+	FMOVQ.P 16(R2), F0
+	WORD $0x4eb0d400 // fsub v0.4s, v0.4s, v16.4s
+	FMOVQ.P F0, 16(R1)
+	FMOVQ.P 16(R2), F0
+	WORD $0x4eb0d400 // fsub v0.4s, v0.4s, v16.4s
+	FMOVQ.P F0, 16(R1)
+	FMOVQ.P 16(R2), F0
+	WORD $0x4eb0d400 // fsub v0.4s, v0.4s, v16.4s
+	FMOVQ.P F0, 16(R1)
+	FMOVQ.P 16(R2), F0
+	WORD $0x4eb0d400 // fsub v0.4s, v0.4s, v16.4s
+	FMOVQ.P F0, 16(R1)
+	SUB $16, R0
+	CMP $16, R0
+	BGE loop
+quads:
+	CMP $4, R0
+	BLT singles
+	FMOVQ.P 16(R2), F0
+	WORD $0x4eb0d400 // fsub v0.4s, v0.4s, v16.4s
+	FMOVQ.P F0, 16(R1)
+	SUB $4, R0
+	B quads
+singles:
+	CBZ R0, done
+	FMOVS.P 4(R2), F0
+	WORD $0x4eb0d400 // fsub v0.4s, v0.4s, v16.4s
+	FMOVS.P F0, 4(R1)
+	SUB $1, R0
+	B singles
+done:
+	RET
+
+// func layerApplyNEON(dx, g, hat []float32, rstd, a, c float32)
+TEXT ·layerApplyNEON(SB), NOSPLIT, $0-84
+	MOVD dx_base+0(FP), R1
+	MOVD g_base+24(FP), R2
+	MOVD g_len+32(FP), R0
+	MOVD hat_base+48(FP), R3
+	FMOVS rstd+72(FP), F16
+	VDUP V16.S[0], V16.S4
+	FMOVS a+76(FP), F17
+	VDUP V17.S[0], V17.S4
+	FMOVS c+80(FP), F18
+	VDUP V18.S[0], V18.S4
+	CMP $16, R0
+	BLT quads
+loop:
+	FMOVQ.P 16(R2), F0
+	FMOVQ.P 16(R3), F1
+	WORD $0x4eb1d400 // fsub v0.4s, v0.4s, v17.4s
+	WORD $0x6e32dc21 // fmul v1.4s, v1.4s, v18.4s
+	WORD $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
+	WORD $0x6e20de00 // fmul v0.4s, v16.4s, v0.4s
+	FMOVQ.P F0, 16(R1)
+	FMOVQ.P 16(R2), F0
+	FMOVQ.P 16(R3), F1
+	WORD $0x4eb1d400 // fsub v0.4s, v0.4s, v17.4s
+	WORD $0x6e32dc21 // fmul v1.4s, v1.4s, v18.4s
+	WORD $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
+	WORD $0x6e20de00 // fmul v0.4s, v16.4s, v0.4s
+	FMOVQ.P F0, 16(R1)
+	FMOVQ.P 16(R2), F0
+	FMOVQ.P 16(R3), F1
+	WORD $0x4eb1d400 // fsub v0.4s, v0.4s, v17.4s
+	WORD $0x6e32dc21 // fmul v1.4s, v1.4s, v18.4s
+	WORD $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
+	WORD $0x6e20de00 // fmul v0.4s, v16.4s, v0.4s
+	FMOVQ.P F0, 16(R1)
+	FMOVQ.P 16(R2), F0
+	FMOVQ.P 16(R3), F1
+	WORD $0x4eb1d400 // fsub v0.4s, v0.4s, v17.4s
+	WORD $0x6e32dc21 // fmul v1.4s, v1.4s, v18.4s
+	WORD $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
+	WORD $0x6e20de00 // fmul v0.4s, v16.4s, v0.4s
+	FMOVQ.P F0, 16(R1)
+	SUB $16, R0
+	CMP $16, R0
+	BGE loop
+quads:
+	CMP $4, R0
+	BLT singles
+	FMOVQ.P 16(R2), F0
+	FMOVQ.P 16(R3), F1
+	WORD $0x4eb1d400 // fsub v0.4s, v0.4s, v17.4s
+	WORD $0x6e32dc21 // fmul v1.4s, v1.4s, v18.4s
+	WORD $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
+	WORD $0x6e20de00 // fmul v0.4s, v16.4s, v0.4s
+	FMOVQ.P F0, 16(R1)
+	SUB $4, R0
+	B quads
+singles:
+	CBZ R0, done
+	FMOVS.P 4(R2), F0
+	FMOVS.P 4(R3), F1
+	WORD $0x4eb1d400 // fsub v0.4s, v0.4s, v17.4s
+	WORD $0x6e32dc21 // fmul v1.4s, v1.4s, v18.4s
+	WORD $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
+	WORD $0x6e20de00 // fmul v0.4s, v16.4s, v0.4s
+	FMOVS.P F0, 4(R1)
+	SUB $1, R0
+	B singles
+done:
+	RET
+
 // func normApplyNEON(y, x, w []float32, rstd float32)
 TEXT ·normApplyNEON(SB), NOSPLIT, $0-76
 	MOVD y_base+0(FP), R1

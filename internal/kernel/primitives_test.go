@@ -56,6 +56,14 @@ var primitiveCases = []primitiveCase{
 		p.div(out[0], in[0], s[0])
 		return nil
 	}},
+	{name: "shift", in: 1, out: 1, aliases: [][2]int{{0, 0}}, run: func(p *primitives, out, in [][]float32, s []float32) []float32 {
+		p.shift(out[0], in[0], s[0])
+		return nil
+	}},
+	{name: "layerApply", in: 2, out: 1, aliases: [][2]int{{0, 0}, {0, 1}}, run: func(p *primitives, out, in [][]float32, s []float32) []float32 {
+		p.layerApply(out[0], in[0], in[1], s[0], s[1], s[2])
+		return nil
+	}},
 	{name: "normApply", in: 2, out: 1, aliases: [][2]int{{0, 0}}, run: func(p *primitives, out, in [][]float32, s []float32) []float32 {
 		p.normApply(out[0], in[0], in[1], s[0])
 		return nil

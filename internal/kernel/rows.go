@@ -18,6 +18,17 @@ func eachRowOf(n, grain int, f func(r int)) {
 	})
 }
 
+// eachRowScratch is eachRow with buffers for each row.
+func eachRowScratch(n int, f func(s *scratch, r int)) {
+	Parallel(spans(n, rowGrain), func(t int) {
+		s := borrow()
+		defer s.giveBack()
+		for r := t * rowGrain; r < min(n, (t+1)*rowGrain); r++ {
+			f(s, r)
+		}
+	})
+}
+
 // elementGrain is how many elements of a vector one task takes.
 const elementGrain = 1 << 14
 

@@ -65,6 +65,17 @@ var rows = []*rowFunc{
 		body: func(f *row) { f.store("dst", f.div(f.load("x"), f.uniform("s"))) },
 	},
 	{
+		name: "shift", params: with(slices("dst", "x"), "s"), turn: 4, turn2: 4,
+		body: func(f *row) { f.store("dst", f.sub(f.load("x"), f.uniform("s"))) },
+	},
+	{
+		name: "layerApply", params: with(slices("dx", "g", "hat"), "rstd", "a", "c"), turn: 4, turn2: 2,
+		body: func(f *row) {
+			g := f.sub(f.load("g"), f.uniform("a"))
+			f.store("dx", f.mul(f.sub(g, f.mul(f.load("hat"), f.uniform("c"))), f.uniform("rstd")))
+		},
+	},
+	{
 		name: "normApply", params: with(slices("y", "x", "w"), "rstd"), turn: 4, turn2: 4,
 		body: func(f *row) {
 			f.store("y", f.mul(f.mul(f.load("x"), f.uniform("rstd")), f.load("w")))

@@ -250,6 +250,17 @@ func elements() {
 		fdiv(0, 0, 16)
 		return []vec{0}
 	})
+	each(function{name: "shift", slices: s("dst", "x"), scalars: s("s"), in: s("x"), out: s("dst")}, "", 4, func() []vec {
+		fsub(0, 0, 16)
+		return []vec{0}
+	})
+	each(function{name: "layerApply", slices: s("dx", "g", "hat"), scalars: s("rstd", "a", "c"), in: s("g", "hat"), out: s("dx")}, "", 4, func() []vec {
+		fsub(0, 0, 17)
+		fmul(1, 1, 18)
+		fsub(0, 0, 1)
+		fmul(0, 16, 0)
+		return []vec{0}
+	})
 	each(function{name: "normApply", slices: s("y", "x", "w"), scalars: s("rstd"), in: s("x", "w"), out: s("y")}, "", 4, func() []vec {
 		fmul(0, 0, 16)
 		fmul(0, 0, 1)
