@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -190,8 +191,21 @@ func TestBrowser(t *testing.T) {
 	if browser == "" || testing.Short() {
 		t.Skip("no Chromium to open the page with")
 	}
-	s := serve(t, writeRun(t, "first", 40), writeRun(t, "second", 20))
-	c := exec.Command(browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--user-data-dir="+t.TempDir(), "--virtual-time-budget=4000", "--dump-dom", s.URL)
+	// The first run goes on once the page has asked for all that there was.
+	growing := writeRun(t, "first", 35)
+	h, err := dashboard.Handler([]string{growing, writeRun(t, "second", 20)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var once sync.Once
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("after") == "35" {
+			once.Do(func() { appendSteps(t, growing, 36, 40) })
+		}
+		h.ServeHTTP(w, r)
+	}))
+	defer s.Close()
+	c := exec.Command(browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--user-data-dir="+t.TempDir(), "--virtual-time-budget=7000", "--dump-dom", s.URL)
 	done := make(chan error, 1)
 	var out strings.Builder
 	c.Stdout = &out

@@ -4,7 +4,8 @@
 
 const colours = ["#3b6fd4", "#d9662b", "#2f9e5f", "#b0409b", "#c4a000", "#1f9bb0", "#d43b57", "#7a6fe0"];
 const first = ["train/CrossEntropyLoss", "optim/learning_rate_group0", "optim/total_grad_norm", "throughput/device/tokens_per_second"];
-const hidden = ["epoch", "train/Perplexity", "throughput/total_tokens", "throughput/total_training_Gflops", "throughput/total_training_log_Gflops", "throughput/device/batches_per_second", "throughput/device/flops_per_second"];
+const kinds = ["eval/", "train/", "optim/", "throughput/", "energy/"]; // the order of the other charts
+const hidden = ["epoch", "train/Perplexity", "energy/kg_CO2e", "energy/measured", "throughput/total_tokens", "throughput/total_training_Gflops", "throughput/total_training_log_Gflops", "throughput/device/batches_per_second", "throughput/device/flops_per_second"];
 const runs = []; // {id, name, on, last, steps: [], series: {key: []}}
 const $ = id => document.getElementById(id);
 
@@ -23,7 +24,7 @@ function number(v) {
   if (v === null || v === undefined) return "";
   const a = Math.abs(v);
   if (a === 0 || a < 1e-12) return "0";
-  if (a >= 1e6 || (a > 0 && a < 1e-3)) return v.toExponential(2);
+  if (a >= 1e6 || (a > 0 && a < 1e-3)) return v.toExponential(2).replace(/\.?0+e/, "e");
   if (Number.isInteger(v)) return v.toLocaleString("en");
   if (a >= 1e4) return Math.round(v).toLocaleString("en");
   return String(+v.toPrecision(4));
@@ -37,7 +38,8 @@ async function get(path) {
 function keys() {
   const all = new Set();
   for (const r of runs) if (r.on) for (const k of Object.keys(r.series)) all.add(k);
-  const rest = [...all].filter(k => !first.includes(k) && !hidden.includes(k)).sort();
+  const kind = k => (kinds.findIndex(p => k.startsWith(p)) + kinds.length + 1) % (kinds.length + 1); // unknown ones last
+  const rest = [...all].filter(k => !first.includes(k) && !hidden.includes(k)).sort((a, b) => kind(a) - kind(b) || (a < b ? -1 : 1));
   return first.filter(k => all.has(k)).concat(rest);
 }
 
@@ -56,7 +58,7 @@ function smoothed(pts) {
   return pts.map(([x, y]) => { mean = w * mean + (1 - w) * y; weight = w * weight + 1 - w; return [x, mean / weight]; });
 }
 
-const H = 190, left = 46, right = 8, top_ = 8, bottom = 20;
+const H = 190, left = 46, right = 10, top_ = 8, bottom = 20;
 
 function ticks(lo, hi, n) {
   const raw = (hi - lo) / n, power = 10 ** Math.floor(Math.log10(raw)), out = [];
@@ -92,16 +94,17 @@ function draw(figure) {
   y0 -= pad; y1 += pad;
   const X = x => left + (x - x0) / (x1 - x0) * (W - left - right), Y = y => top_ + (y1 - f(y)) / (y1 - y0) * (H - top_ - bottom);
   figure.X = X; figure.x0 = x0; figure.x1 = x1;
-  for (const v of ticks(y0, y1, 4)) {
+  for (const v of ticks(y0, y1, 5)) {
     const y = top_ + (y1 - v) / (y1 - y0) * (H - top_ - bottom);
     svg.append(shape("line", { class: "grid", x1: left, x2: W - right, y1: y, y2: y }));
     const t = shape("text", { x: left - 4, y: y + 3, "text-anchor": "end" });
     t.textContent = number(log ? 10 ** v : v);
     svg.append(t);
   }
-  for (const v of ticks(x0, x1, 4)) {
-    const t = shape("text", { x: X(v), y: H - 6, "text-anchor": "middle" });
-    t.textContent = number(v);
+  for (const v of ticks(x0, x1, Math.min(6, W / 80))) {
+    const text = number(v), end = X(v) + text.length * 3 > W - 2; // what would be cut off ends at the edge
+    const t = shape("text", { x: end ? W - 2 : X(v), y: H - 6, "text-anchor": end ? "end" : "middle" });
+    t.textContent = text;
     svg.append(t);
   }
   const path = pts => "M" + pts.map(p => X(p[0]).toFixed(1) + " " + Y(p[1]).toFixed(1)).join("L");
