@@ -8,9 +8,9 @@ import (
 	"io"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"olmo/data/gunzip"
 	"olmo/data/store"
 )
 
@@ -94,12 +94,12 @@ func openReader(path string, p *Progress) (*Reader, error) {
 		}
 		src, r.unzip = lines, lines
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		z, err := gzip.NewReader(in)
+		z, err := gunzip.NewReader(in)
 		if err != nil {
 			f.Close()
-			return nil, fmt.Errorf("reading %s: %w", path, gzipError(err))
+			return nil, fmt.Errorf("reading %s: %w", path, err)
 		}
-		src, r.unzip = z, z
+		src = z
 	case isZstd(magic):
 		z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
 		if err != nil {
@@ -123,13 +123,6 @@ func openReader(path string, p *Progress) (*Reader, error) {
 func isZstd(b []byte) bool {
 	return len(b) == 4 && (bytes.Equal(b, []byte{0x28, 0xb5, 0x2f, 0xfd}) ||
 		b[0]&0xf0 == 0x50 && b[1] == 0x2a && b[2] == 0x4d && b[3] == 0x18)
-}
-
-func gzipError(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }
 
 // NextLine returns the following line, valid until the next call. At the end
