@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"time"
 )
@@ -53,9 +54,12 @@ func (e *statusError) Error() string {
 // permanent tells whether asking again is of no use.
 func permanent(err error) bool {
 	var s *statusError
+	var dns *net.DNSError
 	switch {
 	case errors.Is(err, ErrChanged), errors.Is(err, fs.ErrNotExist):
 		return true
+	case errors.As(err, &dns):
+		return dns.IsNotFound
 	case errors.As(err, &s):
 		return s.status >= 400 && s.status < 500 && s.status != http.StatusRequestTimeout && s.status != http.StatusTooManyRequests
 	}

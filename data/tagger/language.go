@@ -20,7 +20,7 @@ func init() {
 			c := l
 			c.model = m
 			return &c, nil
-		})
+		}, "lid.176.bin", "lid.176.ftz")
 	}
 	add("ft_lang_id_doc_v1", "probability of each of 176 languages", lid{})
 	add("ft_lang_id_1e2", "the same above 0.01, two decimals", lid{above: 0.01})

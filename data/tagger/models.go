@@ -16,7 +16,11 @@ func (o Options) modelFolders() []string {
 	if d := os.Getenv("OLMO_MODELS"); d != "" {
 		dirs = append(dirs, filepath.SplitList(d)...)
 	}
-	return append(dirs, o.Models...)
+	dirs = append(dirs, o.Models...)
+	if d, err := ModelFolder(); err == nil {
+		dirs = append(dirs, d)
+	}
+	return dirs
 }
 
 // findModel returns the first of the named files that exists, every name in
@@ -31,11 +35,8 @@ func (o Options) findModel(names ...string) (string, error) {
 			}
 		}
 	}
-	where := "no folder of models is set"
-	if len(dirs) > 0 {
-		where = "it is not in " + strings.Join(dirs, ", ")
-	}
-	return "", fmt.Errorf("needs the file %s: %s\nhint: put it into a folder and set OLMO_MODELS to that folder", strings.Join(names, " or "), where)
+	return "", fmt.Errorf("needs the file %s: it is not in %s\nhint: 'olmo data models get %s' fetches it; or put it into a folder and set OLMO_MODELS to that folder",
+		strings.Join(names, " or "), strings.Join(dirs, ", "), names[0])
 }
 
 // fastTexts keeps models that are loaded, by path, for all goroutines.

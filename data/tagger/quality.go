@@ -11,25 +11,25 @@ import (
 // Taggers with a fastText model of their own, as in Dolma 1.2.1,
 // python/dolma/taggers/quality.py, jigsaw.py and code_composition.py.
 func init() {
-	add := func(name, about, file, where string, make func(m *fasttext.Model, o Options) function) {
-		registerNeeding(name, about, file+" ("+where+")", func(o Options) (Tagger, error) {
+	add := func(name, about, file, from string, make func(m *fasttext.Model, o Options) function) {
+		registerNeeding(name, about, file+" ("+from+")", func(o Options) (Tagger, error) {
 			m, err := o.fastText(file)
 			if err != nil {
 				return nil, err
 			}
 			return make(m, o), nil
-		})
+		}, file)
 	}
-	const artifacts = "dolma-artifacts.org/fasttext_models"
+	const where = "dolma-artifacts.org/fasttext_models"
 	add("dclm-oh-eli5", "quality, as DCLM scores it", "openhermes_reddit_eli5_vs_rw_v2_bigram_200k_train.bin",
 		"huggingface.co/mlfoundations/fasttext-oh-eli5", tagDCLM)
 	add("dolma17-quality", "likeness to each of Dolma 1.7's sources", "cc_wiki_wikiref_sw_pes2o_adult_fakenews_math_books_openhermes.bin",
-		artifacts+"/dolma-1_7", tagDolma17)
+		where+"/dolma-1_7", tagDolma17)
 	for _, k := range []struct{ name, file string }{
 		{"jigsaw_hatespeech_document_v2", "jigsaw_fasttext_bigrams_hatespeech_final.bin"},
 		{"jigsaw_nsfw_document_v1", "jigsaw_fasttext_bigrams_nsfw_final.bin"},
 	} {
-		add(k.name, "probability of the label and of its opposite", k.file, artifacts+"/jigsaw_fasttext_bigrams_20230515", tagJigsaw)
+		add(k.name, "probability of the label and of its opposite", k.file, where+"/jigsaw_fasttext_bigrams_20230515", tagJigsaw)
 	}
 	for _, name := range []string{"jigsaw_hatespeech_sentence_v2", "jigsaw_nsfw_sencence_v2"} {
 		registerNeeding(name, "the same by sentence", "BlingFire's sentence splitter", nil)

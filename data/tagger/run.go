@@ -157,6 +157,13 @@ func (r *run) plan() error {
 		if err != nil {
 			return err
 		}
+		if len(files) == 0 {
+			continue
+		}
+		root := globRoot(pattern, files)
+		if r.Dolma || !strings.HasPrefix(files[0], pattern[:min(root, len(pattern))]) { // as for a//*.gz
+			root = commonFolder(files)
+		}
 		for _, f := range files {
 			if seen[f] {
 				continue
@@ -170,11 +177,7 @@ func (r *run) plan() error {
 			in.rejects = data.RejectsPath(f, stage)
 			if len(r.Destination) > 0 {
 				// A destination takes all taggers' attributes in one file.
-				rel, err := below(globRoot(pattern), f)
-				if err != nil {
-					return err
-				}
-				in.outs = []string{data.RowsName(store.Join(r.Destination[i], rel))}
+				in.outs = []string{data.RowsName(store.Join(r.Destination[i], f[root:]))}
 			} else {
 				for _, o := range r.outputs {
 					p, err := data.AttributePath(f, o.folder)
@@ -220,21 +223,29 @@ func unique(names []string) []string {
 	return out
 }
 
-// globRoot is the folder before a pattern's first wildcard.
-func globRoot(pattern string) string {
-	if !strings.ContainsAny(pattern, "*?[") {
-		return store.Dir(pattern)
+// globRoot is the length of the folder, its slash included, below which a
+// destination keeps the names of the files of a pattern: the pattern up to its
+// first wildcard, or a folder itself.
+func globRoot(pattern string, files []string) int {
+	if i := strings.IndexAny(pattern, "*?["); i >= 0 && !store.ReadOnly(pattern) {
+		pattern = pattern[:i]
+	} else if files[0] != pattern {
+		pattern = strings.TrimRight(pattern, `/\`) + "/"
 	}
-	pattern = pattern[:strings.IndexAny(pattern, "*?[")]
-	return store.Dir(pattern + "x")
+	return strings.LastIndexByte(filepath.ToSlash(pattern), '/') + 1
 }
 
-// below is what follows the folder root in the name of a file.
-func below(root, file string) (string, error) {
-	if store.Remote(file) {
-		return strings.TrimPrefix(strings.TrimPrefix(file, root), "/"), nil
+// commonFolder is the same for the folder that all files are in.
+func commonFolder(files []string) int {
+	prefix := files[0]
+	for _, f := range files[1:] {
+		n := 0
+		for n < len(prefix) && n < len(f) && prefix[n] == f[n] {
+			n++
+		}
+		prefix = prefix[:n]
 	}
-	return filepath.Rel(root, file)
+	return strings.LastIndexByte(filepath.ToSlash(prefix), '/') + 1
 }
 
 // worker is what one goroutine needs to tag a batch.

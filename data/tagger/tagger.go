@@ -23,8 +23,8 @@ type Tagger interface {
 type Options struct {
 	// Dolma reproduces the bugs of Dolma 1.2.1; docs/data-format.md has them.
 	Dolma bool
-	// Models are folders searched for model and list files, after the one
-	// that the environment's OLMO_MODELS names.
+	// Models are folders searched for model and list files, after those that
+	// the environment's OLMO_MODELS names and before ModelFolder.
 	Models []string
 }
 
@@ -42,7 +42,8 @@ type Info struct {
 
 type entry struct {
 	Info
-	make func(o Options) (Tagger, error)
+	files []string // that it reads, of the catalogue
+	make  func(o Options) (Tagger, error)
 }
 
 var registry = map[string]entry{}
@@ -52,12 +53,13 @@ func register(name, about string, make func(o Options) (Tagger, error)) {
 	registerNeeding(name, about, "", make)
 }
 
-// registerNeeding is register for a tagger that reads a file of its own.
-func registerNeeding(name, about, needs string, make func(o Options) (Tagger, error)) {
+// registerNeeding is register for a tagger that reads files of its own, or
+// (without make) is not in this program.
+func registerNeeding(name, about, needs string, make func(o Options) (Tagger, error), files ...string) {
 	if _, ok := registry[name]; ok {
 		panic("tagger " + name + " is registered twice")
 	}
-	registry[name] = entry{Info{Name: name, About: about, Needs: needs, Available: make != nil}, make}
+	registry[name] = entry{Info{Name: name, About: about, Needs: needs, Available: make != nil}, files, make}
 }
 
 // function makes a tagger of a function that keeps nothing between calls.

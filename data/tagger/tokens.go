@@ -19,7 +19,7 @@ func init() {
 				return nil, err
 			}
 			return make(t), nil
-		})
+		}, id+"/tokenizer.json")
 	}
 	count := func(kind string, strip bool) func(t *tokenizer.Tokenizer) Tagger {
 		return func(t *tokenizer.Tokenizer) Tagger { return &tokenCount{enc: t.NewEncoder(), kind: kind, strip: strip} }

@@ -34,7 +34,7 @@ func init() {
 			registerNeeding(name, about, "an engine for ad-block rules", nil)
 			continue
 		}
-		registerNeeding(name, about, needs, func(o Options) (Tagger, error) { return newURLTagger(name, kind, files, o) })
+		registerNeeding(name, about, needs, func(o Options) (Tagger, error) { return newURLTagger(name, kind, files, o) }, files...)
 	}
 }
 

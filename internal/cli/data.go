@@ -2,9 +2,13 @@ package cli
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
+	"path"
+	"path/filepath"
 	"reflect"
 	"runtime"
 	"strconv"
@@ -17,10 +21,10 @@ import (
 
 	"olmo/config"
 	"olmo/data"
+	"olmo/data/store"
 )
 
 // Dolma's resolvers for configs (1.2.1, python/dolma/cli/resolvers.py).
-// d.cache takes local files only, so it is their path.
 func init() {
 	one := func(args []string) (string, error) {
 		if len(args) != 1 {
@@ -30,8 +34,8 @@ func init() {
 	}
 	config.AddResolver("d.cache", func(args []string) (any, error) {
 		path, err := one(args)
-		if err == nil && strings.Contains(path, "://") {
-			err = fmt.Errorf("%s is not a local file\nhint: download it first", path)
+		if err == nil && store.Remote(path) {
+			path, err = cached(path)
 		}
 		return path, err
 	})
@@ -68,9 +72,15 @@ it, lists as --documents A B C, switches as --x and --no-x. In a config
 ${other.key}, ${oc.env:VAR}, ${d.glob:PATTERN} and ${d.processes:N} are filled
 in; --dryrun prints the result and stops.
 
+Documents, attributes, outputs and configs may be s3:// or gs:// addresses, with
+globs, and what is only read https://. Keys and servers come from AWS_PROFILE,
+AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL, … and ~/.aws; for
+gs:// HMAC keys from GS_ACCESS_KEY_ID and GS_SECRET_ACCESS_KEY.
+
 Where Dolma has a bug the default is the right behaviour and --compat dolma
 reproduces the bug. A bad line goes to a rejects file; --strict fails on it.`,
 		Example: `  olmo data tag --documents 'corpus/documents/*.gz' --taggers gopher_v2 c4_v2
+  olmo data tag --documents 's3://bucket/corpus/documents/*.zst' --taggers c4_v2 --endpoint-url http://localhost:9000
   olmo data -c mix.yaml mix
   olmo data dedupe -c dedupe.yaml --processes 8`,
 		Args: cobra.ArbitraryArgs,
@@ -79,10 +89,31 @@ reproduces the bug. A bad line goes to a rejects file; --strict fails on it.`,
 	c.PersistentFlags().StringP("config", "c", "", "YAML or JSON config `file`; flags override it")
 	c.PersistentFlags().String("compat", "", "reproduce the bugs of `dolma`")
 	c.PersistentFlags().Bool("strict", false, "fail on the first bad line instead of writing it to a rejects file")
+	c.PersistentFlags().String("endpoint-url", "", "`server` of s3:// addresses, in place of AWS_ENDPOINT_URL")
+	c.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		if url, _ := c.Flags().GetString("endpoint-url"); url != "" {
+			return os.Setenv("AWS_ENDPOINT_URL_S3", url)
+		}
+		return nil
+	}
 	for _, build := range dataVerbs {
 		c.AddCommand(build())
 	}
 	return c
+}
+
+// cached fetches a remote file into the user's cache and returns its path there.
+func cached(name string) (string, error) {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no folder to keep %s in: %w", name, err)
+	}
+	sum := sha256.Sum256([]byte(name))
+	dest := filepath.Join(dir, "olmo", "files", hex.EncodeToString(sum[:8]), path.Base(name))
+	if !store.Exists(dest) {
+		_, err = store.Download(context.Background(), name, dest, store.Want{}, nil)
+	}
+	return dest, err
 }
 
 // dataVerbs lists the verbs of the data group, each a file data_VERB.go.
@@ -95,6 +126,7 @@ var dataVerbs = []func() *cobra.Command{
 	newDataOrderCommand,
 	newDataStatCommand,
 	newDataListCommand,
+	newDataModelsCommand,
 }
 
 // dataVerb describes a verb of the data group whose flags are the keys of its
@@ -134,7 +166,7 @@ func (v dataVerb[C]) command() *cobra.Command {
 		name, text := "flags", []byte(nil)
 		if file, _ := c.Flags().GetString("config"); file != "" {
 			var err error
-			if text, err = os.ReadFile(file); err != nil {
+			if text, err = store.ReadFile(file); err != nil {
 				return fmt.Errorf("reading config: %w", err)
 			}
 			name = file
@@ -295,7 +327,11 @@ func (r *dataRun) watch(stage string, p *data.Progress, work func(ctx context.Co
 	err := work(r.Context())
 	close(stop)
 	<-stopped
-	r.progress.end()
+	if err != nil {
+		r.progress.fail()
+	} else {
+		r.progress.end()
+	}
 	return err
 }
 

@@ -69,7 +69,7 @@ func newProgress(out io.Writer) *progress {
 func (p *progress) begin(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.endLocked()
+	p.endLocked("done in")
 	p.stage, p.began, p.shown = name, p.now(), time.Time{}
 	p.show(name + " …")
 }
@@ -104,10 +104,17 @@ func (p *progress) print(line string) {
 func (p *progress) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.endLocked()
+	p.endLocked("done in")
 }
 
-func (p *progress) endLocked() {
+// fail is end for a stage that did not get to its end.
+func (p *progress) fail() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.endLocked("failed after")
+}
+
+func (p *progress) endLocked(how string) {
 	if p.stage == "" {
 		return
 	}
@@ -116,7 +123,7 @@ func (p *progress) endLocked() {
 	if p.styled {
 		name = "\x1b[1m" + name + "\x1b[0m"
 	}
-	fmt.Fprintf(p.out, "%s: done in %s\n", name, shortDuration(p.now().Sub(p.began)))
+	fmt.Fprintf(p.out, "%s: %s %s\n", name, how, shortDuration(p.now().Sub(p.began)))
 	p.stage = ""
 }
 

@@ -3,9 +3,12 @@ package cli
 import (
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"olmo/data/store/storetest"
 )
 
 func TestMain(m *testing.M) {
@@ -43,10 +46,50 @@ func TestScript(t *testing.T) {
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": checkExit,
+			"s3":    objectStore,
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})
 }
+
+// objectStore is the script command `s3 start BUCKET…`, which runs a server for
+// the script and leads the command to it; `s3 put FILE… BUCKET/FOLDER/` and `s3
+// get BUCKET/KEY FILE` copy files. $S3 is the server's address.
+func objectStore(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: s3 start|put|get …")
+	}
+	if args[0] == "start" {
+		s := storetest.New(args[1:]...)
+		ts.Defer(s.Close)
+		for key, value := range s.Environ() {
+			ts.Setenv(key, value)
+		}
+		ts.Setenv("S3", s.URL)
+		servers.Store(s.URL, s)
+		return
+	}
+	v, ok := servers.Load(ts.Getenv("S3"))
+	if !ok {
+		ts.Fatalf("s3 start comes first")
+	}
+	s, last := v.(*storetest.Server), args[len(args)-1]
+	switch args[0] {
+	case "put":
+		for _, file := range args[1 : len(args)-1] {
+			s.Put(last+filepath.Base(file), []byte(ts.ReadFile(file)))
+		}
+	case "get":
+		b := s.Get(args[1])
+		if b == nil {
+			ts.Fatalf("there is no %s, only %v", args[1], s.Names())
+		}
+		ts.Check(os.WriteFile(ts.MkAbs(last), b, 0o666))
+	}
+}
+
+// servers are the object stores of the scripts, by their addresses.
+var servers sync.Map
 
 // checkExit is the script command `exits CODE PROGRAM ARGUMENT…`.
 func checkExit(ts *testscript.TestScript, neg bool, args []string) {

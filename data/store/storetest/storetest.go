@@ -25,6 +25,7 @@ import (
 type Server struct {
 	URL string
 
+	web     *httptest.Server
 	mu      sync.Mutex
 	objects map[string]object // bucket/key
 	uploads map[string]*upload
@@ -56,22 +57,36 @@ type upload struct {
 // the AWS variables to it.
 func Start(t testing.TB, buckets ...string) *Server {
 	t.Helper()
-	s := &Server{objects: map[string]object{}, uploads: map[string]*upload{}}
-	for _, b := range buckets {
-		s.objects[b+"/"] = object{}
-	}
-	web := httptest.NewServer(s)
-	t.Cleanup(web.Close)
-	s.URL = web.URL
-	for key, value := range map[string]string{
-		"AWS_ENDPOINT_URL": web.URL, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "secret",
-		"AWS_ENDPOINT_URL_S3": "", "AWS_PROFILE": "", "AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_SESSION_TOKEN": "",
-		"STORAGE_EMULATOR_HOST": web.URL,
-	} {
+	s := New(buckets...)
+	t.Cleanup(s.Close)
+	for key, value := range s.Environ() {
 		t.Setenv(key, value)
 	}
 	return s
 }
+
+// New runs a server until Close.
+func New(buckets ...string) *Server {
+	s := &Server{objects: map[string]object{}, uploads: map[string]*upload{}}
+	for _, b := range buckets {
+		s.objects[b+"/"] = object{}
+	}
+	s.web = httptest.NewServer(s)
+	s.URL = s.web.URL
+	return s
+}
+
+// Environ are the variables that lead a client to the server.
+func (s *Server) Environ() map[string]string {
+	return map[string]string{
+		"AWS_ENDPOINT_URL": s.URL, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "secret",
+		"AWS_ENDPOINT_URL_S3": "", "AWS_PROFILE": "", "AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_SESSION_TOKEN": "",
+		"STORAGE_EMULATOR_HOST": s.URL,
+	}
+}
+
+// Close ends the server.
+func (s *Server) Close() { s.web.Close() }
 
 // Put stores an object, name being bucket/key.
 func (s *Server) Put(name string, body []byte) {
