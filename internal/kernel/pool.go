@@ -31,8 +31,8 @@ type job struct {
 }
 
 const (
-	patience = 100 * time.Microsecond // of looking around before sleeping
-	stall    = 20 * time.Microsecond  // a look that takes longer: something else had the processor
+	patience = 200 * time.Microsecond // of looking around before sleeping
+	stall    = 300 * time.Microsecond // a look that takes longer: something else had the processor
 	respect  = 100 * time.Millisecond // how long nobody looks around after a stall
 )
 
