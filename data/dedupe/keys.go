@@ -42,11 +42,12 @@ func (r *run) prepare() {
 	}
 }
 
-// unit is something that can be marked: a document or a paragraph.
+// unit is something that can be marked: a document or a paragraph. There are
+// many: lines are short, and 32 bits are enough for each.
 type unit struct {
-	start, end int
-	keys       int // looked up by n-gram, or 1
-	ngrams     int // in it, of other partitions too
+	start, end int32
+	keys       int32 // looked up by n-gram, or 1
+	ngrams     int32 // in it, of other partitions too
 	// whole tells that the last key is all of a paragraph that has too few
 	// n-grams to compare by them; elsewhere that it was left to another
 	// partition.
@@ -56,7 +57,7 @@ type unit struct {
 // row is one document of a batch.
 type row struct {
 	id        string
-	units     []unit
+	from, to  int        // its units among those of the batch
 	sentences []sentence // where runs of them are compared, one a unit
 	absent    bool       // the attribute is not written at all
 	noKey     bool
@@ -66,7 +67,8 @@ type row struct {
 
 // batch is what the parallel part makes of a run of lines.
 type batch struct {
-	rows []row
+	rows  []row
+	units []unit
 	// keys names the keys of all units in order, by their numbers among the
 	// distinct ones, which are in the order of their first occurrence; −1−p is
 	// a key that pass p has looked up already.
@@ -316,7 +318,7 @@ type cutter struct {
 func (c *cutter) reuse() {
 	if old, ok := c.run.free.Get().(*batch); ok {
 		clear(old.table)
-		c.out = batch{rows: old.rows[:0], keys: old.keys[:0], narrow: old.narrow[:0], wide: old.wide[:0], table: old.table, hit: old.hit[:0]}
+		c.out = batch{rows: old.rows[:0], units: old.units[:0], keys: old.keys[:0], narrow: old.narrow[:0], wide: old.wide[:0], table: old.table, hit: old.hit[:0]}
 	}
 }
 
@@ -394,13 +396,18 @@ func (c *cutter) place(hashes []uint64) {
 }
 
 func (c *cutter) cut(d *data.Document) row {
+	from := len(c.out.units)
+	var out row
 	switch set := &c.run.cfg.Dedupe; {
 	case set.Documents != nil:
-		return c.cutDocument(d)
+		out = c.cutDocument(d)
 	case set.Sentences != nil:
-		return c.cutSentences(d)
+		out = c.cutSentences(d)
+	default:
+		out = c.cutParagraphs(d)
 	}
-	return c.cutParagraphs(d)
+	out.from, out.to = from, len(c.out.units)
+	return out
 }
 
 // byNgram tells whether paragraphs are compared by n-grams.
@@ -447,13 +454,13 @@ func (c *cutter) cutDocument(d *data.Document) row {
 		out.skipped = 1
 		return out
 	}
-	u := unit{end: len(key)}
+	u := unit{end: int32(len(key))}
 	if !cfg.Compat {
-		u.end = codePoints(key)
+		u.end = int32(codePoints(key))
 	}
 	if c.add(true, key) {
 		u.keys = 1
-		out.units = []unit{u}
+		c.out.units = append(c.out.units, u)
 		out.absent = true // unless it turns out to be a duplicate
 	}
 	return out
@@ -514,18 +521,18 @@ func (c *cutter) cutParagraphs(d *data.Document) row {
 		var p string
 		p, rest, more = strings.Cut(rest, sep)
 		chars := codePoints(p)
-		u := unit{start: at, end: at + chars}
+		u := unit{start: int32(at), end: int32(at + chars)}
 		switch {
 		case cfg.Compat:
 			// Dolma counts a separator of one character while it is not at the
 			// end of the text, which it measures in bytes.
-			if u.end < len(d.Text)-1 {
+			if int(u.end) < len(d.Text)-1 {
 				u.end++
 			}
 		case more:
-			u.end += sepLen
+			u.end += int32(sepLen)
 		}
-		at = u.end
+		at = int(u.end)
 		if cfg.Compat && set.MinWords > 0 && chars >= set.MinLength {
 			// Dolma compares no paragraph of enough words at all.
 			if fewerWords(p, set.MinWords) {
@@ -542,7 +549,7 @@ func (c *cutter) cutParagraphs(d *data.Document) row {
 		} else if c.add(true, p) {
 			u.keys = 1
 		}
-		out.units = append(out.units, u)
+		c.out.units = append(c.out.units, u)
 	}
 	return out
 }
@@ -638,7 +645,7 @@ func mark[P position](r *run, dst []byte, b *batch, positions []P) []byte {
 		}
 		dst = append(dst, `{"attributes":{`...)
 		if set.Sentences != nil {
-			dst = r.markSentences(dst, row, next)
+			dst = r.markSentences(dst, row, b.units[row.from:row.to], next)
 			dst = append(dst, `},"id":`...)
 			dst = data.AppendString(dst, row.id)
 			dst = append(dst, '}', '\n')
@@ -647,7 +654,8 @@ func mark[P position](r *run, dst []byte, b *batch, positions []P) []byte {
 		open := len(dst)
 		dst = append(dst, name...)
 		marks := 0
-		for _, u := range row.units {
+		for i := range b.units[row.from:row.to] {
+			u := &b.units[row.from+i]
 			hits, last := 0, false
 			for range u.keys {
 				if last = next(); last {

@@ -98,14 +98,14 @@ func (c *cutter) cutSentences(d *data.Document) row {
 		} else if c.add(true, unsafe.String(&key[0], len(key))) {
 			u.keys = 1
 		}
-		out.units = append(out.units, u)
+		c.out.units = append(c.out.units, u)
 	}
 	return out
 }
 
 // markSentences appends the marks of a document, and whether it should go as a
 // whole; hit tells whether the key of the next unit was seen before.
-func (r *run) markSentences(dst []byte, row *row, hit func() bool) []byte {
+func (r *run) markSentences(dst []byte, row *row, units []unit, hit func() bool) []byte {
 	set := r.cfg.Dedupe.Sentences
 	name := r.cfg.suffixed(set.AttributeName)
 	until := 0 // sentences up to here are marked
@@ -122,7 +122,7 @@ func (r *run) markSentences(dst []byte, row *row, hit func() bool) []byte {
 	}
 	from := -1
 	for i := range len(row.sentences) + 1 {
-		if i < len(row.units) && row.units[i].keys > 0 && hit() {
+		if i < len(units) && units[i].keys > 0 && hit() {
 			until = i + set.NSentences
 			if from < 0 {
 				from = i
