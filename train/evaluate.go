@@ -13,12 +13,13 @@ import (
 	"olmo/runlog"
 )
 
-// heldOut is one set of token files on which the loss is measured during a run.
+// heldOut holds the token files of one evaluator of type lm.
 type heldOut struct {
-	label   string
-	data    *tokens.Dataset
-	batch   int // instances in one run of the program
-	batches int // how many at most; negative for all
+	label  string
+	labels []string // of each file, under which its loss is logged
+	data   *tokens.Dataset
+	batch  int      // instances in one run of the program
+	order  []uint32 // instances to look at
 }
 
 // openEvaluators opens the token files of the config's evaluators of type lm. Those of
@@ -34,29 +35,12 @@ func (t *Trainer) openEvaluators() error {
 		default:
 			return fmt.Errorf("evaluators[%d].type: %q is not known\nhint: one of lm, downstream", i, e.Type)
 		}
-		sets := e.Data.Datasets
-		if len(e.Data.Paths) > 0 {
-			sets = map[string][]string{e.Label: e.Data.Paths}
+		h, err := t.openHeldOut(e)
+		if err != nil {
+			return fmt.Errorf("evaluators[%d], %s: %w", i, e.Label, err)
 		}
-		h := heldOut{batch: t.cfg.DeviceEvalBatchSize, batches: t.cfg.EvalSubsetNumBatches}
-		if n := e.DeviceEvalBatchSize; n != nil {
-			h.batch = *n
-		}
-		if n := e.SubsetNumBatches; n != nil {
-			h.batches = *n
-		}
-		if h.batch <= 0 {
-			return fmt.Errorf("evaluators[%d]: a device_eval_batch_size of %d is not possible", i, h.batch)
-		}
+		t.heldOut = append(t.heldOut, h)
 		rows = max(rows, h.batch)
-		for _, label := range slices.Sorted(maps.Keys(sets)) {
-			d, err := tokens.OpenDataset(tokens.DatasetConfig{Paths: sets[label], DType: tokens.DType(e.Data.MemmapDType), ChunkSize: t.cfg.Model.MaxSequenceLength})
-			if err != nil {
-				return fmt.Errorf("evaluators[%d], %s: %w", i, label, err)
-			}
-			h.label, h.data = label, d
-			t.heldOut = append(t.heldOut, h)
-		}
 	}
 	if rows == 0 {
 		return nil
@@ -71,16 +55,67 @@ func (t *Trainer) openEvaluators() error {
 	return nil
 }
 
+// openHeldOut opens the files of an evaluator and draws the instances to look at: all, or
+// so many batches on each rank.
+//
+// build_eval_dataloader of the ai2-olmo package (olmo/data/__init__.py, 0.6.0).
+func (t *Trainer) openHeldOut(e *EvaluatorConfig) (heldOut, error) {
+	h := heldOut{label: e.Label, batch: t.cfg.DeviceEvalBatchSize}
+	if n := e.DeviceEvalBatchSize; n != nil {
+		h.batch = *n
+	}
+	if h.batch <= 0 {
+		return h, fmt.Errorf("a device_eval_batch_size of %d is not possible", h.batch)
+	}
+	for range e.Data.Paths {
+		h.labels = append(h.labels, e.Label)
+	}
+	if len(e.Data.Paths) == 0 {
+		for _, label := range slices.Sorted(maps.Keys(e.Data.Datasets)) {
+			for range e.Data.Datasets[label] {
+				h.labels = append(h.labels, label)
+			}
+		}
+	}
+	c := tokens.DatasetConfig{
+		Paths: e.Data.paths(), LabelMaskPaths: e.Data.LabelMaskPaths, DType: tokens.DType(e.Data.MemmapDType), ChunkSize: t.cfg.Model.MaxSequenceLength,
+		DocLens: e.Data.GenerateDocLengths, EOS: int32(t.cfg.Model.EOSTokenID),
+	}
+	if f := e.Data.InstanceFilter; f != nil {
+		c.Filter = &tokens.InstanceFilter{MinPeriod: f.RepetitionMinPeriod, MaxPeriod: f.RepetitionMaxPeriod, MaxCount: f.RepetitionMaxCount}
+	}
+	var err error
+	if h.data, err = tokens.OpenDataset(c); err != nil {
+		return h, err
+	}
+	seed := t.cfg.Seed
+	if e.Data.Seed != nil {
+		seed = *e.Data.Seed
+	}
+	world := t.cfg.ranks()
+	h.order = tokens.Draw(h.data.Len(), seed, world, e.Data.DropLast)
+	batches := t.cfg.EvalSubsetNumBatches
+	if n := e.SubsetNumBatches; n != nil {
+		batches = *n
+	}
+	if batches > 0 {
+		h.order = h.order[:min(len(h.order), batches*h.batch*world)]
+	}
+	return h, nil
+}
+
 // evaluate measures the loss on the token files of the config's evaluators and calls
 // Options.Evaluate. Results join the record under OLMo's names.
 func (t *Trainer) evaluate(ctx context.Context, rec runlog.Record) error {
 	for _, h := range t.heldOut {
-		ce, err := t.measure(ctx, h)
+		losses, err := t.measure(ctx, h)
 		if err != nil {
 			return fmt.Errorf("evaluating %s at step %d: %w", h.label, t.state.Step, err)
 		}
-		rec["eval/"+h.label+"/CrossEntropyLoss"] = ce
-		rec["eval/"+h.label+"/Perplexity"] = kernel.Exp(ce)
+		for label, ce := range losses {
+			rec["eval/"+label+"/CrossEntropyLoss"] = ce
+			rec["eval/"+label+"/Perplexity"] = kernel.Exp(ce)
+		}
 	}
 	if t.opt.Evaluate != nil {
 		scores, err := t.opt.Evaluate.Evaluate(ctx, t)
@@ -94,42 +129,43 @@ func (t *Trainer) evaluate(ctx context.Context, rec runlog.Record) error {
 	return nil
 }
 
-// measure returns the mean over a set's instances of their mean loss, the last token of
-// an instance having no target, as in OLMo (olmo/train.py, eval_batch). A limited
-// number of batches takes the first instances, where OLMo draws them.
-func (t *Trainer) measure(ctx context.Context, h heldOut) (float64, error) {
-	n, T := h.data.Len(), h.data.ChunkSize()
-	if h.batches >= 0 {
-		n = min(n, h.batches*h.batch)
-	}
-	var total float64
-	for from := 0; from < n; from += h.batch {
+// measure returns for each label the mean over its instances of their mean loss, the last token of
+// an instance having no target and masked ones a loss of 0, as in OLMo (olmo/train.py, eval_batch).
+// Labels of which no instance was drawn have none.
+func (t *Trainer) measure(ctx context.Context, h heldOut) (map[string]float64, error) {
+	T := h.data.ChunkSize()
+	sums, counts := map[string]float64{}, map[string]int{}
+	for part := range slices.Chunk(h.order, h.batch) {
 		if err := ctx.Err(); err != nil {
-			return 0, err
+			return nil, err
 		}
-		in := item{Batch: tokens.Batch{B: min(h.batch, n-from), T: T}}
-		in.IDs = make([]int32, in.B*T)
-		for i := range in.B {
-			in.Index = append(in.Index, uint32(from+i))
-			if err := h.data.Read(in.IDs[i*T:(i+1)*T], nil, from+i); err != nil {
-				return 0, err
-			}
+		batch, err := h.data.Batch(part)
+		if err != nil {
+			return nil, err
 		}
+		in := item{Batch: batch}
 		if err := in.checkIDs(h.data, t.model.V); err != nil {
-			return 0, err
+			return nil, err
 		}
 		b := in.inputs(0, in.B, T, -1)
 		if err := t.eval.Run(b); err != nil {
-			return 0, err
+			return nil, err
 		}
 		losses := t.eval.Output("ce")
-		for i := range in.B {
+		for i, index := range part {
 			var sum float64
-			for _, v := range losses[i*T : (i+1)*T-1] {
-				sum += float64(v)
+			for j := i * T; j < (i+1)*T; j++ {
+				if b.Targets[j] >= 0 {
+					sum += float64(losses[j])
+				}
 			}
-			total += sum / float64(T-1)
+			label := h.labels[h.data.File(int(index))]
+			sums[label] += sum / float64(T-1)
+			counts[label]++
 		}
 	}
-	return total / float64(max(n, 1)), nil
+	for label, n := range counts {
+		sums[label] /= float64(n)
+	}
+	return sums, nil
 }

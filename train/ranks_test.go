@@ -25,6 +25,7 @@ func TestReferenceRanks(t *testing.T) {
 		Z                   float64 `json:"z_loss"`
 		Norm                float64 `json:"grad_norm"`
 		LR                  float64
+		Eval                map[string]float64
 		Ranks               [][]uint32
 	}
 	readJSON(t, filepath.Join(dir, "steps.json"), &want)
@@ -49,7 +50,7 @@ func TestReferenceRanks(t *testing.T) {
 				t.Fatalf("%d steps, want %d", len(records), len(want)-from)
 			}
 			lines := [][]string{trained(t, out, 0), trained(t, out, 1)}
-			masked := 0
+			masked, evaluations := 0, 0
 			for i, w := range want[from:] {
 				near := func(key string, want, tol float64) {
 					if got := records[i][key].(float64); math.Abs(got-want) > tol*math.Abs(want) {
@@ -64,6 +65,10 @@ func TestReferenceRanks(t *testing.T) {
 				near("optim/learning_rate_group0", w.LR, 1e-12)
 				near("train/masked_instances_local_rank", float64(w.Masked), 0)
 				masked += w.Masked
+				for key, loss := range w.Eval {
+					near(key, loss, 2e-5)
+					evaluations++
+				}
 				for r, index := range w.Ranks {
 					line := strings.Trim(strings.ReplaceAll(fmt.Sprint(w.Step, index), " ", "\t"), "]")
 					line = strings.Replace(line, "[", "", 1)
@@ -72,8 +77,8 @@ func TestReferenceRanks(t *testing.T) {
 					}
 				}
 			}
-			if masked == 0 || tr.State().Epoch == 0 {
-				t.Errorf("the run masks %d instances and ends in epoch %d: it shows too little", masked, tr.State().Epoch)
+			if masked == 0 || evaluations < 16 || tr.State().Epoch == 0 {
+				t.Errorf("the run masks %d instances, has %d evaluations and ends in epoch %d: it shows too little", masked, evaluations, tr.State().Epoch)
 			}
 			final, err := weights.Open(filepath.Join(dir, "final.safetensors"))
 			if err != nil {

@@ -196,10 +196,10 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 	if err := t.compile(); err != nil {
 		return nil, err
 	}
-	if err := t.openEvaluators(); err != nil {
+	if err := t.start(); err != nil {
 		return nil, err
 	}
-	if err := t.start(); err != nil {
+	if err := t.openEvaluators(); err != nil {
 		return nil, err
 	}
 	if err := t.plan(); err != nil {

@@ -202,6 +202,15 @@ func (d *Dataset) locate(i int) (file, start int) {
 	return file, i * d.cfg.ChunkSize
 }
 
+// File is the number, among Paths, of the file that instance i or its first document is from.
+func (d *Dataset) File(i int) int {
+	if d.knowsDocuments() {
+		return int(d.parts(i)[0].file)
+	}
+	file, _ := d.locate(i)
+	return file
+}
+
 // Length is the number of tokens of instance i.
 func (d *Dataset) Length(i int) int {
 	if d.cfg.Layout == Variable {

@@ -181,19 +181,36 @@ func (l *Loader) Peek() (instances []uint32, T int) {
 // Next reads the following batch of this rank. At the end of the epoch it
 // returns io.EOF, and StartEpoch begins another.
 func (l *Loader) Next() (Batch, error) {
-	instances, T := l.Peek()
+	instances, _ := l.Peek()
 	if len(instances) == 0 {
 		return Batch{}, io.EOF
 	}
-	B := len(instances)
+	b, err := l.data.Batch(instances)
+	if err != nil {
+		return Batch{}, err
+	}
+	switch {
+	case l.lens != nil:
+		l.done += l.cfg.BatchSize
+	case l.cfg.Rank == AllRanks:
+		l.done += b.B
+	default:
+		l.done += b.B * l.cfg.World
+	}
+	return b, nil
+}
+
+// Batch reads instances, at least one, which must have the same length.
+func (d *Dataset) Batch(instances []uint32) (Batch, error) {
+	B, T := len(instances), d.Length(int(instances[0]))
 	b := Batch{B: B, T: T, IDs: make([]int32, B*T), Index: instances}
-	if l.data.masks != nil || l.data.knowsDocuments() && l.data.cfg.Layout != Variable {
+	if d.masks != nil || d.knowsDocuments() && d.cfg.Layout != Variable {
 		b.LabelMask = make([]bool, B*T)
 	}
-	if l.data.cfg.Filter != nil {
+	if d.cfg.Filter != nil {
 		b.InstanceMask = make([]bool, B)
 	}
-	if l.data.cfg.DocLens {
+	if d.cfg.DocLens {
 		b.DocLens = make([][]int32, B)
 	}
 	for i, index := range instances {
@@ -202,24 +219,16 @@ func (l *Loader) Next() (Batch, error) {
 		if b.LabelMask != nil {
 			mask = b.LabelMask[i*T : (i+1)*T]
 		}
-		err := l.data.Read(ids, mask, int(index))
+		err := d.Read(ids, mask, int(index))
 		if err == nil && b.InstanceMask != nil {
-			b.InstanceMask[i], err = l.data.keep(int(index), ids)
+			b.InstanceMask[i], err = d.keep(int(index), ids)
 		}
 		if err != nil {
 			return Batch{}, fmt.Errorf("reading instance %d: %w", index, err)
 		}
 		if b.DocLens != nil {
-			b.DocLens[i] = l.data.docLens(int(index), ids)
+			b.DocLens[i] = d.docLens(int(index), ids)
 		}
-	}
-	switch {
-	case l.lens != nil:
-		l.done += l.cfg.BatchSize
-	case l.cfg.Rank == AllRanks:
-		l.done += B
-	default:
-		l.done += B * l.cfg.World
 	}
 	return b, nil
 }

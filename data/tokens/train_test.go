@@ -46,6 +46,26 @@ func TestOrderSmall(t *testing.T) {
 	}
 }
 
+// The order of torch.randperm of PyTorch 2.15.0, cut and filled up as DistributedSampler does it.
+func TestDraw(t *testing.T) {
+	for _, c := range []struct {
+		n, world int
+		seed     uint64
+		dropLast bool
+		want     []uint32
+	}{
+		{10, 1, 99, true, []uint32{1, 2, 3, 8, 5, 0, 4, 6, 9, 7}},
+		{12, 5, 1<<33 + 5, true, []uint32{11, 0, 9, 6, 10, 3, 4, 5, 8, 7}},
+		{12, 5, 5, false, []uint32{11, 0, 9, 6, 10, 3, 4, 5, 8, 7, 1, 2, 11, 0, 9}},
+		{1, 3, 0, false, []uint32{0, 0, 0}},
+		{0, 1, 0, true, []uint32{}},
+	} {
+		if got := tokens.Draw(c.n, c.seed, c.world, c.dropLast); !slices.Equal(got, c.want) {
+			t.Errorf("Draw(%d, %d, %d, %t) = %v, want %v", c.n, c.seed, c.world, c.dropLast, got, c.want)
+		}
+	}
+}
+
 func TestOrderGolden(t *testing.T) {
 	var g struct {
 		Cases []struct {

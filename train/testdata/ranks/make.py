@@ -1,5 +1,6 @@
 """A run of the ai2-olmo package (0.6.0) on two ranks, for ranks_test.go: DDP over gloo on
-the CPU, with label masks, an instance filter and uneven micro-batches.
+the CPU, with label masks, an instance filter, uneven micro-batches, and evaluations of
+drawn subsets.
 
     torchrun --nproc_per_node 2 make.py      (torch 2.15.0, numpy 1.26.4; in this folder)
 """
@@ -23,6 +24,7 @@ from torch.nn.parallel import DistributedDataParallel as DDP
 from olmo.config import *
 from olmo.config import DataConfig, DDPConfig, InstanceFilterConfig
 from olmo.data import build_train_dataloader
+from olmo.eval import build_evaluator
 from olmo.model import OLMo
 from olmo.optim import build_optimizer, build_scheduler
 from olmo.train import Trainer
@@ -48,7 +50,10 @@ cfg = TrainConfig(run_name="ranks", seed=99, model=ModelConfig(d_model=16, n_hea
     data=DataConfig(paths=["tokens-0.npy", "tokens-1.npy"], label_mask_paths=["label_mask-0.npy", "label_mask-1.npy"], num_workers=0, drop_last=True, pin_memory=False,
         instance_filter=InstanceFilterConfig(repetition_max_count=6)),
     save_folder=work, save_overwrite=True, global_train_batch_size=8, device_train_batch_size=8 // world, device_train_microbatch_size=3, precision="fp32",
-    distributed_strategy="ddp", ddp=DDPConfig(), console_log_interval=1, evaluators=[], eval_interval=10**9, save_interval=None, save_interval_unsharded=12,
+    distributed_strategy="ddp", ddp=DDPConfig(), console_log_interval=1, eval_interval=8, device_eval_batch_size=4, eval_subset_num_batches=-1, evaluators=[
+        EvaluatorConfig(label="all", data=DataConfig(paths=["tokens-1.npy"])),
+        EvaluatorConfig(label="masked", data=DataConfig(paths=["tokens-0.npy"], label_mask_paths=["label_mask-0.npy"], drop_last=True, seed=5)),
+        EvaluatorConfig(label="sets", subset_num_batches=3, device_eval_batch_size=3, data=DataConfig(datasets=dict(b=["tokens-1.npy"], a=["tokens-0.npy"])))], save_interval=None, save_interval_unsharded=12,
     max_duration=20, stop_at=20, max_grad_norm=1.0, softmax_auxiliary_loss=True)
 torch.manual_seed(cfg.seed)
 model = OLMo(cfg.model)
@@ -58,7 +63,8 @@ optim, sched, loader = build_optimizer(cfg, dm), build_scheduler(cfg), build_tra
 os.makedirs(f"{work}/data-indices", exist_ok=True)
 indices = open(f"{work}/data-indices/rank{rank}.tsv", "w")
 steps = []
-with Trainer(cfg=cfg, epoch=cfg.epoch, model=model, dist_model=dm, optim=optim, scheduler=sched, train_loader=loader, device=torch.device("cpu"), evaluators=[], indices_file=indices) as tr:
+with Trainer(cfg=cfg, epoch=cfg.epoch, model=model, dist_model=dm, optim=optim, scheduler=sched, train_loader=loader, device=torch.device("cpu"),
+        evaluators=[build_evaluator(cfg, e, None, torch.device("cpu")) for e in cfg.evaluators], indices_file=indices) as tr:
     inner = tr.train_step
     def step(batch, reduce_global_loss=True):
         m = inner(batch, reduce_global_loss)
@@ -66,6 +72,11 @@ with Trainer(cfg=cfg, epoch=cfg.epoch, model=model, dist_model=dm, optim=optim, 
             lr=optim.param_groups[0]["lr"], masked=m["train/masked_instances_local_rank"]))
         return m
     tr.train_step = step
+    evaluate = tr.eval
+    def eval_():
+        steps[-1]["eval"] = evaluate()
+        return steps[-1]["eval"]
+    tr.eval = eval_
     tr.fit()
 dist.barrier()
 if rank == 0:
