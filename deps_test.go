@@ -53,7 +53,8 @@ var policy = []struct{ pkg, may, never, tests string }{
 	{pkg: "chat", may: "tokenizer"},
 
 	{pkg: "data/parquet", may: "data"},
-	{pkg: "data/warc", may: "data"},
+	{pkg: "data/webpage"},
+	{pkg: "data/warc", may: "data data/webpage"},
 	{pkg: "data/tagger", may: "data data/fasttext tokenizer"},
 	{pkg: "data/dedupe", may: "data data/jsonpath tokenizer"},
 	{pkg: "data/mix", may: "data data/jsonpath"},
