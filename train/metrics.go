@@ -188,7 +188,17 @@ func thousands(digits string) string {
 
 // Console writes the lines that OLMo prints for a step.
 func (p *Progress) Console() string {
-	return fmt.Sprintf("[step=%d/%d,epoch=%d]%s", p.Step, p.Steps, p.Epoch, text(p.Record))
+	return fmt.Sprintf("[step=%d/%d,epoch=%d]%s", p.Step, p.MaxSteps, p.Epoch, text(p.Record))
+}
+
+// Evaluated tells whether the step was followed by an evaluation.
+func (p *Progress) Evaluated() bool {
+	for k := range p.Record {
+		if strings.HasPrefix(k, "eval/") {
+			return true
+		}
+	}
+	return false
 }
 
 // logs tells whether a step's record holds the norms of the parameters' gradients, and

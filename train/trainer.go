@@ -61,7 +61,8 @@ type Sampler interface {
 
 // Progress is how far a run is.
 type Progress struct {
-	Step, Steps     int
+	Step, Steps     int // the last step is Steps
+	MaxSteps        int // that max_duration is, on which the schedule goes
 	Epoch           int
 	Tokens          int64         // seen so far
 	TokensPerSecond float64       // over the last speed_monitor.window_size steps
@@ -924,7 +925,7 @@ func (t *Trainer) report(rec runlog.Record) {
 		return
 	}
 	p := Progress{
-		Step: t.state.Step, Steps: t.stopAt, Epoch: t.state.Epoch, Tokens: t.state.Tokens, TokensPerSecond: t.speed.rate(),
+		Step: t.state.Step, Steps: t.stopAt, MaxSteps: t.maxSteps, Epoch: t.state.Epoch, Tokens: t.state.Tokens, TokensPerSecond: t.speed.rate(),
 		Loss: rec["train/CrossEntropyLoss"].(float64), GradNorm: rec["optim/total_grad_norm"].(float64), LearningRate: t.lastLR[0], Record: rec,
 	}
 	if p.TokensPerSecond > 0 {

@@ -79,7 +79,8 @@ func runTrain(c *cobra.Command, path string, overrides []string) error {
 		Sample:     samples,
 		PeakFLOPS:  peak,
 		Progress: func(now train.Progress) {
-			if now.Step%cfg.ConsoleLogInterval == 0 && (now.Step == 1 || time.Since(printed) > plainInterval) {
+			due := now.Step == 1 || time.Since(printed) > plainInterval
+			if now.Step%cfg.ConsoleLogInterval == 0 && due || now.Evaluated() {
 				p.print(now.Console())
 				printed = time.Now()
 			}
