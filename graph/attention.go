@@ -67,6 +67,7 @@ type AttentionAttr struct {
 	Scale    float32
 	Window   int       // 0: all keys before the query
 	Slopes   []float32 // ALiBi, or nil
+	Dropout  DropoutAttr
 }
 
 func (a *AttentionAttr) low(s Segment, i int) int {
@@ -79,6 +80,9 @@ func (a *AttentionAttr) low(s Segment, i int) int {
 	}
 	return lo
 }
+
+// sees tells whether row i of a segment sees its key j.
+func (s Segment) sees(j int) bool { return s.Hidden == nil || !s.Hidden[j] }
 
 // pairs counts the pairs of query and key that a batch computes.
 func (a *AttentionAttr) pairs(b *Batch) float64 {
@@ -137,6 +141,12 @@ func init() {
 				b.Segments[0].First = []int32{0, 0, 0, 3, 3, 3, 6, 6}
 				return b
 			}),
+			two("padding", AttentionAttr{H: 2, KV: 1, D: 4, Scale: 0.5}, func() *Batch {
+				b := tokens(2, 5)()
+				b.Segments[0].Hidden = []bool{true, true, false, true, false} // rows 0 and 1 see nothing
+				return b
+			}),
+			two("dropout", AttentionAttr{H: 4, KV: 2, D: 4, Scale: 0.5, Window: 6, Dropout: DropoutAttr{P: 0.4, Site: 5}}, noisy(tokens(2, 9))),
 		},
 	})
 	CachedAttention = define(&Def{
@@ -171,7 +181,11 @@ func init() {
 						for d := range a.D {
 							delta += or[d] * dor[d]
 						}
+						drop := factors(a.Dropout.Of(c.Batch), i+1, uint64((c.Batch.row()+r)*a.H+h))
 						for j := a.low(s, i); j <= i; j++ {
+							if !s.sees(j) {
+								continue
+							}
 							kr, vr := k.Row(base + j)[kv:][:a.D], v.Row(base + j)[kv:][:a.D]
 							var sc, dp float64
 							for d := range a.D {
@@ -183,11 +197,11 @@ func init() {
 								sc += float64(a.Slopes[h]) * float64(j-i)
 							}
 							p := math.Exp(sc-st.Row(r)[2*h]) / st.Row(r)[2*h+1]
-							ds := p * (dp - delta) * float64(a.Scale)
+							ds := p * (dp*drop[j] - delta) * float64(a.Scale)
 							for d := range a.D {
 								c.Out(0).Row(r)[h*a.D+d] += ds * kr[d]
 								c.Out(1).Row(base + j)[kv+d] += ds * qr[d]
-								c.Out(2).Row(base + j)[kv+d] += p * dor[d]
+								c.Out(2).Row(base + j)[kv+d] += p * drop[j] * dor[d]
 							}
 						}
 					}
@@ -229,6 +243,10 @@ func attend(c *Call, a *AttentionAttr, k, v *Array, positions int) {
 				e := make([]float64, p+1)
 				m := math.Inf(-1)
 				for j := lo; j <= p; j++ {
+					if !s.sees(j) {
+						e[j] = math.Inf(-1)
+						continue
+					}
 					var sc float64
 					for d := range a.D {
 						sc += q.Row(row)[h*a.D+d] * k.Row(base + j)[kv+d]
@@ -239,10 +257,18 @@ func attend(c *Call, a *AttentionAttr, k, v *Array, positions int) {
 					}
 					m = max(m, e[j])
 				}
+				if math.IsInf(m, -1) {
+					m = 0 // it sees nothing
+				}
 				var sum float64
+				drop := factors(a.Dropout.Of(c.Batch), p+1, uint64((c.Batch.row()+row)*a.H+h))
 				for j := lo; j <= p; j++ {
 					e[j] = math.Exp(e[j] - m)
 					sum += e[j]
+					e[j] *= drop[j]
+				}
+				if sum == 0 {
+					sum = 1
 				}
 				st.Row(row)[2*h], st.Row(row)[2*h+1] = m, sum
 				for d := range a.D {

@@ -203,6 +203,7 @@ type Batch struct {
 	LossScale float32
 	// Update holds the numbers of an optimiser step.
 	Update *Update
+	Noise  *Noise // of dropout; nil: nothing is dropped
 }
 
 // Segment is a run of tokens of one sequence.
@@ -211,6 +212,9 @@ type Segment struct {
 	Pos   int     // position of the first of them
 	Slot  int     // of the key and value caches
 	First []int32 // first position that each row may see (document mask); nil: 0
+	// Hidden tells of each row whether no other sees it as a key (padding); nil: none. Only
+	// segments from position 0 on have it.
+	Hidden []bool
 }
 
 // Update holds one optimiser step's numbers, by parameter group.

@@ -129,6 +129,9 @@ func (a *AI2) Config() (*Config, error) {
 	default:
 		return fail("block_type %s is not known\nhint: one of sequential, llama, moe", a.BlockType)
 	}
+	if c.Family != "olmoe" {
+		c.AttentionDropout, c.ResidualDropout, c.EmbeddingDropout = a.AttentionDropout, a.ResidualDropout, a.EmbeddingDropout
+	}
 	bias := a.IncludeBias
 	if a.BiasForLayerNorm != nil {
 		bias = *a.BiasForLayerNorm

@@ -86,7 +86,7 @@ func (b *builder) attention(l int, q, k, v graph.Value) graph.Value {
 		cos, sin := b.rotation(b.window(l) > 0)
 		q, k = b.g.Rotary(q, cos, sin, b.D), b.g.Rotary(k, cos, sin, b.D)
 	}
-	a := graph.AttentionAttr{H: b.H, KV: b.KV, D: b.D, Scale: float32(b.attentionScale()), Window: b.window(l)}
+	a := graph.AttentionAttr{H: b.H, KV: b.KV, D: b.D, Scale: float32(b.attentionScale()), Window: b.window(l), Dropout: b.dropout(b.AttentionDropout)}
 	if b.Position == Alibi {
 		a.Slopes = alibiSlopes(b.H, b.AlibiMax)
 		if b.Family == "mpt" {

@@ -56,6 +56,10 @@ type Config struct {
 	// the routers in training.
 	BalanceWeight, RouterZWeight float64
 
+	// The probabilities of dropout in training: of attention weights, of what the sublayers
+	// add to the residual, of embeddings. Only the blocks of the ai2-olmo package have it.
+	AttentionDropout, ResidualDropout, EmbeddingDropout float64
+
 	EOS, PAD, BOS int32 // ids; negative: none
 }
 
@@ -156,18 +160,18 @@ func (c *Config) NumParams() (all, withoutEmbedding int) {
 // Loss writes the model and its loss into g. It keeps "ce" and "lse", one number for
 // each token, and with weights of the routers' losses "balance.L" and "router_z.L" of
 // each layer L.
-func (c *Config) Loss(g *graph.Graph, zmul float32) { c.loss(g, zmul, "") }
+func (c *Config) Loss(g *graph.Graph, zmul float32) { c.loss(g, zmul, "", false) }
 
-// LossAndGradients writes the model, its loss and its gradients into g, and keeps what Loss
-// does.
+// LossAndGradients writes the model with its dropout, its loss and its gradients into g, and
+// keeps what Loss does.
 func (c *Config) LossAndGradients(g *graph.Graph, zmul float32, r Recompute) {
-	c.loss(g, zmul, r)
+	c.loss(g, zmul, r, true)
 	g.Backward()
 }
 
-func (c *Config) loss(g *graph.Graph, zmul float32, r Recompute) {
+func (c *Config) loss(g *graph.Graph, zmul float32, r Recompute, training bool) {
 	b := newBuilder(c, g, Options{})
-	b.recompute = r
+	b.recompute, b.training = r, training
 	b.routerLoss = c.Experts > 0 && (c.BalanceWeight > 0 || c.RouterZWeight > 0)
 	x := b.scaled(b.hidden())
 	w, bias := b.head()
@@ -216,6 +220,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("scaled logits with a bias of the output matrix are not built\nhint: unset scale_logits or include_bias, or tie the weights")
 	case c.Windows != nil && len(c.Windows) != c.Layers:
 		return fmt.Errorf("%d attention windows for %d layers", len(c.Windows), c.Layers)
+	case !(min(c.AttentionDropout, c.ResidualDropout, c.EmbeddingDropout) >= 0 && max(c.AttentionDropout, c.ResidualDropout, c.EmbeddingDropout) < 1):
+		return fmt.Errorf("dropout of attention %v, residual %v and embeddings %v must be at least 0 and less than 1", c.AttentionDropout, c.ResidualDropout, c.EmbeddingDropout)
 	case c.Experts < 0 || c.TopK < 0 || c.TopK > c.Experts || c.Experts > 0 && c.TopK == 0:
 		return fmt.Errorf("%d of %d experts for a token is not possible", c.TopK, c.Experts)
 	}
@@ -247,6 +253,8 @@ type builder struct {
 
 	routerLoss bool
 	recompute  Recompute
+	training   bool // with dropout
+	sites      int  // of dropout so far
 }
 
 // names are the parameters outside the blocks.
@@ -327,6 +335,22 @@ func (b *builder) embed() graph.Value {
 	}
 	if b.Position == Learned {
 		x = b.g.Add(b.g.Position(b.param(Param{Name: b.names.positions, Shape: []int{b.T, b.C}, Role: Embedding, Layer: -1})), x)
+	}
+	return b.drop(x, b.EmbeddingDropout)
+}
+
+// dropout describes the next place of dropout; 0 without.
+func (b *builder) dropout(p float64) graph.DropoutAttr {
+	if !b.training || p == 0 {
+		return graph.DropoutAttr{}
+	}
+	b.sites++
+	return graph.DropoutAttr{P: p, Site: b.sites}
+}
+
+func (b *builder) drop(x graph.Value, p float64) graph.Value {
+	if a := b.dropout(p); a.P > 0 {
+		return b.g.Dropout(x, a)
 	}
 	return x
 }

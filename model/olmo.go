@@ -15,8 +15,8 @@ import (
 // OLMoLlamaBlock.
 func olmoBlock(b *builder, l int, x graph.Value) graph.Value {
 	name := ai2Block(l)
-	x = b.g.Add(x, b.ai2Attention(l, b.norm(x, name("attn_norm"), l, b.Norm)))
-	return b.g.Add(x, b.ai2MLP(l, b.norm(x, name("ff_norm"), l, b.Norm)))
+	x = b.g.Add(x, b.drop(b.ai2Attention(l, b.norm(x, name("attn_norm"), l, b.Norm)), b.ResidualDropout))
+	return b.g.Add(x, b.drop(b.ai2MLP(l, b.norm(x, name("ff_norm"), l, b.Norm)), b.ResidualDropout))
 }
 
 // ai2Block names the parts of a block.

@@ -8,6 +8,6 @@ import "olmo/graph"
 // OLMo team 2025; names as in the ai2-olmo package (olmo/model.py, norm_after).
 func olmo2Block(b *builder, l int, x graph.Value) graph.Value {
 	name := ai2Block(l)
-	x = b.g.Add(x, b.norm(b.ai2Attention(l, x), name("attn_norm"), l, b.Norm))
-	return b.g.Add(x, b.norm(b.ai2MLP(l, x), name("ff_norm"), l, b.Norm))
+	x = b.g.Add(x, b.drop(b.norm(b.ai2Attention(l, x), name("attn_norm"), l, b.Norm), b.ResidualDropout))
+	return b.g.Add(x, b.drop(b.norm(b.ai2MLP(l, x), name("ff_norm"), l, b.Norm), b.ResidualDropout))
 }

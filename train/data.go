@@ -204,7 +204,8 @@ func (f *feeder) close() {
 
 // inputs turns instances from to to of a batch into what the model's graph takes, as
 // sequences of length tokens. The target of a token is the next one of its sequence;
-// masked tokens and masked instances are no targets, nor is pad where it is not negative.
+// masked tokens and masked instances are no targets; nor is pad, where it is not negative, and
+// as a key no token sees it.
 func (i *item) inputs(from, to, length int, pad int32) *graph.Batch {
 	T := i.T
 	b := graph.Sequence(i.IDs[from*T:to*T], (to-from)*T/length)
@@ -220,6 +221,15 @@ func (i *item) inputs(from, to, length int, pad int32) *graph.Batch {
 				target = -1
 			}
 			b.Targets = append(b.Targets, target)
+		}
+		for s := 0; s < T && pad >= 0; s += length {
+			if piece := b.IDs[(n-from)*T+s:][:length]; slices.Contains(piece, pad) {
+				hidden := make([]bool, length)
+				for t, id := range piece {
+					hidden[t] = id == pad
+				}
+				b.Segments[((n-from)*T+s)/length].Hidden = hidden
+			}
 		}
 		if i.DocLens == nil {
 			continue

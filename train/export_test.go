@@ -15,3 +15,12 @@ func (t *Trainer) NextIndex() ([]uint32, error) {
 	in, err := t.feed.next()
 	return in.Index, err
 }
+
+// Losses reads the next batch and leaves its gradients on the device, without an update.
+func (t *Trainer) Losses() (ce, z float64, err error) {
+	in, err := t.feed.next()
+	if err != nil {
+		return 0, 0, err
+	}
+	return t.gradients(&in)
+}

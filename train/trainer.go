@@ -171,8 +171,8 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	if a := cfg.Model; a.AttentionDropout != 0 || a.ResidualDropout != 0 || a.EmbeddingDropout != 0 {
-		opt.Warn("dropout is not applied: set model.attention_dropout, residual_dropout and embedding_dropout to 0, as every official config does")
+	if a := cfg.Model; (a.AttentionDropout != 0 || a.ResidualDropout != 0 || a.EmbeddingDropout != 0) && m.AttentionDropout+m.ResidualDropout+m.EmbeddingDropout == 0 {
+		opt.Warn("this model is trained without dropout: set model.attention_dropout, residual_dropout and embedding_dropout to 0")
 	}
 	if f := cfg.AuxiliaryLossMultiplier; cfg.SoftmaxAuxiliaryLoss && cfg.ZLossMultiplier == nil && f != nil && *f != cfg.zmul() {
 		opt.Warn(fmt.Sprintf("auxiliary_loss_multiplier is %g, and the factor of the z-loss is %g all the same, as in ai2-olmo 0.6.0, whose trainer does not read that key: z_loss_multiplier sets it", *f, cfg.zmul()))
@@ -788,6 +788,7 @@ func (t *Trainer) rankGradients(in *item, first, last int) (ce, z float64, err e
 	for from := first; from < last; from += micro {
 		b := in.inputs(from, min(from+micro, last), length, pad)
 		b.LossScale = float32(1 / (denominator * ranks))
+		b.Noise = &graph.Noise{Seed: t.cfg.Seed, Step: t.state.Step + 1, Row: from * in.T}
 		if err := t.loss.Run(b); err != nil {
 			return 0, 0, err
 		}

@@ -105,6 +105,17 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 			kernel.ClampBackward(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), limit)
 		}
 	},
+	graph.Dropout: func(p *program, op *graph.Op) func(r *run) {
+		a := op.Attr.(*graph.DropoutAttr)
+		return func(r *run) {
+			y, x := p.matrix(op.Out[0], r), p.matrix(op.In[0], r)
+			if d := a.Of(r.Batch); d != nil {
+				d.Apply(y, x, r.Noise.Row)
+			} else {
+				kernel.Scale(y, x, 1)
+			}
+		}
+	},
 	graph.Scale: func(p *program, op *graph.Op) func(r *run) {
 		factor := op.Attr.(*graph.ScaleAttr).Factor
 		return func(r *run) { kernel.Scale(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), factor) }
@@ -384,9 +395,14 @@ func (p *program) segments(op *graph.Op, qkv []graph.Value, out, stats graph.Val
 	if positions > 0 {
 		cache = p.packedCache(op, positions)
 	}
+	a, _ := graph.CacheShape(op)
+	drop := a.Dropout.Of(r.Batch)
 	row := 0
 	for i, s := range r.Segments {
-		g := kernel.Segment{Q: q.Slice(row, s.Rows), O: o.Slice(row, s.Rows), Stats: st.Slice(row, s.Rows), Pos: s.Pos, First: s.First}
+		g := kernel.Segment{Q: q.Slice(row, s.Rows), O: o.Slice(row, s.Rows), Stats: st.Slice(row, s.Rows), Pos: s.Pos, First: s.First, Hidden: s.Hidden}
+		if g.Drop = drop; drop != nil {
+			g.Row = r.Noise.Row + row
+		}
 		g.K, g.V = k.Slice(row, s.Rows), v.Slice(row, s.Rows)
 		if positions > 0 {
 			slot := func(c graph.Value, x kernel.Matrix) kernel.Matrix {

@@ -19,7 +19,13 @@ type Segment struct {
 	Pos   int     // position of the first row of Q
 	Stats Matrix  // n×(2·H): maximum and sum of each row and head
 	First []int32 // first key that each new position may see (document mask), or nil
-	Cache *Cache  // holds K and V in its slot Slot, or nil
+	// Hidden tells of each key whether queries see nothing of it (padding), or is nil.
+	Hidden []bool
+	// Drop zeroes probabilities, or is nil; Row is the number of the first new position in
+	// the step's batch.
+	Drop  *Dropout
+	Row   int
+	Cache *Cache // holds K and V in its slot Slot, or nil
 	Slot  int
 }
 
@@ -42,6 +48,25 @@ func (a *Attention) score(x []float32, head, key, p int) {
 		for i := range x {
 			x[i] += float32(a.Slopes[head] * float32(key+i-p))
 		}
+	}
+}
+
+// hide takes the hidden keys among those from key on out of a row of scores.
+func (s *Segment) hide(x []float32, key int) {
+	if s.Hidden == nil {
+		return
+	}
+	for i, hidden := range s.Hidden[key : key+len(x)] {
+		if hidden {
+			x[i] = float32(math.Inf(-1))
+		}
+	}
+}
+
+// drop applies dropout to the probabilities of the keys from key on, for query row i.
+func (a *Attention) drop(s *Segment, x []float32, head, i, key int) {
+	if s.Drop != nil {
+		s.Drop.Row(x, x, uint64((s.Row+i)*a.H+head), key)
 	}
 }
 
@@ -98,11 +123,19 @@ func (a *Attention) forward(g *Segment, h int) {
 			clear(row[lo&^(Cut-1) : base])
 			x := row[base : p+1]
 			a.score(x[l-base:], h, l, p)
+			g.hide(x[l-base:], l)
 			for i := range x[:l-base] {
 				x[i] = inf // lanes count from multiples of 16
 			}
 			m := isa.max(x)
+			if m == inf {
+				m = 0 // it sees nothing: no weight at all, and o is 0
+			}
 			sum := isa.expSum(x, x, m)
+			if sum == 0 {
+				sum = 1
+			}
+			a.drop(g, x[l-base:], h, i0+r, l)
 			clear(row[p+1 : hi])
 			st := g.Stats.Row(i0 + r)
 			st[2*h], st[2*h+1] = m, sum
@@ -243,8 +276,11 @@ func (a *Attention) rowBack(g *Segment, h, p, key0, kn int, delta float32, sc, d
 	st := g.Stats.Row(p)
 	m, inv := st[2*h], 1/st[2*h+1]
 	a.score(sc[lo:hi], h, key0+lo, p)
+	g.hide(sc[lo:hi], key0+lo)
 	isa.expSum(sc[lo:hi], sc[lo:hi], m)
+	a.drop(g, dp[lo:hi], h, p, key0+lo)
 	isa.softmaxBack(sc[lo:hi], dp[lo:hi], sc[lo:hi], dp[lo:hi], inv, delta, a.Scale)
+	a.drop(g, sc[lo:hi], h, p, key0+lo)
 	clear(sc[:lo])
 	clear(dp[:lo])
 	clear(sc[hi:kn])
