@@ -16,6 +16,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -206,6 +207,7 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 	if err := t.plan(); err != nil {
 		return nil, err
 	}
+	debug.FreeOSMemory() // weights were copied on their way to the device
 	return t, nil
 }
 

@@ -238,7 +238,7 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 					db = p.vector(grads[1], r)
 				}
 			}
-			loss := kernel.Loss{CE: p.vector(op.Out[0], r), LSE: p.vector(op.Out[1], r)}
+			loss := kernel.Loss{CE: p.vector(op.Out[0], r), LSE: p.vector(op.Out[1], r), Logits: p.dev.scratch[p.plan.room[op]:]}
 			kernel.HeadLoss(loss, p.matrix(op.In[0], r), p.matrix(op.In[1], r), bias, r.Targets, r.ends, r.LossScale, a.ZMul, p.opt.BF16, dx, dw, db)
 		}
 	},

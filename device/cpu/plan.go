@@ -5,6 +5,7 @@ import (
 
 	"olmo/device"
 	"olmo/graph"
+	"olmo/internal/kernel"
 )
 
 // place is where a temporary value lies in the scratch area, in elements.
@@ -12,6 +13,7 @@ type place struct{ offset, stride int }
 
 type plan struct {
 	at   []place
+	room map[*graph.Op]int // where an operation finds room for what it needs while it runs
 	size int
 }
 
@@ -187,52 +189,65 @@ func (l *layout) canOverlay(i, k int) bool {
 	return l.g.Info(ry).Cols() == cols || beginX >= beginY
 }
 
+// block is a piece of the scratch area that is taken from one operation to another.
+type block struct {
+	first, last, size int
+	put               func(offset int)
+}
+
 // place finds room in the scratch area.
 func (l *layout) place(o device.Options) plan {
-	size := func(v graph.Value) int {
-		i := l.g.Info(v)
-		rows := o.Rows
-		if i.Rows == graph.Selected {
-			rows = o.Selected
-		}
-		return (i.Size(rows) + 15) &^ 15
-	}
-	n := len(l.root)
-	first, last := make([]int, n), make([]int, n) // of a root with all that lies in it
-	for v := range n {
-		first[v], last[v] = len(l.ops), -1
-	}
-	var live []graph.Value
+	p := plan{at: make([]place, len(l.root)), room: map[*graph.Op]int{}}
+	var blocks []block
+	at := map[graph.Value]int{} // of a root, its block, which all that lies in it shares
 	for _, v := range l.temps {
 		r, _ := l.resolve(v)
-		if last[r] < 0 {
-			live = append(live, r)
+		i, ok := at[r]
+		if !ok {
+			info := l.g.Info(r)
+			rows := o.Rows
+			if info.Rows == graph.Selected {
+				rows = o.Selected
+			}
+			i, at[r] = len(blocks), len(blocks)
+			blocks = append(blocks, block{l.first[v], l.last[v], info.Size(rows), func(offset int) { p.at[r] = place{offset, info.Cols()} }})
 		}
-		first[r], last[r] = min(first[r], l.first[v]), max(last[r], l.last[v])
+		b := &blocks[i]
+		b.first, b.last = min(b.first, l.first[v]), max(b.last, l.last[v])
+	}
+	for i, op := range l.ops {
+		if op.Def == graph.HeadLoss {
+			n := kernel.HeadRoom(o.Rows, l.g.Info(op.In[1]).Shape[0])
+			blocks = append(blocks, block{i, i, n, func(offset int) { p.room[op] = offset }})
+		}
+	}
+	for i := range blocks {
+		blocks[i].size = (blocks[i].size + 15) &^ 15
 	}
 	// Largest first, each at the lowest offset that is free for its whole life.
-	slices.Sort(live)
-	slices.SortStableFunc(live, func(a, b graph.Value) int { return size(b) - size(a) })
-	p := plan{at: make([]place, n)}
-	var placed []graph.Value // by offset
-	for _, v := range live {
+	slices.SortStableFunc(blocks, func(a, b block) int { return b.size - a.size })
+	type placed struct {
+		block
+		offset int
+	}
+	var done []placed // by offset
+	for _, b := range blocks {
 		off := 0
-		for _, w := range placed {
-			if last[w] < first[v] || last[v] < first[w] {
+		for _, d := range done {
+			if d.last < b.first || b.last < d.first {
 				continue
 			}
-			if begin := p.at[w].offset; off+size(v) <= begin {
+			if off+b.size <= d.offset {
 				break
-			} else {
-				off = max(off, begin+size(w))
 			}
+			off = max(off, d.offset+d.size)
 		}
-		p.at[v] = place{off, l.g.Info(v).Cols()}
-		p.size = max(p.size, off+size(v))
-		i, _ := slices.BinarySearchFunc(placed, off, func(w graph.Value, off int) int { return p.at[w].offset - off })
-		placed = slices.Insert(placed, i, v)
+		b.put(off)
+		p.size = max(p.size, off+b.size)
+		i, _ := slices.BinarySearchFunc(done, off, func(d placed, off int) int { return d.offset - off })
+		done = slices.Insert(done, i, placed{b, off})
 	}
-	for v := range n {
+	for v := range l.root {
 		if r, c := l.resolve(graph.Value(v)); r != graph.Value(v) {
 			p.at[v] = place{p.at[r].offset + c, p.at[r].stride}
 		}

@@ -10,6 +10,7 @@ import (
 
 	"olmo/device"
 	"olmo/graph"
+	"olmo/internal/kernel"
 )
 
 // graphs are the test cases of every operation with their gradients, and a small
@@ -164,10 +165,21 @@ func checkPlan(t *testing.T, g *graph.Graph, ops []*graph.Op, p plan, o device.O
 			continue
 		}
 		written := map[int]bool{}
+		if room, ok := p.room[op]; ok {
+			for at := room; at < room+kernel.HeadRoom(o.Rows, g.Info(op.In[1]).Shape[0]); at++ {
+				holds[at] = element{v: graph.None}
+			}
+			for _, v := range op.In {
+				check(v, when+", after what it needs while it runs")
+			}
+		}
 		for _, v := range op.Out {
 			each(v, func(at int, e element) {
 				if written[at] {
 					t.Fatalf("%s: two outputs share a place", when)
+				}
+				if room, ok := p.room[op]; ok && at >= room && at < room+kernel.HeadRoom(o.Rows, g.Info(op.In[1]).Shape[0]) {
+					t.Fatalf("%s: an output lies where it works", when)
 				}
 				written[at], holds[at] = true, e
 			})

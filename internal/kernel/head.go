@@ -4,7 +4,19 @@ package kernel
 type Loss struct {
 	CE  []float32 // lse − logit of the target, nats; 0 without a target
 	LSE []float32 // log of the sum of exp(logits)
+	// Logits is room for HeadRoom numbers; nil stands for buffers of this package's own.
+	Logits []float32
 }
+
+// headTokens is how many tokens have their logits at the same time.
+const headTokens = 2 * Cut
+
+// headGap keeps rows of logits that many numbers apart, so that they do not compete for
+// the same places of the cache.
+const headGap = 16
+
+// HeadRoom is how many numbers HeadLoss holds for N tokens and a vocabulary of V.
+func HeadRoom(N, V int) int { return min(N, headTokens) * (V + headGap) }
 
 // HeadLoss is the language-model head with cross entropy and z-loss in one
 // operation. x is N×C, w is V×C, bias V long or nil, targets holds N ids, negative
@@ -21,20 +33,23 @@ func HeadLoss(out Loss, x, w Matrix, bias []float32, targets []int32, ends []int
 	V := w.Rows
 	s := borrow()
 	defer s.giveBack()
+	room := out.Logits
+	if room == nil {
+		room = s.buf(0, HeadRoom(x.Rows, V))
+	}
 	begin := 0
 	for i := 0; i < len(ends); {
 		// Two pieces at a time: each time the weights come from memory, and their
 		// gradient goes there and back.
 		first := i
-		for i < len(ends) && (i == first || ends[i]-begin <= 2*Cut) {
+		for i < len(ends) && (i == first || ends[i]-begin <= headTokens) {
 			i++
 		}
 		pieces := within(ends[first:i], begin)
 		end := ends[i-1]
 		n := end - begin
 		rows := x.Slice(begin, n)
-		// Rows 16 numbers apart do not compete for the same places of the cache.
-		logits := Matrix{Data: s.buf(0, n*(V+16)), Rows: n, Cols: V, Stride: V + 16}
+		logits := Matrix{Data: room, Rows: n, Cols: V, Stride: V + headGap}
 		MatMulNT(logits, rows, w, nil, bf16)
 		b := begin
 		eachRowOf(n, 4, func(r int) {
