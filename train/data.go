@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"olmo/data/tokens"
@@ -19,7 +20,7 @@ func (c *Config) dataset() (tokens.DatasetConfig, error) {
 	d := tokens.DatasetConfig{
 		Paths: c.Data.paths(), LabelMaskPaths: c.Data.LabelMaskPaths, DType: tokens.DType(c.Data.MemmapDType),
 		ChunkSize: c.Model.MaxSequenceLength, DocLens: c.Data.GenerateDocLengths, EOS: int32(c.Model.EOSTokenID),
-		PAD: int32(c.Model.PadTokenID), Layout: c.Data.Name, Long: c.Data.LongDocStrategy, SourceGroup: c.Data.SourceGroupSize, MinLength: c.Data.MinSequenceLength,
+		PAD: int32(c.Model.PadTokenID), Index: c.dataFolder(), Layout: c.Data.Name, Long: c.Data.LongDocStrategy, SourceGroup: c.Data.SourceGroupSize, MinLength: c.Data.MinSequenceLength,
 		DocsPerInstance: c.Data.DocsPerInstance, ChunksPerDoc: c.Data.ChunksPerDoc, InterleaveSeed: c.Data.InterleavingSeed, Exempt: c.Data.InterleavingExemptPaths,
 	}
 	if f := c.Data.InstanceFilter; f != nil {
@@ -43,6 +44,9 @@ func (c *Config) dataset() (tokens.DatasetConfig, error) {
 	}
 	return d, nil
 }
+
+// dataFolder is where a run keeps its data order.
+func (c *Config) dataFolder() string { return filepath.Join(c.SaveFolder, "train_data") }
 
 // openData opens the token files of the config.
 func (c *Config) openData() (*tokens.Dataset, error) {

@@ -31,9 +31,9 @@ func (t *Trainer) notFinite(in *item, step int, ce, z, norm float64, norms []flo
 		Step: step, Epoch: int(in.epoch), Loss: text(ce), ZLoss: text(z), GradNorm: text(norm),
 		GradNorms: map[string]string{}, Largest: map[string]float64{},
 	}
-	for _, index := range in.Index {
+	for i, index := range in.Index {
 		for _, p := range t.data.Parts(int(index)) {
-			f.Instances = append(f.Instances, Instance{Index: index, File: p.Path, Start: p.Start, End: p.End})
+			f.Instances = append(f.Instances, Instance{Index: index, Rank: i * t.cfg.ranks() / in.B, File: p.Path, Start: p.Start, End: p.End})
 		}
 	}
 	err := os.MkdirAll(dir, 0o777)

@@ -73,7 +73,7 @@ func (c *Config) StepData(step int) (*StepData, error) {
 	for i, index := range instances {
 		for _, p := range d.Parts(int(index)) {
 			byFile[p.Path] = append(byFile[p.Path], len(s.Instances))
-			s.Instances = append(s.Instances, Instance{Index: index, Rank: i / (len(instances) / c.ranks()), File: p.Path, Start: p.Start, End: p.End})
+			s.Instances = append(s.Instances, Instance{Index: index, Rank: i * c.ranks() / len(instances), File: p.Path, Start: p.Start, End: p.End})
 		}
 	}
 	for path, members := range byFile {
@@ -138,14 +138,17 @@ func (s *StepData) findDocuments(path string, members []int) error {
 	return err
 }
 
-// writeOrder writes the order of the current epoch beside the run, where OLMo does.
+// writeOrder writes the order of the current epoch beside the run, where OLMo does, and where
+// documents end, so that the order is found without reading the files again.
 func (t *Trainer) writeOrder() error {
-	if !t.cfg.SaveDataIndices {
-		return nil
+	dir := t.cfg.dataFolder()
+	if t.cfg.SaveDataIndices || t.cfg.Data.Name != tokens.Chunks {
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return fmt.Errorf("writing the data order: %w", err)
+		}
 	}
-	dir := filepath.Join(t.cfg.SaveFolder, "train_data")
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return fmt.Errorf("writing the data order: %w", err)
+	if err := t.data.WriteIndex(dir); err != nil || !t.cfg.SaveDataIndices {
+		return err
 	}
 	l := t.cfg.loaderConfig()
 	l.Epoch = uint64(t.state.Epoch)

@@ -38,6 +38,8 @@ type DatasetConfig struct {
 	DocsPerInstance, ChunksPerDoc int
 	InterleaveSeed                uint64
 	Exempt                        []string
+	// Index is a folder in which WriteIndex may have left where documents end.
+	Index string
 }
 
 // InstanceFilter masks instances in which an n-gram repeats: one of a period
@@ -80,7 +82,8 @@ type Dataset struct {
 	masks []*os.File
 	ends  []int // ends[i] is the number of instances in files 0 to i, in layout Chunks
 	assembly
-	buckets []bucket // of layout Variable
+	buckets   []bucket           // of layout Variable
+	documents map[string][]int64 // the ends in each file, until WriteIndex
 }
 
 // OpenDataset opens all files and numbers the instances.

@@ -97,21 +97,24 @@ func (d *Dataset) assemble() error {
 	case c.Take != nil && (c.Layout == Interleaved || c.Layout == Variable || c.SourceGroup > 1):
 		return fmt.Errorf("layout %s with a limit for each file, or with groups of files, is not supported", c.Layout)
 	}
-	known := map[string][]int64{} // a file may come several times
+	d.documents = map[string][]int64{} // a file may come several times
 	group := max(c.SourceGroup, 1)
 	for first := 0; first < len(d.files); first += group {
 		var docs []part
 		last := min(first+group, len(d.files))
 		for file := first; file < last; file++ {
 			f := d.files[file]
-			ends, ok := known[f.path]
-			if !ok {
+			ends := d.documents[f.path]
+			if ends == nil && c.Index != "" {
+				ends = readIndex(c.Index, f, c.EOS)
+			}
+			if ends == nil {
 				var err error
 				if ends, err = documentEnds(f, c.EOS); err != nil {
 					return err
 				}
-				known[f.path] = ends
 			}
+			d.documents[f.path] = ends
 			start := int64(0)
 			for _, end := range ends {
 				docs = d.cut(docs, file, start, end)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -198,5 +199,65 @@ func TestCurriculumDropsNothing(t *testing.T) {
 				t.Errorf("%s, %d cycles: %d of %d instances are different, the first has %d tokens", name, cycles, len(seen), len(order), d.Length(int(order[0])))
 			}
 		}
+	}
+}
+
+// TestIndex: where documents end is remembered, and found out anew when the file has changed or the
+// index is damaged.
+func TestIndex(t *testing.T) {
+	dir := t.TempDir()
+	path := writeIDs(t, []byte{5, 5, 5, 0, 6, 6, 0, 0, 7})
+	open := func() string {
+		t.Helper()
+		d, err := tokens.OpenDataset(tokens.DatasetConfig{Paths: []string{path}, DType: tokens.Uint8, ChunkSize: 4, Layout: tokens.Padded, Index: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		var got string
+		for i := range d.Len() {
+			p := d.Parts(i)[0]
+			got += fmt.Sprint(p.Start, "-", p.End, " ")
+		}
+		if err := d.WriteIndex(dir); err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	const want = "0-4 4-7 7-8 "
+	if got := open(); got != want {
+		t.Fatalf("documents %s, want %s", got, want)
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "*"))
+	if len(files) != 1 {
+		t.Fatalf("index files %v", files)
+	}
+	// The index is used: one that leaves out a document shows.
+	text, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(b []byte) {
+		t.Helper()
+		if err := os.WriteFile(files[0], b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	head := text[:len(text)-3]
+	write(slices.Concat(head, []byte{4, 4}))
+	if got := open(); got != "0-4 4-8 " {
+		t.Errorf("documents %s after the index was changed", got)
+	}
+	for _, b := range [][]byte{nil, text[:5], slices.Concat(head, []byte{4, 0}), slices.Concat(head, []byte{4, 200}), slices.Concat(head, []byte{3, 5})} {
+		write(b)
+		if got := open(); got != want {
+			t.Errorf("documents %s with the index %q, want %s", got, b, want)
+		}
+	}
+	if err := os.WriteFile(path, []byte{5, 0, 6, 0, 6, 6, 0, 0, 7, 0}, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := open(); got != "0-2 2-4 4-7 7-8 8-10 " {
+		t.Errorf("documents %s after the file changed", got)
 	}
 }
