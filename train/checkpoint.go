@@ -44,6 +44,12 @@ type Manifest struct {
 	Tensors       map[string]sumMap `json:"tensors"` // and of each tensor of the others
 }
 
+// ReleaseName is what a checkpoint is called in a release, as OLMo's are on the hub: the step and
+// billions of tokens, rounded.
+func (m *Manifest) ReleaseName() string {
+	return fmt.Sprintf("step%d-tokens%dB", m.Step, (m.Tokens+5e8)/1e9)
+}
+
 type sumMap map[string]Hash
 
 const manifestFormat = "olmo checkpoint 1"

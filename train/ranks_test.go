@@ -146,3 +146,17 @@ func TestShardedCheckpoints(t *testing.T) {
 		}
 	}
 }
+
+// TestReleaseName: as the intermediate checkpoints of OLMo are called.
+func TestReleaseName(t *testing.T) {
+	for _, c := range []struct {
+		step  int
+		batch int64
+		want  string
+	}{{1000, 2160 * 2048, "step1000-tokens4B"}, {20000, 2048 * 2048, "step20000-tokens84B"}, {556000, 2160 * 2048, "step556000-tokens2460B"}, {10, 512, "step10-tokens0B"}} {
+		m := train.Manifest{Step: c.step, Tokens: int64(c.step) * c.batch}
+		if got := m.ReleaseName(); got != c.want {
+			t.Errorf("%d steps of %d tokens: %s, want %s", c.step, c.batch, got, c.want)
+		}
+	}
+}

@@ -173,10 +173,14 @@ func checkModel(path string, p *progress) (*checked, error) {
 		}
 	}
 	if _, err := os.Stat(filepath.Join(l.Path, "manifest.json")); err == nil {
-		if _, err := train.CheckCheckpoint(l.Path); errors.Is(err, train.ErrCorrupt) {
+		m, err := train.CheckCheckpoint(l.Path)
+		switch {
+		case errors.Is(err, train.ErrCorrupt):
 			out.Problems = append(out.Problems, err.Error())
-		} else if err != nil {
+		case err != nil:
 			return nil, err
+		default:
+			out.Notes = append(out.Notes, "in a release this checkpoint is called "+m.ReleaseName())
 		}
 	}
 	return out, nil
