@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -14,17 +17,106 @@ import (
 	"olmo/train"
 )
 
+// benchReport is the result of `olmo bench`.
+type benchReport struct {
+	Machine  machineReport         `json:"machine"`
+	Train    []benchTrainReport    `json:"train"`
+	Generate []benchGenerateReport `json:"generate"`
+}
+
 func newBenchCommand() *cobra.Command {
+	var sizes []string
+	var seconds float64
+	var asJSON bool
 	c := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure the speed of training and generation on this machine",
-		Example: `  olmo bench train --size S --precision amp_bf16 --seconds 20
+		Long: `Without a verb, bench measures everything: the peaks of this machine, and for each
+size and precision the training steps, each kernel alone, and generation. Each
+measurement is a process of its own, so that its peak memory is too. It takes a
+few minutes; other work on the machine shows in the figures.`,
+		Example: `  olmo bench
+  olmo bench --sizes S --seconds 5 --json
+  olmo bench train --size S --precision amp_bf16 --seconds 20
   olmo bench generate --model MODEL --prompt-tokens 512 --max-tokens 128`,
 		Args: cobra.ArbitraryArgs,
-		RunE: runGroup,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownVerb(c, args[0])
+			}
+			for _, size := range sizes {
+				if _, err := sizeFlag(size); err != nil {
+					return err
+				}
+			}
+			if !(seconds > 0) {
+				return usageErrorf("--seconds is %g, it must be positive", seconds)
+			}
+			r := benchReport{Machine: measureMachine()}
+			for _, size := range sizes {
+				for _, precision := range []string{"fp32", "amp_bf16"} {
+					var t benchTrainReport
+					if err := benchAlone(c, &t, "train", "--size", size, "--precision", precision, "--seconds", fmt.Sprint(seconds), "--kernels", "--json"); err != nil {
+						return err
+					}
+					r.Train = append(r.Train, t)
+					var g benchGenerateReport
+					if err := benchAlone(c, &g, "generate", "--size", size, "--precision", precision, "--json"); err != nil {
+						return err
+					}
+					r.Generate = append(r.Generate, g)
+				}
+			}
+			return printReport(c.OutOrStdout(), asJSON, r, r.table)
+		},
 	}
+	f := c.Flags()
+	f.StringSliceVar(&sizes, "sizes", []string{"S", "M", "L"}, "the models to train and to generate with")
+	f.Float64Var(&seconds, "seconds", 10, "how long to train each")
+	f.BoolVar(&asJSON, "json", false, "print one line of JSON")
 	c.AddCommand(newBenchTrainCommand(), newBenchGenerateCommand())
 	return c
+}
+
+// benchAlone runs a verb of bench in a process of its own and reads its report.
+func benchAlone(c *cobra.Command, report any, args ...string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding this program: %w", err)
+	}
+	run := exec.CommandContext(c.Context(), self, append([]string{"bench"}, args...)...)
+	run.Stderr = c.ErrOrStderr()
+	out, err := run.Output()
+	if err != nil {
+		return fmt.Errorf("olmo bench %s: %w", strings.Join(args, " "), err)
+	}
+	if err := json.Unmarshal(out, report); err != nil {
+		return fmt.Errorf("olmo bench %s: %w", strings.Join(args, " "), err)
+	}
+	return nil
+}
+
+func (r *benchReport) table(out io.Writer) error {
+	r.Machine.print(out)
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprint(w, "\ntraining\ttokens/s\tGFLOP/s\tof peak\tmemory\n")
+	for _, t := range r.Train {
+		fmt.Fprintf(w, "%s %s\t%.0f\t%.0f\t%.0f %%\t%.0f MB\n", t.Size, t.Precision, t.TokensPerSecond, t.GFLOPS, 100*t.MFU, float64(t.PeakRSS)/1e6)
+	}
+	fmt.Fprint(w, "\ngeneration\tprefill\tof peak\tdecode\tof memory\n")
+	for _, g := range r.Generate {
+		fmt.Fprintf(w, "%s %s\t%.0f tokens/s\t%.0f %%\t%.1f tokens/s\t%.0f %%\n", g.Model, g.Precision, g.Prefill, 100*g.PrefillShare, g.Decode, 100*g.DecodeShare)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, t := range r.Train {
+		fmt.Fprintf(out, "\nkernels of %s %s\n", t.Size, t.Precision)
+		if err := printKernels(out, t.Kernels); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // benchSize is one of the models that peers are compared on: OLMo 1's shape, with
