@@ -58,6 +58,7 @@ var policy = []struct{ pkg, may, never, tests string }{
 	{pkg: "data/tagger", may: "data data/fasttext tokenizer"},
 	{pkg: "data/dedupe", may: "data data/jsonpath tokenizer"},
 	{pkg: "data/mix", may: "data data/jsonpath"},
+	{pkg: "data/curate", may: "data/tagger data/dedupe data/mix"},
 	{pkg: "data/tokens", may: "data tokenizer"},
 	{pkg: "data/stat", may: "data"},
 

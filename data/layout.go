@@ -43,6 +43,9 @@ func RejectsPath(doc, stage string) string {
 	if store.ReadOnly(doc) {
 		_, doc, _ = strings.Cut(doc, "://")
 	}
+	if doc == store.Standard {
+		doc = "stdin"
+	}
 	p, err := substitute(doc, filepath.Join("rejects", stage))
 	if err != nil {
 		p = store.Join(store.Dir(doc), "rejects", stage, doc[strings.LastIndexAny(filepath.ToSlash(doc), "/")+1:])
@@ -58,7 +61,8 @@ func RejectsPath(doc, stage string) string {
 // *, ?, [abc], [!abc], ** for any depth; a folder stands for the files in it;
 // hidden files are passed over unless the pattern names the dot. They also
 // match the keys of s3:// and gs:// addresses; other addresses stand for
-// themselves. A pattern that matches nothing is in missing.
+// themselves, as does -, standard input. A pattern that matches nothing is in
+// missing.
 func ExpandGlobs(patterns []string) (files, missing []string, err error) {
 	seen := map[string]bool{}
 	for _, p := range patterns {
@@ -82,6 +86,9 @@ func ExpandGlobs(patterns []string) (files, missing []string, err error) {
 func expand(pattern string) ([]string, error) {
 	if store.Remote(pattern) {
 		return expandRemote(pattern)
+	}
+	if pattern == store.Standard {
+		return []string{pattern}, nil
 	}
 	if info, err := os.Stat(pattern); err == nil {
 		if !info.IsDir() {

@@ -101,11 +101,25 @@ type Batch struct {
 	buf   []byte
 	bad   []*RecordError
 	file  *Reader
+	whole *Batch // that this one is a part of
 }
 
 // Reject marks a line as one that the stage cannot use. It may be called by
 // the work on this batch only.
-func (b *Batch) Reject(line Line, err error) { b.bad = append(b.bad, b.file.BadLine(line, err)) }
+func (b *Batch) Reject(line Line, err error) {
+	if b.whole != nil {
+		b = b.whole
+	}
+	b.bad = append(b.bad, b.file.BadLine(line, err))
+}
+
+// Only makes a batch of some of the lines; what it rejects b does.
+func (b *Batch) Only(lines []Line) *Batch {
+	if b.whole != nil {
+		b = b.whole
+	}
+	return &Batch{Lines: lines, whole: b}
+}
 
 // MapLines runs work on the lines of r, batch by batch, in parallel within
 // the pool's bounds, and calls emit with the results one at a time and in the

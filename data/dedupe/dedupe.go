@@ -41,7 +41,8 @@ type Config struct {
 	// size before it starts, warnings. May be nil.
 	Log func(message string) `yaml:"-" json:"-"`
 
-	memory int // of Memory, 0 when it is empty
+	memory int     // of Memory, 0 when it is empty
+	marker *Marker // that takes the rows, in place of files
 }
 
 // Settings says what counts as a duplicate. Exactly one of Documents,
@@ -287,14 +288,19 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		}
 	}
 	outs := make([]string, len(files))
+	r := run{cfg: &cfg, key: key, pool: data.NewPool(cfg.Processes)}
+	r.prepare()
+	if cfg.marker != nil {
+		if err := r.mark(ctx, files, outs, func() error { return nil }); err != nil {
+			return r.report, err
+		}
+		return r.report, r.nothing()
+	}
 	for i, f := range files {
 		if outs[i], err = cfg.attributePath(f); err != nil {
 			return Report{}, err
 		}
 	}
-
-	r := run{cfg: &cfg, key: key, pool: data.NewPool(cfg.Processes)}
-	r.prepare()
 	recordPath := cfg.BloomFilter.File + "." + cfg.folder() + ".run.json"
 	filterKept := func(passes int) bool {
 		for p := range max(passes, 1) {
@@ -342,15 +348,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		}
 	}
 	start := func() error { return data.Record{Stage: "dedupe", Digest: digest}.Write(recordPath) }
-	switch {
-	case cfg.Dedupe.MinHash != nil:
-		err = r.byMinHash(ctx, files, outs, start)
-	case cfg.Dedupe.Substrings != nil:
-		err = r.bySubstrings(ctx, files, outs, start)
-	default:
-		err = r.byFilter(ctx, files, outs, start)
-	}
-	if err != nil {
+	if err := r.mark(ctx, files, outs, start); err != nil {
 		return r.report, err
 	}
 	report, err := json.Marshal(r.report)
@@ -360,10 +358,27 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	if err := (data.Record{Stage: "dedupe", Digest: digest, Done: true, Report: report}).Write(recordPath); err != nil {
 		return r.report, err
 	}
-	if r.report.Keys == 0 && r.report.Documents > 0 && cfg.Dedupe.NumPartitions == 1 && !cfg.Compat {
-		return r.report, fmt.Errorf("%w in %d documents (%d without the key, %d skipped)\nhint: check dedupe.documents.key, min_length and min_words", ErrNothing, r.report.Documents, r.report.WithoutKey, r.report.Skipped)
+	return r.report, r.nothing()
+}
+
+// nothing is an error when no key was looked up.
+func (r *run) nothing() error {
+	if r.report.Keys > 0 || r.report.Documents == 0 || r.cfg.Dedupe.NumPartitions > 1 || r.cfg.Compat {
+		return nil
 	}
-	return r.report, nil
+	return fmt.Errorf("%w in %d documents (%d without the key, %d skipped)\nhint: check dedupe.documents.key, min_length and min_words", ErrNothing, r.report.Documents, r.report.WithoutKey, r.report.Skipped)
+}
+
+// mark does what the settings ask for. start is called when everything is
+// ready.
+func (r *run) mark(ctx context.Context, files, outs []string, start func() error) error {
+	switch {
+	case r.cfg.Dedupe.MinHash != nil:
+		return r.byMinHash(ctx, files, outs, start)
+	case r.cfg.Dedupe.Substrings != nil:
+		return r.bySubstrings(ctx, files, outs, start)
+	}
+	return r.byFilter(ctx, files, outs, start)
 }
 
 // byFilter marks exact duplicates with a Bloom filter. start is called when
@@ -418,7 +433,7 @@ func (r *run) byFilter(ctx context.Context, files, outs []string, start func() e
 		}
 		load += r.filter.Load()
 		falsePositives += math.Pow(r.filter.Load(), float64(r.filter.K()))
-		if b := r.cfg.BloomFilter; !b.ReadOnly || !exists(b.part(r.pass, plan.parts)) {
+		if b := r.cfg.BloomFilter; r.keepsFilter() && (!b.ReadOnly || !exists(b.part(r.pass, plan.parts))) {
 			path := b.part(r.pass, plan.parts)
 			if plan.parts > 1 {
 				path += unfinishedPart

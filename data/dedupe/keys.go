@@ -161,6 +161,11 @@ func (r *run) lookUp(ctx context.Context, files []string, answers *answers) erro
 // on batches of lines in parallel, rows appends the rows of one batch after the
 // other, in the order of the corpus. Where outs is empty the rows go nowhere.
 func writeRows[T any](ctx context.Context, r *run, files, outs []string, work func(*data.Batch) (T, error), rows func(dst []byte, v T) ([]byte, error)) error {
+	if m := r.cfg.marker; m != nil {
+		m.work = func(b *data.Batch) (any, error) { return work(b) }
+		m.rows = func(dst []byte, v any) ([]byte, error) { return rows(dst, v.(T)) }
+		return m.wait(ctx)
+	}
 	var rejects *data.Rejects
 	var w *data.Writer
 	defer func() {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"olmo/data"
 	"olmo/data/store"
@@ -28,6 +29,15 @@ type Config struct {
 	// Compat does what Dolma 1.2.1 does, its bugs included; docs/data-format.md
 	// lists them.
 	Compat bool `yaml:"-" json:"compat"`
+	// Rows make attributes while the documents are read; the names that are not
+	// among theirs come from files. With rows that depend on the order of the
+	// documents one shard is made after the other.
+	Rows []Rows `yaml:"-" json:"-"`
+	// Begin (may be nil) is called before the first document is read, and not at
+	// all when an earlier run of the same command is complete.
+	Begin func() error `yaml:"-" json:"-"`
+	// Settings of what makes the rows, which the outputs depend on.
+	Settings any `yaml:"-" json:"settings,omitempty"`
 	// Strict makes a bad line an error instead of a reject.
 	Strict bool `yaml:"-" json:"-"`
 	// Progress counts the work done; may be nil.
@@ -49,7 +59,7 @@ type Stream struct {
 
 // Output says where a stream goes.
 type Output struct {
-	Path           string   `yaml:"path" json:"path"`
+	Path           string   `yaml:"path" json:"path"`                           // a folder, or - for standard output
 	MaxSizeInBytes int64    `yaml:"max_size_in_bytes" json:"max_size_in_bytes"` // of a shard's inputs as stored
 	DiscardFields  []string `yaml:"discard_fields" json:"discard_fields"`
 	MinTextLength  int      `yaml:"min_text_length" json:"min_text_length"` // bytes without white space around
@@ -236,9 +246,11 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	record, err := data.ReadRecord(recordPath, "mix")
-	if err != nil {
-		return Report{}, err
+	var record data.Record
+	if first.Output.Path != store.Standard {
+		if record, err = data.ReadRecord(recordPath, "mix"); err != nil {
+			return Report{}, err
+		}
 	}
 	type shardReport struct {
 		Output string       `json:"output"`
@@ -279,6 +291,9 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		if err != nil {
 			return fmt.Errorf("recording the run: %w", err)
 		}
+		if first.Output.Path == store.Standard {
+			return nil // what went there cannot be found again
+		}
 		return data.Record{Stage: "mix", Digest: digest, Done: len(all) == len(shards), Report: b}.Write(recordPath)
 	}
 	already := make([]bool, len(shards))
@@ -286,11 +301,30 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		reports[i], already[i] = done[shards[i].output]
 	}
 	pool := data.NewPool(cfg.Processes)
-	err = pool.EachFile(ctx, names, func(ctx context.Context, i int, _ string) error {
+	slots := pool
+	if cfg.ordered() {
+		slots = data.NewPool(1)
+	}
+	if cfg.Begin != nil && kept < len(shards) {
+		if err := cfg.Begin(); err != nil {
+			return Report{}, err
+		}
+	}
+	var broken atomic.Bool // with an order nothing can follow a shard that failed
+	err = slots.EachFile(ctx, names, func(ctx context.Context, i int, _ string) (err error) {
 		sh := &shards[i]
+		if broken.Load() {
+			return nil
+		}
+		if cfg.ordered() {
+			defer func() { broken.Store(err != nil) }()
+		}
 		if already[i] {
 			cfg.Progress.FilesSkipped.Add(int64(len(sh.inputs)))
-			return nil
+			if !cfg.ordered() || kept == len(shards) {
+				return nil
+			}
+			return cfg.pass(ctx, pool, sh)
 		}
 		m := mixer{cfg: &cfg, stream: &cfg.Streams[sh.stream], program: programs[sh.stream], pool: pool}
 		if err := m.shard(ctx, sh); err != nil {
@@ -352,6 +386,12 @@ func (c *Config) shards(stream int) ([]shard, error) {
 		if compression = data.CompressionOf(ext); ext != "" && compression == data.Plain {
 			return nil, fmt.Errorf("compression.output is %q, want gz, zst or nothing", *o)
 		}
+	}
+	if s.Output.Path == store.Standard {
+		if s.Compression.Output == nil {
+			compression = data.Plain
+		}
+		return []shard{{stream, files, store.Standard, compression}}, nil
 	}
 	if !c.Shuffle {
 		var out []shard
@@ -420,17 +460,22 @@ func (c *Config) attributeFiles(shards []shard) ([]string, error) {
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, paths...)
+			out = append(out, slices.DeleteFunc(paths, func(p string) bool { return p == "" })...)
 		}
 	}
 	return out, nil
 }
 
-// attributePaths is where the attributes of one documents file lie. A file
-// that is missing is an error; Dolma goes on without it and without a word.
+// attributePaths is where each of the attributes of one documents file lies, ""
+// for those that have no file. A file that is missing is an error; Dolma goes
+// on without it and without a word.
 func (c *Config) attributePaths(stream int, doc string) ([]string, error) {
 	var out []string
 	for _, name := range c.Streams[stream].Attributes {
+		if c.makes(name) {
+			out = append(out, "")
+			continue
+		}
 		path, err := data.AttributePath(doc, name)
 		if err != nil {
 			return nil, err
@@ -438,6 +483,7 @@ func (c *Config) attributePaths(stream int, doc string) ([]string, error) {
 		if _, err := store.Stat(path); err != nil {
 			if c.Compat && errors.Is(err, fs.ErrNotExist) {
 				c.logf("%s has no attributes %s", doc, name)
+				out = append(out, "")
 				continue
 			}
 			return nil, fmt.Errorf("attributes %s of %s: %w\nhint: run the stage that makes them, or leave them out of attributes", name, doc, err)

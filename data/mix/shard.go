@@ -38,23 +38,23 @@ func (m *mixer) shard(ctx context.Context, sh *shard) error {
 	defer w.Abort()
 	in := input{mixer: m, index: sh.stream}
 	defer in.abort()
-	work := func(b *data.Batch) ([]parsed, error) {
-		out := make([]parsed, 0, len(b.Lines))
-		for _, l := range b.Lines {
-			var d data.Document
-			if err := data.ParseDocument(l.Bytes, &d); err != nil {
-				b.Reject(l, err)
-				continue
-			}
-			out = append(out, parsed{d, l})
-		}
-		return out, nil
+	type prepared struct {
+		docs []parsed
+		made []any // by each of the config's Rows
+	}
+	work := func(b *data.Batch) (p prepared, err error) {
+		p.docs = parseBatch(b)
+		p.made, err = prepare(m.cfg.Rows, b, p.docs)
+		return p, err
 	}
 	err = data.MapFiles(ctx, m.pool, sh.inputs, m.cfg.Progress, func(i int) (*data.Rejects, error) {
 		return in.begin(sh.inputs[i])
-	}, work, func(docs []parsed) error {
+	}, work, func(p prepared) error {
 		m.out = m.out[:0]
-		if err := in.mix(docs); err != nil {
+		if err := in.take(p.made); err != nil {
+			return err
+		}
+		if err := in.mix(p.docs); err != nil {
 			return err
 		}
 		_, err := w.Write(m.out)
@@ -80,7 +80,7 @@ type input struct {
 
 // attributeReader reads the attribute rows of one file beside its documents.
 type attributeReader struct {
-	*data.Reader
+	rowReader
 	ended bool
 }
 
@@ -90,12 +90,16 @@ func (in *input) begin(doc string) (*data.Rejects, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range paths {
-		r, err := data.OpenReader(p)
-		if err != nil {
-			return nil, err
+	for i, p := range paths {
+		if name := in.stream.Attributes[i]; in.cfg.makes(name) {
+			in.readers = append(in.readers, attributeReader{rowReader: &madeRows{name: name}})
+		} else if p != "" {
+			r, err := data.OpenReader(p)
+			if err != nil {
+				return nil, err
+			}
+			in.readers = append(in.readers, attributeReader{rowReader: r})
 		}
-		in.readers = append(in.readers, attributeReader{Reader: r})
 	}
 	in.rejects = data.NewRejects(data.RejectsPath(doc, "mix-"+in.stream.Name), in.cfg.Strict, in.cfg.Progress, func(bad *data.RecordError) {
 		in.cfg.logf("rejected %v", bad)

@@ -40,6 +40,9 @@ func openLocal(name string) (File, error) {
 func (f *localFile) Info() Info { return f.info }
 
 func (f *localFile) Now() (Info, error) {
+	if f.File == os.Stdin {
+		return f.info, nil // what is read from it is all that there is
+	}
 	st, err := f.Stat()
 	if err != nil {
 		return Info{}, err
@@ -103,3 +106,12 @@ func removeLocal(name string) error {
 	}
 	return nil
 }
+
+// standardOutput cannot take back what was written.
+type standardOutput struct{}
+
+func (standardOutput) Write(b []byte) (int, error) { return os.Stdout.Write(b) }
+
+func (standardOutput) Commit() error { return nil }
+
+func (standardOutput) Abort() {}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -54,6 +55,10 @@ type Writer interface {
 	Abort()
 }
 
+// Standard names standard input when it is opened, standard output when it is
+// created.
+const Standard = "-"
+
 // Remote tells whether a name is an address and not a path of this machine.
 func Remote(name string) bool {
 	scheme, _, ok := strings.Cut(name, "://")
@@ -88,6 +93,8 @@ func Stat(name string) (Info, error) {
 		return statRemote(&object{scheme: scheme, path: rest}, name)
 	case isWeb(scheme):
 		return statRemote(page(name), name)
+	case name == Standard:
+		return Info{Size: -1}, nil
 	}
 	return statLocal(name)
 }
@@ -134,6 +141,8 @@ func Open(name string) (File, error) {
 		return openRemote(&object{scheme: scheme, path: rest}, name)
 	case isWeb(scheme):
 		return openRemote(page(name), name)
+	case name == Standard:
+		return &localFile{os.Stdin, Info{Size: -1}}, nil
 	}
 	return openLocal(name)
 }
@@ -162,6 +171,8 @@ func Create(name string) (Writer, error) {
 		return createObject(&object{scheme: scheme, path: rest}, name)
 	case isWeb(scheme):
 		return nil, fmt.Errorf("writing %s: nothing can be written to a web server\nhint: name a folder or an s3:// address for the outputs", name)
+	case name == Standard:
+		return standardOutput{}, nil
 	}
 	return createLocal(name)
 }

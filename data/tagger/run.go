@@ -136,7 +136,8 @@ func variableName(name string) (string, error) {
 	return string(b), nil
 }
 
-func (r *run) plan() error {
+// makeOutputs says which taggers share a file.
+func (r *run) makeOutputs() error {
 	if slices.ContainsFunc(r.Taggers, func(t string) bool { return t == "" }) {
 		return errors.New("the name of a tagger is empty")
 	}
@@ -150,6 +151,13 @@ func (r *run) plan() error {
 		for i, t := range r.Taggers {
 			r.outputs = append(r.outputs, output{t, []int{i}})
 		}
+	}
+	return nil
+}
+
+func (r *run) plan() error {
+	if err := r.makeOutputs(); err != nil {
+		return err
 	}
 	seen := map[string]bool{}
 	for i, pattern := range r.Documents {

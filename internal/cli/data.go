@@ -121,6 +121,7 @@ var dataVerbs = []func() *cobra.Command{
 	newDataTagCommand,
 	newDataDedupeCommand,
 	newDataMixCommand,
+	newDataCurateCommand,
 	newDataTokensCommand,
 	newDataInspectCommand,
 	newDataOrderCommand,

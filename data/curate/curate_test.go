@@ -1,0 +1,301 @@
+package curate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"olmo/data"
+	"olmo/data/curate"
+	"olmo/data/dedupe"
+	"olmo/data/mix"
+	"olmo/data/tagger"
+)
+
+// corpus writes documents of which some are alike, and some lines that are
+// none.
+func corpus(t *testing.T) string {
+	t.Helper()
+	base := t.TempDir()
+	for f := range 5 {
+		w, err := data.CreateWriter(filepath.Join(base, "documents", fmt.Sprintf("%d.jsonl.gz", f)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 300 {
+			n := f*300 + i
+			switch {
+			case n%7 == 3 && f > 0:
+				n -= 300 // as in the file before
+			case n%7 == 3:
+				n--
+			}
+			fmt.Fprintf(w, `{"id":"%d-%d","text":"Document %d speaks of things.\nA line about %d.\nAll rights reserved, mail to a%d@example.com or call.\nItem %d costs %d and %d."}`+"\n", f, i, n, n%90, n, n, n*3, n*7)
+			if i%50 == 11 {
+				fmt.Fprintln(w, `{"id":7}`)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return base
+}
+
+func documentsKey() dedupe.Settings {
+	var d dedupe.Settings
+	d.SetDefaults()
+	d.Documents = &dedupe.Documents{AttributeName: "dup", Key: "$.text"}
+	return d
+}
+
+func paragraphs() dedupe.Settings {
+	var d dedupe.Settings
+	d.SetDefaults()
+	d.Paragraphs = &dedupe.Paragraphs{AttributeName: "par"}
+	d.Paragraphs.SetDefaults()
+	return d
+}
+
+func minhash() dedupe.Settings {
+	var d dedupe.Settings
+	d.SetDefaults()
+	d.MinHash = &dedupe.MinHash{AttributeName: "near"}
+	d.MinHash.SetDefaults()
+	return d
+}
+
+// config curates the corpus at base into out.
+func config(base, out string) curate.Config {
+	zero := 0.0
+	one := mix.Stream{
+		Name: "clean", Documents: []string{filepath.Join(base, "documents", "*.gz")}, Attributes: []string{"rules", "dup", "par", "near"},
+		Output:          mix.Output{Path: filepath.Join(out, "documents")},
+		Filter:          &mix.Filter{Syntax: "jq", Include: []string{".attributes.rules__gopher_v2__word_count[0][2] > 3"}, Exclude: []string{".attributes.dup != null"}},
+		SpanReplacement: []mix.SpanReplacement{{Span: ".attributes.par", Syntax: "jq", MinScore: &zero}},
+	}
+	one.SetDefaults()
+	one.Output.MaxSizeInBytes = 12_000
+	return curate.Config{
+		Tag:     &curate.Tag{Taggers: []string{"gopher_v2", "pii_regex_v2"}, Experiment: "rules"},
+		Dedupe:  []curate.Dedupe{{Dedupe: documentsKey()}, {Dedupe: paragraphs()}, {Dedupe: minhash()}},
+		Streams: []mix.Stream{one}, Shuffle: true, Processes: 2,
+	}
+}
+
+// outputs reads all files below dir.
+func outputs(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(path, ".mix.json") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		out[strings.TrimPrefix(path, dir)] = string(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// stages is the same in three steps.
+func stages(t *testing.T, cfg curate.Config) mix.Report {
+	t.Helper()
+	ctx := context.Background()
+	docs := cfg.Streams[0].Documents
+	if _, err := tagger.Run(ctx, tagger.Config{Documents: docs, Taggers: cfg.Tag.Taggers, Experiment: cfg.Tag.Experiment}); err != nil {
+		t.Fatal(err)
+	}
+	for i, d := range cfg.Dedupe {
+		d.BloomFilter.File = filepath.Join(t.TempDir(), fmt.Sprint(i))
+		if _, err := dedupe.Run(ctx, dedupe.Config{Documents: docs, Dedupe: d.Dedupe, BloomFilter: d.BloomFilter, Memory: d.Memory}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report, err := mix.Run(ctx, mix.Config{Streams: cfg.Streams, Shuffle: cfg.Shuffle})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+// One pass writes what the three stages write, whatever the number of workers
+// and however often it is interrupted.
+func TestOnePass(t *testing.T) {
+	base := corpus(t)
+	wantDir := t.TempDir()
+	report := stages(t, config(base, wantDir))
+	want := outputs(t, wantDir)
+	if len(want) < 3 || report.Streams[0].Kept == report.Streams[0].Documents {
+		t.Fatalf("%d shards, %+v: nothing to compare", len(want), report)
+	}
+	check := func(t *testing.T, dir string, got curate.Report) {
+		t.Helper()
+		have := outputs(t, dir)
+		if d := cmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(have))); d != "" {
+			t.Fatalf("files (-want +got):\n%s", d)
+		}
+		for name := range want {
+			if have[name] != want[name] {
+				t.Errorf("%s differs from that of the three stages", name)
+			}
+		}
+		for i := range got.Streams {
+			got.Streams[i].Shards, report.Streams[i].Shards = nil, nil
+		}
+		if d := cmp.Diff(report.Streams, got.Streams); d != "" {
+			t.Errorf("the report differs (-want +got):\n%s", d)
+		}
+	}
+	for _, workers := range []int{1, 4} {
+		dir := t.TempDir()
+		cfg := config(base, dir)
+		cfg.Processes = workers
+		got, err := curate.Run(context.Background(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(t, dir, got)
+		if len(got.Dedupe) != 3 || got.Dedupe[0].Duplicates == 0 || got.Spans["rules__gopher_v2__word_count"] != 1500 {
+			t.Errorf("dedupe %+v, spans %v", got.Dedupe, got.Spans)
+		}
+		again, err := curate.Run(context.Background(), cfg)
+		if err != nil || !again.AlreadyDone {
+			t.Errorf("again: done already: %v, %v", again.AlreadyDone, err)
+		}
+		check(t, dir, again)
+	}
+	t.Run("memory for two passes", func(t *testing.T) {
+		dir := t.TempDir()
+		cfg := config(base, dir)
+		cfg.Dedupe[0].Memory = "600KB"
+		got, err := curate.Run(context.Background(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Dedupe[0].Passes != 2 {
+			t.Errorf("%d passes, want 2", got.Dedupe[0].Passes)
+		}
+		check(t, dir, got)
+	})
+	t.Run("interrupted", func(t *testing.T) {
+		dir := t.TempDir()
+		cfg := config(base, dir)
+		for range 20 {
+			ctx, cancel := context.WithCancel(context.Background())
+			n := len(outputs(t, dir))
+			cfg.Progress = &data.Progress{}
+			go func() { // until one more shard is there
+				for ctx.Err() == nil {
+					if len(outputsOrNone(dir)) > n {
+						cancel()
+					}
+				}
+			}()
+			got, err := curate.Run(ctx, cfg)
+			cancel()
+			if err == nil {
+				check(t, dir, got)
+				return
+			}
+			if !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+		}
+		t.Error("20 interrupted runs did not finish the corpus")
+	})
+}
+
+func outputsOrNone(dir string) []string {
+	found, _ := filepath.Glob(filepath.Join(dir, "documents", "*.gz"))
+	return found
+}
+
+// A filter with a file counts what earlier corpora hold.
+func TestKeptFilter(t *testing.T) {
+	base := corpus(t)
+	filter := filepath.Join(t.TempDir(), "dup.bin")
+	run := func() curate.Report {
+		cfg := config(base, t.TempDir())
+		cfg.Streams[0].Filter = &mix.Filter{Syntax: "jq", Include: []string{"true"}}
+		cfg.Dedupe = cfg.Dedupe[:1]
+		cfg.Dedupe[0].BloomFilter.File = filter
+		cfg.Streams[0].Attributes = []string{"rules", "dup"}
+		cfg.Streams[0].SpanReplacement = nil
+		got, err := curate.Run(context.Background(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if got := run(); got.Dedupe[0].Duplicates == 0 || got.Dedupe[0].Duplicates == 1500 {
+		t.Errorf("%d duplicates in the first run", got.Dedupe[0].Duplicates)
+	}
+	if got := run(); got.Dedupe[0].Duplicates != 1500 {
+		t.Errorf("%d duplicates in the second run, want all", got.Dedupe[0].Duplicates)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	base := corpus(t)
+	for _, c := range []struct {
+		name, want string
+		change     func(*curate.Config)
+	}{
+		{"one name twice", "two stages make the attributes rules", func(c *curate.Config) { c.Dedupe[0].Dedupe.Name = "rules" }},
+		{"nothing made", "neither tag nor dedupe is set", func(c *curate.Config) { c.Tag, c.Dedupe = nil, nil }},
+		{"a file twice", "a file is named twice", func(c *curate.Config) {
+			c.Streams[0].Documents = append(c.Streams[0].Documents, c.Streams[0].Documents...)
+		}},
+		{"standard input twice", "which standard input cannot give", func(c *curate.Config) { c.Streams[0].Documents = []string{"-"} }},
+		{"an attribute that nothing makes", "attributes other of", func(c *curate.Config) { c.Streams[0].Attributes = []string{"other"} }},
+		{"an unknown tagger", "tagger \"gopher_v3\" is unknown", func(c *curate.Config) { c.Tag.Taggers = []string{"gopher_v3"} }},
+		{"settings that exclude all", "no key was looked up", func(c *curate.Config) {
+			c.Dedupe[0].Dedupe.MinLength = 1000
+			c.Streams[0].Filter = &mix.Filter{Include: []string{"$.id"}}
+		}},
+	} {
+		cfg := config(base, t.TempDir())
+		c.change(&cfg)
+		if _, err := curate.Run(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want an error with %q", c.name, err, c.want)
+		}
+	}
+}
+
+// The inputs of the golden set, with the settings of its stages.
+func TestGoldenInputs(t *testing.T) {
+	golden := os.Getenv("OLMO_GOLDEN")
+	if golden == "" {
+		t.Skip("OLMO_GOLDEN is not set")
+	}
+	base := t.TempDir()
+	if err := os.CopyFS(filepath.Join(base, "documents"), os.DirFS(filepath.Join(golden, "data", "in", "documents"))); err != nil {
+		t.Fatal(err)
+	}
+	dirs := [2]string{t.TempDir(), t.TempDir()}
+	var cfgs [2]curate.Config
+	for i, dir := range dirs {
+		cfgs[i] = config(base, dir)
+		cfgs[i].Streams[0].Documents = []string{filepath.Join(base, "documents", "**")}
+		cfgs[i].Streams[0].Output.MaxSizeInBytes = 100_000
+	}
+	stages(t, cfgs[0])
+	if _, err := curate.Run(context.Background(), cfgs[1]); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(outputs(t, dirs[0]), outputs(t, dirs[1])); d != "" {
+		t.Errorf("one pass differs from the stages (-stages +one pass):\n%s", d)
+	}
+}

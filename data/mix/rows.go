@@ -1,0 +1,154 @@
+package mix
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"olmo/data"
+)
+
+// Rows makes the attribute rows of documents while they are read, in place of
+// the files of its names.
+type Rows interface {
+	// Names are the folders under attributes/ that it stands for.
+	Names() []string
+	// Ordered tells that the rows of a document depend on those before it.
+	Ordered() bool
+	// Work prepares a batch of documents, all of them good ones. It is called
+	// from several goroutines.
+	Work(b *data.Batch) (any, error)
+	// Rows makes the rows for what Work returned: for each of Names a line a
+	// document. It is called in the order of the documents; the lines count
+	// until the next call.
+	Rows(v any) ([][]byte, error)
+}
+
+// rowReader reads the attribute rows that belong to a documents file.
+type rowReader interface {
+	NextLine() (data.Line, error)
+	Path() string
+	Close() error
+}
+
+// madeRows are rows that came from no file.
+type madeRows struct {
+	name string
+	rest []byte
+	n    int64
+}
+
+func (m *madeRows) NextLine() (data.Line, error) {
+	line, rest, ok := bytes.Cut(m.rest, []byte{'\n'})
+	if !ok {
+		return data.Line{}, io.EOF
+	}
+	m.rest = rest
+	m.n++
+	return data.Line{Bytes: line, Number: m.n}, nil
+}
+
+func (m *madeRows) Path() string { return "the rows of " + m.name }
+
+func (m *madeRows) Close() error { return nil }
+
+// makes tells whether the rows of a name are made while documents are read.
+func (c *Config) makes(name string) bool {
+	return slices.ContainsFunc(c.Rows, func(r Rows) bool { return slices.Contains(r.Names(), name) })
+}
+
+// ordered tells whether documents must be read in their order.
+func (c *Config) ordered() bool {
+	return slices.ContainsFunc(c.Rows, Rows.Ordered)
+}
+
+// prepare lets all of rows work on the documents of a batch.
+func prepare(rows []Rows, b *data.Batch, docs []parsed) ([]any, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	lines := make([]data.Line, len(docs))
+	for i := range docs {
+		lines[i] = docs[i].line
+	}
+	good := b.Only(lines)
+	out := make([]any, len(rows))
+	for i, r := range rows {
+		var err error
+		if out[i], err = r.Work(good); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// take gives the rows of a batch to the readers of their names.
+func (in *input) take(made []any) error {
+	for i, r := range in.cfg.Rows {
+		lines, err := r.Rows(made[i])
+		if err != nil {
+			return err
+		}
+		for k, name := range r.Names() {
+			for _, reader := range in.readers {
+				if m, ok := reader.rowReader.(*madeRows); ok && m.name == name {
+					m.rest = lines[k]
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// pass shows the documents of a shard that is complete to the rows that depend
+// on them.
+func (c *Config) pass(ctx context.Context, pool *data.Pool, sh *shard) error {
+	var rows []Rows
+	for _, r := range c.Rows {
+		if r.Ordered() {
+			rows = append(rows, r)
+		}
+	}
+	var rejects *data.Rejects
+	err := data.MapFiles(ctx, pool, sh.inputs, c.Progress, func(i int) (*data.Rejects, error) {
+		rejects = data.NewRejects(data.RejectsPath(sh.inputs[i], "mix.look"), false, nil, nil)
+		return rejects, nil
+	}, func(b *data.Batch) ([]any, error) {
+		docs := parseBatch(b)
+		return prepare(rows, b, docs)
+	}, func(made []any) error {
+		for i, r := range rows {
+			if _, err := r.Rows(made[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, func(int) error {
+		rejects.Abort() // they were told of when the shard was made
+		c.Progress.FilesDone.Add(1)
+		return nil
+	})
+	if rejects != nil {
+		rejects.Abort()
+	}
+	if err != nil {
+		return fmt.Errorf("reading the documents of %s again: %w", sh.output, err)
+	}
+	return nil
+}
+
+// parseBatch reads the documents of a batch and rejects what is none.
+func parseBatch(b *data.Batch) []parsed {
+	out := make([]parsed, 0, len(b.Lines))
+	for _, l := range b.Lines {
+		var d data.Document
+		if err := data.ParseDocument(l.Bytes, &d); err != nil {
+			b.Reject(l, err)
+			continue
+		}
+		out = append(out, parsed{d, l})
+	}
+	return out
+}
