@@ -120,6 +120,7 @@ func cached(name string) (string, error) {
 var dataVerbs = []func() *cobra.Command{
 	newDataTagCommand,
 	newDataDedupeCommand,
+	newDataDecontaminateCommand,
 	newDataMixCommand,
 	newDataCurateCommand,
 	newDataTokensCommand,
@@ -195,7 +196,11 @@ const (
 func addConfigFlags(flags *pflag.FlagSet, prefix string, v reflect.Value) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
-		key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		key, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if options == "inline" {
+			addConfigFlags(flags, prefix, v.Field(i))
+			continue
+		}
 		if key == "" || key == "-" {
 			continue
 		}

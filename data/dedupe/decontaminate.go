@@ -1,0 +1,622 @@
+package dedupe
+
+import (
+	"cmp"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/clipperhouse/uax29/v2/words"
+
+	"olmo/data"
+)
+
+// Decontamination says which evaluation instances are looked for in a corpus,
+// and how: by n-grams of words, normalised as for MinHash.
+//
+// Brown et al. 2020 (GPT-3, appendix C) with the parameters of datatrove 0.10.1
+// (pipeline/decont/n_grams.py). datatrove tells one n-gram and one task of a
+// document; here every instance is counted, and which documents hold it.
+type Decontamination struct {
+	Documents     []string `yaml:"documents" json:"documents" help:"documents files, folders or globs"`
+	Evaluations   []string `yaml:"evaluations" json:"evaluations" help:"JSONL files, folders or globs of evaluation instances"`
+	AttributeName string   `yaml:"attribute_name" json:"attribute_name" help:"name of the attribute and its folder"`
+	NGrams        int      `yaml:"n_grams" json:"n_grams" help:"words in an n-gram"`
+	// An n-gram lies in the label (the right answer), or crosses from the query
+	// (the prompt) into it, or lies in the query.
+	FindQueryNGrams   bool `yaml:"find_query_ngrams" json:"find_query_ngrams" help:"look for n-grams of the query alone too"`
+	FindOverlapNGrams bool `yaml:"find_overlap_ngrams" json:"find_overlap_ngrams" help:"look for n-grams that hold the end of the query and the start of the label"`
+	// MinShare leaves out an instance of whose n-grams a document holds less.
+	MinShare float64 `yaml:"min_share" json:"min_share" help:"smallest share of an instance's n-grams that counts"`
+	// QueryKeys and LabelKeys name the fields of an instance; the first that is
+	// there counts. A label may be a number or a letter that chooses among the
+	// field choices, options or endings. A row with neither is searched for by
+	// its text.
+	QueryKeys   []string    `yaml:"query_keys" json:"query_keys" help:"fields that may hold an instance's query"`
+	LabelKeys   []string    `yaml:"label_keys" json:"label_keys" help:"fields that may hold the right answer"`
+	Processes   int         `yaml:"processes" json:"-" help:"number of workers; the output does not depend on it"`
+	Compression Compression `yaml:"compression" json:"compression"`
+
+	Strict   bool                 `yaml:"-" json:"-"` // a bad line is an error
+	Progress *data.Progress       `yaml:"-" json:"-"` // may be nil
+	Log      func(message string) `yaml:"-" json:"-"` // may be nil
+}
+
+// SetDefaults sets datatrove's defaults.
+func (d *Decontamination) SetDefaults() {
+	d.NGrams, d.FindOverlapNGrams, d.AttributeName = 12, true, "contaminated"
+	d.QueryKeys = []string{"query", "question", "prompt", "context", "input", "goal", "sentence", "instruction"}
+	d.LabelKeys = []string{"label", "answer", "gold_text", "continuation", "completion", "target", "output", "response", "answers"}
+}
+
+func (d *Decontamination) check() error {
+	switch {
+	case len(d.Documents) == 0:
+		return errors.New("no documents are named\nhint: set documents")
+	case len(d.Evaluations) == 0:
+		return errors.New("no evaluation instances are named\nhint: set evaluations to JSONL files with query and label, or text")
+	case d.NGrams < 2:
+		return fmt.Errorf("n_grams is %d, want 2 or more\nhint: datatrove takes 12, GPT-3 13", d.NGrams)
+	case d.AttributeName == "":
+		return errors.New("the attribute_name is not set")
+	case d.MinShare < 0 || d.MinShare > 1:
+		return fmt.Errorf("min_share is %g, want a share between 0 and 1", d.MinShare)
+	}
+	return nil
+}
+
+// Contamination is what a decontamination found.
+type Contamination struct {
+	Documents    int64 `json:"documents"`
+	Contaminated int64 `json:"contaminated"` // documents that hold an instance
+	Rejected     int64 `json:"rejected"`
+	Characters   int64 `json:"characters"` // code points marked
+	NGrams       int   `json:"n_grams"`
+	// Instances is the number of evaluation instances; TooShort of them have no
+	// n-gram and cannot be found.
+	Instances int         `json:"instances"`
+	TooShort  int         `json:"too_short"`
+	Found     int         `json:"found"`
+	Tasks     []TaskFound `json:"tasks"`
+	// Matches are the instances that were found, those of which most was found
+	// first.
+	Matches     []Match `json:"matches"`
+	AlreadyDone bool    `json:"already_done"` // the figures are an earlier run's
+}
+
+// TaskFound sums up one task, which is a file of instances or what their field
+// task says.
+type TaskFound struct {
+	Task      string `json:"task"`
+	Instances int    `json:"instances"`
+	TooShort  int    `json:"too_short"`
+	Found     int    `json:"found"`
+}
+
+// Match is an evaluation instance that the corpus holds.
+type Match struct {
+	Task      string `json:"task"`
+	Instance  string `json:"instance"` // its id, or its line
+	Query     string `json:"query,omitempty"`
+	Label     string `json:"label,omitempty"`
+	Documents int    `json:"documents"` // that hold some of it
+	// Share is the largest share of its n-grams in one document.
+	Share  float64        `json:"share"`
+	Places []MatchedPlace `json:"places"` // the first few documents with most of it
+}
+
+// MatchedPlace is where a document holds an instance.
+type MatchedPlace struct {
+	File     string  `json:"file"`
+	Document string  `json:"document"` // its id
+	Share    float64 `json:"share"`
+	Start    int     `json:"start"` // code points, of the first piece
+	End      int     `json:"end"`
+	Text     string  `json:"text"` // the piece
+	Before   string  `json:"before,omitempty"`
+	After    string  `json:"after,omitempty"`
+}
+
+const (
+	maxPlaces    = 3
+	maxExcerpt   = 400 // code points of a query, a label or a piece in the report
+	contextRunes = 80
+)
+
+// evalInstance is an instance while the corpus is searched.
+type evalInstance struct {
+	Match
+	ngrams int
+}
+
+// evalIndex finds the instances that hold an n-gram.
+type evalIndex struct {
+	n         int
+	instances []evalInstance
+	ngrams    map[uint64][]int32
+}
+
+// gramHash hashes an n-gram of hashed words.
+func gramHash(words []uint64) uint64 {
+	h := uint64(len(words))
+	for _, w := range words {
+		h = (h ^ w) * 0x9e3779b97f4a7c15
+		h ^= h >> 32
+	}
+	return h
+}
+
+func hashWords(dst []uint64, text string) []uint64 {
+	for it := words.FromString(text); it.Next(); {
+		if h, ok := wordHash(it.Value()); ok {
+			dst = append(dst, h)
+		}
+	}
+	return dst
+}
+
+// add takes the n-grams of an instance as datatrove's compute_hashes does.
+func (x *evalIndex) add(d *Decontamination, m Match, query, label string) {
+	q, l := hashWords(nil, query), hashWords(nil, label)
+	found := map[uint64]bool{}
+	add := func(words []uint64) {
+		for i := 0; i+x.n <= len(words); i++ {
+			found[gramHash(words[i:i+x.n])] = true
+		}
+	}
+	add(l)
+	if d.FindQueryNGrams {
+		add(q)
+	}
+	if d.FindOverlapNGrams && len(q) > 0 && len(l) > 0 {
+		tail, head := q[max(0, len(q)-x.n+1):], l[:min(len(l), x.n-1)]
+		add(slices.Concat(tail, head))
+	}
+	i := int32(len(x.instances))
+	m.Query, m.Label = excerpt(query, maxExcerpt), excerpt(label, maxExcerpt)
+	x.instances = append(x.instances, evalInstance{m, len(found)})
+	for h := range found {
+		x.ngrams[h] = append(x.ngrams[h], i)
+	}
+}
+
+func excerpt(s string, most int) string {
+	n := 0
+	for i := range s {
+		if n == most {
+			return s[:i] + " …"
+		}
+		n++
+	}
+	return s
+}
+
+// readInstances reads all evaluation files.
+func (d *Decontamination) readInstances(files []string) (*evalIndex, error) {
+	x := &evalIndex{n: d.NGrams, ngrams: map[uint64][]int32{}}
+	for _, file := range files {
+		if err := x.readFile(d, file); err != nil {
+			return nil, err
+		}
+	}
+	if len(x.instances) == 0 {
+		return nil, fmt.Errorf("there are no evaluation instances in %s", strings.Join(files, " "))
+	}
+	return x, nil
+}
+
+func (x *evalIndex) readFile(d *Decontamination, file string) error {
+	r, err := data.OpenReader(file)
+	if err != nil {
+		return fmt.Errorf("reading evaluation instances: %w", err)
+	}
+	defer r.Close()
+	task := filepath.Base(file)
+	if i := strings.Index(task, "."); i > 0 {
+		task = task[:i]
+	}
+	for {
+		line, err := r.NextLine()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading evaluation instances: %w", err)
+		}
+		var row map[string]any
+		if err := json.Unmarshal(line.Bytes, &row); err != nil {
+			return fmt.Errorf("reading evaluation instances: %w", r.BadLine(line, err))
+		}
+		m := Match{Task: task, Instance: strconv.FormatInt(line.Number, 10)}
+		if s, ok := row["task"].(string); ok && s != "" {
+			m.Task = s
+		}
+		for _, key := range []string{"id", "doc_id", "idx"} {
+			if v, ok := row[key]; ok {
+				m.Instance = fmt.Sprint(v)
+				break
+			}
+		}
+		query, label := stringOf(row, d.QueryKeys, nil), stringOf(row, d.LabelKeys, choicesOf(row))
+		if gold, ok := row["gold"].(bool); ok && !gold {
+			continue // a wrong continuation, in a file of requests
+		}
+		if query == "" && label == "" {
+			if label, _ = row["text"].(string); label == "" {
+				return fmt.Errorf("reading evaluation instances: %w", r.BadLine(line, fmt.Errorf("there is neither a query (%s) nor a label (%s) nor text\nhint: name the fields with query_keys and label_keys", strings.Join(d.QueryKeys, ", "), strings.Join(d.LabelKeys, ", "))))
+			}
+		}
+		x.add(d, m, query, label)
+	}
+}
+
+// choicesOf lists the answers that a label may choose from.
+func choicesOf(row map[string]any) (out []string) {
+	for _, key := range []string{"choices", "options", "endings"} {
+		v := row[key]
+		if m, ok := v.(map[string]any); ok { // as ARC's
+			v = m["text"]
+		}
+		list, _ := v.([]any)
+		for _, c := range list {
+			s, ok := c.(string)
+			if !ok {
+				return nil
+			}
+			out = append(out, s)
+		}
+		if out != nil {
+			return out
+		}
+	}
+	return nil
+}
+
+// stringOf is the first of the fields that is there, as text.
+func stringOf(row map[string]any, keys, choices []string) string {
+	for _, key := range keys {
+		switch v := row[key].(type) {
+		case string:
+			if len(choices) > 0 && len(v) == 1 && v[0] >= 'A' && int(v[0]-'A') < len(choices) {
+				return choices[v[0]-'A']
+			}
+			return v
+		case float64:
+			if i := int(v); len(choices) > 0 && i >= 0 && i < len(choices) && float64(i) == v {
+				return choices[i]
+			}
+			return strconv.FormatFloat(v, 'g', -1, 64)
+		case []any:
+			if len(v) > 0 {
+				if s, ok := v[0].(string); ok {
+					return s
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// contaminatedRow is what a worker finds in a document.
+type contaminatedRow struct {
+	id    string
+	spans []data.Span
+	found []foundInstance
+}
+
+type foundInstance struct {
+	instance int32
+	place    MatchedPlace
+}
+
+// placedWord is a word of a document.
+type placedWord struct{ start, end int } // bytes
+
+// search looks for the instances in a text.
+func (x *evalIndex) search(text string, minShare float64, hashed []uint64, places []placedWord) (row contaminatedRow, _ []uint64, _ []placedWord) {
+	hashed, places = hashed[:0], places[:0]
+	at := 0
+	for it := words.FromString(text); it.Next(); {
+		w := it.Value()
+		if h, ok := wordHash(w); ok {
+			hashed = append(hashed, h)
+			places = append(places, placedWord{at, at + len(w)})
+		}
+		at += len(w)
+	}
+	type hit struct {
+		word int
+		hash uint64
+		list []int32
+	}
+	var hits []hit
+	for i := 0; i+x.n <= len(hashed); i++ {
+		h := gramHash(hashed[i : i+x.n])
+		if list := x.ngrams[h]; list != nil {
+			hits = append(hits, hit{i, h, list})
+		}
+	}
+	if len(hits) == 0 {
+		return row, hashed, places
+	}
+	// Distinct n-grams of each instance, in the order in which they are met.
+	type gram struct {
+		instance int32
+		hash     uint64
+	}
+	seen := map[gram]bool{}
+	counts := map[int32]int{}
+	var order []int32
+	for _, h := range hits {
+		for _, i := range h.list {
+			if g := (gram{i, h.hash}); !seen[g] {
+				seen[g] = true
+				if counts[i]++; counts[i] == 1 {
+					order = append(order, i)
+				}
+			}
+		}
+	}
+	share := func(i int32) float64 { return float64(counts[i]) / float64(x.instances[i].ngrams) }
+	chars := runeCounter{text: text}
+	firstSpan := map[int32]int{}
+	lastWord := -1
+	for _, h := range hits {
+		score := 0.0
+		for _, i := range h.list {
+			score = max(score, share(i))
+		}
+		if score < minShare {
+			continue
+		}
+		start, end := places[h.word].start, places[h.word+x.n-1].end
+		if n := len(row.spans); n > 0 && h.word <= lastWord+1 {
+			row.spans[n-1].End = end
+			row.spans[n-1].Score = max(row.spans[n-1].Score, score)
+		} else {
+			row.spans = append(row.spans, data.Span{Start: start, End: end, Score: score})
+		}
+		lastWord = h.word + x.n - 1
+		for _, i := range h.list {
+			if _, ok := firstSpan[i]; !ok {
+				firstSpan[i] = len(row.spans) - 1
+			}
+		}
+	}
+	pieces := slices.Clone(row.spans) // in bytes
+	for i, s := range row.spans {
+		row.spans[i].Start, row.spans[i].End = chars.to(s.Start), chars.to(s.End)
+	}
+	for _, i := range order {
+		if share(i) < minShare {
+			continue
+		}
+		k := firstSpan[i]
+		s := pieces[k]
+		row.found = append(row.found, foundInstance{i, MatchedPlace{
+			Share: share(i), Start: row.spans[k].Start, End: row.spans[k].End,
+			Text: excerpt(text[s.Start:s.End], maxExcerpt), Before: lastRunes(text[:s.Start], contextRunes), After: excerpt(text[s.End:], contextRunes),
+		}})
+	}
+	return row, hashed, places
+}
+
+// runeCounter turns ascending places in bytes into code points.
+type runeCounter struct {
+	text         string
+	bytes, runes int
+}
+
+func (c *runeCounter) to(bytes int) int {
+	if bytes < c.bytes { // spans may touch the same word
+		c.bytes, c.runes = 0, 0
+	}
+	c.runes += codePoints(c.text[c.bytes:bytes])
+	c.bytes = bytes
+	return c.runes
+}
+
+// lastRunes is the end of s, so many code points of it.
+func lastRunes(s string, most int) string {
+	i := len(s)
+	for range most {
+		if i == 0 {
+			return s
+		}
+		_, n := utf8.DecodeLastRuneInString(s[:i])
+		i -= n
+	}
+	return "… " + s[i:]
+}
+
+// Decontaminate marks in a corpus what evaluation instances say, in an
+// attributes file beside each documents file: one [start, end, score] for each
+// piece, in code points; the score is the largest share of an instance's
+// n-grams that the document holds.
+func Decontaminate(ctx context.Context, d Decontamination) (Contamination, error) {
+	if err := d.check(); err != nil {
+		return Contamination{}, err
+	}
+	cfg := Config{
+		Documents: d.Documents, Processes: d.Processes, Compression: d.Compression, Strict: d.Strict, Progress: d.Progress, Log: d.Log,
+		Dedupe: Settings{Name: d.AttributeName, DocumentDir: "documents", NumPartitions: 1},
+	}
+	expand := func(patterns []string) ([]string, error) {
+		files, missing, err := data.ExpandGlobs(patterns)
+		for _, m := range missing {
+			cfg.logf("no file matches %s", m)
+		}
+		if err == nil && len(files) == 0 {
+			err = fmt.Errorf("nothing matches %s", strings.Join(patterns, " "))
+		}
+		return files, err
+	}
+	files, err := expand(d.Documents)
+	if err != nil {
+		return Contamination{}, err
+	}
+	evaluations, err := expand(d.Evaluations)
+	if err != nil {
+		return Contamination{}, err
+	}
+	outs := make([]string, len(files))
+	for i, f := range files {
+		if outs[i], err = cfg.attributePath(f); err != nil {
+			return Contamination{}, err
+		}
+	}
+	digest, err := data.Digest(d, slices.Concat(files, evaluations))
+	if err != nil {
+		return Contamination{}, err
+	}
+	// Beside the folder of the attributes, out of the way of globs.
+	root := "/attributes/" + cfg.folder() + "/"
+	at := "/" + filepath.ToSlash(outs[0])
+	recordPath := fromSlash(at[1:strings.LastIndex(at, root)+len(root)-1] + ".run.json")
+	record, err := data.ReadRecord(recordPath, "decontaminate")
+	if err != nil {
+		return Contamination{}, err
+	}
+	var report Contamination
+	if record.Digest == digest && record.Done && json.Unmarshal(record.Report, &report) == nil {
+		if !slices.ContainsFunc(indexes(outs), func(i int) bool { return !data.Complete(outs[i], files[i]) }) {
+			report.AlreadyDone = true
+			return report, nil
+		}
+	}
+	x, err := d.readInstances(evaluations)
+	if err != nil {
+		return Contamination{}, err
+	}
+	cfg.logf("decontaminate: %d instances, %d n-grams of %d words", len(x.instances), len(x.ngrams), x.n)
+	if report, err = d.mark(ctx, &cfg, x, files, outs); err != nil {
+		return report, err
+	}
+	b, err := json.Marshal(report)
+	if err != nil {
+		return report, fmt.Errorf("recording the run: %w", err)
+	}
+	if err := (data.Record{Stage: "decontaminate", Digest: digest, Done: true, Report: b}).Write(recordPath); err != nil {
+		return report, err
+	}
+	if report.TooShort == report.Instances {
+		return report, fmt.Errorf("%w: all %d instances have fewer than %d words\nhint: a smaller n_grams, or find_query_ngrams", ErrNothing, report.Instances, d.NGrams)
+	}
+	return report, nil
+}
+
+// mark writes the attributes and gathers what was found.
+func (d *Decontamination) mark(ctx context.Context, cfg *Config, x *evalIndex, files, outs []string) (Contamination, error) {
+	r := &run{cfg: cfg, pool: data.NewPool(d.Processes)}
+	r.progress().AddFiles(files)
+	report := Contamination{NGrams: d.NGrams}
+	work := func(b *data.Batch) ([]contaminatedRow, error) {
+		rows := make([]contaminatedRow, 0, len(b.Lines))
+		var doc data.Document
+		var hashed []uint64
+		var places []placedWord
+		for _, l := range b.Lines {
+			if err := data.ParseDocument(l.Bytes, &doc); err != nil {
+				b.Reject(l, err)
+				continue
+			}
+			var row contaminatedRow
+			row, hashed, places = x.search(doc.Text, d.MinShare, hashed, places)
+			row.id = doc.ID
+			rows = append(rows, row)
+		}
+		return rows, nil
+	}
+	name := append(data.AppendString(nil, d.AttributeName), ':')
+	err := writeRows(ctx, r, files, outs, work, func(dst []byte, rows []contaminatedRow) ([]byte, error) {
+		for _, row := range rows {
+			report.Documents++
+			dst = append(dst, `{"attributes":{`...)
+			if len(row.spans) > 0 {
+				report.Contaminated++
+				dst = append(dst, name...)
+				dst = data.AppendSpans(dst, row.spans)
+				for _, s := range row.spans {
+					report.Characters += int64(s.End - s.Start)
+				}
+			}
+			dst = append(dst, `},"id":`...)
+			dst = data.AppendString(dst, row.id)
+			dst = append(dst, '}', '\n')
+			for _, f := range row.found {
+				f.place.File, f.place.Document = files[r.report.Files], row.id
+				x.instances[f.instance].found(f.place)
+			}
+		}
+		r.progress().Documents.Add(int64(len(rows)))
+		return dst, nil
+	})
+	report.Rejected = r.report.Rejected
+	x.sumUp(&report)
+	return report, err
+}
+
+// found keeps the places with the largest shares, the earlier ones first.
+func (e *evalInstance) found(p MatchedPlace) {
+	e.Documents++
+	e.Share = max(e.Share, p.Share)
+	i := len(e.Places)
+	for i > 0 && e.Places[i-1].Share < p.Share {
+		i--
+	}
+	if i == maxPlaces {
+		return
+	}
+	e.Places = slices.Insert(e.Places, i, p)
+	e.Places = e.Places[:min(len(e.Places), maxPlaces)]
+}
+
+func (x *evalIndex) sumUp(report *Contamination) {
+	tasks := map[string]int{}
+	for _, e := range x.instances {
+		k, ok := tasks[e.Task]
+		if !ok {
+			k = len(report.Tasks)
+			tasks[e.Task] = k
+			report.Tasks = append(report.Tasks, TaskFound{Task: e.Task})
+		}
+		t := &report.Tasks[k]
+		t.Instances++
+		report.Instances++
+		if e.ngrams == 0 {
+			t.TooShort++
+			report.TooShort++
+		}
+		if e.Documents > 0 {
+			t.Found++
+			report.Found++
+			report.Matches = append(report.Matches, e.Match)
+		}
+	}
+	slices.SortStableFunc(report.Matches, func(a, b Match) int { return cmp.Compare(b.Share, a.Share) })
+}
+
+//go:embed decontaminate.html
+var contaminationPage string
+
+// WriteHTML writes the report as a page that needs no other file.
+func (c *Contamination) WriteHTML(w io.Writer) error {
+	t := template.New("report").Funcs(template.FuncMap{
+		"percent": func(a, b int) string { return fmt.Sprintf("%.1f %%", 100*float64(a)/float64(max(b, 1))) },
+		"share":   func(s float64) string { return fmt.Sprintf("%.0f %%", 100*s) },
+	})
+	t, err := t.Parse(contaminationPage)
+	if err != nil {
+		return fmt.Errorf("the report's template: %w", err)
+	}
+	return t.Execute(w, c)
+}
