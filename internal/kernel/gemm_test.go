@@ -106,6 +106,48 @@ func TestMatMul(t *testing.T) {
 	})
 }
 
+// TestMatMulLarge goes through several groups of columns, parts of rows and runs of
+// terms, and looks at some of the results.
+func TestMatMulLarge(t *testing.T) {
+	if testing.Short() {
+		t.Skip("some seconds")
+	}
+	old := isa
+	defer func() { isa = old }()
+	for _, p := range available() {
+		if p == generic {
+			continue // takes a minute
+		}
+		isa = p
+		for _, z := range [][3]int{{1100, 610, 1300}, {1030, 1024, 1024}, {20, 2100, 600}} {
+			m, n, k := z[0], z[1], z[2]
+			r := rand.New(rand.NewPCG(3, 4))
+			a, b := Dense(values(r, m*k, false), m, k), Dense(values(r, n*k, false), n, k)
+			bt := Dense(make([]float32, k*n), k, n)
+			isa.transpose(bt.Data, b.Data, n, k, n, k)
+			for _, bf16 := range []bool{false, true} {
+				for _, threads := range []int{1, 2, 3, 8} {
+					before := SetThreads(threads)
+					nt, nn := Dense(make([]float32, m*n), m, n), Dense(make([]float32, m*n), m, n)
+					MatMulNT(nt, a, b, nil, bf16)
+					MatMulNN(nn, a, bt, nil, bf16)
+					SetThreads(before)
+					if err := sameBits(nn.Data, nt.Data); err != nil {
+						t.Fatalf("%s %v threads %d bf16 %v: NN is not NT: %v", p.name, z, threads, bf16, err)
+					}
+					for range 100 {
+						i, j := r.IntN(m), r.IntN(n)
+						want := productRef(0, cuts(k), func(k int) float32 { return a.Row(i)[k] }, func(k int) float32 { return b.Row(j)[k] }, bf16)
+						if got := nt.Row(i)[j]; got != want {
+							t.Fatalf("%s %v threads %d bf16 %v: row %d column %d is %g, want %g", p.name, z, threads, bf16, i, j, got, want)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestMatMulSym(t *testing.T) {
 	withTables(t, func(t *testing.T) {
 		for _, bf16 := range []bool{false, true} {
