@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
+	"olmo/data/store"
 	"olmo/data/tokens"
 	"olmo/graph"
 )
@@ -73,31 +74,38 @@ func (c *Config) fingerprint() (string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d\x00%s\x00%s\x00%d\x00", d.ChunkSize, d.DType, layout(&d), d.Take)
 	add := func(path string) error {
-		f, err := os.Open(path)
+		f, err := store.Open(path)
 		if err != nil {
 			return err
 		}
 		defer f.Close()
-		st, err := f.Stat()
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(h, "%d\x00", st.Size())
-		buf := make([]byte, block)
+		size := f.Info().Size
+		fmt.Fprintf(h, "%d\x00", size)
+		// At once, since a server takes its time for each.
+		var parts [blocks][]byte
+		var errs [blocks]error
+		var wait sync.WaitGroup
 		last := int64(-1)
 		for i := range int64(blocks) {
-			at := max(st.Size()-block, 0) * i / (blocks - 1)
+			at := max(size-block, 0) * i / (blocks - 1)
 			if at == last {
 				continue
 			}
 			last = at
-			n, err := f.ReadAt(buf, at)
-			if err != nil && !errors.Is(err, io.EOF) {
-				return err
-			}
-			h.Write(buf[:n])
+			wait.Go(func() {
+				buf := make([]byte, block)
+				n, err := f.ReadAt(buf, at)
+				if err != nil && !errors.Is(err, io.EOF) {
+					errs[i] = err
+				}
+				parts[i] = buf[:n]
+			})
 		}
-		return nil
+		wait.Wait()
+		for _, b := range parts {
+			h.Write(b)
+		}
+		return errors.Join(errs[:]...)
 	}
 	for _, paths := range [][]string{d.Paths, d.LabelMaskPaths} {
 		for _, path := range paths {

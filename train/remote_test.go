@@ -2,7 +2,9 @@ package train_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -85,5 +87,62 @@ func TestRemoteSaveFolder(t *testing.T) {
 		if _, err := trainTo(filepath.Join(t.TempDir(), "x"), "remote_save_folder="+c.folder); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one with %q", c.folder, err, c.want)
 		}
+	}
+}
+
+// TestRemoteData: token files and label masks on a server train as those of a folder do, to the bit, also
+// when requests fail for a while.
+func TestRemoteData(t *testing.T) {
+	s := storetest.Start(t, "bucket")
+	dir := filepath.Join("testdata", "ranks")
+	overrides := []string{"init_weights=" + filepath.Join(dir, "init.safetensors"), "stop_at=10", "evaluators=[]"}
+	local := t.TempDir()
+	runOf := func(folder string, more ...string) string {
+		t.Helper()
+		tr := newTrainer(t, filepath.Join(dir, "config.yaml"), slices.Concat(overrides, more, []string{"save_folder=" + folder})...)
+		if _, err := tr.Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		return digest(t, tr)
+	}
+	want := runOf(local)
+	lists := map[string][]string{}
+	for key, name := range map[string]string{"data.paths": "tokens", "data.label_mask_paths": "label_mask"} {
+		for i := range 2 {
+			file := fmt.Sprintf("%s-%d.npy", name, i)
+			text, err := os.ReadFile(filepath.Join(dir, file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Put("bucket/data/"+file, text)
+			lists[key] = append(lists[key], "s3://bucket/data/"+file)
+		}
+	}
+	n := 0
+	s.Break(func(*http.Request) storetest.Fault {
+		if n++; n%17 == 0 {
+			return storetest.Fault{Status: http.StatusServiceUnavailable}
+		}
+		return storetest.Fault{}
+	})
+	var remote []string
+	for key, list := range lists {
+		remote = append(remote, key+"=["+strings.Join(list, ", ")+"]")
+	}
+	folder := t.TempDir()
+	if got := runOf(folder, remote...); got != want {
+		t.Errorf("weights %s, want %s", got, want)
+	}
+	if n < 50 {
+		t.Errorf("only %d requests: the data was not on the server", n)
+	}
+	// The files are the same wherever they lie: the run goes on with those of the folder.
+	tr := newTrainer(t, filepath.Join(dir, "config.yaml"), append(overrides, "save_folder="+folder, "try_load_latest_save=true")...)
+	if tr.State().Step != 10 {
+		t.Errorf("the run goes on after step %d", tr.State().Step)
+	}
+	step, err := tr.Config().StepData(3)
+	if err != nil || len(step.Instances) != 8 {
+		t.Errorf("the data of a step: %+v, %v", step, err)
 	}
 }

@@ -4,8 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"sort"
+
+	"olmo/data/store"
 )
 
 // DatasetConfig says which files make a training set and how they are cut.
@@ -79,8 +80,10 @@ func (f InstanceFilter) Keep(ids []int32) bool {
 type Dataset struct {
 	cfg   DatasetConfig
 	files []*File
-	masks []*os.File
-	ends  []int // ends[i] is the number of instances in files 0 to i, in layout Chunks
+	masks []store.File
+	// remote tells that files lie on a server: instances are read several at a time.
+	remote bool
+	ends   []int // ends[i] is the number of instances in files 0 to i, in layout Chunks
 	assembly
 	buckets   []bucket           // of layout Variable
 	documents map[string][]int64 // the ends in each file, until WriteIndex
@@ -112,26 +115,21 @@ func OpenDataset(cfg DatasetConfig) (_ *Dataset, err error) {
 			d.Close()
 		}
 	}()
-	for i, path := range cfg.Paths {
-		f, err := Open(path, cfg.DType)
+	if d.files, err = openAll(cfg.Paths, cfg.DType); err != nil {
+		return nil, err
+	}
+	for i, path := range cfg.LabelMaskPaths {
+		m, err := store.Open(path)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("opening label mask: %w", err)
 		}
-		d.files = append(d.files, f)
-		if len(cfg.LabelMaskPaths) != 0 {
-			m, err := os.Open(cfg.LabelMaskPaths[i])
-			if err != nil {
-				return nil, fmt.Errorf("opening label mask: %w", err)
-			}
-			d.masks = append(d.masks, m)
-			st, err := m.Stat()
-			if err != nil {
-				return nil, fmt.Errorf("opening label mask: %w", err)
-			}
-			if got, want := st.Size()/int64(cfg.ChunkSize), int64(f.Len()/cfg.ChunkSize); got != want {
-				return nil, fmt.Errorf("label mask %s holds %d instances, token file %s holds %d", cfg.LabelMaskPaths[i], got, path, want)
-			}
+		d.masks = append(d.masks, m)
+		if got, want := m.Info().Size/int64(cfg.ChunkSize), int64(d.files[i].Len()/cfg.ChunkSize); got != want {
+			return nil, fmt.Errorf("label mask %s holds %d instances, token file %s holds %d", path, got, cfg.Paths[i], want)
 		}
+	}
+	for _, path := range cfg.Paths {
+		d.remote = d.remote || store.Remote(path)
 	}
 	if d.knowsDocuments() {
 		if err := d.assemble(); err != nil {

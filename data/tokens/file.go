@@ -9,8 +9,9 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"sync"
+
+	"olmo/data/store"
 )
 
 // DType is the integer type of the ids in a token file, named as NumPy names
@@ -64,13 +65,13 @@ func DTypeFor(V int) DType {
 // A File is an open token file. Its methods may be called from several
 // goroutines.
 //
-// Reads go through pread and not through a memory map: a chunk is one system
+// Reads of this machine's files go through pread and not through a memory map: a chunk is one system
 // call either way once the pages are cached, and a file that shrinks under a
 // running trainer is an error instead of a bus fault.
 type File struct {
 	path  string
 	dtype DType
-	f     *os.File
+	f     store.File
 	n     int
 }
 
@@ -78,13 +79,14 @@ type File struct {
 // have none; a file that starts so was written by numpy.save.
 const npyMagic = "\x93NUMPY"
 
-// Open opens the token file at path, whose ids have the type dtype.
+// Open opens the token file at path, which may be an address (s3://, https://), and whose ids have
+// the type dtype.
 func Open(path string, dtype DType) (*File, error) {
 	if dtype.Size() == 0 {
 		_, err := ParseDType(string(dtype))
 		return nil, fmt.Errorf("opening token file %s: %w", path, err)
 	}
-	f, err := os.Open(path)
+	f, err := store.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening token file: %w", err)
 	}
@@ -96,22 +98,48 @@ func Open(path string, dtype DType) (*File, error) {
 	return t, nil
 }
 
-func newFile(f *os.File, path string, dtype DType) (*File, error) {
-	st, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("opening token file: %w", err)
-	}
-	if st.IsDir() {
+func newFile(f store.File, path string, dtype DType) (*File, error) {
+	st := f.Info()
+	switch {
+	case st.Dir:
 		return nil, fmt.Errorf("opening token file %s: it is a folder", path)
-	}
-	if st.Size()%int64(dtype.Size()) != 0 {
-		return nil, fmt.Errorf("token file %s has %d bytes, not a multiple of the %d of a %s\nhint: the file is cut off, or memmap_dtype is wrong", path, st.Size(), dtype.Size(), dtype)
+	case st.Size < 0:
+		return nil, fmt.Errorf("opening token file %s: the server does not tell its size\nhint: download it", path)
+	case st.Size%int64(dtype.Size()) != 0:
+		return nil, fmt.Errorf("token file %s has %d bytes, not a multiple of the %d of a %s\nhint: the file is cut off, or memmap_dtype is wrong", path, st.Size, dtype.Size(), dtype)
 	}
 	var head [len(npyMagic)]byte
 	if n, _ := f.ReadAt(head[:], 0); n == len(head) && string(head[:]) == npyMagic {
 		return nil, fmt.Errorf("token file %s has a NumPy header, token files have none\nhint: write it with array.tofile instead of numpy.save", path)
 	}
-	return &File{path: path, dtype: dtype, f: f, n: int(st.Size() / int64(dtype.Size()))}, nil
+	return &File{path: path, dtype: dtype, f: f, n: int(st.Size / int64(dtype.Size()))}, nil
+}
+
+// openAll opens files, some at a time, since those of a server take their time.
+func openAll(paths []string, dtype DType) ([]*File, error) {
+	files, errs := make([]*File, len(paths)), make([]error, len(paths))
+	var wait sync.WaitGroup
+	slots := make(chan struct{}, 32)
+	for i, path := range paths {
+		slots <- struct{}{}
+		wait.Go(func() {
+			files[i], errs[i] = Open(path, dtype)
+			<-slots
+		})
+	}
+	wait.Wait()
+	for _, err := range errs {
+		if err == nil {
+			continue
+		}
+		for _, f := range files {
+			if f != nil {
+				f.Close()
+			}
+		}
+		return nil, err
+	}
+	return files, nil
 }
 
 // Len is the number of tokens in the file when it was opened.

@@ -18,23 +18,16 @@ import (
 const indexMagic = "olmo documents 1\n"
 
 // indexPath is where the index of a file lies in a folder.
-func indexPath(dir string, f *File, eos int32) (string, error) {
-	st, err := f.f.Stat()
-	if err != nil {
-		return "", err
-	}
-	h := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d\x00%d\x00%s\x00%d", filepath.Base(f.path), st.Size(), st.ModTime().UnixNano(), f.dtype, eos))
-	return filepath.Join(dir, "documents-"+hex.EncodeToString(h[:8])+".idx"), nil
+func indexPath(dir string, f *File, eos int32) string {
+	st := f.f.Info()
+	h := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d\x00%d\x00%s\x00%s\x00%d", filepath.Base(f.path), st.Size, st.ModTime.UnixNano(), st.Version, f.dtype, eos))
+	return filepath.Join(dir, "documents-"+hex.EncodeToString(h[:8])+".idx")
 }
 
 // readIndex returns the ends of a file's documents from its index. An index that is missing,
 // damaged or of another file is no error, since the file itself says it all.
 func readIndex(dir string, f *File, eos int32) []int64 {
-	path, err := indexPath(dir, f, eos)
-	if err != nil {
-		return nil
-	}
-	b, err := os.ReadFile(path)
+	b, err := os.ReadFile(indexPath(dir, f, eos))
 	b, isIndex := bytes.CutPrefix(b, []byte(indexMagic))
 	if err != nil || !isIndex {
 		return nil
@@ -67,10 +60,7 @@ func (d *Dataset) WriteIndex(dir string) error {
 		if ends == nil {
 			continue
 		}
-		path, err := indexPath(dir, f, d.cfg.EOS)
-		if err != nil {
-			return fmt.Errorf("indexing documents: %w", err)
-		}
+		path := indexPath(dir, f, d.cfg.EOS)
 		if _, err := os.Stat(path); err == nil {
 			continue
 		}

@@ -1,8 +1,10 @@
 package tokens
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // LoaderConfig says in which order a Loader visits a Dataset.
@@ -213,22 +215,45 @@ func (d *Dataset) Batch(instances []uint32) (Batch, error) {
 	if d.cfg.DocLens {
 		b.DocLens = make([][]int32, B)
 	}
-	for i, index := range instances {
+	read := func(i int) (err error) {
+		index := int(instances[i])
 		ids := b.IDs[i*T : (i+1)*T]
 		var mask []bool
 		if b.LabelMask != nil {
 			mask = b.LabelMask[i*T : (i+1)*T]
 		}
-		err := d.Read(ids, mask, int(index))
+		err = d.Read(ids, mask, index)
 		if err == nil && b.InstanceMask != nil {
-			b.InstanceMask[i], err = d.keep(int(index), ids)
+			b.InstanceMask[i], err = d.keep(index, ids)
 		}
 		if err != nil {
-			return Batch{}, fmt.Errorf("reading instance %d: %w", index, err)
+			return fmt.Errorf("reading instance %d: %w", index, err)
 		}
 		if b.DocLens != nil {
-			b.DocLens[i] = d.docLens(int(index), ids)
+			b.DocLens[i] = d.docLens(index, ids)
 		}
+		return nil
+	}
+	if !d.remote {
+		for i := range B {
+			if err := read(i); err != nil {
+				return Batch{}, err
+			}
+		}
+		return b, nil
+	}
+	var wait sync.WaitGroup
+	errs, slots := make([]error, B), make(chan struct{}, 32)
+	for i := range B {
+		slots <- struct{}{}
+		wait.Go(func() {
+			errs[i] = read(i)
+			<-slots
+		})
+	}
+	wait.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return Batch{}, err
 	}
 	return b, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"olmo/data"
+	"olmo/data/store"
 )
 
 // A Place says which tokens of a file came from which document: one row of the
@@ -56,7 +57,7 @@ func PlacesPath(tokens string) string { return strings.TrimSuffix(tokens, ".npy"
 // calls each, which may stop the reading with an error of its own. Rows must
 // follow each other without gaps or overlaps.
 func ReadPlaces(path string, each func(Place) error) error {
-	f, err := os.Open(path)
+	f, err := store.Open(path)
 	if err != nil {
 		return fmt.Errorf("reading the places of documents: %w", err)
 	}
