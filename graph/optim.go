@@ -1,6 +1,10 @@
 package graph
 
-import "math"
+import (
+	"math"
+
+	"olmo/internal/kernel"
+)
 
 // Zero clears a gradient. In: the gradient.
 var Zero = define(&Def{
@@ -110,12 +114,17 @@ func (g *Graph) Clip(grad Value, index int) { g.op(Clip, &ClipAttr{index}, []Val
 type MuonAttr struct {
 	Group                 int
 	WeightDecay, Momentum float64
-	Blocks                int // equal blocks of rows, each made orthogonal by itself
+	Blocks                int  // equal blocks of rows, each made orthogonal by itself
+	Heavy                 bool // plain momentum, not Nesterov's
+	Adjust                kernel.AdjustLR
+	Cautious              bool    // only weights that the update makes smaller decay
+	Beta2                 float64 // of NorMuon, 0 without
 }
 
-// Muon updates a matrix. In: p, gradient (overwritten), momentum.
+// Muon updates a matrix. In: p, gradient (overwritten), momentum, and NorMuon's average of
+// each row.
 var Muon = define(&Def{
-	Name: "muon", Doc: "one step of Muon on p and its momentum",
+	Name: "muon", Doc: "one step of Muon or NorMuon on p and its momentum",
 	FLOPs: func(g *Graph, op *Op, _ *Batch) float64 {
 		s, n := g.Info(op.In[0]).Shape, op.Attr.(*MuonAttr).Blocks
 		r, c := float64(s[0]/n), float64(s[1])
@@ -130,15 +139,32 @@ var Muon = define(&Def{
 		for i := range g.Data {
 			d := g.Data[i] * u.Clip
 			m.Data[i] = m.Data[i]*a.Momentum + d
-			g.Data[i] = m.Data[i]*a.Momentum + d
+			if g.Data[i] = m.Data[i]; !a.Heavy {
+				g.Data[i] = m.Data[i]*a.Momentum + d
+			}
 		}
 		lr, rows := u.LR[a.Group], p.Rows/a.Blocks
-		rate := lr * 0.2 * math.Sqrt(float64(max(rows, p.Cols)))
+		rate := lr
+		switch a.Adjust {
+		case kernel.SpectralNorm:
+			rate *= math.Sqrt(float64(rows) / float64(p.Cols))
+		case kernel.AdamWSize:
+			rate *= 0.2 * math.Sqrt(float64(max(rows, p.Cols)))
+		}
 		for b := range a.Blocks {
 			lo, hi := b*rows*p.Cols, (b+1)*rows*p.Cols
-			o := newtonSchulz(&Array{rows, p.Cols, g.Data[lo:hi]})
-			for i := range o.Data {
-				p.Data[lo+i] = p.Data[lo+i]*(1-lr*a.WeightDecay) - rate*o.Data[i]
+			o := &Array{rows, p.Cols, g.Data[lo:hi]}
+			if a.Beta2 == 0 {
+				o = orthogonal(o, 1, 1e-7, [3]float64{3.4445, -4.7750, 2.0315})
+			} else {
+				o = orthogonal(o, 1.02, 1e-8, polarExpress[:]...)
+				normalizeRows(o, c.In(3).Data[b*rows:(b+1)*rows], a.Beta2)
+			}
+			for i, v := range o.Data {
+				if !a.Cautious || p.Data[lo+i]*v >= 0 {
+					p.Data[lo+i] *= 1 - lr*a.WeightDecay
+				}
+				p.Data[lo+i] -= rate * v
 			}
 			copy(g.Data[lo:hi], o.Data)
 		}
@@ -146,34 +172,67 @@ var Muon = define(&Def{
 	Tolerance: 1e-4,
 })
 
-func newtonSchulz(x *Array) *Array {
+// polarExpress are the polynomials of Amsel et al. 2025, in the dion package's version.
+var polarExpress = [5][3]float64{
+	{8.156554524902461, -22.48329292557795, 15.878769915207462},
+	{4.042929935166739, -2.808917465908714, 0.5000178451051316},
+	{3.8916678022926607, -2.772484153217685, 0.5060648178503393},
+	{3.285753657755655, -2.3681294933425376, 0.46449024233003106},
+	{2.3465413258596377, -1.7097828382687081, 0.42323551169305323},
+}
+
+// normalizeRows divides rows by the root of the running average of their mean square and
+// gives the whole its old norm back.
+func normalizeRows(x *Array, v []float64, beta2 float64) {
+	var before, after float64
+	for r := range x.Rows {
+		var sum float64
+		for _, u := range x.Row(r) {
+			sum += u * u
+		}
+		before += sum
+		v[r] = v[r]*beta2 + sum/float64(x.Cols)*(1-beta2)
+		for i := range x.Row(r) {
+			x.Row(r)[i] /= math.Sqrt(v[r]) + 1e-8
+			after += x.Row(r)[i] * x.Row(r)[i]
+		}
+	}
+	for i := range x.Data {
+		x.Data[i] *= math.Sqrt(before) / max(math.Sqrt(after), 1e-8)
+	}
+}
+
+// orthogonal makes the singular values of x about one, by five polynomials or one five
+// times.
+func orthogonal(x *Array, safety, eps float64, k ...[3]float64) *Array {
 	var norm float64
 	for _, v := range x.Data {
 		norm += v * v
 	}
 	y := &Array{x.Rows, x.Cols, make([]float64, len(x.Data))}
 	for i, v := range x.Data {
-		y.Data[i] = v / (math.Sqrt(norm) + 1e-7)
+		y.Data[i] = v / (math.Sqrt(norm)*safety + eps)
 	}
 	if x.Rows > x.Cols {
-		return transposed(newtonSchulzWide(transposed(y)))
+		return transposed(orthogonalWide(transposed(y), k))
 	}
-	return newtonSchulzWide(y)
+	return orthogonalWide(y, k)
 }
 
-func newtonSchulzWide(y *Array) *Array {
+func orthogonalWide(y *Array, k [][3]float64) *Array {
 	m := y.Rows
 	square := func() *Array { return &Array{m, m, make([]float64, m*m)} }
-	for range 5 {
+	for step := range 5 {
+		k := k[min(step, len(k)-1)]
 		a, a2, z := square(), square(), &Array{m, y.Cols, make([]float64, len(y.Data))}
 		multiply(a, y, y, true)
 		multiply(a2, a, a, false)
 		for i := range a.Data {
-			a.Data[i] = -4.7750*a.Data[i] + 2.0315*a2.Data[i]
+			a.Data[i] = k[1]*a.Data[i] + k[2]*a2.Data[i]
 		}
 		multiply(z, a, y, false)
 		for i := range z.Data {
-			z.Data[i] += 3.4445 * y.Data[i]
+			z.Data[i] += k[0] * y.Data[i]
 		}
 		y = z
 	}
@@ -190,10 +249,115 @@ func transposed(x *Array) *Array {
 	return y
 }
 
-// Muon appends an update of the matrix p.
-func (g *Graph) Muon(p, grad, momentum Value, a MuonAttr) {
+// Muon appends an update of the matrix p; averages, one for each row, make it NorMuon.
+func (g *Graph) Muon(p, grad, momentum, averages Value, a MuonAttr) {
 	if g.Info(p).Shape[0]%a.Blocks != 0 {
 		panic("graph: muon: blocks do not divide the rows")
 	}
-	g.op(Muon, &a, []Value{p, grad, momentum})
+	in := []Value{p, grad, momentum}
+	if averages != None {
+		in = append(in, averages)
+	}
+	g.op(Muon, &a, in)
+}
+
+// DionAttr is the attribute of Dion.
+type DionAttr struct {
+	Group                 int
+	WeightDecay, Momentum float64
+	Blocks                int // equal blocks of rows, each a matrix by itself
+	Rank                  int // of an update of a block
+}
+
+// Dion updates a matrix. In: p, gradient, momentum, and the directions of the step before
+// (Blocks·Rank, min(rows, columns) of a block).
+var Dion = define(&Def{
+	Name: "dion", Doc: "one step of Dion on p, its momentum and its directions",
+	FLOPs: func(g *Graph, op *Op, _ *Batch) float64 {
+		a := op.Attr.(*DionAttr)
+		r, n := float64(a.Rank), float64(g.Info(op.In[0]).Size(1))
+		return 8*r*n + 4*r*r*n/float64(min(g.Info(op.In[0]).Shape[0]/a.Blocks, g.Info(op.In[0]).Shape[1]))
+	},
+	Reference: func(c *Call) {
+		a, u := c.Op.Attr.(*DionAttr), c.Batch.Update
+		p, g, m, q := c.In(0), c.In(1), c.In(2), c.In(3)
+		for i, d := range g.Data {
+			m.Data[i] += d * u.Clip
+		}
+		rows, lr := p.Rows/a.Blocks, u.LR[a.Group]
+		for b := range a.Blocks {
+			lo, hi := b*rows*p.Cols, (b+1)*rows*p.Cols
+			part, dirs := &Array{rows, p.Cols, m.Data[lo:hi]}, &Array{a.Rank, q.Cols, q.Data[b*a.Rank*q.Cols : (b+1)*a.Rank*q.Cols]}
+			tall := part
+			if rows < p.Cols {
+				tall = transposed(part)
+			}
+			left := &Array{a.Rank, tall.Rows, make([]float64, a.Rank*tall.Rows)}
+			multiply(left, dirs, tall, true)
+			orthonormalRows(left)
+			right := &Array{a.Rank, tall.Cols, make([]float64, a.Rank*tall.Cols)}
+			multiply(right, left, tall, false)
+			outer := func(k *Array) *Array {
+				t := &Array{tall.Rows, tall.Cols, make([]float64, len(tall.Data))}
+				multiply(t, transposed(left), k, false)
+				if rows < p.Cols {
+					return transposed(t)
+				}
+				return t
+			}
+			for i, v := range outer(right).Data {
+				part.Data[i] -= (1 - a.Momentum) * v
+			}
+			for j := range a.Rank {
+				var norm float64
+				for _, v := range right.Row(j) {
+					norm += v * v
+				}
+				if norm > 0 {
+					for i, v := range right.Row(j) {
+						dirs.Row(j)[i] = v / (math.Sqrt(norm) + 1e-8)
+					}
+				}
+			}
+			rate := lr * math.Sqrt(float64(rows)/float64(p.Cols))
+			for i, v := range outer(dirs).Data {
+				p.Data[lo+i] = p.Data[lo+i]*(1-lr*a.WeightDecay) - rate*v
+			}
+		}
+	},
+	Tolerance: 1e-4,
+})
+
+// orthonormalRows is Gram's and Schmidt's method, twice.
+func orthonormalRows(x *Array) {
+	dot := func(a, b []float64) (s float64) {
+		for i := range a {
+			s += a[i] * b[i]
+		}
+		return s
+	}
+	for j := range x.Rows {
+		row := x.Row(j)
+		for range 2 {
+			for i := range j {
+				c := dot(x.Row(i), row)
+				for k, v := range x.Row(i) {
+					row[k] -= c * v
+				}
+			}
+		}
+		if n := math.Sqrt(dot(row, row)); n > 0 {
+			for k := range row {
+				row[k] /= n
+			}
+		}
+	}
+}
+
+// Dion appends an update of the matrix p.
+func (g *Graph) Dion(p, grad, momentum, directions Value, a DionAttr) {
+	if g.Info(p).Shape[0]%a.Blocks != 0 {
+		panic("graph: dion: blocks do not divide the rows")
+	}
+	g.op(Dion, &a, []Value{p, grad, momentum, directions})
 }

@@ -122,9 +122,9 @@ func (t *Trainer) save(k kind) error {
 		}
 		w.model = append(w.model, weights.Named{Name: p.Name, Tensor: tensor.FromFloat32(p.Shape, v)})
 	}
-	err := t.eachState(func(name string, p model.Param) error {
-		v, err := t.dev.Read(name)
-		w.optim = append(w.optim, weights.Named{Name: name, Tensor: tensor.FromFloat32(p.Shape, v)})
+	err := t.eachState(func(s state, _ model.Param) error {
+		v, err := t.dev.Read(s.name)
+		w.optim = append(w.optim, weights.Named{Name: s.name, Tensor: tensor.FromFloat32(s.shape, v)})
 		return err
 	})
 	if err != nil {
@@ -147,11 +147,11 @@ func (t *Trainer) save(k kind) error {
 }
 
 // eachState calls f for every value that the optimiser keeps.
-func (t *Trainer) eachState(f func(name string, p model.Param) error) error {
+func (t *Trainer) eachState(f func(s state, p model.Param) error) error {
 	for _, g := range t.groups {
 		for _, p := range g.Params {
-			for _, name := range t.cfg.Optimizer.stateNames(g, p) {
-				if err := f(name, p); err != nil {
+			for _, s := range t.cfg.Optimizer.states(g, p) {
+				if err := f(s, p); err != nil {
 					return err
 				}
 			}

@@ -122,9 +122,9 @@ type Config struct {
 	CSV         bool `yaml:"csv"`
 }
 
-// OptimizerConfig is OLMo's, with muon as one more name and its rates.
+// OptimizerConfig is OLMo's, with the keys of the optimisers that it lacks.
 type OptimizerConfig struct {
-	Name                string     `yaml:"name"` // adamw, lionw; OLMo-core's skip_step_adamw; ours: muon
+	Name                string     `yaml:"name"` // adamw, lionw; OLMo-core's skip_step_adamw, muon, normuon, dion
 	LearningRate        float64    `yaml:"learning_rate"`
 	WeightDecay         float64    `yaml:"weight_decay"`
 	Betas               [2]float64 `yaml:"betas"`
@@ -136,13 +136,23 @@ type OptimizerConfig struct {
 	MetricsLogInterval  *int       `yaml:"metrics_log_interval"`
 	RecordUpdateMetrics bool       `yaml:"record_update_metrics"`
 
-	// Muon's: learning_rate is that of the matrices in the blocks; these are AdamW's for
-	// norms and biases (default: learning_rate), the embedding and the head (default:
-	// adamw_learning_rate).
+	// Those of muon, normuon and dion: learning_rate is that of the matrices in the blocks; these
+	// are AdamW's for norms and biases (default: learning_rate), the embedding and the head
+	// (default: adamw_learning_rate; with dion that over the root of its width).
 	Momentum              float64  `yaml:"momentum"`
 	AdamWLearningRate     *float64 `yaml:"adamw_learning_rate"`
 	EmbeddingLearningRate *float64 `yaml:"embedding_learning_rate"`
 	HeadLearningRate      *float64 `yaml:"head_learning_rate"`
+	// As in the dion package: Nesterov's momentum, how a step goes with the shape of a matrix
+	// (rms_norm, spectral_norm, none), and whether only those weights decay that the step makes
+	// smaller, of muon and normuon; normuon's average over rows; the rank of dion's steps, a
+	// fraction of the full one, rounded up to a multiple.
+	Nesterov       bool    `yaml:"nesterov"`
+	AdjustLR       string  `yaml:"adjust_lr"`
+	CautiousWD     bool    `yaml:"cautious_wd"`
+	MuonBeta2      float64 `yaml:"muon_beta2"`
+	RankFraction   float64 `yaml:"rank_fraction"`
+	RankMultipleOf int     `yaml:"rank_multiple_of"`
 
 	// A step of skip_step_adamw is skipped when its loss or gradient norm is more than
 	// SigmaFactor standard deviations above the mean of the last RollingIntervalLength.
@@ -304,7 +314,7 @@ func DefaultConfig() *Config {
 	saveInterval, gc, fsdp, zmul := 1000, 1, "fsdp", 1e-4
 	c := &Config{
 		Seed: 6198, Model: model.DefaultAI2(),
-		Optimizer:         OptimizerConfig{Name: "lionw", LearningRate: 1e-4, WeightDecay: 0.01, Betas: [2]float64{0.9, 0.95}, Eps: 1e-5, Momentum: 0.95, RollingIntervalLength: 128, SigmaFactor: 6},
+		Optimizer:         OptimizerConfig{Name: "lionw", LearningRate: 1e-4, WeightDecay: 0.01, Betas: [2]float64{0.9, 0.95}, Eps: 1e-5, Momentum: 0.95, RollingIntervalLength: 128, SigmaFactor: 6, Nesterov: true, AdjustLR: "rms_norm", MuonBeta2: 0.95, RankFraction: 1, RankMultipleOf: 1},
 		RestoreDataloader: true, EvalInterval: 1000, Tokenizer: TokenizerConfig{Identifier: "gpt2", TruncateDirection: "right"},
 		SaveFolder: "./", CanceledCheckInterval: 50, SaveInterval: &saveInterval, SaveNumCheckpoints: -1, SaveNumUnsharded: -1,
 		ShardedCheckpointer: "torch_legacy", MaxDuration: Duration{Steps: 10000}, GlobalTrainBatchSize: 512,
@@ -419,6 +429,7 @@ func (c *Config) Validate() error {
 	}
 	errs := []error{
 		one("optimizer.name", c.Optimizer.Name, optimizers...),
+		one("optimizer.adjust_lr", c.Optimizer.AdjustLR, "rms_norm", "spectral_norm", "none"),
 		c.Scheduler.check("scheduler"),
 		one("loss_denominator", c.LossDenominator, "batch", "labels"),
 		one("data.name", string(c.Data.Name), string(tokens.Chunks), string(tokens.Padded), string(tokens.Packed), string(tokens.Interleaved), string(tokens.Variable)),
@@ -447,8 +458,10 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("optimizer: learning_rate %g, weight_decay %g and eps %g must not be negative", o.LearningRate, o.WeightDecay, o.Eps)
 	case o.Betas[0] < 0 || o.Betas[0] >= 1 || o.Betas[1] < 0 || o.Betas[1] >= 1 || o.Momentum < 0 || o.Momentum >= 1:
 		return fmt.Errorf("optimizer: betas %v and momentum %g must be at least 0 and less than 1", o.Betas, o.Momentum)
-	case o.SelectiveUpdates && o.Name == "muon":
-		return errors.New("optimizer.selective_updates has no meaning for muon, which updates whole matrices")
+	case o.SelectiveUpdates && o.byMatrix():
+		return fmt.Errorf("optimizer.selective_updates has no meaning for %s, which updates whole matrices", o.Name)
+	case !(o.RankFraction > 0 && o.RankFraction <= 1) || o.MuonBeta2 < 0 || o.MuonBeta2 >= 1:
+		return fmt.Errorf("optimizer: rank_fraction %g must lie in (0, 1], muon_beta2 %g in [0, 1)", o.RankFraction, o.MuonBeta2)
 	case o.Name == "skip_step_adamw" && o.RollingIntervalLength < 2:
 		return fmt.Errorf("optimizer.rolling_interval_length is %d, it must be at least 2", o.RollingIntervalLength)
 	case len(c.Data.Mixture) > 0 && (len(c.Data.paths()) > 0 || len(c.Data.LabelMaskPaths) > 0 || c.Data.MixtureTokens <= 0):

@@ -57,7 +57,9 @@ func (c *Config) Estimate(scratch func(*graph.Graph, device.Options) int64) (*Es
 	}
 	for _, group := range c.Optimizer.Groups(m.Params()) {
 		for _, p := range group.Params {
-			e.Memory.State += 4 * int64(p.Size()) * int64(len(c.Optimizer.stateNames(group, p)))
+			for _, s := range c.Optimizer.states(group, p) {
+				e.Memory.State += 4 * int64(s.size())
+			}
 		}
 	}
 	e.Checkpoint = e.Memory.Params + e.Memory.State

@@ -22,6 +22,9 @@ func (t *Trainer) start() error {
 	if e := t.cfg.Epoch; e != nil {
 		t.state.Epoch = *e
 	}
+	if err := t.beginOptimizer(); err != nil {
+		return err
+	}
 	if t.cfg.TryLoadLatestSave {
 		found, err := candidates(t.cfg.SaveFolder)
 		if err != nil {
@@ -306,12 +309,12 @@ func (t *Trainer) loadOptimizer(path string) error {
 		return fmt.Errorf("reading optimiser state: %w", err)
 	}
 	defer set.Close()
-	return t.eachState(func(name string, p model.Param) error {
-		v, err := set.Tensor(name)
+	return t.eachState(func(s state, _ model.Param) error {
+		v, err := set.Tensor(s.name)
 		if err != nil {
 			return fmt.Errorf("reading optimiser state: %w\nhint: another optimizer.name wrote it; reset_optimizer_state=true starts it anew", err)
 		}
-		return t.write(name, p.Shape, v, path)
+		return t.write(s.name, s.shape, v, path)
 	})
 }
 
@@ -392,8 +395,8 @@ func (t *Trainer) loadAI2Optimizer(path string, s *State) error {
 	numbers := t.ai2Groups(root)
 	i := int64(0)
 	for _, g := range t.groups {
-		if g.Muon {
-			return wrong("it is AdamW's or LionW's, the config wants Muon's")
+		if g.Matrices {
+			return wrong("it is AdamW's or LionW's, the config wants another optimiser's")
 		}
 		for _, p := range g.Params {
 			key := i
@@ -411,8 +414,8 @@ func (t *Trainer) loadAI2Optimizer(path string, s *State) error {
 			if !ok || !isDict {
 				return wrong("it has nothing for " + p.Name)
 			}
-			for _, name := range t.cfg.Optimizer.stateNames(g, p) {
-				key, _, _ := strings.Cut(name, "/")
+			for _, s := range t.cfg.Optimizer.states(g, p) {
+				key, _, _ := strings.Cut(s.name, "/")
 				v, _ := d.Get(key)
 				n, ok := v.(weights.Named)
 				if !ok {
@@ -422,7 +425,7 @@ func (t *Trainer) loadAI2Optimizer(path string, s *State) error {
 				if err != nil {
 					return wrong(err.Error())
 				}
-				if err := t.write(name, p.Shape, value, path); err != nil {
+				if err := t.write(s.name, s.shape, value, path); err != nil {
 					return err
 				}
 			}

@@ -245,9 +245,9 @@ func (t *Trainer) measureParameters(rec runlog.Record) error {
 	if t.cfg.Optimizer.Name == "lionw" {
 		return nil // of LionW's momentum OLMo says nothing
 	}
-	return t.eachState(func(name string, p model.Param) error {
-		kind, _, _ := strings.Cut(name, "/")
-		return add(kind, name, p.Name)
+	return t.eachState(func(s state, p model.Param) error {
+		kind, _, _ := strings.Cut(s.name, "/")
+		return add(kind, s.name, p.Name)
 	})
 }
 
@@ -259,7 +259,7 @@ func (t *Trainer) measureUpdates(rec runlog.Record, u *graph.Update) error {
 	var dot, squares, signs float64 // of LionW
 	first, second := 1-kernel.Pow(o.Betas[0], float64(u.Step)), math.Sqrt(1-kernel.Pow(o.Betas[1], float64(u.Step)))
 	for i, group := range t.groups {
-		if group.Muon {
+		if group.Matrices {
 			continue
 		}
 		for _, p := range group.Params {
@@ -268,8 +268,8 @@ func (t *Trainer) measureUpdates(rec runlog.Record, u *graph.Update) error {
 				return err
 			}
 			states := make([][]float32, 2)
-			for k, name := range o.stateNames(group, p) {
-				if states[k], err = t.dev.Read(name); err != nil {
+			for k, s := range o.states(group, p) {
+				if states[k], err = t.dev.Read(s.name); err != nil {
 					return err
 				}
 			}

@@ -6,28 +6,34 @@ import (
 	"strings"
 
 	"olmo/graph"
+	"olmo/internal/kernel"
 	"olmo/model"
 )
 
 // optimizers are the names of optimizer.name.
-var optimizers = []string{"adamw", "lionw", "skip_step_adamw", "muon"}
+var optimizers = []string{"adamw", "lionw", "skip_step_adamw", "muon", "normuon", "dion"}
+
+// byMatrix tells whether the optimiser updates whole matrices, with AdamW for the rest.
+func (o *OptimizerConfig) byMatrix() bool {
+	return o.Name == "muon" || o.Name == "normuon" || o.Name == "dion"
+}
 
 // Group is a set of parameters that share a learning rate and a weight decay.
 type Group struct {
 	LearningRate float64 // the full rate, which the schedule scales
 	WeightDecay  float64
 	Params       []model.Param // in byte order of names
-	Muon         bool
+	Matrices     bool          // updated as matrices, by muon, normuon or dion
 }
 
 // Groups sorts parameters into groups. AdamW has OLMo's two (get_param_groups in
 // olmo/optim.py, 0.6.0): weights of linear layers decay, and by the flags also norms
-// and biases, and embeddings, a tied head among them; the rest does not. Muon's
-// are the matrices in the blocks, then the embedding, the head and the rest, which
-// AdamW trains.
+// and biases, and embeddings, a tied head among them; the rest does not. Muon's,
+// NorMuon's and Dion's are the matrices in the blocks, then the embedding, the head and
+// the rest, which AdamW trains.
 func (o *OptimizerConfig) Groups(params []model.Param) []Group {
 	var groups []Group
-	if o.Name == "muon" {
+	if o.byMatrix() {
 		or := func(p *float64, otherwise float64) float64 {
 			if p != nil {
 				return *p
@@ -36,12 +42,19 @@ func (o *OptimizerConfig) Groups(params []model.Param) []Group {
 		}
 		rest := or(o.AdamWLearningRate, o.LearningRate)
 		groups = []Group{
-			{LearningRate: o.LearningRate, Muon: true},
+			{LearningRate: o.LearningRate, Matrices: true},
 			{LearningRate: or(o.EmbeddingLearningRate, rest)},
-			{LearningRate: or(o.HeadLearningRate, rest)},
+			{},
 			{LearningRate: rest},
 		}
 		for _, p := range params {
+			if p.Role == model.Head && len(p.Shape) == 2 {
+				head := rest
+				if o.Name == "dion" {
+					head /= math.Sqrt(float64(p.Shape[1]))
+				}
+				groups[2].LearningRate = or(o.HeadLearningRate, head)
+			}
 			g := &groups[3]
 			switch {
 			case isMatrix(p):
@@ -90,15 +103,59 @@ func isMatrix(p model.Param) bool {
 	return len(p.Shape) == 2 && p.Role != model.Embedding && p.Role != model.Head
 }
 
-// stateNames are the names of the optimiser's state for a parameter.
-func (o *OptimizerConfig) stateNames(g Group, p model.Param) []string {
-	switch {
-	case g.Muon:
-		return []string{"momentum/" + p.Name}
-	case o.Name == "lionw":
-		return []string{"exp_avg/" + p.Name}
+// state is one value that the optimiser keeps for a parameter.
+type state struct {
+	name  string
+	shape []int
+}
+
+func (s state) size() int {
+	n := 1
+	for _, d := range s.shape {
+		n *= d
 	}
-	return []string{"exp_avg/" + p.Name, "exp_avg_sq/" + p.Name}
+	return n
+}
+
+// states are those of a parameter.
+func (o *OptimizerConfig) states(g Group, p model.Param) []state {
+	like := func(kind string) state { return state{kind + "/" + p.Name, p.Shape} }
+	switch {
+	case g.Matrices && o.Name == "normuon":
+		return []state{like("momentum"), {"variance_neuron/" + p.Name, []int{p.Shape[0], 1}}}
+	case g.Matrices && o.Name == "dion":
+		return []state{like("momentum"), {"directions/" + p.Name, []int{p.Blocks * o.rank(p), min(p.Shape[0]/p.Blocks, p.Shape[1])}}}
+	case g.Matrices:
+		return []state{like("momentum")}
+	case o.Name == "lionw":
+		return []state{like("exp_avg")}
+	}
+	return []state{like("exp_avg"), like("exp_avg_sq")}
+}
+
+// rank is that of Dion's updates of each block of a parameter.
+func (o *OptimizerConfig) rank(p model.Param) int {
+	n, k := min(p.Shape[0]/p.Blocks, p.Shape[1]), max(o.RankMultipleOf, 1)
+	r := int(math.Ceil(float64(o.RankFraction * float64(n))))
+	return min((r+k-1)/k*k, n)
+}
+
+// beginOptimizer gives the directions of Dion their first values, which are normal. All else that an
+// optimiser keeps begins with 0.
+func (t *Trainer) beginOptimizer() error {
+	if t.cfg.Optimizer.Name != "dion" {
+		return nil
+	}
+	return t.eachState(func(s state, _ model.Param) error {
+		if !strings.HasPrefix(s.name, "directions/") {
+			return nil
+		}
+		random, v := kernel.NewStream(t.cfg.Seed, s.name), make([]float32, s.size())
+		for i := range v {
+			v[i] = float32(random.Normal(uint64(i), 0))
+		}
+		return t.dev.Write(s.name, v)
+	})
 }
 
 // updateGraph writes one step of the optimiser, after which the gradients are zero.
@@ -108,17 +165,27 @@ func (o *OptimizerConfig) updateGraph(groups []Group, uses map[string]int) *grap
 	for i, group := range groups {
 		for _, p := range group.Params {
 			param, grad := g.Param(p.Name, p.Shape...), g.GradNamed(graph.GradName(p.Name, 0), p.Shape...)
-			var state []graph.Value
-			for _, name := range o.stateNames(group, p) {
-				state = append(state, g.State(name, p.Shape...))
+			var kept []graph.Value
+			for _, s := range o.states(group, p) {
+				kept = append(kept, g.State(s.name, s.shape...))
 			}
 			switch {
-			case group.Muon:
-				g.Muon(param, grad, state[0], graph.MuonAttr{Group: i, WeightDecay: group.WeightDecay, Momentum: o.Momentum, Blocks: p.Blocks})
+			case group.Matrices && o.Name == "dion":
+				g.Dion(param, grad, kept[0], kept[1], graph.DionAttr{Group: i, WeightDecay: group.WeightDecay, Momentum: o.Momentum, Blocks: p.Blocks, Rank: o.rank(p)})
+			case group.Matrices:
+				a := graph.MuonAttr{
+					Group: i, WeightDecay: group.WeightDecay, Momentum: o.Momentum, Blocks: p.Blocks,
+					Heavy: !o.Nesterov, Adjust: kernel.AdjustLR(o.AdjustLR), Cautious: o.CautiousWD,
+				}
+				averages := graph.None
+				if o.Name == "normuon" {
+					averages, a.Beta2 = kept[1], o.MuonBeta2
+				}
+				g.Muon(param, grad, kept[0], averages, a)
 			case o.Name == "lionw":
-				g.Lion(param, grad, state[0], graph.LionAttr{Group: i, WeightDecay: group.WeightDecay, Beta1: o.Betas[0], Beta2: o.Betas[1], Selective: o.SelectiveUpdates})
+				g.Lion(param, grad, kept[0], graph.LionAttr{Group: i, WeightDecay: group.WeightDecay, Beta1: o.Betas[0], Beta2: o.Betas[1], Selective: o.SelectiveUpdates})
 			default:
-				g.AdamW(param, grad, state[0], state[1], graph.AdamWAttr{
+				g.AdamW(param, grad, kept[0], kept[1], graph.AdamWAttr{
 					Group: i, WeightDecay: group.WeightDecay, Beta1: o.Betas[0], Beta2: o.Betas[1], Eps: o.Eps, Selective: o.SelectiveUpdates,
 				})
 			}

@@ -97,6 +97,8 @@ func TestResume(t *testing.T) {
 	}{
 		{"AdamW", nil},
 		{"Muon", muon},
+		{"NorMuon", []string{"optimizer.name=normuon", "optimizer.learning_rate=0.02", "optimizer.adamw_learning_rate=0.004", "optimizer.nesterov=false", "optimizer.cautious_wd=true", "optimizer.adjust_lr=spectral_norm"}},
+		{"Dion", []string{"optimizer.name=dion", "optimizer.learning_rate=0.02", "optimizer.adamw_learning_rate=0.004", "optimizer.rank_fraction=0.3"}},
 		{"several epochs", []string{"global_train_batch_size=90", "device_train_microbatch_size=90", "max_duration=7", "stop_at=7"}},
 		{"growing batches", growing},
 		{"packed documents", []string{"data.pack_documents=fragment", "data.generate_doc_lengths=true", "global_train_batch_size=30", "device_train_microbatch_size=30"}},
@@ -316,6 +318,12 @@ func TestErrors(t *testing.T) {
 	}{
 		{"unknown key", []string{"optimizer.learning_rat=1"}, "did you mean"},
 		{"unknown optimiser", []string{"optimizer.name=adamx"}, "did you mean adamw?"},
+		{"unknown size of steps", []string{"optimizer.adjust_lr=rms_norms"}, "did you mean rms_norm?"},
+		{"schedule without periods", []string{"scheduler.name=wsds"}, "period_lengths"},
+		{"period too short", []string{"scheduler.name=wsds", "scheduler.t_warmup=95", "scheduler.period_lengths=[100]"}, "too short"},
+		{"stage without an end", []string{"scheduler.name=composable", "scheduler.stages=[{duration: 5}]"}, "end_lr"},
+		{"schedulers without times", []string{"scheduler.name=sequential", "scheduler.schedulers=[{name: constant}, {name: constant}]"}, "schedulers_max"},
+		{"all dropped", []string{"model.residual_dropout=1"}, "less than 1"},
 		{"half precision", []string{"precision=amp_fp16"}, "amp_bf16"},
 		{"missing file", []string{"data.paths=[gone.npy]"}, "gone.npy"},
 		{"no data", []string{"data.paths=[]"}, "no token files"},

@@ -289,6 +289,16 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 		}
 	},
 	graph.Muon: func(p *program, op *graph.Op) func(r *run) { return muon(p, []*graph.Op{op}) },
+	graph.Dion: func(p *program, op *graph.Op) func(r *run) {
+		a := op.Attr.(*graph.DionAttr)
+		return func(r *run) {
+			m := func(i int) kernel.Matrix { return p.matrix(op.In[i], r) }
+			kernel.UpdateDion([]kernel.DionStep{{
+				LR: r.Update.LR[a.Group], WeightDecay: a.WeightDecay, Momentum: a.Momentum, Clip: r.Update.Clip, Blocks: a.Blocks, Rank: a.Rank,
+				P: m(0), B: m(2), G: m(1), Q: m(3),
+			}})
+		}
+	},
 }
 
 // muon updates several matrices in one step.
@@ -301,8 +311,12 @@ func muon(p *program, ops []*graph.Op) func(r *run) {
 			steps[i] = kernel.MuonStep{
 				Muon: kernel.Muon{
 					LR: u.LR[a.Group], WeightDecay: a.WeightDecay, Momentum: a.Momentum, Clip: u.Clip, Blocks: a.Blocks, BF16: p.opt.BF16,
+					Heavy: a.Heavy, Adjust: a.Adjust, Cautious: a.Cautious, Beta2: a.Beta2,
 				},
 				P: p.matrix(op.In[0], r), B: p.matrix(op.In[2], r), G: p.matrix(op.In[1], r),
+			}
+			if len(op.In) > 3 {
+				steps[i].V = p.matrix(op.In[3], r).Data
 			}
 		}
 		kernel.UpdateMuon(steps)

@@ -47,7 +47,14 @@ func Run(t *testing.T, open func(t *testing.T) device.Device) {
 		g.Lion(r, gr, g.State("m/r", 3, 5), graph.LionAttr{Group: 0, WeightDecay: 0.1, Beta1: 0.9, Beta2: 0.99})
 		w, gw := g.Param("w", 2, 30), g.GradNamed("grad/w", 2, 30)
 		g.AdamW(w, gw, g.State("m/w", 2, 30), g.State("v/w", 2, 30), graph.AdamWAttr{Group: 0, WeightDecay: 0.1, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Selective: true})
-		g.Muon(p, gp, g.State("b/p", 12, 7), graph.MuonAttr{Group: 1, WeightDecay: 0.1, Momentum: 0.95, Blocks: 3})
+		g.Muon(p, gp, g.State("b/p", 12, 7), graph.None, graph.MuonAttr{Group: 1, WeightDecay: 0.1, Momentum: 0.95, Blocks: 3, Adjust: "rms_norm"})
+		n, gn := g.Param("n", 14, 6), g.GradNamed("grad/n", 14, 6)
+		g.Muon(n, gn, g.State("b/n", 14, 6), g.State("v/n", 14, 1), graph.MuonAttr{Group: 1, WeightDecay: 0.1, Momentum: 0.9, Blocks: 2, Heavy: true, Adjust: "spectral_norm", Cautious: true, Beta2: 0.95})
+		for name, shape := range map[string][2]int{"wide": {6, 11}, "tall": {16, 5}} {
+			d, gd := g.Param(name, shape[0], shape[1]), g.GradNamed("grad/"+name, shape[0], shape[1])
+			rows := shape[0] / 2
+			g.Dion(d, gd, g.State("b/"+name, shape[0], shape[1]), g.State("q/"+name, 2*3, min(rows, shape[1])), graph.DionAttr{Group: 1, WeightDecay: 0.1, Momentum: 0.95, Blocks: 2, Rank: 3})
+		}
 		g.Zero(gq2)
 		Compare(t, open(t), g, &graph.Batch{Update: &graph.Update{LR: []float64{1e-2, 3e-2}, Step: 3, Clip: 0.7, Clips: []float64{9, 0.25}}}, 1e-4)
 	})

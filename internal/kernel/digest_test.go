@@ -169,9 +169,21 @@ func TestDigests(t *testing.T) {
 			AdamW{LR: 1e-3, WeightDecay: 0.1, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Step: 11, Clip: 0.7}.Update(p, m, v, g)
 			d.add(p, m, v)
 			w, b, dw := d.matrix(24, 15, 2), d.matrix(24, 15, 2), d.matrix(24, 15, 2)
-			UpdateMuon([]MuonStep{{Muon{LR: 1e-2, WeightDecay: 0.1, Momentum: 0.95, Clip: 0.7, Blocks: 2, BF16: d.bf16}, w, b, dw}})
+			UpdateMuon([]MuonStep{{Muon: Muon{LR: 1e-2, WeightDecay: 0.1, Momentum: 0.95, Clip: 0.7, Blocks: 2, BF16: d.bf16}, P: w, B: b, G: dw}})
 			d.add(w.Data, b.Data)
 			d.add64(SumSquares(d.draw(normChunk+77, 3)))
+		}},
+		{"NorMuon, Dion, dropout", [2]uint64{0x7d0cfcfe33e2e89f, 0x2da8d09fbbbdf4b2}, func(d *digestor) {
+			w, b, dw := d.matrix(24, 15, 2), d.matrix(24, 15, 2), d.matrix(24, 15, 2)
+			v := make([]float32, 24)
+			UpdateMuon([]MuonStep{{Muon: Muon{LR: 1e-2, WeightDecay: 0.1, Momentum: 0.95, Clip: 0.7, Blocks: 2, BF16: d.bf16, Heavy: true, Cautious: true, Adjust: SpectralNorm, Beta2: 0.9}, P: w, B: b, G: dw, V: v}})
+			d.add(w.Data, b.Data, v)
+			q := d.matrix(2*5, 12, 2)
+			UpdateDion([]DionStep{{LR: 1e-2, WeightDecay: 0.1, Momentum: 0.95, Clip: 0.7, Blocks: 2, Rank: 5, P: w, B: b, G: dw, Q: q}})
+			d.add(w.Data, b.Data, q.Data)
+			x := d.matrix(40, 37, 2)
+			NewDropout(0.3, 5, 6, 7).Apply(x, x, 11)
+			d.add(x.Data)
 		}},
 		{"functions", [2]uint64{0x4fca1786bb9132cb, 0x4fca1786bb9132cb}, func(d *digestor) {
 			for _, x := range d.draw(3000, 7) {

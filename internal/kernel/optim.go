@@ -114,31 +114,78 @@ type Muon struct {
 	Clip                      float64 // factor of the gradient
 	Blocks                    int     // equal blocks of rows, each made orthogonal by itself
 	BF16                      bool
+	Heavy                     bool // plain momentum, not Nesterov's
+	Adjust                    AdjustLR
+	Cautious                  bool    // only weights that the update makes smaller decay
+	Beta2                     float64 // of NorMuon
 }
 
-// Newton–Schulz coefficients of Jordan et al. 2024.
-const nsA, nsB, nsC, nsSteps = 3.4445, -4.7750, 2.0315, 5
+// AdjustLR says how the size of an orthogonal update goes with the shape of the matrix.
+type AdjustLR string
+
+// The sizes: that of AdamW's updates (0.2·sqrt(max(rows, columns)), Liu et al. 2025), an RMS
+// operator norm of 1 (sqrt(rows/columns)), or the learning rate alone.
+const (
+	AdamWSize    AdjustLR = "rms_norm"
+	SpectralNorm AdjustLR = "spectral_norm"
+	NoAdjustment AdjustLR = "none"
+)
+
+func (a AdjustLR) factor(rows, cols int) float64 {
+	switch a {
+	case SpectralNorm:
+		return math.Sqrt(float64(rows) / float64(cols))
+	case NoAdjustment:
+		return 1
+	}
+	return 0.2 * math.Sqrt(float64(max(rows, cols)))
+}
+
+// polynomials make singular values one, step by step: y·a + (A·b + A²·c)·y, A = y·yᵀ, from a
+// matrix that has been divided by its norm.
+type polynomials struct {
+	safety, eps float64 // the norm is multiplied and added to
+	steps       [5][3]float64
+}
+
+var (
+	// Jordan et al. 2024.
+	newtonSchulz = &polynomials{1, 1e-7, [5][3]float64{
+		{3.4445, -4.7750, 2.0315}, {3.4445, -4.7750, 2.0315}, {3.4445, -4.7750, 2.0315}, {3.4445, -4.7750, 2.0315}, {3.4445, -4.7750, 2.0315},
+	}}
+	// Amsel et al. 2025 (Polar Express), as NorMuon has them in the dion package.
+	polarExpress = &polynomials{1.02, 1e-8, [5][3]float64{
+		{8.156554524902461, -22.48329292557795, 15.878769915207462},
+		{4.042929935166739, -2.808917465908714, 0.5000178451051316},
+		{3.8916678022926607, -2.772484153217685, 0.5060648178503393},
+		{3.285753657755655, -2.3681294933425376, 0.46449024233003106},
+		{2.3465413258596377, -1.7097828382687081, 0.42323551169305323},
+	}}
+)
 
 // MuonStep is one matrix to update: P with gradient G and momentum buffer B. G is
-// overwritten.
+// overwritten. V, one number for each row, makes it NorMuon.
 type MuonStep struct {
 	Muon
 	P, B, G Matrix
+	V       []float32
 }
 
 // UpdateMuon does one step on every matrix.
 //
-// Jordan et al. 2024 (Newton–Schulz, Nesterov), scaled to AdamW's update size after
-// Liu et al. 2025 (0.2·sqrt(max(rows, columns))).
+// Jordan et al. 2024 (Newton–Schulz); with V NorMuon, Li et al. 2025, as in the dion package
+// (dion/normuon.py, 2026-08).
 func UpdateMuon(steps []MuonStep) {
 	// The blocks are independent and their products small: one thread each keeps the
 	// threads busier than all threads on one product after the other. Large ones first.
 	type block struct {
-		x    Matrix
-		bf16 bool
+		*MuonStep
+		x Matrix
+		v []float32
 	}
 	var blocks []block
-	for _, u := range steps {
+	for i := range steps {
+		u := &steps[i]
 		mu, clip := float32(u.Momentum), float32(u.Clip)
 		b, g := u.B.Data, u.G.Data
 		eachSpan(u.P.Rows*u.P.Cols, func(lo, hi int) {
@@ -146,30 +193,79 @@ func UpdateMuon(steps []MuonStep) {
 				isa.scale(g[lo:hi], g[lo:hi], clip)
 			}
 			isa.mulAdd(b[lo:hi], b[lo:hi], g[lo:hi], mu)
-			isa.mulAdd(g[lo:hi], b[lo:hi], g[lo:hi], mu)
+			if u.Heavy {
+				copy(g[lo:hi], b[lo:hi])
+			} else {
+				isa.mulAdd(g[lo:hi], b[lo:hi], g[lo:hi], mu)
+			}
 		})
 		rows := u.P.Rows / u.Blocks
 		for i := range u.Blocks {
-			blocks = append(blocks, block{u.G.Slice(i*rows, rows), u.BF16})
+			c := block{MuonStep: u, x: u.G.Slice(i*rows, rows)}
+			if u.V != nil {
+				c.v = u.V[i*rows : (i+1)*rows]
+			}
+			blocks = append(blocks, c)
 		}
 	}
 	work := func(b block) int { return min(b.x.Rows, b.x.Cols) * b.x.Rows * b.x.Cols }
 	slices.SortStableFunc(blocks, func(a, b block) int { return work(b) - work(a) })
-	Parallel(len(blocks), func(i int) { orthogonalize(blocks[i].x, blocks[i].bf16) })
+	Parallel(len(blocks), func(i int) {
+		b := &blocks[i]
+		if b.v == nil {
+			orthogonalize(b.x, newtonSchulz, b.BF16)
+			return
+		}
+		orthogonalize(b.x, polarExpress, b.BF16)
+		normalizeRows(b.x, b.v, b.Beta2)
+	})
 	for _, u := range steps {
-		decay := float32(1 - float64(u.LR*u.WeightDecay))
-		rate := float32(-(u.LR * 0.2 * math.Sqrt(float64(max(u.P.Rows/u.Blocks, u.P.Cols)))))
-		p, g := u.P.Data, u.G.Data
-		eachSpan(u.P.Rows*u.P.Cols, func(lo, hi int) { isa.lin2(p[lo:hi], p[lo:hi], g[lo:hi], decay, rate) })
+		rate := u.LR * u.Adjust.factor(u.P.Rows/u.Blocks, u.P.Cols)
+		decayAndAdd(u.P.Data[:u.P.Rows*u.P.Cols], u.G.Data, float64(u.LR*u.WeightDecay), rate, u.Cautious)
 	}
+}
+
+// decayAndAdd subtracts u·rate from p after p has decayed by the share decay: everywhere or,
+// when cautious, where p and u have the same sign.
+func decayAndAdd(p, u []float32, decay, rate float64, cautious bool) {
+	d, r, keep := float32(decay), float32(rate), float32(1-decay)
+	eachSpan(len(p), func(lo, hi int) {
+		if !cautious {
+			isa.lin2(p[lo:hi], p[lo:hi], u[lo:hi], keep, -r)
+			return
+		}
+		for i := lo; i < hi; i++ {
+			v := p[i]
+			if float32(v*u[i]) >= 0 {
+				v -= float32(v * d)
+			}
+			p[i] = v - float32(u[i]*r)
+		}
+	})
+}
+
+// normalizeRows divides each row by the root of the running average v of its mean square, and
+// gives the whole its old norm back.
+func normalizeRows(x Matrix, v []float32, beta2 float64) {
+	n := x.Rows * x.Cols
+	before := math.Sqrt(SumSquares(x.Data[:n]))
+	b, c := float32(beta2), float32(1-beta2)
+	for r := range x.Rows {
+		row := x.Row(r)
+		mean := isa.dot(row, row) / float32(x.Cols)
+		v[r] = float32(v[r]*b) + float32(mean*c)
+		isa.div(row, row, float32(math.Sqrt(float64(v[r])))+1e-8)
+	}
+	k := float32(before / max(math.Sqrt(SumSquares(x.Data[:n])), 1e-8))
+	isa.scale(x.Data[:n], x.Data[:n], k)
 }
 
 // orthogonalize replaces x by an approximation of the nearest matrix whose
 // singular values are all one.
-func orthogonalize(x Matrix, bf16 bool) {
+func orthogonalize(x Matrix, poly *polynomials, bf16 bool) {
 	s := borrow()
 	defer s.giveBack()
-	norm := math.Sqrt(SumSquares(x.Data[:x.Rows*x.Cols])) + 1e-7
+	norm := float64(math.Sqrt(SumSquares(x.Data[:x.Rows*x.Cols]))*poly.safety) + poly.eps
 	m, n := min(x.Rows, x.Cols), max(x.Rows, x.Cols)
 	y := Dense(s.buf(0, m*n), m, n)
 	if x.Rows > x.Cols {
@@ -185,13 +281,13 @@ func orthogonalize(x Matrix, bf16 bool) {
 	a := Dense(s.buf(1, m*m), m, m)
 	a2 := Dense(s.buf(2, m*m), m, m)
 	z := Dense(s.buf(3, m*n), m, n)
-	for range nsSteps {
+	for _, k := range poly.steps {
 		MatMulSym(a, y, bf16)
 		MatMulSym(a2, a, bf16) // a is symmetric: a·a = a·aᵀ
-		each(a.Data, a.Data, a2.Data, nsB, nsC)
+		each(a.Data, a.Data, a2.Data, float32(k[1]), float32(k[2]))
 		MatMulNN(z, a, y, nil, bf16)
 		eachSpan(m*n, func(lo, hi int) {
-			isa.scale(y.Data[lo:hi], y.Data[lo:hi], nsA)
+			isa.scale(y.Data[lo:hi], y.Data[lo:hi], float32(k[0]))
 			isa.add(y.Data[lo:hi], y.Data[lo:hi], z.Data[lo:hi])
 		})
 	}
