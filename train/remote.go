@@ -2,11 +2,13 @@ package train
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -136,8 +138,8 @@ func (u *uploads) upload(dir string) error {
 }
 
 // copy uploads one file.
-func (u *uploads) copy(path, name string) error {
-	f, err := os.Open(path)
+func (u *uploads) copy(file, name string) error {
+	f, err := os.Open(file)
 	if err != nil {
 		return err
 	}
@@ -151,4 +153,57 @@ func (u *uploads) copy(path, name string) error {
 		return err
 	}
 	return w.Commit()
+}
+
+// Fetch downloads the checkpoint that load_path names, when that is an address, into
+// save_folder/loaded, and lets load_path lead there. It does nothing when the run goes on with a
+// checkpoint of its own. What was downloaded before is not asked for again; progress is told of a
+// file's bytes.
+func (c *Config) Fetch(ctx context.Context, progress func(file string, done, total int64)) error {
+	if !store.Remote(c.LoadPath) {
+		return nil
+	}
+	if c.TryLoadLatestSave {
+		if own, err := candidates(c.SaveFolder); err != nil || len(own) > 0 {
+			return err
+		}
+	}
+	from := strings.TrimRight(c.LoadPath, "/")
+	dir := filepath.Join(c.SaveFolder, "loaded", path.Base(from))
+	fail := func(err error) error { return fmt.Errorf("load_path %s: %w", from, err) }
+	// One of each group must be there, but what a checkpoint may lack; the manifest comes last, as a
+	// checkpoint with it claims to be whole.
+	for _, group := range [][]string{
+		{ModelFile, "model.pt"},
+		{optimFile, "optim.pt", ""},
+		{stateFile, "train.pt", "train.safetensors", ""},
+		{configFile, ""},
+		{tokenizerFile, ""},
+		{manifestFile, ""},
+	} {
+		for i, file := range group {
+			if file == "" {
+				break
+			}
+			name, dest := store.Join(from, file), filepath.Join(dir, file)
+			info, err := store.Stat(name)
+			if errors.Is(err, fs.ErrNotExist) {
+				if i == len(group)-1 {
+					return fail(fmt.Errorf("there is neither %s: %w\nhint: it must be the folder of one checkpoint, stepN or stepN-unsharded", strings.Join(group, " nor "), err))
+				}
+				continue
+			}
+			if err != nil {
+				return fail(err)
+			}
+			if st, err := os.Stat(dest); err != nil || st.Size() != info.Size {
+				if _, err := store.Download(ctx, name, dest, store.Want{}, func(done, total int64) { progress(file, done, total) }); err != nil {
+					return fail(err)
+				}
+			}
+			break
+		}
+	}
+	c.LoadPath = dir
+	return nil
 }

@@ -146,3 +146,82 @@ func TestRemoteData(t *testing.T) {
 		t.Errorf("the data of a step: %+v, %v", step, err)
 	}
 }
+
+// TestFetch: a run starts from a checkpoint on a server, ours or the package's, and asks for it once.
+func TestFetch(t *testing.T) {
+	s := storetest.Start(t, "bucket")
+	put := func(dir, name string) {
+		t.Helper()
+		files, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			text, err := os.ReadFile(filepath.Join(dir, f.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Put(name+"/"+f.Name(), text)
+		}
+	}
+	first := t.TempDir()
+	want := run(t, first)
+	put(filepath.Join(first, "step16"), "bucket/a/step16")
+	put(filepath.Join("testdata", "ranks", "safetensors"), "bucket/b/step12-unsharded")
+	fetched := func(config string, overrides ...string) (*train.Trainer, error) {
+		t.Helper()
+		cfg, err := train.LoadConfig(config, overrides)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cfg.Fetch(context.Background(), func(string, int64, int64) {}); err != nil {
+			return nil, err
+		}
+		dev, err := cpu.New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr, err := train.New(cfg, dev, train.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { tr.Close() })
+		return tr, nil
+	}
+	folder := t.TempDir()
+	for _, again := range []bool{false, true} {
+		s.Requests()
+		tr, err := fetched(tiny, "save_folder="+folder, "load_path=s3://bucket/a/step16/", "save_overwrite=true")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := tr.State().Step; n != 16 {
+			t.Fatalf("the run starts after step %d", n)
+		}
+		for _, r := range s.Requests() {
+			if again && strings.HasPrefix(r, "GET") {
+				t.Errorf("asked again: %s", r)
+			}
+		}
+		if again {
+			if _, err := tr.Run(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			if got := digest(t, tr); got != want {
+				t.Errorf("weights %s, want %s", got, want)
+			}
+		}
+	}
+	// It goes on with its own checkpoints and asks the server for nothing.
+	s.Requests()
+	if tr, err := fetched(tiny, "save_folder="+folder, "load_path=s3://bucket/a/step16", "try_load_latest_save=true"); err != nil || tr.State().Step != 24 || len(s.Requests()) > 0 {
+		t.Errorf("the continued run: %v", err)
+	}
+	tr, err := fetched(filepath.Join("testdata", "ranks", "config.yaml"), "save_folder="+t.TempDir(), "load_path=s3://bucket/b/step12-unsharded")
+	if err != nil || tr.State().Step != 12 || tr.State().WorldSize != 2 {
+		t.Errorf("the package's checkpoint: %v", err)
+	}
+	if _, err := fetched(tiny, "save_folder="+t.TempDir(), "load_path=s3://bucket/a"); err == nil || !strings.Contains(err.Error(), "neither model.safetensors nor model.pt") {
+		t.Errorf("an address without a checkpoint: %v", err)
+	}
+}

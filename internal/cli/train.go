@@ -53,6 +53,12 @@ func runTrain(c *cobra.Command, path string, overrides []string) error {
 	if cfg.DryRun {
 		return dryRun(c, cfg)
 	}
+	err = cfg.Fetch(c.Context(), func(file string, done, total int64) {
+		p.update(step{done: float64(done) / 1e6, total: float64(max(total, 0)) / 1e6, unit: "MB", note: "fetching " + file})
+	})
+	if err != nil {
+		return err
+	}
 	dev, err := cpu.New()
 	if err != nil {
 		return err
