@@ -184,6 +184,8 @@ type DataConfig struct {
 	// Name says how documents become instances, as in OLMo-core: fsl (files are cut every
 	// max_sequence_length tokens), padded_fsl, packed_fsl, interleaved_fsl or vsl.
 	Name tokens.Layout `yaml:"name"`
+	// SourcePermutationSeed puts the files in another order before anything else.
+	SourcePermutationSeed *uint64 `yaml:"source_permutation_seed"`
 	// Of packed_fsl: what becomes of documents longer than an instance (truncate, fragment), and how
 	// many files are packed together.
 	LongDocStrategy tokens.LongDocuments `yaml:"long_doc_strategy"`

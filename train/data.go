@@ -28,6 +28,9 @@ func (c *Config) dataset() (tokens.DatasetConfig, error) {
 		d.Filter = &tokens.InstanceFilter{MinPeriod: f.RepetitionMinPeriod, MaxPeriod: f.RepetitionMaxPeriod, MaxCount: f.RepetitionMaxCount}
 	}
 	if len(c.Data.Mixture) == 0 {
+		if seed := c.Data.SourcePermutationSeed; seed != nil {
+			permute(&d, *seed)
+		}
 		return d, nil
 	}
 	var err error
@@ -44,6 +47,18 @@ func (c *Config) dataset() (tokens.DatasetConfig, error) {
 		return d, fmt.Errorf("data.mixture: %w", err)
 	}
 	return d, nil
+}
+
+// permute draws another order of the files.
+func permute(d *tokens.DatasetConfig, seed uint64) {
+	paths, masks := d.Paths, d.LabelMaskPaths
+	d.Paths, d.LabelMaskPaths = nil, nil
+	for _, i := range tokens.PermuteSources(len(paths), seed) {
+		d.Paths = append(d.Paths, paths[i])
+		if int(i) < len(masks) {
+			d.LabelMaskPaths = append(d.LabelMaskPaths, masks[i])
+		}
+	}
 }
 
 // dataFolder is where a run keeps its data order.

@@ -144,3 +144,33 @@ func TestRanks(t *testing.T) {
 		t.Error("12 instances were shared by 5 ranks")
 	}
 }
+
+// TestSourcePermutation: the files change places, and their label masks with them.
+func TestSourcePermutation(t *testing.T) {
+	dir := filepath.Join("testdata", "ranks")
+	for _, c := range []struct {
+		seed  string
+		first string
+	}{{"null", "tokens-0.npy"}, {"0", "tokens-0.npy"}, {"1", "tokens-1.npy"}} {
+		cfg, err := train.LoadConfig(filepath.Join(dir, "config.yaml"), []string{"data.source_permutation_seed=" + c.seed, "save_folder=" + t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for step := 1; step <= 8; step++ {
+			s, err := cfg.StepData(step) // which opens the masks too
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, i := range s.Instances {
+				// The files have 41 and 30 instances.
+				n := uint32(41)
+				if c.first == "tokens-1.npy" {
+					n = 30
+				}
+				if got := filepath.Base(i.File); (got == c.first) != (i.Index < n) {
+					t.Fatalf("seed %s: instance %d is from %s", c.seed, i.Index, got)
+				}
+			}
+		}
+	}
+}

@@ -66,6 +66,24 @@ func TestDraw(t *testing.T) {
 	}
 }
 
+// The order of random.Random(seed).shuffle of Python 3.11.
+func TestPermuteSources(t *testing.T) {
+	for _, c := range []struct {
+		n    int
+		seed uint64
+		want []uint32
+	}{
+		{10, 123, []uint32{8, 7, 5, 9, 2, 3, 6, 1, 4, 0}},
+		{20, 0, []uint32{10, 18, 16, 14, 0, 17, 11, 2, 3, 9, 5, 7, 4, 19, 6, 15, 8, 1, 13, 12}},
+		{5, 1<<40 + 7, []uint32{2, 0, 1, 3, 4}},
+		{1, 3, []uint32{0}},
+	} {
+		if got := tokens.PermuteSources(c.n, c.seed); !slices.Equal(got, c.want) {
+			t.Errorf("PermuteSources(%d, %d) = %v, want %v", c.n, c.seed, got, c.want)
+		}
+	}
+}
+
 func TestOrderGolden(t *testing.T) {
 	var g struct {
 		Cases []struct {
