@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"olmo/config"
 	"olmo/model"
 	"olmo/tensor"
 	"olmo/weights"
@@ -54,6 +55,9 @@ func (t *Trainer) start() error {
 		}
 		if len(found) == 0 {
 			found = unsharded(path)
+		}
+		if len(found) == 0 && !exists(path) {
+			return fmt.Errorf("load_path %s is not there", path)
 		}
 		if len(found) == 0 {
 			return fmt.Errorf("load_path %s holds no checkpoint\nhint: it must be a folder stepN of this program, stepN-unsharded of the ai2-olmo package, or a run folder with such folders", path)
@@ -175,6 +179,9 @@ func (t *Trainer) loadFirst(dirs []string, l loading) error {
 			t.opt.Warn(fmt.Sprintf("%v; falling back to the checkpoint before it", err))
 		}
 	}
+	if len(errs) > 1 {
+		errs = append(errs, errors.New("hint: no checkpoint is whole: restore one from a copy, or start anew with save_overwrite=true"))
+	}
 	return errors.Join(errs...)
 }
 
@@ -183,6 +190,9 @@ func (t *Trainer) load(dir string, l loading) error {
 	ours := exists(filepath.Join(dir, manifestFile)) || exists(filepath.Join(dir, stateFile))
 	if kind, remedy := sharded(dir); kind != "" {
 		return fmt.Errorf("%s is a checkpoint in pieces, one for each device (layout %s), which only the program that wrote it can put together\nhint: %s", dir, kind, remedy)
+	}
+	if err := t.sameModel(dir); err != nil {
+		return err
 	}
 	if !ours {
 		return t.loadAI2(dir, l)
@@ -207,6 +217,38 @@ func (t *Trainer) load(dir string, l loading) error {
 		}
 	}
 	return t.takeState(dir, s, l)
+}
+
+// sameModel compares the model in a checkpoint's config with the run's, in what the shapes
+// of the weights do not tell. Without a config that can be read it knows nothing.
+func (t *Trainer) sameModel(dir string) error {
+	c := DefaultConfig()
+	if config.LoadWithoutPaths(filepath.Join(dir, configFile), nil, c) != nil {
+		return nil
+	}
+	m, err := c.Model.Config()
+	if err != nil {
+		return nil // another program's model: the weights will tell
+	}
+	for _, f := range []struct {
+		key          string
+		theirs, ours any
+	}{
+		{"n_heads", m.H, t.model.H},
+		{"n_kv_heads", m.KV, t.model.KV},
+		{"layer_norm_type: rms", m.Norm.RMS, t.model.Norm.RMS},
+		{"activation_type", m.Activation, t.model.Activation},
+		{"attention_layer_norm", m.QKNorm != nil, t.model.QKNorm != nil},
+		{"the kind of positions", m.Position, t.model.Position},
+		{"the kind of blocks", m.Family, t.model.Family},
+		{"scale_logits", m.ScaleLogits, t.model.ScaleLogits},
+		{"moe_top_k", m.TopK, t.model.TopK},
+	} {
+		if f.theirs != f.ours {
+			return fmt.Errorf("%s is of another model: %s is %v there and %v here\nhint: init_weights=%s takes the weights all the same", dir, f.key, f.theirs, f.ours, filepath.Join(dir, ModelFile))
+		}
+	}
+	return nil
 }
 
 // takeState continues from a checkpoint's state, as far as the config wants.
@@ -293,6 +335,9 @@ func (t *Trainer) loadWeights(path string) error {
 // write puts a tensor on the device after checking its shape.
 func (t *Trainer) write(name string, shape []int, v tensor.Tensor, path string) error {
 	if !slices.Equal(v.Shape, shape) {
+		if strings.HasSuffix(name, ".wpe.weight") && len(v.Shape) == 2 && v.Shape[1] == shape[1] {
+			return fmt.Errorf("reading %s: the model has learned %d positions, max_sequence_length is %d\nhint: set max_sequence_length to %d", path, v.Shape[0], shape[0], v.Shape[0])
+		}
 		return fmt.Errorf("reading %s: %s has shape %v, the model expects %v\nhint: is this another model?", path, name, v.Shape, shape)
 	}
 	f, err := v.Float32s()
