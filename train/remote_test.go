@@ -120,7 +120,7 @@ func TestRemoteData(t *testing.T) {
 	}
 	n := 0
 	s.Break(func(*http.Request) storetest.Fault {
-		if n++; n%17 == 0 {
+		if n++; n%60 == 0 {
 			return storetest.Fault{Status: http.StatusServiceUnavailable}
 		}
 		return storetest.Fault{}

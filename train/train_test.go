@@ -226,7 +226,7 @@ func TestKill(t *testing.T) {
 	whole, killed := t.TempDir(), t.TempDir()
 	began := time.Now()
 	want := run(t, whole, overrides...)
-	took := time.Since(began)
+	took := min(time.Since(began), 5*time.Second) // a machine that stands still for a while must not make it longer
 	child := func() *exec.Cmd {
 		c := exec.Command(os.Args[0], "-test.run=^TestKill$")
 		c.Env = append(os.Environ(), "OLMO_TEST_KILL="+killed)

@@ -727,8 +727,8 @@ func (t *Trainer) Step() (runlog.Record, error) {
 	if len(t.cfg.BatchSizeSchedule) > 0 {
 		rec["train/global_batch_size"] = in.B
 	}
-	if len(t.cfg.SequenceLengthSchedule) > 0 {
-		rec["train/sequence_length"] = t.cfg.sequenceLength(s.Step-1, s.Tokens-int64(in.B*in.T))
+	if len(t.cfg.SequenceLengthSchedule) > 0 || t.cfg.Data.Name == tokens.Variable {
+		rec["train/sequence_length"] = min(t.cfg.sequenceLength(s.Step-1, s.Tokens-int64(in.B*in.T)), in.T)
 	}
 	if masked := in.InstanceMask; masked != nil {
 		n := 0

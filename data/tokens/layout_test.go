@@ -261,3 +261,44 @@ func TestIndex(t *testing.T) {
 		t.Errorf("documents %s after the file changed", got)
 	}
 }
+
+// FuzzIndex: an index with any content gives documents that lie in the file.
+func FuzzIndex(f *testing.F) {
+	dir := f.TempDir()
+	path := filepath.Join(dir, "ids.npy")
+	if err := os.WriteFile(path, []byte{5, 5, 5, 0, 6, 6, 0, 0, 7}, 0o644); err != nil {
+		f.Fatal(err)
+	}
+	open := func(t testing.TB) *tokens.Dataset {
+		d, err := tokens.OpenDataset(tokens.DatasetConfig{Paths: []string{path}, DType: tokens.Uint8, ChunkSize: 4, Layout: tokens.Padded, Index: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	d := open(f)
+	if err := d.WriteIndex(dir); err != nil {
+		f.Fatal(err)
+	}
+	d.Close()
+	files, _ := filepath.Glob(filepath.Join(dir, "*.idx"))
+	good, err := os.ReadFile(files[0])
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add(append(good[:len(good):len(good)], 1))
+	f.Add(append(good[:len(good)-1:len(good)-1], 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if err := os.WriteFile(files[0], b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		d := open(t)
+		defer d.Close()
+		for i := range d.Len() {
+			if p := d.Parts(i)[0]; p.Start < 0 || p.End > 9 || p.Start >= p.End {
+				t.Errorf("document %d is %+v", i, p)
+			}
+		}
+	})
+}
