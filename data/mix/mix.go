@@ -38,6 +38,10 @@ type Config struct {
 	Begin func() error `yaml:"-" json:"-"`
 	// Settings of what makes the rows, which the outputs depend on.
 	Settings any `yaml:"-" json:"settings,omitempty"`
+	// CountTokens counts the tokens of a text for the report, from several
+	// goroutines; nil counts none. Tokenizer says which they are.
+	CountTokens func(text string) int `yaml:"-" json:"-"`
+	Tokenizer   string                `yaml:"-" json:"tokenizer,omitempty"`
 	// Strict makes a bad line an error instead of a reject.
 	Strict bool `yaml:"-" json:"-"`
 	// Progress counts the work done; may be nil.
@@ -55,7 +59,22 @@ type Stream struct {
 	Filter          *Filter           `yaml:"filter" json:"filter"`
 	SpanReplacement []SpanReplacement `yaml:"span_replacement" json:"span_replacement"`
 	Compression     Compression       `yaml:"compression" json:"compression"`
+	// Sample is how often the documents that the filter keeps are written, on
+	// average: 0.3 of them, or each twice and half of them a third time with
+	// 2.5. 0 is 1. Which ones, id and Seed decide. Copies have files of their own.
+	Sample float64 `yaml:"sample" json:"sample"`
+	Seed   uint64  `yaml:"seed" json:"seed"`
 }
+
+func (s *Stream) sampler() sampler {
+	if s.Sample == 0 {
+		return sampler{ratio: 1}
+	}
+	return sampler{s.Sample, s.Seed}
+}
+
+// maxSample keeps a slip of the keyboard from filling the disk.
+const maxSample = 1000
 
 // Output says where a stream goes.
 type Output struct {
@@ -113,15 +132,21 @@ type StreamReport struct {
 	Documents int64    `json:"documents"`
 	Rejected  int64    `json:"rejected"` // bad lines
 	Kept      int64    `json:"kept"`
-	// TextIn and TextOut are the bytes of the texts read and written.
-	TextIn  int64  `json:"text_in"`
-	TextOut int64  `json:"text_out"`
-	Rules   []Rule `json:"rules"`
+	// Copies is how many documents were written beside those that were kept, by
+	// a sample above 1.
+	Copies int64 `json:"copies"`
+	// TextIn and TextOut are the bytes of the texts read and written, TokensIn
+	// and TokensOut their tokens, where they are counted.
+	TextIn    int64  `json:"text_in"`
+	TextOut   int64  `json:"text_out"`
+	TokensIn  int64  `json:"tokens_in,omitempty"`
+	TokensOut int64  `json:"tokens_out,omitempty"`
+	Rules     []Rule `json:"rules"`
 }
 
 // Rule is one reason for which documents were removed or texts changed.
 type Rule struct {
-	Kind string `json:"kind"` // "include", "exclude", "span" or "min_text_length"
+	Kind string `json:"kind"` // "include", "exclude", "sample", "span" or "min_text_length"
 	Rule string `json:"rule"` // as in the configuration
 	// Documents is how many documents the rule removed (a document counts for
 	// the first rule that removes it) or, for a span rule, changed. An include
@@ -129,25 +154,54 @@ type Rule struct {
 	// that no rule excludes it was the first to admit, and what none admits is
 	// under the kind "no include".
 	Documents int64 `json:"documents"`
-	Bytes     int64 `json:"bytes"` // of text removed; for a span rule, of spans replaced
+	Bytes     int64 `json:"bytes"`            // of text removed; for a span rule, of spans replaced
+	Tokens    int64 `json:"tokens,omitempty"` // of the documents removed, where they are counted
 	Spans     int64 `json:"spans,omitempty"`
-	// Examples are the ids of the first few such documents.
-	Examples []string `json:"examples,omitempty"`
+	// Examples are the first few such documents.
+	Examples []Example `json:"examples,omitempty"`
 }
 
-const maxExamples = 3
+// Example is a document that a rule removed or changed.
+type Example struct {
+	ID   string `json:"id"`
+	Text string `json:"text"` // its beginning, or the span that was replaced
+}
 
-func (r *Rule) count(id string, bytes int) {
+// removes tells whether what the rule counts is gone.
+func (r *Rule) removes() bool { return r.Kind != "include" && r.Kind != "span" }
+
+const (
+	maxExamples = 3
+	maxExcerpt  = 300 // code points of an example's text
+)
+
+func (r *Rule) count(j *joined, text string) {
 	r.Documents++
-	r.Bytes += int64(bytes)
-	if len(r.Examples) < maxExamples {
-		r.Examples = append(r.Examples, id)
+	r.Bytes += int64(len(text))
+	if r.removes() {
+		r.Tokens += int64(j.tokens)
 	}
+	if len(r.Examples) < maxExamples {
+		// A copy: the text is a piece of a document that is not needed any more.
+		r.Examples = append(r.Examples, Example{j.ID, strings.Clone(excerpt(text))})
+	}
+}
+
+func excerpt(text string) string {
+	n := 0
+	for i := range text {
+		if n == maxExcerpt {
+			return text[:i] + " …"
+		}
+		n++
+	}
+	return text
 }
 
 func (r *Rule) add(o Rule) {
 	r.Documents += o.Documents
 	r.Bytes += o.Bytes
+	r.Tokens += o.Tokens
 	r.Spans += o.Spans
 	r.Examples = append(r.Examples, o.Examples[:min(len(o.Examples), maxExamples-len(r.Examples))]...)
 }
@@ -178,8 +232,10 @@ func (s *Stream) check() error {
 		return fmt.Errorf("stream %s: output.min_text_length cannot be negative", s.Name)
 	case slices.Contains(s.Output.DiscardFields, "text"):
 		return fmt.Errorf("stream %s: the text cannot be discarded", s.Name)
-	case s.Filter == nil && len(s.SpanReplacement) == 0:
-		return fmt.Errorf("stream %s has neither a filter nor a span_replacement", s.Name)
+	case s.Sample < 0 || s.Sample > maxSample:
+		return fmt.Errorf("stream %s: sample is %g, want a number of copies up to %d", s.Name, s.Sample, maxSample)
+	case s.Filter == nil && len(s.SpanReplacement) == 0 && s.Sample == 0:
+		return fmt.Errorf("stream %s has neither a filter nor a span_replacement nor a sample", s.Name)
 	case s.Filter != nil && len(s.Filter.Include) == 0 && len(s.Filter.Exclude) == 0:
 		return fmt.Errorf("stream %s: the filter has neither include nor exclude", s.Name)
 	}
@@ -227,11 +283,13 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		}
 	}
 	outputs := map[string]bool{}
-	for _, s := range shards {
-		if outputs[s.output] {
-			return Report{}, fmt.Errorf("two shards would be written to %s\nhint: give the streams different names or paths", s.output)
+	for i := range shards {
+		for _, name := range cfg.outputs(&shards[i]) {
+			if outputs[name] {
+				return Report{}, fmt.Errorf("two shards would be written to %s\nhint: give the streams different names or paths", name)
+			}
+			outputs[name] = true
 		}
-		outputs[s.output] = true
 	}
 
 	// The record lies beside the first stream's folder, not in it, where the
@@ -282,10 +340,21 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		defer mu.Unlock()
 		done[sh.output] = rep
 		var all []shardReport
+		examples := map[[2]int]int{} // that are kept, by stream and rule
 		for i := range shards {
-			if rep, ok := done[shards[i].output]; ok {
-				all = append(all, shardReport{shards[i].output, rep})
+			rep, ok := done[shards[i].output]
+			if !ok {
+				continue
 			}
+			// The report shows the first ones; with many shards the rest would
+			// only make the record long.
+			rep.Rules = slices.Clone(rep.Rules)
+			for k := range rep.Rules {
+				r, n := &rep.Rules[k], [2]int{shards[i].stream, k}
+				r.Examples = r.Examples[:min(len(r.Examples), maxExamples-examples[n])]
+				examples[n] += len(r.Examples)
+			}
+			all = append(all, shardReport{shards[i].output, rep})
 		}
 		b, err := json.Marshal(all)
 		if err != nil {
@@ -339,12 +408,15 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	}
 	for i, sh := range shards {
 		total := &report.Streams[sh.stream]
-		total.Shards = append(total.Shards, sh.output)
+		total.Shards = append(total.Shards, cfg.outputs(&sh)...)
 		total.Documents += reports[i].Documents
 		total.Rejected += reports[i].Rejected
 		total.Kept += reports[i].Kept
 		total.TextIn += reports[i].TextIn
 		total.TextOut += reports[i].TextOut
+		total.Copies += reports[i].Copies
+		total.TokensIn += reports[i].TokensIn
+		total.TokensOut += reports[i].TokensOut
 		for j, r := range reports[i].Rules {
 			total.Rules[j].add(r)
 		}
@@ -358,6 +430,17 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		}
 	}
 	return report, nil
+}
+
+// outputs are the files of a shard: of the documents, and of their copies.
+func (c *Config) outputs(sh *shard) []string {
+	out := []string{sh.output}
+	if sh.output != store.Standard {
+		for k := 1; k < c.Streams[sh.stream].sampler().copies(); k++ {
+			out = append(out, copyName(sh.output, k))
+		}
+	}
+	return out
 }
 
 // shards cuts a stream's files into shards.

@@ -210,7 +210,7 @@ func TestMinTextLength(t *testing.T) {
 	writeFile(t, "c/documents/a.jsonl", `{"id": "1", "text": "  ab  "}`+"\n"+`{"id": "2", "text": "abc"}`)
 	report := mustRun(t, false, plain(func(s *mix.Stream) { keepAll(s); s.Output.MinTextLength = 3 }))
 	last := report.Rules[len(report.Rules)-1]
-	if report.Kept != 1 || last.Documents != 1 || !slices.Equal(last.Examples, []string{"1"}) || last.Kind != "min_text_length" {
+	if report.Kept != 1 || last.Documents != 1 || !slices.Equal(last.Examples, []mix.Example{{ID: "1", Text: "  ab  "}}) || last.Kind != "min_text_length" {
 		t.Errorf("report %+v", report)
 	}
 }
@@ -460,9 +460,9 @@ func ExampleRun() {
 	}
 	for _, s := range report.Streams {
 		fmt.Println(s.Kept, "of", s.Documents, "in", filepath.Base(s.Shards[0]))
-		fmt.Println(s.Rules[1].Kind, s.Rules[1].Documents, s.Rules[1].Examples)
+		fmt.Println(s.Rules[1].Kind, s.Rules[1].Documents, s.Rules[1].Examples[0].ID)
 	}
 	// Output:
 	// 1 of 2 in english-0000.jsonl.gz
-	// no include 1 [2]
+	// no include 1 2
 }

@@ -22,6 +22,8 @@ type program struct {
 	include, exclude []rule
 	spans            []spanRule
 	min              int
+	sample           sampler
+	sampled          bool // it has a place in the report
 	compat           bool
 	needs            needs
 }
@@ -41,7 +43,7 @@ type spanRule struct {
 }
 
 func compile(s *Stream, compat bool) (*program, error) {
-	p := &program{min: s.Output.MinTextLength, compat: compat}
+	p := &program{min: s.Output.MinTextLength, sample: s.sampler(), sampled: s.Sample != 0, compat: compat}
 	if f := s.Filter; f != nil {
 		for _, set := range []struct {
 			from []string
@@ -111,11 +113,12 @@ func (p *program) compileJq(text string) (*gojq.Code, error) {
 }
 
 // Places of the rules in a report: the include rules, "no include", the
-// exclude rules, the span rules, min_text_length.
+// exclude rules, the span rules, min_text_length, the sample if there is one.
 func (p *program) noInclude() int        { return len(p.include) }
 func (p *program) excludeRule(i int) int { return len(p.include) + 1 + i }
 func (p *program) spanRule(i int) int    { return len(p.include) + 1 + len(p.exclude) + i }
 func (p *program) lengthRule() int       { return p.spanRule(len(p.spans)) }
+func (p *program) sampleRule() int       { return p.lengthRule() + 1 }
 
 // rules are the reasons of this stream, without figures.
 func (p *program) rules() []Rule {
@@ -130,7 +133,11 @@ func (p *program) rules() []Rule {
 	for _, r := range p.spans {
 		out = append(out, Rule{Kind: "span", Rule: r.text})
 	}
-	return append(out, Rule{Kind: "min_text_length", Rule: fmt.Sprintf("fewer than %d bytes of text are left", p.min)})
+	out = append(out, Rule{Kind: "min_text_length", Rule: fmt.Sprintf("fewer than %d bytes of text are left", p.min)})
+	if p.sampled {
+		out = append(out, Rule{Kind: "sample", Rule: fmt.Sprintf("each %g times on average", p.sample.ratio)})
+	}
+	return out
 }
 
 // run collects the results of a jq program.
@@ -319,8 +326,8 @@ func float(v any) (float64, bool) {
 
 // replace applies spans, which are in order of their starts. A span that
 // starts inside one that was applied is left out; replaced is called for each
-// that is applied, with the bytes of the old text.
-func replace(text string, spans []span, replaced func(rule, bytes int)) string {
+// that is applied, with the old text.
+func replace(text string, spans []span, replaced func(rule int, old string)) string {
 	var out strings.Builder
 	ascii := isASCII(text)
 	chars, bytes := 0, 0 // the same place in both units
@@ -350,7 +357,7 @@ func replace(text string, spans []span, replaced func(rule, bytes int)) string {
 		out.WriteString(text[done:start])
 		out.WriteString(strings.ReplaceAll(s.replacement, "{}", text[start:bytes]))
 		done = bytes
-		replaced(s.rule, bytes-start)
+		replaced(s.rule, text[start:bytes])
 	}
 	out.WriteString(text[done:])
 	return out.String()
@@ -369,7 +376,7 @@ func isASCII(s string) bool {
 // where spans are empty or reach past the text: an empty one swallows the
 // character at its start and stops all later ones; one beyond the end puts its
 // replacement there, with the old text from the start of the span before it.
-func replaceAsDolma(text string, spans []span, replaced func(rule, bytes int)) string {
+func replaceAsDolma(text string, spans []span, replaced func(rule int, old string)) string {
 	var out strings.Builder
 	index, i, start := 0, 0, 0
 	for at, c := range text {
@@ -382,7 +389,7 @@ func replaceAsDolma(text string, spans []span, replaced func(rule, bytes int)) s
 			if !inside {
 				if i == s.end {
 					out.WriteString(strings.ReplaceAll(s.replacement, "{}", text[start:at]))
-					replaced(s.rule, at-start)
+					replaced(s.rule, text[start:at])
 					for index < len(spans) && spans[index].start < i {
 						index++
 					}
@@ -401,14 +408,14 @@ func replaceAsDolma(text string, spans []span, replaced func(rule, bytes int)) s
 	if index < len(spans) {
 		s := spans[index]
 		out.WriteString(strings.ReplaceAll(s.replacement, "{}", text[start:]))
-		replaced(s.rule, len(text)-start)
+		replaced(s.rule, text[start:])
 	}
 	return out.String()
 }
 
 // replaceSpans is replace, or Dolma's loop where the two could differ and the
 // bugs are wanted.
-func (p *program) replaceSpans(text string, spans []span, replaced func(rule, bytes int)) string {
+func (p *program) replaceSpans(text string, spans []span, replaced func(rule int, old string)) string {
 	if p.compat {
 		n := utf8.RuneCountInString(text)
 		if slices.ContainsFunc(spans, func(s span) bool { return s.end <= s.start || s.end > n }) {

@@ -148,7 +148,7 @@ func parseBatch(b *data.Batch) []parsed {
 			b.Reject(l, err)
 			continue
 		}
-		out = append(out, parsed{d, l})
+		out = append(out, parsed{Document: d, line: l})
 	}
 	return out
 }

@@ -20,22 +20,28 @@ type mixer struct {
 	program *program
 	pool    *data.Pool
 	report  StreamReport
-	out     []byte
+	out     [][]byte // of the documents, and of their copies
 }
 
 // parsed is a document whose line a worker has read; it refers to the batch.
 type parsed struct {
 	data.Document
-	line data.Line
+	line   data.Line
+	tokens int // 0 when they are not counted
 }
 
 func (m *mixer) shard(ctx context.Context, sh *shard) error {
 	m.report = StreamReport{Name: m.stream.Name, Rules: m.program.rules()}
-	w, err := data.CreateWriterAs(sh.output, sh.compression)
-	if err != nil {
-		return err
+	var writers []*data.Writer
+	for _, name := range m.cfg.outputs(sh) {
+		w, err := data.CreateWriterAs(name, sh.compression)
+		if err != nil {
+			return err
+		}
+		defer w.Abort()
+		writers = append(writers, w)
 	}
-	defer w.Abort()
+	m.out = make([][]byte, len(writers))
 	in := input{mixer: m, index: sh.stream}
 	defer in.abort()
 	type prepared struct {
@@ -44,28 +50,45 @@ func (m *mixer) shard(ctx context.Context, sh *shard) error {
 	}
 	work := func(b *data.Batch) (p prepared, err error) {
 		p.docs = parseBatch(b)
+		if count := m.cfg.CountTokens; count != nil {
+			for i := range p.docs {
+				p.docs[i].tokens = count(p.docs[i].Text)
+			}
+		}
 		p.made, err = prepare(m.cfg.Rows, b, p.docs)
 		return p, err
 	}
-	err = data.MapFiles(ctx, m.pool, sh.inputs, m.cfg.Progress, func(i int) (*data.Rejects, error) {
+	err := data.MapFiles(ctx, m.pool, sh.inputs, m.cfg.Progress, func(i int) (*data.Rejects, error) {
 		return in.begin(sh.inputs[i])
 	}, work, func(p prepared) error {
-		m.out = m.out[:0]
+		for i := range m.out {
+			m.out[i] = m.out[i][:0]
+		}
 		if err := in.take(p.made); err != nil {
 			return err
 		}
 		if err := in.mix(p.docs); err != nil {
 			return err
 		}
-		_, err := w.Write(m.out)
-		return err
+		for i, w := range writers {
+			if _, err := w.Write(m.out[i]); err != nil {
+				return err
+			}
+		}
+		return nil
 	}, func(int) error {
 		return in.end()
 	})
 	if err != nil {
 		return err
 	}
-	return w.Close()
+	// The documents come last: with their file the shard is complete.
+	for _, w := range slices.Backward(writers) {
+		if err := w.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // input is the documents file that a shard reads, with its attributes.
@@ -237,6 +260,7 @@ func (j *joined) join(d *parsed, readers []attributeReader, cfg *Config) (err er
 func (m *mixer) mix(j *joined, file string) error {
 	p := m.program
 	m.report.TextIn += int64(len(j.Text))
+	m.report.TokensIn += int64(j.tokens)
 	doc, err := p.decode(j)
 	if err != nil {
 		return err
@@ -246,7 +270,7 @@ func (m *mixer) mix(j *joined, file string) error {
 		return err
 	}
 	if place >= 0 {
-		m.report.Rules[place].count(j.ID, len(j.Text))
+		m.report.Rules[place].count(j, j.Text)
 	}
 	if !keep {
 		return nil
@@ -259,12 +283,12 @@ func (m *mixer) mix(j *joined, file string) error {
 		}
 		if len(spans) > 0 {
 			seen := make([]bool, len(p.spans))
-			text = p.replaceSpans(text, spans, func(rule, bytes int) {
+			text = p.replaceSpans(text, spans, func(rule int, old string) {
 				r := &m.report.Rules[p.spanRule(rule)]
 				if r.Spans++; seen[rule] {
-					r.Bytes += int64(bytes)
+					r.Bytes += int64(len(old))
 				} else {
-					r.count(j.ID, bytes)
+					r.count(j, old)
 				}
 				seen[rule] = true
 			})
@@ -272,12 +296,30 @@ func (m *mixer) mix(j *joined, file string) error {
 		}
 	}
 	if len(strings.TrimSpace(text)) < p.min {
-		m.report.Rules[p.lengthRule()].count(j.ID, len(text))
+		m.report.Rules[p.lengthRule()].count(j, text)
 		return nil
 	}
+	if !p.sample.takes(j.ID, 0) {
+		m.report.Rules[p.sampleRule()].count(j, text)
+		return nil
+	}
+	tokens := j.tokens
+	if changed && m.cfg.CountTokens != nil {
+		tokens = m.cfg.CountTokens(text)
+	}
 	m.report.Kept++
-	m.report.TextOut += int64(len(text))
-	m.out = m.append(m.out, j, file, text, changed)
+	from := len(m.out[0])
+	m.out[0] = m.append(m.out[0], j, file, text, changed)
+	line := m.out[0][from:]
+	times := 1
+	for c := 1; c < p.sample.copies() && p.sample.takes(j.ID, c); c++ {
+		at := c % len(m.out) // standard output has all copies
+		m.out[at] = append(m.out[at], line...)
+		times++
+	}
+	m.report.Copies += int64(times - 1)
+	m.report.TextOut += int64(times * len(text))
+	m.report.TokensOut += int64(times * tokens)
 	return nil
 }
 

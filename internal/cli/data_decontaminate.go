@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -72,7 +71,7 @@ func runDataDecontaminate(r *dataRun, cfg decontaminateConfig) error {
 		r.summary("decontaminate", p)
 	}
 	if cfg.Report != nil {
-		if err := writeContamination(*cfg.Report, &report); err != nil {
+		if err := writeReport(*cfg.Report, "contamination", &report, report.WriteHTML); err != nil {
 			return err
 		}
 	}
@@ -107,28 +106,4 @@ func printContamination(r *dataRun, report *dedupe.Contamination) error {
 		fmt.Fprintf(out, "%3.0f %%  %s %s in %s of %s (%d documents): %.100q\n", 100*m.Share, m.Task, m.Instance, place.Document, place.File, m.Documents, place.Text)
 	}
 	return nil
-}
-
-// writeContamination writes the report in both forms.
-func writeContamination(folder string, report *dedupe.Contamination) error {
-	write := func(name string, fill func(w *data.Writer) error) error {
-		w, err := data.CreateWriterAs(filepath.Join(folder, name), data.Plain)
-		if err != nil {
-			return err
-		}
-		defer w.Abort()
-		if err := fill(w); err != nil {
-			return err
-		}
-		return w.Close()
-	}
-	err := write("contamination.json", func(w *data.Writer) error {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(report)
-	})
-	if err != nil {
-		return err
-	}
-	return write("contamination.html", func(w *data.Writer) error { return report.WriteHTML(w) })
 }
