@@ -16,7 +16,7 @@ import (
 
 // MaxLine is the longest line that a Reader accepts, in bytes. A longer one
 // is a bad record: stages hold several lines in memory at once.
-const MaxLine = 32 << 20
+const MaxLine = 16 << 20
 
 // ErrChanged is in the chain of a Reader's error when the file's size or time
 // changed while it was read.

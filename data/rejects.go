@@ -23,8 +23,8 @@ type Rejects struct {
 	warn   func(*RecordError)
 }
 
-// NewRejects prepares to collect bad records in path. With strict, Add fails
-// instead. p (may be nil) counts them, warn (may be nil) is told of each.
+// NewRejects prepares to collect bad records in path, or to pass over them when
+// it is empty. With strict, Add fails instead. p (may be nil) counts them, warn (may be nil) is told of each.
 func NewRejects(path string, strict bool, p *Progress, warn func(*RecordError)) *Rejects {
 	return &Rejects{path: path, strict: strict, p: p, warn: warn}
 }
@@ -34,6 +34,9 @@ const maxRejectRaw = 1 << 20
 
 // Add stores a bad record.
 func (r *Rejects) Add(bad *RecordError) error {
+	if r.path == "" {
+		return nil
+	}
 	if r.strict {
 		return fmt.Errorf("%w\nhint: without --strict bad lines go to a rejects file", bad)
 	}
@@ -82,6 +85,9 @@ func (r *Rejects) Add(bad *RecordError) error {
 // Close completes the file, or removes an old one when there was no bad
 // record this time.
 func (r *Rejects) Close() error {
+	if r.path == "" {
+		return nil
+	}
 	if r.w != nil {
 		return r.w.Close()
 	}

@@ -233,19 +233,12 @@ func writeRows[T any](ctx context.Context, r *run, files, outs []string, work fu
 // writes: work runs in parallel, emit on one batch after the other. Bad lines
 // are left to that pass.
 func eachDocument[T any](ctx context.Context, r *run, files []string, work func([]data.Document) T, emit func(T) error) error {
-	var rejects *data.Rejects
-	defer func() {
-		if rejects != nil {
-			rejects.Abort()
-		}
-	}()
 	infos, _ := store.StatAll(files) // what is missing will fail when it is opened
 	for _, info := range infos {
 		r.progress().Bytes.Add(max(info.Size, 0))
 	}
-	return data.MapFiles(ctx, r.pool, files, r.progress(), func(i int) (*data.Rejects, error) {
-		rejects = data.NewRejects(data.RejectsPath(files[i], r.cfg.folder()+".look"), false, nil, nil)
-		return rejects, nil
+	return data.MapFiles(ctx, r.pool, files, r.progress(), func(int) (*data.Rejects, error) {
+		return data.NewRejects("", false, nil, nil), nil
 	}, func(b *data.Batch) (T, error) {
 		docs := make([]data.Document, 0, len(b.Lines))
 		var d data.Document
@@ -255,10 +248,7 @@ func eachDocument[T any](ctx context.Context, r *run, files []string, work func(
 			}
 		}
 		return work(docs), nil
-	}, emit, func(int) error {
-		rejects.Abort()
-		return nil
-	})
+	}, emit, func(int) error { return nil })
 }
 
 // create opens the attributes file, stored as the settings, or else as the

@@ -111,10 +111,9 @@ func (c *Config) pass(ctx context.Context, pool *data.Pool, sh *shard) error {
 			rows = append(rows, r)
 		}
 	}
-	var rejects *data.Rejects
-	err := data.MapFiles(ctx, pool, sh.inputs, c.Progress, func(i int) (*data.Rejects, error) {
-		rejects = data.NewRejects(data.RejectsPath(sh.inputs[i], "mix.look"), false, nil, nil)
-		return rejects, nil
+	// Bad lines were told of when the shard was made.
+	err := data.MapFiles(ctx, pool, sh.inputs, c.Progress, func(int) (*data.Rejects, error) {
+		return data.NewRejects("", false, nil, nil), nil
 	}, func(b *data.Batch) ([]any, error) {
 		docs := parseBatch(b)
 		return prepare(rows, b, docs)
@@ -126,13 +125,9 @@ func (c *Config) pass(ctx context.Context, pool *data.Pool, sh *shard) error {
 		}
 		return nil
 	}, func(int) error {
-		rejects.Abort() // they were told of when the shard was made
 		c.Progress.FilesDone.Add(1)
 		return nil
 	})
-	if rejects != nil {
-		rejects.Abort()
-	}
 	if err != nil {
 		return fmt.Errorf("reading the documents of %s again: %w", sh.output, err)
 	}

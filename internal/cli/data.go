@@ -314,15 +314,18 @@ func (r *dataRun) showConfig(cfg any) (dry bool, err error) {
 func (r *dataRun) watch(stage string, p *data.Progress, work func(ctx context.Context) error) error {
 	r.progress.begin(stage)
 	stop, stopped := make(chan struct{}), make(chan struct{})
+	memory := boundMemory()
+	defer memory.end()
 	go func() {
 		defer close(stopped)
-		tick := time.NewTicker(200 * time.Millisecond)
+		tick := time.NewTicker(50 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			select {
 			case <-stop:
 				return
 			case <-tick.C:
+				memory.adjust()
 				r.progress.update(step{
 					done: float64(p.BytesDone.Load()) / 1e6, total: float64(p.Bytes.Load()) / 1e6, unit: "MB",
 					note: fmt.Sprintf("%d documents", p.Documents.Load()),
