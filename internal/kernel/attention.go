@@ -111,7 +111,7 @@ func (a *Attention) forward(g *Segment, h int) {
 		for piece, k1 := range kp.ends {
 			pq := q.pack(s, 3, i0, rows, k0, k1-k0, f)
 			for j := first; j*nr < hi; j++ {
-				pq.multiply(s, 4, kp.panel(piece, j), scores[j*nr:], stride, nr, piece > 0, f)
+				pq.multiply(s, 4, kp.panel(piece, j), nil, scores[j*nr:], stride, nr, piece > 0, f)
 			}
 			k0 = k1
 		}
@@ -156,7 +156,7 @@ func (a *Attention) valueSum(s *scratch, v *Packed, w []float32, stride int, o M
 		pw := left{Matrix{w, o.Rows, hi, stride}, false}.pack(s, 3, 0, o.Rows, k0, kn, f)
 		for j := range v.panels() {
 			c := j * isa.nr
-			pw.multiply(s, 4, v.panel(piece, j)[:pw.terms*isa.nr], o.Data[c:], o.Stride, min(isa.nr, a.D-c), add, f)
+			pw.multiply(s, 4, v.panel(piece, j)[:pw.terms*isa.nr], nil, o.Data[c:], o.Stride, min(isa.nr, a.D-c), add, f)
 		}
 		add = true
 	}
@@ -239,7 +239,7 @@ func (a *Attention) backward(g *Segment, d *Gradients, kv int) {
 					pd := left{Matrix{dp, qn, kn, stride}, false}.pack(s, 8, r0, rows, 0, hi, f)
 					for j := range kp.panels() {
 						c := j * nr
-						pd.multiply(s, 9, kp.panel(key0/Cut, j)[:pd.terms*nr], dq.Data[(q0+r0)*dq.Stride+c:], dq.Stride, min(nr, D-c), dqAdd, f)
+						pd.multiply(s, 9, kp.panel(key0/Cut, j)[:pd.terms*nr], nil, dq.Data[(q0+r0)*dq.Stride+c:], dq.Stride, min(nr, D-c), dqAdd, f)
 					}
 				}
 				dqAdd = true
@@ -258,7 +258,7 @@ func (a *Attention) tileScores(s *scratch, x left, kt *Packed, dst []float32, st
 	for piece, k1 := range kt.ends {
 		px := x.pack(s, 8, q0, rows, k0, k1-k0, f)
 		for j := key0 / nr; j*nr < hi; j++ {
-			px.multiply(s, 9, kt.panel(piece, j), dst[j*nr-key0:], stride, nr, piece > 0, f)
+			px.multiply(s, 9, kt.panel(piece, j), nil, dst[j*nr-key0:], stride, nr, piece > 0, f)
 		}
 		k0 = k1
 	}
@@ -305,7 +305,7 @@ func (a *Attention) keyGrads(s *scratch, w left, x *Packed, dst Matrix, q0, qn, 
 		part.terms = pw.terms - t
 		for j := range x.panels() {
 			c := j * nr
-			part.multiply(s, 9, x.panel(q0/Cut, j)[t*nr:], dst.Data[(key0+r)*dst.Stride+c:], dst.Stride, min(nr, a.D-c), true, f)
+			part.multiply(s, 9, x.panel(q0/Cut, j)[t*nr:], nil, dst.Data[(key0+r)*dst.Stride+c:], dst.Stride, min(nr, a.D-c), true, f)
 		}
 	}
 }

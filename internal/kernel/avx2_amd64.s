@@ -156,6 +156,7 @@ ask:
 	ADDQ           tileArgs_ldc(DI), R14
 	DECQ           CX
 	JNE            ask
+	MOVQ           tileArgs_ahead(DI), R14
 	MOVQ           tileArgs_k(DI), CX
 	CMPQ           AX, $6
 	JEQ            rows6
@@ -209,6 +210,8 @@ step6:
 	VFMADD231PS    Y0, Y3, Y14
 	VFMADD231PS    Y1, Y3, Y15
 	ADDQ           DX, SI
+	PREFETCHT1     (R14)
+	ADDQ           $64, R14
 	ADDQ           $64, BX
 	DECQ           CX
 	JNE            step6

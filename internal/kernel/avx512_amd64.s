@@ -80,6 +80,7 @@ ask:
 	ADDQ           tileArgs_ldc(DI), R14
 	DECQ           CX
 	JNE            ask
+	MOVQ           tileArgs_ahead(DI), R14
 	MOVQ           tileArgs_k(DI), CX
 	CMPQ           AX, $14
 	JEQ            rows14
@@ -189,6 +190,8 @@ step14:
 	VFMADD231PS    Z0, Z3, Z30
 	VFMADD231PS    Z1, Z3, Z31
 	ADDQ           DX, SI
+	PREFETCHT1     (R14)
+	ADDQ           $64, R14
 	ADDQ           $128, BX
 	DECQ           CX
 	JNE            step14

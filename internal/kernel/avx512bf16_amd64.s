@@ -44,6 +44,7 @@ ask:
 	ADDQ           tileArgs_ldc(DI), R14
 	DECQ           CX
 	JNE            ask
+	MOVQ           tileArgs_ahead(DI), R14
 	MOVQ           tileArgs_k(DI), CX
 	CMPQ           AX, $14
 	JEQ            rows14
@@ -153,6 +154,8 @@ step14:
 	BYTE           $0x62; BYTE $0x62; BYTE $0x66; BYTE $0x48; BYTE $0x52; BYTE $0xf0 // VDPBF16PS Z0, Z3, Z30
 	BYTE           $0x62; BYTE $0x62; BYTE $0x66; BYTE $0x48; BYTE $0x52; BYTE $0xf9 // VDPBF16PS Z1, Z3, Z31
 	ADDQ           DX, SI
+	PREFETCHT1     (R14)
+	ADDQ           $64, R14
 	ADDQ           $128, BX
 	DECQ           CX
 	JNE            step14

@@ -229,8 +229,9 @@ func (l left) pack(s *scratch, slot, i0, rows, k0, kn int, f format) packedLeft 
 }
 
 // multiply adds (or writes, when add is false) the products of a packed block with
-// one panel to cn columns of c from column c0.
-func (p packedLeft) multiply(s *scratch, slot int, panel []float32, c []float32, ldc, cn int, add bool, f format) {
+// one panel to cn columns of c from column c0. next is the panel that is needed next, if
+// it has to come from far.
+func (p packedLeft) multiply(s *scratch, slot int, panel, next []float32, c []float32, ldc, cn int, add bool, f format) {
 	mr, nr := isa.mr, isa.nr
 	mode := 0
 	if add {
@@ -252,8 +253,13 @@ func (p packedLeft) multiply(s *scratch, slot int, panel []float32, c []float32,
 		edge = s.buf(slot, mr*nr)
 		t.ldc = uintptr(nr) * 4
 	}
+	reach := 16 * p.terms // what the tile asks for
 	for r := 0; r < p.rows; r += mr {
 		t.rows = min(mr, p.rows-r)
+		t.ahead = t.b
+		if o := r / mr * reach; o < len(next) {
+			t.ahead = unsafe.Pointer(&next[o])
+		}
 		o := r * p.rowStride
 		if p.kMajor {
 			o = r * p.terms
@@ -333,12 +339,21 @@ func productPart(c Matrix, a left, b *Packed, add bool, residual *Matrix, lower 
 		}
 		groups := spans(j1-j0, groupPanels)
 		for g := range groups {
+			begin, last := j0+(j1-j0)*g/groups, j0+(j1-j0)*(g+1)/groups
 			k0 := 0
 			for piece, k1 := range b.ends {
 				pa := a.pack(s, 0, i0, rows, k0, k1-k0, b.fmt)
-				for j := j0 + (j1-j0)*g/groups; j < j0+(j1-j0)*(g+1)/groups; j++ {
+				for j := begin; j < last; j++ {
 					col := j * nr
-					pa.multiply(s, 1, b.panel(piece, j), block[col:], c.Stride, min(nr, n-col), add || piece > 0, b.fmt)
+					// Panels come from far: the next one is asked for while this one is used.
+					var next []float32
+					switch {
+					case j+1 < last:
+						next = b.panel(piece, j+1)
+					case piece+1 < len(b.ends):
+						next = b.panel(piece+1, begin)
+					}
+					pa.multiply(s, 1, b.panel(piece, j), next, block[col:], c.Stride, min(nr, n-col), add || piece > 0, b.fmt)
 				}
 				k0 = k1
 			}
@@ -416,7 +431,7 @@ func matMul(c Matrix, a left, b Matrix, transposed bool, ends []int, residual *M
 					kn := base + p.ends[i] - k0
 					pa := a.pack(s, 0, i0, rows, k0, kn, f)
 					for j := j0; j < j1; j++ {
-						pa.multiply(s, 1, p.panel(i, j-j0), c.Data[i0*c.Stride+j*nr:], c.Stride, min(nr, n-j*nr), first+i > 0, f)
+						pa.multiply(s, 1, p.panel(i, j-j0), nil, c.Data[i0*c.Stride+j*nr:], c.Stride, min(nr, n-j*nr), first+i > 0, f)
 					}
 					k0 += kn
 				}

@@ -79,6 +79,7 @@ type primitives struct {
 // words of two bf16 values and k counts words.
 type tileArgs struct {
 	a, b, c   unsafe.Pointer
+	ahead     unsafe.Pointer // k lines of 64 bytes from here on are wanted soon
 	rowStride uintptr // of a, from one row to the next
 	kStride   uintptr // of a, from one term to the next
 	ldc       uintptr

@@ -89,6 +89,7 @@ func (a *asm) tile(name string, pairs bool) {
 	a.line("ADDQ tileArgs_ldc(%s), R14", args)
 	a.line("DECQ %s", count)
 	a.line("JNE ask")
+	a.line("MOVQ tileArgs_ahead(%s), R14", args)
 	a.line("MOVQ tileArgs_k(%s), %s", args, count)
 	a.line("CMPQ AX, $%d", a.mr)
 	a.line("JEQ rows%d", a.mr)
@@ -121,6 +122,10 @@ func (a *asm) tile(name string, pairs bool) {
 				add(1, x, 5+2*i)
 			}
 			a.line("ADDQ %s, %s", kStride, ptrA)
+			if rows == a.mr {
+				a.line("PREFETCHT1 (R14)")
+				a.line("ADDQ $64, R14")
+			}
 		}
 		if unroll > 1 {
 			a.line("SUBQ $%d, %s", unroll, count)
