@@ -19,7 +19,7 @@ func (b *builder) norm(x graph.Value, name string, layer int, n NormKind) graph.
 		bias = b.param(Param{Name: name + ".bias", Shape: []int{cols}, Role: Bias, Layer: layer})
 	}
 	if !n.RMS {
-		return b.g.LayerNorm(x, w, bias, b.NormEps)
+		return b.trace(b.g.LayerNorm(x, w, bias, b.NormEps), name)
 	}
 	if w == graph.None {
 		ones := make([]float32, cols)
@@ -32,7 +32,7 @@ func (b *builder) norm(x graph.Value, name string, layer int, n NormKind) graph.
 	if bias != graph.None {
 		x = b.g.Bias(x, bias)
 	}
-	return x
+	return b.trace(x, name)
 }
 
 // linear multiplies x by p, which has no name yet: name.weight, and name.bias where
@@ -43,7 +43,7 @@ func (b *builder) linear(x graph.Value, name string, p Param, bias bool) graph.V
 	if bias {
 		x = b.g.Bias(x, b.param(Param{Name: name + ".bias", Shape: p.Shape[:1], Role: Bias, Layer: p.Layer, Blocks: p.Blocks}))
 	}
-	return x
+	return b.trace(x, name)
 }
 
 // matrix describes a weight of a layer.

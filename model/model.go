@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"olmo/graph"
 )
@@ -185,6 +186,25 @@ func (c *Config) loss(g *graph.Graph, zmul float32, r Recompute, training bool) 
 	g.Keep(lse, "lse")
 }
 
+// Trace writes the model with its dropout into g, up to the final norm, keeps the output of
+// each module, and returns the modules' names.
+func (c *Config) Trace(g *graph.Graph) []string {
+	var names []string
+	b := newBuilder(c, g, Options{})
+	b.training, b.traces = true, &names
+	b.hidden()
+	return names
+}
+
+// trace keeps x as a module's output.
+func (b *builder) trace(x graph.Value, module string) graph.Value {
+	if b.traces != nil {
+		*b.traces = append(*b.traces, module)
+		b.g.Keep(x, module)
+	}
+	return x
+}
+
 // Logits writes the model into g. It keeps "logits", one row for each selected
 // token.
 func (c *Config) Logits(g *graph.Graph, o Options) {
@@ -253,8 +273,9 @@ type builder struct {
 
 	routerLoss bool
 	recompute  Recompute
-	training   bool // with dropout
-	sites      int  // of dropout so far
+	training   bool      // with dropout
+	traces     *[]string // modules whose outputs are kept, nil: none
+	sites      int       // of dropout so far
 }
 
 // names are the parameters outside the blocks.
@@ -309,6 +330,9 @@ func (b *builder) hidden() graph.Value {
 		begin := len(b.g.Ops)
 		x = families[b.Family].block(b, l, x)
 		b.g.Recompute(begin, b.recompute.picks(l))
+		if b.Family == "olmo" || b.Family == "olmo2" {
+			b.trace(x, fmt.Sprintf("transformer.blocks.%d", l))
+		}
 		if l < b.Layers-1 {
 			b.tap(x, l+1)
 		}
@@ -329,7 +353,7 @@ func (b *builder) tableOfIDs() graph.Value {
 }
 
 func (b *builder) embed() graph.Value {
-	x := b.g.Gather(b.tableOfIDs())
+	x := b.trace(b.g.Gather(b.tableOfIDs()), strings.TrimSuffix(b.names.table, ".weight"))
 	if b.EmbeddingNorm {
 		x = b.norm(x, b.names.embeddingNorm, -1, b.Norm)
 	}

@@ -54,6 +54,6 @@ func (b *builder) ai2MLP(l int, x graph.Value) graph.Value {
 	if b.Activation == SwiGLU {
 		p.Shape[0], p.Blocks = 2*b.F, 2
 	}
-	x = b.activate(b.linear(x, name("ff_proj"), p, b.MLPBias))
+	x = b.trace(b.activate(b.linear(x, name("ff_proj"), p, b.MLPBias)), name("act"))
 	return b.linear(x, name("ff_out"), matrix(l, MLPOut, b.C, b.F), b.MLPBias)
 }

@@ -518,7 +518,6 @@ func (c *Config) WithoutEffect() []string {
 		{"python_profiling", c.PythonProfiling, d.PythonProfiling},
 		{"torch_profiling", c.TorchProfiling, d.TorchProfiling},
 		{"hf_datasets_cache_dir", c.HFDatasetsCacheDir, d.HFDatasetsCacheDir},
-		{"module_outputs_save_steps", c.ModuleOutputsSaveSteps, d.ModuleOutputsSaveSteps},
 		{"extra_steps_after_cancel", c.ExtraStepsAfterCancel, d.ExtraStepsAfterCancel},
 		{"data.pad_direction", c.Data.PadDirection, d.Data.PadDirection},
 		{"data.num_workers", c.Data.NumWorkers, d.Data.NumWorkers},

@@ -699,6 +699,27 @@ func TestExports(t *testing.T) {
 	}
 }
 
+// TestModuleOutputs: what a module makes of a step's first micro-batch is written under its
+// name in the package, and does not touch the run.
+func TestModuleOutputs(t *testing.T) {
+	plain, traced := t.TempDir(), t.TempDir()
+	want := run(t, plain, "max_duration=3", "stop_at=3")
+	if got := run(t, traced, "max_duration=3", "stop_at=3", "module_outputs_save_steps=[2]"); got != want {
+		t.Error("saving the outputs changed the weights")
+	}
+	set, err := weights.Open(filepath.Join(traced, "traces", "step2", "outputs.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	for name, cols := range map[string]int{"transformer.wte": 48, "transformer.blocks.0": 48, "transformer.blocks.0.att_proj": 144, "transformer.blocks.1.act": 88, "transformer.ln_f": 48} {
+		v, err := set.Tensor("model." + name)
+		if err != nil || !slices.Equal(v.Shape, []int{3, 40, cols}) {
+			t.Errorf("%s has shape %v, %v; want (3, 40, %d)", name, v.Shape, err, cols)
+		}
+	}
+}
+
 // TestDiskFull: when a checkpoint cannot be written, the run says so and the one before
 // it stays. A limit on the size of files stands for the full disk.
 func TestDiskFull(t *testing.T) {

@@ -618,6 +618,11 @@ func (t *Trainer) Step() (runlog.Record, error) {
 	s.ExamplesEpoch += in.B * in.T / t.data.ChunkSize()
 	s.Tokens += int64(in.B * in.T)
 
+	if slices.Contains(t.cfg.ModuleOutputsSaveSteps, s.Step) {
+		if err := t.saveOutputs(&in, s.Step); err != nil {
+			return nil, fmt.Errorf("saving the outputs of modules: %w", err)
+		}
+	}
 	ce, z, err := t.gradients(&in)
 	if err != nil {
 		return nil, err
@@ -769,13 +774,9 @@ func (t *Trainer) gradients(in *item) (ce, z float64, err error) {
 // returns its losses.
 func (t *Trainer) rankGradients(in *item, first, last int) (ce, z float64, err error) {
 	denominator := float64((last - first) * in.T)
-	length, pad := min(t.cfg.sequenceLength(t.state.Step, t.state.Tokens), in.T), int32(-1)
-	if t.cfg.Data.GenerateAttentionMask {
-		pad = int32(t.cfg.Model.PadTokenID)
-	}
 	if t.cfg.LossDenominator == "labels" {
 		n := 0
-		for _, target := range in.inputs(first, last, length, pad).Targets {
+		for _, target := range t.batch(in, first, last).Targets {
 			if target >= 0 {
 				n++
 			}
@@ -783,14 +784,12 @@ func (t *Trainer) rankGradients(in *item, first, last int) (ce, z float64, err e
 		denominator = float64(max(n, 1))
 	}
 	ranks := float64(t.cfg.ranks())
-	// Where lengths vary a micro-batch has so many tokens, not so many instances.
-	micro := t.cfg.DeviceTrainMicrobatchSize * t.data.ChunkSize() / in.T
+	micro := t.microbatch(in)
 	var squares float64
 	routers := make([][2]float64, t.model.Layers) // one sum after the other, whatever the micro-batches
 	for from := first; from < last; from += micro {
-		b := in.inputs(from, min(from+micro, last), length, pad)
+		b := t.batch(in, from, min(from+micro, last))
 		b.LossScale = float32(1 / (denominator * ranks))
-		b.Noise = &graph.Noise{Seed: t.cfg.Seed, Step: t.state.Step + 1, Row: from * in.T}
 		if err := t.loss.Run(b); err != nil {
 			return 0, 0, err
 		}
@@ -814,6 +813,23 @@ func (t *Trainer) rankGradients(in *item, first, last int) (ce, z float64, err e
 		t.routers[1] += sums[1] * t.model.RouterZWeight / denominator / float64(t.model.Layers) / ranks
 	}
 	return ce / denominator, t.cfg.zmul() * squares / denominator, nil
+}
+
+// microbatch is the number of instances in a micro-batch. Where lengths vary it has so many
+// tokens, not so many instances.
+func (t *Trainer) microbatch(in *item) int {
+	return t.cfg.DeviceTrainMicrobatchSize * t.data.ChunkSize() / in.T
+}
+
+// batch is what the model's graph takes of instances from to to, at the coming step.
+func (t *Trainer) batch(in *item, from, to int) *graph.Batch {
+	length, pad := min(t.cfg.sequenceLength(t.state.Step, t.state.Tokens), in.T), int32(-1)
+	if t.cfg.Data.GenerateAttentionMask {
+		pad = int32(t.cfg.Model.PadTokenID)
+	}
+	b := in.inputs(from, to, length, pad)
+	b.Noise = &graph.Noise{Seed: t.cfg.Seed, Step: t.state.Step + 1, Row: from * in.T}
+	return b
 }
 
 // addRouterLosses adds the tokens' losses of the routers in the last run to each layer's
