@@ -43,6 +43,7 @@ type speed struct {
 	peak   float64       // operations a second, 0 when not known
 	times  []time.Time   // ends of the last steps; the first is the start of the window
 	tokens []int         // of the steps after times[0]
+	work   []float64     // and their operations, as OLMo-core counts them
 	waited time.Duration // for the last batch
 	saved  time.Duration // for which the last checkpoint held up the training, 0 once logged
 	meter  *meter
@@ -50,7 +51,7 @@ type speed struct {
 }
 
 func (s *speed) start() {
-	s.times, s.tokens = []time.Time{time.Now()}, nil
+	s.times, s.tokens, s.work = []time.Time{time.Now()}, nil, nil
 	s.meter = newMeter()
 }
 
@@ -69,15 +70,15 @@ func (s *speed) resume(path string) error {
 	return nil
 }
 
-// step notes a step of so many tokens.
-func (s *speed) step(tokens int) {
+// step notes a step of so many tokens and operations.
+func (s *speed) step(tokens int, work float64) {
 	if len(s.times) == 0 {
 		s.start()
 	}
 	s.times = append(s.times, time.Now())
-	s.tokens = append(s.tokens, tokens)
+	s.tokens, s.work = append(s.tokens, tokens), append(s.work, work)
 	if over := len(s.tokens) - max(s.window, 1); over > 0 {
-		s.times, s.tokens = s.times[over:], s.tokens[over:]
+		s.times, s.tokens, s.work = s.times[over:], s.tokens[over:], s.work[over:]
 	}
 }
 
@@ -125,9 +126,13 @@ func (s *speed) measure(r runlog.Record, tokens int64) {
 		r["throughput/device/checkpoint_seconds"] = s.saved.Seconds()
 		s.saved = 0
 	}
-	r["throughput/device/flops_per_second"] = rate * s.cost.Core
+	var work float64
+	for _, n := range s.work {
+		work += n
+	}
+	r["throughput/device/flops_per_second"] = work / seconds
 	if s.peak > 0 {
-		r["throughput/device/MFU"] = rate * s.cost.Core / s.peak
+		r["throughput/device/MFU"] = work / seconds / s.peak
 	}
 	kWh := s.before + s.meter.read(kernel.Threads())/3.6e6
 	r["energy/kWh"] = kWh

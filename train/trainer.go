@@ -705,7 +705,8 @@ func (t *Trainer) Step() (runlog.Record, error) {
 			return nil, err
 		}
 	}
-	t.speed.step(in.B * in.T)
+	length := min(t.cfg.sequenceLength(s.Step-1, s.Tokens-int64(in.B*in.T)), in.T)
+	t.speed.step(in.B*in.T, float64(in.B*in.T)*t.model.FLOPs(length).Core)
 
 	maps.Copy(rec, runlog.Record{
 		"step": s.Step, "epoch": s.Epoch, "train/CrossEntropyLoss": ce, "train/Perplexity": kernel.Exp(ce), "optim/total_grad_norm": norm,
@@ -733,7 +734,7 @@ func (t *Trainer) Step() (runlog.Record, error) {
 		rec["train/global_batch_size"] = in.B
 	}
 	if len(t.cfg.SequenceLengthSchedule) > 0 || t.cfg.Data.Name == tokens.Variable {
-		rec["train/sequence_length"] = min(t.cfg.sequenceLength(s.Step-1, s.Tokens-int64(in.B*in.T)), in.T)
+		rec["train/sequence_length"] = length
 	}
 	if masked := in.InstanceMask; masked != nil {
 		n := 0
