@@ -273,10 +273,15 @@ type pairEntry struct {
 	age uint32
 }
 
-// reset empties the table and makes room for n keys at half load.
+// reset empties the table and makes room for n keys at half load, of a very
+// long document at three quarters.
 func (p *pairTable) reset(n int) {
 	size := 1 << bits.Len(uint(max(2*n, 16)))
+	if n > 1<<18 && size/4*3 > 2*n {
+		size /= 2
+	}
 	if size > len(p.entries) {
+		p.entries = nil // so that it can go before the new ones come
 		p.entries = make([]pairEntry, size)
 		p.age = 0
 	}

@@ -572,7 +572,7 @@ const (
 	lotBytes = 128 << 10
 	// maxBatchText ends a batch of long documents early, so that memory does
 	// not depend on them.
-	maxBatchText = 64 << 20
+	maxBatchText = 32 << 20
 )
 
 // add takes a document, and says when it is time to flush.
