@@ -103,6 +103,18 @@ func (c *checkpoints) wait() error {
 	return err
 }
 
+// failed returns the error of the last checkpoint, without waiting for one that is being
+// written: a run that cannot save should not go on until it wants to save again.
+func (c *checkpoints) failed() error {
+	select {
+	case err := <-c.done:
+		c.done = nil
+		return err
+	default:
+		return nil
+	}
+}
+
 // save copies the state of the run and writes it as stepN while training goes on.
 func (t *Trainer) save(k kind) error {
 	began := time.Now()

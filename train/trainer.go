@@ -416,6 +416,9 @@ func (t *Trainer) Run(ctx context.Context) (r Result, err error) {
 		if err != nil {
 			return Result{t.state.Step, Finished}, errors.Join(err, t.checkpoints.wait())
 		}
+		if err := t.checkpoints.failed(); err != nil {
+			return Result{t.state.Step, Finished}, err
+		}
 		if t.state.Epoch != epoch {
 			if err := t.writeOrder(); err != nil {
 				return Result{t.state.Step, Finished}, err
