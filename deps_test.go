@@ -54,7 +54,7 @@ var policy = []struct{ pkg, may, never, tests string }{
 
 	{pkg: "data/parquet", may: "data"},
 	{pkg: "data/webpage"},
-	{pkg: "data/warc", may: "data data/webpage"},
+	{pkg: "data/warc", may: "data data/webpage", tests: "data/tagger"},
 	{pkg: "data/tagger", may: "data data/fasttext tokenizer"},
 	{pkg: "data/dedupe", may: "data data/jsonpath tokenizer"},
 	{pkg: "data/mix", may: "data data/jsonpath"},

@@ -20,6 +20,7 @@ type walker struct {
 	nodes []visit
 	out   []byte
 	names classifier
+	bugs  bool
 
 	margin   int   // line ends due before the next text
 	lists    []int // the open lists: the next number, 0 for bullets
@@ -119,7 +120,7 @@ func (w *walker) text(body *html.Node, main bool) string {
 	w.flush()
 	text := strings.TrimRight(string(w.out), " \t\r\n\v\f")
 	if cap(w.nodes) > 1<<16 {
-		*w = walker{names: w.names} // one long page should not cost memory for the rest
+		*w = walker{names: w.names, bugs: w.bugs} // one long page should not cost memory for the rest
 	}
 	clear(w.nodes)
 	return text
@@ -200,7 +201,7 @@ func (w *walker) walk(i int, main bool) {
 	n := v.node
 	switch n.Type {
 	case html.TextNode:
-		if !main || !isIcon(n.Data) {
+		if !main || !w.isIcon(n.Data) {
 			w.begin(v, false)
 			w.piece.text = append(w.piece.text, n.Data...)
 			w.piece.any = true
@@ -350,9 +351,14 @@ func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
 
 // isIcon says whether a text is one character of an icon font, or the mark of
 // a link to the heading itself.
-func isIcon(s string) bool {
+func (w *walker) isIcon(s string) bool {
 	if s = strings.Trim(s, " \t\r\n\v\f"); s == "¶" {
 		return true
+	}
+	if w.bugs && len(s) == 3 {
+		// Compares the bytes as a number, the last one first.
+		n := int(s[0]) | int(s[1])<<8 | int(s[2])<<16
+		return n >= 0x8080ee && n <= 0xbfa3ef
 	}
 	r, n := utf8.DecodeRuneInString(s)
 	return n == len(s) && r >= 0xe000 && r <= 0xf8ff

@@ -28,12 +28,12 @@ const Deadline = 10 * time.Second
 var ErrDeadline = errors.New("the page takes too long")
 
 // linearizers are those that New knows.
-var linearizers = map[string]func() Linearizer{
-	"resiliparse": func() Linearizer { return new(walker) },
-	"readability": func() Linearizer { return new(article) },
+var linearizers = map[string]func(bugs bool) Linearizer{
+	"resiliparse": func(bugs bool) Linearizer { return &walker{bugs: bugs} },
+	"readability": func(bool) Linearizer { return new(article) },
 	// Trafilatura finds an article much as Readability does, and asks
 	// Readability where it finds none.
-	"trafilatura": func() Linearizer { return &article{noTables: true} },
+	"trafilatura": func(bool) Linearizer { return &article{noTables: true} },
 }
 
 // Names lists the linearizers, sorted.
@@ -49,13 +49,14 @@ func Names() []string {
 // New makes a linearizer: resiliparse leaves out what is not main content by
 // names and places of elements, as the library of that name; readability looks
 // for one article by Mozilla's algorithm; trafilatura is readability without
-// tables.
-func New(name string) (Linearizer, error) {
+// tables. With bugs, resiliparse takes single characters for icons as the
+// library does: most of those whose UTF-8 has three bytes.
+func New(name string, bugs bool) (Linearizer, error) {
 	f, ok := linearizers[name]
 	if !ok {
 		return nil, fmt.Errorf("linearizer %q is unknown\nhint: one of %s", name, strings.Join(Names(), ", "))
 	}
-	return f(), nil
+	return f(bugs), nil
 }
 
 // timed is a page whose reader fails after the deadline: the parser takes more

@@ -13,7 +13,7 @@ import (
 
 func linearize(t testing.TB, name, page string) string {
 	t.Helper()
-	l, err := webpage.New(name)
+	l, err := webpage.New(name, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,8 +78,18 @@ func TestArticle(t *testing.T) {
 	}
 }
 
+func TestBugs(t *testing.T) {
+	l, err := webpage.New("resiliparse", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := l.Linearize("<p>I <b>❤</b> <b>it</b> <b>é</b>"); err != nil || got != "I it é" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 func TestUnknownLinearizer(t *testing.T) {
-	if _, err := webpage.New("x"); err == nil || !strings.Contains(err.Error(), "resiliparse") {
+	if _, err := webpage.New("x", false); err == nil || !strings.Contains(err.Error(), "resiliparse") {
 		t.Errorf("got %v, want the names that there are", err)
 	}
 }
@@ -104,7 +114,7 @@ func TestHostile(t *testing.T) {
 		"entities":        strings.Repeat("&amp;&notanentity;", n),
 	} {
 		for _, linearizer := range webpage.Names() {
-			l, err := webpage.New(linearizer)
+			l, err := webpage.New(linearizer, false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -161,7 +171,7 @@ func FuzzLinearize(f *testing.F) {
 }
 
 func Example() {
-	l, err := webpage.New("resiliparse")
+	l, err := webpage.New("resiliparse", false)
 	if err != nil {
 		log.Fatal(err)
 	}

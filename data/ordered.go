@@ -1,0 +1,82 @@
+package data
+
+import (
+	"context"
+	"io"
+	"sync"
+)
+
+// Ordered runs work on the items that next gives, several at once within the
+// pool's bounds, and calls emit with the results, one at a time and in the
+// order of the items. next returns io.EOF after the last item, and is called by
+// one goroutine; items should be of about half a megabyte, and large says
+// which are much bigger: of these a pool has one in work at a time (nil: none).
+// The first error ends the run and is returned.
+func Ordered[In, Out any](ctx context.Context, p *Pool, next func() (In, error), large func(In) bool, work func(In) (Out, error), emit func(Out) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	type step struct {
+		large bool
+		c     chan result[Out]
+	}
+	order := make(chan step, cap(p.batches))
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	var ended error
+	wg.Go(func() {
+		defer close(order)
+		for {
+			if ended = take(ctx, p.batches); ended != nil {
+				return
+			}
+			if ended = take(ctx, p.cpu); ended != nil {
+				<-p.batches
+				return
+			}
+			in, err := next()
+			<-p.cpu
+			if err != nil {
+				<-p.batches
+				ended = err
+				return
+			}
+			s := step{large: large != nil && large(in), c: make(chan result[Out], 1)}
+			if s.large {
+				if ended = take(ctx, p.large); ended != nil {
+					<-p.batches
+					return
+				}
+			}
+			order <- s
+			wg.Go(func() {
+				var res result[Out]
+				if res.err = take(ctx, p.cpu); res.err == nil {
+					res.v, res.err = work(in)
+					<-p.cpu
+				}
+				s.c <- res
+			})
+		}
+	})
+	var failed error
+	for s := range order {
+		res := <-s.c
+		if failed == nil {
+			failed = res.err
+		}
+		if failed == nil {
+			failed = emit(res.v)
+		}
+		if s.large {
+			<-p.large
+		}
+		<-p.batches
+		if failed != nil {
+			cancel()
+		}
+	}
+	if failed == nil && ended != io.EOF {
+		failed = ended
+	}
+	return failed
+}
