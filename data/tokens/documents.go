@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -14,7 +15,7 @@ const (
 	Padded      Layout = "padded_fsl"      // each document is an instance, cut off or filled up with PAD
 	Packed      Layout = "packed_fsl"      // whole documents are put together; see pack
 	Interleaved Layout = "interleaved_fsl" // pieces of several documents take turns; see interleave
-	Variable    Layout = "vsl"             // documents are cut into powers of two; see pieces
+	Variable    Layout = "vsl"             // documents are cut into powers of two; see cut
 )
 
 // LongDocuments says what packing does with a document of more than one instance.
@@ -80,9 +81,8 @@ func documentEnds(f *File, eos int32) ([]int64, error) {
 	return ends, nil
 }
 
-// assemble makes the instances of a layout that knows documents.
-func (d *Dataset) assemble() error {
-	c := &d.cfg
+// checkLayout reports settings that a layout which knows documents cannot have.
+func (c *DatasetConfig) checkLayout() error {
 	switch {
 	case c.Layout == Packed && c.Long != Truncate && c.Long != Fragment:
 		return fmt.Errorf("long documents cannot be treated as %q\nhint: truncate or fragment", c.Long)
@@ -97,48 +97,36 @@ func (d *Dataset) assemble() error {
 	case c.Take != nil && (c.Layout == Interleaved || c.Layout == Variable || c.SourceGroup > 1):
 		return fmt.Errorf("layout %s with a limit for each file, or with groups of files, is not supported", c.Layout)
 	}
-	d.documents = map[string][]int64{} // a file may come several times
-	group := max(c.SourceGroup, 1)
+	return nil
+}
+
+// assemble makes the instances of a layout that knows documents.
+func (d *Dataset) assemble() error {
+	c := &d.cfg
+	if err := c.checkLayout(); err != nil {
+		return err
+	}
+	d.documents = map[string][]int64{}
+	a, group := &d.assembly, max(c.SourceGroup, 1)
 	for first := 0; first < len(d.files); first += group {
-		var docs []part
-		last := min(first+group, len(d.files))
-		for file := first; file < last; file++ {
-			f := d.files[file]
-			ends := d.documents[f.path]
-			if ends == nil && c.Index != "" {
-				ends = readIndex(c.Index, f, c.EOS)
-			}
-			if ends == nil {
-				var err error
-				if ends, err = documentEnds(f, c.EOS); err != nil {
-					return err
-				}
-			}
-			d.documents[f.path] = ends
-			start := int64(0)
-			for _, end := range ends {
-				docs = d.cut(docs, file, start, end)
-				start = end
-			}
+		docs, err := d.pieces(first, min(first+group, len(d.files)))
+		if err != nil {
+			return err
 		}
-		n := len(docs)
-		if c.Layout == Packed {
-			parts, ends := pack(docs, c.ChunkSize)
-			n = len(ends)
-			if c.Take != nil {
-				n = min(n, c.Take[first])
-			}
-			for _, end := range ends[:n] {
-				d.assembly.ends = append(d.assembly.ends, len(d.assembly.parts)+end)
-			}
-			docs = parts
-			if n > 0 {
-				docs = parts[:ends[n-1]]
-			}
-		} else if c.Take != nil {
-			docs = docs[:min(n, c.Take[first])]
+		limit := math.MaxInt
+		if c.Take != nil {
+			limit = c.Take[first]
 		}
-		d.assembly.parts = append(d.assembly.parts, docs...)
+		if c.Layout != Packed {
+			a.parts = append(a.parts, docs[:min(limit, len(docs))]...)
+			continue
+		}
+		parts, ends := pack(docs, c.ChunkSize)
+		from, used := len(a.parts), 0
+		for _, end := range ends[:min(limit, len(ends))] {
+			a.ends, used = append(a.ends, from+end), end
+		}
+		a.parts = append(a.parts, parts[:used]...)
 	}
 	switch c.Layout {
 	case Interleaved:
@@ -147,6 +135,31 @@ func (d *Dataset) assemble() error {
 		d.fillBuckets()
 	}
 	return nil
+}
+
+// pieces lists what the documents of files first to last are cut into.
+func (d *Dataset) pieces(first, last int) ([]part, error) {
+	var docs []part
+	for file := first; file < last; file++ {
+		f := d.files[file]
+		ends := d.documents[f.path] // a file may come several times
+		if ends == nil && d.cfg.Index != "" {
+			ends = readIndex(d.cfg.Index, f, d.cfg.EOS)
+		}
+		if ends == nil {
+			var err error
+			if ends, err = documentEnds(f, d.cfg.EOS); err != nil {
+				return nil, err
+			}
+		}
+		d.documents[f.path] = ends
+		start := int64(0)
+		for _, end := range ends {
+			docs = d.cut(docs, file, start, end)
+			start = end
+		}
+	}
+	return docs, nil
 }
 
 // cut appends what becomes of the document of tokens [start, end) of a file before

@@ -105,6 +105,27 @@ func TestPackKeepsAll(t *testing.T) {
 	}
 }
 
+// TestPackedTake limits what is used of each packed file, also to nothing.
+func TestPackedTake(t *testing.T) {
+	path := writeIDs(t, []byte{1, 0, 2, 2, 0, 3, 3, 0})
+	d, err := tokens.OpenDataset(tokens.DatasetConfig{Paths: []string{path, path, path}, DType: tokens.Uint8, ChunkSize: 4, Layout: tokens.Packed, Long: tokens.Truncate, Take: []int{0, 9, 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	var got []int32
+	ids := make([]int32, 4)
+	for i := range d.Len() {
+		if err := d.Read(ids, nil, i); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, ids[0])
+	}
+	if want := []int32{2, 3, 1, 2}; !slices.Equal(got, want) {
+		t.Errorf("instances %v, want %v", got, want)
+	}
+}
+
 // TestTake limits what is used of each file, and a file may come more than once.
 func TestTake(t *testing.T) {
 	path := writeIDs(t, []byte{1, 1, 2, 2, 3, 3})
