@@ -15,6 +15,9 @@ type Device interface {
 	Write(name string, data []float32) error
 	// Read copies the value of that name.
 	Read(name string) ([]float32, error)
+	// Lend returns the value of that name to be looked at until a program changes it: the
+	// device's own storage, where that can be read. It may be called while a program runs.
+	Lend(name string) ([]float32, error)
 	// SumSquares returns the sum of squares of the value of that name, as
 	// docs/numerics.md defines it for the gradient norm.
 	SumSquares(name string) (float64, error)
@@ -45,7 +48,8 @@ type Program interface {
 type Memory struct {
 	Params, Grads, State int64 // values that live between runs
 	Scratch              int64 // temporary values; programs share one area
+	Buffers              int64 // that kernels keep from call to call
 }
 
 // Total returns the sum.
-func (m Memory) Total() int64 { return m.Params + m.Grads + m.State + m.Scratch }
+func (m Memory) Total() int64 { return m.Params + m.Grads + m.State + m.Scratch + m.Buffers }

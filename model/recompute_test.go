@@ -112,7 +112,7 @@ func TestRecomputeMemory(t *testing.T) {
 		for _, s := range strategies {
 			g := graph.New()
 			c.LossAndGradients(g, 0, s)
-			scratch[s], flops[s] = cpu.Scratch(g, device.Options{Rows: 64}), g.FLOPs(b)
+			scratch[s], flops[s] = cpu.Needs(device.Options{Rows: 64}, 64, g).Scratch, g.FLOPs(b)
 		}
 		order := []model.Recompute{model.RecomputeNothing, "one_in_eight", "one_in_four", "one_in_three", "one_in_two", "two_in_three", "three_in_four", model.WholeLayer}
 		for i, s := range order[1:] {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"olmo/config"
+	"olmo/device"
 	"olmo/model"
 	"olmo/tensor"
 	"olmo/weights"
@@ -71,6 +72,7 @@ type checkpoints struct {
 	dir  string
 	last int // step of the newest, −1 for none
 	done chan error
+	lent chan struct{} // closed when what the device lends has been read; nil without
 }
 
 // open prepares the folder: unfinished checkpoints of a killed run are removed.
@@ -99,7 +101,7 @@ func (c *checkpoints) wait() error {
 		return nil
 	}
 	err := <-c.done
-	c.done = nil
+	c.done, c.lent = nil, nil
 	return err
 }
 
@@ -108,14 +110,31 @@ func (c *checkpoints) wait() error {
 func (c *checkpoints) failed() error {
 	select {
 	case err := <-c.done:
-		c.done = nil
+		c.done, c.lent = nil, nil
 		return err
 	default:
 		return nil
 	}
 }
 
-// save copies the state of the run and writes it as stepN while training goes on.
+// copied is up to how many bytes of weights and optimiser state a checkpoint copies. A
+// larger one is written from what the device has: the next update waits until it is.
+var copied int64 = 256 << 20
+
+// release returns when the checkpoint that is being written has no use for the device.
+func (c *checkpoints) release() {
+	if c.lent == nil {
+		return
+	}
+	select {
+	case <-c.lent:
+	case err := <-c.done:
+		c.done <- err // for wait
+	}
+	c.lent = nil
+}
+
+// save writes the state of the run as stepN while training goes on.
 func (t *Trainer) save(k kind) error {
 	began := time.Now()
 	defer func() { t.speed.saved = time.Since(began) }()
@@ -127,17 +146,24 @@ func (t *Trainer) save(k kind) error {
 		k = permanent
 	}
 	w := &writer{dir: c.dir, kind: k, state: t.state, config: t.cfg, keep: map[kind]int{kept: t.cfg.SaveNumCheckpoints, permanent: t.cfg.SaveNumUnsharded}, uploads: t.uploads}
+	read := t.dev.Read
+	if n := checkpointBytes(t.groups, &t.cfg.Optimizer); n > copied {
+		read, w.lender, w.lent = t.dev.Lend, t.dev, make(chan struct{})
+	}
 	for _, p := range t.params {
-		v, err := t.dev.Read(p.Name)
+		v, err := read(p.Name)
 		if err != nil {
 			return fmt.Errorf("saving step %d: %w", t.state.Step, err)
 		}
 		w.model = append(w.model, weights.Named{Name: p.Name, Tensor: tensor.FromFloat32(p.Shape, v)})
 	}
 	err := t.eachState(func(s state, _ model.Param) error {
-		v, err := t.dev.Read(s.name)
+		v, err := read(s.name)
+		if err != nil {
+			return err
+		}
 		w.optim = append(w.optim, weights.Named{Name: s.name, Tensor: tensor.FromFloat32(s.shape, v)})
-		return err
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("saving step %d: %w", t.state.Step, err)
@@ -153,9 +179,23 @@ func (t *Trainer) save(k kind) error {
 		}
 	}
 	c.last = t.state.Step
-	c.done = make(chan error, 1)
+	c.done, c.lent = make(chan error, 1), w.lent
 	go func(done chan error) { done <- w.write() }(c.done)
 	return nil
+}
+
+// checkpointBytes is the size of weights and optimiser state.
+func checkpointBytes(groups []Group, o *OptimizerConfig) int64 {
+	var n int64
+	for _, g := range groups {
+		for _, p := range g.Params {
+			n += 4 * int64(p.Size())
+			for _, s := range o.states(g, p) {
+				n += 4 * int64(s.size())
+			}
+		}
+	}
+	return n
 }
 
 // eachState calls f for every value that the optimiser keeps.
@@ -179,6 +219,8 @@ type writer struct {
 	state        State
 	config       *Config
 	model, optim []weights.Named
+	lender       device.Device // of these, until lent is closed; nil for copies
+	lent         chan struct{}
 	keep         map[kind]int
 	uploads      *uploads // nil without remote_save_folder
 }
@@ -195,7 +237,12 @@ func (w *writer) write() error {
 	if err := os.Mkdir(tmp, 0o777); err != nil {
 		return fail(err)
 	}
-	if err := w.fill(tmp); err != nil {
+	err := w.fill(tmp)
+	if w.lent != nil {
+		runtime.KeepAlive(w.lender)
+		close(w.lent)
+	}
+	if err != nil {
 		return fail(err)
 	}
 	// A step that exists is one that a run before this one, or a damaged disk, left.

@@ -13,13 +13,30 @@ type Estimate struct {
 	TokensPerStep                int
 	Steps                        int   // 0 when max_duration counts epochs and the data is not there
 	Tokens                       int64 // of the whole run
-	Memory                       device.Memory
+	Memory                       Memory
 	Checkpoint                   int64 // bytes on the disk
 }
 
-// Estimate counts what the run would need, without its data. scratch returns the bytes of
-// temporary values that a graph needs on the device.
-func (c *Config) Estimate(scratch func(*graph.Graph, device.Options) int64) (*Estimate, error) {
+// Memory is what a run takes at its peak, in bytes, besides what the process has before
+// it. What evaluators of type downstream and samples take is not counted.
+type Memory struct {
+	device.Memory
+	Batches int64 // read ahead
+	Copy    int64 // that a checkpoint is written from
+}
+
+// Total returns the sum, with the garbage that Go's collector lets pile up.
+func (m Memory) Total() int64 {
+	const garbage = 4 // a part of so many
+	return m.Memory.Total() + m.Batches + m.Copy + (m.Buffers+m.Batches+m.Copy)/garbage
+}
+
+// Needs tells what a device takes that runs graphs; stepRows is the most tokens of a
+// step. cpu.Needs is one.
+type Needs func(o device.Options, stepRows int, graphs ...*graph.Graph) device.Memory
+
+// Estimate counts what the run would need, without its data.
+func (c *Config) Estimate(needs Needs) (*Estimate, error) {
 	m, err := c.Model.Config()
 	if err != nil {
 		return nil, err
@@ -45,24 +62,57 @@ func (c *Config) Estimate(scratch func(*graph.Graph, device.Options) int64) (*Es
 	if e.Tokens == 0 {
 		e.Tokens = int64(e.Steps) * int64(e.TokensPerStep)
 	}
+	params := m.Params()
+	groups := c.Optimizer.Groups(params)
+	e.Checkpoint = checkpointBytes(groups, &c.Optimizer)
+	e.Memory = c.memory(m, groups, needs)
+	return e, nil
+}
+
+// memory counts what the programs of a run and the rest of it take.
+func (c *Config) memory(m *model.Config, groups []Group, needs Needs) Memory {
 	g := graph.New()
 	m.LossAndGradients(g, 0, c.recompute())
-	for i := range g.Values {
-		switch v := &g.Values[i]; v.Space {
-		case graph.Param:
-			e.Memory.Params += 4 * int64(v.Size(1))
-		case graph.Grad:
-			e.Memory.Grads += 4 * int64(v.Size(1))
+	uses := map[string]int{}
+	for _, p := range g.Params() {
+		uses[g.Info(p).Name] = len(g.Grads(p))
+	}
+	step := c.largestBatch() * c.Model.MaxSequenceLength
+	n := Memory{Memory: needs(c.options(), step, g, c.Optimizer.updateGraph(groups, uses))}
+	if o := c.evaluationOptions(); o.Rows > 0 {
+		g := graph.New()
+		m.Loss(g, 0)
+		n.Scratch = max(n.Scratch, needs(o, step, g).Scratch)
+	}
+	const ahead, perToken = 4, 12 // ids, and the targets of those that the model runs
+	n.Batches = int64(ahead * perToken * step)
+	if b := checkpointBytes(groups, &c.Optimizer); b <= copied {
+		n.Copy = b
+	}
+	return n
+}
+
+// options are what the loss and its gradients are compiled for.
+func (c *Config) options() device.Options {
+	return device.Options{Rows: min(c.DeviceTrainMicrobatchSize, c.largestBatch()) * c.Model.MaxSequenceLength, BF16: c.Precision == AMPBF16}
+}
+
+// evaluationOptions are what the loss on held-out sets is compiled for; no rows without
+// evaluators of type lm.
+func (c *Config) evaluationOptions() device.Options {
+	o := device.Options{BF16: c.Precision == AMPBF16}
+	for i := range c.Evaluators {
+		if e := &c.Evaluators[i]; e.Type == "lm" {
+			o.Rows = max(o.Rows, c.evaluationBatch(e)*c.Model.MaxSequenceLength)
 		}
 	}
-	for _, group := range c.Optimizer.Groups(m.Params()) {
-		for _, p := range group.Params {
-			for _, s := range c.Optimizer.states(group, p) {
-				e.Memory.State += 4 * int64(s.size())
-			}
-		}
+	return o
+}
+
+// evaluationBatch is how many instances of an evaluator the model runs at once.
+func (c *Config) evaluationBatch(e *EvaluatorConfig) int {
+	if e.DeviceEvalBatchSize != nil {
+		return *e.DeviceEvalBatchSize
 	}
-	e.Checkpoint = e.Memory.Params + e.Memory.State
-	e.Memory.Scratch = scratch(g, device.Options{Rows: min(c.DeviceTrainMicrobatchSize, c.GlobalTrainBatchSize) * T})
-	return e, nil
+	return c.DeviceEvalBatchSize
 }

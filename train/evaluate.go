@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"olmo/data/tokens"
-	"olmo/device"
 	"olmo/graph"
 	"olmo/internal/kernel"
 	"olmo/runlog"
@@ -25,7 +24,6 @@ type heldOut struct {
 // openEvaluators opens the token files of the config's evaluators of type lm. Those of
 // type downstream are the business of Options.Evaluate.
 func (t *Trainer) openEvaluators() error {
-	rows := 0
 	for i := range t.cfg.Evaluators {
 		e := &t.cfg.Evaluators[i]
 		switch e.Type {
@@ -40,15 +38,15 @@ func (t *Trainer) openEvaluators() error {
 			return fmt.Errorf("evaluators[%d], %s: %w", i, e.Label, err)
 		}
 		t.heldOut = append(t.heldOut, h)
-		rows = max(rows, h.batch)
 	}
-	if rows == 0 {
+	o := t.cfg.evaluationOptions()
+	if o.Rows == 0 {
 		return nil
 	}
 	g := graph.New()
 	t.model.Loss(g, 0)
 	var err error
-	t.eval, err = t.dev.Compile(g, device.Options{Rows: rows * t.cfg.Model.MaxSequenceLength, BF16: t.cfg.Precision == AMPBF16})
+	t.eval, err = t.dev.Compile(g, o)
 	if err != nil {
 		return fmt.Errorf("compiling the evaluation: %w", err)
 	}
@@ -60,10 +58,7 @@ func (t *Trainer) openEvaluators() error {
 //
 // build_eval_dataloader of the ai2-olmo package (olmo/data/__init__.py, 0.6.0).
 func (t *Trainer) openHeldOut(e *EvaluatorConfig) (heldOut, error) {
-	h := heldOut{label: e.Label, batch: t.cfg.DeviceEvalBatchSize}
-	if n := e.DeviceEvalBatchSize; n != nil {
-		h.batch = *n
-	}
+	h := heldOut{label: e.Label, batch: t.cfg.evaluationBatch(e)}
 	if h.batch <= 0 {
 		return h, fmt.Errorf("a device_eval_batch_size of %d is not possible", h.batch)
 	}

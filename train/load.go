@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -147,15 +148,14 @@ func (t *Trainer) initialise() error {
 func (t *Trainer) beginChain() error {
 	var all []weights.Named
 	for _, p := range t.params {
-		all = append(all, weights.Named{Name: p.Name, Tensor: tensor.Tensor{DType: tensor.F32, Shape: p.Shape}, Load: func() ([]byte, error) {
-			v, err := t.dev.Read(p.Name) // one at a time: together they take as much as the model
-			if err != nil {
-				return nil, err
-			}
-			return tensor.FromFloat32(p.Shape, v).Data, nil
-		}})
+		v, err := t.dev.Lend(p.Name)
+		if err != nil {
+			return err
+		}
+		all = append(all, weights.Named{Name: p.Name, Tensor: tensor.FromFloat32(p.Shape, v)})
 	}
 	d, err := weights.Digest(all)
+	runtime.KeepAlive(t.dev)
 	t.state.Chain = d[:]
 	return err
 }

@@ -1,12 +1,15 @@
 package train_test
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
+	"olmo/device/cpu"
 	"olmo/train"
 )
 
@@ -68,5 +71,74 @@ func TestActivationCheckpointing(t *testing.T) {
 	}
 	if _, err := train.LoadConfig(tiny, []string{"activation_checkpointing=one_in_five"}); err == nil || !strings.Contains(err.Error(), "one_in_four") {
 		t.Errorf("error %v, want one that lists what there is", err)
+	}
+}
+
+// TestLentCheckpoints writes a checkpoint after every step from what training goes on to
+// change: each is whole, and that of a copy.
+func TestLentCheckpoints(t *testing.T) {
+	folders := map[int64]string{0: t.TempDir(), 1 << 30: t.TempDir()}
+	for limit, folder := range folders {
+		restore := train.LendFrom(limit)
+		run(t, folder, "stop_at=8", "save_interval=1")
+		restore()
+	}
+	for step := range 9 {
+		var digests []string
+		for _, folder := range folders {
+			m, err := train.CheckCheckpoint(filepath.Join(folder, fmt.Sprintf("step%d", step)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			digests = append(digests, m.WeightsDigest.String())
+		}
+		if digests[0] != digests[1] {
+			t.Errorf("step %d: weights %s and %s", step, digests[0], digests[1])
+		}
+	}
+}
+
+// TestEstimatedMemory compares what is expected of the device with what it holds after
+// some steps.
+func TestEstimatedMemory(t *testing.T) {
+	eval := []string{"model.max_sequence_length=32", `evaluators=[{label: held, type: lm, data: {paths: [text.txt], memmap_dtype: uint8}, device_eval_batch_size: 40}]`, "eval_interval=2"}
+	for name, overrides := range map[string][]string{
+		"fp32":                {},
+		"bf16, micro-batches": {"precision=amp_bf16", "device_train_microbatch_size=1"},
+		"whole layers, tied":  {"activation_checkpointing=whole_layer", "model.weight_tying=true", "model.n_layers=5"},
+		"muon":                muon,
+		"a larger evaluation": eval,
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg, err := train.LoadConfig(tiny, append([]string{"save_folder=" + t.TempDir(), "stop_at=4"}, overrides...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, err := cfg.Estimate(cpu.Needs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dev, err := cpu.New()
+			if err != nil {
+				t.Fatal(err)
+			}
+			tr, err := train.New(cfg, dev, train.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tr.Close()
+			if _, err := tr.Run(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			got, want := dev.Memory(), e.Memory.Memory
+			got.Buffers, want.Buffers = 0, 0 // of all devices in the process
+			if got.Grads > want.Grads || got.Grads < want.Grads*9/10 {
+				t.Errorf("gradients of %d bytes, expected %d", got.Grads, want.Grads)
+			}
+			got.Grads = want.Grads
+			if got != want {
+				t.Errorf("the device holds %+v, expected %+v", got, want)
+			}
+		})
 	}
 }

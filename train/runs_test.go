@@ -57,7 +57,7 @@ func TestRuns(t *testing.T) {
 			if !known || testing.Short() && want.parameters > 2e9 {
 				return
 			}
-			e, err := cfg.Estimate(cpu.Scratch)
+			e, err := cfg.Estimate(cpu.Needs)
 			if err != nil {
 				t.Fatal(err)
 			}

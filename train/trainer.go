@@ -216,7 +216,7 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 func (t *Trainer) compile() error {
 	g := graph.New()
 	t.model.LossAndGradients(g, float32(t.cfg.zmul()), t.cfg.recompute())
-	o := device.Options{Rows: min(t.cfg.DeviceTrainMicrobatchSize, t.cfg.largestBatch()) * t.cfg.Model.MaxSequenceLength, BF16: t.cfg.Precision == AMPBF16}
+	o := t.cfg.options()
 	var err error
 	if t.loss, err = t.dev.Compile(g, o); err != nil {
 		return fmt.Errorf("compiling the model: %w", err)
@@ -693,6 +693,7 @@ func (t *Trainer) Step() (runlog.Record, error) {
 				return nil, err
 			}
 		}
+		t.checkpoints.release()
 		err = t.update.Run(&graph.Batch{Update: u})
 	}
 	if err != nil {

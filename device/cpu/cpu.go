@@ -6,14 +6,16 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sync"
 
 	"olmo/device"
 	"olmo/graph"
 	"olmo/internal/kernel"
 )
 
-// Device is the CPU device. Its methods may not be called at the same time.
+// Device is the CPU device. Its methods may not be called at the same time, but for Lend.
 type Device struct {
+	mu      sync.Mutex // of values
 	values  map[string]*value
 	scratch []float32 // shared by the programs, which run one at a time
 	release func()    // gives the scratch area back
@@ -67,6 +69,15 @@ func (d *Device) Read(name string) ([]float32, error) {
 	return c, nil
 }
 
+// Lend returns the storage of the value of that name, which lives as long as the device.
+func (d *Device) Lend(name string) ([]float32, error) {
+	v, err := d.lookup(name)
+	if err != nil {
+		return nil, err
+	}
+	return v.data, nil
+}
+
 // SumSquares returns the sum of squares of a value in float64.
 func (d *Device) SumSquares(name string) (float64, error) {
 	v, err := d.lookup(name)
@@ -79,6 +90,8 @@ func (d *Device) SumSquares(name string) (float64, error) {
 }
 
 func (d *Device) lookup(name string) (*value, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	v, ok := d.values[name]
 	if !ok {
 		return nil, fmt.Errorf("the device has no value %s", name)
@@ -109,7 +122,7 @@ func (d *Device) fill(v *value) error {
 
 // Memory reports what the device holds, in bytes.
 func (d *Device) Memory() device.Memory {
-	m := device.Memory{Scratch: int64(len(d.scratch)) * 4}
+	m := device.Memory{Scratch: int64(len(d.scratch)) * 4, Buffers: kernel.BufferBytes()}
 	for _, v := range d.values {
 		n := int64(len(v.data)) * 4
 		if v.sparse != nil {
@@ -198,6 +211,8 @@ func (d *Device) Compile(g *graph.Graph, o device.Options) (device.Program, erro
 
 // provide finds or makes the values that live between runs.
 func (d *Device) provide(p *program) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	dense := denseGrads(p.g)
 	for v := range p.g.Values {
 		i := &p.g.Values[v]

@@ -33,7 +33,7 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 			kernel.MatMulNN(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.residual(op, r), p.opt.BF16)
 		}
 	},
-	graph.All["linear.dw"]: func(p *program, op *graph.Op) func(r *run) {
+	linearDW: func(p *program, op *graph.Op) func(r *run) {
 		return func(r *run) {
 			kernel.MatMulTN(p.matrix(op.In[2], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), r.ends, p.opt.BF16)
 		}

@@ -17,10 +17,72 @@ type plan struct {
 	size int
 }
 
-// Scratch returns the bytes of temporary values that a graph needs, without
-// compiling it.
-func Scratch(g *graph.Graph, o device.Options) int64 {
-	return int64(planMemory(g, fuse(g), o).size) * 4
+// Needs returns what a device takes that runs these graphs, without compiling them.
+// stepRows is the most tokens between two clearings of the gradients.
+func Needs(o device.Options, stepRows int, graphs ...*graph.Graph) device.Memory {
+	var m device.Memory
+	known, sparse := map[string]bool{}, map[string]bool{}
+	for _, g := range graphs {
+		for v := range denseGrads(g) {
+			sparse[g.Info(v).Name] = false
+		}
+	}
+	for _, g := range graphs {
+		for v := range g.Values {
+			i := &g.Values[v]
+			if known[i.Name] {
+				continue
+			}
+			n := int64(i.Size(1))
+			switch i.Space {
+			case graph.Param:
+				m.Params += 4 * n
+			case graph.Grad:
+				if _, dense := sparse[i.Name]; !dense { // see sparse.add
+					n = min(n, int64(2*stepRows*i.Cols())) + n/int64(i.Cols())
+				}
+				m.Grads += 4 * n
+			case graph.State:
+				m.State += 4 * n
+			default:
+				continue
+			}
+			known[i.Name] = true
+		}
+		ops := fuse(g)
+		m.Scratch = max(m.Scratch, 4*int64(planMemory(g, ops, o).size))
+		m.Buffers = max(m.Buffers, buffers(g, ops, o))
+	}
+	return m
+}
+
+// buffers estimates what the kernels keep for themselves: what each thread works on, and
+// the largest of what is packed or copied as a whole.
+func buffers(g *graph.Graph, ops []*graph.Op, o device.Options) int64 {
+	threads := kernel.Threads()
+	thread, packed, numbers := 2<<20, 0, 1 // in a packed element
+	if o.BF16 {
+		thread, numbers = 6<<20, 2
+	}
+	for _, op := range ops {
+		n := 0
+		switch a := op.Attr.(type) {
+		case *graph.HeadLossAttr:
+			n = min(o.Rows, 2*kernel.Cut) * g.Info(op.In[0]).Cols() / numbers
+		case *graph.ExpertsAttr:
+			n = 2 * o.Rows * a.K / a.E * (3*a.C + 6*a.F) // some experts get twice their share
+		case *graph.MuonAttr:
+			s := g.Info(op.In[0]).Shape
+			rows, cols := min(s[0]/a.Blocks, s[1]), max(s[0]/a.Blocks, s[1])
+			n = threads * rows * (2*cols + 3*rows)
+		default:
+			if op.Def == linearDW {
+				n = o.Rows * g.Info(op.In[1]).Cols() / numbers
+			}
+		}
+		packed = max(packed, n)
+	}
+	return int64(threads*thread) + 4*int64(packed+packed/8)
 }
 
 // planMemory gives every temporary value a place. Values that do not live at the
@@ -320,6 +382,7 @@ func fuse(g *graph.Graph) []*graph.Op {
 
 var (
 	linearDX       = graph.All["linear.dx"]
+	linearDW       = graph.All["linear.dw"]
 	gatherBackward = graph.All["gather.backward"]
 )
 

@@ -171,11 +171,16 @@ type machineReport struct {
 	PeakFP32    float64 `json:"peak_fp32_gflops"`
 	PeakBF16    float64 `json:"peak_bf16_gflops"`
 	MemoryReads float64 `json:"memory_read_gb_per_second"`
+	BF16Fault   string  `json:"bf16_fault,omitempty"` // why the processor's dot product is not used
 }
 
 func measureMachine() machineReport {
 	p := kernel.MeasurePeak()
-	return machineReport{kernel.CPU(), kernel.Threads(), p.FMA, p.BF16, p.Read}
+	m := machineReport{kernel.CPU(), kernel.Threads(), p.FMA, p.BF16, p.Read, ""}
+	if fault := kernel.DotFault(); fault != nil {
+		m.BF16Fault = fault.Error()
+	}
+	return m
 }
 
 func (m machineReport) peak(bf16 bool) float64 {
@@ -188,6 +193,9 @@ func (m machineReport) peak(bf16 bool) float64 {
 func (m machineReport) print(out io.Writer) {
 	fmt.Fprintf(out, "machine  %s kernels, %d threads; peak %.0f GFLOP/s fp32, %.0f bf16; reads memory at %.1f GB/s\n",
 		m.Kernels, m.Threads, m.PeakFP32, m.PeakBF16, m.MemoryReads)
+	if m.BF16Fault != "" {
+		fmt.Fprintf(out, "note     the bf16 dot product is not used: %s\n", m.BF16Fault)
+	}
 }
 
 // kernelReport is the speed of one kernel at a size.

@@ -8,13 +8,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"olmo/data/tokens"
 	"olmo/device/cpu"
-	"olmo/internal/kernel"
 	"olmo/model"
 	"olmo/train"
 )
@@ -32,13 +32,15 @@ type benchTrainReport struct {
 	Steps           int            `json:"steps"`
 	StepSeconds     float64        `json:"step_seconds_median"`
 	FirstLoss       float64        `json:"first_loss"`
+	Recompute       string         `json:"activation_checkpointing,omitempty"`
 	PeakRSS         int64          `json:"peak_rss_bytes"`
+	ExpectedRSS     int64          `json:"expected_rss_bytes"`
 	Machine         machineReport  `json:"machine"`
 	Kernels         []kernelReport `json:"kernels,omitempty"`
 }
 
 func newBenchTrainCommand() *cobra.Command {
-	var size, precision string
+	var size, precision, recompute string
 	var seconds float64
 	var asJSON, kernels bool
 	c := &cobra.Command{
@@ -53,9 +55,11 @@ backward, clipping, AdamW) on random tokens, with a model of OLMo 1's shape:
 
 mfu is the share of the peak that 6·parameters + 12·layers·width·length operations
 a token make (an input embedding that is not tied left out). The peak is measured by
-a loop of multiply-adds (for amp_bf16 by bf16 dot products, where those are faster).`,
+a loop of multiply-adds (for amp_bf16 by bf16 dot products, where those are faster).
+Peak memory is the process's; what was expected of it is computed before the start.`,
 		Example: `  olmo bench train --size S --precision fp32 --seconds 20 --json
-  olmo bench train --size L --precision amp_bf16 --kernels`,
+  olmo bench train --size L --precision amp_bf16 --kernels
+  olmo bench train --size L --activation-checkpointing whole_layer`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := sizeFlag(size)
@@ -69,7 +73,11 @@ a loop of multiply-adds (for amp_bf16 by bf16 dot products, where those are fast
 			if !(seconds > 0) {
 				return usageErrorf("--seconds is %g, it must be positive", seconds)
 			}
-			r, err := benchTrain(c, s, bf16, time.Duration(seconds*float64(time.Second)))
+			cfg := s.config(bf16)
+			if cfg.ActivationCheckpointing, err = recomputeFlag(recompute); err != nil {
+				return err
+			}
+			r, err := benchTrain(c, s, cfg, time.Duration(seconds*float64(time.Second)))
 			if err != nil {
 				return err
 			}
@@ -83,19 +91,44 @@ a loop of multiply-adds (for amp_bf16 by bf16 dot products, where those are fast
 	f := c.Flags()
 	f.StringVar(&size, "size", "S", "the model: S, M or L")
 	f.StringVar(&precision, "precision", "fp32", "arithmetic: fp32 or amp_bf16")
+	f.StringVar(&recompute, "activation-checkpointing", "null", "what the backward pass computes again: whole_layer, one_in_two, …, fine_grained, null")
 	f.Float64Var(&seconds, "seconds", 20, "how long to measure")
 	f.BoolVar(&kernels, "kernels", false, "also measure each kernel alone")
 	f.BoolVar(&asJSON, "json", false, "print one line of JSON")
 	return c
 }
 
-func benchTrain(c *cobra.Command, s benchSize, bf16 bool, limit time.Duration) (*benchTrainReport, error) {
+// recomputeFlag reads a strategy of activation_checkpointing; nil for none.
+func recomputeFlag(name string) (*model.Recompute, error) {
+	var r model.Recompute
+	if err := r.UnmarshalText([]byte(name)); err != nil {
+		return nil, usageErrorf("--activation-checkpointing: %v", err)
+	}
+	if r == model.RecomputeNothing {
+		return nil, nil
+	}
+	return &r, nil
+}
+
+func benchTrain(c *cobra.Command, s benchSize, cfg *train.Config, limit time.Duration) (*benchTrainReport, error) {
+	r, err := benchSteps(c, s, cfg, limit)
+	if err != nil {
+		return nil, err
+	}
+	debug.FreeOSMemory() // the peak is measured in memory of its own
+	r.Machine = measureMachine()
+	r.PeakGFLOPS = r.Machine.peak(cfg.Precision == train.AMPBF16)
+	r.MFU = r.GFLOPS / r.PeakGFLOPS
+	return r, nil
+}
+
+// benchSteps trains as long as limit says.
+func benchSteps(c *cobra.Command, s benchSize, cfg *train.Config, limit time.Duration) (*benchTrainReport, error) {
 	dir, err := os.MkdirTemp("", "olmo-bench-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	cfg := s.config(bf16)
 	cfg.SaveFolder = filepath.Join(dir, "run")
 	cfg.Data.Paths = []string{filepath.Join(dir, "tokens.npy")}
 	cfg.Data.MemmapDType = string(tokens.Uint16)
@@ -108,12 +141,23 @@ func benchTrain(c *cobra.Command, s benchSize, bf16 bool, limit time.Duration) (
 	}
 	cfg.MaxDuration = train.Duration{Epochs: 1 << 20}
 	p := newProgress(c.ErrOrStderr())
+	leanHeap()
+	e, err := cfg.Estimate(cpu.Needs)
+	if err != nil {
+		return nil, err
+	}
+	e.Memory.Copy = 0 // no checkpoints
+	r := &benchTrainReport{ExpectedRSS: expectedPeak(e)}
+	p.print("olmo bench: expects a peak of " + gigabytes(r.ExpectedRSS) + " of memory")
 	t, err := train.New(cfg, dev, train.Options{Warn: func(text string) { p.print("olmo bench: " + text) }})
 	if err != nil {
 		return nil, err
 	}
 	defer t.Close()
-	r := &benchTrainReport{FLOPsPerToken: flopsPerToken(t.Model(), s)}
+	if a := cfg.ActivationCheckpointing; a != nil {
+		r.Recompute = string(*a)
+	}
+	r.FLOPsPerToken = flopsPerToken(t.Model(), s)
 	r.Parameters, _ = t.Model().NumParams()
 	p.begin("bench train")
 	var times []float64
@@ -142,13 +186,10 @@ func benchTrain(c *cobra.Command, s benchSize, bf16 bool, limit time.Duration) (
 		}
 	}
 	p.end()
-	r.PeakRSS = peakRSS() // before the peak's own buffers
+	r.PeakRSS = peakRSS()
 	r.Steps, r.StepSeconds = len(times), median(times)
 	r.TokensPerSecond = float64(s.B*s.T) / r.StepSeconds
 	r.GFLOPS = r.TokensPerSecond * r.FLOPsPerToken / 1e9
-	r.Machine = measureMachine()
-	r.PeakGFLOPS = r.Machine.peak(bf16)
-	r.MFU = r.GFLOPS / r.PeakGFLOPS
 	return r, nil
 }
 
@@ -174,11 +215,9 @@ func writeRandomTokens(path string, n, V int) error {
 func (r *benchTrainReport) table(out io.Writer) error {
 	r.Machine.print(out)
 	fmt.Fprintf(out, "model    size %s, %s, %d parameters, %.4g FLOPs per token\n", r.Size, r.Precision, r.Parameters, r.FLOPsPerToken)
-	fmt.Fprintf(out, "steps    %d, %.4f s each (median), peak memory %.0f MB\n", r.Steps, r.StepSeconds, float64(r.PeakRSS)/1e6)
+	fmt.Fprintf(out, "steps    %d, %.4f s each (median)\n", r.Steps, r.StepSeconds)
+	fmt.Fprintf(out, "memory   peak %s, expected %s\n", gigabytes(r.PeakRSS), gigabytes(r.ExpectedRSS))
 	fmt.Fprintf(out, "speed    %.0f tokens/s, %.0f GFLOP/s, %.0f %% of the peak of %.0f\n", r.TokensPerSecond, r.GFLOPS, 100*r.MFU, r.PeakGFLOPS)
-	if fault := kernel.DotFault(); fault != nil {
-		fmt.Fprintf(out, "note     the bf16 dot product is not used: %v\n", fault)
-	}
 	if r.Kernels == nil {
 		return nil
 	}

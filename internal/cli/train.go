@@ -65,7 +65,7 @@ func runTrain(c *cobra.Command, path string, overrides []string) error {
 	}
 	// The share of the peak is worth a second of measuring in a run of minutes.
 	var peak float64
-	if e, err := cfg.Estimate(cpu.Scratch); err == nil && e.Core*float64(e.Tokens) > 2e12 {
+	if e, err := cfg.Estimate(cpu.Needs); err == nil && e.Core*float64(e.Tokens) > 2e12 {
 		peak = peakFLOPS(cfg)
 	}
 	warn := func(text string) { p.print("olmo train: warning: " + text) }
@@ -76,6 +76,13 @@ func runTrain(c *cobra.Command, path string, overrides []string) error {
 	samples, err := newSampler(cfg, p.print)
 	if err != nil {
 		return err
+	}
+	leanHeap()
+	if e, err := cfg.Estimate(cpu.Needs); err == nil {
+		p.print("olmo train: expects a peak of " + gigabytes(expectedPeak(e)) + " of memory")
+		if free := availableMemory(); free > 0 && e.Memory.Total() > free {
+			warn("the machine has " + gigabytes(free) + " left\nhint: a smaller device_train_microbatch_size, or activation_checkpointing=whole_layer")
+		}
 	}
 	var printed time.Time // the last block of figures
 	t, err := train.New(cfg, dev, train.Options{
@@ -118,7 +125,7 @@ func runTrain(c *cobra.Command, path string, overrides []string) error {
 
 // dryRun prints what a run would need on this machine.
 func dryRun(c *cobra.Command, cfg *train.Config) error {
-	e, err := cfg.Estimate(cpu.Scratch)
+	e, err := cfg.Estimate(cpu.Needs)
 	if err != nil {
 		return err
 	}
@@ -126,7 +133,6 @@ func dryRun(c *cobra.Command, cfg *train.Config) error {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(out, "%-24s "+format+"\n", append([]any{name}, args...)...)
 	}
-	bytes := func(n int64) string { return fmt.Sprintf("%.4g GB", float64(n)/1e9) }
 	line("parameters", "%d (%d without the embedding)", e.Parameters, e.WithoutEmbedding)
 	line("FLOPs per token", "%.5g (forward %.5g, backward %.5g; OLMo-core counts %.5g)", e.Forward+e.Backward, e.Forward, e.Backward, e.Core)
 	line("tokens per step", "%d", e.TokensPerStep)
@@ -138,9 +144,10 @@ func dryRun(c *cobra.Command, cfg *train.Config) error {
 		line("training FLOPs", "%.4g", e.Core*float64(e.Tokens))
 	}
 	m := e.Memory
-	line("memory", "%s: parameters %s, gradients %s, optimiser %s, temporary values %s with micro-batches of %d",
-		bytes(m.Total()), bytes(m.Params), bytes(m.Grads), bytes(m.State), bytes(m.Scratch), cfg.DeviceTrainMicrobatchSize)
-	line("checkpoint", "%s", bytes(e.Checkpoint))
+	line("memory", "%s at the peak: parameters %s, gradients %s, optimiser %s, temporary values %s with micro-batches of %d, the rest %s",
+		gigabytes(expectedPeak(e)), gigabytes(m.Params), gigabytes(m.Grads), gigabytes(m.State), gigabytes(m.Scratch), cfg.DeviceTrainMicrobatchSize,
+		gigabytes(expectedPeak(e)-m.Params-m.Grads-m.State-m.Scratch))
+	line("checkpoint", "%s", gigabytes(e.Checkpoint))
 	peak := peakFLOPS(cfg)
 	line("this machine", "%.4g GFLOP/s of %s at its peak, kernels %s, %d threads", peak/1e9, cfg.Precision, kernel.CPU(), kernel.Threads())
 	// Whole steps reach about this share of the peak on the CPU device.

@@ -183,7 +183,7 @@ func (s *scratch) matrix(slot, rows, cols int) Matrix {
 func (m *Experts) Forward(y, h, x, w Matrix) {
 	eachRow(y.Rows, func(r int) { clear(y.Row(r)) })
 	rows, slots := m.routed(w)
-	s := borrow()
+	s := borrowWide()
 	defer s.giveBack()
 	for e, rs := range rows {
 		n, F := len(rs), m.Up[e].Rows
@@ -211,7 +211,7 @@ func (m *Experts) Backward(dx, dw, dy, x, w, h Matrix, grads *Experts, ends []in
 		clear(dw.Row(r))
 	})
 	rows, slots := m.routed(w)
-	s := borrow()
+	s := borrowWide()
 	defer s.giveBack()
 	for e, rs := range rows {
 		n, F := len(rs), m.Up[e].Rows

@@ -474,7 +474,7 @@ func MatMulNT(c, a, b Matrix, residual *Matrix, bf16 bool) {
 // MatMulSym computes c = a·aᵀ: a is M×K, c M×M. Half of it is computed and mirrored:
 // the products of a chain commute, so both halves have the same bits.
 func MatMulSym(c, a Matrix, bf16 bool) {
-	s := borrow()
+	s := borrowWide()
 	defer s.giveBack()
 	var p Packed
 	packInto(&p, s, 0, a, true, cuts(a.Cols), bf16)
@@ -507,7 +507,7 @@ func MatMulNN(c, a, b Matrix, residual *Matrix, bf16 bool) {
 // MatMulTN adds aᵀ·b to c, piece by piece: a is K×M, b is K×N, c is M×N, and ends
 // are the ends of the pieces of K, the rows that both have.
 func MatMulTN(c, a, b Matrix, ends []int, bf16 bool) {
-	s := borrow()
+	s := borrowWide()
 	defer s.giveBack()
 	var p Packed
 	packInto(&p, s, 0, b, false, ends, bf16)

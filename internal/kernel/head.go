@@ -31,7 +31,7 @@ func HeadRoom(N, V int) int { return min(N, headTokens) * (V + headGap) }
 // from the same logits.
 func HeadLoss(out Loss, x, w Matrix, bias []float32, targets []int32, ends []int, scale, zmul float32, bf16 bool, dx, dw *Matrix, db []float32) {
 	V := w.Rows
-	s := borrow()
+	s := borrowWide()
 	defer s.giveBack()
 	room := out.Logits
 	if room == nil {

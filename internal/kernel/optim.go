@@ -263,7 +263,7 @@ func normalizeRows(x Matrix, v []float32, beta2 float64) {
 // orthogonalize replaces x by an approximation of the nearest matrix whose
 // singular values are all one.
 func orthogonalize(x Matrix, poly *polynomials, bf16 bool) {
-	s := borrow()
+	s := borrowWide()
 	defer s.giveBack()
 	norm := float64(math.Sqrt(SumSquares(x.Data[:x.Rows*x.Cols]))*poly.safety) + poly.eps
 	m, n := min(x.Rows, x.Cols), max(x.Rows, x.Cols)

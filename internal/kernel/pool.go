@@ -175,13 +175,15 @@ type scratch struct {
 	bufs   [][]float32
 	tile   tileArgs
 	strips stripArgs
+	wide   bool
 }
 
 var scratches struct {
 	sync.Mutex
-	free []*scratch
+	free, wide []*scratch
 }
 
+// borrow lends to a task.
 func borrow() *scratch {
 	scratches.Lock()
 	defer scratches.Unlock()
@@ -193,10 +195,42 @@ func borrow() *scratch {
 	return &scratch{}
 }
 
+// borrowWide lends to an operation that keeps whole operands while its tasks run. There
+// are few of those at a time, so that few such large buffers come to be.
+func borrowWide() *scratch {
+	scratches.Lock()
+	defer scratches.Unlock()
+	if n := len(scratches.wide); n > 0 {
+		s := scratches.wide[n-1]
+		scratches.wide = scratches.wide[:n-1]
+		return s
+	}
+	return &scratch{wide: true}
+}
+
 func (s *scratch) giveBack() {
 	scratches.Lock()
+	defer scratches.Unlock()
+	if s.wide {
+		scratches.wide = append(scratches.wide, s)
+		return
+	}
 	scratches.free = append(scratches.free, s)
-	scratches.Unlock()
+}
+
+// BufferBytes returns what the kernels' buffers take when no kernel runs.
+func BufferBytes() int64 {
+	scratches.Lock()
+	defer scratches.Unlock()
+	var n int64
+	for _, list := range [][]*scratch{scratches.free, scratches.wide} {
+		for _, s := range list {
+			for _, b := range s.bufs {
+				n += 4 * int64(cap(b))
+			}
+		}
+	}
+	return n
 }
 
 // buf returns buffer number i with n elements of unknown content.

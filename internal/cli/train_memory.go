@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"olmo/train"
+)
+
+// leanHeap lets little garbage pile up: nearly all that training allocates stays, and
+// what does not is cheap to find.
+func leanHeap() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(25)
+	}
+}
+
+// expectedPeak is the most memory that this process will hold when it trains, in bytes.
+func expectedPeak(e *train.Estimate) int64 {
+	debug.FreeOSMemory()
+	const program = 2 << 20 // pages of it that have not been read yet, stacks
+	return residentMemory() + program + e.Memory.Total()
+}
+
+// residentMemory is what the process holds now, in bytes.
+func residentMemory() int64 {
+	text, _ := os.ReadFile("/proc/self/statm")
+	if fields := strings.Fields(string(text)); len(fields) > 1 {
+		if pages, err := strconv.ParseInt(fields[1], 10, 64); err == nil {
+			return pages * int64(os.Getpagesize())
+		}
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.Sys - m.HeapReleased)
+}
+
+// availableMemory is what the machine can give, in bytes; 0 where it does not tell.
+func availableMemory() int64 {
+	text, _ := os.ReadFile("/proc/meminfo")
+	for line := range strings.Lines(string(text)) {
+		if v, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
+			kb, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(v), " kB"), 10, 64)
+			return kb << 10
+		}
+	}
+	return 0
+}
+
+func gigabytes(n int64) string { return fmt.Sprintf("%.3g GB", float64(n)/1e9) }
