@@ -25,7 +25,7 @@ func writeRun(t *testing.T, name string, steps int) string {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "config.yaml"), []byte("run_name: "+name+"\noptimizer:\n  name: adamw\n  betas: [0.9, 0.95]\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "config.yaml"), []byte("run_name: "+name+"\nstop_at: 80\noptimizer:\n  name: adamw\n  betas: [0.9, 0.95]\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	appendSteps(t, dir, 1, steps)
@@ -225,7 +225,7 @@ func TestBrowser(t *testing.T) {
 	dom := out.String()
 	for _, want := range []string{
 		`data-ready="true"`, `data-key="train/CrossEntropyLoss"`, `data-key="eval/held/CrossEntropyLoss"`, "first 0.15, second 0.3",
-		`class="curve"`, `<td>step</td><td>40</td><td>20</td>`, ">live<",
+		`class="curve"`, `<td>step</td><td>40</td><td>20</td>`, ">live<", "<small>50 %</small>",
 	} {
 		if !strings.Contains(dom, want) {
 			t.Errorf("the page lacks %q", want)

@@ -2,7 +2,8 @@
 // The page asks the server for each run's new steps every two seconds and draws one
 // chart for each kind of figure, with one curve for each run.
 
-const colours = ["#3b6fd4", "#d9662b", "#2f9e5f", "#b0409b", "#c4a000", "#1f9bb0", "#d43b57", "#7a6fe0"];
+const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+const colours = dark ? ["#7aa5ff", "#ff9a5c", "#5fd08f", "#e07bd6", "#e6c84a", "#5cc8de", "#ff7d95", "#a9a0ff"] : ["#3b6fd4", "#d9662b", "#2f9e5f", "#b0409b", "#c4a000", "#1f9bb0", "#d43b57", "#7a6fe0"];
 const first = ["train/CrossEntropyLoss", "optim/learning_rate_group0", "optim/total_grad_norm", "throughput/device/tokens_per_second"];
 const kinds = ["eval/", "train/", "optim/", "throughput/", "energy/"]; // the order of the other charts
 const hidden = ["epoch", "train/Perplexity", "energy/kg_CO2e", "energy/measured", "throughput/total_tokens", "throughput/total_training_Gflops", "throughput/total_training_log_Gflops", "throughput/device/batches_per_second", "throughput/device/flops_per_second"];
@@ -176,6 +177,13 @@ async function samples() {
   $("samples").querySelector("div").replaceWith(box);
 }
 
+// progress says how far a run is, where its config tells of the end.
+function progress(r) {
+  const end = +r.config.stop_at || +r.config.max_duration;
+  r.label.title = `${r.path}\nstep ${number(r.last)}${end ? " of " + number(end) : ""}`;
+  r.label.querySelector("small").textContent = end && r.last ? Math.min(100, Math.floor(100 * r.last / end)) + " %" : "";
+}
+
 async function poll() {
   let changed = false;
   try {
@@ -192,6 +200,7 @@ async function poll() {
         }
       }
       r.last = p.last;
+      progress(r);
     }
     $("state").textContent = "live";
     await samples();
@@ -209,7 +218,8 @@ async function start() {
     const box = element("input", { type: "checkbox", checked: "" }), dot = element("i");
     dot.style.background = colours[(runs.length - 1) % colours.length];
     box.addEventListener("change", () => { r.on = box.checked; redraw(); configs(); });
-    $("runs").append(element("label", { title: a.path }, box, " ", dot, " ", a.name));
+    r.label = element("label", {}, box, " ", dot, " ", a.name, " ", element("small"));
+    $("runs").append(r.label);
   }
   for (const id of ["smooth", "axis", "log"]) $(id).addEventListener("input", redraw);
   $("differ").addEventListener("input", configs);
