@@ -107,7 +107,7 @@ func Run(ctx context.Context, cfg Config) (report Report, err error) {
 		for i, d := range cfg.Dedupe {
 			k, err := dedupe.NewMarker(ctx, dedupe.Config{
 				Documents: files, Dedupe: d.Dedupe, BloomFilter: d.BloomFilter, Memory: d.Memory, Processes: cfg.Processes,
-				Compat: cfg.Compat, Progress: &data.Progress{}, Log: cfg.Log,
+				Compat: cfg.Compat, Progress: cfg.Progress, Log: cfg.Log,
 			})
 			if err != nil {
 				return fmt.Errorf("dedupe %s: %w", marks[i].names[0], err)

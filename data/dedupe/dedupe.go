@@ -152,7 +152,7 @@ type Report struct {
 }
 
 // ErrNothing is returned, after all outputs were written, when no document or
-// paragraph was looked up although there were documents: the settings exclude
+// paragraph was looked up: there was none, or the settings exclude
 // everything, and the empty result should not pass for a clean corpus.
 var ErrNothing = errors.New("no key was looked up")
 
@@ -363,8 +363,11 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 
 // nothing is an error when no key was looked up.
 func (r *run) nothing() error {
-	if r.report.Keys > 0 || r.report.Documents == 0 || r.cfg.Dedupe.NumPartitions > 1 || r.cfg.Compat {
+	switch {
+	case r.report.Keys > 0 || r.cfg.Dedupe.NumPartitions > 1 || r.cfg.Compat:
 		return nil
+	case r.report.Documents == 0:
+		return fmt.Errorf("%w: the files hold no document", ErrNothing)
 	}
 	return fmt.Errorf("%w in %d documents (%d without the key, %d skipped)\nhint: check dedupe.documents.key, min_length and min_words", ErrNothing, r.report.Documents, r.report.WithoutKey, r.report.Skipped)
 }

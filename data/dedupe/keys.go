@@ -164,6 +164,7 @@ func writeRows[T any](ctx context.Context, r *run, files, outs []string, work fu
 	if m := r.cfg.marker; m != nil {
 		m.work = func(b *data.Batch) (any, error) { return work(b) }
 		m.rows = func(dst []byte, v any) ([]byte, error) { return rows(dst, v.(T)) }
+		r.cfg.Progress = &data.Progress{} // the stage that reads counts
 		return m.wait(ctx)
 	}
 	var rejects *data.Rejects
