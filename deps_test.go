@@ -55,6 +55,7 @@ var policy = []struct{ pkg, may, never, tests string }{
 	{pkg: "data/parquet", may: "data"},
 	{pkg: "data/webpage"},
 	{pkg: "data/warc", may: "data data/webpage", tests: "data/tagger"},
+	{pkg: "data/convert", may: "data data/parquet data/webpage"},
 	{pkg: "data/tagger", may: "data data/fasttext tokenizer"},
 	{pkg: "data/dedupe", may: "data data/jsonpath tokenizer"},
 	{pkg: "data/mix", may: "data data/jsonpath"},

@@ -88,6 +88,8 @@ func (c *countingReaderAt) ReadAt(b []byte, off int64) (int, error) {
 // Keys name the members of a foreign row that hold a document's text and id.
 type Keys struct {
 	Text, ID string
+	// Source is that of rows which name none.
+	Source string
 }
 
 // DefaultKeys are those of Dolma and datatrove.
@@ -144,6 +146,9 @@ func (k Keys) AppendDocument(dst, row []byte, file string, n int64) ([]byte, err
 	}
 	if known[0] == nil {
 		known[0] = AppendString(nil, file+"/"+strconv.FormatInt(n, 10))
+	}
+	if known[2] == nil && k.Source != "" {
+		known[2] = AppendString(nil, k.Source)
 	}
 	open := byte('{')
 	member := func(key string, value []byte) {

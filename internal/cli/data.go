@@ -119,6 +119,7 @@ func cached(name string) (string, error) {
 // dataVerbs lists the verbs of the data group, each a file data_VERB.go.
 var dataVerbs = []func() *cobra.Command{
 	newDataWarcCommand,
+	newDataConvertCommand,
 	newDataTagCommand,
 	newDataDedupeCommand,
 	newDataDecontaminateCommand,

@@ -103,8 +103,11 @@ func runDataWarc(r *dataRun, cfg warcConfig, asJSON bool) error {
 		n   int64
 		why string
 	}{
-		{report.NoText, "without text (empty, or images and other binaries)"}, {report.NoDigest, "without WARC-Payload-Digest, which is the id"},
-		{report.NoAddress, "without WARC-Target-URI"}, {report.NoPre, "without attributes of the pre taggers"}, {report.NoPost, "without attributes of the post taggers"},
+		{report.NoText, "without text (empty, or images and other binaries)"},
+		{report.NoDigest, "without WARC-Payload-Digest, which is the id"},
+		{report.NoAddress, "without WARC-Target-URI"},
+		{report.NoPre, "without attributes of the pre taggers"},
+		{report.NoPost, "without attributes of the post taggers"},
 	} {
 		if left.n > 0 {
 			r.progress.print(fmt.Sprintf("warc: left out %d of %d pages %s", left.n, report.Records, left.why))

@@ -1,0 +1,227 @@
+package convert_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"olmo/data"
+	"olmo/data/convert"
+)
+
+func write(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		when := time.Date(2025, 1, 2, 3, 4, 5, 0, time.UTC)
+		if err := os.Chtimes(path, when, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func config(dir string) convert.Config {
+	return convert.Config{
+		Documents: []string{filepath.Join(dir, "in")}, Destination: filepath.Join(dir, "documents"), Output: "jsonl.gz", Source: "s",
+		TextKey: "text", IDKey: "id", Linearizer: "resiliparse", MaxSizeInBytes: 1 << 20, Processes: 2,
+	}
+}
+
+// documents reads what was made, file by file.
+func documents(t *testing.T, outputs []string) (got []string) {
+	t.Helper()
+	for _, out := range outputs {
+		r, err := data.OpenReader(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for {
+			d, err := r.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, string(d.Raw))
+		}
+		r.Close()
+	}
+	return got
+}
+
+func TestFolder(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{
+		"in/b.txt": " Gr\xfc\xdfe \n", "in/a/x.md": "# T\n", "in/a/page.html": "<nav>no</nav><p>yes", "in/image.png": "\x89PNG\x00", "in/empty": "",
+		"in/.hidden": "no", "in/README": "plain", "in/t.tsv": "id\ttext\n1\ttab\n",
+	})
+	report, err := convert.Run(context.Background(), config(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	single := func(name, text, ext string, n int) string {
+		return fmt.Sprintf(`{"id":%q,"text":%q,"source":"s","created":"2025-01-02T03:04:05.000Z","metadata":{"path":%q,"extension":%q,"bytes":%d}}`, name, text, name, ext, n)
+	}
+	want := []string{
+		`{"id":"1","text":"tab","source":"s"}`,
+		single("README", "plain", "", 5), single("a/page.html", "yes", "html", 19), single("a/x.md", "# T", "md", 4), single("b.txt", "Grüße", "txt", 8),
+	}
+	if got := documents(t, report.Outputs); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %s\nwant %s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if report.Files != 7 || report.Binary != 1 || report.Documents != 5 {
+		t.Errorf("%+v", report)
+	}
+	if report, err = convert.Run(context.Background(), config(dir)); err != nil || report.Skipped != 7 || report.Documents != 0 {
+		t.Errorf("the second run: %+v, %v", report, err)
+	}
+}
+
+func TestRows(t *testing.T) {
+	for _, c := range []struct {
+		name, file, text string
+		change           func(*convert.Config)
+		want             []string
+		bad              int64
+	}{
+		{"other keys", "x.jsonl", `{"n":5,"body":"b","url":"u","source":"own"}` + "\n" + `{"body":"no id","metadata":{"k":1,"url":"old"},"url":"new"}` + "\nbad\n" + `{"n":1}`, func(c *convert.Config) { c.TextKey, c.IDKey = "body", "n" }, []string{
+			`{"id":"5","text":"b","source":"own","metadata":{"url":"u"}}`, `{"id":"x.jsonl/2","text":"no id","source":"s","metadata":{"k":1,"url":"new"}}`,
+		}, 2},
+		{"CSV", "x.csv", "\ufeffid,text,n\n1,\"two\nlines, \"\"quoted\"\"\",7\n2,short\n3,\"fields\",8,9\n4,last,\n", nil, []string{
+			`{"id":"1","text":"two\nlines, \"quoted\"","source":"s","metadata":{"n":"7"}}`, `{"id":"4","text":"last","source":"s","metadata":{"n":""}}`,
+		}, 2},
+		{"CSV without heading", "x.csv", "1;a\n2;b\n", func(c *convert.Config) { c.Columns, c.Delimiter = []string{"id", "text"}, ";" }, []string{
+			`{"id":"1","text":"a","source":"s"}`, `{"id":"2","text":"b","source":"s"}`,
+		}, 0},
+		{"Latin-1", "x.csv", "text\nGr\xfc\xdfe\n", nil, []string{`{"id":"x.csv/2","text":"Grüße","source":"s"}`}, 0},
+		{"only a heading", "x.csv", "text\n", nil, nil, 0},
+	} {
+		for _, output := range []string{"jsonl.zst", "parquet"} {
+			dir := t.TempDir()
+			write(t, dir, map[string]string{"in/" + c.file: c.text})
+			cfg := config(dir)
+			cfg.Output = output
+			if c.change != nil {
+				c.change(&cfg)
+			}
+			report, err := convert.Run(context.Background(), cfg)
+			if err != nil {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+			if got := documents(t, report.Outputs); !reflect.DeepEqual(got, c.want) || report.Rejected != c.bad {
+				t.Errorf("%s to %s: %d bad, got  %s\nwant %s", c.name, output, report.Rejected, strings.Join(got, "\n"), strings.Join(c.want, "\n"))
+			}
+		}
+	}
+}
+
+// TestWorkers wants the same bytes from any number of workers, in shards no
+// larger than was asked for, and none of an earlier run left.
+func TestWorkers(t *testing.T) {
+	dir := t.TempDir()
+	files := map[string]string{}
+	for i := range 500 {
+		files[fmt.Sprintf("in/%03d.txt", i)] = strings.Repeat("words ", 1+i%7*300)
+	}
+	write(t, dir, files)
+	cfg := config(dir)
+	cfg.MaxSizeInBytes, cfg.Output = 200_000, "jsonl"
+	read := func(r convert.Report) (all []byte) {
+		for _, o := range r.Outputs {
+			b, err := os.ReadFile(o)
+			if err != nil || len(b) > 400_000 {
+				t.Errorf("%s has %d bytes, %v", o, len(b), err)
+			}
+			all = append(append(all, b...), "--\n"...)
+		}
+		return all
+	}
+	cfg.Processes = 1
+	one, err := convert.Run(context.Background(), cfg)
+	if err != nil || len(one.Outputs) < 5 {
+		t.Fatalf("%+v, %v", one, err)
+	}
+	want := read(one)
+	cfg.Processes, cfg.IgnoreExisting = 3, true
+	three, err := convert.Run(context.Background(), cfg)
+	if err != nil || !bytes.Equal(read(three), want) {
+		t.Errorf("the output depends on the number of workers: %v", err)
+	}
+	cfg.Documents = []string{filepath.Join(dir, "in", "00*.txt")}
+	few, err := convert.Run(context.Background(), cfg)
+	left, _ := filepath.Glob(filepath.Join(dir, "documents", "*"))
+	if err != nil || len(few.Outputs) != 1 || len(left) != 1 {
+		t.Errorf("after a smaller run: %q, %v", left, err)
+	}
+}
+
+func TestRefuses(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"in/x.csv": "a,b\n1,2\n", "in2/x.csv": "text\nx\n", "in2/x.jsonl": "{}\n", "in3/x.csv": "text\n\"" + strings.Repeat("never closed\n", 3<<20)})
+	for name, c := range map[string]struct {
+		change func(*convert.Config)
+		want   string
+	}{
+		"no text column":      {func(*convert.Config) {}, "none called text"},
+		"one output":          {func(c *convert.Config) { c.Documents = []string{filepath.Join(dir, "in2")} }, "would both write"},
+		"nothing":             {func(c *convert.Config) { c.Documents = []string{filepath.Join(dir, "none")} }, "no files match"},
+		"output":              {func(c *convert.Config) { c.Output = "xml" }, "xml"},
+		"linearizer":          {func(c *convert.Config) { c.Linearizer = "x" }, "linearizer"},
+		"delimiter":           {func(c *convert.Config) { c.Delimiter = "ab" }, "one character"},
+		"quote without a end": {func(c *convert.Config) { c.Documents = []string{filepath.Join(dir, "in3")} }, "quote"},
+	} {
+		cfg := config(dir)
+		c.change(&cfg)
+		if _, err := convert.Run(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want an error with %q", name, err, c.want)
+		}
+	}
+	cfg := config(dir)
+	write(t, dir, map[string]string{"in4/x.jsonl": "bad\n"})
+	cfg.Documents, cfg.Strict = []string{filepath.Join(dir, "in4")}, true
+	var bad *data.RecordError
+	if _, err := convert.Run(context.Background(), cfg); !errors.As(err, &bad) || bad.Line != 1 {
+		t.Errorf("strict: %v", err)
+	}
+}
+
+func Example() {
+	dir, err := os.MkdirTemp("", "convert")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	table := filepath.Join(dir, "reviews.csv")
+	if err := os.WriteFile(table, []byte("number,body\n7,A fine book.\n"), 0o600); err != nil {
+		log.Fatal(err)
+	}
+	report, err := convert.Run(context.Background(), convert.Config{
+		Documents: []string{table}, Destination: filepath.Join(dir, "documents"), Output: "jsonl", Source: "reviews",
+		TextKey: "body", IDKey: "number", Linearizer: "resiliparse", MaxSizeInBytes: 1 << 20,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	b, err := os.ReadFile(report.Outputs[0])
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Print(string(b))
+	// Output: {"id":"7","text":"A fine book.","source":"reviews"}
+}
