@@ -693,7 +693,11 @@ func (t *Trainer) Step() (runlog.Record, error) {
 				return nil, err
 			}
 		}
-		t.checkpoints.release()
+		if t.checkpoints.lent != nil {
+			waited := time.Now()
+			t.checkpoints.release()
+			t.speed.saved += time.Since(waited)
+		}
 		err = t.update.Run(&graph.Batch{Update: u})
 	}
 	if err != nil {
