@@ -73,14 +73,43 @@ func (e *RecordError) Unwrap() error { return e.Err }
 // present, version may be null; the line must be valid JSON in valid UTF-8
 // without lone surrogates. Unknown keys are checked and kept in d.Raw only.
 // d's raw fields alias line.
-func ParseDocument(line []byte, d *Document) error {
+func ParseDocument(line []byte, d *Document) error { return parseDocument(line, d, nil) }
+
+// ParseDocumentFields is ParseDocument that also appends all members of the
+// row, in its order. Their values alias line.
+func ParseDocumentFields(line []byte, d *Document, fields []Field) ([]Field, error) {
+	err := parseDocument(line, d, &fields)
+	return fields, err
+}
+
+// fieldName is the text of a key; those that most rows have are not made anew.
+func fieldName(key []byte) string {
+	for _, name := range [...]string{"id", "text", "source", "added", "created", "metadata", "version", "attributes"} {
+		if string(key) == name {
+			return name
+		}
+	}
+	return string(key)
+}
+
+func parseDocument(line []byte, d *Document, fields *[]Field) error {
 	*d = Document{Raw: line}
 	if !utf8.Valid(line) {
 		return fmt.Errorf("not valid UTF-8 at byte %d", invalidUTF8(line))
 	}
 	s := scanner{b: line}
 	var hasID, hasText bool
-	err := s.object(func(key []byte) error {
+	err := s.object(func(key []byte) (err error) {
+		if fields != nil {
+			s.space()
+			start := s.i
+			name := fieldName(key)
+			defer func() {
+				if err == nil {
+					*fields = append(*fields, Field{name, line[start:s.i:s.i]})
+				}
+			}()
+		}
 		var dst *string
 		switch string(key) {
 		case "id":

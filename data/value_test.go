@@ -3,6 +3,7 @@ package data_test
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -78,4 +79,51 @@ func FuzzDecodeValue(f *testing.F) {
 			t.Errorf("%q was decoded as %v and is not valid", text, got)
 		}
 	})
+}
+
+// ParseSpans reads what AppendSpans writes, and leaves the rest to DecodeValue.
+func TestParseSpans(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want []data.Span
+		ok   bool
+	}{
+		{`[]`, nil, true},
+		{` [ ] `, nil, true},
+		{`[[0,4,1.0],[ 4 , 9 , -0.5e1 ]]`, []data.Span{{Start: 0, End: 4, Score: 1}, {Start: 4, End: 9, Score: -5}}, true},
+		{`[[0,4.0,1]]`, []data.Span{{Start: 0, End: 4, Score: 1}}, true},
+		{`[[0,4]]`, nil, false},
+		{`[[0,4,1,2]]`, nil, false},
+		{`[[0.5,4,1]]`, nil, false},
+		{`[[-1,4,1]]`, nil, false},
+		{`[[0,4,null]]`, nil, false},
+		{`[0,4,1]`, nil, false},
+		{`null`, nil, false},
+		{`[] x`, nil, false},
+		{`[[0,4,1]`, nil, false},
+		{`[[0,4,1],]`, nil, false},
+		{``, nil, false},
+	} {
+		got, ok := data.ParseSpans(nil, []byte(c.text))
+		if ok != c.ok || ok && !slices.Equal(got, c.want) {
+			t.Errorf("ParseSpans(%s) = %v, %v; want %v, %v", c.text, got, ok, c.want, c.ok)
+		}
+	}
+}
+
+// The members of a document are those of its object, in order.
+func TestParseDocumentFields(t *testing.T) {
+	line := []byte(`{"text" : "a\"b", "id":"1", "zz": [1, {"q": null}] , "metadata":{"a":2}, "id": "2", "version": null}`)
+	want, err := data.AppendFields(nil, line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d data.Document
+	got, err := data.ParseDocumentFields(line, &d, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" || d.ID != "2" || d.Text != `a"b` {
+		t.Errorf("document %+v, members differ:\n%s", d, diff)
+	}
 }

@@ -111,7 +111,11 @@ type SpanReplacement struct {
 	Syntax      string   `yaml:"syntax" json:"syntax"` // "jsonpath" when empty
 }
 
-// Compression overrides what file names say: "gz", "zst" or "" for none.
+// parquet is the suffix of outputs that are not lines of JSON.
+const parquet = ".parquet"
+
+// Compression overrides what file names say: "gz", "zst", "" for none or, of
+// an output, "parquet".
 type Compression struct {
 	Input  *string `yaml:"input" json:"input"`
 	Output *string `yaml:"output" json:"output"`
@@ -466,8 +470,11 @@ func (c *Config) shards(stream int) ([]shard, error) {
 		if *o != "" {
 			ext = "." + *o
 		}
-		if compression = data.CompressionOf(ext); ext != "" && compression == data.Plain {
-			return nil, fmt.Errorf("compression.output is %q, want gz, zst or nothing", *o)
+		if compression = data.CompressionOf(ext); ext != "" && ext != parquet && compression == data.Plain {
+			return nil, fmt.Errorf("compression.output is %q, want gz, zst, parquet or nothing", *o)
+		}
+		if ext == parquet && (!c.Shuffle || s.Output.Path == store.Standard) {
+			return nil, errors.New("compression.output is parquet, which needs files of its own\nhint: leave shuffle on, and name a folder in output.path")
 		}
 	}
 	if s.Output.Path == store.Standard {
@@ -494,6 +501,9 @@ func (c *Config) shards(stream int) ([]shard, error) {
 	}
 	var out []shard
 	add := func(inputs []string, suffix string) {
+		if ext == parquet {
+			suffix = ""
+		}
 		name := fmt.Sprintf("%s-%04d%s%s", s.Name, len(out), suffix, ext)
 		out = append(out, shard{stream, inputs, store.Join(s.Output.Path, name), compression})
 	}

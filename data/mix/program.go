@@ -40,6 +40,29 @@ type spanRule struct {
 	min, max    float64
 	replacement string
 	code        *gojq.Code // of a replacement that starts with $
+	// attribute is set when the spans are those of one attribute, as they stand
+	// in its row: they are then read without building any value.
+	attribute string
+}
+
+// attributeOf finds the attribute that a rule's spans are.
+func attributeOf(r *rule) string {
+	if r.path != nil {
+		if keys, ok := r.path.Fields(); ok && len(keys) == 2 && keys[0] == "attributes" {
+			return keys[1]
+		}
+		return ""
+	}
+	name, ok := strings.CutPrefix(strings.TrimSpace(r.text), ".attributes.")
+	for i, c := range name {
+		if c != '_' && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (i == 0 || c < '0' || c > '9') {
+			return ""
+		}
+	}
+	if !ok {
+		return ""
+	}
+	return name
 }
 
 func compile(s *Stream, compat bool) (*program, error) {
@@ -62,11 +85,18 @@ func compile(s *Stream, compat bool) (*program, error) {
 		if r.MinScore == nil && r.MaxScore == nil {
 			return nil, fmt.Errorf("span_replacement %s: set min_score or max_score", r.Span)
 		}
+		needs := p.needs
 		one, err := p.compileRule(r.Span, r.Syntax)
 		if err != nil {
 			return nil, fmt.Errorf("span_replacement: %w", err)
 		}
 		sr := spanRule{rule: one, min: math.Inf(-1), max: math.Inf(1), replacement: r.Replacement}
+		// Only where the attributes surely come from rows.
+		if len(s.Attributes) > 0 && !compat {
+			if sr.attribute = attributeOf(&one); sr.attribute != "" {
+				p.needs = needs
+			}
+		}
 		if r.MinScore != nil {
 			sr.min = *r.MinScore
 		}
@@ -249,45 +279,17 @@ type span struct {
 
 // selectSpans collects the spans that the replacement rules name, in order of
 // their starts; at the same start, in the order of the rules.
-func (p *program) selectSpans(doc any) ([]span, error) {
+func (p *program) selectSpans(j *joined, doc any) ([]span, error) {
 	var out []span
 	for i := range p.spans {
 		r := &p.spans[i]
-		var found []any
-		var err error
-		if r.path != nil {
-			found = r.path.Find(doc)
-		} else if found, err = run(r.rule.code, doc); err != nil {
-			return nil, fmt.Errorf("span %s: %w", r.text, err)
-		}
-		// One result stands for itself, several make a list.
-		var list any = found
-		switch len(found) {
-		case 0:
-			continue
-		case 1:
-			list = found[0]
-		}
-		if list == nil {
-			continue
-		}
-		spans, ok := list.([]any)
-		if !ok {
-			return nil, fmt.Errorf("span %s gives %T, want a list of spans or null", r.text, list)
+		spans, err := r.find(j, doc)
+		if err != nil {
+			return nil, err
 		}
 		text, have := r.replacement, r.code == nil
 		for _, s := range spans {
-			v, ok := s.([]any)
-			if !ok || len(v) < 3 {
-				return nil, fmt.Errorf("span %s holds %v, want [start, end, score]", r.text, s)
-			}
-			start, ok1 := offset(v[0])
-			end, ok2 := offset(v[1])
-			score, ok3 := float(v[2])
-			if !ok1 || !ok2 || !ok3 {
-				return nil, fmt.Errorf("span %s holds %v, want [start, end, score]", r.text, s)
-			}
-			if score < r.min || !(score < r.max) {
+			if s.Score < r.min || !(s.Score < r.max) {
 				continue
 			}
 			if !have {
@@ -302,11 +304,81 @@ func (p *program) selectSpans(doc any) ([]span, error) {
 					return nil, fmt.Errorf("replacement %s gives %T, want a string", r.replacement, res[0])
 				}
 			}
-			out = append(out, span{start, end, text, i})
+			out = append(out, span{s.Start, s.End, text, i})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b span) int { return cmp.Compare(a.start, b.start) })
 	return out, nil
+}
+
+// find lists the spans that a rule names. The list is valid until the next
+// call for this document's row.
+func (r *spanRule) find(j *joined, doc any) ([]data.Span, error) {
+	var found []any
+	switch {
+	case r.attribute != "":
+		raw := lastField(j.attributes, r.attribute)
+		if raw == nil {
+			return nil, nil
+		}
+		var ok bool
+		if j.spans, ok = data.ParseSpans(j.spans[:0], raw); ok {
+			return j.spans, nil
+		}
+		v, err := data.DecodeValue(raw)
+		if err != nil {
+			return nil, fmt.Errorf("attribute %s: %w", r.attribute, err)
+		}
+		found = []any{v}
+	case r.path != nil:
+		found = r.path.Find(doc)
+	default:
+		var err error
+		if found, err = run(r.rule.code, doc); err != nil {
+			return nil, fmt.Errorf("span %s: %w", r.text, err)
+		}
+	}
+	// One result stands for itself, several make a list.
+	var list any = found
+	switch len(found) {
+	case 0:
+		return nil, nil
+	case 1:
+		list = found[0]
+	}
+	if list == nil {
+		return nil, nil
+	}
+	spans, ok := list.([]any)
+	if !ok {
+		return nil, fmt.Errorf("span %s gives %T, want a list of spans or null", r.text, list)
+	}
+	out := j.spans[:0]
+	for _, s := range spans {
+		v, ok := s.([]any)
+		if !ok || len(v) < 3 {
+			return nil, fmt.Errorf("span %s holds %v, want [start, end, score]", r.text, s)
+		}
+		start, ok1 := offset(v[0])
+		end, ok2 := offset(v[1])
+		score, ok3 := float(v[2])
+		if !ok1 || !ok2 || !ok3 {
+			return nil, fmt.Errorf("span %s holds %v, want [start, end, score]", r.text, s)
+		}
+		out = append(out, data.Span{Start: start, End: end, Score: score})
+	}
+	j.spans = out
+	return out, nil
+}
+
+// lastField is the value of the last field with a key, nil when there is none.
+func lastField(fields []data.Field, key string) []byte {
+	for _, f := range slices.Backward(fields) {
+		if f.Key == key {
+			return f.Value
+		}
+	}
+	return nil
 }
 
 func offset(v any) (int, bool) {

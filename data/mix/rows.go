@@ -137,13 +137,23 @@ func (c *Config) pass(ctx context.Context, pool *data.Pool, sh *shard) error {
 // parseBatch reads the documents of a batch and rejects what is none.
 func parseBatch(b *data.Batch) []parsed {
 	out := make([]parsed, 0, len(b.Lines))
+	var fields []data.Field
+	ends := make([]int, 0, len(b.Lines))
 	for _, l := range b.Lines {
-		var d data.Document
-		if err := data.ParseDocument(l.Bytes, &d); err != nil {
+		p := parsed{line: l}
+		all, err := data.ParseDocumentFields(l.Bytes, &p.Document, fields)
+		if err != nil {
 			b.Reject(l, err)
 			continue
 		}
-		out = append(out, parsed{Document: d, line: l})
+		fields = all
+		ends = append(ends, len(fields))
+		out = append(out, p)
+	}
+	from := 0
+	for i, to := range ends {
+		out[i].fields = fields[from:to:to]
+		from = to
 	}
 	return out
 }

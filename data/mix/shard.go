@@ -27,6 +27,7 @@ type mixer struct {
 type parsed struct {
 	data.Document
 	line   data.Line
+	fields []data.Field
 	tokens int // 0 when they are not counted
 }
 
@@ -185,9 +186,9 @@ func (in *input) abort() {
 // joined is a document with its attribute rows.
 type joined struct {
 	*parsed
-	fields     []data.Field // of the document
 	attributes []data.Field // of all rows; where a name comes twice the later one counts
 	merged     bool         // attributes takes the place of the document's own
+	spans      []data.Span  // room for those of a rule
 	row        []data.Field
 	lines      [][]byte // keeps the attribute lines that the fields refer to
 }
@@ -195,9 +196,6 @@ type joined struct {
 // join reads the next row of each attribute file for document d.
 func (j *joined) join(d *parsed, readers []attributeReader, cfg *Config) (err error) {
 	j.parsed = d
-	if j.fields, err = data.AppendFields(j.fields[:0], d.Raw); err != nil {
-		return err
-	}
 	j.attributes = j.attributes[:0]
 	if j.merged = len(readers) > 0; !j.merged {
 		return nil
@@ -277,7 +275,7 @@ func (m *mixer) mix(j *joined, file string) error {
 	}
 	text, changed := j.Text, false
 	if len(p.spans) > 0 {
-		spans, err := p.selectSpans(doc)
+		spans, err := p.selectSpans(j, doc)
 		if err != nil {
 			return err
 		}
