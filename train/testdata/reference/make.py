@@ -96,6 +96,8 @@ def run(d, work, c, f64=False, init=None):
         scheduler=SchedulerConfig(**dict(dict(name="cosine_with_warmup", t_warmup=4), **c.get("s", {}))), data=DataConfig(**data),
         save_folder=work, save_overwrite=True, device_train_batch_size=t["global_train_batch_size"], precision="fp32", distributed_strategy="ddp", ddp=DDPConfig(),
         evaluators=[], eval_interval=10**9, save_interval=None, **dict(dict(save_interval_unsharded=10**6, seed=77), **t))
+    if (no := cfg.optimizer.no_decay_norm_and_bias) is not None:  # as scripts/train.py of the repository does
+        cfg.optimizer.decay_norm_and_bias = cfg.optimizer.decay_embeddings = not no
     torch.manual_seed(cfg.seed)
     model = OLMo(cfg.model)
     if f64: model = model.double()
@@ -232,7 +234,6 @@ else:
         rms_bias=dict(layer_norm_type="rms", layer_norm_with_affine=True, bias_for_layer_norm=True, attention_layer_norm=True, attention_layer_norm_with_affine=True),
         after_default=dict(norm_after=True, layer_norm_with_affine=True, clip_qkv=0.4),
         scale_logits=dict(scale_logits=True, init_fn="full_megatron", scale_emb_init=True),
-        scale_logits_bias=dict(scale_logits=True, include_bias=True),
         embsize=dict(embedding_size=None, vocab_size=150),
         embsize2=dict(embedding_size=256, vocab_size=150, weight_tying=True, include_bias=True),
         megatron=dict(init_fn="full_megatron", emb_init_std=0.3, init_cutoff_factor=2.0, weight_tying=True),
