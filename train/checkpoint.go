@@ -23,6 +23,9 @@ import (
 	"olmo/weights"
 )
 
+// logFile is the log of a run, in its folder.
+const logFile = "metrics.jsonl"
+
 // The files of a checkpoint folder stepN.
 const (
 	ModelFile     = "model.safetensors" // the weights, with the names of the ai2-olmo package

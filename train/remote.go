@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -131,6 +132,10 @@ func (u *uploads) upload(dir string) error {
 			return fail(err)
 		}
 	}
+	// The log goes before the manifest too: who continues with this checkpoint needs its steps.
+	if err := u.copy(filepath.Join(filepath.Dir(dir), logFile), store.Join(u.folder, logFile)); err != nil {
+		return fail(err)
+	}
 	if err := u.copy(filepath.Join(dir, manifestFile), store.Join(remote, manifestFile)); err != nil {
 		return fail(err)
 	}
@@ -155,22 +160,65 @@ func (u *uploads) copy(file, name string) error {
 	return w.Commit()
 }
 
-// Fetch downloads the checkpoint that load_path names, when that is an address, into
-// save_folder/loaded, and lets load_path lead there. It does nothing when the run goes on with a
-// checkpoint of its own. What was downloaded before is not asked for again; progress is told of a
-// file's bytes.
+// Fetch downloads what the run starts from and this machine lacks. With try_load_latest_save and no
+// checkpoint in save_folder that is the newest one in remote_save_folder, with the log; else the one
+// that load_path names when that is an address: it goes to save_folder/loaded, where load_path leads
+// then. What was downloaded before is not asked for again; progress is told of a file's bytes.
 func (c *Config) Fetch(ctx context.Context, progress func(file string, done, total int64)) error {
-	if !store.Remote(c.LoadPath) {
-		return nil
-	}
 	if c.TryLoadLatestSave {
 		if own, err := candidates(c.SaveFolder); err != nil || len(own) > 0 {
 			return err
 		}
+		name, err := latestUpload(c.RemoteSaveFolder)
+		if err != nil {
+			return fmt.Errorf("remote_save_folder %s: %w", c.RemoteSaveFolder, err)
+		}
+		if name != "" {
+			if err := fetchFile(ctx, store.Join(c.RemoteSaveFolder, logFile), filepath.Join(c.SaveFolder, logFile), progress); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			return fetchCheckpoint(ctx, store.Join(c.RemoteSaveFolder, name), filepath.Join(c.SaveFolder, name), progress)
+		}
+	}
+	if !store.Remote(c.LoadPath) {
+		return nil
 	}
 	from := strings.TrimRight(c.LoadPath, "/")
 	dir := filepath.Join(c.SaveFolder, "loaded", path.Base(from))
-	fail := func(err error) error { return fmt.Errorf("load_path %s: %w", from, err) }
+	if err := fetchCheckpoint(ctx, from, dir, progress); err != nil {
+		return fmt.Errorf("load_path: %w", err)
+	}
+	c.LoadPath = dir
+	return nil
+}
+
+// latestUpload finds the whole checkpoint of the highest step in a folder of an object store; "" for
+// none, and for places that cannot be listed.
+func latestUpload(folder string) (string, error) {
+	if !store.Remote(folder) || store.ReadOnly(folder) {
+		return "", nil
+	}
+	folder = strings.TrimRight(folder, "/") + "/"
+	files, err := store.List(folder+"step", true)
+	if err != nil {
+		return "", err
+	}
+	latest := -1
+	for _, file := range files {
+		if digits, ok := strings.CutSuffix(strings.TrimPrefix(file, folder+"step"), "/"+manifestFile); ok {
+			if n, err := strconv.Atoi(digits); err == nil {
+				latest = max(latest, n)
+			}
+		}
+	}
+	if latest < 0 {
+		return "", nil
+	}
+	return fmt.Sprintf("step%d", latest), nil
+}
+
+// fetchCheckpoint downloads a checkpoint, ours or the ai2-olmo package's.
+func fetchCheckpoint(ctx context.Context, from, dir string, progress func(file string, done, total int64)) error {
 	// One of each group must be there, but what a checkpoint may lack; the manifest comes last, as a
 	// checkpoint with it claims to be whole.
 	for _, group := range [][]string{
@@ -185,25 +233,31 @@ func (c *Config) Fetch(ctx context.Context, progress func(file string, done, tot
 			if file == "" {
 				break
 			}
-			name, dest := store.Join(from, file), filepath.Join(dir, file)
-			info, err := store.Stat(name)
-			if errors.Is(err, fs.ErrNotExist) {
-				if i == len(group)-1 {
-					return fail(fmt.Errorf("there is neither %s: %w\nhint: it must be the folder of one checkpoint, stepN or stepN-unsharded", strings.Join(group, " nor "), err))
-				}
+			err := fetchFile(ctx, store.Join(from, file), filepath.Join(dir, file), progress)
+			switch {
+			case err == nil:
+			case !errors.Is(err, fs.ErrNotExist):
+				return fmt.Errorf("fetching %s: %w", from, err)
+			case i < len(group)-1:
 				continue
-			}
-			if err != nil {
-				return fail(err)
-			}
-			if st, err := os.Stat(dest); err != nil || st.Size() != info.Size {
-				if _, err := store.Download(ctx, name, dest, store.Want{}, func(done, total int64) { progress(file, done, total) }); err != nil {
-					return fail(err)
-				}
+			default:
+				return fmt.Errorf("%s holds neither %s: %w\nhint: it must be the folder of one checkpoint, stepN or stepN-unsharded", from, strings.Join(group, " nor "), err)
 			}
 			break
 		}
 	}
-	c.LoadPath = dir
 	return nil
+}
+
+// fetchFile downloads one file, unless it is there.
+func fetchFile(ctx context.Context, name, dest string, progress func(file string, done, total int64)) error {
+	info, err := store.Stat(name)
+	if err != nil {
+		return err
+	}
+	if st, err := os.Stat(dest); err == nil && st.Size() == info.Size {
+		return nil
+	}
+	_, err = store.Download(ctx, name, dest, store.Want{}, func(done, total int64) { progress(path.Base(name), done, total) })
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -223,5 +224,31 @@ func TestFetch(t *testing.T) {
 	}
 	if _, err := fetched(tiny, "save_folder="+t.TempDir(), "load_path=s3://bucket/a"); err == nil || !strings.Contains(err.Error(), "neither model.safetensors nor model.pt") {
 		t.Errorf("an address without a checkpoint: %v", err)
+	}
+}
+
+// TestLostFolder: a run whose machine was lost goes on from its uploads as if nothing had been.
+func TestLostFolder(t *testing.T) {
+	s := storetest.Start(t, "bucket")
+	whole := t.TempDir()
+	want := run(t, whole)
+	lost, found := t.TempDir(), filepath.Join(t.TempDir(), "new")
+	run(t, lost, "remote_save_folder=s3://bucket/r", "stop_at=16")
+	s.Put("bucket/r/step20/model.safetensors", []byte("an upload that was broken off"))
+	cfg, err := train.LoadConfig(tiny, []string{"save_folder=" + found, "remote_save_folder=s3://bucket/r", "try_load_latest_save=true"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cfg.Fetch(context.Background(), func(string, int64, int64) {}); err != nil {
+		t.Fatal(err)
+	}
+	if got := run(t, found, "remote_save_folder=s3://bucket/r", "try_load_latest_save=true"); got != want {
+		t.Errorf("weights %s, want %s", got, want)
+	}
+	if a, b := logged(t, found), logged(t, whole); !reflect.DeepEqual(a, b) {
+		t.Errorf("the log has %d records, other than the %d of the uninterrupted run", len(a), len(b))
+	}
+	if len(s.Get("bucket/r/step24/manifest.json")) == 0 {
+		t.Error("the end was not uploaded")
 	}
 }

@@ -510,7 +510,7 @@ func (t *Trainer) prepareFolder() error {
 	if !t.resumed {
 		step = 0
 	}
-	path = filepath.Join(dir, "metrics.jsonl")
+	path = filepath.Join(dir, logFile)
 	var err error
 	if t.cfg.SaveDataIndices {
 		if t.indices, err = openIndices(filepath.Join(dir, "data-indices"), t.cfg.ranks(), step); err != nil {
@@ -555,7 +555,7 @@ func (t *Trainer) export() error {
 		return nil
 	}
 	dir := t.cfg.SaveFolder
-	records, err := runlog.Read(filepath.Join(dir, "metrics.jsonl"))
+	records, err := runlog.Read(filepath.Join(dir, logFile))
 	if err != nil {
 		return err
 	}
