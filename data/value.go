@@ -26,6 +26,35 @@ func AppendFields(dst []Field, object []byte) ([]Field, error) {
 	return dst, err
 }
 
+// AppendAttributes appends the attributes of a row of an attributes file, as they
+// stand; the values alias line. found is false when the row has none, and then
+// nothing is appended. id is empty when it is no string.
+func AppendAttributes(dst []Field, line []byte) (id string, found bool, _ []Field, err error) {
+	s := scanner{b: line}
+	n := len(dst)
+	err = s.object(func(key []byte) (err error) {
+		switch c := s.peek(); {
+		case string(key) == "id":
+			if id = ""; c == '"' {
+				id, err = s.str()
+				return err
+			}
+		case string(key) == "attributes":
+			dst = dst[:n] // of two the later one counts
+			if found = c == '{'; found {
+				return s.members(func(key []byte) error {
+					f := Field{Key: string(key)}
+					err := s.raw(&f.Value)
+					dst = append(dst, f)
+					return err
+				})
+			}
+		}
+		return s.skip()
+	})
+	return id, found, dst, err
+}
+
 // ParseSpans appends the spans of a list of [start, end, score], as attributes
 // are. ok is false for anything else, negative and fractional places included;
 // DecodeValue then tells what it is.

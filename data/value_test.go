@@ -127,3 +127,29 @@ func TestParseDocumentFields(t *testing.T) {
 		t.Errorf("document %+v, members differ:\n%s", d, diff)
 	}
 }
+
+// A row's attributes and id; of two values of a key the later one counts.
+func TestAppendAttributes(t *testing.T) {
+	for _, c := range []struct {
+		line, id, names string
+		found           bool
+	}{
+		{`{"attributes": {"a": [], "b": [[0,1,1]]}, "id": "x", "source": ""}`, "x", "ab", true},
+		{`{"id": "x", "attributes": {"a": []}, "attributes": {"b": []}, "id": "y"}`, "y", "b", true},
+		{`{"id": 1, "attributes": {}}`, "", "", true},
+		{`{"id": "x", "attributes": {"a": []}, "attributes": null}`, "x", "", false},
+		{`{"id": "x"}`, "x", "", false},
+	} {
+		id, found, fields, err := data.AppendAttributes(nil, []byte(c.line))
+		names := ""
+		for _, f := range fields {
+			names += f.Key
+		}
+		if err != nil || id != c.id || found != c.found || names != c.names {
+			t.Errorf("AppendAttributes(%s) = %q, %v, %s, %v; want %q, %v, %s", c.line, id, found, names, err, c.id, c.found, c.names)
+		}
+	}
+	if _, _, _, err := data.AppendAttributes(nil, []byte(`{"id": "x", "attributes": {"a": [}}`)); err == nil {
+		t.Error("no error for a row that is no JSON")
+	}
+}

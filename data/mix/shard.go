@@ -189,8 +189,7 @@ type joined struct {
 	attributes []data.Field // of all rows; where a name comes twice the later one counts
 	merged     bool         // attributes takes the place of the document's own
 	spans      []data.Span  // room for those of a rule
-	row        []data.Field
-	lines      [][]byte // keeps the attribute lines that the fields refer to
+	lines      [][]byte     // keeps the attribute lines that the fields refer to
 }
 
 // join reads the next row of each attribute file for document d.
@@ -225,30 +224,15 @@ func (j *joined) join(d *parsed, readers []attributeReader, cfg *Config) (err er
 			return err
 		}
 		j.lines[i] = append(j.lines[i][:0], line.Bytes...)
-		if j.row, err = data.AppendFields(j.row[:0], j.lines[i]); err != nil {
+		id, found, all, err := data.AppendAttributes(j.attributes, j.lines[i])
+		j.attributes = all
+		switch {
+		case err != nil:
 			return fmt.Errorf("%s:%d: %w", r.Path(), line.Number, err)
-		}
-		id, rowAttributes := "", []byte(nil)
-		for _, f := range j.row {
-			switch f.Key {
-			case "id":
-				v, err := data.DecodeValue(f.Value)
-				if err != nil {
-					return fmt.Errorf("%s:%d: %w", r.Path(), line.Number, err)
-				}
-				id, _ = v.(string)
-			case "attributes":
-				rowAttributes = f.Value
-			}
-		}
-		if id != d.ID {
+		case id != d.ID:
 			return fmt.Errorf("%s:%d belongs to document %q, line %d of the documents is %q\nhint: the attributes are of other documents; run the stage that made them again", r.Path(), line.Number, id, d.line.Number, d.ID)
-		}
-		if len(rowAttributes) == 0 || rowAttributes[0] != '{' {
+		case !found:
 			return fmt.Errorf("%s:%d has no attributes", r.Path(), line.Number)
-		}
-		if j.attributes, err = data.AppendFields(j.attributes, rowAttributes); err != nil {
-			return fmt.Errorf("%s:%d: %w", r.Path(), line.Number, err)
 		}
 	}
 	return nil
