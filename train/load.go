@@ -263,7 +263,7 @@ func (t *Trainer) takeState(dir string, s State, l loading) error {
 	if !t.cfg.RestoreDataloader && !t.inFolder {
 		t.state.Epoch = 0
 		if n := t.cfg.FastForwardBatches; n != nil {
-			t.state.ExamplesEpoch = *n * t.cfg.GlobalTrainBatchSize
+			t.state.ExamplesEpoch, t.state.Skipped = *n*t.cfg.GlobalTrainBatchSize, *n
 		}
 		if !l.optimizer {
 			t.rewarm()
@@ -281,7 +281,8 @@ func (t *Trainer) takeState(dir string, s State, l loading) error {
 		}
 	}
 	optimizerSteps := t.state.OptimizerSteps
-	if e := t.cfg.Epoch; e != nil && *e != s.Epoch {
+	// A run that goes on in its folder may have come further than the epoch it began with.
+	if e := t.cfg.Epoch; e != nil && *e != s.Epoch && (!t.inFolder || *e > s.Epoch) {
 		s.Epoch, s.ExamplesEpoch = *e, 0
 	}
 	t.state = s

@@ -100,6 +100,7 @@ func TestResume(t *testing.T) {
 		{"NorMuon", []string{"optimizer.name=normuon", "optimizer.learning_rate=0.02", "optimizer.adamw_learning_rate=0.004", "optimizer.nesterov=false", "optimizer.cautious_wd=true", "optimizer.adjust_lr=spectral_norm"}},
 		{"Dion", []string{"optimizer.name=dion", "optimizer.learning_rate=0.02", "optimizer.adamw_learning_rate=0.004", "optimizer.rank_fraction=0.3"}},
 		{"several epochs", []string{"global_train_batch_size=90", "device_train_microbatch_size=90", "max_duration=7", "stop_at=7"}},
+		{"from a later epoch", []string{"epoch=1", "global_train_batch_size=90", "device_train_microbatch_size=90", "max_duration=9", "stop_at=9"}},
 		{"growing batches", growing},
 		{"packed documents", []string{"data.pack_documents=fragment", "data.generate_doc_lengths=true", "global_train_batch_size=30", "device_train_microbatch_size=30"}},
 		{"lengths, two ranks", append([]string{"world_size=2", "global_train_batch_size=24", "max_duration=24"}, layouts["growing lengths"]...)},
@@ -151,6 +152,22 @@ func TestResume(t *testing.T) {
 				t.Errorf("continued run logged\n%v\nwant\n%v", a, b)
 			}
 		})
+	}
+}
+
+// TestFastForward: batches are skipped once, not at each restart.
+func TestFastForward(t *testing.T) {
+	from := t.TempDir()
+	run(t, from, "max_duration=24", "stop_at=4")
+	skip := []string{"load_path=" + from, "fast_forward_batches=3", "save_interval=2", "stop_at=9"}
+	want := run(t, t.TempDir(), skip...)
+	if run(t, t.TempDir(), append([]string{"fast_forward_batches=0"}, skip[0], skip[3])...) == want {
+		t.Error("nothing was skipped")
+	}
+	parts := t.TempDir()
+	run(t, parts, append(skip, "stop_at=6")...)
+	if got := run(t, parts, append(skip, "try_load_latest_save=true")...); got != want {
+		t.Errorf("continued run ends with weights %s, want %s", got, want)
 	}
 }
 

@@ -89,6 +89,9 @@ type State struct {
 	WorldSize int `json:"world_size"`
 	// Data is the fingerprint of the token files.
 	Data string `json:"data_fingerprint"`
+	// Skipped is fast_forward_batches once it has had its effect: the run that continues must not
+	// skip them again.
+	Skipped int `json:"fast_forward_batches,omitempty"`
 	// MinLoss is the least loss so far, for early_stopping_factor.
 	MinLoss *float64 `json:"min_train_loss,omitempty"`
 	// Recent is what skip_step_adamw remembers.
@@ -295,9 +298,9 @@ func (t *Trainer) plan() error {
 	}
 	l := c.loaderConfig()
 	l.Epoch, l.StartIndex = uint64(t.state.Epoch), t.state.ExamplesEpoch
-	if c.FastForwardBatches != nil && t.resumed {
-		l.StartIndex += *c.FastForwardBatches * B
-		t.state.ExamplesEpoch = l.StartIndex
+	if n := c.FastForwardBatches; n != nil && t.resumed && !(t.inFolder && t.state.Skipped == *n) {
+		l.StartIndex += *n * B
+		t.state.ExamplesEpoch, t.state.Skipped = l.StartIndex, *n
 	}
 	var err error
 	t.feed, err = newFeeder(c, t.data, l, epochs, t.state)
