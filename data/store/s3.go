@@ -276,7 +276,7 @@ func createObject(o *object, name string) (Writer, error) {
 		err = errors.New("it names no file")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, err
 	}
 	return &upload{object: o, name: name, core: c, bucket: bucket, key: key}, nil
 }

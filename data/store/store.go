@@ -170,7 +170,7 @@ func Create(name string) (Writer, error) {
 	case isS3(scheme):
 		return createObject(&object{scheme: scheme, path: rest}, name)
 	case isWeb(scheme):
-		return nil, fmt.Errorf("writing %s: nothing can be written to a web server\nhint: name a folder or an s3:// address for the outputs", name)
+		return nil, errors.New("nothing can be written to a web server\nhint: name a folder or an s3:// address for the outputs")
 	case name == Standard:
 		return standardOutput{}, nil
 	}
