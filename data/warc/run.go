@@ -488,6 +488,7 @@ func (r *run) page(dst []byte, p *page, w *worker, count *Report) ([]byte, error
 			created = date
 		}
 	}
+	start := len(dst)
 	dst = data.AppendString(append(dst, `{"id":`...), d.ID)
 	dst = data.AppendString(append(dst, `,"text":`...), d.Text)
 	dst = data.AppendString(append(dst, `,"source":`...), d.Source)
@@ -503,8 +504,12 @@ func (r *run) page(dst []byte, p *page, w *worker, count *Report) ([]byte, error
 		dst = append(data.AppendString(dst, a.Name), ':')
 		dst = data.AppendSpans(dst, a.Spans)
 	}
+	dst = append(dst, "}}\n"...)
+	if n := len(dst) - start; n > data.MaxLine { // which no stage would read
+		return dst[:start], fmt.Errorf("the document has %d bytes, more than the %d allowed", n, data.MaxLine)
+	}
 	count.Documents++
-	return append(dst, "}}\n"...), nil
+	return dst, nil
 }
 
 // isBinary knows content types that hold no text.
