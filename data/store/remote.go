@@ -29,6 +29,8 @@ const (
 	longestPause = 10 * time.Second
 	// stall is how long a connection may stand still.
 	stall = time.Minute
+	// sending is how long a part may take to go up.
+	sending = 15 * time.Minute
 )
 
 // firstPause is the pause after the first failure; tests make it short.
@@ -77,9 +79,11 @@ func again(ask func() error) error {
 	}
 }
 
-// limited runs ask with a limit of time, for requests whose answer is short.
-func limited(ask func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), stall)
+// limited runs ask with a limit of time, for requests that are short both ways.
+func limited(ask func(ctx context.Context) error) error { return within(stall, ask) }
+
+func within(d time.Duration, ask func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
 	return ask(ctx)
 }

@@ -340,7 +340,7 @@ func (u *upload) send() error {
 		}
 		var done minio.ObjectPart
 		err := again(func() error {
-			return limited(func(ctx context.Context) (err error) {
+			return within(sending, func(ctx context.Context) (err error) {
 				done, err = u.core.PutObjectPart(ctx, u.bucket, u.key, u.id, number, bytes.NewReader(part), int64(len(part)), opts)
 				return u.failure(err)
 			})
@@ -364,7 +364,7 @@ func (u *upload) Commit() error {
 	if u.id == "" {
 		sum := md5.Sum(u.part)
 		err = again(func() error {
-			return limited(func(ctx context.Context) error {
+			return within(sending, func(ctx context.Context) error {
 				_, err := u.core.PutObject(ctx, u.bucket, u.key, bytes.NewReader(u.part), int64(len(u.part)),
 					base64.StdEncoding.EncodeToString(sum[:]), u.payloadHash(u.part), minio.PutObjectOptions{DisableContentSha256: true})
 				return u.failure(err)
@@ -381,7 +381,7 @@ func (u *upload) Commit() error {
 			n := 0
 			err = again(func() error {
 				n++
-				return limited(func(ctx context.Context) error {
+				return within(sending, func(ctx context.Context) error {
 					_, err := u.core.CompleteMultipartUpload(ctx, u.bucket, u.key, u.id, u.parts, minio.PutObjectOptions{})
 					if err = u.failure(err); n > 1 && errors.Is(err, fs.ErrNotExist) {
 						// The answer to an earlier try was lost: the upload is

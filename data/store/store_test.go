@@ -124,6 +124,7 @@ func TestUploadOfKilledRun(t *testing.T) {
 		if _, err := w.Write(random(8 << 20)); err != nil { // and no end
 			t.Fatal(err)
 		}
+		defer w.Abort()
 		for len(s3.Names()) == 0 && s3.Unfinished() == 0 {
 			time.Sleep(time.Millisecond)
 		}

@@ -3,6 +3,7 @@ package tagger
 import (
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -95,19 +96,27 @@ func Catalogue() []Model {
 // or a tagger's, which stands for all files that it reads (of the language
 // models, for the larger).
 func FindModels(name string) ([]Model, error) {
-	var out []Model
+	var out, alike []Model
 	names := Names()
 	for _, m := range Catalogue() {
-		if m.File == name || filepath.Base(filepath.FromSlash(m.File)) == name {
+		if m.File == name {
 			return []Model{m}, nil
+		}
+		if path.Base(m.File) == name {
+			alike = append(alike, m)
 		}
 		if slices.Contains(m.Taggers, name) && m.File != "lid.176.ftz" {
 			out = append(out, m)
 		}
 		names = append(names, m.File)
 	}
-	if len(out) > 0 {
+	switch {
+	case len(out) > 0:
 		return out, nil
+	case len(alike) == 1:
+		return alike, nil
+	case len(alike) > 1:
+		return nil, fmt.Errorf("%d files are called %s\nhint: name one with its folder, such as %s", len(alike), name, alike[0].File)
 	}
 	if _, ok := registry[name]; ok {
 		return nil, fmt.Errorf("the tagger %s reads no file", name)
