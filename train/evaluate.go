@@ -19,6 +19,7 @@ type heldOut struct {
 	data   *tokens.Dataset
 	batch  int      // instances in one run of the program
 	order  []uint32 // instances to look at
+	pad    int32    // the id of padding that an attention mask hides, negative for none
 }
 
 // openEvaluators opens the token files of the config's evaluators of type lm. Those of
@@ -58,7 +59,10 @@ func (t *Trainer) openEvaluators() error {
 //
 // build_eval_dataloader of the ai2-olmo package (olmo/data/__init__.py, 0.6.0).
 func (t *Trainer) openHeldOut(e *EvaluatorConfig) (heldOut, error) {
-	h := heldOut{label: e.Label, batch: t.cfg.evaluationBatch(e)}
+	h := heldOut{label: e.Label, batch: t.cfg.evaluationBatch(e), pad: -1}
+	if e.Data.GenerateAttentionMask {
+		h.pad = int32(t.cfg.Model.PadTokenID)
+	}
 	if h.batch <= 0 {
 		return h, fmt.Errorf("a device_eval_batch_size of %d is not possible", h.batch)
 	}
@@ -142,7 +146,7 @@ func (t *Trainer) measure(ctx context.Context, h heldOut) (map[string]float64, e
 		if err := in.checkIDs(h.data, t.model.V); err != nil {
 			return nil, err
 		}
-		b := in.inputs(0, in.B, T, -1)
+		b := in.inputs(0, in.B, T, h.pad)
 		if err := t.eval.Run(b); err != nil {
 			return nil, err
 		}

@@ -600,6 +600,19 @@ func TestEvaluators(t *testing.T) {
 	}
 }
 
+// TestEvaluationPadding: with an attention mask padding is neither a key nor a target.
+func TestEvaluationPadding(t *testing.T) {
+	loss := func(masked bool) any {
+		dir := t.TempDir()
+		run(t, dir, "max_duration=1", "stop_at=1", "eval_interval=1", "model.pad_token_id=32", // a space
+			fmt.Sprintf("evaluators=[{label: text, data: {paths: [testdata/text.txt], memmap_dtype: uint8, generate_attention_mask: %t}}]", masked))
+		return logged(t, dir)[0]["eval/text/CrossEntropyLoss"]
+	}
+	if all, masked := loss(false).(float64), loss(true).(float64); masked > 0.95*all || masked < 0.5*all {
+		t.Errorf("a loss of %g without spaces, %g with them", masked, all)
+	}
+}
+
 // stopper is an evaluator that stops the run in the middle of its first evaluation.
 type stopper struct{ stop func() }
 
