@@ -53,6 +53,9 @@ func trained(t *testing.T, folder string, rank int) []string {
 func TestStepData(t *testing.T) {
 	for name, overrides := range layouts {
 		for _, ranks := range []int{1, 2} {
+			if testing.Short() && ranks == 1 {
+				continue
+			}
 			t.Run(fmt.Sprintf("%s, %d ranks", name, ranks), func(t *testing.T) {
 				const steps = 26
 				dir := t.TempDir()

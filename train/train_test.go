@@ -111,6 +111,9 @@ func TestResume(t *testing.T) {
 		{"token units", []string{"scheduler.units=tokens", "scheduler.t_warmup=1000", "scheduler.grad_clip_warmup_steps=2000", "scheduler.grad_clip_warmup_factor=0.1", "max_duration=6000T", "stop_at=null"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if testing.Short() && c.overrides != nil && !strings.Contains(c.name, "ranks") {
+				t.Skip("one case with the defaults, one with nearly nothing of them")
+			}
 			whole, parts := t.TempDir(), t.TempDir()
 			want := run(t, whole, c.overrides...)
 			overrides := append([]string{"save_folder=" + parts, "try_load_latest_save=true"}, c.overrides...)
