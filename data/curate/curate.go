@@ -26,6 +26,10 @@ type Config struct {
 	// Processes is the number of workers; the outputs do not depend on it.
 	Processes int
 
+	// CountTokens and Tokenizer are mix's: the tokens of texts, for the report.
+	CountTokens func(text string) int
+	Tokenizer   string
+
 	Compat   bool                 // as Dolma 1.2.1, its bugs included
 	Strict   bool                 // a bad line is an error instead of a reject
 	Progress *data.Progress       // may be nil
@@ -77,7 +81,7 @@ func Run(ctx context.Context, cfg Config) (report Report, err error) {
 	}
 	m := mix.Config{
 		Streams: cfg.Streams, Processes: cfg.Processes, Shuffle: cfg.Shuffle, Compat: cfg.Compat,
-		Strict: cfg.Strict, Progress: cfg.Progress, Log: cfg.Log,
+		Strict: cfg.Strict, Progress: cfg.Progress, Log: cfg.Log, CountTokens: cfg.CountTokens, Tokenizer: cfg.Tokenizer,
 		Settings: struct {
 			Tag    *Tag
 			Dedupe []Dedupe

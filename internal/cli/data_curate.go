@@ -23,6 +23,8 @@ type curateConfig struct {
 	Streams   []mix.Stream    `yaml:"streams"`
 	Processes int             `yaml:"processes" help:"number of workers; the output does not depend on it"`
 	Shuffle   bool            `yaml:"shuffle" help:"join input files into shards; --no-shuffle keeps one output file for each"`
+	Report    *string         `yaml:"report" help:"folder for funnel.json and funnel.html: what each rule removed, with examples"`
+	Tokenizer string          `yaml:"tokenizer" help:"tokenizer.json, or the name of one, whose tokens the report counts"`
 	Dryrun    bool            `yaml:"dryrun" help:"print the config and stop"`
 }
 
@@ -70,12 +72,20 @@ func runDataCurate(r *dataRun, cfg curateConfig) error {
 		return usageErrorf("no streams are given\nhint: streams come from a config file, -c curate.yaml")
 	}
 	p := new(data.Progress)
+	c := curate.Config{
+		Tag: cfg.Tag, Dedupe: cfg.Dedupe, Streams: cfg.Streams, Processes: cfg.Processes, Shuffle: cfg.Shuffle,
+		Compat: r.compat, Strict: r.strict, Progress: p, Log: r.log(p),
+	}
+	if cfg.Tokenizer != "" {
+		tok, err := loadDataTokenizer(cfg.Tokenizer, false)
+		if err != nil {
+			return err
+		}
+		c.Tokenizer, c.CountTokens = tok.Fingerprint(), countTokens(tok.Tokenizer)
+	}
 	var report curate.Report
 	err := r.watch("curate", p, func(ctx context.Context) (err error) {
-		report, err = curate.Run(ctx, curate.Config{
-			Tag: cfg.Tag, Dedupe: cfg.Dedupe, Streams: cfg.Streams, Processes: cfg.Processes, Shuffle: cfg.Shuffle,
-			Compat: r.compat, Strict: r.strict, Progress: p, Log: r.log(p),
-		})
+		report, err = curate.Run(ctx, c)
 		return err
 	})
 	if slices.ContainsFunc(cfg.Streams, func(s mix.Stream) bool { return s.Output.Path == store.Standard }) {
@@ -83,6 +93,11 @@ func runDataCurate(r *dataRun, cfg curateConfig) error {
 	}
 	if len(report.Streams) > 0 && (err == nil || r.json()) {
 		if e := printCurate(r, &report); e != nil && err == nil {
+			err = e
+		}
+	}
+	if cfg.Report != nil && len(report.Streams) > 0 {
+		if e := writeFunnel(*cfg.Report, &report.Report); e != nil && err == nil {
 			err = e
 		}
 	}
@@ -95,6 +110,11 @@ func runDataCurate(r *dataRun, cfg curateConfig) error {
 func printCurate(r *dataRun, report *curate.Report) error {
 	if r.json() {
 		return json.NewEncoder(r.OutOrStdout()).Encode(report)
+	}
+	found := report.Report
+	if found.AlreadyDone {
+		r.progress.print("curate: nothing to do, an earlier run of this command is complete; it found:")
+		found.AlreadyDone = false // or mix would tell it too
 	}
 	w := tabwriter.NewWriter(r.OutOrStdout(), 0, 0, 2, ' ', 0)
 	if len(report.Spans) > 0 {
@@ -109,5 +129,5 @@ func printCurate(r *dataRun, report *curate.Report) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	return printMix(r, report.Report)
+	return printMix(r, found)
 }

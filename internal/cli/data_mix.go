@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"path/filepath"
 	"sync"
 	"text/tabwriter"
 
@@ -13,6 +12,7 @@ import (
 
 	"olmo/data"
 	"olmo/data/mix"
+	"olmo/data/store"
 	"olmo/tokenizer"
 )
 
@@ -120,7 +120,7 @@ func writeFunnel(folder string, report *mix.Report) error {
 // writeReport writes <folder>/<name>.json and .html.
 func writeReport(folder, name string, report any, page func(w io.Writer) error) error {
 	write := func(ext string, fill func(w io.Writer) error) error {
-		w, err := data.CreateWriterAs(filepath.Join(folder, name+ext), data.Plain)
+		w, err := data.CreateWriterAs(store.Join(folder, name+ext), data.Plain)
 		if err != nil {
 			return err
 		}
