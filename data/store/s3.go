@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
@@ -106,7 +107,9 @@ func (s server) credentials() *credentials.Credentials {
 		from = append(from, &credentials.IAM{})
 	}
 	c := credentials.NewChainCredentials(from)
-	if v, err := c.GetWithContext(nil); err == nil && (v.AccessKeyID != "" || v.SignerType != credentials.SignatureAnonymous) {
+	// A network that swallows the question must not hold everything up.
+	soon := &credentials.CredContext{Client: &http.Client{Timeout: 3 * time.Second}}
+	if v, err := c.GetWithContext(soon); err == nil && (v.AccessKeyID != "" || v.SignerType != credentials.SignatureAnonymous) {
 		return c
 	}
 	return credentials.NewStatic("", "", "", credentials.SignatureAnonymous)
