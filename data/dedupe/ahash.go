@@ -148,8 +148,10 @@ func (k *hashKey) hash4(s []ahash) (h0, h1, h2, h3 uint64) {
 type ngramHasher struct {
 	states []ahash // a multiple of four
 	key    hashKey
-	starts []int    // of each string among the blocks, and the end
-	mixed  []uint64 // per block and state
+	starts []int // of each string among the blocks, and the end
+	// The caller's: which of its strings were set.
+	from, to int
+	mixed    []uint64 // per block and state
 }
 
 // set takes the strings whose n-grams will be hashed.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -127,7 +128,7 @@ func (r *run) markFiles(ctx context.Context, files, outs []string) error {
 		} else {
 			dst = mark(r, dst, b, b.narrow)
 		}
-		r.free.Put(b)
+		r.keep(b)
 		return dst, nil
 	})
 }
@@ -152,7 +153,7 @@ func (r *run) lookUp(ctx context.Context, files []string, answers *answers) erro
 		for range b.keys {
 			answers.add(next())
 		}
-		r.free.Put(b)
+		r.keep(b)
 		return answers.err
 	})
 }
@@ -310,6 +311,15 @@ type cutter struct {
 	starts  []int  // of the sentences in hashed
 }
 
+// keep lets the memory of a batch be used again, unless it is that of one long
+// text.
+func (r *run) keep(b *batch) {
+	const most = 32 << 20
+	if 4*cap(b.narrow)+8*cap(b.wide)+16*cap(b.table) <= most {
+		r.free.Put(b)
+	}
+}
+
 // reuse takes the memory of a batch that is done.
 func (c *cutter) reuse() {
 	if old, ok := c.run.free.Get().(*batch); ok {
@@ -345,6 +355,12 @@ func (c *cutter) addNgram(start, end int) bool {
 		c.counted++
 		return true
 	}
+	if end > c.ngrams.to {
+		c.ngrams.to = min(len(c.words), start+ngramWords+end-start)
+		c.ngrams.from = start
+		c.ngrams.set(c.words[start:c.ngrams.to])
+	}
+	start, end = start-c.ngrams.from, end-c.ngrams.from
 	h0, h1, h2, h3 := c.ngrams.hash4(start, end, 0)
 	isNew, ok := c.first(h0, true)
 	if isNew {
@@ -550,6 +566,9 @@ func (c *cutter) cutParagraphs(d *data.Document) row {
 	return out
 }
 
+// ngramWords is how many words are prepared for their n-grams at a time.
+const ngramWords = 1 << 13
+
 // cutNgrams takes the n-grams of words of one paragraph, or the whole of it
 // when it has fewer than two.
 func (c *cutter) cutNgrams(u *unit, p string) {
@@ -565,7 +584,15 @@ func (c *cutter) cutNgrams(u *unit, p string) {
 		if c.ngrams == nil {
 			c.ngrams = &ngramHasher{states: c.run.filter.states}
 		}
-		c.ngrams.set(c.words)
+		// One text may have millions of words, each with an entry for every hash.
+		c.ngrams.from, c.ngrams.to = 0, 0
+		if len(c.words) > ngramWords {
+			if n := len(c.words) * c.run.filter.K(); c.run.wide {
+				c.out.wide = slices.Grow(c.out.wide, n)
+			} else {
+				c.out.narrow = slices.Grow(c.out.narrow, n)
+			}
+		}
 	}
 	last := 0
 	for start := 0; start+set.NgramLength <= len(c.words); start++ {
