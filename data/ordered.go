@@ -65,7 +65,10 @@ func Ordered[In, Out any](ctx context.Context, p *Pool, next func() (In, error),
 			failed = res.err
 		}
 		if failed == nil {
-			failed = emit(res.v)
+			if failed = take(ctx, p.cpu); failed == nil {
+				failed = emit(res.v)
+				<-p.cpu
+			}
 		}
 		if s.large {
 			<-p.large

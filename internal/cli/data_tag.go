@@ -97,7 +97,7 @@ func runDataTag(r *dataRun, cfg tagConfig) error {
 		return err
 	}
 	if report.Documents == 0 && report.Skipped < int64(len(report.Files)) {
-		return fmt.Errorf("no document was tagged: the %d input files hold none that can be read", len(report.Files))
+		return fmt.Errorf("no document was tagged: the %d input files hold none that can be read\nhint: 'olmo data convert' makes documents of text, HTML and CSV files", len(report.Files))
 	}
 	return nil
 }
