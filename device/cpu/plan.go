@@ -178,6 +178,7 @@ var overwrites = map[*graph.Def][]int{
 	graph.Bias:                      {0},
 	graph.Clamp:                     {0},
 	graph.Scale:                     {0},
+	graph.Dropout:                   {0},
 	graph.Rotary:                    {0},
 	graph.RMSNorm:                   {0},
 	graph.LayerNorm:                 {0},
