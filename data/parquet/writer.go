@@ -37,12 +37,13 @@ type Writer struct {
 	part  []byte // a line that has begun
 	rows  []document
 	bytes int // in the row group
+	group int // and when it is full
 	err   error
 }
 
 // NewWriter starts a file on w: Zstandard, row groups of 64 MiB of text.
 func NewWriter(w io.Writer) *Writer {
-	return &Writer{w: parquet.NewGenericWriter[document](
+	return &Writer{group: groupBytes, w: parquet.NewGenericWriter[document](
 		w,
 		parquet.Compression(&zstd.Codec{Level: zstd.SpeedDefault, Concurrency: 1}),
 		// The least and the greatest text serve no reader and are as long as
@@ -100,7 +101,7 @@ func (w *Writer) add(line []byte) error {
 			return err
 		}
 	}
-	if w.bytes < groupBytes {
+	if w.bytes < w.group {
 		return nil
 	}
 	w.bytes = 0

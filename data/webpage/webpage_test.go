@@ -97,9 +97,9 @@ func TestUnknownLinearizer(t *testing.T) {
 // TestHostile wants an end in bounded time for pages that cost parsers more
 // than linear time or deep stacks.
 func TestHostile(t *testing.T) {
-	n := 30_000
+	n := 10_000
 	if testing.Short() {
-		n = 5_000
+		n = 2_000
 	}
 	for name, page := range map[string]string{
 		"nested":          strings.Repeat("<div>", n) + "text",
