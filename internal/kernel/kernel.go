@@ -80,8 +80,8 @@ type primitives struct {
 type tileArgs struct {
 	a, b, c   unsafe.Pointer
 	ahead     unsafe.Pointer // k lines of 64 bytes from here on are wanted soon
-	rowStride uintptr // of a, from one row to the next
-	kStride   uintptr // of a, from one term to the next
+	rowStride uintptr        // of a, from one row to the next
+	kStride   uintptr        // of a, from one term to the next
 	ldc       uintptr
 	k         int
 	rows      int
