@@ -7,10 +7,15 @@ import (
 	"runtime/metrics"
 )
 
-// leastMemory is what a stage may take before garbage is collected more often
-// than it must: Go's collector lets the heap double, which for long documents
-// is several hundred megabytes of garbage.
-const leastMemory = 200 << 20
+const (
+	// leastMemory is what a stage may take before garbage is collected more often
+	// than it must: Go's collector lets the heap double, which for long documents
+	// is several hundred megabytes of garbage.
+	leastMemory = 200 << 20
+	// moreGarbage is how many per cent of the memory in use may be garbage below that: most
+	// stages hold little, and would collect all the time.
+	moreGarbage = 400
+)
 
 // memoryBound keeps the collector's limit a little above the memory in use,
 // whatever models and tables a stage holds.
@@ -18,6 +23,7 @@ type memoryBound struct {
 	live  []metrics.Sample
 	limit int64
 	old   int64
+	share int // of garbage, before
 }
 
 // boundMemory sets the limit for a stage; nil when GOMEMLIMIT sets another.
@@ -25,7 +31,11 @@ func boundMemory() *memoryBound {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return nil
 	}
-	return &memoryBound{live: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}, limit: leastMemory, old: debug.SetMemoryLimit(leastMemory)}
+	m := &memoryBound{live: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}, limit: leastMemory, old: debug.SetMemoryLimit(leastMemory)}
+	if m.share = debug.SetGCPercent(moreGarbage); os.Getenv("GOGC") != "" {
+		debug.SetGCPercent(m.share)
+	}
+	return m
 }
 
 // adjust follows the memory in use; it is called now and then.
@@ -45,5 +55,6 @@ func (m *memoryBound) adjust() {
 func (m *memoryBound) end() {
 	if m != nil {
 		debug.SetMemoryLimit(m.old)
+		debug.SetGCPercent(m.share)
 	}
 }
