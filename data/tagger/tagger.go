@@ -30,14 +30,14 @@ type Options struct {
 
 // Info is what a list of taggers shows.
 type Info struct {
-	Name string
+	Name string `json:"name"`
 	// About says in a line what is scored.
-	About string
+	About string `json:"about"`
 	// Needs is what the tagger waits for (a model file, a service); empty
 	// when it needs nothing.
-	Needs string
+	Needs string `json:"needs,omitempty"`
 	// Available is false for taggers of Dolma that this program lacks.
-	Available bool
+	Available bool `json:"available"`
 }
 
 type entry struct {
