@@ -16,7 +16,7 @@ func TestExpectedMemory(t *testing.T) {
 	}
 	for _, args := range [][]string{{}, {"--precision", "amp_bf16", "--activation-checkpointing", "whole_layer"}} {
 		c := exec.Command(os.Args[0], append([]string{"bench", "train", "--size", "S", "--seconds", "0.01", "--json"}, args...)...)
-		c.Args[0] = "olmo" // see TestMain
+		c.Args[0] = "olmo"                             // see TestMain
 		c.Env = append(os.Environ(), "OLMO_THREADS=2") // on any machine
 		text, err := c.Output()
 		if err != nil {
