@@ -37,7 +37,7 @@ func UpdateDion(steps []DionStep) {
 // update is the step of one block: momentum b ≈ p·rᵀ, of which 1 − μ leaves b; the weights
 // move by p·qᵀ, q being r with columns of length one.
 func (u *DionStep) update(i int) {
-	s := borrow()
+	s := borrowWide()
 	defer s.giveBack()
 	rows, cols, r := u.P.Rows/u.Blocks, u.P.Cols, u.Rank
 	x, b, q := u.P.Slice(i*rows, rows), u.B.Slice(i*rows, rows), u.Q.Slice(i*r, r)

@@ -39,10 +39,5 @@ func (d *Dropout) Row(y, x []float32, row uint64, col int) {
 // Apply writes x with dropout to y, which may be x. first is the number of the first row
 // in the step's batch.
 func (d *Dropout) Apply(y, x Matrix, first int) {
-	const block = 16
-	Parallel((x.Rows+block-1)/block, func(b int) {
-		for r := b * block; r < min(x.Rows, (b+1)*block); r++ {
-			d.Row(y.Row(r), x.Row(r), uint64(first+r), 0)
-		}
-	})
+	eachRow(x.Rows, func(r int) { d.Row(y.Row(r), x.Row(r), uint64(first+r), 0) })
 }

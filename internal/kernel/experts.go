@@ -49,9 +49,7 @@ func Router(w, p, logits Matrix, k int, normalize bool) {
 
 // RouterBackward writes the gradient of the logits.
 func RouterBackward(dl, dw, w, p Matrix, normalize bool) {
-	eachRow(dl.Rows, func(r int) {
-		s := borrow()
-		defer s.giveBack()
+	eachRowScratch(dl.Rows, func(s *scratch, r int) {
 		dw, w, p, dl := dw.Row(r), w.Row(r), p.Row(r), dl.Row(r)
 		if normalize {
 			p = w
@@ -107,12 +105,10 @@ func (l RouterLosses) Run(balance, z []float32, logits, w, p Matrix, lengths []i
 			f[e] = float32(count) / float32(n)
 		}
 		at := begin
-		eachRow(n, func(i int) {
+		eachRowScratch(n, func(s *scratch, i int) {
 			r := at + i
 			x, p := logits.Row(r), p.Row(r)
 			u := isa.dot(f, p)
-			s := borrow()
-			defer s.giveBack()
 			m := isa.max(x)
 			lse := m + float32(Log(float64(isa.expSum(s.buf(0, E), x, m))))
 			balance[r], z[r] = float32(u*r32), float32(lse*lse)

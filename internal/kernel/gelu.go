@@ -50,9 +50,7 @@ func normal(t, e float32) float32 {
 
 // geluRow calls f for each element of x with its normal distribution function and
 // exp(−x²/2).
-func geluRow(x []float32, f func(i int, phi, e float32)) {
-	s := borrow()
-	defer s.giveBack()
+func geluRow(s *scratch, x []float32, f func(i int, phi, e float32)) {
 	e := s.buf(0, len(x))
 	for i, v := range x {
 		t := v * 0.70710678
@@ -66,26 +64,24 @@ func geluRow(x []float32, f func(i int, phi, e float32)) {
 
 // GELU writes x·Φ(x) to y.
 func GELU(y, x Matrix) {
-	eachRow(x.Rows, func(r int) {
+	eachRowScratch(x.Rows, func(b *scratch, r int) {
 		row, out := x.Row(r), y.Row(r)
-		geluRow(row, func(i int, phi, _ float32) { out[i] = row[i] * phi })
+		geluRow(b, row, func(i int, phi, _ float32) { out[i] = row[i] * phi })
 	})
 }
 
 // GELUBackward writes the gradient of x.
 func GELUBackward(dx, dy, x Matrix) {
-	eachRow(x.Rows, func(r int) {
+	eachRowScratch(x.Rows, func(b *scratch, r int) {
 		row, out, d := x.Row(r), dx.Row(r), dy.Row(r)
-		geluRow(row, func(i int, phi, e float32) {
+		geluRow(b, row, func(i int, phi, e float32) {
 			out[i] = d[i] * (phi + float32(float32(row[i]*e)*0.39894228))
 		})
 	})
 }
 
 // tanhGateRow calls f for each element with the sigmoid that gates it.
-func tanhGateRow(x []float32, f func(i int, s float32)) {
-	b := borrow()
-	defer b.giveBack()
+func tanhGateRow(b *scratch, x []float32, f func(i int, s float32)) {
 	e := b.buf(0, len(x))
 	for i, v := range x {
 		u := 1 + float32(0.044715*float32(v*v))
@@ -99,17 +95,17 @@ func tanhGateRow(x []float32, f func(i int, s float32)) {
 
 // GELUTanh writes x·sigmoid(√(8/π)·(x + 0.044715·x³)) to y.
 func GELUTanh(y, x Matrix) {
-	eachRow(x.Rows, func(r int) {
+	eachRowScratch(x.Rows, func(b *scratch, r int) {
 		row, out := x.Row(r), y.Row(r)
-		tanhGateRow(row, func(i int, s float32) { out[i] = row[i] * s })
+		tanhGateRow(b, row, func(i int, s float32) { out[i] = row[i] * s })
 	})
 }
 
 // GELUTanhBackward writes the gradient of x.
 func GELUTanhBackward(dx, dy, x Matrix) {
-	eachRow(x.Rows, func(r int) {
+	eachRowScratch(x.Rows, func(b *scratch, r int) {
 		row, out, d := x.Row(r), dx.Row(r), dy.Row(r)
-		tanhGateRow(row, func(i int, s float32) {
+		tanhGateRow(b, row, func(i int, s float32) {
 			v := row[i]
 			slope := float32(1.5957691 * (1 + float32(0.134145*float32(v*v))))
 			out[i] = d[i] * (s + float32(float32(float32(v*s)*(1-s))*slope))

@@ -160,19 +160,18 @@ func (p *Packed) fillPanels(s *scratch, piece, j0, j1 int, b Matrix, transposed 
 	}
 	for j := j0; j < j1; j++ {
 		cn := min(nr, p.n-j*nr)
-		src, stride := b.Data[(c0+j*nr)*b.Stride+k0:], b.Stride
-		if p.fmt != plain {
-			own := borrow()
-			stride = p.terms[piece]
-			src = own.buf(0, cn*stride)
-			for c := range cn {
-				packRow(src[c*stride:(c+1)*stride], b.Data[(c0+j*nr+c)*b.Stride+k0:][:kn], p.fmt)
-			}
-			isa.transpose(p.panel(piece, j), src, nr, stride, cn, p.terms[piece])
-			own.giveBack()
+		src := b.Slice(c0+j*nr, cn)
+		if p.fmt == plain {
+			isa.transpose(p.panel(piece, j), src.Data[k0:], nr, src.Stride, cn, kn)
 			continue
 		}
-		isa.transpose(p.panel(piece, j), src, nr, stride, cn, p.terms[piece])
+		own := borrow()
+		packed := Dense(own.buf(0, cn*p.terms[piece]), cn, p.terms[piece])
+		for c := range cn {
+			packRow(packed.Row(c), src.Row(c)[k0:][:kn], p.fmt)
+		}
+		isa.transpose(p.panel(piece, j), packed.Data, nr, packed.Stride, cn, packed.Cols)
+		own.giveBack()
 	}
 }
 
@@ -372,7 +371,7 @@ func productPart(c Matrix, a left, b *Packed, add bool, residual *Matrix, lower 
 // memory. A task takes a group of columns. It packs as many of their terms as stay in
 // the second-level cache and takes all its rows through them before it packs the next,
 // so that what is packed never travels to memory.
-func matMul(c Matrix, a left, b Matrix, transposed bool, ends []int, residual *Matrix, bf16 bool) {
+func matMul(c, a, b Matrix, transposed bool, ends []int, residual *Matrix, bf16 bool) {
 	m, n := c.Rows, c.Cols
 	if m == 0 || n == 0 {
 		return
@@ -429,7 +428,7 @@ func matMul(c Matrix, a left, b Matrix, transposed bool, ends []int, residual *M
 				k0 := base
 				for i := range p.ends {
 					kn := base + p.ends[i] - k0
-					pa := a.pack(s, 0, i0, rows, k0, kn, f)
+					pa := left{a, false}.pack(s, 0, i0, rows, k0, kn, f)
 					for j := j0; j < j1; j++ {
 						pa.multiply(s, 1, p.panel(i, j-j0), nil, c.Data[i0*c.Stride+j*nr:], c.Stride, min(nr, n-j*nr), first+i > 0, f)
 					}
@@ -468,7 +467,7 @@ func packInto(p *Packed, s *scratch, slot int, b Matrix, transposed bool, ends [
 // MatMulNT computes c = a·bᵀ (+ residual): a is M×K, b is N×K, c is M×N. This is a
 // linear layer with the weight b.
 func MatMulNT(c, a, b Matrix, residual *Matrix, bf16 bool) {
-	matMul(c, left{a, false}, b, true, cuts(b.Cols), residual, bf16)
+	matMul(c, a, b, true, cuts(b.Cols), residual, bf16)
 }
 
 // MatMulSym computes c = a·aᵀ: a is M×K, c M×M. Half of it is computed and mirrored:
@@ -501,7 +500,7 @@ func mirror(c Matrix) {
 
 // MatMulNN computes c = a·b (+ residual): a is M×K, b is K×N, c is M×N.
 func MatMulNN(c, a, b Matrix, residual *Matrix, bf16 bool) {
-	matMul(c, left{a, false}, b, false, cuts(b.Rows), residual, bf16)
+	matMul(c, a, b, false, cuts(b.Rows), residual, bf16)
 }
 
 // MatMulTN adds aᵀ·b to c, piece by piece: a is K×M, b is K×N, c is M×N, and ends

@@ -42,25 +42,22 @@ var (
 	sharedUntil atomic.Int64
 )
 
-// spin looks for a condition as long as patience lasts and reports whether it came.
-func spin(met func() bool) bool {
+// spin looks for a condition until it is met, or as long as patience lasts.
+func spin(met func() bool) {
 	begin := time.Since(start)
 	if int64(begin) < sharedUntil.Load() {
-		return met()
+		return
 	}
-	for last := begin; ; {
+	for last := begin; last-begin <= patience; {
 		for range 32 {
 			if met() {
-				return true
+				return
 			}
 		}
 		now := time.Since(start)
 		if now-last > stall {
 			sharedUntil.Store(int64(now + respect))
-			return met()
-		}
-		if now-begin > patience {
-			return met()
+			return
 		}
 		last = now
 	}
@@ -175,59 +172,51 @@ type scratch struct {
 	bufs   [][]float32
 	tile   tileArgs
 	strips stripArgs
-	wide   bool
+	home   *shelf
 }
 
-var scratches struct {
+// shelf holds the buffers that are not lent.
+type shelf struct {
 	sync.Mutex
-	free, wide []*scratch
+	free []*scratch
 }
+
+var scratches, wideScratches shelf
 
 // borrow lends to a task.
-func borrow() *scratch {
-	scratches.Lock()
-	defer scratches.Unlock()
-	if n := len(scratches.free); n > 0 {
-		s := scratches.free[n-1]
-		scratches.free = scratches.free[:n-1]
-		return s
-	}
-	return &scratch{}
-}
+func borrow() *scratch { return scratches.lend() }
 
 // borrowWide lends to an operation that keeps whole operands while its tasks run. There
 // are few of those at a time, so that few such large buffers come to be.
-func borrowWide() *scratch {
-	scratches.Lock()
-	defer scratches.Unlock()
-	if n := len(scratches.wide); n > 0 {
-		s := scratches.wide[n-1]
-		scratches.wide = scratches.wide[:n-1]
+func borrowWide() *scratch { return wideScratches.lend() }
+
+func (h *shelf) lend() *scratch {
+	h.Lock()
+	defer h.Unlock()
+	if n := len(h.free); n > 0 {
+		s := h.free[n-1]
+		h.free = h.free[:n-1]
 		return s
 	}
-	return &scratch{wide: true}
+	return &scratch{home: h}
 }
 
 func (s *scratch) giveBack() {
-	scratches.Lock()
-	defer scratches.Unlock()
-	if s.wide {
-		scratches.wide = append(scratches.wide, s)
-		return
-	}
-	scratches.free = append(scratches.free, s)
+	s.home.Lock()
+	s.home.free = append(s.home.free, s)
+	s.home.Unlock()
 }
 
 // BufferBytes returns what the kernels' buffers take when no kernel runs.
-func BufferBytes() int64 {
-	scratches.Lock()
-	defer scratches.Unlock()
+func BufferBytes() int64 { return scratches.bytes() + wideScratches.bytes() }
+
+func (h *shelf) bytes() int64 {
+	h.Lock()
+	defer h.Unlock()
 	var n int64
-	for _, list := range [][]*scratch{scratches.free, scratches.wide} {
-		for _, s := range list {
-			for _, b := range s.bufs {
-				n += 4 * int64(cap(b))
-			}
+	for _, s := range h.free {
+		for _, b := range s.bufs {
+			n += 4 * int64(cap(b))
 		}
 	}
 	return n
