@@ -226,7 +226,10 @@ func (row *AttributeRow) AppendJSON(dst []byte) []byte {
 }
 
 // AppendSpans appends spans as a JSON list of [start, end, score].
-func AppendSpans(dst []byte, spans []Span) []byte {
+func AppendSpans(dst []byte, spans []Span) []byte { return AppendSpansWith(dst, spans, AppendFloat) }
+
+// AppendSpansWith is AppendSpans with scores written by score.
+func AppendSpansWith(dst []byte, spans []Span, score func(dst []byte, score float64) []byte) []byte {
 	dst = append(dst, '[')
 	for i, sp := range spans {
 		if i > 0 {
@@ -237,8 +240,21 @@ func AppendSpans(dst []byte, spans []Span) []byte {
 		dst = append(dst, ',')
 		dst = strconv.AppendInt(dst, int64(sp.End), 10)
 		dst = append(dst, ',')
-		dst = AppendFloat(dst, sp.Score)
+		dst = score(dst, sp.Score)
 		dst = append(dst, ']')
 	}
 	return append(dst, ']')
+}
+
+// Excerpt returns the first most code points of a text, with an ellipsis where more
+// would follow.
+func Excerpt(text string, most int) string {
+	n := 0
+	for i := range text {
+		if n == most {
+			return text[:i] + " …"
+		}
+		n++
+	}
+	return text
 }

@@ -182,22 +182,11 @@ func (x *evalIndex) add(d *Decontamination, m Match, query, label string) {
 		add(slices.Concat(tail, head))
 	}
 	i := int32(len(x.instances))
-	m.Query, m.Label = excerpt(query, maxExcerpt), excerpt(label, maxExcerpt)
+	m.Query, m.Label = data.Excerpt(query, maxExcerpt), data.Excerpt(label, maxExcerpt)
 	x.instances = append(x.instances, evalInstance{m, len(found)})
 	for h := range found {
 		x.ngrams[h] = append(x.ngrams[h], i)
 	}
-}
-
-func excerpt(s string, most int) string {
-	n := 0
-	for i := range s {
-		if n == most {
-			return s[:i] + " …"
-		}
-		n++
-	}
-	return s
 }
 
 // readInstances reads all evaluation files.
@@ -404,7 +393,7 @@ func (x *evalIndex) search(text string, minShare float64, hashed []uint64, place
 		s := pieces[k]
 		row.found = append(row.found, foundInstance{i, MatchedPlace{
 			Share: share(i), Start: row.spans[k].Start, End: row.spans[k].End,
-			Text: excerpt(text[s.Start:s.End], maxExcerpt), Before: lastRunes(text[:s.Start], contextRunes), After: excerpt(text[s.End:], contextRunes),
+			Text: data.Excerpt(text[s.Start:s.End], maxExcerpt), Before: lastRunes(text[:s.Start], contextRunes), After: data.Excerpt(text[s.End:], contextRunes),
 		}})
 	}
 	return row, hashed, places

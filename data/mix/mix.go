@@ -187,19 +187,8 @@ func (r *Rule) count(j *joined, text string) {
 	}
 	if len(r.Examples) < maxExamples {
 		// A copy: the text is a piece of a document that is not needed any more.
-		r.Examples = append(r.Examples, Example{j.ID, strings.Clone(excerpt(text))})
+		r.Examples = append(r.Examples, Example{j.ID, strings.Clone(data.Excerpt(text, maxExcerpt))})
 	}
-}
-
-func excerpt(text string) string {
-	n := 0
-	for i := range text {
-		if n == maxExcerpt {
-			return text[:i] + " …"
-		}
-		n++
-	}
-	return text
 }
 
 func (r *Rule) add(o Rule) {
