@@ -17,20 +17,21 @@ import (
 )
 
 // policy lists the packages from the ground up. A package may import what is
-// named on its line and whatever those may import. `config` and `tensor` are
+// named on its line and whatever those may import. `config`, `store` and `tensor` are
 // open to every package that stands on others. never beats both, for direct
 // imports. Tests may import what tests names; those of package x_test also x and
 // internal/golden.
 var policy = []struct{ pkg, may, never, tests string }{
 	// Nothing of ours.
+	{pkg: "store"},
 	{pkg: "tensor"},
-	{pkg: "config"},
-	{pkg: "runlog"},
+	{pkg: "config", may: "store"},
+	{pkg: "runlog", may: "store"},
 	{pkg: "data/gunzip"},
 	{pkg: "data", may: "data/gunzip data/store", tests: "data/store/storetest"},
-	{pkg: "data/store", tests: "data/store/storetest"},
+	{pkg: "data/store", may: "store", tests: "data/store/storetest"},
 	{pkg: "data/store/storetest"},
-	{pkg: "tokenizer"},
+	{pkg: "tokenizer", may: "store"},
 	{pkg: "internal/kernel"},
 	{pkg: "internal/pjrt"},
 	{pkg: "data/fasttext"},
@@ -132,7 +133,7 @@ func reach(pkg string, seen map[string]bool) map[string]bool {
 		if rule.pkg != pkg || rule.may == "" {
 			continue
 		}
-		seen["config"], seen["tensor"] = true, true
+		seen["config"], seen["store"], seen["tensor"] = true, true, true
 		for _, to := range strings.Fields(rule.may) {
 			if !seen[to] {
 				seen[to] = true
