@@ -282,7 +282,7 @@ func TestLayout(t *testing.T) {
 	if _, err := data.AttributePath("c/docs/f.gz", "exp"); err == nil {
 		t.Error("a path without documents gave no error")
 	}
-	if got, want := data.RejectsPath(filepath.FromSlash("c/documents/x/f.jsonl.gz"), "tag"), filepath.FromSlash("c/rejects/tag/x/f.rejects.jsonl"); got != want {
+	if got, want := data.RejectsPath(filepath.FromSlash("c/documents/x/f.jsonl.gz"), "tag"), filepath.FromSlash("c/rejects/tag/x/f.jsonl.gz.rejects.jsonl"); got != want {
 		t.Errorf("RejectsPath = %s, want %s", got, want)
 	}
 }
@@ -308,7 +308,9 @@ func TestMapLines(t *testing.T) {
 			t.Fatal(err)
 		}
 		rejects := filepath.Join(dir, fmt.Sprint("rejects", workers))
-		rej := data.NewRejects(rejects, false, nil, nil)
+		unit := &data.Unit{Record: filepath.Join(dir, "record.json"), Key: "x", Inputs: []string{name}, Rejects: []string{rejects}}
+		stage := begin(t, data.Plan{Stage: "test", Units: []*data.Unit{unit}, Again: true}, data.Execution{})
+		rej := stage.Rejects(unit, rejects)
 		var out strings.Builder
 		err = data.MapLines(context.Background(), data.NewPool(workers), r, rej,
 			func(b *data.Batch) (string, error) {
@@ -331,6 +333,9 @@ func TestMapLines(t *testing.T) {
 		if err := rej.Close(); err != nil || rej.Count != 40 {
 			t.Fatalf("%d rejects, %v, want 40", rej.Count, err)
 		}
+		if err := errors.Join(stage.Finish(unit, nil), stage.Commit(), stage.Close()); err != nil {
+			t.Fatal(err)
+		}
 		b, _ := os.ReadFile(rejects)
 		outputs = append(outputs, out.String()+string(b))
 	}
@@ -347,9 +352,11 @@ func TestMapLinesErrors(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "x.jsonl")
 	os.WriteFile(name, bytes.Repeat([]byte("{\"id\":\"1\",\"text\":\"a\"}\n"), 100000), 0o666)
 	boom := errors.New("boom")
+	unit := &data.Unit{Record: name + ".json", Key: "x", Inputs: []string{name}, Rejects: []string{name + ".rejects"}}
+	stage := begin(t, data.Plan{Stage: "test", Units: []*data.Unit{unit}}, data.Execution{Strict: true})
 	for _, c := range []string{"work", "emit", "strict"} {
 		r, _ := data.OpenReader(name)
-		err := data.MapLines(context.Background(), data.NewPool(2), r, data.NewRejects(name+".rejects", true, nil, nil),
+		err := data.MapLines(context.Background(), data.NewPool(2), r, stage.Rejects(unit, name+".rejects"),
 			func(b *data.Batch) (int, error) {
 				if c == "work" {
 					return 0, boom

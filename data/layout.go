@@ -38,7 +38,8 @@ func substitute(doc, with string) (string, error) {
 // RejectsPath is where the bad records of the document file doc go when stage
 // reads it: <base>/rejects/<stage>/<rest>, as plain JSONL; beside the file
 // when it is in no folder called documents; below the current folder when it
-// is on a web server.
+// is on a web server. The file's name is kept whole: a.json and a.jsonl.gz are two
+// sources, and each has its own bad lines.
 func RejectsPath(doc, stage string) string {
 	if store.ReadOnly(doc) {
 		_, doc, _ = strings.Cut(doc, "://")
@@ -49,9 +50,6 @@ func RejectsPath(doc, stage string) string {
 	p, err := substitute(doc, filepath.Join("rejects", stage))
 	if err != nil {
 		p = store.Join(store.Dir(doc), "rejects", stage, doc[strings.LastIndexAny(filepath.ToSlash(doc), "/")+1:])
-	}
-	for _, suffix := range []string{".gz", ".zst", ".jsonl", ".json"} {
-		p = strings.TrimSuffix(p, suffix)
 	}
 	return p + ".rejects.jsonl"
 }

@@ -45,7 +45,7 @@ func TestMapFiles(t *testing.T) {
 	}
 	for _, workers := range []int{1, 4} {
 		var got strings.Builder
-		err := data.MapFiles(context.Background(), data.NewPool(workers), files, nil,
+		err := data.MapFiles(context.Background(), data.NewPool(workers), files, data.OpenReader,
 			func(i int) (*data.Rejects, error) { fmt.Fprintf(&got, "<%d ", i); return nil, nil },
 			work,
 			func(v []string) error {
@@ -76,7 +76,7 @@ func TestMapFiles(t *testing.T) {
 		{"a missing file", missing, -1, -1, 2, "missing"},
 	} {
 		ended, current := 0, -1
-		err := data.MapFiles(context.Background(), data.NewPool(2), c.files, nil,
+		err := data.MapFiles(context.Background(), data.NewPool(2), c.files, data.OpenReader,
 			func(i int) (*data.Rejects, error) {
 				current = i
 				if i == c.begin {
@@ -95,7 +95,7 @@ func TestMapFiles(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	err := data.MapFiles(ctx, data.NewPool(2), files, nil, func(int) (*data.Rejects, error) { return nil, nil }, work,
+	err := data.MapFiles(ctx, data.NewPool(2), files, data.OpenReader, func(int) (*data.Rejects, error) { return nil, nil }, work,
 		func([]string) error { return nil }, func(int) error { return nil })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)

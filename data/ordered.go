@@ -13,10 +13,22 @@ import (
 // which are much bigger: of these a pool has one in work at a time (nil: none).
 // The first error ends the run and is returned.
 func Ordered[In, Out any](ctx context.Context, p *Pool, next func() (In, error), large func(In) bool, work func(In) (Out, error), emit func(Out) error) error {
+	return ordered(ctx, p, next, large, work, func(v Out) error {
+		return p.compute(ctx, func() error { return emit(v) })
+	})
+}
+
+// ordered is Ordered whose emit takes none of the pool's processors: it may wait
+// for a disk.
+func ordered[In, Out any](ctx context.Context, p *Pool, next func() (In, error), large func(In) bool, work func(In) (Out, error), emit func(Out) error) error {
 	ctx, cancel := context.WithCancel(ctx)
+	type result struct {
+		v   Out
+		err error
+	}
 	type step struct {
 		large bool
-		c     chan result[Out]
+		c     chan result
 	}
 	order := make(chan step, cap(p.batches))
 	var wg sync.WaitGroup
@@ -29,18 +41,16 @@ func Ordered[In, Out any](ctx context.Context, p *Pool, next func() (In, error),
 			if ended = take(ctx, p.batches); ended != nil {
 				return
 			}
-			if ended = take(ctx, p.cpu); ended != nil {
+			var in In
+			ended = p.compute(ctx, func() (err error) {
+				in, err = next()
+				return err
+			})
+			if ended != nil {
 				<-p.batches
 				return
 			}
-			in, err := next()
-			<-p.cpu
-			if err != nil {
-				<-p.batches
-				ended = err
-				return
-			}
-			s := step{large: large != nil && large(in), c: make(chan result[Out], 1)}
+			s := step{large: large != nil && large(in), c: make(chan result, 1)}
 			if s.large {
 				if ended = take(ctx, p.large); ended != nil {
 					<-p.batches
@@ -49,11 +59,11 @@ func Ordered[In, Out any](ctx context.Context, p *Pool, next func() (In, error),
 			}
 			order <- s
 			wg.Go(func() {
-				var res result[Out]
-				if res.err = take(ctx, p.cpu); res.err == nil {
-					res.v, res.err = work(in)
-					<-p.cpu
-				}
+				var res result
+				res.err = p.compute(ctx, func() (err error) {
+					res.v, err = work(in)
+					return err
+				})
 				s.c <- res
 			})
 		}
@@ -65,10 +75,7 @@ func Ordered[In, Out any](ctx context.Context, p *Pool, next func() (In, error),
 			failed = res.err
 		}
 		if failed == nil {
-			if failed = take(ctx, p.cpu); failed == nil {
-				failed = emit(res.v)
-				<-p.cpu
-			}
+			failed = emit(res.v)
 		}
 		if s.large {
 			<-p.large

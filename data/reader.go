@@ -14,9 +14,20 @@ import (
 	"olmo/data/store"
 )
 
-// MaxLine is the longest line that a Reader accepts, in bytes. A longer one
-// is a bad record: stages hold several lines in memory at once.
-const MaxLine = 16 << 20
+// MaxLine is the longest line that a Reader accepts and that a stage writes, in
+// bytes, of documents as of attributes: what one stage writes every other reads.
+// A longer one is a bad record, because stages hold several lines in memory at
+// once. The rows of a tagger that marks every line of a document can have six
+// times the document's size.
+const MaxLine = 64 << 20
+
+// CheckLine is an error when a line of so many bytes would be too long to read.
+func CheckLine(bytes int) error {
+	if bytes <= MaxLine {
+		return nil
+	}
+	return fmt.Errorf("the line has %d bytes, more than the %d allowed", bytes, MaxLine)
+}
 
 // ErrChanged is in the chain of a Reader's error when the file's size or time
 // changed while it was read.
@@ -34,7 +45,7 @@ type Line struct {
 // Blank lines are passed over.
 type Reader struct {
 	path    string
-	file    store.File
+	file    *Input
 	counter countingReader
 	unzip   io.Closer
 	buf     *bufio.Reader
@@ -58,17 +69,9 @@ func (c *countingReader) Read(b []byte) (int, error) {
 
 // OpenReader opens path, a file or an address that package store knows, for
 // reading.
-func OpenReader(path string) (*Reader, error) { return openReader(path, nil) }
+func OpenReader(path string) (*Reader, error) { return (*Stage)(nil).Open(path, nil) }
 
-// OpenReaderProgress is OpenReader that counts the file's bytes, as stored,
-// into p while they are read.
-func OpenReaderProgress(path string, p *Progress) (*Reader, error) { return openReader(path, p) }
-
-func openReader(path string, p *Progress) (*Reader, error) {
-	f, err := store.Open(path)
-	if err != nil {
-		return nil, err
-	}
+func newReader(f *Input, path string, p *Progress) (*Reader, error) {
 	r := &Reader{path: path, file: f}
 	if f.Info().Dir {
 		f.Close()
@@ -182,7 +185,7 @@ func (r *Reader) readLine() ([]byte, error) {
 	total := int64(len(r.long)) + dropped
 	bad := &RecordError{
 		File: r.path, Line: r.line + 1, Offset: r.offset, Raw: bytes.Clone(r.long[:1024]),
-		Err: fmt.Errorf("the line has %d bytes, more than the %d allowed", total, MaxLine),
+		Err: CheckLine(int(total)),
 	}
 	r.long = nil
 	r.line++
@@ -192,12 +195,8 @@ func (r *Reader) readLine() ([]byte, error) {
 
 // end is io.EOF, or an error when the file is no longer the one opened.
 func (r *Reader) end() error {
-	now, err := r.file.Now()
-	if err != nil {
-		return fmt.Errorf("reading %s: %w", r.path, err)
-	}
-	if was := r.file.Info(); !now.Same(was) {
-		return fmt.Errorf("reading %s: %w (%d bytes, then %d)\nhint: run again when nothing writes to it", r.path, ErrChanged, was.Size, now.Size)
+	if err := r.file.Whole(); err != nil {
+		return err
 	}
 	return io.EOF
 }

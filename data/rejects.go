@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"unicode/utf8"
-
-	"olmo/data/store"
 )
 
 // Rejects collects the bad records of one input file in a JSONL file with
@@ -16,17 +14,12 @@ type Rejects struct {
 	// Count is the number of bad records so far.
 	Count int64
 
-	path   string
+	path   string // "": bad records are passed over, because they were told of before
 	strict bool
 	w      *Writer
+	create func() (*Writer, error)
 	p      *Progress
 	warn   func(*RecordError)
-}
-
-// NewRejects prepares to collect bad records in path, or to pass over them when
-// it is empty. With strict, Add fails instead. p (may be nil) counts them, warn (may be nil) is told of each.
-func NewRejects(path string, strict bool, p *Progress, warn func(*RecordError)) *Rejects {
-	return &Rejects{path: path, strict: strict, p: p, warn: warn}
 }
 
 // maxRejectRaw bounds the copy of a bad record; the offset leads to the rest.
@@ -41,19 +34,15 @@ func (r *Rejects) Add(bad *RecordError) error {
 		return fmt.Errorf("%w\nhint: without --strict bad lines go to a rejects file", bad)
 	}
 	if r.w == nil {
-		w, err := CreateWriter(r.path)
+		w, err := r.create()
 		if err != nil {
 			return err
 		}
 		r.w = w
 	}
 	r.Count++
-	if r.p != nil {
-		r.p.Rejected.Add(1)
-	}
-	if r.warn != nil {
-		r.warn(bad)
-	}
+	r.p.Rejected.Add(1)
+	r.warn(bad)
 	b := append([]byte(nil), `{"file":`...)
 	b = AppendString(b, bad.File)
 	b = append(b, `,"line":`...)
@@ -82,22 +71,12 @@ func (r *Rejects) Add(bad *RecordError) error {
 	return err
 }
 
-// Close completes the file, or removes an old one when there was no bad
-// record this time.
+// Close completes the file.
 func (r *Rejects) Close() error {
-	if r.path == "" {
+	if r.w == nil {
 		return nil
 	}
-	if r.w != nil {
-		return r.w.Close()
-	}
-	if !store.Exists(r.path) {
-		return nil
-	}
-	if err := store.Remove(r.path); err != nil {
-		return fmt.Errorf("removing the old rejects file: %w", err)
-	}
-	return nil
+	return r.w.Close()
 }
 
 // Abort gives the file up.

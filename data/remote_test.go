@@ -31,7 +31,14 @@ func TestObjectStore(t *testing.T) {
 	}
 	var p data.Progress
 	p.AddFiles([]string{name})
-	r, err := data.OpenReaderProgress(name, &p)
+	rejects := data.RejectsPath(name, "tag")
+	if want := "s3://corpus/x/rejects/tag/a/b.jsonl.zst.rejects.jsonl"; rejects != want {
+		t.Errorf("RejectsPath = %s, want %s", rejects, want)
+	}
+	unit := &data.Unit{Record: "s3://corpus/x/attributes/exp.json", Key: "a/b", Inputs: []string{name}, Rejects: []string{rejects}}
+	plan := data.Plan{Stage: "tag", Units: []*data.Unit{unit}}
+	stage := begin(t, plan, data.Execution{})
+	r, err := stage.Open(name, &p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,49 +57,37 @@ func TestObjectStore(t *testing.T) {
 		t.Errorf("%d of %d bytes were counted", p.BytesDone.Load(), p.Bytes.Load())
 	}
 
-	rejects := data.RejectsPath(name, "tag")
-	if want := "s3://corpus/x/rejects/tag/a/b.rejects.jsonl"; rejects != want {
-		t.Errorf("RejectsPath = %s, want %s", rejects, want)
-	}
-	rej := data.NewRejects(rejects, false, nil, nil)
+	rej := stage.Rejects(unit, rejects)
 	if err := rej.Add(bad); err != nil {
 		t.Fatal(err)
 	}
-	if err := rej.Close(); err != nil || s3.Get("corpus/x/rejects/tag/a/b.rejects.jsonl") == nil {
+	if err := rej.Close(); err != nil || store.Exists(rejects) {
+		t.Errorf("before Commit: %v, objects %v", err, s3.Names())
+	}
+	if err := errors.Join(stage.Finish(unit, nil), stage.Commit(), stage.Close()); err != nil || !store.Exists(rejects) {
 		t.Errorf("rejects: %v, objects %v", err, s3.Names())
 	}
-	if err := data.NewRejects(rejects, false, nil, nil).Close(); err != nil || store.Exists(rejects) {
-		t.Error("old rejects are left")
+	stage = begin(t, plan, data.Execution{})
+	if !stage.AllDone() {
+		t.Error("the run is not known")
 	}
+	stage.Close()
 
 	attributes, err := data.AttributePath(name, "exp")
 	if want := "s3://corpus/x/attributes/exp/a/b.jsonl.zst"; err != nil || attributes != want {
 		t.Errorf("AttributePath = %s, %v, want %s", attributes, err, want)
 	}
-	if data.Complete(attributes, name) || !data.Complete(name, name) {
-		t.Error("Complete is wrong")
-	}
-
-	digest, err := data.Digest("settings", []string{name})
-	if err != nil {
-		t.Fatal(err)
-	}
 	s3.Put("corpus/x/documents/a/b.jsonl.zst", []byte("other"))
-	if now, err := data.Digest("settings", []string{name}); err != nil || now == digest {
-		t.Errorf("the digest of a changed input is the same (%v)", err)
-	}
 	if _, err := r.NextLine(); !errors.Is(err, data.ErrChanged) {
 		t.Errorf("an object that changed: %v", err)
 	}
-	record := data.Record{Stage: "mix", Digest: digest}
-	if err := record.Write("s3://corpus/x.mix.json"); err != nil {
-		t.Fatal(err)
+	stage = begin(t, plan, data.Execution{})
+	if stage.AllDone() {
+		t.Error("a changed input passes for the one of the record")
 	}
-	if got, err := data.ReadRecord("s3://corpus/x.mix.json", "mix"); err != nil || got.Digest != digest {
-		t.Errorf("ReadRecord = %+v, %v", got, err)
-	}
-	if got, err := data.ReadRecord("s3://corpus/none.json", "mix"); err != nil || got.Digest != "" {
-		t.Errorf("ReadRecord of nothing = %+v, %v", got, err)
+	// Without bad lines this time the old rejects would mislead.
+	if err := errors.Join(stage.Finish(unit, nil), stage.Commit(), stage.Close()); err != nil || store.Exists(rejects) {
+		t.Errorf("old rejects are left: %v, objects %v", err, s3.Names())
 	}
 }
 
@@ -132,7 +127,7 @@ func TestExpandObjectStore(t *testing.T) {
 	if files, _, err := data.ExpandGlobs([]string{"https://host/a?b=*"}); err != nil || len(files) != 1 {
 		t.Errorf("an address of a web server: %v, %v", files, err)
 	}
-	if got, want := data.RejectsPath("https://host/x/documents/a.gz", "tag"), "host/x/rejects/tag/a.rejects.jsonl"; got != want {
+	if got, want := data.RejectsPath("https://host/x/documents/a.gz", "tag"), "host/x/rejects/tag/a.gz.rejects.jsonl"; got != want {
 		t.Errorf("RejectsPath = %s, want %s", got, want)
 	}
 }

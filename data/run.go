@@ -30,22 +30,6 @@ func (p *Progress) AddFiles(files []string) {
 	}
 }
 
-// Complete says whether out exists and is not older than any of the inputs:
-// a Writer puts only complete files under their final names, so such a file
-// need not be made again.
-func Complete(out string, inputs ...string) bool {
-	o, err := store.Stat(out)
-	if err != nil || o.Dir {
-		return false
-	}
-	for _, in := range inputs {
-		if i, err := store.Stat(in); err != nil || i.ModTime.After(o.ModTime) {
-			return false
-		}
-	}
-	return true
-}
-
 // Pool shares processor time and memory among the files of a run: at most n
 // pieces of work compute at once, and a bounded number of batches is in
 // memory, whatever the number of files and their sizes.
@@ -127,34 +111,34 @@ func (b *Batch) Only(lines []Line) *Batch {
 // must not keep the lines, which stay as they are until emit returns. The
 // first error ends the run and is returned.
 func MapLines[T any](ctx context.Context, p *Pool, r *Reader, rej *Rejects, work func(b *Batch) (T, error), emit func(T) error) error {
-	_, err := mapBatches(ctx, p, stage[T]{
-		files: 1, open: func(int) (*Reader, error) { return r, nil },
+	m := mapping[T]{
+		pool: p, files: 1, open: func(int) (*Reader, error) { return r, nil },
 		begin: func(int) (*Rejects, error) { return rej, nil }, end: func(int) error { return nil },
 		work: work, emit: emit,
-	})
-	return err
+	}
+	return m.run(ctx)
 }
 
-// MapFiles is MapLines over several files, whose bytes progress counts: while
-// the last batches of one are in work the next is read already, so that small
+// MapFiles is MapLines over several files, which open opens: while the last
+// batches of one are in work the next is read already, so that small
 // files keep all workers busy. begin is called before a file's first emit and
 // end after its last, in the order of files, all by one goroutine; when it
 // fails nothing more is called. Errors name the file.
-func MapFiles[T any](ctx context.Context, p *Pool, files []string, progress *Progress, begin func(i int) (*Rejects, error), work func(b *Batch) (T, error), emit func(T) error, end func(i int) error) error {
+func MapFiles[T any](ctx context.Context, p *Pool, files []string, open func(path string) (*Reader, error), begin func(i int) (*Rejects, error), work func(b *Batch) (T, error), emit func(T) error, end func(i int) error) error {
 	var mu sync.Mutex
-	open := map[int]*Reader{}
+	readers := map[int]*Reader{}
 	defer func() {
-		for _, r := range open {
+		for _, r := range readers {
 			r.Close()
 		}
 	}()
-	i, err := mapBatches(ctx, p, stage[T]{
-		files: len(files),
+	m := mapping[T]{
+		pool: p, files: len(files),
 		open: func(i int) (*Reader, error) {
-			r, err := openReader(files[i], progress)
+			r, err := open(files[i])
 			if err == nil {
 				mu.Lock()
-				open[i] = r
+				readers[i] = r
 				mu.Unlock()
 			}
 			return r, err
@@ -162,151 +146,140 @@ func MapFiles[T any](ctx context.Context, p *Pool, files []string, progress *Pro
 		begin: begin, work: work, emit: emit,
 		end: func(i int) error {
 			mu.Lock()
-			open[i].Close()
-			delete(open, i)
+			readers[i].Close()
+			delete(readers, i)
 			mu.Unlock()
 			return end(i)
 		},
-	})
+	}
+	err := m.run(ctx)
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
-	return fmt.Errorf("%s: %w", files[i], err)
+	return fmt.Errorf("%s: %w", files[m.failed], err)
 }
 
-// stage is what mapBatches does with the files' batches.
-type stage[T any] struct {
-	files int
-	open  func(i int) (*Reader, error)  // by the reading goroutine
-	begin func(i int) (*Rejects, error) // the others by the caller's
-	work  func(b *Batch) (T, error)     // by many
-	emit  func(T) error
-	end   func(i int) error
+// mapping is what happens to the batches of some files.
+type mapping[T any] struct {
+	pool   *Pool
+	files  int
+	open   func(i int) (*Reader, error)  // by the reading goroutine
+	begin  func(i int) (*Rejects, error) // the others by the caller's
+	work   func(b *Batch) (T, error)     // by many
+	emit   func(T) error
+	end    func(i int) error
+	failed int // the file at which the first error arose
 }
 
-// step is a batch on its way from the reader to emit, or the start or end of a
-// file.
-type step[T any] struct {
+// piece is a batch of a file, which may be its first, its last, or both; of a
+// file without lines it is empty.
+type piece struct {
 	file       int
 	begin, end bool
-	err        error // the end is not io.EOF
 	b          *Batch
-	large      bool
-	c          chan result[T]
 }
 
-type result[T any] struct {
-	v   T
-	err error
-}
-
-// mapBatches returns the file at which the first error arose.
-func mapBatches[T any](ctx context.Context, p *Pool, s stage[T]) (file int, failed error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var free sync.Pool
-	order := make(chan step[T], cap(p.batches))
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer cancel()
-	wg.Go(func() {
-		defer close(order)
-		for i := range s.files {
-			r, err := s.open(i)
-			order <- step[T]{file: i, begin: true, err: err}
-			for err == nil {
-				if err = take(ctx, p.batches); err != nil {
-					break
-				}
-				if err = take(ctx, p.cpu); err != nil {
-					<-p.batches
-					break
-				}
-				b, _ := free.Get().(*Batch)
-				if b == nil {
-					b = &Batch{}
-				}
-				b.file = r
-				err = b.fill(r)
-				<-p.cpu
-				if len(b.Lines) == 0 && len(b.bad) == 0 {
-					<-p.batches
-					break
-				}
-				f := step[T]{file: i, b: b, large: len(b.buf) >= largeBatch, c: make(chan result[T], 1)}
-				if f.large {
-					if e := take(ctx, p.large); e != nil {
-						err = e
-						<-p.batches
-						break
-					}
-				}
-				order <- f
-				wg.Go(func() {
-					var res result[T]
-					if res.err = take(ctx, p.cpu); res.err == nil {
-						res.v, res.err = s.work(b)
-						<-p.cpu
-					}
-					f.c <- res
-				})
-			}
-			if err != io.EOF {
-				order <- step[T]{file: i, end: true, err: err}
-				return
-			}
-			order <- step[T]{file: i, end: true}
-		}
-	})
-	var rej *Rejects
-	for f := range order {
-		if failed == nil {
-			file = f.file
-		}
-		switch {
-		case f.begin:
-			if failed == nil {
-				failed = f.err
-			}
-			if failed == nil {
-				rej, failed = s.begin(f.file)
-			}
-		case f.end:
-			if failed == nil {
-				failed = f.err
-			}
-			if failed == nil {
-				failed = s.end(f.file)
-			}
-		default:
-			res := <-f.c
-			if failed == nil {
-				failed = res.err
-			}
-			if failed == nil {
-				if failed = take(ctx, p.cpu); failed == nil {
-					failed = s.emit(res.v)
-					<-p.cpu
-				}
-			}
-			slices.SortFunc(f.b.bad, func(x, y *RecordError) int { return cmp.Compare(x.Line, y.Line) })
-			for _, bad := range f.b.bad {
-				if failed == nil {
-					failed = rej.Add(bad)
-				}
-			}
-			f.b.reset()
-			free.Put(f.b)
-			if f.large {
-				<-p.large
-			}
-			<-p.batches
-		}
-		if failed != nil {
-			cancel()
-		}
+func (m *mapping[T]) run(ctx context.Context) error {
+	type result struct {
+		piece
+		v T
 	}
-	return file, failed
+	var free sync.Pool
+	var r *Reader
+	file, reading := 0, 0 // reading is where next stands, for its errors
+	next := func() (piece, error) {
+		if file == m.files {
+			return piece{}, io.EOF
+		}
+		p := piece{file: file, begin: r == nil}
+		reading = file
+		if p.begin {
+			var err error
+			if r, err = m.open(file); err != nil {
+				return piece{}, err
+			}
+		}
+		p.b, _ = free.Get().(*Batch)
+		if p.b == nil {
+			p.b = &Batch{}
+		}
+		p.b.file = r
+		switch err := p.b.fill(r); {
+		case err == io.EOF:
+			p.end = true
+			file, r = file+1, nil
+		case err != nil:
+			return piece{}, err
+		}
+		return p, nil
+	}
+	var rej *Rejects
+	err := ordered(ctx, m.pool, next, func(p piece) bool { return len(p.b.buf) >= largeBatch },
+		func(p piece) (result, error) {
+			res := result{piece: p}
+			if len(p.b.Lines) == 0 && len(p.b.bad) == 0 {
+				return res, nil
+			}
+			var err error
+			if res.v, err = m.work(p.b); err != nil {
+				err = workError{p, err}
+			}
+			return res, err
+		},
+		func(res result) (err error) {
+			defer func() {
+				if err != nil {
+					err = workError{res.piece, err}
+				}
+			}()
+			if res.begin {
+				if rej, err = m.begin(res.file); err != nil {
+					return err
+				}
+			}
+			b := res.b
+			if len(b.Lines) > 0 || len(b.bad) > 0 {
+				if err := m.pool.compute(ctx, func() error { return m.emit(res.v) }); err != nil {
+					return err
+				}
+			}
+			slices.SortFunc(b.bad, func(x, y *RecordError) int { return cmp.Compare(x.Line, y.Line) })
+			for _, bad := range b.bad {
+				if err := rej.Add(bad); err != nil {
+					return err
+				}
+			}
+			b.reset()
+			free.Put(b)
+			if res.end {
+				return m.end(res.file)
+			}
+			return nil
+		})
+	var at workError
+	if errors.As(err, &at) {
+		m.failed = at.piece.file
+		return at.err
+	}
+	m.failed = reading
+	return err
+}
+
+// workError is an error about a piece.
+type workError struct {
+	piece piece
+	err   error
+}
+
+func (e workError) Error() string { return e.err.Error() }
+
+// compute runs f on one of the pool's processors.
+func (p *Pool) compute(ctx context.Context, f func() error) error {
+	if err := take(ctx, p.cpu); err != nil {
+		return err
+	}
+	defer func() { <-p.cpu }()
+	return f()
 }
 
 func take(ctx context.Context, c chan struct{}) error {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 
 	"github.com/klauspost/compress/gzip"
@@ -15,17 +16,22 @@ import (
 )
 
 // Writer writes a file that appears under its name only when it is complete:
-// until Close it is path + ".tmp", or nothing in an object store. Exactly one of Close and Abort ends it;
-// Abort after Close does nothing, so it can be deferred.
+// until Close it has a temporary name, or none in an object store. Exactly one of Close and Abort ends it;
+// Abort after Close does nothing, so it can be deferred. The outputs of a Stage
+// appear later, when all of them are complete.
 type Writer struct {
 	path string
 	file store.Writer
-	buf  *bufio.Writer
-	zip  io.WriteCloser
-	out  io.Writer
-	note string
-	err  error
-	done bool
+	// meter counts and hashes what is stored; sealed is told of the end of an
+	// output of a stage, which Close then leaves to be committed.
+	meter  meter
+	sealed func() error
+	buf    *bufio.Writer
+	zip    io.WriteCloser
+	out    io.Writer
+	note   string
+	err    error
+	done   bool
 }
 
 // CreateWriter starts the file path, compressed as its suffix says, and makes
@@ -49,7 +55,9 @@ func createWriter(path string, c Compression, level int) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing %s: %w", path, err)
 	}
-	w := &Writer{path: path, file: f, buf: bufio.NewWriterSize(f, 128<<10)}
+	w := &Writer{path: path, file: f}
+	w.meter.w = f
+	w.buf = bufio.NewWriterSize(&w.meter, 128<<10)
 	w.out = w.buf
 	format, known := formatNamed(path)
 	switch {
@@ -121,6 +129,22 @@ func NoteOf(path string) string {
 	return ""
 }
 
+// meter counts the bytes that pass, and hashes them if it has a hash.
+type meter struct {
+	w    io.Writer
+	n    int64
+	hash hash.Hash
+}
+
+func (m *meter) Write(b []byte) (int, error) {
+	n, err := m.w.Write(b)
+	m.n += int64(n)
+	if m.hash != nil {
+		m.hash.Write(b[:n])
+	}
+	return n, err
+}
+
 // Path is the name that the file will have.
 func (w *Writer) Path() string { return w.path }
 
@@ -155,10 +179,15 @@ func (w *Writer) Close() error {
 	if err == nil {
 		err = w.buf.Flush()
 	}
-	if err == nil {
-		err = w.file.Commit()
-	} else {
+	switch {
+	case err != nil:
 		w.file.Abort()
+	case w.sealed == nil:
+		err = w.file.Commit()
+	default:
+		if err = w.file.Seal(); err == nil {
+			err = w.sealed()
+		}
 	}
 	if err != nil {
 		if w.err == nil {

@@ -9,9 +9,9 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"olmo/data"
@@ -20,34 +20,30 @@ import (
 
 // Config holds the keys of Dolma's `mix` configuration and how to run it.
 type Config struct {
-	Streams   []Stream `yaml:"streams" json:"streams"`
-	Processes int      `yaml:"processes" json:"-"` // workers, at least one
+	Streams []Stream `yaml:"streams" json:"streams"`
 	// Shuffle, Dolma's word, joins input files into shards of about
 	// max_size_in_bytes; without it each input file has one output file.
 	Shuffle bool `yaml:"shuffle" json:"shuffle"`
 
-	// Compat does what Dolma 1.2.1 does, its bugs included; docs/data-format.md
-	// lists them.
-	Compat bool `yaml:"-" json:"compat"`
 	// Rows make attributes while the documents are read; the names that are not
 	// among theirs come from files. With rows that depend on the order of the
 	// documents one shard is made after the other.
 	Rows []Rows `yaml:"-" json:"-"`
 	// Begin (may be nil) is called before the first document is read, and not at
-	// all when an earlier run of the same command is complete.
-	Begin func() error `yaml:"-" json:"-"`
+	// all when an earlier run of the same command is complete; End (may be nil)
+	// after the last one, with what went wrong, before the outputs get their
+	// names. Units (may be nil) are what they make beside the shards.
+	Begin func(stage *data.Stage) error                        `yaml:"-" json:"-"`
+	End   func(stage *data.Stage, failed error) error          `yaml:"-" json:"-"`
+	Units func(record string, documents []string) []*data.Unit `yaml:"-" json:"-"`
 	// Settings of what makes the rows, which the outputs depend on.
 	Settings any `yaml:"-" json:"settings,omitempty"`
 	// CountTokens counts the tokens of a text for the report, from several
 	// goroutines; nil counts none. Tokenizer says which they are.
 	CountTokens func(text string) int `yaml:"-" json:"-"`
 	Tokenizer   string                `yaml:"-" json:"tokenizer,omitempty"`
-	// Strict makes a bad line an error instead of a reject.
-	Strict bool `yaml:"-" json:"-"`
-	// Progress counts the work done; may be nil.
-	Progress *data.Progress `yaml:"-" json:"-"`
-	// Log is told what a user should know while the run goes on. May be nil.
-	Log func(message string) `yaml:"-" json:"-"`
+
+	data.Execution `yaml:",inline" json:"-"`
 }
 
 // Stream is one set of documents and what is done with them.
@@ -199,15 +195,9 @@ func (r *Rule) add(o Rule) {
 	r.Examples = append(r.Examples, o.Examples[:min(len(o.Examples), maxExamples-len(r.Examples))]...)
 }
 
-// ErrNothing is returned, after all outputs were written, when a stream kept
-// none of its documents.
+// ErrNothing is returned when a stream kept none of its documents. Its outputs
+// are then those of before, unless Compat is set.
 var ErrNothing = errors.New("no document was kept")
-
-func (c *Config) logf(format string, args ...any) {
-	if c.Log != nil {
-		c.Log(fmt.Sprintf(format, args...))
-	}
-}
 
 func (s *Stream) check() error {
 	switch {
@@ -241,6 +231,7 @@ type shard struct {
 	inputs      []string
 	output      string
 	compression data.Compression
+	unit        *data.Unit
 }
 
 // Run mixes all streams. The outputs depend on the inputs and the
@@ -248,181 +239,215 @@ type shard struct {
 //
 // Dolma 1.2.1, src/shard.rs.
 func Run(ctx context.Context, cfg Config) (Report, error) {
-	if cfg.Progress == nil {
-		cfg.Progress = &data.Progress{}
+	r := mixing{cfg: &cfg}
+	if err := r.prepare(); err != nil {
+		return Report{}, err
 	}
+	plan, err := r.plan()
+	if err != nil {
+		return Report{}, err
+	}
+	if r.stage, err = data.Begin(plan, cfg.Execution); err != nil {
+		return Report{}, err
+	}
+	defer r.stage.Close()
+	r.stage.Progress.AddFiles(r.inputs)
+	already := r.stage.AllDone()
+	if !already {
+		err = r.mix(ctx)
+	}
+	report := r.report()
+	report.AlreadyDone = already
+	if err != nil {
+		return report, err
+	}
+	for _, s := range report.Streams {
+		if s.Kept == 0 && !cfg.Compat {
+			r.stage.Discard()
+			err := fmt.Errorf("stream %s: %w of %d\nhint: the report says which rule removed them", s.Name, ErrNothing, s.Documents)
+			if s.Documents == 0 {
+				err = errors.Join(err, r.stage.RejectedError())
+			}
+			return report, err
+		}
+	}
+	return report, r.stage.Commit()
+}
+
+// mixing is the state of one Run.
+type mixing struct {
+	cfg      *Config
+	stage    *data.Stage
+	pool     *data.Pool
+	shards   []shard
+	programs []*program // of the streams
+	inputs   []string   // documents of all shards
+}
+
+// prepare checks the streams and cuts their documents into shards.
+func (r *mixing) prepare() error {
+	cfg := r.cfg
 	if len(cfg.Streams) == 0 {
-		return Report{}, errors.New("no streams to mix")
+		return errors.New("no streams to mix")
 	}
-	var shards []shard
-	programs := make([]*program, len(cfg.Streams))
-	var inputs []string
+	r.programs = make([]*program, len(cfg.Streams))
 	for i := range cfg.Streams {
 		s := &cfg.Streams[i]
 		if err := s.check(); err != nil {
-			return Report{}, err
+			return err
 		}
 		var err error
-		if programs[i], err = compile(s, cfg.Compat); err != nil {
-			return Report{}, fmt.Errorf("stream %s: %w", s.Name, err)
+		if r.programs[i], err = compile(s, cfg.Compat); err != nil {
+			return fmt.Errorf("stream %s: %w", s.Name, err)
 		}
 		cut, err := cfg.shards(i)
 		if err != nil {
-			return Report{}, fmt.Errorf("stream %s: %w", s.Name, err)
+			return fmt.Errorf("stream %s: %w", s.Name, err)
 		}
-		shards = append(shards, cut...)
+		r.shards = append(r.shards, cut...)
 		for _, sh := range cut {
-			inputs = append(inputs, sh.inputs...)
+			r.inputs = append(r.inputs, sh.inputs...)
 		}
 	}
-	outputs := map[string]bool{}
-	for i := range shards {
-		for _, name := range cfg.outputs(&shards[i]) {
-			if outputs[name] {
-				return Report{}, fmt.Errorf("two shards would be written to %s\nhint: give the streams different names or paths", name)
-			}
-			outputs[name] = true
-		}
-	}
+	return nil
+}
 
+// plan says what the run reads and writes: each shard is a unit.
+func (r *mixing) plan() (data.Plan, error) {
+	cfg := r.cfg
+	plan := data.Plan{Stage: "mix", Settings: cfg, Own: r.own}
 	// The record lies beside the first stream's folder, not in it, where the
 	// next stage's globs would find it.
 	first := &cfg.Streams[0]
-	recordPath := store.Clean(first.Output.Path) + "." + first.Name + ".mix.json"
-	attributes, err := cfg.attributeFiles(shards)
-	if err != nil {
-		return Report{}, err
-	}
-	digest, err := data.Digest(cfg, append(slices.Clone(inputs), attributes...))
-	if err != nil {
-		return Report{}, err
-	}
-	var record data.Record
+	record := ""
 	if first.Output.Path != store.Standard {
-		if record, err = data.ReadRecord(recordPath, "mix"); err != nil {
-			return Report{}, err
+		record = store.Clean(first.Output.Path) + "." + first.Name + ".mix.json"
+	}
+	for _, s := range cfg.Streams {
+		path := s.Output.Path
+		if path != store.Standard {
+			path = store.Clean(path)
+		}
+		if !slices.Contains(plan.Locks, path) {
+			plan.Locks = append(plan.Locks, path)
 		}
 	}
-	type shardReport struct {
-		Output string       `json:"output"`
-		Report StreamReport `json:"report"`
-	}
-	done := map[string]StreamReport{}
-	if record.Digest == digest {
-		var old []shardReport
-		if json.Unmarshal(record.Report, &old) == nil {
-			for _, o := range old {
-				if data.Complete(o.Output) {
-					done[o.Output] = o.Report
-				}
-			}
-		}
-	}
-
-	cfg.Progress.AddFiles(inputs)
-	reports := make([]StreamReport, len(shards))
-	names := make([]string, len(shards))
-	for i := range shards {
-		names[i] = shards[i].output
-	}
-	var mu sync.Mutex
-	kept := len(done)
-	// Save after every shard: what is complete is not done again.
-	save := func(sh *shard, rep StreamReport) error {
-		mu.Lock()
-		defer mu.Unlock()
-		done[sh.output] = rep
-		var all []shardReport
-		examples := map[[2]int]int{} // that are kept, by stream and rule
-		for i := range shards {
-			rep, ok := done[shards[i].output]
-			if !ok {
-				continue
-			}
-			// The report shows the first ones; with many shards the rest would
-			// only make the record long.
-			rep.Rules = slices.Clone(rep.Rules)
-			for k := range rep.Rules {
-				r, n := &rep.Rules[k], [2]int{shards[i].stream, k}
-				r.Examples = r.Examples[:min(len(r.Examples), maxExamples-examples[n])]
-				examples[n] += len(r.Examples)
-			}
-			all = append(all, shardReport{shards[i].output, rep})
-		}
-		b, err := json.Marshal(all)
+	var before []string // inputs of the shards so far
+	for i := range r.shards {
+		sh := &r.shards[i]
+		s := &cfg.Streams[sh.stream]
+		attributes, err := cfg.attributeFiles(sh)
 		if err != nil {
-			return fmt.Errorf("recording the run: %w", err)
+			return plan, err
 		}
-		if first.Output.Path == store.Standard {
-			return nil // what went there cannot be found again
+		inputs := slices.Concat(sh.inputs, attributes)
+		if cfg.ordered() {
+			before = append(before, inputs...)
+			inputs = slices.Clone(before)
 		}
-		return data.Record{Stage: "mix", Digest: digest, Done: len(all) == len(shards), Report: b}.Write(recordPath)
+		key := strings.TrimPrefix(filepath.ToSlash(strings.TrimPrefix(sh.output, store.Clean(s.Output.Path))), "/")
+		sh.unit = &data.Unit{Record: record, Key: s.Name + ": " + key, Inputs: inputs, Outputs: cfg.outputs(sh)}
+		for _, in := range sh.inputs {
+			sh.unit.Rejects = append(sh.unit.Rejects, cfg.rejectsPath(in, sh.stream))
+		}
+		plan.Units = append(plan.Units, sh.unit)
 	}
-	already := make([]bool, len(shards))
-	for i := range shards {
-		reports[i], already[i] = done[shards[i].output]
+	if cfg.Units != nil {
+		plan.Units = append(plan.Units, cfg.Units(record, r.inputs)...)
 	}
-	pool := data.NewPool(cfg.Processes)
-	slots := pool
+	return plan, nil
+}
+
+// shardName matches what follows a stream's name in the names of its shards.
+var shardName = regexp.MustCompile(`^-[0-9]{4,}(-copy[0-9]+)?(\.jsonl?)?(\.(gz|zst|zstd|gzip|parquet))?$`)
+
+// own tells whether a file may be a shard of an earlier run.
+func (r *mixing) own(name string) bool {
+	for _, s := range r.cfg.Streams {
+		rest, ok := strings.CutPrefix(name[strings.LastIndexAny(name, `/\`)+1:], s.Name)
+		if ok && r.cfg.Shuffle && s.Output.Path != store.Standard && shardName.MatchString(rest) && store.Clean(store.Dir(name)) == store.Clean(s.Output.Path) {
+			return true
+		}
+	}
+	return false
+}
+
+// rejectsPath is where the bad lines of a stream's documents file go.
+func (c *Config) rejectsPath(doc string, stream int) string {
+	return data.RejectsPath(doc, "mix-"+c.Streams[stream].Name)
+}
+
+// mix makes the shards that are not there yet.
+func (r *mixing) mix(ctx context.Context) (err error) {
+	cfg := r.cfg
+	r.pool = data.NewPool(cfg.Processes)
+	slots := r.pool
 	if cfg.ordered() {
 		slots = data.NewPool(1)
 	}
-	if cfg.Begin != nil && kept < len(shards) {
-		if err := cfg.Begin(); err != nil {
-			return Report{}, err
+	if cfg.Begin != nil {
+		if err := cfg.Begin(r.stage); err != nil {
+			return err
 		}
 	}
+	if cfg.End != nil {
+		defer func() { err = cfg.End(r.stage, err) }()
+	}
+	names := make([]string, len(r.shards))
+	for i := range r.shards {
+		names[i] = r.shards[i].output
+	}
 	var broken atomic.Bool // with an order nothing can follow a shard that failed
-	err = slots.EachFile(ctx, names, func(ctx context.Context, i int, _ string) (err error) {
-		sh := &shards[i]
+	return slots.EachFile(ctx, names, func(ctx context.Context, i int, _ string) (err error) {
 		if broken.Load() {
 			return nil
 		}
 		if cfg.ordered() {
 			defer func() { broken.Store(err != nil) }()
 		}
-		if already[i] {
-			cfg.Progress.FilesSkipped.Add(int64(len(sh.inputs)))
-			if !cfg.ordered() || kept == len(shards) {
+		sh := &r.shards[i]
+		if _, ok := r.stage.Done(sh.unit); ok {
+			r.stage.Progress.FilesSkipped.Add(int64(len(sh.inputs)))
+			if !cfg.ordered() {
 				return nil
 			}
-			return cfg.pass(ctx, pool, sh)
+			return r.pass(ctx, sh)
 		}
-		m := mixer{cfg: &cfg, stream: &cfg.Streams[sh.stream], program: programs[sh.stream], pool: pool}
+		m := mixer{mixing: r, stream: &cfg.Streams[sh.stream], program: r.programs[sh.stream]}
 		if err := m.shard(ctx, sh); err != nil {
 			return fmt.Errorf("%s: %w", sh.output, err)
 		}
-		reports[i] = m.report
-		return save(sh, m.report)
+		return r.stage.Finish(sh.unit, m.report)
 	})
-	report := Report{AlreadyDone: kept == len(shards)}
-	for i := range cfg.Streams {
-		report.Streams = append(report.Streams, StreamReport{Name: cfg.Streams[i].Name, Rules: programs[i].rules()})
+}
+
+// report adds the shards' reports up.
+func (r *mixing) report() Report {
+	var report Report
+	for i := range r.cfg.Streams {
+		report.Streams = append(report.Streams, StreamReport{Name: r.cfg.Streams[i].Name, Rules: r.programs[i].rules()})
 	}
-	for i, sh := range shards {
+	for i := range r.shards {
+		sh := &r.shards[i]
 		total := &report.Streams[sh.stream]
-		total.Shards = append(total.Shards, cfg.outputs(&sh)...)
-		total.Documents += reports[i].Documents
-		total.Rejected += reports[i].Rejected
-		total.Kept += reports[i].Kept
-		total.TextIn += reports[i].TextIn
-		total.TextOut += reports[i].TextOut
-		total.Copies += reports[i].Copies
-		total.TokensIn += reports[i].TokensIn
-		total.TokensOut += reports[i].TokensOut
-		for j, r := range reports[i].Rules {
-			total.Rules[j].add(r)
+		total.Shards = append(total.Shards, r.cfg.outputs(sh)...)
+		var part StreamReport
+		if text, ok := r.stage.Done(sh.unit); !ok || json.Unmarshal(text, &part) != nil {
+			continue
+		}
+		total.Documents += part.Documents
+		total.Rejected += part.Rejected
+		total.Kept += part.Kept
+		total.TextIn += part.TextIn
+		total.TextOut += part.TextOut
+		total.Copies += part.Copies
+		total.TokensIn += part.TokensIn
+		total.TokensOut += part.TokensOut
+		for j, rule := range part.Rules {
+			total.Rules[j].add(rule)
 		}
 	}
-	if err != nil {
-		return report, err
-	}
-	for _, s := range report.Streams {
-		if s.Kept == 0 && !cfg.Compat {
-			return report, fmt.Errorf("stream %s: %w of %d\nhint: the report says which rule removed them", s.Name, ErrNothing, s.Documents)
-		}
-	}
-	return report, nil
+	return report
 }
 
 // outputs are the files of a shard: of the documents, and of their copies.
@@ -446,7 +471,7 @@ func (c *Config) shards(stream int) ([]shard, error) {
 			return nil, err
 		}
 		for _, m := range missing {
-			c.logf("stream %s: no file matches %s", s.Name, m)
+			c.Logf("stream %s: no file matches %s", s.Name, m)
 		}
 		files = append(files, found...)
 	}
@@ -470,7 +495,7 @@ func (c *Config) shards(stream int) ([]shard, error) {
 		if s.Compression.Output == nil {
 			compression = data.Plain
 		}
-		return []shard{{stream, files, store.Standard, compression}}, nil
+		return []shard{{stream: stream, inputs: files, output: store.Standard, compression: compression}}, nil
 	}
 	if !c.Shuffle {
 		var out []shard
@@ -484,7 +509,7 @@ func (c *Config) shards(stream int) ([]shard, error) {
 			if s.Compression.Output != nil {
 				by = compression
 			}
-			out = append(out, shard{stream, []string{f}, output, by})
+			out = append(out, shard{stream: stream, inputs: []string{f}, output: output, compression: by})
 		}
 		return out, nil
 	}
@@ -494,7 +519,7 @@ func (c *Config) shards(stream int) ([]shard, error) {
 			suffix = ""
 		}
 		name := fmt.Sprintf("%s-%04d%s%s", s.Name, len(out), suffix, ext)
-		out = append(out, shard{stream, inputs, store.Join(s.Output.Path, name), compression})
+		out = append(out, shard{stream: stream, inputs: inputs, output: store.Join(s.Output.Path, name), compression: compression})
 	}
 	var size int64
 	var inputs []string
@@ -505,7 +530,7 @@ func (c *Config) shards(stream int) ([]shard, error) {
 	for i, f := range files {
 		n := max(infos[i].Size, 0)
 		if infos[i].Size == 0 && len(inputs) > 0 {
-			c.logf("stream %s: %s is empty", s.Name, f)
+			c.Logf("stream %s: %s is empty", s.Name, f)
 			continue
 		}
 		if size += n; size > s.Output.MaxSizeInBytes && len(inputs) > 0 {
@@ -533,17 +558,15 @@ func afterDocuments(path string) (string, bool) {
 	return filepath.FromSlash(slashed[i+len("/documents/"):]), true
 }
 
-// attributeFiles lists the attribute files of all shards that exist.
-func (c *Config) attributeFiles(shards []shard) ([]string, error) {
+// attributeFiles lists the attribute files of a shard that exist.
+func (c *Config) attributeFiles(sh *shard) ([]string, error) {
 	var out []string
-	for _, sh := range shards {
-		for _, in := range sh.inputs {
-			paths, err := c.attributePaths(sh.stream, in)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, slices.DeleteFunc(paths, func(p string) bool { return p == "" })...)
+	for _, in := range sh.inputs {
+		paths, err := c.attributePaths(sh.stream, in)
+		if err != nil {
+			return nil, err
 		}
+		out = append(out, slices.DeleteFunc(paths, func(p string) bool { return p == "" })...)
 	}
 	return out, nil
 }
@@ -564,7 +587,7 @@ func (c *Config) attributePaths(stream int, doc string) ([]string, error) {
 		}
 		if _, err := store.Stat(path); err != nil {
 			if c.Compat && errors.Is(err, fs.ErrNotExist) {
-				c.logf("%s has no attributes %s", doc, name)
+				c.Logf("%s has no attributes %s", doc, name)
 				out = append(out, "")
 				continue
 			}

@@ -102,18 +102,20 @@ func (in *input) take(made []any) error {
 	return nil
 }
 
+func (r *mixing) open(path string) (*data.Reader, error) { return r.stage.Open(path, r.stage.Progress) }
+
 // pass shows the documents of a shard that is complete to the rows that depend
 // on them.
-func (c *Config) pass(ctx context.Context, pool *data.Pool, sh *shard) error {
+func (r *mixing) pass(ctx context.Context, sh *shard) error {
 	var rows []Rows
-	for _, r := range c.Rows {
-		if r.Ordered() {
-			rows = append(rows, r)
+	for _, made := range r.cfg.Rows {
+		if made.Ordered() {
+			rows = append(rows, made)
 		}
 	}
 	// Bad lines were told of when the shard was made.
-	err := data.MapFiles(ctx, pool, sh.inputs, c.Progress, func(int) (*data.Rejects, error) {
-		return data.NewRejects("", false, nil, nil), nil
+	err := data.MapFiles(ctx, r.pool, sh.inputs, r.open, func(int) (*data.Rejects, error) {
+		return &data.Rejects{}, nil
 	}, func(b *data.Batch) ([]any, error) {
 		docs := parseBatch(b)
 		return prepare(rows, b, docs)
@@ -125,7 +127,7 @@ func (c *Config) pass(ctx context.Context, pool *data.Pool, sh *shard) error {
 		}
 		return nil
 	}, func(int) error {
-		c.Progress.FilesDone.Add(1)
+		r.stage.Progress.FilesDone.Add(1)
 		return nil
 	})
 	if err != nil {

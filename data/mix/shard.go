@@ -15,10 +15,9 @@ import (
 
 // mixer makes one shard.
 type mixer struct {
-	cfg     *Config
+	*mixing
 	stream  *Stream
 	program *program
-	pool    *data.Pool
 	report  StreamReport
 	out     [][]byte // of the documents, and of their copies
 }
@@ -35,7 +34,7 @@ func (m *mixer) shard(ctx context.Context, sh *shard) error {
 	m.report = StreamReport{Name: m.stream.Name, Rules: m.program.rules()}
 	var writers []*data.Writer
 	for _, name := range m.cfg.outputs(sh) {
-		w, err := data.CreateWriterAs(name, sh.compression)
+		w, err := m.stage.Create(sh.unit, name, sh.compression)
 		if err != nil {
 			return err
 		}
@@ -43,7 +42,7 @@ func (m *mixer) shard(ctx context.Context, sh *shard) error {
 		writers = append(writers, w)
 	}
 	m.out = make([][]byte, len(writers))
-	in := input{mixer: m, index: sh.stream}
+	in := input{mixer: m, shard: sh}
 	defer in.abort()
 	type prepared struct {
 		docs []parsed
@@ -59,7 +58,7 @@ func (m *mixer) shard(ctx context.Context, sh *shard) error {
 		p.made, err = prepare(m.cfg.Rows, b, p.docs)
 		return p, err
 	}
-	err := data.MapFiles(ctx, m.pool, sh.inputs, m.cfg.Progress, func(i int) (*data.Rejects, error) {
+	err := data.MapFiles(ctx, m.pool, sh.inputs, m.open, func(i int) (*data.Rejects, error) {
 		return in.begin(sh.inputs[i])
 	}, work, func(p prepared) error {
 		for i := range m.out {
@@ -95,7 +94,7 @@ func (m *mixer) shard(ctx context.Context, sh *shard) error {
 // input is the documents file that a shard reads, with its attributes.
 type input struct {
 	*mixer
-	index   int // of the stream
+	shard   *shard
 	path    string
 	readers []attributeReader
 	rejects *data.Rejects
@@ -110,7 +109,7 @@ type attributeReader struct {
 
 func (in *input) begin(doc string) (*data.Rejects, error) {
 	in.path = doc
-	paths, err := in.cfg.attributePaths(in.index, doc)
+	paths, err := in.cfg.attributePaths(in.shard.stream, doc)
 	if err != nil {
 		return nil, err
 	}
@@ -118,16 +117,14 @@ func (in *input) begin(doc string) (*data.Rejects, error) {
 		if name := in.stream.Attributes[i]; in.cfg.makes(name) {
 			in.readers = append(in.readers, attributeReader{rowReader: &madeRows{name: name}})
 		} else if p != "" {
-			r, err := data.OpenReader(p)
+			r, err := in.stage.Open(p, nil)
 			if err != nil {
 				return nil, err
 			}
 			in.readers = append(in.readers, attributeReader{rowReader: r})
 		}
 	}
-	in.rejects = data.NewRejects(data.RejectsPath(doc, "mix-"+in.stream.Name), in.cfg.Strict, in.cfg.Progress, func(bad *data.RecordError) {
-		in.cfg.logf("rejected %v", bad)
-	})
+	in.rejects = in.stage.Rejects(in.shard.unit, in.cfg.rejectsPath(doc, in.shard.stream))
 	return in.rejects, nil
 }
 
@@ -149,7 +146,7 @@ func (in *input) mix(docs []parsed) error {
 		}
 	}
 	in.report.Documents += int64(len(docs))
-	in.cfg.Progress.Documents.Add(int64(len(docs)))
+	in.stage.Progress.Documents.Add(int64(len(docs)))
 	return nil
 }
 
@@ -164,7 +161,7 @@ func (in *input) end() error {
 	}
 	in.closeReaders()
 	in.report.Rejected += in.rejects.Count
-	in.cfg.Progress.FilesDone.Add(1)
+	in.stage.Progress.FilesDone.Add(1)
 	return in.rejects.Close()
 }
 
@@ -214,7 +211,7 @@ func (j *joined) join(d *parsed, readers []attributeReader, cfg *Config) (err er
 		case err == io.EOF && cfg.Compat:
 			// Dolma then reads no later attribute file of this row either.
 			if !r.ended {
-				cfg.logf("%s has no row for line %d of the documents", r.Path(), d.line.Number)
+				cfg.Logf("%s has no row for line %d of the documents", r.Path(), d.line.Number)
 			}
 			r.ended = true
 			return nil

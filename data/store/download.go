@@ -95,6 +95,5 @@ func Download(ctx context.Context, name, dest string, want Want, progress func(d
 		return "", err
 	}
 	os.Remove(mark)
-	syncDir(filepath.Dir(dest))
 	return sum, nil
 }

@@ -362,6 +362,20 @@ func (u *upload) payloadHash(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// Seal sends all that is not sent yet, as the last part.
+func (u *upload) Seal() error {
+	if len(u.part) > 0 {
+		if err := u.send(); err != nil {
+			return err
+		}
+	}
+	if err := u.wait(); err != nil {
+		return err
+	}
+	u.part, u.next = nil, nil
+	return nil
+}
+
 func (u *upload) Commit() error {
 	var err error
 	if u.id == "" {

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	whole "olmo/store"
 )
 
 // ErrChanged is in the chain of an error about a file that is no longer the
@@ -48,9 +50,11 @@ type File interface {
 }
 
 // Writer makes a file that appears under its name only when it is complete.
-// Exactly one of Commit and Abort ends it.
+// Exactly one of Commit and Abort ends it; Seal before Commit makes what was
+// written durable and frees its memory.
 type Writer interface {
 	io.Writer
+	Seal() error
 	Commit() error
 	Abort()
 }
@@ -188,7 +192,7 @@ func Remove(name string) error {
 	case isWeb(scheme):
 		return fmt.Errorf("removing %s: nothing can be removed from a web server", name)
 	}
-	return removeLocal(name)
+	return whole.Remove(name)
 }
 
 // List names the files of an s3:// or gs:// address whose names begin with

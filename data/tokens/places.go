@@ -226,11 +226,9 @@ func FindDocument(files []string, id string, each func(file string, p Place) err
 	return nil
 }
 
-// writer writes one token file and its places. Both appear under their names
-// only when they are complete, the places first: a token file that is there
-// has its places.
+// writer writes one token file and its places. The places get their name first:
+// a token file that is there has its places.
 type writer struct {
-	path   string
 	dtype  DType
 	tokens *data.Writer
 	places *data.Writer
@@ -238,13 +236,13 @@ type writer struct {
 	row    []byte
 }
 
-func createWriter(path string, dtype DType) (*writer, error) {
-	w := &writer{path: path, dtype: dtype}
+func createWriter(stage *data.Stage, unit *data.Unit, path string, dtype DType) (*writer, error) {
+	w := &writer{dtype: dtype}
 	var err error
-	if w.tokens, err = data.CreateWriterAs(path, data.Plain); err != nil {
+	if w.tokens, err = stage.Create(unit, path, data.Plain); err != nil {
 		return nil, err
 	}
-	if w.places, err = data.CreateWriterAs(PlacesPath(path), data.Gzip); err != nil {
+	if w.places, err = stage.Create(unit, PlacesPath(path), data.Gzip); err != nil {
 		w.tokens.Abort()
 		return nil, err
 	}

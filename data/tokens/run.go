@@ -10,6 +10,10 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -53,13 +57,9 @@ type Config struct {
 	DType          DType
 	// Seed decides the order of files and documents. Dolma accepts one and
 	// does not use it.
-	Seed      uint64
-	Processes int // workers, at least one
+	Seed uint64
 
-	Compat   bool
-	Strict   bool // a bad line is an error instead of a reject
-	Progress *data.Progress
-	Log      func(message string)
+	data.Execution
 }
 
 // Fields names the values of a row, as dotted paths.
@@ -81,16 +81,13 @@ type Report struct {
 	Bytes       int64    `json:"bytes"`  // of text, without white space around
 	Files       []string `json:"files"`  // token files
 	AlreadyDone bool     `json:"already_done"`
+
+	// Parts is the number of token files of one group, in the record.
+	Parts int `json:"parts,omitempty"`
 }
 
 // ErrNothing is returned when there was no document to encode.
 var ErrNothing = errors.New("no document has text")
-
-func (c *Config) logf(format string, args ...any) {
-	if c.Log != nil {
-		c.Log(fmt.Sprintf(format, args...))
-	}
-}
 
 func (c *Config) check() error {
 	switch {
@@ -135,9 +132,6 @@ func (c *Config) check() error {
 	default:
 		return fmt.Errorf("fields.id_field_type is %q, want str, int or float", c.Fields.IDType)
 	}
-	if c.Progress == nil {
-		c.Progress = &data.Progress{}
-	}
 	return nil
 }
 
@@ -160,139 +154,136 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		return Report{}, err
 	}
 	for _, m := range missing {
-		cfg.logf("no file matches %s", m)
+		cfg.Logf("no file matches %s", m)
 	}
 	if len(files) == 0 {
 		return Report{}, fmt.Errorf("no documents: nothing matches %s", strings.Join(cfg.Documents, " "))
 	}
-	digest, err := cfg.digest(files)
+	groups := cfg.groups(files)
+	plan := cfg.plan(files, groups)
+	stage, err := data.Begin(plan, cfg.Execution)
 	if err != nil {
 		return Report{}, err
 	}
-	recordPath := store.Clean(cfg.Destination) + ".tokens.json"
-	record, err := data.ReadRecord(recordPath, "tokens")
-	if err != nil {
-		return Report{}, err
-	}
-	// The record maps each finished group to its report.
-	done, old := map[string]Report{}, map[string]Report{}
-	if json.Unmarshal(record.Report, &old) == nil && record.Digest == digest {
-		for prefix, rep := range old {
-			if allThere(rep.Files) {
-				done[prefix] = rep
-			}
+	defer stage.Close()
+	byUnit := map[*data.Unit]int{}
+	stage.Progress.AddFiles(files)
+	for i, u := range plan.Units {
+		byUnit[u] = i
+		if _, ok := stage.Done(u); ok {
+			stage.Progress.FilesSkipped.Add(int64(len(groups[i].files)))
 		}
 	}
-
-	cfg.Progress.AddFiles(files)
-	groups := cfg.groups(files)
+	already := stage.AllDone()
 	pool := data.NewPool(cfg.Processes)
 	slots := make(chan struct{}, pool.Workers())
-	reports := make([]Report, len(groups))
-	names := make([]string, len(groups))
-	already := 0
-	var mu sync.Mutex
-	save := func() error {
-		b, err := json.Marshal(done)
-		if err != nil {
-			return fmt.Errorf("recording the run: %w", err)
-		}
-		return data.Record{Stage: "tokens", Digest: digest, Done: len(done) == len(groups), Report: b}.Write(recordPath)
-	}
-	for i, g := range groups {
-		names[i] = g.prefix
-		if rep, ok := done[g.prefix]; ok {
-			reports[i] = rep
-			already++
-		}
-	}
-	err = pool.EachFile(ctx, names, func(ctx context.Context, i int, prefix string) error {
-		if reports[i].Files != nil {
-			cfg.Progress.FilesSkipped.Add(int64(len(groups[i].files)))
-			return nil
-		}
+	err = stage.Run(ctx, pool, func(ctx context.Context, u *data.Unit) error {
 		// Chance is drawn by the reader and by the writer, which run at the
 		// same time: each has a generator of its own.
+		i := byUnit[u]
 		e := encoder{
-			cfg: &cfg, group: groups[i], slots: slots,
+			cfg: &cfg, stage: stage, unit: u, group: groups[i], slots: slots,
 			chances: newPCG64(seedWords(cfg.Seed, uint64(2*i+1))), shuffles: newPCG64(seedWords(cfg.Seed, uint64(2*i+2))),
 		}
-		err := e.run(ctx)
-		reports[i] = e.report
-		if err != nil {
+		if err := e.run(ctx); err != nil {
 			return err
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		done[prefix] = e.report
-		return save()
+		return stage.Finish(u, e.report)
 	})
-	var total Report
-	total.AlreadyDone = already == len(groups)
-	kept := map[string]bool{}
-	for _, r := range reports {
+	total := Report{AlreadyDone: already}
+	for _, u := range plan.Units {
+		var r Report
+		if text, ok := stage.Done(u); !ok || json.Unmarshal(text, &r) != nil {
+			continue
+		}
 		total.Documents += r.Documents
 		total.Empty += r.Empty
 		total.Rejected += r.Rejected
 		total.Tokens += r.Tokens
 		total.Bytes += r.Bytes
-		total.Files = append(total.Files, r.Files...)
-		for _, f := range r.Files {
-			kept[f] = true
+		for k := range r.Parts {
+			total.Files = append(total.Files, cfg.file(u.Key, k))
 		}
 	}
 	if err != nil {
 		return total, err
 	}
-	// Files of an earlier run with other settings would be read together with
-	// the new ones.
-	for _, rep := range old {
-		for _, f := range rep.Files {
-			if !kept[f] {
-				cfg.logf("removing %s of an earlier run", f)
-				if err := errors.Join(store.Remove(f), store.Remove(PlacesPath(f))); err != nil {
-					return total, err
-				}
-			}
-		}
-	}
 	if total.Documents == 0 {
-		return total, fmt.Errorf("%w in %d files (%d rows without text, %d bad lines)\nhint: check fields.text_field_name", ErrNothing, len(files), total.Empty, total.Rejected)
+		stage.Discard()
+		err := fmt.Errorf("%w in %d files (%d rows without text, %d bad lines)\nhint: check fields.text_field_name", ErrNothing, len(files), total.Empty, total.Rejected)
+		return total, errors.Join(err, stage.RejectedError())
 	}
-	return total, nil
+	if err := stage.Commit(); err != nil {
+		return total, err
+	}
+	return total, cfg.strangers(total.Files)
 }
 
-func allThere(files []string) bool {
-	for _, f := range files {
-		if !data.Complete(f) || !data.Complete(PlacesPath(f)) {
-			return false
-		}
-	}
-	return len(files) > 0
-}
+// tokenFile matches the names of token files and of their places.
+var tokenFile = regexp.MustCompile(`^part-[0-9]+-[0-9]{5,}\.(npy|csv\.gz)$`)
 
-// digest covers what the token files depend on.
-func (c *Config) digest(files []string) (string, error) {
+// plan says what the run reads and writes: each group is a unit.
+func (c *Config) plan(files []string, groups []group) data.Plan {
 	processes := 0
 	if c.Compat {
 		processes = c.Processes
 	}
-	return data.Digest(struct {
-		Destination, Tokenizer             string
-		BOS, EOS                           *int32
-		Segment, PrefixSpace               bool
-		Fields                             Fields
-		FilesPerGroup, BatchSize, RingSize int
-		SampleRingProp                     bool
-		MaxSize                            int
-		DType                              DType
-		Seed                               uint64
-		Compat                             bool
-		Processes                          int
-	}{
-		c.Destination, c.Tokenizer, c.BOS, c.EOS, c.Segment, c.PrefixSpace, c.Fields, c.FilesPerGroup,
-		c.BatchSize, c.RingSize, c.SampleRingProp, c.MaxSize, c.DType, c.Seed, c.Compat, processes,
-	}, files)
+	plan := data.Plan{
+		Stage: "tokens", Locks: []string{store.Clean(c.Destination)},
+		// The names of the documents' files stand in the places, and decide the
+		// order of the documents.
+		Settings: struct {
+			Files                              []string
+			Tokenizer                          string
+			BOS, EOS                           *int32
+			Segment, PrefixSpace               bool
+			Fields                             Fields
+			FilesPerGroup, BatchSize, RingSize int
+			SampleRingProp                     bool
+			MaxSize                            int
+			DType                              DType
+			Seed                               uint64
+			Processes                          int
+		}{
+			files, c.Tokenizer, c.BOS, c.EOS, c.Segment, c.PrefixSpace, c.Fields, c.FilesPerGroup,
+			c.BatchSize, c.RingSize, c.SampleRingProp, c.MaxSize, c.DType, c.Seed, processes,
+		},
+		Own: func(name string) bool {
+			folder := store.Dir(name)
+			return store.Clean(folder) == store.Clean(c.Destination) && tokenFile.MatchString(name[strings.LastIndexAny(name, `/\`)+1:])
+		},
+	}
+	for _, g := range groups {
+		u := &data.Unit{Record: store.Clean(c.Destination) + ".tokens.json", Key: g.prefix, Inputs: g.files}
+		for _, f := range g.files {
+			u.Rejects = append(u.Rejects, data.RejectsPath(f, "tokens"))
+		}
+		plan.Units = append(plan.Units, u)
+	}
+	return plan
+}
+
+// file is the name of a group's token file.
+func (c *Config) file(prefix string, part int) string {
+	return store.Join(c.Destination, fmt.Sprintf("%s-%05d.npy", prefix, part))
+}
+
+// strangers warns of token files in the destination that this run did not make:
+// they would be read together with its own.
+func (c *Config) strangers(files []string) error {
+	if store.Remote(c.Destination) {
+		return nil
+	}
+	entries, err := os.ReadDir(c.Destination)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if name := filepath.Join(c.Destination, e.Name()); filepath.Ext(name) == ".npy" && !slices.Contains(files, name) {
+			c.Logf("%s is not of this run, and will be read together with its token files", name)
+		}
+	}
+	return nil
 }
 
 // groups shuffles the files and cuts them into groups.
@@ -328,6 +319,8 @@ func (c *Config) groups(files []string) []group {
 // files, encoded in parallel, shuffled batch by batch and written in order.
 type encoder struct {
 	cfg    *Config
+	stage  *data.Stage
+	unit   *data.Unit
 	group  group
 	slots  chan struct{} // to compute, shared by all groups
 	report Report
@@ -339,7 +332,6 @@ type encoder struct {
 
 	// Of the writer.
 	w        *writer
-	files    int
 	shuffles *pcg64
 }
 
@@ -376,7 +368,7 @@ func (e *encoder) run(ctx context.Context) (err error) {
 	wg.Go(func() {
 		defer close(batches)
 		for len(e.ring) > 0 && readErr == nil {
-			b := &batch{cfg: e.cfg, slots: e.slots}
+			b := &batch{cfg: e.cfg, progress: e.stage.Progress, slots: e.slots}
 			e.slots <- struct{}{}
 			readErr = e.draw(ctx, b)
 			<-e.slots
@@ -424,7 +416,7 @@ func (e *encoder) run(ctx context.Context) (err error) {
 // refill takes the next file into the ring.
 func (e *encoder) refill() error {
 	n := len(e.waits) - 1
-	s, err := openSource(e.cfg, e.waits[n])
+	s, err := openSource(e.cfg, e.stage, e.unit, e.waits[n])
 	if err != nil {
 		return err
 	}
@@ -472,7 +464,7 @@ func (e *encoder) draw(ctx context.Context, b *batch) error {
 		if err := s.finish(b); err != nil {
 			return err
 		}
-		e.cfg.Progress.FilesDone.Add(1)
+		e.stage.Progress.FilesDone.Add(1)
 		e.ring = append(e.ring[:j], e.ring[j+1:]...)
 		if len(e.ring) > 0 && len(e.waits) > 0 {
 			if err := e.refill(); err != nil {
@@ -520,8 +512,7 @@ func (e *encoder) write(items []*item) error {
 		}
 		if e.w == nil {
 			var err error
-			path := store.Join(e.cfg.Destination, fmt.Sprintf("%s-%05d.npy", e.group.prefix, e.files))
-			if e.w, err = createWriter(path, e.cfg.DType); err != nil {
+			if e.w, err = createWriter(e.stage, e.unit, e.cfg.file(e.group.prefix, e.report.Parts), e.cfg.DType); err != nil {
 				return err
 			}
 		}
@@ -545,19 +536,16 @@ func (e *encoder) shuffle(items []*item) {
 }
 
 func (e *encoder) closeFile() error {
-	path := e.w.path
 	err := e.w.close()
 	e.w = nil
-	e.files++
-	if err == nil {
-		e.report.Files = append(e.report.Files, path)
-	}
+	e.report.Parts++
 	return err
 }
 
 // batch collects documents and hands them to workers in small lots.
 type batch struct {
 	cfg             *Config
+	progress        *data.Progress
 	slots           chan struct{}
 	items           []*item
 	empty, rejected int64
@@ -603,7 +591,7 @@ func (b *batch) flush() {
 				it.err = fmt.Errorf("%s:%d: %w", it.src, it.loc, it.err)
 			}
 		}
-		b.cfg.Progress.Documents.Add(int64(len(lot)))
+		b.progress.Documents.Add(int64(len(lot)))
 	})
 }
 
@@ -698,8 +686,8 @@ type source struct {
 	fields  []data.Field
 }
 
-func openSource(cfg *Config, path string) (*source, error) {
-	r, err := data.OpenReaderProgress(path, cfg.Progress)
+func openSource(cfg *Config, stage *data.Stage, unit *data.Unit, path string) (*source, error) {
+	r, err := stage.Open(path, stage.Progress)
 	if err != nil {
 		return nil, err
 	}
@@ -713,9 +701,7 @@ func openSource(cfg *Config, path string) (*source, error) {
 		sum := sha256.Sum256([]byte(path))
 		s.hash = hex.EncodeToString(sum[:])
 	}
-	s.rejects = data.NewRejects(data.RejectsPath(path, "tokens"), cfg.Strict, cfg.Progress, func(bad *data.RecordError) {
-		cfg.logf("rejected %v", bad)
-	})
+	s.rejects = stage.Rejects(unit, data.RejectsPath(path, "tokens"))
 	return s, nil
 }
 

@@ -1,0 +1,636 @@
+package data
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"olmo/data/store"
+	whole "olmo/store"
+)
+
+// Execution says how a stage runs. Nothing of it changes the outputs, but for
+// Compat.
+type Execution struct {
+	// Processes is the number of workers, at least one.
+	Processes int `yaml:"processes" json:"-" help:"number of workers; the output does not depend on it"`
+	// Strict makes a bad line an error instead of a reject.
+	Strict bool `yaml:"-" json:"-"`
+	// Compat does what Dolma 1.2.1 does, its bugs included; docs/data-format.md
+	// lists them.
+	Compat bool `yaml:"-" json:"-"`
+	// Progress (may be nil) counts the work done.
+	Progress *Progress `yaml:"-" json:"-"`
+	// Log (may be nil) is told what a user should know while the run goes on:
+	// sizes, warnings, the first bad lines.
+	Log func(message string) `yaml:"-" json:"-"`
+}
+
+// Logf tells the user something.
+func (e *Execution) Logf(format string, args ...any) {
+	if e.Log != nil {
+		e.Log(fmt.Sprintf(format, args...))
+	}
+}
+
+// Unit is a piece of a run whose outputs are made together and depend on its
+// inputs and the run's settings alone.
+type Unit struct {
+	// Record is the file that remembers the unit; names in it are relative to
+	// its folder, so that a corpus which is moved or copied whole keeps its memory.
+	Record string
+	// Key tells the units of a record apart.
+	Key string
+	// Inputs are the files that the outputs depend on, Reads those that are read
+	// beside them without being remembered, such as what a filter grew from.
+	Inputs, Reads []string
+	// Outputs and Rejects are the files that the unit may write, as far as they
+	// are known before.
+	Outputs, Rejects []string
+}
+
+// Plan is all that a run will do, known before anything is written.
+type Plan struct {
+	Stage    string // such as "tokens"
+	Settings any    // what the outputs depend on beside their inputs, as JSON
+	Units    []*Unit
+	// Locks are the outputs that no other run may write at the same time: the
+	// folder of an attribute, a destination, a filter.
+	Locks []string
+	// Again makes outputs that are complete once more.
+	Again bool
+	// Own tells of a file whether a run of this stage may have made it directly
+	// below its destination. What an earlier run made and this one does not is
+	// then removed with its unit; nil: units of other runs stay as they are.
+	Own func(name string) bool
+}
+
+// Stage is a run of a stage between Begin and Close. Its outputs get their names
+// when all of them are complete, in Commit; until then what stands there stays.
+// What an interrupted run has finished is kept beside and taken up by the next.
+type Stage struct {
+	Execution
+	plan     Plan
+	settings string // digest
+	locks    []*whole.Lock
+	records  map[string]*record
+	now      map[string]look // of all inputs, at the start
+
+	mu       sync.Mutex
+	seen     map[string]look // with digests, of what was read whole
+	states   map[*Unit]*unitState
+	rejected int64 // bad lines told of
+	first    error // the first bad line
+	saved    time.Time
+	cost     time.Duration // of saving the records
+	over     bool
+}
+
+// unitState is where a unit stands.
+type unitState struct {
+	done    *unitEntry // by an earlier run or by this one; nil: to be done
+	earlier bool
+	open    []*Writer
+	sealed  []sealedOutput
+}
+
+type sealedOutput struct {
+	path string
+	file store.Writer
+	look look
+}
+
+// Begin checks a plan, takes its locks and finds what is done already. Nothing is
+// written when it fails. Close must follow.
+func Begin(plan Plan, e Execution) (*Stage, error) {
+	if e.Progress == nil {
+		e.Progress = new(Progress)
+	}
+	s := &Stage{
+		Execution: e, plan: plan, records: map[string]*record{}, now: map[string]look{}, seen: map[string]look{}, states: map[*Unit]*unitState{},
+	}
+	text, err := json.Marshal([]any{plan.Stage, e.Compat, plan.Settings})
+	if err != nil {
+		return nil, fmt.Errorf("recording the settings: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	s.settings = hex.EncodeToString(sum[:])
+	if err := s.clashes(); err != nil {
+		return nil, err
+	}
+	ready := false
+	defer func() {
+		if !ready {
+			s.unlock()
+		}
+	}()
+	for _, name := range plan.Locks {
+		if err := s.lock(name); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.look(); err != nil {
+		return nil, err
+	}
+	for _, u := range plan.Units {
+		if s.records[u.Record] == nil {
+			r, err := readRecord(u.Record, plan.Stage)
+			if err != nil {
+				return nil, err
+			}
+			s.records[u.Record] = r
+		}
+		state := &unitState{}
+		s.states[u] = state
+		if plan.Again {
+			continue
+		}
+		if entry := s.records[u.Record].unit(u.Key); entry != nil && entry.Settings == s.settings {
+			same, err := s.same(u, entry)
+			if err != nil {
+				return nil, err
+			}
+			if same {
+				state.done, state.earlier = entry, true
+			}
+		}
+	}
+	ready = true
+	return s, nil
+}
+
+// clashes refuses outputs that are inputs, or that two units would write.
+func (s *Stage) clashes() error {
+	var inputs, outputs []string
+	remote := map[string]bool{}
+	taken := map[string]*Unit{}
+	for _, u := range s.plan.Units {
+		for _, in := range slices.Concat(u.Inputs, u.Reads) {
+			if s.plan.Own != nil && s.plan.Own(in) {
+				return fmt.Errorf("%s has the name of an output of this run: %w\nhint: name another place for the output", in, whole.ErrClash)
+			}
+			if store.Remote(in) {
+				remote[store.Clean(in)] = true
+			} else if in != store.Standard {
+				inputs = append(inputs, in)
+			}
+		}
+	}
+	for _, u := range s.plan.Units {
+		for _, out := range append(slices.Concat(u.Outputs, u.Rejects), u.Record) {
+			switch {
+			case out == store.Standard || out == "":
+				continue
+			case store.Remote(out):
+				if remote[store.Clean(out)] {
+					return fmt.Errorf("%s is read by this run too: %w\nhint: name another place for the output", out, whole.ErrClash)
+				}
+			default:
+				outputs = append(outputs, out)
+			}
+			if other, ok := taken[store.Clean(out)]; ok && other != u && out != u.Record {
+				return fmt.Errorf("%s and %s would both write %s\nhint: give one of them another name or place", other.Key, u.Key, out)
+			}
+			taken[store.Clean(out)] = u
+		}
+	}
+	return whole.Clash(inputs, outputs, nil)
+}
+
+// clash checks an output that was not known before; the others were checked in
+// Begin.
+func (s *Stage) clash(u *Unit, path string) error {
+	if slices.Contains(u.Outputs, path) || slices.Contains(u.Rejects, path) || store.Remote(path) {
+		return nil
+	}
+	return whole.Clash(s.plan.inputs(), []string{path}, nil)
+}
+
+func (s *Stage) lock(name string) error {
+	switch {
+	case name == store.Standard:
+		return nil
+	case store.Remote(name):
+		s.Logf("%s is an object store, which has no locks: nothing keeps a second run away", name)
+		return nil
+	}
+	l, err := whole.AcquireFor(name)
+	if err != nil {
+		return err
+	}
+	s.locks = append(s.locks, l)
+	if err := l.Unlocked(); err != nil {
+		s.Logf("%v", err)
+	}
+	return nil
+}
+
+func (s *Stage) unlock() {
+	for _, l := range s.locks {
+		l.Release()
+	}
+	s.locks = nil
+}
+
+// Done tells whether a unit is complete, and gives what Finish recorded of it.
+func (s *Stage) Done(u *Unit) (report json.RawMessage, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st := s.states[u]; st.done != nil {
+		return st.done.Report, true
+	}
+	return nil, false
+}
+
+// AllDone tells whether earlier runs have completed all units.
+func (s *Stage) AllDone() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, st := range s.states {
+		if !st.earlier {
+			return false
+		}
+	}
+	return true
+}
+
+// Recorded gives what the record says of a unit, whether or not it still holds;
+// nil where it says nothing.
+func (s *Stage) Recorded(u *Unit) *Recorded {
+	r := s.records[u.Record]
+	if r == nil {
+		return nil
+	}
+	e := r.unit(u.Key)
+	if e == nil {
+		return nil
+	}
+	return &Recorded{Report: e.Report, Settings: e.Settings == s.settings, Outputs: r.outputs(e), entry: e, record: r}
+}
+
+// Recorded is a unit of an earlier run.
+type Recorded struct {
+	Report   json.RawMessage
+	Settings bool     // they are those of this run
+	Outputs  []string // as this run would name them
+
+	entry  *unitEntry
+	record *record
+}
+
+// Create starts an output of a unit, compressed as c says. Its Close makes it
+// durable under a temporary name; Commit gives it its own.
+func (s *Stage) Create(u *Unit, path string, c Compression) (*Writer, error) {
+	return s.create(u, func() (*Writer, error) { return CreateWriterAs(path, c) })
+}
+
+// CreateNoted is Create for a file that keeps a note of how it was made; see
+// CreateWriterNoted.
+func (s *Stage) CreateNoted(u *Unit, path, note string) (*Writer, error) {
+	return s.create(u, func() (*Writer, error) { return CreateWriterNoted(path, note) })
+}
+
+// CreateFast is Create with a faster compression; see CreateFastWriter.
+func (s *Stage) CreateFast(u *Unit, path string, c Compression) (*Writer, error) {
+	return s.create(u, func() (*Writer, error) { return CreateFastWriter(path, c) })
+}
+
+func (s *Stage) create(u *Unit, start func() (*Writer, error)) (*Writer, error) {
+	w, err := start()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.clash(u, w.path); err != nil {
+		w.Abort()
+		return nil, err
+	}
+	w.meter.hash = sha256.New()
+	w.sealed = func() error {
+		l := look{Size: w.meter.n, SHA256: hex.EncodeToString(w.meter.hash.Sum(nil))}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		st := s.states[u]
+		st.sealed = append(st.sealed, sealedOutput{w.path, w.file, l})
+		st.open = slices.DeleteFunc(st.open, func(o *Writer) bool { return o == w })
+		return nil
+	}
+	s.mu.Lock()
+	s.states[u].open = append(s.states[u].open, w)
+	s.mu.Unlock()
+	return w, nil
+}
+
+// Finish records that all outputs of a unit are made, and what was found.
+func (s *Stage) Finish(u *Unit, report any) error {
+	text, err := json.Marshal(report)
+	if err != nil {
+		return fmt.Errorf("recording %s: %w", u.Key, err)
+	}
+	r := s.records[u.Record]
+	entry := &unitEntry{Key: u.Key, Settings: s.settings, Pending: true, Report: text}
+	for _, in := range u.Inputs {
+		l, err := s.identify(in)
+		if err != nil {
+			return err
+		}
+		entry.Inputs = append(entry.Inputs, fileEntry{r.relative(in), l})
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.states[u]
+	for _, o := range st.sealed {
+		entry.Outputs = append(entry.Outputs, fileEntry{r.relative(o.path), o.look})
+	}
+	st.done = entry
+	r.pending[u.Key] = entry
+	// A record is written whole each time. With many units that would take
+	// longer than the work; a killed run may lose what it did since.
+	if time.Since(s.saved) < 20*s.cost || s.Standard() {
+		return nil
+	}
+	return s.save()
+}
+
+// Standard tells whether the output is standard output, of which nothing can be
+// remembered.
+func (s *Stage) Standard() bool { return slices.Contains(s.plan.Locks, store.Standard) }
+
+// save writes the records; the caller holds mu.
+func (s *Stage) save() error {
+	began := time.Now()
+	for path, r := range s.records {
+		if err := r.write(path); err != nil {
+			return err
+		}
+	}
+	s.saved, s.cost = time.Now(), time.Since(began)
+	return nil
+}
+
+// Commit gives all outputs their names and removes what an earlier run of the
+// same stage made in their place. Every unit must be done.
+func (s *Stage) Commit() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, u := range s.plan.Units {
+		if s.states[u].done == nil {
+			return fmt.Errorf("%s is not done", u.Key) // a mistake of the stage
+		}
+	}
+	if s.Standard() {
+		s.over = true
+		return s.commitOutputs()
+	}
+	// From here on the records say what is complete, so that a run that dies
+	// between two names is completed by the next.
+	if err := s.save(); err != nil {
+		return err
+	}
+	if err := s.commitOutputs(); err != nil {
+		return err
+	}
+	s.over = true
+	if err := s.removeFormer(); err != nil {
+		return err
+	}
+	for path, r := range s.records {
+		r.settle(s.plan.Own != nil, s.planned(path))
+	}
+	return s.save()
+}
+
+// planned is the set of keys of a record that this run has.
+func (s *Stage) planned(record string) map[string]bool {
+	keys := map[string]bool{}
+	for _, u := range s.plan.Units {
+		if u.Record == record {
+			keys[u.Key] = true
+		}
+	}
+	return keys
+}
+
+func (s *Stage) commitOutputs() error {
+	for _, u := range s.plan.Units {
+		st := s.states[u]
+		for _, o := range st.sealed {
+			if err := o.file.Commit(); err != nil {
+				return fmt.Errorf("writing %s: %w", o.path, err)
+			}
+		}
+		st.sealed = nil
+		if !st.earlier || !st.done.Pending {
+			continue
+		}
+		for _, path := range s.records[u.Record].outputs(st.done) {
+			if err := commitSealed(path); err != nil {
+				return fmt.Errorf("writing %s: %w", path, err)
+			}
+		}
+	}
+	return nil
+}
+
+// commitSealed gives an output that an earlier process sealed its name, unless
+// that process did so itself before it died.
+func commitSealed(path string) error {
+	if store.Remote(path) {
+		return nil
+	}
+	f, err := whole.Sealed(path)
+	if errors.Is(err, errNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Commit()
+}
+
+// removeFormer removes files that an earlier run of this stage made and this one
+// did not.
+func (s *Stage) removeFormer() error {
+	kept, mine := map[string]bool{}, map[string]bool{}
+	for _, u := range s.plan.Units {
+		for _, path := range s.records[u.Record].outputs(s.states[u].done) {
+			kept[store.Clean(path)] = true
+		}
+		for _, path := range slices.Concat(u.Outputs, u.Rejects) {
+			mine[store.Clean(path)] = true
+		}
+	}
+	for recordPath, r := range s.records {
+		planned := s.planned(recordPath)
+		for _, e := range r.Units {
+			if !planned[e.Key] && s.plan.Own == nil {
+				continue
+			}
+			for i, path := range r.outputs(e) {
+				path = store.Clean(path)
+				if kept[path] {
+					continue
+				}
+				// What a record says is no instruction: only a name that this
+				// run might have given itself is its to remove, and only with
+				// the content that was recorded.
+				if !mine[path] && (s.plan.Own == nil || !s.plan.Own(path)) {
+					s.Logf("%s names %s, which is not an output of this run: left as it is", recordPath, path)
+					continue
+				}
+				l, err := lookAt(path)
+				if errors.Is(err, errNotExist) {
+					continue
+				}
+				if err == nil && l.SHA256 == "" {
+					l.SHA256, err = hashFile(path)
+				}
+				if err != nil {
+					return err
+				}
+				if l.SHA256 != e.Outputs[i].SHA256 {
+					s.Logf("%s is not what an earlier run made of it: left as it is", path)
+					continue
+				}
+				s.Logf("removing %s of an earlier run", path)
+				if err := store.Remove(path); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// Discard gives up what was made, also for a later run: for results that the same
+// command would only make again, such as none at all.
+func (s *Stage) Discard() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for u, st := range s.states {
+		for _, o := range st.sealed {
+			o.file.Abort()
+		}
+		st.sealed = nil
+		if st.done != nil && st.done.Pending {
+			for _, path := range s.records[u.Record].outputs(st.done) {
+				if f, err := whole.Sealed(path); err == nil && !store.Remote(path) {
+					f.Abort()
+				}
+			}
+			delete(s.records[u.Record].pending, u.Key)
+		}
+	}
+}
+
+// Close ends the run. Without Commit what was finished is kept for the next run
+// and the rest is given up.
+func (s *Stage) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.unlock()
+	if s.over {
+		return nil
+	}
+	s.over = true
+	var err error
+	finished := false
+	for _, st := range s.states {
+		for _, w := range st.open {
+			w.Abort()
+		}
+		if st.done == nil || st.earlier {
+			for _, o := range st.sealed {
+				o.file.Abort()
+			}
+			continue
+		}
+		for _, o := range st.sealed {
+			finished = true
+			if store.Remote(o.path) {
+				o.file.Abort() // an upload does not outlive its process
+			}
+		}
+	}
+	if finished && !s.Standard() {
+		err = s.save()
+	}
+	return err
+}
+
+// RejectedError tells what the first bad line was, for a run that fails because
+// there was nothing but bad lines.
+func (s *Stage) RejectedError() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.first
+}
+
+// maxWarnings is how many bad lines a run tells one by one; all are counted.
+const maxWarnings = 20
+
+func (s *Stage) tellRejected(bad *RecordError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.first == nil {
+		s.first = bad
+	}
+	switch s.rejected++; {
+	case s.rejected <= maxWarnings:
+		s.Logf("rejected %v", bad)
+	case s.rejected == maxWarnings+1:
+		s.Logf("more bad lines follow; all are in the rejects files")
+	}
+}
+
+// Rejects prepares to collect the bad records of one source in the file path,
+// which is one of the unit's Rejects.
+func (s *Stage) Rejects(u *Unit, path string) *Rejects {
+	return &Rejects{strict: s.Strict, path: path, p: s.Progress, warn: s.tellRejected, create: func() (*Writer, error) {
+		return s.Create(u, path, Plain)
+	}}
+}
+
+// Open opens an input, whose bytes as stored p (may be nil) counts, and remembers
+// its digest when it was read to its end. A nil Stage remembers nothing.
+func (s *Stage) Open(path string, p *Progress) (*Reader, error) {
+	f, err := s.OpenFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return newReader(f, path, p)
+}
+
+// EachInput lists the inputs of all units, each once.
+func (p *Plan) inputs() []string {
+	seen := map[string]bool{}
+	var out []string
+	for _, u := range p.Units {
+		for _, in := range u.Inputs {
+			if !seen[in] {
+				seen[in] = true
+				out = append(out, in)
+			}
+		}
+	}
+	return out
+}
+
+// Run calls work for the units that are not done, as many at once as pool has
+// workers; see Pool.EachFile.
+func (s *Stage) Run(ctx context.Context, pool *Pool, work func(ctx context.Context, u *Unit) error) error {
+	var names []string
+	var units []*Unit
+	for _, u := range s.plan.Units {
+		if _, ok := s.Done(u); !ok {
+			names, units = append(names, filepath.Base(u.Key)), append(units, u)
+		}
+	}
+	return pool.EachFile(ctx, names, func(ctx context.Context, i int, _ string) error { return work(ctx, units[i]) })
+}

@@ -1,0 +1,423 @@
+package data_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"olmo/data"
+	"olmo/store"
+)
+
+func begin(t *testing.T, plan data.Plan, e data.Execution) *data.Stage {
+	t.Helper()
+	s, err := data.Begin(plan, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func put(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tree is the content of every file below dir, but for records and locks.
+func tree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		rel, _ := filepath.Rel(dir, path)
+		out[filepath.ToSlash(rel)] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// copier is a stage that copies each in/X to out/X and counts what it reads.
+type copier struct {
+	files []string
+	again bool
+	own   bool
+	fail  string // file at which it fails
+	log   []string
+	made  []string
+}
+
+func (c *copier) plan() data.Plan {
+	p := data.Plan{Stage: "copy", Settings: "v1", Locks: []string{"out"}, Again: c.again}
+	if c.own {
+		p.Own = func(name string) bool { return filepath.Dir(name) == "out" && strings.HasSuffix(name, ".txt") }
+	}
+	for _, f := range c.files {
+		p.Units = append(p.Units, &data.Unit{
+			Record: "out.copy.json", Key: f, Inputs: []string{"in/" + f}, Outputs: []string{"out/" + f}, Rejects: []string{"rejects/" + f},
+		})
+	}
+	return p
+}
+
+func (c *copier) run() error {
+	c.made, c.log = nil, nil
+	plan := c.plan()
+	s, err := data.Begin(plan, data.Execution{Log: func(m string) { c.log = append(c.log, m) }})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	for _, u := range plan.Units {
+		if _, ok := s.Done(u); ok {
+			continue
+		}
+		c.made = append(c.made, u.Key)
+		r, err := s.Open(u.Inputs[0], nil)
+		if err != nil {
+			return err
+		}
+		w, err := s.Create(u, u.Outputs[0], data.Plain)
+		if err != nil {
+			return err
+		}
+		rej := s.Rejects(u, u.Rejects[0])
+		for {
+			line, err := r.NextLine()
+			if err != nil {
+				break
+			}
+			if line.Bytes[0] == '!' {
+				if err := rej.Add(r.BadLine(line, errors.New("bad"))); err != nil {
+					return err
+				}
+				continue
+			}
+			fmt.Fprintf(w, "%s\n", line.Bytes)
+		}
+		if err := errors.Join(r.Close(), rej.Close(), w.Close()); err != nil {
+			return err
+		}
+		if c.fail == u.Key {
+			return errors.New("failed")
+		}
+		if err := s.Finish(u, u.Key); err != nil {
+			return err
+		}
+	}
+	return s.Commit()
+}
+
+func TestStage(t *testing.T) {
+	t.Chdir(t.TempDir())
+	put(t, "in/a.txt", "a\n!x\n")
+	put(t, "in/b.txt", "b\n")
+	c := copier{files: []string{"a.txt", "b.txt"}}
+	check := func(what string, made []string, want map[string]string) {
+		t.Helper()
+		if err := c.run(); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if !slices.Equal(c.made, made) {
+			t.Errorf("%s: made %q, want %q", what, c.made, made)
+		}
+		got := tree(t, ".")
+		maps.DeleteFunc(got, func(name, _ string) bool { return !strings.HasPrefix(name, "out/") && !strings.HasPrefix(name, "rejects/") })
+		for name, text := range got {
+			if strings.HasPrefix(name, "rejects/") {
+				got[name] = fmt.Sprint(strings.Count(text, "\n"))
+			}
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%s: there is %q, want %q", what, got, want)
+		}
+	}
+	first := map[string]string{"out/a.txt": "a\n", "out/b.txt": "b\n", "rejects/a.txt": "1"}
+	check("first", []string{"a.txt", "b.txt"}, first)
+	check("again", nil, first)
+
+	later := time.Now().Add(time.Hour)
+	if err := os.Chtimes("in/a.txt", later, later); err != nil {
+		t.Fatal(err)
+	}
+	check("touched", nil, first)
+	// Once the hash has decided, the record knows the new time, and nothing is
+	// read any more.
+	var record struct {
+		Units []struct {
+			Inputs []struct {
+				Path string
+				Time time.Time
+			}
+		}
+	}
+	text, err := os.ReadFile("out.copy.json")
+	if err == nil {
+		err = json.Unmarshal(text, &record)
+	}
+	if err != nil || len(record.Units) != 2 || !record.Units[0].Inputs[0].Time.Equal(later.Truncate(0)) || record.Units[0].Inputs[0].Path != "in/a.txt" {
+		t.Errorf("the record has %+v, %v, want the time %v", record, err, later)
+	}
+
+	put(t, "in/a.txt", "A\n!x\n") // of the same size
+	check("changed", []string{"a.txt"}, map[string]string{"out/a.txt": "A\n", "out/b.txt": "b\n", "rejects/a.txt": "1"})
+	put(t, "in/a.txt", "A\n")
+	check("without bad lines", []string{"a.txt"}, map[string]string{"out/a.txt": "A\n", "out/b.txt": "b\n"})
+	if err := os.Remove("out/b.txt"); err != nil {
+		t.Fatal(err)
+	}
+	check("an output that is gone", []string{"b.txt"}, map[string]string{"out/a.txt": "A\n", "out/b.txt": "b\n"})
+	c.again = true
+	check("again on purpose", []string{"a.txt", "b.txt"}, map[string]string{"out/a.txt": "A\n", "out/b.txt": "b\n"})
+	c.again = false
+
+	c.files = c.files[:1]
+	check("fewer files of a stage whose units are each for themselves", nil, map[string]string{"out/a.txt": "A\n", "out/b.txt": "b\n"})
+	c.own = true
+	check("fewer files of a stage that owns its folder", nil, map[string]string{"out/a.txt": "A\n"})
+	if !strings.Contains(strings.Join(c.log, "\n"), "removing") {
+		t.Errorf("nobody was told: %q", c.log)
+	}
+}
+
+// What was there stays until all outputs are complete; what was finished is taken
+// up by the next run.
+func TestStageFails(t *testing.T) {
+	t.Chdir(t.TempDir())
+	put(t, "in/a.txt", "1\n")
+	put(t, "in/b.txt", "1\n")
+	c := copier{files: []string{"a.txt", "b.txt"}}
+	if err := c.run(); err != nil {
+		t.Fatal(err)
+	}
+	put(t, "in/a.txt", "two\n")
+	put(t, "in/b.txt", "two\n")
+	c.fail = "b.txt"
+	for range 2 { // run again it fails again
+		if err := c.run(); err == nil {
+			t.Fatal("no error")
+		}
+		for _, f := range c.files {
+			if text, err := os.ReadFile("out/" + f); string(text) != "1\n" {
+				t.Errorf("out/%s is %q, %v after a failed run", f, text, err)
+			}
+		}
+	}
+	c.fail = ""
+	if err := c.run(); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(c.made, []string{"b.txt"}) {
+		t.Errorf("the next run made %q, want the unfinished one", c.made)
+	}
+	got := tree(t, "out")
+	if !maps.Equal(got, map[string]string{"a.txt": "two\n", "b.txt": "two\n"}) {
+		t.Errorf("there is %q", got)
+	}
+}
+
+// A process may die between giving two outputs their names.
+func TestStageDiesInCommit(t *testing.T) {
+	t.Chdir(t.TempDir())
+	put(t, "in/a.txt", "a\n")
+	put(t, "in/b.txt", "b\n")
+	c := copier{files: []string{"a.txt", "b.txt"}}
+	died := errors.New("died")
+	undo := store.InjectFaults(func(op store.Op, name string) error {
+		if op == store.OpRename && strings.HasSuffix(name, "b.txt") {
+			return died
+		}
+		return nil
+	})
+	err := c.run()
+	undo()
+	if !errors.Is(err, died) {
+		t.Fatal(err)
+	}
+	if err := c.run(); err != nil {
+		t.Fatal(err)
+	}
+	if got := tree(t, "out"); !maps.Equal(got, map[string]string{"a.txt": "a\n", "b.txt": "b\n"}) {
+		t.Errorf("there is %q", got)
+	}
+}
+
+// A full disk, at any step of any file, leaves the earlier output and an error;
+// with room again the same run ends as an undisturbed one.
+func TestStageFaults(t *testing.T) {
+	full := errors.New("no space left on device")
+	for n := 0; ; n++ {
+		t.Chdir(t.TempDir())
+		put(t, "in/a.txt", "1\n!x\n")
+		put(t, "in/b.txt", "1\n")
+		c := copier{files: []string{"a.txt", "b.txt"}}
+		if err := c.run(); err != nil {
+			t.Fatal(err)
+		}
+		put(t, "in/a.txt", "two\n")
+		put(t, "in/b.txt", "two\n")
+		count, renames := 0, 0
+		var at string
+		undo := store.InjectFaults(func(op store.Op, name string) error {
+			if count++; count == n+1 {
+				at = fmt.Sprint(op, " of ", name)
+				return full
+			}
+			if op == store.OpRename && !strings.HasSuffix(name, ".json") {
+				renames++
+			}
+			return nil
+		})
+		err := c.run()
+		undo()
+		if at == "" {
+			if n < 10 {
+				t.Fatalf("only %d steps", n)
+			}
+			return
+		}
+		if !errors.Is(err, full) {
+			t.Errorf("%s: %v, want the fault", at, err)
+		}
+		got := tree(t, "out")
+		maps.DeleteFunc(got, func(name, _ string) bool { return store.IsTemporary(name) })
+		if renames == 0 && !maps.Equal(got, map[string]string{"a.txt": "1\n", "b.txt": "1\n"}) {
+			t.Errorf("%s: the earlier outputs are %q", at, got)
+		}
+		if err := c.run(); err != nil {
+			t.Errorf("%s, then run again: %v", at, err)
+		}
+		if got := tree(t, "out"); !maps.Equal(got, map[string]string{"a.txt": "two\n", "b.txt": "two\n"}) {
+			t.Errorf("%s, then run again: there is %q", at, got)
+		}
+	}
+}
+
+func TestStageRefuses(t *testing.T) {
+	t.Chdir(t.TempDir())
+	put(t, "in/a.txt", "a\n")
+	u := func(in, out string) *data.Unit {
+		return &data.Unit{Record: "r.json", Key: in + out, Inputs: []string{in}, Outputs: []string{out}}
+	}
+	for _, c := range []struct {
+		name  string
+		units []*data.Unit
+		want  string
+	}{
+		{"its input", []*data.Unit{u("in/a.txt", "./in/../in/a.txt")}, "in/a.txt"},
+		{"one output of two units", []*data.Unit{u("in/a.txt", "x"), {Record: "r.json", Key: "2", Inputs: []string{"in/a.txt"}, Outputs: []string{"./x"}}}, "both write"},
+		{"an object", []*data.Unit{u("s3://b/x", "s3://b/./x")}, "s3://b"},
+	} {
+		_, err := data.Begin(data.Plan{Stage: "t", Units: c.units}, data.Execution{})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want an error with %q", c.name, err, c.want)
+		}
+	}
+	if got := tree(t, "."); len(got) != 1 {
+		t.Errorf("there is %q", got)
+	}
+	s := begin(t, data.Plan{Stage: "t", Units: []*data.Unit{u("in/a.txt", "out/x")}, Locks: []string{"out"}}, data.Execution{})
+	var held *store.HeldError
+	if _, err := data.Begin(data.Plan{Stage: "other", Locks: []string{"out"}}, data.Execution{}); !errors.As(err, &held) || held.Holder.PID != os.Getpid() {
+		t.Errorf("a second run: %v, want a HeldError", err)
+	}
+	s.Close()
+	begin(t, data.Plan{Stage: "other", Locks: []string{"out"}}, data.Execution{}).Close()
+}
+
+// What a record says is no instruction.
+func TestRecordFromElsewhere(t *testing.T) {
+	t.Chdir(t.TempDir())
+	put(t, "in/a.txt", "a\n")
+	c := copier{files: []string{"a.txt"}, own: true}
+	if err := c.run(); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []string{"precious.txt", "out/precious.md", "out/theirs.txt", "in/b.txt"} {
+		put(t, f, "p")
+	}
+	text, err := os.ReadFile("out.copy.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r map[string]any
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	const sum = "148de9c5a7a44d19e56cd9ae1a554bf67847afb0c58f6e12fa29ac7ddfca9940" // of "p"
+	r["units"] = append(r["units"].([]any), map[string]any{"key": "old", "outputs": []any{
+		map[string]any{"path": "precious.txt", "size": 1, "sha256": sum},
+		map[string]any{"path": "out/../precious.txt", "size": 1, "sha256": sum},
+		map[string]any{"path": "out/precious.md", "size": 1, "sha256": sum},
+		map[string]any{"path": "in/b.txt", "size": 1, "sha256": sum},
+		map[string]any{"path": "out/theirs.txt", "size": 1, "sha256": "00"},
+	}})
+	text, _ = json.Marshal(r)
+	put(t, "out.copy.json", string(text))
+	if err := c.run(); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []string{"precious.txt", "out/precious.md", "out/theirs.txt", "in/b.txt"} {
+		if _, err := os.Stat(f); err != nil {
+			t.Errorf("%s is gone", f)
+		}
+	}
+	if got := strings.Count(strings.Join(c.log, "\n"), "left as it is"); got != 5 {
+		t.Errorf("%d of 5 were reported: %q", got, c.log)
+	}
+	for _, text := range []string{"{", "[]", `{"format":"olmo stage 1","stage":"copy","units":[null]}`, `{"stage":"copy","digest":"x","done":true}`} {
+		put(t, "out.copy.json", text)
+		if err := c.run(); err != nil || !slices.Equal(c.made, []string{"a.txt"}) {
+			t.Errorf("with the record %s: %v, made %q", text, err, c.made)
+		}
+	}
+}
+
+// A folder that is moved or copied whole keeps its memory.
+func TestStageOfACopy(t *testing.T) {
+	root := t.TempDir()
+	t.Chdir(root)
+	if err := os.Mkdir("one", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir("one")
+	put(t, "in/a.txt", "a\n")
+	c := copier{files: []string{"a.txt"}}
+	if err := c.run(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(root, "two"), os.DirFS(filepath.Join(root, "one"))); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(filepath.Join(root, "two"))
+	before := tree(t, filepath.Join(root, "one"))
+	if err := c.run(); err != nil || len(c.made) > 0 {
+		t.Errorf("in the copy: %v, made %q", err, c.made)
+	}
+	put(t, "in/a.txt", "2\n")
+	if err := c.run(); err != nil || len(c.made) != 1 {
+		t.Errorf("in the changed copy: %v, made %q", err, c.made)
+	}
+	if got := tree(t, filepath.Join(root, "one")); !maps.Equal(got, before) {
+		t.Errorf("the original has %q, before %q", got, before)
+	}
+}
