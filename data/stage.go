@@ -218,7 +218,7 @@ func (s *Stage) lock(name string) error {
 	case name == store.Standard:
 		return nil
 	case store.Remote(name):
-		s.Logf("%s is an object store, which has no locks: nothing keeps a second run away", name)
+		s.Logf("warning: %s is an object store, which has no locks: nothing keeps a second run away", name)
 		return nil
 	}
 	l, err := whole.AcquireFor(name)
@@ -227,7 +227,7 @@ func (s *Stage) lock(name string) error {
 	}
 	s.locks = append(s.locks, l)
 	if err := l.Unlocked(); err != nil {
-		s.Logf("%v", err)
+		s.Logf("warning: %v", err)
 	}
 	return nil
 }
@@ -481,7 +481,7 @@ func (s *Stage) removeFormer() error {
 				// run might have given itself is its to remove, and only with
 				// the content that was recorded.
 				if !mine[path] && (s.plan.Own == nil || !s.plan.Own(path)) {
-					s.Logf("%s names %s, which is not an output of this run: left as it is", recordPath, path)
+					s.Logf("warning: %s names %s, which is not an output of this run: left as it is", recordPath, path)
 					continue
 				}
 				l, err := lookAt(path)
@@ -495,7 +495,7 @@ func (s *Stage) removeFormer() error {
 					return err
 				}
 				if l.SHA256 != e.Outputs[i].SHA256 {
-					s.Logf("%s is not what an earlier run made of it: left as it is", path)
+					s.Logf("warning: %s is not what an earlier run made of it: left as it is", path)
 					continue
 				}
 				s.Logf("removing %s of an earlier run", path)

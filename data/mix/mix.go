@@ -333,6 +333,7 @@ func (r *mixing) plan() (data.Plan, error) {
 		}
 	}
 	var before []string // inputs of the shards so far
+	times := map[string]int{}
 	for i := range r.shards {
 		sh := &r.shards[i]
 		s := &cfg.Streams[sh.stream]
@@ -348,7 +349,12 @@ func (r *mixing) plan() (data.Plan, error) {
 		key := strings.TrimPrefix(filepath.ToSlash(strings.TrimPrefix(sh.output, store.Clean(s.Output.Path))), "/")
 		sh.unit = &data.Unit{Record: record, Key: s.Name + ": " + key, Inputs: inputs, Outputs: cfg.outputs(sh)}
 		for _, in := range sh.inputs {
-			sh.unit.Rejects = append(sh.unit.Rejects, cfg.rejectsPath(in, sh.stream))
+			path := data.RejectsPath(in, "mix-"+s.Name)
+			// A file that is named twice is read twice, and rejects twice.
+			if times[path]++; times[path] > 1 {
+				path = strings.TrimSuffix(path, ".rejects.jsonl") + fmt.Sprintf(".%d.rejects.jsonl", times[path])
+			}
+			sh.unit.Rejects = append(sh.unit.Rejects, path)
 		}
 		plan.Units = append(plan.Units, sh.unit)
 	}
@@ -370,11 +376,6 @@ func (r *mixing) own(name string) bool {
 		}
 	}
 	return false
-}
-
-// rejectsPath is where the bad lines of a stream's documents file go.
-func (c *Config) rejectsPath(doc string, stream int) string {
-	return data.RejectsPath(doc, "mix-"+c.Streams[stream].Name)
 }
 
 // mix makes the shards that are not there yet.

@@ -45,7 +45,7 @@ func keepAll(s *mix.Stream) { s.Filter = &mix.Filter{Include: []string{"$.id"}} 
 
 func run(t testing.TB, compat bool, s mix.Stream) (mix.Report, error) {
 	t.Helper()
-	return mix.Run(context.Background(), mix.Config{Streams: []mix.Stream{s}, Shuffle: true, Compat: compat})
+	return mix.Run(context.Background(), mix.Config{Streams: []mix.Stream{s}, Shuffle: true, Execution: data.Execution{Compat: compat}})
 }
 
 func mustRun(t testing.TB, compat bool, s mix.Stream) mix.StreamReport {
@@ -373,7 +373,7 @@ func TestBadInput(t *testing.T) {
 		t.Errorf("rejects %s", rejects)
 	}
 	s.Output.Path = "strict"
-	_, err := mix.Run(context.Background(), mix.Config{Streams: []mix.Stream{s}, Shuffle: true, Strict: true})
+	_, err := mix.Run(context.Background(), mix.Config{Streams: []mix.Stream{s}, Shuffle: true, Execution: data.Execution{Strict: true}})
 	if err == nil || !strings.Contains(err.Error(), "a.jsonl:") {
 		t.Errorf("strict: %v", err)
 	}

@@ -59,7 +59,7 @@ func (m *mixer) shard(ctx context.Context, sh *shard) error {
 		return p, err
 	}
 	err := data.MapFiles(ctx, m.pool, sh.inputs, m.open, func(i int) (*data.Rejects, error) {
-		return in.begin(sh.inputs[i])
+		return in.begin(sh.inputs[i], sh.unit.Rejects[i])
 	}, work, func(p prepared) error {
 		for i := range m.out {
 			m.out[i] = m.out[i][:0]
@@ -107,7 +107,7 @@ type attributeReader struct {
 	ended bool
 }
 
-func (in *input) begin(doc string) (*data.Rejects, error) {
+func (in *input) begin(doc, rejects string) (*data.Rejects, error) {
 	in.path = doc
 	paths, err := in.cfg.attributePaths(in.shard.stream, doc)
 	if err != nil {
@@ -124,7 +124,7 @@ func (in *input) begin(doc string) (*data.Rejects, error) {
 			in.readers = append(in.readers, attributeReader{rowReader: r})
 		}
 	}
-	in.rejects = in.stage.Rejects(in.shard.unit, in.cfg.rejectsPath(doc, in.shard.stream))
+	in.rejects = in.stage.Rejects(in.shard.unit, rejects)
 	return in.rejects, nil
 }
 
@@ -286,10 +286,14 @@ func (m *mixer) mix(j *joined, file string) error {
 	if changed && m.cfg.CountTokens != nil {
 		tokens = m.cfg.CountTokens(text)
 	}
-	m.report.Kept++
 	from := len(m.out[0])
 	m.out[0] = m.append(m.out[0], j, file, text, changed)
 	line := m.out[0][from:]
+	if err := data.CheckLine(len(line)); err != nil && !m.cfg.Compat {
+		m.out[0] = m.out[0][:from]
+		return fmt.Errorf("with its attributes and replacements, %w", err)
+	}
+	m.report.Kept++
 	times := 1
 	for c := 1; c < p.sample.copies() && p.sample.takes(j.ID, c); c++ {
 		at := c % len(m.out) // standard output has all copies

@@ -280,7 +280,7 @@ func (c *Config) strangers(files []string) error {
 	}
 	for _, e := range entries {
 		if name := filepath.Join(c.Destination, e.Name()); filepath.Ext(name) == ".npy" && !slices.Contains(files, name) {
-			c.Logf("%s is not of this run, and will be read together with its token files", name)
+			c.Logf("warning: %s is not of this run, and will be read together with its token files", name)
 		}
 	}
 	return nil

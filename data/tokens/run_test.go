@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"olmo/data"
 	"olmo/data/tokens"
 	"olmo/tokenizer"
 )
@@ -199,7 +200,7 @@ func TestRunDeterministic(t *testing.T) {
 	eos := int32(0)
 	run := func(dest string, seed uint64, workers int, prop bool) (string, map[string][]int32) {
 		report, err := tokens.Run(context.Background(), tokens.Config{
-			Documents: []string{"c/documents/*"}, Destination: dest, Encoder: letters{}, EOS: &eos, Seed: seed, Processes: workers,
+			Documents: []string{"c/documents/*"}, Destination: dest, Encoder: letters{}, EOS: &eos, Seed: seed, Execution: data.Execution{Processes: workers},
 			FilesPerGroup: 3, BatchSize: 16, RingSize: 2, MaxSize: 700, SampleRingProp: prop,
 		})
 		if err != nil {

@@ -346,19 +346,9 @@ func (r *dataRun) watch(stage string, p *data.Progress, work func(ctx context.Co
 	return err
 }
 
-// maxWarnings is how many bad lines a run tells one by one; all are counted.
-const maxWarnings = 20
-
-// warnReject tells of bad lines on standard error, the first few in full.
-func (r *dataRun) warnReject(p *data.Progress) func(*data.RecordError) {
-	return func(e *data.RecordError) {
-		switch n := p.Rejected.Load(); {
-		case n <= maxWarnings:
-			r.progress.print("warning: " + e.Error())
-		case n == maxWarnings+1:
-			r.progress.print("warning: more bad lines follow; all are in the rejects files")
-		}
-	}
+// execution says how a stage runs.
+func (r *dataRun) execution(processes int, p *data.Progress) data.Execution {
+	return data.Execution{Processes: processes, Strict: r.strict, Compat: r.compat, Progress: p, Log: r.progress.print}
 }
 
 // summary ends a stage's report: what was read, skipped and rejected.

@@ -66,8 +66,7 @@ func runDataMix(r *dataRun, cfg mixConfig) error {
 	}
 	p := new(data.Progress)
 	c := mix.Config{
-		Streams: cfg.Streams, Processes: cfg.Processes, Shuffle: cfg.Shuffle,
-		Compat: r.compat, Strict: r.strict, Progress: p, Log: r.log(p),
+		Streams: cfg.Streams, Shuffle: cfg.Shuffle, Execution: r.execution(cfg.Processes, p),
 	}
 	if cfg.Tokenizer != "" {
 		tok, err := loadDataTokenizer(cfg.Tokenizer, false)

@@ -124,8 +124,7 @@ func runDataTokens(r *dataRun, cfg tokensConfig) error {
 		BOS: t.BosTokenID, EOS: t.EosTokenID, Segment: t.SegmentBeforeTokenization, PrefixSpace: enc.prefixSpace,
 		Fields:    tokens.Fields{Text: cfg.Fields.TextFieldName, ID: cfg.Fields.IDFieldName, IDType: cfg.Fields.IDFieldType},
 		BatchSize: cfg.BatchSize, RingSize: cfg.RingSize, SampleRingProp: cfg.SampleRingProp, MaxSize: cfg.MaxSize,
-		DType: dtype, Seed: cfg.Seed, Processes: cfg.Processes,
-		Compat: r.compat, Strict: r.strict, Progress: p, Log: r.log(p),
+		DType: dtype, Seed: cfg.Seed, Execution: r.execution(cfg.Processes, p),
 	}
 	if cfg.Fields.IDFieldName == nil {
 		c.Fields.ID = new(string)
