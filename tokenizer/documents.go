@@ -3,135 +3,13 @@ package tokenizer
 import (
 	"bufio"
 	"compress/gzip"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"iter"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
 )
-
-// maxLineBytes bounds a line of a JSONL file.
-const maxLineBytes = 1 << 30
-
-// Documents reads the texts of files for Train, in order: the field text of
-// each line of .jsonl and .json files (Dolma documents), and each line, with
-// its end, of any other file. Both may be packed (.gz, .zst). Of a folder it
-// takes the .jsonl files in it and below, and packed .json ones, in byte order
-// of their paths. An error ends the sequence.
-func Documents(paths []string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		files, err := expandFolders(paths)
-		if err != nil {
-			yield("", err)
-			return
-		}
-		for _, path := range files {
-			stopped := false
-			err := readDocuments(path, func(text string) bool {
-				stopped = !yield(text, nil)
-				return !stopped
-			})
-			if stopped {
-				return
-			}
-			if err != nil {
-				yield("", err)
-				return
-			}
-		}
-	}
-}
-
-// expandFolders replaces folders by the JSONL files below them.
-func expandFolders(paths []string) ([]string, error) {
-	var files []string
-	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, err
-		}
-		if !info.IsDir() {
-			files = append(files, path)
-			continue
-		}
-		first := len(files)
-		err = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
-			// Plain .json in a folder is mostly something else.
-			if err == nil && !d.IsDir() && isJSONLines(p) && !strings.HasSuffix(p, ".json") {
-				files = append(files, p)
-			}
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		if len(files) == first {
-			return nil, fmt.Errorf("%s: the folder holds no .jsonl, .jsonl.gz or .jsonl.zst files", path)
-		}
-		slices.Sort(files[first:])
-	}
-	return files, nil
-}
-
-func isJSONLines(path string) bool {
-	path = strings.TrimSuffix(strings.TrimSuffix(path, ".gz"), ".zst")
-	return strings.HasSuffix(path, ".jsonl") || strings.HasSuffix(path, ".json")
-}
-
-// readDocuments calls text for each document of a file until it returns false.
-func readDocuments(path string, text func(string) bool) error {
-	r, err := OpenText(path)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	lines := bufio.NewReaderSize(r, 1<<20)
-	jsonl := isJSONLines(path)
-	var long []byte
-	for number := 1; ; number++ {
-		line, err := lines.ReadSlice('\n')
-		if errors.Is(err, bufio.ErrBufferFull) {
-			long = append(long[:0], line...)
-			for errors.Is(err, bufio.ErrBufferFull) && len(long) < maxLineBytes {
-				line, err = lines.ReadSlice('\n')
-				long = append(long, line...)
-			}
-			line = long
-		}
-		if err != nil && err != io.EOF {
-			return fmt.Errorf("%s:%d: %w", path, number, err)
-		}
-		if len(line) > 0 {
-			s := ""
-			if jsonl {
-				if len(strings.TrimSpace(string(line))) > 0 {
-					d, problem := ParseLine(line)
-					if problem == nil && !d.HasText {
-						problem = errors.New(`the line has no field "text"`)
-					}
-					if problem != nil {
-						return fmt.Errorf("%s:%d: %w", path, number, problem)
-					}
-					s = d.Text
-				}
-			} else {
-				s = string(line)
-			}
-			if s != "" && !text(s) {
-				return nil
-			}
-		}
-		if err == io.EOF {
-			return nil
-		}
-	}
-}
 
 // textReader is an unpacked file.
 type textReader struct {

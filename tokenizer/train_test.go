@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -99,47 +97,3 @@ func TestTrainErrors(t *testing.T) {
 	}
 }
 
-func TestDocuments(t *testing.T) {
-	dir := t.TempDir()
-	write := func(name, text string) string {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	long := strings.Repeat("long ", 1<<19)
-	write("docs/b/2.jsonl", `{"text":"three"}`)
-	write("docs/a/1.jsonl", `{"id":"x","text":"o\u00e9","more":{"text":"no"}}`+"\n\n"+`{"text":"`+long+`"}`+"\n")
-	write("docs/other.json", `{}`)
-	plain := write("plain.txt", "first\nlast")
-	var got []string
-	for s, err := range Documents([]string{filepath.Join(dir, "docs"), plain}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, s)
-	}
-	if want := []string{"oé", long, "three", "first\n", "last"}; !slices.Equal(got, want) {
-		t.Errorf("documents %.60q, want %.60q", got, want)
-	}
-	for path, want := range map[string]string{
-		write("bad.jsonl", "{\"text\":\"a\"}\n{\"text\":1}\n"): "bad.jsonl:2: column 9: found '1' where '\"' is expected",
-		write("none.jsonl", "{}\n"):                            `none.jsonl:1: the line has no field "text"`,
-		filepath.Join(dir, "missing.jsonl"):                    "no such file",
-		t.TempDir():                                            "the folder holds no .jsonl",
-	} {
-		var err error
-		for _, err = range Documents([]string{path}) {
-			if err != nil {
-				break
-			}
-		}
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Documents(%s): error %v, want one with %q", path, err, want)
-		}
-	}
-}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -23,6 +24,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/spf13/cobra"
 
+	"olmo/data"
+	"olmo/data/tokens"
 	"olmo/internal/kernel"
 	"olmo/tokenizer"
 )
@@ -436,15 +439,16 @@ func decodeLines(ctx context.Context, tok *tokenizer.Tokenizer, skip bool, name 
 func newTokenizerTrainCommand() *cobra.Command {
 	var inputs, special []string
 	var output string
-	var asJSON bool
+	var strict, asJSON bool
 	cfg := tokenizer.TrainConfig{}
 	c := &cobra.Command{
 		Use:   "train --input X.jsonl… --vocab-size N --output tokenizer.json",
 		Short: "Train a byte-level BPE",
-		Long: `The inputs are JSONL files with a field text (Dolma documents), folders of such,
-and plain text files, of which each line is a document; all may be packed (.gz,
-.zst). The merges are those of Hugging Face's BpeTrainer, whatever the number of
-threads (OLMO_THREADS).`,
+		Long: `The inputs are JSONL and Parquet files with a field text (Dolma documents),
+folders of such, and plain text files, of which each line is a document; all may
+be packed (.gz, .zst), globs, or s3:// and https:// addresses. A bad line goes to a
+rejects file. The merges are those of Hugging Face's BpeTrainer, whatever the
+number of threads (OLMO_THREADS).`,
 		Example: `  olmo tokenizer train --input a.jsonl b.jsonl.gz --vocab-size 8192 --pre-tokenizer cl100k --special-token '<|endoftext|>' --output tokenizer.json`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -468,18 +472,18 @@ threads (OLMO_THREADS).`,
 				p.update(step{done: float64(t.Merges), total: float64(t.MaxMerges), unit: "merges", note: fmt.Sprintf("%d distinct words", t.Words)})
 			}
 			began := time.Now()
-			data, err := tokenizer.Train(c.Context(), tokenizer.Documents(inputs), cfg)
+			text, err := tokens.TrainTokenizer(c.Context(), tokens.TokenizerConfig{
+				Inputs: inputs, Output: output, TrainConfig: cfg, Execution: data.Execution{Strict: strict, Log: p.print},
+			})
 			if err != nil {
+				p.fail()
 				return err
 			}
 			spent := time.Since(began)
 			p.end()
-			tok, err := tokenizer.Parse(data)
+			tok, err := tokenizer.Parse(text)
 			if err != nil {
 				return fmt.Errorf("reading the trained tokenizer: %w", err)
-			}
-			if err := writeWhole(output, func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
-				return err
 			}
 			d := tok.Describe()
 			if d.VocabSize < cfg.VocabSize {
@@ -503,8 +507,18 @@ threads (OLMO_THREADS).`,
 	f.StringArrayVar(&special, "special-token", nil, "a special `token`; the first one gets id 0 (may be repeated)")
 	f.IntVar(&cfg.MaxTokenLength, "max-token-length", 0, "count no pair whose token would be this long in bytes, 0 for any")
 	f.StringVar(&output, "output", "", "tokenizer.json to write")
+	f.BoolVar(&strict, "strict", false, "fail on the first bad line instead of writing it to a rejects file")
 	f.BoolVar(&asJSON, "json", false, "print what was made as JSON")
 	return c
+}
+
+// sampleTexts reads the texts of a file or folder; a bad line is an error.
+func sampleTexts(name string) iter.Seq2[string, error] {
+	files, err := data.TextFiles([]string{name})
+	if err != nil {
+		return func(yield func(string, error) bool) { yield("", err) }
+	}
+	return (*data.Stage)(nil).Texts(nil, files)
 }
 
 // sampleText is what `tokenizer info` measures bytes per token on without
@@ -543,7 +557,7 @@ func newTokenizerInfoCommand() *cobra.Command {
 			if sample == "" {
 				count(sampleText)
 			} else {
-				for s, err := range tokenizer.Documents([]string{sample}) {
+				for s, err := range sampleTexts(sample) {
 					if err != nil {
 						return err
 					}
@@ -622,7 +636,7 @@ was made, not that there was no difference.`,
 			if text != "" {
 				d.add(text)
 			} else {
-				for s, err := range tokenizer.Documents([]string{input}) {
+				for s, err := range sampleTexts(input) {
 					if err == nil {
 						err = c.Context().Err()
 					}
