@@ -70,7 +70,7 @@ func (s *Stage) look() error {
 
 // same tells whether a recorded unit still holds: its inputs have the recorded
 // contents and its outputs are there.
-func (s *Stage) same(u *Unit, e *unitEntry) (bool, error) {
+func (s *Stage) same(u *Unit, e *unitEntry, pending bool) (bool, error) {
 	r := s.records[u.Record]
 	if len(e.Inputs) != len(u.Inputs) || s.Standard() {
 		return false, nil
@@ -82,7 +82,7 @@ func (s *Stage) same(u *Unit, e *unitEntry) (bool, error) {
 	}
 	// The outputs first: without them the inputs are read anyway.
 	for i, path := range r.outputs(e) {
-		if ok, err := there(path, e.Outputs[i].look, e.Pending); err != nil || !ok {
+		if ok, err := there(path, e.Outputs[i].look, pending); err != nil || !ok {
 			return false, err
 		}
 	}

@@ -21,6 +21,22 @@ func AttributePath(doc, name string) (string, error) {
 	return RowsName(path), err
 }
 
+// AttributeFolder gives the same in two parts: the folder <base>/attributes/<name>,
+// and the way from there.
+func AttributeFolder(doc, name string) (folder, rest string, err error) {
+	path, err := AttributePath(doc, name)
+	if err != nil {
+		return "", "", err
+	}
+	parts := strings.Split(filepath.ToSlash(doc), "/")
+	deep := len(parts) - 1 - slices.Index(parts, "documents")
+	cut := len(path)
+	for range deep {
+		cut = strings.LastIndexByte(filepath.ToSlash(path[:cut]), '/')
+	}
+	return path[:cut], path[cut+1:], nil
+}
+
 func substitute(doc, with string) (string, error) {
 	parts := strings.Split(filepath.ToSlash(doc), "/")
 	i := slices.Index(parts[:len(parts)-1], "documents")

@@ -22,20 +22,20 @@ type record struct {
 	Format string       `json:"format"`
 	Stage  string       `json:"stage"`
 	Units  []*unitEntry `json:"units"` // by key
+	// Pending units are complete under temporary names: their run was not
+	// committed yet. What stands under the names is still that of Units.
+	Pending []*unitEntry `json:"pending,omitempty"`
 
-	path    string
-	pending map[string]*unitEntry // of this run
+	path string
 }
 
 // unitEntry is what a record says of a unit.
 type unitEntry struct {
-	Key      string      `json:"key"`
-	Settings string      `json:"settings"` // digest
-	Inputs   []fileEntry `json:"inputs"`
-	Outputs  []fileEntry `json:"outputs"`
-	// Pending outputs are complete under their temporary names.
-	Pending bool            `json:"pending,omitempty"`
-	Report  json.RawMessage `json:"report,omitempty"`
+	Key      string          `json:"key"`
+	Settings string          `json:"settings"` // digest
+	Inputs   []fileEntry     `json:"inputs"`
+	Outputs  []fileEntry     `json:"outputs"`
+	Report   json.RawMessage `json:"report,omitempty"`
 }
 
 // fileEntry is a file, by its way from the record's folder.
@@ -47,64 +47,39 @@ type fileEntry struct {
 // readRecord reads the record at path. One that is missing, damaged, or of
 // another stage or form is empty, and equals no run.
 func readRecord(path, stage string) (*record, error) {
-	r := &record{path: path, pending: map[string]*unitEntry{}}
-	empty := func() *record {
-		return &record{Format: recordFormat, Stage: stage, path: path, pending: map[string]*unitEntry{}}
-	}
+	empty := &record{Format: recordFormat, Stage: stage, path: path}
 	if path == "" {
-		return empty(), nil
+		return empty, nil
 	}
 	b, err := store.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return empty(), nil
+		return empty, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the record of an earlier run: %w", err)
 	}
-	if json.Unmarshal(b, r) != nil || r.Format != recordFormat || r.Stage != stage || slices.Contains(r.Units, nil) {
-		return empty(), nil
+	r := &record{path: path}
+	if json.Unmarshal(b, r) != nil || r.Format != recordFormat || r.Stage != stage || slices.Contains(r.Units, nil) || slices.Contains(r.Pending, nil) {
+		return empty, nil
 	}
 	return r, nil
 }
 
-// unit finds a unit by its key.
-func (r *record) unit(key string) *unitEntry {
-	if e := r.pending[key]; e != nil {
-		return e
-	}
-	for _, e := range r.Units {
-		if e.Key == key {
-			return e
-		}
+// unit finds a complete unit by its key.
+func (r *record) unit(key string) *unitEntry { return find(r.Units, key) }
+
+func find(units []*unitEntry, key string) *unitEntry {
+	if i := slices.IndexFunc(units, func(e *unitEntry) bool { return e.Key == key }); i >= 0 {
+		return units[i]
 	}
 	return nil
 }
 
-// settle takes what is pending for done; with alone units of other runs go.
-func (r *record) settle(alone bool, planned map[string]bool) {
-	r.Units = r.all()
-	r.pending = map[string]*unitEntry{}
-	r.Units = slices.DeleteFunc(r.Units, func(e *unitEntry) bool { return alone && !planned[e.Key] })
-	for _, e := range r.Units {
-		if planned[e.Key] {
-			e.Pending = false
-		}
-	}
-}
-
-// all is every unit, those of this run in place of earlier ones.
-func (r *record) all() []*unitEntry {
-	var out []*unitEntry
-	for _, e := range r.Units {
-		if r.pending[e.Key] == nil {
-			out = append(out, e)
-		}
-	}
-	for _, e := range r.pending {
-		out = append(out, e)
-	}
-	slices.SortFunc(out, func(a, b *unitEntry) int { return strings.Compare(a.Key, b.Key) })
-	return out
+// put adds a unit, in place of one with its key.
+func put(units []*unitEntry, e *unitEntry) []*unitEntry {
+	units = append(slices.DeleteFunc(units, func(o *unitEntry) bool { return o.Key == e.Key }), e)
+	slices.SortFunc(units, func(a, b *unitEntry) int { return strings.Compare(a.Key, b.Key) })
+	return units
 }
 
 // write stores the record.
@@ -112,7 +87,7 @@ func (r *record) write(path string) error {
 	if path == "" {
 		return nil
 	}
-	text, err := json.MarshalIndent(record{Format: recordFormat, Stage: r.Stage, Units: r.all()}, "", " ")
+	text, err := json.MarshalIndent(r, "", " ")
 	if err != nil {
 		return fmt.Errorf("recording the run: %w", err)
 	}

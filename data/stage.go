@@ -97,6 +97,7 @@ type Stage struct {
 type unitState struct {
 	done    *unitEntry // by an earlier run or by this one; nil: to be done
 	earlier bool
+	pending bool // done, and not committed yet
 	open    []*Writer
 	sealed  []sealedOutput
 }
@@ -152,13 +153,21 @@ func Begin(plan Plan, e Execution) (*Stage, error) {
 		if plan.Again {
 			continue
 		}
-		if entry := s.records[u.Record].unit(u.Key); entry != nil && entry.Settings == s.settings {
-			same, err := s.same(u, entry)
+		r := s.records[u.Record]
+		for _, pending := range []bool{true, false} {
+			entry := r.unit(u.Key)
+			if pending {
+				entry = find(r.Pending, u.Key)
+			}
+			if state.done != nil || entry == nil || entry.Settings != s.settings {
+				continue
+			}
+			same, err := s.same(u, entry, pending)
 			if err != nil {
 				return nil, err
 			}
 			if same {
-				state.done, state.earlier = entry, true
+				state.done, state.earlier, state.pending = entry, true, pending
 			}
 		}
 	}
@@ -334,7 +343,7 @@ func (s *Stage) Finish(u *Unit, report any) error {
 		return fmt.Errorf("recording %s: %w", u.Key, err)
 	}
 	r := s.records[u.Record]
-	entry := &unitEntry{Key: u.Key, Settings: s.settings, Pending: true, Report: text}
+	entry := &unitEntry{Key: u.Key, Settings: s.settings, Report: text}
 	for _, in := range u.Inputs {
 		l, err := s.identify(in)
 		if err != nil {
@@ -348,8 +357,8 @@ func (s *Stage) Finish(u *Unit, report any) error {
 	for _, o := range st.sealed {
 		entry.Outputs = append(entry.Outputs, fileEntry{r.relative(o.path), o.look})
 	}
-	st.done = entry
-	r.pending[u.Key] = entry
+	st.done, st.pending = entry, true
+	r.Pending = put(r.Pending, entry)
 	// A record is written whole each time. With many units that would take
 	// longer than the work; a killed run may lose what it did since.
 	if time.Since(s.saved) < 20*s.cost || s.Standard() {
@@ -400,10 +409,47 @@ func (s *Stage) Commit() error {
 	if err := s.removeFormer(); err != nil {
 		return err
 	}
-	for path, r := range s.records {
-		r.settle(s.plan.Own != nil, s.planned(path))
-	}
+	s.settle()
 	return s.save()
+}
+
+// settle takes what was pending for done; of a stage that owns its destination
+// the units of other runs go.
+func (s *Stage) settle() {
+	for _, u := range s.plan.Units {
+		r, st := s.records[u.Record], s.states[u]
+		r.Units = put(r.Units, st.done)
+		st.pending = false
+	}
+	for path, r := range s.records {
+		planned := s.planned(path)
+		r.Pending = slices.DeleteFunc(r.Pending, func(e *unitEntry) bool {
+			if gone := planned[e.Key] || s.plan.Own != nil; !gone {
+				return false
+			}
+			// What an interrupted run of other settings left.
+			for _, name := range r.outputs(e) {
+				if f, err := whole.Sealed(name); err == nil && s.mayWrite(name) {
+					f.Abort()
+				}
+			}
+			return true
+		})
+		if s.plan.Own != nil {
+			r.Units = slices.DeleteFunc(r.Units, func(e *unitEntry) bool { return !planned[e.Key] })
+		}
+	}
+}
+
+// mayWrite tells whether a file has a name that this run could give.
+func (s *Stage) mayWrite(name string) bool {
+	if s.plan.Own != nil && s.plan.Own(name) {
+		return true
+	}
+	name = store.Clean(name)
+	return slices.ContainsFunc(s.plan.Units, func(u *Unit) bool {
+		return slices.ContainsFunc(slices.Concat(u.Outputs, u.Rejects), func(o string) bool { return store.Clean(o) == name })
+	})
 }
 
 // planned is the set of keys of a record that this run has.
@@ -426,7 +472,7 @@ func (s *Stage) commitOutputs() error {
 			}
 		}
 		st.sealed = nil
-		if !st.earlier || !st.done.Pending {
+		if !st.earlier || !st.pending {
 			continue
 		}
 		for _, path := range s.records[u.Record].outputs(st.done) {
@@ -457,13 +503,10 @@ func commitSealed(path string) error {
 // removeFormer removes files that an earlier run of this stage made and this one
 // did not.
 func (s *Stage) removeFormer() error {
-	kept, mine := map[string]bool{}, map[string]bool{}
+	kept := map[string]bool{}
 	for _, u := range s.plan.Units {
 		for _, path := range s.records[u.Record].outputs(s.states[u].done) {
 			kept[store.Clean(path)] = true
-		}
-		for _, path := range slices.Concat(u.Outputs, u.Rejects) {
-			mine[store.Clean(path)] = true
 		}
 	}
 	for recordPath, r := range s.records {
@@ -473,39 +516,39 @@ func (s *Stage) removeFormer() error {
 				continue
 			}
 			for i, path := range r.outputs(e) {
-				path = store.Clean(path)
-				if kept[path] {
+				if path = store.Clean(path); kept[path] {
 					continue
 				}
-				// What a record says is no instruction: only a name that this
-				// run might have given itself is its to remove, and only with
-				// the content that was recorded.
-				if !mine[path] && (s.plan.Own == nil || !s.plan.Own(path)) {
-					s.Logf("warning: %s names %s, which is not an output of this run: left as it is", recordPath, path)
-					continue
-				}
-				l, err := lookAt(path)
-				if errors.Is(err, errNotExist) {
-					continue
-				}
-				if err == nil && l.SHA256 == "" {
-					l.SHA256, err = hashFile(path)
-				}
-				if err != nil {
-					return err
-				}
-				if l.SHA256 != e.Outputs[i].SHA256 {
-					s.Logf("warning: %s is not what an earlier run made of it: left as it is", path)
-					continue
-				}
-				s.Logf("removing %s of an earlier run", path)
-				if err := store.Remove(path); err != nil {
+				if err := s.removeOne(recordPath, path, e.Outputs[i].SHA256); err != nil {
 					return err
 				}
 			}
 		}
 	}
 	return nil
+}
+
+// removeOne removes an output that a record names. What a record says is no
+// instruction: only a name that this run might have given itself is its to remove,
+// and only with the content that was recorded.
+func (s *Stage) removeOne(record, path, sum string) error {
+	if !s.mayWrite(path) {
+		s.Logf("warning: %s names %s, which is not an output of this run: left as it is", record, path)
+		return nil
+	}
+	if _, err := lookAt(path); err != nil {
+		return ignoreMissing(err)
+	}
+	now, err := hashFile(path)
+	if err != nil {
+		return err
+	}
+	if now != sum {
+		s.Logf("warning: %s is not what an earlier run made of it: left as it is", path)
+		return nil
+	}
+	s.Logf("removing %s of an earlier run", path)
+	return store.Remove(path)
 }
 
 // Discard gives up what was made, also for a later run: for results that the same
@@ -518,14 +561,19 @@ func (s *Stage) Discard() {
 			o.file.Abort()
 		}
 		st.sealed = nil
-		if st.done != nil && st.done.Pending {
-			for _, path := range s.records[u.Record].outputs(st.done) {
+		if st.pending {
+			r := s.records[u.Record]
+			for _, path := range r.outputs(st.done) {
 				if f, err := whole.Sealed(path); err == nil && !store.Remote(path) {
 					f.Abort()
 				}
 			}
-			delete(s.records[u.Record].pending, u.Key)
+			r.Pending = slices.DeleteFunc(r.Pending, func(e *unitEntry) bool { return e == st.done })
+			st.done, st.pending, st.earlier = nil, false, false
 		}
+	}
+	if !s.saved.IsZero() {
+		_ = s.save() // what it would still say of them is seen to be wrong
 	}
 }
 
@@ -607,7 +655,7 @@ func (s *Stage) Open(path string, p *Progress) (*Reader, error) {
 	return newReader(f, path, p)
 }
 
-// EachInput lists the inputs of all units, each once.
+// inputs lists the inputs of all units, each once.
 func (p *Plan) inputs() []string {
 	seen := map[string]bool{}
 	var out []string

@@ -62,12 +62,13 @@ type copier struct {
 	again bool
 	own   bool
 	fail  string // file at which it fails
+	v     string // a setting
 	log   []string
 	made  []string
 }
 
 func (c *copier) plan() data.Plan {
-	p := data.Plan{Stage: "copy", Settings: "v1", Locks: []string{"out"}, Again: c.again}
+	p := data.Plan{Stage: "copy", Settings: c.v, Locks: []string{"out"}, Again: c.again}
 	if c.own {
 		p.Own = func(name string) bool { return filepath.Dir(name) == "out" && strings.HasSuffix(name, ".txt") }
 	}
@@ -141,7 +142,9 @@ func TestStage(t *testing.T) {
 			t.Errorf("%s: made %q, want %q", what, c.made, made)
 		}
 		got := tree(t, ".")
-		maps.DeleteFunc(got, func(name, _ string) bool { return !strings.HasPrefix(name, "out/") && !strings.HasPrefix(name, "rejects/") })
+		maps.DeleteFunc(got, func(name, _ string) bool {
+			return !strings.HasPrefix(name, "out/") && !strings.HasPrefix(name, "rejects/")
+		})
 		for name, text := range got {
 			if strings.HasPrefix(name, "rejects/") {
 				got[name] = fmt.Sprint(strings.Count(text, "\n"))
@@ -232,6 +235,42 @@ func TestStageFails(t *testing.T) {
 	got := tree(t, "out")
 	if !maps.Equal(got, map[string]string{"a.txt": "two\n", "b.txt": "two\n"}) {
 		t.Errorf("there is %q", got)
+	}
+}
+
+// An interrupted run of other settings changes nothing for those before it, and
+// nobody forgets what they made.
+func TestStageOtherSettings(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, f := range []string{"a.txt", "b.txt", "c.txt"} {
+		put(t, "in/"+f, f+"\n")
+	}
+	c := copier{files: []string{"a.txt", "b.txt", "c.txt"}, own: true}
+	if err := c.run(); err != nil {
+		t.Fatal(err)
+	}
+	before := tree(t, "out")
+	c.v, c.fail = "2", "b.txt"
+	if err := c.run(); err == nil {
+		t.Fatal("no error")
+	}
+	c.v, c.fail = "", ""
+	if err := c.run(); err != nil || len(c.made) > 0 {
+		t.Errorf("the first settings again: %v, made %q", err, c.made)
+	}
+	if got := tree(t, "out"); !maps.Equal(got, before) {
+		t.Errorf("there is %q, want %q", got, before)
+	}
+	c.v, c.fail = "2", "b.txt"
+	if err := c.run(); err == nil {
+		t.Fatal("no error")
+	}
+	c.fail, c.files = "", c.files[:1]
+	if err := c.run(); err != nil || len(c.made) > 0 {
+		t.Errorf("fewer files: %v, made %q", err, c.made)
+	}
+	if got := tree(t, "out"); !maps.Equal(got, map[string]string{"a.txt": "a.txt\n"}) {
+		t.Errorf("there is %q, want a.txt alone", got)
 	}
 }
 

@@ -76,4 +76,3 @@ func counted(texts iter.Seq2[string, error]) (iter.Seq2[string, error], *bool) {
 		}
 	}, any
 }
-
