@@ -1,6 +1,7 @@
 package data
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"unicode/utf8"
@@ -84,4 +85,18 @@ func (r *Rejects) Abort() {
 	if r.w != nil {
 		r.w.Abort()
 	}
+}
+
+// Nothing ends a run that found nothing but bad records: its outputs are given up,
+// those of earlier runs stay, and the error says why, with the first bad record.
+func (s *Stage) Nothing(why, hint string) error {
+	s.Discard()
+	err := errors.New(why)
+	if first := s.RejectedError(); first != nil {
+		err = fmt.Errorf("%s: %w", why, first)
+	}
+	if hint != "" {
+		err = fmt.Errorf("%w\nhint: %s", err, hint)
+	}
+	return err
 }

@@ -54,6 +54,12 @@ type Unit struct {
 	// Outputs and Rejects are the files that the unit may write, as far as they
 	// are known before.
 	Outputs, Rejects []string
+	// Together tells that the outputs only mean something beside those of the
+	// others, such as a filter and what it marked: an interrupted run keeps
+	// nothing of the unit, and the record says nothing of it before Commit.
+	Together bool
+	// Settings are what these outputs depend on beside the plan's.
+	Settings any
 }
 
 // Plan is all that a run will do, known before anything is written.
@@ -70,6 +76,9 @@ type Plan struct {
 	// below its destination. What an earlier run made and this one does not is
 	// then removed with its unit; nil: units of other runs stay as they are.
 	Own func(name string) bool
+	// Keep leaves the units of other runs as they are, whatever Own tells of
+	// their outputs: they may come from other inputs.
+	Keep bool
 }
 
 // Stage is a run of a stage between Begin and Close. Its outputs get their names
@@ -77,11 +86,10 @@ type Plan struct {
 // What an interrupted run has finished is kept beside and taken up by the next.
 type Stage struct {
 	Execution
-	plan     Plan
-	settings string // digest
-	locks    []*whole.Lock
-	records  map[string]*record
-	now      map[string]look // of all inputs, at the start
+	plan    Plan
+	locks   []*whole.Lock
+	records map[string]*record
+	now     map[string]look // of all inputs, at the start
 
 	mu       sync.Mutex
 	seen     map[string]look // with digests, of what was read whole
@@ -95,11 +103,12 @@ type Stage struct {
 
 // unitState is where a unit stands.
 type unitState struct {
-	done    *unitEntry // by an earlier run or by this one; nil: to be done
-	earlier bool
-	pending bool // done, and not committed yet
-	open    []*Writer
-	sealed  []sealedOutput
+	settings string     // digest
+	done     *unitEntry // by an earlier run or by this one; nil: to be done
+	earlier  bool
+	pending  bool // done, and not committed yet
+	open     []*Writer
+	sealed   []sealedOutput
 }
 
 type sealedOutput struct {
@@ -117,12 +126,6 @@ func Begin(plan Plan, e Execution) (*Stage, error) {
 	s := &Stage{
 		Execution: e, plan: plan, records: map[string]*record{}, now: map[string]look{}, seen: map[string]look{}, states: map[*Unit]*unitState{},
 	}
-	text, err := json.Marshal([]any{plan.Stage, e.Compat, plan.Settings})
-	if err != nil {
-		return nil, fmt.Errorf("recording the settings: %w", err)
-	}
-	sum := sha256.Sum256(text)
-	s.settings = hex.EncodeToString(sum[:])
 	if err := s.clashes(); err != nil {
 		return nil, err
 	}
@@ -148,7 +151,15 @@ func Begin(plan Plan, e Execution) (*Stage, error) {
 			}
 			s.records[u.Record] = r
 		}
-		state := &unitState{}
+		if err := s.takeUp(u); err != nil {
+			return nil, err
+		}
+		text, err := json.Marshal([]any{plan.Stage, e.Compat, plan.Settings, u.Settings})
+		if err != nil {
+			return nil, fmt.Errorf("recording the settings: %w", err)
+		}
+		sum := sha256.Sum256(text)
+		state := &unitState{settings: hex.EncodeToString(sum[:])}
 		s.states[u] = state
 		if plan.Again {
 			continue
@@ -159,7 +170,7 @@ func Begin(plan Plan, e Execution) (*Stage, error) {
 			if pending {
 				entry = find(r.Pending, u.Key)
 			}
-			if state.done != nil || entry == nil || entry.Settings != s.settings {
+			if state.done != nil || entry == nil || entry.Settings != state.settings {
 				continue
 			}
 			same, err := s.same(u, entry, pending)
@@ -270,30 +281,6 @@ func (s *Stage) AllDone() bool {
 	return true
 }
 
-// Recorded gives what the record says of a unit, whether or not it still holds;
-// nil where it says nothing.
-func (s *Stage) Recorded(u *Unit) *Recorded {
-	r := s.records[u.Record]
-	if r == nil {
-		return nil
-	}
-	e := r.unit(u.Key)
-	if e == nil {
-		return nil
-	}
-	return &Recorded{Report: e.Report, Settings: e.Settings == s.settings, Outputs: r.outputs(e), entry: e, record: r}
-}
-
-// Recorded is a unit of an earlier run.
-type Recorded struct {
-	Report   json.RawMessage
-	Settings bool     // they are those of this run
-	Outputs  []string // as this run would name them
-
-	entry  *unitEntry
-	record *record
-}
-
 // Create starts an output of a unit, compressed as c says. Its Close makes it
 // durable under a temporary name; Commit gives it its own.
 func (s *Stage) Create(u *Unit, path string, c Compression) (*Writer, error) {
@@ -343,7 +330,7 @@ func (s *Stage) Finish(u *Unit, report any) error {
 		return fmt.Errorf("recording %s: %w", u.Key, err)
 	}
 	r := s.records[u.Record]
-	entry := &unitEntry{Key: u.Key, Settings: s.settings, Report: text}
+	entry := &unitEntry{Key: u.Key, Settings: s.states[u].settings, Report: text}
 	for _, in := range u.Inputs {
 		l, err := s.identify(in)
 		if err != nil {
@@ -358,6 +345,9 @@ func (s *Stage) Finish(u *Unit, report any) error {
 		entry.Outputs = append(entry.Outputs, fileEntry{r.relative(o.path), o.look})
 	}
 	st.done, st.pending = entry, true
+	if u.Together {
+		return nil // Commit records it
+	}
 	r.Pending = put(r.Pending, entry)
 	// A record is written whole each time. With many units that would take
 	// longer than the work; a killed run may lose what it did since.
@@ -393,6 +383,11 @@ func (s *Stage) Commit() error {
 			return fmt.Errorf("%s is not done", u.Key) // a mistake of the stage
 		}
 	}
+	for u, st := range s.states {
+		if r := s.records[u.Record]; st.pending {
+			r.Pending = put(r.Pending, st.done)
+		}
+	}
 	if s.Standard() {
 		s.over = true
 		return s.commitOutputs()
@@ -424,7 +419,7 @@ func (s *Stage) settle() {
 	for path, r := range s.records {
 		planned := s.planned(path)
 		r.Pending = slices.DeleteFunc(r.Pending, func(e *unitEntry) bool {
-			if gone := planned[e.Key] || s.plan.Own != nil; !gone {
+			if gone := planned[e.Key] || s.alone(); !gone {
 				return false
 			}
 			// What an interrupted run of other settings left.
@@ -435,11 +430,14 @@ func (s *Stage) settle() {
 			}
 			return true
 		})
-		if s.plan.Own != nil {
+		if s.alone() {
 			r.Units = slices.DeleteFunc(r.Units, func(e *unitEntry) bool { return !planned[e.Key] })
 		}
 	}
 }
+
+// alone tells whether what other runs made goes.
+func (s *Stage) alone() bool { return s.plan.Own != nil && !s.plan.Keep }
 
 // mayWrite tells whether a file has a name that this run could give.
 func (s *Stage) mayWrite(name string) bool {
@@ -512,7 +510,7 @@ func (s *Stage) removeFormer() error {
 	for recordPath, r := range s.records {
 		planned := s.planned(recordPath)
 		for _, e := range r.Units {
-			if !planned[e.Key] && s.plan.Own == nil {
+			if !planned[e.Key] && !s.alone() {
 				continue
 			}
 			for i, path := range r.outputs(e) {
@@ -589,11 +587,11 @@ func (s *Stage) Close() error {
 	s.over = true
 	var err error
 	finished := false
-	for _, st := range s.states {
+	for u, st := range s.states {
 		for _, w := range st.open {
 			w.Abort()
 		}
-		if st.done == nil || st.earlier {
+		if st.done == nil || st.earlier || u.Together {
 			for _, o := range st.sealed {
 				o.file.Abort()
 			}
