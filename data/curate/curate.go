@@ -90,7 +90,7 @@ func Run(ctx context.Context, cfg Config) (report Report, err error) {
 	if cfg.Tag != nil {
 		t, err := tagger.NewStream(tagger.Config{
 			Taggers: cfg.Tag.Taggers, Experiment: cfg.Tag.Experiment,
-			Options: tagger.Options{Dolma: cfg.Compat, Models: cfg.Tag.Models},
+			Models: cfg.Tag.Models, Execution: data.Execution{Compat: cfg.Compat},
 		})
 		if err != nil {
 			return Report{}, err

@@ -37,7 +37,7 @@ func BenchmarkRun(b *testing.B) {
 			b.SetBytes(int64(size))
 			for b.Loop() {
 				_, err := tagger.Run(context.Background(), tagger.Config{
-					Documents: []string{docs}, Taggers: strings.Fields(taggers), Processes: 1, IgnoreExisting: true,
+					Documents: []string{docs}, Taggers: strings.Fields(taggers), IgnoreExisting: true, Execution: data.Execution{Processes: 1},
 					Destination: []string{filepath.Join(b.TempDir(), "attributes")},
 				})
 				if err != nil {

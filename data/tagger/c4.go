@@ -8,7 +8,7 @@ import (
 
 func init() {
 	register("c4_v1", "C4's rules, javascript as a whole word", func(Options) (Tagger, error) { return &c4{wholeWord: true}, nil })
-	register("c4_v2", "C4's rules, javascript anywhere", func(o Options) (Tagger, error) { return &c4{loweredOffsets: o.Dolma}, nil })
+	register("c4_v2", "C4's rules, javascript anywhere", func(o Options) (Tagger, error) { return &c4{loweredOffsets: o.Compat}, nil })
 }
 
 // c4 marks what C4's filters look at: lines, bad words, code and filler.

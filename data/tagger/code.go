@@ -10,7 +10,7 @@ import (
 // python/dolma/taggers/code/code_taggers.py.
 func init() {
 	register("code_copyright_comments_v1", "the copyright notice or comment block that a file begins with", func(o Options) (Tagger, error) {
-		return &copyright{dolma: o.Dolma}, nil
+		return &copyright{dolma: o.Compat}, nil
 	})
 	register("code_redpajama_taggers_v1", "line lengths, share of letters and digits (RedPajama)", stateless(tagRedPajama))
 	registerNeeding("code_secrets_v1", "keys and passwords in code", "the library detect-secrets", nil)

@@ -90,7 +90,7 @@ func TestTaggers(t *testing.T) {
 		{"code_composition", text("das haus\n\nab\n"), false, "boundaries[0,13]0 de_pct[0,13]0.5 de[0,13]1 de_entropy[0,13]0.0065 other_pct[0,13]0.5 other[0,13]1 other_entropy[0,13]0"},
 		{"dolma17-quality", text(" "), false, ""},
 	} {
-		got := tag(t, c.tagger, c.doc, tagger.Options{Dolma: c.dolma, Models: []string{models}})
+		got := tag(t, c.tagger, c.doc, tagger.Options{Compat: c.dolma, Models: []string{models}})
 		if got != c.want {
 			t.Errorf("%s on %q:\n got %s\nwant %s", c.tagger, c.doc.Text, got, c.want)
 		}
@@ -117,7 +117,7 @@ func TestRunIsDeterministic(t *testing.T) {
 	var first string
 	for _, workers := range []int{1, 2, 7} {
 		report, err := tagger.Run(context.Background(), tagger.Config{
-			Documents: []string{docs}, Taggers: []string{"gopher_v2", "cc_re"}, Experiment: "x", Processes: workers, IgnoreExisting: true,
+			Documents: []string{docs}, Taggers: []string{"gopher_v2", "cc_re"}, Experiment: "x", IgnoreExisting: true, Execution: data.Execution{Processes: workers},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -127,7 +127,7 @@ func TestRunIsDeterministic(t *testing.T) {
 		}
 		var all strings.Builder
 		for f := range 3 {
-			for _, name := range []string{"attributes/x/%d.jsonl", "rejects/x/%d.rejects.jsonl"} {
+			for _, name := range []string{"attributes/x/%d.jsonl", "rejects/x/%d.jsonl.rejects.jsonl"} {
 				b, err := os.ReadFile(filepath.Join(base, fmt.Sprintf(name, f)))
 				if err != nil {
 					t.Fatal(err)
@@ -253,7 +253,7 @@ func TestRunAgain(t *testing.T) {
 		{[]string{"c4_v2", "doc_count_v1"}, true, 1},
 	} {
 		report, err := tagger.Run(context.Background(), tagger.Config{
-			Documents: []string{doc}, Taggers: c.taggers, Experiment: "e", Options: tagger.Options{Dolma: c.dolma},
+			Documents: []string{doc}, Taggers: c.taggers, Experiment: "e", Execution: data.Execution{Compat: c.dolma},
 		})
 		if err != nil || report.Skipped != c.skipped {
 			t.Errorf("run %d: skipped %d, %v, want %d", i, report.Skipped, err, c.skipped)

@@ -154,8 +154,8 @@ func TestGolden(t *testing.T) {
 			}
 			base := copyDocuments(t, filepath.Join(golden, c.from))
 			cfg := tagger.Config{
-				Documents: []string{filepath.Join(base, "documents/**")}, Taggers: c.taggers, Processes: 2,
-				Options: tagger.Options{Dolma: true, Models: []string{golden}},
+				Documents: []string{filepath.Join(base, "documents/**")}, Taggers: c.taggers,
+				Models: []string{golden}, Execution: data.Execution{Compat: true, Processes: 2},
 			}
 			if _, err := tagger.Run(context.Background(), cfg); err != nil {
 				t.Fatal(err)
@@ -189,7 +189,7 @@ func TestGoldenExperiment(t *testing.T) {
 	base := copyDocuments(t, filepath.Join(golden, "in"))
 	_, err := tagger.Run(context.Background(), tagger.Config{
 		Documents: []string{filepath.Join(base, "documents/*.gz")}, Taggers: []string{"gopher_v2", "c4_v2", "char_length_v1"},
-		Experiment: "exp-1.x", Options: tagger.Options{Dolma: true},
+		Experiment: "exp-1.x", Execution: data.Execution{Compat: true, Processes: 2},
 	})
 	if err != nil {
 		t.Fatal(err)

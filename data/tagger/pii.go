@@ -10,9 +10,9 @@ import (
 
 func init() {
 	const about = "e-mail addresses, phone numbers, IP addresses"
-	register("pii_regex_v1", about, func(o Options) (Tagger, error) { return &pii{dolma: o.Dolma}, nil })
-	register("pii_regex_v2", about, func(o Options) (Tagger, error) { return &pii{dolma: o.Dolma}, nil })
-	register("pii_regex_with_counts_v2", about+", and their number", func(o Options) (Tagger, error) { return &pii{dolma: o.Dolma, count: true}, nil })
+	register("pii_regex_v1", about, func(o Options) (Tagger, error) { return &pii{dolma: o.Compat}, nil })
+	register("pii_regex_v2", about, func(o Options) (Tagger, error) { return &pii{dolma: o.Compat}, nil })
+	register("pii_regex_with_counts_v2", about+", and their number", func(o Options) (Tagger, error) { return &pii{dolma: o.Compat, count: true}, nil })
 	register("pii_regex_with_counts_fast_v2", about+" by paragraph, and their number", stateless(tagPIIFast))
 	registerNeeding("pii_presidio_v1", about+" by Presidio", "Microsoft's Presidio", nil)
 }

@@ -107,7 +107,7 @@ func tagComposition(m *fasttext.Model, o Options) function {
 				}
 				if len(ps) > 0 {
 					label = ps[0].Label
-					if o.Dolma {
+					if o.Compat {
 						// str.lstrip takes a set of characters, not a prefix.
 						label = strings.TrimLeft(label, "_labe")
 					}

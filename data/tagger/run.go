@@ -3,10 +3,10 @@ package tagger
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -20,27 +20,24 @@ import (
 // Config says what Run does.
 type Config struct {
 	// Documents are files, folders and Python globs.
-	Documents []string
+	Documents []string `yaml:"documents" help:"documents files, folders or globs"`
 	// Destination has for each of Documents the folder for its attributes;
 	// empty: <base>/attributes/<experiment>/ beside <base>/documents/.
-	Destination []string
+	Destination []string `yaml:"destination" help:"a folder for each of documents (default <base>/attributes/<experiment or tagger>)"`
 	// Taggers are names that Get knows.
-	Taggers []string
+	Taggers []string `yaml:"taggers" help:"names of taggers, see 'olmo data list'"`
+	// Models are folders of model and list files; see Options.
+	Models []string `yaml:"models" help:"folders of model and list files, beside those of OLMO_MODELS"`
 	// Experiment names one attribute file for all taggers; empty: each tagger
 	// has its own, named after it.
-	Experiment string
-	// Processes is the number of workers; the output does not depend on it.
-	Processes int
+	Experiment string `yaml:"experiment,omitempty" help:"name of one attribute file for all taggers"`
 	// IgnoreExisting makes complete outputs again.
-	IgnoreExisting bool
-	// Strict fails on a bad line instead of rejecting it.
-	Strict bool
-	Options
-	// Progress (may be nil) is kept up to date.
-	Progress *data.Progress
-	// Warn (may be nil) is told of each bad record.
-	Warn func(*data.RecordError)
+	IgnoreExisting bool `yaml:"ignore_existing" help:"tag again what is complete"`
+
+	data.Execution `yaml:",inline"`
 }
+
+func (c *Config) options() Options { return Options{Compat: c.Compat, Models: c.Models} }
 
 // Report is what Run found.
 type Report struct {
@@ -53,13 +50,9 @@ type Report struct {
 }
 
 // Run tags the documents and writes, for every file, its attribute files,
-// with the same rows in the same order. Files whose attributes are complete
-// are passed over, so the same call continues an interrupted one; compressed
-// attributes that other taggers or options made are made again.
+// with the same rows in the same order. What an earlier run made of the same
+// documents with the same taggers and options is not made again.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
-	if cfg.Progress == nil {
-		cfg.Progress = new(data.Progress)
-	}
 	cfg.Taggers = unique(cfg.Taggers)
 	if len(cfg.Taggers) == 0 {
 		return nil, errors.New("no taggers are given\nhint: 'olmo data list' shows them")
@@ -68,9 +61,10 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, fmt.Errorf("%d destinations are given for %d documents paths", len(cfg.Destination), len(cfg.Documents))
 	}
 	r := &run{Config: cfg, report: Report{Spans: map[string]int64{}}}
-	settings := sha256.Sum256(fmt.Appendf(nil, "%q %q %v %v", cfg.Experiment, cfg.Taggers, cfg.Dolma, len(cfg.Destination) > 0))
+	settings := sha256.Sum256(fmt.Appendf(nil, "%q %q %v %v", cfg.Experiment, cfg.Taggers, cfg.Compat, len(cfg.Destination) > 0))
 	r.note = fmt.Sprintf("olmo data tag %x", settings[:8])
-	if err := r.plan(); err != nil {
+	plan, err := r.plan()
+	if err != nil {
 		return nil, err
 	}
 	// Make every tagger once before any work, so that a wrong name or a
@@ -80,24 +74,31 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, err
 	}
 	r.workers.Put(w)
+	if r.stage, err = data.Begin(plan, cfg.Execution); err != nil {
+		return nil, err
+	}
+	defer r.stage.Close()
 	names := make([]string, len(r.files))
 	for i, f := range r.files {
 		names[i] = f.path
 	}
-	r.report.Files = names
-	cfg.Progress.AddFiles(names)
+	p := r.stage.Progress
+	p.AddFiles(names)
 	pool := data.NewPool(cfg.Processes)
 	err = pool.EachFile(ctx, names, func(ctx context.Context, i int, _ string) error {
 		return r.tagFile(ctx, pool, r.files[i])
 	})
-	r.report.Documents = cfg.Progress.Documents.Load()
-	r.report.Rejected = cfg.Progress.Rejected.Load()
-	r.report.Skipped = cfg.Progress.FilesSkipped.Load()
-	return &r.report, err
+	r.report.Files = names
+	r.report.Documents, r.report.Rejected, r.report.Skipped = p.Documents.Load(), p.Rejected.Load(), p.FilesSkipped.Load()
+	if err != nil {
+		return &r.report, err
+	}
+	return &r.report, r.commit()
 }
 
 type run struct {
 	Config
+	stage   *data.Stage
 	files   []inputFile
 	outputs []output
 	note    string // what the outputs depend on
@@ -106,11 +107,11 @@ type run struct {
 	report  Report
 }
 
-// inputFile is a documents file and its attribute files, one per output.
+// inputFile is a documents file with a unit for each of its attribute files, in
+// the order of the outputs. The first one has the rejects.
 type inputFile struct {
-	path    string
-	outs    []string
-	rejects string
+	path  string
+	units []*data.Unit
 }
 
 // output is an attribute file that one or more taggers share.
@@ -141,7 +142,8 @@ func (r *run) makeOutputs() error {
 	if slices.ContainsFunc(r.Taggers, func(t string) bool { return t == "" }) {
 		return errors.New("the name of a tagger is empty")
 	}
-	if r.Experiment != "" {
+	// A destination takes all taggers' attributes in one file, as an experiment does.
+	if r.Experiment != "" || len(r.Destination) > 0 {
 		all := make([]int, len(r.Taggers))
 		for i := range all {
 			all[i] = i
@@ -155,21 +157,30 @@ func (r *run) makeOutputs() error {
 	return nil
 }
 
-func (r *run) plan() error {
+// plan says what the run reads and writes.
+func (r *run) plan() (data.Plan, error) {
+	plan := data.Plan{Stage: "tag", Again: r.IgnoreExisting, Settings: struct {
+		Experiment  string
+		Taggers     []string
+		Destination bool
+	}{r.Experiment, r.Taggers, len(r.Destination) > 0}}
 	if err := r.makeOutputs(); err != nil {
-		return err
+		return plan, err
 	}
-	seen := map[string]bool{}
+	seen, taken, locked := map[string]bool{}, map[string]string{}, map[string]bool{}
 	for i, pattern := range r.Documents {
-		files, _, err := data.ExpandGlobs([]string{pattern})
+		files, missing, err := data.ExpandGlobs([]string{pattern})
 		if err != nil {
-			return err
+			return plan, err
+		}
+		for _, m := range missing {
+			r.Logf("warning: no documents match %s", m)
 		}
 		if len(files) == 0 {
 			continue
 		}
 		root := globRoot(pattern, files)
-		if r.Dolma || !strings.HasPrefix(files[0], pattern[:min(root, len(pattern))]) { // as for a//*.gz
+		if r.Compat || !strings.HasPrefix(files[0], pattern[:min(root, len(pattern))]) { // as for a//*.gz
 			root = commonFolder(files)
 		}
 		for _, f := range files {
@@ -178,46 +189,45 @@ func (r *run) plan() error {
 			}
 			seen[f] = true
 			in := inputFile{path: f}
-			stage := r.Experiment
-			if stage == "" {
-				stage = "tag"
-			}
-			in.rejects = data.RejectsPath(f, stage)
-			if len(r.Destination) > 0 {
-				// A destination takes all taggers' attributes in one file.
-				in.outs = []string{data.RowsName(store.Join(r.Destination[i], f[root:]))}
-			} else {
-				for _, o := range r.outputs {
-					p, err := data.AttributePath(f, o.folder)
-					if err != nil {
-						return err
-					}
-					in.outs = append(in.outs, p)
+			for _, o := range r.outputs {
+				folder, rest := "", ""
+				if len(r.Destination) > 0 {
+					folder, rest = store.Clean(r.Destination[i]), data.RowsName(f[root:])
+				} else if folder, rest, err = data.AttributeFolder(f, o.folder); err != nil {
+					return plan, err
 				}
+				out := store.Join(folder, rest)
+				if other, ok := taken[out]; ok {
+					return plan, fmt.Errorf("%s and %s would both write %s", other, f, out)
+				}
+				taken[out] = f
+				if !locked[folder] {
+					locked[folder] = true
+					plan.Locks = append(plan.Locks, folder)
+				}
+				// The record lies beside the folder, out of the way of globs.
+				in.units = append(in.units, &data.Unit{
+					Record: folder + ".tag.json", Key: filepath.ToSlash(rest), Inputs: []string{f}, Outputs: []string{out},
+				})
 			}
+			in.units[0].Rejects = []string{data.RejectsPath(f, r.rejectsName())}
 			r.files = append(r.files, in)
+			plan.Units = append(plan.Units, in.units...)
 		}
 	}
 	if len(r.files) == 0 {
-		return fmt.Errorf("no documents match %s", strings.Join(r.Documents, " "))
+		return plan, fmt.Errorf("no documents match %s", strings.Join(r.Documents, " "))
 	}
-	if len(r.Destination) > 0 && len(r.outputs) > 1 {
-		all := output{folder: ""}
-		for i := range r.Taggers {
-			all.taggers = append(all.taggers, i)
-		}
-		r.outputs = []output{all}
+	return plan, nil
+}
+
+// rejectsName is the folder of the rejects. Runs with other taggers, which may go
+// on at the same time, have another.
+func (r *run) rejectsName() string {
+	if r.Experiment != "" {
+		return r.Experiment
 	}
-	taken := map[string]string{}
-	for _, f := range r.files {
-		for _, o := range f.outs {
-			if other, ok := taken[o]; ok {
-				return fmt.Errorf("%s and %s would both write %s", other, f.path, o)
-			}
-			taken[o] = f.path
-		}
-	}
-	return nil
+	return r.Taggers[0]
 }
 
 // unique leaves out names that came before.
@@ -264,13 +274,14 @@ type worker struct {
 	doc     data.Document
 	text    Text
 	spans   Spans
-	counts  map[string]int64
+	row     map[string]int64 // spans of the attributes of one row
+	counts  map[string]int64 // and of a batch
 }
 
 func (r *run) newWorker() (*worker, error) {
-	w := &worker{counts: map[string]int64{}}
+	w := &worker{row: map[string]int64{}, counts: map[string]int64{}}
 	for _, name := range r.Taggers {
-		t, err := Get(name, r.Options)
+		t, err := Get(name, r.options())
 		if err != nil {
 			return nil, err
 		}
@@ -313,43 +324,57 @@ type rows struct {
 
 var rowsPool = sync.Pool{New: func() any { return new(rows) }}
 
-func (r *run) tagFile(ctx context.Context, pool *data.Pool, f inputFile) (err error) {
-	p := r.Progress
-	missing := func(o string) bool {
-		// A file with another note was made by other taggers or options.
-		note := data.NoteOf(o)
-		return !data.Complete(o, f.path) || note != "" && note != r.note
-	}
-	if !r.IgnoreExisting && !slices.ContainsFunc(f.outs, missing) {
-		for _, o := range f.outs {
-			if !store.Remote(o) {
-				os.Remove(o + ".tmp") // of a run that was to make it again and was killed
-			}
+// fileReport is what the record says of a documents file.
+type fileReport struct {
+	Documents int64 `json:"documents"`
+	Rejected  int64 `json:"rejected"`
+}
+
+// tagFile makes those attribute files of a documents file that are not there yet,
+// reading it once.
+func (r *run) tagFile(ctx context.Context, pool *data.Pool, f inputFile) error {
+	s := r.stage
+	p := s.Progress
+	outs := make([]*data.Writer, len(f.units)) // nil for those that are there
+	complete := true
+	for i, u := range f.units {
+		if _, ok := s.Done(u); ok {
+			continue
 		}
-		p.FilesSkipped.Add(1)
-		p.FilesDone.Add(1)
-		return nil
-	}
-	in, err := data.OpenReaderProgress(f.path, p)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	outs := make([]*data.Writer, len(f.outs))
-	for i, name := range f.outs {
-		if outs[i], err = data.CreateWriterNoted(name, r.note); err != nil {
+		complete = false
+		var err error
+		if outs[i], err = s.CreateNoted(u, u.Outputs[0], r.note); err != nil {
 			return err
 		}
 		defer outs[i].Abort()
 	}
-	rej := data.NewRejects(f.rejects, r.Strict, p, r.Warn)
+	if complete {
+		p.FilesSkipped.Add(1)
+		p.FilesDone.Add(1)
+		return nil
+	}
+	in, err := s.Open(f.path, p)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	rejects := "" // those of an earlier run are complete: they are of all outputs
+	if outs[0] != nil {
+		rejects = f.units[0].Rejects[0]
+	}
+	rej := s.Rejects(f.units[0], rejects)
 	defer rej.Abort()
+	var report fileReport
 	err = data.MapLines(ctx, pool, in, rej, r.tagBatch, func(res *rows) error {
 		for i, w := range outs {
+			if w == nil {
+				continue
+			}
 			if _, err := w.Write(res.out[i]); err != nil {
 				return err
 			}
 		}
+		report.Documents += res.docs
 		p.Documents.Add(res.docs)
 		rowsPool.Put(res)
 		return nil
@@ -357,16 +382,47 @@ func (r *run) tagFile(ctx context.Context, pool *data.Pool, f inputFile) (err er
 	if err != nil {
 		return err
 	}
-	for _, w := range outs {
-		if err := w.Close(); err != nil {
-			return err
-		}
-	}
+	report.Rejected = rej.Count
 	if err := rej.Close(); err != nil {
 		return err
 	}
+	for i, w := range outs {
+		if w == nil {
+			continue
+		}
+		if err := w.Close(); err != nil {
+			return err
+		}
+		if err := s.Finish(f.units[i], report); err != nil {
+			return err
+		}
+	}
 	p.FilesDone.Add(1)
 	return nil
+}
+
+// commit gives the attribute files their names, unless there was nothing but bad
+// lines. Attributes of empty files are empty, as Dolma has them.
+func (r *run) commit() error {
+	var total fileReport
+	for _, f := range r.files {
+		var one fileReport
+		if text, ok := r.stage.Done(f.units[0]); ok && json.Unmarshal(text, &one) == nil {
+			total.Documents += one.Documents
+			total.Rejected += one.Rejected
+		}
+	}
+	switch {
+	case total.Documents > 0:
+	case total.Rejected > 0:
+		return r.stage.Nothing(
+			fmt.Sprintf("no document was tagged: the %d input files hold none that can be read", len(r.files)),
+			"'olmo data convert' makes documents of text, HTML and CSV files",
+		)
+	default:
+		r.Logf("warning: no document was tagged: the %d input files are empty", len(r.files))
+	}
+	return r.stage.Commit()
 }
 
 // longText is the size in bytes of a text that a worker is not kept after.
@@ -403,39 +459,20 @@ func (r *run) tagBatch(b *data.Batch) (*rows, error) {
 		long = long || len(w.doc.Text) > longText
 		w.text.Reset(&w.doc)
 		for o, out := range r.outputs {
-			buf := append(res.out[o], `{"id":`...)
-			buf = data.AppendString(buf, w.doc.ID)
-			buf = append(buf, `,"attributes":{`...)
-			first := true
-			for _, i := range out.taggers {
-				w.spans.Reset()
-				if err := w.taggers[i].Tag(&w.text, &w.spans); err != nil {
-					// The row stays, so that rows match the documents'; the
-					// rejects file says what it lacks.
-					b.Reject(line, fmt.Errorf("tagger %s: %w", r.Taggers[i], err))
-					continue
-				}
-				for k, kind := range w.spans.types {
-					if kind == "" {
-						continue
-					}
-					key, err := w.key(i, kind)
-					if err != nil {
-						return nil, err
-					}
-					if !first {
-						buf = append(buf, ',')
-					}
-					first = false
-					buf = data.AppendString(buf, key)
-					buf = append(buf, ':')
-					buf = appendRounded(buf, w.spans.spans[k])
-					w.counts[key] += int64(len(w.spans.spans[k]))
-				}
+			start := len(res.out[o])
+			var err error
+			res.out[o], err = r.appendRow(res.out[o], w, out, func(err error) { b.Reject(line, err) })
+			if err != nil {
+				return nil, err
 			}
-			buf = append(buf, `},"source":`...)
-			buf = data.AppendString(buf, w.doc.Source)
-			res.out[o] = append(buf, '}', '\n')
+			if err := data.CheckLine(len(res.out[o]) - start); err != nil {
+				b.Reject(line, fmt.Errorf("its attributes %s are left out: %w", out.folder, err))
+				res.out[o] = w.closeRow(w.openRow(res.out[o][:start]))
+				clear(w.row)
+			}
+			for key, n := range w.row {
+				w.counts[key] += n
+			}
 		}
 	}
 	r.mu.Lock()
@@ -445,6 +482,50 @@ func (r *run) tagBatch(b *data.Batch) (*rows, error) {
 	r.mu.Unlock()
 	clear(w.counts)
 	return res, nil
+}
+
+// appendRow appends the row of a document for an output. When a tagger fails, the
+// row stays, so that rows match the documents'; the rejects file says what it lacks.
+func (r *run) appendRow(buf []byte, w *worker, out output, reject func(error)) ([]byte, error) {
+	buf = w.openRow(buf)
+	clear(w.row)
+	first := true
+	for _, i := range out.taggers {
+		w.spans.Reset()
+		if err := w.taggers[i].Tag(&w.text, &w.spans); err != nil {
+			reject(fmt.Errorf("tagger %s: %w", r.Taggers[i], err))
+			continue
+		}
+		for k, kind := range w.spans.types {
+			if kind == "" {
+				continue
+			}
+			key, err := w.key(i, kind)
+			if err != nil {
+				return nil, err
+			}
+			if !first {
+				buf = append(buf, ',')
+			}
+			first = false
+			buf = data.AppendString(buf, key)
+			buf = append(buf, ':')
+			buf = appendRounded(buf, w.spans.spans[k])
+			w.row[key] += int64(len(w.spans.spans[k]))
+		}
+	}
+	return w.closeRow(buf), nil
+}
+
+// openRow and closeRow write what stands around the attributes of a row.
+func (w *worker) openRow(buf []byte) []byte {
+	buf = data.AppendString(append(buf, `{"id":`...), w.doc.ID)
+	return append(buf, `,"attributes":{`...)
+}
+
+func (w *worker) closeRow(buf []byte) []byte {
+	buf = data.AppendString(append(buf, `},"source":`...), w.doc.Source)
+	return append(buf, '}', '\n')
 }
 
 // appendRounded is data.AppendSpans with scores rounded to five decimals, as

@@ -254,7 +254,7 @@ func TestC4(t *testing.T) {
 	// Offsets are those of the text; Dolma's v2 has those of its lower case.
 	text := "İİİ\nb"
 	ours := tag("c4_v2", text, Options{}).Of("lines_with_too_few_words")
-	theirs := tag("c4_v2", text, Options{Dolma: true}).Of("lines_with_too_few_words")
+	theirs := tag("c4_v2", text, Options{Compat: true}).Of("lines_with_too_few_words")
 	if want := []data.Span{{Start: 0, End: 4, Score: 1}, {Start: 4, End: 5, Score: 1}}; !reflect.DeepEqual(ours, want) {
 		t.Errorf("offsets %v, want %v", ours, want)
 	}

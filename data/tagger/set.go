@@ -16,7 +16,7 @@ type Set struct {
 // NewSet makes the taggers of these names.
 func NewSet(names []string, o Options) (*Set, error) {
 	names = unique(names)
-	w, err := (&run{Config: Config{Taggers: names, Options: o}}).newWorker()
+	w, err := (&run{Config: Config{Taggers: names, Models: o.Models, Execution: data.Execution{Compat: o.Compat}}}).newWorker()
 	if err != nil {
 		return nil, err
 	}

@@ -11,8 +11,8 @@ import (
 // several goroutines.
 type Stream struct{ r run }
 
-// NewStream makes the taggers of cfg, of which only Taggers, Experiment and
-// Options count.
+// NewStream makes the taggers of cfg, of which only Taggers, Experiment, Models
+// and Compat count.
 func NewStream(cfg Config) (*Stream, error) {
 	cfg.Taggers = unique(cfg.Taggers)
 	if len(cfg.Taggers) == 0 {

@@ -21,8 +21,8 @@ type Tagger interface {
 
 // Options say how taggers behave.
 type Options struct {
-	// Dolma reproduces the bugs of Dolma 1.2.1; docs/data-format.md has them.
-	Dolma bool
+	// Compat reproduces the bugs of Dolma 1.2.1; docs/data-format.md has them.
+	Compat bool
 	// Models are folders searched for model and list files, after those that
 	// the environment's OLMO_MODELS names and before ModelFolder.
 	Models []string

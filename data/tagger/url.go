@@ -49,7 +49,7 @@ type urlTagger struct {
 var urlListCache sync.Map // name and files to func() (map[string]bool, error)
 
 func newURLTagger(name, kind string, files []string, o Options) (Tagger, error) {
-	u := &urlTagger{kind: kind, dolma: o.Dolma}
+	u := &urlTagger{kind: kind, dolma: o.Compat}
 	var paths []string
 	for _, f := range files {
 		p, err := o.findModel(f)
@@ -58,7 +58,7 @@ func newURLTagger(name, kind string, files []string, o Options) (Tagger, error) 
 		}
 		paths = append(paths, p)
 	}
-	key := fmt.Sprint(name, o.Dolma, paths)
+	key := fmt.Sprint(name, o.Compat, paths)
 	load, _ := urlListCache.LoadOrStore(key, sync.OnceValues(func() (map[string]bool, error) {
 		list := map[string]bool{}
 		for _, p := range paths {

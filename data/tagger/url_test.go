@@ -51,7 +51,7 @@ func TestURLLists(t *testing.T) {
 		{"allowlist_wikidata_cleaned_v1", "https://jokes.example", true, true},
 	} {
 		doc := data.Document{Text: "text", Metadata: []byte(`{"url":` + string(data.AppendString(nil, c.url)) + `}`)}
-		got := tag(t, c.tagger, doc, tagger.Options{Dolma: c.dolma, Models: []string{dir}})
+		got := tag(t, c.tagger, doc, tagger.Options{Compat: c.dolma, Models: []string{dir}})
 		if want := map[bool]string{true: "url[0,4]1"}[c.want]; got != want {
 			t.Errorf("%s (dolma %v): %q = %q, want %q", c.tagger, c.dolma, c.url, got, want)
 		}
