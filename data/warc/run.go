@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -29,43 +30,35 @@ type Tagger interface {
 
 // Tagging says how pages are tagged before or after their text is found.
 type Tagging struct {
-	// New makes a tagger; nil: there is none.
-	New func() (Tagger, error)
-	// Skip leaves out pages without attributes.
-	Skip bool
 	// Names identify the taggers.
-	Names []string
+	Names []string `yaml:"taggers" help:"taggers, see 'olmo data list': pre ones see metadata.html, post ones the text too"`
+	// Skip leaves out pages without attributes.
+	Skip bool `yaml:"skip" help:"leave out pages that these taggers give no attribute"`
+	// New makes a tagger; nil: there is none.
+	New func() (Tagger, error) `yaml:"-" json:"-"`
 }
 
 // Config says what Run does.
 type Config struct {
 	// Documents are archives, folders and Python globs.
-	Documents []string
+	Documents []string `yaml:"documents" help:"archives (.warc, .warc.gz, .warc.zst), folders or globs"`
 	// Destination is one folder for all outputs, or one for each of Documents.
-	Destination []string
+	Destination []string `yaml:"destination" help:"a folder for the documents, or one for each of documents"`
 	// Source is the documents' source.
-	Source string
+	Source string `yaml:"source_name" help:"the documents' source (required)"`
 	// Linearizer is one of webpage.Names.
-	Linearizer string
+	Linearizer string `yaml:"linearizer" help:"how text is found: resiliparse, readability or trafilatura"`
 	// Pre sees metadata.html and no text, Post the text too.
-	Pre, Post Tagging
+	Pre  Tagging `yaml:"pre"`
+	Post Tagging `yaml:"post"`
 	// StoreHTML keeps the page in metadata.html.
-	StoreHTML bool
-	// Processes is the number of workers; the output does not depend on it.
-	Processes int
+	StoreHTML bool `yaml:"store_html_in_metadata" help:"keep the page in metadata.html"`
 	// IgnoreExisting makes complete outputs again.
-	IgnoreExisting bool
-	// Strict fails on a bad record instead of rejecting it.
-	Strict bool
-	// Dolma reproduces Dolma 1.2.1 where it does otherwise; docs/data-format.md
-	// has the list.
-	Dolma bool
+	IgnoreExisting bool `yaml:"ignore_existing" help:"make again what is complete"`
 	// Now is when the documents are added.
-	Now time.Time
-	// Progress (may be nil) is kept up to date.
-	Progress *data.Progress
-	// Warn (may be nil) is told of each bad record.
-	Warn func(*data.RecordError)
+	Now time.Time `yaml:"-"`
+
+	data.Execution `yaml:",inline"`
 }
 
 // Report counts what became of the responses and resources of all archives.
@@ -86,9 +79,11 @@ type Report struct {
 	TextBytes int64 `json:"text_bytes"`
 }
 
+// add adds what was found in another archive or batch.
 func (r *Report) add(o Report) {
 	r.Records += o.Records
 	r.Documents += o.Documents
+	r.Rejected += o.Rejected
 	r.NoText += o.NoText
 	r.NoDigest += o.NoDigest
 	r.NoAddress += o.NoAddress
@@ -99,20 +94,17 @@ func (r *Report) add(o Report) {
 }
 
 // Run makes a documents file of every archive: <destination>/NAME.jsonl.gz for
-// NAME.warc.gz. Archives whose documents are complete are passed over.
+// NAME.warc.gz. What an earlier run made of the same archives is not made again.
 //
 // Dolma 1.2.1, python/dolma/warc/processor.py.
 func Run(ctx context.Context, cfg Config) (Report, error) {
-	if cfg.Progress == nil {
-		cfg.Progress = new(data.Progress)
-	}
 	if cfg.Source == "" {
 		return Report{}, errors.New("source_name is not set: the documents need a source")
 	}
 	if _, err := webpage.New(cfg.Linearizer, false); err != nil {
 		return Report{}, err
 	}
-	files, outs, err := cfg.plan()
+	plan, err := cfg.plan()
 	if err != nil {
 		return Report{}, err
 	}
@@ -123,27 +115,52 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		return Report{}, err
 	}
 	r.workers.Put(w)
-	settings := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %v %q %v %v %v", cfg.Source, cfg.Linearizer, cfg.Pre.Names, cfg.Pre.Skip, cfg.Post.Names, cfg.Post.Skip, cfg.StoreHTML, cfg.Dolma))
+	settings := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %v %q %v %v %v", cfg.Source, cfg.Linearizer, cfg.Pre.Names, cfg.Pre.Skip, cfg.Post.Names, cfg.Post.Skip, cfg.StoreHTML, cfg.Compat))
 	r.note = fmt.Sprintf("olmo data warc %x", settings[:8])
-	cfg.Progress.AddFiles(files)
-	r.report.Files = len(files)
+	if r.stage, err = data.Begin(plan, cfg.Execution); err != nil {
+		return Report{}, err
+	}
+	defer r.stage.Close()
+	r.report.Files = len(plan.Units)
+	p := r.stage.Progress
+	for _, u := range plan.Units {
+		p.AddFiles(u.Inputs)
+		if _, ok := r.stage.Done(u); ok {
+			p.FilesSkipped.Add(1)
+			p.FilesDone.Add(1)
+		}
+	}
+	r.report.Skipped = p.FilesSkipped.Load()
 	pool := data.NewPool(cfg.Processes)
-	err = pool.EachFile(ctx, files, func(ctx context.Context, i int, file string) error {
-		return r.file(ctx, pool, file, outs[i])
-	})
-	r.report.Rejected = cfg.Progress.Rejected.Load()
-	r.report.Skipped = cfg.Progress.FilesSkipped.Load()
-	return r.report, err
+	if err := r.stage.Run(ctx, pool, func(ctx context.Context, u *data.Unit) error { return r.file(ctx, pool, u) }); err != nil {
+		return r.report, err
+	}
+	var total Report
+	for _, u := range plan.Units {
+		var one Report
+		if text, ok := r.stage.Done(u); ok && json.Unmarshal(text, &one) == nil {
+			total.add(one)
+		}
+	}
+	if total.Documents == 0 {
+		return r.report, r.stage.Nothing("no document was made: the archives hold no page that can be used", "")
+	}
+	return r.report, r.stage.Commit()
 }
 
-// plan lists the archives and their outputs.
-func (c *Config) plan() (files, outs []string, err error) {
+// plan says what the run reads and writes: each archive is a unit.
+func (c *Config) plan() (data.Plan, error) {
+	plan := data.Plan{Stage: "warc", Again: c.IgnoreExisting, Settings: struct {
+		Source, Linearizer string
+		Pre, Post          Tagging
+		StoreHTML          bool
+	}{c.Source, c.Linearizer, c.Pre, c.Post, c.StoreHTML}}
 	switch len(c.Destination) {
 	case 0:
-		return nil, nil, errors.New("no destination is given\nhint: --destination corpus/documents")
+		return plan, errors.New("no destination is given\nhint: --destination corpus/documents")
 	case 1, len(c.Documents):
 	default:
-		return nil, nil, fmt.Errorf("%d destinations are given for %d documents paths", len(c.Destination), len(c.Documents))
+		return plan, fmt.Errorf("%d destinations are given for %d documents paths", len(c.Destination), len(c.Documents))
 	}
 	groups := [][]string{c.Documents}
 	if len(c.Destination) > 1 {
@@ -154,24 +171,36 @@ func (c *Config) plan() (files, outs []string, err error) {
 	}
 	taken := map[string]string{}
 	for i, g := range groups {
-		found, _, err := data.ExpandGlobs(g)
+		found, missing, err := data.ExpandGlobs(g)
 		if err != nil {
-			return nil, nil, err
+			return plan, err
 		}
-		root := commonFolder(found)
+		for _, m := range missing {
+			c.Logf("warning: no archives match %s", m)
+		}
+		folder, root := store.Clean(c.Destination[i]), commonFolder(found)
+		if !slices.Contains(plan.Locks, folder) {
+			plan.Locks = append(plan.Locks, folder)
+		}
 		for _, f := range found {
-			out := store.Join(c.Destination[i], outputName(strings.TrimPrefix(filepath.ToSlash(f), root)))
+			name := strings.TrimPrefix(filepath.ToSlash(f), root)
+			out := store.Join(folder, outputName(name))
 			if other, ok := taken[out]; ok {
-				return nil, nil, fmt.Errorf("%s and %s would both write %s", other, f, out)
+				return plan, fmt.Errorf("%s and %s would both write %s", other, f, out)
 			}
 			taken[out] = f
-			files, outs = append(files, f), append(outs, out)
+			plan.Units = append(plan.Units, &data.Unit{
+				// The record lies beside the folder, out of the way of globs; the
+				// rejects, named after the archive, where those of the documents do.
+				Record: folder + ".warc.json", Key: outputName(name), Inputs: []string{f}, Outputs: []string{out},
+				Rejects: []string{data.RejectsPath(store.Join(folder, name), "warc")},
+			})
 		}
 	}
-	if len(files) == 0 {
-		return nil, nil, fmt.Errorf("no archives match %s", strings.Join(c.Documents, " "))
+	if len(plan.Units) == 0 {
+		return plan, fmt.Errorf("no archives match %s", strings.Join(c.Documents, " "))
 	}
-	return files, outs, nil
+	return plan, nil
 }
 
 // commonFolder is the folder that all files are in, with its slash.
@@ -199,6 +228,7 @@ func outputName(name string) string {
 
 type run struct {
 	Config
+	stage   *data.Stage
 	note    string
 	workers sync.Pool
 	mu      sync.Mutex
@@ -236,29 +266,26 @@ type made struct {
 	report Report
 }
 
-func (r *run) file(ctx context.Context, pool *data.Pool, file, out string) error {
-	p := r.Progress
-	if note := data.NoteOf(out); !r.IgnoreExisting && data.Complete(out, file) && (note == "" || note == r.note) {
-		p.FilesSkipped.Add(1)
-		p.FilesDone.Add(1)
-		return nil
-	}
-	f, err := store.Open(file)
+// file makes the documents of an archive.
+func (r *run) file(ctx context.Context, pool *data.Pool, u *data.Unit) error {
+	p := r.stage.Progress
+	name := u.Inputs[0]
+	in, err := r.stage.OpenFile(name)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	archive, err := NewReader(file, counting{f, &p.BytesDone}, f.Info().Size)
+	defer in.Close()
+	archive, err := NewReader(name, counting{in, &p.BytesDone}, in.Info().Size)
 	if err != nil {
-		return fmt.Errorf("reading %s: %w", file, err)
+		return fmt.Errorf("reading %s: %w", name, err)
 	}
 	archive.Wanted = isPage
-	w, err := data.CreateWriterNoted(out, r.note)
+	w, err := r.stage.CreateNoted(u, u.Outputs[0], r.note)
 	if err != nil {
 		return err
 	}
 	defer w.Abort()
-	rejects := data.NewRejects(data.RejectsPath(out, "warc"), r.Strict, p, r.Warn)
+	rejects := r.stage.Rejects(u, u.Rejects[0])
 	defer rejects.Abort()
 	var total Report
 	b := batcher{archive: archive}
@@ -279,32 +306,31 @@ func (r *run) file(ctx context.Context, pool *data.Pool, file, out string) error
 	if err != nil {
 		return err
 	}
-	if now, err := f.Now(); err != nil {
-		return fmt.Errorf("reading %s: %w", file, err)
-	} else if !now.Same(f.Info()) {
-		return fmt.Errorf("reading %s: %w\nhint: run again when nothing writes to it", file, data.ErrChanged)
-	}
-	if err := w.Close(); err != nil {
+	if err := in.Whole(); err != nil {
 		return err
 	}
+	total.Rejected = rejects.Count
 	if err := rejects.Close(); err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil {
 		return err
 	}
 	r.mu.Lock()
 	r.report.add(total)
 	r.mu.Unlock()
 	p.FilesDone.Add(1)
-	return nil
+	return r.stage.Finish(u, total)
 }
 
 // counting counts the bytes that are read in order.
 type counting struct {
-	store.File
+	*data.Input
 	n *atomic.Int64
 }
 
 func (c counting) Read(b []byte) (int, error) {
-	n, err := c.File.Read(b)
+	n, err := c.Input.Read(b)
 	c.n.Add(int64(n))
 	return n, err
 }
@@ -358,7 +384,7 @@ type worker struct {
 func (r *run) newWorker() (*worker, error) {
 	w := &worker{}
 	var err error
-	if w.linearizer, err = webpage.New(r.Linearizer, r.Dolma); err != nil {
+	if w.linearizer, err = webpage.New(r.Linearizer, r.Compat); err != nil {
 		return nil, err
 	}
 	for _, t := range []struct {
@@ -402,7 +428,7 @@ func (r *run) page(dst []byte, p *page, w *worker, count *Report) ([]byte, error
 	header, body := Header{}, p.Content
 	if p.Type() == "response" {
 		header, body = splitHTTP(p.Content)
-		if !r.Dolma { // which leaves the sizes of chunks in the text
+		if !r.Compat { // which leaves the sizes of chunks in the text
 			var err error
 			if body, err = decodeBody(header, body); err != nil {
 				return dst, err
@@ -463,7 +489,7 @@ func (r *run) page(dst []byte, p *page, w *worker, count *Report) ([]byte, error
 		attributes = append(attributes, found...)
 	}
 	count.PageBytes += int64(len(html))
-	if d.Text = html; p.Type() != "conversion" && (kind != "text/plain" || r.Dolma) {
+	if d.Text = html; p.Type() != "conversion" && (kind != "text/plain" || r.Compat) {
 		var err error
 		if d.Text, err = w.linearizer.Linearize(html); err != nil {
 			return dst, err
@@ -484,7 +510,7 @@ func (r *run) page(dst []byte, p *page, w *worker, count *Report) ([]byte, error
 	}
 	created := p.Header["warc-date"]
 	if p.Type() == "response" {
-		if date := header["date"]; date != "" || r.Dolma {
+		if date := header["date"]; date != "" || r.Compat {
 			created = date
 		}
 	}
@@ -505,8 +531,8 @@ func (r *run) page(dst []byte, p *page, w *worker, count *Report) ([]byte, error
 		dst = data.AppendSpans(dst, a.Spans)
 	}
 	dst = append(dst, "}}\n"...)
-	if n := len(dst) - start; n > data.MaxLine { // which no stage would read
-		return dst[:start], fmt.Errorf("the document has %d bytes, more than the %d allowed", n, data.MaxLine)
+	if err := data.CheckLine(len(dst) - start); err != nil {
+		return dst[:start], err
 	}
 	count.Documents++
 	return dst, nil
@@ -541,7 +567,7 @@ func (r *run) date(date string, p *page) string {
 				return stamp(t)
 			}
 		}
-		if r.Dolma {
+		if r.Compat {
 			break
 		}
 	}
@@ -550,7 +576,7 @@ func (r *run) date(date string, p *page) string {
 
 // infoDate is the date of the warcinfo record; without one that of the page.
 func (r *run) infoDate(p *page) string {
-	if p.info.date == "" && r.Dolma {
+	if p.info.date == "" && r.Compat {
 		return stamp(r.Now)
 	}
 	return r.date(p.info.date, p)

@@ -210,10 +210,10 @@ func tagging(names ...string) warc.Tagging {
 func TestDolma(t *testing.T) {
 	cfg := warc.Config{
 		Documents: []string{"testdata/pages.warc.gz"}, Pre: tagging("cc_re", "cc_re_fast"), Post: tagging("char_length_v1", "gopher_v2"),
-		StoreHTML: true, Processes: 2,
+		StoreHTML: true, Execution: data.Execution{Processes: 2},
 	}
 	for _, compat := range []bool{false, true} {
-		cfg.Dolma = compat
+		cfg.Compat = compat
 		got, report := run(t, cfg, "")
 		f, err := os.Open("testdata/pages.jsonl")
 		if err != nil {
@@ -284,7 +284,7 @@ func TestKinds(t *testing.T) {
 	if got := docs[0]["created"]; got != "2024-01-02T03:04:05.000Z" {
 		t.Errorf("a page without a date is created %v, want the record's date", got)
 	}
-	if docs, _ := run(t, warc.Config{Dolma: true}, response("text/plain", plain)); docs[0]["text"] != "line one line two" {
+	if docs, _ := run(t, warc.Config{Execution: data.Execution{Compat: true}}, response("text/plain", plain)); docs[0]["text"] != "line one line two" {
 		t.Errorf("as Dolma: %q", docs[0]["text"])
 	}
 }
@@ -330,7 +330,7 @@ func TestManyWorkers(t *testing.T) {
 		} else if !bytes.Equal(first, b) {
 			t.Error("the documents depend on the number of workers")
 		}
-		rejects, err := os.ReadFile(filepath.Join(dir, fmt.Sprint(n), "rejects", "warc", "a.rejects.jsonl"))
+		rejects, err := os.ReadFile(filepath.Join(dir, fmt.Sprint(n), "rejects", "warc", "a.warc.gz.rejects.jsonl"))
 		if err != nil || bytes.Count(rejects, []byte("\n")) != 6 {
 			t.Errorf("rejects: %s, %v", rejects, err)
 		}
