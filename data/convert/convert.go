@@ -6,6 +6,7 @@ package convert
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,35 +23,28 @@ import (
 // Config says what Run does.
 type Config struct {
 	// Documents are files, folders (with all below them) and Python globs.
-	Documents []string `json:"documents"`
+	Documents []string `yaml:"documents" help:"files, folders with all below them, or globs"`
 	// Destination is the folder for the outputs.
-	Destination string `json:"destination"`
+	Destination string `yaml:"destination" help:"the folder for the outputs"`
 	// Output is the suffix of the outputs: jsonl.gz, jsonl.zst, jsonl, parquet.
-	Output string `json:"output"`
+	Output string `yaml:"output" help:"format of the outputs: jsonl.gz, jsonl.zst, jsonl or parquet"`
 	// Source is that of documents which name none.
-	Source string `json:"source"`
+	Source string `yaml:"source_name" help:"source of documents that name none"`
 	// TextKey and IDKey name the columns or keys with a row's text and id.
-	TextKey string `json:"text_key"`
-	IDKey   string `json:"id_key"`
+	TextKey string `yaml:"text_key" help:"column or key with the text of a row"`
+	IDKey   string `yaml:"id_key" help:"column or key with the id of a row; without one, file and number"`
 	// Columns name the columns of tables without a heading; Delimiter parts
 	// them, and is a comma or, in .tsv files, a tab when empty.
-	Columns   []string `json:"columns"`
-	Delimiter string   `json:"delimiter"`
+	Columns   []string `yaml:"columns" help:"columns of CSV files that have no heading"`
+	Delimiter string   `yaml:"delimiter" help:"what parts the columns of CSV files (default a comma, in .tsv files a tab)"`
 	// Linearizer finds the text of HTML files, one of webpage.Names.
-	Linearizer string `json:"linearizer"`
+	Linearizer string `yaml:"linearizer" help:"how the text of HTML is found: resiliparse, readability or trafilatura"`
 	// MaxSizeInBytes is how much text of single files goes into one output.
-	MaxSizeInBytes int64 `json:"max_size_in_bytes"`
-
-	// Processes is the number of workers; the output does not depend on it.
-	Processes int `json:"-"`
+	MaxSizeInBytes int64 `yaml:"max_size_in_bytes" help:"of the text of single files in one output"`
 	// IgnoreExisting makes complete outputs again.
-	IgnoreExisting bool `json:"-"`
-	// Strict fails on a bad row or file instead of rejecting it.
-	Strict bool `json:"-"`
-	// Progress (may be nil) is kept up to date.
-	Progress *data.Progress `json:"-"`
-	// Warn (may be nil) is told of each bad row or file.
-	Warn func(*data.RecordError) `json:"-"`
+	IgnoreExisting bool `yaml:"ignore_existing" help:"make again what is complete"`
+
+	data.Execution `yaml:",inline"`
 }
 
 // Report is what Run found.
@@ -95,65 +89,167 @@ func kindOf(name string) kind {
 // Run converts all files. A file of rows becomes one output of the same name;
 // files that are one document each go together into files-00000, files-00001,
 // …, in the order of their names, with their paths as ids. What an earlier run
-// of the same settings completed is passed over.
+// of the same settings made of the same files is not made again.
 func Run(ctx context.Context, cfg Config) (Report, error) {
-	if cfg.Progress == nil {
-		cfg.Progress = new(data.Progress)
-	}
-	if _, err := webpage.New(cfg.Linearizer, false); err != nil {
+	if err := cfg.check(); err != nil {
 		return Report{}, err
-	}
-	switch {
-	case cfg.Destination == "":
-		return Report{}, errors.New("no destination is given\nhint: --destination corpus/documents")
-	case !slices.Contains([]string{"jsonl", "jsonl.gz", "jsonl.zst", "parquet"}, cfg.Output):
-		return Report{}, fmt.Errorf("output is %q, want jsonl, jsonl.gz, jsonl.zst or parquet", cfg.Output)
-	case cfg.MaxSizeInBytes < 1:
-		return Report{}, fmt.Errorf("max_size_in_bytes is %d, want a positive number", cfg.MaxSizeInBytes)
-	case len(cfg.Delimiter) > 1:
-		return Report{}, fmt.Errorf("delimiter is %q, want one character", cfg.Delimiter)
 	}
 	files, err := cfg.files()
 	if err != nil {
 		return Report{}, err
 	}
-	cfg.Progress.AddFiles(paths(files))
 	r := &run{Config: cfg, keys: data.Keys{Text: cfg.TextKey, ID: cfg.IDKey, Source: cfg.Source}, pool: data.NewPool(cfg.Processes)}
-	r.report.Files = len(files)
-	var singles, rows []file
-	taken := map[string]string{}
-	var outs []string
-	for _, f := range files {
-		if f.kind == single || f.kind == page {
-			singles = append(singles, f)
-			continue
-		}
-		out := store.Join(cfg.Destination, outputName(f.name, cfg.Output))
-		if other, ok := taken[out]; ok {
-			return Report{}, fmt.Errorf("%s and %s would both write %s", other, f.path, out)
-		}
-		taken[out] = f.path
-		rows, outs = append(rows, f), append(outs, out)
+	plan, err := r.plan(files)
+	if err != nil {
+		return Report{}, err
 	}
-	err = r.pool.EachFile(ctx, paths(rows), func(ctx context.Context, i int, _ string) error {
-		return r.rows(ctx, rows[i], outs[i])
+	if r.stage, err = data.Begin(plan, cfg.Execution); err != nil {
+		return Report{}, err
+	}
+	defer r.stage.Close()
+	p := r.stage.Progress
+	p.AddFiles(paths(files))
+	for _, u := range plan.Units {
+		if _, ok := r.stage.Done(u); ok {
+			p.FilesSkipped.Add(int64(len(u.Inputs)))
+			p.FilesDone.Add(int64(len(u.Inputs)))
+		}
+	}
+	r.report.Files, r.report.Skipped = len(files), p.FilesSkipped.Load()
+	err = r.stage.Run(ctx, r.pool, func(ctx context.Context, u *data.Unit) error {
+		if f, ok := r.rowFiles[u]; ok {
+			return r.rows(ctx, u, f)
+		}
+		return r.together(ctx, u)
 	})
-	r.report.Outputs = outs
-	if len(singles) > 0 && err == nil {
-		err = r.singles(ctx, singles)
+	r.report.Documents, r.report.Rejected = p.Documents.Load(), p.Rejected.Load()
+	var total found
+	for _, u := range plan.Units {
+		r.report.Outputs = append(r.report.Outputs, u.Outputs...)
+		var one found
+		if text, ok := r.stage.Done(u); ok && json.Unmarshal(text, &one) == nil {
+			total.add(one)
+			for i := range one.Shards {
+				r.report.Outputs = append(r.report.Outputs, r.shard(i))
+			}
+		}
 	}
-	r.report.Documents = cfg.Progress.Documents.Load()
-	r.report.Rejected = cfg.Progress.Rejected.Load()
-	r.report.Skipped = cfg.Progress.FilesSkipped.Load()
-	return r.report, err
+	switch {
+	case err != nil:
+		return r.report, err
+	case total.Documents > 0:
+	case total.Rejected+total.Binary > 0:
+		return r.report, r.stage.Nothing("no document was made: the files hold none that can be used", "")
+	default:
+		r.Logf("warning: no document was made: the %d files are empty", len(files))
+	}
+	return r.report, r.stage.Commit()
+}
+
+func (c *Config) check() error {
+	if _, err := webpage.New(c.Linearizer, false); err != nil {
+		return err
+	}
+	switch {
+	case c.Destination == "":
+		return errors.New("no destination is given\nhint: --destination corpus/documents")
+	case !slices.Contains([]string{"jsonl", "jsonl.gz", "jsonl.zst", "parquet"}, c.Output):
+		return fmt.Errorf("output is %q, want jsonl, jsonl.gz, jsonl.zst or parquet", c.Output)
+	case c.MaxSizeInBytes < 1:
+		return fmt.Errorf("max_size_in_bytes is %d, want a positive number", c.MaxSizeInBytes)
+	case len(c.Delimiter) > 1:
+		return fmt.Errorf("delimiter is %q, want one character", c.Delimiter)
+	}
+	return nil
 }
 
 type run struct {
 	Config
-	keys   data.Keys
-	pool   *data.Pool
-	mu     sync.Mutex
-	report Report
+	keys     data.Keys
+	pool     *data.Pool
+	stage    *data.Stage
+	rowFiles map[*data.Unit]file // of the units that are one file of rows
+	singles  []file              // the others go together
+	mu       sync.Mutex
+	report   Report
+}
+
+// found is what the record says of a unit.
+type found struct {
+	Documents int64 `json:"documents"`
+	Rejected  int64 `json:"rejected"`
+	Binary    int64 `json:"binary,omitempty"`
+	Shards    int   `json:"shards,omitempty"`
+}
+
+func (f *found) add(o found) {
+	f.Documents += o.Documents
+	f.Rejected += o.Rejected
+	f.Binary += o.Binary
+}
+
+// plan says what the run reads and writes: each file of rows is a unit, all
+// others together are one.
+func (r *run) plan(files []file) (data.Plan, error) {
+	folder := store.Clean(r.Destination)
+	// The record lies beside the folder, out of the way of globs; rejects are
+	// named after their sources, and lie where those of the documents do.
+	record := folder + ".convert.json"
+	rejects := func(f file) string { return data.RejectsPath(store.Join(folder, f.name), "convert") }
+	plan := data.Plan{Stage: "convert", Again: r.IgnoreExisting, Locks: []string{folder}, Keep: true, Settings: struct{ Output, Source string }{r.Output, r.Source}}
+	together := &data.Unit{Record: record, Key: "files"}
+	names, taken := map[string]string{}, map[string]string{}
+	r.rowFiles = map[*data.Unit]file{}
+	for _, f := range files {
+		if f.kind != single && f.kind != page {
+			key := outputName(f.name, r.Output)
+			out := store.Join(folder, key)
+			if other, ok := taken[out]; ok {
+				return plan, fmt.Errorf("%s and %s would both write %s", other, f.path, out)
+			}
+			taken[out] = f.path
+			u := &data.Unit{
+				Record: record, Key: filepath.ToSlash(key), Inputs: []string{f.path}, Outputs: []string{out}, Rejects: []string{rejects(f)},
+				Settings: struct {
+					TextKey, IDKey string
+					Columns        []string
+					Delimiter      string
+				}{r.TextKey, r.IDKey, r.Columns, r.Delimiter},
+			}
+			r.rowFiles[u] = f
+			plan.Units = append(plan.Units, u)
+			continue
+		}
+		if other, ok := names[f.name]; ok {
+			return plan, fmt.Errorf("%s and %s would both be the document %s\nhint: name the folder that holds both", other, f.path, f.name)
+		}
+		names[f.name] = f.path
+		r.singles = append(r.singles, f)
+		together.Inputs = append(together.Inputs, f.path)
+		together.Rejects = append(together.Rejects, rejects(f))
+	}
+	if len(r.singles) == 0 {
+		return plan, nil
+	}
+	ids := make([]string, len(r.singles))
+	for i, f := range r.singles {
+		ids[i] = f.name
+	}
+	together.Settings = struct {
+		Names          []string
+		Linearizer     string
+		MaxSizeInBytes int64
+	}{ids, r.Linearizer, r.MaxSizeInBytes}
+	plan.Units = append(plan.Units, together)
+	plan.Own = func(name string) bool {
+		return store.Clean(store.Dir(name)) == folder && shardName.MatchString(name[strings.LastIndexAny(name, `/\`)+1:])
+	}
+	for out, from := range taken {
+		if plan.Own(out) {
+			return plan, fmt.Errorf("%s would write %s, which is the name of an output of all files without rows\nhint: convert it by itself, to another place", from, out)
+		}
+	}
+	return plan, nil
 }
 
 // file is an input with its name below the folder that was asked for.
@@ -226,8 +322,8 @@ type made struct {
 func (m *made) add(line []byte, bad *data.RecordError) {
 	var d data.Document
 	err := data.ParseDocument(line, &d)
-	if err == nil && len(line) > data.MaxLine {
-		err = fmt.Errorf("the document has %d bytes, more than the %d allowed", len(line), data.MaxLine)
+	if err == nil {
+		err = data.CheckLine(len(line) + 1)
 	}
 	if err != nil {
 		bad.Err = err
@@ -251,9 +347,11 @@ type row struct {
 }
 
 // rower gives the rows of a file one by one, and io.EOF after the last; Bytes
-// are valid until the next call.
+// are valid until the next call. end is called then, and is an error when the file
+// has changed.
 type rower interface {
 	next() (row, error)
+	end() error
 	Close() error
 }
 
@@ -264,26 +362,20 @@ type batch struct {
 }
 
 // rows converts a file of rows.
-func (r *run) rows(ctx context.Context, f file, out string) error {
-	p := r.Progress
-	note := fmt.Sprintf("olmo data convert %q %q %q %q %q", r.TextKey, r.IDKey, r.Source, r.Columns, r.Delimiter)
-	if old := data.NoteOf(out); !r.IgnoreExisting && data.Complete(out, f.path) && old == note {
-		p.FilesSkipped.Add(1)
-		p.FilesDone.Add(1)
-		return nil
-	}
+func (r *run) rows(ctx context.Context, u *data.Unit, f file) error {
 	in, err := r.open(f)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	w, err := data.CreateWriterNoted(out, note)
+	w, err := r.stage.CreateNoted(u, u.Outputs[0], fmt.Sprintf("olmo data convert %q %q %q %q %q", r.TextKey, r.IDKey, r.Source, r.Columns, r.Delimiter))
 	if err != nil {
 		return err
 	}
 	defer w.Abort()
-	rejects := data.NewRejects(data.RejectsPath(out, "convert"), r.Strict, p, r.Warn)
+	rejects := r.stage.Rejects(u, u.Rejects[0])
 	defer rejects.Abort()
+	var total found
 	next := func() (*batch, error) {
 		b := &batch{}
 		for b.bytes < batchBytes {
@@ -300,46 +392,59 @@ func (r *run) rows(ctx context.Context, f file, out string) error {
 		}
 		return b, nil
 	}
-	work := func(b *batch) (*made, error) {
-		m := &made{}
-		var line []byte
-		for _, row := range b.rows {
-			bad := &data.RecordError{File: f.path, Line: row.Number, Offset: row.Offset, Raw: row.Bytes}
-			if row.err != nil {
-				m.bad = append(m.bad, row.err)
-				continue
+	err = data.Ordered(ctx, r.pool, next, func(b *batch) bool { return b.bytes > largeBytes }, func(b *batch) (*made, error) {
+		return r.documents(f, b), nil
+	}, func(m *made) error {
+		for _, bad := range m.bad {
+			if err := rejects.Add(bad); err != nil {
+				return err
 			}
-			var err error
-			if line, err = r.keys.AppendDocument(line[:0], row.Bytes, f.name, row.Number); err != nil {
-				bad.Err = err
-				m.bad = append(m.bad, bad)
-				continue
-			}
-			m.add(line, bad)
 		}
-		return m, nil
-	}
-	err = data.Ordered(ctx, r.pool, next, func(b *batch) bool { return b.bytes > largeBytes }, work, func(m *made) error {
-		return r.emit(m, w, rejects)
+		return r.emit(m, w, &total)
 	})
 	if err != nil {
+		return err
+	}
+	if err := in.end(); err != nil {
+		return err
+	}
+	total.Rejected = rejects.Count
+	if err := rejects.Close(); err != nil {
 		return err
 	}
 	if err := w.Close(); err != nil {
 		return err
 	}
-	p.FilesDone.Add(1)
-	return rejects.Close()
+	r.stage.Progress.FilesDone.Add(1)
+	return r.stage.Finish(u, total)
 }
 
-func (r *run) emit(m *made, w io.Writer, rejects *data.Rejects) error {
-	slices.SortStableFunc(m.bad, func(a, b *data.RecordError) int { return cmp.Compare(a.Line, b.Line) })
-	for _, bad := range m.bad {
-		if err := rejects.Add(bad); err != nil {
-			return err
+// documents makes documents of the rows of a batch.
+func (r *run) documents(f file, b *batch) *made {
+	m := &made{}
+	var line []byte
+	for _, row := range b.rows {
+		bad := &data.RecordError{File: f.path, Line: row.Number, Offset: row.Offset, Raw: row.Bytes}
+		if row.err != nil {
+			m.bad = append(m.bad, row.err)
+			continue
 		}
+		var err error
+		if line, err = r.keys.AppendDocument(line[:0], row.Bytes, f.name, row.Number); err != nil {
+			bad.Err = err
+			m.bad = append(m.bad, bad)
+			continue
+		}
+		m.add(line, bad)
 	}
-	p := r.Progress
+	slices.SortStableFunc(m.bad, func(a, b *data.RecordError) int { return cmp.Compare(a.Line, b.Line) })
+	return m
+}
+
+// emit writes documents and counts them.
+func (r *run) emit(m *made, w io.Writer, total *found) error {
+	total.add(found{Documents: m.docs, Binary: m.binary})
+	p := r.stage.Progress
 	p.Documents.Add(m.docs)
 	p.BytesDone.Add(m.read)
 	p.FilesDone.Add(m.files)

@@ -38,7 +38,7 @@ func write(t *testing.T, dir string, files map[string]string) {
 func config(dir string) convert.Config {
 	return convert.Config{
 		Documents: []string{filepath.Join(dir, "in")}, Destination: filepath.Join(dir, "documents"), Output: "jsonl.gz", Source: "s",
-		TextKey: "text", IDKey: "id", Linearizer: "resiliparse", MaxSizeInBytes: 1 << 20, Processes: 2,
+		TextKey: "text", IDKey: "id", Linearizer: "resiliparse", MaxSizeInBytes: 1 << 20, Execution: data.Execution{Processes: 2},
 	}
 }
 
@@ -173,7 +173,7 @@ func TestWorkers(t *testing.T) {
 
 func TestRefuses(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, map[string]string{"in/x.csv": "a,b\n1,2\n", "in2/x.csv": "text\nx\n", "in2/x.jsonl": "{}\n", "in3/x.csv": "text\n\"" + strings.Repeat("never closed\n", 3<<20)})
+	write(t, dir, map[string]string{"in/x.csv": "a,b\n1,2\n", "in2/x.csv": "text\nx\n", "in2/x.jsonl": "{}\n", "in3/x.csv": "text\n\"" + strings.Repeat("never closed\n", data.MaxLine/10)})
 	for name, c := range map[string]struct {
 		change func(*convert.Config)
 		want   string

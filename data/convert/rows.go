@@ -14,20 +14,19 @@ import (
 	"olmo/data"
 	"olmo/data/gunzip"
 	"olmo/data/parquet"
-	"olmo/data/store"
 	"olmo/data/webpage"
 )
 
 // open opens a file of rows.
 func (r *run) open(f file) (rower, error) {
 	if f.kind == lines {
-		in, err := data.OpenReaderProgress(f.path, r.Progress)
+		in, err := r.stage.Open(f.path, r.stage.Progress)
 		if err != nil {
 			return nil, err
 		}
 		return jsonRows{in}, nil
 	}
-	in, err := store.Open(f.path)
+	in, err := r.stage.OpenFile(f.path)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +34,7 @@ func (r *run) open(f file) (rower, error) {
 	if f.kind == columnar {
 		var p *parquet.Reader
 		if p, err = parquet.Open(in, in.Info().Size); err == nil {
-			rows = &columnRows{p: p, file: in, progress: r.Progress}
+			rows = &columnRows{p: p, file: in, progress: r.stage.Progress}
 		}
 	} else {
 		rows, err = r.openTable(f.path, in)
@@ -59,10 +58,13 @@ func (j jsonRows) next() (row, error) {
 	return row{Line: line}, err
 }
 
+// end does nothing: the reader has seen to it.
+func (j jsonRows) end() error { return nil }
+
 // columnRows are the rows of a Parquet file.
 type columnRows struct {
 	p        *parquet.Reader
-	file     store.File
+	file     *data.Input
 	progress *data.Progress
 	n        int64
 	buf      []byte
@@ -80,11 +82,14 @@ func (c *columnRows) next() (row, error) {
 	return row{Line: data.Line{Bytes: c.buf, Number: c.n}}, nil
 }
 
+func (c *columnRows) end() error { return c.file.Whole() }
+
 func (c *columnRows) Close() error { return errors.Join(c.p.Close(), c.file.Close()) }
 
 // tableRows are the rows of a CSV file, as objects of strings.
 type tableRows struct {
 	path    string
+	file    *data.Input
 	csv     *csv.Reader
 	limit   *limited
 	columns []string
@@ -121,9 +126,9 @@ func (c counting) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (r *run) openTable(path string, in store.File) (*tableRows, error) {
-	t := &tableRows{path: path, columns: r.Columns, close: []io.Closer{in}}
-	var src io.Reader = counting{in, r.Progress}
+func (r *run) openTable(path string, in *data.Input) (*tableRows, error) {
+	t := &tableRows{path: path, file: in, columns: r.Columns, close: []io.Closer{in}}
+	var src io.Reader = counting{in, r.stage.Progress}
 	switch data.CompressionOf(path) {
 	case data.Gzip:
 		z, err := gunzip.NewReader(src)
@@ -197,6 +202,8 @@ func (t *tableRows) next() (row, error) {
 	line.Bytes = t.buf
 	return row{Line: line}, nil
 }
+
+func (t *tableRows) end() error { return t.file.Whole() }
 
 func (t *tableRows) Close() error {
 	var err error

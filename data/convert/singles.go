@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,26 +24,18 @@ type bunch struct {
 	bytes int64
 }
 
-// singles makes documents of files that are one each.
-func (r *run) singles(ctx context.Context, files []file) error {
-	p := r.Progress
-	// Beside the folder, out of the way of globs.
-	recordPath := strings.TrimRight(filepath.ToSlash(r.Destination), "/") + ".convert.json"
-	digest, err := data.Digest(r.Config, paths(files))
-	if err != nil {
-		return err
-	}
-	record, err := data.ReadRecord(recordPath, "convert")
-	if err != nil {
-		return err
-	}
-	shard := func(i int) string { return store.Join(r.Destination, fmt.Sprintf("files-%05d.%s", i, r.Output)) }
-	if record.Done && record.Digest == digest && !r.IgnoreExisting && store.Exists(shard(0)) {
-		p.FilesSkipped.Add(int64(len(files)))
-		p.FilesDone.Add(int64(len(files)))
-		return nil
-	}
-	infos, err := store.StatAll(paths(files))
+// shardName matches what shard gives, in any format.
+var shardName = regexp.MustCompile(`^files-[0-9]{5,}\.(jsonl(\.gz|\.zst)?|parquet)$`)
+
+// shard is the name of an output with documents that are one file each.
+func (r *run) shard(i int) string {
+	return store.Join(store.Clean(r.Destination), fmt.Sprintf("files-%05d.%s", i, r.Output))
+}
+
+// together makes documents of files that are one each.
+func (r *run) together(ctx context.Context, u *data.Unit) error {
+	files := r.singles
+	infos, err := store.StatAll(u.Inputs)
 	if err != nil {
 		return err
 	}
@@ -77,16 +70,22 @@ func (r *run) singles(ctx context.Context, files []file) error {
 		}
 		return m, nil
 	}
-	rejects := data.NewRejects(data.RejectsPath(shard(0), "convert"), r.Strict, p, r.Warn)
-	defer rejects.Abort()
+	var total found
 	var w *data.Writer
 	defer func() {
 		if w != nil {
 			w.Abort()
 		}
 	}()
-	shards, size := 0, int64(0)
+	size := int64(0)
 	err = data.Ordered(ctx, r.pool, next, func(b *bunch) bool { return b.bytes > largeBytes }, work, func(m *made) error {
+		for _, bad := range m.bad {
+			// The number of a file stands for the line.
+			if err := r.rejectSingle(u, u.Rejects[bad.Line-1], bad); err != nil {
+				return err
+			}
+			total.Rejected++
+		}
 		if w != nil && size+int64(len(m.lines)) > r.MaxSizeInBytes {
 			if err := w.Close(); err != nil {
 				return err
@@ -95,15 +94,15 @@ func (r *run) singles(ctx context.Context, files []file) error {
 		}
 		if w == nil {
 			var err error
-			if w, err = data.CreateWriter(shard(shards)); err != nil {
+			name := r.shard(total.Shards)
+			if w, err = r.stage.Create(u, name, data.CompressionOf(name)); err != nil {
 				return err
 			}
-			r.report.Outputs = append(r.report.Outputs, shard(shards))
-			shards++
+			total.Shards++
 			size = 0
 		}
 		size += int64(len(m.lines))
-		return r.emit(m, w, rejects)
+		return r.emit(m, w, &total)
 	})
 	if err == nil && w != nil {
 		err = w.Close()
@@ -111,16 +110,17 @@ func (r *run) singles(ctx context.Context, files []file) error {
 	if err != nil {
 		return err
 	}
-	// Of an earlier run with more files.
-	for i := shards; store.Exists(shard(i)); i++ {
-		if err := store.Remove(shard(i)); err != nil {
-			return err
-		}
-	}
-	if err := rejects.Close(); err != nil {
+	return r.stage.Finish(u, total)
+}
+
+// rejectSingle writes why a file became no document into its own rejects file.
+func (r *run) rejectSingle(u *data.Unit, path string, bad *data.RecordError) error {
+	rejects := r.stage.Rejects(u, path)
+	defer rejects.Abort()
+	if err := rejects.Add(bad); err != nil {
 		return err
 	}
-	return data.Record{Stage: "convert", Digest: digest, Done: true}.Write(recordPath)
+	return rejects.Close()
 }
 
 // single makes a document of a file.
@@ -134,9 +134,9 @@ func (r *run) single(m *made, f file, info store.Info, number int64, l webpage.L
 		reject(fmt.Errorf("the file has %d bytes, more than the %d allowed", info.Size, data.MaxLine))
 		return nil
 	}
-	b, err := store.ReadFile(f.path)
+	b, err := r.read(f.path)
 	if err != nil {
-		return fmt.Errorf("reading %s: %w", f.path, err)
+		return err
 	}
 	text := webpage.Decode(b, "")
 	if text == "" {
@@ -165,4 +165,18 @@ func (r *run) single(m *made, f file, info store.Info, number int64, l webpage.L
 	line = strconv.AppendInt(append(line, `,"bytes":`...), int64(len(b)), 10)
 	m.add(append(line, "}}"...), bad)
 	return nil
+}
+
+// read reads a whole file.
+func (r *run) read(path string) ([]byte, error) {
+	in, err := r.stage.OpenFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	defer in.Close()
+	b, err := io.ReadAll(in)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return b, in.Whole()
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -14,19 +13,8 @@ import (
 
 // convertConfig has the keys of `olmo data convert`, which is not Dolma's.
 type convertConfig struct {
-	Documents      []string `yaml:"documents" help:"files, folders with all below them, or globs"`
-	Destination    string   `yaml:"destination" help:"the folder for the outputs"`
-	Output         string   `yaml:"output" help:"format of the outputs: jsonl.gz, jsonl.zst, jsonl or parquet"`
-	SourceName     string   `yaml:"source_name" help:"source of documents that name none"`
-	TextKey        string   `yaml:"text_key" help:"column or key with the text of a row"`
-	IDKey          string   `yaml:"id_key" help:"column or key with the id of a row; without one, file and number"`
-	Columns        []string `yaml:"columns" help:"columns of CSV files that have no heading"`
-	Delimiter      string   `yaml:"delimiter" help:"what parts the columns of CSV files (default a comma, in .tsv files a tab)"`
-	Linearizer     string   `yaml:"linearizer" help:"how the text of HTML is found: resiliparse, readability or trafilatura"`
-	MaxSizeInBytes int64    `yaml:"max_size_in_bytes" help:"of the text of single files in one output"`
-	Processes      int      `yaml:"processes" help:"number of workers; the output does not depend on it"`
-	IgnoreExisting bool     `yaml:"ignore_existing" help:"make again what is complete"`
-	Dryrun         bool     `yaml:"dryrun" help:"print the config and stop"`
+	convert.Config `yaml:",inline"`
+	Dryrun         bool `yaml:"dryrun" help:"print the config and stop"`
 }
 
 func newDataConvertCommand() *cobra.Command {
@@ -47,10 +35,11 @@ as JSON. All stages read .parquet files as they are.`,
   olmo data convert --documents reviews.csv --text_key body --id_key number --destination corpus/documents
   olmo data convert --documents 'mixed/*.jsonl.gz' --destination out --output parquet`,
 		defaults: func() convertConfig {
-			return convertConfig{
-				Output: "jsonl.gz", TextKey: data.DefaultKeys.Text, IDKey: data.DefaultKeys.ID, Linearizer: "resiliparse",
-				MaxSizeInBytes: 256 << 20, Processes: 1,
-			}
+			c := convertConfig{Config: convert.Config{
+				Output: "jsonl.gz", TextKey: data.DefaultKeys.Text, IDKey: data.DefaultKeys.ID, Linearizer: "resiliparse", MaxSizeInBytes: 256 << 20,
+			}}
+			c.Processes = 1
+			return c
 		},
 		run: func(r *dataRun, cfg convertConfig) error { return runDataConvert(r, cfg, asJSON) },
 	}.command()
@@ -66,13 +55,10 @@ func runDataConvert(r *dataRun, cfg convertConfig, asJSON bool) error {
 		return usageErrorf("no destination is given\nhint: --destination corpus/documents")
 	}
 	p := new(data.Progress)
+	cfg.Execution = r.execution(cfg.Processes, p)
 	var report convert.Report
 	err := r.watch("convert", p, func(ctx context.Context) (err error) {
-		report, err = convert.Run(ctx, convert.Config{
-			Documents: cfg.Documents, Destination: cfg.Destination, Output: cfg.Output, Source: cfg.SourceName, TextKey: cfg.TextKey,
-			IDKey: cfg.IDKey, Columns: cfg.Columns, Delimiter: cfg.Delimiter, Linearizer: cfg.Linearizer, MaxSizeInBytes: cfg.MaxSizeInBytes,
-			Processes: cfg.Processes, IgnoreExisting: cfg.IgnoreExisting, Strict: r.strict, Progress: p, Warn: r.warnReject(p),
-		})
+		report, err = convert.Run(ctx, cfg.Config)
 		return err
 	})
 	r.summary("convert", p)
@@ -83,12 +69,7 @@ func runDataConvert(r *dataRun, cfg convertConfig, asJSON bool) error {
 		return err
 	}
 	if asJSON {
-		if err := json.NewEncoder(r.OutOrStdout()).Encode(report); err != nil {
-			return err
-		}
-	}
-	if report.Documents == 0 && report.Skipped < int64(report.Files) {
-		return errors.New("no document was made: the files hold none that can be used")
+		return json.NewEncoder(r.OutOrStdout()).Encode(report)
 	}
 	return nil
 }
