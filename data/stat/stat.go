@@ -16,27 +16,19 @@ import (
 	"olmo/data/store"
 )
 
-// Config says what Run does.
+// Config says what Run does. Compat puts each file's values into bins before the
+// files are added up, as Dolma 1.2.1 does.
 type Config struct {
 	// Attributes are files, folders and Python globs of attribute files.
-	Attributes []string
+	Attributes []string `yaml:"attributes" help:"attribute files, folders or globs"`
 	// Report is the folder for summaries.jsonl.gz; empty: none is written.
-	Report string
+	Report string `yaml:"report,omitempty" help:"folder for summaries.jsonl.gz"`
 	// Bins is the most bins a summary has.
-	Bins int
-	// Processes is the number of workers; the result does not depend on it.
-	Processes int
+	Bins int `yaml:"bins" help:"most bins of a summary"`
 	// Regex selects attributes by name; empty: all.
-	Regex string
-	// Strict fails on a bad row instead of rejecting it.
-	Strict bool
-	// Dolma reproduces Dolma 1.2.1, which puts each file's values into bins
-	// before it adds the files up.
-	Dolma bool
-	// Progress (may be nil) is kept up to date.
-	Progress *data.Progress
-	// Warn (may be nil) is told of each bad row.
-	Warn func(*data.RecordError)
+	Regex string `yaml:"regex,omitempty" help:"only attributes whose name matches"`
+
+	data.Execution `yaml:",inline"`
 }
 
 // Summary is the distribution of one attribute's scores or lengths.
@@ -53,7 +45,8 @@ type Summary struct {
 }
 
 // Run reads attribute files and sums up each attribute, in the order in which
-// they first appear.
+// they first appear. Rows that cannot be read go to the rejects; it is an error when
+// no attribute is left.
 func Run(ctx context.Context, cfg Config) ([]Summary, error) {
 	if cfg.Bins < 1 {
 		return nil, fmt.Errorf("%d bins are too few\nhint: the default is 1000", cfg.Bins)
@@ -65,31 +58,129 @@ func Run(ctx context.Context, cfg Config) ([]Summary, error) {
 			return nil, fmt.Errorf("the regex for attributes: %w", err)
 		}
 	}
-	if cfg.Progress == nil {
-		cfg.Progress = new(data.Progress)
-	}
-	files, _, err := data.ExpandGlobs(cfg.Attributes)
+	plan, err := cfg.plan()
 	if err != nil {
 		return nil, err
 	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("no attribute files match %s", strings.Join(cfg.Attributes, " "))
+	r := &run{Config: cfg, choose: choose, unit: plan.Units[0]}
+	if r.stage, err = data.Begin(plan, cfg.Execution); err != nil {
+		return nil, err
 	}
-	cfg.Progress.AddFiles(files)
+	defer r.stage.Close()
+	files := r.unit.Inputs
+	r.stage.Progress.AddFiles(files)
 	pool := data.NewPool(cfg.Processes)
 	perFile := make([]*trackers, len(files))
-	err = pool.EachFile(ctx, files, func(ctx context.Context, i int, file string) (err error) {
-		perFile[i], err = readFile(ctx, pool, &cfg, choose, file)
+	err = pool.EachFile(ctx, files, func(ctx context.Context, i int, _ string) (err error) {
+		perFile[i], err = r.file(ctx, pool, i)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	out := r.summaries(perFile)
+	if len(out) == 0 {
+		return nil, r.stage.Nothing(fmt.Sprintf("no attribute was found in %d rows", r.stage.Progress.Documents.Load()), "")
+	}
+	if err := r.write(out); err != nil {
+		return nil, err
+	}
+	if err := r.stage.Finish(r.unit, nil); err != nil {
+		return nil, err
+	}
+	return out, r.stage.Commit()
+}
+
+// plan says what the run reads and writes. It has no record: the summaries are
+// shown each time, and for that the files are read.
+func (c *Config) plan() (data.Plan, error) {
+	files, missing, err := data.ExpandGlobs(c.Attributes)
+	if err != nil {
+		return data.Plan{}, err
+	}
+	if len(files) == 0 {
+		return data.Plan{}, fmt.Errorf("no attribute files match %s", strings.Join(c.Attributes, " "))
+	}
+	for _, m := range missing {
+		c.Logf("warning: no attribute files match %s", m)
+	}
+	u := &data.Unit{Key: "stat", Inputs: files}
+	for _, f := range files {
+		u.Rejects = append(u.Rejects, data.RejectsPath(f, "stat"))
+	}
+	plan := data.Plan{Stage: "stat", Units: []*data.Unit{u}}
+	if c.Report != "" {
+		u.Outputs = []string{store.Join(c.Report, "summaries.jsonl.gz")}
+		plan.Locks = u.Outputs
+	}
+	return plan, nil
+}
+
+// run is the state of one Run.
+type run struct {
+	Config
+	choose *regexp.Regexp // nil: all attributes
+	stage  *data.Stage
+	unit   *data.Unit
+}
+
+// file sums up one file.
+func (r *run) file(ctx context.Context, pool *data.Pool, i int) (*trackers, error) {
+	p := r.stage.Progress
+	in, err := r.stage.Open(r.unit.Inputs[i], p)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	rej := r.stage.Rejects(r.unit, r.unit.Rejects[i])
+	defer rej.Abort()
+	sum := newTrackers()
+	err = data.MapLines(ctx, pool, in, rej, r.batch, func(part *trackers) error {
+		for _, name := range part.names {
+			sum.get(name).merge(part.m[name])
+		}
+		p.Documents.Add(part.rows)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.FilesDone.Add(1)
+	return sum, rej.Close()
+}
+
+// batch sums up some rows.
+func (r *run) batch(b *data.Batch) (*trackers, error) {
+	part := newTrackers()
+	chosen := map[string]bool{}
+	var row data.AttributeRow
+	for _, line := range b.Lines {
+		if err := data.ParseAttributes(line.Bytes, &row); err != nil {
+			b.Reject(line, fmt.Errorf("not a row of attributes: %w", err))
+			continue
+		}
+		part.rows++
+		for _, a := range row.Attributes {
+			ok, known := chosen[a.Name]
+			if !known {
+				ok = r.choose == nil || r.choose.MatchString(a.Name)
+				chosen[a.Name] = ok
+			}
+			if ok {
+				part.add(a)
+			}
+		}
+	}
+	return part, nil
+}
+
+// summaries adds the files up.
+func (r *run) summaries(perFile []*trackers) []Summary {
 	all := newTrackers()
 	for _, t := range perFile {
 		for _, name := range t.names {
-			if cfg.Dolma {
-				all.get(name).addSummary(t.m[name].summarize(name, cfg.Bins))
+			if r.Compat {
+				all.get(name).addSummary(t.m[name].summarize(name, r.Bins))
 			} else {
 				all.get(name).merge(t.m[name])
 			}
@@ -97,67 +188,16 @@ func Run(ctx context.Context, cfg Config) ([]Summary, error) {
 	}
 	out := make([]Summary, 0, len(all.names))
 	for _, name := range all.names {
-		out = append(out, all.m[name].summarize(name, cfg.Bins))
+		out = append(out, all.m[name].summarize(name, r.Bins))
 	}
-	if cfg.Report != "" {
-		if err := write(store.Join(cfg.Report, "summaries.jsonl.gz"), out); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+	return out
 }
 
-func readFile(ctx context.Context, pool *data.Pool, cfg *Config, choose *regexp.Regexp, file string) (*trackers, error) {
-	in, err := data.OpenReaderProgress(file, cfg.Progress)
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
-	rej := data.NewRejects(data.RejectsPath(file, "stat"), cfg.Strict, cfg.Progress, cfg.Warn)
-	defer rej.Abort()
-	sum := newTrackers()
-	err = data.MapLines(ctx, pool, in, rej, func(b *data.Batch) (*trackers, error) {
-		part := newTrackers()
-		chosen := map[string]bool{}
-		var row data.AttributeRow
-		for _, line := range b.Lines {
-			if err := data.ParseAttributes(line.Bytes, &row); err != nil {
-				b.Reject(line, fmt.Errorf("not a row of attributes: %w", err))
-				continue
-			}
-			part.rows++
-			for _, a := range row.Attributes {
-				ok, known := chosen[a.Name]
-				if !known {
-					ok = choose == nil || choose.MatchString(a.Name)
-					chosen[a.Name] = ok
-				}
-				if ok {
-					part.add(a)
-				}
-			}
-		}
-		return part, nil
-	}, func(part *trackers) error {
-		for _, name := range part.names {
-			sum.get(name).merge(part.m[name])
-		}
-		cfg.Progress.Documents.Add(part.rows)
+// write writes the report, if one is asked for.
+func (r *run) write(summaries []Summary) error {
+	if len(r.unit.Outputs) == 0 {
 		return nil
-	})
-	if err == nil {
-		err = rej.Close()
 	}
-	cfg.Progress.FilesDone.Add(1)
-	return sum, err
-}
-
-func write(path string, summaries []Summary) error {
-	w, err := data.CreateWriter(path)
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -166,6 +206,11 @@ func write(path string, summaries []Summary) error {
 			return fmt.Errorf("summary of %s: %w", s.Name, err)
 		}
 	}
+	w, err := r.stage.Create(r.unit, r.unit.Outputs[0], data.Gzip)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
 	if _, err := w.Write(b.Bytes()); err != nil {
 		return err
 	}

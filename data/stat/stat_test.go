@@ -36,7 +36,7 @@ func TestRun(t *testing.T) {
 		`not a row`,
 		`{"id":"2","attributes":{"x__x__len":[[0,4,4.0],[4,6,0.5]],"y__label__en":[[0,1,1.00002]]},"source":""}`)
 	for _, workers := range []int{1, 4} {
-		got, err := stat.Run(context.Background(), stat.Config{Attributes: []string{file}, Bins: 100, Processes: workers, Report: dir})
+		got, err := stat.Run(context.Background(), stat.Config{Attributes: []string{file}, Bins: 100, Report: dir, Execution: data.Execution{Processes: workers}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func TestRun(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "summaries.jsonl.gz")); err != nil {
 		t.Error(err)
 	}
-	if _, err := stat.Run(context.Background(), stat.Config{Attributes: []string{file}, Bins: 100, Strict: true}); err == nil {
+	if _, err := stat.Run(context.Background(), stat.Config{Attributes: []string{file}, Bins: 100, Execution: data.Execution{Strict: true}}); err == nil {
 		t.Error("a bad row passed with Strict")
 	}
 	if _, err := stat.Run(context.Background(), stat.Config{Attributes: []string{filepath.Join(dir, "none*")}, Bins: 100}); err == nil {
@@ -121,7 +121,7 @@ func TestGolden(t *testing.T) {
 	} {
 		got, err := stat.Run(context.Background(), stat.Config{
 			Attributes: []string{filepath.Join(root, "in/attributes", c.attributes, "*.gz")},
-			Bins:       c.bins, Regex: c.regex, Processes: 2, Dolma: true,
+			Bins:       c.bins, Regex: c.regex, Execution: data.Execution{Processes: 2, Compat: true},
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -16,15 +16,11 @@ import (
 
 // statConfig has the keys of Dolma 1.2.1, python/dolma/cli/analyzer.py.
 type statConfig struct {
-	Attributes []string `yaml:"attributes" help:"attribute files, folders or globs"`
-	Report     *string  `yaml:"report" help:"folder for summaries.jsonl.gz"`
-	Bins       int      `yaml:"bins" help:"most bins of a summary"`
-	Processes  int      `yaml:"processes" help:"number of workers; the result does not depend on it"`
-	Seed       int      `yaml:"seed" help:"accepted for Dolma's configs; no effect"`
-	Total      bool     `yaml:"total" help:"show sum and number of values under each table"`
-	Debug      bool     `yaml:"debug" help:"accepted for Dolma's configs; no effect"`
-	WorkDir    workDir  `yaml:"work_dir"`
-	Regex      *string  `yaml:"regex" help:"only attributes whose name matches"`
+	stat.Config `yaml:",inline"`
+	Seed        int     `yaml:"seed" help:"accepted for Dolma's configs; no effect"`
+	Total       bool    `yaml:"total" help:"show sum and number of values under each table"`
+	Debug       bool    `yaml:"debug" help:"accepted for Dolma's configs; no effect"`
+	WorkDir     workDir `yaml:"work_dir"`
 }
 
 func newDataStatCommand() *cobra.Command {
@@ -33,8 +29,12 @@ func newDataStatCommand() *cobra.Command {
 		short: "Sum up attribute files: how scores and lengths are distributed",
 		example: `  olmo data stat --attributes 'corpus/attributes/gopher_v2/*.gz' --total
   olmo data stat --attributes corpus/attributes/exp1 --regex word_count --report out --bins 50`,
-		defaults: func() statConfig { return statConfig{Bins: 1000, Processes: 1} },
-		run:      runDataStat,
+		defaults: func() statConfig {
+			c := statConfig{Config: stat.Config{Bins: 1000}}
+			c.Processes = 1
+			return c
+		},
+		run: runDataStat,
 	}.command()
 }
 
@@ -43,28 +43,16 @@ func runDataStat(r *dataRun, cfg statConfig) error {
 		return usageErrorf("no attributes are given\nhint: --attributes 'corpus/attributes/gopher_v2/*.gz'")
 	}
 	p := new(data.Progress)
-	c := stat.Config{
-		Attributes: cfg.Attributes, Bins: cfg.Bins, Processes: cfg.Processes,
-		Strict: r.strict, Dolma: r.compat, Progress: p, Warn: r.warnReject(p),
-	}
-	if cfg.Report != nil {
-		c.Report = *cfg.Report
-	}
-	if cfg.Regex != nil {
-		c.Regex = *cfg.Regex
-	}
+	cfg.Execution = r.execution(cfg.Processes, p)
 	var summaries []stat.Summary
 	err := r.watch("stat", p, func(ctx context.Context) (err error) {
-		summaries, err = stat.Run(ctx, c)
+		summaries, err = stat.Run(ctx, cfg.Config)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	r.summary("stat", p)
-	if len(summaries) == 0 {
-		return fmt.Errorf("no attribute was found in %d rows", p.Documents.Load())
-	}
 	for _, s := range summaries {
 		if err := showSummary(r.OutOrStdout(), s, cfg.Total); err != nil {
 			return err
