@@ -135,3 +135,6 @@ func hasContent(path string, was look) (bool, error) {
 func Relative(recordPath, path string) string {
 	return (&record{path: recordPath}).relative(path)
 }
+
+// Relative is the way from the record to a file, by which names are compared.
+func (r *Recorded) Relative(path string) string { return r.record.relative(path) }

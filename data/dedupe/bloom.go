@@ -12,7 +12,6 @@ import (
 	"math"
 	"math/bits"
 	"os"
-	"path/filepath"
 )
 
 // A Filter is a Bloom filter in Dolma's file format (src/bloom_filter.rs,
@@ -193,23 +192,8 @@ func cutOff(err error) error {
 	return err
 }
 
-// Write stores the filter at path, which is complete or untouched.
-func (f *Filter) Write(path string) (err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return fmt.Errorf("writing Bloom filter: %w", err)
-	}
-	file, err := os.Create(path + ".tmp")
-	if err != nil {
-		return fmt.Errorf("writing Bloom filter: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			file.Close()
-			os.Remove(path + ".tmp")
-			err = fmt.Errorf("writing Bloom filter %s: %w", path, err)
-		}
-	}()
-	w := bufio.NewWriterSize(file, 1<<20)
+// WriteTo writes the filter's file.
+func (f *Filter) WriteTo(w io.Writer) (n int64, err error) {
 	b := binary.LittleEndian.AppendUint32(nil, bloomMagic)
 	b = binary.LittleEndian.AppendUint32(b, bloomVersion)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(f.seeds)))
@@ -223,21 +207,14 @@ func (f *Filter) Write(path string) (err error) {
 		for ; i < len(f.words) && len(b) < 1<<16; i++ {
 			b = binary.LittleEndian.AppendUint32(b, f.words[i])
 		}
-		if _, err = w.Write(b); err != nil {
-			return err
+		m, err := w.Write(b)
+		n += int64(m)
+		if err != nil {
+			return n, err
 		}
 		b = b[:0]
 	}
-	if err = w.Flush(); err != nil {
-		return err
-	}
-	if err = file.Sync(); err != nil {
-		return err
-	}
-	if err = file.Close(); err != nil {
-		return err
-	}
-	return os.Rename(path+".tmp", path)
+	return n, nil
 }
 
 // Contains tells whether a key with these hashes was inserted, or seems so.

@@ -97,15 +97,15 @@ func TestFilterFile(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		path := filepath.Join(t.TempDir(), "sub", name+".bin")
-		if err := f.Write(path); err != nil {
+		var got bytes.Buffer
+		if _, err := f.WriteTo(&got); err != nil {
 			t.Fatal(err)
 		}
-		got, err := os.ReadFile(path)
-		if err != nil {
+		path := filepath.Join(t.TempDir(), name+".bin")
+		if err := os.WriteFile(path, got.Bytes(), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(got, want) {
+		if !bytes.Equal(got.Bytes(), want) {
 			t.Errorf("%s: written back, the file differs", name)
 		}
 		if f, err = ReadFilter(path); err != nil || f.Size() != 1<<20 {
@@ -119,14 +119,11 @@ func TestFilterErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "f.bin")
-	if err := f.Write(path); err != nil {
+	var file bytes.Buffer
+	if _, err := f.WriteTo(&file); err != nil {
 		t.Fatal(err)
 	}
-	good, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	good := file.Bytes()
 	edit := func(at int, v byte) []byte {
 		b := bytes.Clone(good)
 		b[at] = v
@@ -199,15 +196,11 @@ func FuzzReadFilter(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	path := filepath.Join(f.TempDir(), "f.bin")
-	if err := filter.Write(path); err != nil {
+	var file bytes.Buffer
+	if _, err := filter.WriteTo(&file); err != nil {
 		f.Fatal(err)
 	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(b)
+	f.Add(file.Bytes())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		filter, err := readFilter(bytes.NewReader(b), int64(len(b)))
 		if err == nil {

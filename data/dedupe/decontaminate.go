@@ -41,18 +41,15 @@ type Decontamination struct {
 	// there counts. A label may be a number or a letter that chooses among the
 	// field choices, options or endings. A row with neither is searched for by
 	// its text.
-	QueryKeys   []string    `yaml:"query_keys" json:"query_keys" help:"fields that may hold an instance's query"`
-	LabelKeys   []string    `yaml:"label_keys" json:"label_keys" help:"fields that may hold the right answer"`
-	Processes   int         `yaml:"processes" json:"-" help:"number of workers; the output does not depend on it"`
-	Compression Compression `yaml:"compression" json:"compression"`
-
-	Strict   bool                 `yaml:"-" json:"-"` // a bad line is an error
-	Progress *data.Progress       `yaml:"-" json:"-"` // may be nil
-	Log      func(message string) `yaml:"-" json:"-"` // may be nil
+	QueryKeys      []string `yaml:"query_keys" json:"query_keys" help:"fields that may hold an instance's query"`
+	LabelKeys      []string `yaml:"label_keys" json:"label_keys" help:"fields that may hold the right answer"`
+	data.Execution `yaml:",inline" json:"-"`
+	Compression    Compression `yaml:"compression" json:"compression"`
 }
 
 // SetDefaults sets datatrove's defaults.
 func (d *Decontamination) SetDefaults() {
+	d.Processes = 1
 	d.NGrams, d.FindOverlapNGrams, d.AttributeName = 12, true, "contaminated"
 	d.QueryKeys = []string{"query", "question", "prompt", "context", "input", "goal", "sentence", "instruction"}
 	d.LabelKeys = []string{"label", "answer", "gold_text", "continuation", "completion", "target", "output", "response", "answers"}
@@ -190,10 +187,10 @@ func (x *evalIndex) add(d *Decontamination, m Match, query, label string) {
 }
 
 // readInstances reads all evaluation files.
-func (d *Decontamination) readInstances(files []string) (*evalIndex, error) {
+func (d *Decontamination) readInstances(files []string, stage *data.Stage) (*evalIndex, error) {
 	x := &evalIndex{n: d.NGrams, ngrams: map[uint64][]int32{}}
 	for _, file := range files {
-		if err := x.readFile(d, file); err != nil {
+		if err := x.readFile(d, file, stage); err != nil {
 			return nil, err
 		}
 	}
@@ -203,8 +200,8 @@ func (d *Decontamination) readInstances(files []string) (*evalIndex, error) {
 	return x, nil
 }
 
-func (x *evalIndex) readFile(d *Decontamination, file string) error {
-	r, err := data.OpenReader(file)
+func (x *evalIndex) readFile(d *Decontamination, file string, stage *data.Stage) error {
+	r, err := stage.Open(file, nil)
 	if err != nil {
 		return fmt.Errorf("reading evaluation instances: %w", err)
 	}
@@ -435,98 +432,116 @@ func Decontaminate(ctx context.Context, d Decontamination) (Contamination, error
 	if err := d.check(); err != nil {
 		return Contamination{}, err
 	}
+	if d.Progress == nil {
+		d.Progress = new(data.Progress)
+	}
 	cfg := Config{
-		Documents: d.Documents, Processes: d.Processes, Compression: d.Compression, Strict: d.Strict, Progress: d.Progress, Log: d.Log,
+		Documents: d.Documents, Execution: d.Execution, Compression: d.Compression,
 		Dedupe: Settings{Name: d.AttributeName, DocumentDir: "documents", NumPartitions: 1},
 	}
+	r := run{cfg: &cfg, pool: data.NewPool(d.Processes)}
+	plan, evaluations, err := d.plan(&r)
+	if err != nil {
+		return Contamination{}, err
+	}
+	if r.stage, err = data.Begin(plan, d.Execution); err != nil {
+		return Contamination{}, err
+	}
+	defer r.stage.Close()
+	if text, ok := r.stage.Done(r.whole); ok && r.stage.AllDone() {
+		var report Contamination
+		if err := json.Unmarshal(text, &report); err == nil {
+			report.AlreadyDone = true
+			return report, r.stage.Commit()
+		}
+	}
+	r.again()
+	x, err := d.readInstances(evaluations, r.stage)
+	if err != nil {
+		return Contamination{}, err
+	}
+	d.Logf("decontaminate: %d instances, %d n-grams of %d words", len(x.instances), len(x.ngrams), x.n)
+	report, err := d.mark(ctx, &r, x)
+	if err != nil {
+		return report, err
+	}
+	switch {
+	case report.TooShort == report.Instances:
+		return report, fmt.Errorf("%w: all %d instances have fewer than %d words\nhint: a smaller n_grams, or find_query_ngrams", ErrNothing, report.Instances, d.NGrams)
+	case report.Documents == 0 && report.Rejected > 0:
+		return report, fmt.Errorf("the files hold no document but bad lines: %w", r.stage.RejectedError())
+	}
+	for _, doc := range r.documents {
+		if err := r.stage.Finish(doc.unit, nil); err != nil {
+			return report, err
+		}
+	}
+	if err := r.stage.Finish(r.whole, report); err != nil {
+		return report, err
+	}
+	return report, r.stage.Commit()
+}
+
+// plan says what the run reads and writes. The report is one of the whole corpus,
+// so all files are done together.
+func (d *Decontamination) plan(r *run) (plan data.Plan, evaluations []string, err error) {
 	expand := func(patterns []string) ([]string, error) {
 		files, missing, err := data.ExpandGlobs(patterns)
 		for _, m := range missing {
-			cfg.logf("no file matches %s", m)
+			d.Logf("no file matches %s", m)
 		}
 		if err == nil && len(files) == 0 {
 			err = fmt.Errorf("nothing matches %s", strings.Join(patterns, " "))
 		}
 		return files, err
 	}
-	files, err := expand(d.Documents)
+	if r.files, err = expand(d.Documents); err != nil {
+		return plan, nil, err
+	}
+	if evaluations, err = expand(d.Evaluations); err != nil {
+		return plan, nil, err
+	}
+	folder, _, err := r.cfg.attributeFolder(r.files[0])
 	if err != nil {
-		return Contamination{}, err
+		return plan, nil, err
 	}
-	evaluations, err := expand(d.Evaluations)
-	if err != nil {
-		return Contamination{}, err
+	record := folder + ".run.json" // beside the folder, out of the way of globs
+	plan.Stage = "decontaminate"
+	if r.documents, err = r.cfg.units(&plan, record, r.files, nil); err != nil {
+		return plan, nil, err
 	}
-	outs := make([]string, len(files))
-	for i, f := range files {
-		if outs[i], err = cfg.attributePath(f); err != nil {
-			return Contamination{}, err
-		}
+	set := struct {
+		Decontamination
+		Files []string
+	}{Decontamination: *d}
+	set.Documents, set.Evaluations = nil, nil
+	for _, doc := range r.documents {
+		set.Files = append(set.Files, doc.unit.Key)
 	}
-	digest, err := data.Digest(d, slices.Concat(files, evaluations))
-	if err != nil {
-		return Contamination{}, err
-	}
-	// Beside the folder of the attributes, out of the way of globs.
-	root := "/attributes/" + cfg.folder() + "/"
-	at := "/" + filepath.ToSlash(outs[0])
-	recordPath := fromSlash(at[1:strings.LastIndex(at, root)+len(root)-1] + ".run.json")
-	record, err := data.ReadRecord(recordPath, "decontaminate")
-	if err != nil {
-		return Contamination{}, err
-	}
-	var report Contamination
-	if record.Digest == digest && record.Done && json.Unmarshal(record.Report, &report) == nil {
-		if !slices.ContainsFunc(indexes(outs), func(i int) bool { return !data.Complete(outs[i], files[i]) }) {
-			report.AlreadyDone = true
-			return report, nil
-		}
-	}
-	x, err := d.readInstances(evaluations)
-	if err != nil {
-		return Contamination{}, err
-	}
-	cfg.logf("decontaminate: %d instances, %d n-grams of %d words", len(x.instances), len(x.ngrams), x.n)
-	if report, err = d.mark(ctx, &cfg, x, files, outs); err != nil {
-		return report, err
-	}
-	b, err := json.Marshal(report)
-	if err != nil {
-		return report, fmt.Errorf("recording the run: %w", err)
-	}
-	if err := (data.Record{Stage: "decontaminate", Digest: digest, Done: true, Report: b}).Write(recordPath); err != nil {
-		return report, err
-	}
-	if report.TooShort == report.Instances {
-		return report, fmt.Errorf("%w: all %d instances have fewer than %d words\nhint: a smaller n_grams, or find_query_ngrams", ErrNothing, report.Instances, d.NGrams)
-	}
-	return report, nil
+	plan.Settings = set
+	r.whole = &data.Unit{Record: record, Key: "run", Inputs: evaluations, Together: true}
+	plan.Units = append(plan.Units, r.whole)
+	return plan, evaluations, nil
 }
 
 // mark writes the attributes and gathers what was found.
-func (d *Decontamination) mark(ctx context.Context, cfg *Config, x *evalIndex, files, outs []string) (Contamination, error) {
-	r := &run{cfg: cfg, pool: data.NewPool(d.Processes)}
-	r.progress().AddFiles(files)
+func (d *Decontamination) mark(ctx context.Context, r *run, x *evalIndex) (Contamination, error) {
+	d.Progress.AddFiles(r.files)
 	report := Contamination{NGrams: d.NGrams}
-	work := func(b *data.Batch) ([]contaminatedRow, error) {
+	work := func(b *docBatch) ([]contaminatedRow, error) {
 		rows := make([]contaminatedRow, 0, len(b.Lines))
-		var doc data.Document
 		var hashed []uint64
 		var places []placedWord
-		for _, l := range b.Lines {
-			if err := data.ParseDocument(l.Bytes, &doc); err != nil {
-				b.Reject(l, err)
-				continue
-			}
+		b.each(func(doc *data.Document) {
 			var row contaminatedRow
 			row, hashed, places = x.search(doc.Text, d.MinShare, hashed, places)
 			row.id = doc.ID
 			rows = append(rows, row)
-		}
+		})
 		return rows, nil
 	}
 	name := append(data.AppendString(nil, d.AttributeName), ':')
-	err := writeRows(ctx, r, files, outs, work, func(dst []byte, rows []contaminatedRow) ([]byte, error) {
+	err := writeRows(ctx, r, work, func(dst []byte, rows []contaminatedRow) ([]byte, error) {
 		for _, row := range rows {
 			report.Documents++
 			dst = append(dst, `{"attributes":{`...)
@@ -542,14 +557,16 @@ func (d *Decontamination) mark(ctx context.Context, cfg *Config, x *evalIndex, f
 			dst = data.AppendString(dst, row.id)
 			dst = append(dst, '}', '\n')
 			for _, f := range row.found {
-				f.place.File, f.place.Document = files[r.report.Files], row.id
+				f.place.File, f.place.Document = r.marking, row.id
 				x.instances[f.instance].found(f.place)
 			}
 		}
-		r.progress().Documents.Add(int64(len(rows)))
+		d.Progress.Documents.Add(int64(len(rows)))
 		return dst, nil
 	})
-	report.Rejected = r.report.Rejected
+	for _, doc := range r.documents {
+		report.Rejected += doc.counts.Rejected
+	}
 	x.sumUp(&report)
 	return report, err
 }

@@ -10,11 +10,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"olmo/data"
 	"olmo/data/dedupe"
 )
 
 func decontamination() dedupe.Decontamination {
-	d := dedupe.Decontamination{Documents: []string{"c/documents/*"}, Evaluations: []string{"evals/*"}, Processes: 2}
+	d := dedupe.Decontamination{Documents: []string{"c/documents/*"}, Evaluations: []string{"evals/*"}, Execution: data.Execution{Processes: 2}}
 	d.SetDefaults()
 	return d
 }

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"olmo/data"
@@ -19,30 +17,30 @@ import (
 
 // Config holds the keys of Dolma's `dedupe` configuration and how to run it.
 type Config struct {
-	Documents   []string    `yaml:"documents" json:"documents"` // files or globs
-	Dedupe      Settings    `yaml:"dedupe" json:"dedupe"`
-	BloomFilter Bloom       `yaml:"bloom_filter" json:"bloom_filter"`
-	Processes   int         `yaml:"processes" json:"-"` // workers, at least one
-	Compression Compression `yaml:"compression" json:"compression"`
+	Documents      []string `yaml:"documents" json:"documents" help:"documents files, folders or globs"`
+	Dedupe         Settings `yaml:"dedupe" json:"dedupe"`
+	BloomFilter    Bloom    `yaml:"bloom_filter" json:"bloom_filter"`
+	data.Execution `yaml:",inline" json:"-"`
+	Compression    Compression `yaml:"compression" json:"compression"`
 	// Memory bounds the Bloom filter and the tables, such as "4GB" or
 	// "512MiB". What needs more is done in several passes over the corpus, with
 	// the same result. Empty: the filter and MinHash take what they need,
 	// substrings 1 GiB.
-	Memory string `yaml:"memory" json:"memory"`
+	Memory string `yaml:"memory" json:"memory" help:"most memory of the Bloom filter and the tables, such as 4GB; what needs more takes several passes"`
 
-	// Compat does what Dolma 1.2.1 does, its bugs included; docs/data-format.md
-	// lists them.
-	Compat bool `yaml:"-" json:"compat"`
-	// Strict makes a bad line an error instead of a reject.
-	Strict bool `yaml:"-" json:"-"`
-	// Progress counts the work done; may be nil.
-	Progress *data.Progress `yaml:"-" json:"-"`
-	// Log is told what a user should know while the run goes on: the filter's
-	// size before it starts, warnings. May be nil.
-	Log func(message string) `yaml:"-" json:"-"`
+	// Stage is that of the run which a Marker serves (may be nil), and Unit the
+	// unit of FilterUnit in it.
+	Stage *data.Stage `yaml:"-" json:"-"`
+	Unit  *data.Unit  `yaml:"-" json:"-"`
 
 	memory int     // of Memory, 0 when it is empty
 	marker *Marker // that takes the rows, in place of files
+}
+
+// SetDefaults sets Dolma's defaults.
+func (c *Config) SetDefaults() {
+	c.Processes = 1
+	c.Dedupe.SetDefaults()
 }
 
 // Settings says what counts as a duplicate. Exactly one of Documents,
@@ -126,18 +124,42 @@ type Compression struct {
 
 // Report says what a run found.
 type Report struct {
-	Files        int   `json:"files"`
-	FilesKept    int   `json:"files_kept"` // complete from an earlier run of the same command
-	Documents    int64 `json:"documents"`
-	Rejected     int64 `json:"rejected"`
-	WithoutKey   int64 `json:"without_key"`  // documents whose key is missing or no string
-	Skipped      int64 `json:"skipped"`      // documents or paragraphs too short or empty
-	Keys         int64 `json:"keys"`         // documents, paragraphs or n-grams looked up
-	Duplicates   int64 `json:"duplicates"`   // documents or paragraphs marked
-	Characters   int64 `json:"characters"`   // code points in them
-	Affected     int64 `json:"affected"`     // documents with at least one mark
-	FilterBytes  int   `json:"filter_bytes"` // 0 when nothing was left to do
-	FilterHashes int   `json:"filter_hashes"`
+	Files     int `json:"files"`
+	FilesKept int `json:"files_kept"` // complete from an earlier run of the same command
+	Counts
+	Sizes
+	// AlreadyDone tells that an earlier run of the same command had finished;
+	// the figures are its own.
+	AlreadyDone bool `json:"already_done"`
+}
+
+// Counts are what was found in some documents.
+type Counts struct {
+	Documents  int64 `json:"documents"`
+	Rejected   int64 `json:"rejected"`
+	WithoutKey int64 `json:"without_key"` // documents whose key is missing or no string
+	Skipped    int64 `json:"skipped"`     // documents or paragraphs too short or empty
+	Keys       int64 `json:"keys"`        // documents, paragraphs or n-grams looked up
+	Duplicates int64 `json:"duplicates"`  // documents or paragraphs marked
+	Characters int64 `json:"characters"`  // code points in them
+	Affected   int64 `json:"affected"`    // documents with at least one mark
+}
+
+func (c *Counts) add(o Counts) {
+	c.Documents += o.Documents
+	c.Rejected += o.Rejected
+	c.WithoutKey += o.WithoutKey
+	c.Skipped += o.Skipped
+	c.Keys += o.Keys
+	c.Duplicates += o.Duplicates
+	c.Characters += o.Characters
+	c.Affected += o.Affected
+}
+
+// Sizes are of the filter and of the tables.
+type Sizes struct {
+	FilterBytes  int `json:"filter_bytes"` // 0 without a filter
+	FilterHashes int `json:"filter_hashes"`
 	// FilterLoad is the share of bits set; FalsePositives the chance at this
 	// load that a new key counts as known.
 	FilterLoad     float64 `json:"filter_load"`
@@ -146,14 +168,11 @@ type Report struct {
 	// tables that a pass keeps beside a Bloom filter.
 	Passes     int `json:"passes"`
 	TableBytes int `json:"table_bytes"`
-	// AlreadyDone tells that an earlier run of the same command had finished;
-	// the figures are its own.
-	AlreadyDone bool `json:"already_done"`
 }
 
-// ErrNothing is returned, after all outputs were written, when no document or
-// paragraph was looked up: there was none, or the settings exclude
-// everything, and the empty result should not pass for a clean corpus.
+// ErrNothing is returned when no document or paragraph was looked up: there was
+// none, or the settings exclude everything, and the empty result should not pass
+// for a clean corpus. The outputs are then those of before.
 var ErrNothing = errors.New("no key was looked up")
 
 const (
@@ -161,12 +180,6 @@ const (
 	// minCounted gives a filter of 1 MiB 30 hash functions.
 	minCounted = 200_000
 )
-
-func (c *Config) logf(format string, args ...any) {
-	if c.Log != nil {
-		c.Log(fmt.Sprintf(format, args...))
-	}
-}
 
 // check fills in defaults and refuses what cannot work.
 func (c *Config) check() (key *jsonpath.Path, err error) {
@@ -212,39 +225,9 @@ func (c *Config) check() (key *jsonpath.Path, err error) {
 	if !d.filtered() && (d.NumPartitions > 1 || d.FilePartition) {
 		return nil, errors.New("dedupe.minhash and substrings have no partitions\nhint: memory bounds what they need, in several passes over the corpus")
 	}
-	name := ""
-	switch {
-	case d.MinHash != nil:
-		name = d.MinHash.AttributeName
-		if err := d.MinHash.check(); err != nil {
-			return nil, err
-		}
-	case d.Substrings != nil:
-		name = d.Substrings.AttributeName
-		if err := d.Substrings.check(); err != nil {
-			return nil, err
-		}
-	case d.Sentences != nil:
-		name = d.Sentences.AttributeName
-		if err := d.Sentences.check(); err != nil {
-			return nil, err
-		}
-	case d.Documents != nil:
-		name = d.Documents.AttributeName
-		if d.Documents.Key == "" {
-			return nil, errors.New("dedupe.documents.key is not set\nhint: $.text compares the texts")
-		}
-		if key, err = jsonpath.Parse(d.Documents.Key); err != nil {
-			return nil, fmt.Errorf("dedupe.documents.key: %w", err)
-		}
-	default:
-		name = d.Paragraphs.AttributeName
-		if n := d.Paragraphs.ByNgram; n != nil && (n.NgramLength < 0 || n.Stride < 0) {
-			return nil, errors.New("dedupe.paragraphs.by_ngram: ngram_length and stride cannot be negative")
-		}
-		if d.Paragraphs.Separator == "" {
-			d.Paragraphs.Separator = "\n"
-		}
+	name, key, err := d.attribute()
+	if err != nil {
+		return nil, err
 	}
 	if name == "" {
 		return nil, errors.New("the attribute_name is not set")
@@ -258,6 +241,34 @@ func (c *Config) check() (key *jsonpath.Path, err error) {
 	return key, nil
 }
 
+// attribute checks the settings of what is compared, and gives the attribute's
+// name and the key of whole documents.
+func (s *Settings) attribute() (name string, key *jsonpath.Path, err error) {
+	switch {
+	case s.MinHash != nil:
+		return s.MinHash.AttributeName, nil, s.MinHash.check()
+	case s.Substrings != nil:
+		return s.Substrings.AttributeName, nil, s.Substrings.check()
+	case s.Sentences != nil:
+		return s.Sentences.AttributeName, nil, s.Sentences.check()
+	case s.Documents != nil:
+		if s.Documents.Key == "" {
+			return "", nil, errors.New("dedupe.documents.key is not set\nhint: $.text compares the texts")
+		}
+		if key, err = jsonpath.Parse(s.Documents.Key); err != nil {
+			return "", nil, fmt.Errorf("dedupe.documents.key: %w", err)
+		}
+		return s.Documents.AttributeName, key, nil
+	}
+	if n := s.Paragraphs.ByNgram; n != nil && (n.NgramLength < 0 || n.Stride < 0) {
+		return "", nil, errors.New("dedupe.paragraphs.by_ngram: ngram_length and stride cannot be negative")
+	}
+	if s.Paragraphs.Separator == "" {
+		s.Paragraphs.Separator = "\n"
+	}
+	return s.Paragraphs.AttributeName, nil, nil
+}
+
 // Run marks the duplicates among the documents and writes an attributes file
 // beside each documents file. Which of several equal keys is the first, and so
 // unmarked, depends on the order of files and rows only, not on the number of
@@ -269,211 +280,236 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	files, missing, err := data.ExpandGlobs(cfg.Documents)
-	if err != nil {
-		return Report{}, err
+	if cfg.Progress == nil {
+		cfg.Progress = new(data.Progress)
 	}
-	for _, m := range missing {
-		cfg.logf("no file matches %s", m)
-	}
-	if len(files) == 0 {
-		return Report{}, fmt.Errorf("no documents: nothing matches %s", strings.Join(cfg.Documents, " "))
-	}
-	if d := &cfg.Dedupe; d.FilePartition {
-		files = slices.DeleteFunc(files, func(f string) bool {
-			return int(pathHash(f)%uint64(d.NumPartitions)) != d.PartitionIndex
-		})
-		if len(files) == 0 {
-			cfg.logf("no file is in partition %d of %d", d.PartitionIndex, d.NumPartitions)
-		}
-	}
-	outs := make([]string, len(files))
 	r := run{cfg: &cfg, key: key, pool: data.NewPool(cfg.Processes)}
 	r.prepare()
+	files, err := cfg.expand()
+	if err != nil {
+		return Report{}, err
+	}
 	if cfg.marker != nil {
-		if err := r.mark(ctx, files, outs, func() error { return nil }); err != nil {
+		return r.serve(ctx, files)
+	}
+	plan, err := r.plan(files)
+	if err != nil {
+		return Report{}, err
+	}
+	if r.stage, err = data.Begin(plan, cfg.Execution); err != nil {
+		return Report{}, err
+	}
+	defer r.stage.Close()
+	if err := r.decide(); err != nil {
+		return Report{}, err
+	}
+	cfg.Progress.Files.Add(int64(len(r.documents) - len(r.todo)))
+	cfg.Progress.FilesSkipped.Add(int64(len(r.documents) - len(r.todo)))
+	r.report.Files = len(r.documents)
+	if r.complete() {
+		return r.done()
+	}
+	r.report.FilesKept = len(r.documents) - len(r.todo)
+	cfg.Progress.AddFiles(r.files)
+	if err := r.mark(ctx); err != nil {
+		return r.report, err
+	}
+	own := wholeReport{Counts: r.report.Counts, Sizes: r.report.Sizes, Fresh: r.fresh}
+	var marked Counts
+	for _, d := range r.todo {
+		marked.add(d.counts)
+	}
+	for _, d := range r.documents {
+		r.report.add(d.counts)
+	}
+	if err := r.nothing(); err != nil {
+		return r.report, err
+	}
+	r.warn(marked)
+	for _, d := range r.todo {
+		if err := r.stage.Finish(d.unit, fileReport{d.counts, r.fills}); err != nil {
 			return r.report, err
 		}
-		return r.report, r.nothing()
 	}
-	for i, f := range files {
-		if outs[i], err = cfg.attributePath(f); err != nil {
-			return Report{}, err
-		}
+	if err := r.stage.Finish(r.whole, own); err != nil {
+		return r.report, err
 	}
-	recordPath := cfg.BloomFilter.File + "." + cfg.folder() + ".run.json"
-	filterKept := func(passes int) bool {
-		for p := range max(passes, 1) {
-			if !exists(cfg.BloomFilter.part(p, max(passes, 1))) {
-				return false
-			}
-		}
-		return true
-	}
-	if !cfg.Dedupe.filtered() {
-		// Beside the folder of the attributes, out of the way of globs.
-		root := "/attributes/" + cfg.folder() + "/"
-		at := "/" + filepath.ToSlash(outs[0])
-		recordPath = fromSlash(at[1:strings.LastIndex(at, root)+len(root)-1] + ".run.json")
-		filterKept = func(int) bool { return true }
-	}
-	digest, err := data.Digest(cfg, files)
-	if err != nil {
-		return Report{}, err
-	}
-	record, err := data.ReadRecord(recordPath, "dedupe")
-	if err != nil {
-		return Report{}, err
-	}
-	same := record.Digest == digest
-	complete := func(i int) bool { return same && data.Complete(outs[i], files[i]) }
-	if same && record.Done && !slices.ContainsFunc(indexes(outs), func(i int) bool { return !complete(i) }) {
-		if json.Unmarshal(record.Report, &r.report) == nil && filterKept(r.report.Passes) {
-			r.report.AlreadyDone = true
-			return r.report, nil
-		}
-		r.report = Report{}
-	}
-	// A finished run whose outputs were removed starts anew; only one that was
-	// interrupted goes on.
-	same = same && !record.Done
+	return r.report, r.stage.Commit()
+}
 
-	r.progress().AddFiles(files)
-	for i := range outs {
-		// Keys of a file that is complete must still enter the filter, which
-		// is saved at the end only.
-		if complete(i) {
-			outs[i] = ""
-			r.report.FilesKept++
+// done reports what earlier runs found, of which nothing is left to do.
+func (r *run) done() (Report, error) {
+	if own := r.stage.Recorded(r.whole); own != nil {
+		var was wholeReport
+		if json.Unmarshal(own.Report, &was) == nil {
+			r.report.Counts, r.report.Sizes = was.Counts, was.Sizes
 		}
 	}
-	start := func() error { return data.Record{Stage: "dedupe", Digest: digest}.Write(recordPath) }
-	if err := r.mark(ctx, files, outs, start); err != nil {
+	for _, d := range r.documents {
+		r.report.add(d.counts)
+	}
+	r.report.AlreadyDone = true
+	if !r.stage.AllDone() {
+		return r.report, nil // the filter has grown since, which is no work of this run
+	}
+	return r.report, r.stage.Commit()
+}
+
+// serve marks documents that another stage reads.
+func (r *run) serve(ctx context.Context, files []string) (Report, error) {
+	r.stage, r.whole, r.files = r.cfg.Stage, r.cfg.Unit, files
+	if err := r.decideMarked(files); err != nil {
 		return r.report, err
 	}
-	report, err := json.Marshal(r.report)
-	if err != nil {
-		return r.report, fmt.Errorf("recording the run: %w", err)
-	}
-	if err := (data.Record{Stage: "dedupe", Digest: digest, Done: true, Report: report}).Write(recordPath); err != nil {
+	if err := r.mark(ctx); err != nil {
 		return r.report, err
 	}
-	return r.report, r.nothing()
+	own := wholeReport{Counts: r.report.Counts, Sizes: r.report.Sizes, Fresh: r.fresh}
+	r.report.add(r.now)
+	if err := r.nothing(); err != nil {
+		return r.report, err
+	}
+	r.warn(r.now)
+	if r.whole == nil || !r.fills {
+		return r.report, nil
+	}
+	return r.report, r.stage.Finish(r.whole, own)
 }
 
 // nothing is an error when no key was looked up.
 func (r *run) nothing() error {
+	var err error
 	switch {
 	case r.report.Keys > 0 || r.cfg.Dedupe.NumPartitions > 1 || r.cfg.Compat:
 		return nil
 	case r.report.Documents == 0:
-		return fmt.Errorf("%w: the files hold no document", ErrNothing)
+		err = fmt.Errorf("%w: the files hold no document", ErrNothing)
+		if r.stage != nil {
+			if bad := r.stage.RejectedError(); bad != nil {
+				err = fmt.Errorf("%w but bad lines: %w", err, bad)
+			}
+		}
+		return err
 	}
 	return fmt.Errorf("%w in %d documents (%d without the key, %d skipped)\nhint: check dedupe.documents.key, min_length and min_words", ErrNothing, r.report.Documents, r.report.WithoutKey, r.report.Skipped)
 }
 
-// mark does what the settings ask for. start is called when everything is
-// ready.
-func (r *run) mark(ctx context.Context, files, outs []string, start func() error) error {
-	switch {
-	case r.cfg.Dedupe.MinHash != nil:
-		return r.byMinHash(ctx, files, outs, start)
-	case r.cfg.Dedupe.Substrings != nil:
-		return r.bySubstrings(ctx, files, outs, start)
+// warn tells when nearly all is marked: seldom is a corpus a copy of itself.
+func (r *run) warn(c Counts) {
+	set := &r.cfg.Dedupe
+	marked := c.Affected
+	// A line that stands in every document makes no corpus of copies.
+	if set.Paragraphs != nil && !set.byNgram() && 20*c.Duplicates < 19*c.Keys {
+		return
 	}
-	return r.byFilter(ctx, files, outs, start)
+	if marked == 0 || marked < c.Documents && (c.Documents < 20 || 20*marked < 19*c.Documents) {
+		return
+	}
+	from := ""
+	if set.filtered() && r.cfg.BloomFilter.File != "" && r.keepsFilter() {
+		from = fmt.Sprintf(": the Bloom filter %s may hold these documents already", r.cfg.BloomFilter.File)
+	}
+	r.cfg.Logf("warning: %d of %d documents are marked as duplicates%s", marked, c.Documents, from)
 }
 
-// byFilter marks exact duplicates with a Bloom filter. start is called when
-// everything is ready.
-func (r *run) byFilter(ctx context.Context, files, outs []string, start func() error) (err error) {
-	plan, err := r.planFilter(ctx, files)
+// mark does what the settings ask for.
+func (r *run) mark(ctx context.Context) error {
+	switch {
+	case r.cfg.Dedupe.MinHash != nil:
+		return r.byMinHash(ctx)
+	case r.cfg.Dedupe.Substrings != nil:
+		return r.bySubstrings(ctx)
+	}
+	return r.byFilter(ctx)
+}
+
+// byFilter marks exact duplicates with a Bloom filter.
+//
+// A filter larger than the memory is cut into parts by the keys' first hashes, and
+// the corpus is read once for each. A document's marks need the answers to all of
+// its keys, so every pass but the last only notes what its part says, a bit a key in
+// the order of the corpus; the last reads these bits beside its own part and writes.
+func (r *run) byFilter(ctx context.Context) error {
+	plan, err := r.planFilter(ctx)
 	if err != nil {
 		return err
 	}
-	r.passes = plan.parts
-	r.report.Passes = plan.parts
+	r.passes, r.report.Passes = plan.parts, plan.parts
 	defer func() {
 		for _, a := range r.earlier {
 			a.remove()
 		}
 	}()
-	load, falsePositives := 0.0, 0.0
 	for r.pass = range plan.parts {
 		if r.filter, err = r.openFilter(plan); err != nil {
 			return err
 		}
-		r.report.FilterBytes, r.report.FilterHashes = r.report.FilterBytes+r.filter.Size(), r.filter.K()
 		if r.pass == 0 {
 			defer boundGarbage(r.filter.Size())()
-			if err := start(); err != nil {
-				return err
-			}
 		}
-		if r.pass == plan.parts-1 {
-			for _, a := range r.earlier {
-				if err := a.rewind(); err != nil {
-					return err
-				}
-			}
-			if err := r.markFiles(ctx, files, outs); err != nil {
-				return err
-			}
-			for _, a := range r.earlier {
-				if a.err != nil {
-					return a.err
-				}
-			}
+		if r.pass < plan.parts-1 {
+			err = r.ask(ctx, plan)
 		} else {
-			a, err := newAnswers(r.cfg.BloomFilter.part(r.pass, plan.parts) + ".answers.tmp")
-			if err != nil {
-				return err
-			}
-			r.earlier = append(r.earlier, a)
-			if err := r.lookUp(ctx, files, a); err != nil {
-				return err
-			}
+			err = r.answer(ctx)
 		}
-		load += r.filter.Load()
-		falsePositives += math.Pow(r.filter.Load(), float64(r.filter.K()))
-		if b := r.cfg.BloomFilter; r.keepsFilter() && (!b.ReadOnly || !exists(b.part(r.pass, plan.parts))) {
-			path := b.part(r.pass, plan.parts)
-			if plan.parts > 1 {
-				path += unfinishedPart
-			}
-			if err := r.filter.Write(path); err != nil {
+		if err != nil {
+			return err
+		}
+		r.report.FilterBytes, r.report.FilterHashes = r.report.FilterBytes+r.filter.Size(), r.filter.K()
+		r.report.FilterLoad += r.filter.Load() / float64(plan.parts)
+		r.report.FalsePositives += math.Pow(r.filter.Load(), float64(r.filter.K())) / float64(plan.parts)
+		if r.fills && r.keepsFilter() {
+			if err := r.writeFilter(r.cfg.BloomFilter.part(r.pass, plan.parts)); err != nil {
 				return err
 			}
 		}
 	}
-	if plan.parts > 1 {
-		if err := r.cfg.BloomFilter.finish(plan.parts); err != nil {
+	return nil
+}
+
+// ask notes what the filter of this pass says.
+func (r *run) ask(ctx context.Context, plan filterPlan) error {
+	a, err := newAnswers(r.cfg.BloomFilter.part(r.pass, plan.parts))
+	if err != nil {
+		return err
+	}
+	r.earlier = append(r.earlier, a)
+	return r.lookUp(ctx, a)
+}
+
+// answer is the pass that writes.
+func (r *run) answer(ctx context.Context) error {
+	for _, a := range r.earlier {
+		if err := a.rewind(); err != nil {
 			return err
 		}
 	}
-	r.report.FilterLoad = load / float64(plan.parts)
-	r.report.FalsePositives = falsePositives / float64(plan.parts)
+	if err := r.markFiles(ctx); err != nil {
+		return err
+	}
+	for _, a := range r.earlier {
+		if a.err != nil {
+			return a.err
+		}
+	}
 	return nil
 }
 
 // byMinHash marks documents that resemble earlier ones.
-func (r *run) byMinHash(ctx context.Context, files, outs []string, start func() error) error {
+func (r *run) byMinHash(ctx context.Context) error {
 	set := *r.cfg.Dedupe.MinHash // its passes may change
 	s := similar{run: r, set: &set}
-	if err := s.plan(ctx, files); err != nil {
+	if err := s.plan(ctx); err != nil {
 		return err
 	}
-	if err := start(); err != nil {
+	if err := s.find(ctx); err != nil {
 		return err
 	}
-	if err := s.find(ctx, files); err != nil {
-		return err
-	}
-	return s.write(ctx, files, outs)
+	return s.write(ctx)
 }
 
 // bySubstrings marks pieces of texts that stand in earlier texts too.
-func (r *run) bySubstrings(ctx context.Context, files, outs []string, start func() error) error {
+func (r *run) bySubstrings(ctx context.Context) error {
 	v := verbatim{run: r, set: r.cfg.Dedupe.Substrings, memory: r.cfg.memory}
 	if v.memory == 0 {
 		v.memory = defaultSubstringMemory
@@ -484,26 +520,10 @@ func (r *run) bySubstrings(ctx context.Context, files, outs []string, start func
 			return fmt.Errorf("dedupe.substrings.tokenizer: %w", err)
 		}
 	}
-	if err := start(); err != nil {
+	if err := v.find(ctx); err != nil {
 		return err
 	}
-	if err := v.find(ctx, files); err != nil {
-		return err
-	}
-	return v.write(ctx, files, outs)
-}
-
-func indexes(s []string) []int {
-	n := make([]int, len(s))
-	for i := range n {
-		n[i] = i
-	}
-	return n
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
+	return v.write(ctx)
 }
 
 // folder is the name under attributes/, with the partition as Dolma adds it.
@@ -516,18 +536,18 @@ func (c *Config) suffixed(name string) string {
 	return name
 }
 
-// attributePath is where the attributes of a documents file go: the folder
-// document_dir becomes attributes/<name>. The last suffix follows the
-// compression only where the file's own does.
-func (c *Config) attributePath(doc string) (string, error) {
+// attributeFolder is where the attributes of a documents file go, and their way
+// from there, with a slash before it: the folder document_dir becomes attributes/<name>. The last suffix
+// follows the compression only where the file's own does.
+func (c *Config) attributeFolder(doc string) (folder, rest string, err error) {
 	dir := strings.Trim(filepath.ToSlash(c.Dedupe.DocumentDir), "/")
 	slashed := "/" + filepath.ToSlash(doc)
 	i := strings.Index(slashed, "/"+dir+"/")
 	if i < 0 {
-		return "", fmt.Errorf("%s is in no folder called %s\nhint: set dedupe.document_dir", doc, dir)
+		return "", "", fmt.Errorf("%s is in no folder called %s\nhint: set dedupe.document_dir", doc, dir)
 	}
-	out := slashed[:i] + "/attributes/" + c.folder() + slashed[i+len(dir)+1:]
-	return data.RowsName(fromSlash(out[1:])), nil
+	folder = slashed[:i] + "/attributes/" + c.folder()
+	return fromSlash(folder[1:]), data.RowsName(slashed[i+len(dir)+1:]), nil
 }
 
 // fromSlash is filepath.FromSlash for a path, not for an address.
@@ -536,13 +556,6 @@ func fromSlash(path string) string {
 		return path
 	}
 	return filepath.FromSlash(path)
-}
-
-func (r *run) progress() *data.Progress {
-	if r.cfg.Progress == nil {
-		r.cfg.Progress = &data.Progress{}
-	}
-	return r.cfg.Progress
 }
 
 func bytesText(n int) string {

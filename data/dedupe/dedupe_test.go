@@ -195,7 +195,7 @@ func TestRules(t *testing.T) {
 				t.Chdir(t.TempDir())
 				writeDocuments(t, "documents/a.jsonl", c.texts...)
 				_, err := dedupe.Run(context.Background(), dedupe.Config{
-					Documents: []string{"documents/a.jsonl"}, Dedupe: c.set, Compat: compat,
+					Documents: []string{"documents/a.jsonl"}, Dedupe: c.set, Execution: data.Execution{Compat: compat},
 					BloomFilter: dedupe.Bloom{File: "bloom.bin", SizeInBytes: 1 << 16, EstimatedDocCount: 20000},
 				})
 				if err != nil {
@@ -280,63 +280,6 @@ func TestDeterministic(t *testing.T) {
 				t.Errorf("n-grams of %d: %d workers write other files than one", ngram, workers)
 			}
 		}
-	}
-}
-
-// A run that was killed at any moment goes on: complete files stay, the filter
-// gets their keys again, and everything ends as without the interruption.
-func TestContinue(t *testing.T) {
-	t.Chdir(t.TempDir())
-	corpus(t)
-	cfg := dedupe.Config{
-		Dedupe:      dedupe.Settings{Name: "d", Paragraphs: &dedupe.Paragraphs{AttributeName: "d"}},
-		BloomFilter: dedupe.Bloom{File: "bloom.bin"},
-		Processes:   2,
-	}
-	first, want := runCorpus(t, cfg)
-	if again, got := runCorpus(t, cfg); !again.AlreadyDone || got != want || again.Duplicates != first.Duplicates {
-		t.Errorf("the finished run again: %+v", again)
-	}
-	// As after a kill in the third file: no filter yet, the record unfinished,
-	// a temporary file.
-	var record data.Record
-	b, err := os.ReadFile("bloom.bin.d.run.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b, &record); err != nil {
-		t.Fatal(err)
-	}
-	record.Done, record.Report = false, nil
-	if err := record.Write("bloom.bin.d.run.json"); err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range []string{"bloom.bin", "c/attributes/d/2.jsonl", "c/attributes/d/3.jsonl"} {
-		if err := os.Remove(f); err != nil {
-			t.Fatal(err)
-		}
-	}
-	writeFile(t, "c/attributes/d/2.jsonl.tmp", "{")
-	writeFile(t, "bloom.bin.tmp", "x")
-	report, got := runCorpus(t, cfg)
-	if got != want {
-		t.Error("the continued run wrote other files")
-	}
-	if report.FilesKept != 2 || report.Duplicates != first.Duplicates {
-		t.Errorf("continued: %+v, want 2 files kept and %d duplicates", report, first.Duplicates)
-	}
-	for _, f := range []string{"c/attributes/d/2.jsonl.tmp", "bloom.bin.tmp"} {
-		if _, err := os.Stat(f); err == nil {
-			t.Errorf("%s is left", f)
-		}
-	}
-	// Another configuration does not take these outputs for its own.
-	cfg.Dedupe.MinLength = 20
-	if err := os.Remove("bloom.bin"); err != nil {
-		t.Fatal(err)
-	}
-	if report, _ := runCorpus(t, cfg); report.AlreadyDone || report.FilesKept != 0 {
-		t.Errorf("another configuration: %+v", report)
 	}
 }
 

@@ -1,10 +1,7 @@
 package dedupe
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
-	"math"
 	"math/bits"
 	"slices"
 	"strconv"
@@ -16,7 +13,6 @@ import (
 
 	"olmo/data"
 	"olmo/data/jsonpath"
-	"olmo/data/store"
 )
 
 // run is the state of one Run. Batches of lines are parsed, cut into keys and
@@ -33,8 +29,22 @@ type run struct {
 	// last pass has the answers of the earlier ones.
 	pass, passes int
 	earlier      []*answers
-	report       Report
 	free         sync.Pool // of *batch, for their memory
+
+	stage     *data.Stage // nil for a marker without one
+	documents []*document // all files of the run
+	todo      []*document // those that are not done, and
+	files     []string    // their names
+	whole     *data.Unit  // of what is not of one file, such as the filter
+	// The filter is filled, has these files, and was empty before the recorded
+	// runs and this one.
+	fills  bool
+	filled []string
+	fresh  bool
+
+	report  Report
+	marking string // the file that is being marked, and what was found in it
+	now     Counts
 }
 
 func (r *run) prepare() {
@@ -116,186 +126,6 @@ func (b *batch) find(hash uint64) *slot {
 			return s
 		}
 	}
-}
-
-// markFiles marks the duplicates of the documents files; where outs is empty
-// their keys only enter the filter.
-func (r *run) markFiles(ctx context.Context, files, outs []string) error {
-	r.wide = len(r.filter.words) > math.MaxUint32/32
-	return writeRows(ctx, r, files, outs, r.work, func(dst []byte, b *batch) ([]byte, error) {
-		if r.wide {
-			dst = mark(r, dst, b, b.wide)
-		} else {
-			dst = mark(r, dst, b, b.narrow)
-		}
-		r.keep(b)
-		return dst, nil
-	})
-}
-
-// lookUp asks the filter for the keys of this pass, and keeps the answers for
-// the last one.
-func (r *run) lookUp(ctx context.Context, files []string, answers *answers) error {
-	r.wide = len(r.filter.words) > math.MaxUint32/32
-	work := func(docs []data.Document) *batch {
-		c := cutter{run: r}
-		c.reuse()
-		for i := range docs {
-			c.cut(&docs[i])
-		}
-		return &c.out
-	}
-	return eachDocument(ctx, r, files, work, func(b *batch) error {
-		next := asker(r, b, b.narrow)
-		if r.wide {
-			next = asker(r, b, b.wide)
-		}
-		for range b.keys {
-			answers.add(next())
-		}
-		r.keep(b)
-		return answers.err
-	})
-}
-
-// writeRows makes the attributes files outs for the documents files: work runs
-// on batches of lines in parallel, rows appends the rows of one batch after the
-// other, in the order of the corpus. Where outs is empty the rows go nowhere.
-func writeRows[T any](ctx context.Context, r *run, files, outs []string, work func(*data.Batch) (T, error), rows func(dst []byte, v T) ([]byte, error)) error {
-	if m := r.cfg.marker; m != nil {
-		m.work = func(b *data.Batch) (any, error) { return work(b) }
-		m.rows = func(dst []byte, v any) ([]byte, error) { return rows(dst, v.(T)) }
-		r.cfg.Progress = &data.Progress{} // the stage that reads counts
-		return m.wait(ctx)
-	}
-	var rejects *data.Rejects
-	var w *data.Writer
-	defer func() {
-		if rejects != nil {
-			rejects.Abort()
-		}
-		if w != nil {
-			w.Abort()
-		}
-	}()
-	// Syncing a file to disk takes longer than marking a small one: a few are
-	// closed at a time, behind the others' back.
-	var closing sync.WaitGroup
-	var mu sync.Mutex
-	var closeErr error
-	slots := make(chan struct{}, 8)
-	closed := func() error {
-		mu.Lock()
-		defer mu.Unlock()
-		return closeErr
-	}
-	var lines []byte
-	err := data.MapFiles(ctx, r.pool, files, r.progress(), func(i int) (_ *data.Rejects, err error) {
-		rejects = data.NewRejects(data.RejectsPath(files[i], r.cfg.folder()), r.cfg.Strict, r.progress(), func(bad *data.RecordError) {
-			r.cfg.logf("rejected %v", bad)
-		})
-		if w = nil; outs[i] != "" {
-			w, err = r.create(files[i], outs[i])
-		}
-		return rejects, err
-	}, work, func(v T) (err error) {
-		if lines, err = rows(lines[:0], v); err != nil || w == nil {
-			return err
-		}
-		_, err = w.Write(lines)
-		return err
-	}, func(int) error {
-		r.report.Rejected += rejects.Count
-		r.report.Files++
-		r.progress().FilesDone.Add(1)
-		if err := rejects.Close(); err != nil || w == nil {
-			return err
-		}
-		done := w
-		w = nil
-		slots <- struct{}{}
-		closing.Go(func() {
-			defer func() { <-slots }()
-			if err := done.Close(); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				closeErr = errors.Join(closeErr, err)
-			}
-		})
-		return closed()
-	})
-	closing.Wait()
-	if err == nil {
-		err = closed()
-	}
-	return err
-}
-
-// eachDocument looks at the documents of all files before the pass that
-// writes: work runs in parallel, emit on one batch after the other. Bad lines
-// are left to that pass.
-func eachDocument[T any](ctx context.Context, r *run, files []string, work func([]data.Document) T, emit func(T) error) error {
-	infos, _ := store.StatAll(files) // what is missing will fail when it is opened
-	for _, info := range infos {
-		r.progress().Bytes.Add(max(info.Size, 0))
-	}
-	return data.MapFiles(ctx, r.pool, files, r.progress(), func(int) (*data.Rejects, error) {
-		return data.NewRejects("", false, nil, nil), nil
-	}, func(b *data.Batch) (T, error) {
-		docs := make([]data.Document, 0, len(b.Lines))
-		var d data.Document
-		for _, l := range b.Lines {
-			if data.ParseDocument(l.Bytes, &d) == nil {
-				docs = append(docs, d)
-			}
-		}
-		return work(docs), nil
-	}, emit, func(int) error { return nil })
-}
-
-// create opens the attributes file, stored as the settings, or else as the
-// documents' own name, say.
-func (r *run) create(doc, out string) (*data.Writer, error) {
-	c := r.cfg.Compression
-	name := c.Output
-	if name == nil {
-		name = c.Input
-	}
-	if name == nil {
-		return data.CreateFastWriter(out, data.CompressionOf(doc))
-	}
-	return data.CreateFastWriter(out, data.CompressionOf("."+*name))
-}
-
-// count adds up the keys of all files.
-func (r *run) count(ctx context.Context, files []string) (int, error) {
-	keys := 0
-	err := eachDocument(ctx, r, files, func(docs []data.Document) int {
-		c := cutter{run: r}
-		for i := range docs {
-			c.cut(&docs[i])
-		}
-		return c.counted
-	}, func(n int) error {
-		keys += n
-		return nil
-	})
-	return keys, err
-}
-
-// work parses the lines of a batch and hashes their keys.
-func (r *run) work(b *data.Batch) (*batch, error) {
-	c := cutter{run: r}
-	c.reuse()
-	var d data.Document
-	for _, l := range b.Lines {
-		if err := data.ParseDocument(l.Bytes, &d); err != nil {
-			b.Reject(l, err)
-			continue
-		}
-		c.out.rows = append(c.out.rows, c.cut(&d))
-	}
-	return &c.out, nil
 }
 
 // cutter turns documents into keys and collects their hashes.
@@ -657,14 +487,14 @@ func mark[P position](r *run, dst []byte, b *batch, positions []P) []byte {
 		}
 	}
 	name := append(data.AppendString(nil, attribute), ':', '[')
-	r.report.Keys += int64(len(b.keys))
-	r.report.Documents += int64(len(b.rows))
-	r.progress().Documents.Add(int64(len(b.rows)))
+	r.now.Keys += int64(len(b.keys))
+	r.now.Documents += int64(len(b.rows))
+	r.cfg.Progress.Documents.Add(int64(len(b.rows)))
 	for i := range b.rows {
 		row := &b.rows[i]
-		r.report.Skipped += int64(row.skipped)
+		r.now.Skipped += int64(row.skipped)
 		if row.noKey {
-			r.report.WithoutKey++
+			r.now.WithoutKey++
 		}
 		dst = append(dst, `{"attributes":{`...)
 		if set.Sentences != nil {
@@ -716,12 +546,12 @@ func mark[P position](r *run, dst []byte, b *batch, positions []P) []byte {
 			}
 			dst = append(dst, ']')
 			if score > 0 {
-				r.report.Duplicates++
-				r.report.Characters += int64(u.end - u.start)
+				r.now.Duplicates++
+				r.now.Characters += int64(u.end - u.start)
 			}
 		}
 		if marks > 0 {
-			r.report.Affected++
+			r.now.Affected++
 		}
 		if row.absent && marks == 0 {
 			dst = dst[:open]

@@ -12,7 +12,7 @@ import (
 // A Marker marks duplicates while another stage reads the documents: it makes
 // the rows that Run would write into attributes files.
 type Marker struct {
-	work    func(b *data.Batch) (any, error)
+	work    func(b *docBatch) (any, error)
 	rows    func(dst []byte, v any) ([]byte, error)
 	ready   chan struct{} // closed when work and rows may be called
 	over    chan error    // the end of the documents, or why there is none
@@ -25,7 +25,8 @@ type Marker struct {
 // NewMarker does what comes before the pass that marks: it counts the keys if
 // the filter's size depends on them, and reads cfg.Documents as often as the
 // settings ask for. The documents must then come in the same order. Without
-// bloom_filter.file the filter is not kept.
+// bloom_filter.file the filter is not kept; one that is kept wants cfg.Stage and
+// cfg.Unit, and appears with the outputs of the stage.
 func NewMarker(ctx context.Context, cfg Config) (*Marker, error) {
 	m := &Marker{ready: make(chan struct{}), over: make(chan error, 1), done: make(chan struct{})}
 	if cfg.BloomFilter.File == "" && cfg.Dedupe.filtered() {
@@ -65,18 +66,38 @@ func (m *Marker) wait(ctx context.Context) error {
 
 // Work prepares a batch of documents, all of them good ones. It may be called
 // from several goroutines.
-func (m *Marker) Work(b *data.Batch) (any, error) { return m.work(b) }
+func (m *Marker) Work(b *data.Batch) (any, error) { return m.work(&docBatch{Batch: b}) }
 
 // Rows appends the rows for what Work returned, a line a document. It is
 // called in the order of the documents.
 func (m *Marker) Rows(dst []byte, v any) ([]byte, error) { return m.rows(dst, v) }
 
-// Close ends the pass and writes the filter; an error says that the documents
-// did not come to their end.
+// Close ends the pass, writes the filter as an output of its stage and finishes
+// its unit; an error says that the documents did not come to their end.
 func (m *Marker) Close(err error) (Report, error) {
 	m.over <- err
 	<-m.done
 	return m.report, m.err
+}
+
+// FilterUnit is the unit of a stage that a Marker serves for the filter of these
+// settings; nil when none is kept. The filter depends on all documents.
+func (c Config) FilterUnit(record string, documents []string) (*data.Unit, error) {
+	b := &c.BloomFilter
+	if b.File == "" || !c.Dedupe.filtered() {
+		return nil, nil
+	}
+	files, err := b.files()
+	if err != nil {
+		return nil, err
+	}
+	u := &data.Unit{Record: record, Key: "filter of " + c.Dedupe.Folder()}
+	if b.fills(files) {
+		u.Inputs, u.Outputs, u.Together = documents, b.names(), true
+	} else {
+		u.Inputs = files
+	}
+	return u, nil
 }
 
 // keepsFilter tells whether the filter has a file.

@@ -185,14 +185,14 @@ type similar struct {
 const minHashBytes = 3 * 4
 
 // plan takes as many passes as the memory asks for, and tells it.
-func (s *similar) plan(ctx context.Context, files []string) error {
+func (s *similar) plan(ctx context.Context) error {
 	memory := s.cfg.memory
 	if memory == 0 {
-		s.cfg.logf("MinHash: %d bytes of memory a document, %d passes over the corpus", 8*((s.set.Buckets+s.set.Passes-1)/s.set.Passes)+minHashBytes+4, s.set.Passes)
+		s.cfg.Logf("MinHash: %d bytes of memory a document, %d passes over the corpus", 8*((s.set.Buckets+s.set.Passes-1)/s.set.Passes)+minHashBytes+4, s.set.Passes)
 		return nil
 	}
-	s.cfg.logf("counting documents, because memory is bounded")
-	err := eachDocument(ctx, s.run, files, func(docs []data.Document) int { return len(docs) }, func(n int) error {
+	s.cfg.Logf("counting documents, because memory is bounded")
+	err := eachDocument(ctx, s.run, func(docs []data.Document) int { return len(docs) }, func(n int) error {
 		s.expected += n
 		return nil
 	})
@@ -210,7 +210,7 @@ func (s *similar) plan(ctx context.Context, files []string) error {
 		return fmt.Errorf("MinHash of %d documents takes %s in %d passes, memory allows %s\nhint: give it more, or cut the corpus and run on its parts", s.expected, bytesText(need(passes)), passes, bytesText(memory))
 	}
 	s.set.Passes = passes
-	s.cfg.logf("MinHash of %d documents: %s of memory, %d passes over the corpus", s.expected, bytesText(need(passes)), passes)
+	s.cfg.Logf("MinHash of %d documents: %s of memory, %d passes over the corpus", s.expected, bytesText(need(passes)), passes)
 	s.report.TableBytes = need(passes)
 	return nil
 }
@@ -237,7 +237,7 @@ type signed struct {
 }
 
 // find joins the documents of all files into clusters.
-func (s *similar) find(ctx context.Context, files []string) error {
+func (s *similar) find(ctx context.Context) error {
 	defer boundGarbage(s.report.TableBytes)()
 	s.report.Passes = s.set.Passes
 	for pass := range s.set.Passes {
@@ -262,7 +262,7 @@ func (s *similar) find(ctx context.Context, files []string) error {
 				keys[i] = make([]uint64, 0, s.expected)
 			}
 		}
-		err := eachDocument(ctx, s.run, files, work, func(b *signed) error {
+		err := eachDocument(ctx, s.run, work, func(b *signed) error {
 			for _, none := range b.wordless {
 				if documents == math.MaxUint32 {
 					return fmt.Errorf("there are more than %d documents\nhint: cut the corpus and run on its parts", uint32(math.MaxUint32))
@@ -314,43 +314,36 @@ type named struct {
 }
 
 // write writes the attributes of all files.
-func (s *similar) write(ctx context.Context, files, outs []string) error {
-	work := func(b *data.Batch) ([]named, error) {
+func (s *similar) write(ctx context.Context) error {
+	work := func(b *docBatch) ([]named, error) {
 		rows := make([]named, 0, len(b.Lines))
-		var d data.Document
-		for _, l := range b.Lines {
-			if err := data.ParseDocument(l.Bytes, &d); err != nil {
-				b.Reject(l, err)
-				continue
-			}
-			rows = append(rows, named{d.ID, codePoints(d.Text)})
-		}
+		b.each(func(d *data.Document) { rows = append(rows, named{d.ID, codePoints(d.Text)}) })
 		return rows, nil
 	}
 	name := append(data.AppendString(nil, s.set.AttributeName), `:[[0,`...)
 	next := 0 // number of the next document
-	err := writeRows(ctx, s.run, files, outs, work, func(dst []byte, rows []named) ([]byte, error) {
+	err := writeRows(ctx, s.run, work, func(dst []byte, rows []named) ([]byte, error) {
 		if next+len(rows) > len(s.parents) {
 			return nil, fmt.Errorf("there are more than the %d documents that were compared: %w", len(s.parents), data.ErrChanged)
 		}
 		for _, d := range rows {
 			dst = append(dst, `{"attributes":{`...)
-			s.report.Documents++
-			s.report.Keys++
+			s.now.Documents++
+			s.now.Keys++
 			if s.root(uint32(next)) != uint32(next) {
 				dst = append(dst, name...)
 				dst = strconv.AppendInt(dst, int64(d.chars), 10)
 				dst = append(dst, `,1]]`...)
-				s.report.Duplicates++
-				s.report.Affected++
-				s.report.Characters += int64(d.chars)
+				s.now.Duplicates++
+				s.now.Affected++
+				s.now.Characters += int64(d.chars)
 			}
 			dst = append(dst, `},"id":`...)
 			dst = data.AppendString(dst, d.id)
 			dst = append(dst, '}', '\n')
 			next++
 		}
-		s.progress().Documents.Add(int64(len(rows)))
+		s.cfg.Progress.Documents.Add(int64(len(rows)))
 		return dst, nil
 	})
 	if err == nil && next != len(s.parents) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"olmo/data"
 	"olmo/data/dedupe"
 )
 
@@ -19,7 +20,7 @@ func minHash(edit func(*dedupe.MinHash)) dedupe.Config {
 	if edit != nil {
 		edit(m)
 	}
-	return dedupe.Config{Documents: []string{"c/documents/*"}, Dedupe: dedupe.Settings{MinHash: m}, Processes: 2}
+	return dedupe.Config{Documents: []string{"c/documents/*"}, Dedupe: dedupe.Settings{MinHash: m}, Execution: data.Execution{Processes: 2}}
 }
 
 // text is n random words.

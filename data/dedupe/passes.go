@@ -2,13 +2,19 @@ package dedupe
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+
+	"olmo/data"
+	whole "olmo/store"
 )
 
 // filterPlan is the size of a Bloom filter and the number of parts that it is
@@ -51,22 +57,43 @@ func (b *Bloom) parts() (int, error) {
 	return 0, nil
 }
 
-// unfinishedPart ends the name of a part of the filter while others are missing.
-const unfinishedPart = ".part.tmp"
+// files are those of the filter, none when there is none.
+func (b *Bloom) files() ([]string, error) {
+	n, err := b.parts()
+	out := make([]string, n)
+	for i := range out {
+		out[i] = b.part(i, n)
+	}
+	return out, err
+}
 
-// finish gives the parts of a filter their names. The first, by which the
-// others are found, is the last.
-func (b *Bloom) finish(n int) error {
-	for i := n - 1; i >= 0; i-- {
-		path := b.part(i, n)
-		if !exists(path + unfinishedPart) {
-			continue // it was only read
+// fills tells whether a run writes the filter of these files. Dolma also writes one
+// that is only read and not there.
+func (b *Bloom) fills(files []string) bool { return !b.ReadOnly || len(files) == 0 }
+
+var partName = regexp.MustCompile(`^\.[0-9]+-of-[0-9]+$`)
+
+// names are the files that the filter may have had or may get, as far as that can
+// be seen: its parts depend on the number of keys, which is not known at the start.
+func (b *Bloom) names() []string {
+	out := []string{b.File}
+	dir, base := filepath.Split(b.File)
+	entries, _ := os.ReadDir(filepath.Clean(dir)) // a folder that is missing has none
+	for _, e := range entries {
+		name := e.Name()
+		if whole.IsTemporary(name) {
+			name = name[1 : len(name)-len(".tmp")]
 		}
-		if err := os.Rename(path+unfinishedPart, path); err != nil {
-			return fmt.Errorf("writing Bloom filter: %w", err)
+		if rest, ok := strings.CutPrefix(name, base); ok && partName.MatchString(rest) && !slices.Contains(out, dir+name) {
+			out = append(out, dir+name)
 		}
 	}
-	return nil
+	return out
+}
+
+// comparePart orders the files of a filter by their numbers.
+func comparePart(a, b string) int {
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 }
 
 // escapeGlob makes a pattern that matches the path alone.
@@ -76,34 +103,27 @@ func escapeGlob(path string) string {
 
 // planFilter finds the filter's files, or the size that the settings ask for,
 // and tells it before anything is done.
-func (r *run) planFilter(ctx context.Context, files []string) (filterPlan, error) {
+func (r *run) planFilter(ctx context.Context) (filterPlan, error) {
 	b, memory := &r.cfg.BloomFilter, r.cfg.memory
-	parts, err := b.parts()
-	if err != nil {
-		return filterPlan{}, err
-	}
-	if parts > 0 {
-		for i := range parts {
-			st, err := os.Stat(b.part(i, parts))
+	if parts := len(r.filled); parts > 0 {
+		for _, path := range r.filled {
+			st, err := os.Stat(path)
 			if err != nil {
 				return filterPlan{}, err
 			}
 			if memory > 0 && st.Size() > int64(memory) {
-				return filterPlan{}, fmt.Errorf("the Bloom filter %s has %s, memory allows %s\nhint: a filter that exists keeps its size; build it anew with this memory", b.part(i, parts), bytesText(int(st.Size())), bytesText(memory))
+				return filterPlan{}, fmt.Errorf("the Bloom filter %s has %s, memory allows %s\nhint: a filter that exists keeps its size; build it anew with this memory", path, bytesText(int(st.Size())), bytesText(memory))
 			}
 		}
 		if !b.ReadOnly {
-			r.cfg.logf("the Bloom filter %s exists: what it holds from earlier runs counts as seen", b.part(0, parts))
+			r.cfg.Logf("the Bloom filter %s exists: what it holds from earlier runs counts as seen", r.filled[0])
 		}
 		return filterPlan{parts: parts}, nil
 	}
-	if b.ReadOnly && !r.cfg.Compat {
-		return filterPlan{}, fmt.Errorf("bloom_filter.read_only is set and %s does not exist\nhint: build it first, with read_only false, from the documents to compare with", b.File)
-	}
 	n := b.EstimatedDocCount
 	if n == 0 {
-		r.cfg.logf("counting keys, because bloom_filter.estimated_doc_count is not set")
-		keys, err := r.count(ctx, files)
+		r.cfg.Logf("counting keys, because bloom_filter.estimated_doc_count is not set")
+		keys, err := r.count(ctx)
 		if err != nil {
 			return filterPlan{}, err
 		}
@@ -127,21 +147,46 @@ func (r *run) planFilter(ctx context.Context, files []string) (filterPlan, error
 			return filterPlan{}, fmt.Errorf("a Bloom filter of %s for %d keys would take %d passes with memory for %s\nhint: give it more memory, or a higher desired_false_positive_rate", bytesText(size), n, plan.parts, bytesText(memory))
 		}
 	}
-	r.cfg.logf("Bloom filter for %d keys: %s, %d hashes a key, false positives %.2g when full", n, bytesText(size), plan.hashes, FalsePositives(size, n, plan.hashes))
+	r.cfg.Logf("Bloom filter for %d keys: %s, %d hashes a key, false positives %.2g when full", n, bytesText(size), plan.hashes, FalsePositives(size, n, plan.hashes))
 	if plan.parts > 1 {
-		r.cfg.logf("memory holds %s of it: %d passes over the corpus, each with a part of the keys", bytesText(plan.bytes), plan.parts)
+		r.cfg.Logf("memory holds %s of it: %d passes over the corpus, each with a part of the keys", bytesText(plan.bytes), plan.parts)
 	}
 	return plan, nil
 }
 
 // openFilter reads or makes the filter of this pass.
 func (r *run) openFilter(plan filterPlan) (*Filter, error) {
-	b := &r.cfg.BloomFilter
 	r.filter = nil // its memory is wanted for the next one
-	if path := b.part(r.pass, plan.parts); exists(path) {
-		return ReadFilter(path)
+	if len(r.filled) == 0 {
+		return NewFilter(plan.bytes, plan.hashes, r.cfg.BloomFilter.Seed)
 	}
-	return NewFilter(plan.bytes, plan.hashes, b.Seed)
+	path := r.filled[r.pass]
+	in, err := r.stage.OpenFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading Bloom filter: %w", err)
+	}
+	defer in.Close()
+	f, err := readFilter(in, in.Info().Size)
+	if err == nil {
+		err = in.Whole()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading Bloom filter %s: %w", path, err)
+	}
+	return f, nil
+}
+
+// writeFilter makes a file of the filter, which gets its name with all outputs.
+func (r *run) writeFilter(path string) error {
+	w, err := r.stage.Create(r.whole, path, data.Plain)
+	if err != nil {
+		return fmt.Errorf("writing Bloom filter: %w", err)
+	}
+	defer w.Abort()
+	if _, err := r.filter.WriteTo(w); err != nil {
+		return fmt.Errorf("writing Bloom filter: %w", err)
+	}
+	return w.Close()
 }
 
 // answers is a file of bits: what the filter said of the keys of a pass, in
@@ -155,7 +200,10 @@ type answers struct {
 	err   error
 }
 
-func newAnswers(path string) (*answers, error) {
+// newAnswers starts the file beside a part of the filter. The lock on the filter
+// keeps other runs away from it.
+func newAnswers(part string) (*answers, error) {
+	path := whole.Temporary(part + ".answers")
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return nil, fmt.Errorf("keeping the answers of a pass: %w", err)
 	}

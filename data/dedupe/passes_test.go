@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"olmo/data"
 	"olmo/data/dedupe"
 )
 
@@ -69,7 +70,7 @@ func TestPasses(t *testing.T) {
 				t.Helper()
 				set.Name = fmt.Sprintf("dup%s%v", memory, readOnly)
 				report, err := dedupe.Run(context.Background(), dedupe.Config{
-					Documents: []string{"c/documents/*"}, Dedupe: set, Memory: memory, Processes: 2,
+					Documents: []string{"c/documents/*"}, Dedupe: set, Memory: memory, Execution: data.Execution{Processes: 2},
 					BloomFilter: dedupe.Bloom{File: "bloom" + memory, ReadOnly: readOnly},
 				})
 				if err != nil {
@@ -112,7 +113,7 @@ func TestPassesInterrupted(t *testing.T) {
 	t.Chdir(t.TempDir())
 	passCorpus(t)
 	cfg := dedupe.Config{
-		Documents: []string{"c/documents/*"}, Memory: "300KB", Processes: 2,
+		Documents: []string{"c/documents/*"}, Memory: "300KB", Execution: data.Execution{Processes: 2},
 		Dedupe:      dedupe.Settings{Paragraphs: &dedupe.Paragraphs{AttributeName: "dup"}},
 		BloomFilter: dedupe.Bloom{File: "bloom"},
 	}
@@ -185,7 +186,7 @@ func TestSentences(t *testing.T) {
 	set.SetDefaults()
 	set.MinDocWords = 5
 	cfg := dedupe.Config{
-		Documents: []string{"c/documents/*"}, Processes: 2,
+		Documents: []string{"c/documents/*"}, Execution: data.Execution{Processes: 2},
 		Dedupe: dedupe.Settings{Sentences: set}, BloomFilter: dedupe.Bloom{File: "bloom"},
 	}
 	if _, err := dedupe.Run(context.Background(), cfg); err != nil {

@@ -145,11 +145,11 @@ func (r *run) markSentences(dst []byte, row *row, units []unit, hit func() bool)
 	dst = append(dst, ':')
 	dst = appendMarks(dst, spans)
 	for _, s := range spans {
-		r.report.Duplicates++
-		r.report.Characters += int64(s.End - s.Start)
+		r.now.Duplicates++
+		r.now.Characters += int64(s.End - s.Start)
 	}
 	if len(spans) > 0 {
-		r.report.Affected++
+		r.now.Affected++
 		if wordsLeft < set.MinDocWords || left < set.MinNumSentences {
 			dst = append(dst, ',')
 			dst = data.AppendString(dst, name+"_document")

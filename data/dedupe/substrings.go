@@ -394,18 +394,18 @@ func (v *verbatim) tokens(text string) ([]int32, [][2]int) {
 func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
 
 // find marks the pieces of all files.
-func (v *verbatim) find(ctx context.Context, files []string) error {
+func (v *verbatim) find(ctx context.Context) error {
 	v.w = newWindows(v.set.Length, v.set.Seed)
 	// Anchors are looked after in ranges too, but their list is a hundredth of
 	// the corpus: it seldom has more than one.
 	for from, more := uint64(0), true; more; {
 		to := uint64(math.MaxUint64)
-		list, err := v.listAnchors(ctx, files, from, &to)
+		list, err := v.listAnchors(ctx, from, &to)
 		if err != nil {
 			return err
 		}
 		set, count := repeated(list)
-		if err := v.compare(ctx, files, &set, count); err != nil {
+		if err := v.compare(ctx, &set, count); err != nil {
 			return err
 		}
 		more = to < math.MaxUint64
@@ -417,7 +417,7 @@ func (v *verbatim) find(ctx context.Context, files []string) error {
 
 // listAnchors lists the anchors of the corpus from `from` on; to becomes the
 // last one for which the list had room.
-func (v *verbatim) listAnchors(ctx context.Context, files []string, from uint64, to *uint64) ([]anchorRun, error) {
+func (v *verbatim) listAnchors(ctx context.Context, from uint64, to *uint64) ([]anchorRun, error) {
 	const anchorBytes = 16
 	var list []anchorRun
 	items, documents, windows := uint64(0), 0, int64(0)
@@ -462,7 +462,7 @@ func (v *verbatim) listAnchors(ctx context.Context, files []string, from uint64,
 		}
 		return out
 	}
-	err := eachDocument(ctx, v.run, files, work, func(c counted) error {
+	err := eachDocument(ctx, v.run, work, func(c counted) error {
 		items += uint64(c.items)
 		windows += c.windows
 		if documents += c.documents; documents > math.MaxUint32 || items > maxPlace {
@@ -485,25 +485,25 @@ func (v *verbatim) listAnchors(ctx context.Context, files []string, from uint64,
 
 // compare marks the windows with one of the anchors, of which there are at
 // most count.
-func (v *verbatim) compare(ctx context.Context, files []string, anchors *anchorSet, count int) error {
+func (v *verbatim) compare(ctx context.Context, anchors *anchorSet, count int) error {
 	if count == 0 {
 		return nil
 	}
 	need := int(float64(count)/maxTableLoad) + 64
 	room := max(v.memory/16, 1<<10)
-	v.cfg.logf("substrings: %d windows of %d %s may come again; %s hold %d of them", count, v.set.Length, v.unit(), bytesText(16*min(need, room)), min(count, int(maxTableLoad*float64(room))))
+	v.cfg.Logf("substrings: %d windows of %d %s may come again; %s hold %d of them", count, v.set.Length, v.unit(), bytesText(16*min(need, room)), min(count, int(maxTableLoad*float64(room))))
 	t := firsts{slots: make([]firstPlace, min(need, room))}
 	defer boundGarbage(16 * len(t.slots))()
 	v.report.TableBytes = max(v.report.TableBytes, 16*len(t.slots))
 	for t.to = math.MaxUint64; ; {
 		v.report.Passes++
-		if err := v.pass(ctx, files, anchors, &t); err != nil {
+		if err := v.pass(ctx, anchors, &t); err != nil {
 			return err
 		}
 		if t.to == math.MaxUint64 {
 			return nil
 		}
-		v.cfg.logf("substrings: the memory held %.2g of what is left; the corpus is read again", float64(t.to-t.from)/float64(math.MaxUint64-t.from))
+		v.cfg.Logf("substrings: the memory held %.2g of what is left; the corpus is read again", float64(t.to-t.from)/float64(math.MaxUint64-t.from))
 		clear(t.slots)
 		t.used, t.from, t.to = 0, t.to+1, math.MaxUint64
 	}
@@ -517,7 +517,7 @@ func (v *verbatim) unit() string {
 }
 
 // pass looks up the windows of the corpus that t looks after.
-func (v *verbatim) pass(ctx context.Context, files []string, anchors *anchorSet, t *firsts) error {
+func (v *verbatim) pass(ctx context.Context, anchors *anchorSet, t *firsts) error {
 	work := func(docs []data.Document) []looked {
 		out := make([]looked, len(docs))
 		var q queue
@@ -533,7 +533,7 @@ func (v *verbatim) pass(ctx context.Context, files []string, anchors *anchorSet,
 	}
 	document, base := uint32(0), uint64(0)
 	length := uint64(v.set.Length)
-	return eachDocument(ctx, v.run, files, work, func(docs []looked) error {
+	return eachDocument(ctx, v.run, work, func(docs []looked) error {
 		for i := range docs {
 			l := &docs[i]
 			mark := func(w window) {
@@ -598,27 +598,20 @@ func (v *verbatim) merge() {
 }
 
 // write writes the attributes of all files.
-func (v *verbatim) write(ctx context.Context, files, outs []string) error {
+func (v *verbatim) write(ctx context.Context) error {
 	type textRow struct{ id, text string }
-	work := func(b *data.Batch) ([]textRow, error) {
+	work := func(b *docBatch) ([]textRow, error) {
 		rows := make([]textRow, 0, len(b.Lines))
-		var d data.Document
-		for _, l := range b.Lines {
-			if err := data.ParseDocument(l.Bytes, &d); err != nil {
-				b.Reject(l, err)
-				continue
-			}
-			rows = append(rows, textRow{d.ID, d.Text})
-		}
+		b.each(func(d *data.Document) { rows = append(rows, textRow{d.ID, d.Text}) })
 		return rows, nil
 	}
 	name := append(data.AppendString(nil, v.set.AttributeName), ':', '[')
 	pieces := v.pieces
 	document := uint32(0)
-	return writeRows(ctx, v.run, files, outs, work, func(dst []byte, rows []textRow) ([]byte, error) {
+	return writeRows(ctx, v.run, work, func(dst []byte, rows []textRow) ([]byte, error) {
 		for _, d := range rows {
 			dst = append(dst, `{"attributes":{`...)
-			v.report.Documents++
+			v.now.Documents++
 			marks := 0
 			at, chars := 0, 0 // the same place in bytes and in code points
 			for ; len(pieces) > 0 && pieces[0].document == document; pieces = pieces[1:] {
@@ -649,19 +642,19 @@ func (v *verbatim) write(ctx context.Context, files, outs []string) error {
 				dst = append(dst, ',')
 				dst = strconv.AppendInt(dst, int64(end), 10)
 				dst = append(dst, `,1]`...)
-				v.report.Duplicates++
-				v.report.Characters += int64(end - start)
+				v.now.Duplicates++
+				v.now.Characters += int64(end - start)
 			}
 			if marks > 0 {
 				dst = append(dst, ']')
-				v.report.Affected++
+				v.now.Affected++
 			}
 			dst = append(dst, `},"id":`...)
 			dst = data.AppendString(dst, d.id)
 			dst = append(dst, '}', '\n')
 			document++
 		}
-		v.progress().Documents.Add(int64(len(rows)))
+		v.cfg.Progress.Documents.Add(int64(len(rows)))
 		return dst, nil
 	})
 }

@@ -11,12 +11,13 @@ import (
 	"strings"
 	"testing"
 
+	"olmo/data"
 	"olmo/data/dedupe"
 )
 
 func substrings(length int) dedupe.Config {
 	return dedupe.Config{
-		Documents: []string{"c/documents/*"}, Processes: 2,
+		Documents: []string{"c/documents/*"}, Execution: data.Execution{Processes: 2},
 		Dedupe: dedupe.Settings{Substrings: &dedupe.Substrings{AttributeName: "sub", Length: length}},
 	}
 }

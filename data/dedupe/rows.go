@@ -1,0 +1,243 @@
+package dedupe
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+
+	"olmo/data"
+	"olmo/data/store"
+)
+
+// docBatch is a batch whose good documents get a row each.
+type docBatch struct {
+	*data.Batch
+	good []data.Line // in the order of the rows
+}
+
+// each calls work for the good documents, and rejects what is none.
+func (b *docBatch) each(work func(d *data.Document)) {
+	var d data.Document
+	for _, l := range b.Lines {
+		if err := data.ParseDocument(l.Bytes, &d); err != nil {
+			b.Reject(l, err)
+			continue
+		}
+		b.good = append(b.good, l)
+		work(&d)
+	}
+}
+
+// markFiles marks the duplicates of the documents files.
+func (r *run) markFiles(ctx context.Context) error {
+	r.wide = len(r.filter.words) > math.MaxUint32/32
+	return writeRows(ctx, r, r.work, func(dst []byte, b *batch) ([]byte, error) {
+		if r.wide {
+			dst = mark(r, dst, b, b.wide)
+		} else {
+			dst = mark(r, dst, b, b.narrow)
+		}
+		r.keep(b)
+		return dst, nil
+	})
+}
+
+// lookUp asks the filter for the keys of this pass, and keeps the answers for
+// the last one.
+func (r *run) lookUp(ctx context.Context, answers *answers) error {
+	r.wide = len(r.filter.words) > math.MaxUint32/32
+	work := func(docs []data.Document) *batch {
+		c := cutter{run: r}
+		c.reuse()
+		for i := range docs {
+			c.cut(&docs[i])
+		}
+		return &c.out
+	}
+	return eachDocument(ctx, r, work, func(b *batch) error {
+		next := asker(r, b, b.narrow)
+		if r.wide {
+			next = asker(r, b, b.wide)
+		}
+		for range b.keys {
+			answers.add(next())
+		}
+		r.keep(b)
+		return answers.err
+	})
+}
+
+// writeRows makes the attributes files of the documents files that are to be done:
+// work runs on batches of lines in parallel, rows appends the rows of one batch
+// after the other, in the order of the corpus.
+func writeRows[T any](ctx context.Context, r *run, work func(*docBatch) (T, error), rows func(dst []byte, v T) ([]byte, error)) error {
+	if m := r.cfg.marker; m != nil {
+		m.work = func(b *docBatch) (any, error) { return work(b) }
+		m.rows = func(dst []byte, v any) ([]byte, error) { return rows(dst, v.(T)) }
+		r.cfg.Progress = &data.Progress{} // the stage that reads counts
+		return m.wait(ctx)
+	}
+	type made struct {
+		v    T
+		good []data.Line
+	}
+	var rejects *data.Rejects
+	var w *data.Writer
+	var closing closer
+	var lines []byte
+	err := data.MapFiles(ctx, r.pool, r.files, r.open, func(i int) (_ *data.Rejects, err error) {
+		d := r.todo[i]
+		r.marking = d.path
+		rejects = r.stage.Rejects(d.unit, d.unit.Rejects[0])
+		w, err = r.create(d)
+		return rejects, err
+	}, func(b *data.Batch) (made, error) {
+		db := docBatch{Batch: b}
+		v, err := work(&db)
+		return made{v, db.good}, err
+	}, func(m made) (err error) {
+		if lines, err = rows(lines[:0], m.v); err != nil {
+			return err
+		}
+		if len(lines) > maxRow {
+			if lines, err = cutRows(lines, r.marking, m.good, rejects); err != nil {
+				return err
+			}
+		}
+		_, err = w.Write(lines)
+		return err
+	}, func(i int) error {
+		r.now.Rejected = rejects.Count
+		r.todo[i].counts, r.now = r.now, Counts{}
+		r.cfg.Progress.FilesDone.Add(1)
+		if err := rejects.Close(); err != nil {
+			return err
+		}
+		return closing.close(w)
+	})
+	return errors.Join(err, closing.wait())
+}
+
+// closer closes files behind the others' back, a few at a time: syncing a file to
+// disk takes longer than marking a small one.
+type closer struct {
+	wg    sync.WaitGroup
+	once  sync.Once
+	slots chan struct{}
+	mu    sync.Mutex
+	err   error
+}
+
+// close gives the error of a file that was closed before.
+func (c *closer) close(w *data.Writer) error {
+	c.once.Do(func() { c.slots = make(chan struct{}, 8) })
+	c.slots <- struct{}{}
+	c.wg.Go(func() {
+		defer func() { <-c.slots }()
+		if err := w.Close(); err != nil {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.err = errors.Join(c.err, err)
+		}
+	})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+func (c *closer) wait() error {
+	c.wg.Wait()
+	return c.err
+}
+
+// maxRow is the longest row that is written; tests lower it.
+var maxRow = data.MaxLine
+
+// cutRows takes the marks out of rows that no stage would read. A document keeps
+// its row, because rows are matched with documents by their order, and the rejects
+// file says why it has no marks.
+func cutRows(lines []byte, file string, docs []data.Line, rejects *data.Rejects) ([]byte, error) {
+	var out []byte
+	for row := range bytes.Lines(lines) {
+		doc := docs[0]
+		docs = docs[1:]
+		if len(row)-1 <= maxRow {
+			out = append(out, row...)
+			continue
+		}
+		// In a string of JSON the quotes would have a backslash before them.
+		end := row[bytes.LastIndex(row, []byte(`},"id":`)):]
+		out = append(append(out, `{"attributes":{`...), end...)
+		err := fmt.Errorf("the row of its marks would have %d bytes, more than the %d of a line: it is left without marks", len(row)-1, maxRow)
+		if err := rejects.Add(&data.RecordError{File: file, Line: doc.Number, Offset: doc.Offset, Raw: bytes.Clone(doc.Bytes), Err: err}); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (r *run) open(path string) (*data.Reader, error) { return r.stage.Open(path, r.cfg.Progress) }
+
+// eachDocument looks at the documents of the files before the pass that writes:
+// work runs in parallel, emit on one batch after the other. Bad lines are left to
+// that pass.
+func eachDocument[T any](ctx context.Context, r *run, work func([]data.Document) T, emit func(T) error) error {
+	infos, _ := store.StatAll(r.files) // what is missing will fail when it is opened
+	for _, info := range infos {
+		r.cfg.Progress.Bytes.Add(max(info.Size, 0))
+	}
+	return data.MapFiles(ctx, r.pool, r.files, r.open, func(int) (*data.Rejects, error) {
+		return &data.Rejects{}, nil
+	}, func(b *data.Batch) (T, error) {
+		docs := make([]data.Document, 0, len(b.Lines))
+		var d data.Document
+		for _, l := range b.Lines {
+			if data.ParseDocument(l.Bytes, &d) == nil {
+				docs = append(docs, d)
+			}
+		}
+		return work(docs), nil
+	}, emit, func(int) error { return nil })
+}
+
+// create opens the attributes file, stored as the settings, or else as the
+// documents' own name, say.
+func (r *run) create(d *document) (*data.Writer, error) {
+	c := r.cfg.Compression
+	name := c.Output
+	if name == nil {
+		name = c.Input
+	}
+	as := data.CompressionOf(d.path)
+	if name != nil {
+		as = data.CompressionOf("." + *name)
+	}
+	return r.stage.CreateFast(d.unit, d.unit.Outputs[0], as)
+}
+
+// count adds up the keys of all files.
+func (r *run) count(ctx context.Context) (int, error) {
+	keys := 0
+	err := eachDocument(ctx, r, func(docs []data.Document) int {
+		c := cutter{run: r}
+		for i := range docs {
+			c.cut(&docs[i])
+		}
+		return c.counted
+	}, func(n int) error {
+		keys += n
+		return nil
+	})
+	return keys, err
+}
+
+// work parses the lines of a batch and hashes their keys.
+func (r *run) work(b *docBatch) (*batch, error) {
+	c := cutter{run: r}
+	c.reuse()
+	b.each(func(d *data.Document) { c.out.rows = append(c.out.rows, c.cut(d)) })
+	return &c.out, nil
+}
