@@ -19,21 +19,15 @@ import (
 // read once, one stream after the other; what a stream's attributes name is
 // made by Tag and Dedupe, or else read from files as mix does.
 type Config struct {
-	Tag     *Tag
-	Dedupe  []Dedupe
-	Streams []mix.Stream
-	Shuffle bool
-	// Processes is the number of workers; the outputs do not depend on it.
-	Processes int
+	Tag            *Tag         `yaml:"tag"`
+	Dedupe         []Dedupe     `yaml:"dedupe"`
+	Streams        []mix.Stream `yaml:"streams"`
+	data.Execution `yaml:",inline"`
+	Shuffle        bool `yaml:"shuffle" help:"join input files into shards; --no-shuffle keeps one output file for each"`
 
 	// CountTokens and Tokenizer are mix's: the tokens of texts, for the report.
-	CountTokens func(text string) int
-	Tokenizer   string
-
-	Compat   bool                 // as Dolma 1.2.1, its bugs included
-	Strict   bool                 // a bad line is an error instead of a reject
-	Progress *data.Progress       // may be nil
-	Log      func(message string) // may be nil
+	CountTokens func(text string) int `yaml:"-"`
+	Tokenizer   string                `yaml:"-"`
 }
 
 // Tag says which taggers run.
@@ -80,8 +74,7 @@ func Run(ctx context.Context, cfg Config) (report Report, err error) {
 		return Report{}, err
 	}
 	m := mix.Config{
-		Streams: cfg.Streams, Processes: cfg.Processes, Shuffle: cfg.Shuffle, Compat: cfg.Compat,
-		Strict: cfg.Strict, Progress: cfg.Progress, Log: cfg.Log, CountTokens: cfg.CountTokens, Tokenizer: cfg.Tokenizer,
+		Streams: cfg.Streams, Shuffle: cfg.Shuffle, Execution: cfg.Execution, CountTokens: cfg.CountTokens, Tokenizer: cfg.Tokenizer,
 		Settings: struct {
 			Tag    *Tag
 			Dedupe []Dedupe
@@ -98,47 +91,71 @@ func Run(ctx context.Context, cfg Config) (report Report, err error) {
 		m.Rows = append(m.Rows, &tagged{Stream: t})
 		defer func() { report.Spans = t.Spans() }()
 	}
-	marks := make([]*marked, len(cfg.Dedupe))
-	for i := range cfg.Dedupe {
-		marks[i] = &marked{names: []string{cfg.Dedupe[i].Dedupe.Folder()}}
-		m.Rows = append(m.Rows, marks[i])
+	marks, err := cfg.marks(files)
+	if err != nil {
+		return Report{}, err
+	}
+	for _, k := range marks {
+		m.Rows = append(m.Rows, k)
+		if k.cfg.Unit != nil && k.cfg.Unit.Together {
+			m.Locks = append(m.Locks, k.cfg.BloomFilter.File)
+		}
 	}
 	if err := distinct(m.Rows); err != nil {
 		return Report{}, err
 	}
-	// Not for a run that is done already.
-	m.Begin = func() error {
-		for i, d := range cfg.Dedupe {
-			k, err := dedupe.NewMarker(ctx, dedupe.Config{
-				Documents: files, Dedupe: d.Dedupe, BloomFilter: d.BloomFilter, Memory: d.Memory, Processes: cfg.Processes,
-				Compat: cfg.Compat, Progress: cfg.Progress, Log: cfg.Log,
-			})
-			if err != nil {
-				return fmt.Errorf("dedupe %s: %w", marks[i].names[0], err)
+	m.Units = func(record string, _ []string) (units []*data.Unit) {
+		for _, k := range marks {
+			if u := k.cfg.Unit; u != nil {
+				u.Record = record
+				units = append(units, u)
 			}
-			marks[i].marker = k
+		}
+		return units
+	}
+	// Not for a run that is done already.
+	m.Begin = func(stage *data.Stage) error {
+		for i, k := range marks {
+			k.cfg.Stage = stage
+			marker, err := dedupe.NewMarker(ctx, k.cfg)
+			if err != nil {
+				for _, begun := range marks[:i] {
+					begun.marker.Close(err)
+				}
+				return fmt.Errorf("dedupe %s: %w", k.names[0], err)
+			}
+			k.marker = marker
 		}
 		return nil
 	}
-	report.Report, err = mix.Run(ctx, m)
-	failed := err
-	if errors.Is(err, mix.ErrNothing) {
-		failed = nil // all documents were read
-	}
-	for i, k := range marks {
-		if k.marker != nil {
-			r, e := k.marker.Close(failed)
+	m.End = func(_ *data.Stage, failed error) error {
+		for _, k := range marks {
+			r, err := k.marker.Close(failed)
 			report.Dedupe = append(report.Dedupe, r)
-			if err == nil && e != nil {
-				err = fmt.Errorf("dedupe %s: %w", k.names[0], e)
-			}
-		} else if f := cfg.Dedupe[i].BloomFilter.File; err == nil && f != "" {
-			if there, _, e := data.ExpandGlobs([]string{f, f + ".1-of-*"}); e != nil || len(there) == 0 {
-				err = fmt.Errorf("the documents of an earlier run are complete, but its filter %s is not there\nhint: remove the outputs to make both again", f)
+			if failed == nil && err != nil {
+				failed = fmt.Errorf("dedupe %s: %w", k.names[0], err)
 			}
 		}
+		return failed
 	}
+	report.Report, err = mix.Run(ctx, m)
 	return report, err
+}
+
+// marks prepares the rows of duplicates.
+func (c *Config) marks(files []string) ([]*marked, error) {
+	out := make([]*marked, len(c.Dedupe))
+	for i, d := range c.Dedupe {
+		k := &marked{names: []string{d.Dedupe.Folder()}, cfg: dedupe.Config{
+			Documents: files, Dedupe: d.Dedupe, BloomFilter: d.BloomFilter, Memory: d.Memory, Execution: c.Execution,
+		}}
+		var err error
+		if k.cfg.Unit, err = k.cfg.FilterUnit("", files); err != nil {
+			return nil, fmt.Errorf("dedupe %s: %w", k.names[0], err)
+		}
+		out[i] = k
+	}
+	return out, nil
 }
 
 // files lists the documents of all streams, in order, each once, with those
@@ -226,6 +243,7 @@ func (t *tagged) Rows(v any) ([][]byte, error) {
 // marked are the rows of a marker.
 type marked struct {
 	names  []string
+	cfg    dedupe.Config
 	marker *dedupe.Marker
 	lines  []byte
 }

@@ -87,7 +87,7 @@ func config(base, out string) curate.Config {
 	return curate.Config{
 		Tag:     &curate.Tag{Taggers: []string{"gopher_v2", "pii_regex_v2"}, Experiment: "rules"},
 		Dedupe:  []curate.Dedupe{{Dedupe: documentsKey()}, {Dedupe: paragraphs()}, {Dedupe: minhash()}},
-		Streams: []mix.Stream{one}, Shuffle: true, Processes: 2,
+		Streams: []mix.Stream{one}, Shuffle: true, Execution: data.Execution{Processes: 2},
 	}
 }
 
@@ -194,11 +194,11 @@ func TestOnePass(t *testing.T) {
 		cfg := config(base, dir)
 		for range 20 {
 			ctx, cancel := context.WithCancel(context.Background())
-			n := len(outputs(t, dir))
+			n := len(sealed(dir))
 			cfg.Progress = &data.Progress{}
 			go func() { // until one more shard is there
 				for ctx.Err() == nil {
-					if len(outputsOrNone(dir)) > n {
+					if len(sealed(dir)) > n {
 						cancel()
 					}
 				}
@@ -217,8 +217,9 @@ func TestOnePass(t *testing.T) {
 	})
 }
 
-func outputsOrNone(dir string) []string {
-	found, _ := filepath.Glob(filepath.Join(dir, "documents", "*.gz"))
+// sealed are the shards that wait for the others, or are begun.
+func sealed(dir string) []string {
+	found, _ := filepath.Glob(filepath.Join(dir, "documents", ".*.gz.tmp"))
 	return found
 }
 

@@ -36,6 +36,7 @@ type Config struct {
 	Begin func(stage *data.Stage) error                        `yaml:"-" json:"-"`
 	End   func(stage *data.Stage, failed error) error          `yaml:"-" json:"-"`
 	Units func(record string, documents []string) []*data.Unit `yaml:"-" json:"-"`
+	Locks []string                                             `yaml:"-" json:"-"` // what they write
 	// Settings of what makes the rows, which the outputs depend on.
 	Settings any `yaml:"-" json:"settings,omitempty"`
 	// CountTokens counts the tokens of a text for the report, from several
@@ -195,10 +196,6 @@ func (r *Rule) add(o Rule) {
 	r.Examples = append(r.Examples, o.Examples[:min(len(o.Examples), maxExamples-len(r.Examples))]...)
 }
 
-// ErrNothing is returned when a stream kept none of its documents. Its outputs
-// are then those of before, unless Compat is set.
-var ErrNothing = errors.New("no document was kept")
-
 func (s *Stream) check() error {
 	switch {
 	case s.Name == "":
@@ -235,7 +232,8 @@ type shard struct {
 }
 
 // Run mixes all streams. The outputs depend on the inputs and the
-// configuration only, not on the number of workers.
+// configuration only, not on the number of workers. A stream that keeps none of its
+// documents is a data.ErrNothing, unless Compat is set.
 //
 // Dolma 1.2.1, src/shard.rs.
 func Run(ctx context.Context, cfg Config) (Report, error) {
@@ -263,12 +261,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	}
 	for _, s := range report.Streams {
 		if s.Kept == 0 && !cfg.Compat {
-			r.stage.Discard()
-			err := fmt.Errorf("stream %s: %w of %d\nhint: the report says which rule removed them", s.Name, ErrNothing, s.Documents)
-			if s.Documents == 0 {
-				err = errors.Join(err, r.stage.RejectedError())
-			}
-			return report, err
+			return report, r.stage.Nothing(fmt.Sprintf("stream %s: no document was kept of %d", s.Name, s.Documents), "the report says which rule removed them")
 		}
 	}
 	return report, r.stage.Commit()
@@ -323,6 +316,7 @@ func (r *mixing) plan() (data.Plan, error) {
 	if first.Output.Path != store.Standard {
 		record = store.Clean(first.Output.Path) + "." + first.Name + ".mix.json"
 	}
+	plan.Locks = slices.Clone(cfg.Locks)
 	for _, s := range cfg.Streams {
 		path := s.Output.Path
 		if path != store.Standard {
