@@ -18,14 +18,10 @@ import (
 
 // curateConfig joins the configs of tag, dedupe and mix.
 type curateConfig struct {
-	Tag       *curate.Tag     `yaml:"tag"`
-	Dedupe    []curate.Dedupe `yaml:"dedupe"`
-	Streams   []mix.Stream    `yaml:"streams"`
-	Processes int             `yaml:"processes" help:"number of workers; the output does not depend on it"`
-	Shuffle   bool            `yaml:"shuffle" help:"join input files into shards; --no-shuffle keeps one output file for each"`
-	Report    *string         `yaml:"report" help:"folder for funnel.json and funnel.html: what each rule removed, with examples"`
-	Tokenizer string          `yaml:"tokenizer" help:"tokenizer.json, or the name of one, whose tokens the report counts"`
-	Dryrun    bool            `yaml:"dryrun" help:"print the config and stop"`
+	curate.Config `yaml:",inline"`
+	Report        *string `yaml:"report" help:"folder for funnel.json and funnel.html: what each rule removed, with examples"`
+	Tokenizer     string  `yaml:"tokenizer" help:"tokenizer.json, or the name of one, whose tokens the report counts"`
+	Dryrun        bool    `yaml:"dryrun" help:"print the config and stop"`
 }
 
 func newDataCurateCommand() *cobra.Command {
@@ -60,8 +56,10 @@ curate.yaml:
       syntax: jq
       include: ['.attributes.rules__gopher_v2__word_count[0][2] > 50']
       exclude: ['.attributes.dup != null']`,
-		defaults: func() curateConfig { return curateConfig{Processes: 1, Shuffle: true} },
-		run:      runDataCurate,
+		defaults: func() curateConfig {
+			return curateConfig{Config: curate.Config{Shuffle: true, Execution: data.Execution{Processes: 1}}}
+		},
+		run: runDataCurate,
 	}.command()
 	c.Flags().Bool("json", false, "print the report as JSON")
 	return c
@@ -72,10 +70,8 @@ func runDataCurate(r *dataRun, cfg curateConfig) error {
 		return usageErrorf("no streams are given\nhint: streams come from a config file, -c curate.yaml")
 	}
 	p := new(data.Progress)
-	c := curate.Config{
-		Tag: cfg.Tag, Dedupe: cfg.Dedupe, Streams: cfg.Streams, Processes: cfg.Processes, Shuffle: cfg.Shuffle,
-		Compat: r.compat, Strict: r.strict, Progress: p, Log: r.log(p),
-	}
+	c := cfg.Config
+	c.Execution = r.execution(c.Processes, p)
 	if cfg.Tokenizer != "" {
 		tok, err := loadDataTokenizer(cfg.Tokenizer, false)
 		if err != nil {

@@ -38,7 +38,6 @@ instances were found, in which documents, with the text.`,
 		defaults: func() decontaminateConfig {
 			cfg := decontaminateConfig{}
 			cfg.Decontamination.SetDefaults()
-			cfg.Processes = 1
 			return cfg
 		},
 		run: runDataDecontaminate,
@@ -56,7 +55,7 @@ func runDataDecontaminate(r *dataRun, cfg decontaminateConfig) error {
 	}
 	p := new(data.Progress)
 	d := cfg.Decontamination
-	d.Strict, d.Progress, d.Log = r.strict, p, r.log(p)
+	d.Execution = r.execution(d.Processes, p)
 	var report dedupe.Contamination
 	err := r.watch("decontaminate", p, func(ctx context.Context) (err error) {
 		report, err = dedupe.Decontaminate(ctx, d)

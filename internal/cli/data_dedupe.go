@@ -13,15 +13,10 @@ import (
 
 // dedupeConfig has the keys of Dolma 1.2.1, python/dolma/cli/deduper.py.
 type dedupeConfig struct {
-	Documents   []string           `yaml:"documents" help:"documents files, folders or globs"`
-	Dedupe      dedupe.Settings    `yaml:"dedupe"`
-	BloomFilter dedupe.Bloom       `yaml:"bloom_filter"`
-	Processes   int                `yaml:"processes" help:"number of workers; the output does not depend on it"`
-	Compression dedupe.Compression `yaml:"compression"`
-	Memory      string             `yaml:"memory" help:"most memory of the Bloom filter and the tables, such as 4GB; what needs more takes several passes"`
-	WorkDir     workDir            `yaml:"work_dir"`
-	IsS3Volume  bool               `yaml:"is_s3_volume" help:"accepted for Dolma's configs; no effect"`
-	Dryrun      bool               `yaml:"dryrun" help:"print the config and stop"`
+	dedupe.Config `yaml:",inline"`
+	WorkDir       workDir `yaml:"work_dir"`
+	IsS3Volume    bool    `yaml:"is_s3_volume" help:"accepted for Dolma's configs; no effect"`
+	Dryrun        bool    `yaml:"dryrun" help:"print the config and stop"`
 }
 
 func newDataDedupeCommand() *cobra.Command {
@@ -43,15 +38,17 @@ over the corpus and finds the same.
 Decontamination takes two runs with the same bloom_filter.file: one over the
 evaluation sets, one over the corpus with --bloom_filter.read_only.
 
-The same command continues after an interruption; a finished one does nothing.`,
+A finished command does nothing when it is given again, whatever the times of the
+files; files that are new make the filter grow. Where files that the filter holds
+have changed it is filled anew, or, if it holds others too, the command is refused.`,
 		example: `  olmo data dedupe --documents 'corpus/documents/*.gz' --dedupe.documents.attribute_name dup --dedupe.documents.key '$.text' --bloom_filter.file dup.bin
   olmo data dedupe --documents 'corpus/documents/*.gz' --dedupe.paragraphs.attribute_name dup_par --dedupe.skip_empty --bloom_filter.file par.bin
   olmo data dedupe --documents 'corpus/documents/*.gz' --dedupe.minhash.attribute_name near
   olmo data dedupe --documents 'corpus/documents/*.gz' --dedupe.substrings.attribute_name dup_text --memory 4GB
   olmo data -c dedupe.yaml dedupe --processes 8 --json`,
 		defaults: func() dedupeConfig {
-			cfg := dedupeConfig{Processes: 1}
-			cfg.Dedupe.SetDefaults()
+			cfg := dedupeConfig{}
+			cfg.Config.SetDefaults()
 			return cfg
 		},
 		run: runDataDedupe,
@@ -67,10 +64,9 @@ func runDataDedupe(r *dataRun, cfg dedupeConfig) error {
 	p := new(data.Progress)
 	var report dedupe.Report
 	err := r.watch("dedupe", p, func(ctx context.Context) (err error) {
-		report, err = dedupe.Run(ctx, dedupe.Config{
-			Documents: cfg.Documents, Dedupe: cfg.Dedupe, BloomFilter: cfg.BloomFilter, Processes: cfg.Processes,
-			Compression: cfg.Compression, Memory: cfg.Memory, Compat: r.compat, Strict: r.strict, Progress: p, Log: r.log(p),
-		})
+		c := cfg.Config
+		c.Execution = r.execution(c.Processes, p)
+		report, err = dedupe.Run(ctx, c)
 		return err
 	})
 	if err != nil {
@@ -107,19 +103,6 @@ func runDataDedupe(r *dataRun, cfg dedupeConfig) error {
 	}
 	fmt.Fprintf(w, "Bloom filter: %d bytes, %d hashes, %.1f %% full, false positives %.2g\n", report.FilterBytes, report.FilterHashes, 100*report.FilterLoad, report.FalsePositives)
 	return nil
-}
-
-// log tells a stage's messages on standard error; of bad lines, the first few.
-func (r *dataRun) log(p *data.Progress) func(string) {
-	return func(message string) {
-		if n := p.Rejected.Load(); n > maxWarnings {
-			if n == maxWarnings+1 {
-				r.progress.print("warning: more bad lines follow; all are in the rejects files")
-			}
-			return
-		}
-		r.progress.print(message)
-	}
 }
 
 // json tells whether --json was given.
