@@ -26,7 +26,7 @@ const (
 
 // CorpusOptions say what text to take.
 type CorpusOptions struct {
-	// Docs are the user's own files and folders: text, Markdown, HTML or JSONL.
+	// Docs are the user's own files and folders, in any form that data/convert reads.
 	// Without any, the corpus is the prose of the Go installation.
 	Docs []string
 	// GOROOT is the Go installation to read; empty to look for one.
@@ -83,7 +83,7 @@ const minGroups = 3
 // folders that the constants name. The same input gives the same files. An
 // input that cannot be read or gives too few documents is an error.
 func BuildCorpus(ctx context.Context, dir string, opts CorpusOptions) (CorpusInfo, error) {
-	src, err := readSource(ctx, opts)
+	src, err := readSource(ctx, dir, opts)
 	if err != nil {
 		return CorpusInfo{}, err
 	}
@@ -113,9 +113,9 @@ func BuildCorpus(ctx context.Context, dir string, opts CorpusOptions) (CorpusInf
 	return info, nil
 }
 
-func readSource(ctx context.Context, opts CorpusOptions) (*source, error) {
+func readSource(ctx context.Context, dir string, opts CorpusOptions) (*source, error) {
 	if len(opts.Docs) > 0 {
-		return readOwnDocuments(ctx, opts)
+		return readOwnDocuments(ctx, dir, opts)
 	}
 	root := opts.GOROOT
 	if root == "" {

@@ -1,24 +1,24 @@
 package quickstart
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path"
 	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
 	"olmo/data"
+	"olmo/data/convert"
 )
 
 // pieceBytes is the size above which a file is cut, at empty lines, into
 // several documents, so that one book can be split.
 const pieceBytes = 16 << 10
+
+// ownFolder has the user's files as documents, before they are cut and split.
+const ownFolder = "own/documents"
 
 // fileMetadata is the provenance of a document of the user's.
 type fileMetadata struct {
@@ -26,134 +26,62 @@ type fileMetadata struct {
 	Line int    `json:"line"` // where the document begins
 }
 
-// readOwnDocuments reads the user's files, and in folders every file whose
-// name says that it is text, in byte order of their paths. HTML becomes text;
-// each line of a JSONL file is a document by its "text".
-func readOwnDocuments(ctx context.Context, opts CorpusOptions) (*source, error) {
+// readOwnDocuments reads the user's files and folders as `olmo data convert` does:
+// its documents and rejects are kept below dir. Here they are cut into pieces.
+func readOwnDocuments(ctx context.Context, dir string, opts CorpusOptions) (*source, error) {
 	src := &source{name: "your documents", tag: "docs"}
-	type entry struct{ path, name string }
-	var files []entry
-	for _, arg := range opts.Docs {
-		info, err := os.Stat(arg)
-		if err != nil {
-			return nil, fmt.Errorf("reading --docs: %w", err)
-		}
-		if !info.IsDir() {
-			files = append(files, entry{arg, filepath.Base(arg)})
-			continue
-		}
-		fsys := os.DirFS(arg)
-		err = fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
-			switch {
-			case err != nil:
-				return err
-			case name != "." && strings.HasPrefix(path.Base(name), "."):
-				if d.IsDir() {
-					return fs.SkipDir
-				}
-			case !d.IsDir() && kindOf(name) != "":
-				files = append(files, entry{filepath.Join(arg, filepath.FromSlash(name)), name})
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("reading --docs %s: %w", arg, err)
-		}
+	folder := filepath.Join(dir, filepath.FromSlash(ownFolder))
+	report, err := convert.Run(ctx, convert.Config{
+		Documents: opts.Docs, Destination: folder, Output: "jsonl.zst", Source: src.tag, TextKey: "text", IDKey: "id",
+		Linearizer: "resiliparse", MaxSizeInBytes: 256 << 20, Execution: data.Execution{Processes: threads()},
+	})
+	switch {
+	case errors.Is(err, data.ErrNothing):
+		return nil, fmt.Errorf("reading --docs %s: %w: %w\nhint: text, Markdown, HTML, CSV, Parquet and JSONL files are read", strings.Join(opts.Docs, " "), errNoText, err)
+	case err != nil:
+		return nil, fmt.Errorf("reading --docs: %w", err)
 	}
-	skipped := 0
-	for i, f := range files {
-		if err := ctx.Err(); err != nil {
+	if n := report.Binary; n > 0 {
+		src.notices = append(src.notices, fmt.Sprintf("%d files were left out: they hold no text.", n))
+	}
+	if n := report.Rejected; n > 0 {
+		src.notices = append(src.notices, fmt.Sprintf("%d documents were left out: the files in %s say why.", n, filepath.Join(dir, "own", "rejects", "convert")))
+	}
+	for _, output := range report.Outputs {
+		if err := src.readConverted(folder, output); err != nil {
 			return nil, err
 		}
-		documents, err := readOwnFile(f.path, f.name)
-		if errors.Is(err, errNotText) {
-			if skipped++; skipped <= 5 {
-				src.notices = append(src.notices, fmt.Sprintf("%s was left out: %v.", f.path, err))
-			}
-		} else if err != nil {
-			return nil, fmt.Errorf("reading --docs: %w", err)
-		}
-		src.documents = append(src.documents, documents...)
-		if opts.Progress != nil {
-			opts.Progress(i+1, len(files))
-		}
 	}
-	if skipped > 5 {
-		src.notices = append(src.notices, fmt.Sprintf("%d more files were left out.", skipped-5))
+	if opts.Progress != nil {
+		opts.Progress(report.Files, report.Files)
 	}
 	if len(src.documents) == 0 {
-		return nil, fmt.Errorf("reading --docs %s: %w\nhint: text (.txt), Markdown (.md), HTML (.html) and JSONL (.jsonl, .jsonl.gz, .jsonl.zst) files are read", strings.Join(opts.Docs, " "), errNoText)
+		return nil, fmt.Errorf("reading --docs %s: %w\nhint: text, Markdown, HTML, CSV, Parquet and JSONL files are read", strings.Join(opts.Docs, " "), errNoText)
 	}
 	return src, nil
 }
 
-// kindOf tells by its name how a file is read: "text", "html", "jsonl", or ""
-// for what a folder's walk passes over.
-func kindOf(name string) string {
-	name = strings.ToLower(name)
-	for _, compressed := range []string{".gz", ".zst"} {
-		if inner, ok := strings.CutSuffix(name, compressed); ok {
-			if path.Ext(inner) == ".jsonl" || path.Ext(inner) == ".json" {
-				return "jsonl"
-			}
-			return ""
-		}
+// readConverted appends the documents of one output of the conversion. Those of a
+// file of rows get its name before their ids, which are the file's own.
+func (src *source) readConverted(folder, output string) error {
+	rows := ""
+	if rel, err := filepath.Rel(folder, output); err == nil && !strings.HasPrefix(rel, "files-") {
+		rows = strings.TrimSuffix(filepath.ToSlash(rel), ".jsonl.zst") + "#"
 	}
-	switch path.Ext(name) {
-	case ".txt", ".text", ".md", ".markdown", ".rst", ".adoc", ".org", ".tex":
-		return "text"
-	case ".html", ".htm", ".xhtml":
-		return "html"
-	case ".jsonl", ".ndjson":
-		return "jsonl"
-	}
-	return ""
-}
-
-// errNotText marks a file that is passed over with a notice.
-var errNotText = errors.New("it is not UTF-8 text")
-
-// readOwnFile reads one file; name stands for it in ids and splits.
-func readOwnFile(file, name string) ([]document, error) {
-	if kindOf(name) == "jsonl" {
-		return readJSONL(file, name)
-	}
-	text, err := os.ReadFile(file)
+	r, err := data.OpenReader(output)
 	if err != nil {
-		return nil, err
-	}
-	text = bytes.TrimPrefix(text, []byte("\uFEFF"))
-	if !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0 {
-		return nil, errNotText
-	}
-	if kindOf(name) == "html" {
-		if text, err = htmlText(text); err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-	}
-	return cutDocuments(name, string(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")))), nil
-}
-
-func readJSONL(file, name string) ([]document, error) {
-	r, err := data.OpenReader(file)
-	if err != nil {
-		return nil, err
+		return err
 	}
 	defer r.Close()
-	var documents []document
-	for line := 1; ; line++ {
+	for {
 		d, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			return documents, nil
+			return nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%w\nhint: each line of a JSONL file is an object with the strings \"id\" and \"text\"", err)
+			return err
 		}
-		if strings.TrimSpace(d.Text) == "" {
-			continue
-		}
-		id := fmt.Sprintf("%s#%s", name, d.ID)
-		documents = append(documents, document{id: id, group: id, text: d.Text, metadata: fileMetadata{name, line}})
+		src.documents = append(src.documents, cutDocuments(rows+d.ID, strings.ReplaceAll(d.Text, "\r\n", "\n"))...)
 	}
 }
 

@@ -53,23 +53,21 @@ type curated struct {
 // configuration is kept in the folder config/, for the same step by hand.
 func (q *quick) curate(ctx context.Context, corpus CorpusInfo) (curated, error) {
 	var out curated
-	workers := threads()
-	watch := func(name string) *data.Progress {
-		p := new(data.Progress)
+	execution := func(name string) data.Execution {
 		q.Progress(Progress{Stage: name})
-		return p
+		return data.Execution{Processes: threads()}
 	}
 	if _, err := tagger.Run(ctx, tagger.Config{
-		Documents: q.corpusGlob(), Taggers: taggers, Experiment: experiment, Processes: workers, Progress: watch("tag"),
+		Documents: q.corpusGlob(), Taggers: taggers, Experiment: experiment, Execution: execution("tag"),
 	}); err != nil {
 		return out, fmt.Errorf("tagging: %w", err)
 	}
 	for _, s := range q.dedupeSteps() {
-		s.cfg.Processes = workers
+		s.cfg.Processes = threads()
 		if err := config.Write(q.path("config", s.name+".yaml"), s.cfg); err != nil {
 			return out, err
 		}
-		s.cfg.Progress = watch(s.name)
+		s.cfg.Execution = execution(s.name)
 		if _, err := dedupe.Run(ctx, s.cfg); err != nil {
 			return out, fmt.Errorf("%s: %w", s.name, err)
 		}
@@ -78,7 +76,7 @@ func (q *quick) curate(ctx context.Context, corpus CorpusInfo) (curated, error) 
 	if err := config.Write(q.path("config", "mix.yaml"), cfg); err != nil {
 		return out, err
 	}
-	cfg.Progress = watch("mix")
+	cfg.Execution = execution("mix")
 	report, err := mix.Run(ctx, cfg)
 	if err != nil {
 		return out, fmt.Errorf("mixing: %w", err)
@@ -162,7 +160,7 @@ func (q *quick) mixConfig() mix.Config {
 	for _, f := range filters {
 		stream.Filter.Exclude = append(stream.Filter.Exclude, f.jq)
 	}
-	return mix.Config{Streams: []mix.Stream{stream}, Processes: threads(), Shuffle: true}
+	return mix.Config{Streams: []mix.Stream{stream}, Shuffle: true, Execution: data.Execution{Processes: threads()}}
 }
 
 // slashed is a path below the output folder as the data stages' configurations have it.

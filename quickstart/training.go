@@ -111,7 +111,7 @@ func (q *quick) encode(ctx context.Context, c curated, v vocab) (tokens.Report, 
 	}
 	r, err := tokens.Run(ctx, tokens.Config{
 		Documents: files, Destination: q.slashed("data", "tokens"), Encoder: t, Tokenizer: v.Fingerprint,
-		EOS: &eos, DType: tokens.Uint16, Seed: 3920, Processes: threads(),
+		EOS: &eos, DType: tokens.Uint16, Seed: 3920, Execution: data.Execution{Processes: threads()},
 	})
 	if err != nil {
 		return r, err
