@@ -87,16 +87,30 @@ func (r *Rejects) Abort() {
 	}
 }
 
-// Nothing ends a run that found nothing but bad records: its outputs are given up,
-// those of earlier runs stay, and the error says why, with the first bad record.
+// ErrNothing is in the chain of the error of a run that dropped everything.
+var ErrNothing = errors.New("nothing is left")
+
+// nothingError is an ErrNothing that says why.
+type nothingError struct {
+	text  string
+	first error // the first bad record, or nil
+}
+
+func (e *nothingError) Error() string { return e.text }
+
+func (e *nothingError) Unwrap() []error { return []error{ErrNothing, e.first} }
+
+// Nothing ends a run that dropped everything: its outputs are given up, those of
+// earlier runs stay, and the error, an ErrNothing, says why, with the first bad
+// record and with a hint unless it is empty.
 func (s *Stage) Nothing(why, hint string) error {
 	s.Discard()
-	err := errors.New(why)
-	if first := s.RejectedError(); first != nil {
-		err = fmt.Errorf("%s: %w", why, first)
+	e := &nothingError{why, s.RejectedError()}
+	if e.first != nil {
+		e.text += ": " + e.first.Error()
 	}
 	if hint != "" {
-		err = fmt.Errorf("%w\nhint: %s", err, hint)
+		e.text += "\nhint: " + hint
 	}
-	return err
+	return e
 }

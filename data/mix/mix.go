@@ -20,7 +20,8 @@ import (
 
 // Config holds the keys of Dolma's `mix` configuration and how to run it.
 type Config struct {
-	Streams []Stream `yaml:"streams" json:"streams"`
+	Streams        []Stream `yaml:"streams" json:"streams"`
+	data.Execution `yaml:",inline" json:"-"`
 	// Shuffle, Dolma's word, joins input files into shards of about
 	// max_size_in_bytes; without it each input file has one output file.
 	Shuffle bool `yaml:"shuffle" json:"shuffle"`
@@ -43,8 +44,6 @@ type Config struct {
 	// goroutines; nil counts none. Tokenizer says which they are.
 	CountTokens func(text string) int `yaml:"-" json:"-"`
 	Tokenizer   string                `yaml:"-" json:"tokenizer,omitempty"`
-
-	data.Execution `yaml:",inline" json:"-"`
 }
 
 // Stream is one set of documents and what is done with them.

@@ -86,9 +86,6 @@ type Report struct {
 	Parts int `json:"parts,omitempty"`
 }
 
-// ErrNothing is returned when there was no document to encode.
-var ErrNothing = errors.New("no document has text")
-
 func (c *Config) check() error {
 	switch {
 	case len(c.Documents) == 0:
@@ -209,9 +206,8 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		return total, err
 	}
 	if total.Documents == 0 {
-		stage.Discard()
-		err := fmt.Errorf("%w in %d files (%d rows without text, %d bad lines)\nhint: check fields.text_field_name", ErrNothing, len(files), total.Empty, total.Rejected)
-		return total, errors.Join(err, stage.RejectedError())
+		why := fmt.Sprintf("no document has text in %d files (%d rows without text, %d bad lines)", len(files), total.Empty, total.Rejected)
+		return total, stage.Nothing(why, "check fields.text_field_name")
 	}
 	if err := stage.Commit(); err != nil {
 		return total, err

@@ -2,7 +2,6 @@ package tokens
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 
@@ -17,9 +16,6 @@ type TokenizerConfig struct {
 	tokenizer.TrainConfig
 	data.Execution
 }
-
-// ErrNoText is returned when there was no text to learn from.
-var ErrNoText = errors.New("there is no text to learn from")
 
 // TrainTokenizer trains a tokenizer on the texts of documents and returns what it wrote.
 // Lines without a text go to rejects files. Nothing stands under Output that was
@@ -44,8 +40,7 @@ func TrainTokenizer(ctx context.Context, cfg TokenizerConfig) ([]byte, error) {
 		return nil, err
 	}
 	if !*any {
-		stage.Discard()
-		return nil, errors.Join(fmt.Errorf("%w in %d files\nhint: each line of a JSONL file needs a field text", ErrNoText, len(files)), stage.RejectedError())
+		return nil, stage.Nothing(fmt.Sprintf("there is no text to learn from in %d files", len(files)), "each line of a JSONL file needs a field text")
 	}
 	w, err := stage.Create(unit, cfg.Output, data.CompressionOf(cfg.Output))
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"olmo/data"
 	"olmo/data/tokens"
 	"olmo/store"
 	"olmo/tokenizer"
@@ -38,8 +39,8 @@ func TestTrainTokenizer(t *testing.T) {
 		name, input, output, want string
 		is                        error
 	}{
-		{"no text", "{\"text\":\"\"}\n", "t.json", "no text", tokens.ErrNoText},
-		{"bad lines only", "{\"id\":\"1\"}\n", "t.json", `no field "text"`, tokens.ErrNoText},
+		{"no text", "{\"text\":\"\"}\n", "t.json", "no text", data.ErrNothing},
+		{"bad lines only", "{\"id\":\"1\"}\n", "t.json", `no field "text"`, data.ErrNothing},
 		{"onto its input", "{\"text\":\"a b\"}\n", "b.jsonl", "b.jsonl", store.ErrClash},
 	} {
 		t.Run(c.name, func(t *testing.T) {
