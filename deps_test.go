@@ -31,6 +31,7 @@ var policy = []struct{ pkg, may, never, tests string }{
 	{pkg: "data", may: "data/gunzip data/store", tests: "data/store/storetest"},
 	{pkg: "data/store", may: "store", tests: "data/store/storetest"},
 	{pkg: "data/store/storetest"},
+	{pkg: "data/stagetest", may: "store"},
 	{pkg: "tokenizer", may: "store"},
 	{pkg: "internal/kernel"},
 	{pkg: "internal/pjrt"},
@@ -55,14 +56,14 @@ var policy = []struct{ pkg, may, never, tests string }{
 
 	{pkg: "data/parquet", may: "data"},
 	{pkg: "data/webpage"},
-	{pkg: "data/warc", may: "data data/webpage", tests: "data/tagger"},
-	{pkg: "data/convert", may: "data data/parquet data/webpage"},
-	{pkg: "data/tagger", may: "data data/fasttext tokenizer"},
+	{pkg: "data/warc", may: "data data/webpage", tests: "data/stagetest data/tagger"},
+	{pkg: "data/convert", may: "data data/parquet data/webpage", tests: "data/stagetest"},
+	{pkg: "data/tagger", may: "data data/fasttext tokenizer", tests: "data/stagetest data/stat"},
 	{pkg: "data/dedupe", may: "data data/jsonpath tokenizer"},
 	{pkg: "data/mix", may: "data data/jsonpath"},
 	{pkg: "data/curate", may: "data/tagger data/dedupe data/mix"},
 	{pkg: "data/tokens", may: "data tokenizer"},
-	{pkg: "data/stat", may: "data"},
+	{pkg: "data/stat", may: "data", tests: "data/stagetest"},
 
 	{pkg: "generate", may: "tensor graph device model tokenizer", tests: "device/cpu"},
 	// The trainer reaches evaluation and sampling through an interface that it

@@ -16,6 +16,8 @@ import (
 
 	"olmo/data"
 	"olmo/data/convert"
+	"olmo/data/stagetest"
+	"olmo/store"
 )
 
 func write(t *testing.T, dir string, files map[string]string) {
@@ -198,6 +200,115 @@ func TestRefuses(t *testing.T) {
 	var bad *data.RecordError
 	if _, err := convert.Run(context.Background(), cfg); !errors.As(err, &bad) || bad.Line != 1 {
 		t.Errorf("strict: %v", err)
+	}
+}
+
+// convertStage converts two files of rows and some single files, in two shards.
+func convertStage() stagetest.Stage {
+	row := func(text string) string { return fmt.Sprintf(`{"id":"1","text":"%s"}`+"\n", text) }
+	return stagetest.Stage{
+		Prepare: func(t *testing.T) {
+			stagetest.Write(t, "in/a.jsonl", row("one word")+"bad\n")
+			stagetest.Write(t, "in/b.csv", "text\nx\n")
+			write(t, ".", map[string]string{"in/c.txt": "c", "in/d.md": "d", "in/e.png": "\x89PNG\x00"})
+		},
+		Input: "in/a.jsonl", Changed: row("or three") + "bad\n",
+		Run: func() (bool, error) {
+			report, err := convert.Run(context.Background(), config("."))
+			return report.Documents > 0, err
+		},
+	}
+}
+
+func TestFaults(t *testing.T) { convertStage().Faults(t) }
+func TestMemory(t *testing.T) { convertStage().Memory(t) }
+
+func TestDropped(t *testing.T) {
+	s := convertStage()
+	run := s.Run
+	s.Run = func() (bool, error) {
+		for _, f := range []string{"in/b.csv", "in/c.txt", "in/d.md"} {
+			os.Remove(f)
+		}
+		return run()
+	}
+	s.Dropped(t, "bad\n", "in/a.jsonl:1")
+}
+
+// A single file that changes, of the same size, is seen; shards that an earlier run
+// made in another format go, and what others put there stays.
+func TestSinglesAgain(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, ".", map[string]string{"in/a.txt": "one", "in/r.jsonl": `{"id":"1","text":"x"}` + "\n"})
+	cfg := config(".")
+	run := func(what string, documents int64, want ...string) {
+		t.Helper()
+		report, err := convert.Run(context.Background(), cfg)
+		left, _ := filepath.Glob("documents/*")
+		for i := range left {
+			left[i] = filepath.Base(left[i])
+		}
+		if err != nil || report.Documents != documents || !reflect.DeepEqual(left, want) {
+			t.Errorf("%s: %d documents, %v; there is %q, want %q", what, report.Documents, err, left, want)
+		}
+	}
+	run("first", 2, "files-00000.jsonl.gz", "r.jsonl.gz")
+	run("again", 0, "files-00000.jsonl.gz", "r.jsonl.gz")
+	write(t, ".", map[string]string{"in/a.txt": "two"}) // with the time it had
+	run("of the same size and time", 0, "files-00000.jsonl.gz", "r.jsonl.gz")
+	stagetest.Write(t, "in/a.txt", "two")
+	run("of the same size", 1, "files-00000.jsonl.gz", "r.jsonl.gz")
+	stagetest.Write(t, "documents/files-00001.jsonl.gz", "theirs")
+	cfg.Output = "jsonl"
+	run("another format", 2, "files-00000.jsonl", "files-00001.jsonl.gz", "r.jsonl", "r.jsonl.gz")
+	cfg.Documents = []string{"in/a.txt"}
+	run("without the rows", 0, "files-00000.jsonl", "files-00001.jsonl.gz", "r.jsonl", "r.jsonl.gz")
+}
+
+// Every source has its own rejects, and every document its own id.
+func TestSources(t *testing.T) {
+	t.Chdir(t.TempDir())
+	long := strings.Repeat("x", data.MaxLine)
+	write(t, ".", map[string]string{"in/a.jsonl": "bad\n", "in/a.csv.gz": "", "in/a.txt": long, "in/a.md": long, "in/good.txt": "good"})
+	cfg := config(".")
+	if _, err := convert.Run(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), "would both write") {
+		t.Errorf("two sources of one output: %v", err)
+	}
+	if err := os.Remove("in/a.csv.gz"); err != nil {
+		t.Fatal(err)
+	}
+	report, err := convert.Run(context.Background(), cfg)
+	if err != nil || report.Rejected != 3 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	for _, name := range []string{"a.jsonl", "a.txt", "a.md"} {
+		if text, err := os.ReadFile("rejects/convert/" + name + ".rejects.jsonl"); err != nil || !strings.Contains(string(text), `"in/`+name+`"`) {
+			t.Errorf("the rejects of %s: %.100s, %v", name, text, err)
+		}
+	}
+	write(t, ".", map[string]string{"x/f.txt": "1", "y/f.txt": "2"})
+	cfg.Documents = []string{"x", "y"}
+	if _, err := convert.Run(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), "both be the document f.txt") {
+		t.Errorf("two documents of one id: %v", err)
+	}
+}
+
+// Converting in place would replace what is read.
+func TestInPlace(t *testing.T) {
+	t.Chdir(t.TempDir())
+	stagetest.Write(t, "d/a.jsonl", `{"id":"1","text":"x"}`+"\n")
+	before := stagetest.Tree(t, ".")
+	cfg := config(".")
+	cfg.Documents, cfg.Output, cfg.Destination = []string{"d"}, "jsonl", "./d"
+	if _, err := convert.Run(context.Background(), cfg); !errors.Is(err, store.ErrClash) {
+		t.Errorf("%v, want %v", err, store.ErrClash)
+	}
+	if got := stagetest.Tree(t, "."); !reflect.DeepEqual(got, before) {
+		t.Errorf("there is %q", got)
+	}
+	cfg.Output = "parquet" // beside what is read
+	if _, err := convert.Run(context.Background(), cfg); err != nil {
+		t.Errorf("to another format: %v", err)
 	}
 }
 

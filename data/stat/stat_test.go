@@ -8,9 +8,12 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
+	"strings"
 	"testing"
 
 	"olmo/data"
+	"olmo/data/stagetest"
 	"olmo/data/stat"
 )
 
@@ -58,6 +61,36 @@ func TestRun(t *testing.T) {
 	}
 	if _, err := stat.Run(context.Background(), stat.Config{Attributes: []string{filepath.Join(dir, "none*")}, Bins: 100}); err == nil {
 		t.Error("no files gave no error")
+	}
+}
+
+// What cannot be read is told of; without anything else the run fails, and the
+// report of an earlier one stays.
+func TestBadRows(t *testing.T) {
+	t.Chdir(t.TempDir())
+	file := writeRows(t, "attributes/x/a.jsonl", `{"id":"1","attributes":{"x":[[0,4,4.0]]},"source":""}`, `not a row`)
+	cfg := stat.Config{Attributes: []string{"attributes/x/*"}, Bins: 10, Report: "report"}
+	if _, err := stat.Run(context.Background(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	rejects, err := filepath.Glob("attributes/x/rejects/stat/*")
+	if err != nil || len(rejects) != 1 {
+		t.Errorf("the rejects are in %q, %v", rejects, err)
+	}
+	before := stagetest.Tree(t, "report")
+	for name, change := range map[string]func(c *stat.Config){
+		"not a row":              func(*stat.Config) { writeRows(t, file, `not a row`) },
+		"no attribute was found": func(c *stat.Config) { writeRows(t, file, ``) },
+		"summaries.jsonl.gz":     func(c *stat.Config) { c.Attributes = []string{"report/*"} },
+	} {
+		cfg := cfg
+		change(&cfg)
+		if _, err := stat.Run(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%v, want an error with %q", err, name)
+		}
+		if got := stagetest.Tree(t, "report"); !reflect.DeepEqual(got, before) {
+			t.Errorf("%s: the report is %q", name, got)
+		}
 	}
 }
 

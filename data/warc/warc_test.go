@@ -22,8 +22,10 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"olmo/data"
+	"olmo/data/stagetest"
 	"olmo/data/tagger"
 	"olmo/data/warc"
+	"olmo/store"
 )
 
 func record(kind, uri, content string) string {
@@ -369,6 +371,65 @@ func TestRefuses(t *testing.T) {
 		if _, err := warc.Run(context.Background(), cfg); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+// warcStage makes documents of two archives, one with a damaged record.
+func warcStage() stagetest.Stage {
+	page := func(text string) string { return record("resource", "http://x/", "<p>"+text) + "no record\r\n" }
+	return stagetest.Stage{
+		Prepare: func(t *testing.T) {
+			stagetest.Write(t, "crawl/a.warc", page("one word"))
+			stagetest.Write(t, "crawl/b.warc", page("b"))
+		},
+		Input: "crawl/a.warc", Changed: page("or three"),
+		Run: func() (bool, error) {
+			report, err := warc.Run(context.Background(), warc.Config{
+				Documents: []string{"crawl/*"}, Destination: []string{"corpus/documents"}, Source: "s", Linearizer: "resiliparse",
+				Now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+			})
+			return report.Documents > 0, err
+		},
+	}
+}
+
+func TestFaults(t *testing.T) { warcStage().Faults(t) }
+func TestMemory(t *testing.T) { warcStage().Memory(t) }
+
+func TestDropped(t *testing.T) {
+	s := warcStage()
+	run := s.Run
+	s.Run = func() (bool, error) {
+		os.Remove("crawl/b.warc")
+		return run()
+	}
+	s.Dropped(t, "no record at all\r\n", "no document was made")
+	s.Dropped(t, record("resource", "http://x/", ""), "no document was made") // a page without text
+}
+
+// The documents may not lie on the archives, nor two runs write one destination.
+func TestDestinations(t *testing.T) {
+	t.Chdir(t.TempDir())
+	stagetest.Write(t, "crawl/a.warc", record("resource", "http://x/", "<p>x")+"no record\r\n")
+	if err := os.Symlink("a.warc", "crawl/a.jsonl.gz"); err != nil {
+		t.Skip(err)
+	}
+	cfg := warc.Config{Documents: []string{"crawl/a.warc"}, Destination: []string{"./crawl"}, Source: "s", Linearizer: "resiliparse"}
+	if _, err := warc.Run(context.Background(), cfg); !errors.Is(err, store.ErrClash) {
+		t.Errorf("onto the archives: %v, want %v", err, store.ErrClash)
+	}
+	cfg.Destination = []string{"documents"}
+	tried := false
+	first := cfg
+	first.Log = func(string) { // of the damaged record, while the run goes on
+		tried = true
+		var held *store.HeldError
+		if _, err := warc.Run(context.Background(), cfg); !errors.As(err, &held) {
+			t.Errorf("a second run: %v, want a HeldError", err)
+		}
+	}
+	if _, err := warc.Run(context.Background(), first); err != nil || !tried {
+		t.Errorf("%v, tried: %v", err, tried)
 	}
 }
 

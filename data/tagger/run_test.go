@@ -1,0 +1,185 @@
+package tagger_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"olmo/data"
+	"olmo/data/stagetest"
+	"olmo/data/stat"
+	"olmo/data/tagger"
+	"olmo/store"
+)
+
+// tagStage tags documents/*.jsonl with two taggers, which have a folder each.
+func tagStage() stagetest.Stage {
+	row := func(text string) string { return fmt.Sprintf(`{"id":"1","text":"%s"}`+"\n", text) }
+	return stagetest.Stage{
+		Prepare: func(t *testing.T) {
+			stagetest.Write(t, "documents/a.jsonl", row("one word")+"{bad\n")
+			stagetest.Write(t, "documents/b.jsonl", row("b"))
+		},
+		Input: "documents/a.jsonl", Changed: row("or three") + "{bad\n",
+		Run: func() (bool, error) {
+			report, err := tagger.Run(context.Background(), tagger.Config{
+				Documents: []string{"documents/*.jsonl"}, Taggers: []string{"char_length_v1", "doc_count_v1"},
+			})
+			return report != nil && report.Documents > 0, err
+		},
+	}
+}
+
+func TestRunFaults(t *testing.T) { tagStage().Faults(t) }
+func TestRunMemory(t *testing.T) { tagStage().Memory(t) }
+func TestRunDropped(t *testing.T) {
+	s := tagStage()
+	run := s.Run
+	s.Run = func() (bool, error) {
+		os.Remove("documents/b.jsonl")
+		return run()
+	}
+	s.Dropped(t, "{bad\nworse\n", "documents/a.jsonl:1")
+}
+
+// tagWith tags documents/* in the current folder.
+func tagWith(taggers []string, change ...func(*tagger.Config)) (*tagger.Report, error) {
+	cfg := tagger.Config{Documents: []string{"documents/*"}, Taggers: taggers}
+	for _, c := range change {
+		c(&cfg)
+	}
+	return tagger.Run(context.Background(), cfg)
+}
+
+// Empty files have empty attributes, as Dolma has them.
+func TestRunEmpty(t *testing.T) {
+	t.Chdir(t.TempDir())
+	stagetest.Write(t, "documents/a.jsonl", "\n")
+	for range 2 {
+		if _, err := tagWith([]string{"char_length_v1"}); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := os.ReadFile("attributes/char_length_v1/a.jsonl"); err != nil || len(text) > 0 {
+			t.Errorf("the attributes of an empty file are %q, %v", text, err)
+		}
+	}
+}
+
+// Each source has its own rejects, whatever follows its stem.
+func TestRejectsOfSameStem(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, name := range []string{"a.json", "a.jsonl", "a.ndjson"} {
+		stagetest.Write(t, "documents/"+name, `{"id":"1","text":"x"}`+"\n{bad "+name+"\n")
+	}
+	if _, err := tagWith([]string{"char_length_v1"}); err != nil {
+		t.Fatal(err)
+	}
+	found, _ := filepath.Glob("rejects/char_length_v1/*")
+	for _, name := range found {
+		source := strings.TrimSuffix(filepath.Base(name), ".rejects.jsonl")
+		if text, err := os.ReadFile(name); err != nil || strings.Count(string(text), "{bad "+source) != 1 {
+			t.Errorf("%s has %s, %v", name, text, err)
+		}
+	}
+	if len(found) != 3 {
+		t.Errorf("rejects are in %q, want three files", found)
+	}
+}
+
+// A destination that holds the documents would replace them.
+func TestRunOntoItsDocuments(t *testing.T) {
+	t.Chdir(t.TempDir())
+	stagetest.Write(t, "documents/a.jsonl", `{"id":"1","text":"x"}`+"\n")
+	if err := os.Symlink("documents", "link"); err != nil {
+		t.Skip(err)
+	}
+	before := stagetest.Tree(t, ".")
+	for _, destination := range []string{"documents", "./link/../documents", "link"} {
+		_, err := tagWith([]string{"char_length_v1"}, func(c *tagger.Config) { c.Destination = []string{destination} })
+		if !errors.Is(err, store.ErrClash) {
+			t.Errorf("to %s: %v, want %v", destination, err, store.ErrClash)
+		}
+	}
+	if got := stagetest.Tree(t, "."); len(got) != len(before) || got["documents/a.jsonl"] != before["documents/a.jsonl"] {
+		t.Errorf("there is %q", got)
+	}
+}
+
+// Two runs may not write one attribute at a time; other attributes go on beside.
+func TestRunsAtOnce(t *testing.T) {
+	t.Chdir(t.TempDir())
+	stagetest.Write(t, "documents/a.jsonl", `{"id":"1","text":"x"}`+"\n{bad\n")
+	var held *store.HeldError
+	tried := false
+	_, err := tagWith([]string{"char_length_v1"}, func(c *tagger.Config) {
+		c.Log = func(string) { // of the bad line, while the run goes on
+			tried = true
+			if _, err := tagWith([]string{"char_length_v1"}); !errors.As(err, &held) {
+				t.Errorf("the same attribute: %v, want a HeldError", err)
+			}
+			if _, err := tagWith([]string{"doc_count_v1"}); err != nil {
+				t.Errorf("another attribute: %v", err)
+			}
+		}
+	})
+	if err != nil || !tried {
+		t.Errorf("%v, tried: %v", err, tried)
+	}
+	if found, _ := filepath.Glob("rejects/*/a.jsonl.rejects.jsonl"); len(found) != 2 {
+		t.Errorf("rejects: %q, want those of both runs", found)
+	}
+}
+
+// An attribute file that was removed is made again, by itself, and the rejects
+// stay.
+func TestOneOutputGone(t *testing.T) {
+	t.Chdir(t.TempDir())
+	stagetest.Write(t, "documents/a.jsonl", `{"id":"1","text":"x"}`+"\n{bad\n")
+	taggers := []string{"char_length_v1", "cc_re"}
+	if _, err := tagWith(taggers); err != nil {
+		t.Fatal(err)
+	}
+	want := stagetest.Tree(t, ".")
+	if !strings.Contains(want["rejects/char_length_v1/a.jsonl.rejects.jsonl"], "cc_re") {
+		t.Errorf("the rejects do not tell of the second tagger: %q", want)
+	}
+	for _, name := range taggers {
+		if err := os.Remove("attributes/" + name + "/a.jsonl"); err != nil {
+			t.Fatal(err)
+		}
+		if report, err := tagWith(taggers); err != nil || report.Documents != 1 {
+			t.Errorf("without %s: %+v, %v", name, report, err)
+		}
+		for file, text := range stagetest.Tree(t, ".") {
+			if text != want[file] {
+				t.Errorf("without %s: %s is %q, want %q", name, file, text, want[file])
+			}
+		}
+	}
+}
+
+// C4's row for a document of very many short lines is several times as long as the
+// document; every reader takes it.
+func TestLongRow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a document of 3 MB takes some seconds with -race")
+	}
+	t.Chdir(t.TempDir())
+	stagetest.Write(t, "documents/a.jsonl", `{"id":"1","text":"`+strings.Repeat(`short\n`, 400_000)+`"}`+"\n")
+	if report, err := tagWith([]string{"c4_v2"}); err != nil || report.Documents != 1 || report.Rejected != 0 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	if st, err := os.Stat("attributes/c4_v2/a.jsonl"); err != nil || st.Size() < 16<<20 {
+		t.Errorf("the row is no longer long: %v, %v", st, err)
+	}
+	sums, err := stat.Run(context.Background(), stat.Config{
+		Attributes: []string{"attributes/c4_v2/*"}, Bins: 10, Execution: data.Execution{Strict: true},
+	})
+	if err != nil || len(sums) == 0 {
+		t.Errorf("stat: %v, %v", sums, err)
+	}
+}
