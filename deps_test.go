@@ -58,7 +58,7 @@ var policy = []struct{ pkg, may, never, tests string }{
 	{pkg: "data/webpage"},
 	{pkg: "data/warc", may: "data data/webpage", tests: "data/stagetest data/tagger"},
 	{pkg: "data/convert", may: "data data/parquet data/webpage", tests: "data/stagetest"},
-	{pkg: "data/tagger", may: "data data/fasttext tokenizer", tests: "data/stagetest data/stat"},
+	{pkg: "data/tagger", may: "data data/fasttext tokenizer", tests: "data/mix data/stagetest data/stat"},
 	{pkg: "data/dedupe", may: "data data/jsonpath tokenizer"},
 	{pkg: "data/mix", may: "data data/jsonpath"},
 	{pkg: "data/curate", may: "data/tagger data/dedupe data/mix"},

@@ -101,6 +101,9 @@ func expand(pattern string) ([]string, error) {
 	if store.Remote(pattern) {
 		return expandRemote(pattern)
 	}
+	if pattern == "" {
+		return nil, nil
+	}
 	if pattern == store.Standard {
 		return []string{pattern}, nil
 	}

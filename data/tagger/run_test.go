@@ -1,6 +1,7 @@
 package tagger_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"olmo/data"
+	"olmo/data/mix"
 	"olmo/data/stagetest"
 	"olmo/data/stat"
 	"olmo/data/tagger"
@@ -36,6 +38,7 @@ func tagStage() stagetest.Stage {
 
 func TestRunFaults(t *testing.T) { tagStage().Faults(t) }
 func TestRunMemory(t *testing.T) { tagStage().Memory(t) }
+
 func TestRunDropped(t *testing.T) {
 	s := tagStage()
 	run := s.Run
@@ -163,23 +166,45 @@ func TestOneOutputGone(t *testing.T) {
 }
 
 // C4's row for a document of very many short lines is several times as long as the
-// document; every reader takes it.
+// document; every reader takes it. One that none would take stays as a row without
+// attributes.
 func TestLongRow(t *testing.T) {
 	if testing.Short() {
-		t.Skip("a document of 3 MB takes some seconds with -race")
+		t.Skip("documents of 3 and 13 MB take some seconds with -race")
 	}
 	t.Chdir(t.TempDir())
-	stagetest.Write(t, "documents/a.jsonl", `{"id":"1","text":"`+strings.Repeat(`short\n`, 400_000)+`"}`+"\n")
-	if report, err := tagWith([]string{"c4_v2"}); err != nil || report.Documents != 1 || report.Rejected != 0 {
+	document := func(id string, lines int) string {
+		return `{"id":"` + id + `","text":"` + strings.Repeat(`short\n`, lines) + `"}` + "\n"
+	}
+	stagetest.Write(t, "documents/a.jsonl", document("long", 400_000)+document("longer", 1_700_000))
+	report, err := tagWith([]string{"c4_v2"})
+	if err != nil || report.Documents != 2 || report.Rejected != 1 {
 		t.Fatalf("%+v, %v", report, err)
 	}
-	if st, err := os.Stat("attributes/c4_v2/a.jsonl"); err != nil || st.Size() < 16<<20 {
-		t.Errorf("the row is no longer long: %v, %v", st, err)
+	rows, err := os.ReadFile("attributes/c4_v2/a.jsonl")
+	if err != nil {
+		t.Fatal(err)
 	}
-	sums, err := stat.Run(context.Background(), stat.Config{
-		Attributes: []string{"attributes/c4_v2/*"}, Bins: 10, Execution: data.Execution{Strict: true},
-	})
+	long, longer, _ := bytes.Cut(rows, []byte("\n"))
+	if len(long) < 16<<20 || string(longer) != `{"id":"longer","attributes":{},"source":""}`+"\n" {
+		t.Errorf("rows of %d bytes and %.100q", len(long), longer)
+	}
+	if text, err := os.ReadFile("rejects/c4_v2/a.jsonl.rejects.jsonl"); err != nil || !strings.Contains(string(text), "its attributes c4_v2 are left out: the line has ") {
+		t.Errorf("the rejects are %.200s, %v", text, err)
+	}
+	strict := data.Execution{Strict: true}
+	sums, err := stat.Run(context.Background(), stat.Config{Attributes: []string{"attributes/c4_v2/*"}, Bins: 10, Execution: strict})
 	if err != nil || len(sums) == 0 {
 		t.Errorf("stat: %v, %v", sums, err)
+	}
+	mixed, err := mix.Run(context.Background(), mix.Config{
+		Streams: []mix.Stream{{
+			Name: "s", Documents: []string{"documents/*"}, Attributes: []string{"c4_v2"}, Output: mix.Output{Path: "out", MaxSizeInBytes: 1 << 30},
+			Filter: &mix.Filter{Syntax: "jq", Include: []string{".attributes.c4_v2__c4_v2__line_count[0][2] > 1"}},
+		}},
+		Shuffle: true, Execution: strict,
+	})
+	if err != nil || mixed.Streams[0].Documents != 2 || mixed.Streams[0].Kept != 1 {
+		t.Errorf("mix: %+v, %v", mixed, err)
 	}
 }
