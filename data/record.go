@@ -27,6 +27,7 @@ type record struct {
 	Pending []*unitEntry `json:"pending,omitempty"`
 
 	path string
+	torn bool // an output of a commit that was cut short is lost
 }
 
 // unitEntry is what a record says of a unit.

@@ -41,11 +41,12 @@ func (s *Stage) Recorded(u *Unit) *Recorded {
 	return nil
 }
 
-// Earlier gives all that a record says, also of units that this run has not.
+// Earlier gives all that a record says, also of units that this run has not, and of
+// those of which a crash left some outputs without their names.
 func (s *Stage) Earlier(record string) []*Recorded {
 	var out []*Recorded
 	if r := s.records[record]; r != nil {
-		for _, e := range r.Units {
+		for _, e := range slices.Concat(r.Units, r.Pending) {
 			out = append(out, s.recorded(r, e))
 		}
 	}
@@ -54,7 +55,9 @@ func (s *Stage) Earlier(record string) []*Recorded {
 
 // Forget takes the unit out of the record, as soon as the run is complete.
 func (r *Recorded) Forget() {
-	r.record.Units = slices.DeleteFunc(r.record.Units, func(e *unitEntry) bool { return e == r.entry })
+	same := func(e *unitEntry) bool { return e == r.entry }
+	r.record.Units = slices.DeleteFunc(r.record.Units, same)
+	r.record.Pending = slices.DeleteFunc(r.record.Pending, same)
 }
 
 // Intact tells whether all outputs have the content that was recorded.
@@ -87,13 +90,15 @@ func (s *Stage) Redo() {
 }
 
 // takeUp gives the outputs of a unit that are only made together their names: the
-// record speaks of them, so the run was complete when its process died.
+// record speaks of them, so the run was complete when its process died. Where one
+// of a record is lost those after it in the plan are not done either.
 func (s *Stage) takeUp(u *Unit) error {
 	r := s.records[u.Record]
 	e := find(r.Pending, u.Key)
-	if !u.Together || e == nil {
+	if !u.Together || e == nil || r.torn {
 		return nil
 	}
+	r.torn = true
 	for i, path := range r.outputs(e) {
 		was := e.Outputs[i].look
 		// Another run may have begun the same output anew since, and died too.
@@ -112,6 +117,7 @@ func (s *Stage) takeUp(u *Unit) error {
 			return err // the unit is not done
 		}
 	}
+	r.torn = false
 	r.Units = put(r.Units, e)
 	r.Pending = slices.DeleteFunc(r.Pending, func(p *unitEntry) bool { return p == e })
 	return nil

@@ -98,7 +98,10 @@ type Stage struct {
 	first    error // the first bad line
 	saved    time.Time
 	cost     time.Duration // of saving the records
-	over     bool
+	// Since Commit began the records say that all is complete: what has not got
+	// its name yet then gets it from the next run.
+	committing bool
+	over       bool
 }
 
 // unitState is where a unit stands.
@@ -166,6 +169,9 @@ func Begin(plan Plan, e Execution) (*Stage, error) {
 		}
 		r := s.records[u.Record]
 		for _, pending := range []bool{true, false} {
+			if pending && u.Together {
+				continue // it was taken up, or is not done
+			}
 			entry := r.unit(u.Key)
 			if pending {
 				entry = find(r.Pending, u.Key)
@@ -397,6 +403,7 @@ func (s *Stage) Commit() error {
 	if err := s.save(); err != nil {
 		return err
 	}
+	s.committing = true
 	if err := s.commitOutputs(); err != nil {
 		return err
 	}
@@ -591,7 +598,7 @@ func (s *Stage) Close() error {
 		for _, w := range st.open {
 			w.Abort()
 		}
-		if st.done == nil || st.earlier || u.Together {
+		if !s.committing && (st.done == nil || st.earlier || u.Together) {
 			for _, o := range st.sealed {
 				o.file.Abort()
 			}

@@ -88,12 +88,14 @@ func (f *File) Seal() error {
 	return err
 }
 
-// Commit gives the file its name. On an error the temporary file is removed, and
-// under the name stands what stood there.
+// Commit gives the file its name. On an error under the name stands what stood
+// there, and the temporary file is removed, but for one that was sealed, which may
+// be committed again, also by a later process.
 func (f *File) Commit() error {
 	if f.done {
 		return fmt.Errorf("writing %s: the file was given up", f.name)
 	}
+	sealed := f.f == nil
 	// The lock on the temporary file should last until it has its name; Windows
 	// renames no open file.
 	if runtime.GOOS == "windows" {
@@ -109,7 +111,9 @@ func (f *File) Commit() error {
 		err = rename(f.tmp, f.name)
 	}
 	if err != nil {
-		f.Abort()
+		if !sealed {
+			f.Abort()
+		}
 		return err
 	}
 	f.done = true

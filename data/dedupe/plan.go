@@ -112,7 +112,8 @@ func (r *run) plan(files []string) (data.Plan, error) {
 	}
 	plan.Settings = set
 	r.whole.Record, r.whole.Inputs = record, reads
-	plan.Units = append(plan.Units, r.whole)
+	// The filter comes first: attributes without it are not done.
+	plan.Units = slices.Insert(plan.Units, 0, r.whole)
 	return plan, nil
 }
 
