@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -18,6 +19,7 @@ import (
 	"olmo/data/dedupe"
 	"olmo/data/mix"
 	"olmo/data/tagger"
+	"olmo/store"
 )
 
 // corpus writes documents of which some are alike, and some lines that are
@@ -298,5 +300,224 @@ func TestGoldenInputs(t *testing.T) {
 	}
 	if d := cmp.Diff(outputs(t, dirs[0]), outputs(t, dirs[1])); d != "" {
 		t.Errorf("one pass differs from the stages (-stages +one pass):\n%s", d)
+	}
+}
+
+// small curates two files into one shard each, with a filter that is kept.
+func small(t *testing.T) curate.Config {
+	t.Helper()
+	writeTexts(t, "in/documents/a.jsonl", "rivers", "hills", "rivers")
+	writeTexts(t, "in/documents/b.jsonl", "hills", "clouds")
+	s := mix.Stream{
+		Name: "clean", Documents: []string{"in/documents/*"}, Attributes: []string{"dup"},
+		Filter: &mix.Filter{Syntax: "jq", Exclude: []string{".attributes.dup != null"}},
+	}
+	s.SetDefaults()
+	s.Output.Path, s.Output.MaxSizeInBytes = "out", 1
+	d := curate.Dedupe{Dedupe: documentsKey()}
+	d.BloomFilter.File, d.BloomFilter.EstimatedDocCount, d.BloomFilter.SizeInBytes = "f/dup.bin", 1000, 1<<11
+	return curate.Config{Dedupe: []curate.Dedupe{d}, Streams: []mix.Stream{s}, Shuffle: true}
+}
+
+func writeTexts(t *testing.T, path string, texts ...string) {
+	t.Helper()
+	var b strings.Builder
+	for i, text := range texts {
+		fmt.Fprintf(&b, `{"id":"%d","text":%q}`+"\n", i, text)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(b.String()), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// made is the content of the shards and of the filter.
+func made(t *testing.T) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for _, dir := range []string{"out", "f"} {
+		files, err := filepath.Glob(dir + "/[^.]*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			text, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[f] = string(text)
+		}
+	}
+	return out
+}
+
+// A filter that an earlier run filled is not asked about the documents that it holds.
+func TestKeptFilterAgain(t *testing.T) {
+	touch := func(t *testing.T) {
+		later := time.Now().Add(time.Hour)
+		if err := os.Chtimes("in/documents/a.jsonl", later, later); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		change func(t *testing.T, cfg *curate.Config)
+		done   bool
+	}{
+		{"nothing", func(*testing.T, *curate.Config) {}, true},
+		{"touched", func(t *testing.T, _ *curate.Config) { touch(t) }, true},
+		{"changed", func(t *testing.T, _ *curate.Config) { writeTexts(t, "in/documents/b.jsonl", "rivers", "lakes") }, false},
+		{"one more", func(t *testing.T, _ *curate.Config) { writeTexts(t, "in/documents/c.jsonl", "rivers", "lakes") }, false},
+		{"other rule", func(_ *testing.T, cfg *curate.Config) { cfg.Streams[0].Output.MinTextLength = 6 }, false},
+		{"filter gone", func(t *testing.T, _ *curate.Config) {
+			if err := os.Remove("f/dup.bin"); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+		{"a shard gone", func(t *testing.T, _ *curate.Config) {
+			if err := os.Remove("out/clean-0001.jsonl.gz"); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			cfg := small(t)
+			if _, err := curate.Run(context.Background(), cfg); err != nil {
+				t.Fatal(err)
+			}
+			c.change(t, &cfg)
+			report, err := curate.Run(context.Background(), cfg)
+			if err != nil || report.AlreadyDone != c.done {
+				t.Fatalf("%+v, %v, want done already: %v", report, err, c.done)
+			}
+			got := made(t)
+			for _, dir := range []string{"out", "f", "out.clean.mix.json"} {
+				if err := os.RemoveAll(dir); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := curate.Run(context.Background(), cfg); err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(made(t), got); d != "" {
+				t.Errorf("against a first run (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// A filter that holds documents of others is never emptied.
+func TestKeptFilterOfOthers(t *testing.T) {
+	t.Chdir(t.TempDir())
+	cfg := small(t)
+	if _, err := curate.Run(context.Background(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	other := small(t)
+	writeTexts(t, "more/documents/x.jsonl", "birds")
+	other.Streams[0].Documents, other.Streams[0].Output.Path = []string{"more/documents/*"}, "more"
+	if report, err := curate.Run(context.Background(), other); err != nil || report.Streams[0].Kept != 1 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	if report, err := curate.Run(context.Background(), cfg); err != nil || !report.AlreadyDone {
+		t.Errorf("again: %+v, %v", report, err)
+	}
+	before := made(t)
+	writeTexts(t, "in/documents/b.jsonl", "lakes")
+	for range 2 {
+		if _, err := curate.Run(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), "f/dup.bin") {
+			t.Errorf("%v, want a refusal that names the filter", err)
+		}
+		if d := cmp.Diff(before, made(t)); d != "" {
+			t.Errorf("the refusal has changed:\n%s", d)
+		}
+	}
+}
+
+// A run that keeps nothing leaves shards and filter as they were, and no trace that
+// the next one would stumble over.
+func TestKeptFilterOfNothing(t *testing.T) {
+	t.Chdir(t.TempDir())
+	cfg := small(t)
+	if _, err := curate.Run(context.Background(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	before := made(t)
+	cfg.Streams[0].Output.MinTextLength = 100
+	for range 2 {
+		if _, err := curate.Run(context.Background(), cfg); !errors.Is(err, data.ErrNothing) {
+			t.Errorf("%v, want ErrNothing", err)
+		}
+		if d := cmp.Diff(before, made(t)); d != "" {
+			t.Errorf("it has changed:\n%s", d)
+		}
+	}
+	cfg.Streams[0].Output.MinTextLength = 0
+	if report, err := curate.Run(context.Background(), cfg); err != nil || report.Streams[0].Kept != 3 {
+		t.Errorf("and back: %+v, %v", report, err)
+	}
+	if d := cmp.Diff(before, made(t)); d != "" {
+		t.Errorf("and back:\n%s", d)
+	}
+}
+
+// A fault at any step of writing leaves shards and filter as they were; run again
+// the same command ends as an undisturbed one.
+func TestKeptFilterFaults(t *testing.T) {
+	full := errors.New("no space left on device")
+	root := t.TempDir()
+	t.Chdir(root)
+	cfg := small(t)
+	if _, err := curate.Run(context.Background(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	before := made(t)
+	writeTexts(t, "in/documents/a.jsonl", "clouds", "ships", "ships")
+	t.Chdir(t.TempDir())
+	var want map[string]string
+	for n := -1; ; n++ {
+		t.Chdir(t.TempDir())
+		if err := os.CopyFS(".", os.DirFS(root)); err != nil {
+			t.Fatal(err)
+		}
+		if n < 0 {
+			if _, err := curate.Run(context.Background(), cfg); err != nil {
+				t.Fatal(err)
+			}
+			want = made(t)
+			continue
+		}
+		count, renamed, at := 0, false, ""
+		undo := store.InjectFaults(func(op store.Op, name string) error {
+			if count++; count == n+1 {
+				at = fmt.Sprint(op, " of ", name)
+				return full
+			}
+			renamed = renamed || op == store.OpRename && !strings.HasSuffix(name, ".json")
+			return nil
+		})
+		_, err := curate.Run(context.Background(), cfg)
+		undo()
+		if at == "" {
+			if n < 10 {
+				t.Fatalf("only %d steps", n)
+			}
+			return
+		}
+		if !errors.Is(err, full) {
+			t.Errorf("%s: %v, want the fault", at, err)
+		}
+		if d := cmp.Diff(before, made(t)); d != "" && !renamed {
+			t.Errorf("%s:\n%s", at, d)
+		}
+		if _, err := curate.Run(context.Background(), cfg); err != nil {
+			t.Errorf("%s, then run again: %v", at, err)
+		}
+		if d := cmp.Diff(want, made(t)); d != "" {
+			t.Errorf("%s, then run again:\n%s", at, d)
+		}
 	}
 }

@@ -467,9 +467,9 @@ func Decontaminate(ctx context.Context, d Decontamination) (Contamination, error
 	}
 	switch {
 	case report.TooShort == report.Instances:
-		return report, fmt.Errorf("%w: all %d instances have fewer than %d words\nhint: a smaller n_grams, or find_query_ngrams", ErrNothing, report.Instances, d.NGrams)
+		return report, r.stage.Nothing(fmt.Sprintf("no key was looked up: all %d instances have fewer than %d words", report.Instances, d.NGrams), "a smaller n_grams, or find_query_ngrams")
 	case report.Documents == 0 && report.Rejected > 0:
-		return report, fmt.Errorf("the files hold no document but bad lines: %w", r.stage.RejectedError())
+		return report, r.stage.Nothing("the files hold no document but bad lines", "")
 	}
 	for _, doc := range r.documents {
 		if err := r.stage.Finish(doc.unit, nil); err != nil {

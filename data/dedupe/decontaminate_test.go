@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -146,4 +147,45 @@ func ExampleDecontaminate() {
 	m := report.Matches[0]
 	fmt.Printf("%s %s: %.0f %%, %q\n", m.Task, m.Instance, 100*m.Share, m.Places[0].Text)
 	// Output: quiz 1: 100 %, "legs has a spider? It has eight"
+}
+
+// What is found depends on documents and instances, whatever their times.
+func TestDecontaminateAgain(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const sentence = "the quick brown fox jumps over the lazy dog and then it sleeps for days"
+	writeDocuments(t, "c/documents/a.jsonl", "Once "+sentence+".", "nothing")
+	writeFile(t, "evals/e.jsonl", `{"text":"`+sentence+`"}`+"\n")
+	d := dedupe.Decontamination{Documents: []string{"c/documents/*"}, Evaluations: []string{"evals/*"}}
+	d.SetDefaults()
+	check := func(what string, done bool, found int) {
+		t.Helper()
+		report, err := dedupe.Decontaminate(context.Background(), d)
+		if err != nil || report.AlreadyDone != done || report.Found != found || report.Documents != 2 {
+			t.Errorf("%s: %+v, %v, want done %v and %d found", what, report, err, done, found)
+		}
+	}
+	check("first", false, 1)
+	check("again", true, 1)
+	later := time.Now().Add(time.Hour)
+	for _, f := range []string{"c/documents/a.jsonl", "evals/e.jsonl"} {
+		if err := os.Chtimes(f, later, later); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check("touched", true, 1)
+	writeFile(t, "evals/e.jsonl", `{"text":"`+strings.Repeat("other words ", 12)+`"}`+"\n")
+	check("other instances", false, 0)
+	before, err := os.ReadFile("c/attributes/contaminated/a.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, "c/documents/a.jsonl", "{}\n")
+	for range 2 {
+		if _, err := dedupe.Decontaminate(context.Background(), d); err == nil || !strings.Contains(err.Error(), "a.jsonl:1") {
+			t.Errorf("bad lines only: %v", err)
+		}
+		if now, err := os.ReadFile("c/attributes/contaminated/a.jsonl"); err != nil || string(now) != string(before) {
+			t.Errorf("bad lines only: the attributes are %q, %v", now, err)
+		}
+	}
 }

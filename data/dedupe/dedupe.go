@@ -28,8 +28,8 @@ type Config struct {
 	// substrings 1 GiB.
 	Memory string `yaml:"memory" json:"memory" help:"most memory of the Bloom filter and the tables, such as 4GB; what needs more takes several passes"`
 
-	// Stage is that of the run which a Marker serves (may be nil), and Unit the
-	// unit of FilterUnit in it.
+	// Stage is that of the run which a Marker serves, and Unit the unit of
+	// FilterUnit in it; Run makes its own.
 	Stage *data.Stage `yaml:"-" json:"-"`
 	Unit  *data.Unit  `yaml:"-" json:"-"`
 
@@ -169,11 +169,6 @@ type Sizes struct {
 	Passes     int `json:"passes"`
 	TableBytes int `json:"table_bytes"`
 }
-
-// ErrNothing is returned when no document or paragraph was looked up: there was
-// none, or the settings exclude everything, and the empty result should not pass
-// for a clean corpus. The outputs are then those of before.
-var ErrNothing = errors.New("no key was looked up")
 
 const (
 	defaultFalsePositiveRate = 1e-6
@@ -376,22 +371,18 @@ func (r *run) serve(ctx context.Context, files []string) (Report, error) {
 	return r.report, r.stage.Finish(r.whole, own)
 }
 
-// nothing is an error when no key was looked up.
+// nothing is a data.ErrNothing when no document or paragraph was looked up: there was
+// none, or the settings exclude everything, and the empty result should not pass for
+// a clean corpus.
 func (r *run) nothing() error {
-	var err error
 	switch {
 	case r.report.Keys > 0 || r.cfg.Dedupe.NumPartitions > 1 || r.cfg.Compat:
 		return nil
 	case r.report.Documents == 0:
-		err = fmt.Errorf("%w: the files hold no document", ErrNothing)
-		if r.stage != nil {
-			if bad := r.stage.RejectedError(); bad != nil {
-				err = fmt.Errorf("%w but bad lines: %w", err, bad)
-			}
-		}
-		return err
+		return r.stage.Nothing("no key was looked up: the files hold no document", "")
 	}
-	return fmt.Errorf("%w in %d documents (%d without the key, %d skipped)\nhint: check dedupe.documents.key, min_length and min_words", ErrNothing, r.report.Documents, r.report.WithoutKey, r.report.Skipped)
+	why := fmt.Sprintf("no key was looked up in %d documents (%d without the key, %d skipped)", r.report.Documents, r.report.WithoutKey, r.report.Skipped)
+	return r.stage.Nothing(why, "check dedupe.documents.key, min_length and min_words")
 }
 
 // warn tells when nearly all is marked: seldom is a corpus a copy of itself.

@@ -25,8 +25,8 @@ type Marker struct {
 // NewMarker does what comes before the pass that marks: it counts the keys if
 // the filter's size depends on them, and reads cfg.Documents as often as the
 // settings ask for. The documents must then come in the same order. Without
-// bloom_filter.file the filter is not kept; one that is kept wants cfg.Stage and
-// cfg.Unit, and appears with the outputs of the stage.
+// bloom_filter.file the filter is not kept; one that is kept is an output of
+// cfg.Stage, as cfg.Unit, and appears with the others.
 func NewMarker(ctx context.Context, cfg Config) (*Marker, error) {
 	m := &Marker{ready: make(chan struct{}), over: make(chan error, 1), done: make(chan struct{})}
 	if cfg.BloomFilter.File == "" && cfg.Dedupe.filtered() {

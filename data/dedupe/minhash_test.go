@@ -137,6 +137,34 @@ func TestMinHashDeterministic(t *testing.T) {
 	}
 }
 
+// However the buckets are cut into passes, each is looked at once: pairs that meet
+// in one of them only are found too.
+func TestMinHashPassesThatDoNotDivide(t *testing.T) {
+	t.Chdir(t.TempDir())
+	rng := rand.New(rand.NewPCG(3, 9))
+	var texts []string
+	for range 80 {
+		a := text(rng, 400)
+		texts = append(texts, strings.Join(a, " "), strings.Join(append(slices.Clone(a[:328]), text(rng, 72)...), " "))
+	}
+	writeDocuments(t, "c/documents/a.jsonl", texts...)
+	var want []string
+	for _, passes := range []int{1, 3, 4, 5, 9, 13} {
+		report, err := dedupe.Run(context.Background(), minHash(func(m *dedupe.MinHash) { m.Passes = passes }))
+		if err != nil || report.Passes != passes {
+			t.Fatalf("%+v, %v", report, err)
+		}
+		got := attributes(t, "c/attributes/near/a.jsonl", "near")
+		if want == nil {
+			if want = got; report.Duplicates < 20 || report.Duplicates > 60 {
+				t.Fatalf("%d of 80 pairs meet: nothing to compare", report.Duplicates)
+			}
+		} else if !slices.Equal(got, want) {
+			t.Errorf("%d passes find other pairs than one", passes)
+		}
+	}
+}
+
 func TestMinHashErrors(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writeDocuments(t, "c/documents/a.jsonl", "a")

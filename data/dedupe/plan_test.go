@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"olmo/data"
 	"olmo/data/dedupe"
 	"olmo/store"
 )
@@ -379,7 +380,7 @@ func TestRunOfNothing(t *testing.T) {
 		writeFile(t, "c/documents/b.jsonl", text)
 		for range 2 {
 			_, err := a.run()
-			if !errors.Is(err, dedupe.ErrNothing) {
+			if !errors.Is(err, data.ErrNothing) {
 				t.Errorf("%s: %v", what, err)
 			} else if text[0] == '{' && !strings.Contains(err.Error(), "a.jsonl:1") {
 				t.Errorf("%s: %v, want the first bad line", what, err)
@@ -424,7 +425,7 @@ func TestRunRefuses(t *testing.T) {
 // again the command ends as an undisturbed one.
 func TestRunFaults(t *testing.T) {
 	full := errors.New("no space left on device")
-	for _, kind := range []string{"one filter", "parts", "minhash"} {
+	for _, kind := range []string{"parts", "minhash"} {
 		t.Run(kind, func(t *testing.T) {
 			prepare := func() *again {
 				t.Chdir(t.TempDir())
