@@ -54,7 +54,8 @@ func Temporary(name string) string {
 
 // IsTemporary tells whether a base name is one that Temporary gives.
 func IsTemporary(base string) bool {
-	return strings.HasPrefix(base, ".") && strings.HasSuffix(base, ".tmp")
+	name, hidden := strings.CutPrefix(base, ".")
+	return hidden && strings.HasSuffix(name, ".tmp")
 }
 
 // syncFolder makes the names in a folder durable, where the system can: some

@@ -401,8 +401,9 @@ func (r *run) tagFile(ctx context.Context, pool *data.Pool, f inputFile) error {
 	return nil
 }
 
-// commit gives the attribute files their names, unless there was nothing but bad
-// lines. Attributes of empty files are empty, as Dolma has them.
+// commit gives the attribute files their names. It is an error when no document was
+// tagged: then what an earlier run made stays, unless the files are empty, whose
+// attributes are empty too, as Dolma has them.
 func (r *run) commit() error {
 	var total fileReport
 	for _, f := range r.files {
@@ -412,17 +413,19 @@ func (r *run) commit() error {
 			total.Rejected += one.Rejected
 		}
 	}
-	switch {
-	case total.Documents > 0:
-	case total.Rejected > 0:
+	if total.Documents == 0 && total.Rejected > 0 {
 		return r.stage.Nothing(
 			fmt.Sprintf("no document was tagged: the %d input files hold none that can be read", len(r.files)),
 			"'olmo data convert' makes documents of text, HTML and CSV files",
 		)
-	default:
-		r.Logf("warning: no document was tagged: the %d input files are empty", len(r.files))
 	}
-	return r.stage.Commit()
+	if err := r.stage.Commit(); err != nil {
+		return err
+	}
+	if total.Documents == 0 {
+		return fmt.Errorf("no document was tagged: the %d input files are empty", len(r.files))
+	}
+	return nil
 }
 
 // longText is the size in bytes of a text that a worker is not kept after.

@@ -58,13 +58,14 @@ func tagWith(taggers []string, change ...func(*tagger.Config)) (*tagger.Report, 
 	return tagger.Run(context.Background(), cfg)
 }
 
-// Empty files have empty attributes, as Dolma has them.
+// Empty files have empty attributes, as Dolma has them; that nothing was tagged is
+// an error each time.
 func TestRunEmpty(t *testing.T) {
 	t.Chdir(t.TempDir())
 	stagetest.Write(t, "documents/a.jsonl", "\n")
 	for range 2 {
-		if _, err := tagWith([]string{"char_length_v1"}); err != nil {
-			t.Fatal(err)
+		if _, err := tagWith([]string{"char_length_v1"}); err == nil || !strings.Contains(err.Error(), "are empty") {
+			t.Errorf("%v, want an error: the files are empty", err)
 		}
 		if text, err := os.ReadFile("attributes/char_length_v1/a.jsonl"); err != nil || len(text) > 0 {
 			t.Errorf("the attributes of an empty file are %q, %v", text, err)
