@@ -1,0 +1,44 @@
+package dedupe_test
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"olmo/data"
+	"olmo/data/dedupe"
+)
+
+// A row that no stage could read has no marks, and the rejects file says why;
+// those around it are as ever.
+func TestRowTooLong(t *testing.T) {
+	t.Chdir(t.TempDir())
+	defer dedupe.SetMaxRow(200)()
+	long := strings.Repeat("a\n", 100)
+	writeFile(t, "c/documents/a.jsonl", `{"id":"1","text":"a\na"}
+{}
+{"id":"},\"id\":\"","text":"`+strings.ReplaceAll(long, "\n", `\n`)+`"}
+{"id":"3","text":"b\na"}
+`)
+	a := newAgain()
+	a.Dedupe = dedupe.Settings{Name: "dup", Paragraphs: &dedupe.Paragraphs{AttributeName: "dup"}}
+	report, err := a.run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Documents != 3 || report.Rejected != 2 {
+		t.Errorf("%+v, want 3 documents and 2 rejects", report)
+	}
+	if got, want := attributes(t, "c/attributes/dup/a.jsonl", "dup"), []string{"[[2,3,1]]", "null", "[[2,3,1]]"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	text, err := os.ReadFile("c/attributes/dup/a.jsonl")
+	if err != nil || strings.Count(string(text), `{"attributes":{},"id":"},\"id\":\""}`) != 1 {
+		t.Errorf("rows %s, %v", text, err)
+	}
+	text, err = os.ReadFile(data.RejectsPath("c/documents/a.jsonl", "dup"))
+	if err != nil || !strings.Contains(string(text), `"line":3,"offset":28,"reason":"the row of its marks would have`) {
+		t.Errorf("rejects %s, %v", text, err)
+	}
+}
