@@ -97,6 +97,22 @@ func ExpandGlobs(patterns []string) (files, missing []string, err error) {
 	return files, missing, nil
 }
 
+// Without leaves the file name out of files: the record of a stage, which may lie in
+// the folder that its next run reads.
+func Without(files []string, name string) []string {
+	return slices.DeleteFunc(files, func(f string) bool { return sameName(f, name) })
+}
+
+// sameName compares paths, one of which may be relative.
+func sameName(a, b string) bool {
+	if store.Remote(a) || store.Remote(b) {
+		return store.Clean(a) == store.Clean(b)
+	}
+	full, err := filepath.Abs(a)
+	other, e := filepath.Abs(b)
+	return err == nil && e == nil && full == other
+}
+
 func expand(pattern string) ([]string, error) {
 	if store.Remote(pattern) {
 		return expandRemote(pattern)

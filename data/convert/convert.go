@@ -195,9 +195,8 @@ func (f *found) add(o found) {
 // others together are one.
 func (r *run) plan(files []file) (data.Plan, error) {
 	folder := store.Clean(r.Destination)
-	// The record lies beside the folder, out of the way of globs; rejects are
-	// named after their sources, and lie where those of the documents do.
-	record := folder + ".convert.json"
+	record := r.record()
+	// They are named after their sources, and lie where those of the documents do.
 	rejects := func(f file) string { return data.RejectsPath(store.Join(folder, f.name), "convert") }
 	plan := data.Plan{Stage: "convert", Again: r.IgnoreExisting, Locks: []string{folder}, Keep: true, Settings: struct{ Output, Source string }{r.Output, r.Source}}
 	together := &data.Unit{Record: record, Key: "files"}
@@ -275,7 +274,9 @@ func (c *Config) files() ([]file, error) {
 	seen := map[string]bool{}
 	for _, pattern := range c.Documents {
 		root := strings.TrimSuffix(filepath.ToSlash(pattern), "/")
+		folder := ""
 		if info, err := store.Stat(pattern); err == nil && info.Dir {
+			folder = pattern
 			pattern = store.Join(pattern, "**")
 		} else if i := strings.IndexAny(root, "*?["); i >= 0 {
 			root = root[:max(strings.LastIndexByte(root[:i], '/'), 0)]
@@ -286,7 +287,10 @@ func (c *Config) files() ([]file, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(missing) > 0 {
+		if folder != "" {
+			found = data.Without(slices.DeleteFunc(found, func(name string) bool { return c.mine(folder, name) }), c.record())
+		}
+		if len(missing) > 0 || len(found) == 0 {
 			return nil, fmt.Errorf("no files match %s", pattern)
 		}
 		for _, f := range found {
@@ -302,6 +306,33 @@ func (c *Config) files() ([]file, error) {
 	}
 	return out, nil
 }
+
+// mine tells of a file in a folder that is converted whole whether it is there only
+// because of an earlier run: what lies in the destination, unless the folder is that
+// itself, and rejects.
+func (c *Config) mine(folder, name string) bool {
+	destination, rejects := c.Destination, store.Dir(data.RejectsPath(store.Join(c.Destination, "x"), "convert"))
+	return within(rejects, name) || within(folder, destination) && within(destination, name)
+}
+
+// within tells whether a file or folder lies below a folder.
+func within(folder, name string) bool {
+	return strings.HasPrefix(absolute(name), strings.TrimSuffix(absolute(folder), "/")+"/")
+}
+
+// absolute is a path from the root, with slashes; an address stays one.
+func absolute(name string) string {
+	if store.Remote(name) {
+		return store.Clean(name)
+	}
+	if full, err := filepath.Abs(name); err == nil {
+		name = full
+	}
+	return filepath.ToSlash(name)
+}
+
+// record is where the record lies: beside the destination, out of the way of globs.
+func (c *Config) record() string { return store.Clean(c.Destination) + ".convert.json" }
 
 // outputName is X.<output> for the file of rows X.csv.gz.
 func outputName(name, output string) string {

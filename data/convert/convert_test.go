@@ -293,6 +293,23 @@ func TestSources(t *testing.T) {
 	}
 }
 
+// The destination may lie in the folder that is converted: what an earlier run put
+// there is no input.
+func TestDestinationBelow(t *testing.T) {
+	for _, destination := range []string{"notes/documents", "notes/x/out"} {
+		t.Chdir(t.TempDir())
+		write(t, ".", map[string]string{"notes/a.txt": "a", "notes/r.jsonl": `{"id":"1","text":"x"}` + "\nbad\n"})
+		cfg := config(".")
+		cfg.Documents, cfg.Destination = []string{"./notes"}, destination
+		for _, skipped := range []int64{0, 2} {
+			report, err := convert.Run(context.Background(), cfg)
+			if err != nil || report.Files != 2 || report.Skipped != skipped {
+				t.Errorf("to %s: %+v, %v, want %d of 2 files to be done already", destination, report, err, skipped)
+			}
+		}
+	}
+}
+
 // Converting in place would replace what is read.
 func TestInPlace(t *testing.T) {
 	t.Chdir(t.TempDir())

@@ -176,6 +176,9 @@ func (r *run) plan() (data.Plan, error) {
 		for _, m := range missing {
 			r.Logf("warning: no documents match %s", m)
 		}
+		if len(r.Destination) > 0 {
+			files = data.Without(files, recordOf(store.Clean(r.Destination[i])))
+		}
 		if len(files) == 0 {
 			continue
 		}
@@ -205,9 +208,8 @@ func (r *run) plan() (data.Plan, error) {
 					locked[folder] = true
 					plan.Locks = append(plan.Locks, folder)
 				}
-				// The record lies beside the folder, out of the way of globs.
 				in.units = append(in.units, &data.Unit{
-					Record: folder + ".tag.json", Key: filepath.ToSlash(rest), Inputs: []string{f}, Outputs: []string{out},
+					Record: recordOf(folder), Key: filepath.ToSlash(rest), Inputs: []string{f}, Outputs: []string{out},
 				})
 			}
 			in.units[0].Rejects = []string{data.RejectsPath(f, r.rejectsName())}
@@ -220,6 +222,10 @@ func (r *run) plan() (data.Plan, error) {
 	}
 	return plan, nil
 }
+
+// recordOf is the record of a folder of attributes: beside it, out of the way of
+// globs.
+func recordOf(folder string) string { return folder + ".tag.json" }
 
 // rejectsName is the folder of the rejects. Runs with other taggers, which may go
 // on at the same time, have another.

@@ -113,6 +113,18 @@ func TestRunOntoItsDocuments(t *testing.T) {
 	}
 }
 
+// A record in the folder that is read is no documents file.
+func TestRecordAmongDocuments(t *testing.T) {
+	t.Chdir(t.TempDir())
+	stagetest.Write(t, "documents/a.jsonl", `{"id":"1","text":"x"}`+"\n")
+	for _, skipped := range []int64{0, 1} {
+		report, err := tagWith([]string{"char_length_v1"}, func(c *tagger.Config) { c.Destination = []string{"./documents/attributes"} })
+		if err != nil || len(report.Files) != 1 || report.Skipped != skipped {
+			t.Errorf("%+v, %v, want %d file to be done already", report, err, skipped)
+		}
+	}
+}
+
 // Two runs may not write one attribute at a time; other attributes go on beside.
 func TestRunsAtOnce(t *testing.T) {
 	t.Chdir(t.TempDir())

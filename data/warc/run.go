@@ -178,7 +178,10 @@ func (c *Config) plan() (data.Plan, error) {
 		for _, m := range missing {
 			c.Logf("warning: no archives match %s", m)
 		}
-		folder, root := store.Clean(c.Destination[i]), commonFolder(found)
+		folder := store.Clean(c.Destination[i])
+		record := folder + ".pages.json" // beside the folder, out of the way of *.warc*
+		found = data.Without(found, record)
+		root := commonFolder(found)
 		if !slices.Contains(plan.Locks, folder) {
 			plan.Locks = append(plan.Locks, folder)
 		}
@@ -190,9 +193,9 @@ func (c *Config) plan() (data.Plan, error) {
 			}
 			taken[out] = f
 			plan.Units = append(plan.Units, &data.Unit{
-				// The record lies beside the folder, out of the way of globs; the
-				// rejects, named after the archive, where those of the documents do.
-				Record: folder + ".warc.json", Key: outputName(name), Inputs: []string{f}, Outputs: []string{out},
+				// Rejects are named after the archive, and lie where those of the
+				// documents do.
+				Record: record, Key: outputName(name), Inputs: []string{f}, Outputs: []string{out},
 				Rejects: []string{data.RejectsPath(store.Join(folder, name), "warc")},
 			})
 		}

@@ -431,6 +431,16 @@ func TestDestinations(t *testing.T) {
 	if _, err := warc.Run(context.Background(), first); err != nil || !tried {
 		t.Errorf("%v, tried: %v", err, tried)
 	}
+	// The record may lie among the archives.
+	if err := os.Remove("crawl/a.jsonl.gz"); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Documents, cfg.Destination = []string{"crawl"}, []string{"crawl/documents"}
+	for _, skipped := range []int64{0, 1} {
+		if report, err := warc.Run(context.Background(), cfg); err != nil || report.Files != 1 || report.Skipped != skipped {
+			t.Errorf("%+v, %v, want %d file to be done already", report, err, skipped)
+		}
+	}
 }
 
 // FuzzReader wants an end, and no more content than there are bytes can hold.
