@@ -322,7 +322,8 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	}
 	r.warn(marked)
 	for _, d := range r.todo {
-		if err := r.stage.Finish(d.unit, fileReport{d.counts, r.fills}); err != nil {
+		held := r.fills || r.held(d) // a filter that is only read forgets nothing
+		if err := r.stage.Finish(d.unit, fileReport{d.counts, held}); err != nil {
 			return r.report, err
 		}
 	}

@@ -20,7 +20,7 @@ type document struct {
 // fileReport is what the record keeps of a documents file.
 type fileReport struct {
 	Counts
-	Fills bool `json:"fills,omitempty"` // its keys are in the filter
+	Held bool `json:"held,omitempty"` // its keys are in the filter, or those of an earlier content
 }
 
 // wholeReport is what the record keeps of the rest.
@@ -179,6 +179,13 @@ func (r *run) decide() error {
 	return nil
 }
 
+// held tells whether the record has a file's keys in the filter.
+func (r *run) held(d *document) bool {
+	var was fileReport
+	u := r.stage.Recorded(d.unit)
+	return u != nil && json.Unmarshal(u.Report, &was) == nil && was.Held
+}
+
 // decideFilter is decide for a filter that is filled.
 func (r *run) decideFilter() (err error) {
 	own := r.stage.Recorded(r.whole)
@@ -188,7 +195,7 @@ func (r *run) decideFilter() (err error) {
 	var held []content
 	for _, u := range r.stage.Earlier(r.whole.Record) {
 		var was fileReport
-		if u.Key != r.whole.Key && len(u.Inputs) > 0 && json.Unmarshal(u.Report, &was) == nil && was.Fills {
+		if u.Key != r.whole.Key && len(u.Inputs) > 0 && json.Unmarshal(u.Report, &was) == nil && was.Held {
 			held = append(held, content{u, 0})
 		}
 	}

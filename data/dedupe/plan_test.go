@@ -336,6 +336,27 @@ func TestRunReadOnly(t *testing.T) {
 	}
 }
 
+// To look up only, in between, changes nothing of what the filter holds.
+func TestRunAfterReadOnly(t *testing.T) {
+	t.Chdir(t.TempDir())
+	twoFiles(t)
+	a := newAgain()
+	if _, err := a.run(); err != nil {
+		t.Fatal(err)
+	}
+	want := made(t)
+	for _, readOnly := range []bool{true, false} {
+		a.BloomFilter.ReadOnly = readOnly
+		report, err := a.run()
+		if err != nil || report.AlreadyDone || report.Duplicates != map[bool]int64{true: 7, false: 2}[readOnly] {
+			t.Errorf("read only %v: %+v, %v", readOnly, report, err)
+		}
+	}
+	if d := differ(made(t), want); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestRunWarnsOfACopy(t *testing.T) {
 	t.Chdir(t.TempDir())
 	twoFiles(t)
