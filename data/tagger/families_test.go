@@ -162,6 +162,7 @@ func TestRunErrors(t *testing.T) {
 		{"absent library", tagger.Config{Documents: []string{doc}, Taggers: []string{"lingua_doc_v1"}}, "needs the library lingua"},
 		{"absent model", tagger.Config{Documents: []string{doc}, Taggers: []string{"dclm-oh-eli5"}}, "set OLMO_MODELS"},
 		{"no file", tagger.Config{Documents: []string{filepath.Join(base, "none")}, Taggers: []string{"c4_v1"}}, "no documents match"},
+		{"empty pattern", tagger.Config{Documents: []string{""}, Taggers: []string{"c4_v1"}}, "no documents match"},
 		{"bad experiment", tagger.Config{Documents: []string{doc}, Taggers: []string{"c4_v1"}, Experiment: "1st"}, "begin it with a letter"},
 		{"two destinations", tagger.Config{Documents: []string{doc}, Taggers: []string{"c4_v1"}, Destination: []string{"a", "b"}}, "2 destinations"},
 	} {
