@@ -119,7 +119,7 @@ func (s *Stage) unchanged(path string, was *look) (bool, error) {
 	if now.SHA256 != was.SHA256 {
 		return false, nil
 	}
-	*was = now
+	*was, s.touched = now, true
 	return true, nil
 }
 

@@ -63,14 +63,20 @@ func readRecord(path, stage string) (*record, error) {
 	if json.Unmarshal(b, r) != nil || r.Format != recordFormat || r.Stage != stage || slices.Contains(r.Units, nil) || slices.Contains(r.Pending, nil) {
 		return empty, nil
 	}
+	for _, units := range [][]*unitEntry{r.Units, r.Pending} {
+		slices.SortStableFunc(units, func(a, b *unitEntry) int { return strings.Compare(a.Key, b.Key) })
+	}
 	return r, nil
 }
 
 // unit finds a complete unit by its key.
 func (r *record) unit(key string) *unitEntry { return find(r.Units, key) }
 
+// byKey compares a unit with a key, by which units are sorted.
+func byKey(e *unitEntry, key string) int { return strings.Compare(e.Key, key) }
+
 func find(units []*unitEntry, key string) *unitEntry {
-	if i := slices.IndexFunc(units, func(e *unitEntry) bool { return e.Key == key }); i >= 0 {
+	if i, ok := slices.BinarySearchFunc(units, key, byKey); ok {
 		return units[i]
 	}
 	return nil
@@ -78,8 +84,11 @@ func find(units []*unitEntry, key string) *unitEntry {
 
 // put adds a unit, in place of one with its key.
 func put(units []*unitEntry, e *unitEntry) []*unitEntry {
-	units = append(slices.DeleteFunc(units, func(o *unitEntry) bool { return o.Key == e.Key }), e)
-	slices.SortFunc(units, func(a, b *unitEntry) int { return strings.Compare(a.Key, b.Key) })
+	i, ok := slices.BinarySearchFunc(units, e.Key, byKey)
+	if !ok {
+		return slices.Insert(units, i, e)
+	}
+	units[i] = e
 	return units
 }
 

@@ -102,6 +102,7 @@ type Stage struct {
 	// its name yet then gets it from the next run.
 	committing bool
 	over       bool
+	touched    bool // a record got another time of an input
 }
 
 // unitState is where a unit stands.
@@ -132,39 +133,55 @@ func Begin(plan Plan, e Execution) (*Stage, error) {
 	if err := s.clashes(); err != nil {
 		return nil, err
 	}
-	ready := false
-	defer func() {
-		if !ready {
-			s.unlock()
-		}
-	}()
+	// A run that has nothing to do needs no lock, and no right to write.
+	if err := s.compare(); err != nil {
+		return nil, err
+	}
+	if s.settled() {
+		return s, nil
+	}
 	for _, name := range plan.Locks {
 		if err := s.lock(name); err != nil {
+			s.unlock()
 			return nil, err
 		}
 	}
-	if err := s.look(); err != nil {
+	// Before the locks another run may have changed what the records say.
+	s.locked = true
+	if err := s.compare(); err != nil {
+		s.unlock()
 		return nil, err
 	}
-	for _, u := range plan.Units {
+	return s, nil
+}
+
+// compare reads the records and finds the units that still hold.
+func (s *Stage) compare() error {
+	clear(s.records)
+	if err := s.look(); err != nil {
+		return err
+	}
+	for _, u := range s.plan.Units {
 		if s.records[u.Record] == nil {
-			r, err := readRecord(u.Record, plan.Stage)
+			r, err := readRecord(u.Record, s.plan.Stage)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			s.records[u.Record] = r
 		}
-		if err := s.takeUp(u); err != nil {
-			return nil, err
+		if s.locked {
+			if err := s.takeUp(u); err != nil {
+				return err
+			}
 		}
-		text, err := json.Marshal([]any{plan.Stage, e.Compat, plan.Settings, u.Settings})
+		text, err := json.Marshal([]any{s.plan.Stage, s.Compat, s.plan.Settings, u.Settings})
 		if err != nil {
-			return nil, fmt.Errorf("recording the settings: %w", err)
+			return fmt.Errorf("recording the settings: %w", err)
 		}
 		sum := sha256.Sum256(text)
 		state := &unitState{settings: hex.EncodeToString(sum[:])}
 		s.states[u] = state
-		if plan.Again {
+		if s.plan.Again {
 			continue
 		}
 		r := s.records[u.Record]
@@ -181,15 +198,30 @@ func Begin(plan Plan, e Execution) (*Stage, error) {
 			}
 			same, err := s.same(u, entry, pending)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			if same {
 				state.done, state.earlier, state.pending = entry, true, pending
 			}
 		}
 	}
-	ready = true
-	return s, nil
+	return nil
+}
+
+// settled tells whether all units hold and nothing is left of an interrupted run,
+// nor of a run of more units.
+func (s *Stage) settled() bool {
+	for _, st := range s.states {
+		if st.done == nil || st.pending {
+			return false
+		}
+	}
+	for path, r := range s.records {
+		if len(r.Pending) > 0 || s.alone() && len(r.Units) != len(s.planned(path)) {
+			return false
+		}
+	}
+	return len(s.plan.Units) > 0
 }
 
 // clashes refuses outputs that are inputs, or that two units would write.
@@ -389,8 +421,17 @@ func (s *Stage) Commit() error {
 			return fmt.Errorf("%s is not done", u.Key) // a mistake of the stage
 		}
 	}
-	for u, st := range s.states {
-		if r := s.records[u.Record]; st.pending {
+	if s.settled() {
+		s.over = true
+		// Only times may have changed; a corpus that cannot be written to is
+		// read once more next time.
+		if s.touched {
+			_ = s.save()
+		}
+		return nil
+	}
+	for _, u := range s.plan.Units {
+		if r, st := s.records[u.Record], s.states[u]; st.pending {
 			r.Pending = put(r.Pending, st.done)
 		}
 	}
@@ -577,8 +618,14 @@ func (s *Stage) Discard() {
 			st.done, st.pending, st.earlier = nil, false, false
 		}
 	}
-	if !s.saved.IsZero() {
-		_ = s.save() // what it would still say of them is seen to be wrong
+	if s.saved.IsZero() {
+		return
+	}
+	_ = s.save() // what it would still say of them is seen to be wrong
+	for path, r := range s.records {
+		if len(r.Units)+len(r.Pending) == 0 {
+			_ = store.Remove(path) // it says nothing
+		}
 	}
 }
 

@@ -383,6 +383,37 @@ func TestStageRefuses(t *testing.T) {
 	begin(t, data.Plan{Stage: "other", Locks: []string{"out"}}, data.Execution{}).Close()
 }
 
+// A run that has nothing to do writes nothing, and needs no lock.
+func TestStageOfReadOnly(t *testing.T) {
+	t.Chdir(t.TempDir())
+	put(t, "in/a.txt", "a\n")
+	c := copier{files: []string{"a.txt"}, own: true}
+	if err := c.run(); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := store.AcquireFor("out")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	undo := store.InjectFaults(func(op store.Op, name string) error { return fmt.Errorf("%s of %s", op, name) })
+	defer undo()
+	later := time.Now().Add(time.Hour)
+	for range 2 { // with another time its content decides
+		if err := c.run(); err != nil || len(c.made) > 0 {
+			t.Errorf("%v, made %q", err, c.made)
+		}
+		if err := os.Chtimes("in/a.txt", later, later); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, "in/a.txt", "b\n")
+	var held *store.HeldError
+	if err := c.run(); !errors.As(err, &held) {
+		t.Errorf("with something to do: %v, want a HeldError", err)
+	}
+}
+
 // What a record says is no instruction.
 func TestRecordFromElsewhere(t *testing.T) {
 	t.Chdir(t.TempDir())
