@@ -88,6 +88,7 @@ type Stage struct {
 	Execution
 	plan    Plan
 	locks   []*whole.Lock
+	locked  bool // all that the plan names
 	records map[string]*record
 	now     map[string]look // of all inputs, at the start
 
