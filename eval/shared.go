@@ -5,8 +5,9 @@ import (
 	"fmt"
 
 	"olmo/device"
+	"olmo/device/cpu"
 	"olmo/graph"
-	"olmo/internal/kernel"
+	"olmo/internal/parallel"
 	"olmo/model"
 )
 
@@ -177,7 +178,7 @@ func (p *sharer) run(ctx context.Context, parts []part, each func(part, sequence
 		logits := p.program.Output("logits")
 		V := len(logits) / max(len(rows), 1)
 		lse := make([]float32, len(rows))
-		kernel.Parallel(len(rows), func(r int) { lse[r] = kernel.LSE(logits[r*V : (r+1)*V]) })
+		parallel.For(len(rows), func(r int) { lse[r] = cpu.LSE(logits[r*V : (r+1)*V]) })
 		for r, row := range rows {
 			for _, n := range row.need {
 				each(row.part, n.sequence, lse[r]-logits[r*V+int(n.target)])

@@ -3,7 +3,8 @@ package generate
 import (
 	"fmt"
 
-	"olmo/internal/kernel"
+	"olmo/device/cpu"
+	"olmo/numeric"
 )
 
 // Sampling says how the next token is chosen. The zero value takes the most
@@ -32,13 +33,13 @@ func (s Sampling) Check() error {
 // number of the token alone.
 type sampler struct {
 	Sampling
-	stream  kernel.Stream
+	stream  numeric.Stream
 	weights []float32
 	order   ranking
 }
 
 func newSampler(s Sampling) *sampler {
-	return &sampler{Sampling: s, stream: kernel.NewStream(s.Seed, "sample")}
+	return &sampler{Sampling: s, stream: numeric.NewStream(s.Seed, "sample")}
 }
 
 // next returns the chosen id and its log-probability under the model itself, before
@@ -55,7 +56,7 @@ func (s *sampler) next(logits []float32, n int) (id int32, logprob float64) {
 	if s.Temperature > 0 {
 		id = s.draw(logits, logits[best], s.stream.Uniform(uint64(n), 0))
 	}
-	return id, -float64(kernel.LSE(logits) - logits[id])
+	return id, -float64(cpu.LSE(logits) - logits[id])
 }
 
 // draw takes the id at the share u of the weight that temperature, top-k and top-p
@@ -66,7 +67,7 @@ func (s *sampler) draw(logits []float32, top float32, u float64) int32 {
 		s.weights = make([]float32, len(logits))
 	}
 	w := s.weights[:len(logits)]
-	total := float64(kernel.Weights(w, logits, top, s.Temperature))
+	total := float64(cpu.Weights(w, logits, top, s.Temperature))
 	n := len(logits)
 	topK, topP := s.TopK > 0 && s.TopK < n, s.TopP > 0 && s.TopP < 1
 	if !topK && !topP {

@@ -6,8 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-
-	"olmo/internal/kernel"
 )
 
 // TestMatrixOptimizers compares the references of Muon, NorMuon and Dion with NumPy's.
@@ -23,7 +21,7 @@ func TestMatrixOptimizers(t *testing.T) {
 		WeightDecay        float64 `json:"weight_decay"`
 		Momentum, Beta2    float64
 		Nesterov           bool
-		Adjust             kernel.AdjustLR
+		Adjust             AdjustLR
 		Cautious           bool
 		Rank               int
 		P, Q               []float64

@@ -1,6 +1,6 @@
 package graph
 
-import "olmo/internal/kernel"
+import "olmo/numeric"
 
 // DropoutAttr is the attribute of dropout.
 type DropoutAttr struct {
@@ -9,11 +9,11 @@ type DropoutAttr struct {
 }
 
 // Of returns the dropout of a batch, nil without.
-func (a *DropoutAttr) Of(b *Batch) *kernel.Dropout {
+func (a *DropoutAttr) Of(b *Batch) *numeric.Dropout {
 	if b.Noise == nil || a.P == 0 {
 		return nil
 	}
-	return kernel.NewDropout(a.P, b.Noise.Seed, b.Noise.Step, a.Site)
+	return numeric.NewDropout(a.P, b.Noise.Seed, b.Noise.Step, a.Site)
 }
 
 // Noise numbers what dropout draws in one step; without it nothing is dropped.
@@ -65,7 +65,7 @@ func (b *Batch) row() int {
 }
 
 // factors are what dropout multiplies the first n elements of a row by.
-func factors(d *kernel.Dropout, n int, row uint64) []float64 {
+func factors(d *numeric.Dropout, n int, row uint64) []float64 {
 	one, k := make([]float32, n), make([]float64, n)
 	for i := range one {
 		one[i] = 1

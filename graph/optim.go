@@ -1,10 +1,6 @@
 package graph
 
-import (
-	"math"
-
-	"olmo/internal/kernel"
-)
+import "math"
 
 // Zero clears a gradient. In: the gradient.
 var Zero = define(&Def{
@@ -110,13 +106,35 @@ var Clip = define(&Def{
 // Clip appends the scaling of a gradient by number index of Update.Clips.
 func (g *Graph) Clip(grad Value, index int) { g.op(Clip, &ClipAttr{index}, []Value{grad}) }
 
+// AdjustLR says how the size of an orthogonal update goes with the shape of the matrix.
+type AdjustLR string
+
+// The sizes: that of AdamW's updates (0.2·sqrt(max(rows, columns)), Liu et al. 2025), an RMS
+// operator norm of 1 (sqrt(rows/columns)), or the learning rate alone.
+const (
+	AdamWSize    AdjustLR = "rms_norm"
+	SpectralNorm AdjustLR = "spectral_norm"
+	NoAdjustment AdjustLR = "none"
+)
+
+// Factor returns what the learning rate is multiplied by for a matrix of rows×cols.
+func (a AdjustLR) Factor(rows, cols int) float64 {
+	switch a {
+	case SpectralNorm:
+		return math.Sqrt(float64(rows) / float64(cols))
+	case NoAdjustment:
+		return 1
+	}
+	return 0.2 * math.Sqrt(float64(max(rows, cols)))
+}
+
 // MuonAttr is the attribute of Muon.
 type MuonAttr struct {
 	Group                 int
 	WeightDecay, Momentum float64
 	Blocks                int  // equal blocks of rows, each made orthogonal by itself
 	Heavy                 bool // plain momentum, not Nesterov's
-	Adjust                kernel.AdjustLR
+	Adjust                AdjustLR
 	Cautious              bool    // only weights that the update makes smaller decay
 	Beta2                 float64 // of NorMuon, 0 without
 }
@@ -144,13 +162,7 @@ var Muon = define(&Def{
 			}
 		}
 		lr, rows := u.LR[a.Group], p.Rows/a.Blocks
-		rate := lr
-		switch a.Adjust {
-		case kernel.SpectralNorm:
-			rate *= math.Sqrt(float64(rows) / float64(p.Cols))
-		case kernel.AdamWSize:
-			rate *= 0.2 * math.Sqrt(float64(max(rows, p.Cols)))
-		}
+		rate := lr * a.Adjust.Factor(rows, p.Cols)
 		for b := range a.Blocks {
 			lo, hi := b*rows*p.Cols, (b+1)*rows*p.Cols
 			o := &Array{rows, p.Cols, g.Data[lo:hi]}

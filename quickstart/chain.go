@@ -14,8 +14,9 @@ import (
 	"strings"
 
 	"olmo/data/tokens"
+	"olmo/device/cpu"
 	evaldata "olmo/eval/data"
-	"olmo/internal/kernel"
+	"olmo/internal/parallel"
 	"olmo/runlog"
 )
 
@@ -89,11 +90,11 @@ func (q *quick) report(corpus CorpusInfo, c curated, v vocab, t tokens.Report, m
 	}
 	r.SetCompressors(j.Compressed)
 	if m.TokensASecond > 0 {
-		peak := kernel.MeasurePeak().BF16 * 1e9
+		peak := cpu.MeasurePeak().BF16 * 1e9
 		share := m.FLOPs / float64(m.Tokens) * m.TokensASecond / peak
 		r.PeakFLOPsASecond, r.MFU = &peak, &share
-		joules := m.Seconds * wattsACore * float64(kernel.Threads())
-		r.EnergyJoules, r.EnergyMethod = &joules, fmt.Sprintf("estimate: %d busy cores at %d W each", kernel.Threads(), wattsACore)
+		joules := m.Seconds * wattsACore * float64(parallel.Threads())
+		r.EnergyJoules, r.EnergyMethod = &joules, fmt.Sprintf("estimate: %d busy cores at %d W each", parallel.Threads(), wattsACore)
 	}
 	records, err := runlog.Read(filepath.Join(q.runFolder(), "metrics.jsonl"))
 	if err != nil {
@@ -143,7 +144,7 @@ func number(v any) float64 {
 }
 
 func machine() Machine {
-	return Machine{CPU: processor(), Kernels: kernel.CPU(), Threads: kernel.Threads(), OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version()}
+	return Machine{CPU: processor(), Kernels: cpu.Kernels(), Threads: parallel.Threads(), OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version()}
 }
 
 // processor returns the processor's name where the system tells it.

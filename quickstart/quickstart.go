@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"olmo/data"
-	"olmo/internal/kernel"
+	"olmo/device/cpu"
 )
 
 // Options say what Run makes.
@@ -69,7 +69,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Steps < 0 || o.Steps == 0 && !(o.Minutes > 0) {
 		return nil, errors.New("neither a time nor a number of steps to train for\nhint: --minutes 5")
 	}
-	if err := kernel.Check(); err != nil { // before any work, not at the first step
+	if err := cpu.Check(); err != nil { // before any work, not at the first step
 		return nil, err
 	}
 	if o.Progress == nil {

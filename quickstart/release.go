@@ -9,7 +9,7 @@ import (
 	"text/template"
 
 	"olmo/data"
-	"olmo/internal/kernel"
+	"olmo/device/cpu"
 	"olmo/model"
 	"olmo/tensor"
 )
@@ -59,7 +59,7 @@ func (q *quick) release(corpus CorpusInfo, c curated, v vocab, m trained, j judg
 	var text bytes.Buffer
 	err = card.Execute(&text, map[string]any{
 		"Corpus": corpus, "Curated": c, "Vocab": v, "Trained": m, "Judged": j, "Samples": samples, "Model": l.Config,
-		"Recipe": recipe(q.Depth), "Version": q.Version, "Kernels": kernel.CPU(),
+		"Recipe": recipe(q.Depth), "Version": q.Version, "Kernels": cpu.Kernels(),
 	})
 	if err != nil {
 		return fmt.Errorf("writing the model card: %w", err)

@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"olmo/internal/kernel"
+	"olmo/numeric"
 )
 
 // SchedulerConfig says how the learning rate changes: OLMo's keys, and those of
@@ -182,7 +182,7 @@ func (s *SchedulerConfig) LearningRate(lr, t, end float64) float64 {
 	case "constant":
 		return lr
 	case "exponential":
-		return s.LRMin * kernel.Pow(lr/s.LRMin, min(max(t, 0)/end, 1))
+		return s.LRMin * numeric.Pow(lr/s.LRMin, min(max(t, 0)/end, 1))
 	case "composable":
 		return s.override(lr, t, func(t float64) float64 { return s.composed(lr, t) })
 	case "sequential":
@@ -209,7 +209,7 @@ func (s *SchedulerConfig) LearningRate(lr, t, end float64) float64 {
 	case "inv_sqrt_with_warmup":
 		return last + float64((lr-last)*math.Sqrt(warmup/max(t, 1)))
 	case "power_lr":
-		power := func(t float64) float64 { return lr * kernel.Pow(t/warmup, s.B) }
+		power := func(t float64) float64 { return lr * numeric.Pow(t/warmup, s.B) }
 		if decay := s.decay(end); t >= end-decay {
 			return fall(power(end-decay), s.floor(), end-t, decay)
 		}
@@ -232,7 +232,7 @@ func (s *SchedulerConfig) LearningRate(lr, t, end float64) float64 {
 		return last
 	}
 	x := (t - warmup) / (end - warmup) // share of the time after the warm-up
-	cosine := func(x float64) float64 { _, c := kernel.SinCos(math.Pi * x); return (1 + c) / 2 }
+	cosine := func(x float64) float64 { _, c := numeric.SinCos(math.Pi * x); return (1 + c) / 2 }
 	switch s.Name {
 	case "cosine_with_warmup", "cos_with_warmup_and_linear_decay":
 		return last + float64((lr-last)*cosine(x))
@@ -318,7 +318,7 @@ func (s *RateStage) at(lr, start, t float64) float64 {
 	case t >= s.Duration:
 		return end
 	case s.Shape == "cosine":
-		_, c := kernel.SinCos(math.Pi * (t / s.Duration))
+		_, c := numeric.SinCos(math.Pi * (t / s.Duration))
 		return end + float64((start-end)*(1+c))/2
 	}
 	return start + float64((end-start)*t)/s.Duration

@@ -25,8 +25,8 @@ import (
 	"olmo/data/tokens"
 	"olmo/device"
 	"olmo/graph"
-	"olmo/internal/kernel"
 	"olmo/model"
+	"olmo/numeric"
 	"olmo/runlog"
 )
 
@@ -720,7 +720,7 @@ func (t *Trainer) Step() (runlog.Record, error) {
 	t.speed.step(in.B*in.T, float64(in.B*in.T)*t.model.FLOPs(length).Core)
 
 	maps.Copy(rec, runlog.Record{
-		"step": s.Step, "epoch": s.Epoch, "train/CrossEntropyLoss": ce, "train/Perplexity": kernel.Exp(ce), "optim/total_grad_norm": norm,
+		"step": s.Step, "epoch": s.Epoch, "train/CrossEntropyLoss": ce, "train/Perplexity": numeric.Exp(ce), "optim/total_grad_norm": norm,
 		"throughput/total_tokens": s.Tokens, "chain": s.Chain,
 	})
 	if t.cfg.SoftmaxAuxiliaryLoss {
@@ -808,7 +808,7 @@ func (t *Trainer) rankGradients(in *item, first, last int) (ce, z float64, err e
 		row := 0
 		t.addRouterLosses(routers)
 		losses, lses := t.loss.Output("ce"), t.loss.Output("lse")
-		for _, end := range b.Ends(kernel.Cut) {
+		for _, end := range b.Ends(numeric.Cut) {
 			var c, q float64
 			for ; row < end; row++ {
 				if b.Targets[row] >= 0 {

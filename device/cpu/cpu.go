@@ -1,5 +1,5 @@
 // Package cpu is the device that runs graphs on the processor, through
-// internal/kernel.
+// device/cpu/kernel.
 package cpu
 
 import (
@@ -9,8 +9,9 @@ import (
 	"sync"
 
 	"olmo/device"
+	"olmo/device/cpu/kernel"
 	"olmo/graph"
-	"olmo/internal/kernel"
+	"olmo/numeric"
 )
 
 // Device is the CPU device. Its methods may not be called at the same time, but for Lend.
@@ -35,9 +36,9 @@ type value struct {
 
 var _ device.Device = (*Device)(nil)
 
-// New returns a CPU device, or an error when OLMO_CPU asks for what this machine lacks.
+// New returns a CPU device, or the error of Check.
 func New() (*Device, error) {
-	if err := kernel.Check(); err != nil {
+	if err := Check(); err != nil {
 		return nil, err
 	}
 	return &Device{values: map[string]*value{}, release: func() {}}, nil
@@ -249,7 +250,7 @@ func (p *program) Run(b *graph.Batch) error {
 	if r.rows > p.opt.Rows || r.selected > p.opt.Selected {
 		return fmt.Errorf("a batch of %d tokens and %d selected rows; compiled for %d and %d", r.rows, r.selected, p.opt.Rows, p.opt.Selected)
 	}
-	r.positions, r.ends = b.Positions(), b.Ends(kernel.Cut)
+	r.positions, r.ends = b.Positions(), b.Ends(numeric.Cut)
 	if len(r.positions) != r.rows {
 		return fmt.Errorf("segments of %d rows for %d tokens", len(r.positions), r.rows)
 	}

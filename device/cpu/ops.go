@@ -3,8 +3,8 @@ package cpu
 import (
 	"cmp"
 
+	"olmo/device/cpu/kernel"
 	"olmo/graph"
-	"olmo/internal/kernel"
 )
 
 // implementations gives each operation the step that runs it; a nil step has
@@ -110,7 +110,7 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 		return func(r *run) {
 			y, x := p.matrix(op.Out[0], r), p.matrix(op.In[0], r)
 			if d := a.Of(r.Batch); d != nil {
-				d.Apply(y, x, r.Noise.Row)
+				kernel.Dropout(y, x, d, r.Noise.Row)
 			} else {
 				kernel.Scale(y, x, 1)
 			}
@@ -307,13 +307,13 @@ func muon(p *program, ops []*graph.Op) func(r *run) {
 		u := r.Update
 		steps := make([]kernel.MuonStep, len(ops))
 		for i, op := range ops {
-			a := op.Attr.(*graph.MuonAttr)
+			a, w := op.Attr.(*graph.MuonAttr), p.matrix(op.In[0], r)
 			steps[i] = kernel.MuonStep{
 				Muon: kernel.Muon{
 					LR: u.LR[a.Group], WeightDecay: a.WeightDecay, Momentum: a.Momentum, Clip: u.Clip, Blocks: a.Blocks, BF16: p.opt.BF16,
-					Heavy: a.Heavy, Adjust: a.Adjust, Cautious: a.Cautious, Beta2: a.Beta2,
+					Heavy: a.Heavy, Factor: a.Adjust.Factor(w.Rows/a.Blocks, w.Cols), Cautious: a.Cautious, Beta2: a.Beta2,
 				},
-				P: p.matrix(op.In[0], r), B: p.matrix(op.In[2], r), G: p.matrix(op.In[1], r),
+				P: w, B: p.matrix(op.In[2], r), G: p.matrix(op.In[1], r),
 			}
 			if len(op.In) > 3 {
 				steps[i].V = p.matrix(op.In[3], r).Data

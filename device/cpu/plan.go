@@ -4,8 +4,10 @@ import (
 	"slices"
 
 	"olmo/device"
+	"olmo/device/cpu/kernel"
 	"olmo/graph"
-	"olmo/internal/kernel"
+	"olmo/internal/parallel"
+	"olmo/numeric"
 )
 
 // place is where a temporary value lies in the scratch area, in elements.
@@ -59,7 +61,7 @@ func Needs(o device.Options, stepRows int, graphs ...*graph.Graph) device.Memory
 // buffers estimates what the kernels keep for themselves: what each thread works on, and
 // the largest of what is packed or copied as a whole.
 func buffers(g *graph.Graph, ops []*graph.Op, o device.Options) int64 {
-	threads := kernel.Threads()
+	threads := parallel.Threads()
 	thread, packed, numbers := 2<<20, 0, 1 // in a packed element
 	if o.BF16 {
 		thread, numbers = 6<<20, 2
@@ -68,7 +70,7 @@ func buffers(g *graph.Graph, ops []*graph.Op, o device.Options) int64 {
 		n := 0
 		switch a := op.Attr.(type) {
 		case *graph.HeadLossAttr:
-			n = min(o.Rows, 2*kernel.Cut) * g.Info(op.In[0]).Cols() / numbers
+			n = min(o.Rows, 2*numeric.Cut) * g.Info(op.In[0]).Cols() / numbers
 		case *graph.ExpertsAttr:
 			n = 2 * o.Rows * a.K / a.E * (3*a.C + 6*a.F) // some experts get twice their share
 		case *graph.MuonAttr:

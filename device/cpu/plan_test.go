@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"olmo/device"
+	"olmo/device/cpu/kernel"
 	"olmo/graph"
-	"olmo/internal/kernel"
 )
 
 // graphs are the test cases of every operation with their gradients, and a small

@@ -23,7 +23,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/spf13/cobra"
 
-	"olmo/internal/kernel"
+	"olmo/internal/parallel"
 	"olmo/tokenizer"
 )
 
@@ -211,7 +211,7 @@ const (
 
 func (e *encodeJob) run(ctx context.Context, name string, r *bufio.Reader, w *bufio.Writer) error {
 	e.progress.begin("encode")
-	threads := kernel.Threads()
+	threads := parallel.Threads()
 	e.buffers = make([]encodeBuffer, threads)
 	e.encoders = make([]*tokenizer.Encoder, threads)
 	for i := range e.encoders {
@@ -452,7 +452,7 @@ threads (OLMO_THREADS).`,
 				return err
 			}
 			cfg.SpecialTokens = special
-			cfg.Threads = kernel.Threads()
+			cfg.Threads = parallel.Threads()
 			p := newProgress(c.ErrOrStderr())
 			p.begin("count words")
 			merging := false
