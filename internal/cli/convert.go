@@ -16,6 +16,7 @@ import (
 
 	"olmo/model"
 	"olmo/tensor"
+	"olmo/tokenizer"
 	"olmo/weights"
 )
 
@@ -247,7 +248,7 @@ func writeTokenizer(dir string, from *model.Loaded) error {
 		}
 		return nil
 	}
-	text, err := ggufVocab(from.GGUF).JSON()
+	text, err := tokenizer.ReadGGUF(from.GGUF).JSON()
 	if err != nil {
 		return nil // no vocabulary, or one that only llama.cpp knows
 	}

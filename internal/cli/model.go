@@ -42,7 +42,7 @@ func openModel(path, tokenizerName string) (_ *openedModel, err error) {
 	case m.GGUF != nil:
 		// A vocabulary that has no tokenizer.json here leaves the model without one: it
 		// still works on ids.
-		if t, unknown := tokenizer.FromGGUF(ggufVocab(m.GGUF)); unknown == nil {
+		if t, unknown := tokenizer.FromGGUF(tokenizer.ReadGGUF(m.GGUF)); unknown == nil {
 			m.tok = t
 		}
 	}

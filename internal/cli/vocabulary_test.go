@@ -63,10 +63,10 @@ func TestVocabularies(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer g.Close()
-			if v := ggufVocab(g); v.Pre != c.rule {
+			if v := tokenizer.ReadGGUF(g); v.Pre != c.rule {
 				t.Errorf("words are split by %q, want %q", v.Pre, c.rule)
 			}
-			back, err := tokenizer.FromGGUF(ggufVocab(g))
+			back, err := tokenizer.FromGGUF(tokenizer.ReadGGUF(g))
 			if err != nil {
 				t.Fatal(err)
 			}
