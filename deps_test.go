@@ -72,7 +72,9 @@ var policy = []struct{ pkg, may, never, tests string }{
 	// The trainer reaches evaluation and sampling through an interface that it
 	// defines.
 	{pkg: "train", may: "tensor graph device model weights data/tokens runlog numeric internal/parallel", never: "eval generate tokenizer", tests: "device/cpu data/store/storetest"},
-	{pkg: "eval", may: "generate chat model tokenizer data/tokens runlog eval/data device/cpu", never: "device/cpu/kernel"},
+	// What everything above asks of a model that runs.
+	{pkg: "lm", may: "device/cpu device graph model weights tokenizer chat generate train", never: "device/cpu/kernel"},
+	{pkg: "eval", may: "lm generate chat model tokenizer data/tokens runlog eval/data", never: "device/cpu/kernel"},
 	{pkg: "adapt", may: "train generate eval chat model tokenizer data"},
 	{pkg: "serve", may: "generate chat"},
 	{pkg: "hub", may: "weights model tokenizer runlog"},
@@ -176,6 +178,40 @@ func TestImports(t *testing.T) {
 					t.Errorf("%s imports %s, which %s may not (see the policy in deps_test.go)", s.path, to, pkg)
 				}
 			}
+		}
+	}
+}
+
+// rooms are functions that one package alone calls, beside the one that has them: whoever
+// wants what they make asks that package. Tests are free.
+var rooms = []struct{ function, room, hint string }{
+	{"generate.New", "lm", "lm.Open or lm.New, then Generator"},
+}
+
+// TestRooms: what has a room of its own is not built anew outside of it.
+func TestRooms(t *testing.T) {
+	for pkg, files := range module(t) {
+		for _, s := range files {
+			if strings.HasSuffix(s.path, "_test.go") {
+				continue
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), filepath.FromSlash(s.path), nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				selector, ok := n.(*ast.SelectorExpr)
+				if !ok {
+					return true
+				}
+				from, ok := selector.X.(*ast.Ident)
+				for _, r := range rooms {
+					if ok && from.Name+"."+selector.Sel.Name == r.function && pkg != r.room {
+						t.Errorf("%s uses %s, which belongs to %s\nhint: %s", s.path, r.function, r.room, r.hint)
+					}
+				}
+				return true
+			})
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"math"
 	"unicode"
 	"unicode/utf8"
+
+	"olmo/lm"
 )
 
 // Text is a document to be measured.
@@ -77,12 +79,12 @@ func (p *Perplexity) Add(d DocumentScore) {
 // BitsPerByte measures documents, each alone: disjoint windows, the first one after
 // Prefix, each later one after the token before it; the negative log-probability
 // of all tokens divided by the bytes of the text in UTF-8.
-func BitsPerByte(ctx context.Context, s *Scorer, enc Encoder, texts iter.Seq2[Text, error], o BitsPerByteOptions, each func(DocumentScore) error) (Perplexity, error) {
+func BitsPerByte(ctx context.Context, s *lm.Scorer, enc Encoder, texts iter.Seq2[Text, error], o BitsPerByteOptions, each func(DocumentScore) error) (Perplexity, error) {
 	var total Perplexity
 	if o.Window <= 0 {
 		return total, fmt.Errorf("a window of %d tokens", o.Window)
 	}
-	var batch []Sequence
+	var batch []lm.Sequence
 	var docs []DocumentScore
 	var owner []int // document of each sequence
 	rows := 0
@@ -125,7 +127,7 @@ func BitsPerByte(ctx context.Context, s *Scorer, enc Encoder, texts iter.Seq2[Te
 			rows += len(q.IDs)
 		}
 		docs = append(docs, DocumentScore{ID: t.ID, Bytes: len(t.Text), Chars: utf8.RuneCountInString(t.Text), Words: words(t.Text), Tokens: len(ids) - 1})
-		if rows >= 8*s.rows {
+		if rows >= 8*s.Rows() {
 			if err := flush(); err != nil {
 				return total, err
 			}
@@ -156,8 +158,8 @@ func words(text string) int {
 
 // windows cuts ids, of which the first is context only, into sequences that
 // predict n tokens each.
-func windows(ids []int32, n int, overlap bool) []Sequence {
-	var out []Sequence
+func windows(ids []int32, n int, overlap bool) []lm.Sequence {
+	var out []lm.Sequence
 	last := len(ids) - 1
 	for i := 0; i < last; i += n {
 		k := min(n, last-i)
@@ -165,7 +167,7 @@ func windows(ids []int32, n int, overlap bool) []Sequence {
 		if overlap && i > 0 && k < n {
 			begin = last - n
 		}
-		q := Sequence{IDs: ids[begin : i+k], Targets: make([]int32, i+k-begin)}
+		q := lm.Sequence{IDs: ids[begin : i+k], Targets: make([]int32, i+k-begin)}
 		for j := range q.Targets {
 			q.Targets[j] = -1
 			if begin+j >= i {

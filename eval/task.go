@@ -1,3 +1,5 @@
+// Package eval judges models: bits per byte of documents, multiple-choice tasks, one
+// file each, and the run that takes a model through them.
 package eval
 
 import (

@@ -12,7 +12,7 @@ import (
 	"olmo/data"
 	"olmo/eval"
 	"olmo/generate"
-	"olmo/tokenizer"
+	"olmo/lm"
 )
 
 // judged is the result of the evaluation.
@@ -33,24 +33,21 @@ func (q *quick) evaluate(ctx context.Context, corpus CorpusInfo, t trained) (jud
 		return out, err
 	}
 	defer l.Close()
-	scorer, err := eval.NewScorer(l.Config, l.dev, l.Config.T, false)
+	scorer, err := l.Scorer(l.Config.T)
 	if err != nil {
-		return out, err
-	}
-	if err := l.fill(); err != nil {
 		return out, err
 	}
 	if err := os.MkdirAll(q.path("eval"), 0o755); err != nil {
 		return out, err
 	}
-	eos, _ := l.tok.TokenID(endOfText)
+	eos, _ := l.Tokenizer.TokenID(endOfText)
 	measure := func(name string, total int64, texts iter.Seq2[eval.Text, error]) (eval.Perplexity, error) {
 		w, err := newLines(q.path("eval", name+".jsonl"))
 		if err != nil {
 			return eval.Perplexity{}, err
 		}
 		defer w.Abort()
-		p, err := eval.BitsPerByte(ctx, scorer, l.tok, texts, eval.BitsPerByteOptions{
+		p, err := eval.BitsPerByte(ctx, scorer, l.Tokenizer, texts, eval.BitsPerByteOptions{
 			Window: l.Config.T, Prefix: eos, EndOfText: true,
 			Progress: func(bytes int64) {
 				q.Progress(Progress{Stage: "evaluate", Done: float64(bytes) / 1e6, Total: float64(total) / 1e6, Unit: "MB", Note: name})
@@ -95,7 +92,7 @@ func (q *quick) evaluate(ctx context.Context, corpus CorpusInfo, t trained) (jud
 	}
 	defer w.Abort()
 	q.Progress(Progress{Stage: "evaluate", Note: "arc_easy"})
-	score, err := eval.Choose(ctx, scorer, l.tok, l.Config.T, "arc_easy", questions, func(r eval.Request) error { return w.write(r) })
+	score, err := eval.Choose(ctx, scorer, l.Tokenizer, l.Config.T, "arc_easy", questions, func(r eval.Request) error { return w.write(r) })
 	if err != nil {
 		return out, fmt.Errorf("arc_easy: %w", err)
 	}
@@ -135,16 +132,13 @@ var prompts = []string{"Package http implements", "Copyright 2012 The Go Authors
 
 // sample asks the model for a few texts, greedily and by chance.
 func (q *quick) sample(ctx context.Context, t trained) ([]Sample, error) {
-	l, err := q.load(t)
+	m, err := q.load(t)
 	if err != nil {
 		return nil, err
 	}
-	defer l.Close()
-	engine, err := generate.New(l.Config, l.dev, generate.Options{})
+	defer m.Close()
+	g, err := m.Generator(lm.GeneratorOptions{})
 	if err != nil {
-		return nil, err
-	}
-	if err := l.fill(); err != nil {
 		return nil, err
 	}
 	var out []Sample
@@ -154,23 +148,14 @@ func (q *quick) sample(ctx context.Context, t trained) ([]Sample, error) {
 	}{{"greedy", generate.Sampling{}}, {"temperature 0.8, top-p 0.95", generate.Sampling{Temperature: 0.8, TopP: 0.95, Seed: 1}}} {
 		for j, p := range prompts {
 			q.Progress(Progress{Stage: "sample", Done: float64(i*len(prompts) + j), Total: float64(2 * len(prompts)), Unit: "texts"})
-			text, err := continueText(ctx, engine, l.tok, p, 64, s.Sampling)
+			a, err := g.Generate(ctx, lm.Request{Prompt: m.Tokenizer.AppendEncode(nil, p), MaxTokens: 64, Sampling: s.Sampling, Stop: m.Stop})
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, Sample{Step: t.Step, Prompt: p, Text: text, Settings: s.name})
+			out = append(out, Sample{Step: t.Step, Prompt: p, Text: a.Text, Settings: s.name})
 		}
 	}
 	return out, nil
-}
-
-func continueText(ctx context.Context, e *generate.Engine, tok *tokenizer.Tokenizer, prompt string, n int, s generate.Sampling) (string, error) {
-	eos, _ := tok.TokenID(endOfText)
-	r, err := e.Generate(ctx, generate.Request{Prompt: tok.AppendEncode(nil, prompt), MaxTokens: n, Sampling: s, Stop: []int32{eos}})
-	if err != nil {
-		return "", err
-	}
-	return tok.Decode(r.IDs, true), nil
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

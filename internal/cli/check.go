@@ -220,3 +220,13 @@ func checkWeights(path string, _ *progress) ([]*checked, error) {
 	out.WeightsDigest = hex.EncodeToString(digest[:])
 	return []*checked{out}, nil
 }
+
+// firstNaN returns the place of the first number that is NaN or infinite, or −1.
+func firstNaN(x []float32) int {
+	for i, v := range x {
+		if v-v != 0 {
+			return i
+		}
+	}
+	return -1
+}

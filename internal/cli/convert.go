@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"olmo/lm"
 	"olmo/model"
 	"olmo/tensor"
 	"olmo/tokenizer"
@@ -328,15 +329,15 @@ func compareModels(c *cobra.Command, p *progress, from, to string, d tensor.DTyp
 	}
 	var logits [2][]float32
 	for i, path := range []string{from, to} {
-		m, err := openModel(path, "")
+		m, err := lm.Open(path, lm.Options{})
 		if err != nil {
 			return 0, err
 		}
-		out, err := computeLogits(c, m, [][]int32{ids}, logitsOptions{})
+		out, _, err := m.Logits(c.Context(), [][]int32{ids}, lm.LogitsOptions{})
 		if err != nil {
 			return 0, errors.Join(fmt.Errorf("running %s: %w", path, err), m.Close())
 		}
-		if logits[i], err = out[0].Float32s(); err != nil {
+		if logits[i], err = out.Float32s(); err != nil {
 			return 0, err
 		}
 	}

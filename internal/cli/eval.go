@@ -21,7 +21,7 @@ import (
 	"olmo/data"
 	"olmo/eval"
 	evaldata "olmo/eval/data"
-	"olmo/weights"
+	"olmo/lm"
 )
 
 // evalOptions are the flags of `olmo eval`.
@@ -117,8 +117,8 @@ type evaluation struct {
 	tasks     map[string]*eval.Task
 	questions map[string][]eval.Question
 	files     []string
-	model     *openedModel
-	scorer    *eval.Scorer
+	model     *lm.Model
+	scorer    *lm.Scorer
 	results   evalResults
 	progress  *progress
 }
@@ -132,7 +132,7 @@ func runEval(c *cobra.Command, o evalOptions) error {
 		return err
 	}
 	var err error
-	if v.model, err = openModel(o.path, o.tokenizer); err != nil {
+	if v.model, err = openModel(o.path, o.tokenizer, v.bf16); err != nil {
 		return err
 	}
 	if err := v.prepare(); err != nil {
@@ -215,7 +215,7 @@ func (v *evaluation) readInputs() error {
 
 // prepare checks the model against the tasks.
 func (v *evaluation) prepare() error {
-	if err := v.model.needTokenizer(""); err != nil {
+	if err := needTokenizer(v.model, ""); err != nil {
 		return err
 	}
 	T := v.model.Config.T
@@ -262,12 +262,12 @@ func (v *evaluation) resume() (todo []string, err error) {
 		}
 		v.results.Notices = old.Notices
 	}
-	sum, err := weights.Digest(v.model.Set.All())
+	sum, err := v.model.Digest()
 	if err != nil {
-		return nil, fmt.Errorf("reading the weights of %s: %w", v.path, err)
+		return nil, err
 	}
 	for _, name := range v.names {
-		digest, err := v.digest(name, hex.EncodeToString(sum[:]))
+		digest, err := v.digest(name, sum)
 		if err != nil {
 			return nil, err
 		}
@@ -293,7 +293,7 @@ func (v *evaluation) digest(task, weightsDigest string) (string, error) {
 		Questions                           []eval.Question
 		Files                               map[string]string
 	}
-	in := input{Task: task, Weights: weightsDigest, Tokenizer: v.model.tok.Fingerprint(), Precision: v.precision, Limit: v.limit, Config: v.model.Config, Questions: v.questions[task]}
+	in := input{Task: task, Weights: weightsDigest, Tokenizer: v.model.Tokenizer.Fingerprint(), Precision: v.precision, Limit: v.limit, Config: v.model.Config, Questions: v.questions[task]}
 	if isPerplexity(task) {
 		in.Window, in.Files = v.window, map[string]string{}
 		for _, file := range v.files {
@@ -327,11 +327,8 @@ func (v *evaluation) run(ctx context.Context, todo []string) (err error) {
 	if slices.ContainsFunc(todo, isPerplexity) {
 		longest = v.window
 	}
-	if v.scorer, err = eval.NewScorer(v.model.Config, v.model.dev, longest, v.bf16); err != nil {
-		return errors.Join(err, v.model.Close())
-	}
 	v.progress.begin("loading")
-	err = v.model.fill()
+	v.scorer, err = v.model.Scorer(longest)
 	v.progress.end()
 	if err != nil {
 		return err
@@ -393,7 +390,7 @@ func (v *evaluation) task(ctx context.Context, name string) error {
 
 func (v *evaluation) choices(ctx context.Context, name string, keep func(any) error) error {
 	questions, done := v.questions[name], 0
-	score, err := eval.Choose(ctx, v.scorer, v.model.tok.NewEncoder(), v.model.Config.T, name, questions, func(r eval.Request) error {
+	score, err := eval.Choose(ctx, v.scorer, v.model.Tokenizer.NewEncoder(), v.model.Config.T, name, questions, func(r eval.Request) error {
 		if r.Choice == 0 {
 			done++
 			v.progress.update(step{done: float64(done), total: float64(len(questions)), unit: "questions"})
@@ -447,7 +444,7 @@ func (v *evaluation) perplexity(ctx context.Context, name string, keep func(any)
 		}
 	}
 	measured := 0
-	p, err := eval.BitsPerByte(ctx, v.scorer, v.model.tok.NewEncoder(), texts, eval.BitsPerByteOptions{
+	p, err := eval.BitsPerByte(ctx, v.scorer, v.model.Tokenizer.NewEncoder(), texts, eval.BitsPerByteOptions{
 		Window: v.window, Prefix: v.eos(), Overlap: name == "paloma",
 		Progress: func(int64) {
 			v.progress.update(step{done: float64(done) / 1e6, total: float64(total) / 1e6, unit: "MB", note: fmt.Sprintf("%d documents", measured)})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"olmo/eval"
+	"olmo/lm"
 	"olmo/tokenizer"
 	"olmo/train"
 )
@@ -15,7 +16,7 @@ type downstream struct {
 	tok       *tokenizer.Tokenizer
 	tasks     []*eval.Task
 	questions [][]eval.Question
-	scorer    *eval.Scorer
+	scorer    *lm.Scorer
 }
 
 // newDownstream prepares the evaluators of type downstream; nil when there are none. A
@@ -58,8 +59,11 @@ func newDownstream(cfg *train.Config, warn func(string)) (train.Evaluator, error
 // Evaluate scores the tasks, under OLMo's names.
 func (d *downstream) Evaluate(ctx context.Context, t *train.Trainer) (map[string]float64, error) {
 	if d.scorer == nil {
-		var err error
-		if d.scorer, err = eval.NewScorer(t.Model(), t.Device(), t.Model().T, t.Config().Precision == train.AMPBF16); err != nil {
+		m, err := lm.OfTrainer(t, lm.Options{Tokenizer: d.tok, BF16: t.Config().Precision == train.AMPBF16})
+		if err != nil {
+			return nil, err
+		}
+		if d.scorer, err = m.Scorer(m.Config.T); err != nil {
 			return nil, err
 		}
 	}

@@ -1,43 +1,40 @@
-// Package eval judges models: bits per byte of documents, and multiple-choice
-// tasks, one file each.
-package eval
+package lm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"olmo/device"
 	"olmo/graph"
-	"olmo/model"
 )
 
 // Scorer computes the log-probabilities that a model gives to tokens.
 type Scorer struct {
-	cfg     *model.Config
-	dev     device.Device
-	bf16    bool
+	model   *Model
 	program device.Program
 	rows    int
-	shared  *sharer // made when Choose first needs it
+	shared  *sharer // made when Sums first needs it
 }
 
-// NewScorer compiles the model for scoring sequences of at most longest tokens. Its
-// parameters must be on the device when Score is called.
-func NewScorer(cfg *model.Config, dev device.Device, longest int, bf16 bool) (*Scorer, error) {
-	s := &Scorer{cfg: cfg, dev: dev, bf16: bf16, rows: max(longest, 2048)}
+// Scorer prepares a model for scoring sequences of at most longest tokens.
+func (m *Model) Scorer(longest int) (*Scorer, error) {
+	s := &Scorer{model: m, rows: max(longest, 2048)}
 	g := graph.New()
-	cfg.Loss(g, 0)
-	p, err := dev.Compile(g, device.Options{Rows: s.rows, BF16: bf16})
+	m.Config.Loss(g, 0)
+	p, err := m.Device.Compile(g, device.Options{Rows: s.rows, BF16: m.bf16})
 	if err != nil {
 		return nil, fmt.Errorf("preparing the model for scoring: %w", err)
 	}
 	s.program = p
-	return s, nil
+	return s, m.fill()
 }
 
-// ErrNotFinite is returned when a model's probabilities are not numbers.
-var ErrNotFinite = errors.New("the model gives no probabilities: its logits are not numbers\nhint: the weights are damaged, or training diverged")
+// Model returns the model that the Scorer was made of.
+func (s *Scorer) Model() *Model { return s.model }
+
+// Rows returns how many tokens one forward pass takes: sequences are scored fastest when
+// there are many times as many at once.
+func (s *Scorer) Rows() int { return s.rows }
 
 // Sequence is what one forward pass scores: the probability of Targets[i] after
 // IDs[0…i]. A negative target is not scored.
@@ -65,10 +62,8 @@ func (s *Scorer) Score(ctx context.Context, sequences []Sequence, each func(i in
 			b.IDs, b.Targets = append(b.IDs, q.IDs...), append(b.Targets, q.Targets...)
 			b.Segments = append(b.Segments, graph.Segment{Rows: len(q.IDs)})
 		}
-		for _, id := range b.IDs {
-			if id < 0 || int(id) >= s.cfg.V {
-				return fmt.Errorf("id %d is outside the model's vocabulary of %d\nhint: the tokenizer belongs to another model", id, s.cfg.V)
-			}
+		if err := s.checkIDs(b.IDs); err != nil {
+			return err
 		}
 		if err := s.program.Run(b); err != nil {
 			return err
@@ -78,6 +73,15 @@ func (s *Scorer) Score(ctx context.Context, sequences []Sequence, each func(i in
 			n := len(sequences[begin].IDs)
 			each(begin, ce[row:row+n])
 			row += n
+		}
+	}
+	return nil
+}
+
+func (s *Scorer) checkIDs(ids []int32) error {
+	for _, id := range ids {
+		if V := s.model.Config.V; id < 0 || int(id) >= V {
+			return fmt.Errorf("id %d is outside the model's vocabulary of %d\nhint: the tokenizer belongs to another model", id, V)
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package eval
+package lm
 
 import (
 	"context"
@@ -30,13 +30,14 @@ func (s *Scorer) sharer(longest int) (*sharer, error) {
 	if s.shared != nil && s.shared.positions >= positions {
 		return s.shared, nil
 	}
-	perRow := 4 * 4 * s.cfg.Layers * s.cfg.KV * s.cfg.D // keys and values, each with its packed copy
+	c := s.model.Config
+	perRow := 4 * 4 * c.Layers * c.KV * c.D // keys and values, each with its packed copy
 	p := &sharer{positions: positions, rows: 1024, selected: 256}
 	p.slots = max(1, min(8192, cacheBudget/perRow)/positions)
 	g := graph.New()
-	s.cfg.Logits(g, model.Options{Slots: p.slots, Positions: positions, Cache: fmt.Sprintf("eval.cache%d", positions)})
+	c.Logits(g, model.Options{Slots: p.slots, Positions: positions, Cache: fmt.Sprintf("eval.cache%d", positions)})
 	var err error
-	p.program, err = s.dev.Compile(g, device.Options{Rows: p.rows, Selected: p.selected, BF16: s.bf16, Frozen: true})
+	p.program, err = s.model.Device.Compile(g, device.Options{Rows: p.rows, Selected: p.selected, BF16: s.model.bf16, Frozen: true})
 	if err != nil {
 		return nil, fmt.Errorf("preparing the model for scoring: %w", err)
 	}
@@ -57,19 +58,17 @@ type need struct {
 	target   int32
 }
 
-// scoreShared returns the negative log-probability of each sequence's targets, in nats.
-// Sequences that stand in one unit probably begin alike.
-func (s *Scorer) scoreShared(ctx context.Context, units [][]Sequence) ([][]float64, error) {
+// Sums returns the negative log-probability of each sequence's targets together, in nats.
+// What all sequences of a unit begin with is computed once, to the bits of Score.
+func (s *Scorer) Sums(ctx context.Context, units [][]Sequence) ([][]float64, error) {
 	longest := 0
 	nats := make([][]float64, len(units))
 	for i, unit := range units {
 		nats[i] = make([]float64, len(unit))
 		for _, q := range unit {
 			longest = max(longest, len(q.IDs))
-			for _, id := range q.IDs {
-				if id < 0 || int(id) >= s.cfg.V {
-					return nil, fmt.Errorf("id %d is outside the model's vocabulary of %d\nhint: the tokenizer belongs to another model", id, s.cfg.V)
-				}
+			if err := s.checkIDs(q.IDs); err != nil {
+				return nil, err
 			}
 		}
 	}
