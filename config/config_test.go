@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"olmo/config"
+	"olmo/store"
 )
 
 // duration is a count of steps or tokens, as OLMo writes them: 739328, 2e12T.
@@ -285,13 +286,34 @@ func TestWrite(t *testing.T) {
 	}
 }
 
+// Whatever fails, the config that was there is still there, whole.
 func TestWriteFails(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "missing", "config.yaml")
-	if err := config.Write(path, defaults()); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("error %v, want one about a missing folder", err)
-	}
+	path := filepath.Join(t.TempDir(), "run", "config.yaml")
 	if err := config.Load(path, nil, &run{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error %v, want one about a missing file", err)
+	}
+	if err := config.Write(path, defaults()); err != nil {
+		t.Fatalf("the folder is to be made: %v", err)
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := errors.New("no space left on device")
+	for _, op := range []store.Op{store.OpCreate, store.OpWrite, store.OpSync, store.OpRename} {
+		undo := store.InjectFaults(func(o store.Op, _ string) error {
+			if o == op {
+				return full
+			}
+			return nil
+		})
+		err := config.Write(path, &run{Batch: 77})
+		undo()
+		got, _ := os.ReadFile(path)
+		entries, _ := os.ReadDir(filepath.Dir(path))
+		if !errors.Is(err, full) || !strings.HasPrefix(err.Error(), "writing config: ") || string(got) != string(want) || len(entries) != 1 {
+			t.Errorf("%s fails: error %v, %d files, the config is\n%s", op, err, len(entries), got)
+		}
 	}
 }
 

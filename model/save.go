@@ -2,13 +2,12 @@ package model
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"olmo/config"
+	"olmo/store"
 	"olmo/tensor"
 	"olmo/weights"
 )
@@ -239,28 +238,10 @@ func (c *Config) Section() (*AI2, error) {
 }
 
 // writeJSON writes a file at once or not at all.
-func writeJSON(path string, v any) (err error) {
+func writeJSON(path string, v any) error {
 	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*.tmp")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
-		}
-	}()
-	if _, err := f.Write(append(text, '\n')); err != nil {
-		return err
-	}
-	if err := errors.Join(f.Chmod(0o644), f.Sync()); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return store.WriteFile(path, append(text, '\n'))
 }

@@ -18,6 +18,7 @@ import (
 	"olmo/graph"
 	"olmo/lm"
 	"olmo/model"
+	"olmo/store"
 	"olmo/tokenizer"
 	"olmo/train"
 )
@@ -148,7 +149,7 @@ func (q *quick) plan(ctx context.Context, t tokens.Report, heldOut int64) (strin
 	file := q.path("config", "train.yaml")
 	if _, err := os.Stat(q.runFolder()); err == nil {
 		q.Print("the plan has changed: the earlier run is removed")
-		if err := os.RemoveAll(q.runFolder()); err != nil {
+		if err := store.RemoveFolder(q.runFolder()); err != nil {
 			return "", err
 		}
 	}

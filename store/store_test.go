@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -149,6 +150,40 @@ func TestSealed(t *testing.T) {
 	}
 	if _, err := store.Sealed(name); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without a sealed file: %v", err)
+	}
+}
+
+// An interrupted download goes on where it stood.
+func TestContinue(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "x")
+	f, err := store.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(f, "first half, ")
+	if err := f.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	if f, err = store.Continue(name); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(f); err != nil || string(got) != "first half, " {
+		t.Errorf("what is there already is %q, %v", got, err)
+	}
+	fmt.Fprint(f, "second half")
+	if err := f.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, name); got != "first half, second half" {
+		t.Errorf("the file holds %q", got)
+	}
+	// With nothing there it is a new file.
+	if f, err = store.Continue(name); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(f, "new")
+	if err := f.Commit(); err != nil || read(t, name) != "new" {
+		t.Errorf("%v, the file holds %q", err, read(t, name))
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"olmo/config"
 	"olmo/device"
 	"olmo/model"
+	"olmo/store"
 	"olmo/tensor"
 	"olmo/weights"
 )
@@ -230,36 +231,28 @@ type writer struct {
 
 func (w *writer) write() error {
 	name := fmt.Sprintf("step%d", w.state.Step)
-	tmp, final := filepath.Join(w.dir, "."+name+".tmp"), filepath.Join(w.dir, name)
+	final := filepath.Join(w.dir, name)
 	fail := func(err error) error {
-		return fmt.Errorf("saving %s: %w\nhint: the checkpoints before it are whole; free space or choose another save_folder, then continue with try_load_latest_save=true", final, errors.Join(err, os.RemoveAll(tmp)))
+		return fmt.Errorf("saving %s: %w\nhint: the checkpoints before it are whole; free space or choose another save_folder, then continue with try_load_latest_save=true", final, err)
 	}
-	if err := os.RemoveAll(tmp); err != nil {
-		return fail(err)
+	// A step that exists is one that a run before this one, or a damaged disk, left.
+	folder, err := store.CreateFolder(final)
+	if err == nil {
+		defer folder.Abort()
+		err = w.fill(folder.Path())
 	}
-	if err := os.Mkdir(tmp, 0o777); err != nil {
-		return fail(err)
-	}
-	err := w.fill(tmp)
 	if w.lent != nil {
 		runtime.KeepAlive(w.lender)
 		close(w.lent)
 	}
+	if err == nil {
+		err = folder.Commit()
+	}
+	if err == nil {
+		err = store.Link(filepath.Join(w.dir, "latest"), name)
+	}
 	if err != nil {
 		return fail(err)
-	}
-	// A step that exists is one that a run before this one, or a damaged disk, left.
-	old := filepath.Join(w.dir, "."+name+".old.tmp")
-	if exists(final) {
-		if err := os.Rename(final, old); err != nil {
-			return fail(err)
-		}
-	}
-	if err := os.Rename(tmp, final); err != nil {
-		return fail(err)
-	}
-	if err := errors.Join(syncDir(w.dir), point(filepath.Join(w.dir, "latest"), name), os.RemoveAll(old)); err != nil {
-		return fmt.Errorf("saving %s: %w", final, err)
 	}
 	if w.uploads != nil && w.kind != ephemeral {
 		w.uploads.add(final)
@@ -297,7 +290,7 @@ func (w *writer) fill(dir string) error {
 	if id := w.config.Tokenizer.Identifier; strings.HasSuffix(id, ".json") {
 		text, err := os.ReadFile(id)
 		if err == nil {
-			err = writeFile(filepath.Join(dir, tokenizerFile), text)
+			err = store.WriteFile(filepath.Join(dir, tokenizerFile), text)
 			small = append(small, tokenizerFile)
 		} else if errors.Is(err, fs.ErrNotExist) {
 			err = nil // the tokenizer is not needed to train
@@ -313,10 +306,7 @@ func (w *writer) fill(dir string) error {
 		}
 		m.Files[file] = h
 	}
-	if err := writeJSON(filepath.Join(dir, manifestFile), m); err != nil {
-		return err
-	}
-	return syncDir(dir)
+	return writeJSON(filepath.Join(dir, manifestFile), m)
 }
 
 // retire removes checkpoints that the keep-counts give up, never the newest.
@@ -339,9 +329,7 @@ func (w *writer) retire(newest string) error {
 		if !drop || name == newest {
 			continue
 		}
-		// Renamed first: a folder half removed must not look like a checkpoint.
-		tmp := filepath.Join(w.dir, "."+name+".old.tmp")
-		if err := errors.Join(os.Rename(filepath.Join(w.dir, name), tmp), os.RemoveAll(tmp)); err != nil {
+		if err := store.RemoveFolder(filepath.Join(w.dir, name)); err != nil {
 			return fmt.Errorf("removing %s, which is no longer kept: %w", name, err)
 		}
 	}
@@ -389,7 +377,7 @@ func candidates(dir string) ([]string, error) {
 		return nil, err
 	}
 	latest := -1
-	if name, err := pointee(filepath.Join(dir, "latest")); err == nil {
+	if name, err := store.Linked(filepath.Join(dir, "latest")); err == nil {
 		if n, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(name), "step")); err == nil {
 			latest = n
 		}
@@ -406,62 +394,12 @@ func candidates(dir string) ([]string, error) {
 	return append(before, after...), nil
 }
 
-// point makes the link at path lead to name, at once. Windows lets few users make
-// links: there it is a file that holds the name.
-func point(path, name string) error {
-	tmp := filepath.Join(filepath.Dir(path), ".latest.tmp")
-	if err := os.RemoveAll(tmp); err != nil {
-		return err
-	}
-	var err error
-	if runtime.GOOS == "windows" {
-		err = writeFile(tmp, []byte(name+"\n"))
-	} else {
-		err = os.Symlink(name, tmp)
-	}
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func pointee(path string) (string, error) {
-	if name, err := os.Readlink(path); err == nil {
-		return name, nil
-	}
-	text, err := os.ReadFile(path)
-	return strings.TrimSpace(string(text)), err
-}
-
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil // folders cannot be synced there
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-func writeFile(path string, text []byte) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	return errors.Join(err, f.Sync(), f.Close())
-}
-
 func writeJSON(path string, v any) error {
 	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	return writeFile(path, append(text, '\n'))
+	return store.WriteFile(path, append(text, '\n'))
 }
 
 func hashFile(path string) (Hash, error) {

@@ -11,6 +11,8 @@ import (
 	"strconv"
 
 	"github.com/klauspost/compress/gzip"
+
+	"olmo/store"
 )
 
 // indices writes which instances every rank has trained on, as OLMo does:
@@ -67,11 +69,7 @@ func (x *indices) cut(rank, step int) error {
 	if err != nil {
 		return err
 	}
-	tmp := filepath.Join(x.dir, fmt.Sprintf(".rank%d.tmp", rank))
-	if err := writeFile(tmp, member); err != nil {
-		return err
-	}
-	return os.Rename(tmp, x.path(rank))
+	return store.WriteFile(x.path(rank), member)
 }
 
 // squeeze returns text as a gzip member, nothing for none.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"olmo/store"
 	"olmo/tensor"
 	"olmo/weights"
 )
@@ -22,7 +23,7 @@ func Merge(out string, inputs []string, share []float64) (err error) {
 		return fmt.Errorf("merging %d checkpoints with %d shares is not possible", len(inputs), len(share))
 	}
 	if exists(out) {
-		return fmt.Errorf("%s exists\nhint: choose a new folder", out)
+		return errExists(out)
 	}
 	var total float64
 	for i := range inputs {
@@ -69,24 +70,28 @@ func Merge(out string, inputs []string, share []float64) (err error) {
 		tensors[i].Data = nil
 		tensors[i].Load = func() ([]byte, error) { return average(first.Name, first.DType, sets, factors) }
 	}
-	tmp, err := os.MkdirTemp(filepath.Dir(out), ".merge-*.tmp")
+	folder, err := store.CreateFolder(out)
 	if err != nil {
 		return fmt.Errorf("merging: %w", err)
 	}
-	defer os.RemoveAll(tmp)
-	if err := copySmall(tmp, inputs[0]); err != nil {
+	defer folder.Abort()
+	if exists(out) {
+		return errExists(out) // made by another process since
+	}
+	if err := copySmall(folder.Path(), inputs[0]); err != nil {
 		return fmt.Errorf("merging: %w", err)
 	}
-	if _, err := weights.WriteShards(tmp, tensors, map[string]string{"format": "pt"}, 5<<30); err != nil {
+	if _, err := weights.WriteShards(folder.Path(), tensors, map[string]string{"format": "pt"}, 5<<30); err != nil {
 		return fmt.Errorf("merging: %w", err)
 	}
-	if err := os.Chmod(tmp, 0o755); err != nil {
+	if err := folder.Commit(); err != nil {
 		return fmt.Errorf("merging: %w", err)
 	}
-	if err := os.Rename(tmp, out); err != nil {
-		return fmt.Errorf("merging: %w", err)
-	}
-	return syncDir(filepath.Dir(out))
+	return nil
+}
+
+func errExists(out string) error {
+	return fmt.Errorf("%s exists\nhint: choose a new folder", out)
 }
 
 // average returns the bytes of one tensor's weighted sum.
@@ -142,7 +147,7 @@ func copySmall(to, from string) error {
 		if err != nil {
 			return err
 		}
-		if err := writeFile(filepath.Join(to, e.Name()), text); err != nil {
+		if err := store.WriteFile(filepath.Join(to, e.Name()), text); err != nil {
 			return err
 		}
 	}

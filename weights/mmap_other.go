@@ -22,6 +22,3 @@ func (m *mapping) close() error {
 	m.data = nil
 	return nil
 }
-
-// syncDir does nothing: a folder cannot be synced here.
-func syncDir(string) error { return nil }

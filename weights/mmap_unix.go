@@ -27,15 +27,3 @@ func (m *mapping) close() error {
 	m.data = nil
 	return unix.Munmap(data)
 }
-
-// syncDir makes a rename in dir last through a crash.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	// Some file systems refuse to sync a folder; the rename stands all the same.
-	_ = d.Sync()
-	return nil
-}

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -24,6 +22,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"olmo/internal/parallel"
+	"olmo/store"
 	"olmo/tokenizer"
 )
 
@@ -138,17 +137,12 @@ func convertLines(c *cobra.Command, input, output string, work func(ctx context.
 
 // writeWhole writes a file under a temporary name beside it, packed as its name
 // says, and renames it when it is complete.
-func writeWhole(path string, write func(w io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+func writeWhole(path string, write func(w io.Writer) error) error {
+	f, err := store.Create(path)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
+	defer f.Abort()
 	var w io.Writer = f
 	closeWriter := func() error { return nil }
 	switch {
@@ -168,11 +162,7 @@ func writeWhole(path string, write func(w io.Writer) error) (err error) {
 	if err := closeWriter(); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	// What CreateTemp gives is for its owner alone.
-	if err := errors.Join(f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return os.Rename(f.Name(), path)
+	return f.Commit()
 }
 
 // encodeJob encodes a file in rounds: read, encode with all threads, write. So
