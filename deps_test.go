@@ -54,7 +54,8 @@ var policy = []struct{ pkg, may, never, tests string }{
 
 	// A model never knows where it runs.
 	{pkg: "model", may: "tensor graph weights numeric internal/parallel", tests: "device device/cpu device/devicetest"},
-	{pkg: "chat", may: "tokenizer"},
+	{pkg: "chat/jinja"},
+	{pkg: "chat", may: "chat/jinja"},
 
 	{pkg: "data/parquet", may: "data"},
 	{pkg: "data/webpage"},

@@ -1,36 +1,42 @@
-package chat
+package jinja
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
 	"math"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // The values of a template: nil (none), bool, int64, float64, string, and these.
 type (
-	undefined struct{ name string }
-	list      struct {
+	// List is a list, or a tuple.
+	List struct {
 		items []any
 		tuple bool
 	}
-	// dict keeps its keys in order.
-	dict struct {
+	// Dict is a mapping; it keeps its keys in the order of their first setting.
+	Dict struct {
 		keys []any
 		m    map[any]any
 	}
-	namespace struct{ *dict }
+	undefined struct{ name string }
+	namespace struct{ *Dict }
 	// function is what can be called.
-	function func(r *renderer, args []any, kw map[string]any) any
+	function func(r *renderer, args []any, kw keywords) any
 )
 
-func newDict() *dict { return &dict{m: map[any]any{}} }
+// NewList returns a list of values.
+func NewList(items ...any) *List { return &List{items: items} }
 
-func (d *dict) set(k, v any) {
+// NewDict returns an empty mapping.
+func NewDict() *Dict { return &Dict{m: map[any]any{}} }
+
+// Set sets the value of a key, a string.
+func (d *Dict) Set(key string, value any) { d.set(key, value) }
+
+func (d *Dict) set(k, v any) {
 	k = hashKey(k)
 	if _, ok := d.m[k]; !ok {
 		d.keys = append(d.keys, k)
@@ -38,7 +44,7 @@ func (d *dict) set(k, v any) {
 	d.m[k] = v
 }
 
-func (d *dict) get(k any) (any, bool) {
+func (d *Dict) get(k any) (any, bool) {
 	k = hashKey(k)
 	v, ok := d.m[k]
 	return v, ok
@@ -60,7 +66,7 @@ func hashKey(k any) any {
 		}
 		return k
 	}
-	panic(&templateError{0, fmt.Sprintf("unhashable type: %s", typeName(k))})
+	panic(&Error{0, fmt.Sprintf("unhashable type: %s", typeName(k))})
 }
 
 func typeName(v any) string {
@@ -75,73 +81,17 @@ func typeName(v any) string {
 		return "float"
 	case string:
 		return "str"
-	case *list:
+	case *List:
 		if v.tuple {
 			return "tuple"
 		}
 		return "list"
-	case *dict:
+	case *Dict:
 		return "dict"
 	case undefined:
 		return "Undefined"
 	}
 	return "object"
-}
-
-// fromJSON reads one JSON value, with its objects' keys in order.
-func fromJSON(text []byte) (any, error) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	v, err := decodeJSON(d)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, fmt.Errorf("text after the JSON value")
-	}
-	return v, nil
-}
-
-func decodeJSON(d *json.Decoder) (any, error) {
-	t, err := d.Token()
-	if err != nil {
-		return nil, err
-	}
-	switch t := t.(type) {
-	case json.Number:
-		if i, err := strconv.ParseInt(string(t), 10, 64); err == nil {
-			return i, nil
-		}
-		return strconv.ParseFloat(string(t), 64)
-	case json.Delim:
-		if t == '[' {
-			l := &list{}
-			for d.More() {
-				v, err := decodeJSON(d)
-				if err != nil {
-					return nil, err
-				}
-				l.items = append(l.items, v)
-			}
-			_, err := d.Token()
-			return l, err
-		}
-		m := newDict()
-		for d.More() {
-			k, err := d.Token()
-			if err != nil {
-				return nil, err
-			}
-			v, err := decodeJSON(d)
-			if err != nil {
-				return nil, err
-			}
-			m.set(k, v)
-		}
-		_, err := d.Token()
-		return m, err
-	}
-	return t, nil // nil, bool, string
 }
 
 func truth(v any) bool {
@@ -156,9 +106,9 @@ func truth(v any) bool {
 		return v != 0
 	case string:
 		return v != ""
-	case *list:
+	case *List:
 		return len(v.items) > 0
-	case *dict:
+	case *Dict:
 		return len(v.keys) > 0
 	}
 	return true
@@ -183,7 +133,7 @@ func repr(v any) string {
 
 func writeRepr(b *strings.Builder, v any) {
 	if b.Len() > maxOutput {
-		panic(&templateError{0, "the template's text is too long"})
+		panic(&Error{0, "the template's text is too long"})
 	}
 	switch v := v.(type) {
 	case nil:
@@ -202,7 +152,7 @@ func writeRepr(b *strings.Builder, v any) {
 		b.WriteString(reprString(v))
 	case undefined:
 		b.WriteString("Undefined")
-	case *list:
+	case *List:
 		open, end := "[", "]"
 		if v.tuple {
 			open, end = "(", ")"
@@ -218,7 +168,7 @@ func writeRepr(b *strings.Builder, v any) {
 			writeRepr(b, x)
 		}
 		b.WriteString(end)
-	case *dict:
+	case *Dict:
 		b.WriteByte('{')
 		for i, k := range v.keys {
 			if i > 0 {
@@ -341,8 +291,8 @@ func equal(a, b any) bool {
 	case string:
 		s, ok := b.(string)
 		return ok && a == s
-	case *list:
-		l, ok := b.(*list)
+	case *List:
+		l, ok := b.(*List)
 		if !ok || len(a.items) != len(l.items) || a.tuple != l.tuple {
 			return false
 		}
@@ -352,8 +302,8 @@ func equal(a, b any) bool {
 			}
 		}
 		return true
-	case *dict:
-		d, ok := b.(*dict)
+	case *Dict:
+		d, ok := b.(*Dict)
 		if !ok || len(a.keys) != len(d.keys) {
 			return false
 		}
@@ -368,113 +318,4 @@ func equal(a, b any) bool {
 	return false
 }
 
-// jsonStyle is how tojson writes.
-type jsonStyle struct {
-	indent      string // "" for one line
-	item, colon string
-	sort, ascii bool
-}
-
-func (s *jsonStyle) append(b []byte, v any, depth int) []byte {
-	if depth > maxDepth || len(b) > maxOutput {
-		panic(&templateError{0, "a value is nested too deeply or too long for tojson"})
-	}
-	newline := func(depth int) {
-		if s.indent != "" {
-			b = append(b, '\n')
-			b = append(b, strings.Repeat(s.indent, depth)...)
-		}
-	}
-	switch v := v.(type) {
-	case nil:
-		return append(b, "null"...)
-	case bool:
-		return strconv.AppendBool(b, v)
-	case int64:
-		return strconv.AppendInt(b, v, 10)
-	case float64:
-		switch {
-		case math.IsInf(v, 1):
-			return append(b, "Infinity"...)
-		case math.IsInf(v, -1):
-			return append(b, "-Infinity"...)
-		case math.IsNaN(v):
-			return append(b, "NaN"...)
-		}
-		return append(b, floatText(v)...)
-	case string:
-		return s.appendString(b, v)
-	case *list:
-		if len(v.items) == 0 {
-			return append(b, "[]"...)
-		}
-		b = append(b, '[')
-		for i, x := range v.items {
-			if i > 0 {
-				b = append(b, s.item...)
-			}
-			newline(depth + 1)
-			b = s.append(b, x, depth+1)
-		}
-		newline(depth)
-		return append(b, ']')
-	case namespace:
-		return s.append(b, v.dict, depth)
-	case *dict:
-		if len(v.keys) == 0 {
-			return append(b, "{}"...)
-		}
-		keys := v.keys
-		if s.sort {
-			keys = sortedKeys(v)
-		}
-		b = append(b, '{')
-		for i, k := range keys {
-			if i > 0 {
-				b = append(b, s.item...)
-			}
-			newline(depth + 1)
-			switch k := k.(type) {
-			case string:
-				b = s.appendString(b, k)
-			case nil:
-				b = append(b, `"null"`...)
-			default:
-				b = s.appendString(b, str(k))
-			}
-			b = append(b, s.colon...)
-			b = s.append(b, v.m[k], depth+1)
-		}
-		newline(depth)
-		return append(b, '}')
-	}
-	panic(&templateError{0, fmt.Sprintf("Object of type %s is not JSON serializable", typeName(v))})
-}
-
-func (s *jsonStyle) appendString(b []byte, text string) []byte {
-	b = append(b, '"')
-	for _, r := range text {
-		switch {
-		case r == '"' || r == '\\':
-			b = append(b, '\\', byte(r))
-		case r == '\n':
-			b = append(b, `\n`...)
-		case r == '\r':
-			b = append(b, `\r`...)
-		case r == '\t':
-			b = append(b, `\t`...)
-		case r == '\b':
-			b = append(b, `\b`...)
-		case r == '\f':
-			b = append(b, `\f`...)
-		case r < 0x20 || s.ascii && r > 0x7e && r < 0x10000:
-			b = fmt.Appendf(b, `\u%04x`, r)
-		case s.ascii && r >= 0x10000:
-			r -= 0x10000
-			b = fmt.Appendf(b, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
-		default:
-			b = append(b, string(r)...)
-		}
-	}
-	return append(b, '"')
-}
+func runeLen(s string) int64 { return int64(utf8.RuneCountInString(s)) }
