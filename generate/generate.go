@@ -17,11 +17,13 @@ import (
 // Engine continues sequences of ids with one model on one device.
 type Engine struct {
 	cfg       *model.Config
+	dev       device.Device
 	program   device.Program
 	slots     int
 	positions int
 	rows      int
 	held      []int32 // ids whose keys and values the cache of slot 0 holds
+	heldAt    int     // Changes of the device when they were computed
 }
 
 // Options are the sizes of an Engine; zero values take defaults.
@@ -33,10 +35,10 @@ type Options struct {
 }
 
 // New compiles the model for generation. Its parameters must be on the device
-// already, or be written before the first call; when training has changed them,
-// make a new Engine.
+// already, or be written before the first call. They may change between two calls: the
+// next answer is that of the new ones.
 func New(cfg *model.Config, dev device.Device, o Options) (*Engine, error) {
-	e := &Engine{cfg: cfg, slots: max(o.Slots, 1), positions: o.Positions, rows: o.Rows}
+	e := &Engine{cfg: cfg, dev: dev, slots: max(o.Slots, 1), positions: o.Positions, rows: o.Rows}
 	if e.positions == 0 {
 		e.positions = cfg.T
 	}
@@ -97,8 +99,9 @@ func (e *Engine) Generate(ctx context.Context, q Request) (Result, error) {
 		res.Reason = "length"
 		return res, nil
 	}
-	if !q.Continue {
-		e.held = e.held[:0]
+	// Keys and values of other weights are of no use to these.
+	if now := e.dev.Changes(); !q.Continue || now != e.heldAt {
+		e.held, e.heldAt = e.held[:0], now
 	}
 	sampler := newSampler(q.Sampling)
 	logits, err := e.prefill(ctx, q.Prompt)

@@ -20,7 +20,7 @@ type Device struct {
 	values  map[string]*value
 	scratch []float32 // shared by the programs, which run one at a time
 	release func()    // gives the scratch area back
-	writes  int       // counts what may have changed parameters
+	changes int       // counts what may have changed parameters
 }
 
 type value struct {
@@ -29,7 +29,7 @@ type value struct {
 	data   []float32
 	sparse *sparse // in place of data
 	// cache is the packed copy of this cache of keys and of the values' beside it; it
-	// was made after so many writes.
+	// was made after so many changes.
 	cache    *kernel.Cache
 	cachedAt int
 }
@@ -54,7 +54,7 @@ func (d *Device) Write(name string, data []float32) error {
 		return fmt.Errorf("writing %s: %d elements, the device has %d", name, len(data), len(v.data))
 	}
 	copy(v.data, data)
-	d.writes++
+	d.changes++
 	runtime.KeepAlive(d)
 	return nil
 }
@@ -120,6 +120,9 @@ func (d *Device) fill(v *value) error {
 	}
 	return nil
 }
+
+// Changes counts the Writes, and the runs that updated parameters.
+func (d *Device) Changes() int { return d.changes }
 
 // Memory reports what the device holds, in bytes.
 func (d *Device) Memory() device.Memory {
@@ -262,7 +265,7 @@ func (p *program) Run(b *graph.Batch) error {
 		s(r)
 	}
 	if p.updates {
-		p.dev.writes++
+		p.dev.changes++
 	}
 	runtime.KeepAlive(p)
 	return r.err

@@ -173,13 +173,13 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 	graph.Experts: func(p *program, op *graph.Op) func(r *run) {
 		a := op.Attr.(*graph.ExpertsAttr)
 		packed := make([][3]*kernel.Packed, a.E) // of the experts that a frozen program has met
-		at := -1                                 // after so many writes
+		at := -1                                 // after so many changes
 		return func(r *run) {
 			m := p.experts(a, op.In[2:], r)
 			if p.opt.Frozen {
-				if at != p.dev.writes {
+				if at != p.dev.changes {
 					clear(packed)
-					at = p.dev.writes
+					at = p.dev.changes
 				}
 				m.Packed = func(e int) [3]*kernel.Packed {
 					if packed[e][0] == nil {
@@ -330,10 +330,10 @@ func linear(p *program, op *graph.Op) func(r *run) {
 		}
 	}
 	var w *kernel.Packed
-	packed := -1 // after so many writes
+	packed := -1 // after so many changes
 	return func(r *run) {
-		if packed != p.dev.writes {
-			w, packed = kernel.Pack(p.matrix(op.In[1], r), true, p.opt.BF16), p.dev.writes
+		if packed != p.dev.changes {
+			w, packed = kernel.Pack(p.matrix(op.In[1], r), true, p.opt.BF16), p.dev.changes
 		}
 		kernel.MatMulPacked(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), w, p.residual(op, r))
 	}
@@ -444,10 +444,10 @@ func (p *program) packedCache(op *graph.Op, positions int) *kernel.Cache {
 	slots := len(v.data) / (positions * a.KV * a.D)
 	if v.cache == nil || !v.cache.Fits(slots, positions, a.KV, a.D, p.opt.BF16) {
 		v.cache = kernel.NewCache(slots, positions, a.KV, a.D, p.opt.BF16)
-	} else if v.cachedAt != p.dev.writes {
+	} else if v.cachedAt != p.dev.changes {
 		v.cache.Reset()
 	}
-	v.cachedAt = p.dev.writes
+	v.cachedAt = p.dev.changes
 	return v.cache
 }
 

@@ -35,6 +35,9 @@ func Run(t *testing.T, open func(t *testing.T) device.Device) {
 			})
 		}
 	}
+	for _, name := range []string{"linear", "experts"} { // whose parameters a device may pack
+		t.Run("changed parameters/"+name, func(t *testing.T) { changed(t, open(t), graph.All[name].Cases[0]) })
+	}
 	t.Run("optimisers", func(t *testing.T) {
 		g := graph.New()
 		p, q := g.Param("p", 12, 7), g.Param("q", 5, 9)
@@ -70,6 +73,62 @@ func Run(t *testing.T, open func(t *testing.T) device.Device) {
 			IDs: []int32{1, 2, 3, 4}, Segments: []graph.Segment{{Rows: 3, Pos: 4, Slot: 2}, {Rows: 1, Pos: 0, Slot: 1}}, Select: []int32{2, 3},
 		}, 2e-5)
 	})
+}
+
+// changed updates the parameters of an operation under a frozen program, which then computes
+// what a program that is made afterwards does.
+func changed(t *testing.T, dev device.Device, c graph.Case) {
+	g := graph.New()
+	g.Keep(c.Build(g), "y")
+	b := c.Batch()
+	o := device.Options{Rows: len(b.IDs), Selected: len(b.Select), Frozen: true}
+	frozen, err := dev.Compile(g, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	update := graph.New()
+	r := rand.New(rand.NewPCG(7, 8))
+	for v := range g.Values {
+		i := g.Info(graph.Value(v))
+		if i.Space != graph.Param {
+			continue
+		}
+		x := make([]float32, i.Size(1))
+		for j := range x {
+			x[j] = float32(r.NormFloat64())
+		}
+		if err := dev.Write(i.Name, x); err != nil {
+			t.Fatal(err)
+		}
+		update.Lion(update.Param(i.Name, i.Shape...), update.GradNamed("grad/"+i.Name, i.Shape...), update.State("m/"+i.Name, i.Shape...), graph.LionAttr{WeightDecay: 0.5})
+	}
+	y := func(p device.Program) []float32 {
+		t.Helper()
+		if err := p.Run(b); err != nil {
+			t.Fatal(err)
+		}
+		return slices.Clone(p.Output("y"))
+	}
+	first := y(frozen)
+	optimiser, err := dev.Compile(update, device.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := dev.Changes()
+	if err := optimiser.Run(&graph.Batch{Update: &graph.Update{LR: []float64{1}, Step: 1, Clip: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if dev.Changes() == before {
+		t.Error("an update of the parameters is not counted as a change")
+	}
+	got := y(frozen)
+	fresh, err := dev.Compile(g, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := y(fresh); !slices.Equal(got, want) || slices.Equal(got, first) {
+		t.Errorf("before the update %v, after it %v, a new program %v", first, got, want)
+	}
 }
 
 // Compare runs a graph on a device and by its references, from the same random
