@@ -17,10 +17,23 @@ var Rotary *Def
 func init() {
 	Rotary = define(&Def{
 		Name: "rotary", Doc: "y₁ = x₁·cos − x₂·sin, y₂ = x₂·cos + x₁·sin (half rotation)",
+		Shape: func(s *shaping) {
+			D := s.op.Attr.(*RotaryAttr).D
+			s.perToken(0)
+			if s.cols(0)%D != 0 || 2*s.cols(1) > D {
+				s.fail("they are not heads of %d", D)
+			}
+			s.table(2, s.height(1), s.cols(1))
+			s.like(0)
+		},
+		Bytes: func(g *Graph, op *Op, b *Batch) float64 { // of the tables a row for each token
+			table := g.Info(op.In[1])
+			return g.elementBytes(b, op.In[:1], op.Out) + 4*2*float64(min(len(b.IDs)*table.Cols(), table.Size(1)))
+		},
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
 			a := *op.Attr.(*RotaryAttr)
 			a.Inverse = !a.Inverse
-			return []Value{g.op(Rotary, &a, []Value{d[0], op.In[1], op.In[2]}, g.like(op.In[0]))[0], None, None}
+			return []Value{g.op(Rotary, &a, d[0], op.In[1], op.In[2])[0], None, None}
 		},
 		Reference: func(c *Call) {
 			a := c.Op.Attr.(*RotaryAttr)
@@ -58,7 +71,7 @@ func (g *Graph) rotated(cols, D int) Value {
 
 // Rotary appends the rotation of heads of size D, as far as the tables go.
 func (g *Graph) Rotary(x, cos, sin Value, D int) Value {
-	return g.op(Rotary, &RotaryAttr{D: D}, []Value{x, cos, sin}, g.like(x))[0]
+	return g.op(Rotary, &RotaryAttr{D: D}, x, cos, sin)[0]
 }
 
 // AttentionAttr is the attribute of attention.
@@ -68,6 +81,21 @@ type AttentionAttr struct {
 	Window   int       // 0: all keys before the query
 	Slopes   []float32 // ALiBi, or nil
 	Dropout  DropoutAttr
+}
+
+// shape checks queries, keys and values.
+func (a *AttentionAttr) shape(s *shaping, q, k, v int) {
+	s.perToken(q)
+	s.want(s.cols(q), a.H*a.D, "the columns of the queries")
+	s.want(s.cols(k), a.KV*a.D, "the columns of the keys")
+	s.rows(q, k)
+	s.same(k, v)
+	if a.H%a.KV != 0 {
+		s.fail("%d heads do not share %d key heads evenly", a.H, a.KV)
+	}
+	if a.Slopes != nil {
+		s.want(len(a.Slopes), a.H, "the slopes")
+	}
 }
 
 func (a *AttentionAttr) low(s Segment, i int) int {
@@ -127,9 +155,15 @@ func init() {
 	}
 	Attention = define(&Def{
 		Name: "attention", Doc: "o = softmax(q·kᵀ·scale)·v, causal", FLOPs: flops(4),
+		Shape: func(s *shaping) {
+			a := s.op.Attr.(*AttentionAttr)
+			a.shape(s, 0, 1, 2)
+			s.like(0)
+			s.put(0, 2*a.H)
+		},
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
 			q, k, v := op.In[0], op.In[1], op.In[2]
-			return g.op(attentionBackward, op.Attr, []Value{d[0], q, k, v, op.Out[0], op.Out[1]}, g.like(q), g.like(k), g.like(v))
+			return g.op(attentionBackward, op.Attr, d[0], q, k, v, op.Out[0], op.Out[1])
 		},
 		Reference: func(c *Call) { attend(c, attentionAttr(c.Op), c.In(1), c.In(2), 0) },
 		Cases: []Case{
@@ -151,6 +185,35 @@ func init() {
 	})
 	CachedAttention = define(&Def{
 		Name: "attention.cached", Doc: "attention over the keys and values of a cache, after adding to it", FLOPs: flops(4),
+		Shape: func(s *shaping) {
+			a := s.op.Attr.(*cacheAttr)
+			a.shape(s, 0, 1, 2)
+			s.same(3, 4)
+			s.want(s.cols(3), a.KV*a.D, "the columns of a cache")
+			if s.height(3)%a.Positions != 0 {
+				s.fail("a cache is not made of slots of %d positions", a.Positions)
+			}
+			s.like(0)
+			s.put(0, 2*a.H)
+		},
+		Bytes: func(g *Graph, op *Op, b *Batch) float64 {
+			a, keys := op.Attr.(*cacheAttr), 0.0 // that a sequence's queries see; each is read once for all of them
+			for _, s := range b.Segments {
+				if s.Rows > 0 {
+					keys += float64(s.Pos + s.Rows - a.low(s, 0))
+				}
+			}
+			return g.elementBytes(b, op.In[:3], op.In[1:3], op.Out) + 4*2*keys*float64(a.KV*a.D)
+		},
+		Writes: writes(3, 4),
+		Cases: []Case{{"two slots", func(g *Graph) Value {
+			x := g.input(10)
+			q, k := g.Linear(x, g.Param("q", 24, 10)), g.Linear(x, g.Param("k", 12, 10))
+			o := g.CachedAttention(q, k, k, g.State("keys", 3*8, 12), g.State("values", 3*8, 12), AttentionAttr{H: 4, KV: 2, D: 6, Scale: 0.4}, 8)
+			return g.Select(o)
+		}, func() *Batch {
+			return &Batch{IDs: []int32{1, 2, 3, 4}, Segments: []Segment{{Rows: 3, Pos: 4, Slot: 2}, {Rows: 1, Pos: 0, Slot: 1}}, Select: []int32{2, 3}}
+		}}},
 		Reference: func(c *Call) {
 			a := c.Op.Attr.(*cacheAttr)
 			row := 0
@@ -167,6 +230,16 @@ func init() {
 	})
 	attentionBackward = define(&Def{
 		Name: "attention.backward", Doc: "dq, dk, dv of attention", FLOPs: flops(10),
+		Shape: func(s *shaping) {
+			a := s.op.Attr.(*AttentionAttr)
+			a.shape(s, 1, 2, 3)
+			s.same(1, 0, 4)
+			s.rows(1, 5)
+			s.want(s.cols(5), 2*a.H, "the columns of the maxima and sums")
+			s.like(1)
+			s.like(2)
+			s.like(3)
+		},
 		Reference: func(c *Call) {
 			a := attentionAttr(c.Op)
 			do, q, k, v, o, st := c.In(0), c.In(1), c.In(2), c.In(3), c.In(4), c.In(5)
@@ -286,11 +359,11 @@ func attend(c *Call, a *AttentionAttr, k, v *Array, positions int) {
 
 // Attention appends causal attention within each segment, which starts at position 0.
 func (g *Graph) Attention(q, k, v Value, a AttentionAttr) Value {
-	return g.op(Attention, &a, []Value{q, k, v}, g.like(q), g.activation(g.Info(q).Rows, 2*a.H))[0]
+	return g.op(Attention, &a, q, k, v)[0]
 }
 
 // CachedAttention appends attention that keeps its keys and values in caches of
 // slots·positions rows.
 func (g *Graph) CachedAttention(q, k, v, kCache, vCache Value, a AttentionAttr, positions int) Value {
-	return g.op(CachedAttention, &cacheAttr{a, positions}, []Value{q, k, v, kCache, vCache}, g.like(q), g.activation(g.Info(q).Rows, 2*a.H))[0]
+	return g.op(CachedAttention, &cacheAttr{a, positions}, q, k, v, kCache, vCache)[0]
 }

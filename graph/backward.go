@@ -71,17 +71,15 @@ func (g *Graph) backward(grads map[Value]Value) {
 				panic("graph: Backward called twice")
 			}
 			a.Backward = true
-			dx := g.like(op.In[0])
-			op.Out = append(op.Out, dx)
 			for _, p := range op.In[1:] {
 				op.In = append(op.In, g.gradOf(p))
 			}
-			t.addGrad(op.In[0], dx)
+			g.putOut(op)
+			t.addGrad(op.In[0], op.Out[2])
 		case RouterLoss:
 			op.Attr.(*RouterLossAttr).Backward = true
-			dl := g.like(op.In[0])
-			op.Out = append(op.Out, dl)
-			t.addGrad(op.In[0], dl)
+			g.putOut(op)
+			t.addGrad(op.In[0], op.Out[2])
 		default:
 			t.differentiate(op)
 		}

@@ -29,8 +29,12 @@ var Dropout *Def
 func init() {
 	Dropout = define(&Def{
 		Name: "dropout", Doc: "y = x/(1−p) or, with probability p, 0",
+		Shape: func(s *shaping) {
+			s.perToken(0)
+			s.like(0)
+		},
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
-			return g.op(Dropout, op.Attr, []Value{d[0]}, g.like(op.In[0]))
+			return g.op(Dropout, op.Attr, d[0])
 		},
 		Reference: func(c *Call) {
 			d := c.Op.Attr.(*DropoutAttr).Of(c.Batch)
@@ -81,5 +85,5 @@ func factors(d *numeric.Dropout, n int, row uint64) []float64 {
 
 // Dropout appends dropout.
 func (g *Graph) Dropout(x Value, a DropoutAttr) Value {
-	return g.op(Dropout, &a, []Value{x}, g.like(x))[0]
+	return g.op(Dropout, &a, x)[0]
 }

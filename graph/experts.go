@@ -27,6 +27,15 @@ type RouterLossAttr struct {
 // Backward, the gradient of the logits.
 var RouterLoss = define(&Def{
 	Name: "router_loss", Doc: "balance = E/K·Σ f·p, f the experts' shares of the sequence's tokens; z = lse²; with backward dl of scale·Σ(balance and z by their weights)",
+	Shape: func(s *shaping) {
+		s.perToken(0)
+		s.same(0, 1, 2)
+		s.put(0, 1)
+		s.put(0, 1)
+		if s.op.Attr.(*RouterLossAttr).Backward {
+			s.like(0)
+		}
+	},
 	Reference: func(c *Call) {
 		a := c.Op.Attr.(*RouterLossAttr)
 		l, w, p := c.In(0), c.In(1), c.In(2)
@@ -63,12 +72,31 @@ var RouterLoss = define(&Def{
 // RouterLoss appends the losses of a router and returns them for each token; in a graph
 // with Backward their gradients join the loss's.
 func (g *Graph) RouterLoss(logits, weights, softmax Value, a RouterLossAttr) (balance, z Value) {
-	out := g.op(RouterLoss, &a, []Value{logits, weights, softmax}, g.activation(g.Info(logits).Rows, 1), g.activation(g.Info(logits).Rows, 1))
+	out := g.op(RouterLoss, &a, logits, weights, softmax)
 	return out[0], out[1]
 }
 
 // ExpertsAttr is the attribute of Experts.
 type ExpertsAttr struct{ E, K, C, F int }
+
+// shape checks up, gate and down of each expert, from input first on, against x and the weights.
+func (a *ExpertsAttr) shape(s *shaping, x, weights, first int) {
+	s.want(s.cols(x), a.C, "the columns of x")
+	s.want(s.cols(weights), a.E, "the columns of the weights")
+	if a.K <= 0 || a.K > a.E {
+		s.fail("%d experts of %d cannot be chosen", a.K, a.E)
+	}
+	for e := range a.E {
+		s.table(first+3*e, a.F, a.C)
+		s.table(first+3*e+1, a.F, a.C)
+		s.table(first+3*e+2, a.C, a.F)
+	}
+}
+
+// weightBytes counts the weights of the experts that n tokens can reach.
+func (a *ExpertsAttr) weightBytes(n int) float64 {
+	return 4 * 3 * float64(min(a.E, n*a.K)) * float64(a.F) * float64(a.C)
+}
 
 // Experts is a mixture of SwiGLU MLPs, each token through the K experts whose weight
 // is not zero: In x (N, C), weights (N, E), then for each expert up (F, C), gate (F, C)
@@ -79,8 +107,15 @@ var Experts, expertsBackward *Def
 func init() {
 	Router = define(&Def{
 		Name: "router", Doc: "w = the K largest of softmax(l), else 0; divided by their sum if wanted",
+		Shape: func(s *shaping) {
+			if k := s.op.Attr.(*RouterAttr).K; k <= 0 || k > s.cols(0) {
+				s.fail("%d experts of so many cannot be chosen", k)
+			}
+			s.like(0)
+			s.like(0)
+		},
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
-			return g.op(routerBackward, op.Attr, []Value{d[0], op.Out[0], op.Out[1]}, g.like(op.In[0]))
+			return g.op(routerBackward, op.Attr, d[0], op.Out[0], op.Out[1])
 		},
 		Reference: func(c *Call) {
 			a := c.Op.Attr.(*RouterAttr)
@@ -129,6 +164,10 @@ func init() {
 	})
 	routerBackward = define(&Def{
 		Name: "router.backward", Doc: "dl of router",
+		Shape: func(s *shaping) {
+			s.same(0, 1, 2)
+			s.like(0)
+		},
 		Reference: func(c *Call) {
 			a := c.Op.Attr.(*RouterAttr)
 			for r := range c.In(0).Rows {
@@ -171,12 +210,22 @@ func init() {
 	}
 	Experts = define(&Def{
 		Name: "experts", Doc: "y = Σ wₑ·downₑ·(silu(gateₑ·x)·(upₑ·x)), experts ascending", FLOPs: flops(6),
+		Shape: func(s *shaping) {
+			a := s.op.Attr.(*ExpertsAttr)
+			s.rows(0, 1)
+			a.shape(s, 0, 1, 2)
+			s.like(0)
+			s.put(0, a.K*2*a.F)
+		},
+		Bytes: func(g *Graph, op *Op, b *Batch) float64 {
+			return g.elementBytes(b, op.In[:2], op.Out) + op.Attr.(*ExpertsAttr).weightBytes(rowsOf(g, op.In[0], b))
+		},
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
 			in := append([]Value{d[0], op.In[0], op.In[1], op.Out[1]}, op.In[2:]...)
 			for _, p := range op.In[2:] {
 				in = append(in, g.gradOf(p))
 			}
-			dx := g.op(expertsBackward, op.Attr, in, g.like(op.In[0]), g.like(op.In[1]))
+			dx := g.op(expertsBackward, op.Attr, in...)
 			return append(dx, slices.Repeat([]Value{None}, len(op.In)-2)...)
 		},
 		Reference: func(c *Call) {
@@ -209,6 +258,26 @@ func init() {
 	})
 	expertsBackward = define(&Def{
 		Name: "experts.backward", Doc: "dx, dw and the gradients of the experts", FLOPs: flops(12),
+		Shape: func(s *shaping) {
+			a := s.op.Attr.(*ExpertsAttr)
+			s.same(0, 1)
+			s.rows(0, 2, 3)
+			s.want(s.cols(3), a.K*2*a.F, "the columns of up and gate")
+			a.shape(s, 1, 2, 4)
+			a.shape(s, 1, 2, 4+3*a.E)
+			s.like(1)
+			s.like(2)
+		},
+		Bytes: func(g *Graph, op *Op, b *Batch) float64 { // their gradients are read and written
+			return g.elementBytes(b, op.In[:4], op.Out) + 3*op.Attr.(*ExpertsAttr).weightBytes(rowsOf(g, op.In[0], b))
+		},
+		Writes: func(op *Op) []int {
+			var grads []int
+			for i := 4 + 3*op.Attr.(*ExpertsAttr).E; i < len(op.In); i++ {
+				grads = append(grads, i)
+			}
+			return grads
+		},
 		Reference: func(c *Call) {
 			a := c.Op.Attr.(*ExpertsAttr)
 			dy, x, w, h, dx, dw := c.In(0), c.In(1), c.In(2), c.In(3), c.Out(0), c.Out(1)
@@ -253,7 +322,7 @@ func (g *Graph) Router(logits Value, a RouterAttr) Value {
 // RouterSoftmax appends the choice of experts, and returns their weights and the softmax
 // of all.
 func (g *Graph) RouterSoftmax(logits Value, a RouterAttr) (weights, softmax Value) {
-	out := g.op(Router, &a, []Value{logits}, g.like(logits), g.like(logits))
+	out := g.op(Router, &a, logits)
 	return out[0], out[1]
 }
 
@@ -265,5 +334,5 @@ func (g *Graph) Experts(x, weights Value, up, gate, down []Value, k int) Value {
 		in = append(in, up[e], gate[e], down[e])
 	}
 	a := &ExpertsAttr{E: len(up), K: k, C: s[1], F: s[0]}
-	return g.op(Experts, a, in, g.like(x), g.activation(g.Info(x).Rows, k*2*s[0]))[0]
+	return g.op(Experts, a, in...)[0]
 }

@@ -1,5 +1,7 @@
 package graph
 
+import "fmt"
+
 // WeaveAttr is the attribute of Unweave and Weave.
 type WeaveAttr struct{ H, Parts, D int }
 
@@ -21,12 +23,28 @@ func init() {
 	}
 	Weave = define(&Def{
 		Name: "weave", Doc: "y = heads of x₁, x₂, … in turn",
+		Shape: func(s *shaping) {
+			a := s.op.Attr.(*WeaveAttr)
+			s.want(len(s.op.In), a.Parts, "the parts")
+			for i := range s.op.In {
+				s.rows(0, i)
+				s.want(s.cols(i), a.H*a.D, fmt.Sprintf("the columns of part %d", i))
+			}
+			s.put(0, a.H*a.Parts*a.D)
+		},
 		Reference: func(c *Call) { move(c, c.Out(0), c.In, func(w, p []float64) { copy(w, p) }) },
 	})
 	Unweave = define(&Def{
 		Name: "unweave", Doc: "y₁, y₂, … = every other head of x",
+		Shape: func(s *shaping) {
+			a := s.op.Attr.(*WeaveAttr)
+			s.want(s.cols(0), a.H*a.Parts*a.D, "the columns of the whole")
+			for range a.Parts {
+				s.put(0, a.H*a.D)
+			}
+		},
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
-			return g.op(Weave, op.Attr, d, g.like(op.In[0]))
+			return g.op(Weave, op.Attr, d...)
 		},
 		Reference: func(c *Call) { move(c, c.In(0), c.Out, func(w, p []float64) { copy(p, w) }) },
 		Cases: []Case{{"2 heads of 3", func(g *Graph) Value {
@@ -38,12 +56,5 @@ func init() {
 
 // Unweave appends the taking apart of x.
 func (g *Graph) Unweave(x Value, a WeaveAttr) []Value {
-	if g.Info(x).Cols() != a.H*a.Parts*a.D {
-		panic("graph: unweave: the parts do not add up")
-	}
-	out := make([]Value, a.Parts)
-	for i := range out {
-		out[i] = g.activation(g.Info(x).Rows, a.H*a.D)
-	}
-	return g.op(Unweave, &a, []Value{x}, out...)
+	return g.op(Unweave, &a, x)
 }

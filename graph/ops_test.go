@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write docs/ops.md anew")
 func TestOpsPage(t *testing.T) {
 	var s strings.Builder
 	s.WriteString("# Operations\n\nGenerated from the table in package `graph` (`go test ./graph -run OpsPage -update`). The roundings are in [numerics.md](numerics.md).\n\n")
-	s.WriteString("| operation | what it computes | gradient | FLOPs counted | tolerance | test cases |\n|---|---|---|---|---|---|\n")
+	s.WriteString("| operation | what it computes | gradient | writes inputs | FLOPs counted | tolerance | test cases |\n|---|---|---|---|---|---|---|\n")
 	yes := func(b bool) string {
 		if b {
 			return "yes"
@@ -30,8 +30,8 @@ func TestOpsPage(t *testing.T) {
 		for _, c := range d.Cases {
 			cases = append(cases, c.Name)
 		}
-		fmt.Fprintf(&s, "| `%s` | %s | %s | %s | %.0e | %s |\n", name, strings.ReplaceAll(d.Doc, "|", "\\|"),
-			yes(d.Gradient != nil), yes(d.FLOPs != nil), d.Tolerance, strings.ReplaceAll(strings.Join(cases, ", "), "|", "\\|"))
+		fmt.Fprintf(&s, "| `%s` | %s | %s | %s | %s | %.0e | %s |\n", name, strings.ReplaceAll(d.Doc, "|", "\\|"),
+			yes(d.Gradient != nil), yes(d.Writes != nil), yes(d.FLOPs != nil), d.Tolerance, strings.ReplaceAll(strings.Join(cases, ", "), "|", "\\|"))
 	}
 	path := filepath.Join("..", "docs", "ops.md")
 	if *update {

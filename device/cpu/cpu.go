@@ -188,12 +188,12 @@ func (d *Device) Compile(g *graph.Graph, o device.Options) (device.Program, erro
 	}
 	together, later := groupMuon(ops)
 	for _, op := range ops {
+		p.updates = p.updates || slices.ContainsFunc(op.Writes(), func(v graph.Value) bool { return g.Info(v).Space == graph.Param })
 		if later[op] {
 			continue
 		}
 		if group := together[op]; group != nil {
 			p.steps = append(p.steps, muon(p, group))
-			p.updates = true
 			continue
 		}
 		make, ok := implementations[op.Def]
@@ -202,9 +202,6 @@ func (d *Device) Compile(g *graph.Graph, o device.Options) (device.Program, erro
 		}
 		if op.Def == graph.HeadLoss {
 			p.hasHead = true
-		}
-		if len(op.Out) == 0 && g.Info(op.In[0]).Space == graph.Param {
-			p.updates = true
 		}
 		if s := make(p, op); s != nil {
 			p.steps = append(p.steps, s)

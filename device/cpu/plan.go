@@ -321,9 +321,10 @@ func (l *layout) place(o device.Options) plan {
 }
 
 // canPlace reports whether part v of a concatenation may be computed right where the
-// whole lies: it is temporary, and a part only once.
+// whole lies: it is temporary, and a part only once. One column is a vector to the kernels,
+// without gaps between its rows.
 func canPlace(g *graph.Graph, op *graph.Op, v graph.Value) bool {
-	if g.Info(v).Space != graph.Activation {
+	if g.Info(v).Space != graph.Activation || g.Info(v).Cols() == 1 {
 		return false
 	}
 	n := 0

@@ -31,7 +31,10 @@ func graphs() map[string]func(g *graph.Graph) *graph.Batch {
 					continue
 				}
 				all[fmt.Sprintf("%s/%s/%v", name, c.Name, backward)] = func(g *graph.Graph) *graph.Batch {
-					y := g.Keep(c.Build(g), "y")
+					y := c.Build(g)
+					if y != graph.None {
+						g.Keep(y, "y")
+					}
 					if backward {
 						g.HeadLoss(y, g.Param("head", 12, g.Info(y).Cols()), 0.01)
 						g.Backward()
