@@ -16,6 +16,7 @@ import (
 
 	"olmo/data"
 	"olmo/device/cpu"
+	"olmo/store"
 )
 
 // Options say what Run makes.
@@ -77,6 +78,14 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	if o.Print == nil {
 		o.Print = func(string) {}
+	}
+	lock, err := store.AcquireIn(o.Out)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Release()
+	if err := lock.Unlocked(); err != nil {
+		o.Print("warning: " + err.Error())
 	}
 	q := &quick{Options: o, began: time.Now()}
 	if err := q.claim(); err != nil {

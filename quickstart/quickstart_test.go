@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"olmo/data"
+	"olmo/store"
 	"olmo/train"
 )
 
@@ -81,6 +82,16 @@ func TestRun(t *testing.T) {
 	if again.WeightsDigest != r.WeightsDigest || modified(t, whole) != before {
 		t.Error("a second run changed something")
 	}
+	// A living run is alone in its folder.
+	lock, err := store.AcquireIn(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var held *store.HeldError
+	if _, err := Run(t.Context(), o); !errors.As(err, &held) || held.Holder.PID != os.Getpid() {
+		t.Errorf("a second run beside a living one: %v, want a HeldError", err)
+	}
+	lock.Release()
 	other := o
 	other.Depth = 2
 	if _, err := Run(t.Context(), other); err == nil || !strings.Contains(err.Error(), "other settings") {
@@ -139,7 +150,8 @@ func checkHeldOut(t *testing.T, dir string, corpus CorpusInfo) {
 	}
 }
 
-// modified returns the latest time of change below dir.
+// modified returns the latest time of change of the files below dir. (That of dir itself
+// changes with the lock, which comes and goes.)
 func modified(t *testing.T, dir string) time.Time {
 	t.Helper()
 	var last time.Time
@@ -148,7 +160,7 @@ func modified(t *testing.T, dir string) time.Time {
 			return err
 		}
 		info, err := d.Info()
-		if err == nil && info.ModTime().After(last) {
+		if err == nil && !d.IsDir() && info.ModTime().After(last) {
 			last = info.ModTime()
 		}
 		return err

@@ -26,7 +26,7 @@ const maxLineBytes = 1 << 30
 // of their paths. An error ends the sequence.
 func Documents(paths []string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		files, err := expandFolders(paths)
+		files, err := Files(paths)
 		if err != nil {
 			yield("", err)
 			return
@@ -48,8 +48,9 @@ func Documents(paths []string) iter.Seq2[string, error] {
 	}
 }
 
-// expandFolders replaces folders by the JSONL files below them.
-func expandFolders(paths []string) ([]string, error) {
+// Files lists the files that Documents reads: folders are replaced by the JSONL files
+// below them.
+func Files(paths []string) ([]string, error) {
 	var files []string
 	for _, path := range paths {
 		info, err := os.Stat(path)

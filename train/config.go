@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -353,45 +354,43 @@ func LoadConfig(path string, overrides []string) (*Config, error) {
 
 // lookBeside makes inputs that the current folder lacks relative to dir.
 func (c *Config) lookBeside(dir string) {
-	find := func(p *string) {
+	for _, p := range c.inputs() {
 		if *p == "" || filepath.IsAbs(*p) {
-			return
+			continue
 		}
 		if _, err := os.Stat(*p); !errors.Is(err, fs.ErrNotExist) {
-			return
+			continue
 		}
 		if beside := filepath.Join(dir, *p); exists(beside) {
 			*p = beside
 		}
 	}
+}
+
+// inputs lists where the config names what a run reads.
+func (c *Config) inputs() []*string {
+	var all []*string
+	add := func(paths []string) {
+		for i := range paths {
+			all = append(all, &paths[i])
+		}
+	}
 	data := func(d *DataConfig) {
-		for i := range d.Paths {
-			find(&d.Paths[i])
-		}
-		for i := range d.LabelMaskPaths {
-			find(&d.LabelMaskPaths[i])
-		}
-		for i := range d.InterleavingExemptPaths {
-			find(&d.InterleavingExemptPaths[i])
-		}
-		for _, paths := range d.Datasets {
-			for i := range paths {
-				find(&paths[i])
-			}
+		add(d.Paths)
+		add(d.LabelMaskPaths)
+		add(d.InterleavingExemptPaths)
+		for _, label := range slices.Sorted(maps.Keys(d.Datasets)) {
+			add(d.Datasets[label])
 		}
 		for _, s := range d.Mixture {
-			for i := range s.Paths {
-				find(&s.Paths[i])
-			}
+			add(s.Paths)
 		}
 	}
 	data(&c.Data)
 	for i := range c.Evaluators {
 		data(&c.Evaluators[i].Data)
 	}
-	for _, p := range []*string{&c.InitWeights, &c.LoadPath, &c.Tokenizer.Identifier, &c.DownstreamData} {
-		find(p)
-	}
+	return append(all, &c.InitWeights, &c.LoadPath, &c.Tokenizer.Identifier, &c.DownstreamData)
 }
 
 // one reports a value that is not allowed.

@@ -17,13 +17,11 @@ import (
 // over different orders of data, and writes them to the new folder out with the other
 // small files of the first (config, tokenizer). share says how much each counts; nil
 // stands for equal shares. Sums are float64, in the order of the inputs, rounded once to
-// the first one's dtype.
-func Merge(out string, inputs []string, share []float64) (err error) {
+// the first one's dtype. Another process that is about to make out is a *store.HeldError;
+// warn is told where nothing can keep one away.
+func Merge(out string, inputs []string, share []float64, warn func(string)) (err error) {
 	if len(inputs) == 0 || share != nil && len(share) != len(inputs) {
 		return fmt.Errorf("merging %d checkpoints with %d shares is not possible", len(inputs), len(share))
-	}
-	if exists(out) {
-		return errExists(out)
 	}
 	var total float64
 	for i := range inputs {
@@ -35,6 +33,17 @@ func Merge(out string, inputs []string, share []float64) (err error) {
 	}
 	if !(total > 0) {
 		return fmt.Errorf("the shares add up to %g, not to a positive number", total)
+	}
+	folder, err := store.CreateFolder(out)
+	if err != nil {
+		return fmt.Errorf("merging: %w", err)
+	}
+	defer folder.Abort()
+	if err := folder.Unlocked(); err != nil {
+		warn(err.Error())
+	}
+	if exists(out) { // asked with the lock on it
+		return fmt.Errorf("%s exists\nhint: choose a new folder", out)
 	}
 	var sets []*weights.Set
 	defer func() {
@@ -70,14 +79,6 @@ func Merge(out string, inputs []string, share []float64) (err error) {
 		tensors[i].Data = nil
 		tensors[i].Load = func() ([]byte, error) { return average(first.Name, first.DType, sets, factors) }
 	}
-	folder, err := store.CreateFolder(out)
-	if err != nil {
-		return fmt.Errorf("merging: %w", err)
-	}
-	defer folder.Abort()
-	if exists(out) {
-		return errExists(out) // made by another process since
-	}
 	if err := copySmall(folder.Path(), inputs[0]); err != nil {
 		return fmt.Errorf("merging: %w", err)
 	}
@@ -88,10 +89,6 @@ func Merge(out string, inputs []string, share []float64) (err error) {
 		return fmt.Errorf("merging: %w", err)
 	}
 	return nil
-}
-
-func errExists(out string) error {
-	return fmt.Errorf("%s exists\nhint: choose a new folder", out)
 }
 
 // average returns the bytes of one tensor's weighted sum.

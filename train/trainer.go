@@ -24,6 +24,7 @@ import (
 	"olmo/graph"
 	"olmo/model"
 	"olmo/runlog"
+	"olmo/store"
 )
 
 // Options are what a caller may add to a run.
@@ -129,7 +130,8 @@ type Trainer struct {
 	texts            *runlog.Log         // samples, nil without
 	indices          *indices            // nil without save_data_indices
 	checkpoints      checkpoints
-	uploads          *uploads // nil without remote_save_folder
+	lock             *store.Lock // on save_folder, nil outside of Run
+	uploads          *uploads    // nil without remote_save_folder
 	speed            speed
 	lastLR           []float64
 	routers          [2]float64 // load balancing and z-loss of the last step
@@ -187,6 +189,15 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 			t.Close()
 		}
 	}()
+	// Run takes the folder; who cannot have it should not wait for the loading.
+	if exists(cfg.SaveFolder) {
+		err := t.claim()
+		t.lock.Release()
+		t.lock = nil
+		if err != nil {
+			return nil, err
+		}
+	}
 	if t.data, err = cfg.openData(); err != nil {
 		return nil, err
 	}
@@ -351,9 +362,7 @@ func (t *Trainer) Close() error {
 		errs = append(errs, t.log.Close())
 		t.log = nil
 	}
-	if t.indices != nil {
-		errs = append(errs, t.indices.flush())
-	}
+	errs = append(errs, t.leave())
 	if t.events != nil {
 		errs = append(errs, t.events.Close())
 		t.events = nil
@@ -374,8 +383,10 @@ func (t *Trainer) Close() error {
 }
 
 // Run trains to the end. When ctx is cancelled it saves a checkpoint and returns
-// Interrupted without an error.
+// Interrupted without an error. No other process can run in save_folder until Run
+// returns: there the first error is a *store.HeldError.
 func (t *Trainer) Run(ctx context.Context) (r Result, err error) {
+	defer func() { err = errors.Join(err, t.leave()) }()
 	if err := t.prepareFolder(); err != nil {
 		return Result{t.state.Step, Finished}, err
 	}
@@ -476,62 +487,6 @@ func (t *Trainer) Run(ctx context.Context) (r Result, err error) {
 	return r, err
 }
 
-// prepareFolder makes the run's folder, writes its config and data order, and opens
-// the log.
-func (t *Trainer) prepareFolder() error {
-	dir := t.cfg.SaveFolder
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return fmt.Errorf("making save_folder: %w", err)
-	}
-	path := filepath.Join(dir, "config.yaml")
-	if same(path, t.opt.ConfigPath) {
-		return fmt.Errorf("the run would write its config over %s\nhint: set save_folder to another folder; to continue the run, copy the config out of its folder first", t.opt.ConfigPath)
-	}
-	if exists(path) && !t.cfg.SaveOverwrite && !t.cfg.TryLoadLatestSave && !t.continues() {
-		return fmt.Errorf("%s exists: the folder holds a run\nhint: try_load_latest_save=true continues it, save_overwrite=true starts anew, save_folder=DIR goes elsewhere", path)
-	}
-	if err := t.checkpoints.open(t); err != nil {
-		return err
-	}
-	if err := config.Write(path, t.cfg); err != nil {
-		return err
-	}
-	if err := t.writeOrder(); err != nil {
-		return err
-	}
-	if t.cfg.RemoteSaveFolder != "" {
-		var err error
-		if t.uploads, err = openUploads(t.cfg, t.cfg.SaveOverwrite || t.continues(), t.opt.Warn); err != nil {
-			return err
-		}
-	}
-	step := t.state.Step
-	if !t.resumed {
-		step = 0
-	}
-	path = filepath.Join(dir, logFile)
-	var err error
-	if t.cfg.SaveDataIndices {
-		if t.indices, err = openIndices(filepath.Join(dir, "data-indices"), t.cfg.ranks(), step); err != nil {
-			return err
-		}
-	}
-	if t.log, err = runlog.Open(path, step); err != nil {
-		return err
-	}
-	if t.opt.Sample != nil {
-		if t.texts, err = runlog.Open(filepath.Join(dir, "samples.jsonl"), step); err != nil {
-			return err
-		}
-	}
-	if t.cfg.TensorBoard {
-		if t.events, err = runlog.OpenTensorBoard(filepath.Join(dir, "tensorboard"), step+1, time.Now()); err != nil {
-			return err
-		}
-	}
-	return t.speed.resume(path)
-}
-
 // LogSample keeps a text that the model has written in samples.jsonl, which a continued
 // run repairs as it does the log.
 func (t *Trainer) LogSample(prompt, text string) error {
@@ -584,16 +539,6 @@ func (t *Trainer) export() error {
 	}
 	run := runlog.WandbRun{Project: w.Project, Entity: w.Entity, Group: w.Group, Name: name, Tags: w.Tags, Config: all.Config}
 	return runlog.WriteWandb(filepath.Join(dir, "wandb"), run, records)
-}
-
-// same reports whether two names lead to one file.
-func same(a, b string) bool {
-	if b == "" {
-		return false
-	}
-	x, err1 := os.Stat(a)
-	y, err2 := os.Stat(b)
-	return err1 == nil && err2 == nil && os.SameFile(x, y)
 }
 
 // stops tells whether the run has reached its time limit, or its loss has risen too far

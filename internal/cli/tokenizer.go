@@ -52,6 +52,19 @@ func loadTokenizer(name string) (*tokenizer.Tokenizer, error) {
 	return tokenizer.Load(path)
 }
 
+// tokenizerFor loads the tokenizer for a conversion of input into output, which
+// must be neither of what is read.
+func tokenizerFor(name, input, output string) (*tokenizer.Tokenizer, error) {
+	path, err := findTokenizer(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := store.Clash([]string{path, input}, []string{output}, nil); err != nil {
+		return nil, err
+	}
+	return tokenizer.Load(path)
+}
+
 // requireFlags makes a usage error of flags that are not set.
 func requireFlags(c *cobra.Command, names ...string) error {
 	for _, name := range names {
@@ -78,7 +91,7 @@ sets the number of threads.`,
 			if err := requireFlags(c, "tokenizer", "input", "output"); err != nil {
 				return err
 			}
-			tok, err := loadTokenizer(name)
+			tok, err := tokenizerFor(name, input, output)
 			if err != nil {
 				return err
 			}
@@ -368,7 +381,7 @@ func newTokenizerDecodeCommand() *cobra.Command {
 			if err := requireFlags(c, "tokenizer", "input", "output"); err != nil {
 				return err
 			}
-			tok, err := loadTokenizer(name)
+			tok, err := tokenizerFor(name, input, output)
 			if err != nil {
 				return err
 			}
@@ -441,6 +454,13 @@ threads (OLMO_THREADS).`,
 			if err := requireFlags(c, "input", "vocab-size", "output"); err != nil {
 				return err
 			}
+			files, err := tokenizer.Files(inputs)
+			if err != nil {
+				return err
+			}
+			if err := store.Clash(files, []string{output}, nil); err != nil {
+				return err
+			}
 			cfg.SpecialTokens = special
 			cfg.Threads = parallel.Threads()
 			p := newProgress(c.ErrOrStderr())
@@ -458,7 +478,17 @@ threads (OLMO_THREADS).`,
 				p.update(step{done: float64(t.Merges), total: float64(t.MaxMerges), unit: "merges", note: fmt.Sprintf("%d distinct words", t.Words)})
 			}
 			began := time.Now()
-			data, err := tokenizer.Train(c.Context(), tokenizer.Documents(inputs), cfg)
+			var text int
+			data, err := tokenizer.Train(c.Context(), func(yield func(string, error) bool) {
+				for s, err := range tokenizer.Documents(inputs) {
+					if text += len(s); !yield(s, err) {
+						return
+					}
+				}
+			}, cfg)
+			if err == nil && text == 0 {
+				err = fmt.Errorf("%s: there is no text to learn from\nhint: JSONL files need a field text; of another file every line is a document", strings.Join(inputs, ", "))
+			}
 			if err != nil {
 				return err
 			}
