@@ -38,7 +38,7 @@ func (a *AttentionAttr) low(s Segment, i int) int {
 }
 
 // sees tells whether row i of a segment sees its key j.
-func (s Segment) sees(j int) bool { return s.Hidden == nil || !s.Hidden[j] }
+func (s Segment) sees(j int) bool { return s.Padding == nil || !s.Padding[j] }
 
 // pairs counts the pairs of query and key that a batch computes.
 func (a *AttentionAttr) pairs(b *Batch) float64 {
@@ -105,7 +105,7 @@ func init() {
 			}),
 			two("padding", AttentionAttr{H: 2, KV: 1, D: 4, Scale: 0.5}, func() *Batch {
 				b := tokens(2, 5)()
-				b.Segments[0].Hidden = []bool{true, true, false, true, false} // rows 0 and 1 see nothing
+				b.Segments[0].Padding = []bool{true, true, false, true, false} // rows 0 and 1 see nothing
 				return b
 			}),
 			two("dropout", AttentionAttr{H: 4, KV: 2, D: 4, Scale: 0.5, Window: 6, Dropout: DropoutAttr{P: 0.4, Site: 5}}, noisy(tokens(2, 9))),

@@ -220,9 +220,9 @@ type Segment struct {
 	Pos   int     // position of the first of them
 	Slot  int     // of the key and value caches
 	First []int32 // first position that each row may see (document mask); nil: 0
-	// Hidden tells of each row whether no other sees it as a key (padding); nil: none. Only
-	// segments from position 0 on have it.
-	Hidden []bool
+	// Padding is the padding mask: which rows no query sees as keys; nil: none. Only segments
+	// from position 0 on have one.
+	Padding []bool
 }
 
 // Update holds one optimiser step's numbers, by parameter group.

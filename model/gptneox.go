@@ -94,7 +94,7 @@ func readNeoXGGUF(k *ggufReader, c *Config) {
 func neoxBlock(b *builder, l int, x graph.Value) graph.Value {
 	name := func(part string) string { return fmt.Sprintf("gpt_neox.layers.%d.%s", l, part) }
 	qkv := b.linear(b.norm(x, name("input_layernorm"), l, b.Norm), name("attention.query_key_value"), matrix(l, Projection, 3*b.C, b.C), b.AttentionBias)
-	parts := b.g.Unweave(qkv, graph.WeaveAttr{H: b.H, Parts: 3, D: b.D})
+	parts := b.g.DeinterleaveHeads(qkv, graph.HeadsAttr{H: b.H, Parts: 3, D: b.D})
 	att := b.linear(b.attention(l, parts[0], parts[1], parts[2]), name("attention.dense"), matrix(l, AttentionOut, b.C, b.C), b.AttentionBias)
 	mlp := func(x graph.Value) graph.Value {
 		h := b.linear(b.norm(x, name("post_attention_layernorm"), l, b.Norm), name("mlp.dense_h_to_4h"), matrix(l, Projection, b.F, b.C), b.MLPBias)

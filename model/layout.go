@@ -9,10 +9,10 @@ import (
 // Layout is a way of naming and cutting the tensors of a model in files.
 type Layout string
 
-// Layouts. OwnNames are the parameters' own: the ai2-olmo package's for the
+// Layouts. Native has the parameters' own names: the ai2-olmo package's for the
 // families that it has, and Hugging Face's for the others.
 const (
-	OwnNames    Layout = "ai2"
+	Native      Layout = "ai2"
 	HuggingFace Layout = "hf"
 	GGUF        Layout = "gguf"
 )

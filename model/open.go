@@ -146,7 +146,7 @@ func openHF(dir string) (*Loaded, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "config.json"), err)
 		}
-		l.Layout, l.AI2 = OwnNames, a
+		l.Layout, l.AI2 = Native, a
 		l.rename = func(name string) string { return "model." + name }
 	} else if l.Config, err = configFromHF(m); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "config.json"), err)
@@ -224,7 +224,7 @@ func openAI2(dir string) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Loaded{Path: dir, Layout: OwnNames, AI2: a}
+	l := &Loaded{Path: dir, Layout: Native, AI2: a}
 	if l.Config, err = a.Config(); err != nil {
 		return nil, fmt.Errorf("%s: model: %w", path, err)
 	}

@@ -66,7 +66,7 @@ func TestOpenFolders(t *testing.T) {
 	is := func(path, want string) {
 		t.Helper()
 		l := open(t, path)
-		if got := filepath.Base(l.Path); got != want || l.Layout != model.OwnNames {
+		if got := filepath.Base(l.Path); got != want || l.Layout != model.Native {
 			t.Errorf("%s opens %s (%s), want %s", path, got, l.Layout, want)
 		}
 	}

@@ -80,7 +80,7 @@ func (r Recompute) picks(layer int) func(*graph.Def) bool {
 func isCheap(d *graph.Def) bool {
 	switch d {
 	case graph.RMSNorm, graph.LayerNorm, graph.SwiGLU, graph.GELU, graph.GELUTanh, graph.ReLU, graph.Bias, graph.Clamp, graph.Scale, graph.Dropout,
-		graph.Rotary, graph.Split, graph.Concat, graph.Unweave:
+		graph.Rotary, graph.Split, graph.Concat, graph.DeinterleaveHeads:
 		return true
 	}
 	return false

@@ -69,7 +69,7 @@ func SaveAI2(dir string, c *Config, get Source, dtype tensor.DType) error {
 	if dtype != tensor.F32 && dtype != tensor.F16 && dtype != tensor.BF16 {
 		return fmt.Errorf("%w: dtype %v\nhint: one of f32, f16, bf16", ErrLayout, dtype)
 	}
-	l, err := c.layoutOf(OwnNames)
+	l, err := c.layoutOf(Native)
 	if err != nil {
 		return err
 	}

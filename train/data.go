@@ -251,11 +251,11 @@ func (i *item) inputs(from, to, length int, pad int32) *graph.Batch {
 		}
 		for s := 0; s < T && pad >= 0; s += length {
 			if piece := b.IDs[(n-from)*T+s:][:length]; slices.Contains(piece, pad) {
-				hidden := make([]bool, length)
+				padding := make([]bool, length)
 				for t, id := range piece {
-					hidden[t] = id == pad
+					padding[t] = id == pad
 				}
-				b.Segments[((n-from)*T+s)/length].Hidden = hidden
+				b.Segments[((n-from)*T+s)/length].Padding = padding
 			}
 		}
 		if i.DocLens == nil {

@@ -134,13 +134,13 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 	graph.All["gelu.backward"]:      elementwiseBackward(kernel.GELUBackward),
 	graph.All["gelu_tanh.backward"]: elementwiseBackward(kernel.GELUTanhBackward),
 	graph.All["relu.backward"]:      elementwiseBackward(kernel.ReLUBackward),
-	graph.Unweave: func(p *program, op *graph.Op) func(r *run) {
-		D := op.Attr.(*graph.WeaveAttr).D
-		return func(r *run) { kernel.Unweave(p.matrices(op.Out, r), p.matrix(op.In[0], r), D) }
+	graph.DeinterleaveHeads: func(p *program, op *graph.Op) func(r *run) {
+		D := op.Attr.(*graph.HeadsAttr).D
+		return func(r *run) { kernel.DeinterleaveHeads(p.matrices(op.Out, r), p.matrix(op.In[0], r), D) }
 	},
-	graph.Weave: func(p *program, op *graph.Op) func(r *run) {
-		D := op.Attr.(*graph.WeaveAttr).D
-		return func(r *run) { kernel.Weave(p.matrix(op.Out[0], r), p.matrices(op.In, r), D) }
+	graph.InterleaveHeads: func(p *program, op *graph.Op) func(r *run) {
+		D := op.Attr.(*graph.HeadsAttr).D
+		return func(r *run) { kernel.InterleaveHeads(p.matrix(op.Out[0], r), p.matrices(op.In, r), D) }
 	},
 	graph.Router: func(p *program, op *graph.Op) func(r *run) {
 		a := op.Attr.(*graph.RouterAttr)
@@ -413,7 +413,7 @@ func (p *program) segments(op *graph.Op, qkv []graph.Value, out, stats graph.Val
 	drop := a.Dropout.Of(r.Batch)
 	row := 0
 	for i, s := range r.Segments {
-		g := kernel.Segment{Q: q.Slice(row, s.Rows), O: o.Slice(row, s.Rows), Stats: st.Slice(row, s.Rows), Pos: s.Pos, First: s.First, Hidden: s.Hidden}
+		g := kernel.Segment{Q: q.Slice(row, s.Rows), O: o.Slice(row, s.Rows), Stats: st.Slice(row, s.Rows), Pos: s.Pos, First: s.First, Padding: s.Padding}
 		if g.Drop = drop; drop != nil {
 			g.Row = r.Noise.Row + row
 		}

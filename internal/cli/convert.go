@@ -117,7 +117,7 @@ func runConvert(c *cobra.Command, o convertOptions) (err error) {
 	switch layout {
 	case model.HuggingFace:
 		err = model.SaveHF(tmp, from.Config, get, dtype, shard)
-	case model.OwnNames:
+	case model.Native:
 		err = model.SaveAI2(tmp, from.Config, get, dtype)
 	case model.GGUF:
 		file := "model.gguf"

@@ -24,8 +24,8 @@ type Segment struct {
 	Pos   int     // position of the first row of Q
 	Stats Matrix  // n×(2·H): maximum and sum of each row and head
 	First []int32 // first key that each new position may see (document mask), or nil
-	// Hidden tells of each key whether queries see nothing of it (padding), or is nil.
-	Hidden []bool
+	// Padding is the padding mask, the keys that no query sees, or nil.
+	Padding []bool
 	// Drop zeroes probabilities, or is nil; Row is the number of the first new position in
 	// the step's batch.
 	Drop  *numeric.Dropout
@@ -56,13 +56,13 @@ func (a *Attention) score(x []float32, head, key, p int) {
 	}
 }
 
-// hide takes the hidden keys among those from key on out of a row of scores.
+// hide takes the padding among the keys from key on out of a row of scores.
 func (s *Segment) hide(x []float32, key int) {
-	if s.Hidden == nil {
+	if s.Padding == nil {
 		return
 	}
-	for i, hidden := range s.Hidden[key : key+len(x)] {
-		if hidden {
+	for i, padding := range s.Padding[key : key+len(x)] {
+		if padding {
 			x[i] = float32(math.Inf(-1))
 		}
 	}

@@ -2,8 +2,8 @@ package kernel
 
 import "olmo/numeric"
 
-// Unweave copies part i of each head of x, N×(H·parts·D), to out[i], N×(H·D).
-func Unweave(out []Matrix, x Matrix, D int) {
+// DeinterleaveHeads copies part i of each head of x, N×(H·parts·D), to out[i], N×(H·D).
+func DeinterleaveHeads(out []Matrix, x Matrix, D int) {
 	eachRow(x.Rows, func(r int) {
 		row := x.Row(r)
 		for o := 0; o < len(row); o += D {
@@ -13,8 +13,8 @@ func Unweave(out []Matrix, x Matrix, D int) {
 	})
 }
 
-// Weave is the inverse of Unweave.
-func Weave(y Matrix, in []Matrix, D int) {
+// InterleaveHeads is the inverse of DeinterleaveHeads.
+func InterleaveHeads(y Matrix, in []Matrix, D int) {
 	eachRow(y.Rows, func(r int) {
 		row := y.Row(r)
 		for o := 0; o < len(row); o += D {
