@@ -73,10 +73,11 @@ var ErrCorrupt = errors.New("the checkpoint is damaged")
 
 // checkpoints writes a run's checkpoints, one at a time, beside the training.
 type checkpoints struct {
-	dir  string
-	last int // step of the newest, −1 for none
-	done chan error
-	lent chan struct{} // closed when what the device lends has been read; nil without
+	dir    string
+	last   int    // step of the newest, −1 for none
+	series series // of the folder; while a checkpoint is written its writer's
+	done   chan error
+	lent   chan struct{} // closed when what the device lends has been read; nil without
 }
 
 // open prepares the folder: unfinished checkpoints of a killed run are removed.
@@ -90,13 +91,14 @@ func (c *checkpoints) open(t *Trainer) error {
 		return fmt.Errorf("opening save_folder: %w", err)
 	}
 	for _, e := range entries {
-		if name := e.Name(); strings.HasPrefix(name, ".step") && strings.HasSuffix(name, ".tmp") {
+		if name := e.Name(); strings.HasPrefix(name, ".step") && (strings.HasSuffix(name, ".tmp") || strings.HasSuffix(name, ".lock")) {
 			if err := os.RemoveAll(filepath.Join(c.dir, name)); err != nil {
 				return fmt.Errorf("removing an unfinished checkpoint: %w", err)
 			}
 		}
 	}
-	return nil
+	c.series, err = readSeries(c.dir)
+	return err
 }
 
 // wait returns when no checkpoint is being written, with the error of the last.
@@ -149,7 +151,7 @@ func (t *Trainer) save(k kind) error {
 	if n := t.cfg.SaveIntervalUnsharded; k == kept && n != nil && t.state.Step%*n == 0 {
 		k = permanent
 	}
-	w := &writer{dir: c.dir, kind: k, state: t.state, config: t.cfg, keep: map[kind]int{kept: t.cfg.SaveNumCheckpoints, permanent: t.cfg.SaveNumUnsharded}, uploads: t.uploads}
+	w := &writer{dir: c.dir, kind: k, state: t.state, config: t.cfg, keep: map[kind]int{kept: t.cfg.SaveNumCheckpoints, permanent: t.cfg.SaveNumUnsharded}, series: c.series, uploads: t.uploads}
 	read := t.dev.Read
 	if n := checkpointBytes(t.groups, &t.cfg.Optimizer); n > copied {
 		read, w.lender, w.lent = t.dev.Lend, t.dev, make(chan struct{})
@@ -226,6 +228,7 @@ type writer struct {
 	lender       device.Device // of these, until lent is closed; nil for copies
 	lent         chan struct{}
 	keep         map[kind]int
+	series       series
 	uploads      *uploads // nil without remote_save_folder
 }
 
@@ -257,7 +260,12 @@ func (w *writer) write() error {
 	if w.uploads != nil && w.kind != ephemeral {
 		w.uploads.add(final)
 	}
-	return w.retire(name)
+	for _, old := range w.series.add(w.state.Step, w.kind, w.keep) {
+		if err := store.RemoveFolder(filepath.Join(w.dir, fmt.Sprintf("step%d", old))); err != nil {
+			return fmt.Errorf("removing step%d, which is no longer kept: %w", old, err)
+		}
+	}
+	return nil
 }
 
 // fill writes the files of a checkpoint, the manifest last.
@@ -307,33 +315,6 @@ func (w *writer) fill(dir string) error {
 		m.Files[file] = h
 	}
 	return writeJSON(filepath.Join(dir, manifestFile), m)
-}
-
-// retire removes checkpoints that the keep-counts give up, never the newest.
-func (w *writer) retire(newest string) error {
-	steps, err := Steps(w.dir)
-	if err != nil {
-		return err
-	}
-	seen := map[kind]int{}
-	for _, n := range slices.Backward(steps) {
-		name := fmt.Sprintf("step%d", n)
-		m, err := readManifest(filepath.Join(w.dir, name))
-		if err != nil || n > w.state.Step {
-			continue // not ours to judge
-		}
-		k := kind(m.Kind)
-		seen[k]++
-		keep, limited := w.keep[k]
-		drop := limited && keep >= 0 && seen[k] > max(keep, 1) || k == kept && keep == 0 && name != newest || k == ephemeral && name != newest
-		if !drop || name == newest {
-			continue
-		}
-		if err := store.RemoveFolder(filepath.Join(w.dir, name)); err != nil {
-			return fmt.Errorf("removing %s, which is no longer kept: %w", name, err)
-		}
-	}
-	return nil
 }
 
 // Steps lists the steps of the checkpoints in a run folder, ascending.
