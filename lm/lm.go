@@ -11,7 +11,6 @@ import (
 	"olmo/device/cpu"
 	"olmo/model"
 	"olmo/tokenizer"
-	"olmo/weights"
 )
 
 // Model is a language model on a device. It and what is made of it are used by one
@@ -99,7 +98,7 @@ func (m *Model) Digest() (string, error) {
 	if m.Files == nil {
 		return "", errors.New("a model without files has no digest")
 	}
-	sum, err := weights.Digest(m.Files.Set.All())
+	sum, err := m.Files.Set.Digest()
 	if err != nil {
 		return "", fmt.Errorf("reading the weights of %s: %w", m.Path, err)
 	}

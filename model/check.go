@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -28,7 +29,8 @@ var buffers = []string{".rotary_emb.inv_freq", ".attention.bias", ".attention.ma
 
 // Check reads the whole checkpoint: every tensor that the config asks for is there with
 // its shape, no number is infinite or NaN, no tensor is there twice, the index counts
-// what is there. Progress, if set, is told the share done.
+// what is there. One tensor at a time is in memory. Progress, if set, is told the share
+// done.
 func (l *Loaded) Check(progress func(share float64)) (*CheckReport, error) {
 	r := &CheckReport{Tensors: len(l.Set.Names())}
 	problem := func(format string, args ...any) { r.Problems = append(r.Problems, fmt.Sprintf(format, args...)) }
@@ -66,8 +68,8 @@ func (l *Loaded) Check(progress func(share float64)) (*CheckReport, error) {
 		case !expected && !slices.ContainsFunc(buffers, func(s string) bool { return strings.HasSuffix(n.Name, s) }):
 			note("%s %v is not of this model", n.Name, t.Shape)
 		}
-		sum := sha256.Sum256(t.Data)
-		sums = append(sums, weights.Sum{Name: n.Name, DType: t.DType, Shape: t.Shape, SHA256: sum})
+		sum := weights.SumOf(n.Name, t)
+		sums = append(sums, sum)
 		constant, bad, err := scan(t)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", l.Path, n.Name, err)
@@ -75,11 +77,12 @@ func (l *Loaded) Check(progress func(share float64)) (*CheckReport, error) {
 		if bad > 0 {
 			problem("%s holds %d numbers that are not finite", n.Name, bad)
 		}
-		if first, ok := seen[sum]; ok && !constant {
+		if first, ok := seen[sum.SHA256]; ok && !constant {
 			note("%s and %s hold the same numbers", first, n.Name)
 		}
-		seen[sum] = n.Name
+		seen[sum.SHA256] = n.Name
 		done += int64(len(t.Data))
+		l.Set.Forget()
 		if progress != nil && total > 0 {
 			progress(float64(done) / float64(total))
 		}
@@ -93,15 +96,61 @@ func scan(t tensor.Tensor) (constant bool, bad int, err error) {
 	if !t.DType.IsFloat() && !t.DType.IsQuantized() {
 		return true, 0, nil
 	}
-	v, err := t.Float32s()
 	constant = true
-	for _, x := range v {
-		if x-x != 0 {
-			bad++
+	var first *float32
+	for v, err := range t.Pieces(1 << 18) {
+		if err != nil {
+			return false, 0, err
 		}
-		constant = constant && x == v[0]
+		if first == nil {
+			first = new(v[0])
+		}
+		for _, x := range v {
+			if x-x != 0 {
+				bad++
+			}
+			constant = constant && x == *first
+		}
 	}
-	return constant, bad, err
+	return constant, bad, nil
+}
+
+// checkShard looks for tensors of a shard that the index does not know, or finds in
+// another shard. Programs that read shard after shard take the last such tensor, those
+// that go by the index the other: with different numbers that is two models.
+func (l *Loaded) checkShard(r *CheckReport, shard string, named map[string]any) error {
+	base := filepath.Base(shard)
+	set, err := weights.Open(shard)
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	for _, name := range set.Names() {
+		owner, known := named[name]
+		switch {
+		case !known:
+			r.Notes = append(r.Notes, fmt.Sprintf("%s of %s is not in the index", name, base))
+			continue
+		case owner == base:
+			continue
+		}
+		here, err := set.Tensor(name)
+		if err != nil {
+			return err
+		}
+		there, err := l.Set.Tensor(name)
+		if err != nil {
+			return err
+		}
+		if here.DType == there.DType && slices.Equal(here.Shape, there.Shape) && bytes.Equal(here.Data, there.Data) {
+			r.Notes = append(r.Notes, fmt.Sprintf("%s stands in %v, as the index says, and again in %s", name, owner, base))
+		} else {
+			r.Problems = append(r.Problems, fmt.Sprintf("%s stands in %v, as the index says, and with other numbers in %s", name, owner, base))
+		}
+		set.Forget()
+		l.Set.Forget()
+	}
+	return nil
 }
 
 // checkIndex compares a sharded checkpoint with its index.
@@ -131,16 +180,7 @@ func (l *Loaded) checkIndex(r *CheckReport) error {
 			r.Notes = append(r.Notes, fmt.Sprintf("%s is not in the index", base))
 			continue
 		}
-		set, err := weights.Open(shard)
-		if err != nil {
-			return err
-		}
-		for _, name := range set.Names() {
-			if _, ok := named[name]; !ok {
-				r.Notes = append(r.Notes, fmt.Sprintf("%s of %s is not in the index", name, base))
-			}
-		}
-		if err := set.Close(); err != nil {
+		if err := l.checkShard(r, shard, named); err != nil {
 			return err
 		}
 	}

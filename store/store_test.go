@@ -388,3 +388,33 @@ func TestClash(t *testing.T) {
 		})
 	}
 }
+
+// A single output that is made in a folder of its own takes the folder's place alone.
+func TestCommitFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "x")
+	write(t, name, "old")
+	d, err := store.CreateFolder(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(d.Path(), "made"), "new")
+	write(t, filepath.Join(d.Path(), "notes"), "not needed any more")
+	if err := d.CommitFile("missing"); err == nil {
+		t.Error("a file that was not made got the name")
+	}
+	if got, all := read(t, name), names(t, filepath.Dir(name)); got != "old" || all != "x" {
+		t.Errorf("afterwards the file holds %q, and there are %s", got, all)
+	}
+	if d, err = store.CreateFolder(name); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(d.Path(), "made"), "new")
+	write(t, filepath.Join(d.Path(), "notes"), "not needed any more")
+	if err := d.CommitFile("made"); err != nil {
+		t.Fatal(err)
+	}
+	d.Abort() // as a deferred call would
+	if got, all := read(t, name), names(t, filepath.Dir(name)); got != "new" || all != "x" {
+		t.Errorf("the file holds %q, and there are %s", got, all)
+	}
+}

@@ -22,3 +22,6 @@ func (m *mapping) close() error {
 	m.data = nil
 	return nil
 }
+
+// forget does nothing: the bytes are all that there is.
+func (m *mapping) forget() {}

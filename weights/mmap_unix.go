@@ -27,3 +27,11 @@ func (m *mapping) close() error {
 	m.data = nil
 	return unix.Munmap(data)
 }
+
+// forget gives the memory of the pages back that were read. The bytes stay readable:
+// the system reads a page again when it is touched.
+func (m *mapping) forget() {
+	if m.data != nil {
+		_ = unix.Madvise(m.data, unix.MADV_DONTNEED) // advice, which may fail
+	}
+}

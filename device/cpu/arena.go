@@ -21,5 +21,13 @@ func (d *Device) allocate(n int) (data []float32, release func(), err error) {
 		return nil, nil, fmt.Errorf("taking %.4g GB of memory: %w\nhint: smaller batches need less", float64(n)*4/1e9, err)
 	}
 	c := runtime.AddCleanup(d, func(unmap func()) { unmap() }, unmap)
-	return data, func() { c.Stop(); unmap() }, nil
+	d.maps++
+	at := d.maps
+	release = func() {
+		c.Stop()
+		unmap()
+		delete(d.mapped, at)
+	}
+	d.mapped[at] = release
+	return data, release, nil
 }

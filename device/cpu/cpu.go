@@ -18,9 +18,11 @@ import (
 type Device struct {
 	mu      sync.Mutex // of values
 	values  map[string]*value
-	scratch []float32 // shared by the programs, which run one at a time
-	release func()    // gives the scratch area back
-	changes int       // counts what may have changed parameters
+	scratch []float32      // shared by the programs, which run one at a time
+	release func()         // gives the scratch area back
+	changes int            // counts what may have changed parameters
+	mapped  map[int]func() // what gives each area outside Go's heap back
+	maps    int            // areas that were taken so far
 }
 
 type value struct {
@@ -41,7 +43,16 @@ func New() (*Device, error) {
 	if err := Check(); err != nil {
 		return nil, err
 	}
-	return &Device{values: map[string]*value{}, release: func() {}}, nil
+	return &Device{values: map[string]*value{}, release: func() {}, mapped: map[int]func(){}}, nil
+}
+
+// Close gives the device's memory back at once, not when the collector finds that nobody
+// needs it. Neither the device nor a program of it may be used afterwards.
+func (d *Device) Close() {
+	for _, release := range d.mapped {
+		release()
+	}
+	d.values, d.scratch, d.release = nil, nil, func() {}
 }
 
 // Write copies data to the value of that name.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"olmo/model"
+	"olmo/tensor"
 	"olmo/tokenizer"
 	"olmo/train"
 	"olmo/weights"
@@ -196,37 +197,45 @@ func checkWeights(path string, _ *progress) ([]*checked, error) {
 	}
 	defer set.Close()
 	out := &checked{Path: path, Kind: "weights"}
-	for _, n := range set.All() {
-		t, err := n.Value()
+	var sums []weights.Sum
+	for _, name := range set.Names() {
+		t, err := set.Tensor(name)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, err
 		}
+		sums = append(sums, weights.SumOf(name, t))
 		out.Tensors++
 		out.Bytes += int64(len(t.Data))
 		if t.DType.IsFloat() || t.DType.IsQuantized() {
-			v, err := t.Float32s()
+			at, bad, err := firstNaN(t)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %s: %w", path, n.Name, err)
+				return nil, fmt.Errorf("%s: %s: %w", path, name, err)
 			}
-			if at := firstNaN(v); at >= 0 {
-				out.Problems = append(out.Problems, fmt.Sprintf("%s: number %d is %v", n.Name, at, v[at]))
+			if at >= 0 {
+				out.Problems = append(out.Problems, fmt.Sprintf("%s: number %d is %v", name, at, bad))
 			}
 		}
+		set.Forget()
 	}
-	digest, err := weights.Digest(set.All())
-	if err != nil {
-		return nil, err
-	}
+	digest := weights.DigestSums(sums)
 	out.WeightsDigest = hex.EncodeToString(digest[:])
 	return []*checked{out}, nil
 }
 
-// firstNaN returns the place of the first number that is NaN or infinite, or −1.
-func firstNaN(x []float32) int {
-	for i, v := range x {
-		if v-v != 0 {
-			return i
+// firstNaN returns the place of the first number that is NaN or infinite, and the number;
+// or −1.
+func firstNaN(t tensor.Tensor) (at int, bad float32, err error) {
+	seen := 0
+	for v, err := range t.Pieces(1 << 18) {
+		if err != nil {
+			return 0, 0, err
 		}
+		for i, x := range v {
+			if x-x != 0 {
+				return seen + i, x, nil
+			}
+		}
+		seen += len(v)
 	}
-	return -1
+	return -1, 0, nil
 }
