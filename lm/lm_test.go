@@ -103,7 +103,7 @@ func models(t testing.TB) map[string]string {
 	}
 	err = errors.Join(
 		os.Mkdir(paths["a folder of one GGUF"], 0o777),
-		model.SaveHF(paths["a Hugging Face folder"], c, parameters(c), tensor.F32, 0),
+		model.SaveHF(paths["a Hugging Face folder"], c, parameters(c), tensor.F32, 0, nil),
 		model.SaveAI2(paths["a checkpoint"], c, parameters(c), tensor.F32),
 		model.SaveGGUF(paths["a GGUF file"], c, parameters(c), tensor.F32, vocabulary),
 	)

@@ -27,7 +27,9 @@ func (m *Model) Logits(ctx context.Context, rows [][]int32, o LogitsOptions) (lo
 	}
 	g := graph.New()
 	c.Logits(g, model.Options{Positions: T, Taps: o.Hidden})
-	p, err := m.Device.Compile(g, device.Options{Rows: T, Selected: T, BF16: m.bf16, Frozen: true})
+	// A device packs frozen weights at the first run, which pays from the second one on,
+	// and takes their memory twice.
+	p, err := m.Device.Compile(g, device.Options{Rows: T, Selected: T, BF16: m.bf16, Frozen: B > 1})
 	if err != nil {
 		return logits, hidden, err
 	}

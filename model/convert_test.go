@@ -18,7 +18,7 @@ import (
 func saveAs(dir string, as model.Layout, c *model.Config, get model.Source, d tensor.DType) (string, error) {
 	switch as {
 	case model.HuggingFace:
-		return dir, model.SaveHF(dir, c, get, d, 100_000)
+		return dir, model.SaveHF(dir, c, get, d, 100_000, nil)
 	case model.Native:
 		return dir, model.SaveAI2(dir, c, get, d)
 	}
@@ -162,7 +162,7 @@ func TestTransformers(t *testing.T) {
 			if err := os.Mkdir(dir, 0o777); err != nil {
 				t.Fatal(err)
 			}
-			switch err := model.SaveHF(dir, from.Config, from.Param, tensor.F32, 50_000); {
+			switch err := model.SaveHF(dir, from.Config, from.Param, tensor.F32, 50_000, nil); {
 			case errors.Is(err, model.ErrLayout):
 				continue
 			case err != nil:

@@ -378,14 +378,15 @@ func (l *Loaded) Param(name string) ([]float32, error) {
 	return v, nil
 }
 
-// Each calls f with every parameter, in the order of the forward pass. The next one is
-// converted meanwhile.
+// Each calls f with every parameter, the largest first: what reading takes beside what f
+// keeps is then small when f keeps nearly all. The next one is converted meanwhile.
 func (l *Loaded) Each(f func(p Param, data []float32) error) error {
 	type numbers struct {
 		data []float32
 		err  error
 	}
 	params := l.Config.Params()
+	slices.SortStableFunc(params, func(a, b Param) int { return cmp.Compare(b.Size(), a.Size()) })
 	ready, stop, ended := make(chan numbers), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -410,6 +411,7 @@ func (l *Loaded) Each(f func(p Param, data []float32) error) error {
 		if err := f(p, n.data); err != nil {
 			return err
 		}
+		l.Set.Forget()
 	}
 	return nil
 }

@@ -87,7 +87,7 @@ func TestOpenErrors(t *testing.T) {
 	c, get := tinyOLMo2()
 	folder := func(change func(dir string) error) string {
 		dir := t.TempDir()
-		if err := model.SaveHF(dir, c, get, tensor.F32, 0); err != nil {
+		if err := model.SaveHF(dir, c, get, tensor.F32, 0, nil); err != nil {
 			t.Fatal(err)
 		}
 		if err := change(dir); err != nil {
@@ -166,7 +166,7 @@ func TestCheck(t *testing.T) {
 		}
 		return w, err
 	}
-	if err := model.SaveHF(dir, c, nan, tensor.F32, 1000); err != nil {
+	if err := model.SaveHF(dir, c, nan, tensor.F32, 1000, nil); err != nil {
 		t.Fatal(err)
 	}
 	extra := weights.Named{Name: "stray", Tensor: tensor.FromFloat32([]int{1}, []float32{1})}
@@ -185,6 +185,54 @@ func TestCheck(t *testing.T) {
 		if !strings.Contains(notes, want) {
 			t.Errorf("notes %q do not say %q", report.Notes, want)
 		}
+	}
+}
+
+// TestCheckShards: a tensor that stands in two shards is two models when the numbers
+// differ, and an oddity when they are the same.
+func TestCheckShards(t *testing.T) {
+	for _, c := range []struct {
+		name, problem, note string
+		change              float32
+	}{
+		{name: "other numbers", problem: "model.norm.weight stands in model-0000", change: 1},
+		{name: "the same numbers", note: "model.norm.weight stands in model-0000"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg, get := tinyOLMo2()
+			dir := t.TempDir()
+			if err := model.SaveHF(dir, cfg, get, tensor.F32, 1500, nil); err != nil {
+				t.Fatal(err)
+			}
+			first, err := filepath.Glob(filepath.Join(dir, "model-00001-of-*.safetensors"))
+			if err != nil || len(first) != 1 {
+				t.Fatal(first, err)
+			}
+			shard, err := weights.Open(first[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer shard.Close()
+			norm, err := get("transformer.ln_f.weight")
+			if err != nil {
+				t.Fatal(err)
+			}
+			norm[0] += c.change
+			twice := append(shard.All(), weights.Named{Name: "model.norm.weight", Tensor: tensor.FromFloat32([]int{len(norm)}, norm)})
+			if err := weights.WriteSafetensors(first[0], twice, nil); err != nil {
+				t.Fatal(err)
+			}
+			report, err := open(t, dir).Check(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(report.Problems, "\n"); (got == "") != (c.problem == "") || !strings.Contains(got, c.problem) {
+				t.Errorf("problems %q, want %q", got, c.problem)
+			}
+			if got := strings.Join(report.Notes, "\n"); !strings.Contains(got, c.note) {
+				t.Errorf("notes %q, want %q", got, c.note)
+			}
+		})
 	}
 }
 
@@ -265,7 +313,7 @@ func ExampleSaveHF() {
 		return
 	}
 	defer os.RemoveAll(dir)
-	if err := model.SaveHF(dir, c, get, tensor.BF16, 0); err != nil {
+	if err := model.SaveHF(dir, c, get, tensor.BF16, 0, nil); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -18,9 +18,11 @@ type Source func(name string) ([]float32, error)
 
 // SaveHF writes a Hugging Face folder that Transformers 4 and 5 load: config.json,
 // generation_config.json and model.safetensors, or, with shardBytes > 0, shards of at
-// most that size with their index. dtype is F32, F16 or BF16. The folder must exist; one
-// tensor at a time is in memory. ErrLayout: Transformers has no such model.
-func SaveHF(dir string, c *Config, get Source, dtype tensor.DType, shardBytes int64) error {
+// most that size with their index. dtype is F32, F16 or BF16. stop lists the ids that end
+// a text, where they are others than c.EOS alone; config.json has one of them, and
+// generation_config.json all. The folder must exist; one tensor at a time is in memory.
+// ErrLayout: Transformers has no such model.
+func SaveHF(dir string, c *Config, get Source, dtype tensor.DType, shardBytes int64, stop []int32) error {
 	m, err := c.hfConfig()
 	if err != nil {
 		return err
@@ -45,6 +47,13 @@ func SaveHF(dir string, c *Config, get Source, dtype tensor.DType, shardBytes in
 		if m[key] != nil {
 			generation[key] = m[key]
 		}
+	}
+	switch len(stop) {
+	case 0:
+	case 1:
+		generation["eos_token_id"] = stop[0]
+	default:
+		generation["eos_token_id"] = stop
 	}
 	if err := writeJSON(filepath.Join(dir, "generation_config.json"), generation); err != nil {
 		return err
@@ -97,9 +106,12 @@ func SaveGGUF(path string, c *Config, get Source, dtype tensor.DType, tokenizer 
 	}
 	if tokenizer == nil {
 		tokenizer = []weights.KV{{Key: "tokenizer.ggml.model", Value: "no_vocab"}}
-		for key, id := range map[string]int32{"bos": c.BOS, "eos": c.EOS, "padding": c.PAD} {
-			if id >= 0 {
-				tokenizer = append(tokenizer, weights.KV{Key: "tokenizer.ggml." + key + "_token_id", Value: uint32(id)})
+		for _, s := range []struct {
+			key string
+			id  int32
+		}{{"bos", c.BOS}, {"eos", c.EOS}, {"padding", c.PAD}} {
+			if s.id >= 0 {
+				tokenizer = append(tokenizer, weights.KV{Key: "tokenizer.ggml." + s.key + "_token_id", Value: uint32(s.id)})
 			}
 		}
 	}

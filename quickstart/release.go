@@ -42,7 +42,7 @@ func (q *quick) release(corpus CorpusInfo, c curated, v vocab, m trained, j judg
 		return err
 	}
 	defer l.Close()
-	if err := model.SaveHF(folder.Path(), l.Config, l.Param, tensor.F32, 0); err != nil {
+	if err := model.SaveHF(folder.Path(), l.Config, l.Param, tensor.F32, 0, nil); err != nil {
 		return err
 	}
 	tokenizer, err := os.ReadFile(q.tokenizerFile())

@@ -48,7 +48,7 @@ func writeTinyModel(dir string) error {
 			return nil, fmt.Errorf("no parameter %s", name)
 		}
 		return init.Weights(c, p, 3)
-	}, tensor.F32, 0)
+	}, tensor.F32, 0, nil)
 }
 
 // copyWithout copies a folder's files but those that contain a word.

@@ -1,4 +1,4 @@
-package cli
+package convert
 
 import (
 	"bytes"
@@ -6,20 +6,95 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"olmo/model"
+	"olmo/store"
 	"olmo/tokenizer"
 	"olmo/weights"
 )
 
-type jsonObject = map[string]any
+// tokenizerFiles go along into a folder.
+var tokenizerFiles = []string{
+	"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "vocab.json", "merges.txt", "tokenizer.model",
+}
 
-// ggufTokenizerConfig returns the tokenizer_config.json of a GGUF file's vocabulary.
-func ggufTokenizerConfig(g *weights.GGUF) ([]byte, error) {
-	m := jsonObject{"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false}
+// writeTokenizer copies the tokenizer's files, or makes them from a GGUF file's
+// vocabulary where it has one that tokenizer.json can hold.
+func writeTokenizer(dir string, from *model.Loaded, warn func(string)) error {
+	if from.GGUF != nil {
+		text, err := tokenizer.ReadGGUF(from.GGUF).JSON()
+		if err != nil {
+			// There is no vocabulary, or one that only llama.cpp knows.
+			if _, ok := from.GGUF.Get("tokenizer.ggml.tokens"); ok {
+				warn(fmt.Sprintf("the folder has no tokenizer: %v", err))
+			}
+			return nil
+		}
+		settings, err := settingsOf(from.GGUF)
+		if err != nil {
+			return err
+		}
+		return errors.Join(
+			store.WriteFile(filepath.Join(dir, "tokenizer.json"), text),
+			store.WriteFile(filepath.Join(dir, "tokenizer_config.json"), settings),
+		)
+	}
+	have := map[string]bool{}
+	for _, name := range tokenizerFiles {
+		text, err := os.ReadFile(filepath.Join(from.Path, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = store.WriteFile(filepath.Join(dir, name), text)
+		}
+		if err != nil {
+			return err
+		}
+		have[name] = true
+	}
+	// A run keeps tokenizer.json alone and its special ids in config.yaml. Hugging Face's
+	// AutoTokenizer looks for the tokens in files beside it, and without them knows no end
+	// of text.
+	if !have["tokenizer.json"] || have["tokenizer_config.json"] || have["special_tokens_map.json"] {
+		return nil
+	}
+	settings, err := settingsFor(from)
+	if err != nil {
+		warn(fmt.Sprintf("the folder has no tokenizer_config.json: %v", err))
+		return nil
+	}
+	return store.WriteFile(filepath.Join(dir, "tokenizer_config.json"), settings)
+}
+
+// newSettings begins a tokenizer_config.json.
+func newSettings() map[string]any {
+	return map[string]any{"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false}
+}
+
+// settingsFor makes the tokenizer_config.json of a tokenizer.json that has none, from the
+// model's special ids.
+func settingsFor(from *model.Loaded) ([]byte, error) {
+	t, err := tokenizer.Load(from.Tokenizer)
+	if err != nil {
+		return nil, err
+	}
+	m := newSettings()
+	c := from.Config
+	for key, id := range map[string]int32{"bos_token": c.BOS, "eos_token": c.EOS, "pad_token": c.PAD} {
+		if token := t.Token(id); id >= 0 && token != "" {
+			m[key] = token
+		}
+	}
+	return indented(m)
+}
+
+// settingsOf returns the tokenizer_config.json of a GGUF file's vocabulary.
+func settingsOf(g *weights.GGUF) ([]byte, error) {
+	m := newSettings()
 	list, _ := g.Get("tokenizer.ggml.tokens")
 	tokens, _ := list.([]string)
 	for name, key := range map[string]string{"bos": "bos_token", "eos": "eos_token", "unknown": "unk_token", "padding": "pad_token"} {
@@ -33,16 +108,27 @@ func ggufTokenizerConfig(g *weights.GGUF) ([]byte, error) {
 	if v, ok := g.Get("tokenizer.ggml.add_bos_token"); ok {
 		m["add_bos_token"] = v
 	}
-	return marshal(m)
+	return indented(m)
 }
 
-func marshal(v any) ([]byte, error) {
+func indented(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	err := e.Encode(v)
 	return b.Bytes(), err
+}
+
+// tokenizerOf returns the part of a file's metadata that is the tokenizer's.
+func tokenizerOf(g *weights.GGUF) []weights.KV {
+	var out []weights.KV
+	for _, kv := range g.KV {
+		if strings.HasPrefix(kv.Key, "tokenizer.") {
+			out = append(out, kv)
+		}
+	}
+	return out
 }
 
 // ggufVocabulary returns the metadata of the tokenizer beside a model, padded to the
@@ -84,20 +170,20 @@ func appendSpecials(kv []weights.KV, l *model.Loaded, v tokenizer.GGUFVocab) ([]
 		name, key string
 		id        int32
 	}{{"bos", "bos_token", c.BOS}, {"eos", "eos_token", c.EOS}, {"unknown", "unk_token", -1}, {"padding", "pad_token", c.PAD}} {
-		id := int64(s.id)
+		id := s.id
 		token := settings[s.key]
 		if token == nil && s.name == "bos" && v.BOS >= 0 {
-			id = int64(v.BOS)
+			id = v.BOS
 		}
 		if m, ok := token.(map[string]any); ok {
 			token = m["content"]
 		}
 		if content, ok := token.(string); ok {
 			if n, ok := v.Added(content); ok {
-				id = int64(n)
+				id = n
 			}
 		}
-		if id >= 0 && id <= math.MaxUint32 {
+		if id >= 0 {
 			kv = append(kv, weights.KV{Key: "tokenizer.ggml." + s.name + "_token_id", Value: uint32(id)})
 		}
 	}
