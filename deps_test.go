@@ -193,6 +193,7 @@ var rooms = []struct {
 }{
 	{"generate.New", "lm", "lm.Open or lm.New, then Generator", nil},
 	{"os.CreateTemp", "store", "store.Create", nil},
+	{"os.Rename", "store", "store.Create or store.CreateFolder", []string{"data/dedupe/bloom.go", "data/dedupe/passes.go", "data/store/local.go"}},
 }
 
 // TestRooms: what has a room of its own is not built anew outside of it.
