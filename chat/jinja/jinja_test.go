@@ -2,8 +2,10 @@ package jinja
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -88,6 +90,53 @@ func TestTemplateErrors(t *testing.T) {
 	for _, text := range []string{"{{", "{% if %}", "{% if x %}", "{% for x %}{% endfor %}", "{% endif %}", "{% what %}", "{{ 1 + }}", "{{ 'a }}", "{# open", "{% break %}", "{{ x | }}", "{% raw %}", "{{ (1 }}"} {
 		if _, err := Parse(text); err == nil {
 			t.Errorf("Parse(%q): no error", text)
+		}
+	}
+	// What is wrong is named, with its line.
+	for text, want := range map[string]string{
+		"a\nb {{ 1 +\n }}":                `line 3: unexpected "" in an expression`,
+		"{# a\nb #}\n\n{% for x [1] %}":   `line 4: for without in`,
+		"{{ a ? b }}":                     `line 1: unexpected character '?'`,
+		"{% set\n1 = 2 %}":                `line 2: a name is missing before "1"`,
+		"{% if x %}{% endfor %}":          `line 1: endif is missing`,
+		"{{ a[1:2:3:4] }}":                `line 1: a slice has too many parts`,
+		"{{ a[] }}":                       `line 1: a subscript is empty`,
+		"{{ 99999999999999999999 }}":      `line 1: 99999999999999999999 is too large`,
+		"\n{{ 'a\\xzz' }}":                `line 2: "\\xzz" is no escape of a character`,
+		"{% for i in l recursive %}":      `line 1: recursive loops are not supported`,
+		"\n{% include 'x' %}":             `line 2: unknown block "include"`,
+		strings.Repeat("{% if x %}", 300): `line 1: the template is nested too deeply`,
+		"{{ " + strings.Repeat("(", 300) + "1" + strings.Repeat(")", 300) + " }}": `line 1: the template is nested too deeply`,
+		"{{ a" + strings.Repeat(".b", 300) + " }}":                                `line 1: the template is nested too deeply`,
+		"{{ " + strings.Repeat("not ", 300) + "a }}":                              `line 1: the template is nested too deeply`,
+		"{{ 1" + strings.Repeat(" if 1 else 1", 300) + " }}":                      `line 1: the template is nested too deeply`,
+	} {
+		var e *Error
+		if _, err := Parse(text); !errors.As(err, &e) || err.Error() != want {
+			t.Errorf("Parse(%.40q): %v, want %s", text, err, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"\n{{ x.y }}":                      "line 2: 'x' is undefined",
+		"{{ 'a' | nothing }}":              "line 1: no filter named 'nothing'",
+		"\n\n{{ 'a' | trim(char='a') }}":   "line 3: the filter 'trim' has no argument 'char'",
+		"{{ 'a' | upper(1) }}":             "line 1: the filter 'upper' takes 0 arguments, not 1",
+		"{{ raise_exception('no ' ~ 1) }}": "no 1",
+		"{{ [1] | first.second }}":         "line 1: no filter named 'first.second'",
+		"{{ 1() }}":                        "line 1: 'int' object is not callable",
+		"{{ 3 | items }}":                  "line 1: Can only get item pairs from a mapping.",
+		"{% set a.b = 1 %}":                "line 1: cannot assign attribute on non-namespace object a",
+		"{% set a, b = [1, 2, 3] %}":       "line 1: 3 values for 2 names",
+		"{{ {[]: 1} }}":                    "unhashable type: list",
+		"{{ '%q' % 1 }}":                   "line 1: unsupported format character 'q'",
+		"{{ [1].pop() }}":                  "line 1: access to attribute 'pop' of 'list' object is unsafe",
+	} {
+		tpl, err := Parse(text)
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		if got, err := tpl.Render(nil, time.Now); err == nil || err.Error() != want {
+			t.Errorf("%q: %q, %v; want the error %s", text, got, err, want)
 		}
 	}
 	for _, text := range []string{

@@ -39,7 +39,7 @@ SNIPPETS = """
 {{ u | tojson }}{{ u | tojson(ensure_ascii=true) }}
 {{ u | tojson(4) }}
 {{ "a\\"\\\\\\n\\t\\r\\b\\f\\x01/" | tojson }}
-{{ [1e16, 1e-5, 0.1, 100.0, -0.0, 1e22] | tojson }}{{ true | tojson }}
+{{ [1e16, 1e-5, 0.1, 100.0, -0.0, 1e22] | tojson }}{{ true | tojson }}{{ [10, 987654321, -19] | tojson }}
 {{ missing | tojson }}
 {{ ' \\t x \\n' | trim }}|{{ '--x-' | trim('-') }}|{{ 'xyx' | trim(chars='x') }}
 {{ s | lower }}{{ s | upper }}{{ 'hELLO wORLD' | capitalize }}{{ "it's a-b (cD) {e} [f" | title }}
@@ -52,7 +52,7 @@ SNIPPETS = """
 {{ '\\n\\nx' | indent(2, true, true) }}
 {{ '\\n\\nx' | indent(2) }}
 {{ '42' | int }} {{ '4.9' | int }} {{ 'x' | int }} {{ 'x' | int(7) }} {{ -3.7 | int }} {{ true | int }} {{ ' 5 ' | int }} {{ none | int(default=2) }}
-{{ '1f' | int(0, 16) }} {{ '0x1f' | int(0, 16) }} {{ '-0b11' | int(0, 2) }} {{ '0o17' | int(base=8) }} {{ '12' | int(0, 0) }}
+{{ '1f' | int(0, 16) }} {{ '0x1f' | int(0, 16) }} {{ '-0b11' | int(0, 2) }} {{ '0o17' | int(base=8) }} {{ '12' | int(0, 0) }} {{ '0x1' | int(0, 16) }} {{ '0b1' | int(0, 2) }} {{ '+7' | int }} {{ '-0x1F' | int(5, 16) }} {{ 'zz' | int(5, 36) }}
 {{ '1.5' | float }} {{ 'x' | float }} {{ 'x' | float(1.0) }} {{ 3 | float }} {{ '1e3' | float }}
 {{ neg | abs }} {{ -2.5 | abs }}
 {{ 2.5 | round }} {{ 3.5 | round }} {{ 2.675 | round(2) }} {{ 2.1 | round(0, 'ceil') }} {{ 2.9 | round(method='floor') }} {{ 42.55 | round(1) }} {{ 1234 | round(-2) }} {{ 3 | round }} {{ 1250 | round(-2) }} {{ 1350 | round(-2) }} {{ 3 | round(0, 'floor') }} {{ 1234.5 | round(-2) }} {{ 0.125 | round(2) }}
