@@ -19,7 +19,8 @@ func TestEndpoints(t *testing.T) {
 		{"Google", "gs", "", "https://storage.googleapis.com"},
 		{"a server of one's own", "s3", "http://localhost:9000", "http://localhost:9000"},
 		{"the same, encrypted", "s3", "https://minio.example.org", "https://minio.example.org"},
-		{"no address", "s3", "minio.example.org", ""},
+		{"a name alone", "s3", "minio.example.org", "http://minio.example.org"},
+		{"no address", "s3", "http://", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Setenv("AWS_ENDPOINT_URL", c.endpoint)
