@@ -8,7 +8,14 @@ import (
 )
 
 // Attention describes causal attention of H query heads on KV ≤ H key heads of
-// size D.
+// size D: for the query at position i of a head, over the keys j ≤ i that it sees,
+//
+//	sⱼ = qᵢ·kⱼ·scale + slope·(j − i)    m = max sⱼ    eⱼ = exp(sⱼ − m)    oᵢ = Σ eⱼ·vⱼ / Σ eⱼ
+//
+// The whole row of scores is there at once, so that m is the row's own: a running maximum would
+// rescale sums, and their bits would depend on the blocks.
+//
+// Vaswani et al. 2017; grouped queries, Ainslie et al. 2023; ALiBi, Press et al. 2022.
 type Attention struct {
 	H, KV, D int
 	Scale    float32
@@ -80,6 +87,7 @@ func (a *Attention) Forward(segs []Segment) {
 	parallel.For(len(segs)*a.H, func(i int) { a.forward(&segs[i/a.H], i%a.H) })
 }
 
+// forward computes head h of a segment, a block of queries after the other.
 func (a *Attention) forward(g *Segment, h int) {
 	n := g.Q.Rows
 	if n == 0 {
@@ -111,7 +119,9 @@ func (a *Attention) forward(g *Segment, h int) {
 		for i := i0; i < i0+rows; i++ {
 			lo = min(lo, a.low(g, i))
 		}
-		first := lo / nr // panel
+		// Scores of the block: key j stands in column j, from the panel on that holds the first
+		// key which any of its queries sees.
+		first := lo / nr
 		k0 := 0
 		for piece, k1 := range kp.ends {
 			pq := q.pack(s, 3, i0, rows, k0, k1-k0, f)
@@ -123,6 +133,9 @@ func (a *Attention) forward(g *Segment, h int) {
 		o := g.O.Slice(i0, rows).Columns(h*D, D)
 		for r := range rows {
 			p, l := g.Pos+i0+r, a.low(g, i0+r)
+			// A row's sums are in 16 lanes by absolute position, and those over keys are cut at
+			// multiples of Cut: so x begins at a multiple of 16 with exp(−∞) = 0 before key l,
+			// and before that the row is zero up to the cut.
 			base := l &^ 15
 			row := scores[r*stride : (r+1)*stride]
 			clear(row[lo&^(numeric.Cut-1) : base])
@@ -130,7 +143,7 @@ func (a *Attention) forward(g *Segment, h int) {
 			a.score(x[l-base:], h, l, p)
 			g.hide(x[l-base:], l)
 			for i := range x[:l-base] {
-				x[i] = inf // lanes count from multiples of 16
+				x[i] = inf
 			}
 			m := isa.max(x)
 			if m == inf {
@@ -141,7 +154,7 @@ func (a *Attention) forward(g *Segment, h int) {
 				sum = 1
 			}
 			a.drop(g, x[l-base:], h, i0+r, l)
-			clear(row[p+1 : hi])
+			clear(row[p+1 : hi]) // other queries of the block see further
 			st := g.Stats.Row(i0 + r)
 			st[2*h], st[2*h+1] = m, sum
 		}
@@ -187,11 +200,19 @@ type Gradients struct {
 	DK, DV Matrix // n×(KV·D)
 }
 
-// Backward computes the gradients of segments that start at position 0.
+// Backward computes the gradients of segments that start at position 0. For each row i, with the
+// weights pⱼ = exp(sⱼ − m)/Σ from the kept maxima and sums,
+//
+//	dpⱼ = doᵢ·vⱼ    Δ = doᵢ·oᵢ = Σ pⱼ·dpⱼ    dsⱼ = pⱼ·(dpⱼ − Δ)·scale
+//	dqᵢ = Σ dsⱼ·kⱼ    dkⱼ = Σ dsⱼ·qᵢ    dvⱼ = Σ pⱼ·doᵢ
+//
+// Dao et al. 2022 have Δ by the outputs.
 func (a *Attention) Backward(segs []Segment, grads []Gradients) {
 	parallel.For(len(segs)*a.KV, func(i int) { a.backward(&segs[i/a.KV], &grads[i/a.KV], i%a.KV) })
 }
 
+// backward computes the gradients of key head kv and of its query heads. One task has them all,
+// since dk and dv are sums over these heads in a fixed order.
 func (a *Attention) backward(g *Segment, d *Gradients, kv int) {
 	n := g.Q.Rows
 	if n == 0 {
@@ -283,6 +304,8 @@ func (a *Attention) rowBack(g *Segment, h, p, key0, kn int, delta float32, sc, d
 	a.score(sc[lo:hi], h, key0+lo, p)
 	g.hide(sc[lo:hi], key0+lo)
 	isa.expSum(sc[lo:hi], sc[lo:hi], m)
+	// Dropout stands between the weights and their use: dp passes it backwards before the softmax,
+	// and the weights that dv takes are those after it.
 	a.drop(g, dp[lo:hi], h, p, key0+lo)
 	isa.softmaxBack(sc[lo:hi], dp[lo:hi], sc[lo:hi], dp[lo:hi], inv, delta, a.Scale)
 	a.drop(g, sc[lo:hi], h, p, key0+lo)

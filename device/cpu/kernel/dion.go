@@ -16,7 +16,12 @@ type DionStep struct {
 	P, B, G, Q                Matrix
 }
 
-// UpdateDion does one step on every matrix. Its products are float32's, whatever the model's
+// UpdateDion does one step on every matrix, by blocks of rows:
+//
+//	b = b + g·clip    p = orthonormal(b·q)    r = bᵀ·p    b = b − (1 − μ)·p·rᵀ
+//	q = r with columns of length one    w = w·(1 − lr·wd) − lr·√(rows/columns)·p·qᵀ
+//
+// Its products are float32's, whatever the model's
 // are: the momentum keeps what an update leaves out.
 //
 // Ahn et al. 2025, as in the dion package (dion/dion_reference.py, 2026-08); directions are

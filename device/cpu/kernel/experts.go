@@ -49,7 +49,12 @@ func Router(w, p, logits Matrix, k int, normalize bool) {
 	})
 }
 
-// RouterBackward writes the gradient of the logits.
+// RouterBackward computes, with the sum over the chosen experts alone, whose weights are not zero,
+//
+//	dlᵢ = pᵢ·(dwᵢ − Σ dwⱼ·pⱼ)    and dwᵢ = 0 for the others
+//
+// With normalize the chosen experts' weights are themselves a softmax, over the chosen, and stand
+// in place of p. All are N×E.
 func RouterBackward(dl, dw, w, p Matrix, normalize bool) {
 	eachRowScratch(dl.Rows, func(s *scratch, r int) {
 		dw, w, p, dl := dw.Row(r), w.Row(r), p.Row(r), dl.Row(r)
@@ -163,6 +168,7 @@ func (m *Experts) routed(w Matrix) (rows, slots [][]int) {
 	return rows, slots
 }
 
+// take copies rows of x side by side.
 func take(s *scratch, slot int, x Matrix, rows []int) Matrix {
 	y := Dense(s.buf(slot, len(rows)*x.Cols), len(rows), x.Cols)
 	for i, r := range rows {
@@ -175,9 +181,9 @@ func (s *scratch) matrix(slot, rows, cols int) Matrix {
 	return Dense(s.buf(slot, rows*cols), rows, cols)
 }
 
-// Forward writes Σ w·expert(x) to y, experts ascending, and what the backward pass
-// needs, up and gate of each row's experts, to h, N×(K·2F). w is N×E, zero for the
-// experts that do not take part.
+// Forward computes y = Σ wₑ·downₑ·(silu(gateₑ·x)·(upₑ·x)), experts ascending, and writes what the
+// backward pass needs, upₑ·x and gateₑ·x of each row's experts, to h, N×(K·2F). x and y are N×C; w is
+// N×E, zero for the experts that do not take part.
 func (m *Experts) Forward(y, h, x, w Matrix) {
 	eachRow(y.Rows, func(r int) { clear(y.Row(r)) })
 	rows, slots := m.routed(w)
@@ -202,7 +208,12 @@ func (m *Experts) Forward(y, h, x, w Matrix) {
 	}
 }
 
-// Backward writes the gradients of x and w, and adds those of the experts to grads.
+// Backward computes, for each expert e with aₑ = silu(gateₑ·x)·(upₑ·x) and bₑ = downₑᵀ·dy,
+//
+//	dwₑ = bₑ·aₑ    ddownₑ += wₑ·dyᵀ·aₑ    dup, dgate = SwiGLU's gradient of wₑ·bₑ
+//	dx = Σ upₑᵀ·dup + gateₑᵀ·dgate    and dupᵀ·x, dgateᵀ·x are added to the matrices' gradients
+//
+// A sum over tokens skips those that the router sends elsewhere; its pieces are cut at ends all the same.
 func (m *Experts) Backward(dx, dw, dy, x, w, h Matrix, grads *Experts, ends []int) {
 	eachRow(dx.Rows, func(r int) {
 		clear(dx.Row(r))

@@ -62,7 +62,9 @@ func geluRow(s *scratch, x []float32, f func(i int, phi, e float32)) {
 	}
 }
 
-// GELU writes x·Φ(x) to y.
+// GELU computes y = x·Φ(x), Φ the normal distribution function. x and y are N×F.
+//
+// Hendrycks and Gimpel 2016.
 func GELU(y, x Matrix) {
 	eachRowScratch(x.Rows, func(b *scratch, r int) {
 		row, out := x.Row(r), y.Row(r)
@@ -70,7 +72,7 @@ func GELU(y, x Matrix) {
 	})
 }
 
-// GELUBackward writes the gradient of x.
+// GELUBackward computes dx = dy·(Φ(x) + x·exp(−x²/2)/√(2π)).
 func GELUBackward(dx, dy, x Matrix) {
 	eachRowScratch(x.Rows, func(b *scratch, r int) {
 		row, out, d := x.Row(r), dx.Row(r), dy.Row(r)
@@ -93,7 +95,8 @@ func tanhGateRow(b *scratch, x []float32, f func(i int, s float32)) {
 	}
 }
 
-// GELUTanh writes x·sigmoid(√(8/π)·(x + 0.044715·x³)) to y.
+// GELUTanh computes y = x·sigmoid(√(8/π)·(x + 0.044715·x³)), which is the approximation by a tanh:
+// (1 + tanh(u))/2 = sigmoid(2u).
 func GELUTanh(y, x Matrix) {
 	eachRowScratch(x.Rows, func(b *scratch, r int) {
 		row, out := x.Row(r), y.Row(r)
@@ -101,7 +104,9 @@ func GELUTanh(y, x Matrix) {
 	})
 }
 
-// GELUTanhBackward writes the gradient of x.
+// GELUTanhBackward computes, with s = sigmoid(u(x)) and u the argument in GELUTanh,
+//
+//	dx = dy·(s + x·s·(1 − s)·u′)    u′ = √(8/π)·(1 + 3·0.044715·x²)
 func GELUTanhBackward(dx, dy, x Matrix) {
 	eachRowScratch(x.Rows, func(b *scratch, r int) {
 		row, out, d := x.Row(r), dx.Row(r), dy.Row(r)
@@ -113,7 +118,7 @@ func GELUTanhBackward(dx, dy, x Matrix) {
 	})
 }
 
-// ReLU writes max(x, 0) to y; a NaN stays.
+// ReLU computes y = max(x, 0); a NaN stays.
 func ReLU(y, x Matrix) {
 	eachRow(x.Rows, func(r int) {
 		out := y.Row(r)
@@ -126,7 +131,7 @@ func ReLU(y, x Matrix) {
 	})
 }
 
-// ReLUBackward writes the gradient of x.
+// ReLUBackward computes dx = dy where x > 0 or x is no number, and 0 elsewhere.
 func ReLUBackward(dx, dy, x Matrix) {
 	eachRow(x.Rows, func(r int) {
 		out, d := dx.Row(r), dy.Row(r)

@@ -1,5 +1,22 @@
 package kernel
 
+// Matrix products, c = a·b, in the manner of Goto and van de Geijn 2008. The innermost loop is a
+// tile: mr rows of a times nr columns of b, whose mr·nr sums stay in registers while the tile
+// goes along the reduced axis. So that it reads b one line after the other, b is packed:
+//
+//	b, K×N                          packed, one panel for each nr columns
+//	      nr    nr   rest
+//	    ┌─────┬─────┬───┐           ┌─────┐ ┌─────┐ ┌───┬┐
+//	    │  0  │  1  │ 2 │  piece 0  │ 0,0 │ │ 0,1 │ │0,2│0   a row of a panel: nr numbers
+//	Cut ├─────┼─────┼───┤           └─────┘ └─────┘ └───┴┘   that one term of the sums needs;
+//	    │     │     │   │  piece 1  ┌─────┐ ┌─────┐ ┌───┬┐   the last panel is filled with zeros
+//	    └─────┴─────┴───┘           │ 1,0 │ │ 1,1 │ │1,2│0
+//	                                └─────┘ └─────┘ └───┴┘
+//
+// The pieces are those of the definition: each sum is a chain over one piece, and the chains are
+// added in order (numeric.Cut). Tile, panel, block and task sizes, the order of the loops and the
+// number of threads only say when a piece is computed, never what it is.
+
 import (
 	"unsafe"
 
@@ -71,9 +88,9 @@ func (f format) terms(n int) int {
 // It stays valid as long as its contents do.
 type Packed struct {
 	k, n  int
-	ends  []int // of the pieces
-	off   []int // of the pieces in data
-	terms []int
+	ends  []int // of the pieces on the reduced axis: piece i ends before term ends[i]
+	off   []int // where the panels of each piece begin in data
+	terms []int // of a panel of each piece, packed: with words half as many as there are terms
 	fmt   format
 	data  []float32
 }
@@ -94,6 +111,7 @@ func (p *Packed) plan(k, n int, ends []int, f format) int {
 	return total
 }
 
+// panel returns panel j of a piece: terms rows of nr numbers.
 func (p *Packed) panel(piece, j int) []float32 {
 	n := p.terms[piece] * isa.nr
 	o := p.off[piece] + j*n
@@ -113,6 +131,7 @@ func Pack(b Matrix, transposed, bf16 bool) *Packed {
 	return p
 }
 
+// fill packs all of b.
 func (p *Packed) fill(b Matrix, transposed bool) {
 	const group = 8 // panels of a task
 	groups := spans(p.panels(), group)
@@ -139,13 +158,14 @@ func (p *Packed) fillPanels(s *scratch, piece, j0, j1 int, b Matrix, transposed 
 	if piece > 0 {
 		kn -= p.ends[piece-1]
 	}
-	if p.n < j1*nr {
+	if p.n < j1*nr { // the columns that the last panel lacks are zero, and their sums are thrown away
 		clear(p.panel(piece, j1-1))
 	}
 	if !transposed {
 		packStrips(s, p.data[p.off[piece]+j0*p.terms[piece]*nr:], b, k0, kn, c0+j0*nr, min(p.n, j1*nr)-j0*nr, nr, p.terms[piece]*nr, p.fmt)
 		return
 	}
+	// A panel's columns are rows of b here: they are packed one by one and then transposed.
 	for j := j0; j < j1; j++ {
 		cn := min(nr, p.n-j*nr)
 		src := b.Slice(c0+j*nr, cn)
@@ -188,7 +208,9 @@ type left struct {
 	transposed bool
 }
 
-// packedLeft is a block of rows of one piece of a left operand.
+// packedLeft is a block of rows of one piece of a left operand. The tile reads one number of
+// each of its mr rows for every term, wherever the strides say that these lie: in the matrix
+// itself, in a copy, or, when k-major, in groups of mr rows as the panels of b are.
 type packedLeft struct {
 	data               []float32
 	rowStride, kStride int // in elements; rows count within a group of mr when k-major
@@ -196,6 +218,7 @@ type packedLeft struct {
 	kMajor             bool
 }
 
+// pack returns rows i0 to i0+rows of l, terms k0 to k0+kn, in buffer slot where they must be copied.
 func (l left) pack(s *scratch, slot, i0, rows, k0, kn int, f format) packedLeft {
 	terms, mr := f.terms(kn), isa.mr
 	if !l.transposed && f == plain && rows > 0 && l.Stride%1024 != 0 {
@@ -235,6 +258,7 @@ func (p packedLeft) multiply(s *scratch, slot int, panel, next []float32, c []fl
 	if len(panel) > 0 {
 		t.b = unsafe.Pointer(&panel[0])
 	}
+	// A tile always writes nr columns. Where c has fewer, it writes beside, and cn are copied.
 	var edge []float32
 	if cn < nr {
 		edge = s.buf(slot, mr*nr)
@@ -286,9 +310,10 @@ func productPart(c Matrix, a left, b *Packed, add bool, residual *Matrix, lower 
 	}
 	// A task is a block of rows times a range of panels. A panel comes from memory once
 	// and serves the whole block. But each row of results lies in another page, and
-	// processors remember the places of some 96 pages: with one piece, where results are
-	// only written, that bounds the block. With several pieces, a task goes through
-	// the panels in groups whose results stay in the second-level cache.
+	// processors remember the places of some 96 pages (the first-level TLB): with one piece,
+	// where results are only written, that bounds the block. With several pieces each result
+	// is read and written once a piece, so a task goes through the panels in groups whose
+	// results stay in the second-level cache.
 	mr, nr := isa.mr, isa.nr
 	tiles, panels := spans(m, mr), b.panels()
 	rowTiles, groupPanels := 98/mr, panels
@@ -375,6 +400,8 @@ func matMul(c, a, b Matrix, transposed bool, ends []int, residual *Matrix, bf16 
 		pieces *= 2
 	}
 	threads := parallel.Threads()
+	// groups of columns, times parts of the rows where there are too few columns for all threads;
+	// groups are a multiple of the threads, so that none waits for the last one.
 	groups := spans(panels, max(1, columns/nr))
 	if groups < 8*threads {
 		groups = min(panels, spans(groups, threads)*threads)
@@ -434,7 +461,7 @@ func matMul(c, a, b Matrix, transposed bool, ends []int, residual *Matrix, bf16 
 	})
 }
 
-// within returns ends counted from base.
+// within returns ends counted from base, which a task does that packs a few pieces at a time.
 func within(ends []int, base int) []int {
 	e := make([]int, len(ends))
 	for i := range ends {
@@ -443,6 +470,7 @@ func within(ends []int, base int) []int {
 	return e
 }
 
+// packInto packs b into buffer slot of s.
 func packInto(p *Packed, s *scratch, slot int, b Matrix, transposed bool, ends []int, bf16 bool) {
 	k, n := b.Rows, b.Cols
 	if transposed {
@@ -491,8 +519,9 @@ func MatMulNN(c, a, b Matrix, residual *Matrix, bf16 bool) {
 	matMul(c, a, b, false, numeric.Cuts(b.Rows), residual, bf16)
 }
 
-// MatMulTN adds aᵀ·b to c, piece by piece: a is K×M, b is K×N, c is M×N, and ends
-// are the ends of the pieces of K, the rows that both have.
+// MatMulTN computes c += aᵀ·b, piece by piece: a is K×M, b is K×N, c is M×N, and ends
+// are the ends of the pieces of K, the rows that both have. This is the gradient of a weight,
+// whose reduced axis are the tokens: pieces are cut from each sequence's start.
 func MatMulTN(c, a, b Matrix, ends []int, bf16 bool) {
 	s := borrowWide()
 	defer s.giveBack()

@@ -21,7 +21,11 @@ const headGap = 16
 func HeadRoom(N, V int) int { return min(N, headTokens) * (V + headGap) }
 
 // HeadLoss is the language-model head with cross entropy and z-loss in one
-// operation. x is N×C, w is V×C, bias V long or nil, targets holds N ids, negative
+// operation: with the logits l = x·wᵀ + bias of a token and its target t,
+//
+//	lse = log Σ exp(lⱼ)    ce = lse − lₜ    dlⱼ = scale·(exp(lⱼ − lse)·(1 + 2·zmul·lse) − [j = t])
+//
+// x is N×C, w is V×C, bias V long or nil, targets holds N ids, negative
 // where there is none; ends are the pieces of N. It never holds the logits of more than
 // 512 tokens.
 //

@@ -2,8 +2,8 @@ package kernel
 
 import "olmo/numeric"
 
-// LayerNorm writes (x − mean)/std, times w and plus b where they are not nil, row
-// by row, and the statistics to mean and rstd. x and y are N×C, w and b are C long,
+// LayerNorm computes y = (x − mean(x)) / sqrt(mean((x − mean(x))²) + eps)·w + b, row by row and
+// without w or b where these are nil, and writes mean and 1/sqrt(…) to mean and rstd. x and y are N×C, w and b are C long,
 // mean and rstd N.
 func LayerNorm(y, x Matrix, mean, rstd, w, b []float32, eps float32) {
 	C := float32(x.Cols)
@@ -25,8 +25,11 @@ func LayerNorm(y, x Matrix, mean, rstd, w, b []float32, eps float32) {
 	})
 }
 
-// LayerNormBackward writes the gradient of x to dx and adds those of w and b to dw
-// and db where these are not nil.
+// LayerNormBackward computes, with x̂ = (x − mean)·rstd and g = dy·w, row by row
+//
+//	dx = rstd·(g − mean(g) − x̂·mean(g·x̂))    dw += Σ dy·x̂    db += Σ dy
+//
+// dw and db, sums over the rows, may be nil.
 func LayerNormBackward(dx, dy, x Matrix, mean, rstd, w, dw, db []float32, ends []int) {
 	C := float32(x.Cols)
 	eachRowScratch(x.Rows, func(s *scratch, r int) {
@@ -55,17 +58,17 @@ func LayerNormBackward(dx, dy, x Matrix, mean, rstd, w, dw, db []float32, ends [
 	}
 }
 
-// Bias writes x + b to y, row by row.
+// Bias computes y = x + b, row by row. x and y are N×C, b is C long.
 func Bias(y, x Matrix, b []float32) {
 	eachRow(x.Rows, func(r int) { isa.add(y.Row(r), x.Row(r), b) })
 }
 
-// BiasBackward adds the sum of dy over its rows to db.
+// BiasBackward computes db += Σ dy over the rows.
 func BiasBackward(db []float32, dy Matrix, ends []int) {
 	tokenSum(db, ends, func(acc []float32, r int) { isa.add(acc, acc, dy.Row(r)) })
 }
 
-// Clamp writes x cut off at ±limit to y.
+// Clamp computes y = min(max(x, −limit), limit); a NaN stays.
 func Clamp(y, x Matrix, limit float32) {
 	eachRow(x.Rows, func(r int) {
 		out := y.Row(r)
@@ -81,7 +84,7 @@ func Clamp(y, x Matrix, limit float32) {
 	})
 }
 
-// ClampBackward writes dy to dx where x was not cut off, and 0 elsewhere.
+// ClampBackward computes dx = dy where |x| ≤ limit, and 0 elsewhere.
 func ClampBackward(dx, dy, x Matrix, limit float32) {
 	eachRow(x.Rows, func(r int) {
 		out, d := dx.Row(r), dy.Row(r)
@@ -95,7 +98,7 @@ func ClampBackward(dx, dy, x Matrix, limit float32) {
 	})
 }
 
-// Scale writes x·factor to y.
+// Scale computes y = x·factor.
 func Scale(y, x Matrix, factor float32) {
 	eachRow(x.Rows, func(r int) { isa.scale(y.Row(r), x.Row(r), factor) })
 }

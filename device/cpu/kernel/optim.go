@@ -26,7 +26,7 @@ func SumSquares(x []float32) float64 {
 	return total
 }
 
-// AdamW holds the numbers of one step of one parameter group.
+// AdamW holds the numbers of step t of one parameter group.
 type AdamW struct {
 	LR, WeightDecay, Beta1, Beta2, Eps float64
 	Step                               int     // of the optimiser, from 1
@@ -52,7 +52,10 @@ func (a AdamW) scalars() *adamwScalars {
 	}
 }
 
-// Update does one step on parameter p with gradient g and moments m and v.
+// Update does one step on parameter p with gradient g and moments m and v:
+//
+//	d = g·clip    m = β₁·m + (1 − β₁)·d    v = β₂·v + (1 − β₂)·d²
+//	p = p·(1 − lr·wd) − lr/(1 − β₁ᵗ)·m / (√v/√(1 − β₂ᵗ) + eps)
 //
 // Loshchilov and Hutter 2019, in the form of torch.optim.AdamW.
 func (a AdamW) Update(p, m, v, g []float32) {
@@ -84,7 +87,9 @@ type Lion struct {
 	Selective                     bool    // elements without a gradient stay as they are
 }
 
-// Update does one step on parameter p with gradient g and momentum m.
+// Update does one step on parameter p with gradient g and momentum m:
+//
+//	d = g·clip    p = p·(1 − lr·wd) − lr·sign(β₁·m + (1 − β₁)·d)    m = β₂·m + (1 − β₂)·d
 //
 // Chen et al. 2023, with decoupled weight decay, in the form of LionW of the ai2-olmo
 // package (olmo/optim.py, 0.6.0).
@@ -152,7 +157,9 @@ type MuonStep struct {
 	V       []float32
 }
 
-// UpdateMuon does one step on every matrix.
+// UpdateMuon does one step on every matrix:
+//
+//	b = μ·b + g·clip    u = μ·b + g·clip, or b when heavy    p = p·(1 − lr·wd) − lr·factor·orthogonal(u)
 //
 // Jordan et al. 2024 (Newton–Schulz); with V NorMuon, Li et al. 2025, as in the dion package
 // (dion/normuon.py, 2026-08).

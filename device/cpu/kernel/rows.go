@@ -57,7 +57,7 @@ func Dropout(y, x Matrix, d *numeric.Dropout, first int) {
 	eachRow(x.Rows, func(r int) { d.Row(y.Row(r), x.Row(r), uint64(first+r), 0) })
 }
 
-// RMSNorm writes x·w/rms(x) to y, row by row, and 1/rms to rstd. x and y are N×C,
+// RMSNorm computes y = x·w / sqrt(mean(x²) + eps), row by row, and writes 1/sqrt(…) to rstd. x and y are N×C,
 // w is C long, rstd N.
 //
 // Zhang and Sennrich 2019, eq. 4; the weight is applied last, as in OLMo 2.
@@ -72,7 +72,11 @@ func RMSNorm(y, x Matrix, rstd, w []float32, eps float32) {
 	})
 }
 
-// RMSNormBackward writes the gradient of x to dx and adds that of w to dw.
+// RMSNormBackward computes, with x̂ = x·rstd and g = dy·w, row by row
+//
+//	dx = rstd·(g − x̂·mean(g·x̂))    dw += Σ dy·x̂ over the rows
+//
+// All but w and dw (C) and rstd (N) are N×C; dw may be nil.
 func RMSNormBackward(dx, dy, x Matrix, rstd, w, dw []float32, ends []int) {
 	C := float32(x.Cols)
 	eachRow(x.Rows, func(r int) {
@@ -84,7 +88,9 @@ func RMSNormBackward(dx, dy, x Matrix, rstd, w, dw []float32, ends []int) {
 	}
 }
 
-// tokenSum adds to total, piece by piece, what f accumulates for each row.
+// tokenSum computes total += Σ over the rows of what f adds to acc: a chain for each piece, the
+// pieces added in order. The pieces are those of the definition, so that they may be computed at
+// the same time.
 func tokenSum(total []float32, ends []int, f func(acc []float32, r int)) {
 	s := borrow()
 	defer s.giveBack()
@@ -106,7 +112,7 @@ func tokenSum(total []float32, ends []int, f func(acc []float32, r int)) {
 	}
 }
 
-// SwiGLU writes silu(gate)·up to y. x is N×2F, up in the first F columns and the
+// SwiGLU computes y = up·g·σ(g), with the gate g and σ the sigmoid. x is N×2F, up in the first F columns and the
 // gate in the last F, as the ai2 package fuses them; y is N×F.
 func SwiGLU(y, x Matrix) {
 	F := y.Cols
@@ -116,7 +122,11 @@ func SwiGLU(y, x Matrix) {
 	})
 }
 
-// SwiGLUBackward writes the gradient of x, N×2F.
+// SwiGLUBackward computes, in the columns of up and of the gate g in x,
+//
+//	dup = dy·g·σ(g)    dg = dy·up·(σ(g) + g·σ(g)·(1 − σ(g)))
+//
+// dx and x are N×2F, dy is N×F.
 func SwiGLUBackward(dx, dy, x Matrix) {
 	F := dy.Cols
 	eachRow(x.Rows, func(r int) {
@@ -126,7 +136,11 @@ func SwiGLUBackward(dx, dy, x Matrix) {
 }
 
 // Rotary rotates the first R elements of the heads of size D in each row of x by the
-// angles of its position: half rotation, after GPT-NeoX. The others are copied. cos
+// angles of its position, the first half x₁ of these against the second x₂ (after GPT-NeoX):
+//
+//	y₁ = x₁·cos − x₂·sin    y₂ = x₂·cos + x₁·sin
+//
+// The others are copied. cos
 // and sin are positions×R/2; with the sine negated it is its own backward pass. y may
 // be x.
 func Rotary(y, x Matrix, D, R int, positions []int32, cos, sin []float32) {
@@ -142,14 +156,16 @@ func Rotary(y, x Matrix, D, R int, positions []int32, cos, sin []float32) {
 	})
 }
 
-// Gather writes row ids[r] of table to row r of y.
+// Gather computes y[r] = table[ids[r]]. table is V×C, y is N×C.
 func Gather(y, table Matrix, ids []int32) {
 	eachRow(y.Rows, func(r int) { copy(y.Row(r), table.Row(int(ids[r]))) })
 }
 
-// GatherBackward adds the gradient of a table's rows: for each id its tokens
-// ascending within a piece, the pieces in order.
+// GatherBackward computes dTable[ids[r]] += dy[r]: for each id its tokens
+// ascending within a piece, the pieces in order. dTable is V×C, dy is N×C.
 func GatherBackward(dTable, dy Matrix, ids []int32, ends []int) {
+	// Tokens sorted by id make one run for each id, and one thread adds up a run: two would race
+	// for the row, and the order of the sum would be theirs.
 	order := make([]int32, len(ids))
 	for i := range order {
 		order[i] = int32(i)
