@@ -74,9 +74,10 @@ var policy = []struct{ pkg, may, never, tests string }{
 	// defines.
 	{pkg: "train", may: "tensor graph device model weights data/tokens runlog numeric internal/parallel", never: "eval generate tokenizer", tests: "device/cpu data/store/storetest"},
 	// What everything above asks of a model that runs.
-	{pkg: "lm", may: "device/cpu device graph model weights tokenizer chat generate train", never: "device/cpu/kernel"},
+	{pkg: "lm/lmtest", may: "tensor model tokenizer"},
+	{pkg: "lm", may: "device/cpu device graph model weights tokenizer chat generate train internal/parallel", never: "device/cpu/kernel", tests: "lm/lmtest"},
+	{pkg: "eval", may: "lm model tokenizer train data data/store eval/data", never: "device/cpu/kernel", tests: "lm/lmtest"},
 	{pkg: "convert", may: "device/cpu lm model numeric tokenizer weights", never: "device/cpu/kernel"},
-	{pkg: "eval", may: "lm generate chat model tokenizer data/tokens runlog eval/data", never: "device/cpu/kernel"},
 	{pkg: "adapt", may: "train generate eval chat model tokenizer data"},
 	{pkg: "serve", may: "generate chat"},
 	{pkg: "hub", may: "weights model tokenizer runlog"},

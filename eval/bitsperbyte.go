@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"math"
@@ -9,6 +10,11 @@ import (
 	"unicode/utf8"
 
 	"olmo/lm"
+)
+
+var (
+	_ = define(Task{Name: "bpb", Kind: Documents, Metric: BitsOfText})
+	_ = define(Task{Name: "paloma", Kind: Documents, Metric: BitsOfText, overlap: true})
 )
 
 // Text is a document to be measured.
@@ -41,7 +47,8 @@ type DocumentScore struct {
 	Nats   float64 `json:"nats"`
 }
 
-// Perplexity sums documents up.
+// Perplexity sums documents up. Figures of nothing, such as the bits per byte of no bytes,
+// are 0 here and null in JSON: 0 would be the best there is.
 type Perplexity struct {
 	Documents   int     `json:"documents"`
 	Bytes       int64   `json:"bytes"`
@@ -74,6 +81,25 @@ func (p *Perplexity) Add(d DocumentScore) {
 		return min(math.Exp(p.Nats/float64(n)), math.MaxFloat64) // JSON has no infinity
 	}
 	p.PerToken, p.PerByte, p.PerChar, p.PerWord = per(p.Tokens), per(p.Bytes), per(p.Chars), per(p.Words)
+}
+
+// MarshalJSON writes the figures that there are.
+func (p Perplexity) MarshalJSON() ([]byte, error) {
+	type plain Perplexity
+	figure := func(x float64, n int64) *float64 {
+		if n == 0 {
+			return nil
+		}
+		return &x
+	}
+	return json.Marshal(struct {
+		plain
+		BitsPerByte *float64 `json:"bits_per_byte"`
+		PerToken    *float64 `json:"perplexity_per_token"`
+		PerByte     *float64 `json:"perplexity_per_byte"`
+		PerChar     *float64 `json:"perplexity_per_char"`
+		PerWord     *float64 `json:"perplexity_per_word"`
+	}{plain(p), figure(p.BitsPerByte, p.Bytes), figure(p.PerToken, p.Tokens), figure(p.PerByte, p.Bytes), figure(p.PerChar, p.Chars), figure(p.PerWord, p.Words)})
 }
 
 // BitsPerByte measures documents, each alone: disjoint windows, the first one after
@@ -136,8 +162,8 @@ func BitsPerByte(ctx context.Context, s *lm.Scorer, enc Encoder, texts iter.Seq2
 	if err := flush(); err != nil {
 		return total, err
 	}
-	if total.Documents == 0 {
-		return total, fmt.Errorf("there is no document to measure")
+	if total.Bytes == 0 {
+		return total, fmt.Errorf("there is no text to measure in %d documents", total.Documents)
 	}
 	return total, nil
 }

@@ -210,6 +210,13 @@ func (s *ChoiceScore) finish() {
 	}
 }
 
+// standardError is that of a share of n questions, as a sample of all that could be asked:
+// the spread of right and wrong answers, with n−1 as in lm-eval (api/metrics.py,
+// sample_stddev), over √n.
+func standardError(share float64, n int) float64 {
+	return math.Sqrt(share * (1 - share) / float64(max(n-1, 1)))
+}
+
 // bestOf returns the choice with the highest score, the first one of equals.
 func bestOf(choices []Request, score func(r *Request) float64) int {
 	best := 0

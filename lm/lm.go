@@ -98,7 +98,15 @@ func (m *Model) Digest() (string, error) {
 	if m.Files == nil {
 		return "", errors.New("a model without files has no digest")
 	}
-	sum, err := m.Files.Set.Digest()
+	files := m.Files
+	if m.full { // and closed
+		var err error
+		if files, err = model.Open(files.Path); err != nil {
+			return "", err
+		}
+		defer files.Close()
+	}
+	sum, err := files.Set.Digest()
 	if err != nil {
 		return "", fmt.Errorf("reading the weights of %s: %w", m.Path, err)
 	}

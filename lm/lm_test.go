@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log"
 	"maps"
 	"os"
@@ -18,51 +17,13 @@ import (
 	"olmo/device/cpu"
 	"olmo/generate"
 	"olmo/lm"
+	"olmo/lm/lmtest"
 	"olmo/model"
 	"olmo/tensor"
 	"olmo/tokenizer"
 	"olmo/train"
 	"olmo/weights"
 )
-
-const sentence = "The cat number 7 sat on the mat and looked at the naïve dog."
-
-// tinyTokenizer is trained on a few sentences.
-func tinyTokenizer(t testing.TB) []byte {
-	t.Helper()
-	var docs iter.Seq2[string, error] = func(yield func(string, error) bool) {
-		for range 50 {
-			if !yield(sentence, nil) {
-				return
-			}
-		}
-	}
-	text, err := tokenizer.Train(t.Context(), docs, tokenizer.TrainConfig{VocabSize: 300, PreTokenizer: "gpt2", SpecialTokens: []string{"<|endoftext|>", "<|padding|>"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
-// tinyConfig is a model that every layout can hold; parameters are its random weights.
-func tinyConfig(vocabulary int) *model.Config {
-	rms := model.NormKind{RMS: true, Weight: true}
-	return &model.Config{
-		Family: "olmo2", Norm: rms, QKNorm: &rms, Layers: 2, C: 32, H: 4, KV: 4, D: 8, F: 48, VocabSize: vocabulary, V: vocabulary, T: 48,
-		NormEps: 1e-6, RopeTheta: 10000, EOS: 0, PAD: 1, BOS: -1,
-	}
-}
-
-func parameters(c *model.Config) func(name string) ([]float32, error) {
-	return func(name string) ([]float32, error) {
-		for _, p := range c.Params() {
-			if p.Name == name {
-				return model.Init{Fn: "normal", Std: 0.3}.Weights(c, p, 3)
-			}
-		}
-		return nil, fmt.Errorf("no parameter %s", name)
-	}
-}
 
 func write(t testing.TB, path string, text []byte) {
 	t.Helper()
@@ -75,12 +36,7 @@ func write(t testing.TB, path string, text []byte) {
 // what they are. A GGUF file has its tokenizer inside.
 func models(t testing.TB) map[string]string {
 	t.Helper()
-	dir, tok := t.TempDir(), tinyTokenizer(t)
-	parsed, err := tokenizer.Parse(tok)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := tinyConfig(parsed.VocabSize())
+	dir := t.TempDir()
 	paths := map[string]string{
 		"a Hugging Face folder": filepath.Join(dir, "hf"),
 		"a checkpoint":          filepath.Join(dir, "q", "run", "step7"),
@@ -89,10 +45,21 @@ func models(t testing.TB) map[string]string {
 		"a GGUF file":           filepath.Join(dir, "gguf", "model.gguf"),
 		"a folder of one GGUF":  filepath.Join(dir, "gguf"),
 	}
-	for _, at := range []string{"a Hugging Face folder", "a checkpoint"} {
-		write(t, filepath.Join(paths[at], "tokenizer.json"), tok)
+	hf := paths["a Hugging Face folder"]
+	if err := lmtest.Write(hf); err != nil {
+		t.Fatal(err)
 	}
-	v, err := tokenizer.GGUFOf(tok, c.V)
+	l, err := model.Open(hf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	tok, err := os.ReadFile(l.Tokenizer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(paths["a checkpoint"], "tokenizer.json"), tok)
+	v, err := tokenizer.GGUFOf(tok, l.Config.V)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,9 +70,8 @@ func models(t testing.TB) map[string]string {
 	}
 	err = errors.Join(
 		os.Mkdir(paths["a folder of one GGUF"], 0o777),
-		model.SaveHF(paths["a Hugging Face folder"], c, parameters(c), tensor.F32, 0, nil),
-		model.SaveAI2(paths["a checkpoint"], c, parameters(c), tensor.F32),
-		model.SaveGGUF(paths["a GGUF file"], c, parameters(c), tensor.F32, vocabulary),
+		model.SaveAI2(paths["a checkpoint"], l.Config, l.Param, tensor.F32),
+		model.SaveGGUF(paths["a GGUF file"], l.Config, l.Param, tensor.F32, vocabulary),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -280,8 +246,13 @@ func TestChat(t *testing.T) {
 	if two := ask(open(), "cat", "mat"); !slices.Equal(one, two) {
 		t.Errorf("the same conversation gives %q and %q", one, two)
 	}
-	if _, dropped, err := c.Prompt([]chat.Message{{Role: chat.User, Content: "a"}, {Role: chat.Assistant, Content: "b"}, {Role: chat.User, Content: "c"}}, 24); err != nil || dropped != 2 {
-		t.Errorf("of a conversation that is too long %d messages are dropped (%v), want 2", dropped, err)
+	long := []chat.Message{{Role: chat.User, Content: "a"}, {Role: chat.Assistant, Content: "b"}, {Role: chat.User, Content: "c"}}
+	whole, dropped, err := c.Prompt(long, 64)
+	if err != nil || dropped != 0 {
+		t.Fatal(dropped, err)
+	}
+	if part, dropped, err := c.Prompt(long, len(whole)-1); err != nil || dropped != 2 || len(part) >= len(whole) {
+		t.Errorf("a conversation that has one token too many loses %d messages (%v), want 2", dropped, err)
 	}
 
 	write(t, filepath.Join(path, "tokenizer_config.json"), []byte(`{"eos_token":{"content":"<|endoftext|>"},"chat_template":[{"name":"other","template":"-"},{"name":"default","template":"{{ messages[0]['content'] }}{{ eos_token }}"}]}`))

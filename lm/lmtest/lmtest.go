@@ -1,4 +1,5 @@
-package cli
+// Package lmtest writes a tiny model to disk, for tests of what opens models.
+package lmtest
 
 import (
 	"context"
@@ -6,16 +7,15 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"olmo/model"
 	"olmo/tensor"
 	"olmo/tokenizer"
 )
 
-// writeTinyModel writes a Hugging Face folder with an OLMo 2 of random weights and a
+// Write writes a Hugging Face folder with an OLMo 2 of random weights and a
 // tokenizer that was trained on a few sentences: some 100 KB, the same each time.
-func writeTinyModel(dir string) error {
+func Write(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
@@ -49,28 +49,4 @@ func writeTinyModel(dir string) error {
 		}
 		return init.Weights(c, p, 3)
 	}, tensor.F32, 0, nil)
-}
-
-// copyWithout copies a folder's files but those that contain a word.
-func copyWithout(from, to, word string) error {
-	if err := os.MkdirAll(to, 0o777); err != nil {
-		return err
-	}
-	entries, err := os.ReadDir(from)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if strings.Contains(e.Name(), word) {
-			continue
-		}
-		text, err := os.ReadFile(filepath.Join(from, e.Name()))
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(to, e.Name()), text, 0o666); err != nil {
-			return err
-		}
-	}
-	return nil
 }
