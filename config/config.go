@@ -10,6 +10,7 @@
 //	${path.glob:PATTERN,…}       the sorted paths that match, an error if none
 //	${path.choose:PATH,…}        the first path that exists, or is a URL
 //	${path.last_checkpoint:DIR}  the folder DIR/stepN with the largest N
+//	${path.beside:PATH}          PATH from the folder of the file that says so; our own
 //	\${                          the two characters
 //
 // Fields are named by their `yaml` tag, as in other YAML packages: the name, or

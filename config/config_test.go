@@ -267,7 +267,7 @@ func TestErrors(t *testing.T) {
 		{"syntax", "a: [1\n", "", "x.yaml:1: "},
 		{"cycle", "run_name: ${load_path}\nload_path: ${run_name}\n", "", "x.yaml:1: run_name: ${load_path} leads back to itself through load_path, run_name"},
 		{"no such key", "run_name: ${nope.x}", "", "x.yaml:1: run_name: ${nope.x}: there is no key nope.x"},
-		{"no such resolver", "run_name: ${env:HOME}", "", `x.yaml:1: run_name: unknown resolver "env" in ${env:HOME}` + "\nhint: known are oc.env, path.choose, path.glob, path.last_checkpoint"},
+		{"no such resolver", "run_name: ${env:HOME}", "", `x.yaml:1: run_name: unknown resolver "env" in ${env:HOME}` + "\nhint: known are oc.env, path.beside, path.choose, path.glob, path.last_checkpoint"},
 		{"unset variable", "run_name: ${oc.env:OLMO_TEST_UNSET}", "", "x.yaml:1: run_name: ${oc.env:OLMO_TEST_UNSET}: the environment variable OLMO_TEST_UNSET is not set"},
 		{"glob without match", "paths: ${path.glob:/nope/*}", "", "x.yaml:1: paths: ${path.glob:/nope/*}: /nope/* matches no file or folder"},
 		{"open brace", "run_name: 'a${b'", "", "x.yaml:1: run_name: ${ without its closing brace in \"a${b\""},
@@ -354,6 +354,36 @@ func TestWrite(t *testing.T) {
 	entries, _ := os.ReadDir(filepath.Dir(path))
 	if len(entries) != 1 {
 		t.Errorf("%d files beside the config, want 1", len(entries))
+	}
+}
+
+// A folder that is moved with its configs still means itself.
+func TestWriteBeside(t *testing.T) {
+	root := t.TempDir()
+	t.Chdir(root)
+	want := run{RunName: "q/data/a, b/*.zst", Paths: []string{"q/data", "q/database", "q/data/{x}", "q/data/x$"}}
+	if err := config.WriteBeside("q/config/x.yaml", &want, "q/data"); err != nil {
+		t.Fatal(err)
+	}
+	text, _ := os.ReadFile("q/config/x.yaml")
+	for _, line := range []string{`run_name: "${path.beside:'../data/a, b/*.zst'}"`, `"${path.beside:../data}"`, "q/database"} {
+		if !strings.Contains(string(text), line) {
+			t.Errorf("no %q in\n%s", line, text)
+		}
+	}
+	var got run
+	if err := config.Load("q/config/x.yaml", nil, &got); err != nil {
+		t.Fatal(err)
+	}
+	compare(t, got, want)
+	if err := os.Rename("q", "moved"); err != nil {
+		t.Fatal(err)
+	}
+	if err := config.Load("moved/config/x.yaml", []string{"save_folder=${path.beside:here}"}, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.RunName != "moved/data/a, b/*.zst" || got.Paths[0] != "moved/data" || got.SaveFolder != "here" {
+		t.Errorf("moved: %q, %q, and %q of an override, which starts at the current folder", got.RunName, got.Paths, got.SaveFolder)
 	}
 }
 

@@ -51,11 +51,11 @@ func (q *quick) run(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := stage(ctx, q, "plan", recipe(q.Depth), func(ctx context.Context) (string, error) { return q.plan(ctx, t, corpus.HeldOut.Bytes) })
+	_, err = stage(ctx, q, "plan", recipe(q.Depth), func(ctx context.Context) (string, error) { return q.plan(ctx, t, corpus.HeldOut.Bytes) })
 	if err != nil {
 		return nil, err
 	}
-	m, err := stage(ctx, q, "train", nil, func(ctx context.Context) (trained, error) { return q.train(ctx, file) })
+	m, err := stage(ctx, q, "train", nil, func(ctx context.Context) (trained, error) { return q.train(ctx, q.path("config", "train.yaml")) })
 	if err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ func (q *quick) curate(ctx context.Context, corpus CorpusInfo) (curated, error) 
 	}
 	for _, s := range q.dedupeSteps() {
 		s.cfg.Processes = workers
-		if err := config.Write(q.path("config", s.name+".yaml"), s.cfg); err != nil {
+		if err := q.writeConfig(s.name, s.cfg); err != nil {
 			return out, err
 		}
 		s.cfg.Progress = watch(s.name)
@@ -75,7 +75,7 @@ func (q *quick) curate(ctx context.Context, corpus CorpusInfo) (curated, error) 
 		}
 	}
 	cfg := q.mixConfig()
-	if err := config.Write(q.path("config", "mix.yaml"), cfg); err != nil {
+	if err := q.writeConfig("mix", cfg); err != nil {
 		return out, err
 	}
 	cfg.Progress = watch("mix")
@@ -167,6 +167,12 @@ func (q *quick) mixConfig() mix.Config {
 
 // slashed is a path below the output folder as the data stages' configurations have it.
 func (q *quick) slashed(elem ...string) string { return filepath.ToSlash(q.path(elem...)) }
+
+// writeConfig keeps the configuration of a step by hand in config/. Its paths start at
+// that folder, so that a quickstart folder that was moved or copied means itself.
+func (q *quick) writeConfig(name string, cfg any) error {
+	return config.WriteBeside(q.path("config", name+".yaml"), cfg, q.slashed("data"), q.slashed("run"), q.slashed("tokenizer"))
+}
 
 // funnel turns the mixer's counts into the report's table.
 func funnel(corpus CorpusInfo, s mix.StreamReport) []FunnelRow {

@@ -92,6 +92,29 @@ func TestRun(t *testing.T) {
 		t.Errorf("a second run beside a living one: %v, want a HeldError", err)
 	}
 	lock.Release()
+	// A copy means itself, whole and by its configurations, from another folder too.
+	copied := filepath.Join(dir, "copy")
+	if err := os.CopyFS(copied, os.DirFS(whole)); err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(filepath.Join(copied, "stages", "report.json"))
+	c := o
+	c.Out = copied
+	if r2, err := Run(t.Context(), c); err != nil || r2.WeightsDigest != r.WeightsDigest || modified(t, whole) != before {
+		t.Errorf("the copy: %v", err)
+	}
+	t.Chdir(t.TempDir())
+	for _, name := range []string{"config/train.yaml", "run/config.yaml", "."} {
+		cfg, err := train.LoadRun(filepath.Join(copied, filepath.FromSlash(name)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range append(cfg.Data.Paths, cfg.SaveFolder, cfg.Tokenizer.Identifier) {
+			if !strings.HasPrefix(path, copied+string(filepath.Separator)) {
+				t.Errorf("%s of the copy leads to %s", name, path)
+			}
+		}
+	}
 	other := o
 	other.Depth = 2
 	if _, err := Run(t.Context(), other); err == nil || !strings.Contains(err.Error(), "other settings") {

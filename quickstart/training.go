@@ -11,7 +11,6 @@ import (
 	"slices"
 	"time"
 
-	"olmo/config"
 	"olmo/data"
 	"olmo/data/tokens"
 	"olmo/device/cpu"
@@ -145,8 +144,8 @@ func (q *quick) runFolder() string { return q.path("run") }
 
 // plan writes config/train.yaml. With a budget of time the speed is measured once, on
 // the first batches; from then on the config's number of steps is what counts.
+// The result is the config's place below the output folder.
 func (q *quick) plan(ctx context.Context, t tokens.Report, heldOut int64) (string, error) {
-	file := q.path("config", "train.yaml")
 	if _, err := os.Stat(q.runFolder()); err == nil {
 		q.Print("the plan has changed: the earlier run is removed")
 		if err := store.RemoveFolder(q.runFolder()); err != nil {
@@ -164,7 +163,7 @@ func (q *quick) plan(ctx context.Context, t tokens.Report, heldOut int64) (strin
 		steps = max(20, int(left/second))
 	}
 	setSteps(c, steps)
-	return file, config.Write(file, c)
+	return "config/train.yaml", q.writeConfig("train", c)
 }
 
 // trainConfig is the run's configuration but for the number of steps.

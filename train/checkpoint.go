@@ -151,7 +151,7 @@ func (t *Trainer) save(k kind) error {
 	if n := t.cfg.SaveIntervalUnsharded; k == kept && n != nil && t.state.Step%*n == 0 {
 		k = permanent
 	}
-	w := &writer{dir: c.dir, kind: k, state: t.state, config: t.cfg, keep: map[kind]int{kept: t.cfg.SaveNumCheckpoints, permanent: t.cfg.SaveNumUnsharded}, series: c.series, uploads: t.uploads}
+	w := &writer{dir: c.dir, kind: k, state: t.state, config: t.written, tokenizer: t.cfg.Tokenizer.Identifier, keep: map[kind]int{kept: t.cfg.SaveNumCheckpoints, permanent: t.cfg.SaveNumUnsharded}, series: c.series, uploads: t.uploads}
 	read := t.dev.Read
 	if n := checkpointBytes(t.groups, &t.cfg.Optimizer); n > copied {
 		read, w.lender, w.lent = t.dev.Lend, t.dev, make(chan struct{})
@@ -223,7 +223,8 @@ type writer struct {
 	dir          string
 	kind         kind
 	state        State
-	config       *Config
+	config       *Config // as config.yaml says it
+	tokenizer    string  // where it is
 	model, optim []weights.Named
 	lender       device.Device // of these, until lent is closed; nil for copies
 	lent         chan struct{}
@@ -295,8 +296,8 @@ func (w *writer) fill(dir string) error {
 		return err
 	}
 	small := []string{configFile, stateFile}
-	if id := w.config.Tokenizer.Identifier; strings.HasSuffix(id, ".json") {
-		text, err := os.ReadFile(id)
+	if strings.HasSuffix(w.tokenizer, ".json") {
+		text, err := os.ReadFile(w.tokenizer)
 		if err == nil {
 			err = store.WriteFile(filepath.Join(dir, tokenizerFile), text)
 			small = append(small, tokenizerFile)

@@ -89,7 +89,8 @@ func (t *Trainer) prepareFolder() error {
 	if err := t.checkpoints.open(t); err != nil {
 		return err
 	}
-	if err := config.Write(path, t.cfg); err != nil {
+	t.written = t.cfg.asGiven()
+	if err := config.Write(path, t.written); err != nil {
 		return err
 	}
 	if err := t.writeOrder(); err != nil {

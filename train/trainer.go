@@ -104,15 +104,17 @@ type State struct {
 
 // Trainer is a run.
 type Trainer struct {
-	cfg    *Config
-	opt    Options
-	model  *model.Config
-	params []model.Param // in the order of the forward pass
-	byName []model.Param // in byte order of the names
-	dev    device.Device
-	data   *tokens.Dataset
-	feed   *feeder
-	state  State
+	cfg *Config
+	// written is what config.yaml says, in save_folder and in each checkpoint.
+	written *Config
+	opt     Options
+	model   *model.Config
+	params  []model.Param // in the order of the forward pass
+	byName  []model.Param // in byte order of the names
+	dev     device.Device
+	data    *tokens.Dataset
+	feed    *feeder
+	state   State
 
 	groups           []Group
 	uses             map[string]int // gradients of each parameter
