@@ -515,83 +515,22 @@ func signatures() []signature {
 	return s
 }
 
-// row writes one row primitive.
+// row writes one row primitive: whole turns of several registers, then the rest under masks.
 func (a *asm) row(d *rowFunc) {
 	f := &row{asm: a, rowFunc: d, uniforms: map[string]*value{}, ptr: map[string]string{}}
 	for i := range a.regs {
 		f.free = append(f.free, i)
 	}
-	s := d.signature()
-	pointers := []string{"DI", "SI", "R8", "R9", "R10", "R12"}
-	var head []string
-	say := func(format string, args ...any) { head = append(head, fmt.Sprintf(format, args...)) }
-	off := 0
-	for i, p := range d.params {
-		switch p.kind {
-		case floats, words:
-			f.ptr[p.name], pointers = pointers[0], pointers[1:]
-			say("MOVQ %s_base+%d(FP), %s", p.name, off, f.ptr[p.name])
-			if i == 0 && d.stores == all || i == 1 && d.stores != all {
-				say("MOVQ %s_len+%d(FP), CX", p.name, off+8)
-			}
-			off += 24
-		case scalar:
-			v := &value{uniform: true, reg: f.take()}
-			f.uniforms[p.name] = v
-			say("VBROADCASTSS %s+%d(FP), %s", p.name, off, f.r(v.reg))
-			off += 4
-		case adamw:
-			say("MOVQ %s+%d(FP), R11", p.name, off)
-			for _, field := range []string{"clip", "decay", "beta1", "omb1", "beta2", "omb2", "step", "root", "eps"} {
-				v := &value{uniform: true, reg: f.take()}
-				f.uniforms[field] = v
-				say("VBROADCASTSS adamwScalars_%s(R11), %s", field, f.r(v.reg))
-			}
-			off += 8
-		}
-	}
-	size := off
-	if d.reduce != none {
-		off = (off + 7) &^ 7 // results are aligned
-		size = off + 4
-		n := 16 / a.width
-		for range n {
-			f.acc = append(f.acc, f.take())
-		}
-	}
-	fmt.Fprintf(a, "// func %s%s(%s)%s\n", d.name, a.suffix, s.params, s.result)
-	fmt.Fprintf(a, "TEXT ·%s%s(SB), NOSPLIT, $0-%d\n", d.name, a.suffix, size)
-	for _, h := range head {
-		a.line("%s", h)
-	}
-	for _, acc := range f.acc {
-		switch {
-		case d.reduce == lanesMax && a.wide():
-			a.line("VBROADCASTSS %s, %s", a.constant("negInf", 0xff800000), f.r(acc))
-		case d.reduce == lanesMax:
-			a.line("VMOVUPS %s, %s", a.constant("negInf", 0xff800000), f.r(acc))
-		default:
-			a.line("VXORPS X%[1]d, X%[1]d, X%[1]d", acc)
-		}
-	}
+	result := f.begin()
 	// The rest: one register of 16 lanes, or two for a reduction.
 	rest := max(1, len(f.acc))
 	turn := d.turn
 	if !a.wide() {
 		turn = d.turn2
 	}
-
 	// A first pass finds the constants.
 	mainSteps := f.describe(false)
-	if a.wide() {
-		for _, name := range a.consts {
-			if v := f.uniforms[name]; v != nil && v.mem != "" {
-				v.reg = f.take()
-				a.line("VBROADCASTSS %s, %s", v.mem, f.r(v.reg))
-				v.mem = ""
-			}
-		}
-	}
+	f.loadConstants()
 	a.line("XORL AX, AX")
 	a.line("SUBQ $%d, CX", turn*a.width)
 	a.line("JLT rest")
@@ -611,47 +550,130 @@ func (a *asm) row(d *rowFunc) {
 	a.line("MOVQ $%d, DX", rest*a.width)
 	a.line("CMPQ CX, DX")
 	a.line("CMOVQLT CX, DX")
-	if a.wide() {
-		a.line("MOVL $-1, BX")
-		a.line("BZHIL DX, BX, BX")
-		a.line("KMOVW BX, K1")
-		if d.stores != all {
-			a.line("INCQ DX")
-			a.line("ANDQ $~1, DX")
-			a.line("MOVL $-1, BX")
-			a.line("BZHIL DX, BX, BX")
-			a.line("KMOVW BX, K7")
-		}
-	} else {
-		if d.stores != all {
-			f.out = f.take()
-			a.line("LEAQ 1(DX), BX")
-			if d.stores == pairs {
-				a.line("SHRQ $1, BX")
-			} else {
-				a.line("ANDQ $~1, BX")
-			}
-			a.line("NEGQ BX")
-			a.line("VMOVUPS 64(R11)(BX*4), %s", f.r(f.out))
-		}
-		a.line("NEGQ DX")
-		for i := range rest {
-			m := f.take()
-			f.mask = append(f.mask, m)
-			a.line("VMOVUPS %d(R11)(DX*4), %s", 64+32*i, f.r(m))
-		}
-	}
+	f.masks(rest)
 	f.write(f.describe(true), rest)
 	a.line("ADDQ $%d, AX", rest*a.width)
 	a.line("SUBQ $%d, CX", rest*a.width)
 	a.line("JGT masked")
 	a.label("done")
 	if d.reduce != none {
-		f.tree(off)
+		f.tree(result)
 	}
 	a.line("VZEROUPPER")
 	a.line("RET")
 	a.WriteByte('\n')
+}
+
+// begin opens the function, loads its arguments and clears the lanes of a reduction; it returns
+// where the result goes.
+func (f *row) begin() (result int) {
+	head, off := f.arguments()
+	size := off
+	if f.reduce != none {
+		off = (off + 7) &^ 7 // results are aligned
+		size = off + 4
+		for range 16 / f.width {
+			f.acc = append(f.acc, f.take())
+		}
+	}
+	s := f.signature()
+	fmt.Fprintf(f, "// func %s%s(%s)%s\n", f.name, f.suffix, s.params, s.result)
+	fmt.Fprintf(f, "TEXT ·%s%s(SB), NOSPLIT, $0-%d\n", f.name, f.suffix, size)
+	for _, h := range head {
+		f.line("%s", h)
+	}
+	for _, acc := range f.acc {
+		switch {
+		case f.reduce == lanesMax && f.wide():
+			f.line("VBROADCASTSS %s, %s", f.asm.constant("negInf", 0xff800000), f.r(acc))
+		case f.reduce == lanesMax:
+			f.line("VMOVUPS %s, %s", f.asm.constant("negInf", 0xff800000), f.r(acc))
+		default:
+			f.line("VXORPS X%[1]d, X%[1]d, X%[1]d", acc)
+		}
+	}
+	return off
+}
+
+// arguments returns the lines that load the parameters, and the parameters' size: slices into
+// pointers, scalars into all lanes of a register.
+func (f *row) arguments() (head []string, off int) {
+	pointers := []string{"DI", "SI", "R8", "R9", "R10", "R12"}
+	say := func(format string, args ...any) { head = append(head, fmt.Sprintf(format, args...)) }
+	for i, p := range f.params {
+		switch p.kind {
+		case floats, words:
+			f.ptr[p.name], pointers = pointers[0], pointers[1:]
+			say("MOVQ %s_base+%d(FP), %s", p.name, off, f.ptr[p.name])
+			if i == 0 && f.stores == all || i == 1 && f.stores != all {
+				say("MOVQ %s_len+%d(FP), CX", p.name, off+8)
+			}
+			off += 24
+		case scalar:
+			v := &value{uniform: true, reg: f.take()}
+			f.uniforms[p.name] = v
+			say("VBROADCASTSS %s+%d(FP), %s", p.name, off, f.r(v.reg))
+			off += 4
+		case adamw:
+			say("MOVQ %s+%d(FP), R11", p.name, off)
+			for _, field := range []string{"clip", "decay", "beta1", "omb1", "beta2", "omb2", "step", "root", "eps"} {
+				v := &value{uniform: true, reg: f.take()}
+				f.uniforms[field] = v
+				say("VBROADCASTSS adamwScalars_%s(R11), %s", field, f.r(v.reg))
+			}
+			off += 8
+		}
+	}
+	return head, off
+}
+
+// loadConstants keeps the constants in registers, where there are enough of these.
+func (f *row) loadConstants() {
+	if !f.wide() {
+		return
+	}
+	for _, name := range f.consts {
+		if v := f.uniforms[name]; v != nil && v.mem != "" {
+			v.reg = f.take()
+			f.line("VBROADCASTSS %s, %s", v.mem, f.r(v.reg))
+			v.mem = ""
+		}
+	}
+}
+
+// masks makes the masks of the DX elements that are left, and of those that a store writes where
+// it writes pairs.
+func (f *row) masks(rest int) {
+	if f.wide() {
+		f.line("MOVL $-1, BX")
+		f.line("BZHIL DX, BX, BX")
+		f.line("KMOVW BX, K1")
+		if f.stores != all {
+			f.line("INCQ DX")
+			f.line("ANDQ $~1, DX")
+			f.line("MOVL $-1, BX")
+			f.line("BZHIL DX, BX, BX")
+			f.line("KMOVW BX, K7")
+		}
+		return
+	}
+	if f.stores != all {
+		f.out = f.take()
+		f.line("LEAQ 1(DX), BX")
+		if f.stores == pairs {
+			f.line("SHRQ $1, BX")
+		} else {
+			f.line("ANDQ $~1, BX")
+		}
+		f.line("NEGQ BX")
+		f.line("VMOVUPS 64(R11)(BX*4), %s", f.r(f.out))
+	}
+	f.line("NEGQ DX")
+	for i := range rest {
+		m := f.take()
+		f.mask = append(f.mask, m)
+		f.line("VMOVUPS %d(R11)(DX*4), %s", 64+32*i, f.r(m))
+	}
 }
 
 // describe runs the description for the whole turns or for the rest.

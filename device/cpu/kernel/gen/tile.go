@@ -18,182 +18,230 @@ var (
 	}
 )
 
-// tile writes the tile of a matrix product. Its sums stay in registers: two
+// tiler writes the tile of a matrix product. Its sums stay in registers: two
 // registers of columns for each row, so that each step over k loads two
 // registers of b and, for each row, broadcasts one value of a. There is a loop for each number of rows.
-func (a *asm) tile(name string, pairs bool) {
-	const (
-		ptrA, ptrB, count, kStride, args = "SI", "BX", "CX", "DX", "DI"
-	)
-	// Multiples of the row stride that x86 addressing (times 1, 2, 4, 8) cannot make.
-	multiples := map[int]string{1: "R8", 3: "R9", 5: "R10", 7: "R11", 9: "R12", 11: "R13", 13: "R15"}
-	row := func(i int) string {
-		if i == 0 {
-			return "(" + ptrA + ")"
-		}
-		for scale := 1; scale <= 8; scale *= 2 {
-			if r, ok := multiples[i/scale]; ok && i%scale == 0 {
-				return fmt.Sprintf("(%s)(%s*%d)", ptrA, r, scale)
-			}
-		}
-		panic(fmt.Sprintf("no address for row %d", i))
-	}
-	r := func(i int) string { return fmt.Sprintf("%s%d", a.reg, i) }
-	acc := func(i, half int) string { return r(4 + 2*i + half) }
-	bytes := 4 * a.width
-	add := func(x, y, sum int) {
-		if pairs {
-			a.line("%s", vdpbf16ps(x, y, sum))
-		} else {
-			a.line("VFMADD231PS %s, %s, %s", r(x), r(y), r(sum))
-		}
-	}
+type tiler struct {
+	*asm
+	pairs bool // words of two bf16 values
+}
 
-	if pairs {
-		fmt.Fprintf(a, "// func %s(t *tileArgs)\n// Words of two bf16 values; VDPBF16PS adds the odd product, then the even one.\n", name)
-	} else {
-		fmt.Fprintf(a, "// func %s(t *tileArgs)\n", name)
+// The registers of a tile: a, b, the count of steps, a's stride from step to step, the arguments.
+const ptrA, ptrB, count, kStride, args = "SI", "BX", "CX", "DX", "DI"
+
+// multiples are the registers of those multiples of the row stride that x86 addressing (times
+// 1, 2, 4, 8) cannot make.
+var multiples = map[int]string{1: "R8", 3: "R9", 5: "R10", 7: "R11", 9: "R12", 11: "R13", 13: "R15"}
+
+// address is where row i of a lies.
+func address(i int) string {
+	if i == 0 {
+		return "(" + ptrA + ")"
 	}
-	fmt.Fprintf(a, "TEXT ·%s(SB), NOSPLIT, $8-8\n", name)
-	a.line("MOVQ t+0(FP), %s", args)
-	a.line("MOVQ tileArgs_a(%s), %s", args, ptrA)
-	a.line("MOVQ tileArgs_b(%s), %s", args, ptrB)
-	a.line("MOVQ tileArgs_k(%s), %s", args, count)
-	a.line("MOVQ tileArgs_kStride(%s), %s", args, kStride)
-	a.line("MOVQ tileArgs_rowStride(%s), R8", args)
-	a.line("LEAQ (R8)(R8*2), R9")
-	a.line("LEAQ (R8)(R8*4), R10")
-	if a.mr > 6 {
-		a.line("LEAQ (R10)(R8*2), R11")
-		a.line("LEAQ (R8)(R8*8), R12")
-		a.line("LEAQ (R12)(R8*2), R13")
-		a.line("LEAQ (R12)(R8*4), R15")
+	for scale := 1; scale <= 8; scale *= 2 {
+		if r, ok := multiples[i/scale]; ok && i%scale == 0 {
+			return fmt.Sprintf("(%s)(%s*%d)", ptrA, r, scale)
+		}
 	}
-	a.comment("mode&tileFlush: denormals are zero, coming and going (MXCSR's DAZ and FTZ).")
-	a.line("TESTQ $const_tileFlush, tileArgs_mode(%s)", args)
-	a.line("JZ rows")
-	a.line("STMXCSR control-8(SP)")
-	a.line("MOVL control-8(SP), AX")
-	a.line("ORL $0x8040, AX")
-	a.line("MOVL AX, flush-4(SP)")
-	a.line("LDMXCSR flush-4(SP)")
-	a.label("rows")
-	a.line("MOVQ tileArgs_rows(%s), AX", args)
-	a.comment("The lines of c are wanted at the end: ask for them now.")
-	a.line("MOVQ tileArgs_c(%s), R14", args)
-	a.line("MOVQ AX, %s", count)
-	a.label("ask")
-	for o := 0; o <= 8*a.width; o += 64 {
-		a.line("PREFETCHT1 %d(R14)", min(o, 8*a.width-1))
+	panic(fmt.Sprintf("no address for row %d", i))
+}
+
+// r is a vector register, acc the one that holds half of row i's sums.
+func (t *tiler) r(i int) string         { return fmt.Sprintf("%s%d", t.reg, i) }
+func (t *tiler) acc(i, half int) string { return t.r(4 + 2*i + half) }
+
+// bytes is the size of a register.
+func (t *tiler) bytes() int { return 4 * t.width }
+
+func (a *asm) tile(name string, pairs bool) {
+	t := &tiler{a, pairs}
+	t.begin(name)
+	t.flush()
+	t.ask()
+	t.choose()
+	for rows := t.mr; rows > 0; rows-- {
+		t.rows(rows)
 	}
-	a.line("ADDQ tileArgs_ldc(%s), R14", args)
-	a.line("DECQ %s", count)
-	a.line("JNE ask")
-	a.line("MOVQ tileArgs_ahead(%s), R14", args)
-	a.line("MOVQ tileArgs_k(%s), %s", args, count)
-	a.line("CMPQ AX, $%d", a.mr)
-	a.line("JEQ rows%d", a.mr)
-	for i := 1; i < a.mr; i++ {
-		a.line("CMPQ AX, $%d", i)
-		a.line("JEQ rows%d", i)
+	t.store()
+	t.end()
+}
+
+// begin loads the arguments.
+func (t *tiler) begin(name string) {
+	fmt.Fprintf(t, "// func %s(t *tileArgs)\n", name)
+	if t.pairs {
+		t.WriteString("// Words of two bf16 values; VDPBF16PS adds the odd product, then the even one.\n")
 	}
-	a.line("JMP restore")
-	for rows := a.mr; rows > 0; rows-- {
+	fmt.Fprintf(t, "TEXT ·%s(SB), NOSPLIT, $8-8\n", name)
+	t.line("MOVQ t+0(FP), %s", args)
+	t.line("MOVQ tileArgs_a(%s), %s", args, ptrA)
+	t.line("MOVQ tileArgs_b(%s), %s", args, ptrB)
+	t.line("MOVQ tileArgs_k(%s), %s", args, count)
+	t.line("MOVQ tileArgs_kStride(%s), %s", args, kStride)
+	t.line("MOVQ tileArgs_rowStride(%s), R8", args)
+	t.line("LEAQ (R8)(R8*2), R9")
+	t.line("LEAQ (R8)(R8*4), R10")
+	if t.mr > 6 {
+		t.line("LEAQ (R10)(R8*2), R11")
+		t.line("LEAQ (R8)(R8*8), R12")
+		t.line("LEAQ (R12)(R8*2), R13")
+		t.line("LEAQ (R12)(R8*4), R15")
+	}
+}
+
+// flush sets the processor to bf16's rule for denormals, where that is wanted.
+func (t *tiler) flush() {
+	t.comment("mode&tileFlush: denormals are zero, coming and going (MXCSR's DAZ and FTZ).")
+	t.line("TESTQ $const_tileFlush, tileArgs_mode(%s)", args)
+	t.line("JZ rows")
+	t.line("STMXCSR control-8(SP)")
+	t.line("MOVL control-8(SP), AX")
+	t.line("ORL $0x8040, AX")
+	t.line("MOVL AX, flush-4(SP)")
+	t.line("LDMXCSR flush-4(SP)")
+	t.label("rows")
+	t.line("MOVQ tileArgs_rows(%s), AX", args)
+}
+
+// ask prefetches what the tile adds to.
+func (t *tiler) ask() {
+	t.comment("The lines of c are wanted at the end: ask for them now.")
+	t.line("MOVQ tileArgs_c(%s), R14", args)
+	t.line("MOVQ AX, %s", count)
+	t.label("ask")
+	for o := 0; o <= 8*t.width; o += 64 {
+		t.line("PREFETCHT1 %d(R14)", min(o, 8*t.width-1))
+	}
+	t.line("ADDQ tileArgs_ldc(%s), R14", args)
+	t.line("DECQ %s", count)
+	t.line("JNE ask")
+	t.line("MOVQ tileArgs_ahead(%s), R14", args)
+	t.line("MOVQ tileArgs_k(%s), %s", args, count)
+}
+
+// choose jumps to the loop for the number of rows.
+func (t *tiler) choose() {
+	t.line("CMPQ AX, $%d", t.mr)
+	t.line("JEQ rows%d", t.mr)
+	for i := 1; i < t.mr; i++ {
+		t.line("CMPQ AX, $%d", i)
+		t.line("JEQ rows%d", i)
+	}
+	t.line("JMP restore")
+}
+
+// rows writes the loop over k for a number of rows.
+func (t *tiler) rows(rows int) {
+	t.WriteByte('\n')
+	t.label(fmt.Sprintf("rows%d", rows))
+	t.line("VXORPS X0, X0, X0")
+	for i := range rows {
+		for h := range 2 {
+			t.line("VMOVAPS %s, %s", t.r(0), t.acc(i, h))
+		}
+	}
+	if rows <= 4 {
 		// Few rows leave time between the loads: several steps a turn.
-		unroll := 1
-		if rows <= 4 {
-			unroll = 4
+		const unroll = 4
+		t.line("SUBQ $%d, %s", unroll, count)
+		t.line("JLT rest%d", rows)
+		t.label(fmt.Sprintf("steps%d", rows))
+		for s := range unroll {
+			t.step(rows, s)
 		}
-		a.WriteByte('\n')
-		a.label(fmt.Sprintf("rows%d", rows))
-		a.line("VXORPS X0, X0, X0")
-		for i := range rows {
-			for h := range 2 {
-				a.line("VMOVAPS %s, %s", r(0), acc(i, h))
-			}
-		}
-		step := func(s int) {
-			a.line("VMOVUPS %d(%s), %s", 2*s*bytes, ptrB, r(0))
-			a.line("VMOVUPS %d(%s), %s", (2*s+1)*bytes, ptrB, r(1))
-			for i := range rows {
-				x := 2 + i%2
-				a.line("VBROADCASTSS %s, %s", row(i), r(x))
-				add(0, x, 4+2*i)
-				add(1, x, 5+2*i)
-			}
-			a.line("ADDQ %s, %s", kStride, ptrA)
-			if rows == a.mr {
-				a.line("PREFETCHT1 (R14)")
-				a.line("ADDQ $64, R14")
-			}
-		}
-		if unroll > 1 {
-			a.line("SUBQ $%d, %s", unroll, count)
-			a.line("JLT rest%d", rows)
-			a.label(fmt.Sprintf("steps%d", rows))
-			for s := range unroll {
-				step(s)
-			}
-			a.line("ADDQ $%d, %s", 2*bytes*unroll, ptrB)
-			a.line("SUBQ $%d, %s", unroll, count)
-			a.line("JGE steps%d", rows)
-			a.label(fmt.Sprintf("rest%d", rows))
-			a.line("ADDQ $%d, %s", unroll, count)
-		} else {
-			a.line("TESTQ %s, %s", count, count)
-		}
-		a.line("JEQ store")
-		a.label(fmt.Sprintf("step%d", rows))
-		step(0)
-		a.line("ADDQ $%d, %s", 2*bytes, ptrB)
-		a.line("DECQ %s", count)
-		a.line("JNE step%d", rows)
-		if rows > 1 {
-			a.line("JMP store")
+		t.line("ADDQ $%d, %s", 2*t.bytes()*unroll, ptrB)
+		t.line("SUBQ $%d, %s", unroll, count)
+		t.line("JGE steps%d", rows)
+		t.label(fmt.Sprintf("rest%d", rows))
+		t.line("ADDQ $%d, %s", unroll, count)
+	} else {
+		t.line("TESTQ %s, %s", count, count)
+	}
+	t.line("JEQ store")
+	t.label(fmt.Sprintf("step%d", rows))
+	t.step(rows, 0)
+	t.line("ADDQ $%d, %s", 2*t.bytes(), ptrB)
+	t.line("DECQ %s", count)
+	t.line("JNE step%d", rows)
+	if rows > 1 {
+		t.line("JMP store")
+	}
+}
+
+// step adds the products of one term, step s of a turn.
+func (t *tiler) step(rows, s int) {
+	t.line("VMOVUPS %d(%s), %s", 2*s*t.bytes(), ptrB, t.r(0))
+	t.line("VMOVUPS %d(%s), %s", (2*s+1)*t.bytes(), ptrB, t.r(1))
+	for i := range rows {
+		x := 2 + i%2
+		t.line("VBROADCASTSS %s, %s", address(i), t.r(x))
+		t.add(0, x, 4+2*i)
+		t.add(1, x, 5+2*i)
+	}
+	t.line("ADDQ %s, %s", kStride, ptrA)
+	if rows == t.mr {
+		t.line("PREFETCHT1 (R14)")
+		t.line("ADDQ $64, R14")
+	}
+}
+
+// add adds the product of two registers to a third.
+func (t *tiler) add(x, y, sum int) {
+	if t.pairs {
+		t.line("%s", vdpbf16ps(x, y, sum))
+	} else {
+		t.line("VFMADD231PS %s, %s, %s", t.r(x), t.r(y), t.r(sum))
+	}
+}
+
+// store adds the sums to c or to +0.
+func (t *tiler) store() {
+	t.WriteByte('\n')
+	t.label("store")
+	t.line("MOVQ tileArgs_c(%s), SI", args)
+	t.line("MOVQ tileArgs_ldc(%s), R8", args)
+	t.line("TESTQ $const_tileAdd, tileArgs_mode(%s)", args)
+	t.line("JZ plain")
+	t.comment("c + the sums, row after row until AX is used up.")
+	t.eachRow(func(i int) {
+		t.line("VADDPS (SI), %[1]s, %[1]s", t.acc(i, 0))
+		t.line("VADDPS %d(SI), %[2]s, %[2]s", t.bytes(), t.acc(i, 1))
+	})
+	t.line("JMP restore")
+	t.label("plain")
+	t.comment("+0 + the sums: a sum of −0 becomes +0.")
+	t.line("VXORPS X0, X0, X0")
+	t.eachRow(func(i int) {
+		t.line("VADDPS %s, %[2]s, %[2]s", t.r(0), t.acc(i, 0))
+		t.line("VADDPS %s, %[2]s, %[2]s", t.r(0), t.acc(i, 1))
+	})
+}
+
+// eachRow stores the sums of as many rows as AX counts, after what add makes of them.
+func (t *tiler) eachRow(add func(i int)) {
+	for i := range t.mr {
+		add(i)
+		t.line("VMOVUPS %s, (SI)", t.acc(i, 0))
+		t.line("VMOVUPS %s, %d(SI)", t.acc(i, 1), t.bytes())
+		if i < t.mr-1 {
+			t.line("ADDQ R8, SI")
+			t.line("DECQ AX")
+			t.line("JZ restore")
 		}
 	}
-	a.WriteByte('\n')
-	a.label("store")
-	a.line("MOVQ tileArgs_c(%s), SI", args)
-	a.line("MOVQ tileArgs_ldc(%s), R8", args)
-	a.line("TESTQ $const_tileAdd, tileArgs_mode(%s)", args)
-	a.line("JZ plain")
-	a.comment("c + the sums, row after row until AX is used up.")
-	for i := range a.mr {
-		a.line("VADDPS (SI), %[1]s, %[1]s", acc(i, 0))
-		a.line("VADDPS %d(SI), %[2]s, %[2]s", bytes, acc(i, 1))
-		a.line("VMOVUPS %s, (SI)", acc(i, 0))
-		a.line("VMOVUPS %s, %d(SI)", acc(i, 1), bytes)
-		if i < a.mr-1 {
-			a.line("ADDQ R8, SI")
-			a.line("DECQ AX")
-			a.line("JZ restore")
-		}
-	}
-	a.line("JMP restore")
-	a.label("plain")
-	a.comment("+0 + the sums: a sum of −0 becomes +0.")
-	a.line("VXORPS X0, X0, X0")
-	for i := range a.mr {
-		a.line("VADDPS %s, %[2]s, %[2]s", r(0), acc(i, 0))
-		a.line("VADDPS %s, %[2]s, %[2]s", r(0), acc(i, 1))
-		a.line("VMOVUPS %s, (SI)", acc(i, 0))
-		a.line("VMOVUPS %s, %d(SI)", acc(i, 1), bytes)
-		if i < a.mr-1 {
-			a.line("ADDQ R8, SI")
-			a.line("DECQ AX")
-			a.line("JZ restore")
-		}
-	}
-	a.WriteByte('\n')
-	a.label("restore")
-	a.line("TESTQ $const_tileFlush, tileArgs_mode(%s)", args)
-	a.line("JZ done")
-	a.line("LDMXCSR control-8(SP)")
-	a.label("done")
-	a.line("VZEROUPPER")
-	a.line("RET")
-	a.WriteByte('\n')
+}
+
+// end gives the processor its rule for denormals back.
+func (t *tiler) end() {
+	t.WriteByte('\n')
+	t.label("restore")
+	t.line("TESTQ $const_tileFlush, tileArgs_mode(%s)", args)
+	t.line("JZ done")
+	t.line("LDMXCSR control-8(SP)")
+	t.label("done")
+	t.line("VZEROUPPER")
+	t.line("RET")
+	t.WriteByte('\n')
 }
 
 // vdpbf16ps is EVEX.512.F3.0F38.W0 52 /r: Z(sum) += the two products of each
@@ -279,6 +327,16 @@ func (a *asm) transpose() {
 	a.line("SUBQ $%d, BX", w)
 	a.line("JMP stripe")
 
+	a.edge(r)
+	a.label("done")
+	a.line("VZEROUPPER")
+	a.line("RET")
+	a.WriteByte('\n')
+}
+
+// edge transposes a block that has fewer rows or columns, under masks.
+func (a *asm) edge(r func(int) string) {
+	w := a.width
 	a.WriteByte('\n')
 	a.label("edge")
 	a.comment("AX rows and DX columns of this block.")
@@ -319,7 +377,7 @@ func (a *asm) transpose() {
 		}
 	}
 	a.label("turn")
-	out = a.turn(r)
+	out := a.turn(r)
 	if a.wide() {
 		m = "K2"
 	} else {
@@ -339,10 +397,6 @@ func (a *asm) transpose() {
 		}
 	}
 	a.line("JMP advance")
-	a.label("done")
-	a.line("VZEROUPPER")
-	a.line("RET")
-	a.WriteByte('\n')
 }
 
 // turn transposes the block whose rows are in the first registers, and returns
