@@ -45,8 +45,13 @@ func (t *Trainer) clash() error {
 		inputs = append(inputs, latest) // of a run folder
 	}
 	dir := t.cfg.SaveFolder
-	for _, name := range []string{configFile, logFile, "samples.jsonl", "metrics.csv", "latest", "train_data/global_indices.npy"} {
+	for _, name := range []string{configFile, logFile, "samples.jsonl", "metrics.csv", "train_data/global_indices.npy"} {
 		files = append(files, filepath.Join(dir, filepath.FromSlash(name)))
+	}
+	// As a link, latest is replaced and what it leads to stays: a run may be loaded from
+	// there and go on.
+	if latest := filepath.Join(dir, "latest"); isRegular(latest) {
+		files = append(files, latest)
 	}
 	for r := range t.cfg.ranks() {
 		files = append(files, filepath.Join(dir, "data-indices", fmt.Sprintf("rank%d.tsv.gz", r)))
@@ -64,6 +69,11 @@ func (t *Trainer) clash() error {
 		return fmt.Errorf("save_folder: %w", err)
 	}
 	return nil
+}
+
+func isRegular(name string) bool {
+	st, err := os.Lstat(name)
+	return err == nil && st.Mode().IsRegular()
 }
 
 // prepareFolder makes the run's folder, writes its config and data order, and opens

@@ -599,7 +599,7 @@ func TestEarlyStopping(t *testing.T) {
 				if _, err := newTrainer(t, tiny, append(overrides, c.first)...).Run(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				overrides = append(overrides, "try_load_latest_save=true")
+				overrides = append(overrides, "load_path="+filepath.Join(folder, "latest"))
 			}
 			r, err := newTrainer(t, tiny, overrides...).Run(t.Context())
 			if err != nil || r.Reason != train.EarlyStopped || r.Step != want {
