@@ -2,14 +2,15 @@ package eval
 
 import (
 	"context"
+	"fmt"
 
 	"olmo/lm"
 	"olmo/tokenizer"
 	"olmo/train"
 )
 
-// Downstream judges the model in training by jobs of multiple-choice tasks. It is what a
-// trainer wants as train.Options.Evaluate.
+// Downstream judges the model in training by multiple-choice tasks. It is what a trainer
+// wants as train.Options.Evaluate.
 type Downstream struct {
 	Jobs      []*Job
 	Tokenizer *tokenizer.Tokenizer
@@ -17,6 +18,36 @@ type Downstream struct {
 }
 
 var _ train.Evaluator = (*Downstream)(nil)
+
+// DownstreamJobs reads the questions of a config's evaluators of type downstream. A task that is
+// not known here, or whose data set is missing, is named by warn and left out: the training is
+// worth more than its figure.
+func DownstreamJobs(cfg *train.Config, warn func(string)) (jobs []*Job) {
+	for _, e := range cfg.Evaluators {
+		if e.Type != "downstream" {
+			continue
+		}
+		task, err := LookupTask(e.Label)
+		var j *Job
+		if err == nil {
+			j, err = task.Job(Inputs{Data: cfg.DownstreamData})
+		}
+		if err != nil {
+			warn(fmt.Sprintf("without the evaluation of %s: %v", e.Label, err))
+			continue
+		}
+		// OLMo counts batches of the evaluation, not questions; a negative number is all.
+		limit := cfg.EvalSubsetNumBatches * cfg.DeviceEvalBatchSize
+		if n := e.SubsetNumBatches; n != nil {
+			limit = *n * cfg.DeviceEvalBatchSize
+		}
+		if limit >= 0 {
+			j.Questions = j.Questions[:min(limit, len(j.Questions))]
+		}
+		jobs = append(jobs, j)
+	}
+	return jobs
+}
 
 // Evaluate scores the jobs and returns the figure that each task is quoted with, under
 // OLMo's names.

@@ -5,18 +5,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"olmo/data"
 	datastore "olmo/data/store"
-	evaldata "olmo/eval/data"
 	"olmo/lm"
 	"olmo/store"
 )
@@ -32,26 +28,11 @@ type Run struct {
 	// Precision is how results.json and the digests call the model's arithmetic.
 	Precision string
 	Config    map[string]any // what results.json says of the call
-	// Progress and Kept, when set, are told how far the run is, and which jobs an earlier
-	// run did.
+	// Progress, Kept and Warn, when set, are told how far the run is, which jobs an earlier
+	// run did, and what the user should know.
 	Progress func(Progress)
 	Kept     func(job string)
-}
-
-// Results is what results.json holds: lm-eval's form, and the digests by which a later run
-// knows that a result need not be computed again.
-type Results struct {
-	Results map[string]map[string]any `json:"results"`
-	Samples map[string]int            `json:"n-samples"`
-	Config  map[string]any            `json:"config"`
-	// Digests are hashes of all that a result depends on, Requests those of the files that
-	// hold its requests.
-	Digests  map[string]string `json:"digests"`
-	Requests map[string]string `json:"requests,omitempty"`
-	Notices  []string          `json:"notices,omitempty"`
-
-	// Scores are the results of this run's jobs.
-	Scores map[string]Score `json:"-"`
+	Warn     func(text string)
 }
 
 // Do scores the jobs, in order. After an error the folder holds the results of the jobs
@@ -73,6 +54,17 @@ func (r *Run) Do(ctx context.Context, m *lm.Model) (*Results, error) {
 	if progress == nil {
 		progress = func(Progress) {}
 	}
+	if r.Out != "" {
+		// Two runs would each write a results.json without the other's results.
+		lock, err := store.AcquireIn(r.Out)
+		if err != nil {
+			return nil, err
+		}
+		defer lock.Release()
+		if err := lock.Unlocked(); err != nil && r.Warn != nil {
+			r.Warn(err.Error())
+		}
+	}
 	res, err := r.earlier()
 	if err != nil {
 		return nil, err
@@ -87,11 +79,18 @@ func (r *Run) Do(ctx context.Context, m *lm.Model) (*Results, error) {
 		return nil, err
 	}
 	for _, j := range todo {
-		if err := r.do(ctx, s, j, res, progress); err != nil {
+		if err := r.do(ctx, s, j.Job, res, progress, j.digest); err != nil {
 			return nil, err
 		}
 	}
 	return res, nil
+}
+
+// due is a job that is to be done, with the hash of all that its result will depend on;
+// empty where nobody asks.
+type due struct {
+	*Job
+	digest string
 }
 
 // earlier returns the results that the folder has; those of jobs that are not this run's
@@ -104,13 +103,9 @@ func (r *Run) earlier() (*Results, error) {
 	if r.Out == "" {
 		return res, nil
 	}
-	var old Results
-	text, err := os.ReadFile(r.resultsFile())
-	if err == nil {
-		err = json.Unmarshal(text, &old)
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w\nhint: another --out, or remove the file", r.resultsFile(), err)
+	old, err := readResults(r.resultsFile())
+	if err != nil {
+		return nil, err
 	}
 	for name, x := range old.Results {
 		res.Results[name], res.Samples[name], res.Digests[name] = x, old.Samples[name], old.Digests[name]
@@ -130,11 +125,13 @@ func (r *Run) requestsFile(j *Job) string {
 	return filepath.Join(r.Out, "requests-"+strings.ReplaceAll(j.Name, ":", "_")+".jsonl")
 }
 
-// left returns the jobs whose results res does not have, or has of something else, and
-// notes what the new results will depend on.
-func (r *Run) left(res *Results, m *lm.Model) (todo []*Job, err error) {
-	if m.Files == nil && r.Out == "" {
-		return r.Jobs, nil // of weights that change there is nothing to go by
+// left returns the jobs whose results res does not have, or has of something else.
+func (r *Run) left(res *Results, m *lm.Model) (todo []due, err error) {
+	if m.Files == nil && r.Out == "" { // of weights that change there is nothing to go by
+		for _, j := range r.Jobs {
+			todo = append(todo, due{Job: j})
+		}
+		return todo, nil
 	}
 	sum, err := m.Digest()
 	if err != nil {
@@ -155,8 +152,7 @@ func (r *Run) left(res *Results, m *lm.Model) (todo []*Job, err error) {
 				continue
 			}
 		}
-		res.Digests[j.Name] = digest
-		todo = append(todo, j)
+		todo = append(todo, due{j, digest})
 	}
 	return todo, nil
 }
@@ -202,33 +198,15 @@ func hashFile(path string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), err
 }
 
-// score reads an earlier result of a job. It does not count when its requests are gone or
-// are those of another run, which was stopped before it wrote its results.
-func (res *Results) score(j *Job, requests string) (s Score, ok bool) {
-	if requests != "" {
-		if sum, err := hashFile(requests); err != nil || sum != res.Requests[j.Name] {
-			return s, false
-		}
-	}
-	text, err := json.Marshal(res.Results[j.Name])
-	if err != nil {
-		return s, false
-	}
-	if j.Task.Kind == Documents {
-		var files struct{ Files map[string]*Perplexity }
-		err = errors.Join(json.Unmarshal(text, &s.Documents), json.Unmarshal(text, &files))
-		s.Files = files.Files
-	} else {
-		err = json.Unmarshal(text, &s.Choices)
-	}
-	return s, err == nil
-}
-
-// do scores one job and writes its requests, then the results so far.
-func (r *Run) do(ctx context.Context, s *lm.Scorer, j *Job, res *Results, progress func(Progress)) error {
+// do scores one job and writes its requests, then the results so far. Its digest joins them
+// only now: beside an earlier result it would make a later run keep that one.
+func (r *Run) do(ctx context.Context, s *lm.Scorer, j *Job, res *Results, progress func(Progress), digest string) error {
 	score, sum, err := r.measure(ctx, s, j, progress)
 	if err != nil {
 		return err
+	}
+	if digest != "" {
+		res.Digests[j.Name] = digest
 	}
 	if sum != "" {
 		res.Requests[j.Name] = sum
@@ -265,70 +243,4 @@ func (r *Run) measure(ctx context.Context, s *lm.Scorer, j *Job, progress func(P
 		return score, "", err
 	}
 	return score, hex.EncodeToString(h.Sum(nil)), w.Close()
-}
-
-// lmEvalNames are the names that lm-eval's tables give to figures of ours.
-var lmEvalNames = map[string]string{
-	"acc": "acc,none", "acc_stderr": "acc_stderr,none", "len_norm": "acc_norm,none", "len_norm_stderr": "acc_norm_stderr,none",
-	"bits_per_byte": "bits_per_byte,none", "perplexity_per_byte": "byte_perplexity,none", "perplexity_per_word": "word_perplexity,none",
-}
-
-// add keeps a job's score, its figures also under lm-eval's names.
-func (res *Results) add(j *Job, s Score) error {
-	var figures any = s.Choices
-	if s.Documents != nil {
-		figures = s.Documents
-	}
-	fields, err := asMap(figures)
-	if err != nil {
-		return err
-	}
-	if c := s.Choices; c != nil {
-		fields["acc_stderr"], fields["len_norm_stderr"] = standardError(c.Accuracy, c.Questions), standardError(c.LenNorm, c.Questions)
-		res.Samples[j.Name] = c.Questions
-		if notice := evaldata.Notice(); j.Task.Data == "" && !slices.Contains(res.Notices, notice) {
-			res.Notices = append(res.Notices, notice) // the questions that are embedded want their authors named
-		}
-	} else {
-		res.Samples[j.Name] = s.Documents.Documents
-	}
-	if s.Files != nil {
-		// As a map like the rest: the file is the same when it is read and written again.
-		if fields["files"], err = asMap(s.Files); err != nil {
-			return err
-		}
-		fields["perplexity_per_token_macro"] = macro(s.Files)
-	}
-	for ours, theirs := range lmEvalNames {
-		if value, ok := fields[ours]; ok {
-			fields[theirs] = value
-		}
-	}
-	fields["alias"] = j.Name
-	res.Results[j.Name], res.Scores[j.Name] = fields, s
-	return nil
-}
-
-// asMap gives a value's fields by their names in JSON.
-func asMap(v any) (map[string]any, error) {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	var m map[string]any
-	return m, json.Unmarshal(text, &m)
-}
-
-// macro returns the mean of the files' perplexities per token, whatever their sizes. A file
-// without text has none.
-func macro(files map[string]*Perplexity) float64 {
-	var sum float64
-	n := 0
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if f := files[name]; f.Tokens > 0 {
-			sum += f.PerToken
-			n++
-		}
-	}
-	return sum / float64(max(n, 1))
 }

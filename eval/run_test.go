@@ -16,6 +16,7 @@ import (
 	"olmo/eval"
 	"olmo/lm"
 	"olmo/lm/lmtest"
+	"olmo/store"
 )
 
 // tiny writes a model to a folder.
@@ -129,6 +130,53 @@ func TestRunAgain(t *testing.T) {
 	}
 }
 
+// TestStoppedOverOldResults stops a run in a folder that has results of other settings: the
+// next one keeps what the stopped one did, and nothing of before.
+func TestStoppedOverOldResults(t *testing.T) {
+	model, docs, out := tiny(t), documents(t), t.TempDir()
+	run := func(limit int) eval.Run {
+		return eval.Run{Jobs: jobs(t, eval.Inputs{Documents: docs, Limit: limit}, "arc_easy", "bpb"), Out: out}
+	}
+	old, _, err := judge(t.Context(), t, model, run(2))
+	if err != nil || old.Scores["bpb"].Documents.Documents != 2 || old.Scores["arc_easy"].Choices.Questions != 2 {
+		t.Fatalf("of at most two %+v (%v)", old.Scores, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := run(3)
+	stopped.Progress = func(p eval.Progress) {
+		if p.Job == "bpb" {
+			cancel()
+		}
+	}
+	if _, _, err := judge(ctx, t, model, stopped); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	res, kept, err := judge(t.Context(), t, model, run(3))
+	if err != nil || !slices.Equal(kept, []string{"arc_easy"}) || res.Scores["bpb"].Documents.Documents != 3 {
+		t.Errorf("kept %q, %d documents (%v); want arc_easy kept and 3 documents", kept, res.Scores["bpb"].Documents.Documents, err)
+	}
+}
+
+// TestTwoRuns starts a run in a folder that another one is writing to.
+func TestTwoRuns(t *testing.T) {
+	model, out := tiny(t), t.TempDir()
+	first := eval.Run{Jobs: jobs(t, eval.Inputs{Limit: 2}, "arc_easy"), Out: out}
+	var second error
+	begun := false
+	first.Progress = func(eval.Progress) {
+		if !begun {
+			begun = true
+			_, _, second = judge(t.Context(), t, model, eval.Run{Jobs: first.Jobs, Out: out})
+		}
+	}
+	if _, _, err := judge(t.Context(), t, model, first); err != nil {
+		t.Fatal(err)
+	}
+	if held := new(store.HeldError); !errors.As(second, &held) || held.Holder.PID != os.Getpid() {
+		t.Errorf("a second run in the same folder: %v", second)
+	}
+}
+
 // TestDigests changes one thing after the other: what depends on it is computed again, the
 // rest is kept.
 func TestDigests(t *testing.T) {
@@ -231,6 +279,11 @@ func TestFigures(t *testing.T) {
 	}
 	if empty := kept.Results["bpb"].Files[docs[2]]; empty["bits_per_byte"] != nil || empty["perplexity_per_token"] != nil || empty["bytes"] != 0.0 {
 		t.Errorf("figures of no text: %v, want null", empty)
+	}
+	// One file alone has no figures beside those of the whole.
+	one, _, err := judge(t.Context(), t, model, eval.Run{Jobs: jobs(t, eval.Inputs{Documents: docs[:1]}, "bpb")})
+	if err != nil || one.Scores["bpb"].Files != nil || one.Results["bpb"]["files"] != nil {
+		t.Errorf("of one file: %v (%v)", one.Results, err)
 	}
 	// Nothing at all cannot be measured.
 	if _, _, err := judge(t.Context(), t, model, eval.Run{Jobs: jobs(t, eval.Inputs{Documents: docs[2:]}, "bpb")}); err == nil || !contains(err, "no text") {

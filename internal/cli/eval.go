@@ -157,6 +157,7 @@ func runEval(c *cobra.Command, o evalOptions) error {
 		Jobs: jobs, Out: o.out, Precision: o.precision,
 		Config: map[string]any{"model": o.path, "precision": o.precision, "limit": o.limit, "window": window, "program": "olmo " + version},
 		Kept:   func(job string) { p.print(fmt.Sprintf("olmo eval: %s: kept from the call before", job)) },
+		Warn:   func(text string) { p.print("olmo eval: warning: " + text) },
 	}
 	if o.endOfText {
 		run.Config["end_of_text"] = true
