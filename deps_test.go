@@ -78,10 +78,13 @@ var policy = []struct{ pkg, may, never, tests string }{
 	{pkg: "lm", may: "device/cpu device graph model weights tokenizer chat generate train internal/parallel", never: "device/cpu/kernel", tests: "lm/lmtest"},
 	{pkg: "eval", may: "lm model tokenizer train data data/store eval/data", never: "device/cpu/kernel", tests: "lm/lmtest"},
 	{pkg: "convert", may: "device/cpu lm model numeric tokenizer weights", never: "device/cpu/kernel"},
+	// What an artefact is, and whether it is whole: release and verify speak of problems as
+	// it does.
+	{pkg: "check", may: "data data/tokens data/dedupe data/parquet config model tensor tokenizer weights store runlog train"},
 	{pkg: "adapt", may: "train generate eval chat model tokenizer data"},
 	{pkg: "serve", may: "generate chat"},
 	{pkg: "hub", may: "weights model tokenizer runlog"},
-	{pkg: "release", may: "hub train data/tokens runlog"},
+	{pkg: "release", may: "check hub train data/tokens runlog"},
 
 	{pkg: "science/infinigram", may: "data/tokens tokenizer"},
 	{pkg: "science/wimbd", may: "data tokenizer"},

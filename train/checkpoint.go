@@ -2,7 +2,6 @@ package train
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -395,66 +394,4 @@ func hashFile(path string) (Hash, error) {
 		return nil, err
 	}
 	return h.Sum(nil), nil
-}
-
-func readManifest(dir string) (*Manifest, error) {
-	text, err := os.ReadFile(filepath.Join(dir, manifestFile))
-	if err != nil {
-		return nil, err
-	}
-	var m Manifest
-	if err := json.Unmarshal(text, &m); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, manifestFile), err)
-	}
-	if m.Format != manifestFormat {
-		return nil, fmt.Errorf("%s: format %q, this program reads %q", filepath.Join(dir, manifestFile), m.Format, manifestFormat)
-	}
-	return &m, nil
-}
-
-// CheckCheckpoint reads a whole checkpoint folder and compares it with its manifest.
-// Damage gives an error that is ErrCorrupt.
-func CheckCheckpoint(dir string) (*Manifest, error) {
-	m, err := readManifest(dir)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", dir, ErrCorrupt, err)
-	}
-	for file, want := range m.Files {
-		got, err := hashFile(filepath.Join(dir, file))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w: %w", dir, ErrCorrupt, err)
-		}
-		if !slices.Equal(got, want) {
-			return nil, fmt.Errorf("%s: %w: %s has SHA-256 %v, the manifest says %v", dir, ErrCorrupt, file, got, want)
-		}
-	}
-	for file, sums := range m.Tensors {
-		if err := checkTensors(filepath.Join(dir, file), sums); err != nil {
-			return nil, fmt.Errorf("%s: %w: %w", dir, ErrCorrupt, err)
-		}
-	}
-	return m, nil
-}
-
-func checkTensors(path string, sums sumMap) error {
-	set, err := weights.Open(path)
-	if err != nil {
-		return err
-	}
-	defer set.Close()
-	for _, name := range set.Names() {
-		if _, ok := sums[name]; !ok {
-			return fmt.Errorf("%s holds %s, of which the manifest knows nothing", path, name)
-		}
-	}
-	for name, want := range sums {
-		v, err := set.Tensor(name)
-		if err != nil {
-			return err
-		}
-		if got := sha256.Sum256(v.Data); !slices.Equal(got[:], want) {
-			return fmt.Errorf("%s: %s has SHA-256 %s, the manifest says %v", path, name, hex.EncodeToString(got[:]), want)
-		}
-	}
-	return nil
 }

@@ -20,7 +20,7 @@ func readSeries(dir string) (series, error) {
 	}
 	s := series{}
 	for _, n := range steps {
-		if m, err := readManifest(filepath.Join(dir, fmt.Sprintf("step%d", n))); err == nil {
+		if m, err := ReadManifest(filepath.Join(dir, fmt.Sprintf("step%d", n))); err == nil {
 			s[kind(m.Kind)] = append(s[kind(m.Kind)], n)
 		}
 	}
