@@ -5,17 +5,16 @@ import (
 	"slices"
 )
 
-// part is a run of operations of the forward pass of which pick chooses those that run once
-// more in the backward pass.
+// part is a run of operations of the forward pass. The backward pass runs those that pick chooses
+// once more.
 type part struct {
 	begin, end int
 	pick       func(*Def) bool
 }
 
-// Recompute makes the operations from number begin on, so far, a part of the graph of
-// which pick chooses operations that Backward appends once more, before the gradients of
-// the part that need what they put out, so that it need not be kept. The same operations
-// give the same bits.
+// Recompute makes a part of the graph's last operations, from number begin on. What the operations
+// of the part put out is not kept for the backward pass where pick chooses them: Backward appends
+// them once more, right before the gradients that need it. The same operations give the same bits.
 //
 // Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
 func (g *Graph) Recompute(begin int, pick func(*Def) bool) {
@@ -36,8 +35,8 @@ func (g *Graph) BackwardFrom(y, dy Value) { g.backward(map[Value]Value{y: dy}) }
 //	backward:  a′  b′  ∂c  ∂b  ∂a       a′ and b′ are a and b once more
 //
 // The gradient ∂c of operation c reads what b puts out. It is given what b′ puts out instead, and
-// the operations that this takes are appended right before it. So b's own output dies in the forward pass, as soon as c has read it, and the plan
-// of the device gives its storage to others.
+// the operations that this takes are appended right before it. So b's own output dies in the
+// forward pass, as soon as c has read it, and the device's plan gives its storage to others.
 type tape struct {
 	*Graph
 	grads map[Value]Value // the gradient of each value of the forward pass that has one so far

@@ -93,7 +93,7 @@ func init() {
 // Bias appends x + b for a vector b.
 func (g *Graph) Bias(x, b Value) Value { return g.op(Bias, nil, x, b)[0] }
 
-// Clamp appends the cutting off at ±limit.
+// Clamp appends min(max(x, −limit), limit).
 func (g *Graph) Clamp(x Value, limit float32) Value {
 	return g.op(Clamp, &ClampAttr{limit}, x)[0]
 }

@@ -86,8 +86,8 @@ func route(c *Call) {
 	}
 }
 
-// routeBackward is the gradient of a softmax, over all experts or the chosen ones, of which only
-// the chosen ones put anything out.
+// routeBackward is the gradient of a softmax, over all experts or over the chosen ones, whose other
+// outputs have been set to 0.
 func routeBackward(c *Call) {
 	a := c.Op.Attr.(*RouterAttr)
 	for r := range c.In(0).Rows {

@@ -24,7 +24,7 @@ type link struct {
 	tensor string
 	at     int // where they lie
 	rows   int
-	// order gives the place, from at, of row i; nil: i.
+	// Row i of these rows lies in row at + order(i) of the tensor; without order, at + i.
 	order func(i int) int
 }
 

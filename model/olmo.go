@@ -39,7 +39,7 @@ func readOLMo(h *hfReader, c *Config) {
 	c.AttentionBias, c.MLPBias = h.bool("attention_bias", false), false
 }
 
-// olmoAs: Transformers has OLMo 1 and, for RMSNorm, Llama.
+// olmoAs names the family in Transformers: with RMSNorm it is a Llama there.
 func olmoAs(c *Config) (family, refused string) {
 	if s := ai2Refused(c); s != "" {
 		return "", " has no model with " + s

@@ -45,7 +45,8 @@ func (h *hfReader) olmo2(c *Config) {
 	c.AttentionBias = h.bool("attention_bias", false)
 }
 
-// olmo2As: Transformers' OLMo 2 has norms of one kind and no limit of queries, keys and values.
+// olmo2As names the family in Transformers, whose OLMo 2 has norms of one kind and does not cut
+// queries, keys and values off.
 func olmo2As(c *Config) (family, refused string) {
 	if s := ai2Refused(c); s != "" {
 		return "", " has no model with " + s

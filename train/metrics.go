@@ -208,9 +208,9 @@ func (p *Progress) Evaluated() bool {
 }
 
 // logs tells whether a step's record holds the norms of the parameters' gradients, and
-// whether it holds all the figures of the parameters: as in OLMo, only with a wandb
-// section, every wandb.log_interval and every optimizer.metrics_log_interval steps, which is
-// no less.
+// whether it holds all the figures of the parameters. As in OLMo both need a wandb section: the
+// norms come every wandb.log_interval steps, the figures every optimizer.metrics_log_interval
+// steps, which is at least as long.
 func (c *Config) logs(step int) (norms, all bool) {
 	if c.Wandb == nil {
 		return false, false

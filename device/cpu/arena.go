@@ -9,9 +9,9 @@ import (
 const arenaMin = 1 << 18
 
 // allocate returns n zeros that live as long as the device or until they are released.
-// Large storage lies outside Go's heap, whose collector would let as much garbage pile up
-// before it looks for any; and in large pages where the system has them, since a processor
-// keeps the places of a few pages only in mind.
+// Large storage lies outside Go's heap: the collector waits until the heap has doubled, and so
+// would leave as much again for garbage. It lies in large pages where the system has them, since
+// a processor remembers the addresses of few pages at a time.
 func (d *Device) allocate(n int) (data []float32, release func(), err error) {
 	if n < arenaMin {
 		return make([]float32, n), func() {}, nil

@@ -88,15 +88,23 @@ func threadsLocked() int {
 	if pool.threads == 0 {
 		pool.threads = runtime.GOMAXPROCS(0)
 		if s := os.Getenv("OLMO_THREADS"); s != "" {
-			if n, err := strconv.Atoi(s); err == nil && n > 0 {
-				pool.threads = min(n, 1024)
-			} else {
-				pool.err = fmt.Errorf("OLMO_THREADS=%s is not a number of threads", s)
+			var n int
+			if n, pool.err = number(s); pool.err == nil {
+				pool.threads = n
 			}
 		}
 		pool.jobs = make(chan *job, 1024)
 	}
 	return pool.threads
+}
+
+// number reads OLMO_THREADS.
+func number(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n <= 0 {
+		return 0, fmt.Errorf("OLMO_THREADS=%s is not a number of threads\nhint: leave it out to use all processors", s)
+	}
+	return min(n, 1024), nil
 }
 
 // Check reports an OLMO_THREADS that is not a number of threads. Programs call it before any

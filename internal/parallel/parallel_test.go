@@ -24,3 +24,15 @@ func TestFor(t *testing.T) {
 		})
 	}
 }
+
+func TestNumber(t *testing.T) {
+	cases := []struct {
+		env  string
+		want int // 0: refused
+	}{{"1", 1}, {"7", 7}, {"100000", 1024}, {"0", 0}, {"-2", 0}, {"two", 0}, {"2.5", 0}}
+	for _, c := range cases {
+		if got, err := number(c.env); got != c.want || (err == nil) != (c.want > 0) {
+			t.Errorf("number(%q) = %d, %v, want %d", c.env, got, err, c.want)
+		}
+	}
+}
