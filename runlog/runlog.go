@@ -65,7 +65,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 // Log is an open metrics.jsonl. Records reach the file as they are appended: a
 // killed process leaves at most one torn line.
 type Log struct {
-	f *os.File
+	f *store.Appended
 }
 
 // Open opens the log at path to go on after step: records of later steps, and a
@@ -80,7 +80,7 @@ func Open(path string, step int) (*Log, error) {
 			return nil, fmt.Errorf("opening run log: %w", err)
 		}
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	f, err := store.Append(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening run log: %w", err)
 	}

@@ -96,8 +96,21 @@ func (c *checkpoints) open(t *Trainer) error {
 			}
 		}
 	}
-	c.series, err = readSeries(c.dir)
-	return err
+	if c.series, err = readSeries(c.dir); err != nil || !t.continues() {
+		return err
+	}
+	// A run that was killed after its last checkpoint may have left those that go with it.
+	for k, steps := range c.series {
+		if slices.Contains(steps, c.last) {
+			return c.series.retire(c.dir, c.last, k, t.cfg.keep())
+		}
+	}
+	return nil
+}
+
+// keep is how many checkpoints of each kind stay; below 0 all.
+func (c *Config) keep() map[kind]int {
+	return map[kind]int{kept: c.SaveNumCheckpoints, permanent: c.SaveNumUnsharded}
 }
 
 // wait returns when no checkpoint is being written, with the error of the last.
@@ -150,7 +163,7 @@ func (t *Trainer) save(k kind) error {
 	if n := t.cfg.SaveIntervalUnsharded; k == kept && n != nil && t.state.Step%*n == 0 {
 		k = permanent
 	}
-	w := &writer{dir: c.dir, kind: k, state: t.state, config: t.written, tokenizer: t.cfg.Tokenizer.Identifier, keep: map[kind]int{kept: t.cfg.SaveNumCheckpoints, permanent: t.cfg.SaveNumUnsharded}, series: c.series, uploads: t.uploads}
+	w := &writer{dir: c.dir, kind: k, state: t.state, config: t.written, tokenizer: t.cfg.Tokenizer.Identifier, keep: t.cfg.keep(), series: c.series, uploads: t.uploads}
 	read := t.dev.Read
 	if n := checkpointBytes(t.groups, &t.cfg.Optimizer); n > copied {
 		read, w.lender, w.lent = t.dev.Lend, t.dev, make(chan struct{})
@@ -260,12 +273,7 @@ func (w *writer) write() error {
 	if w.uploads != nil && w.kind != ephemeral {
 		w.uploads.add(final)
 	}
-	for _, old := range w.series.add(w.state.Step, w.kind, w.keep) {
-		if err := store.RemoveFolder(filepath.Join(w.dir, fmt.Sprintf("step%d", old))); err != nil {
-			return fmt.Errorf("removing step%d, which is no longer kept: %w", old, err)
-		}
-	}
-	return nil
+	return w.series.retire(w.dir, w.state.Step, w.kind, w.keep)
 }
 
 // fill writes the files of a checkpoint, the manifest last.

@@ -26,9 +26,6 @@ type indices struct {
 // openIndices removes what the files hold after a step.
 func openIndices(dir string, ranks, step int) (*indices, error) {
 	x := &indices{dir: dir, lines: make([]bytes.Buffer, ranks)}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, fmt.Errorf("writing data indices: %w", err)
-	}
 	for r := range ranks {
 		if err := x.cut(r, step); err != nil {
 			return nil, fmt.Errorf("continuing %s: %w", x.path(r), err)
@@ -112,7 +109,7 @@ func (x *indices) flush() error {
 			return err
 		}
 		x.lines[r].Reset()
-		f, err := os.OpenFile(x.path(r), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o666)
+		f, err := store.Append(x.path(r))
 		if err != nil {
 			return fmt.Errorf("writing data indices: %w", err)
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+
+	"olmo/store"
 )
 
 // series knows the checkpoints of a run folder by how long each is kept, as steps in
@@ -58,4 +60,14 @@ func (s series) add(step int, k kind, keep map[kind]int) (given []int) {
 	}
 	slices.Sort(given)
 	return given
+}
+
+// retire is add, and removes the folders of the checkpoints that are given up.
+func (s series) retire(dir string, step int, k kind, keep map[kind]int) error {
+	for _, old := range s.add(step, k, keep) {
+		if err := store.RemoveFolder(filepath.Join(dir, fmt.Sprintf("step%d", old))); err != nil {
+			return fmt.Errorf("removing step%d, which is no longer kept: %w", old, err)
+		}
+	}
+	return nil
 }
