@@ -40,7 +40,10 @@ type Options struct {
 type Result struct {
 	Out   string // cleaned
 	DType tensor.DType
-	Proof Proof
+	// Matrices counts the copy's matrices by dtype: rows that are no whole number of a
+	// type's blocks take another one, and some matrices of GGUF files are kept finer.
+	Matrices map[tensor.DType]int
+	Proof    Proof
 }
 
 // Run converts a model: it writes beside Out under a temporary name, proves the copy, and
@@ -96,6 +99,9 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		return nil, fmt.Errorf("%w\nhint: the output was removed", err)
 	}
 	r.Proof = *proof
+	if r.Matrices, err = matrices(written); err != nil {
+		return nil, err
+	}
 	if err := errors.Join(from.Close(), os.Remove(logits)); err != nil {
 		return nil, err
 	}
@@ -180,6 +186,22 @@ func write(ctx context.Context, from *model.Loaded, o Options, dir, file string,
 		}
 	}
 	return model.SaveGGUF(filepath.Join(dir, file), from.Config, get, dtype, vocabulary)
+}
+
+// matrices counts the matrices of a checkpoint by dtype.
+func matrices(path string) (map[tensor.DType]int, error) {
+	l, err := model.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	count := map[tensor.DType]int{}
+	for _, n := range l.Set.All() {
+		if len(n.Shape) > 1 {
+			count[n.DType]++
+		}
+	}
+	return count, nil
 }
 
 // memory keeps what is behind a conversion from counting as the process's: pages of the

@@ -92,7 +92,7 @@ func TestVocabularies(t *testing.T) {
 // that converter's file is the folder's own.
 func TestLlamaCppVocabulary(t *testing.T) {
 	texts := []string{"the cat's 1234 mats, THERE!\n\n  <tool>the<|endoftext|> é", " 12 at\r\nthe the"}
-	for _, family := range []string{"gptneox", "llama", "mixtral", "mpt", "olmo", "olmo2", "olmo3", "olmoe"} {
+	for _, family := range []string{"gptneox", "llama", "llama_scaled", "mixtral", "mpt", "olmo", "olmo2", "olmo3", "olmoe"} {
 		t.Run(family, func(t *testing.T) {
 			dir := filepath.Join("..", "model", "testdata", "llamacpp", family)
 			from, err := model.Open(dir)

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -36,8 +38,10 @@ KL divergence, how often both choose the same id, and the largest error of the
 weights. When a difference is larger than the dtype explains, it removes the output
 and fails. A conversion takes no more memory than the larger side's weights.
 
---dtype is f32, f16 or bf16, and for gguf also q8_0, q6_k, q4_k or q4_0; without it
-the source's own is kept where the layout has it.`,
+--dtype is f32, f16 or bf16, and for gguf also q8_0, q6_k, q5_k, q4_k, q5_0, q5_1,
+q4_0 or q4_1. Matrices whose rows do not fill a type's blocks take another one, which
+is said. Without --dtype the source's f32, f16, bf16, q8_0, q6_k, q4_k or q4_0 is
+kept where the layout has it; others become f32.`,
 		Example: `  olmo convert --from olmo-quickstart --to gguf --out model.gguf --dtype q8_0
   olmo convert --from out/step1000 --to hf --out out-hf --dtype bf16 --shard-size 5GB
   olmo convert --from OLMo-2-1B --to ai2 --out olmo2-ai2`,
@@ -53,7 +57,7 @@ the source's own is kept where the layout has it.`,
 	f.StringVar(&o.from, "from", "", "model to convert: a folder or a .gguf file")
 	f.StringVar(&o.to, "to", "", "layout: hf, ai2 or gguf")
 	f.StringVar(&o.out, "out", "", "folder to write; for gguf a file, if it ends in .gguf")
-	f.StringVar(&o.dtype, "dtype", "", "f32, f16, bf16; for gguf also q8_0, q6_k, q4_k, q4_0")
+	f.StringVar(&o.dtype, "dtype", "", "f32, f16, bf16; for gguf also q8_0, q6_k, q5_k, q4_k, q5_0, q5_1, q4_0, q4_1")
 	f.StringVar(&o.shard, "shard-size", "5GB", "largest file of an hf folder")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object")
 	return c
@@ -73,7 +77,7 @@ func runConvert(c *cobra.Command, o convertOptions) error {
 	var err error
 	if o.dtype != "" {
 		if dtype, err = tensor.Parse(o.dtype); err != nil {
-			return usageErrorf("--dtype %s is not known\nhint: one of f32, f16, bf16, q8_0, q6_k, q4_k, q4_0", o.dtype)
+			return usageErrorf("--dtype %s is not known\nhint: one of f32, f16, bf16, q8_0, q6_k, q5_k, q4_k, q5_0, q5_1, q4_0, q4_1", o.dtype)
 		}
 	}
 	shard, err := parseBytes(o.shard)
@@ -111,12 +115,18 @@ func reportConversion(c *cobra.Command, o convertOptions, r *convert.Result) err
 			"out": r.Out, "layout": o.to, "dtype": dtype, "max_logit_difference": q.LogitDifference,
 			"kl": q.KL, "positions": q.Positions, "first_choice_agrees": q.Agree,
 		}
+		if list := mixture(r.Matrices); list != "" {
+			m["matrices"] = list
+		}
 		if q.Weights > 0 {
 			m["weight_error"], m["weight_error_of"], m["weight_error_allowed"] = q.WeightError, q.Weight, q.Allowed
 		}
 		return json.NewEncoder(out).Encode(m)
 	}
 	fmt.Fprintf(out, "%s: %s %s, largest logit difference %.3g\n", r.Out, o.to, dtype, q.LogitDifference)
+	if list := mixture(r.Matrices); list != "" {
+		fmt.Fprintf(out, "matrices: %s\n", list)
+	}
 	fmt.Fprintf(out, "mean KL %.3g nats over %d ids, the first choice is the same for %d of them\n", q.KL, q.Positions, q.Agree)
 	switch {
 	case q.Weights == 0:
@@ -127,6 +137,18 @@ func reportConversion(c *cobra.Command, o convertOptions, r *convert.Result) err
 		fmt.Fprintf(out, "largest weight error %.2g of the size of %s, allowed for %s are %.2g\n", q.WeightError, q.Weight, dtype, q.Allowed)
 	}
 	return nil
+}
+
+// mixture lists the dtypes of a copy whose matrices have several, the most frequent first.
+func mixture(matrices map[tensor.DType]int) string {
+	if len(matrices) < 2 {
+		return ""
+	}
+	var list []string
+	for _, d := range slices.SortedFunc(maps.Keys(matrices), func(a, b tensor.DType) int { return cmp.Or(matrices[b]-matrices[a], int(a)-int(b)) }) {
+		list = append(list, fmt.Sprintf("%d %s", matrices[d], strings.ToLower(d.String())))
+	}
+	return strings.Join(list, ", ")
 }
 
 // parseBytes reads a size such as 5GB, 4GiB or 300MB.

@@ -35,6 +35,12 @@ MODELS = {
     "olmo2": ("Olmo2ForCausalLM", "dbrx", USUAL | {"rms_norm_eps": 1e-6}),
     # Transformers 5 gives the sliding layers of such a config 500000, whatever rope_theta says.
     "olmo3": ("Olmo3ForCausalLM", "dbrx", USUAL | {"rms_norm_eps": 1e-6, "rope_theta": 500000.0, "sliding_window": 6, "layer_types": ["sliding_attention", "full_attention"]}),
+    "llama_scaled": ("LlamaForCausalLM", "llama-bpe", USUAL | {
+        "rms_norm_eps": 1e-5, "head_dim": 2 * D, "attention_bias": True, "bos_token_id": 1, "rope_scaling": {
+            "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 32}}),
+    "olmo3_yarn": ("Olmo3ForCausalLM", "dbrx", USUAL | {
+        "rms_norm_eps": 1e-6, "rope_theta": 500000.0, "sliding_window": 6, "layer_types": ["sliding_attention", "full_attention"], "rope_scaling": {
+            "rope_type": "yarn", "factor": 4.0, "attention_factor": 1.2, "beta_fast": 24, "beta_slow": 2, "original_max_position_embeddings": 16}}),
     "olmoe": ("OlmoeForCausalLM", "gpt-2", USUAL | {"rms_norm_eps": 1e-5, "num_experts": E, "num_experts_per_tok": 2, "norm_topk_prob": False}),
     "mixtral": ("MixtralForCausalLM", "llama-bpe", USUAL | {"rms_norm_eps": 1e-5, "num_local_experts": E, "num_experts_per_tok": 2, "sliding_window": None}),
     "gptneox": ("GPTNeoXForCausalLM", "gpt-2", IDS | {
@@ -48,6 +54,7 @@ MODEL_TYPE = {"gptneox": "gpt_neox"}
 
 
 def weights(family, config):
+    D = config.get("head_dim", globals()["D"])
     g = torch.Generator().manual_seed(12)
     t = {}
 
@@ -81,8 +88,8 @@ def weights(family, config):
     for i in range(L):
         p = f"model.layers.{i}."
         for name, rows in ("q", H * D), ("k", KV * D), ("v", KV * D):
-            add(p + f"self_attn.{name}_proj", rows, C)
-        add(p + "self_attn.o_proj", C, C)
+            add(p + f"self_attn.{name}_proj", rows, C, bias=config["attention_bias"])
+        add(p + "self_attn.o_proj", C, H * D, bias=config["attention_bias"])
         if family in ("olmo2", "olmo3", "olmoe"):
             add(p + "self_attn.q_norm", H * D)
             add(p + "self_attn.k_norm", KV * D)
@@ -120,8 +127,9 @@ def main(llama_cpp):
     import gguf
     from conversion import get_model_class
 
-    for family, (architecture, pre, config) in MODELS.items():
-        folder = HERE / family
+    for name, (architecture, pre, config) in MODELS.items():
+        family = name.split("_")[0]
+        folder = HERE / name
         folder.mkdir(parents=True, exist_ok=True)
         config = {"architectures": [architecture], "model_type": MODEL_TYPE.get(family, family)} | config
         (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
@@ -129,6 +137,8 @@ def main(llama_cpp):
         (folder / "model.safetensors").chmod(0o644)
         (folder / "tokenizer.json").write_text(tokenizer(pre).to_str())
         settings = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|endoftext|>", "pad_token": "<|padding|>", "clean_up_tokenization_spaces": False}
+        if config["bos_token_id"]:
+            settings["bos_token"] = "<|padding|>"
         (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
         model_class = get_model_class(architecture)
         model_class.get_vocab_base_pre = lambda self, tokenizer, name=pre: name
