@@ -3,7 +3,9 @@ package convert
 import (
 	"math"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -154,6 +156,43 @@ func TestLogitsDecide(t *testing.T) {
 		}
 		if err := new(Proof).compareLogits(t.Context(), from, ids, d, file); err != nil {
 			t.Errorf("%v: the same model: %v", d, err)
+		}
+	}
+}
+
+// TestAllowedLogits: of the source's logits one is moved, by a little less and a little more
+// than the dtype explains.
+func TestAllowedLogits(t *testing.T) {
+	c, get := tiny()
+	path := save(t, c, get)
+	ids := []int32{1, 5, 9, 2}
+	logits, err := run(t.Context(), path, ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	largest, smallest := 0.0, 0
+	for i, x := range logits {
+		largest = max(largest, math.Abs(float64(x)))
+		if math.Abs(float64(x)) < math.Abs(float64(logits[smallest])) {
+			smallest = i
+		}
+	}
+	for d, bound := range map[tensor.DType]float64{tensor.F32: 1e-5, tensor.F16: 0.05, tensor.BF16: 0.2, tensor.Q8_0: 0.3, tensor.Q6_K: 0.5} {
+		for _, share := range []float64{0.9, 1.1} {
+			moved := slices.Clone(logits)
+			moved[smallest] += float32(share * bound * largest)
+			file := filepath.Join(t.TempDir(), "logits")
+			if err := os.WriteFile(file, tensor.FromFloat32([]int{len(moved)}, moved).Data, 0o666); err != nil {
+				t.Fatal(err)
+			}
+			var p Proof
+			err := p.compareLogits(t.Context(), path, ids, d, file)
+			if (err == nil) != (share < 1) {
+				t.Errorf("%v: a difference of %v of what is allowed: %v", d, share, err)
+			}
+			if want := share * bound * largest; math.Abs(p.LogitDifference/want-1) > 0.05 {
+				t.Errorf("%v: the difference is %v, want %v", d, p.LogitDifference, want)
+			}
 		}
 	}
 }
