@@ -18,11 +18,13 @@ type sharer struct {
 	slots, positions, rows, selected int
 }
 
-// cacheBudget bounds a sharer's caches, in bytes.
+// cacheBudget bounds a sharer's caches, in bytes: more slots let more units run at once, which
+// pays until a batch fills the rows of the program.
 const cacheBudget = 256 << 20
 
 // sharer returns one for sequences of at most longest tokens.
 func (s *Scorer) sharer(longest int) (*sharer, error) {
+	// Doubled, so that a few programs serve the tasks of a run, however their lengths differ.
 	positions := 64
 	for positions < longest {
 		positions *= 2
@@ -78,35 +80,12 @@ func (s *Scorer) Sums(ctx context.Context, units [][]Sequence) ([][]float64, err
 	}
 	for begin := 0; begin < len(units); begin += p.slots {
 		wave := units[begin:min(len(units), begin+p.slots)]
-		// First what all sequences of a unit share, then one more sequence of each
-		// unit at a time: it overwrites the keys of the one before.
-		for round := -1; ; round++ {
-			var parts []part
-			var owner []int // unit of each part
-			left := false
-			for slot, unit := range wave {
-				n := commonPrefix(unit)
-				switch {
-				case round >= len(unit):
-					continue
-				case round < 0:
-					x := part{slot: slot, ids: unit[0].IDs[:n], need: make([][]need, n)}
-					for i, q := range unit {
-						x.collect(i, q.Targets[:n])
-					}
-					parts = append(parts, x)
-				default:
-					x := part{slot: slot, pos: n, ids: unit[round].IDs[n:], need: make([][]need, len(unit[round].IDs)-n)}
-					x.collect(round, unit[round].Targets[n:])
-					parts = append(parts, x)
-				}
-				left = true
-				owner = append(owner, begin+slot)
-			}
-			if !left {
+		for round := sharedRound; ; round++ {
+			parts, owner := parts(wave, round)
+			if len(parts) == 0 {
 				break
 			}
-			err := p.run(ctx, parts, func(i, sequence int, v float32) { nats[owner[i]][sequence] += float64(v) })
+			err := p.run(ctx, parts, func(i, sequence int, v float32) { nats[begin+owner[i]][sequence] += float64(v) })
 			if err != nil {
 				return nil, err
 			}
@@ -115,6 +94,36 @@ func (s *Scorer) Sums(ctx context.Context, units [][]Sequence) ([][]float64, err
 	return nats, nil
 }
 
+// sharedRound comes before round 0.
+const sharedRound = -1
+
+// parts returns what the units of a wave, each in a slot of its own, run in one round: first what
+// their sequences share, then in each round one more sequence's rest. Its keys and values
+// overwrite those of the rest before it, which nothing looks at any more. owner is the unit of
+// each part.
+func parts(wave [][]Sequence, round int) (parts []part, owner []int) {
+	for slot, unit := range wave {
+		if round >= len(unit) {
+			continue
+		}
+		n := commonPrefix(unit)
+		var x part
+		if round == sharedRound {
+			x = part{slot: slot, ids: unit[0].IDs[:n], need: make([][]need, n)}
+			for i, q := range unit {
+				x.collect(i, q.Targets[:n])
+			}
+		} else {
+			q := unit[round]
+			x = part{slot: slot, pos: n, ids: q.IDs[n:], need: make([][]need, len(q.IDs)-n)}
+			x.collect(round, q.Targets[n:])
+		}
+		parts, owner = append(parts, x), append(owner, slot)
+	}
+	return parts, owner
+}
+
+// collect notes which of a part's tokens a sequence's targets stand after.
 func (x *part) collect(sequence int, targets []int32) {
 	for j, t := range targets {
 		if t >= 0 {
@@ -145,12 +154,14 @@ func (p *sharer) run(ctx context.Context, parts []part, each func(part, sequence
 		part int
 		need []need
 	}
+	// off counts the tokens of part i that have run: a batch may end in the middle of a part,
+	// whose keys stay in its slot until the next one.
 	for i, off := 0, 0; i < len(parts); {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		b := &graph.Batch{}
-		var rows []selected
+		var rows []selected // what is asked of each row of logits
 		for i < len(parts) && len(b.IDs) < p.rows && len(rows) < p.selected {
 			x := &parts[i]
 			n := off
@@ -174,6 +185,7 @@ func (p *sharer) run(ctx context.Context, parts []part, each func(part, sequence
 		if err := p.program.Run(b); err != nil {
 			return err
 		}
+		// −log softmax(l)[t] = log Σ exp(l) − l[t], for every target that stands after the row.
 		logits := p.program.Output("logits")
 		V := len(logits) / max(len(rows), 1)
 		lse := make([]float32, len(rows))

@@ -121,10 +121,16 @@ func runGenerate(c *cobra.Command, o generateOptions) error {
 			return err
 		}
 	}
+	// Room for this text alone: a model with many positions would ask for much memory.
 	g, err := m.Generator(lm.GeneratorOptions{Positions: min(m.Config.T, max(len(prompt), 1)+o.maxTokens), Rows: min(256, max(len(prompt), 1))})
 	if err != nil {
 		return err
 	}
+	return o.generate(c, m, g, prompt)
+}
+
+// generate prints the continuation of a prompt: as it comes, or as one line of JSON.
+func (o *generateOptions) generate(c *cobra.Command, m *lm.Model, g *lm.Generator, prompt []int32) error {
 	out := bufio.NewWriter(c.OutOrStdout())
 	write := func(text string) bool {
 		out.WriteString(text)
@@ -134,7 +140,7 @@ func runGenerate(c *cobra.Command, o generateOptions) error {
 	if o.ignoreEOS {
 		q.Stop = nil
 	}
-	var began time.Time // of the second token
+	var began time.Time // of the second token: the first one waits for the whole prompt
 	q.Token = func(id int32, _ float64) bool {
 		if began.IsZero() {
 			began = time.Now()
@@ -150,16 +156,7 @@ func runGenerate(c *cobra.Command, o generateOptions) error {
 	}
 	seconds := time.Since(began).Seconds()
 	if o.asJSON {
-		if r.Stop >= 0 { // as reference programs list it
-			r.IDs, r.Logprobs = append(r.IDs, r.Stop), append(r.Logprobs, r.StopLogprob)
-		}
-		line, jsonErr := json.Marshal(struct {
-			IDs      []int32   `json:"ids"`
-			Text     string    `json:"text"`
-			Logprobs []float64 `json:"logprobs"`
-			Prompt   []int32   `json:"prompt_ids"`
-			Reason   string    `json:"finish_reason"`
-		}{r.IDs, r.Text, r.Logprobs, prompt, r.Reason})
+		line, jsonErr := answerJSON(r, prompt)
 		if jsonErr != nil {
 			return errors.Join(err, jsonErr)
 		}
@@ -180,6 +177,21 @@ func runGenerate(c *cobra.Command, o generateOptions) error {
 		p.print(fmt.Sprintf("%d tokens, %.1f tokens/s", n, float64(n-1)/seconds))
 	}
 	return nil
+}
+
+// answerJSON is a line of --json. Its ids end with that of the end of text, as reference
+// programs list it.
+func answerJSON(r lm.Answer, prompt []int32) ([]byte, error) {
+	if r.Stop >= 0 {
+		r.IDs, r.Logprobs = append(r.IDs, r.Stop), append(r.Logprobs, r.StopLogprob)
+	}
+	return json.Marshal(struct {
+		IDs      []int32   `json:"ids"`
+		Text     string    `json:"text"`
+		Logprobs []float64 `json:"logprobs"`
+		Prompt   []int32   `json:"prompt_ids"`
+		Reason   string    `json:"finish_reason"`
+	}{r.IDs, r.Text, r.Logprobs, prompt, r.Reason})
 }
 
 // parseIDs reads a list such as "1,2,3" or "[1, 2, 3]".
