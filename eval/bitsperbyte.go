@@ -110,6 +110,8 @@ func BitsPerByte(ctx context.Context, s *lm.Scorer, enc Encoder, texts iter.Seq2
 	if o.Window <= 0 {
 		return total, fmt.Errorf("a window of %d tokens", o.Window)
 	}
+	// Documents wait until their windows fill several passes: the last pass of a batch is seldom
+	// full. A document's windows are all in one batch.
 	var batch []lm.Sequence
 	var docs []DocumentScore
 	var owner []int // document of each sequence
@@ -183,7 +185,12 @@ func words(text string) int {
 }
 
 // windows cuts ids, of which the first is context only, into sequences that
-// predict n tokens each.
+// predict n tokens each. With 7 ids and n = 4 (a target stands under the id before it):
+//
+//	disjoint   0 1 2 3 | 4 5        overlap   0 1 2 3 |
+//	           1 2 3 4 | 5 6                  1 2 3 4 |
+//	                                              2 3 4 5
+//	                                              · · 5 6
 func windows(ids []int32, n int, overlap bool) []lm.Sequence {
 	var out []lm.Sequence
 	last := len(ids) - 1

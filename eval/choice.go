@@ -94,6 +94,7 @@ func (s *ChoiceScore) Value(m Metric) float64 {
 // As ai2-olmo's in-loop evaluation (olmo/eval/downstream.py, ICLMultiChoiceTaskDataset).
 func Choose(ctx context.Context, s *lm.Scorer, enc Encoder, positions int, task string, questions []Question, each func(Request) error) (ChoiceScore, error) {
 	score := ChoiceScore{Task: task, Questions: len(questions)}
+	// So many questions at once keep the passes full; the scores do not depend on it.
 	const group = 64
 	for begin := 0; begin < len(questions); begin += group {
 		part := questions[begin:min(len(questions), begin+group)]
@@ -110,6 +111,7 @@ func Choose(ctx context.Context, s *lm.Scorer, enc Encoder, positions int, task 
 		if err != nil {
 			return score, err
 		}
+		// Requests stand in the order of the questions' choices, as the sums do.
 		for i, v := range slices.Concat(nats...) {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
 				return score, ErrNotFinite
@@ -146,6 +148,8 @@ func request(enc Encoder, eos int32, positions int, q *Question, choice int) (Re
 	prompt := len(r.IDs)
 	r.IDs = enc.AppendEncode(r.IDs, text)
 	r.Length = len(r.IDs) - prompt
+	// The last token is predicted and predicts nothing. Only the continuation is scored: its
+	// first token stands after the last one of the prompt.
 	query := r.IDs[:len(r.IDs)-1]
 	targets := make([]int32, len(query))
 	for j := range targets {
@@ -176,6 +180,7 @@ func (s *ChoiceScore) add(choices []Request, gold int) {
 	if bestOf(choices, perCharV1) == gold {
 		s.LenNormV1++
 	}
+	// F1 is that of the first choice, "yes" of questions with two, as the positive class.
 	if gold == 0 {
 		s.positive++
 	}

@@ -25,6 +25,8 @@ func (m *Model) Logits(ctx context.Context, rows [][]int32, o LogitsOptions) (lo
 	if c.Position == model.Learned && T > c.T {
 		return logits, hidden, fmt.Errorf("sequences of %d ids, the model has %d learned positions", T, c.T)
 	}
+	// A model with a cache of keys for one sequence: each of the rows begins anew at position 0,
+	// so that one at a time takes the memory of one, however many there are.
 	g := graph.New()
 	c.Logits(g, model.Options{Positions: T, Taps: o.Hidden})
 	// A device packs frozen weights at the first run, which pays from the second one on,
