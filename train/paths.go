@@ -49,19 +49,21 @@ func (c *Config) find(file string) {
 			continue
 		}
 		var places []string
-		if way := c.Inputs[given]; way != "" {
-			way = filepath.FromSlash(way)
-			if filepath.IsAbs(way) {
-				places = append(places, way)
-			} else {
-				for _, base := range bases {
-					places = append(places, filepath.Join(base, way))
-				}
+		way := filepath.FromSlash(c.Inputs[given])
+		if filepath.IsAbs(way) {
+			places = append(places, way)
+		} else if way != "" {
+			for _, base := range bases {
+				places = append(places, filepath.Join(base, way))
 			}
 		}
 		places = append(places, given)
 		if !filepath.IsAbs(given) {
 			places = append(places, filepath.Join(filepath.Dir(file), given))
+		}
+		if way != "" && !filepath.IsAbs(way) {
+			// Where the start found it, of a run that was moved alone.
+			places = append(places, filepath.Join(c.SaveFolder, way))
 		}
 		for _, place := range places {
 			if _, err := os.Stat(place); !errors.Is(err, fs.ErrNotExist) {

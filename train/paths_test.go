@@ -85,6 +85,7 @@ func TestRunFoundFromAnywhere(t *testing.T) {
 		{"through a link to all", "ln -s here there", "else", "../there/run", "here/cfg/text.txt"},
 		{"the run on another disk", "mv here/run disk && ln -s ../disk here/run", "else", "../here/run", "here/cfg/text.txt"},
 		{"the run alone moved, from where it was made", "mkdir -p far/off && mv here/run far/off/run", "here/cfg", "../../far/off/run", "here/cfg/text.txt"},
+		{"the run alone moved, from the folder of the start", "mkdir far && mv here/run far/run && rm here/cfg/tiny.yaml", "here", "../far/run", "here/cfg/text.txt"},
 		{"a config that was copied out", "cp -r here there && cp there/run/config.yaml else/c.yaml", "else", "c.yaml save_folder=../there/run", "there/cfg/text.txt"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
