@@ -160,9 +160,6 @@ func write(ctx context.Context, from *model.Loaded, o Options, dir, file string,
 		o.Progress("write", min(done, total), total)
 		return v, err
 	}
-	if len(from.Stop) > 1 && o.To != model.HuggingFace && from.GGUF == nil {
-		o.Warn(fmt.Sprintf("the layout has one id that ends a text: the others of %v are lost", from.Stop))
-	}
 	switch o.To {
 	case model.HuggingFace:
 		if err := model.SaveHF(dir, from.Config, get, dtype, o.ShardBytes, from.Stop); err != nil {
@@ -170,7 +167,7 @@ func write(ctx context.Context, from *model.Loaded, o Options, dir, file string,
 		}
 		return writeTokenizer(dir, from, o.Warn)
 	case model.Native:
-		if err := model.SaveAI2(dir, from.Config, get, dtype); err != nil {
+		if err := model.SaveAI2(dir, from.Config, get, dtype, from.Stop); err != nil {
 			return err
 		}
 		return writeTokenizer(dir, from, o.Warn)
@@ -185,7 +182,10 @@ func write(ctx context.Context, from *model.Loaded, o Options, dir, file string,
 			o.Warn(fmt.Sprintf("the file has no vocabulary: %v", err))
 		}
 	}
-	return model.SaveGGUF(filepath.Join(dir, file), from.Config, get, dtype, vocabulary)
+	if len(from.Stop) > 3 {
+		o.Warn(fmt.Sprintf("a GGUF file names three ids that end a text, not all of %v", from.Stop))
+	}
+	return model.SaveGGUF(filepath.Join(dir, file), from.Config, get, dtype, vocabulary, from.Stop)
 }
 
 // matrices counts the matrices of a checkpoint by dtype.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -175,36 +176,46 @@ func TestRunFails(t *testing.T) {
 	}
 }
 
-// TestStops: a model with two ends of text keeps both in generation_config.json; the
-// package's layout has room for one, which is said.
+// TestStops: a model that ends a text at several ids does so in every layout and back. A
+// GGUF file has names for three, and the fourth is not lost without a word.
 func TestStops(t *testing.T) {
 	c, get := tiny()
-	from := t.TempDir()
-	if err := model.SaveHF(from, c, get, tensor.F32, 0, []int32{0, 9}); err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	out := filepath.Join(dir, "hf")
-	if _, err := Run(t.Context(), Options{From: from, To: model.HuggingFace, Out: out}); err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join(out, "generation_config.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got struct {
-		EOS []int32 `json:"eos_token_id"`
-	}
-	if err := json.Unmarshal(text, &got); err != nil || len(got.EOS) != 2 || got.EOS[0] != 0 || got.EOS[1] != 9 {
-		t.Errorf("generation_config.json has %s (%v), want the ids 0 and 9", text, err)
-	}
-	for _, to := range []model.Layout{model.Native, model.GGUF} {
-		said := ""
-		if _, err := Run(t.Context(), Options{From: from, To: to, Out: filepath.Join(dir, string(to)), Warn: func(what string) { said += what }}); err != nil {
+	for _, stop := range [][]int32{{0}, {0, 9}, {0, 9, 7}, {0, 9, 7, 5}} {
+		from := t.TempDir()
+		if err := model.SaveHF(from, c, get, tensor.F32, 0, stop); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(said, "one id that ends a text") {
-			t.Errorf("%s: the second end of text is lost without a word: %q", to, said)
+		for _, to := range Layouts {
+			dir, said := t.TempDir(), ""
+			there, back := filepath.Join(dir, "there"), filepath.Join(dir, "back")
+			for _, o := range []Options{{From: from, To: to, Out: there}, {From: there, To: model.HuggingFace, Out: back}} {
+				o.Warn = func(what string) { said += what }
+				if _, err := Run(t.Context(), o); err != nil {
+					t.Fatal(err)
+				}
+			}
+			l, err := model.Open(back)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Close()
+			want := stop
+			if to == model.GGUF && len(stop) > 3 {
+				want = stop[:3]
+			}
+			if !slices.Equal(l.Stop, want) || (said != "") != (len(want) < len(stop)) {
+				t.Errorf("%v by %s is %v, and %q was said", stop, to, l.Stop, said)
+			}
+		}
+		text, err := os.ReadFile(filepath.Join(from, "generation_config.json"))
+		var got struct {
+			EOS any `json:"eos_token_id"`
+		}
+		if err == nil {
+			err = json.Unmarshal(text, &got)
+		}
+		if _, list := got.EOS.([]any); err != nil || list != (len(stop) > 1) {
+			t.Errorf("%v: generation_config.json is %s (%v)", stop, text, err)
 		}
 	}
 }
@@ -214,7 +225,7 @@ func TestStops(t *testing.T) {
 func TestTokenizerConfig(t *testing.T) {
 	c, get := tiny()
 	from := t.TempDir()
-	if err := model.SaveAI2(from, c, get, tensor.F32); err != nil {
+	if err := model.SaveAI2(from, c, get, tensor.F32, nil); err != nil {
 		t.Fatal(err)
 	}
 	const text = `{"version": "1.0", "added_tokens": [{"id": 0, "content": "<|end|>", "special": true}, {"id": 1, "content": "<|pad|>", "special": true}],

@@ -70,8 +70,8 @@ func models(t testing.TB) map[string]string {
 	}
 	err = errors.Join(
 		os.Mkdir(paths["a folder of one GGUF"], 0o777),
-		model.SaveAI2(paths["a checkpoint"], l.Config, l.Param, tensor.F32),
-		model.SaveGGUF(paths["a GGUF file"], l.Config, l.Param, tensor.F32, vocabulary),
+		model.SaveAI2(paths["a checkpoint"], l.Config, l.Param, tensor.F32, nil),
+		model.SaveGGUF(paths["a GGUF file"], l.Config, l.Param, tensor.F32, vocabulary, nil),
 	)
 	if err != nil {
 		t.Fatal(err)

@@ -20,10 +20,10 @@ func saveAs(dir string, as model.Layout, c *model.Config, get model.Source, d te
 	case model.HuggingFace:
 		return dir, model.SaveHF(dir, c, get, d, 100_000, nil)
 	case model.Native:
-		return dir, model.SaveAI2(dir, c, get, d)
+		return dir, model.SaveAI2(dir, c, get, d, nil)
 	}
 	path := filepath.Join(dir, "model.gguf")
-	return path, model.SaveGGUF(path, c, get, d, nil)
+	return path, model.SaveGGUF(path, c, get, d, nil, nil)
 }
 
 // TestConvert takes every reference checkpoint through every layout that can hold it,

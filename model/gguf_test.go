@@ -74,7 +74,7 @@ func TestWriteLlamaCpp(t *testing.T) {
 			dir := filepath.Join("testdata", "llamacpp", name)
 			from := open(t, dir)
 			path := filepath.Join(t.TempDir(), "model.gguf")
-			err := model.SaveGGUF(path, from.Config, from.Param, tensor.F32, nil)
+			err := model.SaveGGUF(path, from.Config, from.Param, tensor.F32, nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -140,11 +140,11 @@ func TestGGUFRefuses(t *testing.T) {
 			changed := *from.Config
 			c.change(&changed)
 			path := filepath.Join(t.TempDir(), "model.gguf")
-			err := model.SaveGGUF(path, &changed, from.Param, tensor.F32, nil)
+			err := model.SaveGGUF(path, &changed, from.Param, tensor.F32, nil, nil)
 			if !errors.Is(err, model.ErrLayout) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want ErrLayout about %q", err, c.want)
 			}
-			if err := model.SaveGGUF(path, from.Config, from.Param, tensor.F32, nil); err != nil {
+			if err := model.SaveGGUF(path, from.Config, from.Param, tensor.F32, nil, nil); err != nil {
 				t.Errorf("without it: %v", err)
 			}
 		})

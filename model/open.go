@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -153,24 +154,38 @@ func openHF(dir string) (*Loaded, error) {
 	}
 	h := &hfReader{m: m, err: new(error)}
 	l.Stop = h.ids("eos_token_id")
-	if exists(dir, "generation_config.json") {
-		more, err := readJSON(filepath.Join(dir, "generation_config.json"))
-		if err != nil {
-			return nil, err
-		}
-		for _, id := range (&hfReader{m: more, err: h.err}).ids("eos_token_id") {
-			if !slices.Contains(l.Stop, id) {
-				l.Stop = append(l.Stop, id)
-			}
-		}
-	}
 	if *h.err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, *h.err)
+	}
+	if err := l.moreStops(dir); err != nil {
+		return nil, err
 	}
 	if l.Set, err = weights.Open(dir); err != nil {
 		return nil, err
 	}
 	return l.finish()
+}
+
+// moreStops adds the ids of generation_config.json that end a text.
+func (l *Loaded) moreStops(dir string) error {
+	if !exists(dir, "generation_config.json") {
+		return nil
+	}
+	path := filepath.Join(dir, "generation_config.json")
+	m, err := readJSON(path)
+	if err != nil {
+		return err
+	}
+	h := &hfReader{m: m, err: new(error)}
+	for _, id := range h.ids("eos_token_id") {
+		if !slices.Contains(l.Stop, id) {
+			l.Stop = append(l.Stop, id)
+		}
+	}
+	if *h.err != nil {
+		return fmt.Errorf("%s: %w", path, *h.err)
+	}
+	return nil
 }
 
 func readJSON(path string) (map[string]any, error) {
@@ -227,6 +242,12 @@ func openAI2(dir string) (*Loaded, error) {
 	l := &Loaded{Path: dir, Layout: Native, AI2: a}
 	if l.Config, err = a.Config(); err != nil {
 		return nil, fmt.Errorf("%s: model: %w", path, err)
+	}
+	if l.Config.EOS >= 0 {
+		l.Stop = []int32{l.Config.EOS}
+	}
+	if err := l.moreStops(dir); err != nil {
+		return nil, err
 	}
 	if l.Set, err = weights.Open(dir); err != nil {
 		return nil, err
@@ -286,8 +307,10 @@ func openGGUF(path string) (*Loaded, error) {
 	if c.EOS >= 0 {
 		l.Stop = []int32{c.EOS}
 	}
-	if n, ok := g.Int("tokenizer.ggml.eot_token_id"); ok && n >= 0 && int32(n) != c.EOS {
-		l.Stop = append(l.Stop, int32(n))
+	for _, key := range ggufStops {
+		if n, ok := g.Int(key); ok && n >= 0 && n <= math.MaxInt32 && !slices.Contains(l.Stop, int32(n)) {
+			l.Stop = append(l.Stop, int32(n))
+		}
 	}
 	return l.finish()
 }

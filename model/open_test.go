@@ -46,7 +46,7 @@ func saveStep(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	c, get := tinyOLMo2()
-	if err := model.SaveAI2(dir, c, get, tensor.F32); err != nil {
+	if err := model.SaveAI2(dir, c, get, tensor.F32, nil); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -325,7 +325,7 @@ func FuzzGGUF(f *testing.F) {
 			}
 			return nil, fmt.Errorf("no parameter %s", name)
 		}
-		if model.SaveGGUF(path, c, get, tensor.F32, nil) != nil {
+		if model.SaveGGUF(path, c, get, tensor.F32, nil, nil) != nil {
 			continue // a layout that cannot hold it
 		}
 		text, err := os.ReadFile(path)

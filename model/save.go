@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"olmo/config"
@@ -62,9 +63,10 @@ func SaveHF(dir string, c *Config, get Source, dtype tensor.DType, shardBytes in
 }
 
 // SaveAI2 writes a folder of the ai2-olmo package: config.yaml with the model section,
-// and model.safetensors with the package's names. ErrLayout: the package has no such
-// model.
-func SaveAI2(dir string, c *Config, get Source, dtype tensor.DType) error {
+// and model.safetensors with the package's names. The section has room for one id that
+// ends a text; several in stop stand in a generation_config.json beside it, which the
+// package passes over. ErrLayout: the package has no such model.
+func SaveAI2(dir string, c *Config, get Source, dtype tensor.DType, stop []int32) error {
 	if !c.ai2Named() {
 		return fmt.Errorf("%w: the ai2-olmo package has no family %s\nhint: it has OLMo 1 and 2; convert to hf instead", ErrLayout, c.Family)
 	}
@@ -86,14 +88,20 @@ func SaveAI2(dir string, c *Config, get Source, dtype tensor.DType) error {
 	if err := weights.WriteSafetensors(file, l.all(get, func(string, []int) tensor.DType { return dtype }), nil); err != nil {
 		return err
 	}
+	if len(stop) > 1 {
+		if err := writeJSON(filepath.Join(dir, "generation_config.json"), map[string]any{"eos_token_id": stop}); err != nil {
+			return err
+		}
+	}
 	return config.Write(filepath.Join(dir, "config.yaml"), struct {
 		Model AI2 `yaml:"model"`
 	}{*a})
 }
 
 // SaveGGUF writes a GGUF file for llama.cpp. tokenizer is its part of the metadata; nil
-// writes a model without vocabulary. ErrLayout: llama.cpp has no such model.
-func SaveGGUF(path string, c *Config, get Source, dtype tensor.DType, tokenizer []weights.KV) error {
+// writes a model without vocabulary. stop lists the ids that end a text, of which the
+// format names three. ErrLayout: llama.cpp has no such model.
+func SaveGGUF(path string, c *Config, get Source, dtype tensor.DType, tokenizer []weights.KV, stop []int32) error {
 	if err := c.fitsGGUF(); err != nil {
 		return err
 	}
@@ -115,6 +123,7 @@ func SaveGGUF(path string, c *Config, get Source, dtype tensor.DType, tokenizer 
 			}
 		}
 	}
+	tokenizer = appendStops(tokenizer, stop)
 	tensors := l.all(get, func(name string, shape []int) tensor.DType { return ggufDType(name, shape, dtype) })
 	if s := c.Scaling; s != nil && (s.Type == "llama3" || s.Type == "factors") {
 		var f []float32
@@ -124,6 +133,28 @@ func SaveGGUF(path string, c *Config, get Source, dtype tensor.DType, tokenizer 
 		tensors = append(tensors, weights.Named{Name: "rope_freqs.weight", Tensor: tensor.FromFloat32([]int{len(f)}, f)})
 	}
 	return weights.WriteGGUF(path, append(c.ggufMetadata(dtype), tokenizer...), tensors)
+}
+
+// ggufStops are the keys of ids at which llama.cpp ends a text: the end of all text, of a
+// turn, and of a message.
+var ggufStops = []string{"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}
+
+// appendStops adds the ids that end a text and that the metadata does not have, as far as
+// there are keys that it does not have.
+func appendStops(kv []weights.KV, stop []int32) []weights.KV {
+	has := func(match func(weights.KV) bool) bool { return slices.ContainsFunc(kv, match) }
+	for _, id := range stop {
+		if has(func(x weights.KV) bool { return slices.Contains(ggufStops, x.Key) && x.Value == uint32(id) }) {
+			continue
+		}
+		for _, key := range ggufStops {
+			if !has(func(x weights.KV) bool { return x.Key == key }) {
+				kv = append(kv, weights.KV{Key: key, Value: uint32(id)})
+				break
+			}
+		}
+	}
+	return kv
 }
 
 // ggufDType chooses the dtype of a tensor in a file of a dtype: vectors, norms and
