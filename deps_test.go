@@ -298,3 +298,23 @@ func TestPackageDocs(t *testing.T) {
 		}
 	}
 }
+
+// TestKernels wants the kernels to be the CPU device's alone, which answers for their bits, but for
+// "olmo bench", which measures them.
+func TestKernels(t *testing.T) {
+	for pkg, files := range module(t) {
+		if pkg == "device/cpu" || strings.HasPrefix(pkg, "device/cpu/kernel") {
+			continue
+		}
+		for _, s := range files {
+			if s.path == "internal/cli/bench.go" {
+				continue
+			}
+			for _, spec := range s.file.Imports {
+				if spec.Path.Value == `"olmo/device/cpu/kernel"` {
+					t.Errorf("%s imports the kernels; device/cpu has what others need of them", s.path)
+				}
+			}
+		}
+	}
+}
