@@ -33,26 +33,30 @@ var policy = []struct{ pkg, may, never, tests string }{
 	{pkg: "data/store/storetest"},
 	{pkg: "data/stagetest", may: "store"},
 	{pkg: "tokenizer", may: "store"},
-	{pkg: "internal/kernel"},
+	{pkg: "numeric"},
+	{pkg: "internal/parallel"},
 	{pkg: "internal/pjrt"},
 	{pkg: "data/fasttext"},
 	{pkg: "data/jsonpath"},
 	{pkg: "eval/data"},
-	{pkg: "internal/kernel/gen"},
-	{pkg: "internal/kernel/genneon"},
 
 	{pkg: "weights", may: "tensor"},
-	{pkg: "graph", may: "tensor internal/kernel"},
+	{pkg: "graph", may: "tensor numeric"},
 	{pkg: "internal/golden", may: "tensor weights"},
 	{pkg: "device", may: "tensor graph"},
-	{pkg: "device/cpu", may: "device internal/kernel", tests: "device/devicetest"},
+	// The kernels are the CPU device's alone; "olmo bench" measures them, too.
+	{pkg: "device/cpu/kernel", may: "numeric internal/parallel"},
+	{pkg: "device/cpu/kernel/gen"},
+	{pkg: "device/cpu/kernel/genneon"},
+	{pkg: "device/cpu", may: "device device/cpu/kernel", tests: "device/devicetest"},
 	{pkg: "device/xla", may: "device internal/pjrt", tests: "device/devicetest"},
 	{pkg: "device/null", may: "device", tests: "device/devicetest"},
 	{pkg: "device/devicetest", may: "device internal/golden"},
 
 	// A model never knows where it runs.
-	{pkg: "model", may: "tensor graph weights", tests: "device device/cpu device/devicetest"},
-	{pkg: "chat", may: "tokenizer"},
+	{pkg: "model", may: "tensor graph weights numeric internal/parallel", tests: "device device/cpu device/devicetest"},
+	{pkg: "chat/jinja"},
+	{pkg: "chat", may: "chat/jinja"},
 
 	{pkg: "data/parquet", may: "data"},
 	{pkg: "data/webpage"},
@@ -65,15 +69,23 @@ var policy = []struct{ pkg, may, never, tests string }{
 	{pkg: "data/tokens", may: "data tokenizer"},
 	{pkg: "data/stat", may: "data", tests: "data/stagetest"},
 
-	{pkg: "generate", may: "tensor graph device model tokenizer", tests: "device/cpu"},
+	// What is drawn from logits is computed on the processor.
+	{pkg: "generate", may: "tensor graph device device/cpu model tokenizer", never: "device/cpu/kernel"},
 	// The trainer reaches evaluation and sampling through an interface that it
 	// defines.
-	{pkg: "train", may: "tensor graph device model weights data/tokens runlog", never: "eval generate tokenizer", tests: "device/cpu data/store/storetest"},
-	{pkg: "eval", may: "generate chat model tokenizer data/tokens runlog eval/data", tests: "device/cpu"},
+	{pkg: "train", may: "tensor graph device model weights data/tokens runlog numeric internal/parallel", never: "eval generate tokenizer", tests: "device/cpu data/store/storetest"},
+	// What everything above asks of a model that runs.
+	{pkg: "lm/lmtest", may: "tensor model tokenizer"},
+	{pkg: "lm", may: "device/cpu device graph model weights tokenizer chat generate train internal/parallel", never: "device/cpu/kernel", tests: "lm/lmtest"},
+	{pkg: "eval", may: "lm model tokenizer train data data/store eval/data", never: "device/cpu/kernel", tests: "lm/lmtest"},
+	{pkg: "convert", may: "device/cpu lm model numeric tokenizer weights", never: "device/cpu/kernel"},
+	// What an artefact is, and whether it is whole: release and verify speak of problems as
+	// it does.
+	{pkg: "check", may: "data data/tokens data/dedupe data/parquet config model tensor tokenizer weights store runlog train"},
 	{pkg: "adapt", may: "train generate eval chat model tokenizer data"},
 	{pkg: "serve", may: "generate chat"},
 	{pkg: "hub", may: "weights model tokenizer runlog"},
-	{pkg: "release", may: "hub train data/tokens runlog"},
+	{pkg: "release", may: "check hub train data/tokens runlog"},
 
 	{pkg: "science/infinigram", may: "data/tokens tokenizer"},
 	{pkg: "science/wimbd", may: "data tokenizer"},
@@ -81,7 +93,7 @@ var policy = []struct{ pkg, may, never, tests string }{
 	{pkg: "science/ladder", may: "runlog"},
 	{pkg: "dashboard", may: "runlog release science/infinigram"},
 
-	{pkg: "quickstart", may: "*", never: "internal/cli"},
+	{pkg: "quickstart", may: "*", never: "internal/cli device/cpu/kernel"},
 	{pkg: "internal/cli", may: "*"},
 	{pkg: "cmd/olmo", may: "internal/cli"},
 }
@@ -177,6 +189,52 @@ func TestImports(t *testing.T) {
 	}
 }
 
+// rooms are functions that one package alone calls, beside the one that has them: whoever
+// wants what they make asks that package. Tests are free, and the files that still have
+// a way of their own.
+var rooms = []struct {
+	function, room, hint string
+	except               []string
+}{
+	{"generate.New", "lm", "lm.Open or lm.New, then Generator", nil},
+	{"os.CreateTemp", "store", "store.Create", nil},
+	{"os.Rename", "store", "store.Create or store.CreateFolder", nil},
+}
+
+// TestRooms: what has a room of its own is not built anew outside of it.
+func TestRooms(t *testing.T) {
+	fset := token.NewFileSet()
+	for pkg, files := range module(t) {
+		for _, s := range files {
+			if strings.HasSuffix(s.path, "_test.go") || s.file.Name.Name == "stagetest" {
+				continue
+			}
+			f, err := parser.ParseFile(fset, filepath.FromSlash(s.path), nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			calls := map[string]bool{}
+			ast.Inspect(f, func(n ast.Node) bool {
+				if sel, ok := n.(*ast.SelectorExpr); ok {
+					if x, ok := sel.X.(*ast.Ident); ok {
+						calls[x.Name+"."+sel.Sel.Name] = true
+					}
+				}
+				return true
+			})
+			for _, r := range rooms {
+				except := slices.Contains(r.except, s.path)
+				switch {
+				case calls[r.function] && pkg != r.room && !except:
+					t.Errorf("%s uses %s, which belongs to %s\nhint: %s", s.path, r.function, r.room, r.hint)
+				case except && !calls[r.function]:
+					t.Errorf("%s no longer calls %s: take it off the exceptions of TestRooms", s.path, r.function)
+				}
+			}
+		}
+	}
+}
+
 // TestReadmeFolders wants every folder of the module in the README's table, and
 // nothing there that does not exist.
 func TestReadmeFolders(t *testing.T) {
@@ -238,6 +296,26 @@ func TestPackageDocs(t *testing.T) {
 		}
 		if !strings.HasPrefix(sentence, opening) || !strings.HasSuffix(sentence, ".") {
 			t.Errorf("package %s opens with %q, want a sentence that begins with %q", pkg, sentence, opening)
+		}
+	}
+}
+
+// TestKernels wants the kernels to be the CPU device's alone, which answers for their bits, but for
+// "olmo bench", which measures them.
+func TestKernels(t *testing.T) {
+	for pkg, files := range module(t) {
+		if pkg == "device/cpu" || strings.HasPrefix(pkg, "device/cpu/kernel") {
+			continue
+		}
+		for _, s := range files {
+			if s.path == "internal/cli/bench.go" {
+				continue
+			}
+			for _, spec := range s.file.Imports {
+				if spec.Path.Value == `"olmo/device/cpu/kernel"` {
+					t.Errorf("%s imports the kernels; device/cpu has what others need of them", s.path)
+				}
+			}
 		}
 	}
 }

@@ -54,6 +54,7 @@ func TestFit(t *testing.T) {
 		{"without the oldest turn", talk, whole - 1, append([]chat.Message{system}, talk[3:]...), 2},
 		{"the last question alone", talk, 30, append([]chat.Message{system}, talk[5:]...), 4},
 		{"no system message", talk[1:], 30, talk[5:], 4},
+		{"the last turn alone, though no question", []chat.Message{user("one"), assistant("two"), assistant("three")}, 30, []chat.Message{assistant("three")}, 2},
 		{"questions without answers", []chat.Message{user("a"), user("b"), user("c")}, 20, []chat.Message{user("c")}, 2},
 	}
 	for _, c := range cases {
@@ -98,6 +99,7 @@ func TestCutter(t *testing.T) {
 				}
 			}
 			got.WriteString(cut.Flush())
+			got.WriteString(cut.Flush()) // once is all
 			if got.String() != c.want {
 				t.Errorf("%s, pieces of %d: %q, want %q", c.name, size, got.String(), c.want)
 			}

@@ -10,6 +10,7 @@
 //	${path.glob:PATTERN,…}       the sorted paths that match, an error if none
 //	${path.choose:PATH,…}        the first path that exists, or is a URL
 //	${path.last_checkpoint:DIR}  the folder DIR/stepN with the largest N
+//	${path.beside:PATH}          PATH from the folder of the file that says so; our own
 //	\${                          the two characters
 //
 // Fields are named by their `yaml` tag, as in other YAML packages: the name, or
@@ -23,11 +24,11 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"reflect"
+
+	"olmo/store"
 )
 
 // Error is a mistake in a config, with the place where it stands.
@@ -112,31 +113,13 @@ func parse(name string, text []byte, overrides []string, into any, withoutPaths 
 
 // Write writes the struct v as a YAML file that Load reads back to the same
 // values: every field, resolved. The file appears at path whole or not at all.
-func Write(path string, v any) (err error) {
+func Write(path string, v any) error {
 	text, err := encode(v)
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
-	if err != nil {
+	if err := store.WriteFile(path, text); err != nil {
 		return fmt.Errorf("writing config: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("writing config: %w", errors.Join(err, f.Close(), os.Remove(f.Name())))
-		}
-	}()
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
-	if _, err := f.Write(text); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"olmo/config"
+	"olmo/store"
 )
 
 // duration is a count of steps or tokens, as OLMo writes them: 739328, 2e12T.
@@ -115,6 +116,73 @@ func TestParse(t *testing.T) {
 	compare(t, got, want)
 }
 
+// TestOverrides: an override changes what it names and leaves what lies beside it.
+func TestOverrides(t *testing.T) {
+	const text = "evaluators: [{label: a, limit: 1}, {label: b, limit: 2}]\nwandb: {group: g, rates: [{x: 1, y: 2}]}\nby_name: {n: {label: l, limit: 3}}\npaths: [p, q]\n"
+	got := func(r run) map[string]any {
+		return map[string]any{"evaluators": r.Evaluators, "wandb": r.Wandb, "by_name": r.ByName, "paths": r.Paths, "compile": r.Compile}
+	}
+	whole := func(change func(*run)) map[string]any {
+		r := run{
+			Evaluators: []evaluator{{"a", 1}, {"b", 2}}, ByName: map[string]evaluator{"n": {"l", 3}}, Paths: []string{"p", "q"},
+			Wandb: map[string]any{"group": "g", "rates": []any{map[string]any{"x": int64(1), "y": int64(2)}}},
+		}
+		change(&r)
+		return got(r)
+	}
+	for _, c := range []struct {
+		name, override string
+		change         func(*run)
+	}{
+		{"a mapping into an element of a list", "evaluators[1]={limit: 9}", func(r *run) { r.Evaluators[1].Limit = 9 }},
+		{"a mapping into an element of a free list", "wandb.rates[0]={y: 5, z: 6}", func(r *run) {
+			r.Wandb.(map[string]any)["rates"] = []any{map[string]any{"x": int64(1), "y": int64(5), "z": int64(6)}}
+		}},
+		{"a mapping into a mapping", "by_name={n: {limit: 4}, m: {label: k}}", func(r *run) { r.ByName = map[string]evaluator{"n": {"l", 4}, "m": {"k", -1}} }},
+		{"a key of an element", "evaluators.0.label=c", func(r *run) { r.Evaluators[0].Label = "c" }},
+		{"an element", "paths[1]=z", func(r *run) { r.Paths[1] = "z" }},
+		{"a list takes the place of a list", "paths=[x]", func(r *run) { r.Paths = []string{"x"} }},
+		{"a list takes the place of the elements", "evaluators=[{label: c}]", func(r *run) { r.Evaluators = []evaluator{{"c", -1}} }},
+		{"null takes the place of a free mapping", "wandb=null", func(r *run) { r.Wandb = nil }},
+		{"null takes the place of a map", "by_name=null", func(r *run) { r.ByName = nil }},
+		{"a key opens what was not there", "compile.label=x", func(r *run) { r.Compile = &evaluator{"x", -1} }},
+		{"text that is no YAML", "wandb.group=@x: [", func(r *run) { r.Wandb.(map[string]any)["group"] = "@x: [" }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var r run
+			if err := config.Parse("x.yaml", []byte(text), []string{c.override}, &r); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(whole(c.change), got(r)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestNull: null takes away what stood there before the file was read.
+func TestNull(t *testing.T) {
+	limit := 3.0
+	r := run{TimeLimit: &limit, Wandb: map[string]any{"a": 1}, ByName: map[string]evaluator{"x": {}}, Paths: []string{"p"}, Compile: &evaluator{}}
+	if err := config.Parse("x.yaml", []byte("time_limit: null\nwandb: null\nby_name: null\npaths: ~\ncompile:\n"), nil, &r); err != nil {
+		t.Fatal(err)
+	}
+	compare(t, r, run{})
+}
+
+// TestFieldNames: a field without a tag has its name in lower case, its words apart.
+func TestFieldNames(t *testing.T) {
+	var got struct {
+		GradNorm, MLPRatio, UseGPU, X, V2Name int
+	}
+	if err := config.Parse("x.yaml", []byte("grad_norm: 1\nmlp_ratio: 2\nuse_gpu: 3\nx: 4\nv2_name: 5\n"), nil, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.GradNorm != 1 || got.MLPRatio != 2 || got.UseGPU != 3 || got.X != 4 || got.V2Name != 5 {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func compare(t *testing.T, got, want run) {
 	t.Helper()
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(duration{}, run{}), cmp.Comparer(func(a, b func()) bool { return true })); diff != "" {
@@ -159,6 +227,8 @@ func TestInterpolation(t *testing.T) {
 			"numbers", "wandb: [1_000, 0x10, 1e-5, .5, -.inf, 1., 007, '5', 1.5e3, 2e12T]", func(r run) any { return r.Wandb },
 			[]any{int64(1000), int64(16), 1e-5, .5, math.Inf(-1), 1., int64(7), "5", 1.5e3, "2e12T"},
 		},
+		{"one of several paths", "load_path: ${path.choose:/nope,${oc.env:OLMO_TEST_DIR}/step2,${oc.env:OLMO_TEST_DIR}/step10}", func(r run) any { return r.LoadPath }, filepath.Join(dir, "step2")},
+		{"an address is taken as it is", "load_path: ${path.choose:/nope,s3://b/x}", func(r run) any { return r.LoadPath }, "s3://b/x"},
 		{"empty file", "# nothing\n", func(r run) any { return r.Batch }, 512},
 	}
 	for _, c := range cases {
@@ -178,6 +248,8 @@ func TestErrors(t *testing.T) {
 	cases := []struct{ name, text, override, want string }{
 		{"unknown key", "seed: 1\noptimizer:\n  learning_rte: 1\n", "", "x.yaml:3: optimizer.learning_rte: unknown key\nhint: did you mean optimizer.learning_rate?"},
 		{"unknown override", "", "optimizer.lerning_rate=3", "override: optimizer.lerning_rate: unknown key\nhint: did you mean optimizer.learning_rate?"},
+		{"unknown key, like none", "optimizer: {momentum_of_sgd: 1}", "", "x.yaml:1: optimizer.momentum_of_sgd: unknown key\nhint: known here are name, learning_rate, betas, eps"},
+		{"unknown key, like none of many", "something_else: 1", "", "x.yaml:1: something_else: unknown key"},
 		{"string for integer", "seed: abc", "", `x.yaml:1: seed: is the string "abc", want an integer`},
 		{"float for integer", "seed: 1e3", "", "x.yaml:1: seed: is the float 1e3, want an integer"},
 		{"null for integer", "batch:\n", "", "x.yaml:1: batch: is null, want an integer"},
@@ -195,7 +267,7 @@ func TestErrors(t *testing.T) {
 		{"syntax", "a: [1\n", "", "x.yaml:1: "},
 		{"cycle", "run_name: ${load_path}\nload_path: ${run_name}\n", "", "x.yaml:1: run_name: ${load_path} leads back to itself through load_path, run_name"},
 		{"no such key", "run_name: ${nope.x}", "", "x.yaml:1: run_name: ${nope.x}: there is no key nope.x"},
-		{"no such resolver", "run_name: ${env:HOME}", "", `x.yaml:1: run_name: unknown resolver "env" in ${env:HOME}` + "\nhint: known are oc.env, path.choose, path.glob, path.last_checkpoint"},
+		{"no such resolver", "run_name: ${env:HOME}", "", `x.yaml:1: run_name: unknown resolver "env" in ${env:HOME}` + "\nhint: known are oc.env, path.beside, path.choose, path.glob, path.last_checkpoint"},
 		{"unset variable", "run_name: ${oc.env:OLMO_TEST_UNSET}", "", "x.yaml:1: run_name: ${oc.env:OLMO_TEST_UNSET}: the environment variable OLMO_TEST_UNSET is not set"},
 		{"glob without match", "paths: ${path.glob:/nope/*}", "", "x.yaml:1: paths: ${path.glob:/nope/*}: /nope/* matches no file or folder"},
 		{"open brace", "run_name: 'a${b'", "", "x.yaml:1: run_name: ${ without its closing brace in \"a${b\""},
@@ -285,19 +357,70 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-func TestWriteFails(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "missing", "config.yaml")
-	if err := config.Write(path, defaults()); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("error %v, want one about a missing folder", err)
+// A folder that is moved with its configs still means itself.
+func TestWriteBeside(t *testing.T) {
+	root := t.TempDir()
+	t.Chdir(root)
+	want := run{RunName: "q/data/a, b/*.zst", Paths: []string{"q/data", "q/database", "q/data/{x}", "q/data/x$"}}
+	if err := config.WriteBeside("q/config/x.yaml", &want, "q/data"); err != nil {
+		t.Fatal(err)
 	}
+	text, _ := os.ReadFile("q/config/x.yaml")
+	for _, line := range []string{`run_name: "${path.beside:'../data/a, b/*.zst'}"`, `"${path.beside:../data}"`, "q/database"} {
+		if !strings.Contains(string(text), line) {
+			t.Errorf("no %q in\n%s", line, text)
+		}
+	}
+	var got run
+	if err := config.Load("q/config/x.yaml", nil, &got); err != nil {
+		t.Fatal(err)
+	}
+	compare(t, got, want)
+	if err := os.Rename("q", "moved"); err != nil {
+		t.Fatal(err)
+	}
+	if err := config.Load("moved/config/x.yaml", []string{"save_folder=${path.beside:here}"}, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.RunName != "moved/data/a, b/*.zst" || got.Paths[0] != "moved/data" || got.SaveFolder != "here" {
+		t.Errorf("moved: %q, %q, and %q of an override, which starts at the current folder", got.RunName, got.Paths, got.SaveFolder)
+	}
+}
+
+// Whatever fails, the config that was there is still there, whole.
+func TestWriteFails(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "run", "config.yaml")
 	if err := config.Load(path, nil, &run{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error %v, want one about a missing file", err)
+	}
+	if err := config.Write(path, defaults()); err != nil {
+		t.Fatalf("the folder is to be made: %v", err)
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := errors.New("no space left on device")
+	for _, op := range []store.Op{store.OpCreate, store.OpWrite, store.OpSync, store.OpRename} {
+		undo := store.InjectFaults(func(o store.Op, _ string) error {
+			if o == op {
+				return full
+			}
+			return nil
+		})
+		err := config.Write(path, &run{Batch: 77})
+		undo()
+		got, _ := os.ReadFile(path)
+		entries, _ := os.ReadDir(filepath.Dir(path))
+		if !errors.Is(err, full) || !strings.HasPrefix(err.Error(), "writing config: ") || string(got) != string(want) || len(entries) != 1 {
+			t.Errorf("%s fails: error %v, %d files, the config is\n%s", op, err, len(entries), got)
+		}
 	}
 }
 
 func TestNearest(t *testing.T) {
 	words := []string{"version", "verify", "train", "eval", "x"}
-	for word, want := range map[string]string{"vresion": "version", "trian": "train", "evl": "eval", "q": "", "something": ""} {
+	for word, want := range map[string]string{"vresion": "version", "trian": "train", "evl": "eval", "evall": "eval", "vxrsion": "version", "verison": "version", "trainn": "train", "rtian": "train", "trian2": "train", "evla": "eval", "veal": "eval", "traxy": "train", "q": "", "something": "", "": ""} {
 		if got, _ := config.Nearest(word, words); got != want {
 			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)
 		}

@@ -129,9 +129,14 @@ func encode(v any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing config: %w", err)
 	}
+	return n.document(), nil
+}
+
+// document writes n as a YAML document.
+func (n *node) document() []byte {
 	var b bytes.Buffer
 	writeNode(&b, n, 0)
-	return b.Bytes(), nil
+	return b.Bytes()
 }
 
 // writeNode writes a mapping or list as lines indented by depth, and a scalar
@@ -200,6 +205,9 @@ func inline(n *node) string {
 	}
 	if !n.quoted {
 		return n.text
+	}
+	if n.reference {
+		return quote(n.text)
 	}
 	return quote(interpolation.ReplaceAllStringFunc(n.text, func(m string) string {
 		return strings.Repeat(`\`, len(m)-2) + `\` + m

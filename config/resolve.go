@@ -150,7 +150,7 @@ func (r *resolver) evaluate(n *node, key, inner string) (*node, error) {
 		e.Hint = "known are " + strings.Join(slices.Sorted(maps.Keys(resolvers)), ", ")
 		return nil, e
 	}
-	v, err := call(args)
+	v, err := call(n.file, args)
 	if err != nil && r.withoutPaths && strings.HasPrefix(name, "path.") {
 		v, err = textNode(""), nil
 		if name == "path.glob" {
@@ -257,19 +257,26 @@ func defaultOf(v reflect.Value, path []string) (*node, bool) {
 	return n, true
 }
 
-// resolvers are those of OmegaConf and OLMo that configs use.
-var resolvers = map[string]func(args []string) (*node, error){
-	"oc.env":               envVariable,
-	"path.glob":            globPaths,
-	"path.choose":          choosePath,
-	"path.last_checkpoint": lastCheckpoint,
+// resolvers are those of OmegaConf and OLMo that configs use, and our own path.beside.
+// file is the one in which ${…} stands.
+var resolvers = map[string]func(file string, args []string) (*node, error){
+	"oc.env":               anywhere(envVariable),
+	"path.glob":            anywhere(globPaths),
+	"path.choose":          anywhere(choosePath),
+	"path.last_checkpoint": anywhere(lastCheckpoint),
+	"path.beside":          besidePath,
+}
+
+// anywhere is a resolver that does not ask where it stands.
+func anywhere(call func(args []string) (*node, error)) func(string, []string) (*node, error) {
+	return func(_ string, args []string) (*node, error) { return call(args) }
 }
 
 // AddResolver makes ${name:argument,…} known to all configs. call returns a
 // string, an int or a list of strings. It is for a verb's package to call from
 // init, as maps are not locked.
 func AddResolver(name string, call func(args []string) (any, error)) {
-	resolvers[name] = func(args []string) (*node, error) {
+	resolvers[name] = func(_ string, args []string) (*node, error) {
 		v, err := call(args)
 		if err != nil {
 			return nil, err

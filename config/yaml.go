@@ -31,11 +31,13 @@ type node struct {
 	kind   kind
 	text   string // of a scalar
 	quoted bool   // the scalar is text whatever it looks like
-	items  []*node
-	keys   []string // of a mapping, in the order of the document
-	values map[string]*node
-	file   string
-	line   int
+	// reference tells, of text to write, that its ${…} is meant as one.
+	reference bool
+	items     []*node
+	keys      []string // of a mapping, in the order of the document
+	values    map[string]*node
+	file      string
+	line      int
 }
 
 func (n *node) errorf(key, format string, args ...any) *Error {

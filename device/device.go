@@ -21,6 +21,9 @@ type Device interface {
 	// SumSquares returns the sum of squares of the value of that name, as
 	// docs/numerics.md defines it for the gradient norm.
 	SumSquares(name string) (float64, error)
+	// Changes counts what may have changed parameters: every Write, and every run of a program
+	// that updates them. What was made of them is stale once the count is another.
+	Changes() int
 	// Memory reports what the device holds.
 	Memory() Memory
 }
@@ -30,8 +33,9 @@ type Options struct {
 	Rows     int  // the most tokens of one run
 	Selected int  // the most selected rows
 	BF16     bool // operands of matrix products are rounded to bf16 (amp_bf16)
-	// Frozen promises that no program changes the parameters: a device may keep
-	// them in a form of its own, made at the first run after a Write.
+	// Frozen says that the program runs often between two changes of the parameters, so that
+	// it pays to keep them in a form of the device's own, made anew at the first run after
+	// Device.Changes.
 	Frozen bool
 }
 

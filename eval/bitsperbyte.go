@@ -2,11 +2,19 @@ package eval
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"math"
 	"unicode"
 	"unicode/utf8"
+
+	"olmo/lm"
+)
+
+var (
+	_ = define(Task{Name: "bpb", Kind: Documents, Metric: BitsOfText})
+	_ = define(Task{Name: "paloma", Kind: Documents, Metric: BitsOfText, overlap: true})
 )
 
 // Text is a document to be measured.
@@ -39,7 +47,8 @@ type DocumentScore struct {
 	Nats   float64 `json:"nats"`
 }
 
-// Perplexity sums documents up.
+// Perplexity sums documents up. Figures of nothing, such as the bits per byte of no bytes,
+// are 0 here and null in JSON: 0 would be the best there is.
 type Perplexity struct {
 	Documents   int     `json:"documents"`
 	Bytes       int64   `json:"bytes"`
@@ -74,15 +83,36 @@ func (p *Perplexity) Add(d DocumentScore) {
 	p.PerToken, p.PerByte, p.PerChar, p.PerWord = per(p.Tokens), per(p.Bytes), per(p.Chars), per(p.Words)
 }
 
+// MarshalJSON writes the figures that there are.
+func (p Perplexity) MarshalJSON() ([]byte, error) {
+	type plain Perplexity
+	figure := func(x float64, n int64) *float64 {
+		if n == 0 {
+			return nil
+		}
+		return &x
+	}
+	return json.Marshal(struct {
+		plain
+		BitsPerByte *float64 `json:"bits_per_byte"`
+		PerToken    *float64 `json:"perplexity_per_token"`
+		PerByte     *float64 `json:"perplexity_per_byte"`
+		PerChar     *float64 `json:"perplexity_per_char"`
+		PerWord     *float64 `json:"perplexity_per_word"`
+	}{plain(p), figure(p.BitsPerByte, p.Bytes), figure(p.PerToken, p.Tokens), figure(p.PerByte, p.Bytes), figure(p.PerChar, p.Chars), figure(p.PerWord, p.Words)})
+}
+
 // BitsPerByte measures documents, each alone: disjoint windows, the first one after
 // Prefix, each later one after the token before it; the negative log-probability
 // of all tokens divided by the bytes of the text in UTF-8.
-func BitsPerByte(ctx context.Context, s *Scorer, enc Encoder, texts iter.Seq2[Text, error], o BitsPerByteOptions, each func(DocumentScore) error) (Perplexity, error) {
+func BitsPerByte(ctx context.Context, s *lm.Scorer, enc Encoder, texts iter.Seq2[Text, error], o BitsPerByteOptions, each func(DocumentScore) error) (Perplexity, error) {
 	var total Perplexity
 	if o.Window <= 0 {
 		return total, fmt.Errorf("a window of %d tokens", o.Window)
 	}
-	var batch []Sequence
+	// Documents wait until their windows fill several passes: the last pass of a batch is seldom
+	// full. A document's windows are all in one batch.
+	var batch []lm.Sequence
 	var docs []DocumentScore
 	var owner []int // document of each sequence
 	rows := 0
@@ -125,7 +155,7 @@ func BitsPerByte(ctx context.Context, s *Scorer, enc Encoder, texts iter.Seq2[Te
 			rows += len(q.IDs)
 		}
 		docs = append(docs, DocumentScore{ID: t.ID, Bytes: len(t.Text), Chars: utf8.RuneCountInString(t.Text), Words: words(t.Text), Tokens: len(ids) - 1})
-		if rows >= 8*s.rows {
+		if rows >= 8*s.Rows() {
 			if err := flush(); err != nil {
 				return total, err
 			}
@@ -134,8 +164,8 @@ func BitsPerByte(ctx context.Context, s *Scorer, enc Encoder, texts iter.Seq2[Te
 	if err := flush(); err != nil {
 		return total, err
 	}
-	if total.Documents == 0 {
-		return total, fmt.Errorf("there is no document to measure")
+	if total.Bytes == 0 {
+		return total, fmt.Errorf("there is no text to measure in %d documents", total.Documents)
 	}
 	return total, nil
 }
@@ -155,9 +185,14 @@ func words(text string) int {
 }
 
 // windows cuts ids, of which the first is context only, into sequences that
-// predict n tokens each.
-func windows(ids []int32, n int, overlap bool) []Sequence {
-	var out []Sequence
+// predict n tokens each. With 7 ids and n = 4 (a target stands under the id before it):
+//
+//	disjoint   0 1 2 3 | 4 5        overlap   0 1 2 3 |
+//	           1 2 3 4 | 5 6                  1 2 3 4 |
+//	                                              2 3 4 5
+//	                                              · · 5 6
+func windows(ids []int32, n int, overlap bool) []lm.Sequence {
+	var out []lm.Sequence
 	last := len(ids) - 1
 	for i := 0; i < last; i += n {
 		k := min(n, last-i)
@@ -165,7 +200,7 @@ func windows(ids []int32, n int, overlap bool) []Sequence {
 		if overlap && i > 0 && k < n {
 			begin = last - n
 		}
-		q := Sequence{IDs: ids[begin : i+k], Targets: make([]int32, i+k-begin)}
+		q := lm.Sequence{IDs: ids[begin : i+k], Targets: make([]int32, i+k-begin)}
 		for j := range q.Targets {
 			q.Targets[j] = -1
 			if begin+j >= i {

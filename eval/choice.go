@@ -2,10 +2,16 @@ package eval
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"unicode/utf8"
+
+	"olmo/lm"
 )
+
+// ErrNotFinite is returned when a model's probabilities are not numbers.
+var ErrNotFinite = errors.New("the model gives no probabilities: its logits are not numbers\nhint: the weights are damaged, or training diverged")
 
 // Question is one item of a multiple-choice task.
 type Question struct {
@@ -86,24 +92,26 @@ func (s *ChoiceScore) Value(m Metric) float64 {
 // left to the model's positions. Ties go to the first choice.
 //
 // As ai2-olmo's in-loop evaluation (olmo/eval/downstream.py, ICLMultiChoiceTaskDataset).
-func Choose(ctx context.Context, s *Scorer, enc Encoder, positions int, task string, questions []Question, each func(Request) error) (ChoiceScore, error) {
+func Choose(ctx context.Context, s *lm.Scorer, enc Encoder, positions int, task string, questions []Question, each func(Request) error) (ChoiceScore, error) {
 	score := ChoiceScore{Task: task, Questions: len(questions)}
+	// So many questions at once keep the passes full; the scores do not depend on it.
 	const group = 64
 	for begin := 0; begin < len(questions); begin += group {
 		part := questions[begin:min(len(questions), begin+group)]
 		var requests []Request
-		units := make([][]Sequence, len(part))
+		units := make([][]lm.Sequence, len(part))
 		for n, q := range part {
 			for i := range q.Choices {
-				r, sequence := s.request(enc, positions, &q, i)
+				r, sequence := request(enc, max(s.Model().Config.EOS, 0), positions, &q, i)
 				r.Task = task
 				requests, units[n] = append(requests, r), append(units[n], sequence)
 			}
 		}
-		nats, err := s.scoreShared(ctx, units)
+		nats, err := s.Sums(ctx, units)
 		if err != nil {
 			return score, err
 		}
+		// Requests stand in the order of the questions' choices, as the sums do.
 		for i, v := range slices.Concat(nats...) {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
 				return score, ErrNotFinite
@@ -126,8 +134,8 @@ func Choose(ctx context.Context, s *Scorer, enc Encoder, positions int, task str
 	return score, nil
 }
 
-// request encodes one choice of a question.
-func (s *Scorer) request(enc Encoder, positions int, q *Question, choice int) (Request, Sequence) {
+// request encodes one choice of a question. eos stands before a text without a context.
+func request(enc Encoder, eos int32, positions int, q *Question, choice int) (Request, lm.Sequence) {
 	text := q.Choices[choice]
 	r := Request{
 		DocID: q.ID, Choice: choice, Gold: choice == q.Gold, Context: q.context(choice), Text: text,
@@ -135,11 +143,13 @@ func (s *Scorer) request(enc Encoder, positions int, q *Question, choice int) (R
 	}
 	r.IDs = enc.AppendEncode(nil, r.Context)
 	if len(r.IDs) == 0 {
-		r.IDs = append(r.IDs, max(s.cfg.EOS, 0)) // something must stand before the first token
+		r.IDs = append(r.IDs, eos) // something must stand before the first token
 	}
 	prompt := len(r.IDs)
 	r.IDs = enc.AppendEncode(r.IDs, text)
 	r.Length = len(r.IDs) - prompt
+	// The last token is predicted and predicts nothing. Only the continuation is scored: its
+	// first token stands after the last one of the prompt.
 	query := r.IDs[:len(r.IDs)-1]
 	targets := make([]int32, len(query))
 	for j := range targets {
@@ -151,7 +161,7 @@ func (s *Scorer) request(enc Encoder, positions int, q *Question, choice int) (R
 	if cut := len(query) - positions; cut > 0 {
 		query, targets = query[cut:], targets[cut:]
 	}
-	return r, Sequence{query, targets}
+	return r, lm.Sequence{IDs: query, Targets: targets}
 }
 
 // add counts one question, with a request for each choice.
@@ -170,6 +180,7 @@ func (s *ChoiceScore) add(choices []Request, gold int) {
 	if bestOf(choices, perCharV1) == gold {
 		s.LenNormV1++
 	}
+	// F1 is that of the first choice, "yes" of questions with two, as the positive class.
 	if gold == 0 {
 		s.positive++
 	}
@@ -202,6 +213,13 @@ func (s *ChoiceScore) finish() {
 	if s.positive+s.picked > 0 {
 		s.F1 = 2 * float64(s.both) / float64(s.positive+s.picked)
 	}
+}
+
+// standardError is that of a share of n questions, as a sample of all that could be asked:
+// the spread of right and wrong answers, with n−1 as in lm-eval (api/metrics.py,
+// sample_stddev), over √n.
+func standardError(share float64, n int) float64 {
+	return math.Sqrt(share * (1 - share) / float64(max(n-1, 1)))
 }
 
 // bestOf returns the choice with the highest score, the first one of equals.

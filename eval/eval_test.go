@@ -14,46 +14,40 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"olmo/device/cpu"
 	"olmo/eval"
-	"olmo/generate"
+	"olmo/lm"
 	"olmo/model"
 )
 
-// random is a model with random weights on a device of its own.
-func random(t testing.TB) (*model.Config, *cpu.Device) {
+// random is a model of random weights on a device of its own.
+func random(t testing.TB, bf16 bool) *lm.Model {
 	t.Helper()
 	c := &model.Config{
 		Family: "olmo2", Layers: 2, C: 32, H: 4, KV: 2, D: 8, F: 48, VocabSize: 260, V: 264, T: 48, NormEps: 1e-6, RopeTheta: 10000, EOS: 256,
 	}
-	dev, err := cpu.New()
+	m, err := lm.New(c, lm.Options{BF16: bf16})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c, dev
+	return m
 }
 
-func fill(t testing.TB, c *model.Config, dev *cpu.Device) {
+func scorer(t testing.TB, bf16 bool) *lm.Scorer {
 	t.Helper()
-	for _, p := range c.Params() {
-		w, err := model.Init{Fn: "normal", Std: 0.3}.Weights(c, p, 5)
+	m := random(t, bf16)
+	s, err := m.Scorer(m.Config.T)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range m.Config.Params() {
+		w, err := model.Init{Fn: "normal", Std: 0.3}.Weights(m.Config, p, 5)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := dev.Write(p.Name, w); err != nil {
+		if err := m.Device.Write(p.Name, w); err != nil {
 			t.Fatal(err)
 		}
 	}
-}
-
-func scorer(t testing.TB, bf16 bool) *eval.Scorer {
-	t.Helper()
-	c, dev := random(t)
-	s, err := eval.NewScorer(c, dev, c.T, bf16)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fill(t, c, dev)
 	return s
 }
 
@@ -67,105 +61,13 @@ func (letters) AppendEncode(dst []int32, text string) []int32 {
 	return dst
 }
 
-func score(t testing.TB, s *eval.Scorer, q ...eval.Sequence) [][]float32 {
+func score(t testing.TB, s *lm.Scorer, q ...lm.Sequence) [][]float32 {
 	t.Helper()
 	out := make([][]float32, len(q))
 	if err := s.Score(t.Context(), q, func(i int, nats []float32) { out[i] = slices.Clone(nats) }); err != nil {
 		t.Fatal(err)
 	}
 	return out
-}
-
-func sequence(n int, seed int32) eval.Sequence {
-	q := eval.Sequence{}
-	for i := range int32(n) {
-		q.IDs = append(q.IDs, (i*i*7+seed*31+i)%256)
-		q.Targets = append(q.Targets, (i*13+seed)%256)
-	}
-	return q
-}
-
-func TestBatchInvariance(t *testing.T) {
-	for _, bf16 := range []bool{false, true} {
-		t.Run(fmt.Sprint("bf16=", bf16), func(t *testing.T) {
-			s := scorer(t, bf16)
-			var all []eval.Sequence
-			for i := range int32(120) {
-				all = append(all, sequence(1+int(i*37%48), i))
-			}
-			together := score(t, s, all...)
-			for i, q := range all {
-				if alone := score(t, s, q)[0]; !slices.Equal(alone, together[i]) {
-					t.Fatalf("sequence %d of %d tokens: alone %v, in a batch %v", i, len(q.IDs), alone, together[i])
-				}
-			}
-		})
-	}
-}
-
-func TestTargets(t *testing.T) {
-	s := scorer(t, false)
-	q := sequence(20, 3)
-	full := score(t, s, q)[0]
-	q.Targets = slices.Clone(q.Targets)
-	for i := range q.Targets {
-		if i%3 > 0 {
-			q.Targets[i] = -1
-		}
-	}
-	for i, v := range score(t, s, q)[0] {
-		if want := full[i]; i%3 > 0 && v != 0 || i%3 == 0 && v != want {
-			t.Errorf("token %d costs %v, want %v", i, v, want)
-		}
-	}
-}
-
-// TestGenerationAgrees holds the log-probabilities of an answer against those of a
-// scoring pass: the same bits.
-func TestGenerationAgrees(t *testing.T) {
-	for _, bf16 := range []bool{false, true} {
-		c, dev := random(t)
-		s, err := eval.NewScorer(c, dev, c.T, bf16)
-		if err != nil {
-			t.Fatal(err)
-		}
-		e, err := generate.New(c, dev, generate.Options{BF16: bf16})
-		if err != nil {
-			t.Fatal(err)
-		}
-		fill(t, c, dev)
-		prompt := sequence(9, 1).IDs
-		r, err := e.Generate(t.Context(), generate.Request{Prompt: prompt, MaxTokens: 30, Sampling: generate.Sampling{Temperature: 1, Seed: 2}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ids := slices.Concat(prompt, r.IDs)
-		nats := score(t, s, eval.Sequence{IDs: ids[:len(ids)-1], Targets: ids[1:]})[0]
-		for i, logprob := range r.Logprobs {
-			if got := float64(nats[len(prompt)-1+i]); got != -logprob {
-				t.Errorf("bf16=%v: token %d: scored %v, generated %v", bf16, i, got, -logprob)
-			}
-		}
-	}
-}
-
-func TestBadSequences(t *testing.T) {
-	s := scorer(t, false)
-	nothing := func(int, []float32) {}
-	for name, q := range map[string]eval.Sequence{
-		"too long":     sequence(3000, 1),
-		"id too large": {IDs: []int32{264}, Targets: []int32{1}},
-		"negative id":  {IDs: []int32{-1}, Targets: []int32{1}},
-	} {
-		if s.Score(t.Context(), []eval.Sequence{q}, nothing) == nil {
-			t.Errorf("%s: no error", name)
-		}
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := s.Score(ctx, []eval.Sequence{sequence(3, 1)}, nothing); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
-	}
 }
 
 func texts(t ...string) iter.Seq2[eval.Text, error] {
@@ -188,7 +90,7 @@ func TestBitsPerByte(t *testing.T) {
 		var nats float64
 		for i := range len(ids) - 1 {
 			b := begin(i)
-			q := eval.Sequence{IDs: ids[b : i+1], Targets: make([]int32, i+1-b)}
+			q := lm.Sequence{IDs: ids[b : i+1], Targets: make([]int32, i+1-b)}
 			for j := range q.Targets {
 				q.Targets[j] = -1
 			}
@@ -289,7 +191,7 @@ func TestChoose(t *testing.T) {
 			}
 			cut := max(len(in)-positions, 0)
 			var want float64
-			for _, v := range score(t, s, eval.Sequence{IDs: in[cut:], Targets: out[cut:]})[0] {
+			for _, v := range score(t, s, lm.Sequence{IDs: in[cut:], Targets: out[cut:]})[0] {
 				want -= float64(v)
 			}
 			if r.Logprob != want || r.DocID != q.ID || r.Choice != c || r.Gold != (c == q.Gold) || r.Length != len(text) || !slices.Equal(r.IDs, ids) {
@@ -313,17 +215,13 @@ func TestChoose(t *testing.T) {
 }
 
 func TestDamagedWeights(t *testing.T) {
-	c, dev := random(t)
-	s, err := eval.NewScorer(c, dev, c.T, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fill(t, c, dev)
+	s := scorer(t, false)
+	c := s.Model().Config
 	head := make([]float32, c.V*c.C)
 	for i := range head {
 		head[i] = float32(math.NaN())
 	}
-	if err := dev.Write("transformer.ff_out.weight", head); err != nil {
+	if err := s.Model().Device.Write("transformer.ff_out.weight", head); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := eval.BitsPerByte(t.Context(), s, letters{}, texts("text"), eval.BitsPerByteOptions{Window: 8, Prefix: 256}, nil); !errors.Is(err, eval.ErrNotFinite) {
@@ -438,13 +336,13 @@ func TestARCEasy(t *testing.T) {
 func contains(err error, text string) bool { return strings.Contains(err.Error(), text) }
 
 func ExampleChoose() {
-	// A model of random weights; a real one comes from model.Open.
+	// A model of random weights; a real one comes from lm.Open.
 	c := &model.Config{Family: "olmo2", Layers: 1, C: 16, H: 2, KV: 2, D: 8, F: 16, VocabSize: 256, V: 256, T: 64, NormEps: 1e-6, RopeTheta: 10000}
-	dev, err := cpu.New()
+	m, err := lm.New(c, lm.Options{})
 	if err != nil {
 		panic(err)
 	}
-	s, err := eval.NewScorer(c, dev, c.T, false)
+	s, err := m.Scorer(c.T)
 	if err != nil {
 		panic(err)
 	}
@@ -453,7 +351,7 @@ func ExampleChoose() {
 		if err != nil {
 			panic(err)
 		}
-		if err := dev.Write(p.Name, w); err != nil {
+		if err := m.Device.Write(p.Name, w); err != nil {
 			panic(err)
 		}
 	}
@@ -500,7 +398,7 @@ func TestSharedContexts(t *testing.T) {
 			}
 			cut := max(len(in)-48, 0)
 			var want float64
-			for _, v := range score(t, s, eval.Sequence{IDs: in[cut:], Targets: out[cut:]})[0] {
+			for _, v := range score(t, s, lm.Sequence{IDs: in[cut:], Targets: out[cut:]})[0] {
 				want += float64(v)
 			}
 			if r.Logprob != -want {

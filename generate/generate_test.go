@@ -126,20 +126,23 @@ func TestContinue(t *testing.T) {
 	}
 }
 
+// TestNewWeights changes the weights under an engine that goes on with the same prompt.
 func TestNewWeights(t *testing.T) {
-	c, dev := tiny(t, 32)
-	e, err := generate.New(c, dev, generate.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := generate.Request{Prompt: ids(6, 1), MaxTokens: 6}
-	fill(t, c, dev, 1)
-	one := run(t, e, q)
-	fill(t, c, dev, 2)
-	two := run(t, e, q)
-	fill(t, c, dev, 1)
-	if again := run(t, e, q); !slices.Equal(again.Logprobs, one.Logprobs) || slices.Equal(two.Logprobs, one.Logprobs) {
-		t.Errorf("weights 1, 2, 1 give %v, %v, %v", one.Logprobs, two.Logprobs, again.Logprobs)
+	for _, goOn := range []bool{false, true} {
+		c, dev := tiny(t, 32)
+		e, err := generate.New(c, dev, generate.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := generate.Request{Prompt: ids(6, 1), MaxTokens: 6, Continue: goOn}
+		fill(t, c, dev, 1)
+		one := run(t, e, q)
+		fill(t, c, dev, 2)
+		two := run(t, e, q)
+		fill(t, c, dev, 1)
+		if again := run(t, e, q); !slices.Equal(again.Logprobs, one.Logprobs) || slices.Equal(two.Logprobs, one.Logprobs) {
+			t.Errorf("Continue %v: weights 1, 2, 1 give %v, %v, %v", goOn, one.Logprobs, two.Logprobs, again.Logprobs)
+		}
 	}
 }
 

@@ -3,7 +3,8 @@ package generate
 import (
 	"fmt"
 
-	"olmo/internal/kernel"
+	"olmo/device/cpu"
+	"olmo/numeric"
 )
 
 // Sampling says how the next token is chosen. The zero value takes the most
@@ -32,13 +33,13 @@ func (s Sampling) Check() error {
 // number of the token alone.
 type sampler struct {
 	Sampling
-	stream  kernel.Stream
+	stream  numeric.Stream
 	weights []float32
 	order   ranking
 }
 
 func newSampler(s Sampling) *sampler {
-	return &sampler{Sampling: s, stream: kernel.NewStream(s.Seed, "sample")}
+	return &sampler{Sampling: s, stream: numeric.NewStream(s.Seed, "sample")}
 }
 
 // next returns the chosen id and its log-probability under the model itself, before
@@ -55,21 +56,25 @@ func (s *sampler) next(logits []float32, n int) (id int32, logprob float64) {
 	if s.Temperature > 0 {
 		id = s.draw(logits, logits[best], s.stream.Uniform(uint64(n), 0))
 	}
-	return id, -float64(kernel.LSE(logits) - logits[id])
+	return id, -float64(cpu.LSE(logits) - logits[id])
 }
 
 // draw takes the id at the share u of the weight that temperature, top-k and top-p
 // leave: counted through the ids when all are left, else from the most probable one
 // down, ranking them only as far as that needs.
 func (s *sampler) draw(logits []float32, top float32, u float64) int32 {
+	// The weight of an id is exp((l − top)/temperature): the softmax before its division, so
+	// that shares are taken of sums of weights, never of rounded probabilities.
 	if cap(s.weights) < len(logits) {
 		s.weights = make([]float32, len(logits))
 	}
 	w := s.weights[:len(logits)]
-	total := float64(kernel.Weights(w, logits, top, s.Temperature))
+	total := float64(cpu.Weights(w, logits, top, s.Temperature))
 	n := len(logits)
 	topK, topP := s.TopK > 0 && s.TopK < n, s.TopP > 0 && s.TopP < 1
 	if !topK && !topP {
+		// total was summed in another order than here, so u may still be left over at the end:
+		// then the last id that has any weight is the one.
 		u *= total
 		last := int32(0)
 		for i, p := range w {
@@ -91,9 +96,10 @@ func (s *sampler) draw(logits []float32, top float32, u float64) int32 {
 		}
 	}
 	if topP {
+		// The share is one of what top-k left, and the id that reaches it still belongs to it.
 		var c float64
 		for i := range n {
-			if i == s.order.taken() {
+			if i == s.order.taken() { // without top-k nothing is ranked yet
 				s.order.pop()
 			}
 			if c += float64(w[s.order.at(i)]); c >= s.TopP*total {
@@ -113,7 +119,11 @@ func (s *sampler) draw(logits []float32, top float32, u float64) int32 {
 }
 
 // ranking gives ids from the most probable one down: a heap at the front of ids,
-// and behind it the ids taken from it, the first one last.
+// and behind it the ids taken from it, the first one last. Sorting all of a vocabulary for
+// each token would take longer than many a model takes to compute it.
+//
+//	ids:  heap, the largest logit first | … rank 1 | rank 0
+//	      0                         left             len(ids)
 type ranking struct {
 	logits []float32
 	ids    []int32

@@ -11,8 +11,14 @@ func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 func init() {
 	SwiGLU = define(&Def{
 		Name: "swiglu", Doc: "y = silu(gate)·up",
+		Shape: func(s *shaping) {
+			if s.cols(0)%2 != 0 {
+				s.fail("up and gate are not equally wide")
+			}
+			s.put(0, s.cols(0)/2)
+		},
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
-			return g.op(swigluBackward, nil, []Value{d[0], op.In[0]}, g.like(op.In[0]))
+			return g.op(swigluBackward, nil, d[0], op.In[0])
 		},
 		Reference: func(c *Call) {
 			y := c.Out(0)
@@ -28,6 +34,11 @@ func init() {
 	})
 	swigluBackward = define(&Def{
 		Name: "swiglu.backward", Doc: "dx of swiglu",
+		Shape: func(s *shaping) {
+			s.rows(0, 1)
+			s.want(s.cols(1), 2*s.cols(0), "the columns of up and gate")
+			s.like(1)
+		},
 		Reference: func(c *Call) {
 			dy := c.In(0)
 			F := dy.Cols
@@ -45,5 +56,5 @@ func init() {
 
 // SwiGLU appends the gated activation of a fused input.
 func (g *Graph) SwiGLU(x Value) Value {
-	return g.op(SwiGLU, nil, []Value{x}, g.activation(g.Info(x).Rows, g.Info(x).Cols()/2))[0]
+	return g.op(SwiGLU, nil, x)[0]
 }

@@ -1,65 +1,6 @@
 package graph
 
-import (
-	"math"
-)
-
-// RotaryAttr is the attribute of rotary embeddings.
-type RotaryAttr struct {
-	D       int  // size of a head
-	Inverse bool // the backward pass
-}
-
-// Rotary rotates the first R elements of heads by the angles of their positions: In
-// x (N, H·D), cosines and sines (positions, R/2); Out (N, H·D).
-var Rotary *Def
-
-func init() {
-	Rotary = define(&Def{
-		Name: "rotary", Doc: "y₁ = x₁·cos − x₂·sin, y₂ = x₂·cos + x₁·sin (half rotation)",
-		Gradient: func(g *Graph, op *Op, d []Value) []Value {
-			a := *op.Attr.(*RotaryAttr)
-			a.Inverse = !a.Inverse
-			return []Value{g.op(Rotary, &a, []Value{d[0], op.In[1], op.In[2]}, g.like(op.In[0]))[0], None, None}
-		},
-		Reference: func(c *Call) {
-			a := c.Op.Attr.(*RotaryAttr)
-			x, y, h := c.In(0), c.Out(0), c.In(1).Cols
-			for r, p := range c.Batch.Positions() {
-				for o := 0; o < x.Cols; o += a.D {
-					for i := range h {
-						cos, sin := c.In(1).Row(int(p))[i], c.In(2).Row(int(p))[i]
-						if a.Inverse {
-							sin = -sin
-						}
-						u, v := x.Row(r)[o+i], x.Row(r)[o+h+i]
-						y.Row(r)[o+i], y.Row(r)[o+h+i] = u*cos-v*sin, v*cos+u*sin
-					}
-					copy(y.Row(r)[o+2*h:o+a.D], x.Row(r)[o+2*h:])
-				}
-			}
-		},
-		Cases: []Case{
-			{"2 heads of 6", func(g *Graph) Value { return g.rotated(12, 6) }, tokens(2, 14)},
-			{"6 of 9 elements", func(g *Graph) Value { return g.rotated(18, 9) }, tokens(1, 14)},
-		},
-	})
-}
-
-// rotated is a test case that rotates 6 elements of each head.
-func (g *Graph) rotated(cols, D int) Value {
-	cos, sin := make([]float32, 20*3), make([]float32, 20*3)
-	for i := range cos {
-		s, c := math.Sincos(float64(i/3) / float64(1+i%3))
-		cos[i], sin[i] = float32(c), float32(s)
-	}
-	return g.Rotary(g.input(cols), g.Const("cos", cos, 20, 3), g.Const("sin", sin, 20, 3), D)
-}
-
-// Rotary appends the rotation of heads of size D, as far as the tables go.
-func (g *Graph) Rotary(x, cos, sin Value, D int) Value {
-	return g.op(Rotary, &RotaryAttr{D: D}, []Value{x, cos, sin}, g.like(x))[0]
-}
+import "math"
 
 // AttentionAttr is the attribute of attention.
 type AttentionAttr struct {
@@ -68,6 +9,21 @@ type AttentionAttr struct {
 	Window   int       // 0: all keys before the query
 	Slopes   []float32 // ALiBi, or nil
 	Dropout  DropoutAttr
+}
+
+// shape checks queries, keys and values.
+func (a *AttentionAttr) shape(s *shaping, q, k, v int) {
+	s.perToken(q)
+	s.want(s.cols(q), a.H*a.D, "the columns of the queries")
+	s.want(s.cols(k), a.KV*a.D, "the columns of the keys")
+	s.rows(q, k)
+	s.same(k, v)
+	if a.H%a.KV != 0 {
+		s.fail("%d heads do not share %d key heads evenly", a.H, a.KV)
+	}
+	if a.Slopes != nil {
+		s.want(len(a.Slopes), a.H, "the slopes")
+	}
 }
 
 func (a *AttentionAttr) low(s Segment, i int) int {
@@ -82,7 +38,7 @@ func (a *AttentionAttr) low(s Segment, i int) int {
 }
 
 // sees tells whether row i of a segment sees its key j.
-func (s Segment) sees(j int) bool { return s.Hidden == nil || !s.Hidden[j] }
+func (s Segment) sees(j int) bool { return s.Padding == nil || !s.Padding[j] }
 
 // pairs counts the pairs of query and key that a batch computes.
 func (a *AttentionAttr) pairs(b *Batch) float64 {
@@ -100,7 +56,7 @@ func (a *AttentionAttr) pairs(b *Batch) float64 {
 // each row's maximum and sum by head (N, 2·H).
 var Attention, attentionBackward *Def
 
-// CacheRows returns the number of positions that a cache of the given slots has.
+// cacheAttr is the attribute of CachedAttention: Positions are those of a slot.
 type cacheAttr struct {
 	AttentionAttr
 	Positions int
@@ -127,9 +83,15 @@ func init() {
 	}
 	Attention = define(&Def{
 		Name: "attention", Doc: "o = softmax(q·kᵀ·scale)·v, causal", FLOPs: flops(4),
+		Shape: func(s *shaping) {
+			a := s.op.Attr.(*AttentionAttr)
+			a.shape(s, 0, 1, 2)
+			s.like(0)
+			s.put(0, 2*a.H)
+		},
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
 			q, k, v := op.In[0], op.In[1], op.In[2]
-			return g.op(attentionBackward, op.Attr, []Value{d[0], q, k, v, op.Out[0], op.Out[1]}, g.like(q), g.like(k), g.like(v))
+			return g.op(attentionBackward, op.Attr, d[0], q, k, v, op.Out[0], op.Out[1])
 		},
 		Reference: func(c *Call) { attend(c, attentionAttr(c.Op), c.In(1), c.In(2), 0) },
 		Cases: []Case{
@@ -143,7 +105,7 @@ func init() {
 			}),
 			two("padding", AttentionAttr{H: 2, KV: 1, D: 4, Scale: 0.5}, func() *Batch {
 				b := tokens(2, 5)()
-				b.Segments[0].Hidden = []bool{true, true, false, true, false} // rows 0 and 1 see nothing
+				b.Segments[0].Padding = []bool{true, true, false, true, false} // rows 0 and 1 see nothing
 				return b
 			}),
 			two("dropout", AttentionAttr{H: 4, KV: 2, D: 4, Scale: 0.5, Window: 6, Dropout: DropoutAttr{P: 0.4, Site: 5}}, noisy(tokens(2, 9))),
@@ -151,6 +113,35 @@ func init() {
 	})
 	CachedAttention = define(&Def{
 		Name: "attention.cached", Doc: "attention over the keys and values of a cache, after adding to it", FLOPs: flops(4),
+		Shape: func(s *shaping) {
+			a := s.op.Attr.(*cacheAttr)
+			a.shape(s, 0, 1, 2)
+			s.same(3, 4)
+			s.want(s.cols(3), a.KV*a.D, "the columns of a cache")
+			if s.height(3)%a.Positions != 0 {
+				s.fail("a cache is not made of slots of %d positions", a.Positions)
+			}
+			s.like(0)
+			s.put(0, 2*a.H)
+		},
+		Bytes: func(g *Graph, op *Op, b *Batch) float64 {
+			a, keys := op.Attr.(*cacheAttr), 0.0 // that a sequence's queries see; each is read once for all of them
+			for _, s := range b.Segments {
+				if s.Rows > 0 {
+					keys += float64(s.Pos + s.Rows - a.low(s, 0))
+				}
+			}
+			return g.elementBytes(b, op.In[:3], op.In[1:3], op.Out) + 4*2*keys*float64(a.KV*a.D)
+		},
+		Writes: writes(3, 4),
+		Cases: []Case{{"two slots", func(g *Graph) Value {
+			x := g.input(10)
+			q, k := g.Linear(x, g.Param("q", 24, 10)), g.Linear(x, g.Param("k", 12, 10))
+			o := g.CachedAttention(q, k, k, g.State("keys", 3*8, 12), g.State("values", 3*8, 12), AttentionAttr{H: 4, KV: 2, D: 6, Scale: 0.4}, 8)
+			return g.Select(o)
+		}, func() *Batch {
+			return &Batch{IDs: []int32{1, 2, 3, 4}, Segments: []Segment{{Rows: 3, Pos: 4, Slot: 2}, {Rows: 1, Pos: 0, Slot: 1}}, Select: []int32{2, 3}}
+		}}},
 		Reference: func(c *Call) {
 			a := c.Op.Attr.(*cacheAttr)
 			row := 0
@@ -167,48 +158,17 @@ func init() {
 	})
 	attentionBackward = define(&Def{
 		Name: "attention.backward", Doc: "dq, dk, dv of attention", FLOPs: flops(10),
-		Reference: func(c *Call) {
-			a := attentionAttr(c.Op)
-			do, q, k, v, o, st := c.In(0), c.In(1), c.In(2), c.In(3), c.In(4), c.In(5)
-			base := 0
-			for _, s := range c.Batch.Segments {
-				for h := range a.H {
-					kv := h / (a.H / a.KV) * a.D
-					for i := range s.Rows {
-						r := base + i
-						qr, or, dor := q.Row(r)[h*a.D:][:a.D], o.Row(r)[h*a.D:][:a.D], do.Row(r)[h*a.D:][:a.D]
-						var delta float64
-						for d := range a.D {
-							delta += or[d] * dor[d]
-						}
-						drop := factors(a.Dropout.Of(c.Batch), i+1, uint64((c.Batch.row()+r)*a.H+h))
-						for j := a.low(s, i); j <= i; j++ {
-							if !s.sees(j) {
-								continue
-							}
-							kr, vr := k.Row(base + j)[kv:][:a.D], v.Row(base + j)[kv:][:a.D]
-							var sc, dp float64
-							for d := range a.D {
-								sc += qr[d] * kr[d]
-								dp += dor[d] * vr[d]
-							}
-							sc *= float64(a.Scale)
-							if a.Slopes != nil {
-								sc += float64(a.Slopes[h]) * float64(j-i)
-							}
-							p := math.Exp(sc-st.Row(r)[2*h]) / st.Row(r)[2*h+1]
-							ds := p * (dp*drop[j] - delta) * float64(a.Scale)
-							for d := range a.D {
-								c.Out(0).Row(r)[h*a.D+d] += ds * kr[d]
-								c.Out(1).Row(base + j)[kv+d] += ds * qr[d]
-								c.Out(2).Row(base + j)[kv+d] += p * drop[j] * dor[d]
-							}
-						}
-					}
-				}
-				base += s.Rows
-			}
+		Shape: func(s *shaping) {
+			a := s.op.Attr.(*AttentionAttr)
+			a.shape(s, 1, 2, 3)
+			s.same(1, 0, 4)
+			s.rows(1, 5)
+			s.want(s.cols(5), 2*a.H, "the columns of the maxima and sums")
+			s.like(1)
+			s.like(2)
+			s.like(3)
 		},
+		Reference: attendBackward,
 	})
 }
 
@@ -284,13 +244,58 @@ func attend(c *Call, a *AttentionAttr, k, v *Array, positions int) {
 	}
 }
 
+// attendBackward is the gradient of attend, with the weights computed again from each row's
+// maximum and sum; Δ = Σ do·o is what the softmax takes off.
+func attendBackward(c *Call) {
+	a := attentionAttr(c.Op)
+	do, q, k, v, o, st := c.In(0), c.In(1), c.In(2), c.In(3), c.In(4), c.In(5)
+	base := 0
+	for _, s := range c.Batch.Segments {
+		for h := range a.H {
+			kv := h / (a.H / a.KV) * a.D
+			for i := range s.Rows {
+				r := base + i
+				qr, or, dor := q.Row(r)[h*a.D:][:a.D], o.Row(r)[h*a.D:][:a.D], do.Row(r)[h*a.D:][:a.D]
+				var delta float64
+				for d := range a.D {
+					delta += or[d] * dor[d]
+				}
+				drop := factors(a.Dropout.Of(c.Batch), i+1, uint64((c.Batch.row()+r)*a.H+h))
+				for j := a.low(s, i); j <= i; j++ {
+					if !s.sees(j) {
+						continue
+					}
+					kr, vr := k.Row(base + j)[kv:][:a.D], v.Row(base + j)[kv:][:a.D]
+					var sc, dp float64
+					for d := range a.D {
+						sc += qr[d] * kr[d]
+						dp += dor[d] * vr[d]
+					}
+					sc *= float64(a.Scale)
+					if a.Slopes != nil {
+						sc += float64(a.Slopes[h]) * float64(j-i)
+					}
+					p := math.Exp(sc-st.Row(r)[2*h]) / st.Row(r)[2*h+1]
+					ds := p * (dp*drop[j] - delta) * float64(a.Scale)
+					for d := range a.D {
+						c.Out(0).Row(r)[h*a.D+d] += ds * kr[d]
+						c.Out(1).Row(base + j)[kv+d] += ds * qr[d]
+						c.Out(2).Row(base + j)[kv+d] += p * drop[j] * dor[d]
+					}
+				}
+			}
+		}
+		base += s.Rows
+	}
+}
+
 // Attention appends causal attention within each segment, which starts at position 0.
 func (g *Graph) Attention(q, k, v Value, a AttentionAttr) Value {
-	return g.op(Attention, &a, []Value{q, k, v}, g.like(q), g.activation(g.Info(q).Rows, 2*a.H))[0]
+	return g.op(Attention, &a, q, k, v)[0]
 }
 
 // CachedAttention appends attention that keeps its keys and values in caches of
 // slots·positions rows.
 func (g *Graph) CachedAttention(q, k, v, kCache, vCache Value, a AttentionAttr, positions int) Value {
-	return g.op(CachedAttention, &cacheAttr{a, positions}, []Value{q, k, v, kCache, vCache}, g.like(q), g.activation(g.Info(q).Rows, 2*a.H))[0]
+	return g.op(CachedAttention, &cacheAttr{a, positions}, q, k, v, kCache, vCache)[0]
 }

@@ -5,17 +5,16 @@ import (
 	"slices"
 )
 
-// part is a run of operations of the forward pass of which pick chooses those that run
-// again.
+// part is a run of operations of the forward pass. The backward pass runs those that pick chooses
+// once more.
 type part struct {
 	begin, end int
 	pick       func(*Def) bool
 }
 
-// Recompute makes the operations from number begin on, so far, a part of the graph of
-// which pick chooses operations that Backward appends once more, before the gradients of
-// the part that need what they put out, so that it need not be kept. The same operations
-// give the same bits.
+// Recompute makes a part of the graph's last operations, from number begin on. What the operations
+// of the part put out is not kept for the backward pass where pick chooses them: Backward appends
+// them once more, right before the gradients that need it. The same operations give the same bits.
 //
 // Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
 func (g *Graph) Recompute(begin int, pick func(*Def) bool) {
@@ -29,66 +28,79 @@ func (g *Graph) Backward() { g.backward(map[Value]Value{}) }
 // BackwardFrom appends the gradients of Σ y·dy; tests use it.
 func (g *Graph) BackwardFrom(y, dy Value) { g.backward(map[Value]Value{y: dy}) }
 
-// tape is a backward pass in the making.
+// tape is a backward pass in the making. It goes through the forward pass from its last
+// operation to its first, and appends to the same list:
+//
+//	forward:   a   b   c   loss         a and b are a part that is recomputed
+//	backward:  a′  b′  ∂c  ∂b  ∂a       a′ and b′ are a and b once more
+//
+// The gradient ∂c of operation c reads what b puts out. It is given what b′ puts out instead, and
+// the operations that this takes are appended right before it. So b's own output dies in the
+// forward pass, as soon as c has read it, and the device's plan gives its storage to others.
 type tape struct {
 	*Graph
-	grads map[Value]Value // of the forward pass's values
-	// again are the values of the present part that operations put out when they run again,
-	// in place of those that they put out the first time; maker is the number of that
-	// operation, until it has been appended.
-	again map[Value]Value
+	grads map[Value]Value // the gradient of each value of the forward pass that has one so far
+	// twin maps the values of the part that the pass is in, as the forward pass made them, to
+	// the values that the same operations make when they run once more.
+	twin map[Value]Value
+	// maker is, for each twin that has not been made yet, the number of the operation that
+	// makes it.
 	maker map[Value]int
 }
 
-// enter begins with the gradients of a part.
+// enter begins with the gradients of a part: every operation that pick chooses gets twins for
+// what it puts out. Which of them are made shows when gradients ask for them.
 func (t *tape) enter(p part) {
-	t.again, t.maker = map[Value]Value{}, map[Value]int{}
+	t.twin, t.maker = map[Value]Value{}, map[Value]int{}
 	for i := p.begin; i < p.end; i++ {
-		// The losses of a router differentiate themselves as they go.
+		// A router's losses put out their gradient as they run; once more would count it twice.
 		if op := t.Ops[i]; op.Def != RouterLoss && p.pick(op.Def) {
 			for _, v := range op.Out {
-				t.again[v] = t.like(v)
-				t.maker[t.again[v]] = i
+				t.twin[v] = t.like(v)
+				t.maker[t.twin[v]] = i
 			}
 		}
 	}
 }
 
+// backward appends the gradients, given those of some values.
 func (g *Graph) backward(grads map[Value]Value) {
 	t := &tape{Graph: g, grads: grads}
 	parts := slices.Clone(g.parts)
 	for i := len(g.Ops) - 1; i >= 0; i-- {
 		if n := len(parts); n > 0 && i < parts[n-1].begin {
-			t.again, parts = nil, parts[:n-1]
+			t.twin, parts = nil, parts[:n-1]
 		}
 		if n := len(parts); n > 0 && i == parts[n-1].end-1 {
 			t.enter(parts[n-1])
 		}
 		switch op := g.Ops[i]; op.Def {
+		// The losses are not differentiated by operations of their own: they compute their
+		// gradients in the forward pass, from what they hold then (the head never has all of
+		// its logits at once). So these get the outputs and the sums of gradients that they lack.
 		case HeadLoss:
 			a := op.Attr.(*HeadLossAttr)
 			if a.Backward {
 				panic("graph: Backward called twice")
 			}
 			a.Backward = true
-			dx := g.like(op.In[0])
-			op.Out = append(op.Out, dx)
 			for _, p := range op.In[1:] {
 				op.In = append(op.In, g.gradOf(p))
 			}
-			t.addGrad(op.In[0], dx)
+			g.putOut(op)
+			t.addGrad(op.In[0], op.Out[2])
 		case RouterLoss:
 			op.Attr.(*RouterLossAttr).Backward = true
-			dl := g.like(op.In[0])
-			op.Out = append(op.Out, dl)
-			t.addGrad(op.In[0], dl)
+			g.putOut(op)
+			t.addGrad(op.In[0], op.Out[2])
 		default:
 			t.differentiate(op)
 		}
 	}
 }
 
-// differentiate appends the gradients of an operation of the forward pass.
+// differentiate appends the gradients of an operation of the forward pass, unless the loss does
+// not depend on it.
 func (t *tape) differentiate(op *Op) {
 	dOut := make([]Value, len(op.Out))
 	any := false
@@ -104,12 +116,15 @@ func (t *tape) differentiate(op *Op) {
 	if op.Def.Gradient == nil {
 		panic(fmt.Sprintf("graph: %s has no gradient", op.Def.Name))
 	}
+	// Gradient appends operations that read twins. What makes these twins must come before, but
+	// it is only known now: so the operations are taken off again, and each is appended after
+	// what it needs. An operation may append several, which need different twins.
 	n := len(t.Ops)
-	dIn := op.Def.Gradient(t.Graph, t.now(op), dOut)
+	dIn := op.Def.Gradient(t.Graph, t.withTwins(op), dOut)
 	added := slices.Clone(t.Ops[n:])
 	t.Ops = t.Ops[:n]
 	for _, a := range added {
-		t.repeat(a.In)
+		t.supply(a.In)
 		t.Ops = append(t.Ops, a)
 	}
 	for i, d := range dIn {
@@ -119,13 +134,12 @@ func (t *tape) differentiate(op *Op) {
 	}
 }
 
-// now returns an operation with the values that the backward pass has in place of those
-// of the forward pass.
-func (t *tape) now(op *Op) *Op {
+// withTwins returns an operation on the twins of its values, where they have such.
+func (t *tape) withTwins(op *Op) *Op {
 	replace := func(list []Value) []Value {
 		list = slices.Clone(list)
 		for i, v := range list {
-			if w, ok := t.again[v]; ok {
+			if w, ok := t.twin[v]; ok {
 				list[i] = w
 			}
 		}
@@ -134,9 +148,10 @@ func (t *tape) now(op *Op) *Op {
 	return &Op{Def: op.Def, In: replace(op.In), Out: replace(op.Out), Attr: op.Attr}
 }
 
-// repeat appends the operations that put out values of the backward pass, and those
-// that these need in turn, in the order of the forward pass.
-func (t *tape) repeat(values []Value) {
+// supply appends the operations that make the twins among some values and have not run yet, and
+// those that make the twins that these read, and so on, in the order of the forward pass. A
+// value without a twin, or whose twin has been made, is there already and ends the search.
+func (t *tape) supply(values []Value) {
 	var missing []int
 	for len(values) > 0 {
 		var next []Value
@@ -145,8 +160,8 @@ func (t *tape) repeat(values []Value) {
 			if !ok {
 				continue
 			}
-			op := t.now(t.Ops[i])
-			for _, o := range op.Out {
+			op := t.withTwins(t.Ops[i])
+			for _, o := range op.Out { // all of its twins come at once
 				delete(t.maker, o)
 			}
 			missing = append(missing, i)
@@ -156,10 +171,11 @@ func (t *tape) repeat(values []Value) {
 	}
 	slices.Sort(missing)
 	for _, i := range missing {
-		t.Ops = append(t.Ops, t.now(t.Ops[i]))
+		t.Ops = append(t.Ops, t.withTwins(t.Ops[i]))
 	}
 }
 
+// addGrad adds d to the gradient of v, which has one gradient for each operation that reads it.
 func (t *tape) addGrad(v, d Value) {
 	if old, ok := t.grads[v]; ok {
 		d = t.Add(old, d)

@@ -1,6 +1,6 @@
 package graph
 
-import "olmo/internal/kernel"
+import "olmo/numeric"
 
 // DropoutAttr is the attribute of dropout.
 type DropoutAttr struct {
@@ -9,14 +9,16 @@ type DropoutAttr struct {
 }
 
 // Of returns the dropout of a batch, nil without.
-func (a *DropoutAttr) Of(b *Batch) *kernel.Dropout {
+func (a *DropoutAttr) Of(b *Batch) *numeric.Dropout {
 	if b.Noise == nil || a.P == 0 {
 		return nil
 	}
-	return kernel.NewDropout(a.P, b.Noise.Seed, b.Noise.Step, a.Site)
+	return numeric.NewDropout(a.P, b.Noise.Seed, b.Noise.Step, a.Site)
 }
 
-// Noise numbers what dropout draws in one step; without it nothing is dropped.
+// Noise says which random numbers dropout draws: a function of the seed, the step, the row in the
+// step's batch and the place in the model, so that micro-batches draw what the whole batch would.
+// Without it nothing is dropped.
 type Noise struct {
 	Seed uint64
 	Step int
@@ -29,8 +31,12 @@ var Dropout *Def
 func init() {
 	Dropout = define(&Def{
 		Name: "dropout", Doc: "y = x/(1−p) or, with probability p, 0",
+		Shape: func(s *shaping) {
+			s.perToken(0)
+			s.like(0)
+		},
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
-			return g.op(Dropout, op.Attr, []Value{d[0]}, g.like(op.In[0]))
+			return g.op(Dropout, op.Attr, d[0])
 		},
 		Reference: func(c *Call) {
 			d := c.Op.Attr.(*DropoutAttr).Of(c.Batch)
@@ -65,7 +71,7 @@ func (b *Batch) row() int {
 }
 
 // factors are what dropout multiplies the first n elements of a row by.
-func factors(d *kernel.Dropout, n int, row uint64) []float64 {
+func factors(d *numeric.Dropout, n int, row uint64) []float64 {
 	one, k := make([]float32, n), make([]float64, n)
 	for i := range one {
 		one[i] = 1
@@ -81,5 +87,5 @@ func factors(d *kernel.Dropout, n int, row uint64) []float64 {
 
 // Dropout appends dropout.
 func (g *Graph) Dropout(x Value, a DropoutAttr) Value {
-	return g.op(Dropout, &a, []Value{x}, g.like(x))[0]
+	return g.op(Dropout, &a, x)[0]
 }

@@ -18,8 +18,12 @@ type ScaleAttr struct{ Factor float32 }
 func init() {
 	Bias = define(&Def{
 		Name: "bias", Doc: "y = x + b",
+		Shape: func(s *shaping) {
+			s.vector(1, s.cols(0))
+			s.like(0)
+		},
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
-			g.op(biasBackward, nil, []Value{d[0], g.gradOf(op.In[1])})
+			g.op(biasBackward, nil, d[0], g.gradOf(op.In[1]))
 			return []Value{d[0], None}
 		},
 		Reference: func(c *Call) {
@@ -34,6 +38,8 @@ func init() {
 	})
 	biasBackward = define(&Def{
 		Name: "bias.backward", Doc: "db += Σ dy",
+		Shape:  func(s *shaping) { s.vector(1, s.cols(0)) },
+		Writes: writes(1),
 		Reference: func(c *Call) {
 			for r := range c.In(0).Rows {
 				for i, v := range c.In(0).Row(r) {
@@ -44,8 +50,9 @@ func init() {
 	})
 	Clamp = define(&Def{
 		Name: "clamp", Doc: "y = min(max(x, −limit), limit)",
+		Shape: asInput,
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
-			return g.op(clampBackward, op.Attr, []Value{d[0], op.In[0]}, g.like(op.In[0]))
+			return g.op(clampBackward, op.Attr, d[0], op.In[0])
 		},
 		Reference: func(c *Call) {
 			l := float64(c.Op.Attr.(*ClampAttr).Limit)
@@ -57,6 +64,7 @@ func init() {
 	})
 	clampBackward = define(&Def{
 		Name: "clamp.backward", Doc: "dx = dy where |x| ≤ limit, else 0",
+		Shape: asBoth,
 		Reference: func(c *Call) {
 			l := float64(c.Op.Attr.(*ClampAttr).Limit)
 			for i, v := range c.In(1).Data {
@@ -68,8 +76,9 @@ func init() {
 	})
 	Scale = define(&Def{
 		Name: "scale", Doc: "y = x·factor",
+		Shape: asInput,
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
-			return g.op(Scale, op.Attr, []Value{d[0]}, g.like(op.In[0]))
+			return g.op(Scale, op.Attr, d[0])
 		},
 		Reference: func(c *Call) {
 			f := float64(c.Op.Attr.(*ScaleAttr).Factor)
@@ -82,14 +91,14 @@ func init() {
 }
 
 // Bias appends x + b for a vector b.
-func (g *Graph) Bias(x, b Value) Value { return g.op(Bias, nil, []Value{x, b}, g.like(x))[0] }
+func (g *Graph) Bias(x, b Value) Value { return g.op(Bias, nil, x, b)[0] }
 
-// Clamp appends the cutting off at ±limit.
+// Clamp appends min(max(x, −limit), limit).
 func (g *Graph) Clamp(x Value, limit float32) Value {
-	return g.op(Clamp, &ClampAttr{limit}, []Value{x}, g.like(x))[0]
+	return g.op(Clamp, &ClampAttr{limit}, x)[0]
 }
 
 // Scale appends x·factor.
 func (g *Graph) Scale(x Value, factor float32) Value {
-	return g.op(Scale, &ScaleAttr{factor}, []Value{x}, g.like(x))[0]
+	return g.op(Scale, &ScaleAttr{factor}, x)[0]
 }

@@ -49,6 +49,15 @@ func (g *Graph) NewArray(v Value, b *Batch) *Array {
 // live between runs are read from and written to mem, and made there when
 // missing. It returns all values.
 func (g *Graph) Eval(b *Batch, mem Memory) []*Array {
+	vals := g.arrays(b, mem)
+	for _, op := range g.Ops {
+		op.eval(b, vals)
+	}
+	return vals
+}
+
+// arrays returns storage for all values.
+func (g *Graph) arrays(b *Batch, mem Memory) []*Array {
 	vals := make([]*Array, len(g.Values))
 	for v := range g.Values {
 		i := &g.Values[v]
@@ -68,22 +77,24 @@ func (g *Graph) Eval(b *Batch, mem Memory) []*Array {
 			vals[v] = mem[i.Name]
 		}
 	}
-	for _, op := range g.Ops {
-		if op.Def.Reference == nil {
-			panic(fmt.Sprintf("graph: %s has no reference", op.Def.Name))
-		}
-		c := &Call{Op: op, Batch: b}
-		for _, v := range op.In {
-			if v == None {
-				c.in = append(c.in, nil)
-			} else {
-				c.in = append(c.in, vals[v])
-			}
-		}
-		for _, v := range op.Out {
-			c.out = append(c.out, vals[v])
-		}
-		op.Def.Reference(c)
-	}
 	return vals
+}
+
+// eval runs one operation by its Reference.
+func (op *Op) eval(b *Batch, vals []*Array) {
+	if op.Def.Reference == nil {
+		panic(fmt.Sprintf("graph: %s has no reference", op.Def.Name))
+	}
+	c := &Call{Op: op, Batch: b}
+	for _, v := range op.In {
+		if v == None {
+			c.in = append(c.in, nil)
+		} else {
+			c.in = append(c.in, vals[v])
+		}
+	}
+	for _, v := range op.Out {
+		c.out = append(c.out, vals[v])
+	}
+	op.Def.Reference(c)
 }

@@ -36,6 +36,7 @@ func tanhGate(x float64) float64 { return math.Sqrt(8/math.Pi) * (x + 0.044715*x
 func elementwise(name, doc string, f, slope func(x float64) float64) (forward, backward *Def) {
 	backward = define(&Def{
 		Name: name + ".backward", Doc: "dx of " + name,
+		Shape: asBoth,
 		Reference: func(c *Call) {
 			for i, d := range c.In(0).Data {
 				c.Out(0).Data[i] = d * slope(c.In(1).Data[i])
@@ -44,8 +45,9 @@ func elementwise(name, doc string, f, slope func(x float64) float64) (forward, b
 	})
 	forward = define(&Def{
 		Name: name, Doc: doc,
+		Shape: asInput,
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
-			return g.op(backward, nil, []Value{d[0], op.In[0]}, g.like(op.In[0]))
+			return g.op(backward, nil, d[0], op.In[0])
 		},
 		Reference: func(c *Call) {
 			for i, x := range c.In(0).Data {
@@ -56,15 +58,15 @@ func elementwise(name, doc string, f, slope func(x float64) float64) (forward, b
 	forward.Cases = []Case{
 		{"17 columns", func(g *Graph) Value {
 			x := g.input(17)
-			return g.op(forward, nil, []Value{x}, g.like(x))[0]
+			return g.op(forward, nil, x)[0]
 		}, tokens(2, 5)},
 		{"large values", func(g *Graph) Value {
 			x := g.Scale(g.input(33), 4)
-			return g.op(forward, nil, []Value{x}, g.like(x))[0]
+			return g.op(forward, nil, x)[0]
 		}, tokens(1, 16)},
 	}
 	return forward, backward
 }
 
 // Activate appends one of GELU, GELUTanh and ReLU.
-func (g *Graph) Activate(d *Def, x Value) Value { return g.op(d, nil, []Value{x}, g.like(x))[0] }
+func (g *Graph) Activate(d *Def, x Value) Value { return g.op(d, nil, x)[0] }

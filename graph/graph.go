@@ -63,7 +63,7 @@ func (i *Info) Size(n int) int {
 }
 
 // Op is one operation of a graph. What it adds to (gradients, caches, parameters)
-// stands among its inputs.
+// stands among its inputs; see Writes.
 type Op struct {
 	Def  *Def
 	In   []Value
@@ -161,16 +161,24 @@ func (g *Graph) Params() []Value {
 	return p
 }
 
-// activation adds a temporary value with rows like another's.
-func (g *Graph) activation(rows Rows, cols int) Value {
-	return g.value(Info{Space: Activation, Rows: rows, Shape: []int{cols}})
+// like adds a temporary value like another.
+func (g *Graph) like(v Value) Value {
+	return g.value(Info{Space: Activation, Rows: g.Values[v].Rows, Shape: g.Values[v].Shape})
 }
 
-func (g *Graph) like(v Value) Value { return g.activation(g.Values[v].Rows, g.Values[v].Cols()) }
+// op appends an operation, with the outputs that its shape rule gives it.
+func (g *Graph) op(d *Def, attr any, in ...Value) []Value {
+	op := &Op{Def: d, In: in, Attr: attr}
+	g.putOut(op)
+	g.Ops = append(g.Ops, op)
+	return op.Out
+}
 
-func (g *Graph) op(d *Def, attr any, in []Value, out ...Value) []Value {
-	g.Ops = append(g.Ops, &Op{Def: d, In: in, Out: out, Attr: attr})
-	return out
+// putOut adds the outputs that the operation does not have yet.
+func (g *Graph) putOut(op *Op) {
+	for _, i := range g.shapes(op)[len(op.Out):] {
+		op.Out = append(op.Out, g.value(i))
+	}
 }
 
 // gradOf adds the gradient of one more use of a parameter.
@@ -212,9 +220,9 @@ type Segment struct {
 	Pos   int     // position of the first of them
 	Slot  int     // of the key and value caches
 	First []int32 // first position that each row may see (document mask); nil: 0
-	// Hidden tells of each row whether no other sees it as a key (padding); nil: none. Only
-	// segments from position 0 on have it.
-	Hidden []bool
+	// Padding is the padding mask: which rows no query sees as keys; nil: none. Only segments
+	// from position 0 on have one.
+	Padding []bool
 }
 
 // Update holds one optimiser step's numbers, by parameter group.

@@ -9,6 +9,13 @@ var LayerNorm, layerNormBackward *Def
 func init() {
 	LayerNorm = define(&Def{
 		Name: "layernorm", Doc: "y = (x − mean) / sqrt(var + eps), ·w, + b",
+		Shape: func(s *shaping) {
+			s.vector(1, s.cols(0))
+			s.vector(2, s.cols(0))
+			s.like(0)
+			s.put(0, 1)
+			s.put(0, 1)
+		},
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
 			dw, db := None, None
 			if op.In[1] != None {
@@ -17,7 +24,7 @@ func init() {
 			if op.In[2] != None {
 				db = g.gradOf(op.In[2])
 			}
-			dx := g.op(layerNormBackward, nil, []Value{d[0], op.In[0], op.Out[1], op.Out[2], op.In[1], dw, db}, g.like(op.In[0]))[0]
+			dx := g.op(layerNormBackward, nil, d[0], op.In[0], op.Out[1], op.Out[2], op.In[1], dw, db)[0]
 			return []Value{dx, None, None}
 		},
 		Reference: func(c *Call) {
@@ -54,6 +61,18 @@ func init() {
 	})
 	layerNormBackward = define(&Def{
 		Name: "layernorm.backward", Doc: "dx, dw +=, db += of layernorm",
+		Shape: func(s *shaping) {
+			s.same(0, 1)
+			for _, i := range []int{2, 3} {
+				s.rows(0, i)
+				s.want(s.cols(i), 1, "the columns of mean and 1/std")
+			}
+			for _, i := range []int{4, 5, 6} {
+				s.vector(i, s.cols(0))
+			}
+			s.like(1)
+		},
+		Writes: writes(5, 6),
 		Reference: func(c *Call) {
 			dy, x, mean, rstd, w, dw, db, dx := c.In(0), c.In(1), c.In(2), c.In(3), c.In(4), c.In(5), c.In(6), c.Out(0)
 			n := float64(x.Cols)
@@ -85,6 +104,5 @@ func init() {
 
 // LayerNorm appends a norm with weight w and bias b, each None where there is none.
 func (g *Graph) LayerNorm(x, w, b Value, eps float32) Value {
-	r := g.Info(x).Rows
-	return g.op(LayerNorm, &NormAttr{eps}, []Value{x, w, b}, g.like(x), g.activation(r, 1), g.activation(r, 1))[0]
+	return g.op(LayerNorm, &NormAttr{eps}, x, w, b)[0]
 }

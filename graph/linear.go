@@ -24,10 +24,14 @@ var Linear, linearDX, linearDW *Def
 func init() {
 	Linear = define(&Def{
 		Name: "linear", Doc: "y = x·Wᵀ", FLOPs: productFLOPs(0, 1),
+		Shape: func(s *shaping) {
+			s.want(s.cols(0), s.cols(1), "the columns of x")
+			s.put(0, s.height(1))
+		},
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
 			x, w := op.In[0], op.In[1]
-			g.op(linearDW, nil, []Value{d[0], x, g.gradOf(w)})
-			dx := g.op(linearDX, nil, []Value{d[0], w}, g.like(x))[0]
+			g.op(linearDW, nil, d[0], x, g.gradOf(w))
+			dx := g.op(linearDX, nil, d[0], w)[0]
 			return []Value{dx, None}
 		},
 		Reference: func(c *Call) { multiply(c.Out(0), c.In(0), c.In(1), true) },
@@ -39,10 +43,19 @@ func init() {
 	})
 	linearDX = define(&Def{
 		Name: "linear.dx", Doc: "dx = dy·W", FLOPs: productFLOPs(0, 1),
+		Shape: func(s *shaping) {
+			s.want(s.cols(0), s.height(1), "the columns of dy")
+			s.put(0, s.cols(1))
+		},
 		Reference: func(c *Call) { multiply(c.Out(0), c.In(0), c.In(1), false) },
 	})
 	linearDW = define(&Def{
 		Name: "linear.dw", Doc: "dW += dyᵀ·x", FLOPs: productFLOPs(0, 2),
+		Shape: func(s *shaping) {
+			s.rows(0, 1)
+			s.table(2, s.cols(0), s.cols(1))
+		},
+		Writes: writes(2),
 		Reference: func(c *Call) {
 			dy, x, dw := c.In(0), c.In(1), c.In(2)
 			for r := range x.Rows {
@@ -74,10 +87,7 @@ func multiply(out, x, w *Array, transposed bool) {
 
 // Linear appends x·Wᵀ for a weight of shape (outputs, inputs).
 func (g *Graph) Linear(x, w Value) Value {
-	if g.Info(x).Cols() != g.Info(w).Cols() {
-		panic("graph: linear: input and weight differ in width")
-	}
-	return g.op(Linear, nil, []Value{x, w}, g.activation(g.Info(x).Rows, g.Info(w).Shape[0]))[0]
+	return g.op(Linear, nil, x, w)[0]
 }
 
 // Gather is the embedding: In table (V, C); Out (N, C), the rows of the batch's ids.
@@ -86,8 +96,13 @@ var Gather, gatherBackward *Def
 func init() {
 	Gather = define(&Def{
 		Name: "gather", Doc: "y = table[id]",
+		Shape: func(s *shaping) {
+			s.height(0)
+			s.tokens(s.cols(0))
+		},
+		Bytes: rowBytes,
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
-			g.op(gatherBackward, nil, []Value{d[0], g.gradOf(op.In[0])})
+			g.op(gatherBackward, nil, d[0], g.gradOf(op.In[0]))
 			return []Value{None}
 		},
 		Reference: func(c *Call) {
@@ -99,6 +114,9 @@ func init() {
 	})
 	gatherBackward = define(&Def{
 		Name: "gather.backward", Doc: "dtable[id] += dy",
+		Shape:  tableGradient,
+		Bytes:  rowBytes,
+		Writes: writes(1),
 		Reference: func(c *Call) {
 			for r, id := range c.Batch.IDs {
 				for i, d := range c.In(0).Row(r) {
@@ -109,24 +127,56 @@ func init() {
 	})
 }
 
+// tableGradient is the rule of lookups' gradients: In dy (N, C), the table's gradient (V, C).
+func tableGradient(s *shaping) {
+	s.height(1)
+	s.perToken(0)
+	s.want(s.cols(1), s.cols(0), "the columns of the table's gradient")
+}
+
+// rowBytes counts lookups, whose table is the last input: of it only the rows that are looked
+// up, which the gradient reads and writes.
+func rowBytes(g *Graph, op *Op, b *Batch) float64 {
+	table := g.Info(op.In[len(op.In)-1])
+	rows := 4 * float64(min(len(b.IDs)*table.Cols(), table.Size(1)))
+	if len(op.Out) > 0 {
+		return rows + g.elementBytes(b, op.Out)
+	}
+	return 2*rows + g.elementBytes(b, op.In[:1])
+}
+
 // Gather appends the lookup of the batch's ids in a table.
 func (g *Graph) Gather(table Value) Value {
-	return g.op(Gather, nil, []Value{table}, g.activation(Tokens, g.Info(table).Cols()))[0]
+	return g.op(Gather, nil, table)[0]
 }
 
 // Select keeps the rows that Batch.Select names: In (N, C); Out (S, C).
-var Select = define(&Def{
-	Name: "select", Doc: "y[i] = x[select[i]]",
-	Reference: func(c *Call) {
-		for i, r := range c.Batch.Select {
-			copy(c.Out(0).Row(i), c.In(0).Row(int(r)))
-		}
-	},
-})
+var Select *Def
+
+func init() {
+	Select = define(&Def{
+		Name: "select", Doc: "y[i] = x[select[i]]",
+		Shape: func(s *shaping) {
+			s.perToken(0)
+			s.out = append(s.out, Info{Space: Activation, Rows: Selected, Shape: []int{s.cols(0)}})
+		},
+		Bytes: func(g *Graph, op *Op, b *Batch) float64 { return 2 * g.elementBytes(b, op.Out) },
+		Reference: func(c *Call) {
+			for i, r := range c.Batch.Select {
+				copy(c.Out(0).Row(i), c.In(0).Row(int(r)))
+			}
+		},
+		Cases: []Case{{"3 of 10 rows", func(g *Graph) Value { return g.Select(g.input(5)) }, func() *Batch {
+			b := tokens(2, 5)()
+			b.Select = []int32{9, 0, 4}
+			return b
+		}}},
+	})
+}
 
 // Select appends the choice of the batch's selected rows.
 func (g *Graph) Select(x Value) Value {
-	return g.op(Select, nil, []Value{x}, g.activation(Selected, g.Info(x).Cols()))[0]
+	return g.op(Select, nil, x)[0]
 }
 
 // Add is the sum of two values of one shape.
@@ -135,6 +185,7 @@ var Add *Def
 func init() {
 	Add = define(&Def{
 		Name: "add", Doc: "y = a + b",
+		Shape:    asBoth,
 		Gradient: func(g *Graph, op *Op, d []Value) []Value { return []Value{d[0], d[0]} },
 		Reference: func(c *Call) {
 			for i := range c.Out(0).Data {
@@ -149,7 +200,10 @@ func init() {
 }
 
 // Add appends a + b.
-func (g *Graph) Add(a, b Value) Value { return g.op(Add, nil, []Value{a, b}, g.like(a))[0] }
+func (g *Graph) Add(a, b Value) Value { return g.op(Add, nil, a, b)[0] }
+
+// SplitAttr is the attribute of Split.
+type SplitAttr struct{ Cols []int } // of each part
 
 // Split cuts the columns of a value: In (N, ΣC); Out (N, C) each. Devices give out
 // views. Concat puts them together again.
@@ -158,13 +212,22 @@ var Split, Concat *Def
 func init() {
 	Split = define(&Def{
 		Name: "split", Doc: "y₁, y₂, … = columns of x",
+		Shape: func(s *shaping) {
+			sum := 0
+			for _, cols := range s.op.Attr.(*SplitAttr).Cols {
+				s.put(0, cols)
+				sum += cols
+			}
+			s.want(s.cols(0), sum, "the columns of the whole")
+		},
+		Bytes: func(*Graph, *Op, *Batch) float64 { return 0 }, // views
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
 			for _, v := range d {
 				if v == None {
 					panic("graph: split: a part has no gradient")
 				}
 			}
-			return g.op(Concat, nil, d, g.like(op.In[0]))
+			return g.op(Concat, nil, d...)
 		},
 		Reference: func(c *Call) {
 			off := 0
@@ -183,6 +246,14 @@ func init() {
 	})
 	Concat = define(&Def{
 		Name: "concat", Doc: "y = x₁ | x₂ | …",
+		Shape: func(s *shaping) {
+			sum := 0
+			for i := range s.op.In {
+				s.rows(0, i)
+				sum += s.cols(i)
+			}
+			s.put(0, sum)
+		},
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
 			var cols []int
 			for _, v := range op.In {
@@ -209,23 +280,10 @@ func init() {
 
 // Concat appends the values side by side.
 func (g *Graph) Concat(x ...Value) Value {
-	cols := 0
-	for _, v := range x {
-		cols += g.Info(v).Cols()
-	}
-	return g.op(Concat, nil, x, g.activation(g.Info(x[0]).Rows, cols))[0]
+	return g.op(Concat, nil, x...)[0]
 }
 
 // Split appends the division of x into columns.
 func (g *Graph) Split(x Value, cols ...int) []Value {
-	var out []Value
-	sum := 0
-	for _, c := range cols {
-		out = append(out, g.activation(g.Info(x).Rows, c))
-		sum += c
-	}
-	if sum != g.Info(x).Cols() {
-		panic("graph: split: the parts do not add up")
-	}
-	return g.op(Split, nil, []Value{x}, out...)
+	return g.op(Split, &SplitAttr{cols}, x)
 }

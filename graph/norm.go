@@ -12,12 +12,18 @@ var RMSNorm, rmsNormBackward *Def
 func init() {
 	RMSNorm = define(&Def{
 		Name: "rmsnorm", Doc: "y = x·w / sqrt(mean x² + eps)",
+		Shape: func(s *shaping) {
+			s.in(1)
+			s.vector(1, s.cols(0))
+			s.like(0)
+			s.put(0, 1)
+		},
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
 			dw := None
 			if g.Info(op.In[1]).Space != Const {
 				dw = g.gradOf(op.In[1])
 			}
-			dx := g.op(rmsNormBackward, op.Attr, []Value{d[0], op.In[0], op.Out[1], op.In[1], dw}, g.like(op.In[0]))[0]
+			dx := g.op(rmsNormBackward, op.Attr, d[0], op.In[0], op.Out[1], op.In[1], dw)[0]
 			return []Value{dx, None}
 		},
 		Reference: func(c *Call) {
@@ -46,6 +52,16 @@ func init() {
 	})
 	rmsNormBackward = define(&Def{
 		Name: "rmsnorm.backward", Doc: "dx, dw += of rmsnorm",
+		Shape: func(s *shaping) {
+			s.same(0, 1)
+			s.rows(0, 2)
+			s.want(s.cols(2), 1, "the columns of 1/rms")
+			s.in(3)
+			s.vector(3, s.cols(0))
+			s.vector(4, s.cols(0))
+			s.like(1)
+		},
+		Writes: writes(4),
 		Reference: func(c *Call) {
 			dy, x, rstd, w, dw, dx := c.In(0), c.In(1), c.In(2), c.In(3), c.In(4), c.Out(0)
 			for r := range x.Rows {
@@ -68,5 +84,5 @@ func init() {
 
 // RMSNorm appends a norm with weight w.
 func (g *Graph) RMSNorm(x, w Value, eps float32) Value {
-	return g.op(RMSNorm, &NormAttr{eps}, []Value{x, w}, g.like(x), g.activation(g.Info(x).Rows, 1))[0]
+	return g.op(RMSNorm, &NormAttr{eps}, x, w)[0]
 }

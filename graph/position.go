@@ -7,8 +7,13 @@ var Position, positionBackward *Def
 func init() {
 	Position = define(&Def{
 		Name: "position", Doc: "y = table[position]",
+		Shape: func(s *shaping) {
+			s.height(0)
+			s.tokens(s.cols(0))
+		},
+		Bytes: rowBytes,
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
-			g.op(positionBackward, nil, []Value{d[0], g.gradOf(op.In[0])})
+			g.op(positionBackward, nil, d[0], g.gradOf(op.In[0]))
 			return []Value{None}
 		},
 		Reference: func(c *Call) {
@@ -22,6 +27,9 @@ func init() {
 	})
 	positionBackward = define(&Def{
 		Name: "position.backward", Doc: "dtable[position] += dy",
+		Shape:  tableGradient,
+		Bytes:  rowBytes,
+		Writes: writes(1),
 		Reference: func(c *Call) {
 			for r, p := range c.Batch.Positions() {
 				for i, d := range c.In(0).Row(r) {
@@ -34,5 +42,5 @@ func init() {
 
 // Position appends the lookup of the tokens' positions in a table.
 func (g *Graph) Position(table Value) Value {
-	return g.op(Position, nil, []Value{table}, g.activation(Tokens, g.Info(table).Cols()))[0]
+	return g.op(Position, nil, table)[0]
 }

@@ -1,8 +1,6 @@
 package model
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // AI2 is the model section of an OLMo configuration: ModelConfig of the ai2-olmo
 // package (olmo/config.py, 0.6.0), with its keys and defaults.
@@ -191,4 +189,86 @@ func (a *AI2) Config() (*Config, error) {
 		return fail("activation_type %s is not known\nhint: one of swiglu, gelu, relu", a.ActivationType)
 	}
 	return c, c.Validate()
+}
+
+// ai2Names are the package's parameters outside the blocks.
+var ai2Names = names{"transformer.wte.weight", "transformer.wpe.weight", "transformer.emb_norm", "transformer.ln_f", "transformer.ff_out"}
+
+// linkAI2 links a parameter of the package's names to Transformers' tensors: att_proj is
+// query, key and value, ff_proj is up, then gate. norms are Transformers' names of the
+// block's norms.
+func linkAI2(c *Config, l *layout, p Param, norms map[string]string) {
+	base, kind := suffix(p.Name)
+	switch base {
+	case "transformer.wte":
+		l.whole(p.Name, "model.embed_tokens"+kind)
+		return
+	case "transformer.ln_f":
+		l.whole(p.Name, "model.norm"+kind)
+		return
+	case "transformer.ff_out":
+		l.whole(p.Name, "lm_head"+kind)
+		return
+	}
+	n, rest, _ := part(p.Name)
+	base, _ = suffix(rest)
+	name := func(s string) string { return hfBlock(n)(s) + kind }
+	switch base {
+	case "att_proj":
+		l.split(p.Name, c.qkvRows(), name("self_attn.q_proj"), name("self_attn.k_proj"), name("self_attn.v_proj"))
+	case "ff_proj":
+		l.split(p.Name, []int{c.F, c.F}, name("mlp.up_proj"), name("mlp.gate_proj"))
+	case "ff_out":
+		l.whole(p.Name, name("mlp.down_proj"))
+	case "attn_out":
+		l.whole(p.Name, name("self_attn.o_proj"))
+	case "attn_norm", "ff_norm":
+		l.whole(p.Name, name(norms[base]))
+	default: // q_norm, k_norm, q_proj, k_proj, v_proj
+		l.whole(p.Name, name("self_attn."+base))
+	}
+}
+
+// ai2Refused says what of a model with the package's names no family of Transformers has;
+// empty: nothing.
+func ai2Refused(c *Config) string {
+	switch {
+	case c.Position != Rotary:
+		return "positions other than rotary"
+	case c.Activation != SwiGLU:
+		return "an activation other than swiglu"
+	case c.EmbeddingNorm:
+		return "embedding_layer_norm"
+	case c.ScaleLogits:
+		return "scale_logits"
+	case c.MLPBias || c.HeadBias:
+		return "include_bias"
+	}
+	return ""
+}
+
+// ai2Parts are ggml's names of the parameters of the package's blocks, but for its norms.
+var ai2Parts = map[string]string{
+	"q_proj": "attn_q", "k_proj": "attn_k", "v_proj": "attn_v", "q_norm": "attn_q_norm", "k_norm": "attn_k_norm",
+	"attn_out": "attn_output", "ff_out": "ffn_down",
+}
+
+// linkAI2GGUF links the package's fused matrices: ggml has query, key and value, up and gate
+// apart.
+func linkAI2GGUF(c *Config, k *ggufLinker, rest string) bool {
+	switch rest {
+	case "att_proj":
+		row := 0
+		for i, part := range []string{"attn_q", "attn_k", "attn_v"} {
+			rows := c.qkvRows()[i]
+			k.rows(part, row, rows)
+			row += rows
+		}
+	case "ff_proj":
+		k.rows("ffn_up", 0, c.F)
+		k.rows("ffn_gate", c.F, c.F)
+	default:
+		return false
+	}
+	return true
 }

@@ -2,10 +2,7 @@ package model
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -18,20 +15,26 @@ type CheckReport struct {
 	Tensors  int
 	Bytes    int64
 	Digest   [sha256.Size]byte // weights_digest
-	Problems []string          // what makes the checkpoint wrong or unusable
+	Problems []Finding         // what makes the checkpoint wrong or unusable
 	Notes    []string          // what is odd
 }
+
+// Finding is something wrong with one tensor.
+type Finding struct{ Tensor, Message string }
 
 // buffers are what older versions of programs saved beside the weights; they are made
 // again from the config.
 var buffers = []string{".rotary_emb.inv_freq", ".attention.bias", ".attention.masked_bias", "rope_freqs.weight"}
 
 // Check reads the whole checkpoint: every tensor that the config asks for is there with
-// its shape, no number is infinite or NaN, no tensor is there twice, the index counts
-// what is there. Progress, if set, is told the share done.
+// its shape, no number is infinite or NaN, no tensor is there twice. Whether shards and
+// their index agree is package check's to see. One tensor at a time is in memory.
+// Progress, if set, is told the share done.
 func (l *Loaded) Check(progress func(share float64)) (*CheckReport, error) {
 	r := &CheckReport{Tensors: len(l.Set.Names())}
-	problem := func(format string, args ...any) { r.Problems = append(r.Problems, fmt.Sprintf(format, args...)) }
+	problem := func(tensor, format string, args ...any) {
+		r.Problems = append(r.Problems, Finding{tensor, fmt.Sprintf(format, args...)})
+	}
 	note := func(format string, args ...any) { r.Notes = append(r.Notes, fmt.Sprintf(format, args...)) }
 	want := map[string][]int{}
 	for _, t := range l.layout.tensors {
@@ -41,7 +44,7 @@ func (l *Loaded) Check(progress func(share float64)) (*CheckReport, error) {
 		}
 		want[file] = l.layout.shapes[t]
 		if !l.Set.Has(file) {
-			problem("%s is missing", file)
+			problem(file, "%s is missing", file)
 		}
 	}
 	all := l.Set.All()
@@ -62,30 +65,31 @@ func (l *Loaded) Check(progress func(share float64)) (*CheckReport, error) {
 		shape, expected := want[n.Name]
 		switch {
 		case expected && !slices.Equal(shape, t.Shape):
-			problem("%v", &ShapeError{Tensor: n.Name, Shape: t.Shape, Want: shape})
+			problem(n.Name, "%v", &ShapeError{Tensor: n.Name, Shape: t.Shape, Want: shape})
 		case !expected && !slices.ContainsFunc(buffers, func(s string) bool { return strings.HasSuffix(n.Name, s) }):
 			note("%s %v is not of this model", n.Name, t.Shape)
 		}
-		sum := sha256.Sum256(t.Data)
-		sums = append(sums, weights.Sum{Name: n.Name, DType: t.DType, Shape: t.Shape, SHA256: sum})
+		sum := weights.SumOf(n.Name, t)
+		sums = append(sums, sum)
 		constant, bad, err := scan(t)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", l.Path, n.Name, err)
 		}
 		if bad > 0 {
-			problem("%s holds %d numbers that are not finite", n.Name, bad)
+			problem(n.Name, "%s holds %d numbers that are not finite", n.Name, bad)
 		}
-		if first, ok := seen[sum]; ok && !constant {
+		if first, ok := seen[sum.SHA256]; ok && !constant {
 			note("%s and %s hold the same numbers", first, n.Name)
 		}
-		seen[sum] = n.Name
+		seen[sum.SHA256] = n.Name
 		done += int64(len(t.Data))
+		l.Set.Forget()
 		if progress != nil && total > 0 {
 			progress(float64(done) / float64(total))
 		}
 	}
 	r.Digest = weights.DigestSums(sums)
-	return r, l.checkIndex(r)
+	return r, nil
 }
 
 // scan counts the numbers that are not finite, and says whether all are the same.
@@ -93,60 +97,21 @@ func scan(t tensor.Tensor) (constant bool, bad int, err error) {
 	if !t.DType.IsFloat() && !t.DType.IsQuantized() {
 		return true, 0, nil
 	}
-	v, err := t.Float32s()
 	constant = true
-	for _, x := range v {
-		if x-x != 0 {
-			bad++
-		}
-		constant = constant && x == v[0]
-	}
-	return constant, bad, err
-}
-
-// checkIndex compares a sharded checkpoint with its index.
-func (l *Loaded) checkIndex(r *CheckReport) error {
-	path := filepath.Join(l.Path, "model.safetensors.index.json")
-	index, err := readJSON(path)
-	if errors.Is(err, os.ErrNotExist) || l.GGUF != nil || exists(l.Path, "model.safetensors") {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	files := map[string]bool{}
-	named, _ := index["weight_map"].(map[string]any)
-	for _, file := range named {
-		if s, ok := file.(string); ok {
-			files[s] = true
-		}
-	}
-	shards, err := filepath.Glob(filepath.Join(l.Path, "model-*.safetensors"))
-	if err != nil {
-		return err
-	}
-	for _, shard := range shards {
-		base := filepath.Base(shard)
-		if !files[base] {
-			r.Notes = append(r.Notes, fmt.Sprintf("%s is not in the index", base))
-			continue
-		}
-		set, err := weights.Open(shard)
+	var first *float32
+	for v, err := range t.Pieces(1 << 18) {
 		if err != nil {
-			return err
+			return false, 0, err
 		}
-		for _, name := range set.Names() {
-			if _, ok := named[name]; !ok {
-				r.Notes = append(r.Notes, fmt.Sprintf("%s of %s is not in the index", name, base))
+		if first == nil {
+			first = new(v[0])
+		}
+		for _, x := range v {
+			if x-x != 0 {
+				bad++
 			}
-		}
-		if err := set.Close(); err != nil {
-			return err
+			constant = constant && x == *first
 		}
 	}
-	meta, _ := index["metadata"].(map[string]any)
-	if size, ok := number(meta["total_size"]); ok && int64(size) != r.Bytes {
-		r.Notes = append(r.Notes, fmt.Sprintf("the index counts %.0f bytes, the tensors have %d", size, r.Bytes))
-	}
-	return nil
+	return constant, bad, nil
 }

@@ -18,12 +18,12 @@ import (
 func saveAs(dir string, as model.Layout, c *model.Config, get model.Source, d tensor.DType) (string, error) {
 	switch as {
 	case model.HuggingFace:
-		return dir, model.SaveHF(dir, c, get, d, 100_000)
-	case model.OwnNames:
-		return dir, model.SaveAI2(dir, c, get, d)
+		return dir, model.SaveHF(dir, c, get, d, 100_000, nil)
+	case model.Native:
+		return dir, model.SaveAI2(dir, c, get, d, nil)
 	}
 	path := filepath.Join(dir, "model.gguf")
-	return path, model.SaveGGUF(path, c, get, d, nil)
+	return path, model.SaveGGUF(path, c, get, d, nil, nil)
 }
 
 // TestConvert takes every reference checkpoint through every layout that can hold it,
@@ -35,9 +35,9 @@ func TestConvert(t *testing.T) {
 	// What a layout cannot hold must be refused, not approximated.
 	refused := map[string][]model.Layout{
 		"ai2_alibi_mqa": {model.HuggingFace, model.GGUF}, "ai2_gelu_bias_wpe": {model.HuggingFace, model.GGUF},
-		"gptneox_pythia": {model.OwnNames}, "gptneox_sequential": {model.OwnNames}, "llama3_scaling": {model.OwnNames}, "llama_gqa_tied": {model.OwnNames},
-		"olmo3_plain": {model.OwnNames}, "olmo3_yarn": {model.OwnNames}, "olmo3_v5config": {model.OwnNames},
-		"olmoe": {model.OwnNames}, "olmoe_normtopk_clip": {model.OwnNames, model.GGUF},
+		"gptneox_pythia": {model.Native}, "gptneox_sequential": {model.Native}, "llama3_scaling": {model.Native}, "llama_gqa_tied": {model.Native},
+		"olmo3_plain": {model.Native}, "olmo3_yarn": {model.Native}, "olmo3_v5config": {model.Native},
+		"olmoe": {model.Native}, "olmoe_normtopk_clip": {model.Native, model.GGUF},
 	}
 	dirs, err := filepath.Glob(filepath.Join(reference(t, "*"), "expected.safetensors"))
 	if err != nil || len(dirs) == 0 {
@@ -47,7 +47,7 @@ func TestConvert(t *testing.T) {
 	for _, path := range dirs {
 		dir := filepath.Dir(path)
 		name := filepath.Base(dir)
-		for _, as := range []model.Layout{model.HuggingFace, model.OwnNames, model.GGUF} {
+		for _, as := range []model.Layout{model.HuggingFace, model.Native, model.GGUF} {
 			t.Run(name+"/"+string(as), func(t *testing.T) {
 				from := open(t, dir)
 				to, err := saveAs(t.TempDir(), as, from.Config, from.Param, tensor.F32)
@@ -162,7 +162,7 @@ func TestTransformers(t *testing.T) {
 			if err := os.Mkdir(dir, 0o777); err != nil {
 				t.Fatal(err)
 			}
-			switch err := model.SaveHF(dir, from.Config, from.Param, tensor.F32, 50_000); {
+			switch err := model.SaveHF(dir, from.Config, from.Param, tensor.F32, 50_000, nil); {
 			case errors.Is(err, model.ErrLayout):
 				continue
 			case err != nil:

@@ -10,49 +10,36 @@ import (
 	"olmo/weights"
 )
 
-// ggufArch returns what llama.cpp calls the family.
-func (c *Config) ggufArch() (string, error) {
-	if c.ai2Named() {
-		f, err := c.hfFamily()
-		if err != nil {
-			return "", err
-		}
-		if f.family == "olmo3" {
-			return "olmo2", nil
-		}
-		return f.family, nil
+// ggufArch returns what the model is to llama.cpp: what it is to Transformers, whose models
+// llama.cpp converts.
+func (c *Config) ggufArch() (*ggufArch, error) {
+	f, err := c.inTransformers()
+	if err != nil {
+		return nil, err
 	}
-	switch c.Family {
-	case "mixtral":
-		return "llama", nil
-	case "olmo3":
-		return "olmo2", nil
-	}
-	return c.Family, nil
+	return f.gguf.arch, nil
 }
 
 // fitsGGUF reports what llama.cpp would compute otherwise than the model says, or not
 // at all.
 func (c *Config) fitsGGUF() error {
-	refused := ""
-	switch arch, err := c.ggufArch(); {
-	case err != nil:
+	arch, err := c.ggufArch()
+	if err != nil {
 		return err
-	case c.Family == "olmoe" && (c.NormTopK || c.Clip > 0):
-		refused = "an OLMoE with norm_topk_prob or clip_qkv"
-	case c.Family == "mixtral" && c.Windows != nil:
-		refused = "a Mixtral with a sliding window"
-	case c.Family == "mpt" && c.Scale > 0:
-		refused = "an MPT with a softmax_scale"
-	case c.Family == "gptneox" && (c.Activation != GELU || !c.AttentionBias):
-		refused = "a GPT-NeoX without biases or with an activation other than gelu"
-	case arch != "llama" && c.AttentionBias && c.Family != "gptneox":
+	}
+	refused := ""
+	if f := c.family(); f.gguf.lacks != nil {
+		refused = f.gguf.lacks(c)
+	}
+	switch {
+	case refused != "":
+	case c.AttentionBias && !arch.biases:
 		refused = "biases of the attention in this family"
 	case c.SlidingScaling != nil:
 		refused = "a scaled rotation under a sliding window"
 	case c.Scaling != nil && c.Scaling.Type == "yarn" && c.Scaling.Smooth:
 		refused = "YaRN without truncation"
-	case c.Scaling != nil && (c.Scaling.Type == "llama3" || c.Scaling.Type == "factors") && arch != "llama":
+	case c.Scaling != nil && (c.Scaling.Type == "llama3" || c.Scaling.Type == "factors") && !arch.frequencies:
 		refused = "llama3's rope scaling in this family"
 	}
 	if refused != "" {
@@ -70,11 +57,36 @@ func pairedRows(D int) func(i int) int {
 	}
 }
 
+// ggufLinker links one parameter of a block to ggml's tensors.
+type ggufLinker struct {
+	*layout
+	p     Param
+	arch  *ggufArch
+	D     int
+	block int
+	kind  string // .weight or .bias
+}
+
+// name returns ggml's name of a part of the block.
+func (k *ggufLinker) name(part string) string {
+	return fmt.Sprintf("blk.%d.%s%s", k.block, part, k.kind)
+}
+
+// rows links rows of the parameter to the whole tensor of a part, in llama.cpp's order.
+func (k *ggufLinker) rows(part string, row, rows int) {
+	to := link{param: k.p.Name, row: row, tensor: k.name(part), rows: rows}
+	if k.arch.paired && (part == "attn_q" || part == "attn_k") {
+		to.order = pairedRows(k.D)
+	}
+	k.add(to)
+}
+
 // linkGGUF links a parameter to ggml's tensors.
 func (c *Config) linkGGUF(l *layout, p Param) error {
+	f := c.family()
 	base, kind := suffix(p.Name)
 	outer := map[string]string{
-		c.names().finalNorm: "output_norm", c.names().head: "output", strings.TrimSuffix(c.names().table, ".weight"): "token_embd",
+		f.finalNorm: "output_norm", f.head: "output", strings.TrimSuffix(f.table, ".weight"): "token_embd",
 	}
 	if to, ok := outer[base]; ok {
 		l.whole(p.Name, to+kind)
@@ -85,90 +97,38 @@ func (c *Config) linkGGUF(l *layout, p Param) error {
 		return fmt.Errorf("%w: GGUF has no place for %s", ErrLayout, p.Name)
 	}
 	rest, _ = suffix(rest)
-	name := func(s string) string { return fmt.Sprintf("blk.%d.%s%s", n, s, kind) }
 	arch, err := c.ggufArch()
 	if err != nil {
 		return err
 	}
-	paired := arch == "llama" || arch == "olmo"
-	heads := func(row, rows int, tensor string) {
-		k := link{param: p.Name, row: row, tensor: name(tensor), rows: rows}
-		if paired && tensor != "attn_v" {
-			k.order = pairedRows(c.D)
-		}
-		l.add(k)
-	}
-	rows := c.qkvRows()
-	switch rest {
-	case "att_proj":
-		heads(0, rows[0], "attn_q")
-		heads(rows[0], rows[1], "attn_k")
-		heads(rows[0]+rows[1], rows[2], "attn_v")
-		return nil
-	case "self_attn.q_proj", "q_proj":
-		heads(0, rows[0], "attn_q")
-		return nil
-	case "self_attn.k_proj", "k_proj":
-		heads(0, rows[1], "attn_k")
-		return nil
-	case "ff_proj":
-		l.split(p.Name, []int{c.F, c.F}, name("ffn_up"), name("ffn_gate"))
-		return nil
-	case "attention.query_key_value":
-		D := c.D
-		l.add(link{param: p.Name, tensor: name("attn_qkv"), rows: p.Shape[0], order: func(i int) int {
-			return i/D%3*c.C + i/(3*D)*D + i%D
-		}})
+	k := &ggufLinker{layout: l, p: p, arch: arch, D: c.D, block: n, kind: kind}
+	if f.gguf.link != nil && f.gguf.link(c, k, rest) {
 		return nil
 	}
-	if e, side, ok := expertOf(rest); ok {
-		t := name("ffn_" + side + "_exps")
-		l.add(link{param: p.Name, tensor: t, at: e * p.Shape[0], rows: p.Shape[0]})
+	if e, side, ok := f.gguf.experts.find(rest); ok {
+		k.add(link{param: p.Name, tensor: k.name("ffn_" + side + "_exps"), at: e * p.Shape[0], rows: p.Shape[0]})
 		return nil
 	}
-	norms := map[string]string{"olmo2": "post_attention_norm", "olmo3": "post_attention_norm"}
-	to := map[string]string{
-		"attn_norm": "attn_norm", "ff_norm": "ffn_norm", "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm",
-		"post_feedforward_layernorm": "post_ffw_norm", "norm_1": "attn_norm", "norm_2": "ffn_norm",
-		"self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm", "q_norm": "attn_q_norm", "k_norm": "attn_k_norm",
-		"self_attn.v_proj": "attn_v", "v_proj": "attn_v", "self_attn.o_proj": "attn_output", "attn_out": "attn_output", "attn.Wqkv": "attn_qkv",
-		"attn.out_proj": "attn_output", "attention.dense": "attn_output",
-		"mlp.up_proj": "ffn_up", "mlp.gate_proj": "ffn_gate", "mlp.down_proj": "ffn_down", "ff_out": "ffn_down",
-		"ffn.up_proj": "ffn_up", "ffn.down_proj": "ffn_down", "mlp.dense_h_to_4h": "ffn_up", "mlp.dense_4h_to_h": "ffn_down",
-		"mlp.gate": "ffn_gate_inp", "block_sparse_moe.gate": "ffn_gate_inp",
-	}[rest]
-	if norm, ok := norms[c.Family]; ok {
-		switch rest {
-		case "attn_norm", "post_attention_layernorm":
-			to = norm
-		case "ff_norm":
-			to = "post_ffw_norm"
-		}
-	}
-	if to == "" {
+	to, ok := f.gguf.parts[rest]
+	if !ok {
 		return fmt.Errorf("%w: GGUF has no place for %s", ErrLayout, p.Name)
 	}
-	l.whole(p.Name, name(to))
+	k.rows(to, 0, p.Shape[0])
 	return nil
 }
 
-// names returns the parameters outside the blocks.
-func (c *Config) names() names { return families[c.Family].names }
-
-// expertOf reads the name of an expert's matrix: its number, and up, gate or down.
-func expertOf(rest string) (e int, side string, ok bool) {
-	for prefix, sides := range map[string]map[string]string{
-		"mlp.experts.":              {"up_proj": "up", "gate_proj": "gate", "down_proj": "down"},
-		"block_sparse_moe.experts.": {"w3": "up", "w1": "gate", "w2": "down"},
-	} {
-		if s, found := strings.CutPrefix(rest, prefix); found {
-			number, name, _ := strings.Cut(s, ".")
-			if _, err := fmt.Sscanf(number, "%d", &e); err == nil {
-				return e, sides[name], sides[name] != ""
-			}
-		}
+// find reads the name of an expert's matrix: its number, and up, gate or down.
+func (n expertNames) find(rest string) (e int, side string, ok bool) {
+	rest, ok = strings.CutPrefix(rest, n.prefix)
+	if !ok || n.prefix == "" {
+		return 0, "", false
 	}
-	return 0, "", false
+	number, name, _ := strings.Cut(rest, ".")
+	if _, err := fmt.Sscanf(number, "%d", &e); err != nil {
+		return 0, "", false
+	}
+	side, ok = map[string]string{n.up: "up", n.gate: "gate", n.down: "down"}[name]
+	return e, side, ok
 }
 
 // configFromGGUF reads a model's sizes from the metadata of a GGUF file, as
@@ -202,43 +162,32 @@ func configFromGGUF(g *weights.GGUF) (*Config, error) {
 	c.Norm, c.NormEps = rms, float32(k.float("attention.layer_norm_rms_epsilon", 1e-5))
 	c.Experts, c.TopK = k.int("expert_count", 0), k.int("expert_used_count", 0)
 	c.Scaling = k.scaling(c)
-	rotated := k.int("rope.dimension_count", c.D)
-	switch arch {
-	case "llama":
-		c.AttentionBias, c.MLPBias = g.Has("blk.0.attn_q.bias"), g.Has("blk.0.ffn_up.bias")
-		if c.Experts > 0 {
-			c.Family, c.NormTopK = "mixtral", true
-		}
-	case "olmo":
-		c.Norm, c.NormEps = NormKind{}, float32(k.float("attention.layer_norm_epsilon", 1e-5))
-		c.Clip = k.float("attention.clamp_kqv", 0)
-	case "olmo2":
-		c.QKNorm = &rms
-		k.windows(c)
-	case "olmoe":
-		c.QKNorm = &rms
-	case "gptneox":
-		c.Norm, c.NormEps = NormKind{Weight: true, Bias: true}, float32(k.float("attention.layer_norm_epsilon", 1e-5))
-		c.Activation, c.AttentionBias, c.MLPBias = GELU, true, true
-		c.RopeDims = rotated
-		c.Parallel = true
-		if v, ok := g.Get("gptneox.use_parallel_residual"); ok {
-			c.Parallel, _ = v.(bool)
-		}
-	case "mpt":
-		c.Norm, c.NormEps = NormKind{Weight: true}, float32(k.float("attention.layer_norm_epsilon", 1e-5))
-		c.Activation, c.Position, c.AlibiMax = GELU, Alibi, k.float("attention.max_alibi_bias", 8)
-		c.Clip = k.float("attention.clamp_kqv", 0)
-	default:
-		return nil, fmt.Errorf("architecture %q is not known\nhint: one of llama, olmo, olmo2, olmoe, gptneox, mpt", arch)
+	found, err := ggufArchOf(arch)
+	if err != nil {
+		return nil, err
 	}
-	if rotated != c.D && arch != "gptneox" {
+	found.read(k, c)
+	if rotated := k.int("rope.dimension_count", c.D); rotated != c.D && !found.partial {
 		return nil, fmt.Errorf("%s.rope.dimension_count is %d: this family rotates whole heads, of %d", arch, rotated, c.D)
 	}
 	if k.err != nil {
 		return nil, k.err
 	}
 	return c, c.Validate()
+}
+
+// ggufArchOf returns the architecture of a name.
+func ggufArchOf(name string) (*ggufArch, error) {
+	var known []string
+	for _, f := range families {
+		switch a := f.gguf.arch; {
+		case a.name == name:
+			return a, nil
+		case a.name == f.name:
+			known = append(known, a.name)
+		}
+	}
+	return nil, fmt.Errorf("architecture %q is not known\nhint: one of %s", name, strings.Join(known, ", "))
 }
 
 type ggufReader struct {
@@ -356,31 +305,6 @@ func (s *Scaling) factors(theta float64, dims int) []float64 {
 	return plain
 }
 
-// windows makes an OLMo 2 with a sliding window an OLMo 3.
-func (k *ggufReader) windows(c *Config) {
-	window := k.int("attention.sliding_window", 0)
-	if window <= 0 || c.Layers <= 0 || c.Layers > maxParts {
-		return
-	}
-	c.Family, c.Windows = "olmo3", make([]int, c.Layers)
-	c.SlidingTheta = k.float("rope.freq_base_swa", c.RopeTheta)
-	pattern, _ := k.g.Get("olmo2.attention.sliding_window_pattern")
-	each, listed := pattern.([]bool)
-	period := 4
-	if n, ok := k.g.Int("olmo2.attention.sliding_window_pattern"); ok && n > 0 {
-		period = n
-	}
-	if listed && len(each) != c.Layers {
-		k.wrong("attention.sliding_window_pattern", fmt.Sprintf("%d truth values", c.Layers))
-		return
-	}
-	for l := range c.Windows {
-		if listed && each[l] || !listed && (l+1)%period != 0 {
-			c.Windows[l] = window
-		}
-	}
-}
-
 // ggufFileTypes number the usual mixtures of dtypes (llama.h, llama_ftype).
 var ggufFileTypes = map[tensor.DType]uint32{
 	tensor.F32: 0, tensor.F16: 1, tensor.BF16: 32, tensor.Q4_0: 2, tensor.Q4_1: 3, tensor.Q8_0: 7, tensor.Q5_0: 8, tensor.Q5_1: 9,
@@ -391,13 +315,13 @@ var ggufFileTypes = map[tensor.DType]uint32{
 func (c *Config) ggufMetadata(dtype tensor.DType) []weights.KV {
 	arch, _ := c.ggufArch()
 	kv := []weights.KV{
-		{Key: "general.architecture", Value: arch},
+		{Key: "general.architecture", Value: arch.name},
 		{Key: "general.type", Value: "model"},
 		{Key: "general.name", Value: c.Family},
 		{Key: "general.file_type", Value: ggufFileTypes[dtype]},
 		{Key: "general.quantization_version", Value: uint32(2)},
 	}
-	add := func(key string, value any) { kv = append(kv, weights.KV{Key: arch + "." + key, Value: value}) }
+	add := func(key string, value any) { kv = append(kv, weights.KV{Key: arch.name + "." + key, Value: value}) }
 	u := func(n int) uint32 { return uint32(n) }
 	add("block_count", u(c.Layers))
 	add("context_length", u(c.T))
@@ -405,7 +329,7 @@ func (c *Config) ggufMetadata(dtype tensor.DType) []weights.KV {
 	add("feed_forward_length", u(c.F))
 	add("attention.head_count", u(c.H))
 	add("vocab_size", u(c.V))
-	if c.Family != "gptneox" && c.Family != "mpt" {
+	if arch.keyHeads {
 		add("attention.head_count_kv", u(c.KV))
 	}
 	if c.Norm.RMS {
@@ -427,25 +351,12 @@ func (c *Config) ggufMetadata(dtype tensor.DType) []weights.KV {
 	if c.Position == Alibi {
 		add("attention.max_alibi_bias", float32(c.AlibiMax))
 	}
-	if c.Family == "gptneox" {
-		add("use_parallel_residual", c.Parallel)
-	}
 	if c.Experts > 0 {
 		add("expert_count", u(c.Experts))
 		add("expert_used_count", u(c.TopK))
 	}
-	if arch == "olmo2" && c.Windows != nil {
-		slides := make([]bool, c.Layers)
-		for l, w := range c.Windows {
-			slides[l] = w > 0
-		}
-		add("attention.sliding_window", u(slices.Max(c.Windows)))
-		add("attention.sliding_window_pattern", slides)
-		sliding := c.SlidingTheta
-		if sliding == 0 {
-			sliding = c.RopeTheta
-		}
-		add("rope.freq_base_swa", float32(sliding))
+	if arch.write != nil {
+		arch.write(c, add)
 	}
 	if s := c.Scaling; s != nil && (s.Type == "linear" || s.Type == "yarn") {
 		add("rope.scaling.type", s.Type)

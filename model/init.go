@@ -5,7 +5,8 @@ import (
 	"math"
 	"strings"
 
-	"olmo/internal/kernel"
+	"olmo/internal/parallel"
+	"olmo/numeric"
 )
 
 // Init is a scheme of initial weights.
@@ -49,8 +50,8 @@ func (i Init) Weights(c *Config, p Param, seed uint64) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := kernel.NewStream(seed, p.Name)
-	kernel.Parallel((len(w)+4095)/4096, func(t int) {
+	s := numeric.NewStream(seed, p.Name)
+	parallel.For((len(w)+4095)/4096, func(t int) {
 		for j := t * 4096; j < min(len(w), (t+1)*4096); j++ {
 			w[j] = float32(std * s.Normal(uint64(j), cutoff))
 		}

@@ -88,10 +88,11 @@ func (b *builder) attention(l int, q, k, v graph.Value) graph.Value {
 	}
 	a := graph.AttentionAttr{H: b.H, KV: b.KV, D: b.D, Scale: float32(b.attentionScale()), Window: b.window(l), Dropout: b.dropout(b.AttentionDropout)}
 	if b.Position == Alibi {
-		a.Slopes = alibiSlopes(b.H, b.AlibiMax)
-		if b.Family == "mpt" {
-			a.Slopes = mptSlopes(b.H, b.AlibiMax)
+		slopes := alibiSlopes
+		if b.family.slopes != nil {
+			slopes = b.family.slopes
 		}
+		a.Slopes = slopes(b.H, b.AlibiMax)
 	}
 	if b.opt.Slots == 0 {
 		return b.g.Attention(q, k, v, a)

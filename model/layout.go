@@ -9,10 +9,10 @@ import (
 // Layout is a way of naming and cutting the tensors of a model in files.
 type Layout string
 
-// Layouts. OwnNames are the parameters' own: the ai2-olmo package's for the
+// Layouts. Native has the parameters' own names: the ai2-olmo package's for the
 // families that it has, and Hugging Face's for the others.
 const (
-	OwnNames    Layout = "ai2"
+	Native      Layout = "ai2"
 	HuggingFace Layout = "hf"
 	GGUF        Layout = "gguf"
 )
@@ -24,7 +24,7 @@ type link struct {
 	tensor string
 	at     int // where they lie
 	rows   int
-	// order gives the place, from at, of row i; nil: i.
+	// Row i of these rows lies in row at + order(i) of the tensor; without order, at + i.
 	order func(i int) int
 }
 
@@ -98,9 +98,9 @@ func (c *Config) layoutOf(as Layout) (*layout, error) {
 	l := newLayout(c)
 	params := c.Params()
 	switch {
-	case as == HuggingFace && c.ai2Named():
+	case as == HuggingFace && c.family().hf.link != nil:
 		for _, p := range params {
-			c.linkHF(l, p)
+			c.family().hf.link(c, l, p)
 		}
 	case as == GGUF:
 		for _, p := range params {
@@ -122,48 +122,10 @@ func (c *Config) layoutOf(as Layout) (*layout, error) {
 }
 
 // ai2Named reports whether the parameters have the names of the ai2-olmo package.
-func (c *Config) ai2Named() bool { return families[c.Family].names == ai2Names }
+func (c *Config) ai2Named() bool { return c.family().names == ai2Names }
 
 // qkvRows are the rows of queries, keys and values in a fused matrix.
 func (c *Config) qkvRows() []int { return []int{c.H * c.D, c.KV * c.D, c.KV * c.D} }
-
-// linkHF links a parameter of an ai2 model to Hugging Face's tensors: att_proj is
-// query, key and value, ff_proj is up, then gate.
-func (c *Config) linkHF(l *layout, p Param) {
-	base, kind := suffix(p.Name)
-	switch base {
-	case "transformer.wte":
-		l.whole(p.Name, "model.embed_tokens"+kind)
-		return
-	case "transformer.ln_f":
-		l.whole(p.Name, "model.norm"+kind)
-		return
-	case "transformer.ff_out":
-		l.whole(p.Name, "lm_head"+kind)
-		return
-	}
-	n, rest, _ := part(p.Name)
-	base, _ = suffix(rest)
-	name := func(s string) string { return hfBlock(n)(s) + kind }
-	norms := map[string]string{"attn_norm": "input_layernorm", "ff_norm": "post_attention_layernorm"}
-	if c.Family == "olmo2" {
-		norms = map[string]string{"attn_norm": "post_attention_layernorm", "ff_norm": "post_feedforward_layernorm"}
-	}
-	switch base {
-	case "att_proj":
-		l.split(p.Name, c.qkvRows(), name("self_attn.q_proj"), name("self_attn.k_proj"), name("self_attn.v_proj"))
-	case "ff_proj":
-		l.split(p.Name, []int{c.F, c.F}, name("mlp.up_proj"), name("mlp.gate_proj"))
-	case "ff_out":
-		l.whole(p.Name, name("mlp.down_proj"))
-	case "attn_out":
-		l.whole(p.Name, name("self_attn.o_proj"))
-	case "attn_norm", "ff_norm":
-		l.whole(p.Name, name(norms[base]))
-	default: // q_norm, k_norm, q_proj, k_proj, v_proj
-		l.whole(p.Name, name("self_attn."+base))
-	}
-}
 
 // gather assembles a parameter from the tensors that hold its rows; read returns a
 // tensor's numbers and shape.

@@ -6,6 +6,46 @@ import (
 	"olmo/graph"
 )
 
+// llama is Llama with the names of Transformers.
+var llama = family{
+	name: "llama", names: hfNames, block: llamaBlock,
+	hf: hfFamily{
+		modelType: "llama", architecture: "LlamaForCausalLM",
+		read: func(h *hfReader, c *Config) {
+			h.decoder(c, 10000)
+			c.NormEps, c.Norm, c.Activation = h.float("rms_norm_eps", 1e-6), NormKind{RMS: true, Weight: true}, h.silu()
+			c.AttentionBias, c.MLPBias = h.bool("attention_bias", false), h.bool("mlp_bias", false)
+		},
+		write: func(c *Config, m map[string]any) error {
+			c.hfDecoder(m)
+			m["rms_norm_eps"], m["mlp_bias"], m["head_dim"] = shortest(c.NormEps), c.MLPBias, c.D
+			return nil
+		},
+	},
+	gguf: ggufFamily{arch: llamaArch, parts: llamaParts},
+}
+
+// hfNames are the parameters outside the blocks of Llama and its kin in Transformers.
+var hfNames = names{table: "model.embed_tokens.weight", finalNorm: "model.norm", head: "lm_head"}
+
+// llamaParts are ggml's names of the parameters of Llama's block.
+var llamaParts = map[string]string{
+	"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm",
+	"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
+	"mlp.up_proj": "ffn_up", "mlp.gate_proj": "ffn_gate", "mlp.down_proj": "ffn_down",
+}
+
+// llamaArch is llama.cpp's Llama, which with experts is Mixtral.
+var llamaArch = &ggufArch{
+	name: "llama", paired: true, biases: true, frequencies: true, keyHeads: true,
+	read: func(k *ggufReader, c *Config) {
+		c.AttentionBias, c.MLPBias = k.g.Has("blk.0.attn_q.bias"), k.g.Has("blk.0.ffn_up.bias")
+		if c.Experts > 0 {
+			c.Family, c.NormTopK = "mixtral", true
+		}
+	},
+}
+
 // llamaBlock is Llama's block: RMSNorm before the sublayers, grouped queries, rotary
 // positions, SwiGLU. SmolLM2 and TinyLlama are of this family.
 //
@@ -43,14 +83,15 @@ func (b *builder) hfMLP(l int, x graph.Value) graph.Value {
 	return b.linear(b.g.SwiGLU(b.g.Concat(up, gate)), name("mlp.down_proj"), matrix(l, MLPOut, b.C, b.F), b.MLPBias)
 }
 
-// mixture is a mixture of SwiGLU experts in an MLP's place; names are those of the
-// router and, for each expert, of up, gate and down.
-func (b *builder) mixture(l int, x graph.Value, router string, expert func(e int) (up, gate, down string)) graph.Value {
-	logits := b.linear(x, router, matrix(l, Projection, b.Experts, b.C), false)
+// mixture is a mixture of SwiGLU experts in an MLP's place; router names the matrix that
+// chooses them.
+func (b *builder) mixture(l int, x graph.Value, router string, n expertNames) graph.Value {
+	name := hfBlock(l)
+	logits := b.linear(x, name(router), matrix(l, Projection, b.Experts, b.C), false)
 	weights, softmax := b.g.RouterSoftmax(logits, graph.RouterAttr{K: b.TopK, Normalize: b.NormTopK})
 	if b.routerLoss {
-		n := float64(b.Layers)
-		balance, z := b.g.RouterLoss(logits, weights, softmax, graph.RouterLossAttr{K: b.TopK, Balance: b.BalanceWeight / n, ZLoss: b.RouterZWeight / n})
+		layers := float64(b.Layers)
+		balance, z := b.g.RouterLoss(logits, weights, softmax, graph.RouterLossAttr{K: b.TopK, Balance: b.BalanceWeight / layers, ZLoss: b.RouterZWeight / layers})
 		b.g.Keep(balance, fmt.Sprintf("balance.%d", l))
 		b.g.Keep(z, fmt.Sprintf("router_z.%d", l))
 	}
@@ -60,10 +101,10 @@ func (b *builder) mixture(l int, x graph.Value, router string, expert func(e int
 	}
 	var ups, gates, downs []graph.Value
 	for e := range b.Experts {
-		up, gate, down := expert(e)
-		ups = append(ups, param(up, matrix(l, Projection, b.F, b.C)))
-		gates = append(gates, param(gate, matrix(l, Projection, b.F, b.C)))
-		downs = append(downs, param(down, matrix(l, MLPOut, b.C, b.F)))
+		expert := name(fmt.Sprintf("%s%d.", n.prefix, e))
+		ups = append(ups, param(expert+n.up, matrix(l, Projection, b.F, b.C)))
+		gates = append(gates, param(expert+n.gate, matrix(l, Projection, b.F, b.C)))
+		downs = append(downs, param(expert+n.down, matrix(l, MLPOut, b.C, b.F)))
 	}
 	return b.g.Experts(x, weights, ups, gates, downs, b.TopK)
 }

@@ -218,9 +218,8 @@ const maxParts = 1 << 17
 
 // Validate reports sizes that do not go together.
 func (c *Config) Validate() error {
-	_, known := families[c.Family]
 	switch {
-	case !known:
+	case c.family() == nil:
 		return fmt.Errorf("family %q is not known", c.Family)
 	case c.Layers <= 0 || c.C <= 0 || c.H <= 0 || c.KV <= 0 || c.D <= 0 || c.F <= 0 || c.V <= 0 || c.T <= 0:
 		return fmt.Errorf("every size of a model must be positive: layers %d, width %d, heads %d, key heads %d, head size %d, MLP %d, vocabulary %d, positions %d",
@@ -265,7 +264,7 @@ func (c *Config) Validate() error {
 // builder writes one model into one graph.
 type builder struct {
 	*Config
-	names
+	family *family
 	g      *graph.Graph
 	opt    Options
 	params []Param
@@ -278,37 +277,8 @@ type builder struct {
 	sites      int       // of dropout so far
 }
 
-// names are the parameters outside the blocks.
-type names struct{ table, positions, embeddingNorm, finalNorm, head string }
-
-var (
-	ai2Names = names{"transformer.wte.weight", "transformer.wpe.weight", "transformer.emb_norm", "transformer.ln_f", "transformer.ff_out"}
-	hfNames  = names{table: "model.embed_tokens.weight", finalNorm: "model.norm", head: "lm_head"}
-)
-
-// family is what one file of this package defines.
-type family struct {
-	names
-	block func(b *builder, l int, x graph.Value) graph.Value
-}
-
-var families map[string]family
-
-func init() {
-	families = map[string]family{
-		"olmo":    {ai2Names, olmoBlock},
-		"olmo2":   {ai2Names, olmo2Block},
-		"olmo3":   {hfNames, olmo3Block},
-		"olmoe":   {hfNames, olmoeBlock},
-		"llama":   {hfNames, llamaBlock},
-		"mixtral": {hfNames, mixtralBlock},
-		"mpt":     {mptNames, mptBlock},
-		"gptneox": {neoxNames, neoxBlock},
-	}
-}
-
 func newBuilder(c *Config, g *graph.Graph, o Options) *builder {
-	return &builder{Config: c, names: families[c.Family].names, g: g, opt: o, byName: map[string]bool{}}
+	return &builder{Config: c, family: c.family(), g: g, opt: o, byName: map[string]bool{}}
 }
 
 func (b *builder) param(p Param) graph.Value {
@@ -328,16 +298,16 @@ func (b *builder) hidden() graph.Value {
 	b.tap(x, 0)
 	for l := range b.Layers {
 		begin := len(b.g.Ops)
-		x = families[b.Family].block(b, l, x)
+		x = b.family.block(b, l, x)
 		b.g.Recompute(begin, b.recompute.picks(l))
-		if b.Family == "olmo" || b.Family == "olmo2" {
+		if b.ai2Named() {
 			b.trace(x, fmt.Sprintf("transformer.blocks.%d", l))
 		}
 		if l < b.Layers-1 {
 			b.tap(x, l+1)
 		}
 	}
-	x = b.norm(x, b.names.finalNorm, -1, b.Norm)
+	x = b.norm(x, b.family.finalNorm, -1, b.Norm)
 	b.tap(x, b.Layers)
 	return x
 }
@@ -349,16 +319,16 @@ func (b *builder) tap(x graph.Value, i int) {
 }
 
 func (b *builder) tableOfIDs() graph.Value {
-	return b.param(Param{Name: b.names.table, Shape: []int{b.V, b.C}, Role: Embedding, Layer: -1})
+	return b.param(Param{Name: b.family.table, Shape: []int{b.V, b.C}, Role: Embedding, Layer: -1})
 }
 
 func (b *builder) embed() graph.Value {
-	x := b.trace(b.g.Gather(b.tableOfIDs()), strings.TrimSuffix(b.names.table, ".weight"))
+	x := b.trace(b.g.Gather(b.tableOfIDs()), strings.TrimSuffix(b.family.table, ".weight"))
 	if b.EmbeddingNorm {
-		x = b.norm(x, b.names.embeddingNorm, -1, b.Norm)
+		x = b.norm(x, b.family.embeddingNorm, -1, b.Norm)
 	}
 	if b.Position == Learned {
-		x = b.g.Add(b.g.Position(b.param(Param{Name: b.names.positions, Shape: []int{b.T, b.C}, Role: Embedding, Layer: -1})), x)
+		x = b.g.Add(b.g.Position(b.param(Param{Name: b.family.positions, Shape: []int{b.T, b.C}, Role: Embedding, Layer: -1})), x)
 	}
 	return b.drop(x, b.EmbeddingDropout)
 }
@@ -385,9 +355,9 @@ func (b *builder) head() (w, bias graph.Value) {
 		return b.tableOfIDs(), graph.None
 	}
 	bias = graph.None
-	w = b.param(Param{Name: b.names.head + ".weight", Shape: []int{b.V, b.C}, Role: Head, Layer: -1})
+	w = b.param(Param{Name: b.family.head + ".weight", Shape: []int{b.V, b.C}, Role: Head, Layer: -1})
 	if b.HeadBias {
-		bias = b.param(Param{Name: b.names.head + ".bias", Shape: []int{b.V}, Role: Bias, Layer: -1})
+		bias = b.param(Param{Name: b.family.head + ".bias", Shape: []int{b.V}, Role: Bias, Layer: -1})
 	}
 	return w, bias
 }

@@ -6,6 +6,57 @@ import (
 	"olmo/graph"
 )
 
+// olmo is OLMo 1 with the names of the ai2-olmo package, and every other model that the
+// package builds with norms before the sublayers.
+var olmo = family{
+	name: "olmo", names: ai2Names, block: olmoBlock,
+	hf: hfFamily{
+		modelType: "olmo", architecture: "OlmoForCausalLM", read: readOLMo, as: olmoAs,
+		write: func(c *Config, m map[string]any) error {
+			c.hfDecoder(m)
+			m["clip_qkv"] = optional(c.Clip)
+			return nil
+		},
+		link: func(c *Config, l *layout, p Param) {
+			linkAI2(c, l, p, map[string]string{"attn_norm": "input_layernorm", "ff_norm": "post_attention_layernorm"})
+		},
+	},
+	gguf: ggufFamily{
+		arch: &ggufArch{name: "olmo", paired: true, keyHeads: true, read: func(k *ggufReader, c *Config) {
+			c.Norm, c.NormEps = NormKind{}, float32(k.float("attention.layer_norm_epsilon", 1e-5))
+			c.Clip = k.float("attention.clamp_kqv", 0)
+		}},
+		parts: merged(ai2Parts, map[string]string{"attn_norm": "attn_norm", "ff_norm": "ffn_norm"}),
+		link:  linkAI2GGUF,
+	},
+}
+
+func readOLMo(h *hfReader, c *Config) {
+	h.decoder(c, 10000)
+	// OlmoLayerNorm has neither weights nor an eps in the config.
+	c.NormEps, c.Norm, c.Activation = 1e-5, NormKind{}, h.silu()
+	c.Clip = h.clip("clip_qkv")
+	c.AttentionBias, c.MLPBias = h.bool("attention_bias", false), false
+}
+
+// olmoAs names the family in Transformers: with RMSNorm it is a Llama there.
+func olmoAs(c *Config) (family, refused string) {
+	if s := ai2Refused(c); s != "" {
+		return "", " has no model with " + s
+	}
+	switch {
+	case c.QKNorm != nil:
+		return "", " has no model with attention_layer_norm without norm_after"
+	case c.Norm == NormKind{RMS: true, Weight: true} && c.Clip == 0 && c.Windows == nil:
+		return "llama", ""
+	case c.Norm != NormKind{} || c.NormEps != 1e-5:
+		return "", " has no model with norms other than layer norms without weights and an eps of 1e-5, or rms norms without clip_qkv,"
+	case c.Windows != nil || c.Scaling != nil:
+		return "", "' OLMo 1 has neither windows nor scaled rotations"
+	}
+	return "olmo", ""
+}
+
 // olmoBlock is the block of OLMo 1 and of every other model that the ai2-olmo
 // package builds with norms before the sublayers: LayerNorm without weights and
 // SwiGLU for OLMo 1; LayerNorm or RMSNorm, GELU or ReLU, biases, learned positions or

@@ -1,6 +1,37 @@
 package model
 
-import "olmo/graph"
+import (
+	"fmt"
+	"slices"
+
+	"olmo/graph"
+)
+
+// olmo3 is OLMo 3 with the names of Transformers.
+var olmo3 = family{
+	name: "olmo3", names: hfNames, block: olmo3Block,
+	hf: hfFamily{
+		modelType: "olmo3", architecture: "Olmo3ForCausalLM",
+		read: func(h *hfReader, c *Config) {
+			h.decoder(c, 500000)
+			h.olmo2(c)
+			h.windows(c)
+		},
+		write: func(c *Config, m map[string]any) error {
+			c.hfDecoder(m)
+			m["rms_norm_eps"] = shortest(c.NormEps)
+			c.hfWindows(m)
+			return nil
+		},
+	},
+	gguf: ggufFamily{
+		arch: olmo2Arch,
+		parts: merged(llamaParts, map[string]string{
+			"post_attention_layernorm": "post_attention_norm", "post_feedforward_layernorm": "post_ffw_norm",
+			"self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm",
+		}),
+	},
+}
 
 // olmo3Block is OLMo 3's block: OLMo 2's, with a sliding window in three layers of
 // four, whose rotation is not scaled.
@@ -10,4 +41,117 @@ func olmo3Block(b *builder, l int, x graph.Value) graph.Value {
 	name := hfBlock(l)
 	x = b.g.Add(x, b.norm(b.hfAttention(l, x), name("post_attention_layernorm"), l, b.Norm))
 	return b.g.Add(x, b.norm(b.hfMLP(l, x), name("post_feedforward_layernorm"), l, b.Norm))
+}
+
+// windows reads which layers slide: three of four where the config does not say.
+func (h *hfReader) windows(c *Config) {
+	window := h.int("sliding_window", 4096)
+	if c.Layers <= 0 || c.Layers > maxParts {
+		return // Validate says so
+	}
+	c.Windows = make([]int, c.Layers)
+	types, listed := h.value("layer_types")
+	list, ok := types.([]any)
+	if listed && (!ok || len(list) != c.Layers) {
+		h.fail("layer_types is not a list of %d names, one for each layer", c.Layers)
+		return
+	}
+	for l := range c.Windows {
+		kind := any("sliding_attention")
+		if listed {
+			kind = list[l]
+		} else if (l+1)%4 == 0 {
+			kind = "full_attention"
+		}
+		switch kind {
+		case "sliding_attention":
+			if window <= 0 {
+				h.fail("layer %d slides, and sliding_window is %d", l, window)
+			}
+			c.Windows[l] = window
+		case "full_attention":
+		default:
+			h.fail("layer_types has %v\nhint: sliding_attention or full_attention", kind)
+		}
+	}
+}
+
+// hfWindows writes OLMo 3's windows, and its rotations in the layout of Transformers 5
+// too: 5.23 reads only the full layers' theta from the old keys.
+func (c *Config) hfWindows(m map[string]any) {
+	var types []any
+	window := 0
+	for _, w := range c.Windows {
+		window = max(window, w)
+		types = append(types, map[bool]string{true: "sliding_attention", false: "full_attention"}[w > 0])
+	}
+	if c.Windows == nil { // only the rotation is OLMo 3's
+		for range c.Layers {
+			types = append(types, "full_attention")
+		}
+		window = c.T
+	}
+	m["layer_types"], m["sliding_window"] = types, window
+	rotation := func(theta float64, s *Scaling) map[string]any {
+		r := map[string]any{"rope_type": "default"}
+		if s != nil {
+			r = s.hf().(map[string]any)
+		}
+		r["rope_theta"] = theta
+		return r
+	}
+	sliding := c.SlidingTheta
+	if sliding == 0 {
+		sliding = c.RopeTheta
+	}
+	m["rope_parameters"] = map[string]any{
+		"full_attention": rotation(c.RopeTheta, c.Scaling), "sliding_attention": rotation(sliding, c.SlidingScaling),
+	}
+	if sliding != c.RopeTheta || c.SlidingScaling != nil {
+		delete(m, "rope_theta")
+		delete(m, "rope_scaling")
+	}
+}
+
+// windows makes an OLMo 2 with a sliding window an OLMo 3.
+func (k *ggufReader) windows(c *Config) {
+	window := k.int("attention.sliding_window", 0)
+	if window <= 0 || c.Layers <= 0 || c.Layers > maxParts {
+		return
+	}
+	c.Family, c.Windows = "olmo3", make([]int, c.Layers)
+	c.SlidingTheta = k.float("rope.freq_base_swa", c.RopeTheta)
+	pattern, _ := k.g.Get("olmo2.attention.sliding_window_pattern")
+	each, listed := pattern.([]bool)
+	period := 4
+	if n, ok := k.g.Int("olmo2.attention.sliding_window_pattern"); ok && n > 0 {
+		period = n
+	}
+	if listed && len(each) != c.Layers {
+		k.wrong("attention.sliding_window_pattern", fmt.Sprintf("%d truth values", c.Layers))
+		return
+	}
+	for l := range c.Windows {
+		if listed && each[l] || !listed && (l+1)%period != 0 {
+			c.Windows[l] = window
+		}
+	}
+}
+
+// ggufWindows adds the windows and the rotation under them.
+func ggufWindows(c *Config, add func(key string, value any)) {
+	if c.Windows == nil {
+		return
+	}
+	slides := make([]bool, c.Layers)
+	for l, w := range c.Windows {
+		slides[l] = w > 0
+	}
+	add("attention.sliding_window", uint32(slices.Max(c.Windows)))
+	add("attention.sliding_window_pattern", slides)
+	sliding := c.SlidingTheta
+	if sliding == 0 {
+		sliding = c.RopeTheta
+	}
+	add("rope.freq_base_swa", float32(sliding))
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -146,31 +147,45 @@ func openHF(dir string) (*Loaded, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "config.json"), err)
 		}
-		l.Layout, l.AI2 = OwnNames, a
+		l.Layout, l.AI2 = Native, a
 		l.rename = func(name string) string { return "model." + name }
 	} else if l.Config, err = configFromHF(m); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "config.json"), err)
 	}
 	h := &hfReader{m: m, err: new(error)}
 	l.Stop = h.ids("eos_token_id")
-	if exists(dir, "generation_config.json") {
-		more, err := readJSON(filepath.Join(dir, "generation_config.json"))
-		if err != nil {
-			return nil, err
-		}
-		for _, id := range (&hfReader{m: more, err: h.err}).ids("eos_token_id") {
-			if !slices.Contains(l.Stop, id) {
-				l.Stop = append(l.Stop, id)
-			}
-		}
-	}
 	if *h.err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, *h.err)
+	}
+	if err := l.moreStops(dir); err != nil {
+		return nil, err
 	}
 	if l.Set, err = weights.Open(dir); err != nil {
 		return nil, err
 	}
 	return l.finish()
+}
+
+// moreStops adds the ids of generation_config.json that end a text.
+func (l *Loaded) moreStops(dir string) error {
+	if !exists(dir, "generation_config.json") {
+		return nil
+	}
+	path := filepath.Join(dir, "generation_config.json")
+	m, err := readJSON(path)
+	if err != nil {
+		return err
+	}
+	h := &hfReader{m: m, err: new(error)}
+	for _, id := range h.ids("eos_token_id") {
+		if !slices.Contains(l.Stop, id) {
+			l.Stop = append(l.Stop, id)
+		}
+	}
+	if *h.err != nil {
+		return fmt.Errorf("%s: %w", path, *h.err)
+	}
+	return nil
 }
 
 func readJSON(path string) (map[string]any, error) {
@@ -224,9 +239,15 @@ func openAI2(dir string) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Loaded{Path: dir, Layout: OwnNames, AI2: a}
+	l := &Loaded{Path: dir, Layout: Native, AI2: a}
 	if l.Config, err = a.Config(); err != nil {
 		return nil, fmt.Errorf("%s: model: %w", path, err)
+	}
+	if l.Config.EOS >= 0 {
+		l.Stop = []int32{l.Config.EOS}
+	}
+	if err := l.moreStops(dir); err != nil {
+		return nil, err
 	}
 	if l.Set, err = weights.Open(dir); err != nil {
 		return nil, err
@@ -286,8 +307,10 @@ func openGGUF(path string) (*Loaded, error) {
 	if c.EOS >= 0 {
 		l.Stop = []int32{c.EOS}
 	}
-	if n, ok := g.Int("tokenizer.ggml.eot_token_id"); ok && n >= 0 && int32(n) != c.EOS {
-		l.Stop = append(l.Stop, int32(n))
+	for _, key := range ggufStops {
+		if n, ok := g.Int(key); ok && n >= 0 && n <= math.MaxInt32 && !slices.Contains(l.Stop, int32(n)) {
+			l.Stop = append(l.Stop, int32(n))
+		}
 	}
 	return l.finish()
 }
@@ -378,14 +401,15 @@ func (l *Loaded) Param(name string) ([]float32, error) {
 	return v, nil
 }
 
-// Each calls f with every parameter, in the order of the forward pass. The next one is
-// converted meanwhile.
+// Each calls f with every parameter, the largest first: what reading takes beside what f
+// keeps is then small when f keeps nearly all. The next one is converted meanwhile.
 func (l *Loaded) Each(f func(p Param, data []float32) error) error {
 	type numbers struct {
 		data []float32
 		err  error
 	}
 	params := l.Config.Params()
+	slices.SortStableFunc(params, func(a, b Param) int { return cmp.Compare(b.Size(), a.Size()) })
 	ready, stop, ended := make(chan numbers), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -410,6 +434,7 @@ func (l *Loaded) Each(f func(p Param, data []float32) error) error {
 		if err := f(p, n.data); err != nil {
 			return err
 		}
+		l.Set.Forget()
 	}
 	return nil
 }

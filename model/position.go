@@ -5,7 +5,8 @@ import (
 	"math"
 
 	"olmo/graph"
-	"olmo/internal/kernel"
+	"olmo/internal/parallel"
+	"olmo/numeric"
 )
 
 // Scaling changes the frequencies of a rotation, so that a model reads more
@@ -30,7 +31,7 @@ type Scaling struct {
 func (s *Scaling) frequencies(theta float64, dims int) (f []float64, factor float64) {
 	f = make([]float64, dims/2)
 	for i := range f {
-		f[i] = kernel.Pow(theta, -float64(2*i)/float64(dims))
+		f[i] = numeric.Pow(theta, -float64(2*i)/float64(dims))
 	}
 	if s == nil {
 		return f, 1
@@ -74,7 +75,7 @@ func (s *Scaling) llama3(f []float64) {
 // Peng et al. 2023.
 func (s *Scaling) yarn(f []float64, theta float64, dims int) {
 	at := func(turns float64) float64 {
-		return float64(dims) * kernel.Log(float64(s.Original)/(turns*2*math.Pi)) / (2 * kernel.Log(theta))
+		return float64(dims) * numeric.Log(float64(s.Original)/(turns*2*math.Pi)) / (2 * numeric.Log(theta))
 	}
 	low, high := at(s.BetaFast), at(s.BetaSlow)
 	if !s.Smooth {
@@ -114,7 +115,7 @@ func yarnFactor(factor, scale float64) float64 {
 	if factor <= 1 {
 		return 1
 	}
-	return float64(0.1*scale*kernel.Log(factor)) + 1
+	return float64(0.1*scale*numeric.Log(factor)) + 1
 }
 
 // check reports a scaling that cannot be computed.
@@ -167,10 +168,10 @@ func (b *builder) rotation(sliding bool) (cos, sin graph.Value) {
 	f, factor := scaling.frequencies(theta, b.rotated())
 	h := len(f)
 	c, s := make([]float32, n*h), make([]float32, n*h)
-	kernel.Parallel((n+255)/256, func(t int) {
+	parallel.For((n+255)/256, func(t int) {
 		for p := t * 256; p < min(n, (t+1)*256); p++ {
 			for i, v := range f {
-				y, x := kernel.SinCos(float64(p) * v)
+				y, x := numeric.SinCos(float64(p) * v)
 				c[p*h+i], s[p*h+i] = float32(x*factor), float32(y*factor)
 			}
 		}
@@ -182,7 +183,7 @@ func (b *builder) rotation(sliding bool) (cos, sin graph.Value) {
 func alibiSlopes(heads int, limit float64) []float32 {
 	s := make([]float32, heads)
 	for h := range s {
-		s[h] = float32(kernel.Pow(2, -float64(h+1)*limit/float64(heads)))
+		s[h] = float32(numeric.Pow(2, -float64(h+1)*limit/float64(heads)))
 	}
 	return s
 }

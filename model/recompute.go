@@ -17,8 +17,8 @@ type Recompute string
 
 // Strategies. Of a whole layer only its input is kept.
 const (
-	// RecomputeNothing keeps all but the outputs of gated activations: the backward pass
-	// goes through what they are made of in any case.
+	// RecomputeNothing keeps all but the outputs of gated activations. These are one pass over
+	// up and gate, which the backward pass has to read in any case.
 	RecomputeNothing Recompute = ""
 	WholeLayer       Recompute = "whole_layer"
 	// FineGrained keeps the outputs of matrix products and of attention in every layer, and
@@ -26,8 +26,8 @@ const (
 	FineGrained Recompute = "fine_grained"
 )
 
-// oneIn are the strategies that take whole layers, but not all: layer l is computed again
-// if that holds for l modulo n.
+// oneIn are the strategies that take whole layers, but not all of them: those layers l for which
+// again holds of l modulo n.
 var oneIn = map[Recompute]struct {
 	n     int
 	again func(rest int) bool
@@ -80,7 +80,7 @@ func (r Recompute) picks(layer int) func(*graph.Def) bool {
 func isCheap(d *graph.Def) bool {
 	switch d {
 	case graph.RMSNorm, graph.LayerNorm, graph.SwiGLU, graph.GELU, graph.GELUTanh, graph.ReLU, graph.Bias, graph.Clamp, graph.Scale, graph.Dropout,
-		graph.Rotary, graph.Split, graph.Concat, graph.Unweave:
+		graph.Rotary, graph.Split, graph.Concat, graph.DeinterleaveHeads:
 		return true
 	}
 	return false

@@ -2,13 +2,13 @@ package model
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"olmo/config"
+	"olmo/store"
 	"olmo/tensor"
 	"olmo/weights"
 )
@@ -19,9 +19,11 @@ type Source func(name string) ([]float32, error)
 
 // SaveHF writes a Hugging Face folder that Transformers 4 and 5 load: config.json,
 // generation_config.json and model.safetensors, or, with shardBytes > 0, shards of at
-// most that size with their index. dtype is F32, F16 or BF16. The folder must exist; one
-// tensor at a time is in memory. ErrLayout: Transformers has no such model.
-func SaveHF(dir string, c *Config, get Source, dtype tensor.DType, shardBytes int64) error {
+// most that size with their index. dtype is F32, F16 or BF16. stop lists the ids that end
+// a text, where they are others than c.EOS alone; config.json has one of them, and
+// generation_config.json all. The folder must exist; one tensor at a time is in memory.
+// ErrLayout: Transformers has no such model.
+func SaveHF(dir string, c *Config, get Source, dtype tensor.DType, shardBytes int64, stop []int32) error {
 	m, err := c.hfConfig()
 	if err != nil {
 		return err
@@ -47,6 +49,13 @@ func SaveHF(dir string, c *Config, get Source, dtype tensor.DType, shardBytes in
 			generation[key] = m[key]
 		}
 	}
+	switch len(stop) {
+	case 0:
+	case 1:
+		generation["eos_token_id"] = stop[0]
+	default:
+		generation["eos_token_id"] = stop
+	}
 	if err := writeJSON(filepath.Join(dir, "generation_config.json"), generation); err != nil {
 		return err
 	}
@@ -54,9 +63,10 @@ func SaveHF(dir string, c *Config, get Source, dtype tensor.DType, shardBytes in
 }
 
 // SaveAI2 writes a folder of the ai2-olmo package: config.yaml with the model section,
-// and model.safetensors with the package's names. ErrLayout: the package has no such
-// model.
-func SaveAI2(dir string, c *Config, get Source, dtype tensor.DType) error {
+// and model.safetensors with the package's names. The section has room for one id that
+// ends a text; several in stop stand in a generation_config.json beside it, which the
+// package passes over. ErrLayout: the package has no such model.
+func SaveAI2(dir string, c *Config, get Source, dtype tensor.DType, stop []int32) error {
 	if !c.ai2Named() {
 		return fmt.Errorf("%w: the ai2-olmo package has no family %s\nhint: it has OLMo 1 and 2; convert to hf instead", ErrLayout, c.Family)
 	}
@@ -70,7 +80,7 @@ func SaveAI2(dir string, c *Config, get Source, dtype tensor.DType) error {
 	if dtype != tensor.F32 && dtype != tensor.F16 && dtype != tensor.BF16 {
 		return fmt.Errorf("%w: dtype %v\nhint: one of f32, f16, bf16", ErrLayout, dtype)
 	}
-	l, err := c.layoutOf(OwnNames)
+	l, err := c.layoutOf(Native)
 	if err != nil {
 		return err
 	}
@@ -78,14 +88,20 @@ func SaveAI2(dir string, c *Config, get Source, dtype tensor.DType) error {
 	if err := weights.WriteSafetensors(file, l.all(get, func(string, []int) tensor.DType { return dtype }), nil); err != nil {
 		return err
 	}
+	if len(stop) > 1 {
+		if err := writeJSON(filepath.Join(dir, "generation_config.json"), map[string]any{"eos_token_id": stop}); err != nil {
+			return err
+		}
+	}
 	return config.Write(filepath.Join(dir, "config.yaml"), struct {
 		Model AI2 `yaml:"model"`
 	}{*a})
 }
 
 // SaveGGUF writes a GGUF file for llama.cpp. tokenizer is its part of the metadata; nil
-// writes a model without vocabulary. ErrLayout: llama.cpp has no such model.
-func SaveGGUF(path string, c *Config, get Source, dtype tensor.DType, tokenizer []weights.KV) error {
+// writes a model without vocabulary. stop lists the ids that end a text, of which the
+// format names three. ErrLayout: llama.cpp has no such model.
+func SaveGGUF(path string, c *Config, get Source, dtype tensor.DType, tokenizer []weights.KV, stop []int32) error {
 	if err := c.fitsGGUF(); err != nil {
 		return err
 	}
@@ -98,12 +114,16 @@ func SaveGGUF(path string, c *Config, get Source, dtype tensor.DType, tokenizer 
 	}
 	if tokenizer == nil {
 		tokenizer = []weights.KV{{Key: "tokenizer.ggml.model", Value: "no_vocab"}}
-		for key, id := range map[string]int32{"bos": c.BOS, "eos": c.EOS, "padding": c.PAD} {
-			if id >= 0 {
-				tokenizer = append(tokenizer, weights.KV{Key: "tokenizer.ggml." + key + "_token_id", Value: uint32(id)})
+		for _, s := range []struct {
+			key string
+			id  int32
+		}{{"bos", c.BOS}, {"eos", c.EOS}, {"padding", c.PAD}} {
+			if s.id >= 0 {
+				tokenizer = append(tokenizer, weights.KV{Key: "tokenizer.ggml." + s.key + "_token_id", Value: uint32(s.id)})
 			}
 		}
 	}
+	tokenizer = appendStops(tokenizer, stop)
 	tensors := l.all(get, func(name string, shape []int) tensor.DType { return ggufDType(name, shape, dtype) })
 	if s := c.Scaling; s != nil && (s.Type == "llama3" || s.Type == "factors") {
 		var f []float32
@@ -113,6 +133,28 @@ func SaveGGUF(path string, c *Config, get Source, dtype tensor.DType, tokenizer 
 		tensors = append(tensors, weights.Named{Name: "rope_freqs.weight", Tensor: tensor.FromFloat32([]int{len(f)}, f)})
 	}
 	return weights.WriteGGUF(path, append(c.ggufMetadata(dtype), tokenizer...), tensors)
+}
+
+// ggufStops are the keys of ids at which llama.cpp ends a text: the end of all text, of a
+// turn, and of a message.
+var ggufStops = []string{"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}
+
+// appendStops adds the ids that end a text and that the metadata does not have, as far as
+// there are keys that it does not have.
+func appendStops(kv []weights.KV, stop []int32) []weights.KV {
+	has := func(match func(weights.KV) bool) bool { return slices.ContainsFunc(kv, match) }
+	for _, id := range stop {
+		if has(func(x weights.KV) bool { return slices.Contains(ggufStops, x.Key) && x.Value == uint32(id) }) {
+			continue
+		}
+		for _, key := range ggufStops {
+			if !has(func(x weights.KV) bool { return x.Key == key }) {
+				kv = append(kv, weights.KV{Key: key, Value: uint32(id)})
+				break
+			}
+		}
+	}
+	return kv
 }
 
 // ggufDType chooses the dtype of a tensor in a file of a dtype: vectors, norms and
@@ -239,28 +281,10 @@ func (c *Config) Section() (*AI2, error) {
 }
 
 // writeJSON writes a file at once or not at all.
-func writeJSON(path string, v any) (err error) {
+func writeJSON(path string, v any) error {
 	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*.tmp")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
-		}
-	}()
-	if _, err := f.Write(append(text, '\n')); err != nil {
-		return err
-	}
-	if err := errors.Join(f.Chmod(0o644), f.Sync()); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return store.WriteFile(path, append(text, '\n'))
 }

@@ -12,10 +12,12 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"olmo/data/tokens"
+	"olmo/device/cpu"
 	evaldata "olmo/eval/data"
-	"olmo/internal/kernel"
+	"olmo/internal/parallel"
 	"olmo/runlog"
 )
 
@@ -49,11 +51,11 @@ func (q *quick) run(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := stage(ctx, q, "plan", recipe(q.Depth), func(ctx context.Context) (string, error) { return q.plan(ctx, t, corpus.HeldOut.Bytes) })
+	_, err = stage(ctx, q, "plan", recipe(q.Depth), func(ctx context.Context) (string, error) { return q.plan(ctx, t, corpus.HeldOut.Bytes) })
 	if err != nil {
 		return nil, err
 	}
-	m, err := stage(ctx, q, "train", nil, func(ctx context.Context) (trained, error) { return q.train(ctx, file) })
+	m, err := stage(ctx, q, "train", nil, func(ctx context.Context) (trained, error) { return q.train(ctx, q.path("config", "train.yaml")) })
 	if err != nil {
 		return nil, err
 	}
@@ -89,11 +91,11 @@ func (q *quick) report(corpus CorpusInfo, c curated, v vocab, t tokens.Report, m
 	}
 	r.SetCompressors(j.Compressed)
 	if m.TokensASecond > 0 {
-		peak := kernel.MeasurePeak().BF16 * 1e9
+		peak := cpu.MeasurePeak().BF16 * 1e9
 		share := m.FLOPs / float64(m.Tokens) * m.TokensASecond / peak
 		r.PeakFLOPsASecond, r.MFU = &peak, &share
-		joules := m.Seconds * wattsACore * float64(kernel.Threads())
-		r.EnergyJoules, r.EnergyMethod = &joules, fmt.Sprintf("estimate: %d busy cores at %d W each", kernel.Threads(), wattsACore)
+		joules := m.Seconds * wattsACore * float64(parallel.Threads())
+		r.EnergyJoules, r.EnergyMethod = &joules, fmt.Sprintf("estimate: %d busy cores at %d W each", parallel.Threads(), wattsACore)
 	}
 	records, err := runlog.Read(filepath.Join(q.runFolder(), "metrics.jsonl"))
 	if err != nil {
@@ -143,7 +145,7 @@ func number(v any) float64 {
 }
 
 func machine() Machine {
-	return Machine{CPU: processor(), Kernels: kernel.CPU(), Threads: kernel.Threads(), OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version()}
+	return Machine{CPU: processor(), Kernels: cpu.Kernels(), Threads: parallel.Threads(), OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version()}
 }
 
 // processor returns the processor's name where the system tells it.
@@ -214,24 +216,36 @@ func hashFile(path string) (string, int64, error) {
 	return hex.EncodeToString(h.Sum(nil)), n, err
 }
 
-// commands are the lines that repeat each stage by hand.
+// commands are the lines that repeat each stage by hand, for a shell.
 func (q *quick) commands() []Command {
-	p := q.slashed
+	p := func(elem ...string) string { return shellWord(q.slashed(elem...)) }
 	c := func(name string) string { return p("config", name+".yaml") }
 	return []Command{
-		{"tag", fmt.Sprintf("olmo data tag --documents '%s' --taggers %s --experiment %s", p("data", TrainFolder, "*.jsonl.zst"), strings.Join(taggers, " "), experiment)},
+		{"tag", fmt.Sprintf("olmo data tag --documents %s --taggers %s --experiment %s", p("data", TrainFolder, "*.jsonl.zst"), strings.Join(taggers, " "), experiment)},
 		{"deduplicate", fmt.Sprintf("olmo data -c %s dedupe && olmo data -c %s dedupe", c("dedupe-documents"), c("dedupe-paragraphs"))},
 		{"decontaminate", fmt.Sprintf("olmo data -c %s dedupe && olmo data -c %s dedupe", c("decontaminate-build"), c("decontaminate"))},
 		{"mix", fmt.Sprintf("olmo data -c %s mix", c("mix"))},
-		{"tokenizer", fmt.Sprintf("olmo tokenizer train --input %s/*.jsonl.zst --vocab-size %d --pre-tokenizer %s --special-token '%s' --special-token '%s' --output %s",
-			p("data", "curated", "documents"), vocabulary, preTokenizer, endOfText, padding, p("tokenizer", "tokenizer.json"))},
-		{"tokens", fmt.Sprintf("olmo data tokens --documents '%s/*.jsonl.zst' --destination %s --tokenizer.name_or_path %s --tokenizer.eos_token_id 0 --dtype uint16",
-			p("data", "curated", "documents"), p("data", "tokens"), p("tokenizer", "tokenizer.json"))},
+		{"tokenizer", fmt.Sprintf("olmo tokenizer train --input %s/*.jsonl.zst --vocab-size %d --pre-tokenizer %s --special-token %s --special-token %s --output %s",
+			p("data", "curated", "documents"), vocabulary, preTokenizer, shellWord(endOfText), shellWord(padding), p("tokenizer", "tokenizer.json"))},
+		{"tokens", fmt.Sprintf("olmo data tokens --documents %s --destination %s --tokenizer.name_or_path %s --tokenizer.eos_token_id 0 --dtype uint16",
+			p("data", "curated", "documents", "*.jsonl.zst"), p("data", "tokens"), p("tokenizer", "tokenizer.json"))},
 		{"train", fmt.Sprintf("olmo train %s", c("train"))},
-		{"evaluate", fmt.Sprintf("olmo eval --model %s --tasks bpb --documents %s/*.jsonl.zst --out eval-bpb", p("run"), p("data", HeldOutFolder))},
+		{"evaluate", fmt.Sprintf("olmo eval --model %s --tasks bpb --end-of-text --documents %s --out eval-bpb", p("run"), p("data", HeldOutFolder, "*.jsonl.zst"))},
 		{"evaluate", fmt.Sprintf("olmo eval --model %s --tasks arc_easy --out eval-arc", p("run"))},
-		{"generate", fmt.Sprintf("olmo generate --model %s '%s'", p("run"), prompts[0])},
+		{"generate", fmt.Sprintf("olmo generate --model %s %s", p("run"), shellWord(prompts[0]))},
 		{"release", fmt.Sprintf("olmo convert --from %s --to hf --out release", p("run"))},
 		{"check", fmt.Sprintf("olmo check %s", p())},
 	}
+}
+
+// shellWord writes a text as one word of a shell's command, in single quotes where it has
+// anything that a shell would read. Patterns may be quoted where the command expands them.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:,+@%", r) || r > unicode.MaxASCII && unicode.IsLetter(r)
+	}
+	if s != "" && s[0] != '-' && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

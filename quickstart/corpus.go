@@ -9,11 +9,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 
 	"olmo/data"
+	"olmo/store"
 )
 
 // The folders of a corpus below quickstart's data folder. Nothing but the
@@ -210,11 +210,6 @@ func writeSplit(ctx context.Context, dir, folder string, src *source, documents 
 	if err != nil {
 		return info, err
 	}
-	for _, path := range old {
-		if err := os.Remove(path); err != nil {
-			return info, fmt.Errorf("clearing %s: %w", folder, err)
-		}
-	}
 	all := sha256.New()
 	done, written := 0, int64(0)
 	for i := range files {
@@ -248,6 +243,15 @@ func writeSplit(ctx context.Context, dir, folder string, src *source, documents 
 			return info, err
 		}
 		info.Files = append(info.Files, folder+"/"+name)
+	}
+	// What an earlier run left goes when the new files are there.
+	for _, path := range old {
+		if slices.Contains(info.Files, folder+"/"+filepath.Base(path)) {
+			continue
+		}
+		if err := store.Remove(path); err != nil {
+			return info, fmt.Errorf("clearing %s: %w", folder, err)
+		}
 	}
 	info.SHA256 = hex.EncodeToString(all.Sum(nil))
 	return info, nil

@@ -64,7 +64,7 @@ func (q *quick) curate(ctx context.Context, corpus CorpusInfo) (curated, error) 
 	}
 	for _, s := range q.dedupeSteps() {
 		s.cfg.Processes = threads()
-		if err := config.Write(q.path("config", s.name+".yaml"), s.cfg); err != nil {
+		if err := q.writeConfig(s.name, s.cfg); err != nil {
 			return out, err
 		}
 		s.cfg.Execution = execution(s.name)
@@ -73,7 +73,7 @@ func (q *quick) curate(ctx context.Context, corpus CorpusInfo) (curated, error) 
 		}
 	}
 	cfg := q.mixConfig()
-	if err := config.Write(q.path("config", "mix.yaml"), cfg); err != nil {
+	if err := q.writeConfig("mix", cfg); err != nil {
 		return out, err
 	}
 	cfg.Execution = execution("mix")
@@ -165,6 +165,12 @@ func (q *quick) mixConfig() mix.Config {
 
 // slashed is a path below the output folder as the data stages' configurations have it.
 func (q *quick) slashed(elem ...string) string { return filepath.ToSlash(q.path(elem...)) }
+
+// writeConfig keeps the configuration of a step by hand in config/. Its paths start at
+// that folder, so that a quickstart folder that was moved or copied means itself.
+func (q *quick) writeConfig(name string, cfg any) error {
+	return config.WriteBeside(q.path("config", name+".yaml"), cfg, q.slashed("data"), q.slashed("run"), q.slashed("tokenizer"))
+}
 
 // funnel turns the mixer's counts into the report's table.
 func funnel(corpus CorpusInfo, s mix.StreamReport) []FunnelRow {

@@ -2,17 +2,13 @@ package quickstart
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"iter"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"olmo/data"
 	"olmo/eval"
 	"olmo/generate"
-	"olmo/tokenizer"
+	"olmo/lm"
 )
 
 // judged is the result of the evaluation.
@@ -28,82 +24,33 @@ type judged struct {
 // domain, and a multiple-choice task. Every score is kept below eval/.
 func (q *quick) evaluate(ctx context.Context, corpus CorpusInfo, t trained) (judged, error) {
 	var out judged
-	l, err := q.load(t)
+	jobs, sizes, err := q.jobs(corpus)
 	if err != nil {
 		return out, err
 	}
-	defer l.Close()
-	scorer, err := eval.NewScorer(l.Config, l.dev, l.Config.T, false)
+	m, err := q.load(t)
 	if err != nil {
 		return out, err
 	}
-	if err := l.fill(); err != nil {
-		return out, err
-	}
-	if err := os.MkdirAll(q.path("eval"), 0o755); err != nil {
-		return out, err
-	}
-	eos, _ := l.tok.TokenID(endOfText)
-	measure := func(name string, total int64, texts iter.Seq2[eval.Text, error]) (eval.Perplexity, error) {
-		w, err := newLines(q.path("eval", name+".jsonl"))
-		if err != nil {
-			return eval.Perplexity{}, err
+	defer m.Close()
+	run := &eval.Run{Jobs: jobs, Progress: func(p eval.Progress) {
+		now := Progress{Stage: "evaluate", Note: p.Job}
+		if size := sizes[p.Job]; size > 0 {
+			now.Done, now.Total, now.Unit = float64(p.Text)/1e6, float64(size)/1e6, "MB"
 		}
-		defer w.Abort()
-		p, err := eval.BitsPerByte(ctx, scorer, l.tok, texts, eval.BitsPerByteOptions{
-			Window: l.Config.T, Prefix: eos, EndOfText: true,
-			Progress: func(bytes int64) {
-				q.Progress(Progress{Stage: "evaluate", Done: float64(bytes) / 1e6, Total: float64(total) / 1e6, Unit: "MB", Note: name})
-			},
-		}, func(d eval.DocumentScore) error { return w.write(d) })
-		if err != nil {
-			return p, fmt.Errorf("%s: %w", name, err)
-		}
-		return p, w.Close()
-	}
-	held := func(yield func(eval.Text, error) bool) {
-		for d, err := range documents(q.path("data"), corpus.HeldOut.Files) {
-			if !yield(eval.Text{ID: d.ID, Text: d.Text}, err) || err != nil {
-				return
-			}
-		}
-	}
-	if out.HeldOut, err = measure("heldout", corpus.HeldOut.Bytes, held); err != nil {
-		return out, err
-	}
-	if corpus.OtherDomain != "" {
-		text, err := os.ReadFile(corpus.OtherDomain)
-		if err != nil {
-			return out, err
-		}
-		name := filepath.Base(corpus.OtherDomain)
-		p, err := measure("otherdomain", int64(len(text)), func(yield func(eval.Text, error) bool) {
-			yield(eval.Text{ID: name, Text: string(text)}, nil)
-		})
-		if err != nil {
-			return out, err
-		}
-		out.OtherDomain = &OtherDomain{Name: name, Bytes: p.Bytes, BitsPerByte: p.BitsPerByte}
-	}
-	questions, err := eval.ARCEasy()
+		q.Progress(now)
+	}}
+	results, err := run.Do(ctx, m)
 	if err != nil {
 		return out, err
 	}
-	w, err := newLines(q.path("eval", "arc_easy.jsonl"))
-	if err != nil {
-		return out, err
+	out.HeldOut = *results.Scores[heldOutJob].Documents
+	if other := results.Scores[otherJob].Documents; other != nil {
+		out.OtherDomain = &OtherDomain{Name: filepath.Base(corpus.OtherDomain), Bytes: other.Bytes, BitsPerByte: other.BitsPerByte}
 	}
-	defer w.Abort()
-	q.Progress(Progress{Stage: "evaluate", Note: "arc_easy"})
-	score, err := eval.Choose(ctx, scorer, l.tok, l.Config.T, "arc_easy", questions, func(r eval.Request) error { return w.write(r) })
-	if err != nil {
-		return out, fmt.Errorf("arc_easy: %w", err)
-	}
-	if err := w.Close(); err != nil {
-		return out, err
-	}
+	arc := results.Scores[choiceJob].Choices
 	out.Choices = []ChoiceResult{{
-		Task: "ARC-Easy (validation)", Questions: score.Questions, Accuracy: score.Accuracy, Chance: score.Chance, Metric: "acc", Requests: "eval/arc_easy.jsonl",
+		Task: "ARC-Easy (validation)", Questions: arc.Questions, Accuracy: arc.Accuracy, Chance: arc.Chance, Metric: "acc", Requests: "eval/" + choiceJob + ".jsonl",
 	}}
 	text, err := ReadText(q.path("data"), corpus.HeldOut)
 	if err != nil {
@@ -114,37 +61,63 @@ func (q *quick) evaluate(ctx context.Context, corpus CorpusInfo, t trained) (jud
 	return out, err
 }
 
-// lines writes a JSONL file, whole or not at all.
-type lines struct {
-	*data.Writer
-	enc *json.Encoder
-}
+// The evaluation's jobs, by the names of their files below eval/.
+const (
+	heldOutJob = "heldout"
+	otherJob   = "otherdomain"
+	choiceJob  = "arc_easy"
+)
 
-func newLines(path string) (*lines, error) {
-	w, err := data.CreateWriter(path)
-	if err != nil {
-		return nil, err
+// jobs lists what the model is judged by, with the bytes of the texts. The figures of texts
+// charge the end of text after each document, as the compressors have to say where one ends.
+func (q *quick) jobs(corpus CorpusInfo) (jobs []*eval.Job, sizes map[string]int64, err error) {
+	sizes = map[string]int64{}
+	add := func(name, task string, in eval.Inputs) error {
+		t, err := eval.LookupTask(task)
+		if err != nil {
+			return err
+		}
+		j, err := t.Job(in)
+		if err != nil {
+			return err
+		}
+		j.Name, j.Requests = name, q.path("eval", name+".jsonl")
+		jobs = append(jobs, j)
+		return nil
 	}
-	return &lines{w, json.NewEncoder(w)}, nil
+	var files []string
+	for _, f := range corpus.HeldOut.Files {
+		files = append(files, q.path("data", filepath.FromSlash(f)))
+	}
+	sizes[heldOutJob] = corpus.HeldOut.Bytes
+	if err := add(heldOutJob, "bpb", eval.Inputs{Documents: files, EndOfText: true}); err != nil {
+		return nil, nil, err
+	}
+	if corpus.OtherDomain != "" {
+		st, err := os.Stat(corpus.OtherDomain)
+		if err != nil {
+			return nil, nil, err
+		}
+		sizes[otherJob] = st.Size()
+		if err := add(otherJob, "bpb", eval.Inputs{Documents: []string{corpus.OtherDomain}, EndOfText: true}); err != nil {
+			return nil, nil, err
+		}
+	}
+	return jobs, sizes, add(choiceJob, "arc_easy", eval.Inputs{})
 }
-
-func (l *lines) write(v any) error { return l.enc.Encode(v) }
 
 // prompts are what the model is asked to continue.
 var prompts = []string{"Package http implements", "Copyright 2012 The Go Authors.", "The function returns an error if", "Close closes the"}
 
 // sample asks the model for a few texts, greedily and by chance.
 func (q *quick) sample(ctx context.Context, t trained) ([]Sample, error) {
-	l, err := q.load(t)
+	m, err := q.load(t)
 	if err != nil {
 		return nil, err
 	}
-	defer l.Close()
-	engine, err := generate.New(l.Config, l.dev, generate.Options{})
+	defer m.Close()
+	g, err := m.Generator(lm.GeneratorOptions{})
 	if err != nil {
-		return nil, err
-	}
-	if err := l.fill(); err != nil {
 		return nil, err
 	}
 	var out []Sample
@@ -154,23 +127,14 @@ func (q *quick) sample(ctx context.Context, t trained) ([]Sample, error) {
 	}{{"greedy", generate.Sampling{}}, {"temperature 0.8, top-p 0.95", generate.Sampling{Temperature: 0.8, TopP: 0.95, Seed: 1}}} {
 		for j, p := range prompts {
 			q.Progress(Progress{Stage: "sample", Done: float64(i*len(prompts) + j), Total: float64(2 * len(prompts)), Unit: "texts"})
-			text, err := continueText(ctx, engine, l.tok, p, 64, s.Sampling)
+			a, err := g.Generate(ctx, lm.Request{Prompt: m.Tokenizer.AppendEncode(nil, p), MaxTokens: 64, Sampling: s.Sampling, Stop: m.Stop})
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, Sample{Step: t.Step, Prompt: p, Text: text, Settings: s.name})
+			out = append(out, Sample{Step: t.Step, Prompt: p, Text: a.Text, Settings: s.name})
 		}
 	}
 	return out, nil
-}
-
-func continueText(ctx context.Context, e *generate.Engine, tok *tokenizer.Tokenizer, prompt string, n int, s generate.Sampling) (string, error) {
-	eos, _ := tok.TokenID(endOfText)
-	r, err := e.Generate(ctx, generate.Request{Prompt: tok.AppendEncode(nil, prompt), MaxTokens: n, Sampling: s, Stop: []int32{eos}})
-	if err != nil {
-		return "", err
-	}
-	return tok.Decode(r.IDs, true), nil
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -15,7 +15,8 @@ import (
 	"time"
 
 	"olmo/data"
-	"olmo/internal/kernel"
+	"olmo/device/cpu"
+	"olmo/store"
 )
 
 // Options say what Run makes.
@@ -69,7 +70,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Steps < 0 || o.Steps == 0 && !(o.Minutes > 0) {
 		return nil, errors.New("neither a time nor a number of steps to train for\nhint: --minutes 5")
 	}
-	if err := kernel.Check(); err != nil { // before any work, not at the first step
+	if err := cpu.Check(); err != nil { // before any work, not at the first step
 		return nil, err
 	}
 	if o.Progress == nil {
@@ -77,6 +78,14 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	if o.Print == nil {
 		o.Print = func(string) {}
+	}
+	lock, err := store.AcquireIn(o.Out)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Release()
+	if err := lock.Unlocked(); err != nil {
+		o.Print("warning: " + err.Error())
 	}
 	q := &quick{Options: o, began: time.Now()}
 	if err := q.claim(); err != nil {

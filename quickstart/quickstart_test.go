@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"olmo/data"
+	"olmo/store"
 	"olmo/train"
 )
 
@@ -81,6 +82,39 @@ func TestRun(t *testing.T) {
 	if again.WeightsDigest != r.WeightsDigest || modified(t, whole) != before {
 		t.Error("a second run changed something")
 	}
+	// A living run is alone in its folder.
+	lock, err := store.AcquireIn(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var held *store.HeldError
+	if _, err := Run(t.Context(), o); !errors.As(err, &held) || held.Holder.PID != os.Getpid() {
+		t.Errorf("a second run beside a living one: %v, want a HeldError", err)
+	}
+	lock.Release()
+	// A copy means itself, whole and by its configurations, from another folder too.
+	copied := filepath.Join(dir, "copy")
+	if err := os.CopyFS(copied, os.DirFS(whole)); err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(filepath.Join(copied, "stages", "report.json"))
+	c := o
+	c.Out = copied
+	if r2, err := Run(t.Context(), c); err != nil || r2.WeightsDigest != r.WeightsDigest || modified(t, whole) != before {
+		t.Errorf("the copy: %v", err)
+	}
+	t.Chdir(t.TempDir())
+	for _, name := range []string{"config/train.yaml", "run/config.yaml", "."} {
+		cfg, err := train.LoadRun(filepath.Join(copied, filepath.FromSlash(name)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range append(cfg.Data.Paths, cfg.SaveFolder, cfg.Tokenizer.Identifier) {
+			if !strings.HasPrefix(path, copied+string(filepath.Separator)) {
+				t.Errorf("%s of the copy leads to %s", name, path)
+			}
+		}
+	}
 	other := o
 	other.Depth = 2
 	if _, err := Run(t.Context(), other); err == nil || !strings.Contains(err.Error(), "other settings") {
@@ -139,7 +173,8 @@ func checkHeldOut(t *testing.T, dir string, corpus CorpusInfo) {
 	}
 }
 
-// modified returns the latest time of change below dir.
+// modified returns the latest time of change of the files below dir. (That of dir itself
+// changes with the lock, which comes and goes.)
 func modified(t *testing.T, dir string) time.Time {
 	t.Helper()
 	var last time.Time
@@ -148,7 +183,7 @@ func modified(t *testing.T, dir string) time.Time {
 			return err
 		}
 		info, err := d.Info()
-		if err == nil && info.ModTime().After(last) {
+		if err == nil && !d.IsDir() && info.ModTime().After(last) {
 			last = info.ModTime()
 		}
 		return err

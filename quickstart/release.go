@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"text/template"
 
-	"olmo/data"
-	"olmo/internal/kernel"
+	"olmo/device/cpu"
 	"olmo/model"
+	"olmo/store"
 	"olmo/tensor"
 )
 
@@ -32,24 +32,17 @@ var card = template.Must(template.New("card").Funcs(template.FuncMap{
 // release writes the model as Hugging Face's tools load it, with a card that has the
 // run's own figures.
 func (q *quick) release(corpus CorpusInfo, c curated, v vocab, m trained, j judged, samples []Sample) error {
-	dir := q.path("release")
-	if err := os.RemoveAll(dir); err != nil {
+	folder, err := store.CreateFolder(q.path("release"))
+	if err != nil {
 		return err
 	}
-	tmp := q.path(".release")
-	if err := os.RemoveAll(tmp); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(tmp, 0o755); err != nil {
-		return err
-	}
-	defer os.RemoveAll(tmp)
+	defer folder.Abort()
 	l, err := model.Open(q.path(filepath.FromSlash(m.StepFolder)))
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	if err := model.SaveHF(tmp, l.Config, l.Param, tensor.F32, 0); err != nil {
+	if err := model.SaveHF(folder.Path(), l.Config, l.Param, tensor.F32, 0, nil); err != nil {
 		return err
 	}
 	tokenizer, err := os.ReadFile(q.tokenizerFile())
@@ -59,25 +52,17 @@ func (q *quick) release(corpus CorpusInfo, c curated, v vocab, m trained, j judg
 	var text bytes.Buffer
 	err = card.Execute(&text, map[string]any{
 		"Corpus": corpus, "Curated": c, "Vocab": v, "Trained": m, "Judged": j, "Samples": samples, "Model": l.Config,
-		"Recipe": recipe(q.Depth), "Version": q.Version, "Kernels": kernel.CPU(),
+		"Recipe": recipe(q.Depth), "Version": q.Version, "Kernels": cpu.Kernels(),
 	})
 	if err != nil {
 		return fmt.Errorf("writing the model card: %w", err)
 	}
 	for name, text := range map[string][]byte{"tokenizer.json": tokenizer, "tokenizer_config.json": []byte(tokenizerConfig), "README.md": text.Bytes()} {
-		w, err := data.CreateWriter(filepath.Join(tmp, name))
-		if err != nil {
-			return err
-		}
-		defer w.Abort()
-		if _, err := w.Write(text); err != nil {
-			return err
-		}
-		if err := w.Close(); err != nil {
+		if err := store.WriteFile(filepath.Join(folder.Path(), name), text); err != nil {
 			return err
 		}
 	}
-	return os.Rename(tmp, dir)
+	return folder.Commit()
 }
 
 // tokenizerConfig tells Hugging Face's loader which class reads tokenizer.json.

@@ -10,7 +10,15 @@ func (r *Report) markdown() []byte {
 	var m markdown
 	m.line("# Report card")
 	m.line(r.headline())
+	for _, section := range []func(m *markdown){
+		r.predictionSection, r.learningSection, r.sampleSection, r.corpusSection, r.figureSection, r.checkSection, r.commandSection, r.noticeSection,
+	} {
+		section(&m)
+	}
+	return []byte(m.String())
+}
 
+func (r *Report) predictionSection(m *markdown) {
 	m.line("## How well it predicts")
 	m.table("|bits per byte|:")
 	for _, c := range r.comparisons() {
@@ -38,28 +46,36 @@ func (r *Report) markdown() []byte {
 			m.row(c.Task, fmt.Sprint(c.Questions), fmt.Sprintf("**%.1f %%**", 100*c.Accuracy), fmt.Sprintf("%.1f %%", 100*c.Chance), c.Metric, code(c.Requests))
 		}
 	}
+}
 
-	if len(r.Curve) > 0 {
-		m.line("## How it learned")
-		mean := smoothed(r.Curve)
-		m.line("Loss, running mean in nats a token: `" + sparkline(mean) + "`")
-		m.table("step:|loss:|learning rate:")
-		rows := min(len(r.Curve), 12)
-		for i := range rows {
-			at := i * (len(r.Curve) - 1) / max(rows-1, 1)
-			p := r.Curve[at]
-			m.row(grouped(int64(p.Step)), fmt.Sprintf("%.3f", mean[at]), fmt.Sprintf("%.3g", p.LearningRate))
-		}
+func (r *Report) learningSection(m *markdown) {
+	if len(r.Curve) == 0 {
+		return
 	}
-
-	if len(r.Samples) > 0 {
-		m.line("## What it writes")
-		for _, s := range r.orderedSamples() {
-			m.line(fmt.Sprintf("Step %d, %s, after %q:", s.Step, s.Settings, s.Prompt))
-			m.block(s.Prompt + s.Text)
-		}
+	m.line("## How it learned")
+	mean := smoothed(r.Curve)
+	m.line("Loss, running mean in nats a token: `" + sparkline(mean) + "`")
+	m.table("step:|loss:|learning rate:")
+	rows := min(len(r.Curve), 12)
+	for i := range rows {
+		at := i * (len(r.Curve) - 1) / max(rows-1, 1)
+		p := r.Curve[at]
+		m.row(grouped(int64(p.Step)), fmt.Sprintf("%.3f", mean[at]), fmt.Sprintf("%.3g", p.LearningRate))
 	}
+}
 
+func (r *Report) sampleSection(m *markdown) {
+	if len(r.Samples) == 0 {
+		return
+	}
+	m.line("## What it writes")
+	for _, s := range r.orderedSamples() {
+		m.line(fmt.Sprintf("Step %d, %s, after %q:", s.Step, s.Settings, s.Prompt))
+		m.block(s.Prompt + s.Text)
+	}
+}
+
+func (r *Report) corpusSection(m *markdown) {
 	m.line("## What it was made from")
 	m.table(r.Corpus.Name + "|documents:|bytes:")
 	for _, s := range []struct {
@@ -79,7 +95,9 @@ func (r *Report) markdown() []byte {
 			}
 		}
 	}
+}
 
+func (r *Report) figureSection(m *markdown) {
 	m.line("## Figures")
 	m.table("|")
 	for _, f := range append(r.facts(), r.Settings...) {
@@ -93,7 +111,9 @@ func (r *Report) markdown() []byte {
 			m.row(s.Name, duration(s.Seconds))
 		}
 	}
+}
 
+func (r *Report) checkSection(m *markdown) {
 	m.line("## Check it")
 	m.line("The same command with the same number of steps gives the same weights on every machine, thread count and instruction set. Digest of the weights:")
 	m.block(r.WeightsDigest)
@@ -103,26 +123,31 @@ func (r *Report) markdown() []byte {
 			m.row(code(f.Path), f.What, grouped(f.Bytes), code(f.SHA256))
 		}
 	}
+}
 
-	if len(r.Commands) > 0 {
-		m.line("## Repeat each stage by hand")
-		for _, c := range r.Commands {
-			m.line(c.Stage + ":")
-			m.block(c.Line)
+func (r *Report) commandSection(m *markdown) {
+	if len(r.Commands) == 0 {
+		return
+	}
+	m.line("## Repeat each stage by hand")
+	for _, c := range r.Commands {
+		m.line(c.Stage + ":")
+		m.block(c.Line)
+	}
+}
+
+func (r *Report) noticeSection(m *markdown) {
+	if len(r.Notices) == 0 {
+		return
+	}
+	m.line("## Credits and notes")
+	for _, n := range r.Notices {
+		if strings.Contains(n, "\n") {
+			m.block(n)
+		} else {
+			m.item(n)
 		}
 	}
-
-	if len(r.Notices) > 0 {
-		m.line("## Credits and notes")
-		for _, n := range r.Notices {
-			if strings.Contains(n, "\n") {
-				m.block(n)
-			} else {
-				m.item(n)
-			}
-		}
-	}
-	return []byte(m.String())
 }
 
 // markdown builds a document of blocks with an empty line between them.

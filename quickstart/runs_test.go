@@ -13,7 +13,8 @@ import (
 var updateRuns = flag.Bool("update-runs", false, "write runs/quickstart anew")
 
 // TestRuns holds the configurations under runs/quickstart to those that quickstart
-// writes, so that a user can copy them.
+// writes, so that a user can copy them; but for their paths, which start at the current
+// folder here.
 func TestRuns(t *testing.T) {
 	q := &quick{Options: Options{Out: "olmo-quickstart", Depth: DefaultDepth}}
 	dir := filepath.Join("..", "runs", "quickstart")

@@ -11,14 +11,13 @@ import (
 	"slices"
 	"time"
 
-	"olmo/config"
 	"olmo/data"
 	"olmo/data/tokens"
-	"olmo/device"
 	"olmo/device/cpu"
-	"olmo/generate"
 	"olmo/graph"
+	"olmo/lm"
 	"olmo/model"
+	"olmo/store"
 	"olmo/tokenizer"
 	"olmo/train"
 )
@@ -145,11 +144,11 @@ func (q *quick) runFolder() string { return q.path("run") }
 
 // plan writes config/train.yaml. With a budget of time the speed is measured once, on
 // the first batches; from then on the config's number of steps is what counts.
+// The result is the config's place below the output folder.
 func (q *quick) plan(ctx context.Context, t tokens.Report, heldOut int64) (string, error) {
-	file := q.path("config", "train.yaml")
 	if _, err := os.Stat(q.runFolder()); err == nil {
 		q.Print("the plan has changed: the earlier run is removed")
-		if err := os.RemoveAll(q.runFolder()); err != nil {
+		if err := store.RemoveFolder(q.runFolder()); err != nil {
 			return "", err
 		}
 	}
@@ -164,7 +163,7 @@ func (q *quick) plan(ctx context.Context, t tokens.Report, heldOut int64) (strin
 		steps = max(20, int(left/second))
 	}
 	setSteps(c, steps)
-	return file, config.Write(file, c)
+	return "config/train.yaml", q.writeConfig("train", c)
 }
 
 // trainConfig is the run's configuration but for the number of steps.
@@ -247,12 +246,18 @@ func (q *quick) train(ctx context.Context, file string) (trained, error) {
 	if err != nil {
 		return trained{}, err
 	}
+	tok, err := tokenizer.Load(q.tokenizerFile())
+	if err != nil {
+		return trained{}, err
+	}
 	began := time.Now()
 	var first, last train.Progress
 	t, err := train.New(c, dev, train.Options{
 		ConfigPath: file,
 		Warn:       q.Print,
-		Sample:     &writer{q: q},
+		Sample: &lm.Samples{Tokenizer: tok, Prompts: prompts[:1], MaxTokens: 24, Print: func(step int, prompt, text string) {
+			q.Print(fmt.Sprintf("step %d writes: %s%s", step, prompt, oneLine(text)))
+		}},
 		Progress: func(p train.Progress) {
 			if first.Step == 0 {
 				first, began = p, time.Now()
@@ -305,58 +310,11 @@ func flops(m *model.Config, n int) float64 {
 	return g.FLOPs(graph.Sequence(make([]int32, n*sequence), n))
 }
 
-// writer shows a line of the model's in the middle of training.
-type writer struct {
-	q      *quick
-	engine *generate.Engine
-	tok    *tokenizer.Tokenizer
-}
-
-// Sample generates from the trainer's device.
-func (w *writer) Sample(ctx context.Context, t *train.Trainer) error {
-	if w.engine == nil {
-		tok, err := tokenizer.Load(w.q.tokenizerFile())
-		if err != nil {
-			return err
-		}
-		if w.engine, err = generate.New(t.Model(), t.Device(), generate.Options{}); err != nil {
-			return err
-		}
-		w.tok = tok
-	}
-	s, err := continueText(ctx, w.engine, w.tok, prompts[0], 24, generate.Sampling{})
-	if err != nil {
-		return err
-	}
-	w.q.Print(fmt.Sprintf("step %d writes: %s%s", t.State().Step, prompts[0], oneLine(s)))
-	return t.LogSample(prompts[0], s)
-}
-
-// loaded is a checkpoint with a device to run it.
-type loaded struct {
-	*model.Loaded
-	dev device.Device
-	tok *tokenizer.Tokenizer
-}
-
 // load opens the last checkpoint; Close ends it.
-func (q *quick) load(t trained) (*loaded, error) {
+func (q *quick) load(t trained) (*lm.Model, error) {
 	tok, err := tokenizer.Load(q.tokenizerFile())
 	if err != nil {
 		return nil, err
 	}
-	dev, err := cpu.New()
-	if err != nil {
-		return nil, err
-	}
-	m, err := model.Open(q.path(filepath.FromSlash(t.StepFolder)))
-	if err != nil {
-		return nil, err
-	}
-	return &loaded{Loaded: m, dev: dev, tok: tok}, nil
-}
-
-// fill writes the weights to the device, once a program has made room.
-func (l *loaded) fill() error {
-	return l.Each(func(p model.Param, data []float32) error { return l.dev.Write(p.Name, data) })
+	return lm.Open(q.path(filepath.FromSlash(t.StepFolder)), lm.Options{Tokenizer: tok})
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+
+	"olmo/store"
 )
 
 // WriteCSV writes records as a table with one row for each and a column for each key,
@@ -30,7 +32,7 @@ func WriteCSV(path string, records []Record) error {
 		}
 	}
 	w.Flush()
-	if err := replace(path, b.Bytes()); err != nil {
+	if err := store.WriteFile(path, b.Bytes()); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	return nil
@@ -102,13 +104,13 @@ func WriteWandb(dir string, run WandbRun, records []Record) error {
 	for name, v := range map[string]any{"wandb-summary.json": summary, "wandb-metadata.json": metadata, "config.yaml": config} { // JSON is YAML too
 		text, err := json.MarshalIndent(v, "", "  ")
 		if err == nil {
-			err = replace(filepath.Join(dir, name), append(text, '\n'))
+			err = store.WriteFile(filepath.Join(dir, name), append(text, '\n'))
 		}
 		if err != nil {
 			return fmt.Errorf("writing the W&B export: %w", err)
 		}
 	}
-	if err := replace(filepath.Join(dir, "wandb-history.jsonl"), history.Bytes()); err != nil {
+	if err := store.WriteFile(filepath.Join(dir, "wandb-history.jsonl"), history.Bytes()); err != nil {
 		return fmt.Errorf("writing the W&B export: %w", err)
 	}
 	return nil

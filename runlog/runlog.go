@@ -13,9 +13,10 @@ import (
 	"maps"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
+
+	"olmo/store"
 )
 
 // Record is what was measured at one step: numbers, and now and then text.
@@ -64,7 +65,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 // Log is an open metrics.jsonl. Records reach the file as they are appended: a
 // killed process leaves at most one torn line.
 type Log struct {
-	f *os.File
+	f *store.Appended
 }
 
 // Open opens the log at path to go on after step: records of later steps, and a
@@ -75,11 +76,11 @@ func Open(path string, step int) (*Log, error) {
 		return nil, fmt.Errorf("opening run log: %w", err)
 	}
 	if !all {
-		if err := replace(path, kept); err != nil {
+		if err := store.WriteFile(path, kept); err != nil {
 			return nil, fmt.Errorf("opening run log: %w", err)
 		}
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	f, err := store.Append(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening run log: %w", err)
 	}
@@ -108,23 +109,6 @@ func keep(path string, step int) (kept []byte, all bool, err error) {
 		kept = append(append(kept, line...), '\n')
 	}
 	return kept, len(kept) == len(text), nil
-}
-
-// replace writes a file whole or not at all.
-func replace(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
 }
 
 // Append adds a record as one line.

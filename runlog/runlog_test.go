@@ -68,7 +68,7 @@ func TestOpen(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := log.Append(runlog.Record{"step": 9, "x": math.NaN()}); err != nil {
+			if err := log.Append(runlog.Record{"step": 9, "a": math.Inf(-1), "b": math.Inf(1), "x": math.NaN()}); err != nil {
 				t.Fatal(err)
 			}
 			if err := errors.Join(log.Sync(), log.Close()); err != nil {
@@ -78,7 +78,7 @@ func TestOpen(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := c.want + "{\"step\":9,\"x\":null}\n"; string(got) != want {
+			if want := c.want + "{\"step\":9,\"a\":null,\"b\":null,\"x\":null}\n"; string(got) != want {
 				t.Errorf("log holds %q, want %q", got, want)
 			}
 		})
@@ -182,6 +182,13 @@ func TestTensorBoard(t *testing.T) {
 	}
 	if !strings.HasSuffix(events[0], "\x1a\x0dbrain.Event:2") || !strings.HasSuffix(events[1], "\x10\x01\x3a\x02\x08\x01") {
 		t.Errorf("the file begins with %q, %q", events[0], events[1])
+	}
+	// wall_time, a double
+	wall := "\x09" + string(binary.LittleEndian.AppendUint64(nil, math.Float64bits(1700000000.000000005)))
+	for i, e := range events {
+		if !strings.HasPrefix(e, wall) {
+			t.Errorf("event %d begins with %q, want the time %q", i, e[:9], wall)
+		}
 	}
 	want := "\x10\x01\x2a\x1f\x0a\x1d\x0a\x16train/CrossEntropyLoss\x15\x00\x00\xa8\x40"
 	if got := events[2][9:]; got != want {

@@ -7,25 +7,23 @@ import (
 	"hash/crc32"
 	"maps"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
+
+	"olmo/store"
 )
 
 // TensorBoard writes event files that TensorBoard reads while a run goes on.
 type TensorBoard struct {
-	f *os.File
+	f *store.Appended
 }
 
 // OpenTensorBoard makes a new event file in dir. It tells TensorBoard to forget what
 // earlier files hold from step first on: a run that goes on repeats those steps.
 func OpenTensorBoard(dir string, first int, now time.Time) (*TensorBoard, error) {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, fmt.Errorf("opening TensorBoard events: %w", err)
-	}
 	// TensorBoard takes files with this word in their names, in order of time.
-	f, err := os.Create(filepath.Join(dir, fmt.Sprintf("events.out.tfevents.%010d.%09d.olmo", now.Unix(), now.Nanosecond())))
+	f, err := store.Append(filepath.Join(dir, fmt.Sprintf("events.out.tfevents.%010d.%09d.olmo", now.Unix(), now.Nanosecond())))
 	if err != nil {
 		return nil, fmt.Errorf("opening TensorBoard events: %w", err)
 	}

@@ -24,7 +24,13 @@ var ErrBeingWritten = errors.New("another process is writing it")
 
 // Create starts the file name, and makes its folders. A temporary file that a
 // killed process left is written over; one of a living process is not.
-func Create(name string) (*File, error) {
+func Create(name string) (*File, error) { return open(name, false) }
+
+// Continue is Create, but keeps what an interrupted process sealed or left: Read
+// gives it, and Write goes on where Read stands, so read to the end first.
+func Continue(name string) (*File, error) { return open(name, true) }
+
+func open(name string, keep bool) (*File, error) {
 	tmp := Temporary(name)
 	if err := fault(OpCreate, name); err != nil {
 		return nil, &fs.PathError{Op: "create", Path: name, Err: err}
@@ -42,7 +48,9 @@ func Create(name string) (*File, error) {
 		}
 		return nil, err
 	}
-	err = f.Truncate(0)
+	if !keep {
+		err = f.Truncate(0)
+	}
 	// A file that is replaced keeps its permissions; a new one has those of the
 	// process's mask, like any other file.
 	if st, e := os.Stat(name); err == nil && e == nil && st.Mode().IsRegular() {
@@ -57,6 +65,9 @@ func Create(name string) (*File, error) {
 
 // Name is the name that the file will have.
 func (f *File) Name() string { return f.name }
+
+// Read reads what an interrupted process left, of a file that Continue opened.
+func (f *File) Read(b []byte) (int, error) { return f.f.Read(b) }
 
 // Write adds bytes.
 func (f *File) Write(b []byte) (int, error) {

@@ -67,6 +67,21 @@ func (d *Folder) Commit() error {
 	return err
 }
 
+// CommitFile gives the folder's name to one of its files, in place of a file that has
+// it; the folder and what else it holds go. So a single output can be made in a folder
+// of its own, beside what is only needed meanwhile. The file's writer synced it.
+func (d *Folder) CommitFile(file string) error {
+	err := rename(filepath.Join(d.tmp, file), d.name)
+	if err == nil {
+		d.done = true
+		err = errors.Join(syncFolder(filepath.Dir(d.name)), os.RemoveAll(d.tmp))
+		d.lock.Release()
+		return err
+	}
+	d.Abort()
+	return err
+}
+
 // Abort gives the folder up and removes what was written.
 func (d *Folder) Abort() {
 	if d.done {

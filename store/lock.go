@@ -55,6 +55,11 @@ func LockName(name string) string {
 // AcquireFor takes the lock on a file or folder, whose file lies beside it.
 func AcquireFor(name string) (*Lock, error) { return Acquire(LockName(name), name) }
 
+// AcquireIn takes the lock on a folder that is filled while it has its name, as a
+// run's is. Its file lies in the folder, which is made where it is missing, so that
+// it is the same one by whatever name the folder is reached.
+func AcquireIn(folder string) (*Lock, error) { return Acquire(filepath.Join(folder, ".lock"), folder) }
+
 // Acquire takes the lock that the file path stands for, and makes its folders;
 // name is what it is about, for messages. It does not wait: a lock that is held
 // is a *HeldError. Where the file system has no locks, Unlocked says so.

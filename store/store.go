@@ -62,7 +62,7 @@ func IsTemporary(base string) bool {
 // file systems refuse to sync a folder, and a rename is atomic there all the same.
 func syncFolder(dir string) error {
 	if err := fault(OpSync, dir); err != nil {
-		return err
+		return &fs.PathError{Op: "sync", Path: dir, Err: err}
 	}
 	if d, err := os.Open(dir); err == nil {
 		_ = d.Sync()

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -149,6 +150,40 @@ func TestSealed(t *testing.T) {
 	}
 	if _, err := store.Sealed(name); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without a sealed file: %v", err)
+	}
+}
+
+// An interrupted download goes on where it stood.
+func TestContinue(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "x")
+	f, err := store.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(f, "first half, ")
+	if err := f.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	if f, err = store.Continue(name); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(f); err != nil || string(got) != "first half, " {
+		t.Errorf("what is there already is %q, %v", got, err)
+	}
+	fmt.Fprint(f, "second half")
+	if err := f.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, name); got != "first half, second half" {
+		t.Errorf("the file holds %q", got)
+	}
+	// With nothing there it is a new file.
+	if f, err = store.Continue(name); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(f, "new")
+	if err := f.Commit(); err != nil || read(t, name) != "new" {
+		t.Errorf("%v, the file holds %q", err, read(t, name))
 	}
 }
 
@@ -351,5 +386,35 @@ func TestClash(t *testing.T) {
 				t.Errorf("got %v, want a clash: %v", err, c.clash)
 			}
 		})
+	}
+}
+
+// A single output that is made in a folder of its own takes the folder's place alone.
+func TestCommitFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "x")
+	write(t, name, "old")
+	d, err := store.CreateFolder(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(d.Path(), "made"), "new")
+	write(t, filepath.Join(d.Path(), "notes"), "not needed any more")
+	if err := d.CommitFile("missing"); err == nil {
+		t.Error("a file that was not made got the name")
+	}
+	if got, all := read(t, name), names(t, filepath.Dir(name)); got != "old" || all != "x" {
+		t.Errorf("afterwards the file holds %q, and there are %s", got, all)
+	}
+	if d, err = store.CreateFolder(name); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(d.Path(), "made"), "new")
+	write(t, filepath.Join(d.Path(), "notes"), "not needed any more")
+	if err := d.CommitFile("made"); err != nil {
+		t.Fatal(err)
+	}
+	d.Abort() // as a deferred call would
+	if got, all := read(t, name), names(t, filepath.Dir(name)); got != "new" || all != "x" {
+		t.Errorf("the file holds %q, and there are %s", got, all)
 	}
 }

@@ -3,6 +3,7 @@ package tensor
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"unsafe"
@@ -106,6 +107,27 @@ func (t Tensor) Float32s() ([]float32, error) {
 		decodeFloat32(out[lo*n:hi*n], t.DType, t.Data[lo*size:hi*size])
 	})
 	return out, nil
+}
+
+// Pieces yields the elements as Float32s gives them, n at a time or a few more (whole
+// blocks), so that looking through a tensor takes no memory of its size. A piece is valid
+// until the next one.
+func (t Tensor) Pieces(n int) iter.Seq2[[]float32, error] {
+	return func(yield func([]float32, error) bool) {
+		if err := t.Check(); err != nil {
+			yield(nil, err)
+			return
+		}
+		block, size := t.DType.BlockSize(), t.DType.Size()
+		step := max((n+block-1)/block, 1) * size
+		for at := 0; at < len(t.Data); at += step {
+			data := t.Data[at:min(at+step, len(t.Data))]
+			v, err := Tensor{t.DType, []int{len(data) / size * block}, data}.Float32s()
+			if !yield(v, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // Float64s returns the elements as float64. An aligned F64 tensor is not

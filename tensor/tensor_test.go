@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"olmo/tensor"
@@ -281,5 +282,44 @@ func BenchmarkFloat32s(b *testing.B) {
 			}
 			b.ReportMetric(float64(len(x.Data))*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s")
 		})
+	}
+}
+
+// TestPieces: the pieces are the whole, in order, whatever their size and the dtype.
+func TestPieces(t *testing.T) {
+	v := make([]float32, 512)
+	for i := range v {
+		v[i] = float32(i%37) - 17
+	}
+	for _, d := range []tensor.DType{tensor.F32, tensor.BF16, tensor.Q8_0, tensor.Q4_K} {
+		whole, err := tensor.FromFloat32([]int{2, 256}, v).Convert(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := whole.Float32s()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []int{1, 100, 256, 511, 512, 10_000} {
+			var got []float32
+			most := 0
+			for piece, err := range whole.Pieces(n) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, most = append(got, piece...), max(most, len(piece))
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%v in pieces of %d: other numbers", d, n)
+			}
+			if most >= n+d.BlockSize() {
+				t.Errorf("%v: a piece of %d, %d were asked for", d, most, n)
+			}
+		}
+	}
+	for _, err := range (tensor.Tensor{DType: tensor.F32, Shape: []int{3}, Data: make([]byte, 8)}).Pieces(1) {
+		if err == nil {
+			t.Error("a tensor without enough bytes gave numbers")
+		}
 	}
 }

@@ -96,4 +96,3 @@ func TestTrainErrors(t *testing.T) {
 		t.Errorf("Train after the end of its context: %v", err)
 	}
 }
-

@@ -41,22 +41,6 @@ type unicodeData struct {
 	lower     map[rune][]rune
 }
 
-// runeSet is a sorted list of ranges, both ends included.
-type runeSet [][2]rune
-
-func (s runeSet) contains(r rune) bool {
-	lo, hi := 0, len(s)
-	for lo < hi {
-		mid := (lo + hi) / 2
-		if s[mid][1] < r {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	return lo < len(s) && s[lo][0] <= r
-}
-
 // unicodeTables parses unicode.txt on its first call.
 var unicodeTables = sync.OnceValue(func() *unicodeData {
 	d, err := parseUnicode(unicodeText)

@@ -2,7 +2,6 @@ package train
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +18,7 @@ import (
 	"olmo/config"
 	"olmo/device"
 	"olmo/model"
+	"olmo/store"
 	"olmo/tensor"
 	"olmo/weights"
 )
@@ -72,10 +72,11 @@ var ErrCorrupt = errors.New("the checkpoint is damaged")
 
 // checkpoints writes a run's checkpoints, one at a time, beside the training.
 type checkpoints struct {
-	dir  string
-	last int // step of the newest, −1 for none
-	done chan error
-	lent chan struct{} // closed when what the device lends has been read; nil without
+	dir    string
+	last   int    // step of the newest, −1 for none
+	series series // of the folder; while a checkpoint is written its writer's
+	done   chan error
+	lent   chan struct{} // closed when what the device lends has been read; nil without
 }
 
 // open prepares the folder: unfinished checkpoints of a killed run are removed.
@@ -89,13 +90,27 @@ func (c *checkpoints) open(t *Trainer) error {
 		return fmt.Errorf("opening save_folder: %w", err)
 	}
 	for _, e := range entries {
-		if name := e.Name(); strings.HasPrefix(name, ".step") && strings.HasSuffix(name, ".tmp") {
+		if name := e.Name(); strings.HasPrefix(name, ".step") && (strings.HasSuffix(name, ".tmp") || strings.HasSuffix(name, ".lock")) {
 			if err := os.RemoveAll(filepath.Join(c.dir, name)); err != nil {
 				return fmt.Errorf("removing an unfinished checkpoint: %w", err)
 			}
 		}
 	}
+	if c.series, err = readSeries(c.dir); err != nil || !t.continues() {
+		return err
+	}
+	// A run that was killed after its last checkpoint may have left those that go with it.
+	for k, steps := range c.series {
+		if slices.Contains(steps, c.last) {
+			return c.series.retire(c.dir, c.last, k, t.cfg.keep())
+		}
+	}
 	return nil
+}
+
+// keep is how many checkpoints of each kind stay; below 0 all.
+func (c *Config) keep() map[kind]int {
+	return map[kind]int{kept: c.SaveNumCheckpoints, permanent: c.SaveNumUnsharded}
 }
 
 // wait returns when no checkpoint is being written, with the error of the last.
@@ -148,7 +163,7 @@ func (t *Trainer) save(k kind) error {
 	if n := t.cfg.SaveIntervalUnsharded; k == kept && n != nil && t.state.Step%*n == 0 {
 		k = permanent
 	}
-	w := &writer{dir: c.dir, kind: k, state: t.state, config: t.cfg, keep: map[kind]int{kept: t.cfg.SaveNumCheckpoints, permanent: t.cfg.SaveNumUnsharded}, uploads: t.uploads}
+	w := &writer{dir: c.dir, kind: k, state: t.state, config: t.written, tokenizer: t.cfg.Tokenizer.Identifier, keep: t.cfg.keep(), series: c.series, uploads: t.uploads}
 	read := t.dev.Read
 	if n := checkpointBytes(t.groups, &t.cfg.Optimizer); n > copied {
 		read, w.lender, w.lent = t.dev.Lend, t.dev, make(chan struct{})
@@ -220,51 +235,45 @@ type writer struct {
 	dir          string
 	kind         kind
 	state        State
-	config       *Config
+	config       *Config // as config.yaml says it
+	tokenizer    string  // where it is
 	model, optim []weights.Named
 	lender       device.Device // of these, until lent is closed; nil for copies
 	lent         chan struct{}
 	keep         map[kind]int
+	series       series
 	uploads      *uploads // nil without remote_save_folder
 }
 
 func (w *writer) write() error {
 	name := fmt.Sprintf("step%d", w.state.Step)
-	tmp, final := filepath.Join(w.dir, "."+name+".tmp"), filepath.Join(w.dir, name)
+	final := filepath.Join(w.dir, name)
 	fail := func(err error) error {
-		return fmt.Errorf("saving %s: %w\nhint: the checkpoints before it are whole; free space or choose another save_folder, then continue with try_load_latest_save=true", final, errors.Join(err, os.RemoveAll(tmp)))
+		return fmt.Errorf("saving %s: %w\nhint: the checkpoints before it are whole; free space or choose another save_folder, then continue with try_load_latest_save=true", final, err)
 	}
-	if err := os.RemoveAll(tmp); err != nil {
-		return fail(err)
+	// A step that exists is one that a run before this one, or a damaged disk, left.
+	folder, err := store.CreateFolder(final)
+	if err == nil {
+		defer folder.Abort()
+		err = w.fill(folder.Path())
 	}
-	if err := os.Mkdir(tmp, 0o777); err != nil {
-		return fail(err)
-	}
-	err := w.fill(tmp)
 	if w.lent != nil {
 		runtime.KeepAlive(w.lender)
 		close(w.lent)
 	}
+	if err == nil {
+		err = folder.Commit()
+	}
+	if err == nil {
+		err = store.Link(filepath.Join(w.dir, "latest"), name)
+	}
 	if err != nil {
 		return fail(err)
-	}
-	// A step that exists is one that a run before this one, or a damaged disk, left.
-	old := filepath.Join(w.dir, "."+name+".old.tmp")
-	if exists(final) {
-		if err := os.Rename(final, old); err != nil {
-			return fail(err)
-		}
-	}
-	if err := os.Rename(tmp, final); err != nil {
-		return fail(err)
-	}
-	if err := errors.Join(syncDir(w.dir), point(filepath.Join(w.dir, "latest"), name), os.RemoveAll(old)); err != nil {
-		return fmt.Errorf("saving %s: %w", final, err)
 	}
 	if w.uploads != nil && w.kind != ephemeral {
 		w.uploads.add(final)
 	}
-	return w.retire(name)
+	return w.series.retire(w.dir, w.state.Step, w.kind, w.keep)
 }
 
 // fill writes the files of a checkpoint, the manifest last.
@@ -294,10 +303,10 @@ func (w *writer) fill(dir string) error {
 		return err
 	}
 	small := []string{configFile, stateFile}
-	if id := w.config.Tokenizer.Identifier; strings.HasSuffix(id, ".json") {
-		text, err := os.ReadFile(id)
+	if strings.HasSuffix(w.tokenizer, ".json") {
+		text, err := os.ReadFile(w.tokenizer)
 		if err == nil {
-			err = writeFile(filepath.Join(dir, tokenizerFile), text)
+			err = store.WriteFile(filepath.Join(dir, tokenizerFile), text)
 			small = append(small, tokenizerFile)
 		} else if errors.Is(err, fs.ErrNotExist) {
 			err = nil // the tokenizer is not needed to train
@@ -313,39 +322,7 @@ func (w *writer) fill(dir string) error {
 		}
 		m.Files[file] = h
 	}
-	if err := writeJSON(filepath.Join(dir, manifestFile), m); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// retire removes checkpoints that the keep-counts give up, never the newest.
-func (w *writer) retire(newest string) error {
-	steps, err := Steps(w.dir)
-	if err != nil {
-		return err
-	}
-	seen := map[kind]int{}
-	for _, n := range slices.Backward(steps) {
-		name := fmt.Sprintf("step%d", n)
-		m, err := readManifest(filepath.Join(w.dir, name))
-		if err != nil || n > w.state.Step {
-			continue // not ours to judge
-		}
-		k := kind(m.Kind)
-		seen[k]++
-		keep, limited := w.keep[k]
-		drop := limited && keep >= 0 && seen[k] > max(keep, 1) || k == kept && keep == 0 && name != newest || k == ephemeral && name != newest
-		if !drop || name == newest {
-			continue
-		}
-		// Renamed first: a folder half removed must not look like a checkpoint.
-		tmp := filepath.Join(w.dir, "."+name+".old.tmp")
-		if err := errors.Join(os.Rename(filepath.Join(w.dir, name), tmp), os.RemoveAll(tmp)); err != nil {
-			return fmt.Errorf("removing %s, which is no longer kept: %w", name, err)
-		}
-	}
-	return nil
+	return writeJSON(filepath.Join(dir, manifestFile), m)
 }
 
 // Steps lists the steps of the checkpoints in a run folder, ascending.
@@ -389,7 +366,7 @@ func candidates(dir string) ([]string, error) {
 		return nil, err
 	}
 	latest := -1
-	if name, err := pointee(filepath.Join(dir, "latest")); err == nil {
+	if name, err := store.Linked(filepath.Join(dir, "latest")); err == nil {
 		if n, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(name), "step")); err == nil {
 			latest = n
 		}
@@ -406,62 +383,12 @@ func candidates(dir string) ([]string, error) {
 	return append(before, after...), nil
 }
 
-// point makes the link at path lead to name, at once. Windows lets few users make
-// links: there it is a file that holds the name.
-func point(path, name string) error {
-	tmp := filepath.Join(filepath.Dir(path), ".latest.tmp")
-	if err := os.RemoveAll(tmp); err != nil {
-		return err
-	}
-	var err error
-	if runtime.GOOS == "windows" {
-		err = writeFile(tmp, []byte(name+"\n"))
-	} else {
-		err = os.Symlink(name, tmp)
-	}
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func pointee(path string) (string, error) {
-	if name, err := os.Readlink(path); err == nil {
-		return name, nil
-	}
-	text, err := os.ReadFile(path)
-	return strings.TrimSpace(string(text)), err
-}
-
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil // folders cannot be synced there
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-func writeFile(path string, text []byte) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	return errors.Join(err, f.Sync(), f.Close())
-}
-
 func writeJSON(path string, v any) error {
 	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	return writeFile(path, append(text, '\n'))
+	return store.WriteFile(path, append(text, '\n'))
 }
 
 func hashFile(path string) (Hash, error) {
@@ -475,66 +402,4 @@ func hashFile(path string) (Hash, error) {
 		return nil, err
 	}
 	return h.Sum(nil), nil
-}
-
-func readManifest(dir string) (*Manifest, error) {
-	text, err := os.ReadFile(filepath.Join(dir, manifestFile))
-	if err != nil {
-		return nil, err
-	}
-	var m Manifest
-	if err := json.Unmarshal(text, &m); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, manifestFile), err)
-	}
-	if m.Format != manifestFormat {
-		return nil, fmt.Errorf("%s: format %q, this program reads %q", filepath.Join(dir, manifestFile), m.Format, manifestFormat)
-	}
-	return &m, nil
-}
-
-// CheckCheckpoint reads a whole checkpoint folder and compares it with its manifest.
-// Damage gives an error that is ErrCorrupt.
-func CheckCheckpoint(dir string) (*Manifest, error) {
-	m, err := readManifest(dir)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", dir, ErrCorrupt, err)
-	}
-	for file, want := range m.Files {
-		got, err := hashFile(filepath.Join(dir, file))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w: %w", dir, ErrCorrupt, err)
-		}
-		if !slices.Equal(got, want) {
-			return nil, fmt.Errorf("%s: %w: %s has SHA-256 %v, the manifest says %v", dir, ErrCorrupt, file, got, want)
-		}
-	}
-	for file, sums := range m.Tensors {
-		if err := checkTensors(filepath.Join(dir, file), sums); err != nil {
-			return nil, fmt.Errorf("%s: %w: %w", dir, ErrCorrupt, err)
-		}
-	}
-	return m, nil
-}
-
-func checkTensors(path string, sums sumMap) error {
-	set, err := weights.Open(path)
-	if err != nil {
-		return err
-	}
-	defer set.Close()
-	for _, name := range set.Names() {
-		if _, ok := sums[name]; !ok {
-			return fmt.Errorf("%s holds %s, of which the manifest knows nothing", path, name)
-		}
-	}
-	for name, want := range sums {
-		v, err := set.Tensor(name)
-		if err != nil {
-			return err
-		}
-		if got := sha256.Sum256(v.Data); !slices.Equal(got[:], want) {
-			return fmt.Errorf("%s: %s has SHA-256 %s, the manifest says %v", path, name, hex.EncodeToString(got[:]), want)
-		}
-	}
-	return nil
 }

@@ -3,10 +3,8 @@ package train
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -120,6 +118,11 @@ type Config struct {
 	// end, in the shape of a Weights & Biases run; nothing is sent anywhere.
 	TensorBoard bool `yaml:"tensorboard"`
 	CSV         bool `yaml:"csv"`
+	// Inputs is written by a run into its config.yaml: for each input as it was given the
+	// way to it from save_folder, where there is one that names no more than was given.
+	Inputs map[string]string `yaml:"inputs,omitempty"`
+
+	given map[string]string // of inputs that were found elsewhere than given
 }
 
 // OptimizerConfig is OLMo's, with the keys of the optimisers that it lacks.
@@ -332,8 +335,9 @@ func DefaultConfig() *Config {
 }
 
 // LoadConfig reads a YAML file of TrainConfig and merges overrides (a.b=value)
-// over it. Input files that are not found from the current folder are looked for
-// beside the file.
+// over it. Inputs are looked for from the current folder, then beside the file;
+// those of a run's own config.yaml, or of one that continues the run in
+// save_folder, first where they lie from that run.
 func LoadConfig(path string, overrides []string) (*Config, error) {
 	c := DefaultConfig()
 	if err := config.Load(path, overrides, c); err != nil {
@@ -344,54 +348,11 @@ func LoadConfig(path string, overrides []string) (*Config, error) {
 			c = look
 		}
 	}
-	c.lookBeside(filepath.Dir(path))
+	c.find(path)
 	if c.recompute() == model.RecomputeNothing {
 		c.ActivationCheckpointing = nil // OLMo's spelling of its former false
 	}
 	return c, c.Validate()
-}
-
-// lookBeside makes inputs that the current folder lacks relative to dir.
-func (c *Config) lookBeside(dir string) {
-	find := func(p *string) {
-		if *p == "" || filepath.IsAbs(*p) {
-			return
-		}
-		if _, err := os.Stat(*p); !errors.Is(err, fs.ErrNotExist) {
-			return
-		}
-		if beside := filepath.Join(dir, *p); exists(beside) {
-			*p = beside
-		}
-	}
-	data := func(d *DataConfig) {
-		for i := range d.Paths {
-			find(&d.Paths[i])
-		}
-		for i := range d.LabelMaskPaths {
-			find(&d.LabelMaskPaths[i])
-		}
-		for i := range d.InterleavingExemptPaths {
-			find(&d.InterleavingExemptPaths[i])
-		}
-		for _, paths := range d.Datasets {
-			for i := range paths {
-				find(&paths[i])
-			}
-		}
-		for _, s := range d.Mixture {
-			for i := range s.Paths {
-				find(&s.Paths[i])
-			}
-		}
-	}
-	data(&c.Data)
-	for i := range c.Evaluators {
-		data(&c.Evaluators[i].Data)
-	}
-	for _, p := range []*string{&c.InitWeights, &c.LoadPath, &c.Tokenizer.Identifier, &c.DownstreamData} {
-		find(p)
-	}
 }
 
 // one reports a value that is not allowed.

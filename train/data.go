@@ -229,10 +229,10 @@ func (f *feeder) close() {
 	}
 }
 
-// inputs turns instances from to to of a batch into what the model's graph takes, as
+// inputs turns some instances of a batch, from … to−1, into what the model's graph takes, as
 // sequences of length tokens. The target of a token is the next one of its sequence;
-// masked tokens and masked instances are no targets; nor is pad, where it is not negative, and
-// as a key no token sees it.
+// masked tokens and masked instances are no targets. Where pad is not negative, it is no target
+// either, and no token sees it as a key.
 func (i *item) inputs(from, to, length int, pad int32) *graph.Batch {
 	T := i.T
 	b := graph.Sequence(i.IDs[from*T:to*T], (to-from)*T/length)
@@ -251,11 +251,11 @@ func (i *item) inputs(from, to, length int, pad int32) *graph.Batch {
 		}
 		for s := 0; s < T && pad >= 0; s += length {
 			if piece := b.IDs[(n-from)*T+s:][:length]; slices.Contains(piece, pad) {
-				hidden := make([]bool, length)
+				padding := make([]bool, length)
 				for t, id := range piece {
-					hidden[t] = id == pad
+					padding[t] = id == pad
 				}
-				b.Segments[((n-from)*T+s)/length].Hidden = hidden
+				b.Segments[((n-from)*T+s)/length].Padding = padding
 			}
 		}
 		if i.DocLens == nil {

@@ -8,7 +8,7 @@ import (
 
 	"olmo/data/tokens"
 	"olmo/graph"
-	"olmo/internal/kernel"
+	"olmo/numeric"
 	"olmo/runlog"
 )
 
@@ -113,7 +113,7 @@ func (t *Trainer) evaluate(ctx context.Context, rec runlog.Record) error {
 		}
 		for label, ce := range losses {
 			rec["eval/"+label+"/CrossEntropyLoss"] = ce
-			rec["eval/"+label+"/Perplexity"] = kernel.Exp(ce)
+			rec["eval/"+label+"/Perplexity"] = numeric.Exp(ce)
 		}
 	}
 	if t.opt.Evaluate != nil {

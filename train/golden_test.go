@@ -57,14 +57,6 @@ func references(t *testing.T) []string {
 	return dirs
 }
 
-func golden(t *testing.T, parts ...string) string {
-	root := os.Getenv("OLMO_GOLDEN")
-	if root == "" {
-		t.Skip("OLMO_GOLDEN is not set: the reference's runs are not compared")
-	}
-	return filepath.Join(append([]string{root, "reference", "train"}, parts...)...)
-}
-
 func readJSON(t *testing.T, path string, v any) {
 	t.Helper()
 	text, err := os.ReadFile(path)

@@ -11,6 +11,8 @@ import (
 	"strconv"
 
 	"github.com/klauspost/compress/gzip"
+
+	"olmo/store"
 )
 
 // indices writes which instances every rank has trained on, as OLMo does:
@@ -24,9 +26,6 @@ type indices struct {
 // openIndices removes what the files hold after a step.
 func openIndices(dir string, ranks, step int) (*indices, error) {
 	x := &indices{dir: dir, lines: make([]bytes.Buffer, ranks)}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, fmt.Errorf("writing data indices: %w", err)
-	}
 	for r := range ranks {
 		if err := x.cut(r, step); err != nil {
 			return nil, fmt.Errorf("continuing %s: %w", x.path(r), err)
@@ -67,11 +66,7 @@ func (x *indices) cut(rank, step int) error {
 	if err != nil {
 		return err
 	}
-	tmp := filepath.Join(x.dir, fmt.Sprintf(".rank%d.tmp", rank))
-	if err := writeFile(tmp, member); err != nil {
-		return err
-	}
-	return os.Rename(tmp, x.path(rank))
+	return store.WriteFile(x.path(rank), member)
 }
 
 // squeeze returns text as a gzip member, nothing for none.
@@ -114,7 +109,7 @@ func (x *indices) flush() error {
 			return err
 		}
 		x.lines[r].Reset()
-		f, err := os.OpenFile(x.path(r), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o666)
+		f, err := store.Append(x.path(r))
 		if err != nil {
 			return fmt.Errorf("writing data indices: %w", err)
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"olmo/store"
 	"olmo/tensor"
 	"olmo/weights"
 )
@@ -16,13 +17,11 @@ import (
 // over different orders of data, and writes them to the new folder out with the other
 // small files of the first (config, tokenizer). share says how much each counts; nil
 // stands for equal shares. Sums are float64, in the order of the inputs, rounded once to
-// the first one's dtype.
-func Merge(out string, inputs []string, share []float64) (err error) {
+// the first one's dtype. Another process that is about to make out is a *store.HeldError;
+// warn is told where nothing can keep one away.
+func Merge(out string, inputs []string, share []float64, warn func(string)) (err error) {
 	if len(inputs) == 0 || share != nil && len(share) != len(inputs) {
 		return fmt.Errorf("merging %d checkpoints with %d shares is not possible", len(inputs), len(share))
-	}
-	if exists(out) {
-		return fmt.Errorf("%s exists\nhint: choose a new folder", out)
 	}
 	var total float64
 	for i := range inputs {
@@ -34,6 +33,17 @@ func Merge(out string, inputs []string, share []float64) (err error) {
 	}
 	if !(total > 0) {
 		return fmt.Errorf("the shares add up to %g, not to a positive number", total)
+	}
+	folder, err := store.CreateFolder(out)
+	if err != nil {
+		return fmt.Errorf("merging: %w", err)
+	}
+	defer folder.Abort()
+	if err := folder.Unlocked(); err != nil {
+		warn(err.Error())
+	}
+	if exists(out) { // asked with the lock on it
+		return fmt.Errorf("%s exists\nhint: choose a new folder", out)
 	}
 	var sets []*weights.Set
 	defer func() {
@@ -69,24 +79,16 @@ func Merge(out string, inputs []string, share []float64) (err error) {
 		tensors[i].Data = nil
 		tensors[i].Load = func() ([]byte, error) { return average(first.Name, first.DType, sets, factors) }
 	}
-	tmp, err := os.MkdirTemp(filepath.Dir(out), ".merge-*.tmp")
-	if err != nil {
+	if err := copySmall(folder.Path(), inputs[0]); err != nil {
 		return fmt.Errorf("merging: %w", err)
 	}
-	defer os.RemoveAll(tmp)
-	if err := copySmall(tmp, inputs[0]); err != nil {
+	if _, err := weights.WriteShards(folder.Path(), tensors, map[string]string{"format": "pt"}, 5<<30); err != nil {
 		return fmt.Errorf("merging: %w", err)
 	}
-	if _, err := weights.WriteShards(tmp, tensors, map[string]string{"format": "pt"}, 5<<30); err != nil {
+	if err := folder.Commit(); err != nil {
 		return fmt.Errorf("merging: %w", err)
 	}
-	if err := os.Chmod(tmp, 0o755); err != nil {
-		return fmt.Errorf("merging: %w", err)
-	}
-	if err := os.Rename(tmp, out); err != nil {
-		return fmt.Errorf("merging: %w", err)
-	}
-	return syncDir(filepath.Dir(out))
+	return nil
 }
 
 // average returns the bytes of one tensor's weighted sum.
@@ -142,7 +144,7 @@ func copySmall(to, from string) error {
 		if err != nil {
 			return err
 		}
-		if err := writeFile(filepath.Join(to, e.Name()), text); err != nil {
+		if err := store.WriteFile(filepath.Join(to, e.Name()), text); err != nil {
 			return err
 		}
 	}

@@ -20,7 +20,7 @@ func TestMerge(t *testing.T) {
 		if shares != nil {
 			out += "-shares"
 		}
-		if err := train.Merge(out, append([]string(nil), in...), shares); err != nil {
+		if err := train.Merge(out, append([]string(nil), in...), shares, func(text string) { t.Error(text) }); err != nil {
 			t.Fatal(err)
 		}
 		merged, err := weights.Open(out)
@@ -61,7 +61,7 @@ func TestMerge(t *testing.T) {
 	if s := tr.State(); s.Step != 0 || s.OptimizerSteps != 0 {
 		t.Errorf("annealing starts at %+v", s)
 	}
-	if err := train.Merge(filepath.Join(dir, "merged"), in, nil); err == nil || !strings.Contains(err.Error(), "exists") {
+	if err := train.Merge(filepath.Join(dir, "merged"), in, nil, func(text string) { t.Error(text) }); err == nil || !strings.Contains(err.Error(), "exists") {
 		t.Errorf("error %v over an existing folder", err)
 	}
 }

@@ -12,8 +12,9 @@ import (
 	"time"
 
 	"olmo/graph"
-	"olmo/internal/kernel"
+	"olmo/internal/parallel"
 	"olmo/model"
+	"olmo/numeric"
 	"olmo/runlog"
 )
 
@@ -116,7 +117,7 @@ func IsTiming(key string) bool {
 func (s *speed) measure(r runlog.Record, tokens int64) {
 	total := (s.cost.Forward + s.cost.Backward) * float64(tokens) / 1e9
 	r["throughput/total_training_Gflops"] = total
-	r["throughput/total_training_log_Gflops"] = kernel.Log(total)
+	r["throughput/total_training_log_Gflops"] = numeric.Log(total)
 	rate := s.rate()
 	seconds := max(s.times[len(s.times)-1].Sub(s.times[0]).Seconds(), 1e-9)
 	r["throughput/device/tokens_per_second"] = rate
@@ -134,7 +135,7 @@ func (s *speed) measure(r runlog.Record, tokens int64) {
 	if s.peak > 0 {
 		r["throughput/device/MFU"] = work / seconds / s.peak
 	}
-	kWh := s.before + s.meter.read(kernel.Threads())/3.6e6
+	kWh := s.before + s.meter.read(parallel.Threads())/3.6e6
 	r["energy/kWh"] = kWh
 	r["energy/kg_CO2e"] = kWh * gridIntensity
 	r["energy/measured"] = s.meter.measured()
@@ -207,9 +208,9 @@ func (p *Progress) Evaluated() bool {
 }
 
 // logs tells whether a step's record holds the norms of the parameters' gradients, and
-// whether it holds all the figures of the parameters: as in OLMo, only with a wandb
-// section, every wandb.log_interval and every optimizer.metrics_log_interval steps, which is
-// no less.
+// whether it holds all the figures of the parameters. As in OLMo both need a wandb section: the
+// norms come every wandb.log_interval steps, the figures every optimizer.metrics_log_interval
+// steps, which is at least as long.
 func (c *Config) logs(step int) (norms, all bool) {
 	if c.Wandb == nil {
 		return false, false
@@ -262,7 +263,7 @@ func (t *Trainer) measureParameters(rec runlog.Record) error {
 func (t *Trainer) measureUpdates(rec runlog.Record, u *graph.Update) error {
 	o := &t.cfg.Optimizer
 	var dot, squares, signs float64 // of LionW
-	first, second := 1-kernel.Pow(o.Betas[0], float64(u.Step)), math.Sqrt(1-kernel.Pow(o.Betas[1], float64(u.Step)))
+	first, second := 1-numeric.Pow(o.Betas[0], float64(u.Step)), math.Sqrt(1-numeric.Pow(o.Betas[1], float64(u.Step)))
 	for i, group := range t.groups {
 		if group.Matrices {
 			continue

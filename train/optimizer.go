@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"olmo/graph"
-	"olmo/internal/kernel"
 	"olmo/model"
+	"olmo/numeric"
 )
 
 // optimizers are the names of optimizer.name.
@@ -150,7 +150,7 @@ func (t *Trainer) beginOptimizer() error {
 		if !strings.HasPrefix(s.name, "directions/") {
 			return nil
 		}
-		random, v := kernel.NewStream(t.cfg.Seed, s.name), make([]float32, s.size())
+		random, v := numeric.NewStream(t.cfg.Seed, s.name), make([]float32, s.size())
 		for i := range v {
 			v[i] = float32(random.Normal(uint64(i), 0))
 		}
@@ -175,7 +175,7 @@ func (o *OptimizerConfig) updateGraph(groups []Group, uses map[string]int) *grap
 			case group.Matrices:
 				a := graph.MuonAttr{
 					Group: i, WeightDecay: group.WeightDecay, Momentum: o.Momentum, Blocks: p.Blocks,
-					Heavy: !o.Nesterov, Adjust: kernel.AdjustLR(o.AdjustLR), Cautious: o.CautiousWD,
+					Heavy: !o.Nesterov, Adjust: graph.AdjustLR(o.AdjustLR), Cautious: o.CautiousWD,
 				}
 				averages := graph.None
 				if o.Name == "normuon" {

@@ -188,7 +188,7 @@ func (c *Config) Fetch(ctx context.Context, progress func(file string, done, tot
 	if err := fetchCheckpoint(ctx, from, dir, progress); err != nil {
 		return fmt.Errorf("load_path: %w", err)
 	}
-	c.LoadPath = dir
+	c.found(&c.LoadPath, dir)
 	return nil
 }
 

@@ -101,7 +101,7 @@ func TestStory(t *testing.T) {
 		t.Errorf("annealing begins at a loss of %g, training ended at %g", begin, trained)
 	}
 	losses("tiny-anneal", "b", "load_path="+path("out"), "seed=2")
-	if err := train.Merge(path("merged"), []string{path("a"), path("b")}, nil); err != nil {
+	if err := train.Merge(path("merged"), []string{path("a"), path("b")}, nil, func(text string) { t.Error(text) }); err != nil {
 		t.Fatal(err)
 	}
 	if begin, end := losses("tiny-long", "long", "load_path="+path("merged")); begin > trained+1 || end > begin {

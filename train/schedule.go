@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"olmo/internal/kernel"
+	"olmo/numeric"
 )
 
 // SchedulerConfig says how the learning rate changes: OLMo's keys, and those of
@@ -71,8 +71,8 @@ type OverrideDecay struct {
 	RateStage `yaml:",inline"`
 }
 
-// schedules are the names of scheduler.name: OLMo's seven, and OLMo-core's that differ from
-// them.
+// schedules are the names of scheduler.name: OLMo's seven, and, from wsd on, OLMo-core's that
+// differ from them.
 var schedules = []string{
 	"cosine_with_warmup", "linear_with_warmup", "inverse_sqrt_with_warmup", "max_scheduler", "constant",
 	"cosine_linear_envelope", "constant_with_warmup",
@@ -171,6 +171,14 @@ func (s *SchedulerConfig) floor() float64 {
 // LearningRate returns the rate at time t (steps, or tokens, counted after the
 // batch) of a run that ends at end, for a group whose full rate is lr.
 //
+//	lr   ┌╌╌╌╌╌╌╲                        warm-up: a line to lr
+//	    ╱         ╲                      then the curve of the name, down to last = lr·alpha_f
+//	   ╱            ╲______ last         at t_max, or at the end of the run
+//	   0   warmup   t_max   end
+//
+// One bit of a rate changes every weight. So each product is rounded by itself (float64(…)), and
+// the functions are numeric's, not package math's. The order of the operations is the reference's.
+//
 // Formulas of the ai2-olmo package (olmo/optim.py, 0.6.0) and, for the names that it lacks,
 // of OLMo-core (src/olmo_core/optim/scheduler.py, 2026-06), whose warm-ups begin at 0.
 func (s *SchedulerConfig) LearningRate(lr, t, end float64) float64 {
@@ -182,7 +190,7 @@ func (s *SchedulerConfig) LearningRate(lr, t, end float64) float64 {
 	case "constant":
 		return lr
 	case "exponential":
-		return s.LRMin * kernel.Pow(lr/s.LRMin, min(max(t, 0)/end, 1))
+		return s.LRMin * numeric.Pow(lr/s.LRMin, min(max(t, 0)/end, 1))
 	case "composable":
 		return s.override(lr, t, func(t float64) float64 { return s.composed(lr, t) })
 	case "sequential":
@@ -190,13 +198,16 @@ func (s *SchedulerConfig) LearningRate(lr, t, end float64) float64 {
 	case "wsds":
 		return s.periods(lr, t)
 	}
-	core, whole := slices.Index(schedules, s.Name) >= slices.Index(schedules, "wsd"), end
+	core := slices.Index(schedules, s.Name) >= slices.Index(schedules, "wsd")
+	// t_max, where the name has such a thing, takes the place of the run's end. (OLMo ignores it
+	// for the two that do not end anywhere.)
+	whole := end
 	if s.TMax != nil && s.Name != "inverse_sqrt_with_warmup" && s.Name != "constant_with_warmup" {
 		end = math.Trunc(*s.TMax)
 	}
 	warmup, last := s.warmup(end), lr*s.AlphaF
 	if t < warmup {
-		if s.Name == "half_cos_with_warmup" {
+		if s.Name == "half_cos_with_warmup" { // whose curve begins in the middle of a cosine
 			lr = last + float64((lr-last)/2)
 		}
 		return s.rise(lr, t, warmup, core)
@@ -208,14 +219,16 @@ func (s *SchedulerConfig) LearningRate(lr, t, end float64) float64 {
 		return lr * math.Sqrt(warmup/max(warmup, t))
 	case "inv_sqrt_with_warmup":
 		return last + float64((lr-last)*math.Sqrt(warmup/max(t, 1)))
-	case "power_lr":
-		power := func(t float64) float64 { return lr * kernel.Pow(t/warmup, s.B) }
+	case "power_lr": // lr·(t/warmup)^b, then a line to the floor; Shen et al. 2024
+		power := func(t float64) float64 { return lr * numeric.Pow(t/warmup, s.B) }
 		if decay := s.decay(end); t >= end-decay {
 			return fall(power(end-decay), s.floor(), end-t, decay)
 		}
 		return power(t)
 	case "cos_with_warmup_and_linear_decay":
-		if decay := s.decay(whole); t >= whole-decay { // t_max is the cosine's alone
+		// t_max is the cosine's alone: the line begins at what the cosine has come to, a decay
+		// before the end of the whole run.
+		if decay := s.decay(whole); t >= whole-decay {
 			cosine, from := *s, 0.0
 			cosine.Name, cosine.WarmupMinLR = "cosine_with_warmup", &from
 			if s.WarmupMinLR != nil {
@@ -231,18 +244,20 @@ func (s *SchedulerConfig) LearningRate(lr, t, end float64) float64 {
 	if t >= end {
 		return last
 	}
-	x := (t - warmup) / (end - warmup) // share of the time after the warm-up
-	cosine := func(x float64) float64 { _, c := kernel.SinCos(math.Pi * x); return (1 + c) / 2 }
+	// From here on the rate is last + (lr − last)·f(x), x being the share of the time after the
+	// warm-up, and f falls to 0 at x = 1.
+	x := (t - warmup) / (end - warmup)
+	cosine := func(x float64) float64 { _, c := numeric.SinCos(math.Pi * x); return (1 + c) / 2 }
 	switch s.Name {
 	case "cosine_with_warmup", "cos_with_warmup_and_linear_decay":
 		return last + float64((lr-last)*cosine(x))
-	case "half_cos_with_warmup":
+	case "half_cos_with_warmup": // the second half of a cosine
 		return last + float64((lr-last)*cosine((1+x)/2))
 	case "linear_with_warmup":
 		return lr - float64((lr-last)*x)
-	case "cosine_linear_envelope":
+	case "cosine_linear_envelope": // a cosine times a line
 		return last + float64((1-x)*float64((lr-last)*cosine(x)))
-	case "wsd":
+	case "wsd": // level up to the decay; Hu et al. 2024
 		begin := max(warmup, end-s.decay(end))
 		if t <= begin {
 			return lr
@@ -259,7 +274,8 @@ func (s *SchedulerConfig) LearningRate(lr, t, end float64) float64 {
 	panic("train: no schedule " + s.Name) // check has seen it
 }
 
-// rise is the warm-up to lr: from a tenth of it, and from 0 as OLMo-core does.
+// rise is the warm-up to lr, a line: first + (lr − first)·t/warmup, with first a tenth of lr in
+// OLMo, 0 in OLMo-core, or warmup_min_lr.
 func (s *SchedulerConfig) rise(lr, t, warmup float64, core bool) float64 {
 	first := lr * 0.1
 	if core {
@@ -271,7 +287,7 @@ func (s *SchedulerConfig) rise(lr, t, warmup float64, core bool) float64 {
 	return first + float64((lr-first)*min(t, warmup))/warmup
 }
 
-// fall is the linear decay from lr to low when left of its time is left.
+// fall is the linear decay from lr to low when left of its time is left: low + (lr − low)·left/time.
 func fall(lr, low, left, time float64) float64 {
 	if left <= 0 {
 		return low
@@ -279,7 +295,9 @@ func fall(lr, low, left, time float64) float64 {
 	return low + float64((lr-low)*min(left, time))/time
 }
 
-// periods is wsds: each period is level and then falls; the next rises at once.
+// periods is wsds: each period is level and then falls; the next is at its full rate at once.
+// Only the first has a warm-up. At the very end of a period the rate is the end of its fall,
+// and not yet the next one's, since t counts after the batch.
 func (s *SchedulerConfig) periods(lr, t float64) float64 {
 	begin := 0.0
 	for i, length := range s.PeriodLengths {
@@ -318,7 +336,7 @@ func (s *RateStage) at(lr, start, t float64) float64 {
 	case t >= s.Duration:
 		return end
 	case s.Shape == "cosine":
-		_, c := kernel.SinCos(math.Pi * (t / s.Duration))
+		_, c := numeric.SinCos(math.Pi * (t / s.Duration))
 		return end + float64((start-end)*(1+c))/2
 	}
 	return start + float64((end-start)*t)/s.Duration
@@ -340,8 +358,8 @@ func (s *SchedulerConfig) composed(lr, t float64) float64 {
 	return rate
 }
 
-// sequence runs one scheduler after the other; the full rate of each is the last rate of
-// the one before.
+// sequence runs one scheduler after the other, each on a clock of its own that begins at 0. The
+// full rate of each is the last rate of the one before.
 func (s *SchedulerConfig) sequence(lr, t, end float64) float64 {
 	for i, n := range s.SchedulersMax {
 		if t <= n {

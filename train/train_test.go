@@ -31,7 +31,9 @@ import (
 
 var (
 	update = flag.Bool("update", false, "rewrite the digests in testdata")
-	kills  = flag.Int("kills", 6, "how often the killed run is killed")
+	kills  = flag.Int("kills", 3, "how often the killed run is killed")
+	faults = flag.Int("faults", 10, "how many of the things that can fail are let fail")
+	seed   = flag.Uint64("seed", rand.Uint64N(1<<32), "of when a run is killed, and what fails")
 )
 
 const tiny = "testdata/tiny.yaml"
@@ -252,12 +254,14 @@ func TestKill(t *testing.T) {
 		c.Env = append(os.Environ(), "OLMO_TEST_KILL="+killed)
 		return c
 	}
+	t.Logf("-seed=%d -kills=%d", *seed, *kills)
+	moments := rand.New(rand.NewPCG(*seed, 0))
 	for range *kills {
 		c := child()
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(rand.Int64N(int64(took/4))) + took/20)
+		time.Sleep(time.Duration(moments.Int64N(int64(took/4))) + took/20)
 		_ = c.Process.Kill()
 		_ = c.Wait()
 		if name, err := os.Readlink(filepath.Join(killed, "latest")); err == nil {
@@ -282,8 +286,8 @@ func TestKill(t *testing.T) {
 	if a, b := logged(t, killed), logged(t, whole); !reflect.DeepEqual(a, b) {
 		t.Errorf("killed run logged %d records, other than the %d of the uninterrupted run", len(a), len(b))
 	}
-	if left, _ := filepath.Glob(filepath.Join(killed, ".*")); len(left) > 0 {
-		t.Errorf("left over: %v", left)
+	if a, b := slices.Sorted(maps.Keys(files(t, killed))), slices.Sorted(maps.Keys(files(t, whole))); !slices.Equal(a, b) {
+		t.Errorf("killed run leaves\n%v, the uninterrupted one\n%v", a, b)
 	}
 }
 
@@ -416,7 +420,8 @@ func TestKeepCounts(t *testing.T) {
 	}
 }
 
-// TestSchedules compares OLMo's seven schedules with the reference's numbers.
+// TestSchedules compares OLMo's seven schedules with the numbers of ai2-olmo 0.6.0
+// (testdata/schedulers.json is that of OLMO_GOLDEN/reference/train).
 func TestSchedules(t *testing.T) {
 	var cases []struct {
 		Scheduler json.RawMessage `json:"scheduler"`
@@ -425,7 +430,7 @@ func TestSchedules(t *testing.T) {
 		Limit     float64         `json:"initial_max_grad_norm"`
 		Points    [][3]float64    `json:"points"`
 	}
-	readJSON(t, golden(t, "schedulers.json"), &cases)
+	readJSON(t, filepath.Join("testdata", "schedulers.json"), &cases)
 	for _, c := range cases {
 		scheduler := loadScheduler(t, string(c.Scheduler))
 		for _, p := range c.Points {
@@ -550,6 +555,7 @@ func TestStops(t *testing.T) {
 	}{
 		{[]string{"time_limit=0", "canceled_check_interval=5"}, train.TimeLimit, 5},
 		{[]string{"early_stopping_factor=0.5", "canceled_check_interval=2"}, train.EarlyStopped, 6},
+		{[]string{"early_stopping_factor=0.5", "canceled_check_interval=2", "scheduler.t_warmup=6"}, train.EarlyStopped, 8}, // after the warm-up, not at its end
 		{[]string{"early_stopping_factor=5", "canceled_check_interval=2"}, train.Finished, 24},
 		{[]string{"stop_after=3"}, train.Finished, 3},
 		{[]string{"stop_at=null", "max_duration=4"}, train.Finished, 14}, // OLMo's ten extra steps
@@ -563,6 +569,45 @@ func TestStops(t *testing.T) {
 			}
 			if _, err := train.CheckCheckpoint(filepath.Join(tr.Config().SaveFolder, fmt.Sprintf("step%d", c.step))); err != nil {
 				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestEarlyStopping: a run stops when its loss is too far above the least that it had
+// before, not above its first or last one; a continued run knows the least one of all.
+func TestEarlyStopping(t *testing.T) {
+	base := []string{"optimizer.learning_rate=0.1", "canceled_check_interval=1"}
+	whole := t.TempDir()
+	run(t, whole, base...)
+	const warmup, factor = 5, 1.02
+	want, least := 0, math.Inf(1)
+	for _, r := range logged(t, whole) {
+		step, _ := r.Step()
+		loss := r["train/CrossEntropyLoss"].(float64)
+		least = min(least, loss)
+		if step > warmup && loss > factor*least {
+			want = step
+			break
+		}
+	}
+	if want == 0 {
+		t.Fatal("the run's loss never rises: the test shows nothing")
+	}
+	stops := append(base, fmt.Sprintf("early_stopping_factor=%g", factor))
+	for _, c := range []struct{ name, first string }{{"in one go", ""}, {"continued", "stop_at=3"}} {
+		t.Run(c.name, func(t *testing.T) {
+			folder := t.TempDir()
+			overrides := append([]string{"save_folder=" + folder}, stops...)
+			if c.first != "" {
+				if _, err := newTrainer(t, tiny, append(overrides, c.first)...).Run(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				overrides = append(overrides, "load_path="+filepath.Join(folder, "latest"))
+			}
+			r, err := newTrainer(t, tiny, overrides...).Run(t.Context())
+			if err != nil || r.Reason != train.EarlyStopped || r.Step != want {
+				t.Errorf("ended with %+v, %v; want early stopping at step %d", r, err, want)
 			}
 		})
 	}

@@ -7,12 +7,9 @@ package train
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -25,9 +22,9 @@ import (
 	"olmo/data/tokens"
 	"olmo/device"
 	"olmo/graph"
-	"olmo/internal/kernel"
 	"olmo/model"
 	"olmo/runlog"
+	"olmo/store"
 )
 
 // Options are what a caller may add to a run.
@@ -107,15 +104,17 @@ type State struct {
 
 // Trainer is a run.
 type Trainer struct {
-	cfg    *Config
-	opt    Options
-	model  *model.Config
-	params []model.Param // in the order of the forward pass
-	byName []model.Param // in byte order of the names
-	dev    device.Device
-	data   *tokens.Dataset
-	feed   *feeder
-	state  State
+	cfg *Config
+	// written is what config.yaml says, in save_folder and in each checkpoint.
+	written *Config
+	opt     Options
+	model   *model.Config
+	params  []model.Param // in the order of the forward pass
+	byName  []model.Param // in byte order of the names
+	dev     device.Device
+	data    *tokens.Dataset
+	feed    *feeder
+	state   State
 
 	groups           []Group
 	uses             map[string]int // gradients of each parameter
@@ -133,7 +132,8 @@ type Trainer struct {
 	texts            *runlog.Log         // samples, nil without
 	indices          *indices            // nil without save_data_indices
 	checkpoints      checkpoints
-	uploads          *uploads // nil without remote_save_folder
+	lock             *store.Lock // on save_folder, nil outside of Run
+	uploads          *uploads    // nil without remote_save_folder
 	speed            speed
 	lastLR           []float64
 	routers          [2]float64 // load balancing and z-loss of the last step
@@ -191,6 +191,15 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 			t.Close()
 		}
 	}()
+	// Run takes the folder; who cannot have it should not wait for the loading.
+	if exists(cfg.SaveFolder) {
+		err := t.claim()
+		t.lock.Release()
+		t.lock = nil
+		if err != nil {
+			return nil, err
+		}
+	}
 	if t.data, err = cfg.openData(); err != nil {
 		return nil, err
 	}
@@ -355,9 +364,7 @@ func (t *Trainer) Close() error {
 		errs = append(errs, t.log.Close())
 		t.log = nil
 	}
-	if t.indices != nil {
-		errs = append(errs, t.indices.flush())
-	}
+	errs = append(errs, t.leave())
 	if t.events != nil {
 		errs = append(errs, t.events.Close())
 		t.events = nil
@@ -378,8 +385,10 @@ func (t *Trainer) Close() error {
 }
 
 // Run trains to the end. When ctx is cancelled it saves a checkpoint and returns
-// Interrupted without an error.
+// Interrupted without an error. No other process can run in save_folder until Run
+// returns: there the first error is a *store.HeldError.
 func (t *Trainer) Run(ctx context.Context) (r Result, err error) {
+	defer func() { err = errors.Join(err, t.leave()) }()
 	if err := t.prepareFolder(); err != nil {
 		return Result{t.state.Step, Finished}, err
 	}
@@ -480,62 +489,6 @@ func (t *Trainer) Run(ctx context.Context) (r Result, err error) {
 	return r, err
 }
 
-// prepareFolder makes the run's folder, writes its config and data order, and opens
-// the log.
-func (t *Trainer) prepareFolder() error {
-	dir := t.cfg.SaveFolder
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return fmt.Errorf("making save_folder: %w", err)
-	}
-	path := filepath.Join(dir, "config.yaml")
-	if same(path, t.opt.ConfigPath) {
-		return fmt.Errorf("the run would write its config over %s\nhint: set save_folder to another folder; to continue the run, copy the config out of its folder first", t.opt.ConfigPath)
-	}
-	if exists(path) && !t.cfg.SaveOverwrite && !t.cfg.TryLoadLatestSave && !t.continues() {
-		return fmt.Errorf("%s exists: the folder holds a run\nhint: try_load_latest_save=true continues it, save_overwrite=true starts anew, save_folder=DIR goes elsewhere", path)
-	}
-	if err := t.checkpoints.open(t); err != nil {
-		return err
-	}
-	if err := config.Write(path, t.cfg); err != nil {
-		return err
-	}
-	if err := t.writeOrder(); err != nil {
-		return err
-	}
-	if t.cfg.RemoteSaveFolder != "" {
-		var err error
-		if t.uploads, err = openUploads(t.cfg, t.cfg.SaveOverwrite || t.continues(), t.opt.Warn); err != nil {
-			return err
-		}
-	}
-	step := t.state.Step
-	if !t.resumed {
-		step = 0
-	}
-	path = filepath.Join(dir, logFile)
-	var err error
-	if t.cfg.SaveDataIndices {
-		if t.indices, err = openIndices(filepath.Join(dir, "data-indices"), t.cfg.ranks(), step); err != nil {
-			return err
-		}
-	}
-	if t.log, err = runlog.Open(path, step); err != nil {
-		return err
-	}
-	if t.opt.Sample != nil {
-		if t.texts, err = runlog.Open(filepath.Join(dir, "samples.jsonl"), step); err != nil {
-			return err
-		}
-	}
-	if t.cfg.TensorBoard {
-		if t.events, err = runlog.OpenTensorBoard(filepath.Join(dir, "tensorboard"), step+1, time.Now()); err != nil {
-			return err
-		}
-	}
-	return t.speed.resume(path)
-}
-
 // LogSample keeps a text that the model has written in samples.jsonl, which a continued
 // run repairs as it does the log.
 func (t *Trainer) LogSample(prompt, text string) error {
@@ -588,353 +541,6 @@ func (t *Trainer) export() error {
 	}
 	run := runlog.WandbRun{Project: w.Project, Entity: w.Entity, Group: w.Group, Name: name, Tags: w.Tags, Config: all.Config}
 	return runlog.WriteWandb(filepath.Join(dir, "wandb"), run, records)
-}
-
-// same reports whether two names lead to one file.
-func same(a, b string) bool {
-	if b == "" {
-		return false
-	}
-	x, err1 := os.Stat(a)
-	y, err2 := os.Stat(b)
-	return err1 == nil && err2 == nil && os.SameFile(x, y)
-}
-
-// Step trains on the next batch and returns what it measured. At the end of the last
-// epoch it returns io.EOF.
-func (t *Trainer) Step() (runlog.Record, error) {
-	waited := time.Now()
-	in, err := t.feed.next()
-	if err != nil {
-		if !errors.Is(err, io.EOF) {
-			err = fmt.Errorf("training data: %w", err)
-		}
-		return nil, err
-	}
-	t.speed.waited = time.Since(waited)
-	if err := in.checkIDs(t.data, t.model.V); err != nil {
-		return nil, fmt.Errorf("training data: %w", err)
-	}
-	s := t.state
-	if in.first && in.epoch != uint64(s.Epoch) {
-		s.Epoch, s.ExamplesEpoch = int(in.epoch), 0
-	}
-	// OLMo counts first: the first step's rate is that of step 1.
-	s.Step++
-	s.ExamplesEpoch += in.B * in.T / t.data.ChunkSize()
-	s.Tokens += int64(in.B * in.T)
-
-	if slices.Contains(t.cfg.ModuleOutputsSaveSteps, s.Step) {
-		if err := t.saveOutputs(&in, s.Step); err != nil {
-			return nil, fmt.Errorf("saving the outputs of modules: %w", err)
-		}
-	}
-	ce, z, err := t.gradients(&in)
-	if err != nil {
-		return nil, err
-	}
-	norm, norms, err := t.gradNorm()
-	if err != nil {
-		return nil, err
-	}
-	if bad := ce + z + norm; math.IsNaN(bad) || math.IsInf(bad, 0) {
-		return nil, t.notFinite(&in, s.Step, ce, z, norm, norms)
-	}
-	rec := runlog.Record{}
-	logNorms, logAll := t.cfg.logs(s.Step)
-	if logNorms {
-		for i, p := range t.byName {
-			rec["optim/grad/"+p.Name+".norm"] = norms[i]
-		}
-	}
-	if logAll {
-		if err := t.measureParameters(rec); err != nil {
-			return nil, err
-		}
-	}
-	u := &graph.Update{Clip: 1}
-	clipped := 0.0 // share of the parameters
-	switch {
-	case t.cfg.MaxGradNormRatio != nil:
-		var averages map[string]float64
-		if averages, clipped, err = t.clipEach(norms); err != nil {
-			return nil, err
-		}
-		if s.Step > 1 || s.NormAverages != nil {
-			s.NormAverages = averages
-		}
-		if logAll {
-			for name, average := range averages {
-				rec["optim/grad_norm_exp_avg/"+name] = average
-			}
-		}
-	case t.cfg.MaxGradNorm != nil:
-		if u.Clip = min(1, t.limit(*t.cfg.MaxGradNorm)/(norm+1e-6)); u.Clip < 1 {
-			clipped = 1
-		}
-	}
-	now, end := t.clock(&s)
-	for _, g := range t.groups {
-		u.LR = append(u.LR, t.cfg.learningRate(g.LearningRate, now, end, s.Rewarm))
-	}
-	skipped := false
-	if t.cfg.Optimizer.Name == "skip_step_adamw" {
-		recent := history{}
-		if s.Recent != nil {
-			recent = *s.Recent
-		}
-		skipped = recent.skips(ce, norm, &t.cfg.Optimizer)
-		s.Recent = &recent
-	}
-	if skipped {
-		err = t.zero.Run(&graph.Batch{})
-	} else {
-		s.OptimizerSteps++
-		u.Step = s.OptimizerSteps
-		if logAll && t.cfg.Optimizer.RecordUpdateMetrics {
-			if err := t.measureUpdates(rec, u); err != nil {
-				return nil, err
-			}
-		}
-		if t.checkpoints.lent != nil {
-			waited := time.Now()
-			t.checkpoints.release()
-			t.speed.saved += time.Since(waited)
-		}
-		err = t.update.Run(&graph.Batch{Update: u})
-	}
-	if err != nil {
-		return nil, fmt.Errorf("updating the weights: %w", err)
-	}
-	s.Chain = link(s.Chain, in.Index, ce, norm)
-	if s.MinLoss == nil || ce < *s.MinLoss {
-		s.MinLoss = &ce
-	}
-	t.state, t.lastLR, t.lastLoss, t.firstLimit = s, u.LR, ce, nil
-	if t.indices != nil {
-		if err := t.indices.add(s.Step, in.Index); err != nil {
-			return nil, err
-		}
-	}
-	length := min(t.cfg.sequenceLength(s.Step-1, s.Tokens-int64(in.B*in.T)), in.T)
-	t.speed.step(in.B*in.T, float64(in.B*in.T)*t.model.FLOPs(length).Core)
-
-	maps.Copy(rec, runlog.Record{
-		"step": s.Step, "epoch": s.Epoch, "train/CrossEntropyLoss": ce, "train/Perplexity": kernel.Exp(ce), "optim/total_grad_norm": norm,
-		"throughput/total_tokens": s.Tokens, "chain": s.Chain,
-	})
-	if t.cfg.SoftmaxAuxiliaryLoss {
-		rec["train/ZLoss"] = z
-	}
-	if t.model.Experts > 0 {
-		rec["train/load balancing loss"], rec["train/router Z loss"] = t.routers[0], t.routers[1]
-	}
-	if t.cfg.MaxGradNorm != nil || t.cfg.MaxGradNormRatio != nil || logAll {
-		rec["optim/clipping_rate"] = clipped
-	}
-	if s.Recent != nil {
-		rec["optim/step skipped"] = 0
-		if skipped {
-			rec["optim/step skipped"] = 1
-		}
-	}
-	for i, lr := range u.LR {
-		rec[fmt.Sprintf("optim/learning_rate_group%d", i)] = lr
-	}
-	if len(t.cfg.BatchSizeSchedule) > 0 {
-		rec["train/global_batch_size"] = in.B
-	}
-	if len(t.cfg.SequenceLengthSchedule) > 0 || t.cfg.Data.Name == tokens.Variable {
-		rec["train/sequence_length"] = length
-	}
-	if masked := in.InstanceMask; masked != nil {
-		n := 0
-		for _, keep := range masked[:in.B/t.cfg.ranks()] { // those of rank 0
-			if !keep {
-				n++
-			}
-		}
-		rec["train/masked_instances_local_rank"] = n
-	}
-	t.speed.measure(rec, s.Tokens)
-	return rec, nil
-}
-
-// gradients runs the micro-batches of each rank and returns cross entropy and z-loss. As
-// the ranks of the reference do, each divides by its own tokens; their losses and
-// gradients are averaged.
-func (t *Trainer) gradients(in *item) (ce, z float64, err error) {
-	t.routers = [2]float64{}
-	ranks := t.cfg.ranks()
-	for n, r := in.B/ranks, 0; r < ranks; r++ {
-		c, q, err := t.rankGradients(in, r*n, (r+1)*n)
-		if err != nil {
-			return 0, 0, fmt.Errorf("running the model: %w", err)
-		}
-		ce += c
-		z += q
-	}
-	if t.sum != nil {
-		if err := t.sum.Run(&graph.Batch{}); err != nil {
-			return 0, 0, fmt.Errorf("adding gradients: %w", err)
-		}
-	}
-	return ce / float64(ranks), z / float64(ranks), nil
-}
-
-// rankGradients adds the gradients of instances first to last, which one rank has, and
-// returns its losses.
-func (t *Trainer) rankGradients(in *item, first, last int) (ce, z float64, err error) {
-	denominator := float64((last - first) * in.T)
-	if t.cfg.LossDenominator == "labels" {
-		n := 0
-		for _, target := range t.batch(in, first, last).Targets {
-			if target >= 0 {
-				n++
-			}
-		}
-		denominator = float64(max(n, 1))
-	}
-	ranks := float64(t.cfg.ranks())
-	micro := t.microbatch(in)
-	var squares float64
-	routers := make([][2]float64, t.model.Layers) // one sum after the other, whatever the micro-batches
-	for from := first; from < last; from += micro {
-		b := t.batch(in, from, min(from+micro, last))
-		b.LossScale = float32(1 / (denominator * ranks))
-		if err := t.loss.Run(b); err != nil {
-			return 0, 0, err
-		}
-		row := 0
-		t.addRouterLosses(routers)
-		losses, lses := t.loss.Output("ce"), t.loss.Output("lse")
-		for _, end := range b.Ends(kernel.Cut) {
-			var c, q float64
-			for ; row < end; row++ {
-				if b.Targets[row] >= 0 {
-					c += float64(losses[row])
-					q += float64(float32(lses[row] * lses[row]))
-				}
-			}
-			ce += c
-			squares += q
-		}
-	}
-	for _, sums := range routers {
-		t.routers[0] += sums[0] * t.model.BalanceWeight / denominator / float64(t.model.Layers) / ranks
-		t.routers[1] += sums[1] * t.model.RouterZWeight / denominator / float64(t.model.Layers) / ranks
-	}
-	return ce / denominator, t.cfg.zmul() * squares / denominator, nil
-}
-
-// microbatch is the number of instances in a micro-batch. Where lengths vary it has so many
-// tokens, not so many instances.
-func (t *Trainer) microbatch(in *item) int {
-	return t.cfg.DeviceTrainMicrobatchSize * t.data.ChunkSize() / in.T
-}
-
-// batch is what the model's graph takes of instances from to to, at the coming step.
-func (t *Trainer) batch(in *item, from, to int) *graph.Batch {
-	length, pad := min(t.cfg.sequenceLength(t.state.Step, t.state.Tokens), in.T), int32(-1)
-	if t.cfg.Data.GenerateAttentionMask {
-		pad = int32(t.cfg.Model.PadTokenID)
-	}
-	b := in.inputs(from, to, length, pad)
-	b.Noise = &graph.Noise{Seed: t.cfg.Seed, Step: t.state.Step + 1, Row: from * in.T}
-	return b
-}
-
-// addRouterLosses adds the tokens' losses of the routers in the last run to each layer's
-// sums.
-func (t *Trainer) addRouterLosses(sums [][2]float64) {
-	if t.model.Experts == 0 || t.model.BalanceWeight == 0 && t.model.RouterZWeight == 0 {
-		return
-	}
-	for l := range t.model.Layers {
-		for i, name := range []string{"balance", "router_z"} {
-			for _, v := range t.loss.Output(fmt.Sprintf("%s.%d", name, l)) {
-				sums[l][i] += float64(v)
-			}
-		}
-	}
-}
-
-// gradNorm returns the norm of all gradients together, and of each parameter's in
-// byte order of names.
-func (t *Trainer) gradNorm() (norm float64, each []float64, err error) {
-	var squares float64
-	for _, p := range t.byName {
-		s, err := t.dev.SumSquares(graph.GradName(p.Name, 0))
-		if err != nil {
-			return 0, nil, err
-		}
-		squares += s
-		each = append(each, math.Sqrt(s))
-	}
-	return math.Sqrt(squares), each, nil
-}
-
-// clock returns the time of the schedule in a state, and its end: steps or tokens.
-func (t *Trainer) clock(s *State) (now, end float64) {
-	if t.cfg.Scheduler.Units == "tokens" {
-		return float64(s.Tokens), float64(t.maxTokens)
-	}
-	return float64(s.Step), float64(t.maxSteps)
-}
-
-// limit returns max_grad_norm, or its ratio, for the coming step. OLMo clips before it
-// sets the scheduler's limit, so the limit is that of the step before, and the plain
-// one at the first (the last one of a checkpoint of the ai2-olmo package, if it is loaded).
-func (t *Trainer) limit(plain float64) float64 {
-	if t.firstLimit != nil {
-		return *t.firstLimit
-	}
-	if t.state.Step == 0 {
-		return plain
-	}
-	before, _ := t.clock(&t.state)
-	return t.cfg.Scheduler.GradNormLimit(plain, before)
-}
-
-// clipEach clips each parameter's gradient at a multiple of the running average of its
-// norm, and returns the new averages and the share of parameters that were clipped. An
-// average starts as the first norm; it is to be kept from the second step on.
-//
-// _do_adaptive_clipping of the ai2-olmo package (olmo/optim.py, 0.6.0).
-func (t *Trainer) clipEach(norms []float64) (averages map[string]float64, clipped float64, err error) {
-	ratio := t.limit(*t.cfg.MaxGradNormRatio)
-	weight := 1 - max(t.cfg.Optimizer.Betas[0], t.cfg.Optimizer.Betas[1])
-	averages = map[string]float64{}
-	var clips []float64
-	n := 0
-	for i, p := range t.byName {
-		average, known := t.state.NormAverages[p.Name]
-		if !known {
-			average = norms[i]
-		}
-		k := min(1, float64(ratio*average)/(norms[i]+1e-6))
-		if k < 1 {
-			n++
-		}
-		clips = append(clips, k)
-		averages[p.Name] = average + float64(weight*(float64(norms[i]*k)-average))
-	}
-	clipped = float64(n) / float64(len(norms))
-	return averages, clipped, t.clip.Run(&graph.Batch{Update: &graph.Update{Clips: clips}})
-}
-
-// link returns the next hash of the chain: SHA-256 over the hash before, the
-// batch's instances as little-endian uint32, and the bits of loss and gradient norm as
-// little-endian float64. The first hash is that of the initial weights' digest.
-func link(before Hash, index []uint32, ce, norm float64) Hash {
-	b := slices.Clone([]byte(before))
-	for _, i := range index {
-		b = binary.LittleEndian.AppendUint32(b, i)
-	}
-	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(ce))
-	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(norm))
-	h := sha256.Sum256(b)
-	return h[:]
 }
 
 // stops tells whether the run has reached its time limit, or its loss has risen too far

@@ -2,8 +2,10 @@ package weights
 
 import (
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
+
+	"olmo/store"
 )
 
 // FileError is a file that cannot be read as what it claims to be, and where.
@@ -47,34 +49,16 @@ func openMapped(path string) (*mapping, error) {
 	return m, nil
 }
 
-// writeAtomic creates path from what write puts into a temporary file beside
-// it, which is fsynced before it is renamed and removed on any error.
-func writeAtomic(path string, write func(f *os.File) error) (err error) {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*.tmp")
+// writeWhole creates path from what write puts out; until that is complete an
+// earlier file stays.
+func writeWhole(path string, write func(w io.Writer) error) error {
+	f, err := store.Create(path)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
+	defer f.Abort()
 	if err := write(f); err != nil {
 		return err
 	}
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
+	return f.Commit()
 }

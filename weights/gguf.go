@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math"
-	"os"
 	"slices"
 
 	"olmo/tensor"
@@ -466,7 +466,7 @@ func WriteGGUF(path string, kv []KV, tensors []Named) error {
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	err = writeAtomic(path, func(f *os.File) error {
+	err = writeWhole(path, func(f io.Writer) error {
 		w := bufio.NewWriterSize(f, 1<<16)
 		if _, err := w.Write(header); err != nil {
 			return err

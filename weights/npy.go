@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -298,7 +297,7 @@ func writeNPY(w io.Writer, t tensor.Tensor) error {
 func WriteNPY(path string, t tensor.Tensor) error {
 	err := t.Check()
 	if err == nil {
-		err = writeAtomic(path, func(f *os.File) error { return writeNPY(f, t) })
+		err = writeWhole(path, func(f io.Writer) error { return writeNPY(f, t) })
 	}
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
@@ -311,7 +310,7 @@ func WriteNPY(path string, t tensor.Tensor) error {
 func WriteNPZ(path string, tensors []Named) error {
 	ts, err := sorted(tensors)
 	if err == nil {
-		err = writeAtomic(path, func(f *os.File) error {
+		err = writeWhole(path, func(f io.Writer) error {
 			z := zip.NewWriter(f)
 			for _, n := range ts {
 				t, err := n.Value()

@@ -71,6 +71,8 @@ func openFile(path string) (*Set, error) {
 	case filepath.Ext(path) == ".json":
 		s, err = parseIndex(path, data)
 		return s, errors.Join(err, m.close())
+	case isPointer(data):
+		err = &FileError{path, 0, errors.New("this is a pointer of Git LFS, not the file that it stands for\nhint: git lfs pull")}
 	case isZip(data):
 		s, err = openZip(path, data)
 	case bytes.HasPrefix(data, []byte("GGUF")):
@@ -92,6 +94,11 @@ func openFile(path string) (*Set, error) {
 	}
 	s.files = []*mapping{m}
 	return s, nil
+}
+
+// isPointer knows what a clone without Git LFS has in place of large files.
+func isPointer(data []byte) bool {
+	return len(data) < 1024 && bytes.HasPrefix(data, []byte("version https://git-lfs.github.com/spec/"))
 }
 
 // openZip opens a .npz or what torch.save wrote.

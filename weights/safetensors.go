@@ -7,10 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"path/filepath"
 	"slices"
 
+	"olmo/store"
 	"olmo/tensor"
 )
 
@@ -224,7 +225,7 @@ func WriteSafetensors(path string, tensors []Named, metadata map[string]string) 
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	err = writeAtomic(path, func(f *os.File) error {
+	err = writeWhole(path, func(f io.Writer) error {
 		if _, err := f.Write(header); err != nil {
 			return err
 		}
@@ -300,10 +301,7 @@ func WriteShards(dir string, tensors []Named, metadata map[string]string, maxByt
 		return files, err
 	}
 	path := filepath.Join(dir, "model.safetensors.index.json")
-	err = writeAtomic(path, func(f *os.File) error {
-		_, err := f.Write(b.Bytes())
-		return err
-	})
+	err = store.WriteFile(path, b.Bytes())
 	if err != nil {
 		return files, fmt.Errorf("writing %s: %w", path, err)
 	}

@@ -269,6 +269,41 @@ func TestDigest(t *testing.T) {
 	}
 }
 
+// TestForget: what was read of a file may be given back at any time, and the digest, which
+// does so after each tensor, is that of all tensors at once.
+func TestForget(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "model.safetensors")
+	v := make([]float32, 5000)
+	for i := range v {
+		v[i] = float32(i)
+	}
+	if err := weights.WriteSafetensors(path, []weights.Named{{Name: "b", Tensor: f32(v...)}, {Name: "a", Tensor: f32(3)}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	s, err := weights.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	b, err := s.Tensor("b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got, err := b.Float32s(); err != nil || !slices.Equal(got, v) {
+			t.Errorf("tensor b has other numbers (%v)", err)
+		}
+		s.Forget()
+	}
+	want, err := weights.Digest(s.All())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Digest(); err != nil || got != want {
+		t.Errorf("the set's digest is %x (%v), that of its tensors %x", got, err, want)
+	}
+}
+
 func FuzzSafetensors(f *testing.F) {
 	f.Add(safetensorsFile(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"__metadata__":{"x":"y"}}`, make([]byte, 4)))
 	f.Add(safetensorsFile(`{"a":{"dtype":"BF16","shape":[2,0],"data_offsets":[0,0]},"b":{"dtype":"I64","shape":[],"data_offsets":[0,8]}}`, make([]byte, 8)))

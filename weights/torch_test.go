@@ -246,6 +246,58 @@ func TestPickleProtocols(t *testing.T) {
 	}
 }
 
+// TestPickleOpcodes reads single values in the forms that older Pythons and other
+// programs write.
+func TestPickleOpcodes(t *testing.T) {
+	for _, c := range []struct {
+		name, pickle string
+		want         any
+	}{
+		{"SHORT_BINSTRING", "U\x02ab", "ab"},
+		{"BINSTRING", "T\x02\x00\x00\x00ab", "ab"},
+		{"BINUNICODE", "X\x03\x00\x00\x00a\xc3\xa9", "a\u00e9"},
+		{"SHORT_BINUNICODE", "\x8c\x01z", "z"},
+		{"BINUNICODE8", "\x8d\x01\x00\x00\x00\x00\x00\x00\x00z", "z"},
+		{"SHORT_BINBYTES", "C\x02ab", []byte("ab")},
+		{"BINBYTES", "B\x02\x00\x00\x00ab", []byte("ab")},
+		{"BINBYTES8", "\x8e\x02\x00\x00\x00\x00\x00\x00\x00ab", []byte("ab")},
+		{"STRING", "S'ab'\n", "ab"},
+		{"UNICODE", "Vab\n", "ab"},
+		{"INT", "I-12\n", int64(-12)},
+		{"INT as a truth", "I01\n", true},
+		{"LONG", "L12L\n", int64(12)},
+		{"FLOAT", "F0.5\n", 0.5},
+		{"BINFLOAT", "G\x3f\xe0\x00\x00\x00\x00\x00\x00", 0.5},
+		{"BININT1", "K\xff", int64(255)},
+		{"BININT2", "M\xff\xff", int64(65535)},
+		{"BININT", "J\xfe\xff\xff\xff", int64(-2)},
+		{"LONG1 of no bytes", "\x8a\x00", int64(0)},
+		{"LONG1, largest of one byte", "\x8a\x01\x7f", int64(127)},
+		{"LONG1 above it", "\x8a\x02\x80\x00", int64(128)},
+		{"LONG1, least of one byte", "\x8a\x01\x80", int64(-128)},
+		{"LONG1 below it", "\x8a\x02\x7f\xff", int64(-129)},
+		{"LONG4", "\x8b\x02\x00\x00\x00\x00\x01", int64(256)},
+		{"TUPLE", "(K\x01K\x02t", weights.Tuple{int64(1), int64(2)}},
+		{"TUPLE3", "K\x01K\x02K\x03\x87", weights.Tuple{int64(1), int64(2), int64(3)}},
+		{"LIST", "(K\x01K\x02l", &weights.List{Items: []any{int64(1), int64(2)}}},
+		{"APPEND", "]K\x01a", &weights.List{Items: []any{int64(1)}}},
+		{"POP", "K\x01K\x020", int64(1)},
+		{"DUP", "K\x012\x86", weights.Tuple{int64(1), int64(1)}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := write(t, filepath.Join(t.TempDir(), "x.pt"), torchFile(t, "\x80\x04"+c.pickle+".", nil))
+			tree, err := weights.OpenTree(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tree.Close()
+			if !reflect.DeepEqual(tree.Root, c.want) {
+				t.Errorf("got %#v, want %#v", tree.Root, c.want)
+			}
+		})
+	}
+}
+
 // The package's own checkpoint, read to the last value.
 func TestReferenceCheckpoint(t *testing.T) {
 	dir := golden(t, "train/olmo1/step25-unsharded")

@@ -87,6 +87,14 @@ func (s *Set) All() []Named {
 	return all
 }
 
+// Forget gives back the memory of what was read of mapped files, which otherwise counts
+// as this process's until Close. Tensors of the set stay valid.
+func (s *Set) Forget() {
+	for _, f := range s.files {
+		f.forget()
+	}
+}
+
 // Close releases the files. Tensors of the set must not be touched afterwards.
 func (s *Set) Close() error {
 	var errs []error
@@ -132,9 +140,14 @@ func Sums(tensors []Named) ([]Sum, error) {
 		if err != nil {
 			return nil, err
 		}
-		sums[i] = Sum{n.Name, t.DType, t.Shape, sha256.Sum256(t.Data)}
+		sums[i] = SumOf(n.Name, t)
 	}
 	return sums, nil
+}
+
+// SumOf hashes one tensor.
+func SumOf(name string, t tensor.Tensor) Sum {
+	return Sum{name, t.DType, t.Shape, sha256.Sum256(t.Data)}
 }
 
 // DigestSums returns the weights_digest of sums, which must be in byte order
@@ -152,6 +165,20 @@ func DigestSums(sums []Sum) [sha256.Size]byte {
 		h.Write(s.SHA256[:])
 	}
 	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// Digest returns the weights_digest of the set, with one tensor at a time in memory.
+func (s *Set) Digest() ([sha256.Size]byte, error) {
+	var sums []Sum
+	for _, name := range s.names {
+		t, err := s.Tensor(name)
+		if err != nil {
+			return [sha256.Size]byte{}, err
+		}
+		sums = append(sums, SumOf(name, t))
+		s.Forget()
+	}
+	return DigestSums(sums), nil
 }
 
 // Digest returns the weights_digest of tensors, given in any order.

@@ -136,38 +136,9 @@ func ReadFilter(path string) (*Filter, error) {
 // that lies about its length cannot make it allocate more than the file has.
 func readFilter(r io.Reader, size int64) (*Filter, error) {
 	br := bufio.NewReaderSize(r, 1<<20)
-	var head [12]byte
-	if _, err := io.ReadFull(br, head[:]); err != nil {
-		return nil, cutOff(err)
-	}
-	if m := binary.LittleEndian.Uint32(head[0:]); m != bloomMagic {
-		return nil, fmt.Errorf("it starts with %#x, want %#x: this is no Bloom filter of Dolma", m, uint32(bloomMagic))
-	}
-	if v := binary.LittleEndian.Uint32(head[4:]); v != bloomVersion {
-		return nil, fmt.Errorf("it has version %d, want %d", v, bloomVersion)
-	}
-	k := int64(binary.LittleEndian.Uint32(head[8:]))
-	if k == 0 || k > maxHashes || 12+32*k+8 > size {
-		return nil, fmt.Errorf("it names %d hash functions in a file of %d bytes", k, size)
-	}
-	f := &Filter{seeds: make([][4]uint64, k)}
-	var buf [32]byte
-	for i := range f.seeds {
-		if _, err := io.ReadFull(br, buf[:]); err != nil {
-			return nil, cutOff(err)
-		}
-		for j := range f.seeds[i] {
-			f.seeds[i][j] = binary.LittleEndian.Uint64(buf[8*j:])
-		}
-	}
-	if _, err := io.ReadFull(br, buf[:8]); err != nil {
-		return nil, cutOff(err)
-	}
-	// A file may be longer than its filter: Dolma does not shorten a larger
-	// file that it writes over.
-	n := binary.LittleEndian.Uint64(buf[:])
-	if left := uint64(size-12-32*k-8) / 4; n == 0 || n > left {
-		return nil, fmt.Errorf("it says that %d words follow, there are %d\nhint: the file is cut off", n, left)
+	f, n, err := readHeader(br, size)
+	if err != nil {
+		return nil, err
 	}
 	f.words = make([]uint32, n)
 	block := make([]byte, 1<<16)
@@ -183,6 +154,45 @@ func readFilter(r io.Reader, size int64) (*Filter, error) {
 	}
 	f.start()
 	return f, nil
+}
+
+// readHeader reads what stands before the words of a filter: its seeds, and how many
+// words follow.
+func readHeader(br io.Reader, size int64) (*Filter, uint64, error) {
+	var head [12]byte
+	if _, err := io.ReadFull(br, head[:]); err != nil {
+		return nil, 0, cutOff(err)
+	}
+	if m := binary.LittleEndian.Uint32(head[0:]); m != bloomMagic {
+		return nil, 0, fmt.Errorf("it starts with %#x, want %#x: this is no Bloom filter of Dolma", m, uint32(bloomMagic))
+	}
+	if v := binary.LittleEndian.Uint32(head[4:]); v != bloomVersion {
+		return nil, 0, fmt.Errorf("it has version %d, want %d", v, bloomVersion)
+	}
+	k := int64(binary.LittleEndian.Uint32(head[8:]))
+	if k == 0 || k > maxHashes || 12+32*k+8 > size {
+		return nil, 0, fmt.Errorf("it names %d hash functions in a file of %d bytes", k, size)
+	}
+	f := &Filter{seeds: make([][4]uint64, k)}
+	var buf [32]byte
+	for i := range f.seeds {
+		if _, err := io.ReadFull(br, buf[:]); err != nil {
+			return nil, 0, cutOff(err)
+		}
+		for j := range f.seeds[i] {
+			f.seeds[i][j] = binary.LittleEndian.Uint64(buf[8*j:])
+		}
+	}
+	if _, err := io.ReadFull(br, buf[:8]); err != nil {
+		return nil, 0, cutOff(err)
+	}
+	// A file may be longer than its filter: Dolma does not shorten a larger
+	// file that it writes over.
+	n := binary.LittleEndian.Uint64(buf[:])
+	if left := uint64(size-12-32*k-8) / 4; n == 0 || n > left {
+		return nil, 0, fmt.Errorf("it says that %d words follow, there are %d\nhint: the file is cut off", n, left)
+	}
+	return f, n, nil
 }
 
 func cutOff(err error) error {

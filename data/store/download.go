@@ -5,12 +5,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
+
+	"olmo/store"
 )
 
 // Want says what a download must be; what is zero is not checked.
@@ -34,22 +34,21 @@ func Download(ctx context.Context, name, dest string, want Want, progress func(d
 	if want.Size > 0 && info.Size >= 0 && info.Size != want.Size {
 		return "", fmt.Errorf("%s has %d bytes, want %d\nhint: the server has another version of it", name, info.Size, want.Size)
 	}
-	if err := os.MkdirAll(filepath.Dir(dest), 0o777); err != nil {
-		return "", err
-	}
-	part, mark := dest+".tmp", dest+".version.tmp"
+	// What an interrupted download left is taken only with this mark beside it.
+	mark := store.Temporary(dest + ".version")
 	version := fmt.Sprintf("%s %d %s\n", name, info.Size, info.Version)
-	if old, err := os.ReadFile(mark); err != nil || string(old) != version || info.Size < 0 {
-		os.Remove(part) // of another file, or one that cannot be told
+	start := store.Create
+	if old, err := os.ReadFile(mark); err == nil && string(old) == version && info.Size >= 0 {
+		start = store.Continue
 	}
-	if err := os.WriteFile(mark, []byte(version), 0o666); err != nil {
-		return "", err
-	}
-	out, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o666)
+	out, err := start(dest)
 	if err != nil {
 		return "", err
 	}
-	defer out.Close()
+	defer out.Seal() // the same command continues
+	if err := store.WriteFile(mark, []byte(version)); err != nil {
+		return "", err
+	}
 	hash := sha256.New()
 	have, err := io.Copy(hash, bufio.NewReaderSize(out, 1<<20))
 	if err != nil {
@@ -84,16 +83,12 @@ func Download(ctx context.Context, name, dest string, want Want, progress func(d
 	}
 	sum = hex.EncodeToString(hash.Sum(nil))
 	if want.Size > 0 && have != want.Size || want.SHA256 != "" && !strings.EqualFold(sum, want.SHA256) {
-		out.Close()
-		os.Remove(part)
+		out.Abort()
+		_ = store.Remove(mark)
 		return "", fmt.Errorf("%s has %d bytes and SHA-256 %s, want %d and %s\nhint: the download is damaged, or the server has another version of it", name, have, sum, want.Size, want.SHA256)
 	}
-	if err := errors.Join(out.Sync(), out.Close()); err != nil {
+	if err := out.Commit(); err != nil {
 		return "", err
 	}
-	if err := os.Rename(part, dest); err != nil {
-		return "", err
-	}
-	os.Remove(mark)
-	return sum, nil
+	return sum, store.Remove(mark)
 }

@@ -46,8 +46,8 @@ func TestDownload(t *testing.T) {
 		t.Errorf("going on took %d requests, want 2", n)
 	}
 	b, _ := os.ReadFile(dest)
-	if left, _ := filepath.Glob(dest + ".*"); !bytes.Equal(b, want) || len(left) > 0 {
-		t.Errorf("the file differs, or %v are left", left)
+	if left, _ := os.ReadDir(filepath.Dir(dest)); !bytes.Equal(b, want) || len(left) != 1 {
+		t.Errorf("the file differs, or there are %v", left)
 	}
 
 	// Another content is not appended to what is there of the first.

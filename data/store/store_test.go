@@ -197,6 +197,134 @@ func TestBrokenConnections(t *testing.T) {
 	}
 }
 
+// TestAskedAgain: which answers are asked again for, and which are final.
+func TestAskedAgain(t *testing.T) {
+	store.SetFirstPause(t, time.Millisecond)
+	for _, c := range []struct {
+		status int
+		again  bool
+	}{
+		{http.StatusBadRequest, false},
+		{http.StatusForbidden, false},
+		{http.StatusRequestTimeout, true},
+		{http.StatusConflict, false},
+		{http.StatusTooManyRequests, true},
+		{http.StatusInternalServerError, true},
+		{http.StatusBadGateway, true},
+	} {
+		t.Run(fmt.Sprint(c.status), func(t *testing.T) {
+			asked := 0
+			web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if asked++; asked <= 2 {
+					w.WriteHeader(c.status)
+					return
+				}
+				_, _ = w.Write([]byte("text"))
+			}))
+			defer web.Close()
+			b, err := store.ReadFile(web.URL)
+			if c.again && (string(b) != "text" || err != nil || asked != 3) {
+				t.Errorf("%q, %v after %d requests; want the text after 3", b, err, asked)
+			}
+			if !c.again && (err == nil || !strings.Contains(err.Error(), fmt.Sprint(c.status)) || asked != 1) {
+				t.Errorf("%q, %v after %d requests; want an error with the status after 1", b, err, asked)
+			}
+		})
+	}
+}
+
+// A server that gives neither the size nor a tag is read to its end.
+func TestPageOfUnknownSize(t *testing.T) {
+	want := random(100_000)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush() // in chunks from here on
+		_, _ = w.Write(want)
+	}))
+	defer web.Close()
+	if !bytes.Equal(read(t, web.URL), want) {
+		t.Error("the page reads differently")
+	}
+}
+
+// An upload whose last answer is lost is complete; one that fails for good leaves
+// nothing on the server.
+func TestLastAnswerOfUpload(t *testing.T) {
+	store.SetFirstPause(t, time.Millisecond)
+	s3 := storetest.Start(t, "corpus")
+	long := random(17 << 20)
+	upload := func(name string) error {
+		w, err := store.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(long); err != nil {
+			t.Fatal(err)
+		}
+		return w.Commit()
+	}
+	completes := func(r *http.Request) bool { return r.Method == http.MethodPost && r.URL.Query().Has("uploadId") }
+	n := 0
+	s3.Break(func(r *http.Request) storetest.Fault {
+		if completes(r) {
+			if n++; n == 1 {
+				return storetest.Fault{CutAfter: 5}
+			}
+		}
+		return storetest.Fault{}
+	})
+	if err := upload("s3://corpus/a"); err != nil || !bytes.Equal(s3.Get("corpus/a"), long) || n < 2 {
+		t.Errorf("the answer was lost once: %v after %d requests, want the object after 2", err, n)
+	}
+	s3.Break(func(r *http.Request) storetest.Fault {
+		if completes(r) {
+			return storetest.Fault{Status: http.StatusForbidden}
+		}
+		return storetest.Fault{}
+	})
+	if err := upload("s3://corpus/b"); err == nil || !strings.Contains(err.Error(), "403") || s3.Get("corpus/b") != nil || s3.Unfinished() != 0 {
+		t.Errorf("an upload that may not be: %v, %d parts of an upload are left", err, s3.Unfinished())
+	}
+}
+
+// Without tags a size that changed between two requests is noticed.
+func TestSizeChangedWhileRead(t *testing.T) {
+	store.SetFirstPause(t, time.Millisecond)
+	for _, c := range []struct {
+		name, tag string
+		size      int // of the file when it is asked for again
+		want      bool
+	}{
+		{"the same size", "", 1000, true},
+		{"a smaller file", "", 900, false},
+		{"a larger file", "", 1100, false},
+		{"the same weak tag", `W/"1"`, 1000, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			asked := 0
+			web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if c.tag != "" {
+					w.Header().Set("ETag", c.tag)
+				}
+				if asked++; asked == 1 {
+					w.Header().Set("Content-Length", "1000")
+					_, _ = w.Write(make([]byte, 500))
+					w.(http.Flusher).Flush()
+					panic(http.ErrAbortHandler)
+				}
+				http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(make([]byte, c.size)))
+			}))
+			defer web.Close()
+			b, err := store.ReadFile(web.URL)
+			if c.want && (len(b) != 1000 || err != nil) {
+				t.Errorf("%d bytes, %v; want 1000", len(b), err)
+			}
+			if !c.want && !errors.Is(err, store.ErrChanged) {
+				t.Errorf("%d bytes, %v; want ErrChanged", len(b), err)
+			}
+		})
+	}
+}
+
 // A file that is replaced while it is read is an error, not a mixture.
 func TestReplacedWhileRead(t *testing.T) {
 	store.SetFirstPause(t, time.Millisecond)

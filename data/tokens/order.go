@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
-	"os"
-	"path/filepath"
+
+	"olmo/store"
 )
 
 // pcg64 is NumPy's default bit generator, PCG XSL RR 128/64 (O'Neill 2014),
@@ -175,39 +175,25 @@ func Order(n int, seed, epoch uint64) []uint32 {
 // WriteOrder writes indices as OLMo's global_indices.npy: raw little-endian
 // uint32 without a header, despite the name. The file appears complete or not
 // at all.
-func WriteOrder(path string, indices []uint32) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".order-*.tmp")
+func WriteOrder(path string, indices []uint32) error {
+	f, err := store.Create(path)
 	if err != nil {
 		return fmt.Errorf("writing data order %s: %w", path, err)
 	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-			err = fmt.Errorf("writing data order %s: %w", path, err)
-		}
-	}()
+	defer f.Abort()
 	w := bufio.NewWriterSize(f, 1<<16)
 	var b [4]byte
 	for _, v := range indices {
 		binary.LittleEndian.PutUint32(b[:], v)
-		if _, err = w.Write(b[:]); err != nil {
-			return err
+		if _, err := w.Write(b[:]); err != nil {
+			return fmt.Errorf("writing data order %s: %w", path, err)
 		}
 	}
-	if err = w.Flush(); err != nil {
-		return err
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("writing data order %s: %w", path, err)
 	}
-	if err = f.Sync(); err != nil {
-		return err
+	if err := f.Commit(); err != nil {
+		return fmt.Errorf("writing data order %s: %w", path, err)
 	}
-	// CreateTemp makes files that only the owner may read; a data order is
-	// shared like any other output.
-	if err = f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return nil
 }

@@ -57,6 +57,19 @@ func PlacesPath(tokens string) string { return strings.TrimSuffix(tokens, ".npy"
 // calls each, which may stop the reading with an error of its own. Rows must
 // follow each other without gaps or overlaps.
 func ReadPlaces(path string, each func(Place) error) error {
+	var at int64
+	row := 0
+	return ReadRows(path, func(p Place) error {
+		if row++; p.Start != at || p.End < p.Start {
+			return fmt.Errorf("row %d covers tokens %d to %d, want them to start at %d", row, p.Start, p.End, at)
+		}
+		at = p.End
+		return each(p)
+	})
+}
+
+// ReadRows is ReadPlaces that leaves it to each to judge where the rows begin and end.
+func ReadRows(path string, each func(Place) error) error {
 	f, err := store.Open(path)
 	if err != nil {
 		return fmt.Errorf("reading the places of documents: %w", err)
@@ -82,7 +95,6 @@ func ReadPlaces(path string, each func(Place) error) error {
 
 func readPlaces(r io.Reader, each func(Place) error) error {
 	br := bufio.NewReaderSize(r, 1<<16)
-	var at int64
 	for row := 1; ; row++ {
 		fields, err := readRow(br)
 		if err == io.EOF {
@@ -104,10 +116,6 @@ func readPlaces(r io.Reader, each func(Place) error) error {
 				return fmt.Errorf("row %d: %q is no number", row, n.text)
 			}
 		}
-		if p.Start != at || p.End < p.Start {
-			return fmt.Errorf("row %d covers tokens %d to %d, want them to start at %d", row, p.Start, p.End, at)
-		}
-		at = p.End
 		if err := each(p); err != nil {
 			return err
 		}

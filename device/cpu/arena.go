@@ -9,9 +9,9 @@ import (
 const arenaMin = 1 << 18
 
 // allocate returns n zeros that live as long as the device or until they are released.
-// Large storage lies outside Go's heap, whose collector would let as much garbage pile up
-// before it looks for any; and in large pages where the system has them, since a processor
-// keeps the places of a few pages only in mind.
+// Large storage lies outside Go's heap: the collector waits until the heap has doubled, and so
+// would leave as much again for garbage. It lies in large pages where the system has them, since
+// a processor remembers the addresses of few pages at a time.
 func (d *Device) allocate(n int) (data []float32, release func(), err error) {
 	if n < arenaMin {
 		return make([]float32, n), func() {}, nil
@@ -21,5 +21,13 @@ func (d *Device) allocate(n int) (data []float32, release func(), err error) {
 		return nil, nil, fmt.Errorf("taking %.4g GB of memory: %w\nhint: smaller batches need less", float64(n)*4/1e9, err)
 	}
 	c := runtime.AddCleanup(d, func(unmap func()) { unmap() }, unmap)
-	return data, func() { c.Stop(); unmap() }, nil
+	d.maps++
+	at := d.maps
+	release = func() {
+		c.Stop()
+		unmap()
+		delete(d.mapped, at)
+	}
+	d.mapped[at] = release
+	return data, release, nil
 }

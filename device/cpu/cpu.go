@@ -1,5 +1,5 @@
 // Package cpu is the device that runs graphs on the processor, through
-// internal/kernel.
+// device/cpu/kernel.
 package cpu
 
 import (
@@ -9,17 +9,20 @@ import (
 	"sync"
 
 	"olmo/device"
+	"olmo/device/cpu/kernel"
 	"olmo/graph"
-	"olmo/internal/kernel"
+	"olmo/numeric"
 )
 
 // Device is the CPU device. Its methods may not be called at the same time, but for Lend.
 type Device struct {
 	mu      sync.Mutex // of values
 	values  map[string]*value
-	scratch []float32 // shared by the programs, which run one at a time
-	release func()    // gives the scratch area back
-	writes  int       // counts what may have changed parameters
+	scratch []float32      // shared by the programs, which run one at a time
+	release func()         // gives the scratch area back
+	changes int            // counts what may have changed parameters
+	mapped  map[int]func() // what gives each area outside Go's heap back
+	maps    int            // areas that were taken so far
 }
 
 type value struct {
@@ -28,19 +31,28 @@ type value struct {
 	data   []float32
 	sparse *sparse // in place of data
 	// cache is the packed copy of this cache of keys and of the values' beside it; it
-	// was made after so many writes.
+	// was made after so many changes.
 	cache    *kernel.Cache
 	cachedAt int
 }
 
 var _ device.Device = (*Device)(nil)
 
-// New returns a CPU device, or an error when OLMO_CPU asks for what this machine lacks.
+// New returns a CPU device, or the error of Check.
 func New() (*Device, error) {
-	if err := kernel.Check(); err != nil {
+	if err := Check(); err != nil {
 		return nil, err
 	}
-	return &Device{values: map[string]*value{}, release: func() {}}, nil
+	return &Device{values: map[string]*value{}, release: func() {}, mapped: map[int]func(){}}, nil
+}
+
+// Close gives the device's memory back at once, not when the collector finds that nobody
+// needs it. Neither the device nor a program of it may be used afterwards.
+func (d *Device) Close() {
+	for _, release := range d.mapped {
+		release()
+	}
+	d.values, d.scratch, d.release = nil, nil, func() {}
 }
 
 // Write copies data to the value of that name.
@@ -53,7 +65,7 @@ func (d *Device) Write(name string, data []float32) error {
 		return fmt.Errorf("writing %s: %d elements, the device has %d", name, len(data), len(v.data))
 	}
 	copy(v.data, data)
-	d.writes++
+	d.changes++
 	runtime.KeepAlive(d)
 	return nil
 }
@@ -120,6 +132,9 @@ func (d *Device) fill(v *value) error {
 	return nil
 }
 
+// Changes counts the Writes, and the runs that updated parameters.
+func (d *Device) Changes() int { return d.changes }
+
 // Memory reports what the device holds, in bytes.
 func (d *Device) Memory() device.Memory {
 	m := device.Memory{Scratch: int64(len(d.scratch)) * 4, Buffers: kernel.BufferBytes()}
@@ -184,12 +199,12 @@ func (d *Device) Compile(g *graph.Graph, o device.Options) (device.Program, erro
 	}
 	together, later := groupMuon(ops)
 	for _, op := range ops {
+		p.updates = p.updates || slices.ContainsFunc(op.Writes(), func(v graph.Value) bool { return g.Info(v).Space == graph.Param })
 		if later[op] {
 			continue
 		}
 		if group := together[op]; group != nil {
 			p.steps = append(p.steps, muon(p, group))
-			p.updates = true
 			continue
 		}
 		make, ok := implementations[op.Def]
@@ -198,9 +213,6 @@ func (d *Device) Compile(g *graph.Graph, o device.Options) (device.Program, erro
 		}
 		if op.Def == graph.HeadLoss {
 			p.hasHead = true
-		}
-		if len(op.Out) == 0 && g.Info(op.In[0]).Space == graph.Param {
-			p.updates = true
 		}
 		if s := make(p, op); s != nil {
 			p.steps = append(p.steps, s)
@@ -249,7 +261,7 @@ func (p *program) Run(b *graph.Batch) error {
 	if r.rows > p.opt.Rows || r.selected > p.opt.Selected {
 		return fmt.Errorf("a batch of %d tokens and %d selected rows; compiled for %d and %d", r.rows, r.selected, p.opt.Rows, p.opt.Selected)
 	}
-	r.positions, r.ends = b.Positions(), b.Ends(kernel.Cut)
+	r.positions, r.ends = b.Positions(), b.Ends(numeric.Cut)
 	if len(r.positions) != r.rows {
 		return fmt.Errorf("segments of %d rows for %d tokens", len(r.positions), r.rows)
 	}
@@ -261,7 +273,7 @@ func (p *program) Run(b *graph.Batch) error {
 		s(r)
 	}
 	if p.updates {
-		p.dev.writes++
+		p.dev.changes++
 	}
 	runtime.KeepAlive(p)
 	return r.err

@@ -3,8 +3,8 @@ package cpu
 import (
 	"cmp"
 
+	"olmo/device/cpu/kernel"
 	"olmo/graph"
-	"olmo/internal/kernel"
 )
 
 // implementations gives each operation the step that runs it; a nil step has
@@ -110,7 +110,7 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 		return func(r *run) {
 			y, x := p.matrix(op.Out[0], r), p.matrix(op.In[0], r)
 			if d := a.Of(r.Batch); d != nil {
-				d.Apply(y, x, r.Noise.Row)
+				kernel.Dropout(y, x, d, r.Noise.Row)
 			} else {
 				kernel.Scale(y, x, 1)
 			}
@@ -134,13 +134,13 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 	graph.All["gelu.backward"]:      elementwiseBackward(kernel.GELUBackward),
 	graph.All["gelu_tanh.backward"]: elementwiseBackward(kernel.GELUTanhBackward),
 	graph.All["relu.backward"]:      elementwiseBackward(kernel.ReLUBackward),
-	graph.Unweave: func(p *program, op *graph.Op) func(r *run) {
-		D := op.Attr.(*graph.WeaveAttr).D
-		return func(r *run) { kernel.Unweave(p.matrices(op.Out, r), p.matrix(op.In[0], r), D) }
+	graph.DeinterleaveHeads: func(p *program, op *graph.Op) func(r *run) {
+		D := op.Attr.(*graph.HeadsAttr).D
+		return func(r *run) { kernel.DeinterleaveHeads(p.matrices(op.Out, r), p.matrix(op.In[0], r), D) }
 	},
-	graph.Weave: func(p *program, op *graph.Op) func(r *run) {
-		D := op.Attr.(*graph.WeaveAttr).D
-		return func(r *run) { kernel.Weave(p.matrix(op.Out[0], r), p.matrices(op.In, r), D) }
+	graph.InterleaveHeads: func(p *program, op *graph.Op) func(r *run) {
+		D := op.Attr.(*graph.HeadsAttr).D
+		return func(r *run) { kernel.InterleaveHeads(p.matrix(op.Out[0], r), p.matrices(op.In, r), D) }
 	},
 	graph.Router: func(p *program, op *graph.Op) func(r *run) {
 		a := op.Attr.(*graph.RouterAttr)
@@ -173,13 +173,13 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 	graph.Experts: func(p *program, op *graph.Op) func(r *run) {
 		a := op.Attr.(*graph.ExpertsAttr)
 		packed := make([][3]*kernel.Packed, a.E) // of the experts that a frozen program has met
-		at := -1                                 // after so many writes
+		at := -1                                 // after so many changes
 		return func(r *run) {
 			m := p.experts(a, op.In[2:], r)
 			if p.opt.Frozen {
-				if at != p.dev.writes {
+				if at != p.dev.changes {
 					clear(packed)
-					at = p.dev.writes
+					at = p.dev.changes
 				}
 				m.Packed = func(e int) [3]*kernel.Packed {
 					if packed[e][0] == nil {
@@ -307,13 +307,13 @@ func muon(p *program, ops []*graph.Op) func(r *run) {
 		u := r.Update
 		steps := make([]kernel.MuonStep, len(ops))
 		for i, op := range ops {
-			a := op.Attr.(*graph.MuonAttr)
+			a, w := op.Attr.(*graph.MuonAttr), p.matrix(op.In[0], r)
 			steps[i] = kernel.MuonStep{
 				Muon: kernel.Muon{
 					LR: u.LR[a.Group], WeightDecay: a.WeightDecay, Momentum: a.Momentum, Clip: u.Clip, Blocks: a.Blocks, BF16: p.opt.BF16,
-					Heavy: a.Heavy, Adjust: a.Adjust, Cautious: a.Cautious, Beta2: a.Beta2,
+					Heavy: a.Heavy, Factor: a.Adjust.Factor(w.Rows/a.Blocks, w.Cols), Cautious: a.Cautious, Beta2: a.Beta2,
 				},
-				P: p.matrix(op.In[0], r), B: p.matrix(op.In[2], r), G: p.matrix(op.In[1], r),
+				P: w, B: p.matrix(op.In[2], r), G: p.matrix(op.In[1], r),
 			}
 			if len(op.In) > 3 {
 				steps[i].V = p.matrix(op.In[3], r).Data
@@ -330,10 +330,10 @@ func linear(p *program, op *graph.Op) func(r *run) {
 		}
 	}
 	var w *kernel.Packed
-	packed := -1 // after so many writes
+	packed := -1 // after so many changes
 	return func(r *run) {
-		if packed != p.dev.writes {
-			w, packed = kernel.Pack(p.matrix(op.In[1], r), true, p.opt.BF16), p.dev.writes
+		if packed != p.dev.changes {
+			w, packed = kernel.Pack(p.matrix(op.In[1], r), true, p.opt.BF16), p.dev.changes
 		}
 		kernel.MatMulPacked(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), w, p.residual(op, r))
 	}
@@ -413,7 +413,7 @@ func (p *program) segments(op *graph.Op, qkv []graph.Value, out, stats graph.Val
 	drop := a.Dropout.Of(r.Batch)
 	row := 0
 	for i, s := range r.Segments {
-		g := kernel.Segment{Q: q.Slice(row, s.Rows), O: o.Slice(row, s.Rows), Stats: st.Slice(row, s.Rows), Pos: s.Pos, First: s.First, Hidden: s.Hidden}
+		g := kernel.Segment{Q: q.Slice(row, s.Rows), O: o.Slice(row, s.Rows), Stats: st.Slice(row, s.Rows), Pos: s.Pos, First: s.First, Padding: s.Padding}
 		if g.Drop = drop; drop != nil {
 			g.Row = r.Noise.Row + row
 		}
@@ -444,10 +444,10 @@ func (p *program) packedCache(op *graph.Op, positions int) *kernel.Cache {
 	slots := len(v.data) / (positions * a.KV * a.D)
 	if v.cache == nil || !v.cache.Fits(slots, positions, a.KV, a.D, p.opt.BF16) {
 		v.cache = kernel.NewCache(slots, positions, a.KV, a.D, p.opt.BF16)
-	} else if v.cachedAt != p.dev.writes {
+	} else if v.cachedAt != p.dev.changes {
 		v.cache.Reset()
 	}
-	v.cachedAt = p.dev.writes
+	v.cachedAt = p.dev.changes
 	return v.cache
 }
 

@@ -4,17 +4,21 @@ import (
 	"slices"
 
 	"olmo/device"
+	"olmo/device/cpu/kernel"
 	"olmo/graph"
-	"olmo/internal/kernel"
+	"olmo/internal/parallel"
+	"olmo/numeric"
 )
 
-// place is where a temporary value lies in the scratch area, in elements.
-type place struct{ offset, stride int }
+// region is where a temporary value lies in the scratch area, in elements: row r, column c at
+// offset + r·stride + c.
+type region struct{ offset, stride int }
 
+// plan says where the temporary values of a program lie.
 type plan struct {
-	at   []place
+	at   []region          // of each value
 	room map[*graph.Op]int // where an operation finds room for what it needs while it runs
-	size int
+	size int               // of the scratch area
 }
 
 // Needs returns what a device takes that runs these graphs, without compiling them.
@@ -38,7 +42,9 @@ func Needs(o device.Options, stepRows int, graphs ...*graph.Graph) device.Memory
 			case graph.Param:
 				m.Params += 4 * n
 			case graph.Grad:
-				if _, dense := sparse[i.Name]; !dense { // see sparse.add
+				// A table's gradient as rows takes those that the step meets, up to twice as
+				// many since it grows by doubling, and a number for each row of the table.
+				if _, dense := sparse[i.Name]; !dense {
 					n = min(n, int64(2*stepRows*i.Cols())) + n/int64(i.Cols())
 				}
 				m.Grads += 4 * n
@@ -59,8 +65,10 @@ func Needs(o device.Options, stepRows int, graphs ...*graph.Graph) device.Memory
 // buffers estimates what the kernels keep for themselves: what each thread works on, and
 // the largest of what is packed or copied as a whole.
 func buffers(g *graph.Graph, ops []*graph.Op, o device.Options) int64 {
-	threads := kernel.Threads()
-	thread, packed, numbers := 2<<20, 0, 1 // in a packed element
+	threads := parallel.Threads()
+	// What a thread keeps is an estimate from measurements (benchmarks/2026-11-23-memory.md); a
+	// packed element is one float32 or two bf16 values.
+	thread, packed, numbers := 2<<20, 0, 1
 	if o.BF16 {
 		thread, numbers = 6<<20, 2
 	}
@@ -68,7 +76,7 @@ func buffers(g *graph.Graph, ops []*graph.Op, o device.Options) int64 {
 		n := 0
 		switch a := op.Attr.(type) {
 		case *graph.HeadLossAttr:
-			n = min(o.Rows, 2*kernel.Cut) * g.Info(op.In[0]).Cols() / numbers
+			n = min(o.Rows, 2*numeric.Cut) * g.Info(op.In[0]).Cols() / numbers
 		case *graph.ExpertsAttr:
 			n = 2 * o.Rows * a.K / a.E * (3*a.C + 6*a.F) // some experts get twice their share
 		case *graph.MuonAttr:
@@ -82,17 +90,24 @@ func buffers(g *graph.Graph, ops []*graph.Op, o device.Options) int64 {
 		}
 		packed = max(packed, n)
 	}
-	return int64(threads*thread) + 4*int64(packed+packed/8)
+	return int64(threads*thread) + 4*int64(packed+packed/8) // buffers grow by an eighth more than they need
 }
 
-// planMemory gives every temporary value a place. Values that do not live at the
-// same time share storage; the parts of a split or a concatenation are columns of
-// the whole, and what an operation puts out may lie on an input that dies there.
+// planMemory gives every temporary value a region of the scratch area, in three steps that each
+// make it smaller and change no bit:
+//
+//   - view: the parts of a split or a concatenation are columns of the whole, so that neither
+//     costs a copy;
+//   - overlay: what an operation puts out may lie on an input that dies there;
+//   - assign: values that do not live at the same time share storage.
+//
+// The first two only say which value lies in which; a value that lies in none is a root and gets
+// storage in the third.
 func planMemory(g *graph.Graph, ops []*graph.Op, o device.Options) plan {
 	l := newLayout(g, ops)
 	l.view()
 	l.overlay()
-	return l.place(o)
+	return l.assign(o)
 }
 
 // layout is a plan in the making: which values lie inside which, and how long they live.
@@ -101,10 +116,12 @@ type layout struct {
 	ops []*graph.Op
 	// root[v] is the value in which v lies, from column col[v] on; itself for a value with
 	// storage of its own.
-	root        []graph.Value
-	col         []int
-	first, last []int // operations that have to do with the value itself
-	temps       []graph.Value
+	root []graph.Value
+	col  []int
+	// first and last are the numbers of the first and the last operation that reads or writes
+	// the value: its life. A value that is kept lives on after the last operation.
+	first, last []int
+	temps       []graph.Value // that any operation has to do with
 }
 
 func newLayout(g *graph.Graph, ops []*graph.Op) *layout {
@@ -147,7 +164,13 @@ func (l *layout) resolve(v graph.Value) (root graph.Value, col int) {
 // put lets x, which has storage of its own, lie in y from a column on.
 func (l *layout) put(x, y graph.Value, col int) { l.root[x], l.col[x] = y, col }
 
-// view puts the parts of splits and concatenations into the whole.
+// view puts the parts of splits and concatenations into the whole:
+//
+//	qkv, N×(q+k+v):  row 0 | q q q | k k | v v |
+//	                 row 1 | q q q | k k | v v |
+//
+// q is the region at qkv's offset with qkv's stride. Kernels take matrices with a stride, so the
+// operations that read or write a part need not know.
 func (l *layout) view() {
 	inside := make([]bool, len(l.root))
 	for _, op := range l.ops {
@@ -161,7 +184,8 @@ func (l *layout) view() {
 			}
 		case graph.Concat:
 			for _, v := range op.In {
-				if canPlace(l.g, op, v) && !inside[v] {
+				// A value can lie in one whole alone; a second concatenation copies it.
+				if canView(l.g, op, v) && !inside[v] {
 					l.put(v, op.Out[0], c)
 					inside[v] = true
 				}
@@ -172,7 +196,9 @@ func (l *layout) view() {
 }
 
 // overwrites names the inputs that an operation's first output may lie on: its kernel
-// reads an element there, or a row, before it writes it.
+// reads an element there, or a row, before it writes it. Products and attention are not among
+// them, since each of their outputs needs whole rows and columns of the inputs; nor is what reads
+// an input a second time, such as the dy of relu.backward's kernel after it has cleared the output.
 var overwrites = map[*graph.Def][]int{
 	graph.Add:                       {0, 1},
 	graph.Bias:                      {0},
@@ -201,7 +227,7 @@ func (l *layout) overlay() {
 				rx, cx := l.resolve(x)
 				if ry, cy := l.resolve(y); ry == y {
 					l.put(y, rx, cx)
-				} else {
+				} else { // y is a part of something: then x, which is a root, goes there
 					l.put(x, ry, cy)
 				}
 				break
@@ -218,9 +244,12 @@ func (l *layout) canOverlay(i, k int) bool {
 	rx, cx := l.resolve(x)
 	ry, cy := l.resolve(y)
 	cols := l.g.Info(x).Cols()
+	// Only a root can be put somewhere, and only where a row has the same columns.
 	if rx == ry || ry != y && rx != x || cols != l.g.Info(y).Cols() || l.g.Info(x).Rows != l.g.Info(y).Rows {
 		return false
 	}
+	// The kernel may overwrite input k element by element, but no other input: that one may be
+	// read at an element that has been written already.
 	for j, v := range op.In {
 		if j != k && l.temporary(v) {
 			if r, _ := l.resolve(v); r == rx || r == ry {
@@ -228,7 +257,9 @@ func (l *layout) canOverlay(i, k int) bool {
 			}
 		}
 	}
-	// The lives of what is there, and of the parts of it that share the columns.
+	// Whatever shares columns of x's storage with x must be dead after operation i, and whatever
+	// shares columns of y's storage with y must not be alive before: a neighbour in other columns
+	// does not matter. begin and end are the lives of the two storages as a whole.
 	endX, endY, beginX, beginY := -1, -1, len(l.ops), len(l.ops)
 	for _, w := range l.temps {
 		r, c := l.resolve(w)
@@ -245,7 +276,9 @@ func (l *layout) canOverlay(i, k int) bool {
 			endY, beginY = max(endY, l.last[w]), min(beginY, l.first[w])
 		}
 	}
-	// A part must not keep the whole alive, which may be many times its size.
+	// A part keeps the whole alive, which may be many times its size. So y may lie in a part of a
+	// larger whole only if it dies no later than the whole does in any case, and x only if it is
+	// not made before.
 	if ry == y {
 		return l.g.Info(rx).Cols() == cols || endY <= endX
 	}
@@ -258,9 +291,11 @@ type block struct {
 	put               func(offset int)
 }
 
-// place finds room in the scratch area.
-func (l *layout) place(o device.Options) plan {
-	p := plan{at: make([]place, len(l.root)), room: map[*graph.Op]int{}}
+// assign finds room in the scratch area. To pack blocks of given lives into the least memory is
+// hard in general; largest first at the lowest free offset takes, for transformers of 2 and 12
+// layers, trained with and without recomputation, just the largest sum of what lives at one time.
+func (l *layout) assign(o device.Options) plan {
+	p := plan{at: make([]region, len(l.root)), room: map[*graph.Op]int{}}
 	var blocks []block
 	at := map[graph.Value]int{} // of a root, its block, which all that lies in it shares
 	for _, v := range l.temps {
@@ -273,7 +308,7 @@ func (l *layout) place(o device.Options) plan {
 				rows = o.Selected
 			}
 			i, at[r] = len(blocks), len(blocks)
-			blocks = append(blocks, block{l.first[v], l.last[v], info.Size(rows), func(offset int) { p.at[r] = place{offset, info.Cols()} }})
+			blocks = append(blocks, block{l.first[v], l.last[v], info.Size(rows), func(offset int) { p.at[r] = region{offset, info.Cols()} }})
 		}
 		b := &blocks[i]
 		b.first, b.last = min(b.first, l.first[v]), max(b.last, l.last[v])
@@ -285,7 +320,7 @@ func (l *layout) place(o device.Options) plan {
 		}
 	}
 	for i := range blocks {
-		blocks[i].size = (blocks[i].size + 15) &^ 15
+		blocks[i].size = (blocks[i].size + 15) &^ 15 // whole cache lines
 	}
 	// Largest first, each at the lowest offset that is free for its whole life.
 	slices.SortStableFunc(blocks, func(a, b block) int { return b.size - a.size })
@@ -298,10 +333,10 @@ func (l *layout) place(o device.Options) plan {
 		off := 0
 		for _, d := range done {
 			if d.last < b.first || b.last < d.first {
-				continue
+				continue // they do not live at the same time
 			}
 			if off+b.size <= d.offset {
-				break
+				break // it fits into the gap before d
 			}
 			off = max(off, d.offset+d.size)
 		}
@@ -312,16 +347,17 @@ func (l *layout) place(o device.Options) plan {
 	}
 	for v := range l.root {
 		if r, c := l.resolve(graph.Value(v)); r != graph.Value(v) {
-			p.at[v] = place{p.at[r].offset + c, p.at[r].stride}
+			p.at[v] = region{p.at[r].offset + c, p.at[r].stride}
 		}
 	}
 	return p
 }
 
-// canPlace reports whether part v of a concatenation may be computed right where the
-// whole lies: it is temporary, and a part only once.
-func canPlace(g *graph.Graph, op *graph.Op, v graph.Value) bool {
-	if g.Info(v).Space != graph.Activation {
+// canView reports whether part v of a concatenation may be computed right where the
+// whole lies: it is temporary, and a part only once. One column is a vector to the kernels,
+// without gaps between its rows.
+func canView(g *graph.Graph, op *graph.Op, v graph.Value) bool {
+	if g.Info(v).Space != graph.Activation || g.Info(v).Cols() == 1 {
 		return false
 	}
 	n := 0
@@ -334,7 +370,9 @@ func canPlace(g *graph.Graph, op *graph.Op, v graph.Value) bool {
 }
 
 // fuse lets products add the residual that an addition right after would add: the
-// same bits, one pass over memory less.
+// same bits, one pass over memory less. y + r may be computed in the product that makes y when
+// nobody else wants y, when r has been made before the product runs, and when the addition comes
+// right after, so that nothing in between has written over r.
 func fuse(g *graph.Graph) []*graph.Op {
 	uses, made := map[graph.Value]int{}, map[graph.Value]int{}
 	for i, op := range g.Ops {
@@ -388,7 +426,8 @@ var (
 )
 
 // denseGrads finds the gradients of which operations want all elements: all but
-// lookups, the sum with another use's gradient, and clearing.
+// lookups, the sum with another use's gradient, and clearing. The others are tables of which a
+// step touches a few rows, and are kept as these rows; see sparse.
 func denseGrads(g *graph.Graph) map[graph.Value]bool {
 	dense := map[graph.Value]bool{}
 	for _, op := range g.Ops {

@@ -3,7 +3,8 @@ package cpu
 import (
 	"slices"
 
-	"olmo/internal/kernel"
+	"olmo/device/cpu/kernel"
+	"olmo/internal/parallel"
 )
 
 // sparse is the gradient of a table of which a step reads a few rows, as long as nothing
@@ -52,7 +53,7 @@ func (s *sparse) addTo(total []float32) {
 	// sums that began at +0, so that it changes nothing where they are added.
 	m := kernel.Dense(total, len(s.at), s.cols)
 	kernel.Add(m, m, kernel.Matrix{Data: make([]float32, s.cols), Rows: m.Rows, Cols: s.cols})
-	kernel.Parallel(len(s.ids), func(i int) {
+	parallel.For(len(s.ids), func(i int) {
 		row := m.Row(int(s.ids[i]))
 		kernel.AddVectors(row, row, s.data[i*s.cols:(i+1)*s.cols])
 	})

@@ -13,7 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"olmo/internal/kernel"
+	"olmo/device/cpu/kernel"
+	"olmo/internal/parallel"
+	"olmo/numeric"
 	"olmo/train"
 )
 
@@ -176,7 +178,7 @@ type machineReport struct {
 
 func measureMachine() machineReport {
 	p := kernel.MeasurePeak()
-	m := machineReport{kernel.CPU(), kernel.Threads(), p.FMA, p.BF16, p.Read, ""}
+	m := machineReport{kernel.CPU(), parallel.Threads(), p.FMA, p.BF16, p.Read, ""}
 	if fault := kernel.DotFault(); fault != nil {
 		m.BF16Fault = fault.Error()
 	}
@@ -218,7 +220,7 @@ func (s benchSize) benchKernels(bf16 bool, peak float64) []kernelReport {
 		return kernel.Dense(x, rows, cols)
 	}
 	var ends []int
-	for e := kernel.Cut; e <= N; e += kernel.Cut {
+	for e := numeric.Cut; e <= N; e += numeric.Cut {
 		ends = append(ends, e)
 	}
 	var list []kernelReport

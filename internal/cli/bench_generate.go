@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -8,9 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"olmo/device/cpu"
-	"olmo/generate"
-	"olmo/model"
+	"olmo/lm"
 )
 
 // benchGenerateReport is the result of `olmo bench generate`.
@@ -73,53 +72,60 @@ memory is that of the speed which the weights alone would allow.`,
 	return c
 }
 
+// prepare opens the model, or one of random weights of a size.
+func (r *benchGenerateReport) prepare(path, size string, bf16 bool) (*lm.Model, *lm.Generator, error) {
+	if path != "" {
+		m, err := openModel(path, "", bf16)
+		if err != nil {
+			return nil, nil, err
+		}
+		g, err := r.generator(m)
+		return m, g, errors.Join(err, m.Close())
+	}
+	s, err := sizeFlag(size)
+	if err != nil {
+		return nil, nil, err
+	}
+	tc := s.config(bf16)
+	cfg, err := tc.Model.Config()
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg.T = max(cfg.T, r.PromptTokens+r.MaxTokens) // rotary positions have no end
+	m, err := lm.New(cfg, lm.Options{BF16: bf16})
+	if err != nil {
+		return nil, nil, err
+	}
+	g, err := r.generator(m)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, p := range cfg.Params() {
+		w, err := tc.Model.Init().Weights(cfg, p, 1)
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := m.Device.Write(p.Name, w); err != nil {
+			return nil, nil, err
+		}
+	}
+	return m, g, nil
+}
+
+func (r *benchGenerateReport) generator(m *lm.Model) (*lm.Generator, error) {
+	if n := r.PromptTokens + r.MaxTokens; n > m.Config.T {
+		return nil, fmt.Errorf("%d tokens do not fit into the model's %d positions\nhint: fewer --prompt-tokens or --max-tokens", n, m.Config.T)
+	}
+	return m.Generator(lm.GeneratorOptions{Positions: r.PromptTokens + r.MaxTokens})
+}
+
 // measure fills the report in.
 func (r *benchGenerateReport) measure(c *cobra.Command, path, size string, bf16 bool, repeats int) error {
-	var cfg *model.Config
-	var dev *cpu.Device
-	var fill func() error
-	if path != "" {
-		m, err := openModel(path, "")
-		if err != nil {
-			return err
-		}
-		cfg, dev, fill = m.Config, m.dev, m.fill
-	} else {
-		s, err := sizeFlag(size)
-		if err != nil {
-			return err
-		}
-		tc := s.config(bf16)
-		if cfg, err = tc.Model.Config(); err != nil {
-			return err
-		}
-		cfg.T = max(cfg.T, r.PromptTokens+r.MaxTokens) // rotary positions have no end
-		if dev, err = cpu.New(); err != nil {
-			return err
-		}
-		fill = func() error {
-			for _, p := range cfg.Params() {
-				w, err := tc.Model.Init().Weights(cfg, p, 1)
-				if err != nil {
-					return err
-				}
-				if err := dev.Write(p.Name, w); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-	}
-	if r.PromptTokens+r.MaxTokens > cfg.T {
-		return fmt.Errorf("%d tokens do not fit into the model's %d positions\nhint: fewer --prompt-tokens or --max-tokens", r.PromptTokens+r.MaxTokens, cfg.T)
-	}
-	e, err := generate.New(cfg, dev, generate.Options{Positions: r.PromptTokens + r.MaxTokens, BF16: bf16})
+	m, g, err := r.prepare(path, size, bf16)
 	if err != nil {
 		return err
 	}
-	if err := fill(); err != nil {
-		return err
-	}
+	cfg := m.Config
 	ids := make([]int32, r.PromptTokens)
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range ids {
@@ -128,14 +134,14 @@ func (r *benchGenerateReport) measure(c *cobra.Command, path, size string, bf16 
 	p := newProgress(c.ErrOrStderr())
 	p.begin("bench generate")
 	// The weights are brought into their final form at the first run.
-	if _, err := e.Generate(c.Context(), generate.Request{Prompt: ids[:1], MaxTokens: 2}); err != nil {
+	if _, err := g.Generate(c.Context(), lm.Request{Prompt: ids[:1], MaxTokens: 2}); err != nil {
 		return err
 	}
 	var prefill, decode []float64
 	for n := range repeats {
 		begin := time.Now()
 		var first time.Time
-		result, err := e.Generate(c.Context(), generate.Request{Prompt: ids, MaxTokens: r.MaxTokens, Token: func(int32, float64) bool {
+		result, err := g.Generate(c.Context(), lm.Request{Prompt: ids, MaxTokens: r.MaxTokens, Token: func(int32, float64) bool {
 			if first.IsZero() {
 				first = time.Now()
 			}

@@ -3,13 +3,11 @@ package cli
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,6 +15,7 @@ import (
 
 	"olmo/chat"
 	"olmo/generate"
+	"olmo/lm"
 )
 
 const chatHelp = `/reset    forget the conversation
@@ -84,30 +83,30 @@ func runChat(c *cobra.Command, o chatOptions) error {
 	if o.maxTokens < 1 {
 		return usageErrorf("--max-tokens is %d, it must be 1 or more", o.maxTokens)
 	}
-	m, err := openModel(o.model, o.tokenizer)
+	m, err := openModel(o.model, o.tokenizer, bf16)
 	if err != nil {
 		return err
 	}
-	if err := m.needTokenizer(""); err != nil {
-		return errors.Join(err, m.Close())
+	defer m.Close()
+	if err := needTokenizer(m, ""); err != nil {
+		return err
 	}
-	format, err := m.chatFormat(o.plain)
+	var format chat.Format = chat.Transcript{}
+	if !o.plain {
+		if format, err = m.ChatFormat(); err != nil {
+			return fmt.Errorf("%w\nhint: --plain goes on without the template", err)
+		}
+	}
+	answerer, err := m.Chat(format)
 	if err != nil {
-		return errors.Join(err, m.Close())
-	}
-	e, err := generate.New(m.Config, m.dev, generate.Options{BF16: bf16})
-	if err != nil {
-		return errors.Join(err, m.Close())
-	}
-	if err := m.fill(); err != nil {
 		return err
 	}
 	lines := openLines(c.InOrStdin(), c.OutOrStdout())
 	defer lines.close()
-	t := &talk{model: m, engine: e, format: format, options: o, interactive: lines.terminal != nil, out: c.OutOrStdout(), notes: c.ErrOrStderr()}
+	t := &talk{chat: answerer, options: o, interactive: lines.terminal != nil, out: c.OutOrStdout(), notes: c.ErrOrStderr()}
 	t.reset()
 	if t.interactive {
-		fmt.Fprintf(t.notes, "%s, %d positions. /help lists the commands.\n", m.path, m.Config.T)
+		fmt.Fprintf(t.notes, "%s, %d positions. /help lists the commands.\n", m.Path, m.Config.T)
 	}
 	for {
 		line, err := lines.read()
@@ -139,9 +138,7 @@ func runChat(c *cobra.Command, o chatOptions) error {
 
 // talk is a running conversation.
 type talk struct {
-	model       *openedModel
-	engine      *generate.Engine
-	format      chat.Format
+	chat        *lm.Chat
 	options     chatOptions
 	interactive bool
 	messages    []chat.Message
@@ -161,14 +158,9 @@ func (t *talk) reset() {
 // taken back.
 func (t *talk) answer(ctx context.Context, question string) error {
 	t.messages = append(t.messages, chat.Message{Role: chat.User, Content: question})
-	positions := t.engine.Positions()
+	positions := t.chat.Positions()
 	room := min(t.options.maxTokens, positions/2)
-	encode := func(text string) []int32 { return t.model.tok.Encode(text, true).IDs }
-	if _, ok := t.format.(*chat.Template); ok {
-		// A template writes the special tokens itself.
-		encode = func(text string) []int32 { return t.model.tok.AppendEncode(nil, text) }
-	}
-	prompt, dropped, err := chat.Fit(t.format, t.messages, encode, positions-room)
+	prompt, dropped, err := t.chat.Prompt(t.messages, positions-room)
 	if errors.Is(err, chat.ErrTooLong) {
 		t.messages = t.messages[:len(t.messages)-1]
 		fmt.Fprintf(t.notes, "The message does not fit into the model's %d positions.\n", positions)
@@ -186,119 +178,22 @@ func (t *talk) answer(ctx context.Context, question string) error {
 		ctx, stop = signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt)
 		defer stop()
 	}
-	cutter := &chat.Cutter{Stops: t.format.Stops()}
-	w := newAnswer(t.model.tok, prompt)
-	var said strings.Builder
 	var broken error // of the output
-	say := func(text string) {
-		if said.Len() == 0 {
-			text = strings.TrimLeft(text, " \n")
-		}
-		said.WriteString(text)
-		if _, err := io.WriteString(t.out, text); err != nil {
-			broken = err
-		}
-	}
 	sampling := t.options.sampling
 	sampling.Seed += t.turn // else a question asked twice is answered twice the same
 	t.turn++
-	ended := false
-	_, err = t.engine.Generate(ctx, generate.Request{
-		Prompt: prompt, MaxTokens: room, Sampling: sampling, Stop: t.model.Stop, Continue: true,
-		Token: func(id int32, _ float64) bool {
-			var text string
-			text, ended = cutter.Next(w.next(id))
-			say(text)
-			return !ended && broken == nil
-		},
-	})
-	if !ended {
-		rest, _ := cutter.Next(w.end())
-		say(rest + cutter.Flush())
-	}
+	a, err := t.chat.Answer(ctx, lm.Request{Prompt: prompt, MaxTokens: room, Sampling: sampling, Text: func(piece string) bool {
+		_, broken = io.WriteString(t.out, piece)
+		return broken == nil
+	}})
 	if _, nl := io.WriteString(t.out, "\n"); nl != nil {
 		broken = nl
 	}
 	if err != nil && !(t.interactive && errors.Is(err, context.Canceled)) {
 		return err
 	}
-	t.messages = append(t.messages, chat.Message{Role: chat.Assistant, Content: said.String()})
+	t.messages = append(t.messages, chat.Message{Role: chat.Assistant, Content: a.Text})
 	return broken
-}
-
-// chatFormat returns the model's chat template, or the transcript when it has none.
-func (m *openedModel) chatFormat(plain bool) (chat.Format, error) {
-	if plain {
-		return chat.Transcript{}, nil
-	}
-	text, tokens, err := m.chatTemplate()
-	if err != nil {
-		return nil, fmt.Errorf("%w\nhint: --plain goes on without the template", err)
-	}
-	if text == "" {
-		return chat.Transcript{}, nil
-	}
-	t, err := chat.ParseTemplate(text, tokens)
-	if err != nil {
-		return nil, fmt.Errorf("%w\nhint: --plain goes on without the template", err)
-	}
-	return t, nil
-}
-
-// chatTemplate finds the model's template, empty when there is none, and the special
-// tokens that templates use.
-func (m *openedModel) chatTemplate() (text string, tokens map[string]string, err error) {
-	tokens = map[string]string{}
-	if m.GGUF != nil {
-		if v, ok := m.GGUF.Get("tokenizer.chat_template"); ok {
-			text, _ = v.(string)
-		}
-		for name, key := range map[string]string{"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"} {
-			if id, ok := m.GGUF.Int("tokenizer.ggml." + key + "_token_id"); ok {
-				tokens[name] = m.tok.Token(int32(id))
-			}
-		}
-		return text, tokens, nil
-	}
-	var file struct {
-		Template json.RawMessage `json:"chat_template"`
-		BOS      json.RawMessage `json:"bos_token"`
-		EOS      json.RawMessage `json:"eos_token"`
-		UNK      json.RawMessage `json:"unk_token"`
-		PAD      json.RawMessage `json:"pad_token"`
-	}
-	path := filepath.Join(m.Path, "tokenizer_config.json")
-	content, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(content, &file)
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", nil, fmt.Errorf("%s: %w", path, err)
-	}
-	for name, raw := range map[string]json.RawMessage{"bos_token": file.BOS, "eos_token": file.EOS, "unk_token": file.UNK, "pad_token": file.PAD} {
-		// A text, or an object that holds it.
-		var token string
-		var added struct{ Content string }
-		switch {
-		case json.Unmarshal(raw, &token) == nil && token != "":
-			tokens[name] = token
-		case json.Unmarshal(raw, &added) == nil && added.Content != "":
-			tokens[name] = added.Content
-		}
-	}
-	if content, err := os.ReadFile(filepath.Join(m.Path, "chat_template.jinja")); err == nil {
-		return string(content), tokens, nil
-	}
-	// One template, or several by name.
-	var several []struct{ Name, Template string }
-	if json.Unmarshal(file.Template, &text) != nil && json.Unmarshal(file.Template, &several) == nil {
-		for _, t := range several {
-			if t.Name == "default" {
-				text = t.Template
-			}
-		}
-	}
-	return text, tokens, nil
 }
 
 // lineReader reads the user's lines: edited in a terminal, plain otherwise.

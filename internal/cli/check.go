@@ -1,222 +1,146 @@
 package cli
 
 import (
-	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
+	"reflect"
+	"strings"
 
 	"github.com/spf13/cobra"
 
-	"olmo/model"
-	"olmo/tokenizer"
-	"olmo/train"
-	"olmo/weights"
+	"olmo/check"
+	"olmo/config"
 )
-
-// checked is what a check finds.
-type checked struct {
-	Path          string   `json:"path"`
-	Kind          string   `json:"kind"`
-	OK            bool     `json:"ok"`
-	Tensors       int      `json:"tensors,omitempty"`
-	Bytes         int64    `json:"bytes,omitempty"`
-	WeightsDigest string   `json:"weights_digest,omitempty"`
-	Problems      []string `json:"problems,omitempty"`
-	Notes         []string `json:"notes,omitempty"`
-}
-
-// checkers say of a kind of artefact whether a path is one, and check it. The first
-// that knows the path counts.
-var checkers = []struct {
-	is    func(path string, st fs.FileInfo) bool
-	check func(path string, p *progress) ([]*checked, error)
-}{
-	{isRun, checkRun},
-	{isModel, func(path string, p *progress) ([]*checked, error) {
-		r, err := checkModel(path, p)
-		return []*checked{r}, err
-	}},
-	{isWeights, checkWeights},
-}
 
 func newCheckCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "check PATH",
 		Short: "Read an artefact whole and say whether it is sound",
-		Long: `Check reads everything. Of a model: every tensor that the config asks for, with its
-shape; numbers that are not finite; tensors that are there twice; the index of
-shards; the tokenizer's ids; and it prints the weights_digest. Of a run: each
-checkpoint against its manifest, and as a model. Of a file of weights: its bytes.
+		Long: `Check reads everything and lists every fault. PATH is anything that olmo writes or
+reads: a quickstart folder (each file against its report, each checkpoint against
+its manifest, the release against the run), a run, a checkpoint, a model in any
+layout, weights, token files with the places of their documents, documents,
+attributes with their documents, a Bloom filter, a tokenizer, a config, a log, an
+evaluation; or a folder of such.
 
-Exit code 1: there are problems. Notes are oddities that do no harm.`,
-		Example: `  olmo check olmo-quickstart/release
-  olmo check out --json`,
+Where a report, manifest, record or model card tells what a file should hold, it is
+compared with that; where nothing does, a note says so.
+
+Exit code 1: there are problems. Notes are oddities that do no harm, and what could
+not be judged. The problems of --json have the kinds and members of 'olmo verify'.`,
+		Example: `  olmo check olmo-quickstart
+  olmo check olmo-quickstart/release
+  olmo check corpus --json`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usageErrorf("one PATH is needed")
 			}
-			st, err := os.Stat(args[0])
+			p := newProgress(c.ErrOrStderr())
+			p.begin("check")
+			r, err := check.Path(args[0], check.Options{Configs: configKinds(), Progress: func(done, total int64) {
+				p.update(step{done: float64(done) / 1e6, total: float64(total) / 1e6, unit: "MB"})
+			}})
 			if err != nil {
+				p.fail()
 				return err
 			}
-			p := newProgress(c.ErrOrStderr())
-			for _, k := range checkers {
-				if !k.is(args[0], st) {
-					continue
-				}
-				p.begin("check")
-				results, err := k.check(args[0], p)
-				p.end()
-				if err != nil {
-					return err
-				}
-				return reportChecks(c, results, asJSON)
-			}
-			return fmt.Errorf("%s is nothing that olmo check knows\nhint: a model, a run's folder, or a file of weights", args[0])
+			p.end()
+			return reportCheck(c, r, asJSON)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return c
 }
 
-func reportChecks(c *cobra.Command, results []*checked, asJSON bool) error {
-	problems := 0
+func reportCheck(c *cobra.Command, r *check.Report, asJSON bool) error {
 	out := c.OutOrStdout()
-	for _, r := range results {
-		r.OK = len(r.Problems) == 0
-		problems += len(r.Problems)
-		if asJSON {
-			if err := json.NewEncoder(out).Encode(r); err != nil {
-				return err
-			}
-			continue
+	if asJSON {
+		e := json.NewEncoder(out)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(r); err != nil {
+			return err
 		}
-		for _, s := range r.Problems {
-			fmt.Fprintf(out, "%s: problem: %s\n", r.Path, s)
+	} else {
+		for _, p := range r.Problems {
+			fmt.Fprintf(out, "%s: %s: %s\n", filepath.Clean(r.Path), p.Kind, p.Message)
 		}
 		for _, s := range r.Notes {
-			fmt.Fprintf(out, "%s: note: %s\n", r.Path, s)
+			fmt.Fprintf(out, "%s: note: %s\n", filepath.Clean(r.Path), s)
+		}
+		for _, w := range r.Weights {
+			printDigests(c, r, w)
 		}
 		if r.OK {
-			fmt.Fprintf(out, "%s: %s, %d tensors, %s: ok\n", r.Path, r.Kind, r.Tensors, size(r.Bytes))
-		}
-		if r.WeightsDigest != "" {
-			fmt.Fprintf(out, "%s: weights_digest %s\n", r.Path, r.WeightsDigest)
+			fmt.Fprintf(out, "%s: %s, %s: ok\n", r.Path, r.Kind, counts(r.Checked))
 		}
 	}
-	if problems > 0 {
-		return fmt.Errorf("%d problems", problems)
+	switch n := len(r.Problems); n {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("%s: one problem", r.Path)
+	default:
+		return fmt.Errorf("%s: %d problems", r.Path, n)
 	}
-	return nil
 }
 
-func isRun(path string, st fs.FileInfo) bool {
-	if !st.IsDir() {
-		return false
+// printDigests prints the digests of a set of weights: that of the files, and where the same
+// numbers have another under the names of training, that one too.
+func printDigests(c *cobra.Command, r *check.Report, w check.Weights) {
+	path := r.Path
+	if len(r.Weights) > 1 {
+		path = filepath.Join(r.Path, filepath.FromSlash(w.Path))
 	}
-	steps, err := train.Steps(path)
-	return err == nil && len(steps) > 0
+	fmt.Fprintf(c.OutOrStdout(), "%s: weights_digest %s\n", path, w.Digest)
+	if w.Training != "" && w.Training != w.Digest {
+		fmt.Fprintf(c.OutOrStdout(), "%s: training_weights_digest %s (the same numbers under the names of training)\n", path, w.Training)
+	}
 }
 
-// checkRun checks every checkpoint of a run.
-func checkRun(path string, p *progress) ([]*checked, error) {
-	steps, err := train.Steps(path)
-	if err != nil {
-		return nil, err
-	}
-	var out []*checked
-	for _, n := range steps {
-		r, err := checkModel(filepath.Join(path, fmt.Sprintf("step%d", n)), p)
-		if err != nil {
-			return nil, err
+// counts says how much was read.
+func counts(n check.Counts) string {
+	var parts []string
+	for _, c := range []struct {
+		n    int64
+		what string
+	}{{n.Checkpoints, "checkpoints"}, {n.Tensors, "tensors"}, {n.Documents, "documents"}, {n.Tokens, "tokens"}, {n.Files, "files"}} {
+		if c.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
 		}
-		out = append(out, r)
 	}
-	return out, nil
+	return strings.Join(append(parts, size(n.Bytes)), ", ")
 }
 
-func isModel(path string, st fs.FileInfo) bool {
-	l, err := model.Open(path)
-	if err == nil {
-		l.Close()
+// configKinds are the configs of the data verbs, for check to read.
+func configKinds() []check.ConfigKind {
+	return []check.ConfigKind{
+		configKind[warcConfig]("warc"), configKind[convertConfig]("convert"), configKind[tagConfig]("tag"), configKind[dedupeConfig]("dedupe"),
+		configKind[decontaminateConfig]("decontaminate"), configKind[mixConfig]("mix"), configKind[curateConfig]("curate"),
+		configKind[tokensConfig]("tokens"), configKind[statConfig]("stat"),
 	}
-	// A folder that cannot be opened is to say why.
-	return err == nil || st.IsDir() || filepath.Ext(path) == ".gguf"
 }
 
-func checkModel(path string, p *progress) (*checked, error) {
-	l, err := model.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer l.Close()
-	r, err := l.Check(func(share float64) { p.update(step{done: share, total: 1}) })
-	if err != nil {
-		return nil, err
-	}
-	out := &checked{
-		Path: l.Path, Kind: l.Config.Family + " model (" + string(l.Layout) + ")", Tensors: r.Tensors, Bytes: r.Bytes,
-		WeightsDigest: hex.EncodeToString(r.Digest[:]), Problems: r.Problems, Notes: r.Notes,
-	}
-	if l.Tokenizer != "" {
-		t, err := tokenizer.Load(l.Tokenizer)
+// configKind is that of a verb whose config is a C. Which values are there by default makes
+// no difference to what keys and types are allowed.
+func configKind[C any](verb string) check.ConfigKind {
+	return check.ConfigKind{Name: "config of olmo data " + verb, Keys: configKeys(reflect.TypeFor[C]()), Parse: func(path string, text []byte) error {
+		return config.Parse(path, text, nil, new(C))
+	}}
+}
+
+// configKeys lists the keys at the top level of a config.
+func configKeys(t reflect.Type) []string {
+	var keys []string
+	for i := range t.NumField() {
+		key, options, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
 		switch {
-		case err != nil:
-			out.Problems = append(out.Problems, err.Error())
-		case t.VocabSize() > l.Config.V:
-			out.Problems = append(out.Problems, fmt.Sprintf("the tokenizer has %d ids, the model %d", t.VocabSize(), l.Config.V))
+		case options == "inline":
+			keys = append(keys, configKeys(t.Field(i).Type)...)
+		case key != "" && key != "-":
+			keys = append(keys, key)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(l.Path, "manifest.json")); err == nil {
-		m, err := train.CheckCheckpoint(l.Path)
-		switch {
-		case errors.Is(err, train.ErrCorrupt):
-			out.Problems = append(out.Problems, err.Error())
-		case err != nil:
-			return nil, err
-		default:
-			out.Notes = append(out.Notes, "in a release this checkpoint is called "+m.ReleaseName())
-		}
-	}
-	return out, nil
-}
-
-func isWeights(_ string, st fs.FileInfo) bool { return st.Mode().IsRegular() }
-
-// checkWeights reads a file of tensors.
-func checkWeights(path string, _ *progress) ([]*checked, error) {
-	set, err := weights.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer set.Close()
-	out := &checked{Path: path, Kind: "weights"}
-	for _, n := range set.All() {
-		t, err := n.Value()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		out.Tensors++
-		out.Bytes += int64(len(t.Data))
-		if t.DType.IsFloat() || t.DType.IsQuantized() {
-			v, err := t.Float32s()
-			if err != nil {
-				return nil, fmt.Errorf("%s: %s: %w", path, n.Name, err)
-			}
-			if at := firstNaN(v); at >= 0 {
-				out.Problems = append(out.Problems, fmt.Sprintf("%s: number %d is %v", n.Name, at, v[at]))
-			}
-		}
-	}
-	digest, err := weights.Digest(set.All())
-	if err != nil {
-		return nil, err
-	}
-	out.WeightsDigest = hex.EncodeToString(digest[:])
-	return []*checked{out}, nil
+	return keys
 }

@@ -13,22 +13,22 @@ func newDataOrderCommand() *cobra.Command {
 	var step int
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "order CONFIG.yaml --step N [key=value…]",
+		Use:   "order CONFIG.yaml|RUN --step N [key=value…]",
 		Short: "Say which instances and documents a step of a training run sees",
-		Long: `Order computes the data order of the run that a training config describes and
-lists the instances of one step: their numbers, their places in the token files
+		Long: `Order computes the data order of the run that a training config describes, or
+the config.yaml in the folder of a run or quickstart, and lists the instances of one step: their numbers, their places in the token files
 and, where the .csv.gz files of places are there, the documents. The run itself
 is not needed, and nothing is read but the files' lengths and places.`,
 		Example: `  olmo data order runs/tiny.yaml --step 120
-  olmo data order run/config.yaml --step 7 --json`,
+  olmo data order run --step 7 --json`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usageErrorf("a training config is needed")
+				return usageErrorf("a training config or the folder of a run is needed")
 			}
 			if step < 1 {
 				return usageErrorf("--step N is needed, from 1")
 			}
-			cfg, err := train.LoadConfig(args[0], args[1:])
+			cfg, err := train.LoadRun(args[0], args[1:])
 			if err != nil {
 				return err
 			}

@@ -1,17 +1,9 @@
 package cli
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"iter"
-	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -20,8 +12,6 @@ import (
 
 	"olmo/data"
 	"olmo/eval"
-	evaldata "olmo/eval/data"
-	"olmo/weights"
 )
 
 // evalOptions are the flags of `olmo eval`.
@@ -32,6 +22,7 @@ type evalOptions struct {
 	data            string
 	limit           int
 	window          int
+	endOfText       bool
 	out             string
 	precision       string
 	asJSON, list    bool
@@ -48,6 +39,8 @@ their data sets from the folder of --data, one JSONL file each ('--list' names t
 bpb and paloma measure the bits per byte of --documents: JSONL files of documents
 (also .gz and .zst), any other file as one text. bpb cuts each document into windows
 that do not overlap; paloma moves the last one back to full length, as catwalk does.
+With --end-of-text the end of text after each document is charged too, as the report
+of quickstart does.
 
 With --out, DIR gets results.json, in the form of lm-eval's, and every request with
 its score in requests-TASK.jsonl. A task that DIR has already, of the same model,
@@ -59,7 +52,7 @@ settings and data, is not computed again.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if o.list {
-				return listTasks(c.OutOrStdout())
+				return listTasks(c.OutOrStdout(), o.asJSON)
 			}
 			return runEval(c, o)
 		},
@@ -71,502 +64,206 @@ settings and data, is not computed again.`,
 	f.StringVar(&o.data, "data", "", "the folder of the tasks' data sets")
 	f.IntVar(&o.limit, "limit", 0, "only so many questions or documents of each task; 0: all")
 	f.IntVar(&o.window, "window", 0, "tokens of a window of bpb and paloma; 0: the model's positions")
+	f.BoolVar(&o.endOfText, "end-of-text", false, "bpb and paloma: also charge the end of text after each document")
 	f.StringVar(&o.out, "out", "", "the folder for results and requests")
 	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
 	f.StringVar(&o.precision, "precision", "fp32", "arithmetic: fp32, or amp_bf16 for the bits of such a training run")
-	f.BoolVar(&o.asJSON, "json", false, "print results.json instead of a table")
+	f.BoolVar(&o.asJSON, "json", false, "print results.json instead of a table; with --list a line for each task")
 	f.BoolVar(&o.list, "list", false, "list the tasks")
 	return c
 }
 
-func listTasks(out io.Writer) error {
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	fmt.Fprintf(w, "task\tquoted with\tdata set\n")
+// listTasks prints the tasks, those of documents last.
+func listTasks(out io.Writer, asJSON bool) error {
+	var tasks []*eval.Task
 	for _, name := range eval.Tasks() {
 		t, err := eval.LookupTask(name)
 		if err != nil {
 			return err
 		}
-		file := "(inside)"
-		if t.Data != "" {
-			file = t.Data + ".jsonl"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", name, t.Metric, file)
+		tasks = append(tasks, t)
 	}
-	fmt.Fprintf(w, "bpb\tbits_per_byte\t--documents\npaloma\tbits_per_byte\t--documents\n")
+	slices.SortStableFunc(tasks, func(a, b *eval.Task) int { return strings.Compare(string(a.Kind), string(b.Kind)) })
+	if asJSON {
+		e := json.NewEncoder(out)
+		for _, t := range tasks {
+			if err := e.Encode(listedTask{t.Name, t.Kind, t.Metric, dataOf(t)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(w, "task\tquoted with\tdata set\n")
+	for _, t := range tasks {
+		file := dataOf(t)
+		switch {
+		case t.Kind == eval.Documents:
+			file = "--documents"
+		case file == "":
+			file = "(inside)"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", t.Name, t.Metric, file)
+	}
 	return w.Flush()
 }
 
-// isPerplexity reports whether a task measures documents.
-func isPerplexity(task string) bool { return task == "bpb" || task == "paloma" }
-
-// evalResults is results.json: lm-eval's form, and under digests what a result depends
-// on, by which a later call knows that it need not be computed again.
-type evalResults struct {
-	Results map[string]map[string]any `json:"results"`
-	Samples map[string]int            `json:"n-samples"`
-	Config  map[string]any            `json:"config"`
-	Digests map[string]string         `json:"digests"`
-	Notices []string                  `json:"notices,omitempty"`
+// listedTask is a line of `olmo eval --list --json`.
+type listedTask struct {
+	Name   string      `json:"name"`
+	Kind   eval.Kind   `json:"kind"`
+	Metric eval.Metric `json:"metric"`
+	Data   string      `json:"data"` // file of the data set; empty for none
 }
 
-// evaluation is one call of `olmo eval`.
-type evaluation struct {
-	evalOptions
-	bf16      bool
-	tasks     map[string]*eval.Task
-	questions map[string][]eval.Question
-	files     []string
-	model     *openedModel
-	scorer    *eval.Scorer
-	results   evalResults
-	progress  *progress
+func dataOf(t *eval.Task) string {
+	if t.Data == "" {
+		return ""
+	}
+	return t.Data + ".jsonl"
 }
 
 func runEval(c *cobra.Command, o evalOptions) error {
-	v := &evaluation{evalOptions: o, tasks: map[string]*eval.Task{}, questions: map[string][]eval.Question{}, progress: newProgress(c.ErrOrStderr())}
-	if err := v.check(); err != nil {
-		return err
-	}
-	if err := v.readInputs(); err != nil {
-		return err
-	}
-	var err error
-	if v.model, err = openModel(o.path, o.tokenizer); err != nil {
-		return err
-	}
-	if err := v.prepare(); err != nil {
-		return errors.Join(err, v.model.Close())
-	}
-	todo, err := v.resume()
+	bf16, err := precisionFlag(o.precision)
 	if err != nil {
-		return errors.Join(err, v.model.Close())
+		return err
 	}
-	if len(todo) == 0 {
-		err = v.model.Close()
-	} else {
-		err = v.run(c.Context(), todo)
+	tasks, err := o.tasks()
+	if err != nil {
+		return err
 	}
+	// Inputs come before the model, which may take long.
+	jobs, err := o.jobs(tasks)
+	if err != nil {
+		return err
+	}
+	m, err := openModel(o.path, o.tokenizer, bf16)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if err := needTokenizer(m, ""); err != nil {
+		return err
+	}
+	window := o.window
+	if window == 0 {
+		window = m.Config.T
+	}
+	if window > m.Config.T {
+		return usageErrorf("--window %d is more than the model's %d positions", window, m.Config.T)
+	}
+	p := newProgress(c.ErrOrStderr())
+	run := &eval.Run{
+		Jobs: jobs, Out: o.out, Precision: o.precision,
+		Config: map[string]any{"model": o.path, "precision": o.precision, "limit": o.limit, "window": window, "program": "olmo " + version},
+		Kept:   func(job string) { p.print(fmt.Sprintf("olmo eval: %s: kept from the call before", job)) },
+		Warn:   func(text string) { p.print("olmo eval: warning: " + text) },
+	}
+	if o.endOfText {
+		run.Config["end_of_text"] = true
+	}
+	last := ""
+	run.Progress = func(now eval.Progress) {
+		if now.Job != last {
+			p.begin(now.Job)
+			last = now.Job
+		}
+		if now.Total > 0 {
+			s := step{done: now.Done, total: now.Total, unit: now.Unit}
+			if now.Documents > 0 {
+				s.note = fmt.Sprintf("%d documents", now.Documents)
+			}
+			p.update(s)
+		}
+	}
+	results, err := run.Do(c.Context(), m)
+	p.end()
 	if err != nil {
 		return err
 	}
 	if o.asJSON {
-		e := json.NewEncoder(c.OutOrStdout())
-		return e.Encode(v.results)
+		return json.NewEncoder(c.OutOrStdout()).Encode(results)
 	}
-	return v.table(c.OutOrStdout())
+	return o.table(c.OutOrStdout(), tasks, results, window)
 }
 
-// check refuses a call that makes no sense.
-func (v *evaluation) check() (err error) {
-	if v.bf16, err = precisionFlag(v.precision); err != nil {
-		return err
-	}
-	if len(v.names) == 0 {
-		return usageErrorf("--tasks is needed\nhint: 'olmo eval --list' lists the tasks")
+// tasks finds the tasks, and refuses a call that makes no sense.
+func (o *evalOptions) tasks() (tasks []*eval.Task, err error) {
+	if len(o.names) == 0 {
+		return nil, usageErrorf("--tasks is needed\nhint: 'olmo eval --list' lists the tasks")
 	}
 	documents := false
-	for _, name := range v.names {
-		if isPerplexity(name) {
-			documents = true
-			continue
+	for _, name := range o.names {
+		t, err := eval.LookupTask(name)
+		if err != nil {
+			return nil, &usageError{err}
 		}
-		if v.tasks[name], err = eval.LookupTask(name); err != nil {
-			return &usageError{err}
-		}
+		documents = documents || t.Kind == eval.Documents
+		tasks = append(tasks, t)
 	}
 	switch {
-	case documents && len(v.documents) == 0:
-		return usageErrorf("bpb and paloma need documents\nhint: --documents FILE…")
-	case !documents && len(v.documents) > 0:
-		return usageErrorf("--documents is for the tasks bpb and paloma\nhint: --tasks bpb")
-	case v.limit < 0 || v.window < 0:
-		return usageErrorf("--limit %d and --window %d must not be negative", v.limit, v.window)
+	case documents && len(o.documents) == 0:
+		return nil, usageErrorf("bpb and paloma need documents\nhint: --documents FILE…")
+	case !documents && len(o.documents) > 0:
+		return nil, usageErrorf("--documents is for the tasks bpb and paloma\nhint: --tasks bpb")
+	case !documents && o.endOfText:
+		return nil, usageErrorf("--end-of-text is for the tasks bpb and paloma\nhint: --tasks bpb")
+	case o.limit < 0 || o.window < 0:
+		return nil, usageErrorf("--limit %d and --window %d must not be negative", o.limit, o.window)
 	}
-	return nil
+	return tasks, nil
 }
 
-// readInputs reads the questions and finds the documents, before the model, which may
-// take long.
-func (v *evaluation) readInputs() error {
-	for name, t := range v.tasks {
-		q, err := t.Questions(v.data)
-		if err != nil {
-			return err
-		}
-		if v.limit > 0 {
-			q = q[:min(v.limit, len(q))]
-		}
-		v.questions[name] = q
-	}
-	if len(v.documents) == 0 {
-		return nil
-	}
-	files, missing, err := data.ExpandGlobs(v.documents)
-	if err != nil {
-		return err
-	}
-	if len(missing) > 0 {
-		return fmt.Errorf("no file matches %s", strings.Join(missing, ", "))
-	}
-	v.files = files
-	return nil
-}
-
-// prepare checks the model against the tasks.
-func (v *evaluation) prepare() error {
-	if err := v.model.needTokenizer(""); err != nil {
-		return err
-	}
-	T := v.model.Config.T
-	if v.window == 0 {
-		v.window = T
-	}
-	if v.window > T {
-		return usageErrorf("--window %d is more than the model's %d positions", v.window, T)
-	}
-	if len(v.files) > 0 && v.model.Config.EOS < 0 && len(v.model.Stop) == 0 {
-		return fmt.Errorf("the model %s names no end-of-text id, which stands before each document\nhint: set eos_token_id in its config", v.path)
-	}
-	return nil
-}
-
-// eos is the id before a document.
-func (v *evaluation) eos() int32 {
-	if v.model.Config.EOS >= 0 {
-		return v.model.Config.EOS
-	}
-	return v.model.Stop[0]
-}
-
-// resume reads what the folder has and returns the tasks that are left.
-func (v *evaluation) resume() (todo []string, err error) {
-	v.results = evalResults{
-		Results: map[string]map[string]any{}, Samples: map[string]int{}, Digests: map[string]string{},
-		Config: map[string]any{
-			"model": v.path, "precision": v.precision, "limit": v.limit, "window": v.window, "program": "olmo " + version,
-		},
-	}
-	var old evalResults
-	if v.out != "" {
-		text, err := os.ReadFile(v.resultsFile())
-		if err == nil {
-			err = json.Unmarshal(text, &old)
-		}
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("%s: %w\nhint: another --out, or remove the file", v.resultsFile(), err)
-		}
-		// Other tasks' results stay.
-		for name, r := range old.Results {
-			v.results.Results[name], v.results.Samples[name], v.results.Digests[name] = r, old.Samples[name], old.Digests[name]
-		}
-		v.results.Notices = old.Notices
-	}
-	sum, err := weights.Digest(v.model.Set.All())
-	if err != nil {
-		return nil, fmt.Errorf("reading the weights of %s: %w", v.path, err)
-	}
-	for _, name := range v.names {
-		digest, err := v.digest(name, hex.EncodeToString(sum[:]))
-		if err != nil {
-			return nil, err
-		}
-		_, requestsErr := os.Stat(v.requestsFile(name))
-		if v.out != "" && old.Digests[name] == digest && requestsErr == nil {
-			v.progress.print(fmt.Sprintf("olmo eval: %s: kept from the call before", name))
-			continue
-		}
-		v.results.Digests[name] = digest
-		if !slices.Contains(todo, name) {
-			todo = append(todo, name)
-		}
-	}
-	return todo, nil
-}
-
-// digest covers everything that a task's result depends on.
-func (v *evaluation) digest(task, weightsDigest string) (string, error) {
-	type input struct {
-		Task, Weights, Tokenizer, Precision string
-		Limit, Window                       int
-		Config                              any
-		Questions                           []eval.Question
-		Files                               map[string]string
-	}
-	in := input{Task: task, Weights: weightsDigest, Tokenizer: v.model.tok.Fingerprint(), Precision: v.precision, Limit: v.limit, Config: v.model.Config, Questions: v.questions[task]}
-	if isPerplexity(task) {
-		in.Window, in.Files = v.window, map[string]string{}
-		for _, file := range v.files {
-			f, err := os.Open(file)
-			if err != nil {
-				return "", err
-			}
-			h := sha256.New()
-			_, err = io.Copy(h, f)
-			f.Close()
-			if err != nil {
-				return "", fmt.Errorf("reading %s: %w", file, err)
-			}
-			in.Files[filepath.Base(file)] += hex.EncodeToString(h.Sum(nil))
-		}
-	}
-	text, err := json.Marshal(in)
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:]), err
-}
-
-func (v *evaluation) resultsFile() string { return filepath.Join(v.out, "results.json") }
-
-func (v *evaluation) requestsFile(task string) string {
-	return filepath.Join(v.out, "requests-"+task+".jsonl")
-}
-
-// run loads the model and computes the tasks; results.json grows task by task.
-func (v *evaluation) run(ctx context.Context, todo []string) (err error) {
-	longest := 1
-	if slices.ContainsFunc(todo, isPerplexity) {
-		longest = v.window
-	}
-	if v.scorer, err = eval.NewScorer(v.model.Config, v.model.dev, longest, v.bf16); err != nil {
-		return errors.Join(err, v.model.Close())
-	}
-	v.progress.begin("loading")
-	err = v.model.fill()
-	v.progress.end()
-	if err != nil {
-		return err
-	}
-	for _, name := range todo {
-		if err := v.task(ctx, name); err != nil {
-			return err
-		}
-		if v.out == "" {
-			continue
-		}
-		w, err := data.CreateWriter(v.resultsFile())
-		if err != nil {
-			return err
-		}
-		defer w.Abort()
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		if err := e.Encode(v.results); err != nil {
-			return err
-		}
-		if err := w.Close(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// task computes one task and writes its requests.
-func (v *evaluation) task(ctx context.Context, name string) error {
-	keep := func(any) error { return nil }
-	var w *data.Writer
-	if v.out != "" {
-		var err error
-		if w, err = data.CreateWriter(v.requestsFile(name)); err != nil {
-			return err
-		}
-		defer w.Abort()
-		e := json.NewEncoder(w)
-		e.SetEscapeHTML(false)
-		keep = e.Encode
-	}
-	v.progress.begin(name)
-	defer v.progress.end()
-	var err error
-	if isPerplexity(name) {
-		err = v.perplexity(ctx, name, keep)
-	} else {
-		err = v.choices(ctx, name, keep)
-	}
-	if err != nil {
-		return err
-	}
-	if w != nil {
-		return w.Close()
-	}
-	return nil
-}
-
-func (v *evaluation) choices(ctx context.Context, name string, keep func(any) error) error {
-	questions, done := v.questions[name], 0
-	score, err := eval.Choose(ctx, v.scorer, v.model.tok.NewEncoder(), v.model.Config.T, name, questions, func(r eval.Request) error {
-		if r.Choice == 0 {
-			done++
-			v.progress.update(step{done: float64(done), total: float64(len(questions)), unit: "questions"})
-		}
-		return keep(r)
-	})
-	if err != nil {
-		return err
-	}
-	score.Metric = v.tasks[name].Metric
-	fields, err := asMap(score)
-	if err != nil {
-		return err
-	}
-	spread := func(share float64) float64 {
-		return math.Sqrt(share * (1 - share) / float64(max(score.Questions-1, 1)))
-	}
-	fields["acc_stderr"], fields["len_norm_stderr"] = spread(score.Accuracy), spread(score.LenNorm)
-	v.add(name, fields, score.Questions)
-	if notice := evaldata.Notice(); strings.HasPrefix(name, "arc_easy") && v.tasks[name].Data == "" && !slices.Contains(v.results.Notices, notice) {
-		v.results.Notices = append(v.results.Notices, notice)
-	}
-	return nil
-}
-
-func (v *evaluation) perplexity(ctx context.Context, name string, keep func(any) error) error {
-	var total, done int64
-	for _, f := range v.files {
-		if st, err := os.Stat(f); err == nil {
-			total += st.Size()
-		}
-	}
-	files := map[string]*eval.Perplexity{}
-	var order []string // file of each document
-	texts := func(yield func(eval.Text, error) bool) {
-		n := 0
-		for _, f := range v.files {
-			for t, err := range readTexts(f) {
-				if v.limit > 0 && n == v.limit {
-					return
-				}
-				n++
-				order = append(order, f)
-				if !yield(t, err) || err != nil {
-					return
-				}
-			}
-			if st, err := os.Stat(f); err == nil {
-				done += st.Size()
-			}
-		}
-	}
-	measured := 0
-	p, err := eval.BitsPerByte(ctx, v.scorer, v.model.tok.NewEncoder(), texts, eval.BitsPerByteOptions{
-		Window: v.window, Prefix: v.eos(), Overlap: name == "paloma",
-		Progress: func(int64) {
-			v.progress.update(step{done: float64(done) / 1e6, total: float64(total) / 1e6, unit: "MB", note: fmt.Sprintf("%d documents", measured)})
-		},
-	}, func(d eval.DocumentScore) error {
-		f := order[measured]
-		measured++
-		if files[f] == nil {
-			files[f] = &eval.Perplexity{}
-		}
-		files[f].Add(d)
-		return keep(d)
-	})
-	if err != nil {
-		return err
-	}
-	fields, err := asMap(p)
-	if err != nil {
-		return err
-	}
-	if len(files) > 1 {
-		fields["files"] = files
-		var macro float64
-		for _, f := range files {
-			macro += f.PerToken / float64(len(files))
-		}
-		fields["perplexity_per_token_macro"] = macro
-	}
-	v.add(name, fields, p.Documents)
-	return nil
-}
-
-// lmEvalNames are the names that lm-eval's tables give to figures of ours.
-var lmEvalNames = map[string]string{
-	"acc": "acc,none", "acc_stderr": "acc_stderr,none", "len_norm": "acc_norm,none", "len_norm_stderr": "acc_norm_stderr,none",
-	"bits_per_byte": "bits_per_byte,none", "perplexity_per_byte": "byte_perplexity,none", "perplexity_per_word": "word_perplexity,none",
-}
-
-// add keeps a task's figures, also under lm-eval's names.
-func (v *evaluation) add(name string, fields map[string]any, n int) {
-	for ours, theirs := range lmEvalNames {
-		if value, ok := fields[ours]; ok {
-			fields[theirs] = value
-		}
-	}
-	fields["alias"] = name
-	v.results.Results[name], v.results.Samples[name] = fields, n
-}
-
-// readTexts reads a file of documents, or any other file as one text.
-func readTexts(path string) iter.Seq2[eval.Text, error] {
-	return func(yield func(eval.Text, error) bool) {
-		name := strings.TrimSuffix(strings.TrimSuffix(path, ".gz"), ".zst")
-		if ext := filepath.Ext(name); ext != ".jsonl" && ext != ".json" {
-			text, err := readUnpacked(path)
-			yield(eval.Text{ID: filepath.Base(path), Text: string(text)}, err)
-			return
-		}
-		r, err := data.OpenReader(path)
-		if err != nil {
-			yield(eval.Text{}, err)
-			return
-		}
-		defer r.Close()
-		for {
-			d, err := r.Next()
-			if errors.Is(err, io.EOF) {
-				return
-			}
-			if !yield(eval.Text{ID: d.ID, Text: d.Text}, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// asMap gives a struct's fields by their names in JSON.
-func asMap(s any) (map[string]any, error) {
-	text, err := json.Marshal(s)
+// jobs reads the questions of the tasks, each once, and finds the documents.
+func (o *evalOptions) jobs(tasks []*eval.Task) ([]*eval.Job, error) {
+	files, missing, err := data.ExpandGlobs(o.documents)
 	if err != nil {
 		return nil, err
 	}
-	var m map[string]any
-	return m, json.Unmarshal(text, &m)
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("no file matches %s", strings.Join(missing, ", "))
+	}
+	var jobs []*eval.Job
+	for i, t := range tasks {
+		if slices.Index(tasks, t) < i {
+			continue
+		}
+		j, err := t.Job(eval.Inputs{Data: o.data, Documents: files, Limit: o.limit, Window: o.window, EndOfText: o.endOfText})
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, j)
+	}
+	return jobs, nil
 }
 
 // table prints the results that were asked for.
-func (v *evaluation) table(out io.Writer) error {
+func (o *evalOptions) table(out io.Writer, tasks []*eval.Task, r *eval.Results, window int) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	choices := slices.ContainsFunc(v.names, func(name string) bool { return !isPerplexity(name) })
-	number := func(name, key string) string {
-		if f, ok := v.results.Results[name][key].(float64); ok {
-			return fmt.Sprintf("%.4f", f)
-		}
-		return ""
-	}
-	if choices {
-		fmt.Fprint(w, "task\tquestions\tmetric\tscore\tchance\tacc\tlen_norm\tbpb\n")
-		for _, name := range v.names {
-			if isPerplexity(name) {
-				continue
-			}
-			metric := string(v.tasks[name].Metric)
-			fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", name, v.results.Samples[name], metric, number(name, metric),
-				number(name, "chance"), number(name, "acc"), number(name, "len_norm"), number(name, "bpb"))
-		}
-	}
-	for _, name := range v.names {
-		if !isPerplexity(name) {
+	header := false
+	for _, t := range tasks {
+		c := r.Scores[t.Name].Choices
+		if c == nil {
 			continue
 		}
-		r := v.results.Results[name]
-		fmt.Fprintf(w, "%s\t%s bits per byte\tperplexity %s per token\t%v documents, %v bytes, %v tokens, windows of %d\n", name,
-			number(name, "bits_per_byte"), number(name, "perplexity_per_token"), r["documents"], r["bytes"], r["tokens"], v.window)
+		if !header {
+			fmt.Fprint(w, "task\tquestions\tmetric\tscore\tchance\tacc\tlen_norm\tbpb\n")
+			header = true
+		}
+		fmt.Fprintf(w, "%s\t%d\t%s\t%.4f\t%.4f\t%.4f\t%.4f\t%.4f\n", t.Name, c.Questions, t.Metric, c.Value(t.Metric), c.Chance, c.Accuracy, c.LenNorm, c.BPB)
+	}
+	for _, t := range tasks {
+		d := r.Scores[t.Name].Documents
+		if d == nil {
+			continue
+		}
+		fmt.Fprintf(w, "%s\t%.4f bits per byte\tperplexity %.4f per token\t%d documents, %d bytes, %d tokens, windows of %d\n", t.Name,
+			d.BitsPerByte, d.PerToken, d.Documents, d.Bytes, d.Tokens, window)
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	for _, n := range v.results.Notices {
+	for _, n := range r.Notices {
 		if _, err := fmt.Fprintf(out, "\n%s\n", strings.TrimSpace(n)); err != nil {
 			return err
 		}

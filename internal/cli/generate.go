@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"olmo/generate"
-	"olmo/tokenizer"
+	"olmo/lm"
 )
 
 // generateOptions are the flags of `olmo generate`.
@@ -108,71 +108,59 @@ func runGenerate(c *cobra.Command, o generateOptions) error {
 		}
 		o.prompt = strings.TrimSuffix(string(text), "\n") // echo's, not the prompt's
 	}
-	m, err := openModel(o.model, o.tokenizer)
+	m, err := openModel(o.model, o.tokenizer, bf16)
 	if err != nil {
 		return err
 	}
+	defer m.Close()
 	if prompt == nil {
-		if err := m.needTokenizer(", or give token ids with --ids"); err != nil {
-			return errors.Join(err, m.Close())
+		if err := needTokenizer(m, ", or give token ids with --ids"); err != nil {
+			return err
 		}
-		prompt = m.tok.Encode(o.prompt, true).IDs
+		if prompt, err = m.Encode(o.prompt); err != nil {
+			return err
+		}
 	}
-	e, err := generate.New(m.Config, m.dev, generate.Options{
-		Positions: min(m.Config.T, max(len(prompt), 1)+o.maxTokens), Rows: min(256, max(len(prompt), 1)), BF16: bf16,
-	})
+	// Room for this text alone: a model with many positions would ask for much memory.
+	g, err := m.Generator(lm.GeneratorOptions{Positions: min(m.Config.T, max(len(prompt), 1)+o.maxTokens), Rows: min(256, max(len(prompt), 1))})
 	if err != nil {
-		return errors.Join(err, m.Close())
-	}
-	if err := m.fill(); err != nil {
 		return err
 	}
+	return o.generate(c, m, g, prompt)
+}
+
+// generate prints the continuation of a prompt: as it comes, or as one line of JSON.
+func (o *generateOptions) generate(c *cobra.Command, m *lm.Model, g *lm.Generator, prompt []int32) error {
 	out := bufio.NewWriter(c.OutOrStdout())
-	q := generate.Request{Prompt: prompt, MaxTokens: o.maxTokens, Sampling: o.sampling, Stop: m.Stop}
+	write := func(text string) bool {
+		out.WriteString(text)
+		return out.Flush() == nil // else the reader has gone
+	}
+	q := lm.Request{Prompt: prompt, MaxTokens: o.maxTokens, Sampling: o.sampling, Stop: m.Stop}
 	if o.ignoreEOS {
 		q.Stop = nil
 	}
-	w := newAnswer(m.tok, prompt)
-	var began time.Time // of the second token
+	var began time.Time // of the second token: the first one waits for the whole prompt
 	q.Token = func(id int32, _ float64) bool {
-		text := w.next(id)
-		if !o.asJSON {
-			if m.tok == nil {
-				text = strconv.Itoa(int(id)) + " "
-			}
-			out.WriteString(text)
-			if out.Flush() != nil {
-				return false // the reader has gone
-			}
-		}
 		if began.IsZero() {
 			began = time.Now()
 		}
-		return true
+		return o.asJSON || m.Tokenizer != nil || write(strconv.Itoa(int(id))+" ")
 	}
-	r, err := e.Generate(c.Context(), q)
+	if !o.asJSON {
+		q.Text = write
+	}
+	r, err := g.Generate(c.Context(), q)
 	if err != nil && len(r.IDs) == 0 {
 		return err
 	}
 	seconds := time.Since(began).Seconds()
-	rest := w.end()
 	if o.asJSON {
-		if r.Stop >= 0 { // as reference programs list it
-			r.IDs, r.Logprobs = append(r.IDs, r.Stop), append(r.Logprobs, r.StopLogprob)
-		}
-		line, jsonErr := json.Marshal(struct {
-			IDs      []int32   `json:"ids"`
-			Text     string    `json:"text"`
-			Logprobs []float64 `json:"logprobs"`
-			Prompt   []int32   `json:"prompt_ids"`
-			Reason   string    `json:"finish_reason"`
-		}{r.IDs, w.text.String(), r.Logprobs, prompt, r.Reason})
+		line, jsonErr := answerJSON(r, prompt)
 		if jsonErr != nil {
 			return errors.Join(err, jsonErr)
 		}
 		out.Write(line)
-	} else {
-		out.WriteString(rest)
 	}
 	out.WriteByte('\n')
 	if flushErr := out.Flush(); flushErr != nil && err == nil {
@@ -191,42 +179,19 @@ func runGenerate(c *cobra.Command, o generateOptions) error {
 	return nil
 }
 
-// answer turns ids into text as they come. Its stream has seen the prompt, so that
-// what begins or ends inside a character is right.
-type answer struct {
-	stream *tokenizer.Stream // nil without a tokenizer
-	text   strings.Builder
-}
-
-func newAnswer(tok *tokenizer.Tokenizer, prompt []int32) *answer {
-	a := &answer{}
-	if tok != nil {
-		a.stream = tok.NewStream(true)
-		for _, id := range prompt {
-			a.stream.Next(id)
-		}
+// answerJSON is a line of --json. Its ids end with that of the end of text, as reference
+// programs list it.
+func answerJSON(r lm.Answer, prompt []int32) ([]byte, error) {
+	if r.Stop >= 0 {
+		r.IDs, r.Logprobs = append(r.IDs, r.Stop), append(r.Logprobs, r.StopLogprob)
 	}
-	return a
-}
-
-// next returns the text that id completes.
-func (a *answer) next(id int32) string {
-	if a.stream == nil {
-		return ""
-	}
-	text := a.stream.Next(id)
-	a.text.WriteString(text)
-	return text
-}
-
-// end returns what is left.
-func (a *answer) end() string {
-	if a.stream == nil {
-		return ""
-	}
-	text := a.stream.Flush()
-	a.text.WriteString(text)
-	return text
+	return json.Marshal(struct {
+		IDs      []int32   `json:"ids"`
+		Text     string    `json:"text"`
+		Logprobs []float64 `json:"logprobs"`
+		Prompt   []int32   `json:"prompt_ids"`
+		Reason   string    `json:"finish_reason"`
+	}{r.IDs, r.Text, r.Logprobs, prompt, r.Reason})
 }
 
 // parseIDs reads a list such as "1,2,3" or "[1, 2, 3]".

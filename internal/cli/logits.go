@@ -2,16 +2,12 @@ package cli
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
-	"olmo/device"
-	"olmo/graph"
-	"olmo/model"
-	"olmo/tensor"
+	"olmo/lm"
 	"olmo/weights"
 )
 
@@ -40,7 +36,7 @@ final norm. FILE.json is a list of equally long lists of ids.`,
 			if err != nil {
 				return err
 			}
-			m, err := openModel(path, tokenizerName)
+			m, err := openModel(path, tokenizerName, bf16)
 			if err != nil {
 				return err
 			}
@@ -48,8 +44,8 @@ final norm. FILE.json is a list of equally long lists of ids.`,
 			var rows [][]int32
 			if ids != "" {
 				rows, err = readIDs(ids, m.Config.V)
-			} else if err = m.needTokenizer(", or give --ids"); err == nil {
-				rows = [][]int32{m.tok.AppendEncode(nil, text)}
+			} else if err = needTokenizer(m, ", or give --ids"); err == nil {
+				rows = [][]int32{m.Tokenizer.AppendEncode(nil, text)}
 			}
 			if err != nil {
 				return err
@@ -57,11 +53,15 @@ final norm. FILE.json is a list of equally long lists of ids.`,
 			p := newProgress(c.ErrOrStderr())
 			p.begin("logits")
 			defer p.end()
-			tensors, err := computeLogits(c, m, rows, logitsOptions{hidden: hidden, bf16: bf16, each: func(done int) {
+			logits, states, err := m.Logits(c.Context(), rows, lm.LogitsOptions{Hidden: hidden, Each: func(done int) {
 				p.update(step{done: float64(done), total: float64(len(rows)), unit: "sequences"})
 			}})
 			if err != nil {
 				return err
+			}
+			tensors := []weights.Named{{Name: "logits", Tensor: logits}}
+			if hidden {
+				tensors = append(tensors, weights.Named{Name: "hidden_states", Tensor: states})
 			}
 			return weights.WriteSafetensors(out, tensors, nil)
 		},
@@ -101,72 +101,4 @@ func readIDs(path string, V int) ([][]int32, error) {
 		}
 	}
 	return rows, nil
-}
-
-type logitsOptions struct {
-	hidden, bf16 bool
-	each         func(done int) // after each sequence; may be nil
-}
-
-// computeLogits runs equally long sequences through a model, whose files it closes, and
-// returns logits and, if wanted, hidden_states.
-func computeLogits(c *cobra.Command, m *openedModel, rows [][]int32, o logitsOptions) ([]weights.Named, error) {
-	cfg, B, T := m.Config, len(rows), len(rows[0])
-	if cfg.Position == model.Learned && T > cfg.T {
-		return nil, fmt.Errorf("sequences of %d ids, the model has %d learned positions", T, cfg.T)
-	}
-	g := graph.New()
-	cfg.Logits(g, model.Options{Positions: T, Taps: o.hidden})
-	p, err := m.dev.Compile(g, device.Options{Rows: T, Selected: T, BF16: o.bf16, Frozen: true})
-	if err != nil {
-		return nil, err
-	}
-	if err := m.fill(); err != nil {
-		return nil, err
-	}
-	L := cfg.Layers + 1
-	logits := make([]float32, B*T*cfg.V)
-	var states []float32
-	if o.hidden {
-		states = make([]float32, L*B*T*cfg.C)
-	}
-	for i, ids := range rows {
-		if err := c.Context().Err(); err != nil {
-			return nil, err
-		}
-		b := graph.Sequence(ids, 1)
-		for r := range ids {
-			b.Select = append(b.Select, int32(r))
-		}
-		if err := p.Run(b); err != nil {
-			return nil, err
-		}
-		copy(logits[i*T*cfg.V:], p.Output("logits"))
-		for l := range L {
-			if o.hidden {
-				copy(states[(l*B+i)*T*cfg.C:], p.Output(fmt.Sprintf("hidden.%d", l)))
-			}
-		}
-		if o.each != nil {
-			o.each(i + 1)
-		}
-	}
-	if bad := firstNaN(logits); bad >= 0 {
-		return nil, errors.New("the model computes numbers that are not finite\nhint: olmo check says whether its weights are whole")
-	}
-	out := []weights.Named{{Name: "logits", Tensor: tensor.FromFloat32([]int{B, T, cfg.V}, logits)}}
-	if o.hidden {
-		out = append(out, weights.Named{Name: "hidden_states", Tensor: tensor.FromFloat32([]int{L, B, T, cfg.C}, states)})
-	}
-	return out, nil
-}
-
-// firstNaN returns the place of the first number that is NaN or infinite, or −1.
-func firstNaN(x []float32) int {
-	for i, v := range x {
-		if v-v != 0 {
-			return i
-		}
-	}
-	return -1
 }

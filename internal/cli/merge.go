@@ -41,7 +41,8 @@ file of weights. The other small files (config, tokenizer) are the first one's.`
 					return usageErrorf("%d shares for %d checkpoints", len(list), len(args))
 				}
 			}
-			if err := train.Merge(out, args, list); err != nil {
+			p := newProgress(c.ErrOrStderr())
+			if err := train.Merge(out, args, list, func(text string) { p.print("olmo merge: warning: " + text) }); err != nil {
 				return err
 			}
 			fmt.Fprintf(c.OutOrStdout(), "%d checkpoints averaged in %s\n", len(args), out)

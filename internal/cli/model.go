@@ -1,72 +1,33 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 
-	"olmo/device/cpu"
-	"olmo/model"
-	"olmo/tokenizer"
+	"olmo/lm"
 )
 
-// openedModel is a checkpoint with a device to run it and the tokenizer beside it.
-type openedModel struct {
-	*model.Loaded
-	path string // as the user gave it
-	dev  *cpu.Device
-	tok  *tokenizer.Tokenizer // nil when there is none
-}
-
-// openModel reads headers alone; fill brings the weights once a program has made room
-// on the device. tokenizerName overrides the model's own tokenizer when not empty.
-func openModel(path, tokenizerName string) (_ *openedModel, err error) {
+// openModel opens the model of --model in the arithmetic of --precision, with the tokenizer of
+// --tokenizer when that is not empty.
+func openModel(path, tokenizerName string, bf16 bool) (*lm.Model, error) {
 	if path == "" {
 		return nil, usageErrorf("--model is needed")
 	}
-	m := &openedModel{path: path}
-	if m.dev, err = cpu.New(); err != nil {
-		return nil, err
-	}
-	if m.Loaded, err = model.Open(path); err != nil {
-		return nil, fmt.Errorf("opening the model %s: %w", path, err)
-	}
-	file := m.Tokenizer
+	o := lm.Options{BF16: bf16}
 	if tokenizerName != "" {
-		if file, err = findTokenizer(tokenizerName); err != nil {
-			return nil, errors.Join(err, m.Close())
+		var err error
+		if o.Tokenizer, err = loadTokenizer(tokenizerName); err != nil {
+			return nil, err
 		}
 	}
-	switch {
-	case file != "":
-		m.tok, err = tokenizer.Load(file)
-	case m.GGUF != nil:
-		// A vocabulary that has no tokenizer.json here leaves the model without one: it
-		// still works on ids.
-		if t, unknown := tokenizer.FromGGUF(ggufVocab(m.GGUF)); unknown == nil {
-			m.tok = t
-		}
-	}
-	if err != nil {
-		return nil, errors.Join(err, m.Close())
-	}
-	return m, nil
+	return lm.Open(path, o)
 }
 
 // needTokenizer is the error of a verb that works on text; hint says what else works.
-func (m *openedModel) needTokenizer(hint string) error {
-	if m.tok != nil {
+func needTokenizer(m *lm.Model, hint string) error {
+	if m.Tokenizer != nil {
 		return nil
 	}
-	return fmt.Errorf("the model %s has no tokenizer.json\nhint: put the model's tokenizer.json beside its weights, or name one with --tokenizer%s", m.path, hint)
-}
-
-// fill writes the parameters to the device and closes the files.
-func (m *openedModel) fill() error {
-	err := m.Each(func(p model.Param, w []float32) error { return m.dev.Write(p.Name, w) })
-	if err != nil {
-		err = fmt.Errorf("reading the weights of %s: %w", m.path, err)
-	}
-	return errors.Join(err, m.Close())
+	return fmt.Errorf("the model %s has no tokenizer.json\nhint: put the model's tokenizer.json beside its weights, or name one with --tokenizer%s", m.Path, hint)
 }
 
 // precisionFlag reads the value of --precision.

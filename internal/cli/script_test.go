@@ -3,12 +3,14 @@ package cli
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"olmo/data/store/storetest"
+	"olmo/lm/lmtest"
 )
 
 func TestMain(m *testing.M) {
@@ -22,7 +24,7 @@ func TestMain(m *testing.M) {
 func TestScript(t *testing.T) {
 	models := t.TempDir()
 	tiny := filepath.Join(models, "tiny")
-	if err := writeTinyModel(tiny); err != nil {
+	if err := lmtest.Write(tiny); err != nil {
 		t.Fatal(err)
 	}
 	if err := copyWithout(tiny, filepath.Join(models, "untokenised"), "tokenizer"); err != nil {
@@ -106,4 +108,28 @@ func checkExit(ts *testscript.TestScript, neg bool, args []string) {
 	if got != args[0] {
 		ts.Fatalf("%v exited with %s, want %s", args[1:], got, args[0])
 	}
+}
+
+// copyWithout copies a folder's files but those that contain a word.
+func copyWithout(from, to, word string) error {
+	if err := os.MkdirAll(to, 0o777); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.Contains(e.Name(), word) {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(from, e.Name()))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(to, e.Name()), text, 0o666); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -26,7 +24,8 @@ import (
 
 	"olmo/data"
 	"olmo/data/tokens"
-	"olmo/internal/kernel"
+	"olmo/internal/parallel"
+	"olmo/store"
 	"olmo/tokenizer"
 )
 
@@ -51,6 +50,19 @@ Hugging Face tokenizers.`,
 func loadTokenizer(name string) (*tokenizer.Tokenizer, error) {
 	path, err := findTokenizer(name)
 	if err != nil {
+		return nil, err
+	}
+	return tokenizer.Load(path)
+}
+
+// tokenizerFor loads the tokenizer for a conversion of input into output, which
+// must be neither of what is read.
+func tokenizerFor(name, input, output string) (*tokenizer.Tokenizer, error) {
+	path, err := findTokenizer(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := store.Clash([]string{path, input}, []string{output}, nil); err != nil {
 		return nil, err
 	}
 	return tokenizer.Load(path)
@@ -82,7 +94,7 @@ sets the number of threads.`,
 			if err := requireFlags(c, "tokenizer", "input", "output"); err != nil {
 				return err
 			}
-			tok, err := loadTokenizer(name)
+			tok, err := tokenizerFor(name, input, output)
 			if err != nil {
 				return err
 			}
@@ -141,17 +153,12 @@ func convertLines(c *cobra.Command, input, output string, work func(ctx context.
 
 // writeWhole writes a file under a temporary name beside it, packed as its name
 // says, and renames it when it is complete.
-func writeWhole(path string, write func(w io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+func writeWhole(path string, write func(w io.Writer) error) error {
+	f, err := store.Create(path)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
+	defer f.Abort()
 	var w io.Writer = f
 	closeWriter := func() error { return nil }
 	switch {
@@ -171,11 +178,7 @@ func writeWhole(path string, write func(w io.Writer) error) (err error) {
 	if err := closeWriter(); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	// What CreateTemp gives is for its owner alone.
-	if err := errors.Join(f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return os.Rename(f.Name(), path)
+	return f.Commit()
 }
 
 // encodeJob encodes a file in rounds: read, encode with all threads, write. So
@@ -214,7 +217,7 @@ const (
 
 func (e *encodeJob) run(ctx context.Context, name string, r *bufio.Reader, w *bufio.Writer) error {
 	e.progress.begin("encode")
-	threads := kernel.Threads()
+	threads := parallel.Threads()
 	e.buffers = make([]encodeBuffer, threads)
 	e.encoders = make([]*tokenizer.Encoder, threads)
 	for i := range e.encoders {
@@ -381,7 +384,7 @@ func newTokenizerDecodeCommand() *cobra.Command {
 			if err := requireFlags(c, "tokenizer", "input", "output"); err != nil {
 				return err
 			}
-			tok, err := loadTokenizer(name)
+			tok, err := tokenizerFor(name, input, output)
 			if err != nil {
 				return err
 			}
@@ -456,7 +459,7 @@ number of threads (OLMO_THREADS).`,
 				return err
 			}
 			cfg.SpecialTokens = special
-			cfg.Threads = kernel.Threads()
+			cfg.Threads = parallel.Threads()
 			p := newProgress(c.ErrOrStderr())
 			p.begin("count words")
 			merging := false

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"olmo/device/cpu"
-	"olmo/internal/kernel"
+	"olmo/internal/parallel"
 	"olmo/train"
 )
 
@@ -149,7 +149,7 @@ func dryRun(c *cobra.Command, cfg *train.Config) error {
 		gigabytes(expectedPeak(e)-m.Params-m.Grads-m.State-m.Scratch))
 	line("checkpoint", "%s", gigabytes(e.Checkpoint))
 	peak := peakFLOPS(cfg)
-	line("this machine", "%.4g GFLOP/s of %s at its peak, kernels %s, %d threads", peak/1e9, cfg.Precision, kernel.CPU(), kernel.Threads())
+	line("this machine", "%.4g GFLOP/s of %s at its peak, kernels %s, %d threads", peak/1e9, cfg.Precision, cpu.Kernels(), parallel.Threads())
 	// Whole steps reach about this share of the peak on the CPU device.
 	const share = 0.6
 	speed := peak * share / e.Core
@@ -165,7 +165,7 @@ func dryRun(c *cobra.Command, cfg *train.Config) error {
 // peakFLOPS measures what this machine could do at best with the products of a config,
 // in operations a second.
 func peakFLOPS(cfg *train.Config) float64 {
-	p := kernel.MeasurePeak()
+	p := cpu.MeasurePeak()
 	if cfg.Precision == train.AMPBF16 {
 		return p.BF16 * 1e9
 	}

@@ -1,0 +1,82 @@
+package jinja
+
+import (
+	"testing"
+
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// variables reads a template's variables from JSON, with the keys of inner objects in
+// their order.
+func variables(t testing.TB, text []byte) map[string]any {
+	t.Helper()
+	v, err := fromJSON(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vars := map[string]any{}
+	for _, k := range v.(*Dict).keys {
+		vars[k.(string)] = v.(*Dict).m[k]
+	}
+	return vars
+}
+
+// fromJSON reads one JSON value, with its objects' keys in order.
+func fromJSON(text []byte) (any, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	v, err := decodeJSON(d)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, fmt.Errorf("text after the JSON value")
+	}
+	return v, nil
+}
+
+func decodeJSON(d *json.Decoder) (any, error) {
+	t, err := d.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch t := t.(type) {
+	case json.Number:
+		if i, err := strconv.ParseInt(string(t), 10, 64); err == nil {
+			return i, nil
+		}
+		return strconv.ParseFloat(string(t), 64)
+	case json.Delim:
+		if t == '[' {
+			l := &List{}
+			for d.More() {
+				v, err := decodeJSON(d)
+				if err != nil {
+					return nil, err
+				}
+				l.items = append(l.items, v)
+			}
+			_, err := d.Token()
+			return l, err
+		}
+		m := NewDict()
+		for d.More() {
+			k, err := d.Token()
+			if err != nil {
+				return nil, err
+			}
+			v, err := decodeJSON(d)
+			if err != nil {
+				return nil, err
+			}
+			m.set(k, v)
+		}
+		_, err := d.Token()
+		return m, err
+	}
+	return t, nil // nil, bool, string
+}

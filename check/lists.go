@@ -1,0 +1,318 @@
+package check
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// entry is what a list says of a file.
+type entry struct {
+	path   string // as it is reached from here
+	size   int64
+	sha256 string
+	list   string // who says so
+}
+
+// recordFormat is the form of the records of data stages (data/record.go).
+const recordFormat = "olmo stage 1"
+
+// stageRecord is the memory of a data stage beside its outputs; paths go from
+// the record's folder.
+type stageRecord struct {
+	Format string `json:"format"`
+	Stage  string `json:"stage"`
+	Units  []*struct {
+		Key     string `json:"key"`
+		Pending bool   `json:"pending"`
+		Outputs []struct {
+			Path   string `json:"path"`
+			Size   int64  `json:"size"`
+			SHA256 string `json:"sha256"`
+		} `json:"outputs"`
+	} `json:"units"`
+}
+
+// reportFiles is the part of a quickstart's report.json that lists files.
+type reportFiles struct {
+	Digest        string       `json:"weights_digest"`
+	ReleaseDigest string       `json:"release_weights_digest"`
+	Artefacts     []reportFile `json:"artefacts"`
+	Pages         []reportFile `json:"pages"`
+}
+
+type reportFile struct {
+	Path   string `json:"path"`
+	What   string `json:"what"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+// depth is how many folders upwards a list is looked for.
+const depth = 5
+
+// compareLists gathers what lists beside, above and inside of path say about it, and
+// compares. A report above counts for what lies in it, so that a part can be checked alone.
+func (c *checker) compareLists(path string) {
+	at := absolute(path)
+	for range depth {
+		c.readReport(filepath.Join(at, "report.json"))
+		for _, record := range beside(at) {
+			c.readRecord(record)
+		}
+		up := filepath.Dir(at)
+		if up == at {
+			break
+		}
+		at = up
+	}
+	_ = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return nil // reported when it is checked
+		case p != path && hidden(d.Name()):
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+		case d.Type().IsRegular() && strings.HasSuffix(d.Name(), ".json"):
+			c.readRecord(p)
+		}
+		return nil
+	})
+	c.compare()
+}
+
+// beside lists the records that stand beside a folder: its name, a dot and more.
+func beside(folder string) []string {
+	entries, err := os.ReadDir(filepath.Dir(folder))
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), filepath.Base(folder)+".") && strings.HasSuffix(e.Name(), ".json") && e.Type().IsRegular() {
+			out = append(out, filepath.Join(filepath.Dir(folder), e.Name()))
+		}
+	}
+	return out
+}
+
+// readReport takes what a report.json lists below the artefact.
+func (c *checker) readReport(path string) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return // quickstart says whether one is missing
+	}
+	var r reportFiles
+	if json.Unmarshal(text, &r) != nil {
+		return // likewise
+	}
+	for _, f := range append(r.Artefacts, r.Pages...) {
+		if !filepath.IsLocal(filepath.FromSlash(f.Path)) {
+			c.problem(Manifest, path, "report.json lists %q, which leads out of its folder", f.Path)
+			continue
+		}
+		c.know(filepath.Join(filepath.Dir(path), filepath.FromSlash(f.Path)), f.Bytes, f.SHA256, path, false)
+	}
+}
+
+// maxRecord bounds the records that are read: the largest have a few hundred bytes for
+// each file of a corpus.
+const maxRecord = 256 << 20
+
+// readRecord takes what the record of a stage lists below the artefact. Where it leads
+// elsewhere it is nobody's business here.
+func (c *checker) readRecord(path string) {
+	st, err := os.Stat(path)
+	if err != nil || st.Size() > maxRecord {
+		return
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	head := make([]byte, 200)
+	n, _ := io.ReadFull(f, head)
+	if !strings.Contains(string(head[:n]), `"`+recordFormat+`"`) {
+		return
+	}
+	text, err := os.ReadFile(path)
+	var r stageRecord
+	if err != nil || json.Unmarshal(text, &r) != nil {
+		return // said when the record itself is checked
+	}
+	for _, u := range r.Units {
+		if u == nil || u.Pending {
+			continue
+		}
+		for _, f := range u.Outputs {
+			if f.SHA256 != "" && filepath.IsLocal(filepath.FromSlash(f.Path)) {
+				c.know(filepath.Join(filepath.Dir(path), filepath.FromSlash(f.Path)), f.Size, f.SHA256, path, true)
+			}
+		}
+	}
+}
+
+// know remembers an entry of a file below the artefact. The report of a quickstart
+// comes first; a file that two stages wrote in turn is the last one's, which cannot be
+// told apart here, so that two records that disagree say nothing.
+func (c *checker) know(path string, size int64, sum, list string, record bool) {
+	abs, root := absolute(path), absolute(c.root)
+	if abs != root && !strings.HasPrefix(abs, root+string(filepath.Separator)) {
+		return
+	}
+	e := entry{path: path, size: size, sha256: strings.ToLower(sum), list: c.listName(list)}
+	if rel, err := filepath.Rel(root, abs); err == nil && rel != "." {
+		e.path = filepath.Join(c.root, rel)
+	} else {
+		e.path = c.root
+	}
+	old, ok := c.known[abs]
+	switch {
+	case !ok:
+		c.known[abs] = e
+	case record && old.sha256 != e.sha256 && strings.HasSuffix(old.list, ".json") && filepath.Base(old.list) != "report.json":
+		old.sha256 = ""
+		c.known[abs] = old
+	}
+}
+
+// listName is how a list is called in messages: from the artefact on, or as it is
+// reached from the current folder.
+func (c *checker) listName(path string) string {
+	abs, root := absolute(path), absolute(c.root)
+	if rel, err := filepath.Rel(root, abs); err == nil && filepath.IsLocal(rel) {
+		return filepath.ToSlash(rel)
+	}
+	if here, err := os.Getwd(); err == nil {
+		if rel, err := filepath.Rel(here, abs); err == nil && len(rel) < len(abs) {
+			return rel
+		}
+	}
+	return abs
+}
+
+// compare reads every listed file and compares it with its entry.
+func (c *checker) compare() {
+	paths := make([]string, 0, len(c.known))
+	content := map[string]string{} // names by digest, to see that two were swapped
+	for abs, e := range c.known {
+		paths = append(paths, abs)
+		content[e.sha256] = c.rel(e.path)
+	}
+	slices.Sort(paths)
+	for _, abs := range paths {
+		e := c.known[abs]
+		if e.sha256 == "" {
+			delete(c.known, abs)
+			continue
+		}
+		st, err := os.Stat(e.path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			c.problem(Missing, e.path, "%s is missing; %s lists it", c.rel(e.path), e.list)
+			continue
+		case err != nil:
+			c.damage(e.path, err)
+			continue
+		case !st.Mode().IsRegular():
+			c.problem(Changed, e.path, "%s is no file; %s lists one", c.rel(e.path), e.list)
+			continue
+		case st.Size() < e.size:
+			c.count(e.path, st.Size())
+			c.problem(Truncated, e.path, "%s has %d bytes, %s says %d", c.rel(e.path), st.Size(), e.list, e.size)
+			continue
+		case st.Size() > e.size:
+			c.count(e.path, st.Size())
+			c.problem(Changed, e.path, "%s has %d bytes, %s says %d", c.rel(e.path), st.Size(), e.list, e.size)
+			continue
+		}
+		sum, err := hashFile(e.path)
+		if err != nil {
+			c.damage(e.path, err)
+			continue
+		}
+		c.count(e.path, st.Size())
+		if sum == e.sha256 {
+			c.sound[abs] = true
+			continue
+		}
+		other := ""
+		if name, ok := content[sum]; ok {
+			other = fmt.Sprintf(", which is that of %s", name)
+		}
+		c.problem(Changed, e.path, "%s has SHA-256 %s%s; %s says %s", c.rel(e.path), sum, other, e.list, e.sha256)
+	}
+}
+
+// unlisted reports files that stand in the same folder as listed ones and are not.
+func (c *checker) unlisted() {
+	folders := map[string]string{} // the list, by folder
+	for abs, e := range c.known {
+		if filepath.Base(e.list) == "report.json" && filepath.Dir(abs) != absolute(c.root) {
+			folders[filepath.Dir(e.path)] = e.list
+		}
+	}
+	for _, folder := range slices.Sorted(maps.Keys(folders)) {
+		list := folders[folder]
+		entries, err := os.ReadDir(folder)
+		if err != nil {
+			continue // its files are missing
+		}
+		for _, e := range entries {
+			path := filepath.Join(folder, e.Name())
+			if !e.IsDir() && !hidden(e.Name()) && !c.listed(path) {
+				c.problem(Unlisted, path, "%s is not in %s", c.rel(path), list)
+			}
+		}
+	}
+}
+
+func hashFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// record checks that the record of a stage can be read; what it lists was compared.
+func (c *checker) record(path string) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		c.damage(path, err)
+		return
+	}
+	c.count(path, int64(len(text)))
+	var r stageRecord
+	if err := json.Unmarshal(text, &r); err != nil {
+		c.jsonDamage(path, text, err)
+		return
+	}
+	for _, u := range r.Units {
+		if u == nil {
+			c.problem(Manifest, path, "the record holds a unit that is null")
+			continue
+		}
+		for _, f := range u.Outputs {
+			if !filepath.IsLocal(filepath.FromSlash(f.Path)) && !strings.Contains(f.Path, "://") {
+				c.note(path, "lists %q, which leads out of its folder and was not looked at", f.Path)
+			}
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package check
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+)
+
+// quickstart checks the whole folder of a quickstart: each file that its report lists,
+// by digest, which happened before; the report against the copy that the stage kept; all
+// checkpoints against their manifests; the release against the last checkpoint, tensor by
+// tensor; and the form of what no list has.
+func (c *checker) quickstart(path string) {
+	report := c.quickReport(path)
+	c.unlisted()
+	for _, name := range []string{"data", "tokenizer", "config", "eval"} {
+		if sub := filepath.Join(path, name); exists(sub) {
+			c.contents(sub)
+		} else if report != nil {
+			c.problem(Missing, sub, "%s is missing", name)
+		}
+	}
+	// What the stages found has the names of artefacts, tokenizer.json, and is none.
+	stages, err := os.ReadDir(filepath.Join(path, "stages"))
+	if err != nil {
+		c.damage(filepath.Join(path, "stages"), err)
+	}
+	for _, e := range stages {
+		if !hidden(e.Name()) {
+			c.json(filepath.Join(path, "stages", e.Name()))
+		}
+	}
+	run := filepath.Join(path, "run")
+	if !exists(run) {
+		if report != nil {
+			c.problem(Missing, run, "run is missing")
+		}
+		return
+	}
+	c.run(run)
+	release := filepath.Join(path, "release")
+	if !exists(release) {
+		if report != nil {
+			c.problem(Missing, release, "release is missing")
+		}
+		return
+	}
+	c.model(release)
+	c.sameWeights(release, run, report)
+}
+
+// quickReport reads report.json; nil where there is none or it is damaged.
+func (c *checker) quickReport(path string) *reportFiles {
+	file, kept := filepath.Join(path, "report.json"), filepath.Join(path, "stages", "report.json")
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		if exists(kept) {
+			c.problem(Missing, file, "report.json is missing, though the run has come to its end\nhint: remove stages/report.json and run the same quickstart again, which writes it")
+		} else {
+			c.note(path, "the run has not come to its end: without report.json there is no list to compare the files with")
+		}
+		return nil
+	}
+	if err != nil {
+		c.damage(file, err)
+		return nil
+	}
+	c.count(file, int64(len(text)))
+	report := new(reportFiles)
+	if err := json.Unmarshal(text, report); err != nil {
+		c.jsonDamage(file, text, err)
+		return nil
+	}
+	if len(report.Artefacts) == 0 {
+		c.problem(Manifest, file, "report.json lists no files")
+	}
+	stage, err := os.ReadFile(kept)
+	if err != nil {
+		c.note(file, "nothing to compare with: stages/report.json is not there")
+		return report
+	}
+	var record struct {
+		Result json.RawMessage `json:"result"`
+	}
+	if err := json.Unmarshal(stage, &record); err != nil {
+		return report // said when the stages are checked
+	}
+	if a, b := numbers(text), numbers(record.Result); a == nil || b == nil || !reflect.DeepEqual(a, b) {
+		c.problem(Changed, file, "report.json is not the report that the run kept in stages/report.json")
+	}
+	return report
+}
+
+// numbers decodes JSON with numbers as they are written; nil where it is none.
+func numbers(text []byte) any {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	var v any
+	if d.Decode(&v) != nil {
+		return nil
+	}
+	return v
+}
+
+// sameWeights compares a release with the run's last step through the names of both
+// layouts, and both digests with those of the report.
+func (c *checker) sameWeights(release, run string, report *reportFiles) {
+	step, manifest := lastStep(run)
+	if manifest == nil {
+		c.note(release, "nothing to compare with: the run has no checkpoint")
+		return
+	}
+	equal := c.compareNames(release, step, manifest)
+	if report == nil {
+		return
+	}
+	file := filepath.Join(c.root, "report.json")
+	if report.Digest != manifest.WeightsDigest.String() {
+		c.problem(Manifest, file, "report.json says weights_digest %s, the manifest of %s says %s", report.Digest, c.rel(step), manifest.WeightsDigest)
+	}
+	for _, w := range c.report.Weights {
+		if w.Path != c.rel(release) {
+			continue
+		}
+		if report.ReleaseDigest != "" && w.Digest != report.ReleaseDigest {
+			c.problem(Changed, release, "release has weights_digest %s, report.json says release_weights_digest %s", w.Digest, report.ReleaseDigest)
+		}
+		if equal > 0 {
+			c.note(release, "its %d parameters are those of %s, bit for bit, though the names and so the digests are others: %s there, %s here",
+				equal, c.rel(step), manifest.WeightsDigest, w.Digest)
+		}
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -1,0 +1,218 @@
+package convert
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"olmo/model"
+	"olmo/store"
+	"olmo/tokenizer"
+	"olmo/weights"
+)
+
+// tokenizerFiles go along into a folder.
+var tokenizerFiles = []string{
+	"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "vocab.json", "merges.txt", "tokenizer.model",
+}
+
+// writeTokenizer copies the tokenizer's files, or makes them from a GGUF file's
+// vocabulary where it has one that tokenizer.json can hold.
+func writeTokenizer(dir string, from *model.Loaded, warn func(string)) error {
+	if from.GGUF != nil {
+		text, err := tokenizer.ReadGGUF(from.GGUF).JSON()
+		if err != nil {
+			// There is no vocabulary, or one that only llama.cpp knows.
+			if _, ok := from.GGUF.Get("tokenizer.ggml.tokens"); ok {
+				warn(fmt.Sprintf("the folder has no tokenizer: %v", err))
+			}
+			return nil
+		}
+		settings, err := settingsOf(from.GGUF)
+		if err != nil {
+			return err
+		}
+		return errors.Join(
+			store.WriteFile(filepath.Join(dir, "tokenizer.json"), text),
+			store.WriteFile(filepath.Join(dir, "tokenizer_config.json"), settings),
+		)
+	}
+	have := map[string]bool{}
+	for _, name := range tokenizerFiles {
+		text, err := os.ReadFile(filepath.Join(from.Path, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = store.WriteFile(filepath.Join(dir, name), text)
+		}
+		if err != nil {
+			return err
+		}
+		have[name] = true
+	}
+	// A run keeps tokenizer.json alone and its special ids in config.yaml. Hugging Face's
+	// AutoTokenizer looks for the tokens in files beside it, and without them knows no end
+	// of text.
+	if !have["tokenizer.json"] || have["tokenizer_config.json"] || have["special_tokens_map.json"] {
+		return nil
+	}
+	settings, err := settingsFor(from)
+	if err != nil {
+		warn(fmt.Sprintf("the folder has no tokenizer_config.json: %v", err))
+		return nil
+	}
+	return store.WriteFile(filepath.Join(dir, "tokenizer_config.json"), settings)
+}
+
+// newSettings begins a tokenizer_config.json.
+func newSettings() map[string]any {
+	return map[string]any{"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false}
+}
+
+// settingsFor makes the tokenizer_config.json of a tokenizer.json that has none, from the
+// model's special ids.
+func settingsFor(from *model.Loaded) ([]byte, error) {
+	t, err := tokenizer.Load(from.Tokenizer)
+	if err != nil {
+		return nil, err
+	}
+	m := newSettings()
+	c := from.Config
+	for key, id := range map[string]int32{"bos_token": c.BOS, "eos_token": c.EOS, "pad_token": c.PAD} {
+		if token := t.Token(id); id >= 0 && token != "" {
+			m[key] = token
+		}
+	}
+	return indented(m)
+}
+
+// settingsOf returns the tokenizer_config.json of a GGUF file's vocabulary.
+func settingsOf(g *weights.GGUF) ([]byte, error) {
+	m := newSettings()
+	list, _ := g.Get("tokenizer.ggml.tokens")
+	tokens, _ := list.([]string)
+	for name, key := range map[string]string{"bos": "bos_token", "eos": "eos_token", "unknown": "unk_token", "padding": "pad_token"} {
+		if id, ok := g.Int("tokenizer.ggml." + name + "_token_id"); ok && id >= 0 && id < len(tokens) {
+			m[key] = tokens[id]
+		}
+	}
+	if v, ok := g.Get("tokenizer.chat_template"); ok {
+		m["chat_template"] = v
+	}
+	if v, ok := g.Get("tokenizer.ggml.add_bos_token"); ok {
+		m["add_bos_token"] = v
+	}
+	return indented(m)
+}
+
+func indented(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(v)
+	return b.Bytes(), err
+}
+
+// tokenizerOf returns the part of a file's metadata that is the tokenizer's.
+func tokenizerOf(g *weights.GGUF) []weights.KV {
+	var out []weights.KV
+	for _, kv := range g.KV {
+		if strings.HasPrefix(kv.Key, "tokenizer.") {
+			out = append(out, kv)
+		}
+	}
+	return out
+}
+
+// ggufVocabulary returns the metadata of the tokenizer beside a model, padded to the
+// model's ids. An error means that a GGUF file cannot hold it.
+func ggufVocabulary(l *model.Loaded) ([]weights.KV, error) {
+	text, err := os.ReadFile(l.Tokenizer)
+	if err != nil {
+		return nil, err
+	}
+	v, err := tokenizer.GGUFOf(text, l.Config.V)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", l.Tokenizer, err)
+	}
+	kv := []weights.KV{
+		{Key: "tokenizer.ggml.model", Value: v.Model},
+		{Key: "tokenizer.ggml.pre", Value: v.Pre},
+		{Key: "tokenizer.ggml.tokens", Value: v.Tokens},
+	}
+	if v.Scores != nil {
+		kv = append(kv, weights.KV{Key: "tokenizer.ggml.scores", Value: v.Scores})
+	}
+	kv = append(kv, weights.KV{Key: "tokenizer.ggml.token_type", Value: v.Types})
+	if v.Merges != nil {
+		kv = append(kv, weights.KV{Key: "tokenizer.ggml.merges", Value: v.Merges})
+	}
+	return appendSpecials(kv, l, v)
+}
+
+// appendSpecials adds the special ids, whether a text begins with one (tokenizer.json's
+// word, unless tokenizer_config.json has another), and the chat template.
+func appendSpecials(kv []weights.KV, l *model.Loaded, v tokenizer.GGUFVocab) ([]weights.KV, error) {
+	dir := filepath.Dir(l.Tokenizer)
+	settings, err := readObject(filepath.Join(dir, "tokenizer_config.json"))
+	if err != nil {
+		return nil, err
+	}
+	c := l.Config
+	for _, s := range []struct {
+		name, key string
+		id        int32
+	}{{"bos", "bos_token", c.BOS}, {"eos", "eos_token", c.EOS}, {"unknown", "unk_token", -1}, {"padding", "pad_token", c.PAD}} {
+		id := s.id
+		token := settings[s.key]
+		if token == nil && s.name == "bos" && v.BOS >= 0 {
+			id = v.BOS
+		}
+		if m, ok := token.(map[string]any); ok {
+			token = m["content"]
+		}
+		if content, ok := token.(string); ok {
+			if n, ok := v.Added(content); ok {
+				id = n
+			}
+		}
+		if id >= 0 {
+			kv = append(kv, weights.KV{Key: "tokenizer.ggml." + s.name + "_token_id", Value: uint32(id)})
+		}
+	}
+	addsBOS, ok := settings["add_bos_token"].(bool)
+	kv = append(kv, weights.KV{Key: "tokenizer.ggml.add_bos_token", Value: addsBOS || !ok && v.AddBOS})
+	template, _ := settings["chat_template"].(string)
+	if text, err := os.ReadFile(filepath.Join(dir, "chat_template.jinja")); err == nil {
+		template = string(text)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if template != "" {
+		kv = append(kv, weights.KV{Key: "tokenizer.chat_template", Value: template})
+	}
+	return kv, nil
+}
+
+// readObject reads a JSON object; of a missing file nothing.
+func readObject(path string) (map[string]any, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var m map[string]any
+	if err := json.Unmarshal(text, &m); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}

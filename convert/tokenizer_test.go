@@ -1,0 +1,219 @@
+package convert
+
+import (
+	"compress/gzip"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"olmo/model"
+	"olmo/tensor"
+	"olmo/tokenizer"
+	"olmo/weights"
+)
+
+// TestVocabularies takes tokenizers of published models into the metadata of a GGUF file
+// and back: the same ids.
+func TestVocabularies(t *testing.T) {
+	golden := os.Getenv("OLMO_GOLDEN")
+	if golden == "" {
+		t.Skip("OLMO_GOLDEN names no folder of reference fixtures")
+	}
+	if testing.Short() {
+		t.Skip("the vocabularies are large")
+	}
+	texts := []string{
+		"The quick brown fox's 12345 jumps,\n\n  over:\tthe lazy dog!  ", "func main() { fmt.Println(\"naïve café 東京 🙂\") }\r\n", "I'LL we've 3.14159 <|endoftext|> </s> x",
+	}
+	for _, c := range []struct {
+		name, rule string
+		V          int
+	}{
+		{"dolma2", "dbrx", 100352}, {"llama3", "llama-bpe", 128256}, {"neox-olmo-dolma-v1_5", "gpt-2", 50304}, {"smollm2", "smollm", 49152}, {"llama2", "default", 32000},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f, err := os.Open(filepath.Join(golden, "tokenizer", "tokenizers", c.name+".json.gz"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			z, err := gzip.NewReader(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(z)
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(t.TempDir(), "tokenizer.json")
+			if err := os.WriteFile(file, text, 0o666); err != nil {
+				t.Fatal(err)
+			}
+			kv, err := ggufVocabulary(&model.Loaded{Config: &model.Config{V: c.V, BOS: 1, EOS: 2, PAD: -1}, Tokenizer: file})
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(t.TempDir(), "v.gguf")
+			if err := weights.WriteGGUF(path, kv, nil); err != nil {
+				t.Fatal(err)
+			}
+			g, err := weights.OpenGGUF(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer g.Close()
+			if v := tokenizer.ReadGGUF(g); v.Pre != c.rule {
+				t.Errorf("words are split by %q, want %q", v.Pre, c.rule)
+			}
+			back, err := tokenizer.FromGGUF(tokenizer.ReadGGUF(g))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := tokenizer.Parse(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range texts {
+				got, want := back.Encode(s, true).IDs, want.Encode(s, true).IDs
+				if !slices.Equal(got, want) {
+					t.Errorf("%q: ids %v, want %v", s, got, want)
+				}
+			}
+		})
+	}
+}
+
+// TestLlamaCppVocabulary: what is written of a tokenizer is what llama.cpp's own converter
+// writes of it (model/testdata/llamacpp.py names the commit), and the tokenizer made of
+// that converter's file is the folder's own.
+func TestLlamaCppVocabulary(t *testing.T) {
+	texts := []string{"the cat's 1234 mats, THERE!\n\n  <tool>the<|endoftext|> é", " 12 at\r\nthe the"}
+	for _, family := range []string{"gptneox", "llama", "llama_scaled", "mixtral", "mpt", "olmo", "olmo2", "olmo3", "olmoe"} {
+		t.Run(family, func(t *testing.T) {
+			dir := filepath.Join("..", "model", "testdata", "llamacpp", family)
+			from, err := model.Open(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer from.Close()
+			theirs, err := weights.OpenGGUF(filepath.Join(dir, "model.gguf"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer theirs.Close()
+			kv, err := ggufVocabulary(from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ours := map[string]any{}
+			for _, x := range kv {
+				ours[x.Key] = x.Value
+			}
+			for _, x := range tokenizerOf(theirs) {
+				want := x.Value
+				if want == "olmo" || want == "mpt" { // words are cut alike, the tokenizer.json does not tell
+					want = "gpt-2"
+				}
+				if got := ours[x.Key]; !reflect.DeepEqual(got, want) {
+					t.Errorf("%s is %.200v, want %.200v", x.Key, got, want)
+				}
+			}
+			if got := ours["tokenizer.ggml.add_bos_token"]; got != false {
+				t.Errorf("add_bos_token is %v", got)
+			}
+			read, err := tokenizer.FromGGUF(tokenizer.ReadGGUF(theirs))
+			if err != nil {
+				t.Fatal(err)
+			}
+			own, err := tokenizer.Load(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range texts {
+				if got, want := read.Encode(s, true).IDs, own.Encode(s, true).IDs; !slices.Equal(got, want) {
+					t.Errorf("%q: ids %v, want %v", s, got, want)
+				}
+			}
+		})
+	}
+}
+
+// TestRunFromLlamaCpp takes the converter's file to a Hugging Face folder: the numbers of
+// the folder that it was made of, and its special tokens.
+func TestRunFromLlamaCpp(t *testing.T) {
+	for _, family := range []string{"olmo", "llama"} {
+		t.Run(family, func(t *testing.T) {
+			dir := filepath.Join("..", "model", "testdata", "llamacpp", family)
+			out := filepath.Join(t.TempDir(), "hf")
+			if _, err := Run(t.Context(), Options{From: filepath.Join(dir, "model.gguf"), To: model.HuggingFace, Out: out, DType: tensor.BF16}); err != nil {
+				t.Fatal(err)
+			}
+			var digests [2][32]byte
+			for i, path := range []string{dir, out} {
+				set, err := weights.Open(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if digests[i], err = set.Digest(); err != nil {
+					t.Fatal(err)
+				}
+				set.Close()
+			}
+			if digests[0] != digests[1] {
+				t.Error("the weights are not those of the folder")
+			}
+			settings, err := readObject(filepath.Join(out, "tokenizer_config.json"))
+			if err != nil || settings["eos_token"] != "<|endoftext|>" || settings["pad_token"] != "<|padding|>" {
+				t.Errorf("tokenizer_config.json is %v (%v)", settings, err)
+			}
+		})
+	}
+}
+
+// TestSpecials: what tokenizer_config.json says of special tokens goes before the model's
+// ids and before tokenizer.json, and a template beside it before the one inside.
+func TestSpecials(t *testing.T) {
+	const file = `{"version": "1.0",
+		"added_tokens": [{"id": 0, "content": "<s>", "special": true}, {"id": 1, "content": "</s>", "special": true}, {"id": 4, "content": "<unk>", "special": true}],
+		"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false},
+		"post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]},
+		"model": {"type": "BPE", "vocab": {"<s>": 0, "</s>": 1, "a": 2, "b": 3, "<unk>": 4}, "merges": []}}`
+	for _, c := range []struct {
+		name, settings, template string
+		want                     map[string]any
+	}{
+		{"tokenizer.json alone", "", "", map[string]any{"bos_token_id": uint32(0), "eos_token_id": uint32(3), "padding_token_id": nil, "unknown_token_id": nil, "add_bos_token": true}},
+		{"tokens as strings and objects", `{"bos_token": "</s>", "eos_token": {"content": "<s>"}, "pad_token": "</s>", "unk_token": "<unk>", "add_bos_token": false, "chat_template": "old"}`, "",
+			map[string]any{"bos_token_id": uint32(1), "eos_token_id": uint32(0), "padding_token_id": uint32(1), "unknown_token_id": uint32(4), "add_bos_token": false, "chat_template": "old"}},
+		{"a token that is not there, a template beside", `{"eos_token": "<end>", "chat_template": "old"}`, "new", map[string]any{"eos_token_id": uint32(3), "chat_template": "new", "bos_token_id": uint32(0)}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for name, text := range map[string]string{"tokenizer.json": file, "tokenizer_config.json": c.settings, "chat_template.jinja": c.template} {
+				if text != "" {
+					if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			kv, err := ggufVocabulary(&model.Loaded{Config: &model.Config{V: 6, BOS: -1, EOS: 3, PAD: -1}, Tokenizer: filepath.Join(dir, "tokenizer.json")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := map[string]any{}
+			for _, x := range kv {
+				_, key, _ := strings.Cut(x.Key, "tokenizer.")
+				got[strings.TrimPrefix(key, "ggml.")] = x.Value
+			}
+			for key, want := range c.want {
+				if got[key] != want {
+					t.Errorf("%s is %v, want %v", key, got[key], want)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,536 @@
+package kernel
+
+// Matrix products, c = a·b, in the manner of Goto and van de Geijn 2008. The innermost loop is a
+// tile: mr rows of a times nr columns of b, whose mr·nr sums stay in registers while the tile
+// goes along the reduced axis. So that it reads b one line after the other, b is packed:
+//
+//	b, K×N                          packed, one panel for each nr columns
+//	      nr    nr   rest
+//	    ┌─────┬─────┬───┐           ┌─────┐ ┌─────┐ ┌───┬┐
+//	    │  0  │  1  │ 2 │  piece 0  │ 0,0 │ │ 0,1 │ │0,2│0   a row of a panel: nr numbers
+//	Cut ├─────┼─────┼───┤           └─────┘ └─────┘ └───┴┘   that one term of the sums needs;
+//	    │     │     │   │  piece 1  ┌─────┐ ┌─────┐ ┌───┬┐   the last panel is filled with zeros
+//	    └─────┴─────┴───┘           │ 1,0 │ │ 1,1 │ │1,2│0
+//	                                └─────┘ └─────┘ └───┴┘
+//
+// The pieces are those of the definition: each sum is a chain over one piece, and the chains are
+// added in order (numeric.Cut). Tile, panel, block and task sizes, the order of the loops and the
+// number of threads only say when a piece is computed, never what it is.
+
+import (
+	"unsafe"
+
+	"olmo/internal/parallel"
+	"olmo/numeric"
+)
+
+// Matrix is Rows×Cols numbers at Data[r*Stride+c].
+type Matrix struct {
+	Data               []float32
+	Rows, Cols, Stride int
+}
+
+// Dense returns data as a matrix without gaps.
+func Dense(data []float32, rows, cols int) Matrix {
+	return Matrix{Data: data, Rows: rows, Cols: cols, Stride: cols}
+}
+
+// Row returns row r.
+func (m Matrix) Row(r int) []float32 { return m.Data[r*m.Stride : r*m.Stride+m.Cols] }
+
+// Columns returns the n columns from c on, sharing storage.
+func (m Matrix) Columns(c, n int) Matrix {
+	if m.Rows == 0 {
+		return Matrix{Cols: n, Stride: m.Stride}
+	}
+	return Matrix{Data: m.Data[c:], Rows: m.Rows, Cols: n, Stride: m.Stride}
+}
+
+// Slice returns rows r to r+n, sharing storage.
+func (m Matrix) Slice(r, n int) Matrix {
+	if n == 0 {
+		return Matrix{Cols: m.Cols, Stride: m.Stride}
+	}
+	return Matrix{Data: m.Data[r*m.Stride:], Rows: n, Cols: m.Cols, Stride: m.Stride}
+}
+
+// format is how operands are packed.
+type format int
+
+const (
+	plain format = iota // float32
+	swap                // bf16 values as float32, the odd one of each pair first
+	words               // bf16 pairs
+)
+
+func formatOf(bf16 bool) format {
+	switch {
+	case !bf16:
+		return plain
+	case isa.pairs:
+		return words
+	}
+	return swap
+}
+
+// terms returns how many packed terms a piece of n has.
+func (f format) terms(n int) int {
+	switch f {
+	case swap:
+		return n + n&1
+	case words:
+		return (n + 1) / 2
+	}
+	return n
+}
+
+// Packed is the right operand of matrix products, in panels of the tile's width.
+// It stays valid as long as its contents do.
+type Packed struct {
+	k, n  int
+	ends  []int // of the pieces on the reduced axis: piece i ends before term ends[i]
+	off   []int // where the panels of each piece begin in data
+	terms []int // of a panel of each piece, packed: with words half as many as there are terms
+	fmt   format
+	data  []float32
+}
+
+func (p *Packed) panels() int { return spans(p.n, isa.nr) }
+
+// plan lays out a packed k×n operand.
+func (p *Packed) plan(k, n int, ends []int, f format) int {
+	p.k, p.n, p.ends, p.fmt = k, n, ends, f
+	p.off, p.terms = p.off[:0], p.terms[:0]
+	total, begin := 0, 0
+	for _, e := range ends {
+		p.off = append(p.off, total)
+		p.terms = append(p.terms, f.terms(e-begin))
+		total += f.terms(e-begin) * p.panels() * isa.nr
+		begin = e
+	}
+	return total
+}
+
+// panel returns panel j of a piece: terms rows of nr numbers.
+func (p *Packed) panel(piece, j int) []float32 {
+	n := p.terms[piece] * isa.nr
+	o := p.off[piece] + j*n
+	return p.data[o : o+n]
+}
+
+// Pack packs b for products that multiply from the left: b is K×N, or N×K when
+// transposed (the layout of a linear layer's weight).
+func Pack(b Matrix, transposed, bf16 bool) *Packed {
+	k, n := b.Rows, b.Cols
+	if transposed {
+		k, n = n, k
+	}
+	p := &Packed{}
+	p.data = make([]float32, p.plan(k, n, numeric.Cuts(k), formatOf(bf16)))
+	p.fill(b, transposed)
+	return p
+}
+
+// fill packs all of b.
+func (p *Packed) fill(b Matrix, transposed bool) {
+	const group = 8 // panels of a task
+	groups := spans(p.panels(), group)
+	parallel.For(len(p.ends)*groups, func(i int) {
+		s := borrow()
+		defer s.giveBack()
+		piece, j := i/groups, i%groups*group
+		k0 := 0
+		if piece > 0 {
+			k0 = p.ends[piece-1]
+		}
+		p.fillPanels(s, piece, j, min(p.panels(), j+group), b, transposed, k0, 0)
+	})
+}
+
+// fillPanels packs panels j0…j1 of a piece whose first term is term k0 of b. The
+// columns of p are those of b from c0 on.
+func (p *Packed) fillPanels(s *scratch, piece, j0, j1 int, b Matrix, transposed bool, k0, c0 int) {
+	if j0 >= j1 || p.terms[piece] == 0 {
+		return
+	}
+	nr := isa.nr
+	kn := p.ends[piece]
+	if piece > 0 {
+		kn -= p.ends[piece-1]
+	}
+	if p.n < j1*nr { // the columns that the last panel lacks are zero, and their sums are thrown away
+		clear(p.panel(piece, j1-1))
+	}
+	if !transposed {
+		packStrips(s, p.data[p.off[piece]+j0*p.terms[piece]*nr:], b, k0, kn, c0+j0*nr, min(p.n, j1*nr)-j0*nr, nr, p.terms[piece]*nr, p.fmt)
+		return
+	}
+	// A panel's columns are rows of b here: they are packed one by one and then transposed.
+	for j := j0; j < j1; j++ {
+		cn := min(nr, p.n-j*nr)
+		src := b.Slice(c0+j*nr, cn)
+		if p.fmt == plain {
+			isa.transpose(p.panel(piece, j), src.Data[k0:], nr, src.Stride, cn, kn)
+			continue
+		}
+		own := borrow()
+		packed := Dense(own.buf(0, cn*p.terms[piece]), cn, p.terms[piece])
+		for c := range cn {
+			packRow(packed.Row(c), src.Row(c)[k0:][:kn], p.fmt)
+		}
+		isa.transpose(p.panel(piece, j), packed.Data, nr, packed.Stride, cn, packed.Cols)
+		own.giveBack()
+	}
+}
+
+// packRow packs terms that lie side by side.
+func packRow(dst, src []float32, f format) {
+	switch f {
+	case plain:
+		copy(dst, src)
+	case swap:
+		isa.roundSwap(dst, src)
+	case words:
+		isa.roundPairs(asWords(dst), src)
+	}
+}
+
+func asWords(x []float32) []uint32 {
+	if len(x) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*uint32)(unsafe.Pointer(&x[0])), len(x))
+}
+
+// left is the left operand of a product: M×K, or K×M when transposed.
+type left struct {
+	Matrix
+	transposed bool
+}
+
+// packedLeft is a block of rows of one piece of a left operand. The tile reads one number of
+// each of its mr rows for every term, wherever the strides say that these lie: in the matrix
+// itself, in a copy, or, when k-major, in groups of mr rows as the panels of b are.
+type packedLeft struct {
+	data               []float32
+	rowStride, kStride int // in elements; rows count within a group of mr when k-major
+	terms, rows        int
+	kMajor             bool
+}
+
+// pack returns rows i0 to i0+rows of l, terms k0 to k0+kn, in buffer slot where they must be copied.
+func (l left) pack(s *scratch, slot, i0, rows, k0, kn int, f format) packedLeft {
+	terms, mr := f.terms(kn), isa.mr
+	if !l.transposed && f == plain && rows > 0 && l.Stride%1024 != 0 {
+		// Rows can be read where they lie, unless they would compete for the same
+		// places of the first-level cache.
+		return packedLeft{data: l.Data[i0*l.Stride+k0:], rowStride: l.Stride, kStride: 1, terms: terms, rows: rows}
+	}
+	if !l.transposed {
+		p := packedLeft{data: s.buf(slot, rows*terms+1), rowStride: terms, kStride: 1, terms: terms, rows: rows}
+		for r := range rows {
+			packRow(p.data[r*terms:(r+1)*terms], l.Data[(i0+r)*l.Stride+k0:][:kn], f)
+		}
+		return p
+	}
+	p := packedLeft{data: s.buf(slot, spans(rows, mr)*mr*terms+1), rowStride: 1, kStride: mr, terms: terms, rows: rows, kMajor: true}
+	packStrips(s, p.data, l.Matrix, k0, kn, i0, rows, mr, mr*terms, f)
+	return p
+}
+
+// multiply adds (or writes, when add is false) the products of a packed block with
+// one panel to cn columns of c from column c0. next is the panel that is needed next, if
+// it has to come from far.
+func (p packedLeft) multiply(s *scratch, slot int, panel, next []float32, c []float32, ldc, cn int, add bool, f format) {
+	mr, nr := isa.mr, isa.nr
+	mode := 0
+	if add {
+		mode = tileAdd
+	}
+	if f != plain {
+		mode |= tileFlush
+	}
+	t := &s.tile // calls through a table let their arguments escape
+	*t = tileArgs{
+		rowStride: uintptr(p.rowStride) * 4, kStride: uintptr(p.kStride) * 4, ldc: uintptr(ldc) * 4,
+		k: p.terms, mode: mode,
+	}
+	if len(panel) > 0 {
+		t.b = unsafe.Pointer(&panel[0])
+	}
+	// A tile always writes nr columns. Where c has fewer, it writes beside, and cn are copied.
+	var edge []float32
+	if cn < nr {
+		edge = s.buf(slot, mr*nr)
+		t.ldc = uintptr(nr) * 4
+	}
+	reach := 16 * p.terms // what the tile asks for
+	for r := 0; r < p.rows; r += mr {
+		t.rows = min(mr, p.rows-r)
+		t.ahead = t.b
+		if o := r / mr * reach; o < len(next) {
+			t.ahead = unsafe.Pointer(&next[o])
+		}
+		o := r * p.rowStride
+		if p.kMajor {
+			o = r * p.terms
+		}
+		t.a = unsafe.Pointer(&p.data[o])
+		if edge == nil {
+			t.c = unsafe.Pointer(&c[r*ldc])
+			isa.tile(t)
+			continue
+		}
+		for i := range t.rows {
+			clear(edge[i*nr : (i+1)*nr])
+			if add {
+				copy(edge[i*nr:i*nr+cn], c[(r+i)*ldc:])
+			}
+		}
+		t.c = unsafe.Pointer(&edge[0])
+		isa.tile(t)
+		for i := range t.rows {
+			copy(c[(r+i)*ldc:][:cn], edge[i*nr:])
+		}
+	}
+}
+
+// product computes c = a·b, or c += a·b piece by piece when add is set, then adds
+// the residual r where there is one.
+func product(c Matrix, a left, b *Packed, add bool, residual *Matrix) {
+	productPart(c, a, b, add, residual, false)
+}
+
+// productPart is product; with lower set it only computes what stands on or below the
+// diagonal, and some of what is above it.
+func productPart(c Matrix, a left, b *Packed, add bool, residual *Matrix, lower bool) {
+	m, n := c.Rows, c.Cols
+	if m == 0 || n == 0 {
+		return
+	}
+	// A task is a block of rows times a range of panels. A panel comes from memory once
+	// and serves the whole block. But each row of results lies in another page, and
+	// processors remember the places of some 96 pages (the first-level TLB): with one piece,
+	// where results are only written, that bounds the block. With several pieces each result
+	// is read and written once a piece, so a task goes through the panels in groups whose
+	// results stay in the second-level cache.
+	mr, nr := isa.mr, isa.nr
+	tiles, panels := spans(m, mr), b.panels()
+	rowTiles, groupPanels := 98/mr, panels
+	if len(b.ends) > 1 {
+		rowTiles, groupPanels = 140/mr, 768/nr
+	}
+	mTasks := spans(tiles, rowTiles)
+	if a.transposed {
+		// Rows that have to be packed are packed for each task: as many columns as can be.
+		mTasks = max(mTasks, min(tiles/4, 4*parallel.Threads()))
+	}
+	nTasks := max(1, min(panels/4, spans(4*parallel.Threads(), mTasks)))
+	if most := 2 * parallel.Threads(); mTasks*nTasks < most {
+		mTasks = min(tiles, spans(most, nTasks))
+		nTasks = min(panels, spans(most, mTasks))
+	}
+	parallel.For(mTasks*nTasks, func(task int) {
+		s := borrow()
+		defer s.giveBack()
+		mt, nt := task/nTasks, task%nTasks
+		i0, i1 := tiles*mt/mTasks*mr, min(m, tiles*(mt+1)/mTasks*mr)
+		j0, j1 := panels*nt/nTasks, panels*(nt+1)/nTasks
+		if lower {
+			j1 = min(j1, spans(i1, nr))
+		}
+		if j0 >= j1 {
+			return
+		}
+		rows, c0 := i1-i0, j0*nr
+		block := c.Data[i0*c.Stride:]
+		if len(b.ends) == 0 && !add {
+			for r := range rows {
+				clear(block[r*c.Stride+c0:][:min(n, j1*nr)-c0])
+			}
+		}
+		groups := spans(j1-j0, groupPanels)
+		for g := range groups {
+			begin, last := j0+(j1-j0)*g/groups, j0+(j1-j0)*(g+1)/groups
+			k0 := 0
+			for piece, k1 := range b.ends {
+				pa := a.pack(s, 0, i0, rows, k0, k1-k0, b.fmt)
+				for j := begin; j < last; j++ {
+					col := j * nr
+					// Panels come from far: the next one is asked for while this one is used.
+					var next []float32
+					switch {
+					case j+1 < last:
+						next = b.panel(piece, j+1)
+					case piece+1 < len(b.ends):
+						next = b.panel(piece+1, begin)
+					}
+					pa.multiply(s, 1, b.panel(piece, j), next, block[col:], c.Stride, min(nr, n-col), add || piece > 0, b.fmt)
+				}
+				k0 = k1
+			}
+		}
+		if residual != nil {
+			for r := range rows {
+				w := min(n, j1*nr) - c0
+				d := block[r*c.Stride+c0:][:w]
+				isa.add(d, d, residual.Data[(i0+r)*residual.Stride+c0:][:w])
+			}
+		}
+	})
+}
+
+// matMul computes c = a·b (+ residual), where b (transposed or not) lies as it is in
+// memory. A task takes a group of columns. It packs as many of their terms as stay in
+// the second-level cache and takes all its rows through them before it packs the next,
+// so that what is packed never travels to memory.
+func matMul(c, a, b Matrix, transposed bool, ends []int, residual *Matrix, bf16 bool) {
+	m, n := c.Rows, c.Cols
+	if m == 0 || n == 0 {
+		return
+	}
+	f := formatOf(bf16)
+	mr, nr := isa.mr, isa.nr
+	tiles, panels := spans(m, mr), spans(n, nr)
+	columns, pieces := 256, 2
+	if f != plain || a.Stride%1024 == 0 {
+		columns, pieces = 768, 1 // rows that have to be packed want more columns
+	}
+	if f == words {
+		pieces *= 2
+	}
+	threads := parallel.Threads()
+	// groups of columns, times parts of the rows where there are too few columns for all threads;
+	// groups are a multiple of the threads, so that none waits for the last one.
+	groups := spans(panels, max(1, columns/nr))
+	if groups < 8*threads {
+		groups = min(panels, spans(groups, threads)*threads)
+	}
+	parts := max(1, min(spans(4*threads, groups), m/512))
+	if groups*parts < threads {
+		parts = min(tiles, spans(threads, groups))
+	}
+	const rowTiles = 98 // rows of a block, whose terms stay in the second-level cache too
+	parallel.For(groups*parts, func(task int) {
+		s := borrow()
+		defer s.giveBack()
+		g, part := task/parts, task%parts
+		t0, t1 := tiles*part/parts, tiles*(part+1)/parts
+		j0, j1 := panels*g/groups, panels*(g+1)/groups
+		if t0 >= t1 || j0 >= j1 {
+			return
+		}
+		r0, r1, c0, c1 := t0*mr, min(m, t1*mr), j0*nr, min(n, j1*nr)
+		if len(ends) == 0 {
+			for r := r0; r < r1; r++ {
+				clear(c.Row(r)[c0:c1])
+			}
+		}
+		blocks := spans(t1-t0, max(1, rowTiles/mr))
+		var p Packed
+		base := 0
+		for first := 0; first < len(ends); first += pieces {
+			last := min(len(ends), first+pieces)
+			p.data = s.buf(2, p.plan(ends[last-1]-base, c1-c0, within(ends[first:last], base), f))
+			k0 := base
+			for i := range p.ends {
+				p.fillPanels(s, i, 0, j1-j0, b, transposed, k0, c0)
+				k0 = base + p.ends[i]
+			}
+			for block := range blocks {
+				i0 := (t0 + (t1-t0)*block/blocks) * mr
+				rows := min(m, (t0+(t1-t0)*(block+1)/blocks)*mr) - i0
+				k0 := base
+				for i := range p.ends {
+					kn := base + p.ends[i] - k0
+					pa := left{a, false}.pack(s, 0, i0, rows, k0, kn, f)
+					for j := j0; j < j1; j++ {
+						pa.multiply(s, 1, p.panel(i, j-j0), nil, c.Data[i0*c.Stride+j*nr:], c.Stride, min(nr, n-j*nr), first+i > 0, f)
+					}
+					k0 += kn
+				}
+			}
+			base = ends[last-1]
+		}
+		if residual != nil {
+			for r := r0; r < r1; r++ {
+				d := c.Row(r)[c0:c1]
+				isa.add(d, d, residual.Row(r)[c0:c1])
+			}
+		}
+	})
+}
+
+// within returns ends counted from base, which a task does that packs a few pieces at a time.
+func within(ends []int, base int) []int {
+	e := make([]int, len(ends))
+	for i := range ends {
+		e[i] = ends[i] - base
+	}
+	return e
+}
+
+// packInto packs b into buffer slot of s.
+func packInto(p *Packed, s *scratch, slot int, b Matrix, transposed bool, ends []int, bf16 bool) {
+	k, n := b.Rows, b.Cols
+	if transposed {
+		k, n = n, k
+	}
+	p.data = s.buf(slot, p.plan(k, n, ends, formatOf(bf16)))
+	p.fill(b, transposed)
+}
+
+// MatMulNT computes c = a·bᵀ (+ residual): a is M×K, b is N×K, c is M×N. This is a
+// linear layer with the weight b.
+func MatMulNT(c, a, b Matrix, residual *Matrix, bf16 bool) {
+	matMul(c, a, b, true, numeric.Cuts(b.Cols), residual, bf16)
+}
+
+// MatMulSym computes c = a·aᵀ: a is M×K, c M×M. Half of it is computed and mirrored:
+// the products of a chain commute, so both halves have the same bits.
+func MatMulSym(c, a Matrix, bf16 bool) {
+	s := borrowWide()
+	defer s.giveBack()
+	var p Packed
+	packInto(&p, s, 0, a, true, numeric.Cuts(a.Cols), bf16)
+	productPart(c, left{a, false}, &p, false, nil, true)
+	mirror(c)
+}
+
+// mirror copies what is below the diagonal above it.
+func mirror(c Matrix) {
+	const block = 64
+	parallel.For(spans(c.Rows, block), func(t int) {
+		r0 := t * block
+		rows := min(block, c.Rows-r0)
+		if r0 > 0 { // the block of rows left of the diagonal block
+			isa.transpose(c.Data[r0:], c.Data[r0*c.Stride:], c.Stride, c.Stride, rows, r0)
+		}
+		for i := r0; i < r0+rows; i++ {
+			for j := i + 1; j < r0+rows; j++ {
+				c.Data[i*c.Stride+j] = c.Data[j*c.Stride+i]
+			}
+		}
+	})
+}
+
+// MatMulNN computes c = a·b (+ residual): a is M×K, b is K×N, c is M×N.
+func MatMulNN(c, a, b Matrix, residual *Matrix, bf16 bool) {
+	matMul(c, a, b, false, numeric.Cuts(b.Rows), residual, bf16)
+}
+
+// MatMulTN computes c += aᵀ·b, piece by piece: a is K×M, b is K×N, c is M×N, and ends
+// are the ends of the pieces of K, the rows that both have. This is the gradient of a weight,
+// whose reduced axis are the tokens: pieces are cut from each sequence's start.
+func MatMulTN(c, a, b Matrix, ends []int, bf16 bool) {
+	s := borrowWide()
+	defer s.giveBack()
+	var p Packed
+	packInto(&p, s, 0, b, false, ends, bf16)
+	product(c, left{a, true}, &p, true, nil)
+}
+
+// MatMulPacked computes c = a·b (+ residual) with b packed before.
+func MatMulPacked(c, a Matrix, b *Packed, residual *Matrix) {
+	product(c, left{a, false}, b, false, residual)
+}

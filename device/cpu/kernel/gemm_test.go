@@ -1,0 +1,177 @@
+package kernel
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"olmo/internal/parallel"
+	"olmo/numeric"
+)
+
+// withTables runs a test with each table in turn, the definition included.
+func withTables(t *testing.T, f func(t *testing.T)) {
+	old := isa
+	defer func() { isa = old }()
+	for _, p := range available() {
+		isa = p
+		t.Run(p.name, f)
+	}
+}
+
+// chainRef is the piece of a product by its definition.
+func chainRef(n int, x, y func(k int) float32, bf16 bool) float32 {
+	var acc float32
+	if !bf16 {
+		for k := range n {
+			acc = numeric.FMA(x(k), y(k), acc)
+		}
+		return acc
+	}
+	for k := 0; k < n; k += 2 {
+		if k+1 < n {
+			acc = numeric.FlushedFMA(numeric.RoundBF16(x(k+1)), numeric.RoundBF16(y(k+1)), acc)
+		} else {
+			acc = numeric.FlushedFMA(0, 0, acc)
+		}
+		acc = numeric.FlushedFMA(numeric.RoundBF16(x(k)), numeric.RoundBF16(y(k)), acc)
+	}
+	return acc
+}
+
+func addRef(x, y float32, bf16 bool) float32 {
+	if bf16 {
+		return numeric.FlushedAdd(x, y)
+	}
+	return x + y
+}
+
+func productRef(total float32, ends []int, x, y func(k int) float32, bf16 bool) float32 {
+	k0 := 0
+	for _, k1 := range ends {
+		b := k0
+		p := chainRef(k1-k0, func(k int) float32 { return x(b + k) }, func(k int) float32 { return y(b + k) }, bf16)
+		total = addRef(total, p, bf16)
+		k0 = k1
+	}
+	return total
+}
+
+func TestMatMul(t *testing.T) {
+	sizes := [][3]int{{1, 1, 1}, {3, 5, 7}, {17, 33, 40}, {61, 70, 300}, {14, 32, 256}, {1, 100, 513}, {0, 4, 4}, {4, 0, 4}, {4, 4, 0}, {130, 20, 31}}
+	withTables(t, func(t *testing.T) {
+		for _, threads := range []int{1, 3} {
+			defer parallel.SetThreads(parallel.SetThreads(threads))
+			for _, bf16 := range []bool{false, true} {
+				for _, z := range sizes {
+					m, n, k := z[0], z[1], z[2]
+					r := rand.New(rand.NewPCG(7, 8))
+					a := Matrix{values(r, m*(k+2)+1, true), m, k, k + 2}
+					at := Matrix{values(r, k*(m+3)+1, true), k, m, m + 3}
+					b := Matrix{values(r, k*(n+1)+1, true), k, n, n + 1}
+					bt := Matrix{values(r, n*(k+5)+1, true), n, k, k + 5}
+					res := Matrix{values(r, m*n+1, false), m, n, n}
+					ends := numeric.Cuts(k)
+					var tokenEnds []int
+					for e := 0; e < k; {
+						e = min(k, e+1+r.IntN(numeric.Cut))
+						tokenEnds = append(tokenEnds, e)
+					}
+					ldc := n + 4
+					check := func(name string, run func(c Matrix), want func(i, j int, old float32) float32) {
+						t.Helper()
+						old := values(r, m*ldc+1, false)
+						c := Matrix{append([]float32(nil), old...), m, n, ldc}
+						run(c)
+						w := append([]float32(nil), old...)
+						for i := range m {
+							for j := range n {
+								w[i*ldc+j] = want(i, j, old[i*ldc+j])
+							}
+						}
+						if err := sameBits(c.Data, w); err != nil {
+							t.Fatalf("%s %v threads %d bf16 %v: %v", name, z, threads, bf16, err)
+						}
+					}
+					check("NT", func(c Matrix) { MatMulNT(c, a, bt, nil, bf16) }, func(i, j int, _ float32) float32 {
+						return productRef(0, ends, func(k int) float32 { return a.Row(i)[k] }, func(k int) float32 { return bt.Row(j)[k] }, bf16)
+					})
+					check("NN", func(c Matrix) { MatMulNN(c, a, b, &res, bf16) }, func(i, j int, _ float32) float32 {
+						return productRef(0, ends, func(k int) float32 { return a.Row(i)[k] }, func(k int) float32 { return b.Row(k)[j] }, bf16) + res.Row(i)[j]
+					})
+					check("TN", func(c Matrix) { MatMulTN(c, at, b, tokenEnds, bf16) }, func(i, j int, old float32) float32 {
+						return productRef(old, tokenEnds, func(k int) float32 { return at.Row(k)[i] }, func(k int) float32 { return b.Row(k)[j] }, bf16)
+					})
+				}
+			}
+		}
+	})
+}
+
+// TestMatMulLarge goes through several groups of columns, parts of rows and runs of
+// terms, and looks at some of the results.
+func TestMatMulLarge(t *testing.T) {
+	if testing.Short() {
+		t.Skip("some seconds")
+	}
+	old := isa
+	defer func() { isa = old }()
+	for _, p := range available() {
+		if p == generic {
+			continue // takes a minute
+		}
+		isa = p
+		for _, z := range [][3]int{{1100, 610, 1300}, {1030, 1024, 1024}, {20, 2100, 600}} {
+			m, n, k := z[0], z[1], z[2]
+			r := rand.New(rand.NewPCG(3, 4))
+			a, b := Dense(values(r, m*k, false), m, k), Dense(values(r, n*k, false), n, k)
+			bt := Dense(make([]float32, k*n), k, n)
+			isa.transpose(bt.Data, b.Data, n, k, n, k)
+			for _, bf16 := range []bool{false, true} {
+				for _, threads := range []int{1, 2, 3, 8} {
+					before := parallel.SetThreads(threads)
+					nt, nn := Dense(make([]float32, m*n), m, n), Dense(make([]float32, m*n), m, n)
+					MatMulNT(nt, a, b, nil, bf16)
+					MatMulNN(nn, a, bt, nil, bf16)
+					parallel.SetThreads(before)
+					if err := sameBits(nn.Data, nt.Data); err != nil {
+						t.Fatalf("%s %v threads %d bf16 %v: NN is not NT: %v", p.name, z, threads, bf16, err)
+					}
+					for range 100 {
+						i, j := r.IntN(m), r.IntN(n)
+						want := productRef(0, numeric.Cuts(k), func(k int) float32 { return a.Row(i)[k] }, func(k int) float32 { return b.Row(j)[k] }, bf16)
+						if got := nt.Row(i)[j]; got != want {
+							t.Fatalf("%s %v threads %d bf16 %v: row %d column %d is %g, want %g", p.name, z, threads, bf16, i, j, got, want)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestMatMulSym(t *testing.T) {
+	withTables(t, func(t *testing.T) {
+		for _, bf16 := range []bool{false, true} {
+			for _, z := range [][2]int{{1, 3}, {40, 30}, {131, 300}, {200, 64}} {
+				r := rand.New(rand.NewPCG(9, 8))
+				a := Matrix{values(r, z[0]*(z[1]+3), true), z[0], z[1], z[1] + 3}
+				got, want := Dense(make([]float32, z[0]*z[0]), z[0], z[0]), Dense(make([]float32, z[0]*z[0]), z[0], z[0])
+				MatMulSym(got, a, bf16)
+				MatMulNT(want, a, a, nil, bf16)
+				if err := sameBits(got.Data, want.Data); err != nil {
+					t.Fatalf("%v bf16 %v: %v", z, bf16, err)
+				}
+			}
+		}
+	})
+}
+
+func ExampleMatMulNT() {
+	x := Dense([]float32{1, 2, 3, 4}, 2, 2)
+	w := Dense([]float32{1, 0, 0, 1, 1, 1}, 3, 2)
+	y := Dense(make([]float32, 6), 2, 3)
+	MatMulNT(y, x, w, nil, false)
+	fmt.Println(y.Data)
+	// Output: [1 2 3 3 4 7]
+}

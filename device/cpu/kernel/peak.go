@@ -1,0 +1,121 @@
+package kernel
+
+import (
+	"math"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+	"unsafe"
+
+	"olmo/internal/parallel"
+)
+
+// Peak is what this machine could do at best with Threads threads.
+type Peak struct {
+	FMA  float64 // GFLOP/s of float32 multiply-adds that wait for nothing
+	BF16 float64 // GFLOP/s of bf16 products: the dot product instruction, or FMA where that is faster
+	Read float64 // GB/s of reading memory
+}
+
+// peakLoop is a loop whose turns do so many floating point operations each.
+type peakLoop struct {
+	run   func(turns int)
+	flops float64
+}
+
+// MeasurePeak measures for about a second.
+func MeasurePeak() Peak {
+	fma, dot := peakLoops()
+	p := Peak{FMA: fma.measure()}
+	p.BF16 = p.FMA
+	if dot.run != nil {
+		p.BF16 = max(p.BF16, dot.measure())
+	}
+	p.Read = readSpeed()
+	return p
+}
+
+// readSpeed returns GB/s of reading more than caches keep, on all threads: the blocks
+// of the fastest quarter count, so that other work on the machine hardly does.
+func readSpeed() float64 {
+	const block, blocks = 1 << 18, 256 // 1 MB each
+	threads := parallel.Threads()
+	times := make([][]float64, threads)
+	var wait sync.WaitGroup
+	for i := range threads {
+		wait.Go(func() {
+			x := make([]float32, block*max(blocks/threads, 1))
+			for j := range x {
+				x[j] = 1
+			}
+			for range 3 {
+				for j := 0; j+block <= len(x); j += block {
+					times[i] = append(times[i], best(1, func() { isa.max(x[j : j+block]) }))
+				}
+			}
+		})
+	}
+	wait.Wait()
+	var sum float64
+	for _, t := range times {
+		slices.Sort(t)
+		sum += 4 * block / t[len(t)/4] / 1e9
+	}
+	return sum
+}
+
+// measure returns GFLOP/s on all threads: many short runs, of which each thread's
+// best counts, so that other work on the machine does not.
+func (l peakLoop) measure() float64 {
+	turns := 100
+	for best(3, func() { l.run(turns) }) < 200e-6 {
+		turns *= 2
+	}
+	seconds := make([]float64, parallel.Threads())
+	var wait sync.WaitGroup
+	for i := range seconds {
+		wait.Go(func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			seconds[i] = best(500, func() { l.run(turns) })
+		})
+	}
+	wait.Wait()
+	var sum float64
+	for _, s := range seconds {
+		sum += l.flops * float64(turns) / s / 1e9
+	}
+	return sum
+}
+
+// best returns the shortest time in seconds of n calls.
+func best(n int, f func()) float64 {
+	least := math.Inf(1)
+	for range n {
+		start := time.Now()
+		f()
+		least = min(least, time.Since(start).Seconds())
+	}
+	return least
+}
+
+// tileLoop is the peak by the tile in use, on operands in the nearest cache: for
+// processors without a loop of their own.
+func tileLoop() peakLoop {
+	const k = 256
+	mr, nr := isa.mr, isa.nr
+	return peakLoop{
+		run: func(turns int) {
+			a, b, c := make([]float32, mr*k), make([]float32, nr*k), make([]float32, mr*nr)
+			t := tileArgs{
+				a: unsafe.Pointer(&a[0]), b: unsafe.Pointer(&b[0]), c: unsafe.Pointer(&c[0]),
+				rowStride: 4, kStride: uintptr(4 * mr), ldc: uintptr(4 * nr), k: k, rows: mr,
+			}
+			for range turns {
+				isa.tile(&t)
+			}
+		},
+		flops: float64(2 * k * mr * nr),
+	}
+}

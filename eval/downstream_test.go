@@ -1,0 +1,85 @@
+package eval_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"olmo/device/cpu"
+	"olmo/eval"
+	"olmo/lm"
+	"olmo/tokenizer"
+	"olmo/train"
+)
+
+// TestDownstream judges a model in training before and after a step, each time as a model with
+// the same weights is judged that does not train.
+func TestDownstream(t *testing.T) {
+	tok, err := tokenizer.Load(filepath.Join(tiny(t), "tokenizer.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := train.LoadConfig("../train/testdata/tiny.yaml", []string{
+		"save_folder=" + t.TempDir(), "model.vocab_size=320", "model.embedding_size=320", "device_eval_batch_size=3",
+		"evaluators=[{label: arc_easy_ppl, type: downstream, subset_num_batches: 2}, {label: piqa, type: downstream}, {label: held, type: lm}, {label: bpb, type: downstream}]",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var warnings []string
+	jobs := eval.DownstreamJobs(cfg, func(text string) { warnings = append(warnings, text) })
+	if len(jobs) != 1 || jobs[0].Name != "arc_easy_ppl" || len(jobs[0].Questions) != 6 {
+		t.Fatalf("jobs %+v, want arc_easy_ppl with two batches of three questions", jobs)
+	}
+	if len(warnings) != 2 || !strings.Contains(warnings[0], "without the evaluation of piqa") || !strings.Contains(warnings[1], "without the evaluation of bpb") {
+		t.Errorf("warnings %q, want one of the data set that is missing and one of a task that needs documents", warnings)
+	}
+	cfg.Evaluators = nil
+	dev, err := cpu.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, err := train.New(cfg, dev, train.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	d := &eval.Downstream{Jobs: jobs, Tokenizer: tok}
+	var last float64
+	for step := range 2 {
+		scores, err := d.Evaluate(t.Context(), tr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh, err := lm.New(tr.Model(), lm.Options{Tokenizer: tok})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The first program makes room for the weights.
+		if _, err := fresh.Scorer(8); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range tr.Model().Params() {
+			w, err := dev.Read(p.Name)
+			if err == nil {
+				err = fresh.Device.Write(p.Name, w)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		run := eval.Run{Jobs: jobs}
+		want, err := run.Do(t.Context(), fresh)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := scores["eval/downstream/arc_easy_ppl_ce_loss"]
+		if got != want.Scores["arc_easy_ppl"].Choices.CrossEntropy || got == last || len(scores) != 1 {
+			t.Errorf("after %d steps %v (before it %v), want %v", step, scores, last, want.Scores["arc_easy_ppl"].Choices.CrossEntropy)
+		}
+		last = got
+		if _, err := tr.Step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

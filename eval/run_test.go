@@ -1,0 +1,369 @@
+package eval_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"olmo/eval"
+	"olmo/lm"
+	"olmo/lm/lmtest"
+	"olmo/store"
+)
+
+// tiny writes a model to a folder.
+func tiny(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "model")
+	if err := lmtest.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func write(t *testing.T, path, text string) string {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// jobs makes jobs of tasks, all with the same inputs.
+func jobs(t *testing.T, in eval.Inputs, names ...string) (jobs []*eval.Job) {
+	t.Helper()
+	for _, name := range names {
+		task, err := eval.LookupTask(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j, err := task.Job(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		jobs = append(jobs, j)
+	}
+	return jobs
+}
+
+// judge opens the model and runs it; kept are the jobs that an earlier run did.
+func judge(ctx context.Context, t *testing.T, path string, r eval.Run) (res *eval.Results, kept []string, err error) {
+	t.Helper()
+	m, err := lm.Open(path, lm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	r.Kept = func(job string) { kept = append(kept, job) }
+	res, err = r.Do(ctx, m)
+	return res, kept, err
+}
+
+func documents(t *testing.T) []string {
+	t.Helper()
+	dir := t.TempDir()
+	return []string{
+		write(t, filepath.Join(dir, "a.jsonl"), `{"id":"1","text":"The cat sat on the mat."}`+"\n"+`{"id":"2","text":"The dog, too."}`+"\n"),
+		write(t, filepath.Join(dir, "b.txt"), "A naïve dog & a <cat>.\n"),
+	}
+}
+
+// TestRunAgain stops a run between its jobs, as a kill would. The next one keeps what is
+// done and ends with the files of a run that nothing disturbed.
+func TestRunAgain(t *testing.T) {
+	model, docs := tiny(t), documents(t)
+	whole, broken := t.TempDir(), t.TempDir()
+	names := []string{"arc_easy", "bpb", "paloma"}
+	run := func(out string) eval.Run {
+		return eval.Run{Jobs: jobs(t, eval.Inputs{Documents: docs, Limit: 3, Window: 16}, names...), Out: out, Precision: "fp32"}
+	}
+	want, kept, err := judge(t.Context(), t, model, run(whole))
+	if err != nil || kept != nil {
+		t.Fatal(kept, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := run(broken)
+	stopped.Progress = func(p eval.Progress) {
+		if p.Job == "paloma" {
+			cancel()
+		}
+	}
+	if _, _, err := judge(ctx, t, model, stopped); !errors.Is(err, context.Canceled) {
+		t.Fatalf("a run that is stopped: %v", err)
+	}
+	got, kept, err := judge(t.Context(), t, model, run(broken))
+	if err != nil || !slices.Equal(kept, names[:2]) {
+		t.Fatalf("after a run that was stopped in its third job %q are kept (%v)", kept, err)
+	}
+	for _, name := range []string{"results.json", "requests-arc_easy.jsonl", "requests-bpb.jsonl", "requests-paloma.jsonl"} {
+		if a, b := read(t, filepath.Join(broken, name)), read(t, filepath.Join(whole, name)); a != b {
+			t.Errorf("%s of the run that was stopped and continued:\n%s\nof the other:\n%s", name, a, b)
+		}
+	}
+	// What is kept has the same scores as what is computed.
+	for _, name := range names {
+		a, _ := json.Marshal(got.Scores[name])
+		b, _ := json.Marshal(want.Scores[name])
+		if string(a) != string(b) || string(b) == "{}" {
+			t.Errorf("%s: %s, want %s", name, a, b)
+		}
+	}
+	if text := read(t, filepath.Join(whole, "requests-bpb.jsonl")); strings.Count(text, "\n") != 3 {
+		t.Errorf("requests of bpb:\n%s\nwant a line for each of 3 documents", text)
+	}
+}
+
+// TestStoppedOverOldResults stops a run in a folder that has results of other settings: the
+// next one keeps what the stopped one did, and nothing of before.
+func TestStoppedOverOldResults(t *testing.T) {
+	model, docs, out := tiny(t), documents(t), t.TempDir()
+	run := func(limit int) eval.Run {
+		return eval.Run{Jobs: jobs(t, eval.Inputs{Documents: docs, Limit: limit}, "arc_easy", "bpb"), Out: out}
+	}
+	old, _, err := judge(t.Context(), t, model, run(2))
+	if err != nil || old.Scores["bpb"].Documents.Documents != 2 || old.Scores["arc_easy"].Choices.Questions != 2 {
+		t.Fatalf("of at most two %+v (%v)", old.Scores, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := run(3)
+	stopped.Progress = func(p eval.Progress) {
+		if p.Job == "bpb" {
+			cancel()
+		}
+	}
+	if _, _, err := judge(ctx, t, model, stopped); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	res, kept, err := judge(t.Context(), t, model, run(3))
+	if err != nil || !slices.Equal(kept, []string{"arc_easy"}) || res.Scores["bpb"].Documents.Documents != 3 {
+		t.Errorf("kept %q, %d documents (%v); want arc_easy kept and 3 documents", kept, res.Scores["bpb"].Documents.Documents, err)
+	}
+}
+
+// TestTwoRuns starts a run in a folder that another one is writing to.
+func TestTwoRuns(t *testing.T) {
+	model, out := tiny(t), t.TempDir()
+	first := eval.Run{Jobs: jobs(t, eval.Inputs{Limit: 2}, "arc_easy"), Out: out}
+	var second error
+	begun := false
+	first.Progress = func(eval.Progress) {
+		if !begun {
+			begun = true
+			_, _, second = judge(t.Context(), t, model, eval.Run{Jobs: first.Jobs, Out: out})
+		}
+	}
+	if _, _, err := judge(t.Context(), t, model, first); err != nil {
+		t.Fatal(err)
+	}
+	if held := new(store.HeldError); !errors.As(second, &held) || held.Holder.PID != os.Getpid() {
+		t.Errorf("a second run in the same folder: %v", second)
+	}
+}
+
+// TestDigests changes one thing after the other: what depends on it is computed again, the
+// rest is kept.
+func TestDigests(t *testing.T) {
+	model, docs, out := tiny(t), documents(t), t.TempDir()
+	in := eval.Inputs{Documents: docs, Limit: 3}
+	precision := "fp32"
+	names := []string{"arc_easy", "bpb"}
+	again := func() []string {
+		t.Helper()
+		_, kept, err := judge(t.Context(), t, model, eval.Run{Jobs: jobs(t, in, names...), Out: out, Precision: precision})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var did []string
+		for _, name := range names {
+			if !slices.Contains(kept, name) {
+				did = append(did, name)
+			}
+		}
+		return did
+	}
+	config := filepath.Join(model, "config.json")
+	weights := read(t, filepath.Join(model, "model.safetensors"))
+	for _, c := range []struct {
+		what   string
+		change func()
+		want   []string
+	}{
+		{"the first time", func() {}, names},
+		{"again", func() {}, nil},
+		{"another window", func() { in.Window = 8 }, []string{"bpb"}},
+		{"the end of text", func() { in.EndOfText = true }, []string{"bpb"}},
+		{"a document that has changed", func() { write(t, docs[1], "Another text.") }, []string{"bpb"}},
+		{"documents under another path", func() {
+			dir := t.TempDir()
+			for i, d := range docs {
+				docs[i] = write(t, filepath.Join(dir, filepath.Base(d)), read(t, d))
+			}
+		}, nil},
+		{"fewer questions and documents", func() { in.Limit = 2 }, names},
+		{"another arithmetic", func() { precision = "amp_bf16" }, names},
+		{"a file of requests that is gone", func() { os.Remove(filepath.Join(out, "requests-bpb.jsonl")) }, []string{"bpb"}},
+		{"requests of another run", func() { write(t, filepath.Join(out, "requests-arc_easy.jsonl"), "{}\n") }, []string{"arc_easy"}},
+		{"another config", func() { write(t, config, strings.Replace(read(t, config), "10000", "20000", 1)) }, names},
+		{"other weights", func() {
+			write(t, filepath.Join(model, "model.safetensors"), weights[:len(weights)-1]+string(weights[len(weights)-1]^1))
+		}, names},
+	} {
+		c.change()
+		if did := again(); !slices.Equal(did, c.want) {
+			t.Errorf("%s: %q are computed, want %q", c.what, did, c.want)
+		}
+	}
+	// Results of other jobs stay.
+	names = []string{"paloma"}
+	again()
+	var res eval.Results
+	if err := json.Unmarshal([]byte(read(t, filepath.Join(out, "results.json"))), &res); err != nil {
+		t.Fatal(err)
+	}
+	if got := slices.Sorted(maps.Keys(res.Results)); !slices.Equal(got, []string{"arc_easy", "bpb", "paloma"}) {
+		t.Errorf("results.json has %q", got)
+	}
+}
+
+// TestFigures holds results.json against what the requests say.
+func TestFigures(t *testing.T) {
+	model, docs, out := tiny(t), documents(t), t.TempDir()
+	docs = append(docs, write(t, filepath.Join(filepath.Dir(docs[0]), "empty.txt"), ""))
+	res, _, err := judge(t.Context(), t, model, eval.Run{Jobs: jobs(t, eval.Inputs{Documents: docs, Limit: 10}, "arc_easy", "bpb"), Out: out})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The spread of a sample of n: n−1, as lm-eval has it.
+	acc := res.Scores["arc_easy"].Choices.Accuracy
+	if got, want := res.Results["arc_easy"]["acc_stderr,none"], math.Sqrt(acc*(1-acc)/9); got != want || acc == 0 || acc == 1 {
+		t.Errorf("the error of %v in 10 questions is %v, want %v", acc, got, want)
+	}
+	if len(res.Notices) != 1 {
+		t.Errorf("%d notices, want that of the questions inside the program", len(res.Notices))
+	}
+	// Each file has its figures. One without text has none, and no part in the mean.
+	files := res.Scores["bpb"].Files
+	if got := slices.Sorted(maps.Keys(files)); !slices.Equal(got, slices.Sorted(slices.Values(docs))) {
+		t.Fatalf("figures of the files %q, want %q", got, docs)
+	}
+	nats := files[docs[0]].Nats + files[docs[1]].Nats
+	whole := res.Scores["bpb"].Documents
+	if math.Abs(nats-whole.Nats) > 1e-9*nats || whole.Documents != 4 {
+		t.Errorf("the files have %v nats, all %d documents %v", nats, whole.Documents, whole.Nats)
+	}
+	if got, want := res.Results["bpb"]["perplexity_per_token_macro"], (files[docs[0]].PerToken+files[docs[1]].PerToken)/2; got != want {
+		t.Errorf("the mean of the files' perplexities is %v, want %v", got, want)
+	}
+	var kept struct {
+		Results map[string]struct{ Files map[string]map[string]any }
+	}
+	if err := json.Unmarshal([]byte(read(t, filepath.Join(out, "results.json"))), &kept); err != nil {
+		t.Fatal(err)
+	}
+	if empty := kept.Results["bpb"].Files[docs[2]]; empty["bits_per_byte"] != nil || empty["perplexity_per_token"] != nil || empty["bytes"] != 0.0 {
+		t.Errorf("figures of no text: %v, want null", empty)
+	}
+	// One file alone has no figures beside those of the whole.
+	one, _, err := judge(t.Context(), t, model, eval.Run{Jobs: jobs(t, eval.Inputs{Documents: docs[:1]}, "bpb")})
+	if err != nil || one.Scores["bpb"].Files != nil || one.Results["bpb"]["files"] != nil {
+		t.Errorf("of one file: %v (%v)", one.Results, err)
+	}
+	// Nothing at all cannot be measured.
+	if _, _, err := judge(t.Context(), t, model, eval.Run{Jobs: jobs(t, eval.Inputs{Documents: docs[2:]}, "bpb")}); err == nil || !contains(err, "no text") {
+		t.Errorf("no text: %v", err)
+	}
+}
+
+// TestEndOfText charges one more token for each document.
+func TestEndOfText(t *testing.T) {
+	model, docs := tiny(t), documents(t)
+	measure := func(endOfText bool) *eval.Perplexity {
+		t.Helper()
+		res, _, err := judge(t.Context(), t, model, eval.Run{Jobs: jobs(t, eval.Inputs{Documents: docs, EndOfText: endOfText}, "bpb")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.Scores["bpb"].Documents
+	}
+	without, with := measure(false), measure(true)
+	if with.Tokens != without.Tokens+3 || with.Nats <= without.Nats || with.Bytes != without.Bytes {
+		t.Errorf("with the end of text %+v, without %+v: want 3 tokens more", with, without)
+	}
+}
+
+func TestRunErrors(t *testing.T) {
+	model, docs := tiny(t), documents(t)
+	bpb, err := eval.LookupTask("bpb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bpb.Job(eval.Inputs{}); err == nil || !contains(err, "--documents") {
+		t.Errorf("no documents: %v", err)
+	}
+	out := t.TempDir()
+	results := write(t, filepath.Join(out, "results.json"), "{")
+	for name, r := range map[string]eval.Run{
+		"a window of 65 tokens": {Jobs: jobs(t, eval.Inputs{Documents: docs, Window: 65}, "bpb")},
+		results:                 {Jobs: jobs(t, eval.Inputs{Limit: 1}, "arc_easy"), Out: out},
+		"missing.txt":           {Jobs: jobs(t, eval.Inputs{Documents: []string{"missing.txt"}}, "bpb")},
+	} {
+		if _, _, err := judge(t.Context(), t, model, r); err == nil || !contains(err, name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := read(t, results); got != "{" {
+		t.Errorf("a results.json that cannot be read is written over: %s", got)
+	}
+}
+
+// The bits per byte of a text, by a model of random weights.
+func ExampleRun() {
+	dir, err := os.MkdirTemp("", "eval")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	text := filepath.Join(dir, "text.txt")
+	err = errors.Join(lmtest.Write(filepath.Join(dir, "model")), os.WriteFile(text, []byte("The cat sat on the mat."), 0o666))
+	if err != nil {
+		panic(err)
+	}
+	task, err := eval.LookupTask("bpb")
+	if err != nil {
+		panic(err)
+	}
+	job, err := task.Job(eval.Inputs{Documents: []string{text}})
+	if err != nil {
+		panic(err)
+	}
+	m, err := lm.Open(filepath.Join(dir, "model"), lm.Options{})
+	if err != nil {
+		panic(err)
+	}
+	defer m.Close()
+	run := eval.Run{Jobs: []*eval.Job{job}}
+	results, err := run.Do(context.Background(), m)
+	if err != nil {
+		panic(err)
+	}
+	score := results.Scores["bpb"].Documents
+	fmt.Println(score.Documents, "document,", score.Bytes, "bytes")
+	// Output: 1 document, 23 bytes
+}

@@ -1,0 +1,185 @@
+// Package parallel shares out independent tasks among the threads that the program may use.
+package parallel
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The pool shares out independent tasks. Which goroutine runs a task never
+// matters to its result, so the number of threads never changes bits. To wake a
+// sleeping worker takes longer than many an operation, so who runs out of work first
+// looks around for a while, and sleeps then. On a machine that is shared with others
+// it sleeps at once.
+var pool struct {
+	sync.Mutex
+	threads int
+	err     error // of OLMO_THREADS
+	started int   // workers that exist besides the callers
+	jobs    chan *job
+}
+
+// job is one call of For.
+type job struct {
+	next    atomic.Int64
+	n       int64
+	f       func(i int)
+	done    sync.WaitGroup
+	working atomic.Int32 // helpers that are not done
+}
+
+const (
+	patience = 200 * time.Microsecond // of looking around before sleeping
+	stall    = 300 * time.Microsecond // a look that takes longer: something else had the processor
+	respect  = 100 * time.Millisecond // how long nobody looks around after a stall
+)
+
+// start is when the program started; shared until is counted from it.
+var (
+	start       = time.Now()
+	sharedUntil atomic.Int64
+)
+
+// spin looks for a condition until it is met, or as long as patience lasts.
+func spin(met func() bool) {
+	begin := time.Since(start)
+	if int64(begin) < sharedUntil.Load() {
+		return
+	}
+	for last := begin; last-begin <= patience; {
+		for range 32 {
+			if met() {
+				return
+			}
+		}
+		now := time.Since(start)
+		if now-last > stall {
+			sharedUntil.Store(int64(now + respect))
+			return
+		}
+		last = now
+	}
+}
+
+func (j *job) work() {
+	for {
+		i := j.next.Add(1) - 1
+		if i >= j.n {
+			return
+		}
+		j.f(int(i))
+	}
+}
+
+// Threads returns how many threads work at the same time: OLMO_THREADS, else the
+// processors that this process may use.
+func Threads() int {
+	pool.Lock()
+	defer pool.Unlock()
+	return threadsLocked()
+}
+
+func threadsLocked() int {
+	if pool.threads == 0 {
+		pool.threads = runtime.GOMAXPROCS(0)
+		if s := os.Getenv("OLMO_THREADS"); s != "" {
+			var n int
+			if n, pool.err = number(s); pool.err == nil {
+				pool.threads = n
+			}
+		}
+		pool.jobs = make(chan *job, 1024)
+	}
+	return pool.threads
+}
+
+// number reads OLMO_THREADS.
+func number(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n <= 0 {
+		return 0, fmt.Errorf("OLMO_THREADS=%s is not a number of threads\nhint: leave it out to use all processors", s)
+	}
+	return min(n, 1024), nil
+}
+
+// Check reports an OLMO_THREADS that is not a number of threads. Programs call it before any
+// work; the processors then decide.
+func Check() error {
+	pool.Lock()
+	defer pool.Unlock()
+	threadsLocked()
+	return pool.err
+}
+
+// SetThreads sets the number of threads and returns the former one.
+func SetThreads(n int) int {
+	pool.Lock()
+	defer pool.Unlock()
+	old := threadsLocked()
+	pool.threads = max(n, 1)
+	return old
+}
+
+// For calls f(0) … f(n−1), each once, on up to Threads goroutines, and
+// returns when all are done. Calls may be nested and concurrent.
+func For(n int, f func(i int)) {
+	if n <= 0 {
+		return
+	}
+	pool.Lock()
+	helpers := min(threadsLocked(), n) - 1
+	for ; pool.started < helpers; pool.started++ {
+		go func(jobs chan *job) {
+			for {
+				spin(func() bool { return len(jobs) > 0 })
+				j := <-jobs
+				j.work()
+				j.finish()
+			}
+		}(pool.jobs)
+	}
+	pool.Unlock()
+	if helpers == 0 {
+		for i := range n {
+			f(i)
+		}
+		return
+	}
+	j := &job{n: int64(n), f: f}
+	j.done.Add(helpers)
+	j.working.Store(int32(helpers))
+	for range helpers {
+		select {
+		case pool.jobs <- j:
+		default: // every worker is busy with a long queue: do without
+			j.finish()
+		}
+	}
+	j.work()
+	// A worker that has not begun yet is not waited for: its ticket is taken back.
+	for {
+		select {
+		case other := <-pool.jobs:
+			if other != j {
+				other.work()
+			}
+			other.finish()
+			continue
+		default:
+		}
+		break
+	}
+	spin(func() bool { return j.working.Load() == 0 })
+	j.done.Wait()
+}
+
+// finish is called once for each helper.
+func (j *job) finish() {
+	j.working.Add(-1)
+	j.done.Done()
+}

@@ -1,0 +1,137 @@
+package lm
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"olmo/chat"
+)
+
+// Chat answers conversations in the form in which a model reads them.
+type Chat struct {
+	*Generator
+	Format chat.Format
+}
+
+// Chat prepares a model to answer conversations in a form, its own that ChatFormat returns or
+// another. The model needs a tokenizer.
+func (m *Model) Chat(f chat.Format) (*Chat, error) {
+	if m.Tokenizer == nil {
+		return nil, fmt.Errorf("the model %s has no tokenizer", m.Path)
+	}
+	g, err := m.Generator(GeneratorOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return &Chat{g, f}, nil
+}
+
+// Prompt returns the ids of a conversation, at most so many: of the oldest turns, as many
+// as needed are left out. dropped counts the messages that were. A last message that
+// does not fit even alone is chat.ErrTooLong.
+func (c *Chat) Prompt(messages []chat.Message, most int) (ids []int32, dropped int, err error) {
+	tok := c.model.Tokenizer
+	encode := func(text string) []int32 { return tok.Encode(text, true).IDs }
+	if _, ok := c.Format.(*chat.Template); ok {
+		// A template writes the special tokens itself.
+		encode = func(text string) []int32 { return tok.AppendEncode(nil, text) }
+	}
+	return chat.Fit(c.Format, messages, encode, most)
+}
+
+// Answer continues the prompt of a conversation up to where another turn would begin. What an
+// earlier answer has computed of it is taken over, and white space before the first
+// word is left out.
+func (c *Chat) Answer(ctx context.Context, r Request) (Answer, error) {
+	r.Stop, r.StopTexts, r.Continue = c.model.Stop, c.Format.Stops(), true
+	begun, tell := false, r.Text
+	r.Text = func(piece string) bool {
+		if !begun {
+			piece = trimStart(piece)
+			begun = piece != ""
+		}
+		return tell == nil || tell(piece)
+	}
+	a, err := c.Generate(ctx, r)
+	a.Text = trimStart(a.Text)
+	return a, err
+}
+
+func trimStart(text string) string { return strings.TrimLeft(text, " \n") }
+
+// ChatFormat returns the form of the checkpoint's chat template, or chat.Transcript when it
+// has none.
+func (m *Model) ChatFormat() (chat.Format, error) {
+	text, tokens, err := m.chatTemplate()
+	if err != nil {
+		return nil, err
+	}
+	if text == "" {
+		return chat.Transcript{}, nil
+	}
+	return chat.ParseTemplate(text, tokens)
+}
+
+// chatTemplate finds the checkpoint's template, empty when there is none, and the special
+// tokens that templates use.
+func (m *Model) chatTemplate() (text string, tokens map[string]string, err error) {
+	tokens = map[string]string{}
+	if m.Files == nil {
+		return "", tokens, nil
+	}
+	if g := m.Files.GGUF; g != nil {
+		if v, ok := g.Get("tokenizer.chat_template"); ok {
+			text, _ = v.(string)
+		}
+		for name, key := range map[string]string{"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"} {
+			if id, ok := g.Int("tokenizer.ggml." + key + "_token_id"); ok && m.Tokenizer != nil {
+				tokens[name] = m.Tokenizer.Token(int32(id))
+			}
+		}
+		return text, tokens, nil
+	}
+	var file struct {
+		Template json.RawMessage `json:"chat_template"`
+		BOS      json.RawMessage `json:"bos_token"`
+		EOS      json.RawMessage `json:"eos_token"`
+		UNK      json.RawMessage `json:"unk_token"`
+		PAD      json.RawMessage `json:"pad_token"`
+	}
+	path := filepath.Join(m.Files.Path, "tokenizer_config.json")
+	content, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(content, &file)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", nil, fmt.Errorf("%s: %w", path, err)
+	}
+	for name, raw := range map[string]json.RawMessage{"bos_token": file.BOS, "eos_token": file.EOS, "unk_token": file.UNK, "pad_token": file.PAD} {
+		// A text, or an object that holds it.
+		var token string
+		var added struct{ Content string }
+		switch {
+		case json.Unmarshal(raw, &token) == nil && token != "":
+			tokens[name] = token
+		case json.Unmarshal(raw, &added) == nil && added.Content != "":
+			tokens[name] = added.Content
+		}
+	}
+	if content, err := os.ReadFile(filepath.Join(m.Files.Path, "chat_template.jinja")); err == nil {
+		return string(content), tokens, nil
+	}
+	// One template, or several by name.
+	var several []struct{ Name, Template string }
+	if json.Unmarshal(file.Template, &text) != nil && json.Unmarshal(file.Template, &several) == nil {
+		for _, t := range several {
+			if t.Name == "default" {
+				text = t.Template
+			}
+		}
+	}
+	return text, tokens, nil
+}

@@ -1,0 +1,443 @@
+package lm_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"olmo/chat"
+	"olmo/device/cpu"
+	"olmo/generate"
+	"olmo/lm"
+	"olmo/lm/lmtest"
+	"olmo/model"
+	"olmo/tensor"
+	"olmo/tokenizer"
+	"olmo/train"
+	"olmo/weights"
+)
+
+func write(t testing.TB, path string, text []byte) {
+	t.Helper()
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), os.WriteFile(path, text, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// models writes one model in every layout that can be opened, and returns the paths by
+// what they are. A GGUF file has its tokenizer inside.
+func models(t testing.TB) map[string]string {
+	t.Helper()
+	dir := t.TempDir()
+	paths := map[string]string{
+		"a Hugging Face folder": filepath.Join(dir, "hf"),
+		"a checkpoint":          filepath.Join(dir, "q", "run", "step7"),
+		"a run":                 filepath.Join(dir, "q", "run"),
+		"a quickstart folder":   filepath.Join(dir, "q"),
+		"a GGUF file":           filepath.Join(dir, "gguf", "model.gguf"),
+		"a folder of one GGUF":  filepath.Join(dir, "gguf"),
+	}
+	hf := paths["a Hugging Face folder"]
+	if err := lmtest.Write(hf); err != nil {
+		t.Fatal(err)
+	}
+	l, err := model.Open(hf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	tok, err := os.ReadFile(l.Tokenizer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(paths["a checkpoint"], "tokenizer.json"), tok)
+	v, err := tokenizer.GGUFOf(tok, l.Config.V)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vocabulary := []weights.KV{
+		{Key: "tokenizer.ggml.model", Value: v.Model}, {Key: "tokenizer.ggml.pre", Value: v.Pre}, {Key: "tokenizer.ggml.tokens", Value: v.Tokens},
+		{Key: "tokenizer.ggml.token_type", Value: v.Types}, {Key: "tokenizer.ggml.merges", Value: v.Merges},
+		{Key: "tokenizer.ggml.eos_token_id", Value: uint32(0)},
+	}
+	err = errors.Join(
+		os.Mkdir(paths["a folder of one GGUF"], 0o777),
+		model.SaveAI2(paths["a checkpoint"], l.Config, l.Param, tensor.F32, nil),
+		model.SaveGGUF(paths["a GGUF file"], l.Config, l.Param, tensor.F32, vocabulary, nil),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
+}
+
+func openModel(t testing.TB, path string, o lm.Options) *lm.Model {
+	t.Helper()
+	m, err := lm.Open(path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+func generator(t testing.TB, m *lm.Model) *lm.Generator {
+	t.Helper()
+	g, err := m.Generator(lm.GeneratorOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func answer(t testing.TB, g *lm.Generator, r lm.Request) lm.Answer {
+	t.Helper()
+	a, err := g.Generate(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// TestOpen opens one model in each of its layouts: all continue a text alike.
+func TestOpen(t *testing.T) {
+	paths := models(t)
+	var want lm.Answer
+	for _, kind := range slices.Sorted(maps.Keys(paths)) {
+		m := openModel(t, paths[kind], lm.Options{})
+		if m.Tokenizer == nil || !slices.Equal(m.Stop, []int32{0}) || m.Path != paths[kind] || m.Files == nil {
+			t.Errorf("%s: a tokenizer %v, stops %v, path %s", kind, m.Tokenizer != nil, m.Stop, m.Path)
+			continue
+		}
+		prompt, err := m.Encode("The cat")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := answer(t, generator(t, m), lm.Request{Prompt: prompt, MaxTokens: 12})
+		if want.IDs == nil {
+			want = got
+		}
+		if got.Text != want.Text || !slices.Equal(got.Logprobs, want.Logprobs) || len(got.IDs) != 12 {
+			t.Errorf("%s writes %q %v, want %q %v", kind, got.Text, got.Logprobs, want.Text, want.Logprobs)
+		}
+	}
+	hf := paths["a Hugging Face folder"]
+	write(t, filepath.Join(hf, "generation_config.json"), []byte(`{"eos_token_id":[0,7]}`))
+	if m := openModel(t, hf, lm.Options{}); !slices.Equal(m.Stop, []int32{0, 7}) {
+		t.Errorf("stops are %v, want those of generation_config.json too", m.Stop)
+	}
+	if _, err := lm.Open(t.TempDir(), lm.Options{}); err == nil || !strings.Contains(err.Error(), "holds no model") {
+		t.Errorf("an empty folder: %v", err)
+	}
+}
+
+// TestNoTokenizer: a model without a tokenizer works on ids, and says so where it cannot.
+func TestNoTokenizer(t *testing.T) {
+	path := models(t)["a Hugging Face folder"]
+	own := openModel(t, path, lm.Options{}).Tokenizer
+	file := filepath.Join(path, "tokenizer.json")
+	write(t, file, []byte("{"))
+	if _, err := lm.Open(path, lm.Options{}); err == nil {
+		t.Error("a damaged tokenizer.json: no error")
+	}
+	if got := openModel(t, path, lm.Options{Tokenizer: own}).Tokenizer; got != own {
+		t.Errorf("with another tokenizer the model has %v", got)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	m := openModel(t, path, lm.Options{})
+	if a := answer(t, generator(t, m), lm.Request{Prompt: []int32{5, 6}, MaxTokens: 4}); len(a.IDs) != 4 || a.Text != "" {
+		t.Errorf("from ids: %+v", a)
+	}
+	if _, err := m.Encode("text"); err == nil {
+		t.Error("encoding a text: no error")
+	}
+	if _, err := m.Chat(chat.Transcript{}); err == nil {
+		t.Error("chatting: no error")
+	}
+}
+
+// TestText holds the pieces of an answer against the whole, and ends it at a text.
+func TestText(t *testing.T) {
+	m := openModel(t, models(t)["a Hugging Face folder"], lm.Options{})
+	g := generator(t, m)
+	prompt, err := m.Encode("The dog")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := lm.Request{Prompt: prompt, MaxTokens: 30, Sampling: generate.Sampling{Temperature: 1, Seed: 3}}
+	whole := answer(t, g, r)
+	var told strings.Builder
+	tell := func(piece string) bool {
+		told.WriteString(piece)
+		return true
+	}
+	r.Text = tell
+	if again := answer(t, g, r); again.Text != whole.Text || told.String() != whole.Text || whole.Text == "" {
+		t.Errorf("the pieces are %q, the answer %q and %q", told.String(), again.Text, whole.Text)
+	}
+	middle := len(whole.Text) / 2
+	for !utf8.RuneStart(whole.Text[middle]) {
+		middle++
+	}
+	stop := whole.Text[middle:min(len(whole.Text), middle+5)]
+	want, _, _ := strings.Cut(whole.Text, stop)
+	told.Reset()
+	r.StopTexts = []string{"not there", stop}
+	if a := answer(t, g, r); a.Text != want || told.String() != want || a.Reason != "stop" {
+		t.Errorf("stopped before %q: %q, told %q, %s; want %q", stop, a.Text, told.String(), a.Reason, want)
+	}
+	calls := 0
+	r.StopTexts, r.Text = nil, func(string) bool { calls++; return calls < 3 }
+	if a := answer(t, g, r); calls != 3 || len(a.IDs) != 3 {
+		t.Errorf("ended by the listener after %d pieces and %d ids, want 3", calls, len(a.IDs))
+	}
+}
+
+// TestChat asks twice in one conversation; the second answer takes over what the first one
+// computed, to the same bits.
+func TestChat(t *testing.T) {
+	path := models(t)["a Hugging Face folder"]
+	ask := func(c *lm.Chat, messages ...string) (texts []string) {
+		t.Helper()
+		var all []chat.Message
+		for _, text := range messages {
+			all = append(all, chat.Message{Role: chat.User, Content: text})
+			prompt, _, err := c.Prompt(all, 40)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, err := c.Answer(t.Context(), lm.Request{Prompt: prompt, MaxTokens: 6})
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, chat.Message{Role: chat.Assistant, Content: a.Text})
+			texts = append(texts, a.Text)
+		}
+		return texts
+	}
+	open := func() *lm.Chat {
+		t.Helper()
+		m := openModel(t, path, lm.Options{})
+		f, err := m.ChatFormat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := m.Chat(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	c := open()
+	if _, ok := c.Format.(chat.Transcript); !ok {
+		t.Errorf("a model without a template has the form %T, want the transcript", c.Format)
+	}
+	one := ask(c, "cat", "mat")
+	if two := ask(open(), "cat", "mat"); !slices.Equal(one, two) {
+		t.Errorf("the same conversation gives %q and %q", one, two)
+	}
+	long := []chat.Message{{Role: chat.User, Content: "a"}, {Role: chat.Assistant, Content: "b"}, {Role: chat.User, Content: "c"}}
+	whole, dropped, err := c.Prompt(long, 64)
+	if err != nil || dropped != 0 {
+		t.Fatal(dropped, err)
+	}
+	if part, dropped, err := c.Prompt(long, len(whole)-1); err != nil || dropped != 2 || len(part) >= len(whole) {
+		t.Errorf("a conversation that has one token too many loses %d messages (%v), want 2", dropped, err)
+	}
+
+	write(t, filepath.Join(path, "tokenizer_config.json"), []byte(`{"eos_token":{"content":"<|endoftext|>"},"chat_template":[{"name":"other","template":"-"},{"name":"default","template":"{{ messages[0]['content'] }}{{ eos_token }}"}]}`))
+	tok := openModel(t, path, lm.Options{}).Tokenizer
+	c = open()
+	if _, ok := c.Format.(*chat.Template); !ok {
+		t.Fatalf("a model with a template has the form %T", c.Format)
+	}
+	prompt, _, err := c.Prompt([]chat.Message{{Role: chat.User, Content: " cat"}}, 40)
+	if want := append(tok.AppendEncode(nil, " cat"), 0); err != nil || !slices.Equal(prompt, want) {
+		t.Errorf("the template makes %v (%v), want %v", prompt, err, want)
+	}
+	write(t, filepath.Join(path, "chat_template.jinja"), []byte("{{ bos_token"))
+	if _, err := lm.Open(path, lm.Options{}); err != nil {
+		t.Errorf("a template is read when it is needed: %v", err)
+	}
+}
+
+// trainer begins the training of package train's tiny model.
+func trainer(t testing.TB, overrides ...string) *train.Trainer {
+	t.Helper()
+	cfg, err := train.LoadConfig("../train/testdata/tiny.yaml", append([]string{"save_folder=" + t.TempDir()}, overrides...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev, err := cpu.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, err := train.New(cfg, dev, train.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tr.Close() })
+	return tr
+}
+
+// copied is a model of its own with the weights that a trainer holds now.
+func copied(t testing.TB, tr *train.Trainer) *lm.Model {
+	t.Helper()
+	m, err := lm.New(tr.Model(), lm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Room for the weights is made by the first program.
+	if _, err := m.Scorer(8); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range tr.Model().Params() {
+		w, err := tr.Device().Read(p.Name)
+		if err == nil {
+			err = m.Device.Write(p.Name, w)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return m
+}
+
+// TestTrainersWeights trains under a generator and a scorer that are kept: after each step
+// they answer as those that are made of the new weights.
+func TestTrainersWeights(t *testing.T) {
+	tr := trainer(t)
+	m, err := lm.OfTrainer(tr, lm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := generator(t, m)
+	s, err := m.Scorer(8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := lm.Request{Prompt: []int32("Once upon"), MaxTokens: 8, Continue: true}
+	unit := [][]lm.Sequence{{{IDs: []int32("cat"), Targets: []int32("ats")}, {IDs: []int32("car"), Targets: []int32("arm")}}}
+	sums := func(s *lm.Scorer) []float64 {
+		t.Helper()
+		nats, err := s.Sums(t.Context(), unit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return append(nats[0], float64(score(t, s, unit[0][0])[0][2]))
+	}
+	var last []float64
+	for step := range 3 {
+		got, nats := answer(t, g, r), sums(s)
+		if slices.Equal(got.Logprobs, last) {
+			t.Errorf("after %d steps the answer is that of the weights before", step)
+		}
+		last = got.Logprobs
+		fresh := copied(t, tr)
+		if want := answer(t, generator(t, fresh), r); !slices.Equal(got.IDs, want.IDs) || !slices.Equal(got.Logprobs, want.Logprobs) {
+			t.Errorf("after %d steps %v %v, want %v %v", step, got.IDs, got.Logprobs, want.IDs, want.Logprobs)
+		}
+		scorer, err := fresh.Scorer(8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := sums(scorer); !slices.Equal(nats, want) {
+			t.Errorf("after %d steps scores are %v, want %v", step, nats, want)
+		}
+		if _, err := tr.Step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestLogits holds the logits of sequences against the log-probabilities of a scorer.
+func TestLogits(t *testing.T) {
+	m := openModel(t, models(t)["a checkpoint"], lm.Options{})
+	rows := [][]int32{{2, 3, 4, 5}, {9, 8, 7, 6}}
+	done := 0
+	logits, hidden, err := m.Logits(t.Context(), rows, lm.LogitsOptions{Hidden: true, Each: func(n int) { done = n }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := m.Config
+	if !slices.Equal(logits.Shape, []int{2, 4, c.V}) || !slices.Equal(hidden.Shape, []int{3, 2, 4, 32}) || done != 2 {
+		t.Fatalf("logits %v, hidden states %v, %d sequences", logits.Shape, hidden.Shape, done)
+	}
+	x, err := logits.Float32s()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.Scorer(8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, ids := range rows {
+		nats := score(t, s, lm.Sequence{IDs: ids[:3], Targets: ids[1:]})[0]
+		for j, n := range nats {
+			row := x[(i*4+j)*c.V:][:c.V]
+			if want := cpu.LSE(row) - row[ids[j+1]]; n != want {
+				t.Errorf("sequence %d, token %d: %v nats, want %v of the logits", i, j+1, n, want)
+			}
+		}
+	}
+}
+
+func ExampleOpen() {
+	m, err := lm.Open("olmo-quickstart", lm.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	g, err := m.Generator(lm.GeneratorOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	prompt, err := m.Encode("Package json implements")
+	if err != nil {
+		log.Fatal(err)
+	}
+	a, err := g.Generate(context.Background(), lm.Request{Prompt: prompt, MaxTokens: 40, Stop: m.Stop})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(a.Text)
+}
+
+func ExampleNew() {
+	// Random weights; they could be those of a run: lm.OfTrainer.
+	c := &model.Config{Family: "olmo2", Layers: 1, C: 16, H: 2, KV: 2, D: 8, F: 16, VocabSize: 32, V: 32, T: 24, NormEps: 1e-6, RopeTheta: 10000}
+	m, err := lm.New(c, lm.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := m.Scorer(c.T)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, p := range c.Params() {
+		w, err := model.Init{Fn: "normal", Std: 0.5}.Weights(c, p, 1)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := m.Device.Write(p.Name, w); err != nil {
+			log.Fatal(err)
+		}
+	}
+	err = s.Score(context.Background(), []lm.Sequence{{IDs: []int32{1, 2, 3}, Targets: []int32{2, 3, 4}}}, func(i int, nats []float32) {
+		fmt.Println("sequence", i, "has", len(nats), "scores")
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: sequence 0 has 3 scores
+}

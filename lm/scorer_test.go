@@ -1,0 +1,135 @@
+package lm_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"olmo/generate"
+	"olmo/lm"
+	"olmo/model"
+)
+
+// scorer scores with a model of random weights on a device of its own.
+func scorer(t testing.TB, bf16 bool) *lm.Scorer {
+	t.Helper()
+	c := &model.Config{
+		Family: "olmo2", Layers: 2, C: 32, H: 4, KV: 2, D: 8, F: 48, VocabSize: 260, V: 264, T: 48, NormEps: 1e-6, RopeTheta: 10000, EOS: 256,
+	}
+	m, err := lm.New(c, lm.Options{BF16: bf16})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.Scorer(c.T)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range c.Params() {
+		w, err := model.Init{Fn: "normal", Std: 0.3}.Weights(c, p, 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Device.Write(p.Name, w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+func score(t testing.TB, s *lm.Scorer, q ...lm.Sequence) [][]float32 {
+	t.Helper()
+	out := make([][]float32, len(q))
+	if err := s.Score(t.Context(), q, func(i int, nats []float32) { out[i] = slices.Clone(nats) }); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func sequence(n int, seed int32) lm.Sequence {
+	q := lm.Sequence{}
+	for i := range int32(n) {
+		q.IDs = append(q.IDs, (i*i*7+seed*31+i)%256)
+		q.Targets = append(q.Targets, (i*13+seed)%256)
+	}
+	return q
+}
+
+func TestBatchInvariance(t *testing.T) {
+	for _, bf16 := range []bool{false, true} {
+		t.Run(fmt.Sprint("bf16=", bf16), func(t *testing.T) {
+			s := scorer(t, bf16)
+			var all []lm.Sequence
+			for i := range int32(120) {
+				all = append(all, sequence(1+int(i*37%48), i))
+			}
+			together := score(t, s, all...)
+			for i, q := range all {
+				if alone := score(t, s, q)[0]; !slices.Equal(alone, together[i]) {
+					t.Fatalf("sequence %d of %d tokens: alone %v, in a batch %v", i, len(q.IDs), alone, together[i])
+				}
+			}
+		})
+	}
+}
+
+func TestTargets(t *testing.T) {
+	s := scorer(t, false)
+	q := sequence(20, 3)
+	full := score(t, s, q)[0]
+	q.Targets = slices.Clone(q.Targets)
+	for i := range q.Targets {
+		if i%3 > 0 {
+			q.Targets[i] = -1
+		}
+	}
+	for i, v := range score(t, s, q)[0] {
+		if want := full[i]; i%3 > 0 && v != 0 || i%3 == 0 && v != want {
+			t.Errorf("token %d costs %v, want %v", i, v, want)
+		}
+	}
+}
+
+// TestGenerationAgrees holds the log-probabilities of an answer against those of a
+// scoring pass: the same bits.
+func TestGenerationAgrees(t *testing.T) {
+	for _, bf16 := range []bool{false, true} {
+		s := scorer(t, bf16)
+		g, err := s.Model().Generator(lm.GeneratorOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		prompt := sequence(9, 1).IDs
+		r, err := g.Generate(t.Context(), lm.Request{Prompt: prompt, MaxTokens: 30, Sampling: generate.Sampling{Temperature: 1, Seed: 2}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := slices.Concat(prompt, r.IDs)
+		nats := score(t, s, lm.Sequence{IDs: ids[:len(ids)-1], Targets: ids[1:]})[0]
+		for i, logprob := range r.Logprobs {
+			if got := float64(nats[len(prompt)-1+i]); got != -logprob {
+				t.Errorf("bf16=%v: token %d: scored %v, generated %v", bf16, i, got, -logprob)
+			}
+		}
+	}
+}
+
+func TestBadSequences(t *testing.T) {
+	s := scorer(t, false)
+	nothing := func(int, []float32) {}
+	for name, q := range map[string]lm.Sequence{
+		"too long":     sequence(3000, 1),
+		"id too large": {IDs: []int32{264}, Targets: []int32{1}},
+		"negative id":  {IDs: []int32{-1}, Targets: []int32{1}},
+	} {
+		if s.Score(t.Context(), []lm.Sequence{q}, nothing) == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Score(ctx, []lm.Sequence{sequence(3, 1)}, nothing); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}

@@ -1,0 +1,44 @@
+package store_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"olmo/store"
+)
+
+func TestLink(t *testing.T) {
+	root := t.TempDir()
+	name := filepath.Join(root, "latest")
+	for _, target := range []string{"step1", "step2"} {
+		// What a process left that was killed in the middle is no hindrance.
+		if err := os.WriteFile(store.Temporary(name), []byte("half"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Link(name, target); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := store.Linked(name); err != nil || got != target {
+			t.Errorf("it leads to %q, %v, want %s", got, err, target)
+		}
+	}
+	full := errors.New("no space left on device")
+	for _, op := range []store.Op{store.OpCreate, store.OpRename} {
+		undo := store.InjectFaults(func(o store.Op, _ string) error {
+			if o == op {
+				return full
+			}
+			return nil
+		})
+		err := store.Link(name, "step3")
+		undo()
+		if got, _ := store.Linked(name); !errors.Is(err, full) || got != "step2" {
+			t.Errorf("%s fails: error %v, it leads to %q", op, err, got)
+		}
+	}
+	if got := names(t, root); got != "latest" {
+		t.Errorf("there are %s", got)
+	}
+}
