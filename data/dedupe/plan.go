@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -363,7 +364,10 @@ func anyForeign(own *data.Recorded, held []content, all []string) (bool, error) 
 func (b *Bloom) recorded(own *data.Recorded) ([]string, error) {
 	if own != nil && len(own.Outputs) > 0 {
 		names := b.names()
-		there := func(f string) bool { return slices.Contains(names, f) && exists(f) }
+		for i := range names {
+			names[i] = filepath.Clean(names[i])
+		}
+		there := func(f string) bool { return slices.Contains(names, filepath.Clean(f)) && exists(f) }
 		if !slices.ContainsFunc(own.Outputs, func(f string) bool { return !there(f) }) {
 			out := slices.Clone(own.Outputs)
 			slices.SortFunc(out, comparePart)
@@ -375,7 +379,7 @@ func (b *Bloom) recorded(own *data.Recorded) ([]string, error) {
 
 // complete tells whether nothing is left to do.
 func (r *run) complete() bool {
-	return len(r.todo) == 0 && len(r.documents) > 0 && (!r.fills || len(r.filled) > 0)
+	return len(r.todo) == 0 && (!r.fills || len(r.filled) > 0)
 }
 
 // exists tells whether a file is there.

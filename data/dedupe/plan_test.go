@@ -99,6 +99,9 @@ func TestRunAgain(t *testing.T) {
 		done   bool
 	}{
 		{"nothing has changed", func(*testing.T, *again) {}, true},
+		{"other words for the same files", func(_ *testing.T, a *again) {
+			a.Documents, a.BloomFilter.File = []string{"./c/documents/a.jsonl", "c/../c/documents/b.jsonl"}, "./f//dup.bin"
+		}, true},
 		{"touched", func(t *testing.T, _ *again) { touch(t, "c/documents/a.jsonl") }, true},
 		{"of the same size and time, it is not read", func(t *testing.T, _ *again) {
 			st, err := os.Stat("c/documents/a.jsonl")
