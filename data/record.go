@@ -122,7 +122,7 @@ func (r *record) relative(path string) string {
 		return path
 	}
 	if store.Remote(r.path) {
-		return path
+		return localPrefix + path
 	}
 	base, err := filepath.Abs(filepath.Dir(r.path))
 	if err != nil {
@@ -148,7 +148,14 @@ func (r *record) outputs(e *unitEntry) []string {
 	return out
 }
 
+// localPrefix marks files of this machine in a record that lies in an object store,
+// which has no way to them.
+const localPrefix = "file:"
+
 func (r *record) resolve(path string) string {
+	if local, ok := strings.CutPrefix(path, localPrefix); ok && store.Remote(r.path) {
+		return local
+	}
 	if store.Remote(path) || path == store.Standard || !store.Remote(r.path) && filepath.IsAbs(filepath.FromSlash(path)) {
 		return path
 	}

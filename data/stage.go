@@ -646,7 +646,7 @@ func (s *Stage) Close() error {
 		for _, w := range st.open {
 			w.Abort()
 		}
-		if !s.committing && (st.done == nil || st.earlier || u.Together) {
+		if u.Record == "" || !s.committing && (st.done == nil || st.earlier || u.Together) {
 			for _, o := range st.sealed {
 				o.file.Abort()
 			}

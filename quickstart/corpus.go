@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"olmo/data"
 	"olmo/store"
@@ -89,7 +90,11 @@ func BuildCorpus(ctx context.Context, dir string, opts CorpusOptions) (CorpusInf
 	}
 	groups := src.groups()
 	if len(groups) < minGroups {
-		return CorpusInfo{}, fmt.Errorf("the corpus has %d documents, want at least %d\nhint: give --docs more text; long files are cut into several documents", len(groups), minGroups)
+		err := fmt.Errorf("the corpus has %d documents, want at least %d", len(groups), minGroups)
+		if len(src.notices) > 0 {
+			err = fmt.Errorf("%w: %s", err, strings.TrimSuffix(strings.Join(src.notices, " "), "."))
+		}
+		return CorpusInfo{}, fmt.Errorf("%w\nhint: give --docs more text; long files are cut into several documents", err)
 	}
 	info := CorpusInfo{Name: src.name, Licence: src.licence, Notices: src.notices, OtherDomain: src.otherDomain}
 	var parts [splits][]document

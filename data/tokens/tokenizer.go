@@ -2,8 +2,8 @@ package tokens
 
 import (
 	"context"
-	"fmt"
 	"iter"
+	"strings"
 
 	"olmo/data"
 	"olmo/tokenizer"
@@ -40,7 +40,7 @@ func TrainTokenizer(ctx context.Context, cfg TokenizerConfig) ([]byte, error) {
 		return nil, err
 	}
 	if !*any {
-		return nil, stage.Nothing(fmt.Sprintf("there is no text to learn from in %d files", len(files)), "each line of a JSONL file needs a field text")
+		return nil, stage.Nothing(strings.Join(cfg.Inputs, ", ")+": there is no text to learn from", "each line of a JSONL file needs a field text")
 	}
 	w, err := stage.Create(unit, cfg.Output, data.CompressionOf(cfg.Output))
 	if err != nil {

@@ -39,7 +39,7 @@ func TestTrainTokenizer(t *testing.T) {
 		name, input, output, want string
 		is                        error
 	}{
-		{"no text", "{\"text\":\"\"}\n", "t.json", "no text", data.ErrNothing},
+		{"no text", "{\"text\":\"\"}\n", "t.json", "there is no text to learn from", data.ErrNothing},
 		{"bad lines only", "{\"id\":\"1\"}\n", "t.json", `no field "text"`, data.ErrNothing},
 		{"onto its input", "{\"text\":\"a b\"}\n", "b.jsonl", "b.jsonl", store.ErrClash},
 	} {
