@@ -196,6 +196,8 @@ var rooms = []struct {
 	except               []string
 }{
 	{"generate.New", "lm", "lm.Open or lm.New, then Generator", nil},
+	{"eval.Choose", "eval", "eval.Run", nil},
+	{"eval.BitsPerByte", "eval", "eval.Run", nil},
 	{"os.CreateTemp", "store", "store.Create", nil},
 	{"os.Rename", "store", "store.Create or store.CreateFolder", []string{"data/dedupe/bloom.go", "data/dedupe/passes.go", "data/store/local.go"}},
 }
