@@ -2,6 +2,7 @@ package lm_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
@@ -163,6 +164,44 @@ func TestNoTokenizer(t *testing.T) {
 	}
 	if _, err := m.Chat(chat.Transcript{}); err == nil {
 		t.Error("chatting: no error")
+	}
+}
+
+// TestSpecialIDs: a prompt has the ids that the tokenizer puts around a text.
+func TestSpecialIDs(t *testing.T) {
+	path := models(t)["a Hugging Face folder"]
+	file := filepath.Join(path, "tokenizer.json")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all map[string]any
+	if err := json.Unmarshal(text, &all); err != nil {
+		t.Fatal(err)
+	}
+	all["post_processor"] = json.RawMessage(`{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<|padding|>","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],` +
+		`"pair":[],"special_tokens":{"<|padding|>":{"id":"<|padding|>","ids":[1],"tokens":["<|padding|>"]}}}`)
+	if text, err = json.Marshal(all); err != nil {
+		t.Fatal(err)
+	}
+	write(t, file, text)
+	m := openModel(t, path, lm.Options{})
+	got, err := m.Encode("cat")
+	if want := m.Tokenizer.AppendEncode([]int32{1}, "cat"); err != nil || !slices.Equal(got, want) {
+		t.Errorf("the prompt is %v (%v), want %v", got, err, want)
+	}
+}
+
+// TestStops: a model that was not opened stops at its config's end of text, if that has one.
+func TestStops(t *testing.T) {
+	for _, c := range []struct {
+		eos  int32
+		want []int32
+	}{{0, []int32{0}}, {7, []int32{7}}, {-1, nil}} {
+		m, err := lm.New(&model.Config{EOS: c.eos}, lm.Options{})
+		if err != nil || !slices.Equal(m.Stop, c.want) {
+			t.Errorf("end of text %d: stops %v (%v), want %v", c.eos, m.Stop, err, c.want)
+		}
 	}
 }
 
