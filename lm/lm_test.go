@@ -304,9 +304,16 @@ func TestChat(t *testing.T) {
 	if want := append(tok.AppendEncode(nil, " cat"), 0); err != nil || !slices.Equal(prompt, want) {
 		t.Errorf("the template makes %v (%v), want %v", prompt, err, want)
 	}
+	// What tokenizer_config.json does not name is in special_tokens_map.json.
+	write(t, filepath.Join(path, "special_tokens_map.json"), []byte(`{"bos_token":"<|padding|>","eos_token":"another"}`))
+	write(t, filepath.Join(path, "chat_template.jinja"), []byte("{{ bos_token }}{{ messages[0]['content'] }}{{ eos_token }}"))
+	prompt, _, err = open().Prompt([]chat.Message{{Role: chat.User, Content: " cat"}}, 40)
+	if want := append(tok.AppendEncode([]int32{1}, " cat"), 0); err != nil || !slices.Equal(prompt, want) {
+		t.Errorf("with special_tokens_map.json the template makes %v (%v), want %v", prompt, err, want)
+	}
 	write(t, filepath.Join(path, "chat_template.jinja"), []byte("{{ bos_token"))
-	if _, err := lm.Open(path, lm.Options{}); err != nil {
-		t.Errorf("a template is read when it is needed: %v", err)
+	if _, err := openModel(t, path, lm.Options{}).ChatFormat(); err == nil {
+		t.Error("a template with a mistake: no error")
 	}
 }
 
