@@ -385,6 +385,35 @@ func TestLock(t *testing.T) {
 	}
 }
 
+// The lock of a folder is the same by all of its names, and to ask for it changes nothing.
+func TestLockInFolder(t *testing.T) {
+	root := t.TempDir()
+	t.Chdir(root)
+	if err := os.Symlink("run", "link"); err != nil {
+		t.Skip(err)
+	}
+	if err := store.HeldIn("run"); err != nil || names(t, root) != "link" {
+		t.Errorf("of a folder that is not there: %v, there are %s", err, names(t, root))
+	}
+	l, err := store.AcquireIn("run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"run", "./run/../run", "link", filepath.Join(root, "link")} {
+		var held *store.HeldError
+		if err := store.HeldIn(name); !errors.As(err, &held) || held.Name != name || held.Holder.PID != os.Getpid() {
+			t.Errorf("HeldIn(%s) is %v, want this process", name, err)
+		}
+		if _, err := store.AcquireIn(name); !errors.As(err, &held) {
+			t.Errorf("AcquireIn(%s) gave %v", name, err)
+		}
+	}
+	l.Release()
+	if err := store.HeldIn("link"); err != nil || names(t, root) != "link run" {
+		t.Errorf("after Release: %v, there are %s", err, names(t, root))
+	}
+}
+
 func TestHeldError(t *testing.T) {
 	started := time.Date(2026, 3, 4, 5, 6, 7, 0, time.Local)
 	e := &store.HeldError{Name: "out/run", Holder: store.Holder{PID: 42, Host: "node7", Command: "olmo train tiny.yaml", Started: started}}
