@@ -2,6 +2,7 @@ package lm_test
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -164,6 +165,31 @@ func TestNoTokenizer(t *testing.T) {
 	}
 	if _, err := m.Chat(chat.Transcript{}); err == nil {
 		t.Error("chatting: no error")
+	}
+}
+
+// TestDigest: the digest is that of the files, also when their weights are on the device.
+func TestDigest(t *testing.T) {
+	m := openModel(t, models(t)["a checkpoint"], lm.Options{})
+	before, err := m.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := m.Files.Set.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	generator(t, m)
+	after, err := m.Digest()
+	if err != nil || before != after || before != hex.EncodeToString(want[:]) {
+		t.Errorf("digest %s, with the weights on the device %s (%v), want %x", before, after, err, want)
+	}
+	unopened, err := lm.New(m.Config, lm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unopened.Digest(); err == nil {
+		t.Error("a model without files: no error")
 	}
 }
 
