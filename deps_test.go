@@ -81,7 +81,7 @@ var policy = []struct{ pkg, may, never, tests string }{
 	{pkg: "convert", may: "device/cpu lm model numeric tokenizer weights", never: "device/cpu/kernel"},
 	// What an artefact is, and whether it is whole: release and verify speak of problems as
 	// it does.
-	{pkg: "check", may: "data data/tokens data/dedupe data/parquet config model tensor tokenizer weights store runlog train"},
+	{pkg: "check", may: "data data/tokens data/dedupe data/parquet config model tensor tokenizer weights store runlog train", tests: "lm/lmtest quickstart"},
 	{pkg: "adapt", may: "train generate eval chat model tokenizer data"},
 	{pkg: "serve", may: "generate chat"},
 	{pkg: "hub", may: "weights model tokenizer runlog"},
@@ -197,6 +197,8 @@ var rooms = []struct {
 	except               []string
 }{
 	{"generate.New", "lm", "lm.Open or lm.New, then Generator", nil},
+	{"eval.Choose", "eval", "eval.Run", nil},
+	{"eval.BitsPerByte", "eval", "eval.Run", nil},
 	{"os.CreateTemp", "store", "store.Create", nil},
 	{"os.Rename", "store", "store.Create or store.CreateFolder", nil},
 }

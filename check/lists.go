@@ -48,6 +48,11 @@ type reportFiles struct {
 	ReleaseDigest string       `json:"release_weights_digest"`
 	Artefacts     []reportFile `json:"artefacts"`
 	Pages         []reportFile `json:"pages"`
+	Curve         []struct {
+		Step int     `json:"step"`
+		Loss float64 `json:"loss"`
+		Rate float64 `json:"learning_rate"`
+	} `json:"curve"`
 }
 
 type reportFile struct {

@@ -29,8 +29,7 @@ func (c *checker) model(path string) {
 	}
 	if st.IsDir() {
 		whole := c.shards(path)
-		c.companions(path)
-		if !whole {
+		if !c.companions(path) || !whole {
 			return // of a model with holes each hole was told
 		}
 	}
@@ -83,20 +82,28 @@ func (c *checker) countFiles(path string) {
 	}
 }
 
-// companions checks the small files beside a model's weights.
-func (c *checker) companions(path string) {
-	for _, name := range []string{"config.json", "generation_config.json", "tokenizer_config.json", "special_tokens_map.json"} {
-		file := filepath.Join(path, name)
+// companions checks the small files beside a model's weights; false when one that the
+// model cannot do without is damaged.
+func (c *checker) companions(path string) bool {
+	whole := true
+	for _, f := range []struct {
+		name   string
+		needed bool
+	}{{"config.json", true}, {"generation_config.json", true}, {"tokenizer_config.json", false}, {"special_tokens_map.json", false}} {
+		file := filepath.Join(path, f.name)
 		p, err := look(file)
 		if err != nil {
 			continue
 		}
+		before := len(c.report.Problems)
 		if isPointer(p) {
 			c.pointer(file)
 		} else if !c.compared(file) {
 			c.json(file)
 		}
+		whole = whole && (!f.needed || len(c.report.Problems) == before)
 	}
+	return whole
 }
 
 // parameters calls f with each parameter of a model under its name in training, as
@@ -173,19 +180,6 @@ func (c *checker) compareNames(path, step string, m *train.Manifest) int {
 		}
 	}
 	return n
-}
-
-// lastStep returns the newest checkpoint of a run, and its manifest; nil without.
-func lastStep(run string) (string, *train.Manifest) {
-	dir, err := train.Latest(run)
-	if err != nil {
-		return "", nil
-	}
-	m, err := train.ReadManifest(dir)
-	if err != nil {
-		return dir, nil
-	}
-	return dir, m
 }
 
 // cardDigests is what a model card says of its weights, in its head.

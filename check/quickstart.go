@@ -8,6 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+
+	"olmo/runlog"
+	"olmo/train"
 )
 
 // quickstart checks the whole folder of a quickstart: each file that its report lists,
@@ -50,6 +53,7 @@ func (c *checker) quickstart(path string) {
 		return
 	}
 	c.model(release)
+	c.curve(filepath.Join(run, "metrics.jsonl"), report)
 	c.sameWeights(release, run, report)
 }
 
@@ -95,6 +99,56 @@ func (c *checker) quickReport(path string) *reportFiles {
 	return report
 }
 
+// step is the checkpoint that the report is about; a run may have gone on since.
+func (r *reportFiles) step(root string) string {
+	if r != nil {
+		for _, f := range r.Artefacts {
+			if f.What == "last checkpoint" && filepath.IsLocal(filepath.FromSlash(f.Path)) {
+				return filepath.Dir(filepath.Join(root, filepath.FromSlash(f.Path)))
+			}
+		}
+	}
+	return ""
+}
+
+// curve compares the losses and rates of the report with those of the run's log. The log
+// has no digest, since it holds times, too, which a repetition changes.
+func (c *checker) curve(path string, report *reportFiles) {
+	records, err := runlog.Read(path)
+	if err != nil || report == nil {
+		return // said where the log is checked
+	}
+	lines := map[int]runlog.Record{}
+	for _, r := range records {
+		if n, ok := r.Step(); ok {
+			lines[n] = r
+		}
+	}
+	wrong := 0
+	for _, p := range report.Curve {
+		line, ok := lines[p.Step]
+		same := ok
+		for key, want := range map[string]float64{"train/CrossEntropyLoss": p.Loss, "optim/learning_rate_group0": p.Rate} {
+			if v, number := line[key].(float64); number && v != want {
+				same = false
+			}
+		}
+		if same {
+			continue
+		}
+		if wrong++; wrong > mostListed {
+			continue
+		}
+		step := p.Step
+		if ok {
+			c.problem(Log, path, "step %d has another loss or learning rate than in report.json", step).Step = &step
+		} else {
+			c.problem(Log, path, "step %d, which is in report.json, is missing", step).Step = &step
+		}
+	}
+	c.more(path, wrong, "steps")
+}
+
 // numbers decodes JSON with numbers as they are written; nil where it is none.
 func numbers(text []byte) any {
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -109,8 +163,12 @@ func numbers(text []byte) any {
 // sameWeights compares a release with the run's last step through the names of both
 // layouts, and both digests with those of the report.
 func (c *checker) sameWeights(release, run string, report *reportFiles) {
-	step, manifest := lastStep(run)
-	if manifest == nil {
+	step := report.step(c.root)
+	if step == "" {
+		step, _ = train.Latest(run)
+	}
+	manifest, err := train.ReadManifest(step)
+	if err != nil {
 		c.note(release, "nothing to compare with: the run has no checkpoint")
 		return
 	}

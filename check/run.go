@@ -23,7 +23,9 @@ func (c *checker) run(path string) {
 	for _, n := range steps {
 		dir := filepath.Join(path, fmt.Sprintf("step%d", n))
 		before := len(c.report.Problems)
-		c.one(dir)
+		if !c.one(dir) {
+			c.problem(Missing, dir, "step%d holds no checkpoint", n)
+		}
 		for i := range c.report.Problems[before:] {
 			c.report.Problems[before+i].Step = &n
 		}
@@ -52,6 +54,12 @@ func (c *checker) run(path string) {
 		}
 	}
 	c.logOfSteps(path, steps)
+	indices, _ := os.ReadDir(filepath.Join(path, "data-indices"))
+	for _, e := range indices {
+		if file := filepath.Join(path, "data-indices", e.Name()); !hidden(e.Name()) {
+			c.compressed(file)
+		}
+	}
 }
 
 // sameSteps judges two steps with the same weights: an error of whoever copied them,

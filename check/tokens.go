@@ -198,7 +198,7 @@ func (c *checker) wrongSize(path, places string, size, n int64) {
 		for _, d := range dtypes {
 			// A file that lost its end lacks less than half of it, mostly.
 			if want := n * int64(d.Size()); size < want && size > want/2 {
-				c.problem(Truncated, path, "%s has %d bytes; the %d tokens of %s take %d as %s", c.rel(path), size, n, places, want, d)
+				c.problem(Truncated, path, "%s has %d bytes; the %d tokens of %s take %d as %s: it is cut off, or they are not of one run", c.rel(path), size, n, places, want, d)
 				return
 			}
 		}

@@ -68,6 +68,13 @@ func TestRun(t *testing.T) {
 			if r.Out != out || r.DType != tensor.F32 || r.Proof.Weights != len(c.Params()) || parts != "writecompare" {
 				t.Errorf("result %+v after %s", *r, parts)
 			}
+			n := 16 // table, head, and seven of each layer
+			if o.to == model.Native {
+				n = 10 // queries, keys and values are one, up and gate another
+			}
+			if len(r.Matrices) != 1 || r.Matrices[tensor.F32] != n {
+				t.Errorf("matrices by dtype are %v, want %d of f32", r.Matrices, n)
+			}
 			if got := left(t, dir); got != o.out {
 				t.Errorf("beside the output there are %s", got)
 			}

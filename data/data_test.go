@@ -65,6 +65,18 @@ func TestParseDocument(t *testing.T) {
 }
 
 // The row that a tagger writes reads back as it was.
+// TestNesting: depth is limited, the number of objects beside each other is not.
+func TestNesting(t *testing.T) {
+	beside := `{"id":"1","text":"a","metadata":{"list":[` + strings.Repeat("{},", 50_000) + strings.Repeat(`{"a":{"b":[]}},`, 50_000) + "[]]}}"
+	if err := data.ParseDocument([]byte(beside), new(data.Document)); err != nil {
+		t.Errorf("100,000 objects beside each other: %v", err)
+	}
+	deep := `{"id":"1","text":"a","metadata":` + strings.Repeat(`{"a":`, 50_000) + "1" + strings.Repeat("}", 50_000) + "}"
+	if err := data.ParseDocument([]byte(deep), new(data.Document)); err == nil || !strings.Contains(err.Error(), "nested deeper than") {
+		t.Errorf("50,000 objects in each other: %v, want an error about nesting", err)
+	}
+}
+
 func TestAttributeRow(t *testing.T) {
 	row := data.AttributeRow{ID: "a\"\x01\u2028", Source: "s", Attributes: []data.Attribute{
 		{Name: "e__t__doc", Spans: []data.Span{{0, 12, 1}, {3, 4, 0.00001}, {5, 6, 1e-7}, {7, 8, -12345.67891}}},
@@ -110,7 +122,13 @@ func TestReaderFormats(t *testing.T) {
 	}
 	os.WriteFile(filepath.Join(dir, "members.json.gz"), members.Bytes(), 0o666)
 	os.WriteFile(filepath.Join(dir, "really-plain.gz"), []byte(lines), 0o666)
-	for _, name := range []string{"a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "members.json.gz", "really-plain.gz"} {
+	// A frame that readers skip may come first: pzstd writes one.
+	zstd, err := os.ReadFile(filepath.Join(dir, "a.jsonl.zst"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.WriteFile(filepath.Join(dir, "skippable.zst"), append([]byte{0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 'a', 'b', 'c'}, zstd...), 0o666)
+	for _, name := range []string{"a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "members.json.gz", "really-plain.gz", "skippable.zst"} {
 		r, err := data.OpenReader(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -155,8 +173,8 @@ func TestReaderDamaged(t *testing.T) {
 	for err == nil {
 		_, err = r.Next()
 	}
-	if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), "cut.gz") {
-		t.Errorf("error = %v, want unexpected EOF with the file's name", err)
+	if want := "reading " + filepath.Join(dir, "cut.gz") + " after line "; !errors.Is(err, io.ErrUnexpectedEOF) || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error = %v, want unexpected EOF that begins with %q", err, want)
 	}
 	r.Close()
 

@@ -61,6 +61,7 @@ func TestSkipNumberLists(t *testing.T) {
 	for text, ok := range map[string]bool{
 		`[]`: true, `[[]]`: true, `[[1]]`: true, `[[0, 1.5, -2],[3]]`: true, `[[1e5]]`: true, `[ [1] , [2] ]`: true, `[1]`: true,
 		`[[01]]`: false, `[[1.]]`: false, `[[1,]]`: false, `[[1],]`: false, `[[1]`: false, `[[-]]`: false, `[[`: false, `[[1 2]]`: false, `[[.5]]`: false,
+		`[[1:]]`: false, `[[1.5:2]]`: false, `[[/]]`: false, `[[19, 90]]`: true,
 	} {
 		_, err := data.AppendFields(nil, []byte(`{"a":`+text+`}`))
 		if (err == nil) != ok || json.Valid([]byte(text)) != ok {

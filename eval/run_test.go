@@ -328,6 +328,13 @@ func TestRunErrors(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	// A model that names no end of text has nothing to stand before a document.
+	for _, name := range []string{"config.json", "generation_config.json"} {
+		write(t, filepath.Join(model, name), strings.ReplaceAll(read(t, filepath.Join(model, name)), `"eos_token_id": 0`, `"eos_token_id": null`))
+	}
+	if _, _, err := judge(t.Context(), t, model, eval.Run{Jobs: jobs(t, eval.Inputs{Documents: docs}, "bpb")}); err == nil || !contains(err, "end-of-text") {
+		t.Errorf("no end of text: %v", err)
+	}
 	if got := read(t, results); got != "{" {
 		t.Errorf("a results.json that cannot be read is written over: %s", got)
 	}

@@ -95,30 +95,16 @@ func (m *Model) chatTemplate() (text string, tokens map[string]string, err error
 		}
 		return text, tokens, nil
 	}
-	var file struct {
-		Template json.RawMessage `json:"chat_template"`
-		BOS      json.RawMessage `json:"bos_token"`
-		EOS      json.RawMessage `json:"eos_token"`
-		UNK      json.RawMessage `json:"unk_token"`
-		PAD      json.RawMessage `json:"pad_token"`
-	}
-	path := filepath.Join(m.Files.Path, "tokenizer_config.json")
-	content, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(content, &file)
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", nil, fmt.Errorf("%s: %w", path, err)
-	}
-	for name, raw := range map[string]json.RawMessage{"bos_token": file.BOS, "eos_token": file.EOS, "unk_token": file.UNK, "pad_token": file.PAD} {
-		// A text, or an object that holds it.
-		var token string
-		var added struct{ Content string }
-		switch {
-		case json.Unmarshal(raw, &token) == nil && token != "":
-			tokens[name] = token
-		case json.Unmarshal(raw, &added) == nil && added.Content != "":
-			tokens[name] = added.Content
+	var template json.RawMessage
+	// Older models name their special tokens in special_tokens_map.json alone. Where both do,
+	// the newer file is right.
+	for _, name := range []string{"tokenizer_config.json", "special_tokens_map.json"} {
+		file, err := readSpecials(filepath.Join(m.Files.Path, name), tokens)
+		if err != nil {
+			return "", nil, err
+		}
+		if template == nil {
+			template = file
 		}
 	}
 	if content, err := os.ReadFile(filepath.Join(m.Files.Path, "chat_template.jinja")); err == nil {
@@ -126,7 +112,7 @@ func (m *Model) chatTemplate() (text string, tokens map[string]string, err error
 	}
 	// One template, or several by name.
 	var several []struct{ Name, Template string }
-	if json.Unmarshal(file.Template, &text) != nil && json.Unmarshal(file.Template, &several) == nil {
+	if json.Unmarshal(template, &text) != nil && json.Unmarshal(template, &several) == nil {
 		for _, t := range several {
 			if t.Name == "default" {
 				text = t.Template
@@ -134,4 +120,35 @@ func (m *Model) chatTemplate() (text string, tokens map[string]string, err error
 		}
 	}
 	return text, tokens, nil
+}
+
+// readSpecials reads the special tokens of a file that may not be there into tokens, but for those
+// that it has, and returns the file's chat template.
+func readSpecials(path string, tokens map[string]string) (template json.RawMessage, err error) {
+	content, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	var file map[string]json.RawMessage
+	if err == nil {
+		err = json.Unmarshal(content, &file)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	for _, name := range []string{"bos_token", "eos_token", "unk_token", "pad_token"} {
+		if tokens[name] != "" {
+			continue
+		}
+		// A text, or an object that holds it.
+		var token string
+		var added struct{ Content string }
+		switch {
+		case json.Unmarshal(file[name], &token) == nil && token != "":
+			tokens[name] = token
+		case json.Unmarshal(file[name], &added) == nil && added.Content != "":
+			tokens[name] = added.Content
+		}
+	}
+	return file["chat_template"], nil
 }

@@ -1,5 +1,13 @@
 // Package lm is an opened model: weights on a device with their tokenizer, chat
 // template and stops, and the one way to generate, score and chat with them.
+//
+// A Model comes from files (Open), from weights on a device (New) or from a trainer that goes on
+// changing them (OfTrainer). It is asked through what is made of it:
+//
+//	Generator  continues prompts, in ids and as text
+//	Chat       answers conversations
+//	Scorer     the log-probabilities of given tokens
+//	Logits     everything that the model says after each token
 package lm
 
 import (

@@ -2,6 +2,8 @@ package lm_test
 
 import (
 	"context"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
@@ -166,6 +168,69 @@ func TestNoTokenizer(t *testing.T) {
 	}
 }
 
+// TestDigest: the digest is that of the files, also when their weights are on the device.
+func TestDigest(t *testing.T) {
+	m := openModel(t, models(t)["a checkpoint"], lm.Options{})
+	before, err := m.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := m.Files.Set.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	generator(t, m)
+	after, err := m.Digest()
+	if err != nil || before != after || before != hex.EncodeToString(want[:]) {
+		t.Errorf("digest %s, with the weights on the device %s (%v), want %x", before, after, err, want)
+	}
+	unopened, err := lm.New(m.Config, lm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unopened.Digest(); err == nil {
+		t.Error("a model without files: no error")
+	}
+}
+
+// TestSpecialIDs: a prompt has the ids that the tokenizer puts around a text.
+func TestSpecialIDs(t *testing.T) {
+	path := models(t)["a Hugging Face folder"]
+	file := filepath.Join(path, "tokenizer.json")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all map[string]any
+	if err := json.Unmarshal(text, &all); err != nil {
+		t.Fatal(err)
+	}
+	all["post_processor"] = json.RawMessage(`{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<|padding|>","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],` +
+		`"pair":[],"special_tokens":{"<|padding|>":{"id":"<|padding|>","ids":[1],"tokens":["<|padding|>"]}}}`)
+	if text, err = json.Marshal(all); err != nil {
+		t.Fatal(err)
+	}
+	write(t, file, text)
+	m := openModel(t, path, lm.Options{})
+	got, err := m.Encode("cat")
+	if want := m.Tokenizer.AppendEncode([]int32{1}, "cat"); err != nil || !slices.Equal(got, want) {
+		t.Errorf("the prompt is %v (%v), want %v", got, err, want)
+	}
+}
+
+// TestStops: a model that was not opened stops at its config's end of text, if that has one.
+func TestStops(t *testing.T) {
+	for _, c := range []struct {
+		eos  int32
+		want []int32
+	}{{0, []int32{0}}, {7, []int32{7}}, {-1, nil}} {
+		m, err := lm.New(&model.Config{EOS: c.eos}, lm.Options{})
+		if err != nil || !slices.Equal(m.Stop, c.want) {
+			t.Errorf("end of text %d: stops %v (%v), want %v", c.eos, m.Stop, err, c.want)
+		}
+	}
+}
+
 // TestText holds the pieces of an answer against the whole, and ends it at a text.
 func TestText(t *testing.T) {
 	m := openModel(t, models(t)["a Hugging Face folder"], lm.Options{})
@@ -265,9 +330,16 @@ func TestChat(t *testing.T) {
 	if want := append(tok.AppendEncode(nil, " cat"), 0); err != nil || !slices.Equal(prompt, want) {
 		t.Errorf("the template makes %v (%v), want %v", prompt, err, want)
 	}
+	// What tokenizer_config.json does not name is in special_tokens_map.json.
+	write(t, filepath.Join(path, "special_tokens_map.json"), []byte(`{"bos_token":"<|padding|>","eos_token":"another"}`))
+	write(t, filepath.Join(path, "chat_template.jinja"), []byte("{{ bos_token }}{{ messages[0]['content'] }}{{ eos_token }}"))
+	prompt, _, err = open().Prompt([]chat.Message{{Role: chat.User, Content: " cat"}}, 40)
+	if want := append(tok.AppendEncode([]int32{1}, " cat"), 0); err != nil || !slices.Equal(prompt, want) {
+		t.Errorf("with special_tokens_map.json the template makes %v (%v), want %v", prompt, err, want)
+	}
 	write(t, filepath.Join(path, "chat_template.jinja"), []byte("{{ bos_token"))
-	if _, err := lm.Open(path, lm.Options{}); err != nil {
-		t.Errorf("a template is read when it is needed: %v", err)
+	if _, err := openModel(t, path, lm.Options{}).ChatFormat(); err == nil {
+		t.Error("a template with a mistake: no error")
 	}
 }
 

@@ -115,6 +115,49 @@ func TestGenerationAgrees(t *testing.T) {
 	}
 }
 
+// TestSums holds sums over units whose sequences begin alike against those of Score: the same
+// bits, whatever of a sequence is scored and whatever stands beside it.
+func TestSums(t *testing.T) {
+	for _, bf16 := range []bool{false, true} {
+		s := scorer(t, bf16)
+		var units [][]lm.Sequence
+		for i := range int32(200) {
+			shared := sequence(1+int(i*7%30), i)
+			var unit []lm.Sequence
+			for j := range 1 + i%4 {
+				rest := sequence(1+int(j*5), 100+i+j)
+				q := lm.Sequence{IDs: slices.Concat(shared.IDs, rest.IDs), Targets: slices.Concat(shared.Targets, rest.Targets)}
+				for k := range q.Targets {
+					if i%3 == 0 && k < len(q.Targets)-1 || i%3 == 1 && k%2 == 0 {
+						q.Targets[k] = -1
+					}
+				}
+				unit = append(unit, q)
+			}
+			units = append(units, unit)
+		}
+		for name, part := range map[string][][]lm.Sequence{"one target alone": {units[0]}, "many units": units} {
+			got, err := s.Sums(t.Context(), part)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, unit := range part {
+				for j, q := range unit {
+					var want float64
+					for k, v := range score(t, s, q)[0] {
+						if q.Targets[k] >= 0 {
+							want += float64(v)
+						}
+					}
+					if got[i][j] != want {
+						t.Fatalf("bf16=%v, %s: sequence %d of unit %d costs %v, want %v", bf16, name, j, i, got[i][j], want)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestBadSequences(t *testing.T) {
 	s := scorer(t, false)
 	nothing := func(int, []float32) {}
@@ -125,6 +168,9 @@ func TestBadSequences(t *testing.T) {
 	} {
 		if s.Score(t.Context(), []lm.Sequence{q}, nothing) == nil {
 			t.Errorf("%s: no error", name)
+		}
+		if _, err := s.Sums(t.Context(), [][]lm.Sequence{{q}}); err == nil && name != "too long" {
+			t.Errorf("%s: no error of sums", name)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -67,9 +67,10 @@ func (q *quick) run(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := stage(ctx, q, "release", nil, func(ctx context.Context) (bool, error) {
-		return true, q.release(corpus, c, v, m, j, samples)
-	}); err != nil {
+	digest, err := stage(ctx, q, "release", cardText, func(ctx context.Context) (string, error) {
+		return q.release(corpus, c, v, m, j, samples)
+	})
+	if err != nil {
 		return nil, err
 	}
 	return stage(ctx, q, "report", q.Version, func(ctx context.Context) (*Report, error) {
@@ -77,6 +78,7 @@ func (q *quick) run(ctx context.Context) (*Report, error) {
 		if err != nil {
 			return nil, err
 		}
+		r.ReleaseDigest = digest
 		return r, r.Write(q.Out)
 	})
 }

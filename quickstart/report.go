@@ -2,6 +2,8 @@ package quickstart
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -24,6 +26,9 @@ type Report struct {
 	Parameters      int64    `json:"parameters"`
 	Tokens          int64    `json:"tokens"` // trained on, repeats counted
 	WeightsDigest   string   `json:"weights_digest"`
+	// ReleaseDigest is that of the same weights as the release has them, under
+	// Hugging Face's names. olmo check finds both in the release.
+	ReleaseDigest string `json:"release_weights_digest"`
 
 	Steps             int      `json:"steps"`
 	FinalLoss         float64  `json:"final_loss"` // nats a token, mean of the last steps
@@ -50,6 +55,7 @@ type Report struct {
 	Samples  []Sample       `json:"samples"`
 	Stages   []StageTime    `json:"stages"`
 	Files    []Artefact     `json:"artefacts"`
+	Pages    []Artefact     `json:"pages"` // of this report; Write fills it
 	Commands []Command      `json:"commands"`
 	Notices  []string       `json:"notices"` // credits and warnings, in sentences
 
@@ -159,14 +165,21 @@ func (r *Report) Write(dir string) error {
 	if err != nil {
 		return fmt.Errorf("writing report: %w", err)
 	}
+	type file struct {
+		name string
+		text []byte
+	}
+	files := []file{{"report.html", page}, {"report.md", r.markdown()}}
+	r.Pages = nil
+	for _, f := range files {
+		sum := sha256.Sum256(f.text)
+		r.Pages = append(r.Pages, Artefact{Path: f.name, What: "report card", Bytes: int64(len(f.text)), SHA256: hex.EncodeToString(sum[:])})
+	}
 	object, err := r.json()
 	if err != nil {
 		return fmt.Errorf("writing report: %w", err)
 	}
-	for _, f := range []struct {
-		name string
-		text []byte
-	}{{"report.html", page}, {"report.md", r.markdown()}, {"report.json", object}} {
+	for _, f := range append(files, file{"report.json", object}) {
 		w, err := data.CreateWriter(filepath.Join(dir, f.name))
 		if err != nil {
 			return err

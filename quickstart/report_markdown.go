@@ -115,8 +115,13 @@ func (r *Report) figureSection(m *markdown) {
 
 func (r *Report) checkSection(m *markdown) {
 	m.line("## Check it")
-	m.line("The same command with the same number of steps gives the same weights on every machine, thread count and instruction set. Digest of the weights:")
+	m.line("The same command with the same number of steps gives the same weights on every machine, thread count and instruction set. Digest of the weights, over the names that training gives them:")
 	m.block(r.WeightsDigest)
+	if r.ReleaseDigest != "" {
+		m.line("The release holds the same numbers under Hugging Face's names, which give another digest:")
+		m.block(r.ReleaseDigest)
+		m.line("`olmo check` of this folder compares the two tensor by tensor; `olmo check` of the release alone puts its tensors back under the names of training and prints both digests.")
+	}
 	if len(r.Files) > 0 {
 		m.table("file|what it is|bytes:|SHA-256")
 		for _, f := range r.Files {

@@ -19,7 +19,7 @@ import (
 func exampleReport() *Report {
 	ptr := func(x float64) *float64 { return &x }
 	r := &Report{
-		BitsPerByte: 1.4712, TokensPerSecond: 13254.2, Parameters: 4264192, Tokens: 2873344, WeightsDigest: strings.Repeat("0f", 32),
+		BitsPerByte: 1.4712, TokensPerSecond: 13254.2, Parameters: 4264192, Tokens: 2873344, WeightsDigest: strings.Repeat("0f", 32), ReleaseDigest: strings.Repeat("5a", 32),
 		Steps: 1403, FinalLoss: 3.1415, FLOPs: 7.31e13, PeakFLOPsASecond: ptr(6.1e11), MFU: ptr(0.4273), EnergyJoules: ptr(9321),
 		EnergyMethod: "2 cores at 15 W", TrainingSeconds: 231.4, TotalSeconds: 301.2, PeakMemoryBytes: 812_345_678, HeldOutTokens: 204_111,
 		OtherDomain: &OtherDomain{"Newton's Opticks", 567198, 2.613},
@@ -85,7 +85,7 @@ func TestReportFiles(t *testing.T) {
 	}
 	want := map[string]any{
 		"bits_per_byte": 1.4712, "gzip_bits_per_byte": 2.4667, "xz_bits_per_byte": nil, "zstd_bits_per_byte": nil,
-		"tokens_per_second": 13254.2, "parameters": 4264192.0, "tokens": 2873344.0, "weights_digest": strings.Repeat("0f", 32),
+		"tokens_per_second": 13254.2, "parameters": 4264192.0, "tokens": 2873344.0, "weights_digest": strings.Repeat("0f", 32), "release_weights_digest": strings.Repeat("5a", 32),
 	}
 	for key, value := range want {
 		if v, ok := got[key]; !ok || v != value {

@@ -118,7 +118,7 @@ func replace(tmp, name string) error {
 	if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
 		return os.Rename(tmp, name)
 	}
-	if err := exchange(tmp, name); err == nil {
+	if err := swap(tmp, name); err == nil {
 		return nil
 	}
 	// Not everywhere can two names be exchanged; for a moment there is none,
@@ -130,11 +130,14 @@ func replace(tmp, name string) error {
 	if err := os.Rename(name, old); err != nil {
 		return err
 	}
-	if err := os.Rename(tmp, name); err != nil {
+	if err := rename(tmp, name); err != nil {
 		return errors.Join(err, os.Rename(old, name))
 	}
 	return nil
 }
+
+// swap is exchange, for tests to take away.
+var swap = exchange
 
 // syncTree makes the names in all folders of a tree durable; its files are
 // synced by those who wrote them.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,10 +56,27 @@ func LockName(name string) string {
 // AcquireFor takes the lock on a file or folder, whose file lies beside it.
 func AcquireFor(name string) (*Lock, error) { return Acquire(LockName(name), name) }
 
+// inFolder is the name of the file that stands for a folder's lock within it.
+const inFolder = ".lock"
+
 // AcquireIn takes the lock on a folder that is filled while it has its name, as a
 // run's is. Its file lies in the folder, which is made where it is missing, so that
 // it is the same one by whatever name the folder is reached.
-func AcquireIn(folder string) (*Lock, error) { return Acquire(filepath.Join(folder, ".lock"), folder) }
+func AcquireIn(folder string) (*Lock, error) {
+	return Acquire(filepath.Join(folder, inFolder), folder)
+}
+
+// HeldIn is what AcquireIn would say now, without taking the lock: a *HeldError, or nil
+// when nobody has it.
+func HeldIn(folder string) error {
+	path := filepath.Join(folder, inFolder)
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	l, err := Acquire(path, folder)
+	l.Release()
+	return err
+}
 
 // Acquire takes the lock that the file path stands for, and makes its folders;
 // name is what it is about, for messages. It does not wait: a lock that is held

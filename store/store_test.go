@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"olmo/store"
 )
@@ -234,6 +235,40 @@ func TestFolder(t *testing.T) {
 	}
 }
 
+// Where two names cannot be exchanged the old folder steps aside, and comes back when
+// the new one cannot take its place.
+func TestFolderWithoutExchange(t *testing.T) {
+	defer store.WithoutExchange()()
+	for _, fails := range []bool{false, true} {
+		root := t.TempDir()
+		name := filepath.Join(root, "m")
+		write(t, filepath.Join(name, "x"), "old")
+		d, err := store.CreateFolder(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(d.Path(), "x"), "new")
+		renames := 0
+		undo := store.InjectFaults(func(op store.Op, _ string) error {
+			if op == store.OpRename {
+				if renames++; fails && renames == 2 { // after the old one stepped aside
+					return errors.New("no space left on device")
+				}
+			}
+			return nil
+		})
+		err = d.Commit()
+		undo()
+		want := "new"
+		if fails {
+			want = "old"
+		}
+		if got := read(t, filepath.Join(name, "x")); (err != nil) != fails || got != want || names(t, root) != "m m/x" {
+			t.Errorf("with a fault %v: %v, the folder holds %q, and there are %s", fails, err, got, names(t, root))
+		}
+	}
+}
+
 // Where two names cannot be exchanged a crash may leave only the old folder's
 // other name.
 func TestFolderRestored(t *testing.T) {
@@ -347,6 +382,48 @@ func TestLock(t *testing.T) {
 	l.Release()
 	if got := names(t, filepath.Dir(name)); runtime.GOOS != "windows" && got != "" {
 		t.Errorf("after Release there are %s", got)
+	}
+}
+
+// The lock of a folder is the same by all of its names, and to ask for it changes nothing.
+func TestLockInFolder(t *testing.T) {
+	root := t.TempDir()
+	t.Chdir(root)
+	if err := os.Symlink("run", "link"); err != nil {
+		t.Skip(err)
+	}
+	if err := store.HeldIn("run"); err != nil || names(t, root) != "link" {
+		t.Errorf("of a folder that is not there: %v, there are %s", err, names(t, root))
+	}
+	l, err := store.AcquireIn("run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"run", "./run/../run", "link", filepath.Join(root, "link")} {
+		var held *store.HeldError
+		if err := store.HeldIn(name); !errors.As(err, &held) || held.Name != name || held.Holder.PID != os.Getpid() {
+			t.Errorf("HeldIn(%s) is %v, want this process", name, err)
+		}
+		if _, err := store.AcquireIn(name); !errors.As(err, &held) {
+			t.Errorf("AcquireIn(%s) gave %v", name, err)
+		}
+	}
+	l.Release()
+	if err := store.HeldIn("link"); err != nil || names(t, root) != "link run" {
+		t.Errorf("after Release: %v, there are %s", err, names(t, root))
+	}
+}
+
+func TestHeldError(t *testing.T) {
+	started := time.Date(2026, 3, 4, 5, 6, 7, 0, time.Local)
+	e := &store.HeldError{Name: "out/run", Holder: store.Holder{PID: 42, Host: "node7", Command: "olmo train tiny.yaml", Started: started}}
+	want := "out/run is being written by process 42 on node7 (olmo train tiny.yaml), started 2026-03-04 05:06:07\nhint: wait until it has ended, or name another place"
+	if got := e.Error(); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	e.Holder = store.Holder{}
+	if got := e.Error(); !strings.HasPrefix(got, "out/run is being written by another process\nhint: ") {
+		t.Errorf("of an unknown process: %q", got)
 	}
 }
 

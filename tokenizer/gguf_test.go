@@ -115,8 +115,8 @@ func TestGGUFWords(t *testing.T) {
 			for i, s := range byteChar {
 				vocab += fmt.Sprintf("%q: %d, ", string(s), i)
 			}
-			text := fmt.Sprintf(`{"version": "1.0", "added_tokens": [{"id": 260, "content": "<|end|>", "special": true}], "pre_tokenizer": %s,
-				"model": {"type": "BPE", "ignore_merges": %t, "vocab": {%s "Ġ1": 256, "12": 257, "123": 258, "'S": 259}, "merges": [["Ġ", "1"], ["1", "2"], ["12", "3"], ["'", "S"]]}}`, c.pre, c.whole, vocab)
+			text := fmt.Sprintf(`{"version": "1.0", "added_tokens": [{"id": 260, "content": "<|end|>", "special": true}, {"id": 261, "content": "<tool>"}], "pre_tokenizer": %s,
+				"model": {"type": "BPE", "ignore_merges": %t, "vocab": {%s "Ġ1": 256, "12": 257, "123": 258, "'S": 259, "<|end|>": 260, "<tool>": 261}, "merges": [["Ġ", "1"], ["1", "2"], ["12", "3"], ["'", "S"]]}}`, c.pre, c.whole, vocab)
 			v, err := GGUFOf([]byte(text), 264)
 			if c.want == "" {
 				if err == nil {
@@ -130,8 +130,8 @@ func TestGGUFWords(t *testing.T) {
 			if v.Pre != c.want {
 				t.Errorf("llama.cpp's name is %q, want %q", v.Pre, c.want)
 			}
-			if got := v.Tokens[263]; got != "[PAD263]" || v.Types[263] != ggufUnused || v.Types[260] != ggufControl {
-				t.Errorf("id 263 is %q of type %d, id 260 of type %d", got, v.Types[263], v.Types[260])
+			if got := v.Tokens[263]; got != "[PAD263]" || v.Types[263] != ggufUnused || v.Types[260] != ggufControl || v.Types[261] != ggufUserDefined || v.Types[259] != ggufNormal {
+				t.Errorf("id 263 is %q, the types of 259 to 263 are %v", got, v.Types[259:])
 			}
 			there, err := Parse([]byte(text))
 			if err != nil {

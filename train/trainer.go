@@ -192,13 +192,8 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 		}
 	}()
 	// Run takes the folder; who cannot have it should not wait for the loading.
-	if exists(cfg.SaveFolder) {
-		err := t.claim()
-		t.lock.Release()
-		t.lock = nil
-		if err != nil {
-			return nil, err
-		}
+	if err := store.HeldIn(cfg.SaveFolder); err != nil {
+		return nil, fmt.Errorf("save_folder: %w", err)
 	}
 	if t.data, err = cfg.openData(); err != nil {
 		return nil, err

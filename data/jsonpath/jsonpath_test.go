@@ -66,6 +66,40 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestNumbersAndEscapes: forms of numbers and quoted keys that the crate reads.
+func TestNumbersAndEscapes(t *testing.T) {
+	doc := map[string]any{"a": []any{json.Number("1"), json.Number("50"), json.Number("2000"), json.Number("0.001")}, `k\u00e9x`: "key"}
+	for path, want := range map[string]any{
+		"$.a[?(@ > 1e2)]":                       []any{json.Number("2000")},
+		"$.a[?(@ > 1E+1)]":                      []any{json.Number("50"), json.Number("2000")},
+		"$.a[?(@ < 1.5e-2)]":                    []any{json.Number("0.001")},
+		"$.a[0:3:2]":                            []any{json.Number("1"), json.Number("2000")},
+		"$.a[0:3:99999999999999999999]":         []any{json.Number("1"), json.Number("50"), json.Number("2000")},
+		"$.a[1:3:9999999999]":                   []any{json.Number("50")},
+		`$['k\u00e9x']`:                         []any{"key"},
+		"$.a[?(@ in [1, 2000])]":                []any{json.Number("1"), json.Number("2000")},
+		"$.a[?(@ noneOf [1, 50, 2000, 0.001])]": nil,
+	} {
+		p, err := jsonpath.Parse(path)
+		if err != nil {
+			t.Errorf("%v", err)
+			continue
+		}
+		var got any
+		if values := p.Find(doc); values != nil {
+			got = values
+		}
+		if !jsonpath.Equal(got, want) {
+			t.Errorf("%s: found %v, want %v", path, got, want)
+		}
+	}
+	for _, path := range []string{`$['k\u00g9']`, `$['k\u00']`, `$['k\x']`, "$.a[0:1:0]", "$.a[?(@ > 1e)]"} {
+		if _, err := jsonpath.Parse(path); err == nil {
+			t.Errorf("%s: no error", path)
+		}
+	}
+}
+
 func TestFields(t *testing.T) {
 	for _, c := range []struct {
 		path string

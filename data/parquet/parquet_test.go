@@ -13,6 +13,10 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
+
+	pq "github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/deprecated"
 
 	"olmo/data"
 	"olmo/data/parquet"
@@ -75,6 +79,35 @@ func TestTypes(t *testing.T) {
 				t.Errorf("%s, row %d: got  %s\nwant %s", file, i+1, got[i], want[i])
 			}
 		}
+	}
+}
+
+// TestOldTypes: UUIDs, and the 96-bit times of Spark and Hive: nanoseconds of a day and
+// the number of the Julian day.
+func TestOldTypes(t *testing.T) {
+	type row struct {
+		UUID [16]byte         `parquet:"uuid,uuid"`
+		Time deprecated.Int96 `parquet:"time"`
+	}
+	day := int64(5025 * time.Second) // 01:23:45
+	var b bytes.Buffer
+	w := pq.NewGenericWriter[row](&b)
+	if _, err := w.Write([]row{{
+		UUID: [16]byte{0x12, 0x3e, 0x45, 0x67, 0xe8, 0x9b, 0x12, 0xd3, 0xa4, 0x56, 0x42, 0x66, 0x14, 0x17, 0x40, 0x00},
+		Time: deprecated.Int96{uint32(day), uint32(day >> 32), 2440588 + 19723},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := rows(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := value(t, got[0]).(map[string]any)
+	if v["uuid"] != "123e4567-e89b-12d3-a456-426614174000" || !strings.HasPrefix(fmt.Sprint(v["time"]), "2024-01-01T01:23:45") && !strings.HasPrefix(fmt.Sprint(v["time"]), "2024-01-01 01:23:45") {
+		t.Errorf("got %v", v)
 	}
 }
 

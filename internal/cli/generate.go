@@ -122,7 +122,8 @@ func runGenerate(c *cobra.Command, o generateOptions) error {
 		}
 	}
 	// Room for this text alone: a model with many positions would ask for much memory.
-	g, err := m.Generator(lm.GeneratorOptions{Positions: min(m.Config.T, max(len(prompt), 1)+o.maxTokens), Rows: min(256, max(len(prompt), 1))})
+	// An engine wants room for one token more than the prompt, also where none is asked for.
+	g, err := m.Generator(lm.GeneratorOptions{Positions: min(m.Config.T, max(len(prompt), 1)+max(o.maxTokens, 1)), Rows: min(256, max(len(prompt), 1))})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,10 @@
+package store
+
+import "errors"
+
+// WithoutExchange makes folders be replaced as on systems that cannot exchange two names.
+func WithoutExchange() (undo func()) {
+	before := swap
+	swap = func(string, string) error { return errors.ErrUnsupported }
+	return func() { swap = before }
+}
