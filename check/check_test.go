@@ -91,9 +91,11 @@ func artefacts(t testing.TB, dir string) {
 		t.Fatal(err)
 	}
 	f.Insert(f.Hashes(nil, "key"))
-	if err := f.Write(at("filter.bin")); err != nil {
+	var filter bytes.Buffer
+	if _, err := f.WriteTo(&filter); err != nil {
 		t.Fatal(err)
 	}
+	write(t, at("filter.bin"), filter.Bytes())
 	if err := lmtest.Write(at("model")); err != nil {
 		t.Fatal(err)
 	}
