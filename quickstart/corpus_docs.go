@@ -29,7 +29,11 @@ type fileMetadata struct {
 // readOwnDocuments reads the user's files, and in folders every file whose
 // name says that it is text, in byte order of their paths. HTML becomes text;
 // each line of a JSONL file is a document by its "text".
-func readOwnDocuments(ctx context.Context, opts CorpusOptions) (*source, error) {
+//
+// dir, in which the corpus is written, is no part of it: a run that was interrupted
+// would read its own documents.
+func readOwnDocuments(ctx context.Context, dir string, opts CorpusOptions) (*source, error) {
+	own, _ := os.Stat(dir) // nil for none
 	src := &source{name: "your documents", tag: "docs"}
 	type entry struct{ path, name string }
 	var files []entry
@@ -47,6 +51,9 @@ func readOwnDocuments(ctx context.Context, opts CorpusOptions) (*source, error) 
 			switch {
 			case err != nil:
 				return err
+			case d.IsDir() && isFolder(d, own):
+				src.notices = append(src.notices, fmt.Sprintf("%s was left out: this run writes there.", filepath.Join(arg, filepath.FromSlash(name))))
+				return fs.SkipDir
 			case name != "." && strings.HasPrefix(path.Base(name), "."):
 				if d.IsDir() {
 					return fs.SkipDir
@@ -85,6 +92,11 @@ func readOwnDocuments(ctx context.Context, opts CorpusOptions) (*source, error) 
 		return nil, fmt.Errorf("reading --docs %s: %w\nhint: text (.txt), Markdown (.md), HTML (.html) and JSONL (.jsonl, .jsonl.gz, .jsonl.zst) files are read", strings.Join(opts.Docs, " "), errNoText)
 	}
 	return src, nil
+}
+
+func isFolder(d fs.DirEntry, folder os.FileInfo) bool {
+	st, err := d.Info()
+	return err == nil && folder != nil && os.SameFile(st, folder)
 }
 
 // kindOf tells by its name how a file is read: "text", "html", "jsonl", or ""
