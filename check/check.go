@@ -109,11 +109,11 @@ var ErrUnknown = errors.New("it is nothing that can be checked")
 // there is nothing to check; whatever is wrong with what is there is in the report.
 func Path(path string, o Options) (*Report, error) {
 	a, err := find(path)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrUnknown) {
 		return nil, err
 	}
 	c := &checker{
-		options: o, root: path, report: &Report{Path: path, Kind: a.name, Problems: []Problem{}, Notes: []string{}},
+		options: o, root: path, report: &Report{Path: path, Kind: "file", Problems: []Problem{}, Notes: []string{}},
 		known: map[string]entry{}, sound: map[string]bool{}, counted: map[string]bool{},
 	}
 	if o.Progress != nil {
@@ -127,7 +127,13 @@ func Path(path string, o Options) (*Report, error) {
 		})
 	}
 	c.compareLists(path)
-	a.check(c, path)
+	switch {
+	case err == nil:
+		c.report.Kind = a.name
+		a.check(c, path)
+	case !c.listed(path): // a page of a report is a file like any other
+		return nil, err
+	}
 	c.finish()
 	return c.report, nil
 }

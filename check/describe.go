@@ -35,13 +35,21 @@ type Fact struct {
 
 func (d *Description) add(name string, value any) { d.Facts = append(d.Facts, Fact{name, value}) }
 
-// Describe says what lies at path.
-func Describe(path string) (*Description, error) {
+// Describe says what lies at path; configs are the kinds that are known beside training's.
+func Describe(path string, configs []ConfigKind) (*Description, error) {
 	a, err := find(path)
 	if err != nil {
 		return nil, err
 	}
-	return a.describe(path)
+	d, err := a.describe(path)
+	if err == nil && d.Kind == "config" {
+		if text, err := os.ReadFile(path); err == nil {
+			if kind, err := configOf(text, configs); err == nil && kind != nil {
+				d.Kind = kind.Name
+			}
+		}
+	}
+	return d, err
 }
 
 // ModelInfo is what is known of a model.

@@ -161,7 +161,7 @@ func (c *checker) readRecord(path string) {
 			continue
 		}
 		for _, f := range u.Outputs {
-			if f.SHA256 != "" && filepath.IsLocal(filepath.FromSlash(f.Path)) {
+			if f.SHA256 != "" && !filepath.IsAbs(f.Path) {
 				c.know(filepath.Join(filepath.Dir(path), filepath.FromSlash(f.Path)), f.Size, f.SHA256, path, true)
 			}
 		}
@@ -172,10 +172,10 @@ func (c *checker) readRecord(path string) {
 // comes first; a file that two stages wrote in turn is the last one's, which cannot be
 // told apart here, so that two records that disagree say nothing.
 func (c *checker) know(path string, size int64, sum, list string, record bool) {
-	abs, root := absolute(path), absolute(c.root)
-	if abs != root && !strings.HasPrefix(abs, root+string(filepath.Separator)) {
+	if !c.inside(path) {
 		return
 	}
+	abs, root := absolute(path), absolute(c.root)
 	e := entry{path: path, size: size, sha256: strings.ToLower(sum), list: c.listName(list)}
 	if rel, err := filepath.Rel(root, abs); err == nil && rel != "." {
 		e.path = filepath.Join(c.root, rel)
@@ -190,6 +190,13 @@ func (c *checker) know(path string, size int64, sum, list string, record bool) {
 		old.sha256 = ""
 		c.known[abs] = old
 	}
+}
+
+// inside tells whether a path is the artefact or lies below it: what lists say of anything
+// else is not looked at.
+func (c *checker) inside(path string) bool {
+	abs, root := absolute(path), absolute(c.root)
+	return abs == root || strings.HasPrefix(abs, strings.TrimSuffix(root, string(filepath.Separator))+string(filepath.Separator))
 }
 
 // listName is how a list is called in messages: from the artefact on, or as it is
@@ -309,15 +316,21 @@ func (c *checker) record(path string) {
 		c.jsonDamage(path, text, err)
 		return
 	}
+	elsewhere, example := 0, ""
 	for _, u := range r.Units {
 		if u == nil {
 			c.problem(Manifest, path, "the record holds a unit that is null")
 			continue
 		}
 		for _, f := range u.Outputs {
-			if !filepath.IsLocal(filepath.FromSlash(f.Path)) && !strings.Contains(f.Path, "://") {
-				c.note(path, "lists %q, which leads out of its folder and was not looked at", f.Path)
+			if filepath.IsAbs(f.Path) || !c.inside(filepath.Join(filepath.Dir(path), filepath.FromSlash(f.Path))) {
+				if elsewhere++; elsewhere == 1 {
+					example = f.Path
+				}
 			}
 		}
+	}
+	if elsewhere > 0 {
+		c.note(path, "lists %d files outside of what is checked, such as %s, which were not looked at", elsewhere, example)
 	}
 }

@@ -110,11 +110,11 @@ func (c *checker) companions(path string) bool {
 // training's float32 bytes, one at a time.
 func parameters(l *model.Loaded, f func(weights.Sum)) error {
 	for _, p := range l.Config.Params() {
-		v, err := l.Param(p.Name)
+		s, err := l.ParamSum(p)
 		if err != nil {
 			return err
 		}
-		f(weights.SumOf(p.Name, tensor.FromFloat32(p.Shape, v)))
+		f(s)
 		l.Set.Forget()
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"runtime/debug"
 
 	"olmo/device/cpu"
 	"olmo/lm"
@@ -143,6 +144,9 @@ func relativeError(x, y []float32) float64 {
 
 // run computes the logits (T, V) of ids, on a device whose memory it gives back.
 func run(ctx context.Context, path string, ids []int32) ([]float32, error) {
+	// The weights become numbers of the device one by one; the usual collector would let as
+	// much garbage of them pile up as is in use.
+	defer debug.SetGCPercent(debug.SetGCPercent(10))
 	dev, err := cpu.New()
 	if err != nil {
 		return nil, err

@@ -92,6 +92,31 @@ func (l *Loaded) Check(progress func(share float64)) (*CheckReport, error) {
 	return r, nil
 }
 
+// ParamSum hashes a parameter as training saves it, in float32. Where its rows lie in files
+// of float32 in their order they are hashed there, so that a fused matrix takes no memory.
+func (l *Loaded) ParamSum(p Param) (weights.Sum, error) {
+	h, row, cols := sha256.New(), 0, p.Size()/p.Shape[0]
+	for _, k := range l.layout.byParam[p.Name] {
+		file := k.tensor
+		if l.rename != nil {
+			file = l.rename(file)
+		}
+		t, err := l.Set.Tensor(file)
+		if err != nil {
+			return weights.Sum{}, fmt.Errorf("reading weights of %s: %w", l.Path, err)
+		}
+		begin, end := 4*k.at*cols, 4*(k.at+k.rows)*cols
+		if k.order != nil || k.row != row || t.DType != tensor.F32 || end > len(t.Data) || !slices.Equal(t.Shape, l.layout.shapes[k.tensor]) {
+			v, err := l.Param(p.Name)
+			return weights.SumOf(p.Name, tensor.FromFloat32(p.Shape, v)), err
+		}
+		h.Write(t.Data[begin:end])
+		row += k.rows
+		l.Set.Forget()
+	}
+	return weights.Sum{Name: p.Name, DType: tensor.F32, Shape: p.Shape, SHA256: [sha256.Size]byte(h.Sum(nil))}, nil
+}
+
 // scan counts the numbers that are not finite, and says whether all are the same.
 func scan(t tensor.Tensor) (constant bool, bad int, err error) {
 	if !t.DType.IsFloat() && !t.DType.IsQuantized() {

@@ -74,3 +74,16 @@ func TestActiveParams(t *testing.T) {
 		t.Errorf("%d parameters, %d active; want 6919161856 and 1282017280", all, active)
 	}
 }
+
+// TestRunBytes: float32 weights, and a key and a value of each layer and position.
+func TestRunBytes(t *testing.T) {
+	c := &model.Config{Family: "llama", Layers: 3, H: 8, KV: 2, D: 16, C: 128, F: 256, V: 1000, T: 512}
+	all, _ := c.NumParams()
+	weights, cache := c.RunBytes()
+	if want := 4 * int64(all); weights != want {
+		t.Errorf("weights take %d bytes, want %d", weights, want)
+	}
+	if want := int64(3 * 512 * 2 * (2 * 16) * 4); cache != want {
+		t.Errorf("the cache takes %d bytes, want %d", cache, want)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -426,6 +427,7 @@ func (l *Loaded) Each(f func(p Param, data []float32) error) error {
 		close(stop)
 		<-ended // nothing reads the files after Each
 	}()
+	size := 0 // of the last parameters, about
 	for _, p := range params {
 		n := <-ready
 		if n.err != nil {
@@ -435,6 +437,14 @@ func (l *Loaded) Each(f func(p Param, data []float32) error) error {
 			return err
 		}
 		l.Set.Forget()
+		// Go keeps the memory of garbage for more of the kind. After the last large
+		// matrix none comes any more.
+		if p.Size() <= size/2 {
+			debug.FreeOSMemory()
+		}
+		if size == 0 || p.Size() <= size/2 {
+			size = p.Size()
+		}
 	}
 	return nil
 }

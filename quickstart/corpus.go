@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -84,6 +85,16 @@ const minGroups = 3
 // folders that the constants name. The same input gives the same files. An
 // input that cannot be read or gives too few documents is an error.
 func BuildCorpus(ctx context.Context, dir string, opts CorpusOptions) (CorpusInfo, error) {
+	var folders []string
+	for _, folder := range []string{TrainFolder, TuningFolder, HeldOutFolder} {
+		folders = append(folders, filepath.Join(dir, filepath.FromSlash(folder)))
+	}
+	if err := store.Clash(opts.Docs, nil, folders); err != nil {
+		return CorpusInfo{}, fmt.Errorf("reading --docs: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return CorpusInfo{}, err
+	}
 	src, err := readSource(ctx, dir, opts)
 	if err != nil {
 		return CorpusInfo{}, err
@@ -211,7 +222,7 @@ func writeSplit(ctx context.Context, dir, folder string, src *source, documents 
 		info.Bytes += int64(len(d.text))
 	}
 	at := filepath.Join(dir, filepath.FromSlash(folder))
-	old, err := filepath.Glob(filepath.Join(at, "*.jsonl.zst"))
+	old, err := filepath.Glob(filepath.Join(at, "*-[0-9][0-9].jsonl.zst"))
 	if err != nil {
 		return info, err
 	}
@@ -249,7 +260,7 @@ func writeSplit(ctx context.Context, dir, folder string, src *source, documents 
 		}
 		info.Files = append(info.Files, folder+"/"+name)
 	}
-	// What an earlier run left goes when the new files are there.
+	// What an earlier run left, of names such as these, goes when the new files are there.
 	for _, path := range old {
 		if slices.Contains(info.Files, folder+"/"+filepath.Base(path)) {
 			continue

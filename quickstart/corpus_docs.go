@@ -32,7 +32,9 @@ func readOwnDocuments(ctx context.Context, dir string, opts CorpusOptions) (*sou
 	src := &source{name: "your documents", tag: "docs"}
 	folder := filepath.Join(dir, filepath.FromSlash(ownFolder))
 	report, err := convert.Run(ctx, convert.Config{
-		Documents: opts.Docs, Destination: folder, Output: "jsonl.zst", Source: src.tag, TextKey: "text", IDKey: "id",
+		// The corpus is no part of itself: a run that was interrupted would read
+		// its own documents.
+		Documents: opts.Docs, LeaveOut: []string{dir}, Destination: folder, Output: "jsonl.zst", Source: src.tag, TextKey: "text", IDKey: "id",
 		Linearizer: "resiliparse", MaxSizeInBytes: 256 << 20, Execution: data.Execution{Processes: threads()},
 	})
 	switch {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"olmo/data"
+	"olmo/store"
 )
 
 var update = flag.Bool("update", false, "rewrite embedded.jsonl.zst from this machine's Go installation")
@@ -370,4 +372,37 @@ func ExampleBuildCorpus() {
 	info, err := BuildCorpus(context.Background(), filepath.Join(dir, "data"), CorpusOptions{Docs: []string{notes}})
 	fmt.Println(info.Train.Documents, info.Tuning.Documents, info.HeldOut.Documents, err)
 	// Output: 4 1 1 <nil>
+}
+
+// TestCorpusBesideItsDocuments: documents may lie in the folder that gets the corpus, but
+// what is read is not written over, and a second time the corpus is no document of itself.
+func TestCorpusBesideItsDocuments(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "q", "data")
+	for i := range 9 {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("note%d.txt", i)), fmt.Appendf(nil, "Note %d says something of its own.\n", i), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mine := filepath.Join(out, "documents", "mine.jsonl.zst")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(mine), 0o777), os.WriteFile(mine, []byte("x"), 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	first, err := BuildCorpus(t.Context(), out, CorpusOptions{Docs: []string{dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := BuildCorpus(t.Context(), out, CorpusOptions{Docs: []string{dir}})
+	if err != nil || !reflect.DeepEqual(first, second) {
+		t.Errorf("the second time: %v, %+v, want %+v", err, second, first)
+	}
+	if n := first.Train.Documents + first.Tuning.Documents + first.HeldOut.Documents; n != 9 {
+		t.Errorf("%d documents, want 9", n)
+	}
+	if text, err := os.ReadFile(mine); err != nil || string(text) != "x" {
+		t.Errorf("a file that is not the corpus's is gone: %v", err)
+	}
+	if _, err := BuildCorpus(t.Context(), out, CorpusOptions{Docs: []string{mine}}); !errors.Is(err, store.ErrClash) {
+		t.Errorf("documents inside of the corpus: %v, want ErrClash", err)
+	}
 }

@@ -24,6 +24,8 @@ import (
 type Config struct {
 	// Documents are files, folders (with all below them) and Python globs.
 	Documents []string `yaml:"documents" help:"files, folders with all below them, or globs"`
+	// LeaveOut names folders of Documents that are passed over, with all below them.
+	LeaveOut []string `yaml:"leave_out" help:"folders that are passed over, with all below them"`
 	// Destination is the folder for the outputs.
 	Destination string `yaml:"destination" help:"the folder for the outputs"`
 	// Output is the suffix of the outputs: jsonl.gz, jsonl.zst, jsonl, parquet.
@@ -309,10 +311,11 @@ func (c *Config) files() ([]file, error) {
 
 // mine tells of a file in a folder that is converted whole whether it is there only
 // because of an earlier run: what lies in the destination, unless the folder is that
-// itself, and rejects.
+// itself, and rejects; or whether it is to be left out.
 func (c *Config) mine(folder, name string) bool {
 	destination, rejects := c.Destination, store.Dir(data.RejectsPath(store.Join(c.Destination, "x"), "convert"))
-	return within(rejects, name) || within(folder, destination) && within(destination, name)
+	return within(rejects, name) || within(folder, destination) && within(destination, name) ||
+		slices.ContainsFunc(c.LeaveOut, func(out string) bool { return within(out, name) })
 }
 
 // within tells whether a file or folder lies below a folder.

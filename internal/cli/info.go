@@ -28,7 +28,7 @@ config, a log, an evaluation, or a folder of such.`,
 			if len(args) != 1 {
 				return usageErrorf("one PATH is needed")
 			}
-			d, err := check.Describe(args[0])
+			d, err := check.Describe(args[0], configKinds())
 			if err != nil {
 				return err
 			}

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"olmo/lm"
+	"olmo/store"
 	"olmo/weights"
 )
 
@@ -41,6 +44,9 @@ final norm. FILE.json is a list of equally long lists of ids.`,
 				return err
 			}
 			defer m.Close()
+			if err := store.Clash(append(modelFiles(m.Path), ids, tokenizerName), []string{out}, nil); err != nil {
+				return err
+			}
 			var rows [][]int32
 			if ids != "" {
 				rows, err = readIDs(ids, m.Config.V)
@@ -75,6 +81,20 @@ final norm. FILE.json is a list of equally long lists of ids.`,
 	f.BoolVar(&hidden, "hidden-states", false, "also write the hidden states")
 	f.StringVar(&precision, "precision", "fp32", "fp32, or amp_bf16 for the bits of such a run")
 	return c
+}
+
+// modelFiles lists what a model at a path may be read from.
+func modelFiles(path string) []string {
+	files := []string{path}
+	entries, _ := os.ReadDir(path)
+	for _, e := range entries {
+		for _, beginning := range []string{"model", "pytorch_model", "config.", "generation_config.", "tokenizer"} {
+			if strings.HasPrefix(e.Name(), beginning) {
+				files = append(files, filepath.Join(path, e.Name()))
+			}
+		}
+	}
+	return files
 }
 
 // readIDs reads a list of equally long lists of ids below V.
