@@ -105,7 +105,7 @@ func TestRunRefuses(t *testing.T) {
 	}
 	link := filepath.Join(dir, "link")
 	if err := os.Symlink(from, link); err != nil {
-		t.Fatal(err)
+		t.Skip(err)
 	}
 	before := left(t, dir) + left(t, from) + left(t, full)
 	for _, o := range []struct{ name, from, out, to, want string }{
