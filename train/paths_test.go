@@ -65,6 +65,7 @@ func TestRunFoundFromAnywhere(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("with links")
 	}
+	root := home(t)
 	for _, c := range []struct {
 		name string
 		move string // what happens to the tree, which is called here/
@@ -89,9 +90,8 @@ func TestRunFoundFromAnywhere(t *testing.T) {
 		{"a config that was copied out", "cp -r here there && cp there/run/config.yaml else/c.yaml", "else", "c.yaml save_folder=../there/run", "there/cfg/text.txt"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			root := home(t)
 			all := t.TempDir()
-			shell(t, all, "mkdir else && mv "+root+" here && mkdir "+root+" && "+c.move)
+			shell(t, all, "mkdir else && cp -r "+root+" here && "+c.move)
 			t.Chdir(filepath.Join(all, filepath.FromSlash(c.from)))
 			words := strings.Fields(c.run)
 			cfg, err := train.LoadRun(words[0], words[1:])
