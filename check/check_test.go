@@ -250,6 +250,8 @@ func TestDamage(t *testing.T) {
 		{"two gaps", "tokens", put("tokens/part-0-00000.csv.gz", gzipped("0,3,a,x,1\r\n4,5,b,x,2\r\n6,7,c,x,3\r\n")), []want{{check.Tokens, "part-0-00000.csv.gz", "row 2"}, {check.Tokens, "part-0-00000.csv.gz", "row 3"}}},
 		{"tokens of another type", "tokens", put("tokens/part-0-00001.npy", []byte{3, 0, 0, 0, 0, 0, 0, 0}), []want{{check.Tokens, "tokens", "several types"}}},
 		{"token file missing", "tokens", remove("tokens/part-0-00000.npy"), []want{{check.Missing, "part-0-00000.npy", ""}}},
+		{"places missing", "tokens", remove("tokens/part-0-00000.csv.gz"), []want{{check.Missing, "part-0-00000.csv.gz", "the documents of part-0-00000.npy"}}},
+		{"an empty gzip file", "corpus/documents/x.jsonl.gz", put("corpus/documents/x.jsonl.gz", nil), []want{{check.Truncated, "x.jsonl.gz", "empty"}}},
 		{"a number left out", "tokens", func(t *testing.T, at func(string) string) {
 			remove("tokens/part-0-00000.npy")(t, at)
 			remove("tokens/part-0-00000.csv.gz")(t, at)

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"olmo/train"
 )
 
 // entry is what a list says of a file.
@@ -71,6 +73,7 @@ func (c *checker) compareLists(path string) {
 	at := absolute(path)
 	for range depth {
 		c.readReport(filepath.Join(at, "report.json"))
+		c.readManifest(at)
 		for _, record := range beside(at) {
 			c.readRecord(record)
 		}
@@ -127,6 +130,20 @@ func (c *checker) readReport(path string) {
 			continue
 		}
 		c.know(filepath.Join(filepath.Dir(path), filepath.FromSlash(f.Path)), f.Bytes, f.SHA256, path, false)
+	}
+}
+
+// readManifest takes what the manifest beside a file of a checkpoint lists; of a whole
+// checkpoint train says all.
+func (c *checker) readManifest(path string) {
+	m, err := train.ReadManifest(filepath.Dir(path))
+	if err != nil {
+		return
+	}
+	file := filepath.Base(path)
+	if st, err := os.Stat(path); err == nil && m.Files[file] != nil {
+		// The manifest has no sizes: the digest decides.
+		c.know(path, st.Size(), m.Files[file].String(), filepath.Join(filepath.Dir(path), "manifest.json"), true)
 	}
 }
 

@@ -147,7 +147,7 @@ func TestQuickstart(t *testing.T) {
 		})
 	}
 	t.Run("a part alone is compared with the report above it", func(t *testing.T) {
-		for _, name := range []string{"data/tokens/part-0-00000.npy", "release", "data/curated/documents/curated-0000.jsonl.zst", "tokenizer/tokenizer.json", "report.html"} {
+		for _, name := range []string{"data/tokens/part-0-00000.npy", "release", "data/curated/documents/curated-0000.jsonl.zst", "tokenizer/tokenizer.json", "report.html", "run/step1/optim.safetensors", "run/step1/train.json"} {
 			file := at(name)
 			if name == "release" {
 				file = at("release/model.safetensors")

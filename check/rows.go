@@ -43,6 +43,11 @@ func (c *checker) open(path string) *data.Reader {
 		return nil
 	}
 	c.count(path, st.Size())
+	// Zstandard has no bytes for no text, gzip and Parquet have some.
+	if st.Size() == 0 && (data.CompressionOf(path) == data.Gzip || strings.HasSuffix(path, ".parquet")) {
+		c.problem(Truncated, path, "%s is empty", c.rel(path))
+		return nil
+	}
 	r, err := data.OpenReader(path)
 	if err != nil {
 		c.damage(path, err)

@@ -24,6 +24,7 @@ func (c *checker) tokenFolder(path string) {
 	}
 	types := map[tokens.DType]string{} // a file of each
 	parts := map[string][]int{}
+	placed, bare := "", []string{} // a file with places, and those without
 	for _, e := range entries {
 		file := filepath.Join(path, e.Name())
 		switch {
@@ -32,6 +33,11 @@ func (c *checker) tokenFolder(path string) {
 			if p, err := look(file); err == nil && hasPrefix("\x93NUMPY")(p) {
 				c.weights(file)
 				continue
+			}
+			if exists(tokens.PlacesPath(file)) {
+				placed = e.Name()
+			} else {
+				bare = append(bare, file)
 			}
 			if dtype := c.tokensOf(file); dtype != "" {
 				if types[dtype] == "" {
@@ -48,6 +54,11 @@ func (c *checker) tokenFolder(path string) {
 			}
 		default:
 			c.one(file)
+		}
+	}
+	for _, file := range bare {
+		if places := tokens.PlacesPath(file); placed != "" && !c.told(places) {
+			c.problem(Missing, places, "%s is missing: it tells the documents of %s, as others of the folder have theirs", filepath.Base(places), filepath.Base(file))
 		}
 	}
 	if len(types) > 1 {
@@ -151,7 +162,11 @@ func (c *checker) tokensOf(path string) tokens.DType {
 	}
 	if _, err := os.Stat(places); errors.Is(err, fs.ErrNotExist) {
 		if places = tokens.PlacesPath(path); !c.told(places) && !c.compared(path) {
-			c.note(path, "nothing to compare with: no %s tells its documents, and so the type of its ids", filepath.Base(places))
+			odd := ""
+			if st.Size()%2 != 0 {
+				odd = fmt.Sprintf("; %d bytes can only be uint8, or something is cut off", st.Size())
+			}
+			c.note(path, "nothing to compare with: no %s tells its documents, and so the type of its ids%s", filepath.Base(places), odd)
 		}
 		return ""
 	}

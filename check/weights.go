@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"olmo/train"
 	"olmo/weights"
 )
 
@@ -30,6 +31,15 @@ func (c *checker) weights(path string) {
 		return
 	}
 	defer set.Close()
+	var listed map[string]train.Hash // of a checkpoint's file
+	if m, err := train.ReadManifest(filepath.Dir(absolute(path))); err == nil {
+		listed = m.Tensors[filepath.Base(path)]
+	}
+	for name := range listed {
+		if !set.Has(name) {
+			c.problem(Missing, path, "%s is missing, which the manifest beside it lists", name).Tensor = name
+		}
+	}
 	var sums []weights.Sum
 	for _, name := range set.Names() {
 		t, err := set.Tensor(name)
@@ -37,7 +47,13 @@ func (c *checker) weights(path string) {
 			c.damage(path, err).Tensor = name
 			return
 		}
-		sums = append(sums, weights.SumOf(name, t))
+		sum := weights.SumOf(name, t)
+		if want, ok := listed[name]; listed != nil && !ok {
+			c.problem(Unlisted, path, "%s is not in the manifest beside it", name).Tensor = name
+		} else if ok && !bytes.Equal(want, sum.SHA256[:]) {
+			c.problem(Changed, path, "%s has SHA-256 %x, the manifest beside it says %v", name, sum.SHA256, want).Tensor = name
+		}
+		sums = append(sums, sum)
 		c.report.Checked.Tensors++
 		if t.DType.IsFloat() || t.DType.IsQuantized() {
 			bad := 0
@@ -60,7 +76,9 @@ func (c *checker) weights(path string) {
 	}
 	digest := weights.DigestSums(sums)
 	c.report.Weights = append(c.report.Weights, Weights{Path: c.rel(path), Names: "the file's own", Digest: hex.EncodeToString(digest[:])})
-	c.form(path)
+	if listed == nil {
+		c.form(path)
+	}
 }
 
 // index checks the shards that an index names.

@@ -64,7 +64,7 @@ func reportCheck(c *cobra.Command, r *check.Report, asJSON bool) error {
 		}
 	} else {
 		for _, p := range r.Problems {
-			fmt.Fprintf(out, "%s: %s: %s\n", filepath.Clean(r.Path), p.Kind, p.Message)
+			fmt.Fprintf(out, "%s: %s: %s\n", placeOf(r, p), p.Kind, p.Message)
 		}
 		for _, s := range r.Notes {
 			fmt.Fprintf(out, "%s: note: %s\n", filepath.Clean(r.Path), s)
@@ -84,6 +84,14 @@ func reportCheck(c *cobra.Command, r *check.Report, asJSON bool) error {
 	default:
 		return fmt.Errorf("%s: %d problems", r.Path, n)
 	}
+}
+
+// placeOf is where a problem is, as it can be opened from here.
+func placeOf(r *check.Report, p check.Problem) string {
+	if p.Path == "" || p.Path == filepath.Base(r.Path) {
+		return filepath.Clean(r.Path)
+	}
+	return filepath.Join(r.Path, filepath.FromSlash(p.Path))
 }
 
 // printDigests prints the digests of a set of weights: that of the files, and where the same
