@@ -219,6 +219,7 @@ func (s benchSize) benchKernels(bf16 bool, peak float64) []kernelReport {
 		}
 		return kernel.Dense(x, rows, cols)
 	}
+	// Gradients of weights are summed in pieces of tokens, as in a training step.
 	var ends []int
 	for e := numeric.Cut; e <= N; e += numeric.Cut {
 		ends = append(ends, e)
@@ -226,6 +227,7 @@ func (s benchSize) benchKernels(bf16 bool, peak float64) []kernelReport {
 	var list []kernelReport
 	measure := func(name string, flops, bytes float64, f func()) {
 		f() // takes its buffers
+		// The best time: what else the machine does can only add to it.
 		best, total := time.Duration(1<<62), time.Duration(0)
 		for n := 0; n < 3 || total < 100*time.Millisecond; n++ {
 			begin := time.Now()
@@ -253,6 +255,7 @@ func (s benchSize) benchKernels(bf16 bool, peak float64) []kernelReport {
 		measure(shape+", dx", flops, 0, func() { kernel.MatMulNN(x, y, w, nil, bf16) })
 		measure(shape+", dw", flops, 0, func() { clear(dw.Data); kernel.MatMulTN(dw, y, x, ends, bf16) })
 	}
+	// Three products: logits, dx and dw.
 	x, w, dx, dw := filled(N, C), filled(s.V, C), filled(N, C), filled(s.V, C)
 	targets, ce, lse := make([]int32, N), make([]float32, N), make([]float32, N)
 	measure(fmt.Sprintf("head, loss and gradients %d×%d→%d", N, C, s.V), 6*float64(N)*float64(C)*float64(s.V), 0, func() {
@@ -269,9 +272,14 @@ func (s benchSize) benchKernels(bf16 bool, peak float64) []kernelReport {
 		segments = append(segments, kernel.Segment{Q: r(q), K: r(k), V: r(v), O: r(o), Stats: r(stats)})
 		gradients = append(gradients, kernel.Gradients{DO: r(do), DQ: r(dq), DK: r(dk), DV: r(dv)})
 	}
+	// For each pair and channel two products forward (scores, values) and five backward (scores
+	// again, dV, dP, dQ, dK).
 	pairs := float64(s.B) * float64(s.T) * float64(s.T+1) / 2 // of a query and a key that it sees
 	measure(fmt.Sprintf("attention of %d tokens", s.T), 4*float64(C)*pairs, 0, func() { a.Forward(segments) })
 	measure(fmt.Sprintf("attention of %d tokens, backward", s.T), 10*float64(C)*pairs, 0, func() { a.Backward(segments, gradients) })
+	// These are bound by memory. Bytes an element: LayerNorm reads one number and writes one,
+	// SwiGLU reads two for each that it writes, AdamW reads p, m, v and the gradient and writes
+	// the first three.
 	mean, rstd := make([]float32, N), make([]float32, N)
 	measure("LayerNorm", 0, 8*float64(N*C), func() { kernel.LayerNorm(o, x, mean, rstd, nil, nil, 1e-5) })
 	up, act := filled(N, 2*F), filled(N, F)

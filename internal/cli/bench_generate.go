@@ -79,6 +79,7 @@ func (r *benchGenerateReport) prepare(path, size string, bf16 bool) (*lm.Model, 
 		if err != nil {
 			return nil, nil, err
 		}
+		m.Tokenizer = nil // ids alone are measured
 		g, err := r.generator(m)
 		return m, g, errors.Join(err, m.Close())
 	}
@@ -157,6 +158,8 @@ func (r *benchGenerateReport) measure(c *cobra.Command, path, size string, bf16 
 	p.end()
 	r.PeakRSS = peakRSS()
 	r.Prefill, r.Decode = median(prefill), median(decode)
+	// A token reads every weight once, of the embedding only a row, unless the head is the same
+	// table.
 	var rest int
 	r.Parameters, rest = cfg.NumParams()
 	if cfg.Tied {
@@ -165,7 +168,7 @@ func (r *benchGenerateReport) measure(c *cobra.Command, path, size string, bf16 
 	r.Machine = measureMachine()
 	bytes := float64(rest) * 4
 	if bf16 {
-		bytes /= 2
+		bytes /= 2 // packed weights are kept in two bytes
 	}
 	r.PrefillShare = r.Prefill * cfg.FLOPs(r.PromptTokens).Forward / 1e9 / r.Machine.peak(bf16)
 	r.DecodeShare = r.Decode * bytes / 1e9 / r.Machine.MemoryReads

@@ -158,6 +158,7 @@ func (t *talk) reset() {
 // taken back.
 func (t *talk) answer(ctx context.Context, question string) error {
 	t.messages = append(t.messages, chat.Message{Role: chat.User, Content: question})
+	// An answer may take half of the positions at most, so that the question keeps the other.
 	positions := t.chat.Positions()
 	room := min(t.options.maxTokens, positions/2)
 	prompt, dropped, err := t.chat.Prompt(t.messages, positions-room)
