@@ -136,7 +136,11 @@ func TestSums(t *testing.T) {
 			}
 			units = append(units, unit)
 		}
-		for name, part := range map[string][][]lm.Sequence{"one target alone": {units[0]}, "many units": units} {
+		var few [][]lm.Sequence // with more tokens than a pass takes, and few targets
+		for i := 0; i < len(units); i += 3 {
+			few = append(few, units[i])
+		}
+		for name, part := range map[string][][]lm.Sequence{"one target alone": {units[0]}, "many units": units, "few targets": slices.Concat(few, few, few)} {
 			got, err := s.Sums(t.Context(), part)
 			if err != nil {
 				t.Fatal(err)
