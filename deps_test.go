@@ -16,85 +16,83 @@ import (
 	"testing"
 )
 
-// policy lists the packages from the ground up. A package may import what is
-// named on its line and whatever those may import. `config`, `store` and `tensor` are
-// open to every package that stands on others. never beats both, for direct
-// imports. Tests may import what tests names; those of package x_test also x and
-// internal/golden.
-var policy = []struct{ pkg, may, never, tests string }{
-	// Nothing of ours.
+// policy lists the packages from the ground up, those of a folder together. may
+// names all that a package imports directly, each of which stands on an earlier
+// line: there is no way around a line through what another may import. tests names
+// what its tests import beside that, wherever it stands.
+var policy = []struct{ pkg, may, tests string }{
+	// What everything may stand on: files, numbers, settings, the record of a run.
 	{pkg: "store"},
 	{pkg: "tensor"},
 	{pkg: "config", may: "store"},
 	{pkg: "runlog", may: "store"},
-	{pkg: "data/gunzip"},
-	{pkg: "data", may: "data/gunzip data/store", tests: "data/store/storetest"},
-	{pkg: "data/store", may: "store", tests: "data/store/storetest"},
-	{pkg: "data/store/storetest"},
-	{pkg: "data/stagetest", may: "store"},
-	{pkg: "tokenizer", may: "store"},
+
+	// What "the same bits" means, and threads.
 	{pkg: "numeric"},
 	{pkg: "internal/parallel"},
-	{pkg: "internal/pjrt"},
-	{pkg: "data/fasttext"},
-	{pkg: "data/jsonpath"},
-	{pkg: "eval/data"},
 
-	{pkg: "weights", may: "tensor"},
-	{pkg: "graph", may: "tensor numeric"},
-	{pkg: "internal/golden", may: "tensor weights"},
-	{pkg: "device", may: "tensor graph"},
-	// The kernels are the CPU device's alone; "olmo bench" measures them, too.
-	{pkg: "device/cpu/kernel", may: "numeric internal/parallel"},
+	// Tensors in files; a model as a list of operations; text as ids.
+	{pkg: "weights", may: "store tensor"},
+	{pkg: "graph", may: "numeric"},
+	{pkg: "tokenizer"},
+
+	// What runs a graph. The kernels are the CPU device's alone; "olmo bench" measures
+	// them, too.
+	{pkg: "device", may: "graph"},
+	{pkg: "device/cpu/kernel", may: "internal/parallel numeric"},
+	{pkg: "device/cpu", may: "device device/cpu/kernel graph internal/parallel numeric", tests: "device/devicetest"},
 	{pkg: "device/cpu/kernel/gen"},
 	{pkg: "device/cpu/kernel/genneon"},
-	{pkg: "device/cpu", may: "device device/cpu/kernel", tests: "device/devicetest"},
-	{pkg: "device/xla", may: "device internal/pjrt", tests: "device/devicetest"},
-	{pkg: "device/null", may: "device", tests: "device/devicetest"},
-	{pkg: "device/devicetest", may: "device internal/golden"},
+	{pkg: "device/devicetest", may: "device graph"},
 
-	// A model never knows where it runs.
-	{pkg: "model", may: "tensor graph weights numeric internal/parallel", tests: "device device/cpu device/devicetest"},
+	// A model never knows where it runs, but in its tests.
+	{pkg: "model", may: "config graph internal/parallel numeric store tensor weights", tests: "device device/cpu device/devicetest"},
+
+	// Conversations.
 	{pkg: "chat/jinja"},
 	{pkg: "chat", may: "chat/jinja"},
 
+	// Documents: where they lie, what a stage is, and the stages.
+	{pkg: "data/gunzip"},
+	{pkg: "data/store", may: "store", tests: "data/store/storetest"},
+	{pkg: "data", may: "data/gunzip data/store store", tests: "data/store/storetest"},
 	{pkg: "data/parquet", may: "data"},
 	{pkg: "data/webpage"},
-	{pkg: "data/warc", may: "data data/webpage", tests: "data/stagetest data/tagger"},
-	{pkg: "data/convert", may: "data data/parquet data/webpage", tests: "data/stagetest"},
-	{pkg: "data/tagger", may: "data data/fasttext tokenizer", tests: "data/mix data/stagetest data/stat"},
-	{pkg: "data/dedupe", may: "data data/jsonpath tokenizer"},
-	{pkg: "data/mix", may: "data data/jsonpath"},
-	{pkg: "data/curate", may: "data/tagger data/dedupe data/mix"},
-	{pkg: "data/tokens", may: "data tokenizer"},
-	{pkg: "data/stat", may: "data", tests: "data/stagetest"},
+	{pkg: "data/convert", may: "data data/gunzip data/parquet data/store data/webpage", tests: "data/stagetest store"},
+	{pkg: "data/jsonpath"},
+	{pkg: "data/dedupe", may: "data data/jsonpath data/store store tokenizer", tests: "config"},
+	{pkg: "data/mix", may: "data data/jsonpath data/store", tests: "config"},
+	{pkg: "data/fasttext"},
+	{pkg: "data/tagger", may: "config data data/fasttext data/store tokenizer", tests: "data/mix data/stagetest data/stat store"},
+	{pkg: "data/curate", may: "data data/dedupe data/mix data/store data/tagger", tests: "store"},
+	{pkg: "data/stagetest", may: "store"},
+	{pkg: "data/stat", may: "data data/store", tests: "data/stagetest"},
+	{pkg: "data/store/storetest"},
+	{pkg: "data/tokens", may: "data data/store store tokenizer"},
+	{pkg: "data/warc", may: "data data/store data/webpage", tests: "data/stagetest data/tagger store"},
 
 	// What is drawn from logits is computed on the processor.
-	{pkg: "generate", may: "tensor graph device device/cpu model tokenizer", never: "device/cpu/kernel"},
-	// The trainer reaches evaluation and sampling through an interface that it
-	// defines.
-	{pkg: "train", may: "tensor graph device model weights data/tokens runlog numeric internal/parallel", never: "eval generate tokenizer", tests: "device/cpu data/store/storetest"},
+	{pkg: "generate", may: "device device/cpu graph model numeric"},
+
+	// The trainer reaches evaluation, sampling and tokenizers through interfaces that it
+	// defines, so that it can be read, tested and replaced alone.
+	{pkg: "train", may: "config data/store data/tokens device graph internal/parallel model numeric runlog store tensor weights", tests: "data/store/storetest device/cpu"},
+
 	// What everything above asks of a model that runs.
-	{pkg: "lm/lmtest", may: "tensor model tokenizer"},
-	{pkg: "lm", may: "device/cpu device graph model weights tokenizer chat generate train internal/parallel", never: "device/cpu/kernel", tests: "lm/lmtest"},
-	{pkg: "eval", may: "lm model tokenizer train data data/store eval/data", never: "device/cpu/kernel", tests: "lm/lmtest"},
-	{pkg: "convert", may: "device/cpu lm model numeric tokenizer weights", never: "device/cpu/kernel"},
-	// What an artefact is, and whether it is whole: release and verify speak of problems as
-	// it does.
-	{pkg: "check", may: "data data/tokens data/dedupe data/parquet config model tensor tokenizer weights store runlog train", tests: "lm/lmtest quickstart"},
-	{pkg: "adapt", may: "train generate eval chat model tokenizer data"},
-	{pkg: "serve", may: "generate chat"},
-	{pkg: "hub", may: "weights model tokenizer runlog"},
-	{pkg: "release", may: "check hub train data/tokens runlog"},
+	{pkg: "lm", may: "chat device device/cpu generate graph internal/parallel model tensor tokenizer train", tests: "lm/lmtest weights"},
+	{pkg: "lm/lmtest", may: "model tensor tokenizer"},
+	{pkg: "eval/data"},
+	{pkg: "eval", may: "config data data/store eval/data lm store tokenizer train", tests: "device/cpu lm/lmtest model"},
+	{pkg: "convert", may: "device/cpu lm model numeric store tensor tokenizer weights"},
 
-	{pkg: "science/infinigram", may: "data/tokens tokenizer"},
-	{pkg: "science/wimbd", may: "data tokenizer"},
-	{pkg: "science/lens", may: "model graph device"},
-	{pkg: "science/ladder", may: "runlog"},
-	{pkg: "dashboard", may: "runlog release science/infinigram"},
+	// What an artefact is, and whether it is whole: release and verify will speak of
+	// problems as it does.
+	{pkg: "check", may: "config data data/dedupe data/parquet data/tokens model runlog store tensor tokenizer train weights", tests: "lm/lmtest quickstart"},
+	{pkg: "dashboard", may: "config runlog"},
 
-	{pkg: "quickstart", may: "*", never: "internal/cli device/cpu/kernel"},
-	{pkg: "internal/cli", may: "*"},
+	// Whole stories, and the command.
+	{pkg: "quickstart", may: "config data data/convert data/dedupe data/mix data/tagger data/tokens device/cpu eval eval/data generate graph internal/parallel lm model runlog store tensor tokenizer train weights"},
+	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/data generate internal/parallel lm model numeric quickstart store tensor tokenizer train weights", tests: "data/store/storetest lm/lmtest"},
 	{pkg: "cmd/olmo", may: "internal/cli"},
 }
 
@@ -140,50 +138,66 @@ func module(t *testing.T) map[string][]source {
 	return packages
 }
 
-// reach is the set of packages that pkg may import by the policy's `may`.
-func reach(pkg string, seen map[string]bool) map[string]bool {
-	for _, rule := range policy {
-		if rule.pkg != pkg || rule.may == "" {
-			continue
-		}
-		seen["config"], seen["store"], seen["tensor"] = true, true, true
-		for _, to := range strings.Fields(rule.may) {
-			if !seen[to] {
-				seen[to] = true
-				reach(to, seen)
-			}
-		}
+// whole is the folder that a package counts with: the first part of its path, but
+// each package below internal/ for itself.
+func whole(pkg string) string {
+	if strings.HasPrefix(pkg, "internal/") {
+		return pkg
 	}
-	return seen
+	folder, _, _ := strings.Cut(pkg, "/")
+	return folder
 }
 
 func TestImports(t *testing.T) {
-	listed := map[string]bool{}
-	never, tests := map[string][]string{}, map[string][]string{}
-	for _, rule := range policy {
-		listed[rule.pkg] = true
-		never[rule.pkg] = strings.Fields(rule.never)
-		tests[rule.pkg] = strings.Fields(rule.tests)
+	packages := module(t)
+	line := map[string]int{} // of a package, from 1
+	for i, rule := range policy {
+		line[rule.pkg] = i + 1
+		if packages[rule.pkg] == nil {
+			t.Errorf("the policy has a line for %s, which does not exist", rule.pkg)
+		}
+		if i > 0 && whole(rule.pkg) != whole(policy[i-1].pkg) && slices.ContainsFunc(policy[:i], func(r struct{ pkg, may, tests string }) bool { return whole(r.pkg) == whole(rule.pkg) }) {
+			t.Errorf("the line of %s stands apart from those of its folder", rule.pkg)
+		}
 	}
-	for pkg, files := range module(t) {
+	for pkg, files := range packages {
 		if pkg == "." {
 			continue
 		}
-		if !listed[pkg] {
+		n := line[pkg]
+		if n == 0 {
 			t.Errorf("package %s has no line in the policy of deps_test.go", pkg)
 			continue
 		}
-		allowed := reach(pkg, map[string]bool{})
+		may, tests := strings.Fields(policy[n-1].may), strings.Fields(policy[n-1].tests)
+		code, inTests := map[string]bool{}, map[string]bool{}
 		for _, s := range files {
 			for _, spec := range s.file.Imports {
 				to, ours := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), "olmo/")
-				external := strings.HasSuffix(s.file.Name.Name, "_test")
-				if !ours || external && (to == pkg || to == "internal/golden") || strings.HasSuffix(s.path, "_test.go") && slices.Contains(tests[pkg], to) {
-					continue
+				switch test := strings.HasSuffix(s.path, "_test.go"); {
+				case !ours || test && to == pkg:
+				case test:
+					if inTests[to] = true; !slices.Contains(may, to) && !slices.Contains(tests, to) {
+						t.Errorf("%s imports %s, which the tests of %s may not (see the policy in deps_test.go)", s.path, to, pkg)
+					}
+				default:
+					if code[to] = true; !slices.Contains(may, to) {
+						t.Errorf("%s imports %s, which %s may not (see the policy in deps_test.go)", s.path, to, pkg)
+					}
 				}
-				if !allowed[to] && !allowed["*"] || slices.Contains(never[pkg], to) || to == pkg {
-					t.Errorf("%s imports %s, which %s may not (see the policy in deps_test.go)", s.path, to, pkg)
-				}
+			}
+		}
+		for _, to := range may {
+			switch {
+			case line[to] == 0 || line[to] >= n:
+				t.Errorf("the line of %s names %s, which does not stand above it", pkg, to)
+			case !code[to]:
+				t.Errorf("the line of %s names %s, which it does not import", pkg, to)
+			}
+		}
+		for _, to := range tests {
+			if !inTests[to] || slices.Contains(may, to) {
+				t.Errorf("the line of %s names %s for its tests, which they do not need", pkg, to)
 			}
 		}
 	}
