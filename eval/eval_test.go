@@ -256,6 +256,11 @@ func TestTasks(t *testing.T) {
 		},
 		{"openbook_qa", "openbook_qa", `{"id":"8","question_stem":"Stem","choices":{"text":["a","b"],"label":["A","B"]},"answerKey":"B"}`, eval.Question{ID: "8", Context: "Stem", Choices: []string{" a", " b"}, Gold: 1}},
 		{"arc_challenge", "arc_challenge", `{"id":"x","question":"Q","choices":{"text":["a","b"],"label":["1","2"]},"answerKey":"2"}`, eval.Question{ID: "x", Context: "Question: Q\nAnswer:", Choices: []string{" a", " b"}, Gold: 1}},
+		{"commonsense_qa", "commonsense_qa", `{"id":"y","question":"Q","choices":{"text":["a","b"],"label":["A","B"]},"answerKey":"A"}`, eval.Question{ID: "y", Context: "Question: Q\nAnswer:", Choices: []string{" a", " b"}}},
+		{
+			"social_iqa", "social_iqa", `{"context":"C.","question":"Q?","answerA":"a","answerB":"b","answerC":"c","label":"2"}`,
+			eval.Question{Context: "Question: C. Q?\nAnswer:", Choices: []string{" a", " b", " c"}, Gold: 1},
+		},
 		{"mrpc", "mrpc", `{"sentence1":"It does n't ( a ) .","sentence2":"\" Yes , no . \"","label":1}`, eval.Question{Context: "Sentence 1: It doesn't (a).\nSentence 2: \"Yes, no.\"\nQuestion: Do both sentences mean the same thing?\nAnswer:", Choices: two}},
 		{"trivia_qa_wiki_ppl", "trivia_qa_wiki", `{"question":"Q","answer":{"value":"V"}}`, eval.Question{Context: "\nQuestion: Q\nAnswer:", Choices: []string{" V"}}},
 		{
