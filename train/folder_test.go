@@ -112,3 +112,20 @@ func TestOutputsThatAreInputs(t *testing.T) {
 	// A run that goes on reads and writes its folder.
 	run(t, dir, "load_path="+filepath.Join(dir, "step8"), "stop_at=10")
 }
+
+// TestFinishedRunAgain: a run that is complete changes nothing when it is started again.
+func TestFinishedRunAgain(t *testing.T) {
+	dir := t.TempDir()
+	run(t, dir, "save_interval=8", "try_load_latest_save=true")
+	before := files(t, dir)
+	run(t, dir, "save_interval=8", "try_load_latest_save=true")
+	now := files(t, dir)
+	for name, text := range before {
+		if now[name] != text {
+			t.Errorf("%s changed", name)
+		}
+	}
+	if len(now) != len(before) {
+		t.Errorf("%d files, before %d", len(now), len(before))
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -38,7 +39,8 @@ func (x *indices) path(rank int) string {
 	return filepath.Join(x.dir, fmt.Sprintf("rank%d.tsv.gz", rank))
 }
 
-// cut rewrites the file of a rank with the lines up to a step.
+// cut rewrites the file of a rank with the lines up to a step, where it holds more or has a
+// torn end.
 func (x *indices) cut(rank, step int) error {
 	f, err := os.Open(x.path(rank))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -52,8 +54,11 @@ func (x *indices) cut(rank, step int) error {
 	if z, err := gzip.NewReader(bufio.NewReader(f)); err == nil {
 		for lines := bufio.NewReader(z); ; {
 			line, err := lines.ReadBytes('\n')
+			if err == io.EOF && len(line) == 0 {
+				return nil // all of it is to be kept
+			}
 			if err != nil {
-				break // the end, or a member half written
+				break // a member half written
 			}
 			digits, _, _ := bytes.Cut(line, []byte("\t"))
 			if n, err := strconv.Atoi(string(digits)); err != nil || n > step {
