@@ -42,22 +42,42 @@ func rows(t testing.TB, path string) []any {
 	}
 }
 
-// The mixes of the fixtures made with Dolma 1.2.1: the same files with the
-// same documents in the same order.
+// TestDolma compares with what Dolma 1.2.1 mixed out of the tagger's documents
+// (testdata/golden.py).
+func TestDolma(t *testing.T) {
+	in, err := filepath.Abs("../tagger/testdata/golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden, err := filepath.Abs("testdata/golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	compare(t, in, golden, map[string]string{"jsonpath": "jsonpath", "jq": "jq"})
+}
+
+// The mixes of the larger fixtures made with Dolma 1.2.1.
 func TestGolden(t *testing.T) {
 	root := os.Getenv("OLMO_GOLDEN")
 	if root == "" {
 		t.Skip("OLMO_GOLDEN is not set: the fixtures of the reference programs are not at hand")
 	}
 	golden := filepath.Join(root, "data")
+	compare(t, filepath.Join(golden, "in"), golden, map[string]string{"mix_jsonpath": "jp", "mix_jq": "jq", "mix_noshuffle": "ns"})
+}
+
+// compare mixes the documents of in by the configs of golden, and wants the files of
+// golden's outputs with the same documents in the same order.
+func compare(t *testing.T, in, golden string, outputs map[string]string) {
+	t.Helper()
 	t.Chdir(t.TempDir())
-	if err := os.CopyFS("in", os.DirFS(filepath.Join(golden, "in"))); err != nil {
+	if err := os.CopyFS("in", os.DirFS(in)); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct{ cfg, out string }{{"mix_jsonpath", "jp"}, {"mix_jq", "jq"}, {"mix_noshuffle", "ns"}} {
-		t.Run(c.cfg, func(t *testing.T) {
+	for name, out := range outputs {
+		t.Run(name, func(t *testing.T) {
 			cfg := mix.Config{Shuffle: true}
-			if err := config.Load(filepath.Join(golden, "cfg", c.cfg+".yaml"), nil, &cfg); err != nil {
+			if err := config.Load(filepath.Join(golden, "cfg", name+".yaml"), nil, &cfg); err != nil {
 				t.Fatal(err)
 			}
 			cfg.Compat = true
@@ -69,14 +89,14 @@ func TestGolden(t *testing.T) {
 			for _, r := range report.Streams[0].Rules {
 				t.Logf("%+v", r)
 			}
-			want := filepath.Join(golden, "out", c.out)
+			want := filepath.Join(golden, "out", out)
 			n := 0
 			err = fs.WalkDir(os.DirFS(want), ".", func(path string, e fs.DirEntry, err error) error {
 				if err != nil || e.IsDir() {
 					return err
 				}
 				n++
-				w, g := rows(t, filepath.Join(want, path)), rows(t, filepath.Join("out", c.out, path))
+				w, g := rows(t, filepath.Join(want, path)), rows(t, filepath.Join("out", out, path))
 				if len(g) != len(w) {
 					t.Errorf("%s: %d documents, want %d", path, len(g), len(w))
 					return nil
