@@ -117,7 +117,8 @@ func artefacts(t testing.TB, dir string) {
 	write(t, at("mix.yaml"), []byte("streams: [a, b]\nprocesses: 2\n"))
 	write(t, at("run/metrics.jsonl"), []byte(`{"step":1,"train/CrossEntropyLoss":5}`+"\n"+`{"step":2,"train/CrossEntropyLoss":4}`+"\n"))
 	write(t, at("run/config.yaml"), read(t, at("train.yaml")))
-	write(t, at("eval/results.json"), []byte(`{"results":{"arc_easy":{"acc":0.5}},"n-samples":{"arc_easy":2}}`))
+	sum := sha256.Sum256([]byte(`{"doc":1}` + "\n"))
+	write(t, at("eval/results.json"), fmt.Appendf(nil, `{"results":{"arc_easy":{"acc":0.5}},"requests":{"arc_easy":"%x"},"n-samples":{"arc_easy":2}}`, sum))
 	write(t, at("eval/requests-arc_easy.jsonl"), []byte(`{"doc":1}`+"\n"))
 }
 
@@ -310,6 +311,7 @@ func TestDamage(t *testing.T) {
 		{"the log goes back", "run/metrics.jsonl", replace("run/metrics.jsonl", `"step":2`, `"step":0`), []want{{check.Log, "metrics.jsonl", "line 2 is of step 0"}}},
 		{"a line of the log is none", "run", replace("run/metrics.jsonl", `{"step":1`, `"step":1`), []want{{check.Log, "metrics.jsonl", "line 1"}}},
 		{"requests are missing", "eval", remove("eval/requests-arc_easy.jsonl"), []want{{check.Missing, "requests-arc_easy.jsonl", "arc_easy"}}},
+		{"requests of another run", "eval", put("eval/requests-arc_easy.jsonl", []byte("{}\n")), []want{{check.Changed, "requests-arc_easy.jsonl", "results.json says"}}},
 		{"results cut off", "eval", cut("eval/results.json", 5), []want{{check.Truncated, "results.json", ""}}},
 		{"an empty folder", "empty", func(t *testing.T, at func(string) string) { os.Mkdir(at("empty"), 0o755) }, []want{{check.Missing, "empty", "nothing that can be checked"}}},
 		{"a record tells another digest", "tokens", func(t *testing.T, at func(string) string) {

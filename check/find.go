@@ -11,6 +11,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
 	"olmo/data/dedupe"
 	"olmo/train"
 )
@@ -234,11 +237,40 @@ func isTokenizer(p *place) bool {
 	if p.dir {
 		return false
 	}
-	if p.name == "tokenizer.json" || p.name == "tokenizer.json.gz" || p.name == "tokenizer.json.zst" {
+	name := strings.TrimSuffix(strings.TrimSuffix(p.name, ".gz"), ".zst")
+	if name == "tokenizer.json" {
 		return true
 	}
-	return strings.HasSuffix(p.name, ".json") && bytes.HasPrefix(bytes.TrimSpace(p.head), []byte("{")) &&
-		bytes.Contains(p.head, []byte(`"added_tokens"`)) && !bytes.Contains(p.head, []byte(`"tokenizer_class"`))
+	if !strings.HasSuffix(name, ".json") {
+		return false
+	}
+	head := p.unpacked()
+	return bytes.HasPrefix(bytes.TrimSpace(head), []byte("{")) && bytes.Contains(head, []byte(`"added_tokens"`)) && !bytes.Contains(head, []byte(`"tokenizer_class"`))
+}
+
+// unpacked is the beginning of what a packed file holds, as far as its own beginning tells.
+func (p *place) unpacked() []byte {
+	var r io.Reader
+	switch {
+	case bytes.HasPrefix(p.head, []byte{0x1f, 0x8b}):
+		z, err := gzip.NewReader(bytes.NewReader(p.head))
+		if err != nil {
+			return nil
+		}
+		r = z
+	case bytes.HasPrefix(p.head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		z, err := zstd.NewReader(bytes.NewReader(p.head), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(8<<20))
+		if err != nil {
+			return nil
+		}
+		defer z.Close()
+		r = z
+	default:
+		return p.head
+	}
+	out := make([]byte, headBytes)
+	n, _ := io.ReadFull(r, out) // it ends in the middle
+	return out[:n]
 }
 
 func isRecord(p *place) bool {
@@ -275,14 +307,17 @@ func isAttributes(p *place) bool {
 	return ok
 }
 
-// isOtherLines is what is neither documents nor attributes: requests, samples, scores.
+// isOtherLines is what is neither documents nor attributes: requests, samples, scores,
+// summaries, text without ids.
 func isOtherLines(p *place) bool {
-	if !hasSuffix(".jsonl")(p) || inFolder(p.path, "documents") || inFolder(p.path, "attributes") {
+	if !isRows(p) || inFolder(p.path, "documents") || inFolder(p.path, "attributes") {
 		return false
 	}
+	if strings.HasPrefix(p.name, "requests-") || p.name == "samples.jsonl" || strings.HasSuffix(p.name, ".rejects.jsonl") {
+		return true
+	}
 	first, ok := firstRow(p.path)
-	return ok && !has(first, "text") && !has(first, "attributes") ||
-		strings.HasPrefix(p.name, "requests-") || p.name == "samples.jsonl" || strings.HasSuffix(p.name, ".rejects.jsonl")
+	return ok && !(has(first, "text") && has(first, "id")) && !has(first, "attributes")
 }
 
 // inFolder tells whether one of the folders of a path has a name.

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -125,11 +127,8 @@ func (c *checker) evaluation(path string) {
 		}
 	}
 	c.form(file)
-	for _, task := range results.tasks() {
-		requests := filepath.Join(path, "requests-"+strings.ReplaceAll(task, ":", "_")+".jsonl")
-		if !exists(requests) {
-			c.problem(Missing, requests, "%s is missing: results.json has the task %s", filepath.Base(requests), task)
-		}
+	for _, task := range slices.Sorted(maps.Keys(results.Requests)) {
+		c.requests(filepath.Join(path, "requests-"+strings.ReplaceAll(task, ":", "_")+".jsonl"), task, results.Requests[task])
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
@@ -143,10 +142,29 @@ func (c *checker) evaluation(path string) {
 	}
 }
 
+// requests compares a task's requests with the digest that results.json has of them.
+func (c *checker) requests(path, task, want string) {
+	sum, err := hashFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		c.problem(Missing, path, "%s is missing: results.json has the task %s", filepath.Base(path), task)
+	case err != nil:
+		c.damage(path, err)
+	case sum != want:
+		c.problem(Changed, path, "%s has SHA-256 %s, results.json says %s", filepath.Base(path), sum, want)
+	default:
+		c.sound[absolute(path)] = true
+		if st, err := os.Stat(path); err == nil {
+			c.count(path, st.Size())
+		}
+	}
+}
+
 // results is the part of results.json that is read here.
 type results struct {
-	Results map[string]map[string]any  `json:"results"`
-	Samples map[string]json.RawMessage `json:"n-samples"`
+	Results map[string]map[string]any `json:"results"`
+	// Requests are the SHA-256 of the tasks' files; lm-eval's own results have none.
+	Requests map[string]string `json:"requests"`
 }
 
 func parseResults(text []byte) (*results, error) {

@@ -1,7 +1,6 @@
 package check
 
 import (
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -11,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/klauspost/compress/gzip"
 
 	"olmo/data"
 	_ "olmo/data/parquet" // whose files are documents, too
