@@ -266,6 +266,10 @@ func describeRows(path string) (*Description, error) {
 	d := &Description{Path: path, Kind: a.name}
 	d.add("bytes", st.Size())
 	d.add("compression", data.CompressionOf(path).String())
+	// Which stage wrote the file and what its settings were, or their digest.
+	if note := data.NoteOf(path); note != "" {
+		d.add("note", note)
+	}
 	line, err := r.NextLine()
 	if err != nil {
 		if st.Size() > 0 {

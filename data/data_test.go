@@ -500,6 +500,17 @@ func TestNote(t *testing.T) {
 		}
 		r.Close()
 	}
+	path := filepath.Join(dir, "terminal.jsonl.zst")
+	w, err := data.CreateWriterNoted(path, "\x1b[2J")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := data.NoteOf(path); got != "" {
+		t.Errorf("a note that clears the screen is shown: %q", got)
+	}
 	if got := data.NoteOf(filepath.Join(dir, "none.gz")); got != "" {
 		t.Errorf("note of no file = %q", got)
 	}

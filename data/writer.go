@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"strings"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -101,8 +102,17 @@ func CreateWriterNoted(path, note string) (*Writer, error) {
 const noteFrame = 0x184d2a5e
 
 // NoteOf returns the note of a file that CreateWriterNoted made, "" where
-// there is none.
+// there is none, or none of plain ASCII. `olmo info` shows it, so what a stranger's
+// file says cannot steer a terminal; no stage decides by it.
 func NoteOf(path string) string {
+	note := storedNote(path)
+	if strings.ContainsFunc(note, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return ""
+	}
+	return note
+}
+
+func storedNote(path string) string {
 	f, err := store.Open(path)
 	if err != nil {
 		return ""

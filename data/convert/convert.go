@@ -405,7 +405,8 @@ func (r *run) rows(ctx context.Context, u *data.Unit, f file) error {
 		return err
 	}
 	defer in.Close()
-	w, err := r.stage.CreateNoted(u, u.Outputs[0], fmt.Sprintf("olmo data convert %q %q %q %q %q", r.TextKey, r.IDKey, r.Source, r.Columns, r.Delimiter))
+	// A note is ASCII: a gzip header takes no key in Cyrillic.
+	w, err := r.stage.CreateNoted(u, u.Outputs[0], fmt.Sprintf("olmo data convert %+q %+q %+q %+q %+q", r.TextKey, r.IDKey, r.Source, r.Columns, r.Delimiter))
 	if err != nil {
 		return err
 	}

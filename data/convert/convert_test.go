@@ -105,6 +105,7 @@ func TestRows(t *testing.T) {
 		{"other keys", "x.jsonl", `{"n":5,"body":"b","url":"u","source":"own"}` + "\n" + `{"body":"no id","metadata":{"k":1,"url":"old"},"url":"new"}` + "\nbad\n" + `{"n":1}`, func(c *convert.Config) { c.TextKey, c.IDKey = "body", "n" }, []string{
 			`{"id":"5","text":"b","source":"own","metadata":{"url":"u"}}`, `{"id":"x.jsonl/2","text":"no id","source":"s","metadata":{"k":1,"url":"new"}}`,
 		}, 2},
+		{"a key that is no ASCII", "x.jsonl", `{"текст":"b"}`, func(c *convert.Config) { c.TextKey = "текст" }, []string{`{"id":"x.jsonl/1","text":"b","source":"s"}`}, 0},
 		{"CSV", "x.csv", "\ufeffid,text,n\n1,\"two\nlines, \"\"quoted\"\"\",7\n2,short\n3,\"fields\",8,9\n4,last,\n", nil, []string{
 			`{"id":"1","text":"two\nlines, \"quoted\"","source":"s","metadata":{"n":"7"}}`, `{"id":"4","text":"last","source":"s","metadata":{"n":""}}`,
 		}, 2},
@@ -114,7 +115,7 @@ func TestRows(t *testing.T) {
 		{"Latin-1", "x.csv", "text\nGr\xfc\xdfe\n", nil, []string{`{"id":"x.csv/2","text":"Grüße","source":"s"}`}, 0},
 		{"only a heading", "x.csv", "text\n", nil, nil, 0},
 	} {
-		for _, output := range []string{"jsonl.zst", "parquet"} {
+		for _, output := range []string{"jsonl.gz", "jsonl.zst", "parquet"} {
 			dir := t.TempDir()
 			write(t, dir, map[string]string{"in/" + c.file: c.text})
 			cfg := config(dir)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"olmo/config"
 	"olmo/data"
 	"olmo/data/jsonpath"
 	"olmo/data/store"
@@ -214,8 +215,12 @@ func (c *Config) check() (key *jsonpath.Path, err error) {
 	if d.DocumentDir == "" {
 		d.DocumentDir = "documents"
 	}
-	if c.memory, err = parseSize(c.Memory); err != nil {
-		return nil, fmt.Errorf("memory: %w", err)
+	if c.Memory != "" {
+		size, err := config.ParseSize(c.Memory)
+		if err != nil {
+			return nil, fmt.Errorf("memory: %w", err)
+		}
+		c.memory = int(min(size, math.MaxInt))
 	}
 	if !d.filtered() && (d.NumPartitions > 1 || d.FilePartition) {
 		return nil, errors.New("dedupe.minhash and substrings have no partitions\nhint: memory bounds what they need, in several passes over the corpus")

@@ -5,13 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"olmo/config"
 	"olmo/convert"
 	"olmo/model"
 	"olmo/tensor"
@@ -80,9 +79,9 @@ func runConvert(c *cobra.Command, o convertOptions) error {
 			return usageErrorf("--dtype %s is not known\nhint: one of f32, f16, bf16, q8_0, q6_k, q5_k, q4_k, q5_0, q5_1, q4_0, q4_1", o.dtype)
 		}
 	}
-	shard, err := parseBytes(o.shard)
+	shard, err := config.ParseSize(o.shard)
 	if err != nil {
-		return err
+		return usageErrorf("--shard-size: %w", err)
 	}
 	p := newProgress(c.ErrOrStderr())
 	part := ""
@@ -149,24 +148,4 @@ func mixture(matrices map[tensor.DType]int) string {
 		list = append(list, fmt.Sprintf("%d %s", matrices[d], strings.ToLower(d.String())))
 	}
 	return strings.Join(list, ", ")
-}
-
-// parseBytes reads a size such as 5GB, 4GiB or 300MB.
-func parseBytes(s string) (int64, error) {
-	upper := strings.ToUpper(strings.TrimSpace(s))
-	factor := int64(1)
-	for _, u := range []struct {
-		unit string
-		size int64
-	}{{"KIB", 1 << 10}, {"MIB", 1 << 20}, {"GIB", 1 << 30}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}} {
-		if n, ok := strings.CutSuffix(upper, u.unit); ok {
-			upper, factor = strings.TrimSpace(n), u.size
-			break
-		}
-	}
-	n, err := strconv.ParseInt(upper, 10, 64)
-	if err != nil || n <= 0 || n > math.MaxInt64/factor {
-		return 0, usageErrorf("%q is not a size\nhint: write it as 5GB or 300MB", s)
-	}
-	return n * factor, nil
 }
