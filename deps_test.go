@@ -60,7 +60,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "data/webpage"},
 	{pkg: "data/convert", may: "data data/gunzip data/parquet data/store data/webpage", tests: "data/stagetest store"},
 	{pkg: "data/jsonpath"},
-	{pkg: "data/dedupe", may: "data data/jsonpath data/store store tokenizer", tests: "config"},
+	{pkg: "data/dedupe", may: "config data data/jsonpath data/store store tokenizer"},
 	{pkg: "data/mix", may: "data data/jsonpath data/store", tests: "config"},
 	{pkg: "data/fasttext"},
 	{pkg: "data/tagger", may: "config data data/fasttext data/store tokenizer", tests: "data/mix data/stagetest data/stat store"},
