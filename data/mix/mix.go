@@ -24,7 +24,7 @@ type Config struct {
 	data.Execution `yaml:",inline" json:"-"`
 	// Shuffle, Dolma's word, joins input files into shards of about
 	// max_size_in_bytes; without it each input file has one output file.
-	Shuffle bool `yaml:"shuffle" json:"shuffle"`
+	Shuffle bool `yaml:"shuffle" json:"shuffle" help:"join input files into shards; --no-shuffle keeps one output file for each"`
 
 	// Rows make attributes while the documents are read; the names that are not
 	// among theirs come from files. With rows that depend on the order of the

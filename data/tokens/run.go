@@ -32,44 +32,46 @@ type Encoder interface {
 // Config says what to encode and how to write it. The zero value of each key
 // is Dolma's default unless it says otherwise.
 type Config struct {
-	Documents   []string // files or globs; one that is named twice is read once
-	Destination string   // folder of the token files
-	Encoder     Encoder
+	Documents      []string `yaml:"documents" help:"documents files, folders or globs"` // one that is named twice is read once
+	data.Execution `yaml:",inline"`
+	BatchSize      int    `yaml:"batch_size" help:"documents that are shuffled with each other"` // 0 is 10,000
+	RingSize       int    `yaml:"ring_size" help:"input files that are read in turns"`           // 0 is 8
+	Fields         Fields `yaml:"fields"`
+	SampleRingProp bool   `yaml:"sample_ring_prop" help:"read in proportion to the files' sizes instead of in turns"`
+	MaxSize        int    `yaml:"max_size" help:"most tokens in a file"` // never quite reached; 0 is 2^30
+	DType          DType  `yaml:"dtype" help:"uint16, or uint32 for a vocabulary above 65,536"`
+	// Seed decides the order of files and documents. Dolma accepts one and
+	// does not use it.
+	Seed uint64 `yaml:"seed" help:"decides the order of files and documents"`
+
+	Destination string  `yaml:"-"` // folder of the token files
+	Encoder     Encoder `yaml:"-"`
 	// Tokenizer identifies the encoder in the record of the run, for example
 	// by the SHA-256 of its file.
-	Tokenizer string
+	Tokenizer string `yaml:"-"`
 	// At least one of BOS and EOS is set; they are added where a document does
 	// not begin or end with them already.
-	BOS, EOS *int32
+	BOS *int32 `yaml:"-"`
+	EOS *int32 `yaml:"-"`
 	// Segment encodes the paragraphs of a text one by one. PrefixSpace then
 	// says that the tokenizer puts a space before every text, which the later
 	// paragraphs must not keep.
-	Segment, PrefixSpace bool
-	Fields               Fields
+	Segment     bool `yaml:"-"`
+	PrefixSpace bool `yaml:"-"`
 	// FilesPerGroup cuts the shuffled files into groups of so many, each with
 	// its own part-I files; 0 makes one group. Dolma makes as many groups as it
 	// has processes, so that its files depend on them; Compat does too.
-	FilesPerGroup  int
-	BatchSize      int  // documents shuffled with each other; 0 is 10,000
-	RingSize       int  // files read in turns; 0 is 8
-	SampleRingProp bool // take turns in proportion to the files' sizes
-	MaxSize        int  // tokens in a file, never quite reached; 0 is 2^30
-	DType          DType
-	// Seed decides the order of files and documents. Dolma accepts one and
-	// does not use it.
-	Seed uint64
-
-	data.Execution
+	FilesPerGroup int `yaml:"-"`
 }
 
 // Fields names the values of a row, as dotted paths.
 type Fields struct {
-	Text string // "text" when empty
+	Text     string `yaml:"text_field_name" help:"dotted path of the text"` // "text" when empty
+	TextType string `yaml:"text_field_type" json:"-" help:"str"`            // nothing else is a text
 	// ID is "id" when nil. When it points to "" the rows need none: the id is
 	// the SHA-256 of the file's name, a hyphen and the line.
-	ID *string
-	// IDType is "str" (when empty), "int" or "float".
-	IDType string
+	ID     *string `yaml:"id_field_name" help:"dotted path of the id; null makes ids from file and line"`
+	IDType string  `yaml:"id_field_type" help:"str, int or float"` // "str" when empty
 }
 
 // Report says what a run wrote.
@@ -117,6 +119,9 @@ func (c *Config) check() error {
 	}
 	if c.Fields.Text == "" {
 		c.Fields.Text = "text"
+	}
+	if t := c.Fields.TextType; t != "" && t != "str" && t != "string" {
+		return fmt.Errorf("fields.text_field_type is %q, only strings can be encoded", t)
 	}
 	if c.Fields.ID == nil {
 		id := "id"

@@ -18,13 +18,11 @@ import (
 
 // mixConfig has the keys of Dolma 1.2.1, python/dolma/cli/mixer.py.
 type mixConfig struct {
-	Streams   []mix.Stream `yaml:"streams"`
-	Processes int          `yaml:"processes" help:"number of workers; the output does not depend on it"`
-	Shuffle   bool         `yaml:"shuffle" help:"join input files into shards; --no-shuffle keeps one output file for each"`
-	Report    *string      `yaml:"report" help:"folder for funnel.json and funnel.html: what each rule removed, with examples"`
-	Tokenizer string       `yaml:"tokenizer" help:"tokenizer.json, or the name of one, whose tokens the report counts"`
-	WorkDir   workDir      `yaml:"work_dir"`
-	Dryrun    bool         `yaml:"dryrun" help:"print the config and stop"`
+	mix.Config `yaml:",inline"`
+	Report     *string `yaml:"report" help:"folder for funnel.json and funnel.html: what each rule removed, with examples"`
+	Tokenizer  string  `yaml:"tokenizer" help:"tokenizer.json, or the name of one, whose tokens the report counts"`
+	WorkDir    workDir `yaml:"work_dir"`
+	Dryrun     bool    `yaml:"dryrun" help:"print the config and stop"`
 }
 
 func newDataMixCommand() *cobra.Command {
@@ -53,8 +51,10 @@ mix.yaml:
       include: ['.attributes.gopher_v2__gopher_v2__word_count[0][2] > 50']
     span_replacement:
     - {span: .attributes.dup_par, min_score: 0.5, syntax: jq}`,
-		defaults: func() mixConfig { return mixConfig{Processes: 1, Shuffle: true} },
-		run:      runDataMix,
+		defaults: func() mixConfig {
+			return mixConfig{Config: mix.Config{Shuffle: true, Execution: data.Execution{Processes: 1}}}
+		},
+		run: runDataMix,
 	}.command()
 	c.Flags().Bool("json", false, "print the report as JSON")
 	return c
@@ -65,9 +65,8 @@ func runDataMix(r *dataRun, cfg mixConfig) error {
 		return usageErrorf("no streams are given\nhint: streams come from a config file, -c mix.yaml")
 	}
 	p := new(data.Progress)
-	c := mix.Config{
-		Streams: cfg.Streams, Shuffle: cfg.Shuffle, Execution: r.execution(cfg.Processes, p),
-	}
+	c := cfg.Config
+	c.Execution = r.execution(cfg.Processes, p)
 	if cfg.Tokenizer != "" {
 		tok, err := loadDataTokenizer(cfg.Tokenizer, false)
 		if err != nil {

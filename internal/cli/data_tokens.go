@@ -21,22 +21,14 @@ import (
 
 // tokensConfig has the keys of Dolma 1.2.1, python/dolma/cli/tokenizer.py.
 type tokensConfig struct {
-	Documents           []string          `yaml:"documents" help:"documents files, folders or globs"`
-	Destination         *string           `yaml:"destination" help:"folder of the token files"`
-	TokenizerNameOrPath *string           `yaml:"tokenizer_name_or_path" help:"deprecated: tokenizer.name_or_path, with the last id as eos_token_id"`
-	Tokenizer           *tokenizerConfig  `yaml:"tokenizer"`
-	Processes           int               `yaml:"processes" help:"number of workers; the output does not depend on it"`
-	FilesPerProcess     *int              `yaml:"files_per_process" help:"input files in a group, which has token files of its own"`
-	BatchSize           int               `yaml:"batch_size" help:"documents that are shuffled with each other"`
-	RingSize            int               `yaml:"ring_size" help:"input files that are read in turns"`
-	Fields              tokenFieldsConfig `yaml:"fields"`
-	SampleRingProp      bool              `yaml:"sample_ring_prop" help:"read in proportion to the files' sizes instead of in turns"`
-	MaxSize             int               `yaml:"max_size" help:"most tokens in a file"`
-	Dtype               string            `yaml:"dtype" help:"uint16, or uint32 for a vocabulary above 65,536"`
-	Debug               bool              `yaml:"debug" help:"accepted for Dolma's configs; no effect"`
-	Seed                uint64            `yaml:"seed" help:"decides the order of files and documents"`
-	WorkDir             workDir           `yaml:"work_dir"`
-	Dryrun              bool              `yaml:"dryrun" help:"print the config and stop"`
+	tokens.Config       `yaml:",inline"`
+	Destination         *string          `yaml:"destination" help:"folder of the token files"`
+	TokenizerNameOrPath *string          `yaml:"tokenizer_name_or_path" help:"deprecated: tokenizer.name_or_path, with the last id as eos_token_id"`
+	Tokenizer           *tokenizerConfig `yaml:"tokenizer"`
+	FilesPerProcess     *int             `yaml:"files_per_process" help:"input files in a group, which has token files of its own"`
+	Debug               bool             `yaml:"debug" help:"accepted for Dolma's configs; no effect"`
+	WorkDir             workDir          `yaml:"work_dir"`
+	Dryrun              bool             `yaml:"dryrun" help:"print the config and stop"`
 }
 
 type tokenizerConfig struct {
@@ -53,13 +45,6 @@ type tokenizerConfig struct {
 // SetDefaults sets Dolma's defaults.
 func (c *tokenizerConfig) SetDefaults() { c.Fast = true }
 
-type tokenFieldsConfig struct {
-	TextFieldName string  `yaml:"text_field_name" help:"dotted path of the text"`
-	TextFieldType string  `yaml:"text_field_type" help:"str"`
-	IDFieldName   *string `yaml:"id_field_name" help:"dotted path of the id; null makes ids from file and line"`
-	IDFieldType   string  `yaml:"id_field_type" help:"str, int or float"`
-}
-
 func newDataTokensCommand() *cobra.Command {
 	c := dataVerb[tokensConfig]{
 		use:   "tokens",
@@ -72,10 +57,10 @@ line). Order and files depend on the seed, never on the number of workers
   olmo data -c tokens.yaml tokens --processes 4`,
 		defaults: func() tokensConfig {
 			id := "id"
-			return tokensConfig{
-				Processes: 1, BatchSize: 10_000, RingSize: 8, MaxSize: 1 << 30, Dtype: "uint16", Seed: 3920,
-				Fields: tokenFieldsConfig{TextFieldName: "text", TextFieldType: "str", IDFieldName: &id, IDFieldType: "str"},
-			}
+			return tokensConfig{Config: tokens.Config{
+				Execution: data.Execution{Processes: 1}, BatchSize: 10_000, RingSize: 8, MaxSize: 1 << 30, DType: tokens.Uint16, Seed: 3920,
+				Fields: tokens.Fields{Text: "text", TextType: "str", ID: &id, IDType: "str"},
+			}}
 		},
 		run: runDataTokens,
 	}.command()
@@ -89,8 +74,6 @@ func runDataTokens(r *dataRun, cfg tokensConfig) error {
 		return usageErrorf("no documents are given\nhint: --documents 'clean/documents/*.gz'")
 	case cfg.Destination == nil || *cfg.Destination == "":
 		return usageErrorf("no destination is given\nhint: --destination FOLDER")
-	case cfg.Fields.TextFieldType != "str" && cfg.Fields.TextFieldType != "string":
-		return usageErrorf("fields.text_field_type is %q, only strings can be encoded", cfg.Fields.TextFieldType)
 	}
 	t := cfg.Tokenizer
 	if t == nil {
@@ -110,7 +93,7 @@ func runDataTokens(r *dataRun, cfg tokensConfig) error {
 	if t.BosTokenID == nil && t.EosTokenID == nil {
 		return usageErrorf("neither bos nor eos is given: documents would run into each other\nhint: --tokenizer.eos_token_id ID")
 	}
-	dtype, err := tokens.ParseDType(cfg.Dtype)
+	dtype, err := tokens.ParseDType(string(cfg.DType))
 	if err != nil {
 		return err
 	}
@@ -118,15 +101,11 @@ func runDataTokens(r *dataRun, cfg tokensConfig) error {
 		return fmt.Errorf("dtype %s does not hold the %d ids of the tokenizer\nhint: --dtype %s", dtype, enc.VocabSize(), need)
 	}
 	p := new(data.Progress)
-	c := tokens.Config{
-		Documents: cfg.Documents, Destination: *cfg.Destination,
-		Encoder: enc, Tokenizer: fmt.Sprintf("%s %t", enc.fingerprint, t.EncodeSpecialTokens),
-		BOS: t.BosTokenID, EOS: t.EosTokenID, Segment: t.SegmentBeforeTokenization, PrefixSpace: enc.prefixSpace,
-		Fields:    tokens.Fields{Text: cfg.Fields.TextFieldName, ID: cfg.Fields.IDFieldName, IDType: cfg.Fields.IDFieldType},
-		BatchSize: cfg.BatchSize, RingSize: cfg.RingSize, SampleRingProp: cfg.SampleRingProp, MaxSize: cfg.MaxSize,
-		DType: dtype, Seed: cfg.Seed, Execution: r.execution(cfg.Processes, p),
-	}
-	if cfg.Fields.IDFieldName == nil {
+	c := cfg.Config
+	c.Destination, c.DType, c.Execution = *cfg.Destination, dtype, r.execution(cfg.Processes, p)
+	c.Encoder, c.Tokenizer, c.PrefixSpace = enc, fmt.Sprintf("%s %t", enc.fingerprint, t.EncodeSpecialTokens), enc.prefixSpace
+	c.BOS, c.EOS, c.Segment = t.BosTokenID, t.EosTokenID, t.SegmentBeforeTokenization
+	if c.Fields.ID == nil {
 		c.Fields.ID = new(string)
 	}
 	if cfg.FilesPerProcess != nil {
