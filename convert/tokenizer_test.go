@@ -187,8 +187,10 @@ func TestSpecials(t *testing.T) {
 		want                     map[string]any
 	}{
 		{"tokenizer.json alone", "", "", map[string]any{"bos_token_id": uint32(0), "eos_token_id": uint32(3), "padding_token_id": nil, "unknown_token_id": nil, "add_bos_token": true}},
-		{"tokens as strings and objects", `{"bos_token": "</s>", "eos_token": {"content": "<s>"}, "pad_token": "</s>", "unk_token": "<unk>", "add_bos_token": false, "chat_template": "old"}`, "",
-			map[string]any{"bos_token_id": uint32(1), "eos_token_id": uint32(0), "padding_token_id": uint32(1), "unknown_token_id": uint32(4), "add_bos_token": false, "chat_template": "old"}},
+		{
+			"tokens as strings and objects", `{"bos_token": "</s>", "eos_token": {"content": "<s>"}, "pad_token": "</s>", "unk_token": "<unk>", "add_bos_token": false, "chat_template": "old"}`, "",
+			map[string]any{"bos_token_id": uint32(1), "eos_token_id": uint32(0), "padding_token_id": uint32(1), "unknown_token_id": uint32(4), "add_bos_token": false, "chat_template": "old"},
+		},
 		{"a token that is not there, a template beside", `{"eos_token": "<end>", "chat_template": "old"}`, "new", map[string]any{"eos_token_id": uint32(3), "chat_template": "new", "bos_token_id": uint32(0)}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -66,8 +66,11 @@ func models(t testing.TB) map[string]string {
 		t.Fatal(err)
 	}
 	vocabulary := []weights.KV{
-		{Key: "tokenizer.ggml.model", Value: v.Model}, {Key: "tokenizer.ggml.pre", Value: v.Pre}, {Key: "tokenizer.ggml.tokens", Value: v.Tokens},
-		{Key: "tokenizer.ggml.token_type", Value: v.Types}, {Key: "tokenizer.ggml.merges", Value: v.Merges},
+		{Key: "tokenizer.ggml.model", Value: v.Model},
+		{Key: "tokenizer.ggml.pre", Value: v.Pre},
+		{Key: "tokenizer.ggml.tokens", Value: v.Tokens},
+		{Key: "tokenizer.ggml.token_type", Value: v.Types},
+		{Key: "tokenizer.ggml.merges", Value: v.Merges},
 		{Key: "tokenizer.ggml.eos_token_id", Value: uint32(0)},
 	}
 	err = errors.Join(

@@ -2,10 +2,9 @@ package jinja
 
 import (
 	"cmp"
-	"slices"
-
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )

@@ -1,13 +1,12 @@
 package jinja
 
 import (
-	"testing"
-
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
+	"testing"
 )
 
 // variables reads a template's variables from JSON, with the keys of inner objects in

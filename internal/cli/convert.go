@@ -62,11 +62,6 @@ kept where the layout has it; others become f32.`,
 	return c
 }
 
-// tokenizerFiles go along into a folder.
-var tokenizerFiles = []string{
-	"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "vocab.json", "merges.txt", "tokenizer.model",
-}
-
 func runConvert(c *cobra.Command, o convertOptions) error {
 	to := model.Layout(o.to)
 	if !slices.Contains(convert.Layouts, to) {
