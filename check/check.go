@@ -9,6 +9,7 @@
 package check
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -106,14 +107,15 @@ type Options struct {
 var ErrUnknown = errors.New("it is nothing that can be checked")
 
 // Path checks what lies at path, a file or folder of this machine. The error tells that
-// there is nothing to check; whatever is wrong with what is there is in the report.
-func Path(path string, o Options) (*Report, error) {
+// there is nothing to check, or that ctx has ended; whatever is wrong with what is there is in
+// the report.
+func Path(ctx context.Context, path string, o Options) (*Report, error) {
 	a, err := find(path)
 	if err != nil && !errors.Is(err, ErrUnknown) {
 		return nil, err
 	}
 	c := &checker{
-		options: o, root: path, report: &Report{Path: path, Kind: "file", Problems: []Problem{}, Notes: []string{}},
+		ctx: ctx, options: o, root: path, report: &Report{Path: path, Kind: "file", Problems: []Problem{}, Notes: []string{}},
 		known: map[string]entry{}, sound: map[string]bool{}, counted: map[string]bool{},
 	}
 	if o.Progress != nil {
@@ -134,12 +136,16 @@ func Path(path string, o Options) (*Report, error) {
 	case !c.listed(path): // a page of a report is a file like any other
 		return nil, err
 	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	c.finish()
 	return c.report, nil
 }
 
 // checker is one check under way.
 type checker struct {
+	ctx     context.Context // once it has ended every check returns early, and Path its error
 	options Options
 	root    string
 	report  *Report
@@ -193,9 +199,14 @@ func (c *checker) count(path string, bytes int64) {
 		c.counted[abs] = true
 		c.report.Checked.Files++
 		c.report.Checked.Bytes += bytes
-		if c.options.Progress != nil {
-			c.options.Progress(c.report.Checked.Bytes, c.total)
-		}
+		c.progress(0)
+	}
+}
+
+// progress tells how much was read: the files that are done, and so much of another.
+func (c *checker) progress(more int64) {
+	if c.options.Progress != nil {
+		c.options.Progress(min(c.report.Checked.Bytes+more, c.total), c.total)
 	}
 }
 

@@ -3,9 +3,11 @@ package check_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -145,14 +147,14 @@ func TestWhole(t *testing.T) {
 	} {
 		t.Run(path, func(t *testing.T) {
 			full := filepath.Join(dir, filepath.FromSlash(path))
-			r, err := check.Path(full, options())
+			r, err := check.Path(t.Context(), full, options())
 			if err != nil {
 				t.Fatal(err)
 			}
 			if !r.OK || len(r.Problems) > 0 || r.Kind != kind || r.Checked.Files == 0 || r.Checked.Bytes == 0 {
 				t.Errorf("Path: %+v, want no problem of a %s", r, kind)
 			}
-			if _, err := check.Describe(full, nil); err != nil && path != "run" { // which has no model yet
+			if _, err := check.Describe(full, nil); err != nil {
 				t.Errorf("Describe: %v", err)
 			}
 		})
@@ -341,7 +343,7 @@ func TestDamage(t *testing.T) {
 			}
 			at := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
 			c.damage(t, at)
-			r, err := check.Path(at(c.check), options())
+			r, err := check.Path(t.Context(), at(c.check), options())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -388,12 +390,27 @@ func TestUnknown(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "x.odt"), []byte("nothing"))
 	for _, name := range []string{"none", "x.odt"} {
-		if r, err := check.Path(filepath.Join(dir, name), check.Options{}); err == nil {
+		if r, err := check.Path(t.Context(), filepath.Join(dir, name), check.Options{}); err == nil {
 			t.Errorf("%s: %+v, want an error", name, r)
 		}
 		if d, err := check.Describe(filepath.Join(dir, name), nil); err == nil {
 			t.Errorf("%s: %+v, want an error", name, d)
 		}
+	}
+}
+
+// TestStopped: a check whose context has ended says so and finds nothing.
+func TestStopped(t *testing.T) {
+	dir := t.TempDir()
+	artefacts(t, dir)
+	for _, name := range []string{"tokens", "corpus", "model", "model/model.safetensors", "."} {
+		ctx, cancel := context.WithCancel(t.Context())
+		// It ends while the check is under way.
+		r, err := check.Path(ctx, filepath.Join(dir, name), check.Options{Progress: func(int64, int64) { cancel() }})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %+v, %v, want context.Canceled", name, r, err)
+		}
+		cancel()
 	}
 }
 
@@ -403,7 +420,7 @@ func TestElsewhere(t *testing.T) {
 	artefacts(t, dir)
 	text := `{"format":"olmo stage 1","stage":"tokens","units":[{"key":"k","outputs":[{"path":"../precious","size":1,"sha256":"00"},{"path":"/etc/passwd","size":1,"sha256":"00"}]}]}`
 	write(t, filepath.Join(dir, "tokens", "x.tokens.json"), []byte(text))
-	r, err := check.Path(filepath.Join(dir, "tokens"), check.Options{})
+	r, err := check.Path(t.Context(), filepath.Join(dir, "tokens"), check.Options{})
 	if err != nil || !r.OK {
 		t.Fatalf("%+v, %v", r, err)
 	}
@@ -434,7 +451,7 @@ func TestNotes(t *testing.T) {
 		"model":                   {"nothing to compare the weights with"},
 		"corpus":                  {"nothing to compare with"},
 	} {
-		r, err := check.Path(at(path), check.Options{})
+		r, err := check.Path(t.Context(), at(path), check.Options{})
 		if err != nil || !r.OK {
 			t.Errorf("%s: %+v, %v", path, r, err)
 			continue
@@ -454,7 +471,7 @@ func TestDigests(t *testing.T) {
 	artefacts(t, dir)
 	var training []string
 	for _, name := range []string{"model", "sharded"} {
-		r, err := check.Path(filepath.Join(dir, name), check.Options{})
+		r, err := check.Path(t.Context(), filepath.Join(dir, name), check.Options{})
 		if err != nil || len(r.Weights) != 1 || r.Weights[0].Training == "" || r.Weights[0].Training == r.WeightsDigest {
 			t.Fatalf("%s: %+v, %v", name, r, err)
 		}
@@ -467,7 +484,7 @@ func TestDigests(t *testing.T) {
 			problems      int
 		}{{r.WeightsDigest, training[0], 0}, {strings.Repeat("0", 64), training[0], 1}, {r.WeightsDigest, strings.Repeat("0", 64), 1}} {
 			write(t, filepath.Join(dir, name, "README.md"), []byte(card(c.own, c.training)))
-			if r, err := check.Path(filepath.Join(dir, name), check.Options{}); err != nil || len(r.Problems) != c.problems {
+			if r, err := check.Path(t.Context(), filepath.Join(dir, name), check.Options{}); err != nil || len(r.Problems) != c.problems {
 				t.Errorf("a card with %s and %s: %+v, %v, want %d problems", c.own, c.training, r, err, c.problems)
 			}
 		}
@@ -508,7 +525,7 @@ func FuzzPath(f *testing.F) {
 		path := filepath.Join(in, names[int(which)%len(names)])
 		write(t, path, text)
 		for _, p := range []string{path, in} {
-			if r, err := check.Path(p, check.Options{}); err == nil && r.OK != (len(r.Problems) == 0) {
+			if r, err := check.Path(t.Context(), p, check.Options{}); err == nil && r.OK != (len(r.Problems) == 0) {
 				t.Errorf("%+v", r)
 			}
 			_, _ = check.Describe(p, nil)

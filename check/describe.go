@@ -15,6 +15,7 @@ import (
 	"olmo/model"
 	"olmo/tensor"
 	"olmo/tokenizer"
+	"olmo/train"
 	"olmo/weights"
 )
 
@@ -126,6 +127,23 @@ func describeModel(path string) (*Description, error) {
 		}
 	}
 	return &Description{Path: path, Kind: "model", Model: r}, nil
+}
+
+// describeRun says what the model of a run is, or how far a run without a checkpoint is.
+func describeRun(path string) (*Description, error) {
+	steps, err := train.Steps(path)
+	if err != nil {
+		return nil, err
+	}
+	if len(steps) > 0 {
+		return describeModel(path)
+	}
+	d := &Description{Path: path, Kind: "run"}
+	d.add("checkpoints", 0)
+	if log, err := describeLog(filepath.Join(path, "metrics.jsonl")); err == nil {
+		d.Facts = append(d.Facts, log.Facts...)
+	}
+	return d, nil
 }
 
 // WeightsInfo is what is known of a file of weights.

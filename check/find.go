@@ -46,7 +46,7 @@ func init() { // the checks of folders lead back here
 		{"quickstart folder", isQuickstart, (*checker).quickstart, describeModel},
 		{"checkpoint", isCheckpoint, (*checker).checkpoint, describeModel},
 		{"model", isModel, (*checker).model, describeModel},
-		{"run", isRun, (*checker).run, describeModel},
+		{"run", isRun, (*checker).run, describeRun},
 		{"evaluation", isEvaluation, (*checker).evaluation, describeEvaluation},
 		{"token files", isTokenFolder, (*checker).tokenFolder, describeTokens},
 		{"folder", func(p *place) bool { return p.dir }, (*checker).folder, describeFolder},
@@ -366,6 +366,8 @@ func (c *checker) contents(path string) int {
 func (c *checker) one(path string) bool {
 	a, err := find(path)
 	switch {
+	case c.ctx.Err() != nil:
+		return true
 	case errors.Is(err, ErrUnknown):
 		if !c.compared(path) {
 			c.note(path, "nothing that can be checked")

@@ -266,7 +266,7 @@ func (c *checker) compare() {
 			c.problem(Changed, e.path, "%s has %d bytes, %s says %d", c.rel(e.path), st.Size(), e.list, e.size)
 			continue
 		}
-		sum, err := hashFile(e.path)
+		sum, err := c.hashFile(e.path)
 		if err != nil {
 			c.damage(e.path, err)
 			continue
@@ -307,17 +307,35 @@ func (c *checker) unlisted() {
 	}
 }
 
-func hashFile(path string) (string, error) {
+// hashFile returns the SHA-256 of a file.
+func (c *checker) hashFile(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
 	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
+	if _, err := io.Copy(h, &watched{c: c, r: f}); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// watched is a file that is read with progress, until the context ends.
+type watched struct {
+	c    *checker
+	r    io.Reader
+	done int64
+}
+
+func (w *watched) Read(b []byte) (int, error) {
+	if err := w.c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := w.r.Read(b)
+	w.done += int64(n)
+	w.c.progress(w.done)
+	return n, err
 }
 
 // record checks that the record of a stage can be read; what it lists was compared.

@@ -144,7 +144,7 @@ func (c *checker) evaluation(path string) {
 
 // requests compares a task's requests with the digest that results.json has of them.
 func (c *checker) requests(path, task, want string) {
-	sum, err := hashFile(path)
+	sum, err := c.hashFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		c.problem(Missing, path, "%s is missing: results.json has the task %s", filepath.Base(path), task)

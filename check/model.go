@@ -2,6 +2,7 @@ package check
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -39,15 +40,24 @@ func (c *checker) model(path string) {
 		return
 	}
 	defer l.Close()
+	size := int64(0)
+	for _, n := range l.Set.All() {
+		if b, err := n.DType.Bytes(n.Shape); err == nil {
+			size += int64(b)
+		}
+	}
+	r, err := l.Check(func(share float64) bool {
+		c.progress(int64(share * float64(size)))
+		return c.ctx.Err() == nil
+	})
+	if err != nil {
+		c.damage(path, err)
+		return
+	}
 	if st.IsDir() {
 		c.countFiles(path)
 	} else {
 		c.count(path, st.Size())
-	}
-	r, err := l.Check(nil)
-	if err != nil {
-		c.damage(path, err)
-		return
 	}
 	c.report.Checked.Tensors += int64(r.Tensors)
 	for _, p := range r.Problems {
@@ -58,7 +68,7 @@ func (c *checker) model(path string) {
 	}
 	w := Weights{Path: c.rel(path), Names: string(l.Layout), Digest: hex.EncodeToString(r.Digest[:])}
 	if len(r.Problems) == 0 {
-		w.Training = trainingDigest(l, w.Digest)
+		w.Training = trainingDigest(c.ctx, l, w.Digest)
 	}
 	c.report.Weights = append(c.report.Weights, w)
 	if path == c.root {
@@ -108,8 +118,11 @@ func (c *checker) companions(path string) bool {
 
 // parameters calls f with each parameter of a model under its name in training, as
 // training's float32 bytes, one at a time.
-func parameters(l *model.Loaded, f func(weights.Sum)) error {
+func parameters(ctx context.Context, l *model.Loaded, f func(weights.Sum)) error {
 	for _, p := range l.Config.Params() {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		s, err := l.ParamSum(p)
 		if err != nil {
 			return err
@@ -122,7 +135,7 @@ func parameters(l *model.Loaded, f func(weights.Sum)) error {
 
 // trainingDigest is the digest of a model under the names of training; empty where the
 // files have other numbers than training's float32. own is that of the files.
-func trainingDigest(l *model.Loaded, own string) string {
+func trainingDigest(ctx context.Context, l *model.Loaded, own string) string {
 	for _, n := range l.Set.All() {
 		if n.DType != tensor.F32 {
 			return ""
@@ -132,7 +145,7 @@ func trainingDigest(l *model.Loaded, own string) string {
 		return own
 	}
 	var sums []weights.Sum
-	if parameters(l, func(s weights.Sum) { sums = append(sums, s) }) != nil {
+	if parameters(ctx, l, func(s weights.Sum) { sums = append(sums, s) }) != nil {
 		return ""
 	}
 	slices.SortFunc(sums, func(a, b weights.Sum) int { return strings.Compare(a.Name, b.Name) })
@@ -159,7 +172,7 @@ func (c *checker) compareNames(path, step string, m *train.Manifest) int {
 	defer l.Close()
 	want := m.Tensors[train.ModelFile]
 	n, different := 0, 0
-	err = parameters(l, func(s weights.Sum) {
+	err = parameters(c.ctx, l, func(s weights.Sum) {
 		n++
 		switch sum, ok := want[s.Name]; {
 		case !ok:

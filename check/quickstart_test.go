@@ -49,7 +49,7 @@ func TestQuickstart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := check.Path(q, check.Options{})
+	r, err := check.Path(t.Context(), q, check.Options{})
 	if err != nil || !r.OK || r.Kind != "quickstart folder" || r.Checked.Checkpoints != 2 {
 		t.Fatalf("the whole folder: %+v, %v", r, err)
 	}
@@ -129,7 +129,7 @@ func TestQuickstart(t *testing.T) {
 			keep := filepath.Join(t.TempDir(), "q")
 			linkTree(t, q, keep)
 			c.damage()
-			r, err := check.Path(q, check.Options{})
+			r, err := check.Path(t.Context(), q, check.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -153,13 +153,13 @@ func TestQuickstart(t *testing.T) {
 				file = at("release/model.safetensors")
 			}
 			text := read(t, file)
-			if r, err := check.Path(at(name), check.Options{}); err != nil || !r.OK {
+			if r, err := check.Path(t.Context(), at(name), check.Options{}); err != nil || !r.OK {
 				t.Errorf("%s: %+v, %v", name, r, err)
 			}
 			damaged := bytes.Clone(text)
 			damaged[len(damaged)*2/3] ^= 4
 			write(t, file, damaged)
-			if r, err := check.Path(at(name), check.Options{}); err != nil || r.OK || r.Problems[0].Kind != check.Changed {
+			if r, err := check.Path(t.Context(), at(name), check.Options{}); err != nil || r.OK || r.Problems[0].Kind != check.Changed {
 				t.Errorf("%s with another bit: %+v, %v", name, r, err)
 			}
 			write(t, file, text)
@@ -170,7 +170,7 @@ func TestQuickstart(t *testing.T) {
 		if err := os.CopyFS(at("run/step3"), os.DirFS(at("run/step1"))); err != nil {
 			t.Fatal(err)
 		}
-		r, err := check.Path(q, check.Options{})
+		r, err := check.Path(t.Context(), q, check.Options{})
 		if err != nil || slices.ContainsFunc(r.Problems, func(p check.Problem) bool { return p.Kind == check.Revision }) {
 			t.Errorf("the release is compared with another step: %+v, %v", r, err)
 		}

@@ -67,6 +67,9 @@ func (c *checker) rows(path string, kind Kind, each func(line data.Line) error) 
 	defer r.Close()
 	bad := 0
 	for {
+		if c.ctx.Err() != nil {
+			return false
+		}
 		line, err := r.NextLine()
 		var wrong *data.RecordError
 		switch {

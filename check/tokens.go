@@ -101,10 +101,7 @@ func (c *checker) places(path string) {
 }
 
 // span is where a document lies in a token file.
-type span struct {
-	start, end int64
-	id         string
-}
+type span struct{ start, end int64 }
 
 // documentsOf reads the places of a token file's documents, which must follow each other
 // without gaps; ok tells that all could be read.
@@ -125,8 +122,8 @@ func (c *checker) documentsOf(path string) (spans []span, ok bool) {
 			}
 		}
 		at = max(p.Start, p.End)
-		spans = append(spans, span{p.Start, p.End, p.ID})
-		return nil
+		spans = append(spans, span{p.Start, p.End})
+		return c.ctx.Err()
 	})
 	if err != nil {
 		c.damage(path, err)

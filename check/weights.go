@@ -42,6 +42,9 @@ func (c *checker) weights(path string) {
 	}
 	var sums []weights.Sum
 	for _, name := range set.Names() {
+		if c.ctx.Err() != nil {
+			return
+		}
 		t, err := set.Tensor(name)
 		if err != nil {
 			c.damage(path, err).Tensor = name

@@ -2,6 +2,7 @@ package model
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,6 +20,9 @@ type CheckReport struct {
 	Notes    []string          // what is odd
 }
 
+// ErrStopped is what a check returns that was told to end.
+var ErrStopped = errors.New("the check was stopped")
+
 // Finding is something wrong with one tensor.
 type Finding struct{ Tensor, Message string }
 
@@ -29,8 +33,9 @@ var buffers = []string{".rotary_emb.inv_freq", ".attention.bias", ".attention.ma
 // Check reads the whole checkpoint: every tensor that the config asks for is there with
 // its shape, no number is infinite or NaN, no tensor is there twice. Whether shards and
 // their index agree is package check's to see. One tensor at a time is in memory.
-// Progress, if set, is told the share done.
-func (l *Loaded) Check(progress func(share float64)) (*CheckReport, error) {
+// Progress, if set, is told the share
+// done, and ends the check with ErrStopped by returning false.
+func (l *Loaded) Check(progress func(share float64) bool) (*CheckReport, error) {
 	r := &CheckReport{Tensors: len(l.Set.Names())}
 	problem := func(tensor, format string, args ...any) {
 		r.Problems = append(r.Problems, Finding{tensor, fmt.Sprintf(format, args...)})
@@ -84,8 +89,8 @@ func (l *Loaded) Check(progress func(share float64)) (*CheckReport, error) {
 		seen[sum.SHA256] = n.Name
 		done += int64(len(t.Data))
 		l.Set.Forget()
-		if progress != nil && total > 0 {
-			progress(float64(done) / float64(total))
+		if progress != nil && total > 0 && !progress(float64(done)/float64(total)) {
+			return nil, ErrStopped
 		}
 	}
 	r.Digest = weights.DigestSums(sums)

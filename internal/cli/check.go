@@ -39,7 +39,7 @@ not be judged. The problems of --json have the kinds and members of 'olmo verify
 			}
 			p := newProgress(c.ErrOrStderr())
 			p.begin("check")
-			r, err := check.Path(args[0], check.Options{Configs: configKinds(), Progress: func(done, total int64) {
+			r, err := check.Path(c.Context(), args[0], check.Options{Configs: configKinds(), Progress: func(done, total int64) {
 				p.update(step{done: float64(done) / 1e6, total: float64(total) / 1e6, unit: "MB"})
 			}})
 			if err != nil {
