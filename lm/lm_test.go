@@ -468,7 +468,16 @@ func TestLogits(t *testing.T) {
 }
 
 func ExampleOpen() {
-	m, err := lm.Open("olmo-quickstart", lm.Options{})
+	// A model of random weights; it could be a quickstart folder, a run, one of Hugging Face's.
+	dir, err := os.MkdirTemp("", "olmo-example-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := lmtest.Write(dir); err != nil {
+		log.Fatal(err)
+	}
+	m, err := lm.Open(dir, lm.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -481,11 +490,12 @@ func ExampleOpen() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	a, err := g.Generate(context.Background(), lm.Request{Prompt: prompt, MaxTokens: 40, Stop: m.Stop})
+	a, err := g.Generate(context.Background(), lm.Request{Prompt: prompt, MaxTokens: 8})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(a.Text)
+	fmt.Println(len(a.IDs), "new ids")
+	// Output: 8 new ids
 }
 
 func ExampleNew() {
