@@ -47,6 +47,8 @@ func arrange(root *cobra.Command, words []string) []string {
 		}
 		flag, hasValue := lookUp(c, word)
 		switch {
+		case word == "--help" || word == "-h":
+			out = append(out, word) // cobra makes the flag later
 		case flag == nil && overrides && strings.HasPrefix(word, "--"):
 			if !hasValue {
 				word += "=true"

@@ -8,9 +8,12 @@ func newCompletionCommand() *cobra.Command {
 		Short: "Print the script that makes a shell complete olmo's verbs and flags",
 		Example: `  source <(olmo completion bash)
   olmo completion fish > ~/.config/fish/completions/olmo.fish`,
-		Args:      cobra.ExactArgs(1),
+		Args:      cobra.ArbitraryArgs,
 		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},
 		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usageErrorf("one shell is needed\nhint: one of bash, zsh, fish, powershell")
+			}
 			root, out := c.Root(), c.OutOrStdout()
 			switch args[0] {
 			case "bash":

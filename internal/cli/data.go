@@ -149,6 +149,7 @@ type dataRun struct {
 	*cobra.Command
 	compat, strict bool
 	progress       *progress
+	shown          []byte // the resolved config, until the work begins
 }
 
 func (v dataVerb[C]) command() *cobra.Command {
@@ -289,8 +290,9 @@ func quoteYAML(text string) string {
 	return string(b)
 }
 
-// showConfig prints the resolved config, keys sorted: on standard error, and
-// for a dry run, which it reports, on standard output.
+// showConfig prints the resolved config, keys sorted: for a dry run, which it
+// reports, on standard output; else on standard error, but only when the work
+// begins, so that what is wrong with a call is not lost behind it.
 func (r *dataRun) showConfig(cfg any) (dry bool, err error) {
 	text, err := yaml.Marshal(cfg)
 	if err != nil {
@@ -303,17 +305,18 @@ func (r *dataRun) showConfig(cfg any) (dry bool, err error) {
 	if text, err = yaml.Marshal(keys); err != nil {
 		return false, err
 	}
-	dry, _ = keys["dryrun"].(bool)
-	out := r.ErrOrStderr()
-	if dry {
-		out = r.OutOrStdout()
+	if dry, _ = keys["dryrun"].(bool); dry {
+		_, err = r.OutOrStdout().Write(text)
+		return dry, err
 	}
-	_, err = out.Write(text)
-	return dry, err
+	r.shown = text
+	return false, nil
 }
 
 // watch shows p on the progress line while work runs, under the stage's name.
 func (r *dataRun) watch(stage string, p *data.Progress, work func(ctx context.Context) error) error {
+	_, _ = r.ErrOrStderr().Write(r.shown)
+	r.shown = nil
 	r.progress.begin(stage)
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	memory := boundMemory()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -73,8 +74,9 @@ run. Each stage is a verb that can be run alone and repeated.`,
 		Example: `  olmo quickstart
   olmo generate --model olmo-quickstart "Package http implements"
   olmo help train`,
-		Args: cobra.ArbitraryArgs,
-		RunE: runGroup,
+		Args:    cobra.ArbitraryArgs,
+		RunE:    runGroup,
+		Version: version,
 		// Errors are printed once, by Main, in the form that all verbs share.
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -87,6 +89,7 @@ run. Each stage is a verb that can be run alone and repeated.`,
 		c.GroupID = v.group
 		root.AddCommand(c)
 	}
+	root.SetVersionTemplate(readBuild().String() + "\n")
 	help := newHelpCommand()
 	root.SetHelpCommand(help)
 	help.GroupID = groupTools
@@ -138,6 +141,10 @@ func flagError(c *cobra.Command, err error) error {
 		return err
 	}
 	var unknown *pflag.NotExistError
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		return usageErrorf("--%s is %q, want %s", invalid.GetFlag().Name, invalid.GetValue(), wanted(invalid.GetFlag()))
+	}
 	if !errors.As(err, &unknown) {
 		return &usageError{err}
 	}
@@ -147,6 +154,41 @@ func flagError(c *cobra.Command, err error) error {
 		return usageErrorf("%w\nhint: did you mean --%s?", err, near)
 	}
 	return &usageError{err}
+}
+
+// wanted says what a flag's value must be.
+func wanted(f *pflag.Flag) string {
+	switch kind := f.Value.Type(); {
+	case strings.HasPrefix(kind, "uint"):
+		return "a whole number of 0 or more"
+	case strings.HasPrefix(kind, "int"):
+		return "a whole number"
+	case strings.HasPrefix(kind, "float"):
+		return "a number"
+	case kind == "bool":
+		return "true or false"
+	case kind == "duration":
+		return "a time such as 90s or 5m"
+	}
+	return "another value"
+}
+
+// misspelt finds a word that should be a verb and is none. cobra would complain of
+// the flags behind it first, which the right verb may well have.
+func misspelt(root *cobra.Command, words []string) (*cobra.Command, error) {
+	c := root
+	for _, word := range words {
+		// cobra adds help, and what shells call for completion, by itself.
+		if word == "" || word[0] == '-' || word[0] == '_' || word == "help" || !c.HasSubCommands() {
+			break
+		}
+		i := slices.IndexFunc(c.Commands(), func(sub *cobra.Command) bool { return sub.Name() == word || sub.HasAlias(word) })
+		if i < 0 {
+			return c, unknownVerb(c, word)
+		}
+		c = c.Commands()[i]
+	}
+	return c, nil
 }
 
 // runGroup is the RunE of commands that only hold others: without a word it
@@ -227,7 +269,10 @@ func Main(args []string) int {
 
 	root := newRootCommand()
 	root.SetArgs(arrange(root, args))
-	c, err := root.ExecuteContextC(ctx)
+	c, err := misspelt(root, args)
+	if err == nil {
+		c, err = root.ExecuteContextC(ctx)
+	}
 	if err == nil {
 		return exitOK
 	}

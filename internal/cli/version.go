@@ -28,6 +28,14 @@ type buildReport struct {
 	Arch     string `json:"arch"`
 }
 
+func (r buildReport) String() string {
+	revision := ""
+	if r.Revision != "" {
+		revision = " (" + r.Revision + ")"
+	}
+	return fmt.Sprintf("olmo %s%s %s %s/%s", r.Version, revision, r.Go, r.OS, r.Arch)
+}
+
 func newVersionCommand() *cobra.Command {
 	var asJSON, showLicences bool
 	c := &cobra.Command{
@@ -49,11 +57,7 @@ func newVersionCommand() *cobra.Command {
 			if asJSON {
 				return json.NewEncoder(c.OutOrStdout()).Encode(report)
 			}
-			revision := ""
-			if report.Revision != "" {
-				revision = " (" + report.Revision + ")"
-			}
-			_, err := fmt.Fprintf(c.OutOrStdout(), "olmo %s%s %s %s/%s\n", report.Version, revision, report.Go, report.OS, report.Arch)
+			_, err := fmt.Fprintln(c.OutOrStdout(), report)
 			return err
 		},
 	}
