@@ -305,6 +305,10 @@ func TestDamage(t *testing.T) {
 		{"a stale file beside the shards", "sharded", func(t *testing.T, at func(string) string) {
 			another(t, at("model/model.safetensors"), at("sharded/model.safetensors"), all)
 		}, []want{{check.Model, "model.safetensors", "model.norm.weight has other numbers"}}},
+		{"PyTorch's file beside another", "model", func(t *testing.T, at func(string) string) {
+			// What a file is its first bytes say, so this one may have any name.
+			another(t, at("model/model.safetensors"), at("model/pytorch_model.bin"), func(name string) bool { return name != "lm_head.weight" })
+		}, []want{{check.Model, "model.safetensors", "model.norm.weight has other numbers"}}},
 		{"the index leads out", "sharded", replace("sharded/model.safetensors.index.json", `"model-00001`, `"../model-00001`), []want{{check.Manifest, "model.safetensors.index.json", "no file of weights beside it"}}},
 		{"a pointer of Git LFS", "model", put("model/model.safetensors", []byte("version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 5\n")), []want{{check.Missing, "model.safetensors", "Git LFS"}}},
 		{"a key that is none", "train.yaml", replace("train.yaml", "save_folder", "save_foldr"), []want{{check.Config, "train.yaml", "save_foldr"}}},

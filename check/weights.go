@@ -106,28 +106,45 @@ var layouts = []struct{ single, index, shards string }{
 // shards checks the files of weights in a folder against each other; false when some are
 // missing or cannot be read, so that there is no whole model.
 func (c *checker) shards(path string) bool {
-	whole, found := true, 0
+	whole := true
+	var there []string // in the order in which the first one is read
 	for _, l := range layouts {
 		single, index := filepath.Join(path, l.single), filepath.Join(path, l.index)
 		if p, err := look(single); err == nil {
-			found++
+			there = append(there, single)
 			if isPointer(p) {
 				c.pointer(single)
 				whole = false
 			}
 		}
 		if exists(index) {
-			found++
+			there = append(there, index)
 			whole = c.shardsOf(index) && whole
-			if whole && exists(single) {
-				c.stale(single, index)
-			}
+		} else if strays := matching(path, l.shards); len(strays) > 0 {
+			c.note(path, "%d shards such as %s stand without an index and are not read", len(strays), strays[0])
 		}
 	}
-	if found > 1 && whole && exists(filepath.Join(path, layouts[0].single)) && exists(filepath.Join(path, layouts[1].single)) {
-		c.note(path, "%s stands beside %s, which is the one that is read", layouts[1].single, layouts[0].single)
+	if whole && len(there) > 1 {
+		for _, other := range there[1:] {
+			c.stale(there[0], other)
+		}
 	}
 	return whole
+}
+
+// matching lists the files of a folder whose names match a pattern.
+func matching(dir, pattern string) []string {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, e := range entries {
+		if match, _ := filepath.Match(pattern, e.Name()); match {
+			out = append(out, e.Name())
+		}
+	}
+	return out
 }
 
 // shardIndex is model.safetensors.index.json.
@@ -212,17 +229,12 @@ func (c *checker) openShard(path, index string) (*weights.Set, bool) {
 // extraShards adds the shards that stand beside an index that does not name them.
 func (c *checker) extraShards(index string, sets map[string]*weights.Set) {
 	dir := filepath.Dir(index)
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return
-	}
 	for _, l := range layouts {
 		if filepath.Base(index) != l.index {
 			continue
 		}
-		for _, e := range entries {
-			name := e.Name()
-			if match, _ := filepath.Match(l.shards, name); !match || sets[name] != nil || c.told(filepath.Join(dir, name)) {
+		for _, name := range matching(dir, l.shards) {
+			if sets[name] != nil || c.told(filepath.Join(dir, name)) {
 				continue
 			}
 			if set, ok := c.openShard(filepath.Join(dir, name), c.rel(index)); ok {
@@ -266,40 +278,61 @@ func (c *checker) twice(dir string, owner map[string]string, sets map[string]*we
 	}
 }
 
-// stale compares a single file with the shards beside it: most programs read the single
-// file and never the shards, which may be older or newer.
-func (c *checker) stale(single, index string) {
-	a, err := weights.Open(single)
+// stale compares the weights that are read with others in the same folder: a single file
+// beside shards, PyTorch's beside safetensors. Which of them a program takes differs, and
+// with other numbers these are two models.
+func (c *checker) stale(read, other string) {
+	a, err := weights.Open(read)
 	if err != nil {
 		return // said when the model is opened
 	}
 	defer a.Close()
-	b, err := weights.Open(index)
+	b, err := weights.Open(other)
 	if err != nil {
+		c.damage(other, err)
 		return
 	}
 	defer b.Close()
-	different := 0
+	this, that := filepath.Base(read), filepath.Base(other)
+	// PyTorch's files have tensors twice that safetensors have once, and buffers.
+	kin := strings.Contains(this, "safetensors") == strings.Contains(that, "safetensors")
+	different, dtypes := 0, 0
 	for _, name := range a.Names() {
+		if c.ctx.Err() != nil {
+			return
+		}
 		if !b.Has(name) {
-			different++
-			c.problem(Model, single, "%s is in %s and not in the shards beside it", name, filepath.Base(single)).Tensor = name
+			if kin {
+				different++
+				c.problem(Model, read, "%s is in %s and not in %s beside it", name, this, that).Tensor = name
+			}
+			continue
+		}
+		x, err := a.Tensor(name)
+		if err != nil {
+			continue // said when the model is read
+		}
+		if y, err := b.Tensor(name); err == nil && x.DType != y.DType && !kin {
+			dtypes++
 			continue
 		}
 		equal, err := equalTensors(a, b, name)
 		if err == nil && !equal {
 			different++
-			c.problem(Model, single, "%s has other numbers in %s, which is the one that is read, than in the shards beside it", name, filepath.Base(single)).Tensor = name
+			c.problem(Model, read, "%s has other numbers in %s, which is the one that is read, than in %s beside it", name, this, that).Tensor = name
 		}
 	}
 	for _, name := range b.Names() {
-		if !a.Has(name) {
+		if kin && !a.Has(name) {
 			different++
-			c.problem(Model, single, "%s is in the shards and not in %s beside them", name, filepath.Base(single)).Tensor = name
+			c.problem(Model, read, "%s is in %s and not in %s, which is the one that is read", name, that, this).Tensor = name
 		}
 	}
-	if different == 0 {
-		c.note(single, "holds the same as the shards beside it")
+	switch {
+	case dtypes > 0:
+		c.note(other, "stands beside %s, which is the one that is read, with other dtypes, so that the numbers were not compared", this)
+	case different == 0:
+		c.note(other, "holds the same numbers as %s, which is the one that is read", this)
 	}
 }
 
