@@ -332,6 +332,11 @@ func TestDamage(t *testing.T) {
 			write(t, at("tokens/part-0-00001.npy"), y)
 			write(t, at("tokens/part-0-00002.npy"), x)
 		}, []want{{check.Changed, "part-0-00001.npy", "which is that of part-0-00002.npy"}, {check.Changed, "part-0-00002.npy", "which is that of part-0-00001.npy"}}},
+		{"documents other than those that were tagged", "corpus", func(t *testing.T, at func(string) string) {
+			text := record(t, func(name string) string { return at("corpus/attributes/" + name) }, "../documents/z.jsonl")
+			write(t, at("corpus/attributes/exp.tag.json"), bytes.Replace(bytes.Replace(text, []byte(`"inputs":[],`), nil, 1), []byte("outputs"), []byte("inputs"), 1))
+			write(t, at("corpus/documents/z.jsonl"), []byte(strings.Replace(twoDocuments, "three", "eight", 1)))
+		}, []want{{check.Changed, "documents/z.jsonl", "exp.tag.json says"}}},
 		{"a recorded file is missing", "corpus", func(t *testing.T, at func(string) string) {
 			write(t, at("corpus/attributes/exp.tag.json"), record(t, func(name string) string { return at("corpus/attributes/" + name) }, "exp/x.jsonl.gz"))
 			remove("corpus/attributes/exp/x.jsonl.gz")(t, at)

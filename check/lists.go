@@ -23,7 +23,17 @@ type entry struct {
 	size   int64
 	sha256 string
 	list   string // who says so
+	source source
 }
+
+// source is what an entry comes from; of two the larger one counts.
+type source int
+
+const (
+	input  source = iota // documents that a stage read: its attributes are of these
+	output               // what a stage or a checkpoint's manifest says that it wrote
+	report               // what the report of a quickstart lists
+)
 
 // recordFormat is the form of the records of data stages (data/record.go).
 const recordFormat = "olmo stage 1"
@@ -34,14 +44,17 @@ type stageRecord struct {
 	Format string `json:"format"`
 	Stage  string `json:"stage"`
 	Units  []*struct {
-		Key     string `json:"key"`
-		Pending bool   `json:"pending"`
-		Outputs []struct {
-			Path   string `json:"path"`
-			Size   int64  `json:"size"`
-			SHA256 string `json:"sha256"`
-		} `json:"outputs"`
+		Key     string      `json:"key"`
+		Pending bool        `json:"pending"`
+		Inputs  []stageFile `json:"inputs"`
+		Outputs []stageFile `json:"outputs"`
 	} `json:"units"`
+}
+
+type stageFile struct {
+	Path   string `json:"path"`
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
 }
 
 // reportFiles is the part of a quickstart's report.json that lists files.
@@ -129,7 +142,7 @@ func (c *checker) readReport(path string) {
 			c.problem(Manifest, path, "report.json lists %q, which leads out of its folder", f.Path)
 			continue
 		}
-		c.know(filepath.Join(filepath.Dir(path), filepath.FromSlash(f.Path)), f.Bytes, f.SHA256, path, false)
+		c.know(filepath.Join(filepath.Dir(path), filepath.FromSlash(f.Path)), f.Bytes, f.SHA256, path, report)
 	}
 }
 
@@ -143,7 +156,7 @@ func (c *checker) readManifest(path string) {
 	file := filepath.Base(path)
 	if st, err := os.Stat(path); err == nil && m.Files[file] != nil {
 		// The manifest has no sizes: the digest decides.
-		c.know(path, st.Size(), m.Files[file].String(), filepath.Join(filepath.Dir(path), "manifest.json"), true)
+		c.know(path, st.Size(), m.Files[file].String(), filepath.Join(filepath.Dir(path), "manifest.json"), output)
 	}
 }
 
@@ -177,23 +190,29 @@ func (c *checker) readRecord(path string) {
 		if u == nil || u.Pending {
 			continue
 		}
-		for _, f := range u.Outputs {
-			if f.SHA256 != "" && !filepath.IsAbs(f.Path) {
-				c.know(filepath.Join(filepath.Dir(path), filepath.FromSlash(f.Path)), f.Size, f.SHA256, path, true)
+		take := func(f stageFile, s source) {
+			if full := filepath.Join(filepath.Dir(path), filepath.FromSlash(f.Path)); f.SHA256 != "" && !filepath.IsAbs(f.Path) && (s == output || inFolder(full, "documents")) {
+				c.know(full, f.Size, f.SHA256, path, s)
 			}
+		}
+		for _, f := range u.Outputs {
+			take(f, output)
+		}
+		for _, f := range u.Inputs {
+			take(f, input)
 		}
 	}
 }
 
-// know remembers an entry of a file below the artefact. The report of a quickstart
-// comes first; a file that two stages wrote in turn is the last one's, which cannot be
-// told apart here, so that two records that disagree say nothing.
-func (c *checker) know(path string, size int64, sum, list string, record bool) {
+// know remembers an entry of a file below the artefact. A file that two stages wrote or read
+// in turn is that of the last one, which cannot be told apart here, so that two records that
+// disagree say nothing.
+func (c *checker) know(path string, size int64, sum, list string, s source) {
 	if !c.inside(path) {
 		return
 	}
 	abs, root := absolute(path), absolute(c.root)
-	e := entry{path: path, size: size, sha256: strings.ToLower(sum), list: c.listName(list)}
+	e := entry{path: path, size: size, sha256: strings.ToLower(sum), list: c.listName(list), source: s}
 	if rel, err := filepath.Rel(root, abs); err == nil && rel != "." {
 		e.path = filepath.Join(c.root, rel)
 	} else {
@@ -201,9 +220,9 @@ func (c *checker) know(path string, size int64, sum, list string, record bool) {
 	}
 	old, ok := c.known[abs]
 	switch {
-	case !ok:
+	case !ok || s > old.source:
 		c.known[abs] = e
-	case record && old.sha256 != e.sha256 && strings.HasSuffix(old.list, ".json") && filepath.Base(old.list) != "report.json":
+	case s == old.source && s != report && old.sha256 != e.sha256:
 		old.sha256 = ""
 		c.known[abs] = old
 	}
@@ -288,7 +307,7 @@ func (c *checker) compare() {
 func (c *checker) unlisted() {
 	folders := map[string]string{} // the list, by folder
 	for abs, e := range c.known {
-		if filepath.Base(e.list) == "report.json" && filepath.Dir(abs) != absolute(c.root) {
+		if e.source == report && filepath.Dir(abs) != absolute(c.root) {
 			folders[filepath.Dir(e.path)] = e.list
 		}
 	}
