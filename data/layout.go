@@ -73,7 +73,7 @@ func RejectsPath(doc, stage string) string {
 // ExpandGlobs lists the files that the patterns match, each pattern's matches
 // sorted, in the order of the patterns, each file once. Patterns are Python's:
 // *, ?, [abc], [!abc], ** for any depth; a folder stands for the files in it;
-// hidden files are passed over unless the pattern names the dot. They also
+// hidden files are passed over, hidden folders unless the pattern names the dot. They also
 // match the keys of s3:// and gs:// addresses; other addresses stand for
 // themselves, as does -, standard input. A pattern that matches nothing is in
 // missing.
@@ -183,7 +183,7 @@ func matchParts(parts, names []string) bool {
 		}
 		return matchParts(parts[1:], names) || !hidden && len(names) > 1 && matchParts(parts, names[1:])
 	}
-	if last != (len(names) == 1) || hidden && !strings.HasPrefix(part, ".") || !matchName(part, names[0]) {
+	if last != (len(names) == 1) || hidden && (last || !strings.HasPrefix(part, ".")) || !matchName(part, names[0]) {
 		return false
 	}
 	return last || matchParts(parts[1:], names[1:])
