@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,5 +90,146 @@ func TestOrdered(t *testing.T) {
 	err := data.Ordered(ctx, data.NewPool(2), func() (int, error) { return 0, nil }, nil, func(i int) (int, error) { return i, nil }, func(int) error { return nil })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("a canceled run: %v", err)
+	}
+}
+
+// rowsFormat holds documents as lines behind a header of its own, with a footer that
+// is read first, as Parquet's is.
+func init() {
+	data.RegisterFormat(data.Format{
+		Suffix: ".rows", Magic: "ROWS",
+		Lines: func(name string, file io.ReaderAt, size int64) (io.ReadCloser, error) {
+			foot := make([]byte, 4)
+			if _, err := file.ReadAt(foot, size-4); err != nil || string(foot) != "SWOR" {
+				return nil, errors.New("it has no foot")
+			}
+			lines := make([]byte, size-8)
+			if _, err := file.ReadAt(lines, 4); err != nil {
+				return nil, err
+			}
+			if _, err := file.ReadAt(make([]byte, 4), 0); err != nil { // some of it twice
+				return nil, err
+			}
+			text := strings.ReplaceAll(string(lines), "NAME", name)
+			return io.NopCloser(strings.NewReader(text)), nil
+		},
+		Writer: func(w io.Writer) (io.WriteCloser, error) {
+			_, err := io.WriteString(w, "ROWS")
+			return rowsWriter{w}, err
+		},
+	})
+}
+
+type rowsWriter struct{ io.Writer }
+
+func (w rowsWriter) Close() error {
+	_, err := io.WriteString(w, "SWOR")
+	return err
+}
+
+// A file of a format is written as its name says, read as its first bytes say, and
+// known by its content like any other.
+func TestFormat(t *testing.T) {
+	t.Chdir(t.TempDir())
+	w, err := data.CreateWriter("c/documents/a/x.rows")
+	if err == nil {
+		_, err = io.WriteString(w, "{\"id\":\"NAME\",\"text\":\"t\"}\n")
+	}
+	if err != nil || w.Close() != nil {
+		t.Fatal(err)
+	}
+	stored, err := os.ReadFile("c/documents/a/x.rows")
+	if err != nil || string(stored) != "ROWS{\"id\":\"NAME\",\"text\":\"t\"}\nSWOR" {
+		t.Errorf("stored: %q, %v", stored, err)
+	}
+	put(t, "other.name", string(stored))
+	put(t, "cut.rows", "ROWS")
+	put(t, "lines.rows", "{\"id\":\"1\",\"text\":\"t\"}\n")
+	for name, want := range map[string]string{"c/documents/a/x.rows": "a/x.rows", "other.name": "other.name", "lines.rows": "1"} {
+		r, err := data.OpenReader(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d, err := r.Next(); err != nil || d.ID != want {
+			t.Errorf("%s holds the document %q, %v, want %q", name, d.ID, err, want)
+		}
+		if _, err := r.Next(); err != io.EOF {
+			t.Errorf("%s: at the end %v", name, err)
+		}
+		r.Close()
+	}
+	if _, err := data.OpenReader("cut.rows"); err == nil || !strings.Contains(err.Error(), "cut.rows: it has no foot") {
+		t.Errorf("a file that is cut short: %v", err)
+	}
+	for doc, want := range map[string]string{"a.jsonl.gz": "a.jsonl.gz", "x/a.rows": "x/a.rows.jsonl.zst", "a.rows.tmp": "a.rows.tmp"} {
+		if got := data.RowsName(doc); got != want {
+			t.Errorf("RowsName(%s) = %s, want %s", doc, got, want)
+		}
+	}
+	// Read out of order, it is still the file of the record when it is touched, and
+	// another when its content changes.
+	u := &data.Unit{Record: "r.json", Key: "x", Inputs: []string{"other.name"}, Outputs: []string{"out"}}
+	run := func() (done bool) {
+		s := begin(t, data.Plan{Stage: "t", Units: []*data.Unit{u}}, data.Execution{})
+		defer s.Close()
+		if s.AllDone() {
+			return true
+		}
+		r, err := s.Open("other.name", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for err == nil {
+			_, err = r.Next()
+		}
+		w, e := s.Create(u, "out", data.Plain)
+		if err != io.EOF || errors.Join(e, r.Close(), w.Close(), s.Finish(u, nil), s.Commit()) != nil {
+			t.Fatal(err, e)
+		}
+		return false
+	}
+	run()
+	later := time.Now().Add(time.Hour)
+	if err := os.Chtimes("other.name", later, later); err != nil {
+		t.Fatal(err)
+	}
+	if !run() {
+		t.Error("a file that was only touched is read again")
+	}
+	put(t, "other.name", strings.ReplaceAll(string(stored), "t\"}", "u\"}"))
+	if run() {
+		t.Error("a file of the same size and another content passes for the one of the record")
+	}
+}
+
+// Pieces of a number, and what only looks like one, as ids; strings that hold objects.
+func TestAppendDocumentKeys(t *testing.T) {
+	for _, c := range []struct {
+		keys      data.Keys
+		row, want string
+	}{
+		{data.DefaultKeys, `{"id":-5,"text":"t"}`, `{"id":"-5","text":"t"}`},
+		{data.DefaultKeys, `{"id":0.5,"text":"t"}`, `{"id":"0.5","text":"t"}`},
+		{data.DefaultKeys, `{"id":9,"text":"t"}`, `{"id":"9","text":"t"}`},
+		{data.DefaultKeys, `{"id":true,"text":"t"}`, `{"id":"f/7","text":"t","metadata":{"id":true}}`},
+		{data.DefaultKeys, `{"id":null,"text":"t","source":null,"metadata":null,"attributes":null}`, `{"id":"f/7","text":"t"}`},
+		{data.DefaultKeys, `{"text":"t","id":"a","version":"v","created":"c","added":"d","source":"s"}`, `{"id":"a","text":"t","source":"s","added":"d","created":"c","version":"v"}`},
+		{data.DefaultKeys, `{"id":"a","text":"t","attributes":{"k":[]},"metadata":{}}`, `{"id":"a","text":"t","attributes":{"k":[]}}`},
+		{data.DefaultKeys, `{"id":"a","text":"t","attributes":"{\"k\":[]}","x":1}`, `{"id":"a","text":"t","metadata":{"x":1},"attributes":{"k":[]}}`},
+		{data.DefaultKeys, `{"id":"a","text":"t","metadata":" {\"k\":1} "}`, `{"id":"a","text":"t","metadata":{"k":1}}`},
+		{data.DefaultKeys, `{"id":"a","text":"t","metadata":"{k}"}`, `{"id":"a","text":"t","metadata":{"metadata":"{k}"}}`},
+		{data.DefaultKeys, `{"id":"a","text":"t","metadata":"","attributes":"x"}`, `{"id":"a","text":"t","metadata":{"metadata":"","attributes":"x"}}`},
+		{data.Keys{Text: "content", ID: "url"}, `{"url":"u","content":"t","text":"other","id":"i","n":[1]}`, `{"id":"u","text":"t","metadata":{"text":"other","id":"i","n":[1]}}`},
+		{data.Keys{Text: "content", ID: "url", Source: "s"}, `{"url":"u","content":"t"}`, `{"id":"u","text":"t","source":"s"}`},
+	} {
+		got, err := c.keys.AppendDocument([]byte("-"), []byte(c.row), "f", 7)
+		if err != nil || string(got) != "-"+c.want {
+			t.Errorf("%s: got  %s, %v\nwant -%s", c.row, got, err, c.want)
+		}
+	}
+	for _, row := range []string{`[]`, `{"id":}`, `{"metadata":{"a"}}`} {
+		if got, err := data.DefaultKeys.AppendDocument([]byte("-"), []byte(row), "f", 7); err == nil || string(got) != "-" {
+			t.Errorf("%s: got %s, %v, want an error", row, got, err)
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"olmo/data"
+	"olmo/data/store/storetest"
 	"olmo/store"
 )
 
@@ -304,7 +305,11 @@ func TestStageDiesInCommit(t *testing.T) {
 // with room again the same run ends as an undisturbed one.
 func TestStageFaults(t *testing.T) {
 	full := errors.New("no space left on device")
-	for n := 0; ; n++ {
+	every := 1
+	if testing.Short() {
+		every = 3
+	}
+	for n := 0; ; n += every {
 		t.Chdir(t.TempDir())
 		put(t, "in/a.txt", "1\n!x\n")
 		put(t, "in/b.txt", "1\n")
@@ -489,5 +494,181 @@ func TestStageOfACopy(t *testing.T) {
 	}
 	if got := tree(t, filepath.Join(root, "one")); !maps.Equal(got, before) {
 		t.Errorf("the original has %q, before %q", got, before)
+	}
+}
+
+// What is read may not be written: by a name that the run gives itself, beside the
+// inputs (what a filter grew from), or by an output that nobody knew before.
+func TestStageRefusesMore(t *testing.T) {
+	t.Chdir(t.TempDir())
+	put(t, "in/a.txt", "a\n")
+	put(t, "out/b.txt", "b\n")
+	own := func(name string) bool { return filepath.Dir(name) == "out" }
+	for _, c := range []struct {
+		name string
+		plan data.Plan
+		want string
+	}{
+		{"the name of an output", data.Plan{Stage: "t", Own: own, Units: []*data.Unit{{Record: "r", Key: "1", Inputs: []string{"out/b.txt"}, Outputs: []string{"out/x"}}}}, "out/b.txt has the name of an output of this run"},
+		{"what is read beside", data.Plan{Stage: "t", Units: []*data.Unit{{Record: "r", Key: "1", Reads: []string{"in/a.txt"}, Outputs: []string{"in/a.txt"}}}}, "in/a.txt"},
+		{"an object read beside", data.Plan{Stage: "t", Units: []*data.Unit{{Record: "r", Key: "1", Reads: []string{"s3://b/x"}, Outputs: []string{"s3://b/x"}}}}, "s3://b/x is read by this run too"},
+		{"the rejects", data.Plan{Stage: "t", Units: []*data.Unit{{Record: "r", Key: "1", Inputs: []string{"in/a.txt"}, Rejects: []string{"in/a.txt"}}}}, "in/a.txt"},
+		{"the record", data.Plan{Stage: "t", Units: []*data.Unit{{Record: "in/a.txt", Key: "1", Inputs: []string{"in/a.txt"}, Outputs: []string{"x"}}}}, "in/a.txt"},
+		{"the record as an output", data.Plan{Stage: "t", Units: []*data.Unit{{Record: "r", Key: "1"}, {Record: "s", Key: "2", Outputs: []string{"r"}}}}, "1 and 2 would both write r"},
+	} {
+		s, err := data.Begin(c.plan, data.Execution{})
+		if err == nil {
+			s.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want an error with %q", c.name, err, c.want)
+		}
+	}
+	u := &data.Unit{Record: "r", Key: "1", Inputs: []string{"in/a.txt"}}
+	s := begin(t, data.Plan{Stage: "t", Units: []*data.Unit{u}}, data.Execution{})
+	if _, err := s.Create(u, "./in/a.txt", data.Plain); !errors.Is(err, store.ErrClash) {
+		t.Errorf("an output that nobody knew before: %v, want a clash", err)
+	}
+	if w, err := s.Create(u, "in/new.txt", data.Plain); err != nil {
+		t.Errorf("an output beside the input: %v", err)
+	} else {
+		w.Abort()
+	}
+	if got := tree(t, "."); !maps.Equal(got, map[string]string{"in/a.txt": "a\n", "out/b.txt": "b\n"}) {
+		t.Errorf("there is %q", got)
+	}
+}
+
+// Whatever the outputs depend on is remembered: other settings, of the run, of the
+// unit or of --compat, and another number of inputs are another run.
+func TestStageRemembers(t *testing.T) {
+	t.Chdir(t.TempDir())
+	put(t, "in/a", "a")
+	put(t, "in/b", "b")
+	plan := func() (data.Plan, *data.Unit) {
+		u := &data.Unit{Record: "r.json", Key: "x", Inputs: []string{"in/a"}, Outputs: []string{"out"}}
+		return data.Plan{Stage: "t", Units: []*data.Unit{u}}, u
+	}
+	run := func(p data.Plan, e data.Execution) (done bool) {
+		t.Helper()
+		s := begin(t, p, e)
+		defer s.Close()
+		done = s.AllDone()
+		if !done {
+			u := p.Units[0]
+			w, err := s.Create(u, "out", data.Plain)
+			if err != nil || errors.Join(w.Close(), s.Finish(u, nil)) != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		return done
+	}
+	first, _ := plan()
+	for _, c := range []struct {
+		name   string
+		change func(p *data.Plan, u *data.Unit, e *data.Execution)
+		same   bool
+	}{
+		{"the number of workers", func(_ *data.Plan, _ *data.Unit, e *data.Execution) { e.Processes = 7 }, true},
+		{"what is read beside", func(_ *data.Plan, u *data.Unit, _ *data.Execution) { u.Reads = []string{"in/b"} }, true},
+		{"a setting", func(p *data.Plan, _ *data.Unit, _ *data.Execution) { p.Settings = 1 }, false},
+		{"a setting of the unit", func(_ *data.Plan, u *data.Unit, _ *data.Execution) { u.Settings = 1 }, false},
+		{"--compat", func(_ *data.Plan, _ *data.Unit, e *data.Execution) { e.Compat = true }, false},
+		{"one more input", func(_ *data.Plan, u *data.Unit, _ *data.Execution) { u.Inputs = append(u.Inputs, "in/b") }, false},
+		{"another input", func(_ *data.Plan, u *data.Unit, _ *data.Execution) { u.Inputs[0] = "in/b" }, false},
+		{"another key", func(_ *data.Plan, u *data.Unit, _ *data.Execution) { u.Key = "y" }, false},
+		{"on purpose", func(p *data.Plan, _ *data.Unit, _ *data.Execution) { p.Again = true }, false},
+	} {
+		run(first, data.Execution{})
+		if !run(first, data.Execution{}) {
+			t.Fatalf("before %s: the same run is not known", c.name)
+		}
+		p, u := plan()
+		var e data.Execution
+		c.change(&p, u, &e)
+		if got := run(p, e); got != c.same {
+			t.Errorf("another run by %s: done already is %v, want %v", c.name, got, c.same)
+		}
+	}
+	run(first, data.Execution{})
+	put(t, "out", "longer than it was")
+	if run(first, data.Execution{}) {
+		t.Error("an output of another size passes for the recorded one")
+	}
+}
+
+// A stage that owns its folder keeps what other runs made there when it is told to.
+func TestStageKeeps(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, f := range []string{"a", "b"} {
+		put(t, "in/"+f, f)
+		u := &data.Unit{Record: "r.json", Key: f, Inputs: []string{"in/" + f}, Outputs: []string{"out/" + f}}
+		s := begin(t, data.Plan{Stage: "t", Units: []*data.Unit{u}, Keep: true, Own: func(name string) bool { return filepath.Dir(name) == "out" }}, data.Execution{})
+		w, err := s.Create(u, "out/"+f, data.Plain)
+		if err != nil || errors.Join(w.Close(), s.Finish(u, nil), s.Commit(), s.Close()) != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := tree(t, "out"); len(got) != 2 {
+		t.Errorf("there is %q, want both", got)
+	}
+	if text, _ := os.ReadFile("r.json"); !strings.Contains(string(text), `"out/a"`) || !strings.Contains(string(text), `"out/b"`) {
+		t.Errorf("the record says %s", text)
+	}
+}
+
+// Of standard output nothing can be remembered, and an object store has no locks: that
+// is said.
+func TestStageWithoutLocks(t *testing.T) {
+	t.Chdir(t.TempDir())
+	storetest.Start(t, "corpus")
+	put(t, "in", "a")
+	var told []string
+	log := func(m string) { told = append(told, m) }
+	u := &data.Unit{Record: "r.json", Key: "x", Inputs: []string{"in"}, Outputs: []string{"s3://corpus/x"}}
+	s := begin(t, data.Plan{Stage: "t", Units: []*data.Unit{u}, Locks: []string{"s3://corpus/x"}}, data.Execution{Log: log})
+	if len(told) != 1 || !strings.Contains(told[0], "s3://corpus/x is an object store, which has no locks") || s.Standard() {
+		t.Errorf("told %q", told)
+	}
+	s.Close()
+	told = nil
+	u = &data.Unit{Key: "x", Inputs: []string{"in"}, Outputs: []string{"-"}}
+	for range 2 {
+		s := begin(t, data.Plan{Stage: "t", Units: []*data.Unit{u}, Locks: []string{"-"}}, data.Execution{Log: log})
+		if s.AllDone() || !s.Standard() || len(told) > 0 {
+			t.Errorf("standard output is remembered, or %q", told)
+		}
+		w, err := s.Create(u, "-", data.Plain)
+		if err != nil || errors.Join(w.Close(), s.Finish(u, nil), s.Commit(), s.Close()) != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := tree(t, "."); len(got) != 1 {
+		t.Errorf("there is %q", got)
+	}
+}
+
+// A run is complete only when all of its units are.
+func TestCommitTooEarly(t *testing.T) {
+	t.Chdir(t.TempDir())
+	put(t, "in", "a")
+	u := &data.Unit{Record: "r.json", Key: "x", Inputs: []string{"in"}, Outputs: []string{"out"}}
+	s := begin(t, data.Plan{Stage: "t", Units: []*data.Unit{u}}, data.Execution{})
+	w, err := s.Create(u, "out", data.Plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Commit(); err == nil || !strings.Contains(err.Error(), "x is not done") {
+		t.Errorf("Commit: %v", err)
+	}
+	w.Write([]byte("half"))
+	if err := s.Close(); err != nil { // gives up what is open
+		t.Fatal(err)
+	}
+	if got := tree(t, "."); len(got) != 1 {
+		t.Errorf("there is %q", got)
 	}
 }

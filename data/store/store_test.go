@@ -490,3 +490,217 @@ func TestRequests(t *testing.T) {
 		t.Errorf("writing asked %v", got)
 	}
 }
+
+// TestAddresses: what is an address, what can be written, and what may be done
+// where.
+func TestAddresses(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		remote, readOnly bool
+	}{
+		{"a/b", false, false},
+		{"-", false, false},
+		{"s3://b/x", true, false},
+		{"s3a://b/x", true, false},
+		{"gs://b/x", true, false},
+		{"https://h/x", true, true},
+		{"http://h/x", true, true},
+		{"ftp://h/x", false, false},
+		{"s3:/b/x", false, false},
+	} {
+		if got := store.Remote(c.name); got != c.remote {
+			t.Errorf("Remote(%s) = %v, want %v", c.name, got, c.remote)
+		}
+		if got := store.ReadOnly(c.name); got != c.readOnly {
+			t.Errorf("ReadOnly(%s) = %v, want %v", c.name, got, c.readOnly)
+		}
+	}
+	for what, ask := range map[string]func() error{
+		"ftp:// is not known": func() error { _, err := store.Stat("ftp://h/x"); return err },
+		"ftp:// is not":       func() error { _, err := store.Open("ftp://h/x"); return err },
+		"ftp://":              func() error { return store.Remove("ftp://h/x") },
+		"ftp":                 func() error { _, err := store.List("ftp://h/x", true); return err },
+		"nothing can be removed from a web server": func() error { return store.Remove("https://h/x") },
+		"only s3:// and gs:// can be listed":       func() error { _, err := store.List("https://h/x", true); return err },
+		"listing docs: only":                       func() error { _, err := store.List("docs", true); return err },
+	} {
+		if err := ask(); err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("got %v, want an error with %q", err, what)
+		}
+	}
+	if got, want := store.Clean("gs://b/x/../y/"), "gs://b/y"; got != want {
+		t.Errorf("Clean = %q, want %q", got, want)
+	}
+	if got, want := store.Dir(filepath.Join("a", "b")), "a"; got != want {
+		t.Errorf("Dir = %q, want %q", got, want)
+	}
+}
+
+// Looks at many files come in their order; what is missing is told, and what is
+// there is described all the same.
+func TestStatAll(t *testing.T) {
+	s3 := storetest.Start(t, "corpus")
+	dir := t.TempDir()
+	var names []string
+	for i := range 40 { // more than are asked for at once
+		s3.Put(fmt.Sprintf("corpus/%d", i), make([]byte, 2*i+1))
+		here := filepath.Join(dir, fmt.Sprint(i))
+		if err := os.WriteFile(here, make([]byte, 2*i), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, here, fmt.Sprintf("s3://corpus/%d", i))
+	}
+	infos, err := store.StatAll(names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, info := range infos {
+		if info.Size != int64(i) || info.ModTime.IsZero() || info.Dir || (info.Version != "") != store.Remote(names[i]) {
+			t.Errorf("%s: %+v, want %d bytes", names[i], info, i)
+		}
+	}
+	for _, missing := range []string{filepath.Join(dir, "none"), "s3://corpus/none"} {
+		infos, err := store.StatAll([]string{names[6], missing, names[7]})
+		if !errors.Is(err, fs.ErrNotExist) || infos[0].Size != 6 || infos[2].Size != 7 {
+			t.Errorf("beside %s: %+v, %v", missing, infos, err)
+		}
+	}
+	for _, folder := range []string{dir, "s3://corpus", "s3://corpus/"} {
+		if info, err := store.Stat(folder); err != nil || !info.Dir {
+			t.Errorf("Stat(%s) = %+v, %v, want a folder", folder, info, err)
+		}
+	}
+	if _, err := store.Open("s3://corpus/"); err == nil || !strings.Contains(err.Error(), "want a file") {
+		t.Errorf("opening a bucket: %v", err)
+	}
+	for _, name := range []string{filepath.Join(dir, "none"), "s3://corpus/none"} {
+		if err := store.Remove(name); err != nil {
+			t.Errorf("removing what is not there: %v", err)
+		}
+	}
+}
+
+// TestSame: two looks saw the same content when nothing that is known differs.
+func TestSame(t *testing.T) {
+	now := time.Now()
+	a := store.Info{Size: 1, ModTime: now, Version: "x"}
+	for what, b := range map[string]store.Info{
+		"size":    {Size: 2, ModTime: now, Version: "x"},
+		"time":    {Size: 1, ModTime: now.Add(1), Version: "x"},
+		"version": {Size: 1, ModTime: now, Version: "y"},
+	} {
+		if a.Same(b) {
+			t.Errorf("another %s is the same", what)
+		}
+	}
+	if !a.Same(store.Info{Size: 1, ModTime: now.UTC(), Version: "x"}) {
+		t.Error("another time zone is another file")
+	}
+}
+
+// Standard output gets what is written at once, and nothing is known of standard
+// input but that it can be read.
+func TestStandard(t *testing.T) {
+	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	old := os.Stdout
+	os.Stdout = out
+	w, err := store.Create(store.Standard)
+	if err == nil {
+		_, err = io.WriteString(w, "text")
+	}
+	if err == nil {
+		err = errors.Join(w.Seal(), w.Commit())
+	}
+	os.Stdout = old
+	if text, _ := os.ReadFile(out.Name()); err != nil || string(text) != "text" {
+		t.Errorf("standard output got %q, %v", text, err)
+	}
+	in, err := os.Open(out.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	oldIn := os.Stdin
+	os.Stdin = in
+	defer func() { os.Stdin = oldIn }()
+	if info, err := store.Stat(store.Standard); err != nil || info.Size != -1 {
+		t.Errorf("standard input is %+v, %v", info, err)
+	}
+	f, err := store.Open(store.Standard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(f)
+	now, errNow := f.Now()
+	if err != nil || errNow != nil || string(text) != "text" || f.Info().Size != -1 || !now.Same(f.Info()) {
+		t.Errorf("standard input gives %q, %+v, then %+v, %v, %v", text, f.Info(), now, err, errNow)
+	}
+}
+
+// A file of a folder that is replaced under its name while it is read stays the
+// one that was opened; one that grows is another.
+func TestNowOfFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "a")
+	if err := os.WriteFile(name, []byte("one"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	f, err := store.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if now, err := f.Now(); err != nil || !now.Same(f.Info()) || now.Size != 3 {
+		t.Errorf("unchanged: %+v, %v", now, err)
+	}
+	if err := os.WriteFile(name, []byte("more than one"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := f.Now(); err != nil || now.Same(f.Info()) || f.Info().Size != 3 || now.Size != 13 {
+		t.Errorf("changed: %+v, %v, opened as %+v", now, err, f.Info())
+	}
+}
+
+// TestRefusals: an answer that asking again does not change is told at once, with
+// what to do.
+func TestRefusals(t *testing.T) {
+	store.SetFirstPause(t, time.Millisecond)
+	s3 := storetest.Start(t, "corpus")
+	s3.Put("corpus/a", []byte("x"))
+	for _, c := range []struct {
+		status int
+		want   string
+		asked  int
+	}{
+		{http.StatusForbidden, "hint: set AWS_ACCESS_KEY_ID", 1},
+		{http.StatusUnauthorized, "hint: set AWS_ACCESS_KEY_ID", 1},
+		{http.StatusMovedPermanently, "hint: set AWS_REGION", 1},
+		{http.StatusTemporaryRedirect, "hint: set AWS_REGION", 1},
+		{http.StatusPreconditionFailed, store.ErrChanged.Error(), 1},
+		{http.StatusConflict, "409", 1},
+		{http.StatusServiceUnavailable, "503", 8},
+	} {
+		n := 0
+		s3.Break(func(*http.Request) storetest.Fault { n++; return storetest.Fault{Status: c.status} })
+		_, err := store.Open("s3://corpus/a")
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "s3://corpus/a") || n != c.asked {
+			t.Errorf("%d: %v after %d requests, want %q after %d", c.status, err, n, c.want, c.asked)
+		}
+	}
+	for what, do := range map[string]func() error{
+		"removing s3://corpus/a": func() error { return store.Remove("s3://corpus/a") },
+		"listing s3://corpus/":   func() error { _, err := store.List("s3://corpus/", false); return err },
+		"s3://corpus/a: the":     func() error { _, err := store.Stat("s3://corpus/a"); return err },
+	} {
+		s3.Break(func(*http.Request) storetest.Fault { return storetest.Fault{Status: http.StatusForbidden} })
+		if err := do(); err == nil || !strings.Contains(err.Error(), what) || !strings.Contains(err.Error(), "403") {
+			t.Errorf("%v, want an error with %q and the status", err, what)
+		}
+	}
+	if s3.Get("corpus/a") == nil {
+		t.Error("the object is gone")
+	}
+}
