@@ -3,9 +3,13 @@ package dedupe
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -219,5 +223,88 @@ func BenchmarkHashes(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
 		dst = f.Hashes(dst[:0], text)
+	}
+}
+
+// What a filter's file says of it, without reading it into memory; a file that is
+// none, or cut off, is told by name.
+func TestInspect(t *testing.T) {
+	f, err := NewFilter(1<<18, 5, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"a", "b", "c"} {
+		f.Insert(f.Hashes(nil, key))
+	}
+	var file bytes.Buffer
+	if _, err := f.WriteTo(&file); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "filter")
+	write := func(b []byte) {
+		if err := os.WriteFile(path, b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(append(file.Bytes(), "and more"...)) // as Dolma leaves it over a longer one
+	got, err := Inspect(path)
+	header := int64(12 + 5*32 + 8)
+	want := FilterStat{K: 5, Bytes: 1 << 18, HeaderBytes: header, FileBytes: header + 1<<18 + 8, Load: f.Load()}
+	if err != nil || got != want || got.Load == 0 {
+		t.Errorf("Inspect = %+v, %v, want %+v", got, err, want)
+	}
+	back, err := ReadFilter(path)
+	if err != nil || back.K() != 5 || back.Size() != 1<<18 || back.Load() != f.Load() || !back.Contains(back.Hashes(nil, "b")) || back.Contains(back.Hashes(nil, "d")) {
+		t.Errorf("ReadFilter: %v", err)
+	}
+	if !IsFilter(file.Bytes()[:8]) || IsFilter(file.Bytes()[:7]) || IsFilter([]byte("no filter at all")) {
+		t.Error("IsFilter is wrong")
+	}
+	for name, b := range map[string][]byte{"cut off": file.Bytes()[:1<<17], "none": []byte("no filter at all"), "empty": nil} {
+		write(b)
+		if _, err := Inspect(path); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: Inspect gives %v", name, err)
+		}
+		if _, err := ReadFilter(path); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: ReadFilter gives %v", name, err)
+		}
+	}
+	for _, fn := range []func(string) error{
+		func(p string) error { _, err := Inspect(p); return err },
+		func(p string) error { _, err := ReadFilter(p); return err },
+	} {
+		if err := fn(path + "none"); !os.IsNotExist(errors.Unwrap(err)) {
+			t.Errorf("a missing file: %v", err)
+		}
+	}
+}
+
+// The size doubles from 1 MiB until the chance is small enough, and the formulas are
+// those of the literature.
+func TestFilterFormulas(t *testing.T) {
+	if HashesFor(1000, 0) != 0 || HashesFor(1000, -1) != 0 {
+		t.Error("no keys want hash functions")
+	}
+	if k := HashesFor(1<<20, 1<<20); k != 6 { // 8·ln 2 = 5.5
+		t.Errorf("%d hash functions for 8 bits a key, want 6", k)
+	}
+	if p := FalsePositives(1<<20, 1<<20, 6); math.Abs(p-0.0216) > 0.0005 {
+		t.Errorf("false positives at 8 bits a key: %g, want 0.0216", p)
+	}
+	if got := SizeFor(1, 1e-6); got != 1<<20 {
+		t.Errorf("the smallest filter has %d bytes", got)
+	}
+	f, err := NewFilter(4, 1, 1)
+	if err != nil || f.Size() != 4 || f.Load() != 0 {
+		t.Errorf("a filter of one word: %v", err)
+	}
+	if _, err := NewFilter(3, 1, 1); err == nil {
+		t.Error("a filter of less than a word gives no error")
+	}
+	a, _ := NewFilter(64, 3, 1)
+	b, _ := NewFilter(64, 3, 1)
+	c, _ := NewFilter(64, 3, 2)
+	if ha, hb, hc := a.Hashes(nil, "x"), b.Hashes(nil, "x"), c.Hashes(nil, "x"); !slices.Equal(ha, hb) || slices.Equal(ha, hc) || ha[0] == ha[1] || len(ha) != 3 {
+		t.Errorf("hashes %x, the same seed %x, another %x", ha, hb, hc)
 	}
 }

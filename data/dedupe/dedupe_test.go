@@ -472,3 +472,145 @@ func TestReportIsKept(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// Settings that cannot work are refused by name before anything is read; those at the
+// edge are taken.
+func TestSettings(t *testing.T) {
+	t.Chdir(t.TempDir())
+	words := strings.Repeat("one two three four five six seven eight. ", 8)
+	writeDocuments(t, "c/documents/a.jsonl", words, words)
+	minhash := func(edit func(*dedupe.MinHash)) func(*dedupe.Config) {
+		return func(c *dedupe.Config) {
+			m := &dedupe.MinHash{AttributeName: "m"}
+			m.SetDefaults()
+			edit(m)
+			c.Dedupe.Documents, c.Dedupe.MinHash = nil, m
+		}
+	}
+	sentences := func(edit func(*dedupe.Sentences)) func(*dedupe.Config) {
+		return func(c *dedupe.Config) {
+			s := &dedupe.Sentences{AttributeName: "s"}
+			s.SetDefaults()
+			edit(s)
+			c.Dedupe.Documents, c.Dedupe.Sentences = nil, s
+		}
+	}
+	substrings := func(length int) func(*dedupe.Config) {
+		return func(c *dedupe.Config) {
+			c.Dedupe.Documents, c.Dedupe.Substrings = nil, &dedupe.Substrings{AttributeName: "sub", Length: length}
+		}
+	}
+	ngram := func(n dedupe.Ngram) func(*dedupe.Config) {
+		return func(c *dedupe.Config) {
+			c.Dedupe.Documents, c.Dedupe.Paragraphs = nil, &dedupe.Paragraphs{AttributeName: "p", ByNgram: &n}
+		}
+	}
+	for _, c := range []struct {
+		name string
+		edit func(*dedupe.Config)
+		want string // "": it works
+	}{
+		{"nothing special", func(*dedupe.Config) {}, ""},
+		{"two kinds", func(c *dedupe.Config) { c.Dedupe.Sentences = &dedupe.Sentences{} }, "exactly one of"},
+		{"a filter far away", func(c *dedupe.Config) { c.BloomFilter.File = "s3://b/f" }, "kept on this machine"},
+		{"a negative size", func(c *dedupe.Config) { c.BloomFilter.SizeInBytes = -1 }, "cannot be negative"},
+		{"a negative count", func(c *dedupe.Config) { c.BloomFilter.EstimatedDocCount = -1 }, "cannot be negative"},
+		{"a negative rate", func(c *dedupe.Config) { c.BloomFilter.DesiredFalsePositiveRate = -0.1 }, "desired_false_positive_rate is -0.1"},
+		{"the rate 1", func(c *dedupe.Config) { c.BloomFilter.DesiredFalsePositiveRate = 1 }, "desired_false_positive_rate is 1"},
+		{"a high rate", func(c *dedupe.Config) { c.BloomFilter.DesiredFalsePositiveRate = 0.9 }, ""},
+		{"a negative length", func(c *dedupe.Config) { c.Dedupe.MinLength = -1 }, "min_length and min_words cannot be negative"},
+		{"a negative number of words", func(c *dedupe.Config) { c.Dedupe.MinWords = -1 }, "min_length and min_words cannot be negative"},
+		{"a negative partition", func(c *dedupe.Config) { c.Dedupe.NumPartitions, c.Dedupe.PartitionIndex = 2, -1 }, "partition_index -1 does not exist"},
+		{"negative partitions", func(c *dedupe.Config) { c.Dedupe.NumPartitions = -2 }, "partition_index"},
+		{"memory", func(c *dedupe.Config) { c.Memory = "much" }, "memory: \"much\" is no size"},
+		{"no attribute", func(c *dedupe.Config) { c.Dedupe.Documents.AttributeName = "" }, "attribute_name is not set"},
+		{"no key", func(c *dedupe.Config) { c.Dedupe.Documents.Key = "" }, "dedupe.documents.key is not set"},
+		{"partitions of MinHash", func(c *dedupe.Config) {
+			minhash(func(*dedupe.MinHash) {})(c)
+			c.Dedupe.NumPartitions = 2
+		}, "have no partitions"},
+		{"MinHash", minhash(func(*dedupe.MinHash) {}), ""},
+		{"MinHash of single words", minhash(func(m *dedupe.MinHash) { m.NgramLength, m.Buckets, m.HashesPerBucket = 1, 1, 1 }), ""},
+		{"no n-grams", minhash(func(m *dedupe.MinHash) { m.NgramLength = 0 }), "must be positive"},
+		{"no buckets", minhash(func(m *dedupe.MinHash) { m.Buckets = 0 }), "must be positive"},
+		{"no hashes", minhash(func(m *dedupe.MinHash) { m.HashesPerBucket = 0 }), "must be positive"},
+		{"no passes", minhash(func(m *dedupe.MinHash) { m.Passes = 0 }), "must be positive"},
+		{"too many buckets", minhash(func(m *dedupe.MinHash) { m.Buckets = 4097 }), "more than 4096 of 1024"},
+		{"too many hashes", minhash(func(m *dedupe.MinHash) { m.HashesPerBucket = 1025 }), "more than 4096 of 1024"},
+		{"a pass a bucket", minhash(func(m *dedupe.MinHash) { m.Passes = 14 }), ""},
+		{"more passes than buckets", minhash(func(m *dedupe.MinHash) { m.Passes = 15 }), "15 passes for 14 buckets"},
+		{"sentences", sentences(func(s *dedupe.Sentences) { s.NSentences = 1 }), ""},
+		{"no sentences", sentences(func(s *dedupe.Sentences) { s.NSentences = 0 }), "n_sentences must be positive"},
+		{"negative words", sentences(func(s *dedupe.Sentences) { s.MinDocWords = -1 }), "cannot be negative"},
+		{"negative sentences", sentences(func(s *dedupe.Sentences) { s.MinNumSentences = -1 }), "cannot be negative"},
+		{"a negative piece", sentences(func(s *dedupe.Sentences) { s.MinWordsToRemoveSpan = -1 }), "cannot be negative"},
+		{"substrings", substrings(4), ""},
+		{"substrings of the default length", substrings(0), ""},
+		{"short substrings", substrings(3), "dedupe.substrings.length is 3, want 4"},
+		{"long substrings", substrings(1<<20 + 1), "want 4 to 1048576"},
+		{"negative n-grams", ngram(dedupe.Ngram{NgramLength: -1}), "cannot be negative"},
+		{"a negative stride", ngram(dedupe.Ngram{NgramLength: 1, Stride: -1}), "cannot be negative"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := dedupe.Config{
+				Documents: []string{"c/documents/a.jsonl"}, BloomFilter: dedupe.Bloom{File: filepath.Join(t.TempDir(), "f"), SizeInBytes: 1 << 10, EstimatedDocCount: 100},
+				Dedupe: dedupe.Settings{Name: "x", Documents: &dedupe.Documents{AttributeName: "d", Key: "$.text"}},
+			}
+			c.edit(&cfg)
+			if err := os.RemoveAll("c/attributes"); err != nil {
+				t.Fatal(err)
+			}
+			report, err := dedupe.Run(context.Background(), cfg)
+			if c.want == "" && (err != nil || report.Duplicates == 0) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("%+v, %v, want %q", report, err, c.want)
+			}
+			if _, err := os.Stat("c/attributes"); (err == nil) != (c.want == "") {
+				t.Errorf("attributes: %v", err)
+			}
+		})
+	}
+}
+
+// Of a corpus that is nearly all marked a run warns, and names the filter, which may
+// hold it already; of a few copies or common lines it does not.
+func TestWarnsOfCopies(t *testing.T) {
+	t.Chdir(t.TempDir())
+	many := func(n, copies int) (out []string) {
+		for i := range n {
+			out = append(out, fmt.Sprintf("text %d\nthe same line", i%(n-copies)))
+		}
+		return out
+	}
+	for i, c := range []struct {
+		name  string
+		set   dedupe.Settings
+		texts []string
+		warns bool
+	}{
+		{"a copy of itself", dedupe.Settings{Documents: &dedupe.Documents{AttributeName: "d", Key: "$.text"}}, many(100, 96), true},
+		{"many copies", dedupe.Settings{Documents: &dedupe.Documents{AttributeName: "d", Key: "$.text"}}, many(100, 90), false},
+		{"a line in every document", dedupe.Settings{Paragraphs: &dedupe.Paragraphs{AttributeName: "d"}}, many(40, 0), false},
+		{"all lines", dedupe.Settings{Paragraphs: &dedupe.Paragraphs{AttributeName: "d"}}, many(100, 98), true},
+	} {
+		writeDocuments(t, "c/documents/a.jsonl", c.texts...)
+		var told []string
+		c.set.Name = fmt.Sprint("x", i)
+		filter := fmt.Sprintf("filter%d", i)
+		report, err := dedupe.Run(context.Background(), dedupe.Config{
+			Documents: []string{"c/documents/a.jsonl"}, BloomFilter: dedupe.Bloom{File: filter}, Dedupe: c.set,
+			Execution: data.Execution{Log: func(m string) { told = append(told, m) }},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		warning := ""
+		for _, m := range told {
+			if strings.HasPrefix(m, "warning: ") {
+				warning = m
+			}
+		}
+		if want := fmt.Sprintf("warning: %d of %d documents are marked as duplicates: the Bloom filter %s may", report.Affected, report.Documents, filter); c.warns != strings.HasPrefix(warning, want) || !c.warns && warning != "" {
+			t.Errorf("%s: %q of %d affected, want a warning: %v", c.name, warning, report.Affected, c.warns)
+		}
+	}
+}
