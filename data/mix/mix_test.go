@@ -469,3 +469,131 @@ func ExampleRun() {
 	// 1 of 2 in english-0000.jsonl.gz
 	// no include 1 2
 }
+
+// A stream that cannot be mixed is refused by its name before anything is read.
+func TestStreamsRefused(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeFile(t, "c/documents/a.jsonl", `{"id":"1","text":"a"}`+"\n")
+	writeFile(t, "elsewhere/a.jsonl", `{"id":"1","text":"a"}`+"\n")
+	pq := "parquet"
+	for want, edit := range map[string]func(*mix.Stream){
+		"a stream has no name":                                         func(s *mix.Stream) { s.Name = "" },
+		"stream a/b: the name becomes part of file names":              func(s *mix.Stream) { s.Name = "a/b" },
+		`stream a\b: the name becomes part of file names`:              func(s *mix.Stream) { s.Name = `a\b` },
+		"stream s names no documents":                                  func(s *mix.Stream) { s.Documents = nil },
+		"stream s: output.path is not set":                             func(s *mix.Stream) { s.Output.Path = "" },
+		"stream s: output.max_size_in_bytes is 0":                      func(s *mix.Stream) { s.Output.MaxSizeInBytes = 0 },
+		"stream s: output.max_size_in_bytes is -1":                     func(s *mix.Stream) { s.Output.MaxSizeInBytes = -1 },
+		"stream s: output.min_text_length cannot be negative":          func(s *mix.Stream) { s.Output.MinTextLength = -1 },
+		"stream s: sample is -0.5":                                     func(s *mix.Stream) { s.Sample = -0.5 },
+		"stream s: sample is 1001, want a number of copies up to 1000": func(s *mix.Stream) { s.Sample = 1001 },
+		"stream s: compression.output is parquet, which needs files":   func(s *mix.Stream) { s.Compression.Output, s.Output.Path = &pq, "-" },
+		"stream s: filter:":                                            func(s *mix.Stream) { s.Filter.Exclude = []string{"$["} },
+		"stream s: span_replacement: replacement:": func(s *mix.Stream) {
+			s.SpanReplacement = []mix.SpanReplacement{{Span: "$.x", MinScore: number(0), Replacement: "$["}}
+		},
+	} {
+		_, err := run(t, false, plain(func(s *mix.Stream) { keepAll(s); edit(s) }))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	if _, err := mix.Run(context.Background(), mix.Config{}); err == nil || !strings.Contains(err.Error(), "no streams to mix") {
+		t.Errorf("without streams: %v", err)
+	}
+	for want, edit := range map[string]func(*mix.Stream){
+		"is in no folder called documents": func(s *mix.Stream) { s.Documents = []string{"elsewhere/a.jsonl"} },
+		"leave shuffle on":                 func(s *mix.Stream) { s.Compression.Output = &pq },
+	} {
+		_, err := mix.Run(context.Background(), mix.Config{Streams: []mix.Stream{plain(func(s *mix.Stream) { keepAll(s); edit(s) })}})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("without shuffle: %v, want %q", err, want)
+		}
+	}
+	for _, s := range []mix.Stream{
+		plain(func(s *mix.Stream) { s.Sample = 1 }),
+		plain(func(s *mix.Stream) { keepAll(s); s.Output.MaxSizeInBytes = 1; s.Name = "tiny" }),
+		plain(func(s *mix.Stream) { s.Filter = &mix.Filter{Exclude: []string{"$.x"}}; s.Name = "excludes" }),
+	} {
+		if report := mustRun(t, false, s); report.Kept != 1 {
+			t.Errorf("%s: %+v", s.Name, report)
+		}
+	}
+}
+
+// Streams come out in their order, each with its own shards and figures; a file that
+// is named twice has its bad lines twice; fewer shards than before leave none of the
+// old.
+func TestStreams(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for i := range 3 {
+		writeFile(t, fmt.Sprintf("c/documents/%d.jsonl", i), fmt.Sprintf(`{"id":"%d","text":"text %d"}`+"\nbad\n", i, i))
+	}
+	streams := []mix.Stream{
+		plain(func(s *mix.Stream) {
+			keepAll(s)
+			s.Name, s.Documents, s.Output.MaxSizeInBytes = "one", []string{"c/documents/*"}, 1
+		}),
+		plain(func(s *mix.Stream) {
+			keepAll(s)
+			s.Name, s.Documents, s.Output.Path = "two", []string{"c/documents/0.jsonl", "c/documents/0.jsonl"}, "out2"
+		}),
+	}
+	report, err := mix.Run(context.Background(), mix.Config{Streams: streams, Shuffle: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two := report.Streams[0], report.Streams[1]
+	if one.Name != "one" || !slices.Equal(one.Shards, []string{"out/one-0000.jsonl", "out/one-0001.jsonl", "out/one-0002.jsonl"}) || one.Documents != 3 || one.Rejected != 3 || one.Kept != 3 || one.TextOut != 18 {
+		t.Errorf("the first stream: %+v", one)
+	}
+	if two.Name != "two" || !slices.Equal(two.Shards, []string{"out2/two-0000.jsonl"}) || two.Documents != 2 || two.Rejected != 2 {
+		t.Errorf("the second stream: %+v", two)
+	}
+	for i, f := range one.Shards {
+		if text := readFile(t, f); !strings.Contains(text, fmt.Sprintf(`"id":"%d"`, i)) {
+			t.Errorf("%s holds %s", f, text)
+		}
+	}
+	for _, f := range []string{"c/rejects/mix-two/0.jsonl.rejects.jsonl", "c/rejects/mix-two/0.jsonl.2.rejects.jsonl", "c/rejects/mix-one/2.jsonl.rejects.jsonl"} {
+		if text := readFile(t, f); !strings.Contains(text, `"line":2`) {
+			t.Errorf("%s holds %s", f, text)
+		}
+	}
+	for _, f := range []string{"out/one-note.jsonl", "out/one-0009.jsonl", "out/mine-0001.jsonl"} {
+		writeFile(t, f, "mine")
+	}
+	streams[0].Output.MaxSizeInBytes = 1 << 20
+	if _, err = mix.Run(context.Background(), mix.Config{Streams: streams, Shuffle: true}); err != nil {
+		t.Fatal(err)
+	}
+	left, _ := filepath.Glob("out/*")
+	for i := range left {
+		left[i] = filepath.ToSlash(left[i])
+	}
+	if want := []string{"out/mine-0001.jsonl", "out/one-0000.jsonl", "out/one-0009.jsonl", "out/one-note.jsonl"}; !slices.Equal(left, want) {
+		t.Errorf("there is %q, want %q", left, want)
+	}
+}
+
+// Attributes that a document brings itself count too; what is discarded is gone.
+func TestAttributesOfItsOwn(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeFile(t, "c/documents/a.jsonl", `{"id":"1","text":"abc","attributes":{"own":[[0,1,1]]},"metadata":{"a":1},"zz":1,"aa":2}`+"\n")
+	mustRun(t, false, plain(func(s *mix.Stream) {
+		s.SpanReplacement = []mix.SpanReplacement{{Span: "$.attributes.own", MinScore: number(0), Replacement: "X"}}
+		s.Output.DiscardFields = []string{"metadata", "zz"}
+	}))
+	if got, want := readFile(t, "out/s-0000.jsonl"), `{"aa":2,"attributes":{"own":[[0,1,1]]},"id":"1","metadata":{"provenance":"a.jsonl:1"},"text":"Xbc"}`+"\n"; got != want {
+		t.Errorf("got  %swant %s", got, want)
+	}
+	writeFile(t, "c/attributes/x/a.jsonl", `{"id":"1","attributes":{"x":[]}}`+"\n")
+	mustRun(t, false, plain(func(s *mix.Stream) {
+		keepAll(s)
+		s.Attributes, s.Output.Path = []string{"x"}, "out2"
+		s.Output.DiscardFields = []string{"attributes", "aa"}
+	}))
+	if got, want := readFile(t, "out2/s-0000.jsonl"), `{"id":"1","metadata":{"a":1,"provenance":"a.jsonl:1"},"text":"abc","zz":1}`+"\n"; got != want {
+		t.Errorf("got  %swant %s", got, want)
+	}
+}
