@@ -258,6 +258,14 @@ func TestExpandGlobs(t *testing.T) {
 		os.MkdirAll(filepath.Dir(filepath.Join(dir, f)), 0o777)
 		os.WriteFile(filepath.Join(dir, f), nil, 0o666)
 	}
+	// What an earlier run left of its own is no input.
+	for f, text := range map[string]string{
+		"r/x.jsonl": "", "r/rejects/tokens/x.jsonl.rejects.jsonl": "", "r/plain.json": `{"format": "mine"}`,
+		"r/out.tokens.json": "{\n \"format\": \"olmo stage 1\",\n \"stage\": \"tokens\"\n}\n",
+	} {
+		os.MkdirAll(filepath.Dir(filepath.Join(dir, f)), 0o777)
+		os.WriteFile(filepath.Join(dir, f), []byte(text), 0o666)
+	}
 	for _, c := range []struct {
 		pattern string
 		want    string
@@ -274,6 +282,10 @@ func TestExpandGlobs(t *testing.T) {
 		{"*/sub/c.gz", "d/sub/c.gz"},
 		{"d/none*", ""},
 		{"nowhere/*", ""},
+		{"r/**", "r/plain.json r/x.jsonl"},
+		{"r/*.json", "r/plain.json"},
+		{"r/out.tokens.json", "r/out.tokens.json"},
+		{"r/rejects/tokens", "r/rejects/tokens/x.jsonl.rejects.jsonl"},
 	} {
 		files, missing, err := data.ExpandGlobs([]string{filepath.Join(dir, c.pattern)})
 		if err != nil {

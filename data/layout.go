@@ -67,7 +67,7 @@ func RejectsPath(doc, stage string) string {
 	if err != nil {
 		p = store.Join(store.Dir(doc), "rejects", stage, doc[strings.LastIndexAny(filepath.ToSlash(doc), "/")+1:])
 	}
-	return p + ".rejects.jsonl"
+	return p + rejectsSuffix
 }
 
 // ExpandGlobs lists the files that the patterns match, each pattern's matches
@@ -77,6 +77,10 @@ func RejectsPath(doc, stage string) string {
 // match the keys of s3:// and gs:// addresses; other addresses stand for
 // themselves, as does -, standard input. A pattern that matches nothing is in
 // missing.
+//
+// What stages leave beside their outputs, rejects and records, is no input of the
+// next: patterns pass over it, so that a run which is given again reads the same
+// files. It is read where it is named, or its folder is.
 func ExpandGlobs(patterns []string) (files, missing []string, err error) {
 	seen := map[string]bool{}
 	for _, p := range patterns {
@@ -84,6 +88,7 @@ func ExpandGlobs(patterns []string) (files, missing []string, err error) {
 		if err != nil {
 			return nil, nil, err
 		}
+		found = slices.DeleteFunc(found, func(f string) bool { return f != p && isLeft(f, p) })
 		if len(found) == 0 {
 			missing = append(missing, p)
 		}
@@ -95,6 +100,26 @@ func ExpandGlobs(patterns []string) (files, missing []string, err error) {
 		}
 	}
 	return files, missing, nil
+}
+
+// rejectsSuffix ends the names of rejects files, which lie in folders rejects/<stage>.
+const rejectsSuffix = ".rejects.jsonl"
+
+// isLeft tells whether a file that a pattern found is a rejects file or a record,
+// which a stage left there for itself.
+func isLeft(name, pattern string) bool {
+	switch {
+	case strings.HasSuffix(name, rejectsSuffix):
+		return inRejects(name) && !inRejects(pattern)
+	case strings.HasSuffix(name, ".json") && !store.Remote(name):
+		return isRecord(name)
+	}
+	return false
+}
+
+// inRejects tells whether a path leads through a folder rejects.
+func inRejects(path string) bool {
+	return slices.Contains(strings.Split(filepath.ToSlash(path), "/"), "rejects")
 }
 
 // Without leaves the file name out of files: the record of a stage, which may lie in

@@ -1,10 +1,13 @@
 package data
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -67,6 +70,19 @@ func readRecord(path, stage string) (*record, error) {
 		slices.SortStableFunc(units, func(a, b *unitEntry) int { return strings.Compare(a.Key, b.Key) })
 	}
 	return r, nil
+}
+
+// isRecord tells by its first bytes whether a file is a record of a stage.
+func isRecord(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false // whoever reads it says why
+	}
+	defer f.Close()
+	b := make([]byte, 128)
+	n, _ := io.ReadFull(f, b)
+	rest, ok := bytes.CutPrefix(bytes.TrimLeft(b[:n], "{ \n"), []byte(`"format": `))
+	return ok && bytes.HasPrefix(rest, []byte(`"`+recordFormat+`"`))
 }
 
 // unit finds a complete unit by its key.

@@ -36,7 +36,7 @@ func TextFiles(inputs []string) ([]string, error) {
 		}
 		first := len(files)
 		err = filepath.WalkDir(input, func(p string, d fs.DirEntry, err error) error {
-			if err == nil && !d.IsDir() && hasRows(p) && !strings.HasSuffix(p, ".json") && !strings.HasPrefix(d.Name(), ".") {
+			if err == nil && !d.IsDir() && hasRows(p) && !strings.HasSuffix(p, ".json") && !strings.HasPrefix(d.Name(), ".") && !isLeft(p, input) {
 				files = append(files, p)
 			}
 			return err

@@ -64,7 +64,7 @@ func TestTexts(t *testing.T) {
 
 func TestTextFiles(t *testing.T) {
 	t.Chdir(t.TempDir())
-	for _, f := range []string{"d/b.jsonl", "d/a/x.jsonl.zst", "d/settings.json", "d/rows.json.gz", "d/notes.txt", "d/.b.jsonl.tmp", "empty/x.txt"} {
+	for _, f := range []string{"d/b.jsonl", "d/a/x.jsonl.zst", "d/settings.json", "d/rows.json.gz", "d/notes.txt", "d/.b.jsonl.tmp", "d/rejects/tokenizer/b.jsonl.rejects.jsonl", "empty/x.txt"} {
 		put(t, f, "")
 	}
 	got, err := data.TextFiles([]string{"d", "d/notes.txt"})
