@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -263,7 +264,10 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 			return report, r.stage.Nothing(fmt.Sprintf("stream %s: no document was kept of %d", s.Name, s.Documents), "the report says which rule removed them")
 		}
 	}
-	return report, r.stage.Commit()
+	if err := r.stage.Commit(); err != nil {
+		return report, err
+	}
+	return report, r.strangers()
 }
 
 // mixing is the state of one Run.
@@ -308,13 +312,7 @@ func (r *mixing) prepare() error {
 func (r *mixing) plan() (data.Plan, error) {
 	cfg := r.cfg
 	plan := data.Plan{Stage: "mix", Settings: cfg, Own: r.own}
-	// The record lies beside the first stream's folder, not in it, where the
-	// next stage's globs would find it.
-	first := &cfg.Streams[0]
-	record := ""
-	if first.Output.Path != store.Standard {
-		record = store.Clean(first.Output.Path) + "." + first.Name + ".mix.json"
-	}
+	first := cfg.Streams[0].record()
 	plan.Locks = slices.Clone(cfg.Locks)
 	for _, s := range cfg.Streams {
 		path := s.Output.Path
@@ -340,6 +338,13 @@ func (r *mixing) plan() (data.Plan, error) {
 			inputs = slices.Clone(before)
 		}
 		key := strings.TrimPrefix(filepath.ToSlash(strings.TrimPrefix(sh.output, store.Clean(s.Output.Path))), "/")
+		// A stream remembers its shards wherever it stands in a config, or the next
+		// run of it, with fewer shards, would leave the others beside its own. What
+		// only holds together, such as a filter and what it marked, has one record.
+		record := first
+		if cfg.Units == nil {
+			record = s.record()
+		}
 		sh.unit = &data.Unit{Record: record, Key: s.Name + ": " + key, Inputs: inputs, Outputs: cfg.outputs(sh)}
 		for _, in := range sh.inputs {
 			path := data.RejectsPath(in, "mix-"+s.Name)
@@ -352,9 +357,46 @@ func (r *mixing) plan() (data.Plan, error) {
 		plan.Units = append(plan.Units, sh.unit)
 	}
 	if cfg.Units != nil {
-		plan.Units = append(plan.Units, cfg.Units(record, r.inputs)...)
+		plan.Units = append(plan.Units, cfg.Units(first, r.inputs)...)
 	}
 	return plan, nil
+}
+
+// record is the file that remembers the stream's shards. It lies beside their folder,
+// not in it, where the next stage's globs would find it.
+func (s *Stream) record() string {
+	if s.Output.Path == store.Standard {
+		return ""
+	}
+	return store.Clean(s.Output.Path) + "." + s.Name + ".mix.json"
+}
+
+// strangers warns of files that have the names of shards and are none of this run:
+// whoever reads the folder takes them for its documents.
+func (r *mixing) strangers() error {
+	made, seen := map[string]bool{}, map[string]bool{}
+	for i := range r.shards {
+		for _, out := range r.cfg.outputs(&r.shards[i]) {
+			made[store.Clean(out)] = true
+		}
+	}
+	for _, s := range r.cfg.Streams {
+		folder := s.Output.Path
+		if folder == store.Standard || store.Remote(folder) || seen[folder] {
+			continue
+		}
+		seen[folder] = true
+		entries, err := os.ReadDir(folder)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		for _, e := range entries {
+			if name := store.Join(folder, e.Name()); r.own(name) && !made[store.Clean(name)] {
+				r.cfg.Logf("warning: %s is not of this run, and will be read together with its documents", name)
+			}
+		}
+	}
+	return nil
 }
 
 // shardName matches what follows a stream's name in the names of its shards.

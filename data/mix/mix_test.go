@@ -268,6 +268,49 @@ func TestShards(t *testing.T) {
 	}
 }
 
+// A stream's earlier shards go when it has fewer, also when it stood beside another
+// stream before. A file of the user's with such a name stays, and is told of.
+func TestFewerShardsOfAStream(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for i := range 4 {
+		writeFile(t, fmt.Sprintf("c/documents/%d.jsonl", i), fmt.Sprintf(`{"id": "%d", "text": "%s"}`+"\n", i, strings.Repeat("x", 100)))
+	}
+	stream := func(name string, size int64) mix.Stream {
+		return plain(func(s *mix.Stream) {
+			keepAll(s)
+			s.Name, s.Documents, s.Output.Path, s.Output.MaxSizeInBytes = name, []string{"c/documents/*"}, name, size
+		})
+	}
+	var log []string
+	run := func(streams ...mix.Stream) {
+		t.Helper()
+		cfg := mix.Config{Shuffle: true, Streams: streams}
+		cfg.Log = func(m string) { log = append(log, m) }
+		if _, err := mix.Run(context.Background(), cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shards := func() string {
+		files, err := filepath.Glob("*/[ab]-*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(files, " ")
+	}
+	run(stream("a", 100), stream("b", 100))
+	if got, want := shards(), "a/a-0000.jsonl a/a-0001.jsonl a/a-0002.jsonl a/a-0003.jsonl b/b-0000.jsonl b/b-0001.jsonl b/b-0002.jsonl b/b-0003.jsonl"; got != want {
+		t.Fatalf("got %s, want %s", got, want)
+	}
+	writeFile(t, "b/b-0009.jsonl", "mine")
+	run(stream("b", 1000))
+	if got, want := shards(), "a/a-0000.jsonl a/a-0001.jsonl a/a-0002.jsonl a/a-0003.jsonl b/b-0000.jsonl b/b-0009.jsonl"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if want := "warning: b/b-0009.jsonl is not of this run"; !strings.Contains(strings.Join(log, "\n"), want) {
+		t.Errorf("told %q, want %q", log, want)
+	}
+}
+
 // The outputs do not depend on the number of workers; the same command again
 // does nothing; after a kill it makes what is missing.
 func TestDeterministicAndAgain(t *testing.T) {
