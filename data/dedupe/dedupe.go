@@ -391,22 +391,55 @@ func (r *run) nothing() error {
 	return r.stage.Nothing(why, "check dedupe.documents.key, min_length and min_words")
 }
 
-// warn tells when nearly all is marked: seldom is a corpus a copy of itself.
-func (r *run) warn(c Counts) {
+// nearlyAll tells whether nearly all documents are marked.
+func (r *run) nearlyAll(c Counts) bool {
 	set := &r.cfg.Dedupe
-	marked := c.Affected
 	// A line that stands in every document makes no corpus of copies.
 	if set.Paragraphs != nil && !set.byNgram() && 20*c.Duplicates < 19*c.Keys {
-		return
+		return false
 	}
-	if marked == 0 || marked < c.Documents && (c.Documents < 20 || 20*marked < 19*c.Documents) {
+	return c.Affected > 0 && (c.Affected == c.Documents || c.Documents >= 20 && 20*c.Affected >= 19*c.Documents)
+}
+
+// warn tells when nearly all is marked: seldom is a corpus a copy of itself. Where a
+// filter was there before it is told of a single file too, which may have been cut out
+// of another, or joined from some, that the filter holds.
+func (r *run) warn(c Counts) {
+	set := &r.cfg.Dedupe
+	if !r.nearlyAll(c) {
+		if len(r.filled) > 0 && r.fills {
+			r.warnOfFiles()
+		}
 		return
 	}
 	from := ""
 	if set.filtered() && r.cfg.BloomFilter.File != "" && r.keepsFilter() {
 		from = fmt.Sprintf(": the Bloom filter %s may hold these documents already", r.cfg.BloomFilter.File)
 	}
-	r.cfg.Logf("warning: %d of %d documents are marked as duplicates%s", marked, c.Documents, from)
+	r.cfg.Logf("warning: %d of %d documents are marked as duplicates%s", c.Affected, c.Documents, from)
+}
+
+func (r *run) warnOfFiles() {
+	var first *document
+	more := 0
+	for _, d := range r.todo {
+		switch {
+		case !r.nearlyAll(d.counts):
+		case first == nil:
+			first = d
+		default:
+			more++
+		}
+	}
+	if first == nil {
+		return
+	}
+	others := ""
+	if more > 0 {
+		others = fmt.Sprintf(", and nearly all of %d more files", more)
+	}
+	r.cfg.Logf("warning: %d of %d documents of %s are marked as duplicates%s: the Bloom filter %s may hold these documents already",
+		first.counts.Affected, first.counts.Documents, first.path, others, r.cfg.BloomFilter.File)
 }
 
 // mark does what the settings ask for.

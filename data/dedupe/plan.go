@@ -311,7 +311,8 @@ func (r *run) standing(own *data.Recorded, held []content, todo, all []string) (
 }
 
 // firstHeld is the first of the files that are to be done which the filter holds
-// already: under its name, or under one that is gone.
+// already: under its name, or under one that is gone, such as that from before it was
+// packed.
 func firstHeld(own *data.Recorded, held []content, todo, all []string) (string, error) {
 	names := map[string]bool{}
 	for _, f := range all {
@@ -331,6 +332,9 @@ func firstHeld(own *data.Recorded, held []content, todo, all []string) (string, 
 			return f, nil
 		}
 		for _, c := range gone {
+			if unpacked(own.Relative(c.path())) == unpacked(own.Relative(f)) {
+				return f, nil
+			}
 			if same, err := c.Same(c.i, f); err != nil || same {
 				return f, err
 			}
@@ -343,10 +347,10 @@ func firstHeld(own *data.Recorded, held []content, todo, all []string) (string, 
 func anyForeign(own *data.Recorded, held []content, all []string) (bool, error) {
 	names := map[string]bool{}
 	for _, f := range all {
-		names[own.Relative(f)] = true
+		names[unpacked(own.Relative(f))] = true
 	}
 	for _, c := range held {
-		found := names[own.Relative(c.path())]
+		found := names[unpacked(own.Relative(c.path()))]
 		for i := 0; i < len(all) && !found; i++ {
 			var err error
 			if found, err = c.Same(c.i, all[i]); err != nil {
@@ -358,6 +362,16 @@ func anyForeign(own *data.Recorded, held []content, all []string) (bool, error) 
 		}
 	}
 	return false, nil
+}
+
+// unpacked is a file's name without what tells how it is packed.
+func unpacked(name string) string {
+	for _, suffix := range []string{".gz", ".gzip", ".zst", ".zstd", ".bz2", ".xz"} {
+		if rest, ok := strings.CutSuffix(name, suffix); ok {
+			return rest
+		}
+	}
+	return name
 }
 
 // recorded are the filter's files, by the record where that is right.

@@ -389,6 +389,47 @@ func TestRunWarnsOfACopy(t *testing.T) {
 	}
 }
 
+// A file that was packed since, or has the documents of one that is gone, is no copy of
+// what it was.
+func TestRunAfterFilesWereCutAndPacked(t *testing.T) {
+	t.Chdir(t.TempDir())
+	twoFiles(t)
+	a := newAgain()
+	if _, err := a.run(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("c/documents/b.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove("c/documents/b.jsonl"); err != nil {
+		t.Fatal(err)
+	}
+	w, err := data.CreateWriter("c/documents/b.jsonl.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	report, err := a.run()
+	if err != nil || report.Duplicates != 2 {
+		t.Errorf("packed: %d duplicates, %v, want 2; told %q", report.Duplicates, err, a.log)
+	}
+	if err := os.Remove("c/documents/b.jsonl.gz"); err != nil {
+		t.Fatal(err)
+	}
+	writeDocuments(t, "c/documents/c1.jsonl", "clouds")
+	writeDocuments(t, "c/documents/d.jsonl", "snow", "ice")
+	_, err = a.run()
+	if want := "1 of 1 documents of c/documents/c1.jsonl are marked as duplicates: the Bloom filter f/dup.bin"; err != nil || !strings.Contains(strings.Join(a.log, "\n"), want) {
+		t.Errorf("cut: told %q, %v, want %q", a.log, err, want)
+	}
+}
+
 // A run that would leave nothing fails, as often as it is given, and what is there
 // stays.
 func TestRunOfNothing(t *testing.T) {
