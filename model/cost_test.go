@@ -87,3 +87,31 @@ func TestRunBytes(t *testing.T) {
 		t.Errorf("the cache takes %d bytes, want %d", cache, want)
 	}
 }
+
+// TestTrainBytes: weights, gradients and two moments in float32; a tied table has a gradient
+// for each of its uses.
+func TestTrainBytes(t *testing.T) {
+	c := &model.Config{Family: "llama", Layers: 3, H: 8, KV: 2, D: 16, C: 128, F: 256, V: 1000, T: 512}
+	all, _ := c.NumParams()
+	if got, want := c.TrainBytes(), 16*int64(all); got != want {
+		t.Errorf("training takes %d bytes, want %d", got, want)
+	}
+	c.Tied = true
+	tied, _ := c.NumParams()
+	if got, want := c.TrainBytes(), 16*int64(tied)+4*1000*128; tied != all-1000*128 || got != want {
+		t.Errorf("with a tied table training takes %d bytes for %d parameters, want %d for %d", got, tied, want, all-1000*128)
+	}
+}
+
+// TestWindowFLOPs: OLMo-core's count heeds windows, and none that is longer than the sequence.
+func TestWindowFLOPs(t *testing.T) {
+	c := &model.Config{Family: "llama", Layers: 2, H: 8, KV: 2, D: 16, C: 128, F: 256, V: 1000, T: 512}
+	plain := c.FLOPs(512).Core
+	c.Windows = []int{100, 0}
+	if got, want := c.FLOPs(512).Core, plain-12*128*412; got != want {
+		t.Errorf("with a window %v FLOPs, want %v", got, want)
+	}
+	if got, want := c.FLOPs(50).Core, plain-2*12*128*(512-50); got != want {
+		t.Errorf("a window longer than the sequence: %v FLOPs, want %v", got, want)
+	}
+}

@@ -2,9 +2,11 @@ package model_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,6 +82,153 @@ func TestOpenFolders(t *testing.T) {
 	}
 	is(run, "step5")
 	is(top, "step5")
+}
+
+// TestOpenLatest: where links cannot be made, latest is a file with the step's name; a name
+// that leads elsewhere is refused.
+func TestOpenLatest(t *testing.T) {
+	run := t.TempDir()
+	saveStep(t, filepath.Join(run, "step5"))
+	saveStep(t, filepath.Join(run, "step40"))
+	latest := filepath.Join(run, "latest")
+	if err := os.WriteFile(latest, []byte("step5\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if l := open(t, run); filepath.Base(l.Path) != "step5" {
+		t.Errorf("%s opens %s, want step5", run, l.Path)
+	}
+	if err := os.WriteFile(latest, []byte("../elsewhere"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := model.Open(run); err == nil || !strings.Contains(err.Error(), `names "../elsewhere", which is no folder beside it`) {
+		t.Errorf("latest leads elsewhere: %v", err)
+	}
+}
+
+// TestOpenSteps: steps of the ai2-olmo package count too, and the latest is the one with the
+// largest number, not the last name.
+func TestOpenSteps(t *testing.T) {
+	run := t.TempDir()
+	for _, step := range []string{"step9", "step10-unsharded", "step2", "stepX", "step011x"} {
+		saveStep(t, filepath.Join(run, step))
+	}
+	if l := open(t, run); filepath.Base(l.Path) != "step10-unsharded" {
+		t.Errorf("opened %s, want step10-unsharded", l.Path)
+	}
+}
+
+// TestOpenGGUFFolder: a folder with one GGUF file is that model; with two it is none.
+func TestOpenGGUFFolder(t *testing.T) {
+	c, get := tinyOLMo2()
+	dir := t.TempDir()
+	if err := model.SaveGGUF(filepath.Join(dir, "a.gguf"), c, get, tensor.F16, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	l := open(t, dir)
+	if filepath.Base(l.Path) != "a.gguf" || l.Layout != model.GGUF || l.GGUF == nil || l.DType != tensor.F16 {
+		t.Errorf("opened %s as %s of %v", l.Path, l.Layout, l.DType)
+	}
+	if err := model.SaveGGUF(filepath.Join(dir, "b.gguf"), c, get, tensor.F16, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := model.Open(dir); err == nil || !strings.Contains(err.Error(), "a single .gguf") {
+		t.Errorf("two GGUF files: %v", err)
+	}
+	other := filepath.Join(dir, "model.bin")
+	if err := os.WriteFile(other, []byte("x"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := model.Open(other); err == nil || !strings.Contains(err.Error(), "model.bin is not a model") {
+		t.Errorf("another file: %v", err)
+	}
+}
+
+// TestOpenTokenizer: the tokenizer.json beside the weights is found.
+func TestOpenTokenizer(t *testing.T) {
+	dir := t.TempDir()
+	saveStep(t, dir)
+	if l := open(t, dir); l.Tokenizer != "" {
+		t.Errorf("the tokenizer is %q", l.Tokenizer)
+	}
+	path := filepath.Join(dir, "tokenizer.json")
+	if err := os.WriteFile(path, []byte("{}"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if l := open(t, dir); l.Tokenizer != path {
+		t.Errorf("the tokenizer is %q, want %q", l.Tokenizer, path)
+	}
+}
+
+// TestOpenTooLarge: a config that asks for more than the weights hold is refused before
+// anything of that size is made.
+func TestOpenTooLarge(t *testing.T) {
+	c, get := tinyOLMo2()
+	dir := t.TempDir()
+	if err := model.SaveHF(dir, c, get, tensor.F32, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "config.json")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct{ key, value, want string }{
+		{"vocab_size", "1000000", "the config asks for a matrix of 1000000×8"},
+		{"intermediate_size", "1000000", "the config asks for a matrix of 1000000×8"},
+		{"num_hidden_layers", "1000", "the config says 1000 layers, the weights are 25 tensors"},
+		{"head_dim", "1000000", "the config asks for a matrix of 8×2000000"},
+	} {
+		var m map[string]any
+		if err := json.Unmarshal(text, &m); err != nil {
+			t.Fatal(err)
+		}
+		m[x.key] = json.Number(x.value)
+		changed, err := json.Marshal(m)
+		if err == nil {
+			err = os.WriteFile(path, changed, 0o666)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := model.Open(dir); err == nil || !strings.Contains(err.Error(), x.want) {
+			t.Errorf("%s of %s: %v, want %q", x.key, x.value, err, x.want)
+		}
+	}
+}
+
+// TestEach: every parameter once, the largest first; an error of the caller's ends it.
+func TestEach(t *testing.T) {
+	dir := t.TempDir()
+	saveStep(t, dir)
+	l := open(t, dir)
+	var got []string
+	last := 1 << 30
+	err := l.Each(func(p model.Param, data []float32) error {
+		want, err := l.Param(p.Name)
+		if err != nil || !slices.Equal(data, want) || p.Size() > last {
+			t.Errorf("%s of %d numbers after one of %d (%v)", p.Name, len(data), last, err)
+		}
+		last = p.Size()
+		got = append(got, p.Name)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, p := range l.Config.Params() {
+		want = append(want, p.Name)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("parameters %q, want %q", got, want)
+	}
+	enough := errors.New("enough")
+	calls := 0
+	if err := l.Each(func(model.Param, []float32) error { calls++; return enough }); !errors.Is(err, enough) || calls != 1 {
+		t.Errorf("after %d calls %v, want one call and its error", calls, err)
+	}
 }
 
 // TestOpenErrors: errors name the file and say what to do.

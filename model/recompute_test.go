@@ -3,6 +3,7 @@ package model_test
 import (
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"olmo/device"
@@ -130,5 +131,23 @@ func TestRecomputeMemory(t *testing.T) {
 		if fine := scratch[model.FineGrained]; fine >= scratch[model.RecomputeNothing] || flops[model.FineGrained] != flops[model.RecomputeNothing] {
 			t.Errorf("%s: fine_grained takes %d bytes and %g FLOPs, nothing %d and %g", name, fine, flops[model.FineGrained], scratch[model.RecomputeNothing], flops[model.RecomputeNothing])
 		}
+	}
+}
+
+// TestRecomputeNames: activation_checkpointing takes OLMo's names, its former truth values and
+// null.
+func TestRecomputeNames(t *testing.T) {
+	for text, want := range map[string]model.Recompute{
+		"": model.RecomputeNothing, "null": model.RecomputeNothing, "false": model.RecomputeNothing, "true": model.WholeLayer,
+		"whole_layer": model.WholeLayer, "one_in_four": "one_in_four", "three_in_four": "three_in_four", "fine_grained": model.FineGrained,
+	} {
+		got := model.Recompute("before")
+		if err := got.UnmarshalText([]byte(text)); err != nil || got != want {
+			t.Errorf("%q is %q (%v), want %q", text, got, err, want)
+		}
+	}
+	var r model.Recompute
+	if err := r.UnmarshalText([]byte("one_in_five")); err == nil || !strings.Contains(err.Error(), `"one_in_five" is not known`) || !strings.Contains(err.Error(), "whole_layer, one_in_two") {
+		t.Errorf("one_in_five: %v", err)
 	}
 }

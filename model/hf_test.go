@@ -1,0 +1,230 @@
+package model
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// decoded returns what a decoder makes of a value's JSON.
+func decoded(t *testing.T, v any) map[string]any {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m map[string]any
+	if err := json.Unmarshal(text, &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// settled are models of every family of Transformers with every setting that it has away from
+// its default.
+func settled() map[string]*Config {
+	rms, full := NormKind{RMS: true, Weight: true}, NormKind{Weight: true, Bias: true}
+	base := func(family string, change func(c *Config)) *Config {
+		c := &Config{
+			Family: family, Layers: 2, C: 24, H: 4, KV: 2, D: 6, F: 20, V: 48, VocabSize: 48, T: 64, NormEps: 3e-6, Norm: rms, RopeTheta: 777, EOS: 2, PAD: 1, BOS: 0,
+		}
+		change(c)
+		return c
+	}
+	yarn := &Scaling{Type: "yarn", Factor: 4, Original: 16, BetaFast: 16, BetaSlow: 2, AttentionFactor: 1.25, Smooth: true}
+	llama3 := &Scaling{Type: "llama3", Factor: 8, Original: 32, LowFreq: 1.5, HighFreq: 5}
+	linear := &Scaling{Type: "linear", Factor: 2.5, Original: 64}
+	return map[string]*Config{
+		"olmo":          base("olmo", func(c *Config) { c.Norm, c.NormEps, c.Clip, c.Tied = NormKind{}, 1e-5, 1.5, true }),
+		"olmo2":         base("olmo2", func(c *Config) { c.QKNorm, c.AttentionBias = &rms, true }),
+		"llama":         base("llama", func(c *Config) { c.AttentionBias, c.MLPBias, c.Scaling, c.D = true, true, llama3, 8 }),
+		"llama, linear": base("llama", func(c *Config) { c.Scaling, c.PAD, c.BOS = linear, -1, -1 }),
+		"llama, yarn":   base("llama", func(c *Config) { c.Scaling = yarn }),
+		"mixtral":       base("mixtral", func(c *Config) { c.Experts, c.TopK, c.NormTopK = 6, 3, true }),
+		"mixtral, window": base("mixtral", func(c *Config) {
+			c.Experts, c.TopK, c.NormTopK, c.Windows, c.SlidingTheta = 6, 3, true, []int{5, 5}, 777
+		}),
+		"olmoe": base("olmoe", func(c *Config) {
+			c.QKNorm, c.Experts, c.TopK, c.NormTopK, c.Clip, c.AttentionBias = &rms, 6, 3, true, 0.5, true
+		}),
+		"olmo3":             base("olmo3", func(c *Config) { c.QKNorm, c.Windows, c.SlidingTheta, c.Scaling = &rms, []int{7, 0}, 777, yarn }),
+		"olmo3, two thetas": base("olmo3", func(c *Config) { c.QKNorm, c.Windows, c.SlidingTheta = &rms, []int{0, 7}, 55 }),
+		"olmo3, scaled below": base("olmo3", func(c *Config) {
+			c.QKNorm, c.Windows, c.SlidingTheta, c.SlidingScaling = &rms, []int{7, 7}, 777, linear
+		}),
+		"mpt": base("mpt", func(c *Config) {
+			c.Norm, c.KV, c.F, c.RopeTheta, c.Tied = NormKind{Weight: true}, 4, 96, 0, true
+			c.Position, c.AlibiMax, c.Activation, c.Clip, c.Scale = Alibi, 8, GELU, 0.8, 0.75
+		}),
+		"gptneox": base("gptneox", func(c *Config) {
+			c.Norm, c.KV, c.D, c.C, c.RopeDims, c.Activation, c.Parallel, c.MLPBias = full, 4, 8, 32, 4, GELUTanh, false, true
+			c.Scaling = linear
+		}),
+		"gptneox, parallel": base("gptneox", func(c *Config) {
+			c.Norm, c.KV, c.D, c.C, c.RopeDims, c.Activation, c.Parallel, c.AttentionBias, c.MLPBias = full, 4, 8, 32, 2, ReLU, true, true, true
+		}),
+	}
+}
+
+// TestHFConfigs: a config.json that is written and read again is the same model, in every
+// setting.
+func TestHFConfigs(t *testing.T) {
+	for name, want := range settled() {
+		t.Run(name, func(t *testing.T) {
+			m, err := want.hfConfig()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := configFromHF(decoded(t, m))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.SlidingTheta == got.RopeTheta && want.SlidingTheta == 0 {
+				got.SlidingTheta = 0
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("read\n%+v\nwant\n%+v\nof %v", got, want, m)
+			}
+		})
+	}
+}
+
+// TestHFDefaults: what a config.json leaves out is what Transformers' classes have.
+func TestHFDefaults(t *testing.T) {
+	rms := NormKind{RMS: true, Weight: true}
+	sizes := `"hidden_size":64,"num_hidden_layers":4,"num_attention_heads":4,"intermediate_size":96,"vocab_size":100`
+	for _, c := range []struct {
+		kind, more string
+		want       Config
+	}{
+		{"llama", sizes, Config{Family: "llama", F: 96, NormEps: 1e-6, Norm: rms, RopeTheta: 10000}},
+		{"olmo", sizes, Config{Family: "olmo", F: 96, NormEps: 1e-5, RopeTheta: 10000}},
+		{"olmo2", sizes, Config{Family: "olmo2", F: 96, NormEps: 1e-5, Norm: rms, QKNorm: &rms, RopeTheta: 10000}},
+		{"olmo3", sizes, Config{Family: "olmo3", F: 96, NormEps: 1e-5, Norm: rms, QKNorm: &rms, RopeTheta: 500000, Windows: []int{4096, 4096, 4096, 0}}},
+		{"olmoe", sizes, Config{Family: "olmoe", F: 96, NormEps: 1e-5, Norm: rms, QKNorm: &rms, RopeTheta: 10000, Experts: 64, TopK: 8}},
+		{"mixtral", sizes, Config{Family: "mixtral", F: 96, NormEps: 1e-5, Norm: rms, RopeTheta: 1e6, Experts: 8, TopK: 2, NormTopK: true}},
+		{"gpt_neox", sizes, Config{
+			Family: "gptneox", F: 96, NormEps: 1e-5, Norm: NormKind{Weight: true, Bias: true}, RopeTheta: 10000, RopeDims: 4, Activation: GELU,
+			AttentionBias: true, MLPBias: true, Parallel: true,
+		}},
+		{"mpt", `"d_model":64,"n_heads":4,"n_layers":4,"vocab_size":100`, Config{
+			Family: "mpt", F: 256, NormEps: 1e-5, Norm: NormKind{Weight: true}, Position: Alibi, AlibiMax: 8, Activation: GELU, Tied: true,
+		}},
+		{"mpt", `"hidden_size":64,"num_attention_heads":4,"num_hidden_layers":4,"vocab_size":100`, Config{
+			Family: "mpt", F: 256, NormEps: 1e-5, Norm: NormKind{Weight: true}, Position: Alibi, AlibiMax: 8, Activation: GELU, Tied: true,
+		}},
+	} {
+		c.want.Layers, c.want.C, c.want.H, c.want.KV, c.want.D, c.want.V, c.want.VocabSize, c.want.T = 4, 64, 4, 4, 16, 100, 100, 2048
+		c.want.EOS, c.want.PAD, c.want.BOS = -1, -1, -1
+		var m map[string]any
+		if err := json.Unmarshal([]byte(`{"model_type":"`+c.kind+`",`+c.more+`}`), &m); err != nil {
+			t.Fatal(err)
+		}
+		got, err := configFromHF(m)
+		if err != nil || !reflect.DeepEqual(*got, c.want) {
+			t.Errorf("%s: got\n%+v (%v), want\n%+v", c.kind, got, err, c.want)
+		}
+	}
+}
+
+// TestHFRotations: the ways in which config.json files of Transformers 4 and 5 say how a
+// model rotates.
+func TestHFRotations(t *testing.T) {
+	for _, c := range []struct {
+		name, kind, more string
+		theta, sliding   float64
+		scaling          *Scaling
+	}{
+		{"old keys", "llama", `"rope_theta":50,"rope_scaling":{"type":"linear","factor":3}`, 50, 0, &Scaling{Type: "linear", Factor: 3, Original: 2048}},
+		{"no scaling", "llama", `"rope_theta":50,"rope_scaling":null`, 50, 0, nil},
+		{"default", "llama", `"rope_theta":50,"rope_scaling":{"rope_type":"default"}`, 50, 0, nil},
+		{"new keys", "llama", `"rope_parameters":{"rope_theta":60,"rope_type":"linear","factor":3,"original_max_position_embeddings":128}`, 60, 0, &Scaling{Type: "linear", Factor: 3, Original: 128}},
+		{"new keys without a type", "llama", `"rope_theta":50,"rope_parameters":{"factor":3}`, 50, 0, nil},
+		{"for each kind of layer", "olmo3", `"rope_parameters":{"full_attention":{"rope_theta":60,"rope_type":"linear","factor":3},"sliding_attention":{"rope_theta":70,"rope_type":"default"}}`, 60, 70, &Scaling{Type: "linear", Factor: 3, Original: 2048}},
+		{"YaRN's mscale", "llama", `"rope_theta":50,"rope_scaling":{"rope_type":"yarn","factor":8,"mscale":0.707,"mscale_all_dim":1}`, 50, 0, &Scaling{
+			Type: "yarn", Factor: 8, Original: 2048, BetaFast: 32, BetaSlow: 1, AttentionFactor: yarnFactor(8, 0.707) / yarnFactor(8, 1),
+		}},
+		{"YaRN's own factor before mscale", "llama", `"rope_theta":50,"rope_scaling":{"rope_type":"yarn","factor":8,"mscale":0.707,"mscale_all_dim":1,"attention_factor":1.5}`, 50, 0, &Scaling{
+			Type: "yarn", Factor: 8, Original: 2048, BetaFast: 32, BetaSlow: 1, AttentionFactor: 1.5,
+		}},
+		{"YaRN with one mscale", "llama", `"rope_theta":50,"rope_scaling":{"rope_type":"yarn","factor":8,"mscale":0.707}`, 50, 0, &Scaling{
+			Type: "yarn", Factor: 8, Original: 2048, BetaFast: 32, BetaSlow: 1, AttentionFactor: yarnFactor(8, 1),
+		}},
+	} {
+		var m map[string]any
+		text := `{"model_type":"` + c.kind + `","hidden_size":64,"num_hidden_layers":4,"num_attention_heads":4,"intermediate_size":96,"vocab_size":100,` + c.more + `}`
+		if err := json.Unmarshal([]byte(text), &m); err != nil {
+			t.Fatal(err)
+		}
+		got, err := configFromHF(m)
+		if err != nil || got.RopeTheta != c.theta || got.SlidingTheta != c.sliding || !reflect.DeepEqual(got.Scaling, c.scaling) {
+			t.Errorf("%s: %+v (%v), want theta %v, %v and %+v", c.name, got, err, c.theta, c.sliding, c.scaling)
+		}
+	}
+}
+
+// TestHFRefuses: a key of another type or meaning is named, never passed over.
+func TestHFRefuses(t *testing.T) {
+	for _, c := range []struct{ kind, key, value, want string }{
+		{"llama", "hidden_size", "64.5", "hidden_size is 64.5, not a whole number"},
+		{"llama", "hidden_size", "1e15", "hidden_size is 1e+15, not a whole number"},
+		{"llama", "rms_norm_eps", `"small"`, "rms_norm_eps is small, not a number"},
+		{"llama", "attention_bias", `"yes"`, "attention_bias is yes, not true or false"},
+		{"llama", "hidden_act", "3", "hidden_act is 3, not a string"},
+		{"llama", "hidden_act", `"gelu"`, `hidden_act "gelu" is not built for this family`},
+		{"llama", "eos_token_id", "1.5", "eos_token_id is 1.5, not a token id"},
+		{"llama", "eos_token_id", "[1,-2]", "eos_token_id is -2, not a token id"},
+		{"llama", "eos_token_id", "2147483648", "not a token id"},
+		{"llama", "rope_scaling", "3", "rope_scaling is 3, not an object"},
+		{"llama", "rope_scaling", `{"type":"linear","factor":"x"}`, "rope_scaling.factor is x, not a number"},
+		{"llama", "rope_parameters", `{"partial_rotary_factor":0.5}`, "partial_rotary_factor is 0.5: this family rotates whole heads"},
+		{"olmo", "clip_qkv", "-1", "clip_qkv is -1, not a positive number"},
+		{"olmo3", "layer_types", `["full_attention"]`, "layer_types is not a list of 4 names"},
+		{"olmo3", "layer_types", `"full_attention"`, "layer_types is not a list of 4 names"},
+		{"olmo3", "layer_types", `["full_attention","full_attention","full_attention","linear"]`, "layer_types has linear"},
+		{"olmo3", "sliding_window", "0", "layer 0 slides, and sliding_window is 0"},
+		{"gpt_neox", "hidden_act", `"silu"`, `hidden_act "silu" is not built`},
+		{"mpt", "tie_word_embeddings", "false", "an output matrix of its own"},
+		{"mpt", "no_bias", "false", "no_bias is false"},
+		{"mpt", "attn_config", `{"alibi":false}`, "attn_config.alibi is false: only true is built"},
+		{"mpt", "attn_config", `{"qk_ln":true}`, "attn_config.qk_ln is true"},
+		{"mpt", "attn_config", `{"prefix_lm":true}`, "attn_config.prefix_lm is true"},
+		{"mpt", "attn_config", `{"attn_type":"multiquery_attention"}`, "attn_config.attn_type is multiquery_attention"},
+	} {
+		text := `{"model_type":"` + c.kind + `","hidden_size":64,"num_hidden_layers":4,"num_attention_heads":4,"intermediate_size":96,"vocab_size":100}`
+		var m map[string]any
+		if err := json.Unmarshal([]byte(text), &m); err != nil {
+			t.Fatal(err)
+		}
+		var v any
+		if err := json.Unmarshal([]byte(c.value), &v); err != nil {
+			t.Fatal(err)
+		}
+		m[c.key] = v
+		if _, err := configFromHF(m); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s with %s %s: %v, want %q", c.kind, c.key, c.value, err, c.want)
+		}
+	}
+}
+
+// TestHFIds: several ids that end a text are all read, the first of them is the model's; an
+// id of −1 is none.
+func TestHFIds(t *testing.T) {
+	for text, want := range map[string][]int32{
+		`{"e":7}`: {7}, `{"e":[7,0,9]}`: {7, 0, 9}, `{"e":null}`: nil, `{}`: nil, `{"e":-1}`: nil, `{"e":[]}`: nil, `{"e":2147483647}`: {2147483647},
+	} {
+		var m map[string]any
+		if err := json.Unmarshal([]byte(text), &m); err != nil {
+			t.Fatal(err)
+		}
+		h := &hfReader{m: m, err: new(error)}
+		first := int32(-1)
+		if len(want) > 0 {
+			first = want[0]
+		}
+		if got := h.ids("e"); !reflect.DeepEqual(got, want) || h.id("e") != first || *h.err != nil {
+			t.Errorf("%s: ids %v, the first %d (%v), want %v", text, got, h.id("e"), *h.err, want)
+		}
+	}
+}
