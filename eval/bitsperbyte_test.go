@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"encoding/json"
 	"math"
 	"slices"
 	"testing"
@@ -68,5 +69,62 @@ func TestDisjointWindows(t *testing.T) {
 	want := [][]int32{{9, 1}, {1, 2}, {2, 3}, {3, 4}, {4}, {5}}
 	if len(got) != len(want) || !slices.EqualFunc(got, want, slices.Equal) {
 		t.Errorf("ids and targets %v, want %v", got, want)
+	}
+}
+
+// TestPerplexity: the figures of sums, and none of nothing.
+func TestPerplexity(t *testing.T) {
+	var p Perplexity
+	p.Add(DocumentScore{Words: 1})
+	text, err := json.Marshal(p)
+	if want := `{"documents":1,"bytes":0,"chars":0,"words":1,"tokens":0,"nats":0,"bits_per_byte":null,"perplexity_per_token":null,"perplexity_per_byte":null,"perplexity_per_char":null,"perplexity_per_word":1}`; err != nil || string(text) != want {
+		t.Errorf("of no text %s (%v), want %s", text, err, want)
+	}
+	p.Add(DocumentScore{Bytes: 8, Chars: 4, Words: 1, Tokens: 16, Nats: 16 * math.Ln2})
+	want := Perplexity{Documents: 2, Bytes: 8, Chars: 4, Words: 2, Tokens: 16, Nats: 16 * math.Ln2, BitsPerByte: 2, PerToken: 2, PerByte: 4, PerChar: 16, PerWord: 256}
+	for name, c := range map[string][2]float64{
+		"bits per byte": {p.BitsPerByte, want.BitsPerByte}, "per token": {p.PerToken, want.PerToken}, "per byte": {p.PerByte, want.PerByte},
+		"per character": {p.PerChar, want.PerChar}, "per word": {p.PerWord, want.PerWord},
+	} {
+		if math.Abs(c[0]-c[1]) > 1e-9 {
+			t.Errorf("%s %v, want %v", name, c[0], c[1])
+		}
+	}
+	if p.Documents != 2 || p.Bytes != 8 || p.Chars != 4 || p.Words != 2 || p.Tokens != 16 {
+		t.Errorf("sums %+v", p)
+	}
+	// What float64 cannot hold is the largest number, which JSON can.
+	p.Add(DocumentScore{Bytes: 1, Nats: 1e6})
+	if text, err := json.Marshal(p); err != nil || p.PerByte != math.MaxFloat64 {
+		t.Errorf("a perplexity beyond all numbers is %v: %s (%v)", p.PerByte, text, err)
+	}
+}
+
+// TestMacro: the mean of the files' perplexities, whatever their sizes, without those that
+// have none.
+func TestMacro(t *testing.T) {
+	files := map[string]*Perplexity{"a": {Tokens: 1, PerToken: 2}, "b": {Tokens: 1000, PerToken: 5}, "empty": {}}
+	if got := macro(files); got != 3.5 {
+		t.Errorf("the mean is %v, want 3.5", got)
+	}
+	if got := macro(map[string]*Perplexity{"empty": {}}); got != 0 {
+		t.Errorf("of no text the mean is %v, want 0", got)
+	}
+}
+
+// TestWindowsOfOne: windows that fit exactly, with and without overlap.
+func TestWindowsOfOne(t *testing.T) {
+	for _, overlap := range []bool{false, true} {
+		got := windows([]int32{9, 1, 2, 3, 4}, 2, overlap)
+		if len(got) != 2 || !slices.Equal(got[1].IDs, []int32{2, 3}) || !slices.Equal(got[1].Targets, []int32{3, 4}) {
+			t.Errorf("overlap %v: windows %v", overlap, got)
+		}
+		// A document shorter than a window has nothing to overlap.
+		if got := windows([]int32{9, 1}, 2, overlap); len(got) != 1 || !slices.Equal(got[0].IDs, []int32{9}) || !slices.Equal(got[0].Targets, []int32{1}) {
+			t.Errorf("overlap %v: windows %v of one token", overlap, got)
+		}
+		if got := windows([]int32{9}, 2, overlap); len(got) != 0 {
+			t.Errorf("overlap %v: windows %v of no token", overlap, got)
+		}
 	}
 }

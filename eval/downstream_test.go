@@ -83,3 +83,24 @@ func TestDownstream(t *testing.T) {
 		}
 	}
 }
+
+// TestDownstreamLimits: OLMo counts batches of the evaluation; an evaluator's own number goes
+// before the config's, and a negative one is all.
+func TestDownstreamLimits(t *testing.T) {
+	for _, c := range []struct {
+		all, own string
+		want     int
+	}{{"-1", "", 570}, {"3", "", 12}, {"3", ", subset_num_batches: 2", 8}, {"3", ", subset_num_batches: -1", 570}, {"200", "", 570}} {
+		cfg, err := train.LoadConfig("../train/testdata/tiny.yaml", []string{
+			"save_folder=" + t.TempDir(), "device_eval_batch_size=4", "eval_subset_num_batches=" + c.all,
+			"evaluators=[{label: arc_easy, type: downstream" + c.own + "}]",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		jobs := eval.DownstreamJobs(cfg, func(text string) { t.Error(text) })
+		if len(jobs) != 1 || len(jobs[0].Questions) != c.want {
+			t.Errorf("eval_subset_num_batches %s%s: %d questions, want %d", c.all, c.own, len(jobs[0].Questions), c.want)
+		}
+	}
+}

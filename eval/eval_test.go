@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"olmo/data"
 	"olmo/eval"
 	"olmo/lm"
 	"olmo/model"
@@ -268,6 +269,35 @@ func TestTasks(t *testing.T) {
 			`{"doc_id":7,"idx":1,"label":1,"context":"c1","continuation":" b"}` + "\n" + `{"doc_id":7,"idx":0,"label":1,"context":"c0","continuation":" a"}` + "\n" + `{"doc_id":1000007,"idx":0,"label":1,"context":"","continuation":" a"}`,
 			eval.Question{ID: "7", Contexts: []string{"c0", "c1"}, Choices: []string{" a", " b"}, Gold: 1},
 		},
+		{
+			"social_iqa", "social_iqa", `{"context":"C.","question":"Why?","answerA":"a","answerB":"b","answerC":"c","label":"3"}`,
+			eval.Question{Context: "Question: C. Why?\nAnswer:", Choices: []string{" a", " b", " c"}, Gold: 2},
+		},
+		{"basic_arithmetic", "basic_arithmetic", `{"id":"s1","question":"1 + 1 =","choices":{"text":["2","3","4"],"label":["A","B","C"]},"answerKey":"A"}`, eval.Question{ID: "s1", Context: "Question: 1 + 1 =\nAnswer:", Choices: []string{" 2", " 3", " 4"}}},
+		{"commonsense_qa", "commonsense_qa", `{"id":"c1","question":"Q","choices":{"text":["x","y"],"label":["A","B"]},"answerKey":"B"}`, eval.Question{ID: "c1", Context: "Question: Q\nAnswer:", Choices: []string{" x", " y"}, Gold: 1}},
+		{"rte", "rte", `{"sentence1":"A.","sentence2":"B.","label":1}`, eval.Question{Context: "A.\nQuestion: B. True or False?\nAnswer:", Choices: []string{" True", " False"}, Gold: 1}},
+		{
+			"commitment_bank", "commitment_bank", `{"premise":"P.","hypothesis":"H","label":2}`,
+			eval.Question{Context: "P.\nQuestion: H. True, False or Neither?\nAnswer:", Choices: []string{" True", " False", " Neither"}, Gold: 2},
+		},
+		{
+			"sst2", "sst2", `{"sentence":"it 's fine , really .","label":1}`,
+			eval.Question{Context: "it's fine, really.\nQuestion: Is this sentence positive or negative?\nAnswer:", Choices: []string{" negative", " positive"}, Gold: 1},
+		},
+		{"natural_qs_open_ppl", "natural_qs_open", `{"question":"Q","answer":["first","second"]}`, eval.Question{Context: "\nQuestion: Q\nAnswer:", Choices: []string{" first"}}},
+		{"mrpc", "mrpc", `{"sentence1":"a","sentence2":"b","label":0}`, eval.Question{Context: "Sentence 1: a\nSentence 2: b\nQuestion: Do both sentences mean the same thing?\nAnswer:", Choices: two, Gold: 1}},
+		{"boolq", "boolq", `{"question":"is it","answer":true,"passage":"P."}`, eval.Question{Context: "P.\nQuestion: is it?\nAnswer:", Choices: two}},
+		{"copa", "copa", `{"premise":"It rained!","choice1":"A x.","choice2":"B.","question":"effect","label":1}`, eval.Question{Context: "It rained therefore", Choices: []string{" a x.", " b."}, Gold: 1}},
+		{
+			"hellaswag", "hellaswag", `{"activity_label":"Act","ctx_a":"A.","ctx_b":"x","endings":["up","down"],"label":"0"}`,
+			eval.Question{Context: "Act: A. X", Choices: []string{" up", " down"}},
+		},
+		{
+			// Documents keep the order of their first rows, whatever their numbers.
+			"copycolors_10way", "oe_copycolors__10way", `{"doc_id":999999,"idx":0,"label":0,"context":"c","continuation":" a"}` + "\n" + `{"doc_id":999999,"idx":1,"label":0,"context":"c","continuation":" b"}` + "\n" +
+				`{"doc_id":1000000,"idx":0,"label":0,"context":"","continuation":" a"}`,
+			eval.Question{ID: "999999", Contexts: []string{"c", "c"}, Choices: []string{" a", " b"}},
+		},
 		{"gsm8k_gold_bpb_5shot", "oe_gsm8k__gold_bpb_5shot", `{"doc_id":0,"idx":0,"label":"18","context":"c","continuation":" 18."}`, eval.Question{ID: "0", Contexts: []string{"c"}, Choices: []string{" 18."}}},
 	}
 	for _, c := range cases {
@@ -298,6 +328,12 @@ func TestTaskErrors(t *testing.T) {
 	if _, err := eval.LookupTask("helaswag"); err == nil || !contains(err, "did you mean hellaswag?") {
 		t.Errorf("helaswag: %v", err)
 	}
+	if _, err := eval.LookupTask("qqqqqqqqqqqq"); err == nil || !contains(err, "lists the tasks") {
+		t.Errorf("nothing like a task: %v", err)
+	}
+	if names := eval.Tasks(); !slices.IsSorted(names) || !slices.Contains(names, "mmlu_other_test_mc_5shot") || len(names) != len(slices.Compact(slices.Clone(names))) {
+		t.Errorf("tasks %q", names)
+	}
 	piqa, err := eval.LookupTask("piqa")
 	if err != nil {
 		t.Fatal(err)
@@ -320,6 +356,158 @@ func TestTaskErrors(t *testing.T) {
 		}
 		if _, err := piqa.Questions(dir); err == nil {
 			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// TestRowErrors: a row that makes no question is an error that names its line, never a
+// question with another answer.
+func TestRowErrors(t *testing.T) {
+	for _, c := range []struct{ task, file, row, want string }{
+		{"hellaswag", "hellaswag", `{"endings":["a"],"label":""}`, "label"},
+		{"winogrande", "winogrande", `{"sentence":"a _ b","option1":"x","option2":"y","answer":""}`, "answer"},
+		{"winogrande", "winogrande", `{"sentence":"a b","option1":"x","option2":"y","answer":"1"}`, "has no gap"},
+		{"winogrande", "winogrande", `{"sentence":"a _ b","option1":"x","option2":"y","answer":"0"}`, "number -1 of 2 choices"},
+		{"social_iqa", "social_iqa", `{"label":"x"}`, "label"},
+		{"openbook_qa", "openbook_qa", `{"question_stem":"S","choices":{"text":["a"],"label":["A"]},"answerKey":"C"}`, `the answer "C" is none of the choices [A]`},
+		{"hellaswag", "hellaswag", `{"endings":[],"label":"0"}`, "no choices"},
+		{"trivia_qa_wiki_ppl", "trivia_qa_wiki", `{"question":"Q","answer":{}}`, "no answer"},
+		{"natural_qs_open_ppl", "natural_qs_open", `{"question":"Q","answer":[]}`, "no answer"},
+		{"piqa", "piqa", `{"goal":"G","sol1":"one","sol2":"two","label":-1}`, "number -1 of 2 choices"},
+		{"copycolors_10way", "oe_copycolors__10way", `{"doc_id":3,"idx":0,"label":"x"}` + "\n" + `{"doc_id":3,"idx":1,"label":"x"}`, `document 3: label "x" is no number`},
+		{"copycolors_10way", "oe_copycolors__10way", `{"doc_id":3,"idx":0,"label":2}` + "\n" + `{"doc_id":3,"idx":1,"label":2}`, "document 3: the answer is number 2 of 2 choices"},
+		{"mmlu_stem", "mmlu_validation", `{"subject":"astronomy","question":"Q","choices":["a"],"answer":1}`, "number 1 of 1 choices"},
+		{"mmlu_stem", "mmlu_validation", `{"subject":"astronomy","question":"Q","choices":["a"],"answer":-1}`, "number -1 of 1 choices"},
+	} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, c.file+".jsonl")
+		if err := os.WriteFile(path, []byte(c.row), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		task, err := eval.LookupTask(c.task)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if q, err := task.Questions(dir); err == nil || !contains(err, c.want) || !contains(err, c.task) {
+			t.Errorf("%s: %s: %v, %v, want %q", c.task, c.row, q, err, c.want)
+		}
+	}
+}
+
+// TestPackedRows: a data set may be packed; where both are there the plain one counts.
+func TestPackedRows(t *testing.T) {
+	piqa, err := eval.LookupTask("piqa")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, c := range []struct{ file, goal string }{{"piqa.jsonl.zst", "zst"}, {"piqa.jsonl.gz", "gz"}, {"piqa.jsonl", "plain"}} {
+		w, err := data.CreateWriter(filepath.Join(dir, c.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 2 {
+			if _, err := fmt.Fprintf(w, `{"goal":%q,"sol1":"a","sol2":"b","label":%d}`+"\n", c.goal, i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		q, err := piqa.Questions(dir)
+		if err != nil || len(q) != 2 || q[0].Context != "Question: "+c.goal+"\nAnswer:" || q[0].ID != "0" || q[1].ID != "1" || q[1].Gold != 1 {
+			t.Errorf("with %s: %+v (%v)", c.file, q, err)
+		}
+	}
+}
+
+// TestMMLU: a category's subjects in the reference's order; free continuations, letters after
+// five examples of the same subject, or the right answers alone.
+func TestMMLU(t *testing.T) {
+	dir := t.TempDir()
+	row := func(subject, question string, answer int) string {
+		return fmt.Sprintf(`{"subject":%q,"question":%q,"choices":["w","x","y","z"],"answer":%d}`, subject, question, answer) + "\n"
+	}
+	dev := ""
+	for i := range 7 {
+		dev += row("college_physics", fmt.Sprintf("E%d", i), i%4)
+	}
+	files := map[string]string{
+		"mmlu_validation": row("college_physics", "P", 2) + row("astronomy", "A", 1) + row("philosophy", "H", 0) + row("astronomy", "B", 3),
+		"mmlu_test":       row("astronomy", "T", 0),
+		"mmlu_dev":        dev,
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name+".jsonl"), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask := func(name string) []eval.Question {
+		t.Helper()
+		task, err := eval.LookupTask(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := task.Questions(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q
+	}
+	four := []string{" w", " x", " y", " z"}
+	want := []eval.Question{
+		{ID: "astronomy/0", Context: "Question: A\nAnswer:", Choices: four, Gold: 1},
+		{ID: "astronomy/1", Context: "Question: B\nAnswer:", Choices: four, Gold: 3},
+		{ID: "college_physics/0", Context: "Question: P\nAnswer:", Choices: four, Gold: 2},
+	}
+	if diff := cmp.Diff(want, ask("mmlu_stem")); diff != "" {
+		t.Errorf("mmlu_stem (-want +got):\n%s", diff)
+	}
+	for i := range want {
+		want[i].Choices, want[i].Gold = want[i].Choices[want[i].Gold:want[i].Gold+1], 0
+	}
+	if diff := cmp.Diff(want, ask("mmlu_stem_bpb")); diff != "" {
+		t.Errorf("mmlu_stem_bpb (-want +got):\n%s", diff)
+	}
+	letters := ask("mmlu_stem_mc_5shot")
+	lettered := func(question string) string { return question + "\nA. w\nB. x\nC. y\nD. z\nAnswer:" }
+	about := "The following are multiple choice questions (with answers) about college physics:\n\n"
+	for i := range 5 {
+		about += lettered(fmt.Sprintf("E%d", i)) + " " + string(rune('A'+i%4)) + "\n\n"
+	}
+	if diff := cmp.Diff(eval.Question{ID: "college_physics/0", Context: about + lettered("P"), Choices: []string{" A", " B", " C", " D"}, Gold: 2}, letters[2]); diff != "" {
+		t.Errorf("with letters (-want +got):\n%s", diff)
+	}
+	// A subject without examples is asked without any.
+	if want := "The following are multiple choice questions (with answers) about astronomy:\n\n" + lettered("A"); letters[0].Context != want {
+		t.Errorf("without examples %q, want %q", letters[0].Context, want)
+	}
+	if q := ask("mmlu_stem_test"); len(q) != 1 || q[0].Context != "Question: T\nAnswer:" {
+		t.Errorf("mmlu_stem_test asks %+v", q)
+	}
+	if q := ask("mmlu_humanities"); len(q) != 1 || q[0].ID != "philosophy/0" {
+		t.Errorf("mmlu_humanities asks %+v", q)
+	}
+}
+
+// TestARCEasyPPL: the first choice counts as the right one in every question, as in the
+// reference's curves.
+func TestARCEasyPPL(t *testing.T) {
+	all, err := eval.ARCEasy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, err := eval.LookupTask("arc_easy_ppl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := task.Questions("")
+	if err != nil || len(q) != len(all) {
+		t.Fatalf("%d questions of %d (%v)", len(q), len(all), err)
+	}
+	for i := range q {
+		if q[i].Context != all[i].Context || !slices.Equal(q[i].Choices, all[i].Choices[:1]) || q[i].Gold != 0 {
+			t.Fatalf("question %d is %+v, want the first choice of %+v alone", i, q[i], all[i])
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"olmo/data"
 	"olmo/eval"
 	"olmo/lm"
 	"olmo/lm/lmtest"
@@ -288,6 +289,124 @@ func TestFigures(t *testing.T) {
 	// Nothing at all cannot be measured.
 	if _, _, err := judge(t.Context(), t, model, eval.Run{Jobs: jobs(t, eval.Inputs{Documents: docs[2:]}, "bpb")}); err == nil || !contains(err, "no text") {
 		t.Errorf("no text: %v", err)
+	}
+}
+
+// TestRequestsFile: texts stand in the file of requests as they are, readable by people, one
+// line for each choice.
+func TestRequestsFile(t *testing.T) {
+	out := t.TempDir()
+	j := jobs(t, eval.Inputs{Limit: 1}, "arc_easy")[0]
+	j.Name = "a:b"
+	j.Questions = []eval.Question{{ID: "q", Context: "a <b> & c", Choices: []string{" x", " yy"}, Gold: 1}}
+	var told []eval.Progress
+	run := eval.Run{Jobs: []*eval.Job{j}, Out: out, Config: map[string]any{"limit": 1}, Progress: func(p eval.Progress) { told = append(told, p) }}
+	res, _, err := judge(t.Context(), t, tiny(t), run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(read(t, filepath.Join(out, "requests-a_b.jsonl")), "\n"), "\n")
+	if len(lines) != 2 || !strings.Contains(lines[0], `"context":"a <b> & c"`) {
+		t.Fatalf("requests %q", lines)
+	}
+	var second eval.Request
+	if err := json.Unmarshal([]byte(lines[1]), &second); err != nil || second.DocID != "q" || second.Choice != 1 || !second.Gold || second.Text != " yy" || second.Chars != 3 || second.Task != "arc_easy" {
+		t.Errorf("the second request is %+v (%v)", second, err)
+	}
+	var kept struct {
+		Samples map[string]int `json:"n-samples"`
+		Results map[string]map[string]any
+		Config  map[string]any
+	}
+	if err := json.Unmarshal([]byte(read(t, filepath.Join(out, "results.json"))), &kept); err != nil {
+		t.Fatal(err)
+	}
+	r := kept.Results["a:b"]
+	if kept.Samples["a:b"] != 1 || kept.Config["limit"] != 1.0 || r["alias"] != "a:b" || r["acc,none"] != r["acc"] || r["acc_norm,none"] != r["len_norm"] || r["metric"] != "acc" || r["chance"] != 0.5 {
+		t.Errorf("results.json has %+v", kept)
+	}
+	if res.Scores["a:b"].Choices.Questions != 1 || res.Scores["a:b"].Documents != nil {
+		t.Errorf("scores %+v", res.Scores)
+	}
+	want := []eval.Progress{{Job: "loading"}, {Job: "a:b"}, {Job: "a:b", Done: 1, Total: 1, Unit: "questions"}}
+	if !slices.Equal(told, want) {
+		t.Errorf("progress %+v, want %+v", told, want)
+	}
+}
+
+// TestDocumentsProgress: the share of the files' bytes that has been read, and what has been
+// measured.
+func TestDocumentsProgress(t *testing.T) {
+	docs := documents(t)
+	var last eval.Progress
+	run := eval.Run{Jobs: jobs(t, eval.Inputs{Documents: docs}, "bpb"), Progress: func(p eval.Progress) { last = p }}
+	res, _, err := judge(t.Context(), t, tiny(t), run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var size float64
+	for _, d := range docs {
+		size += float64(len(read(t, d)))
+	}
+	want := eval.Progress{Job: "bpb", Done: size / 1e6, Total: size / 1e6, Unit: "MB", Documents: 3, Text: res.Scores["bpb"].Documents.Bytes}
+	if last != want {
+		t.Errorf("at the end %+v, want %+v", last, want)
+	}
+	if got, want := res.Results["bpb"]["byte_perplexity,none"], res.Results["bpb"]["perplexity_per_byte"]; got != want || got == nil || res.Samples["bpb"] != 3 {
+		t.Errorf("lm-eval's figure %v, ours %v; %d samples", got, want, res.Samples["bpb"])
+	}
+}
+
+// TestDocumentFiles: files of documents and of plain text, packed or not; a limit counts
+// documents over all files.
+func TestDocumentFiles(t *testing.T) {
+	dir := t.TempDir()
+	pack := func(name, text string) string {
+		t.Helper()
+		w, err := data.CreateWriter(filepath.Join(dir, name))
+		if err == nil {
+			_, err = w.Write([]byte(text))
+		}
+		if err == nil {
+			err = w.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return filepath.Join(dir, name)
+	}
+	docs := []string{
+		pack("a.jsonl.gz", `{"id":"1","text":"one"}`+"\n"+`{"id":"2","text":"three"}`+"\n"), pack("b.txt.zst", "seven77"), pack("c.json", `{"id":"3","text":"eleven11111"}`+"\n"), pack("d.md", "#"),
+	}
+	model := tiny(t)
+	for limit, bytes := range map[int]int64{0: 27, 1: 3, 2: 8, 3: 15, 4: 26, 5: 27, 9: 27} {
+		res, _, err := judge(t.Context(), t, model, eval.Run{Jobs: jobs(t, eval.Inputs{Documents: docs, Limit: limit}, "bpb")})
+		if err != nil || res.Scores["bpb"].Documents.Bytes != bytes {
+			t.Errorf("a limit of %d measures %d bytes (%v), want %d", limit, res.Scores["bpb"].Documents.Bytes, err, bytes)
+		}
+	}
+	// A damaged line is an error, not a text.
+	bad := pack("bad.jsonl", `{"id":"1","text":"one"}`+"\n{\n")
+	if _, _, err := judge(t.Context(), t, model, eval.Run{Jobs: jobs(t, eval.Inputs{Documents: []string{bad}}, "bpb")}); err == nil || !contains(err, "bad.jsonl") {
+		t.Errorf("a damaged line: %v", err)
+	}
+}
+
+// TestWindowLimits: a window as long as the model's positions is possible, and what is left
+// out of the options is the model's.
+func TestWindowLimits(t *testing.T) {
+	model := tiny(t)
+	nats := map[int]float64{}
+	text := write(t, filepath.Join(t.TempDir(), "long.txt"), strings.Repeat("The cat sat on the mat. ", 20))
+	for _, window := range []int{0, 64, 8} {
+		res, _, err := judge(t.Context(), t, model, eval.Run{Jobs: jobs(t, eval.Inputs{Documents: []string{text}, Window: window}, "bpb")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		nats[window] = res.Scores["bpb"].Documents.Nats
+	}
+	if nats[0] != nats[64] || nats[8] == nats[64] {
+		t.Errorf("nats by window %v: want the same for 0 and 64, another for 8", nats)
 	}
 }
 
