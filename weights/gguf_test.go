@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -90,7 +91,13 @@ func TestGGUFRoundTrip(t *testing.T) {
 			t.Errorf("%s came back as %v %v (%v)", want.Name, got.DType, got.Shape, err)
 		}
 	}
-	for key, want := range map[string]int{"u8": 200, "i16": -5, "u32": 4e9, "i64": -5} {
+	if v, ok := g.Get("string"); !ok || v != "Ġ<\x00>" {
+		t.Errorf("Get(string) = %q, %v", v, ok)
+	}
+	if v, ok := g.Get("nope"); ok || v != nil {
+		t.Errorf("Get(nope) = %v, %v", v, ok)
+	}
+	for key, want := range map[string]int{"u8": 200, "i8": -5, "u16": 60000, "i16": -5, "u32": 4e9, "i32": -5, "i64": -5} {
 		if got, ok := g.Int(key); !ok || got != want {
 			t.Errorf("Int(%s) = %d, %v, want %d", key, got, ok, want)
 		}
@@ -103,13 +110,99 @@ func TestGGUFRoundTrip(t *testing.T) {
 	if got, ok := g.Float("f64"); !ok || got != 1e-5 {
 		t.Errorf("Float(f64) = %g, %v", got, ok)
 	}
+	if got, ok := g.Float("f32"); !ok || got != float64(float32(1e-5)) {
+		t.Errorf("Float(f32) = %g, %v", got, ok)
+	}
+	if got, ok := g.Float("u32"); ok {
+		t.Errorf("Float(u32) = %g", got)
+	}
 	s, err := weights.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if s.Metadata()["u32"] != "4000000000" || s.Metadata()["string"] != "Ġ<\x00>" {
-		t.Errorf("metadata %v", s.Metadata())
+	metadata := map[string]string{
+		"general.architecture": "llama", "general.alignment": "64", "u8": "200", "i8": "-5", "u16": "60000", "i16": "-5", "u32": "4000000000", "i32": "-5",
+		"u64": "9223372036854775808", "i64": "-5", "f32": "1e-05", "f64": "1e-05", "bool": "true", "string": "Ġ<\x00>",
+	}
+	if !maps.Equal(s.Metadata(), metadata) { // single values; arrays are too long to show
+		t.Errorf("metadata %v, want %v", s.Metadata(), metadata)
+	}
+}
+
+// TestGGUFBytes: the file's bytes, as docs/gguf.md of ggml lays them out: header, metadata,
+// tensors with their dimensions reversed, each at a multiple of the alignment, the last padded.
+func TestGGUFBytes(t *testing.T) {
+	three := tensor.FromFloat32([]int{1, 3}, []float32{1, 2, 3})
+	empty := tensor.Tensor{DType: tensor.F32, Shape: []int{0}, Data: []byte{}}
+	ts := []weights.Named{{Name: "b", Tensor: three}, {Name: "e", Tensor: empty}, {Name: "a", Tensor: f32(4)}}
+	for _, align := range []uint64{8, 32, 128} {
+		var kv []weights.KV
+		var meta [][]byte
+		if align != 32 {
+			kv, meta = []weights.KV{{Key: "general.alignment", Value: uint32(align)}}, [][]byte{gKV("general.alignment", 4, u32(uint32(align)))}
+		}
+		pad := func(b []byte) []byte { return append(b, make([]byte, (align-uint64(len(b))%align)%align)...) }
+		at := uint64(len(pad(three.Data)))
+		want := ggufFile(3, uint64(len(kv)), slices.Concat(meta, [][]byte{gInfo("b", []uint64{3, 1}, 0, 0), gInfo("e", []uint64{0}, 0, at), gInfo("a", []uint64{1}, 0, at)})...)
+		want = slices.Concat(pad(want), pad(slices.Clone(three.Data)), pad(f32(4).Data))
+		path := writeGGUF(t, kv, ts)
+		got, err := os.ReadFile(path)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("alignment %d: got\n%q (%v), want\n%q", align, got, err, want)
+		}
+		g, err := weights.OpenGGUF(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range ts {
+			if x, err := g.Tensor(n.Name); err != nil || !bytes.Equal(x.Data, n.Data) || !slices.Equal(x.Shape, n.Shape) {
+				t.Errorf("alignment %d: %s came back as %v %v (%v)", align, n.Name, x.Shape, x.Data, err)
+			}
+		}
+		g.Close()
+	}
+	// Version 2 is read as version 3 is.
+	old := bytes.Replace(ggufFile(1, 0, gInfo("a", []uint64{1}, 0, 0)), []byte("GGUF\x03"), []byte("GGUF\x02"), 1)
+	old = append(append(old, make([]byte, 32-len(old)%32)...), f32(4).Data...)
+	s, err := openBytes(t, "model.gguf", old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x, err := s.Tensor("a"); err != nil || !bytes.Equal(x.Data, f32(4).Data) {
+		t.Errorf("of version 2: %v (%v)", x, err)
+	}
+}
+
+// TestGGUFEdges: what just fits is read; the same file one byte shorter is not.
+func TestGGUFEdges(t *testing.T) {
+	info := gInfo("a", []uint64{9}, 0, 0)
+	whole := ggufFile(1, 0, info)
+	whole = append(append(whole, make([]byte, (32-len(whole)%32)%32)...), make([]byte, 36)...)
+	if _, err := openBytes(t, "model.gguf", whole); err != nil {
+		t.Errorf("a tensor that ends with the file: %v", err)
+	}
+	if _, err := openBytes(t, "model.gguf", whole[:len(whole)-1]); err == nil || !strings.Contains(err.Error(), "takes 36 bytes at 0 of the 35 bytes of data") {
+		t.Errorf("one byte less: %v", err)
+	}
+	// Tensors may be listed in another order than they lie, and touch; one may be empty.
+	two := ggufFile(3, 0, gInfo("a", []uint64{8}, 0, 32), gInfo("b", []uint64{8}, 0, 0), gInfo("c", []uint64{0}, 0, 32))
+	two = append(append(two, make([]byte, (32-len(two)%32)%32)...), make([]byte, 64)...)
+	s, err := openBytes(t, "model.gguf", two)
+	if err != nil || !slices.Equal(s.Names(), []string{"a", "b", "c"}) {
+		t.Errorf("tensors in another order: %v", err)
+	}
+	for _, c := range []struct {
+		name string
+		data []byte
+	}{
+		{"four dimensions", ggufFile(1, 0, gInfo("a", []uint64{1, 1, 1, 0}, 0, 0), make([]byte, 64))},
+		{"an array that fills the file", ggufFile(0, 1, gKV("a", 9, append(u32(4), append(u64(2), make([]byte, 8)...)...)))},
+		{"a tensor count that fills the file", ggufFile(1, 0, gInfo("", []uint64{}, 0, 0), make([]byte, 64))},
+	} {
+		if _, err := openBytes(t, "model.gguf", c.data); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
 	}
 }
 
@@ -121,6 +214,11 @@ func TestGGUFWriteRefuses(t *testing.T) {
 	}{
 		{[]weights.KV{{Key: "a", Value: 1}}, nil, "cannot hold a int"},
 		{[]weights.KV{{Key: "a", Value: true}, {Key: "a", Value: true}}, nil, "given twice"},
+		{[]weights.KV{{Key: "", Value: true}}, nil, "is empty"},
+		{[]weights.KV{{Key: strings.Repeat("k", 1<<16), Value: true}}, nil, "too long"},
+		{[]weights.KV{{Key: "general.alignment", Value: uint32(4)}}, nil, "at least 8"},
+		{[]weights.KV{{Key: "general.alignment", Value: uint64(32)}}, nil, "(uint64)"},
+		{nil, []weights.Named{{Name: "", Tensor: f32(1)}}, "0 bytes"},
 		{[]weights.KV{{Key: "general.alignment", Value: uint32(48)}}, nil, "power of two"},
 		{nil, []weights.Named{{Name: "a", Tensor: f32(1)}, {Name: "a", Tensor: f32(1)}}, "two tensors"},
 		{nil, []weights.Named{{Name: strings.Repeat("a", 64), Tensor: f32(1)}}, "64 bytes"},
@@ -132,6 +230,10 @@ func TestGGUFWriteRefuses(t *testing.T) {
 			t.Errorf("got %v, want %q", err, c.want)
 		}
 	}
+	// The longest key, name and shape are not refused.
+	writeGGUF(t, []weights.KV{{Key: strings.Repeat("k", 1<<16-1), Value: true}}, []weights.Named{
+		{Name: strings.Repeat("a", 63), Tensor: tensor.FromFloat32([]int{1, 1, 1, 1}, []float32{1})},
+	})
 }
 
 // ggufFile is a header of version 3 with these counts, then parts.

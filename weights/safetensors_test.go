@@ -99,6 +99,101 @@ func TestWriteRefuses(t *testing.T) {
 	}
 }
 
+// TestSafetensorsLayout: larger numbers come first, so that every tensor is aligned, among
+// equals by name; the header's names are sorted, and their characters stay readable.
+func TestSafetensorsLayout(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.safetensors")
+	x8 := tensor.FromInt64([]int{1}, []int64{1})
+	x1 := tensor.Tensor{DType: tensor.U8, Shape: []int{3}, Data: []byte{1, 2, 3}}
+	err := weights.WriteSafetensors(path, []weights.Named{{Name: "a", Tensor: x1}, {Name: "d>", Tensor: f32(1)}, {Name: "c&", Tensor: f32(2)}, {Name: "b", Tensor: x8}, {Name: "e", Tensor: tensor.Tensor{DType: tensor.F32, Data: f32(9).Data}}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := `{"a":{"dtype":"U8","shape":[3],"data_offsets":[20,23]},"b":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},"c&":{"dtype":"F32","shape":[1],"data_offsets":[8,12]},` +
+		`"d>":{"dtype":"F32","shape":[1],"data_offsets":[12,16]},"e":{"dtype":"F32","shape":[],"data_offsets":[16,20]}}`
+	header += strings.Repeat(" ", -len(header)&7)
+	want := safetensorsFile(header, slices.Concat(x8.Data, f32(2).Data, f32(1).Data, f32(9).Data, x1.Data))
+	if !bytes.Equal(got, want) {
+		t.Errorf("got\n%q\nwant\n%q", got, want)
+	}
+}
+
+// TestSafetensorsAccepts: what other programs write, and ours does not, is read all the same.
+func TestSafetensorsAccepts(t *testing.T) {
+	for _, c := range []struct {
+		name, header string
+		data         []byte
+		names        []string
+	}{
+		{"nothing", "{}", nil, nil},
+		{"null metadata", `{"__metadata__":null,"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`, make([]byte, 1), []string{"a"}},
+		{"no shape", `{"a":{"dtype":"U8","data_offsets":[0,1]}}`, make([]byte, 1), []string{"a"}},
+		{"space around", "{}  \n\t\x00", nil, nil},
+		{"another order of bytes", `{"b":{"dtype":"U8","shape":[1],"data_offsets":[1,2]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`, make([]byte, 2), []string{"a", "b"}},
+		{"empty tensors at one place", `{"b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"c":{"dtype":"F32","shape":[0,3],"data_offsets":[2,2]}}`, make([]byte, 2), []string{"a", "b", "c"}},
+	} {
+		s, err := openBytes(t, "x.safetensors", safetensorsFile(c.header, c.data))
+		if err != nil || !slices.Equal(s.Names(), c.names) || s.Metadata() == nil {
+			t.Errorf("%s: %v, want %q", c.name, err, c.names)
+			continue
+		}
+		for _, n := range s.All() {
+			if n.Shape == nil || len(n.Data) != cap(n.Data) {
+				t.Errorf("%s: tensor %s has shape %v and reaches %d bytes beyond its own", c.name, n.Name, n.Shape, cap(n.Data)-len(n.Data))
+			}
+		}
+	}
+}
+
+// TestShardSizes: a shard may be filled to its last byte; a tensor that is larger than a shard
+// has one of its own.
+func TestShardSizes(t *testing.T) {
+	ts := []weights.Named{{Name: "a", Tensor: f32(1)}, {Name: "b", Tensor: f32(2)}, {Name: "c", Tensor: f32(3, 4, 5)}, {Name: "d", Tensor: f32(6)}}
+	for max, want := range map[int64][][]string{
+		8: {{"a", "b"}, {"c"}, {"d"}}, 7: {{"a"}, {"b"}, {"c"}, {"d"}}, 12: {{"a", "b"}, {"c"}, {"d"}}, 16: {{"a", "b"}, {"c", "d"}}, 20: {{"a", "b", "c"}, {"d"}}, 24: nil,
+	} {
+		dir := t.TempDir()
+		files, err := weights.WriteShards(dir, ts, nil, max)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == nil {
+			if !slices.Equal(files, []string{"model.safetensors"}) {
+				t.Errorf("of at most %d bytes: %q", max, files)
+			}
+			continue
+		}
+		for i, names := range want {
+			s, err := weights.Open(filepath.Join(dir, files[i]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(s.Names(), names) {
+				t.Errorf("of at most %d bytes: shard %d has %q, want %q", max, i, s.Names(), names)
+			}
+			s.Close()
+		}
+		if len(files) != len(want)+1 {
+			t.Errorf("of at most %d bytes: files %q, want %d shards", max, files, len(want))
+		}
+	}
+	index, err := os.ReadFile(filepath.Join(func() string {
+		dir := t.TempDir()
+		if _, err := weights.WriteShards(dir, []weights.Named{{Name: "a<", Tensor: f32(1)}, {Name: "b", Tensor: f32(2)}}, nil, 4); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}(), "model.safetensors.index.json"))
+	want := "{\n  \"metadata\": {\n    \"total_size\": 8\n  },\n  \"weight_map\": {\n    \"a<\": \"model-00001-of-00002.safetensors\",\n    \"b\": \"model-00002-of-00002.safetensors\"\n  }\n}\n"
+	if err != nil || string(index) != want {
+		t.Errorf("index %q (%v), want %q", index, err, want)
+	}
+}
+
 func TestShards(t *testing.T) {
 	dir := t.TempDir()
 	ts := []weights.Named{{Name: "c", Tensor: f32(1, 2)}, {Name: "a", Tensor: f32(3)}, {Name: "b", Tensor: f32(4, 5, 6, 7)}}
