@@ -205,3 +205,61 @@ func BenchmarkDraw(b *testing.B) {
 		})
 	}
 }
+
+// TestRanking takes all ids from the most probable one down: each once, of equals the one
+// with the smallest id first, for every size of a vocabulary.
+func TestRanking(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	var k ranking
+	for n := 1; n <= 70; n++ {
+		logits := make([]float32, n)
+		want := make([]int32, n)
+		for i := range logits {
+			logits[i], want[i] = float32(r.IntN(1+n/2)), int32(i)
+		}
+		slices.SortStableFunc(want, func(a, b int32) int { return int(logits[b] - logits[a]) })
+		k.reset(logits)
+		for i, w := range want {
+			if k.taken() != i {
+				t.Fatalf("of %d ids %d are taken, want %d", n, k.taken(), i)
+			}
+			if id := k.pop(); id != w || k.at(i) != w {
+				t.Fatalf("of %d ids %v number %d is %d, and %d when asked again; want %d", n, logits, i, id, k.at(i), w)
+			}
+		}
+	}
+}
+
+// TestEdgesOfShares: a share that a token reaches exactly ends top-p; what rounding leaves over
+// goes to the last one that is left.
+func TestEdgesOfShares(t *testing.T) {
+	quarter := []float32{0, 0, 0, 0}
+	for _, c := range []struct {
+		name string
+		s    Sampling
+		u    float64
+		want int32
+	}{
+		{"all, the first", Sampling{Temperature: 1}, 0, 0},
+		{"all, below a quarter", Sampling{Temperature: 1}, 0.2499, 0},
+		{"all, a quarter", Sampling{Temperature: 1}, 0.25, 1},
+		{"all, the last", Sampling{Temperature: 1}, 0.9999, 3},
+		{"all, left over", Sampling{Temperature: 1}, 1, 3},
+		{"half of the probability", Sampling{Temperature: 1, TopP: 0.5}, 0.9999, 1},
+		{"a little more than half", Sampling{Temperature: 1, TopP: 0.51}, 0.9999, 2},
+		{"a little of the probability", Sampling{Temperature: 1, TopP: 1e-9}, 0.9999, 0},
+		{"two tokens", Sampling{Temperature: 1, TopK: 2}, 0.5, 1},
+		{"two tokens, left over", Sampling{Temperature: 1, TopK: 2}, 1, 1},
+		{"as many tokens as there are", Sampling{Temperature: 1, TopK: 4}, 0.9999, 3},
+		{"half of two tokens", Sampling{Temperature: 1, TopK: 2, TopP: 0.5}, 0.9999, 0},
+		{"more than half of two tokens", Sampling{Temperature: 1, TopK: 2, TopP: 0.6}, 0.9999, 1},
+	} {
+		if got := newSampler(c.s).draw(quarter, 0, c.u); got != c.want {
+			t.Errorf("%s: id %d, want %d", c.name, got, c.want)
+		}
+	}
+	// An id without any weight is not drawn, though it be the last.
+	if got := newSampler(Sampling{Temperature: 1}).draw([]float32{0, 0, -1000}, 0, 1); got != 1 {
+		t.Errorf("id %d was drawn, which has no weight", got)
+	}
+}

@@ -467,6 +467,110 @@ func TestLogits(t *testing.T) {
 	}
 }
 
+// TestHiddenStates: the states of each sequence are those of the sequence alone, from the rows
+// of the embedding to what the head reads; nobody who does not ask gets them.
+func TestHiddenStates(t *testing.T) {
+	path := models(t)["a Hugging Face folder"]
+	files, err := model.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer files.Close()
+	table, err := files.Param("transformer.wte.weight")
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, err := files.Param("transformer.ff_out.weight")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := [][]int32{{2, 3, 4, 5}, {9, 8, 7, 6}, {11, 2, 30, 1}}
+	ask := func(rows [][]int32, o lm.LogitsOptions) (logits, hidden []float32) {
+		t.Helper()
+		l, h, err := openModel(t, path, lm.Options{}).Logits(t.Context(), rows, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if logits, err = l.Float32s(); err == nil && o.Hidden {
+			hidden, err = h.Float32s()
+		} else if h.Shape != nil {
+			t.Errorf("hidden states of shape %v without being asked for", h.Shape)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return logits, hidden
+	}
+	logits, hidden := ask(rows, lm.LogitsOptions{Hidden: true})
+	if plain, _ := ask(rows, lm.LogitsOptions{}); !slices.Equal(plain, logits) {
+		t.Error("the logits are others when the hidden states are asked for")
+	}
+	c := files.Config
+	const B, T = 3, 4
+	for i, ids := range rows {
+		_, alone := ask(rows[i:i+1], lm.LogitsOptions{Hidden: true})
+		for l := range c.Layers + 1 {
+			for j := range T {
+				state := hidden[((l*B+i)*T+j)*c.C:][:c.C]
+				if !slices.Equal(state, alone[(l*T+j)*c.C:][:c.C]) {
+					t.Errorf("state %d of sequence %d, token %d is another one than that of the sequence alone", l, i, j)
+				}
+				if want := table[int(ids[j])*c.C:][:c.C]; l == 0 && !slices.Equal(state, want) {
+					t.Errorf("sequence %d, token %d begins with another row than that of id %d", i, j, ids[j])
+				}
+				if l == c.Layers {
+					var want float64
+					for k, x := range state {
+						want += float64(x) * float64(head[5*c.C+k])
+					}
+					if got := float64(logits[(i*T+j)*c.V+5]); got-want > 1e-4 || want-got > 1e-4 {
+						t.Errorf("sequence %d, token %d: logit %v, the last state's is %v", i, j, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestGGUFChat: a GGUF file has the template and the special tokens in its metadata.
+func TestGGUFChat(t *testing.T) {
+	from := models(t)["a GGUF file"]
+	g, err := weights.OpenGGUF(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	path := filepath.Join(t.TempDir(), "model.gguf")
+	kv := append(slices.Clone(g.KV), weights.KV{Key: "tokenizer.chat_template", Value: "{{ bos_token }}{{ messages[0]['content'] }}{{ eos_token }}"}, weights.KV{Key: "tokenizer.ggml.bos_token_id", Value: uint32(1)})
+	if err := weights.WriteGGUF(path, kv, g.All()); err != nil {
+		t.Fatal(err)
+	}
+	m := openModel(t, path, lm.Options{})
+	f, err := m.ChatFormat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := m.Chat(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prompt, _, err := c.Prompt([]chat.Message{{Role: chat.User, Content: " cat"}}, 40)
+	if want := append(m.Tokenizer.AppendEncode([]int32{1}, " cat"), 0); err != nil || !slices.Equal(prompt, want) {
+		t.Errorf("the template makes %v (%v), want %v", prompt, err, want)
+	}
+	if f, err := openModel(t, from, lm.Options{}).ChatFormat(); err != nil || f != (chat.Transcript{}) {
+		t.Errorf("a file without a template has the form %T (%v)", f, err)
+	}
+}
+
+// TestOpenNothing: the error names what could not be opened.
+func TestOpenNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "none")
+	if _, err := lm.Open(path, lm.Options{}); !errors.Is(err, os.ErrNotExist) || !strings.HasPrefix(err.Error(), "opening the model "+path+": ") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func ExampleOpen() {
 	// A model of random weights; it could be a quickstart folder, a run, one of Hugging Face's.
 	dir, err := os.MkdirTemp("", "olmo-example-")

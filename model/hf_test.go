@@ -208,6 +208,18 @@ func TestHFRefuses(t *testing.T) {
 	}
 }
 
+// TestSlidingWindowOfOne: a query that sees itself alone is the least window there is.
+func TestSlidingWindowOfOne(t *testing.T) {
+	var m map[string]any
+	text := `{"model_type":"olmo3","hidden_size":64,"num_hidden_layers":4,"num_attention_heads":4,"intermediate_size":96,"vocab_size":100,"sliding_window":1}`
+	if err := json.Unmarshal([]byte(text), &m); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := configFromHF(m); err != nil || !reflect.DeepEqual(c.Windows, []int{1, 1, 1, 0}) {
+		t.Errorf("windows of %+v (%v)", c, err)
+	}
+}
+
 // TestHFIds: several ids that end a text are all read, the first of them is the model's; an
 // id of −1 is none.
 func TestHFIds(t *testing.T) {

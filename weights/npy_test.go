@@ -30,6 +30,12 @@ func TestNPY(t *testing.T) {
 		{"columns", npy("{'descr': '<i2', 'fortran_order': True, 'shape': (2, 3), }\n", "\x01\x00\x02\x00\x03\x00\x04\x00\x05\x00\x06\x00"), tensor.I16, []int{2, 3}, "[1 3 5 2 4 6]"},
 		{"big-endian", npy("{'descr': '>u2', 'fortran_order': False, 'shape': (2,)}", "\x01\x00\x00\x02"), tensor.U16, []int{2}, "[256 2]"},
 		{"scalar", npy(`{"descr": "|u1", "fortran_order": False, "shape": ()}`, "\x07"), tensor.U8, []int{}, "[7]"},
+		{"three dimensions by columns", npy("{'descr': '|u1', 'fortran_order': True, 'shape': (2, 2, 2), }", "\x01\x02\x03\x04\x05\x06\x07\x08"), tensor.U8, []int{2, 2, 2}, "[1 5 3 7 2 6 4 8]"},
+		{"big-endian by columns", npy("{'descr': '>u2', 'fortran_order': True, 'shape': (2, 2), }", "\x00\x01\x00\x02\x00\x03\x00\x04"), tensor.U16, []int{2, 2}, "[1 3 2 4]"},
+		{"one byte of any order", npy("{'descr': '>u1', 'fortran_order': False, 'shape': (2,), }", "\x01\x02"), tensor.U8, []int{2}, "[1 2]"},
+		{"native order", npy("{'shape': (1,), 'fortran_order': False, 'descr': '=i4'}", "\x07\x00\x00\x00"), tensor.I32, []int{1}, "[7]"},
+		{"spaces", npy("  { 'descr' : '<i2' , 'fortran_order' : False , 'shape' : ( 1 , ) , }  ", "\x07\x00"), tensor.I16, []int{1}, "[7]"},
+		{"version 3", "\x93NUMPY\x03\x00\x37\x00\x00\x00{'descr': '|b1', 'fortran_order': False, 'shape': (2,)}\x01\x00", tensor.BOOL, []int{2}, "[1 0]"},
 		{"empty", npy("{'descr': '<f4', 'fortran_order': True, 'shape': (0, 3L), }", ""), tensor.F32, []int{0, 3}, "[]"},
 		{"version 2", "\x93NUMPY\x02\x00\x37\x00\x00\x00{'descr': '|b1', 'fortran_order': False, 'shape': (2,)}\x01\x00", tensor.BOOL, []int{2}, "[1 0]"},
 	} {
@@ -63,6 +69,17 @@ func TestNPYRefuses(t *testing.T) {
 		{"missing", npy("{'descr': '<f4', 'shape': (1,), }", "1234"), "not understood"},
 		{"code", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (f(),), }", ""), "not understood"},
 		{"unclosed", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1,", ""), "not understood"},
+		{"bytes too many", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", "12345"), "takes 4 bytes, 5 follow"},
+		{"a key twice", npy("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", "1234"), "not understood"},
+		{"no comma", npy("{'descr': '<f4' 'fortran_order': False, 'shape': (1,), }", "1234"), "not understood"},
+		{"no comma in the shape", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1 2), }", "1234"), "not understood"},
+		{"neither true nor false", npy("{'descr': '<f4', 'fortran_order': 0, 'shape': (1,), }", "1234"), "not understood"},
+		{"after the dict", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), } x", "1234"), "not understood"},
+		{"no dict", npy("['descr']", ""), "not understood"},
+		{"a number of bytes order", npy("{'descr': '!f4', 'fortran_order': False, 'shape': (1,), }", "1234"), "not supported"},
+		{"a short descr", npy("{'descr': '<', 'fortran_order': False, 'shape': (1,), }", "1234"), "not understood"},
+		{"half a second length", "\x93NUMPY\x02\x00\x37\x00\x00", "ends within"},
+		{"half a header", "\x93NUMPY\x01\x00\x37\x00{'descr'", "ends within"},
 		{"length", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", "1234"), "takes 8 bytes, 4 follow"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -114,6 +131,75 @@ func TestNPZ(t *testing.T) {
 		if _, err := openBytes(t, "x.npz", zipFile(t, method, [][2]string{{"b.npy", wrong}})); err == nil || !strings.Contains(err.Error(), `array "b.npy"`) {
 			t.Errorf("three bytes for four: %v", err)
 		}
+	}
+}
+
+// TestNPZDamaged: an array whose bytes have changed is an error when it is asked for, packed or
+// not; so is one that claims to be longer than its bytes can be.
+func TestNPZDamaged(t *testing.T) {
+	numbers := make([]byte, 4000)
+	for i := range numbers {
+		numbers[i] = byte(i * i >> 3)
+	}
+	array := npy("{'descr': '|u1', 'fortran_order': False, 'shape': (4000,), }", string(numbers))
+	for _, method := range []uint16{zip.Store, zip.Deflate} {
+		data := zipFile(t, method, [][2]string{{"a.npy", array}})
+		s, err := openBytes(t, "x.npz", data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x, err := s.Tensor("a"); err != nil || !bytes.Equal(x.Data, numbers) {
+			t.Errorf("method %d: %d bytes (%v)", method, len(x.Data), err)
+		}
+		for _, at := range []int{len(data) / 4, len(data) / 3, len(data) / 2} {
+			bad := bytes.Clone(data)
+			bad[at] ^= 0x55
+			if s, err = openBytes(t, "x.npz", bad); err != nil {
+				continue // seen at once
+			}
+			var fe *weights.FileError
+			if x, err := s.Tensor("a"); !errors.As(err, &fe) {
+				t.Errorf("method %d, byte %d: %d bytes (%v), want an error with a place", method, at, len(x.Data), err)
+			}
+		}
+	}
+	if _, err := openBytes(t, "x.npz", zipFile(t, zip.Deflate, [][2]string{{"a.npy", "\x93NUMPY\x01"}})); err == nil || !strings.Contains(err.Error(), "ends within the .npy header") {
+		t.Errorf("an array that ends in its header: %v", err)
+	}
+}
+
+// TestNPYTypes: every dtype of numpy that has one here is written as numpy names it, and read
+// back; what numpy lacks is refused.
+func TestNPYTypes(t *testing.T) {
+	for d, descr := range map[tensor.DType]string{
+		tensor.F64: "<f8", tensor.F32: "<f4", tensor.F16: "<f2", tensor.I64: "<i8", tensor.I32: "<i4", tensor.I16: "<i2", tensor.I8: "|i1",
+		tensor.U64: "<u8", tensor.U32: "<u4", tensor.U16: "<u2", tensor.U8: "|u1", tensor.BOOL: "|b1",
+	} {
+		x := tensor.Tensor{DType: d, Shape: []int{2, 1}, Data: bytes.Repeat([]byte{1}, 2*d.Size())}
+		path := filepath.Join(t.TempDir(), "x.npy")
+		if err := weights.WriteNPY(path, x); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil || !bytes.Contains(text, []byte("'descr': '"+descr+"'")) || len(text) != 128+len(x.Data) {
+			t.Errorf("%v is written as %q (%v), want %s", d, text, err, descr)
+		}
+		s, err := weights.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if y, err := s.Tensor("x"); err != nil || y.DType != d || !bytes.Equal(y.Data, x.Data) || !slices.Equal(y.Shape, x.Shape) {
+			t.Errorf("%v came back as %v %v (%v)", d, y.DType, y.Shape, err)
+		}
+		s.Close()
+	}
+	err := weights.WriteNPZ(filepath.Join(t.TempDir(), "x.npz"), []weights.Named{{Name: "w", Tensor: tensor.Tensor{DType: tensor.BF16, Shape: []int{1}, Data: []byte{1, 2}}}})
+	if err == nil || !strings.Contains(err.Error(), "tensor w: numpy has no dtype BF16") {
+		t.Errorf("BF16 in an archive: %v", err)
+	}
+	err = weights.WriteNPZ(filepath.Join(t.TempDir(), "x.npz"), []weights.Named{{Name: "w", Tensor: f32(1)}, {Name: "w", Tensor: f32(1)}})
+	if err == nil || !strings.Contains(err.Error(), "two tensors") {
+		t.Errorf("a name twice: %v", err)
 	}
 }
 

@@ -161,6 +161,19 @@ func TestTorchRefuses(t *testing.T) {
 		{"no storage", torchFile(t, strings.ReplaceAll(ten(0, nil, nil), pStr("0"), pStr("1")), six), "not in the archive"},
 		{"cycle", torchFile(t, pickle("]q\x00h\x00a"), nil), "contains itself"},
 		{"cyclic dict", torchFile(t, pickle("}q\x00", pStr("x"), "h\x00s"), nil), "contains itself"},
+		{"protocol", torchFile(t, "\x80\x06N.", nil), "protocol 6 is not known"},
+		{"a list of pairs", torchFile(t, pickle("}(", pStr("a"), "u"), nil), "a key without a value"},
+		{"appended to text", torchFile(t, pickle(pStr("a"), "Na"), nil), "cannot append to string"},
+		{"an item of text", torchFile(t, pickle(pStr("a"), "NNs"), nil), "cannot set an item of string"},
+		{"a global of no name", torchFile(t, pickle("NN\x93"), nil), "the name of a global is no string"},
+		{"another persistent id", torchFile(t, pickle(pStr("x"), "Q"), nil), "no storage of torch.save"},
+		{"text that is no number", torchFile(t, pickle("Lx\n"), nil), "is no integer"},
+		{"a number of many digits", torchFile(t, pickle("L"+strings.Repeat("1", 1001)+"\n"), nil), "an integer of 1001 digits"},
+		{"shape of text", torchFile(t, pDict("ctorch._utils\n_rebuild_tensor_v2\n("+pStorage("torch.FloatStorage", 6)+pInt(0)+pStr("x")+pTuple(1)+"\x89ccollections\nOrderedDict\n)RtR"), six), "are no tuple"},
+		{"offset of text", torchFile(t, pDict("ctorch._utils\n_rebuild_tensor_v2\n("+pStorage("torch.FloatStorage", 6)+pStr("x")+pTuple(1)+pTuple(1)+"\x89ccollections\nOrderedDict\n)RtR"), six), "the offset is no integer"},
+		{"few arguments", torchFile(t, pDict("ctorch._utils\n_rebuild_tensor_v2\n("+pStorage("torch.FloatStorage", 6)+pInt(0)+pTuple(1)+"tR"), six), "with 3 arguments"},
+		{"no storage but text", torchFile(t, pDict("ctorch._utils\n_rebuild_tensor_v2\n("+pStr("x")+pInt(0)+pTuple(1)+pTuple(1)+"tR"), six), "without a storage"},
+		{"one storage as two", torchFile(t, pickle("}(", pStr("a"), pTensor("torch.FloatStorage", 6, 0, []int64{1}, []int64{1}), pStr("b"), pTensor("torch.IntStorage", 6, 0, []int64{1}, []int64{1}), "u"), six), "is used as torch.FloatStorage and as torch.IntStorage"},
 		{"laughs", torchFile(t, pickle(laughs), nil), "too many values"},
 		{"truncated pickle", torchFile(t, "\x80\x02}", nil), "ends within"},
 		{"empty stack", torchFile(t, "\x80\x02.", nil), "operands"},
@@ -183,6 +196,96 @@ func TestTorchRefuses(t *testing.T) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestTorchNames: tensors are named by the keys that lead to them, joined with dots, through
+// dicts, lists and tuples; keys that are neither text nor numbers, and values that are no
+// tensors, are left out.
+func TestTorchNames(t *testing.T) {
+	one := pTensor("torch.FloatStorage", 1, 0, []int64{1}, []int64{1})
+	pkl := pickle("}(",
+		pStr("state"), "}(", pInt(0), "}(", pStr("exp_avg"), one, pStr("step"), pInt(3), "u", pInt(10), one, "u",
+		pStr("list"), "](", one, "(", one, one, "te",
+		"\x88", one, // a key of True
+		pStr("text"), pStr("no tensor"),
+		"u")
+	s, err := openBytes(t, "model.pt", torchFile(t, pkl, floats(7)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"list.0", "list.1.0", "list.1.1", "state.0.exp_avg", "state.10"}; !slices.Equal(s.Names(), want) {
+		t.Errorf("names %q, want %q", s.Names(), want)
+	}
+	// Two ways that give one name are refused.
+	pkl = pickle("}(", pStr("a"), "}", pStr("b"), one, "s", pStr("a.b"), one, "u")
+	if _, err := openBytes(t, "model.pt", torchFile(t, pkl, floats(7))); err == nil || !strings.Contains(err.Error(), `two tensors are named "a.b"`) {
+		t.Errorf("one name twice: %v", err)
+	}
+	// A key that is given again has the last value, in its first place.
+	tree, err := weights.OpenTree(write(t, filepath.Join(t.TempDir(), "x.pt"), torchFile(t, pickle("}(", pStr("a"), pInt(1), pStr("b"), pInt(2), pStr("a"), pInt(3), "u"), nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.Close()
+	if d := tree.Root.(*weights.Dict); !reflect.DeepEqual(d.Items, []weights.Item{{Key: "a", Value: int64(3)}, {Key: "b", Value: int64(2)}}) {
+		t.Errorf("items %v", d.Items)
+	}
+}
+
+// TestTorchDepth: containers may nest 64 deep, and not deeper.
+func TestTorchDepth(t *testing.T) {
+	nested := func(n int) string {
+		return pickle(strings.Repeat("]", n), pTensor("torch.FloatStorage", 1, 0, []int64{1}, []int64{1}), strings.Repeat("a", n))
+	}
+	if s, err := openBytes(t, "model.pt", torchFile(t, nested(64), floats(7))); err != nil || len(s.Names()) != 1 {
+		t.Errorf("64 deep: %v", err)
+	}
+	if _, err := openBytes(t, "model.pt", torchFile(t, nested(65), floats(7))); err == nil || !strings.Contains(err.Error(), "nests deeper than 64 levels") {
+		t.Errorf("65 deep: %v", err)
+	}
+}
+
+// TestTorchTypes: torch's typed storages, and the dtypes that tensors on untyped ones name.
+func TestTorchTypes(t *testing.T) {
+	for class, d := range map[string]tensor.DType{
+		"Double": tensor.F64, "Float": tensor.F32, "Half": tensor.F16, "BFloat16": tensor.BF16, "Long": tensor.I64, "Int": tensor.I32,
+		"Short": tensor.I16, "Char": tensor.I8, "Byte": tensor.U8, "Bool": tensor.BOOL,
+	} {
+		data := bytes.Repeat([]byte{1, 0}, d.Size())
+		s, err := openBytes(t, "model.pt", torchFile(t, pDict(pTensor("torch."+class+"Storage", 2, 0, []int64{2}, []int64{1})), data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x, err := s.Tensor("x"); err != nil || x.DType != d || !bytes.Equal(x.Data, data) {
+			t.Errorf("%sStorage is %v %v (%v), want %v", class, x.DType, x.Data, err, d)
+		}
+	}
+	untyped := func(numel int64, name string) string {
+		return pDict("ctorch._utils\n_rebuild_tensor_v3\n(" + pStorage("torch.storage.UntypedStorage", numel) + pInt(0) + pTuple(2) + pTuple(1) +
+			"\x89ccollections\nOrderedDict\n)Rctorch\n" + name + "\n}tR")
+	}
+	for name, d := range map[string]tensor.DType{
+		"float64": tensor.F64, "float32": tensor.F32, "float16": tensor.F16, "bfloat16": tensor.BF16, "float8_e4m3fn": tensor.F8_E4M3, "float8_e5m2": tensor.F8_E5M2,
+		"int64": tensor.I64, "int32": tensor.I32, "int16": tensor.I16, "int8": tensor.I8, "uint64": tensor.U64, "uint32": tensor.U32, "uint16": tensor.U16, "uint8": tensor.U8, "bool": tensor.BOOL,
+	} {
+		data := bytes.Repeat([]byte{1, 0}, d.Size())
+		s, err := openBytes(t, "model.pt", torchFile(t, untyped(int64(len(data)), name), data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x, err := s.Tensor("x"); err != nil || x.DType != d || !bytes.Equal(x.Data, data) {
+			t.Errorf("torch.%s is %v %v (%v), want %v", name, x.DType, x.Data, err, d)
+		}
+	}
+	for _, c := range []struct{ pkl, want string }{
+		{untyped(7, "float32"), "no whole number of F32"},
+		{untyped(8, "complex64"), "dtype torch.complex64 is not supported"},
+		{pDict(pTensor("torch.storage.UntypedStorage", 7, 0, []int64{7}, []int64{1})), "on a storage without dtype"},
+	} {
+		if _, err := openBytes(t, "model.pt", torchFile(t, c.pkl, make([]byte, 7+len(c.pkl)%1))); err == nil || !strings.Contains(err.Error(), c.want) && !strings.Contains(err.Error(), "bytes for") {
+			t.Errorf("got %v, want %q", err, c.want)
+		}
 	}
 }
 
@@ -282,6 +385,33 @@ func TestPickleOpcodes(t *testing.T) {
 		{"LIST", "(K\x01K\x02l", &weights.List{Items: []any{int64(1), int64(2)}}},
 		{"APPEND", "]K\x01a", &weights.List{Items: []any{int64(1)}}},
 		{"POP", "K\x01K\x020", int64(1)},
+		{"POP of a mark", "K\x01(0", int64(1)},
+		{"POP_MARK", "K\x01(K\x02K\x031", int64(1)},
+		{"TUPLE1", "K\x01\x85", weights.Tuple{int64(1)}},
+		{"DICT", "(K\x01K\x02d", &weights.Dict{Items: []weights.Item{{Key: int64(1), Value: int64(2)}}}},
+		{"EMPTY_SET and ADDITEMS", "\x8f(K\x01K\x02\x90", &weights.List{Items: []any{int64(1), int64(2)}}},
+		{"FROZENSET", "(K\x01\x91", &weights.List{Items: []any{int64(1)}}},
+		{"PUT and GET", "K\x05p7\n0g7\n", int64(5)},
+		{"BINPUT and BINGET", "K\x05q\x070h\x07", int64(5)},
+		{"LONG_BINPUT and LONG_BINGET", "K\x05r\x07\x00\x00\x000j\x07\x00\x00\x00", int64(5)},
+		{"MEMOIZE", "K\x05\x94K\x06\x9400h\x01", int64(6)},
+		{"OBJ", "(cm\nC\nK\x01o", &weights.Opaque{Class: "m.C"}},
+		{"INST", "(K\x01im\nC\n", &weights.Opaque{Class: "m.C"}},
+		{"NEWOBJ", "cm\nC\n)\x81", &weights.Opaque{Class: "m.C"}},
+		{"NEWOBJ_EX", "cm\nC\n)}\x92", &weights.Opaque{Class: "m.C"}},
+		{"BUILD", "cm\nC\n)\x81}b", &weights.Opaque{Class: "m.C"}},
+		{"STACK_GLOBAL", "\x8c\x01m\x8c\x01C\x93)R", &weights.Opaque{Class: "m.C"}},
+		{"items of an object", "cm\nC\n)\x81K\x01aK\x01K\x02s", &weights.Opaque{Class: "m.C"}},
+		{"a call of no class", "K\x01)R", &weights.Opaque{Class: "unknown"}},
+		{"OrderedDict", "ccollections\nOrderedDict\n)R", &weights.Dict{}},
+		{"defaultdict", "ccollections\ndefaultdict\n)R", &weights.Dict{}},
+		{"torch.Size", "ctorch\nSize\nK\x01K\x02\x86\x85R", weights.Tuple{int64(1), int64(2)}},
+		{"a parameter of nothing", "ctorch.nn.parameter\nParameter\n)R", &weights.Opaque{Class: "torch.nn.parameter.Parameter"}},
+		{"INT as false", "I00\n", false},
+		{"BININT, the largest", "J\xff\xff\xff\x7f", int64(1<<31 - 1)},
+		{"BYTEARRAY8", "\x96\x02\x00\x00\x00\x00\x00\x00\x00ab", []byte("ab")},
+		{"FRAME", "\x95\x02\x00\x00\x00\x00\x00\x00\x00K\x01", int64(1)},
+		{"a mark below", "K\x01(K\x02\x85t\x86", weights.Tuple{int64(1), weights.Tuple{weights.Tuple{int64(2)}}}},
 		{"DUP", "K\x012\x86", weights.Tuple{int64(1), int64(1)}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -291,8 +421,12 @@ func TestPickleOpcodes(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer tree.Close()
-			if !reflect.DeepEqual(tree.Root, c.want) {
-				t.Errorf("got %#v, want %#v", tree.Root, c.want)
+			got := tree.Root
+			if d, ok := got.(*weights.Dict); ok {
+				got = &weights.Dict{Items: d.Items}
+			}
+			if !reflect.DeepEqual(got, c.want) {
+				t.Errorf("got %#v, want %#v", got, c.want)
 			}
 		})
 	}
