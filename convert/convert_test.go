@@ -87,6 +87,38 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestRunProgress: each part counts up to the model's parameters.
+func TestRunProgress(t *testing.T) {
+	c, get := tiny()
+	from := save(t, c, get)
+	type mark struct{ done, total int }
+	marks := map[string][]mark{}
+	r, err := Run(t.Context(), Options{
+		From: from, To: model.GGUF, Out: filepath.Join(t.TempDir(), "x.gguf"),
+		Progress: func(part string, done, total int) { marks[part] = append(marks[part], mark{done, total}) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := len(c.Params())
+	for part, first := range map[string]int{"write": 1, "compare": 0} {
+		if len(marks[part]) < 2 || marks[part][0] != (mark{first, n}) {
+			t.Errorf("%s: %v, want it to begin at %d of %d", part, marks[part], first, n)
+		}
+		for i, m := range marks[part] {
+			if m.total != n || m.done > n || i > 0 && m.done < marks[part][i-1].done {
+				t.Errorf("%s: %v after %v", part, m, marks[part][max(i-1, 0)])
+			}
+		}
+	}
+	if last := marks["write"][len(marks["write"])-1]; last.done != n {
+		t.Errorf("write ends at %v", last)
+	}
+	if r.DType != tensor.F32 || r.Matrices[tensor.F32] == 0 || len(r.Matrices) != 1 || r.Proof.Positions != 32 {
+		t.Errorf("result %+v", r)
+	}
+}
+
 // TestRunRefuses: nothing is written, and what is there stays.
 func TestRunRefuses(t *testing.T) {
 	c, get := tiny()

@@ -102,7 +102,7 @@ func TestCheckFindings(t *testing.T) {
 	}
 	l := open(t, other)
 	var shares []float64
-	r, err := l.Check(func(share float64) { shares = append(shares, share) })
+	r, err := l.Check(func(share float64) bool { shares = append(shares, share); return true })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,6 +127,10 @@ func TestCheckFindings(t *testing.T) {
 	digest, err := weights.Digest(named)
 	if err != nil || r.Digest != digest || r.Tensors != len(named) || r.Bytes != bytes {
 		t.Errorf("%d tensors of %d bytes, digest %x; want %d, %d, %x (%v)", r.Tensors, r.Bytes, r.Digest, len(named), bytes, digest, err)
+	}
+	calls := 0
+	if r, err := l.Check(func(float64) bool { calls++; return calls < 3 }); !errors.Is(err, model.ErrStopped) || r != nil || calls != 3 {
+		t.Errorf("a check that was told to end after 3 tensors: %v after %d (%v)", r, calls, err)
 	}
 	if len(shares) != len(named) || !slices.IsSorted(shares) || shares[0] <= 0 || shares[len(shares)-1] != 1 {
 		t.Errorf("progress %v, want one step for each tensor up to 1", shares)
