@@ -91,6 +91,7 @@ func TestRun(t *testing.T) {
 func TestRunProgress(t *testing.T) {
 	c, get := tiny()
 	from := save(t, c, get)
+	t.Chdir(t.TempDir()) // where nothing is written
 	type mark struct{ done, total int }
 	marks := map[string][]mark{}
 	r, err := Run(t.Context(), Options{
@@ -110,6 +111,9 @@ func TestRunProgress(t *testing.T) {
 				t.Errorf("%s: %v after %v", part, m, marks[part][max(i-1, 0)])
 			}
 		}
+	}
+	if got := left(t, "."); got != "" {
+		t.Errorf("the current folder holds %s", got)
 	}
 	if last := marks["write"][len(marks["write"])-1]; last.done != n {
 		t.Errorf("write ends at %v", last)
