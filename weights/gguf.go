@@ -2,6 +2,7 @@ package weights
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -255,11 +256,28 @@ func parseGGUF(path string, data []byte) (*GGUF, error) {
 	default:
 		r.fail(4, "GGUF version %d is not supported (2 and 3 are); convert the model again", g.Version)
 	}
+	// The least bytes of a tensor's entry (name, dimensions, type, offset) and of a
+	// pair: a count that the file has no room for must not make us allocate.
 	tensors := r.count("tensors", 24)
 	pairs := r.count("metadata entries", 13)
+	align := g.readPairs(r, pairs)
+	infos := r.tensorInfos(tensors, align)
+	if r.err == nil {
+		g.place(r, infos, align)
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	g.sort()
+	return g, nil
+}
+
+// readPairs reads n entries of metadata and returns the alignment of tensors, of
+// which one may speak.
+func (g *GGUF) readPairs(r *ggufReader, n int) (align uint64) {
+	align = ggufDefaultAlignment
 	seen := map[string]bool{}
-	align := uint64(ggufDefaultAlignment)
-	for i := 0; i < pairs && r.err == nil; i++ {
+	for i := 0; i < n && r.err == nil; i++ {
 		at := r.pos
 		key := r.string()
 		v := r.value(uint32(r.number(4)), 0, false)
@@ -285,14 +303,21 @@ func parseGGUF(path string, data []byte) (*GGUF, error) {
 			g.metadata[key] = fmt.Sprint(v)
 		}
 	}
-	type info struct {
-		Named
-		at           int
-		offset, size uint64
-	}
-	infos := make([]info, 0, tensors)
-	for i := 0; i < tensors && r.err == nil; i++ {
-		in := info{at: r.pos}
+	return align
+}
+
+// ggufInfo is what the file's list says of a tensor.
+type ggufInfo struct {
+	Named
+	at           int    // of the entry in the file, for errors
+	offset, size uint64 // of the tensor's bytes, from the start of all tensors
+}
+
+// tensorInfos reads n entries of the list of tensors.
+func (r *ggufReader) tensorInfos(n int, align uint64) []ggufInfo {
+	infos := make([]ggufInfo, 0, n)
+	for i := 0; i < n && r.err == nil; i++ {
+		in := ggufInfo{at: r.pos}
 		in.Name = r.string()
 		nd := r.number(4)
 		if nd > ggufMaxDims {
@@ -305,7 +330,7 @@ func parseGGUF(path string, data []byte) (*GGUF, error) {
 			if d > math.MaxInt {
 				r.fail(in.at, "tensor %.200q has a dimension of %d", in.Name, d)
 			}
-			in.Shape[int(nd)-1-j] = int(d)
+			in.Shape[int(nd)-1-j] = int(d) // ggml counts from the fastest one
 		}
 		kind := uint32(r.number(4))
 		in.offset = r.number(8)
@@ -329,47 +354,43 @@ func parseGGUF(path string, data []byte) (*GGUF, error) {
 		}
 		infos = append(infos, in)
 	}
-	if r.err != nil {
-		return nil, r.err
-	}
+	return infos
+}
+
+// place gives each tensor its bytes in the file. Every tensor must lie within the
+// file, have a name of its own and share no byte with another.
+func (g *GGUF) place(r *ggufReader, infos []ggufInfo, align uint64) {
 	start := alignUp(uint64(r.pos), align)
 	var room uint64
-	if start <= uint64(len(data)) {
-		room = uint64(len(data)) - start
+	if start <= uint64(len(r.data)) {
+		room = uint64(len(r.data)) - start
 	}
 	for _, in := range infos {
+		// Not in.offset+in.size > room: the sum of two numbers of the file may wrap.
 		if in.offset > room || in.size > room-in.offset {
 			r.fail(in.at, "tensor %.200q takes %d bytes at %d of the %d bytes of data; the file is cut short or damaged", in.Name, in.size, in.offset, room)
-			return nil, r.err
+			return
 		}
 		if _, ok := g.tensors[in.Name]; ok {
 			r.fail(in.at, "tensor %.200q appears twice", in.Name)
-			return nil, r.err
+			return
 		}
 		in.Data = []byte{} // an empty tensor may start in padding that is missing
 		if in.size > 0 {
 			at := start + in.offset
-			in.Data = data[at : at+in.size : at+in.size]
+			in.Data = r.data[at : at+in.size : at+in.size]
 		}
 		g.tensors[in.Name] = in.Named
 	}
-	slices.SortFunc(infos, func(a, b info) int {
-		switch {
-		case a.offset < b.offset, a.offset == b.offset && a.size < b.size:
-			return -1
-		case a.offset == b.offset && a.size == b.size:
-			return 0
-		}
-		return 1
+	slices.SortFunc(infos, func(a, b ggufInfo) int {
+		return cmp.Or(cmp.Compare(a.offset, b.offset), cmp.Compare(a.size, b.size))
 	})
 	for i := 1; i < len(infos); i++ {
 		if a, b := infos[i-1], infos[i]; a.offset+a.size > b.offset {
 			r.fail(b.at, "tensor %.200q at %d overlaps %.200q, which ends at %d", b.Name, b.offset, a.Name, a.offset+a.size)
-			return nil, r.err
+			return
 		}
 	}
-	g.sort()
-	return g, nil
 }
 
 // alignUp rounds n up to a multiple of align, a power of two.

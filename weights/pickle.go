@@ -196,206 +196,230 @@ func (u *unpickler) popTuple(n int) error {
 	return nil
 }
 
-// step carries out one instruction; done means STOP, with the result.
+// step carries out one instruction; done means STOP, with the result. Names are
+// those of Python's pickletools, which says what each leaves on the stack.
 func (u *unpickler) step() (v any, done bool, err error) {
-	op, err := u.take(1)
+	b, err := u.take(1)
 	if err != nil {
 		return nil, false, err
 	}
-	switch op[0] {
-	case '.': // STOP
+	op := b[0]
+	if op == '.' { // STOP
 		v, err := u.pop()
 		return v, true, err
+	}
+	for _, group := range []func(*unpickler, byte) (bool, error){
+		(*unpickler).control, (*unpickler).scalar, (*unpickler).container, (*unpickler).remembered, (*unpickler).object,
+	} {
+		if known, err := group(u, op); known {
+			return nil, false, err
+		}
+	}
+	return nil, false, fmt.Errorf("instruction %#02x is not supported", op)
+}
+
+// control carries out what moves the stack alone; known is false for other
+// instructions, as in the four groups below.
+func (u *unpickler) control(op byte) (known bool, err error) {
+	switch op {
 	case 0x80: // PROTO
 		n, err := u.number(1)
 		if err == nil && n > 5 {
 			err = fmt.Errorf("protocol %d is not known", n)
 		}
-		return nil, false, err
-	case 0x95: // FRAME
+		return true, err
+	case 0x95: // FRAME; its length helps who reads from a stream
 		_, err = u.take(8)
 	case '(': // MARK
 		u.marks = append(u.marks, len(u.stack))
-	case '0': // POP
+	case '0': // POP, which takes a mark too
 		if len(u.marks) > 0 && u.floor() == len(u.stack) {
 			u.marks = u.marks[:len(u.marks)-1]
-			return nil, false, nil
+			return true, nil
 		}
 		_, err = u.pop()
 	case '1': // POP_MARK
 		_, err = u.popMark()
 	case '2': // DUP
-		if v, err = u.top(); err == nil {
+		v, err := u.top()
+		if err == nil {
 			u.push(v)
 		}
+		return true, err
+	default:
+		return false, nil
+	}
+	return true, err
+}
 
-	case 'N':
+// scalar pushes a number, a string or bytes.
+func (u *unpickler) scalar(op byte) (known bool, err error) {
+	switch op {
+	case 'N': // NONE
 		u.push(nil)
-	case 0x88:
+	case 0x88: // NEWTRUE
 		u.push(true)
-	case 0x89:
+	case 0x89: // NEWFALSE
 		u.push(false)
-	case 'J':
-		return nil, false, u.pushInt(4, true)
-	case 'K':
-		return nil, false, u.pushInt(1, false)
-	case 'M':
-		return nil, false, u.pushInt(2, false)
+	case 'J': // BININT
+		return true, u.pushInt(4, true)
+	case 'K': // BININT1
+		return true, u.pushInt(1, false)
+	case 'M': // BININT2
+		return true, u.pushInt(2, false)
 	case 0x8a: // LONG1
-		b, err := u.counted(1)
-		if err == nil {
-			u.push(longInt(b))
-		}
-		return nil, false, err
+		return true, u.pushLong(1)
 	case 0x8b: // LONG4
-		b, err := u.counted(4)
-		if err == nil {
-			u.push(longInt(b))
-		}
-		return nil, false, err
-	case 'G': // BINFLOAT, big-endian
+		return true, u.pushLong(4)
+	case 'G': // BINFLOAT, the one big-endian value of the format
 		b, err := u.take(8)
 		if err == nil {
 			u.push(math.Float64frombits(binary.BigEndian.Uint64(b)))
 		}
-		return nil, false, err
-	case 'I', 'L', 'F', 'S', 'V':
-		return nil, false, u.pushText(op[0])
-
-	case 'X': // BINUNICODE
-		return nil, false, u.pushString(4)
-	case 0x8c:
-		return nil, false, u.pushString(1)
-	case 0x8d:
-		return nil, false, u.pushString(8)
-	case 'T': // BINSTRING, of Python 2
-		return nil, false, u.pushString(4)
-	case 'U':
-		return nil, false, u.pushString(1)
+		return true, err
+	case 'I', 'L', 'F', 'S', 'V': // INT, LONG, FLOAT, STRING, UNICODE of protocol 0
+		return true, u.pushText(op)
+	case 'X', 'T': // BINUNICODE; BINSTRING, of Python 2
+		return true, u.pushString(4)
+	case 0x8c, 'U': // SHORT_BINUNICODE; SHORT_BINSTRING, of Python 2
+		return true, u.pushString(1)
+	case 0x8d: // BINUNICODE8
+		return true, u.pushString(8)
 	case 'B': // BINBYTES
-		return nil, false, u.pushBytes(4)
-	case 'C':
-		return nil, false, u.pushBytes(1)
+		return true, u.pushBytes(4)
+	case 'C': // SHORT_BINBYTES
+		return true, u.pushBytes(1)
 	case 0x8e, 0x96: // BINBYTES8, BYTEARRAY8
-		return nil, false, u.pushBytes(8)
+		return true, u.pushBytes(8)
+	default:
+		return false, nil
+	}
+	return true, nil
+}
 
-	case ')':
-		u.push(Tuple{})
-	case 't':
+// container makes and fills tuples, lists, sets (which are lists here) and dicts.
+func (u *unpickler) container(op byte) (known bool, err error) {
+	// What takes the values above the last mark.
+	switch op {
+	case 't', 'l', 0x91, 'e', 0x90, 'd', 'u':
 		vs, err := u.popMark()
-		if err == nil {
+		if err != nil {
+			return true, err
+		}
+		switch op {
+		case 't': // TUPLE
 			u.push(Tuple(vs))
-		}
-		return nil, false, err
-	case 0x85, 0x86, 0x87: // TUPLE1, TUPLE2, TUPLE3
-		err = u.popTuple(int(op[0] - 0x84))
-	case ']':
-		u.push(&List{})
-	case 'l', 0x91: // LIST, FROZENSET
-		vs, err := u.popMark()
-		if err == nil {
+		case 'l', 0x91: // LIST, FROZENSET
 			u.push(&List{vs})
+		case 'e', 0x90: // APPENDS, ADDITEMS
+			return true, u.extend(vs)
+		case 'd': // DICT
+			u.push(&Dict{})
+			return true, u.setItems(vs)
+		case 'u': // SETITEMS
+			return true, u.setItems(vs)
 		}
-		return nil, false, err
-	case 0x8f: // EMPTY_SET
+		return true, nil
+	}
+	switch op {
+	case ')': // EMPTY_TUPLE
+		u.push(Tuple{})
+	case 0x85, 0x86, 0x87: // TUPLE1, TUPLE2, TUPLE3
+		return true, u.popTuple(int(op - 0x84))
+	case ']', 0x8f: // EMPTY_LIST, EMPTY_SET
 		u.push(&List{})
 	case 'a': // APPEND
 		v, err := u.pop()
 		if err == nil {
 			err = u.extend([]any{v})
 		}
-		return nil, false, err
-	case 'e', 0x90: // APPENDS, ADDITEMS
-		vs, err := u.popMark()
-		if err == nil {
-			err = u.extend(vs)
-		}
-		return nil, false, err
-	case '}':
+		return true, err
+	case '}': // EMPTY_DICT
 		u.push(&Dict{})
-	case 'd':
-		vs, err := u.popMark()
-		if err == nil {
-			u.push(&Dict{})
-			err = u.setItems(vs)
-		}
-		return nil, false, err
 	case 's': // SETITEM
 		if len(u.stack)-u.floor() < 3 {
-			return nil, false, errStack
+			return true, errStack
 		}
 		at := len(u.stack) - 2
 		vs := []any{u.stack[at], u.stack[at+1]}
 		u.stack = u.stack[:at]
-		err = u.setItems(vs)
-	case 'u': // SETITEMS
-		vs, err := u.popMark()
-		if err == nil {
-			err = u.setItems(vs)
-		}
-		return nil, false, err
+		return true, u.setItems(vs)
+	default:
+		return false, nil
+	}
+	return true, nil
+}
 
-	case 'q':
-		return nil, false, u.put(1)
-	case 'r':
-		return nil, false, u.put(4)
+// remembered puts the top of the stack into the memo, or pushes what is there.
+func (u *unpickler) remembered(op byte) (known bool, err error) {
+	switch op {
+	case 'q': // BINPUT
+		return true, u.put(1)
+	case 'r': // LONG_BINPUT
+		return true, u.put(4)
 	case 0x94: // MEMOIZE
-		if v, err = u.top(); err == nil {
+		v, err := u.top()
+		if err == nil {
 			u.memo[len(u.memo)] = v
 		}
-	case 'h':
-		return nil, false, u.get(1)
-	case 'j':
-		return nil, false, u.get(4)
+		return true, err
+	case 'h': // BINGET
+		return true, u.get(1)
+	case 'j': // LONG_BINGET
+		return true, u.get(4)
 	case 'p', 'g': // PUT, GET
 		s, err := u.line()
 		if err != nil {
-			return nil, false, err
+			return true, err
 		}
 		n, err := strconv.Atoi(s)
 		if err != nil {
-			return nil, false, err
+			return true, err
 		}
-		if op[0] == 'g' {
-			return nil, false, u.recall(n)
+		if op == 'g' {
+			return true, u.recall(n)
 		}
 		v, err := u.top()
 		if err == nil {
 			u.memo[n] = v
 		}
-		return nil, false, err
+		return true, err
+	}
+	return false, nil
+}
 
+// object carries out what names a class or would call one. Here is where Python's
+// own reader runs code of the file's choice; we answer with a tensor, a container
+// or an Opaque.
+func (u *unpickler) object(op byte) (known bool, err error) {
+	switch op {
 	case 'c': // GLOBAL
-		module, err := u.line()
-		if err != nil {
-			return nil, false, err
-		}
-		name, err := u.line()
-		u.push(global{module, name})
-		return nil, false, err
+		g, err := u.globalName()
+		u.push(g)
+		return true, err
 	case 0x93: // STACK_GLOBAL
 		if err := u.popTuple(2); err != nil {
-			return nil, false, err
+			return true, err
 		}
 		v, _ := u.pop()
 		module, ok1 := v.(Tuple)[0].(string)
 		name, ok2 := v.(Tuple)[1].(string)
 		if !ok1 || !ok2 {
-			return nil, false, errors.New("the name of a global is no string")
+			return true, errors.New("the name of a global is no string")
 		}
 		u.push(global{module, name})
 	case 'R', 0x81: // REDUCE, NEWOBJ
 		if err := u.popTuple(2); err != nil {
-			return nil, false, err
+			return true, err
 		}
 		v, _ := u.pop()
 		args, _ := v.(Tuple)[1].(Tuple)
 		built, err := u.build(v.(Tuple)[0], args)
 		u.push(built)
-		return nil, false, err
+		return true, err
 	case 0x92: // NEWOBJ_EX
 		if err := u.popTuple(3); err != nil {
-			return nil, false, err
+			return true, err
 		}
 		v, _ := u.pop()
 		u.push(opaque(v.(Tuple)[0]))
@@ -407,38 +431,54 @@ func (u *unpickler) step() (v any, done bool, err error) {
 		if err == nil {
 			u.push(opaque(vs[0]))
 		}
-		return nil, false, err
+		return true, err
 	case 'i': // INST
-		module, err := u.line()
+		g, err := u.globalName()
 		if err != nil {
-			return nil, false, err
-		}
-		name, err := u.line()
-		if err != nil {
-			return nil, false, err
+			return true, err
 		}
 		_, err = u.popMark()
-		u.push(opaque(global{module, name}))
-		return nil, false, err
+		u.push(opaque(g))
+		return true, err
 	case 'b': // BUILD gives an object its attributes, none of which is wanted
 		if _, err = u.pop(); err == nil {
 			_, err = u.top()
 		}
+		return true, err
 	case 'Q': // BINPERSID
 		id, err := u.pop()
 		if err != nil {
-			return nil, false, err
+			return true, err
 		}
 		if u.storage == nil {
-			return nil, false, errors.New("a persistent id in a pickle that is no PyTorch checkpoint")
+			return true, errors.New("a persistent id in a pickle that is no PyTorch checkpoint")
 		}
 		v, err := u.storage(id)
 		u.push(v)
-		return nil, false, err
+		return true, err
 	default:
-		err = fmt.Errorf("instruction %#02x is not supported", op[0])
+		return false, nil
 	}
-	return nil, false, err
+	return true, nil
+}
+
+// globalName reads the two lines of a class's name.
+func (u *unpickler) globalName() (global, error) {
+	module, err := u.line()
+	if err != nil {
+		return global{}, err
+	}
+	name, err := u.line()
+	return global{module, name}, err
+}
+
+// pushLong reads an integer of any length, whose count of bytes is of size bytes.
+func (u *unpickler) pushLong(size uint64) error {
+	b, err := u.counted(size)
+	if err == nil {
+		u.push(longInt(b))
+	}
+	return err
 }
 
 func (u *unpickler) pushInt(size uint64, signed bool) error {

@@ -18,9 +18,11 @@ var (
 
 const (
 	window = 32 << 10
-	// outSize is the history, and what is decoded before it is handed out.
+	// outSize is the history, and what is decoded before it is handed out: with
+	// more, the history is moved to the front more rarely, but leaves the cache.
 	outSize = window + 128<<10
-	// A match writes up to 258 bytes, and up to 15 more behind its end.
+	// A match has up to 258 bytes. It is written eight at a time, so up to 7 more
+	// are overwritten behind its end; what follows overwrites those.
 	maxMatch = 258
 	slack    = 16
 	inSize   = 64 << 10
@@ -28,14 +30,13 @@ const (
 
 // Reader decompresses what it reads.
 type Reader struct {
-	src     io.Reader
-	in      []byte
-	pos     int // of the first byte in `in` that is not in bits
-	end     int // of what was read into `in`
-	srcErr  error
-	bits    uint64 // the low count bits are valid
-	count   uint
-	overrun uint // bytes of zeros taken after the end
+	src    io.Reader
+	in     []byte
+	pos    int // of the first byte in `in` that is not in bits
+	end    int // of what was read into `in`
+	srcErr error
+	bits   uint64 // the low count bits are the next of the input, the others 0
+	count  uint
 
 	out          []byte
 	read, write  int // out[read:write] is decoded and not handed out
@@ -51,6 +52,7 @@ type Reader struct {
 	sortedBuffer [288]uint16
 }
 
+// blockKind is the block that the reader is in; noBlock, between two.
 type blockKind int
 
 const (
@@ -85,7 +87,8 @@ func (z *Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// fill decodes some more, until the room is used or the member ends.
+// fill decodes some more, until the room is used or the member ends. What it
+// decoded stays in out as history for later matches.
 func (z *Reader) fill() {
 	if z.write > outSize-maxMatch-slack {
 		n := copy(z.out, z.out[z.write-window:z.write])
@@ -102,6 +105,8 @@ func (z *Reader) fill() {
 				if z.err = z.trailer(); z.err == nil {
 					z.err = z.header()
 				}
+				// What is there is handed out first: the bytes behind the last
+				// member may be no gzip, which is an error of the next Read.
 				if z.write > z.read || z.err != nil {
 					return
 				}
@@ -415,53 +420,43 @@ func (z *Reader) copyStored() error {
 
 // decode decodes a part of a Huffman block: until it ends or the room is used.
 func (z *Reader) decode() error {
-	out, lit, dist := z.out, &z.lit, &z.dist
-	o := z.write
-	bits, count := z.bits, z.count
-	// What is above count may be a part of the next byte; refilling brings the
-	// same bits again.
-	in, pos := z.in[:z.end], z.pos
-	defer func() { z.write, z.bits, z.count, z.pos = o, bits&(1<<count-1), count, pos }()
-	for o <= outSize-maxMatch-slack {
-		if len(in)-pos < 16 {
-			z.pos = pos
+	for z.block == huffmanBlock && z.write <= outSize-maxMatch-slack {
+		if z.end-z.pos < atOnce {
 			z.more()
-			in, pos = z.in[:z.end], z.pos
-			if len(in)-pos < 16 {
-				// Near the end of the file, byte by byte; zeros stand for what
-				// is not there.
-				for count <= 56 {
-					if pos < len(in) {
-						bits = bits&(1<<count-1) | uint64(in[pos])<<count
-						pos++
-					} else {
-						bits &= 1<<count - 1
-						z.overrun++
-					}
-					count += 8
-				}
-				done, err := z.one(&o, &bits, &count)
-				// Zeros that were used were not there.
-				if z.overrun*8 > count || z.overrun > 0 && err != nil {
-					return z.ended()
-				}
-				if err != nil {
-					return err
-				}
-				if done {
-					// Give back the zeros.
-					count -= z.overrun * 8
-					bits &= 1<<count - 1
-					z.overrun = 0
-					z.block = noBlock
-					return nil
-				}
-				count -= z.overrun * 8
-				bits &= 1<<count - 1
-				z.overrun = 0
-				continue
-			}
 		}
+		step := z.fast
+		if z.end-z.pos < atOnce {
+			step = z.careful // the file is about to end
+		}
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// atOnce is how much input fast wants to see: two refills read 8 bytes each, of
+// which they take at most 7.
+const atOnce = 16
+
+// fast decodes symbols as long as there is input and room for them without looking.
+//
+// A refill reads 8 bytes above the count bits that are left. As many whole bytes as
+// fit into 63 bits count as taken, (63-count)/8 of them, after which 56 to 63 bits are
+// valid: count|56. What the bits above those hold is the beginning of the next byte;
+// the next refill reads it again, to the same bits. So there is no loop and no branch.
+//
+// 56 bits are enough for two literals of the first table (11 bits each) and a length
+// with its extra bits (15+5), and again for a distance with its own (15+13).
+//
+// e&63 and %tableSize change no value: with them the compiler leaves out the checks of
+// shifts and bounds.
+func (z *Reader) fast() (err error) {
+	out, lit, dist := z.out, &z.lit, &z.dist
+	// Copies, which the compiler keeps in registers.
+	o, bits, count := z.write, z.bits, z.count
+	in, pos := z.in[:z.end], z.pos
+	for o <= outSize-maxMatch-slack && len(in)-pos >= atOnce {
 		bits |= binary.LittleEndian.Uint64(in[pos:]) << (count & 63)
 		pos += int((63 - count) >> 3)
 		count |= 56
@@ -493,12 +488,13 @@ func (z *Reader) decode() error {
 			}
 			if e&special != 0 {
 				if e&endOfBlock == 0 {
-					return ErrData
+					err = ErrData
+					break
 				}
 				bits >>= e & 63
 				count -= uint(e & 0xff)
 				z.block = noBlock
-				return nil
+				break
 			}
 			if e&literal != 0 {
 				bits >>= e & 63
@@ -508,7 +504,6 @@ func (z *Reader) decode() error {
 				continue
 			}
 		}
-		// A length: the entry counts the bits of code and extra bits together.
 		n := int(e>>16) + int(bits&(1<<(e&63)-1)>>(e>>8&15))
 		bits >>= e & 63
 		count -= uint(e & 0xff)
@@ -521,16 +516,20 @@ func (z *Reader) decode() error {
 				e = dist[(uint64(e>>16)+bits>>distBits&(1<<(e>>8&15)-1))%tableSize]
 			}
 			if e&special != 0 {
-				return ErrData
+				err = ErrData
+				break
 			}
 		}
 		d := int(e>>16) + int(bits&(1<<(e&63)-1)>>(e>>8&15))
 		bits >>= e & 63
 		count -= uint(e & 0xff)
 		if d > o-z.begin {
-			return ErrData
+			err = ErrData
+			break
 		}
 		if d >= 8 {
+			// Eight bytes at a time never read what they have yet to write. The
+			// last ones may go up to 7 bytes too far, where slack is.
 			from, to := out[o-d:], out[o:o+n+slack]
 			binary.LittleEndian.PutUint64(to, binary.LittleEndian.Uint64(from))
 			if n > 8 {
@@ -544,13 +543,40 @@ func (z *Reader) decode() error {
 		repeat(out[o-d:o+n], d)
 		o += n
 	}
+	z.write, z.bits, z.count, z.pos = o, bits&(1<<count-1), count, pos
+	return err
+}
+
+// careful decodes one symbol near the end of the file, where zeros stand for the
+// bytes behind it: a code may need fewer bits than a lookup takes.
+func (z *Reader) careful() error {
+	zeros := uint(0) // bytes
+	for z.count <= 56 {
+		if z.pos < z.end {
+			z.bits |= uint64(z.in[z.pos]) << z.count
+			z.pos++
+		} else {
+			zeros++
+		}
+		z.count += 8
+	}
+	err := z.one()
+	// A symbol that took of the zeros was not there.
+	if zeros*8 > z.count || zeros > 0 && err != nil {
+		return z.ended()
+	}
+	if err != nil {
+		return err
+	}
+	z.count -= zeros * 8
+	z.bits &= 1<<z.count - 1
 	return nil
 }
 
-// one decodes one symbol of a Huffman block, of which bits holds all; done is
-// true at the block's end.
-func (z *Reader) one(at *int, bits *uint64, count *uint) (done bool, err error) {
-	b, o := *bits, *at
+// one decodes one symbol of a Huffman block, of which bits holds all. It is fast
+// without the haste.
+func (z *Reader) one() error {
+	b, o := z.bits, z.write
 	used := uint(0)
 	use := func(e uint32) {
 		b >>= e & 63
@@ -563,10 +589,10 @@ func (z *Reader) one(at *int, bits *uint64, count *uint) (done bool, err error) 
 	switch {
 	case e&special != 0:
 		if e&endOfBlock == 0 {
-			return false, ErrData
+			return ErrData
 		}
 		use(e)
-		done = true
+		z.block = noBlock
 	case e&literal != 0:
 		use(e)
 		z.out[o] = byte(e >> 16)
@@ -579,18 +605,18 @@ func (z *Reader) one(at *int, bits *uint64, count *uint) (done bool, err error) 
 			e = z.dist[(uint64(e>>16)+b>>distBits&(1<<(e>>8&15)-1))%tableSize]
 		}
 		if e&special != 0 {
-			return false, ErrData
+			return ErrData
 		}
 		d := int(e>>16) + int(b&(1<<(e&63)-1)>>(e>>8&15))
 		use(e)
 		if d > o-z.begin {
-			return false, ErrData
+			return ErrData
 		}
 		repeat(z.out[o-d:o+n], d)
 		o += n
 	}
-	*at, *bits, *count = o, b, *count-used
-	return done, nil
+	z.write, z.bits, z.count = o, b, z.count-used
+	return nil
 }
 
 // repeat fills b with its first d bytes over and over.

@@ -2,11 +2,27 @@ package gunzip
 
 import "math/bits"
 
-// table finds a symbol by the next bits of the input: by the first litBits or
-// distBits of them, and for longer codes by the rest in a table behind. An
-// entry has, from the low end, 8 bits for how many bits the code takes with its
-// extra bits, 4 for how many without (or the width of a table behind), the
-// flags, and 16 for the value.
+// table finds a symbol by the next bits of the input, and says in one word how many
+// bits it takes and what it means. Deflate's codes begin with their lowest bit, so
+// every entry of the first 1<<litBits (or distBits) whose index ends in a code's bits
+// is that code's. A code that is longer is found in two steps: its first bits lead to
+// a table behind, where the bits after them are the index. An entry:
+//
+//	 31           16  15  14  13  12  11   8  7        0
+//	┌───────────────┬───┬───┬───┬───┬───────┬───────────┐
+//	│ value         │ L │ S │ T │ E │ code  │ used      │
+//	└───────────────┴───┴───┴───┴───┴───────┴───────────┘
+//
+//	L literal     value is the byte; used is the length of its code
+//	  none        value is the least length or distance; code bits of code and
+//	              used-code extra bits follow each other in the input, so that
+//	              value + (next & (1<<used-1)) >> code is the length or distance
+//	S T           value is where the table behind starts, code its width in bits
+//	S E           the end of the block
+//	S             no code has these bits: the data is damaged
+//
+// S stands for whatever is neither literal nor length, so that the common cases are
+// told by one test each.
 type table [tableSize]uint32
 
 const (
@@ -14,10 +30,10 @@ const (
 	litBits   = 11
 	distBits  = 8
 
-	literal    = 1 << 15
-	special    = 1 << 14 // one of the next two, or no code at all
-	subtable   = 1 << 13
-	endOfBlock = 1 << 12
+	literal    = 1 << 15 // L
+	special    = 1 << 14 // S
+	subtable   = 1 << 13 // T
+	endOfBlock = 1 << 12 // E
 )
 
 // symbolTable has what a table's entries say of each symbol.
@@ -59,6 +75,11 @@ func init() {
 
 // build makes the table of a code with these lengths, 0 for symbols without
 // one; false when no code has them. sorted is room for the symbols.
+//
+// A code is given by its lengths alone (RFC 1951, 3.2.2): among symbols in order of
+// length, then of number, each code is the one before plus one, with zeros behind it
+// where it is longer. The codes count from their highest bit, the input gives that
+// one first, as its lowest: hence reversed.
 func (t *table) build(lengths []uint8, primary int, symbols *symbolTable, sorted []uint16) bool {
 	var count, offset [17]int
 	for _, n := range lengths {
@@ -74,6 +95,7 @@ func (t *table) build(lengths []uint8, primary int, symbols *symbolTable, sorted
 	if longest == 0 {
 		return true // no matches, say; to use it is an error
 	}
+	// left is how many codes of n bits are not yet taken, nor begun by a shorter one.
 	left := 1
 	for n := 1; n <= 15; n++ {
 		if left = left<<1 - count[n]; left < 0 {
@@ -108,7 +130,8 @@ func (t *table) build(lengths []uint8, primary int, symbols *symbolTable, sorted
 			}
 		} else {
 			if low := reversed & (1<<primary - 1); low != prefix {
-				// As wide as the codes that begin alike need.
+				// As wide as the codes that begin alike need: it grows until
+				// those of count, which are still to come, fill it.
 				prefix, start, width = low, next, n-primary
 				for room := 1 << width; width+primary < longest; {
 					if room -= count[width+primary]; room <= 0 {

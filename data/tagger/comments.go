@@ -501,174 +501,209 @@ func xmlComments(s string) (n int) {
 
 // shellComments follows pygments' Bash lexer: where a word may begin, '#'
 // begins a comment.
-func shellComments(s string) (n int) {
-	const (
-		plain = iota
-		doubleQuoted
-		curly
-		paren
-		arithmetic
-		backticks
-	)
-	stack := []int{plain}
-	top := func() int { return stack[len(stack)-1] }
-	pop := func() { stack = stack[:len(stack)-1] }
-	for i := 0; i < len(s); {
-		rest := s[i:]
-		c := s[i]
-		// dollar handles what follows '$' in any state that knows it.
-		dollar := func() int {
-			switch {
-			case strings.HasPrefix(rest, "$(("):
-				stack = append(stack, arithmetic)
-				return 3
-			case strings.HasPrefix(rest, "$("):
-				stack = append(stack, paren)
-				return 2
-			case strings.HasPrefix(rest, "${#"):
-				stack = append(stack, curly)
-				return 3
-			case strings.HasPrefix(rest, "${"):
-				stack = append(stack, curly)
-				return 2
-			}
-			k := 1
-			if len(rest) > 1 && (isLetter(rest[1]) || rest[1] == '_') {
-				for k < len(rest) && isWordByte(rest[k]) {
-					k++
-				}
-			} else if len(rest) > 1 && isDigit(rest[1]) {
-				for k < len(rest) && isDigit(rest[k]) {
-					k++
-				}
-			} else if len(rest) > 1 && strings.IndexByte("#$?!_*@-", rest[1]) >= 0 {
-				k = 2
-			}
-			return k
-		}
-		switch top() {
-		case doubleQuoted:
-			switch c {
-			case '"':
-				pop()
-				i++
-			case '\\':
-				i += 2
-			case '$':
-				i += dollar()
-			default:
-				i++
-			}
-			continue
-		case curly:
-			if c == '}' {
-				pop()
-				i++
-				continue
-			}
-			if strings.IndexByte("\"'`$\\", c) < 0 {
-				i++
-				continue
-			}
-		case paren:
-			if c == ')' {
-				pop()
-				i++
-				continue
-			}
-		case arithmetic:
-			if strings.HasPrefix(rest, "))") {
-				pop()
-				i += 2
-				continue
-			}
-			if isDigit(c) {
-				k := 1
-				for k < len(rest) && isDigit(rest[k]) {
-					k++
-				}
-				if k < len(rest) && rest[k] == '#' {
-					k++
-				}
-				i += k
-				continue
-			}
-		case backticks:
-			if c == '`' {
-				pop()
-				i++
-				continue
-			}
-		}
-		switch {
-		case c == '#':
-			k := min(lineAt(rest)+1, len(rest))
-			if i == 0 && strings.HasPrefix(rest, "#!") && k > 3 {
-				i += k
-				continue
-			}
-			n += utf8.RuneCountInString(rest[:k])
-			i += k
-		case c == '\\':
-			i += 2
-		case c == '`':
-			stack = append(stack, backticks)
-			i++
-		case c == '"', strings.HasPrefix(rest, `$"`):
-			k := 1
-			if c == '$' {
-				k = 2
-			}
-			end := k
-			for end < len(rest) && rest[end] != '"' && rest[end] != '$' {
-				if rest[end] == '\\' {
-					end++
-				}
-				end++
-			}
-			if end < len(rest) && rest[end] == '"' {
-				i += end + 1
-			} else if c == '"' {
-				stack = append(stack, doubleQuoted)
-				i++
-			} else {
-				i++
-			}
-		case strings.HasPrefix(rest, "$'"):
-			if k := quoted(rest[1:], false); k > 0 {
-				i += k + 1
-			} else {
-				i++
-			}
-		case c == '\'':
-			if k := strings.IndexByte(rest[1:], '\''); k >= 0 {
-				i += k + 2
-			} else {
-				i++
-			}
-		case c == '$':
-			i += dollar()
-		case strings.HasPrefix(rest, "<<<"):
-			i += 3
-		case strings.HasPrefix(rest, "<<"):
-			i += max(1, hereDocument(rest))
-		case isDigit(c):
-			k := 1
-			for k < len(rest) && isDigit(rest[k]) {
-				k++
-			}
-			if k < len(rest) && isWordByte(rest[k]) {
-				i += shellWord(rest)
-			} else {
-				i += k
-			}
-		case strings.IndexByte("[]{}()=;&|<", c) >= 0, classes[c] == isBlank:
-			i++
-		default:
-			i += shellWord(rest)
+func shellComments(s string) int {
+	l := shellLexer{s: s, stack: []shellState{shellPlain}}
+	for l.i < len(l.s) {
+		if !l.inState() {
+			l.token()
 		}
 	}
-	return n
+	return l.comments
+}
+
+// shellState is one of the states of pygments' BashLexer, which nest: a command in
+// a string in a command.
+type shellState int
+
+const (
+	shellPlain      shellState = iota // root
+	doubleQuoted                      // string
+	shellCurly                        // curly: ${…}
+	shellParen                        // paren: $(…)
+	shellArithmetic                   // math: $((…))
+	shellBackticks                    // backticks
+)
+
+type shellLexer struct {
+	s        string
+	i        int // what is before it has been read
+	stack    []shellState
+	comments int // their characters
+}
+
+func (l *shellLexer) push(s shellState, n int) {
+	l.stack = append(l.stack, s)
+	l.i += n
+}
+
+func (l *shellLexer) pop(n int) {
+	l.stack = l.stack[:len(l.stack)-1]
+	l.i += n
+}
+
+// inState reads what has a meaning of its own in the innermost state; false where
+// the next characters are those of a command, as token reads them.
+func (l *shellLexer) inState() bool {
+	rest, c := l.s[l.i:], l.s[l.i]
+	switch l.stack[len(l.stack)-1] {
+	case doubleQuoted: // where nothing else is special
+		switch c {
+		case '"':
+			l.pop(1)
+		case '\\':
+			l.i += 2
+		case '$':
+			l.dollar()
+		default:
+			l.i++
+		}
+		return true
+	case shellCurly:
+		switch {
+		case c == '}':
+			l.pop(1)
+			return true
+		case strings.IndexByte("\"'`$\\", c) < 0:
+			l.i++
+			return true
+		}
+	case shellParen:
+		if c == ')' {
+			l.pop(1)
+			return true
+		}
+	case shellArithmetic:
+		if strings.HasPrefix(rest, "))") {
+			l.pop(2)
+			return true
+		}
+		if isDigit(c) { // of a base, as in 16#ff: no comment
+			k := leadingDigits(rest)
+			if k < len(rest) && rest[k] == '#' {
+				k++
+			}
+			l.i += k
+			return true
+		}
+	case shellBackticks:
+		if c == '`' {
+			l.pop(1)
+			return true
+		}
+	}
+	return false
+}
+
+// dollar reads what begins with '$', in any state that knows it.
+func (l *shellLexer) dollar() {
+	rest := l.s[l.i:]
+	switch {
+	case strings.HasPrefix(rest, "$(("):
+		l.push(shellArithmetic, 3)
+		return
+	case strings.HasPrefix(rest, "$("):
+		l.push(shellParen, 2)
+		return
+	case strings.HasPrefix(rest, "${#"):
+		l.push(shellCurly, 3)
+		return
+	case strings.HasPrefix(rest, "${"):
+		l.push(shellCurly, 2)
+		return
+	}
+	k := 1
+	if len(rest) > 1 && (isLetter(rest[1]) || rest[1] == '_') {
+		for k < len(rest) && isWordByte(rest[k]) {
+			k++
+		}
+	} else if len(rest) > 1 && isDigit(rest[1]) {
+		k += leadingDigits(rest[1:])
+	} else if len(rest) > 1 && strings.IndexByte("#$?!_*@-", rest[1]) >= 0 {
+		k = 2
+	}
+	l.i += k
+}
+
+// token reads a token of a command.
+func (l *shellLexer) token() {
+	rest, c := l.s[l.i:], l.s[l.i]
+	switch {
+	case c == '#':
+		k := min(lineAt(rest)+1, len(rest))
+		// The line that names the interpreter is no comment.
+		if shebang := l.i == 0 && strings.HasPrefix(rest, "#!") && k > 3; !shebang {
+			l.comments += utf8.RuneCountInString(rest[:k])
+		}
+		l.i += k
+	case c == '\\':
+		l.i += 2
+	case c == '`':
+		l.push(shellBackticks, 1)
+	case c == '"', strings.HasPrefix(rest, `$"`):
+		l.doubleQuote()
+	case strings.HasPrefix(rest, "$'"):
+		if k := quoted(rest[1:], false); k > 0 {
+			l.i += k + 1
+		} else {
+			l.i++
+		}
+	case c == '\'':
+		if k := strings.IndexByte(rest[1:], '\''); k >= 0 {
+			l.i += k + 2
+		} else {
+			l.i++
+		}
+	case c == '$':
+		l.dollar()
+	case strings.HasPrefix(rest, "<<<"):
+		l.i += 3
+	case strings.HasPrefix(rest, "<<"):
+		l.i += max(1, hereDocument(rest))
+	case isDigit(c):
+		k := leadingDigits(rest)
+		if k < len(rest) && isWordByte(rest[k]) {
+			k = shellWord(rest)
+		}
+		l.i += k
+	case strings.IndexByte("[]{}()=;&|<", c) >= 0, classes[c] == isBlank:
+		l.i++
+	default:
+		l.i += shellWord(rest)
+	}
+}
+
+// doubleQuote reads a string in double quotes whole when nothing in it is
+// expanded, and else its opening quote.
+func (l *shellLexer) doubleQuote() {
+	rest := l.s[l.i:]
+	open := 1
+	if rest[0] == '$' {
+		open = 2
+	}
+	end := open
+	for end < len(rest) && rest[end] != '"' && rest[end] != '$' {
+		if rest[end] == '\\' {
+			end++
+		}
+		end++
+	}
+	switch {
+	case end < len(rest) && rest[end] == '"':
+		l.i += end + 1
+	case rest[0] == '"':
+		l.push(doubleQuoted, 1)
+	default:
+		l.i++
+	}
+}
+
+// leadingDigits is how many digits s begins with.
+func leadingDigits(s string) int {
+	k := 0
+	for k < len(s) && isDigit(s[k]) {
+		k++
+	}
+	return k
 }
 
 func isWordByte(c byte) bool { return c == '_' || isLetter(c) || isDigit(c) || c >= utf8.RuneSelf }

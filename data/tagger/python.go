@@ -17,6 +17,15 @@ type pythonScanner struct {
 	valid     bool // it looks like Python 3
 	tokenized bool // strings and brackets end, indentation fits
 	block     bool // the last statement ended in a colon: a block must follow
+
+	i         int   // what is before it has been read
+	depth     int   // brackets that are open
+	indents   []int // the columns of the blocks that are open
+	lineStart bool  // the indentation comes next
+	st        statement
+	// expectKind and expectName say whose body the next statement begins, "" for no
+	// docstring's.
+	expectKind, expectName string
 }
 
 // docstring is the cleaned text with what it is sorted by.
@@ -38,168 +47,188 @@ type statement struct {
 
 func (p *pythonScanner) scan() {
 	p.valid, p.tokenized = true, true
-	s := strings.TrimPrefix(p.s, "\ufeff")
-	indents := []int{0}
-	depth := 0
-	st := statement{plain: true}
-	// expect is the kind and name of the body that the next statement begins.
-	expectKind, expectName := "Module", ""
-	lineStart := true
-	end := func() {
-		if st.tokens == 0 {
+	p.s = strings.TrimPrefix(p.s, "\ufeff")
+	p.indents, p.st, p.expectKind, p.lineStart = []int{0}, statement{plain: true}, "Module", true
+	for p.i < len(p.s) {
+		ok := true
+		if p.lineStart && p.depth == 0 {
+			ok = p.indent()
+		} else {
+			ok = p.token()
+		}
+		if !ok {
+			p.tokenized, p.valid = false, false
 			return
 		}
-		p.block = st.last == ":"
-		if compound(st.first) && !st.colon && st.header != "done" || dangling(st.last) {
-			p.valid = false
-		}
-		if expectKind != "" && st.plain && st.strings > 0 {
-			if text := cleanDoc(st.text); text != "" {
-				p.docs = append(p.docs, docstring{expectKind, expectName, text})
-			}
-		}
-		expectKind = ""
-		if st.header == "done" {
-			expectKind, expectName = map[string]string{"class": "Class", "def": "Function/Method"}[st.first], st.name
-		}
-		st = statement{plain: true}
 	}
-	for i := 0; i < len(s); {
-		if lineStart && depth == 0 {
-			// Indentation, unless the line is blank or a comment.
-			column, j := 0, i
-			for j < len(s) && (s[j] == ' ' || s[j] == '\t' || s[j] == '\f') {
-				switch s[j] {
-				case ' ':
-					column++
-				case '\t':
-					column = column/8*8 + 8
-				case '\f':
-					column = 0
-				}
-				j++
-			}
-			i = j
-			lineStart = false
-			if i < len(s) && s[i] != '#' && s[i] != '\n' && s[i] != '\r' && s[i] != '\\' {
-				top := indents[len(indents)-1]
-				if column > top {
-					if expectKind == "" || expectKind == "Module" {
-						// Only after a header; other blocks set no name.
-						expectKind = ""
-					}
-					indents = append(indents, column)
-				}
-				for column < indents[len(indents)-1] {
-					indents = indents[:len(indents)-1]
-				}
-				if column != indents[len(indents)-1] {
-					p.tokenized, p.valid = false, false
-					return
-				}
-			}
-			continue
-		}
-		c := s[i]
-		switch {
-		case c == '\n' || c == '\r':
-			i++
-			if depth == 0 {
-				end()
-				lineStart = true
-			}
-		case c == ' ' || c == '\t' || c == '\f':
-			i++
-		case c == '\\' && i+1 < len(s) && (s[i+1] == '\n' || s[i+1] == '\r'):
-			i += 2
-			if s[i-1] == '\r' && i < len(s) && s[i] == '\n' {
-				i++
-			}
-		case c == '#':
-			k := strings.IndexAny(s[i:], "\r\n")
-			if k < 0 {
-				k = len(s) - i
-			}
-			p.comments.WriteString(s[i : i+k])
-			i += k
-		case c == '"' || c == '\'':
-			k := p.stringToken(s[i:], "", &st)
-			if k < 0 {
-				return
-			}
-			i += k
-		case c == '_' || isLetter(c) || c >= utf8.RuneSelf:
-			k := 1
-			for i+k < len(s) && isWordByte(s[i+k]) {
-				k++
-			}
-			word := s[i : i+k]
-			if i+k < len(s) && (s[i+k] == '"' || s[i+k] == '\'') && stringPrefix(word) {
-				n := p.stringToken(s[i+k:], strings.ToLower(word), &st)
-				if n < 0 {
-					return
-				}
-				i += k + n
-				continue
-			}
-			p.word(&st, word, depth)
-			i += k
-		case isDigit(c) || c == '.' && i+1 < len(s) && isDigit(s[i+1]):
-			k := 1
-			for i+k < len(s) && (isWordByte(s[i+k]) || s[i+k] == '.' || (s[i+k] == '+' || s[i+k] == '-') && (s[i+k-1]|0x20 == 'e') && !strings.HasPrefix(s[i:], "0x")) {
-				k++
-			}
-			num := strings.TrimRight(s[i:i+k], "jJ")
-			if len(num) > 1 && num[0] == '0' && isDigit(num[1]) && strings.Trim(num, "0_") != "" && !strings.ContainsAny(num, ".eE") || strings.HasSuffix(num, "L") || strings.HasSuffix(num, "l") {
-				p.valid = false // octal and long numbers of Python 2
-			}
-			p.other(&st, "0")
-			i += k
-		default:
-			switch c {
-			case '(', '[', '{':
-				depth++
-			case ')', ']', '}':
-				depth = max(0, depth-1)
-			case '`', '$', '?', '!':
-				if c != '!' || i+1 >= len(s) || s[i+1] != '=' {
-					p.valid = false
-				}
-			case '<':
-				if strings.HasPrefix(s[i:], "<>") {
-					p.valid = false
-				}
-			case ';':
-				if depth == 0 {
-					end()
-					i++
-					continue
-				}
-			case ':':
-				st.colon = st.colon || depth == 0 && st.lambdas == 0
-				if depth == 0 && st.lambdas > 0 {
-					st.lambdas--
-				} else if depth == 0 && st.header == "open" {
-					// The body may follow on the same line.
-					st.header, st.last = "done", ":"
-					end()
-					i++
-					continue
-				}
-			}
-			p.other(&st, s[i:i+1])
-			i++
-		}
-	}
-	open := st.last
-	end()
-	if depth > 0 {
+	open := p.st.last
+	p.end()
+	if p.depth > 0 {
 		p.tokenized, p.valid = false, false
 	}
 	// A file that was cut off does not parse.
 	if p.block || len(open) == 1 && strings.Contains("+-*/%&|^~<>=,.@", open) && open != "," {
 		p.valid = false
 	}
+}
+
+// end ends a logical line: it may have been a docstring, or the header of a body
+// that can begin with one.
+func (p *pythonScanner) end() {
+	st := &p.st
+	if st.tokens == 0 {
+		return
+	}
+	p.block = st.last == ":"
+	if compound(st.first) && !st.colon && st.header != "done" || dangling(st.last) {
+		p.valid = false
+	}
+	if p.expectKind != "" && st.plain && st.strings > 0 {
+		if text := cleanDoc(st.text); text != "" {
+			p.docs = append(p.docs, docstring{p.expectKind, p.expectName, text})
+		}
+	}
+	p.expectKind = ""
+	if st.header == "done" {
+		p.expectKind, p.expectName = map[string]string{"class": "Class", "def": "Function/Method"}[st.first], st.name
+	}
+	p.st = statement{plain: true}
+}
+
+// indent reads the indentation of a line, which counts unless the line is blank or a
+// comment; false where it fits no block that is open.
+func (p *pythonScanner) indent() bool {
+	s := p.s
+	column := 0
+	for ; p.i < len(s) && (s[p.i] == ' ' || s[p.i] == '\t' || s[p.i] == '\f'); p.i++ {
+		switch s[p.i] {
+		case ' ':
+			column++
+		case '\t':
+			column = column/8*8 + 8
+		case '\f':
+			column = 0
+		}
+	}
+	p.lineStart = false
+	if p.i == len(s) || strings.IndexByte("#\n\r\\", s[p.i]) >= 0 {
+		return true
+	}
+	if column > p.indents[len(p.indents)-1] {
+		if p.expectKind == "Module" {
+			p.expectKind = "" // a module's docstring is not indented
+		}
+		p.indents = append(p.indents, column)
+	}
+	for column < p.indents[len(p.indents)-1] {
+		p.indents = p.indents[:len(p.indents)-1]
+	}
+	return column == p.indents[len(p.indents)-1]
+}
+
+// token reads a token, or the space between two; false where a string does not end.
+func (p *pythonScanner) token() bool {
+	s, i := p.s, p.i
+	switch c := s[i]; {
+	case c == '\n' || c == '\r':
+		p.i++
+		if p.depth == 0 {
+			p.end()
+			p.lineStart = true
+		}
+	case c == ' ' || c == '\t' || c == '\f':
+		p.i++
+	case c == '\\' && i+1 < len(s) && (s[i+1] == '\n' || s[i+1] == '\r'):
+		p.i += 2
+		if s[i+1] == '\r' && i+2 < len(s) && s[i+2] == '\n' {
+			p.i++
+		}
+	case c == '#':
+		k := strings.IndexAny(s[i:], "\r\n")
+		if k < 0 {
+			k = len(s) - i
+		}
+		p.comments.WriteString(s[i : i+k])
+		p.i += k
+	case c == '"' || c == '\'':
+		return p.quoted(0)
+	case c == '_' || isLetter(c) || c >= utf8.RuneSelf:
+		k := 1
+		for i+k < len(s) && isWordByte(s[i+k]) {
+			k++
+		}
+		if i+k < len(s) && (s[i+k] == '"' || s[i+k] == '\'') && stringPrefix(s[i:i+k]) {
+			return p.quoted(k)
+		}
+		p.word(&p.st, s[i:i+k], p.depth)
+		p.i += k
+	case isDigit(c) || c == '.' && i+1 < len(s) && isDigit(s[i+1]):
+		p.number()
+	default:
+		p.operator(c)
+	}
+	return true
+}
+
+// quoted reads a string with a prefix of k letters.
+func (p *pythonScanner) quoted(k int) bool {
+	n := p.stringToken(p.s[p.i+k:], strings.ToLower(p.s[p.i:p.i+k]), &p.st)
+	if n < 0 {
+		return false
+	}
+	p.i += k + n
+	return true
+}
+
+func (p *pythonScanner) number() {
+	s := p.s[p.i:]
+	k := 1
+	for k < len(s) && (isWordByte(s[k]) || s[k] == '.' || (s[k] == '+' || s[k] == '-') && (s[k-1]|0x20 == 'e') && !strings.HasPrefix(s, "0x")) {
+		k++
+	}
+	num := strings.TrimRight(s[:k], "jJ")
+	if len(num) > 1 && num[0] == '0' && isDigit(num[1]) && strings.Trim(num, "0_") != "" && !strings.ContainsAny(num, ".eE") || strings.HasSuffix(num, "L") || strings.HasSuffix(num, "l") {
+		p.valid = false // octal and long numbers of Python 2
+	}
+	p.other(&p.st, "0")
+	p.i += k
+}
+
+// operator reads one character that is none of the others. A statement may end with
+// it before its line does.
+func (p *pythonScanner) operator(c byte) {
+	st, s := &p.st, p.s[p.i:]
+	p.i++
+	switch c {
+	case '(', '[', '{':
+		p.depth++
+	case ')', ']', '}':
+		p.depth = max(0, p.depth-1)
+	case '`', '$', '?', '!':
+		if c != '!' || len(s) < 2 || s[1] != '=' {
+			p.valid = false
+		}
+	case '<':
+		if strings.HasPrefix(s, "<>") {
+			p.valid = false
+		}
+	case ';':
+		if p.depth == 0 {
+			p.end()
+			return
+		}
+	case ':':
+		st.colon = st.colon || p.depth == 0 && st.lambdas == 0
+		if p.depth == 0 && st.lambdas > 0 {
+			st.lambdas--
+		} else if p.depth == 0 && st.header == "open" {
+			// The body may follow on the same line.
+			st.header, st.last = "done", ":"
+			p.end()
+			return
+		}
+	}
+	p.other(st, s[:1])
 }
 
 // compound says whether a statement that begins with word has a block.
