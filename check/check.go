@@ -150,6 +150,7 @@ type checker struct {
 	root    string
 	report  *Report
 	known   map[string]entry // by absolute path: what lists say of files
+	claims  []entry          // what the records of stages say of the same files
 	sound   map[string]bool  // absolute paths that are as their list says
 	counted map[string]bool  // absolute paths of files in Checked
 	total   int64

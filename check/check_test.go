@@ -341,6 +341,14 @@ func TestDamage(t *testing.T) {
 			write(t, at("corpus/attributes/exp.tag.json"), bytes.Replace(bytes.Replace(text, []byte(`"inputs":[],`), nil, 1), []byte("outputs"), []byte("inputs"), 1))
 			write(t, at("corpus/documents/z.jsonl"), []byte(strings.Replace(twoDocuments, "three", "eight", 1)))
 		}, []want{{check.Changed, "documents/z.jsonl", "exp.tag.json says"}}},
+		{"attributes of documents that were made anew", "corpus", func(t *testing.T, at func(string) string) {
+			now := record(t, func(name string) string { return at("corpus/" + name) }, "documents/z.jsonl")
+			write(t, at("corpus/documents.convert.json"), now)
+			write(t, at("corpus/documents/z.jsonl"), []byte(strings.Replace(twoDocuments, "three", "eight", 1)))
+			was := record(t, func(name string) string { return at("corpus/attributes/" + name) }, "../documents/z.jsonl")
+			write(t, at("corpus/attributes/exp.tag.json"), bytes.Replace(bytes.Replace(was, []byte(`"inputs":[],`), nil, 1), []byte("outputs"), []byte("inputs"), 1))
+			write(t, at("corpus/documents/z.jsonl"), []byte(twoDocuments))
+		}, []want{{check.Changed, "documents/z.jsonl", "documents.convert.json says, but attributes/exp.tag.json"}}},
 		{"a recorded file is missing", "corpus", func(t *testing.T, at func(string) string) {
 			write(t, at("corpus/attributes/exp.tag.json"), record(t, func(name string) string { return at("corpus/attributes/" + name) }, "exp/x.jsonl.gz"))
 			remove("corpus/attributes/exp/x.jsonl.gz")(t, at)

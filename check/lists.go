@@ -110,6 +110,7 @@ func (c *checker) compareLists(path string) {
 		return nil
 	})
 	c.compare()
+	c.contradictions()
 }
 
 // beside lists the records that stand beside a folder: its name, a dot and more.
@@ -218,6 +219,9 @@ func (c *checker) know(path string, size int64, sum, list string, s source) {
 	} else {
 		e.path = c.root
 	}
+	if s != report {
+		c.claims = append(c.claims, e)
+	}
 	old, ok := c.known[abs]
 	switch {
 	case !ok || s > old.source:
@@ -300,6 +304,22 @@ func (c *checker) compare() {
 			other = fmt.Sprintf(", which is that of %s", name)
 		}
 		c.problem(Changed, e.path, "%s has SHA-256 %s%s; %s says %s", c.rel(e.path), sum, other, e.list, e.sha256)
+	}
+}
+
+// contradictions reports records that speak of other contents than those of files which are
+// as a better list says: what a stage made of other documents is not of these.
+func (c *checker) contradictions() {
+	for _, e := range c.claims {
+		k, ok := c.known[absolute(e.path)]
+		if !ok || k.source <= e.source || k.sha256 == e.sha256 || !c.compared(e.path) {
+			continue
+		}
+		if e.source == input {
+			c.problem(Changed, e.path, "%s is as %s says, but %s is about a stage that read it with SHA-256 %s\nhint: run that stage again", c.rel(e.path), k.list, e.list, e.sha256)
+		} else {
+			c.problem(Manifest, e.path, "%s is as %s says, but %s says that it has SHA-256 %s", c.rel(e.path), k.list, e.list, e.sha256)
+		}
 	}
 }
 
