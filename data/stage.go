@@ -598,6 +598,25 @@ func (s *Stage) removeOne(record, path, sum string) error {
 	return store.Remove(path)
 }
 
+// Replaces tells whether Commit would put an output in the place of a file.
+func (s *Stage) Replaces() (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for u, st := range s.states {
+		if !st.pending {
+			continue
+		}
+		for _, path := range s.records[u.Record].outputs(st.done) {
+			if _, err := lookAt(path); err == nil {
+				return true, nil
+			} else if ignoreMissing(err) != nil {
+				return false, err
+			}
+		}
+	}
+	return false, nil
+}
+
 // Discard gives up what was made, also for a later run: for results that the same
 // command would only make again, such as none at all.
 func (s *Stage) Discard() {

@@ -139,16 +139,21 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	switch {
 	case err != nil:
 		return r.report, err
-	case total.Documents == 0 && total.Rejected+total.Binary > 0:
+	case total.Documents > 0:
+		return r.report, r.stage.Commit()
+	case total.Rejected+total.Binary > 0:
 		return r.report, r.stage.Nothing("no document was made: the files hold none that can be used", "")
+	}
+	empty := fmt.Sprintf("no document was made: the %d files are empty", len(files))
+	if replaces, err := r.stage.Replaces(); err != nil {
+		return r.report, err
+	} else if replaces {
+		return r.report, r.stage.Nothing(empty, "")
 	}
 	if err := r.stage.Commit(); err != nil {
 		return r.report, err
 	}
-	if total.Documents == 0 {
-		return r.report, fmt.Errorf("no document was made: the %d files are empty", len(files))
-	}
-	return r.report, nil
+	return r.report, errors.New(empty)
 }
 
 func (c *Config) check() error {

@@ -134,6 +134,26 @@ func TestRows(t *testing.T) {
 	}
 }
 
+// A source that lost its content does not take the documents with it.
+func TestSourceBecameEmpty(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"in/x.jsonl": `{"id":"1","text":"b"}`})
+	report, err := convert.Run(context.Background(), config(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := documents(t, report.Outputs)
+	write(t, dir, map[string]string{"in/x.jsonl": ""})
+	for range 2 {
+		if _, err := convert.Run(context.Background(), config(dir)); !errors.Is(err, data.ErrNothing) {
+			t.Errorf("%v, want an error: the file is empty", err)
+		}
+		if got := documents(t, report.Outputs); !reflect.DeepEqual(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 // TestWorkers wants the same bytes from any number of workers, in shards no
 // larger than was asked for, and none of an earlier run left.
 func TestWorkers(t *testing.T) {

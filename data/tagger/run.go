@@ -408,8 +408,8 @@ func (r *run) tagFile(ctx context.Context, pool *data.Pool, f inputFile) error {
 }
 
 // commit gives the attribute files their names. It is an error when no document was
-// tagged: then what an earlier run made stays, unless the files are empty, whose
-// attributes are empty too, as Dolma has them.
+// tagged: then what an earlier run made stays. Empty files get empty attributes all the
+// same, as Dolma has them, where there are none yet.
 func (r *run) commit() error {
 	var total fileReport
 	for _, f := range r.files {
@@ -425,13 +425,19 @@ func (r *run) commit() error {
 			"'olmo data convert' makes documents of text, HTML and CSV files",
 		)
 	}
+	if total.Documents > 0 {
+		return r.stage.Commit()
+	}
+	empty := fmt.Sprintf("no document was tagged: the %d input files are empty", len(r.files))
+	if replaces, err := r.stage.Replaces(); err != nil {
+		return err
+	} else if replaces {
+		return r.stage.Nothing(empty, "")
+	}
 	if err := r.stage.Commit(); err != nil {
 		return err
 	}
-	if total.Documents == 0 {
-		return fmt.Errorf("no document was tagged: the %d input files are empty", len(r.files))
-	}
-	return nil
+	return errors.New(empty)
 }
 
 // longText is the size in bytes of a text that a worker is not kept after.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,6 +70,25 @@ func TestRunEmpty(t *testing.T) {
 		}
 		if text, err := os.ReadFile("attributes/char_length_v1/a.jsonl"); err != nil || len(text) > 0 {
 			t.Errorf("the attributes of an empty file are %q, %v", text, err)
+		}
+	}
+}
+
+// A file that lost its content does not take its attributes with it.
+func TestRunOfWhatBecameEmpty(t *testing.T) {
+	t.Chdir(t.TempDir())
+	stagetest.Write(t, "documents/a.jsonl", `{"id":"1","text":"x"}`+"\n")
+	if _, err := tagWith([]string{"char_length_v1"}); err != nil {
+		t.Fatal(err)
+	}
+	before := stagetest.Tree(t, "attributes")
+	stagetest.Write(t, "documents/a.jsonl", "")
+	for range 2 {
+		if _, err := tagWith([]string{"char_length_v1"}); !errors.Is(err, data.ErrNothing) {
+			t.Errorf("%v, want an error: the files are empty", err)
+		}
+		if after := stagetest.Tree(t, "attributes"); !maps.Equal(after, before) {
+			t.Errorf("the attributes are %q, want %q", after, before)
 		}
 	}
 }
