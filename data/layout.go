@@ -112,7 +112,7 @@ func isLeft(name, pattern string) bool {
 	case strings.HasSuffix(name, rejectsSuffix):
 		return inRejects(name) && !inRejects(pattern)
 	case strings.HasSuffix(name, ".json") && !store.Remote(name):
-		return isRecord(name)
+		return IsRecord(name)
 	}
 	return false
 }

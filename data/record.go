@@ -72,8 +72,8 @@ func readRecord(path, stage string) (*record, error) {
 	return r, nil
 }
 
-// isRecord tells by its first bytes whether a file is a record of a stage.
-func isRecord(path string) bool {
+// IsRecord tells by its first bytes whether a file is a record of a stage.
+func IsRecord(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {
 		return false // whoever reads it says why

@@ -207,6 +207,11 @@ func (r *run) decideFilter() (err error) {
 	for _, d := range r.todo {
 		todo = append(todo, d.path)
 	}
+	// An earlier version's record tells that this command was given before, but not
+	// what the filter got from it.
+	if record, file := r.whole.Record, r.cfg.BloomFilter.File; own == nil && len(r.filled) > 0 && len(todo) > 0 && exists(record) && !data.IsRecord(record) {
+		return fmt.Errorf("%s is no record of this version, so it is not known whether the Bloom filter %s holds these files, each of which would be a copy of itself\nhint: delete %s to start from nothing, or %s to count what the filter holds as seen", record, file, file, record)
+	}
 	anew, err := r.standing(own, held, todo, all)
 	if err != nil {
 		return err

@@ -430,6 +430,31 @@ func TestRunAfterFilesWereCutAndPacked(t *testing.T) {
 	}
 }
 
+// What an earlier version says of a filter is not understood, and not passed over.
+func TestRunWithTheRecordOfAnEarlierVersion(t *testing.T) {
+	t.Chdir(t.TempDir())
+	twoFiles(t)
+	a := newAgain()
+	if _, err := a.run(); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, "f/dup.bin.dup.run.json", `{"settings":"0123","files":{}}`)
+	before := made(t)
+	_, err := a.run()
+	if want := "delete f/dup.bin to start from nothing"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+	if d := differ(made(t), before); d != "" {
+		t.Error(d)
+	}
+	if err := os.Remove("f/dup.bin"); err != nil {
+		t.Fatal(err)
+	}
+	if report, err := a.run(); err != nil || report.Duplicates != 2 {
+		t.Errorf("from nothing: %d duplicates, %v, want 2", report.Duplicates, err)
+	}
+}
+
 // A run that would leave nothing fails, as often as it is given, and what is there
 // stays.
 func TestRunOfNothing(t *testing.T) {
