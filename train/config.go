@@ -416,6 +416,11 @@ func (c *Config) Validate() error {
 			return fmt.Errorf("%s is %d, it must be positive or null", key, *n)
 		}
 	}
+	for key, v := range map[string]*float64{"max_grad_norm": c.MaxGradNorm, "max_grad_norm_ratio": c.MaxGradNormRatio} {
+		if v != nil && !(*v > 0) {
+			return fmt.Errorf("%s is %g, it must be positive\nhint: null turns clipping off", key, *v)
+		}
+	}
 	switch o := c.Optimizer; {
 	case o.LearningRate < 0 || o.WeightDecay < 0 || o.Eps < 0:
 		return fmt.Errorf("optimizer: learning_rate %g, weight_decay %g and eps %g must not be negative", o.LearningRate, o.WeightDecay, o.Eps)

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strconv"
@@ -191,7 +192,7 @@ func (t *Trainer) load(dir string, l loading) error {
 	if kind, remedy := sharded(dir); kind != "" {
 		return fmt.Errorf("%s is a checkpoint in pieces, one for each device (layout %s), which only the program that wrote it can put together\nhint: %s", dir, kind, remedy)
 	}
-	if err := t.sameModel(dir); err != nil {
+	if err := t.sameModel(dir, t.inFolder && l.state); err != nil {
 		return err
 	}
 	if !ours {
@@ -220,8 +221,9 @@ func (t *Trainer) load(dir string, l loading) error {
 }
 
 // sameModel compares the model in a checkpoint's config with the run's, in what the shapes
-// of the weights do not tell. Without a config that can be read it knows nothing.
-func (t *Trainer) sameModel(dir string) error {
+// of the weights do not tell, and, of a run that goes on, in what a new run may change.
+// Without a config that can be read it knows nothing.
+func (t *Trainer) sameModel(dir string, goesOn bool) error {
 	c := DefaultConfig()
 	if config.LoadWithoutPaths(filepath.Join(dir, configFile), nil, c) != nil {
 		return nil
@@ -230,25 +232,50 @@ func (t *Trainer) sameModel(dir string) error {
 	if err != nil {
 		return nil // another program's model: the weights will tell
 	}
-	for _, f := range []struct {
-		key          string
-		theirs, ours any
-	}{
-		{"n_heads", m.H, t.model.H},
-		{"n_kv_heads", m.KV, t.model.KV},
-		{"layer_norm_type: rms", m.Norm.RMS, t.model.Norm.RMS},
-		{"activation_type", m.Activation, t.model.Activation},
-		{"attention_layer_norm", m.QKNorm != nil, t.model.QKNorm != nil},
-		{"the kind of positions", m.Position, t.model.Position},
-		{"the kind of blocks", m.Family, t.model.Family},
-		{"scale_logits", m.ScaleLogits, t.model.ScaleLogits},
-		{"moe_top_k", m.TopK, t.model.TopK},
-	} {
-		if f.theirs != f.ours {
+	rows := unshaped(m, t.model)
+	if goesOn {
+		rows = append(rows, computed(m, t.model)...)
+	}
+	for _, f := range rows {
+		if !reflect.DeepEqual(f.theirs, f.ours) {
 			return fmt.Errorf("%s is of another model: %s is %v there and %v here\nhint: init_weights=%s takes the weights all the same", dir, f.key, f.theirs, f.ours, filepath.Join(dir, ModelFile))
 		}
 	}
 	return nil
+}
+
+// trait is a setting of two models that the shapes of their weights do not tell.
+type trait struct {
+	key          string
+	theirs, ours any
+}
+
+// unshaped are the settings without which weights mean nothing.
+func unshaped(theirs, ours *model.Config) []trait {
+	return []trait{
+		{"n_heads", theirs.H, ours.H},
+		{"n_kv_heads", theirs.KV, ours.KV},
+		{"layer_norm_type: rms", theirs.Norm.RMS, ours.Norm.RMS},
+		{"activation_type", theirs.Activation, ours.Activation},
+		{"attention_layer_norm", theirs.QKNorm != nil, ours.QKNorm != nil},
+		{"the kind of positions", theirs.Position, ours.Position},
+		{"the kind of blocks", theirs.Family, ours.Family},
+		{"scale_logits", theirs.ScaleLogits, ours.ScaleLogits},
+		{"moe_top_k", theirs.TopK, ours.TopK},
+	}
+}
+
+// computed are settings that a new run may change on purpose, for a longer context
+// say, and a run that goes on, or an average, may not.
+func computed(theirs, ours *model.Config) []trait {
+	return []trait{
+		{"rope_theta", theirs.RopeTheta, ours.RopeTheta},
+		{"rope_scaling", theirs.Scaling, ours.Scaling},
+		{"sliding_window", theirs.Windows, ours.Windows},
+		{"alibi_bias_max", theirs.AlibiMax, ours.AlibiMax},
+		{"layer_norm_eps", theirs.NormEps, ours.NormEps},
+		{"clip_qkv", theirs.Clip, ours.Clip},
+	}
 }
 
 // takeState continues from a checkpoint's state, as far as the config wants.

@@ -3,11 +3,14 @@ package train
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
+	"olmo/model"
 	"olmo/store"
 	"olmo/tensor"
 	"olmo/weights"
@@ -27,11 +30,14 @@ func Merge(out string, inputs []string, share []float64, warn func(string)) (err
 	for i := range inputs {
 		if share == nil {
 			total++
-		} else {
-			total += share[i]
+			continue
 		}
+		if math.IsNaN(share[i]) || math.IsInf(share[i], 0) {
+			return fmt.Errorf("share %g of %s is no number that weights can be multiplied with", share[i], inputs[i])
+		}
+		total += share[i]
 	}
-	if !(total > 0) {
+	if !(total > 0) || math.IsInf(total, 0) {
 		return fmt.Errorf("the shares add up to %g, not to a positive number", total)
 	}
 	folder, err := store.CreateFolder(out)
@@ -51,6 +57,7 @@ func Merge(out string, inputs []string, share []float64, warn func(string)) (err
 			err = errors.Join(err, s.Close())
 		}
 	}()
+	var first *model.Config // nil where a checkpoint has weights alone
 	factors := make([]float64, len(inputs))
 	for i, path := range inputs {
 		if latest, err := Latest(path); err == nil && !isCheckpoint(path) {
@@ -68,6 +75,22 @@ func Merge(out string, inputs []string, share []float64, warn func(string)) (err
 		sets = append(sets, s)
 		if !slices.Equal(s.Names(), sets[0].Names()) {
 			return fmt.Errorf("%s and %s hold tensors of different names\nhint: only checkpoints of one model can be averaged", inputs[0], path)
+		}
+		if m, err := model.Open(path); err == nil {
+			c := m.Config
+			if err := m.Close(); err != nil {
+				return err
+			}
+			if i == 0 {
+				first = c
+			}
+			if first != nil {
+				for _, f := range append(unshaped(first, c), computed(first, c)...) {
+					if !reflect.DeepEqual(f.theirs, f.ours) {
+						return fmt.Errorf("%s and %s are other models: %s is %v and %v\nhint: only checkpoints of one model can be averaged", inputs[0], path, f.key, f.theirs, f.ours)
+					}
+				}
+			}
 		}
 		factors[i] = 1 / total
 		if share != nil {
@@ -110,6 +133,9 @@ func average(name string, d tensor.DType, sets []*weights.Set, factors []float64
 			return nil, fmt.Errorf("%s has shape %v and %v\nhint: only checkpoints of one model can be averaged", name, shape, t.Shape)
 		}
 		for j, x := range v {
+			if math.IsNaN(x) || math.IsInf(x, 0) {
+				return nil, fmt.Errorf("%s of checkpoint %d of those named holds %g\nhint: a run that diverged cannot be averaged; leave it out", name, i+1, x)
+			}
 			sum[j] += float64(x * factors[i])
 		}
 	}

@@ -2,10 +2,13 @@ package train_test
 
 import (
 	"math"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"olmo/tensor"
 	"olmo/train"
 	"olmo/weights"
 )
@@ -63,5 +66,63 @@ func TestMerge(t *testing.T) {
 	}
 	if err := train.Merge(filepath.Join(dir, "merged"), in, nil, func(text string) { t.Error(text) }); err == nil || !strings.Contains(err.Error(), "exists") {
 		t.Errorf("error %v over an existing folder", err)
+	}
+}
+
+// TestMergeRefuses: an average of what does not belong together looks like a model.
+func TestMergeRefuses(t *testing.T) {
+	dir := t.TempDir()
+	run(t, filepath.Join(dir, "a"), "max_duration=8")
+	run(t, filepath.Join(dir, "theta"), "max_duration=8", "model.rope_theta=20000")
+	a, theta := filepath.Join(dir, "a"), filepath.Join(dir, "theta")
+	nan := filepath.Join(dir, "nan.safetensors")
+	s, err := weights.Open(a)
+	if err != nil {
+		latest, e := train.Latest(a)
+		if e != nil {
+			t.Fatal(e)
+		}
+		if s, err = weights.Open(latest); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer s.Close()
+	tensors := s.All()
+	first, err := s.Tensor(tensors[0].Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := first.Float32s()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v = slices.Clone(v) // of the file itself
+	v[3] = float32(math.NaN())
+	tensors[0] = weights.Named{Name: tensors[0].Name, Tensor: tensor.FromFloat32(first.Shape, v)}
+	if err := weights.WriteSafetensors(nan, tensors, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name   string
+		in     []string
+		shares []float64
+		want   string
+	}{
+		{"an infinite share", []string{a, a}, []float64{math.Inf(1), 1}, "share +Inf"},
+		{"no number", []string{a, a}, []float64{math.NaN(), 1}, "share NaN"},
+		{"shares of nothing", []string{a, a}, []float64{1, -1}, "add up to 0"},
+		{"another rotation", []string{a, theta}, nil, "rope_theta is 10000 and 20000"},
+		{"a diverged run", []string{a, nan}, nil, tensors[0].Name + " of checkpoint 2"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out := filepath.Join(dir, "out")
+			err := train.Merge(out, c.in, c.shares, func(text string) { t.Error(text) })
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one with %q", err, c.want)
+			}
+			if _, err := os.Stat(out); err == nil {
+				t.Error("a folder was left behind")
+			}
+		})
 	}
 }

@@ -58,16 +58,16 @@ type Stream struct {
 	Compression     Compression       `yaml:"compression" json:"compression"`
 	// Sample is how often the documents that the filter keeps are written, on
 	// average: 0.3 of them, or each twice and half of them a third time with
-	// 2.5. 0 is 1. Which ones, id and Seed decide. Copies have files of their own.
-	Sample float64 `yaml:"sample" json:"sample"`
-	Seed   uint64  `yaml:"seed" json:"seed"`
+	// 2.5. nil is 1. Which ones, id and Seed decide. Copies have files of their own.
+	Sample *float64 `yaml:"sample" json:"sample"`
+	Seed   uint64   `yaml:"seed" json:"seed"`
 }
 
 func (s *Stream) sampler() sampler {
-	if s.Sample == 0 {
+	if s.Sample == nil {
 		return sampler{ratio: 1}
 	}
-	return sampler{s.Sample, s.Seed}
+	return sampler{*s.Sample, s.Seed}
 }
 
 // maxSample keeps a slip of the keyboard from filling the disk.
@@ -212,9 +212,9 @@ func (s *Stream) check() error {
 		return fmt.Errorf("stream %s: output.min_text_length cannot be negative", s.Name)
 	case slices.Contains(s.Output.DiscardFields, "text"):
 		return fmt.Errorf("stream %s: the text cannot be discarded", s.Name)
-	case s.Sample < 0 || s.Sample > maxSample:
-		return fmt.Errorf("stream %s: sample is %g, want a number of copies up to %d", s.Name, s.Sample, maxSample)
-	case s.Filter == nil && len(s.SpanReplacement) == 0 && s.Sample == 0:
+	case s.Sample != nil && !(*s.Sample > 0 && *s.Sample <= maxSample):
+		return fmt.Errorf("stream %s: sample is %g, want a number of copies above 0 and up to %d\nhint: null keeps each document once; to keep none, leave the stream out", s.Name, *s.Sample, maxSample)
+	case s.Filter == nil && len(s.SpanReplacement) == 0 && s.Sample == nil:
 		return fmt.Errorf("stream %s has neither a filter nor a span_replacement nor a sample", s.Name)
 	case s.Filter != nil && len(s.Filter.Include) == 0 && len(s.Filter.Exclude) == 0:
 		return fmt.Errorf("stream %s: the filter has neither include nor exclude", s.Name)

@@ -66,7 +66,7 @@ func attributeOf(r *rule) string {
 }
 
 func compile(s *Stream, compat bool) (*program, error) {
-	p := &program{min: s.Output.MinTextLength, sample: s.sampler(), sampled: s.Sample != 0, compat: compat}
+	p := &program{min: s.Output.MinTextLength, sample: s.sampler(), sampled: s.Sample != nil, compat: compat}
 	if f := s.Filter; f != nil {
 		for _, set := range []struct {
 			from []string

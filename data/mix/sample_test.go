@@ -44,7 +44,7 @@ func TestSample(t *testing.T) {
 		t.Run(fmt.Sprint(c.sample), func(t *testing.T) {
 			t.Chdir(t.TempDir())
 			writeFile(t, "c/documents/a.jsonl", documents(0, n))
-			report := mustRun(t, false, plain(func(s *mix.Stream) { s.Sample = c.sample }))
+			report := mustRun(t, false, plain(func(s *mix.Stream) { s.Sample = &c.sample }))
 			got := ids(t, report)
 			if d := math.Abs(float64(len(got))/n - c.sample); d > 0.04 {
 				t.Errorf("%d of %d documents written, want %g times as many", len(got), n, c.sample)
@@ -71,7 +71,7 @@ func TestSample(t *testing.T) {
 		writeFile(t, "c/documents/a.jsonl", documents(n/3, n))
 		writeFile(t, "c/documents/b.jsonl", documents(0, n/3))
 		report := mustRun(t, false, plain(func(s *mix.Stream) {
-			s.Sample, s.Documents, s.Output.MaxSizeInBytes = 0.3, []string{"c/documents/*"}, 100
+			s.Sample, s.Documents, s.Output.MaxSizeInBytes = new(0.3), []string{"c/documents/*"}, 100
 		}))
 		if got := ids(t, report); !slices.Equal(got, whole) {
 			t.Error("the same documents in other files give another sample")
@@ -83,7 +83,7 @@ func TestSample(t *testing.T) {
 	t.Run("another seed", func(t *testing.T) {
 		t.Chdir(t.TempDir())
 		writeFile(t, "c/documents/a.jsonl", documents(0, n))
-		got := ids(t, mustRun(t, false, plain(func(s *mix.Stream) { s.Sample, s.Seed = 0.3, 7 })))
+		got := ids(t, mustRun(t, false, plain(func(s *mix.Stream) { s.Sample, s.Seed = new(0.3), 7 })))
 		both := 0
 		for _, id := range got {
 			if _, ok := slices.BinarySearch(whole, id); ok {
@@ -100,7 +100,7 @@ func TestSampleNames(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writeFile(t, "c/documents/a.v1.jsonl", `{"id": "1", "text": "x"}`+"\n")
 	s := plain(func(s *mix.Stream) {
-		s.Documents, s.Sample, s.Compression.Output = []string{"c/documents/*"}, 3, nil
+		s.Documents, s.Sample, s.Compression.Output = []string{"c/documents/*"}, new(3.0), nil
 	})
 	report := mustRun(t, false, s)
 	want := []string{"out/s-0000.jsonl.gz", "out/s-0000-copy1.jsonl.gz", "out/s-0000-copy2.jsonl.gz"}
