@@ -520,18 +520,19 @@ func TestStreamsRefused(t *testing.T) {
 	writeFile(t, "elsewhere/a.jsonl", `{"id":"1","text":"a"}`+"\n")
 	pq := "parquet"
 	for want, edit := range map[string]func(*mix.Stream){
-		"a stream has no name":                                         func(s *mix.Stream) { s.Name = "" },
-		"stream a/b: the name becomes part of file names":              func(s *mix.Stream) { s.Name = "a/b" },
-		`stream a\b: the name becomes part of file names`:              func(s *mix.Stream) { s.Name = `a\b` },
-		"stream s names no documents":                                  func(s *mix.Stream) { s.Documents = nil },
-		"stream s: output.path is not set":                             func(s *mix.Stream) { s.Output.Path = "" },
-		"stream s: output.max_size_in_bytes is 0":                      func(s *mix.Stream) { s.Output.MaxSizeInBytes = 0 },
-		"stream s: output.max_size_in_bytes is -1":                     func(s *mix.Stream) { s.Output.MaxSizeInBytes = -1 },
-		"stream s: output.min_text_length cannot be negative":          func(s *mix.Stream) { s.Output.MinTextLength = -1 },
-		"stream s: sample is -0.5":                                     func(s *mix.Stream) { s.Sample = -0.5 },
-		"stream s: sample is 1001, want a number of copies up to 1000": func(s *mix.Stream) { s.Sample = 1001 },
-		"stream s: compression.output is parquet, which needs files":   func(s *mix.Stream) { s.Compression.Output, s.Output.Path = &pq, "-" },
-		"stream s: filter:":                                            func(s *mix.Stream) { s.Filter.Exclude = []string{"$["} },
+		"a stream has no name":                                                     func(s *mix.Stream) { s.Name = "" },
+		"stream a/b: the name becomes part of file names":                          func(s *mix.Stream) { s.Name = "a/b" },
+		`stream a\b: the name becomes part of file names`:                          func(s *mix.Stream) { s.Name = `a\b` },
+		"stream s names no documents":                                              func(s *mix.Stream) { s.Documents = nil },
+		"stream s: output.path is not set":                                         func(s *mix.Stream) { s.Output.Path = "" },
+		"stream s: output.max_size_in_bytes is 0":                                  func(s *mix.Stream) { s.Output.MaxSizeInBytes = 0 },
+		"stream s: output.max_size_in_bytes is -1":                                 func(s *mix.Stream) { s.Output.MaxSizeInBytes = -1 },
+		"stream s: output.min_text_length cannot be negative":                      func(s *mix.Stream) { s.Output.MinTextLength = -1 },
+		"stream s: sample is -0.5":                                                 func(s *mix.Stream) { s.Sample = number(-0.5) },
+		"stream s: sample is 0,":                                                   func(s *mix.Stream) { s.Sample = number(0) },
+		"stream s: sample is 1001, want a number of copies above 0 and up to 1000": func(s *mix.Stream) { s.Sample = number(1001) },
+		"stream s: compression.output is parquet, which needs files":               func(s *mix.Stream) { s.Compression.Output, s.Output.Path = &pq, "-" },
+		"stream s: filter:":                                                        func(s *mix.Stream) { s.Filter.Exclude = []string{"$["} },
 		"stream s: span_replacement: replacement:": func(s *mix.Stream) {
 			s.SpanReplacement = []mix.SpanReplacement{{Span: "$.x", MinScore: number(0), Replacement: "$["}}
 		},
@@ -554,7 +555,7 @@ func TestStreamsRefused(t *testing.T) {
 		}
 	}
 	for _, s := range []mix.Stream{
-		plain(func(s *mix.Stream) { s.Sample = 1 }),
+		plain(func(s *mix.Stream) { s.Sample = number(1) }),
 		plain(func(s *mix.Stream) { keepAll(s); s.Output.MaxSizeInBytes = 1; s.Name = "tiny" }),
 		plain(func(s *mix.Stream) { s.Filter = &mix.Filter{Exclude: []string{"$.x"}}; s.Name = "excludes" }),
 	} {

@@ -45,7 +45,7 @@ func TestRuleFigures(t *testing.T) {
 			s.Filter = &mix.Filter{Include: include, Exclude: exclude, Syntax: syntax}
 			s.SpanReplacement = []mix.SpanReplacement{{Span: "$.attributes.x", MinScore: number(0)}, {Span: "$.attributes.y", MinScore: number(0)}}
 			s.Output.MinTextLength = 1
-			s.Sample = 1
+			s.Sample = new(1.0)
 		}))
 		want := []mix.Rule{
 			{Kind: "include", Documents: 2, Bytes: 13},
