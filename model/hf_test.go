@@ -202,7 +202,7 @@ func TestHFRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		m[c.key] = v
-		if _, err := configFromHF(m); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := configFromHF(m); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "%!") {
 			t.Errorf("%s with %s %s: %v, want %q", c.kind, c.key, c.value, err, c.want)
 		}
 	}

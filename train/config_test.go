@@ -125,7 +125,7 @@ func TestValidate(t *testing.T) {
 		}
 		c.change(cfg)
 		err = cfg.Validate()
-		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "%!")) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}

@@ -85,7 +85,7 @@ func TestRemoteSaveFolder(t *testing.T) {
 		{"https://example.com/x", "web server"},
 		{"s3://nobucket/x", "remote_save_folder=null"},
 	} {
-		if _, err := trainTo(filepath.Join(t.TempDir(), "x"), "remote_save_folder="+c.folder); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := trainTo(filepath.Join(t.TempDir(), "x"), "remote_save_folder="+c.folder); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "%!") {
 			t.Errorf("%s: error %v, want one with %q", c.folder, err, c.want)
 		}
 	}

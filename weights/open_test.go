@@ -74,7 +74,7 @@ func TestOpenOtherFiles(t *testing.T) {
 	} {
 		_, err := openBytes(t, "model.safetensors", []byte(c.data))
 		var fe *weights.FileError
-		if !errors.As(err, &fe) || !strings.Contains(err.Error(), c.want) {
+		if !errors.As(err, &fe) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "%!") {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
