@@ -555,7 +555,9 @@ func (l *shellLexer) inState() bool {
 		case '$':
 			l.dollar()
 		default:
-			l.i++
+			for l.i < len(l.s) && l.s[l.i] != '"' && l.s[l.i] != '\\' && l.s[l.i] != '$' {
+				l.i++
+			}
 		}
 		return true
 	case shellCurly:
@@ -665,7 +667,11 @@ func (l *shellLexer) token() {
 			k = shellWord(rest)
 		}
 		l.i += k
-	case strings.IndexByte("[]{}()=;&|<", c) >= 0, classes[c] == isBlank:
+	case classes[c] == isBlank:
+		for l.i < len(l.s) && classes[l.s[l.i]] == isBlank {
+			l.i++
+		}
+	case strings.IndexByte("[]{}()=;&|<", c) >= 0:
 		l.i++
 	default:
 		l.i += shellWord(rest)

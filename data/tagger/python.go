@@ -137,7 +137,9 @@ func (p *pythonScanner) token() bool {
 			p.lineStart = true
 		}
 	case c == ' ' || c == '\t' || c == '\f':
-		p.i++
+		for p.i < len(s) && (s[p.i] == ' ' || s[p.i] == '\t' || s[p.i] == '\f') {
+			p.i++
+		}
 	case c == '\\' && i+1 < len(s) && (s[i+1] == '\n' || s[i+1] == '\r'):
 		p.i += 2
 		if s[i+1] == '\r' && i+2 < len(s) && s[i+2] == '\n' {
