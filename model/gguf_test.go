@@ -151,6 +151,135 @@ func TestGGUFRefuses(t *testing.T) {
 	}
 }
 
+// TestGGUFMetadataRead changes one thing of llama.cpp's file at a time: what it means is read,
+// and what means nothing here is refused with its key.
+func TestGGUFMetadataRead(t *testing.T) {
+	rewrite := func(t *testing.T, family string, set map[string]any, tensors func([]weights.Named) []weights.Named) (*model.Config, error) {
+		t.Helper()
+		g := openGGUF(t, filepath.Join("testdata", "llamacpp", family, "model.gguf"))
+		var kv []weights.KV
+		for _, x := range g.KV {
+			if v, ok := set[x.Key]; ok {
+				if v == nil {
+					continue
+				}
+				x.Value = v
+			}
+			kv = append(kv, x)
+		}
+		for key, v := range set {
+			if _, ok := g.Get(key); !ok && v != nil {
+				kv = append(kv, weights.KV{Key: key, Value: v})
+			}
+		}
+		ts := g.All()
+		if tensors != nil {
+			ts = tensors(ts)
+		}
+		path := filepath.Join(t.TempDir(), "model.gguf")
+		if err := weights.WriteGGUF(path, kv, ts); err != nil {
+			t.Fatal(err)
+		}
+		l, err := model.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		t.Cleanup(func() { l.Close() })
+		return l.Config, nil
+	}
+	without := func(name string) func([]weights.Named) []weights.Named {
+		return func(ts []weights.Named) []weights.Named {
+			return slices.DeleteFunc(ts, func(n weights.Named) bool { return n.Name == name })
+		}
+	}
+	factors := func(v ...float32) func([]weights.Named) []weights.Named {
+		return func(ts []weights.Named) []weights.Named {
+			return append(ts, weights.Named{Name: "rope_freqs.weight", Tensor: tensor.FromFloat32([]int{len(v)}, v)})
+		}
+	}
+	same := func(n int, v int32) []int32 { return slices.Repeat([]int32{v}, n) }
+	base := open(t, filepath.Join("testdata", "llamacpp", "llama", "model.gguf")).Config
+	for _, c := range []struct {
+		name, family string
+		set          map[string]any
+		tensors      func([]weights.Named) []weights.Named
+		want         func(c *model.Config) bool
+		refused      string
+	}{
+		{"no context length", "llama", map[string]any{"llama.context_length": nil}, nil, func(c *model.Config) bool { return c.T == 2048 }, ""},
+		{"no theta", "llama", map[string]any{"llama.rope.freq_base": nil}, nil, func(c *model.Config) bool { return c.RopeTheta == 10000 }, ""},
+		{"theta in float64", "llama", map[string]any{"llama.rope.freq_base": 12345.678901}, nil, func(c *model.Config) bool { return c.RopeTheta == 12345.678901 }, ""},
+		{"theta in float32", "llama", map[string]any{"llama.rope.freq_base": float32(1e-3)}, nil, func(c *model.Config) bool { return c.RopeTheta == 1e-3 }, ""},
+		{"no eps", "llama", map[string]any{"llama.attention.layer_norm_rms_epsilon": nil}, nil, func(c *model.Config) bool { return c.NormEps == 1e-5 }, ""},
+		{"a size for each layer", "llama", map[string]any{"llama.feed_forward_length": same(base.Layers, int32(base.F))}, nil, func(c *model.Config) bool { return c.F == base.F }, ""},
+		{"other sizes of layers", "llama", map[string]any{"llama.feed_forward_length": []int32{int32(base.F), 1}}, nil, nil, "llama.feed_forward_length is"},
+		{"a size that is text", "llama", map[string]any{"llama.block_count": "two"}, nil, nil, "llama.block_count is two, not a whole number"},
+		{"a theta that is text", "llama", map[string]any{"llama.rope.freq_base": "large"}, nil, nil, "llama.rope.freq_base is large, not a number"},
+		{"part of a head", "llama", map[string]any{"llama.rope.dimension_count": uint32(2)}, nil, nil, "llama.rope.dimension_count is 2: this family rotates whole heads"},
+		{"another architecture", "llama", map[string]any{"general.architecture": "gpt2"}, nil, nil, `architecture "gpt2" is not known`},
+		{"no table", "llama", nil, without("token_embd.weight"), nil, "there is no tensor token_embd.weight"},
+		{"no head", "llama", nil, without("output.weight"), func(c *model.Config) bool { return c.Tied }, ""},
+		{"ids", "llama", map[string]any{"tokenizer.ggml.bos_token_id": uint32(3), "tokenizer.ggml.eos_token_id": uint32(4), "tokenizer.ggml.padding_token_id": uint32(5)}, nil, func(c *model.Config) bool {
+			return c.BOS == 3 && c.EOS == 4 && c.PAD == 5
+		}, ""},
+		{"ids that are none", "llama", map[string]any{"tokenizer.ggml.bos_token_id": int32(-1), "tokenizer.ggml.eos_token_id": uint32(1 << 31), "tokenizer.ggml.padding_token_id": nil}, nil, func(c *model.Config) bool {
+			return c.BOS == -1 && c.EOS == -1 && c.PAD == -1
+		}, ""},
+		{"linear", "llama", map[string]any{"llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": float32(4)}, nil, func(c *model.Config) bool {
+			return reflect.DeepEqual(c.Scaling, &model.Scaling{Type: "linear", Factor: 4})
+		}, ""},
+		{"none", "llama", map[string]any{"llama.rope.scaling.type": "none"}, nil, func(c *model.Config) bool { return c.Scaling == nil }, ""},
+		{"another scaling", "llama", map[string]any{"llama.rope.scaling.type": "longrope"}, nil, nil, `rope scaling of type "longrope" is not known`},
+		{"yarn", "llama", map[string]any{"llama.rope.scaling.type": "yarn", "llama.rope.scaling.factor": float32(4)}, nil, func(c *model.Config) bool {
+			s := c.Scaling
+			return s != nil && s.Type == "yarn" && s.Factor == 4 && s.Original == c.T && s.BetaFast == 32 && s.BetaSlow == 1 && s.AttentionFactor > 1.1386 && s.AttentionFactor < 1.1387
+		}, ""},
+		{"yarn with a factor of sines", "llama", map[string]any{"llama.rope.scaling.type": "yarn", "llama.rope.scaling.factor": float32(4), "llama.rope.scaling.attn_factor": float32(2)}, nil, func(c *model.Config) bool {
+			return c.Scaling.AttentionFactor > 2*1.1386 && c.Scaling.AttentionFactor < 2*1.1387
+		}, ""},
+		{"factors", "llama", nil, factors(slices.Repeat([]float32{3, 1}, base.D/4)...), func(c *model.Config) bool {
+			return c.Scaling != nil && c.Scaling.Type == "factors" && len(c.Scaling.Factors) == base.D/2 && c.Scaling.Factors[0] == 3
+		}, ""},
+		{"too few factors", "llama", nil, factors(1), nil, "rope_freqs.weight has 1 numbers"},
+		{"a factor of 0", "llama", nil, factors(make([]float32, base.D/2)...), nil, "positive ones"},
+		{"windows by period", "olmo3", map[string]any{"olmo2.attention.sliding_window_pattern": uint32(2)}, nil, func(c *model.Config) bool {
+			for l, w := range c.Windows {
+				if (w == 0) != ((l+1)%2 == 0) {
+					return false
+				}
+			}
+			return len(c.Windows) == c.Layers
+		}, ""},
+		{"windows that are not said", "olmo3", map[string]any{"olmo2.attention.sliding_window_pattern": nil}, nil, func(c *model.Config) bool {
+			for l, w := range c.Windows {
+				if (w == 0) != ((l+1)%4 == 0) {
+					return false
+				}
+			}
+			return len(c.Windows) == c.Layers
+		}, ""},
+		{"windows of other layers", "olmo3", map[string]any{"olmo2.attention.sliding_window_pattern": []bool{true}}, nil, nil, "truth values"},
+		{"no window", "olmo3", map[string]any{"olmo2.attention.sliding_window": nil}, nil, func(c *model.Config) bool { return c.Family == "olmo2" && c.Windows == nil }, ""},
+		{"another theta under windows", "olmo3", map[string]any{"olmo2.rope.freq_base_swa": float32(77)}, nil, func(c *model.Config) bool { return c.SlidingTheta == 77 }, ""},
+		{"one after the other", "gptneox", map[string]any{"gptneox.use_parallel_residual": false}, nil, func(c *model.Config) bool { return !c.Parallel }, ""},
+		{"side by side, not said", "gptneox", map[string]any{"gptneox.use_parallel_residual": nil}, nil, func(c *model.Config) bool { return c.Parallel }, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := rewrite(t, c.family, c.set, c.tensors)
+			switch {
+			case c.refused != "":
+				if err == nil || !strings.Contains(err.Error(), c.refused) || strings.Contains(err.Error(), "%!") {
+					t.Errorf("error %v, want %q", err, c.refused)
+				}
+			case err != nil:
+				t.Error(err)
+			case !c.want(got):
+				t.Errorf("read as %+v", got)
+			}
+		})
+	}
+}
+
 func openGGUF(t *testing.T, path string) *weights.GGUF {
 	t.Helper()
 	g, err := weights.OpenGGUF(path)
