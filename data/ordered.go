@@ -12,6 +12,11 @@ import (
 // one goroutine; items should be of about half a megabyte, and large says
 // which are much bigger: of these a pool has one in work at a time (nil: none).
 // The first error ends the run and is returned.
+//
+// What emit sees, and so every output, does not depend on the number of workers nor
+// on their speed. Memory does not either: an item holds its place in p.batches from
+// before it is read until it is emitted, so a slow item at the front stops the reading
+// instead of piling up results behind it.
 func Ordered[In, Out any](ctx context.Context, p *Pool, next func() (In, error), large func(In) bool, work func(In) (Out, error), emit func(Out) error) error {
 	return ordered(ctx, p, next, large, work, func(v Out) error {
 		return p.compute(ctx, func() error { return emit(v) })
@@ -30,6 +35,7 @@ func ordered[In, Out any](ctx context.Context, p *Pool, next func() (In, error),
 		large bool
 		c     chan result
 	}
+	// Every step holds a batch, so sending never blocks and need not watch ctx.
 	order := make(chan step, cap(p.batches))
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -68,6 +74,8 @@ func ordered[In, Out any](ctx context.Context, p *Pool, next func() (In, error),
 			})
 		}
 	})
+	// After an error the loop goes on without emitting, so that whoever still works
+	// finds its channel read and its places given back.
 	var failed error
 	for s := range order {
 		res := <-s.c

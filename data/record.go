@@ -15,8 +15,8 @@ import (
 	"olmo/data/store"
 )
 
-// recordFormat names the form of a record; what has another is no record of ours
-// and says nothing.
+// recordFormat names the form of a record. A file that names another is no record of
+// ours, so nothing is taken from it: the stage runs as if it were the first time.
 const recordFormat = "olmo stage 1"
 
 // record is the memory of a stage beside its outputs: what it made of what, so

@@ -32,12 +32,15 @@ func (p *Progress) AddFiles(files []string) {
 
 // Pool shares processor time and memory among the files of a run: at most n
 // pieces of work compute at once, and a bounded number of batches is in
-// memory, whatever the number of files and their sizes.
+// memory, whatever the number of files and their sizes. It is taken from in the
+// order batches, large, cpu; nobody waits for a batch with one of the others in
+// hand, so that no two wait for each other.
 type Pool struct {
 	cpu, batches, large chan struct{}
 }
 
-// NewPool makes a pool for n workers (at least one).
+// NewPool makes a pool for n workers (at least one). Each may have a batch in work
+// and one that waits; two more are for the reader and the writer.
 func NewPool(n int) *Pool {
 	n = max(n, 1)
 	return &Pool{cpu: make(chan struct{}, n), batches: make(chan struct{}, 2*n+2), large: make(chan struct{}, 1)}

@@ -84,6 +84,18 @@ type Plan struct {
 // Stage is a run of a stage between Begin and Close. Its outputs get their names
 // when all of them are complete, in Commit; until then what stands there stays.
 // What an interrupted run has finished is kept beside and taken up by the next.
+//
+// An output goes through these states, and a process may die between any two:
+//
+//	Create        being written, under its temporary name
+//	Writer.Close  sealed: whole and synced, still under its temporary name
+//	Finish        pending: its unit is complete, and the record will say so
+//	Commit        the record is saved with all that is pending, the outputs get their
+//	              names, what an earlier run made and this one did not is removed,
+//	              and the record is saved once more, with nothing pending
+//
+// The record is saved before the first name is given: after a death in between the
+// next run finds the digests of what is pending, and gives the names that are missing.
 type Stage struct {
 	Execution
 	plan    Plan
@@ -209,8 +221,8 @@ func (s *Stage) compare() error {
 	return nil
 }
 
-// settled tells whether all units hold and nothing is left of an interrupted run,
-// nor of a run of more units.
+// settled tells whether all units hold and nothing is left to tidy up of an
+// interrupted run, or of a run that had more units.
 func (s *Stage) settled() bool {
 	for _, st := range s.states {
 		if st.done == nil || st.pending {

@@ -12,9 +12,15 @@ import (
 // Bounds of one rendering, so that no template runs or grows for ever: a model's
 // folder comes from anywhere, and its template is a program.
 const (
-	maxSteps  = 1_000_000
-	maxOutput = 16 << 20 // bytes
-	maxDepth  = 200      // of blocks and expressions, and of macros' calls
+	// maxSteps stops loops in loops over range(…), which need no more than a line of
+	// template each.
+	maxSteps = 1_000_000
+	// maxOutput, in bytes, stops what doubles: "x" * 10**9, s ~ s in a loop, replace and
+	// join with long texts. It holds for every text on the way, not the result alone.
+	maxOutput = 16 << 20
+	// maxDepth stops ((((… and macros that call themselves, which would end our
+	// process: Go cannot recover from a full stack.
+	maxDepth = 200
 )
 
 // Error is a mistake in a template, or one that it made when it ran, such as a call

@@ -24,6 +24,8 @@ const (
 	stepLength                     // .length()
 )
 
+// step is one part of a path. It leads from each value that the steps before it
+// reached to none, one or many; which members below are used depends on kind.
 type step struct {
 	kind         stepKind
 	key          string
@@ -59,16 +61,20 @@ const (
 	opSubsetOf
 )
 
+// expr is a filter or a part of one: and, or and not have a and b, all others compare
+// left and right.
 type expr struct {
 	op          operator
 	a, b        *expr
 	left, right operand
-	re          *regexp.Regexp
+	re          *regexp.Regexp // right of opRegex, compiled once
 }
 
+// operand is a constant, or else a path from the element that is tested or from the
+// root.
 type operand struct {
 	static bool
-	value  any
+	value  any // of a constant
 	steps  []step
 }
 

@@ -16,15 +16,26 @@ import (
 	"olmo/data/jsonpath"
 )
 
-// program is a stream's filter and replacements, compiled. It may be used from
-// several goroutines.
+// program is a stream's filter and replacements, compiled once and run on every
+// document. A document passes, in this order, the include rules (one must hold, if
+// there are any), the exclude rules (none may hold), the span rules, which rewrite its
+// text, the least length of what is left, and the draw of the sample; the first that
+// drops it is the reason in the report.
+//
+// Rules are JSONPath or jq, over the document as a JSON value with its attributes
+// below the key attributes. Building that value costs more than all else that mix
+// does, so compiling also finds out which members the rules can look at (needs), and
+// nothing else is decoded; spans that come from one attribute are read from the row's
+// bytes without any value. What this cannot follow in a rule counts as everything.
+//
+// It may be used from several goroutines.
 type program struct {
 	include, exclude []rule
 	spans            []spanRule
-	min              int
+	min              int // bytes of text that must be left, but for white space at its ends
 	sample           sampler
 	sampled          bool // it has a place in the report
-	compat           bool
+	compat           bool // Dolma's answers where they are bugs
 	needs            needs
 }
 
@@ -35,6 +46,8 @@ type rule struct {
 	code *gojq.Code
 }
 
+// spanRule replaces the spans that its rule names and whose scores are in
+// [min, max).
 type spanRule struct {
 	rule
 	min, max    float64
@@ -45,7 +58,8 @@ type spanRule struct {
 	attribute string
 }
 
-// attributeOf finds the attribute that a rule's spans are.
+// attributeOf finds the attribute whose spans a rule names, such as "x" for
+// $.attributes.x and .attributes.x, "" for a rule of any other form.
 func attributeOf(r *rule) string {
 	if r.path != nil {
 		if keys, ok := r.path.Fields(); ok && len(keys) == 2 && keys[0] == "attributes" {
@@ -85,13 +99,14 @@ func compile(s *Stream, compat bool) (*program, error) {
 		if r.MinScore == nil && r.MaxScore == nil {
 			return nil, fmt.Errorf("span_replacement %s: set min_score or max_score", r.Span)
 		}
-		needs := p.needs
+		needs := p.needs // as it is without this rule
 		one, err := p.compileRule(r.Span, r.Syntax)
 		if err != nil {
 			return nil, fmt.Errorf("span_replacement: %w", err)
 		}
 		sr := spanRule{rule: one, min: math.Inf(-1), max: math.Inf(1), replacement: r.Replacement}
-		// Only where the attributes surely come from rows.
+		// Only where the attributes surely come from rows: a stream without attribute
+		// files sees those that stand in the document. Dolma's bugs want the value.
 		if len(s.Attributes) > 0 && !compat {
 			if sr.attribute = attributeOf(&one); sr.attribute != "" {
 				p.needs = needs
@@ -142,7 +157,7 @@ func (p *program) compileJq(text string) (*gojq.Code, error) {
 	return code, nil
 }
 
-// Places of the rules in a report: the include rules, "no include", the
+// Places of the rules in a report, which lists them in this order: the include rules, "no include", the
 // exclude rules, the span rules, min_text_length, the sample if there is one.
 func (p *program) noInclude() int        { return len(p.include) }
 func (p *program) excludeRule(i int) int { return len(p.include) + 1 + i }
@@ -170,7 +185,7 @@ func (p *program) rules() []Rule {
 	return out
 }
 
-// run collects the results of a jq program.
+// run collects the results of a jq program. halt ends it without an error.
 func run(code *gojq.Code, doc any) ([]any, error) {
 	var out []any
 	for it := code.Run(doc); ; {
@@ -212,7 +227,8 @@ func truthy(v any) bool {
 	return true
 }
 
-// includes tells whether an include rule holds.
+// includes tells whether an include rule holds: with JSONPath when anything is found,
+// with jq when there are results and all of them are true, as in Dolma.
 func (r *rule) includes(doc any) (bool, error) {
 	if r.path != nil {
 		return len(r.path.Find(doc)) > 0, nil
@@ -401,8 +417,8 @@ func float(v any) (float64, bool) {
 // that is applied, with the old text.
 func replace(text string, spans []span, replaced func(rule int, old string)) string {
 	var out strings.Builder
-	ascii := isASCII(text)
-	chars, bytes := 0, 0 // the same place in both units
+	ascii := isASCII(text) // most texts: code points are bytes
+	chars, bytes := 0, 0   // the same point in both units
 	// seek goes forward to a code point; false when the text ends before it.
 	seek := func(to int) bool {
 		if ascii {

@@ -24,12 +24,13 @@ type place interface {
 }
 
 const (
-	// tries of a request, with pauses that double up to longestPause.
+	// tries of a request, with pauses that double up to longestPause, some
+	// twenty seconds in all.
 	tries        = 8
 	longestPause = 10 * time.Second
 	// stall is how long a connection may stand still.
 	stall = time.Minute
-	// sending is how long a part may take to go up.
+	// sending is how long a part may take to go up: 8 MB at 75 kbit/s.
 	sending = 15 * time.Minute
 )
 

@@ -246,7 +246,8 @@ func (o *object) get(ctx context.Context, off, n int64, version string) (io.Read
 	return body, out, off, nil
 }
 
-// partSize is what is sent at once: an object has at most 10,000 parts.
+// partSize is what is sent at once, and held in memory by each upload, in bytes. S3
+// allows 10,000 parts, so that an object may have 84 GB.
 const (
 	partSize = 8 << 20
 	maxParts = 10_000

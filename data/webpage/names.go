@@ -34,6 +34,8 @@ type classifier struct {
 	classes, ids map[string]marks
 }
 
+// maxNames bounds what is remembered: a hostile site may have a new class in every
+// element. Then all are forgotten, which costs time and no result.
 const maxNames = 1 << 14
 
 // of gives the marks of a class and those of an id, in one.
