@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -53,8 +54,17 @@ func LockName(name string) string {
 	return filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".lock")
 }
 
-// AcquireFor takes the lock on a file or folder, whose file lies beside it.
-func AcquireFor(name string) (*Lock, error) { return Acquire(LockName(name), name) }
+// AcquireFor takes the lock on a file or folder, whose file lies beside it. A folder
+// that a link leads to has the same lock by both names.
+func AcquireFor(name string) (*Lock, error) {
+	real := name
+	if st, err := os.Stat(name); err == nil && st.IsDir() {
+		if real, err = filepath.EvalSymlinks(name); err != nil {
+			return nil, err
+		}
+	}
+	return Acquire(LockName(real), name)
+}
 
 // inFolder is the name of the file that stands for a folder's lock within it.
 const inFolder = ".lock"
@@ -85,6 +95,9 @@ func Acquire(path, name string) (*Lock, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return nil, err
 	}
+	if st, err := os.Lstat(path); err == nil && !st.Mode().IsRegular() {
+		return nil, inTheWay(path)
+	}
 	f, err := openLocked(path)
 	switch {
 	case errors.Is(err, errHeld):
@@ -95,6 +108,10 @@ func Acquire(path, name string) (*Lock, error) {
 		return nil, held
 	case err != nil:
 		return nil, fmt.Errorf("locking %s: %w", name, err)
+	}
+	if !isHolder(f) {
+		f.Close()
+		return nil, inTheWay(path)
 	}
 	l := &Lock{f: f, path: path}
 	if !locks(f) {
@@ -113,6 +130,22 @@ func Acquire(path, name string) (*Lock, error) {
 		return nil, fmt.Errorf("locking %s: %w", name, err)
 	}
 	return l, nil
+}
+
+// isHolder tells whether a lock's file holds what a lock leaves there, if only a piece of
+// it, or nothing.
+func isHolder(f *os.File) bool {
+	b := make([]byte, len(holderStart))
+	n, err := f.ReadAt(b, 0)
+	return (err == nil || err == io.EOF) && strings.HasPrefix(holderStart, string(b[:n]))
+}
+
+// holderStart is how a Holder begins in a file.
+const holderStart = `{"pid":`
+
+// inTheWay is the error about a file of another's that has the name of a lock.
+func inTheWay(path string) error {
+	return fmt.Errorf("%s is in the way: it is not the file of a lock\nhint: remove it", path)
 }
 
 // Unlocked says why there is no lock after all; nil when there is one.

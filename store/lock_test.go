@@ -45,6 +45,56 @@ func TestLockOfKilledRun(t *testing.T) {
 	}
 }
 
+// TestLockInTheWay: a file of the user's that has the name of a lock's stays as it is, and
+// a link does not lead the lock to a file elsewhere.
+func TestLockInTheWay(t *testing.T) {
+	mine := filepath.Join(t.TempDir(), "mine")
+	if err := os.WriteFile(mine, []byte("mine"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for name, put := range map[string]func(path string) error{
+		"file":   func(path string) error { return os.Link(mine, path) },
+		"link":   func(path string) error { return os.Symlink(mine, path) },
+		"folder": func(path string) error { return os.Mkdir(path, 0o777) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			if err := put(filepath.Join(folder, ".lock")); err != nil {
+				t.Skip(err)
+			}
+			lock, err := store.AcquireIn(folder)
+			lock.Release()
+			if err == nil || !strings.Contains(err.Error(), "in the way") {
+				t.Errorf("%v, want an error", err)
+			}
+			if text, err := os.ReadFile(mine); err != nil || string(text) != "mine" {
+				t.Errorf("the file holds %q, %v", text, err)
+			}
+		})
+	}
+}
+
+// TestLockThroughALink: a folder has one lock by all its names.
+func TestLockThroughALink(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "disk")
+	if err := os.Mkdir(folder, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(folder, link); err != nil {
+		t.Skip(err)
+	}
+	lock, err := store.AcquireFor(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	var held *store.HeldError
+	if _, err := store.AcquireFor(folder); !errors.As(err, &held) {
+		t.Errorf("%v, want a HeldError", err)
+	}
+}
+
 // TestRemove: a file that is missing is gone already; one that can't be removed is an
 // error.
 func TestRemove(t *testing.T) {

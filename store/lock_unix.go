@@ -14,7 +14,9 @@ import (
 // locks gives the file without one; see locks.
 func openLocked(path string) (*os.File, error) {
 	for {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+		// Not through a link: it may have come with a folder from elsewhere, and the
+		// file that it leads to would be written over.
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o666)
 		if err != nil {
 			return nil, err
 		}
