@@ -438,7 +438,7 @@ func TestRunWithTheRecordOfAnEarlierVersion(t *testing.T) {
 	if _, err := a.run(); err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, "f/dup.bin.dup.run.json", `{"settings":"0123","files":{}}`)
+	writeFile(t, "f/dup.bin.dup.run.json", `{"stage":"dedupe","digest":"0123"}`)
 	before := made(t)
 	_, err := a.run()
 	if want := "delete f/dup.bin to start from nothing"; err == nil || !strings.Contains(err.Error(), want) {
