@@ -262,3 +262,75 @@ func TestC4(t *testing.T) {
 		t.Errorf("Dolma's offsets %v, want %v", theirs, want)
 	}
 }
+
+// Runs of ids as Dolma's find_periodic_sequences finds them: a run must fill a row of
+// its period's length, and each period reports its own.
+func TestPeriods(t *testing.T) {
+	for _, c := range []struct {
+		ids  []int32
+		want []period
+	}{
+		{nil, nil},
+		{[]int32{1, 1}, nil},
+		{[]int32{1, 1, 1}, []period{{0, 3, 3}}},
+		{[]int32{0, 1, 1, 1, 1, 2}, []period{{1, 5, 4}}},
+		{[]int32{1, 2, 1, 2, 1, 2}, []period{{0, 6, 3}}},
+		{[]int32{9, 1, 2, 1, 2, 1, 2, 8}, []period{{1, 7, 3}}},
+		{[]int32{1, 2, 3, 1, 2, 3, 1, 2, 3}, []period{{0, 9, 3}}},
+		{[]int32{1, 2, 3, 4}, nil},
+		{[]int32{1, 1, 2, 2, 3, 3}, nil},
+	} {
+		var got []period
+		findPeriods(c.ids, 13, func(p period) { got = append(got, p) })
+		if !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%v: %v, want %v", c.ids, got, c.want)
+		}
+	}
+	// No period is longer than the longest, and none shorter than it is missed.
+	ids := make([]int32, 42)
+	for i := range ids {
+		ids[i] = int32(i % 14)
+	}
+	n := 0
+	findPeriods(ids, 13, func(period) { n++ })
+	findPeriods(ids, 14, func(p period) {
+		if n++; p != (period{0, 42, 3}) {
+			t.Errorf("found %v", p)
+		}
+	})
+	if n != 1 {
+		t.Errorf("%d periods are found, want that of 14 alone", n)
+	}
+}
+
+// What lies within an earlier span goes; of two with the same start the longer stays.
+func TestOutermost(t *testing.T) {
+	got := outermost([]spanOf{{"a", 5, 9, 1}, {"a", 0, 4, 3}, {"a", 0, 6, 2}, {"a", 6, 9, 1}, {"a", 5, 9, 4}, {"a", 10, 12, 1}})
+	want := []spanOf{{"a", 0, 6, 2}, {"a", 5, 9, 4}, {"a", 10, 12, 1}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// Parts of an address, with and without scheme, port and the rest.
+func TestSplitURL(t *testing.T) {
+	for url, want := range map[string][3]string{
+		"http://host.example/a/b?q#f": {"host.example", "", "/a/b"},
+		"https://me:pw@host:8080":     {"host", "8080", ""},
+		"host.example":                {"host.example", "", ""},
+		"host.example#f":              {"host.example", "", ""},
+		"host.example?q=/x":           {"host.example", "", ""},
+		"host.example/a#f?x":          {"host.example", "", "/a"},
+		"//host/a":                    {"host", "", "/a"},
+		"host/a?u=http://other/b":     {"host", "", "/a"},
+		"http://[::1]/x":              {"[::1]", "", "/x"},
+		"http://[::1]:80/x":           {"[::1]", "80", "/x"},
+		"http://host:/":               {"host", "", "/"},
+		"":                            {"", "", ""},
+	} {
+		host, port, path := splitURL(url)
+		if got := [3]string{host, port, path}; got != want {
+			t.Errorf("splitURL(%q) = %q, want %q", url, got, want)
+		}
+	}
+}
