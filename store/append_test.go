@@ -39,3 +39,32 @@ func TestAppend(t *testing.T) {
 		}
 	}
 }
+
+// A closed log takes no more, and one that cannot be made says why.
+func TestAppendEnds(t *testing.T) {
+	root := t.TempDir()
+	a, err := store.Append(filepath.Join(root, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Write([]byte("x")); err == nil {
+		t.Error("a closed log takes more")
+	}
+	if err := a.Sync(); err == nil {
+		t.Error("a closed log is synced")
+	}
+	for _, name := range []string{root, filepath.Join(root, "log", "below a file")} {
+		if _, err := store.Append(name); err == nil {
+			t.Errorf("%s can be appended to", name)
+		}
+	}
+	full := errors.New("no space left on device")
+	undo := store.InjectFaults(func(store.Op, string) error { return full })
+	defer undo()
+	if _, err := store.Append(filepath.Join(root, "new", "log")); !errors.Is(err, full) || names(t, root) != "log" {
+		t.Errorf("%v, there are %s", err, names(t, root))
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"olmo/store"
@@ -40,5 +41,26 @@ func TestLink(t *testing.T) {
 	}
 	if got := names(t, root); got != "latest" {
 		t.Errorf("there are %s", got)
+	}
+}
+
+// Where links cannot be made a file holds the target; what is neither is told.
+func TestLinkedFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "latest")
+	if _, err := store.Linked(name); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a missing link: %v", err)
+	}
+	write(t, name, "step7\n")
+	if got, err := store.Linked(name); err != nil || got != "step7" {
+		t.Errorf("it leads to %q, %v, want step7", got, err)
+	}
+	if err := store.Link(name, "step8"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := store.Linked(name); err != nil || got != "step8" {
+		t.Errorf("it leads to %q, %v, want step8", got, err)
+	}
+	if st, err := os.Lstat(name); err != nil || runtime.GOOS != "windows" && st.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("it is %v, %v, want a link that every program follows", st.Mode(), err)
 	}
 }

@@ -495,3 +495,114 @@ func TestCommitFile(t *testing.T) {
 		t.Errorf("the file holds %q, and there are %s", got, all)
 	}
 }
+
+// Names of files and folders that are not complete, and no others.
+func TestTemporary(t *testing.T) {
+	for _, name := range []string{"x", "x.jsonl.gz", ".x", "x.tmp"} {
+		tmp := store.Temporary(filepath.Join("a", name))
+		if filepath.Dir(tmp) != "a" || !store.IsTemporary(filepath.Base(tmp)) || !strings.Contains(filepath.Base(tmp), name) {
+			t.Errorf("the temporary name of %s is %s", name, tmp)
+		}
+	}
+	for _, base := range []string{"x", "x.tmp", ".x", ".tmp.x", "tmp", ""} {
+		if store.IsTemporary(base) {
+			t.Errorf("%q is a temporary name", base)
+		}
+	}
+}
+
+// A file may be written at a place, and knows its name; what has ended cannot go on.
+func TestFileParts(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "x")
+	f, err := store.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, errWrite := f.Write([]byte("hello"))
+	_, errAt := f.WriteAt([]byte("J"), 0)
+	if err := errors.Join(errWrite, errAt, f.Seal(), f.Seal()); err != nil || f.Name() != name {
+		t.Fatalf("%v, it is called %s", err, f.Name())
+	}
+	if got := names(t, filepath.Dir(name)); got != ".x.tmp" {
+		t.Errorf("sealed, there are %s", got)
+	}
+	if _, err := f.Write([]byte("more")); err == nil {
+		t.Error("a sealed file takes more")
+	}
+	if err := f.Commit(); err != nil || read(t, name) != "Jello" {
+		t.Errorf("%v, it holds %q", err, read(t, name))
+	}
+	// Each part may fail, and leaves what was there.
+	full := errors.New("no space left on device")
+	for _, op := range []store.Op{store.OpWrite, store.OpSync} {
+		f, err := store.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		undo := store.InjectFaults(func(o store.Op, _ string) error {
+			if o == op {
+				return full
+			}
+			return nil
+		})
+		_, err = f.WriteAt([]byte("x"), 0)
+		err = errors.Join(err, f.Seal())
+		undo()
+		f.Abort()
+		if got := names(t, filepath.Dir(name)); !errors.Is(err, full) || got != "x" || read(t, name) != "Jello" {
+			t.Errorf("%s fails: %v, there are %s", op, err, got)
+		}
+	}
+	undo := store.InjectFaults(func(store.Op, string) error { return full })
+	err = store.Remove(name)
+	undo()
+	if !errors.Is(err, full) || read(t, name) != "Jello" {
+		t.Errorf("removing fails: %v", err)
+	}
+	for range 2 { // one that is missing is no error
+		if err := store.Remove(name); err != nil {
+			t.Error(err)
+		}
+	}
+	write(t, filepath.Join(name, "inside"), "")
+	if err := store.Remove(name); err == nil {
+		t.Error("a folder that is not empty is removed like a file")
+	}
+}
+
+// A sealed file is taken up by its name; what is none there is told.
+func TestSealedNames(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "x")
+	if _, err := store.Sealed(name); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without one: %v", err)
+	}
+	if err := os.Mkdir(store.Temporary(name), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Sealed(name); err == nil || !strings.Contains(err.Error(), "is no regular file") {
+		t.Errorf("of a folder: %v", err)
+	}
+}
+
+// A folder is gone at once; one that is missing is no error, and one that cannot be
+// removed stays whole.
+func TestRemoveFolder(t *testing.T) {
+	root := t.TempDir()
+	name := filepath.Join(root, "a")
+	write(t, filepath.Join(name, "x"), "1")
+	full := errors.New("read-only")
+	undo := store.InjectFaults(func(store.Op, string) error { return full })
+	err := store.RemoveFolder(name)
+	undo()
+	if got := names(t, root); !errors.Is(err, full) || got != "a a/x" {
+		t.Errorf("%v, there are %s", err, got)
+	}
+	for range 2 {
+		if err := store.RemoveFolder(name + string(filepath.Separator)); err != nil {
+			t.Error(err)
+		}
+		if got := names(t, root); got != "" {
+			t.Errorf("there are %s", got)
+		}
+	}
+}
