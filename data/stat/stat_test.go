@@ -186,3 +186,41 @@ func TestGolden(t *testing.T) {
 		}
 	}
 }
+
+// Bins of about equal counts, and no value lost.
+func TestRebin(t *testing.T) {
+	s := stat.Summary{Bins: []float64{0, 1, 2, 3, 4, 5, 6}, Counts: []int64{5, 0, 1, 4, 0, 2}, Total: 12}
+	for n, want := range map[int]string{1: "[0 6] [12]", 2: "[0 3 6] [6 6]", 3: "[0 1 4 6] [5 5 2]", 6: "[0 1 3 4 6] [5 1 4 2]", 100: "[0 1 2 3 4 5 6] [5 0 1 4 0 2]"} {
+		got := s.Rebin(n)
+		if text := fmt.Sprint(got.Bins, got.Counts); n < 6 && text != want {
+			t.Errorf("%d bins: %s, want %s", n, text, want)
+		}
+		var sum int64
+		for _, c := range got.Counts {
+			sum += c
+		}
+		if sum != 12 || len(got.Bins) != len(got.Counts)+1 || got.Bins[0] != 0 || got.Bins[len(got.Bins)-1] != 6 {
+			t.Errorf("%d bins: %v %v", n, got.Bins, got.Counts)
+		}
+	}
+	if got := (stat.Summary{Bins: []float64{0}}).Rebin(4); len(got.Counts) != 0 {
+		t.Errorf("of nothing: %+v", got)
+	}
+}
+
+// The number of bins may be one, not less.
+func TestFewBins(t *testing.T) {
+	file := writeRows(t, filepath.Join(t.TempDir(), "a.jsonl"), `{"id":"1","attributes":{"a":[[0,1,2],[1,2,4]]},"source":""}`)
+	got, err := stat.Run(context.Background(), stat.Config{Attributes: []string{file}, Bins: 1})
+	if err != nil || len(got[0].Counts) != 1 || got[0].Counts[0] != 2 {
+		t.Errorf("one bin: %+v, %v", got, err)
+	}
+	for _, n := range []int{0, -1} {
+		if _, err := stat.Run(context.Background(), stat.Config{Attributes: []string{file}, Bins: n}); err == nil || !strings.Contains(err.Error(), "bins are too few") {
+			t.Errorf("%d bins: %v", n, err)
+		}
+	}
+	if _, err := stat.Run(context.Background(), stat.Config{Attributes: []string{file}, Bins: 1, Regex: "("}); err == nil || !strings.Contains(err.Error(), "regex") {
+		t.Errorf("a bad pattern: %v", err)
+	}
+}

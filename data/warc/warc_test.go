@@ -471,3 +471,34 @@ func ExampleReader() {
 	// Output:
 	// resource http://example.com/ hello
 }
+
+// Whatever the text of a page depends on is a run of its own; what it does not is not.
+func TestSettings(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, ".", "crawl.warc.gz", gz(record("response", "http://x/", "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<p>A page of text.</p>")))
+	base := func() warc.Config {
+		return warc.Config{Documents: []string{"crawl.warc.gz"}, Destination: []string{"out"}, Source: "s", Linearizer: "resiliparse"}
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*warc.Config)
+		same   bool
+	}{
+		{"workers", func(c *warc.Config) { c.Processes = 3 }, true},
+		{"the source", func(c *warc.Config) { c.Source = "other" }, false},
+		{"the linearizer", func(c *warc.Config) { c.Linearizer = "readability" }, false},
+		{"the page is kept", func(c *warc.Config) { c.StoreHTML = true }, false},
+		{"a tagger before", func(c *warc.Config) { c.Pre = tagging("cc_re_fast") }, false},
+		{"a tagger after", func(c *warc.Config) { c.Post = tagging("char_length_v1") }, false},
+	} {
+		if _, err := warc.Run(context.Background(), base()); err != nil {
+			t.Fatal(err)
+		}
+		changed := base()
+		c.change(&changed)
+		report, err := warc.Run(context.Background(), changed)
+		if err != nil || (report.Skipped == 1) != c.same {
+			t.Errorf("another run by %s: %+v, %v; done already: want %v", c.name, report, err, c.same)
+		}
+	}
+}

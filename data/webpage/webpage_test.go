@@ -198,3 +198,20 @@ func BenchmarkLinearize(b *testing.B) {
 		})
 	}
 }
+
+// White space in preformatted text stays, also beside margins; elsewhere it is one
+// space, and none at the ends of blocks.
+func TestWhiteSpace(t *testing.T) {
+	for _, c := range []struct{ name, page, want string }{
+		{"around", "<body>  <p>  a \t\n b  </p>  <div> c </div> ", "a b\n\nc"},
+		{"between inline elements", "<body><p>a<b> b</b> <i>c</i>d</p>", "a b cd"},
+		{"lines of their own", "<body><p>a</p><pre>  x\n\n\ty  z</pre><p>b</p>", "a\n\n  x\n\n\ty  z\n\nb"},
+		{"pre in pre", "<body><pre>a\n<b>  b</b>\n c</pre>", "a\n  b\n c"},
+		{"a textarea is none", "<body><p>a  b</p>", "a b"},
+		{"cells", "<body><table><tr><td> a </td><td> b </td><td></td><td>c</td></tr></table>", "a\t\tb\t\tc"},
+	} {
+		if got := linearize(t, "resiliparse", c.page); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
