@@ -92,6 +92,9 @@ func fieldName(key []byte) string {
 	return string(key)
 }
 
+// parseDocument reads the members that we know and passes over the others. Of a key
+// that comes twice the last counts, as in Python's json. With fields it also lists
+// all members, in their order.
 func parseDocument(line []byte, d *Document, fields *[]Field) error {
 	*d = Document{Raw: line}
 	if !utf8.Valid(line) {

@@ -83,6 +83,11 @@ type choice struct{ pc, pos, low, slot int }
 
 // run executes the program from pc at pos and returns where the match ends, or
 // −1. Choices below the stack's height at the call stay.
+//
+// It backtracks, because look-around and atomic groups ask for it: an instruction
+// that has a second way leaves a choice, and the first that fails takes the latest
+// one. A run of one set, such as \p{L}+, is one instruction and one choice however
+// long it is, so that a text of a megabyte does not need a stack of one.
 func (m *patternRun) run(pc, pos int) int {
 	base := len(m.stack)
 	for {
@@ -102,7 +107,7 @@ func (m *patternRun) run(pc, pos int) int {
 			}
 			pc++
 		case opRun:
-			low := pos
+			low := pos // the end of the shortest run that will do
 			for count := 0; in.max < 0 || count < in.max; count++ {
 				if count <= in.min {
 					low = pos
@@ -138,6 +143,8 @@ func (m *patternRun) run(pc, pos int) int {
 				pc = in.y
 			}
 		case opLook, opNotLook:
+			// A match of the inner program drops its choices: what it saw is not
+			// looked at in another way when the rest fails.
 			ok = (m.run(pc+1, pos) >= 0) == (in.op == opLook)
 			pc = in.x
 		case opBehind, opNotBehind:
@@ -185,7 +192,7 @@ func (m *patternRun) run(pc, pos int) int {
 				continue
 			case c.pos > c.low:
 				_, n := utf8.DecodeLastRuneInString(m.s[:c.pos])
-				c.pos -= n
+				c.pos -= n // the run gives up its last code point
 				pc, pos, ok = c.pc, c.pos, true
 				if c.pos > c.low {
 					continue

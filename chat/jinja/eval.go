@@ -49,6 +49,8 @@ func (r *renderer) iterate(v any, line int) []any {
 	return nil
 }
 
+// eval gives the value of an expression. It recurses as deep as the parser did, and
+// again for each macro that is called in it; maxDepth bounds both.
 func (r *renderer) eval(n node, s *scope) any {
 	switch n := n.(type) {
 	case *constNode:
@@ -191,6 +193,9 @@ func (r *renderer) item(x, i any, name string, line int) any {
 	return undefined{name}
 }
 
+// slice is Python's x[from:to:by]. Bounds behind either end are moved to it, and
+// negative ones count from the end; going backwards the lowest bound is −1, in front
+// of the first item, which no expression of the template can name.
 func (r *renderer) slice(n *sliceNode, s *scope) any {
 	x := r.eval(n.x, s)
 	var items []any

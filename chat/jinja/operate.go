@@ -5,6 +5,8 @@ import (
 	"strings"
 )
 
+// binary computes and, or, ~ and Python's arithmetic, which for "*" and "%" also takes
+// texts. and and or give one of their operands, as in Python, not a truth value.
 func (r *renderer) binary(n *binaryNode, s *scope) any {
 	a := r.eval(n.a, s)
 	switch n.op {
