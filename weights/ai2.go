@@ -119,7 +119,15 @@ func parseAI2Safetensors(path string, data []byte) (any, error) {
 				return nil, fmt.Errorf("%s: %v is a value and a dict", path, key.keys)
 			}
 		}
-		d.set(key.keys[len(key.keys)-1], value)
+		last := key.keys[len(key.keys)-1]
+		if was, ok := d.Get(last); ok {
+			what := "appears twice"
+			if _, ok := was.(*Dict); ok {
+				what = "is a value and a dict"
+			}
+			return nil, fmt.Errorf("%s: %v %s", path, key.keys, what)
+		}
+		d.set(last, value)
 	}
 	return root, nil
 }
