@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -172,5 +173,144 @@ func TestTrace(t *testing.T) {
 		if _, ok := g.Lookup(name); !ok {
 			t.Errorf("the output of %s is not kept", name)
 		}
+	}
+}
+
+// TestCaches: a model that generates has caches of keys and values, a place for each position of
+// each slot, under names that do not clash with another graph's.
+func TestCaches(t *testing.T) {
+	c := &Config{Family: "llama", Layers: 2, C: 8, H: 4, KV: 2, D: 2, F: 6, V: 10, T: 16, RopeTheta: 100, Norm: NormKind{RMS: true, Weight: true}}
+	for _, x := range []struct {
+		o    Options
+		name string
+		rows int // of a cache, 0 without
+		n    int // positions of the rotation
+	}{
+		{Options{}, "cache", 0, 16}, {Options{Positions: 5}, "cache", 0, 5}, {Options{Slots: 3, Positions: 7}, "cache", 21, 7}, {Options{Slots: 1, Positions: 40, Cache: "other"}, "other", 40, 40},
+	} {
+		g := graph.New()
+		c.Logits(g, x.o)
+		for l := range c.Layers {
+			for _, what := range []string{"k", "v"} {
+				name := fmt.Sprintf("%s.%d.%s", x.name, l, what)
+				v, ok := g.Lookup(name)
+				if ok != (x.rows > 0) || ok && !slices.Equal(g.Info(v).Shape, []int{x.rows, 4}) {
+					t.Errorf("%+v: %s is there: %t", x.o, name, ok)
+				}
+			}
+		}
+		cos, ok := g.Lookup("rotary.cos")
+		if !ok || !slices.Equal(g.Info(cos).Shape, []int{x.n, 1}) {
+			t.Errorf("%+v: a rotation of shape %v, want %d positions", x.o, g.Info(cos).Shape, x.n)
+		}
+	}
+}
+
+// TestRotations: layers with a window have a rotation of their own, with their own theta and
+// scaling; its angles are position times frequency.
+func TestRotations(t *testing.T) {
+	c := &Config{
+		Family: "olmo3", Layers: 2, C: 8, H: 2, KV: 2, D: 4, F: 6, V: 10, T: 8, RopeTheta: 100, Windows: []int{3, 0}, SlidingTheta: 25,
+		Norm: NormKind{RMS: true, Weight: true}, QKNorm: &NormKind{RMS: true, Weight: true}, Scaling: &Scaling{Type: "yarn", Factor: 1, Original: 8, BetaFast: 32, BetaSlow: 1, AttentionFactor: 2},
+	}
+	g := graph.New()
+	c.Logits(g, Options{})
+	for name, want := range map[string]struct{ theta, factor float64 }{"rotary": {100, 2}, "rotary.sliding": {25, 1}} {
+		cos, ok1 := g.Lookup(name + ".cos")
+		sin, ok2 := g.Lookup(name + ".sin")
+		if !ok1 || !ok2 {
+			t.Errorf("there is no %s", name)
+			continue
+		}
+		for p := range 8 {
+			for i := range 2 {
+				angle := float64(p) * math.Pow(want.theta, -float64(2*i)/4)
+				x, y := g.Info(cos).Data[p*2+i], g.Info(sin).Data[p*2+i]
+				if math.Abs(float64(x)-want.factor*math.Cos(angle)) > 1e-6 || math.Abs(float64(y)-want.factor*math.Sin(angle)) > 1e-6 {
+					t.Errorf("%s, position %d, pair %d: %v, %v; want the cosine and sine of %v, times %v", name, p, i, x, y, angle, want.factor)
+				}
+			}
+		}
+	}
+}
+
+// TestLossKeeps: what a loss lets be read: of a mixture of experts whose routers have losses, one
+// of each layer, whose weights are shared by the layers.
+func TestLossKeeps(t *testing.T) {
+	c := &Config{Family: "mixtral", Layers: 2, C: 8, H: 2, KV: 2, D: 4, F: 6, V: 10, T: 8, RopeTheta: 100, Norm: NormKind{RMS: true, Weight: true}, Experts: 3, TopK: 2, NormTopK: true}
+	kept := func() []string {
+		g := graph.New()
+		c.Loss(g, 0.5)
+		var names []string
+		for _, v := range g.Kept {
+			names = append(names, g.Info(v).Name)
+		}
+		for _, op := range g.Ops {
+			if a, ok := op.Attr.(*graph.RouterLossAttr); ok && (a.Balance != c.BalanceWeight/2 || a.ZLoss != c.RouterZWeight/2 || a.K != 2) {
+				t.Errorf("a router's losses are %+v", *a)
+			}
+			if a, ok := op.Attr.(*graph.RouterAttr); ok && (a.K != 2 || !a.Normalize) {
+				t.Errorf("a router is %+v", *a)
+			}
+		}
+		slices.Sort(names)
+		return names
+	}
+	if got, want := kept(), []string{"ce", "lse"}; !slices.Equal(got, want) {
+		t.Errorf("without weights of the routers' losses %q, want %q", got, want)
+	}
+	all := []string{"balance.0", "balance.1", "ce", "lse", "router_z.0", "router_z.1"}
+	c.BalanceWeight = 0.3
+	if got := kept(); !slices.Equal(got, all) {
+		t.Errorf("with balance %q, want %q", got, all)
+	}
+	c.BalanceWeight, c.RouterZWeight = 0, 0.2
+	if got := kept(); !slices.Equal(got, all) {
+		t.Errorf("with the z-loss %q, want %q", got, all)
+	}
+}
+
+// TestDropoutSites: each place of dropout is another one, in training alone, and there is none
+// where the probability is 0.
+func TestDropoutSites(t *testing.T) {
+	c := &Config{Family: "olmo", Layers: 2, C: 8, H: 2, KV: 2, D: 4, F: 6, V: 10, T: 8, RopeTheta: 100, Tied: true, AttentionDropout: 0.1, ResidualDropout: 0.2, EmbeddingDropout: 0.3}
+	sites := func(build func(g *graph.Graph)) map[float64]int {
+		g := graph.New()
+		build(g)
+		seen, count := map[int]bool{}, map[float64]int{}
+		note := func(a graph.DropoutAttr) {
+			if a.P == 0 {
+				return
+			}
+			if seen[a.Site] || a.Site == 0 {
+				t.Errorf("site %d twice", a.Site)
+			}
+			seen[a.Site] = true
+			count[a.P]++
+		}
+		for _, op := range g.Ops {
+			switch a := op.Attr.(type) {
+			case *graph.DropoutAttr:
+				if op.Def == graph.Dropout {
+					note(*a)
+				}
+			case *graph.AttentionAttr:
+				if op.Def == graph.Attention {
+					note(a.Dropout)
+				}
+			}
+		}
+		return count
+	}
+	got := sites(func(g *graph.Graph) { c.loss(g, 0, "", true) })
+	if want := map[float64]int{0.1: 2, 0.2: 4, 0.3: 1}; !maps.Equal(got, want) {
+		t.Errorf("places of dropout %v, want %v", got, want)
+	}
+	if got := sites(func(g *graph.Graph) { c.Loss(g, 0) }); len(got) > 0 {
+		t.Errorf("of a loss that is only measured %v", got)
+	}
+	c.ResidualDropout = 0
+	if got := sites(func(g *graph.Graph) { c.loss(g, 0, "", true) }); got[0.2] != 0 || got[0] != 0 {
+		t.Errorf("without dropout of the residual %v", got)
 	}
 }
