@@ -226,7 +226,7 @@ var tokenFile = regexp.MustCompile(`^part-[0-9]+-[0-9]{5,}\.(npy|csv\.gz)$`)
 // plan says what the run reads and writes: each group is a unit.
 func (c *Config) plan(files []string, groups []group) data.Plan {
 	processes := 0
-	if c.Compat {
+	if c.Compat { // see groups
 		processes = c.Processes
 	}
 	plan := data.Plan{
@@ -287,7 +287,12 @@ func (c *Config) strangers(files []string) error {
 	return nil
 }
 
-// groups shuffles the files and cuts them into groups.
+// groups shuffles the files and cuts them into groups, as Dolma does: NumPy's shuffle,
+// and a step that may be no whole number, whose multiples are rounded as Python rounds
+// them, a half to the even side. So groups differ by a file at most, and which file is
+// in which group is a function of the seed and the sorted list of files. With compat
+// the number of workers counts too, as it does there; without it outputs must not
+// depend on it.
 func (c *Config) groups(files []string) []group {
 	rng := newPCG64(seedWords(c.Seed, 0))
 	shuffled := append([]string(nil), files...)

@@ -121,7 +121,8 @@ func (r *Reader) Next() (*Record, error) {
 }
 
 // check looks whether the member or frame that ends with the record has the
-// right checksum.
+// right checksum. That is known only once its last byte is read, so it looks past the
+// record's own end, into the first letter of the next one.
 func (r *Reader) check() error {
 	if r.packed == nil {
 		return nil
@@ -135,6 +136,7 @@ func (r *Reader) check() error {
 	if broken.at == r.member {
 		return broken
 	}
+	// The damage is that of the next member: this record is sound.
 	r.next = broken
 	return nil
 }
