@@ -267,6 +267,14 @@ func TestRefusals(t *testing.T) {
 			c.Streams[0].Documents = append(c.Streams[0].Documents, c.Streams[0].Documents...)
 		}},
 		{"standard input twice", "which standard input cannot give", func(c *curate.Config) { c.Streams[0].Documents = []string{"-"} }},
+		{"standard input in several passes", "memory want files", func(c *curate.Config) {
+			c.Streams[0].Documents, c.Dedupe = []string{"-"}, c.Dedupe[:1]
+			c.Dedupe[0].BloomFilter.EstimatedDocCount, c.Dedupe[0].Memory = 1000, "1MB"
+		}},
+		{"standard input to MinHash", "dedupe near reads the documents more than once", func(c *curate.Config) {
+			c.Streams[0].Documents, c.Dedupe = []string{"-"}, []curate.Dedupe{{Dedupe: minhash(), BloomFilter: dedupe.Bloom{EstimatedDocCount: 1000}}}
+		}},
+		{"a bad key", "dedupe dup:", func(c *curate.Config) { c.Dedupe[0].Dedupe.Documents.Key = "$[" }},
 		{"an attribute that nothing makes", "attributes other of", func(c *curate.Config) { c.Streams[0].Attributes = []string{"other"} }},
 		{"an unknown tagger", "tagger \"gopher_v3\" is unknown", func(c *curate.Config) { c.Tag.Taggers = []string{"gopher_v3"} }},
 		{"settings that exclude all", "no key was looked up", func(c *curate.Config) {

@@ -315,3 +315,37 @@ func Example() {
 	fmt.Printf("%.30s\n", row)
 	// Output: {"id":"1","text":"A text.","so
 }
+
+// A disk that is full while rows are written is told, by Write or at the latest by
+// Close.
+func TestWriterFails(t *testing.T) {
+	full := errors.New("no space left on device")
+	line := []byte(fmt.Sprintf(`{"id":"a","text":%q}`+"\n", strings.Repeat("some words of no pattern 17 ", 1<<13)))
+	for _, room := range []int{0, 2, 1 << 10, 20 << 10} {
+		w := parquet.NewWriter(&short{left: room, err: full})
+		w.SetGroup(1 << 16)
+		var err error
+		for range 200 {
+			if _, err = w.Write(line); err != nil {
+				break
+			}
+		}
+		if errClose := w.Close(); !errors.Is(errors.Join(err, errClose), full) || errClose == nil {
+			t.Errorf("with room for %d bytes: %v, at the end %v", room, err, errClose)
+		}
+	}
+}
+
+// short takes so many bytes and no more.
+type short struct {
+	left int
+	err  error
+}
+
+func (s *short) Write(b []byte) (int, error) {
+	n := min(len(b), s.left)
+	if s.left -= n; n < len(b) {
+		return n, s.err
+	}
+	return n, nil
+}
