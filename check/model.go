@@ -35,6 +35,10 @@ func (c *checker) model(path string) {
 		}
 	}
 	l, err := model.Open(path)
+	if errors.Is(err, model.ErrQuantised) {
+		c.problem(Model, path, "%v", err)
+		return
+	}
 	if err != nil {
 		c.damage(path, err)
 		return

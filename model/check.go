@@ -43,10 +43,7 @@ func (l *Loaded) Check(progress func(share float64) bool) (*CheckReport, error) 
 	note := func(format string, args ...any) { r.Notes = append(r.Notes, fmt.Sprintf(format, args...)) }
 	want := map[string][]int{}
 	for _, t := range l.layout.tensors {
-		file := t
-		if l.rename != nil {
-			file = l.rename(t)
-		}
+		file := l.file(t)
 		want[file] = l.layout.shapes[t]
 		if !l.Set.Has(file) {
 			problem(file, "%s is missing", file)
@@ -102,11 +99,7 @@ func (l *Loaded) Check(progress func(share float64) bool) (*CheckReport, error) 
 func (l *Loaded) ParamSum(p Param) (weights.Sum, error) {
 	h, row, cols := sha256.New(), 0, p.Size()/p.Shape[0]
 	for _, k := range l.layout.byParam[p.Name] {
-		file := k.tensor
-		if l.rename != nil {
-			file = l.rename(file)
-		}
-		t, err := l.Set.Tensor(file)
+		t, err := l.Set.Tensor(l.file(k.tensor))
 		if err != nil {
 			return weights.Sum{}, fmt.Errorf("reading weights of %s: %w", l.Path, err)
 		}

@@ -53,11 +53,13 @@ func readNeoX(h *hfReader, c *Config) {
 	h.sizes(c)
 	c.RopeTheta, c.Scaling = float64(h.float("rotary_emb_base", 10000)), nil
 	share := float64(h.float("rotary_pct", 0.25))
-	if r := h.sub("rope_parameters"); r.m != nil {
-		c.RopeTheta = float64(r.float("rope_theta", 10000))
-		share = float64(r.float("partial_rotary_factor", 0.25))
-		c.Scaling = r.scaling(c.T)
-	} else if r := h.sub("rope_scaling"); r.m != nil {
+	r := h.sub("rope_parameters")
+	if old := h.sub("rope_scaling"); len(old.m) > 0 {
+		r = old // as in decoder
+	}
+	if r.m != nil {
+		c.RopeTheta = float64(r.float("rope_theta", float32(c.RopeTheta)))
+		share = float64(r.float("partial_rotary_factor", float32(share)))
 		c.Scaling = r.scaling(c.T)
 	}
 	c.RopeDims = int(float64(c.D) * share)

@@ -200,21 +200,24 @@ func (h *hfReader) sizes(c *Config) {
 func (h *hfReader) decoder(c *Config, theta float64) {
 	h.sizes(c)
 	c.RopeTheta = h.float64("rope_theta", theta)
-	if r := h.sub("rope_scaling"); r.m != nil {
-		c.Scaling = r.scaling(c.T)
+	if share := h.float64("partial_rotary_factor", 1); share != 1 {
+		h.fail("partial_rotary_factor is %v: this family rotates whole heads", share)
 	}
 	r := h.sub("rope_parameters")
-	if r.m == nil {
-		return
-	}
 	full := r
 	if sub := r.sub("full_attention"); sub.m != nil {
 		full = sub
 	}
-	c.RopeTheta = full.float64("rope_theta", c.RopeTheta)
-	if full.m["rope_type"] != nil || full.m["type"] != nil {
-		c.Scaling = full.scaling(c.T)
+	if old := h.sub("rope_scaling"); len(old.m) > 0 {
+		// Transformers 5 takes the old key before the new one, whose theta it then forgets;
+		// Transformers 4 knows the old one alone.
+		full = old
 	}
+	if full.m == nil {
+		return
+	}
+	c.RopeTheta = full.float64("rope_theta", c.RopeTheta)
+	c.Scaling = full.scaling(c.T)
 	if sub := r.sub("sliding_attention"); sub.m != nil {
 		c.SlidingTheta, c.SlidingScaling = sub.float64("rope_theta", theta), sub.scaling(c.T)
 	}
@@ -225,9 +228,28 @@ func (h *hfReader) decoder(c *Config, theta float64) {
 
 // scaling reads rope_scaling, or the like of it in rope_parameters; nil: none.
 func (h *hfReader) scaling(positions int) *Scaling {
-	s := &Scaling{Type: h.string("rope_type", h.string("type", "default"))}
-	if s.Type == "default" {
+	s := &Scaling{Type: h.string("rope_type", h.string("type", ""))}
+	needed := []string{"factor"}
+	switch s.Type {
+	case "":
+		// Transformers 4 fails here; 5 rotates without the factor, in silence.
+		if _, ok := h.value("factor"); ok && h.prefix == "rope_scaling." {
+			h.fail("rope_scaling has a factor and no rope_type\nhint: one of linear, llama3, yarn; without scaling, remove rope_scaling")
+		}
 		return nil
+	case "default":
+		return nil
+	case "llama3":
+		needed = append(needed, "low_freq_factor", "high_freq_factor")
+	case "linear", "yarn":
+	default:
+		h.fail("%srope_type: a scaling of type %q is not known\nhint: one of default, linear, llama3, yarn", h.prefix, s.Type)
+		return nil
+	}
+	for _, key := range needed {
+		if _, ok := h.value(key); !ok {
+			h.fail("%s%s is missing: a rotation scaled by %s needs it", h.prefix, key, s.Type)
+		}
 	}
 	s.Factor = h.float64("factor", 1)
 	s.Original = h.int("original_max_position_embeddings", positions)

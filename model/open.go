@@ -138,6 +138,9 @@ func openHF(dir string) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := notQuantised(m); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "config.json"), err)
+	}
 	l := &Loaded{Path: dir, Layout: HuggingFace}
 	if m["model_type"] == "hf_olmo" {
 		// OLMo 1 as first released: the package's own config and names.
@@ -340,6 +343,9 @@ func (l *Loaded) finish() (*Loaded, error) {
 	if l.layout, err = l.Config.layoutOf(l.Layout); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
+	if err := l.notCodes(); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	if l.Stop == nil && l.Config.EOS >= 0 {
 		l.Stop = []int32{l.Config.EOS}
 	}
@@ -369,6 +375,14 @@ func (l *Loaded) finish() (*Loaded, error) {
 	return l, nil
 }
 
+// file is what the files call a tensor of the layout.
+func (l *Loaded) file(tensor string) string {
+	if l.rename == nil {
+		return tensor
+	}
+	return l.rename(tensor)
+}
+
 // Close releases the files.
 func (l *Loaded) Close() error { return l.Set.Close() }
 
@@ -382,11 +396,7 @@ func (l *Loaded) Param(name string) ([]float32, error) {
 		if s.name == t {
 			return s.data, s.shape, nil
 		}
-		file := t
-		if l.rename != nil {
-			file = l.rename(t)
-		}
-		x, err := l.Set.Tensor(file)
+		x, err := l.Set.Tensor(l.file(t))
 		if err != nil {
 			return nil, nil, err
 		}

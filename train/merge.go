@@ -76,7 +76,11 @@ func Merge(out string, inputs []string, share []float64, warn func(string)) (err
 		if !slices.Equal(s.Names(), sets[0].Names()) {
 			return fmt.Errorf("%s and %s hold tensors of different names\nhint: only checkpoints of one model can be averaged", inputs[0], path)
 		}
-		if m, err := model.Open(path); err == nil {
+		m, err := model.Open(path)
+		if errors.Is(err, model.ErrQuantised) {
+			return fmt.Errorf("%w\nhint: an average of codes is no model", err)
+		}
+		if err == nil {
 			c := m.Config
 			if err := m.Close(); err != nil {
 				return err

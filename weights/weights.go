@@ -63,6 +63,12 @@ func (s *Set) Has(name string) bool {
 	return ok
 }
 
+// Header returns a tensor without its bytes, where they have to be computed.
+func (s *Set) Header(name string) (Named, bool) {
+	n, ok := s.tensors[name]
+	return n, ok
+}
+
 // Tensor returns a tensor whose bytes may lie in the mapped file: they are
 // read-only, and gone after Close. The error is ErrNoTensor if there is none.
 func (s *Set) Tensor(name string) (tensor.Tensor, error) {
