@@ -126,3 +126,86 @@ func TestMergeRefuses(t *testing.T) {
 		})
 	}
 }
+
+// TestMergeFiles averages plain files of weights: shares need not add up to 1; what makes
+// weights a model goes along, what says something of a run does not; what is not one model is
+// refused, and leaves nothing.
+func TestMergeFiles(t *testing.T) {
+	dir := t.TempDir()
+	folder := func(name string, files map[string]string, named ...weights.Named) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.Mkdir(path, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := weights.WriteSafetensors(filepath.Join(path, "model.safetensors"), named, nil); err != nil {
+			t.Fatal(err)
+		}
+		for file, text := range files {
+			if err := os.WriteFile(filepath.Join(path, file), []byte(text), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return path
+	}
+	vec := func(name string, v ...float32) weights.Named {
+		return weights.Named{Name: name, Tensor: tensor.FromFloat32([]int{len(v)}, v)}
+	}
+	a := folder("a", map[string]string{"tokenizer.json": "{}", "merges.txt": "x", "chat_template.jinja": "y", "notes.md": "z", "train.json": "{}", "model.safetensors.index.json.bak": "x"}, vec("w", 1, 2))
+	b := folder("b", nil, vec("w", 3, 6))
+	none := func(text string) { t.Error(text) }
+	for out, c := range map[string]struct {
+		shares []float64
+		want   []float32
+	}{"mean": {nil, []float32{2, 4}}, "one": {[]float64{0.25, 0.75}, []float32{2.5, 5}}, "less": {[]float64{0.25, 0.25}, []float32{2, 4}}, "apart": {[]float64{2, -1}, []float32{-1, -2}}} {
+		path := filepath.Join(dir, out)
+		if err := train.Merge(path, []string{a, b}, c.shares, none); err != nil {
+			t.Fatal(err)
+		}
+		set, err := weights.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, err := set.Tensor("w")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := x.Float32s(); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("shares %v: %v (%v), want %v", c.shares, got, err, c.want)
+		}
+		set.Close()
+		entries, err := os.ReadDir(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		if want := []string{"chat_template.jinja", "merges.txt", "model.safetensors", "tokenizer.json"}; !slices.Equal(names, want) {
+			t.Errorf("the average holds %q, want %q", names, want)
+		}
+	}
+	before, _ := os.ReadDir(dir)
+	for want, inputs := range map[string]struct {
+		in     []string
+		shares []float64
+	}{
+		"merging 0 checkpoints":        {nil, nil},
+		"merging 2 checkpoints with 1": {[]string{a, b}, []float64{1}},
+		"add up to 0":                  {[]string{a, b}, []float64{1, -1}},
+		"share NaN of":                 {[]string{a, b}, []float64{math.NaN(), 1}},
+		"share +Inf of":                {[]string{a, b}, []float64{math.Inf(1), 1}},
+		"different names":              {[]string{a, folder("names", nil, vec("v", 1, 2))}, nil},
+		"has shape [2] and [3]":        {[]string{a, folder("shapes", nil, vec("w", 1, 2, 3))}, nil},
+		"opening checkpoint to merge":  {[]string{a, filepath.Join(dir, "none")}, nil},
+	} {
+		err := train.Merge(filepath.Join(dir, "out"), inputs.in, inputs.shares, none)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+	if after, _ := os.ReadDir(dir); len(after) != len(before)+2 { // the two folders of other tensors
+		t.Errorf("%d entries became %d", len(before), len(after))
+	}
+}
