@@ -57,7 +57,7 @@ func TestComments(t *testing.T) {
 			"<a>‹<!-- b -->›</a>", "<a b=\"<!-- no -->\"/>‹<!-- c -->›", "<![CDATA[<!-- no -->]]>‹<!-- é -->›", "<!-- open", "< ‹<!-- a -->›",
 		},
 		"shell": {
-			"#!/bin/sh\n‹# a\n›b ‹# c\n›", "echo a#b ‹# c\n›", "echo \"# no\" '# no' ‹# yes\n›", "echo \"a \\\" # no\" ‹# yes\n›", "echo \"a $b # no\" ‹# yes\n›",
+			"#!/bin/sh\n‹# a\n›b ‹# c\n›", "echo a#b ‹# c\n›", "echo \"# no\" '# no' ‹# yes\n›", "echo \"a \\\" # no\" ‹# yes\n›", "echo \"a $b # no\" ‹# yes\n›", "echo \"a $\" ‹# yes\n›", "echo \"a $_b$1$\" ‹# yes\n›",
 			"echo \"$(ls ‹# in\n›)\" ‹# yes\n›", "echo ${#a} ${a#b} ${a//\"#\"} ‹# yes\n›", "echo $# $? $! ‹# yes\n›", "echo $((16#ff + 1)) ‹# yes\n›", "x=$(a ‹# in\n›) ‹# yes\n›",
 			"`a ‹# in\n›` ‹# yes\n›", "echo \\# ‹# yes\n›", "echo $'a\\'# no' ‹# yes\n›", "echo $\"a # no\" ‹# yes\n›", "cat <<EOF\n# no\nEOF\n‹# yes\n›", "cat <<-'EOF'\n\t# no\nEOF\n‹# yes\n›",
 			"cat <<< word ‹# yes\n›", "a=(1 ‹# b\n›2) ‹# c\n›", "a;‹#b\n›", "12 ‹# yes\n›", "12a#no ‹# yes\n›", "echo 'open ‹# yes\n›", "[ $a ]‹# é東京\n›", "echo $12 ‹# a\n›", "echo $_a1 ‹# a\n›", "a=\"b\"‹#c\n›",

@@ -71,6 +71,7 @@ func TestTaggers(t *testing.T) {
 		{"code_copyright_comments_v1", text("é/* COPYRIGHT */"), false, "copyright_notice[1,16]1 doc[0,16]0.938"},
 		{"code_copyright_comments_v1", text("x /* other */"), false, "doc[0,13]0"},
 		{"code_redpajama_taggers_v1", text("ab1\r\nc\n\nd²"), false, "max_line_length_doc[0,10]3 avg_line_length_doc[0,10]1.5 alnum_prop_doc[0,10]0.6 alpha_token_prop_doc[0,10]0.8"},
+		{"code_redpajama_taggers_v1", text("a\r\n\nbc"), false, "max_line_length_doc[0,6]2 avg_line_length_doc[0,6]1 alnum_prop_doc[0,6]0.5 alpha_token_prop_doc[0,6]1"},
 		{"not_alphanum_paragraph_v1", text("=+ €\n🇩🇪 ☃\nⒶ\né\n\n"), false, "all_punct[0,5]1 all_punct[5,10]1"},
 		{
 			"fineweb_v1", text("A sentence that is longer than thirty.\nshort\n \nshort\nEnde。"), false,
