@@ -134,7 +134,7 @@ func (f *remoteFile) ask() error {
 	if err == nil {
 		_, err = io.CopyN(io.Discard, body, skip)
 	}
-	if err == nil && f.off > 0 && f.info.Size >= 0 && info.Size != f.info.Size {
+	if err == nil && f.off > 0 && f.info.Size >= 0 && info.Size >= 0 && info.Size != f.info.Size {
 		err = fmt.Errorf("%w (%d bytes, then %d)", ErrChanged, f.info.Size, info.Size)
 	}
 	if err != nil {

@@ -134,3 +134,57 @@ func TestPageAnswers(t *testing.T) {
 		t.Errorf("now it is %+v, %v, the same as %+v", now, err, f.Info())
 	}
 }
+
+// A server need not say how much there is when it sends the rest of a file.
+func TestRestOfUnknownTotal(t *testing.T) {
+	store.SetFirstPause(t, time.Millisecond)
+	text := random(1000)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var from int
+		if n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from); n == 1 {
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-999/*", from))
+			w.WriteHeader(http.StatusPartialContent)
+			_, _ = w.Write(text[from:])
+			return
+		}
+		w.Header().Set("Content-Length", "1000")
+		_, _ = w.Write(text[:400])
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	defer web.Close()
+	if b, err := store.ReadFile(web.URL); err != nil || !bytes.Equal(b, text) {
+		t.Errorf("%d bytes, %v, want the 1000", len(b), err)
+	}
+}
+
+// A file comes as it is stored, never packed on the way, and Close ends its request.
+func TestPageAsStored(t *testing.T) {
+	ended := make(chan bool, 1)
+	encoding := ""
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		encoding = r.Header.Get("Accept-Encoding")
+		w.Header().Set("Content-Length", "1000")
+		_, _ = w.Write(make([]byte, 10))
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+		ended <- true
+	}))
+	defer web.Close()
+	f, err := store.Open(web.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("the request goes on after Close")
+		web.CloseClientConnections()
+	}
+	if encoding != "" {
+		t.Errorf("it asks for the encoding %q", encoding)
+	}
+}
