@@ -49,8 +49,11 @@ func formatNamed(path string) (Format, bool) {
 
 // RowsName is the name of a file that holds rows which belong to the
 // documents in the file doc: its own name, unless that stands for a format
-// that holds documents only.
+// that holds documents only, or for one that is read and not written.
 func RowsName(doc string) string {
+	if strings.HasSuffix(doc, ".bz2") {
+		return doc + ".gz"
+	}
 	if f, ok := formatNamed(doc); ok && strings.HasSuffix(doc, f.Suffix) {
 		return doc + ".jsonl.zst"
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"olmo/data/gunzip"
 	"olmo/data/store"
 )
 
@@ -40,9 +39,9 @@ type Line struct {
 	Offset int64 // of the first byte in the uncompressed file
 }
 
-// Reader reads a JSONL file line by line: plain, gzip (one member or many) or
-// Zstandard, or a file of a Format as lines, told apart by the first bytes.
-// Blank lines are passed over.
+// Reader reads a JSONL file line by line: plain, or what Unpack unpacks, or a file
+// of a Format as lines, told apart by the first bytes. Blank lines and a byte
+// order mark are passed over.
 type Reader struct {
 	path    string
 	file    *Input
@@ -79,53 +78,73 @@ func newReader(f *Input, path string, p *Progress) (*Reader, error) {
 	}
 	r.counter = countingReader{r: f, p: p}
 	in := bufio.NewReaderSize(&r.counter, 64<<10)
-	magic, err := in.Peek(4)
+	magic, err := in.Peek(zstd.HeaderMaxSize)
 	if err != nil && err != io.EOF {
 		f.Close()
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
-	var src io.Reader = in
+	var src io.ReadCloser
 	format, known := formatOf(magic)
 	switch {
 	case known:
 		// The bytes that were peeked are counted already.
 		at := &countingReaderAt{r: f, p: p, left: f.Info().Size - int64(in.Buffered())}
-		lines, err := format.Lines(rowName(path), at, f.Info().Size)
-		if err != nil {
-			f.Close()
-			return nil, fmt.Errorf("reading %s: %w", path, err)
-		}
-		src, r.unzip = lines, lines
-	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		z, err := gunzip.NewReader(in)
-		if err != nil {
-			f.Close()
-			return nil, fmt.Errorf("reading %s: %w", path, err)
-		}
-		src = z
-	case isZstd(magic):
-		z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
-		if err != nil {
-			f.Close()
-			return nil, fmt.Errorf("reading %s: %w", path, err)
-		}
-		src, r.unzip = z, z.IOReadCloser()
-	case len(magic) > 0 && CompressionOf(path) != Plain:
+		src, err = format.Lines(rowName(path), at, f.Info().Size)
+	case len(magic) > 0 && CompressionOf(path) != Plain && !isPacked(magic) && !strings.ContainsRune("{ \n\r\t", rune(magic[0])):
 		// Reading compressed bytes as text would reject every line, one by
 		// one; say once what is wrong.
-		if c := magic[0]; c != '{' && c != ' ' && c != '\n' && c != '\r' && c != '\t' {
-			f.Close()
-			return nil, fmt.Errorf("reading %s: its name says %s but it starts with % x", path, CompressionOf(path), magic)
-		}
+		err = fmt.Errorf("its name says %s but it starts with % x", CompressionOf(path), magic[:min(len(magic), 4)])
+	default:
+		src, err = Unpack(in)
 	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	r.unzip = src
 	r.buf = bufio.NewReaderSize(src, 256<<10)
+	if err := r.passMark(); err != nil {
+		r.Close()
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
 	return r, nil
 }
 
-// isZstd knows a frame and a skippable frame.
-func isZstd(b []byte) bool {
-	return len(b) == 4 && (bytes.Equal(b, []byte{0x28, 0xb5, 0x2f, 0xfd}) ||
-		b[0]&0xf0 == 0x50 && b[1] == 0x2a && b[2] == 0x4d && b[3] == 0x18)
+// passMark passes over a byte order mark, which Windows tools write before a text and
+// which is no part of its first line. Files in UTF-16, with a mark or without, are an
+// error: reading them would reject every line. What cannot be read here, the first
+// line's reading tells of.
+func (r *Reader) passMark() error {
+	head, _ := r.buf.Peek(4)
+	if bytes.HasPrefix(head, []byte("\xef\xbb\xbf")) {
+		n, err := r.buf.Discard(3)
+		r.offset = int64(n)
+		return err
+	}
+	if name := wideText(head); name != "" {
+		return fmt.Errorf("it is %s, want UTF-8\nhint: iconv -f %s -t UTF-8", name, name)
+	}
+	return nil
+}
+
+// wideText names the encoding of a text of two or four bytes a character by its first
+// bytes, which are a mark or the brace of a JSON object; "" when it is none.
+func wideText(head []byte) string {
+	for _, e := range []struct{ head, name string }{
+		{"\xff\xfe\x00\x00", "UTF-32LE"},
+		{"\x00\x00\xfe\xff", "UTF-32BE"},
+		{"{\x00\x00\x00", "UTF-32LE"},
+		{"\x00\x00\x00{", "UTF-32BE"},
+		{"\xff\xfe", "UTF-16LE"},
+		{"\xfe\xff", "UTF-16BE"},
+		{"{\x00", "UTF-16LE"},
+		{"\x00{", "UTF-16BE"},
+	} {
+		if bytes.HasPrefix(head, []byte(e.head)) {
+			return e.name
+		}
+	}
+	return ""
 }
 
 // NextLine returns the following line, valid until the next call. At the end

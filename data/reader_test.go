@@ -2,12 +2,14 @@ package data_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"olmo/data"
 )
@@ -137,6 +139,75 @@ func TestOpenReader(t *testing.T) {
 	defer r.Close()
 	if _, err := r.Next(); err != io.EOF {
 		t.Errorf("an empty file: %v", err)
+	}
+}
+
+// A mark before the first line is no part of it, packed or not, and files of wider
+// characters are refused by name.
+func TestByteOrderMark(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const text = "{\"id\":\"1\",\"text\":\"ä\"}\n{\"id\":\"2\",\"text\":\"\"}\n"
+	wide := func(order binary.AppendByteOrder, mark bool) string {
+		var b []byte
+		if mark {
+			b = order.AppendUint16(b, 0xfeff)
+		}
+		for _, c := range utf16.Encode([]rune(text)) {
+			b = order.AppendUint16(b, c)
+		}
+		return string(b)
+	}
+	for _, c := range []struct{ name, text, err string }{
+		{"marked", "\ufeff" + text, ""},
+		{"marked, blank lines", "\ufeff\r\n \n" + text, ""},
+		{"UTF-16LE", wide(binary.LittleEndian, true), "it is UTF-16LE, want UTF-8\nhint: iconv -f UTF-16LE -t UTF-8"},
+		{"UTF-16BE", wide(binary.BigEndian, true), "it is UTF-16BE, want UTF-8"},
+		{"UTF-16LE without a mark", wide(binary.LittleEndian, false), "it is UTF-16LE"},
+		{"UTF-16BE without a mark", wide(binary.BigEndian, false), "it is UTF-16BE"},
+		{"UTF-32LE", "\xff\xfe\x00\x00{\x00\x00\x00", "it is UTF-32LE"},
+		{"UTF-32BE", "\x00\x00\xfe\xff\x00\x00\x00{", "it is UTF-32BE"},
+	} {
+		for _, ending := range []string{"", ".gz", ".zst"} {
+			name := "a" + ending
+			w, err := data.CreateWriter(name)
+			if err == nil {
+				_, err = io.WriteString(w, c.text)
+			}
+			if err != nil || w.Close() != nil {
+				t.Fatal(err)
+			}
+			r, err := data.OpenReader(name)
+			if c.err != "" {
+				if err == nil || !strings.HasPrefix(err.Error(), "reading "+name+": "+c.err) {
+					t.Errorf("%s%s: %v, want an error with %q", c.name, ending, err, c.err)
+				}
+				continue
+			}
+			if err != nil {
+				t.Errorf("%s%s: %v", c.name, ending, err)
+				continue
+			}
+			for _, id := range []string{"1", "2"} {
+				line, err := r.NextLine()
+				var d data.Document
+				if err == nil {
+					err = data.ParseDocument(line.Bytes, &d)
+				}
+				if at := int64(strings.Index(c.text, string(line.Bytes))); err != nil || d.ID != id || line.Offset != at {
+					t.Errorf("%s%s: document %q at %d, %v; want %s at %d", c.name, ending, d.ID, line.Offset, err, id, at)
+				}
+			}
+			r.Close()
+		}
+	}
+	put(t, "only", "\ufeff")
+	r, err := data.OpenReader("only")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if line, err := r.NextLine(); err != io.EOF {
+		t.Errorf("a mark alone: %q, %v", line.Bytes, err)
 	}
 }
 

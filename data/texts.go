@@ -58,7 +58,9 @@ func hasRows(path string) bool {
 	if _, known := formatNamed(path); known {
 		return true
 	}
-	path = strings.TrimSuffix(strings.TrimSuffix(path, ".gz"), ".zst")
+	for _, suffix := range []string{".gz", ".zst", ".bz2"} {
+		path = strings.TrimSuffix(path, suffix)
+	}
 	return strings.HasSuffix(path, ".jsonl") || strings.HasSuffix(path, ".json") || strings.HasSuffix(path, ".ndjson")
 }
 

@@ -13,10 +13,23 @@ import (
 const minimal = `{"version":"1.0","added_tokens":[],"normalizer":null,"pre_tokenizer":null,"post_processor":null,"decoder":null,
 "model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}}`
 
+// A byte order mark is passed over, as Windows tools write it.
+func TestByteOrderMark(t *testing.T) {
+	tok, err := Parse([]byte("\ufeff" + minimal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ids := tok.Encode("ab", false).IDs; len(ids) != 1 || ids[0] != 2 {
+		t.Errorf("ab is %v, want [2]", ids)
+	}
+}
+
 // TestParseErrors wants errors that name the place.
 func TestParseErrors(t *testing.T) {
 	for _, c := range []struct{ name, old, new, want string }{
 		{"empty", minimal, "", "the file ends where '{' is expected"},
+		{"UTF-16", minimal, "\xff\xfe{\x00", "it is UTF-16, want UTF-8"},
+		{"UTF-16, the other order", minimal, "\xfe\xff\x00{", "it is UTF-16, want UTF-8"},
 		{"not an object", minimal, "[]", "line 1, column 1: found '[' where '{' is expected"},
 		{"cut", `"ab":2}`, `"ab":2`, "line 2, column"},
 		{"trailing", "\"merges\":[\"a b\"]}}", "\"merges\":[\"a b\"]}} x", "found 'x' where the end of the file is expected"},

@@ -1,50 +1,6 @@
 package tokenizer
 
-import (
-	"bufio"
-	"compress/gzip"
-	"fmt"
-	"io"
-	"os"
-	"strings"
-
-	"github.com/klauspost/compress/zstd"
-)
-
-// textReader is an unpacked file.
-type textReader struct {
-	io.Reader
-	file *os.File
-	zstd *zstd.Decoder
-}
-
-func (r *textReader) Close() error {
-	if r.zstd != nil {
-		r.zstd.Close()
-	}
-	return r.file.Close()
-}
-
-// OpenText opens a file that may be packed (.gz, .zst), as its name says.
-func OpenText(path string) (io.ReadCloser, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	r := &textReader{Reader: f, file: f}
-	switch {
-	case strings.HasSuffix(path, ".gz"):
-		r.Reader, err = gzip.NewReader(bufio.NewReader(f))
-	case strings.HasSuffix(path, ".zst"):
-		r.zstd, err = zstd.NewReader(f)
-		r.Reader = r.zstd
-	}
-	if err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return r, nil
-}
+import "strings"
 
 // Line is what a line of a JSONL file says that concerns tokenizers.
 type Line struct {

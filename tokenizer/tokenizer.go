@@ -132,6 +132,11 @@ type scoredPiece struct {
 // Parse reads the text of a tokenizer.json. Errors name the line and column or
 // the part of the file that is wrong.
 func Parse(data []byte) (*Tokenizer, error) {
+	// Windows tools write a byte order mark.
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		return nil, errors.New("it is UTF-16, want UTF-8\nhint: iconv -f UTF-16 -t UTF-8")
+	}
 	r := &jsonReader{data: string(data)}
 	t := &Tokenizer{normalizedForm: map[int32]string{}}
 	var added []AddedToken

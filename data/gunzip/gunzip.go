@@ -103,7 +103,7 @@ func (z *Reader) fill() {
 				z.sum(from)
 				from = z.write
 				if z.err = z.trailer(); z.err == nil {
-					z.err = z.header()
+					z.err = z.following()
 				}
 				// What is there is handed out first: the bytes behind the last
 				// member may be no gzip, which is an error of the next Read.
@@ -177,6 +177,25 @@ func (z *Reader) take(n uint) (uint, error) {
 func (z *Reader) align() {
 	z.bits >>= z.count % 8
 	z.count -= z.count % 8
+}
+
+// following reads the header of the member after another. Zeros before it or before
+// the end of the file are padding, which tapes and archivers write.
+func (z *Reader) following() error {
+	z.align()
+	for {
+		if err := z.need(8); err != nil {
+			if errors.Is(err, io.ErrUnexpectedEOF) {
+				return io.EOF
+			}
+			return err
+		}
+		if z.bits&0xff != 0 {
+			return z.header()
+		}
+		z.bits >>= 8
+		z.count -= 8
+	}
 }
 
 // header reads a member's header; io.EOF when there is none.

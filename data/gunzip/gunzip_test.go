@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -143,6 +144,55 @@ func TestReadError(t *testing.T) {
 	}
 }
 
+// Zeros behind a member are padding, as for gzip(1) and Python; another member may
+// follow them. Zeros before the first member, or in place of one, are no gzip.
+func TestPadding(t *testing.T) {
+	one, two := zip(t, 6, []byte("one")), zip(t, 6, []byte("two"))
+	zeros := make([]byte, 100_000) // more than a buffer
+	for _, c := range []struct {
+		name string
+		file []byte
+		want string
+		err  error
+	}{
+		{"one zero", slices.Concat(one, zeros[:1]), "one", nil},
+		{"a block", slices.Concat(one, zeros[:512]), "one", nil},
+		{"many", slices.Concat(one, zeros), "one", nil},
+		{"between members", slices.Concat(one, zeros[:7], two, zeros[:3]), "onetwo", nil},
+		{"garbage behind them", slices.Concat(one, zeros[:7], []byte("trailing garbage")), "one", gunzip.ErrHeader},
+		{"a member cut short behind them", slices.Concat(one, zeros[:7], two[:5]), "one", io.ErrUnexpectedEOF},
+		{"before the first", slices.Concat(zeros[:1], one), "", gunzip.ErrHeader},
+		{"nothing else", zeros[:512], "", gunzip.ErrHeader},
+	} {
+		if got, err := unzip(c.file); string(got) != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%s: %q and error %v, want %q and %v", c.name, got, err, c.want, c.err)
+		}
+	}
+}
+
+// library is what the standard library reads of members with zeros behind them.
+func library(b []byte) ([]byte, error) {
+	in := bytes.NewReader(b)
+	z, err := stdgzip.NewReader(in)
+	var out []byte
+	for err == nil {
+		z.Multistream(false)
+		var text []byte
+		text, err = io.ReadAll(z)
+		if out = append(out, text...); err != nil {
+			break
+		}
+		rest := bytes.TrimLeft(b[len(b)-in.Len():], "\x00")
+		if len(rest) == 0 {
+			return out, nil
+		}
+		in.Reset(rest)
+		b = rest
+		err = z.Reset(in)
+	}
+	return out, err
+}
+
 // The same bytes, or an error, as from the library.
 func FuzzReader(f *testing.F) {
 	for _, text := range texts() {
@@ -150,14 +200,11 @@ func FuzzReader(f *testing.F) {
 		f.Add(zip(f, 1, text))
 		f.Add(zip(f, 9, text))
 		f.Add(append(zip(f, 0, text), zip(f, stdgzip.HuffmanOnly, text)...))
+		f.Add(slices.Concat(zip(f, 1, text), make([]byte, 9), zip(f, 9, text), make([]byte, 3)))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := unzip(b)
-		var want []byte
-		r, wantErr := stdgzip.NewReader(bytes.NewReader(b))
-		if wantErr == nil {
-			want, wantErr = io.ReadAll(r)
-		}
+		want, wantErr := library(b)
 		if (err == nil) != (wantErr == nil) {
 			t.Fatalf("error %v, compress/gzip says %v", err, wantErr)
 		}

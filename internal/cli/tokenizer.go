@@ -127,7 +127,7 @@ sets the number of threads.`,
 func convertLines(c *cobra.Command, input, output string, work func(ctx context.Context, name string, r *bufio.Reader, w *bufio.Writer) error) error {
 	var r io.Reader = c.InOrStdin()
 	if input != "-" {
-		f, err := tokenizer.OpenText(input)
+		f, err := data.OpenText(input)
 		if err != nil {
 			return err
 		}

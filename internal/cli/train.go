@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"olmo/data"
 	"olmo/device/cpu"
 	"olmo/internal/parallel"
 	"olmo/train"
@@ -80,8 +81,8 @@ func runTrain(c *cobra.Command, path string, overrides []string) error {
 	leanHeap()
 	if e, err := cfg.Estimate(cpu.Needs); err == nil {
 		p.print("olmo train: expects a peak of " + gigabytes(expectedPeak(e)) + " of memory")
-		if free := availableMemory(); free > 0 && e.Memory.Total() > free {
-			warn("the machine has " + gigabytes(free) + " left\nhint: a smaller device_train_microbatch_size, or activation_checkpointing=whole_layer")
+		if free, known := data.AvailableMemory(); known && e.Memory.Total() > int64(free) {
+			warn("the machine has " + gigabytes(int64(free)) + " left\nhint: a smaller device_train_microbatch_size, or activation_checkpointing=whole_layer")
 		}
 	}
 	var printed time.Time // the last block of figures

@@ -39,16 +39,4 @@ func residentMemory() int64 {
 	return int64(m.Sys - m.HeapReleased)
 }
 
-// availableMemory is what the machine can give, in bytes; 0 where it does not tell.
-func availableMemory() int64 {
-	text, _ := os.ReadFile("/proc/meminfo")
-	for line := range strings.Lines(string(text)) {
-		if v, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
-			kb, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(v), " kB"), 10, 64)
-			return kb << 10
-		}
-	}
-	return 0
-}
-
 func gigabytes(n int64) string { return fmt.Sprintf("%.3g GB", float64(n)/1e9) }
