@@ -136,6 +136,39 @@ func hasContent(path string, was look) (bool, error) {
 	return sum == was.SHA256, err
 }
 
+// WithoutMade leaves out of the files that patterns found those that an earlier run of
+// a stage made of others of them, by its record: outputs beside their inputs, which the
+// same patterns find the next time. What was made of anything else is left in, and is an
+// input or refused.
+func WithoutMade(files, patterns []string, recordPath, stage string) ([]string, error) {
+	r, err := readRecord(recordPath, stage)
+	if err != nil || len(r.Units) == 0 {
+		return files, err
+	}
+	made, found, there := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, f := range files {
+		found[r.relative(f)], there[r.relative(f)] = true, true
+	}
+	for _, p := range patterns {
+		delete(found, r.relative(p)) // it is named, and so it is meant
+	}
+	isMade := func(o fileEntry) bool { return found[o.Path] }
+	for _, e := range r.Units {
+		for _, o := range e.Outputs {
+			if isMade(o) {
+				made[o.Path] = true
+			}
+		}
+	}
+	for _, e := range r.Units {
+		if slices.ContainsFunc(e.Outputs, isMade) &&
+			!slices.ContainsFunc(e.Inputs, func(in fileEntry) bool { return there[in.Path] && !made[in.Path] }) {
+			return files, nil
+		}
+	}
+	return slices.DeleteFunc(files, func(f string) bool { return made[r.relative(f)] }), nil
+}
+
 // Relative is the way from a record to a file, with slashes: a key that stays the
 // same when both are moved or copied.
 func Relative(recordPath, path string) string {

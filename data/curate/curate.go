@@ -177,6 +177,9 @@ func (c *Config) files() ([]string, error) {
 			total += len(one)
 		}
 		twice := total > len(found)
+		if found, err = mix.WithoutMade(c.Streams, i, found); err != nil {
+			return nil, err
+		}
 		for _, f := range found {
 			twice = twice || slices.Contains(files, f)
 			files = append(files, f)

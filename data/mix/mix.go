@@ -312,7 +312,6 @@ func (r *mixing) prepare() error {
 func (r *mixing) plan() (data.Plan, error) {
 	cfg := r.cfg
 	plan := data.Plan{Stage: "mix", Settings: cfg, Own: r.own}
-	first := cfg.Streams[0].record()
 	plan.Locks = slices.Clone(cfg.Locks)
 	for _, s := range cfg.Streams {
 		path := s.Output.Path
@@ -338,14 +337,7 @@ func (r *mixing) plan() (data.Plan, error) {
 			inputs = slices.Clone(before)
 		}
 		key := strings.TrimPrefix(filepath.ToSlash(strings.TrimPrefix(sh.output, store.Clean(s.Output.Path))), "/")
-		// A stream remembers its shards wherever it stands in a config, or the next
-		// run of it, with fewer shards, would leave the others beside its own. What
-		// only holds together, such as a filter and what it marked, has one record.
-		record := first
-		if cfg.Units == nil {
-			record = s.record()
-		}
-		sh.unit = &data.Unit{Record: record, Key: s.Name + ": " + key, Inputs: inputs, Outputs: cfg.outputs(sh)}
+		sh.unit = &data.Unit{Record: cfg.record(sh.stream), Key: s.Name + ": " + key, Inputs: inputs, Outputs: cfg.outputs(sh)}
 		for _, in := range sh.inputs {
 			path := data.RejectsPath(in, "mix-"+s.Name)
 			// A file that is named twice is read twice, and rejects twice.
@@ -357,18 +349,40 @@ func (r *mixing) plan() (data.Plan, error) {
 		plan.Units = append(plan.Units, sh.unit)
 	}
 	if cfg.Units != nil {
-		plan.Units = append(plan.Units, cfg.Units(first, r.inputs)...)
+		plan.Units = append(plan.Units, cfg.Units(cfg.record(0), r.inputs)...)
 	}
 	return plan, nil
 }
 
-// record is the file that remembers the stream's shards. It lies beside their folder,
-// not in it, where the next stage's globs would find it.
+// record is the file that remembers a stream's shards, wherever the stream stands in a
+// config: or the next run of it, with fewer shards, would leave the others beside its
+// own. What only holds together, such as a filter and what it marked, has one record.
+//
+// It lies beside the shards' folder, not in it, where the next stage's globs would find it.
+func (c *Config) record(stream int) string {
+	if c.Units != nil {
+		stream = 0
+	}
+	return c.Streams[stream].record()
+}
+
 func (s *Stream) record() string {
 	if s.Output.Path == store.Standard {
 		return ""
 	}
 	return store.Clean(s.Output.Path) + "." + s.Name + ".mix.json"
+}
+
+// withoutMade leaves out of the stream's documents what an earlier run has put beside
+// them.
+func (s *Stream) withoutMade(files []string, record string) ([]string, error) {
+	return data.WithoutMade(files, s.Documents, record, "mix")
+}
+
+// WithoutMade leaves out of a stream's documents what an earlier run has put beside
+// them, by the record of a config that has Units.
+func WithoutMade(streams []Stream, stream int, files []string) ([]string, error) {
+	return streams[stream].withoutMade(files, streams[0].record())
 }
 
 // strangers warns of files that have the names of shards and are none of this run:
@@ -510,6 +524,10 @@ func (c *Config) shards(stream int) ([]shard, error) {
 			c.Logf("stream %s: no file matches %s", s.Name, m)
 		}
 		files = append(files, found...)
+	}
+	files, err := s.withoutMade(files, c.record(stream))
+	if err != nil {
+		return nil, err
 	}
 	if len(files) == 0 {
 		return nil, fmt.Errorf("nothing matches %s", strings.Join(s.Documents, " "))

@@ -3,6 +3,7 @@ package mix_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 	"olmo/data"
 	"olmo/data/mix"
+	"olmo/store"
 )
 
 func writeFile(t testing.TB, path, text string) {
@@ -308,6 +310,42 @@ func TestFewerShardsOfAStream(t *testing.T) {
 	}
 	if want := "warning: b/b-0009.jsonl is not of this run"; !strings.Contains(strings.Join(log, "\n"), want) {
 		t.Errorf("told %q, want %q", log, want)
+	}
+}
+
+// Shards beside the documents are no documents of the next run; those that were made of
+// others are refused, for the run would write over them.
+func TestShardsBesideTheDocuments(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeFile(t, "d/a.jsonl", `{"id":"1","text":"a"}`+"\n")
+	s := plain(func(s *mix.Stream) { keepAll(s); s.Documents, s.Output.Path = []string{"d/*"}, "d" })
+	for i, id := range []string{"1", "1", "12"} {
+		if i == 2 {
+			writeFile(t, "d/b.jsonl", `{"id":"2","text":"b"}`+"\n")
+		}
+		report := mustRun(t, false, s)
+		got := ""
+		for _, f := range report.Shards {
+			for _, row := range rows(t, f) {
+				got += row.(map[string]any)["id"].(string)
+			}
+		}
+		if got != id {
+			t.Errorf("run %d: documents %s, want %s", i, got, id)
+		}
+	}
+	if err := os.Remove("d/a.jsonl"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove("d/b.jsonl"); err != nil {
+		t.Fatal(err)
+	}
+	before := readFile(t, "d/s-0000.jsonl")
+	if _, err := run(t, false, s); !errors.Is(err, store.ErrClash) {
+		t.Errorf("%v, want a clash", err)
+	}
+	if readFile(t, "d/s-0000.jsonl") != before {
+		t.Error("the shard has another content")
 	}
 }
 

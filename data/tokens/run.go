@@ -151,15 +151,9 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	if err := cfg.check(); err != nil {
 		return Report{}, err
 	}
-	files, missing, err := data.ExpandGlobs(cfg.Documents)
+	files, err := cfg.files()
 	if err != nil {
 		return Report{}, err
-	}
-	for _, m := range missing {
-		cfg.Logf("no file matches %s", m)
-	}
-	if len(files) == 0 {
-		return Report{}, fmt.Errorf("no documents: nothing matches %s", strings.Join(cfg.Documents, " "))
 	}
 	groups := cfg.groups(files)
 	plan := cfg.plan(files, groups)
@@ -220,6 +214,24 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	return total, cfg.strangers(total.Files)
 }
 
+// files lists the documents.
+func (c *Config) files() ([]string, error) {
+	files, missing, err := data.ExpandGlobs(c.Documents)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range missing {
+		c.Logf("no file matches %s", m)
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("no documents: nothing matches %s", strings.Join(c.Documents, " "))
+	}
+	return data.WithoutMade(files, c.Documents, c.record(), "tokens")
+}
+
+// record lies beside the destination, where no glob over the token files finds it.
+func (c *Config) record() string { return store.Clean(c.Destination) + ".tokens.json" }
+
 // tokenFile matches the names of token files and of their places.
 var tokenFile = regexp.MustCompile(`^part-[0-9]+-[0-9]{5,}\.(npy|csv\.gz)$`)
 
@@ -255,7 +267,7 @@ func (c *Config) plan(files []string, groups []group) data.Plan {
 		},
 	}
 	for _, g := range groups {
-		u := &data.Unit{Record: store.Clean(c.Destination) + ".tokens.json", Key: g.prefix, Inputs: g.files}
+		u := &data.Unit{Record: c.record(), Key: g.prefix, Inputs: g.files}
 		for _, f := range g.files {
 			u.Rejects = append(u.Rejects, data.RejectsPath(f, "tokens"))
 		}

@@ -382,6 +382,22 @@ func TestRunAgain(t *testing.T) {
 	}
 }
 
+// Token files beside the documents are no documents of the next run.
+func TestRunBesideTheDocuments(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeDocuments(t, "d/a.jsonl", "ab", "c")
+	eos := int32(0)
+	cfg := tokens.Config{Documents: []string{"d/*"}, Destination: "d", Tokenizer: "letters", Encoder: letters{}, EOS: &eos}
+	for i, want := range []int64{2, 2, 3} {
+		if i == 2 {
+			writeDocuments(t, "d/b.jsonl", "d")
+		}
+		if report, err := tokens.Run(context.Background(), cfg); err != nil || report.Documents != want {
+			t.Errorf("run %d: %d documents, %v, want %d", i, report.Documents, err, want)
+		}
+	}
+}
+
 func TestPlaces(t *testing.T) {
 	t.Chdir(t.TempDir())
 	id := "text"
