@@ -87,6 +87,39 @@ func (r *Rejects) Abort() {
 	}
 }
 
+// RejectedError tells what the first bad line was, for a run that fails because
+// there was nothing but bad lines.
+func (s *Stage) RejectedError() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.first
+}
+
+// maxWarnings is how many bad lines a run tells one by one; all are counted.
+const maxWarnings = 20
+
+func (s *Stage) tellRejected(bad *RecordError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.first == nil {
+		s.first = bad
+	}
+	switch s.rejected++; {
+	case s.rejected <= maxWarnings:
+		s.Logf("rejected %v", bad)
+	case s.rejected == maxWarnings+1:
+		s.Logf("more bad lines follow; all are in the rejects files")
+	}
+}
+
+// Rejects prepares to collect the bad records of one source in the file path,
+// which is one of the unit's Rejects.
+func (s *Stage) Rejects(u *Unit, path string) *Rejects {
+	return &Rejects{strict: s.Strict, path: path, p: s.Progress, warn: s.tellRejected, create: func() (*Writer, error) {
+		return s.Create(u, path, Plain)
+	}}
+}
+
 // ErrNothing is in the chain of the error of a run that dropped everything.
 var ErrNothing = errors.New("nothing is left")
 
