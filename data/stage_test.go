@@ -497,8 +497,8 @@ func TestStageOfACopy(t *testing.T) {
 	}
 }
 
-// What is read may not be written: by a name that the run gives itself, beside the
-// inputs (what a filter grew from), or by an output that nobody knew before.
+// What is read may not be written: by a name that the run gives itself, or by an
+// output that nobody knew before.
 func TestStageRefusesMore(t *testing.T) {
 	t.Chdir(t.TempDir())
 	put(t, "in/a.txt", "a\n")
@@ -510,8 +510,7 @@ func TestStageRefusesMore(t *testing.T) {
 		want string
 	}{
 		{"the name of an output", data.Plan{Stage: "t", Own: own, Units: []*data.Unit{{Record: "r", Key: "1", Inputs: []string{"out/b.txt"}, Outputs: []string{"out/x"}}}}, "out/b.txt has the name of an output of this run"},
-		{"what is read beside", data.Plan{Stage: "t", Units: []*data.Unit{{Record: "r", Key: "1", Reads: []string{"in/a.txt"}, Outputs: []string{"in/a.txt"}}}}, "in/a.txt"},
-		{"an object read beside", data.Plan{Stage: "t", Units: []*data.Unit{{Record: "r", Key: "1", Reads: []string{"s3://b/x"}, Outputs: []string{"s3://b/x"}}}}, "s3://b/x is read by this run too"},
+		{"an object", data.Plan{Stage: "t", Units: []*data.Unit{{Record: "r", Key: "1", Inputs: []string{"s3://b/x"}, Outputs: []string{"s3://b/x"}}}}, "s3://b/x is read by this run too"},
 		{"the rejects", data.Plan{Stage: "t", Units: []*data.Unit{{Record: "r", Key: "1", Inputs: []string{"in/a.txt"}, Rejects: []string{"in/a.txt"}}}}, "in/a.txt"},
 		{"the record", data.Plan{Stage: "t", Units: []*data.Unit{{Record: "in/a.txt", Key: "1", Inputs: []string{"in/a.txt"}, Outputs: []string{"x"}}}}, "in/a.txt"},
 		{"the record as an output", data.Plan{Stage: "t", Units: []*data.Unit{{Record: "r", Key: "1"}, {Record: "s", Key: "2", Outputs: []string{"r"}}}}, "1 and 2 would both write r"},
@@ -573,7 +572,6 @@ func TestStageRemembers(t *testing.T) {
 		same   bool
 	}{
 		{"the number of workers", func(_ *data.Plan, _ *data.Unit, e *data.Execution) { e.Processes = 7 }, true},
-		{"what is read beside", func(_ *data.Plan, u *data.Unit, _ *data.Execution) { u.Reads = []string{"in/b"} }, true},
 		{"a setting", func(p *data.Plan, _ *data.Unit, _ *data.Execution) { p.Settings = 1 }, false},
 		{"a setting of the unit", func(_ *data.Plan, u *data.Unit, _ *data.Execution) { u.Settings = 1 }, false},
 		{"--compat", func(_ *data.Plan, _ *data.Unit, e *data.Execution) { e.Compat = true }, false},
