@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"olmo/device/cpu"
 	"olmo/model"
 )
 
@@ -152,5 +153,55 @@ func TestSkips(t *testing.T) {
 	}
 	if isOutlier([]float64{1, 100}, 2) {
 		t.Error("of one number there is no deviation")
+	}
+}
+
+// TestBeginDion: Dion's directions begin with normal numbers, the same for each seed, and all
+// else that an optimiser keeps with 0.
+func TestBeginDion(t *testing.T) {
+	directions := map[string][]float32{}
+	for _, seed := range []string{"7", "7", "8"} {
+		cfg, err := LoadConfig("testdata/tiny.yaml", []string{"save_folder=" + t.TempDir(), "optimizer.name=dion", "seed=" + seed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dev, err := cpu.New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr, err := New(cfg, dev, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := ""
+		err = tr.eachState(func(s state, _ model.Param) error {
+			v, err := dev.Read(s.name)
+			if err != nil {
+				return err
+			}
+			var sum float64
+			for _, x := range v {
+				sum += float64(x) * float64(x)
+			}
+			random := strings.HasPrefix(s.name, "directions/")
+			if random && (sum < 0.8*float64(len(v)) || sum > 1.2*float64(len(v))) || !random && sum != 0 {
+				t.Errorf("%s begins with squares that add up to %g over %d numbers", s.name, sum, len(v))
+			}
+			if random && first == "" {
+				first = s.name
+				if was, ok := directions[seed]; ok != slices.Equal(was, v) {
+					t.Errorf("the directions of seed %s are others the second time", seed)
+				}
+				directions[seed] = v
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr.Close()
+	}
+	if slices.Equal(directions["7"], directions["8"]) {
+		t.Error("two seeds give the same directions")
 	}
 }
