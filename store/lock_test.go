@@ -115,3 +115,40 @@ func TestRemove(t *testing.T) {
 		t.Error("a folder with a file in it was removed")
 	}
 }
+
+// Whoever meets a lock is told what is held, by which process and command.
+func TestHeldMessage(t *testing.T) {
+	folder := t.TempDir()
+	lock, err := store.AcquireIn(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := lock.Unlocked(); err != nil {
+		t.Skip(err)
+	}
+	err = store.HeldIn(folder)
+	var held *store.HeldError
+	if !errors.As(err, &held) || held.Name != folder || held.Holder.Started.IsZero() {
+		t.Fatalf("HeldIn = %v", err)
+	}
+	if word, _, _ := strings.Cut(held.Holder.Command, " "); word != filepath.Base(os.Args[0]) {
+		t.Errorf("the command is %q, want the program's name without its folder", held.Holder.Command)
+	}
+	for _, want := range []string{folder + " is being written by process ", held.Holder.Command, held.Holder.Host, "hint: wait until it has ended"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v lacks %q", err, want)
+		}
+	}
+	lock.Release()
+	lock.Release() // more than once does no harm
+	if err := store.HeldIn(folder); err != nil {
+		t.Errorf("after Release: %v", err)
+	}
+	if got := names(t, folder); got != "" {
+		t.Errorf("there are %s", got)
+	}
+	unknown := &store.HeldError{Name: "run"}
+	if want := "run is being written by another process\n"; !strings.HasPrefix(unknown.Error(), want) {
+		t.Errorf("%q, want %q", unknown, want)
+	}
+}
