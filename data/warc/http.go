@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -42,7 +43,7 @@ func splitHTTP(content []byte) (Header, []byte) {
 		content = rest
 		line = bytes.TrimRight(line, "\r")
 		if len(line) > 0 && !first {
-			last = h.add(line, last)
+			last = h.addHTTP(line, last)
 		}
 		if !ok || len(line) == 0 {
 			return h, content
@@ -50,90 +51,174 @@ func splitHTTP(content []byte) (Header, []byte) {
 	}
 }
 
-var errTooLong = fmt.Errorf("the page has more than the %d bytes allowed", MaxRecord)
-
-// decodeBody undoes the encodings of a body. Many archives hold it decoded
-// already and keep the header's fields, so what does not fit is taken as it is.
-func decodeBody(h Header, body []byte) ([]byte, error) {
-	if strings.Contains(strings.ToLower(h["transfer-encoding"]), "chunked") {
-		if b, ok := dechunk(body); ok {
-			body = b
+// addHTTP is add, but that a list of codings may come in several fields.
+func (h Header) addHTTP(line []byte, last string) string {
+	name, value, _ := bytes.Cut(line, []byte(":"))
+	switch key := strings.ToLower(string(bytes.TrimSpace(name))); key {
+	case "transfer-encoding", "content-encoding":
+		if before, ok := h[key]; ok {
+			h[key] = before + ", " + text(bytes.TrimSpace(value))
+			return key
 		}
 	}
-	names := strings.Split(strings.ToLower(h["content-encoding"]), ",")
-	for i := len(names) - 1; i >= 0; i-- {
-		b, err := decompress(strings.TrimSpace(names[i]), body)
-		if errors.Is(err, errTooLong) {
-			return nil, err
-		}
-		if b != nil {
+	return h.add(line, last)
+}
+
+var errTooLong = fmt.Errorf("the page has more than the %d bytes allowed", MaxRecord)
+
+// decodeBody undoes the codings of a body, which its fields list in the order in which
+// they were applied. Many archives hold it decoded already and keep the fields, so what
+// is not coded as they say is taken as it is; what is, and is damaged or cut short, is an
+// error: half of a page, or garbled text, would be taken for a good one.
+func decodeBody(h Header, body []byte) ([]byte, error) {
+	for _, field := range []string{"transfer-encoding", "content-encoding"} {
+		codings := strings.Split(strings.ToLower(h[field]), ",")
+		for _, coding := range slices.Backward(codings) {
+			b, err := undo(strings.TrimSpace(coding), body)
+			if errors.Is(err, errTooLong) {
+				return nil, err
+			}
+			if err != nil {
+				return nil, fmt.Errorf("the body is damaged: %s: %s: %w", field, strings.TrimSpace(coding), err)
+			}
 			body = b
 		}
 	}
 	return body, nil
 }
 
-// dechunk joins the chunks of a body; false when it has none. A last chunk
-// that is cut short is kept.
-func dechunk(body []byte) ([]byte, bool) {
-	var out []byte
-	for rest := body; ; {
-		line, after, ok := bytes.Cut(rest, []byte("\n"))
-		if len(bytes.TrimSpace(rest)) == 0 && out != nil {
-			return out, true
-		}
-		size, _, _ := bytes.Cut(bytes.TrimSpace(line), []byte(";"))
-		n, err := strconv.ParseUint(string(bytes.TrimSpace(size)), 16, 31)
-		if !ok || err != nil {
-			return nil, false
-		}
-		if n == 0 {
-			return out, true
-		}
-		if int(n) > len(after) {
-			return append(out, after...), out != nil
-		}
-		out = append(out, after[:n]...)
-		rest = bytes.TrimPrefix(bytes.TrimPrefix(after[n:], []byte("\r")), []byte("\n"))
-	}
-}
-
-// decompress undoes one encoding. It gives nil where the body is not so
-// encoded; of one that is cut short or damaged it keeps what can be read.
-func decompress(name string, body []byte) ([]byte, error) {
-	var r io.Reader
-	var err error
-	framed := true // it begins with bytes that tell it from other text
-	switch name {
+// undo undoes one coding. A body that is not so coded stays as it is.
+func undo(coding string, body []byte) ([]byte, error) {
+	switch coding {
+	case "chunked":
+		return dechunk(body)
 	case "gzip", "x-gzip":
-		r, err = gzip.NewReader(bytes.NewReader(body))
+		if !bytes.HasPrefix(body, gzipMagic) {
+			return body, nil
+		}
+		return gunzip(body)
+	case "zstd":
+		if !bytes.HasPrefix(body, zstdMagic) {
+			return body, nil
+		}
+		z, err := zstd.NewReader(bytes.NewReader(body), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(8<<20))
+		if err != nil {
+			return nil, err
+		}
+		defer z.Close()
+		return readPage(z)
 	case "deflate":
 		// With the frame of zlib, as the standard says, or without.
-		if r, err = zlib.NewReader(bytes.NewReader(body)); err != nil {
-			r, err, framed = flate.NewReader(bytes.NewReader(body)), nil, false
-		}
-	case "br":
-		r, framed = brotli.NewReader(bytes.NewReader(body)), false
-	case "zstd":
-		var z *zstd.Decoder
-		z, err = zstd.NewReader(bytes.NewReader(body), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(8<<20))
+		z, err := zlib.NewReader(bytes.NewReader(body))
 		if err == nil {
-			defer z.Close()
-			r = z
+			return orAsItIs(body, z)
 		}
-	default:
-		return nil, nil
+		return orAsItIs(body, flate.NewReader(bytes.NewReader(body)))
+	case "br":
+		return orAsItIs(body, brotli.NewReader(bytes.NewReader(body)))
 	}
-	if err != nil {
-		return nil, err
-	}
-	var out bytes.Buffer
-	_, err = io.Copy(&out, io.LimitReader(r, MaxRecord+1))
-	switch {
-	case out.Len() > MaxRecord:
+	return body, nil
+}
+
+// readPage reads all of a page, up to what one may have.
+func readPage(r io.Reader) ([]byte, error) {
+	out, err := io.ReadAll(io.LimitReader(r, MaxRecord+1))
+	if len(out) > MaxRecord {
 		return nil, errTooLong
-	case err != nil && (out.Len() == 0 || !framed && err != io.ErrUnexpectedEOF):
-		return nil, err
 	}
-	return out.Bytes(), nil
+	return out, err
+}
+
+// orAsItIs reads what r makes of a body. Nothing at the beginning of these codings
+// tells them from other bytes, so a body that cannot be read and looks like a text is
+// one.
+func orAsItIs(body []byte, r io.Reader) ([]byte, error) {
+	out, err := readPage(r)
+	if err == nil || errors.Is(err, errTooLong) || !looksLikeText(body) {
+		return out, err
+	}
+	return body, nil
+}
+
+// looksLikeText tells whether the beginning of a body holds none of the bytes that no
+// text holds; UTF-16 with a mark is one too.
+func looksLikeText(body []byte) bool {
+	if bytes.HasPrefix(body, []byte("\xff\xfe")) || bytes.HasPrefix(body, []byte("\xfe\xff")) {
+		return true
+	}
+	return !bytes.ContainsFunc(body[:min(len(body), 4096)], func(c rune) bool {
+		return c < '\t' || c > '\r' && c < ' ' && c != '\x1b'
+	})
+}
+
+// gunzip reads the members of a body. What is behind the last one, such as padding,
+// is passed over, and so is a checksum that is missing when all of the text is there.
+func gunzip(body []byte) ([]byte, error) {
+	in := bytes.NewReader(body)
+	z, err := gzip.NewReader(in)
+	var out []byte
+	for err == nil {
+		z.Multistream(false)
+		start := len(body) - in.Len()
+		var text []byte
+		if text, err = readPage(z); errors.Is(err, io.ErrUnexpectedEOF) {
+			all, allErr := readPage(flate.NewReader(bytes.NewReader(body[start:])))
+			if allErr == nil && len(all) == len(text) {
+				return append(out, text...), nil
+			}
+		}
+		if err != nil {
+			break
+		}
+		if out = append(out, text...); len(out) > MaxRecord {
+			return nil, errTooLong
+		}
+		if !bytes.HasPrefix(body[len(body)-in.Len():], gzipMagic) {
+			return out, nil
+		}
+		err = z.Reset(in)
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return nil, err
+}
+
+var errChunks = errors.New("the chunks do not follow each other")
+
+// dechunk joins the chunks of a body; one that does not begin with a chunk stays as it
+// is. The last one, of no bytes, may be missing: many archives leave it out.
+func dechunk(body []byte) ([]byte, error) {
+	out := []byte{}
+	for rest, first := body, true; ; first = false {
+		if !first && len(bytes.TrimSpace(rest)) == 0 {
+			return out, nil
+		}
+		line, after, ok := bytes.Cut(rest, []byte("\n"))
+		size, _, _ := bytes.Cut(bytes.TrimSpace(line), []byte(";"))
+		n, err := strconv.ParseUint(string(bytes.TrimSpace(size)), 16, 31)
+		ended := bytes.HasSuffix(line, []byte("\r"))
+		switch {
+		case (!ok || err != nil) && first:
+			return body, nil
+		case !ok || err != nil:
+			return nil, errChunks
+		case n == 0:
+			return out, nil
+		case int(n) > len(after) && first && !ended:
+			return body, nil // a text whose first line could be a number
+		case int(n) > len(after):
+			return nil, io.ErrUnexpectedEOF
+		}
+		out = append(out, after[:n]...)
+		after = after[n:]
+		rest = bytes.TrimPrefix(bytes.TrimPrefix(after, []byte("\r")), []byte("\n"))
+		switch {
+		case len(rest) < len(after) || len(after) == 0:
+		case first && !ended:
+			return body, nil
+		default:
+			return nil, errChunks
+		}
+	}
 }

@@ -35,11 +35,11 @@ type Record struct {
 	Content []byte
 }
 
-// Type is response, resource, warcinfo, …
-func (r *Record) Type() string { return r.Header["warc-type"] }
+// Type is response, resource, warcinfo, …, in small letters.
+func (r *Record) Type() string { return strings.ToLower(strings.TrimSpace(r.Header["warc-type"])) }
 
 // Reader reads an archive: plain, gzip or Zstandard, with a member or frame
-// for each record or several records in one.
+// for each record or several records in one, or bzip2.
 type Reader struct {
 	// Wanted says of which types the contents are read; nil: of all.
 	Wanted func(kind string) bool
@@ -66,7 +66,7 @@ type Source interface {
 // NewReader starts to read an archive of size bytes; name is for messages.
 func NewReader(name string, file Source, size int64) (*Reader, error) {
 	in := newStored(file, size)
-	magic, err := in.Peek(4)
+	magic, err := in.Peek(len(zstdMagic))
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
@@ -82,6 +82,10 @@ func NewReader(name string, file Source, size int64) (*Reader, error) {
 			return nil, err
 		}
 		src, r.packed = f, f
+	default: // plain, or packed in a way that has no place to go on at behind damage
+		if src, err = data.Unpack(in.Reader); err != nil {
+			return nil, err
+		}
 	}
 	r.in = bufio.NewReaderSize(src, 64<<10)
 	return r, nil

@@ -223,7 +223,7 @@ func commonFolder(files []string) string {
 
 // outputName is X.jsonl.gz for X.warc.gz.
 func outputName(name string) string {
-	for _, suffix := range []string{".gz", ".zst", ".zstd", ".warc", ".wet"} {
+	for _, suffix := range []string{".gz", ".zst", ".zstd", ".bz2", ".warc", ".wet"} {
 		name = strings.TrimSuffix(name, suffix)
 	}
 	return name + ".jsonl.gz"
@@ -431,12 +431,6 @@ func (r *run) page(dst []byte, p *page, w *worker, count *Report) ([]byte, error
 	header, body := Header{}, p.Content
 	if p.Type() == "response" {
 		header, body = splitHTTP(p.Content)
-		if !r.Compat { // which leaves the sizes of chunks in the text
-			var err error
-			if body, err = decodeBody(header, body); err != nil {
-				return dst, err
-			}
-		}
 	}
 	contentType := header["content-type"]
 	if p.Type() != "response" {
@@ -446,6 +440,12 @@ func (r *run) page(dst []byte, p *page, w *worker, count *Report) ([]byte, error
 	kind = strings.TrimSpace(kind)
 	html := ""
 	if !isBinary(kind) {
+		if p.Type() == "response" && !r.Compat { // which leaves the sizes of chunks in the text
+			var err error
+			if body, err = decodeBody(header, body); err != nil {
+				return dst, err
+			}
+		}
 		html = webpage.Decode(body, contentType)
 	}
 	digest := p.Header["warc-payload-digest"]

@@ -274,6 +274,77 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
+// A transfer coding is undone as a content coding is, in the order that the fields say.
+func TestListsOfCodings(t *testing.T) {
+	const page = "<body><p>A page of text.</p></body>"
+	chunked := func(s string) string { return fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(s), s) }
+	for name, c := range map[string]struct{ header, body string }{
+		"gzip, chunked":            {"Transfer-Encoding: gzip, chunked", chunked(gz(page))},
+		"upper case":               {"TRANSFER-ENCODING: GZip , Chunked", chunked(gz(page))},
+		"two fields":               {"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked", chunked(gz(page))},
+		"both kinds":               {"Content-Encoding: gzip\r\nTransfer-Encoding: gzip, chunked", chunked(gz(gz(page)))},
+		"chunks undone already":    {"Transfer-Encoding: gzip, chunked", gz(page)},
+		"all undone already":       {"Transfer-Encoding: gzip, chunked", page},
+		"identity":                 {"Transfer-Encoding: identity\r\nContent-Encoding: identity", page},
+		"members":                  {"Content-Encoding: gzip", gz(page[:9]) + gz(page[9:])},
+		"padding behind gzip":      {"Content-Encoding: gzip", gz(page) + "\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"},
+		"an extension and a field": {"Transfer-Encoding: chunked", fmt.Sprintf("%x;a=b\r\n%s\r\n0\r\nX: y\r\n\r\n", len(page), page)},
+		"a number is no chunk":     {"Transfer-Encoding: chunked\r\nContent-Type: text/plain", "A page of text."},
+		"a type in large letters":  {"Content-Type: TEXT/HTML", page},
+	} {
+		docs, report := run(t, warc.Config{}, record("response", "http://x/", "HTTP/1.1 200 OK\r\n"+c.header+"\r\n\r\n"+c.body))
+		if len(docs) != 1 || docs[0]["text"] != "A page of text." {
+			t.Errorf("%s: %v, %+v", name, docs, report)
+		}
+	}
+	docs, _ := run(t, warc.Config{}, record("Resource", "http://x/", page))
+	if len(docs) != 1 {
+		t.Errorf("a record type with a capital: %v", docs)
+	}
+}
+
+// Of a body that is damaged or cut short nothing is taken for a page: it is a reject.
+func TestDamagedBodies(t *testing.T) {
+	page := "<body><p>" + strings.Repeat("A page of text. ", 20) + strings.Repeat("Another. ", 7) + "</p></body>"
+	var b, z bytes.Buffer
+	br, deflated := compress(brotli.NewWriter(&b), &b, page), compress(zlib.NewWriter(&z), &z, page)
+	flip := func(s string, at int) string { return s[:at] + string([]byte{s[at] ^ 0x10}) + s[at+1:] }
+	zipped := gz(page)
+	for name, c := range map[string]struct{ header, body string }{
+		"gzip checksum":           {"Content-Encoding: gzip", flip(zipped, len(zipped)-6)},
+		"gzip data":               {"Content-Encoding: gzip", flip(zipped, len(zipped)/2)},
+		"gzip cut":                {"Content-Encoding: gzip", zipped[:len(zipped)*2/3]},
+		"gzip cut in its header":  {"Content-Encoding: gzip", zipped[:7]},
+		"second member cut":       {"Content-Encoding: gzip", zipped + zipped[:len(zipped)/2]},
+		"zstd cut":                {"Content-Encoding: zstd", zst(page)[:20]},
+		"deflate cut":             {"Content-Encoding: deflate", deflated[:len(deflated)*2/3]},
+		"deflate checksum":        {"Content-Encoding: deflate", flip(deflated, len(deflated)-1)},
+		"brotli cut":              {"Content-Encoding: br", br[:len(br)*2/3]},
+		"transfer coding":         {"Transfer-Encoding: gzip", flip(zipped, len(zipped)-6)},
+		"within the first chunk":  {"Transfer-Encoding: chunked", fmt.Sprintf("%x\r\n%s", len(page)+100, page)},
+		"within the second chunk": {"Transfer-Encoding: chunked", fmt.Sprintf("9\r\n%s\r\n%x\r\n%s", page[:9], len(page)+100, page[9:])},
+		"no size":                 {"Transfer-Encoding: chunked", fmt.Sprintf("9\r\n%s\r\nsize\r\n%s", page[:9], page[9:])},
+		"a wrong size":            {"Transfer-Encoding: chunked", fmt.Sprintf("8\r\n%s\r\n0\r\n", page)},
+	} {
+		docs, report := run(t, warc.Config{}, record("response", "http://x/", "HTTP/1.1 200 OK\r\n"+c.header+"\r\n\r\n"+c.body)+record("resource", "http://y/", "<p>good"))
+		if len(docs) != 1 || docs[0]["text"] != "good" || report.Rejected != 1 {
+			t.Errorf("%s: %v, %+v, want the damaged page rejected", name, docs, report)
+		}
+	}
+	// What holds no text is not looked at.
+	if _, report := run(t, warc.Config{}, record("response", "http://x/", "HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Encoding: gzip\r\n\r\n"+zipped[:9])+record("resource", "http://y/", "<p>good")); report.NoText != 1 || report.Rejected != 0 {
+		t.Errorf("an image: %+v", report)
+	}
+}
+
+// An archive that is packed otherwise is refused by name.
+func TestPackedArchives(t *testing.T) {
+	const archive = "\xfd7zXZ\x00\x00\x04 and so on"
+	if _, err := warc.NewReader("a.warc.xz", strings.NewReader(archive), int64(len(archive))); err == nil || !strings.Contains(err.Error(), "it is xz, which is not read") {
+		t.Errorf("xz: %v", err)
+	}
+}
+
 func TestKinds(t *testing.T) {
 	plain := "line one\n  line two <b>\n"
 	response := func(contentType, body string) string {
