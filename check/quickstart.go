@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -45,6 +46,9 @@ func (c *checker) quickstart(path string) {
 		return
 	}
 	c.run(run)
+	if report != nil {
+		c.wholeRun(run)
+	}
 	release := filepath.Join(path, "release")
 	if !exists(release) {
 		if report != nil {
@@ -55,6 +59,26 @@ func (c *checker) quickstart(path string) {
 	c.model(release)
 	c.curve(filepath.Join(run, "metrics.jsonl"), report)
 	c.sameWeights(release, run, report)
+}
+
+// wholeRun wants of a run that has come to its end what it wrote beside its checkpoints:
+// the log, and the config, which the last checkpoint has too, under its manifest. Any
+// other run may have been given another config since.
+func (c *checker) wholeRun(run string) {
+	for _, name := range []string{"config.yaml", "metrics.jsonl"} {
+		if file := filepath.Join(run, name); !exists(file) {
+			c.problem(Missing, file, "%s is missing", name)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(run, "config.yaml"))
+	steps, e := train.Steps(run)
+	if err != nil || e != nil || len(steps) == 0 {
+		return // said where the run is checked
+	}
+	last := fmt.Sprintf("step%d", steps[len(steps)-1])
+	if kept, err := os.ReadFile(filepath.Join(run, last, "config.yaml")); err == nil && !bytes.Equal(kept, text) {
+		c.problem(Changed, filepath.Join(run, "config.yaml"), "config.yaml is not that of %s, with which the run came to its end", last)
+	}
 }
 
 // quickReport reads report.json; nil where there is none or it is damaged.

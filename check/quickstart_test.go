@@ -96,6 +96,12 @@ func TestQuickstart(t *testing.T) {
 		{"the report is missing", func() { os.Remove(at("report.json")) }, want{check.Missing, "report.json", ""}},
 		{"a score is cut off", func() { write(t, at("eval/arc_easy.jsonl"), read(t, at("eval/arc_easy.jsonl"))[:100]) }, want{check.Truncated, "eval/arc_easy.jsonl", ""}},
 		{"a config is missing", func() { os.Remove(at("config/train.yaml")) }, want{check.Missing, "config/train.yaml", ""}},
+		{"the run's config is missing", func() { os.Remove(at("run/config.yaml")) }, want{check.Missing, "run/config.yaml", ""}},
+		{"the run's config says something else", func() {
+			text := read(t, at("run/config.yaml"))
+			write(t, at("run/config.yaml"), append(text, "# more\n"...))
+		}, want{check.Changed, "run/config.yaml", ""}},
+		{"the log is missing", func() { os.Remove(at("run/metrics.jsonl")) }, want{check.Missing, "run/metrics.jsonl", ""}},
 		{"a file too many", func() { write(t, at("data/tokens/part-0-00001.npy"), nil) }, want{check.Unlisted, "data/tokens/part-0-00001.npy", ""}},
 		{"the tokenizer", flip("tokenizer/tokenizer.json", 0.5), want{check.Changed, "tokenizer/tokenizer.json", ""}},
 		{"an optimiser state", flip("run/step1/optim.safetensors", 0.9), want{check.Changed, "run/step1/optim.safetensors", "exp_avg_sq/"}},
