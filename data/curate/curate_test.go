@@ -267,6 +267,10 @@ func TestRefusals(t *testing.T) {
 			c.Streams[0].Documents = append(c.Streams[0].Documents, c.Streams[0].Documents...)
 		}},
 		{"standard input twice", "which standard input cannot give", func(c *curate.Config) { c.Streams[0].Documents = []string{"-"} }},
+		{"standard input to be counted first", "set bloom_filter.estimated_doc_count", func(c *curate.Config) {
+			c.Streams[0].Documents, c.Dedupe = []string{"-"}, c.Dedupe[:1]
+			c.Dedupe[0].BloomFilter.EstimatedDocCount, c.Dedupe[0].Memory = 0, ""
+		}},
 		{"standard input in several passes", "memory want files", func(c *curate.Config) {
 			c.Streams[0].Documents, c.Dedupe = []string{"-"}, c.Dedupe[:1]
 			c.Dedupe[0].BloomFilter.EstimatedDocCount, c.Dedupe[0].Memory = 1000, "1MB"
