@@ -58,7 +58,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "data", may: "data/gunzip data/store store", tests: "data/store/storetest"},
 	{pkg: "data/parquet", may: "data"},
 	{pkg: "data/webpage"},
-	{pkg: "data/convert", may: "data data/gunzip data/parquet data/store data/webpage", tests: "data/stagetest store"},
+	{pkg: "data/convert", may: "data data/parquet data/store data/webpage", tests: "data/stagetest store"},
 	{pkg: "data/jsonpath"},
 	{pkg: "data/dedupe", may: "config data data/jsonpath data/store store tokenizer"},
 	{pkg: "data/mix", may: "data data/jsonpath data/store", tests: "config"},

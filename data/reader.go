@@ -90,7 +90,7 @@ func newReader(f *Input, path string, p *Progress) (*Reader, error) {
 		// The bytes that were peeked are counted already.
 		at := &countingReaderAt{r: f, p: p, left: f.Info().Size - int64(in.Buffered())}
 		src, err = format.Lines(rowName(path), at, f.Info().Size)
-	case len(magic) > 0 && CompressionOf(path) != Plain && !isPacked(magic) && !strings.ContainsRune("{ \n\r\t", rune(magic[0])):
+	case len(magic) > 0 && CompressionOf(path) != Plain && !IsPacked(magic) && !strings.ContainsRune("{ \n\r\t", rune(magic[0])):
 		// Reading compressed bytes as text would reject every line, one by
 		// one; say once what is wrong.
 		err = fmt.Errorf("its name says %s but it starts with % x", CompressionOf(path), magic[:min(len(magic), 4)])
@@ -103,22 +103,27 @@ func newReader(f *Input, path string, p *Progress) (*Reader, error) {
 	}
 	r.unzip = src
 	r.buf = bufio.NewReaderSize(src, 256<<10)
-	if err := r.passMark(); err != nil {
+	if head, _ := r.buf.Peek(len(mark)); string(head) == mark {
+		r.offset = int64(len(mark))
+	}
+	if err := PassMark(r.buf); err != nil {
 		r.Close()
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
 	return r, nil
 }
 
-// passMark passes over a byte order mark, which Windows tools write before a text and
-// which is no part of its first line. Files in UTF-16, with a mark or without, are an
+// mark is the byte order mark of UTF-8.
+const mark = "\xef\xbb\xbf"
+
+// PassMark passes over a byte order mark, which Windows tools write before a text and
+// which is no part of its first line. Texts in UTF-16, with a mark or without, are an
 // error: reading them would reject every line. What cannot be read here, the first
 // line's reading tells of.
-func (r *Reader) passMark() error {
-	head, _ := r.buf.Peek(4)
-	if bytes.HasPrefix(head, []byte("\xef\xbb\xbf")) {
-		n, err := r.buf.Discard(3)
-		r.offset = int64(n)
+func PassMark(in *bufio.Reader) error {
+	head, _ := in.Peek(4)
+	if bytes.HasPrefix(head, []byte(mark)) {
+		_, err := in.Discard(len(mark))
 		return err
 	}
 	if name := wideText(head); name != "" {

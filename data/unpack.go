@@ -32,7 +32,11 @@ func Unpack(in *bufio.Reader) (io.ReadCloser, error) {
 		}
 		return io.NopCloser(z), nil
 	case isZstd(magic):
-		return newUnzstd(in, magic)
+		z, err := newUnzstd(in, magic)
+		if err != nil {
+			return nil, err
+		}
+		return z, nil
 	case isBzip2(magic):
 		return io.NopCloser(bzip2.NewReader(in)), nil
 	}
@@ -42,8 +46,8 @@ func Unpack(in *bufio.Reader) (io.ReadCloser, error) {
 	return io.NopCloser(in), nil
 }
 
-// isPacked tells whether Unpack would unpack a file that begins so.
-func isPacked(magic []byte) bool {
+// IsPacked tells whether Unpack would unpack a file that begins so.
+func IsPacked(magic []byte) bool {
 	return bytes.HasPrefix(magic, []byte{0x1f, 0x8b}) || isZstd(magic) || isBzip2(magic)
 }
 

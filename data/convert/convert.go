@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"olmo/data"
 	"olmo/data/store"
@@ -55,7 +56,7 @@ type Report struct {
 	Outputs   []string `json:"outputs"`
 	Documents int64    `json:"documents"` // written in this run
 	Rejected  int64    `json:"rejected"`
-	Binary    int64    `json:"binary"`        // files without text, passed over
+	Binary    int64    `json:"binary"`        // files without text, passed over; the rejects name them
 	Skipped   int64    `json:"skipped_files"` // their outputs were complete
 }
 
@@ -71,11 +72,7 @@ const (
 )
 
 func kindOf(name string) kind {
-	name = strings.ToLower(name)
-	for _, suffix := range []string{".gz", ".zst", ".zstd"} {
-		name = strings.TrimSuffix(name, suffix)
-	}
-	switch filepath.Ext(name) {
+	switch filepath.Ext(unpackedName(strings.ToLower(name))) {
 	case ".jsonl", ".ndjson", ".json":
 		return lines
 	case ".csv", ".tsv":
@@ -86,6 +83,16 @@ func kindOf(name string) kind {
 		return page
 	}
 	return single
+}
+
+// unpackedName is a file's name without the ending that says how it is packed.
+func unpackedName(name string) string {
+	for _, suffix := range []string{".gz", ".zst", ".zstd", ".bz2"} {
+		if rest, ok := strings.CutSuffix(name, suffix); ok {
+			return rest
+		}
+	}
+	return name
 }
 
 // Run converts all files. A file of rows becomes one output of the same name;
@@ -124,7 +131,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		}
 		return r.together(ctx, u)
 	})
-	r.report.Documents, r.report.Rejected = p.Documents.Load(), p.Rejected.Load()
+	r.report.Documents, r.report.Rejected = p.Documents.Load(), p.Rejected.Load()-r.passedOver.Load()
 	var total found
 	for _, u := range plan.Units {
 		r.report.Outputs = append(r.report.Outputs, u.Outputs...)
@@ -182,6 +189,8 @@ type run struct {
 	singles  []file              // the others go together
 	mu       sync.Mutex
 	report   Report
+	// passedOver counts the files without text among the rejects.
+	passedOver atomic.Int64
 }
 
 // found is what the record says of a unit.
@@ -344,7 +353,7 @@ func (c *Config) record() string { return store.Clean(c.Destination) + ".convert
 
 // outputName is X.<output> for the file of rows X.csv.gz.
 func outputName(name, output string) string {
-	for _, suffix := range []string{".gz", ".zst", ".zstd", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet"} {
+	for _, suffix := range []string{".gz", ".zst", ".zstd", ".bz2", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet"} {
 		name = strings.TrimSuffix(name, suffix)
 	}
 	return name + "." + output

@@ -95,6 +95,78 @@ func TestFolder(t *testing.T) {
 	}
 }
 
+// pack packs a text as the suffix of a name says.
+func pack(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	w, err := data.CreateWriter(path)
+	if err == nil {
+		_, err = io.WriteString(w, text)
+	}
+	if err != nil || w.Close() != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// Texts that are packed are unpacked, whatever their names; what is damaged is a reject,
+// and files that are passed over are named in the rejects.
+func TestPackedTexts(t *testing.T) {
+	t.Chdir(t.TempDir())
+	gz := pack(t, "x.gz", "Changes.\n")
+	damaged := gz[:len(gz)-6] + "\x00" + gz[len(gz)-5:]
+	write(t, ".", map[string]string{
+		"in/changelog.gz": gz, "in/b.md.zst": pack(t, "x.zst", "# B"), "in/p.html.gz": pack(t, "x.gz", "<nav>no</nav><p>yes"), "in/unnamed": gz,
+		"in/marked.txt": "\ufeffmarked", "in/wide.txt": "\xff\xfew\x00",
+		"in/t.csv": pack(t, "x.gz", "\ufefftext\nrow\n"), "in/u.tsv.zst": pack(t, "x.zst", "id\ttext\n7\ttab\n"),
+		"in/cut.gz": gz[:len(gz)-9], "in/damaged.gz": damaged, "in/tar.gz": pack(t, "x.gz", "name\x00\x00"), "in/image.png": "\x89PNG\x00",
+		"in/x.xz": "\xfd7zXZ\x00\x00\x04", "in/letter.docx": "PK\x03\x04\x14\x00",
+	})
+	cfg := config(".")
+	report, err := convert.Run(context.Background(), cfg)
+	if err != nil || report.Rejected != 2 || report.Binary != 4 || report.Documents != 8 {
+		t.Errorf("%+v, %v, want 8 documents, 2 rejects and 4 files passed over", report, err)
+	}
+	got := strings.Join(documents(t, report.Outputs), "\n")
+	for _, want := range []string{
+		`{"id":"changelog.gz","text":"Changes.",`, `"metadata":{"path":"changelog.gz","extension":"","bytes":9}`,
+		`{"id":"b.md.zst","text":"# B",`, `"extension":"md","bytes":3}`, `{"id":"p.html.gz","text":"yes",`, `{"id":"unnamed","text":"Changes.",`,
+		`"text":"marked"`, `"text":"w"`, `{"id":"t.csv/2","text":"row",`, `{"id":"7","text":"tab",`,
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s in\n%s", want, got)
+		}
+	}
+	for name, want := range map[string]string{
+		"cut.gz": "unpacking it: unexpected EOF", "damaged.gz": "unpacking it: gzip: invalid checksum",
+		"tar.gz": "the file holds no text", "image.png": "the file holds no text", "x.xz": "it is xz, which is not read", "letter.docx": "it is zip, which is not read",
+	} {
+		if text, err := os.ReadFile("rejects/convert/" + name + ".rejects.jsonl"); err != nil || !strings.Contains(string(text), want) || !strings.Contains(string(text), `"in/`+name+`"`) {
+			t.Errorf("the rejects of %s: %s, %v, want %q", name, text, err, want)
+		}
+	}
+	// Strictness is about faults: a file without text is none.
+	write(t, ".", map[string]string{"strict/a.txt": "a", "strict/image.png": "\x89PNG\x00"})
+	var log strings.Builder
+	cfg.Documents, cfg.Destination, cfg.Strict, cfg.Log = []string{"strict"}, "other/documents", true, func(line string) { log.WriteString(line) }
+	if report, err := convert.Run(context.Background(), cfg); err != nil || report.Binary != 1 || report.Rejected != 0 || !strings.Contains(log.String(), "warning: passed over strict/image.png: the file holds no text") {
+		t.Errorf("strict: %+v, %v, %q", report, err, log.String())
+	}
+}
+
+// A table in UTF-16 is refused by name.
+func TestWideTable(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, ".", map[string]string{"in/t.csv": "\xff\xfet\x00e\x00x\x00t\x00\n\x00a\x00\n\x00"})
+	if _, err := convert.Run(context.Background(), config(".")); err == nil || !strings.Contains(err.Error(), "reading in/t.csv: it is UTF-16LE, want UTF-8\nhint: iconv") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestRows(t *testing.T) {
 	for _, c := range []struct {
 		name, file, text string

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -9,10 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/klauspost/compress/zstd"
-
 	"olmo/data"
-	"olmo/data/gunzip"
 	"olmo/data/parquet"
 	"olmo/data/webpage"
 )
@@ -126,23 +124,22 @@ func (c counting) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (r *run) openTable(path string, in *data.Input) (*tableRows, error) {
+func (r *run) openTable(path string, in *data.Input) (_ *tableRows, err error) {
+	var unpacked io.ReadCloser
 	t := &tableRows{path: path, file: in, columns: r.Columns, close: []io.Closer{in}}
-	var src io.Reader = counting{in, r.stage.Progress}
-	switch data.CompressionOf(path) {
-	case data.Gzip:
-		z, err := gunzip.NewReader(src)
-		if err != nil {
-			return nil, err
+	defer func() {
+		if err != nil && unpacked != nil {
+			unpacked.Close()
 		}
-		src = z
-	case data.Zstd:
-		z, err := zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
-		if err != nil {
-			return nil, err
-		}
-		src = z
-		t.close = append(t.close, z.IOReadCloser())
+	}()
+	unpacked, err = data.Unpack(bufio.NewReaderSize(counting{in, r.stage.Progress}, 64<<10))
+	if err != nil {
+		return nil, err
+	}
+	t.close = append(t.close, unpacked)
+	src := bufio.NewReader(unpacked)
+	if err := data.PassMark(src); err != nil {
+		return nil, err
 	}
 	t.limit = &limited{r: src, left: data.MaxLine}
 	t.csv = csv.NewReader(t.limit)
@@ -162,7 +159,6 @@ func (r *run) openTable(path string, in *data.Input) (*tableRows, error) {
 			return nil, err
 		}
 		t.columns = slices.Clone(heading)
-		t.columns[0] = strings.TrimPrefix(t.columns[0], "\ufeff")
 	}
 	if !slices.Contains(t.columns, r.TextKey) {
 		return nil, fmt.Errorf("it has the columns %s and none called %s\nhint: name one with --text_key", strings.Join(t.columns, ", "), r.TextKey)

@@ -1,6 +1,8 @@
 package convert
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -80,11 +82,22 @@ func (r *run) together(ctx context.Context, u *data.Unit) error {
 	size := int64(0)
 	err = data.Ordered(ctx, r.pool, next, func(b *bunch) bool { return b.bytes > largeBytes }, work, func(m *made) error {
 		for _, bad := range m.bad {
+			// A file without text is named; it is no fault, which strict would end at.
+			var passed passedOver
+			switch no := errors.As(bad.Err, &passed); {
+			case no && r.Strict:
+				r.Logf("warning: passed over %s: %v", bad.File, bad.Err)
+				continue
+			case no:
+				r.passedOver.Add(1)
+			default:
+				total.Rejected++
+			}
+			// The number of a file stands for the line.
 			// The number of a file stands for the line.
 			if err := r.rejectSingle(u, u.Rejects[bad.Line-1], bad); err != nil {
 				return err
 			}
-			total.Rejected++
 		}
 		if w != nil && size+int64(len(m.lines)) > r.MaxSizeInBytes {
 			if err := w.Close(); err != nil {
@@ -134,16 +147,29 @@ func (r *run) single(m *made, f file, info store.Info, number int64, l webpage.L
 		reject(fmt.Errorf("the file has %d bytes, more than the %d allowed", info.Size, data.MaxLine))
 		return nil
 	}
-	b, err := r.read(f.path)
+	stored, err := r.read(f.path)
 	if err != nil {
 		return err
+	}
+	b, packed, err := unpack(stored)
+	if errors.As(err, new(passedOver)) {
+		m.binary++
+	}
+	if err != nil {
+		reject(err)
+		return nil
 	}
 	text := webpage.Decode(b, "")
 	if text == "" {
 		if len(b) > 0 {
 			m.binary++
+			reject(passedOver{errNoText})
 		}
 		return nil
+	}
+	name := f.name
+	if packed {
+		name = unpackedName(name)
 	}
 	if f.kind == page {
 		if text, err = l.Linearize(text); err != nil {
@@ -161,10 +187,38 @@ func (r *run) single(m *made, f file, info store.Info, number int64, l webpage.L
 		line = data.AppendString(append(line, `,"created":`...), info.ModTime.UTC().Format("2006-01-02T15:04:05.000")+"Z")
 	}
 	line = data.AppendString(append(line, `,"metadata":{"path":`...), f.name)
-	line = data.AppendString(append(line, `,"extension":`...), strings.TrimPrefix(filepath.Ext(f.name), "."))
+	line = data.AppendString(append(line, `,"extension":`...), strings.TrimPrefix(filepath.Ext(name), "."))
 	line = strconv.AppendInt(append(line, `,"bytes":`...), int64(len(b)), 10)
 	m.add(append(line, "}}"...), bad)
 	return nil
+}
+
+// passedOver is why a file becomes no document, which is no fault of it.
+type passedOver struct{ error }
+
+var errNoText = errors.New("the file holds no text")
+
+// unpack gives the text of a file that is packed, which its bytes tell, and any other as
+// it is.
+func unpack(stored []byte) (b []byte, packed bool, err error) {
+	if !data.IsPacked(stored) {
+		if err := data.CheckPacked(stored); err != nil {
+			return nil, false, passedOver{err}
+		}
+		return stored, false, nil
+	}
+	r, err := data.Unpack(bufio.NewReader(bytes.NewReader(stored)))
+	if err == nil {
+		defer r.Close()
+		b, err = io.ReadAll(io.LimitReader(r, data.MaxLine+1))
+	}
+	switch {
+	case err != nil:
+		return nil, true, fmt.Errorf("unpacking it: %w", err)
+	case len(b) > data.MaxLine:
+		return nil, true, fmt.Errorf("the file has more than the %d bytes allowed when it is unpacked", data.MaxLine)
+	}
+	return b, true, nil
 }
 
 // read reads a whole file.

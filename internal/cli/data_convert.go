@@ -25,8 +25,9 @@ func newDataConvertCommand() *cobra.Command {
 		long: `Rows of .jsonl, .csv, .tsv and .parquet files become documents, each file one
 output of the same name; every other file with text - plain, Markdown, HTML - is
 one document, in files-00000 and so on, with its path as id. Columns that a
-document does not know go into metadata. Files that hold no text are counted and
-passed over; bad rows go to the rejects.
+document does not know go into metadata. Files packed with gzip, zstd or bzip2 are
+unpacked. Files that hold no text are counted and passed over; the rejects name
+them, and hold bad rows.
 
 With --output parquet the same columns are written whatever the documents hold:
 id, text, source, added, created, version, metadata and attributes, the last two
