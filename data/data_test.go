@@ -309,6 +309,11 @@ func TestLayout(t *testing.T) {
 	if want := filepath.FromSlash("c/attributes/exp/x/documents/f.jsonl.gz"); err != nil || got != want {
 		t.Errorf("AttributePath = %s, %v, want %s", got, err, want)
 	}
+	for _, name := range []string{"../documents", "../../../etc", "/etc", "a/../../b", ""} {
+		if got, err := data.AttributePath("c/documents/f.gz", name); err == nil {
+			t.Errorf("AttributePath for the name %q = %s, want an error", name, got)
+		}
+	}
 	if _, err := data.AttributePath("c/docs/f.gz", "exp"); err == nil {
 		t.Error("a path without documents gave no error")
 	}

@@ -17,8 +17,20 @@ import (
 // The first folder called documents counts, as in Dolma 1.2.1. The file's own
 // name is RowsName's.
 func AttributePath(doc, name string) (string, error) {
+	if err := CheckAttributeName(name); err != nil {
+		return "", err
+	}
 	path, err := substitute(doc, filepath.Join("attributes", name))
 	return RowsName(path), err
+}
+
+// CheckAttributeName is an error when a name leads out of the folder attributes, in
+// which it names a folder.
+func CheckAttributeName(name string) error {
+	if !filepath.IsLocal(filepath.FromSlash(name)) || slices.Contains(strings.Split(filepath.ToSlash(name), "/"), "..") {
+		return fmt.Errorf("%q is no name for attributes: it leads out of their folder\nhint: name them in one word, such as dup", name)
+	}
+	return nil
 }
 
 // AttributeFolder gives the same in two parts: the folder <base>/attributes/<name>,

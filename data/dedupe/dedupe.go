@@ -570,6 +570,9 @@ func (c *Config) suffixed(name string) string {
 // from there, with a slash before it: the folder document_dir becomes attributes/<name>. The last suffix
 // follows the compression only where the file's own does.
 func (c *Config) attributeFolder(doc string) (folder, rest string, err error) {
+	if err := data.CheckAttributeName(c.folder()); err != nil {
+		return "", "", err
+	}
 	dir := strings.Trim(filepath.ToSlash(c.Dedupe.DocumentDir), "/")
 	slashed := "/" + filepath.ToSlash(doc)
 	i := strings.Index(slashed, "/"+dir+"/")
