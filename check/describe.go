@@ -84,10 +84,14 @@ type ModelInfo struct {
 	Tokenizer        string  `json:"tokenizer,omitempty"`
 	TokenizerSize    int     `json:"tokenizer_vocabulary,omitempty"`
 	StopIDs          []int32 `json:"stop_ids,omitempty"`
+	// Extra are tensors that the config has no place for; Notes what else of the files is
+	// left out, or used against the config.
+	Extra []string `json:"extra_tensors,omitempty"`
+	Notes []string `json:"notes,omitempty"`
 }
 
 func describeModel(path string) (*Description, error) {
-	l, err := model.Open(path)
+	l, err := model.OpenWith(path, model.OpenOptions{IgnoreExtra: true})
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +100,7 @@ func describeModel(path string) (*Description, error) {
 	r := &ModelInfo{
 		Path: l.Path, Layout: string(l.Layout), Family: c.Family, DType: strings.ToLower(l.DType.String()), Layers: c.Layers, Width: c.C, Heads: c.H, KeyHeads: c.KV,
 		HeadSize: c.D, MLP: c.F, Vocabulary: c.V, Context: c.T, Experts: c.Experts, ExpertsPerToken: c.TopK, Tied: c.Tied,
-		Active: c.ActiveParams(), TrainBytes: c.TrainBytes(), StopIDs: l.Stop,
+		Active: c.ActiveParams(), TrainBytes: c.TrainBytes(), StopIDs: l.Stop, Extra: l.Extra, Notes: l.Notes,
 	}
 	if c.Windows != nil {
 		r.Window = slices.Max(c.Windows)

@@ -24,7 +24,10 @@ var Layouts = []model.Layout{model.HuggingFace, model.Native, model.GGUF}
 // Options say what becomes what.
 type Options struct {
 	From string // a folder or a .gguf file
-	To   model.Layout
+	// IgnoreExtra leaves out tensors of From that its config has no place for, instead of an
+	// error.
+	IgnoreExtra bool
+	To          model.Layout
 	// Out is a folder that does not exist, or an empty one; for GGUF a file, if its name
 	// ends in .gguf.
 	Out        string
@@ -59,11 +62,14 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if o.Warn == nil {
 		o.Warn = func(string) {}
 	}
-	from, err := model.Open(o.From)
+	from, err := model.OpenWith(o.From, model.OpenOptions{IgnoreExtra: o.IgnoreExtra})
 	if err != nil {
 		return nil, fmt.Errorf("opening the model %s: %w", o.From, err)
 	}
 	defer from.Close()
+	for _, text := range from.Told() {
+		o.Warn(text)
+	}
 	out := filepath.Clean(o.Out)
 	asFile := o.To == model.GGUF && filepath.Ext(out) == ".gguf"
 	if err := free(out, asFile, from.Path); err != nil {

@@ -71,7 +71,7 @@ func prove(ctx context.Context, from *model.Loaded, to string, d tensor.DType, l
 	for i := range ids {
 		ids[i] = r.Int32N(int32(c.VocabSize))
 	}
-	if err := runTo(ctx, from.Path, ids, logits); err != nil {
+	if err := runTo(ctx, from, ids, logits); err != nil {
 		return nil, err
 	}
 	return p, p.compareLogits(ctx, to, ids, d, logits)
@@ -142,36 +142,37 @@ func relativeError(x, y []float32) float64 {
 	return math.Sqrt(sum / size)
 }
 
-// run computes the logits (T, V) of ids, on a device whose memory it gives back.
-func run(ctx context.Context, path string, ids []int32) ([]float32, error) {
+// run computes the logits (T, V) of ids, on a device whose memory it gives back, and closes the
+// files.
+func run(ctx context.Context, files *model.Loaded, ids []int32) ([]float32, error) {
 	// The weights become numbers of the device one by one; the usual collector would let as
 	// much garbage of them pile up as is in use.
 	defer debug.SetGCPercent(debug.SetGCPercent(10))
 	dev, err := cpu.New()
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, files.Close())
 	}
 	defer dev.Close()
-	files, err := model.Open(path)
-	if err != nil {
-		return nil, err
-	}
 	// Without its tokenizer, which takes memory and has no part in the proof.
 	m, err := lm.New(files.Config, lm.Options{Device: dev})
 	if err != nil {
 		return nil, errors.Join(err, files.Close())
 	}
-	m.Files, m.Path = files, path
+	m.Files, m.Path = files, files.Path
 	out, _, err := m.Logits(ctx, [][]int32{ids}, lm.LogitsOptions{})
 	if err = errors.Join(err, m.Close()); err != nil {
-		return nil, fmt.Errorf("running %s: %w", path, err)
+		return nil, fmt.Errorf("running %s: %w", files.Path, err)
 	}
 	return out.Float32s()
 }
 
 // runTo writes the logits of ids to a file.
-func runTo(ctx context.Context, path string, ids []int32, file string) error {
-	logits, err := run(ctx, path, ids)
+func runTo(ctx context.Context, from *model.Loaded, ids []int32, file string) error {
+	files, err := from.Reopen()
+	if err != nil {
+		return err
+	}
+	logits, err := run(ctx, files, ids)
 	if err != nil {
 		return err
 	}
@@ -180,7 +181,11 @@ func runTo(ctx context.Context, path string, ids []int32, file string) error {
 
 // compareLogits runs the copy, and compares with the source's logits in a file.
 func (p *Proof) compareLogits(ctx context.Context, to string, ids []int32, d tensor.DType, file string) error {
-	theirs, err := run(ctx, to, ids)
+	files, err := model.Open(to)
+	if err != nil {
+		return err
+	}
+	theirs, err := run(ctx, files, ids)
 	if err != nil {
 		return err
 	}

@@ -132,6 +132,16 @@ func TestRoundingIsAllowed(t *testing.T) {
 	}
 }
 
+func opened(t *testing.T, path string) *model.Loaded {
+	t.Helper()
+	l, err := model.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
 // TestLogitsDecide: weights of equal size in another order would pass no bound, but
 // names that differ leave the proof to the logits, which see it.
 func TestLogitsDecide(t *testing.T) {
@@ -147,7 +157,7 @@ func TestLogitsDecide(t *testing.T) {
 	})
 	file := filepath.Join(t.TempDir(), "logits")
 	ids := []int32{1, 5, 9, 2}
-	if err := runTo(t.Context(), from, ids, file); err != nil {
+	if err := runTo(t.Context(), opened(t, from), ids, file); err != nil {
 		t.Fatal(err)
 	}
 	for _, d := range []tensor.DType{tensor.F32, tensor.F16, tensor.BF16, tensor.Q8_0, tensor.Q6_K} {
@@ -166,7 +176,7 @@ func TestAllowedLogits(t *testing.T) {
 	c, get := tiny()
 	path := save(t, c, get)
 	ids := []int32{1, 5, 9, 2}
-	logits, err := run(t.Context(), path, ids)
+	logits, err := run(t.Context(), opened(t, path), ids)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,13 +47,15 @@ type Options struct {
 	Device    device.Device        // a new CPU device
 	Tokenizer *tokenizer.Tokenizer // the model's own
 	BF16      bool                 // the arithmetic of an amp_bf16 run, instead of f32
+	// IgnoreExtra leaves out tensors that the config has no place for, instead of an error.
+	IgnoreExtra bool
 }
 
 // Open opens a checkpoint of any layout, as model.Open finds it, and its tokenizer. Only
 // headers are read: the weights follow when the first Generator, Scorer or Logits
 // has made room for them on the device. Close releases the files.
 func Open(path string, o Options) (*Model, error) {
-	files, err := model.Open(path)
+	files, err := model.OpenWith(path, model.OpenOptions{IgnoreExtra: o.IgnoreExtra})
 	if err != nil {
 		return nil, fmt.Errorf("opening the model %s: %w", path, err)
 	}
@@ -109,7 +111,7 @@ func (m *Model) Digest() (string, error) {
 	files := m.Files
 	if m.full { // and closed
 		var err error
-		if files, err = model.Open(files.Path); err != nil {
+		if files, err = files.Reopen(); err != nil {
 			return "", err
 		}
 		defer files.Close()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"olmo/tensor"
 	"olmo/weights"
@@ -26,17 +25,13 @@ var ErrStopped = errors.New("the check was stopped")
 // Finding is something wrong with one tensor.
 type Finding struct{ Tensor, Message string }
 
-// buffers are what older versions of programs saved beside the weights; they are made
-// again from the config.
-var buffers = []string{".rotary_emb.inv_freq", ".attention.bias", ".attention.masked_bias", "rope_freqs.weight"}
-
 // Check reads the whole checkpoint: every tensor that the config asks for is there with
-// its shape, no number is infinite or NaN, no tensor is there twice. Whether shards and
+// its shape, no other is there, no number is infinite or NaN, no tensor is there twice. Whether shards and
 // their index agree is package check's to see. One tensor at a time is in memory.
 // Progress, if set, is told the share
 // done, and ends the check with ErrStopped by returning false.
 func (l *Loaded) Check(progress func(share float64) bool) (*CheckReport, error) {
-	r := &CheckReport{Tensors: len(l.Set.Names())}
+	r := &CheckReport{Tensors: len(l.Set.Names()), Notes: slices.Clone(l.Notes)}
 	problem := func(tensor, format string, args ...any) {
 		r.Problems = append(r.Problems, Finding{tensor, fmt.Sprintf(format, args...)})
 	}
@@ -68,8 +63,8 @@ func (l *Loaded) Check(progress func(share float64) bool) (*CheckReport, error) 
 		switch {
 		case expected && !slices.Equal(shape, t.Shape):
 			problem(n.Name, "%v", &ShapeError{Tensor: n.Name, Shape: t.Shape, Want: shape})
-		case !expected && !slices.ContainsFunc(buffers, func(s string) bool { return strings.HasSuffix(n.Name, s) }):
-			note("%s %v is not of this model", n.Name, t.Shape)
+		case !expected && slices.Contains(l.Extra, n.Name):
+			problem(n.Name, "%s %v is not of this model: the config has no place for it", n.Name, t.Shape)
 		}
 		sum := weights.SumOf(n.Name, t)
 		sums = append(sums, sum)

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -259,11 +260,17 @@ func (k *ggufReader) scaling(c *Config) *Scaling {
 	}
 	v, _ := k.g.Get(k.arch + ".rope.scaling.type")
 	kind, _ := v.(string)
-	factor := k.float("rope.scaling.factor", 1)
-	switch kind {
-	case "", "none":
+	// Old files have another key of the factor, and llama.cpp takes one without a type for linear.
+	factor := k.float("rope.scaling.factor", k.float("rope.scale_linear", 0))
+	switch {
+	case kind == "none", kind == "" && (factor == 0 || factor == 1):
 		return nil
-	case "yarn":
+	case kind == "":
+		kind = "linear"
+	case factor == 0 && (kind == "linear" || kind == "yarn"):
+		k.err = cmp.Or(k.err, fmt.Errorf("%s.rope.scaling.factor is missing: a rotation scaled by %s needs it", k.arch, kind))
+	}
+	if kind == "yarn" {
 		// The converter writes config.json's attention_factor, which llama.cpp does not
 		// read: it takes the paper's, times attn_factor (llama-context.cpp).
 		usual := yarnFactor(factor, 1)

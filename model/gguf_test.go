@@ -229,6 +229,14 @@ func TestGGUFMetadataRead(t *testing.T) {
 			return reflect.DeepEqual(c.Scaling, &model.Scaling{Type: "linear", Factor: 4})
 		}, ""},
 		{"none", "llama", map[string]any{"llama.rope.scaling.type": "none"}, nil, func(c *model.Config) bool { return c.Scaling == nil }, ""},
+		{"linear without a type", "llama", map[string]any{"llama.rope.scaling.type": nil, "llama.rope.scaling.factor": float32(4)}, nil, func(c *model.Config) bool {
+			return reflect.DeepEqual(c.Scaling, &model.Scaling{Type: "linear", Factor: 4})
+		}, ""},
+		{"linear by the old key", "llama", map[string]any{"llama.rope.scaling.type": nil, "llama.rope.scaling.factor": nil, "llama.rope.scale_linear": float32(4)}, nil, func(c *model.Config) bool {
+			return reflect.DeepEqual(c.Scaling, &model.Scaling{Type: "linear", Factor: 4})
+		}, ""},
+		{"linear without a factor", "llama", map[string]any{"llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": nil}, nil, nil, "llama.rope.scaling.factor is missing: a rotation scaled by linear needs it"},
+		{"yarn without a factor", "llama", map[string]any{"llama.rope.scaling.type": "yarn", "llama.rope.scaling.factor": nil}, nil, nil, "llama.rope.scaling.factor is missing"},
 		{"another scaling", "llama", map[string]any{"llama.rope.scaling.type": "longrope"}, nil, nil, `rope scaling of type "longrope" is not known`},
 		{"yarn", "llama", map[string]any{"llama.rope.scaling.type": "yarn", "llama.rope.scaling.factor": float32(4)}, nil, func(c *model.Config) bool {
 			s := c.Scaling

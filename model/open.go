@@ -38,9 +38,16 @@ type Loaded struct {
 	// Stop lists the ids that end a text: eos_token_id of config.json and
 	// generation_config.json, which may have several.
 	Stop []int32
+	// Extra are tensors that the config has no place for; none without
+	// OpenOptions.IgnoreExtra.
+	Extra []string
+	// Notes say, as sentences, what of the files is left out or used against the config.
+	Notes []string
 
 	layout *layout
 	rename func(tensor string) string // from the layout's name to the file's; nil: the same
+	head   string                     // what the file calls a stored copy of the tied embedding; or empty
+	opened OpenOptions
 
 	// shared is the last tensor that several parameters lie in, all experts of a layer.
 	shared struct {
@@ -54,8 +61,35 @@ type Loaded struct {
 // Open opens a checkpoint of any layout: a Hugging Face folder, a folder of the
 // ai2-olmo package or one of our steps (config.yaml and weights), a run folder (its
 // latest step), a quickstart folder (the run inside), or a GGUF file. Only headers are
-// read.
-func Open(path string) (*Loaded, error) {
+// read, and where a tied head is stored, it and the embedding. Tensors that the config
+// has no place for are an *ExtraError.
+func Open(path string) (*Loaded, error) { return OpenWith(path, OpenOptions{}) }
+
+// OpenOptions say how strict OpenWith is.
+type OpenOptions struct {
+	// IgnoreExtra leaves out tensors that the config has no place for, and lists them in
+	// Loaded.Extra. Without them it may be another model than the one that was saved.
+	IgnoreExtra bool
+}
+
+// OpenWith is Open with options.
+func OpenWith(path string, o OpenOptions) (*Loaded, error) {
+	l, err := find(path)
+	if err != nil {
+		return nil, err
+	}
+	l.opened = o
+	if len(l.Extra) > 0 && !o.IgnoreExtra {
+		return nil, errors.Join(&ExtraError{l.Path, l.Extra}, l.Close())
+	}
+	return l, nil
+}
+
+// Reopen opens the same checkpoint once more, with the same options.
+func (l *Loaded) Reopen() (*Loaded, error) { return OpenWith(l.Path, l.opened) }
+
+// find opens a checkpoint of any layout.
+func find(path string) (*Loaded, error) {
 	st, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -343,9 +377,14 @@ func (l *Loaded) finish() (*Loaded, error) {
 	if l.layout, err = l.Config.layoutOf(l.Layout); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
+	l.settleNames()
+	if err := l.settleHead(); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	if err := l.notCodes(); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
+	l.account()
 	if l.Stop == nil && l.Config.EOS >= 0 {
 		l.Stop = []int32{l.Config.EOS}
 	}

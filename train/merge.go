@@ -76,7 +76,7 @@ func Merge(out string, inputs []string, share []float64, warn func(string)) (err
 		if !slices.Equal(s.Names(), sets[0].Names()) {
 			return fmt.Errorf("%s and %s hold tensors of different names\nhint: only checkpoints of one model can be averaged", inputs[0], path)
 		}
-		m, err := model.Open(path)
+		m, err := model.OpenWith(path, model.OpenOptions{IgnoreExtra: true}) // all tensors are averaged
 		if errors.Is(err, model.ErrQuantised) {
 			return fmt.Errorf("%w\nhint: an average of codes is no model", err)
 		}

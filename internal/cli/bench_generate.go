@@ -73,9 +73,9 @@ memory is that of the speed which the weights alone would allow.`,
 }
 
 // prepare opens the model, or one of random weights of a size.
-func (r *benchGenerateReport) prepare(path, size string, bf16 bool) (*lm.Model, *lm.Generator, error) {
+func (r *benchGenerateReport) prepare(c *cobra.Command, path, size string, bf16 bool) (*lm.Model, *lm.Generator, error) {
 	if path != "" {
-		m, err := openModel(path, "", bf16)
+		m, err := openModel(c, path, "", bf16, false)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -122,7 +122,7 @@ func (r *benchGenerateReport) generator(m *lm.Model) (*lm.Generator, error) {
 
 // measure fills the report in.
 func (r *benchGenerateReport) measure(c *cobra.Command, path, size string, bf16 bool, repeats int) error {
-	m, g, err := r.prepare(path, size, bf16)
+	m, g, err := r.prepare(c, path, size, bf16)
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ type chatOptions struct {
 	maxTokens        int
 	sampling         generate.Sampling
 	precision        string
+	ignoreExtra      bool
 }
 
 func newChatCommand() *cobra.Command {
@@ -68,6 +69,7 @@ turns are left out. Questions may also be piped in, one a line.
 	f.Lookup("temperature").DefValue, o.sampling.Temperature = "0.7", 0.7
 	f.Lookup("top-p").DefValue, o.sampling.TopP = "0.95", 0.95
 	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
+	ignoreExtraFlag(f, &o.ignoreExtra)
 	f.StringVar(&o.precision, "precision", "fp32", "arithmetic: fp32, or amp_bf16 for the bits of such a training run")
 	return c
 }
@@ -83,7 +85,7 @@ func runChat(c *cobra.Command, o chatOptions) error {
 	if o.maxTokens < 1 {
 		return usageErrorf("--max-tokens is %d, it must be 1 or more", o.maxTokens)
 	}
-	m, err := openModel(o.model, o.tokenizer, bf16)
+	m, err := openModel(c, o.model, o.tokenizer, bf16, o.ignoreExtra)
 	if err != nil {
 		return err
 	}

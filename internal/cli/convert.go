@@ -19,7 +19,7 @@ import (
 type convertOptions struct {
 	from, to, out, dtype string
 	shard                string
-	asJSON               bool
+	asJSON, ignoreExtra  bool
 }
 
 func newConvertCommand() *cobra.Command {
@@ -58,6 +58,7 @@ kept where the layout has it; others become f32.`,
 	f.StringVar(&o.out, "out", "", "folder to write; for gguf a file, if it ends in .gguf")
 	f.StringVar(&o.dtype, "dtype", "", "f32, f16, bf16; for gguf also q8_0, q6_k, q5_k, q4_k, q5_0, q5_1, q4_0, q4_1")
 	f.StringVar(&o.shard, "shard-size", "5GB", "largest file of an hf folder")
+	ignoreExtraFlag(f, &o.ignoreExtra)
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object")
 	return c
 }
@@ -82,7 +83,7 @@ func runConvert(c *cobra.Command, o convertOptions) error {
 	part := ""
 	defer p.end()
 	r, err := convert.Run(c.Context(), convert.Options{
-		From: o.from, To: to, Out: o.out, DType: dtype, ShardBytes: shard,
+		From: o.from, IgnoreExtra: o.ignoreExtra, To: to, Out: o.out, DType: dtype, ShardBytes: shard,
 		Progress: func(now string, done, total int) {
 			if now != part {
 				p.end()

@@ -23,6 +23,7 @@ type evalOptions struct {
 	limit           int
 	window          int
 	endOfText       bool
+	ignoreExtra     bool
 	out             string
 	precision       string
 	asJSON, list    bool
@@ -67,6 +68,7 @@ settings and data, is not computed again.`,
 	f.BoolVar(&o.endOfText, "end-of-text", false, "bpb and paloma: also charge the end of text after each document")
 	f.StringVar(&o.out, "out", "", "the folder for results and requests")
 	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
+	ignoreExtraFlag(f, &o.ignoreExtra)
 	f.StringVar(&o.precision, "precision", "fp32", "arithmetic: fp32, or amp_bf16 for the bits of such a training run")
 	f.BoolVar(&o.asJSON, "json", false, "print results.json instead of a table; with --list a line for each task")
 	f.BoolVar(&o.list, "list", false, "list the tasks")
@@ -137,7 +139,7 @@ func runEval(c *cobra.Command, o evalOptions) error {
 	if err != nil {
 		return err
 	}
-	m, err := openModel(o.path, o.tokenizer, bf16)
+	m, err := openModel(c, o.path, o.tokenizer, bf16, o.ignoreExtra)
 	if err != nil {
 		return err
 	}

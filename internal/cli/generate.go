@@ -25,6 +25,7 @@ type generateOptions struct {
 	ignoreEOS        bool
 	precision        string
 	asJSON           bool
+	ignoreExtra      bool
 }
 
 func newGenerateCommand() *cobra.Command {
@@ -71,6 +72,7 @@ prompt, the settings and the seed alone.`,
 	addSamplingFlags(c, &o.sampling)
 	f.BoolVar(&o.ignoreEOS, "ignore-eos", false, "go on after an end of text")
 	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
+	ignoreExtraFlag(f, &o.ignoreExtra)
 	f.StringVar(&o.precision, "precision", "fp32", "arithmetic: fp32, or amp_bf16 for the bits of such a training run")
 	f.BoolVar(&o.asJSON, "json", false, "print one line of JSON: ids, text, logprobs")
 	return c
@@ -108,7 +110,7 @@ func runGenerate(c *cobra.Command, o generateOptions) error {
 		}
 		o.prompt = strings.TrimSuffix(string(text), "\n") // echo's, not the prompt's
 	}
-	m, err := openModel(o.model, o.tokenizer, bf16)
+	m, err := openModel(c, o.model, o.tokenizer, bf16, o.ignoreExtra)
 	if err != nil {
 		return err
 	}

@@ -102,6 +102,12 @@ func modelInWords(r *check.ModelInfo) string {
 	} else {
 		line("tokenizer", "%s, %d tokens", r.Tokenizer, r.TokenizerSize)
 	}
+	if len(r.Extra) > 0 {
+		line("extra", "tensors that the config has no place for: %d (olmo check names them)", len(r.Extra))
+	}
+	for _, n := range r.Notes {
+		line("note", "%s", n)
+	}
 	line("FLOPs", "%.4g forward, %.4g backward per token (OLMo); %.4g both (OLMo-core)", r.ForwardFLOPs, r.BackwardFLOPs, r.CoreFLOPs)
 	line("file", "%s", size(r.FileBytes))
 	line("to run", "%s of weights in f32, %s of keys and values for a whole context", size(r.RunBytes), size(r.CacheBytes))

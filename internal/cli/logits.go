@@ -16,7 +16,7 @@ import (
 
 func newLogitsCommand() *cobra.Command {
 	var path, ids, text, out, precision, tokenizerName string
-	var hidden bool
+	var hidden, ignoreExtra bool
 	c := &cobra.Command{
 		Use:   "logits --model PATH (--ids FILE.json | --text TEXT) --out FILE.safetensors",
 		Short: "Write a model's logits for given ids",
@@ -39,7 +39,7 @@ final norm. FILE.json is a list of equally long lists of ids.`,
 			if err != nil {
 				return err
 			}
-			m, err := openModel(path, tokenizerName, bf16)
+			m, err := openModel(c, path, tokenizerName, bf16, ignoreExtra)
 			if err != nil {
 				return err
 			}
@@ -79,6 +79,7 @@ final norm. FILE.json is a list of equally long lists of ids.`,
 	f.StringVar(&out, "out", "", "safetensors file to write")
 	f.StringVar(&tokenizerName, "tokenizer", "", "tokenizer for --text, instead of the model's own")
 	f.BoolVar(&hidden, "hidden-states", false, "also write the hidden states")
+	ignoreExtraFlag(f, &ignoreExtra)
 	f.StringVar(&precision, "precision", "fp32", "fp32, or amp_bf16 for the bits of such a run")
 	return c
 }
