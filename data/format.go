@@ -1,6 +1,7 @@
 package data
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"path/filepath"
@@ -129,7 +130,7 @@ func (k Keys) AppendDocument(dst, row []byte, file string, n int64) ([]byte, err
 				more = append(more, f)
 			}
 		case f.Key == "metadata":
-			inner := object(v)
+			inner := Object(v)
 			switch {
 			case inner != nil:
 				if metadata, err = AppendFields(metadata, inner); err != nil {
@@ -138,8 +139,8 @@ func (k Keys) AppendDocument(dst, row []byte, file string, n int64) ([]byte, err
 			case !null:
 				more = append(more, f)
 			}
-		case f.Key == "attributes" && object(v) != nil:
-			attributes = object(v)
+		case f.Key == "attributes" && Object(v) != nil:
+			attributes = Object(v)
 		case text && slices.Contains(documentKeys[2:], f.Key):
 			known[slices.Index(documentKeys, f.Key)] = v
 		case null && slices.Contains(documentKeys, f.Key) || null && f.Key == "attributes":
@@ -188,9 +189,9 @@ func (k Keys) AppendDocument(dst, row []byte, file string, n int64) ([]byte, err
 // documentKeys are the members of a document that are strings.
 var documentKeys = []string{"id", "text", "source", "added", "created", "version"}
 
-// object returns a JSON object that is v itself or stands in the string v;
-// nil where there is none.
-func object(v json.RawMessage) json.RawMessage {
+// Object returns a JSON object that is v itself or stands, on however many lines, in
+// the string v; nil where there is none.
+func Object(v json.RawMessage) json.RawMessage {
 	if len(v) > 0 && v[0] == '{' {
 		return v
 	}
@@ -198,8 +199,12 @@ func object(v json.RawMessage) json.RawMessage {
 	if len(v) == 0 || v[0] != '"' || json.Unmarshal(v, &s) != nil {
 		return nil
 	}
-	if s = strings.TrimSpace(s); strings.HasPrefix(s, "{") && json.Valid([]byte(s)) {
-		return json.RawMessage(s)
+	var line bytes.Buffer // a document has no more than one
+	if s = strings.TrimSpace(s); !strings.HasPrefix(s, "{") || json.Compact(&line, []byte(s)) != nil {
+		return nil
 	}
-	return nil
+	if _, err := AppendFields(nil, line.Bytes()); err != nil {
+		return nil
+	}
+	return line.Bytes()
 }

@@ -254,12 +254,16 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	if !already {
 		err = r.mix(ctx)
 	}
-	report := r.report()
+	report, seen := r.report()
 	report.AlreadyDone = already
 	if err != nil {
 		return report, err
 	}
-	for _, s := range report.Streams {
+	for i, s := range report.Streams {
+		if err := r.programs[i].unseen(s.Name, seen[i]); err != nil && s.Documents > 0 {
+			r.stage.Discard()
+			return report, err
+		}
 		if s.Kept == 0 && !cfg.Compat {
 			return report, r.stage.Nothing(fmt.Sprintf("stream %s: no document was kept of %d", s.Name, s.Documents), "the report says which rule removed them")
 		}
@@ -471,9 +475,9 @@ func (r *mixing) mix(ctx context.Context) (err error) {
 	})
 }
 
-// report adds the shards' reports up.
-func (r *mixing) report() Report {
-	var report Report
+// report adds the shards' reports up, and tells what the documents of each stream have.
+func (r *mixing) report() (report Report, seen [][]sighting) {
+	seen = make([][]sighting, len(r.cfg.Streams))
 	for i := range r.cfg.Streams {
 		report.Streams = append(report.Streams, StreamReport{Name: r.cfg.Streams[i].Name, Rules: r.programs[i].rules()})
 	}
@@ -481,10 +485,11 @@ func (r *mixing) report() Report {
 		sh := &r.shards[i]
 		total := &report.Streams[sh.stream]
 		total.Shards = append(total.Shards, r.cfg.outputs(sh)...)
-		var part StreamReport
+		var part shardReport
 		if text, ok := r.stage.Done(sh.unit); !ok || json.Unmarshal(text, &part) != nil {
 			continue
 		}
+		seen[sh.stream] = append(seen[sh.stream], part.Sighting)
 		total.Documents += part.Documents
 		total.Rejected += part.Rejected
 		total.Kept += part.Kept
@@ -497,7 +502,7 @@ func (r *mixing) report() Report {
 			total.Rules[j].add(rule)
 		}
 	}
-	return report
+	return report, seen
 }
 
 // outputs are the files of a shard: of the documents, and of their copies.

@@ -76,7 +76,7 @@ func TestRow(t *testing.T) {
 			`{"attributes":{"dup":[[0,1,0.5]],"other":[],"own":[[0,1,1]]},"id":"1","metadata":{"a":{"b": null},"provenance":"a.jsonl:1","x":1},"text":"t","zz":[1, 2.50]}`,
 		},
 		{"no metadata", `{"id": "1", "text": "ä\n"}`, `{"attributes":{"dup":[[0,1,0.5]],"other":[]},"id":"1","metadata":{"provenance":"a.jsonl:1"},"text":"ä\n"}`},
-		{"metadata no object", `{"id": "1", "metadata": 3, "text": ""}`, `{"attributes":{"dup":[[0,1,0.5]],"other":[]},"id":"1","metadata":{"provenance":"a.jsonl:1"},"text":""}`},
+		{"metadata no object", `{"id": "1", "metadata": 3, "text": ""}`, `{"attributes":{"dup":[[0,1,0.5]],"other":[]},"id":"1","metadata":{"metadata":3,"provenance":"a.jsonl:1"},"text":""}`},
 		{"attributes no object", `{"attributes": null, "id": "1", "text": ""}`, `{"attributes":{"dup":[[0,1,0.5]],"other":[]},"id":"1","metadata":{"provenance":"a.jsonl:1"},"text":""}`},
 		{"a key twice", `{"id": "0", "id": "1", "text": "a", "k": 1, "k": 2}`, `{"attributes":{"dup":[[0,1,0.5]],"other":[]},"id":"1","k":2,"metadata":{"provenance":"a.jsonl:1"},"text":"a"}`},
 	} {

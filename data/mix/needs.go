@@ -31,8 +31,10 @@ func (n *needs) path(p *jsonpath.Path) {
 }
 
 // jq adds what a jq program needs. When it uses the document or the attributes
-// as a whole, or anything that this does not follow, that is everything.
-func (n *needs) jq(q *gojq.Query) {
+// as a whole, or anything that this does not follow, that is everything. It returns the
+// attributes that the program takes for granted: not those that have a value beside
+// them (.attributes.x // 0) or are compared with null.
+func (n *needs) jq(q *gojq.Query) (required []string) {
 	a := follower{needs: n}
 	if a.query(q, document) != inside {
 		a.lost = true
@@ -40,6 +42,7 @@ func (n *needs) jq(q *gojq.Query) {
 	if a.lost {
 		n.allFields, n.allAttributes = true, true
 	}
+	return a.required
 }
 
 // thing is what a value in a jq program is.
@@ -55,7 +58,9 @@ const (
 // attributes go.
 type follower struct {
 	*needs
-	lost bool
+	lost     bool
+	optional bool     // what is looked at may not be there
+	required []string // attributes
 }
 
 func (a *follower) lose() thing {
@@ -83,9 +88,19 @@ func (a *follower) query(q *gojq.Query, in thing) thing {
 	case gojq.OpAssign, gojq.OpModify, gojq.OpUpdateAdd, gojq.OpUpdateSub, gojq.OpUpdateMul, gojq.OpUpdateDiv, gojq.OpUpdateMod, gojq.OpUpdateAlt:
 		return a.lose()
 	}
+	outer := a.optional
+	a.optional = outer || q.Op == gojq.OpAlt || (q.Op == gojq.OpEq || q.Op == gojq.OpNe) && (isNull(q.Left) || isNull(q.Right))
 	a.use(q.Left, in)
+	if q.Op == gojq.OpAlt {
+		a.optional = outer
+	}
 	a.use(q.Right, in)
+	a.optional = outer
 	return inside
+}
+
+func isNull(q *gojq.Query) bool {
+	return q != nil && q.Term != nil && q.Term.Type == gojq.TermTypeNull
 }
 
 func (a *follower) term(t *gojq.Term, in thing) thing {
@@ -162,7 +177,9 @@ func (a *follower) index(x *gojq.Index, of, in thing) thing {
 	case of == document:
 		a.fields = append(a.fields, key)
 	default:
-		a.attributes = append(a.attributes, key)
+		if a.attributes = append(a.attributes, key); !a.optional {
+			a.required = append(a.required, key)
+		}
 	}
 	return inside
 }

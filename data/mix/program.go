@@ -37,6 +37,7 @@ type program struct {
 	sampled          bool // it has a place in the report
 	compat           bool // Dolma's answers where they are bugs
 	needs            needs
+	requires         []requirement
 }
 
 // rule is one condition of a filter.
@@ -44,6 +45,8 @@ type rule struct {
 	text string
 	path *jsonpath.Path // or
 	code *gojq.Code
+	// attributes are those that code needs, as far as they are known.
+	attributes []string
 }
 
 // spanRule replaces the spans that its rule names and whose scores are in
@@ -92,6 +95,9 @@ func compile(s *Stream, compat bool) (*program, error) {
 					return nil, fmt.Errorf("filter: %w", err)
 				}
 				*set.to = append(*set.to, r)
+				if !compat {
+					p.require(text, r.attributes, s)
+				}
 			}
 		}
 	}
@@ -119,7 +125,7 @@ func compile(s *Stream, compat bool) (*program, error) {
 			sr.max = *r.MaxScore
 		}
 		if code, ok := strings.CutPrefix(r.Replacement, "$"); ok {
-			if sr.code, err = p.compileJq(code); err != nil {
+			if sr.code, _, err = p.compileJq(code); err != nil {
 				return nil, fmt.Errorf("span_replacement: replacement: %w\nhint: a replacement that starts with $ is a jq expression", err)
 			}
 		}
@@ -137,24 +143,24 @@ func (p *program) compileRule(text, syntax string) (rule, error) {
 			p.needs.path(r.path)
 		}
 	case "jq":
-		r.code, err = p.compileJq(text)
+		r.code, r.attributes, err = p.compileJq(text)
 	default:
 		err = fmt.Errorf("syntax %q is not known\nhint: use jsonpath or jq", syntax)
 	}
 	return r, err
 }
 
-func (p *program) compileJq(text string) (*gojq.Code, error) {
+// compileJq also tells which attributes a program needs, as far as they are known.
+func (p *program) compileJq(text string) (*gojq.Code, []string, error) {
 	q, err := gojq.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("jq %s: %w", text, err)
+		return nil, nil, fmt.Errorf("jq %s: %w", text, err)
 	}
 	code, err := gojq.Compile(q)
 	if err != nil {
-		return nil, fmt.Errorf("jq %s: %w", text, err)
+		return nil, nil, fmt.Errorf("jq %s: %w", text, err)
 	}
-	p.needs.jq(q)
-	return code, nil
+	return code, p.needs.jq(q), nil
 }
 
 // Places of the rules in a report, which lists them in this order: the include rules, "no include", the

@@ -117,7 +117,7 @@ func (r *mixing) pass(ctx context.Context, sh *shard) error {
 	err := data.MapFiles(ctx, r.pool, sh.inputs, r.open, func(int) (*data.Rejects, error) {
 		return &data.Rejects{}, nil
 	}, func(b *data.Batch) ([]any, error) {
-		docs := parseBatch(b)
+		docs := parseBatch(b, r.cfg.Compat)
 		return prepare(rows, b, docs)
 	}, func(made []any) error {
 		for i, r := range rows {
@@ -136,8 +136,9 @@ func (r *mixing) pass(ctx context.Context, sh *shard) error {
 	return nil
 }
 
-// parseBatch reads the documents of a batch and rejects what is none.
-func parseBatch(b *data.Batch) []parsed {
+// parseBatch reads the documents of a batch and rejects what is none. Metadata that
+// stands in a string, as some tools write it, is the object in it, but for Dolma.
+func parseBatch(b *data.Batch, compat bool) []parsed {
 	out := make([]parsed, 0, len(b.Lines))
 	var fields []data.Field
 	ends := make([]int, 0, len(b.Lines))
@@ -147,6 +148,16 @@ func parseBatch(b *data.Batch) []parsed {
 		if err != nil {
 			b.Reject(l, err)
 			continue
+		}
+		if len(p.Metadata) > 0 && p.Metadata[0] == '"' && !compat {
+			if inner := data.Object(p.Metadata); inner != nil {
+				p.Metadata = inner
+				for i := range all[len(fields):] {
+					if f := &all[len(fields)+i]; f.Key == "metadata" {
+						f.Value = inner
+					}
+				}
+			}
 		}
 		fields = all
 		ends = append(ends, len(fields))

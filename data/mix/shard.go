@@ -3,6 +3,7 @@ package mix
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -18,8 +19,14 @@ type mixer struct {
 	*mixing
 	stream  *Stream
 	program *program
-	report  StreamReport
+	report  shardReport
 	out     [][]byte // of the documents, and of their copies
+}
+
+// shardReport is what the record says of a shard.
+type shardReport struct {
+	StreamReport
+	Sighting sighting `json:"sighting"`
 }
 
 // parsed is a document whose line a worker has read; it refers to the batch.
@@ -31,7 +38,7 @@ type parsed struct {
 }
 
 func (m *mixer) shard(ctx context.Context, sh *shard) error {
-	m.report = StreamReport{Name: m.stream.Name, Rules: m.program.rules()}
+	m.report = shardReport{StreamReport{Name: m.stream.Name, Rules: m.program.rules()}, m.program.startSighting()}
 	var writers []*data.Writer
 	for _, name := range m.cfg.outputs(sh) {
 		w, err := m.stage.Create(sh.unit, name, sh.compression)
@@ -49,7 +56,7 @@ func (m *mixer) shard(ctx context.Context, sh *shard) error {
 		made []any // by each of the config's Rows
 	}
 	work := func(b *data.Batch) (p prepared, err error) {
-		p.docs = parseBatch(b)
+		p.docs = parseBatch(b, m.cfg.Compat)
 		if count := m.cfg.CountTokens; count != nil {
 			for i := range p.docs {
 				p.docs[i].tokens = count(p.docs[i].Text)
@@ -240,6 +247,9 @@ func (m *mixer) mix(j *joined, file string) error {
 	p := m.program
 	m.report.TextIn += int64(len(j.Text))
 	m.report.TokensIn += int64(j.tokens)
+	if err := m.report.Sighting.see(j); err != nil {
+		return err
+	}
 	doc, err := p.decode(j)
 	if err != nil {
 		return err
@@ -253,6 +263,9 @@ func (m *mixer) mix(j *joined, file string) error {
 	}
 	if !keep {
 		return nil
+	}
+	if a := bytes.TrimSpace(j.Attributes); j.merged && !m.cfg.Compat && len(a) > 0 && a[0] != '{' && string(a) != "null" {
+		return errors.New("attributes is no object, so those of the rows cannot be added")
 	}
 	text, changed := j.Text, false
 	if len(p.spans) > 0 {
@@ -373,8 +386,12 @@ func (m *mixer) append(dst []byte, j *joined, file, text string, changed bool) [
 		}
 		dst = append(dst, '}')
 	}
-	if a := j.Metadata; !discard("metadata") && len(a) > 0 && a[0] == '{' {
+	switch a := j.Metadata; {
+	case discard("metadata"), len(a) == 0, string(a) == "null":
+	case a[0] == '{':
 		metadata, _ = data.AppendFields(nil, a) // checked when the line was parsed
+	case !m.cfg.Compat: // which drops it
+		metadata = []data.Field{{Key: "metadata", Value: a}}
 	}
 	for _, f := range fields {
 		if !attributesDone && f.Key >= "attributes" {
