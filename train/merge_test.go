@@ -102,12 +102,25 @@ func TestMergeRefuses(t *testing.T) {
 	if err := weights.WriteSafetensors(nan, tensors, nil); err != nil {
 		t.Fatal(err)
 	}
+	// Codes of a quantisation are no numbers to average.
+	quantised := filepath.Join(dir, "quantised")
+	if err := os.Mkdir(quantised, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	config := `{"model_type":"llama","quantization_config":{"quant_method":"awq"}}`
+	if err := os.WriteFile(filepath.Join(quantised, "config.json"), []byte(config), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := weights.WriteSafetensors(filepath.Join(quantised, "model.safetensors"), tensors, nil); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name   string
 		in     []string
 		shares []float64
 		want   string
 	}{
+		{"codes of a quantisation", []string{quantised, quantised}, nil, "quantised with awq"},
 		{"an infinite share", []string{a, a}, []float64{math.Inf(1), 1}, "share +Inf"},
 		{"no number", []string{a, a}, []float64{math.NaN(), 1}, "share NaN"},
 		{"shares of nothing", []string{a, a}, []float64{1, -1}, "add up to 0"},
