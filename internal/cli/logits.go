@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -44,7 +43,7 @@ final norm. FILE.json is a list of equally long lists of ids.`,
 				return err
 			}
 			defer m.Close()
-			if err := store.Clash(append(modelFiles(m.Path), ids, tokenizerName), []string{out}, nil); err != nil {
+			if err := store.Clash(append(modelFiles(m.Files.Path), ids, tokenizerName), []string{out}, nil); err != nil {
 				return err
 			}
 			var rows [][]int32
@@ -84,16 +83,13 @@ final norm. FILE.json is a list of equally long lists of ids.`,
 	return c
 }
 
-// modelFiles lists what a model at a path may be read from.
+// modelFiles lists what a model may be read from, where it was opened in the end: a
+// run leads to its latest checkpoint. Nothing in a checkpoint's folder is an output.
 func modelFiles(path string) []string {
 	files := []string{path}
 	entries, _ := os.ReadDir(path)
 	for _, e := range entries {
-		for _, beginning := range []string{"model", "pytorch_model", "config.", "generation_config.", "tokenizer"} {
-			if strings.HasPrefix(e.Name(), beginning) {
-				files = append(files, filepath.Join(path, e.Name()))
-			}
-		}
+		files = append(files, filepath.Join(path, e.Name()))
 	}
 	return files
 }
