@@ -199,12 +199,19 @@ func Object(v json.RawMessage) json.RawMessage {
 	if len(v) == 0 || v[0] != '"' || json.Unmarshal(v, &s) != nil {
 		return nil
 	}
-	var line bytes.Buffer // a document has no more than one
-	if s = strings.TrimSpace(s); !strings.HasPrefix(s, "{") || json.Compact(&line, []byte(s)) != nil {
+	if s = strings.TrimSpace(s); !strings.HasPrefix(s, "{") || !json.Valid([]byte(s)) {
 		return nil
 	}
-	if _, err := AppendFields(nil, line.Bytes()); err != nil {
+	object := []byte(s)
+	if strings.ContainsAny(s, "\r\n") { // a document has one line
+		var line bytes.Buffer
+		if err := json.Compact(&line, object); err != nil {
+			return nil
+		}
+		object = line.Bytes()
+	}
+	if _, err := AppendFields(nil, object); err != nil {
 		return nil
 	}
-	return line.Bytes()
+	return object
 }
