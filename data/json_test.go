@@ -187,8 +187,19 @@ func TestAppendFloat(t *testing.T) {
 		f    float64
 		want string
 	}{
-		{0, "0.0"}, {1, "1.0"}, {-3, "-3.0"}, {0.1, "0.1"}, {1e-5, "0.00001"}, {9.9e-6, "9.9e-06"}, {1e15, "1000000000000000.0"},
-		{9.5e15, "9500000000000000.0"}, {1e16, "1e+16"}, {-1e300, "-1e+300"}, {math.NaN(), "null"}, {math.Inf(1), "null"}, {math.Inf(-1), "null"},
+		{0, "0.0"},
+		{1, "1.0"},
+		{-3, "-3.0"},
+		{0.1, "0.1"},
+		{1e-5, "0.00001"},
+		{9.9e-6, "9.9e-06"},
+		{1e15, "1000000000000000.0"},
+		{9.5e15, "9500000000000000.0"},
+		{1e16, "1e+16"},
+		{-1e300, "-1e+300"},
+		{math.NaN(), "null"},
+		{math.Inf(1), "null"},
+		{math.Inf(-1), "null"},
 	} {
 		if got := string(data.AppendFloat(nil, c.f)); got != c.want {
 			t.Errorf("AppendFloat(%g) = %s, want %s", c.f, got, c.want)

@@ -120,8 +120,15 @@ func TestCodes(t *testing.T) {
 		dtype tensor.DType
 		codes bool
 	}{
-		{tensor.I8, true}, {tensor.U8, true}, {tensor.I32, true}, {tensor.F8_E4M3, true}, {tensor.F8_E5M2, true}, {tensor.BOOL, true},
-		{tensor.F16, false}, {tensor.BF16, false}, {tensor.F64, false},
+		{tensor.I8, true},
+		{tensor.U8, true},
+		{tensor.I32, true},
+		{tensor.F8_E4M3, true},
+		{tensor.F8_E5M2, true},
+		{tensor.BOOL, true},
+		{tensor.F16, false},
+		{tensor.BF16, false},
+		{tensor.F64, false},
 	} {
 		t.Run(c.dtype.String(), func(t *testing.T) {
 			dir := tinyFolder(t)

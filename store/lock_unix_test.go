@@ -19,9 +19,17 @@ func TestWithoutLocks(t *testing.T) {
 		err  error
 		want bool
 	}{
-		{unix.ENOLCK, true}, {unix.ENOSYS, true}, {unix.EOPNOTSUPP, true}, {unix.ENOTSUP, true}, {unix.EINVAL, true},
+		{unix.ENOLCK, true},
+		{unix.ENOSYS, true},
+		{unix.EOPNOTSUPP, true},
+		{unix.ENOTSUP, true},
+		{unix.EINVAL, true},
 		{&fs.PathError{Op: "flock", Path: "x", Err: unix.ENOLCK}, true},
-		{unix.EACCES, false}, {unix.EWOULDBLOCK, false}, {unix.EIO, false}, {errors.New("other"), false}, {nil, false},
+		{unix.EACCES, false},
+		{unix.EWOULDBLOCK, false},
+		{unix.EIO, false},
+		{errors.New("other"), false},
+		{nil, false},
 	} {
 		if got := without(c.err); got != c.want {
 			t.Errorf("without(%v) = %v, want %v", c.err, got, c.want)

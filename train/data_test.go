@@ -32,8 +32,11 @@ func TestBatchInputs(t *testing.T) {
 		{"padding in a part", tokens.Batch{}, 1, 2, 3, 9, []int32{8, 1, -1, -1, -1, -1}, make([][]int32, 2), [][]bool{nil, {true, true, true}}},
 		{"a masked instance", tokens.Batch{InstanceMask: []bool{false, true}}, 0, 2, 6, -1, []int32{-1, -1, -1, -1, -1, -1, 8, 1, 9, 9, 9, -1}, make([][]int32, 2), make([][]bool, 2)},
 		{
-			"masked labels", tokens.Batch{LabelMask: []bool{true, true, false, true, false, true, true, false, true, true, true, true}}, 0, 2, 6, -1,
-			[]int32{2, -1, 4, -1, 6, -1, -1, 1, 9, 9, 9, -1}, make([][]int32, 2), make([][]bool, 2),
+			"masked labels",
+			tokens.Batch{LabelMask: []bool{true, true, false, true, false, true, true, false, true, true, true, true}},
+			0, 2, 6, -1,
+			[]int32{2, -1, 4, -1, 6, -1, -1, 1, 9, 9, 9, -1},
+			make([][]int32, 2), make([][]bool, 2),
 		},
 		{"documents", tokens.Batch{DocLens: [][]int32{{2, 4}, {6}}}, 0, 2, 6, -1, []int32{2, 3, 4, 5, 6, -1, 8, 1, 9, 9, 9, -1}, [][]int32{{0, 0, 2, 2, 2, 2}, {0, 0, 0, 0, 0, 0}}, make([][]bool, 2)},
 		{"documents in parts", tokens.Batch{DocLens: [][]int32{{1, 4, 1}, {6}}}, 0, 1, 3, -1, []int32{2, 3, -1, 5, 6, -1}, [][]int32{{0, 1, 1}, {0, 0, 2}}, make([][]bool, 2)},

@@ -70,7 +70,10 @@ func TestNumber(t *testing.T) {
 		want float64
 		ok   bool
 	}{
-		{int64(3), 3, true}, {2.5, 2.5, true}, {"3", 0, false}, {nil, 0, false},
+		{int64(3), 3, true},
+		{2.5, 2.5, true},
+		{"3", 0, false},
+		{nil, 0, false},
 		{weights.Named{Tensor: tensor.FromFloat32(nil, []float32{7})}, 7, true},
 		{weights.Named{Tensor: tensor.FromFloat32([]int{2}, []float32{7, 8})}, 0, false},
 		{weights.Named{Tensor: tensor.Tensor{DType: tensor.F32, Shape: []int{1}}}, 0, false},

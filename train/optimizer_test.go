@@ -97,8 +97,14 @@ func TestRank(t *testing.T) {
 		multiple int
 		want     int
 	}{
-		{[]int{48, 16}, 3, 1, 1, 16}, {[]int{48, 16}, 3, 0.25, 1, 4}, {[]int{48, 16}, 3, 0.3, 1, 5}, {[]int{48, 16}, 3, 0.3, 4, 8}, {[]int{48, 16}, 3, 0.25, 4, 4},
-		{[]int{48, 16}, 3, 0.9, 12, 16}, {[]int{12, 16}, 3, 1, 1, 4}, {[]int{48, 16}, 3, 0.3, 0, 5},
+		{[]int{48, 16}, 3, 1, 1, 16},
+		{[]int{48, 16}, 3, 0.25, 1, 4},
+		{[]int{48, 16}, 3, 0.3, 1, 5},
+		{[]int{48, 16}, 3, 0.3, 4, 8},
+		{[]int{48, 16}, 3, 0.25, 4, 4},
+		{[]int{48, 16}, 3, 0.9, 12, 16},
+		{[]int{12, 16}, 3, 1, 1, 4},
+		{[]int{48, 16}, 3, 0.3, 0, 5},
 	} {
 		o := OptimizerConfig{RankFraction: c.fraction, RankMultipleOf: c.multiple}
 		if got := o.rank(model.Param{Shape: c.shape, Blocks: c.blocks}); got != c.want {

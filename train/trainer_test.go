@@ -72,9 +72,13 @@ func TestStopReasons(t *testing.T) {
 		loss   float64
 		want   Reason
 	}{
-		{"no limits", nil, nil, 100, 1e9, Finished}, {"time", &zero, nil, 1, 1, TimeLimit}, {"time left", &hour, nil, 1, 1, Finished},
-		{"at the end of the warm-up", nil, &two, 10, 4, Finished}, {"after it", nil, &two, 11, 4, EarlyStopped},
-		{"exactly the factor", nil, &two, 11, 3, Finished}, {"a little above", nil, &two, 11, 3.001, EarlyStopped},
+		{"no limits", nil, nil, 100, 1e9, Finished},
+		{"time", &zero, nil, 1, 1, TimeLimit},
+		{"time left", &hour, nil, 1, 1, Finished},
+		{"at the end of the warm-up", nil, &two, 10, 4, Finished},
+		{"after it", nil, &two, 11, 4, EarlyStopped},
+		{"exactly the factor", nil, &two, 11, 3, Finished},
+		{"a little above", nil, &two, 11, 3.001, EarlyStopped},
 	} {
 		tr := &Trainer{cfg: &Config{TimeLimit: c.limit, EarlyStoppingFactor: c.factor, Scheduler: SchedulerConfig{TWarmup: 10}}, lastLoss: c.loss}
 		tr.state.Step, tr.state.MinLoss = c.step, &least
