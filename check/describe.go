@@ -287,7 +287,11 @@ func describeRows(path string) (*Description, error) {
 	defer r.Close()
 	d := &Description{Path: path, Kind: a.name}
 	d.add("bytes", st.Size())
-	d.add("compression", data.CompressionOf(path).String())
+	compression := data.CompressionOf(path).String()
+	if strings.HasSuffix(path, ".bz2") {
+		compression = "bzip2" // which is read only
+	}
+	d.add("compression", compression)
 	// Which stage wrote the file and what its settings were, or their digest.
 	if note := data.NoteOf(path); note != "" {
 		d.add("note", note)

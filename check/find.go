@@ -278,7 +278,7 @@ func isRecord(p *place) bool {
 }
 
 var rowSuffixes = []string{
-	".jsonl", ".jsonl.gz", ".jsonl.zst", ".jsonl.zstd", ".jsonl.gzip", ".json.gz", ".json.zst", ".ndjson", ".ndjson.gz", ".ndjson.zst", ".parquet",
+	".jsonl", ".jsonl.gz", ".jsonl.zst", ".jsonl.zstd", ".jsonl.gzip", ".jsonl.bz2", ".ndjson.bz2", ".jsonl.bz2.gz", ".json.gz", ".json.zst", ".ndjson", ".ndjson.gz", ".ndjson.zst", ".parquet",
 }
 
 func isRows(p *place) bool {

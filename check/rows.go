@@ -155,7 +155,7 @@ func documentsFor(path string) (documents string, corpus bool) {
 	}
 	for i := range rest {
 		name := filepath.Join(base, "documents", filepath.Join(rest[i:]...))
-		for _, candidate := range []string{name, strings.TrimSuffix(name, ".jsonl.zst")} {
+		for _, candidate := range []string{name, strings.TrimSuffix(name, ".jsonl.zst"), strings.TrimSuffix(name, ".gz")} {
 			if exists(candidate) && (candidate == name || data.RowsName(candidate) == name) {
 				return candidate, true
 			}

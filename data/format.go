@@ -52,7 +52,7 @@ func formatNamed(path string) (Format, bool) {
 // documents in the file doc: its own name, unless that stands for a format
 // that holds documents only, or for one that is read and not written.
 func RowsName(doc string) string {
-	if strings.HasSuffix(doc, ".bz2") {
+	if notWritten(doc) != "" {
 		return doc + ".gz"
 	}
 	if f, ok := formatNamed(doc); ok && strings.HasSuffix(doc, f.Suffix) {

@@ -281,3 +281,14 @@ func CompressionOf(path string) Compression {
 	}
 	return Plain
 }
+
+// notWritten is the ending of a name that stands for a compression which is not
+// written; "" for none.
+func notWritten(path string) string {
+	for _, suffix := range []string{".bz2", ".xz", ".lz4"} {
+		if strings.HasSuffix(path, suffix) {
+			return suffix
+		}
+	}
+	return ""
+}

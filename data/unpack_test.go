@@ -55,8 +55,10 @@ func TestBzip2(t *testing.T) {
 	if _, err := data.CreateWriter("out.jsonl.bz2"); err == nil || !strings.Contains(err.Error(), "writing out.jsonl.bz2: .bz2 is not written\nhint: ") {
 		t.Errorf("writing: %v", err)
 	}
-	if got, want := data.RowsName("d/a.jsonl.bz2"), "d/a.jsonl.bz2.gz"; got != want {
-		t.Errorf("the rows are in %s, want %s", got, want)
+	for _, doc := range []string{"d/a.jsonl.bz2", "d/a.jsonl.xz", "d/a.lz4"} {
+		if got := data.RowsName(doc); got != doc+".gz" {
+			t.Errorf("the rows of %s are in %s, want %s.gz", doc, got, doc)
+		}
 	}
 }
 

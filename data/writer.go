@@ -52,10 +52,8 @@ func CreateFastWriter(path string, c Compression) (*Writer, error) {
 }
 
 func createWriter(path string, c Compression, level int) (*Writer, error) {
-	for _, suffix := range []string{".bz2", ".xz", ".lz4"} {
-		if strings.HasSuffix(path, suffix) {
-			return nil, fmt.Errorf("writing %s: %s is not written\nhint: name a file that ends in .gz or .zst", path, suffix)
-		}
+	if suffix := notWritten(path); suffix != "" {
+		return nil, fmt.Errorf("writing %s: %s is not written\nhint: name a file that ends in .gz or .zst", path, suffix)
 	}
 	f, err := store.Create(path)
 	if err != nil {
