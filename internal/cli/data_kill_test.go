@@ -2,14 +2,17 @@ package cli
 
 import (
 	"bytes"
+	"compress/gzip"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -30,10 +33,12 @@ var killed = []struct{ name, command string }{
 	{"tag", "data tag --documents c/documents/*.gz --taggers gopher_v2 c4_v2 --processes 2"},
 	{"dedupe", "data dedupe --documents c/documents/*.gz --dedupe.name dup --dedupe.paragraphs.attribute_name dup --bloom_filter.file filter.bin --bloom_filter.estimated_doc_count 20000 --processes 2"},
 	{"minhash", "data dedupe --documents c/documents/*.gz --dedupe.name near --dedupe.minhash.attribute_name near --processes 2"},
+	{"decontaminate", "data decontaminate --documents c/documents/*.gz --evaluations evals.jsonl --n_grams 4 --find_query_ngrams --processes 2"},
 	{"mix", "data mix -c mix.yaml"},
 	{"tokenizer", "tokenizer train --input mixed/documents --vocab-size 600 --output tok.json"},
 	{"tokens", "data tokens --documents mixed/documents/*.gz --destination tokens --tokenizer.name_or_path tok.json --tokenizer.eos_token_id 0 --max_size 20000 --processes 2"},
 	{"curate", "data curate -c curate.yaml"},
+	{"warc", "data warc --documents w/*.warc.gz --destination pages --source_name kill --processes 2"},
 }
 
 const killMix = `streams:
@@ -146,7 +151,17 @@ func writeKillCorpus(t *testing.T, dir, kind string) {
 			t.Fatal(err)
 		}
 	}
-	for name, text := range map[string]string{"mix.yaml": killMix, "curate.yaml": killCurate} {
+	pages, err := os.ReadFile("../../data/warc/testdata/pages.warc.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "w"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"mix.yaml": killMix, "curate.yaml": killCurate, "evals.jsonl": `{"question": "of the ` + kind + ` of", "answer": "the"}` + "\n",
+		"w/a.warc.gz": string(bytes.Repeat(pages, 10*len(kind))), "w/b.warc.gz": string(bytes.Repeat(pages, 5*len(kind))),
+	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
@@ -177,6 +192,9 @@ func stageTree(t *testing.T, dir string) map[string][]byte {
 		}
 		text, err := os.ReadFile(path)
 		rel, _ := filepath.Rel(dir, path)
+		if strings.HasPrefix(rel, "pages") && !strings.HasPrefix(base, ".") && err == nil {
+			text, err = withoutAdded(text)
+		}
 		out[filepath.ToSlash(rel)] = text
 		return err
 	})
@@ -185,6 +203,20 @@ func stageTree(t *testing.T, dir string) map[string][]byte {
 	}
 	return out
 }
+
+// withoutAdded unpacks the documents of an archive without the time of the run.
+func withoutAdded(text []byte) ([]byte, error) {
+	z, err := gzip.NewReader(bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	if text, err = io.ReadAll(z); err != nil {
+		return nil, err
+	}
+	return added.ReplaceAll(text, nil), nil
+}
+
+var added = regexp.MustCompile(`"added":"[^"]*",`)
 
 // copyTree copies a folder with the times of its files, which documents keep.
 func copyTree(t *testing.T, dir string) string {
