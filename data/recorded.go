@@ -117,7 +117,7 @@ func (s *Stage) takeUp(u *Unit) error {
 			return err // the unit is not done
 		}
 	}
-	r.torn = false
+	r.torn, s.taken = false, true
 	r.Units = put(r.Units, e)
 	r.Pending = slices.DeleteFunc(r.Pending, func(p *unitEntry) bool { return p == e })
 	return nil

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -50,6 +51,7 @@ type Stage struct {
 	committing bool
 	over       bool
 	touched    bool // a record got another time of an input
+	taken      bool // what a run left that died in Commit got its names
 }
 
 // unitState is where a unit stands.
@@ -85,6 +87,9 @@ func Begin(plan Plan, e Execution) (*Stage, error) {
 		return nil, err
 	}
 	if s.settled() {
+		for _, name := range plan.Locks {
+			forsaken(name)
+		}
 		return s, nil
 	}
 	for _, name := range plan.Locks {
@@ -95,7 +100,11 @@ func Begin(plan Plan, e Execution) (*Stage, error) {
 	}
 	// Before the locks another run may have changed what the records say.
 	s.locked = true
-	if err := s.compare(); err != nil {
+	err := s.compare()
+	if err == nil && s.taken {
+		err = s.save() // it may be that nothing else is to be done
+	}
+	if err != nil {
 		s.unlock()
 		return nil, err
 	}
@@ -188,6 +197,20 @@ func (s *Stage) lock(name string) error {
 		s.Logf("warning: %v", err)
 	}
 	return nil
+}
+
+// forsaken removes the file of a lock whose process was killed. It means nothing, but
+// somebody would wonder.
+func forsaken(name string) {
+	if name == store.Standard || store.Remote(name) {
+		return
+	}
+	if _, err := os.Lstat(whole.LockName(name)); err != nil {
+		return
+	}
+	if l, err := whole.AcquireFor(name); err == nil {
+		l.Release()
+	}
 }
 
 func (s *Stage) unlock() {

@@ -64,6 +64,7 @@ type copier struct {
 	own   bool
 	fail  string // file at which it fails
 	v     string // a setting
+	whole bool   // its units are only made together
 	log   []string
 	made  []string
 }
@@ -75,7 +76,7 @@ func (c *copier) plan() data.Plan {
 	}
 	for _, f := range c.files {
 		p.Units = append(p.Units, &data.Unit{
-			Record: "out.copy.json", Key: f, Inputs: []string{"in/" + f}, Outputs: []string{"out/" + f}, Rejects: []string{"rejects/" + f},
+			Record: "out.copy.json", Key: f, Inputs: []string{"in/" + f}, Outputs: []string{"out/" + f}, Rejects: []string{"rejects/" + f}, Together: c.whole,
 		})
 	}
 	return p
@@ -298,6 +299,34 @@ func TestStageDiesInCommit(t *testing.T) {
 	}
 	if got := tree(t, "out"); !maps.Equal(got, map[string]string{"a.txt": "a\n", "b.txt": "b\n"}) {
 		t.Errorf("there is %q", got)
+	}
+}
+
+// A process may die when all outputs have their names and the record does not say so
+// yet: the next run has nothing to do, but it says so.
+func TestStageDiesBeforeItsRecord(t *testing.T) {
+	for _, whole := range []bool{false, true} {
+		t.Chdir(t.TempDir())
+		put(t, "in/a.txt", "a\n")
+		c := copier{files: []string{"a.txt"}, whole: whole}
+		died := errors.New("died")
+		undo := store.InjectFaults(func(op store.Op, name string) error {
+			if _, err := os.Stat("out/a.txt"); err == nil && op == store.OpRename && name == "out.copy.json" {
+				return died
+			}
+			return nil
+		})
+		err := c.run()
+		undo()
+		if !errors.Is(err, died) {
+			t.Fatal(err)
+		}
+		if err := c.run(); err != nil || len(c.made) > 0 {
+			t.Errorf("together %v: %v, made %q", whole, err, c.made)
+		}
+		if text, err := os.ReadFile("out.copy.json"); err != nil || strings.Contains(string(text), "pending") {
+			t.Errorf("together %v: the record is %s, %v", whole, text, err)
+		}
 	}
 }
 
