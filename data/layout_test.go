@@ -133,3 +133,73 @@ func TestWithout(t *testing.T) {
 		}
 	}
 }
+
+func TestExpandGlobs(t *testing.T) {
+	dir := t.TempDir()
+	for _, f := range []string{"d/a.gz", "d/b.gz", "d/.hidden.gz", "d/sub/c.gz", "d/sub/deep/e.gz", "d/.dot/f.gz", "d/[x].gz"} {
+		os.MkdirAll(filepath.Dir(filepath.Join(dir, f)), 0o777)
+		os.WriteFile(filepath.Join(dir, f), nil, 0o666)
+	}
+	// What an earlier run left of its own is no input.
+	for f, text := range map[string]string{
+		"r/x.jsonl": "", "r/rejects/tokens/x.jsonl.rejects.jsonl": "", "r/plain.json": `{"format": "mine"}`,
+		"r/out.tokens.json": "{\n \"format\": \"olmo stage 1\",\n \"stage\": \"tokens\"\n}\n",
+	} {
+		os.MkdirAll(filepath.Dir(filepath.Join(dir, f)), 0o777)
+		os.WriteFile(filepath.Join(dir, f), []byte(text), 0o666)
+	}
+	for _, c := range []struct {
+		pattern string
+		want    string
+	}{
+		{"d", "d/[x].gz d/a.gz d/b.gz"},
+		{"d/*.gz", "d/[x].gz d/a.gz d/b.gz"},
+		{"d/[ab].gz", "d/a.gz d/b.gz"},
+		{"d/[!a].gz", "d/b.gz"},
+		{"d/[x].gz", "d/[x].gz"},
+		{"d/?.gz", "d/a.gz d/b.gz"},
+		{"d/**", "d/[x].gz d/a.gz d/b.gz d/sub/c.gz d/sub/deep/e.gz"},
+		{"d/**/*.gz", "d/[x].gz d/a.gz d/b.gz d/sub/c.gz d/sub/deep/e.gz"},
+		{"d/**/deep/*", "d/sub/deep/e.gz"},
+		{"*/sub/c.gz", "d/sub/c.gz"},
+		{"d/none*", ""},
+		{"nowhere/*", ""},
+		{"r/**", "r/plain.json r/x.jsonl"},
+		{"r/*.json", "r/plain.json"},
+		{"r/out.tokens.json", "r/out.tokens.json"},
+		{"r/rejects/tokens", "r/rejects/tokens/x.jsonl.rejects.jsonl"},
+	} {
+		files, missing, err := data.ExpandGlobs([]string{filepath.Join(dir, c.pattern)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range files {
+			files[i], _ = filepath.Rel(dir, files[i])
+			files[i] = filepath.ToSlash(files[i])
+		}
+		if got := strings.Join(files, " "); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.pattern, got, c.want)
+		}
+		if (len(missing) > 0) != (c.want == "") {
+			t.Errorf("%s: missing = %v", c.pattern, missing)
+		}
+	}
+}
+
+func TestLayout(t *testing.T) {
+	got, err := data.AttributePath(filepath.FromSlash("c/documents/x/documents/f.jsonl.gz"), "exp")
+	if want := filepath.FromSlash("c/attributes/exp/x/documents/f.jsonl.gz"); err != nil || got != want {
+		t.Errorf("AttributePath = %s, %v, want %s", got, err, want)
+	}
+	for _, name := range []string{"../documents", "../../../etc", "/etc", "a/../../b", ""} {
+		if got, err := data.AttributePath("c/documents/f.gz", name); err == nil {
+			t.Errorf("AttributePath for the name %q = %s, want an error", name, got)
+		}
+	}
+	if _, err := data.AttributePath("c/docs/f.gz", "exp"); err == nil {
+		t.Error("a path without documents gave no error")
+	}
+	if got, want := data.RejectsPath(filepath.FromSlash("c/documents/x/f.jsonl.gz"), "tag"), filepath.FromSlash("c/rejects/tag/x/f.jsonl.gz.rejects.jsonl"); got != want {
+		t.Errorf("RejectsPath = %s, want %s", got, want)
+	}
+}

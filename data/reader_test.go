@@ -2,14 +2,18 @@ package data_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf16"
+
+	"github.com/google/go-cmp/cmp"
 
 	"olmo/data"
 )
@@ -298,4 +302,177 @@ func TestCompressionOf(t *testing.T) {
 			t.Errorf("CompressionOf(%s) = %v, want %v", name, got, want)
 		}
 	}
+}
+
+// Plain, gzip, several gzip members and Zstandard hold the same records, and
+// bad lines are told with their place.
+func TestReaderFormats(t *testing.T) {
+	dir := t.TempDir()
+	lines := "{\"id\":\"1\",\"text\":\"a\"}\n\n{\"id\":2}\r\n{\"id\":\"3\",\"text\":\"c\"}"
+	write := func(name string) {
+		w, err := data.CreateWriter(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(w, lines)
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"a.jsonl", "a.jsonl.gz", "a.jsonl.zst"} {
+		write(name)
+	}
+	var members bytes.Buffer
+	for _, part := range []string{lines[:30], lines[30:]} {
+		z := gzip.NewWriter(&members)
+		io.WriteString(z, part)
+		z.Close()
+	}
+	os.WriteFile(filepath.Join(dir, "members.json.gz"), members.Bytes(), 0o666)
+	os.WriteFile(filepath.Join(dir, "really-plain.gz"), []byte(lines), 0o666)
+	// A frame that readers skip may come first: pzstd writes one.
+	zstd, err := os.ReadFile(filepath.Join(dir, "a.jsonl.zst"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.WriteFile(filepath.Join(dir, "skippable.zst"), append([]byte{0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 'a', 'b', 'c'}, zstd...), 0o666)
+	for _, name := range []string{"a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "members.json.gz", "really-plain.gz", "skippable.zst"} {
+		r, err := data.OpenReader(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for {
+			d, err := r.Next()
+			var bad *data.RecordError
+			if errors.As(err, &bad) {
+				got = append(got, fmt.Sprintf("line %d byte %d: %v", bad.Line, bad.Offset, bad.Err))
+				continue
+			}
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, d.ID)
+		}
+		r.Close()
+		want := []string{"1", "line 3 byte 23: id is a number, want a string", "3"}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+	}
+}
+
+func TestReaderDamaged(t *testing.T) {
+	dir := t.TempDir()
+	w, err := data.CreateWriter(filepath.Join(dir, "whole.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 1000 {
+		fmt.Fprintf(w, "{\"id\":\"%d\",\"text\":\"%d\"}\n", i, i*i)
+	}
+	w.Close()
+	whole, _ := os.ReadFile(filepath.Join(dir, "whole.gz"))
+	os.WriteFile(filepath.Join(dir, "cut.gz"), whole[:len(whole)/2], 0o666)
+	r, err := data.OpenReader(filepath.Join(dir, "cut.gz"))
+	for err == nil {
+		_, err = r.Next()
+	}
+	if want := "reading " + filepath.Join(dir, "cut.gz") + " after line "; !errors.Is(err, io.ErrUnexpectedEOF) || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error = %v, want unexpected EOF that begins with %q", err, want)
+	}
+	r.Close()
+
+	os.WriteFile(filepath.Join(dir, "binary.gz"), []byte("PK\x03\x04 no gzip"), 0o666)
+	if _, err := data.OpenReader(filepath.Join(dir, "binary.gz")); err == nil || !strings.Contains(err.Error(), "its name says gzip") {
+		t.Errorf("binary.gz: error = %v", err)
+	}
+
+	name := filepath.Join(dir, "grows.jsonl")
+	os.WriteFile(name, []byte("{\"id\":\"1\",\"text\":\"a\"}\n"), 0o666)
+	r, err = data.OpenReader(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	f, _ := os.OpenFile(name, os.O_APPEND|os.O_WRONLY, 0)
+	io.WriteString(f, "{\"id\":\"2\"")
+	f.Close()
+	for err == nil || errors.As(err, new(*data.RecordError)) {
+		_, err = r.Next()
+	}
+	if !errors.Is(err, data.ErrChanged) {
+		t.Errorf("a growing file: error = %v, want ErrChanged", err)
+	}
+}
+
+// A line above the limit is one bad record; what follows is read.
+func TestReaderLongLine(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes 32 MB")
+	}
+	name := filepath.Join(t.TempDir(), "long.jsonl.zst")
+	w, _ := data.CreateWriter(name)
+	io.WriteString(w, "{\"id\":\"1\",\"text\":\"a\"}\n{\"id\":\"2\",\"text\":\"")
+	chunk := bytes.Repeat([]byte("long "), 1<<18)
+	for n := 0; n <= data.MaxLine; n += len(chunk) {
+		w.Write(chunk)
+	}
+	io.WriteString(w, "\"}\n{\"id\":\"3\",\"text\":\"c\"}\n")
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := data.OpenReader(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if d, err := r.Next(); err != nil || d.ID != "1" {
+		t.Fatal(d.ID, err)
+	}
+	_, err = r.Next()
+	var bad *data.RecordError
+	if !errors.As(err, &bad) || bad.Line != 2 || bad.Offset != 22 {
+		t.Fatalf("error = %v, want a bad record at line 2", err)
+	}
+	if d, err := r.Next(); err != nil || d.ID != "3" {
+		t.Fatal(d.ID, err)
+	}
+}
+
+func ExampleReader_Next() {
+	dir, _ := os.MkdirTemp("", "")
+	defer os.RemoveAll(dir)
+	w, err := data.CreateWriter(filepath.Join(dir, "documents", "a.jsonl.gz"))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Fprintln(w, `{"id":"1","text":"first"}`)
+	fmt.Fprintln(w, `{"id":"2"}`)
+	if err := w.Close(); err != nil {
+		panic(err)
+	}
+	r, err := data.OpenReader(w.Path())
+	if err != nil {
+		panic(err)
+	}
+	defer r.Close()
+	for {
+		d, err := r.Next()
+		var bad *data.RecordError
+		if errors.As(err, &bad) {
+			fmt.Println("line", bad.Line, bad.Err)
+			continue
+		}
+		if err != nil {
+			break // io.EOF, or a file that cannot be read further
+		}
+		fmt.Println(d.ID, d.Text)
+	}
+	// Output:
+	// 1 first
+	// line 2 the document has no text
 }

@@ -3,6 +3,7 @@ package data_test
 import (
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -98,5 +99,66 @@ func TestForeignNotes(t *testing.T) {
 	put(t, "own.zst", strings.Repeat("x", 5000)+"\x5e\x2a\x4d\x18\x04\x00\x00\x00note")
 	if got := data.NoteOf("own.zst"); got != "note" {
 		t.Errorf("our own: %q", got)
+	}
+}
+
+func TestWriterIsAtomic(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "sub", "x.jsonl.gz")
+	w, err := data.CreateWriter(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(w, "abc\n")
+	if _, err := os.Stat(name); err == nil {
+		t.Error("the file is visible before Close")
+	}
+	w.Abort()
+	if left, _ := filepath.Glob(filepath.Join(dir, "sub", "*")); len(left) > 0 {
+		t.Errorf("Abort left %v", left)
+	}
+}
+
+// A note does not show in the text, and survives reading and rewriting.
+func TestNote(t *testing.T) {
+	dir := t.TempDir()
+	for name, want := range map[string]string{"a.jsonl.gz": "made by a test", "a.jsonl.zst": "made by a test", "a.jsonl": ""} {
+		path := filepath.Join(dir, name)
+		w, err := data.CreateWriterNoted(path, "made by a test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(w, "{\"id\":\"1\",\"text\":\"x\"}\n")
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := data.NoteOf(path); got != want {
+			t.Errorf("%s: note %q, want %q", name, got, want)
+		}
+		r, err := data.OpenReader(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d, err := r.Next(); err != nil || d.Text != "x" {
+			t.Errorf("%s: %v %v", name, d, err)
+		}
+		if _, err := r.Next(); err != io.EOF {
+			t.Errorf("%s: error %v at the end", name, err)
+		}
+		r.Close()
+	}
+	path := filepath.Join(dir, "terminal.jsonl.zst")
+	w, err := data.CreateWriterNoted(path, "\x1b[2J")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := data.NoteOf(path); got != "" {
+		t.Errorf("a note that clears the screen is shown: %q", got)
+	}
+	if got := data.NoteOf(filepath.Join(dir, "none.gz")); got != "" {
+		t.Errorf("note of no file = %q", got)
 	}
 }
