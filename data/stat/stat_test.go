@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"reflect"
 	"strings"
 	"testing"
@@ -59,8 +60,15 @@ func TestRun(t *testing.T) {
 	if _, err := stat.Run(context.Background(), stat.Config{Attributes: []string{file}, Bins: 100, Execution: data.Execution{Strict: true}}); err == nil {
 		t.Error("a bad row passed with Strict")
 	}
-	if _, err := stat.Run(context.Background(), stat.Config{Attributes: []string{filepath.Join(dir, "none*")}, Bins: 100}); err == nil {
-		t.Error("no files gave no error")
+	none := filepath.Join(dir, "none*")
+	if _, err := stat.Run(context.Background(), stat.Config{Attributes: []string{none}, Bins: 100}); err == nil || err.Error() != "no attribute files match "+none {
+		t.Errorf("no files: %v", err)
+	}
+	// One pattern of several that matches nothing is told of, and no error.
+	var told []string
+	log := data.Execution{Log: func(m string) { told = append(told, m) }}
+	if _, err := stat.Run(context.Background(), stat.Config{Attributes: []string{file, none}, Bins: 100, Execution: log}); err != nil || !slices.Contains(told, "warning: no attribute files match "+none) {
+		t.Errorf("a pattern without files: %v, told %q", err, told)
 	}
 }
 
