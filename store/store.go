@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 )
 
@@ -31,9 +32,12 @@ const (
 // injected decides which steps fail; nil outside of tests.
 var injected atomic.Pointer[func(op Op, name string) error]
 
+// asking lets one goroutine at a time ask, because tests count the steps.
+var asking sync.Mutex
+
 // InjectFaults lets tests fail steps: fault is asked before each, with the name
 // that the step is about, and its error takes the place of the system's. undo
-// ends it.
+// ends it. Goroutines ask one after the other.
 func InjectFaults(fault func(op Op, name string) error) (undo func()) {
 	injected.Store(&fault)
 	return func() { injected.Store(nil) }
@@ -41,6 +45,8 @@ func InjectFaults(fault func(op Op, name string) error) (undo func()) {
 
 func fault(op Op, name string) error {
 	if f := injected.Load(); f != nil {
+		asking.Lock()
+		defer asking.Unlock()
 		return (*f)(op, name)
 	}
 	return nil
