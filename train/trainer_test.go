@@ -1,6 +1,7 @@
 package train
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -26,37 +27,42 @@ func TestPlan(t *testing.T) {
 		{"steps of two sizes", []string{"max_duration=5", "stop_at=null", "batch_size_schedule=[{from: 3, size: 4}]"}, 5, 15, (3*7 + 2*4) * 40},
 		{"tokens of two sizes", []string{"max_duration=1000T", "stop_at=null", "batch_size_schedule=[{from: 3, size: 4}]"}, 4, 14, 1000},
 	} {
-		cfg, err := LoadConfig("testdata/tiny.yaml", append([]string{"save_folder=" + t.TempDir()}, c.overrides...))
-		if err != nil {
-			t.Fatal(err)
-		}
-		dev, err := cpu.New()
-		if err != nil {
-			t.Fatal(err)
-		}
-		tr, err := New(cfg, dev, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		tr := planned(t, c.overrides...)
 		if tr.maxSteps != c.steps || tr.Steps() != c.stopAt || tr.maxTokens != c.tokens {
 			t.Errorf("%s: %d steps, the last %d, %d tokens; want %d, %d, %d", c.name, tr.maxSteps, tr.Steps(), tr.maxTokens, c.steps, c.stopAt, c.tokens)
 		}
-		// An epoch is as many whole batches as the data has.
-		if c.name == "steps, and OLMo's ten more" {
-			n := tr.data.Len()
-			cfg.MaxDuration = Duration{Epochs: 2}
-			tr.feed.close()
-			if err := tr.plan(); err != nil || tr.maxSteps != 2*(n/7) || tr.maxTokens != int64(2*(n/7)*perStep) {
-				t.Errorf("two epochs of %d instances: %d steps, %d tokens (%v)", n, tr.maxSteps, tr.maxTokens, err)
-			}
-			cfg.BatchSizeSchedule = []BatchStage{{From: Duration{Steps: 1}, Size: n - 7}}
-			tr.feed.close()
-			if err := tr.plan(); err != nil || tr.maxSteps != 3 || tr.maxTokens != int64((7+2*(n-7))*40) {
-				t.Errorf("two epochs of a batch of 7 and the rest: %d steps, %d tokens (%v)", tr.maxSteps, tr.maxTokens, err)
-			}
-		}
 		tr.Close()
 	}
+	// An epoch is as many whole batches as the data has.
+	tr := planned(t, "max_duration=2ep", "stop_at=null")
+	n := tr.data.Len()
+	if tr.maxSteps != 2*(n/7) || tr.maxTokens != int64(2*(n/7)*perStep) {
+		t.Errorf("two epochs of %d instances: %d steps, %d tokens", n, tr.maxSteps, tr.maxTokens)
+	}
+	tr.Close()
+	tr = planned(t, "max_duration=2ep", "stop_at=null", fmt.Sprintf("batch_size_schedule=[{from: 1, size: %d}]", n-7))
+	if tr.maxSteps != 3 || tr.maxTokens != int64((7+2*(n-7))*40) {
+		t.Errorf("two epochs of a batch of 7 and the rest: %d steps, %d tokens", tr.maxSteps, tr.maxTokens)
+	}
+	tr.Close()
+}
+
+// planned is a trainer of the tiny run that has not begun.
+func planned(t *testing.T, overrides ...string) *Trainer {
+	t.Helper()
+	cfg, err := LoadConfig("testdata/tiny.yaml", append([]string{"save_folder=" + t.TempDir()}, overrides...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev, err := cpu.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, err := New(cfg, dev, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr
 }
 
 // TestStopReasons: a time limit that is reached exactly ends the run; a loss ends it only after
