@@ -29,14 +29,14 @@ var (
 // killed are the stages that TestKillStages kills, each on what those before it
 // left. DIR is the folder.
 var killed = []struct{ name, command string }{
-	{"convert", "data convert --documents text --destination c/documents --output jsonl.gz --max_size_in_bytes 100000"},
+	{"convert", "data convert --documents text --destination c/documents --output jsonl.gz --max_size_in_bytes 40000"},
 	{"tag", "data tag --documents c/documents/*.gz --taggers gopher_v2 c4_v2 --processes 2"},
 	{"dedupe", "data dedupe --documents c/documents/*.gz --dedupe.name dup --dedupe.paragraphs.attribute_name dup --bloom_filter.file filter.bin --bloom_filter.estimated_doc_count 20000 --processes 2"},
 	{"minhash", "data dedupe --documents c/documents/*.gz --dedupe.name near --dedupe.minhash.attribute_name near --processes 2"},
 	{"decontaminate", "data decontaminate --documents c/documents/*.gz --evaluations evals.jsonl --n_grams 4 --find_query_ngrams --processes 2"},
 	{"mix", "data mix -c mix.yaml"},
 	{"tokenizer", "tokenizer train --input mixed/documents --vocab-size 600 --output tok.json"},
-	{"tokens", "data tokens --documents mixed/documents/*.gz --destination tokens --tokenizer.name_or_path tok.json --tokenizer.eos_token_id 0 --max_size 20000 --processes 2"},
+	{"tokens", "data tokens --documents mixed/documents/*.gz --destination tokens --tokenizer.name_or_path tok.json --tokenizer.eos_token_id 0 --max_size 8000 --processes 2"},
 	{"curate", "data curate -c curate.yaml"},
 	{"warc", "data warc --documents w/*.warc.gz --destination pages --source_name kill --processes 2"},
 }
@@ -45,7 +45,7 @@ const killMix = `streams:
 - name: m
   documents: [c/documents/*.gz]
   attributes: [gopher_v2, dup]
-  output: {path: mixed/documents, max_size_in_bytes: 40000}
+  output: {path: mixed/documents, max_size_in_bytes: 15000}
   filter: {syntax: jq, include: ['.attributes.gopher_v2__gopher_v2__word_count[0][2] > 5']}
 `
 
@@ -57,7 +57,7 @@ streams:
 - name: m
   documents: [c/documents/*.gz]
   attributes: [gopher_v2, dup]
-  output: {path: curated/documents, max_size_in_bytes: 40000}
+  output: {path: curated/documents, max_size_in_bytes: 15000}
   filter: {syntax: jq, exclude: ['.attributes.dup[0][2] == 1']}
 `
 
@@ -132,7 +132,7 @@ func writeKillCorpus(t *testing.T, dir, kind string) {
 	random := rand.New(rand.NewPCG(1, uint64(len(kind))))
 	words := strings.Fields("the of and to in is that with as for model language open data token step loss weights a an be have " + kind)
 	last := ""
-	for i := range 240 {
+	for i := range 90 {
 		var b strings.Builder
 		for range 20 + random.IntN(30) {
 			for range 5 + random.IntN(12) {
@@ -160,7 +160,7 @@ func writeKillCorpus(t *testing.T, dir, kind string) {
 	}
 	for name, text := range map[string]string{
 		"mix.yaml": killMix, "curate.yaml": killCurate, "evals.jsonl": `{"question": "of the ` + kind + ` of", "answer": "the"}` + "\n",
-		"w/a.warc.gz": string(bytes.Repeat(pages, 10*len(kind))), "w/b.warc.gz": string(bytes.Repeat(pages, 5*len(kind))),
+		"w/a.warc.gz": string(bytes.Repeat(pages, 4*len(kind))), "w/b.warc.gz": string(bytes.Repeat(pages, 2*len(kind))),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
 			t.Fatal(err)
