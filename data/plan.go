@@ -3,6 +3,7 @@ package data
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"olmo/data/store"
 	whole "olmo/store"
@@ -30,6 +31,22 @@ func (e *Execution) Logf(format string, args ...any) {
 	if e.Log != nil {
 		e.Log(fmt.Sprintf(format, args...))
 	}
+}
+
+// ExpandDocuments lists the documents files that patterns stand for, as ExpandGlobs,
+// and tells of those that match nothing; none at all is an error.
+func (e *Execution) ExpandDocuments(patterns []string) ([]string, error) {
+	files, missing, err := ExpandGlobs(patterns)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range missing {
+		e.Logf("no file matches %s", m)
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("no documents: nothing matches %s", strings.Join(patterns, " "))
+	}
+	return files, nil
 }
 
 // Unit is a piece of a run whose outputs are made together and depend on its

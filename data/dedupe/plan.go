@@ -33,15 +33,9 @@ type wholeReport struct {
 
 // expand lists the documents files.
 func (c *Config) expand() ([]string, error) {
-	files, missing, err := data.ExpandGlobs(c.Documents)
+	files, err := c.ExpandDocuments(c.Documents)
 	if err != nil {
 		return nil, err
-	}
-	for _, m := range missing {
-		c.Logf("no file matches %s", m)
-	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("no documents: nothing matches %s", strings.Join(c.Documents, " "))
 	}
 	if d := &c.Dedupe; d.FilePartition {
 		files = slices.DeleteFunc(files, func(f string) bool {

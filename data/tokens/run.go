@@ -216,15 +216,9 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 
 // files lists the documents.
 func (c *Config) files() ([]string, error) {
-	files, missing, err := data.ExpandGlobs(c.Documents)
+	files, err := c.ExpandDocuments(c.Documents)
 	if err != nil {
 		return nil, err
-	}
-	for _, m := range missing {
-		c.Logf("no file matches %s", m)
-	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("no documents: nothing matches %s", strings.Join(c.Documents, " "))
 	}
 	return data.WithoutMade(files, c.Documents, c.record(), "tokens")
 }
