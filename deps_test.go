@@ -27,6 +27,10 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "config", may: "store"},
 	{pkg: "runlog", may: "store"},
 
+	// What every page looks like.
+	{pkg: "page"},
+	{pkg: "page/pagetest"},
+
 	// What "the same bits" means, and threads.
 	{pkg: "numeric"},
 	{pkg: "internal/parallel"},
@@ -91,7 +95,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "dashboard", may: "config runlog"},
 
 	// Whole stories, and the command.
-	{pkg: "quickstart", may: "config data data/convert data/dedupe data/mix data/tagger data/tokens device/cpu eval eval/data generate graph internal/parallel lm model runlog store tensor tokenizer train weights"},
+	{pkg: "quickstart", may: "config data data/convert data/dedupe data/mix data/tagger data/tokens device/cpu eval eval/data generate graph internal/parallel lm model page runlog store tensor tokenizer train weights", tests: "page/pagetest"},
 	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/data generate internal/parallel lm model numeric quickstart store tensor tokenizer train weights", tests: "data/store/storetest lm/lmtest"},
 	{pkg: "cmd/olmo", may: "internal/cli"},
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
+
+	"olmo/page/pagetest"
 )
 
 // exampleReport is a report with everything in it.
@@ -207,12 +209,6 @@ func TestFigures(t *testing.T) {
 			t.Errorf("got %q, want %q", c.got, c.want)
 		}
 	}
-	if got := roundValues(2.9, 8.4, 5); !cmp.Equal(got, []float64{4, 6, 8}) {
-		t.Errorf("roundValues = %v", got)
-	}
-	if got := roundValues(0, 0.021, 5); len(got) != 5 || math.Signbit(got[0]) {
-		t.Errorf("roundValues = %v", got)
-	}
 	points := []CurvePoint{{Loss: 4}, {Loss: 2}}
 	if got := smoothed(points); got[0] != 4 || got[1] != 2 {
 		t.Errorf("smoothed = %v", got)
@@ -230,4 +226,13 @@ func ExampleReport_Write() {
 		panic(err)
 	}
 	// Output:
+}
+
+// TestReportLook looks at the page in a browser.
+func TestReportLook(t *testing.T) {
+	text, err := exampleReport().html()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pagetest.LookAt(t, "report", text)
 }
