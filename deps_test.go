@@ -80,7 +80,7 @@ var policy = []struct{ pkg, may, tests string }{
 
 	// The trainer reaches evaluation, sampling and tokenizers through interfaces that it
 	// defines, so that it can be read, tested and replaced alone.
-	{pkg: "train", may: "config data/store data/tokens device graph internal/parallel model numeric runlog store tensor weights", tests: "data/store/storetest device/cpu"},
+	{pkg: "train", may: "config data data/store data/tokens device graph internal/parallel model numeric runlog store tensor weights", tests: "data/store/storetest device/cpu"},
 
 	// What everything above asks of a model that runs.
 	{pkg: "lm", may: "chat device device/cpu generate graph internal/parallel model tensor tokenizer train", tests: "lm/lmtest weights"},

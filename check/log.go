@@ -11,15 +11,11 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"olmo/runlog"
 )
-
-// notNumbers are what Python writes for numbers that JSON does not have.
-var notNumbers = regexp.MustCompile(`(:\s*)(NaN|-?Infinity)(\s*[,}])`)
 
 // log checks a metrics.jsonl: an object for each step, in order.
 func (c *checker) log(path string) {
@@ -87,19 +83,11 @@ func (c *checker) log(path string) {
 
 // logLine reads a line of a log; odd tells that it has a number that is not finite.
 func logLine(line []byte) (r runlog.Record, odd bool, err error) {
-	if err = json.Unmarshal(line, &r); err != nil {
-		plain := notNumbers.ReplaceAll(notNumbers.ReplaceAll(line, []byte("${1}null${3}")), []byte("${1}null${3}"))
-		if bytes.Equal(plain, line) {
-			return r, false, err
-		}
-		if json.Unmarshal(plain, &r) != nil {
-			return r, false, err
-		}
-	}
+	r, err = runlog.Parse(line)
 	for _, v := range r {
 		odd = odd || v == nil
 	}
-	return r, odd, nil
+	return r, odd, err
 }
 
 // evaluation checks what `olmo eval --out` leaves: results.json, and the requests of each task.

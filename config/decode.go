@@ -178,6 +178,9 @@ func decodeList(n *node, v reflect.Value, key string) error {
 		v.SetZero()
 		return nil
 	}
+	if _, ok := v.Interface().(interface{ ScalarIsOne() }); ok && n.kind == scalar {
+		n = &node{kind: sequence, items: []*node{n}, file: n.file, line: n.line}
+	}
 	if n.kind != sequence {
 		return wrongType(n, key, "a list")
 	}

@@ -14,7 +14,6 @@ import (
 	"math"
 	"os"
 	"slices"
-	"strconv"
 
 	"olmo/store"
 )
@@ -62,16 +61,58 @@ func (r Record) MarshalJSON() ([]byte, error) {
 	return append(b, '}'), nil
 }
 
+// Parse reads a line of a log. NaN, Infinity and -Infinity, which Python writes and JSON
+// does not have, are null, as in our own lines: the step is there, its number is none.
+func Parse(line []byte) (Record, error) {
+	var r Record
+	err := json.Unmarshal(line, &r)
+	if err != nil {
+		if plain, found := withoutInfinities(line); found && json.Unmarshal(plain, &r) == nil {
+			return r, nil
+		}
+		return nil, err
+	}
+	return r, nil
+}
+
+// infinities are Python's words for numbers that JSON does not have, as json.dumps
+// writes them; the sign of one goes with it.
+var infinities = [][]byte{[]byte("-Infinity"), []byte("Infinity"), []byte("NaN")}
+
+// withoutInfinities puts null in the place of Python's words outside of strings, and tells
+// whether there was one.
+func withoutInfinities(line []byte) (plain []byte, found bool) {
+	plain = make([]byte, 0, len(line))
+	for quoted := false; len(line) > 0; {
+		switch {
+		case quoted && line[0] == '\\' && len(line) > 1:
+			plain, line = append(plain, line[:2]...), line[2:]
+			continue
+		case line[0] == '"':
+			quoted = !quoted
+		case !quoted:
+			if i := slices.IndexFunc(infinities, func(word []byte) bool { return bytes.HasPrefix(line, word) }); i >= 0 {
+				plain, line, found = append(plain, "null"...), line[len(infinities[i]):], true
+				continue
+			}
+		}
+		plain, line = append(plain, line[0]), line[1:]
+	}
+	return plain, found
+}
+
 // Log is an open metrics.jsonl. Records reach the file as they are appended: a
 // killed process leaves at most one torn line.
 type Log struct {
-	f *store.Appended
+	f    *store.Appended
+	last int
 }
 
 // Open opens the log at path to go on after step: records of later steps, and a
-// torn line at the end, are removed first. A missing file is made.
+// torn line at the end, are removed first. A last line that lacks no more than its
+// newline is whole, and gets it. A missing file is made.
 func Open(path string, step int) (*Log, error) {
-	kept, all, err := keep(path, step)
+	kept, last, all, err := keep(path, step)
 	if err != nil {
 		return nil, fmt.Errorf("opening run log: %w", err)
 	}
@@ -84,31 +125,35 @@ func Open(path string, step int) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening run log: %w", err)
 	}
-	return &Log{f}, nil
+	return &Log{f, last}, nil
 }
 
-// keep returns the lines of the records up to step, and whether those are all.
-func keep(path string, step int) (kept []byte, all bool, err error) {
+// keep returns the lines of the records up to step, the last of their steps, and whether
+// those are all.
+func keep(path string, step int) (kept []byte, last int, all bool, err error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, true, nil
+		return nil, 0, true, nil
 	}
 	if err != nil {
-		return nil, false, err
+		return nil, 0, false, err
 	}
 	for rest := text; len(rest) > 0; {
-		line, after, whole := bytes.Cut(rest, []byte("\n"))
+		line, after, _ := bytes.Cut(rest, []byte("\n"))
 		rest = after
-		var r Record
-		if !whole || json.Unmarshal(line, &r) != nil {
+		// A torn line never parses: an object ends with its last byte.
+		r, err := Parse(line)
+		if err != nil {
 			continue
 		}
-		if n, ok := r.Step(); !ok || n > step {
+		n, ok := r.Step()
+		if !ok || n > step {
 			continue
 		}
+		last = max(last, n)
 		kept = append(append(kept, line...), '\n')
 	}
-	return kept, len(kept) == len(text), nil
+	return kept, last, bytes.Equal(kept, text), nil
 }
 
 // Append adds a record as one line.
@@ -122,6 +167,9 @@ func (l *Log) Append(r Record) error {
 	}
 	return nil
 }
+
+// Last is the last step that the log held when it was opened, 0 for none.
+func (l *Log) Last() int { return l.last }
 
 // Sync waits until the file is on the disk.
 func (l *Log) Sync() error { return l.f.Sync() }
@@ -141,16 +189,20 @@ func Read(path string) ([]Record, error) {
 	in := bufio.NewReaderSize(f, 1<<16)
 	for n := 1; ; n++ {
 		line, err := in.ReadBytes('\n')
-		if errors.Is(err, io.EOF) {
-			return records, nil
-		}
-		if err != nil {
+		end := errors.Is(err, io.EOF)
+		if err != nil && !end {
 			return nil, fmt.Errorf("reading run log: %w", err)
 		}
-		var r Record
-		if err := json.Unmarshal(line, &r); err != nil {
-			return nil, fmt.Errorf("reading run log %s, line %s: %w", path, strconv.Itoa(n), err)
+		if len(bytes.TrimSpace(line)) > 0 {
+			r, err := Parse(line)
+			if err == nil {
+				records = append(records, r)
+			} else if !end {
+				return nil, fmt.Errorf("reading run log %s, line %d: %w", path, n, err)
+			}
 		}
-		records = append(records, r)
+		if end {
+			return records, nil
+		}
 	}
 }

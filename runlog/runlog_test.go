@@ -3,6 +3,7 @@ package runlog_test
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -53,7 +54,9 @@ func TestOpen(t *testing.T) {
 		{"complete", "{\"step\":1}\n{\"step\":2}\n", 2, "{\"step\":1}\n{\"step\":2}\n"},
 		{"later steps", "{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n", 1, "{\"step\":1}\n"},
 		{"torn line", "{\"step\":1}\n{\"step\":2,\"tra", 2, "{\"step\":1}\n"},
-		{"torn line that is JSON", "{\"step\":1}\n{\"step\":2}", 2, "{\"step\":1}\n"},
+		{"only the newline is missing", "{\"step\":1}\n{\"step\":2}", 2, "{\"step\":1}\n{\"step\":2}\n"},
+		{"the newline of a later step", "{\"step\":1}\n{\"step\":2}", 1, "{\"step\":1}\n"},
+		{"Python's NaN", "{\"step\": 1, \"a\": NaN}\n{\"step\": 2, \"b\": [-Infinity, Infinity]}\n", 2, "{\"step\": 1, \"a\": NaN}\n{\"step\": 2, \"b\": [-Infinity, Infinity]}\n"},
 		{"garbage", "{\"step\":1}\n\x00\x00\x00\n{\"step\":2}\n", 2, "{\"step\":1}\n{\"step\":2}\n"},
 		{"a new run", "{\"step\":1}\n", 0, ""},
 	} {
@@ -110,8 +113,43 @@ func TestRead(t *testing.T) {
 	if _, err := runlog.Read(path); err == nil || !strings.Contains(err.Error(), "line 2") {
 		t.Errorf("error %v, want one about line 2", err)
 	}
+	write("{\"step\": 1, \"a\": NaN}\n\n{\"step\":2}")
+	if r, err := runlog.Read(path); err != nil || len(r) != 2 || len(r[0]) != 2 || r[0]["a"] != nil {
+		t.Errorf("Read gives %v, %v, want two steps, the first with a null", r, err)
+	}
 	if _, err := runlog.Read(path + "x"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error %v, want fs.ErrNotExist", err)
+	}
+}
+
+// TestParse: what Python's json.dumps writes is read; other words are no lines.
+func TestParse(t *testing.T) {
+	for _, c := range []struct{ line, want string }{
+		{`{"step": 3, "loss": NaN, "lr": 0.5}`, `{"step":3,"loss":null,"lr":0.5}`},
+		{`{"step":3,"a":Infinity,"b":-Infinity,"c":[NaN,1]}`, `{"step":3,"a":null,"b":null,"c":[null,1]}`},
+		{`{"NaN":1,"a\"NaN":NaN,"b\\":Infinity}`, `{"NaN":1,"a\"NaN":null,"b\\":null}`},
+		{`{"step":3}`, `{"step":3}`},
+		{`{"step":NaN}`, `{"step":null}`},
+		{`{"step":3,"a":nan}`, ""},
+		{`{"step":3,"a":NaN`, ""},
+		{`{"step":3,"a":-NaN}`, ""},
+		{`{"step":3,"a":"NaN}`, ""},
+		{`NaN`, "null"},
+		{``, ""},
+	} {
+		r, err := runlog.Parse([]byte(c.line))
+		got := ""
+		if err == nil {
+			text, _ := json.Marshal(map[string]any(r))
+			got = string(text)
+			if r != nil {
+				text, _ = r.MarshalJSON()
+				got = string(text)
+			}
+		}
+		if got != c.want {
+			t.Errorf("Parse(%s) gives %s, %v, want %s", c.line, got, err, c.want)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -162,6 +163,11 @@ func (t *Trainer) save(k kind) error {
 	}
 	if n := t.cfg.SaveIntervalUnsharded; k == kept && n != nil && t.state.Step%*n == 0 {
 		k = permanent
+	}
+	t.state.Record = nil
+	if n, ok := t.recorded.Step(); ok && n == t.state.Step {
+		t.state.Record = maps.Clone(t.recorded)
+		maps.DeleteFunc(t.state.Record, func(key string, _ any) bool { return IsTiming(key) })
 	}
 	w := &writer{dir: c.dir, kind: k, state: t.state, config: t.written, tokenizer: t.cfg.Tokenizer.Identifier, keep: t.cfg.keep(), series: c.series, uploads: t.uploads}
 	read := t.dev.Read

@@ -165,10 +165,10 @@ type OptimizerConfig struct {
 
 // DataConfig says what is trained on, or evaluated on.
 type DataConfig struct {
-	Paths                 []string              `yaml:"paths"`
+	Paths                 PathList              `yaml:"paths"`
 	MemmapDType           string                `yaml:"memmap_dtype"`
-	Datasets              map[string][]string   `yaml:"datasets"`
-	LabelMaskPaths        []string              `yaml:"label_mask_paths"`
+	Datasets              map[string]PathList   `yaml:"datasets"`
+	LabelMaskPaths        PathList              `yaml:"label_mask_paths"`
 	PadDirection          string                `yaml:"pad_direction"`
 	GenerateAttentionMask bool                  `yaml:"generate_attention_mask"`
 	GenerateDocLengths    bool                  `yaml:"generate_doc_lengths"`
@@ -203,7 +203,7 @@ type DataConfig struct {
 	DocsPerInstance         int      `yaml:"docs_per_instance"`
 	ChunksPerDoc            int      `yaml:"chunks_per_doc"`
 	InterleavingSeed        uint64   `yaml:"interleaving_seed"`
-	InterleavingExemptPaths []string `yaml:"interleaving_exempt_paths"`
+	InterleavingExemptPaths PathList `yaml:"interleaving_exempt_paths"`
 	// Mixture takes MixtureTokens tokens from its sources, instead of all of paths.
 	Mixture       []Source `yaml:"mixture"`
 	MixtureTokens float64  `yaml:"mixture_tokens"`
@@ -335,7 +335,8 @@ func DefaultConfig() *Config {
 }
 
 // LoadConfig reads a YAML file of TrainConfig and merges overrides (a.b=value)
-// over it. Inputs are looked for from the current folder, then beside the file;
+// over it. Folders and patterns among the paths of data become the files that they
+// stand for. Inputs are looked for from the current folder, then beside the file;
 // those of a run's own config.yaml, or of one that continues the run in
 // save_folder, first where they lie from that run.
 func LoadConfig(path string, overrides []string) (*Config, error) {
@@ -347,6 +348,9 @@ func LoadConfig(path string, overrides []string) (*Config, error) {
 		} else {
 			c = look
 		}
+	}
+	if err := c.expand(path); err != nil && !c.DryRun {
+		return nil, err
 	}
 	c.find(path)
 	if c.recompute() == model.RecomputeNothing {

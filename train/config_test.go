@@ -96,7 +96,7 @@ func TestValidate(t *testing.T) {
 		{"interval", func(c *Config) { c.Optimizer.Name, c.Optimizer.RollingIntervalLength = "skip_step_adamw", 1 }, "rolling_interval_length is 1"},
 		{"shortest interval", func(c *Config) { c.Optimizer.Name, c.Optimizer.RollingIntervalLength = "skip_step_adamw", 2 }, ""},
 		{"interval of another", func(c *Config) { c.Optimizer.RollingIntervalLength = 0 }, ""},
-		{"two lists of files", func(c *Config) { c.Data.Datasets = map[string][]string{"a": {"b"}} }, "data.paths and data.datasets are both set"},
+		{"two lists of files", func(c *Config) { c.Data.Datasets = map[string]PathList{"a": {"b"}} }, "data.paths and data.datasets are both set"},
 		{"a mixture beside files", func(c *Config) { c.Data.Mixture, c.Data.MixtureTokens = []Source{{}}, 10 }, "data.mixture needs mixture_tokens"},
 		{"a mixture beside masks", func(c *Config) {
 			c.Data.Mixture, c.Data.MixtureTokens, c.Data.Paths, c.Data.LabelMaskPaths = []Source{{}}, 10, nil, []string{"m"}
@@ -185,7 +185,7 @@ func TestWithoutEffect(t *testing.T) {
 
 // TestDataPaths: data.datasets lists files by label, in the labels' order.
 func TestDataPaths(t *testing.T) {
-	d := DataConfig{Datasets: map[string][]string{"b": {"3", "1"}, "a": {"2"}}}
+	d := DataConfig{Datasets: map[string]PathList{"b": {"3", "1"}, "a": {"2"}}}
 	if got, want := d.paths(), []string{"2", "3", "1"}; !slices.Equal(got, want) {
 		t.Errorf("paths %q, want %q", got, want)
 	}

@@ -126,6 +126,9 @@ func (t *Trainer) prepareFolder() error {
 	if t.log, err = runlog.Open(path, step); err != nil {
 		return err
 	}
+	if err := t.mendLog(step); err != nil {
+		return err
+	}
 	if t.opt.Sample != nil {
 		if t.texts, err = runlog.Open(filepath.Join(dir, "samples.jsonl"), step); err != nil {
 			return err
@@ -137,6 +140,26 @@ func (t *Trainer) prepareFolder() error {
 		}
 	}
 	return t.speed.resume(path)
+}
+
+// mendLog gives a log that has lost the step at which the run goes on, as a torn last
+// line does, that step's record from the checkpoint.
+func (t *Trainer) mendLog(step int) error {
+	if !t.continues() || step == 0 || t.state.Unjudged != nil {
+		return nil
+	}
+	last := t.log.Last()
+	rec := t.state.Record
+	switch {
+	case last >= step:
+		return nil
+	case rec == nil || last < step-1:
+		t.opt.Warn(fmt.Sprintf("%s ends at step %d, the checkpoint is of step %d: the curve has a gap", filepath.Join(t.cfg.SaveFolder, logFile), last, step))
+	}
+	if rec == nil {
+		return nil
+	}
+	return t.log.Append(rec)
 }
 
 // same reports whether two names lead to one file.

@@ -70,6 +70,12 @@ func readJSON(t *testing.T, path string, v any) {
 
 func newTrainer(t *testing.T, path string, overrides ...string) *train.Trainer {
 	t.Helper()
+	return newTrainerWith(t, train.Options{Warn: func(s string) { t.Log(s) }}, path, overrides...)
+}
+
+func newTrainerWith(t *testing.T, o train.Options, path string, overrides ...string) *train.Trainer {
+	t.Helper()
+	o.ConfigPath = path
 	cfg, err := train.LoadConfig(path, overrides)
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +84,7 @@ func newTrainer(t *testing.T, path string, overrides ...string) *train.Trainer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr, err := train.New(cfg, dev, train.Options{ConfigPath: path, Warn: func(s string) { t.Log(s) }})
+	tr, err := train.New(cfg, dev, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,6 +37,36 @@ func (c *Config) inputs() []*string {
 	return append(all, &c.InitWeights, &c.LoadPath, &c.Tokenizer.Identifier, &c.DownstreamData)
 }
 
+// pathLists lists where the config has lists of files, behind f, which gives what a list
+// becomes.
+func (c *Config) pathLists(f func(key string, list PathList) (PathList, error)) error {
+	var errs []error
+	set := func(key string, list *PathList) {
+		to, err := f(key, *list)
+		if errs = append(errs, err); err == nil {
+			*list = to
+		}
+	}
+	data := func(key string, d *DataConfig) {
+		set(key+".paths", &d.Paths)
+		set(key+".label_mask_paths", &d.LabelMaskPaths)
+		set(key+".interleaving_exempt_paths", &d.InterleavingExemptPaths)
+		for _, label := range slices.Sorted(maps.Keys(d.Datasets)) {
+			list := d.Datasets[label]
+			set(key+".datasets."+label, &list)
+			d.Datasets[label] = list
+		}
+		for i := range d.Mixture {
+			set(fmt.Sprintf("%s.mixture[%d].paths", key, i), &d.Mixture[i].Paths)
+		}
+	}
+	data("data", &c.Data)
+	for i := range c.Evaluators {
+		data(fmt.Sprintf("evaluators[%d].data", i), &c.Evaluators[i].Data)
+	}
+	return errors.Join(errs...)
+}
+
 // find makes every input lead to where it is, for a config that was read from file.
 func (c *Config) find(file string) {
 	var bases []string

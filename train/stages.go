@@ -91,7 +91,7 @@ func (c *Config) checkStages() error {
 // Source is one part of a mixture of data.
 type Source struct {
 	Name        string   `yaml:"name"`
-	Paths       []string `yaml:"paths"`
+	Paths       PathList `yaml:"paths"`
 	TargetRatio float64  `yaml:"target_ratio"` // its share of the mixture's tokens
 	// MaxRepetitionRatio is how often its tokens may be used at most, MaxSourceFraction
 	// how much of it.

@@ -97,6 +97,9 @@ type State struct {
 	NormAverages map[string]float64 `json:"grad_norm_exp_avg,omitempty"`
 	// Unjudged is the record of the last step when the run was stopped while evaluating.
 	Unjudged runlog.Record `json:"unjudged,omitempty"`
+	// Record is the last step's line of the log, without times and speeds, so that the line
+	// is there again where the log has lost it.
+	Record runlog.Record `json:"record,omitempty"`
 	// Rewarm are the times between which the rate rises again from 0 after a reset of
 	// the optimiser.
 	Rewarm *[2]float64 `json:"rewarm,omitempty"`
@@ -130,6 +133,7 @@ type Trainer struct {
 	log              *runlog.Log
 	events           *runlog.TensorBoard // nil without
 	texts            *runlog.Log         // samples, nil without
+	recorded         runlog.Record       // what the log got last
 	indices          *indices            // nil without save_data_indices
 	checkpoints      checkpoints
 	lock             *store.Lock // on save_folder, nil outside of Run
@@ -492,6 +496,7 @@ func (t *Trainer) LogSample(prompt, text string) error {
 
 // record adds a step to the logs.
 func (t *Trainer) record(rec runlog.Record) error {
+	t.recorded = rec
 	if t.events != nil {
 		if err := t.events.Append(rec, time.Now()); err != nil {
 			return err
