@@ -2,8 +2,8 @@ package eval
 
 // BoolQ: Clark et al. 2019.
 var _ = define(Task{
-	Name: "boolq", Metric: Accuracy, Data: "boolq",
-	questions: rows(func(r struct {
+	Name: "boolq", Quoted: Accuracy, About: About{Data: "boolq"},
+	Each: rows("boolq", func(r struct {
 		Question, Passage string
 		Answer            bool
 	},

@@ -2,8 +2,8 @@ package eval
 
 // CommitmentBank, from SuperGLUE: de Marneffe et al. 2019.
 var _ = define(Task{
-	Name: "commitment_bank", Metric: Accuracy, Data: "commitment_bank",
-	questions: rows(func(r struct {
+	Name: "commitment_bank", Quoted: Accuracy, About: About{Data: "commitment_bank"},
+	Each: rows("commitment_bank", func(r struct {
 		Premise, Hypothesis string
 		Label               int
 	},

@@ -9,8 +9,8 @@ import (
 // COPA: Roemmele et al. 2011. The premise loses its full stop, the choices their
 // capital.
 var _ = define(Task{
-	Name: "copa", Metric: Accuracy, Data: "copa",
-	questions: rows(func(r struct {
+	Name: "copa", Quoted: Accuracy, About: About{Data: "copa"},
+	Each: rows("copa", func(r struct {
 		Premise, Choice1, Choice2, Question string
 		Label                               int
 	},

@@ -30,7 +30,7 @@ func DownstreamJobs(cfg *train.Config, warn func(string)) (jobs []*Job) {
 		task, err := LookupTask(e.Label)
 		var j *Job
 		if err == nil {
-			j, err = task.Job(Inputs{Data: cfg.DownstreamData})
+			j, err = task.Job(Inputs{Data: dataFolders(cfg.DownstreamData)})
 		}
 		if err != nil {
 			warn(fmt.Sprintf("without the evaluation of %s: %v", e.Label, err))
@@ -42,7 +42,7 @@ func DownstreamJobs(cfg *train.Config, warn func(string)) (jobs []*Job) {
 			limit = *n * cfg.DeviceEvalBatchSize
 		}
 		if limit >= 0 {
-			j.Questions = j.Questions[:min(limit, len(j.Questions))]
+			j.limit(limit)
 		}
 		jobs = append(jobs, j)
 	}
@@ -57,13 +57,22 @@ func (d *Downstream) Evaluate(ctx context.Context, t *train.Trainer) (map[string
 		return nil, err
 	}
 	run := Run{Jobs: d.Jobs}
-	results, err := run.Do(ctx, m)
+	results, err := run.Do(ctx, &Local{Model: m})
 	if err != nil {
 		return nil, err
 	}
 	scores := map[string]float64{}
 	for _, j := range d.Jobs {
-		scores["eval/downstream/"+j.Task.Name+"_"+string(j.Task.Metric)] = results.Scores[j.Name].Choices.Value(j.Task.Metric)
+		x, _ := results.Quoted(j)
+		scores["eval/downstream/"+j.Task.Name+"_"+j.Task.Quoted] = x.Value
 	}
 	return scores, nil
+}
+
+// dataFolders is a config's one folder of data sets, which may be empty for none.
+func dataFolders(folder string) []string {
+	if folder == "" {
+		return nil
+	}
+	return []string{folder}
 }

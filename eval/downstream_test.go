@@ -28,7 +28,7 @@ func TestDownstream(t *testing.T) {
 	}
 	var warnings []string
 	jobs := eval.DownstreamJobs(cfg, func(text string) { warnings = append(warnings, text) })
-	if len(jobs) != 1 || jobs[0].Name != "arc_easy_ppl" || len(jobs[0].Questions) != 6 {
+	if len(jobs) != 1 || jobs[0].Name != "arc_easy_ppl" || asked(t, jobs[0]) != 6 {
 		t.Fatalf("jobs %+v, want arc_easy_ppl with two batches of three questions", jobs)
 	}
 	if len(warnings) != 2 || !strings.Contains(warnings[0], "without the evaluation of piqa") || !strings.Contains(warnings[1], "without the evaluation of bpb") {
@@ -69,7 +69,7 @@ func TestDownstream(t *testing.T) {
 			}
 		}
 		run := eval.Run{Jobs: jobs}
-		want, err := run.Do(t.Context(), fresh)
+		want, err := run.Do(t.Context(), &eval.Local{Model: fresh})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,8 +99,20 @@ func TestDownstreamLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 		jobs := eval.DownstreamJobs(cfg, func(text string) { t.Error(text) })
-		if len(jobs) != 1 || len(jobs[0].Questions) != c.want {
-			t.Errorf("eval_subset_num_batches %s%s: %d questions, want %d", c.all, c.own, len(jobs[0].Questions), c.want)
+		if len(jobs) != 1 || asked(t, jobs[0]) != c.want {
+			t.Errorf("eval_subset_num_batches %s%s: %d questions, want %d", c.all, c.own, asked(t, jobs[0]), c.want)
 		}
 	}
+}
+
+// asked counts a job's documents.
+func asked(t *testing.T, j *eval.Job) (n int) {
+	t.Helper()
+	for _, err := range j.Each() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	return n
 }

@@ -1,10 +1,8 @@
 package eval_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"math"
 	"os"
 	"path/filepath"
@@ -17,220 +15,234 @@ import (
 	"olmo/data"
 	"olmo/eval"
 	"olmo/lm"
-	"olmo/model"
 )
 
-// random is a model of random weights on a device of its own.
-func random(t testing.TB, bf16 bool) *lm.Model {
+// opened is the tiny model.
+func opened(t *testing.T, o lm.Options) *lm.Model {
 	t.Helper()
-	c := &model.Config{
-		Family: "olmo2", Layers: 2, C: 32, H: 4, KV: 2, D: 8, F: 48, VocabSize: 260, V: 264, T: 48, NormEps: 1e-6, RopeTheta: 10000, EOS: 256,
-	}
-	m, err := lm.New(c, lm.Options{BF16: bf16})
+	m, err := lm.Open(tiny(t), o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { m.Close() })
 	return m
 }
 
-func scorer(t testing.TB, bf16 bool) *lm.Scorer {
+// score is the negative log-probability of each target, every sequence computed alone.
+func score(t testing.TB, s *lm.Scorer, q lm.Sequence) []float32 {
 	t.Helper()
-	m := random(t, bf16)
-	s, err := m.Scorer(m.Config.T)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range m.Config.Params() {
-		w, err := model.Init{Fn: "normal", Std: 0.3}.Weights(m.Config, p, 5)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := m.Device.Write(p.Name, w); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return s
-}
-
-// letters encodes bytes as themselves.
-type letters struct{}
-
-func (letters) AppendEncode(dst []int32, text string) []int32 {
-	for _, b := range []byte(text) {
-		dst = append(dst, int32(b))
-	}
-	return dst
-}
-
-func score(t testing.TB, s *lm.Scorer, q ...lm.Sequence) [][]float32 {
-	t.Helper()
-	out := make([][]float32, len(q))
-	if err := s.Score(t.Context(), q, func(i int, nats []float32) { out[i] = slices.Clone(nats) }); err != nil {
+	var out []float32
+	if err := s.Score(t.Context(), []lm.Sequence{q}, func(_ int, nats []float32) { out = slices.Clone(nats) }); err != nil {
 		t.Fatal(err)
 	}
 	return out
 }
 
-func texts(t ...string) iter.Seq2[eval.Text, error] {
-	return func(yield func(eval.Text, error) bool) {
-		for i, s := range t {
-			if !yield(eval.Text{ID: fmt.Sprint(i), Text: s}, nil) {
-				return
-			}
-		}
+// ask answers requests, in their order.
+func ask(t testing.TB, m *lm.Model, o eval.AnswerOptions, requests ...eval.Request) []eval.Answer {
+	t.Helper()
+	answers := make([]eval.Answer, len(requests))
+	seen := make([]bool, len(requests))
+	err := (&eval.Local{Model: m}).Answer(t.Context(), requests, o, func(i int, a eval.Answer) error {
+		answers[i], seen[i] = a, true
+		return nil
+	})
+	if err != nil || slices.Contains(seen, false) {
+		t.Fatal(seen, err)
 	}
+	return answers
 }
 
-// TestBitsPerByte computes the definition one token at a time.
-func TestBitsPerByte(t *testing.T) {
-	s := scorer(t, false)
-	docs := []string{"a", "", "twelve bytes", "naïve – ünïcode", "exactly thirty-two bytes of text", "a document that is a good deal longer than two windows of thirty-two tokens each"}
-	const window, eos = 32, 256
-	// bits of document d when token i+1 is predicted from ids[begin…i].
-	bits := func(ids []int32, begin func(i int) int) float64 {
-		var nats float64
-		for i := range len(ids) - 1 {
-			b := begin(i)
-			q := lm.Sequence{IDs: ids[b : i+1], Targets: make([]int32, i+1-b)}
-			for j := range q.Targets {
-				q.Targets[j] = -1
-			}
-			q.Targets[i-b] = ids[i+1]
-			nats += float64(score(t, s, q)[0][i-b])
-		}
-		return nats / math.Ln2
+// logitsOf are the model's logits after each id.
+func logitsOf(t testing.TB, m *lm.Model, ids []int32) (rows [][]float32) {
+	t.Helper()
+	x, _, err := m.Logits(t.Context(), [][]int32{ids}, lm.LogitsOptions{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	cases := []struct {
-		name  string
-		o     eval.BitsPerByteOptions
-		begin func(i, last int) int
+	v, err := x.Float32s()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range ids {
+		rows = append(rows, v[i*m.Config.V:(i+1)*m.Config.V])
+	}
+	return rows
+}
+
+// documentsOf reads a task's documents.
+func documentsOf(task *eval.Task, dirs ...string) ([]*eval.Document, error) {
+	j, err := task.Job(eval.Inputs{Data: dirs})
+	if err != nil {
+		return nil, err
+	}
+	var out []*eval.Document
+	for d, err := range j.Each() {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+// questions are a task's documents as questions whose choices have a context each.
+func questions(task *eval.Task, dirs ...string) (out []eval.Question, err error) {
+	docs, err := documentsOf(task, dirs...)
+	for _, d := range docs {
+		q := eval.Question{ID: d.ID, Gold: d.Gold[0]}
+		for _, r := range d.Requests {
+			q.Contexts, q.Choices = append(q.Contexts, r.Context), append(q.Choices, r.Continuation)
+		}
+		out = append(out, q)
+	}
+	return out, err
+}
+
+// spread gives each choice of a question its context.
+func spread(q eval.Question) eval.Question {
+	if q.Contexts == nil {
+		for range q.Choices {
+			q.Contexts = append(q.Contexts, q.Context)
+		}
+	}
+	q.Context = ""
+	return q
+}
+
+// TestRolling computes the definition one token at a time.
+func TestRolling(t *testing.T) {
+	m := opened(t, lm.Options{})
+	s, err := m.Scorer(m.Config.T)
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs := []string{"a", "", "The cat.", "naïve – ünïcode", "a document that is a good deal longer than two windows of sixteen tokens, each of a few letters"}
+	const window, eos = 16, 0
+	for _, c := range []struct {
+		name    string
+		request eval.Request
+		begin   func(i, last int) int
 	}{
-		{"disjoint windows", eval.BitsPerByteOptions{}, func(i, last int) int { return i / window * window }},
-		{"end of text", eval.BitsPerByteOptions{EndOfText: true}, func(i, last int) int { return i / window * window }},
-		{"overlap", eval.BitsPerByteOptions{Overlap: true}, func(i, last int) int {
+		{"disjoint windows", eval.Request{}, func(i, last int) int { return i / window * window }},
+		{"end of text", eval.Request{EndOfText: true}, func(i, last int) int { return i / window * window }},
+		{"overlap", eval.Request{Overlap: true}, func(i, last int) int {
 			if b := i / window * window; b == 0 || b+window <= last {
 				return b
 			}
 			return last - window
 		}},
-	}
-	for _, c := range cases {
+	} {
 		t.Run(c.name, func(t *testing.T) {
-			c.o.Window, c.o.Prefix = window, eos
-			var each []eval.DocumentScore
-			got, err := eval.BitsPerByte(t.Context(), s, letters{}, texts(docs...), c.o, func(d eval.DocumentScore) error {
-				each = append(each, d)
-				return nil
-			})
-			if err != nil {
-				t.Fatal(err)
+			var requests []eval.Request
+			for _, d := range docs {
+				r := c.request
+				r.Form, r.Continuation, r.Window = eval.Rolling, d, window
+				requests = append(requests, r)
 			}
-			var want, bytes float64
-			for i, d := range docs {
-				ids := letters{}.AppendEncode([]int32{eos}, d)
-				if c.o.EndOfText {
+			answers := ask(t, m, eval.AnswerOptions{Boundary: eval.Apart, Tokens: true}, requests...)
+			for n, d := range docs {
+				ids := m.Tokenizer.AppendEncode([]int32{eos}, d)
+				if c.request.EndOfText {
 					ids = append(ids, eos)
 				}
-				w := bits(ids, func(j int) int { return c.begin(j, len(ids)-1) })
-				want, bytes = want+w, bytes+float64(len(d))
-				if g := each[i].Nats / math.Ln2; math.Abs(g-w) > 1e-9*w {
-					t.Errorf("document %q takes %v bits, want %v", d, g, w)
+				a := answers[n]
+				if a.Tokens != len(ids)-1 || len(a.Each) != a.Tokens {
+					t.Fatalf("%q: %d tokens, %d of them kept, want %d", d, a.Tokens, len(a.Each), len(ids)-1)
 				}
-				if each[i].ID != fmt.Sprint(i) || each[i].Bytes != len(d) || each[i].Tokens != len(ids)-1 {
-					t.Errorf("document %q: %+v", d, each[i])
+				var sum float64
+				for i := range len(ids) - 1 {
+					b := c.begin(i, len(ids)-1)
+					q := lm.Sequence{IDs: ids[b : i+1], Targets: slices.Repeat([]int32{-1}, i+1-b)}
+					q.Targets[i-b] = ids[i+1]
+					want := -float64(score(t, s, q)[i-b])
+					if a.Each[i] != want {
+						t.Errorf("%q: token %d has %v, want %v", d, i, a.Each[i], want)
+					}
+					sum += want
 				}
-			}
-			if w := want / bytes; math.Abs(got.BitsPerByte-w) > 1e-9*w || got.Documents != len(docs) {
-				t.Errorf("%v bits per byte of %d documents, want %v of %d", got.BitsPerByte, got.Documents, w, len(docs))
+				if a.Logprob != sum {
+					t.Errorf("%q: %v together, want %v", d, a.Logprob, sum)
+				}
 			}
 		})
 	}
-	if _, err := eval.BitsPerByte(t.Context(), s, letters{}, texts(), eval.BitsPerByteOptions{Window: 8}, nil); err == nil {
-		t.Error("no documents: no error")
-	}
-	if _, err := eval.BitsPerByte(t.Context(), s, letters{}, texts("a"), eval.BitsPerByteOptions{}, nil); err == nil {
-		t.Error("no window: no error")
+}
+
+// TestContinuations holds log-probabilities of many continuations, whose contexts are computed
+// once, against whole sequences that are scored one by one: the same bits, by both conventions.
+func TestContinuations(t *testing.T) {
+	for _, bf16 := range []bool{false, true} {
+		m := opened(t, lm.Options{BF16: bf16})
+		s, err := m.Scorer(m.Config.T)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var requests []eval.Request
+		for i := range 30 {
+			context := strings.Repeat(fmt.Sprintf("The %c cat sat on ", 'a'+i%26), 4)[:8+i*3%60]
+			for c := range 2 + i%5 {
+				requests = append(requests, eval.Request{Context: context, Continuation: strings.Repeat(fmt.Sprintf(" %d mat", i*c), 1+c)}) // some begin alike
+			}
+		}
+		long := strings.Repeat("a context that is so long that it has to be cut from the left, ", 6)
+		requests = append(requests, eval.Request{Context: long, Continuation: " it fits"}, eval.Request{Continuation: " nothing before it"}, eval.Request{Context: "The ", Continuation: "cat"})
+		for _, b := range []eval.Boundary{eval.Apart, eval.Together} {
+			shared := ask(t, m, eval.AnswerOptions{Boundary: b, Tokens: true}, requests...)
+			alone := ask(t, m, eval.AnswerOptions{Boundary: b, Tokens: true, NoShare: true}, requests...)
+			if diff := cmp.Diff(alone, shared); diff != "" {
+				t.Errorf("without sharing (-) and with (+):\n%s", diff)
+			}
+			for i, r := range requests {
+				ids, n := m.Tokenizer.AppendEncode(nil, r.Context), 0
+				switch {
+				case r.Context == "":
+					ids, n = m.Tokenizer.AppendEncode([]int32{0}, r.Continuation), 1
+				case b == eval.Apart:
+					n = len(ids)
+					ids = m.Tokenizer.AppendEncode(ids, r.Continuation)
+				default:
+					n = len(m.Tokenizer.AppendEncode(nil, strings.TrimRight(r.Context, " ")))
+					ids = m.Tokenizer.AppendEncode(nil, r.Context+r.Continuation)
+				}
+				in, out := ids[:len(ids)-1], slices.Clone(ids[1:])
+				for j := range n - 1 {
+					out[j] = -1
+				}
+				cut := max(len(in)-m.Config.T, 0)
+				in, out = in[cut:], out[cut:]
+				var want float64
+				greedy, rows := true, logitsOf(t, m, in)
+				for j, v := range score(t, s, lm.Sequence{IDs: in, Targets: out}) {
+					if out[j] >= 0 {
+						want -= float64(v)
+						greedy = greedy && slices.Index(rows[j], slices.Max(rows[j])) == int(out[j])
+					}
+				}
+				a := shared[i]
+				if a.Logprob != want || a.Tokens != len(ids)-n || a.Truncated != (cut > 0) || a.Greedy != greedy || len(a.Each) != a.Tokens {
+					t.Errorf("bf16=%v, %s: %q after %q: %+v, want %v of %d tokens, cut %v, greedy %v", bf16, b, r.Continuation, r.Context, a, want, len(ids)-n, cut > 0, greedy)
+				}
+			}
+		}
 	}
 }
 
-func TestChoose(t *testing.T) {
-	s := scorer(t, false)
-	questions := []eval.Question{
-		{ID: "a", Context: "Question: two and two\nAnswer:", Choices: []string{" five", " four", " a great many"}, Gold: 1},
-		{ID: "b", Contexts: []string{"the cat", "the dog"}, Choices: []string{" barks", " barks"}, Gold: 1},
-		{ID: "c", Context: "a context that is so long that it has to be cut from the left before it fits", Choices: []string{" é", " no"}},
-		{ID: "d", Choices: []string{" nothing before it", " x"}, Gold: 1},
-	}
-	const positions = 40
-	var got []eval.Request
-	result, err := eval.Choose(t.Context(), s, letters{}, positions, "test", questions, func(r eval.Request) error {
-		got = append(got, r)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	i := 0
-	var accuracy float64
-	for _, q := range questions {
-		best := i
-		for c, text := range q.Choices {
-			r := got[i]
-			context := q.Context
-			if q.Contexts != nil {
-				context = q.Contexts[c]
-			}
-			ids := letters{}.AppendEncode(nil, context)
-			if context == "" {
-				ids = []int32{256}
-			}
-			n := len(ids)
-			ids = append(ids, letters{}.AppendEncode(nil, text)...)
-			in, out := ids[:len(ids)-1], slices.Clone(ids[1:])
-			for j := range n - 1 {
-				out[j] = -1
-			}
-			cut := max(len(in)-positions, 0)
-			var want float64
-			for _, v := range score(t, s, lm.Sequence{IDs: in[cut:], Targets: out[cut:]})[0] {
-				want -= float64(v)
-			}
-			if r.Logprob != want || r.DocID != q.ID || r.Choice != c || r.Gold != (c == q.Gold) || r.Length != len(text) || !slices.Equal(r.IDs, ids) {
-				t.Errorf("question %s, choice %d: %+v, want logprob %v and ids %v", q.ID, c, r, want, ids)
-			}
-			if r.Logprob > got[best].Logprob {
-				best = i
-			}
-			i++
-		}
-		if got[best].Gold {
-			accuracy++
-		}
-		if !got[best].Picked {
-			t.Errorf("question %s: the most probable choice %d is not the picked one", q.ID, got[best].Choice)
-		}
-	}
-	if want := accuracy / 4; result.Accuracy != want || result.Questions != 4 || math.Abs(result.Chance-(1.0/3+1.5)/4) > 1e-12 {
-		t.Errorf("%+v, want accuracy %v", result, want)
-	}
-}
-
+// TestDamagedWeights: probabilities that are no numbers are an error, never a score.
 func TestDamagedWeights(t *testing.T) {
-	s := scorer(t, false)
-	c := s.Model().Config
-	head := make([]float32, c.V*c.C)
-	for i := range head {
-		head[i] = float32(math.NaN())
-	}
-	if err := s.Model().Device.Write("transformer.ff_out.weight", head); err != nil {
+	m := opened(t, lm.Options{})
+	if _, err := m.Scorer(8); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := eval.BitsPerByte(t.Context(), s, letters{}, texts("text"), eval.BitsPerByteOptions{Window: 8, Prefix: 256}, nil); !errors.Is(err, eval.ErrNotFinite) {
-		t.Errorf("bits per byte: %v, want ErrNotFinite", err)
+	head := slices.Repeat([]float32{float32(math.NaN())}, m.Config.V*m.Config.C)
+	if err := m.Device.Write("transformer.ff_out.weight", head); err != nil {
+		t.Fatal(err)
 	}
-	q := []eval.Question{{Context: "a", Choices: []string{" b", " c"}}}
-	if _, err := eval.Choose(t.Context(), s, letters{}, c.T, "test", q, func(eval.Request) error { return nil }); !errors.Is(err, eval.ErrNotFinite) {
-		t.Errorf("choices: %v, want ErrNotFinite", err)
+	for _, r := range []eval.Request{{Context: "a", Continuation: " b"}, {Form: eval.Rolling, Continuation: "text"}} {
+		err := (&eval.Local{Model: m}).Answer(t.Context(), []eval.Request{r}, eval.AnswerOptions{Boundary: eval.Apart}, func(int, eval.Answer) error { return nil })
+		if !errors.Is(err, eval.ErrNotFinite) {
+			t.Errorf("%+v: %v, want ErrNotFinite", r, err)
+		}
 	}
 }
 
@@ -310,14 +322,11 @@ func TestTasks(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := task.Questions(dir)
+			got, err := questions(task, dir)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if c.want.ID == "" {
-				c.want.ID = "0"
-			}
-			if diff := cmp.Diff([]eval.Question{c.want}, got); diff != "" {
+			if diff := cmp.Diff([]eval.Question{spread(c.want)}, got); diff != "" {
 				t.Errorf("Questions (-want +got):\n%s", diff)
 			}
 		})
@@ -331,18 +340,22 @@ func TestTaskErrors(t *testing.T) {
 	if _, err := eval.LookupTask("qqqqqqqqqqqq"); err == nil || !contains(err, "lists the tasks") {
 		t.Errorf("nothing like a task: %v", err)
 	}
-	if names := eval.Tasks(); !slices.IsSorted(names) || !slices.Contains(names, "mmlu_other_test_mc_5shot") || len(names) != len(slices.Compact(slices.Clone(names))) {
+	var names []string
+	for _, task := range eval.Tasks() {
+		names = append(names, task.Name)
+	}
+	if !slices.IsSorted(names) || !slices.Contains(names, "mmlu_other_test_mc_5shot") || len(names) != len(slices.Compact(slices.Clone(names))) {
 		t.Errorf("tasks %q", names)
 	}
 	piqa, err := eval.LookupTask("piqa")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := piqa.Questions(""); err == nil || !contains(err, "--data") {
+	if _, err := questions(piqa); err == nil || !contains(err, "--data") {
 		t.Errorf("no folder: %v", err)
 	}
 	dir := t.TempDir()
-	if _, err := piqa.Questions(dir); err == nil || !contains(err, "piqa.jsonl") {
+	if _, err := questions(piqa, dir); err == nil || !contains(err, "piqa.jsonl") {
 		t.Errorf("empty folder: %v", err)
 	}
 	for name, rows := range map[string]string{
@@ -354,7 +367,7 @@ func TestTaskErrors(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "piqa.jsonl"), []byte(rows), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := piqa.Questions(dir); err == nil {
+		if _, err := questions(piqa, dir); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -388,7 +401,7 @@ func TestRowErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if q, err := task.Questions(dir); err == nil || !contains(err, c.want) || !contains(err, c.task) {
+		if q, err := questions(task, dir); err == nil || !contains(err, c.want) || !contains(err, c.task) {
 			t.Errorf("%s: %s: %v, %v, want %q", c.task, c.row, q, err, c.want)
 		}
 	}
@@ -414,8 +427,8 @@ func TestPackedRows(t *testing.T) {
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		q, err := piqa.Questions(dir)
-		if err != nil || len(q) != 2 || q[0].Context != "Question: "+c.goal+"\nAnswer:" || q[0].ID != "0" || q[1].ID != "1" || q[1].Gold != 1 {
+		q, err := questions(piqa, dir)
+		if err != nil || len(q) != 2 || q[0].Contexts[0] != "Question: "+c.goal+"\nAnswer:" || q[1].Gold != 1 {
 			t.Errorf("with %s: %+v (%v)", c.file, q, err)
 		}
 	}
@@ -424,110 +437,31 @@ func TestPackedRows(t *testing.T) {
 // TestARCEasyPPL: the first choice counts as the right one in every question, as in the
 // reference's curves.
 func TestARCEasyPPL(t *testing.T) {
-	all, err := eval.ARCEasy()
-	if err != nil {
-		t.Fatal(err)
+	read := func(name string) []eval.Question {
+		t.Helper()
+		task, err := eval.LookupTask(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := questions(task)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q
 	}
-	task, err := eval.LookupTask("arc_easy_ppl")
-	if err != nil {
-		t.Fatal(err)
+	all, q := read("arc_easy"), read("arc_easy_ppl")
+	want := eval.Question{
+		ID: "MCAS_2000_4_6", Context: "Question: Which technology was developed most recently?\nAnswer:",
+		Choices: []string{" cellular telephone", " television", " refrigerator", " airplane"},
 	}
-	q, err := task.Questions("")
-	if err != nil || len(q) != len(all) {
-		t.Fatalf("%d questions of %d (%v)", len(q), len(all), err)
+	if diff := cmp.Diff(spread(want), all[0]); diff != "" || len(all) != 570 || len(q) != 570 {
+		t.Errorf("%d and %d questions; the first one (-want +got):\n%s", len(all), len(q), diff)
 	}
 	for i := range q {
-		if q[i].Context != all[i].Context || !slices.Equal(q[i].Choices, all[i].Choices[:1]) || q[i].Gold != 0 {
+		if q[i].Contexts[0] != all[i].Contexts[0] || !slices.Equal(q[i].Choices, all[i].Choices[:1]) || q[i].Gold != 0 {
 			t.Fatalf("question %d is %+v, want the first choice of %+v alone", i, q[i], all[i])
 		}
 	}
 }
 
-func TestARCEasy(t *testing.T) {
-	q, err := eval.ARCEasy()
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := eval.Question{
-		ID: "MCAS_2000_4_6", Context: "Question: Which technology was developed most recently?\nAnswer:",
-		Choices: []string{" cellular telephone", " television", " refrigerator", " airplane"},
-	}
-	if diff := cmp.Diff(want, q[0]); diff != "" || len(q) != 570 {
-		t.Errorf("%d questions; the first one (-want +got):\n%s", len(q), diff)
-	}
-}
-
 func contains(err error, text string) bool { return strings.Contains(err.Error(), text) }
-
-func ExampleChoose() {
-	// A model of random weights; a real one comes from lm.Open.
-	c := &model.Config{Family: "olmo2", Layers: 1, C: 16, H: 2, KV: 2, D: 8, F: 16, VocabSize: 256, V: 256, T: 64, NormEps: 1e-6, RopeTheta: 10000}
-	m, err := lm.New(c, lm.Options{})
-	if err != nil {
-		panic(err)
-	}
-	s, err := m.Scorer(c.T)
-	if err != nil {
-		panic(err)
-	}
-	for _, p := range c.Params() {
-		w, err := model.Init{Fn: "normal", Std: 0.5}.Weights(c, p, 1)
-		if err != nil {
-			panic(err)
-		}
-		if err := m.Device.Write(p.Name, w); err != nil {
-			panic(err)
-		}
-	}
-	questions := []eval.Question{{ID: "1", Context: "Question: one and one?\nAnswer:", Choices: []string{" two", " three"}, Gold: 0}}
-	score, err := eval.Choose(context.Background(), s, letters{}, c.T, "sums", questions, func(r eval.Request) error {
-		fmt.Println(r.Text, r.Length, "tokens")
-		return nil
-	})
-	if err != nil {
-		panic(err)
-	}
-	fmt.Println(score.Questions, "question, chance", score.Chance)
-	// Output:
-	//  two 4 tokens
-	//  three 6 tokens
-	// 1 question, chance 0.5
-}
-
-// TestSharedContexts holds the scores of many questions, whose contexts are computed
-// once, against whole sequences scored one by one: the same bits.
-func TestSharedContexts(t *testing.T) {
-	for _, bf16 := range []bool{false, true} {
-		s := scorer(t, bf16)
-		var questions []eval.Question
-		for i := range 70 {
-			q := eval.Question{ID: fmt.Sprint(i), Context: strings.Repeat(fmt.Sprintf("%c context ", 'a'+i%26), 4)[:8+i%30], Gold: i % 2}
-			for c := range 2 + i%5 {
-				q.Choices = append(q.Choices, strings.Repeat(fmt.Sprintf(" %d", i*c), 1+c)) // some begin alike
-			}
-			questions = append(questions, q)
-		}
-		var requests []eval.Request
-		if _, err := eval.Choose(t.Context(), s, letters{}, 48, "test", questions, func(r eval.Request) error {
-			requests = append(requests, r)
-			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range requests {
-			prompt := len(r.IDs) - r.Length
-			in, out := r.IDs[:len(r.IDs)-1], slices.Clone(r.IDs[1:])
-			for j := range prompt - 1 {
-				out[j] = -1
-			}
-			cut := max(len(in)-48, 0)
-			var want float64
-			for _, v := range score(t, s, lm.Sequence{IDs: in[cut:], Targets: out[cut:]})[0] {
-				want += float64(v)
-			}
-			if r.Logprob != -want {
-				t.Fatalf("bf16=%v: question %s, choice %d: %v, want %v", bf16, r.DocID, r.Choice, r.Logprob, -want)
-			}
-		}
-	}
-}

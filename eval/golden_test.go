@@ -62,6 +62,7 @@ type goldenRequest struct {
 	Chars   int     `json:"chars"`
 	Bytes   int     `json:"bytes"`
 	Logprob float64 `json:"logprob"`
+	Greedy  bool    `json:"greedy"`
 }
 
 type goldenSummary struct {
@@ -102,64 +103,62 @@ func TestGoldenRequests(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			questions, err := task.Questions(golden(t, "datasets"))
+			job, err := task.Job(Inputs{Data: []string{golden(t, "datasets")}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			questions = questions[:want.Docs]
 			requests := readLines[goldenRequest](t, golden(t, "cases", "tiny", name+".jsonl.gz"))
-			score := ChoiceScore{Questions: want.Docs}
-			for n := range questions {
-				q := &questions[n]
-				var scored []Request
-				for i := range q.Choices {
+			f := figures{task: task}
+			e := &encoder{tokenizer: tok, plain: tok.NewEncoder(), bos: -1, eos: 0, positions: 2048}
+			for n, d := range job.documents[:want.Docs] {
+				var answers []Answer
+				for i, r := range d.Requests {
 					if len(requests) == 0 {
-						t.Fatalf("question %d, choice %d: the reference has no more requests", n, i)
+						t.Fatalf("document %d, choice %d: the reference has no more requests", n, i)
 					}
 					g := requests[0]
 					requests = requests[1:]
-					r, sequence := request(tok, 0, 2048, q, i)
+					p := e.continuation(&r, Apart)
 					// The reference counts the context before it is cut.
-					prompt := len(r.IDs) - r.Length
-					if g.Doc != n || g.Choice != i || q.Gold != g.Label || !slices.Equal(sequence.IDs, g.Query) || !slices.Equal(r.IDs[prompt:], g.Cont) ||
-						r.Chars != g.Chars || r.Bytes != g.Bytes {
-						t.Fatalf("question %d, choice %d of %q: label %d, ids %v, %d chars, %d bytes; want %+v", n, i, r.Context, q.Gold, r.IDs, r.Chars, r.Bytes, g)
+					if g.Doc != n || g.Choice != i || d.Gold[0] != g.Label || !slices.Equal(p.IDs, g.Query) || p.tokens != len(g.Cont) ||
+						utf8.RuneCountInString(r.Continuation) != g.Chars || len(r.Continuation) != g.Bytes {
+						t.Fatalf("document %d, choice %d of %q: label %d, ids %v, %d tokens; want %+v", n, i, r.Context, d.Gold, p.IDs, p.tokens, g)
 					}
-					if first := slices.IndexFunc(sequence.Targets, func(x int32) bool { return x >= 0 }); first != g.CtxLen-1 {
-						t.Errorf("question %d, choice %d: the first target stands at %d, want %d", n, i, first, g.CtxLen-1)
+					first := slices.IndexFunc(p.Targets, func(x int32) bool { return x >= 0 })
+					if first != g.CtxLen-1 || !slices.Equal(p.Targets[first:], g.Cont) {
+						t.Errorf("document %d, choice %d: the first target stands at %d, want %d; targets %v, want %v", n, i, first, g.CtxLen-1, p.Targets[first:], g.Cont)
 					}
-					r.Logprob = g.Logprob
-					scored = append(scored, r)
+					answers = append(answers, Answer{Logprob: g.Logprob})
 				}
-				score.add(scored, q.Gold)
+				j, err := task.judge(d, answers)
+				if err != nil {
+					t.Fatal(err)
+				}
+				f.add(j)
 			}
 			if len(requests) > 0 {
 				t.Errorf("%d requests of the reference are missing", len(requests))
 			}
-			score.finish()
-			checkMetrics(t, task, &score, want)
+			checkMetrics(t, task, f.all(), want)
 		})
 	}
 }
 
-func checkMetrics(t *testing.T, task *Task, s *ChoiceScore, want goldenSummary) {
+func checkMetrics(t *testing.T, task *Task, figures map[string]Figure, want goldenSummary) {
 	t.Helper()
-	if string(task.Metric) != want.Type {
-		t.Errorf("quoted with %s, want %s", task.Metric, want.Type)
+	if task.Quoted != want.Type {
+		t.Errorf("quoted with %s, want %s", task.Quoted, want.Type)
 	}
-	perChar := want.Type == "len_norm"
-	pick := func(raw, norm float64) float64 {
-		if perChar {
-			return norm
-		}
-		return raw
+	soft, softLog := "soft", "soft_log"
+	if want.Type == LenNorm {
+		soft, softLog = "soft_len_norm", "soft_log_len_norm"
 	}
-	got := map[string]float64{
-		"acc_v2": s.Accuracy, "ai2-olmo-0.6.0:acc": s.Accuracy,
-		"len_norm_v2": s.LenNorm, "ai2-olmo-0.6.0:len_norm": s.LenNormV1,
-		"ai2-olmo-0.6.0:f1": s.F1, "ai2-olmo-0.6.0:ce_loss": s.CrossEntropyV1,
-		"ce_loss_v1": s.CrossEntropyV1, "ce_loss_v2": s.CrossEntropy, "bpb_v1": s.BPBV1, "bpb_v2": s.BPB,
-		"soft_v2": pick(s.Soft, s.SoftLenNorm), "soft_log_v2": pick(s.SoftLog, s.SoftLogLenNorm),
+	names := map[string]string{
+		"acc_v2": Accuracy, "ai2-olmo-0.6.0:acc": Accuracy,
+		"len_norm_v2": LenNorm, "ai2-olmo-0.6.0:len_norm": "len_norm_v1",
+		"ai2-olmo-0.6.0:f1": F1, "ai2-olmo-0.6.0:ce_loss": "ce_loss_v1",
+		"ce_loss_v1": "ce_loss_v1", "ce_loss_v2": CrossEntropy, "bpb_v1": "bpb_v1", "bpb_v2": BPB,
+		"soft_v2": soft, "soft_log_v2": softLog,
 	}
 	compared := 0
 	for name, raw := range want.Metrics {
@@ -167,7 +166,8 @@ func checkMetrics(t *testing.T, task *Task, s *ChoiceScore, want goldenSummary) 
 		if json.Unmarshal(raw, &w) != nil {
 			continue // a note
 		}
-		g, ok := got[name]
+		figure, ok := names[name]
+		g := figures[figure].Value
 		if !ok {
 			continue // 0.8.5's acc_v1 and len_norm_v1 are its v2 figures; soft v1 is not computed
 		}
@@ -232,11 +232,12 @@ func TestGoldenWindows(t *testing.T) {
 				t.Errorf("document %s, window %d: %d tokens after %d, want %v after %v", d.ID, i, scored, context, w[1], w[0])
 			}
 		}
-		s := DocumentScore{ID: d.ID, Bytes: len(d.Text), Chars: utf8.RuneCountInString(d.Text), Words: words(d.Text), Tokens: len(ids) - 1, Nats: -d.Sum}
-		if s.Bytes != d.Bytes || s.Chars != d.Chars || s.Words != d.Words || s.Tokens != d.Tokens {
+		var s Perplexity
+		s.Add(d.Text, len(ids)-1, -d.Sum)
+		if int(s.Bytes) != d.Bytes || int(s.Chars) != d.Chars || int(s.Words) != d.Words || int(s.Tokens) != d.Tokens {
 			t.Errorf("document %s: %+v, want %d bytes, %d characters, %d words, %d tokens", d.ID, s, d.Bytes, d.Chars, d.Words, d.Tokens)
 		}
-		total.Add(s)
+		total.Add(d.Text, len(ids)-1, -d.Sum)
 	}
 	for _, c := range []struct {
 		name      string
@@ -254,26 +255,21 @@ func TestGoldenWindows(t *testing.T) {
 	}
 }
 
-// goldenScorer is the reference's model, its weights widened to float32.
-func goldenScorer(t *testing.T, longest int) *lm.Scorer {
+// goldenModel is the reference's model, its weights widened to float32.
+func goldenModel(t *testing.T) *Local {
 	t.Helper()
 	m, err := lm.Open(golden(t, "cases", "tiny-olmo"), lm.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.Close()
-	s, err := m.Scorer(longest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	t.Cleanup(func() { m.Close() })
+	return &Local{Model: m}
 }
 
 // TestGoldenScores runs the first questions of every task through the reference's
 // model.
 func TestGoldenScores(t *testing.T) {
-	tok := goldenTokenizer(t)
-	s := goldenScorer(t, 2048)
+	m := goldenModel(t)
 	limit := 3
 	if testing.Short() {
 		limit = 1
@@ -284,24 +280,27 @@ func TestGoldenScores(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		questions, err := task.Questions(golden(t, "datasets"))
-		if err != nil {
-			t.Fatal(err)
-		}
 		requests := readLines[goldenRequest](t, golden(t, "cases", "tiny", name+".jsonl.gz"))
 		n := limit
 		if len(requests[0].Query) > 150 { // with shots
 			n = 1
 		}
-		_, err = Choose(t.Context(), s, tok, 2048, name, questions[:n], func(r Request) error {
-			g := requests[0]
-			requests = requests[1:]
-			d := math.Abs(r.Logprob - g.Logprob)
+		job, err := task.Job(Inputs{Data: []string{golden(t, "datasets")}, Limit: n})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var asked []Request
+		for _, d := range job.documents {
+			asked = append(asked, d.Requests...)
+		}
+		err = m.Answer(t.Context(), asked, AnswerOptions{Boundary: Apart}, func(i int, a Answer) error {
+			g := requests[i]
+			d := math.Abs(a.Logprob - g.Logprob)
 			worst = max(worst, d/math.Abs(g.Logprob))
 			// Both sum float32 log-probabilities; the reference's logits are another
 			// order of the same sums.
-			if d > 2e-6*math.Abs(g.Logprob)+1e-5 {
-				t.Errorf("%s, document %d, choice %d: log-probability %v, want %v", name, g.Doc, g.Choice, r.Logprob, g.Logprob)
+			if d > 2e-6*math.Abs(g.Logprob)+1e-5 || a.Greedy != g.Greedy {
+				t.Errorf("%s, document %d, choice %d: log-probability %v, greedy %v; want %v, %v", name, g.Doc, g.Choice, a.Logprob, a.Greedy, g.Logprob, g.Greedy)
 			}
 			return nil
 		})
@@ -317,22 +316,18 @@ func TestGoldenPaloma(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a few seconds")
 	}
-	tok := goldenTokenizer(t)
-	s := goldenScorer(t, 512)
+	m := goldenModel(t)
 	docs := readLines[goldenPaloma](t, golden(t, "cases", "tiny-paloma.jsonl.gz"))
-	texts := func(yield func(Text, error) bool) {
-		for _, d := range docs {
-			if !yield(Text{ID: d.ID, Text: d.Text}, nil) {
-				return
-			}
-		}
+	var asked []Request
+	for _, d := range docs {
+		asked = append(asked, Request{Form: Rolling, Continuation: d.Text, Window: 512, Overlap: true})
 	}
-	i := 0
-	p, err := BitsPerByte(t.Context(), s, tok, texts, BitsPerByteOptions{Window: 512, Prefix: 50279, Overlap: true}, func(d DocumentScore) error {
-		if want := -docs[i].Sum; math.Abs(d.Nats-want) > 2e-6*want {
-			t.Errorf("document %s: %v nats, want %v", d.ID, d.Nats, want)
+	var p Perplexity
+	err := m.Answer(t.Context(), asked, AnswerOptions{Boundary: Apart}, func(i int, a Answer) error {
+		if want := docs[i].Sum; math.Abs(a.Logprob-want) > 2e-6*math.Abs(want) {
+			t.Errorf("document %s: %v, want %v", docs[i].ID, a.Logprob, want)
 		}
-		i++
+		p.Add(docs[i].Text, a.Tokens, -a.Logprob)
 		return nil
 	})
 	if err != nil {

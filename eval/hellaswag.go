@@ -10,8 +10,8 @@ import (
 
 // HellaSwag: Zellers et al. 2019.
 var _ = define(Task{
-	Name: "hellaswag", Metric: LenNorm, Data: "hellaswag",
-	questions: rows(func(r struct {
+	Name: "hellaswag", Quoted: LenNorm, About: About{Data: "hellaswag"},
+	Each: rows("hellaswag", func(r struct {
 		Activity string `json:"activity_label"`
 		A        string `json:"ctx_a"`
 		B        string `json:"ctx_b"`

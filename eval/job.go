@@ -1,192 +1,141 @@
 package eval
 
 import (
-	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"iter"
-	"os"
+	"math"
 	"path/filepath"
-	"strings"
 
-	"olmo/data"
-	"olmo/lm"
+	datastore "olmo/data/store"
+	evaldata "olmo/eval/data"
 )
-
-// Inputs are what tasks are measured on.
-type Inputs struct {
-	Data      string   // folder of the data sets of multiple-choice tasks
-	Documents []string // files of tasks of documents
-	Limit     int      // most questions or documents of a task; 0: all
-	Window    int      // tokens that one forward pass predicts; 0: the model's positions
-	EndOfText bool     // also charge the end of text after each document
-}
 
 // Job is a task with what it is measured on.
 type Job struct {
 	Name string // under which its results stand; the task's own at first
 	Task *Task
 	Inputs
-	Questions []Question // of a multiple-choice task
-	// Requests is the file that every scored request is written to, a line of JSON each. It is
-	// empty for requests-NAME.jsonl in the run's folder, or none without one.
+	Boundary Boundary // the task's own, or what a call sets
+	// Requests is the file that every request is written to with its answer, a line of JSON
+	// each. It is empty for requests-NAME.jsonl in the run's folder, or none without one.
 	Requests string
+
+	documents []*Document // read; nil for documents of the user's, which are read as they are asked
+	original  int         // documents that there are, before the limit
+	data      Data        // where they came from
 }
 
-// Job reads the questions of a task, or sees to it that there are documents.
+// Job reads the documents of a task, or sees to it that the user gave some.
 func (t *Task) Job(in Inputs) (*Job, error) {
-	j := &Job{Name: t.Name, Task: t, Inputs: in}
-	if t.Kind == Documents {
+	j := &Job{Name: t.Name, Task: t, Inputs: in, Boundary: t.Boundary}
+	if t.Each == nil {
 		if len(in.Documents) == 0 {
 			return nil, fmt.Errorf("task %s measures documents, and none are given\nhint: --documents FILE…", t.Name)
 		}
 		return j, nil
 	}
-	var err error
-	if j.Questions, err = t.Questions(in.Data); err != nil {
-		return nil, err
+	for d, err := range t.Each(&j.Inputs) {
+		if err != nil {
+			return nil, fmt.Errorf("task %s: %w", t.Name, err)
+		}
+		if j.original++; in.Limit == 0 || len(j.documents) < in.Limit {
+			j.documents = append(j.documents, d)
+		}
 	}
-	if in.Limit > 0 {
-		j.Questions = j.Questions[:min(in.Limit, len(j.Questions))]
+	if j.original == 0 {
+		return nil, fmt.Errorf("task %s: %w", t.Name, errNoRows)
+	}
+	if in.Share > 0 {
+		j.limit(int(math.Ceil(in.Share * float64(j.original))))
+	}
+	if t.About.Data != "" {
+		set, err := evaldata.Find(in.Data, t.About.Data)
+		if err != nil {
+			return nil, fmt.Errorf("task %s: %w", t.Name, err)
+		}
+		j.data.Place = set.Place
+		if j.data.SHA256, err = set.SHA256(); err != nil {
+			return nil, fmt.Errorf("task %s: %w", t.Name, err)
+		}
 	}
 	return j, nil
 }
 
-// Score is the result of a job.
-type Score struct {
-	Choices   *ChoiceScore           // of a multiple-choice task
-	Documents *Perplexity            // of a task of documents
-	Files     map[string]*Perplexity // the same by file, where there are several
-}
+// limit keeps the first n documents.
+func (j *Job) limit(n int) { j.documents = j.documents[:min(n, len(j.documents))] }
 
-// Progress is how far a run is.
-type Progress struct {
-	Job         string  // its name, or "loading" while the weights are read
-	Done, Total float64 // in Unit; 0 when nothing is known yet
-	Unit        string
-	Documents   int   // measured
-	Text        int64 // their bytes
-}
-
-// measure computes a job's score and tells every scored request.
-func (j *Job) measure(ctx context.Context, s *lm.Scorer, progress func(Progress), keep func(request any) error) (Score, error) {
-	progress(Progress{Job: j.Name})
-	if j.Task.Kind == Documents {
-		return j.measureDocuments(ctx, s, progress, keep)
+// Each gives the documents in their order.
+func (j *Job) Each() iter.Seq2[*Document, error] {
+	if j.Task.Each == nil {
+		return j.Task.textsOf(&j.Inputs)
 	}
-	done, m := 0, s.Model()
-	c, err := Choose(ctx, s, m.Tokenizer.NewEncoder(), m.Config.T, j.Task.Name, j.Questions, func(r Request) error {
-		if r.Choice == 0 {
-			done++
-			progress(Progress{Job: j.Name, Done: float64(done), Total: float64(len(j.Questions)), Unit: "questions"})
-		}
-		return keep(r)
-	})
-	c.Metric = j.Task.Metric
-	return Score{Choices: &c}, err
-}
-
-func (j *Job) measureDocuments(ctx context.Context, s *lm.Scorer, progress func(Progress), keep func(request any) error) (Score, error) {
-	// A file counts when it has been read whole: how much of a compressed one a text takes is
-	// not known.
-	sizes := make([]int64, len(j.Documents))
-	var total, done int64
-	for i, f := range j.Documents {
-		if st, err := os.Stat(f); err == nil {
-			sizes[i] = st.Size()
-			total += sizes[i]
-		}
-	}
-	var from []string // file of each document
-	texts := func(yield func(Text, error) bool) {
-		for i, f := range j.Documents {
-			for t, err := range readTexts(f) {
-				if j.Limit > 0 && len(from) == j.Limit {
-					return
-				}
-				from = append(from, f)
-				if !yield(t, err) || err != nil {
-					return
-				}
-			}
-			done += sizes[i]
-		}
-	}
-	m, files, measured := s.Model(), map[string]*Perplexity{}, 0
-	p, err := BitsPerByte(ctx, s, m.Tokenizer.NewEncoder(), texts, BitsPerByteOptions{
-		Window: j.window(m), Prefix: endOfText(m), EndOfText: j.EndOfText, Overlap: j.Task.overlap,
-		Progress: func(bytes int64) {
-			progress(Progress{Job: j.Name, Done: float64(done) / 1e6, Total: float64(total) / 1e6, Unit: "MB", Documents: measured, Text: bytes})
-		},
-	}, func(d DocumentScore) error {
-		f := from[measured]
-		measured++
-		if files[f] == nil {
-			files[f] = &Perplexity{}
-		}
-		files[f].Add(d)
-		return keep(d)
-	})
-	if len(files) < 2 {
-		files = nil
-	}
-	return Score{Documents: &p, Files: files}, err
-}
-
-// window returns how many tokens a forward pass predicts.
-func (j *Job) window(m *lm.Model) int {
-	if j.Window == 0 {
-		return m.Config.T
-	}
-	return j.Window
-}
-
-// endOfText returns the id that stands before a document, or −1.
-func endOfText(m *lm.Model) int32 {
-	if m.Config.EOS < 0 && len(m.Stop) > 0 {
-		return m.Stop[0]
-	}
-	return m.Config.EOS
-}
-
-// check reports why a model cannot do a job.
-func (j *Job) check(m *lm.Model) error {
-	if j.Task.Kind != Documents {
-		return nil
-	}
-	if w := j.window(m); w > m.Config.T {
-		return fmt.Errorf("a window of %d tokens is more than the model's %d positions", w, m.Config.T)
-	}
-	if endOfText(m) < 0 {
-		return fmt.Errorf("the model %s names no end-of-text id, which stands before each document\nhint: set eos_token_id in its config", m.Path)
-	}
-	return nil
-}
-
-// readTexts reads a file of documents, or any other file as one text.
-func readTexts(path string) iter.Seq2[Text, error] {
-	return func(yield func(Text, error) bool) {
-		name := strings.TrimSuffix(strings.TrimSuffix(path, ".gz"), ".zst")
-		if ext := filepath.Ext(name); ext != ".jsonl" && ext != ".json" {
-			text, err := data.ReadText(path)
-			yield(Text{ID: filepath.Base(path), Text: string(text)}, err)
-			return
-		}
-		r, err := data.OpenReader(path)
-		if err != nil {
-			yield(Text{}, err)
-			return
-		}
-		defer r.Close()
-		for {
-			d, err := r.Next()
-			if errors.Is(err, io.EOF) {
-				return
-			}
-			if !yield(Text{ID: d.ID, Text: d.Text}, err) || err != nil {
+	return func(yield func(*Document, error) bool) {
+		for _, d := range j.documents {
+			if !yield(d, nil) {
 				return
 			}
 		}
 	}
+}
+
+// digest covers everything that a job's result depends on: the definition, every prompt and
+// row, or the user's files, and who answers. It holds no name of a folder.
+func (j *Job) digest(identity map[string]string, tokens bool, hashes map[string]string) (string, error) {
+	h := sha256.New()
+	e := json.NewEncoder(h)
+	if err := e.Encode([]any{j.Task.Name, j.Task.Version, j.Task.Quoted, j.Boundary, identity, tokens, j.Task.names()}); err != nil {
+		return "", err
+	}
+	if j.Task.Each == nil {
+		if err := e.Encode([]any{j.Limit, j.Window, j.EndOfText}); err != nil {
+			return "", err
+		}
+		for _, file := range j.Documents {
+			if hashes[file] == "" {
+				sum, err := hashFile(file)
+				if err != nil {
+					return "", fmt.Errorf("reading %s: %w", file, err)
+				}
+				hashes[file] = sum
+			}
+			if err := e.Encode([]string{filepath.Base(file), hashes[file]}); err != nil {
+				return "", err
+			}
+		}
+		return hexSum(h), nil
+	}
+	for _, d := range j.documents {
+		if err := e.Encode([]any{d.Index, d.Hash(), d.Requests, d.Choices, d.Gold, d.Targets}); err != nil {
+			return "", err
+		}
+	}
+	return hexSum(h), nil
+}
+
+// names lists the figures of a task.
+func (t *Task) names() (names []string) {
+	for _, f := range t.filters() {
+		for _, m := range t.Metrics {
+			names = append(names, figureName(m.Name, f.Name))
+		}
+	}
+	return names
+}
+
+func hexSum(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
+
+func hashFile(path string) (string, error) {
+	f, err := datastore.Open(path)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	return hexSum(h), errors.Join(err, f.Close())
 }

@@ -1,7 +1,9 @@
 package eval
 
 import (
+	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 )
@@ -40,12 +42,9 @@ func init() {
 	for category := range mmluCategories {
 		for _, split := range []struct{ suffix, data string }{{"", "mmlu_validation"}, {"_test", "mmlu_test"}} {
 			name := "mmlu_" + category + split.suffix
-			define(Task{Name: name, Metric: LenNorm, Data: split.data, questions: mmlu(category, false)})
-			define(Task{Name: name + "_mc_5shot", Metric: LenNorm, Data: split.data, questions: mmlu(category, true)})
-			define(Task{Name: name + "_bpb", Metric: BPB, Data: split.data, questions: func(t *Task, dir string) ([]Question, error) {
-				q, err := mmlu(category, false)(t, dir)
-				return gold(q), err
-			}})
+			define(Task{Name: name, Quoted: LenNorm, About: About{Data: split.data}, Each: mmlu(category, split.data, false)})
+			define(Task{Name: name + "_mc_5shot", Quoted: LenNorm, Shots: 5, About: About{Data: split.data}, Each: mmlu(category, split.data, true)})
+			define(Task{Name: name + "_bpb", Quoted: BPB, About: About{Data: split.data}, Each: gold(mmlu(category, split.data, false))})
 		}
 	}
 }
@@ -56,57 +55,85 @@ type mmluRow struct {
 	Answer            int
 }
 
-// mmlu reads a category: as free continuations, or as letters after five examples of
-// the subject from mmlu_dev.
-func mmlu(category string, letters bool) func(t *Task, dir string) ([]Question, error) {
-	return func(t *Task, dir string) ([]Question, error) {
-		read := func(stem string) (map[string][]mmluRow, error) {
-			subjects := map[string][]mmluRow{}
-			err := readRows(dir, stem, func(r mmluRow) error {
-				if r.Answer < 0 || r.Answer >= len(r.Choices) {
-					return fmt.Errorf("the answer is number %d of %d choices", r.Answer, len(r.Choices))
+// mmlu asks the questions of a category: with free continuations, or with letters after five
+// examples of the subject from mmlu_dev.
+func mmlu(category, data string, letters bool) func(in *Inputs) iter.Seq2[*Document, error] {
+	return func(in *Inputs) iter.Seq2[*Document, error] {
+		return func(yield func(*Document, error) bool) {
+			subjects, err := mmluSubjects(in, data)
+			var examples map[string][]row[mmluRow]
+			if err == nil && letters {
+				examples, err = mmluSubjects(in, "mmlu_dev")
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			n := 0
+			for _, subject := range mmluCategories[category] {
+				for i, r := range subjects[subject] {
+					q := Question{ID: subject + "/" + strconv.Itoa(i), Gold: r.value.Answer}
+					if letters {
+						q.Context, q.Choices = r.value.letters(subject, examples[subject]), r.value.labels()
+					} else {
+						q.Context = answer(r.value.Question)
+						for _, c := range r.value.Choices {
+							q.Choices = append(q.Choices, " "+c)
+						}
+					}
+					d, err := q.document(r.JSON)
+					if err != nil {
+						yield(nil, r.Bad(err))
+						return
+					}
+					if d.Index = n; !yield(d, nil) {
+						return
+					}
+					n++
 				}
-				subjects[r.Subject] = append(subjects[r.Subject], r)
-				return nil
-			})
-			return subjects, err
+			}
 		}
-		subjects, err := read(t.Data)
+	}
+}
+
+// mmluSubjects reads a data set of all subjects.
+func mmluSubjects(in *Inputs, data string) (map[string][]row[mmluRow], error) {
+	subjects := map[string][]row[mmluRow]{}
+	n := 0
+	for r, err := range readRows[mmluRow](in, data) {
+		if err == nil && (r.value.Answer < 0 || r.value.Answer >= len(r.value.Choices)) {
+			err = r.Bad(fmt.Errorf("the answer is number %d of %d choices", r.value.Answer, len(r.value.Choices)))
+		}
 		if err != nil {
 			return nil, err
 		}
-		var examples map[string][]mmluRow
-		if letters {
-			if examples, err = read("mmlu_dev"); err != nil {
-				return nil, err
-			}
-		}
-		var questions []Question
-		for _, subject := range mmluCategories[category] {
-			for i, r := range subjects[subject] {
-				q := Question{ID: subject + "/" + strconv.Itoa(i), Gold: r.Answer}
-				if !letters {
-					q.Context = answer(r.Question)
-					for _, c := range r.Choices {
-						q.Choices = append(q.Choices, " "+c)
-					}
-					questions = append(questions, q)
-					continue
-				}
-				var b strings.Builder
-				fmt.Fprintf(&b, "The following are multiple choice questions (with answers) about %s:\n\n", strings.ReplaceAll(subject, "_", " "))
-				for _, e := range examples[subject][:min(5, len(examples[subject]))] {
-					fmt.Fprintf(&b, "%s %c\n\n", e.lettered(), 'A'+e.Answer)
-				}
-				q.Context = b.String() + r.lettered()
-				for c := range r.Choices {
-					q.Choices = append(q.Choices, " "+string(rune('A'+c)))
-				}
-				questions = append(questions, q)
-			}
-		}
-		return questions, nil
+		subjects[r.value.Subject] = append(subjects[r.value.Subject], r)
+		n++
 	}
+	if n == 0 {
+		return nil, fmt.Errorf("%s: %w", data, errNoRows)
+	}
+	return subjects, nil
+}
+
+var errNoRows = errors.New("the data set has no rows")
+
+// letters is the question with its choices as letters, after at most five examples.
+func (r *mmluRow) letters(subject string, examples []row[mmluRow]) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "The following are multiple choice questions (with answers) about %s:\n\n", strings.ReplaceAll(subject, "_", " "))
+	for _, e := range examples[:min(5, len(examples))] {
+		fmt.Fprintf(&b, "%s %c\n\n", e.value.lettered(), 'A'+e.value.Answer)
+	}
+	return b.String() + r.lettered()
+}
+
+// labels are the letters of the choices as continuations.
+func (r *mmluRow) labels() (labels []string) {
+	for c := range r.Choices {
+		labels = append(labels, " "+string(rune('A'+c)))
+	}
+	return labels
 }
 
 // lettered is the question with its choices, up to the answer.

@@ -42,11 +42,11 @@ func TestMMLU(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := task.Questions(dir)
+		got, err := questions(task, dir)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff([]eval.Question{want}, got); diff != "" {
+		if diff := cmp.Diff([]eval.Question{spread(want)}, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
@@ -73,13 +73,13 @@ func TestMMLUSubjects(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ask := func(name string) []eval.Question {
+	asked := func(name string) []eval.Question {
 		t.Helper()
 		task, err := eval.LookupTask(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		q, err := task.Questions(dir)
+		q, err := questions(task, dir)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,32 +91,36 @@ func TestMMLUSubjects(t *testing.T) {
 		{ID: "astronomy/1", Context: "Question: B\nAnswer:", Choices: four, Gold: 3},
 		{ID: "college_physics/0", Context: "Question: P\nAnswer:", Choices: four, Gold: 2},
 	}
-	if diff := cmp.Diff(want, ask("mmlu_stem")); diff != "" {
+	for i := range want {
+		want[i] = spread(want[i])
+	}
+	if diff := cmp.Diff(want, asked("mmlu_stem")); diff != "" {
 		t.Errorf("mmlu_stem (-want +got):\n%s", diff)
 	}
 	for i := range want {
-		want[i].Choices, want[i].Gold = want[i].Choices[want[i].Gold:want[i].Gold+1], 0
+		g := want[i].Gold
+		want[i].Choices, want[i].Contexts, want[i].Gold = want[i].Choices[g:g+1], want[i].Contexts[g:g+1], 0
 	}
-	if diff := cmp.Diff(want, ask("mmlu_stem_bpb")); diff != "" {
+	if diff := cmp.Diff(want, asked("mmlu_stem_bpb")); diff != "" {
 		t.Errorf("mmlu_stem_bpb (-want +got):\n%s", diff)
 	}
-	letters := ask("mmlu_stem_mc_5shot")
+	letters := asked("mmlu_stem_mc_5shot")
 	lettered := func(question string) string { return question + "\nA. w\nB. x\nC. y\nD. z\nAnswer:" }
 	about := "The following are multiple choice questions (with answers) about college physics:\n\n"
 	for i := range 5 {
 		about += lettered(fmt.Sprintf("E%d", i)) + " " + string(rune('A'+i%4)) + "\n\n"
 	}
-	if diff := cmp.Diff(eval.Question{ID: "college_physics/0", Context: about + lettered("P"), Choices: []string{" A", " B", " C", " D"}, Gold: 2}, letters[2]); diff != "" {
+	if diff := cmp.Diff(spread(eval.Question{ID: "college_physics/0", Context: about + lettered("P"), Choices: []string{" A", " B", " C", " D"}, Gold: 2}), letters[2]); diff != "" {
 		t.Errorf("with letters (-want +got):\n%s", diff)
 	}
 	// A subject without examples is asked without any.
-	if want := "The following are multiple choice questions (with answers) about astronomy:\n\n" + lettered("A"); letters[0].Context != want {
-		t.Errorf("without examples %q, want %q", letters[0].Context, want)
+	if want := "The following are multiple choice questions (with answers) about astronomy:\n\n" + lettered("A"); letters[0].Contexts[0] != want {
+		t.Errorf("without examples %q, want %q", letters[0].Contexts[0], want)
 	}
-	if q := ask("mmlu_stem_test"); len(q) != 1 || q[0].Context != "Question: T\nAnswer:" {
+	if q := asked("mmlu_stem_test"); len(q) != 1 || q[0].Contexts[0] != "Question: T\nAnswer:" {
 		t.Errorf("mmlu_stem_test asks %+v", q)
 	}
-	if q := ask("mmlu_humanities"); len(q) != 1 || q[0].ID != "philosophy/0" {
+	if q := asked("mmlu_humanities"); len(q) != 1 || q[0].ID != "philosophy/0" {
 		t.Errorf("mmlu_humanities asks %+v", q)
 	}
 }

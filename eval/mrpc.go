@@ -8,8 +8,8 @@ import (
 // MRPC, from GLUE: Dolan and Brockett 2005. Its label 1, the same meaning, is the
 // first choice.
 var _ = define(Task{
-	Name: "mrpc", Metric: F1, Data: "mrpc",
-	questions: rows(func(r struct {
+	Name: "mrpc", Quoted: F1, About: About{Data: "mrpc"},
+	Each: rows("mrpc", func(r struct {
 		Sentence1, Sentence2 string
 		Label                int
 	},

@@ -2,8 +2,8 @@ package eval
 
 // Natural Questions without the articles: Lee et al. 2019. The first answer counts.
 var _ = define(Task{
-	Name: "natural_qs_open_ppl", Metric: CrossEntropy, Data: "natural_qs_open",
-	questions: rows(func(r struct {
+	Name: "natural_qs_open_ppl", Quoted: CrossEntropy, About: About{Data: "natural_qs_open"},
+	Each: rows("natural_qs_open", func(r struct {
 		Question string
 		Answer   []string
 	},

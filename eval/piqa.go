@@ -2,8 +2,8 @@ package eval
 
 // PIQA: Bisk et al. 2020.
 var _ = define(Task{
-	Name: "piqa", Metric: LenNorm, Data: "piqa",
-	questions: rows(func(r struct {
+	Name: "piqa", Quoted: LenNorm, About: About{Data: "piqa"},
+	Each: rows("piqa", func(r struct {
 		Goal, Sol1, Sol2 string
 		Label            int
 	},

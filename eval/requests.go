@@ -3,6 +3,7 @@ package eval
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 )
@@ -12,7 +13,7 @@ import (
 func init() {
 	for _, r := range []struct {
 		name, data string
-		metric     Metric
+		metric     string
 	}{
 		{"arc_challenge_mc_5shot", "oe_arc_challenge__mc_5shot", Accuracy},
 		{"arc_challenge_rc_5shot", "oe_arc_challenge__rc_5shot", LenNorm},
@@ -34,7 +35,7 @@ func init() {
 		{"socialiqa_rc_5shot", "oe_socialiqa__rc_5shot", LenNorm},
 		{"winogrande_rc_5shot", "oe_winogrande__rc_5shot", Accuracy},
 	} {
-		define(Task{Name: r.name, Metric: r.metric, Data: r.data, questions: storedRequests})
+		define(Task{Name: r.name, Quoted: r.metric, About: About{Data: r.data}, Each: storedRequests(r.data)})
 	}
 }
 
@@ -42,47 +43,65 @@ func init() {
 // normalisations that in-loop tasks do not use.
 const unconditional = 1000000
 
-func storedRequests(t *Task, dir string) ([]Question, error) {
-	type request struct {
-		Doc          int `json:"doc_id"`
-		Idx          int
-		Label        json.RawMessage
-		Context      string
-		Continuation string
-	}
-	var order []int
-	docs := map[int][]request{}
-	err := readRows(dir, t.Data, func(r request) error {
-		if r.Doc >= unconditional {
-			return nil
-		}
-		if docs[r.Doc] == nil {
-			order = append(order, r.Doc)
-		}
-		docs[r.Doc] = append(docs[r.Doc], r)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	var questions []Question
-	for _, doc := range order {
-		q := Question{ID: strconv.Itoa(doc)}
-		parts := docs[doc]
-		slices.SortStableFunc(parts, func(a, b request) int { return a.Idx - b.Idx })
-		for _, r := range parts {
-			q.Contexts, q.Choices = append(q.Contexts, r.Context), append(q.Choices, r.Continuation)
-		}
-		// The label of a lone continuation is its text, not its number.
-		if len(parts) > 1 {
-			if err := json.Unmarshal(parts[0].Label, &q.Gold); err != nil {
-				return nil, fmt.Errorf("document %d: label %s is no number", doc, parts[0].Label)
+// storedRequest is a row of a set of stored requests.
+type storedRequest struct {
+	Doc          int `json:"doc_id"`
+	Idx          int
+	Label        json.RawMessage
+	Context      string
+	Continuation string
+}
+
+// storedRequests asks what the set holds, the requests of one document together.
+func storedRequests(data string) func(in *Inputs) iter.Seq2[*Document, error] {
+	return func(in *Inputs) iter.Seq2[*Document, error] {
+		return func(yield func(*Document, error) bool) {
+			var order []int
+			docs := map[int][]row[storedRequest]{}
+			for r, err := range readRows[storedRequest](in, data) {
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				doc := r.value.Doc
+				if doc >= unconditional {
+					continue
+				}
+				if docs[doc] == nil {
+					order = append(order, doc)
+				}
+				docs[doc] = append(docs[doc], r)
+			}
+			for n, doc := range order {
+				d, err := storedDocument(docs[doc])
+				if err != nil {
+					yield(nil, docs[doc][0].Bad(err))
+					return
+				}
+				if d.Index, d.ID = n, strconv.Itoa(doc); !yield(d, nil) {
+					return
+				}
 			}
 		}
-		if err := q.check(); err != nil {
-			return nil, fmt.Errorf("document %d: %w", doc, err)
-		}
-		questions = append(questions, q)
 	}
-	return questions, nil
+}
+
+// storedDocument is the question of its stored requests.
+func storedDocument(parts []row[storedRequest]) (*Document, error) {
+	slices.SortStableFunc(parts, func(a, b row[storedRequest]) int { return a.value.Idx - b.value.Idx })
+	var q Question
+	for _, r := range parts {
+		q.Contexts, q.Choices = append(q.Contexts, r.value.Context), append(q.Choices, r.value.Continuation)
+	}
+	// The label of a lone continuation is its text, not its number.
+	if len(parts) > 1 {
+		if err := json.Unmarshal(parts[0].value.Label, &q.Gold); err != nil {
+			return nil, fmt.Errorf("document %d: label %s is no number", parts[0].value.Doc, parts[0].value.Label)
+		}
+	}
+	d, err := q.document(parts[0].JSON)
+	if err != nil {
+		return nil, fmt.Errorf("document %d: %w", parts[0].value.Doc, err)
+	}
+	return d, nil
 }

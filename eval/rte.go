@@ -2,8 +2,8 @@ package eval
 
 // RTE, from GLUE: Dagan et al. 2006 and later.
 var _ = define(Task{
-	Name: "rte", Metric: LenNorm, Data: "rte",
-	questions: rows(func(r struct {
+	Name: "rte", Quoted: LenNorm, About: About{Data: "rte"},
+	Each: rows("rte", func(r struct {
 		Sentence1, Sentence2 string
 		Label                int
 	},

@@ -3,31 +3,31 @@ package eval
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"olmo/data"
-	datastore "olmo/data/store"
-	"olmo/lm"
 	"olmo/store"
 )
 
-// Run takes a model through jobs. With a folder it keeps results and requests there, job
-// by job, and does not repeat what an earlier run of the same model, settings and inputs
-// has left.
+// Run takes a model through jobs. With a folder it keeps results and requests there, job by
+// job, and does not repeat what an earlier run of the same model, settings and inputs has
+// left, be it a whole job or one answer.
 type Run struct {
 	Jobs []*Job
 	// Out is the folder of results.json and of requests-NAME.jsonl; nothing is kept when it
 	// is empty.
-	Out string
-	// Precision is how results.json and the digests call the model's arithmetic.
-	Precision string
-	Config    map[string]any // what results.json says of the call
+	Out    string
+	Config map[string]any // what results.json says of the call
+	// Tokens keeps the log-probability of every token, Memory bounds the caches, NoShare
+	// computes for each request anew what several begin with.
+	Tokens  bool
+	Memory  int64
+	NoShare bool
 	// Progress, Kept and Warn, when set, are told how far the run is, which jobs an earlier
 	// run did, and what the user should know.
 	Progress func(Progress)
@@ -35,25 +35,17 @@ type Run struct {
 	Warn     func(text string)
 }
 
+// Progress is how far a run is.
+type Progress struct {
+	Job         string // its name
+	Done, Total int    // requests; Total is 0 while it is not known
+	Documents   int    // of a task of documents: measured
+	Text        int64  // their bytes
+}
+
 // Do scores the jobs, in order. After an error the folder holds the results of the jobs
-// before.
-func (r *Run) Do(ctx context.Context, m *lm.Model) (*Results, error) {
-	if m.Tokenizer == nil {
-		return nil, fmt.Errorf("the model %s has no tokenizer", m.Path)
-	}
-	longest := 1
-	for _, j := range r.Jobs {
-		if err := j.check(m); err != nil {
-			return nil, err
-		}
-		if j.Task.Kind == Documents {
-			longest = max(longest, j.window(m))
-		}
-	}
-	progress := r.Progress
-	if progress == nil {
-		progress = func(Progress) {}
-	}
+// before, and the answers that there are.
+func (r *Run) Do(ctx context.Context, a Answerer) (*Results, error) {
 	if r.Out != "" {
 		// Two runs would each write a results.json without the other's results.
 		lock, err := store.AcquireIn(r.Out)
@@ -65,21 +57,16 @@ func (r *Run) Do(ctx context.Context, m *lm.Model) (*Results, error) {
 			r.Warn(err.Error())
 		}
 	}
-	res, err := r.earlier()
+	res, err := r.earlier(a)
 	if err != nil {
 		return nil, err
 	}
-	todo, err := r.left(res, m)
-	if err != nil || len(todo) == 0 {
-		return res, err
-	}
-	progress(Progress{Job: "loading"})
-	s, err := m.Scorer(longest)
+	todo, err := r.left(res, a)
 	if err != nil {
 		return nil, err
 	}
 	for _, j := range todo {
-		if err := r.do(ctx, s, j.Job, res, progress, j.digest); err != nil {
+		if err := r.do(ctx, a, j, res); err != nil {
 			return nil, err
 		}
 	}
@@ -95,23 +82,15 @@ type due struct {
 
 // earlier returns the results that the folder has; those of jobs that are not this run's
 // stay.
-func (r *Run) earlier() (*Results, error) {
-	res := &Results{
-		Results: map[string]map[string]any{}, Samples: map[string]int{}, Config: r.Config, Digests: map[string]string{}, Requests: map[string]string{},
-		Scores: map[string]Score{},
+func (r *Run) earlier(a Answerer) (*Results, error) {
+	res := newResults()
+	if r.Out != "" {
+		var err error
+		if res, err = readResults(r.resultsFile()); err != nil {
+			return nil, err
+		}
 	}
-	if r.Out == "" {
-		return res, nil
-	}
-	old, err := readResults(r.resultsFile())
-	if err != nil {
-		return nil, err
-	}
-	for name, x := range old.Results {
-		res.Results[name], res.Samples[name], res.Digests[name] = x, old.Samples[name], old.Digests[name]
-	}
-	maps.Copy(res.Requests, old.Requests)
-	res.Notices = old.Notices
+	res.Config, res.ModelName = r.Config, a.Name()
 	return res, nil
 }
 
@@ -126,24 +105,22 @@ func (r *Run) requestsFile(j *Job) string {
 }
 
 // left returns the jobs whose results res does not have, or has of something else.
-func (r *Run) left(res *Results, m *lm.Model) (todo []due, err error) {
-	if m.Files == nil && r.Out == "" { // of weights that change there is nothing to go by
-		for _, j := range r.Jobs {
-			todo = append(todo, due{Job: j})
-		}
-		return todo, nil
-	}
-	sum, err := m.Digest()
-	if err != nil {
-		return nil, err
-	}
-	hashes := map[string]string{}
-	for _, j := range r.Jobs {
-		digest, err := r.digest(j, m, sum, hashes)
-		if err != nil {
+func (r *Run) left(res *Results, a Answerer) (todo []due, err error) {
+	var identity map[string]string
+	if r.Out != "" {
+		if identity, err = a.Identity(); err != nil {
 			return nil, err
 		}
-		if r.Out != "" && res.Digests[j.Name] == digest {
+	}
+	hashes := map[string]string{} // of the files that were read before
+	for _, j := range r.Jobs {
+		d := due{Job: j}
+		if identity != nil { // of weights that change there is nothing to go by
+			if d.digest, err = j.digest(identity, r.Tokens, hashes); err != nil {
+				return nil, err
+			}
+		}
+		if d.digest != "" && res.Digests[j.Name] == d.digest {
 			if score, ok := res.score(j, r.requestsFile(j)); ok {
 				res.Scores[j.Name] = score
 				if r.Kept != nil {
@@ -152,95 +129,210 @@ func (r *Run) left(res *Results, m *lm.Model) (todo []due, err error) {
 				continue
 			}
 		}
-		todo = append(todo, due{j, digest})
+		todo = append(todo, d)
 	}
 	return todo, nil
 }
 
-// digest covers everything that a job's result depends on. hashes are those of the files that
-// were read before.
-func (r *Run) digest(j *Job, m *lm.Model, weights string, hashes map[string]string) (string, error) {
-	type input struct {
-		Task, Weights, Tokenizer, Precision string
-		Limit, Window                       int
-		Config                              any
-		Questions                           []Question
-		Files                               map[string]string
-		EndOfText                           bool `json:",omitempty"`
-	}
-	in := input{Task: j.Task.Name, Weights: weights, Tokenizer: m.Tokenizer.Fingerprint(), Precision: r.Precision, Limit: j.Limit, Config: m.Config, Questions: j.Questions}
-	if j.Task.Kind == Documents {
-		in.Window, in.EndOfText, in.Files = j.window(m), j.EndOfText, map[string]string{}
-		for _, file := range j.Documents {
-			if hashes[file] == "" {
-				sum, err := hashFile(file)
-				if err != nil {
-					return "", fmt.Errorf("reading %s: %w", file, err)
-				}
-				hashes[file] = sum
-			}
-			in.Files[filepath.Base(file)] += hashes[file]
-		}
-	}
-	text, err := json.Marshal(in)
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:]), err
-}
-
-func hashFile(path string) (string, error) {
-	f, err := datastore.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	_, err = io.Copy(h, f)
-	return hex.EncodeToString(h.Sum(nil)), err
+// scored is what a job comes to.
+type scored struct {
+	figures   figures
+	documents int
+	chance    float64 // sum over the documents
+	truncated int
+	tokens    int64
+	all       Perplexity // of a task of documents
+	domains   map[string]*Perplexity
 }
 
 // do scores one job and writes its requests, then the results so far. Its digest joins them
 // only now: beside an earlier result it would make a later run keep that one.
-func (r *Run) do(ctx context.Context, s *lm.Scorer, j *Job, res *Results, progress func(Progress), digest string) error {
-	score, sum, err := r.measure(ctx, s, j, progress)
+func (r *Run) do(ctx context.Context, a Answerer, d due, res *Results) error {
+	began := time.Now()
+	answers, journal, err := r.answers(ctx, a, d)
 	if err != nil {
+		return fmt.Errorf("%s: %w", d.Name, err)
+	}
+	s, sum, err := r.judge(d.Job, answers)
+	if err == nil {
+		if d.digest != "" {
+			res.Digests[d.Name] = d.digest
+		}
+		if sum != "" {
+			res.Requests[d.Name] = sum
+		}
+		res.Seconds[d.Name] = time.Since(began).Seconds()
+		err = res.add(d.Job, s)
+	}
+	if err == nil && r.Out != "" {
+		var text []byte
+		if text, err = json.MarshalIndent(res, "", "  "); err == nil {
+			err = store.WriteFile(r.resultsFile(), append(text, '\n'))
+		}
+	}
+	if journal == nil {
 		return err
 	}
-	if digest != "" {
-		res.Digests[j.Name] = digest
-	}
-	if sum != "" {
-		res.Requests[j.Name] = sum
-	}
-	if err := res.add(j, score); err != nil {
-		return err
-	}
-	if r.Out == "" {
-		return nil
-	}
-	text, err := json.MarshalIndent(res, "", "  ")
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", d.Name, joinFirst(err, journal.keep()))
 	}
-	return store.WriteFile(r.resultsFile(), append(text, '\n'))
+	journal.end()
+	return nil
 }
 
-// measure scores a job; sum is the hash of its file of requests, empty without one.
-func (r *Run) measure(ctx context.Context, s *lm.Scorer, j *Job, progress func(Progress)) (score Score, sum string, err error) {
-	file := r.requestsFile(j)
-	if file == "" {
-		score, err = j.measure(ctx, s, progress, func(any) error { return nil })
-		return score, "", err
+// joinFirst is the first error; the second matters only without it.
+func joinFirst(first, second error) error {
+	if first != nil {
+		return first
 	}
-	w, err := data.CreateWriter(file)
-	if err != nil {
-		return score, "", err
+	return second
+}
+
+// wave is how much is asked at once: enough to share what requests have in common, little
+// enough to stay in memory.
+const (
+	waveRequests = 8192
+	waveBytes    = 32 << 20
+)
+
+// answers asks what no earlier run has asked. The answers are in the order of the documents'
+// requests.
+func (r *Run) answers(ctx context.Context, a Answerer, d due) (answers []Answer, j *journal, err error) {
+	kept := map[int]Answer{}
+	if file := r.requestsFile(d.Job); file != "" && d.digest != "" {
+		if j, kept, err = openJournal(file, d.digest); err != nil {
+			return nil, nil, err
+		}
+		defer func() {
+			if err != nil {
+				err = joinFirst(err, j.keep())
+				j = nil
+			}
+		}()
 	}
-	defer w.Abort()
+	now := Progress{Job: d.Name}
+	if d.Task.Each != nil {
+		for _, doc := range d.documents {
+			now.Total += len(doc.Requests)
+		}
+	}
+	r.tell(now)
+	var asked []Request
+	var numbers []int // of the asked among all
+	bytes := 0
+	ask := func() error {
+		err := a.Answer(ctx, asked, AnswerOptions{Boundary: d.Boundary, Tokens: r.Tokens, Memory: r.Memory, NoShare: r.NoShare}, func(i int, x Answer) error {
+			answers[numbers[i]] = x
+			now.Done++
+			if asked[i].Form == Rolling {
+				now.Documents++
+				now.Text += int64(len(asked[i].Continuation))
+			}
+			r.tell(now)
+			if j != nil {
+				return j.add(numbers[i], x)
+			}
+			return nil
+		})
+		asked, numbers, bytes = asked[:0], numbers[:0], 0
+		return err
+	}
+	for doc, err := range d.Each() {
+		if err != nil {
+			return nil, j, err
+		}
+		for _, q := range doc.Requests {
+			n := len(answers)
+			x, ok := kept[n]
+			answers = append(answers, x)
+			if ok {
+				now.Done++
+				continue
+			}
+			if q.Form == Text {
+				q.Sampling.Seed = documentSeed(q.Sampling.Seed, doc.Index)
+			}
+			asked, numbers = append(asked, q), append(numbers, n)
+			bytes += len(q.Context) + len(q.Continuation)
+		}
+		if len(asked) >= waveRequests || bytes >= waveBytes {
+			if err := ask(); err != nil {
+				return nil, j, err
+			}
+		}
+	}
+	if len(asked) > 0 {
+		err = ask()
+	}
+	return answers, j, err
+}
+
+func (r *Run) tell(p Progress) {
+	if r.Progress != nil {
+		r.Progress(p)
+	}
+}
+
+// judge makes the job's figures, and writes its requests with their answers; sum is the hash
+// of their file, empty without one.
+func (r *Run) judge(j *Job, answers []Answer) (s *scored, sum string, err error) {
+	s = &scored{figures: figures{task: j.Task}, domains: map[string]*Perplexity{}}
+	var file *data.Writer
 	h := sha256.New()
-	e := json.NewEncoder(io.MultiWriter(w, h))
-	e.SetEscapeHTML(false)
-	if score, err = j.measure(ctx, s, progress, e.Encode); err != nil {
-		return score, "", err
+	keep := func(Line) error { return nil }
+	if name := r.requestsFile(j); name != "" {
+		if file, err = data.CreateWriter(name); err != nil {
+			return nil, "", err
+		}
+		defer file.Abort()
+		e := json.NewEncoder(io.MultiWriter(file, h))
+		e.SetEscapeHTML(false)
+		keep = func(l Line) error { return e.Encode(l) }
 	}
-	return score, hex.EncodeToString(h.Sum(nil)), w.Close()
+	for d, err := range j.Each() {
+		if err != nil {
+			return nil, "", err
+		}
+		own := answers[:len(d.Requests)]
+		answers = answers[len(d.Requests):]
+		v, err := j.Task.judge(d, own)
+		if err != nil {
+			return nil, "", err
+		}
+		s.add(j, d, own, v)
+		for _, l := range d.lines(own, v) {
+			if err := keep(l); err != nil {
+				return nil, "", err
+			}
+		}
+	}
+	if j.Task.Each == nil && s.all.Bytes == 0 {
+		return nil, "", fmt.Errorf("there is no text to measure in %d documents", s.all.Documents)
+	}
+	if file == nil {
+		return s, "", nil
+	}
+	return s, hexSum(h), file.Close()
+}
+
+// add counts a document.
+func (s *scored) add(j *Job, d *Document, answers []Answer, v judged) {
+	s.documents++
+	s.figures.add(v)
+	if n := len(d.Choices); n > 0 {
+		s.chance += float64(max(len(d.Gold), 1)) / float64(n)
+	}
+	for _, a := range answers {
+		s.tokens += int64(a.Tokens)
+		s.truncated += int(number(a.Truncated))
+	}
+	if j.Task.Each == nil {
+		text, a := d.Requests[0].Continuation, answers[0]
+		s.all.Add(text, a.Tokens, -a.Logprob)
+		domain := d.domain(j.By)
+		if s.domains[domain] == nil {
+			s.domains[domain] = &Perplexity{}
+		}
+		s.domains[domain].Add(text, a.Tokens, -a.Logprob)
+	}
 }

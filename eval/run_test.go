@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -73,7 +74,7 @@ func judge(ctx context.Context, t *testing.T, path string, r eval.Run) (res *eva
 	}
 	defer m.Close()
 	r.Kept = func(job string) { kept = append(kept, job) }
-	res, err = r.Do(ctx, m)
+	res, err = r.Do(ctx, &eval.Local{Model: m})
 	return res, kept, err
 }
 
@@ -86,6 +87,8 @@ func documents(t *testing.T) []string {
 	}
 }
 
+var seconds = regexp.MustCompile(`(?s)"seconds": \{.*?\}`)
+
 // TestRunAgain stops a run between its jobs, as a kill would. The next one keeps what is
 // done and ends with the files of a run that nothing disturbed.
 func TestRunAgain(t *testing.T) {
@@ -93,7 +96,7 @@ func TestRunAgain(t *testing.T) {
 	whole, broken := t.TempDir(), t.TempDir()
 	names := []string{"arc_easy", "bpb", "paloma"}
 	run := func(out string) eval.Run {
-		return eval.Run{Jobs: jobs(t, eval.Inputs{Documents: docs, Limit: 3, Window: 16}, names...), Out: out, Precision: "fp32"}
+		return eval.Run{Jobs: jobs(t, eval.Inputs{Documents: docs, Limit: 3, Window: 16}, names...), Out: out}
 	}
 	want, kept, err := judge(t.Context(), t, model, run(whole))
 	if err != nil || kept != nil {
@@ -114,7 +117,11 @@ func TestRunAgain(t *testing.T) {
 		t.Fatalf("after a run that was stopped in its third job %q are kept (%v)", kept, err)
 	}
 	for _, name := range []string{"results.json", "requests-arc_easy.jsonl", "requests-bpb.jsonl", "requests-paloma.jsonl"} {
-		if a, b := read(t, filepath.Join(broken, name)), read(t, filepath.Join(whole, name)); a != b {
+		a, b := read(t, filepath.Join(broken, name)), read(t, filepath.Join(whole, name))
+		if name == "results.json" { // the times alone differ
+			a, b = seconds.ReplaceAllString(a, ""), seconds.ReplaceAllString(b, "")
+		}
+		if a != b {
 			t.Errorf("%s of the run that was stopped and continued:\n%s\nof the other:\n%s", name, a, b)
 		}
 	}
@@ -187,7 +194,14 @@ func TestDigests(t *testing.T) {
 	names := []string{"arc_easy", "bpb"}
 	again := func() []string {
 		t.Helper()
-		_, kept, err := judge(t.Context(), t, model, eval.Run{Jobs: jobs(t, in, names...), Out: out, Precision: precision})
+		m, err := lm.Open(model, lm.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		var kept []string
+		r := eval.Run{Jobs: jobs(t, in, names...), Out: out, Kept: func(job string) { kept = append(kept, job) }}
+		_, err = r.Do(t.Context(), &eval.Local{Model: m, Precision: precision})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -260,30 +274,30 @@ func TestFigures(t *testing.T) {
 		t.Errorf("%d notices, want that of the questions inside the program", len(res.Notices))
 	}
 	// Each file has its figures. One without text has none, and no part in the mean.
-	files := res.Scores["bpb"].Files
-	if got := slices.Sorted(maps.Keys(files)); !slices.Equal(got, slices.Sorted(slices.Values(docs))) {
+	files := res.Scores["bpb"].Domains
+	if got := slices.Sorted(maps.Keys(files)); !slices.Equal(got, []string{"a.jsonl", "b.txt", "empty.txt"}) {
 		t.Fatalf("figures of the files %q, want %q", got, docs)
 	}
-	nats := files[docs[0]].Nats + files[docs[1]].Nats
+	nats := files["a.jsonl"].Nats + files["b.txt"].Nats
 	whole := res.Scores["bpb"].Documents
 	if math.Abs(nats-whole.Nats) > 1e-9*nats || whole.Documents != 4 {
 		t.Errorf("the files have %v nats, all %d documents %v", nats, whole.Documents, whole.Nats)
 	}
-	if got, want := res.Results["bpb"]["perplexity_per_token_macro"], (files[docs[0]].PerToken+files[docs[1]].PerToken)/2; got != want {
+	if got, want := res.Results["bpb"]["perplexity_per_token_macro"], (files["a.jsonl"].PerToken+files["b.txt"].PerToken)/2; got != want {
 		t.Errorf("the mean of the files' perplexities is %v, want %v", got, want)
 	}
 	var kept struct {
-		Results map[string]struct{ Files map[string]map[string]any }
+		Results map[string]struct{ Domains map[string]map[string]any }
 	}
 	if err := json.Unmarshal([]byte(read(t, filepath.Join(out, "results.json"))), &kept); err != nil {
 		t.Fatal(err)
 	}
-	if empty := kept.Results["bpb"].Files[docs[2]]; empty["bits_per_byte"] != nil || empty["perplexity_per_token"] != nil || empty["bytes"] != 0.0 {
+	if empty := kept.Results["bpb"].Domains["empty.txt"]; empty["bits_per_byte"] != nil || empty["perplexity_per_token"] != nil || empty["bytes"] != 0.0 {
 		t.Errorf("figures of no text: %v, want null", empty)
 	}
 	// One file alone has no figures beside those of the whole.
 	one, _, err := judge(t.Context(), t, model, eval.Run{Jobs: jobs(t, eval.Inputs{Documents: docs[:1]}, "bpb")})
-	if err != nil || one.Scores["bpb"].Files != nil || one.Results["bpb"]["files"] != nil {
+	if err != nil || one.Scores["bpb"].Domains != nil || one.Results["bpb"]["domains"] != nil {
 		t.Errorf("of one file: %v (%v)", one.Results, err)
 	}
 	// Nothing at all cannot be measured.
@@ -296,9 +310,10 @@ func TestFigures(t *testing.T) {
 // line for each choice.
 func TestRequestsFile(t *testing.T) {
 	out := t.TempDir()
-	j := jobs(t, eval.Inputs{Limit: 1}, "arc_easy")[0]
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "piqa.jsonl"), `{"goal":"a <b> & c","sol1":"x","sol2":"yé","label":1}`)
+	j := jobs(t, eval.Inputs{Data: []string{dir}}, "piqa")[0]
 	j.Name = "a:b"
-	j.Questions = []eval.Question{{ID: "q", Context: "a <b> & c", Choices: []string{" x", " yy"}, Gold: 1}}
 	var told []eval.Progress
 	run := eval.Run{Jobs: []*eval.Job{j}, Out: out, Config: map[string]any{"limit": 1}, Progress: func(p eval.Progress) { told = append(told, p) }}
 	res, _, err := judge(t.Context(), t, tiny(t), run)
@@ -306,15 +321,21 @@ func TestRequestsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSuffix(read(t, filepath.Join(out, "requests-a_b.jsonl")), "\n"), "\n")
-	if len(lines) != 2 || !strings.Contains(lines[0], `"context":"a <b> & c"`) {
+	if len(lines) != 2 || !strings.Contains(lines[0], `"context":"Question: a <b> & c\nAnswer:"`) {
 		t.Fatalf("requests %q", lines)
 	}
-	var second eval.Request
-	if err := json.Unmarshal([]byte(lines[1]), &second); err != nil || second.DocID != "q" || second.Choice != 1 || !second.Gold || second.Text != " yy" || second.Chars != 3 || second.Task != "arc_easy" {
-		t.Errorf("the second request is %+v (%v)", second, err)
+	var first, second eval.Line
+	if err := errors.Join(json.Unmarshal([]byte(lines[0]), &first), json.Unmarshal([]byte(lines[1]), &second)); err != nil {
+		t.Fatal(err)
+	}
+	if second.Doc != 0 || second.Choice != 1 || !second.Gold || first.Gold || *second.Continuation != " yé" || second.Chars != 3 || second.Bytes != 4 || second.Hash != first.Hash || second.Hash == "" || second.Scores != nil {
+		t.Errorf("the second request is %+v", second)
+	}
+	if want := number(*second.Logprob > *first.Logprob); first.Scores["acc"] != want || *first.Logprob >= 0 || first.Tokens < 1 {
+		t.Errorf("the first request is %+v, want the accuracy %v", first, want)
 	}
 	var kept struct {
-		Samples map[string]int `json:"n-samples"`
+		Samples map[string]eval.Samples `json:"n-samples"`
 		Results map[string]map[string]any
 		Config  map[string]any
 	}
@@ -322,15 +343,70 @@ func TestRequestsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := kept.Results["a:b"]
-	if kept.Samples["a:b"] != 1 || kept.Config["limit"] != 1.0 || r["alias"] != "a:b" || r["acc,none"] != r["acc"] || r["acc_norm,none"] != r["len_norm"] || r["metric"] != "acc" || r["chance"] != 0.5 {
+	if kept.Samples["a:b"] != (eval.Samples{Original: 1, Effective: 1}) || kept.Config["limit"] != 1.0 || r["alias"] != "a:b" || r["acc,none"] != r["acc"] || r["acc_norm,none"] != r["len_norm"] || r["metric"] != "len_norm" || r["chance"] != 0.5 {
 		t.Errorf("results.json has %+v", kept)
 	}
 	if res.Scores["a:b"].Choices.Questions != 1 || res.Scores["a:b"].Documents != nil {
 		t.Errorf("scores %+v", res.Scores)
 	}
-	want := []eval.Progress{{Job: "loading"}, {Job: "a:b"}, {Job: "a:b", Done: 1, Total: 1, Unit: "questions"}}
+	want := []eval.Progress{{Job: "a:b", Total: 2}, {Job: "a:b", Done: 1, Total: 2}, {Job: "a:b", Done: 2, Total: 2}}
 	if !slices.Equal(told, want) {
 		t.Errorf("progress %+v, want %+v", told, want)
+	}
+}
+
+func number(holds bool) float64 {
+	if holds {
+		return 1
+	}
+	return 0
+}
+
+// TestKilled cuts the journal of a run that was stopped at every length: the next run asks what
+// is not whole in it, and nothing else, and ends with the same requests.
+func TestKilled(t *testing.T) {
+	model, whole, out := tiny(t), t.TempDir(), t.TempDir()
+	run := func(out string) eval.Run { return eval.Run{Jobs: jobs(t, eval.Inputs{Limit: 3}, "arc_easy"), Out: out} }
+	if _, _, err := judge(t.Context(), t, model, run(whole)); err != nil {
+		t.Fatal(err)
+	}
+	want := read(t, filepath.Join(whole, "requests-arc_easy.jsonl"))
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := run(out)
+	stopped.Progress = func(p eval.Progress) {
+		if p.Done == 5 {
+			cancel()
+			panic("killed")
+		}
+	}
+	func() {
+		defer func() { _ = recover() }()
+		judge(ctx, t, model, stopped)
+	}()
+	journal := filepath.Join(out, ".requests-arc_easy.jsonl.progress.tmp")
+	text := read(t, journal)
+	if n := strings.Count(text, "\n"); n != 5 {
+		t.Fatalf("the journal of a run that was killed has %d lines, want the digest and 4 answers:\n%s", n, text)
+	}
+	for _, n := range []int{len(text), len(text) - 1, len(text) - 30, len(text) / 2, 3, 0} {
+		// In another folder: this process still holds the first one's lock.
+		out := t.TempDir()
+		journal := write(t, filepath.Join(out, filepath.Base(journal)), text[:n])
+		asked, again := 0, run(out)
+		again.Progress = func(p eval.Progress) { asked++ }
+		if _, _, err := judge(t.Context(), t, model, again); err != nil {
+			t.Fatal(err)
+		}
+		kept := max(strings.Count(text[:n], "\n")-1, 0)
+		if n == len(text)-1 { // the line lacks its end alone
+			kept++
+		}
+		if got := read(t, filepath.Join(out, "requests-arc_easy.jsonl")); got != want || asked-1 != 12-kept {
+			t.Errorf("after %d bytes: %d answers were asked, want %d; the same requests: %v", n, asked-1, 12-kept, got == want)
+		}
+		if _, err := os.Stat(journal); err == nil {
+			t.Errorf("after %d bytes: the journal is still there", n)
+		}
 	}
 }
 
@@ -344,16 +420,12 @@ func TestDocumentsProgress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var size float64
-	for _, d := range docs {
-		size += float64(len(read(t, d)))
-	}
-	want := eval.Progress{Job: "bpb", Done: size / 1e6, Total: size / 1e6, Unit: "MB", Documents: 3, Text: res.Scores["bpb"].Documents.Bytes}
+	want := eval.Progress{Job: "bpb", Done: 3, Documents: 3, Text: res.Scores["bpb"].Documents.Bytes}
 	if last != want {
 		t.Errorf("at the end %+v, want %+v", last, want)
 	}
-	if got, want := res.Results["bpb"]["byte_perplexity,none"], res.Results["bpb"]["perplexity_per_byte"]; got != want || got == nil || res.Samples["bpb"] != 3 {
-		t.Errorf("lm-eval's figure %v, ours %v; %d samples", got, want, res.Samples["bpb"])
+	if got, want := res.Results["bpb"]["byte_perplexity,none"], res.Results["bpb"]["perplexity_per_byte"]; got != want || got == nil || res.Samples["bpb"].Effective != 3 {
+		t.Errorf("lm-eval's figure %v, ours %v; %+v samples", got, want, res.Samples["bpb"])
 	}
 }
 
@@ -485,7 +557,7 @@ func ExampleRun() {
 	}
 	defer m.Close()
 	run := eval.Run{Jobs: []*eval.Job{job}}
-	results, err := run.Do(context.Background(), m)
+	results, err := run.Do(context.Background(), &eval.Local{Model: m})
 	if err != nil {
 		panic(err)
 	}

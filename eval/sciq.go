@@ -4,8 +4,8 @@ import "strings"
 
 // SciQ: Welbl et al. 2017. The right answer comes last.
 var _ = define(Task{
-	Name: "sciq", Metric: Accuracy, Data: "sciq",
-	questions: rows(func(r struct {
+	Name: "sciq", Quoted: Accuracy, About: About{Data: "sciq"},
+	Each: rows("sciq", func(r struct {
 		Question, Support, Distractor1, Distractor2, Distractor3 string
 		Correct                                                  string `json:"correct_answer"`
 	},

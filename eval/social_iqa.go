@@ -7,8 +7,8 @@ import (
 
 // Social IQa: Sap et al. 2019. Labels count from 1.
 var _ = define(Task{
-	Name: "social_iqa", Metric: LenNorm, Data: "social_iqa",
-	questions: rows(func(r struct {
+	Name: "social_iqa", Quoted: LenNorm, About: About{Data: "social_iqa"},
+	Each: rows("social_iqa", func(r struct {
 		Context, Question, AnswerA, AnswerB, AnswerC, Label string
 	},
 	) (Question, error) {

@@ -2,8 +2,8 @@ package eval
 
 // SST-2, from GLUE: Socher et al. 2013.
 var _ = define(Task{
-	Name: "sst2", Metric: Accuracy, Data: "sst2",
-	questions: rows(func(r struct {
+	Name: "sst2", Quoted: Accuracy, About: About{Data: "sst2"},
+	Each: rows("sst2", func(r struct {
 		Sentence string
 		Label    int
 	},

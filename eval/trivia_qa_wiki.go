@@ -6,8 +6,8 @@ var errNoAnswer = errors.New("the row has no answer")
 
 // TriviaQA, Wikipedia part, without the articles: Joshi et al. 2017.
 var _ = define(Task{
-	Name: "trivia_qa_wiki_ppl", Metric: CrossEntropy, Data: "trivia_qa_wiki",
-	questions: rows(func(r struct {
+	Name: "trivia_qa_wiki_ppl", Quoted: CrossEntropy, About: About{Data: "trivia_qa_wiki"},
+	Each: rows("trivia_qa_wiki", func(r struct {
 		Question string
 		Answer   struct{ Value string }
 	},

@@ -9,8 +9,8 @@ import (
 // WinoGrande: Sakaguchi et al. 2020. What differs is the context; the continuation
 // is what follows the gap.
 var _ = define(Task{
-	Name: "winogrande", Metric: Accuracy, Data: "winogrande",
-	questions: rows(func(r struct{ Sentence, Option1, Option2, Answer string }) (Question, error) {
+	Name: "winogrande", Quoted: Accuracy, About: About{Data: "winogrande"},
+	Each: rows("winogrande", func(r struct{ Sentence, Option1, Option2, Answer string }) (Question, error) {
 		n, err := strconv.Atoi(r.Answer)
 		if err != nil {
 			return Question{}, fmt.Errorf("answer: %w", err)

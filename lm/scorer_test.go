@@ -115,15 +115,31 @@ func TestGenerationAgrees(t *testing.T) {
 	}
 }
 
-// TestSums holds sums over units whose sequences begin alike against those of Score: the same
-// bits, whatever of a sequence is scored and whatever stands beside it.
-func TestSums(t *testing.T) {
+// likelihoods are those of sequences, in their order.
+func likelihoods(t testing.TB, s *lm.Scorer, q []lm.Sequence, o lm.ScoreOptions) []lm.Likelihood {
+	t.Helper()
+	out, told := make([]lm.Likelihood, len(q)), make([]bool, len(q))
+	err := s.Likelihoods(t.Context(), q, o, func(i int, l lm.Likelihood) error {
+		if told[i] {
+			t.Errorf("sequence %d is told twice", i)
+		}
+		out[i], told[i] = l, true
+		return nil
+	})
+	if err != nil || slices.Contains(told, false) {
+		t.Fatal(told, err)
+	}
+	return out
+}
+
+// TestLikelihoods holds the costs of sequences that begin alike against those of Score: the same
+// bits, whatever of a sequence is scored, in whatever order and whatever stands beside it.
+func TestLikelihoods(t *testing.T) {
 	for _, bf16 := range []bool{false, true} {
 		s := scorer(t, bf16)
-		var units [][]lm.Sequence
+		var all, few []lm.Sequence
 		for i := range int32(200) {
 			shared := sequence(1+int(i*7%30), i)
-			var unit []lm.Sequence
 			for j := range 1 + i%4 {
 				rest := sequence(1+int(j*5), 100+i+j)
 				q := lm.Sequence{IDs: slices.Concat(shared.IDs, rest.IDs), Targets: slices.Concat(shared.Targets, rest.Targets)}
@@ -132,30 +148,29 @@ func TestSums(t *testing.T) {
 						q.Targets[k] = -1
 					}
 				}
-				unit = append(unit, q)
+				all = append(all, q)
+				if i%3 == 0 {
+					few = append(few, q) // with more tokens than a pass takes, and few targets
+				}
 			}
-			units = append(units, unit)
 		}
-		var few [][]lm.Sequence // with more tokens than a pass takes, and few targets
-		for i := 0; i < len(units); i += 3 {
-			few = append(few, units[i])
+		mixed := slices.Clone(all)
+		for i := range mixed {
+			j := i * 7919 % len(mixed)
+			mixed[i], mixed[j] = mixed[j], mixed[i]
 		}
-		for name, part := range map[string][][]lm.Sequence{"one target alone": {units[0]}, "many units": units, "few targets": slices.Concat(few, few, few)} {
-			got, err := s.Sums(t.Context(), part)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i, unit := range part {
-				for j, q := range unit {
-					var want float64
-					for k, v := range score(t, s, q)[0] {
-						if q.Targets[k] >= 0 {
-							want += float64(v)
-						}
+		for name, q := range map[string][]lm.Sequence{"one alone": all[:1], "many": all, "few targets": slices.Concat(few, few, few), "in another order": mixed} {
+			shared := likelihoods(t, s, q, lm.ScoreOptions{})
+			alone := likelihoods(t, s, q, lm.ScoreOptions{NoShare: true})
+			for i := range q {
+				var want []float32
+				for k, v := range score(t, s, q[i])[0] {
+					if q[i].Targets[k] >= 0 {
+						want = append(want, v)
 					}
-					if got[i][j] != want {
-						t.Fatalf("bf16=%v, %s: sequence %d of unit %d costs %v, want %v", bf16, name, j, i, got[i][j], want)
-					}
+				}
+				if !slices.Equal(shared[i].Nats, want) || !slices.Equal(alone[i].Nats, want) || shared[i].Greedy != alone[i].Greedy {
+					t.Fatalf("bf16=%v, %s: sequence %d costs %v, alone %v, want %v", bf16, name, i, shared[i], alone[i], want)
 				}
 			}
 		}
@@ -173,8 +188,8 @@ func TestBadSequences(t *testing.T) {
 		if s.Score(t.Context(), []lm.Sequence{q}, nothing) == nil {
 			t.Errorf("%s: no error", name)
 		}
-		if _, err := s.Sums(t.Context(), [][]lm.Sequence{{q}}); err == nil && name != "too long" {
-			t.Errorf("%s: no error of sums", name)
+		if err := s.Likelihoods(t.Context(), []lm.Sequence{q}, lm.ScoreOptions{}, func(int, lm.Likelihood) error { return nil }); err == nil && name != "too long" {
+			t.Errorf("%s: no error of likelihoods", name)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())

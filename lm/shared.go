@@ -3,6 +3,7 @@ package lm
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"olmo/device"
 	"olmo/device/cpu"
@@ -60,40 +61,6 @@ type need struct {
 	target   int32
 }
 
-// Sums returns the negative log-probability of each sequence's targets together, in nats.
-// What all sequences of a unit begin with is computed once, to the bits of Score.
-func (s *Scorer) Sums(ctx context.Context, units [][]Sequence) ([][]float64, error) {
-	longest := 0
-	nats := make([][]float64, len(units))
-	for i, unit := range units {
-		nats[i] = make([]float64, len(unit))
-		for _, q := range unit {
-			longest = max(longest, len(q.IDs))
-			if err := s.checkIDs(q.IDs); err != nil {
-				return nil, err
-			}
-		}
-	}
-	p, err := s.sharer(longest)
-	if err != nil {
-		return nil, err
-	}
-	for begin := 0; begin < len(units); begin += p.slots {
-		wave := units[begin:min(len(units), begin+p.slots)]
-		for round := sharedRound; ; round++ {
-			parts, owner := parts(wave, round)
-			if len(parts) == 0 {
-				break
-			}
-			err := p.run(ctx, parts, func(i, sequence int, v float32) { nats[begin+owner[i]][sequence] += float64(v) })
-			if err != nil {
-				return nil, err
-			}
-		}
-	}
-	return nats, nil
-}
-
 // sharedRound comes before round 0.
 const sharedRound = -1
 
@@ -149,7 +116,7 @@ func commonPrefix(unit []Sequence) int {
 
 // run takes parts through the model, as many tokens at a time as there is room, and
 // tells the cost of every target.
-func (p *sharer) run(ctx context.Context, parts []part, each func(part, sequence int, nats float32)) error {
+func (p *sharer) run(ctx context.Context, parts []part, each func(part, sequence int, nats float32, greedy bool)) error {
 	type selected struct {
 		part int
 		need []need
@@ -188,11 +155,14 @@ func (p *sharer) run(ctx context.Context, parts []part, each func(part, sequence
 		// −log softmax(l)[t] = log Σ exp(l) − l[t], for every target that stands after the row.
 		logits := p.program.Output("logits")
 		V := len(logits) / max(len(rows), 1)
-		lse := make([]float32, len(rows))
-		parallel.For(len(rows), func(r int) { lse[r] = cpu.LSE(logits[r*V : (r+1)*V]) })
+		lse, best := make([]float32, len(rows)), make([]int, len(rows))
+		parallel.For(len(rows), func(r int) {
+			row := logits[r*V : (r+1)*V]
+			lse[r], best[r] = cpu.LSE(row), slices.Index(row, slices.Max(row))
+		})
 		for r, row := range rows {
 			for _, n := range row.need {
-				each(row.part, n.sequence, lse[r]-logits[r*V+int(n.target)])
+				each(row.part, n.sequence, lse[r]-logits[r*V+int(n.target)], best[r] == int(n.target))
 			}
 		}
 	}

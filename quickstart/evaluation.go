@@ -40,7 +40,7 @@ func (q *quick) evaluate(ctx context.Context, corpus CorpusInfo, t trained) (jud
 		}
 		q.Progress(now)
 	}}
-	results, err := run.Do(ctx, m)
+	results, err := run.Do(ctx, &eval.Local{Model: m})
 	if err != nil {
 		return out, err
 	}

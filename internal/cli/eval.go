@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -19,8 +22,12 @@ type evalOptions struct {
 	path, tokenizer string
 	names           []string
 	documents       []string
-	data            string
-	limit           int
+	data            []string
+	limit           string
+	by              string
+	boundary        string
+	memory          string
+	tokens, share   bool
 	window          int
 	endOfText       bool
 	ignoreExtra     bool
@@ -53,19 +60,25 @@ settings and data, is not computed again.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if o.list {
-				return listTasks(c.OutOrStdout(), o.asJSON)
+				return listTasks(c.OutOrStdout(), "", o.asJSON, evalData(o.data)...)
 			}
 			return runEval(c, o)
 		},
 	}
+	c.AddCommand(newEvalListCommand(), newEvalShowCommand(), newEvalRequestsCommand())
 	f := c.Flags()
 	f.StringVar(&o.path, "model", "", "the model: a folder, a run, or a .gguf file")
 	f.StringSliceVar(&o.names, "tasks", nil, "the tasks, separated by commas")
 	listFlag(f, &o.documents, "documents", "the documents of bpb and paloma")
-	f.StringVar(&o.data, "data", "", "the folder of the tasks' data sets")
-	f.IntVar(&o.limit, "limit", 0, "only so many questions or documents of each task; 0: all")
+	listFlag(f, &o.data, "data", "the folders of the tasks' data sets, searched in this order")
+	f.StringVar(&o.limit, "limit", "", "only so many questions or documents of each task, or a share of them (0.1); all without it")
 	f.IntVar(&o.window, "window", 0, "tokens of a window of bpb and paloma; 0: the model's positions")
 	f.BoolVar(&o.endOfText, "end-of-text", false, "bpb and paloma: also charge the end of text after each document")
+	f.StringVar(&o.by, "by", "", "bpb and paloma: the field whose values are domains (default: subdomain, else source, else the file)")
+	f.StringVar(&o.boundary, "boundary", "", "how a context and its continuation become ids: apart, or together (default: each task's own)")
+	f.StringVar(&o.memory, "memory", "", "most memory for what requests share, such as 2GB (default: a quarter of what is free)")
+	f.BoolVar(&o.share, "share", true, "compute what requests begin with once; --share=false gives the same bits, slower")
+	f.BoolVar(&o.tokens, "tokens", false, "keep the log-probability of every token in the requests")
 	f.StringVar(&o.out, "out", "", "the folder for results and requests")
 	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
 	ignoreExtraFlag(f, &o.ignoreExtra)
@@ -75,62 +88,16 @@ settings and data, is not computed again.`,
 	return c
 }
 
-// listTasks prints the tasks, those of documents last.
-func listTasks(out io.Writer, asJSON bool) error {
-	var tasks []*eval.Task
-	for _, name := range eval.Tasks() {
-		t, err := eval.LookupTask(name)
-		if err != nil {
-			return err
-		}
-		tasks = append(tasks, t)
-	}
-	slices.SortStableFunc(tasks, func(a, b *eval.Task) int { return strings.Compare(string(a.Kind), string(b.Kind)) })
-	if asJSON {
-		e := json.NewEncoder(out)
-		for _, t := range tasks {
-			if err := e.Encode(listedTask{t.Name, t.Kind, t.Metric, dataOf(t)}); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	fmt.Fprintf(w, "task\tquoted with\tdata set\n")
-	for _, t := range tasks {
-		file := dataOf(t)
-		switch {
-		case t.Kind == eval.Documents:
-			file = "--documents"
-		case file == "":
-			file = "(inside)"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", t.Name, t.Metric, file)
-	}
-	return w.Flush()
-}
-
-// listedTask is a line of `olmo eval --list --json`.
-type listedTask struct {
-	Name   string      `json:"name"`
-	Kind   eval.Kind   `json:"kind"`
-	Metric eval.Metric `json:"metric"`
-	Data   string      `json:"data"` // file of the data set; empty for none
-}
-
-func dataOf(t *eval.Task) string {
-	if t.Data == "" {
-		return ""
-	}
-	return t.Data + ".jsonl"
-}
-
 func runEval(c *cobra.Command, o evalOptions) error {
 	bf16, err := precisionFlag(o.precision)
 	if err != nil {
 		return err
 	}
 	tasks, err := o.tasks()
+	if err != nil {
+		return err
+	}
+	memory, err := memoryFlag(o.memory)
 	if err != nil {
 		return err
 	}
@@ -156,7 +123,7 @@ func runEval(c *cobra.Command, o evalOptions) error {
 	}
 	p := newProgress(c.ErrOrStderr())
 	run := &eval.Run{
-		Jobs: jobs, Out: o.out, Precision: o.precision,
+		Jobs: jobs, Out: o.out, Tokens: o.tokens, Memory: memory, NoShare: !o.share,
 		Config: map[string]any{"model": o.path, "precision": o.precision, "limit": o.limit, "window": window, "program": "olmo " + version},
 		Kept:   func(job string) { p.print(fmt.Sprintf("olmo eval: %s: kept from the call before", job)) },
 		Warn:   func(text string) { p.print("olmo eval: warning: " + text) },
@@ -164,21 +131,11 @@ func runEval(c *cobra.Command, o evalOptions) error {
 	if o.endOfText {
 		run.Config["end_of_text"] = true
 	}
-	last := ""
-	run.Progress = func(now eval.Progress) {
-		if now.Job != last {
-			p.begin(now.Job)
-			last = now.Job
-		}
-		if now.Total > 0 {
-			s := step{done: now.Done, total: now.Total, unit: now.Unit}
-			if now.Documents > 0 {
-				s.note = fmt.Sprintf("%d documents", now.Documents)
-			}
-			p.update(s)
-		}
+	if o.ignoreExtra {
+		run.Config["ignore_extra"] = true
 	}
-	results, err := run.Do(c.Context(), m)
+	run.Progress = showRequests(p)
+	results, err := run.Do(c.Context(), &eval.Local{Model: m, Precision: o.precision})
 	p.end()
 	if err != nil {
 		return err
@@ -186,7 +143,33 @@ func runEval(c *cobra.Command, o evalOptions) error {
 	if o.asJSON {
 		return json.NewEncoder(c.OutOrStdout()).Encode(results)
 	}
-	return o.table(c.OutOrStdout(), tasks, results, window)
+	if err := o.table(c.OutOrStdout(), jobs, results, window); err != nil {
+		return err
+	}
+	// Authors want to be named, programs that read the table do not want them.
+	for _, n := range results.Notices {
+		p.print(strings.TrimSpace(n))
+	}
+	return nil
+}
+
+// showRequests shows how far a run of tasks is.
+func showRequests(p *progress) func(eval.Progress) {
+	last := ""
+	return func(now eval.Progress) {
+		if now.Job != last {
+			p.begin(now.Job)
+			last = now.Job
+		}
+		s := step{done: float64(now.Done), total: float64(now.Total), unit: "requests"}
+		if now.Total == 0 {
+			s = step{done: float64(now.Text) / 1e6, unit: "MB"}
+		}
+		if now.Documents > 0 {
+			s.note = fmt.Sprintf("%d documents", now.Documents)
+		}
+		p.update(s)
+	}
 }
 
 // tasks finds the tasks, and refuses a call that makes no sense.
@@ -210,8 +193,10 @@ func (o *evalOptions) tasks() (tasks []*eval.Task, err error) {
 		return nil, usageErrorf("--documents is for the tasks bpb and paloma\nhint: --tasks bpb")
 	case !documents && o.endOfText:
 		return nil, usageErrorf("--end-of-text is for the tasks bpb and paloma\nhint: --tasks bpb")
-	case o.limit < 0 || o.window < 0:
-		return nil, usageErrorf("--limit %d and --window %d must not be negative", o.limit, o.window)
+	case o.window < 0:
+		return nil, usageErrorf("--window %d must not be negative", o.window)
+	case o.boundary != "" && o.boundary != string(eval.Apart) && o.boundary != string(eval.Together):
+		return nil, usageErrorf("--boundary %s is neither apart nor together", o.boundary)
 	}
 	return tasks, nil
 }
@@ -225,50 +210,76 @@ func (o *evalOptions) jobs(tasks []*eval.Task) ([]*eval.Job, error) {
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("no file matches %s", strings.Join(missing, ", "))
 	}
+	limit, share, err := limitFlag(o.limit)
+	if err != nil {
+		return nil, err
+	}
 	var jobs []*eval.Job
 	for i, t := range tasks {
 		if slices.Index(tasks, t) < i {
 			continue
 		}
-		j, err := t.Job(eval.Inputs{Data: o.data, Documents: files, Limit: o.limit, Window: o.window, EndOfText: o.endOfText})
+		j, err := t.Job(eval.Inputs{Data: evalData(o.data), Documents: files, Limit: limit, Share: share, Window: o.window, EndOfText: o.endOfText, By: o.by})
 		if err != nil {
 			return nil, err
+		}
+		if o.boundary != "" {
+			j.Boundary = eval.Boundary(o.boundary)
 		}
 		jobs = append(jobs, j)
 	}
 	return jobs, nil
 }
 
+// evalData are the folders of data sets: those of the flag, then those of OLMO_EVAL_DATA.
+func evalData(flag []string) []string {
+	return append(slices.Clone(flag), filepath.SplitList(os.Getenv("OLMO_EVAL_DATA"))...)
+}
+
+// limitFlag reads a number of documents, or a share of them.
+func limitFlag(value string) (limit int, share float64, err error) {
+	if value == "" {
+		return 0, 0, nil
+	}
+	if limit, err = strconv.Atoi(value); err == nil && limit > 0 {
+		return limit, 0, nil
+	}
+	if share, err = strconv.ParseFloat(value, 64); err == nil && share > 0 && share < 1 {
+		return 0, share, nil
+	}
+	return 0, 0, usageErrorf("--limit %s: want a number of documents, or a share between 0 and 1", value)
+}
+
 // table prints the results that were asked for.
-func (o *evalOptions) table(out io.Writer, tasks []*eval.Task, r *eval.Results, window int) error {
+func (o *evalOptions) table(out io.Writer, jobs []*eval.Job, r *eval.Results, window int) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	header := false
-	for _, t := range tasks {
-		c := r.Scores[t.Name].Choices
-		if c == nil {
+	for _, j := range jobs {
+		s, t := r.Scores[j.Name], j.Task
+		if s.Documents != nil {
 			continue
 		}
 		if !header {
-			fmt.Fprint(w, "task\tquestions\tmetric\tscore\tchance\tacc\tlen_norm\tbpb\n")
+			fmt.Fprint(w, "task\tdocuments\tshots\tmetric\tscore\tstderr\tchance\n")
 			header = true
 		}
-		fmt.Fprintf(w, "%s\t%d\t%s\t%.4f\t%.4f\t%.4f\t%.4f\t%.4f\n", t.Name, c.Questions, t.Metric, c.Value(t.Metric), c.Chance, c.Accuracy, c.LenNorm, c.BPB)
+		x, _ := r.Quoted(j)
+		stderr, chance := "", ""
+		if x.StdErr != nil {
+			stderr = fmt.Sprintf("%.4f", *x.StdErr)
+		}
+		if s.Choices != nil && t.Kind == eval.Choices {
+			chance = fmt.Sprintf("%.4f", s.Choices.Chance)
+		}
+		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%.4f\t%s\t%s\n", j.Name, r.Samples[j.Name].Effective, t.Shots, t.Quoted, x.Value, stderr, chance)
 	}
-	for _, t := range tasks {
-		d := r.Scores[t.Name].Documents
+	for _, j := range jobs {
+		d := r.Scores[j.Name].Documents
 		if d == nil {
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%.4f bits per byte\tperplexity %.4f per token\t%d documents, %d bytes, %d tokens, windows of %d\n", t.Name,
+		fmt.Fprintf(w, "%s\t%.4f bits per byte\tperplexity %.4f per token\t%d documents, %d bytes, %d tokens, windows of %d\n", j.Name,
 			d.BitsPerByte, d.PerToken, d.Documents, d.Bytes, d.Tokens, window)
 	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	for _, n := range r.Notices {
-		if _, err := fmt.Fprintf(out, "\n%s\n", strings.TrimSpace(n)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return w.Flush()
 }

@@ -49,7 +49,7 @@ func TestPalomaWindows(t *testing.T) {
 		if !slices.Equal(got, d.Windows) || int(next) != len(ids) {
 			t.Errorf("document %d of %d tokens: windows %v, want %v", n, d.Tokens, got, d.Windows)
 		}
-		total.Add(DocumentScore{Bytes: d.Bytes, Chars: d.Chars, Words: d.Words, Tokens: d.Tokens, Nats: -d.Sum})
+		total.add(d.Bytes, d.Chars, d.Words, d.Tokens, -d.Sum)
 	}
 	for name, got := range map[string]float64{
 		"bits_per_byte": total.BitsPerByte, "ppl_token": total.PerToken, "ppl_char": total.PerChar, "ppl_word": total.PerWord, "ppl_byte": total.PerByte,
@@ -75,12 +75,12 @@ func TestDisjointWindows(t *testing.T) {
 // TestPerplexity: the figures of sums, and none of nothing.
 func TestPerplexity(t *testing.T) {
 	var p Perplexity
-	p.Add(DocumentScore{Words: 1})
+	p.Add("", 0, 0)
 	text, err := json.Marshal(p)
 	if want := `{"documents":1,"bytes":0,"chars":0,"words":1,"tokens":0,"nats":0,"bits_per_byte":null,"perplexity_per_token":null,"perplexity_per_byte":null,"perplexity_per_char":null,"perplexity_per_word":1}`; err != nil || string(text) != want {
 		t.Errorf("of no text %s (%v), want %s", text, err, want)
 	}
-	p.Add(DocumentScore{Bytes: 8, Chars: 4, Words: 1, Tokens: 16, Nats: 16 * math.Ln2})
+	p.Add("éééé", 16, 16*math.Ln2)
 	want := Perplexity{Documents: 2, Bytes: 8, Chars: 4, Words: 2, Tokens: 16, Nats: 16 * math.Ln2, BitsPerByte: 2, PerToken: 2, PerByte: 4, PerChar: 16, PerWord: 256}
 	for name, c := range map[string][2]float64{
 		"bits per byte": {p.BitsPerByte, want.BitsPerByte}, "per token": {p.PerToken, want.PerToken}, "per byte": {p.PerByte, want.PerByte},
@@ -94,7 +94,7 @@ func TestPerplexity(t *testing.T) {
 		t.Errorf("sums %+v", p)
 	}
 	// What float64 cannot hold is the largest number, which JSON can.
-	p.Add(DocumentScore{Bytes: 1, Nats: 1e6})
+	p.Add("a", 0, 1e6)
 	if text, err := json.Marshal(p); err != nil || p.PerByte != math.MaxFloat64 {
 		t.Errorf("a perplexity beyond all numbers is %v: %s (%v)", p.PerByte, text, err)
 	}
@@ -104,11 +104,12 @@ func TestPerplexity(t *testing.T) {
 // have none.
 func TestMacro(t *testing.T) {
 	files := map[string]*Perplexity{"a": {Tokens: 1, PerToken: 2}, "b": {Tokens: 1000, PerToken: 5}, "empty": {}}
-	if got := macro(files); got != 3.5 {
+	perToken := func(p *Perplexity) (float64, bool) { return p.PerToken, p.Tokens > 0 }
+	if got := macro(files, perToken); got != 3.5 {
 		t.Errorf("the mean is %v, want 3.5", got)
 	}
-	if got := macro(map[string]*Perplexity{"empty": {}}); got != 0 {
-		t.Errorf("of no text the mean is %v, want 0", got)
+	if got := macro(map[string]*Perplexity{"empty": {}}, perToken); got != nil {
+		t.Errorf("of no text the mean is %v, want none", got)
 	}
 }
 

@@ -1,0 +1,80 @@
+package eval
+
+import "encoding/json"
+
+// Document is one document of a task, with all that is asked about it.
+type Document struct {
+	Index int             // its place in the task, from 0; doc_id in files
+	ID    string          // the data set's own name for it; "" for none
+	Row   json.RawMessage // the row that it was made of, as it stands in the data; nil without one
+	From  string          // the file of a document of the user's
+	// Requests are what is asked: the choices in their order, then the unconditional ones, one
+	// for each choice; or one request alone.
+	Requests []Request
+	// Choices are the answers to choose from, as figures by characters and bytes count them.
+	Choices []string
+	Gold    []int // the right choices; several where any of them counts
+	// Targets are the right answers of a document that is answered with a text, or the
+	// continuation that a likelihood is asked of.
+	Targets []string
+}
+
+// Form says what a request asks.
+type Form byte
+
+// The forms of requests.
+const (
+	Continuation Form = iota // how probable the continuation is after the context
+	Rolling                  // how probable the whole continuation is, window by window
+	Text                     // what follows the context
+)
+
+// Request is one thing that is asked of a model.
+type Request struct {
+	Form         Form
+	Context      string
+	Continuation string
+	// Unconditional marks a request that serves a figure of another: the choice after a context
+	// that says nothing.
+	Unconditional bool
+
+	// Of a text: where it ends, its most tokens (0: as many as the model has room for), how it is
+	// drawn, and how many are asked for.
+	Until     []string
+	MaxTokens int
+	Sampling  Sampling
+	Responses int // 0: one
+
+	// Of a rolling text.
+	Window    int  // tokens that a pass predicts; 0: the model's positions
+	Overlap   bool // the last window is moved back to full length
+	EndOfText bool // the end of text is charged, too
+}
+
+// Sampling says how tokens are drawn; the zero value takes the most probable one.
+type Sampling struct {
+	Temperature float64 `json:"temperature"`
+	TopK        int     `json:"top_k,omitempty"`
+	TopP        float64 `json:"top_p,omitempty"`
+	Seed        uint64  `json:"seed,omitempty"` // of the task; each response has one of its own, made of it, of document and number
+}
+
+// Answer is what a model says to a request.
+type Answer struct {
+	// Of a continuation or rolling text.
+	Logprob   float64   `json:"logprob"`             // nats, together
+	Greedy    bool      `json:"greedy"`              // every token is the model's first choice
+	Tokens    int       `json:"num_tokens"`          // that were predicted
+	Each      []float64 `json:"logprobs,omitempty"`  // of each token, where they were asked for
+	Truncated bool      `json:"truncated,omitempty"` // the beginning did not fit the model
+	// Of a text: one for each response that was asked for, cut before the first stop.
+	Texts []string `json:"texts,omitempty"`
+}
+
+// Response is an answer's first text.
+func (a *Answer) Response() string {
+	if len(a.Texts) == 0 {
+		return ""
+	}
+	return a.Texts[0]
+}

@@ -1,0 +1,151 @@
+package eval
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+
+	"olmo/lm"
+	"olmo/tokenizer"
+)
+
+// encoder turns requests into ids for a model.
+type encoder struct {
+	tokenizer *tokenizer.Tokenizer
+	plain     *tokenizer.Encoder
+	bos, eos  int32 // negative: none
+	positions int
+}
+
+func newEncoder(m *lm.Model) *encoder {
+	e := &encoder{tokenizer: m.Tokenizer, plain: m.Tokenizer.NewEncoder(), bos: m.Config.BOS, eos: m.Config.EOS, positions: m.Config.T}
+	if e.eos < 0 && len(m.Stop) > 0 {
+		e.eos = m.Stop[0]
+	}
+	return e
+}
+
+// apartPositions is the longest query of OLMo's in-loop evaluation (model_ctx_len).
+const apartPositions = 2048
+
+// pair is a context and its continuation as a model is asked about them: the probability of
+// each target. truncated says that the beginning was cut off.
+type pair struct {
+	lm.Sequence
+	tokens    int // of the continuation
+	truncated bool
+}
+
+// continuation encodes a request by a convention.
+func (e *encoder) continuation(r *Request, b Boundary) pair {
+	if b == Together {
+		return e.together(r.Context, r.Continuation)
+	}
+	return e.apart(r.Context, r.Continuation)
+}
+
+// apart encodes context and continuation each for itself, as ai2-olmo's in-loop evaluation
+// does (olmo/eval/downstream.py, ICLMultiChoiceTaskDataset): the query is cut from the left.
+func (e *encoder) apart(context, continuation string) pair {
+	ids := e.plain.AppendEncode(nil, context)
+	if len(ids) == 0 {
+		ids = append(ids, max(e.eos, 0)) // something must stand before the first token
+	}
+	n := len(ids)
+	ids = e.plain.AppendEncode(ids, continuation)
+	return cut(ids, n, min(e.positions, apartPositions))
+}
+
+// together encodes the two as one text and splits it where the context's own ids end, as
+// lm-eval does (api/model.py, TemplateLM._encode_pair, 0.4.13): white space at the end of
+// the context belongs to the continuation.
+func (e *encoder) together(context, continuation string) pair {
+	if context == "" {
+		first := e.first()
+		ids := e.plain.AppendEncode([]int32{first}, continuation)
+		// A continuation that begins with the very id has it for its context.
+		if len(ids) > 2 && ids[1] == first {
+			ids = ids[1:]
+		}
+		return cut(ids, 1, e.positions)
+	}
+	trimmed := strings.TrimRightFunc(context, pythonSpace)
+	continuation = context[len(trimmed):] + continuation
+	before, whole := e.prompt(trimmed), e.prompt(trimmed+continuation)
+	n := min(len(before), len(whole))
+	if n == 0 {
+		return cut(append([]int32{e.first()}, whole...), 1, e.positions)
+	}
+	return cut(whole, n, e.positions)
+}
+
+// prompt encodes a text with the special ids that the tokenizer itself puts around one, but
+// never a second begin-of-text before one that the text begins with.
+func (e *encoder) prompt(text string) []int32 {
+	ids := e.tokenizer.Encode(text, true).IDs
+	if e.bos >= 0 && len(ids) > 1 && ids[0] == e.bos && ids[1] == e.bos {
+		ids = ids[1:]
+	}
+	return ids
+}
+
+// first is the id that stands for an empty context.
+func (e *encoder) first() int32 {
+	if e.bos >= 0 {
+		return e.bos
+	}
+	return max(e.eos, 0)
+}
+
+// cut asks for the ids from n on, of which the last is predicted and predicts nothing. What
+// exceeds the positions goes from the left.
+func cut(ids []int32, n, positions int) pair {
+	p := pair{tokens: len(ids) - n}
+	query := ids[:max(len(ids)-1, 0)]
+	targets := make([]int32, len(query))
+	for j := range targets {
+		targets[j] = -1
+		if j >= n-1 {
+			targets[j] = ids[j+1]
+		}
+	}
+	if over := len(query) - positions; over > 0 {
+		query, targets, p.truncated = query[over:], targets[over:], true
+	}
+	p.Sequence = lm.Sequence{IDs: slices.Clone(query), Targets: targets}
+	return p
+}
+
+// rolling encodes a whole text: an id before the first token, then the text's. The end of
+// text is what stands there for documents (OLMo, catwalk) and, with the other convention, the
+// begin of text where the tokenizer has one (lm-eval).
+func (e *encoder) rolling(r *Request, b Boundary) []int32 {
+	first := e.eos
+	if b == Together {
+		first = e.first()
+	}
+	ids := e.plain.AppendEncode([]int32{first}, r.Continuation)
+	if r.EndOfText {
+		ids = append(ids, e.eos)
+	}
+	return ids
+}
+
+// pythonSpace is str.isspace of a character, as str.rstrip takes it.
+func pythonSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
+
+// Splitter shows how a tokenizer's ids of a request are split, without a model.
+func Splitter(t *tokenizer.Tokenizer, b Boundary) func(r *Request) (before, after []int32) {
+	e := &encoder{tokenizer: t, plain: t.NewEncoder(), bos: -1, eos: -1, positions: 1 << 30}
+	return func(r *Request) (before, after []int32) {
+		switch r.Form {
+		case Text:
+			return e.prompt(r.Context), nil
+		case Rolling:
+			return nil, e.rolling(r, b)[1:]
+		}
+		p := e.continuation(r, b)
+		ids := append(slices.Clone(p.IDs), p.Targets[len(p.Targets)-1])
+		return ids[:len(ids)-p.tokens], ids[len(ids)-p.tokens:]
+	}
+}

@@ -1,0 +1,110 @@
+package eval
+
+import (
+	"fmt"
+)
+
+// judged are the values of one document.
+type judged struct {
+	scores   map[string]any    // by figure
+	filtered map[string]string // the first response that each filter leaves; nil without filters
+}
+
+// noFilter is the name that lm-eval gives to figures of answers as they are.
+const noFilter = "none"
+
+// filters are the task's, or the one that takes the first response as it is.
+func (t *Task) filters() []Filter {
+	if len(t.Filters) > 0 {
+		return t.Filters
+	}
+	return []Filter{{Name: noFilter, Apply: func(_ *Document, r []string) ([]string, error) { return r[:min(1, len(r))], nil }}}
+}
+
+// figureName is how results call a metric of a filter's answers.
+func figureName(metric, filter string) string {
+	if filter == noFilter {
+		return metric
+	}
+	return metric + "," + filter
+}
+
+// judge makes the values of a document.
+func (t *Task) judge(d *Document, answers []Answer) (judged, error) {
+	j := judged{scores: map[string]any{}}
+	for _, f := range t.filters() {
+		e := &Evidence{Document: d, Answers: answers}
+		if t.Kind == Texts {
+			var err error
+			if e.Responses, err = f.Apply(d, answers[0].Texts); err != nil {
+				return j, fmt.Errorf("document %d: filter %s: %w", d.Index, f.Name, err)
+			}
+			if len(t.Filters) > 0 {
+				if j.filtered == nil {
+					j.filtered = map[string]string{}
+				}
+				if len(e.Responses) > 0 {
+					j.filtered[f.Name] = e.Responses[0]
+				}
+			}
+		}
+		for _, m := range t.Metrics {
+			v, err := m.Of(e)
+			if err != nil {
+				return j, fmt.Errorf("document %d: %s: %w", d.Index, m.Name, err)
+			}
+			if v != nil {
+				j.scores[figureName(m.Name, f.Name)] = v
+			}
+		}
+	}
+	return j, nil
+}
+
+// Figure is what all documents come to.
+type Figure struct {
+	Value  float64
+	StdErr *float64 // nil where none is known
+	N      int      // documents that it is of
+	Lower  bool     // smaller is better
+}
+
+// figures gathers documents' values.
+type figures struct {
+	task   *Task
+	values map[string][]any
+}
+
+func (f *figures) add(j judged) {
+	if f.values == nil {
+		f.values = map[string][]any{}
+	}
+	for name, v := range j.scores {
+		f.values[name] = append(f.values[name], v)
+	}
+}
+
+// all computes the figures.
+func (f *figures) all() map[string]Figure {
+	out := map[string]Figure{}
+	for _, filter := range f.task.filters() {
+		for _, m := range f.task.Metrics {
+			name := figureName(m.Name, filter.Name)
+			values := f.values[name]
+			if len(values) == 0 {
+				continue
+			}
+			a := m.Figure
+			if a.Of == nil {
+				a = Mean
+			}
+			x := Figure{Value: a.Of(values), N: len(values), Lower: m.Lower}
+			if a.StdErr != nil && len(values) > 1 {
+				s := a.StdErr(values)
+				x.StdErr = &s
+			}
+			out[name] = x
+		}
+	}
+	return out
+}

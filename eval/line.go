@@ -1,0 +1,84 @@
+package eval
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"unicode/utf8"
+)
+
+// Line is a line of requests-TASK.jsonl: a request of a document with its answer. Nothing
+// that depends on time, machine or batch is in it.
+type Line struct {
+	Doc    int    `json:"doc_id"`
+	ID     string `json:"id,omitempty"` // the data set's own name for the document
+	Hash   string `json:"doc_hash"`
+	Choice int    `json:"choice"`
+
+	Context      string  `json:"context"`
+	Continuation *string `json:"continuation,omitempty"`
+	// Gold marks the right choice; unconditional requests follow the choices.
+	Gold          bool      `json:"gold,omitempty"`
+	Unconditional bool      `json:"unconditional,omitempty"`
+	Logprob       *float64  `json:"logprob,omitempty"` // nats, of the continuation
+	Greedy        *bool     `json:"greedy,omitempty"`
+	Tokens        int       `json:"num_tokens"`          // of the continuation, or of the responses
+	Chars         int       `json:"num_chars,omitempty"` // of the continuation, its space included
+	Bytes         int       `json:"num_bytes,omitempty"` // the same, as UTF-8
+	Each          []float64 `json:"token_logprobs,omitempty"`
+	Truncated     bool      `json:"truncated,omitempty"`
+
+	Response  *string           `json:"response,omitempty"`
+	Responses []string          `json:"responses,omitempty"` // where several were asked for
+	Targets   []string          `json:"targets,omitempty"`   // of a text, on its line
+	Filtered  map[string]string `json:"filtered,omitempty"`
+	// Scores are the document's values, on its first line.
+	Scores map[string]any `json:"scores,omitempty"`
+}
+
+// Hash is the document's name for comparisons: that of its row, so that runs which
+// number documents otherwise agree; without a row that of its requests.
+func (d *Document) Hash() string {
+	h := sha256.New()
+	if d.Row != nil {
+		h.Write(d.Row)
+	} else {
+		for _, r := range d.Requests {
+			h.Write([]byte(r.Context + "\x00" + r.Continuation + "\x00"))
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// lines are what is kept of a document.
+func (d *Document) lines(answers []Answer, j judged) []Line {
+	hash := d.Hash()
+	var out []Line
+	for i, r := range d.Requests {
+		a := &answers[i]
+		l := Line{
+			Doc: d.Index, ID: d.ID, Hash: hash, Choice: i, Context: r.Context, Unconditional: r.Unconditional,
+			Tokens: a.Tokens, Each: a.Each, Truncated: a.Truncated,
+		}
+		if r.Form == Text {
+			if len(a.Texts) == 1 {
+				l.Response = &a.Texts[0]
+			} else {
+				l.Responses = a.Texts
+			}
+			l.Targets, l.Filtered = d.Targets, j.filtered
+		} else {
+			l.Continuation, l.Logprob = &r.Continuation, &a.Logprob
+			l.Chars, l.Bytes = utf8.RuneCountInString(r.Continuation), len(r.Continuation)
+			if r.Form == Continuation {
+				l.Greedy = &a.Greedy
+			}
+			l.Gold = !r.Unconditional && slices.Contains(d.Gold, i)
+		}
+		if i == 0 {
+			l.Scores = j.scores
+		}
+		out = append(out, l)
+	}
+	return out
+}

@@ -1,0 +1,82 @@
+package eval
+
+import (
+	"math"
+)
+
+// Metric makes a value of each document's answers, and a figure of the values.
+type Metric struct {
+	Name string // as results.json has it
+	// Lower says that smaller is better.
+	Lower bool
+	// Of is a document's value: a number, or what Figure can make one of. nil leaves the
+	// document out.
+	Of func(e *Evidence) (any, error)
+	// Figure is what the values come to; the zero value is their mean.
+	Figure Aggregation
+}
+
+// Evidence is what a document is judged by.
+type Evidence struct {
+	*Document
+	Answers   []Answer // one for each of the document's requests
+	Responses []string // of a text: what a filter made of the answers
+}
+
+// Filter makes of a document's responses what metrics judge.
+type Filter struct {
+	Name  string
+	Apply func(d *Document, responses []string) ([]string, error)
+}
+
+// Aggregation makes a figure of documents' values.
+type Aggregation struct {
+	Name string
+	Of   func(values []any) float64
+	// StdErr is the figure's standard error where there is a formula; nil: it is bootstrapped.
+	StdErr func(values []any) float64
+}
+
+// Mean is the mean of numbers, with the standard error of a sample (n − 1), as lm-eval
+// has it (api/metrics.py, mean_stderr).
+var Mean = Aggregation{Name: "mean", Of: mean, StdErr: meanStdErr}
+
+func mean(values []any) float64 {
+	if len(values) == 0 {
+		return math.NaN()
+	}
+	var sum float64
+	for _, v := range values {
+		sum += v.(float64)
+	}
+	return sum / float64(len(values))
+}
+
+func meanStdErr(values []any) float64 {
+	m, n := mean(values), float64(len(values))
+	var sum float64
+	for _, v := range values {
+		d := v.(float64) - m
+		sum += d * d
+	}
+	return math.Sqrt(sum / max(n-1, 1) / n)
+}
+
+// number is 1 for what holds.
+func number(holds bool) float64 {
+	if holds {
+		return 1
+	}
+	return 0
+}
+
+// best returns the index of the highest score, the first one of equals.
+func best(n int, score func(i int) float64) int {
+	top := 0
+	for i := range n {
+		if score(i) > score(top) {
+			top = i
+		}
+	}
+	return top
+}

@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"olmo/eval"
+	"olmo/tokenizer"
+)
+
+func newEvalShowCommand() *cobra.Command {
+	var data []string
+	var docs int
+	var tok, boundary string
+	c := &cobra.Command{
+		Use:   "show TASK",
+		Short: "Show what a task asks: prompts, continuations, right answers, without a model",
+		Long: `Show prints the first documents of a task as a model is asked about them. With a
+tokenizer it prints the ids too, and a bar where context and continuation meet.`,
+		Example: `  olmo eval show arc_easy
+  olmo eval show arc_easy --docs 1 --tokenizer olmo-quickstart/release`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usageErrorf("one TASK is needed\nhint: 'olmo eval list' lists the tasks")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			t, err := eval.LookupTask(args[0])
+			if err != nil {
+				return &usageError{err}
+			}
+			if docs < 1 {
+				return usageErrorf("--docs %d must be 1 or more", docs)
+			}
+			if t.Each == nil {
+				return usageErrorf("the task %s asks of documents that you give: --documents of olmo eval", t.Name)
+			}
+			j, err := t.Job(eval.Inputs{Data: evalData(data), Limit: docs})
+			if err != nil {
+				return err
+			}
+			if boundary != "" {
+				j.Boundary = eval.Boundary(boundary)
+			}
+			var split func(r *eval.Request) (before, after []int32)
+			var tokens *tokenizer.Tokenizer
+			if tok != "" {
+				if tokens, err = tokenizer.Load(tok); err != nil {
+					return err
+				}
+				split = eval.Splitter(tokens, j.Boundary)
+			}
+			return showTask(c.OutOrStdout(), j, tokens, split)
+		},
+	}
+	listFlag(c.Flags(), &data, "data", "the folders of the task's data set")
+	c.Flags().IntVar(&docs, "docs", 3, "documents to show")
+	c.Flags().StringVar(&tok, "tokenizer", "", "a tokenizer.json, or a folder with one: show ids")
+	c.Flags().StringVar(&boundary, "boundary", "", "apart or together; the task's own without it")
+	return c
+}
+
+// showTask prints a job's documents.
+func showTask(out io.Writer, j *eval.Job, tok *tokenizer.Tokenizer, split func(r *eval.Request) (before, after []int32)) error {
+	var b strings.Builder
+	t := j.Task
+	fmt.Fprintf(&b, "%s: %s, quoted with %s, %d shots, context and continuation encoded %s\n", t.Name, t.Kind, t.Quoted, t.Shots, j.Boundary)
+	for d, err := range j.Each() {
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "\n--- document %d", d.Index)
+		if d.ID != "" {
+			fmt.Fprintf(&b, " (%s)", d.ID)
+		}
+		b.WriteString("\n")
+		last := ""
+		for i, r := range d.Requests {
+			if i == 0 || r.Context != last {
+				fmt.Fprintf(&b, "context:\n%s\n", indented(r.Context))
+				last = r.Context
+			}
+			if r.Form == eval.Text {
+				fmt.Fprintf(&b, "until: %q, at most %d tokens\n", r.Until, r.MaxTokens)
+			} else {
+				mark := "      "
+				for _, g := range d.Gold {
+					if g == i && !r.Unconditional {
+						mark = "right "
+					}
+				}
+				fmt.Fprintf(&b, "%s%q\n", mark, r.Continuation)
+			}
+			if split != nil {
+				before, after := split(&r)
+				fmt.Fprintf(&b, "      ids %v | %v\n", before, after)
+				fmt.Fprintf(&b, "      …%q | %q\n", tok.Decode(before[max(0, len(before)-3):], false), tok.Decode(after, false))
+			}
+		}
+		if len(d.Targets) > 0 {
+			fmt.Fprintf(&b, "target: %q\n", d.Targets)
+		}
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+func indented(text string) string { return "    " + strings.ReplaceAll(text, "\n", "\n    ") }
