@@ -76,14 +76,14 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "data/warc", may: "data data/store data/webpage", tests: "data/stagetest data/tagger store"},
 
 	// What is drawn from logits is computed on the processor.
-	{pkg: "generate", may: "device device/cpu graph model numeric"},
+	{pkg: "generate", may: "device device/cpu graph internal/parallel model numeric"},
 
 	// The trainer reaches evaluation, sampling and tokenizers through interfaces that it
 	// defines, so that it can be read, tested and replaced alone.
 	{pkg: "train", may: "config data data/store data/tokens device graph internal/parallel model numeric runlog store tensor weights", tests: "data/store/storetest device/cpu"},
 
 	// What everything above asks of a model that runs.
-	{pkg: "lm", may: "chat device device/cpu generate graph internal/parallel model tensor tokenizer train", tests: "lm/lmtest weights"},
+	{pkg: "lm", may: "chat device device/cpu generate graph model tensor tokenizer train", tests: "lm/lmtest weights"},
 	{pkg: "lm/lmtest", may: "model tensor tokenizer"},
 	{pkg: "eval/data", may: "data"},
 	{pkg: "eval", may: "config data data/store eval/data generate lm numeric store tokenizer train", tests: "device/cpu lm/lmtest"},

@@ -26,6 +26,8 @@ type Device interface {
 	Changes() int
 	// Memory reports what the device holds.
 	Memory() Memory
+	// Drop gives back the values whose names begin so. Programs that use them do not run again.
+	Drop(prefix string)
 }
 
 // Options are the sizes and the precision that a program is compiled for.

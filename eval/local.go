@@ -24,7 +24,7 @@ type Local struct {
 
 	encoder *encoder
 	scorer  *lm.Scorer
-	writer  *lm.Generator
+	writer  *lm.Writer
 }
 
 var _ Answerer = (*Local)(nil)
@@ -189,21 +189,25 @@ func (l *Local) rolling(ctx context.Context, requests []Request, which []int, o 
 }
 
 // texts generates.
-func (l *Local) texts(ctx context.Context, requests []Request, which []int, _ AnswerOptions, each func(int, Answer) error) error {
+func (l *Local) texts(ctx context.Context, requests []Request, which []int, o AnswerOptions, each func(int, Answer) error) error {
 	if l.writer == nil {
-		g, err := l.Model.Generator(lm.GeneratorOptions{})
+		w, err := l.Model.Writer(lm.WriterOptions{Memory: o.Memory})
 		if err != nil {
 			return err
 		}
-		l.writer = g
+		l.writer = w
 	}
-	for _, n := range which {
-		r := &requests[n]
+	T := l.writer.Positions()
+	answers := make([]Answer, len(which))
+	var asked []lm.Request
+	var owner, number []int // the request of each, among which, and the response's number
+	left := make([]int, len(which))
+	for i, n := range which {
+		r, a := &requests[n], &answers[i]
 		prompt := l.encoder.prompt(r.Context)
 		if len(prompt) == 0 {
 			prompt = []int32{l.encoder.first()}
 		}
-		T, a := l.writer.Positions(), Answer{}
 		most := r.MaxTokens
 		if most == 0 || most >= T {
 			most = T / 2
@@ -212,22 +216,26 @@ func (l *Local) texts(ctx context.Context, requests []Request, which []int, _ An
 		if over := len(prompt) - (T - most); over > 0 {
 			prompt, a.Truncated = prompt[over:], true
 		}
-		for i := range max(r.Responses, 1) {
-			x, err := l.writer.Generate(ctx, lm.Request{
-				Prompt: prompt, MaxTokens: most, Stop: l.Model.Stop, StopTexts: slices.DeleteFunc(slices.Clone(r.Until), func(s string) bool { return s == "" }), Continue: true,
-				Sampling: generate.Sampling{Temperature: r.Sampling.Temperature, TopK: r.Sampling.TopK, TopP: r.Sampling.TopP, Seed: responseSeed(r.Sampling.Seed, i)},
+		left[i] = max(r.Responses, 1)
+		a.Texts = make([]string, left[i])
+		for k := range left[i] {
+			asked = append(asked, lm.Request{
+				Prompt: prompt, MaxTokens: most, Stop: l.Model.Stop, StopTexts: slices.DeleteFunc(slices.Clone(r.Until), func(s string) bool { return s == "" }),
+				Sampling: generate.Sampling{Temperature: r.Sampling.Temperature, TopK: r.Sampling.TopK, TopP: r.Sampling.TopP, Seed: responseSeed(r.Sampling.Seed, k)},
 			})
-			if err != nil {
-				return err
-			}
-			a.Texts = append(a.Texts, x.Text)
-			a.Tokens += len(x.IDs)
-		}
-		if err := each(n, a); err != nil {
-			return err
+			owner, number = append(owner, i), append(number, k)
 		}
 	}
-	return nil
+	return l.writer.Write(ctx, asked, func(i int, x lm.Answer) error {
+		w := owner[i]
+		a := &answers[w]
+		a.Texts[number[i]] = x.Text
+		a.Tokens += len(x.IDs)
+		if left[w]--; left[w] > 0 {
+			return nil
+		}
+		return each(which[w], *a)
+	})
 }
 
 // documentSeed and responseSeed give each document and each of its responses random numbers of

@@ -113,7 +113,7 @@ func (e *Engine) Generate(ctx context.Context, q Request) (Result, error) {
 		}
 		id, logprob := sampler.next(logits, len(res.IDs))
 		if math.IsNaN(logprob) {
-			return res, fmt.Errorf("the model gives no probabilities after %d tokens: its logits are not numbers\nhint: the weights are damaged, or training diverged", pos)
+			return res, noProbabilities(pos)
 		}
 		if slices.Contains(q.Stop, id) {
 			res.Reason, res.Stop, res.StopLogprob = "stop", id, logprob
@@ -136,7 +136,7 @@ func (e *Engine) Generate(ctx context.Context, q Request) (Result, error) {
 
 func (e *Engine) check(q Request) error {
 	if len(q.Prompt) == 0 {
-		return errors.New("the prompt has no tokens\nhint: give some text, or the end-of-text token to start from nothing")
+		return errNoPrompt
 	}
 	if len(q.Prompt) >= e.positions {
 		return fmt.Errorf("%w: %d tokens, there is room for %d and an answer", ErrTooLong, len(q.Prompt), e.positions-1)

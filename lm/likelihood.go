@@ -1,6 +1,12 @@
 package lm
 
-import "context"
+import (
+	"context"
+	"slices"
+
+	"olmo/device/cpu"
+	"olmo/generate"
+)
 
 // Likelihood is what a model says of a sequence's targets.
 type Likelihood struct {
@@ -10,70 +16,166 @@ type Likelihood struct {
 
 // ScoreOptions bound the work of Likelihoods; they change no bit of it.
 type ScoreOptions struct {
-	Memory  int64 // bytes of caches for what sequences share; 0: 256 MiB
+	Memory  int64 // bytes of caches for what sequences share; 0: 1 GiB
 	NoShare bool  // nothing is shared
 }
 
-// Likelihoods scores sequences of which many may begin alike: what they share is computed
-// once. each is told every sequence's number with its likelihood, in any order; its bits do
-// not depend on the other sequences.
+// Likelihoods scores sequences of which many may begin alike: in the order of their ids, what
+// neighbours share is computed once. each is told every sequence's number with its likelihood,
+// in any order; its bits do not depend on the other sequences.
 func (s *Scorer) Likelihoods(ctx context.Context, sequences []Sequence, o ScoreOptions, each func(i int, l Likelihood) error) error {
-	longest := 0
-	for _, q := range sequences {
+	longest, cost := 1, 0
+	order := make([]int, len(sequences))
+	for i, q := range sequences {
 		longest = max(longest, len(q.IDs))
-		if err := s.checkIDs(q.IDs); err != nil {
-			return err
-		}
+		order[i] = i
 	}
-	p, err := s.sharer(longest)
+	b, err := s.batch(longest, o.Memory)
 	if err != nil {
 		return err
 	}
-	units := neighbours(sequences, o.NoShare)
-	first := 0 // sequence with which the wave begins
-	for begin := 0; begin < len(units); begin += p.slots {
-		wave := units[begin:min(len(units), begin+p.slots)]
-		starts, n := make([]int, len(wave)), first
-		for i, u := range wave {
-			starts[i] = n
-			n += len(u)
+	slices.SortStableFunc(order, func(x, y int) int { return slices.Compare(sequences[x].IDs, sequences[y].IDs) })
+	for k, i := range order {
+		cost += len(sequences[i].IDs)
+		if k > 0 && !o.NoShare {
+			cost -= same(sequences[order[k-1]].IDs, sequences[i].IDs)
 		}
-		results := make([]Likelihood, n-first)
-		for i := range results {
-			results[i].Greedy = true
+	}
+	// So many slots fill a pass; more would only compute again what they share.
+	const fill = 512
+	most := max(1, fill*len(order)/max(cost, 1))
+	next := func() generate.Chain {
+		if len(order) == 0 {
+			return nil
 		}
-		for round := sharedRound; ; round++ {
-			parts, owner := parts(wave, round)
-			if len(parts) == 0 {
+		n, rows := 1, 0
+		for ; n < len(order) && !o.NoShare; n++ {
+			q := sequences[order[n]].IDs
+			if rows += len(q) - same(sequences[order[n-1]].IDs, q); rows > 256 && n >= 8 {
 				break
 			}
-			err := p.run(ctx, parts, func(i, sequence int, nats float32, greedy bool) {
-				l := &results[starts[owner[i]]+sequence-first]
-				l.Nats, l.Greedy = append(l.Nats, nats), l.Greedy && greedy
-			})
-			if err != nil {
-				return err
-			}
 		}
-		for i, l := range results {
-			if err := each(first+i, l); err != nil {
-				return err
-			}
-		}
-		first = n
+		c := newFamily(sequences, order[:n], each)
+		order = order[n:]
+		return c
 	}
-	return nil
+	return b.Run(ctx, most, next)
 }
 
-// neighbours puts sequences that follow one another and begin alike into units.
-func neighbours(sequences []Sequence, alone bool) (units [][]Sequence) {
-	for begin := 0; begin < len(sequences); {
-		end := begin + 1
-		for !alone && end < len(sequences) && 2*commonPrefix([]Sequence{sequences[begin], sequences[end]}) > len(sequences[begin].IDs) {
-			end++
-		}
-		units = append(units, sequences[begin:end])
-		begin = end
+// batch returns what runs sequences of at most longest tokens.
+func (s *Scorer) batch(longest int, memory int64) (*generate.Batch, error) {
+	// Doubled, so that a few programs serve the tasks of a run, however their lengths differ.
+	positions := 64
+	for positions < longest {
+		positions *= 2
 	}
-	return units
+	if s.shared != nil && s.shared.Positions() >= positions && s.sharedMemory == memory {
+		return s.shared, nil
+	}
+	b, err := generate.NewBatch(s.model.Config, s.model.Device, generate.BatchOptions{Positions: positions, Memory: memory, Cache: "scorer", BF16: s.model.bf16})
+	if err != nil {
+		return nil, err
+	}
+	s.shared, s.sharedMemory = b, memory
+	return b, s.model.fill()
+}
+
+// same counts the ids with which both begin.
+func same(a, b []int32) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// family is a chain of sequences in the order of their ids, so that each shares its beginning
+// with the one before. A target is asked of the sequence that computes its row: the first of
+// those that share it.
+type family struct {
+	sequences []Sequence
+	members   []int
+	asks      [][]ask // of each member, ascending by row
+	results   []Likelihood
+	greedy    [][]bool
+	next      int
+	each      func(i int, l Likelihood) error
+}
+
+// ask wants the cost of a target behind a row.
+type ask struct {
+	row    int
+	member int
+	index  int // of the target among the member's
+	target int32
+}
+
+func newFamily(sequences []Sequence, members []int, each func(i int, l Likelihood) error) *family {
+	f := &family{
+		sequences: sequences, members: members, each: each,
+		asks: make([][]ask, len(members)), results: make([]Likelihood, len(members)), greedy: make([][]bool, len(members)),
+	}
+	var owner []int // of each row of the sequence at hand
+	for m, i := range members {
+		q := sequences[i]
+		shared := 0
+		if m > 0 {
+			shared = same(sequences[members[m-1]].IDs, q.IDs)
+		}
+		owner = owner[:shared]
+		for len(owner) < len(q.IDs) {
+			owner = append(owner, m)
+		}
+		n := 0
+		for row, target := range q.Targets {
+			if target >= 0 {
+				f.asks[owner[row]] = append(f.asks[owner[row]], ask{row, m, n, target})
+				n++
+			}
+		}
+		f.results[m].Nats, f.greedy[m] = make([]float32, n), make([]bool, n)
+	}
+	for _, a := range f.asks {
+		slices.SortStableFunc(a, func(x, y ask) int { return x.row - y.row })
+	}
+	return f
+}
+
+// Next gives the next sequence of which something is asked.
+func (f *family) Next() (generate.Stretch, bool, error) {
+	for f.next < len(f.members) && len(f.asks[f.next]) == 0 {
+		f.next++
+	}
+	if f.next == len(f.members) {
+		for m, l := range f.results {
+			l.Greedy = !slices.Contains(f.greedy[m], false)
+			if err := f.each(f.members[m], l); err != nil {
+				return generate.Stretch{}, false, err
+			}
+		}
+		return generate.Stretch{}, false, nil
+	}
+	asks := f.asks[f.next]
+	s := generate.Stretch{IDs: f.sequences[f.members[f.next]].IDs, Logits: func(row int, logits []float32) {
+		// −log softmax(l)[t] = log Σ exp(l) − l[t], for every target behind the row.
+		lse, best := cpu.LSE(logits), -1
+		at, _ := slices.BinarySearchFunc(asks, row, func(a ask, row int) int { return a.row - row })
+		for _, a := range asks[at:] {
+			if a.row != row {
+				break
+			}
+			if best < 0 {
+				best = slices.Index(logits, slices.Max(logits))
+			}
+			f.results[a.member].Nats[a.index] = lse - logits[a.target]
+			f.greedy[a.member][a.index] = best == int(a.target)
+		}
+	}}
+	for _, a := range asks {
+		if len(s.Rows) == 0 || s.Rows[len(s.Rows)-1] != a.row {
+			s.Rows = append(s.Rows, a.row)
+		}
+	}
+	f.next++
+	return s, true, nil
 }

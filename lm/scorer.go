@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"olmo/device"
+	"olmo/generate"
 	"olmo/graph"
 )
 
@@ -13,7 +14,10 @@ type Scorer struct {
 	model   *Model
 	program device.Program
 	rows    int
-	shared  *sharer // made when Sums first needs it
+
+	// What Likelihoods runs with, made when it first needs it.
+	shared       *generate.Batch
+	sharedMemory int64
 }
 
 // Scorer prepares a model for scoring sequences of at most longest tokens.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 
 	"olmo/device"
@@ -29,6 +30,7 @@ type value struct {
 	space  graph.Space
 	shape  []int
 	data   []float32
+	free   func()  // gives data back; nil: nothing to do
 	sparse *sparse // in place of data
 	// cache is the packed copy of this cache of keys and of the values' beside it; it
 	// was made after so many changes.
@@ -121,7 +123,7 @@ func (d *Device) fill(v *value) error {
 		n *= s
 	}
 	var err error
-	if v.data, _, err = d.allocate(n); err != nil {
+	if v.data, v.free, err = d.allocate(n); err != nil {
 		return err
 	}
 	if s := v.sparse; s != nil {
@@ -134,6 +136,20 @@ func (d *Device) fill(v *value) error {
 
 // Changes counts the Writes, and the runs that updated parameters.
 func (d *Device) Changes() int { return d.changes }
+
+// Drop gives back the values whose names begin so.
+func (d *Device) Drop(prefix string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for name, v := range d.values {
+		if strings.HasPrefix(name, prefix) {
+			if v.free != nil {
+				v.free()
+			}
+			delete(d.values, name)
+		}
+	}
+}
 
 // Memory reports what the device holds, in bytes.
 func (d *Device) Memory() device.Memory {

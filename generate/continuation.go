@@ -1,0 +1,82 @@
+package generate
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Continuation is the chain of one Request in a Batch: its prompt, then an id at a time.
+type Continuation struct {
+	Request
+	// Result is what there is so far; whole when Done.
+	Result Result
+	Done   bool
+
+	positions int
+	sampler   *sampler
+	ids       []int32 // prompt and answer
+	id        int32   // the newest, not yet taken
+	logprob   float64
+	begun     bool
+}
+
+// Continue prepares a request to run in the batch.
+func (b *Batch) Continue(q Request) (*Continuation, error) {
+	c := &Continuation{Request: q, Result: Result{IDs: []int32{}, Logprobs: []float64{}, Stop: -1}, positions: b.positions, sampler: newSampler(q.Sampling)}
+	if len(q.Prompt) == 0 {
+		return nil, errNoPrompt
+	}
+	if len(q.Prompt) >= b.positions {
+		return nil, fmt.Errorf("%w: %d tokens, there is room for %d and an answer", ErrTooLong, len(q.Prompt), b.positions-1)
+	}
+	c.ids = slices.Clone(q.Prompt)
+	return c, q.Sampling.Check()
+}
+
+var errNoPrompt = errors.New("the prompt has no tokens\nhint: give some text, or the end-of-text token to start from nothing")
+
+// Next takes the id that was drawn and asks for the one behind it.
+func (c *Continuation) Next() (Stretch, bool, error) {
+	if c.MaxTokens <= 0 {
+		c.Result.Reason, c.Done = "length", true
+	}
+	if c.begun && !c.Done {
+		if err := c.take(); err != nil {
+			return Stretch{}, false, err
+		}
+	}
+	if c.Done {
+		return Stretch{}, false, nil
+	}
+	c.begun = true
+	return Stretch{IDs: c.ids, Rows: []int{len(c.ids) - 1}, Logits: func(_ int, logits []float32) {
+		c.id, c.logprob = c.sampler.next(logits, len(c.Result.IDs))
+	}}, true, nil
+}
+
+// take adds the newest id, or ends the text.
+func (c *Continuation) take() error {
+	r := &c.Result
+	switch {
+	case math.IsNaN(c.logprob):
+		return noProbabilities(len(c.ids))
+	case slices.Contains(c.Stop, c.id):
+		r.Reason, r.Stop, r.StopLogprob, c.Done = "stop", c.id, c.logprob, true
+		return nil
+	}
+	r.IDs, r.Logprobs = append(r.IDs, c.id), append(r.Logprobs, c.logprob)
+	switch {
+	case c.Token != nil && !c.Token(c.id, c.logprob):
+		r.Reason, c.Done = "stop", true
+	case len(r.IDs) >= c.MaxTokens || len(c.ids)+1 >= c.positions:
+		r.Reason, c.Done = "length", true
+	}
+	c.ids = append(c.ids, c.id)
+	return nil
+}
+
+func noProbabilities(tokens int) error {
+	return fmt.Errorf("the model gives no probabilities after %d tokens: its logits are not numbers\nhint: the weights are damaged, or training diverged", tokens)
+}
