@@ -6,6 +6,7 @@ import "math"
 type AttentionAttr struct {
 	H, KV, D int
 	Scale    float32
+	Cap      float32   // scaled scores become Cap·tanh(s/Cap); 0: they stay
 	Window   int       // 0: all keys before the query
 	Slopes   []float32 // ALiBi, or nil
 	Dropout  DropoutAttr
@@ -98,6 +99,7 @@ func init() {
 			two("grouped queries", AttentionAttr{H: 4, KV: 2, D: 6, Scale: 0.4}, tokens(2, 7)),
 			two("window", AttentionAttr{H: 2, KV: 2, D: 4, Scale: 0.5, Window: 3}, tokens(1, 9)),
 			two("ALiBi", AttentionAttr{H: 2, KV: 1, D: 4, Scale: 0.5, Slopes: []float32{0.5, 0.25}}, tokens(2, 5)),
+			two("capped", AttentionAttr{H: 4, KV: 2, D: 6, Scale: 0.4, Cap: 1.5, Window: 5}, tokens(2, 7)),
 			two("documents", AttentionAttr{H: 1, KV: 1, D: 4, Scale: 0.5}, func() *Batch {
 				b := tokens(1, 8)()
 				b.Segments[0].First = []int32{0, 0, 0, 3, 3, 3, 6, 6}
@@ -211,7 +213,7 @@ func attend(c *Call, a *AttentionAttr, k, v *Array, positions int) {
 					for d := range a.D {
 						sc += q.Row(row)[h*a.D+d] * k.Row(base + j)[kv+d]
 					}
-					e[j] = sc * float64(a.Scale)
+					e[j], _ = softcap(sc*float64(a.Scale), a.Cap)
 					if a.Slopes != nil {
 						e[j] += float64(a.Slopes[h]) * float64(j-p)
 					}
@@ -271,12 +273,12 @@ func attendBackward(c *Call) {
 						sc += qr[d] * kr[d]
 						dp += dor[d] * vr[d]
 					}
-					sc *= float64(a.Scale)
+					sc, slope := softcap(sc*float64(a.Scale), a.Cap)
 					if a.Slopes != nil {
 						sc += float64(a.Slopes[h]) * float64(j-i)
 					}
 					p := math.Exp(sc-st.Row(r)[2*h]) / st.Row(r)[2*h+1]
-					ds := p * (dp*drop[j] - delta) * float64(a.Scale)
+					ds := p * (dp*drop[j] - delta) * float64(a.Scale) * slope
 					for d := range a.D {
 						c.Out(0).Row(r)[h*a.D+d] += ds * kr[d]
 						c.Out(1).Row(base + j)[kv+d] += ds * qr[d]

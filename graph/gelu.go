@@ -15,11 +15,7 @@ func init() {
 			return math.Erfc(-x/math.Sqrt2)/2 + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
 		})
 	GELUTanh, _ = elementwise("gelu_tanh", "y = x·sigmoid(2·sqrt(2/π)·(x + 0.044715·x³))",
-		func(x float64) float64 { return x * sigmoid(tanhGate(x)) },
-		func(x float64) float64 {
-			s := sigmoid(tanhGate(x))
-			return s + x*s*(1-s)*math.Sqrt(8/math.Pi)*(1+3*0.044715*x*x)
-		})
+		geluTanh, geluTanhSlope)
 	ReLU, _ = elementwise("relu", "y = max(x, 0)",
 		func(x float64) float64 { return max(x, 0) },
 		func(x float64) float64 {
@@ -28,6 +24,13 @@ func init() {
 			}
 			return 0
 		})
+}
+
+func geluTanh(x float64) float64 { return x * sigmoid(tanhGate(x)) }
+
+func geluTanhSlope(x float64) float64 {
+	s := sigmoid(tanhGate(x))
+	return s + x*s*(1-s)*math.Sqrt(8/math.Pi)*(1+3*0.044715*x*x)
 }
 
 func tanhGate(x float64) float64 { return math.Sqrt(8/math.Pi) * (x + 0.044715*x*x*x) }

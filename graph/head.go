@@ -5,6 +5,7 @@ import "math"
 // HeadLossAttr is the attribute of the head's loss.
 type HeadLossAttr struct {
 	ZMul     float32 // factor of the squared log of the sum of exponentials
+	Cap      float32 // logits become Cap·tanh(l/Cap); 0: they stay
 	Bias     bool    // a vector is added to the logits
 	Backward bool    // also compute the gradients of x and W
 }
@@ -61,7 +62,7 @@ func init() {
 			x, w := c.In(0), c.In(1)
 			at := a.params() + 1 // of dW
 			scale, z := float64(c.Batch.LossScale), float64(a.ZMul)
-			l := make([]float64, w.Rows)
+			l, slope := make([]float64, w.Rows), make([]float64, w.Rows)
 			for r := range x.Rows {
 				m := math.Inf(-1)
 				for j := range l {
@@ -72,6 +73,7 @@ func init() {
 					for i, v := range x.Row(r) {
 						l[j] += v * w.Row(j)[i]
 					}
+					l[j], slope[j] = softcap(l[j], a.Cap)
 					m = max(m, l[j])
 				}
 				var sum float64
@@ -93,6 +95,7 @@ func init() {
 					if j == int(t) {
 						d -= scale
 					}
+					d *= slope[j]
 					if a.Bias {
 						c.In(at + 1).Data[j] += d
 					}
@@ -108,6 +111,11 @@ func init() {
 				ce, lse := g.HeadLoss(g.input(6), g.Param("w", 12, 6), 0.01)
 				return g.Concat(ce, lse)
 			}, tokens(2, 5)},
+			{"capped", func(g *Graph) Value {
+				ce, _ := g.CappedHeadLoss(g.input(6), g.Param("w", 12, 6), 1.5, 0.01)
+				g.Backward()
+				return ce
+			}, tokens(2, 5)},
 			{"with a bias", func(g *Graph) Value {
 				ce, _ := g.BiasedHeadLoss(g.input(6), g.Param("w", 12, 6), g.Param("b", 12), 0.01)
 				g.Backward()
@@ -120,6 +128,11 @@ func init() {
 // HeadLoss appends the head's loss and returns cross entropy and lse of each token.
 func (g *Graph) HeadLoss(x, w Value, zmul float32) (ce, lse Value) {
 	return g.headLoss(HeadLossAttr{ZMul: zmul}, x, w)
+}
+
+// CappedHeadLoss is HeadLoss of the logits limit·tanh(l/limit).
+func (g *Graph) CappedHeadLoss(x, w Value, limit, zmul float32) (ce, lse Value) {
+	return g.headLoss(HeadLossAttr{ZMul: zmul, Cap: limit}, x, w)
 }
 
 // BiasedHeadLoss is HeadLoss with a vector that is added to the logits.

@@ -104,5 +104,5 @@ func init() {
 
 // LayerNorm appends a norm with weight w and bias b, each None where there is none.
 func (g *Graph) LayerNorm(x, w, b Value, eps float32) Value {
-	return g.op(LayerNorm, &NormAttr{eps}, x, w, b)[0]
+	return g.op(LayerNorm, &NormAttr{Eps: eps}, x, w, b)[0]
 }

@@ -2,21 +2,29 @@ package graph
 
 import "math"
 
-// NormAttr is the attribute of norms.
-type NormAttr struct{ Eps float32 }
+// NormAttr is the attribute of norms. OnePlus, of RMSNorm alone, makes the factor of a column
+// 1 + w in place of w.
+type NormAttr struct {
+	Eps     float32
+	OnePlus bool
+}
 
 // RMSNorm is x·w/rms(x): In x (N, C), w (C), which may be a constant; Out y (N, C),
-// 1/rms (N, 1).
+// 1/rms (N, 1). A shorter w (D), of a length that divides C, norms every D columns, a head, by
+// themselves and all of them with the same w; 1/rms is then (N, C/D).
 var RMSNorm, rmsNormBackward *Def
 
 func init() {
 	RMSNorm = define(&Def{
-		Name: "rmsnorm", Doc: "y = x·w / sqrt(mean x² + eps)",
+		Name: "rmsnorm", Doc: "y = x·w / sqrt(mean x² + eps), by heads where w is shorter than a row; or 1 + w in place of w",
 		Shape: func(s *shaping) {
-			s.in(1)
-			s.vector(1, s.cols(0))
+			D := s.in(1).Size(1)
+			if D == 0 || s.cols(0)%D != 0 {
+				s.fail("%d columns are not heads of %d", s.cols(0), D)
+			}
+			s.vector(1, D)
 			s.like(0)
-			s.put(0, 1)
+			s.put(0, s.cols(0)/D)
 		},
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
 			dw := None
@@ -27,17 +35,21 @@ func init() {
 			return []Value{dx, None}
 		},
 		Reference: func(c *Call) {
-			eps := float64(c.Op.Attr.(*NormAttr).Eps)
-			x, w, y := c.In(0), c.In(1), c.Out(0)
+			a := c.Op.Attr.(*NormAttr)
+			x, w, y := c.In(0), a.factors(c.In(1)), c.Out(0)
+			D := len(w)
 			for r := range x.Rows {
-				var ms float64
-				for _, v := range x.Row(r) {
-					ms += v * v
-				}
-				rs := 1 / math.Sqrt(ms/float64(x.Cols)+eps)
-				c.Out(1).Row(r)[0] = rs
-				for i, v := range x.Row(r) {
-					y.Row(r)[i] = v * rs * w.Data[i]
+				for h := range x.Cols / D {
+					var ms float64
+					head := x.Row(r)[h*D:][:D]
+					for _, v := range head {
+						ms += v * v
+					}
+					rs := 1 / math.Sqrt(ms/float64(D)+float64(a.Eps))
+					c.Out(1).Row(r)[h] = rs
+					for i, v := range head {
+						y.Row(r)[h*D+i] = v * rs * w[i]
+					}
 				}
 			}
 		},
@@ -47,6 +59,8 @@ func init() {
 				return g.RMSNorm(g.input(5), g.Const("ones", []float32{1, 1, 1, 1, 1}, 5), 1e-6)
 			}, tokens(1, 3)},
 			{"1 column", func(g *Graph) Value { return g.RMSNorm(g.input(1), g.Param("w", 1), 1e-2) }, tokens(1, 3)},
+			{"3 heads of 6", func(g *Graph) Value { return g.RMSNorm(g.input(18), g.Param("w", 6), 1e-6) }, tokens(2, 150)},
+			{"one and w", func(g *Graph) Value { return g.OnePlusRMSNorm(g.input(12), g.Param("w", 4), 1e-6) }, tokens(2, 5)},
 			{"two pieces of tokens", func(g *Graph) Value { return g.RMSNorm(g.input(16), g.Param("w", 16), 1e-6) }, tokens(1, 300)},
 		},
 	})
@@ -55,34 +69,54 @@ func init() {
 		Shape: func(s *shaping) {
 			s.same(0, 1)
 			s.rows(0, 2)
-			s.want(s.cols(2), 1, "the columns of 1/rms")
-			s.in(3)
-			s.vector(3, s.cols(0))
-			s.vector(4, s.cols(0))
+			D := s.in(3).Size(1)
+			s.want(s.cols(2)*D, s.cols(0), "the columns of 1/rms, times the heads' size")
+			s.vector(3, D)
+			s.vector(4, D)
 			s.like(1)
 		},
 		Writes: writes(4),
 		Reference: func(c *Call) {
-			dy, x, rstd, w, dw, dx := c.In(0), c.In(1), c.In(2), c.In(3), c.In(4), c.Out(0)
-			for r := range x.Rows {
-				rs := rstd.Row(r)[0]
-				var k float64
-				for i, v := range x.Row(r) {
-					k += dy.Row(r)[i] * w.Data[i] * v * rs
-				}
-				k /= float64(x.Cols)
-				for i, v := range x.Row(r) {
-					if dw != nil {
-						dw.Data[i] += dy.Row(r)[i] * v * rs
+			w, dw := c.Op.Attr.(*NormAttr).factors(c.In(3)), c.In(4)
+			D := len(w)
+			for r := range c.In(1).Rows {
+				for h, rs := range c.In(2).Row(r) {
+					dy, x, dx := c.In(0).Row(r)[h*D:][:D], c.In(1).Row(r)[h*D:][:D], c.Out(0).Row(r)[h*D:][:D]
+					var k float64
+					for i, v := range x {
+						k += dy[i] * w[i] * v * rs
 					}
-					dx.Row(r)[i] = rs * (dy.Row(r)[i]*w.Data[i] - v*rs*k)
+					k /= float64(D)
+					for i, v := range x {
+						if dw != nil {
+							dw.Data[i] += dy[i] * v * rs
+						}
+						dx[i] = rs * (dy[i]*w[i] - v*rs*k)
+					}
 				}
 			}
 		},
 	})
 }
 
-// RMSNorm appends a norm with weight w.
+// factors returns what each column is multiplied by.
+func (a *NormAttr) factors(w *Array) []float64 {
+	if !a.OnePlus {
+		return w.Data
+	}
+	f := make([]float64, len(w.Data))
+	for i, v := range w.Data {
+		f[i] = 1 + v
+	}
+	return f
+}
+
+// RMSNorm appends a norm with weight w: of whole rows, or of heads as long as w.
 func (g *Graph) RMSNorm(x, w Value, eps float32) Value {
-	return g.op(RMSNorm, &NormAttr{eps}, x, w)[0]
+	return g.op(RMSNorm, &NormAttr{Eps: eps}, x, w)[0]
+}
+
+// OnePlusRMSNorm is RMSNorm with 1 + w in place of w.
+func (g *Graph) OnePlusRMSNorm(x, w Value, eps float32) Value {
+	return g.op(RMSNorm, &NormAttr{Eps: eps, OnePlus: true}, x, w)[0]
 }

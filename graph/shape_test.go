@@ -122,13 +122,14 @@ func TestShapes(t *testing.T) {
 	})
 	want := map[string][]int{
 		// Functions of one value take any, and so do lookups, choices and clearings.
-		"column of clamp": {0}, "column of dropout": {0}, "column of gelu": {0}, "column of gelu_tanh": {0}, "column of relu": {0}, "column of scale": {0},
+		"column of clamp": {0}, "column of dropout": {0}, "column of gelu": {0}, "column of gelu_tanh": {0}, "column of relu": {0}, "column of scale": {0}, "column of softcap": {0},
 		"column of router": {0}, "column of select": {0}, "column of gather": {0}, "column of position": {0},
 		"column of zero": {0}, "column of clip_gradient": {0}, "row of zero": {0}, "row of clip_gradient": {0},
-		"row of clamp": {0}, "row of gelu": {0}, "row of gelu_tanh": {0}, "row of relu": {0}, "row of scale": {0}, "row of router": {0},
-		"row of split": {0}, "row of swiglu": {0}, "row of deinterleave_heads": {0}, "row of gather": {0}, "row of position": {0},
+		"row of clamp": {0}, "row of gelu": {0}, "row of gelu_tanh": {0}, "row of relu": {0}, "row of scale": {0}, "row of softcap": {0}, "row of router": {0},
+		"row of split": {0}, "row of swiglu": {0}, "row of geglu": {0}, "row of deinterleave_heads": {0}, "row of gather": {0}, "row of position": {0},
 		// A norm without weights takes any columns, and every norm, product and bias any rows.
 		"column of layernorm": {0}, "row of layernorm": {0}, "row of rmsnorm": {0}, "row of bias": {0}, "row of bias.backward": {0},
+		"column of rmsnorm": {0}, // two heads of 1
 		"row of linear": {0, 1}, "row of linear.dx": {0}, "column of linear.dx": {1},
 		// A table has as many rows as there are ids.
 		"row of gather.backward": {1}, "row of position.backward": {1}, "row of head_loss": {1},

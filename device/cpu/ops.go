@@ -58,22 +58,29 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 		}
 	},
 	graph.RMSNorm: func(p *program, op *graph.Op) func(r *run) {
-		eps := op.Attr.(*graph.NormAttr).Eps
+		eps, factors := op.Attr.(*graph.NormAttr).Eps, p.normFactors(op, 1)
 		return func(r *run) {
-			kernel.RMSNorm(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.vector(op.Out[1], r), p.vector(op.In[1], r), eps)
+			kernel.RMSNorm(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.vector(op.Out[1], r), factors(r), eps)
 		}
 	},
 	graph.All["rmsnorm.backward"]: func(p *program, op *graph.Op) func(r *run) {
+		factors := p.normFactors(op, 3)
 		return func(r *run) {
-			kernel.RMSNormBackward(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.vector(op.In[2], r), p.vector(op.In[3], r), p.optional(op.In[4]), r.ends)
+			kernel.RMSNormBackward(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.vector(op.In[2], r), factors(r), p.optional(op.In[4]), r.ends)
 		}
 	},
-	graph.SwiGLU: func(p *program, op *graph.Op) func(r *run) {
-		return func(r *run) { kernel.SwiGLU(p.matrix(op.Out[0], r), p.matrix(op.In[0], r)) }
+	graph.SwiGLU:                 gated(kernel.SwiGLU),
+	graph.GeGLU:                  gated(kernel.GeGLU),
+	graph.All["swiglu.backward"]: gatedBackward(kernel.SwiGLUBackward),
+	graph.All["geglu.backward"]:  gatedBackward(kernel.GeGLUBackward),
+	graph.Softcap: func(p *program, op *graph.Op) func(r *run) {
+		limit := op.Attr.(*graph.SoftcapAttr).Cap
+		return func(r *run) { kernel.Softcap(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), limit) }
 	},
-	graph.All["swiglu.backward"]: func(p *program, op *graph.Op) func(r *run) {
+	graph.All["softcap.backward"]: func(p *program, op *graph.Op) func(r *run) {
+		limit := op.Attr.(*graph.SoftcapAttr).Cap
 		return func(r *run) {
-			kernel.SwiGLUBackward(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r))
+			kernel.SoftcapBackward(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), limit)
 		}
 	},
 	graph.LayerNorm: func(p *program, op *graph.Op) func(r *run) {
@@ -238,7 +245,7 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 					db = p.vector(grads[1], r)
 				}
 			}
-			loss := kernel.Loss{CE: p.vector(op.Out[0], r), LSE: p.vector(op.Out[1], r), Logits: p.dev.scratch[p.plan.room[op]:]}
+			loss := kernel.Loss{Cap: a.Cap, CE: p.vector(op.Out[0], r), LSE: p.vector(op.Out[1], r), Logits: p.dev.scratch[p.plan.room[op]:]}
 			kernel.HeadLoss(loss, p.matrix(op.In[0], r), p.matrix(op.In[1], r), bias, r.Targets, r.ends, r.LossScale, a.ZMul, p.opt.BF16, dx, dw, db)
 		}
 	},
@@ -339,6 +346,35 @@ func linear(p *program, op *graph.Op) func(r *run) {
 	}
 }
 
+// normFactors returns what gives the factors of a norm's columns: the weight, which is input
+// number w, or one more than it.
+func (p *program) normFactors(op *graph.Op, w int) func(r *run) []float32 {
+	if !op.Attr.(*graph.NormAttr).OnePlus {
+		return func(r *run) []float32 { return p.vector(op.In[w], r) }
+	}
+	factors := make([]float32, p.g.Info(op.In[w]).Size(1))
+	return func(r *run) []float32 {
+		kernel.OnePlus(factors, p.vector(op.In[w], r))
+		return factors
+	}
+}
+
+// gated runs a gated activation.
+func gated(f func(y, x kernel.Matrix, gateFirst bool)) func(p *program, op *graph.Op) func(r *run) {
+	return func(p *program, op *graph.Op) func(r *run) {
+		gateFirst := op.Attr.(*graph.GatedAttr).GateFirst
+		return func(r *run) { f(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), gateFirst) }
+	}
+}
+
+// gatedBackward runs the backward pass of a gated activation.
+func gatedBackward(f func(dx, dy, x kernel.Matrix, gateFirst bool)) func(p *program, op *graph.Op) func(r *run) {
+	return func(p *program, op *graph.Op) func(r *run) {
+		gateFirst := op.Attr.(*graph.GatedAttr).GateFirst
+		return func(r *run) { f(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), gateFirst) }
+	}
+}
+
 // elementwise runs a function of one value.
 func elementwise(f func(y, x kernel.Matrix)) func(p *program, op *graph.Op) func(r *run) {
 	return func(p *program, op *graph.Op) func(r *run) {
@@ -391,7 +427,7 @@ func (p *program) residual(op *graph.Op, r *run) *kernel.Matrix {
 }
 
 func (p *program) attentionOf(a *graph.AttentionAttr) *kernel.Attention {
-	return &kernel.Attention{H: a.H, KV: a.KV, D: a.D, Scale: a.Scale, Window: a.Window, Slopes: a.Slopes, BF16: p.opt.BF16}
+	return &kernel.Attention{H: a.H, KV: a.KV, D: a.D, Scale: a.Scale, Cap: a.Cap, Window: a.Window, Slopes: a.Slopes, BF16: p.opt.BF16}
 }
 
 func attention(p *program, op *graph.Op) func(r *run) {

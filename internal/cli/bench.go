@@ -283,7 +283,7 @@ func (s benchSize) benchKernels(bf16 bool, peak float64) []kernelReport {
 	mean, rstd := make([]float32, N), make([]float32, N)
 	measure("LayerNorm", 0, 8*float64(N*C), func() { kernel.LayerNorm(o, x, mean, rstd, nil, nil, 1e-5) })
 	up, act := filled(N, 2*F), filled(N, F)
-	measure("SwiGLU", 0, 12*float64(N*F), func() { kernel.SwiGLU(act, up) })
+	measure("SwiGLU", 0, 12*float64(N*F), func() { kernel.SwiGLU(act, up, false) })
 	m, n := filled(s.V, C), filled(s.V, C)
 	measure("AdamW", 0, 28*float64(s.V*C), func() {
 		kernel.AdamW{LR: 1e-4, WeightDecay: 0.1, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Step: 1, Clip: 1}.Update(w.Data, m.Data, n.Data, dw.Data)

@@ -12,6 +12,8 @@ import (
 //
 //	sⱼ = qᵢ·kⱼ·scale + slope·(j − i)    m = max sⱼ    eⱼ = exp(sⱼ − m)    oᵢ = Σ eⱼ·vⱼ / Σ eⱼ
 //
+// where a cap c bends the scaled product to c·tanh(qᵢ·kⱼ·scale/c).
+//
 // The whole row of scores is there at once, so that m is the row's own: a running maximum would
 // rescale sums, and their bits would depend on the blocks.
 //
@@ -19,6 +21,7 @@ import (
 type Attention struct {
 	H, KV, D int
 	Scale    float32
+	Cap      float32   // of scaled scores; 0: none
 	Window   int       // keys that a query sees, itself included; 0: all before it
 	Slopes   []float32 // ALiBi: slope of each head, or nil
 	BF16     bool
@@ -53,14 +56,24 @@ func (a *Attention) low(s *Segment, i int) int {
 	return lo
 }
 
-// score scales the raw scores of the keys from key on, seen from position p.
-func (a *Attention) score(x []float32, head, key, p int) {
+// capSlot and its successor are the buffers of a scratch for the cap of scores.
+const capSlot = 10
+
+// score scales the raw scores of the keys from key on, seen from position p, and caps them: then
+// it returns what tanh gave, in a buffer of s.
+func (a *Attention) score(s *scratch, x []float32, head, key, p int) (t []float32) {
 	isa.scale(x, x, a.Scale)
+	if a.Cap > 0 {
+		t = s.buf(capSlot, len(x))
+		tanhRow(t, x, s.buf(capSlot+1, len(x)), a.Cap)
+		isa.scale(x, t, a.Cap)
+	}
 	if a.Slopes != nil {
 		for i := range x {
 			x[i] += float32(a.Slopes[head] * float32(key+i-p))
 		}
 	}
+	return t
 }
 
 // hide takes the padding among the keys from key on out of a row of scores.
@@ -140,7 +153,7 @@ func (a *Attention) forward(g *Segment, h int) {
 			row := scores[r*stride : (r+1)*stride]
 			clear(row[lo&^(numeric.Cut-1) : base])
 			x := row[base : p+1]
-			a.score(x[l-base:], h, l, p)
+			a.score(s, x[l-base:], h, l, p)
 			g.hide(x[l-base:], l)
 			for i := range x[:l-base] {
 				x[i] = inf
@@ -206,6 +219,8 @@ type Gradients struct {
 //	dpⱼ = doᵢ·vⱼ    Δ = doᵢ·oᵢ = Σ pⱼ·dpⱼ    dsⱼ = pⱼ·(dpⱼ − Δ)·scale
 //	dqᵢ = Σ dsⱼ·kⱼ    dkⱼ = Σ dsⱼ·qᵢ    dvⱼ = Σ pⱼ·doᵢ
 //
+// where a cap multiplies dsⱼ by its slope 1 − tanh².
+//
 // Dao et al. 2022 have Δ by the outputs.
 func (a *Attention) Backward(segs []Segment, grads []Gradients) {
 	parallel.For(len(segs)*a.KV, func(i int) { a.backward(&segs[i/a.KV], &grads[i/a.KV], i%a.KV) })
@@ -258,7 +273,7 @@ func (a *Attention) backward(g *Segment, d *Gradients, kv int) {
 					a.tileScores(s, left{q, false}, &kt, sc[r0*stride:], stride, q0+r0, rows, key0, kn, f)
 					a.tileScores(s, left{do, false}, &vt, dp[r0*stride:], stride, q0+r0, rows, key0, kn, f)
 					for r := r0; r < r0+rows; r++ {
-						a.rowBack(g, h, q0+r, key0, kn, delta[r], sc[r*stride:(r+1)*stride], dp[r*stride:(r+1)*stride])
+						a.rowBack(s, g, h, q0+r, key0, kn, delta[r], sc[r*stride:(r+1)*stride], dp[r*stride:(r+1)*stride])
 					}
 					// dQ: this key block is one piece of the sum over keys.
 					hi := min(kn, q0+r0+rows-key0)
@@ -292,7 +307,7 @@ func (a *Attention) tileScores(s *scratch, x left, kt *Packed, dst []float32, st
 
 // rowBack turns raw scores into probabilities and dP into dS, in place, with zeros
 // where the key is masked.
-func (a *Attention) rowBack(g *Segment, h, p, key0, kn int, delta float32, sc, dp []float32) {
+func (a *Attention) rowBack(s *scratch, g *Segment, h, p, key0, kn int, delta float32, sc, dp []float32) {
 	lo, hi := max(a.low(g, p), key0)-key0, min(p+1-key0, kn)
 	if lo >= hi {
 		clear(sc[:kn])
@@ -301,13 +316,16 @@ func (a *Attention) rowBack(g *Segment, h, p, key0, kn int, delta float32, sc, d
 	}
 	st := g.Stats.Row(p)
 	m, inv := st[2*h], 1/st[2*h+1]
-	a.score(sc[lo:hi], h, key0+lo, p)
+	t := a.score(s, sc[lo:hi], h, key0+lo, p)
 	g.hide(sc[lo:hi], key0+lo)
 	isa.expSum(sc[lo:hi], sc[lo:hi], m)
 	// Dropout stands between the weights and their use: dp passes it backwards before the softmax,
 	// and the weights that dv takes are those after it.
 	a.drop(g, dp[lo:hi], h, p, key0+lo)
 	isa.softmaxBack(sc[lo:hi], dp[lo:hi], sc[lo:hi], dp[lo:hi], inv, delta, a.Scale)
+	if t != nil {
+		capBack(dp[lo:hi], dp[lo:hi], t)
+	}
 	a.drop(g, sc[lo:hi], h, p, key0+lo)
 	clear(sc[:lo])
 	clear(dp[:lo])

@@ -107,6 +107,51 @@ func TestDigests(t *testing.T) {
 			HeadLoss(out, d.matrix(n, c, 2), d.matrix(v, c, 2), nil, targets, []int{13, n}, 0.01, 1e-4, d.bf16, &dx, &dw, nil)
 			d.add(out.CE, out.LSE, dx.Data, dw.Data)
 		}},
+		{"capped attention", [2]uint64{0xf7e4fa393b1c6f63, 0xba72354f6bed851c}, func(d *digestor) {
+			const n = 270
+			a := Attention{H: 2, KV: 1, D: 10, Scale: 0.3, Cap: 2, Window: 37, BF16: d.bf16}
+			q := func() Matrix { return d.matrix(n, a.H*a.D, 2) }
+			k := func() Matrix { return d.matrix(n, a.KV*a.D, 2) }
+			s := Segment{Q: q(), O: q(), K: k(), V: k(), Stats: d.matrix(n, 2*a.H, 1)}
+			a.Forward([]Segment{s})
+			d.add(s.O.Data, s.Stats.Data)
+			g := Gradients{DO: q(), DQ: q(), DK: k(), DV: k()}
+			a.Backward([]Segment{s}, []Gradients{g})
+			d.add(g.DQ.Data, g.DK.Data, g.DV.Data)
+		}},
+		{"capped head", [2]uint64{0x00ae01c24636eb26, 0x14032a7b73cd0352}, func(d *digestor) {
+			const n, c, v = 20, 24, 101
+			out := Loss{Cap: 3, CE: make([]float32, n), LSE: make([]float32, n)}
+			targets := make([]int32, n)
+			for i := range targets {
+				targets[i] = int32(d.r.IntN(v+5)) - 5
+			}
+			dx, dw := d.matrix(n, c, 1), d.matrix(v, c, 1)
+			HeadLoss(out, d.matrix(n, c, 2), d.matrix(v, c, 2), nil, targets, []int{13, n}, 0.01, 1e-4, d.bf16, &dx, &dw, nil)
+			d.add(out.CE, out.LSE, dx.Data, dw.Data)
+		}},
+		{"norms of heads, GeGLU, softcap", [2]uint64{0xe238ced6630bad9f, 0xe238ced6630bad9f}, func(d *digestor) {
+			const n, heads, D = 9, 5, 24
+			x, y, dy, dx := d.matrix(n, heads*D, 3), d.matrix(n, heads*D, 3), d.matrix(n, heads*D, 3), d.matrix(n, heads*D, 3)
+			w, rstd, dw := d.draw(D, 1), make([]float32, n*heads), make([]float32, D)
+			OnePlus(w, w)
+			RMSNorm(y, x, rstd, w, 1e-6)
+			RMSNormBackward(dx, dy, x, rstd, w, dw, []int{5, n})
+			d.add(w, y.Data, rstd, dx.Data, dw)
+			for _, gateFirst := range []bool{false, true} {
+				u, du := d.matrix(n, 2*heads*D, 6), d.matrix(n, 2*heads*D, 3)
+				GeGLU(y, u, gateFirst)
+				GeGLUBackward(du, dy, u, gateFirst)
+				d.add(y.Data, du.Data)
+				SwiGLU(y, u, gateFirst)
+				SwiGLUBackward(du, dy, u, gateFirst)
+				d.add(y.Data, du.Data)
+			}
+			x = d.matrix(n, heads*D, 8)
+			Softcap(y, x, 3)
+			SoftcapBackward(dx, dy, x, 3)
+			d.add(y.Data, dx.Data)
+		}},
 		{"rows", [2]uint64{0x9b4df93287a6c338, 0x9b4df93287a6c338}, func(d *digestor) {
 			const n, c = 9, 100
 			x, y, dy, dx := d.matrix(n, c, 3), d.matrix(n, c, 3), d.matrix(n, c, 3), d.matrix(n, c, 3)
@@ -115,8 +160,8 @@ func TestDigests(t *testing.T) {
 			RMSNormBackward(dx, dy, x, rstd, w, dw, []int{5, n})
 			d.add(y.Data, rstd, dx.Data, dw)
 			u, du := d.matrix(n, 2*c, 6), d.matrix(n, 2*c, 3)
-			SwiGLU(y, u)
-			SwiGLUBackward(du, dy, u)
+			SwiGLU(y, u, false)
+			SwiGLUBackward(du, dy, u, false)
 			d.add(y.Data, du.Data)
 			positions := []int32{0, 1, 2, 3, 4, 5, 6, 7, 8}
 			Rotary(y, x, 20, 20, positions, d.draw(n*10, 1), d.draw(n*10, 1))

@@ -199,7 +199,7 @@ func (m *Experts) Forward(y, h, x, w Matrix) {
 		up, gate, down := m.products(e)
 		up(hidden.Columns(0, F), xe)
 		gate(hidden.Columns(F, F), xe)
-		SwiGLU(act, hidden)
+		SwiGLU(act, hidden, false)
 		down(out, act)
 		for i, r := range rs {
 			copy(h.Row(r)[slots[e][i]*2*F:], hidden.Row(i))
@@ -234,7 +234,7 @@ func (m *Experts) Backward(dx, dw, dy, x, w, h Matrix, grads *Experts, ends []in
 		}
 		act, back, part := s.matrix(3, n, F), s.matrix(4, n, F), s.matrix(5, n, x.Cols)
 		dh := s.matrix(6, n, 2*F)
-		SwiGLU(act, hidden)
+		SwiGLU(act, hidden, false)
 		MatMulNN(back, dye, m.Down[e], nil, m.BF16)
 		for i, r := range rs {
 			dw.Row(r)[e] = isa.dot(back.Row(i), act.Row(i))
@@ -244,7 +244,7 @@ func (m *Experts) Backward(dx, dw, dy, x, w, h Matrix, grads *Experts, ends []in
 		}
 		pieces := piecesOf(rs, ends)
 		MatMulTN(grads.Down[e], dye, act, pieces, m.BF16)
-		SwiGLUBackward(dh, back, hidden)
+		SwiGLUBackward(dh, back, hidden, false)
 		up, gate := dh.Columns(0, F), dh.Columns(F, F)
 		MatMulTN(grads.Up[e], up, xe, pieces, m.BF16)
 		MatMulTN(grads.Gate[e], gate, xe, pieces, m.BF16)

@@ -104,6 +104,38 @@ func GELUTanh(y, x Matrix) {
 	})
 }
 
+// GeGLU computes y = up·GELUTanh(g) for the gate g. x is N×2F, its halves up and gate, or gate and up; y is
+// N×F.
+//
+// Shazeer 2020.
+func GeGLU(y, x Matrix, gateFirst bool) {
+	eachRowScratch(x.Rows, func(b *scratch, r int) {
+		u, g := halves(x.Row(r), gateFirst)
+		out := y.Row(r)
+		tanhGateRow(b, g, func(i int, s float32) { out[i] = float32(g[i]*s) * u[i] })
+	})
+}
+
+// GeGLUBackward computes dup = dy·GELUTanh(g) and dg = dy·up·GELUTanh′(g), in the columns of up and
+// of the gate g in x. dx, which may be x, and x are N×2F, dy is N×F.
+func GeGLUBackward(dx, dy, x Matrix, gateFirst bool) {
+	eachRowScratch(x.Rows, func(b *scratch, r int) {
+		u, g := halves(x.Row(r), gateFirst)
+		du, dg := halves(dx.Row(r), gateFirst)
+		d := dy.Row(r)
+		tanhGateRow(b, g, func(i int, s float32) {
+			slope := tanhGateSlope(g[i], s)
+			du[i], dg[i] = d[i]*float32(g[i]*s), float32(d[i]*u[i])*slope
+		})
+	})
+}
+
+// tanhGateSlope is the derivative of GELUTanh at v, where s gates.
+func tanhGateSlope(v, s float32) float32 {
+	u := float32(1.5957691 * (1 + float32(0.134145*float32(v*v))))
+	return s + float32(float32(float32(v*s)*(1-s))*u)
+}
+
 // GELUTanhBackward computes, with s = sigmoid(u(x)) and u the argument in GELUTanh,
 //
 //	dx = dy·(s + x·s·(1 − s)·u′)    u′ = √(8/π)·(1 + 3·0.044715·x²)
@@ -111,9 +143,7 @@ func GELUTanhBackward(dx, dy, x Matrix) {
 	eachRowScratch(x.Rows, func(b *scratch, r int) {
 		row, out, d := x.Row(r), dx.Row(r), dy.Row(r)
 		tanhGateRow(b, row, func(i int, s float32) {
-			v := row[i]
-			slope := float32(1.5957691 * (1 + float32(0.134145*float32(v*v))))
-			out[i] = d[i] * (s + float32(float32(float32(v*s)*(1-s))*slope))
+			out[i] = d[i] * tanhGateSlope(row[i], s)
 		})
 	})
 }

@@ -6,6 +6,7 @@ import "olmo/numeric"
 type Loss struct {
 	CE  []float32 // lse − logit of the target, nats; 0 without a target
 	LSE []float32 // log of the sum of exp(logits)
+	Cap float32   // logits become Cap·tanh(l/Cap); 0: they stay
 	// Logits is room for HeadRoom numbers; nil stands for buffers of this package's own.
 	Logits []float32
 }
@@ -24,6 +25,8 @@ func HeadRoom(N, V int) int { return min(N, headTokens) * (V + headGap) }
 // operation: with the logits l = x·wᵀ + bias of a token and its target t,
 //
 //	lse = log Σ exp(lⱼ)    ce = lse − lₜ    dlⱼ = scale·(exp(lⱼ − lse)·(1 + 2·zmul·lse) − [j = t])
+//
+// A cap c makes l = c·tanh(l/c), and multiplies dl by 1 − tanh².
 //
 // x is N×C, w is V×C, bias V long or nil, targets holds N ids, negative
 // where there is none; ends are the pieces of N. It never holds the logits of more than
@@ -63,6 +66,14 @@ func HeadLoss(out Loss, x, w Matrix, bias []float32, targets []int32, ends []int
 			if bias != nil {
 				isa.add(l, l, bias)
 			}
+			var bent []float32
+			if out.Cap > 0 {
+				s := borrow()
+				defer s.giveBack()
+				bent = s.buf(0, V)
+				tanhRow(bent, l, s.buf(1, V), out.Cap)
+				isa.scale(l, bent, out.Cap)
+			}
 			m := isa.max(l)
 			var target float32
 			if t >= 0 {
@@ -84,6 +95,9 @@ func HeadLoss(out Loss, x, w Matrix, bias []float32, targets []int32, ends []int
 			a := scale * (1 + float32(float32(2*zmul)*lse))
 			isa.scale(l, l, a/sum)
 			l[t] -= scale
+			if bent != nil {
+				capBack(l, l, bent)
+			}
 		})
 		if dx != nil {
 			MatMulNN(dx.Slice(begin, n), logits, w, nil, bf16)

@@ -58,17 +58,22 @@ func Dropout(y, x Matrix, d *numeric.Dropout, first int) {
 }
 
 // RMSNorm computes y = x·w / sqrt(mean(x²) + eps), row by row, and writes 1/sqrt(…) to rstd. x and y are N×C,
-// w is C long, rstd N.
+// w is C long, rstd N. A shorter w norms each head of as many columns by itself; rstd has then
+// one number for each row and head.
 //
 // Zhang and Sennrich 2019, eq. 4; the weight is applied last, as in OLMo 2.
 func RMSNorm(y, x Matrix, rstd, w []float32, eps float32) {
-	C := float32(x.Cols)
+	D := len(w)
+	heads := x.Cols / D
 	eachRow(x.Rows, func(r int) {
-		row := x.Row(r)
-		ms := isa.dot(row, row) / C
-		rs := 1 / numeric.Sqrt32(ms+eps)
-		rstd[r] = rs
-		isa.normApply(y.Row(r), row, w, rs)
+		row, out := x.Row(r), y.Row(r)
+		for h := range heads {
+			head := row[h*D : (h+1)*D]
+			ms := isa.dot(head, head) / float32(D)
+			rs := 1 / numeric.Sqrt32(ms+eps)
+			rstd[r*heads+h] = rs
+			isa.normApply(out[h*D:(h+1)*D], head, w, rs)
+		}
 	})
 }
 
@@ -76,15 +81,33 @@ func RMSNorm(y, x Matrix, rstd, w []float32, eps float32) {
 //
 //	dx = rstd·(g − x̂·mean(g·x̂))    dw += Σ dy·x̂ over the rows
 //
-// All but w and dw (C) and rstd (N) are N×C; dw may be nil.
+// All but w and dw (C) and rstd (N) are N×C; dw may be nil. With a shorter w the same for each head,
+// and dw is the sum over the rows and, within a row, its heads.
 func RMSNormBackward(dx, dy, x Matrix, rstd, w, dw []float32, ends []int) {
-	C := float32(x.Cols)
+	D := len(w)
+	heads := x.Cols / D
 	eachRow(x.Rows, func(r int) {
-		c := isa.rmsDot(dy.Row(r), w, x.Row(r), rstd[r]) / C
-		isa.rmsApply(dx.Row(r), dy.Row(r), w, x.Row(r), rstd[r], c)
+		d, row, out := dy.Row(r), x.Row(r), dx.Row(r)
+		for i := 0; i < len(row); i += D {
+			rs := rstd[r*heads+i/D]
+			c := isa.rmsDot(d[i:i+D], w, row[i:i+D], rs) / float32(D)
+			isa.rmsApply(out[i:i+D], d[i:i+D], w, row[i:i+D], rs, c)
+		}
 	})
 	if dw != nil {
-		tokenSum(dw, ends, func(acc []float32, r int) { isa.rmsWeight(acc, dy.Row(r), x.Row(r), rstd[r]) })
+		tokenSum(dw, ends, func(acc []float32, r int) {
+			d, row := dy.Row(r), x.Row(r)
+			for i := 0; i < len(row); i += D {
+				isa.rmsWeight(acc, d[i:i+D], row[i:i+D], rstd[r*heads+i/D])
+			}
+		})
+	}
+}
+
+// OnePlus writes 1 + w to y.
+func OnePlus(y, w []float32) {
+	for i, v := range w {
+		y[i] = 1 + v
 	}
 }
 
@@ -112,13 +135,21 @@ func tokenSum(total []float32, ends []int, f func(acc []float32, r int)) {
 	}
 }
 
-// SwiGLU computes y = up·g·σ(g), with the gate g and σ the sigmoid. x is N×2F, up in the first F columns and the
-// gate in the last F, as the ai2 package fuses them; y is N×F.
-func SwiGLU(y, x Matrix) {
-	F := y.Cols
+// halves returns up and gate of a row: up stands first, as the ai2 package fuses them, or the gate.
+func halves(x []float32, gateFirst bool) (up, gate []float32) {
+	F := len(x) / 2
+	if gateFirst {
+		return x[F:], x[:F]
+	}
+	return x[:F], x[F:]
+}
+
+// SwiGLU computes y = up·g·σ(g), with the gate g and σ the sigmoid. x is N×2F, its halves up and gate, or
+// gate and up; y is N×F.
+func SwiGLU(y, x Matrix, gateFirst bool) {
 	eachRow(x.Rows, func(r int) {
-		row := x.Row(r)
-		isa.swiglu(y.Row(r), row[:F], row[F:])
+		u, g := halves(x.Row(r), gateFirst)
+		isa.swiglu(y.Row(r), u, g)
 	})
 }
 
@@ -127,11 +158,11 @@ func SwiGLU(y, x Matrix) {
 //	dup = dy·g·σ(g)    dg = dy·up·(σ(g) + g·σ(g)·(1 − σ(g)))
 //
 // dx and x are N×2F, dy is N×F.
-func SwiGLUBackward(dx, dy, x Matrix) {
-	F := dy.Cols
+func SwiGLUBackward(dx, dy, x Matrix, gateFirst bool) {
 	eachRow(x.Rows, func(r int) {
-		row, d := x.Row(r), dx.Row(r)
-		isa.swigluBack(d[:F], d[F:], dy.Row(r), row[:F], row[F:])
+		u, g := halves(x.Row(r), gateFirst)
+		du, dg := halves(dx.Row(r), gateFirst)
+		isa.swigluBack(du, dg, dy.Row(r), u, g)
 	})
 }
 
