@@ -130,7 +130,7 @@ func TestShapes(t *testing.T) {
 		// A norm without weights takes any columns, and every norm, product and bias any rows.
 		"column of layernorm": {0}, "row of layernorm": {0}, "row of rmsnorm": {0}, "row of bias": {0}, "row of bias.backward": {0},
 		"column of rmsnorm": {0}, // two heads of 1
-		"row of linear": {0, 1}, "row of linear.dx": {0}, "column of linear.dx": {1},
+		"row of linear":     {0, 1}, "row of linear.dx": {0}, "column of linear.dx": {1},
 		// A table has as many rows as there are ids.
 		"row of gather.backward": {1}, "row of position.backward": {1}, "row of head_loss": {1},
 		"column of concat": {0, 1},

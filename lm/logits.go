@@ -22,8 +22,8 @@ type LogitsOptions struct {
 // embeddings, the output of each block, the last one after the final norm.
 func (m *Model) Logits(ctx context.Context, rows [][]int32, o LogitsOptions) (logits, hidden tensor.Tensor, err error) {
 	c, B, T := m.Config, len(rows), len(rows[0])
-	if c.Position == model.Learned && T > c.T {
-		return logits, hidden, fmt.Errorf("sequences of %d ids, the model has %d learned positions", T, c.T)
+	if most := c.Longest(); most > 0 && T > most {
+		return logits, hidden, fmt.Errorf("sequences of %d ids, the model has %d positions", T, most)
 	}
 	// A model with a cache of keys for one sequence: each of the rows begins anew at position 0,
 	// so that one at a time takes the memory of one, however many there are.

@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -46,6 +47,30 @@ func families() map[string]*model.Config {
 		}),
 		"gpt-neox": base("gptneox", func(c *model.Config) {
 			c.Norm, c.RopeDims, c.Activation, c.AttentionBias, c.MLPBias, c.Parallel = full, 2, model.GELU, true, true, true
+		}),
+		"mistral": base("mistral", func(c *model.Config) { c.KV, c.Windows, c.SlidingTheta = 1, []int{3, 3}, 100 }),
+		"qwen 2":  base("qwen2", func(c *model.Config) { c.QKVBias, c.Tied = true, true }),
+		"qwen 3":  base("qwen3", func(c *model.Config) { c.QKNorm, c.QKHeads, c.D, c.KV = &rms, true, 8, 1 }),
+		"gpt-2": base("gpt2", func(c *model.Config) {
+			c.Norm, c.Position, c.Activation, c.AttentionBias, c.MLPBias, c.Tied = full, model.Learned, model.GELUTanh, true, true, true
+		}),
+		"phi-3": base("phi3", func(c *model.Config) {
+			c.RopeDims, c.KV = 4, 1
+			c.Scaling = &model.Scaling{Type: "longrope", Factor: 4, Original: 16, Positions: 64, Short: []float64{1, 1.5}, Long: []float64{2, 4}, AttentionFactor: 1.25}
+		}),
+		"gemma 2": base("gemma2", func(c *model.Config) {
+			c.Norm.OnePlus, c.ScaleEmbedding, c.Activation, c.Tied = true, true, model.GeGLU, true
+			c.Scale, c.ScoreCap, c.LogitCap, c.Windows, c.SlidingTheta = 1/math.Sqrt(12), 2, 3, []int{3, 0}, 100
+		}),
+		"gemma 3": base("gemma3", func(c *model.Config) {
+			c.Norm.OnePlus, c.ScaleEmbedding, c.Activation, c.Tied = true, true, model.GeGLU, true
+			c.QKNorm, c.QKHeads, c.Windows, c.SlidingTheta = &model.NormKind{RMS: true, Weight: true, OnePlus: true}, true, []int{3, 0}, 10
+		}),
+		"starcoder 2": base("starcoder2", func(c *model.Config) {
+			c.Norm, c.Activation, c.AttentionBias, c.MLPBias, c.KV = full, model.GELUTanh, true, true, 1
+		}),
+		"bloom": base("bloom", func(c *model.Config) {
+			c.Norm, c.Position, c.AlibiMax, c.Activation, c.EmbeddingNorm, c.AttentionBias, c.MLPBias, c.Tied, c.F = full, model.Alibi, 8, model.GELUTanh, true, true, true, true, 48
 		}),
 		"gpt-neox in sequence": base("gptneox", func(c *model.Config) {
 			c.Norm, c.Activation, c.AttentionBias, c.MLPBias = full, model.GELUTanh, true, true

@@ -99,7 +99,7 @@ func (l *Loaded) ParamSum(p Param) (weights.Sum, error) {
 			return weights.Sum{}, fmt.Errorf("reading weights of %s: %w", l.Path, err)
 		}
 		begin, end := 4*k.at*cols, 4*(k.at+k.rows)*cols
-		if k.order != nil || k.row != row || t.DType != tensor.F32 || end > len(t.Data) || !slices.Equal(t.Shape, l.layout.shapes[k.tensor]) {
+		if k.order != nil || k.transposed || k.onePlus || k.row != row || t.DType != tensor.F32 || end > len(t.Data) || !slices.Equal(t.Shape, l.layout.shapes[k.tensor]) {
 			v, err := l.Param(p.Name)
 			return weights.SumOf(p.Name, tensor.FromFloat32(p.Shape, v)), err
 		}

@@ -113,7 +113,9 @@ func (l *Loaded) multiTokenLayers() map[int]bool {
 func (l *Loaded) account() {
 	wanted := map[string]bool{l.head: true}
 	if l.GGUF != nil {
-		wanted["rope_freqs.weight"] = true // which was read with the metadata
+		for _, name := range []string{"rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight"} {
+			wanted[name] = true // which were read with the metadata
+		}
 	}
 	for _, t := range l.layout.tensors {
 		wanted[l.file(t)] = true

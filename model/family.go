@@ -24,7 +24,7 @@ type family struct {
 type names struct{ table, positions, embeddingNorm, finalNorm, head string }
 
 // families are the known ones, in the order in which messages list them.
-var families = []*family{&olmo, &olmo2, &olmo3, &olmoe, &llama, &mixtral, &mpt, &gptneox}
+var families = []*family{&olmo, &olmo2, &olmo3, &olmoe, &llama, &mixtral, &mpt, &gptneox, &mistral, &qwen2, &qwen3, &gpt2, &phi3, &gemma2, &gemma3, &starcoder2, &bloom}
 
 // familyOf returns the family of a name, nil for none.
 func familyOf(name string) *family {
@@ -43,6 +43,9 @@ func (c *Config) family() *family { return familyOf(c.Family) }
 type hfFamily struct {
 	modelType    string
 	architecture string
+	// defaults are what Transformers' class of settings fills in for keys that a config.json
+	// lacks, where that is not what the readers of keys take.
+	defaults map[string]any
 	// read takes a config.json, of which the ids and the vocabulary have been read.
 	read func(h *hfReader, c *Config)
 	// write adds the family's keys to a config.json.
@@ -76,6 +79,9 @@ type ggufArch struct {
 	frequencies bool // rope_freqs.weight divides the frequencies of the rotation
 	keyHeads    bool // the number of key heads is written
 	partial     bool // a part of each head may be rotated
+	byLength    bool // longrope's factors, for short and long sequences
+	headSize    bool // the size of a head is written, also where it follows from the others
+	slidesPlain bool // layers with a window are rotated without scaling
 	// read takes what the metadata say beyond the common sizes; write adds it.
 	read  func(k *ggufReader, c *Config)
 	write func(c *Config, add func(key string, value any)) // nil: nothing more
@@ -85,7 +91,7 @@ type ggufArch struct {
 type expertNames struct{ prefix, up, gate, down string }
 
 // merged returns the entries of both maps, those of more in place of the others.
-func merged(base, more map[string]string) map[string]string {
+func merged[V any](base, more map[string]V) map[string]V {
 	m := maps.Clone(base)
 	maps.Copy(m, more)
 	return m

@@ -36,8 +36,10 @@ func (c *Config) fitsGGUF() error {
 	case refused != "":
 	case c.AttentionBias && !arch.biases:
 		refused = "biases of the attention in this family"
-	case c.SlidingScaling != nil:
+	case c.SlidingScaling != nil && arch.slidesPlain:
 		refused = "a scaled rotation under a sliding window"
+	case c.Scaling.byLength() && (c.Scaling.Type != "longrope" || !arch.byLength), c.Scaling != nil && c.Scaling.Type == "proportional":
+		refused = "a rotation scaled by " + c.Scaling.Type + " in this family"
 	case c.Scaling != nil && c.Scaling.Type == "yarn" && c.Scaling.Smooth:
 		refused = "YaRN without truncation"
 	case c.Scaling != nil && (c.Scaling.Type == "llama3" || c.Scaling.Type == "factors") && !arch.frequencies:
@@ -75,11 +77,21 @@ func (k *ggufLinker) name(part string) string {
 
 // rows links rows of the parameter to the whole tensor of a part, in llama.cpp's order.
 func (k *ggufLinker) rows(part string, row, rows int) {
-	to := link{param: k.p.Name, row: row, tensor: k.name(part), rows: rows}
+	// What a norm multiplies by stands in the file, whatever the parameter is.
+	to := link{param: k.p.Name, row: row, tensor: k.name(part), rows: rows, onePlus: k.p.OnePlus}
 	if k.arch.paired && (part == "attn_q" || part == "attn_k") {
 		to.order = pairedRows(k.D)
 	}
 	k.add(to)
+}
+
+// deinterleave links a matrix that has query, key and value of each head side by side to ggml's,
+// which has the three one after the other.
+func (k *ggufLinker) deinterleave(c *Config) bool {
+	k.add(link{param: k.p.Name, tensor: k.name("attn_qkv"), rows: k.p.Shape[0], order: func(i int) int {
+		return i/c.D%3*c.C + i/(3*c.D)*c.D + i%c.D
+	}})
+	return true
 }
 
 // linkGGUF links a parameter to ggml's tensors.
@@ -88,9 +100,10 @@ func (c *Config) linkGGUF(l *layout, p Param) error {
 	base, kind := suffix(p.Name)
 	outer := map[string]string{
 		f.finalNorm: "output_norm", f.head: "output", strings.TrimSuffix(f.table, ".weight"): "token_embd",
+		strings.TrimSuffix(f.positions, ".weight"): "position_embd", f.embeddingNorm: "token_embd_norm",
 	}
-	if to, ok := outer[base]; ok {
-		l.whole(p.Name, to+kind)
+	if to, ok := outer[base]; ok && base != "" {
+		l.add(link{param: p.Name, tensor: to + kind, rows: p.Shape[0], onePlus: p.OnePlus})
 		return nil
 	}
 	n, rest, ok := part(p.Name)
@@ -226,6 +239,23 @@ func (k *ggufReader) float(key string, def float64) float64 {
 	return def
 }
 
+// numbers reads a tensor of positive numbers; nil: there is none.
+func (k *ggufReader) numbers(tensor string) []float64 {
+	t, err := k.g.Tensor(tensor)
+	if err != nil {
+		return nil
+	}
+	f, err := t.Float32s()
+	if err != nil {
+		k.err = cmp.Or(k.err, fmt.Errorf("%s: %w", tensor, err))
+	}
+	out := make([]float64, len(f))
+	for i, v := range f {
+		out[i] = shortened(float64(v))
+	}
+	return out
+}
+
 func shortened(x float64) float64 {
 	if float64(float32(x)) != x {
 		return x
@@ -267,7 +297,10 @@ func (k *ggufReader) scaling(c *Config) *Scaling {
 		return nil
 	case kind == "":
 		kind = "linear"
-	case factor == 0 && (kind == "linear" || kind == "yarn"):
+	case kind != "linear" && kind != "yarn":
+		k.err = cmp.Or(k.err, fmt.Errorf("%s.rope.scaling.type: a rope scaling of type %q is not known\nhint: one of none, linear, yarn", k.arch, kind))
+		return nil
+	case factor == 0:
 		k.err = cmp.Or(k.err, fmt.Errorf("%s.rope.scaling.factor is missing: a rotation scaled by %s needs it", k.arch, kind))
 	}
 	if kind == "yarn" {
@@ -331,7 +364,7 @@ func (c *Config) ggufMetadata(dtype tensor.DType) []weights.KV {
 	add := func(key string, value any) { kv = append(kv, weights.KV{Key: arch.name + "." + key, Value: value}) }
 	u := func(n int) uint32 { return uint32(n) }
 	add("block_count", u(c.Layers))
-	add("context_length", u(c.T))
+	add("context_length", u(c.maxPositions()))
 	add("embedding_length", u(c.C))
 	add("feed_forward_length", u(c.F))
 	add("attention.head_count", u(c.H))
@@ -348,7 +381,7 @@ func (c *Config) ggufMetadata(dtype tensor.DType) []weights.KV {
 		add("rope.dimension_count", u(c.rotated()))
 		add("rope.freq_base", float32(c.RopeTheta))
 	}
-	if c.D*c.H != c.C {
+	if c.D*c.H != c.C || arch.headSize {
 		add("attention.key_length", u(c.D))
 		add("attention.value_length", u(c.D))
 	}

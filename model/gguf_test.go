@@ -17,7 +17,10 @@ import (
 // witnesses are the families of testdata/llamacpp: a Hugging Face folder each, and beside
 // it the model.gguf that llama.cpp's own converter made of it (testdata/llamacpp.py names
 // the commit). What we read and write of GGUF shares no code with it.
-var witnesses = []string{"gptneox", "llama", "llama_scaled", "mixtral", "mpt", "olmo", "olmo2", "olmo3", "olmo3_yarn", "olmoe"}
+var witnesses = []string{
+	"bloom", "gemma2", "gemma3", "gpt2", "mistral", "phi3", "phi3_long", "qwen2", "qwen3", "starcoder2",
+	"gptneox", "llama", "llama_scaled", "mixtral", "mpt", "olmo", "olmo2", "olmo3", "olmo3_yarn", "olmoe",
+}
 
 // TestReadLlamaCpp: llama.cpp's file is the same model as the folder that it was made of,
 // parameter by parameter and setting by setting.
@@ -28,6 +31,9 @@ func TestReadLlamaCpp(t *testing.T) {
 			dir := filepath.Join("testdata", "llamacpp", name)
 			want := open(t, dir)
 			got := open(t, filepath.Join(dir, "model.gguf"))
+			if family == "mistral" { // a Llama to llama.cpp
+				family, want.Config.Family = "llama", "llama"
+			}
 			if g, w := said(got.Config), said(want.Config); g.Family != family || !reflect.DeepEqual(g, w) {
 				t.Errorf("config\n%+v\nwant\n%+v", g, w)
 			}
@@ -55,7 +61,7 @@ func TestReadLlamaCpp(t *testing.T) {
 // a second theta that is the first.
 func said(c *model.Config) model.Config {
 	s := *c
-	if s.Position == model.Alibi {
+	if s.Position != model.Rotary {
 		s.RopeTheta = 0
 	}
 	if s.SlidingTheta == s.RopeTheta {
@@ -131,6 +137,24 @@ func TestGGUFRefuses(t *testing.T) {
 		{"Llama's scaling in OLMo 2", "olmo2", "llama3's rope scaling", func(c *model.Config) { c.Scaling = llama3 }},
 		{"factors in OLMo 2", "olmo2", "llama3's rope scaling", func(c *model.Config) {
 			c.Scaling = &model.Scaling{Type: "factors", Factor: 1, Factors: []float64{1, 2}}
+		}},
+		{"Mistral's window", "mistral", "a Mistral with a sliding window", func(c *model.Config) { c.Windows = []int{4, 4} }},
+		{"Qwen's window", "qwen2", "a Qwen with a sliding window", func(c *model.Config) { c.Windows = []int{0, 4} }},
+		{"Phi-3's window", "phi3", "a Phi-3 with a sliding window", func(c *model.Config) { c.Windows = []int{4, 4} }},
+		{"StarCoder 2's window", "starcoder2", "a StarCoder 2 with a sliding window", func(c *model.Config) { c.Windows = []int{4, 4} }},
+		{"StarCoder 2's activation", "starcoder2", "other than gelu_pytorch_tanh", func(c *model.Config) { c.Activation = model.GELU }},
+		{"GPT-2's activation", "gpt2", "other than gelu_new", func(c *model.Config) { c.Activation = model.ReLU }},
+		{"GPT-2's scale", "gpt2", "without scale_attn_weights", func(c *model.Config) { c.Scale = 1 }},
+		{"Gemma's scale", "gemma2", "query_pre_attn_scalar is not 8", func(c *model.Config) { c.Scale = 0.1 }},
+		{"Gemma 2 without a softcap", "gemma2", "without its two softcaps", func(c *model.Config) { c.ScoreCap = 0 }},
+		{"Gemma 3 with a softcap", "gemma3", "capped scores", func(c *model.Config) { c.ScoreCap = 50 }},
+		{"Gemma 3, scaled under its window", "gemma3", "a scaled rotation under a sliding window", func(c *model.Config) { c.SlidingScaling = &yarn }},
+		{"a rotation by length", "llama", "scaled by dynamic", func(c *model.Config) {
+			c.Scaling = &model.Scaling{Type: "dynamic", Factor: 2, Original: 64, Positions: 64}
+		}},
+		{"a part of the frequencies", "llama", "scaled by proportional", func(c *model.Config) { c.Scaling = &model.Scaling{Type: "proportional", Factor: 1, Share: 0.5} }},
+		{"longrope in Llama", "llama", "scaled by longrope", func(c *model.Config) {
+			c.Scaling = &model.Scaling{Type: "longrope", Factor: 2, Original: 64, Positions: 128, AttentionFactor: 1, Short: []float64{1, 1}, Long: []float64{1, 1}}
 		}},
 		{"YaRN under a window", "olmo3", "a scaled rotation under a sliding window", func(c *model.Config) { c.SlidingScaling = &yarn }},
 		{"YaRN without truncation", "llama", "YaRN without truncation", func(c *model.Config) { c.Scaling = &smooth }},
@@ -216,7 +240,7 @@ func TestGGUFMetadataRead(t *testing.T) {
 		{"a size that is text", "llama", map[string]any{"llama.block_count": "two"}, nil, nil, "llama.block_count is two, not a whole number"},
 		{"a theta that is text", "llama", map[string]any{"llama.rope.freq_base": "large"}, nil, nil, "llama.rope.freq_base is large, not a number"},
 		{"part of a head", "llama", map[string]any{"llama.rope.dimension_count": uint32(2)}, nil, nil, "llama.rope.dimension_count is 2: this family rotates whole heads"},
-		{"another architecture", "llama", map[string]any{"general.architecture": "gpt2"}, nil, nil, `architecture "gpt2" is not known`},
+		{"another architecture", "llama", map[string]any{"general.architecture": "gpt3"}, nil, nil, `architecture "gpt3" is not known`},
 		{"no table", "llama", nil, without("token_embd.weight"), nil, "there is no tensor token_embd.weight"},
 		{"no head", "llama", nil, without("output.weight"), func(c *model.Config) bool { return c.Tied }, ""},
 		{"ids", "llama", map[string]any{"tokenizer.ggml.bos_token_id": uint32(3), "tokenizer.ggml.eos_token_id": uint32(4), "tokenizer.ggml.padding_token_id": uint32(5)}, nil, func(c *model.Config) bool {

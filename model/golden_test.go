@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"olmo/device"
@@ -164,6 +165,107 @@ func compareAll(t *testing.T, pattern string) {
 	for _, path := range dirs {
 		dir := filepath.Dir(path)
 		t.Run(filepath.Base(dir), func(t *testing.T) { compareReference(t, dir, open(t, dir)) })
+	}
+}
+
+// TestReferenceGradients compares the gradient of every parameter with that of Transformers, where a
+// fixture has it (testdata/families.py). The gradients are written as if they were weights: so they
+// are read through the layout, which cuts and turns tensors.
+func TestReferenceGradients(t *testing.T) {
+	dirs, err := filepath.Glob(filepath.Join("testdata", "reference", "*", "expected.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, path := range dirs {
+		set, err := weights.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer set.Close()
+		var grads []weights.Named
+		for _, g := range set.All() {
+			if name, ok := strings.CutPrefix(g.Name, "grad."); ok {
+				g.Name = name
+				grads = append(grads, g)
+			}
+		}
+		if grads == nil {
+			continue
+		}
+		n++
+		dir := filepath.Dir(path)
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			config, err := os.ReadFile(filepath.Join(dir, "config.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			as := t.TempDir()
+			if err := os.WriteFile(filepath.Join(as, "config.json"), config, 0o666); err != nil {
+				t.Fatal(err)
+			}
+			if err := weights.WriteSafetensors(filepath.Join(as, "model.safetensors"), grads, nil); err != nil {
+				t.Fatal(err)
+			}
+			compareGradients(t, open(t, dir), open(t, as), expected{t, set})
+		})
+	}
+	if n < 20 {
+		t.Errorf("%d fixtures have gradients, want at least 20", n)
+	}
+}
+
+func compareGradients(t *testing.T, l, want *model.Loaded, e expected) {
+	t.Helper()
+	ids, shape := e.ids("input_ids")
+	B, T := shape[0], shape[1]
+	g := graph.New()
+	l.Config.LossAndGradients(g, 0, model.RecomputeNothing)
+	dev := cpuDevice(t)
+	p, err := dev.Compile(g, device.Options{Rows: B * T})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Each(func(p model.Param, data []float32) error { return dev.Write(p.Name, data) }); err != nil {
+		t.Fatal(err)
+	}
+	b := graph.Sequence(ids, B)
+	b.LossScale = 1 / float32(B*(T-1))
+	for i := range ids {
+		target := int32(-1)
+		if i%T < T-1 {
+			target = ids[i+1]
+		}
+		b.Targets = append(b.Targets, target)
+	}
+	if err := p.Run(b); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range g.Params() {
+		name := g.Info(v).Name
+		sum := make([]float64, g.Info(v).Size(1))
+		for _, d := range g.Grads(v) {
+			part, err := dev.Read(g.Info(d).Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, x := range part {
+				sum[i] += float64(x)
+			}
+		}
+		theirs, err := want.Param(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var w []float64
+		largest := 0.0
+		for _, x := range theirs {
+			w = append(w, float64(x))
+			largest = max(largest, math.Abs(float64(x)))
+		}
+		if d := difference(sum, w); !(d <= 2e-5*largest+1e-7) {
+			t.Errorf("the gradient of %s differs by %.2g, the largest is %.2g", name, d, largest)
+		}
 	}
 }
 

@@ -15,7 +15,7 @@ var gptneox = family{
 		write: func(c *Config, m map[string]any) error {
 			c.hfSizes(m)
 			maps.Copy(m, map[string]any{
-				"hidden_act": map[Activation]string{GELU: "gelu", GELUTanh: "gelu_new", ReLU: "relu"}[c.Activation], "layer_norm_eps": shortest(c.NormEps), "use_parallel_residual": c.Parallel,
+				"hidden_act": c.Activation.hf(), "layer_norm_eps": shortest(c.NormEps), "use_parallel_residual": c.Parallel,
 				"rotary_emb_base": c.RopeTheta, "rotary_pct": float64(c.rotated()) / float64(c.D), "rope_scaling": c.Scaling.hf(),
 			})
 			return nil
@@ -30,15 +30,8 @@ var gptneox = family{
 			"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "attention.dense": "attn_output",
 			"mlp.dense_h_to_4h": "ffn_up", "mlp.dense_4h_to_h": "ffn_down",
 		},
-		// query_key_value has the three side by side for each head, ggml one after the other.
 		link: func(c *Config, k *ggufLinker, rest string) bool {
-			if rest != "attention.query_key_value" {
-				return false
-			}
-			k.add(link{param: k.p.Name, tensor: k.name("attn_qkv"), rows: k.p.Shape[0], order: func(i int) int {
-				return i/c.D%3*c.C + i/(3*c.D)*c.D + i%c.D
-			}})
-			return true
+			return rest == "attention.query_key_value" && k.deinterleave(c)
 		},
 		lacks: func(c *Config) string {
 			if c.Activation != GELU || !c.AttentionBias {
@@ -55,27 +48,22 @@ func readNeoX(h *hfReader, c *Config) {
 	share := float64(h.float("rotary_pct", 0.25))
 	r := h.sub("rope_parameters")
 	if old := h.sub("rope_scaling"); len(old.m) > 0 {
-		r = old // as in decoder
+		r = old // as in rotation
 	}
 	if r.m != nil {
 		c.RopeTheta = float64(r.float("rope_theta", float32(c.RopeTheta)))
 		share = float64(r.float("partial_rotary_factor", float32(share)))
-		c.Scaling = r.scaling(c.T)
+		c.Scaling = h.scaling(r, c, share)
+		c.shorten()
 	}
 	c.RopeDims = int(float64(c.D) * share)
+	if c.Scaling != nil && c.Scaling.Type == "proportional" {
+		c.RopeDims = 0 // its share stands in the scaling
+	}
 	c.NormEps, c.Norm = h.float("layer_norm_eps", 1e-5), NormKind{Weight: true, Bias: true}
 	c.AttentionBias, c.MLPBias = h.bool("attention_bias", true), true
 	c.Parallel = h.bool("use_parallel_residual", true)
-	switch act := h.string("hidden_act", "gelu"); act {
-	case "gelu":
-		c.Activation = GELU
-	case "gelu_new", "gelu_fast", "gelu_pytorch_tanh":
-		c.Activation = GELUTanh
-	case "relu":
-		c.Activation = ReLU
-	default:
-		h.fail("hidden_act %q is not built\nhint: one of gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, relu", act)
-	}
+	c.Activation = h.gelu("hidden_act", "gelu")
 }
 
 func readNeoXGGUF(k *ggufReader, c *Config) {

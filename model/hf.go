@@ -19,6 +19,7 @@ func configFromHF(m map[string]any) (*Config, error) {
 		if f.hf.modelType != kind {
 			continue
 		}
+		h.m = withDefaults(f.hf.defaults, m)
 		c := &Config{Family: f.name, Tied: h.bool("tie_word_embeddings", false), BOS: h.id("bos_token_id"), EOS: h.id("eos_token_id"), PAD: h.id("pad_token_id")}
 		c.V = h.int("vocab_size", 0)
 		c.VocabSize = c.V
@@ -29,6 +30,16 @@ func configFromHF(m map[string]any) (*Config, error) {
 		return c, c.Validate()
 	}
 	return nil, fmt.Errorf("model_type %q is not known\nhint: one of %s", kind, strings.Join(known, ", "))
+}
+
+// withDefaults returns an object with keys that it lacks.
+func withDefaults(defaults, m map[string]any) map[string]any {
+	if defaults == nil {
+		return m
+	}
+	full := maps.Clone(defaults)
+	maps.Copy(full, m)
+	return full
 }
 
 // hfReader reads keys of a JSON object; the first error of all objects counts.
@@ -159,6 +170,24 @@ func (h *hfReader) ids(key string) []int32 {
 	return out
 }
 
+// floats reads a list of numbers.
+func (h *hfReader) floats(key string) []float64 {
+	v, ok := h.value(key)
+	if !ok {
+		return nil
+	}
+	list, ok := v.([]any)
+	out := make([]float64, len(list))
+	for i, v := range list {
+		x, isNumber := number(v)
+		out[i], ok = x, ok && isNumber
+	}
+	if !ok {
+		h.wrong(key, v, "a list of numbers")
+	}
+	return out
+}
+
 // sub returns the object under a key; its m is nil where there is none.
 func (h *hfReader) sub(key string) *hfReader {
 	s := &hfReader{prefix: h.prefix + key + ".", err: h.err}
@@ -179,6 +208,26 @@ func (h *hfReader) clip(key string) float64 {
 	return c
 }
 
+// gelu reads the activation of an MLP that has no gate.
+func (h *hfReader) gelu(key, def string) Activation {
+	switch act := h.string(key, def); act {
+	case "gelu":
+		return GELU
+	case "gelu_new", "gelu_fast", "gelu_pytorch_tanh":
+		return GELUTanh
+	case "relu":
+		return ReLU
+	default:
+		h.fail("%s %q is not built\nhint: one of gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, relu", key, act)
+	}
+	return ""
+}
+
+// hf is Transformers' name of an activation without a gate.
+func (a Activation) hf() string {
+	return map[Activation]string{GELU: "gelu", GELUTanh: "gelu_new", ReLU: "relu"}[a]
+}
+
 func (h *hfReader) silu() Activation {
 	if act := h.string("hidden_act", "silu"); act != "silu" && act != "swish" {
 		h.fail("hidden_act %q is not built for this family\nhint: only silu", act)
@@ -196,13 +245,15 @@ func (h *hfReader) sizes(c *Config) {
 	c.D = h.int("head_dim", c.D)
 }
 
-// decoder reads the sizes and the rotation of Llama's kin.
+// decoder reads the sizes and the rotation of Llama's kin, which rotate whole heads.
 func (h *hfReader) decoder(c *Config, theta float64) {
 	h.sizes(c)
+	h.rotation(c, theta, false)
+}
+
+// rotation reads the rotation: of a part of each head, where the family has such.
+func (h *hfReader) rotation(c *Config, theta float64, partial bool) {
 	c.RopeTheta = h.float64("rope_theta", theta)
-	if share := h.float64("partial_rotary_factor", 1); share != 1 {
-		h.fail("partial_rotary_factor is %v: this family rotates whole heads", share)
-	}
 	r := h.sub("rope_parameters")
 	full := r
 	if sub := r.sub("full_attention"); sub.m != nil {
@@ -213,58 +264,90 @@ func (h *hfReader) decoder(c *Config, theta float64) {
 		// Transformers 4 knows the old one alone.
 		full = old
 	}
-	if full.m == nil {
-		return
+	share := full.float64("partial_rotary_factor", h.float64("partial_rotary_factor", 1))
+	if partial {
+		c.RopeDims = int(float64(c.D) * share)
 	}
-	c.RopeTheta = full.float64("rope_theta", c.RopeTheta)
-	c.Scaling = full.scaling(c.T)
+	if full.m != nil {
+		c.RopeTheta = full.float64("rope_theta", c.RopeTheta)
+		c.Scaling = h.scaling(full, c, share)
+	}
 	if sub := r.sub("sliding_attention"); sub.m != nil {
-		c.SlidingTheta, c.SlidingScaling = sub.float64("rope_theta", theta), sub.scaling(c.T)
+		c.SlidingTheta, c.SlidingScaling = sub.float64("rope_theta", theta), h.scaling(sub, c, sub.float64("partial_rotary_factor", share))
 	}
-	if share := full.float64("partial_rotary_factor", 1); share != 1 {
+	if share != 1 && !partial && (c.Scaling == nil || c.Scaling.Type != "proportional") {
 		h.fail("partial_rotary_factor is %v: this family rotates whole heads", share)
+	}
+	c.shorten()
+}
+
+// shorten leaves of the positions those for which a rotation by length is computed.
+func (c *Config) shorten() {
+	for _, s := range []*Scaling{c.Scaling, c.SlidingScaling} {
+		if s.byLength() {
+			c.T = min(c.T, s.Original)
+		}
 	}
 }
 
-// scaling reads rope_scaling, or the like of it in rope_parameters; nil: none.
-func (h *hfReader) scaling(positions int) *Scaling {
-	s := &Scaling{Type: h.string("rope_type", h.string("type", ""))}
+// scaling reads rope_scaling, or the like of it in rope_parameters: r, whose model has c's sizes; nil:
+// none.
+func (h *hfReader) scaling(r *hfReader, c *Config, share float64) *Scaling {
+	s := &Scaling{Type: r.string("rope_type", r.string("type", ""))}
 	needed := []string{"factor"}
 	switch s.Type {
 	case "":
 		// Transformers 4 fails here; 5 rotates without the factor, in silence.
-		if _, ok := h.value("factor"); ok && h.prefix == "rope_scaling." {
-			h.fail("rope_scaling has a factor and no rope_type\nhint: one of linear, llama3, yarn; without scaling, remove rope_scaling")
+		if _, ok := r.value("factor"); ok && r.prefix == "rope_scaling." {
+			h.fail("rope_scaling has a factor and no rope_type\nhint: one of %s; without scaling, remove rope_scaling", strings.Join(scalings, ", "))
 		}
 		return nil
 	case "default":
 		return nil
 	case "llama3":
 		needed = append(needed, "low_freq_factor", "high_freq_factor")
-	case "linear", "yarn":
+	case "longrope":
+		needed = []string{"short_factor", "long_factor"}
+	case "proportional":
+		needed = nil
+	case "linear", "yarn", "dynamic":
 	default:
-		h.fail("%srope_type: a scaling of type %q is not known\nhint: one of default, linear, llama3, yarn", h.prefix, s.Type)
+		h.fail("%srope_type: a scaling of type %q is not known\nhint: one of default, %s", r.prefix, s.Type, strings.Join(scalings, ", "))
 		return nil
 	}
 	for _, key := range needed {
-		if _, ok := h.value(key); !ok {
-			h.fail("%s%s is missing: a rotation scaled by %s needs it", h.prefix, key, s.Type)
+		if _, ok := r.value(key); !ok {
+			h.fail("%s%s is missing: a rotation scaled by %s needs it", r.prefix, key, s.Type)
 		}
 	}
-	s.Factor = h.float64("factor", 1)
-	s.Original = h.int("original_max_position_embeddings", positions)
+	s.Factor = r.float64("factor", 1)
+	s.Original = r.int("original_max_position_embeddings", c.T)
+	if nested := strings.Count(r.prefix, ".") > 1; !nested {
+		// A key beside rope_parameters counts before the one in it.
+		s.Original = h.int("original_max_position_embeddings", s.Original)
+	}
 	switch s.Type {
 	case "llama3":
-		s.LowFreq, s.HighFreq = h.float64("low_freq_factor", 0), h.float64("high_freq_factor", 0)
+		s.LowFreq, s.HighFreq = r.float64("low_freq_factor", 0), r.float64("high_freq_factor", 0)
 	case "yarn":
-		s.BetaFast, s.BetaSlow = h.float64("beta_fast", 0), h.float64("beta_slow", 0)
-		s.Smooth = !h.bool("truncate", true)
-		s.AttentionFactor = h.float64("attention_factor", 0)
-		if m, all := h.float64("mscale", 0), h.float64("mscale_all_dim", 0); s.AttentionFactor == 0 && m != 0 && all != 0 {
+		s.BetaFast, s.BetaSlow = r.float64("beta_fast", 0), r.float64("beta_slow", 0)
+		s.Smooth = !r.bool("truncate", true)
+		s.AttentionFactor = r.float64("attention_factor", 0)
+		if m, all := r.float64("mscale", 0), r.float64("mscale_all_dim", 0); s.AttentionFactor == 0 && m != 0 && all != 0 {
 			s.AttentionFactor = yarnFactor(s.Factor, m) / yarnFactor(s.Factor, all)
 		}
+	case "proportional":
+		s.Share = share
+	case "dynamic":
+		// The length that max_position_embeddings says is the one that counts.
+		s.Original, s.Positions = c.T, c.T
+	case "longrope":
+		s.Positions = c.T
+		s.Short, s.Long = r.floats("short_factor"), r.floats("long_factor")
+		s.Factor = r.float64("factor", float64(c.T)/float64(max(s.Original, 1)))
+		s.AttentionFactor = r.float64("attention_factor", longFactor(s.Factor, s.Original))
 	}
-	full := s.withDefaults(positions)
+	full := s.withDefaults(c.T)
 	return &full
 }
 
@@ -295,7 +378,7 @@ func (c *Config) hfConfig() (map[string]any, error) {
 func (c *Config) hfSizes(m map[string]any) {
 	maps.Copy(m, map[string]any{
 		"hidden_size": c.C, "num_hidden_layers": c.Layers, "num_attention_heads": c.H, "intermediate_size": c.F,
-		"max_position_embeddings": c.T, "hidden_act": "silu", "attention_dropout": 0.0, "attention_bias": c.AttentionBias,
+		"max_position_embeddings": c.maxPositions(), "hidden_act": "silu", "attention_dropout": 0.0, "attention_bias": c.AttentionBias,
 	})
 }
 
@@ -311,7 +394,19 @@ func (s *Scaling) hf() any {
 		return nil
 	}
 	m := map[string]any{"rope_type": s.Type, "factor": s.Factor}
+	list := func(v []float64) []any {
+		out := make([]any, len(v))
+		for i, x := range v {
+			out[i] = x
+		}
+		return out
+	}
 	switch s.Type {
+	case "longrope":
+		m["short_factor"], m["long_factor"] = list(s.Short), list(s.Long)
+		m["attention_factor"], m["original_max_position_embeddings"] = s.AttentionFactor, s.Original
+	case "proportional":
+		m["partial_rotary_factor"] = s.Share
 	case "llama3":
 		m["low_freq_factor"], m["high_freq_factor"], m["original_max_position_embeddings"] = s.LowFreq, s.HighFreq, s.Original
 	case "yarn":
@@ -330,11 +425,16 @@ func nullable(id int32) any {
 	return id
 }
 
+// optional writes a number with a point, as Transformers 5 wants floats; 0 is none.
 func optional(x float64) any {
 	if x == 0 {
 		return nil
 	}
-	return x
+	s := fmt.Sprint(x)
+	if !strings.ContainsAny(s, ".e") {
+		s += ".0"
+	}
+	return json.Number(s)
 }
 
 // shortest keeps 1e-6 from being written with the digits of its float64.

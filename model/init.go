@@ -30,7 +30,7 @@ func (a *AI2) Init() Init {
 	return i
 }
 
-// Weights returns the initial values of a parameter: norms one, biases zero, the
+// Weights returns the initial values of a parameter: norms one (or what adds to one), biases zero, the
 // others normal, cut off at so many standard deviations and drawn again. They are a
 // function of the seed, the parameter's name and the element.
 //
@@ -42,7 +42,9 @@ func (i Init) Weights(c *Config, p Param, seed uint64) ([]float32, error) {
 		return w, nil
 	case Norm:
 		for j := range w {
-			w[j] = 1
+			if !p.OnePlus {
+				w[j] = 1
+			}
 		}
 		return w, nil
 	}

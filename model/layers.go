@@ -10,10 +10,14 @@ import (
 
 // norm normalises x by the parameters name.weight and name.bias, where n has them.
 func (b *builder) norm(x graph.Value, name string, layer int, n NormKind) graph.Value {
-	cols := b.g.Info(x).Cols()
+	return b.normOf(x, b.g.Info(x).Cols(), name, layer, n)
+}
+
+// normOf is norm of every cols columns by themselves, heads.
+func (b *builder) normOf(x graph.Value, cols int, name string, layer int, n NormKind) graph.Value {
 	w, bias := graph.None, graph.None
 	if n.Weight {
-		w = b.param(Param{Name: name + ".weight", Shape: []int{cols}, Role: Norm, Layer: layer})
+		w = b.param(Param{Name: name + ".weight", Shape: []int{cols}, Role: Norm, Layer: layer, OnePlus: n.OnePlus})
 	}
 	if n.Bias {
 		bias = b.param(Param{Name: name + ".bias", Shape: []int{cols}, Role: Bias, Layer: layer})
@@ -28,7 +32,11 @@ func (b *builder) norm(x graph.Value, name string, layer int, n NormKind) graph.
 		}
 		w = b.g.Const(fmt.Sprintf("ones.%d", cols), ones, cols)
 	}
-	x = b.g.RMSNorm(x, w, b.NormEps)
+	if n.OnePlus {
+		x = b.g.OnePlusRMSNorm(x, w, b.NormEps)
+	} else {
+		x = b.g.RMSNorm(x, w, b.NormEps)
+	}
 	if bias != graph.None {
 		x = b.g.Bias(x, bias)
 	}
@@ -51,7 +59,8 @@ func matrix(layer int, role Role, rows, cols int) Param {
 	return Param{Shape: []int{rows, cols}, Role: role, Layer: layer}
 }
 
-// activate applies the model's activation; SwiGLU's input is up and gate side by side.
+// activate applies the model's activation; the input of SwiGLU and GeGLU is up and gate side by
+// side.
 func (b *builder) activate(x graph.Value) graph.Value {
 	switch b.Activation {
 	case GELU:
@@ -60,6 +69,8 @@ func (b *builder) activate(x graph.Value) graph.Value {
 		return b.g.Activate(graph.GELUTanh, x)
 	case ReLU:
 		return b.g.Activate(graph.ReLU, x)
+	case GeGLU:
+		return b.g.Gated(graph.GeGLU, x, graph.GatedAttr{})
 	}
 	return b.g.SwiGLU(x)
 }
@@ -86,7 +97,7 @@ func (b *builder) attention(l int, q, k, v graph.Value) graph.Value {
 		cos, sin := b.rotation(b.window(l) > 0)
 		q, k = b.g.Rotary(q, cos, sin, b.D), b.g.Rotary(k, cos, sin, b.D)
 	}
-	a := graph.AttentionAttr{H: b.H, KV: b.KV, D: b.D, Scale: float32(b.attentionScale()), Window: b.window(l), Dropout: b.dropout(b.AttentionDropout)}
+	a := graph.AttentionAttr{H: b.H, KV: b.KV, D: b.D, Scale: float32(b.attentionScale()), Cap: float32(b.ScoreCap), Window: b.window(l), Dropout: b.dropout(b.AttentionDropout)}
 	if b.Position == Alibi {
 		slopes := alibiSlopes
 		if b.family.slopes != nil {

@@ -26,6 +26,9 @@ type link struct {
 	rows   int
 	// Row i of these rows lies in row at + order(i) of the tensor; without order, at + i.
 	order func(i int) int
+	// transposed: the whole parameter is the tensor with rows and columns exchanged.
+	transposed bool
+	onePlus    bool // the tensor holds one more than the parameter
 }
 
 // layout is every link of a model, and the shapes of the tensors.
@@ -51,6 +54,11 @@ func (l *layout) add(k link) {
 		l.tensors = append(l.tensors, k.tensor)
 		l.shapes[k.tensor] = append([]int{0}, p.Shape[1:]...)
 	}
+	if k.transposed {
+		l.byParam[k.param], l.byName[k.tensor] = []link{k}, []link{k}
+		l.shapes[k.tensor] = []int{p.Shape[1], p.Shape[0]}
+		return
+	}
 	l.byParam[k.param] = append(l.byParam[k.param], k)
 	l.byName[k.tensor] = append(l.byName[k.tensor], k)
 	l.shapes[k.tensor][0] += k.rows
@@ -59,6 +67,11 @@ func (l *layout) add(k link) {
 // whole links a parameter to a tensor of the same shape.
 func (l *layout) whole(param, tensor string) {
 	l.add(link{param: param, tensor: tensor, rows: l.params[param].Shape[0]})
+}
+
+// transposed links a matrix to a tensor that has its columns as rows.
+func (l *layout) transposed(param, tensor string) {
+	l.add(link{param: param, tensor: tensor, rows: l.params[param].Shape[0], transposed: true})
 }
 
 // split links a parameter to tensors that have its rows in order.
@@ -145,7 +158,13 @@ func (l *layout) gather(name string, read func(tensor string) ([]float32, []int,
 		if want := l.shapes[k.tensor]; !slices.Equal(shape, want) && !(len(want) == 1 && len(v) == want[0]) {
 			return nil, &ShapeError{Tensor: k.tensor, Shape: shape, Want: want}
 		}
+		if k.transposed {
+			return transpose(v, p.Shape[1], p.Shape[0]), nil
+		}
 		if len(links) == 1 && k.rows == p.Shape[0] && len(v) == p.Size() && k.order == nil {
+			if k.onePlus {
+				return plus(v, -1), nil
+			}
 			return v, nil
 		}
 		if out == nil {
@@ -179,6 +198,12 @@ func (l *layout) assemble(tensor string, get func(name string) ([]float32, error
 		if len(v) != p.Size() {
 			return nil, fmt.Errorf("%s has %d elements, its shape %v says %d", k.param, len(v), p.Shape, p.Size())
 		}
+		if k.transposed {
+			return transpose(v, p.Shape[0], p.Shape[1]), nil
+		}
+		if k.onePlus {
+			v = plus(v, 1)
+		}
 		cols := p.Size() / p.Shape[0]
 		if len(links) == 1 && k.order == nil {
 			return v[k.row*cols : (k.row+k.rows)*cols], nil
@@ -195,6 +220,26 @@ func (l *layout) assemble(tensor string, get func(name string) ([]float32, error
 		}
 	}
 	return out, nil
+}
+
+// transpose returns a matrix of rows×cols with its columns as rows.
+func transpose(v []float32, rows, cols int) []float32 {
+	out := make([]float32, len(v))
+	for r := range rows {
+		for c := range cols {
+			out[c*rows+r] = v[r*cols+c]
+		}
+	}
+	return out
+}
+
+// plus returns numbers with x added.
+func plus(v []float32, x float32) []float32 {
+	out := make([]float32, len(v))
+	for i, y := range v {
+		out[i] = y + x
+	}
+	return out
 }
 
 // ShapeError is a tensor whose shape is not the one that the config asks for.

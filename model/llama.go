@@ -62,25 +62,30 @@ func hfBlock(l int) func(part string) string {
 }
 
 // hfAttention is attention with queries, keys and values in matrices of their own,
-// norms over the whole projections where the model has them, and cut off after these.
+// norms over the whole projections or over each head where the model has them, and cut off after
+// these.
 func (b *builder) hfAttention(l int, x graph.Value) graph.Value {
-	name, kv := hfBlock(l), b.KV*b.D
-	q := b.linear(x, name("self_attn.q_proj"), matrix(l, Projection, b.H*b.D, b.C), b.AttentionBias)
-	k := b.linear(x, name("self_attn.k_proj"), matrix(l, Projection, kv, b.C), b.AttentionBias)
-	v := b.linear(x, name("self_attn.v_proj"), matrix(l, Projection, kv, b.C), b.AttentionBias)
+	name, kv, bias := hfBlock(l), b.KV*b.D, b.AttentionBias || b.QKVBias
+	q := b.linear(x, name("self_attn.q_proj"), matrix(l, Projection, b.H*b.D, b.C), bias)
+	k := b.linear(x, name("self_attn.k_proj"), matrix(l, Projection, kv, b.C), bias)
+	v := b.linear(x, name("self_attn.v_proj"), matrix(l, Projection, kv, b.C), bias)
 	if b.QKNorm != nil {
-		q, k = b.norm(q, name("self_attn.q_norm"), l, *b.QKNorm), b.norm(k, name("self_attn.k_norm"), l, *b.QKNorm)
+		qCols, kCols := b.H*b.D, kv
+		if b.QKHeads {
+			qCols, kCols = b.D, b.D
+		}
+		q, k = b.normOf(q, qCols, name("self_attn.q_norm"), l, *b.QKNorm), b.normOf(k, kCols, name("self_attn.k_norm"), l, *b.QKNorm)
 	}
 	x = b.attention(l, b.clip(q), b.clip(k), b.clip(v))
 	return b.linear(x, name("self_attn.o_proj"), matrix(l, AttentionOut, b.C, b.H*b.D), b.AttentionBias)
 }
 
-// hfMLP is SwiGLU with up and gate in matrices of their own.
+// hfMLP is a gated MLP with up and gate in matrices of their own.
 func (b *builder) hfMLP(l int, x graph.Value) graph.Value {
 	name := hfBlock(l)
 	up := b.linear(x, name("mlp.up_proj"), matrix(l, Projection, b.F, b.C), b.MLPBias)
 	gate := b.linear(x, name("mlp.gate_proj"), matrix(l, Projection, b.F, b.C), b.MLPBias)
-	return b.linear(b.g.SwiGLU(b.g.Concat(up, gate)), name("mlp.down_proj"), matrix(l, MLPOut, b.C, b.F), b.MLPBias)
+	return b.linear(b.activate(b.g.Concat(up, gate)), name("mlp.down_proj"), matrix(l, MLPOut, b.C, b.F), b.MLPBias)
 }
 
 // mixture is a mixture of SwiGLU experts in an MLP's place; router names the matrix that

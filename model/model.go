@@ -16,7 +16,7 @@ import (
 // Config is a transformer, whatever file described it. Sizes carry their letters:
 // C width, H heads, D head size, F width of the MLP, V vocabulary, T positions.
 type Config struct {
-	Family string // olmo, olmo2, olmo3, olmoe, llama, mixtral, mpt or gptneox: the file that builds it
+	Family string // the file that builds it: olmo, olmo2, llama, …
 
 	Layers, C, H, KV, D, F int
 	VocabSize              int // ids of the tokenizer
@@ -27,6 +27,7 @@ type Config struct {
 	NormEps float32
 	Norm    NormKind  // of the residual stream
 	QKNorm  *NormKind // of whole projections of queries and keys; nil: none
+	QKHeads bool      // QKNorm is of each head by itself, with the same weight for all
 
 	Position  Position
 	RopeTheta float64
@@ -43,10 +44,14 @@ type Config struct {
 
 	Clip       float64 // queries, keys and values are cut off at ±Clip; 0: they are not
 	Scale      float64 // of attention scores; 0: 1/sqrt(D)
+	ScoreCap   float64 // attention scores become ScoreCap·tanh(s/ScoreCap); 0: they stay
+	LogitCap   float64 // and logits likewise
 	Activation Activation
 
 	AttentionBias, MLPBias, HeadBias bool
+	QKVBias                          bool // of queries, keys and values, where AttentionBias is not
 	EmbeddingNorm                    bool
+	ScaleEmbedding                   bool // embeddings of ids are multiplied by sqrt(C)
 	ScaleLogits                      bool // logits are divided by sqrt(C)
 	Parallel                         bool // GPT-NeoX: attention and MLP read the same residual
 	SplitQKV                         bool // ai2's llama block: q_proj, k_proj and v_proj
@@ -68,6 +73,7 @@ type Config struct {
 type NormKind struct {
 	RMS          bool // root mean square, without the mean; else LayerNorm
 	Weight, Bias bool
+	OnePlus      bool // the weight is what is added to one
 }
 
 // Position says how a model knows the order of tokens.
@@ -83,9 +89,10 @@ const (
 // Activation is the function between the two products of an MLP.
 type Activation string
 
-// Activations. SwiGLU is gated: silu(gate)·up.
+// Activations. SwiGLU and GeGLU are gated: silu(gate)·up, gelu_tanh(gate)·up.
 const (
 	SwiGLU   Activation = ""
+	GeGLU    Activation = "geglu"
 	GELU     Activation = "gelu"
 	GELUTanh Activation = "gelu_tanh"
 	ReLU     Activation = "relu"
@@ -115,6 +122,8 @@ type Param struct {
 	// Blocks is the number of equal blocks of rows that are matrices of their own,
 	// fused into one product (query, key and value; up and gate).
 	Blocks int
+	// OnePlus: the parameter is what is added to one (NormKind.OnePlus).
+	OnePlus bool
 }
 
 // Size returns the number of elements.
@@ -177,10 +186,13 @@ func (c *Config) loss(g *graph.Graph, zmul float32, r Recompute, training bool) 
 	x := b.scaled(b.hidden())
 	w, bias := b.head()
 	var ce, lse graph.Value
-	if bias == graph.None {
-		ce, lse = g.HeadLoss(x, w, zmul)
-	} else {
+	switch {
+	case bias != graph.None:
 		ce, lse = g.BiasedHeadLoss(x, w, bias, zmul)
+	case b.LogitCap > 0:
+		ce, lse = g.CappedHeadLoss(x, w, float32(b.LogitCap), zmul)
+	default:
+		ce, lse = g.HeadLoss(x, w, zmul)
 	}
 	g.Keep(ce, "ce")
 	g.Keep(lse, "lse")
@@ -235,6 +247,10 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("vocabulary of %d is larger than the embedding, %d rows\nhint: set embedding_size to %d", c.VocabSize, c.V, (c.VocabSize+127)/128*128)
 	case c.NormEps < 0 || c.NormEps != c.NormEps:
 		return fmt.Errorf("the norms' eps is %v, not a small positive number", c.NormEps)
+	case c.LogitCap > 0 && c.HeadBias && !c.Tied:
+		return errors.New("capped logits with a bias of the output matrix are not built")
+	case !(min(c.ScoreCap, c.LogitCap) >= 0):
+		return fmt.Errorf("scores are capped at %v and logits at %v, not at positive numbers", c.ScoreCap, c.LogitCap)
 	case c.ScaleLogits && c.HeadBias && !c.Tied:
 		return fmt.Errorf("scaled logits with a bias of the output matrix are not built\nhint: unset scale_logits or include_bias, or tie the weights")
 	case c.Windows != nil && len(c.Windows) != c.Layers:
@@ -257,6 +273,7 @@ func (c *Config) Validate() error {
 		if !(c.RopeTheta > 0) || math.IsInf(c.RopeTheta, 1) {
 			return fmt.Errorf("rope_theta is %v, not a positive number", c.RopeTheta)
 		}
+		return errors.Join(c.Scaling.fits(c), c.SlidingScaling.fits(c))
 	}
 	return nil
 }
@@ -324,6 +341,9 @@ func (b *builder) tableOfIDs() graph.Value {
 
 func (b *builder) embed() graph.Value {
 	x := b.trace(b.g.Gather(b.tableOfIDs()), strings.TrimSuffix(b.family.table, ".weight"))
+	if b.ScaleEmbedding {
+		x = b.g.Scale(x, float32(math.Sqrt(float64(b.C))))
+	}
 	if b.EmbeddingNorm {
 		x = b.norm(x, b.family.embeddingNorm, -1, b.Norm)
 	}
@@ -377,6 +397,9 @@ func (b *builder) logits() graph.Value {
 	y := b.g.Linear(x, w)
 	if bias != graph.None {
 		y = b.g.Bias(y, bias)
+	}
+	if b.LogitCap > 0 {
+		y = b.g.Softcap(y, float32(b.LogitCap))
 	}
 	return y
 }

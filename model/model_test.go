@@ -21,7 +21,7 @@ func TestValidate(t *testing.T) {
 		want   string // "": no error
 	}{
 		{"as it is", func(c *Config) {}, ""},
-		{"family", func(c *Config) { c.Family = "gpt2" }, `family "gpt2" is not known`},
+		{"family", func(c *Config) { c.Family = "gpt3" }, `family "gpt3" is not known`},
 		{"layers", func(c *Config) { c.Layers = 0 }, "layers 0"},
 		{"width", func(c *Config) { c.C = -1 }, "width -1"},
 		{"heads", func(c *Config) { c.H = 0 }, "heads 0"},

@@ -65,13 +65,8 @@ func writeMPT(c *Config, m map[string]any) error {
 	if c.AlibiMax != 8 {
 		return fmt.Errorf("%w: Transformers' MPT has slopes up to 2^-8, this model up to 2^-%v", ErrLayout, c.AlibiMax)
 	}
-	attn := map[string]any{"alibi": true, "alibi_bias_max": int(c.AlibiMax), "clip_qkv": nil, "softmax_scale": nil}
-	if c.Clip > 0 {
-		attn["clip_qkv"] = c.Clip
-	}
-	if c.Scale > 0 {
-		attn["softmax_scale"] = c.Scale
-	}
+	attn := map[string]any{"alibi": true, "alibi_bias_max": int(c.AlibiMax)}
+	attn["clip_qkv"], attn["softmax_scale"] = optional(c.Clip), optional(c.Scale)
 	maps.Copy(m, map[string]any{
 		"d_model": c.C, "n_heads": c.H, "n_layers": c.Layers, "max_seq_len": c.T, "expansion_ratio": 4, "attn_config": attn,
 		"layer_norm_epsilon": shortest(c.NormEps), "no_bias": true, "learned_pos_emb": false,

@@ -30,7 +30,7 @@ var olmo2 = family{
 
 // olmo2Arch is llama.cpp's OLMo 2, which is its OLMo 3 too: with a sliding window.
 var olmo2Arch = &ggufArch{
-	name: "olmo2", keyHeads: true,
+	name: "olmo2", keyHeads: true, slidesPlain: true,
 	read: func(k *ggufReader, c *Config) {
 		c.QKNorm = &NormKind{RMS: true, Weight: true}
 		k.windows(c)

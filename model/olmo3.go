@@ -45,7 +45,12 @@ func olmo3Block(b *builder, l int, x graph.Value) graph.Value {
 
 // windows reads which layers slide: three of four where the config does not say.
 func (h *hfReader) windows(c *Config) {
-	window := h.int("sliding_window", 4096)
+	h.layerWindows(c, h.int("sliding_window", 4096), func(l int) bool { return (l+1)%4 != 0 })
+}
+
+// layerWindows reads which layers slide, in a window of so many keys; slides says it where the
+// config does not.
+func (h *hfReader) layerWindows(c *Config, window int, slides func(l int) bool) {
 	if c.Layers <= 0 || c.Layers > maxParts {
 		return // Validate says so
 	}
@@ -57,11 +62,11 @@ func (h *hfReader) windows(c *Config) {
 		return
 	}
 	for l := range c.Windows {
-		kind := any("sliding_attention")
+		kind := any("full_attention")
 		if listed {
 			kind = list[l]
-		} else if (l+1)%4 == 0 {
-			kind = "full_attention"
+		} else if slides(l) {
+			kind = "sliding_attention"
 		}
 		switch kind {
 		case "sliding_attention":
@@ -79,19 +84,33 @@ func (h *hfReader) windows(c *Config) {
 // hfWindows writes OLMo 3's windows, and its rotations in the layout of Transformers 5
 // too: 5.23 reads only the full layers' theta from the old keys.
 func (c *Config) hfWindows(m map[string]any) {
-	var types []any
-	window := 0
-	for _, w := range c.Windows {
-		window = max(window, w)
-		types = append(types, map[bool]string{true: "sliding_attention", false: "full_attention"}[w > 0])
+	window := c.T // where only the rotation is OLMo 3's
+	if c.Windows != nil {
+		window = slices.Max(c.Windows)
 	}
-	if c.Windows == nil { // only the rotation is OLMo 3's
-		for range c.Layers {
-			types = append(types, "full_attention")
+	m["layer_types"], m["sliding_window"] = c.layerTypes(), window
+	sliding := c.hfRotations(m)
+	if sliding != c.RopeTheta || c.SlidingScaling != nil {
+		delete(m, "rope_theta")
+		delete(m, "rope_scaling")
+	}
+}
+
+// layerTypes lists which layers slide, as Transformers names them.
+func (c *Config) layerTypes() []any {
+	types := make([]any, c.Layers)
+	for l := range types {
+		types[l] = "full_attention"
+		if c.window(l) > 0 {
+			types[l] = "sliding_attention"
 		}
-		window = c.T
 	}
-	m["layer_types"], m["sliding_window"] = types, window
+	return types
+}
+
+// hfRotations writes the rotations of both kinds of layers, and returns the theta of those with a
+// window.
+func (c *Config) hfRotations(m map[string]any) (sliding float64) {
 	rotation := func(theta float64, s *Scaling) map[string]any {
 		r := map[string]any{"rope_type": "default"}
 		if s != nil {
@@ -100,42 +119,46 @@ func (c *Config) hfWindows(m map[string]any) {
 		r["rope_theta"] = theta
 		return r
 	}
-	sliding := c.SlidingTheta
+	sliding = c.SlidingTheta
 	if sliding == 0 {
 		sliding = c.RopeTheta
 	}
 	m["rope_parameters"] = map[string]any{
 		"full_attention": rotation(c.RopeTheta, c.Scaling), "sliding_attention": rotation(sliding, c.SlidingScaling),
 	}
-	if sliding != c.RopeTheta || c.SlidingScaling != nil {
-		delete(m, "rope_theta")
-		delete(m, "rope_scaling")
-	}
+	return sliding
 }
 
 // windows makes an OLMo 2 with a sliding window an OLMo 3.
 func (k *ggufReader) windows(c *Config) {
-	window := k.int("attention.sliding_window", 0)
-	if window <= 0 || c.Layers <= 0 || c.Layers > maxParts {
-		return
+	if k.layerWindows(c, k.int("attention.sliding_window", 0), 4, c.RopeTheta) {
+		c.Family = "olmo3"
 	}
-	c.Family, c.Windows = "olmo3", make([]int, c.Layers)
-	c.SlidingTheta = k.float("rope.freq_base_swa", c.RopeTheta)
-	pattern, _ := k.g.Get("olmo2.attention.sliding_window_pattern")
+}
+
+// layerWindows reads which layers slide, in a window of so many keys: all but one of a period where
+// the file does not say; and their theta. It reports whether there is a window.
+func (k *ggufReader) layerWindows(c *Config, window, period int, theta float64) bool {
+	if window <= 0 || c.Layers <= 0 || c.Layers > maxParts {
+		return false
+	}
+	c.Windows = make([]int, c.Layers)
+	c.SlidingTheta = k.float("rope.freq_base_swa", theta)
+	pattern, _ := k.g.Get(k.arch + ".attention.sliding_window_pattern")
 	each, listed := pattern.([]bool)
-	period := 4
-	if n, ok := k.g.Int("olmo2.attention.sliding_window_pattern"); ok && n > 0 {
+	if n, ok := k.g.Int(k.arch + ".attention.sliding_window_pattern"); ok && n > 0 {
 		period = n
 	}
 	if listed && len(each) != c.Layers {
 		k.wrong("attention.sliding_window_pattern", fmt.Sprintf("%d truth values", c.Layers))
-		return
+		return true
 	}
 	for l := range c.Windows {
 		if listed && each[l] || !listed && (l+1)%period != 0 {
 			c.Windows[l] = window
 		}
 	}
+	return true
 }
 
 // ggufWindows adds the windows and the rotation under them.

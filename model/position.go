@@ -3,6 +3,8 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"olmo/graph"
 	"olmo/internal/parallel"
@@ -13,15 +15,25 @@ import (
 // positions than it was trained on. The names are those of Transformers
 // (modeling_rope_utils.py of 5.23).
 type Scaling struct {
-	Type     string // linear, llama3, yarn, or factors
+	Type     string // linear, dynamic, llama3, longrope, proportional, yarn, or factors
 	Factor   float64
 	Original int // positions before scaling
 
 	LowFreq, HighFreq  float64 // llama3
 	BetaFast, BetaSlow float64 // yarn
-	// AttentionFactor multiplies sines and cosines (yarn).
+	// AttentionFactor multiplies sines and cosines (yarn, longrope).
 	AttentionFactor float64
 	Factors         []float64 // factors: what each frequency is divided by
+	// Short and Long are what longrope divides each frequency by: in sequences of up to
+	// Original positions, and in longer ones.
+	Short []float64 `yaml:"short_factor,omitempty"`
+	Long  []float64 `yaml:"long_factor,omitempty"`
+	// Positions are the model's max_position_embeddings where the rotation depends on the
+	// length of the sequence (dynamic, longrope); Config.T is then at most Original, up to
+	// which it does not.
+	Positions int `yaml:"max_position_embeddings,omitempty"`
+	// Share of each head that proportional rotates; the others of its pairs stand still.
+	Share float64 `yaml:"partial_rotary_factor,omitempty"`
 	// Smooth keeps yarn's ramp between fractions of elements (truncate: false).
 	Smooth bool
 }
@@ -44,6 +56,17 @@ func (s *Scaling) frequencies(theta float64, dims int) (f []float64, factor floa
 	case "factors":
 		for i := range f {
 			f[i] /= s.Factors[i]
+		}
+	case "longrope":
+		for i := range f {
+			f[i] /= s.Short[i]
+		}
+		return f, s.AttentionFactor
+	case "proportional":
+		for i := range f {
+			if f[i] /= s.Factor; i >= int(s.Share*float64(dims))/2 {
+				f[i] = 0
+			}
 		}
 	case "llama3":
 		s.llama3(f)
@@ -118,6 +141,16 @@ func yarnFactor(factor, scale float64) float64 {
 	return float64(0.1*scale*numeric.Log(factor)) + 1
 }
 
+// longFactor is what the paper of longrope suggests for sines and cosines.
+//
+// Ding et al. 2024; _compute_longrope_parameters of Transformers.
+func longFactor(factor float64, original int) float64 {
+	if factor <= 1 || original < 2 {
+		return 1
+	}
+	return math.Sqrt(1 + numeric.Log(factor)/numeric.Log(float64(original)))
+}
+
 // check reports a scaling that cannot be computed.
 func (s *Scaling) check() error {
 	if s == nil {
@@ -126,17 +159,65 @@ func (s *Scaling) check() error {
 	ok := s.Factor > 0
 	switch s.Type {
 	case "linear", "factors":
+	case "proportional":
+		ok = ok && s.Share > 0 && s.Share <= 1
+	case "dynamic":
+		ok = ok && s.Original > 0
+	case "longrope":
+		positive := func(v float64) bool { return v > 0 }
+		ok = ok && s.Original > 0 && s.AttentionFactor > 0 && all(s.Short, positive) && all(s.Long, positive)
 	case "llama3":
 		ok = ok && s.Original > 0 && s.LowFreq > 0 && s.HighFreq > s.LowFreq
 	case "yarn":
 		ok = ok && s.Original > 0 && s.BetaSlow > 0 && s.BetaFast >= s.BetaSlow && s.AttentionFactor > 0
 	default:
-		return fmt.Errorf("rope scaling of type %q is not known\nhint: one of linear, llama3, yarn", s.Type)
+		return fmt.Errorf("rope scaling of type %q is not known\nhint: one of %s", s.Type, strings.Join(scalings, ", "))
 	}
 	if !ok {
 		return fmt.Errorf("rope scaling of type %s does not go together: %+v", s.Type, *s)
 	}
 	return nil
+}
+
+// scalings are the types that files name.
+var scalings = []string{"linear", "dynamic", "llama3", "longrope", "proportional", "yarn"}
+
+func all[T any](list []T, f func(T) bool) bool {
+	return !slices.ContainsFunc(list, func(v T) bool { return !f(v) })
+}
+
+// byLength tells whether the rotation of a sequence depends on how long it is.
+func (s *Scaling) byLength() bool { return s != nil && (s.Type == "dynamic" || s.Type == "longrope") }
+
+// fits reports a scaling that does not fit the model's heads and positions.
+func (s *Scaling) fits(c *Config) error {
+	switch {
+	case s == nil:
+	case s.byLength() && c.T > s.Original:
+		return fmt.Errorf("%d positions with a rotation of type %s, which is computed for the first %d", c.T, s.Type, s.Original)
+	case s.Type == "longrope" && (len(s.Short) != c.rotated()/2 || len(s.Long) != len(s.Short)):
+		return fmt.Errorf("longrope has %d short factors and %d long ones for %d frequencies", len(s.Short), len(s.Long), c.rotated()/2)
+	}
+	return nil
+}
+
+// Longest returns the most positions that a sequence can have; 0: any. A model with learned
+// positions has no more, and a rotation that depends on the length is computed for the lengths
+// that the model was first trained on: there Transformers rotates every sequence alike, beyond
+// them it would rotate the keys of a cache otherwise than those of a whole sequence.
+func (c *Config) Longest() int {
+	if c.Position == Learned || c.Scaling.byLength() || c.SlidingScaling.byLength() {
+		return c.T
+	}
+	return 0
+}
+
+// maxPositions returns what files call the model's max_position_embeddings.
+func (c *Config) maxPositions() int {
+	if c.Scaling.byLength() {
+		return max(c.T, c.Scaling.Positions)
+	}
+	return c.T
 }
 
 // rotated returns how many elements of a head are rotated.

@@ -73,13 +73,13 @@ func (r Recompute) picks(layer int) func(*graph.Def) bool {
 	if r == FineGrained {
 		return isCheap
 	}
-	return func(d *graph.Def) bool { return d == graph.SwiGLU }
+	return func(d *graph.Def) bool { return d == graph.SwiGLU || d == graph.GeGLU }
 }
 
 // isCheap tells whether an operation takes a pass over its input and no products.
 func isCheap(d *graph.Def) bool {
 	switch d {
-	case graph.RMSNorm, graph.LayerNorm, graph.SwiGLU, graph.GELU, graph.GELUTanh, graph.ReLU, graph.Bias, graph.Clamp, graph.Scale, graph.Dropout,
+	case graph.RMSNorm, graph.LayerNorm, graph.SwiGLU, graph.GeGLU, graph.GELU, graph.GELUTanh, graph.ReLU, graph.Bias, graph.Clamp, graph.Scale, graph.Dropout,
 		graph.Rotary, graph.Split, graph.Concat, graph.DeinterleaveHeads:
 		return true
 	}

@@ -132,6 +132,15 @@ func SaveGGUF(path string, c *Config, get Source, dtype tensor.DType, tokenizer 
 		}
 		tensors = append(tensors, weights.Named{Name: "rope_freqs.weight", Tensor: tensor.FromFloat32([]int{len(f)}, f)})
 	}
+	if s := c.Scaling; s != nil && s.Type == "longrope" {
+		for name, factors := range map[string][]float64{"long": s.Long, "short": s.Short} {
+			f := make([]float32, len(factors))
+			for i, x := range factors {
+				f[i] = float32(x)
+			}
+			tensors = append(tensors, weights.Named{Name: "rope_factors_" + name + ".weight", Tensor: tensor.FromFloat32([]int{len(f)}, f)})
+		}
+	}
 	return weights.WriteGGUF(path, append(c.ggufMetadata(dtype), tokenizer...), tensors)
 }
 
@@ -214,7 +223,9 @@ func (c *Config) Section() (*AI2, error) {
 		for key, v := range m { // as a decoder would give it
 			switch v := v.(type) {
 			case json.Number:
-				m[key] = a.LayerNormEps
+				if m[key], err = v.Float64(); err != nil {
+					return nil, err
+				}
 			case int32:
 				m[key] = int(v)
 			}

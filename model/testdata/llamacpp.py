@@ -1,7 +1,7 @@
 """Makes the witnesses of llamacpp/: tiny random models of every family as Hugging Face folders, and the
 GGUF files that llama.cpp's own converter makes of them.
 
-    python llamacpp.py LLAMA_CPP    # a checkout of ggml-org/llama.cpp
+    python llamacpp.py LLAMA_CPP [NAME...]    # a checkout of ggml-org/llama.cpp
 
 Made with llama.cpp 0c1e57098 (as the sdist of llama-cpp-python 0.3.36 carries it), Python 3.11,
 torch 2.15.0, transformers 5.24.0, tokenizers 0.23.3, safetensors 0.8.0. Developers only; no test runs it.
@@ -49,14 +49,39 @@ MODELS = {
     "mpt": ("MPTForCausalLM", "mpt", IDS | {
         "d_model": C, "n_heads": H, "n_layers": L, "max_seq_len": 64, "expansion_ratio": 4, "no_bias": True, "tie_word_embeddings": True,
         "layer_norm_epsilon": 1e-5, "norm_type": "low_precision_layernorm", "attn_config": {"alibi": True, "alibi_bias_max": 8, "clip_qkv": 5.0, "qk_ln": False}}),
+    # Mistral is a Llama to the converter; a window that hides nothing is none.
+    "mistral": ("MistralForCausalLM", "llama-bpe", USUAL | {"rms_norm_eps": 1e-5, "head_dim": D, "sliding_window": None}),
+    "qwen2": ("Qwen2ForCausalLM", "qwen2", USUAL | {"rms_norm_eps": 1e-6}),
+    "qwen3": ("Qwen3ForCausalLM", "qwen2", USUAL | {"rms_norm_eps": 1e-6, "head_dim": 2 * D, "tie_word_embeddings": False}),
+    "gpt2": ("GPT2LMHeadModel", "gpt-2", IDS | {
+        "n_embd": C, "n_head": H, "n_layer": L, "n_positions": 64, "n_ctx": 64, "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5}),
+    "phi3": ("Phi3ForCausalLM", "default", USUAL | {"rms_norm_eps": 1e-5, "tie_word_embeddings": False, "original_max_position_embeddings": 64, "partial_rotary_factor": 0.5}),
+    "phi3_long": ("Phi3ForCausalLM", "default", USUAL | {
+        "rms_norm_eps": 1e-5, "original_max_position_embeddings": 16, "rope_scaling": {"type": "longrope", "short_factor": [1.0, 1.5], "long_factor": [2.0, 4.0]}}),
+    "gemma2": ("Gemma2ForCausalLM", "default", USUAL | {
+        "rms_norm_eps": 1e-6, "head_dim": 2 * D, "query_pre_attn_scalar": 2 * D, "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0, "sliding_window": 6,
+        "hidden_activation": "gelu_pytorch_tanh"}),
+    "gemma3": ("Gemma3ForCausalLM", "default", USUAL | {
+        "rms_norm_eps": 1e-6, "head_dim": 2 * D, "query_pre_attn_scalar": 2 * D, "sliding_window": 6, "hidden_activation": "gelu_pytorch_tanh", "rope_theta": 1e6,
+        "rope_local_base_freq": 10000.0, "sliding_window_pattern": 6}),
+    "starcoder2": ("Starcoder2ForCausalLM", "starcoder", USUAL | {"norm_epsilon": 1e-5, "sliding_window": None, "use_bias": True, "hidden_act": "gelu_pytorch_tanh"}),
+    "bloom": ("BloomForCausalLM", "bloom", IDS | {"hidden_size": C, "n_head": H, "n_layer": L, "seq_length": 64, "layer_norm_epsilon": 1e-5}),
 }
-MODEL_TYPE = {"gptneox": "gpt_neox"}
+# Families whose tensors Transformers' own class lists.
+BY_CLASS = ("mistral", "qwen2", "qwen3", "gpt2", "phi3", "gemma2", "gemma3", "starcoder2", "bloom")
+MODEL_TYPE = {"gptneox": "gpt_neox", "gemma3": "gemma3_text"}
 
 
 def weights(family, config):
     D = config.get("head_dim", globals()["D"])
     g = torch.Generator().manual_seed(12)
     t = {}
+    if family in BY_CLASS:
+        import transformers
+
+        settings = transformers.AutoConfig.for_model(**config)
+        model = getattr(transformers, config["architectures"][0])(settings)
+        return {name: (0.3 * torch.randn(p.shape, generator=g)).to(torch.bfloat16) for name, p in model.named_parameters()}
 
     def add(name, *shape, bias=False):
         t[name + ".weight"] = (0.3 * torch.randn(shape, generator=g)).to(torch.bfloat16)
@@ -122,12 +147,14 @@ def tokenizer(pre):
     return t
 
 
-def main(llama_cpp):
+def main(llama_cpp, only):
     sys.path[:0] = [llama_cpp + "/gguf-py", llama_cpp]
     import gguf
     from conversion import get_model_class
 
     for name, (architecture, pre, config) in MODELS.items():
+        if only and name not in only:
+            continue
         family = name.split("_")[0]
         folder = HERE / name
         folder.mkdir(parents=True, exist_ok=True)
@@ -141,6 +168,8 @@ def main(llama_cpp):
             settings["bos_token"] = "<|padding|>"
         (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
         model_class = get_model_class(architecture)
+        if family in ("phi3", "gemma2", "gemma3"):
+            model_class.set_vocab = lambda self: self._set_vocab_gpt2()  # not by a SentencePiece model
         model_class.get_vocab_base_pre = lambda self, tokenizer, name=pre: name
         # Transformers 5 renames what the converter asks a GPT-NeoX for: it gets the file's own words.
         own = config if family == "gptneox" else None
@@ -148,4 +177,4 @@ def main(llama_cpp):
             model_class(folder, gguf.LlamaFileType.ALL_F32, folder / "model.gguf", model_name=family, eager=True, hparams=own).write()
 
 
-main(sys.argv[1])
+main(sys.argv[1], sys.argv[2:])
