@@ -19,8 +19,8 @@
 // tag the name is the field's in snake case. A type that implements
 // encoding.TextUnmarshaler takes any scalar by its text. A struct that an
 // element of a list, a map or a pointer needs anew gets its defaults from its
-// method SetDefaults(), if its pointer has one. A list with a method ScalarIsOne() takes
-// a single value as its one element. null makes pointers, slices,
+// method SetDefaults(), if its pointer has one. A list or map whose pointer has a
+// method SetScalar(text string) takes a single value too. null makes pointers, slices,
 // maps and interfaces nil and a string empty; other fields refuse it.
 package config
 

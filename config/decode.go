@@ -100,6 +100,10 @@ func decode(n *node, v reflect.Value, key string) error {
 		}
 		return nil
 	}
+	if s, ok := v.Addr().Interface().(interface{ SetScalar(text string) }); ok && n.kind == scalar {
+		s.SetScalar(n.text)
+		return nil
+	}
 	switch t.Kind() {
 	case reflect.Struct:
 		return decodeStruct(n, v, key)
@@ -177,9 +181,6 @@ func decodeList(n *node, v reflect.Value, key string) error {
 	if n.kind == null && t.Kind() == reflect.Slice {
 		v.SetZero()
 		return nil
-	}
-	if _, ok := v.Interface().(interface{ ScalarIsOne() }); ok && n.kind == scalar {
-		n = &node{kind: sequence, items: []*node{n}, file: n.file, line: n.line}
 	}
 	if n.kind != sequence {
 		return wrongType(n, key, "a list")

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"olmo/model"
@@ -21,9 +23,10 @@ var tokenizerFiles = []string{
 	"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "vocab.json", "merges.txt", "tokenizer.model",
 }
 
-// writeTokenizer copies the tokenizer's files, or makes them from a GGUF file's
-// vocabulary where it has one that tokenizer.json can hold.
-func writeTokenizer(dir string, from *model.Loaded, warn func(string)) error {
+// TokenizerFiles are the files of a checkpoint's tokenizer, as a Hugging Face folder has
+// them, by name: those beside the weights, or made from a GGUF file's vocabulary, where it
+// has one that tokenizer.json can hold. warn is told what is left out.
+func TokenizerFiles(from *model.Loaded, warn func(string)) (map[string][]byte, error) {
 	if from.GGUF != nil {
 		text, err := tokenizer.ReadGGUF(from.GGUF).JSON()
 		if err != nil {
@@ -31,43 +34,47 @@ func writeTokenizer(dir string, from *model.Loaded, warn func(string)) error {
 			if _, ok := from.GGUF.Get("tokenizer.ggml.tokens"); ok {
 				warn(fmt.Sprintf("the folder has no tokenizer: %v", err))
 			}
-			return nil
+			return nil, nil
 		}
 		settings, err := settingsOf(from.GGUF)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		return errors.Join(
-			store.WriteFile(filepath.Join(dir, "tokenizer.json"), text),
-			store.WriteFile(filepath.Join(dir, "tokenizer_config.json"), settings),
-		)
+		return map[string][]byte{"tokenizer.json": text, "tokenizer_config.json": settings}, nil
 	}
-	have := map[string]bool{}
+	files := map[string][]byte{}
 	for _, name := range tokenizerFiles {
 		text, err := os.ReadFile(filepath.Join(from.Path, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err == nil {
-			err = store.WriteFile(filepath.Join(dir, name), text)
-		}
 		if err != nil {
-			return err
+			return nil, err
 		}
-		have[name] = true
+		files[name] = text
 	}
 	// A run keeps tokenizer.json alone and its special ids in config.yaml. Hugging Face's
 	// AutoTokenizer looks for the tokens in files beside it, and without them knows no end
 	// of text.
-	if !have["tokenizer.json"] || have["tokenizer_config.json"] || have["special_tokens_map.json"] {
-		return nil
+	if files["tokenizer.json"] == nil || files["tokenizer_config.json"] != nil || files["special_tokens_map.json"] != nil {
+		return files, nil
 	}
 	settings, err := settingsFor(from)
 	if err != nil {
 		warn(fmt.Sprintf("the folder has no tokenizer_config.json: %v", err))
-		return nil
+		return files, nil
 	}
-	return store.WriteFile(filepath.Join(dir, "tokenizer_config.json"), settings)
+	files["tokenizer_config.json"] = settings
+	return files, nil
+}
+
+// writeTokenizer writes the files of the tokenizer.
+func writeTokenizer(dir string, from *model.Loaded, warn func(string)) error {
+	files, err := TokenizerFiles(from, warn)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		err = errors.Join(err, store.WriteFile(filepath.Join(dir, name), files[name]))
+	}
+	return err
 }
 
 // newSettings begins a tokenizer_config.json.

@@ -50,7 +50,7 @@ type AI2 struct {
 	NormAfter                    bool     `yaml:"norm_after"`
 	// HF is ours: the config.json of a family that the package lacks. Of the other keys
 	// only those of the initialisation count beside it.
-	HF map[string]any `yaml:"hf,omitempty"`
+	HF HFConfig `yaml:"hf,omitempty"`
 
 	// SlidingWindow and RopeScaling are our own keys, for OLMo 3, which has no
 	// configuration of this form: how many keys the queries of each layer see, −1 for
@@ -68,6 +68,19 @@ type AI2 struct {
 	MoENormalize   bool    `yaml:"moe_normalize_expert_weights"`
 }
 
+// HFConfig holds the keys of a config.json. In a training config a path may stand in its
+// place, which the trainer replaces.
+type HFConfig map[string]any
+
+// SetScalar keeps a path.
+func (h *HFConfig) SetScalar(path string) { *h = HFConfig{"": path} }
+
+// Path is the path that stands in the place of the keys, or empty.
+func (h HFConfig) Path() string {
+	path, _ := h[""].(string)
+	return path
+}
+
 // DefaultAI2 returns the package's defaults.
 func DefaultAI2() AI2 {
 	size := 50304
@@ -83,6 +96,9 @@ func DefaultAI2() AI2 {
 
 // Config returns the transformer that the section describes.
 func (a *AI2) Config() (*Config, error) {
+	if path := a.HF.Path(); path != "" {
+		return nil, fmt.Errorf("hf is the path %s, which only a training config may have\nhint: paste the keys of its config.json", path)
+	}
 	if a.HF != nil {
 		return configFromHF(a.HF)
 	}

@@ -100,6 +100,9 @@ func find(path string) (*Loaded, error) {
 		}
 		return nil, fmt.Errorf("%s is not a model\nhint: a model is a folder with config.json or config.yaml and weights, or a .gguf file", path)
 	}
+	if err := notAdapter(path); err != nil {
+		return nil, err
+	}
 	for range 3 { // a quickstart folder has a run, a run has steps
 		switch {
 		case exists(path, "config.json"):
@@ -120,6 +123,18 @@ func find(path string) (*Loaded, error) {
 		return openGGUF(found[0])
 	}
 	return nil, fmt.Errorf("%s holds no model\nhint: it needs config.json (Hugging Face) or config.yaml (ai2-olmo) with weights, checkpoints stepN, or a single .gguf", path)
+}
+
+// notAdapter refuses a folder with an adapter of PEFT, beside a base model's files too: the
+// model is both together.
+func notAdapter(dir string) error {
+	m, err := readJSON(filepath.Join(dir, "adapter_config.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	kind, _ := m["peft_type"].(string)
+	base, _ := m["base_model_name_or_path"].(string)
+	return fmt.Errorf("%s holds an adapter (%s) of %s, not a model\nhint: merge it into its base with PEFT's merge_and_unload, and save that", dir, cmp.Or(kind, "PEFT"), cmp.Or(base, "a base model"))
 }
 
 func exists(dir, name string) bool {

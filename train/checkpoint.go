@@ -309,18 +309,11 @@ func (w *writer) fill(dir string) error {
 		return err
 	}
 	small := []string{configFile, stateFile}
-	if strings.HasSuffix(w.tokenizer, ".json") {
-		text, err := os.ReadFile(w.tokenizer)
-		if err == nil {
-			err = store.WriteFile(filepath.Join(dir, tokenizerFile), text)
-			small = append(small, tokenizerFile)
-		} else if errors.Is(err, fs.ErrNotExist) {
-			err = nil // the tokenizer is not needed to train
-		}
-		if err != nil {
-			return err
-		}
+	copied, err := w.copyTokenizer(dir)
+	if err != nil {
+		return err
 	}
+	small = append(small, copied...)
 	for _, file := range small {
 		h, err := hashFile(filepath.Join(dir, file))
 		if err != nil {
@@ -329,6 +322,38 @@ func (w *writer) fill(dir string) error {
 		m.Files[file] = h
 	}
 	return writeJSON(filepath.Join(dir, manifestFile), m)
+}
+
+// beside are files that say of a tokenizer.json in one folder with them what it does not:
+// special tokens, the chat template, which ids end a text.
+var beside = []string{"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "generation_config.json"}
+
+// copyTokenizer keeps the tokenizer with the weights, where the config names a file that
+// is there. It is not needed to train.
+func (w *writer) copyTokenizer(dir string) (names []string, err error) {
+	if !strings.HasSuffix(w.tokenizer, ".json") {
+		return nil, nil
+	}
+	from := map[string]string{tokenizerFile: w.tokenizer}
+	if filepath.Base(w.tokenizer) == tokenizerFile {
+		for _, name := range beside {
+			from[name] = filepath.Join(filepath.Dir(w.tokenizer), name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(from)) {
+		text, err := os.ReadFile(from[name])
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = store.WriteFile(filepath.Join(dir, name), text)
+		}
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, nil
 }
 
 // Steps lists the steps of the checkpoints in a run folder, ascending.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -122,7 +123,8 @@ type Config struct {
 	// way to it from save_folder, where there is one that names no more than was given.
 	Inputs map[string]string `yaml:"inputs,omitempty"`
 
-	given map[string]string // of inputs that were found elsewhere than given
+	given  map[string]string // of inputs that were found elsewhere than given
+	origin string            // see StartedFrom
 }
 
 // OptimizerConfig is OLMo's, with the keys of the optimisers that it lacks.
@@ -340,14 +342,28 @@ func DefaultConfig() *Config {
 // those of a run's own config.yaml, or of one that continues the run in
 // save_folder, first where they lie from that run.
 func LoadConfig(path string, overrides []string) (*Config, error) {
-	c := DefaultConfig()
-	if err := config.Load(path, overrides, c); err != nil {
-		// A dry run is a look at a config whose files may be on another machine.
-		if look := DefaultConfig(); config.LoadWithoutPaths(path, overrides, look) != nil || !look.DryRun {
-			return nil, err
-		} else {
-			c = look
+	c, err := parse(path, overrides, func() (*Config, error) { return DefaultConfig(), nil })
+	if err != nil {
+		return nil, err
+	}
+	if from := c.Model.HF.Path(); from != "" {
+		if !exists(from) && !filepath.IsAbs(from) && exists(filepath.Join(filepath.Dir(path), from)) {
+			from = filepath.Join(filepath.Dir(path), from)
 		}
+		var hf model.HFConfig
+		// What the model implies are defaults, which the file and overrides may change.
+		c, err = parse(path, overrides, func() (*Config, error) {
+			c := DefaultConfig()
+			if err := c.startFrom(from); err != nil {
+				return nil, fmt.Errorf("model.hf: %w", err)
+			}
+			hf = c.Model.HF
+			return c, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		c.Model.HF = hf
 	}
 	if err := c.expand(path); err != nil && !c.DryRun {
 		return nil, err
@@ -357,6 +373,23 @@ func LoadConfig(path string, overrides []string) (*Config, error) {
 		c.ActivationCheckpointing = nil // OLMo's spelling of its former false
 	}
 	return c, c.Validate()
+}
+
+// parse merges a file and overrides over new defaults.
+func parse(path string, overrides []string, defaults func() (*Config, error)) (*Config, error) {
+	c, err := defaults()
+	if err != nil {
+		return nil, err
+	}
+	if err := config.Load(path, overrides, c); err != nil {
+		// A dry run is a look at a config whose files may be on another machine.
+		look, e := defaults()
+		if e != nil || config.LoadWithoutPaths(path, overrides, look) != nil || !look.DryRun {
+			return nil, err
+		}
+		return look, nil
+	}
+	return c, nil
 }
 
 // one reports a value that is not allowed.

@@ -15,6 +15,8 @@ type Estimate struct {
 	Tokens                       int64 // of the whole run
 	Memory                       Memory
 	Checkpoint                   int64 // bytes on the disk
+	// Warning says that the learning rate is next to nothing in all the run, or is empty.
+	Warning string
 }
 
 // Memory is what a run takes at its peak, in bytes, besides what the process has before
@@ -56,11 +58,17 @@ func (c *Config) Estimate(needs Needs) (*Estimate, error) {
 	default:
 		e.Steps = d.Steps
 	}
+	steps, tokens := e.Steps, e.Tokens
+	if tokens == 0 {
+		tokens = int64(steps) * int64(e.TokensPerStep)
+	}
+	e.Tokens = tokens
 	if c.StopAt != nil && (e.Steps == 0 || *c.StopAt < e.Steps) {
 		e.Steps = *c.StopAt
-	}
-	if e.Tokens == 0 {
 		e.Tokens = int64(e.Steps) * int64(e.TokensPerStep)
+	}
+	if steps > 0 { // else epochs of data that is elsewhere
+		e.Warning = c.idleRates(e.Steps, steps, tokens)
 	}
 	params := m.Params()
 	groups := c.Optimizer.Groups(params)

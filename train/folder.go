@@ -2,8 +2,10 @@ package train
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"olmo/config"
@@ -45,6 +47,9 @@ func (t *Trainer) clash() error {
 		inputs = append(inputs, latest) // of a run folder
 	}
 	dir := t.cfg.SaveFolder
+	if same(dir, t.cfg.InitWeights) {
+		return fmt.Errorf("save_folder %s is the folder of the model that the run starts from\nhint: set save_folder to another folder", dir)
+	}
 	for _, name := range []string{configFile, logFile, "samples.jsonl", "metrics.csv", "train_data/global_indices.npy"} {
 		files = append(files, filepath.Join(dir, filepath.FromSlash(name)))
 	}
@@ -98,6 +103,11 @@ func (t *Trainer) prepareFolder() error {
 	}
 	if err := t.checkpoints.open(t); err != nil {
 		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.opt.Files)) {
+		if err := store.WriteFile(filepath.Join(dir, name), t.opt.Files[name]); err != nil {
+			return err
+		}
 	}
 	t.written = t.cfg.asGiven()
 	if err := config.Write(path, t.written); err != nil {

@@ -45,6 +45,8 @@ func (t *Trainer) start() error {
 	switch path := t.cfg.LoadPath; {
 	case path == "":
 		return t.initialise()
+	case isForeign(path):
+		return fmt.Errorf("load_path %s is a model, not a checkpoint of a run: it has neither optimiser state nor a place in the data\nhint: 'olmo train --from %s', or init_weights=%s, starts with its weights", path, path, path)
 	case isCheckpoint(path):
 		t.inFolder = same(filepath.Dir(path), t.cfg.SaveFolder)
 		return t.loadFirst([]string{path}, l)
@@ -127,7 +129,11 @@ func isCheckpoint(dir string) bool {
 // initialise makes the weights of a new run.
 func (t *Trainer) initialise() error {
 	if path := t.cfg.InitWeights; path != "" {
-		if err := t.loadWeights(path); err != nil {
+		load := t.loadWeights
+		if isModel(path) {
+			load = t.loadModel
+		}
+		if err := load(path); err != nil {
 			return fmt.Errorf("init_weights: %w", err)
 		}
 	} else {
@@ -159,6 +165,16 @@ func (t *Trainer) beginChain() error {
 	runtime.KeepAlive(t.dev)
 	t.state.Chain = d[:]
 	return err
+}
+
+// isForeign tells whether a path leads to a model that is no checkpoint of training: a
+// Hugging Face folder or a GGUF file.
+func isForeign(path string) bool {
+	if st, err := os.Stat(path); err != nil || !st.IsDir() {
+		return err == nil
+	}
+	has := func(name string) bool { return exists(filepath.Join(path, name)) }
+	return has("config.json") && !has(manifestFile) && !has(stateFile) && !has("optim.pt") && !has("optim.safetensors")
 }
 
 // loading says what is taken from a checkpoint besides the weights.

@@ -18,8 +18,8 @@ import (
 // list of one may be the element alone.
 type PathList []string
 
-// ScalarIsOne tells package config that a single value is a list of one.
-func (PathList) ScalarIsOne() {}
+// SetScalar takes a single value as a list of one.
+func (l *PathList) SetScalar(text string) { *l = PathList{text} }
 
 // expand replaces folders and patterns among the paths of data, in a config that was
 // read from file, by the files that they stand for, in byte order of their names.

@@ -41,6 +41,9 @@ type Options struct {
 	Evaluate Evaluator
 	// Sample is called every sample_interval steps.
 	Sample Sampler
+	// Files are written into save_folder at the beginning: the tokenizer of a model that
+	// the run starts from, say, under the names of a Hugging Face folder.
+	Files map[string][]byte
 	// PeakFLOPS is what the machine could do at best, in operations a second; 0 when
 	// it is not known.
 	PeakFLOPS float64
@@ -217,6 +220,9 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 	}
 	if err := t.plan(); err != nil {
 		return nil, err
+	}
+	if text := t.cfg.idleRates(t.stopAt, t.maxSteps, t.maxTokens); text != "" && !t.resumed {
+		t.opt.Warn(text)
 	}
 	debug.FreeOSMemory() // weights were copied on their way to the device
 	return t, nil

@@ -89,6 +89,20 @@ func (p *progress) update(s step) {
 	p.show(s.line(p.stage, now.Sub(p.began)))
 }
 
+// milestone is update for a step that a log should show whenever it comes; on a terminal
+// it is an update.
+func (p *progress) milestone(s step) {
+	if p.live {
+		p.update(s)
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stage != "" {
+		p.show(s.line(p.stage, p.now().Sub(p.began)))
+	}
+}
+
 // print writes a line that stays, such as a warning or a sample text.
 func (p *progress) print(line string) {
 	p.mu.Lock()
@@ -112,6 +126,21 @@ func (p *progress) fail() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.endLocked("failed after")
+}
+
+// stop is end for a stage that was told to stop before its end.
+func (p *progress) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.endLocked("stopped after")
+}
+
+// drop forgets the current stage without a word.
+func (p *progress) drop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+	p.stage = ""
 }
 
 func (p *progress) endLocked(how string) {

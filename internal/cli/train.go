@@ -1,60 +1,189 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"olmo/convert"
 	"olmo/data"
 	"olmo/device/cpu"
 	"olmo/internal/parallel"
+	"olmo/lm"
+	"olmo/model"
+	"olmo/tokenizer"
 	"olmo/train"
 )
 
 func newTrainCommand() *cobra.Command {
+	var v trainFlags
 	c := &cobra.Command{
-		Use:   "train CONFIG.yaml [key=value…]",
-		Short: "Train a model as a config says, or continue its run",
+		Use:   "train CONFIG.yaml|--from MODEL --data TOKENS --steps N [key=value…]",
+		Short: "Train a model as a config says, continue its run, or go on from a model",
 		Long: `Train reads a config with the keys of OLMo's TrainConfig and trains the model.
 Overrides have the form a.b=value, with or without leading dashes.
+
+With --from, the config is made: model, weights and tokenizer are those of MODEL (a
+Hugging Face folder, a .gguf file, a run), the tokens those of --data, made with that
+tokenizer ('olmo data tokens'), and all else has defaults for a continued training:
+the type of the ids of the .csv.gz beside them, AdamW at a tenth of the rate that a
+model of this size is first trained with, a warm-up over a tenth of the steps, a cosine
+down to a tenth. Overrides change any of it, and config.yaml has it all.
 
 The run's folder (save_folder) gets config.yaml, metrics.jsonl, a checkpoint
 stepN at each save_interval and at the end, and latest. Ctrl-C saves and stops;
 try_load_latest_save=true continues, bit for bit as if the run had never stopped.`,
 		Example: `  olmo train runs/tiny.yaml save_folder=out
   olmo train runs/tiny.yaml save_folder=out try_load_latest_save=true
-  olmo train runs/olmo2-7b.yaml --dry-run`,
-		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usageErrorf("a config file is needed")
-			}
-			for _, a := range args[1:] {
-				if !strings.Contains(a, "=") {
-					return usageErrorf("unexpected argument %q\nhint: overrides have the form key=value", a)
-				}
-			}
-			return runTrain(c, args[0], args[1:])
-		},
+  olmo train runs/olmo2-7b-stage1.yaml --dry-run
+  olmo train runs/small.yaml --data tokens/ --steps 500
+  olmo train --from SmolLM2-135M --data tokens/ --steps 500
+  olmo train --from model.gguf --data 'tokens/*.npy' --steps 500 --out mine optimizer.learning_rate=1e-4`,
+		RunE: func(c *cobra.Command, args []string) error { return v.run(c, args) },
 	}
+	f := c.Flags()
+	f.StringVar(&v.from, "from", "", "model to go on from: a Hugging Face folder, a .gguf file or a run, instead of CONFIG.yaml")
+	listFlag(f, &v.data, "data", "token files, folders of them or patterns (data.paths)")
+	f.IntVar(&v.steps, "steps", 0, "steps of the run (max_duration and stop_at)")
+	f.StringVar(&v.out, "out", "", "folder of the run (save_folder; with --from the default is MODEL-on-TOKENS)")
+	f.BoolVar(&v.dryRun, "dry-run", false, "only say what the run would need on this machine")
+	f.BoolVar(&v.json, "json", false, "one JSON object about the run at its end, or about what it would need")
 	takesOverrides(c)
 	return c
 }
 
-func runTrain(c *cobra.Command, path string, overrides []string) error {
-	cfg, err := train.LoadConfig(path, overrides)
+// trainFlags are the flags of train: all that is no override.
+type trainFlags struct {
+	from   string
+	data   []string
+	steps  int
+	out    string
+	dryRun bool
+	json   bool
+}
+
+func (v *trainFlags) run(c *cobra.Command, args []string) error {
+	// What follows the files of --data may be overrides.
+	var files []string
+	for _, word := range v.data {
+		if isOverride(word) {
+			args = append(args, word)
+		} else {
+			files = append(files, word)
+		}
+	}
+	v.data = files
+	given := func(name string) bool { return c.Flags().Changed(name) }
+	var path string
+	if len(args) > 0 && !isOverride(args[0]) {
+		path, args = args[0], args[1:]
+	}
+	for _, a := range args {
+		if !strings.Contains(a, "=") {
+			return usageErrorf("unexpected argument %q\nhint: overrides have the form key=value", a)
+		}
+	}
+	switch {
+	case path == "" && !given("from"):
+		return usageErrorf("a config file or --from MODEL is needed")
+	case path != "" && given("from"):
+		return usageErrorf("%s and --from both say what is trained\nhint: in a config, model.hf: MODEL takes model, weights and tokenizer of a folder, .gguf file or run", path)
+	case given("from") && v.from == "":
+		return usageErrorf("--from is empty\nhint: name a Hugging Face folder, a .gguf file or a run")
+	case given("steps") && v.steps < 1:
+		return usageErrorf("--steps is %d, want 1 or more", v.steps)
+	case given("data") && len(v.data) == 0 || slices.Contains(v.data, ""):
+		return usageErrorf("--data names no token files")
+	case given("out") && v.out == "":
+		return usageErrorf("--out is empty")
+	case given("from") && !given("data"):
+		return usageErrorf("--from needs --data TOKENS\nhint: make them with the model's tokenizer: olmo data tokens")
+	case given("from") && !given("steps"):
+		return usageErrorf("--from needs --steps N")
+	}
+	cfg, err := v.config(path, args)
 	if err != nil {
 		return err
 	}
+	return runTrain(c, path, cfg, v.json)
+}
+
+// isOverride tells an override from a file that happens to have a = in its name.
+func isOverride(word string) bool {
+	key, _, ok := strings.Cut(word, "=")
+	if !ok || strings.ContainsAny(key, "/\\*?") {
+		return false
+	}
+	_, err := os.Stat(word)
+	return err != nil
+}
+
+// config makes the config that flags and overrides ask for.
+func (v *trainFlags) config(path string, overrides []string) (*train.Config, error) {
+	// Explicit overrides win over what flags stand for.
+	var first []string
+	if v.dryRun {
+		first = append(first, "dry_run=true")
+	}
+	if v.out != "" {
+		first = append(first, "save_folder="+yamlText(v.out))
+	}
+	if v.from != "" {
+		n := train.Continuation{From: v.from, Data: v.data, Steps: v.steps}
+		return n.Config(append(first, overrides...))
+	}
+	if v.steps > 0 {
+		first = append(first, fmt.Sprintf("max_duration=%d", v.steps), fmt.Sprintf("stop_at=%d", v.steps))
+	}
+	if len(v.data) > 0 {
+		var list []string
+		for _, name := range v.data {
+			list = append(list, yamlText(name))
+		}
+		first = append(first, "data.paths=["+strings.Join(list, ",")+"]", "data.datasets=null")
+		if d, err := train.TokenType(path, v.data); err != nil {
+			return nil, err
+		} else if d != "" {
+			first = append(first, "data.memmap_dtype="+string(d))
+		}
+	}
+	return train.LoadConfig(path, append(first, overrides...))
+}
+
+// yamlText quotes a text so that a config takes it for one.
+func yamlText(text string) string {
+	quoted, _ := json.Marshal(strings.ReplaceAll(text, "${", `\${`)) // a string always encodes
+	return string(quoted)
+}
+
+// trainSummary is what --json prints about a run.
+type trainSummary struct {
+	Reason     train.Reason `json:"reason"`
+	Step       int          `json:"step"`
+	Steps      int          `json:"steps"`
+	Tokens     int64        `json:"tokens"`
+	Loss       *float64     `json:"loss"` // of the last step; null where this process made none
+	Seconds    float64      `json:"seconds"`
+	SaveFolder string       `json:"save_folder"`
+	Checkpoint string       `json:"checkpoint"`
+}
+
+func runTrain(c *cobra.Command, path string, cfg *train.Config, asJSON bool) error {
 	p := newProgress(c.ErrOrStderr())
 	if keys := cfg.WithoutEffect(); len(keys) > 0 {
 		p.print("olmo train: without effect here: " + strings.Join(keys, ", "))
 	}
 	if cfg.DryRun {
-		return dryRun(c, cfg)
+		return dryRun(c, cfg, asJSON)
 	}
-	err = cfg.Fetch(c.Context(), func(file string, done, total int64) {
+	err := cfg.Fetch(c.Context(), func(file string, done, total int64) {
 		p.update(step{done: float64(done) / 1e6, total: float64(max(total, 0)) / 1e6, unit: "MB", note: "fetching " + file})
 	})
 	if err != nil {
@@ -70,13 +199,21 @@ func runTrain(c *cobra.Command, path string, overrides []string) error {
 		peak = peakFLOPS(cfg)
 	}
 	warn := func(text string) { p.print("olmo train: warning: " + text) }
-	tasks, err := newDownstream(cfg, warn)
+	files, tok, err := startingTokenizer(cfg, warn)
 	if err != nil {
 		return err
 	}
-	samples, err := newSampler(cfg, p.print)
+	tasks, err := newDownstream(cfg, tok, warn)
 	if err != nil {
 		return err
+	}
+	samples, err := newSampler(cfg, tok, p.print)
+	if err != nil {
+		return err
+	}
+	if from := cfg.StartedFrom(); from != "" {
+		p.print(fmt.Sprintf("olmo train: from %s: %s steps of %d sequences of %d tokens, learning rate up to %.3g",
+			from, stepsOf(cfg), cfg.GlobalTrainBatchSize, cfg.Model.MaxSequenceLength, cfg.Optimizer.LearningRate))
 	}
 	leanHeap()
 	if e, err := cfg.Estimate(cpu.Needs); err == nil {
@@ -85,23 +222,31 @@ func runTrain(c *cobra.Command, path string, overrides []string) error {
 			warn("the machine has " + gigabytes(int64(free)) + " left\nhint: a smaller device_train_microbatch_size, or activation_checkpointing=whole_layer")
 		}
 	}
+	var last *train.Progress
 	var printed time.Time // the last block of figures
 	t, err := train.New(cfg, dev, train.Options{
 		ConfigPath: path,
 		Warn:       warn,
 		Evaluate:   tasks,
 		Sample:     samples,
+		Files:      files,
 		PeakFLOPS:  peak,
 		Progress: func(now train.Progress) {
+			last = &now
 			due := now.Step == 1 || time.Since(printed) > plainInterval
 			if now.Step%cfg.ConsoleLogInterval == 0 && due || now.Evaluated() {
 				p.print(now.Console())
 				printed = time.Now()
 			}
-			p.update(step{
+			s := step{
 				done: float64(now.Step), total: float64(now.Steps), unit: "tokens", rate: now.TokensPerSecond, loss: now.Loss,
 				left: now.Left, note: fmt.Sprintf("step %d/%d  lr %.3g", now.Step, now.Steps, now.LearningRate),
-			})
+			}
+			if isRound(now.Step) || now.Step == now.Steps {
+				p.milestone(s)
+			} else {
+				p.update(s)
+			}
 		},
 	})
 	if err != nil {
@@ -113,24 +258,112 @@ func runTrain(c *cobra.Command, path string, overrides []string) error {
 	}
 	p.begin("train")
 	result, err := t.Run(c.Context())
-	p.end()
 	if closeErr := t.Close(); err == nil {
 		err = closeErr
+	}
+	switch {
+	case err != nil && last == nil:
+		p.drop() // it was refused, nothing failed
+	case err != nil:
+		p.fail()
+	case result.Reason == train.Finished:
+		p.end()
+	default:
+		p.stop()
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.OutOrStdout(), "%s: step %d of %d in %s, saved in %s\n", result.Reason, result.Step, t.Steps(), shortDuration(time.Since(began)), cfg.SaveFolder)
+	sum := trainSummary{
+		Reason: result.Reason, Step: result.Step, Steps: t.Steps(), Tokens: t.State().Tokens, Seconds: time.Since(began).Seconds(),
+		SaveFolder: cfg.SaveFolder, Checkpoint: filepath.Join(cfg.SaveFolder, fmt.Sprintf("step%d", result.Step)),
+	}
+	loss := ""
+	if last != nil && !math.IsNaN(last.Loss) && !math.IsInf(last.Loss, 0) {
+		sum.Loss, loss = &last.Loss, fmt.Sprintf("loss %.4g, ", last.Loss)
+	}
+	if asJSON {
+		return json.NewEncoder(c.OutOrStdout()).Encode(sum)
+	}
+	fmt.Fprintf(c.OutOrStdout(), "%s: step %d of %d in %s, %ssaved in %s\n", result.Reason, result.Step, t.Steps(), shortDuration(time.Since(began)), loss, cfg.SaveFolder)
 	return nil
 }
 
+// isRound tells whether a step's figures are worth a line of a log: 1, 2, 5, 10, 20, 50, …
+func isRound(n int) bool {
+	for n >= 10 && n%10 == 0 {
+		n /= 10
+	}
+	return n == 1 || n == 2 || n == 5
+}
+
+// stepsOf writes how many steps a config asks for.
+func stepsOf(cfg *train.Config) string {
+	if cfg.StopAt != nil {
+		return fmt.Sprint(*cfg.StopAt)
+	}
+	text, _ := cfg.MaxDuration.MarshalText()
+	return string(text)
+}
+
+// startingTokenizer reads the tokenizer of the model that a config goes on from: its files,
+// which the run keeps, and itself. The config then names the run's copy. Both are nil for
+// other configs, and for models without one.
+func startingTokenizer(cfg *train.Config, warn func(string)) (map[string][]byte, *tokenizer.Tokenizer, error) {
+	from := cfg.StartedFrom()
+	if from == "" {
+		return nil, nil, nil
+	}
+	l, err := model.Open(from)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer l.Close()
+	if name := cfg.Tokenizer.Identifier; name != l.Tokenizer {
+		return nil, nil, nil // an override names another one
+	}
+	files, err := convert.TokenizerFiles(l, warn)
+	if err != nil {
+		return nil, nil, err
+	}
+	if files["tokenizer.json"] == nil {
+		warn(fmt.Sprintf("%s has no tokenizer.json: what the run makes works on ids alone\nhint: tokenizer.identifier=FILE names one", from))
+		return nil, nil, nil
+	}
+	if len(l.Stop) > 1 {
+		if files["generation_config.json"], err = json.Marshal(map[string]any{"eos_token_id": l.Stop}); err != nil {
+			return nil, nil, err
+		}
+	}
+	tok, err := lm.TokenizerOf(l)
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg.Tokenizer.Identifier = filepath.Join(cfg.SaveFolder, "tokenizer.json")
+	return files, tok, nil
+}
+
 // dryRun prints what a run would need on this machine.
-func dryRun(c *cobra.Command, cfg *train.Config) error {
+func dryRun(c *cobra.Command, cfg *train.Config, asJSON bool) error {
 	e, err := cfg.Estimate(cpu.Needs)
 	if err != nil {
 		return err
 	}
+	if e.Warning != "" {
+		fmt.Fprintln(c.ErrOrStderr(), "olmo train: warning: "+e.Warning)
+	}
+	// Whole steps reach about this share of the peak on the CPU device.
+	const share = 0.6
+	peak := peakFLOPS(cfg)
+	speed := peak * share / e.Core
 	out := c.OutOrStdout()
+	if asJSON {
+		return json.NewEncoder(out).Encode(map[string]any{
+			"parameters": e.Parameters, "flops_per_token": e.Forward + e.Backward, "tokens_per_step": e.TokensPerStep, "steps": e.Steps, "tokens": e.Tokens,
+			"peak_bytes": expectedPeak(e), "checkpoint_bytes": e.Checkpoint, "peak_gflops": peak / 1e9, "tokens_per_second": speed, "seconds": float64(e.Tokens) / speed,
+			"save_folder": cfg.SaveFolder,
+		})
+	}
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(out, "%-24s "+format+"\n", append([]any{name}, args...)...)
 	}
@@ -149,11 +382,7 @@ func dryRun(c *cobra.Command, cfg *train.Config) error {
 		gigabytes(expectedPeak(e)), gigabytes(m.Params), gigabytes(m.Grads), gigabytes(m.State), gigabytes(m.Scratch), cfg.DeviceTrainMicrobatchSize,
 		gigabytes(expectedPeak(e)-m.Params-m.Grads-m.State-m.Scratch))
 	line("checkpoint", "%s", gigabytes(e.Checkpoint))
-	peak := peakFLOPS(cfg)
 	line("this machine", "%.4g GFLOP/s of %s at its peak, kernels %s, %d threads", peak/1e9, cfg.Precision, cpu.Kernels(), parallel.Threads())
-	// Whole steps reach about this share of the peak on the CPU device.
-	const share = 0.6
-	speed := peak * share / e.Core
 	line("speed", "about %s tokens/s at %d %% of the peak", shortNumber(speed), int(share*100))
 	if e.Tokens > 0 {
 		line("time", "about %s", longDuration(float64(e.Tokens)/speed))

@@ -4,18 +4,22 @@ import (
 	"fmt"
 
 	"olmo/eval"
+	"olmo/tokenizer"
 	"olmo/train"
 )
 
-// newDownstream prepares the evaluators of type downstream; nil when there are none.
-func newDownstream(cfg *train.Config, warn func(string)) (train.Evaluator, error) {
+// newDownstream prepares the evaluators of type downstream; nil when there are none. tok is
+// the tokenizer, nil for the one that the config names.
+func newDownstream(cfg *train.Config, tok *tokenizer.Tokenizer, warn func(string)) (train.Evaluator, error) {
 	jobs := eval.DownstreamJobs(cfg, warn)
 	if len(jobs) == 0 {
 		return nil, nil
 	}
-	tok, err := loadTokenizer(cfg.Tokenizer.Identifier)
-	if err != nil {
-		return nil, fmt.Errorf("evaluators of type downstream need the tokenizer: %w", err)
+	if tok == nil {
+		var err error
+		if tok, err = loadTokenizer(cfg.Tokenizer.Identifier); err != nil {
+			return nil, fmt.Errorf("evaluators of type downstream need the tokenizer: %w", err)
+		}
 	}
 	return &eval.Downstream{Jobs: jobs, Tokenizer: tok, BF16: cfg.Precision == train.AMPBF16}, nil
 }
