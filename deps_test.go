@@ -92,7 +92,7 @@ var policy = []struct{ pkg, may, tests string }{
 	// What an artefact is, and whether it is whole: release and verify will speak of
 	// problems as it does.
 	{pkg: "check", may: "config data data/dedupe data/parquet data/tokens model runlog store tensor tokenizer train weights", tests: "lm/lmtest quickstart"},
-	{pkg: "dashboard", may: "config runlog"},
+	{pkg: "dashboard", may: "config page runlog store", tests: "page/pagetest"},
 
 	// Whole stories, and the command.
 	{pkg: "quickstart", may: "config data data/convert data/dedupe data/mix data/tagger data/tokens device/cpu eval eval/data generate graph internal/parallel lm model page runlog store tensor tokenizer train weights", tests: "page/pagetest"},

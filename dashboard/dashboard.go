@@ -3,12 +3,10 @@
 package dashboard
 
 import (
-	"bytes"
 	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"net"
@@ -19,25 +17,30 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
-	"olmo/config"
+	"olmo/page"
 	"olmo/runlog"
 )
 
 //go:embed assets
 var assets embed.FS
 
-// Handler serves the page and the data of the runs, which are folders with a
-// metrics.jsonl, or such files. Only requests by a local name are answered, so that no
-// other web page can read the runs through a visitor's browser.
-func Handler(runs []string) (http.Handler, error) {
-	d := &server{}
-	for _, path := range runs {
-		r, err := openRun(path)
+// Handler serves the page and the data of the runs: folders of runs and of quickstarts,
+// folders with such folders below them, in which runs may still appear, or logs. source
+// may be nil. Only requests by a local name are answered, so that no other web page can
+// read the runs through a visitor's browser.
+func Handler(paths []string, source Source) (http.Handler, error) {
+	d := &server{roots: paths, source: source}
+	for _, path := range paths {
+		logs, err := find(path)
 		if err != nil {
 			return nil, err
 		}
-		d.runs = append(d.runs, r)
+		if len(logs) == 0 {
+			return nil, fmt.Errorf("%s holds no run: there is no metrics.jsonl and no config.yaml of a run in it or below", path)
+		}
+		d.add(logs)
 	}
 	static, err := fs.Sub(assets, "assets")
 	if err != nil {
@@ -47,6 +50,10 @@ func Handler(runs []string) (http.Handler, error) {
 	mux.HandleFunc("GET /api/runs", d.list)
 	mux.HandleFunc("GET /api/runs/{run}/series", d.series)
 	mux.HandleFunc("GET /api/runs/{run}/samples", d.samples)
+	mux.HandleFunc("GET /api/runs/{run}/steps/{step}", d.step)
+	mux.HandleFunc("GET /api/runs/{run}/report", d.report)
+	mux.HandleFunc("GET /page.css", text("text/css; charset=utf-8", page.CSS()))
+	mux.HandleFunc("GET /chart.js", text("text/javascript; charset=utf-8", page.Script()))
 	mux.Handle("GET /", http.FileServerFS(static))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isLocal(r.Host) {
@@ -54,11 +61,18 @@ func Handler(runs []string) (http.Handler, error) {
 			return
 		}
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:")
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
 		mux.ServeHTTP(w, r)
 	}), nil
+}
+
+func text(kind, s string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", kind)
+		_, _ = w.Write([]byte(s))
+	}
 }
 
 // isLocal tells whether a Host header names this machine: by an address, which no other
@@ -71,221 +85,78 @@ func isLocal(host string) bool {
 	return host == "localhost" || net.ParseIP(host) != nil
 }
 
-type server struct{ runs []*run }
+type server struct {
+	roots  []string
+	source Source
 
-// run is one log, read as it grows.
-type run struct {
-	name, log string
-
-	mu      sync.Mutex
-	read    int64 // bytes of the log that records holds
-	records []runlog.Record
+	mu     sync.Mutex
+	runs   []*run
+	looked time.Time // when the roots were last searched for runs
 }
 
-func openRun(path string) (*run, error) {
-	st, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("opening run: %w", err)
+// add takes up the runs that are not known yet. A run keeps its number.
+func (d *server) add(logs []string) {
+	for _, log := range logs {
+		if !slices.ContainsFunc(d.runs, func(r *run) bool { return same(r.log, log) }) {
+			d.runs = append(d.runs, newRun(len(d.runs), log))
+		}
 	}
-	r := &run{name: filepath.Base(filepath.Clean(path)), log: path}
-	if st.IsDir() {
-		r.log = filepath.Join(path, "metrics.jsonl")
-		if _, err := os.Stat(r.log); errors.Is(err, fs.ErrNotExist) {
-			inner := filepath.Join(path, "run", "metrics.jsonl") // a quickstart folder
-			if _, err := os.Stat(inner); err == nil {
-				r.log = inner
-			} else if _, err := os.Stat(filepath.Join(path, "config.yaml")); err != nil {
-				return nil, fmt.Errorf("%s is no run: it has no metrics.jsonl", path)
+	d.looked = time.Now()
+}
+
+func same(a, b string) bool {
+	x, err := filepath.Abs(a)
+	if err != nil {
+		return a == b
+	}
+	y, err := filepath.Abs(b)
+	return err == nil && x == y
+}
+
+// all are the runs; new ones are looked for every few seconds.
+func (d *server) all() []*run {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if time.Since(d.looked) > 5*time.Second {
+		for _, root := range d.roots {
+			if logs, err := find(root); err == nil {
+				d.add(logs)
 			}
 		}
 	}
-	return r, nil
-}
-
-// update reads what the log has got since the last time. A log that became shorter, as
-// of a run that went back to a checkpoint, is read anew.
-func (r *run) update() error {
-	f, err := os.Open(r.log)
-	if errors.Is(err, fs.ErrNotExist) {
-		r.records, r.read = nil, 0
-		return nil // the run has not begun
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if st.Size() < r.read {
-		r.records, r.read = nil, 0
-	}
-	text, err := io.ReadAll(io.NewSectionReader(f, r.read, st.Size()-r.read))
-	if err != nil {
-		return err
-	}
-	for {
-		line, rest, whole := bytes.Cut(text, []byte("\n"))
-		if !whole {
-			return nil
-		}
-		text = rest
-		r.read += int64(len(line)) + 1
-		var rec runlog.Record
-		if json.Unmarshal(line, &rec) != nil {
-			continue
-		}
-		n, ok := rec.Step()
-		if !ok {
-			continue
-		}
-		// A step that comes again replaces what was there.
-		for len(r.records) > 0 {
-			if last, _ := r.records[len(r.records)-1].Step(); last < n {
-				break
-			}
-			r.records = r.records[:len(r.records)-1]
-		}
-		r.records = append(r.records, rec)
-	}
-}
-
-// shown tells whether the page has a curve for a key: all but text, and of the figures
-// of single parameters none.
-func shown(key string, v any) bool {
-	if _, ok := v.(float64); !ok || key == "step" {
-		return false
-	}
-	for _, kind := range []string{"optim/grad/", "optim/param/", "optim/exp_avg", "optim/momentum/"} {
-		if strings.HasPrefix(key, kind) {
-			return false
-		}
-	}
-	return true
-}
-
-// points is the answer about a run's curves: columns as long as Steps, with null where a
-// step has no value.
-type points struct {
-	Reset  bool                  `json:"reset"` // what the page has is no longer true
-	Last   int                   `json:"last"`
-	Steps  []int                 `json:"steps"`
-	Series map[string][]*float64 `json:"series"`
-}
-
-// maxPoints is how many steps one answer holds at most.
-const maxPoints = 4000
-
-// after returns the curves from a step on, thinned out evenly when they are long. Steps
-// with an evaluation always stay.
-func (r *run) after(step int) points {
-	p := points{Steps: []int{}, Series: map[string][]*float64{}}
-	if n := len(r.records); n > 0 {
-		p.Last, _ = r.records[n-1].Step()
-	}
-	if p.Last < step {
-		p.Reset, step = true, 0
-	}
-	var some []runlog.Record
-	for _, rec := range r.records {
-		if n, _ := rec.Step(); n > step {
-			some = append(some, rec)
-		}
-	}
-	stride := (len(some) + maxPoints - 1) / maxPoints
-	for i, rec := range some {
-		evaluated := false
-		for k := range rec {
-			evaluated = evaluated || strings.HasPrefix(k, "eval/")
-		}
-		if stride > 1 && i%stride != 0 && i != len(some)-1 && !evaluated {
-			continue
-		}
-		n, _ := rec.Step()
-		p.Steps = append(p.Steps, n)
-		for k, v := range rec {
-			if !shown(k, v) {
-				continue
-			}
-			column := p.Series[k]
-			for len(column) < len(p.Steps)-1 {
-				column = append(column, nil)
-			}
-			f := v.(float64)
-			p.Series[k] = append(column, &f)
-		}
-	}
-	for k, column := range p.Series {
-		for len(column) < len(p.Steps) {
-			column = append(column, nil)
-		}
-		p.Series[k] = column
-	}
-	return p
-}
-
-// about is what the page says of a run.
-type about struct {
-	ID     int               `json:"id"`
-	Name   string            `json:"name"`
-	Path   string            `json:"path"`
-	Config map[string]string `json:"config"` // by dotted key
+	return slices.Clone(d.runs)
 }
 
 func (d *server) list(w http.ResponseWriter, _ *http.Request) {
+	runs := d.all()
 	list := []about{}
-	for i, r := range d.runs {
-		a := about{ID: i, Name: r.name, Path: r.log, Config: map[string]string{}}
-		var c struct {
-			All any `yaml:"all"`
-		}
-		if text, err := os.ReadFile(filepath.Join(filepath.Dir(r.log), "config.yaml")); err == nil {
-			if config.Parse("config.yaml", []byte("all:\n  "+strings.ReplaceAll(string(text), "\n", "\n  ")), nil, &c) == nil {
-				flatten(a.Config, "", c.All)
+	var logs []string
+	for _, r := range runs {
+		r.mu.Lock()
+		err := r.update()
+		if d.source != nil && r.weights == 0 && len(r.settings) > 0 {
+			if r.weights, _ = d.source.Parameters(r.folder); r.weights == 0 {
+				r.weights = -1 // not to ask again
 			}
 		}
-		if name := a.Config["run_name"]; name != "" {
-			a.Name = name
+		a := r.about(time.Now())
+		r.mu.Unlock()
+		if err != nil {
+			a.Says = err.Error()
 		}
-		list = append(list, a)
+		a.Weights = max(a.Weights, 0)
+		list, logs = append(list, a), append(logs, r.log)
 	}
-	// Runs of one name are told apart by their folders.
-	for i := range list {
-		if slices.ContainsFunc(list, func(b about) bool { return b.Name == list[i].Name && b.ID != i }) {
-			list[i].Name += " (" + filepath.Base(filepath.Dir(list[i].Path)) + ")"
-		}
+	for i, name := range names(logs) {
+		list[i].Name = name
 	}
 	answer(w, list)
 }
 
-// flatten lists the values of a config under dotted keys; long lists only by length.
-func flatten(into map[string]string, key string, v any) {
-	join := func(k string) string {
-		if key == "" {
-			return k
-		}
-		return key + "." + k
-	}
-	switch v := v.(type) {
-	case nil:
-	case map[string]any:
-		for k, x := range v {
-			flatten(into, join(k), x)
-		}
-	case []any:
-		if len(v) > 8 {
-			into[key] = fmt.Sprintf("%d elements", len(v))
-			return
-		}
-		into[key] = fmt.Sprint(v)
-	default:
-		into[key] = fmt.Sprint(v)
-	}
-}
-
 // of returns the run that a request names.
 func (d *server) of(w http.ResponseWriter, r *http.Request) *run {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	i, err := strconv.Atoi(r.PathValue("run"))
 	if err != nil || i < 0 || i >= len(d.runs) {
 		http.NotFound(w, r)
@@ -294,43 +165,153 @@ func (d *server) of(w http.ResponseWriter, r *http.Request) *run {
 	return d.runs[i]
 }
 
+// whole reads a whole number of a request, or says what is wrong with it.
+func whole(q *http.Request, name string, otherwise, most int) (int, error) {
+	s := q.FormValue(name)
+	if s == "" {
+		return otherwise, nil
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(f >= 0 && f <= math.MaxInt32) {
+		return 0, fmt.Errorf("%s is no number from 0 to %d", name, math.MaxInt32)
+	}
+	return min(int(f), most), nil
+}
+
+// series answers with curves. after=N asks for what came behind step N, from=N and to=N
+// for a part, places=N for no more places than that, smooth=N for means over N steps.
 func (d *server) series(w http.ResponseWriter, q *http.Request) {
 	r := d.of(w, q)
 	if r == nil {
 		return
 	}
-	step := 0
-	if s := q.FormValue("after"); s != "" {
-		f, err := strconv.ParseFloat(s, 64)
-		if err != nil || f < 0 || f > math.MaxInt32 {
-			http.Error(w, "after is no step", http.StatusBadRequest)
-			return
-		}
-		step = int(f)
+	var want wanted
+	var after int
+	var errs [5]error
+	after, errs[0] = whole(q, "after", 0, math.MaxInt32)
+	want.from, errs[1] = whole(q, "from", 0, math.MaxInt32)
+	want.to, errs[2] = whole(q, "to", math.MaxInt32-1, math.MaxInt32-1)
+	want.places, errs[3] = whole(q, "places", maxPlaces, maxPlaces)
+	want.window, errs[4] = whole(q, "smooth", 0, 1<<20)
+	if err := errors.Join(errs[:]...); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
 	}
+	want.places = max(want.places, 1)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.update(); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	answer(w, r.after(step))
+	last := 0
+	if n := r.columns.Len(); n > 0 {
+		last = r.columns.Step(n - 1)
+	}
+	gone := last < after // the run went back, and what the page has of it is no longer true
+	if after > 0 && !gone {
+		want.from = max(want.from, after+1)
+	}
+	p := curves(r.columns, want)
+	p.Reset = gone
+	answer(w, p)
 }
 
-// samples answers with the last texts that the run has written.
+// The texts that samples answers with: those of a few steps, spread over the run, and
+// not more.
+const sampleSteps, maxSamples = 8, 200
+
+// samples answers with texts that the run has written, at steps spread over it, the
+// latest first.
 func (d *server) samples(w http.ResponseWriter, q *http.Request) {
 	r := d.of(w, q)
 	if r == nil {
 		return
 	}
-	records, err := runlog.Read(filepath.Join(filepath.Dir(r.log), "samples.jsonl"))
+	records, err := runlog.Read(filepath.Join(r.folder, "samples.jsonl"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	list := append([]runlog.Record{}, records[max(0, len(records)-30):]...)
-	slices.Reverse(list)
+	var steps []int
+	for _, rec := range records {
+		if n, ok := rec.Step(); ok && !slices.Contains(steps, n) {
+			steps = append(steps, n)
+		}
+	}
+	slices.Sort(steps)
+	if n := len(steps); n > sampleSteps {
+		some := []int{}
+		for i := range sampleSteps {
+			some = append(some, steps[i*(n-1)/(sampleSteps-1)])
+		}
+		steps = some
+	}
+	list := []runlog.Record{}
+	for _, rec := range slices.Backward(records) {
+		if n, ok := rec.Step(); ok && slices.Contains(steps, n) && len(list) < maxSamples {
+			list = append(list, rec)
+		}
+	}
 	answer(w, list)
+}
+
+// shownInstances is how many sequences of a step are shown at a time.
+const shownInstances = 32
+
+// step answers with the values of a step and with what it trains on.
+func (d *server) step(w http.ResponseWriter, q *http.Request) {
+	r := d.of(w, q)
+	if r == nil {
+		return
+	}
+	n, err := strconv.Atoi(q.PathValue("step"))
+	from, bad := whole(q, "from", 0, math.MaxInt32)
+	if err != nil || n < 1 || n > math.MaxInt32-1 || bad != nil {
+		http.Error(w, "there is no such step", http.StatusBadRequest)
+		return
+	}
+	a := stepAnswer{Step: n, Values: map[string]any{}}
+	r.mu.Lock()
+	err = r.update()
+	row := r.columns.Row(n)
+	for _, key := range r.columns.Keys() {
+		for at, v := range r.columns.Column(key).Between(row, row+1) {
+			if r.columns.Step(at) == n {
+				a.Values[key] = figure(v)
+				if !finite(v) {
+					a.Values[key] = nil
+				}
+			}
+		}
+	}
+	r.mu.Unlock()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	if d.source == nil {
+		a.Problem = "the data of runs is not known here"
+	} else if a.Data, err = d.source.Data(r.folder, n, from, shownInstances); err != nil {
+		a.Data, a.Problem = nil, err.Error()
+	}
+	answer(w, a)
+}
+
+// report answers with the report card of the run's quickstart, which may run nothing.
+func (d *server) report(w http.ResponseWriter, q *http.Request) {
+	r := d.of(w, q)
+	if r == nil {
+		return
+	}
+	text, err := os.ReadFile(r.report())
+	if err != nil {
+		http.NotFound(w, q)
+		return
+	}
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write(text)
 }
 
 func answer(w http.ResponseWriter, v any) {

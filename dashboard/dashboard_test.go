@@ -7,10 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -60,7 +57,7 @@ func appendSteps(t *testing.T, dir string, from, to int) {
 
 func serve(t *testing.T, runs ...string) *httptest.Server {
 	t.Helper()
-	h, err := dashboard.Handler(runs)
+	h, err := dashboard.Handler(runs, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +120,7 @@ func TestSeries(t *testing.T) {
 	}
 }
 
-// TestLong: a long run is thinned out, its evaluations are not.
+// TestLong: a long run is thinned out, its evaluations and its spikes are not.
 func TestLong(t *testing.T) {
 	s := serve(t, writeRun(t, "long", 9000))
 	var p series
@@ -173,68 +170,201 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	for _, path := range []string{t.TempDir(), filepath.Join(t.TempDir(), "gone")} {
-		if _, err := dashboard.Handler([]string{path}); err == nil {
+		if _, err := dashboard.Handler([]string{path}, nil); err == nil {
 			t.Errorf("%s was taken for a run", path)
 		}
 	}
 }
 
-// TestBrowser opens the page in a headless browser and reads what it shows.
-func TestBrowser(t *testing.T) {
-	browser := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			browser = path
-			break
+// TestNumbers: a value that is no number is a gap and is told; the steps stay, and the
+// other figures with them.
+func TestNumbers(t *testing.T) {
+	dir := t.TempDir()
+	text := `{"step": 1, "train/CrossEntropyLoss": 5.0, "optim/total_grad_norm": 1.0}
+{"step": 2, "train/CrossEntropyLoss": NaN, "optim/total_grad_norm": 1.0}
+{"step": 3, "train/CrossEntropyLoss": Infinity, "optim/total_grad_norm": 1.0}
+{"step": 4, "train/CrossEntropyLoss": null, "optim/total_grad_norm": 1.0}
+{"step": 5, "train/CrossEntropyLoss": 4.0, "optim/total_grad_norm": 1.0}
+`
+	if err := os.WriteFile(filepath.Join(dir, "metrics.jsonl"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, dir)
+	var p struct {
+		series
+		Lost map[string]struct {
+			Count int
+			Steps []int
 		}
+		Mean map[string][]*float64
 	}
-	if browser == "" || testing.Short() {
-		t.Skip("no Chromium to open the page with")
+	get(t, s.URL+"/api/runs/0/series?smooth=3", &p)
+	loss := p.Series["train/CrossEntropyLoss"]
+	if fmt.Sprint(p.Steps) != "[1 2 3 4 5]" || len(loss) != 5 || *loss[0] != 5 || loss[1] != nil || loss[2] != nil || loss[3] != nil || *loss[4] != 4 {
+		t.Errorf("steps %v, loss %v", p.Steps, loss)
 	}
-	// The first run goes on once the page has asked for all that there was.
-	growing := writeRun(t, "first", 35)
-	h, err := dashboard.Handler([]string{growing, writeRun(t, "second", 20)})
+	if l := p.Lost["train/CrossEntropyLoss"]; fmt.Sprint(l) != "{3 [2 3 4]}" {
+		t.Errorf("no numbers: %v", l)
+	}
+	if norm := p.Series["optim/total_grad_norm"]; len(norm) != 5 || *norm[2] != 1 {
+		t.Errorf("gradient norms %v", norm)
+	}
+	if mean := p.Mean["train/CrossEntropyLoss"]; mean[1] != nil || *mean[4] != 4 {
+		t.Errorf("means %v", mean)
+	}
+}
+
+// TestMean: the mean does not lag, keeps the first value, and a spike is in the answer
+// however long the run.
+func TestMean(t *testing.T) {
+	dir := t.TempDir()
+	log, err := runlog.Open(filepath.Join(dir, "metrics.jsonl"), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var once sync.Once
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.FormValue("after") == "35" {
-			once.Do(func() { appendSteps(t, growing, 36, 40) })
+	for n := 1; n <= 20000; n++ {
+		v := float64(n)
+		if n == 12345 {
+			v = 1e6
 		}
-		h.ServeHTTP(w, r)
-	}))
-	defer s.Close()
-	c := exec.Command(browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--user-data-dir="+t.TempDir(), "--virtual-time-budget=7000", "--dump-dom", s.URL)
-	done := make(chan error, 1)
-	var out strings.Builder
-	c.Stdout = &out
-	if err := c.Start(); err != nil {
+		if err := log.Append(runlog.Record{"step": n, "train/CrossEntropyLoss": v, "optim/learning_rate_group0": float64(n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	log.Close()
+	s := serve(t, dir)
+	var p struct {
+		series
+		Mean    map[string][]*float64
+		Thinned bool
+	}
+	get(t, s.URL+"/api/runs/0/series?smooth=100&places=500", &p)
+	spike := false
+	for _, v := range p.Series["train/CrossEntropyLoss"] {
+		spike = spike || *v == 1e6
+	}
+	if len(p.Steps) != 1000 || !p.Thinned || !spike {
+		t.Errorf("%d steps, thinned %t, with the spike %t", len(p.Steps), p.Thinned, spike)
+	}
+	for i, v := range p.Mean["train/CrossEntropyLoss"] {
+		if n := p.Steps[i]; *v != float64(n) && (n < 12200 || n > 12400) && n < 19900 {
+			t.Fatalf("the mean at step %d is %g", n, *v)
+		}
+	}
+	if p.Mean["optim/learning_rate_group0"] != nil {
+		t.Error("the learning rate is smoothed")
+	}
+	p.series = series{}
+	get(t, s.URL+"/api/runs/0/series?from=12340&to=12350&places=500", &p)
+	if len(p.Steps) != 11 || *p.Series["train/CrossEntropyLoss"][5] != 1e6 {
+		t.Errorf("from 12340 to 12350: %v", p.Steps)
+	}
+}
+
+type about struct {
+	Name, State, Says, Path string
+	RunName                 string `json:"run_name"`
+	Last, End               int
+	Checkpoints             []int
+	Parameters              int64
+}
+
+// TestFolder: a folder of runs has those that lie below it, also those that have not
+// begun and those to come, by names that tell them apart.
+func TestFolder(t *testing.T) {
+	root := t.TempDir()
+	write := func(path, text string) {
+		t.Helper()
+		path = filepath.Join(root, filepath.FromSlash(path))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	line := "{\"step\":1,\"train/CrossEntropyLoss\":5}\n"
+	write("a/seed1/metrics.jsonl", line)
+	write("a/seed1/config.yaml", "run_name: tiny\nsave_folder: x\nstop_at: 1\n")
+	write("a/seed1/step1/config.yaml", "save_folder: x\n")
+	write("b/seed1/metrics.jsonl", line)
+	write("b/seed1/config.yaml", "run_name: tiny\nsave_folder: x\nmax_duration: 100T\nglobal_train_batch_size: 3\nmodel:\n  max_sequence_length: 8\n")
+	write("b/waits/config.yaml", "run_name: tiny\nsave_folder: x\n")
+	write("b/no-run/config.yaml", "tagger: x\n")
+	write("quick/run/metrics.jsonl", line)
+	for i := range 3 {
+		if err := os.MkdirAll(filepath.Join(root, "b", "seed1", fmt.Sprintf("step%d", 10*i)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := serve(t, root)
+	var list []about
+	get(t, s.URL+"/api/runs", &list)
+	var got []string
+	for _, a := range list {
+		got = append(got, fmt.Sprint(a.Name, " ", a.State, " ", a.Last, "/", a.End))
+	}
+	if want := "[a/seed1 finished 1/1 b/seed1 running 1/5 waits not begun 0/0 quick running 1/0]"; fmt.Sprint(got) != want {
+		t.Errorf("runs %v, want %s", got, want)
+	}
+	if len(list) > 1 && (list[1].RunName != "tiny" || fmt.Sprint(list[1].Checkpoints) != "[0 10 20]") {
+		t.Errorf("the second run is %+v", list[1])
+	}
+	old := time.Now().Add(-3 * time.Hour)
+	if err := os.Chtimes(filepath.Join(root, "b", "seed1", "metrics.jsonl"), old, old); err != nil {
 		t.Fatal(err)
 	}
-	go func() { done <- c.Wait() }()
-	select {
-	case err := <-done:
+	list = nil
+	get(t, s.URL+"/api/runs", &list)
+	if list[1].State != "stopped" || list[1].Says != "no step for 3 h" {
+		t.Errorf("a run without a step for three hours is %s: %s", list[1].State, list[1].Says)
+	}
+}
+
+// source is a made-up one.
+type source struct{}
+
+func (source) Parameters(string) (int64, error) { return 12345, nil }
+
+func (source) Data(_ string, step, from, most int) (*dashboard.StepData, error) {
+	d := &dashboard.StepData{Step: step, Length: 8, Total: 40}
+	for i := from; i < min(40, from+most); i++ {
+		d.Instances = append(d.Instances, dashboard.Instance{Index: int64(i), File: "part-0.npy", End: 8, Text: "<script>alert(1)</script> of step " + fmt.Sprint(step), Documents: []dashboard.Document{{ID: "<img src=x onerror=alert(1)>", Source: "a.jsonl.gz", Line: 3, End: 8}}})
+	}
+	return d, nil
+}
+
+// TestStep: what a step measured and read.
+func TestStep(t *testing.T) {
+	dir := writeRun(t, "a", 25)
+	h, err := dashboard.Handler([]string{dir}, source{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(h)
+	defer s.Close()
+	var a struct {
+		Step    int
+		Values  map[string]*float64
+		Data    dashboard.StepData
+		Problem string
+	}
+	get(t, s.URL+"/api/runs/0/steps/20?from=32", &a)
+	if a.Step != 20 || *a.Values["eval/held/CrossEntropyLoss"] != 5.5 || len(a.Data.Instances) != 8 || a.Data.Instances[0].Index != 32 {
+		t.Errorf("step 20 is %+v", a)
+	}
+	get(t, serve(t, dir).URL+"/api/runs/0/steps/20", &a)
+	if a.Problem == "" {
+		t.Error("without a source nothing is said of the data")
+	}
+	for _, path := range []string{"0", "-1", "x", "99999999999"} {
+		r, err := http.Get(s.URL + "/api/runs/0/steps/" + path)
 		if err != nil {
 			t.Fatal(err)
 		}
-	case <-time.After(60 * time.Second):
-		_ = c.Process.Kill()
-		t.Skip("the browser gave no page within a minute")
-	}
-	dom := out.String()
-	for _, want := range []string{
-		`data-ready="true"`, `data-key="train/CrossEntropyLoss"`, `data-key="eval/held/CrossEntropyLoss"`, "first 0.15, second 0.3",
-		`class="curve"`, `<td>step</td><td>40</td><td>20</td>`, ">live<", "<small>50 %</small>",
-	} {
-		if !strings.Contains(dom, want) {
-			t.Errorf("the page lacks %q", want)
+		r.Body.Close()
+		if r.StatusCode != http.StatusBadRequest {
+			t.Errorf("step %s: %s", path, r.Status)
 		}
-	}
-	if strings.Contains(dom, "run_name</td>") == strings.Contains(dom, "optimizer.name</td>") {
-		t.Error("the table of configs does not show only what differs")
-	}
-	if t.Failed() {
-		t.Log(dom)
 	}
 }

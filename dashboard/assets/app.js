@@ -1,232 +1,308 @@
 "use strict";
-// The page asks the server for each run's new steps every two seconds and draws one
-// chart for each kind of figure, with one curve for each run.
-
-const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-const colours = dark ? ["#7aa5ff", "#ff9a5c", "#5fd08f", "#e07bd6", "#e6c84a", "#5cc8de", "#ff7d95", "#a9a0ff"] : ["#3b6fd4", "#d9662b", "#2f9e5f", "#b0409b", "#c4a000", "#1f9bb0", "#d43b57", "#7a6fe0"];
-const first = ["train/CrossEntropyLoss", "optim/learning_rate_group0", "optim/total_grad_norm", "throughput/device/tokens_per_second"];
-const kinds = ["eval/", "train/", "optim/", "throughput/", "energy/"]; // the order of the other charts
-const hidden = ["epoch", "train/Perplexity", "energy/kg_CO2e", "energy/measured", "throughput/total_tokens", "throughput/total_training_Gflops", "throughput/total_training_log_Gflops", "throughput/device/batches_per_second", "throughput/device/flops_per_second"];
-const runs = []; // {id, name, on, last, steps: [], series: {key: []}}
+// The page asks every two seconds how the runs are, and for the curves of those that have
+// gone on: as many values as there are pixels, so that a run of a million steps costs no
+// more than one of a thousand. Charts stay where they are when values come.
+const { element, number, words, duration, Group, Lines } = page;
 const $ = id => document.getElementById(id);
+const runs = new Map(); // by id: what the server says, and on, slot, dashed, data, whole, asked
 
-function element(name, attributes, ...children) {
-  const e = document.createElement(name);
-  for (const [k, v] of Object.entries(attributes || {})) e.setAttribute(k, v);
-  e.append(...children);
-  return e;
+// The charts, in their order: pattern of the key, title, unit. $1 is a part of the key. What no pattern
+// knows comes last, under its key.
+const kinds = [
+  ["Loss", [
+    [/^train\/CrossEntropyLoss$/, "Training loss", "nats a token"],
+    [/^eval\/(.+)\/CrossEntropyLoss$/, "Held-out loss, $1", "nats a token"],
+  ]],
+  ["Evaluation", [
+    [/^eval\/(.+)_(acc|accuracy)$/, "$1", "share right"],
+    [/^eval\/(.+)\/BitsPerByte$/, "$1", "bits per byte"],
+    [/^eval\/(.+)$/, "$1", ""],
+  ]],
+  ["Optimiser", [
+    [/^learning rate$/, "Learning rate", ""],
+    [/^optim\/total_grad_norm$/, "Gradient norm", "before clipping"],
+    [/^optim\/clipping_rate$/, "Clipped", "share of the steps"],
+    [/^train\/ZLoss$/, "z-loss", "nats a token"],
+    [/^train\/(.+)$/, "$1", ""],
+    [/^optim\/(.+)$/, "$1", ""],
+  ]],
+  ["Speed and cost", [
+    [/^throughput\/device\/tokens_per_second$/, "Speed", "tokens a second"],
+    [/^throughput\/device\/MFU$/, "Share of the machine's peak", ""],
+    [/^throughput\/device\/data_loading_seconds$/, "Waiting for data", "seconds a step"],
+    [/^throughput\/device\/checkpoint_seconds$/, "Held up by a checkpoint", "seconds"],
+    [/^energy\/kWh$/, "Energy", "kWh, so far"],
+    [/^throughput\/(.+)$/, "$1", ""],
+  ]],
+  ["Others", [[/^(.+)$/, "$1", ""]]],
+];
+// What is another curve in other words, or an axis.
+const left = /^(epoch|train\/Perplexity|eval\/.+\/Perplexity|energy\/kg_CO2e|throughput\/total_tokens|throughput\/total_training_Gflops|throughput\/total_training_log_Gflops|throughput\/device\/batches_per_second|throughput\/device\/flops_per_second|optim\/learning_rate.*)$/;
+const tokens = "throughput/total_tokens", loss = "train/CrossEntropyLoss", heldOut = /^eval\/(.+)\/CrossEntropyLoss$/;
+
+const group = new Group({ zoomed: range => { $("whole").disabled = !range; if (!range) for (const r of runs.values()) r.data = r.whole; bounds(); draw(); refresh(); }, picked: (line, i) => openStep(line.run, line.step[i]) });
+const charts = new Map(); // by key
+
+// kind finds where a key belongs: group, order, title, unit.
+function kind(key) {
+  for (let g = 0; g < kinds.length; g++) for (let k = 0; k < kinds[g][1].length; k++) {
+    const [pattern, title, unit] = kinds[g][1][k], m = key.match(pattern);
+    if (m) return { g, k, title: title.replace("$1", () => m[1].replaceAll("_", " ")), unit };
+  }
 }
-function shape(name, attributes) {
-  const e = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [k, v] of Object.entries(attributes)) e.setAttribute(k, v);
-  return e;
-}
-function number(v) {
-  if (v === null || v === undefined) return "";
-  const a = Math.abs(v);
-  if (a === 0 || a < 1e-12) return "0";
-  if (a >= 1e6 || (a > 0 && a < 1e-3)) return v.toExponential(2).replace(/\.?0+e/, "e");
-  if (Number.isInteger(v)) return v.toLocaleString("en");
-  if (a >= 1e4) return Math.round(v).toLocaleString("en");
-  return String(+v.toPrecision(4));
-}
+
 async function get(path) {
   const r = await fetch(path);
-  if (!r.ok) throw new Error(await r.text());
+  if (!r.ok) throw new Error((await r.text()).trim() || r.statusText);
   return r.json();
+}
+
+const shown = () => [...runs.values()].filter(r => r.on);
+
+// linesOf are the lines of a run for a key of the charts.
+function linesOf(r, key) {
+  const d = r.data, make = (values, mean, name, source) => {
+    const along = group.x === "tokens" ? d.series[tokens] : d.steps;
+    if (!along) return null;
+    const keep = along.map((x, i) => x === null ? -1 : i).filter(i => i >= 0);
+    // Of what is measured now and then, only the places where it is.
+    const seldom = values.filter(v => v !== null).length < values.length / 4, gaps = new Set(d.lost[source]?.steps || []);
+    const places = seldom ? keep.filter(i => values[i] !== null || gaps.has(d.steps[i])) : keep;
+    return { run: r, name, slot: r.slot, dashed: r.dashed, step: places.map(i => d.steps[i]), x: places.map(i => along[i]), y: places.map(i => values[i]), mean: mean ? places.map(i => mean[i]) : null, dots: seldom && places.length < 60, gaps };
+  };
+  if (!d) return [];
+  if (key !== "learning rate") return d.series[key] ? [make(d.series[key], d.mean?.[key], r.name, key)].filter(Boolean) : [];
+  // Groups of parameters mostly have one schedule: each that differs is shown once.
+  const schedules = new Map();
+  for (const k of Object.keys(d.series).filter(k => /^optim\/learning_rate/.test(k)).sort()) {
+    const text = JSON.stringify(d.series[k]);
+    if (!schedules.has(text)) schedules.set(text, { values: d.series[k], key: k, groups: [] });
+    schedules.get(text).groups.push(k.replace(/^optim\/learning_rate_?/, "").replace(/^group/, ""));
+  }
+  const all = [...schedules.values()];
+  return all.map(({ values, key, groups }) => make(values, null, all.length > 1 ? `${r.name}, groups ${groups.join(", ")}` : r.name, key)).filter(Boolean);
 }
 
 function keys() {
   const all = new Set();
-  for (const r of runs) if (r.on) for (const k of Object.keys(r.series)) all.add(k);
-  const kind = k => (kinds.findIndex(p => k.startsWith(p)) + kinds.length + 1) % (kinds.length + 1); // unknown ones last
-  const rest = [...all].filter(k => !first.includes(k) && !hidden.includes(k)).sort((a, b) => kind(a) - kind(b) || (a < b ? -1 : 1));
-  return first.filter(k => all.has(k)).concat(rest);
+  for (const r of shown()) for (const k of Object.keys(r.data?.series || {})) all.add(/^optim\/learning_rate/.test(k) ? "learning rate" : left.test(k) ? null : k);
+  all.delete(null);
+  return [...all].map(key => ({ key, ...kind(key) })).sort((a, b) => a.g - b.g || a.k - b.k || (a.key < b.key ? -1 : 1));
 }
 
-// points are [x, y] of a run's curve.
-function points(r, key) {
-  const axis = $("axis").value, xs = axis === "step" ? r.steps : r.series[axis] || r.steps;
-  const ys = r.series[key], out = [];
-  if (!ys) return out;
-  for (let i = 0; i < ys.length; i++) if (ys[i] !== null && xs[i] !== null) out.push([xs[i], ys[i]]);
-  return out;
-}
-// smoothed is the running mean that forgets by the slider, corrected for its start.
-function smoothed(pts) {
-  const w = +$("smooth").value;
-  let mean = 0, weight = 0;
-  return pts.map(([x, y]) => { mean = w * mean + (1 - w) * y; weight = w * weight + 1 - w; return [x, mean / weight]; });
-}
-
-const H = 190, left = 46, right = 10, top_ = 8, bottom = 20;
-
-function ticks(lo, hi, n) {
-  const raw = (hi - lo) / n, power = 10 ** Math.floor(Math.log10(raw)), out = [];
-  const step = power * ([1, 2, 5, 10].find(m => m * power >= raw) || 10);
-  for (let v = Math.ceil(lo / step) * step; v <= hi + step * 1e-9; v += step) out.push(v);
-  return out;
-}
-
-function chart(key) {
-  const figure = element("figure", { "data-key": key }, element("figcaption", {}, key, element("span")));
-  const svg = shape("svg", { role: "img", "aria-label": key });
-  figure.append(svg);
-  svg.addEventListener("pointermove", e => hover(figure, (e.clientX - svg.getBoundingClientRect().left) / svg.clientWidth));
-  svg.addEventListener("pointerleave", () => hover(figure, null));
-  return figure;
-}
-
-function draw(figure) {
-  const key = figure.dataset.key, svg = figure.querySelector("svg");
-  const curves = runs.map((r, i) => ({ r, colour: colours[i % colours.length], raw: r.on ? points(r, key) : [] })).filter(c => c.raw.length);
-  const log = $("log").checked && curves.every(c => c.raw.every(p => p[1] > 0));
-  for (const c of curves) c.pts = smoothed(c.raw);
-  const all = curves.flatMap(c => c.pts), W = svg.clientWidth || 400;
-  svg.setAttribute("viewBox", `0 0 ${W} ${H}`);
-  svg.replaceChildren();
-  figure.curves = curves; figure.W = W;
-  if (!all.length) return;
-  const f = log ? Math.log10 : v => v;
-  let x0 = Infinity, x1 = -Infinity, y0 = Infinity, y1 = -Infinity;
-  for (const [x, y] of all) { x0 = Math.min(x0, x); x1 = Math.max(x1, x); y0 = Math.min(y0, f(y)); y1 = Math.max(y1, f(y)); }
-  if (x0 === x1) { x0 -= 0.5; x1 += 0.5; }
-  const pad = (y1 - y0) * 0.05 || Math.abs(y1) * 0.05 || 1;
-  y0 -= pad; y1 += pad;
-  const X = x => left + (x - x0) / (x1 - x0) * (W - left - right), Y = y => top_ + (y1 - f(y)) / (y1 - y0) * (H - top_ - bottom);
-  figure.X = X; figure.x0 = x0; figure.x1 = x1;
-  for (const v of ticks(y0, y1, 5)) {
-    const y = top_ + (y1 - v) / (y1 - y0) * (H - top_ - bottom);
-    svg.append(shape("line", { class: "grid", x1: left, x2: W - right, y1: y, y2: y }));
-    const t = shape("text", { x: left - 4, y: y + 3, "text-anchor": "end" });
-    t.textContent = number(log ? 10 ** v : v);
-    svg.append(t);
-  }
-  for (const v of ticks(x0, x1, Math.min(6, W / 80))) {
-    const text = number(v), end = X(v) + text.length * 3 > W - 2; // what would be cut off ends at the edge
-    const t = shape("text", { x: end ? W - 2 : X(v), y: H - 6, "text-anchor": end ? "end" : "middle" });
-    t.textContent = text;
-    svg.append(t);
-  }
-  const path = pts => "M" + pts.map(p => X(p[0]).toFixed(1) + " " + Y(p[1]).toFixed(1)).join("L");
-  for (const c of curves) {
-    if (+$("smooth").value > 0) svg.append(shape("path", { class: "curve raw", d: path(c.raw.filter(p => f(p[1]) >= y0 && f(p[1]) <= y1)), stroke: c.colour }));
-    svg.append(shape("path", { class: "curve", d: path(c.pts), stroke: c.colour }));
-    if (c.pts.length === 1) svg.append(shape("circle", { cx: X(c.pts[0][0]), cy: Y(c.pts[0][1]), r: 2.5, fill: c.colour }));
-  }
-  hover(figure, null);
-}
-
-// hover shows the values nearest to a share of the width, or the last ones.
-function hover(figure, share) {
-  if (!figure.curves || !figure.curves.length) return;
-  figure.querySelector(".cursor")?.remove();
-  let at = null;
-  if (share !== null) {
-    const W = figure.W, x = share * W;
-    at = figure.x0 + (x - left) / (W - left - right) * (figure.x1 - figure.x0);
-    figure.querySelector("svg").append(shape("line", { class: "cursor", x1: x, x2: x, y1: top_, y2: H - bottom }));
-  }
-  const parts = figure.curves.map(c => {
-    let p = c.pts[c.pts.length - 1];
-    if (at !== null) for (const q of c.pts) if (Math.abs(q[0] - at) < Math.abs(p[0] - at)) p = q;
-    return (figure.curves.length > 1 ? c.r.name + " " : "") + number(p[1]) + (at !== null ? " at " + number(p[0]) : "");
-  });
-  figure.querySelector("figcaption span").textContent = parts.join(", ");
-}
-
-function redraw() {
-  const box = $("charts"), wanted = keys();
-  const have = new Map([...box.children].map(f => [f.dataset.key, f]));
-  for (const [k, f] of have) if (!wanted.includes(k)) f.remove();
-  wanted.forEach((k, i) => {
-    const f = have.get(k) || chart(k);
-    if (box.children[i] !== f) box.insertBefore(f, box.children[i] || null);
-    draw(f);
-  });
-  const on = runs.filter(r => r.on);
-  const table = element("table", {}, element("tr", {}, element("th", {}, ""), ...on.map(r => element("th", {}, r.name))));
-  for (const k of ["step"].concat([...new Set(on.flatMap(r => Object.keys(r.series)))].sort())) {
-    const cells = on.map(r => {
-      if (k === "step") return element("td", {}, number(r.last));
-      const col = r.series[k] || [];
-      for (let i = col.length - 1; i >= 0; i--) if (col[i] !== null) return element("td", {}, number(col[i]));
-      return element("td", {}, "");
+// draw puts the charts in their places, and the values into them.
+function draw() {
+  group.x = $("axis").value === "tokens" ? "tokens" : "step";
+  group.log = $("log").checked;
+  const wanted = keys();
+  for (const [key, c] of charts) if (!wanted.some(w => w.key === key)) { c.remove(); charts.delete(key); }
+  const sections = new Map([...$("charts").children].map(s => [+s.dataset.group, s]));
+  for (const [g, s] of sections) if (!wanted.some(w => w.g === g)) s.remove();
+  for (const g of [...new Set(wanted.map(w => w.g))]) {
+    let s = sections.get(g);
+    if (!s || !s.isConnected) {
+      s = element("section", { "data-group": g, "aria-label": kinds[g][0] }, element("header", {}, element("h2", {}, kinds[g][0])), element("div", { class: "grid-of" + (g === 0 ? " first" : "") }));
+      $("charts").insertBefore(s, [...$("charts").children].find(o => +o.dataset.group > g) || null);
+    }
+    const grid = s.lastElementChild, mine = wanted.filter(w => w.g === g);
+    grid.classList.toggle("pair", mine.length > 1);
+    mine.forEach((w, i) => {
+      let c = charts.get(w.key);
+      if (!c) charts.set(w.key, c = new Lines(group, { ...w, height: g === 0 ? 300 : 190 }));
+      if (grid.children[i] !== c.figure) grid.insertBefore(c.figure, grid.children[i] || null);
     });
-    table.append(element("tr", {}, element("td", {}, k), ...cells));
   }
-  $("table").querySelector("div").replaceChildren(table);
+  for (const { key } of wanted) {
+    const lines = shown().flatMap(r => linesOf(r, key));
+    const lost = shown().filter(r => r.data?.lost[key]).map(r => ({ slot: r.slot, count: r.data.lost[key].count, places: r.data.lost[key].steps.map(s => place(r, s)) }));
+    charts.get(key).set(lines, lost);
+  }
+  bounds();
 }
 
-function configs() {
-  const on = runs.filter(r => r.on), table = element("table", {}, element("tr", {}, element("th", {}, ""), ...on.map(r => element("th", {}, r.name))));
-  for (const k of [...new Set(on.flatMap(r => Object.keys(r.config)))].sort()) {
-    const values = on.map(r => r.config[k] ?? "");
-    if ($("differ").checked && on.length > 1 && values.every(v => v === values[0])) continue;
-    table.append(element("tr", {}, element("td", {}, k), ...values.map(v => element("td", {}, v))));
-  }
-  $("config").querySelector("div").replaceChildren(table);
+// place is where a step of a run is along the axis.
+function place(r, step) {
+  if (group.x === "step") return step;
+  const d = r.data, i = page.nearest(d.steps, step);
+  return d.series[tokens]?.[i] ?? 0;
+}
+// stepAt is the step of a run at a place of the axis, by the whole run.
+function stepAt(r, x) {
+  if (group.x === "step" || !r.whole?.series[tokens]) return x;
+  const xs = [], steps = [];
+  r.whole.series[tokens].forEach((v, i) => { if (v !== null) { xs.push(v); steps.push(r.whole.steps[i]); } });
+  return steps[page.nearest(xs, x)] ?? x;
 }
 
-async function samples() {
-  if (!$("samples").open) return;
-  const box = element("div", {});
-  for (const r of runs) if (r.on) for (const s of await get(`api/runs/${r.id}/samples`)) {
-    box.append(element("div", { class: "sample" }, element("small", {}, `${r.name}, step ${s.step}  `), element("b", {}, s.prompt || ""), s.text || ""));
-  }
-  $("samples").querySelector("div").replaceWith(box);
+// load asks for a run's curves when they have changed, or what is shown of them has.
+async function load(r) {
+  const view = [r.began, r.last, group.range, $("smooth").value, $("axis").value, innerWidth].join();
+  if (r.asked === view) return false;
+  const places = Math.max(300, Math.min(1000, Math.round(innerWidth / 1.5)));
+  let query = `places=${places}&smooth=${$("smooth").value}`;
+  if (group.range) query += `&from=${Math.max(0, Math.floor(stepAt(r, group.range[0])) - 1)}&to=${Math.ceil(stepAt(r, group.range[1])) + 1}`;
+  const d = await get(`api/runs/${r.id}/series?${query}`);
+  r.asked = view;
+  r.data = d;
+  if (!group.range) r.whole = d;
+  return true;
 }
 
-// progress says how far a run is, where its config tells of the end.
-function progress(r) {
-  const end = +r.config.stop_at || +r.config.max_duration;
-  r.label.title = `${r.path}\nstep ${number(r.last)}${end ? " of " + number(end) : ""}`;
-  r.label.querySelector("small").textContent = end && r.last ? Math.min(100, Math.floor(100 * r.last / end)) + " %" : "";
+let busy = false, again = false;
+// refresh loads what has changed and draws it.
+async function refresh() {
+  if (busy) { again = true; return; }
+  busy = true;
+  try {
+    do {
+      again = false;
+      const changed = await Promise.all(shown().map(load));
+      if (changed.some(Boolean) || !charts.size) { draw(); table(); }
+    } while (again);
+  } finally { busy = false; }
+}
+
+// last is the last value of a run that is a number.
+function last(r, test) {
+  const d = r.whole || r.data;
+  if (!d) return null;
+  for (const k of Object.keys(d.series)) if (test.test ? test.test(k) : k === test) {
+    for (let i = d.series[k].length - 1; i >= 0; i--) if (d.series[k][i] !== null) return (test === loss && d.mean?.[k]?.[i]) || d.series[k][i];
+  }
+  return null;
+}
+
+// table shows the runs; rows stay, so that what has the focus keeps it.
+function table() {
+  const body = $("runs").querySelector("tbody");
+  for (const r of runs.values()) {
+    if (!r.row) {
+      const box = element("input", { type: "checkbox", checked: r.on });
+      box.addEventListener("change", () => { r.on = box.checked; refresh().then(() => { draw(); settings(); checkpoints(); samples(true); }); });
+      r.label = element("span", {});
+      r.about = element("small", {});
+      r.row = element("tr", { class: "s" + r.slot, "data-run": r.id }, element("th", { scope: "row" }, element("label", {}, box, r.label), r.about));
+      for (let i = 0; i < 8; i++) r.row.append(element("td", i > 1 ? { class: "n" } : {}));
+      body.append(r.row);
+    }
+    r.label.textContent = r.name;
+    r.about.replaceChildren(...[r.run_name && r.run_name !== r.name ? r.run_name : null, r.report ? element("a", { href: `api/runs/${r.id}/report` }, "report card") : null].filter(Boolean).flatMap((x, i) => i ? [" · ", x] : [x]));
+    r.row.title = r.path;
+    const cells = r.row.querySelectorAll("td");
+    cells[0].replaceChildren(element("span", { class: "state " + r.state.replace("not begun", "waiting") }, r.state), r.says ? element("small", {}, r.says) : "");
+    const share = r.end ? Math.min(1, r.last / r.end) : 0, bar = element("i");
+    bar.style.width = 100 * share + "%";
+    cells[1].replaceChildren(r.last.toLocaleString("en") + (r.end ? " of " + r.end.toLocaleString("en") : ""), r.end ? element("span", { class: "meter", role: "img", "aria-label": Math.floor(100 * share) + " %" }, bar) : "");
+    const at = last(r, tokens), speed = last(r, "throughput/device/tokens_per_second");
+    [r.left ? duration(r.left) : "", number(last(r, loss)), number(last(r, heldOut)), at === null ? "–" : words(at), speed === null ? "–" : words(speed), r.parameters ? words(r.parameters) : "–"].forEach((text, i) => cells[2 + i].textContent = text);
+  }
+}
+
+function settings() {
+  const on = shown(), all = [...new Set(on.flatMap(r => Object.keys(r.config)))].sort(), box = $("config").querySelector("div");
+  $("config").hidden = !all.length;
+  const rows = all.filter(k => !$("differ").checked || on.length < 2 || on.some(r => (r.config[k] ?? "") !== (on[0].config[k] ?? "")))
+    .map(k => element("tr", {}, element("th", { scope: "row" }, k), ...on.map(r => element("td", {}, r.config[k] ?? ""))));
+  box.replaceChildren(rows.length ? element("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Settings" }, element("table", {},
+    element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "key"), ...on.map(r => element("th", { scope: "col", class: "run s" + r.slot }, r.name)))), element("tbody", {}, ...rows))) : element("p", { class: "soft" }, "The runs have the same settings."));
+}
+
+function checkpoints() {
+  const on = shown().filter(r => r.checkpoints.length), text = JSON.stringify(on.map(r => [r.id, r.checkpoints]));
+  $("checkpoints").hidden = !on.length;
+  if (checkpoints.text === text) return;
+  checkpoints.text = text;
+  $("checkpoints").querySelector("div").replaceChildren(...on.map(r => element("p", {}, element("b", { class: "run s" + r.slot }, r.name), " step ",
+    ...r.checkpoints.flatMap((n, i) => [i ? ", " : "", n ? element("button", { type: "button", class: "link", "data-step": n, "data-run": r.id }, n.toLocaleString("en")) : "0"]))));
+}
+
+// samples puts what the runs have written beside each other, a beginning after the other.
+async function samples(anew) {
+  const on = shown().filter(r => r.samples), view = on.map(r => [r.id, r.last, r.began]).join(";");
+  $("samples").hidden = !on.length;
+  if (!on.length || samples.view === view && !anew) return;
+  samples.view = view;
+  const all = (await Promise.all(on.map(async r => (await get(`api/runs/${r.id}/samples`)).map(s => ({ ...s, r }))))).flat();
+  const prompts = [...new Set(all.map(s => s.prompt || ""))].sort();
+  $("samples").querySelector("div").replaceChildren(...prompts.flatMap(p => [element("h3", {}, p || "without a beginning"), element("div", { class: "samples" },
+    ...all.filter(s => (s.prompt || "") === p).sort((a, b) => a.step - b.step || a.r.id - b.r.id).map(s => element("div", { class: "s" + s.r.slot }, element("small", {}, `step ${s.step.toLocaleString("en")}${on.length > 1 ? " · " + s.r.name : ""}`), element("p", { class: "text" }, s.text || "")))) ]));
+}
+
+// openStep shows what a step of a run measured and what it read.
+async function openStep(r, step, from = 0) {
+  const dialog = $("step"), box = dialog.querySelector("div");
+  $("step-title").textContent = `${r.name}, step ${step.toLocaleString("en")}`;
+  if (!from) box.replaceChildren(element("p", { class: "soft" }, "reading …"));
+  if (!dialog.open) dialog.showModal();
+  let a;
+  try { a = await get(`api/runs/${r.id}/steps/${step}?from=${from}`); } catch (e) { box.replaceChildren(element("p", { class: "bad" }, e.message)); return; }
+  const parts = [];
+  if (!from) {
+    const values = Object.entries(a.values).filter(([k]) => !/^optim\/(grad|param|exp_avg|momentum)/.test(k)).sort();
+    parts.push(element("details", {}, element("summary", {}, `${values.length} figures of this step`), element("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Figures" }, element("table", {}, element("tbody", {}, ...values.map(([k, v]) => element("tr", {}, element("th", { scope: "row" }, k), element("td", { class: "n" }, v === null ? "no number" : number(v)))))))));
+    parts.push(element("h3", {}, "What it read"));
+    if (a.problem) parts.push(element("p", { class: "soft" }, a.problem));
+    if (a.data) parts.push(element("p", { class: "soft" }, `${a.data.total.toLocaleString("en")} sequences of ${a.data.length.toLocaleString("en")} tokens, epoch ${a.data.epoch}`));
+  }
+  for (const s of a.data?.instances || []) {
+    parts.push(element("article", { class: "instance" },
+      element("p", { class: "soft" }, `sequence ${s.index.toLocaleString("en")} · tokens ${s.start.toLocaleString("en")} to ${s.end.toLocaleString("en")} of `, element("code", {}, s.file)),
+      ...(s.documents || []).map(d => element("p", {}, element("code", {}, d.id), element("span", { class: "soft" }, ` line ${d.line.toLocaleString("en")} of ${d.source}`))),
+      s.text ? element("p", { class: "text" }, s.text) : null));
+  }
+  const next = from + (a.data?.instances.length || 0);
+  if (a.data && next < a.data.total && a.data.instances.length) {
+    const more = element("button", { type: "button" }, `the next of ${a.data.total.toLocaleString("en")}`);
+    more.addEventListener("click", () => { more.remove(); openStep(r, step, next); });
+    parts.push(more);
+  }
+  if (from) box.append(...parts); else box.replaceChildren(...parts);
+}
+
+// bounds shows the range in its fields, unless somebody is writing there.
+function bounds() {
+  for (const [id, i] of [["from", 0], ["to", 1]]) if (document.activeElement !== $(id)) $(id).value = group.range ? Math.round(group.range[i]) : "";
+}
+function ranged() {
+  const a = $("from").value, b = $("to").value;
+  if (a === "" && b === "") { group.zoom(null); return; }
+  const low = a === "" ? 0 : +a, high = b === "" ? Math.max(...shown().map(r => place(r, r.last)), 1) : +b;
+  if (high > low) group.zoom([low, high]);
 }
 
 async function poll() {
-  let changed = false;
   try {
-    for (const r of runs) {
-      const p = await get(`api/runs/${r.id}/series?after=${r.last}`);
-      if (p.reset) { r.steps = []; r.series = {}; changed = true; }
-      if (p.steps.length) {
-        changed = true;
-        const before = r.steps.length;
-        r.steps.push(...p.steps);
-        for (const k of new Set([...Object.keys(r.series), ...Object.keys(p.series)])) {
-          r.series[k] ||= new Array(before).fill(null);
-          r.series[k].push(...(p.series[k] || new Array(p.steps.length).fill(null)));
-        }
-      }
-      r.last = p.last;
-      progress(r);
+    for (const a of await get("api/runs")) {
+      const r = runs.get(a.id);
+      if (r) Object.assign(r, a);
+      else runs.set(a.id, { ...a, on: runs.size < 12, slot: a.id % 8, dashed: a.id >= 8 });
     }
-    $("state").textContent = "live";
+    await refresh();
+    table();
+    checkpoints();
+    const config = JSON.stringify([...runs.values()].map(r => [r.name, r.config]));
+    if (poll.config !== config) { poll.config = config; settings(); }
     await samples();
+    const live = [...runs.values()].filter(r => r.state === "running").length;
+    $("state").className = "";
+    $("state").textContent = live ? `${live} of ${runs.size} ${runs.size > 1 ? "runs go on" : "run goes on"}` : runs.size > 1 ? "no run goes on" : [...runs.values()][0]?.state ?? "";
   } catch (e) {
+    $("state").className = "bad";
     $("state").textContent = "no answer: " + e.message;
   }
-  if (changed) redraw();
   document.body.dataset.ready = "true";
+  setTimeout(poll, 2000);
 }
 
-async function start() {
-  for (const a of await get("api/runs")) {
-    const r = { ...a, on: true, last: 0, steps: [], series: {} };
-    runs.push(r);
-    const box = element("input", { type: "checkbox", checked: "" }), dot = element("i");
-    dot.style.background = colours[(runs.length - 1) % colours.length];
-    box.addEventListener("change", () => { r.on = box.checked; redraw(); configs(); });
-    r.label = element("label", {}, box, " ", dot, " ", a.name, " ", element("small"));
-    $("runs").append(r.label);
-  }
-  for (const id of ["smooth", "axis", "log"]) $(id).addEventListener("input", redraw);
-  $("differ").addEventListener("input", configs);
-  $("samples").addEventListener("toggle", samples);
-  addEventListener("resize", redraw);
-  configs();
-  await poll();
-  setInterval(poll, 2000);
-}
-start().catch(e => { $("state").textContent = e.message; });
+for (const id of ["smooth", "axis"]) $(id).addEventListener("input", () => { if (id === "axis") { group.range = null; $("whole").disabled = true; } refresh(); });
+$("log").addEventListener("input", draw);
+$("differ").addEventListener("input", settings);
+for (const id of ["from", "to"]) $(id).addEventListener("change", ranged);
+$("whole").addEventListener("click", () => group.zoom(null));
+$("controls").addEventListener("submit", e => { e.preventDefault(); ranged(); });
+$("step").querySelector("button").addEventListener("click", () => $("step").close());
+$("step").addEventListener("click", e => { if (e.target === $("step")) $("step").close(); });
+$("checkpoints").addEventListener("click", e => { const b = e.target.closest("button"); if (b) openStep(runs.get(+b.dataset.run), +b.dataset.step); });
+let sizing = 0;
+addEventListener("resize", () => { clearTimeout(sizing); sizing = setTimeout(refresh, 300); });
+poll();

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,23 +18,30 @@ func newDashboardCommand() *cobra.Command {
 	var address string
 	c := &cobra.Command{
 		Use:   "dashboard RUN…",
-		Short: "Show training runs on a local page: live curves, samples, comparison",
-		Long: `Dashboard serves a page over one or more runs, which are folders with a
-metrics.jsonl, or such files. It follows runs that go on. Everything the page
-needs is inside the program; nothing is fetched from elsewhere.`,
+		Short: "Show training runs on a local page: live curves, samples, what each step read",
+		Long: `Dashboard serves a page over training runs: folders of runs or quickstarts, a
+folder with such folders below it, or files like metrics.jsonl. It follows runs
+that go on, waits for those that have not begun, and takes up new ones.
+Everything the page needs is inside the program; nothing is fetched from
+elsewhere.`,
 		Example: `  olmo dashboard olmo-quickstart
-  olmo dashboard runs-out/a runs-out/b --addr 127.0.0.1:8500`,
+  olmo dashboard runs-out
+  olmo dashboard runs-out/a runs-out/b --addr 8500`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageErrorf("a run is needed")
 			}
-			h, err := dashboard.Handler(args)
+			at, err := listenAddress(address)
 			if err != nil {
 				return err
 			}
-			l, err := net.Listen("tcp", address)
+			h, err := dashboard.Handler(args, &runSource{})
 			if err != nil {
-				return fmt.Errorf("%w\nhint: --addr 127.0.0.1:0 takes a free port", err)
+				return err
+			}
+			l, err := net.Listen("tcp", at)
+			if err != nil {
+				return fmt.Errorf("%w\nhint: --addr 0 takes a free port", err)
 			}
 			fmt.Fprintf(c.OutOrStdout(), "http://%s\n", l.Addr())
 			s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
@@ -45,6 +53,19 @@ needs is inside the program; nothing is fetched from elsewhere.`,
 			return nil
 		},
 	}
-	c.Flags().StringVar(&address, "addr", "127.0.0.1:8477", "`address` to listen on")
+	c.Flags().StringVar(&address, "addr", "127.0.0.1:8477", "`address` to listen on: a port, or HOST:PORT")
 	return c
+}
+
+// listenAddress is what --addr means: a port alone is one of this machine's own address,
+// which others cannot reach.
+func listenAddress(s string) (string, error) {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		host, port = "127.0.0.1", s
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return "", usageErrorf("--addr %s: want a port from 0 to 65535, or HOST:PORT", s)
+	}
+	return net.JoinHostPort(host, port), nil
 }

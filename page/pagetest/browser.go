@@ -216,11 +216,14 @@ func (b *Browser) Eval(expression string) any {
 	return answer.Result.Value
 }
 
+// codes are the numbers that a browser's own actions go by.
+var codes = map[string]int{"Tab": 9, "Enter": 13, "Escape": 27, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39}
+
 // Key presses a key that has the name it has in JavaScript.
 func (b *Browser) Key(name string) {
 	b.t.Helper()
 	for _, kind := range []string{"keyDown", "keyUp"} {
-		b.ask("Input.dispatchKeyEvent", map[string]any{"type": kind, "key": name, "code": name}, nil)
+		b.ask("Input.dispatchKeyEvent", map[string]any{"type": kind, "key": name, "code": name, "windowsVirtualKeyCode": codes[name]}, nil)
 	}
 }
 
