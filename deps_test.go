@@ -37,6 +37,7 @@ var policy = []struct{ pkg, may, tests string }{
 
 	// Tensors in files; a model as a list of operations; text as ids.
 	{pkg: "weights", may: "store tensor"},
+	{pkg: "weights/quantised", may: "internal/parallel tensor weights"},
 	{pkg: "graph", may: "numeric"},
 	{pkg: "tokenizer"},
 
@@ -50,7 +51,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "device/devicetest", may: "device graph"},
 
 	// A model never knows where it runs, but in its tests.
-	{pkg: "model", may: "config graph internal/parallel numeric store tensor weights", tests: "device device/cpu device/devicetest"},
+	{pkg: "model", may: "config graph internal/parallel numeric store tensor weights weights/quantised", tests: "device device/cpu device/devicetest"},
 
 	// Conversations.
 	{pkg: "chat/jinja"},

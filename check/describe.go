@@ -59,6 +59,7 @@ type ModelInfo struct {
 	Layout           string  `json:"layout"`
 	Family           string  `json:"family"`
 	DType            string  `json:"dtype"`
+	Stored           string  `json:"stored_as,omitempty"` // of a quantised folder
 	Layers           int     `json:"layers"`
 	Width            int     `json:"width"`
 	Heads            int     `json:"heads"`
@@ -98,9 +99,9 @@ func describeModel(path string) (*Description, error) {
 	defer l.Close()
 	c := l.Config
 	r := &ModelInfo{
-		Path: l.Path, Layout: string(l.Layout), Family: c.Family, DType: strings.ToLower(l.DType.String()), Layers: c.Layers, Width: c.C, Heads: c.H, KeyHeads: c.KV,
+		Path: l.Path, Layout: string(l.Layout), Family: c.Family, DType: strings.ToLower(l.DType.String()), Stored: l.Stored, Layers: c.Layers, Width: c.C, Heads: c.H, KeyHeads: c.KV,
 		HeadSize: c.D, MLP: c.F, Vocabulary: c.V, Context: c.T, Experts: c.Experts, ExpertsPerToken: c.TopK, Tied: c.Tied,
-		Active: c.ActiveParams(), TrainBytes: c.TrainBytes(), StopIDs: l.Stop, Extra: l.Extra, Notes: l.Notes,
+		Active: c.ActiveParams(), FileBytes: l.FileBytes(), TrainBytes: c.TrainBytes(), StopIDs: l.Stop, Extra: l.Extra, Notes: l.Notes,
 	}
 	if c.Windows != nil {
 		r.Window = slices.Max(c.Windows)
@@ -109,11 +110,6 @@ func describeModel(path string) (*Description, error) {
 	r.RunBytes, r.CacheBytes = c.RunBytes()
 	f := c.FLOPs(c.T)
 	r.ForwardFLOPs, r.BackwardFLOPs, r.CoreFLOPs = f.Forward, f.Backward, f.Core
-	for _, n := range l.Set.All() {
-		if size, err := n.DType.Bytes(n.Shape); err == nil {
-			r.FileBytes += int64(size)
-		}
-	}
 	switch {
 	case l.Tokenizer != "":
 		t, err := tokenizer.Load(l.Tokenizer)

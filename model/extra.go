@@ -153,6 +153,9 @@ func (l *Loaded) account() {
 // Told is what whoever opened the model should be told: Notes, and what was left out.
 func (l *Loaded) Told() []string {
 	told := slices.Clone(l.Notes)
+	if l.Stored != "" {
+		told = append(told, "the weights are stored as "+l.Stored+" and computed as float32")
+	}
 	if len(l.Extra) > 0 {
 		told = append(told, "the config has no place for "+tensorList(l.Extra)+"; the model is computed without")
 	}

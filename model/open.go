@@ -30,7 +30,9 @@ type Loaded struct {
 	Path   string // the folder or file that was opened in the end
 	Layout Layout
 	DType  tensor.DType // that of most bytes
-	Set    *weights.Set
+	Set    *weights.Set // of a quantised folder with its weights dequantised
+	// Stored says how the weights of a quantised folder lie in its files; empty for others.
+	Stored string
 	GGUF   *weights.GGUF // of a .gguf file, with the tokenizer in its metadata; else nil
 	AI2    *AI2          // model section of config.yaml; nil for other layouts
 	// Tokenizer is the path of the tokenizer.json beside the weights, or empty.
@@ -44,6 +46,7 @@ type Loaded struct {
 	// Notes say, as sentences, what of the files is left out or used against the config.
 	Notes []string
 
+	files  *weights.Set // of a quantised folder, with its codes; else nil
 	layout *layout
 	rename func(tensor string) string // from the layout's name to the file's; nil: the same
 	head   string                     // what the file calls a stored copy of the tied embedding; or empty
@@ -187,9 +190,6 @@ func openHF(dir string) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := notQuantised(m); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "config.json"), err)
-	}
 	l := &Loaded{Path: dir, Layout: HuggingFace}
 	if m["model_type"] == "hf_olmo" {
 		// OLMo 1 as first released: the package's own config and names.
@@ -215,6 +215,9 @@ func openHF(dir string) (*Loaded, error) {
 	}
 	if l.Set, err = weights.Open(dir); err != nil {
 		return nil, err
+	}
+	if err := l.dequantise(m); err != nil {
+		return nil, errors.Join(err, l.Close())
 	}
 	return l.finish()
 }

@@ -4,35 +4,81 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"path/filepath"
+
+	"olmo/weights/quantised"
 )
 
 // ErrQuantised is a checkpoint whose numbers are codes of a quantisation that is not read.
 var ErrQuantised = errors.New("the weights are quantised")
 
-// notQuantised refuses a config.json that says that the weights beside it are quantised. Their
-// names and shapes may be those of weights, and their numbers are none: bitsandbytes' int8 codes
-// as they stand give a model that runs, and says nonsense.
-func notQuantised(m map[string]any) error {
+// quantisation returns what a config.json says of how the weights beside it are quantised: the
+// key that says it, the method's name, and its settings. Without a key they are not.
+func quantisation(m map[string]any) (key, method string, settings map[string]any) {
 	// compressed-tensors' first releases had a key of their own.
 	for _, key := range []string{"quantization_config", "compression_config"} {
 		v, ok := m[key]
 		if !ok || v == nil {
 			continue
 		}
-		method := "a method that it does not name"
-		if q, ok := v.(map[string]any); ok {
-			name, _ := q["quant_method"].(string)
-			if name == "" && (q["load_in_8bit"] == true || q["load_in_4bit"] == true) {
-				name = "bitsandbytes" // which named itself only later
-			}
-			if name == "" && key == "compression_config" {
-				name = "compressed-tensors"
-			}
-			method = cmp.Or(name, method)
+		q, _ := v.(map[string]any)
+		name, _ := q["quant_method"].(string)
+		if name == "" && (q["load_in_8bit"] == true || q["load_in_4bit"] == true) {
+			name = "bitsandbytes" // which named itself only later
 		}
-		return fmt.Errorf("%w with %.60s, as %s says, and its codes are not read\nhint: take the model before quantisation, or one that was dequantised and saved as float32, float16 or bfloat16, or a GGUF file", ErrQuantised, method, key)
+		if name == "" && key == "compression_config" {
+			name = "compressed-tensors"
+		}
+		return key, name, q
 	}
+	return "", "", nil
+}
+
+// dequantise lets the set have weights where the files have codes, or refuses a way of storing
+// them that is not read. The names and shapes of codes may be those of weights, and the numbers
+// are none: bitsandbytes' int8 codes as they stand give a model that runs, and says nonsense.
+func (l *Loaded) dequantise(m map[string]any) error {
+	key, method, settings := quantisation(m)
+	path := filepath.Join(l.Path, "config.json")
+	if old := filepath.Join(l.Path, "quantize_config.json"); key == "" && exists(l.Path, "quantize_config.json") {
+		// AutoGPTQ's own file, before Transformers knew of it.
+		var err error
+		if settings, err = readJSON(old); err != nil {
+			return err
+		}
+		key, method, path = "it", "gptq", old
+		if name, ok := settings["quant_method"].(string); ok {
+			method = name
+		}
+	}
+	if key == "" {
+		return nil
+	}
+	o, err := quantised.Open(l.Set, method, settings)
+	if errors.Is(err, quantised.ErrUnsupported) {
+		return fmt.Errorf("%s: %w with %.60s, as %s says, and %w\nhint: take the model before quantisation, or one that was dequantised and saved as float32, float16 or bfloat16, or a GGUF file",
+			path, ErrQuantised, cmp.Or(method, "a method that it does not name"), key, err)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", l.Path, err)
+	}
+	l.files, l.Set, l.Stored = l.Set, o.Set, o.Stored
+	l.Notes = append(l.Notes, o.Notes...)
 	return nil
+}
+
+// FileBytes is how many bytes of tensors lie in the files.
+func (l *Loaded) FileBytes() int64 {
+	set, total := l.Set, int64(0)
+	if l.files != nil {
+		set = l.files
+	}
+	for _, n := range set.All() {
+		if size, err := n.DType.Bytes(n.Shape); err == nil {
+			total += int64(size)
+		}
+	}
+	return total
 }
 
 // notCodes refuses whole numbers and 8-bit floats under the name of a weight: what they stand

@@ -153,3 +153,73 @@ func TestCodes(t *testing.T) {
 		})
 	}
 }
+
+// TestQuantisedFolders: a folder of each way of storing is a model whose logits are those that
+// Transformers computes with the dequantised weights.
+func TestQuantisedFolders(t *testing.T) {
+	paths, err := filepath.Glob("../weights/quantised/testdata/*/reference.json")
+	if err != nil || len(paths) == 0 {
+		t.Fatal(len(paths), err)
+	}
+	for _, path := range paths {
+		dir := filepath.Dir(path)
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			var want struct {
+				IDs    []int32
+				Logits []float32
+			}
+			text, err := os.ReadFile(path)
+			if err == nil {
+				err = json.Unmarshal(text, &want)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, err := model.Open(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			if l.Stored == "" || l.DType != tensor.F32 || !strings.Contains(strings.Join(l.Told(), "\n"), l.Stored) {
+				t.Errorf("stored as %q, computed as %v, told %v", l.Stored, l.DType, l.Told())
+			}
+			if st, err := os.Stat(filepath.Join(dir, "model.safetensors")); err != nil || l.FileBytes() >= st.Size() || l.FileBytes() < st.Size()/2 {
+				t.Errorf("%d bytes of tensors in a file of %v", l.FileBytes(), st.Size())
+			}
+			r := load(t, l)
+			got := r.run(t, r.program(t, len(want.IDs), false), want.IDs, 1)
+			for i := range want.Logits {
+				// The sums are taken in another order.
+				if d := got[i] - want.Logits[i]; !(d < 2e-5 && d > -2e-5) {
+					t.Fatalf("logit %d is %v, want %v", i, got[i], want.Logits[i])
+				}
+			}
+		})
+	}
+}
+
+// TestQuantizeConfig: AutoGPTQ's own file says the same of a folder whose config.json is silent.
+func TestQuantizeConfig(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("../weights/quantised/testdata/gptq-4-order")); err != nil {
+		t.Fatal(err)
+	}
+	setConfig(t, dir, "quantization_config", nil)
+	if _, err := model.Open(dir); err == nil {
+		t.Error("opens without a word of how it is quantised")
+	}
+	own := `{"bits": 4, "group_size": 32, "desc_act": true, "sym": false}`
+	if err := os.WriteFile(filepath.Join(dir, "quantize_config.json"), []byte(own), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	l, err := model.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.Stored != "GPTQ 4-bit" {
+		t.Errorf("stored as %q", l.Stored)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+}

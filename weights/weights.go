@@ -195,3 +195,20 @@ func Digest(tensors []Named) ([sha256.Size]byte, error) {
 	}
 	return DigestSums(sums), nil
 }
+
+// Derive returns a set without the tensors gone and with those added. Both share the files,
+// so one of them is closed, not both. A name that is then there twice is an error.
+func (s *Set) Derive(gone []string, added []Named) (*Set, error) {
+	d := &Set{path: s.path, tensors: maps.Clone(s.tensors), metadata: s.metadata, files: s.files}
+	for _, name := range gone {
+		delete(d.tensors, name)
+	}
+	for _, n := range added {
+		if d.Has(n.Name) {
+			return nil, fmt.Errorf("%s: two tensors are named %s", s.path, n.Name)
+		}
+		d.tensors[n.Name] = n
+	}
+	d.sort()
+	return d, nil
+}

@@ -79,7 +79,11 @@ func modelInWords(r *check.ModelInfo) string {
 		fmt.Fprintf(&b, "%-12s "+format+"\n", append([]any{name}, args...)...)
 	}
 	line("path", "%s (%s)", r.Path, r.Layout)
-	line("family", "%s, stored as %s", r.Family, r.DType)
+	stored := r.DType
+	if r.Stored != "" {
+		stored = r.Stored + ", computed as float32"
+	}
+	line("family", "%s, stored as %s", r.Family, stored)
 	line("shape", "%d layers, width %d, %d heads of %d on %d key heads, MLP %d", r.Layers, r.Width, r.Heads, r.HeadSize, r.KeyHeads, r.MLP)
 	if r.Experts > 0 {
 		line("experts", "%d, %d for each token", r.Experts, r.ExpertsPerToken)
