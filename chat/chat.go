@@ -67,7 +67,7 @@ var ErrTooLong = errors.New("the message is too long for the model")
 // Fit returns the ids of a conversation that leaves the model room, at most so many: of
 // the oldest turns, as many as needed are left out, a question always with its answer; a
 // system message stays. dropped counts the messages left out.
-func Fit(f Format, messages []Message, encode func(text string) []int32, most int) (ids []int32, dropped int, err error) {
+func Fit(f Format, messages []Message, encode func(text string) ([]int32, error), most int) (ids []int32, dropped int, err error) {
 	var system []Message
 	if len(messages) > 0 && messages[0].Role == System {
 		system, messages = messages[:1:1], messages[1:]
@@ -77,7 +77,9 @@ func Fit(f Format, messages []Message, encode func(text string) []int32, most in
 		if err != nil {
 			return nil, dropped, err
 		}
-		ids = encode(text)
+		if ids, err = encode(text); err != nil {
+			return nil, dropped, err
+		}
 		if len(ids) <= most {
 			return ids, dropped, nil
 		}

@@ -22,12 +22,12 @@ func TestTranscript(t *testing.T) {
 }
 
 // bytes encodes a text as its bytes.
-func bytes(text string) []int32 {
+func bytes(text string) ([]int32, error) {
 	var ids []int32
 	for _, b := range []byte(text) {
 		ids = append(ids, int32(b))
 	}
-	return ids
+	return ids, nil
 }
 
 func transcript(t *testing.T, messages []chat.Message) string {
@@ -64,7 +64,7 @@ func TestFit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := bytes(transcript(t, c.keep)); !slices.Equal(got, want) || dropped != c.dropped {
+			if want, _ := bytes(transcript(t, c.keep)); !slices.Equal(got, want) || dropped != c.dropped {
 				t.Errorf("Fit gives %d ids without %d messages, want %d without %d", len(got), dropped, len(want), c.dropped)
 			}
 			if !slices.Equal(before, c.talk) {

@@ -37,7 +37,7 @@ type pair struct {
 }
 
 // continuation encodes a request by a convention.
-func (e *encoder) continuation(r *Request, b Boundary) pair {
+func (e *encoder) continuation(r *Request, b Boundary) (pair, error) {
 	if b == Together {
 		return e.together(r.Context, r.Continuation)
 	}
@@ -46,47 +46,63 @@ func (e *encoder) continuation(r *Request, b Boundary) pair {
 
 // apart encodes context and continuation each for itself, as ai2-olmo's in-loop evaluation
 // does (olmo/eval/downstream.py, ICLMultiChoiceTaskDataset): the query is cut from the left.
-func (e *encoder) apart(context, continuation string) pair {
-	ids := e.plain.AppendEncode(nil, context)
+func (e *encoder) apart(context, continuation string) (pair, error) {
+	ids, err := e.plain.AppendEncode(nil, context)
+	if err != nil {
+		return pair{}, err
+	}
 	if len(ids) == 0 {
 		ids = append(ids, max(e.eos, 0)) // something must stand before the first token
 	}
 	n := len(ids)
-	ids = e.plain.AppendEncode(ids, continuation)
-	return cut(ids, n, min(e.positions, apartPositions))
+	if ids, err = e.plain.AppendEncode(ids, continuation); err != nil {
+		return pair{}, err
+	}
+	return cut(ids, n, min(e.positions, apartPositions)), nil
 }
 
 // together encodes the two as one text and splits it where the context's own ids end, as
 // lm-eval does (api/model.py, TemplateLM._encode_pair, 0.4.13): white space at the end of
 // the context belongs to the continuation.
-func (e *encoder) together(context, continuation string) pair {
+func (e *encoder) together(context, continuation string) (pair, error) {
 	if context == "" {
 		first := e.first()
-		ids := e.plain.AppendEncode([]int32{first}, continuation)
+		ids, err := e.plain.AppendEncode([]int32{first}, continuation)
+		if err != nil {
+			return pair{}, err
+		}
 		// A continuation that begins with the very id has it for its context.
 		if len(ids) > 2 && ids[1] == first {
 			ids = ids[1:]
 		}
-		return cut(ids, 1, e.positions)
+		return cut(ids, 1, e.positions), nil
 	}
 	trimmed := strings.TrimRightFunc(context, pythonSpace)
 	continuation = context[len(trimmed):] + continuation
-	before, whole := e.prompt(trimmed), e.prompt(trimmed+continuation)
+	before, err := e.prompt(trimmed)
+	if err != nil {
+		return pair{}, err
+	}
+	whole, err := e.prompt(trimmed + continuation)
+	if err != nil {
+		return pair{}, err
+	}
 	n := min(len(before), len(whole))
 	if n == 0 {
-		return cut(append([]int32{e.first()}, whole...), 1, e.positions)
+		return cut(append([]int32{e.first()}, whole...), 1, e.positions), nil
 	}
-	return cut(whole, n, e.positions)
+	return cut(whole, n, e.positions), nil
 }
 
 // prompt encodes a text with the special ids that the tokenizer itself puts around one, but
 // never a second begin-of-text before one that the text begins with.
-func (e *encoder) prompt(text string) []int32 {
-	ids := e.tokenizer.Encode(text, true).IDs
+func (e *encoder) prompt(text string) ([]int32, error) {
+	encoding, err := e.tokenizer.Encode(text, true)
+	ids := encoding.IDs
 	if e.bos >= 0 && len(ids) > 1 && ids[0] == e.bos && ids[1] == e.bos {
 		ids = ids[1:]
 	}
-	return ids
+	return ids, err
 }
 
 // first is the id that stands for an empty context.
@@ -119,33 +135,40 @@ func cut(ids []int32, n, positions int) pair {
 // rolling encodes a whole text: an id before the first token, then the text's. The end of
 // text is what stands there for documents (OLMo, catwalk) and, with the other convention, the
 // begin of text where the tokenizer has one (lm-eval).
-func (e *encoder) rolling(r *Request, b Boundary) []int32 {
+func (e *encoder) rolling(r *Request, b Boundary) ([]int32, error) {
 	first := e.eos
 	if b == Together {
 		first = e.first()
 	}
-	ids := e.plain.AppendEncode([]int32{first}, r.Continuation)
+	ids, err := e.plain.AppendEncode([]int32{first}, r.Continuation)
 	if r.EndOfText {
 		ids = append(ids, e.eos)
 	}
-	return ids
+	return ids, err
 }
 
 // pythonSpace is str.isspace of a character, as str.rstrip takes it.
 func pythonSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
 
 // Splitter shows how a tokenizer's ids of a request are split, without a model.
-func Splitter(t *tokenizer.Tokenizer, b Boundary) func(r *Request) (before, after []int32) {
+func Splitter(t *tokenizer.Tokenizer, b Boundary) func(r *Request) (before, after []int32, err error) {
 	e := &encoder{tokenizer: t, plain: t.NewEncoder(), bos: -1, eos: -1, positions: 1 << 30}
-	return func(r *Request) (before, after []int32) {
+	return func(r *Request) (before, after []int32, err error) {
 		switch r.Form {
 		case Text:
-			return e.prompt(r.Context), nil
+			before, err = e.prompt(r.Context)
+			return before, nil, err
 		case Rolling:
-			return nil, e.rolling(r, b)[1:]
+			if after, err = e.rolling(r, b); err != nil {
+				return nil, nil, err
+			}
+			return nil, after[1:], nil
 		}
-		p := e.continuation(r, b)
+		p, err := e.continuation(r, b)
+		if err != nil {
+			return nil, nil, err
+		}
 		ids := append(slices.Clone(p.IDs), p.Targets[len(p.Targets)-1])
-		return ids[:len(ids)-p.tokens], ids[len(ids)-p.tokens:]
+		return ids[:len(ids)-p.tokens], ids[len(ids)-p.tokens:], nil
 	}
 }

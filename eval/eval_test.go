@@ -142,7 +142,7 @@ func TestRolling(t *testing.T) {
 			}
 			answers := ask(t, m, eval.AnswerOptions{Boundary: eval.Apart, Tokens: true}, requests...)
 			for n, d := range docs {
-				ids := m.Tokenizer.AppendEncode([]int32{eos}, d)
+				ids := must(m.Tokenizer.AppendEncode([]int32{eos}, d))
 				if c.request.EndOfText {
 					ids = append(ids, eos)
 				}
@@ -194,16 +194,16 @@ func TestContinuations(t *testing.T) {
 				t.Errorf("without sharing (-) and with (+):\n%s", diff)
 			}
 			for i, r := range requests {
-				ids, n := m.Tokenizer.AppendEncode(nil, r.Context), 0
+				ids, n := must(m.Tokenizer.AppendEncode(nil, r.Context)), 0
 				switch {
 				case r.Context == "":
-					ids, n = m.Tokenizer.AppendEncode([]int32{0}, r.Continuation), 1
+					ids, n = must(m.Tokenizer.AppendEncode([]int32{0}, r.Continuation)), 1
 				case b == eval.Apart:
 					n = len(ids)
-					ids = m.Tokenizer.AppendEncode(ids, r.Continuation)
+					ids = must(m.Tokenizer.AppendEncode(ids, r.Continuation))
 				default:
-					n = len(m.Tokenizer.AppendEncode(nil, strings.TrimRight(r.Context, " ")))
-					ids = m.Tokenizer.AppendEncode(nil, r.Context+r.Continuation)
+					n = len(must(m.Tokenizer.AppendEncode(nil, strings.TrimRight(r.Context, " "))))
+					ids = must(m.Tokenizer.AppendEncode(nil, r.Context+r.Continuation))
 				}
 				in, out := ids[:len(ids)-1], slices.Clone(ids[1:])
 				for j := range n - 1 {
@@ -465,3 +465,11 @@ func TestARCEasyPPL(t *testing.T) {
 }
 
 func contains(err error, text string) bool { return strings.Contains(err.Error(), text) }
+
+// must returns what a call gives that has no reason to fail.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

@@ -118,7 +118,10 @@ func TestGoldenRequests(t *testing.T) {
 					}
 					g := requests[0]
 					requests = requests[1:]
-					p := e.continuation(&r, Apart)
+					p, err := e.continuation(&r, Apart)
+					if err != nil {
+						t.Fatal(err)
+					}
 					// The reference counts the context before it is cut.
 					if g.Doc != n || g.Choice != i || d.Gold[0] != g.Label || !slices.Equal(p.IDs, g.Query) || p.tokens != len(g.Cont) ||
 						utf8.RuneCountInString(r.Continuation) != g.Chars || len(r.Continuation) != g.Bytes {
@@ -217,7 +220,10 @@ func TestGoldenWindows(t *testing.T) {
 	}
 	var total Perplexity
 	for _, d := range readLines[goldenPaloma](t, golden(t, "cases", "tiny-paloma.jsonl.gz")) {
-		ids := tok.AppendEncode([]int32{want.Prefix}, d.Text)
+		ids, err := tok.AppendEncode([]int32{want.Prefix}, d.Text)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if !slices.Equal(ids[1:], d.IDs) {
 			t.Fatalf("document %s: ids differ", d.ID)
 		}

@@ -89,7 +89,10 @@ func (l *Local) continuations(ctx context.Context, requests []Request, which []i
 	pairs := make([]pair, len(which))
 	sequences := make([]lm.Sequence, len(which))
 	for i, n := range which {
-		pairs[i] = l.encoder.continuation(&requests[n], o.Boundary)
+		var err error
+		if pairs[i], err = l.encoder.continuation(&requests[n], o.Boundary); err != nil {
+			return err
+		}
 		sequences[i] = pairs[i].Sequence
 	}
 	s, err := l.prepared(1)
@@ -169,7 +172,10 @@ func (l *Local) rolling(ctx context.Context, requests []Request, which []int, o 
 	}
 	for _, n := range which {
 		r := &requests[n]
-		ids := l.encoder.rolling(r, o.Boundary)
+		ids, err := l.encoder.rolling(r, o.Boundary)
+		if err != nil {
+			return err
+		}
 		w := r.Window
 		if w == 0 {
 			w = l.Model.Config.T
@@ -204,7 +210,10 @@ func (l *Local) texts(ctx context.Context, requests []Request, which []int, o An
 	left := make([]int, len(which))
 	for i, n := range which {
 		r, a := &requests[n], &answers[i]
-		prompt := l.encoder.prompt(r.Context)
+		prompt, err := l.encoder.prompt(r.Context)
+		if err != nil {
+			return err
+		}
 		if len(prompt) == 0 {
 			prompt = []int32{l.encoder.first()}
 		}

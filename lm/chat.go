@@ -36,10 +36,13 @@ func (m *Model) Chat(f chat.Format) (*Chat, error) {
 // does not fit even alone is chat.ErrTooLong.
 func (c *Chat) Prompt(messages []chat.Message, most int) (ids []int32, dropped int, err error) {
 	tok := c.model.Tokenizer
-	encode := func(text string) []int32 { return tok.Encode(text, true).IDs }
+	encode := func(text string) ([]int32, error) {
+		e, err := tok.Encode(text, true)
+		return e.IDs, err
+	}
 	if _, ok := c.Format.(*chat.Template); ok {
 		// A template writes the special tokens itself.
-		encode = func(text string) []int32 { return tok.AppendEncode(nil, text) }
+		encode = func(text string) ([]int32, error) { return tok.AppendEncode(nil, text) }
 	}
 	return chat.Fit(c.Format, messages, encode, most)
 }

@@ -135,5 +135,6 @@ func (m *Model) Encode(text string) ([]int32, error) {
 	if m.Tokenizer == nil {
 		return nil, fmt.Errorf("the model %s has no tokenizer", m.Path)
 	}
-	return m.Tokenizer.Encode(text, true).IDs, nil
+	e, err := m.Tokenizer.Encode(text, true)
+	return e.IDs, err
 }

@@ -216,7 +216,7 @@ func TestSpecialIDs(t *testing.T) {
 	write(t, file, text)
 	m := openModel(t, path, lm.Options{})
 	got, err := m.Encode("cat")
-	if want := m.Tokenizer.AppendEncode([]int32{1}, "cat"); err != nil || !slices.Equal(got, want) {
+	if want := must(m.Tokenizer.AppendEncode([]int32{1}, "cat")); err != nil || !slices.Equal(got, want) {
 		t.Errorf("the prompt is %v (%v), want %v", got, err, want)
 	}
 }
@@ -330,14 +330,14 @@ func TestChat(t *testing.T) {
 		t.Fatalf("a model with a template has the form %T", c.Format)
 	}
 	prompt, _, err := c.Prompt([]chat.Message{{Role: chat.User, Content: " cat"}}, 40)
-	if want := append(tok.AppendEncode(nil, " cat"), 0); err != nil || !slices.Equal(prompt, want) {
+	if want := append(must(tok.AppendEncode(nil, " cat")), 0); err != nil || !slices.Equal(prompt, want) {
 		t.Errorf("the template makes %v (%v), want %v", prompt, err, want)
 	}
 	// What tokenizer_config.json does not name is in special_tokens_map.json.
 	write(t, filepath.Join(path, "special_tokens_map.json"), []byte(`{"bos_token":"<|padding|>","eos_token":"another"}`))
 	write(t, filepath.Join(path, "chat_template.jinja"), []byte("{{ bos_token }}{{ messages[0]['content'] }}{{ eos_token }}"))
 	prompt, _, err = open().Prompt([]chat.Message{{Role: chat.User, Content: " cat"}}, 40)
-	if want := append(tok.AppendEncode([]int32{1}, " cat"), 0); err != nil || !slices.Equal(prompt, want) {
+	if want := append(must(tok.AppendEncode([]int32{1}, " cat")), 0); err != nil || !slices.Equal(prompt, want) {
 		t.Errorf("with special_tokens_map.json the template makes %v (%v), want %v", prompt, err, want)
 	}
 	write(t, filepath.Join(path, "chat_template.jinja"), []byte("{{ bos_token"))
@@ -557,7 +557,7 @@ func TestGGUFChat(t *testing.T) {
 		t.Fatal(err)
 	}
 	prompt, _, err := c.Prompt([]chat.Message{{Role: chat.User, Content: " cat"}}, 40)
-	if want := append(m.Tokenizer.AppendEncode([]int32{1}, " cat"), 0); err != nil || !slices.Equal(prompt, want) {
+	if want := append(must(m.Tokenizer.AppendEncode([]int32{1}, " cat")), 0); err != nil || !slices.Equal(prompt, want) {
 		t.Errorf("the template makes %v (%v), want %v", prompt, err, want)
 	}
 	if f, err := openModel(t, from, lm.Options{}).ChatFormat(); err != nil || f != (chat.Transcript{}) {
@@ -631,4 +631,12 @@ func ExampleNew() {
 		log.Fatal(err)
 	}
 	// Output: sequence 0 has 3 scores
+}
+
+// must returns what a call gives that has no reason to fail.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

@@ -2,6 +2,7 @@ package lm
 
 import (
 	"context"
+	"fmt"
 
 	"olmo/tokenizer"
 	"olmo/train"
@@ -38,7 +39,11 @@ func (s *Samples) Sample(ctx context.Context, t *train.Trainer) error {
 		return err
 	}
 	for _, prompt := range s.Prompts {
-		a, err := g.Generate(ctx, Request{Prompt: s.Tokenizer.AppendEncode(nil, prompt), MaxTokens: s.MaxTokens, Stop: m.Stop})
+		ids, err := s.Tokenizer.AppendEncode(nil, prompt)
+		if err != nil {
+			return fmt.Errorf("the prompt %q: %w", prompt, err)
+		}
+		a, err := g.Generate(ctx, Request{Prompt: ids, MaxTokens: s.MaxTokens, Stop: m.Stop})
 		if err != nil {
 			return err
 		}

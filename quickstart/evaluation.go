@@ -2,6 +2,7 @@ package quickstart
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -127,7 +128,11 @@ func (q *quick) sample(ctx context.Context, t trained) ([]Sample, error) {
 	}{{"greedy", generate.Sampling{}}, {"temperature 0.8, top-p 0.95", generate.Sampling{Temperature: 0.8, TopP: 0.95, Seed: 1}}} {
 		for j, p := range prompts {
 			q.Progress(Progress{Stage: "sample", Done: float64(i*len(prompts) + j), Total: float64(2 * len(prompts)), Unit: "texts"})
-			a, err := g.Generate(ctx, lm.Request{Prompt: m.Tokenizer.AppendEncode(nil, p), MaxTokens: 64, Sampling: s.Sampling, Stop: m.Stop})
+			ids, err := m.Tokenizer.AppendEncode(nil, p)
+			if err != nil {
+				return nil, fmt.Errorf("the prompt %q: %w", p, err)
+			}
+			a, err := g.Generate(ctx, lm.Request{Prompt: ids, MaxTokens: 64, Sampling: s.Sampling, Stop: m.Stop})
 			if err != nil {
 				return nil, err
 			}

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -19,7 +20,7 @@ func TestByteOrderMark(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ids := tok.Encode("ab", false).IDs; len(ids) != 1 || ids[0] != 2 {
+	if ids := must(tok.Encode("ab", false)).IDs; len(ids) != 1 || ids[0] != 2 {
 		t.Errorf("ab is %v, want [2]", ids)
 	}
 }
@@ -49,7 +50,6 @@ func TestParseErrors(t *testing.T) {
 		{"unknown left", `"a b"`, `"x b"`, `merges[0] joins "x", which the vocabulary lacks`},
 		{"unknown right", `"a b"`, `"a x"`, `merges[0] joins "x", which the vocabulary lacks`},
 		{"unknown result", `"a b"`, `"b a"`, `merges[0] makes "ba", which the vocabulary lacks`},
-		{"unknown unk", `"type":"BPE"`, `"type":"BPE","unk_token":"<unk>"`, `unk_token is "<unk>", which the vocabulary lacks`},
 		{"model type", `"type":"BPE"`, `"type":"XPE"`, `unknown type "XPE"; known are BPE`},
 		{"pre-tokenizer type", `"pre_tokenizer":null`, `"pre_tokenizer":{"type":"Words"}`, `pre_tokenizer: unknown type "Words"`},
 		{"in a sequence", `"pre_tokenizer":null`, `"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},{"type":"Words"}]}`, `pretokenizers[1]: unknown type "Words"`},
@@ -146,25 +146,91 @@ func TestLoad(t *testing.T) {
 // TestPatternErrors wants errors for what the dialect does not have.
 func TestPatternErrors(t *testing.T) {
 	for expr, want := range map[string]string{
-		`a)`:                     "a ) without (",
-		`(a`:                     "a group without )",
-		`[a`:                     "a class without ]",
-		`*a`:                     "repeats nothing",
-		`a{3,2}`:                 "ends before it begins",
-		`a{2000000}`:             "a repeat of more than",
-		`(a)\1`:                  `\1 is not supported`,
-		`\p{Klingon}`:            `unknown property "Klingon"`,
-		`\p{L`:                   `\p{ without }`,
-		`(?<=a*)b`:               "a look-behind must have one length",
-		`(?q)`:                   `unknown option 'q'`,
-		`[z-a]`:                  "the range z-a ends before it begins",
-		`\`:                      "a backslash at the end",
-		`\x{110000}`:             "is no code point",
-		`((ab{2}c){900}){900}`:   "too large",
-		strings.Repeat("(", 500): "nested more than",
+		`a)`:                         "a ) without (",
+		`(a`:                         "a group without )",
+		`[a`:                         "a class without ]",
+		`*a`:                         "repeats nothing",
+		`a{2000000}`:                 "a repeat of more than",
+		`(a)\2`:                      "there is no group 2",
+		`(?<n>a)\1`:                  "cannot be referred to by number",
+		`\g<x>(?<x>a\g<x>)`:          "a group calls itself without end",
+		`(?<n>a)\k<n+1>`:             "levels of recursion are not supported",
+		`(?y{w})\X`:                  "y{w} (segments of words) is not supported",
+		`(*MAX{1})`:                  "the callout (*MAX{1}) is not supported",
+		`\p{Klingon}`:                `unknown property "Klingon"`,
+		`\p{L`:                       `\p{ without }`,
+		`(?<=a\z)b`:                  "the end of the text in a look-behind",
+		`(?q)`:                       `unknown option 'q'`,
+		`[z-a]`:                      "the range z-a ends before it begins",
+		`\`:                          "a backslash at the end",
+		`\x{1100000}`:                "is no code point",
+		strings.Repeat("[a]", 70000): "too large",
+		strings.Repeat("(", 500):     "nested more than",
 	} {
 		if _, err := compilePattern(expr); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("compilePattern(%.30q): error %v, want one with %q", expr, err, want)
 		}
+	}
+}
+
+// TestRefusedTexts wants an error for a text that the reference refuses, and
+// nothing else of it: the ids of other texts are as they are.
+func TestRefusedTexts(t *testing.T) {
+	unigram := `{"model":{"type":"Unigram","unk_id":null,"vocab":[["<unk>",0],["a",-1],["ab",-2.5],["bc",-3],["abc",-9],["b",-1.5]]%s}}`
+	for _, c := range []struct {
+		name, file, text string
+		ids              []int32
+		want             string
+	}{
+		{"Unigram", unigram, "abc", []int32{1, 3}, ""},
+		{"Unigram without a piece", unigram, "abcc", nil, `no piece for 'c', and no unknown token (unk_id)`},
+		{"Unigram with bytes", strings.Replace(unigram, "%s", `,"byte_fallback":true`, 1), "c", nil, "no unknown token"},
+		{"Unigram without pieces", `{"model":{"type":"Unigram","vocab":[]}}`, "a", nil, "no unknown token"},
+		{"Unigram, a piece twice", `{"model":{"type":"Unigram","unk_id":0,"vocab":[["<unk>",0],["a",-1],["a",-2],["b",-1]]}}`, "abc", []int32{2, 3, 0}, ""},
+		{"BPE", `{"model":{"type":"BPE","unk_token":"<x>","vocab":{"a":0},"merges":[]}}`, "ab", nil, `does not know "b", and its vocabulary lacks the unknown token "<x>"`},
+		{"BPE that knows", `{"model":{"type":"BPE","unk_token":"<x>","vocab":{"a":0},"merges":[]}}`, "aa", []int32{0, 0}, ""},
+		{"BPE without", `{"model":{"type":"BPE","vocab":{"a":0},"merges":[]}}`, "ab", []int32{0}, ""},
+		{"WordLevel", `{"model":{"type":"WordLevel","unk_token":"<unk>","vocab":{"ab":0}}}`, "b", nil, `lacks the unknown token "<unk>"`},
+		{"WordPiece", `{"model":{"type":"WordPiece","unk_token":"[UNK]","continuing_subword_prefix":"##","max_input_chars_per_word":9,"vocab":{"a":0}}}`, "ab", nil, `lacks the unknown token "[UNK]"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tok, err := Parse([]byte(strings.Replace(c.file, "%s", "", 1)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, err := tok.Encode(c.text, false)
+			ids, err2 := tok.AppendEncode([]int32{9}, c.text)
+			if c.want != "" {
+				for _, err := range []error{err, err2} {
+					if err == nil || !strings.Contains(err.Error(), c.want) {
+						t.Errorf("error %v, want one with %q", err, c.want)
+					}
+				}
+				if len(ids) != 1 {
+					t.Errorf("AppendEncode after an error: %v, want what was there", ids)
+				}
+				return
+			}
+			if err != nil || err2 != nil || !slices.Equal(e.IDs, c.ids) || !slices.Equal(ids[1:], c.ids) {
+				t.Errorf("ids %v and %v, errors %v and %v, want %v", e.IDs, ids[1:], err, err2, c.ids)
+			}
+		})
+	}
+}
+
+// A text on which an expression takes too many steps is refused, not waited for.
+func TestStepsBack(t *testing.T) {
+	p, err := parsePattern("(a|aa|aaa)+b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.limit = 1000
+	find := func() (err error) {
+		defer refused(&err)
+		p.find(strings.Repeat("a", 60), 0)
+		return nil
+	}
+	if err := find(); err == nil || !strings.Contains(err.Error(), "takes more than 1000 steps back at byte") {
+		t.Errorf("error %v, want one about steps", err)
 	}
 }

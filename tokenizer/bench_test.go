@@ -48,7 +48,7 @@ func BenchmarkEncode(b *testing.B) {
 			for b.Loop() {
 				e := tok.NewEncoder()
 				for _, s := range texts {
-					ids = e.AppendEncode(ids[:0], s)
+					ids = must(e.AppendEncode(ids[:0], s))
 					size += len(s)
 					tokens += len(ids)
 				}

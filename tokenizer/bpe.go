@@ -86,7 +86,7 @@ type bpe struct {
 	vocab          *vocab
 	pairs          *pairTable
 	merges         int
-	unk            int32 // −1 for none
+	unk            unknownToken
 	fuseUnk        bool
 	byteFallback   bool
 	ignoreMerges   bool
@@ -132,6 +132,9 @@ func (m *bpe) link(merges []mergePair) error {
 	return nil
 }
 
+// noUnknown is the unknown token of a file that names none.
+var noUnknown = unknownToken{id: -1}
+
 func (m *bpe) vocabulary() *vocab { return m.vocab }
 
 // symbols returns the tokens that s's code points start as.
@@ -173,8 +176,8 @@ func (m *bpe) symbols(dst []token, s string) []token {
 				continue
 			}
 		}
-		if m.unk < 0 {
-			continue
+		if m.unk == noUnknown {
+			continue // as in the reference, what it does not know has no ids
 		}
 		if unk >= 0 && m.fuseUnk {
 			unkLen += n
@@ -183,7 +186,7 @@ func (m *bpe) symbols(dst []token, s string) []token {
 		if unk >= 0 {
 			add(unk, unkLen)
 		}
-		unk, unkLen = m.unk, n
+		unk, unkLen = m.unk.of(sym), n
 	}
 	if unk >= 0 {
 		add(unk, unkLen)

@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -413,6 +414,13 @@ func parseDecoder(raw json.RawMessage) (decoder, error) {
 		m, err := c.Pattern.matcher()
 		if err != nil {
 			return nil, fmt.Errorf("type Replace: %w", err)
+		}
+		if p, ok := m.(*pattern); ok {
+			// Decoding has no errors: an expression takes the time that it
+			// takes, and one whose memory could have no end is not taken.
+			if p.limit = 0; p.calls {
+				return nil, errors.New("type Replace: an expression with calls of groups is not supported in a decoder")
+			}
 		}
 		return replaceDecoder{m, c.Content}, nil
 	case "ByteFallback":

@@ -28,12 +28,16 @@ func (e *Encoding) append(id int32, offsets [2]int, value string) {
 // Encode returns text as ids with their places. addSpecial adds the special
 // tokens of the file's template; truncation and padding of the file apply.
 // Parts of text that are not UTF-8 count as U+FFFD, one for each maximal
-// ill-formed part.
-func (t *Tokenizer) Encode(text string, addSpecial bool) Encoding {
+// ill-formed part. A text that the model has no ids for, which some without an
+// unknown token refuse, is an error.
+func (t *Tokenizer) Encode(text string, addSpecial bool) (Encoding, error) {
 	text = validText(text)
 	e, ok := t.encodeTiled(text)
 	if !ok {
-		e = t.encodePieces(text)
+		var err error
+		if e, err = t.encodePieces(text); err != nil {
+			return Encoding{}, err
+		}
 	}
 	if t.truncation != nil {
 		limit := t.truncation.MaxLength
@@ -50,11 +54,12 @@ func (t *Tokenizer) Encode(text string, addSpecial bool) Encoding {
 		t.padding.apply(&e)
 	}
 	e.values = nil
-	return e
+	return e, nil
 }
 
 // encodePieces encodes text by way of pieces, which know their offsets.
-func (t *Tokenizer) encodePieces(text string) (e Encoding) {
+func (t *Tokenizer) encodePieces(text string) (e Encoding, err error) {
+	defer refused(&err)
 	pieces := t.pieces(text)
 	chars := newCharOffsets(text)
 	v := t.model.vocabulary()
@@ -71,7 +76,7 @@ func (t *Tokenizer) encodePieces(text string) (e Encoding) {
 			e.append(k.id, chars.convert(p.original(k.start, k.end)), v.tokens[k.id])
 		}
 	}
-	return e
+	return e, nil
 }
 
 // encodeTiled encodes text where the bytes of the tokens are the bytes of the
@@ -85,7 +90,8 @@ func (t *Tokenizer) encodeTiled(text string) (e Encoding, ok bool) {
 			return e, false
 		}
 	}
-	e.IDs = t.AppendEncode(nil, text)
+	// A tokenizer of this kind has ids for any text.
+	e.IDs, _ = t.AppendEncode(nil, text)
 	e.Offsets = make([][2]int, len(e.IDs))
 	e.values = make([]string, len(e.IDs))
 	v := t.model.vocabulary()
@@ -132,19 +138,21 @@ func (t *Tokenizer) pieces(text string) []piece {
 }
 
 // AppendEncode appends the ids of text to dst, without special tokens,
-// truncation or padding.
-func (t *Tokenizer) AppendEncode(dst []int32, text string) []int32 {
+// truncation or padding. Errors are those of Encode; dst is then as it was.
+func (t *Tokenizer) AppendEncode(dst []int32, text string) ([]int32, error) {
 	e, _ := t.encoders.Get().(*Encoder)
 	if e == nil {
 		e = t.newEncoder()
 	}
-	dst = e.AppendEncode(dst, text)
+	dst, err := e.AppendEncode(dst, text)
 	t.encoders.Put(e)
-	return dst
+	return dst, err
 }
 
 // appendGeneral is AppendEncode for any tokenizer.
-func (t *Tokenizer) appendGeneral(dst []int32, text string) []int32 {
+func (t *Tokenizer) appendGeneral(dst []int32, text string) (out []int32, err error) {
+	out = dst // where the text is refused
+	defer refused(&err)
 	pieces := t.pieces(validText(text))
 	var tokens []token
 	for i := range pieces {
@@ -158,7 +166,7 @@ func (t *Tokenizer) appendGeneral(dst []int32, text string) []int32 {
 			dst = append(dst, k.id)
 		}
 	}
-	return dst
+	return dst, nil
 }
 
 // charOffsets converts offsets in bytes to offsets in code points.

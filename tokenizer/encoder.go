@@ -50,8 +50,8 @@ func (t *Tokenizer) NewEncoder() *Encoder {
 func (t *Tokenizer) newEncoder() *Encoder { return &Encoder{t: t, f: t.fast} }
 
 // AppendEncode appends the ids of text to dst, without special tokens,
-// truncation or padding.
-func (e *Encoder) AppendEncode(dst []int32, text string) []int32 {
+// truncation or padding. Errors are those of Encode; dst is then as it was.
+func (e *Encoder) AppendEncode(dst []int32, text string) ([]int32, error) {
 	if e.f == nil {
 		return e.t.appendGeneral(dst, text)
 	}
@@ -61,7 +61,7 @@ func (e *Encoder) AppendEncode(dst []int32, text string) []int32 {
 		e.window.invalid = false
 		dst = e.all(dst[:start], validText(text))
 	}
-	return dst
+	return dst, nil
 }
 
 // all encodes text, or finds that it is invalid.

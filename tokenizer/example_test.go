@@ -26,7 +26,10 @@ func ExampleTokenizer_Encode() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	e := tok.Encode("abba", false)
+	e, err := tok.Encode("abba", false)
+	if err != nil {
+		log.Fatal(err)
+	}
 	fmt.Println(e.IDs, e.Offsets)
 	// Output: [2 1 0] [[0 2] [2 3] [3 4]]
 }
@@ -38,7 +41,9 @@ func ExampleTokenizer_AppendEncode() {
 	}
 	var ids []int32
 	for _, text := range []string{"ab", "ba"} {
-		ids = tok.AppendEncode(ids, text)
+		if ids, err = tok.AppendEncode(ids, text); err != nil {
+			log.Fatal(err)
+		}
 	}
 	fmt.Println(ids)
 	// Output: [2 1 0]
@@ -83,8 +88,12 @@ func ExampleTokenizer_NewStream() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	ids, err := tok.AppendEncode(nil, "a漢!")
+	if err != nil {
+		log.Fatal(err)
+	}
 	s := tok.NewStream(false)
-	for _, id := range tok.AppendEncode(nil, "a漢!") {
+	for _, id := range ids {
 		fmt.Printf("%q ", s.Next(id))
 	}
 	fmt.Printf("%q\n", s.Flush())

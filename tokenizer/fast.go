@@ -117,7 +117,7 @@ func (f *fastBPE) fillMerges() bool {
 	if len(m.vocab.tokens) > 1<<mergeIDBits || m.merges >= 1<<mergeRankBits {
 		return false
 	}
-	if m.unk >= 0 || m.byteFallback {
+	if m.unk != noUnknown || m.byteFallback {
 		return false
 	}
 	for b := range f.ids {

@@ -26,7 +26,7 @@ func TestGGUF(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := tok.Encode("ab b漢", true)
+	e := must(tok.Encode("ab b漢", true))
 	// ▁a is the best pair of ▁ab; the character without a piece gives 3 bytes.
 	want := []int32{1, 261, 262, 264, 3 + 0xE6, 3 + 0xBC, 3 + 0xA2}
 	if !slices.Equal(e.IDs, want) {
@@ -54,7 +54,7 @@ func TestGGUF(t *testing.T) {
 		t.Fatal(err)
 	}
 	const text = "the other theory, that's 1984\n\n  <|endoftext|>été"
-	if got, want := tok.AppendEncode(nil, text), data.AppendEncode(nil, text); !slices.Equal(got, want) {
+	if got, want := must(tok.AppendEncode(nil, text)), must(data.AppendEncode(nil, text)); !slices.Equal(got, want) {
 		t.Errorf("gpt2: AppendEncode = %v, want %v", got, want)
 	}
 	for name, bad := range map[string]GGUFVocab{
@@ -142,7 +142,7 @@ func TestGGUFWords(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, s := range []string{"I'S 123 1234 12 it's\n\n  <|end|>", "a1\r\n 2b  ?!\n"} {
-				if got, want := back.AppendEncode(nil, s), there.AppendEncode(nil, s); !slices.Equal(got, want) {
+				if got, want := must(back.AppendEncode(nil, s)), must(there.AppendEncode(nil, s)); !slices.Equal(got, want) {
 					t.Errorf("%q: ids %v, want %v", s, got, want)
 				}
 			}

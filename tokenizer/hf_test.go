@@ -38,10 +38,10 @@ func TestReference(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, c := range f.Cases {
-				if e := tok.Encode(c.Text, false); !slices.Equal(e.IDs, c.IDs) || !slices.Equal(e.Offsets, c.Offsets) {
+				if e := must(tok.Encode(c.Text, false)); !slices.Equal(e.IDs, c.IDs) || !slices.Equal(e.Offsets, c.Offsets) {
 					t.Errorf("Encode(%q) = %v, %v, want %v, %v", c.Text, e.IDs, e.Offsets, c.IDs, c.Offsets)
 				}
-				if e := tok.Encode(c.Text, true); !slices.Equal(e.IDs, c.SpecialIDs) || !slices.Equal(e.Offsets, c.SpecialPlaces) {
+				if e := must(tok.Encode(c.Text, true)); !slices.Equal(e.IDs, c.SpecialIDs) || !slices.Equal(e.Offsets, c.SpecialPlaces) {
 					t.Errorf("Encode(%q, addSpecial) = %v, %v, want %v, %v", c.Text, e.IDs, e.Offsets, c.SpecialIDs, c.SpecialPlaces)
 				}
 				if c.Decoded != nil {

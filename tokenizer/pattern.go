@@ -1,17 +1,28 @@
 package tokenizer
 
 import (
+	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
-// pattern is a regular expression in the dialect of Oniguruma (Ruby syntax,
-// UTF-8) as tokenizer.json files use it: look-around, atomic groups, possessive
-// repeats, nested classes and Unicode properties; no back-references. It
+// pattern is a regular expression in the dialect of Oniguruma 6.9.10 (its own
+// syntax, UTF-8), which is what tokenizer.json files use: look-around of any
+// length, atomic groups, possessive repeats, back-references, calls of groups,
+// conditions, absent operators, nested classes and Unicode properties. It
 // backtracks, as the order of alternatives decides which match wins.
 type pattern struct {
+	expr  string
 	prog  []inst
-	slots int // of positions that loops remember
+	slots int  // of positions that a search remembers
+	saves bool // some operation remembers one
+	calls bool // groups are called
+	limit int  // of steps back in one place, 0 for none
 }
+
+// maxStepsBack is Oniguruma's limit of steps back at one place of a text; what
+// takes more ends in an error there.
+const maxStepsBack = 10_000_000
 
 // compilePattern returns a matcher for a regular expression of a file: a
 // scanner for the common ones, else a pattern.
@@ -32,35 +43,76 @@ const (
 	opRun      // from min to max code points of set, as many as can be; max < 0 is no limit
 	opSplit    // try x, then y
 	opJump     // go to x
-	opMark     // remember the position in slot x
-	opProgress // go to y unless the position is still that of slot x
+	opMark     // remember the position in slot x, and the groups of refs behind it
+	opProgress // go to y unless the position (and those groups) are still as in slot x
+	opCount    // slot x is 0
+	opLoop     // slot x counts up: below min go to y, below max go to y or on; lazy turns that around
 	opLook     // the program behind this, up to opMatch, matches here; go to x
 	opNotLook
-	opBehind // the same, min code points before
+	opBehind // the same, and ends here, begun min to max code points before; max < 0 is no limit
 	opNotBehind
-	opAtomic    // the program behind this matches; go on at x where it ended
+	opHere      // the end of a look-behind: the position is where that was asked
+	opAtomic    // the program behind this matches; go on at x where it ended, at y where not
+	opSave      // remember the position in slot x
+	opClose     // the end of the group whose slots begin at x
+	opBackref   // the text of the last of the groups refs that has any
+	opHave      // go on if one of the groups refs has matched, else at y
+	opCall      // go to x, and come back to behind this
+	opReturn    // where the call came from
+	opWithin    // from here on the text ends where the program behind this, up to opMatch, first matches; go to x. Slot y keeps its end
+	opWhole     // the text ends at its own end again or, with x, where slot y says
+	opFail      // nothing matches
 	opLineStart // ^
 	opLineEnd   // $
 	opTextStart // \A
 	opTextEnd   // \z
 	opLastLine  // \Z
+	opBegun     // \G
 	opWordEdge  // \b
 	opNotWordEdge
+	opCharEdge // \y
+	opNotCharEdge
 )
 
+// inst is one operation.
 type inst struct {
 	op       uint8
+	lazy     bool // of opLoop
+	fold     bool // case does not count, of opBackref; ASCII words, of opWordEdge
 	set      *codeSet
 	x, y     int
 	min, max int
+	refs     []int // the first slots of groups
 }
+
+// Slots that every pattern has: where the text ends (absent operators move it),
+// and where the match begins (\K moves it).
+const (
+	slotEnd = iota
+	slotKeep
+	firstSlot
+)
 
 // find implements matcher.
 func (p *pattern) find(s string, from int) (start, end int) {
-	m := &patternRun{prog: p.prog, s: s, slots: make([]int, p.slots)}
+	m := &patternRun{pattern: p, s: s, end: len(s), from: from}
+	if p.slots > firstSlot || p.saves {
+		m.slots = make([]int, p.slots)
+	}
 	for at := from; at <= len(s); {
 		m.stack = m.stack[:0]
+		m.back = 0
+		if p.saves {
+			m.end = len(s)
+			for i := range m.slots {
+				m.slots[i] = -1
+			}
+			m.slots[slotEnd] = len(s)
+		}
 		if end := m.run(0, at); end >= 0 {
+			if p.saves && m.slots[slotKeep] >= 0 {
+				at = m.slots[slotKeep]
+			}
 			return at, end
 		}
 		_, n := utf8.DecodeRuneInString(s[at:])
@@ -71,15 +123,67 @@ func (p *pattern) find(s string, from int) (start, end int) {
 
 // patternRun is one search.
 type patternRun struct {
-	prog  []inst
-	s     string
-	slots []int
-	stack []choice
+	*pattern
+	s      string
+	end    int // of s
+	from   int // where the search began
+	target int // of a look-behind
+	back   int // steps
+	slots  []int
+	stack  []choice
+	call   *callFrame
+}
+
+// callFrame is where a call of a group goes back to. Frames are never changed,
+// so that a choice can keep one.
+type callFrame struct {
+	back, at, depth int
+	outer           *callFrame
 }
 
 // choice is a way back: go on at pc from pos. With a low end, there are more
 // ways, each a code point shorter. With slot ≥ 0 it restores a slot instead.
-type choice struct{ pc, pos, low, slot int }
+type choice struct {
+	pc, pos, low, slot int
+	call               *callFrame
+}
+
+// save sets a slot so that a step back restores it.
+func (m *patternRun) save(slot, value int) {
+	m.stack = append(m.stack, choice{slot: slot, pos: m.slots[slot], call: m.call})
+	m.set(slot, value)
+}
+
+func (m *patternRun) set(slot, value int) {
+	m.slots[slot] = value
+	if slot == slotEnd {
+		m.end = value
+	}
+}
+
+// keep drops the choices above base, but not what restores slots.
+func (m *patternRun) keep(base int) {
+	n := base
+	if m.saves {
+		for _, c := range m.stack[base:] {
+			if c.slot >= 0 {
+				m.stack[n] = c
+				n++
+			}
+		}
+	}
+	m.stack = m.stack[:n]
+}
+
+// undo restores the slots that were set since the stack was base high.
+func (m *patternRun) undo(base int) {
+	for i := len(m.stack) - 1; i >= base; i-- {
+		if c := &m.stack[i]; c.slot >= 0 {
+			m.set(c.slot, c.pos)
+		}
+	}
+	m.stack = m.stack[:base]
+}
 
 // run executes the program from pc at pos and returns where the match ends, or
 // −1. Choices below the stack's height at the call stay.
@@ -95,10 +199,10 @@ func (m *patternRun) run(pc, pos int) int {
 		in := &m.prog[pc]
 		switch in.op {
 		case opMatch:
-			m.stack = m.stack[:base]
+			m.keep(base)
 			return pos
 		case opSet:
-			if pos < len(m.s) {
+			if pos < m.end {
 				r, n := utf8.DecodeRuneInString(m.s[pos:])
 				ok = in.set.contains(r)
 				pos += n
@@ -112,7 +216,7 @@ func (m *patternRun) run(pc, pos int) int {
 				if count <= in.min {
 					low = pos
 				}
-				if pos >= len(m.s) {
+				if pos >= m.end {
 					ok = count >= in.min
 					break
 				}
@@ -125,59 +229,104 @@ func (m *patternRun) run(pc, pos int) int {
 			}
 			pc++
 			if ok && pos > low && in.max != in.min {
-				m.stack = append(m.stack, choice{pc, pos, low, -1})
+				m.stack = append(m.stack, choice{pc, pos, low, -1, m.call})
 			}
 		case opSplit:
-			m.stack = append(m.stack, choice{in.y, pos, pos, -1})
+			m.stack = append(m.stack, choice{in.y, pos, pos, -1, m.call})
 			pc = in.x
 		case opJump:
 			pc = in.x
 		case opMark:
-			m.stack = append(m.stack, choice{0, m.slots[in.x], 0, in.x})
-			m.slots[in.x] = pos
+			m.save(in.x, pos)
+			for i, g := range in.refs {
+				m.save(in.x+1+2*i, m.slots[g])
+				m.save(in.x+2+2*i, m.slots[g+1])
+			}
 			pc++
 		case opProgress:
-			if m.slots[in.x] == pos {
+			if m.progress(in, pos) {
+				pc = in.y
+			} else {
+				pc++
+			}
+		case opCount:
+			m.save(in.x, 0)
+			pc++
+		case opLoop:
+			n := m.slots[in.x] + 1
+			m.save(in.x, n)
+			switch {
+			case n < in.min:
+				pc = in.y
+			case in.max >= 0 && n >= in.max:
+				pc++
+			case in.lazy:
+				m.stack = append(m.stack, choice{in.y, pos, pos, -1, m.call})
+				pc++
+			default:
+				m.stack = append(m.stack, choice{pc + 1, pos, pos, -1, m.call})
+				pc = in.y
+			}
+		case opLook, opNotLook, opBehind, opNotBehind:
+			ok = m.look(in, pc, pos)
+			pc = in.x
+		case opHere:
+			ok = pos == m.target
+			pc++
+		case opAtomic:
+			// A match of the inner program drops its choices: what it saw is not
+			// looked at in another way when the rest fails.
+			if end := m.run(pc+1, pos); end >= 0 {
+				pos, pc = end, in.x
+			} else if ok = in.y >= 0; ok {
+				pc = in.y
+			}
+		case opSave:
+			m.save(in.x, pos)
+			pc++
+		case opClose:
+			if m.calls {
+				// A call of the group inside itself has left its own start.
+				m.save(in.x, m.call.at)
+			}
+			m.save(in.x+1, pos)
+			pc++
+		case opBackref:
+			pos, ok = m.backref(in, pos)
+			pc++
+		case opHave:
+			if m.matched(in.refs) >= 0 {
 				pc++
 			} else {
 				pc = in.y
 			}
-		case opLook, opNotLook:
-			// A match of the inner program drops its choices: what it saw is not
-			// looked at in another way when the rest fails.
-			ok = (m.run(pc+1, pos) >= 0) == (in.op == opLook)
-			pc = in.x
-		case opBehind, opNotBehind:
-			at, found := pos, true
-			for range in.min {
-				_, n := utf8.DecodeLastRuneInString(m.s[:at])
-				found = found && n > 0
-				at -= n
+		case opCall:
+			depth := 1
+			if m.call != nil {
+				depth += m.call.depth
 			}
-			found = found && m.run(pc+1, at) >= 0
-			ok = found == (in.op == opBehind)
+			m.call = &callFrame{pc + 1, pos, depth, m.call}
 			pc = in.x
-		case opAtomic:
-			end := m.run(pc+1, pos)
-			ok = end >= 0
-			pos, pc = end, in.x
-		case opLineStart:
-			ok = pos == 0 || m.s[pos-1] == '\n' && pos < len(m.s)
+			if depth > maxCalls {
+				panic(refusal{fmt.Errorf("regular expression %q calls its groups more than %d deep at byte %d of the text", m.expr, maxCalls, pos)})
+			}
+		case opReturn:
+			pc, m.call = m.call.back, m.call.outer
+		case opWithin:
+			m.save(in.y, m.end)
+			m.within(pc+1, pos)
+			pc = in.x
+		case opWhole:
+			end := len(m.s)
+			if in.x > 0 {
+				end = m.slots[in.y]
+			}
+			m.save(slotEnd, end)
 			pc++
-		case opLineEnd:
-			ok = pos == len(m.s) || m.s[pos] == '\n'
-			pc++
-		case opTextStart:
-			ok = pos == 0
-			pc++
-		case opTextEnd:
-			ok = pos == len(m.s)
-			pc++
-		case opLastLine:
-			ok = pos == len(m.s) || m.s[pos:] == "\n"
-			pc++
-		case opWordEdge, opNotWordEdge:
-			ok = m.wordEdge(pos) == (in.op == opWordEdge)
+		case opFail:
+			ok = false
+		default:
+			ok = m.assert(in, pos)
 			pc++
 		}
 		for !ok {
@@ -185,28 +334,152 @@ func (m *patternRun) run(pc, pos int) int {
 				return -1
 			}
 			c := &m.stack[len(m.stack)-1]
-			switch {
-			case c.slot >= 0:
-				m.slots[c.slot] = c.pos
+			if c.slot >= 0 {
+				m.set(c.slot, c.pos)
 				m.stack = m.stack[:len(m.stack)-1]
 				continue
-			case c.pos > c.low:
+			}
+			if m.back++; m.back > m.limit && m.limit > 0 {
+				panic(refusal{fmt.Errorf("regular expression %q takes more than %d steps back at byte %d of a text of %d bytes", m.expr, m.limit, pos, len(m.s))})
+			}
+			m.call = c.call
+			pc, ok = c.pc, true
+			if c.pos > c.low {
 				_, n := utf8.DecodeLastRuneInString(m.s[:c.pos])
 				c.pos -= n // the run gives up its last code point
-				pc, pos, ok = c.pc, c.pos, true
+				pos = c.pos
 				if c.pos > c.low {
 					continue
 				}
-			default:
-				pc, pos, ok = c.pc, c.pos, true
+			} else {
+				pos = c.pos
 			}
 			m.stack = m.stack[:len(m.stack)-1]
 		}
 	}
 }
 
-func (m *patternRun) wordEdge(pos int) bool {
-	word := unicodeTables().classes["word_regex"]
+// progress tells whether a round of a loop moved on or changed a group that is
+// referred to.
+func (m *patternRun) progress(in *inst, pos int) bool {
+	if m.slots[in.x] != pos {
+		return true
+	}
+	for i, g := range in.refs {
+		if m.slots[in.x+1+2*i] != m.slots[g] || m.slots[in.x+2+2*i] != m.slots[g+1] {
+			return true
+		}
+	}
+	return false
+}
+
+// look tells whether the look-around at pc holds at pos.
+func (m *patternRun) look(in *inst, pc, pos int) bool {
+	base, call := len(m.stack), m.call
+	found := false
+	switch in.op {
+	case opLook, opNotLook:
+		found = m.run(pc+1, pos) >= 0
+	default:
+		outer := m.target
+		m.target = pos
+		at := pos
+		for count := 0; in.max < 0 || count <= in.max; count++ {
+			if count >= in.min {
+				if found = m.run(pc+1, at) >= 0; found {
+					break
+				}
+			}
+			_, n := utf8.DecodeLastRuneInString(m.s[:at])
+			if n == 0 {
+				break
+			}
+			at -= n
+		}
+		m.target = outer
+	}
+	m.call = call
+	if in.op == opNotLook || in.op == opNotBehind {
+		m.undo(base)
+		return !found
+	}
+	return found
+}
+
+// matched returns the first slot of the last of the groups that has matched, or
+// −1.
+func (m *patternRun) matched(groups []int) int {
+	for i := len(groups) - 1; i >= 0; i-- {
+		if g := groups[i]; m.slots[g] >= 0 && m.slots[g+1] >= 0 {
+			return g
+		}
+	}
+	return -1
+}
+
+// backref moves behind what a group has matched, if that stands at pos.
+func (m *patternRun) backref(in *inst, pos int) (int, bool) {
+	for i := len(in.refs) - 1; i >= 0; i-- {
+		g := m.matched(in.refs[i : i+1])
+		if g < 0 {
+			continue
+		}
+		// An open group has its new start and its old end.
+		text := m.s[m.slots[g]:max(m.slots[g], m.slots[g+1])]
+		if in.fold {
+			if n, ok := foldedPrefix(m.s[pos:m.end], text); ok {
+				return pos + n, true
+			}
+		} else if strings.HasPrefix(m.s[pos:m.end], text) {
+			return pos + len(text), true
+		}
+	}
+	return pos, false
+}
+
+// maxCalls bounds how deep groups may call each other.
+const maxCalls = 10_000
+
+// within ends the text at the first place from pos on where the program at pc
+// matches.
+func (m *patternRun) within(pc, pos int) {
+	base, call := len(m.stack), m.call
+	for at := pos; at <= m.end; {
+		found := m.run(pc, at) >= 0
+		m.undo(base)
+		m.call = call
+		if found {
+			m.save(slotEnd, at)
+			return
+		}
+		_, n := utf8.DecodeRuneInString(m.s[at:])
+		at += max(n, 1)
+	}
+}
+
+// assert tells whether an assertion without a program of its own holds at pos.
+func (m *patternRun) assert(in *inst, pos int) bool {
+	switch in.op {
+	case opLineStart:
+		return pos == 0 || m.s[pos-1] == '\n' && pos < len(m.s)
+	case opLineEnd:
+		return pos == len(m.s) || m.s[pos] == '\n'
+	case opTextStart:
+		return pos == 0
+	case opTextEnd:
+		return pos == len(m.s)
+	case opLastLine:
+		return pos == len(m.s) || m.s[pos:] == "\n"
+	case opBegun:
+		return pos == m.from
+	case opWordEdge, opNotWordEdge:
+		return m.wordEdge(in.set, pos) == (in.op == opWordEdge)
+	}
+	return charEdge(m.s, pos) == (in.op == opCharEdge)
+}
+
+// wordEdge tells whether pos stands between a word and something else.
+func (m *patternRun) wordEdge(word *codeSet, pos int) bool {
 	before, n := utf8.DecodeLastRuneInString(m.s[:pos])
 	after, k := utf8.DecodeRuneInString(m.s[pos:])
 	return (n > 0 && word.contains(before)) != (k > 0 && word.contains(after))

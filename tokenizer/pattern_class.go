@@ -4,303 +4,262 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
-// escapedSet reads what follows a backslash and stands for code points; single
-// tells that it is one, which can begin a range.
-func (p *patternParser) escapedSet() (set runeSet, single bool, err error) {
+// escaped reads what follows a backslash and stands for code points: a set, or
+// one after another.
+func (p *patternParser) escaped(inClass bool) (set runeSet, text []rune, err error) {
 	if !p.more() {
-		return nil, false, errors.New("a backslash at the end")
+		return nil, nil, errors.New("a backslash at the end")
 	}
-	classes := unicodeTables().classes
-	one := func(r rune) (runeSet, bool, error) { return runeSet{{r, r}}, true, nil }
+	start := p.pos
 	switch c := p.rune(); c {
 	case 's':
-		return classes["space"], false, nil
+		return p.posix("space"), nil, nil
 	case 'S':
-		return complement(classes["space"]), false, nil
+		return complement(p.posix("space")), nil, nil
 	case 'd':
-		return classes["Nd"], false, nil
+		return p.posix("digit"), nil, nil
 	case 'D':
-		return complement(classes["Nd"]), false, nil
-	case 'w':
-		return classes["word_regex"], false, nil
-	case 'W':
-		return complement(classes["word_regex"]), false, nil
-	case 'h':
-		return hexDigits, false, nil
-	case 'H':
-		return complement(hexDigits), false, nil
-	case 'p', 'P':
-		set, err := p.property()
-		if c == 'P' {
+		return complement(p.posix("digit")), nil, nil
+	case 'w', 'W':
+		set := p.word(inClass)
+		if c == 'W' {
 			set = complement(set)
 		}
-		return set, false, err
-	case 'n':
-		return one('\n')
-	case 'r':
-		return one('\r')
-	case 't':
-		return one('\t')
-	case 'f':
-		return one('\f')
-	case 'v':
-		return one('\v')
-	case 'a':
-		return one('\a')
-	case 'e':
-		return one(0x1B)
-	case 'x', 'u':
-		text, ok := "", false
-		if c == 'x' && p.take("{") {
-			if text, _, ok = strings.Cut(p.expr[p.pos:], "}"); ok {
-				p.pos += len(text) + 1
-			}
-		} else {
-			most := 2
-			if c == 'u' {
-				most = 4
-			}
-			n := 0
-			for n < most && p.pos+n < len(p.expr) && strings.IndexByte("0123456789abcdefABCDEF", p.expr[p.pos+n]) >= 0 {
-				n++
-			}
-			text, ok = p.expr[p.pos:p.pos+n], c == 'x' || n == most
-			p.pos += n
+		return set, nil, nil
+	case 'h':
+		return p.posix("xdigit"), nil, nil
+	case 'H':
+		return complement(p.posix("xdigit")), nil, nil
+	case 'p', 'P':
+		if !p.take("{") {
+			return nil, []rune{c}, nil // the reference has no \pL
 		}
-		v, err := strconv.ParseUint(text, 16, 32)
-		if !ok || err != nil || v > utf8.MaxRune {
-			return nil, false, fmt.Errorf(`\%c%s is no code point`, c, text)
+		set, err := p.property(c == 'P', inClass)
+		return set, nil, err
+	case 'x', 'o':
+		if p.take("{") {
+			set, text, err := p.braced(c, inClass)
+			if set != nil || text != nil || err != nil {
+				return set, text, err
+			}
+			// Nothing that can be read: the letter stands for itself.
+			p.pos = start + 1
+			return nil, []rune{c}, nil
 		}
-		return one(rune(v))
-	case '0':
-		n := 0
-		for n < 2 && p.pos+n < len(p.expr) && p.expr[p.pos+n] >= '0' && p.expr[p.pos+n] <= '7' {
-			n++
+		if c == 'o' || !p.more() {
+			return nil, []rune{c}, nil
 		}
-		v, _ := strconv.ParseUint("0"+p.expr[p.pos:p.pos+n], 8, 32)
+		p.pos = start
+		return p.bytes(inClass)
+	case 'u':
+		v, n := digitsOf(p.expr[p.pos:], 16, 4)
+		if n < 4 {
+			return nil, nil, fmt.Errorf(`\u%s is no code point`, p.expr[p.pos:p.pos+n])
+		}
 		p.pos += n
-		return one(rune(v))
+		return nil, []rune{rune(v)}, validRune(v)
+	case '0', '1', '2', '3', '4', '5', '6', '7':
+		p.pos = start
+		return p.bytes(inClass)
 	default:
-		return one(c)
+		p.pos = start
+		r, err := p.control()
+		return nil, []rune{r}, err
 	}
 }
 
-var hexDigits = runeSet{{'0', '9'}, {'A', 'F'}, {'a', 'f'}}
-
-// property reads {Name} or {^Name} after \p.
-func (p *patternParser) property() (runeSet, error) {
-	if !p.take("{") {
-		// Ruby's \pL without braces is an error; other dialects' files use it.
+// control reads a character that a backslash gives another meaning: \n, \cA,
+// \C-a, \M-a.
+func (p *patternParser) control() (rune, error) {
+	part := func(r rune) (rune, error) {
+		if r == '\\' {
+			return p.control()
+		}
+		return r, nil
+	}
+	if !p.more() {
+		return 0, errors.New("a backslash at the end")
+	}
+	c := p.rune()
+	switch c {
+	case 'M', 'C':
+		if !p.take("-") || !p.more() {
+			return 0, fmt.Errorf(`\%c without - and a character`, c)
+		}
+	case 'c':
 		if !p.more() {
-			return nil, errors.New(`\p without a name`)
+			return 0, errors.New(`\c without a character`)
 		}
-		return propertySet(string(p.rune()))
-	}
-	name, _, ok := strings.Cut(p.expr[p.pos:], "}")
-	if !ok {
-		return nil, errors.New(`\p{ without }`)
-	}
-	p.pos += len(name) + 1
-	name, not := strings.CutPrefix(name, "^")
-	set, err := propertySet(name)
-	if not {
-		set = complement(set)
-	}
-	return set, err
-}
-
-// properties names what a Unicode property consists of: general categories, or classes
-// of unicode.txt. A property has several names; each stands here in lower case and
-// without spaces, hyphens and underscores.
-var properties = map[string]string{
-	"l": "Lu Ll Lt Lm Lo", "letter": "Lu Ll Lt Lm Lo",
-	"l&": "Lu Ll Lt", "lc": "Lu Ll Lt", "casedletter": "Lu Ll Lt",
-	"lu": "Lu", "uppercaseletter": "Lu", "upper": "Lu",
-	"ll": "Ll", "lowercaseletter": "Ll", "lower": "Ll",
-	"lt": "Lt", "titlecaseletter": "Lt",
-	"lm": "Lm", "modifierletter": "Lm",
-	"lo": "Lo", "otherletter": "Lo",
-
-	"m": "Mn Mc Me", "mark": "Mn Mc Me", "combiningmark": "Mn Mc Me",
-	"mn": "Mn", "nonspacingmark": "Mn",
-	"mc": "Mc", "spacingmark": "Mc",
-	"me": "Me", "enclosingmark": "Me",
-
-	"n": "Nd Nl No", "number": "Nd Nl No",
-	"nd": "Nd", "decimalnumber": "Nd", "digit": "Nd",
-	"nl": "Nl", "letternumber": "Nl",
-	"no": "No", "othernumber": "No",
-
-	"p": punctuation, "punctuation": punctuation,
-	"pc": "Pc", "connectorpunctuation": "Pc",
-	"pd": "Pd", "dashpunctuation": "Pd",
-	"ps": "Ps", "openpunctuation": "Ps",
-	"pe": "Pe", "closepunctuation": "Pe",
-	"pi": "Pi", "initialpunctuation": "Pi",
-	"pf": "Pf", "finalpunctuation": "Pf",
-	"po": "Po", "otherpunctuation": "Po",
-
-	"s": symbols, "symbol": symbols,
-	"sm": "Sm", "mathsymbol": "Sm",
-	"sc": "Sc", "currencysymbol": "Sc",
-	"sk": "Sk", "modifiersymbol": "Sk",
-	"so": "So", "othersymbol": "So",
-
-	"z": "Zs Zl Zp", "separator": "Zs Zl Zp",
-	"zs": "Zs", "spaceseparator": "Zs",
-	"zl": "Zl", "lineseparator": "Zl",
-	"zp": "Zp", "paragraphseparator": "Zp",
-
-	"cc": "Cc", "control": "Cc", "cntrl": "Cc",
-	"cf": "Cf", "format": "Cf",
-	"co": "Co", "privateuse": "Co",
-
-	"alpha": "alphabetic", "alphabetic": "alphabetic",
-	"alnum": "alphabetic Nd",
-	"punct": punctuation + " " + symbols, // Oniguruma counts symbols too
-	"space": "space", "whitespace": "space",
-	"word": "word_regex",
-	"han":  "Han", "hiragana": "Hiragana", "katakana": "Katakana", "hangul": "Hangul", "arabic": "Arabic",
-}
-
-const (
-	punctuation = "Pc Pd Ps Pe Pi Pf Po"
-	symbols     = "Sm Sc Sk So"
-)
-
-// propertySet returns the code points of a Unicode property: a general
-// category, a POSIX bracket or a script.
-func propertySet(name string) (runeSet, error) {
-	plain := strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(name))
-	if classes, ok := properties[plain]; ok {
-		return classSet(classes), nil
-	}
-	switch plain {
-	case "c", "other":
-		// Also what Unicode has given to no character, so that it is all the rest.
-		return complement(classSet("Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Zs Zl Zp " + punctuation + " " + symbols)), nil
-	case "blank":
-		return union(append(classSet("Zs"), [2]rune{'\t', '\t'})), nil
-	case "xdigit":
-		return hexDigits, nil
-	case "ascii":
-		return runeSet{{0, 127}}, nil
-	case "any":
-		return runeSet{{0, utf8.MaxRune}}, nil
-	}
-	for script, table := range unicode.Scripts {
-		if strings.EqualFold(strings.ReplaceAll(script, "_", ""), plain) {
-			return tableSet(table), nil
+	default:
+		if i := strings.IndexRune("ntrfabev", c); i >= 0 {
+			return rune("\n\t\r\f\a\b\x1b\v"[i]), nil
 		}
+		return c, nil
 	}
-	return nil, fmt.Errorf("unknown property %q", name)
+	r := p.rune()
+	if c != 'M' && r == '?' {
+		return 0x7F, nil
+	}
+	r, err := part(r)
+	if c == 'M' {
+		return r&0xFF | 0x80, err
+	}
+	return r & 0x9F, err
 }
 
-// classSet is the union of classes of unicode.txt.
-func classSet(names string) runeSet {
-	var out runeSet
-	for n := range strings.FieldsSeq(names) {
-		out = append(out, unicodeTables().classes[n]...)
-	}
-	return union(out)
-}
-
-// tableSet is a table of Go's as a set.
-func tableSet(table *unicode.RangeTable) runeSet {
-	var out runeSet
-	add := func(lo, hi, stride rune) {
-		for c := lo; c <= hi; c += stride {
-			out = append(out, [2]rune{c, c})
+// digitsOf reads at most so many digits.
+func digitsOf(s string, base, most int) (v uint64, n int) {
+	const digits = "0123456789abcdef"
+	for n < most && n < len(s) {
+		c := s[n]
+		if c >= 'A' && c <= 'F' {
+			c += 'a' - 'A'
 		}
-	}
-	for _, r := range table.R16 {
-		add(rune(r.Lo), rune(r.Hi), rune(r.Stride))
-	}
-	for _, r := range table.R32 {
-		add(rune(r.Lo), rune(r.Hi), rune(r.Stride))
-	}
-	return union(out)
-}
-
-// class reads a bracket expression behind its [.
-func (p *patternParser) class(depth int) (runeSet, error) {
-	if depth > maxPatternDepth {
-		return nil, fmt.Errorf("classes are nested more than %d deep", maxPatternDepth)
-	}
-	not := p.take("^")
-	var set runeSet
-	var parts []runeSet // before &&
-	first := true
-	for {
-		if !p.more() {
-			return nil, errors.New("a class without ]")
-		}
-		if p.expr[p.pos] == ']' && !first {
-			p.pos++
+		d := strings.IndexByte(digits[:base], c)
+		if d < 0 {
 			break
 		}
-		first = false
-		if p.take("&&") {
-			parts = append(parts, union(set))
-			set = nil
-			continue
-		}
-		if p.take("[:") {
-			name, _, ok := strings.Cut(p.expr[p.pos:], ":]")
-			if !ok {
-				return nil, errors.New("[: without :]")
-			}
-			p.pos += len(name) + 2
-			name, negated := strings.CutPrefix(name, "^")
-			s, err := propertySet(name)
-			if err != nil {
-				return nil, err
-			}
-			if negated {
-				s = complement(s)
-			}
-			set = append(set, s...)
-			continue
-		}
-		if p.take("[") {
-			s, err := p.class(depth + 1)
-			if err != nil {
-				return nil, err
-			}
-			set = append(set, s...)
-			continue
-		}
-		lo, single, err := p.classMember()
-		if err != nil {
-			return nil, err
-		}
-		rest := p.expr[p.pos:]
-		if single && strings.HasPrefix(rest, "-") && len(rest) > 1 && rest[1] != ']' {
-			p.pos++
-			hi, alsoSingle, err := p.classMember()
-			if err != nil {
-				return nil, err
-			}
-			if alsoSingle {
-				if hi[0][0] < lo[0][0] {
-					return nil, fmt.Errorf("the range %c-%c ends before it begins", lo[0][0], hi[0][0])
-				}
-				lo = runeSet{{lo[0][0], hi[0][0]}}
-			} else {
-				lo = append(append(slices.Clone(lo), hi...), [2]rune{'-', '-'})
-			}
-		}
-		set = append(set, lo...)
+		v = v*uint64(base) + uint64(d)
+		n++
 	}
-	set = p.folded(union(set))
-	for _, s := range parts {
-		set = intersection(set, p.folded(s))
+	return v, n
+}
+
+// validRune refuses numbers that Oniguruma refuses: it takes some that are no code
+// points, and which then match nothing.
+func validRune(v uint64) error {
+	if v > maxOnigurumaRune {
+		return fmt.Errorf("%X is no code point", v)
+	}
+	return nil
+}
+
+const maxOnigurumaRune = 0x13FFFF
+
+// bytes reads \xHH and \OOO, which are the bytes of one character of UTF-8. Those
+// that are none match nothing.
+func (p *patternParser) bytes(inClass bool) (set runeSet, chars []rune, err error) {
+	one := func() (byte, error) {
+		base, most := 8, 3
+		if p.take("x") {
+			base, most = 16, 2
+		} else if p.peek() == '0' {
+			p.pos++ // \0 takes two more
+			most = 2
+		}
+		v, n := digitsOf(p.expr[p.pos:], base, most)
+		p.pos += n
+		if v > 255 && inClass {
+			return 0, fmt.Errorf(`\%o is no byte`, v)
+		}
+		return byte(v), nil
+	}
+	b, err := one()
+	if err != nil {
+		return nil, nil, err
+	}
+	text := []byte{b}
+	need, _, _ := utf8Lead(b)
+	if b&0xC0 == 0x80 {
+		return nil, nil, fmt.Errorf("the byte %02X begins no character", b)
+	}
+	for len(text) < need {
+		rest := p.expr[p.pos:]
+		if !strings.HasPrefix(rest, `\x`) && (len(rest) < 2 || rest[0] != '\\' || rest[1] < '0' || rest[1] > '7') {
+			return nil, nil, fmt.Errorf("the byte %02X begins a character of %d bytes", b, need)
+		}
+		p.pos++
+		next, err := one()
+		if err != nil {
+			return nil, nil, err
+		}
+		if text = append(text, next); next&0xC0 != 0x80 {
+			return nil, nil, fmt.Errorf("the bytes % X begin no character", text)
+		}
+	}
+	switch {
+	case utf8.Valid(text):
+		return nil, []rune(string(text)), nil
+	case inClass:
+		return nil, nil, fmt.Errorf("the bytes % X in a class are not supported", text)
+	}
+	return runeSet{}, nil, nil
+}
+
+// braced reads \x{41 42} and \o{101 102} behind the brace; in a class, ranges
+// too. It gives nothing where no number follows.
+func (p *patternParser) braced(kind rune, inClass bool) (set runeSet, text []rune, err error) {
+	base, most := 16, 8
+	if kind == 'o' {
+		base, most = 8, 11
+	}
+	number := func() (rune, error) {
+		v, n := digitsOf(p.expr[p.pos:], base, most)
+		p.pos += n
+		if n == 0 {
+			return 0, fmt.Errorf(`\%c{ without digits`, kind)
+		}
+		if _, more := digitsOf(p.expr[p.pos:], max(base, 10), 1); more > 0 {
+			return 0, fmt.Errorf(`\%c{ with too many digits`, kind)
+		}
+		return rune(v), validRune(v)
+	}
+	if _, n := digitsOf(p.expr[p.pos:], max(base, 10), 1); n == 0 {
+		return nil, nil, nil
+	}
+	ranges := false
+	for {
+		lo, err := number()
+		if err != nil {
+			return nil, nil, err
+		}
+		hi := lo
+		if inClass && p.take("-") {
+			ranges = true
+			if hi, err = number(); err != nil {
+				return nil, nil, err
+			}
+			if hi < lo {
+				return nil, nil, fmt.Errorf("the range %X-%X ends before it begins", lo, hi)
+			}
+		}
+		text, set = append(text, lo), append(set, [2]rune{lo, hi})
+		for p.take(" ") || p.take("\n") {
+		}
+		if p.take("}") {
+			break
+		}
+		if !p.more() {
+			return nil, nil, fmt.Errorf(`\%c{ without }`, kind)
+		}
+	}
+	if inClass && (ranges || len(text) > 1) {
+		return union(set), nil, nil
+	}
+	return nil, text, nil
+}
+
+// property reads Name} or ^Name} after \p{.
+func (p *patternParser) property(not, inClass bool) (runeSet, error) {
+	if p.take("^") {
+		not = !not
+	}
+	i := strings.IndexAny(p.expr[p.pos:], "}(){|")
+	if i < 0 || p.expr[p.pos+i] != '}' {
+		return nil, errors.New(`\p{ without }`)
+	}
+	name := p.expr[p.pos : p.pos+i]
+	p.pos += i + 1
+	set, ok := p.byName(name)
+	if plainName(name) == "word" {
+		set = p.word(inClass)
+	}
+	if !ok {
+		return nil, fmt.Errorf("unknown property %q", name)
 	}
 	if not {
 		set = complement(set)
@@ -308,13 +267,252 @@ func (p *patternParser) class(depth int) (runeSet, error) {
 	return set, nil
 }
 
-func (p *patternParser) classMember() (set runeSet, single bool, err error) {
-	r := p.rune()
-	if r != '\\' {
-		return runeSet{{r, r}}, true, nil
+// parsedClass is a class, and whether a ^ turns it around.
+type parsedClass struct {
+	set runeSet
+	not bool
+}
+
+func (c parsedClass) result() runeSet {
+	if c.not {
+		return complement(c.set)
 	}
-	if p.take("b") {
-		return runeSet{{'\b', '\b'}}, true, nil
+	return c.set
+}
+
+// class reads a bracket expression behind its [.
+func (p *patternParser) class(depth int) (parsedClass, error) {
+	if depth > maxPatternDepth {
+		return parsedClass{}, fmt.Errorf("classes are nested more than %d deep", maxPatternDepth)
 	}
-	return p.escapedSet()
+	c := &classReader{p: p, depth: depth}
+	not := p.take("^")
+	if p.peek() == ']' {
+		// A ] that comes first stands for itself, if another one follows.
+		if !hasUnescaped(p.expr[p.pos+1:], ']') {
+			return parsedClass{}, errors.New("an empty class")
+		}
+		p.pos++
+		c.last, c.state = ']', stateChar
+	}
+	for {
+		done, err := c.next()
+		if err != nil {
+			return parsedClass{}, err
+		}
+		if done {
+			return parsedClass{c.finish(), not}, nil
+		}
+	}
+}
+
+// hasUnescaped tells whether c stands in s, not behind a backslash.
+func hasUnescaped(s string, c byte) bool {
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case c:
+			return true
+		}
+	}
+	return false
+}
+
+// classReader is a class as far as it is read.
+type classReader struct {
+	p     *patternParser
+	depth int
+	set   runeSet
+	parts []runeSet // before &&
+	state classState
+	last  rune // of stateChar and stateRange
+}
+
+// classState says what a - would mean now.
+type classState int
+
+const (
+	stateStart classState = iota // itself
+	stateChar                    // a range from the last character
+	stateSet                     // an error: a set begins no range
+	stateRange                   // the end of a range
+	stateDone                    // itself
+)
+
+// next reads one member, or the end.
+func (c *classReader) next() (done bool, err error) {
+	p := c.p
+	switch {
+	case !p.more():
+		return false, errors.New("a class without ]")
+	case p.take("]"):
+		return true, nil
+	case p.take("&&"):
+		c.flush()
+		c.parts, c.set, c.state = append(c.parts, union(c.set)), nil, stateStart
+		return false, nil
+	case strings.HasPrefix(p.expr[p.pos:], "[:") && isPosixBracket(p.expr[p.pos+2:]):
+		set, err := p.bracket()
+		if err != nil {
+			return false, err
+		}
+		return false, c.add(set)
+	case p.take("["):
+		c.flush()
+		c.state = stateDone
+		inner, err := p.class(c.depth + 1)
+		c.set = append(c.set, inner.result()...)
+		return false, err
+	case p.take("-"):
+		return false, c.hyphen()
+	case p.take(`\`):
+		set, text, err := p.escaped(true)
+		if err != nil {
+			return false, err
+		}
+		if set != nil {
+			return false, c.add(set)
+		}
+		return false, c.char(text[0])
+	}
+	return false, c.char(p.rune())
+}
+
+// char adds a character, or ends a range with it.
+func (c *classReader) char(r rune) error {
+	if c.state == stateRange {
+		if r < c.last {
+			return fmt.Errorf("the range %c-%c ends before it begins", c.last, r)
+		}
+		c.set, c.state = append(c.set, [2]rune{c.last, r}), stateDone
+		return nil
+	}
+	c.flush()
+	c.last, c.state = r, stateChar
+	return nil
+}
+
+// flush adds a character that begins no range.
+func (c *classReader) flush() {
+	if c.state == stateChar {
+		c.set = append(c.set, [2]rune{c.last, c.last})
+	}
+}
+
+// add adds a set of characters.
+func (c *classReader) add(set runeSet) error {
+	if c.state == stateRange {
+		return errors.New("a range that ends with a class")
+	}
+	c.flush()
+	c.set, c.state = append(c.set, set...), stateSet
+	return nil
+}
+
+// hyphen reads what a - means.
+func (c *classReader) hyphen() error {
+	p := c.p
+	last := p.peek() == ']' || strings.HasPrefix(p.expr[p.pos:], "&&")
+	switch {
+	case c.state == stateChar && !last:
+		c.state = stateRange
+		return nil
+	case c.state == stateSet && !last:
+		return errors.New("a range that begins with a class")
+	}
+	return c.char('-')
+}
+
+// finish returns the class without its ^.
+func (c *classReader) finish() runeSet {
+	c.flush()
+	set := union(c.set)
+	for _, s := range c.parts {
+		set = intersection(set, s)
+	}
+	return set
+}
+
+// isPosixBracket tells whether s, behind [:, is a name with its :].
+func isPosixBracket(s string) bool {
+	name, _, ok := strings.Cut(s, ":]")
+	if !ok || name == "" {
+		return false
+	}
+	letters, _ := propertyOf("alpha")
+	for i, r := range name {
+		if !letters.contains(r) && !(i == 0 && r == '^') {
+			return false
+		}
+	}
+	return true
+}
+
+// posixNames are the classes of [[:name:]].
+var posixNames = []string{
+	"alnum", "alpha", "blank", "cntrl", "digit", "graph", "lower", "print",
+	"punct", "space", "upper", "xdigit", "ascii", "word",
+}
+
+// bracket reads [:name:].
+func (p *patternParser) bracket() (runeSet, error) {
+	name, _, _ := strings.Cut(p.expr[p.pos+2:], ":]")
+	p.pos += len("[:") + len(name) + len(":]")
+	plain, not := strings.CutPrefix(name, "^")
+	if !slices.Contains(posixNames, plain) {
+		return nil, fmt.Errorf("unknown class [:%s:]; known are %s", name, strings.Join(posixNames, ", "))
+	}
+	set := p.posix(plain)
+	if not {
+		set = complement(set)
+	}
+	return set, nil
+}
+
+// posix returns a class that POSIX names, of ASCII where an option says so.
+func (p *patternParser) posix(name string) runeSet {
+	if name == "punct" {
+		name = "posixpunct" // \p{Punct} is another one
+	}
+	set, _ := propertyOf(name)
+	if p.isASCII(name) {
+		set = intersection(set, runeSet{{0, 127}})
+	}
+	return set
+}
+
+// word returns what \w means. Outside a class Oniguruma asks a table of Latin-1
+// before that of Unicode, which has the superscript digits and the fractions
+// too.
+func (p *patternParser) word(inClass bool) runeSet {
+	set := p.posix("word")
+	if inClass || p.isASCII("word") {
+		return set
+	}
+	return union(append(runeSet{{0xB2, 0xB3}, {0xB9, 0xB9}, {0xBC, 0xBE}}, set...))
+}
+
+func (p *patternParser) isASCII(name string) bool {
+	switch name {
+	case "word":
+		return p.asciiWord || p.asciiPosix
+	case "digit":
+		return p.asciiDigit || p.asciiPosix
+	case "space":
+		return p.asciiSpace || p.asciiPosix
+	}
+	return p.asciiPosix
+}
+
+// byName returns the property that \p{name} means.
+func (p *patternParser) byName(name string) (runeSet, bool) {
+	plain := plainName(name)
+	if plain != "punct" && slices.Contains(posixNames, plain) {
+		return p.posix(plain), true
+	}
+	if plain == "posixpunct" {
+		return p.posix("punct"), true
+	}
+	return propertyOf(plain)
 }

@@ -3,23 +3,48 @@ package tokenizer
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
 // patternParser reads an expression.
 type patternParser struct {
-	expr     string
-	pos      int
+	expr string
+	pos  int
+	patternOptions
+	// groups are those met so far, from 1; named and plain alike.
+	groups []patternGroup
+	named  bool // some group has a name
+	refs   []*node
+	calls  []*node
+}
+
+// patternOptions are what (?…) switches on and off.
+type patternOptions struct {
 	fold     bool // (?i)
 	dotAll   bool // (?m), which in Ruby lets . match line breaks
 	extended bool // (?x)
+	// (?W), (?D), (?S) and (?P): words, digits, spaces, and all classes that
+	// POSIX names, are those of ASCII.
+	asciiWord, asciiDigit, asciiSpace, asciiPosix bool
+}
+
+// patternGroup is a ( ) that captures.
+type patternGroup struct {
+	name string
+	node *node
 }
 
 func (p *patternParser) more() bool { return p.pos < len(p.expr) }
+
+// peek returns the next byte, or 0 at the end.
+func (p *patternParser) peek() byte {
+	if p.more() {
+		return p.expr[p.pos]
+	}
+	return 0
+}
 
 // take moves past s if it comes next.
 func (p *patternParser) take(s string) bool {
@@ -39,106 +64,164 @@ func (p *patternParser) rune() rune {
 // maxPatternDepth bounds the nesting of groups.
 const maxPatternDepth = 200
 
+// alternatives reads up to a ) or the end.
 func (p *patternParser) alternatives(depth int) (*node, error) {
 	if depth > maxPatternDepth {
 		return nil, fmt.Errorf("groups are nested more than %d deep", maxPatternDepth)
 	}
 	alt := &node{kind: nodeAlternatives}
+	options := p.patternOptions
+	for {
+		seq, err := p.sequence(depth)
+		if err != nil {
+			return nil, err
+		}
+		alt.list = append(alt.list, seq)
+		if !p.take("|") {
+			break
+		}
+	}
+	// Options set inside a group end with it.
+	p.patternOptions = options
+	if len(alt.list) == 1 {
+		return alt.list[0], nil
+	}
+	return alt, nil
+}
+
+// sequence reads up to a |, a ) or the end.
+func (p *patternParser) sequence(depth int) (*node, error) {
 	seq := &node{kind: nodeSequence}
-	fold, dotAll, extended := p.fold, p.dotAll, p.extended
-	for p.more() && p.expr[p.pos] != ')' {
-		if p.take("|") {
-			alt.list = append(alt.list, seq)
-			seq = &node{kind: nodeSequence}
-			continue
+	for {
+		if err := p.skip(); err != nil {
+			return nil, err
+		}
+		if !p.more() || p.peek() == ')' || p.peek() == '|' {
+			break
 		}
 		n, err := p.item(depth)
 		if err != nil {
 			return nil, err
 		}
-		if n != nil {
-			seq.list = append(seq.list, n)
-		}
+		seq.list = append(seq.list, n)
 	}
-	// Options set inside a group end with it.
-	p.fold, p.dotAll, p.extended = fold, dotAll, extended
-	if alt.list == nil {
-		return seq, nil
+	if len(seq.list) == 1 {
+		return seq.list[0], nil
 	}
-	alt.list = append(alt.list, seq)
-	return alt, nil
+	return seq, nil
 }
 
-// item reads an atom with its repeats; nil for what matches nothing, such as a
-// comment.
+// skip passes over comments and, with (?x), white space.
+func (p *patternParser) skip() error {
+	for p.more() {
+		switch c := p.peek(); {
+		case strings.HasPrefix(p.expr[p.pos:], "(?#"):
+			p.pos += 3
+			for {
+				if !p.more() {
+					return errors.New("a comment without )")
+				}
+				c := p.rune()
+				if c == ')' {
+					break
+				}
+				if c == '\\' && p.more() {
+					p.rune()
+				}
+			}
+		case p.extended && strings.IndexByte(" \t\n\r\f", c) >= 0:
+			p.pos++
+		case p.extended && c == '#':
+			for p.more() && p.rune() != '\n' {
+			}
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// item reads an atom with its repeats.
 func (p *patternParser) item(depth int) (*node, error) {
 	n, err := p.atom(depth)
-	if err != nil || n == nil {
+	if err != nil {
 		return nil, err
 	}
-	for p.more() {
-		if p.extended {
-			p.skipExtended()
+	for {
+		if err := p.skip(); err != nil {
+			return nil, err
 		}
-		lo, hi, ok, err := p.quantifier()
+		q, ok, err := p.quantifier()
 		if err != nil {
 			return nil, err
 		}
 		if !ok {
-			break
+			return n, nil
 		}
-		if n.kind == nodeAssert || n.kind == nodeLook {
+		if n.repeatsNothing() {
 			return nil, errors.New("a repeat of something without width")
 		}
-		braces := p.expr[p.pos-1] == '}'
-		n = &node{kind: nodeRepeat, list: []*node{n}, min: lo, max: hi}
-		switch {
-		case p.take("?"):
-			n.lazy = true
-		case !braces && p.take("+"):
+		if q.min == 1 && q.max == 1 && !q.possessive {
+			continue
+		}
+		n = &node{kind: nodeRepeat, list: []*node{n}, min: q.min, max: q.max, lazy: q.lazy}
+		if q.possessive {
 			n = &node{kind: nodeAtomic, list: []*node{n}}
 		}
 	}
-	return n, nil
 }
 
-func (p *patternParser) skipExtended() {
-	for p.more() {
-		switch c := p.expr[p.pos]; {
-		case strings.IndexByte(" \t\n\r\f\v", c) >= 0:
-			p.pos++
-		case c == '#':
-			for p.more() && p.expr[p.pos] != '\n' {
-				p.pos++
+// repeatsNothing tells whether Oniguruma refuses to repeat n.
+func (n *node) repeatsNothing() bool {
+	switch n.kind {
+	case nodeAssert, nodeLook, nodeKeep, nodeWhole, nodeFail:
+		return true
+	case nodeAlternatives:
+		for _, m := range n.list {
+			if m.repeatsNothing() {
+				return true
 			}
-		default:
-			return
 		}
 	}
+	return false
 }
 
 // maxRepeat is Oniguruma's bound of {n,m}.
 const maxRepeat = 100000
 
-func (p *patternParser) quantifier() (lo, hi int, ok bool, err error) {
-	switch {
-	case !p.more():
-		return 0, 0, false, nil
-	case p.take("?"):
-		return 0, 1, true, nil
-	case p.take("*"):
-		return 0, -1, true, nil
-	case p.take("+"):
-		return 1, -1, true, nil
-	case p.expr[p.pos] != '{':
-		return 0, 0, false, nil
+// quantifier is how often something repeats; max < 0 is no limit.
+type quantifier struct {
+	min, max         int
+	lazy, possessive bool
+}
+
+func (p *patternParser) quantifier() (q quantifier, ok bool, err error) {
+	switch p.peek() {
+	case '?':
+		q.max = 1
+	case '*':
+		q.max = -1
+	case '+':
+		q.min, q.max = 1, -1
+	case '{':
+		return p.interval()
+	default:
+		return q, false, nil
 	}
+	p.pos++
+	if q.lazy = p.take("?"); !q.lazy {
+		q.possessive = p.take("+")
+	}
+	return q, true, nil
+}
+
+// interval reads {n}, {n,}, {,m} or {n,m}; another brace stands for itself.
+// {m,n} with the larger first is Oniguruma's way to write a possessive one, {n}?
+// is two repeats, and so is {n,m}+.
+func (p *patternParser) interval() (q quantifier, ok bool, err error) {
 	inner, _, closed := strings.Cut(p.expr[p.pos+1:], "}")
 	a, b, two := strings.Cut(inner, ",")
 	digits := func(s string) bool { return strings.Trim(s, "0123456789") == "" }
-	if !closed || !digits(a) || !digits(b) || a == "" && b == "" {
-		return 0, 0, false, nil // a brace that stands for itself
-	}
 	number := func(s string, empty int) int {
 		if s == "" {
 			return empty
@@ -149,24 +232,23 @@ func (p *patternParser) quantifier() (lo, hi int, ok bool, err error) {
 		}
 		return v
 	}
-	lo, hi = number(a, 0), number(b, -1)
-	if !two {
-		hi = lo
+	if !closed || !digits(a) || !digits(b) || a == "" && b == "" {
+		return q, false, nil
 	}
-	if err == nil && hi >= 0 && lo > hi {
-		err = fmt.Errorf("{%s} ends before it begins", inner)
-	}
+	q.min, q.max = number(a, 0), number(b, -1)
 	p.pos += len(inner) + 2
-	return lo, hi, true, err
+	switch {
+	case !two:
+		q.max = q.min
+	case q.max >= 0 && q.min > q.max:
+		q.min, q.max, q.possessive = q.max, q.min, true
+	default:
+		q.lazy = p.take("?")
+	}
+	return q, true, err
 }
 
 func (p *patternParser) atom(depth int) (*node, error) {
-	if p.extended {
-		p.skipExtended()
-		if !p.more() || p.expr[p.pos] == ')' || p.expr[p.pos] == '|' {
-			return nil, nil
-		}
-	}
 	start := p.pos
 	switch c := p.rune(); c {
 	case '(':
@@ -176,13 +258,12 @@ func (p *patternParser) atom(depth int) (*node, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &node{kind: nodeSet, set: newCodeSet(set)}, nil
+		return p.classNode(set), nil
 	case '.':
-		set := runeSet{{0, '\n' - 1}, {'\n' + 1, utf8.MaxRune}}
 		if p.dotAll {
-			set = runeSet{{0, utf8.MaxRune}}
+			return setNode(anyRune), nil
 		}
-		return &node{kind: nodeSet, set: newCodeSet(set)}, nil
+		return setNode(notNewline), nil
 	case '^':
 		return &node{kind: nodeAssert, op: opLineStart}, nil
 	case '$':
@@ -190,6 +271,14 @@ func (p *patternParser) atom(depth int) (*node, error) {
 	case '*', '+', '?':
 		p.pos = start
 		return nil, fmt.Errorf("%q repeats nothing", c)
+	case '{':
+		p.pos = start
+		if _, ok, err := p.interval(); ok || err != nil {
+			p.pos = start
+			return nil, fmt.Errorf("%q repeats nothing", c)
+		}
+		p.pos = start + 1
+		return p.literal(c), nil
 	case '\\':
 		return p.escape()
 	default:
@@ -197,77 +286,105 @@ func (p *patternParser) atom(depth int) (*node, error) {
 	}
 }
 
+var (
+	anyRune    = runeSet{{0, utf8.MaxRune}}
+	notNewline = runeSet{{0, '\n' - 1}, {'\n' + 1, utf8.MaxRune}}
+)
+
+func setNode(set runeSet) *node { return &node{kind: nodeSet, set: newCodeSet(set)} }
+
 func (p *patternParser) literal(r rune) *node {
-	return &node{kind: nodeSet, set: newCodeSet(p.folded(runeSet{{r, r}}))}
+	return &node{kind: nodeText, text: []rune{r}, fold: p.fold}
 }
 
-// folded adds the other cases of a set's code points where case does not count.
-func (p *patternParser) folded(set runeSet) runeSet {
-	if !p.fold {
-		return set
-	}
-	out := slices.Clone(set)
-	for _, r := range set {
-		// Classes such as \p{L} are closed under case; this is for what people
-		// write out.
-		if r[1]-r[0] > 0x2000 {
-			continue
-		}
-		for c := r[0]; c <= r[1]; c++ {
-			for f := unicode.SimpleFold(c); f != c; f = unicode.SimpleFold(f) {
-				out = append(out, [2]rune{f, f})
-			}
-		}
-	}
-	return union(out)
-}
-
+// group reads what follows a (.
 func (p *patternParser) group(depth int) (*node, error) {
-	wrap := func(kind int, op uint8) (*node, error) {
-		n, err := p.alternatives(depth + 1)
-		if err != nil {
-			return nil, err
-		}
-		if !p.take(")") {
-			return nil, errors.New("a group without )")
-		}
-		if kind == nodeSequence {
-			return n, nil
-		}
-		return &node{kind: kind, op: op, list: []*node{n}}, nil
+	if p.take("*") {
+		return p.callout()
 	}
 	if !p.take("?") {
-		return wrap(nodeSequence, 0)
+		return p.capture(depth, "")
 	}
 	switch {
 	case p.take(":"):
-		return wrap(nodeSequence, 0)
+		return p.body(depth)
 	case p.take("="):
-		return wrap(nodeLook, opLook)
+		return p.wrapped(depth, node{kind: nodeLook, op: opLook})
 	case p.take("!"):
-		return wrap(nodeLook, opNotLook)
+		return p.wrapped(depth, node{kind: nodeLook, op: opNotLook})
 	case p.take("<="):
-		return wrap(nodeLook, opBehind)
+		return p.wrapped(depth, node{kind: nodeLook, op: opBehind})
 	case p.take("<!"):
-		return wrap(nodeLook, opNotBehind)
+		return p.wrapped(depth, node{kind: nodeLook, op: opNotBehind})
 	case p.take(">"):
-		return wrap(nodeAtomic, 0)
-	case p.take("#"):
-		i := strings.IndexByte(p.expr[p.pos:], ')')
-		if i < 0 {
-			return nil, errors.New("a comment without )")
+		return p.wrapped(depth, node{kind: nodeAtomic})
+	case p.take("~"):
+		return p.absent(depth)
+	case p.take("("):
+		return p.condition(depth)
+	case p.take("<"), p.take("'"):
+		end := byte('>')
+		if p.expr[p.pos-1] == '\'' {
+			end = '\''
 		}
-		p.pos += i + 1
-		return nil, nil
-	case p.take("<"), p.take("P<"):
-		i := strings.IndexByte(p.expr[p.pos:], '>')
-		if i < 0 {
-			return nil, errors.New("a group's name without >")
+		name, err := p.name(end)
+		if err != nil {
+			return nil, err
 		}
-		p.pos += i + 1
-		return wrap(nodeSequence, 0)
+		if c := name[0]; c >= '0' && c <= '9' || c == '-' || c == '+' {
+			return nil, fmt.Errorf("%q is no name of a group", name)
+		}
+		return p.capture(depth, name)
+	case p.take("{"):
+		return nil, errors.New("callouts (?{…}) are not supported")
 	}
-	fold, dotAll, extended := p.fold, p.dotAll, p.extended
+	return p.options(depth)
+}
+
+// body reads a group's inside and its ).
+func (p *patternParser) body(depth int) (*node, error) {
+	n, err := p.alternatives(depth + 1)
+	if err == nil && !p.take(")") {
+		err = errors.New("a group without )")
+	}
+	return n, err
+}
+
+// wrapped reads a group's inside and puts it into n.
+func (p *patternParser) wrapped(depth int, n node) (*node, error) {
+	body, err := p.body(depth)
+	n.list = []*node{body}
+	return &n, err
+}
+
+// capture reads a group that can be referred to.
+func (p *patternParser) capture(depth int, name string) (*node, error) {
+	n := &node{kind: nodeGroup, group: len(p.groups) + 1}
+	p.groups = append(p.groups, patternGroup{name, n})
+	p.named = p.named || name != ""
+	body, err := p.body(depth)
+	n.list = []*node{body}
+	return n, err
+}
+
+// callout reads (*NAME). Oniguruma has a few of its own that change nothing for
+// a tokenizer, or whose state would have to be kept.
+func (p *patternParser) callout() (*node, error) {
+	name, _, ok := strings.Cut(p.expr[p.pos:], ")")
+	if !ok {
+		return nil, errors.New("a callout without )")
+	}
+	if name != "FAIL" {
+		return nil, fmt.Errorf("the callout (*%s) is not supported", name)
+	}
+	p.pos += len(name) + 1
+	return &node{kind: nodeFail}, nil
+}
+
+// options reads (?imx-imx) and (?imx-imx:…).
+func (p *patternParser) options(depth int) (*node, error) {
+	before := p.patternOptions
+	defer func() { p.patternOptions = before }()
 	for on := true; p.more(); {
 		switch c := p.rune(); c {
 		case '-':
@@ -278,16 +395,27 @@ func (p *patternParser) group(depth int) (*node, error) {
 			p.dotAll = on
 		case 'x':
 			p.extended = on
+		case 'W':
+			p.asciiWord = on
+		case 'D':
+			p.asciiDigit = on
+		case 'S':
+			p.asciiSpace = on
+		case 'P':
+			p.asciiPosix = on
+		case 'y':
+			if !on || !p.take("{g}") {
+				return nil, errors.New("the option y{w} (segments of words) is not supported; y{g} is")
+			}
+		case 'C', 'I', 'L':
+			return nil, fmt.Errorf("the option %q of a whole expression is not supported", c)
 		case ':':
-			n, err := wrap(nodeSequence, 0)
-			p.fold, p.dotAll, p.extended = fold, dotAll, extended
-			return n, err
+			return p.wrapped(depth, node{kind: nodeBag})
 		case ')':
 			// (?i) holds to the end of the group around it, alternatives
 			// included.
 			rest, err := p.alternatives(depth + 1)
-			p.fold, p.dotAll, p.extended = fold, dotAll, extended
-			return rest, err
+			return &node{kind: nodeBag, list: []*node{rest}}, err
 		default:
 			return nil, fmt.Errorf("unknown option %q of a group", c)
 		}
@@ -295,37 +423,277 @@ func (p *patternParser) group(depth int) (*node, error) {
 	return nil, errors.New("a group without )")
 }
 
+// absent reads (?~X), (?~|X|Y), (?~|X) and (?~|).
+func (p *patternParser) absent(depth int) (*node, error) {
+	bar := p.take("|")
+	if bar && p.take(")") {
+		return &node{kind: nodeWhole}, nil
+	}
+	body, err := p.body(depth)
+	if err != nil {
+		return nil, err
+	}
+	if !bar {
+		every := &node{kind: nodeRepeat, list: []*node{setNode(anyRune)}, max: -1}
+		return &node{kind: nodeWithin, list: []*node{body, every}}, nil
+	}
+	if body.kind != nodeAlternatives {
+		return &node{kind: nodeWithin, list: []*node{body}}, nil
+	}
+	rest := body.list[1]
+	if len(body.list) > 2 {
+		rest = &node{kind: nodeAlternatives, list: body.list[1:]}
+	}
+	return &node{kind: nodeWithin, list: []*node{body.list[0], rest}}, nil
+}
+
+// condition reads (?(C)yes|no), where C is a group's number or name, or an
+// expression.
+func (p *patternParser) condition(depth int) (*node, error) {
+	n := &node{kind: nodeIf}
+	start := p.pos
+	if c := p.peek(); c >= '0' && c <= '9' || c == '-' || c == '+' || c == '<' || c == '\'' {
+		var err error
+		if p.take("<") {
+			err = p.reference(n, '>')
+		} else if p.take("'") {
+			err = p.reference(n, '\'')
+		} else if err = p.reference(n, ')'); err == nil {
+			p.pos--
+		}
+		switch {
+		case err == nil && p.take(")"):
+		case c == '<' || c == '\'':
+			if err == nil {
+				err = errors.New("a condition without )")
+			}
+			return nil, err
+		default:
+			p.pos, n.name = start, ""
+		}
+	}
+	if n.name == "" {
+		cond, err := p.body(depth)
+		if err != nil {
+			return nil, err
+		}
+		n.cond = cond
+	}
+	if p.take(")") {
+		if n.cond != nil {
+			return nil, errors.New("a condition without anything to do")
+		}
+		return n, nil
+	}
+	empty := p.take("|")
+	body, err := p.body(depth)
+	if err != nil {
+		return nil, err
+	}
+	nothing := &node{kind: nodeSequence}
+	switch {
+	case empty:
+		n.list = []*node{nothing, body}
+	case body.kind != nodeAlternatives:
+		n.list = []*node{body, nothing}
+	case len(body.list) == 2:
+		n.list = body.list
+	default:
+		n.list = []*node{body.list[0], {kind: nodeAlternatives, list: body.list[1:]}}
+	}
+	return n, nil
+}
+
+// name reads up to end.
+func (p *patternParser) name(end byte) (string, error) {
+	i := strings.IndexByte(p.expr[p.pos:], end)
+	if i < 0 {
+		return "", fmt.Errorf("a group's name without %c", end)
+	}
+	name := p.expr[p.pos : p.pos+i]
+	if name == "" {
+		return "", errors.New("a group's name is empty")
+	}
+	word, _ := propertyOf("word")
+	for j, r := range name {
+		if !word.contains(r) && !(j == 0 && (r == '-' || r == '+')) {
+			return "", fmt.Errorf("%q is no name of a group (levels of recursion are not supported)", name)
+		}
+	}
+	p.pos += i + 1
+	return name, nil
+}
+
+// reference reads a group's name or number into n. A number can count from here:
+// −1 is the last group before, +1 the next.
+func (p *patternParser) reference(n *node, end byte) error {
+	name, err := p.name(end)
+	if err != nil {
+		return err
+	}
+	n.name = name
+	v, err := strconv.Atoi(name)
+	if err != nil {
+		if strings.Trim(name, "+-0123456789") == "" || strings.IndexByte("+-0123456789", name[0]) >= 0 {
+			return fmt.Errorf("%q is no name of a group", name)
+		}
+		// A call may stand before its group.
+		for i, g := range p.groups {
+			if n.kind != nodeCall && g.name == name {
+				n.groups = append(n.groups, i+1)
+			}
+		}
+		if n.groups == nil && n.kind != nodeCall {
+			return fmt.Errorf("no group before is called %q", name)
+		}
+		p.note(n)
+		return nil
+	}
+	switch {
+	case name[0] == '-':
+		v = len(p.groups) + 1 + v
+	case name[0] == '+':
+		v += len(p.groups)
+	}
+	if v < 0 || v == 0 && (n.kind != nodeCall || name[0] == '-') {
+		return fmt.Errorf("there is no group %s", name)
+	}
+	n.number, n.groups = true, []int{v}
+	p.note(n)
+	return nil
+}
+
+// note keeps a reference for when all groups are known.
+func (p *patternParser) note(n *node) {
+	if n.kind == nodeCall {
+		p.calls = append(p.calls, n)
+	} else {
+		p.refs = append(p.refs, n)
+	}
+}
+
 // escape reads what follows a backslash outside a class.
 func (p *patternParser) escape() (*node, error) {
 	if !p.more() {
 		return nil, errors.New("a backslash at the end")
 	}
-	assert := func(op uint8) (*node, error) {
-		p.pos++
-		return &node{kind: nodeAssert, op: op}, nil
-	}
-	switch c := p.expr[p.pos]; c {
+	c := p.peek()
+	p.pos++
+	switch c {
 	case 'A':
-		return assert(opTextStart)
+		return &node{kind: nodeAssert, op: opTextStart}, nil
 	case 'z':
-		return assert(opTextEnd)
+		return &node{kind: nodeAssert, op: opTextEnd}, nil
 	case 'Z':
-		return assert(opLastLine)
+		return &node{kind: nodeAssert, op: opLastLine}, nil
+	case 'G':
+		return &node{kind: nodeAssert, op: opBegun}, nil
 	case 'b':
-		return assert(opWordEdge)
+		return &node{kind: nodeAssert, op: opWordEdge, set: newCodeSet(p.word(false))}, nil
 	case 'B':
-		return assert(opNotWordEdge)
+		return &node{kind: nodeAssert, op: opNotWordEdge, set: newCodeSet(p.word(false))}, nil
+	case 'y':
+		return &node{kind: nodeAssert, op: opCharEdge}, nil
+	case 'Y':
+		return &node{kind: nodeAssert, op: opNotCharEdge}, nil
+	case 'K':
+		return &node{kind: nodeKeep}, nil
+	case 'N':
+		return setNode(notNewline), nil
+	case 'O':
+		return setNode(anyRune), nil
 	case 'R':
-		p.pos++
-		crlf := &node{kind: nodeSequence, list: []*node{p.literal('\r'), p.literal('\n')}}
-		single := &node{kind: nodeSet, set: newCodeSet(runeSet{{'\n', '\r'}, {0x85, 0x85}, {0x2028, 0x2029}})}
-		return &node{kind: nodeAtomic, list: []*node{{kind: nodeAlternatives, list: []*node{crlf, single}}}}, nil
-	case '1', '2', '3', '4', '5', '6', '7', '8', '9', 'k', 'g', 'G', 'X', 'K', 'y', 'Y':
-		return nil, fmt.Errorf(`\%c is not supported`, c)
+		return newlineNode(), nil
+	case 'X':
+		return clusterNode(), nil
+	case 'k', 'g':
+		n := &node{kind: nodeBackref, fold: p.fold}
+		if c == 'g' {
+			n.kind = nodeCall
+		}
+		switch {
+		case p.take("<"):
+			return n, p.reference(n, '>')
+		case p.take("'"):
+			return n, p.reference(n, '\'')
+		}
+		return p.literal(rune(c)), nil
 	}
-	set, _, err := p.escapedSet()
+	if c >= '1' && c <= '9' {
+		digits := p.expr[p.pos-1 : p.pos-1+len(p.expr[p.pos-1:])-len(strings.TrimLeft(p.expr[p.pos-1:], "0123456789"))]
+		v, err := strconv.Atoi(digits)
+		switch {
+		case err == nil && v <= 1000 && (v <= len(p.groups) || v <= 9):
+			p.pos += len(digits) - 1
+			n := &node{kind: nodeBackref, fold: p.fold, number: true, groups: []int{v}, name: digits}
+			p.note(n)
+			return n, nil
+		case c >= '8':
+			return p.literal(rune(c)), nil
+		}
+	}
+	p.pos--
+	set, text, err := p.escaped(false)
 	if err != nil {
 		return nil, err
 	}
-	return &node{kind: nodeSet, set: newCodeSet(p.folded(set))}, nil
+	if set != nil {
+		return setNode(set), nil
+	}
+	return &node{kind: nodeText, text: text, fold: p.fold}, nil
+}
+
+// newlineNode is \R, which takes \r\n whole.
+func newlineNode() *node {
+	crlf := &node{kind: nodeText, text: []rune("\r\n")}
+	single := setNode(runeSet{{'\n', '\r'}, {0x85, 0x85}, {0x2028, 0x2029}})
+	return &node{kind: nodeAtomic, newline: true, list: []*node{{kind: nodeAlternatives, list: []*node{crlf, single}}}}
+}
+
+// clusterNode is \X, (?>\O(?:\Y\O)*).
+func clusterNode() *node {
+	more := &node{kind: nodeSequence, list: []*node{{kind: nodeAssert, op: opNotCharEdge}, setNode(anyRune)}}
+	return &node{kind: nodeAtomic, list: []*node{{kind: nodeSequence, list: []*node{
+		setNode(anyRune), {kind: nodeRepeat, list: []*node{more}, max: -1},
+	}}}}
+}
+
+// resolve settles what references mean once all groups are known. Where a group
+// has a name, those without one do not capture.
+func (p *patternParser) resolve() error {
+	number := make([]int, len(p.groups)+1)
+	count := 0
+	for i, g := range p.groups {
+		if p.named && g.name == "" {
+			g.node.group = 0
+			continue
+		}
+		count++
+		g.node.group, number[i+1] = count, count
+	}
+	for _, n := range p.calls {
+		for i, g := range p.groups {
+			if g.name == n.name && !n.number {
+				n.groups = append(n.groups, i+1)
+			}
+		}
+		if len(n.groups) == 0 {
+			return fmt.Errorf("no group is called %q", n.name)
+		}
+		if len(n.groups) > 1 {
+			return fmt.Errorf("several groups are called %q", n.name)
+		}
+	}
+	for _, n := range append(p.refs, p.calls...) {
+		if n.number && p.named && n.groups[0] != 0 {
+			return errors.New("groups have names: they cannot be referred to by number")
+		}
+		for i, g := range n.groups {
+			if g > len(p.groups) {
+				return fmt.Errorf("there is no group %s", n.name)
+			}
+			n.groups[i] = number[g]
+		}
+	}
+	return nil
 }

@@ -47,7 +47,8 @@ func (c runeClass) find(s string, from int) (start, end int) {
 }
 
 // eachMatch calls f for the matches in s from left to right. An empty match
-// right behind another is passed over.
+// right behind another is passed over, and so is a character then, as in the
+// iterator of the reference (onig 6.5, FindMatches).
 func eachMatch(m matcher, s string, f func(start, end int)) {
 	last := -1
 	for from := 0; from <= len(s); {
@@ -55,15 +56,12 @@ func eachMatch(m matcher, s string, f func(start, end int)) {
 		if start < 0 {
 			return
 		}
-		from = end
-		if start == end {
-			_, n := utf8.DecodeRuneInString(s[end:])
-			from = end + max(n, 1)
-			if end == last {
-				continue
-			}
+		if start == end && end == last {
+			_, n := utf8.DecodeRuneInString(s[from:])
+			from += max(n, 1)
+			continue
 		}
-		last = end
+		from, last = end, end
 		f(start, end)
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 func TestStream(t *testing.T) {
 	tok := trained()["cl100k"]
-	ids := tok.AppendEncode(nil, "a漢é😀<|endoftext|>z")
+	ids := must(tok.AppendEncode(nil, "a漢é😀<|endoftext|>z"))
 	s := tok.NewStream(true)
 	var parts []string
 	for _, id := range ids {

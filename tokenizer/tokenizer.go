@@ -131,7 +131,8 @@ type scoredPiece struct {
 
 // Parse reads the text of a tokenizer.json. Errors name the line and column or
 // the part of the file that is wrong.
-func Parse(data []byte) (*Tokenizer, error) {
+func Parse(data []byte) (tok *Tokenizer, err error) {
+	defer refused(&err) // of an added token by the normalizer
 	// Windows tools write a byte order mark.
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
@@ -141,7 +142,7 @@ func Parse(data []byte) (*Tokenizer, error) {
 	t := &Tokenizer{normalizedForm: map[int32]string{}}
 	var added []AddedToken
 	var mc *modelConfig
-	err := r.object(func(key string, at int) error {
+	err = r.object(func(key string, at int) error {
 		if key == "model" {
 			var err error
 			mc, err = r.model()
@@ -277,6 +278,7 @@ func (r *jsonReader) model() (*modelConfig, error) {
 // vocab reads {"token": id, …} or [["piece", score], …].
 func (r *jsonReader) vocab(c *modelConfig) error {
 	if r.peek() == '[' {
+		c.pieces = []scoredPiece{}
 		return r.array(func() error {
 			if err := r.expect('['); err != nil {
 				return err
@@ -373,27 +375,36 @@ func (c *modelConfig) build() (model, error) {
 	if c.vocab == nil {
 		return nil, fmt.Errorf("%s: vocab is a list, not an object", kind)
 	}
-	unk := int32(-1)
-	if c.unkToken != nil {
-		id, ok := c.vocab.id(*c.unkToken)
-		if !ok {
-			return nil, fmt.Errorf("%s: unk_token is %q, which the vocabulary lacks", kind, *c.unkToken)
-		}
-		unk = id
-	}
 	switch kind {
 	case "BPE":
+		unk := noUnknown
+		if c.unkToken != nil {
+			unk = c.unknown("")
+		}
 		m := &bpe{
 			vocab: c.vocab, unk: unk, fuseUnk: c.fuseUnk, byteFallback: c.byteFallback,
 			ignoreMerges: c.ignoreMerges, prefix: c.prefix, suffix: c.suffix,
 		}
 		return m, m.link(c.merges)
 	case "WordPiece":
-		return newWordPiece(c, unk)
+		return newWordPiece(c, c.unknown("[UNK]")), nil
 	case "WordLevel":
-		return &wordLevel{c.vocab, unk}, nil
+		return &wordLevel{c.vocab, c.unknown("<unk>")}, nil
 	}
 	return nil, fmt.Errorf("unknown type %q; known are BPE, Unigram, WordPiece and WordLevel", c.kind)
+}
+
+// unknown returns the unknown token, or the one that the reference takes where
+// the file names none.
+func (c *modelConfig) unknown(text string) unknownToken {
+	if c.unkToken != nil {
+		text = *c.unkToken
+	}
+	id, ok := c.vocab.id(text)
+	if !ok {
+		id = -1
+	}
+	return unknownToken{id, text}
 }
 
 // VocabSize returns the largest id plus one, added tokens included: the number

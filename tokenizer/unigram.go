@@ -37,7 +37,7 @@ func newUnigram(c *modelConfig) (model, error) {
 	}
 	total, worst := 0, math.Inf(1)
 	for id, p := range c.pieces {
-		if err := m.vocab.add(p.text, int32(id)); err != nil {
+		if err := m.vocab.addLast(p.text, int32(id)); err != nil {
 			return nil, fmt.Errorf("type Unigram: %w", err)
 		}
 		m.scores[id] = p.score
@@ -74,8 +74,8 @@ func newUnigram(c *modelConfig) (model, error) {
 
 func (m *unigram) vocabulary() *vocab { return m.vocab }
 
-// tokenize runs the Viterbi algorithm. Without an unknown token, a text with a
-// character that no piece covers has no tokens.
+// tokenize runs the Viterbi algorithm. Without an unknown token, a text where a
+// character is best left to one is refused.
 func (m *unigram) tokenize(dst []token, s string) []token {
 	type step struct {
 		score float64
@@ -108,8 +108,8 @@ func (m *unigram) tokenize(dst []token, s string) []token {
 			}
 		}
 		if !single {
-			if m.unk < 0 {
-				return dst
+			if b := &best[i+n]; m.unk < 0 && (b.start < 0 || m.unkScore+here > b.score) {
+				panic(refusal{fmt.Errorf("the tokenizer has no piece for %q, and no unknown token (unk_id)", r)})
 			}
 			offer(i+n, m.unkScore+here, m.unk)
 		}
@@ -168,37 +168,44 @@ func (m *unigram) resolveUnknown(dst []token, first int, s string) []token {
 	return append(dst[:first], out...)
 }
 
+// unknownToken stands for what a model does not know.
+type unknownToken struct {
+	id   int32 // −1 where the vocabulary lacks it
+	text string
+}
+
+// of returns the id for a part of a text. Where the vocabulary lacks the token
+// the text is refused, and not before: a file can name one that it never needs.
+func (u unknownToken) of(part string) int32 {
+	if u.id < 0 {
+		panic(refusal{fmt.Errorf("the tokenizer does not know %q, and its vocabulary lacks the unknown token %q", part, u.text)})
+	}
+	return u.id
+}
+
 // wordPiece takes the longest known start of a word again and again (BERT).
 type wordPiece struct {
 	vocab    *vocab
-	unk      int32
+	unk      unknownToken
 	prefix   string
 	maxChars int
 }
 
-func newWordPiece(c *modelConfig, unk int32) (model, error) {
-	if unk < 0 {
-		// The reference's default.
-		id, ok := c.vocab.id("[UNK]")
-		if !ok {
-			return nil, errors.New("WordPiece: the vocabulary lacks the unknown token [UNK]")
-		}
-		unk = id
-	}
+func newWordPiece(c *modelConfig, unk unknownToken) model {
 	prefix := "##"
 	if c.prefixIsSet {
 		prefix = c.prefix
 	}
-	return &wordPiece{c.vocab, unk, prefix, c.maxChars}, nil
+	return &wordPiece{c.vocab, unk, prefix, c.maxChars}
 }
 
 func (m *wordPiece) vocabulary() *vocab { return m.vocab }
 
 func (m *wordPiece) tokenize(dst []token, s string) []token {
 	first := len(dst)
-	unknown := token{m.unk, span{0, len(s)}}
+	unknown := func() []token { return append(dst[:first], token{m.unk.of(s), span{0, len(s)}}) }
 	if utf8.RuneCountInString(s) > m.maxChars {
-		return append(dst, unknown)
+		return unknown()
 	}
 	for start := 0; start < len(s); {
 		end := len(s)
@@ -215,7 +222,7 @@ func (m *wordPiece) tokenize(dst []token, s string) []token {
 			end -= n
 		}
 		if !ok {
-			return append(dst[:first], unknown)
+			return unknown()
 		}
 		dst = append(dst, token{id, span{start, end}})
 		start = end
@@ -226,7 +233,7 @@ func (m *wordPiece) tokenize(dst []token, s string) []token {
 // wordLevel knows whole words only.
 type wordLevel struct {
 	vocab *vocab
-	unk   int32 // −1 for none: unknown words have no token
+	unk   unknownToken
 }
 
 func (m *wordLevel) vocabulary() *vocab { return m.vocab }
@@ -234,9 +241,7 @@ func (m *wordLevel) vocabulary() *vocab { return m.vocab }
 func (m *wordLevel) tokenize(dst []token, s string) []token {
 	id, ok := m.vocab.id(s)
 	if !ok {
-		if id = m.unk; id < 0 {
-			return dst
-		}
+		id = m.unk.of(s)
 	}
 	return append(dst, token{id, span{0, len(s)}})
 }

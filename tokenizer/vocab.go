@@ -104,6 +104,26 @@ func (v *vocab) add(s string, id int32) error {
 	return nil
 }
 
+// addLast is add for lists of pieces in which one may stand again: as in the
+// reference, each id has its text and the text the last of its ids.
+func (v *vocab) addLast(s string, id int32) error {
+	if _, again := v.id(s); !again {
+		return v.add(s, id)
+	}
+	if id > maxTokenID {
+		return fmt.Errorf("token %q has id %d, ids go from 0 to %d", s, id, maxTokenID)
+	}
+	mask := uint64(len(v.slots) - 1)
+	at := hashString(s) & mask
+	for v.tokens[v.slots[at]-1] != s {
+		at = (at + 1) & mask
+	}
+	v.slots[at] = id + 1
+	v.tokens, v.known = append(v.tokens, s), append(v.known, true)
+	v.count++
+	return nil
+}
+
 func (v *vocab) grow() {
 	old := v.slots
 	v.slots = make([]int32, 2*len(old))

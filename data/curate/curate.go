@@ -26,7 +26,7 @@ type Config struct {
 	Shuffle        bool `yaml:"shuffle" help:"join input files into shards; --no-shuffle keeps one output file for each"`
 
 	// CountTokens and Tokenizer are mix's: the tokens of texts, for the report.
-	CountTokens func(text string) int `yaml:"-"`
+	CountTokens func(text string) (int, error) `yaml:"-"`
 	Tokenizer   string                `yaml:"-"`
 }
 

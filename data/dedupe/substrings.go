@@ -383,11 +383,12 @@ type looked struct {
 	items   int
 	windows []window
 	places  [][2]int // of the tokens, in code points
+	err     error
 }
 
-func (v *verbatim) tokens(text string) ([]int32, [][2]int) {
-	e := v.tok.Encode(text, false)
-	return e.IDs, e.Offsets
+func (v *verbatim) tokens(text string) ([]int32, [][2]int, error) {
+	e, err := v.tok.Encode(text, false)
+	return e.IDs, e.Offsets, err
 }
 
 // bytesOf is the text as items. The slice must not be written to.
@@ -425,6 +426,7 @@ func (v *verbatim) listAnchors(ctx context.Context, from uint64, to *uint64) ([]
 		items, documents int
 		windows          int64
 		list             []anchorRun
+		err              error
 	}
 	work := func(docs []data.Document) counted {
 		out := counted{documents: len(docs)}
@@ -452,7 +454,11 @@ func (v *verbatim) listAnchors(ctx context.Context, from uint64, to *uint64) ([]
 				out.list = append(out.list, anchorRun{anchor, n})
 			}
 			if v.tok != nil {
-				ids, _ := v.tokens(docs[i].Text)
+				ids, _, err := v.tokens(docs[i].Text)
+				if err != nil {
+					out.err = fmt.Errorf("document %s: %w", docs[i].ID, err)
+					return out
+				}
 				out.items += len(ids)
 				runs(v.w, &q, ids, each)
 				continue
@@ -463,6 +469,9 @@ func (v *verbatim) listAnchors(ctx context.Context, from uint64, to *uint64) ([]
 		return out
 	}
 	err := eachDocument(ctx, v.run, work, func(c counted) error {
+		if c.err != nil {
+			return c.err
+		}
 		items += uint64(c.items)
 		windows += c.windows
 		if documents += c.documents; documents > math.MaxUint32 || items > maxPlace {
@@ -527,7 +536,10 @@ func (v *verbatim) pass(ctx context.Context, anchors *anchorSet, t *firsts) erro
 				l.text = docs[i].Text
 				continue
 			}
-			v.look(l, &q, docs[i].Text, anchors, func(w window) { l.windows = append(l.windows, w) })
+			err := v.look(l, &q, docs[i].Text, anchors, func(w window) { l.windows = append(l.windows, w) })
+			if err != nil {
+				l.err = fmt.Errorf("document %s: %w", docs[i].ID, err)
+			}
 		}
 		return out
 	}
@@ -536,6 +548,9 @@ func (v *verbatim) pass(ctx context.Context, anchors *anchorSet, t *firsts) erro
 	return eachDocument(ctx, v.run, work, func(docs []looked) error {
 		for i := range docs {
 			l := &docs[i]
+			if l.err != nil {
+				return l.err
+			}
 			mark := func(w window) {
 				at := base + uint64(w.at)
 				if first, ok := t.find(w, at); !ok || at < first+length {
@@ -552,7 +567,9 @@ func (v *verbatim) pass(ctx context.Context, anchors *anchorSet, t *firsts) erro
 				}
 			}
 			if l.text != "" {
-				v.look(l, &v.queue, l.text, anchors, mark)
+				if err := v.look(l, &v.queue, l.text, anchors, mark); err != nil {
+					return err
+				}
 			}
 			for len(l.windows) > 0 {
 				n := min(64, len(l.windows))
@@ -570,15 +587,18 @@ func (v *verbatim) pass(ctx context.Context, anchors *anchorSet, t *firsts) erro
 }
 
 // look calls each for the windows of a text that have one of the anchors.
-func (v *verbatim) look(l *looked, q *queue, text string, anchors *anchorSet, each func(window)) {
+func (v *verbatim) look(l *looked, q *queue, text string, anchors *anchorSet, each func(window)) error {
 	if v.tok == nil {
 		compared(v.w, q, bytesOf(text), anchors.has, each)
-		return
+		return nil
 	}
-	var ids []int32
-	ids, l.places = v.tokens(text)
-	l.items = len(ids)
+	ids, places, err := v.tokens(text)
+	if err != nil {
+		return err
+	}
+	l.places, l.items = places, len(ids)
 	compared(v.w, q, ids, anchors.has, each)
+	return nil
 }
 
 // merge joins the pieces that several passes found.

@@ -43,7 +43,7 @@ type Config struct {
 	Settings any `yaml:"-" json:"settings,omitempty"`
 	// CountTokens counts the tokens of a text for the report, from several
 	// goroutines; nil counts none. Tokenizer says which they are.
-	CountTokens func(text string) int `yaml:"-" json:"-"`
+	CountTokens func(text string) (int, error) `yaml:"-" json:"-"`
 	Tokenizer   string                `yaml:"-" json:"tokenizer,omitempty"`
 }
 

@@ -135,7 +135,7 @@ func TestFunnel(t *testing.T) {
 	config := mix.Config{Streams: []mix.Stream{plain(func(s *mix.Stream) {
 		s.Filter = &mix.Filter{Exclude: []string{`.id == "bad"`}, Syntax: "jq"}
 		s.SpanReplacement = []mix.SpanReplacement{{Span: ".attributes.dup", MinScore: number(0), Syntax: "jq"}}
-	})}, Shuffle: true, CountTokens: func(text string) int { return len(strings.Fields(text)) }}
+	})}, Shuffle: true, CountTokens: func(text string) (int, error) { return len(strings.Fields(text)), nil }}
 	report, err := mix.Run(context.Background(), config)
 	if err != nil {
 		t.Fatal(err)

@@ -59,7 +59,9 @@ func (m *mixer) shard(ctx context.Context, sh *shard) error {
 		p.docs = parseBatch(b, m.cfg.Compat)
 		if count := m.cfg.CountTokens; count != nil {
 			for i := range p.docs {
-				p.docs[i].tokens = count(p.docs[i].Text)
+				if p.docs[i].tokens, err = count(p.docs[i].Text); err != nil {
+					return p, fmt.Errorf("document %s: %w", p.docs[i].ID, err)
+				}
 			}
 		}
 		p.made, err = prepare(m.cfg.Rows, b, p.docs)
@@ -297,7 +299,10 @@ func (m *mixer) mix(j *joined, file string) error {
 	}
 	tokens := j.tokens
 	if changed && m.cfg.CountTokens != nil {
-		tokens = m.cfg.CountTokens(text)
+		var err error
+		if tokens, err = m.cfg.CountTokens(text); err != nil {
+			return fmt.Errorf("document %s: %w", j.ID, err)
+		}
 	}
 	from := len(m.out[0])
 	m.out[0] = m.append(m.out[0], j, file, text, changed)

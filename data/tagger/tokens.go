@@ -70,7 +70,10 @@ func (c *tokenCount) Tag(t *Text, out *Spans) error {
 	if c.strip {
 		s = trimSpace(s)
 	}
-	c.ids = c.enc.AppendEncode(c.ids[:0], s)
+	var err error
+	if c.ids, err = c.enc.AppendEncode(c.ids[:0], s); err != nil {
+		return err
+	}
 	out.Add(c.kind, 0, t.Len, float64(len(c.ids)))
 	return nil
 }
@@ -87,8 +90,13 @@ type tokenRepetitions struct {
 
 func (r *tokenRepetitions) Tag(t *Text, out *Spans) error {
 	var spans []spanOf
+	var failed error
 	find := func(s string, offset int) {
-		e := r.t.Encode(s, false)
+		e, err := r.t.Encode(s, false)
+		if err != nil {
+			failed = err
+			return
+		}
 		from := len(spans)
 		findPeriods(e.IDs, longestPeriod, func(p period) {
 			spans = append(spans, spanOf{"repetition", offset + e.Offsets[p.start][0], offset + e.Offsets[p.end-1][1], float64(p.times)})
@@ -116,6 +124,9 @@ func (r *tokenRepetitions) Tag(t *Text, out *Spans) error {
 		}
 	default:
 		find(t.S, 0)
+	}
+	if failed != nil {
+		return failed
 	}
 	addRepetitions(t, out, spans, r.whenEmpty)
 	return nil

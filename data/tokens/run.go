@@ -26,7 +26,7 @@ import (
 // Encoder turns a text into ids, without special tokens. It is used from
 // several goroutines. *tokenizer.Tokenizer is one.
 type Encoder interface {
-	AppendEncode(dst []int32, text string) []int32
+	AppendEncode(dst []int32, text string) ([]int32, error)
 }
 
 // Config says what to encode and how to write it. The zero value of each key
@@ -596,9 +596,11 @@ func (b *batch) flush() {
 		defer func() { <-b.slots }()
 		var ids []int32
 		for _, it := range lot {
-			ids = b.cfg.encode(ids[:0], it.text)
+			ids, it.err = b.cfg.encode(ids[:0], it.text)
 			it.bytes, it.text = len(it.text), ""
-			it.ids, it.err = appendIDs(make([]byte, 0, len(ids)*b.cfg.DType.Size()), ids, b.cfg.DType)
+			if it.err == nil {
+				it.ids, it.err = appendIDs(make([]byte, 0, len(ids)*b.cfg.DType.Size()), ids, b.cfg.DType)
+			}
 			if it.err != nil {
 				it.err = fmt.Errorf("%s:%d: %w", it.src, it.loc, it.err)
 			}
@@ -635,18 +637,19 @@ func appendIDs(dst []byte, ids []int32, dtype DType) ([]byte, error) {
 
 // encode is Tokenizer.encode of Dolma: ids, with BOS and EOS unless the text
 // brings them along.
-func (c *Config) encode(dst []int32, text string) []int32 {
+func (c *Config) encode(dst []int32, text string) ([]int32, error) {
 	if c.BOS != nil {
 		dst = append(dst, *c.BOS)
 	}
 	start := len(dst)
+	var err error
 	if c.Segment {
-		dst = c.encodeSegments(dst, text)
+		dst, err = c.encodeSegments(dst, text)
 	} else {
-		dst = c.Encoder.AppendEncode(dst, text)
+		dst, err = c.Encoder.AppendEncode(dst, text)
 	}
-	if len(dst) == start {
-		return dst[:0]
+	if err != nil || len(dst) == start {
+		return dst[:0], err
 	}
 	if c.BOS != nil && dst[start] == *c.BOS {
 		dst = append(dst[:start-1], dst[start:]...)
@@ -654,12 +657,13 @@ func (c *Config) encode(dst []int32, text string) []int32 {
 	if c.EOS != nil && dst[len(dst)-1] != *c.EOS {
 		dst = append(dst, *c.EOS)
 	}
-	return dst
+	return dst, nil
 }
 
 // encodeSegments encodes each paragraph alone; all but the first begin with
 // the newlines before them (split_into_paragraphs, `(^\n*|\n+)[^\n]*`).
-func (c *Config) encodeSegments(dst []int32, text string) []int32 {
+func (c *Config) encodeSegments(dst []int32, text string) ([]int32, error) {
+	var err error
 	for at := 0; at < len(text); {
 		end := at
 		for end < len(text) && text[end] == '\n' {
@@ -671,18 +675,21 @@ func (c *Config) encodeSegments(dst []int32, text string) []int32 {
 			end = len(text)
 		}
 		if at == 0 || !c.PrefixSpace {
-			dst = c.Encoder.AppendEncode(dst, text[at:end])
+			dst, err = c.Encoder.AppendEncode(dst, text[at:end])
 		} else {
 			// One more space takes the tokenizer's own along, and goes.
 			start := len(dst)
-			dst = c.Encoder.AppendEncode(dst, " "+text[at:end])
+			dst, err = c.Encoder.AppendEncode(dst, " "+text[at:end])
 			if len(dst) > start {
 				dst = append(dst[:start], dst[start+1:]...)
 			}
 		}
+		if err != nil {
+			return dst, err
+		}
 		at = end
 	}
-	return dst
+	return dst, nil
 }
 
 // source reads the documents of one file.

@@ -145,11 +145,11 @@ func TestGolden(t *testing.T) {
 // letters is an encoder for tests: one id per byte.
 type letters struct{}
 
-func (letters) AppendEncode(dst []int32, text string) []int32 {
+func (letters) AppendEncode(dst []int32, text string) ([]int32, error) {
 	for i := range len(text) {
 		dst = append(dst, int32(text[i]))
 	}
-	return dst
+	return dst, nil
 }
 
 func writeDocuments(t testing.TB, path string, texts ...string) {

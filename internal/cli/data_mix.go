@@ -96,17 +96,18 @@ func runDataMix(r *dataRun, cfg mixConfig) error {
 }
 
 // countTokens counts the tokens of texts, from several goroutines.
-func countTokens(t *tokenizer.Tokenizer) func(text string) int {
+func countTokens(t *tokenizer.Tokenizer) func(text string) (int, error) {
 	type counter struct {
 		encoder *tokenizer.Encoder
 		ids     []int32
 	}
 	pool := sync.Pool{New: func() any { return &counter{encoder: t.NewEncoder()} }}
-	return func(text string) int {
+	return func(text string) (int, error) {
 		c := pool.Get().(*counter)
 		defer pool.Put(c)
-		c.ids = c.encoder.AppendEncode(c.ids[:0], text)
-		return len(c.ids)
+		var err error
+		c.ids, err = c.encoder.AppendEncode(c.ids[:0], text)
+		return len(c.ids), err
 	}
 }
 

@@ -46,7 +46,7 @@ tokenizer it prints the ids too, and a bar where context and continuation meet.`
 			if boundary != "" {
 				j.Boundary = eval.Boundary(boundary)
 			}
-			var split func(r *eval.Request) (before, after []int32)
+			var split func(r *eval.Request) (before, after []int32, err error)
 			var tokens *tokenizer.Tokenizer
 			if tok != "" {
 				if tokens, err = tokenizer.Load(tok); err != nil {
@@ -65,7 +65,7 @@ tokenizer it prints the ids too, and a bar where context and continuation meet.`
 }
 
 // showTask prints a job's documents.
-func showTask(out io.Writer, j *eval.Job, tok *tokenizer.Tokenizer, split func(r *eval.Request) (before, after []int32)) error {
+func showTask(out io.Writer, j *eval.Job, tok *tokenizer.Tokenizer, split func(r *eval.Request) (before, after []int32, err error)) error {
 	var b strings.Builder
 	t := j.Task
 	fmt.Fprintf(&b, "%s: %s, quoted with %s, %d shots, context and continuation encoded %s\n", t.Name, t.Kind, t.Quoted, t.Shots, j.Boundary)
@@ -96,7 +96,10 @@ func showTask(out io.Writer, j *eval.Job, tok *tokenizer.Tokenizer, split func(r
 				fmt.Fprintf(&b, "%s%q\n", mark, r.Continuation)
 			}
 			if split != nil {
-				before, after := split(&r)
+				before, after, err := split(&r)
+				if err != nil {
+					return err
+				}
 				fmt.Fprintf(&b, "      ids %v | %v\n", before, after)
 				fmt.Fprintf(&b, "      …%q | %q\n", tok.Decode(before[max(0, len(before)-3):], false), tok.Decode(after, false))
 			}

@@ -50,7 +50,8 @@ final norm. FILE.json is a list of equally long lists of ids.`,
 			if ids != "" {
 				rows, err = readIDs(ids, m.Config.V)
 			} else if err = needTokenizer(m, ", or give --ids"); err == nil {
-				rows = [][]int32{m.Tokenizer.AppendEncode(nil, text)}
+				rows = make([][]int32, 1)
+				rows[0], err = m.Tokenizer.AppendEncode(nil, text)
 			}
 			if err != nil {
 				return err

@@ -249,7 +249,9 @@ func (e *encodeJob) run(ctx context.Context, name string, r *bufio.Reader, w *bu
 			e.lines = append(e.lines, d)
 			size += len(d.Text)
 		}
-		e.round(size)
+		if err := e.round(size); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
 		if err := e.write(w); err != nil {
 			return err
 		}
@@ -260,7 +262,7 @@ func (e *encodeJob) run(ctx context.Context, name string, r *bufio.Reader, w *bu
 }
 
 // round encodes the lines read, of size bytes of text.
-func (e *encodeJob) round(size int) {
+func (e *encodeJob) round(size int) error {
 	e.places = slices.Grow(e.places[:0], len(e.lines))[:len(e.lines)]
 	// Room for the ids, and no collection of what reading left behind: neither
 	// is encoding.
@@ -274,6 +276,7 @@ func (e *encodeJob) round(size int) {
 	began := time.Now()
 	var next atomic.Int64 // in takes
 	var wg sync.WaitGroup
+	failed := make([]error, len(e.buffers))
 	for t := range e.buffers {
 		work := func() {
 			b := &e.buffers[t]
@@ -283,7 +286,9 @@ func (e *encodeJob) round(size int) {
 				if i >= len(takes) {
 					return
 				}
-				e.encode(t, takes[i].from, takes[i].to)
+				if failed[t] = e.encode(t, takes[i].from, takes[i].to); failed[t] != nil {
+					return
+				}
 			}
 		}
 		if len(e.buffers) == 1 {
@@ -299,6 +304,7 @@ func (e *encodeJob) round(size int) {
 	for _, b := range e.buffers {
 		e.tokens += int64(len(b.ids))
 	}
+	return errors.Join(failed...)
 }
 
 // take is a range of lines that a thread encodes at once.
@@ -321,21 +327,37 @@ func (e *encodeJob) takes() []take {
 	return list
 }
 
-func (e *encodeJob) encode(t, from, to int) {
+func (e *encodeJob) encode(t, from, to int) error {
 	b := &e.buffers[t]
 	for i := from; i < to; i++ {
 		start := len(b.ids)
+		var err error
 		if e.whole {
-			enc := e.tok.Encode(e.lines[i].Text, e.special)
+			var enc tokenizer.Encoding
+			enc, err = e.tok.Encode(e.lines[i].Text, e.special)
 			b.ids = append(b.ids, enc.IDs...)
 			if e.offsets {
 				b.offsets = append(b.offsets, enc.Offsets...)
 			}
 		} else {
-			b.ids = e.encoders[t].AppendEncode(b.ids, e.lines[i].Text)
+			b.ids, err = e.encoders[t].AppendEncode(b.ids, e.lines[i].Text)
+		}
+		if err != nil {
+			return fmt.Errorf("text %d, %s: %w", e.documents+int64(i)+1, excerpt(e.lines[i].Text), err)
 		}
 		e.places[i] = place{t, start, len(b.ids)}
 	}
+	return nil
+}
+
+// excerpt is the beginning of a text, quoted.
+func excerpt(text string) string {
+	const most = 40
+	r := []rune(text[:min(len(text), 4*most)])
+	if len(r) <= most {
+		return strconv.Quote(text)
+	}
+	return strconv.Quote(string(r[:most])) + "…"
 }
 
 func (e *encodeJob) write(w *bufio.Writer) error {
@@ -552,19 +574,26 @@ func newTokenizerInfoCommand() *cobra.Command {
 			const enough = 16 << 20
 			bytes, tokens := 0, 0
 			var ids []int32
-			count := func(s string) {
-				ids = tok.AppendEncode(ids[:0], s)
+			count := func(s string) error {
+				var err error
+				ids, err = tok.AppendEncode(ids[:0], s)
 				bytes += len(s)
 				tokens += len(ids)
+				return err
 			}
 			if sample == "" {
-				count(sampleText)
+				if err := count(sampleText); err != nil {
+					return fmt.Errorf("%s has no ids for the text it is measured on (--sample FILE takes another): %w", args[0], err)
+				}
 			} else {
 				for s, err := range sampleTexts(sample) {
 					if err != nil {
 						return err
 					}
-					if count(s); bytes > enough {
+					if err := count(s); err != nil {
+						return fmt.Errorf("%s: %w", sample, err)
+					}
+					if bytes > enough {
 						break
 					}
 				}
@@ -637,16 +666,20 @@ was made, not that there was no difference.`,
 			}
 			d := &tokenizerDiff{a: a, b: b, limit: limit}
 			if text != "" {
-				d.add(text)
+				if err := d.add(text); err != nil {
+					return err
+				}
 			} else {
 				for s, err := range sampleTexts(input) {
 					if err == nil {
 						err = c.Context().Err()
 					}
+					if err == nil {
+						err = d.add(s)
+					}
 					if err != nil {
 						return err
 					}
-					d.add(s)
 				}
 			}
 			if asJSON {
@@ -686,8 +719,15 @@ type difference struct {
 	IDsB     []int32  `json:"ids_b"`
 }
 
-func (d *tokenizerDiff) add(text string) {
-	a, b := d.a.Encode(text, false), d.b.Encode(text, false)
+func (d *tokenizerDiff) add(text string) error {
+	a, err := d.a.Encode(text, false)
+	if err != nil {
+		return fmt.Errorf("the first tokenizer: %w", err)
+	}
+	b, err := d.b.Encode(text, false)
+	if err != nil {
+		return fmt.Errorf("the second tokenizer: %w", err)
+	}
 	runes := []rune(text)
 	d.Bytes += len(text)
 	d.TokensA += len(a.IDs)
@@ -758,6 +798,7 @@ func (d *tokenizerDiff) add(text string) {
 		i, j = i2, j2
 	}
 	d.Documents++
+	return nil
 }
 
 func (d *tokenizerDiff) print(w io.Writer) error {
