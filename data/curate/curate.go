@@ -27,7 +27,7 @@ type Config struct {
 
 	// CountTokens and Tokenizer are mix's: the tokens of texts, for the report.
 	CountTokens func(text string) (int, error) `yaml:"-"`
-	Tokenizer   string                `yaml:"-"`
+	Tokenizer   string                         `yaml:"-"`
 }
 
 // Tag says which taggers run.

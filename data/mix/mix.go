@@ -44,7 +44,7 @@ type Config struct {
 	// CountTokens counts the tokens of a text for the report, from several
 	// goroutines; nil counts none. Tokenizer says which they are.
 	CountTokens func(text string) (int, error) `yaml:"-" json:"-"`
-	Tokenizer   string                `yaml:"-" json:"tokenizer,omitempty"`
+	Tokenizer   string                         `yaml:"-" json:"tokenizer,omitempty"`
 }
 
 // Stream is one set of documents and what is done with them.
