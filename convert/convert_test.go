@@ -87,6 +87,64 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestRunAsAnother converts a model of the ai2-olmo package that other layouts know as a Llama, and
+// one whose norms are stored as what they multiply by.
+func TestRunAsAnother(t *testing.T) {
+	rms := model.NormKind{RMS: true, Weight: true}
+	size := func(c model.Config) *model.Config {
+		c.Layers, c.C, c.H, c.KV, c.D, c.F, c.VocabSize, c.V, c.T = 2, 32, 4, 2, 8, 48, 64, 64, 64
+		c.NormEps, c.RopeTheta, c.EOS, c.PAD, c.BOS = 1e-6, 10000, 0, 1, -1
+		return &c
+	}
+	gemma := rms
+	gemma.OnePlus = true
+	for _, o := range []struct {
+		name    string
+		c       *model.Config
+		as      string
+		weights int // that the proof compares
+	}{
+		{"OLMo with RMSNorm", size(model.Config{Family: "olmo", Norm: rms, Tied: true}), "llama", 0},
+		{"Gemma 2", size(model.Config{
+			Family: "gemma2", Norm: gemma, Tied: true, ScaleEmbedding: true, Activation: model.GeGLU, ScoreCap: 50, LogitCap: 30, Windows: []int{4, 0}, SlidingTheta: 10000,
+		}), "gemma2", 24},
+	} {
+		for _, to := range []model.Layout{model.HuggingFace, model.GGUF} {
+			t.Run(o.name+"/"+string(to), func(t *testing.T) {
+				get := func(name string) ([]float32, error) {
+					for _, p := range o.c.Params() {
+						if p.Name == name {
+							p.Role = model.Projection // norms too are any numbers
+							return model.Init{Fn: "normal", Std: 0.3}.Weights(o.c, p, 3)
+						}
+					}
+					return nil, errors.New("no parameter " + name)
+				}
+				from := t.TempDir()
+				var err error
+				if o.c.Family == "olmo" {
+					err = model.SaveAI2(from, o.c, get, tensor.F32, nil)
+				} else {
+					err = model.SaveHF(from, o.c, get, tensor.F32, 0, nil)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, err := Run(t.Context(), Options{From: from, To: to, Out: filepath.Join(t.TempDir(), "copy")})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if l := opened(t, r.Out); l.Config.Family != o.as {
+					t.Errorf("the copy is of family %s, want %s", l.Config.Family, o.as)
+				}
+				if r.Proof.Weights != o.weights || r.Proof.Agree != r.Proof.Positions {
+					t.Errorf("proof %+v, want %d weights", r.Proof, o.weights)
+				}
+			})
+		}
+	}
+}
+
 // TestRunProgress: each part counts up to the model's parameters.
 func TestRunProgress(t *testing.T) {
 	c, get := tiny()

@@ -14,11 +14,16 @@ import (
 // ggufArch returns what the model is to llama.cpp: what it is to Transformers, whose models
 // llama.cpp converts.
 func (c *Config) ggufArch() (*ggufArch, error) {
-	f, err := c.inTransformers()
-	if err != nil {
-		return nil, err
+	f, refused := c.elsewhere()
+	switch {
+	case refused == "":
+		return f.gguf.arch, nil
+	case c.Position == Alibi:
+		refused = " has ALiBi in the blocks of MPT and BLOOM alone, not in those of the ai2-olmo package"
+	case c.Position == Learned:
+		refused = " has learned positions in the blocks of GPT-2 alone, not in those of the ai2-olmo package"
 	}
-	return f.gguf.arch, nil
+	return nil, fmt.Errorf("%w: llama.cpp%s", ErrLayout, refused)
 }
 
 // fitsGGUF reports what llama.cpp would compute otherwise than the model says, or not

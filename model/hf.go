@@ -393,24 +393,25 @@ func (s *Scaling) hf() any {
 	if s == nil {
 		return nil
 	}
-	m := map[string]any{"rope_type": s.Type, "factor": s.Factor}
+	m := map[string]any{"rope_type": s.Type, "factor": decimal(s.Factor)}
 	list := func(v []float64) []any {
 		out := make([]any, len(v))
 		for i, x := range v {
-			out[i] = x
+			out[i] = decimal(x)
 		}
 		return out
 	}
 	switch s.Type {
 	case "longrope":
 		m["short_factor"], m["long_factor"] = list(s.Short), list(s.Long)
-		m["attention_factor"], m["original_max_position_embeddings"] = s.AttentionFactor, s.Original
+		m["attention_factor"], m["original_max_position_embeddings"] = decimal(s.AttentionFactor), s.Original
 	case "proportional":
-		m["partial_rotary_factor"] = s.Share
+		m["partial_rotary_factor"] = decimal(s.Share)
 	case "llama3":
-		m["low_freq_factor"], m["high_freq_factor"], m["original_max_position_embeddings"] = s.LowFreq, s.HighFreq, s.Original
+		m["low_freq_factor"], m["high_freq_factor"], m["original_max_position_embeddings"] = decimal(s.LowFreq), decimal(s.HighFreq), s.Original
 	case "yarn":
-		m["beta_fast"], m["beta_slow"], m["attention_factor"], m["original_max_position_embeddings"] = s.BetaFast, s.BetaSlow, s.AttentionFactor, s.Original
+		m["beta_fast"], m["beta_slow"], m["attention_factor"] = decimal(s.BetaFast), decimal(s.BetaSlow), decimal(s.AttentionFactor)
+		m["original_max_position_embeddings"] = s.Original
 		if s.Smooth {
 			m["truncate"] = false
 		}
@@ -425,11 +426,9 @@ func nullable(id int32) any {
 	return id
 }
 
-// optional writes a number with a point, as Transformers 5 wants floats; 0 is none.
-func optional(x float64) any {
-	if x == 0 {
-		return nil
-	}
+// decimal writes a number with a point: of a whole one Transformers 5 says that it is no float, and 4
+// warns.
+func decimal(x float64) json.Number {
 	s := fmt.Sprint(x)
 	if !strings.ContainsAny(s, ".e") {
 		s += ".0"
@@ -437,20 +436,35 @@ func optional(x float64) any {
 	return json.Number(s)
 }
 
+// optional writes a number; 0 is none.
+func optional(x float64) any {
+	if x == 0 {
+		return nil
+	}
+	return decimal(x)
+}
+
 // shortest keeps 1e-6 from being written with the digits of its float64.
 func shortest(x float32) json.Number { return json.Number(fmt.Sprint(x)) }
 
 // inTransformers returns the family that the model is to Transformers.
 func (c *Config) inTransformers() (*family, error) {
-	f := c.family()
-	if f.hf.as == nil {
-		return f, nil
-	}
-	name, refused := f.hf.as(c)
+	f, refused := c.elsewhere()
 	if refused != "" {
 		return nil, fmt.Errorf("%w: Transformers%s", ErrLayout, refused)
 	}
-	return familyOf(name), nil
+	return f, nil
+}
+
+// elsewhere returns the family that the model is to other programs, or says why they have none, as the
+// end of a sentence that begins with the program.
+func (c *Config) elsewhere() (f *family, refused string) {
+	f = c.family()
+	if f.hf.as == nil {
+		return f, ""
+	}
+	name, refused := f.hf.as(c)
+	return familyOf(name), refused
 }
 
 // ErrLayout is a model that a layout cannot hold.

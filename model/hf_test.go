@@ -1,8 +1,11 @@
 package model
 
 import (
+	"cmp"
 	"encoding/json"
+	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -35,6 +38,12 @@ func settled() map[string]*Config {
 	yarn := &Scaling{Type: "yarn", Factor: 4, Original: 16, BetaFast: 16, BetaSlow: 2, AttentionFactor: 1.25, Smooth: true}
 	llama3 := &Scaling{Type: "llama3", Factor: 8, Original: 32, LowFreq: 1.5, HighFreq: 5}
 	linear := &Scaling{Type: "linear", Factor: 2.5, Original: 64}
+	dynamic := &Scaling{Type: "dynamic", Factor: 2, Original: 64, Positions: 64}
+	longrope := &Scaling{
+		Type: "longrope", Factor: 4, Original: 32, Positions: 128, AttentionFactor: 1.5, Short: []float64{1, 1.5, 2}, Long: []float64{2, 3, 5},
+	}
+	one := rms
+	one.OnePlus = true
 	return map[string]*Config{
 		"olmo":          base("olmo", func(c *Config) { c.Norm, c.NormEps, c.Clip, c.Tied = NormKind{}, 1e-5, 1.5, true }),
 		"olmo2":         base("olmo2", func(c *Config) { c.QKNorm, c.AttentionBias = &rms, true }),
@@ -56,6 +65,39 @@ func settled() map[string]*Config {
 		"mpt": base("mpt", func(c *Config) {
 			c.Norm, c.KV, c.F, c.RopeTheta, c.Tied = NormKind{Weight: true}, 4, 96, 0, true
 			c.Position, c.AlibiMax, c.Activation, c.Clip, c.Scale = Alibi, 8, GELU, 0.8, 0.75
+		}),
+		"mistral": base("mistral", func(c *Config) { c.D = 8 }),
+		"mistral, window": base("mistral", func(c *Config) {
+			c.Windows, c.SlidingTheta, c.SlidingScaling, c.Scaling = []int{5, 5}, 777, linear, linear
+		}),
+		"qwen2":         base("qwen2", func(c *Config) { c.QKVBias, c.Tied = true, true }),
+		"qwen2, window": base("qwen2", func(c *Config) { c.QKVBias, c.Windows, c.SlidingTheta = true, []int{0, 5}, 777 }),
+		"qwen3": base("qwen3", func(c *Config) {
+			c.QKNorm, c.QKHeads, c.AttentionBias, c.D, c.Scaling = &rms, true, true, 8, dynamic
+		}),
+		"gpt2": base("gpt2", func(c *Config) {
+			c.Norm, c.KV, c.RopeTheta, c.Position, c.Activation, c.AttentionBias, c.MLPBias, c.Scale = full, 4, 0, Learned, ReLU, true, true, 1
+		}),
+		"phi3":            base("phi3", func(c *Config) { c.RopeDims, c.D, c.Windows, c.SlidingTheta = 4, 8, []int{5, 5}, 777 }),
+		"phi3, longrope":  base("phi3", func(c *Config) { c.RopeDims, c.Scaling, c.T = 6, longrope, 32 }),
+		"llama, longrope": base("llama", func(c *Config) { c.Scaling, c.T = longrope, 32 }),
+		"llama, proportional": base("llama", func(c *Config) {
+			c.Scaling = &Scaling{Type: "proportional", Factor: 2, Original: 64, Share: 0.75}
+		}),
+		"gemma2": base("gemma2", func(c *Config) {
+			c.Norm.OnePlus, c.ScaleEmbedding, c.Activation, c.AttentionBias, c.D = true, true, GeGLU, true, 8
+			c.Scale, c.ScoreCap, c.LogitCap, c.Windows, c.SlidingTheta = 0.25, 7, 9.5, []int{0, 5}, 777
+		}),
+		"gemma3": base("gemma3", func(c *Config) {
+			c.Norm.OnePlus, c.ScaleEmbedding, c.Activation, c.Tied = true, true, GeGLU, true
+			c.QKNorm, c.QKHeads, c.Scale, c.LogitCap, c.Windows, c.SlidingTheta, c.Scaling = &one, true, 0.25, 9, []int{5, 0}, 55, linear
+		}),
+		"starcoder2": base("starcoder2", func(c *Config) {
+			c.Norm, c.Activation, c.Windows, c.SlidingTheta = full, ReLU, []int{5, 5}, 777
+		}),
+		"bloom": base("bloom", func(c *Config) {
+			c.Norm, c.KV, c.RopeTheta, c.F, c.Position, c.AlibiMax, c.Activation = full, 4, 0, 96, Alibi, 8, GELUTanh
+			c.EmbeddingNorm, c.AttentionBias, c.MLPBias = true, true, true
 		}),
 		"gptneox": base("gptneox", func(c *Config) {
 			c.Norm, c.KV, c.D, c.C, c.RopeDims, c.Activation, c.Parallel, c.MLPBias = full, 4, 8, 32, 4, GELUTanh, false, true
@@ -94,10 +136,32 @@ func TestHFConfigs(t *testing.T) {
 func TestHFDefaults(t *testing.T) {
 	rms := NormKind{RMS: true, Weight: true}
 	sizes := `"hidden_size":64,"num_hidden_layers":4,"num_attention_heads":4,"intermediate_size":96,"vocab_size":100`
+	full, one := NormKind{Weight: true, Bias: true}, NormKind{RMS: true, Weight: true, OnePlus: true}
 	for _, c := range []struct {
 		kind, more string
 		want       Config
 	}{
+		{"mistral", strings.Replace(sizes, `heads":4`, `heads":8`, 1), Config{Family: "mistral", KV: 8, H: 8, D: 8, F: 96, NormEps: 1e-6, Norm: rms, RopeTheta: 10000, T: 131072, BOS: 1, EOS: 2, PAD: -1, Windows: []int{4096, 4096, 4096, 4096}, SlidingTheta: 10000}},
+		{"qwen2", sizes + `,"num_key_value_heads":null`, Config{Family: "qwen2", F: 96, NormEps: 1e-6, Norm: rms, RopeTheta: 10000, T: 32768, QKVBias: true, BOS: -1, EOS: -1, PAD: -1}},
+		{"qwen3", sizes + `,"num_key_value_heads":4`, Config{Family: "qwen3", D: 128, F: 96, NormEps: 1e-6, Norm: rms, QKNorm: &rms, QKHeads: true, RopeTheta: 10000, T: 32768, BOS: -1, EOS: -1, PAD: -1}},
+		{"gpt2", `"n_embd":64,"n_layer":4,"n_head":4,"vocab_size":100`, Config{
+			Family: "gpt2", F: 256, NormEps: 1e-5, Norm: full, Position: Learned, T: 1024, Activation: GELUTanh, AttentionBias: true, MLPBias: true, Tied: true, BOS: 50256, EOS: 50256, PAD: -1,
+		}},
+		{"phi3", sizes, Config{Family: "phi3", F: 96, NormEps: 1e-5, Norm: rms, RopeTheta: 10000, RopeDims: 16, T: 4096, BOS: 1, EOS: 32000, PAD: 32000}},
+		{"gemma2", sizes, Config{
+			Family: "gemma2", D: 256, F: 96, NormEps: 1e-6, Norm: one, RopeTheta: 10000, T: 8192, Tied: true, ScaleEmbedding: true, Activation: GeGLU, Scale: 1. / 16, ScoreCap: 50, LogitCap: 30,
+			Windows: []int{4096, 0, 4096, 0}, SlidingTheta: 10000, BOS: 2, EOS: 1,
+		}},
+		{"gemma3_text", sizes + `,"sliding_window_pattern":3`, Config{
+			Family: "gemma3", D: 256, F: 96, NormEps: 1e-6, Norm: one, QKNorm: &one, QKHeads: true, RopeTheta: 1e6, T: 131072, Tied: true, ScaleEmbedding: true, Activation: GeGLU, Scale: 1. / 16,
+			Windows: []int{4096, 4096, 0, 4096}, SlidingTheta: 10000, BOS: 2, EOS: 1,
+		}},
+		{"starcoder2", sizes, Config{
+			Family: "starcoder2", KV: 2, F: 96, NormEps: 1e-5, Norm: full, RopeTheta: 10000, T: 4096, Tied: true, Activation: GELUTanh, AttentionBias: true, MLPBias: true, BOS: 50256, EOS: 50256, PAD: -1,
+		}},
+		{"bloom", `"n_embed":64,"n_layer":4,"n_head":4,"vocab_size":100`, Config{
+			Family: "bloom", F: 256, NormEps: 1e-5, Norm: full, Position: Alibi, AlibiMax: 8, Tied: true, Activation: GELUTanh, EmbeddingNorm: true, AttentionBias: true, MLPBias: true, BOS: 1, EOS: 2, PAD: -1, T: 2048,
+		}},
 		{"llama", sizes, Config{Family: "llama", F: 96, NormEps: 1e-6, Norm: rms, RopeTheta: 10000}},
 		{"olmo", sizes, Config{Family: "olmo", F: 96, NormEps: 1e-5, RopeTheta: 10000}},
 		{"olmo2", sizes, Config{Family: "olmo2", F: 96, NormEps: 1e-5, Norm: rms, QKNorm: &rms, RopeTheta: 10000}},
@@ -115,8 +179,11 @@ func TestHFDefaults(t *testing.T) {
 			Family: "mpt", F: 256, NormEps: 1e-5, Norm: NormKind{Weight: true}, Position: Alibi, AlibiMax: 8, Activation: GELU, Tied: true,
 		}},
 	} {
-		c.want.Layers, c.want.C, c.want.H, c.want.KV, c.want.D, c.want.V, c.want.VocabSize, c.want.T = 4, 64, 4, 4, 16, 100, 100, 2048
-		c.want.EOS, c.want.PAD, c.want.BOS = -1, -1, -1
+		w := &c.want
+		if w.T == 0 {
+			w.T, w.EOS, w.PAD, w.BOS = 2048, -1, -1, -1
+		}
+		w.Layers, w.C, w.H, w.KV, w.D, w.V, w.VocabSize = 4, 64, cmp.Or(w.H, 4), cmp.Or(w.KV, 4), cmp.Or(w.D, 16), 100, 100
 		var m map[string]any
 		if err := json.Unmarshal([]byte(`{"model_type":"`+c.kind+`",`+c.more+`}`), &m); err != nil {
 			t.Fatal(err)
@@ -148,6 +215,20 @@ func TestHFRotations(t *testing.T) {
 		{"theta of Pythia beside new keys", "gpt_neox", `"rotary_emb_base":50,"rope_parameters":{"rope_type":"default"}`, 50, 0, nil},
 		{"both keys of Pythia", "gpt_neox", `"rotary_emb_base":50,"rope_scaling":{"type":"linear","factor":3},"rope_parameters":{"rope_theta":60}`, 50, 0, &Scaling{Type: "linear", Factor: 3, Original: 2048}},
 		{"for each kind of layer", "olmo3", `"rope_parameters":{"full_attention":{"rope_theta":60,"rope_type":"linear","factor":3},"sliding_attention":{"rope_theta":70,"rope_type":"default"}}`, 60, 70, &Scaling{Type: "linear", Factor: 3, Original: 2048}},
+		{"beside the rotation", "llama", `"original_max_position_embeddings":128,"rope_scaling":{"rope_type":"llama3","factor":2,"low_freq_factor":1,"high_freq_factor":4,"original_max_position_embeddings":64}`, 10000, 0, &Scaling{
+			Type: "llama3", Factor: 2, Original: 128, LowFreq: 1, HighFreq: 4,
+		}},
+		{"dynamic", "llama", `"rope_scaling":{"type":"dynamic","factor":2},"original_max_position_embeddings":128`, 10000, 0, &Scaling{Type: "dynamic", Factor: 2, Original: 2048, Positions: 2048}},
+		{"proportional", "llama", `"rope_parameters":{"rope_type":"proportional","partial_rotary_factor":0.5}`, 10000, 0, &Scaling{Type: "proportional", Factor: 1, Original: 2048, Share: 0.5}},
+		{"proportional, its share beside", "llama", `"partial_rotary_factor":0.5,"rope_parameters":{"rope_type":"proportional","factor":2}`, 10000, 0, &Scaling{Type: "proportional", Factor: 2, Original: 2048, Share: 0.5}},
+		{"longrope", "llama", `"max_position_embeddings":256,"rope_scaling":{"rope_type":"longrope","short_factor":[1,1,1,1,1,1,1,1],"long_factor":[2,2,2,2,2,2,2,2],"original_max_position_embeddings":16}`, 10000, 0, &Scaling{
+			Type: "longrope", Factor: 16, Original: 16, Positions: 256, AttentionFactor: math.Sqrt2, Short: slices.Repeat([]float64{1}, 8), Long: slices.Repeat([]float64{2}, 8),
+		}},
+		{"Phi-3's first name of longrope", "phi3", `"max_position_embeddings":256,"original_max_position_embeddings":16,"rope_scaling":{"type":"su","short_factor":[1,1,1,1,1,1,1,1],"long_factor":[2,2,2,2,2,2,2,2]}`, 10000, 0, &Scaling{
+			Type: "longrope", Factor: 16, Original: 16, Positions: 256, AttentionFactor: math.Sqrt2, Short: slices.Repeat([]float64{1}, 8), Long: slices.Repeat([]float64{2}, 8),
+		}},
+		{"Gemma 3 of Transformers 4", "gemma3_text", `"rope_theta":60,"rope_local_base_freq":70,"rope_scaling":{"rope_type":"linear","factor":8}`, 60, 70, &Scaling{Type: "linear", Factor: 8, Original: 131072}},
+		{"Gemma 3's own thetas", "gemma3_text", `"vocab_size":100`, 1e6, 10000, nil},
 		{"YaRN's mscale", "llama", `"rope_theta":50,"rope_scaling":{"rope_type":"yarn","factor":8,"mscale":0.707,"mscale_all_dim":1}`, 50, 0, &Scaling{
 			Type: "yarn", Factor: 8, Original: 2048, BetaFast: 32, BetaSlow: 1, AttentionFactor: yarnFactor(8, 0.707) / yarnFactor(8, 1),
 		}},
@@ -204,6 +285,17 @@ func TestHFRefuses(t *testing.T) {
 		{"gpt_neox", "rope_parameters", `{"rope_type":"ntk","factor":2}`, `type "ntk" is not known`},
 		{"llama", "partial_rotary_factor", "0.5", "partial_rotary_factor is 0.5: this family rotates whole heads"},
 		{"llama", "rope_parameters", `{"partial_rotary_factor":0.5}`, "partial_rotary_factor is 0.5: this family rotates whole heads"},
+		{"phi3", "rope_scaling", `{"rope_type":"linear","factor":2}`, "a rotation scaled by linear in a Phi-3"},
+		{"gpt2", "activation_function", `"silu"`, `activation_function "silu" is not built`},
+		{"gpt2", "scale_attn_by_inverse_layer_idx", "true", "scale_attn_by_inverse_layer_idx is true"},
+		{"gpt2", "add_cross_attention", "true", "add_cross_attention is true"},
+		{"bloom", "apply_residual_connection_post_layernorm", "true", "apply_residual_connection_post_layernorm is true"},
+		{"gemma2", "hidden_activation", `"silu"`, `hidden_activation "silu" is not built`},
+		{"gemma3_text", "use_bidirectional_attention", "true", "use_bidirectional_attention is true"},
+		{"gemma2", "attn_logit_softcapping", "-1", "attn_logit_softcapping is -1, not a positive number"},
+		{"gemma2", "query_pre_attn_scalar", "0", "scores are scaled by +Inf"},
+		{"mistral", "hidden_act", `"gelu"`, `hidden_act "gelu" is not built`},
+		{"qwen2", "layer_types", `["full_attention"]`, "layer_types is not a list of 4 names"},
 		{"olmo", "clip_qkv", "-1", "clip_qkv is -1, not a positive number"},
 		{"olmo3", "layer_types", `["full_attention"]`, "layer_types is not a list of 4 names"},
 		{"olmo3", "layer_types", `"full_attention"`, "layer_types is not a list of 4 names"},

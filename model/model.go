@@ -249,6 +249,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("the norms' eps is %v, not a small positive number", c.NormEps)
 	case c.LogitCap > 0 && c.HeadBias && !c.Tied:
 		return errors.New("capped logits with a bias of the output matrix are not built")
+	case !(c.Scale >= 0) || math.IsInf(c.Scale, 1):
+		return fmt.Errorf("scores are scaled by %v, not by a positive number", c.Scale)
 	case !(min(c.ScoreCap, c.LogitCap) >= 0):
 		return fmt.Errorf("scores are capped at %v and logits at %v, not at positive numbers", c.ScoreCap, c.LogitCap)
 	case c.ScaleLogits && c.HeadBias && !c.Tied:

@@ -52,7 +52,7 @@ func olmoAs(c *Config) (family, refused string) {
 	case c.Norm != NormKind{} || c.NormEps != 1e-5:
 		return "", " has no model with norms other than layer norms without weights and an eps of 1e-5, or rms norms without clip_qkv,"
 	case c.Windows != nil || c.Scaling != nil:
-		return "", "' OLMo 1 has neither windows nor scaled rotations"
+		return "", " has no OLMo 1 with windows or a scaled rotation"
 	}
 	return "olmo", ""
 }

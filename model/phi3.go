@@ -77,7 +77,7 @@ func writePhi3(c *Config, m map[string]any) error {
 		r := s.hf().(map[string]any)
 		keep := map[string]any{"type": s.Type, "short_factor": r["short_factor"], "long_factor": r["long_factor"]}
 		if math.Abs(s.AttentionFactor/phi3Factor(s)-1) > 1e-12 {
-			keep["attention_factor"] = s.AttentionFactor
+			keep["attention_factor"] = decimal(s.AttentionFactor)
 		}
 		m["rope_scaling"], m["original_max_position_embeddings"] = keep, s.Original
 	}

@@ -220,17 +220,7 @@ func (c *Config) Section() (*AI2, error) {
 		if err != nil {
 			return nil, err
 		}
-		for key, v := range m { // as a decoder would give it
-			switch v := v.(type) {
-			case json.Number:
-				if m[key], err = v.Float64(); err != nil {
-					return nil, err
-				}
-			case int32:
-				m[key] = int(v)
-			}
-		}
-		a.HF = m
+		a.HF = plainNumbers(m).(map[string]any)
 		return &a, nil
 	}
 	a.NormAfter = c.Family == "olmo2"
@@ -289,6 +279,29 @@ func (c *Config) Section() (*AI2, error) {
 		return nil, fmt.Errorf("%w: the ai2-olmo package has no settings for biases in some layers only, norms of two kinds, or heads of size %d at width %d", ErrLayout, c.D, c.C)
 	}
 	return &a, nil
+}
+
+// plainNumbers returns what a decoder would make of numbers that are written for an encoder.
+func plainNumbers(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		x, err := v.Float64()
+		if err != nil {
+			panic(err) // it was made of a float64
+		}
+		return x
+	case int32:
+		return int(v)
+	case []any:
+		for i := range v {
+			v[i] = plainNumbers(v[i])
+		}
+	case map[string]any:
+		for key := range v {
+			v[key] = plainNumbers(v[key])
+		}
+	}
+	return v
 }
 
 // writeJSON writes a file at once or not at all.

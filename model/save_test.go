@@ -140,8 +140,8 @@ func TestWhatTransformersLacks(t *testing.T) {
 			"an eps of 1e-5":                  func(c *model.Config) { c.NormEps = 1e-6 },
 			"norms other than layer norms":    func(c *model.Config) { c.Norm = model.NormKind{Weight: true} },
 			"rms norms without clip_qkv":      func(c *model.Config) { c.Norm, c.Clip = rms, 3 },
-			"neither windows":                 func(c *model.Config) { c.Windows = []int{0} },
-			"nor scaled rotations":            func(c *model.Config) { c.Scaling = &model.Scaling{Type: "linear", Factor: 2} },
+			"with windows":                    func(c *model.Config) { c.Windows = []int{0} },
+			"windows or a scaled rotation":    func(c *model.Config) { c.Scaling = &model.Scaling{Type: "linear", Factor: 2} },
 		}, map[string]change{
 			"olmo":   func(c *model.Config) { c.Clip, c.KV = 3, 1 },
 			"llama":  func(c *model.Config) { c.Norm, c.NormEps = rms, 1e-6 },
