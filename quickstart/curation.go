@@ -1,15 +1,18 @@
 package quickstart
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"olmo/config"
 	"olmo/data"
 	"olmo/data/dedupe"
 	"olmo/data/mix"
 	"olmo/data/tagger"
+	"olmo/store"
 )
 
 // The taggers of the curation, in one attribute file.
@@ -94,7 +97,37 @@ func (q *quick) curate(ctx context.Context, corpus CorpusInfo) (curated, error) 
 		out.Files = append(out.Files, filepath.ToSlash(rel))
 	}
 	out.Funnel = funnel(corpus, s)
-	return out, nil
+	return out, q.writeFunnel(s)
+}
+
+// funnelPage is the page of what curation removed, with examples, beside the report card.
+const funnelPage = "funnel.html"
+
+// writeFunnel writes the page, with the filters under the names that the report has for
+// them.
+func (q *quick) writeFunnel(s mix.StreamReport) error {
+	s.Rules = slices.Clone(s.Rules)
+	for i, r := range s.Rules {
+		for _, f := range filters {
+			if f.jq == r.Rule {
+				s.Rules[i].Name = f.reason
+			}
+		}
+		if name := cuts[r.Rule]; name != "" {
+			s.Rules[i].Name = name
+		}
+	}
+	var page bytes.Buffer
+	if err := (&mix.Report{Streams: []mix.StreamReport{s}}).WriteHTML(&page); err != nil {
+		return err
+	}
+	return store.WriteFile(q.path(funnelPage), page.Bytes())
+}
+
+// cuts are the spans that are cut from texts, in words.
+var cuts = map[string]string{
+	"$.attributes.duplicate_paragraphs": "paragraphs that stand elsewhere",
+	"$.attributes.held_out_paragraphs":  "held-out paragraphs",
 }
 
 // dedupeStep is one pass over the documents or the held-out text.
@@ -183,9 +216,9 @@ func funnel(corpus CorpusInfo, s mix.StreamReport) []FunnelRow {
 		row := FunnelRow{Stage: "filter", Reason: reasons[r.Rule], Documents: r.Documents, Bytes: r.Bytes}
 		switch {
 		case r.Kind == "span" && r.Rule == "$.attributes.duplicate_paragraphs":
-			row.Stage, row.Reason = "deduplicate", "paragraphs that stand elsewhere (documents changed)"
+			row.Stage, row.Reason = "deduplicate", cuts[r.Rule]+" (documents changed)"
 		case r.Kind == "span":
-			row.Stage, row.Reason = "decontaminate", "held-out paragraphs (documents changed)"
+			row.Stage, row.Reason = "decontaminate", cuts[r.Rule]+" (documents changed)"
 		case row.Reason == "copy of another document":
 			row.Stage = "deduplicate"
 		case row.Reason == "contains a held-out paragraph":

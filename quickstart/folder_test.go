@@ -16,7 +16,7 @@ func TestFolder(t *testing.T) {
 		t.Skip("OLMO_QUICKSTART names no folder of a finished run")
 	}
 	for _, pattern := range []string{
-		"report.html", "report.md", "report.json",
+		"report.html", "report.md", "report.json", "funnel.html",
 		"data/documents/*.jsonl.zst", "data/attributes/*/*", "data/heldout/documents/*.jsonl.zst", "data/tokens/*.npy", "data/tokens/*.csv.gz",
 		"run/config.yaml", "run/metrics.jsonl", "run/step*/model.safetensors", "run/latest",
 		"release/config.json", "release/model.safetensors", "release/tokenizer.json", "release/generation_config.json", "release/README.md",

@@ -62,6 +62,7 @@ type Report struct {
 	// Compressors are the figures of the first block with their names and what
 	// is recorded of other machines.
 	Compressors []Compressed `json:"-"`
+	hasFunnel   bool         // the page of what curation removed is there
 }
 
 // Machine is where the run took place.
@@ -161,6 +162,8 @@ func (r *Report) SetCompressors(results []Compressed) {
 // Write writes report.json, report.md and report.html into dir, each whole or
 // not at all, report.json last: where it stands the report is complete.
 func (r *Report) Write(dir string) error {
+	sum, size, err := hashFile(filepath.Join(dir, funnelPage))
+	r.hasFunnel = err == nil
 	page, err := r.html()
 	if err != nil {
 		return fmt.Errorf("writing report: %w", err)
@@ -171,6 +174,9 @@ func (r *Report) Write(dir string) error {
 	}
 	files := []file{{"report.html", page}, {"report.md", r.markdown()}}
 	r.Pages = nil
+	if r.hasFunnel {
+		r.Pages = append(r.Pages, Artefact{Path: funnelPage, What: "what curation removed, with examples", Bytes: size, SHA256: sum})
+	}
 	for _, f := range files {
 		sum := sha256.Sum256(f.text)
 		r.Pages = append(r.Pages, Artefact{Path: f.name, What: "report card", Bytes: int64(len(f.text)), SHA256: hex.EncodeToString(sum[:])})

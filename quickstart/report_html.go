@@ -29,12 +29,17 @@ func (r *Report) html() ([]byte, error) {
 	for _, s := range r.Stages {
 		longest = max(longest, s.Seconds)
 	}
+	funnel := ""
+	if r.hasFunnel {
+		funnel = funnelPage
+	}
 	bars, most := barsOf(r.comparisons())
 	return reportPage.Bytes(map[string]any{
 		"R":            r,
 		"Headline":     r.headline(),
 		"Facts":        r.facts(),
 		"Funnel":       r.removals(),
+		"FunnelPage":   funnel,
 		"Samples":      r.orderedSamples(),
 		"Bars":         bars,
 		"MostBits":     most,

@@ -94,6 +94,18 @@ func TestReportFiles(t *testing.T) {
 			t.Errorf("report.json: %s is %v (present: %v), want %v", key, v, ok, value)
 		}
 	}
+	// The page of what curation removed is listed where it is, and the card names it.
+	if err := os.WriteFile(filepath.Join(dir, funnelPage), []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	with := exampleReport()
+	if err := with.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	card, err := os.ReadFile(filepath.Join(dir, "report.html"))
+	if err != nil || !bytes.Contains(card, []byte("<code>funnel.html</code>")) || len(with.Pages) != 3 || with.Pages[0].Path != funnelPage {
+		t.Errorf("of the funnel's page: pages %v, %v", with.Pages, err)
+	}
 	if err := exampleReport().Write(filepath.Join(dir, "report.json")); err == nil {
 		t.Error("no error for a folder that is a file")
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/clipperhouse/uax29/v2/words"
 
 	"olmo/data"
+	"olmo/page"
 )
 
 // Decontamination says which evaluation instances are looked for in a corpus,
@@ -611,18 +612,12 @@ func (x *evalIndex) sumUp(report *Contamination) {
 	slices.SortStableFunc(report.Matches, func(a, b Match) int { return cmp.Compare(b.Share, a.Share) })
 }
 
-//go:embed decontaminate.html
-var contaminationPage string
+//go:embed decontaminate.html.tmpl
+var contaminationText string
+
+var contaminationPage = page.MustParse(contaminationText, template.FuncMap{
+	"share": func(s float64) string { return fmt.Sprintf("%.0f %%", 100*s) },
+})
 
 // WriteHTML writes the report as a page that needs no other file.
-func (c *Contamination) WriteHTML(w io.Writer) error {
-	t := template.New("report").Funcs(template.FuncMap{
-		"percent": func(a, b int) string { return fmt.Sprintf("%.1f %%", 100*float64(a)/float64(max(b, 1))) },
-		"share":   func(s float64) string { return fmt.Sprintf("%.0f %%", 100*s) },
-	})
-	t, err := t.Parse(contaminationPage)
-	if err != nil {
-		return fmt.Errorf("the report's template: %w", err)
-	}
-	return t.Execute(w, c)
-}
+func (c *Contamination) WriteHTML(w io.Writer) error { return contaminationPage.Write(w, c) }

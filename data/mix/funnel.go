@@ -5,47 +5,62 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+
+	"olmo/page"
 )
 
-//go:embed funnel.html
-var funnelPage string
+//go:embed funnel.html.tmpl
+var funnelText string
+
+var funnelPage = page.MustParse(funnelText, template.FuncMap{
+	"mb": func(bytes int64) string { return fmt.Sprintf("%.2f", float64(bytes)/1e6) },
+})
+
+// funnelRow is a rule in the page.
+type funnelRow struct {
+	Rule
+	Title           string
+	Removes, Admits bool
+	Left            int64 // documents, after this rule
+}
+
+// titles are the kinds of rules in words.
+var titles = map[string]string{
+	"include": "include", "no include": "admitted by no include rule", "exclude": "exclude", "sample": "not drawn by the sample",
+	"span": "replace spans", "min_text_length": "too little text left",
+}
 
 // WriteHTML writes the report as a page that needs no other file: for each
 // stream what every rule removed, how much was left, and examples.
 func (r *Report) WriteHTML(w io.Writer) error {
-	type row struct {
-		Rule
-		Removes bool
-		// Left is the share of the stream's documents after this rule, in percent.
-		Left float64
-	}
 	type stream struct {
 		StreamReport
-		Rows   []row
+		Rows   []funnelRow
 		Tokens bool
 	}
 	var streams []stream
+	var documents, kept int64
 	for _, s := range r.Streams {
 		out := stream{StreamReport: s, Tokens: s.TokensIn > 0}
+		documents, kept = documents+s.Documents, kept+s.Kept
 		left := s.Documents
 		for _, rule := range s.Rules {
-			if rule.Kind == "include" || rule.Documents == 0 && (rule.Kind == "no include" || rule.Kind == "min_text_length") {
+			if rule.Documents == 0 && (rule.Kind == "no include" || rule.Kind == "min_text_length") {
 				continue
 			}
 			if rule.removes() {
 				left -= rule.Documents
 			}
-			out.Rows = append(out.Rows, row{rule, rule.removes(), 100 * float64(left) / float64(max(s.Documents, 1))})
+			row := funnelRow{rule, rule.Name, rule.removes(), rule.Kind == "include", left}
+			if row.Title == "" {
+				row.Title = titles[rule.Kind]
+			}
+			if row.Rule.Rule == rule.Kind { // it has no words of its own
+				row.Rule.Rule = ""
+			}
+			out.Rows = append(out.Rows, row)
 		}
 		streams = append(streams, out)
 	}
-	t := template.New("funnel").Funcs(template.FuncMap{
-		"percent": func(a, b int64) string { return fmt.Sprintf("%.1f %%", 100*float64(a)/float64(max(b, 1))) },
-		"mb":      func(bytes int64) string { return fmt.Sprintf("%.2f", float64(bytes)/1e6) },
-	})
-	t, err := t.Parse(funnelPage)
-	if err != nil {
-		return fmt.Errorf("the report's template: %w", err)
-	}
-	return t.Execute(w, streams)
+	return funnelPage.Write(w, map[string]any{"Documents": documents, "Kept": kept, "Streams": streams})
 }

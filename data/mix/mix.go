@@ -149,6 +149,8 @@ type StreamReport struct {
 type Rule struct {
 	Kind string `json:"kind"` // "include", "exclude", "sample", "span" or "min_text_length"
 	Rule string `json:"rule"` // as in the configuration
+	// Name is what a reader calls the rule, where the caller has filled it in.
+	Name string `json:"name,omitempty"`
 	// Documents is how many documents the rule removed (a document counts for
 	// the first rule that removes it) or, for a span rule, changed. An include
 	// rule removes nothing by itself: its figure is how many of the documents

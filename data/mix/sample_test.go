@@ -153,6 +153,11 @@ func TestFunnel(t *testing.T) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
+	for _, want := range []string{"read</th>", "kept</th>"} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("the funnel has no row %q", want)
+		}
+	}
 	if strings.Contains(page.String(), "<script>") {
 		t.Error("a document's text became part of the page")
 	}
