@@ -103,6 +103,9 @@ type Config struct {
 	// SaveSteps are further steps after which a checkpoint is saved, and kept: early ones,
 	// say, whose weights change fast.
 	SaveSteps []int `yaml:"save_steps"`
+	// AllowChanges names keys of changeable in which a run may differ from the one that it
+	// continues.
+	AllowChanges PathList `yaml:"allow_changes,omitempty"`
 	// DownstreamData is the folder of the data sets of evaluators of type downstream.
 	DownstreamData string `yaml:"downstream_data"`
 	// BatchSizeSchedule and SequenceLengthSchedule change the batch size and the length of
@@ -418,12 +421,6 @@ func (c *Config) Validate() error {
 	if no := c.Optimizer.NoDecayNormAndBias; no != nil {
 		c.Optimizer.DecayNormAndBias, c.Optimizer.DecayEmbeddings, c.Optimizer.NoDecayNormAndBias = !*no, !*no, nil
 	}
-	positive := func(key string, n int) error {
-		if n > 0 {
-			return nil
-		}
-		return fmt.Errorf("%s is %d, it must be positive", key, n)
-	}
 	if long := c.Data.PackDocuments; long != "" {
 		c.Data.Name, c.Data.LongDocStrategy, c.Data.PackDocuments = tokens.Packed, tokens.LongDocuments(long), ""
 	}
@@ -435,38 +432,18 @@ func (c *Config) Validate() error {
 		one("data.name", string(c.Data.Name), string(tokens.Chunks), string(tokens.Padded), string(tokens.Packed), string(tokens.Interleaved), string(tokens.Variable)),
 		one("data.long_doc_strategy", string(c.Data.LongDocStrategy), string(tokens.Truncate), string(tokens.Fragment)),
 		one("data.pad_direction", c.Data.PadDirection, "right", "left"),
-		positive("global_train_batch_size", c.GlobalTrainBatchSize),
-		positive("device_train_microbatch_size", c.DeviceTrainMicrobatchSize),
-		positive("model.max_sequence_length", c.Model.MaxSequenceLength),
-		positive("data.source_group_size", c.Data.SourceGroupSize),
-		positive("console_log_interval", c.ConsoleLogInterval),
-		positive("canceled_check_interval", c.CanceledCheckInterval),
-		positive("eval_interval", c.EvalInterval),
 	}
 	for _, err := range errs {
 		if err != nil {
 			return err
 		}
 	}
-	for key, n := range map[string]*int{"save_interval": c.SaveInterval, "save_interval_unsharded": c.SaveIntervalUnsharded, "save_interval_ephemeral": c.SaveIntervalEphemeral} {
-		if n != nil && *n <= 0 {
-			return fmt.Errorf("%s is %d, it must be positive or null", key, *n)
-		}
-	}
-	for key, v := range map[string]*float64{"max_grad_norm": c.MaxGradNorm, "max_grad_norm_ratio": c.MaxGradNormRatio} {
-		if v != nil && !(*v > 0) {
-			return fmt.Errorf("%s is %g, it must be positive\nhint: null turns clipping off", key, *v)
-		}
+	if err := checkLimits(c.limits()); err != nil {
+		return err
 	}
 	switch o := c.Optimizer; {
-	case o.LearningRate < 0 || o.WeightDecay < 0 || o.Eps < 0:
-		return fmt.Errorf("optimizer: learning_rate %g, weight_decay %g and eps %g must not be negative", o.LearningRate, o.WeightDecay, o.Eps)
-	case o.Betas[0] < 0 || o.Betas[0] >= 1 || o.Betas[1] < 0 || o.Betas[1] >= 1 || o.Momentum < 0 || o.Momentum >= 1:
-		return fmt.Errorf("optimizer: betas %v and momentum %g must be at least 0 and less than 1", o.Betas, o.Momentum)
 	case o.SelectiveUpdates && o.byMatrix():
 		return fmt.Errorf("optimizer.selective_updates has no meaning for %s, which updates whole matrices", o.Name)
-	case !(o.RankFraction > 0 && o.RankFraction <= 1) || o.MuonBeta2 < 0 || o.MuonBeta2 >= 1:
-		return fmt.Errorf("optimizer: rank_fraction %g must lie in (0, 1], muon_beta2 %g in [0, 1)", o.RankFraction, o.MuonBeta2)
 	case o.Name == "skip_step_adamw" && o.RollingIntervalLength < 2:
 		return fmt.Errorf("optimizer.rolling_interval_length is %d, it must be at least 2", o.RollingIntervalLength)
 	case len(c.Data.Mixture) > 0 && (len(c.Data.paths()) > 0 || len(c.Data.LabelMaskPaths) > 0 || c.Data.MixtureTokens <= 0):
@@ -475,6 +452,9 @@ func (c *Config) Validate() error {
 		return errors.New("data.paths and data.datasets are both set\nhint: keep one of them")
 	case c.Data.CustomDataset != nil:
 		return errors.New("data.custom_dataset names Python code, which cannot run here\nhint: write token files with 'olmo data tokens'")
+	}
+	if err := c.checkChanges(); err != nil {
+		return err
 	}
 	if err := c.checkStages(); err != nil {
 		return err

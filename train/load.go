@@ -214,6 +214,11 @@ func (t *Trainer) load(dir string, l loading) error {
 	if !ours {
 		return t.loadAI2(dir, l)
 	}
+	if t.inFolder && l.state {
+		if err := t.sameRun(dir); err != nil {
+			return err
+		}
+	}
 	if _, err := CheckCheckpoint(dir); err != nil {
 		return err
 	}
@@ -233,7 +238,10 @@ func (t *Trainer) load(dir string, l loading) error {
 			return err
 		}
 	}
-	return t.takeState(dir, s, l)
+	if err := t.takeState(dir, s, l); err != nil {
+		return err
+	}
+	return t.tellChanges()
 }
 
 // sameModel compares the model in a checkpoint's config with the run's, in what the shapes

@@ -22,12 +22,51 @@ type StepData struct {
 // Instance is one sequence of a batch, or a part of one where documents are put together, and the
 // documents that it holds a part of.
 type Instance struct {
-	Index     uint32         `json:"index"` // in the data set
-	Rank      int            `json:"rank"`  // that trains on it
-	File      string         `json:"file"`
-	Start     int64          `json:"start"` // tokens [Start, End) of the file
-	End       int64          `json:"end"`
-	Documents []tokens.Place `json:"documents,omitempty"`
+	Index     uint32 `json:"index"` // in the data set
+	Rank      int    `json:"rank"`  // that trains on it
+	File      string `json:"file"`
+	Start     int64  `json:"start"` // tokens [Start, End) of the file
+	End       int64  `json:"end"`
+	Documents []Part `json:"documents,omitempty"`
+	Text      string `json:"text,omitempty"` // of its tokens; see ReadTexts
+}
+
+// Part is a document of which an instance holds tokens.
+type Part struct {
+	tokens.Place
+	Text string `json:"text,omitempty"` // of the tokens in the instance; see ReadTexts
+}
+
+// ReadTexts fills in what the step read: the text of each instance and of the document parts
+// in it, as decode, a tokenizer's, gives it.
+func (c *Config) ReadTexts(s *StepData, decode func(ids []int32) string) error {
+	files := map[string]*tokens.File{}
+	defer func() {
+		for _, f := range files {
+			f.Close()
+		}
+	}()
+	for n := range s.Instances {
+		i := &s.Instances[n]
+		f := files[i.File]
+		if f == nil {
+			var err error
+			if f, err = tokens.Open(i.File, tokens.DType(c.Data.MemmapDType)); err != nil {
+				return err
+			}
+			files[i.File] = f
+		}
+		ids := make([]int32, i.End-i.Start)
+		if err := f.Read(ids, int(i.Start)); err != nil {
+			return err
+		}
+		i.Text = decode(ids)
+		for k := range i.Documents {
+			d := &i.Documents[k]
+			d.Text = decode(ids[max(d.Start, i.Start)-i.Start : min(d.End, i.End)-i.Start])
+		}
+	}
+	return nil
 }
 
 // StepData finds the instances of a step of the run that the config describes, from its
@@ -128,7 +167,7 @@ func (s *StepData) findDocuments(path string, members []int) error {
 			if i.Start >= p.End {
 				break
 			}
-			i.Documents = append(i.Documents, p)
+			i.Documents = append(i.Documents, Part{Place: p})
 		}
 		return nil
 	})

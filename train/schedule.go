@@ -86,18 +86,10 @@ func (s *SchedulerConfig) check(key string) error {
 	if err := errors.Join(one(key+".name", s.Name, schedules...), one(key+".units", s.Units, "steps", "tokens"), one(key+".decay_shape", s.DecayShape, "linear", "sqrt", "cosine")); err != nil {
 		return err
 	}
-	for name, v := range map[string]*float64{
-		"t_warmup": &s.TWarmup, "t_max": s.TMax, "alpha_f": &s.AlphaF, "grad_clip_warmup_steps": s.GradClipWarmupSteps,
-		"grad_clip_warmup_factor": s.GradClipWarmupFac, "warmup_min_lr": s.WarmupMinLR, "decay": s.Decay, "decay_min_lr": s.DecayMinLR,
-	} {
-		if v != nil && !(*v >= 0) { // not NaN either
-			return fail("%s is %g, it must not be negative", name, *v)
-		}
+	if err := checkLimits(s.limits(key)); err != nil {
+		return err
 	}
-	fraction := func(f float64) bool { return f >= 0 && f <= 1 }
 	switch {
-	case !fraction(s.DecayFraction) || s.WarmupFraction != nil && !fraction(*s.WarmupFraction):
-		return fail("decay_fraction and warmup_fraction must lie between 0 and 1")
 	case s.Name == "power_lr" && (s.B >= 0 || s.WarmupFraction == nil && s.TWarmup < 1):
 		return fail("power_lr falls with a negative power of the time over the warm-up: b is %g, t_warmup %g", s.B, s.TWarmup)
 	case s.Name == "exponential" && !(s.LRMin > 0):

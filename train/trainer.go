@@ -130,6 +130,7 @@ type Trainer struct {
 	zero             device.Program // in place of a skipped update
 	stopAt, maxSteps int
 	maxTokens        int64
+	before           *Config  // of the run that goes on in its folder, where a key of changeable differs
 	resumed          bool     // the step count goes on from a checkpoint
 	firstLimit       *float64 // of the gradient norm at the next step, nil: the scheduler's
 	inFolder         bool     // which lies in save_folder
