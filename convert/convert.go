@@ -3,14 +3,17 @@
 package convert
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strings"
 
 	"olmo/model"
 	"olmo/store"
@@ -31,7 +34,7 @@ type Options struct {
 	// Out is a folder that does not exist, or an empty one; for GGUF a file, if its name
 	// ends in .gguf.
 	Out        string
-	DType      tensor.DType // Invalid: the source's own where the layout has it, else F32
+	DType      tensor.DType // Invalid: each tensor's own where the layout has it, else F32
 	ShardBytes int64        // the most bytes of a file of a Hugging Face folder; 0: one file
 	// Progress, if set, is told what is done of the parts "write" and "compare", in tensors.
 	Progress func(part string, done, total int)
@@ -43,10 +46,20 @@ type Options struct {
 type Result struct {
 	Out   string // cleaned
 	DType tensor.DType
-	// Matrices counts the copy's matrices by dtype: rows that are no whole number of a
-	// type's blocks take another one, and some matrices of GGUF files are kept finer.
+	// Kept says that no dtype was asked for: DType is then that of most bytes.
+	Kept bool
+	// Matrices counts the copy's matrices by dtype; some of GGUF files are kept finer.
 	Matrices map[tensor.DType]int
-	Proof    Proof
+	// Misfits are the matrices whose rows DType's blocks do not fill, and what they became.
+	Misfits []Misfit
+	Proof   Proof
+}
+
+// Misfit counts matrices of rows of Columns numbers, no whole number of blocks, that became DType.
+type Misfit struct {
+	Columns int
+	DType   tensor.DType
+	Count   int
 }
 
 // Run converts a model: it writes beside Out under a temporary name, proves the copy, and
@@ -55,6 +68,11 @@ type Result struct {
 func Run(ctx context.Context, o Options) (*Result, error) {
 	if !slices.Contains(Layouts, o.To) {
 		return nil, fmt.Errorf("layout %q is not known\nhint: one of %v", o.To, Layouts)
+	}
+	if o.DType != tensor.Invalid {
+		if err := o.To.Fits(o.DType); err != nil {
+			return nil, err
+		}
 	}
 	if o.Progress == nil {
 		o.Progress = func(string, int, int) {}
@@ -75,9 +93,13 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if err := free(out, asFile, from.Path); err != nil {
 		return nil, err
 	}
-	r := &Result{Out: out, DType: o.DType}
-	if r.DType == tensor.Invalid {
-		r.DType = kept(from.DType, o.To)
+	r := &Result{Out: out, DType: o.DType, Kept: o.DType == tensor.Invalid}
+	explains := o.DType
+	if r.Kept {
+		explains = tensor.F32 // what is kept or widened is the same number
+		if list := widened(from, o.To); list != "" {
+			o.Warn(fmt.Sprintf("%s of the source cannot be kept in the layout %s: widened to f32", list, o.To))
+		}
 	}
 	work, err := store.CreateFolder(out)
 	if err != nil {
@@ -92,7 +114,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if asFile {
 		file = filepath.Base(out)
 	}
-	if err := write(ctx, from, o, work.Path(), file, r.DType); err != nil {
+	if err := write(ctx, from, o, work.Path(), file); err != nil {
 		return nil, err
 	}
 	written := work.Path()
@@ -100,12 +122,12 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		written = filepath.Join(written, file)
 	}
 	logits := filepath.Join(work.Path(), ".logits")
-	proof, err := prove(ctx, from, written, r.DType, logits, func(done, total int) { o.Progress("compare", done, total) })
+	proof, err := prove(ctx, from, written, explains, logits, func(done, total int) { o.Progress("compare", done, total) })
 	if err != nil {
 		return nil, fmt.Errorf("%w\nhint: the output was removed", err)
 	}
 	r.Proof = *proof
-	if r.Matrices, err = matrices(written); err != nil {
+	if err := r.matrices(written); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(from.Close(), os.Remove(logits)); err != nil {
@@ -137,77 +159,119 @@ func free(out string, asFile bool, from string) error {
 	return fmt.Errorf("%s exists already\nhint: remove it, or choose another --out", out)
 }
 
-// kept is the dtype that keeps the source's numbers, where the layout has it.
-func kept(have tensor.DType, to model.Layout) tensor.DType {
-	switch have {
-	case tensor.F32, tensor.F16, tensor.BF16:
-		return have
-	case tensor.Q8_0, tensor.Q6_K, tensor.Q4_K, tensor.Q4_0:
-		if to == model.GGUF {
-			return have
+// widened lists the dtypes of the source's tensors that a layout does not have.
+func widened(from *model.Loaded, to model.Layout) string {
+	count := map[tensor.DType]int{}
+	for _, n := range from.Set.All() {
+		if to.Fits(n.DType) != nil {
+			count[n.DType]++
 		}
 	}
-	return tensor.F32
+	var list []string
+	for _, d := range slices.Sorted(maps.Keys(count)) {
+		list = append(list, fmt.Sprintf("%s (tensors: %d)", strings.ToLower(d.String()), count[d]))
+	}
+	return strings.Join(list, ", ")
 }
 
 // write puts the copy into dir; a GGUF file has the name file there.
-func write(ctx context.Context, from *model.Loaded, o Options, dir, file string, dtype tensor.DType) error {
-	done, total := 0, len(from.Config.Params())
+func write(ctx context.Context, from *model.Loaded, o Options, dir, file string) error {
+	total := len(from.Config.Params())
 	m := &memory{from: from}
+	seen := map[string]bool{} // a tensor that shares a parameter with another asks for it again
+	asked := func(name string) error {
+		m.settle()
+		seen[name] = true
+		o.Progress("write", len(seen), total)
+		return ctx.Err()
+	}
 	get := func(name string) ([]float32, error) {
-		if err := ctx.Err(); err != nil {
+		if err := asked(name); err != nil {
 			return nil, err
 		}
-		m.settle()
 		v, err := from.Param(name)
 		m.took(v)
-		done++
-		// A tensor that shares a parameter with another asks for it again.
-		o.Progress("write", min(done, total), total)
 		return v, err
 	}
+	own := o.DType == tensor.Invalid
 	switch o.To {
 	case model.HuggingFace:
-		if err := model.SaveHF(dir, from.Config, get, dtype, o.ShardBytes, from.Stop); err != nil {
+		var err error
+		if own {
+			err = from.SaveHF(dir, get, asked, o.ShardBytes)
+		} else {
+			err = model.SaveHF(dir, from.Config, get, o.DType, o.ShardBytes, from.Stop)
+		}
+		if err != nil {
 			return err
 		}
 		return writeTokenizer(dir, from, o.Warn)
 	case model.Native:
-		if err := model.SaveAI2(dir, from.Config, get, dtype, from.Stop); err != nil {
+		var err error
+		if own {
+			err = from.SaveAI2(dir, get, asked)
+		} else {
+			err = model.SaveAI2(dir, from.Config, get, o.DType, from.Stop)
+		}
+		if err != nil {
 			return err
 		}
 		return writeTokenizer(dir, from, o.Warn)
 	}
-	var vocabulary []weights.KV
+	vocabulary := vocabularyOf(from, o.Warn)
+	if own {
+		return from.SaveGGUF(filepath.Join(dir, file), get, asked, vocabulary)
+	}
+	return model.SaveGGUF(filepath.Join(dir, file), from.Config, get, o.DType, vocabulary, from.Stop)
+}
+
+// vocabularyOf returns the part of a GGUF file's metadata that is the tokenizer's; nil where
+// there is none.
+func vocabularyOf(from *model.Loaded, warn func(string)) (vocabulary []weights.KV) {
 	switch {
 	case from.GGUF != nil:
 		vocabulary = tokenizerOf(from.GGUF)
 	case from.Tokenizer != "":
 		var err error
 		if vocabulary, err = ggufVocabulary(from); err != nil {
-			o.Warn(fmt.Sprintf("the file has no vocabulary: %v", err))
+			warn(fmt.Sprintf("the file has no vocabulary: %v", err))
 		}
 	}
 	if len(from.Stop) > 3 {
-		o.Warn(fmt.Sprintf("a GGUF file names three ids that end a text, not all of %v", from.Stop))
+		warn(fmt.Sprintf("a GGUF file names three ids that end a text, not all of %v", from.Stop))
 	}
-	return model.SaveGGUF(filepath.Join(dir, file), from.Config, get, dtype, vocabulary, from.Stop)
+	return vocabulary
 }
 
-// matrices counts the matrices of a checkpoint by dtype.
-func matrices(path string) (map[tensor.DType]int, error) {
+// matrices counts the matrices of the copy, and finds the dtype of one that keeps its source's.
+func (r *Result) matrices(path string) error {
 	l, err := model.Open(path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer l.Close()
-	count := map[tensor.DType]int{}
+	if r.Kept {
+		r.DType = l.DType
+	}
+	r.Matrices = map[tensor.DType]int{}
+	misfits := map[Misfit]int{}
 	for _, n := range l.Set.All() {
-		if len(n.Shape) > 1 {
-			count[n.DType]++
+		if len(n.Shape) < 2 {
+			continue
+		}
+		r.Matrices[n.DType]++
+		if cols := n.Shape[len(n.Shape)-1]; cols%r.DType.BlockSize() != 0 && n.DType != tensor.F32 && !r.Kept {
+			misfits[Misfit{Columns: cols, DType: n.DType}]++
 		}
 	}
-	return count, nil
+	for m, count := range misfits {
+		m.Count = count
+		r.Misfits = append(r.Misfits, m)
+	}
+	slices.SortFunc(r.Misfits, func(a, b Misfit) int {
+		return cmp.Or(b.Count-a.Count, a.Columns-b.Columns, int(a.DType)-int(b.DType))
+	})
+	return nil
 }
 
 // memory keeps what is behind a conversion from counting as the process's: pages of the

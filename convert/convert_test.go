@@ -354,22 +354,3 @@ func TestTokenizerConfig(t *testing.T) {
 		t.Errorf("the copied tokenizer_config.json is %s (%v)", text, err)
 	}
 }
-
-func TestKept(t *testing.T) {
-	for _, c := range []struct {
-		have tensor.DType
-		to   model.Layout
-		want tensor.DType
-	}{
-		{tensor.BF16, model.HuggingFace, tensor.BF16},
-		{tensor.F16, model.Native, tensor.F16},
-		{tensor.F64, model.GGUF, tensor.F32},
-		{tensor.Q8_0, model.GGUF, tensor.Q8_0},
-		{tensor.Q8_0, model.HuggingFace, tensor.F32},
-		{tensor.Q4_K, model.GGUF, tensor.Q4_K},
-	} {
-		if got := kept(c.have, c.to); got != c.want {
-			t.Errorf("%v to %s becomes %v, want %v", c.have, c.to, got, c.want)
-		}
-	}
-}

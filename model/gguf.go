@@ -357,13 +357,13 @@ var ggufFileTypes = map[tensor.DType]uint32{
 }
 
 // ggufMetadata describes the model as llama.cpp's converter does.
-func (c *Config) ggufMetadata(dtype tensor.DType) []weights.KV {
+func (c *Config) ggufMetadata(fileType uint32) []weights.KV {
 	arch, _ := c.ggufArch()
 	kv := []weights.KV{
 		{Key: "general.architecture", Value: arch.name},
 		{Key: "general.type", Value: "model"},
 		{Key: "general.name", Value: c.Family},
-		{Key: "general.file_type", Value: ggufFileTypes[dtype]},
+		{Key: "general.file_type", Value: fileType},
 		{Key: "general.quantization_version", Value: uint32(2)},
 	}
 	add := func(key string, value any) { kv = append(kv, weights.KV{Key: arch.name + "." + key, Value: value}) }

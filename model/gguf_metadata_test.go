@@ -10,7 +10,7 @@ import (
 // (llama_ftype) and the keys that llama.cpp wants only where a model needs them.
 func TestGGUFMetadata(t *testing.T) {
 	value := func(c *Config, dtype tensor.DType, key string) any {
-		for _, kv := range c.ggufMetadata(dtype) {
+		for _, kv := range c.ggufMetadata(ggufFileTypes[dtype]) {
 			if kv.Key == key {
 				return kv.Value
 			}

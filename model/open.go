@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -406,18 +405,7 @@ func (l *Loaded) finish() (*Loaded, error) {
 	if l.Stop == nil && l.Config.EOS >= 0 {
 		l.Stop = []int32{l.Config.EOS}
 	}
-	bytes := map[tensor.DType]int{}
-	for _, n := range l.Set.All() {
-		if size, err := n.DType.Bytes(n.Shape); err == nil {
-			bytes[n.DType] += size
-		}
-	}
-	types := slices.SortedFunc(maps.Keys(bytes), func(a, b tensor.DType) int {
-		return cmp.Or(bytes[b]-bytes[a], int(a)-int(b))
-	})
-	if len(types) > 0 {
-		l.DType = types[0]
-	}
+	l.DType = mostOf(l.Set.All())
 	dir := l.Path
 	if l.GGUF != nil {
 		dir = filepath.Dir(l.Path)

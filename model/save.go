@@ -24,23 +24,28 @@ type Source func(name string) ([]float32, error)
 // generation_config.json all. The folder must exist; one tensor at a time is in memory.
 // ErrLayout: Transformers has no such model.
 func SaveHF(dir string, c *Config, get Source, dtype tensor.DType, shardBytes int64, stop []int32) error {
+	if err := HuggingFace.Fits(dtype); err != nil {
+		return err
+	}
+	return saveHF(dir, c, get, one(dtype), shardBytes, stop)
+}
+
+// saveHF is SaveHF with dtypes of one's choice.
+func saveHF(dir string, c *Config, get Source, as choice, shardBytes int64, stop []int32) error {
 	m, err := c.hfConfig()
 	if err != nil {
 		return err
 	}
-	named, ok := map[tensor.DType]string{tensor.F32: "float32", tensor.F16: "float16", tensor.BF16: "bfloat16"}[dtype]
-	if !ok {
-		return fmt.Errorf("%w: dtype %v\nhint: one of f32, f16, bf16 in safetensors, quantised ones in GGUF", ErrLayout, dtype)
-	}
-	m["torch_dtype"] = named
 	l, err := c.layoutOf(HuggingFace)
 	if err != nil {
 		return err
 	}
+	tensors := l.all(get, as)
+	m["torch_dtype"] = map[tensor.DType]string{tensor.F32: "float32", tensor.F16: "float16", tensor.BF16: "bfloat16"}[mostOf(tensors)]
 	if shardBytes <= 0 {
 		shardBytes = 1 << 62
 	}
-	if _, err := weights.WriteShards(dir, l.all(get, func(string, []int) tensor.DType { return dtype }), map[string]string{"format": "pt"}, shardBytes); err != nil {
+	if _, err := weights.WriteShards(dir, tensors, map[string]string{"format": "pt"}, shardBytes); err != nil {
 		return err
 	}
 	generation := map[string]any{"_from_model_config": true}
@@ -67,6 +72,14 @@ func SaveHF(dir string, c *Config, get Source, dtype tensor.DType, shardBytes in
 // ends a text; several in stop stand in a generation_config.json beside it, which the
 // package passes over. ErrLayout: the package has no such model.
 func SaveAI2(dir string, c *Config, get Source, dtype tensor.DType, stop []int32) error {
+	if err := Native.Fits(dtype); err != nil {
+		return err
+	}
+	return saveAI2(dir, c, get, one(dtype), stop)
+}
+
+// saveAI2 is SaveAI2 with dtypes of one's choice.
+func saveAI2(dir string, c *Config, get Source, as choice, stop []int32) error {
 	if !c.ai2Named() {
 		return fmt.Errorf("%w: the ai2-olmo package has no family %s\nhint: it has OLMo 1 and 2; convert to hf instead", ErrLayout, c.Family)
 	}
@@ -77,15 +90,12 @@ func SaveAI2(dir string, c *Config, get Source, dtype tensor.DType, stop []int32
 	if err != nil {
 		return err
 	}
-	if dtype != tensor.F32 && dtype != tensor.F16 && dtype != tensor.BF16 {
-		return fmt.Errorf("%w: dtype %v\nhint: one of f32, f16, bf16", ErrLayout, dtype)
-	}
 	l, err := c.layoutOf(Native)
 	if err != nil {
 		return err
 	}
 	file := filepath.Join(dir, "model.safetensors")
-	if err := weights.WriteSafetensors(file, l.all(get, func(string, []int) tensor.DType { return dtype }), nil); err != nil {
+	if err := weights.WriteSafetensors(file, l.all(get, as), nil); err != nil {
 		return err
 	}
 	if len(stop) > 1 {
@@ -100,13 +110,22 @@ func SaveAI2(dir string, c *Config, get Source, dtype tensor.DType, stop []int32
 
 // SaveGGUF writes a GGUF file for llama.cpp. tokenizer is its part of the metadata; nil
 // writes a model without vocabulary. stop lists the ids that end a text, of which the
-// format names three. ErrLayout: llama.cpp has no such model.
+// format names three. Norms and routers stay F32, the head of a quantised file gets more bits,
+// and rows that a block type does not fit get another. ErrLayout: llama.cpp has no such model.
 func SaveGGUF(path string, c *Config, get Source, dtype tensor.DType, tokenizer []weights.KV, stop []int32) error {
-	if err := c.fitsGGUF(); err != nil {
+	if err := GGUF.Fits(dtype); err != nil {
 		return err
 	}
-	if _, ok := ggufFileTypes[dtype]; !ok {
-		return fmt.Errorf("%w: GGUF files of dtype %v", ErrLayout, dtype)
+	as := func(name string, shape []int) (tensor.DType, func() ([]byte, error)) {
+		return ggufDType(name, shape, dtype, c.Tied), nil
+	}
+	return saveGGUF(path, c, get, as, ggufFileTypes[dtype], tokenizer, stop)
+}
+
+// saveGGUF is SaveGGUF with dtypes of one's choice.
+func saveGGUF(path string, c *Config, get Source, as choice, fileType uint32, tokenizer []weights.KV, stop []int32) error {
+	if err := c.fitsGGUF(); err != nil {
+		return err
 	}
 	l, err := c.layoutOf(GGUF)
 	if err != nil {
@@ -124,7 +143,7 @@ func SaveGGUF(path string, c *Config, get Source, dtype tensor.DType, tokenizer 
 		}
 	}
 	tokenizer = appendStops(tokenizer, stop)
-	tensors := l.all(get, func(name string, shape []int) tensor.DType { return ggufDType(name, shape, dtype) })
+	tensors := l.all(get, as)
 	if s := c.Scaling; s != nil && (s.Type == "llama3" || s.Type == "factors") {
 		var f []float32
 		for _, x := range s.factors(c.RopeTheta, c.rotated()) {
@@ -141,7 +160,7 @@ func SaveGGUF(path string, c *Config, get Source, dtype tensor.DType, tokenizer 
 			tensors = append(tensors, weights.Named{Name: "rope_factors_" + name + ".weight", Tensor: tensor.FromFloat32([]int{len(f)}, f)})
 		}
 	}
-	return weights.WriteGGUF(path, append(c.ggufMetadata(dtype), tokenizer...), tensors)
+	return weights.WriteGGUF(path, append(c.ggufMetadata(fileType), tokenizer...), tensors)
 }
 
 // ggufStops are the keys of ids at which llama.cpp ends a text: the end of all text, of a
@@ -166,33 +185,92 @@ func appendStops(kv []weights.KV, stop []int32) []weights.KV {
 	return kv
 }
 
-// ggufDType chooses the dtype of a tensor in a file of a dtype: vectors, norms and
-// routers stay float32, as in llama.cpp's converter; rows that are no whole number of
-// blocks fall back to what holds them, and the tables of ids and the head, where errors
-// cost most, get more bits than four.
-func ggufDType(name string, shape []int, want tensor.DType) tensor.DType {
-	if len(shape) == 1 || strings.Contains(name, "_norm.") || strings.Contains(name, "ffn_gate_inp") {
+// ggufDType chooses the dtype of a tensor in a file of a dtype. Norms, routers, positions and
+// whatever is no matrix stay float32, as in llama.cpp's converter (conversion/base.py,
+// prepare_tensors). Of the block types the head, where errors cost most, and the table that is
+// the head too get Q6_K, and rows that are no whole number of blocks the type that llama-quantize
+// falls back to (src/llama-quant.cpp, llama_tensor_get_type_impl and tensor_type_fallback).
+func ggufDType(name string, shape []int, want tensor.DType, tied bool) tensor.DType {
+	if keepsF32(name, shape) {
 		return tensor.F32
 	}
 	cols := shape[len(shape)-1]
-	try := []tensor.DType{want, tensor.Q8_0, tensor.F16}
-	if (want == tensor.Q4_0 || want == tensor.Q4_K) && (name == "token_embd.weight" || name == "output.weight") {
-		try = []tensor.DType{tensor.Q6_K, tensor.Q8_0, tensor.F16}
+	head := name == "output.weight" || tied && name == "token_embd.weight"
+	switch {
+	case !want.IsQuantized():
+		return want
+	case head && cols%want.BlockSize() != 0:
+		want = tensor.Q8_0
+	case head && want != tensor.Q8_0:
+		want = tensor.Q6_K
 	}
-	for _, d := range try {
-		if cols%d.BlockSize() == 0 {
-			return d
+	if other, ok := fallback[want]; ok && cols%want.BlockSize() != 0 {
+		want = other
+	}
+	if cols%want.BlockSize() != 0 {
+		return tensor.F16
+	}
+	return want
+}
+
+// keepsF32 knows the tensors that stay F32 in a file of any dtype.
+func keepsF32(name string, shape []int) bool {
+	return len(shape) == 1 || strings.Contains(name, "_norm.") || strings.Contains(name, "ffn_gate_inp") || name == "position_embd.weight"
+}
+
+// fallback are the types of rows that are no whole number of 256 numbers.
+var fallback = map[tensor.DType]tensor.DType{tensor.Q4_K: tensor.Q5_0, tensor.Q5_K: tensor.Q5_1, tensor.Q6_K: tensor.Q8_0}
+
+// choice says what dtype a tensor of a file gets. Its bytes are computed from the parameters,
+// unless copied is there to return them as they stand.
+type choice func(name string, shape []int) (d tensor.DType, copied func() ([]byte, error))
+
+// one gives every tensor the same dtype.
+func one(d tensor.DType) choice {
+	return func(string, []int) (tensor.DType, func() ([]byte, error)) { return d, nil }
+}
+
+// Fits reports a dtype that files of a layout cannot have; the error is ErrLayout.
+func (as Layout) Fits(d tensor.DType) error {
+	if as == GGUF {
+		if _, ok := ggufFileTypes[d]; ok {
+			return nil
+		}
+		return fmt.Errorf("%w: GGUF files of dtype %v", ErrLayout, d)
+	}
+	if d != tensor.F32 && d != tensor.F16 && d != tensor.BF16 {
+		return fmt.Errorf("%w: dtype %v\nhint: one of f32, f16, bf16 in safetensors, quantised ones in GGUF", ErrLayout, d)
+	}
+	return nil
+}
+
+// mostOf returns the dtype of most bytes.
+func mostOf(tensors []weights.Named) tensor.DType {
+	bytes := map[tensor.DType]int{}
+	for _, n := range tensors {
+		if size, err := n.DType.Bytes(n.Shape); err == nil {
+			bytes[n.DType] += size
 		}
 	}
-	return tensor.F32
+	most := tensor.Invalid
+	for d, size := range bytes {
+		if most == tensor.Invalid || size > bytes[most] || size == bytes[most] && d < most {
+			most = d
+		}
+	}
+	return most
 }
 
 // all describes every tensor of a file; each is assembled when it is written.
-func (l *layout) all(get Source, dtype func(name string, shape []int) tensor.DType) []weights.Named {
+func (l *layout) all(get Source, as choice) []weights.Named {
 	out := make([]weights.Named, len(l.tensors))
 	for i, name := range l.tensors {
 		shape := l.shapes[name]
-		d := dtype(name, shape)
+		d, copied := as(name, shape)
+		if copied != nil {
+			out[i] = weights.Named{Name: name, Tensor: tensor.Tensor{DType: d, Shape: shape}, Load: copied}
+			continue
+		}
 		out[i] = weights.Named{Name: name, Tensor: tensor.Tensor{DType: d, Shape: shape}, Load: func() ([]byte, error) {
 			v, err := l.assemble(name, get)
 			if err != nil {

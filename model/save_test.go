@@ -266,15 +266,18 @@ func TestGGUFDTypes(t *testing.T) {
 		return nil, errors.New("no parameter " + name)
 	}
 	for _, x := range []struct {
-		dtype              tensor.DType
-		table, wide, rows3 tensor.DType // token_embd and output; rows of 256; rows of 96
+		dtype                    tensor.DType
+		table, head, wide, rows3 tensor.DType // token_embd; output; rows of 256; rows of 96
 	}{
-		{tensor.F16, tensor.F16, tensor.F16, tensor.F16},
-		{tensor.Q8_0, tensor.Q8_0, tensor.Q8_0, tensor.Q8_0},
-		{tensor.Q4_0, tensor.Q6_K, tensor.Q4_0, tensor.Q4_0},
-		{tensor.Q5_0, tensor.Q5_0, tensor.Q5_0, tensor.Q5_0},
-		{tensor.Q4_K, tensor.Q6_K, tensor.Q4_K, tensor.Q8_0},
-		{tensor.Q6_K, tensor.Q6_K, tensor.Q6_K, tensor.Q8_0},
+		{tensor.F16, tensor.F16, tensor.F16, tensor.F16, tensor.F16},
+		{tensor.Q8_0, tensor.Q8_0, tensor.Q8_0, tensor.Q8_0, tensor.Q8_0},
+		{tensor.Q4_0, tensor.Q4_0, tensor.Q6_K, tensor.Q4_0, tensor.Q4_0},
+		{tensor.Q4_1, tensor.Q4_1, tensor.Q6_K, tensor.Q4_1, tensor.Q4_1},
+		{tensor.Q5_0, tensor.Q5_0, tensor.Q6_K, tensor.Q5_0, tensor.Q5_0},
+		{tensor.Q5_1, tensor.Q5_1, tensor.Q6_K, tensor.Q5_1, tensor.Q5_1},
+		{tensor.Q4_K, tensor.Q4_K, tensor.Q6_K, tensor.Q4_K, tensor.Q5_0},
+		{tensor.Q5_K, tensor.Q5_K, tensor.Q6_K, tensor.Q5_K, tensor.Q5_1},
+		{tensor.Q6_K, tensor.Q6_K, tensor.Q6_K, tensor.Q6_K, tensor.Q8_0},
 	} {
 		path := filepath.Join(t.TempDir(), "model.gguf")
 		if err := model.SaveGGUF(path, c, get, x.dtype, nil, nil); err != nil {
@@ -282,13 +285,25 @@ func TestGGUFDTypes(t *testing.T) {
 		}
 		g := openGGUF(t, path)
 		for name, want := range map[string]tensor.DType{
-			"token_embd.weight": x.table, "output.weight": x.table, "blk.0.attn_q.weight": x.wide, "blk.0.ffn_up_exps.weight": x.wide,
+			"token_embd.weight": x.table, "output.weight": x.head, "blk.0.attn_q.weight": x.wide, "blk.0.ffn_up_exps.weight": x.wide,
 			"blk.0.ffn_down_exps.weight": x.rows3, "blk.0.attn_norm.weight": tensor.F32, "blk.0.ffn_gate_inp.weight": tensor.F32, "output_norm.weight": tensor.F32,
 		} {
 			got, err := g.Tensor(name)
 			if err != nil || got.DType != want {
 				t.Errorf("%v: %s is %v (%v), want %v", x.dtype, name, got.DType, err, want)
 			}
+		}
+	}
+	// The head's rows that are no whole number of the type's blocks are Q8_0; those that are one
+	// of the type's, and none of Q6_K's, too. A table that is the head is what the head would be.
+	c.C, c.D, c.Tied = 96, 48, true
+	for dtype, want := range map[tensor.DType]tensor.DType{tensor.Q4_K: tensor.Q8_0, tensor.Q4_0: tensor.Q8_0, tensor.Q8_0: tensor.Q8_0, tensor.BF16: tensor.BF16} {
+		path := filepath.Join(t.TempDir(), "model.gguf")
+		if err := model.SaveGGUF(path, c, get, dtype, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := openGGUF(t, path).Tensor("token_embd.weight"); err != nil || got.DType != want {
+			t.Errorf("%v: a tied table of rows of 96 is %v (%v), want %v", dtype, got.DType, err, want)
 		}
 	}
 	// Rows that fit no block of 32 are float16, as blocks of one number always fit.

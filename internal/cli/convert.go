@@ -37,10 +37,13 @@ KL divergence, how often both choose the same id, and the largest error of the
 weights. When a difference is larger than the dtype explains, it removes the output
 and fails. A conversion takes no more memory than the larger side's weights.
 
---dtype is f32, f16 or bf16, and for gguf also q8_0, q6_k, q5_k, q4_k, q5_0, q5_1,
-q4_0 or q4_1. Matrices whose rows do not fill a type's blocks take another one, which
-is said. Without --dtype the source's f32, f16, bf16, q8_0, q6_k, q4_k or q4_0 is
-kept where the layout has it; others become f32.`,
+--dtype is f32, f16 or bf16, and for gguf also q8_0, q6_k, q5_k, q5_1, q5_0, q4_k,
+q4_1 or q4_0. In a quantised file the head (and a table of ids that is the head too)
+is q6_k or q8_0, norms and routers are f32, and matrices whose rows do not fill a
+type's blocks take another one, which is said: all as in llama-quantize.
+
+Without --dtype every tensor keeps the source's, where the layout has it, and its
+bytes, where both layouts cut it alike; others are widened to f32, which is said.`,
 		Example: `  olmo convert --from olmo-quickstart --to gguf --out model.gguf --dtype q8_0
   olmo convert --from out/step1000 --to hf --out out-hf --dtype bf16 --shard-size 5GB
   olmo convert --from OLMo-2-1B --to ai2 --out olmo2-ai2`,
@@ -56,7 +59,7 @@ kept where the layout has it; others become f32.`,
 	f.StringVar(&o.from, "from", "", "model to convert: a folder or a .gguf file")
 	f.StringVar(&o.to, "to", "", "layout: hf, ai2 or gguf")
 	f.StringVar(&o.out, "out", "", "folder to write; for gguf a file, if it ends in .gguf")
-	f.StringVar(&o.dtype, "dtype", "", "f32, f16, bf16; for gguf also q8_0, q6_k, q5_k, q4_k, q5_0, q5_1, q4_0, q4_1")
+	f.StringVar(&o.dtype, "dtype", "", "f32, f16, bf16; for gguf also q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1, q4_0 (default: the source's, tensor by tensor)")
 	f.StringVar(&o.shard, "shard-size", "5GB", "largest file of an hf folder")
 	ignoreExtraFlag(f, &o.ignoreExtra)
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object")
@@ -72,7 +75,10 @@ func runConvert(c *cobra.Command, o convertOptions) error {
 	var err error
 	if o.dtype != "" {
 		if dtype, err = tensor.Parse(o.dtype); err != nil {
-			return usageErrorf("--dtype %s is not known\nhint: one of f32, f16, bf16, q8_0, q6_k, q5_k, q4_k, q5_0, q5_1, q4_0, q4_1", o.dtype)
+			return usageErrorf("--dtype %s is not known\nhint: one of f32, f16, bf16, for gguf also q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1, q4_0", o.dtype)
+		}
+		if to.Fits(dtype) != nil {
+			return usageErrorf("--dtype %s is no dtype of the layout %s\nhint: one of f32, f16, bf16%s", o.dtype, to, map[bool]string{true: ", q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1, q4_0"}[to == model.GGUF])
 		}
 	}
 	shard, err := config.ParseSize(o.shard)
@@ -113,6 +119,9 @@ func reportConversion(c *cobra.Command, o convertOptions, r *convert.Result) err
 		if list := mixture(r.Matrices); list != "" {
 			m["matrices"] = list
 		}
+		if len(r.Misfits) > 0 {
+			m["misfits"] = misfits(r)
+		}
 		if q.Weights > 0 {
 			m["weight_error"], m["weight_error_of"], m["weight_error_allowed"] = q.WeightError, q.Weight, q.Allowed
 		}
@@ -121,6 +130,9 @@ func reportConversion(c *cobra.Command, o convertOptions, r *convert.Result) err
 	fmt.Fprintf(out, "%s: %s %s, largest logit difference %.3g\n", r.Out, o.to, dtype, q.LogitDifference)
 	if list := mixture(r.Matrices); list != "" {
 		fmt.Fprintf(out, "matrices: %s\n", list)
+	}
+	for _, text := range misfits(r) {
+		fmt.Fprintln(out, text)
 	}
 	fmt.Fprintf(out, "mean KL %.3g nats over %d ids, the first choice is the same for %d of them\n", q.KL, q.Positions, q.Agree)
 	switch {
@@ -132,6 +144,20 @@ func reportConversion(c *cobra.Command, o convertOptions, r *convert.Result) err
 		fmt.Fprintf(out, "largest weight error %.2g of the size of %s, allowed for %s are %.2g\n", q.WeightError, q.Weight, dtype, q.Allowed)
 	}
 	return nil
+}
+
+// misfits says, kind by kind, which matrices have rows that do not fill the type's blocks.
+func misfits(r *convert.Result) (list []string) {
+	total := 0
+	for _, n := range r.Matrices {
+		total += n
+	}
+	name := func(d tensor.DType) string { return strings.ToLower(d.String()) }
+	for _, m := range r.Misfits {
+		list = append(list, fmt.Sprintf("%d of %d matrices are %s: their rows of %d numbers are no whole number of blocks of %d, as %s needs",
+			m.Count, total, name(m.DType), m.Columns, r.DType.BlockSize(), name(r.DType)))
+	}
+	return list
 }
 
 // mixture lists the dtypes of a copy whose matrices have several, the most frequent first.
