@@ -70,7 +70,7 @@ func (c *countingReader) Read(b []byte) (int, error) {
 // reading.
 func OpenReader(path string) (*Reader, error) { return (*Stage)(nil).Open(path, nil) }
 
-func newReader(f *Input, path string, p *Progress) (*Reader, error) {
+func newReader(f *Input, path string, p *Progress, text bool) (*Reader, error) {
 	r := &Reader{path: path, file: f}
 	if f.Info().Dir {
 		f.Close()
@@ -103,6 +103,9 @@ func newReader(f *Input, path string, p *Progress) (*Reader, error) {
 	}
 	r.unzip = src
 	r.buf = bufio.NewReaderSize(src, 256<<10)
+	if text {
+		return r, nil
+	}
 	if head, _ := r.buf.Peek(len(mark)); string(head) == mark {
 		r.offset = int64(len(mark))
 	}

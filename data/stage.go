@@ -337,11 +337,16 @@ func (s *Stage) save() error {
 // Open opens an input, whose bytes as stored p (may be nil) counts, and remembers
 // its digest when it was read to its end. A nil Stage remembers nothing.
 func (s *Stage) Open(path string, p *Progress) (*Reader, error) {
+	return s.open(path, p, false)
+}
+
+// open opens a file of rows, or of one text in any character set.
+func (s *Stage) open(path string, p *Progress, text bool) (*Reader, error) {
 	f, err := s.OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return newReader(f, path, p)
+	return newReader(f, path, p, text)
 }
 
 // Run calls work for the units that are not done, as many at once as pool has

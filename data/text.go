@@ -3,24 +3,30 @@ package data
 import (
 	"fmt"
 	"io"
+
+	"olmo/data/charset"
 )
 
-// ReadText returns all of a file that is one text, or anything else that is not read line
-// by line: from wherever package store reads, unpacked.
+// ReadText returns all of a file that is one text: from wherever package store reads,
+// unpacked and decoded.
 func ReadText(path string) ([]byte, error) {
-	r, err := OpenText(path)
+	r, err := (*Stage)(nil).open(path, nil, true)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	text, err := io.ReadAll(r)
+	stored, err := io.ReadAll(r.buf)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
-	return text, nil
+	text, err := charset.Decode(stored, charset.Declared(stored))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return []byte(text), nil
 }
 
-// OpenText is ReadText for a text that is read piece by piece.
+// OpenText opens a file in UTF-8 that is read piece by piece, unpacked.
 func OpenText(path string) (io.ReadCloser, error) {
 	r, err := OpenReader(path)
 	if err != nil {

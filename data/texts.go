@@ -1,6 +1,7 @@
 package data
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"olmo/data/charset"
 	"olmo/data/store"
 )
 
@@ -99,14 +101,16 @@ func (s *Stage) texts(path string, rejects *Rejects, each func(text string) bool
 	if s != nil {
 		progress = s.Progress
 	}
-	r, err := s.Open(path, progress)
+	rows := hasRows(path) || path == store.Standard
+	r, err := s.open(path, progress, !rows)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	next := r.nextText
-	if hasRows(path) || path == store.Standard {
-		next = r.nextRowText
+	next := r.nextRowText
+	if !rows {
+		r.buf = bufio.NewReaderSize(charset.NewReader(r.buf), 256<<10)
+		next = r.nextText
 	}
 	for {
 		text, err := next()

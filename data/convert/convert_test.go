@@ -158,12 +158,22 @@ func TestPackedTexts(t *testing.T) {
 	}
 }
 
-// A table in UTF-16 is refused by name.
-func TestWideTable(t *testing.T) {
+// A table may be in any character set; one decides for all of its rows.
+func TestTablesInOldCharsets(t *testing.T) {
 	t.Chdir(t.TempDir())
-	write(t, ".", map[string]string{"in/t.csv": "\xff\xfet\x00e\x00x\x00t\x00\n\x00a\x00\n\x00"})
-	if _, err := convert.Run(context.Background(), config(".")); err == nil || !strings.Contains(err.Error(), "reading in/t.csv: it is UTF-16LE, want UTF-8\nhint: iconv") {
-		t.Errorf("%v", err)
+	write(t, ".", map[string]string{
+		"in/wide.csv":   "\xff\xfet\x00e\x00x\x00t\x00\n\x00\xe4\x00\n\x00",
+		"in/cp1251.csv": "text,n\n" + strings.Repeat("plain,1\n", 100) + "\xcf\xf0\xe8\xe2\xe5\xf2,1\n\xff,2\n\xdd\xf2\xee \xee\xe1\xfb\xf7\xed\xfb\xe9 \xf2\xe5\xea\xf1\xf2,3\n",
+	})
+	report, err := convert.Run(context.Background(), config("."))
+	if err != nil || report.Documents != 104 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	got := strings.Join(documents(t, report.Outputs), "\n")
+	for _, want := range []string{`"text":"ä"`, `"text":"Привет"`, `"text":"я"`, `"text":"Это обычный текст"`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s in\n%s", want, got)
+		}
 	}
 }
 

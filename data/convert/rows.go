@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 
 	"olmo/data"
+	"olmo/data/charset"
 	"olmo/data/parquet"
-	"olmo/data/webpage"
 )
 
 // open opens a file of rows.
@@ -137,11 +137,7 @@ func (r *run) openTable(path string, in *data.Input) (_ *tableRows, err error) {
 		return nil, err
 	}
 	t.close = append(t.close, unpacked)
-	src := bufio.NewReader(unpacked)
-	if err := data.PassMark(src); err != nil {
-		return nil, err
-	}
-	t.limit = &limited{r: src, left: data.MaxLine}
+	t.limit = &limited{r: charset.NewReader(unpacked), left: data.MaxLine}
 	t.csv = csv.NewReader(t.limit)
 	t.csv.LazyQuotes, t.csv.ReuseRecord, t.csv.FieldsPerRecord = true, true, -1
 	if strings.Contains(strings.ToLower(path), ".tsv") {
@@ -189,7 +185,7 @@ func (t *tableRows) next() (row, error) {
 			t.buf = append(t.buf, ',')
 		}
 		if !utf8.ValidString(v) {
-			v = webpage.Decode([]byte(v), "")
+			v = strings.ToValidUTF8(v, "\ufffd") // some bytes of a file in UTF-8 are not
 		}
 		t.buf = append(data.AppendString(t.buf, t.columns[i]), ':')
 		t.buf = data.AppendString(t.buf, v)

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"olmo/data"
+	"olmo/data/charset"
 	"olmo/data/store"
 	"olmo/data/webpage"
 )
@@ -94,7 +95,6 @@ func (r *run) together(ctx context.Context, u *data.Unit) error {
 				total.Rejected++
 			}
 			// The number of a file stands for the line.
-			// The number of a file stands for the line.
 			if err := r.rejectSingle(u, u.Rejects[bad.Line-1], bad); err != nil {
 				return err
 			}
@@ -159,7 +159,12 @@ func (r *run) single(m *made, f file, info store.Info, number int64, l webpage.L
 		reject(err)
 		return nil
 	}
-	text := webpage.Decode(b, "")
+	text := ""
+	if f.kind == page {
+		text = webpage.Decode(b, "")
+	} else if text, err = charset.Decode(b, charset.Declared(b)); err == nil {
+		text = strings.TrimSpace(strings.ReplaceAll(text, "\x00", ""))
+	}
 	if text == "" {
 		if len(b) > 0 {
 			m.binary++

@@ -446,7 +446,11 @@ func (r *run) page(dst []byte, p *page, w *worker, count *Report) ([]byte, error
 				return dst, err
 			}
 		}
-		html = webpage.Decode(body, contentType)
+		decode := webpage.Decode
+		if r.Compat {
+			decode = webpage.DecodeStrict
+		}
+		html = decode(body, contentType)
 	}
 	digest := p.Header["warc-payload-digest"]
 	if digest == "" && p.Type() == "conversion" {

@@ -5,89 +5,103 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/net/html/charset"
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/net/html"
+
+	"olmo/data/charset"
 )
 
-// Decode turns a page's bytes into UTF-8 without white space around. The
-// first of these that fits is taken: a byte order mark, the charset of
-// contentType (the header, may be empty), UTF-8 if the bytes are, the charset
-// that the page itself names in its beginning, windows-1252. A page without
-// text gives "", as does one that is no text: bytes that hold NULs in the first
-// kilobytes.
+// Decode turns a page's bytes into UTF-8 without white space around, by the rules of
+// package charset, without its NULs, which are no part of a page. The declarations are the charset of contentType (the header, may be
+// empty), that of an XML declaration, and those of the page's meta elements, wherever they
+// stand. A page without text gives "", as does one that is no text.
 func Decode(page []byte, contentType string) string {
-	for mark, name := range byteOrderMarks {
-		if rest, ok := bytes.CutPrefix(page, []byte(mark)); ok {
-			text, _ := decodeAs(rest, name)
-			return strings.TrimSpace(text)
-		}
+	declared := []string{charsetOf(contentType), charset.Declared(page)}
+	if !utf8.Valid(page) && !isPlain(contentType) {
+		declared = append(declared, metas(page)...)
 	}
-	if text, ok := decodeAs(page, charsetOf(contentType)); ok {
-		return strings.TrimSpace(text)
-	}
-	head := page[:min(len(page), 4096)]
-	if bytes.IndexByte(head, 0) >= 0 {
+	text, err := charset.Decode(page, declared...)
+	if err != nil {
 		return ""
 	}
-	if utf8.Valid(page) {
-		return strings.TrimSpace(string(page))
-	}
-	// Without a content type this finds what the page's own meta elements say.
-	if _, name, _ := charset.DetermineEncoding(head, ""); name != "utf-8" {
-		if text, ok := decodeAs(page, name); ok {
-			return strings.TrimSpace(text)
-		}
-	}
-	// A page in UTF-8 with a few bad bytes is still one.
-	if text := strings.ToValidUTF8(string(page), "\ufffd"); strings.Count(text, "\ufffd")*100 < len(page)-ascii(page) {
-		return strings.TrimSpace(text)
-	}
-	text, _ := charmap.Windows1252.NewDecoder().Bytes(page)
-	return strings.TrimSpace(string(text))
+	return strings.TrimSpace(strings.ReplaceAll(text, "\x00", ""))
 }
 
-var byteOrderMarks = map[string]string{"\xef\xbb\xbf": "utf-8", "\xff\xfe": "utf-16le", "\xfe\xff": "utf-16be"}
+// DecodeStrict is Decode as Dolma does it: what the header says is believed if the bytes
+// fit it, and nothing else is asked.
+//
+// Dolma 1.2.1, python/dolma/warc/processor.py.
+func DecodeStrict(page []byte, contentType string) string {
+	if text, ok := charset.DecodeStrict(page, charsetOf(contentType)); ok {
+		if text = strings.TrimSpace(text); text != "" {
+			return text
+		}
+	}
+	return Decode(page, "")
+}
+
+func isPlain(contentType string) bool {
+	kind, _, _ := strings.Cut(contentType, ";")
+	return strings.EqualFold(strings.TrimSpace(kind), "text/plain")
+}
 
 // charsetOf reads the charset of a content type as browsers do, whatever
 // else is wrong with it.
 func charsetOf(contentType string) string {
-	_, rest, ok := strings.Cut(strings.ToLower(contentType), "charset=")
+	_, rest, ok := strings.Cut(strings.ToLower(contentType), "charset")
 	if !ok {
 		return ""
 	}
+	rest = strings.TrimLeft(rest, " \t\r\n")
+	if rest, ok = strings.CutPrefix(rest, "="); !ok {
+		return charsetOf(rest)
+	}
+	rest = strings.TrimLeft(rest, " \t\r\n\"'")
 	name, _, _ := strings.Cut(rest, ";")
-	return strings.Trim(name, "\"' \t")
+	return strings.TrimRight(name, "\"' \t\r\n")
 }
 
-// ascii counts the ASCII characters.
-func ascii(page []byte) (n int) {
-	for _, c := range page {
-		if c < utf8.RuneSelf {
-			n++
+// metas are the charsets that a page's meta elements say, but those in comments and
+// scripts. Only sets in which markup is ASCII can say so in it: a page that says it is UTF-16
+// there is in UTF-8.
+func metas(page []byte) []string {
+	var out []string
+	z := html.NewTokenizer(bytes.NewReader(page))
+	const most = 4
+	for len(out) < most {
+		switch z.Next() {
+		case html.ErrorToken:
+			return out
+		case html.StartTagToken, html.SelfClosingTagToken:
+			name, more := z.TagName()
+			if string(name) != "meta" {
+				continue
+			}
+			equiv, content := "", ""
+			for more {
+				var key, value []byte
+				key, value, more = z.TagAttr()
+				switch string(key) {
+				case "charset":
+					out = append(out, readable(string(value)))
+				case "http-equiv":
+					equiv = string(value)
+				case "content":
+					content = string(value)
+				}
+			}
+			if strings.EqualFold(strings.TrimSpace(equiv), "content-type") {
+				if name := charsetOf(content); name != "" {
+					out = append(out, readable(name))
+				}
+			}
 		}
 	}
-	return n
+	return out
 }
 
-// decodeAs decodes by a charset's name; false when it is unknown or the bytes
-// do not fit it.
-func decodeAs(page []byte, name string) (string, bool) {
-	if name == "" {
-		return "", false
+func readable(name string) string {
+	if c := charset.Lookup(name); c != nil && strings.HasPrefix(c.Name, "utf-") {
+		return "utf-8"
 	}
-	enc, canonical := charset.Lookup(name)
-	switch {
-	case enc == nil:
-		return "", false
-	case canonical == "utf-8":
-		return string(page), utf8.Valid(page)
-	case enc == encoding.Replacement:
-		return "", false
-	}
-	text, err := enc.NewDecoder().Bytes(page)
-	if err != nil {
-		return "", false
-	}
-	return string(text), !bytes.ContainsRune(text, utf8.RuneError)
+	return name
 }

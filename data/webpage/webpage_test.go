@@ -141,7 +141,7 @@ func TestDecode(t *testing.T) {
 	for _, c := range []struct{ name, page, contentType, want string }{
 		{"utf-8 by header", " Grüße\n", "text/html; charset=UTF-8", "Grüße"},
 		{"latin-1 by header", "Gr\xfc\xdfe", `text/html; charset="iso-8859-1"`, "Grüße"},
-		{"header wrong, utf-8 right", "Grüße", "text/html; charset=us-ascii", "GrÃ¼ÃŸe"},
+		{"header wrong, utf-8 right", "Grüße", "text/html; charset=us-ascii", "Grüße"},
 		{"header says utf-8 and it is not", "Gr\xfc\xdfe und K\xfcsse", "text/html; charset=utf-8", "Grüße und Küsse"},
 		{"no header, utf-8", "Grüße", "text/html", "Grüße"},
 		{"meta", "<meta charset=koi8-r>\xf0\xf2\xe9", "text/html;", "<meta charset=koi8-r>ПРИ"},
