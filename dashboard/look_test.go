@@ -40,7 +40,7 @@ func lifelike(t *testing.T, dir, name string, steps, of int, rate float64, seed 
 		r := runlog.Record{
 			"step": n, "epoch": 0, "train/CrossEntropyLoss": loss, "train/Perplexity": math.Exp(loss), "train/ZLoss": 4e-4 * (1 + .2*noise(n, 2)),
 			"optim/total_grad_norm": 0.6 + 2*math.Exp(-20*x) + 0.2*math.Abs(noise(n, 3)), "optim/clipping_rate": math.Exp(-20 * x),
-			"optim/learning_rate_group0": rate * min(float64(n)/40, 1) * (1 - .9*x), "optim/learning_rate_group1": rate * min(float64(n)/40, 1) * (1 - .9*x),
+			"optim/learning_rate_group0": rate * min(float64(n)/40, 1) * (1 - .9*x), "optim/learning_rate_group1": 15 * rate * min(float64(n)/40, 1) * (1 - .9*x),
 			"throughput/total_tokens": 4096 * n, "throughput/device/tokens_per_second": 13200 + 300*noise(n, 4), "throughput/device/batches_per_second": 3.2,
 			"throughput/device/MFU": 0.42 + .01*noise(n, 5), "throughput/device/data_loading_seconds": 2e-4 * (1.2 + noise(n, 6)), "energy/kWh": 1.3e-6 * float64(n),
 		}
@@ -102,6 +102,9 @@ func TestLook(t *testing.T) {
 	}
 	if n := b.Eval(`document.querySelectorAll('figure[data-key="learning rate"] path').length`); n != 3.0 {
 		t.Errorf("%v lines of learning rates, want one for each run", n)
+	}
+	if got := text(`figure[data-key="learning rate"] .says`); got != "that of group 0 is shown; group 1 15 times as much" {
+		t.Errorf("of the groups it says %q", got)
 	}
 	for _, key := range []string{"train/Perplexity", "epoch", "optim/learning_rate_group0"} {
 		if text(`figure[data-key="`+key+`"]`) != "nothing" {

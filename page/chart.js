@@ -86,8 +86,9 @@ const page = (() => {
       this.plot.style.setProperty("--high", this.height + "px");
       this.table = element("details", { class: "values" }, element("summary", {}, "as a table"));
       this.note = element("p", { class: "lost", hidden: true });
+      this.says = element("p", { class: "says", hidden: true });
       this.figure = element("figure", { class: "chart", "data-key": key },
-        element("figcaption", {}, element("b", {}, title), unit ? element("span", {}, unit) : null), this.readout, this.plot, this.note, this.table);
+        element("figcaption", {}, element("b", {}, title), unit ? element("span", {}, unit) : null), this.readout, this.plot, this.note, this.says, this.table);
       this.table.addEventListener("toggle", () => this.tabulate());
       this.listen();
       group.charts.add(this);
@@ -95,7 +96,15 @@ const page = (() => {
       this.sized.observe(this.area);
     }
     remove() { this.sized.disconnect(); this.group.charts.delete(this); this.figure.remove(); }
-    set(lines, lost) { this.lines = lines; this.lost = lost || []; this.draw(); }
+    // set gives the chart its lines, the places where their values are no number, and a
+    // sentence about them.
+    set(lines, lost, says) {
+      this.lines = lines;
+      this.lost = lost || [];
+      this.says.hidden = !says;
+      this.says.textContent = says || "";
+      this.draw();
+    }
 
     // listen follows pointer and keyboard.
     listen() {

@@ -72,15 +72,35 @@ function linesOf(r, key) {
   };
   if (!d) return [];
   if (key !== "learning rate") return d.series[key] ? [make(d.series[key], d.mean?.[key], r.name, key)].filter(Boolean) : [];
-  // Groups of parameters mostly have one schedule: each that differs is shown once.
-  const schedules = new Map();
-  for (const k of Object.keys(d.series).filter(k => /^optim\/learning_rate/.test(k)).sort()) {
-    const text = JSON.stringify(d.series[k]);
-    if (!schedules.has(text)) schedules.set(text, { values: d.series[k], key: k, groups: [] });
-    schedules.get(text).groups.push(k.replace(/^optim\/learning_rate_?/, "").replace(/^group/, ""));
+  const all = schedules(r);
+  return all.map(({ values, key, groups }) => make(values, null, all.length > 1 ? `${r.name}, ${groups.map(g => g.name).join(", ")}` : r.name, key)).filter(Boolean);
+}
+
+// schedules are the learning rates of a run that differ by more than a factor: groups of
+// parameters mostly have one schedule, and each is shown once, as its first group has it.
+function schedules(r) {
+  const keys = Object.keys(r.data.series).filter(k => /^optim\/learning_rate/.test(k)).sort(), out = [];
+  // Optimisers of matrices have the matrices of the blocks first, AdamW what decays.
+  const names = /muon|dion/.test(r.config["optimizer.name"]) ? keys.length === 3 ? ["matrices", "embedding", "others"] : ["matrices", "embedding", "head", "others"] : [];
+  keys.forEach((key, i) => {
+    const values = r.data.series[key], name = names[i] || key.replace(/^optim\/learning_rate_?/, "").replace(/^group/, "group ");
+    for (const s of out) {
+      const at = s.values.findIndex(v => v), factor = at < 0 ? 1 : values[at] / s.values[at];
+      if (values.every((v, j) => v === null ? s.values[j] === null : Math.abs(v - factor * s.values[j]) <= 1e-4 * Math.abs(v) + 1e-12)) { s.groups.push({ name, factor }); return; }
+    }
+    out.push({ key, values, groups: [{ name, factor: 1 }] });
+  });
+  return out;
+}
+
+// factors says in words how the rates of groups with one schedule stand to each other.
+function factors() {
+  const said = new Map();
+  for (const r of shown()) if (r.data) for (const s of schedules(r)) if (s.groups.some(g => Math.abs(g.factor - 1) > 1e-4)) {
+    const text = `that of ${s.groups[0].name} is shown; ` + s.groups.slice(1).map(g => `${g.name} ${number(g.factor)} times as much`).join(", ");
+    said.set(text, [...(said.get(text) || []), r.name]);
   }
-  const all = [...schedules.values()];
-  return all.map(({ values, key, groups }) => make(values, null, all.length > 1 ? `${r.name}, groups ${groups.join(", ")}` : r.name, key)).filter(Boolean);
+  return [...said].map(([text, names]) => (said.size > 1 || names.length < shown().filter(r => r.data?.steps.length).length ? names.join(", ") + ": " : "") + text).join(". ");
 }
 
 function keys() {
@@ -115,7 +135,7 @@ function draw() {
   for (const { key } of wanted) {
     const lines = shown().flatMap(r => linesOf(r, key));
     const lost = shown().filter(r => r.data?.lost[key]).map(r => ({ slot: r.slot, count: r.data.lost[key].count, places: r.data.lost[key].steps.map(s => place(r, s)) }));
-    charts.get(key).set(lines, lost);
+    charts.get(key).set(lines, lost, key === "learning rate" ? factors() : "");
   }
   bounds();
 }
