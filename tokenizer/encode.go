@@ -42,10 +42,11 @@ func (t *Tokenizer) Encode(text string, addSpecial bool) (Encoding, error) {
 	if t.truncation != nil {
 		limit := t.truncation.MaxLength
 		if addSpecial && t.post != nil {
-			// Where the limit is smaller the reference overflows.
-			limit = max(0, limit-t.post.added())
+			limit -= t.post.added()
 		}
-		t.truncation.apply(&e, limit)
+		if err := t.truncation.apply(&e, limit); err != nil {
+			return Encoding{}, err
+		}
 	}
 	if t.post != nil {
 		t.post.process(t, &e, addSpecial)
@@ -209,6 +210,8 @@ func (c charOffsets) convert(s span) [2]int {
 type Truncation struct {
 	Direction string `json:"direction"` // "Right" (the default) or "Left": the side that goes
 	MaxLength int    `json:"max_length"`
+	Stride    int    `json:"stride"`   // of the windows, of which only the first is used
+	Strategy  string `json:"strategy"` // which of two texts is cut: LongestFirst, OnlyFirst or OnlySecond
 }
 
 func (t *Truncation) check() error {
@@ -218,19 +221,37 @@ func (t *Truncation) check() error {
 	if t.Direction != "" && t.Direction != "Right" && t.Direction != "Left" {
 		return fmt.Errorf("unknown direction %q; known are Right and Left", t.Direction)
 	}
+	switch t.Strategy {
+	case "", "LongestFirst", "OnlyFirst", "OnlySecond":
+	default:
+		return fmt.Errorf("unknown strategy %q; known are LongestFirst, OnlyFirst and OnlySecond", t.Strategy)
+	}
+	if t.Stride < 0 {
+		return fmt.Errorf("stride is %d", t.Stride)
+	}
 	return nil
 }
 
-func (t *Truncation) apply(e *Encoding, limit int) {
+// apply cuts e to limit tokens. Where the special tokens alone are more than the
+// file's limit, limit is negative and nothing is cut, as in the reference, which
+// counts round to the largest number then.
+func (t *Truncation) apply(e *Encoding, limit int) error {
 	n := len(e.IDs)
-	if n <= limit {
-		return
+	if n <= limit || limit < 0 {
+		return nil
+	}
+	switch {
+	case limit > 0 && t.Strategy == "OnlySecond":
+		return fmt.Errorf("the text has %d tokens, the tokenizer's truncation cuts at %d and only a second text (strategy OnlySecond)", n, limit)
+	case limit > 0 && t.Stride >= limit:
+		return fmt.Errorf("the text has %d tokens, and the tokenizer's truncation cuts at %d with a stride of %d, which must be less", n, limit, t.Stride)
 	}
 	from, to := 0, limit
 	if t.Direction == "Left" {
 		from, to = n-limit, n
 	}
 	e.IDs, e.Offsets, e.values = e.IDs[from:to], e.Offsets[from:to], e.values[from:to]
+	return nil
 }
 
 // Padding fills encodings up to a length.
@@ -244,17 +265,23 @@ type Padding struct {
 	Token     string          `json:"pad_token"`
 }
 
-// paddingStrategy is a fixed length, or 0 for the longest of a batch.
+// paddingStrategy is a fixed length, or padLongest.
 type paddingStrategy int
+
+// padLongest pads to the longest of a batch.
+const padLongest paddingStrategy = -1
 
 func (s *paddingStrategy) UnmarshalJSON(data []byte) error {
 	var fixed struct{ Fixed *int }
 	if string(data) == `"BatchLongest"` {
-		*s = 0
+		*s = padLongest
 		return nil
 	}
 	if err := unmarshalStrict(data, &fixed); err != nil || fixed.Fixed == nil {
 		return errors.New(`strategy is neither "BatchLongest" nor {"Fixed": length}`)
+	}
+	if *fixed.Fixed < 0 {
+		return fmt.Errorf("the length %d is negative", *fixed.Fixed)
 	}
 	*s = paddingStrategy(*fixed.Fixed)
 	return nil
@@ -264,15 +291,15 @@ func (p *Padding) check() error {
 	if p.Direction != "" && p.Direction != "Right" && p.Direction != "Left" {
 		return fmt.Errorf("unknown direction %q; known are Right and Left", p.Direction)
 	}
-	if p.Strategy < 0 || p.Multiple < 0 || p.ID < 0 {
+	if p.Strategy < padLongest || p.Multiple < 0 || p.ID < 0 {
 		return errors.New("a length or id is negative")
 	}
 	return nil
 }
 
 func (p *Padding) apply(e *Encoding) {
-	length := max(int(p.Strategy), 0)
-	if p.Strategy == 0 {
+	length := int(p.Strategy)
+	if p.Strategy == padLongest {
 		length = len(e.IDs)
 	}
 	if p.Multiple > 0 && length%p.Multiple > 0 {

@@ -47,7 +47,8 @@ var trained = sync.OnceValue(func() map[string]*Tokenizer {
 				added.WriteString(`{"id":0,"content":"` + strings.Repeat(" ", n) + `","normalized":true,"special":false},`)
 			}
 			load("neox", strings.Replace(text, `"added_tokens": [`, `"added_tokens": [`+added.String(), 1))
-			load("digits", strings.Replace(text, `"pre_tokenizer": {`, `"pre_tokenizer": {"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},{"type":"ByteLevel","add_prefix_space":false,"use_regex":true}]},"unused":{`, 1))
+			// Of a key that stands twice the last counts.
+			load("digits", strings.Replace(text, `"model": {`, `"pre_tokenizer": {"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},{"type":"ByteLevel","add_prefix_space":false,"use_regex":true}]},"model": {`, 1))
 			load("ignore", strings.Replace(text, `"ignore_merges": false`, `"ignore_merges": true`, 1))
 		}
 	}

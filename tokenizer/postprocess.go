@@ -122,7 +122,12 @@ func parsePostProcessor(raw json.RawMessage) (postProcessor, error) {
 		return nil, err
 	}
 	var seq postSequence
-	if (c.Type == "ByteLevel" || c.Type == "RobertaProcessing") && (c.TrimOffsets == nil || *c.TrimOffsets) {
+	trims := c.Type == "ByteLevel" && (c.TrimOffsets == nil || *c.TrimOffsets)
+	if c.Type == "RobertaProcessing" {
+		// The reference reads one that lacks a field as BertProcessing.
+		trims = c.AddPrefixSpace != nil && c.TrimOffsets != nil && *c.TrimOffsets
+	}
+	if trims {
 		seq = append(seq, trimOffsets{c.AddPrefixSpace == nil || *c.AddPrefixSpace})
 	}
 	switch c.Type {

@@ -308,6 +308,31 @@ func (t fixedLength) preTokenize(pieces []piece) []piece {
 	})
 }
 
+// unicodeScripts cuts where the script changes.
+type unicodeScripts struct{}
+
+func (unicodeScripts) preTokenize(pieces []piece) []piece {
+	table := scripts()
+	return forEach(pieces, func(dst []piece, p piece) []piece {
+		// What joins any script is lost at the beginning, as in the reference
+		// (pre_tokenizers/unicode_scripts/pre_tokenizer.rs).
+		start, last := len(p.text), -1
+		for i, r := range p.text {
+			s := int(table.of(r))
+			if s == 0 {
+				continue
+			}
+			if s != last {
+				if last >= 0 {
+					dst = append(dst, p.slice(start, i))
+				}
+				start, last = i, s
+			}
+		}
+		return append(dst, p.slice(start, len(p.text)))
+	})
+}
+
 // preSequence applies one after another.
 type preSequence []preTokenizer
 
@@ -327,7 +352,7 @@ type patternConfig struct {
 func (c patternConfig) matcher() (matcher, error) {
 	switch {
 	case c.String != nil && *c.String == "":
-		return nil, fmt.Errorf("the pattern is empty")
+		return compilePattern("") // matches between any two characters
 	case c.String != nil:
 		return literal(*c.String), nil
 	case c.Regex != nil:
@@ -410,6 +435,8 @@ func parsePreTokenizer(raw json.RawMessage) (preTokenizer, error) {
 		return splitOn{inClass("punctuation"), behavior, false}, nil
 	case "Whitespace":
 		return splitOn{wordsAndSymbols{}, splitRemoved, true}, nil
+	case "UnicodeScripts":
+		return unicodeScripts{}, nil
 	case "WhitespaceSplit":
 		return splitOn{runeClass(isSpace), splitRemoved, false}, nil
 	case "BertPreTokenizer":

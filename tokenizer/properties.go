@@ -108,6 +108,22 @@ var folds = sync.OnceValue(func() *foldTables {
 	return t
 })
 
+// scripts holds the script of each code point as the pre-tokenizer UnicodeScripts
+// has them, from 1; 0 joins any. Kana is in one script with Han.
+var scripts = sync.OnceValue(func() *runeTable {
+	flat := make([]uint8, utf8.MaxRune+1)
+	script := uint8(0)
+	for _, text := range propertyLines("script") {
+		script++
+		for _, r := range mustRanges(text) {
+			for c := r[0]; c <= r[1]; c++ {
+				flat[c] = script
+			}
+		}
+	}
+	return newRuneTable(flat)
+})
+
 // Kinds of code points in the rules of grapheme clusters (Unicode Standard Annex
 // 29, table 2).
 const (

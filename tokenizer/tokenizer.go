@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
@@ -142,6 +143,7 @@ func Parse(data []byte) (tok *Tokenizer, err error) {
 	t := &Tokenizer{normalizedForm: map[int32]string{}}
 	var added []AddedToken
 	var mc *modelConfig
+	unknown := "" // key
 	err = r.object(func(key string, at int) error {
 		if key == "model" {
 			var err error
@@ -159,16 +161,22 @@ func Parse(data []byte) (tok *Tokenizer, err error) {
 				err = fmt.Errorf("%q is not 1.0", v)
 			}
 		case "truncation":
+			t.truncation = nil // of a key that stands twice the last counts
 			err = json.Unmarshal(raw, &t.truncation)
 			if err == nil && t.truncation != nil {
 				err = t.truncation.check()
 			}
 		case "padding":
+			t.padding = nil
+			if !isNull(raw) {
+				t.padding = &Padding{Strategy: padLongest}
+			}
 			err = json.Unmarshal(raw, &t.padding)
 			if err == nil && t.padding != nil {
 				err = t.padding.check()
 			}
 		case "added_tokens":
+			added = nil
 			err = json.Unmarshal(raw, &added)
 		case "normalizer":
 			t.parts.Normalizer = partNames(raw)
@@ -182,6 +190,8 @@ func Parse(data []byte) (tok *Tokenizer, err error) {
 		case "decoder":
 			t.parts.Decoder = partNames(raw)
 			t.decoder, err = parseDecoder(raw)
+		default:
+			unknown = cmp.Or(unknown, key)
 		}
 		if err != nil {
 			return r.errorf(at, "%s: %w", key, err)
@@ -196,6 +206,9 @@ func Parse(data []byte) (tok *Tokenizer, err error) {
 	}
 	if mc == nil {
 		return nil, errors.New("the file has no model\nhint: a tokenizer.json is needed, not tokenizer_config.json or vocab.json")
+	}
+	if unknown != "" {
+		return nil, fmt.Errorf("unknown key %q", unknown)
 	}
 	if t.model, err = mc.build(); err != nil {
 		return nil, fmt.Errorf("model: %w", err)
@@ -242,6 +255,11 @@ func (r *jsonReader) model() (*modelConfig, error) {
 			err = json.Unmarshal(raw, &c.kind)
 		case "unk_token":
 			err = json.Unmarshal(raw, &c.unkToken)
+		case "dropout":
+			var rate *float64
+			if err = json.Unmarshal(raw, &rate); err == nil && rate != nil && *rate != 0 {
+				err = fmt.Errorf("%v: merges left out at random are not supported\nhint: set it to null, for the same ids at every run", *rate)
+			}
 		case "unk_id":
 			err = json.Unmarshal(raw, &c.unkID)
 		case "continuing_subword_prefix":
@@ -315,10 +333,16 @@ func (r *jsonReader) vocab(c *modelConfig) error {
 // merges reads ["a b", …] or [["a", "b"], …].
 func (r *jsonReader) merges(c *modelConfig) error {
 	c.merges = make([]mergePair, 0, min(len(r.data)/32, 1<<19))
+	pairs, first := false, true
 	return r.array(func() error {
 		r.space()
 		at := r.pos
-		if r.peek() != '[' {
+		if pair := r.peek() == '['; first {
+			pairs, first = pair, false
+		} else if pair != pairs {
+			return r.errorf(at, "merges[%d] is written in another way than those before", len(c.merges))
+		}
+		if !pairs {
 			s, err := r.str()
 			if err != nil {
 				return err
@@ -377,6 +401,9 @@ func (c *modelConfig) build() (model, error) {
 	}
 	switch kind {
 	case "BPE":
+		if c.merges == nil {
+			return nil, errors.New("type BPE: there are no merges")
+		}
 		unk := noUnknown
 		if c.unkToken != nil {
 			unk = c.unknown("")

@@ -1,5 +1,5 @@
 # Asks Hugging Face tokenizers 0.23.3 (Oniguruma 6.9.10, Unicode 16) for the code points of its properties, cases and grapheme clusters, and writes properties.txt.
-# usage: python properties.py ../properties.txt   (takes the names of the properties from the file that is there)
+# usage: python properties.py ../properties.txt   (half an hour; takes the names of the properties from the file that is there)
 import sys
 from tokenizers import Regex, pre_tokenizers as P
 
@@ -31,7 +31,8 @@ names = [line.split(':')[0].split()[1:] for line in open(path) if line.startswit
 lines = ['# What Hugging Face tokenizers 0.23.3 (Oniguruma 6.9.10, Unicode 16) answers about code points, asked one by one (testdata/properties.py).',
          '# property NAMES: RANGES. Names without case, spaces, hyphens and underscores.']
 for n in names:
-    pattern = '[[:punct:]]+' if n[0] == 'posixpunct' else r'\p{%s}+' % n[0]
+    # \p{Word} alone also asks a table of Latin-1.
+    pattern = {'posixpunct': '[[:punct:]]+', 'word': '[[:word:]]+'}.get(n[0], r'\p{%s}+' % n[0])
     lines.append('property %s: %s' % (' '.join(n), ranges(matched(pattern, everything))))
 
 # Grapheme clusters: what joins with what tells the kind of a code point.
@@ -88,4 +89,32 @@ for k in sorted(classes):
 lines.append('# long SEVERAL: code points that are equal to several.')
 for k in sorted(long):
     lines.append('long %s: %s' % (' '.join('%X' % ord(x) for x in k), ' '.join('%X' % x for x in sorted(long[k]))))
+
+# Scripts, by what is not cut.
+cutter = P.UnicodeScripts()
+
+
+def apart(a, b):
+    return len(cutter.pre_tokenize_str(chr(a) + chr(b))) == 2
+
+
+runs = []
+for c in points:
+    if not apart(0x61, c) and not apart(0x6F22, c):
+        continue
+    if runs and runs[-1][-1] == c - 1 and not apart(c - 1, c):
+        runs[-1].append(c)
+    else:
+        runs.append([c])
+scripts = []
+for run in runs:
+    for s in scripts:
+        if not apart(s[0], run[0]):
+            s += run
+            break
+    else:
+        scripts.append(run)
+lines.append('# script NUMBER: RANGES. What the pre-tokenizer UnicodeScripts does not cut between; what is in none joins anything.')
+for i, s in enumerate(scripts):
+    lines.append('script s%d: %s' % (i, ranges(s)))
 open(path, 'w').write('\n'.join(lines) + '\n')
