@@ -89,6 +89,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "lm/lmtest", may: "model tensor tokenizer"},
 	{pkg: "eval/data", may: "data"},
 	{pkg: "eval", may: "config data data/store eval/data generate lm numeric store tokenizer train", tests: "device/cpu lm/lmtest"},
+	{pkg: "eval/score"},
 	{pkg: "convert", may: "device/cpu lm model numeric store tensor tokenizer weights"},
 
 	// What an artefact is, and whether it is whole: release and verify will speak of
