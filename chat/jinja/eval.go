@@ -1,52 +1,39 @@
 package jinja
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
-func (r *renderer) arguments(args []node, named []kwarg, s *scope) ([]any, keywords) {
-	values := make([]any, len(args))
-	for i, a := range args {
-		values[i] = r.eval(a, s)
+// arguments evaluates those of a call.
+func (r *renderer) arguments(a arguments, s *scope) ([]any, keywords) {
+	var values []any
+	if len(a.args) > 0 {
+		values = make([]any, len(a.args))
+		for i, x := range a.args {
+			values[i] = r.eval(x, s)
+		}
 	}
 	var kw keywords
-	for _, k := range named {
+	for _, k := range a.kw {
 		kw = append(kw, keyword{k.name, r.eval(k.x, s)})
 	}
-	return values, kw
-}
-
-func (r *renderer) call(f any, args []any, kw keywords, line int) any {
-	r.step(line)
-	switch f := f.(type) {
-	case function:
-		return f(r, args, kw)
-	case undefined:
-		r.fail(line, "'%s' is undefined", f.name)
+	if a.more != nil {
+		values = append(values, r.items(r.eval(a.more, s))...)
 	}
-	r.fail(line, "'%s' object is not callable", typeName(f))
-	return nil
-}
-
-// iterate returns what a loop goes through.
-func (r *renderer) iterate(v any, line int) []any {
-	switch v := v.(type) {
-	case *List:
-		return v.items
-	case *Dict:
-		return v.keys
-	case undefined:
-		return nil
-	case string:
-		var items []any
-		for _, c := range v {
-			items = append(items, string(c))
+	if a.named != nil {
+		v := r.eval(a.named, s)
+		d, ok := v.(*Dict)
+		if !ok {
+			known(v)
+			raise("argument after ** must be a mapping, not %s", typeName(v))
 		}
-		return items
+		for i, k := range d.keys {
+			name, ok := text(k)
+			if !ok {
+				raise("keywords must be strings")
+			}
+			kw = append(kw, keyword{name, d.values[i]})
+		}
 	}
-	r.fail(line, "'%s' object is not iterable", typeName(v))
-	return nil
+	return values, kw
 }
 
 // eval gives the value of an expression. It recurses as deep as the parser did, and
@@ -54,59 +41,56 @@ func (r *renderer) iterate(v any, line int) []any {
 func (r *renderer) eval(n node, s *scope) any {
 	switch n := n.(type) {
 	case *constNode:
+		if n.nameless {
+			raise("name '%s' is not defined", floatText(n.v.(float64)))
+		}
 		return n.v
 	case *nameNode:
-		r.step(n.line)
-		if v, ok := s.lookup(n.name); ok {
-			return v
-		}
-		if f, ok := globals[n.name]; ok {
-			return f
-		}
-		return undefined{n.name}
+		r.step()
+		return r.lookup(n.name, s)
 	case *listNode:
-		l := &List{}
-		for _, x := range n.items {
-			l.items = append(l.items, r.eval(x, s))
-		}
-		return l
+		return &List{items: r.evalAll(n.items, s)}
 	case *tupleNode:
-		l := &List{tuple: true}
-		for _, x := range n.items {
-			l.items = append(l.items, r.eval(x, s))
-		}
-		return l
+		return &List{items: r.evalAll(n.items, s), tuple: true}
 	case *dictNode:
 		d := NewDict()
 		for i := range n.keys {
-			d.set(r.eval(n.keys[i], s), r.eval(n.values[i], s))
+			k := r.eval(n.keys[i], s)
+			d.set(k, r.eval(n.values[i], s))
 		}
 		return d
 	case *unaryNode:
 		x := r.eval(n.x, s)
-		switch n.op {
-		case "not":
+		if n.op == "not" {
 			return !truth(x)
-		case "-":
-			if i, ok := toInt(x); ok {
-				return -i
-			}
-			if f, ok := x.(float64); ok {
-				return -f
-			}
-		default:
-			if isNumber(x) {
-				return x
-			}
 		}
-		r.fail(0, "bad operand type for unary %s: '%s'", n.op, typeName(x))
+		r.line = n.line
+		return unary(n.op, x)
 	case *binaryNode:
-		return r.binary(n, s)
+		a := r.eval(n.a, s)
+		switch n.op {
+		case "and":
+			if !truth(a) {
+				return a
+			}
+			return r.eval(n.b, s)
+		case "or":
+			if truth(a) {
+				return a
+			}
+			return r.eval(n.b, s)
+		}
+		b := r.eval(n.b, s)
+		r.line = n.line
+		return r.operate(n.op, a, b)
+	case *concatNode:
+		return r.concat(n, s)
 	case *compareNode:
 		a := r.eval(n.first, s)
 		for i, op := range n.ops {
 			b := r.eval(n.rest[i], s)
-			if !r.compare(op, a, b, n.line) {
+			r.line = n.line
+			if !r.compare(op, a, b) {
 				return false
 			}
 			a = b
@@ -117,148 +101,111 @@ func (r *renderer) eval(n node, s *scope) any {
 			return r.eval(n.then, s)
 		}
 		if n.rest == nil {
-			return undefined{"the inline if-expression without else"}
+			// Jinja2 takes its own Undefined here, in a strict environment, too.
+			return &undefined{text: fmt.Sprintf("the inline if-expression on line %d evaluated to false and no else section was defined.", n.line)}
 		}
 		return r.eval(n.rest, s)
 	case *attrNode:
 		x := r.eval(n.x, s)
-		if v, ok := r.method(x, n.name, n.line); ok {
-			return v
-		}
-		return r.item(x, n.name, n.name, n.line)
+		r.line = n.line
+		return r.getAttribute(x, n.name)
 	case *indexNode:
-		x, i := r.eval(n.x, s), r.eval(n.i, s)
-		if name, ok := i.(string); ok {
-			if v := r.item(x, i, name, n.line); !isUndefined(v) {
-				return v
+		x := r.eval(n.x, s)
+		if cut, ok := n.i.(*sliceNode); ok {
+			from, to, by := r.bound(cut.from, s), r.bound(cut.to, s), r.bound(cut.by, s)
+			r.line = n.line
+			if n.constant && !sliceable(x, from, to, by) {
+				return r.missing(x, nil)
 			}
-			if v, ok := r.method(x, name, n.line); ok {
-				return v
-			}
+			return r.slice(x, from, to, by)
 		}
-		return r.item(x, i, str(i), n.line)
-	case *sliceNode:
-		return r.slice(n, s)
+		i := r.eval(n.i, s)
+		r.line = n.line
+		return r.getItem(x, i)
 	case *callNode:
 		f := r.eval(n.f, s)
-		args, kw := r.arguments(n.args, n.kw, s)
-		return r.call(f, args, kw, n.line)
+		args, kw := r.arguments(n.arguments, s)
+		r.line = n.line
+		return r.call(f, args, kw)
 	case *filterNode:
 		return r.filter(n, r.eval(n.x, s), s)
 	case *testNode:
 		x := r.eval(n.x, s)
-		args, _ := r.arguments(n.args, nil, s)
-		return r.test(n.name, x, args, n.line) != n.not
+		args, kw := r.arguments(n.arguments, s)
+		r.line = n.line
+		if n.name == "sameas" && len(n.args) == 1 && sameName(n.x, n.args[0]) {
+			return true
+		}
+		return r.test(n.name, x, args, kw)
 	}
-	panic(fmt.Sprintf("chat: no expression: %T", n))
+	panic(fmt.Sprintf("jinja: no expression: %T", n))
 }
 
-func isUndefined(v any) bool { _, ok := v.(undefined); return ok }
-
-// item is x[i] for what is no method; what is missing is undefined.
-func (r *renderer) item(x, i any, name string, line int) any {
-	switch x := x.(type) {
-	case undefined:
-		r.fail(line, "'%s' is undefined", x.name)
-	case *Dict:
-		if isNumber(i) || i == nil || typeName(i) == "str" {
-			if v, ok := x.get(i); ok {
-				return v
-			}
-		}
-	case namespace:
-		if v, ok := x.get(i); ok {
-			return v
-		}
-	case *List:
-		if k, ok := toInt(i); ok {
-			if k < 0 {
-				k += int64(len(x.items))
-			}
-			if k >= 0 && k < int64(len(x.items)) {
-				return x.items[k]
-			}
-		}
-	case string:
-		if k, ok := toInt(i); ok {
-			runes := []rune(x)
-			if k < 0 {
-				k += int64(len(runes))
-			}
-			if k >= 0 && k < int64(len(runes)) {
-				return string(runes[k])
-			}
+// sliceable says whether x can be cut at such bounds at all.
+func sliceable(x any, bounds ...any) bool {
+	for _, b := range bounds {
+		if b != nil && !isInt(b) {
+			return false
 		}
 	}
-	return undefined{name}
+	switch x.(type) {
+	case string, markup, octets, *List, span:
+		return true
+	}
+	return false
 }
 
-// slice is Python's x[from:to:by]. Bounds behind either end are moved to it, and
-// negative ones count from the end; going backwards the lowest bound is −1, in front
-// of the first item, which no expression of the template can name.
-func (r *renderer) slice(n *sliceNode, s *scope) any {
-	x := r.eval(n.x, s)
-	var items []any
-	switch v := x.(type) {
-	case *List:
-		items = v.items
-	case string:
-		items = r.iterate(v, n.line)
-	case undefined:
-		r.fail(n.line, "'%s' is undefined", v.name)
-	default:
-		r.fail(n.line, "'%s' object is not subscriptable", typeName(x))
+// sameName says whether two expressions are one variable.
+func sameName(a, b node) bool {
+	x, ok := a.(*nameNode)
+	y, ok2 := b.(*nameNode)
+	return ok && ok2 && x.name == y.name
+}
+
+func (r *renderer) evalAll(nodes []node, s *scope) []any {
+	values := make([]any, len(nodes))
+	for i, x := range nodes {
+		values[i] = r.eval(x, s)
 	}
-	size := int64(len(items))
-	bound := func(b node, otherwise int64) int64 {
-		if b == nil {
-			return otherwise
-		}
-		v := r.eval(b, s)
-		if v == nil {
-			return otherwise
-		}
-		i, ok := toInt(v)
-		if !ok {
-			r.fail(n.line, "slice indices must be integers or None")
-		}
-		return i
+	return values
+}
+
+func (r *renderer) bound(n node, s *scope) any {
+	if n == nil {
+		return nil
 	}
-	by := bound(n.by, 1)
-	if by == 0 {
-		r.fail(n.line, "slice step cannot be zero")
+	return r.eval(n, s)
+}
+
+// concat is "~".
+func (r *renderer) concat(n *concatNode, s *scope) any {
+	parts := r.evalAll(n.parts, s)
+	r.line = n.line
+	if n.escaping == always && !n.constant {
+		v := joinMarkup(parts)
+		r.spend(len(str(v)))
+		return v
 	}
-	clamp := func(i, low, high int64) int64 {
-		if i < 0 {
-			i += size
-		}
-		return min(max(i, low), high)
+	texts := make([]string, len(parts))
+	for i, p := range parts {
+		texts[i] = str(p)
 	}
-	var out []any
-	if by > 0 {
-		from, to := clamp(bound(n.from, 0), 0, size), clamp(bound(n.to, size), 0, size)
-		for i := from; i < to; i += by {
-			out = append(out, items[i])
-		}
-	} else {
-		from := size - 1
-		if n.from != nil {
-			from = clamp(bound(n.from, size-1), -1, size-1)
-		}
-		to := int64(-1)
-		if n.to != nil {
-			to = clamp(bound(n.to, -1-size), -1, size-1)
-		}
-		for i := from; i > to; i += by {
-			out = append(out, items[i])
-		}
+	return r.joined(texts, "")
+}
+
+// filter applies a filter of a template to x.
+func (r *renderer) filter(n *filterNode, x any, s *scope) any {
+	r.step()
+	args, kw := r.arguments(n.arguments, s)
+	r.line = n.line
+	return r.applyFilter(n.name, x, args, kw)
+}
+
+// test asks the test of that name.
+func (r *renderer) test(name string, x any, args []any, kw keywords) any {
+	t, ok := tests[name]
+	if !ok {
+		raise("no test named '%s'", name)
 	}
-	if l, ok := x.(*List); ok {
-		return &List{items: out, tuple: l.tuple}
-	}
-	var b strings.Builder
-	for _, c := range out {
-		b.WriteString(c.(string))
-	}
-	return b.String()
+	return r.invoke(t, x, args, kw)
 }

@@ -1,32 +1,58 @@
 package jinja
 
-import (
-	"slices"
-	"strconv"
-)
+// tupleForm says what a tuple may consist of.
+type tupleForm struct {
+	simple     bool   // only names and literals: a target
+	members    bool   // of these, members of namespaces, too
+	conditions bool   // x if y else z
+	parens     bool   // it stands in parentheses, and may be empty
+	end        string // a name that ends it, too
+}
 
 // tuple reads an expression, or several with commas.
-func (p *parser) tuple() node {
-	x := p.expr()
-	if !p.isOp(",") {
-		return x
-	}
-	items := []node{x}
-	for p.acceptOp(",") {
-		if p.is(tokVarEnd) || p.is(tokBlockEnd) || p.isOp(")") {
+func (p *parser) tuple(form tupleForm) node {
+	var items []node
+	isTuple := false
+	for {
+		if len(items) > 0 {
+			p.expectOp(",")
+		}
+		if p.is(tokVarEnd) || p.is(tokBlockEnd) || p.isOp(")") || form.end != "" && p.isName(form.end) {
 			break
 		}
-		items = append(items, p.expr())
+		switch {
+		case form.simple:
+			items = append(items, p.primary(form.members))
+		case form.conditions || form.parens:
+			items = append(items, p.expr())
+		default:
+			p.enter()
+			items = append(items, p.or())
+			p.leave()
+		}
+		if !p.isOp(",") {
+			break
+		}
+		isTuple = true
+	}
+	if !isTuple {
+		if len(items) > 0 {
+			return items[0]
+		}
+		if !form.parens {
+			raise("unexpected %q in an expression", p.peek(0).text)
+		}
 	}
 	return &tupleNode{items}
 }
 
 func (p *parser) expr() node {
 	p.enter()
-	defer func() { p.depth-- }()
+	defer p.leave()
+	line := p.line()
 	x := p.or()
 	for p.acceptName("if") {
-		c := &condNode{then: x, test: p.or()}
+		c := &condNode{then: x, test: p.or(), line: line}
 		if p.acceptName("else") {
 			c.rest = p.expr()
 		}
@@ -54,28 +80,26 @@ func (p *parser) and() node {
 }
 
 func (p *parser) not() node {
-	if p.isName("not") && !(p.peek(1).kind == tokName && p.peek(1).text == "in") {
+	if p.isName("not") {
 		p.enter()
-		defer func() { p.depth-- }()
-		p.pos++
-		return &unaryNode{"not", p.not()}
+		defer p.leave()
+		line := p.next().line
+		return &unaryNode{"not", p.not(), line}
 	}
 	return p.compare()
 }
 
 func (p *parser) compare() node {
-	line := p.peek(0).line
-	c := &compareNode{first: p.sum(), line: line}
+	c := &compareNode{line: p.line(), first: p.sum()}
 	for {
-		t := p.peek(0)
-		switch {
-		case t.kind == tokOp && slices.Contains([]string{"==", "!=", "<", "<=", ">", ">="}, t.text):
+		switch t := p.peek(0); {
+		case t.isOp("=="), t.isOp("!="), t.isOp("<"), t.isOp("<="), t.isOp(">"), t.isOp(">="):
 			p.pos++
 			c.ops = append(c.ops, t.text)
-		case p.isName("in"):
+		case t.isName("in"):
 			p.pos++
 			c.ops = append(c.ops, "in")
-		case p.isName("not") && p.peek(1).kind == tokName && p.peek(1).text == "in":
+		case t.isName("not") && p.peek(1).isName("in"):
 			p.pos += 2
 			c.ops = append(c.ops, "not in")
 		default:
@@ -92,18 +116,34 @@ func (p *parser) compare() node {
 func (p *parser) binary(operand func() node, ops ...string) node {
 	x := operand()
 	for {
-		t := p.peek(0)
-		if t.kind != tokOp || !slices.Contains(ops, t.text) {
+		found := false
+		for _, op := range ops {
+			if p.isOp(op) {
+				line := p.next().line
+				x = &binaryNode{op, x, operand(), line}
+				found = true
+				break
+			}
+		}
+		if !found {
 			return x
 		}
-		p.pos++
-		x = &binaryNode{t.text, x, operand(), t.line}
 	}
 }
 
 func (p *parser) sum() node { return p.binary(p.concat, "+", "-") }
 
-func (p *parser) concat() node { return p.binary(p.product, "~") }
+func (p *parser) concat() node {
+	line := p.line()
+	parts := []node{p.product()}
+	for p.acceptOp("~") {
+		parts = append(parts, p.product())
+	}
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return &concatNode{parts: parts, escaping: p.escaping, line: line}
+}
 
 func (p *parser) product() node { return p.binary(p.power, "*", "/", "//", "%") }
 
@@ -111,55 +151,66 @@ func (p *parser) power() node { return p.binary(func() node { return p.unary(tru
 
 func (p *parser) unary(filters bool) node {
 	p.enter()
-	defer func() { p.depth-- }()
+	defer p.leave()
 	var x node
-	switch {
-	case p.acceptOp("-"):
-		x = &unaryNode{"-", p.unary(false)}
-	case p.acceptOp("+"):
-		x = &unaryNode{"+", p.unary(false)}
+	switch t := p.peek(0); {
+	case t.isOp("-"), t.isOp("+"):
+		p.pos++
+		x = &unaryNode{t.text, p.unary(false), t.line}
 	default:
-		x = p.primary()
+		x = p.primary(false)
 	}
 	x = p.postfix(x)
-	if !filters {
-		return x
-	}
-	for {
+	for n := 0; filters; n++ {
+		if n > maxDepth {
+			raise("the template is nested too deeply")
+		}
 		switch {
 		case p.acceptOp("|"):
 			x = p.filter(x)
 		case p.isName("is"):
 			x = p.test(x)
 		case p.isOp("("):
-			x = p.postfix(x)
+			x = p.call(x)
 		default:
 			return x
 		}
 	}
+	return x
+}
+
+// dotted reads a name with dots: of a filter or a test.
+func (p *parser) dotted() string {
+	name := p.name()
+	for p.acceptOp(".") {
+		name += "." + p.name()
+	}
+	return name
 }
 
 func (p *parser) filter(x node) node {
-	f := &filterNode{x: x, line: p.peek(0).line, name: p.name()}
-	for p.acceptOp(".") {
-		f.name += "." + p.name()
-	}
+	f := &filterNode{x: x, line: p.line(), name: p.dotted(), escaping: p.escaping}
 	if p.acceptOp("(") {
-		f.args, f.kw = p.args()
+		f.arguments = p.arguments()
 	}
 	return f
 }
 
 func (p *parser) test(x node) node {
 	t := &testNode{x: x, line: p.next().line}
-	t.not = p.acceptName("not")
-	t.name = p.name()
+	not := p.acceptName("not")
+	t.name = p.dotted()
 	switch k := p.peek(0); {
 	case p.acceptOp("("):
-		t.args, _ = p.args()
-	case k.kind == tokName && !slices.Contains([]string{"else", "or", "and", "if", "is", "in", "not"}, k.text),
-		k.kind == tokString, k.kind == tokInt, k.kind == tokFloat, k.kind == tokOp && (k.text == "[" || k.text == "{"):
-		t.args = []node{p.postfix(p.primary())}
+		t.arguments = p.arguments()
+	case k.isName("else", "or", "and"):
+	case k.isName("is"):
+		raise("two tests cannot be chained with is")
+	case k.kind == tokName, k.kind == tokString, k.kind == tokInt, k.kind == tokFloat, k.isOp("["), k.isOp("{"):
+		t.args = []node{p.postfix(p.primary(false))}
+	}
+	if not {
+		return &unaryNode{"not", t, t.line}
 	}
 	return t
 }
@@ -167,55 +218,82 @@ func (p *parser) test(x node) node {
 func (p *parser) postfix(x node) node {
 	for n := 0; ; n++ {
 		if n > maxDepth {
-			p.fail("the template is nested too deeply")
+			raise("the template is nested too deeply")
 		}
-		line := p.peek(0).line
+		line := p.line()
 		switch {
 		case p.acceptOp("."):
-			if p.is(tokInt) {
-				i, _ := strconv.ParseInt(p.next().text, 10, 64)
-				x = &indexNode{x, &constNode{i}, line}
-			} else {
-				x = &attrNode{x, p.name(), line}
+			switch t := p.next(); t.kind {
+			case tokName:
+				x = &attrNode{x, t.text, line}
+			case tokInt:
+				x = &indexNode{x: x, i: &constNode{v: t.v}, line: line}
+			default:
+				raise("a name or a number is missing before %q", t.text)
 			}
 		case p.acceptOp("["):
-			x = p.subscript(x, line)
-		case p.acceptOp("("):
-			c := &callNode{f: x, line: line}
-			c.args, c.kw = p.args()
-			x = c
+			x = &indexNode{x: x, i: p.subscript(), line: line}
+		case p.isOp("("):
+			x = p.call(x)
 		default:
 			return x
 		}
 	}
 }
 
-func (p *parser) subscript(x node, line int) node {
-	var parts [3]node
-	colons := 0
-	for !p.acceptOp("]") {
-		if p.acceptOp(":") {
-			if colons++; colons > 2 {
-				p.fail("a slice has too many parts")
-			}
-			continue
-		}
-		if parts[colons] != nil {
-			p.fail("unexpected %q in a subscript", p.peek(0).text)
-		}
-		parts[colons] = p.tuple()
-	}
-	if colons > 0 {
-		return &sliceNode{x, parts[0], parts[1], parts[2], line}
-	}
-	if parts[0] == nil {
-		p.fail("a subscript is empty")
-	}
-	return &indexNode{x, parts[0], line}
+func (p *parser) call(x node) node {
+	c := &callNode{f: x, line: p.next().line}
+	c.arguments = p.arguments()
+	return c
 }
 
-// args reads arguments after the opening parenthesis.
-func (p *parser) args() (args []node, kw []kwarg) {
+// subscript reads what stands in brackets: with commas a tuple.
+func (p *parser) subscript() node {
+	var items []node
+	for !p.acceptOp("]") {
+		if len(items) > 0 {
+			p.expectOp(",")
+		}
+		items = append(items, p.subscribed())
+	}
+	if len(items) == 1 {
+		return items[0]
+	}
+	for _, x := range items {
+		if _, ok := x.(*sliceNode); ok {
+			raise("a slice among several subscripts")
+		}
+	}
+	return &tupleNode{items}
+}
+
+func (p *parser) subscribed() node {
+	s := &sliceNode{}
+	if !p.isOp(":") {
+		x := p.expr()
+		if !p.isOp(":") {
+			return x
+		}
+		s.from = x
+	}
+	p.pos++
+	if !p.isOp(":") && !p.isOp("]") && !p.isOp(",") {
+		s.to = p.expr()
+	}
+	if p.acceptOp(":") && !p.isOp("]") && !p.isOp(",") {
+		s.by = p.expr()
+	}
+	return s
+}
+
+// arguments reads those of a call, after the opening parenthesis.
+func (p *parser) arguments() arguments {
+	var a arguments
+	ensure := func(ok bool) {
+		if !ok {
+			raise("invalid syntax for function call expression")
+		}
+	}
 	for n := 0; !p.acceptOp(")"); n++ {
 		if n > 0 {
 			p.expectOp(",")
@@ -223,54 +301,59 @@ func (p *parser) args() (args []node, kw []kwarg) {
 				break
 			}
 		}
-		if p.is(tokName) && p.peek(1).kind == tokOp && p.peek(1).text == "=" {
-			name := p.name()
+		switch {
+		case p.acceptOp("*"):
+			ensure(a.more == nil && a.named == nil)
+			a.more = p.expr()
+		case p.acceptOp("**"):
+			ensure(a.named == nil)
+			a.named = p.expr()
+		case p.is(tokName) && p.peek(1).isOp("="):
+			ensure(a.named == nil)
+			name := p.next().text
 			p.pos++
-			kw = append(kw, kwarg{name, p.expr()})
-			continue
+			for _, k := range a.kw {
+				ensure(k.name != name)
+			}
+			a.kw = append(a.kw, kwarg{name, p.expr()})
+		default:
+			ensure(a.more == nil && a.named == nil && len(a.kw) == 0)
+			a.args = append(a.args, p.expr())
 		}
-		args = append(args, p.expr())
 	}
-	return args, kw
+	return a
 }
 
-func (p *parser) primary() node {
+func (p *parser) primary(members bool) node {
 	t := p.next()
 	switch t.kind {
 	case tokName:
 		switch t.text {
 		case "true", "True":
-			return &constNode{true}
+			return &constNode{v: true}
 		case "false", "False":
-			return &constNode{false}
+			return &constNode{v: false}
 		case "none", "None":
-			return &constNode{nil}
+			return &constNode{v: nil}
+		}
+		if members && p.acceptOp(".") {
+			return &memberNode{t.text, p.name(), t.line}
 		}
 		return &nameNode{t.text, t.line}
 	case tokString:
+		s := t.text
 		for p.is(tokString) {
-			t.text += p.next().text
+			s += p.next().text
 		}
-		return &constNode{t.text}
-	case tokInt:
-		i, err := strconv.ParseInt(t.text, 10, 64)
-		if err != nil {
-			p.fail("%s is too large", t.text)
-		}
-		return &constNode{i}
-	case tokFloat:
-		f, err := strconv.ParseFloat(t.text, 64)
-		if err != nil {
-			p.fail("%s is too large", t.text)
-		}
-		return &constNode{f}
+		return &constNode{v: s}
+	case tokInt, tokFloat:
+		return &constNode{v: t.v}
 	case tokOp:
 		switch t.text {
 		case "(":
-			if p.acceptOp(")") {
-				return &tupleNode{}
-			}
-			x := p.tuple()
+			p.enter()
+			x := p.tuple(tupleForm{parens: true})
+			p.leave()
 			p.expectOp(")")
 			return x
 		case "[":
@@ -301,7 +384,9 @@ func (p *parser) primary() node {
 			return d
 		}
 	}
-	p.pos--
-	p.fail("unexpected %q in an expression", t.text)
+	if t.kind != tokEOF {
+		p.pos--
+	}
+	raise("unexpected %q in an expression", t.text)
 	return nil
 }

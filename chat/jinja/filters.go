@@ -2,471 +2,842 @@ package jinja
 
 import (
 	"math"
+	"math/big"
 	"slices"
-	"strconv"
 	"strings"
 )
 
-// filter is one row of the table of filters.
-type filter struct {
-	// params are the names of the arguments in their order, "..." where any are
-	// taken. What a template passes beyond them is refused, as Python does, rather
-	// than dropped.
-	params string
-	apply  func(c *call) any
-}
-
-// call is one use of a filter: what it is applied to, and its arguments.
-type call struct {
-	r    *renderer
-	x    any
-	name string
-	args []any
-	kw   keywords
-	line int
-	// params are the filter's, for arg.
-	params []string
-}
-
 // filters are those that templates may use by name.
-var filters map[string]filter
+var filters map[string]*signature
 
 // The table's own filters map, select and their kin look others up in it, so that
 // it can't be filled where it is declared.
 func init() {
-	filters = map[string]filter{
+	filters = methods(map[string]method{
 		// Any value.
-		"default":     {"default_value boolean", filterDefault},
-		"string":      {"", func(c *call) any { return str(c.x) }},
-		"safe":        {"", func(c *call) any { return c.x }},
-		"tojson":      {"ensure_ascii indent separators sort_keys", filterToJSON},
-		"escape":      {"", func(c *call) any { return markup.Replace(str(c.x)) }},
-		"forceescape": {"", func(c *call) any { return markup.Replace(str(c.x)) }},
+		"default":     {"default_value? boolean?", filterDefault},
+		"string":      {"", func(c *call) any { return soft(c.self) }},
+		"safe":        {"", func(c *call) any { return markup(str(c.self)) }},
+		"escape":      {"", func(c *call) any { return escape(c.self) }},
+		"forceescape": {"", func(c *call) any { return escape(str(c.self)) }},
+		"tojson":      {"indent?", filterSafeJSON},
+		"pprint":      {"", func(c *call) any { return c.r.pretty(c.self) }},
+		"attr":        {"name", filterAttr},
 
 		// Text.
-		"trim":       {"chars", func(c *call) any { return strip(str(c.x), c.arg("chars", nil), true, true) }},
-		"lower":      {"", func(c *call) any { return strings.ToLower(str(c.x)) }},
-		"upper":      {"", func(c *call) any { return strings.ToUpper(str(c.x)) }},
-		"capitalize": {"", func(c *call) any { return capitalize(str(c.x)) }},
-		"title":      {"", func(c *call) any { return titleWords(str(c.x)) }},
-		"replace":    {"old new count", func(c *call) any { return c.r.replace(str(c.x), c.args, c.kw, c.line) }},
-		"indent":     {"width first blank", filterIndent},
+		"trim":       {"chars?", func(c *call) any { return c.of("strip", c.arg(0, nil)) }},
+		"lower":      {"", func(c *call) any { return c.of("lower") }},
+		"upper":      {"", func(c *call) any { return c.of("upper") }},
+		"capitalize": {"", func(c *call) any { return c.of("capitalize") }},
+		"center":     {"width?", func(c *call) any { return c.of("center", c.arg(0, int64(80))) }},
+		"title":      {"", func(c *call) any { return titleWords(str(c.self)) }},
+		"replace":    {"old new count?", filterReplace},
+		"indent":     {"width? first? blank?", filterIndent},
+		"truncate":   {"length? killwords? end? leeway?", filterTruncate},
+		"wordwrap":   {"width? break_long_words? wrapstring? break_on_hyphens?", filterWordwrap},
+		"wordcount":  {"", func(c *call) any { return wordCount(str(c.self)) }},
+		"striptags":  {"", func(c *call) any { return stripTags(str(c.self)) }},
+		"format":     {"* **", filterFormat},
+		"urlencode":  {"", filterURLEncode},
+		"urlize":     {"trim_url_limit? nofollow? target? rel? extra_schemes?", filterURLize},
+		"xmlattr":    {"autospace?", filterXMLAttr},
 
 		// Numbers.
-		"int":   {"default base", filterInt},
-		"float": {"default", filterFloat},
-		"abs":   {"", filterAbs},
-		"round": {"precision method", filterRound},
+		"int":            {"default? base?", filterInt},
+		"float":          {"default?", filterFloat},
+		"abs":            {"", filterAbs},
+		"round":          {"precision? method?", filterRound},
+		"filesizeformat": {"binary?", filterFileSize},
 
 		// Sequences and mappings.
 		"length":   {"", filterLength},
-		"list":     {"", func(c *call) any { return &List{items: slices.Clone(c.sequence())} }},
-		"first":    {"", func(c *call) any { return c.end(0) }},
-		"last":     {"", func(c *call) any { return c.end(-1) }},
-		"join":     {"d attribute", filterJoin},
+		"list":     {"", func(c *call) any { return c.r.list(c.self) }},
+		"first":    {"", filterFirst},
+		"last":     {"", filterLast},
+		"random":   {"", filterRandom},
+		"join":     {"d? attribute?", filterJoin},
 		"items":    {"", filterItems},
-		"dictsort": {"case_sensitive by reverse", filterDictsort},
-		"sort":     {"reverse case_sensitive attribute", filterSort},
+		"dictsort": {"case_sensitive? by? reverse?", filterDictsort},
+		"sort":     {"reverse? case_sensitive? attribute?", filterSort},
+		"groupby":  {"attribute default? case_sensitive?", filterGroupBy},
 		"reverse":  {"", filterReverse},
-		"unique":   {"case_sensitive attribute", filterUnique},
-		"min":      {"case_sensitive attribute", func(c *call) any { return c.extreme(false) }},
-		"max":      {"case_sensitive attribute", func(c *call) any { return c.extreme(true) }},
-		"sum":      {"attribute start", filterSum},
-		"map":      {"...", filterMap},
+		"unique":   {"case_sensitive? attribute?", filterUnique},
+		"min":      {"case_sensitive? attribute?", func(c *call) any { return c.extreme("<") }},
+		"max":      {"case_sensitive? attribute?", func(c *call) any { return c.extreme(">") }},
+		"sum":      {"attribute? start?", filterSum},
+		"batch":    {"linecount fill_with?", filterBatch},
+		"slice":    {"slices fill_with?", filterSlice},
+		"map":      {"* **", filterMap},
 
-		"select":     {"...", func(c *call) any { return c.choose(false, true) }},
-		"reject":     {"...", func(c *call) any { return c.choose(false, false) }},
-		"selectattr": {"...", func(c *call) any { return c.choose(true, true) }},
-		"rejectattr": {"...", func(c *call) any { return c.choose(true, false) }},
+		"select":     {"* **", func(c *call) any { return c.choose(false, true) }},
+		"reject":     {"* **", func(c *call) any { return c.choose(false, false) }},
+		"selectattr": {"* **", func(c *call) any { return c.choose(true, true) }},
+		"rejectattr": {"* **", func(c *call) any { return c.choose(true, false) }},
+	})
+	for name, f := range filters {
+		f.label = "the filter '" + name + "'"
 	}
+	chatJSON.label = filters["tojson"].label
 	for short, long := range map[string]string{"d": "default", "e": "escape", "count": "length"} {
 		filters[short] = filters[long]
 	}
 }
 
-// filter applies a filter of a template to x.
-func (r *renderer) filter(n *filterNode, x any, s *scope) any {
-	r.step(n.line)
-	args, kw := r.arguments(n.args, n.kw, s)
-	return r.applyFilter(n.name, x, args, kw, n.line)
+// chatJSON is the filter tojson of Transformers.
+var chatJSON = function("tojson", "ensure_ascii? indent? separators? sort_keys?", filterToJSON)
+
+// hasFilter says whether a template may use a filter.
+func (o Options) hasFilter(name string) bool {
+	return filters[name] != nil || o.Filters[name] != nil
 }
 
-func (r *renderer) applyFilter(name string, x any, args []any, kw keywords, line int) any {
+func (r *renderer) applyFilter(name string, x any, args []any, kw keywords) any {
+	if f := r.template.options.Filters[name]; f != nil {
+		return r.outside(name, f, x, args, kw)
+	}
 	f, ok := filters[name]
 	if !ok {
-		r.fail(line, "no filter named '%s'", name)
+		raise("no filter named '%s'", name)
 	}
-	c := &call{r: r, x: x, name: name, args: args, kw: kw, line: line}
-	if f.params != "..." {
-		c.params = strings.Fields(f.params)
-		if len(args) > len(c.params) {
-			r.fail(line, "the filter '%s' takes %d arguments, not %d", name, len(c.params), len(args))
-		}
-		for _, k := range kw {
-			if !slices.Contains(c.params, k.name) {
-				r.fail(line, "the filter '%s' has no argument '%s'", name, k.name)
-			}
-		}
+	if name == "tojson" && r.template.options.Chat {
+		f = chatJSON
 	}
-	return f.apply(c)
+	return r.invoke(f, x, args, kw)
 }
 
-// arg is an argument, by its position or its name.
-func (c *call) arg(name string, otherwise any) any {
-	return named(c.args, c.kw, slices.Index(c.params, name), name, otherwise)
+// outside calls a filter of the options.
+func (r *renderer) outside(name string, f Filter, x any, args []any, kw keywords) any {
+	plain := func(v any) any {
+		switch v := v.(type) {
+		case nil, bool, int64, float64, string, *List, *Dict:
+			return v
+		case markup:
+			return string(v)
+		case *view, span, *iterator:
+			return r.list(v)
+		}
+		known(v)
+		raise("the filter '%s' takes no value of type %s", name, typeName(v))
+		return nil
+	}
+	given := make([]any, len(args))
+	for i, a := range args {
+		given[i] = plain(a)
+	}
+	named := map[string]any{}
+	for _, k := range kw {
+		named[k.name] = plain(k.v)
+	}
+	out, err := f(plain(x), given, named)
+	if err != nil {
+		raise("the filter '%s': %v", name, err)
+	}
+	if s, ok := out.(string); ok {
+		r.spend(len(s))
+	}
+	return out
 }
 
-// sequence is what the filter goes through.
-func (c *call) sequence() []any { return c.r.iterate(c.x, c.line) }
+// soft is a text as it is, and anything else as its text.
+func soft(v any) any {
+	if _, ok := text(v); ok {
+		return v
+	}
+	return str(v)
+}
 
-// attribute is the part of v that the argument of that name asks for, or v.
-func (c *call) attribute(v any) any {
-	if a := c.arg("attribute", nil); a != nil {
-		return c.r.path(v, a, nil, c.line)
+// of calls a method of str on the value's text.
+func (c *call) of(method string, args ...any) any {
+	return c.r.invoke(textMethods[method], soft(c.self), args, nil)
+}
+
+// ignoringCase is v for comparisons without letters' case.
+func ignoringCase(v any) any {
+	if s, ok := text(v); ok {
+		return lower(s)
 	}
 	return v
 }
 
-func filterDefault(c *call) any {
-	if isUndefined(c.x) || truth(c.arg("boolean", false)) && !truth(c.x) {
-		return c.arg("default_value", "")
-	}
-	return c.x
-}
-
-// markup are the characters that mean something in HTML.
-var markup = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "'", "&#39;", `"`, "&#34;")
-
-func filterIndent(c *call) any {
-	pad, ok := c.arg("width", int64(4)).(string)
+// path is the parts of an attribute such as "function.name" or 0.
+func path(attribute any) []any {
+	s, ok := text(attribute)
 	if !ok {
-		n, _ := toInt(c.arg("width", int64(4)))
-		pad = c.r.repeated(" ", n, c.line)
+		if attribute == nil {
+			return nil
+		}
+		return []any{attribute}
 	}
-	first, blank := truth(c.arg("first", false)), truth(c.arg("blank", false))
-	lines := strings.Split(str(c.x), "\n")
-	for i, l := range lines {
-		// blank is about the lines after the first, which first alone decides.
-		if i == 0 && first || i > 0 && (l != "" || blank) {
-			lines[i] = pad + l
+	var parts []any
+	for _, p := range strings.Split(s, ".") {
+		if allOf(p, isDigitRune) {
+			i, ok := parseInt(p, 10)
+			if !ok {
+				raise("%q is no attribute", p)
+			}
+			parts = append(parts, i)
+		} else {
+			parts = append(parts, p)
 		}
 	}
-	return strings.Join(lines, "\n")
+	return parts
 }
 
-func filterInt(c *call) any {
-	switch v := c.x.(type) {
-	case float64:
-		if !math.IsNaN(v) && !math.IsInf(v, 0) {
-			return int64(v)
-		}
-	case string:
-		base, _ := toInt(c.arg("base", int64(10)))
-		if i, ok := parseInt(strings.TrimSpace(v), int(base)); ok {
-			return i
-		}
-		if f, err := strconv.ParseFloat(strings.TrimSpace(v), 64); err == nil {
-			return int64(f)
+// follow goes along a path. otherwise, unless it is nil, stands for what is not there,
+// at each step.
+func (r *renderer) follow(v any, parts []any, otherwise any) any {
+	for _, p := range parts {
+		v = r.getItem(v, p)
+		if otherwise != nil && isUndefined(v) {
+			v = otherwise
 		}
 	}
-	if i, ok := toInt(c.x); ok {
-		return i
-	}
-	return c.arg("default", int64(0))
+	return v
 }
 
-// parseInt is Python's int with a base: the prefix of bases 2, 8 and 16 may stand
-// there, and 0 asks it.
-func parseInt(s string, base int) (int64, bool) {
-	sign := ""
-	if s != "" && (s[0] == '-' || s[0] == '+') {
-		sign, s = s[:1], s[1:]
-	}
-	if prefix := map[int]string{2: "0b", 8: "0o", 16: "0x"}[base]; prefix != "" {
-		if len(s) > 2 && strings.EqualFold(s[:2], prefix) {
-			s = s[2:]
-		}
-	}
-	i, err := strconv.ParseInt(sign+s, base, 64)
-	return i, err == nil
-}
-
-func filterFloat(c *call) any {
-	if isNumber(c.x) {
-		return toFloat(c.x)
-	}
-	if f, err := strconv.ParseFloat(strings.TrimSpace(str(c.x)), 64); err == nil {
-		return f
-	}
-	return c.arg("default", 0.0)
-}
-
-func filterAbs(c *call) any {
-	if i, ok := toInt(c.x); ok {
-		return max(i, -i)
-	}
-	return math.Abs(toFloat(c.x))
-}
-
-func filterRound(c *call) any {
-	digits, _ := toInt(c.arg("precision", int64(0)))
-	method := str(c.arg("method", "common"))
-	if i, ok := toInt(c.x); ok && method == "common" {
-		return roundInt(i, digits)
-	}
-	x := toFloat(c.x)
-	scale := math.Pow(10, float64(digits))
-	switch method {
-	case "ceil":
-		return math.Ceil(x*scale) / scale
-	case "floor":
-		return math.Floor(x*scale) / scale
-	case "common":
-		return roundHalfEven(x, int(digits))
-	}
-	c.r.fail(c.line, "method must be common, ceil or floor")
-	return nil
-}
-
-// roundInt is Python's round of an integer, to tens and the like.
-func roundInt(i, digits int64) int64 {
-	scale := int64(1)
-	for range min(max(-digits, 0), 19) {
-		if scale > math.MaxInt64/10 {
-			return 0
-		}
-		scale *= 10
-	}
-	down := i - ((i%scale)+scale)%scale
-	switch rest := i - down; {
-	case rest > scale-rest, rest == scale-rest && down/scale%2 != 0:
-		return down + scale
-	}
-	return down
-}
-
-// roundHalfEven is Python's round: of the exact value, so that 2.675, which is a
-// little less, gives 2.67.
-func roundHalfEven(x float64, digits int) float64 {
-	if digits < 0 {
-		scale := math.Pow(10, float64(-digits))
-		return math.RoundToEven(x/scale) * scale
-	}
-	// The decimal text of that many digits is rounded from the exact value, and to
-	// even where it is a tie.
-	y, err := strconv.ParseFloat(strconv.FormatFloat(x, 'f', min(digits, 400), 64), 64)
-	if err != nil {
-		return x
-	}
-	return y
-}
-
-func filterLength(c *call) any {
-	switch v := c.x.(type) {
-	case string:
-		return runeLen(v)
-	case *List, *Dict, undefined:
-		return int64(len(c.sequence()))
-	}
-	c.r.fail(c.line, "object of type '%s' has no len()", typeName(c.x))
-	return nil
-}
-
-// end is the first (0) or the last (-1) of a sequence.
-func (c *call) end(i int) any {
-	items := c.sequence()
-	if len(items) == 0 {
-		return undefined{"No " + c.name + " item, sequence was empty."}
-	}
-	return items[(i+len(items))%len(items)]
-}
-
-func filterJoin(c *call) any {
-	var parts []string
-	size := 0
-	for _, v := range c.sequence() {
-		parts = append(parts, str(c.attribute(v)))
-		if size += len(parts[len(parts)-1]); size > maxOutput {
-			c.r.fail(c.line, "the template's text is too long")
-		}
-	}
-	return strings.Join(parts, str(c.arg("d", "")))
-}
-
-func filterItems(c *call) any {
-	switch d := c.x.(type) {
-	case *Dict:
-		return itemsOf(d, d.keys)
-	case undefined:
-		return &List{}
-	}
-	c.r.fail(c.line, "Can only get item pairs from a mapping.")
-	return nil
-}
-
-func filterDictsort(c *call) any {
-	d, ok := c.x.(*Dict)
-	if !ok {
-		c.r.fail(c.line, "'%s' object has no attribute 'items'", typeName(c.x))
-	}
-	place := 0
-	switch by := str(c.arg("by", "key")); by {
-	case "key":
-	case "value":
-		place = 1
-	default:
-		c.r.fail(c.line, `You can only sort by either "key" or "value"`)
-	}
-	items := itemsOf(d, d.keys)
-	c.sort(items.items, truth(c.arg("reverse", false)), func(v any) any { return v.(*List).items[place] })
-	return items
-}
-
-func filterSort(c *call) any {
-	items := slices.Clone(c.sequence())
-	c.sort(items, truth(c.arg("reverse", false)), c.attribute)
-	return &List{items: items}
-}
-
-// sort puts items into the order of their keys. Letters' case counts only where the
-// argument case_sensitive says so.
-func (c *call) sort(items []any, reverse bool, key func(any) any) {
-	c.r.steps += len(items) * 8
-	fold := c.fold()
-	slices.SortStableFunc(items, func(a, b any) int {
-		x, y := fold(key(a)), fold(key(b))
-		order := 0
-		if c.r.compare("<", x, y, c.line) {
-			order = -1
-		} else if c.r.compare(">", x, y, c.line) {
-			order = 1
-		}
-		if reverse {
-			return -order
-		}
-		return order
-	})
-}
-
-// fold is how the filter compares: without letters' case unless case_sensitive is set.
-func (c *call) fold() func(any) any {
-	if truth(c.arg("case_sensitive", false)) {
-		return func(v any) any { return v }
-	}
+// getter is how a filter with the arguments attribute and case_sensitive sees an item.
+func (c *call) getter(attribute, caseSensitive any) func(any) any {
+	parts := path(attribute)
+	fold := !truth(caseSensitive)
 	return func(v any) any {
-		if s, ok := v.(string); ok {
-			return strings.ToLower(s)
+		v = c.r.follow(v, parts, nil)
+		if fold {
+			v = ignoringCase(v)
 		}
 		return v
 	}
 }
 
-func filterReverse(c *call) any {
-	if t, ok := c.x.(string); ok {
-		runes := []rune(t)
-		slices.Reverse(runes)
-		return string(runes)
+func filterDefault(c *call) any {
+	if isUndefined(c.self) || truth(c.arg(1, false)) && !truth(c.self) {
+		return c.arg(0, "")
 	}
-	items := slices.Clone(c.sequence())
-	slices.Reverse(items)
-	return &List{items: items}
+	return c.self
 }
 
-func filterUnique(c *call) any {
-	l := &List{}
-	var seen []any
-	fold := c.fold()
-	for _, v := range c.sequence() {
-		// Each is compared with all before it.
-		c.r.steps += len(seen)
-		c.r.step(c.line)
-		key := fold(c.attribute(v))
-		if !slices.ContainsFunc(seen, func(w any) bool { return equal(key, w) }) {
-			seen = append(seen, key)
-			l.items = append(l.items, v)
+func filterAttr(c *call) any {
+	name, ok := text(c.args[0])
+	if !ok {
+		raise("attribute name must be string, not '%s'", typeName(c.args[0]))
+	}
+	if v, ok := c.r.attribute(c.self, name); ok {
+		return v
+	}
+	return c.r.missing(c.self, name)
+}
+
+func filterInt(c *call) any {
+	otherwise := c.arg(0, int64(0))
+	known(c.self)
+	switch v := c.self.(type) {
+	case string, markup:
+		s, _ := text(v)
+		if base, ok := toInt(c.arg(1, int64(10))); ok {
+			if i, ok := parseInt(s, base); ok {
+				return i
+			}
 		}
+		f, ok := parseFloat(s)
+		if !ok {
+			return otherwise
+		}
+		if i, ok, _ := truncated(f); ok {
+			return i
+		}
+	case octets:
+		if i, ok := parseInt(string(v), 10); ok {
+			return i
+		}
+		raise("the filter int of bytes is not supported")
+	case float64:
+		i, ok, overflow := truncated(v)
+		if overflow {
+			raise("cannot convert float infinity to integer")
+		}
+		if ok {
+			return i
+		}
+	default:
+		if isInt(v) {
+			return integer(toBig(v))
+		}
+	}
+	return otherwise
+}
+
+func filterFloat(c *call) any {
+	known(c.self)
+	if isNumber(c.self) {
+		return toFloat(c.self)
+	}
+	if s, ok := text(c.self); ok {
+		if f, ok := parseFloat(s); ok {
+			return f
+		}
+	}
+	if b, ok := c.self.(octets); ok {
+		if f, ok := parseFloat(string(b)); ok {
+			return f
+		}
+	}
+	return c.arg(0, 0.0)
+}
+
+func filterAbs(c *call) any {
+	switch v := c.self.(type) {
+	case float64:
+		return math.Abs(v)
+	default:
+		if isInt(v) {
+			return integer(new(big.Int).Abs(toBig(v)))
+		}
+	}
+	known(c.self)
+	raise("bad operand type for abs(): '%s'", typeName(c.self))
+	return nil
+}
+
+func filterRound(c *call) any {
+	method := c.arg(1, "common")
+	precision := c.arg(0, int64(0))
+	switch m, _ := text(method); m {
+	case "common":
+		if !isNumber(c.self) {
+			known(c.self)
+			raise("type %s doesn't define __round__ method", typeName(c.self))
+		}
+		if precision == nil {
+			f, ok := c.self.(float64)
+			if !ok {
+				return integer(toBig(c.self))
+			}
+			i, ok, _ := truncated(math.RoundToEven(f))
+			if !ok {
+				raise("cannot convert float %s to integer", floatText(f))
+			}
+			return i
+		}
+		if !isInt(precision) {
+			known(precision)
+			raise("'%s' object cannot be interpreted as an integer", typeName(precision))
+		}
+		return rounded(c.self, bound(precision))
+	case "ceil", "floor":
+		scale := c.r.operate("**", int64(10), precision)
+		x := c.r.operate("*", c.self, scale)
+		f, ok := x.(float64)
+		if !ok {
+			if !isInt(x) {
+				raise("must be real number, not %s", typeName(x))
+			}
+			return c.r.operate("/", x, scale)
+		}
+		if m == "ceil" {
+			f = math.Ceil(f)
+		} else {
+			f = math.Floor(f)
+		}
+		i, ok, _ := truncated(f)
+		if !ok {
+			raise("cannot convert float %s to integer", floatText(f))
+		}
+		return c.r.operate("/", i, scale)
+	}
+	hashKey(method)
+	raise("method must be common, ceil or floor")
+	return nil
+}
+
+func filterFileSize(c *call) any {
+	known(c.self)
+	bytes, ok := 0.0, false
+	if isNumber(c.self) {
+		bytes, ok = toFloat(c.self), true
+	} else if s, isText := text(c.self); isText {
+		bytes, ok = parseFloat(s)
+	}
+	if !ok {
+		raise("could not convert to float: %s", repr(c.self))
+	}
+	base, names := 1000.0, []string{"kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"}
+	if truth(c.arg(0, false)) {
+		base, names = 1024, []string{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"}
+	}
+	if bytes == 1 {
+		return "1 Byte"
+	}
+	if bytes < base {
+		i, ok, _ := truncated(bytes)
+		if !ok {
+			raise("cannot convert float %s to integer", floatText(bytes))
+		}
+		return str(i) + " Bytes"
+	}
+	unit := big.NewInt(int64(base))
+	for i, name := range names {
+		unit.Mul(unit, big.NewInt(int64(base)))
+		// Not its float: 10**24 has none.
+		order, ok := compareNumbers(bytes, integer(new(big.Int).Set(unit)))
+		if ok && order < 0 || i == len(names)-1 {
+			return formatted(base*bytes/toFloat(unit), ".1f") + " " + name
+		}
+	}
+	return nil
+}
+
+func filterLength(c *call) any {
+	n, ok := length(c.self)
+	if !ok {
+		raise("object of type '%s' has no len()", typeName(c.self))
+	}
+	return n
+}
+
+func filterFirst(c *call) any {
+	if v, ok := c.r.iterate(c.self).next(); ok {
+		return v
+	}
+	return c.r.undefined("No first item, sequence was empty.")
+}
+
+func filterLast(c *call) any {
+	next, ok := c.r.reversed(c.self)
+	if !ok {
+		raise("'%s' object is not reversible", typeName(c.self))
+	}
+	if v, ok := next.next(); ok {
+		return v
+	}
+	return c.r.undefined("No last item, sequence was empty.")
+}
+
+// reversed is Python's reversed; ok is false where a value has no end to begin at.
+func (r *renderer) reversed(v any) (it *iterator, ok bool) {
+	if _, once := v.(*iterator); once {
+		return nil, false
+	}
+	if u, ok := v.(*undefined); ok && u.strict {
+		u.fail()
+	}
+	if _, ok := length(v); !ok {
+		return nil, false
+	}
+	if _, ok := v.(*loop); ok {
+		return nil, false
+	}
+	items := slices.Clone(r.items(v))
+	slices.Reverse(items)
+	return over(items), true
+}
+
+func filterReverse(c *call) any {
+	if _, ok := text(c.self); ok {
+		return c.r.slice(c.self, nil, nil, int64(-1))
+	}
+	if it, ok := c.r.reversed(c.self); ok {
+		return it
+	}
+	it, ok := c.r.tryIterate(c.self)
+	if !ok {
+		raise("argument must be iterable")
+	}
+	l := c.r.list(it)
+	slices.Reverse(l.items)
+	return l
+}
+
+func filterRandom(c *call) any {
+	n, ok := length(c.self)
+	if !ok {
+		raise("object of type '%s' has no len()", typeName(c.self))
+	}
+	if n > 1 {
+		raise("the filter random, which chooses by chance, is not supported")
+	}
+	if n == 0 {
+		return c.r.undefined("No random item, sequence was empty.")
+	}
+	v, ok := c.r.subscript(c.self, int64(0))
+	if !ok {
+		raise("'%s' object is not subscriptable", typeName(c.self))
+	}
+	return v
+}
+
+func filterJoin(c *call) any {
+	items := c.r.items(c.self)
+	parts := make([]any, len(items))
+	along := path(c.arg(1, nil))
+	for i, v := range items {
+		parts[i] = c.r.follow(v, along, nil)
+	}
+	d := c.arg(0, "")
+	texts := make([]string, len(parts))
+	if !c.r.autoescape {
+		for i, v := range parts {
+			texts[i] = str(v)
+		}
+		return c.r.joined(texts, str(d))
+	}
+	// As soon as one is markup, all others are escaped.
+	isMarkup := false
+	for _, v := range append([]any{d}, parts...) {
+		_, ok := v.(markup)
+		isMarkup = isMarkup || ok
+	}
+	if !isMarkup {
+		for i, v := range parts {
+			texts[i] = str(v)
+		}
+		return c.r.joined(texts, str(d))
+	}
+	for i, v := range parts {
+		texts[i] = string(escape(v))
+	}
+	return markup(c.r.joined(texts, string(escape(d))))
+}
+
+func filterItems(c *call) any {
+	done := false
+	var next func() (any, bool)
+	return &iterator{func() (any, bool) {
+		if next == nil && !done {
+			switch d := c.self.(type) {
+			case *Dict:
+				next = over((&view{d, "items"}).items()).next
+			case *undefined:
+				done = true
+			default:
+				raise("Can only get item pairs from a mapping.")
+			}
+		}
+		if done {
+			return nil, false
+		}
+		return next()
+	}}
+}
+
+// pairs are what Python's value.items() gives.
+func (c *call) pairs() []any {
+	d, ok := c.self.(*Dict)
+	if !ok {
+		known(c.self)
+		if ns, ok := c.self.(*namespace); ok {
+			if _, ok := ns.of.at["items"]; ok {
+				raise("a namespace with 'items' is not supported here")
+			}
+		}
+		raise("'%s' object has no attribute 'items'", typeName(c.self))
+	}
+	return (&view{d, "items"}).items()
+}
+
+func filterDictsort(c *call) any {
+	place := 0
+	switch by, _ := text(c.arg(1, "key")); by {
+	case "key":
+	case "value":
+		place = 1
+	default:
+		raise(`You can only sort by either "key" or "value"`)
+	}
+	sensitive := truth(c.arg(0, false))
+	return c.sorted(c.pairs(), c.arg(2, false), func(v any) any {
+		v = v.(*List).items[place]
+		if !sensitive {
+			v = ignoringCase(v)
+		}
+		return v
+	})
+}
+
+// sorted is Python's sorted, with its key and reverse.
+func (c *call) sorted(items []any, reverse any, key func(any) any) *List {
+	keys := make([]any, len(items))
+	order := make([]int, len(items))
+	for i, v := range items {
+		keys[i], order[i] = key(v), i
+	}
+	down := truth(reverse)
+	c.r.sortStable(order, func(i, j int) bool {
+		if down {
+			i, j = j, i
+		}
+		return c.r.ordered("<", keys[i], keys[j], 0)
+	})
+	l := &List{items: make([]any, len(items))}
+	for i, at := range order {
+		l.items[i] = items[at]
 	}
 	return l
 }
 
-// extreme is the first of the least or the greatest items.
-func (c *call) extreme(greatest bool) any {
-	items := slices.Clone(c.sequence())
-	if len(items) == 0 {
-		return undefined{"No aggregated item, sequence was empty."}
+func filterSort(c *call) any {
+	attributes := []any{c.arg(2, nil)}
+	if s, ok := text(attributes[0]); ok {
+		attributes = nil
+		for _, a := range strings.Split(s, ",") {
+			attributes = append(attributes, a)
+		}
 	}
-	c.sort(items, greatest, c.attribute)
-	return items[0]
+	getters := make([]func(any) any, len(attributes))
+	for i, a := range attributes {
+		getters[i] = c.getter(a, c.arg(1, false))
+	}
+	return c.sorted(c.r.items(c.self), c.arg(0, false), func(v any) any {
+		key := &List{items: make([]any, len(getters))}
+		for i, get := range getters {
+			key.items[i] = get(v)
+		}
+		return key
+	})
+}
+
+func filterGroupBy(c *call) any {
+	parts, otherwise := path(c.args[0]), c.arg(1, nil)
+	sensitive := truth(c.arg(2, false))
+	key := func(v any) any {
+		v = c.r.follow(v, parts, otherwise)
+		if !sensitive {
+			v = ignoringCase(v)
+		}
+		return v
+	}
+	out := &List{}
+	var last any
+	for _, v := range c.sorted(c.r.items(c.self), false, key).items {
+		k := key(v)
+		if len(out.items) == 0 || !c.r.equal(last, k) {
+			grouper := k
+			if !sensitive {
+				grouper = c.r.follow(v, parts, otherwise)
+			}
+			out.items = append(out.items, &List{items: []any{grouper, &List{}}, tuple: true, group: true})
+			last = k
+		}
+		group := out.items[len(out.items)-1].(*List).items[1].(*List)
+		group.items = append(group.items, v)
+	}
+	return out
+}
+
+// generator gives values of a function that is not called before the first is asked
+// for, as Python's generators are.
+func generator(begin func() func() (any, bool)) *iterator {
+	var next func() (any, bool)
+	return &iterator{func() (any, bool) {
+		if next == nil {
+			next = begin()
+		}
+		return next()
+	}}
+}
+
+func filterUnique(c *call) any {
+	get := c.getter(c.arg(1, nil), c.arg(0, false))
+	return generator(func() func() (any, bool) {
+		next := c.r.iterate(c.self).next
+		seen := map[any]bool{}
+		return func() (any, bool) {
+			for {
+				c.r.step()
+				v, ok := next()
+				if !ok {
+					return nil, false
+				}
+				if k := hashKey(get(v)); !seen[k] {
+					seen[k] = true
+					return v, true
+				}
+			}
+		}
+	})
+}
+
+// extreme is the first of the items that no other is less, or greater, than.
+func (c *call) extreme(op string) any {
+	items := c.r.items(c.self)
+	if len(items) == 0 {
+		return c.r.undefined("No aggregated item, sequence was empty.")
+	}
+	get := c.getter(c.arg(1, nil), c.arg(0, false))
+	best := items[0]
+	key := get(best)
+	for _, v := range items[1:] {
+		if k := get(v); c.r.ordered(op, k, key, 0) {
+			best, key = v, k
+		}
+	}
+	return best
 }
 
 func filterSum(c *call) any {
-	total := c.arg("start", int64(0))
-	for _, v := range c.sequence() {
-		v = c.attribute(v)
-		if !isNumber(v) || !isNumber(total) {
-			c.r.fail(c.line, "unsupported operand type(s) for +: '%s' and '%s'", typeName(total), typeName(v))
-		}
-		total = c.r.arithmetic("+", total, v, c.line)
+	total := c.arg(1, int64(0))
+	switch total.(type) {
+	case string, markup, octets:
+		raise("sum() can't sum strings")
+	}
+	var along []any
+	if a := c.arg(0, nil); a != nil {
+		along = path(a)
+	}
+	for _, v := range c.r.items(c.self) {
+		c.r.step()
+		total = c.r.add(total, c.r.follow(v, along, nil))
 	}
 	return total
+}
+
+func filterBatch(c *call) any {
+	fill := c.arg(1, nil)
+	return generator(func() func() (any, bool) {
+		next := c.r.iterate(c.self).next
+		ended := false
+		var ahead *List
+		return func() (any, bool) {
+			if ended {
+				return nil, false
+			}
+			row := &List{}
+			if ahead != nil {
+				row, ahead = ahead, nil
+			}
+			for {
+				c.r.step()
+				v, ok := next()
+				if !ok {
+					break
+				}
+				if c.r.equal(int64(len(row.items)), c.args[0]) {
+					ahead = NewList(v)
+					return row, true
+				}
+				row.items = append(row.items, v)
+			}
+			ended = true
+			if len(row.items) == 0 {
+				return nil, false
+			}
+			if fill != nil && c.r.ordered("<", int64(len(row.items)), c.args[0], 0) {
+				missing := c.r.operate("-", c.args[0], int64(len(row.items)))
+				row = c.r.add(row, c.r.operate("*", NewList(fill), missing)).(*List)
+			}
+			return row, true
+		}
+	})
+}
+
+func filterSlice(c *call) any {
+	fill := c.arg(1, nil)
+	return generator(func() func() (any, bool) {
+		items := c.r.list(c.self).items
+		n := int64(len(items))
+		each := c.r.operate("//", n, c.args[0])
+		extra := c.r.operate("%", n, c.args[0])
+		slices, ok := toInt(c.args[0])
+		if !ok {
+			raise("'%s' object cannot be interpreted as an integer", typeName(c.args[0]))
+		}
+		perSlice, more := each.(int64), extra.(int64)
+		k, offset := int64(0), int64(0)
+		return func() (any, bool) {
+			if k >= slices {
+				return nil, false
+			}
+			c.r.step()
+			start := offset + k*perSlice
+			if k < more {
+				offset++
+			}
+			row := &List{items: append([]any{}, items[start:offset+(k+1)*perSlice]...)}
+			if fill != nil && k >= more {
+				row.items = append(row.items, fill)
+			}
+			k++
+			return row, true
+		}
+	})
 }
 
 // choose keeps the items for which a test (or their own truth) is as wanted; with
 // byAttribute the test looks at the attribute that the first argument names.
 func (c *call) choose(byAttribute, wanted bool) any {
-	l := &List{}
-	for _, v := range c.sequence() {
-		rest, tested := c.args, v
+	return generator(func() func() (any, bool) {
+		if !truth(c.self) {
+			return func() (any, bool) { return nil, false }
+		}
+		args := c.rest
+		var parts []any
 		if byAttribute {
-			tested, rest = c.r.path(v, arg(c.args, 0, ""), nil, c.line), c.args[min(1, len(c.args)):]
+			if len(args) == 0 {
+				raise("Missing parameter for attribute name")
+			}
+			parts, args = path(args[0]), args[1:]
 		}
-		ok := truth(tested)
-		if len(rest) > 0 {
-			ok = c.r.test(str(rest[0]), tested, rest[1:], c.line)
+		next := c.r.iterate(c.self).next
+		return func() (any, bool) {
+			for {
+				c.r.step()
+				v, ok := next()
+				if !ok {
+					return nil, false
+				}
+				x := c.r.follow(v, parts, nil)
+				if len(args) > 0 {
+					name, ok := text(args[0])
+					if !ok {
+						hashKey(args[0])
+						raise("no test named %s", repr(args[0]))
+					}
+					x = c.r.test(name, x, args[1:], c.kw)
+				}
+				if truth(x) == wanted {
+					return v, true
+				}
+			}
 		}
-		if ok == wanted {
-			l.items = append(l.items, v)
-		}
-	}
-	return l
+	})
 }
 
 // filterMap takes an attribute of each item, or applies the filter that the first
 // argument names.
 func filterMap(c *call) any {
-	l := &List{}
-	attribute, byAttribute := c.kw.get("attribute")
-	for _, v := range c.sequence() {
-		switch {
-		case byAttribute:
-			missing, _ := c.kw.get("default")
-			v = c.r.path(v, attribute, missing, c.line)
-		case len(c.args) > 0:
-			v = c.r.applyFilter(str(c.args[0]), v, c.args[1:], c.kw, c.line)
-		default:
-			c.r.fail(c.line, "map needs a filter's name or an attribute")
+	return generator(func() func() (any, bool) {
+		if !truth(c.self) {
+			return func() (any, bool) { return nil, false }
 		}
-		l.items = append(l.items, v)
-	}
-	return l
+		apply := c.mapped()
+		next := c.r.iterate(c.self).next
+		return func() (any, bool) {
+			c.r.step()
+			v, ok := next()
+			if !ok {
+				return nil, false
+			}
+			return apply(v), true
+		}
+	})
 }
 
-// path is an attribute such as "function.name" or "0". missing, unless it is nil,
-// stands for what is not there, at each step.
-func (r *renderer) path(v, attribute, missing any, line int) any {
-	parts := []string{str(attribute)}
-	if s, ok := attribute.(string); ok {
-		parts = strings.Split(s, ".")
-	}
-	for _, name := range parts {
-		if i, err := strconv.ParseInt(name, 10, 64); err == nil {
-			v = r.item(v, i, name, line)
-		} else {
-			v = r.item(v, name, name, line)
+func (c *call) mapped() func(any) any {
+	if attribute, ok := c.kw.get("attribute"); ok && len(c.rest) == 0 {
+		otherwise, _ := c.kw.get("default")
+		for _, k := range c.kw {
+			if k.name != "attribute" && k.name != "default" {
+				raise("Unexpected keyword argument '%s'", k.name)
+			}
 		}
-		if missing != nil && isUndefined(v) {
-			v = missing
-		}
+		parts := path(attribute)
+		return func(v any) any { return c.r.follow(v, parts, otherwise) }
 	}
-	return v
+	if len(c.rest) == 0 {
+		raise("map requires a filter argument")
+	}
+	name, ok := text(c.rest[0])
+	if !ok {
+		hashKey(c.rest[0])
+		raise("no filter named %s", repr(c.rest[0]))
+	}
+	return func(v any) any { return c.r.applyFilter(name, v, c.rest[1:], c.kw) }
 }

@@ -2,95 +2,128 @@ package jinja
 
 // globals are the functions that every template knows, as Jinja2 and Transformers
 // give them.
-var globals = map[string]any{
-	"raise_exception": function(func(r *renderer, args []any, _ keywords) any {
-		r.fail(0, "%s", str(arg(args, 0, "")))
-		return nil
-	}),
-	"namespace": function(func(r *renderer, args []any, kw keywords) any {
-		d := NewDict()
-		for _, a := range args {
-			if x, ok := a.(*Dict); ok {
-				for _, k := range x.keys {
-					d.set(k, x.m[k])
-				}
+var (
+	globals      map[string]*signature
+	dictFunction *signature
+	fromKeys     *signature
+)
+
+// chatOnly are those that Transformers adds.
+var chatOnly = map[string]bool{"raise_exception": true, "strftime_now": true}
+
+// maxRange is the sandbox's own bound.
+const maxRange = 100000
+
+func init() {
+	globals = methods(map[string]method{
+		"raise_exception": {"message", func(c *call) any {
+			panic(&Error{0, str(c.args[0])}) // the template's own words
+		}},
+		"strftime_now": {"format", func(c *call) any { return strftime(c.r, c.text(0, "")) }},
+		"namespace": {"* **", func(c *call) any {
+			d := c.dict()
+			for _, k := range d.keys {
+				c.r.nameMember(k)
 			}
-		}
-		for _, k := range kw {
-			d.set(k.name, k.v)
-		}
-		return namespace{d}
-	}),
-	"dict": function(func(_ *renderer, _ []any, kw keywords) any {
-		d := NewDict()
-		for _, k := range kw {
-			d.set(k.name, k.v)
-		}
-		return d
-	}),
-	"range": function(func(r *renderer, args []any, _ keywords) any {
-		var n [3]int64
-		for i, a := range args[:min(len(args), 3)] {
-			v, ok := toInt(a)
-			if !ok {
-				r.fail(0, "range needs integers, not %s", typeName(a))
+			return &namespace{d}
+		}},
+		"dict":  {"* **", func(c *call) any { return c.dict() }},
+		"range": {"start stop? step? /", func(c *call) any { return newSpan(c) }},
+		"cycler": {"*", func(c *call) any {
+			if len(c.rest) == 0 {
+				raise("at least one item has to be provided")
 			}
-			n[i] = v
+			return &cycler{items: c.rest}
+		}},
+		"joiner": {"sep?", func(c *call) any { return &joiner{separator: c.arg(0, ", ")} }},
+		"lipsum": {"n? html? min? max?", func(c *call) any {
+			raise("lipsum, whose text is made by chance, is not supported")
+			return nil
+		}},
+	})
+	dictFunction = globals["dict"]
+	fromKeys = function("fromkeys", "iterable value? /", fromKeysOf)
+	cyclerMethods = methods(map[string]method{
+		"next": {"", func(c *call) any {
+			x := c.self.(*cycler)
+			v := x.items[x.at]
+			x.at = (x.at + 1) % len(x.items)
+			return v
+		}},
+		"reset": {"", func(c *call) any {
+			c.self.(*cycler).at = 0
+			return nil
+		}},
+	})
+	joinerCall = function("joiner", "", func(c *call) any {
+		j := c.self.(*joiner)
+		if j.used {
+			return j.separator
 		}
-		from, to, by := int64(0), n[0], int64(1)
-		if len(args) > 1 {
-			from, to = n[0], n[1]
-		}
-		if len(args) > 2 {
-			by = n[2]
-		}
-		l := &List{}
-		if by == 0 {
-			r.fail(0, "range() arg 3 must not be zero")
-		}
-		for i := from; by > 0 && i < to || by < 0 && i > to; i += by {
-			if len(l.items) > 100000 {
-				r.fail(0, "range is too long")
-			}
-			l.items = append(l.items, i)
-		}
-		return l
-	}),
-	"strftime_now": function(func(r *renderer, args []any, _ keywords) any {
-		return strftime(r, str(arg(args, 0, "")))
-	}),
+		j.used = true
+		return ""
+	})
 }
 
-// keywords are arguments by name, in the order in which they were given: dict(b=1,
-// a=2) keeps it.
-type keywords []keyword
-
-type keyword struct {
-	name string
-	v    any
+// dict is Python's dict of a mapping or of pairs, and of arguments by name.
+func (c *call) dict() *Dict {
+	if len(c.rest) > 1 {
+		raise("dict expected at most 1 argument, got %d", len(c.rest))
+	}
+	d := NewDict()
+	if len(c.rest) == 1 {
+		c.r.update(d, c.rest[0])
+	}
+	for _, k := range c.kw {
+		d.set(k.name, k.v)
+	}
+	return d
 }
 
-func (kw keywords) get(name string) (any, bool) {
-	for _, k := range kw {
-		if k.name == name {
-			return k.v, true
+func newSpan(c *call) span {
+	var n [3]int64
+	for i := range n {
+		if !c.has(i) {
+			continue
+		}
+		v, ok := toInt(c.args[i])
+		if !ok {
+			small(c.args[i], "an argument of range")
+		}
+		n[i] = v
+	}
+	s := span{from: n[0], to: n[1], by: 1}
+	if !c.has(1) {
+		s.from, s.to = 0, n[0]
+	}
+	if c.has(2) {
+		if s.by = n[2]; s.by == 0 {
+			raise("range() arg 3 must not be zero")
 		}
 	}
-	return nil, false
+	if s.by > 0 && s.from < s.to {
+		s.n = int64((uint64(s.to)-uint64(s.from)-1)/uint64(s.by)) + 1
+	} else if s.by < 0 && s.from > s.to {
+		s.n = int64((uint64(s.from)-uint64(s.to)-1)/magnitude(s.by)) + 1
+	}
+	if s.n > maxRange || s.n < 0 {
+		raise("the sandbox blocks ranges larger than %d", maxRange)
+	}
+	return s
 }
 
-// arg is an argument by position.
-func arg(args []any, i int, otherwise any) any {
-	if i < len(args) {
-		return args[i]
-	}
-	return otherwise
+// cycler is Jinja2's: it gives its items one after the other, again and again.
+type cycler struct {
+	items []any
+	at    int
 }
 
-// named is an argument by position or name.
-func named(args []any, kw keywords, i int, name string, otherwise any) any {
-	if v, ok := kw.get(name); ok {
-		return v
-	}
-	return arg(args, i, otherwise)
+var cyclerMethods map[string]*signature
+
+// joiner is Jinja2's: nothing when it is called first, and then its separator.
+type joiner struct {
+	separator any
+	used      bool
 }
+
+var joinerCall *signature

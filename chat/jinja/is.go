@@ -1,89 +1,87 @@
 package jinja
 
-import (
-	"slices"
-	"strings"
-)
-
-// test says what stands behind "is" about x.
-type test = func(r *renderer, x any, args []any, line int) bool
-
-// tests are those that templates may use by name.
-var tests map[string]test
+// tests are those that templates may use behind "is".
+var tests map[string]*signature
 
 // The tests filter and test look names up in the tables themselves, so that they
 // can't be filled where they are declared.
 func init() {
-	is := func(types ...string) func(*renderer, any, []any, int) bool {
-		return func(_ *renderer, x any, _ []any, _ int) bool { return slices.Contains(types, typeName(x)) }
+	is := func(types ...string) method {
+		return method{"", func(c *call) any {
+			for _, t := range types {
+				if typeName(c.self) == t {
+					return true
+				}
+			}
+			return false
+		}}
 	}
-	compare := func(op string) func(*renderer, any, []any, int) bool {
-		return func(r *renderer, x any, args []any, line int) bool {
-			return r.compare(op, x, arg(args, 0, undefined{"the test's argument"}), line)
-		}
+	compare := func(op string) method {
+		return method{"b /", func(c *call) any { return c.r.compare(op, c.self, c.args[0]) }}
 	}
-	tests = map[string]test{
-		"defined":   func(_ *renderer, x any, _ []any, _ int) bool { return !isUndefined(x) },
-		"undefined": is("Undefined"),
+	remainder := func(of any, want int64) func(c *call) any {
+		return func(c *call) any { return c.r.equal(c.r.operate("%", c.self, of), want) }
+	}
+	tests = methods(map[string]method{
+		"defined":   {"", func(c *call) any { return !isUndefined(c.self) }},
+		"undefined": {"", func(c *call) any { return isUndefined(c.self) }},
 		"none":      is("NoneType"),
 		"boolean":   is("bool"),
-		"string":    is("str"),
+		"string":    is("str", "Markup"),
 		"integer":   is("int"),
 		"float":     is("float"),
 		"number":    is("int", "float", "bool"),
 		"mapping":   is("dict"),
-		"sequence":  is("str", "list", "tuple", "dict", "Undefined"),
-		"iterable":  is("str", "list", "tuple", "dict", "Undefined"),
-		"true":      func(_ *renderer, x any, _ []any, _ int) bool { return x == true },
-		"false":     func(_ *renderer, x any, _ []any, _ int) bool { return x == false },
-		"callable": func(_ *renderer, x any, _ []any, _ int) bool {
-			_, ok := x.(function)
+		"sequence": {"", func(c *call) any {
+			switch c.self.(type) {
+			case string, markup, octets, *List, *Dict, span:
+				return true
+			case *undefined:
+				return !c.self.(*undefined).strict
+			}
+			return false
+		}},
+		"iterable": {"", func(c *call) any {
+			switch c.self.(type) {
+			case *loop, templateReference:
+				return true
+			}
+			_, ok := c.r.tryIterate(c.self)
 			return ok
-		},
-		"odd": func(_ *renderer, x any, _ []any, _ int) bool {
-			i, ok := toInt(x)
-			return ok && i%2 != 0
-		},
-		"even": func(_ *renderer, x any, _ []any, _ int) bool {
-			i, ok := toInt(x)
-			return ok && i%2 == 0
-		},
-		"divisibleby": func(r *renderer, x any, args []any, line int) bool {
-			return !truth(r.arithmetic("%", x, arg(args, 0, int64(1)), line))
-		},
-		"lower": func(_ *renderer, x any, _ []any, _ int) bool { return str(x) == strings.ToLower(str(x)) },
-		"upper": func(_ *renderer, x any, _ []any, _ int) bool { return str(x) == strings.ToUpper(str(x)) },
-		"in": func(r *renderer, x any, args []any, line int) bool {
-			return r.contains(arg(args, 0, undefined{"the test's argument"}), x, line)
-		},
-		"sameas":  func(_ *renderer, x any, args []any, _ int) bool { return same(x, arg(args, 0, undefined{})) },
-		"filter":  func(_ *renderer, x any, _ []any, _ int) bool { return known(filters, x) },
-		"test":    func(_ *renderer, x any, _ []any, _ int) bool { return known(tests, x) },
-		"equalto": compare("=="), "eq": compare("=="), "==": compare("=="), "ne": compare("!="),
-		"lt": compare("<"), "lessthan": compare("<"), "le": compare("<="), "gt": compare(">"), "greaterthan": compare(">"), "ge": compare(">="),
+		}},
+		"true":     {"", func(c *call) any { return c.self == true }},
+		"false":    {"", func(c *call) any { return c.self == false }},
+		"callable": {"", func(c *call) any { return callable(c.self) }},
+		"escaped": {"", func(c *call) any {
+			_, ok := c.self.(markup)
+			return ok
+		}},
+		"odd":         {"", remainder(int64(2), 1)},
+		"even":        {"", remainder(int64(2), 0)},
+		"divisibleby": {"num", func(c *call) any { return c.r.equal(c.r.operate("%", c.self, c.args[0]), int64(0)) }},
+		"lower":       {"", func(c *call) any { return oneCase(str(c.self), isLowerRune, isUpperRune) }},
+		"upper":       {"", func(c *call) any { return oneCase(str(c.self), isUpperRune, isLowerRune) }},
+		"in":          {"seq", func(c *call) any { return c.r.contains(c.args[0], c.self) }},
+		"sameas":      {"other", func(c *call) any { return c.r.identical(c.self, c.args[0]) }},
+		"filter": {"", func(c *call) any {
+			name, ok := text(hashable(c.self))
+			return ok && c.r.template.options.hasFilter(name)
+		}},
+		"test": {"", func(c *call) any {
+			name, ok := text(hashable(c.self))
+			return ok && tests[name] != nil
+		}},
+		"==": compare("=="), "eq": compare("=="), "equalto": compare("=="), "!=": compare("!="), "ne": compare("!="),
+		"<": compare("<"), "lt": compare("<"), "lessthan": compare("<"), "<=": compare("<="), "le": compare("<="),
+		">": compare(">"), "gt": compare(">"), "greaterthan": compare(">"), ">=": compare(">="), "ge": compare(">="),
+	})
+	for name, t := range tests {
+		t.label = "the test '" + name + "'"
 	}
 }
 
-// same is Python's "is": one and the same object, or equal constants of one type.
-func same(a, b any) bool {
-	switch a.(type) {
-	case nil, bool, int64, float64, string, *List, *Dict:
-		return a == b
-	}
-	return false
-}
-
-// known says whether x is a name in a table.
-func known[T any](table map[string]T, x any) bool {
-	_, ok := table[str(x)]
-	return ok
-}
-
-// test asks the test of that name.
-func (r *renderer) test(name string, x any, args []any, line int) bool {
-	t, ok := tests[name]
-	if !ok {
-		r.fail(line, "no test named '%s'", name)
-	}
-	return t(r, x, args, line)
+// hashable is v, or the error of looking it up in a mapping.
+func hashable(v any) any {
+	hashKey(v)
+	return v
 }

@@ -1,9 +1,9 @@
 package jinja
 
 import (
-	"cmp"
 	"fmt"
 	"math"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,38 +14,27 @@ type jsonStyle struct {
 	lines       bool   // each item on a line of its own
 	indent      string // of such a line, for each level
 	item, colon string
+	given       bool // item was asked for
 	sort, ascii bool
 }
 
-func (s *jsonStyle) append(b []byte, v any, depth int) []byte {
+func (s *jsonStyle) append(r *renderer, b []byte, v any, depth int) []byte {
 	if depth > maxDepth || len(b) > maxOutput {
-		panic(&Error{0, "a value is nested too deeply or too long for tojson"})
+		raise("a value is nested too deeply or too long for tojson")
 	}
 	newline := func(depth int) {
 		if s.lines {
 			b = append(b, '\n')
-			b = append(b, strings.Repeat(s.indent, depth)...)
+			for range depth {
+				b = append(b, s.indent...)
+			}
 		}
 	}
 	switch v := v.(type) {
-	case nil:
-		return append(b, "null"...)
-	case bool:
-		return strconv.AppendBool(b, v)
-	case int64:
-		return strconv.AppendInt(b, v, 10)
-	case float64:
-		switch {
-		case math.IsInf(v, 1):
-			return append(b, "Infinity"...)
-		case math.IsInf(v, -1):
-			return append(b, "-Infinity"...)
-		case math.IsNaN(v):
-			return append(b, "NaN"...)
-		}
-		return append(b, floatText(v)...)
 	case string:
 		return s.appendString(b, v)
+	case markup:
+		return s.appendString(b, string(v))
 	case *List:
 		if len(v.items) == 0 {
 			return append(b, "[]"...)
@@ -56,41 +45,77 @@ func (s *jsonStyle) append(b []byte, v any, depth int) []byte {
 				b = append(b, s.item...)
 			}
 			newline(depth + 1)
-			b = s.append(b, x, depth+1)
+			b = s.append(r, b, x, depth+1)
 		}
 		newline(depth)
 		return append(b, ']')
-	case namespace:
-		return s.append(b, v.Dict, depth)
 	case *Dict:
 		if len(v.keys) == 0 {
 			return append(b, "{}"...)
 		}
-		keys := v.keys
+		order := make([]int, len(v.keys))
+		for i := range order {
+			order[i] = i
+		}
 		if s.sort {
-			keys = sortedKeys(v)
+			r.sortStable(order, func(i, j int) bool { return r.ordered("<", v.keys[i], v.keys[j], 0) })
 		}
 		b = append(b, '{')
-		for i, k := range keys {
+		for i, at := range order {
 			if i > 0 {
 				b = append(b, s.item...)
 			}
 			newline(depth + 1)
-			switch k := k.(type) {
+			switch k := v.keys[at].(type) {
 			case string:
 				b = s.appendString(b, k)
-			case nil:
-				b = append(b, `"null"`...)
+			case markup:
+				b = s.appendString(b, string(k))
 			default:
-				b = s.appendString(b, str(k))
+				name, ok := jsonScalar(k)
+				if !ok {
+					raise("keys must be str, int, float, bool or None, not %s", typeName(k))
+				}
+				b = s.appendString(b, name)
 			}
 			b = append(b, s.colon...)
-			b = s.append(b, v.m[k], depth+1)
+			b = s.append(r, b, v.values[at], depth+1)
 		}
 		newline(depth)
 		return append(b, '}')
 	}
-	panic(&Error{0, fmt.Sprintf("Object of type %s is not JSON serializable", typeName(v))})
+	word, ok := jsonScalar(v)
+	if !ok {
+		known(v)
+		raise("Object of type %s is not JSON serializable", typeName(v))
+	}
+	return append(b, word...)
+}
+
+// jsonScalar is none, a truth value or a number as JSON has it; NaN and infinities as
+// Python writes them.
+func jsonScalar(v any) (string, bool) {
+	switch v := v.(type) {
+	case nil:
+		return "null", true
+	case bool:
+		return strconv.FormatBool(v), true
+	case int64:
+		return strconv.FormatInt(v, 10), true
+	case *big.Int:
+		return bigText(v), true
+	case float64:
+		switch {
+		case math.IsInf(v, 1):
+			return "Infinity", true
+		case math.IsInf(v, -1):
+			return "-Infinity", true
+		case math.IsNaN(v):
+			return "NaN", true
+		}
+		return floatText(v), true
+	}
+	return "", false
 }
 
 func (s *jsonStyle) appendString(b []byte, text string) []byte {
@@ -122,34 +147,68 @@ func (s *jsonStyle) appendString(b []byte, text string) []byte {
 }
 
 // filterToJSON is json.dumps as Transformers calls it: other scripts as they are, keys
-// in their order. Jinja's own tojson takes an indent only and escapes HTML.
+// in their order.
 func filterToJSON(c *call) any {
-	if u, ok := c.x.(undefined); ok {
-		c.r.fail(c.line, "'%s' is undefined", u.name)
+	style := jsonStyle{item: ", ", colon: ": ", ascii: truth(c.arg(0, false)), sort: truth(c.arg(3, false))}
+	if v := c.arg(2, nil); v != nil {
+		style.given = true
+		pair := c.r.unpack(v, 2)
+		for i, p := range pair {
+			if _, ok := text(p); !ok {
+				raise("separators must be texts, not %s", typeName(pair[i]))
+			}
+		}
+		style.item, style.colon = str(pair[0]), str(pair[1])
 	}
-	style := jsonStyle{item: ", ", colon: ": "}
-	style.ascii = truth(c.arg("ensure_ascii", false))
-	style.sort = truth(c.arg("sort_keys", false))
-	switch indent := c.arg("indent", nil).(type) {
-	case int64:
-		style.lines, style.indent, style.item = true, c.r.repeated(" ", min(indent, 100), c.line), ","
-	case string:
-		style.lines, style.indent, style.item = true, indent, ","
-	}
-	if l, ok := c.arg("separators", nil).(*List); ok && len(l.items) == 2 {
-		style.item, style.colon = str(l.items[0]), str(l.items[1])
-	}
-	return string(style.append(nil, c.x, 0))
+	return c.r.json(&style, c.self, c.arg(1, nil))
 }
 
-// sortedKeys are a mapping's keys in the order of sort_keys.
-func sortedKeys(d *Dict) []any {
-	keys := slices.Clone(d.keys)
-	slices.SortStableFunc(keys, func(a, b any) int {
-		if isNumber(a) && isNumber(b) {
-			return cmp.Compare(toFloat(a), toFloat(b))
+// filterSafeJSON is Jinja2's own tojson: what means something in HTML is escaped, and
+// keys are sorted.
+func filterSafeJSON(c *call) any {
+	style := jsonStyle{item: ", ", colon: ": ", ascii: true, sort: true}
+	return markup(strings.NewReplacer("<", `\u003c`, ">", `\u003e`, "&", `\u0026`, "'", `\u0027`).Replace(c.r.json(&style, c.self, c.arg(0, nil))))
+}
+
+func (s *jsonStyle) setIndent(r *renderer, indent any) {
+	if indent == nil {
+		return
+	}
+	s.lines = true
+	if !s.given {
+		s.item = ","
+	}
+	if t, ok := text(indent); ok {
+		s.indent = t
+		return
+	}
+	if !isInt(indent) {
+		known(indent)
+		raise("can't multiply sequence by non-int of type '%s'", typeName(indent))
+	}
+	pad, _ := r.repeated(" ", small(indent, "the indent"))
+	s.indent = pad.(string)
+}
+
+func (r *renderer) json(s *jsonStyle, v, indent any) string {
+	if _, ok := text(v); !ok { // of a text Python doesn't look at it
+		s.setIndent(r, indent)
+	}
+	out := string(s.append(r, nil, v, 0))
+	r.spend(len(out))
+	return out
+}
+
+// sortStable sorts by less, which is asked as Python's sort asks it: it may fail.
+func (r *renderer) sortStable(order []int, less func(i, j int) bool) {
+	r.steps += len(order)
+	slices.SortStableFunc(order, func(i, j int) int {
+		switch {
+		case less(i, j):
+			return -1
+		case less(j, i):
+			return 1
 		}
-		return strings.Compare(str(a), str(b))
+		return 0
 	})
-	return keys
 }

@@ -18,8 +18,9 @@ func variables(t testing.TB, text []byte) map[string]any {
 		t.Fatal(err)
 	}
 	vars := map[string]any{}
-	for _, k := range v.(*Dict).keys {
-		vars[k.(string)] = v.(*Dict).m[k]
+	d := v.(*Dict)
+	for i, k := range d.keys {
+		vars[k.(string)] = d.values[i]
 	}
 	return vars
 }
@@ -45,7 +46,7 @@ func decodeJSON(d *json.Decoder) (any, error) {
 	}
 	switch t := t.(type) {
 	case json.Number:
-		if i, err := strconv.ParseInt(string(t), 10, 64); err == nil {
+		if i, ok := parseInt(string(t), 10); ok {
 			return i, nil
 		}
 		return strconv.ParseFloat(string(t), 64)

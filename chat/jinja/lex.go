@@ -1,11 +1,9 @@
 package jinja
 
 import (
-	"fmt"
-	"slices"
+	"math/big"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -29,37 +27,41 @@ const (
 type token struct {
 	kind tokenKind
 	text string // of strings: unescaped
+	v    any    // of numbers
 	line int
 }
 
 // operators, longest first.
-var operators = []string{"**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "<", ">", "=", ".", ":", "|", ",", "(", ")", "[", "]", "{", "}"}
+var operators = []string{"**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "<", ">", "=", ".", ":", "|", ",", ";", "(", ")", "[", "]", "{", "}"}
 
-// lexer cuts a template into tokens as Jinja2 does with trim_blocks and
-// lstrip_blocks: the newline after a block goes, as does white space before a block
-// that begins its line.
+// lexer cuts a template into tokens as Jinja2 does: with trim_blocks the newline after a
+// block goes, with lstrip_blocks white space before a block that begins its line.
 type lexer struct {
-	src    string
-	pos    int
-	line   int
-	tokens []token
+	options Options
+	src     string
+	pos     int
+	line    int
+	tokens  []token
 }
 
-// lex returns the tokens of a template, the last of kind tokEOF; Parse recovers what
+// lex returns the tokens of a template, the last of kind tokEOF; Compile recovers what
 // it panics with.
-func lex(src string) []token {
-	src = strings.ReplaceAll(strings.ReplaceAll(src, "\r\n", "\n"), "\r", "\n")
-	l := &lexer{src: strings.TrimSuffix(src, "\n"), line: 1}
+func lex(src string, o Options) []token {
+	if strings.Contains(src, "\r") {
+		src = strings.ReplaceAll(strings.ReplaceAll(src, "\r\n", "\n"), "\r", "\n")
+	}
+	if !o.KeepTrailingNewline {
+		src = strings.TrimSuffix(src, "\n")
+	}
+	l := &lexer{options: o, src: src, line: 1}
 	for l.pos < len(l.src) {
-		kind := l.text()
-		switch kind {
+		switch kind := l.text(); kind {
 		case 0:
 		case '#':
 			l.comment()
 		default:
-			l.tag(kind)
-			if l.isRaw() {
-				l.raw()
+			if kind != '%' || !l.raw() {
+				l.tag(kind)
 			}
 		}
 	}
@@ -68,11 +70,16 @@ func lex(src string) []token {
 }
 
 func (l *lexer) fail(format string, args ...any) {
-	panic(&Error{l.line, fmt.Sprintf(format, args...)})
+	defer func() {
+		e := recover().(*Error)
+		e.Line = l.line
+		panic(e)
+	}()
+	raise(format, args...)
 }
 
 func (l *lexer) add(kind tokenKind, text string) {
-	l.tokens = append(l.tokens, token{kind, text, l.line})
+	l.tokens = append(l.tokens, token{kind: kind, text: text, line: l.line})
 }
 
 // skip goes on by n bytes.
@@ -83,7 +90,7 @@ func (l *lexer) skip(n int) {
 
 // skipSpace goes on to what is no white space, and returns the rest.
 func (l *lexer) skipSpace() string {
-	rest := strings.TrimLeftFunc(l.src[l.pos:], unicode.IsSpace)
+	rest := strings.TrimLeftFunc(l.src[l.pos:], isSpace)
 	l.skip(len(l.src) - len(rest) - l.pos)
 	return rest
 }
@@ -94,7 +101,12 @@ func (l *lexer) text() (kind byte) {
 	begin := l.pos
 	at := begin
 	for ; at+1 < len(l.src); at++ {
-		if c := l.src[at+1]; l.src[at] == '{' && (c == '{' || c == '%' || c == '#') {
+		i := strings.IndexByte(l.src[at:], '{')
+		if i < 0 || at+i+1 >= len(l.src) {
+			break
+		}
+		at += i
+		if c := l.src[at+1]; c == '{' || c == '%' || c == '#' {
 			kind = c
 			break
 		}
@@ -102,20 +114,13 @@ func (l *lexer) text() (kind byte) {
 	if kind == 0 {
 		at = len(l.src)
 	}
-	piece, mark := l.src[begin:at], byte(0)
+	mark := byte(0)
 	if kind != 0 && at+2 < len(l.src) && (l.src[at+2] == '-' || l.src[at+2] == '+') {
 		mark = l.src[at+2]
 	}
-	switch {
-	case mark == '-':
-		piece = strings.TrimRightFunc(piece, unicode.IsSpace)
-	case kind != 0 && kind != '{' && mark != '+':
-		// White space goes where nothing else stands between the line's beginning and
-		// the block.
-		bare := strings.TrimRight(piece, " \t\v\f")
-		if bare == "" && (begin == 0 || l.src[begin-1] == '\n') || strings.HasSuffix(bare, "\n") {
-			piece = bare
-		}
+	piece := l.src[begin:at]
+	if kind != 0 {
+		piece = l.stripped(begin, at, mark, kind != '{')
 	}
 	if piece != "" {
 		l.add(tokText, piece)
@@ -130,13 +135,31 @@ func (l *lexer) text() (kind byte) {
 	return kind
 }
 
+// stripped is the text from begin to a tag at at, less the white space that the tag
+// takes away.
+func (l *lexer) stripped(begin, at int, mark byte, block bool) string {
+	piece := l.src[begin:at]
+	switch {
+	case mark == '-':
+		return strings.TrimRightFunc(piece, isSpace)
+	case l.options.LstripBlocks && block && mark != '+':
+		// White space goes where nothing else stands between the line's beginning and
+		// the block.
+		line := strings.LastIndexByte(piece, '\n') + 1
+		if (line > 0 || begin == 0 || l.src[begin-1] == '\n') && strings.TrimLeftFunc(piece[line:], isSpace) == "" {
+			return piece[:line]
+		}
+	}
+	return piece
+}
+
 // after handles what follows a tag's end: "-" strips all white space; blocks and
-// comments lose one newline unless "+" stands there.
+// comments may lose one newline unless "+" stands there.
 func (l *lexer) after(mark byte, block bool) {
 	switch {
 	case mark == '-':
 		l.skipSpace()
-	case block && mark != '+' && strings.HasPrefix(l.src[l.pos:], "\n"):
+	case block && l.options.TrimBlocks && mark != '+' && strings.HasPrefix(l.src[l.pos:], "\n"):
 		l.skip(1)
 	}
 }
@@ -163,16 +186,18 @@ func (l *lexer) tag(kind byte) {
 	}
 	l.add(begin, "")
 	// The end of a tag is none inside of parentheses: {{ {'a': {}} }} has one.
-	for depth := 0; ; {
+	var open []byte
+	for {
+		// The end of a tag counts before the white space does.
 		rest := l.skipSpace()
 		if rest == "" {
 			l.fail("a tag is not closed")
 		}
 		mark := byte(0)
-		if c := rest[0]; (c == '-' || c == '+') && strings.HasPrefix(rest[1:], closing) {
+		if c := rest[0]; (c == '-' || c == '+' && kind == '%') && strings.HasPrefix(rest[1:], closing) {
 			mark = c
 		}
-		if depth == 0 && (mark != 0 || strings.HasPrefix(rest, closing)) {
+		if len(open) == 0 && (mark != 0 || strings.HasPrefix(rest, closing)) {
 			l.add(end, "")
 			l.pos += len(closing)
 			if mark != 0 {
@@ -181,172 +206,151 @@ func (l *lexer) tag(kind byte) {
 			l.after(mark, kind == '%')
 			return
 		}
-		depth += l.word(rest)
-		if depth < 0 {
-			l.fail("unexpected %q", l.tokens[len(l.tokens)-1].text)
+		l.word(rest)
+		t := l.tokens[len(l.tokens)-1]
+		if t.kind != tokOp {
+			continue
+		}
+		switch t.text {
+		case "(", "[", "{":
+			open = append(open, map[string]byte{"(": ')', "[": ']', "{": '}'}[t.text])
+		case ")", "]", "}":
+			if len(open) == 0 || open[len(open)-1] != t.text[0] {
+				l.fail("unexpected %q", t.text)
+			}
+			open = open[:len(open)-1]
 		}
 	}
 }
 
-// word reads one token inside a tag. It returns 1 for an opening and -1 for a closing
-// parenthesis of any kind.
-func (l *lexer) word(rest string) (depth int) {
+// word reads one token inside a tag.
+func (l *lexer) word(rest string) {
 	r, _ := utf8.DecodeRuneInString(rest)
 	switch c := rest[0]; {
 	case c == '"' || c == '\'':
-		s, n, err := unquote(rest)
-		if err != nil {
-			l.fail("%v", err)
+		n := stringLiteral(rest)
+		if n == 0 {
+			l.fail("a string is not closed")
 		}
-		l.add(tokString, s)
+		l.add(tokString, rest[1:n-1])
+		l.literal(func(t *token) { t.text = unescape(t.text) })
 		l.skip(n)
-	case c >= '0' && c <= '9':
-		n, kind := number(rest)
-		l.add(kind, strings.ReplaceAll(rest[:n], "_", ""))
+	case isDigit(c):
+		n, kind := numberLiteral(rest, l.src[l.pos-1] == '.')
+		l.add(kind, rest[:n])
+		l.literal(readNumber)
 		l.skip(n)
-	case r == '_' || unicode.IsLetter(r):
-		n := strings.IndexFunc(rest, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	case r == '_' || isWord(r):
+		n := strings.IndexFunc(rest, func(r rune) bool { return !isWord(r) && !isIdentifier("a"+string(r)) })
 		if n < 0 {
 			n = len(rest)
 		}
+		if !isIdentifier(rest[:n]) {
+			l.fail("Invalid character in identifier %q", rest[:n])
+		}
 		l.add(tokName, rest[:n])
-		l.skip(n)
+		l.pos += n
 	default:
-		i := slices.IndexFunc(operators, func(op string) bool { return strings.HasPrefix(rest, op) })
-		if i < 0 {
-			l.fail("unexpected character %q", r)
+		for _, op := range operators {
+			if strings.HasPrefix(rest, op) {
+				l.add(tokOp, op)
+				l.pos += len(op)
+				return
+			}
 		}
-		switch operators[i] {
-		case "(", "[", "{":
-			depth = 1
-		case ")", "]", "}":
-			depth = -1
-		}
-		l.add(tokOp, operators[i])
-		l.skip(len(operators[i]))
+		l.fail("unexpected character %q", r)
 	}
-	return depth
 }
 
-// isRaw says whether {% raw %} was just read.
-func (l *lexer) isRaw() bool {
-	n := len(l.tokens)
-	return n >= 3 && l.tokens[n-3].kind == tokBlockBegin && l.tokens[n-2].kind == tokName && l.tokens[n-2].text == "raw" &&
-		l.tokens[n-1].kind == tokBlockEnd
-}
-
-// raw keeps everything up to {% endraw %} as it is.
-func (l *lexer) raw() {
-	l.tokens = l.tokens[:len(l.tokens)-3]
-	rest := l.src[l.pos:]
-	end := strings.Index(rest, "endraw")
-	begin, stop := -1, -1
-	if end >= 0 {
-		begin = strings.LastIndex(rest[:end], "{%")
-	}
-	if begin >= 0 {
-		stop = strings.Index(rest[end:], "%}")
-	}
-	if stop < 0 {
-		l.fail("a raw block is not closed")
-	}
-	body := rest[:begin]
-	if rest[begin+2] == '-' {
-		body = strings.TrimRightFunc(body, unicode.IsSpace)
-	}
-	if body != "" {
-		l.add(tokText, body)
-	}
-	mark := rest[end+stop-1]
-	l.skip(end + stop + len("%}"))
-	l.after(mark, true)
-}
-
-// number returns the length and kind of the number that s begins with.
-func number(s string) (int, tokenKind) {
-	n, kind := 0, tokInt
-	digits := func() {
-		for n < len(s) && (s[n] >= '0' && s[n] <= '9' || s[n] == '_') {
-			n++
-		}
-	}
-	digits()
-	if n+1 < len(s) && s[n] == '.' && s[n+1] >= '0' && s[n+1] <= '9' {
-		n++
-		kind = tokFloat
-		digits()
-	}
-	if n+1 < len(s) && (s[n] == 'e' || s[n] == 'E') {
-		m := n + 1
-		if s[m] == '+' || s[m] == '-' {
-			m++
-		}
-		if m < len(s) && s[m] >= '0' && s[m] <= '9' {
-			n, kind = m, tokFloat
-			digits()
-		}
-	}
-	return n, kind
-}
-
-// unquote reads the string literal that s begins with, and returns how long it is.
-func unquote(s string) (text string, n int, err error) {
-	quote := s[0]
-	var b strings.Builder
-	for i := 1; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == quote:
-			return b.String(), i + 1, nil
-		case c != '\\':
-			b.WriteByte(c)
+// literal reads the text of the last token; an error gets the line.
+func (l *lexer) literal(read func(t *token)) {
+	defer func() {
+		switch e := recover().(type) {
+		case nil:
+		case *Error:
+			e.Line = l.line
+			panic(e)
 		default:
-			i++
-			if i == len(s) {
-				return "", 0, fmt.Errorf("a string is not closed")
-			}
-			width := 0
-			switch s[i] {
-			case 'n':
-				b.WriteByte('\n')
-			case 't':
-				b.WriteByte('\t')
-			case 'r':
-				b.WriteByte('\r')
-			case 'b':
-				b.WriteByte('\b')
-			case 'f':
-				b.WriteByte('\f')
-			case 'v':
-				b.WriteByte('\v')
-			case 'a':
-				b.WriteByte('\a')
-			case '0':
-				b.WriteByte(0)
-			case '\n':
-			case '\\', '\'', '"':
-				b.WriteByte(s[i])
-			case 'x':
-				width = 2
-			case 'u':
-				width = 4
-			case 'U':
-				width = 8
-			default:
-				b.WriteByte('\\')
-				b.WriteByte(s[i])
-			}
-			if width > 0 {
-				if i+1+width > len(s) {
-					return "", 0, fmt.Errorf("a string is not closed")
-				}
-				r, err := strconv.ParseUint(s[i+1:i+1+width], 16, 32)
-				if err != nil {
-					return "", 0, fmt.Errorf("%q is no escape of a character", s[i-1:i+1+width])
-				}
-				b.WriteRune(rune(r))
-				i += width
-			}
+			panic(e)
 		}
+	}()
+	read(&l.tokens[len(l.tokens)-1])
+}
+
+func readNumber(t *token) {
+	plain := strings.ReplaceAll(t.text, "_", "")
+	if t.kind == tokFloat {
+		t.v, _ = strconv.ParseFloat(plain, 64) // beyond its range, infinite as in Python
+		return
 	}
-	return "", 0, fmt.Errorf("a string is not closed")
+	if i, err := strconv.ParseInt(plain, 0, 64); err == nil {
+		t.v = i
+		return
+	}
+	if len(strings.TrimLeft(plain, "0")) > 4300 {
+		raise("Exceeds the limit (4300 digits) for integer string conversion")
+	}
+	b, ok := new(big.Int).SetString(plain, 0)
+	if !ok { // 00, which Go reads as octal, is 0
+		b = new(big.Int)
+	}
+	t.v = integer(b)
+}
+
+// raw keeps everything between {% raw %} and {% endraw %} as it is, and says whether
+// the block whose beginning was read is one.
+func (l *lexer) raw() bool {
+	rest := l.skippedTag(l.src[l.pos:], "raw")
+	if rest < 0 {
+		return false
+	}
+	head := l.src[l.pos : l.pos+rest]
+	begin := l.pos + rest
+	l.skip(rest)
+	// No newline is trimmed behind {% raw %}.
+	if strings.HasSuffix(head, "-%}") {
+		l.skipSpace()
+		begin = l.pos
+	}
+	for at := begin; ; at++ {
+		i := strings.Index(l.src[at:], "{%")
+		if i < 0 {
+			l.fail("a raw block is not closed")
+		}
+		at += i
+		inside := at + len("{%")
+		mark := byte(0)
+		if inside < len(l.src) && (l.src[inside] == '-' || l.src[inside] == '+') {
+			mark = l.src[inside]
+			inside++
+		}
+		n := l.skippedTag(l.src[inside:], "endraw")
+		if n < 0 {
+			continue
+		}
+		if piece := l.stripped(begin, at, mark, true); piece != "" {
+			l.add(tokText, piece)
+		}
+		end := l.src[inside+n-len("%}")-1]
+		l.skip(inside + n - l.pos)
+		l.after(end, true)
+		return true
+	}
+}
+
+// skippedTag is the length of what is left of a tag of that name and nothing more, up
+// to its end; -1 where it is another one.
+func (l *lexer) skippedTag(s, name string) int {
+	rest, ok := strings.CutPrefix(strings.TrimLeftFunc(s, isSpace), name)
+	if !ok {
+		return -1
+	}
+	rest = strings.TrimLeftFunc(rest, isSpace)
+	if strings.HasPrefix(rest, "-%}") || name == "endraw" && strings.HasPrefix(rest, "+%}") {
+		rest = rest[1:]
+	}
+	if !strings.HasPrefix(rest, "%}") {
+		return -1
+	}
+	return len(s) - len(rest) + len("%}")
 }

@@ -2,37 +2,47 @@ package jinja
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
 
-// scope holds the names of a block.
+// scope holds the names of a block; there are few, so they are searched one by one.
 type scope struct {
-	vars   map[string]any
+	names  []string
+	values []any
 	parent *scope
 }
 
-func newScope(parent *scope) *scope { return &scope{map[string]any{}, parent} }
-
-func (s *scope) lookup(name string) (any, bool) {
-	for ; s != nil; s = s.parent {
-		if v, ok := s.vars[name]; ok {
-			return v, true
-		}
+func (s *scope) set(name string, v any) {
+	if i := slices.Index(s.names, name); i >= 0 {
+		s.values[i] = v
+		return
 	}
-	return nil, false
+	s.names, s.values = append(s.names, name), append(s.values, v)
+}
+
+func (s *scope) clear() {
+	clear(s.values)
+	s.names, s.values = s.names[:0], s.values[:0]
 }
 
 // renderer runs a template once.
 type renderer struct {
-	out   *strings.Builder
-	now   func() time.Time
-	steps int
-	size  int
-	depth int
+	template *Template
+	vars     map[string]any
+	root     *scope
+	out      *strings.Builder
+	now      func() time.Time
+	steps    int
+	size     int // of what was written
+	depth    int // of macros
+	line     int
+	// autoescape is what the innermost {% autoescape %} that runs says.
+	autoescape bool
 }
 
-// signals of loops
+// control says how a statement ended.
 type control int
 
 const (
@@ -41,222 +51,247 @@ const (
 	doContinue
 )
 
-func (r *renderer) fail(line int, format string, args ...any) {
-	panic(&Error{line, fmt.Sprintf(format, args...)})
-}
-
-func (r *renderer) step(line int) {
+func (r *renderer) step() {
 	if r.steps++; r.steps > maxSteps {
-		r.fail(line, "the template takes too long")
+		raise("the template takes too long")
 	}
 }
 
 func (r *renderer) write(text string) {
 	if r.size += len(text); r.size > maxOutput {
-		r.fail(0, "the template's text is too long")
+		raise("the template's text is too long")
 	}
 	r.out.WriteString(text)
 }
 
-// block runs statements.
-func (r *renderer) block(body []node, s *scope) control {
+// lookup gives the value of a name.
+func (r *renderer) lookup(name string, s *scope) any {
+	for ; s != nil; s = s.parent {
+		for i, n := range s.names {
+			if n == name {
+				return s.values[i]
+			}
+		}
+	}
+	if name == "self" {
+		return templateReference{}
+	}
+	if v, ok := r.vars[name]; ok {
+		return v
+	}
+	if f, ok := globals[name]; ok && (r.template.options.Chat || !chatOnly[name]) {
+		return &builtin{f, nil}
+	}
+	return r.undefined("'%s' is undefined", name)
+}
+
+func (r *renderer) undefined(format string, args ...any) *undefined {
+	return &undefined{fmt.Sprintf(format, args...), r.template.options.StrictUndefined}
+}
+
+// statements runs a block.
+func (r *renderer) statements(body []node, s *scope) control {
 	for _, n := range body {
-		r.step(0)
-		switch n := n.(type) {
-		case *textNode:
-			r.write(n.text)
-		case *outputNode:
-			r.write(str(r.eval(n.x, s)))
-		case *ifNode:
-			branch := n.rest
-			if truth(r.eval(n.test, s)) {
-				branch = n.then
-			}
-			if c := r.block(branch, s); c != goOn {
-				return c
-			}
-		case *forNode:
-			r.loop(n, s)
-		case *setNode:
-			r.set(n, s)
-		case *macroNode:
-			s.vars[n.name] = r.macro(n, s)
-		case *callBlockNode:
-			r.callBlock(n, s)
-		case *groupNode:
-			if c := r.block(n.body, s); c != goOn {
-				return c
-			}
-		case *loopControl:
-			if n.stop {
-				return doBreak
-			}
-			return doContinue
+		r.step()
+		if c := r.statement(n, s); c != goOn {
+			return c
 		}
 	}
 	return goOn
 }
 
-// capture runs statements and returns their text.
-func (r *renderer) capture(body []node, s *scope) string {
-	old := r.out
-	r.out = &strings.Builder{}
-	defer func() { r.out = old }()
-	r.block(body, s)
-	return r.out.String()
-}
-
-func (r *renderer) set(n *setNode, s *scope) {
-	var v any
-	if n.body != nil {
-		text := r.capture(n.body, newScope(s))
-		v = text
-		if n.value != nil {
-			v = r.filterChain(n.value, text, s)
-		}
-		if n.targets[0] == "" { // a filter block
+func (r *renderer) statement(n node, s *scope) control {
+	switch n := n.(type) {
+	case *textNode:
+		r.write(n.text)
+	case *outputNode:
+		r.line = n.line
+		v := r.eval(n.x, s)
+		if n.escaping != plain && r.escapes(n.escaping) && (n.escaping == always || !n.constant) {
+			r.write(string(escape(v)))
+		} else {
 			r.write(str(v))
-			return
 		}
-	} else {
-		v = r.eval(n.value, s)
+	case *ifNode:
+		for i, b := range n.branches {
+			r.line = n.line
+			if i == len(n.tests) || truth(r.eval(n.tests[i], s)) {
+				return r.statements(b, s)
+			}
+		}
+	case *forNode:
+		r.line = n.line
+		return r.forLoop(n, s)
+	case *setNode:
+		return r.set(n, s)
+	case *macroNode:
+		s.set(n.name, &macro{n.name, n, s})
+	case *callBlockNode:
+		r.line = n.line
+		r.callBlock(n, s)
+	case *filterBlockNode:
+		text, c := r.capture(n.body, &scope{parent: s})
+		if c != goOn {
+			return c
+		}
+		r.line = n.line
+		r.writeText(r.filterBlock(n.filter, text, n.escaping, s))
+	case *withNode:
+		inner := &scope{parent: s}
+		for i, t := range n.targets {
+			r.line = n.line
+			r.assign(t, r.eval(n.values[i], s), inner)
+		}
+		return r.statements(n.body, inner)
+	case *autoescapeNode:
+		inner := &scope{parent: s}
+		outer := r.autoescape
+		r.autoescape = truth(r.eval(n.on, inner))
+		c := r.statements(n.body, inner)
+		if c == goOn { // a break leaves it, in Jinja2, too
+			r.autoescape = outer
+		}
+		return c
+	case *blockNode:
+		r.block(n, s)
+	case *loopControl:
+		if n.stop {
+			return doBreak
+		}
+		return doContinue
+	case *loaderNode:
+		r.line = n.line
+		raise("%s needs another template, and there is none", n.tag)
 	}
-	if n.of != "" {
-		target, _ := s.lookup(n.of)
-		ns, ok := target.(namespace)
+	return goOn
+}
+
+func (r *renderer) escapes(e escaping) bool { return e == always || e == dynamic && r.autoescape }
+
+// writeText writes what Jinja2 writes without making a text of it first.
+func (r *renderer) writeText(v any) {
+	s, ok := text(v)
+	if !ok {
+		raise("a block gives a value of type %s, not a text", typeName(v))
+	}
+	r.write(s)
+}
+
+// capture runs statements and returns their text.
+func (r *renderer) capture(body []node, s *scope) (string, control) {
+	outer := r.out
+	r.out = &strings.Builder{}
+	defer func() { r.out = outer }()
+	c := r.statements(body, s)
+	return r.out.String(), c
+}
+
+func (r *renderer) set(n *setNode, s *scope) control {
+	r.line = n.line
+	if !n.block {
+		r.assign(n.target, r.eval(n.value, s), s)
+		return goOn
+	}
+	body, c := r.capture(n.body, &scope{parent: s})
+	if c != goOn {
+		return c
+	}
+	r.line = n.line
+	v := any(body)
+	if n.value != nil {
+		v = r.filterBlock(n.value, body, n.escaping, s)
+	}
+	if r.autoescape {
+		if _, ok := v.(markup); !ok {
+			v = markup(str(v))
+		}
+	}
+	r.assign(n.target, v, s)
+	return goOn
+}
+
+func (r *renderer) assign(target node, v any, s *scope) {
+	switch t := target.(type) {
+	case *nameNode:
+		s.set(t.name, v)
+	case *tupleNode:
+		for i, x := range r.unpack(v, len(t.items)) {
+			r.assign(t.items[i], x, s)
+		}
+	case *memberNode:
+		ns, ok := r.lookup(t.name, s).(*namespace)
 		if !ok {
-			r.fail(n.line, "cannot assign attribute on non-namespace object %s", n.of)
+			raise("cannot assign attribute on non-namespace object %s", t.name)
 		}
-		ns.set(n.targets[0], v)
-		return
-	}
-	r.assign(n.targets, v, s, n.line)
-}
-
-func (r *renderer) assign(targets []string, v any, s *scope, line int) {
-	if len(targets) == 1 {
-		s.vars[targets[0]] = v
-		return
-	}
-	items := r.iterate(v, line)
-	if len(items) != len(targets) {
-		r.fail(line, "%d values for %d names", len(items), len(targets))
-	}
-	for i, name := range targets {
-		s.vars[name] = items[i]
+		r.nameMember(t.member)
+		ns.of.set(t.member, v)
 	}
 }
 
-// filterChain applies filters whose innermost operand is text.
-func (r *renderer) filterChain(n node, text any, s *scope) any {
+// nameMember refuses the names that Transformers refuses in a namespace.
+func (r *renderer) nameMember(name any) {
+	if s, ok := text(name); ok && strings.HasPrefix(s, "_") && r.template.options.Chat {
+		raise("a namespace takes no attribute whose name begins with an underscore, such as %s", s)
+	}
+}
+
+// filterBlock applies filters whose innermost operand is a block's text.
+func (r *renderer) filterBlock(n node, body string, e escaping, s *scope) any {
 	f := n.(*filterNode)
-	x := text
+	x := any(body)
 	if f.x != nil {
-		x = r.filterChain(f.x, text, s)
+		x = r.filterBlock(f.x, body, e, s)
+	} else if r.escapes(e) {
+		x = markup(body)
 	}
 	return r.filter(f, x, s)
 }
 
-func (r *renderer) loop(n *forNode, s *scope) {
-	items := r.iterate(r.eval(n.list, s), n.line)
-	if n.filter != nil {
-		var kept []any
-		for _, x := range items {
-			inner := newScope(s)
-			r.assign(n.targets, x, inner, n.line)
-			if truth(r.eval(n.filter, inner)) {
-				kept = append(kept, x)
-			}
-		}
-		items = kept
+// templateReference is "self" in a template, by which it finds its blocks.
+type templateReference struct{}
+
+// blockReference is a block, which can be called for its text.
+type blockReference struct{ block *blockNode }
+
+var blockCall *signature
+
+func init() {
+	blockCall = function("block", "", func(c *call) any {
+		b := c.self.(*blockReference)
+		c.r.nest()
+		defer c.r.unnest()
+		body, _ := c.r.capture(b.block.body, &scope{parent: c.r.root})
+		return c.r.safe(body)
+	})
+}
+
+// block writes a block where it stands. It sees the template's own variables; those
+// around it only where it is scoped.
+func (r *renderer) block(n *blockNode, s *scope) {
+	r.line = n.line
+	if n.required {
+		raise("required block '%s' not found", n.name)
 	}
-	if len(items) == 0 {
-		r.block(n.rest, newScope(s))
-		return
+	if !n.scoped {
+		s = r.root
 	}
-	var last any = undefined{"last"}
-	for i, x := range items {
-		r.step(n.line)
-		r.steps += 10 // the loop's own variables
-		inner := newScope(s)
-		r.assign(n.targets, x, inner, n.line)
-		l := NewDict()
-		l.set("index", int64(i+1))
-		l.set("index0", int64(i))
-		l.set("revindex", int64(len(items)-i))
-		l.set("revindex0", int64(len(items)-i-1))
-		l.set("first", i == 0)
-		l.set("last", i == len(items)-1)
-		l.set("length", int64(len(items)))
-		l.set("depth", int64(1))
-		l.set("depth0", int64(0))
-		l.set("previtem", any(undefined{"previtem"}))
-		if i > 0 {
-			l.set("previtem", items[i-1])
-		}
-		l.set("nextitem", any(undefined{"nextitem"}))
-		if i+1 < len(items) {
-			l.set("nextitem", items[i+1])
-		}
-		l.set("cycle", function(func(r *renderer, args []any, _ keywords) any {
-			if len(args) == 0 {
-				r.fail(n.line, "no items for cycling given")
-			}
-			return args[i%len(args)]
-		}))
-		l.set("changed", function(func(_ *renderer, args []any, _ keywords) any {
-			now := any(&List{items: args})
-			changed := !equal(last, now)
-			last = now
-			return changed
-		}))
-		inner.vars["loop"] = namespace{l}
-		if r.block(n.body, inner) == doBreak {
-			break
-		}
+	r.nest()
+	defer r.unnest()
+	r.statements(n.body, &scope{parent: s})
+}
+
+func (r *renderer) nest() {
+	if r.depth++; r.depth > maxDepth {
+		raise("the template calls itself too deeply")
 	}
 }
 
-// macro makes a macro callable.
-func (r *renderer) macro(n *macroNode, outer *scope) function {
-	return func(r *renderer, args []any, kw keywords) any {
-		if r.depth++; r.depth > maxDepth {
-			r.fail(0, "macro %s calls itself too deeply", n.name)
-		}
-		defer func() { r.depth-- }()
-		s := newScope(outer)
-		if len(args) > len(n.params) {
-			rest := &List{tuple: true, items: args[len(n.params):]}
-			s.vars["varargs"] = rest
-			args = args[:len(n.params)]
-		}
-		for i, name := range n.params {
-			v, given := kw.get(name)
-			switch {
-			case i < len(args):
-				s.vars[name] = args[i]
-			case given:
-				s.vars[name] = v
-			case n.defaults[i] != nil:
-				s.vars[name] = r.eval(n.defaults[i], s)
-			default:
-				s.vars[name] = undefined{name}
-			}
-		}
-		if c, ok := kw.get("caller"); ok {
-			s.vars["caller"] = c
-		}
-		return r.capture(n.body, s)
-	}
-}
+func (r *renderer) unnest() { r.depth-- }
 
-func (r *renderer) callBlock(n *callBlockNode, s *scope) {
-	c, ok := n.call.(*callNode)
-	if !ok {
-		r.fail(n.line, "a call block needs a call")
+// safe is a text that the template made, as markup where texts are escaped.
+func (r *renderer) safe(s string) any {
+	if r.autoescape {
+		return markup(s)
 	}
-	caller := function(func(r *renderer, _ []any, _ keywords) any { return r.capture(n.body, newScope(s)) })
-	args, kw := r.arguments(c.args, c.kw, s)
-	kw = append(kw, keyword{"caller", caller})
-	r.write(str(r.call(r.eval(c.f, s), args, kw, n.line)))
+	return s
 }
