@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -157,21 +158,22 @@ func Name(path string) string {
 func (c *Config) startFrom(path string) error {
 	fail := func(err error) error { return fmt.Errorf("opening the model %s: %w", path, err) }
 	if filepath.Ext(path) == ".json" {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return fail(err)
-		}
-		var m map[string]any
-		if err := json.Unmarshal(text, &m); err != nil {
-			return fail(err)
-		}
 		a := model.DefaultAI2()
-		a.HF = m
-		found, err := a.Config()
+		var err error
+		if a.HF, err = readConfigJSON(path); err != nil {
+			return fail(err)
+		}
+		m, err := a.Config()
+		if err == nil {
+			size := m.V
+			a.MaxSequenceLength, a.VocabSize, a.EmbeddingSize, a.WeightTying = m.T, m.VocabSize, &size, m.Tied
+			a.EOSTokenID, a.PadTokenID = int(max(m.EOS, 0)), int(max(m.PAD, 0))
+			err = c.takeSection(m, &a)
+		}
 		if err != nil {
 			return fail(err)
 		}
-		return c.takeModel(found, nil)
+		return nil
 	}
 	l, err := model.Open(path)
 	if errors.Is(err, fs.ErrNotExist) && !strings.Contains(err.Error(), "hint:") {
@@ -181,7 +183,7 @@ func (c *Config) startFrom(path string) error {
 		return fail(err)
 	}
 	defer l.Close()
-	if err := c.takeModel(l.Config, l.AI2); err != nil {
+	if err := c.takeModel(l); err != nil {
 		return fail(err)
 	}
 	c.origin, c.InitWeights = l.Path, l.Path
@@ -189,47 +191,93 @@ func (c *Config) startFrom(path string) error {
 	return nil
 }
 
-// takeModel writes the section model; own is a training config's own one.
-func (c *Config) takeModel(m *model.Config, own *model.AI2) error {
+// takeModel writes the section model of a checkpoint's.
+func (c *Config) takeModel(l *model.Loaded) error {
+	m := l.Config
 	section, err := m.Section()
-	if own != nil {
-		a := *own
+	switch {
+	case l.AI2 != nil:
+		a := *l.AI2
 		section, err = &a, nil
 		section.WeightTying = m.Tied
 		if len(a.HF) > 0 {
 			section.HF["tie_word_embeddings"] = m.Tied
 		}
+	case err != nil && l.Layout == model.HuggingFace:
+		// The keys of the package cannot say it, its own can.
+		a := model.DefaultAI2()
+		a.MaxSequenceLength, a.VocabSize, a.EmbeddingSize = m.T, m.VocabSize, &m.V
+		a.EOSTokenID, a.PadTokenID = int(max(m.EOS, 0)), int(max(m.PAD, 0))
+		if a.HF, err = readConfigJSON(filepath.Join(l.Path, "config.json")); err == nil {
+			a.HF["tie_word_embeddings"] = m.Tied
+		}
+		section = &a
 	}
 	if err != nil {
 		return err
 	}
+	return c.takeSection(m, section)
+}
+
+// readConfigJSON reads the keys of a model; how its weights were stored is none of them.
+func readConfigJSON(path string) (model.HFConfig, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var m model.HFConfig
+	if err := json.Unmarshal(text, &m); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if m == nil {
+		return nil, fmt.Errorf("%s: not a JSON object", path)
+	}
+	delete(m, "quantization_config")
+	return m, nil
+}
+
+// takeSection takes a section model for a model, if it says the very same: what it cannot say
+// would be lost without a word.
+func (c *Config) takeSection(m *model.Config, section *model.AI2) error {
 	section.AttentionDropout, section.ResidualDropout, section.EmbeddingDropout = 0, 0, 0
-	// The section must say the very same model: what it cannot say would be lost without a word.
 	again, err := section.Config()
 	if err != nil {
 		return err
 	}
-	for _, f := range append(unshaped(m, again), computed(m, again)...) {
-		if fmt.Sprint(deref(f.theirs)) != fmt.Sprint(deref(f.ours)) {
-			return fmt.Errorf("a training config has no key for %s %v", f.key, f.theirs)
-		}
+	if field := unsaid(m, again); field != "" {
+		return fmt.Errorf("a training config cannot say all of this model: its %s would be another", field)
 	}
-	if length := m.T; m.Position != model.Learned {
+	if m.Position != model.Learned {
 		limit := 2 * continuedLength
 		if len(section.HF) > 0 {
 			limit = continuedLength // the config.json keeps the model's own
 		}
-		section.MaxSequenceLength = min(length, limit)
+		section.MaxSequenceLength = min(m.T, limit)
 	}
 	c.Model = *section
 	return nil
 }
 
-func deref(v any) any {
-	if s, ok := v.(*model.Scaling); ok && s != nil {
-		return *s
+// unsaid names a field in which two models differ, empty for none. Dropout is training's, and
+// special ids the tokenizer's.
+func unsaid(a, b *model.Config) string {
+	p, q := *a, *b
+	for _, c := range []*model.Config{&p, &q} {
+		if c.SlidingTheta == 0 {
+			c.SlidingTheta = c.RopeTheta
+		}
 	}
-	return v
+	x, y := reflect.ValueOf(p), reflect.ValueOf(q)
+	for i := range x.NumField() {
+		f := x.Type().Field(i)
+		if !f.IsExported() || slices.Contains([]string{"AttentionDropout", "ResidualDropout", "EmbeddingDropout", "BOS", "EOS", "PAD", "VocabSize"}, f.Name) {
+			continue
+		}
+		if !reflect.DeepEqual(x.Field(i).Interface(), y.Field(i).Interface()) {
+			return f.Name
+		}
+	}
+	return ""
 }
 
 // StartedFrom is the checkpoint whose weights and tokenizer the config names because of

@@ -4,6 +4,8 @@ import (
 	"math"
 	"path/filepath"
 	"testing"
+
+	"olmo/model"
 )
 
 // TestStarters: the rates and batches of the configs for own tokens are those of the law
@@ -48,5 +50,32 @@ func TestName(t *testing.T) {
 		if got := Name(path); got != want {
 			t.Errorf("Name(%q) = %q, want %q", path, got, want)
 		}
+	}
+}
+
+// TestTakeModel: a training config says all of every reference model, or says which part
+// it cannot.
+func TestTakeModel(t *testing.T) {
+	dirs, err := filepath.Glob(filepath.Join("..", "model", "testdata", "reference", "*"))
+	if err != nil || len(dirs) < 30 {
+		t.Fatalf("%d models, %v", len(dirs), err)
+	}
+	for _, dir := range dirs {
+		c := DefaultConfig()
+		if err := c.startFrom(dir); err != nil {
+			t.Errorf("%s: %v", filepath.Base(dir), err)
+			continue
+		}
+		l, err := model.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := c.Model.Config()
+		if err != nil {
+			t.Errorf("%s: %v", filepath.Base(dir), err)
+		} else if len(again.Params()) != len(l.Config.Params()) || c.InitWeights != dir {
+			t.Errorf("%s: %d parameters, want %d; weights of %q", filepath.Base(dir), len(again.Params()), len(l.Config.Params()), c.InitWeights)
+		}
+		l.Close()
 	}
 }
