@@ -31,9 +31,10 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "page"},
 	{pkg: "page/pagetest"},
 
-	// What "the same bits" means, and threads.
+	// What "the same bits" means, threads, and how much memory there is.
 	{pkg: "numeric"},
 	{pkg: "internal/parallel"},
+	{pkg: "internal/memory"},
 
 	// Tensors in files; a model as a list of operations; text as ids.
 	{pkg: "weights", may: "store tensor"},
@@ -61,14 +62,14 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "data/charset"},
 	{pkg: "data/gunzip"},
 	{pkg: "data/store", may: "store", tests: "data/store/storetest"},
-	{pkg: "data", may: "data/charset data/gunzip data/store store", tests: "data/store/storetest"},
+	{pkg: "data", may: "data/charset data/gunzip data/store internal/memory store", tests: "data/store/storetest"},
 	{pkg: "data/parquet", may: "data"},
 	{pkg: "data/webpage", may: "data/charset"},
 	{pkg: "data/convert", may: "data data/charset data/parquet data/store data/webpage", tests: "data/stagetest store"},
 	{pkg: "data/jsonpath"},
-	{pkg: "data/dedupe", may: "config data data/jsonpath data/store page store tokenizer", tests: "page/pagetest"},
+	{pkg: "data/dedupe", may: "config data data/jsonpath data/store internal/memory page store tokenizer", tests: "page/pagetest"},
 	{pkg: "data/mix", may: "data data/jsonpath data/store page", tests: "config page/pagetest"},
-	{pkg: "data/fasttext"},
+	{pkg: "data/fasttext", may: "internal/memory"},
 	{pkg: "data/tagger", may: "config data data/fasttext data/store tokenizer", tests: "data/mix data/stagetest data/stat store"},
 	{pkg: "data/curate", may: "data data/dedupe data/mix data/store data/tagger", tests: "store"},
 	{pkg: "data/stagetest", may: "store"},
@@ -99,7 +100,7 @@ var policy = []struct{ pkg, may, tests string }{
 
 	// Whole stories, and the command.
 	{pkg: "quickstart", may: "config data data/convert data/dedupe data/mix data/tagger data/tokens device/cpu eval eval/data generate graph internal/parallel lm model page runlog store tensor tokenizer train weights", tests: "page/pagetest"},
-	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/data generate internal/parallel lm model numeric quickstart store tensor tokenizer train weights", tests: "data/store/storetest lm/lmtest"},
+	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/data generate internal/memory internal/parallel lm model numeric quickstart store tensor tokenizer train weights", tests: "data/store/storetest lm/lmtest"},
 	{pkg: "cmd/olmo", may: "internal/cli"},
 }
 

@@ -21,6 +21,7 @@ type scanner struct {
 	b     []byte
 	i     int
 	depth int
+	text  bool // numbers that are no integers keep theirs
 }
 
 func (s *scanner) errorf(format string, args ...any) error {

@@ -7,14 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
 
 	"olmo/data/gunzip"
+	"olmo/internal/memory"
 )
 
 // Unpack unpacks a file that is gzip, Zstandard or bzip2, which its first bytes tell;
@@ -119,7 +117,7 @@ func newUnzstd(in io.Reader, magic []byte) (*unzstd, error) {
 	largeWindows.Lock()
 	defer largeWindows.Unlock()
 	u.limit = maxWindow
-	if free, known := AvailableMemory(); known {
+	if free, known := memory.Available(); known {
 		u.limit = min(u.limit, max(smallWindow, free-min(free, largeWindows.bytes)))
 	}
 	if u.window > u.limit {
@@ -167,19 +165,4 @@ func (u *unzstd) Close() error {
 		largeWindows.Unlock()
 	}
 	return nil
-}
-
-// AvailableMemory is what the machine can give, in bytes, where it tells.
-func AvailableMemory() (bytes uint64, known bool) {
-	text, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0, false
-	}
-	for line := range strings.Lines(string(text)) {
-		if v, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
-			kb, err := strconv.ParseUint(strings.TrimSuffix(strings.TrimSpace(v), " kB"), 10, 64)
-			return kb << 10, err == nil
-		}
-	}
-	return 0, false
 }

@@ -1,9 +1,14 @@
 package data
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 	"unsafe"
 )
 
@@ -105,12 +110,17 @@ func ParseSpans(dst []Span, list []byte) (_ []Span, ok bool) {
 // DecodeValue reads one JSON value as encoding/json does into any, but keeps
 // whole numbers apart from fractions: they are int where they fit. b must be
 // valid UTF-8.
-func DecodeValue(b []byte) (any, error) {
-	s := scanner{b: b}
+func DecodeValue(b []byte) (any, error) { return decodeValue(scanner{b: b}) }
+
+// DecodeText is DecodeValue that tells a number which is no integer by a json.Number: its
+// text is the shortest with a fraction, and so is that of -0, as in Rust's serde_json.
+func DecodeText(b []byte) (any, error) { return decodeValue(scanner{b: b, text: true}) }
+
+func decodeValue(s scanner) (any, error) {
 	v, err := s.value()
 	if err == nil {
-		if s.space(); s.i < len(b) {
-			err = s.errorf("%q follows the value", b[s.i])
+		if s.space(); s.i < len(s.b) {
+			err = s.errorf("%q follows the value", s.b[s.i])
 		}
 	}
 	return v, err
@@ -159,8 +169,14 @@ func (s *scanner) numberValue() (any, error) {
 			if err != nil {
 				return nil, s.errorf("number %s is out of range", t)
 			}
+			if s.text {
+				return json.Number(appendSerdeFloat(nil, serdeFloat(t))), nil
+			}
 			return f, nil
 		}
+	}
+	if s.text && t == "-0" {
+		return json.Number("-0.0"), nil
 	}
 	if n, err := strconv.ParseInt(t, 10, 64); err == nil && n >= math.MinInt && n <= math.MaxInt {
 		return int(n), nil
@@ -169,7 +185,127 @@ func (s *scanner) numberValue() (any, error) {
 	if err != nil {
 		return nil, s.errorf("number %s is out of range", t)
 	}
+	if s.text {
+		if n, err := strconv.ParseUint(t, 10, 64); err == nil {
+			return json.Number(strconv.AppendUint(nil, n, 10)), nil
+		}
+		return json.Number(appendSerdeFloat(nil, serdeFloat(t))), nil
+	}
 	return f, nil
+}
+
+// serdeFloat reads a number of JSON as Rust's serde_json does without its feature
+// float_roundtrip: as many digits as fit into 64 bits, rounded, times a power of ten, rounded
+// again. From 17 digits on that may be next to the nearest float64. t is in range.
+func serdeFloat(t string) float64 {
+	t, negative := strings.CutPrefix(t, "-")
+	var digits uint64
+	exponent, i := 0, 0
+	full, fraction := false, false
+	for ; i < len(t) && t[i] != 'e' && t[i] != 'E'; i++ {
+		if t[i] == '.' {
+			fraction = true
+			continue
+		}
+		d := uint64(t[i] - '0')
+		full = full || digits > (math.MaxUint64-d)/10
+		switch {
+		case !full:
+			if digits = digits*10 + d; fraction {
+				exponent--
+			}
+		case !fraction:
+			exponent++
+		}
+	}
+	if i < len(t) {
+		e, err := strconv.Atoi(t[i+1:])
+		if err != nil {
+			e = math.MaxInt32
+			if t[i+1] == '-' {
+				e = -e
+			}
+		}
+		exponent += e
+	}
+	f := float64(digits)
+	for ; exponent < -308 && f != 0; exponent += 308 {
+		f /= 1e308
+	}
+	switch {
+	case f == 0:
+	case exponent < 0:
+		f /= power10(-exponent)
+	default:
+		f *= power10(exponent)
+	}
+	if negative {
+		f = -f
+	}
+	return f
+}
+
+// power10 is the float64 nearest to 10ⁿ; math.Pow10 is a product from 10³² on.
+func power10(n int) float64 {
+	if n < 32 {
+		return math.Pow10(n)
+	}
+	f, _ := strconv.ParseFloat("1e"+strconv.Itoa(n), 64)
+	return f
+}
+
+// AppendValue writes a value of DecodeText as Rust's serde_json does: without spaces, keys
+// in order, no more escapes than are needed.
+func AppendValue(dst []byte, v any) []byte {
+	switch v := v.(type) {
+	case nil:
+		return append(dst, "null"...)
+	case bool:
+		return strconv.AppendBool(dst, v)
+	case int:
+		return strconv.AppendInt(dst, int64(v), 10)
+	case json.Number:
+		return append(dst, v...)
+	case string:
+		return AppendString(dst, v)
+	case []any:
+		dst = append(dst, '[')
+		for i, e := range v {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendValue(dst, e)
+		}
+		return append(dst, ']')
+	case map[string]any:
+		dst = append(dst, '{')
+		for i, k := range slices.Sorted(maps.Keys(v)) {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(AppendString(dst, k), ':')
+			dst = AppendValue(dst, v[k])
+		}
+		return append(dst, '}')
+	}
+	panic(fmt.Sprintf("no JSON value: %T", v))
+}
+
+// appendSerdeFloat is AppendFloat whose exponents have no + and no leading zero.
+func appendSerdeFloat(dst []byte, f float64) []byte {
+	n := len(dst)
+	dst = AppendFloat(dst, f)
+	if e := bytes.IndexByte(dst[n:], 'e') + n; e > n {
+		exponent := bytes.TrimLeft(dst[e+1:], "+")
+		sign := bytes.HasPrefix(exponent, []byte{'-'})
+		exponent = bytes.TrimLeft(exponent, "-0")
+		dst = dst[:e+1]
+		if sign {
+			dst = append(dst, '-')
+		}
+		dst = append(dst, exponent...)
+	}
+	return dst
 }
 
 // skipNumberLists passes over a list of lists of plain numbers, as attributes are:

@@ -12,6 +12,8 @@ import (
 	"math"
 	"math/bits"
 	"os"
+
+	"olmo/internal/memory"
 )
 
 // A Filter is a Bloom filter in Dolma's file format (src/bloom_filter.rs,
@@ -138,6 +140,9 @@ func readFilter(r io.Reader, size int64) (*Filter, error) {
 	br := bufio.NewReaderSize(r, 1<<20)
 	f, n, err := readHeader(br, size)
 	if err != nil {
+		return nil, err
+	}
+	if err := memory.Room("it", 4*n); err != nil {
 		return nil, err
 	}
 	f.words = make([]uint32, n)

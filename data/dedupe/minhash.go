@@ -14,6 +14,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"olmo/data"
+	"olmo/internal/memory"
 )
 
 // MinHash marks documents that resemble an earlier one: those whose MinHash
@@ -186,8 +187,8 @@ const minHashBytes = 3 * 4
 
 // plan takes as many passes as the memory asks for, and tells it.
 func (s *similar) plan(ctx context.Context) error {
-	memory := s.cfg.memory
-	if memory == 0 {
+	most := s.cfg.memory
+	if most == 0 {
 		s.cfg.Logf("MinHash: %d bytes of memory a document, %d passes over the corpus", 8*((s.set.Buckets+s.set.Passes-1)/s.set.Passes)+minHashBytes+4, s.set.Passes)
 		return nil
 	}
@@ -203,11 +204,14 @@ func (s *similar) plan(ctx context.Context) error {
 		return s.expected * (8*((s.set.Buckets+passes-1)/passes) + minHashBytes)
 	}
 	passes := s.set.Passes
-	for passes < s.set.Buckets && need(passes) > memory {
+	for passes < s.set.Buckets && need(passes) > most {
 		passes++
 	}
-	if need(passes) > memory {
-		return fmt.Errorf("MinHash of %d documents takes %s in %d passes, memory allows %s\nhint: give it more, or cut the corpus and run on its parts", s.expected, bytesText(need(passes)), passes, bytesText(memory))
+	if need(passes) > most {
+		return fmt.Errorf("MinHash of %d documents takes %s in %d passes, memory allows %s\nhint: give it more, or cut the corpus and run on its parts", s.expected, bytesText(need(passes)), passes, bytesText(most))
+	}
+	if err := memory.Room(fmt.Sprintf("MinHash of %d documents in %d passes", s.expected, passes), uint64(need(passes))); err != nil {
+		return fmt.Errorf("%w\nhint: give --memory less than that; more passes do with less", err)
 	}
 	s.set.Passes = passes
 	s.cfg.Logf("MinHash of %d documents: %s of memory, %d passes over the corpus", s.expected, bytesText(need(passes)), passes)
@@ -268,6 +272,12 @@ func (s *similar) find(ctx context.Context) error {
 					return fmt.Errorf("there are more than %d documents\nhint: cut the corpus and run on its parts", uint32(math.MaxUint32))
 				}
 				if !none {
+					// The tables grow by doubling at most, up to what expected says.
+					if n := len(numbers); n == cap(numbers) && n >= 1<<20 {
+						if err := memory.Room(fmt.Sprintf("MinHash of more than %d documents", n), uint64(n)*uint64(8*len(keys)+4)); err != nil {
+							return fmt.Errorf("%w\nhint: --memory takes several passes over the corpus", err)
+						}
+					}
 					numbers = append(numbers, uint32(documents))
 					for i := range keys {
 						keys[i] = append(keys[i], b.keys[i])

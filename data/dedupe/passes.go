@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"olmo/data"
+	"olmo/internal/memory"
 	whole "olmo/store"
 )
 
@@ -104,15 +105,15 @@ func escapeGlob(path string) string {
 // planFilter finds the filter's files, or the size that the settings ask for,
 // and tells it before anything is done.
 func (r *run) planFilter(ctx context.Context) (filterPlan, error) {
-	b, memory := &r.cfg.BloomFilter, r.cfg.memory
+	b, most := &r.cfg.BloomFilter, r.cfg.memory
 	if parts := len(r.filled); parts > 0 {
 		for _, path := range r.filled {
 			st, err := os.Stat(path)
 			if err != nil {
 				return filterPlan{}, err
 			}
-			if memory > 0 && st.Size() > int64(memory) {
-				return filterPlan{}, fmt.Errorf("the Bloom filter %s has %s, memory allows %s\nhint: a filter that exists keeps its size; build it anew with this memory", path, bytesText(int(st.Size())), bytesText(memory))
+			if most > 0 && st.Size() > int64(most) {
+				return filterPlan{}, fmt.Errorf("the Bloom filter %s has %s, memory allows %s\nhint: a filter that exists keeps its size; build it anew with this memory", path, bytesText(int(st.Size())), bytesText(most))
 			}
 		}
 		if !b.ReadOnly {
@@ -136,15 +137,15 @@ func (r *run) planFilter(ctx context.Context) (filterPlan, error) {
 		size = SizeFor(n, b.DesiredFalsePositiveRate)
 	}
 	plan := filterPlan{parts: 1, bytes: size, hashes: HashesFor(size, n)}
-	if memory > 0 {
+	if most > 0 {
 		// A part of 2ⁿ words needs no division for the place of a bit.
-		for plan.bytes > memory {
+		for plan.bytes > most {
 			plan.parts *= 2
 			plan.bytes = size / plan.parts
 		}
 		const mostParts = 1 << 12
 		if plan.parts > mostParts {
-			return filterPlan{}, fmt.Errorf("a Bloom filter of %s for %d keys would take %d passes with memory for %s\nhint: give it more memory, or a higher desired_false_positive_rate", bytesText(size), n, plan.parts, bytesText(memory))
+			return filterPlan{}, fmt.Errorf("a Bloom filter of %s for %d keys would take %d passes with memory for %s\nhint: give it more memory, or a higher desired_false_positive_rate", bytesText(size), n, plan.parts, bytesText(most))
 		}
 	}
 	r.cfg.Logf("Bloom filter for %d keys: %s, %d hashes a key, false positives %.2g when full", n, bytesText(size), plan.hashes, FalsePositives(size, n, plan.hashes))
@@ -158,6 +159,10 @@ func (r *run) planFilter(ctx context.Context) (filterPlan, error) {
 func (r *run) openFilter(plan filterPlan) (*Filter, error) {
 	r.filter = nil // its memory is wanted for the next one
 	if len(r.filled) == 0 {
+		what := fmt.Sprintf("a Bloom filter with %d hashes a key", plan.hashes)
+		if err := memory.Room(what, uint64(plan.bytes)); err != nil {
+			return nil, fmt.Errorf("%w\nhint: --memory takes several passes over the corpus, each with a part of the keys; or set a smaller bloom_filter.estimated_doc_count or size_in_bytes, or a higher desired_false_positive_rate", err)
+		}
 		return NewFilter(plan.bytes, plan.hashes, r.cfg.BloomFilter.Seed)
 	}
 	path := r.filled[r.pass]

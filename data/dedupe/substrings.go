@@ -12,6 +12,7 @@ import (
 	"unsafe"
 
 	"olmo/data"
+	"olmo/internal/memory"
 	"olmo/tokenizer"
 )
 
@@ -501,6 +502,9 @@ func (v *verbatim) compare(ctx context.Context, anchors *anchorSet, count int) e
 	need := int(float64(count)/maxTableLoad) + 64
 	room := max(v.memory/16, 1<<10)
 	v.cfg.Logf("substrings: %d windows of %d %s may come again; %s hold %d of them", count, v.set.Length, v.unit(), bytesText(16*min(need, room)), min(count, int(maxTableLoad*float64(room))))
+	if err := memory.Room("a table of them", 16*uint64(min(need, room))); err != nil {
+		return fmt.Errorf("substrings: %w\nhint: give a smaller --memory: several passes do with less", err)
+	}
 	t := firsts{slots: make([]firstPlace, min(need, room))}
 	defer boundGarbage(16 * len(t.slots))()
 	v.report.TableBytes = max(v.report.TableBytes, 16*len(t.slots))

@@ -18,6 +18,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"olmo/internal/memory"
 )
 
 // Prediction is a label, without its prefix __label__, and its probability.
@@ -69,6 +71,11 @@ func Load(path string) (*Model, error) {
 		return nil, fmt.Errorf("reading fastText model: %w", err)
 	}
 	defer f.Close()
+	if st, err := f.Stat(); err == nil {
+		if err := memory.Room("fastText model "+path, uint64(st.Size())); err != nil {
+			return nil, err
+		}
+	}
 	m, err := Read(f)
 	if err != nil {
 		return nil, fmt.Errorf("reading fastText model %s: %w", path, err)

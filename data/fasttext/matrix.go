@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+
+	"olmo/internal/memory"
 )
 
 // matrix holds float32 rows. A quantised file's rows are decoded once: the
@@ -77,6 +79,9 @@ func (r *reader) quantised() (matrix, error) {
 		for i, c := range normCodes {
 			norms[i] = n.centroid(0, c)[0]
 		}
+	}
+	if err := memory.Room(fmt.Sprintf("a matrix of %d×%d", rows, cols), 4*uint64(rows)*uint64(cols)); err != nil {
+		return matrix{}, err
 	}
 	m := matrix{int(rows), int(cols), make([]float32, 0, rows*cols)}
 	for i := range int(rows) {

@@ -125,6 +125,69 @@ func (p *Path) Fields() ([]string, bool) {
 	return keys, true
 }
 
+// Members returns the members of a member of the root that the path names: x and y for
+// $.attributes.x[0] and $.attributes[?(@.y > 1)] and the member attributes. Those that it
+// names only to find them missing (!@.y) are left out.
+func (p *Path) Members(of string) []string {
+	m := members{of: of}
+	m.steps(p.steps, within)
+	return m.names
+}
+
+// where is what a chain has come to, for members.
+type where int
+
+const (
+	within where = iota // any value, none of the other two
+	atRoot
+	atMember
+)
+
+type members struct {
+	of    string
+	names []string
+}
+
+func (m *members) steps(steps []step, at where) where {
+	for i := range steps {
+		switch s := &steps[i]; s.kind {
+		case stepRoot:
+			at = atRoot
+		case stepCurrent:
+			at = m.steps(s.chain, at)
+		case stepField:
+			at = m.keys(at, s.key)
+		case stepKeys:
+			at = m.keys(at, s.keys...)
+		case stepFilter:
+			m.expr(s.filter, at) // which keeps the value or not
+		default:
+			at = within
+		}
+	}
+	return at
+}
+
+func (m *members) keys(at where, keys ...string) where {
+	switch {
+	case at == atRoot && len(keys) == 1 && keys[0] == m.of:
+		return atMember
+	case at == atMember:
+		m.names = append(m.names, keys...)
+	}
+	return within
+}
+
+func (m *members) expr(e *expr, at where) {
+	if e == nil || e.op == opNot {
+		return
+	}
+	m.steps(e.left.steps, at)
+	m.steps(e.right.steps, at)
+	m.expr(e.a, at)
+	m.expr(e.b, at)
+}
+
 // Keys returns all object keys that the path names, and false when what it
 // finds may depend on others too: on all members of an object, or on an object
 // as a whole.

@@ -262,7 +262,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		return report, err
 	}
 	for i, s := range report.Streams {
-		if err := r.programs[i].unseen(s.Name, seen[i]); err != nil && s.Documents > 0 {
+		if err := r.programs[i].unseen(s.Name, seen[i], r.cfg.Logf); err != nil && s.Documents > 0 {
 			r.stage.Discard()
 			return report, err
 		}

@@ -2,6 +2,7 @@ package mix
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -47,6 +48,7 @@ type rule struct {
 	code *gojq.Code
 	// attributes are those that code needs, as far as they are known.
 	attributes []string
+	compat     bool // of its program
 }
 
 // spanRule replaces the spans that its rule names and whose scores are in
@@ -96,7 +98,7 @@ func compile(s *Stream, compat bool) (*program, error) {
 				}
 				*set.to = append(*set.to, r)
 				if !compat {
-					p.require(text, r.attributes, s)
+					p.require(&r, false, s)
 				}
 			}
 		}
@@ -109,6 +111,9 @@ func compile(s *Stream, compat bool) (*program, error) {
 		one, err := p.compileRule(r.Span, r.Syntax)
 		if err != nil {
 			return nil, fmt.Errorf("span_replacement: %w", err)
+		}
+		if !compat {
+			p.require(&one, true, s)
 		}
 		sr := spanRule{rule: one, min: math.Inf(-1), max: math.Inf(1), replacement: r.Replacement}
 		// Only where the attributes surely come from rows: a stream without attribute
@@ -135,7 +140,7 @@ func compile(s *Stream, compat bool) (*program, error) {
 }
 
 func (p *program) compileRule(text, syntax string) (rule, error) {
-	r := rule{text: text}
+	r := rule{text: text, compat: p.compat}
 	var err error
 	switch syntax {
 	case "", "jsonpath":
@@ -156,11 +161,19 @@ func (p *program) compileJq(text string) (*gojq.Code, []string, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("jq %s: %w", text, err)
 	}
-	code, err := gojq.Compile(q)
+	required := p.needs.jq(q)
+	var options []gojq.CompilerOption
+	if p.compat {
+		if err := asJaq(q); err != nil {
+			return nil, nil, fmt.Errorf("jq %s: %w", text, err)
+		}
+		options = jaqFunctions
+	}
+	code, err := gojq.Compile(q, options...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("jq %s: %w", text, err)
 	}
-	return code, p.needs.jq(q), nil
+	return code, required, nil
 }
 
 // Places of the rules in a report, which lists them in this order: the include rules, "no include", the
@@ -211,7 +224,7 @@ func run(code *gojq.Code, doc any) ([]any, error) {
 }
 
 // truthy is what Dolma counts as true (src/filters.rs, evaluate_match).
-func truthy(v any) bool {
+func truthy(v any, compat bool) bool {
 	switch v := v.(type) {
 	case nil:
 		return false
@@ -223,6 +236,14 @@ func truthy(v any) bool {
 		return v != 0
 	case *big.Int:
 		return v.Sign() != 0
+	case json.Number:
+		// With compat it is a number of a file that is no integer: jaq has it as text
+		// that is not empty. jq's fromjson gives any number so.
+		if compat && strings.ContainsAny(v.String(), ".eE") {
+			return true
+		}
+		f, _ := gojq.ToFloat64(v)
+		return f != 0
 	case string:
 		return v != ""
 	case []any:
@@ -244,7 +265,7 @@ func (r *rule) includes(doc any) (bool, error) {
 		return false, fmt.Errorf("include %s: %w", r.text, err)
 	}
 	for _, v := range out {
-		if !truthy(v) {
+		if !truthy(v, r.compat) {
 			return false, nil
 		}
 	}
@@ -261,7 +282,7 @@ func (r *rule) excludes(doc any) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("exclude %s: %w", r.text, err)
 	}
-	return slices.ContainsFunc(out, truthy), nil
+	return slices.ContainsFunc(out, func(v any) bool { return truthy(v, r.compat) }), nil
 }
 
 // decide says which rule decides about a document (its place in the report)
@@ -414,6 +435,8 @@ func float(v any) (float64, bool) {
 		return float64(v), true
 	case float64:
 		return v, true
+	case json.Number:
+		return gojq.ToFloat64(v)
 	}
 	return 0, false
 }
@@ -523,6 +546,10 @@ func (p *program) replaceSpans(text string, spans []span, replaced func(rule int
 // attributes, as far as the rules can see them.
 func (p *program) decode(j *joined) (map[string]any, error) {
 	doc := make(map[string]any, 8)
+	value := data.DecodeValue
+	if p.compat {
+		value = data.DecodeText
+	}
 	for _, f := range j.fields {
 		switch {
 		case !p.needs.field(f.Key), j.merged && f.Key == "attributes":
@@ -531,7 +558,7 @@ func (p *program) decode(j *joined) (map[string]any, error) {
 			doc["text"] = j.Text
 			continue
 		}
-		v, err := data.DecodeValue(f.Value)
+		v, err := value(f.Value)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f.Key, err)
 		}
@@ -543,7 +570,7 @@ func (p *program) decode(j *joined) (map[string]any, error) {
 			if !p.needs.attribute(f.Key) {
 				continue
 			}
-			v, err := data.DecodeValue(f.Value)
+			v, err := value(f.Value)
 			if err != nil {
 				return nil, fmt.Errorf("attribute %s: %w", f.Key, err)
 			}

@@ -351,7 +351,7 @@ func (m *mixer) append(dst []byte, j *joined, file, text string, changed bool) [
 			}
 			dst = data.AppendString(dst, f.Key)
 			dst = append(dst, ':')
-			dst = append(dst, f.Value...)
+			dst = m.value(dst, f.Value)
 		}
 		dst = append(dst, '}')
 	}
@@ -383,7 +383,7 @@ func (m *mixer) append(dst []byte, j *joined, file, text string, changed bool) [
 			}
 			if f.Key != "provenance" {
 				sub(f.Key)
-				dst = append(dst, f.Value...)
+				dst = m.value(dst, f.Value)
 			}
 		}
 		if !done {
@@ -412,7 +412,7 @@ func (m *mixer) append(dst []byte, j *joined, file, text string, changed bool) [
 			dst = data.AppendString(dst, text)
 		default:
 			member(f.Key)
-			dst = append(dst, f.Value...)
+			dst = m.value(dst, f.Value)
 		}
 	}
 	if !attributesDone {
@@ -422,6 +422,16 @@ func (m *mixer) append(dst []byte, j *joined, file, text string, changed bool) [
 		writeMetadata()
 	}
 	return append(dst, '}', '\n')
+}
+
+// value writes a value as it stands, or as Dolma does.
+func (m *mixer) value(dst, raw []byte) []byte {
+	if m.cfg.Compat {
+		if v, err := data.DecodeText(raw); err == nil { // it is, as the line was parsed
+			return data.AppendValue(dst, v)
+		}
+	}
+	return append(dst, raw...)
 }
 
 // lastOfEach sorts fields by key, in place, and keeps the last of those with

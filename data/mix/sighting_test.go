@@ -21,6 +21,11 @@ func TestUnknownAttribute(t *testing.T) {
 		}
 	}
 	one := func(rule string) []string { return []string{rule} }
+	spans := func(syntax, rule string) func(*mix.Stream) {
+		return func(s *mix.Stream) {
+			s.Attributes, s.SpanReplacement = []string{"exp", "dup"}, []mix.SpanReplacement{{Span: rule, MinScore: number(0), Syntax: syntax}}
+		}
+	}
 	for _, c := range []struct {
 		name string
 		edit func(*mix.Stream)
@@ -39,7 +44,15 @@ func TestUnknownAttribute(t *testing.T) {
 		{"with a default", filter("jq", nil, one("(.attributes.exp__t__y[0][2] // 0) > 0.5")), ""},
 		{"compared with null", filter("jq", nil, one(".attributes.exp__t__y != null")), ""},
 		{"a folder's name", filter("jq", nil, one(".attributes.dup | length > 0")), ""},
-		{"a jsonpath", filter("jsonpath", nil, one("$.attributes.exp__t__y")), ""},
+		{"a jsonpath, of a tagger that was at work", filter("jsonpath", nil, one("$.attributes.exp__t__y")), ""},
+		{"a jsonpath", filter("jsonpath", nil, one("$.attributes.exp__u__y")), "no document has the attribute exp__u__y, which the rule $.attributes.exp__u__y looks at\nhint: there are own, exp__t__x"},
+		{"a jsonpath with a filter", filter("jsonpath", one("$@.attributes[?(@.exp__t__x && @.exp__u__x[0][2] > 0.5)]"), nil), "exp__u__x"},
+		{"a jsonpath from the root", filter("jsonpath", nil, one("$[?(@.attributes.exp__u__x[0][2] > 0.5)]")), "exp__u__x"},
+		{"a jsonpath of what is missing", filter("jsonpath", one("$.attributes[?(!@.exp__u__x)]"), nil), ""},
+		{"spans", spans("jsonpath", "$.attributes.exp__u__y"), "exp__u__y"},
+		{"spans in jq", spans("jq", ".attributes.exp__u__y"), "exp__u__y"},
+		{"spans of a tagger that was at work", spans("jsonpath", "$.attributes.exp__t__y"), ""},
+		{"spans of a folder", spans("jq", ".attributes.dup"), ""},
 		{"without rows, its own", func(s *mix.Stream) {
 			s.Filter = &mix.Filter{Include: one(".attributes.own == 1"), Syntax: "jq"}
 		}, ""},

@@ -118,6 +118,9 @@ func OpenDataset(cfg DatasetConfig) (_ *Dataset, err error) {
 	if d.files, err = openAll(cfg.Paths, cfg.DType); err != nil {
 		return nil, err
 	}
+	if err := checkWidths(d.files); err != nil {
+		return nil, err
+	}
 	for i, path := range cfg.LabelMaskPaths {
 		m, err := store.Open(path)
 		if err != nil {

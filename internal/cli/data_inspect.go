@@ -100,6 +100,9 @@ func (in *inspector) show(file string, p tokens.Place, from int64) error {
 		return err
 	}
 	defer f.Close()
+	if err := f.CheckWidth(); err != nil {
+		return err
+	}
 	a := placed{File: file, Start: p.Start, End: p.End, ID: p.ID, Src: p.Src, Loc: p.Loc, Begin: make([]int32, min(p.End-from, shownTokens))}
 	if err := f.Read(a.Begin, int(from)); err != nil {
 		return err
@@ -148,7 +151,11 @@ func (in *inspector) sum(files []string) error {
 			return err
 		}
 		n := int64(f.Len())
+		err = f.CheckWidth()
 		f.Close()
+		if err != nil {
+			return err
+		}
 		var documents, end int64
 		err = tokens.ReadPlaces(tokens.PlacesPath(path), func(p tokens.Place) error {
 			documents++

@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"olmo/convert"
-	"olmo/data"
 	"olmo/device/cpu"
+	"olmo/internal/memory"
 	"olmo/internal/parallel"
 	"olmo/lm"
 	"olmo/model"
@@ -218,7 +218,7 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, asJSON bool) err
 	leanHeap()
 	if e, err := cfg.Estimate(cpu.Needs); err == nil {
 		p.print("olmo train: expects a peak of " + gigabytes(expectedPeak(e)) + " of memory")
-		if free, known := data.AvailableMemory(); known && e.Memory.Total() > int64(free) {
+		if free, known := memory.Available(); known && e.Memory.Total() > int64(free) {
 			warn("the machine has " + gigabytes(int64(free)) + " left\nhint: a smaller device_train_microbatch_size, or activation_checkpointing=whole_layer")
 		}
 	}

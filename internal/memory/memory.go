@@ -1,0 +1,114 @@
+// Package memory tells how much memory this process can still get, so that what would
+// not fit is an error before it is asked for: Go ends a program that asks for more than there
+// is, whatever it holds.
+package memory
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// ErrTooLarge is what Room's errors are.
+var ErrTooLarge = errors.New("more than the memory that is free")
+
+// Available is what this process can still get, in bytes: what the machine has free, but
+// no more than the limits of its control groups (versions 1 and 2, those above it
+// included) and of its address space (ulimit -v) leave. It is not known where the
+// system does not tell, as on Windows and macOS.
+func Available() (bytes uint64, known bool) {
+	bytes, known = inFiles(os.DirFS("/"))
+	if left, ok := addressSpace(); ok && (!known || left < bytes) {
+		bytes, known = left, true
+	}
+	return bytes, known
+}
+
+// Room is an error, which errors.Is finds to be ErrTooLarge, when so many bytes cannot be
+// had. what names what wants them, such as "a Bloom filter for 7 keys".
+func Room(what string, bytes uint64) error {
+	free, known := Available()
+	if bytes > math.MaxInt || known && bytes > free {
+		return fmt.Errorf("%s of %s is %w: %s", what, Text(bytes), ErrTooLarge, Text(free))
+	}
+	return nil
+}
+
+// Text writes a number of bytes for people.
+func Text(n uint64) string {
+	if n < 1e9 {
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.4g GB", float64(n)/1e9)
+}
+
+// inFiles is what Linux tells in /proc and /sys.
+func inFiles(root fs.FS) (bytes uint64, known bool) {
+	text, _ := fs.ReadFile(root, "proc/meminfo")
+	for line := range strings.Lines(string(text)) {
+		if v, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
+			kb, err := strconv.ParseUint(strings.TrimSuffix(strings.TrimSpace(v), " kB"), 10, 64)
+			bytes, known = kb<<10, err == nil
+		}
+	}
+	groups, _ := fs.ReadFile(root, "proc/self/cgroup")
+	for line := range strings.Lines(string(groups)) {
+		// hierarchy:controllers:path; version 2 has number 0 and no controllers.
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(f) != 3 {
+			continue
+		}
+		var g group
+		switch {
+		case f[0] == "0" && f[1] == "":
+			g = group{"sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"}
+		case f[1] == "memory" || strings.Contains(","+f[1]+",", ",memory,"):
+			g = group{"sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"}
+		default:
+			continue
+		}
+		// A container sees its own group as the root, under whatever path it has outside.
+		for dir := path.Clean("/" + f[2]); ; dir = path.Dir(dir) {
+			if left, ok := g.left(root, path.Join(g.mount, dir)); ok && (!known || left < bytes) {
+				bytes, known = left, true
+			}
+			if dir == "/" {
+				break
+			}
+		}
+	}
+	return bytes, known
+}
+
+// group is how a version of control groups names its files.
+type group struct {
+	mount, limit, usage string
+	cache               string // what of memory.stat can be had back at once
+}
+
+// left is what a group's limit leaves.
+func (g *group) left(root fs.FS, dir string) (uint64, bool) {
+	number := func(name string) (uint64, bool) {
+		text, err := fs.ReadFile(root, path.Join(dir, name))
+		n, err2 := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+		return n, err == nil && err2 == nil
+	}
+	limit, ok := number(g.limit) // "max" is none
+	used, ok2 := number(g.usage)
+	if !ok || !ok2 {
+		return 0, false
+	}
+	stat, _ := fs.ReadFile(root, path.Join(dir, "memory.stat"))
+	for line := range strings.Lines(string(stat)) {
+		if f := strings.Fields(line); len(f) == 2 && f[0] == g.cache {
+			n, _ := strconv.ParseUint(f[1], 10, 64)
+			used -= min(used, n)
+		}
+	}
+	return limit - min(limit, used), true
+}
