@@ -86,7 +86,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "train", may: "config data data/store data/tokens device graph internal/parallel model numeric runlog store tensor weights", tests: "data/store/storetest device/cpu"},
 
 	// What everything above asks of a model that runs.
-	{pkg: "lm", may: "chat device device/cpu generate graph model tensor tokenizer train", tests: "lm/lmtest weights"},
+	{pkg: "lm", may: "chat device device/cpu generate graph model numeric page tensor tokenizer train", tests: "lm/lmtest page/pagetest weights"},
 	{pkg: "lm/lmtest", may: "model tensor tokenizer"},
 	{pkg: "eval/data", may: "data"},
 	{pkg: "eval", may: "config data data/store eval/data generate lm numeric store tokenizer train", tests: "device/cpu lm/lmtest"},

@@ -36,6 +36,7 @@ type Document struct {
 	Line   int64  `json:"line"`
 	Start  int64  `json:"start"` // tokens [Start, End) of the file
 	End    int64  `json:"end"`
+	Text   string `json:"text"` // of what the instance holds; nothing without a tokenizer
 }
 
 // stepAnswer is what the page shows of a step.

@@ -267,8 +267,8 @@ async function openStep(r, step, from = 0) {
   for (const s of a.data?.instances || []) {
     parts.push(element("article", { class: "instance" },
       element("p", { class: "soft" }, `sequence ${s.index.toLocaleString("en")} · tokens ${s.start.toLocaleString("en")} to ${s.end.toLocaleString("en")} of `, element("code", {}, s.file)),
-      ...(s.documents || []).map(d => element("p", {}, element("code", {}, d.id), element("span", { class: "soft" }, ` line ${d.line.toLocaleString("en")} of ${d.source}`))),
-      s.text ? element("p", { class: "text" }, s.text) : null));
+      ...(s.documents || []).flatMap(d => [element("p", {}, element("code", {}, d.id), element("span", { class: "soft" }, ` line ${d.line.toLocaleString("en")} of ${d.source}`)), d.text ? element("p", { class: "text" }, d.text) : null]),
+      s.text && !(s.documents || []).some(d => d.text) ? element("p", { class: "text" }, s.text) : null));
   }
   const next = from + (a.data?.instances.length || 0);
   if (a.data && next < a.data.total && a.data.instances.length) {

@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"olmo/dashboard"
-	"olmo/data/tokens"
 	"olmo/train"
 )
 
@@ -47,17 +46,8 @@ func (s *runSource) load(folder string) (*loadedRun, error) {
 		return nil, err
 	}
 	r := &loadedRun{cfg: cfg, file: st}
-	switch tok, err := loadTokenizer(cfg.Tokenizer.Identifier); {
-	case err == nil:
-		r.text = func(ids []int32) string { return tok.Decode(ids, false) }
-	case cfg.Data.MemmapDType == string(tokens.Uint8): // the ids are the bytes
-		r.text = func(ids []int32) string {
-			b := make([]byte, len(ids))
-			for i, id := range ids {
-				b[i] = byte(id)
-			}
-			return string(b)
-		}
+	if r.text, err = runDecoder(cfg, ""); err != nil {
+		r.text = nil // it is shown without texts
 	}
 	if s.loaded == nil {
 		s.loaded = map[string]*loadedRun{}
@@ -92,30 +82,18 @@ func (s *runSource) Data(folder string, step, from, most int) (*dashboard.StepDa
 	}
 	out := &dashboard.StepData{Step: d.Step, Epoch: d.Epoch, Length: d.Length, Total: len(d.Instances), Instances: []dashboard.Instance{}}
 	from = min(from, len(d.Instances))
-	for _, i := range d.Instances[from:min(from+most, len(d.Instances))] {
-		shown := dashboard.Instance{Index: int64(i.Index), File: i.File, Start: i.Start, End: i.End, Documents: []dashboard.Document{}}
-		for _, p := range i.Documents {
-			shown.Documents = append(shown.Documents, dashboard.Document{ID: p.ID, Source: p.Src, Line: p.Loc, Start: p.Start, End: p.End})
+	d.Instances = d.Instances[from:min(from+most, len(d.Instances))]
+	if r.text != nil {
+		if err := r.cfg.ReadTexts(d, r.text); err != nil {
+			return nil, err
 		}
-		if r.text != nil {
-			ids, err := idsOf(i.File, tokens.DType(r.cfg.Data.MemmapDType), i.Start, i.End)
-			if err != nil {
-				return nil, err
-			}
-			shown.Text = r.text(ids)
+	}
+	for _, i := range d.Instances {
+		shown := dashboard.Instance{Index: int64(i.Index), File: i.File, Start: i.Start, End: i.End, Text: i.Text, Documents: []dashboard.Document{}}
+		for _, p := range i.Documents {
+			shown.Documents = append(shown.Documents, dashboard.Document{ID: p.ID, Source: p.Src, Line: p.Loc, Start: p.Start, End: p.End, Text: p.Text})
 		}
 		out.Instances = append(out.Instances, shown)
 	}
 	return out, nil
-}
-
-// idsOf reads the tokens [start, end) of a file.
-func idsOf(path string, dtype tokens.DType, start, end int64) ([]int32, error) {
-	f, err := tokens.Open(path, dtype)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	ids := make([]int32, end-start)
-	return ids, f.Read(ids, int(start))
 }

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -14,25 +16,32 @@ import (
 )
 
 func newLogitsCommand() *cobra.Command {
-	var path, ids, text, out, precision, tokenizerName string
+	var path, ids, text, out, html, precision, tokenizerName string
 	var hidden, ignoreExtra bool
 	c := &cobra.Command{
-		Use:   "logits --model PATH (--ids FILE.json | --text TEXT) --out FILE.safetensors",
+		Use:   "logits --model PATH (--ids FILE.json | --text TEXT) (--out FILE.safetensors | --html FILE.html)",
 		Short: "Write a model's logits for given ids",
 		Long: `Logits runs a model on sequences of ids and writes what it computes, in float32:
 logits [B,T,V], and with --hidden-states the hidden states [L+1,B,T,C] as Hugging
 Face counts them: the embeddings, the output of each block, the last one after the
-final norm. FILE.json is a list of equally long lists of ids.`,
+final norm. FILE.json is a list of equally long lists of ids.
+
+With --html it writes a page of how the model reads the text: each token coloured
+by its surprise, with the five likeliest in its place.`,
 		Example: `  echo '[[1,2,3],[4,5,6]]' > ids.json
   olmo logits --model MODEL --ids ids.json --out logits.safetensors
-  olmo logits --model MODEL --text "Once upon a time" --out logits.safetensors --hidden-states`,
+  olmo logits --model MODEL --text "Once upon a time" --out logits.safetensors --hidden-states
+  olmo logits --model MODEL --text "Once upon a time" --html reading.html`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if (ids == "") == (text == "") {
 				return usageErrorf("give one of --ids FILE.json and --text TEXT")
 			}
-			if out == "" {
-				return usageErrorf("--out is needed")
+			if out == "" && html == "" {
+				return usageErrorf("--out or --html is needed")
+			}
+			if html != "" && text == "" {
+				return usageErrorf("--html shows a text\nhint: give it with --text")
 			}
 			bf16, err := precisionFlag(precision)
 			if err != nil {
@@ -43,8 +52,14 @@ final norm. FILE.json is a list of equally long lists of ids.`,
 				return err
 			}
 			defer m.Close()
-			if err := store.Clash(append(modelFiles(m.Files.Path), ids, tokenizerName), []string{out}, nil); err != nil {
+			outputs := slices.DeleteFunc([]string{out, html}, func(name string) bool { return name == "" })
+			if err := store.Clash(append(modelFiles(m.Files.Path), ids, tokenizerName), outputs, nil); err != nil {
 				return err
+			}
+			if html != "" {
+				if err := writeReading(c, m, text, html); err != nil || out == "" {
+					return err
+				}
 			}
 			var rows [][]int32
 			if ids != "" {
@@ -77,11 +92,36 @@ final norm. FILE.json is a list of equally long lists of ids.`,
 	f.StringVar(&ids, "ids", "", "JSON file with a list of equally long lists of ids")
 	f.StringVar(&text, "text", "", "a text, for a model with a tokenizer")
 	f.StringVar(&out, "out", "", "safetensors file to write")
+	f.StringVar(&html, "html", "", "page to write of how the model reads the text")
 	f.StringVar(&tokenizerName, "tokenizer", "", "tokenizer for --text, instead of the model's own")
 	f.BoolVar(&hidden, "hidden-states", false, "also write the hidden states")
 	ignoreExtraFlag(f, &ignoreExtra)
 	f.StringVar(&precision, "precision", "fp32", "fp32, or amp_bf16 for the bits of such a run")
 	return c
+}
+
+// expected is how many tokens the page of a reading shows in the place of each.
+const expected = 5
+
+// writeReading writes the page of how a model reads a text.
+func writeReading(c *cobra.Command, m *lm.Model, text, file string) error {
+	if err := needTokenizer(m, ""); err != nil {
+		return err
+	}
+	p := newProgress(c.ErrOrStderr())
+	p.begin("reading")
+	defer p.end()
+	r, err := m.Read(c.Context(), text, expected, func(done, total int) {
+		p.update(step{done: float64(done), total: float64(total), unit: "tokens"})
+	})
+	if err != nil {
+		return err
+	}
+	var page bytes.Buffer
+	if err := r.WriteHTML(&page); err != nil {
+		return err
+	}
+	return store.WriteFile(file, page.Bytes())
 }
 
 // modelFiles lists what a model may be read from, where it was opened in the end: a
