@@ -6,7 +6,7 @@ import "math"
 // first and the gate second, as the ai2 package fuses them; Out (N, F).
 //
 // Shazeer 2020.
-var SwiGLU, swigluBackward, GeGLU *Def
+var SwiGLU, GeGLU *Def
 
 // GatedAttr is the attribute of SwiGLU and GeGLU.
 type GatedAttr struct {
@@ -25,7 +25,7 @@ func (a *GatedAttr) halves(x []float64) (up, gate []float64) {
 func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
 func init() {
-	SwiGLU, swigluBackward = gated("swiglu", "y = silu(gate)·up",
+	SwiGLU, _ = gated("swiglu", "y = silu(gate)·up",
 		func(x float64) float64 { return x * sigmoid(x) },
 		func(x float64) float64 {
 			s := sigmoid(x)

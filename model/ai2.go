@@ -100,7 +100,16 @@ func (a *AI2) Config() (*Config, error) {
 		return nil, fmt.Errorf("hf is the path %s, which only a training config may have\nhint: paste the keys of its config.json", path)
 	}
 	if a.HF != nil {
-		return configFromHF(a.HF)
+		c, err := configFromHF(a.HF)
+		if err != nil || a.MaxSequenceLength <= c.T {
+			return c, err
+		}
+		// The run's sequences are longer than those of the model that hf describes.
+		if most := c.Longest(); most > 0 {
+			return nil, fmt.Errorf("max_sequence_length is %d: the model has %d positions\nhint: set max_sequence_length to at most that", a.MaxSequenceLength, most)
+		}
+		c.T = a.MaxSequenceLength
+		return c, nil
 	}
 	fail := func(format string, args ...any) (*Config, error) { return nil, fmt.Errorf(format, args...) }
 	c := &Config{

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -193,5 +194,39 @@ func TestInGroups(t *testing.T) {
 	}
 	if InGroups(slices.DeleteFunc(names, func(s string) bool { return strings.Contains(s, "groups") })) != nil {
 		t.Error("names without groups are renamed")
+	}
+}
+
+// TestLongerSequences: a run may have longer sequences than the model that hf describes, unless the
+// model has no more positions.
+func TestLongerSequences(t *testing.T) {
+	base := map[string]any{"model_type": "llama", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8, "vocab_size": 32, "max_position_embeddings": 64}
+	gpt2 := map[string]any{"model_type": "gpt2", "n_embd": 16, "n_layer": 1, "n_head": 2, "vocab_size": 32, "n_positions": 64}
+	dynamic := maps.Clone(base)
+	dynamic["rope_scaling"] = map[string]any{"rope_type": "dynamic", "factor": 2.0}
+	for _, c := range []struct {
+		name    string
+		hf      map[string]any
+		length  int
+		want    int
+		refused string
+	}{
+		{"shorter", base, 32, 64, ""},
+		{"longer", base, 128, 128, ""},
+		{"all positions", gpt2, 64, 64, ""},
+		{"more than are learned", gpt2, 65, 0, "max_sequence_length is 65: the model has 64 positions"},
+		{"more than are rotated alike", dynamic, 65, 0, "max_sequence_length is 65: the model has 64 positions"},
+	} {
+		a := DefaultAI2()
+		a.HF, a.MaxSequenceLength = c.hf, c.length
+		got, err := a.Config()
+		switch {
+		case c.refused != "":
+			if err == nil || !strings.Contains(err.Error(), c.refused) {
+				t.Errorf("%s: error %v, want %q", c.name, err, c.refused)
+			}
+		case err != nil || got.T != c.want:
+			t.Errorf("%s: %+v (%v), want %d positions", c.name, got, err, c.want)
+		}
 	}
 }

@@ -228,16 +228,25 @@ func (c *Config) rotated() int {
 	return c.D
 }
 
+// Rotation returns theta and scaling of the layers with a window, or of the others.
+func (c *Config) Rotation(sliding bool) (theta float64, s *Scaling) {
+	switch {
+	case !sliding:
+		return c.RopeTheta, c.Scaling
+	case c.SlidingTheta > 0:
+		return c.SlidingTheta, c.SlidingScaling
+	}
+	return c.RopeTheta, c.SlidingScaling
+}
+
 // rotation returns the tables of cosines and sines, of the layers with a window or of
 // the others.
 func (b *builder) rotation(sliding bool) (cos, sin graph.Value) {
-	name, theta, scaling := "rotary", b.RopeTheta, b.Scaling
+	name := "rotary"
 	if sliding {
-		name, scaling = "rotary.sliding", b.SlidingScaling
-		if b.SlidingTheta > 0 {
-			theta = b.SlidingTheta
-		}
+		name = "rotary.sliding"
 	}
+	theta, scaling := b.Rotation(sliding)
 	if cos, ok := b.g.Lookup(name + ".cos"); ok {
 		sin, _ = b.g.Lookup(name + ".sin")
 		return cos, sin

@@ -285,6 +285,8 @@ func unshaped(theirs, ours *model.Config) []trait {
 		{"the kind of positions", theirs.Position, ours.Position},
 		{"the kind of blocks", theirs.Family, ours.Family},
 		{"scale_logits", theirs.ScaleLogits, ours.ScaleLogits},
+		{"norms of heads", theirs.QKHeads, ours.QKHeads},
+		{"embeddings times sqrt(C)", theirs.ScaleEmbedding, ours.ScaleEmbedding},
 		{"moe_top_k", theirs.TopK, ours.TopK},
 	}
 }
@@ -292,10 +294,18 @@ func unshaped(theirs, ours *model.Config) []trait {
 // computed are settings that a new run may change on purpose, for a longer context
 // say, and a run that goes on, or an average, may not.
 func computed(theirs, ours *model.Config) []trait {
+	theirTheta, theirScaling := theirs.Rotation(true)
+	ourTheta, ourScaling := ours.Rotation(true)
 	return []trait{
 		{"rope_theta", theirs.RopeTheta, ours.RopeTheta},
 		{"rope_scaling", theirs.Scaling, ours.Scaling},
 		{"sliding_window", theirs.Windows, ours.Windows},
+		{"partial_rotary_factor", theirs.RopeDims, ours.RopeDims},
+		{"rope_theta under a window", theirTheta, ourTheta},
+		{"rope_scaling under a window", theirScaling, ourScaling},
+		{"the scale of scores", theirs.Scale, ours.Scale},
+		{"attn_logit_softcapping", theirs.ScoreCap, ours.ScoreCap},
+		{"final_logit_softcapping", theirs.LogitCap, ours.LogitCap},
 		{"alibi_bias_max", theirs.AlibiMax, ours.AlibiMax},
 		{"layer_norm_eps", theirs.NormEps, ours.NormEps},
 		{"clip_qkv", theirs.Clip, ours.Clip},
