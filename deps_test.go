@@ -23,9 +23,10 @@ import (
 var policy = []struct{ pkg, may, tests string }{
 	// What everything may stand on: files, numbers, settings, the record of a run.
 	{pkg: "store"},
+	{pkg: "internal/pyjson"},
 	{pkg: "tensor"},
 	{pkg: "config", may: "store"},
-	{pkg: "runlog", may: "store"},
+	{pkg: "runlog", may: "internal/pyjson store"},
 
 	// What every page looks like.
 	{pkg: "page"},
@@ -37,7 +38,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "internal/memory"},
 
 	// Tensors in files; a model as a list of operations; text as ids.
-	{pkg: "weights", may: "store tensor"},
+	{pkg: "weights", may: "internal/pyjson store tensor"},
 	{pkg: "weights/quantised", may: "internal/parallel tensor weights"},
 	{pkg: "graph", may: "numeric"},
 	{pkg: "tokenizer"},
@@ -52,7 +53,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "device/devicetest", may: "device graph"},
 
 	// A model never knows where it runs, but in its tests.
-	{pkg: "model", may: "config graph internal/parallel numeric store tensor weights weights/quantised", tests: "device device/cpu device/devicetest"},
+	{pkg: "model", may: "config graph internal/parallel internal/pyjson numeric store tensor weights weights/quantised", tests: "device device/cpu device/devicetest"},
 
 	// Conversations.
 	{pkg: "chat/jinja"},
@@ -86,16 +87,16 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "train", may: "config data data/store data/tokens device graph internal/parallel model numeric runlog store tensor weights", tests: "data/store/storetest device/cpu"},
 
 	// What everything above asks of a model that runs.
-	{pkg: "lm", may: "chat device device/cpu generate graph model numeric page tensor tokenizer train", tests: "lm/lmtest page/pagetest weights"},
+	{pkg: "lm", may: "chat device device/cpu generate graph internal/pyjson model numeric page tensor tokenizer train", tests: "lm/lmtest page/pagetest weights"},
 	{pkg: "lm/lmtest", may: "model tensor tokenizer"},
 	{pkg: "eval/data", may: "data"},
 	{pkg: "eval", may: "config data data/store eval/data generate lm numeric store tokenizer train", tests: "device/cpu lm/lmtest"},
 	{pkg: "eval/score"},
-	{pkg: "convert", may: "device/cpu lm model numeric store tensor tokenizer weights"},
+	{pkg: "convert", may: "device/cpu internal/pyjson lm model numeric store tensor tokenizer weights"},
 
 	// What an artefact is, and whether it is whole: release and verify will speak of
 	// problems as it does.
-	{pkg: "check", may: "config data data/dedupe data/parquet data/tokens model runlog store tensor tokenizer train weights", tests: "lm/lmtest quickstart"},
+	{pkg: "check", may: "config data data/dedupe data/parquet data/tokens internal/pyjson model runlog store tensor tokenizer train weights", tests: "lm/lmtest quickstart"},
 	{pkg: "dashboard", may: "config page runlog store", tests: "page/pagetest"},
 
 	// Whole stories, and the command.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"olmo/internal/pyjson"
 	"olmo/model"
 	"olmo/tensor"
 	"olmo/train"
@@ -237,7 +238,7 @@ func (c *checker) json(path string) {
 	}
 	c.count(path, int64(len(text)))
 	var v any
-	if err := json.Unmarshal(text, &v); err != nil {
+	if err := pyjson.Unmarshal(text, &v); err != nil {
 		c.jsonDamage(path, text, err)
 		return
 	}

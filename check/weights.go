@@ -3,7 +3,6 @@ package check
 import (
 	"bytes"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"olmo/internal/pyjson"
 	"olmo/train"
 	"olmo/weights"
 )
@@ -164,7 +164,7 @@ func (c *checker) shardsOf(path string) (whole bool) {
 		return false
 	}
 	var index shardIndex
-	if err := json.Unmarshal(text, &index); err != nil {
+	if err := pyjson.Unmarshal(text, &index); err != nil {
 		c.jsonDamage(path, text, err)
 		return false
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"olmo/internal/pyjson"
 	"olmo/model"
 	"olmo/store"
 	"olmo/tokenizer"
@@ -217,8 +218,8 @@ func readObject(path string) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var m map[string]any
-	if err := json.Unmarshal(text, &m); err != nil {
+	m, err := pyjson.Object(text)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return m, nil

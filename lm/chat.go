@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"olmo/chat"
+	"olmo/internal/pyjson"
 )
 
 // Chat answers conversations in the form in which a model reads them.
@@ -134,7 +135,7 @@ func readSpecials(path string, tokens map[string]string) (template json.RawMessa
 	}
 	var file map[string]json.RawMessage
 	if err == nil {
-		err = json.Unmarshal(content, &file)
+		err = pyjson.Unmarshal(content, &file)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

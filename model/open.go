@@ -2,7 +2,6 @@ package model
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,6 +18,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"olmo/config"
+	"olmo/internal/pyjson"
 	"olmo/tensor"
 	"olmo/weights"
 )
@@ -248,12 +248,12 @@ func readJSON(path string) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var m map[string]any
-	if err := json.Unmarshal(text, &m); err != nil {
+	if err := weights.Mistaken(text); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if m == nil {
-		return nil, fmt.Errorf("%s: not a JSON object", path)
+	m, err := pyjson.Object(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return m, nil
 }
@@ -394,6 +394,7 @@ func (l *Loaded) finish() (*Loaded, error) {
 	if l.layout, err = l.Config.layoutOf(l.Layout); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
+	l.Notes = append(l.Notes, l.Set.Notes()...)
 	l.settleNames()
 	if err := l.settleHead(); err != nil {
 		return nil, errors.Join(err, l.Close())

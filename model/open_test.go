@@ -499,3 +499,50 @@ func FuzzGGUF(f *testing.F) {
 		}
 	})
 }
+
+// TestPythonsJSON: NaN and Infinity in a config.json, as Python writes them, are numbers; where one
+// counts it is refused by its key.
+func TestPythonsJSON(t *testing.T) {
+	dir := tinyFolder(t)
+	path := filepath.Join(dir, "config.json")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(entry string) error {
+		if err := os.WriteFile(path, append([]byte("{"+entry+","), text[1:]...), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		l, err := model.Open(dir)
+		if err != nil {
+			return err
+		}
+		return l.Close()
+	}
+	if err := with(`"my_own": NaN, "others": [Infinity, {"x": -Infinity}]`); err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "generation_config.json"), []byte(`{"eos_token_id": 2, "temperature": Infinity}`), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := with(`"my_own": 1`); err != nil {
+		t.Error(err)
+	}
+	setConfig(t, dir, "rms_norm_eps", nil)
+	if text, err = os.ReadFile(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(text), `"rms_norm_eps":null`, `"rms_norm_eps":NaN`, 1)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := model.Open(dir); err == nil {
+		l.Close()
+		t.Errorf("an epsilon of NaN is taken: %v", l.Config.NormEps)
+	}
+	if err := os.WriteFile(path, []byte("<!DOCTYPE html>"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := model.Open(dir); err == nil || !strings.Contains(err.Error(), "this is a web page") {
+		t.Errorf("a web page: %v", err)
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"os"
 	"slices"
 
+	"olmo/internal/pyjson"
 	"olmo/store"
 )
 
@@ -65,40 +66,10 @@ func (r Record) MarshalJSON() ([]byte, error) {
 // does not have, are null, as in our own lines: the step is there, its number is none.
 func Parse(line []byte) (Record, error) {
 	var r Record
-	err := json.Unmarshal(line, &r)
-	if err != nil {
-		if plain, found := withoutInfinities(line); found && json.Unmarshal(plain, &r) == nil {
-			return r, nil
-		}
+	if err := pyjson.Unmarshal(line, &r); err != nil {
 		return nil, err
 	}
 	return r, nil
-}
-
-// infinities are Python's words for numbers that JSON does not have, as json.dumps
-// writes them; the sign of one goes with it.
-var infinities = [][]byte{[]byte("-Infinity"), []byte("Infinity"), []byte("NaN")}
-
-// withoutInfinities puts null in the place of Python's words outside of strings, and tells
-// whether there was one.
-func withoutInfinities(line []byte) (plain []byte, found bool) {
-	plain = make([]byte, 0, len(line))
-	for quoted := false; len(line) > 0; {
-		switch {
-		case quoted && line[0] == '\\' && len(line) > 1:
-			plain, line = append(plain, line[:2]...), line[2:]
-			continue
-		case line[0] == '"':
-			quoted = !quoted
-		case !quoted:
-			if i := slices.IndexFunc(infinities, func(word []byte) bool { return bytes.HasPrefix(line, word) }); i >= 0 {
-				plain, line, found = append(plain, "null"...), line[len(infinities[i]):], true
-				continue
-			}
-		}
-		plain, line = append(plain, line[0]), line[1:]
-	}
-	return plain, found
 }
 
 // Log is an open metrics.jsonl. Records reach the file as they are appended: a

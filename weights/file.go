@@ -11,11 +11,14 @@ import (
 // FileError is a file that cannot be read as what it claims to be, and where.
 type FileError struct {
 	Path   string
-	Offset int64 // byte at which the trouble is
+	Offset int64 // byte at which the trouble is; negative: the whole file
 	Err    error
 }
 
 func (e *FileError) Error() string {
+	if e.Offset < 0 {
+		return fmt.Sprintf("%s: %v", e.Path, e.Err)
+	}
 	return fmt.Sprintf("%s: byte %d: %v", e.Path, e.Offset, e.Err)
 }
 

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"olmo/internal/pyjson"
 )
 
 // folderFiles are the names under which a folder's weights are looked for, in
@@ -28,7 +30,20 @@ var folderFiles = []string{
 // of shards (model.safetensors.index.json), or a folder with one of these. What
 // the file is, its first bytes say. Only headers are read; tensors lie in the
 // mapped file. A damaged file gives a *FileError.
+//
+// Of a training script's PyTorch file the tensors are those of the model, and a prefix that all
+// names have from DistributedDataParallel or torch.compile goes; Notes says both.
 func Open(path string) (*Set, error) {
+	s, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	s.unwrap()
+	return s, nil
+}
+
+// open is Open with the names of the files.
+func open(path string) (*Set, error) {
 	st, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -67,12 +82,13 @@ func openFile(path string) (*Set, error) {
 		return nil, err
 	}
 	var s *Set
+	mistaken := Mistaken(m.data)
 	switch data := m.data; {
+	case mistaken != nil:
+		err = &FileError{path, -1, mistaken}
 	case filepath.Ext(path) == ".json":
 		s, err = parseIndex(path, data)
 		return s, errors.Join(err, m.close())
-	case isPointer(data):
-		err = &FileError{path, 0, errors.New("this is a pointer of Git LFS, not the file that it stands for\nhint: git lfs pull")}
 	case isZip(data):
 		s, err = openZip(path, data)
 	case bytes.HasPrefix(data, []byte("GGUF")):
@@ -82,10 +98,14 @@ func openFile(path string) (*Set, error) {
 		}
 	case bytes.HasPrefix(data, []byte(npyMagic)):
 		s, err = parseNPY(path, data)
-	case bytes.HasPrefix(data, []byte{0x80, 2, 0x8a, 10}):
-		err = &FileError{path, 0, errors.New("this is the format of torch.save before PyTorch 1.6, which is not read; load and save it with a newer PyTorch")}
+	case isLegacy(data):
+		s, err = parseLegacy(path, data)
+	case isPickle(data):
+		err = &FileError{path, 0, errors.New("this is a pickle, but none of torch.save\nhint: save tensors with torch.save or safetensors")}
 	default:
-		if s, err = parseSafetensors(path, data); err == nil && isAI2(s) {
+		if err = message(data); err != nil {
+			err = &FileError{path, -1, err}
+		} else if s, err = parseSafetensors(path, data); err == nil && isAI2(s) {
 			s, err = fromAI2(s)
 		}
 	}
@@ -94,11 +114,6 @@ func openFile(path string) (*Set, error) {
 	}
 	s.files = []*mapping{m}
 	return s, nil
-}
-
-// isPointer knows what a clone without Git LFS has in place of large files.
-func isPointer(data []byte) bool {
-	return len(data) < 1024 && bytes.HasPrefix(data, []byte("version https://git-lfs.github.com/spec/"))
 }
 
 // openZip opens a .npz or what torch.save wrote.
@@ -118,13 +133,14 @@ func openZip(path string, data []byte) (*Set, error) {
 // parseIndex opens the shards that model.safetensors.index.json, or
 // pytorch_model.bin.index.json, names.
 func parseIndex(path string, data []byte) (*Set, error) {
-	var index shardIndex
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if err := dec.Decode(&index); err != nil {
-		return nil, &FileError{path, dec.InputOffset(), err}
+	var index struct {
+		WeightMap map[string]string `json:"weight_map"`
+	}
+	if err := pyjson.Unmarshal(data, &index); err != nil {
+		return nil, &FileError{path, offsetOf(err, int64(len(data))), fmt.Errorf("the index of shards cannot be read: %w", err)}
 	}
 	if len(index.WeightMap) == 0 {
-		return nil, &FileError{path, 0, errors.New("weight_map names no tensor")}
+		return nil, &FileError{path, -1, errors.New("weight_map names no tensor, so nothing says which file has which")}
 	}
 	s := &Set{path: path, tensors: map[string]Named{}, metadata: map[string]string{}}
 	fail := func(err error) (*Set, error) { return nil, errors.Join(err, s.Close()) }
@@ -144,6 +160,7 @@ func parseIndex(path string, data []byte) (*Set, error) {
 			shards[file] = shard
 			s.files = append(s.files, shard.files...)
 			maps.Copy(s.metadata, shard.metadata)
+			s.notes = append(s.notes, shard.notes...)
 		}
 		t, ok := shard.tensors[name]
 		if !ok {
@@ -153,4 +170,18 @@ func parseIndex(path string, data []byte) (*Set, error) {
 	}
 	s.sort()
 	return s, nil
+}
+
+// offsetOf returns the byte of a text at which encoding/json found trouble; end is for a text that
+// ends too early.
+func offsetOf(err error, end int64) int64 {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &kind):
+		return kind.Offset
+	case errors.As(err, &syntax) && syntax.Offset < end:
+		return max(syntax.Offset-1, 0)
+	}
+	return end
 }

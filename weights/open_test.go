@@ -68,9 +68,16 @@ func TestOpenOtherFiles(t *testing.T) {
 	pointer := "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 	for _, c := range []struct{ name, data, want string }{
 		{"a pointer of Git LFS", pointer, "hint: git lfs pull"},
-		{"a pointer that is too long", pointer + strings.Repeat(" ", 1024), "no safetensors file"},
-		{"an empty file", "", "it is empty, cut short or no safetensors file"},
-		{"torch.save before 1.6", "\x80\x02\x8a\x0axxxxxxxxxx", "before PyTorch 1.6"},
+		{"a pointer that is too long", pointer + strings.Repeat(" ", 1024), "this is a text"},
+		{"text without end", strings.Repeat("text ", 1024), "no safetensors file"},
+		{"an empty file", "", "model.safetensors: the file is empty"},
+		{"a web page", "\n <!DOCTYPE HTML>\n<title>Log in</title>", "this is a web page"},
+		{"a web page of few words", "<html lang=en><body>404", "this is a web page"},
+		{"an answer of S3", "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>", "AccessDenied"},
+		{"an answer of Hugging Face", "Entry not found", `no weights: "Entry not found"`},
+		{"an answer in JSON", `{"error":"Repository not found"}`, "Repository not found"},
+		{"another pickle", "\x80\x02\x8a\x0axxxxxxxxxx.", "none of torch.save"},
+		{"a cut file of torch.save", "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M", "byte 17: pickle: the data ends"},
 	} {
 		_, err := openBytes(t, "model.safetensors", []byte(c.data))
 		var fe *weights.FileError

@@ -243,7 +243,12 @@ func TestIndexRefuses(t *testing.T) {
 		{`{"weight_map":{"a":"b.safetensors"}}`, "b.safetensors"},
 		{`{"weight_map":{"b":"a.safetensors"}}`, "no such tensor"},
 		{`{"weight_map":{}}`, "names no tensor"},
-		{`{"weight_map":`, "byte"},
+		{`{"weight_map":`, "byte 14: the index of shards cannot be read: unexpected end"},
+		{`{"weight_map": {"a" "a.safetensors"}}`, "byte 20: the index"},
+		{`{"weight_map": {"a": 1}}`, "byte 22: the index"},
+		{`{"metadata": {"total_size": NaN}, "weight_map": {"a": "b.safetensors"}}`, "b.safetensors"},
+		{`<html>`, "this is a web page"},
+		{``, "the file is empty"},
 	} {
 		path := write(t, filepath.Join(dir, "model.safetensors.index.json"), []byte(c.index))
 		if s, err := weights.Open(path); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "%!") {
@@ -259,7 +264,7 @@ func TestSafetensorsRefuses(t *testing.T) {
 		data []byte
 		want string
 	}{
-		{"empty", nil, "byte 0:"},
+		{"empty", nil, "the file is empty"},
 		{"short", []byte{1, 2, 3}, "byte 3:"},
 		{"long header", binary.LittleEndian.AppendUint64(nil, 1<<63), "byte 0: the header would be"},
 		{"header beyond the file", safetensorsFile("{}", nil)[:9], "byte 0: the header would be 2 bytes long, but only 1 follow"},

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,8 +27,8 @@ type Tree struct {
 // Close releases the file. Tensors of the tree must not be touched afterwards.
 func (t *Tree) Close() error { return t.file.close() }
 
-// OpenTree opens a zip file of torch.save (model.pt, optim.pt, train.pt,
-// pytorch_model.bin), or a safetensors file of the ai2-olmo package
+// OpenTree opens a file of torch.save (model.pt, optim.pt, train.pt,
+// pytorch_model.bin; a zip archive, or what it wrote before PyTorch 1.6), or a safetensors file of the ai2-olmo package
 // (olmo/safetensors_util.py, 0.6.0), whose names are pickles. Of Python's
 // objects only tensors, numbers, strings and containers are built; others are
 // left as *Opaque, and nothing runs.
@@ -37,12 +38,15 @@ func OpenTree(path string) (*Tree, error) {
 		return nil, err
 	}
 	var root any
-	if isZip(m.data) {
+	switch {
+	case isZip(m.data):
 		var entries map[string]*zipEntry
 		if entries, err = zipEntries(path, m.data); err == nil {
 			root, err = torchTree(path, entries)
 		}
-	} else {
+	case isLegacy(m.data):
+		root, err = legacyTree(path, m.data)
+	default:
 		root, err = parseAI2Safetensors(path, m.data)
 	}
 	if err != nil {
@@ -319,9 +323,9 @@ func rebuildTensor(name string, args Tuple) (any, error) {
 	if int64(n) > numel {
 		return nil, fmt.Errorf("a tensor of shape %v shows its storage of %d elements several times over; save a copy of it (.clone()) instead", shape, numel)
 	}
-	entry, begin := st.entry, int(offset)*d.Size()
+	begin := int(offset) * d.Size()
 	load := func() ([]byte, error) {
-		data, err := entry.bytes()
+		data, err := st.entry.bytes()
 		if err != nil {
 			return nil, err
 		}
@@ -470,9 +474,95 @@ func parseTorch(path string, entries map[string]*zipEntry) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	return setOf(path, root)
+}
+
+// parseLegacy returns the tensors of a file of torch.save before PyTorch 1.6.
+func parseLegacy(path string, data []byte) (*Set, error) {
+	root, err := legacyTree(path, data)
+	if err != nil {
+		return nil, err
+	}
+	return setOf(path, root)
+}
+
+// setOf returns the tensors of a tree, of a training script's those of the model.
+func setOf(path string, root any) (*Set, error) {
+	if o, ok := root.(*Opaque); ok {
+		return nil, fmt.Errorf("%s holds an object of the class %.100s, not a model's tensors\nhint: torch.save(model.state_dict(), …) in a program that has the class", path, o.Class)
+	}
+	root, note, err := modelOf(root)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	ts, err := flatten(root)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return newSet(path, ts)
+	s, err := newSet(path, ts)
+	if err == nil && note != "" {
+		s.notes = []string{note}
+	}
+	return s, err
+}
+
+// wrappers are the keys under which training scripts put the tensors of the model, beside an
+// optimizer, an epoch and the like.
+var wrappers = []string{"state_dict", "model_state_dict", "model", "module"}
+
+// modelOf returns the part of a tree that is the model's, and a note of what is left out. A dict
+// with tensors of its own is the model's.
+func modelOf(root any) (part any, note string, err error) {
+	d, ok := root.(*Dict)
+	if !ok {
+		return root, "", nil
+	}
+	var found, others []string
+	for _, it := range d.Items {
+		key, _ := it.Key.(string)
+		if _, ok := it.Value.(Named); ok {
+			return root, "", nil
+		}
+		inner, ok := it.Value.(*Dict)
+		if ok && slices.Contains(wrappers, key) && slices.ContainsFunc(inner.Items, func(it Item) bool { _, ok := it.Value.(Named); return ok }) {
+			found = append(found, key)
+		} else {
+			others = append(others, fmt.Sprint(it.Key))
+		}
+	}
+	switch len(found) {
+	case 0:
+		return root, "", nil
+	case 1:
+		v, _ := d.Get(found[0])
+		note := fmt.Sprintf("the tensors are those under %s", found[0])
+		if len(others) > 0 {
+			note += fmt.Sprintf("; left out: %.100s", strings.Join(others, ", "))
+		}
+		return v, note, nil
+	}
+	return nil, "", fmt.Errorf("the file has tensors under %s, and which are the model's is not said\nhint: save one of them alone", strings.Join(found, " and "))
+}
+
+// prefixes are what wrappers of models put before each name: DistributedDataParallel, torch.compile.
+var prefixes = []string{"module.", "_orig_mod."}
+
+// unwrap takes such prefixes off, where every name has them.
+func (s *Set) unwrap() {
+	for again := true; again; {
+		again = false
+		for _, prefix := range prefixes {
+			if len(s.names) == 0 || slices.ContainsFunc(s.names, func(name string) bool { return !strings.HasPrefix(name, prefix) }) {
+				continue
+			}
+			tensors := make(map[string]Named, len(s.tensors))
+			for name, n := range s.tensors {
+				n.Name = strings.TrimPrefix(name, prefix)
+				tensors[n.Name] = n
+			}
+			s.tensors, again = tensors, true
+			s.notes = append(s.notes, "every name has the prefix "+prefix+", which is left out")
+			s.sort()
+		}
+	}
 }

@@ -188,7 +188,8 @@ func TestTorchRefuses(t *testing.T) {
 		{"compressed", zipFile(t, zip.Deflate, [][2]string{{"a/data.pkl", "N."}}), "compressed"},
 		{"big-endian", zipFile(t, zip.Store, [][2]string{{"a/data.pkl", "N."}, {"a/byteorder", "big"}}), "byte order"},
 		{"truncated", good[:len(good)-30], "not a complete zip archive"},
-		{"legacy", []byte("\x80\x02\x8a\x0alF\xf9\x9c\x46\xf9\x20\x6a\xa8\x50\x19."), "before PyTorch 1.6"},
+		{"the magic number alone", []byte("\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."), "ends within"},
+		{"another version before 1.6", []byte("\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe8\x03."), "version 1000"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := openBytes(t, "model.pt", c.data)

@@ -45,6 +45,7 @@ type Set struct {
 	tensors  map[string]Named
 	metadata map[string]string
 	files    []*mapping
+	notes    []string
 }
 
 // ErrNoTensor is what Tensor returns for a name that the set lacks.
@@ -56,6 +57,9 @@ func (s *Set) Names() []string { return s.names }
 // Metadata returns the strings that the file carries beside its tensors. Don't
 // change it.
 func (s *Set) Metadata() map[string]string { return s.metadata }
+
+// Notes say, as sentences, what of the files is left out or named otherwise.
+func (s *Set) Notes() []string { return s.notes }
 
 // Has reports whether the set has a tensor of this name.
 func (s *Set) Has(name string) bool {
@@ -199,7 +203,7 @@ func Digest(tensors []Named) ([sha256.Size]byte, error) {
 // Derive returns a set without the tensors gone and with those added. Both share the files,
 // so one of them is closed, not both. A name that is then there twice is an error.
 func (s *Set) Derive(gone []string, added []Named) (*Set, error) {
-	d := &Set{path: s.path, tensors: maps.Clone(s.tensors), metadata: s.metadata, files: s.files}
+	d := &Set{path: s.path, tensors: maps.Clone(s.tensors), metadata: s.metadata, files: s.files, notes: s.notes}
 	for _, name := range gone {
 		delete(d.tensors, name)
 	}
