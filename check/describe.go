@@ -112,7 +112,7 @@ func describeModel(path string) (*Description, error) {
 	r.ForwardFLOPs, r.BackwardFLOPs, r.CoreFLOPs = f.Forward, f.Backward, f.Core
 	switch {
 	case l.Tokenizer != "":
-		t, err := tokenizer.Load(l.Tokenizer)
+		t, err := tokenizer.Load(filepath.Dir(l.Tokenizer))
 		if err != nil {
 			return nil, err
 		}

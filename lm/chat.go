@@ -99,18 +99,22 @@ func (m *Model) chatTemplate() (text string, tokens map[string]string, err error
 		}
 		return text, tokens, nil
 	}
-	var template json.RawMessage
-	// Older models name their special tokens in special_tokens_map.json alone. Where both do,
-	// the newer file is right.
-	for _, name := range []string{"tokenizer_config.json", "special_tokens_map.json"} {
-		file, err := readSpecials(filepath.Join(m.Files.Path, name), tokens)
+	config, err := readObject(filepath.Join(m.Files.Path, "tokenizer_config.json"))
+	if err != nil {
+		return "", nil, err
+	}
+	// Older models name their special tokens in special_tokens_map.json. It counts, and
+	// before tokenizer_config.json, where that has no added_tokens_decoder, as in
+	// Transformers (tokenization_utils_base.py, _from_pretrained, 5.23).
+	if config["added_tokens_decoder"] == nil {
+		older, err := readObject(filepath.Join(m.Files.Path, "special_tokens_map.json"))
 		if err != nil {
 			return "", nil, err
 		}
-		if template == nil {
-			template = file
-		}
+		addSpecials(older, tokens)
 	}
+	addSpecials(config, tokens)
+	template := config["chat_template"]
 	if content, err := os.ReadFile(filepath.Join(m.Files.Path, "chat_template.jinja")); err == nil {
 		return string(content), tokens, nil
 	}
@@ -126,20 +130,23 @@ func (m *Model) chatTemplate() (text string, tokens map[string]string, err error
 	return text, tokens, nil
 }
 
-// readSpecials reads the special tokens of a file that may not be there into tokens, but for those
-// that it has, and returns the file's chat template.
-func readSpecials(path string, tokens map[string]string) (template json.RawMessage, err error) {
+// readObject reads a JSON object; nil where there is no file.
+func readObject(path string) (file map[string]json.RawMessage, err error) {
 	content, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
-	var file map[string]json.RawMessage
 	if err == nil {
 		err = pyjson.Unmarshal(content, &file)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	return file, nil
+}
+
+// addSpecials reads the special tokens of a file into tokens, but for those that it has.
+func addSpecials(file map[string]json.RawMessage, tokens map[string]string) {
 	for _, name := range []string{"bos_token", "eos_token", "unk_token", "pad_token"} {
 		if tokens[name] != "" {
 			continue
@@ -154,5 +161,4 @@ func readSpecials(path string, tokens map[string]string) (template json.RawMessa
 			tokens[name] = added.Content
 		}
 	}
-	return file["chat_template"], nil
 }

@@ -14,6 +14,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"olmo/device"
 	"olmo/device/cpu"
@@ -131,13 +132,14 @@ func (m *Model) Close() error {
 	return m.Files.Close()
 }
 
-// TokenizerOf loads the tokenizer of a checkpoint: the tokenizer.json beside it, or the
+// TokenizerOf loads the tokenizer of a checkpoint: the tokenizer.json beside it, with the
+// special tokens that other files there name, or the
 // vocabulary inside a GGUF file. It is nil when there is none, and for a vocabulary
 // that no tokenizer.json can hold: such a model still works on ids.
 func TokenizerOf(files *model.Loaded) (*tokenizer.Tokenizer, error) {
 	switch {
 	case files.Tokenizer != "":
-		return tokenizer.Load(files.Tokenizer)
+		return tokenizer.Load(filepath.Dir(files.Tokenizer))
 	case files.GGUF != nil:
 		if t, unknown := tokenizer.FromGGUF(tokenizer.ReadGGUF(files.GGUF)); unknown == nil {
 			return t, nil

@@ -333,12 +333,24 @@ func TestChat(t *testing.T) {
 	if want := append(must(tok.AppendEncode(nil, " cat")), 0); err != nil || !slices.Equal(prompt, want) {
 		t.Errorf("the template makes %v (%v), want %v", prompt, err, want)
 	}
-	// What tokenizer_config.json does not name is in special_tokens_map.json.
-	write(t, filepath.Join(path, "special_tokens_map.json"), []byte(`{"bos_token":"<|padding|>","eos_token":"another"}`))
+	// special_tokens_map.json counts before tokenizer_config.json, unless that has an
+	// added_tokens_decoder.
 	write(t, filepath.Join(path, "chat_template.jinja"), []byte("{{ bos_token }}{{ messages[0]['content'] }}{{ eos_token }}"))
-	prompt, _, err = open().Prompt([]chat.Message{{Role: chat.User, Content: " cat"}}, 40)
-	if want := append(must(tok.AppendEncode([]int32{1}, " cat")), 0); err != nil || !slices.Equal(prompt, want) {
-		t.Errorf("with special_tokens_map.json the template makes %v (%v), want %v", prompt, err, want)
+	cat := must(tok.AppendEncode(nil, " cat"))
+	for _, c := range []struct {
+		older, config string
+		want          []int32
+	}{
+		{`{"bos_token":"<|padding|>"}`, `{"eos_token":{"content":"<|endoftext|>"}}`, slices.Concat([]int32{1}, cat, []int32{0})},
+		{`{"bos_token":"<|padding|>","eos_token":"<|padding|>"}`, `{"eos_token":"<|endoftext|>"}`, slices.Concat([]int32{1}, cat, []int32{1})},
+		{`{"bos_token":"<|padding|>","eos_token":"<|padding|>"}`, `{"eos_token":"<|endoftext|>","added_tokens_decoder":{}}`, slices.Concat(cat, []int32{0})},
+	} {
+		write(t, filepath.Join(path, "special_tokens_map.json"), []byte(c.older))
+		write(t, filepath.Join(path, "tokenizer_config.json"), []byte(c.config))
+		prompt, _, err := open().Prompt([]chat.Message{{Role: chat.User, Content: " cat"}}, 40)
+		if err != nil || !slices.Equal(prompt, c.want) {
+			t.Errorf("with %s and %s the template makes %v (%v), want %v", c.older, c.config, prompt, err, c.want)
+		}
 	}
 	write(t, filepath.Join(path, "chat_template.jinja"), []byte("{{ bos_token"))
 	if _, err := openModel(t, path, lm.Options{}).ChatFormat(); err == nil {

@@ -28,7 +28,7 @@ func ParseLine(line []byte) (Line, error) {
 			out.HasIDs = true
 			out.IDs = out.IDs[:0]
 			return r.array(func() error {
-				id, err := r.id()
+				id, err := r.anyID()
 				out.IDs = append(out.IDs, id)
 				return err
 			})

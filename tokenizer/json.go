@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -227,20 +228,29 @@ func (r *jsonReader) hex(i int) (c rune, n int) {
 	return rune(v), 4
 }
 
-// id reads a token id.
-func (r *jsonReader) id() (int32, error) {
+// id reads a token id of a vocabulary.
+func (r *jsonReader) id() (int32, error) { return r.idUpTo(maxTokenID) }
+
+// anyID reads an id that somebody else wrote, as large as the reference takes it.
+// One that no vocabulary here can have is −1.
+func (r *jsonReader) anyID() (int32, error) { return r.idUpTo(math.MaxUint32) }
+
+func (r *jsonReader) idUpTo(most int64) (int32, error) {
 	r.space()
 	start := r.pos
-	n := 0
+	n := int64(0)
 	for r.pos < len(r.data) && '0' <= r.data[r.pos] && r.data[r.pos] <= '9' {
-		n = n*10 + int(r.data[r.pos]-'0')
-		if n > maxTokenID {
-			return 0, r.errorf(start, "token id above %d", maxTokenID)
+		n = n*10 + int64(r.data[r.pos]-'0')
+		if n > most {
+			return 0, r.errorf(start, "token id above %d", most)
 		}
 		r.pos++
 	}
 	if r.pos == start {
 		return 0, r.unexpected("a token id (a whole number from 0)")
+	}
+	if n > maxTokenID {
+		return -1, nil
 	}
 	return int32(n), nil
 }

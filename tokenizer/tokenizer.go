@@ -48,8 +48,11 @@ type Tokenizer struct {
 }
 
 // Load reads a tokenizer.json, plain or packed (.gz, .zst). path may also be a
-// folder that holds one, such as a Hugging Face model.
+// folder that holds one, such as a Hugging Face model: then it has the added
+// tokens that tokenizer_config.json and older files beside it name, too, as
+// AutoTokenizer has them.
 func Load(path string) (*Tokenizer, error) {
+	folder := ""
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		found := ""
 		for _, name := range []string{"tokenizer.json", "tokenizer.json.gz", "tokenizer.json.zst"} {
@@ -61,13 +64,13 @@ func Load(path string) (*Tokenizer, error) {
 		if found == "" {
 			return nil, fmt.Errorf("%s: the folder holds no tokenizer.json", path)
 		}
-		path = found
+		folder, path = path, found
 	}
 	data, err := readPacked(path)
 	if err != nil {
 		return nil, err
 	}
-	t, err := Parse(data)
+	t, err := parse(data, folder)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -132,7 +135,10 @@ type scoredPiece struct {
 
 // Parse reads the text of a tokenizer.json. Errors name the line and column or
 // the part of the file that is wrong.
-func Parse(data []byte) (tok *Tokenizer, err error) {
+func Parse(data []byte) (*Tokenizer, error) { return parse(data, "") }
+
+// parse is Parse with the added tokens of the files in a folder, "" for none.
+func parse(data []byte, folder string) (tok *Tokenizer, err error) {
 	defer refused(&err) // of an added token by the normalizer
 	// Windows tools write a byte order mark.
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
@@ -214,11 +220,24 @@ func Parse(data []byte) (tok *Tokenizer, err error) {
 		return nil, fmt.Errorf("model: %w", err)
 	}
 	t.largest = int32(len(t.model.vocabulary().tokens)) - 1
+	sum := sha256.New()
+	sum.Write(data)
+	if folder != "" {
+		more, err := besideTokens(folder, added)
+		if err != nil {
+			return nil, err
+		}
+		if added = append(added, more...); len(more) > 0 {
+			// Another tokenizer than the file alone.
+			if err := json.NewEncoder(sum).Encode(more); err != nil {
+				return nil, err
+			}
+		}
+	}
 	if err := t.addTokens(added); err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(data)
-	t.fingerprint = hex.EncodeToString(sum[:])
+	t.fingerprint = hex.EncodeToString(sum.Sum(nil))
 	t.finish()
 	return t, nil
 }
@@ -458,8 +477,8 @@ func (t *Tokenizer) Token(id int32) string {
 	return ""
 }
 
-// Fingerprint returns the SHA-256 of the tokenizer.json, unpacked, in
-// hexadecimal.
+// Fingerprint returns the SHA-256 of the tokenizer.json, unpacked, and of the
+// tokens that files beside it add, in hexadecimal.
 func (t *Tokenizer) Fingerprint() string { return t.fingerprint }
 
 // Limits returns the truncation and the padding of the file, nil for none.

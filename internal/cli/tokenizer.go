@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -52,6 +53,15 @@ func loadTokenizer(name string) (*tokenizer.Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
+	return openTokenizer(name, path)
+}
+
+// openTokenizer loads the tokenizer at path. A folder that is named is a model's:
+// files beside tokenizer.json can name special tokens too.
+func openTokenizer(name, path string) (*tokenizer.Tokenizer, error) {
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		path = name
+	}
 	return tokenizer.Load(path)
 }
 
@@ -65,7 +75,7 @@ func tokenizerFor(name, input, output string) (*tokenizer.Tokenizer, error) {
 	if err := store.Clash([]string{path, input}, []string{output}, nil); err != nil {
 		return nil, err
 	}
-	return tokenizer.Load(path)
+	return openTokenizer(name, path)
 }
 
 // requireFlags makes a usage error of flags that are not set.
@@ -411,7 +421,11 @@ func newTokenizerDecodeCommand() *cobra.Command {
 				return err
 			}
 			return convertLines(c, input, output, func(ctx context.Context, name string, r *bufio.Reader, w *bufio.Writer) error {
-				return decodeLines(ctx, tok, skip, name, r, w)
+				unknown, err := decodeLines(ctx, tok, skip, name, r, w)
+				if err == nil && unknown > 0 {
+					fmt.Fprintf(c.ErrOrStderr(), "warning: %s: ids without a token in the vocabulary of %d, which give no text: %d\nhint: were they written with another tokenizer?\n", name, tok.VocabSize(), unknown)
+				}
+				return err
 			})
 		},
 	}
@@ -423,13 +437,15 @@ func newTokenizerDecodeCommand() *cobra.Command {
 	return c
 }
 
-func decodeLines(ctx context.Context, tok *tokenizer.Tokenizer, skip bool, name string, r *bufio.Reader, w *bufio.Writer) error {
+// decodeLines decodes line by line. Ids without a token decode to nothing, as in
+// Hugging Face; it returns how many there were.
+func decodeLines(ctx context.Context, tok *tokenizer.Tokenizer, skip bool, name string, r *bufio.Reader, w *bufio.Writer) (unknown int, err error) {
 	lines := json.NewEncoder(w)
 	lines.SetEscapeHTML(false)
 	for number := 1; ; number++ {
 		line, err := r.ReadBytes('\n')
 		if err != nil && err != io.EOF {
-			return fmt.Errorf("%s:%d: %w", name, number, err)
+			return 0, fmt.Errorf("%s:%d: %w", name, number, err)
 		}
 		if len(bytes.TrimSpace(line)) > 0 {
 			d, problem := tokenizer.ParseLine(line)
@@ -437,26 +453,26 @@ func decodeLines(ctx context.Context, tok *tokenizer.Tokenizer, skip bool, name 
 				problem = errors.New(`the line has no field "ids"`)
 			}
 			for _, id := range d.IDs {
-				if problem == nil && int(id) >= tok.VocabSize() {
-					problem = fmt.Errorf("id %d is outside the vocabulary of %d\nhint: was this written with another tokenizer?", id, tok.VocabSize())
+				if tok.Token(id) == "" {
+					unknown++
 				}
 			}
 			if problem == nil {
 				problem = ctx.Err()
 			}
 			if problem != nil {
-				return fmt.Errorf("%s:%d: %w", name, number, problem)
+				return 0, fmt.Errorf("%s:%d: %w", name, number, problem)
 			}
 			out := struct {
 				ID   json.RawMessage `json:"id,omitempty"`
 				Text string          `json:"text"`
 			}{d.ID, tok.Decode(d.IDs, skip)}
 			if err := lines.Encode(out); err != nil {
-				return err
+				return 0, err
 			}
 		}
 		if err == io.EOF {
-			return nil
+			return unknown, nil
 		}
 	}
 }
