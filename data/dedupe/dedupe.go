@@ -129,6 +129,8 @@ type Report struct {
 	FilesKept int `json:"files_kept"` // complete from an earlier run of the same command
 	Counts
 	Sizes
+	// Clusters are the largest that MinHash found.
+	Clusters []Cluster `json:"clusters,omitempty"`
 	// AlreadyDone tells that an earlier run of the same command had finished;
 	// the figures are its own.
 	AlreadyDone bool `json:"already_done"`
@@ -314,7 +316,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	if err := r.mark(ctx); err != nil {
 		return r.report, err
 	}
-	own := wholeReport{Counts: r.report.Counts, Sizes: r.report.Sizes, Fresh: r.fresh}
+	own := wholeReport{Counts: r.report.Counts, Sizes: r.report.Sizes, Clusters: r.report.Clusters, Fresh: r.fresh}
 	var marked Counts
 	for _, d := range r.todo {
 		marked.add(d.counts)
@@ -343,7 +345,7 @@ func (r *run) done() (Report, error) {
 	if own := r.stage.Recorded(r.whole); own != nil {
 		var was wholeReport
 		if json.Unmarshal(own.Report, &was) == nil {
-			r.report.Counts, r.report.Sizes = was.Counts, was.Sizes
+			r.report.Counts, r.report.Sizes, r.report.Clusters = was.Counts, was.Sizes, was.Clusters
 		}
 	}
 	for _, d := range r.documents {

@@ -152,11 +152,7 @@ func (s *signer) appendKeys(dst []uint64, sig *signature, text string) (_ []uint
 	}
 	n := min(s.ngram, len(sig.words))
 	for i := range len(sig.words) - n + 1 {
-		h := uint64(n)
-		for _, w := range sig.words[i : i+n] {
-			h = (h ^ w) * 0x9e3779b97f4a7c15
-			h ^= h >> 32
-		}
+		h := gramHash(sig.words[i : i+n])
 		mul, add, least := s.mul, s.add[:len(s.mul)], sig.least[:len(s.mul)]
 		for j := range mul {
 			least[j] = min(least[j], mul[j]*h+add[j])
@@ -323,20 +319,38 @@ type named struct {
 	chars int
 }
 
+// namedBatch is the documents of a batch, and their lines.
+type namedBatch struct {
+	rows  []named
+	lines []data.Line
+}
+
 // write writes the attributes of all files.
 func (s *similar) write(ctx context.Context) error {
-	work := func(b *docBatch) ([]named, error) {
+	work := func(b *docBatch) (namedBatch, error) {
 		rows := make([]named, 0, len(b.Lines))
 		b.each(func(d *data.Document) { rows = append(rows, named{d.ID, codePoints(d.Text)}) })
-		return rows, nil
+		return namedBatch{rows, b.good}, nil
+	}
+	told := &clusters{}
+	if s.cfg.marker == nil { // the lines of a stage that reads for this one may be gone
+		told = s.choose()
 	}
 	name := append(data.AppendString(nil, s.set.AttributeName), `:[[0,`...)
 	next := 0 // number of the next document
-	err := writeRows(ctx, s.run, work, func(dst []byte, rows []named) ([]byte, error) {
+	err := writeRows(ctx, s.run, work, func(dst []byte, b namedBatch) ([]byte, error) {
+		rows := b.rows
 		if next+len(rows) > len(s.parents) {
 			return nil, fmt.Errorf("there are more than the %d documents that were compared: %w", len(s.parents), data.ErrChanged)
 		}
-		for _, d := range rows {
+		for i, d := range rows {
+			if k, ok := told.of[uint32(next)]; ok {
+				var whole data.Document
+				if err := data.ParseDocument(b.lines[i].Bytes, &whole); err != nil {
+					return nil, err
+				}
+				told.add(k, s.marking, d.id, whole.Text)
+			}
 			dst = append(dst, `{"attributes":{`...)
 			s.now.Documents++
 			s.now.Keys++
@@ -356,6 +370,7 @@ func (s *similar) write(ctx context.Context) error {
 		s.cfg.Progress.Documents.Add(int64(len(rows)))
 		return dst, nil
 	})
+	s.report.Clusters = told.list
 	if err == nil && next != len(s.parents) {
 		err = fmt.Errorf("the corpus had %d documents, now it has %d: %w", len(s.parents), next, data.ErrChanged)
 	}

@@ -28,7 +28,8 @@ type fileReport struct {
 type wholeReport struct {
 	Counts
 	Sizes
-	Fresh bool `json:"fresh,omitempty"` // the filter was empty before the recorded runs
+	Clusters []Cluster `json:"clusters,omitempty"`
+	Fresh    bool      `json:"fresh,omitempty"` // the filter was empty before the recorded runs
 }
 
 // expand lists the documents files.

@@ -17,6 +17,7 @@ type dedupeConfig struct {
 	WorkDir       workDir `yaml:"work_dir"`
 	IsS3Volume    bool    `yaml:"is_s3_volume" help:"accepted for Dolma's configs; no effect"`
 	Dryrun        bool    `yaml:"dryrun" help:"print the config and stop"`
+	Report        *string `yaml:"report" help:"folder for clusters.json and clusters.html: what minhash found, beside each other"`
 }
 
 func newDataDedupeCommand() *cobra.Command {
@@ -43,7 +44,7 @@ files; files that are new make the filter grow. Where files that the filter hold
 have changed it is filled anew, or, if it holds others too, the command is refused.`,
 		example: `  olmo data dedupe --documents 'corpus/documents/*.gz' --dedupe.documents.attribute_name dup --dedupe.documents.key '$.text' --bloom_filter.file dup.bin
   olmo data dedupe --documents 'corpus/documents/*.gz' --dedupe.paragraphs.attribute_name dup_par --dedupe.skip_empty --bloom_filter.file par.bin
-  olmo data dedupe --documents 'corpus/documents/*.gz' --dedupe.minhash.attribute_name near
+  olmo data dedupe --documents 'corpus/documents/*.gz' --dedupe.minhash.attribute_name near --report report
   olmo data dedupe --documents 'corpus/documents/*.gz' --dedupe.substrings.attribute_name dup_text --memory 4GB
   olmo data -c dedupe.yaml dedupe --processes 8 --json`,
 		defaults: func() dedupeConfig {
@@ -61,6 +62,9 @@ func runDataDedupe(r *dataRun, cfg dedupeConfig) error {
 	if len(cfg.Documents) == 0 {
 		return usageErrorf("no documents are given\nhint: --documents 'corpus/documents/*.gz'")
 	}
+	if cfg.Report != nil && cfg.Dedupe.MinHash == nil {
+		return usageErrorf("--report shows the clusters of dedupe.minhash\nhint: --dedupe.minhash.attribute_name NAME")
+	}
 	p := new(data.Progress)
 	var report dedupe.Report
 	err := r.watch("dedupe", p, func(ctx context.Context) (err error) {
@@ -71,6 +75,11 @@ func runDataDedupe(r *dataRun, cfg dedupeConfig) error {
 	})
 	if err != nil {
 		return err
+	}
+	if cfg.Report != nil {
+		if err := writeReport(*cfg.Report, "clusters", &report, report.WriteHTML); err != nil {
+			return err
+		}
 	}
 	if r.json() {
 		return json.NewEncoder(r.OutOrStdout()).Encode(report)
