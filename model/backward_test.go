@@ -69,6 +69,9 @@ func families() map[string]*model.Config {
 		"starcoder 2": base("starcoder2", func(c *model.Config) {
 			c.Norm, c.Activation, c.AttentionBias, c.MLPBias, c.KV = full, model.GELUTanh, true, true, 1
 		}),
+		"opt": base("opt", func(c *model.Config) {
+			c.Norm, c.Position, c.Activation, c.AttentionBias, c.MLPBias, c.Tied = full, model.Learned, model.ReLU, true, true, true
+		}),
 		"bloom": base("bloom", func(c *model.Config) {
 			c.Norm, c.Position, c.AlibiMax, c.Activation, c.EmbeddingNorm, c.AttentionBias, c.MLPBias, c.Tied, c.F = full, model.Alibi, 8, model.GELUTanh, true, true, true, true, 48
 		}),

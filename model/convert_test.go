@@ -86,7 +86,7 @@ func TestConvertFamilies(t *testing.T) {
 		"olmo 1": "", "ai2 gelu": "", "ai2 alibi": "", "ai2 llama block": "", "olmo 2": "hf gguf", "olmo 3": "hf gguf", "olmo 3 by ai2's names": "hf gguf",
 		"olmoe": "hf", "llama": "hf gguf", "mixtral": "hf gguf", "mpt": "hf gguf", "gpt-neox": "hf gguf", "gpt-neox in sequence": "hf",
 		"mistral": "hf", "qwen 2": "hf gguf", "qwen 3": "hf gguf", "gpt-2": "hf gguf", "phi-3": "hf gguf", "gemma 2": "hf", "gemma 3": "hf gguf",
-		"starcoder 2": "hf gguf", "bloom": "hf gguf",
+		"opt": "hf", "starcoder 2": "hf gguf", "bloom": "hf gguf",
 	}
 	ids := []int32{3, 7, 1, 15, 4, 4, 0, 9, 12}
 	for name, c := range families() {

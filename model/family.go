@@ -13,6 +13,7 @@ type family struct {
 	names
 	// block writes block l on the residual x.
 	block func(b *builder, l int, x graph.Value) graph.Value
+	ahead int // rows of the table of positions before that of position 0
 	// slopes are ALiBi's for a number of heads; nil: the paper's.
 	slopes func(heads int, limit float64) []float32
 
@@ -24,7 +25,7 @@ type family struct {
 type names struct{ table, positions, embeddingNorm, finalNorm, head string }
 
 // families are the known ones, in the order in which messages list them.
-var families = []*family{&olmo, &olmo2, &olmo3, &olmoe, &llama, &mixtral, &mpt, &gptneox, &mistral, &qwen2, &qwen3, &gpt2, &phi3, &gemma2, &gemma3, &starcoder2, &bloom}
+var families = []*family{&olmo, &olmo2, &olmo3, &olmoe, &llama, &mixtral, &mpt, &gptneox, &mistral, &qwen2, &qwen3, &gpt2, &phi3, &gemma2, &gemma3, &starcoder2, &bloom, &opt}
 
 // familyOf returns the family of a name, nil for none.
 func familyOf(name string) *family {
@@ -59,7 +60,7 @@ type hfFamily struct {
 
 // ggufFamily is a family in llama.cpp.
 type ggufFamily struct {
-	arch *ggufArch
+	arch *ggufArch // nil: llama.cpp has none
 	// parts are ggml's names of a block's parameters, .weight and .bias left out. Queries and
 	// keys are reordered where the architecture rotates neighbours.
 	parts   map[string]string

@@ -1,11 +1,24 @@
 package model
 
+// textConfig returns the settings of the text model within a Gemma 3 that also sees.
+func textConfig(m map[string]any) map[string]any {
+	text, ok := m["text_config"].(map[string]any)
+	if !ok || m["model_type"] != "gemma3" {
+		return m
+	}
+	return withDefaults(map[string]any{"model_type": "gemma3_text"}, text)
+}
+
 // gemma3 is the text model of Gemma 3 with the names of Transformers.
 var gemma3 = family{
 	name: "gemma3", names: hfNames, block: gemmaBlock,
 	hf: hfFamily{
 		modelType: "gemma3_text", architecture: "Gemma3ForCausalLM",
-		defaults: merged(gemmaDefaults, map[string]any{"max_position_embeddings": 131072}),
+		defaults: merged(gemmaDefaults, map[string]any{
+			"max_position_embeddings": 131072,
+			// What the text_config of the models that also see leaves out.
+			"num_attention_heads": 8, "vocab_size": 262208, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26,
+		}),
 		read: func(h *hfReader, c *Config) {
 			h.decoder(c, 1e6)
 			h.gemma(c)

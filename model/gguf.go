@@ -16,6 +16,8 @@ import (
 func (c *Config) ggufArch() (*ggufArch, error) {
 	f, refused := c.elsewhere()
 	switch {
+	case refused == "" && f.gguf.arch == nil:
+		refused = " has no model of family " + f.name
 	case refused == "":
 		return f.gguf.arch, nil
 	case c.Position == Alibi:
@@ -200,6 +202,7 @@ func ggufArchOf(name string) (*ggufArch, error) {
 	var known []string
 	for _, f := range families {
 		switch a := f.gguf.arch; {
+		case a == nil:
 		case a.name == name:
 			return a, nil
 		case a.name == f.name:

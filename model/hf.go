@@ -11,6 +11,7 @@ import (
 
 // configFromHF reads the config.json of a Hugging Face folder.
 func configFromHF(m map[string]any) (*Config, error) {
+	m = textConfig(m)
 	h := &hfReader{m: m, err: new(error)}
 	kind := h.string("model_type", "")
 	var known []string

@@ -95,6 +95,9 @@ func settled() map[string]*Config {
 		"starcoder2": base("starcoder2", func(c *Config) {
 			c.Norm, c.Activation, c.Windows, c.SlidingTheta = full, ReLU, []int{5, 5}, 777
 		}),
+		"opt": base("opt", func(c *Config) {
+			c.Norm, c.KV, c.RopeTheta, c.NormEps, c.Position, c.Activation = NormKind{}, 4, 0, 1e-5, Learned, GELU
+		}),
 		"bloom": base("bloom", func(c *Config) {
 			c.Norm, c.KV, c.RopeTheta, c.F, c.Position, c.AlibiMax, c.Activation = full, 4, 0, 96, Alibi, 8, GELUTanh
 			c.EmbeddingNorm, c.AttentionBias, c.MLPBias = true, true, true
@@ -158,6 +161,9 @@ func TestHFDefaults(t *testing.T) {
 		}},
 		{"starcoder2", sizes, Config{
 			Family: "starcoder2", KV: 2, F: 96, NormEps: 1e-5, Norm: full, RopeTheta: 10000, T: 4096, Tied: true, Activation: GELUTanh, AttentionBias: true, MLPBias: true, BOS: 50256, EOS: 50256, PAD: -1,
+		}},
+		{"opt", sizes + `,"ffn_dim":96`, Config{
+			Family: "opt", F: 96, NormEps: 1e-5, Norm: full, Position: Learned, Activation: ReLU, AttentionBias: true, MLPBias: true, Tied: true, T: 2048, BOS: 2, EOS: 2, PAD: 1,
 		}},
 		{"bloom", `"n_embed":64,"n_layer":4,"n_head":4,"vocab_size":100`, Config{
 			Family: "bloom", F: 256, NormEps: 1e-5, Norm: full, Position: Alibi, AlibiMax: 8, Tied: true, Activation: GELUTanh, EmbeddingNorm: true, AttentionBias: true, MLPBias: true, BOS: 1, EOS: 2, PAD: -1, T: 2048,
@@ -289,6 +295,8 @@ func TestHFRefuses(t *testing.T) {
 		{"gpt2", "activation_function", `"silu"`, `activation_function "silu" is not built`},
 		{"gpt2", "scale_attn_by_inverse_layer_idx", "true", "scale_attn_by_inverse_layer_idx is true"},
 		{"gpt2", "add_cross_attention", "true", "add_cross_attention is true"},
+		{"opt", "do_layer_norm_before", "false", "do_layer_norm_before is false"},
+		{"opt", "word_embed_proj_dim", "32", "word_embed_proj_dim is 32"},
 		{"bloom", "apply_residual_connection_post_layernorm", "true", "apply_residual_connection_post_layernorm is true"},
 		{"gemma2", "hidden_activation", `"silu"`, `hidden_activation "silu" is not built`},
 		{"gemma3_text", "use_bidirectional_attention", "true", "use_bidirectional_attention is true"},

@@ -350,7 +350,8 @@ func (b *builder) embed() graph.Value {
 		x = b.norm(x, b.family.embeddingNorm, -1, b.Norm)
 	}
 	if b.Position == Learned {
-		x = b.g.Add(b.g.Position(b.param(Param{Name: b.family.positions, Shape: []int{b.T, b.C}, Role: Embedding, Layer: -1})), x)
+		table := b.param(Param{Name: b.family.positions, Shape: []int{b.family.ahead + b.T, b.C}, Role: Embedding, Layer: -1})
+		x = b.g.Add(b.g.Position(table, graph.PositionAttr{Ahead: b.family.ahead}), x)
 	}
 	return b.drop(x, b.EmbeddingDropout)
 }

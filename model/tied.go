@@ -7,19 +7,34 @@ import (
 	"strings"
 )
 
-// settleNames finds what the files call the tensors of the layout, where there are two ways:
+// settleNames finds what the files call the tensors of the layout, where there are several ways:
 // AutoModel of Transformers saves a model without its head, and without the prefix that all
-// other names then have.
+// other names then have; and the text model of one that also sees stands under language_model, in
+// older versions outside that prefix, in newer ones inside.
 func (l *Loaded) settleNames() {
 	if l.Layout != HuggingFace {
 		return
 	}
 	table := l.table()
 	prefix, rest, _ := strings.Cut(table, ".")
-	if !l.Set.Has(table) && l.Set.Has(rest) {
+	switch {
+	case l.Set.Has(table):
+	case l.Set.Has(rest):
 		l.rename = func(name string) string { return strings.TrimPrefix(name, prefix+".") }
+	case l.Set.Has(textModel + table):
+		l.rename = func(name string) string { return textModel + name }
+	case l.Set.Has(prefix + "." + textModel + rest):
+		l.rename = func(name string) string {
+			if inner, ok := strings.CutPrefix(name, prefix+"."); ok {
+				return prefix + "." + textModel + inner
+			}
+			return name // the head
+		}
 	}
 }
+
+// textModel begins the names of a text model's tensors within a model that also sees.
+const textModel = "language_model."
 
 // table is the layout's name of the embedding.
 func (l *Loaded) table() string {
@@ -44,6 +59,9 @@ func (l *Loaded) settleHead() error {
 		head = layout.byParam[name+".weight"][0].tensor
 	}
 	table := l.table()
+	if name := l.file(head); name != head && l.Set.Has(name) {
+		head = name
+	}
 	switch {
 	case !l.Set.Has(head):
 		return nil

@@ -128,11 +128,13 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 		return func(r *run) { kernel.Scale(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), factor) }
 	},
 	graph.Position: func(p *program, op *graph.Op) func(r *run) {
-		return func(r *run) { kernel.Gather(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), r.positions) }
+		rows := positionRows(op)
+		return func(r *run) { kernel.Gather(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), rows(r)) }
 	},
 	graph.All["position.backward"]: func(p *program, op *graph.Op) func(r *run) {
+		rows := positionRows(op)
 		return func(r *run) {
-			kernel.GatherBackward(p.matrix(op.In[1], r), p.matrix(op.In[0], r), r.positions, r.ends)
+			kernel.GatherBackward(p.matrix(op.In[1], r), p.matrix(op.In[0], r), rows(r), r.ends)
 		}
 	},
 	graph.GELU:                      elementwise(kernel.GELU),
@@ -343,6 +345,22 @@ func linear(p *program, op *graph.Op) func(r *run) {
 			w, packed = kernel.Pack(p.matrix(op.In[1], r), true, p.opt.BF16), p.dev.changes
 		}
 		kernel.MatMulPacked(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), w, p.residual(op, r))
+	}
+}
+
+// positionRows returns what gives the tokens' rows of a table of positions.
+func positionRows(op *graph.Op) func(r *run) []int32 {
+	ahead := int32(op.Attr.(*graph.PositionAttr).Ahead)
+	var rows []int32
+	return func(r *run) []int32 {
+		if ahead == 0 {
+			return r.positions
+		}
+		rows = rows[:0]
+		for _, p := range r.positions {
+			rows = append(rows, ahead+p)
+		}
+		return rows
 	}
 }
 

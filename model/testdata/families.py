@@ -79,7 +79,8 @@ def make(name, model_class, config, seed):
     tensors = dict(input_ids=ids, logits_f64=logits, logprobs_f64=logprobs.contiguous(), greedy_prompt=prompt, greedy_ids=text[5:].clone(),
                    hidden_states_f32=torch.stack([h[0] for h in hidden]).float())
     for n, p in model.named_parameters():
-        tensors["grad." + n] = p.grad.float()
+        if p.grad is not None:  # parts that see have none
+            tensors["grad." + n] = p.grad.float()
     save_file(tensors, f"{folder}/expected.safetensors")
     os.chmod(f"{folder}/model.safetensors", 0o644)
     print(name, float(logits.abs().max()), float(loss))
@@ -107,9 +108,14 @@ make("gemma2", tf.Gemma2ForCausalLM, tf.Gemma2Config(**gemma, sliding_window=5, 
 make("gemma3", tf.Gemma3ForCausalLM, tf.Gemma3TextConfig(**gemma | dict(num_hidden_layers=3), sliding_window=4, query_pre_attn_scalar=8,
      layer_types=["sliding_attention", "sliding_attention", "full_attention"], rope_parameters=dict(
          full_attention=dict(rope_type="linear", factor=8.0, rope_theta=1e6), sliding_attention=dict(rope_type="default", rope_theta=10000.0))), 31)
+make("gemma3_seeing", tf.Gemma3ForConditionalGeneration, tf.Gemma3Config(
+    text_config=gemma | dict(sliding_window=4, query_pre_attn_scalar=8), mm_tokens_per_image=4, image_token_index=46, boi_token_index=44, eoi_token_index=45,
+    vision_config=dict(hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2, image_size=8, patch_size=4)), 35)
 make("starcoder2", tf.Starcoder2ForCausalLM, tf.Starcoder2Config(**common, sliding_window=6), 32)
 make("bloom", tf.BloomForCausalLM, tf.BloomConfig(**ids, hidden_size=16, n_layer=2, n_head=4), 33)
 make("bloom_6_heads", tf.BloomForCausalLM, tf.BloomConfig(**ids, hidden_size=24, n_layer=1, n_head=6), 34)
+make("opt", tf.OPTForCausalLM, tf.OPTConfig(**ids, hidden_size=16, num_hidden_layers=2, num_attention_heads=4, ffn_dim=20, max_position_embeddings=32,
+     word_embed_proj_dim=16, dropout=0.0), 36)
 # Every rope_type, on Llama; linear and yarn are in generate.py.
 wide = common | dict(num_attention_heads=2, num_hidden_layers=1)
 make("llama_dynamic", tf.LlamaForCausalLM, tf.LlamaConfig(**wide, **rope(rope_type="dynamic", factor=4.0)), 41)
