@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -37,7 +38,7 @@ func TokenizerFiles(from *model.Loaded, warn func(string)) (map[string][]byte, e
 			}
 			return nil, nil
 		}
-		settings, err := settingsOf(from.GGUF)
+		settings, err := settingsOf(from.GGUF, from.Config.T)
 		if err != nil {
 			return nil, err
 		}
@@ -60,7 +61,7 @@ func TokenizerFiles(from *model.Loaded, warn func(string)) (map[string][]byte, e
 	if files["tokenizer.json"] == nil || files["tokenizer_config.json"] != nil || files["special_tokens_map.json"] != nil {
 		return files, nil
 	}
-	settings, err := settingsFor(from)
+	settings, err := settingsFor(from, files["tokenizer.json"], warn)
 	if err != nil {
 		warn(fmt.Sprintf("the folder has no tokenizer_config.json: %v", err))
 		return files, nil
@@ -84,25 +85,59 @@ func newSettings() map[string]any {
 }
 
 // settingsFor makes the tokenizer_config.json of a tokenizer.json that has none, from the
-// model's special ids.
-func settingsFor(from *model.Loaded) ([]byte, error) {
-	t, err := tokenizer.Load(from.Tokenizer)
-	if err != nil {
-		return nil, err
+// model's special ids. Hugging Face takes every token that is named there for a special one: it
+// splits texts at it, and leaves it out of decoded ones. An id that is an ordinary token, as a
+// newline or the first byte, is therefore not named. Padding, which nearly every script asks for,
+// is then a token that says so, or the end of text.
+func settingsFor(from *model.Loaded, text []byte, warn func(string)) ([]byte, error) {
+	var t struct {
+		Added []struct {
+			ID      int32
+			Content string
+		} `json:"added_tokens"`
 	}
-	m := newSettings()
-	c := from.Config
-	for key, id := range map[string]int32{"bos_token": c.BOS, "eos_token": c.EOS, "pad_token": c.PAD} {
-		if token := t.Token(id); id >= 0 && token != "" {
-			m[key] = token
+	if err := json.Unmarshal(text, &t); err != nil {
+		return nil, fmt.Errorf("tokenizer.json: %w", err)
+	}
+	added, padding := map[int32]string{}, ""
+	for _, a := range t.Added {
+		added[a.ID] = a.Content
+		if padding == "" && isPadding.MatchString(a.Content) {
+			padding = a.Content
 		}
 	}
+	m, c := newSettings(), from.Config
+	for _, s := range []struct {
+		key, what string
+		id        int32
+	}{{"bos_token", "beginning of text", c.BOS}, {"eos_token", "end of text", c.EOS}, {"pad_token", "padding", c.PAD}} {
+		switch token, ok := added[s.id]; {
+		case ok:
+			m[s.key] = token
+		case s.id >= 0 && s.key != "pad_token":
+			warn(fmt.Sprintf("the %s, id %d, is an ordinary token of the tokenizer, which Hugging Face would leave out of texts: tokenizer_config.json has no %s", s.what, s.id, s.key))
+		}
+	}
+	if m["pad_token"] == nil {
+		if eos, _ := m["eos_token"].(string); padding == "" {
+			padding = eos
+		}
+		if padding != "" {
+			m["pad_token"] = padding
+			warn(fmt.Sprintf("the model's padding, id %d, is no special token of the tokenizer: pad_token is %s", c.PAD, padding))
+		}
+	}
+	m["model_max_length"] = c.T
 	return indented(m)
 }
 
+// isPadding knows the usual names of padding.
+var isPadding = regexp.MustCompile(`(?i)^[<\[|]*pad(ding)?[|\]>]*$`)
+
 // settingsOf returns the tokenizer_config.json of a GGUF file's vocabulary.
-func settingsOf(g *weights.GGUF) ([]byte, error) {
+func settingsOf(g *weights.GGUF, context int) ([]byte, error) {
 	m := newSettings()
+	m["model_max_length"] = context
 	list, _ := g.Get("tokenizer.ggml.tokens")
 	tokens, _ := list.([]string)
 	for name, key := range map[string]string{"bos": "bos_token", "eos": "eos_token", "unknown": "unk_token", "padding": "pad_token"} {

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"compress/gzip"
+	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
@@ -223,6 +224,45 @@ func TestSpecials(t *testing.T) {
 				if got[key] != want {
 					t.Errorf("%s is %v, want %v", key, got[key], want)
 				}
+			}
+		})
+	}
+}
+
+// TestSettingsFor: only special tokens are named, because AutoTokenizer leaves what is named out
+// of texts, and padding is there wherever the end of text is.
+func TestSettingsFor(t *testing.T) {
+	const end, pad = `{"id": 0, "content": "<|end|>"}`, `{"id": 1, "content": "<pad>"}`
+	for _, c := range []struct {
+		name, added       string
+		bos, eos, pad     int32
+		wantEOS, wantPad  any
+		told, wantNotTold string
+	}{
+		{"as the model says", end + "," + pad, -1, 0, 1, "<|end|>", "<pad>", "", "padding"},
+		{"the end of text pads", end, -1, 0, 0, "<|end|>", "<|end|>", "", "padding"},
+		{"an ordinary token pads", end, -1, 0, 5, "<|end|>", "<|end|>", "the model's padding, id 5", ""},
+		{"an ordinary token pads, and there is padding", end + "," + pad, -1, 0, 5, "<|end|>", "<pad>", "pad_token is <pad>", ""},
+		{"no padding", end, -1, 0, -1, "<|end|>", "<|end|>", "pad_token is <|end|>", ""},
+		{"a newline ends", end, -1, 10, 1, nil, nil, "the end of text, id 10, is an ordinary token", "pad_token is"},
+		{"no special tokens", "", -1, 0, 1, nil, nil, "tokenizer_config.json has no eos_token", "pad_token is"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			told := ""
+			l := &model.Loaded{Config: &model.Config{BOS: c.bos, EOS: c.eos, PAD: c.pad, T: 99}}
+			text, err := settingsFor(l, []byte(`{"added_tokens": [`+c.added+`]}`), func(what string) { told += what + "\n" })
+			if err != nil {
+				t.Fatal(err)
+			}
+			var m map[string]any
+			if err := json.Unmarshal(text, &m); err != nil {
+				t.Fatal(err)
+			}
+			if m["eos_token"] != c.wantEOS || m["pad_token"] != c.wantPad || m["bos_token"] != nil || m["model_max_length"] != 99.0 {
+				t.Errorf("%s", text)
+			}
+			if !strings.Contains(told, c.told) || c.wantNotTold != "" && strings.Contains(told, c.wantNotTold) {
+				t.Errorf("told %q", told)
 			}
 		})
 	}
