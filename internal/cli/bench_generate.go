@@ -30,7 +30,7 @@ type benchGenerateReport struct {
 func newBenchGenerateCommand() *cobra.Command {
 	var path, size, precision string
 	var promptTokens, maxTokens, repeats int
-	var asJSON bool
+	var asJSON, ignoreExtra bool
 	c := &cobra.Command{
 		Use:   "generate (--model PATH | --size S|M|L)",
 		Short: "Measure reading a prompt and writing an answer",
@@ -55,7 +55,13 @@ memory is that of the speed which the weights alone would allow.`,
 				return err
 			}
 			r := &benchGenerateReport{Model: path + size, Precision: precision, PromptTokens: promptTokens, MaxTokens: maxTokens}
-			if err := r.measure(c, path, size, bf16, repeats); err != nil {
+			open := func() (*lm.Model, *lm.Generator, error) {
+				if path == "" {
+					return r.random(size, bf16)
+				}
+				return r.opened(c, path, bf16, ignoreExtra)
+			}
+			if err := r.measure(c, open, repeats); err != nil {
 				return err
 			}
 			return printReport(c.OutOrStdout(), asJSON, r, r.table)
@@ -68,21 +74,24 @@ memory is that of the speed which the weights alone would allow.`,
 	f.IntVar(&maxTokens, "max-tokens", 128, "tokens to generate")
 	f.IntVar(&repeats, "repeats", 3, "how often to measure")
 	f.StringVar(&precision, "precision", "fp32", "arithmetic: fp32 or amp_bf16")
+	ignoreExtraFlag(f, &ignoreExtra)
 	f.BoolVar(&asJSON, "json", false, "print one line of JSON")
 	return c
 }
 
-// prepare opens the model, or one of random weights of a size.
-func (r *benchGenerateReport) prepare(c *cobra.Command, path, size string, bf16 bool) (*lm.Model, *lm.Generator, error) {
-	if path != "" {
-		m, err := openModel(c, path, "", bf16, false)
-		if err != nil {
-			return nil, nil, err
-		}
-		m.Tokenizer = nil // ids alone are measured
-		g, err := r.generator(m)
-		return m, g, errors.Join(err, m.Close())
+// opened opens a model.
+func (r *benchGenerateReport) opened(c *cobra.Command, path string, bf16, ignoreExtra bool) (*lm.Model, *lm.Generator, error) {
+	m, err := openModel(c, path, "", bf16, ignoreExtra)
+	if err != nil {
+		return nil, nil, err
 	}
+	m.Tokenizer = nil // ids alone are measured
+	g, err := r.generator(m)
+	return m, g, errors.Join(err, m.Close())
+}
+
+// random makes a model of random weights of a size.
+func (r *benchGenerateReport) random(size string, bf16 bool) (*lm.Model, *lm.Generator, error) {
 	s, err := sizeFlag(size)
 	if err != nil {
 		return nil, nil, err
@@ -121,8 +130,8 @@ func (r *benchGenerateReport) generator(m *lm.Model) (*lm.Generator, error) {
 }
 
 // measure fills the report in.
-func (r *benchGenerateReport) measure(c *cobra.Command, path, size string, bf16 bool, repeats int) error {
-	m, g, err := r.prepare(c, path, size, bf16)
+func (r *benchGenerateReport) measure(c *cobra.Command, open func() (*lm.Model, *lm.Generator, error), repeats int) error {
+	m, g, err := open()
 	if err != nil {
 		return err
 	}
