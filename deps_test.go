@@ -93,6 +93,9 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "eval", may: "config data data/store eval/data generate lm numeric store tokenizer train", tests: "device/cpu lm/lmtest"},
 	{pkg: "eval/score"},
 	{pkg: "convert", may: "device/cpu internal/pyjson lm model numeric store tensor tokenizer weights"},
+	{pkg: "eval/python"},
+	{pkg: "eval/taskfile", may: "chat/jinja config eval eval/data eval/python internal/parallel", tests: "lm"},
+	{pkg: "convert", may: "device/cpu lm model numeric store tensor tokenizer weights"},
 
 	// What an artefact is, and whether it is whole: release and verify will speak of
 	// problems as it does.
@@ -101,7 +104,7 @@ var policy = []struct{ pkg, may, tests string }{
 
 	// Whole stories, and the command.
 	{pkg: "quickstart", may: "config data data/convert data/dedupe data/mix data/tagger data/tokens device/cpu eval eval/data generate graph internal/parallel lm model page runlog store tensor tokenizer train weights", tests: "page/pagetest"},
-	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/data generate internal/memory internal/parallel lm model numeric quickstart store tensor tokenizer train weights", tests: "data/store/storetest lm/lmtest"},
+	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/data eval/taskfile generate internal/memory internal/parallel lm model numeric quickstart store tensor tokenizer train weights", tests: "data/store/storetest lm/lmtest"},
 	{pkg: "cmd/olmo", may: "internal/cli"},
 }
 

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 
 	datastore "olmo/data/store"
-	evaldata "olmo/eval/data"
 )
 
 // Job is a task with what it is measured on.
@@ -28,7 +27,7 @@ type Job struct {
 
 	documents []*Document // read; nil for documents of the user's, which are read as they are asked
 	original  int         // documents that there are, before the limit
-	data      Data        // where they came from
+	data      []Data      // where they came from
 }
 
 // Job reads the documents of a task, or sees to it that the user gave some.
@@ -54,14 +53,17 @@ func (t *Task) Job(in Inputs) (*Job, error) {
 	if in.Share > 0 {
 		j.limit(int(math.Ceil(in.Share * float64(j.original))))
 	}
-	if t.About.Data != "" {
-		set, err := evaldata.Find(in.Data, t.About.Data)
+	if t.Sets != nil {
+		sets, err := t.Sets(&j.Inputs)
 		if err != nil {
 			return nil, fmt.Errorf("task %s: %w", t.Name, err)
 		}
-		j.data.Place = set.Place
-		if j.data.SHA256, err = set.SHA256(); err != nil {
-			return nil, fmt.Errorf("task %s: %w", t.Name, err)
+		for _, set := range sets {
+			sum, err := set.SHA256()
+			if err != nil {
+				return nil, fmt.Errorf("task %s: %w", t.Name, err)
+			}
+			j.data = append(j.data, Data{Place: set.Place, SHA256: sum})
 		}
 	}
 	return j, nil

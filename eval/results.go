@@ -34,7 +34,7 @@ type Results struct {
 	Tokens    map[string]int64    `json:"tokens"`
 	Seconds   map[string]float64  `json:"seconds"`
 	// Data says where a task's rows came from: a file with its SHA-256, or "inside".
-	Data map[string]Data `json:"data,omitempty"`
+	Data map[string][]Data `json:"data,omitempty"`
 	// Digests are hashes of all that a result depends on, Requests those of the files that
 	// hold its requests.
 	Digests  map[string]string `json:"digests"`
@@ -69,7 +69,7 @@ func newResults() *Results {
 	return &Results{
 		Results: map[string]map[string]any{}, Samples: map[string]Samples{}, Shots: map[string]int{}, Higher: map[string]map[string]bool{},
 		Versions: map[string]string{}, Configs: map[string]map[string]any{}, Boundary: map[string]Boundary{}, Truncated: map[string]int{},
-		Tokens: map[string]int64{}, Seconds: map[string]float64{}, Data: map[string]Data{}, Digests: map[string]string{}, Requests: map[string]string{},
+		Groups: map[string]map[string]any{}, GroupSubtasks: map[string][]string{}, Tokens: map[string]int64{}, Seconds: map[string]float64{}, Data: map[string][]Data{}, Digests: map[string]string{}, Requests: map[string]string{},
 		Scores: map[string]Score{},
 	}
 }
@@ -201,7 +201,7 @@ func (res *Results) add(j *Job, s *scored) error {
 			return err
 		}
 	}
-	if j.Task.About.Data != "" && j.data.Place == "inside" {
+	if slices.ContainsFunc(j.data, func(d Data) bool { return d.Place == evaldata.Inside }) {
 		if notice := evaldata.Notice(); !slices.Contains(res.Notices, notice) {
 			res.Notices = append(res.Notices, notice) // the questions that are embedded want their authors named
 		}
@@ -213,7 +213,7 @@ func (res *Results) add(j *Job, s *scored) error {
 	res.Samples[j.Name] = Samples{Original: original, Effective: s.documents}
 	res.Shots[j.Name], res.Versions[j.Name], res.Configs[j.Name] = j.Task.Shots, j.Task.Version, j.Task.Config
 	res.Higher[j.Name], res.Boundary[j.Name], res.Truncated[j.Name], res.Tokens[j.Name] = higher, j.Boundary, s.truncated, s.tokens
-	if j.data.Place != "" {
+	if len(j.data) > 0 {
 		res.Data[j.Name] = j.data
 	}
 	res.Results[j.Name], res.Scores[j.Name] = fields, score

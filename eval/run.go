@@ -19,6 +19,8 @@ import (
 // left, be it a whole job or one answer.
 type Run struct {
 	Jobs []*Job
+	// Groups are made of the jobs when all are done; a group stands behind those in it.
+	Groups []*Group
 	// Out is the folder of results.json and of requests-NAME.jsonl; nothing is kept when it
 	// is empty.
 	Out    string
@@ -70,7 +72,36 @@ func (r *Run) Do(ctx context.Context, a Answerer) (*Results, error) {
 			return nil, err
 		}
 	}
-	return res, nil
+	return res, r.group(res)
+}
+
+// group computes the groups' figures and keeps them.
+func (r *Run) group(res *Results) error {
+	if len(r.Groups) == 0 {
+		return nil
+	}
+	groups := map[string]*Group{}
+	for _, g := range r.Groups {
+		groups[g.Name] = g
+	}
+	for _, g := range r.Groups {
+		if missing := res.addGroup(g, groups); len(missing) > 0 && r.Warn != nil {
+			r.Warn(fmt.Sprintf("group %s: a figure is that of part of its tasks; %s do not have it", g.Name, strings.Join(missing, ", ")))
+		}
+	}
+	return r.write(res)
+}
+
+// write keeps the results so far.
+func (r *Run) write(res *Results) error {
+	if r.Out == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(res, "", "  ")
+	if err != nil {
+		return err
+	}
+	return store.WriteFile(r.resultsFile(), append(text, '\n'))
 }
 
 // due is a job that is to be done, with the hash of all that its result will depend on;
@@ -164,11 +195,8 @@ func (r *Run) do(ctx context.Context, a Answerer, d due, res *Results) error {
 		res.Seconds[d.Name] = time.Since(began).Seconds()
 		err = res.add(d.Job, s)
 	}
-	if err == nil && r.Out != "" {
-		var text []byte
-		if text, err = json.MarshalIndent(res, "", "  "); err == nil {
-			err = store.WriteFile(r.resultsFile(), append(text, '\n'))
-		}
+	if err == nil {
+		err = r.write(res)
 	}
 	if journal == nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"olmo/config"
+	evaldata "olmo/eval/data"
 )
 
 // Task is something that a model is judged by.
@@ -32,6 +33,8 @@ type Task struct {
 	// Each gives the documents in their order; nil for a task of documents of the user's.
 	// A document that cannot be read is an error that names file and line.
 	Each func(in *Inputs) iter.Seq2[*Document, error]
+	// Sets finds the data sets that Each reads; nil: the one of About.Data.
+	Sets func(in *Inputs) ([]*evaldata.Set, error)
 	// Config is what results.json keeps of the definition.
 	Config map[string]any
 
@@ -93,6 +96,12 @@ func define(t Task) *Task {
 	}
 	if t.Boundary == "" {
 		t.Boundary = Apart
+	}
+	if t.Sets == nil && t.About.Data != "" {
+		t.Sets = func(in *Inputs) ([]*evaldata.Set, error) {
+			s, err := evaldata.Find(in.Data, t.About.Data)
+			return []*evaldata.Set{s}, err
+		}
 	}
 	if t.Metrics == nil && t.Kind != Documents {
 		t.Metrics, t.loop = inLoop, true

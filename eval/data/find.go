@@ -23,11 +23,14 @@ import (
 // Set is a data set that was found.
 type Set struct {
 	Name string
-	// Place is the file that holds the rows, or "inside" for a set of the program's own.
+	// Place is the file that holds the rows, or Inside.
 	Place string
 
 	open func() (io.ReadCloser, error)
 }
+
+// Inside is the place of the program's own sets.
+const Inside = "inside"
 
 // Row is a row of a data set, as it stands there.
 type Row struct {
@@ -66,7 +69,7 @@ func Find(places []string, name string) (*Set, error) {
 		}
 	}
 	if packed, ok := inside[name]; ok {
-		return &Set{Name: name, Place: "inside", open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(packed)), nil }}, nil
+		return &Set{Name: name, Place: Inside, open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(packed)), nil }}, nil
 	}
 	where := "no folder was given"
 	if len(places) > 0 {
@@ -97,7 +100,7 @@ func (s *Set) Rows() iter.Seq2[Row, error] {
 		}
 		defer f.Close()
 		place := s.Place
-		if place == "inside" {
+		if place == Inside {
 			place = s.Name
 		}
 		if err := lines(f, place, yield); err != nil {
@@ -130,4 +133,36 @@ func lines(f io.Reader, place string, yield func(Row, error) bool) error {
 			return nil
 		}
 	}
+}
+
+// FindSplit looks for a split of a data set that a task calls by its name on the hub
+// (ORG/NAME, with a configuration), in the places as Find does.
+func FindSplit(places []string, hub, configuration, split string) (*Set, error) {
+	base := hub[strings.LastIndexByte(hub, '/')+1:]
+	names := []string{base + "_" + split, base}
+	if configuration != "" {
+		names = []string{base + "_" + configuration + "_" + split, configuration + "_" + split, base + "_" + configuration}
+	}
+	for _, name := range names {
+		if s, err := Find(places, name); err == nil {
+			return s, nil
+		}
+	}
+	_, err := Find(places, names[0])
+	return nil, err
+}
+
+// Named is a file that a task's own file names: as it stands, else beside that file. The builder
+// (json, csv, parquet, text) says how it is read.
+func Named(name, beside, builder string) (*Set, error) {
+	if builder != "json" {
+		return nil, fmt.Errorf("%s: files of the builder %s are not read", name, builder)
+	}
+	if _, err := os.Stat(name); err != nil && !filepath.IsAbs(name) {
+		name = filepath.Join(beside, name)
+	}
+	if _, err := os.Stat(name); err != nil {
+		return nil, err
+	}
+	return File(name), nil
 }

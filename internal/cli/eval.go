@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,7 @@ import (
 
 // evalOptions are the flags of `olmo eval`.
 type evalOptions struct {
+	taskFlags
 	path, tokenizer string
 	names           []string
 	documents       []string
@@ -56,16 +58,18 @@ settings and data, is not computed again.`,
 		Example: `  olmo eval --model olmo-quickstart --tasks arc_easy --out scores
   olmo eval --model MODEL --tasks piqa,hellaswag --data datasets --limit 100 --out scores --json
   olmo eval --model MODEL --tasks bpb --documents heldout/*.jsonl.zst
-  olmo eval --list`,
+  olmo eval --model MODEL --include my-tasks --tasks my_task --num-fewshot 2 --out scores
+  olmo eval list`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if o.list {
-				return listTasks(c.OutOrStdout(), "", o.asJSON, evalData(o.data)...)
+				return listTasks(c.OutOrStdout(), &o.taskFlags, "", o.asJSON, evalData(o.data)...)
 			}
 			return runEval(c, o)
 		},
 	}
 	c.AddCommand(newEvalListCommand(), newEvalShowCommand(), newEvalRequestsCommand())
+	o.add(c)
 	f := c.Flags()
 	f.StringVar(&o.path, "model", "", "the model: a folder, a run, or a .gguf file")
 	f.StringSliceVar(&o.names, "tasks", nil, "the tasks, separated by commas")
@@ -93,7 +97,8 @@ func runEval(c *cobra.Command, o evalOptions) error {
 	if err != nil {
 		return err
 	}
-	tasks, err := o.tasks()
+	p := newProgress(c.ErrOrStderr())
+	tasks, groups, err := o.tasks(func(text string) { p.print("olmo eval: " + text) })
 	if err != nil {
 		return err
 	}
@@ -121,9 +126,8 @@ func runEval(c *cobra.Command, o evalOptions) error {
 	if window > m.Config.T {
 		return usageErrorf("--window %d is more than the model's %d positions", window, m.Config.T)
 	}
-	p := newProgress(c.ErrOrStderr())
 	run := &eval.Run{
-		Jobs: jobs, Out: o.out, Tokens: o.tokens, Memory: memory, NoShare: !o.share,
+		Jobs: jobs, Groups: groups, Out: o.out, Tokens: o.tokens, Memory: memory, NoShare: !o.share,
 		Config: map[string]any{"model": o.path, "precision": o.precision, "limit": o.limit, "window": window, "program": "olmo " + version},
 		Kept:   func(job string) { p.print(fmt.Sprintf("olmo eval: %s: kept from the call before", job)) },
 		Warn:   func(text string) { p.print("olmo eval: warning: " + text) },
@@ -173,32 +177,27 @@ func showRequests(p *progress) func(eval.Progress) {
 }
 
 // tasks finds the tasks, and refuses a call that makes no sense.
-func (o *evalOptions) tasks() (tasks []*eval.Task, err error) {
+func (o *evalOptions) tasks(say func(string)) (tasks []*eval.Task, groups []*eval.Group, err error) {
 	if len(o.names) == 0 {
-		return nil, usageErrorf("--tasks is needed\nhint: 'olmo eval --list' lists the tasks")
+		return nil, nil, usageErrorf("--tasks is needed\nhint: 'olmo eval list' lists the tasks")
 	}
-	documents := false
-	for _, name := range o.names {
-		t, err := eval.LookupTask(name)
-		if err != nil {
-			return nil, &usageError{err}
-		}
-		documents = documents || t.Kind == eval.Documents
-		tasks = append(tasks, t)
+	if tasks, groups, err = o.find(o.names, say); err != nil {
+		return nil, nil, err
 	}
+	documents := slices.ContainsFunc(tasks, func(t *eval.Task) bool { return t.Kind == eval.Documents })
 	switch {
 	case documents && len(o.documents) == 0:
-		return nil, usageErrorf("bpb and paloma need documents\nhint: --documents FILE…")
+		return nil, nil, usageErrorf("bpb and paloma need documents\nhint: --documents FILE…")
 	case !documents && len(o.documents) > 0:
-		return nil, usageErrorf("--documents is for the tasks bpb and paloma\nhint: --tasks bpb")
+		return nil, nil, usageErrorf("--documents is for the tasks bpb and paloma\nhint: --tasks bpb")
 	case !documents && o.endOfText:
-		return nil, usageErrorf("--end-of-text is for the tasks bpb and paloma\nhint: --tasks bpb")
+		return nil, nil, usageErrorf("--end-of-text is for the tasks bpb and paloma\nhint: --tasks bpb")
 	case o.window < 0:
-		return nil, usageErrorf("--window %d must not be negative", o.window)
+		return nil, nil, usageErrorf("--window %d must not be negative", o.window)
 	case o.boundary != "" && o.boundary != string(eval.Apart) && o.boundary != string(eval.Together):
-		return nil, usageErrorf("--boundary %s is neither apart nor together", o.boundary)
+		return nil, nil, usageErrorf("--boundary %s is neither apart nor together", o.boundary)
 	}
-	return tasks, nil
+	return tasks, groups, nil
 }
 
 // jobs reads the questions of the tasks, each once, and finds the documents.
@@ -280,6 +279,34 @@ func (o *evalOptions) table(out io.Writer, jobs []*eval.Job, r *eval.Results, wi
 		}
 		fmt.Fprintf(w, "%s\t%.4f bits per byte\tperplexity %.4f per token\t%d documents, %d bytes, %d tokens, windows of %d\n", j.Name,
 			d.BitsPerByte, d.PerToken, d.Documents, d.Bytes, d.Tokens, window)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return groupTable(out, r)
+}
+
+// groupTable prints what groups come to.
+func groupTable(out io.Writer, r *eval.Results) error {
+	if len(r.Groups) == 0 {
+		return nil
+	}
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprint(w, "\ngroup\tfigure\tscore\tstderr\n")
+	for _, name := range slices.Sorted(maps.Keys(r.Groups)) {
+		g := r.Groups[name]
+		for _, figure := range slices.Sorted(maps.Keys(g)) {
+			metric, filter, ok := strings.Cut(figure, ",")
+			v, is := g[figure].(float64)
+			if !ok || !is || strings.HasSuffix(metric, "_stderr") {
+				continue
+			}
+			stderr := ""
+			if e, ok := g[metric+"_stderr,"+filter].(float64); ok {
+				stderr = fmt.Sprintf("%.4f", e)
+			}
+			fmt.Fprintf(w, "%s\t%s\t%.4f\t%s\n", name, figure, v, stderr)
+		}
 	}
 	return w.Flush()
 }

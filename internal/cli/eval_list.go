@@ -4,16 +4,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"olmo/eval"
-	evaldata "olmo/eval/data"
 )
 
 func newEvalListCommand() *cobra.Command {
+	var from taskFlags
 	var data []string
 	var asJSON bool
 	c := &cobra.Command{
@@ -29,9 +31,10 @@ func newEvalListCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			return listTasks(c.OutOrStdout(), strings.Join(args, ""), asJSON, evalData(data)...)
+			return listTasks(c.OutOrStdout(), &from, strings.Join(args, ""), asJSON, evalData(data)...)
 		},
 	}
+	from.includeFlag(c)
 	listFlag(c.Flags(), &data, "data", "the folders of the tasks' data sets")
 	c.Flags().BoolVar(&asJSON, "json", false, "print a list of objects")
 	return c
@@ -51,21 +54,37 @@ type listedTask struct {
 }
 
 // listTasks prints the tasks with a word in their names.
-func listTasks(out io.Writer, word string, asJSON bool, places ...string) error {
+func listTasks(out io.Writer, from *taskFlags, word string, asJSON bool, places ...string) error {
 	tasks := []listedTask{}
-	for _, t := range eval.Tasks() {
+	all := eval.Tasks()
+	files, err := from.catalogue()
+	if err != nil {
+		return err
+	}
+	var refused map[string]error
+	if files != nil {
+		var more []*eval.Task
+		more, refused = files.Tasks(from.options())
+		all = append(all, more...)
+	}
+	for _, t := range all {
 		if !strings.Contains(t.Name, word) {
 			continue
 		}
 		l := listedTask{Name: t.Name, Kind: t.Kind, Metric: t.Quoted, Data: t.About.Data, Licence: t.About.Licence, Shots: t.Shots, Source: t.About.Source}
-		if l.Data != "" {
-			if set, err := evaldata.Find(places, l.Data); err == nil {
-				l.Place = set.Place
+		if t.Sets != nil {
+			if sets, err := t.Sets(&eval.Inputs{Data: places}); err == nil {
+				l.Place = sets[0].Place
 			} else {
-				l.Missing = l.Data + ".jsonl belongs into a folder of --data"
+				l.Missing, _, _ = strings.Cut(err.Error(), "\n")
 			}
 		}
 		tasks = append(tasks, l)
+	}
+	for _, name := range slices.Sorted(maps.Keys(refused)) {
+		if strings.Contains(name, word) {
+			tasks = append(tasks, listedTask{Name: name, Missing: refused[name].Error()})
+		}
 	}
 	if asJSON {
 		return json.NewEncoder(out).Encode(tasks)
@@ -78,10 +97,12 @@ func listTasks(out io.Writer, word string, asJSON bool, places ...string) error 
 	for _, t := range tasks {
 		place := t.Place
 		switch {
+		case t.Kind == "":
+			place = "refused: " + t.Missing
 		case t.Data == "":
 			place = "--documents"
 		case place == "":
-			place = "missing: " + t.Data + ".jsonl"
+			place = t.Missing
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", t.Name, t.Kind, t.Metric, place)
 	}

@@ -12,6 +12,7 @@ import (
 )
 
 func newEvalShowCommand() *cobra.Command {
+	var from taskFlags
 	var data []string
 	var docs int
 	var tok, boundary string
@@ -29,10 +30,14 @@ tokenizer it prints the ids too, and a bar where context and continuation meet.`
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			t, err := eval.LookupTask(args[0])
+			tasks, _, err := from.find(args, func(string) {})
 			if err != nil {
-				return &usageError{err}
+				return err
 			}
+			if len(tasks) != 1 {
+				return usageErrorf("%s are %d tasks, and one is shown", args[0], len(tasks))
+			}
+			t := tasks[0]
 			if docs < 1 {
 				return usageErrorf("--docs %d must be 1 or more", docs)
 			}
@@ -57,6 +62,7 @@ tokenizer it prints the ids too, and a bar where context and continuation meet.`
 			return showTask(c.OutOrStdout(), j, tokens, split)
 		},
 	}
+	from.add(c)
 	listFlag(c.Flags(), &data, "data", "the folders of the task's data set")
 	c.Flags().IntVar(&docs, "docs", 3, "documents to show")
 	c.Flags().StringVar(&tok, "tokenizer", "", "a tokenizer.json, or a folder with one: show ids")

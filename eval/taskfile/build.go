@@ -1,0 +1,489 @@
+package taskfile
+
+import (
+	"fmt"
+	"iter"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"olmo/eval"
+	evaldata "olmo/eval/data"
+	"olmo/eval/python"
+)
+
+// Options are what a call says of all tasks of files.
+type Options struct {
+	Shots       *int     // in place of num_fewshot
+	Generation  []string // key=value in place of generation_kwargs' own
+	System      string   // before the description
+	PredictOnly bool     // no figures but bypass
+	Seed        uint64   // of the shots that are drawn; 0: 1234, lm-eval's
+}
+
+// task is a definition with what a call says of it.
+type task struct {
+	def      *definition
+	options  Options
+	features map[string]bool // fields of the rows that are asked
+	contexts bool            // doc_to_text is a number: what differs is the context
+}
+
+// build makes an eval.Task.
+func build(def *definition, o Options) (*eval.Task, error) {
+	if o.Shots != nil {
+		def.shots = *o.Shots
+	}
+	if len(o.Generation) > 0 {
+		m := newMapping()
+		for _, kv := range o.Generation {
+			k, v, ok := strings.Cut(kv, "=")
+			if !ok {
+				return nil, fmt.Errorf("%q is no key=value", kv)
+			}
+			m.set(k, v)
+		}
+		if err := def.generation.read(m); err != nil {
+			return nil, problem(def.file, "%w", err)
+		}
+	}
+	if o.Seed == 0 {
+		o.Seed = 1234
+	}
+	t := &task{def: def, options: o}
+	out := &eval.Task{
+		Name: def.name, Boundary: eval.Together, Shots: def.shots, Version: def.version, Config: def.config, Each: t.each,
+		Kind:  map[string]eval.Kind{"multiple_choice": eval.Choices, "loglikelihood": eval.Likelihood, "loglikelihood_rolling": eval.Likelihood, "generate_until": eval.Texts}[def.output],
+		About: eval.About{Source: "lm-eval's form, " + filepath.ToSlash(def.file), Data: strings.TrimSuffix(def.dataset.path+" "+def.dataset.name, " ")},
+		Sets:  func(in *eval.Inputs) ([]*evaldata.Set, error) { return t.sets(in, def.evaluated()) },
+	}
+	metrics := def.metrics
+	if o.PredictOnly {
+		metrics = []metricSpec{{name: "bypass", options: newMapping()}}
+		if def.output != "generate_until" {
+			metrics = nil
+		}
+	}
+	for _, s := range metrics {
+		m, err := newMetric(def, s)
+		if err != nil {
+			return nil, problem(def.file, "%w", err)
+		}
+		out.Metrics = append(out.Metrics, m)
+	}
+	for _, s := range def.filters {
+		f, err := newFilter(s)
+		if err != nil {
+			return nil, problem(def.file, "%w", err)
+		}
+		out.Filters = append(out.Filters, f)
+	}
+	if len(out.Metrics) > 0 {
+		out.Quoted = out.Metrics[0].Name
+		if len(out.Filters) > 0 {
+			out.Quoted += "," + out.Filters[0].Name
+		}
+	}
+	return out, nil
+}
+
+// errRow names the task's file and the row of what went wrong in a template.
+func errRow(r evaldata.Row, err error) error { return r.Bad(err) }
+
+// rows reads a split.
+func (t *task) rows(in *eval.Inputs, split string) ([]evaldata.Row, error) {
+	sets, err := t.sets(in, split)
+	if err != nil {
+		return nil, err
+	}
+	var out []evaldata.Row
+	for _, s := range sets {
+		for r, err := range s.Rows() {
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, r)
+		}
+	}
+	if len(out) == 0 {
+		return nil, problem(t.def.file, "the split %s has no rows", split)
+	}
+	return out, nil
+}
+
+// sets finds the files of a split: beside the current folder, else beside the task's file.
+func (t *task) sets(in *eval.Inputs, split string) ([]*evaldata.Set, error) {
+	d := &t.def.dataset
+	if !slices.Contains(builders, d.path) {
+		s, err := evaldata.FindSplit(in.Data, d.path, d.name, split)
+		if err != nil {
+			return nil, problem(t.def.file, "%w", err)
+		}
+		return []*evaldata.Set{s}, nil
+	}
+	names, ok := d.files[split]
+	if !ok {
+		var splits []string
+		for s := range d.files {
+			splits = append(splits, s)
+		}
+		slices.Sort(splits)
+		return nil, problem(t.def.file, "data_files has no split %q; it has %s", split, strings.Join(splits, ", "))
+	}
+	var out []*evaldata.Set
+	for _, name := range names {
+		s, err := evaldata.Named(name, filepath.Dir(t.def.file), d.path)
+		if err != nil {
+			return nil, problem(t.def.file, "data_files: %w", err)
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// each makes the documents.
+func (t *task) each(in *eval.Inputs) iter.Seq2[*eval.Document, error] {
+	return func(yield func(*eval.Document, error) bool) {
+		if err := t.documents(in, func(d *eval.Document) bool { return yield(d, nil) }); err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+func (t *task) documents(in *eval.Inputs, yield func(*eval.Document) bool) error {
+	def := t.def
+	docs, err := t.rows(in, def.evaluated())
+	if err != nil {
+		return err
+	}
+	t.features = map[string]bool{}
+	parsed := make([]*row, len(docs))
+	for i, r := range docs {
+		if parsed[i], err = parseRow(r.JSON); err != nil {
+			return errRow(r, err)
+		}
+		for _, k := range parsed[i].keys {
+			t.features[k] = true
+		}
+	}
+	shots, err := t.sampler(in)
+	if err != nil {
+		return err
+	}
+	if def.choices.value != nil && def.output == "multiple_choice" {
+		q, err := def.text.text(parsed[0], t.features, true)
+		if err != nil {
+			return errRow(docs[0], err)
+		}
+		_, t.contexts = q.(int64)
+	}
+	for i, r := range parsed {
+		d := &eval.Document{Index: i, Row: docs[i].JSON}
+		for _, name := range []string{"id", "doc_id", "idx", "ID"} {
+			if v, ok := r.fields[name]; ok {
+				switch v.(type) {
+				case string, int64:
+					d.ID = text(v)
+				}
+				break
+			}
+		}
+		before, err := t.before(r, docs[i], shots)
+		if err == nil {
+			err = t.ask(d, r, before)
+		}
+		if err != nil {
+			return errRow(docs[i], err)
+		}
+		if !yield(d) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// before is what stands before a document's question: system text, description and examples.
+func (t *task) before(r *row, raw evaldata.Row, s *sampler) ([]message, error) {
+	description, _, err := t.def.description.of(r, t.features)
+	if err != nil {
+		return nil, err
+	}
+	var out []message
+	lead := ""
+	if description != nil {
+		lead = text(description)
+	}
+	if system := joined(t.options.System, lead, t.def.fewshotDelimiter); system != "" {
+		out = append(out, message{"system", system, ""})
+	}
+	if t.def.shots == 0 {
+		return out, nil
+	}
+	examples, err := s.draw(t.def.shots, raw)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range examples {
+		m, err := t.shot(x)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, m...)
+	}
+	return out, nil
+}
+
+// ask adds a document's requests.
+func (t *task) ask(d *eval.Document, r *row, before []message) error {
+	def := t.def
+	prefix, err := t.prefix(def.genPrefix, r)
+	if err != nil {
+		return err
+	}
+	target, err := def.target.target(r, t.features, def.choices.value != nil)
+	if err != nil {
+		return err
+	}
+	if def.output == "loglikelihood_rolling" {
+		whole, err := oneText("doc_to_target", target)
+		d.Targets = []string{whole}
+		d.Requests = []eval.Request{{Form: eval.Rolling, Continuation: whole, Overlap: true}}
+		return err
+	}
+	q, err := def.text.text(r, t.features, def.choices.value != nil)
+	if err != nil {
+		return err
+	}
+	if def.choices.value != nil {
+		if d.Choices, err = def.choices.choices(r, t.features); err != nil {
+			return err
+		}
+	}
+	prompt := func(question string) string {
+		return plainText(append(slices.Clone(before), turn(question, prefix, nil, def.targetDelimiter, "")...))
+	}
+	if t.contexts {
+		n, ok := q.(int64)
+		if !ok {
+			return fmt.Errorf("doc_to_text gives %v, want the number of a context", q)
+		}
+		ending, err := oneText("doc_to_target", target)
+		if err != nil {
+			return err
+		}
+		for _, c := range d.Choices {
+			// The delimiter before the prefix is none here (multiple_input_context).
+			context := plainText(append(slices.Clone(before), turn(c, prefix, nil, "", "")...))
+			d.Requests = append(d.Requests, eval.Request{Context: context, Continuation: def.targetDelimiter + ending})
+		}
+		return t.gold(d, n)
+	}
+	question, err := oneText("doc_to_text", q)
+	if err != nil {
+		return err
+	}
+	switch def.output {
+	case "multiple_choice":
+		context := prompt(question)
+		for _, c := range d.Choices {
+			d.Requests = append(d.Requests, eval.Request{Context: context, Continuation: def.targetDelimiter + c})
+		}
+		if slices.ContainsFunc(def.metrics, func(m metricSpec) bool { return m.name == "acc_mutual_info" }) {
+			for _, c := range d.Choices {
+				d.Requests = append(d.Requests, eval.Request{Continuation: def.targetDelimiter + c, Unconditional: true})
+			}
+		}
+		return t.gold(d, target)
+	case "loglikelihood":
+		whole, err := oneText("doc_to_target", target)
+		d.Targets = []string{whole}
+		d.Requests = []eval.Request{{Context: prompt(question), Continuation: whole}}
+		return err
+	}
+	if d.Targets, err = t.targets(d, target); err != nil {
+		return err
+	}
+	g := &def.generation
+	request := eval.Request{Form: eval.Text, Context: prompt(question), Until: g.until, MaxTokens: g.maxTokens, Responses: def.repeats}
+	if g.sample && g.temperature > 0 {
+		request.Sampling = eval.Sampling{Temperature: g.temperature, TopK: g.topK, TopP: g.topP, Seed: t.options.Seed}
+	}
+	d.Requests, d.Choices = []eval.Request{request}, nil
+	return nil
+}
+
+// gold marks the right choices: a number, a choice's text, or a list of numbers.
+func (t *task) gold(d *eval.Document, target any) error {
+	one := func(v any) error {
+		switch v := v.(type) {
+		case int64:
+			if v < 0 || int(v) >= len(d.Choices) {
+				return fmt.Errorf("the answer is number %d of %d choices", v, len(d.Choices))
+			}
+			d.Gold = append(d.Gold, int(v))
+		case bool:
+			d.Gold = append(d.Gold, map[bool]int{true: 1}[v])
+		case string:
+			i := slices.Index(d.Choices, v)
+			if i < 0 {
+				return fmt.Errorf("the answer %q is none of the choices %q", v, d.Choices)
+			}
+			d.Gold = append(d.Gold, i)
+		default:
+			return fmt.Errorf("the answer is %v, want a choice's number", v)
+		}
+		return nil
+	}
+	items, ok := itemsOf(target)
+	if !ok {
+		return one(target)
+	}
+	if len(items) == 0 {
+		return fmt.Errorf("the answer is an empty list")
+	}
+	for _, v := range items {
+		if err := one(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// targets are the right answers of a text.
+func (t *task) targets(d *eval.Document, target any) ([]string, error) {
+	if n, ok := target.(int64); ok && t.def.choices.value != nil {
+		if n < 0 || int(n) >= len(d.Choices) {
+			return nil, fmt.Errorf("the answer is number %d of %d choices", n, len(d.Choices))
+		}
+		return d.Choices[n : n+1], nil
+	}
+	if list, ok := listOf(target); ok {
+		if len(list) == 0 {
+			return nil, fmt.Errorf("the answer is an empty list")
+		}
+		return list, nil
+	}
+	return []string{text(target)}, nil
+}
+
+// oneText is a value that must be a text.
+func oneText(key string, v any) (string, error) {
+	switch v := v.(type) {
+	case string:
+		return v, nil
+	case nil:
+		return "", fmt.Errorf("%s gives nothing, want a text", key)
+	}
+	if _, ok := listOf(v); ok {
+		return "", fmt.Errorf("%s gives a list, want a text", key)
+	}
+	return text(v), nil
+}
+
+// sampler draws examples.
+type sampler struct {
+	pool   []*row
+	raw    []string // as JSON, to tell a document that is asked from its examples
+	random *python.Random
+	first  bool // the first ones, not drawn
+	own    bool // the pool is the split that is asked
+}
+
+// sampler reads the examples of the task; nil without shots.
+func (t *task) sampler(in *eval.Inputs) (*sampler, error) {
+	f := &t.def.fewshot
+	if t.def.shots == 0 {
+		return nil, nil
+	}
+	// lm-eval compares the names of the two splits, of which neither may be given.
+	s := &sampler{random: python.NewRandom(t.options.Seed), first: f.sampler == "first_n", own: f.split == t.def.test}
+	split := f.split
+	switch {
+	case split != "":
+	case f.samples != nil:
+		s.pool = f.samples
+		s.raw = make([]string, len(s.pool))
+	case t.def.training != "":
+		split = t.def.training
+	case t.def.validation != "":
+		split = t.def.validation
+	default:
+		split = t.def.test
+	}
+	if s.pool == nil {
+		rows, err := t.rows(in, split)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			x, err := parseRow(r.JSON)
+			if err != nil {
+				return nil, r.Bad(err)
+			}
+			s.pool, s.raw = append(s.pool, x), append(s.raw, string(r.JSON))
+		}
+	}
+	if f.indices != nil {
+		var pool []*row
+		var raw []string
+		for _, i := range f.indices {
+			if i >= len(s.pool) {
+				return nil, problem(t.def.file, "fewshot_indices: %d of %d examples", i, len(s.pool))
+			}
+			pool, raw = append(pool, s.pool[i]), append(raw, s.raw[i])
+		}
+		s.pool, s.raw = pool, raw
+	}
+	return s, nil
+}
+
+// draw gives n examples, none of which is the document itself (api/samplers.py). Drawn ones go on
+// with the generator's state, so that they differ from document to document.
+func (s *sampler) draw(n int, doc evaldata.Row) ([]*row, error) {
+	short := fmt.Errorf("%d examples are asked for, and there are %d\nhint: fewer with --num-fewshot", n, len(s.pool))
+	own := string(doc.JSON)
+	if s.first {
+		var out []*row
+		for i, x := range s.pool {
+			if len(out) < n && !(s.own && s.raw[i] == own) {
+				out = append(out, x)
+			}
+		}
+		if len(out) < n {
+			return nil, short
+		}
+		return out, nil
+	}
+	k := n
+	if s.own {
+		k++
+	}
+	chosen, err := s.random.Sample(len(s.pool), k)
+	if err != nil {
+		return nil, short
+	}
+	var out []*row
+	for _, i := range chosen {
+		if len(out) < n && !(s.own && s.raw[i] == own) {
+			out = append(out, s.pool[i])
+		}
+	}
+	if len(out) == n {
+		return out, nil
+	}
+	// The document stands more than once among those that were drawn.
+	var others []*row
+	for i, x := range s.pool {
+		if s.raw[i] != own {
+			others = append(others, x)
+		}
+	}
+	if chosen, err = s.random.Sample(len(others), n); err != nil {
+		return nil, short
+	}
+	out = out[:0]
+	for _, i := range chosen {
+		out = append(out, others[i])
+	}
+	return out, nil
+}

@@ -1,0 +1,373 @@
+package taskfile
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"olmo/eval"
+	"olmo/eval/python"
+)
+
+// metric is one of lm-eval's for a kind of task: how it makes a document's value, and what it
+// does with all by default.
+type metric struct {
+	of          func(e *eval.Evidence) (any, error)
+	aggregation string
+	lower       bool
+}
+
+// choiceMetrics are those of multiple_choice. Lengths are the choices' without the delimiter.
+var choiceMetrics = map[string]metric{
+	"acc": {picks(func(e *eval.Evidence, i int) float64 { return e.Answers[i].Logprob }), "mean", false},
+	"acc_norm": {picks(func(e *eval.Evidence, i int) float64 {
+		return e.Answers[i].Logprob / float64(utf8.RuneCountInString(e.Choices[i]))
+	}), "mean", false},
+	"acc_bytes": {picks(func(e *eval.Evidence, i int) float64 { return e.Answers[i].Logprob / float64(len(e.Choices[i])) }), "mean", false},
+	"acc_mutual_info": {picks(func(e *eval.Evidence, i int) float64 {
+		return e.Answers[i].Logprob - e.Answers[len(e.Choices)+i].Logprob
+	}), "mean", false},
+	"exact_match": {func(e *eval.Evidence) (any, error) {
+		return one(slices.ContainsFunc(e.Gold, func(g int) bool { return e.Answers[g].Greedy })), nil
+	}, "mean", false},
+	"f1":  {goldAndPick, "f1", false},
+	"mcc": {goldAndPick, "matthews_corrcoef", false},
+	"brier_score": {func(e *eval.Evidence) (any, error) {
+		p := softmax(e)
+		var sum float64
+		for i, x := range p {
+			d := x - one(i == e.Gold[0])
+			sum += d * d
+		}
+		return sum, nil
+	}, "brier_score", true},
+	"likelihood": {func(e *eval.Evidence) (any, error) { return e.Answers[e.Gold[0]].Logprob, nil }, "mean", false},
+}
+
+// likelihoodMetrics are those of loglikelihood, rollingMetrics of loglikelihood_rolling; the
+// latter's values are a sum with what it is divided by.
+var (
+	likelihoodMetrics = map[string]metric{
+		"perplexity": {func(e *eval.Evidence) (any, error) { return e.Answers[0].Logprob, nil }, "perplexity", true},
+		"acc":        {func(e *eval.Evidence) (any, error) { return one(e.Answers[0].Greedy), nil }, "mean", false},
+	}
+	rollingMetrics = map[string]metric{
+		"word_perplexity": {func(e *eval.Evidence) (any, error) {
+			return [2]float64{e.Answers[0].Logprob, float64(words(e.Targets[0]))}, nil
+		}, "weighted_perplexity", true},
+		"byte_perplexity": {perByte, "weighted_perplexity", true},
+		"bits_per_byte":   {perByte, "bits_per_byte", true},
+	}
+)
+
+func perByte(e *eval.Evidence) (any, error) {
+	return [2]float64{e.Answers[0].Logprob, float64(len(e.Targets[0]))}, nil
+}
+
+// words is len(re.split(r"\s+", text)).
+func words(text string) int {
+	n, space := 1, false
+	for _, r := range text {
+		is := unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f
+		if is && !space {
+			n++
+		}
+		space = is
+	}
+	return n
+}
+
+func one(holds bool) float64 {
+	if holds {
+		return 1
+	}
+	return 0
+}
+
+// pick is the choice with the highest score, the first of equals.
+func pick(e *eval.Evidence, score func(e *eval.Evidence, i int) float64) int {
+	best := 0
+	for i := range e.Choices {
+		if score(e, i) > score(e, best) {
+			best = i
+		}
+	}
+	return best
+}
+
+func picks(score func(e *eval.Evidence, i int) float64) func(e *eval.Evidence) (any, error) {
+	return func(e *eval.Evidence) (any, error) { return one(slices.Contains(e.Gold, pick(e, score))), nil }
+}
+
+func goldAndPick(e *eval.Evidence) (any, error) {
+	return [2]float64{float64(e.Gold[0]), float64(pick(e, func(e *eval.Evidence, i int) float64 { return e.Answers[i].Logprob }))}, nil
+}
+
+func softmax(e *eval.Evidence) []float64 {
+	top := math.Inf(-1)
+	for i := range e.Choices {
+		top = max(top, e.Answers[i].Logprob)
+	}
+	var sum float64
+	p := make([]float64, len(e.Choices))
+	for i := range p {
+		p[i] = math.Exp(e.Answers[i].Logprob - top)
+		sum += p[i]
+	}
+	for i := range p {
+		p[i] /= sum
+	}
+	return p
+}
+
+// aggregations are lm-eval's (api/metrics.py). Standard errors that it has no formula for are
+// bootstrapped, or not given at all.
+var aggregations = map[string]eval.Aggregation{
+	"mean":    eval.Mean,
+	"nanmean": {Name: "nanmean", Of: func(v []any) float64 { return eval.Mean.Of(numbers(v)) }, StdErr: func(v []any) float64 { return eval.Mean.StdErr(numbers(v)) }},
+	"median": {Name: "median", Of: func(v []any) float64 {
+		x := slices.SortedFunc(slices.Values(v), func(a, b any) int { return compare(a.(float64), b.(float64)) })
+		return x[len(x)/2].(float64)
+	}},
+	"perplexity": {Name: "perplexity", Of: func(v []any) float64 { return math.Exp(-eval.Mean.Of(v)) }},
+	"weighted_perplexity": {Name: "weighted_perplexity", Of: func(v []any) float64 {
+		a, b := sums(v)
+		return math.Exp(-a / b)
+	}},
+	"bits_per_byte": {Name: "bits_per_byte", Of: func(v []any) float64 {
+		a, b := sums(v)
+		return -a / b / math.Ln2
+	}},
+	"brier_score":       {Name: "brier_score", Of: eval.Mean.Of, StdErr: eval.Mean.StdErr},
+	"f1":                {Name: "f1", Of: f1},
+	"matthews_corrcoef": {Name: "matthews_corrcoef", Of: matthews},
+	"bypass":            {Name: "bypass", Of: func([]any) float64 { return 999 }, StdErr: func([]any) float64 { return 0 }},
+}
+
+func compare(a, b float64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// numbers leaves out what is no number.
+func numbers(v []any) []any {
+	return slices.DeleteFunc(slices.Clone(v), func(x any) bool { return math.IsNaN(x.(float64)) })
+}
+
+func sums(v []any) (a, b float64) {
+	for _, x := range v {
+		p := x.([2]float64)
+		a += p[0]
+		b += p[1]
+	}
+	return a, b
+}
+
+// f1 is F1 of the choice 1 (scikit-learn's f1_score of two classes).
+func f1(v []any) float64 {
+	var right, gold, picked float64
+	for _, x := range v {
+		p := x.([2]float64)
+		gold += one(p[0] == 1)
+		picked += one(p[1] == 1)
+		right += one(p[0] == 1 && p[1] == 1)
+	}
+	if gold+picked == 0 {
+		return 0
+	}
+	return 2 * right / (gold + picked)
+}
+
+// matthews is the correlation of classes (Gorodkin 2004, as scikit-learn's matthews_corrcoef).
+func matthews(v []any) float64 {
+	gold, picked := map[float64]float64{}, map[float64]float64{}
+	var right float64
+	n := float64(len(v))
+	for _, x := range v {
+		p := x.([2]float64)
+		gold[p[0]]++
+		picked[p[1]]++
+		right += one(p[0] == p[1])
+	}
+	both, gg, pp := 0.0, 0.0, 0.0
+	for c, k := range gold {
+		both += k * picked[c]
+		gg += k * k
+	}
+	for _, k := range picked {
+		pp += k * k
+	}
+	d := math.Sqrt(n*n-gg) * math.Sqrt(n*n-pp)
+	if d == 0 {
+		return 0
+	}
+	return (right*n - both) / d
+}
+
+// newMetric makes an eval.Metric of a task's metric.
+func newMetric(d *definition, s metricSpec) (eval.Metric, error) {
+	var table map[string]metric
+	switch d.output {
+	case "multiple_choice":
+		table = choiceMetrics
+	case "loglikelihood":
+		table = likelihoodMetrics
+	case "loglikelihood_rolling":
+		table = rollingMetrics
+	default:
+		return newTextMetric(s)
+	}
+	m, ok := table[s.name]
+	if !ok {
+		var names []string
+		for name := range table {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		return eval.Metric{}, fmt.Errorf("metric_list: %w", unknownName("for "+d.output+" the metric", s.name, names))
+	}
+	for _, k := range s.options.keys {
+		// lm-eval asks these of no choice or likelihood; files have them all the same.
+		if name := text(k); !slices.Contains(idleOptions, name) {
+			return eval.Metric{}, fmt.Errorf("metric_list: %s: %w", s.name, unknownName("key", name, idleOptions))
+		}
+	}
+	return m.metric(s)
+}
+
+// metric applies what the file says of aggregation and direction.
+func (m metric) metric(s metricSpec) (eval.Metric, error) {
+	if s.aggregation != "" {
+		m.aggregation = s.aggregation
+	}
+	if m.aggregation == "mcc" {
+		m.aggregation = "matthews_corrcoef"
+	}
+	a, ok := aggregations[m.aggregation]
+	if !ok {
+		var names []string
+		for name := range aggregations {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		return eval.Metric{}, fmt.Errorf("metric_list: %s: %w", s.name, unknownName("aggregation", m.aggregation, names))
+	}
+	lower := m.lower
+	if s.lower != nil {
+		lower = *s.lower
+	}
+	return eval.Metric{Name: s.name, Lower: lower, Of: m.of, Figure: a}, nil
+}
+
+var idleOptions = append([]string{"weight_by_size", "average"}, exactOptions...)
+
+var exactOptions = []string{"ignore_case", "ignore_numbers", "ignore_punctuation", "regexes_to_ignore"}
+
+// newTextMetric makes a metric of what a model writes.
+func newTextMetric(s metricSpec) (eval.Metric, error) {
+	switch s.name {
+	case "exact_match":
+		match, err := newExactMatch(s.options)
+		if err != nil {
+			return eval.Metric{}, err
+		}
+		return metric{func(e *eval.Evidence) (any, error) {
+			if len(e.Responses) == 0 {
+				return 0.0, nil
+			}
+			for _, target := range e.Targets {
+				same, err := match(e.Responses[0], target)
+				if err != nil || same {
+					return one(same), err
+				}
+			}
+			return 0.0, nil
+		}, "mean", false}.metric(s)
+	case "bypass":
+		return metric{func(*eval.Evidence) (any, error) { return 0.0, nil }, "bypass", false}.metric(s)
+	}
+	if m, ok := corpusMetrics[s.name]; ok {
+		return m.metric(s)
+	}
+	names := []string{"exact_match", "bypass"}
+	for name := range corpusMetrics {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return eval.Metric{}, fmt.Errorf("metric_list: %w", unknownName("for generate_until the metric", s.name, names))
+}
+
+// corpusMetrics compare all responses with all targets at once.
+var corpusMetrics = map[string]metric{}
+
+// newExactMatch compares as lm-eval's exact_match does: what the patterns match is taken from
+// both sides, then case, punctuation and digits as asked.
+func newExactMatch(options *mapping) (func(a, b string) (bool, error), error) {
+	var ignored []*python.Regexp
+	for _, k := range options.keys {
+		name, v := text(k), options.values[text(k)]
+		switch name {
+		case "regexes_to_ignore":
+			if v == nil {
+				continue
+			}
+			list, ok := v.([]any)
+			if !ok {
+				return nil, fmt.Errorf("metric_list: exact_match: regexes_to_ignore are %v, want a list", v)
+			}
+			for _, p := range list {
+				re, err := python.Compile(text(p), "")
+				if err != nil {
+					return nil, fmt.Errorf("metric_list: exact_match: %w", err)
+				}
+				ignored = append(ignored, re)
+			}
+		case "ignore_case", "ignore_punctuation", "ignore_numbers":
+			if _, ok := v.(bool); !ok && v != nil {
+				return nil, fmt.Errorf("metric_list: exact_match: %s is %v, want true or false", name, v)
+			}
+		default:
+			return nil, fmt.Errorf("metric_list: exact_match: %w", unknownName("key", name, exactOptions))
+		}
+	}
+	drop := ""
+	if options.values["ignore_punctuation"] == true {
+		drop += "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+	}
+	if options.values["ignore_numbers"] == true {
+		drop += "0123456789"
+	}
+	normal := func(s string) (string, error) {
+		for _, re := range ignored {
+			var err error
+			if s, err = re.Sub("", s, 0); err != nil {
+				return "", err
+			}
+		}
+		if options.values["ignore_case"] == true {
+			s = strings.ToLower(s)
+		}
+		return strings.Map(func(r rune) rune {
+			if strings.ContainsRune(drop, r) {
+				return -1
+			}
+			return r
+		}, s), nil
+	}
+	return func(a, b string) (bool, error) {
+		a, err := normal(a)
+		if err != nil {
+			return false, err
+		}
+		b, err = normal(b)
+		return a == b, err
+	}, nil
+}

@@ -1,0 +1,272 @@
+// Package taskfile reads tasks and groups that others wrote as files, in the form of lm-eval
+// (EleutherAI's lm-evaluation-harness, 0.4.13), and makes eval.Tasks of them whose prompts are
+// lm-eval's byte for byte.
+//
+// What a file asks for and this package cannot do, a function in Python above all, is refused
+// by its name.
+package taskfile
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// mapping is a mapping of a file, in its order. Values are nil, bool, int64, float64, string,
+// []any, *mapping and function.
+type mapping struct {
+	keys   []any
+	values map[string]any
+}
+
+// function is what the tag !function names: utils.process_docs.
+type function string
+
+func newMapping() *mapping { return &mapping{values: map[string]any{}} }
+
+func (m *mapping) set(key, value any) {
+	name := text(key)
+	if _, ok := m.values[name]; !ok {
+		m.keys = append(m.keys, key)
+	}
+	m.values[name] = value
+}
+
+// update takes over what other has.
+func (m *mapping) update(other *mapping) {
+	for _, k := range other.keys {
+		m.set(k, other.values[text(k)])
+	}
+}
+
+// without returns a mapping that lacks a key.
+func (m *mapping) without(name string) *mapping {
+	out := newMapping()
+	for _, k := range m.keys {
+		if text(k) != name {
+			out.set(k, m.values[text(k)])
+		}
+	}
+	return out
+}
+
+// text is a scalar as Python's str writes it.
+func text(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case nil:
+		return "None"
+	case bool:
+		if v {
+			return "True"
+		}
+		return "False"
+	}
+	return fmt.Sprint(v)
+}
+
+// loader reads files with what they include, each once.
+type loader struct{ files map[string]*mapping }
+
+// load returns a file's mapping with its includes below it: its own keys win.
+func (l *loader) load(path string, within []string) (*mapping, error) {
+	path = filepath.Clean(path)
+	for _, p := range within {
+		if p == path {
+			return nil, fmt.Errorf("%s includes itself", path)
+		}
+	}
+	if m, ok := l.files[path]; ok {
+		return m, nil
+	}
+	own, err := readYAML(path)
+	if err != nil {
+		return nil, err
+	}
+	merged := newMapping()
+	includes, _ := own.values["include"].([]any)
+	if one, ok := own.values["include"].(string); ok {
+		includes = []any{one}
+	}
+	for _, i := range includes {
+		name, ok := i.(string)
+		if !ok {
+			return nil, fmt.Errorf("%s: include: %v is no name of a file", path, i)
+		}
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(path), name)
+		}
+		other, err := l.load(name, append(within, path))
+		if err != nil {
+			return nil, fmt.Errorf("%s: include: %w", path, err)
+		}
+		merged.update(other)
+	}
+	merged.update(own.without("include"))
+	l.files[path] = merged
+	return merged, nil
+}
+
+// readYAML reads one file.
+func readYAML(path string) (*mapping, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := parseYAML(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}
+
+func parseYAML(text []byte) (m *mapping, err error) {
+	f, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey()) // PyYAML takes the last
+	if err != nil {
+		// The library's message shows the place in a picture of several lines.
+		first, _, _ := strings.Cut(err.Error(), "\n")
+		return nil, fmt.Errorf("it is no YAML: %s", first)
+	}
+	r := reader{anchors: map[string]any{}}
+	for _, d := range f.Docs {
+		if d.Body == nil {
+			continue
+		}
+		v, err := r.value(d.Body, 0)
+		if err != nil {
+			return nil, err
+		}
+		if m, ok := v.(*mapping); ok {
+			return m, nil
+		}
+		return nil, fmt.Errorf("it is no mapping")
+	}
+	return nil, fmt.Errorf("it is empty")
+}
+
+// reader makes values of a file's nodes, by YAML 1.1 as PyYAML reads it.
+type reader struct{ anchors map[string]any }
+
+func (r *reader) value(n ast.Node, depth int) (any, error) {
+	if depth > 100 {
+		return nil, fmt.Errorf("it nests too deep")
+	}
+	switch n := n.(type) {
+	case nil, *ast.NullNode:
+		return nil, nil
+	case *ast.TagNode:
+		v, err := r.value(n.Value, depth+1)
+		switch n.Start.Value {
+		case "!function":
+			return function(text(v)), err
+		case "!!null":
+			return nil, err
+		}
+		if s, ok := v.(string); !ok && n.Start.Value == "!!str" {
+			return text(v), err
+		} else if ok && err == nil && strings.HasPrefix(n.Start.Value, "!") && !strings.HasPrefix(n.Start.Value, "!!") {
+			return nil, fmt.Errorf("line %d: the tag %s of %q is not known", n.Start.Position.Line, n.Start.Value, s)
+		}
+		return v, err
+	case *ast.AnchorNode:
+		v, err := r.value(n.Value, depth+1)
+		r.anchors[n.Name.String()] = v
+		return v, err
+	case *ast.AliasNode:
+		v, ok := r.anchors[n.Value.String()]
+		if !ok {
+			return nil, fmt.Errorf("the alias *%s names nothing", n.Value)
+		}
+		return v, nil
+	case *ast.MappingValueNode:
+		m := newMapping()
+		return m, r.entry(m, n, depth)
+	case *ast.MappingNode:
+		m := newMapping()
+		for _, e := range n.Values {
+			if err := r.entry(m, e, depth); err != nil {
+				return nil, err
+			}
+		}
+		return m, nil
+	case *ast.SequenceNode:
+		out := []any{}
+		for _, e := range n.Values {
+			v, err := r.value(e, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, v)
+		}
+		return out, nil
+	case *ast.LiteralNode:
+		return n.Value.Value, nil
+	}
+	t := n.GetToken()
+	if t.Type == token.SingleQuoteType || t.Type == token.DoubleQuoteType {
+		return t.Value, nil
+	}
+	return plain(t.Value), nil
+}
+
+// entry adds a key with its value.
+func (r *reader) entry(m *mapping, n *ast.MappingValueNode, depth int) error {
+	v, err := r.value(n.Value, depth+1)
+	if err != nil {
+		return err
+	}
+	if _, merge := n.Key.(*ast.MergeKeyNode); merge {
+		if other, ok := v.(*mapping); ok {
+			for _, k := range other.keys {
+				if _, ok := m.values[text(k)]; !ok {
+					m.set(k, other.values[text(k)])
+				}
+			}
+			return nil
+		}
+		return fmt.Errorf("line %d: << takes no mapping", n.Start.Position.Line)
+	}
+	k, err := r.value(n.Key, depth+1)
+	if err != nil {
+		return err
+	}
+	m.set(k, v)
+	return nil
+}
+
+var (
+	yamlInt   = regexp.MustCompile(`^[-+]?(0b[0-1_]+|0[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)$`)
+	yamlFloat = regexp.MustCompile(`^[-+]?([0-9][0-9_]*\.[0-9_]*([eE][-+][0-9]+)?|\.[0-9][0-9_]*([eE][-+][0-9]+)?)$`)
+)
+
+// plain is what a plain scalar means in YAML 1.1, as PyYAML resolves it.
+func plain(s string) any {
+	switch s {
+	case "", "~", "null", "Null", "NULL":
+		return nil
+	case "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON":
+		return true
+	case "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF":
+		return false
+	}
+	if yamlInt.MatchString(s) {
+		digits := strings.ReplaceAll(s, "_", "")
+		if i, err := strconv.ParseInt(digits, 0, 64); err == nil {
+			return i
+		}
+	}
+	if yamlFloat.MatchString(s) {
+		if f, err := strconv.ParseFloat(strings.ReplaceAll(s, "_", ""), 64); err == nil {
+			return f
+		}
+	}
+	return s
+}
