@@ -330,8 +330,21 @@ func newTags(m *mapping) (step, error) {
 
 // spanLabels are the names of kinds of entities, in the order in which they are replaced.
 var spanLabels = [][2]string{
-	{"person", "PER"}, {"location", "LOC"}, {"organization", "ORG"}, {"counties", "LOC"}, {"places", "LOC"}, {"people", "PER"}, {"persons", "PER"}, {"company", "ORG"},
-	{"country", "LOC"}, {"continent", "LOC"}, {"time", "DATE"}, {"date", "DATE"}, {"per", "PER"}, {"loc", "LOC"}, {"org", "ORG"},
+	{"person", "PER"},
+	{"location", "LOC"},
+	{"organization", "ORG"},
+	{"counties", "LOC"},
+	{"places", "LOC"},
+	{"people", "PER"},
+	{"persons", "PER"},
+	{"company", "ORG"},
+	{"country", "LOC"},
+	{"continent", "LOC"},
+	{"time", "DATE"},
+	{"date", "DATE"},
+	{"per", "PER"},
+	{"loc", "LOC"},
+	{"org", "ORG"},
 }
 
 // formatSpan writes named entities one by one, as "per: x $ loc: y" (SPANFilter).
