@@ -95,7 +95,6 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "convert", may: "device/cpu internal/pyjson lm model numeric store tensor tokenizer weights"},
 	{pkg: "eval/python"},
 	{pkg: "eval/taskfile", may: "chat/jinja config eval eval/data eval/python internal/parallel", tests: "lm"},
-	{pkg: "convert", may: "device/cpu lm model numeric store tensor tokenizer weights"},
 
 	// What an artefact is, and whether it is whole: release and verify will speak of
 	// problems as it does.
