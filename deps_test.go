@@ -91,10 +91,10 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "lm/lmtest", may: "model tensor tokenizer"},
 	{pkg: "eval/data", may: "data"},
 	{pkg: "eval", may: "config data data/store eval/data generate lm numeric store tokenizer train", tests: "device/cpu lm/lmtest"},
-	{pkg: "eval/score"},
-	{pkg: "convert", may: "device/cpu internal/pyjson lm model numeric store tensor tokenizer weights"},
 	{pkg: "eval/python"},
+	{pkg: "eval/score"},
 	{pkg: "eval/taskfile", may: "chat/jinja config eval eval/data eval/python internal/parallel", tests: "lm"},
+	{pkg: "convert", may: "device/cpu internal/pyjson lm model numeric store tensor tokenizer weights"},
 
 	// What an artefact is, and whether it is whole: release and verify will speak of
 	// problems as it does.
