@@ -61,7 +61,7 @@ memory is that of the speed which the weights alone would allow.`,
 				}
 				return r.opened(c, path, bf16, ignoreExtra)
 			}
-			if err := r.measure(c, open, repeats); err != nil {
+			if err := r.measure(c, open, bf16, repeats); err != nil {
 				return err
 			}
 			return printReport(c.OutOrStdout(), asJSON, r, r.table)
@@ -130,7 +130,7 @@ func (r *benchGenerateReport) generator(m *lm.Model) (*lm.Generator, error) {
 }
 
 // measure fills the report in.
-func (r *benchGenerateReport) measure(c *cobra.Command, open func() (*lm.Model, *lm.Generator, error), repeats int) error {
+func (r *benchGenerateReport) measure(c *cobra.Command, open func() (*lm.Model, *lm.Generator, error), bf16 bool, repeats int) error {
 	m, g, err := open()
 	if err != nil {
 		return err
