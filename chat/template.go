@@ -33,7 +33,8 @@ func (t *Template) Prompt(messages []Message) (string, error) {
 		turn.Set("content", m.Content)
 		turns[i] = turn
 	}
-	vars := map[string]any{}
+	// What a conversation may come with is none, not undefined, where it has nothing.
+	vars := map[string]any{"tools": nil, "documents": nil}
 	for name, text := range t.tokens {
 		vars[name] = text
 	}

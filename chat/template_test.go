@@ -21,6 +21,14 @@ func TestTemplate(t *testing.T) {
 	if stops := tpl.Stops(); len(stops) != 0 {
 		t.Errorf("Stops = %q, want none", stops)
 	}
+	// As Transformers has it, there are no tools, rather than no word of them.
+	tpl, err = chat.ParseTemplate("{{ tools is defined }}{{ tools }}{{ documents }}{{ nothing is defined }}", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := tpl.Prompt(nil); got != "TrueNoneNoneFalse" || err != nil {
+		t.Errorf("tools and documents: %q, %v", got, err)
+	}
 }
 
 func TestTemplateErrors(t *testing.T) {

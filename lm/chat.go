@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"olmo/chat"
@@ -118,16 +120,31 @@ func (m *Model) chatTemplate() (text string, tokens map[string]string, err error
 	if content, err := os.ReadFile(filepath.Join(m.Files.Path, "chat_template.jinja")); err == nil {
 		return string(content), tokens, nil
 	}
-	// One template, or several by name.
-	var several []struct{ Name, Template string }
-	if json.Unmarshal(template, &text) != nil && json.Unmarshal(template, &several) == nil {
+	text, err = defaultTemplate(template)
+	return text, tokens, err
+}
+
+// defaultTemplate is the one that is used of what a file has as chat_template: a text, or
+// several by name as a list or an object, of which one must be the default.
+func defaultTemplate(template json.RawMessage) (text string, err error) {
+	if len(template) == 0 || json.Unmarshal(template, &text) == nil {
+		return text, nil
+	}
+	named := map[string]string{}
+	if err := json.Unmarshal(template, &named); err != nil {
+		var several []struct{ Name, Template string }
+		if err := json.Unmarshal(template, &several); err != nil {
+			return "", errors.New("chat_template is neither a text nor several by name")
+		}
 		for _, t := range several {
-			if t.Name == "default" {
-				text = t.Template
-			}
+			named[t.Name] = t.Template
 		}
 	}
-	return text, tokens, nil
+	text, ok := named["default"]
+	if !ok {
+		return "", fmt.Errorf("chat_template has several templates by name (%s) and none is the default\nhint: put the one to use into chat_template.jinja beside the weights", strings.Join(slices.Sorted(maps.Keys(named)), ", "))
+	}
+	return text, nil
 }
 
 // readObject reads a JSON object; nil where there is no file.
@@ -147,18 +164,32 @@ func readObject(path string) (file map[string]json.RawMessage, err error) {
 
 // addSpecials reads the special tokens of a file into tokens, but for those that it has.
 func addSpecials(file map[string]json.RawMessage, tokens map[string]string) {
-	for _, name := range []string{"bos_token", "eos_token", "unk_token", "pad_token"} {
-		if tokens[name] != "" {
-			continue
+	for name, value := range file {
+		if strings.HasSuffix(name, "_token") {
+			addSpecial(tokens, name, value)
 		}
-		// A text, or an object that holds it.
-		var token string
-		var added struct{ Content string }
-		switch {
-		case json.Unmarshal(file[name], &token) == nil && token != "":
-			tokens[name] = token
-		case json.Unmarshal(file[name], &added) == nil && added.Content != "":
-			tokens[name] = added.Content
+	}
+	// A model's own, by name; a list of them has no names that a template could use.
+	for _, key := range []string{"extra_special_tokens", "model_specific_special_tokens"} {
+		var own map[string]json.RawMessage
+		if json.Unmarshal(file[key], &own) == nil {
+			for name, value := range own {
+				addSpecial(tokens, name, value)
+			}
 		}
+	}
+}
+
+// addSpecial adds a special token, a text or an object that holds it, unless there is one of
+// that name; what is no token, such as add_bos_token, is passed over.
+func addSpecial(tokens map[string]string, name string, value json.RawMessage) {
+	var token string
+	var added struct{ Content string }
+	switch {
+	case tokens[name] != "":
+	case json.Unmarshal(value, &token) == nil && token != "":
+		tokens[name] = token
+	case json.Unmarshal(value, &added) == nil && added.Content != "":
+		tokens[name] = added.Content
 	}
 }

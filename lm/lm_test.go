@@ -1,6 +1,7 @@
 package lm_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -355,6 +356,37 @@ func TestChat(t *testing.T) {
 	write(t, filepath.Join(path, "chat_template.jinja"), []byte("{{ bos_token"))
 	if _, err := openModel(t, path, lm.Options{}).ChatFormat(); err == nil {
 		t.Error("a template with a mistake: no error")
+	}
+}
+
+// TestChatTemplates wants the template and the names that Transformers 5.23 finds in such files.
+func TestChatTemplates(t *testing.T) {
+	path := models(t)["a Hugging Face folder"]
+	const names = `{{ bos_token }}|{{ sep_token }}|{{ image_token }}|{{ foo_token }}|{{ x }}|{{ add_bos_token }}`
+	cases := []struct{ name, settings, specials, want, fail string }{
+		{"any token by name", `{"chat_template":"` + names + `","bos_token":"<s>","image_token":"<img>","add_bos_token":true,"extra_special_tokens":{"foo_token":"<foo>","x":"y"}}`, "", "<s>||<img>|<foo>|y|", ""},
+		{"of special_tokens_map.json", `{"chat_template":"` + names + `","extra_special_tokens":["<a>"]}`, `{"bos_token":{"content":"<s>"},"sep_token":"S","image_token":"II","extra_special_tokens":{"foo_token":"<foo>"}}`, "<s>|S|II|<foo>||", ""},
+		{"none is no token", `{"chat_template":"` + names + `","bos_token":null,"model_specific_special_tokens":{"foo_token":"<foo>"}}`, `{"bos_token":"<s>"}`, "<s>|||<foo>||", ""},
+		{"an object of templates", `{"chat_template":{"default":"d","b":"x"}}`, "", "d", ""},
+		{"a list without a default", `{"chat_template":[{"name":"tool_use","template":"x"},{"name":"rag","template":"y"}]}`, "", "", "several templates by name (rag, tool_use) and none is the default"},
+		{"an object without a default", `{"chat_template":{"b":"x"}}`, "", "", "(b) and none is the default"},
+		{"no template", `{"chat_template":5}`, "", "", "neither a text nor several by name"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			write(t, filepath.Join(path, "tokenizer_config.json"), []byte(c.settings))
+			write(t, filepath.Join(path, "special_tokens_map.json"), []byte(cmp.Or(c.specials, "{}")))
+			f, err := openModel(t, path, lm.Options{}).ChatFormat()
+			if err != nil || c.fail != "" {
+				if err == nil || c.fail == "" || !strings.Contains(err.Error(), c.fail) {
+					t.Fatalf("error %v, want %q", err, c.fail)
+				}
+				return
+			}
+			if got, err := f.Prompt(nil); got != c.want || err != nil {
+				t.Errorf("got %q, %v; want %q", got, err, c.want)
+			}
+		})
 	}
 }
 

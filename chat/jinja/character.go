@@ -96,7 +96,16 @@ func folded(s string) string {
 	if isASCII(s) {
 		return strings.ToLower(s)
 	}
-	return cases.Fold().String(s)
+	// Of Cherokee the large letters stand for both, which cases has the other way round.
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c >= 0xab70 && c <= 0xabbf:
+			return c - 0xab70 + 0x13a0
+		case c >= 0x13f8 && c <= 0x13fd:
+			return c - 8
+		}
+		return c
+	}, cases.Fold().String(s))
 }
 
 func titleRune(c rune) string {
@@ -107,16 +116,16 @@ func titleRune(c rune) string {
 }
 
 func capitalize(s string) string {
-	for _, c := range s {
-		// Σ may be one at a word's end, which only the whole word shows.
-		whole := lower(s)
-		first := lower(string(c))
-		if strings.HasPrefix(whole, first) {
-			return titleRune(c) + whole[len(first):]
-		}
-		return titleRune(c) + lower(s[utf8.RuneLen(c):])
+	c, size := utf8.DecodeRuneInString(s)
+	if size == 0 {
+		return ""
 	}
-	return s
+	// Σ may be one at a word's end, which only the whole word shows.
+	whole, first := lower(s), lower(string(c))
+	if strings.HasPrefix(whole, first) {
+		return titleRune(c) + whole[len(first):]
+	}
+	return titleRune(c) + lower(s[size:])
 }
 
 // title is Python's method, for which a word begins after anything that has no case.

@@ -160,8 +160,6 @@ func (c *checker) expr(n node, f frame) {
 		f.soft = true
 	case *concatNode:
 		n.constant = isConstant(n, n.escaping)
-	case *indexNode:
-		n.constant = f.folded
 	case *binaryNode:
 		// A constant that decides alone: Jinja2 never looks at the rest.
 		if left, ok := n.a.(*constNode); ok && (n.op == "and" && !truth(left.v) || n.op == "or" && truth(left.v)) {
@@ -191,15 +189,15 @@ func isConstant(n node, e escaping) bool {
 	case *nameNode, *callNode:
 		return false
 	case *concatNode:
-		if e == dynamic {
+		if !e.known() {
 			return false
 		}
 	case *filterNode:
-		if e == dynamic || slices.Contains(ofContext, x.name) || filters[x.name] == nil {
+		if !e.known() || slices.Contains(ofContext, x.name) || filters[x.name] == nil {
 			return false
 		}
 	case *testNode:
-		if e == dynamic || tests[x.name] == nil {
+		if !e.known() || tests[x.name] == nil {
 			return false
 		}
 	}

@@ -114,7 +114,7 @@ func (r *renderer) eval(n node, s *scope) any {
 		if cut, ok := n.i.(*sliceNode); ok {
 			from, to, by := r.bound(cut.from, s), r.bound(cut.to, s), r.bound(cut.by, s)
 			r.line = n.line
-			if n.constant && !sliceable(x, from, to, by) {
+			if r.folding && !sliceable(x, from, to, by) {
 				return r.missing(x, nil)
 			}
 			return r.slice(x, from, to, by)
@@ -141,8 +141,26 @@ func (r *renderer) eval(n node, s *scope) any {
 	panic(fmt.Sprintf("jinja: no expression: %T", n))
 }
 
+// folded is a constant expression's value as Jinja2 computes it before the template runs:
+// what cannot be sliced is then undefined, rather than an error. If that fails it is
+// computed as any other.
+func (r *renderer) folded(n node, s *scope) any {
+	if v, err := r.tryFolded(n, s); err == nil {
+		return v
+	}
+	return r.eval(n, s)
+}
+
+func (r *renderer) tryFolded(n node, s *scope) (v any, err error) {
+	r.folding = true
+	defer recovered(&err, func() int { return r.line })
+	defer func() { r.folding = false }()
+	return r.eval(n, s), nil
+}
+
 // sliceable says whether x can be cut at such bounds at all.
 func sliceable(x any, bounds ...any) bool {
+	known(x)
 	for _, b := range bounds {
 		if b != nil && !isInt(b) {
 			return false

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Bounds of one rendering, so that no template runs or grows for ever: a model's
@@ -113,6 +114,9 @@ func Parse(text string) (*Template, error) { return Compile(text, Transformers()
 func Compile(text string, o Options) (t *Template, err error) {
 	p := &parser{options: o, blocks: map[string]*blockNode{}}
 	defer recovered(&err, func() int { return p.line() })
+	if !utf8.ValidString(text) {
+		raise("the template is not UTF-8")
+	}
 	p.tokens = lex(text, o)
 	body := p.statements("")
 	(&checker{options: o}).statements(body, frame{top: true})

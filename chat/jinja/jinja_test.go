@@ -96,6 +96,7 @@ func TestTemplateErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"a\nb {{ 1 +\n }}":                `line 3: unexpected "" in an expression`,
 		"{# a\nb #}\n\n{% for x [1] %}":   `line 4: for without in`,
+		"{{ '\xff' }}":                    `the template is not UTF-8`,
 		"{{ a ? b }}":                     `line 1: unexpected character '?'`,
 		"{% set\n1 = 2 %}":                `line 2: cannot assign to that before "="`,
 		"{% if x %}{% endfor %}":          `line 1: endif is missing before "endfor"`,
@@ -166,8 +167,19 @@ func FuzzTemplate(f *testing.F) {
 	} {
 		f.Add(s)
 	}
+	statements, err := os.ReadFile("testdata/statements.txt")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, s := range strings.Split(string(statements), "\n====\n") {
+		f.Add(s)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if tpl, err := Parse(text); err == nil {
+		for _, o := range environments {
+			tpl, err := Compile(text, o)
+			if err != nil {
+				continue
+			}
 			_, _ = tpl.Render(variables(t, []byte(`{"bos_token":"<s>","messages":[{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi"}]}`)), time.Now)
 		}
 	})

@@ -11,7 +11,11 @@ const (
 	plain escaping = iota
 	always
 	dynamic
+	dynamicAlways // dynamic, inside of one that always escapes: constants are escaped
 )
+
+// known says whether it is known before the template runs.
+func (e escaping) known() bool { return e == plain || e == always }
 
 // Statements.
 type (
@@ -141,9 +145,8 @@ type (
 		line int
 	}
 	indexNode struct {
-		x, i     node
-		line     int
-		constant bool
+		x, i node
+		line int
 	}
 	sliceNode struct{ from, to, by node }
 	callNode  struct {

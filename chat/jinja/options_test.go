@@ -112,3 +112,18 @@ func TestHostile(t *testing.T) {
 		}
 	}
 }
+
+// TestInvalidText renders what is no UTF-8, which a user may send: nothing panics.
+func TestInvalidText(t *testing.T) {
+	vars := map[string]any{"s": "\xffa b\x80\xe9-\n"}
+	var texts []string
+	for name := range filters {
+		texts = append(texts, "{{ s | "+name+" }}", "{{ s | "+name+"('a', 'b') }}", "{{ s | "+name+"(2) | list }}")
+	}
+	for name := range textMethods {
+		texts = append(texts, "{{ s."+name+"() }}", "{{ s."+name+"('a') }}", "{{ s."+name+"(9) }}")
+	}
+	for _, text := range append(texts, "{{ s[::-1] }}{{ s[1:] }}{{ s[0] }}{{ [s] }}{{ '%5.2s|%r' % (s, s) }}{{ '{:>9.2}'.format(s) }}{% for c in s %}{{ c }}{% endfor %}", "{{ s.format() }}{{ s % 1 }}") {
+		_, _ = render(t, Transformers(), text, vars)
+	}
+}

@@ -277,16 +277,28 @@ func (p *parser) autoescapeStatement(line int) node {
 	n := &autoescapeNode{line: line, on: p.expr()}
 	outer := p.escaping
 	defer func() { p.escaping = outer }()
-	switch c, ok := n.on.(*constNode); {
-	case !ok:
-		p.escaping = dynamic
-	case truth(c.v):
-		p.escaping = always
-	default:
-		p.escaping = plain
-	}
+	c, ok := n.on.(*constNode)
+	p.escaping = within(outer, ok, ok && truth(c.v))
 	n.body, _ = p.body("autoescape", "endautoescape")
 	return n
+}
+
+// within is how texts are escaped inside of an {% autoescape %} whose value is known, or
+// not. What stood around one that is not known stays for constants, and inside of it
+// nothing is known.
+func within(outer escaping, known, on bool) escaping {
+	if !known {
+		on = outer == always || outer == dynamicAlways
+	}
+	switch {
+	case known && outer.known() && on:
+		return always
+	case known && outer.known():
+		return plain
+	case on:
+		return dynamicAlways
+	}
+	return dynamic
 }
 
 func (p *parser) blockStatement(line int) node {

@@ -40,6 +40,8 @@ type renderer struct {
 	line     int
 	// autoescape is what the innermost {% autoescape %} that runs says.
 	autoescape bool
+	// folding is set while a constant is computed as before the template runs.
+	folding bool
 }
 
 // control says how a statement ended.
@@ -106,8 +108,17 @@ func (r *renderer) statement(n node, s *scope) control {
 		r.write(n.text)
 	case *outputNode:
 		r.line = n.line
-		v := r.eval(n.x, s)
-		if n.escaping != plain && r.escapes(n.escaping) && (n.escaping == always || !n.constant) {
+		var v any
+		if n.constant {
+			v = r.folded(n.x, s)
+		} else {
+			v = r.eval(n.x, s)
+		}
+		escapes := r.escapes(n.escaping)
+		if n.constant {
+			escapes = n.escaping == always || n.escaping == dynamicAlways
+		}
+		if escapes {
 			r.write(string(escape(v)))
 		} else {
 			r.write(str(v))
@@ -166,7 +177,7 @@ func (r *renderer) statement(n node, s *scope) control {
 	return goOn
 }
 
-func (r *renderer) escapes(e escaping) bool { return e == always || e == dynamic && r.autoescape }
+func (r *renderer) escapes(e escaping) bool { return e == always || !e.known() && r.autoescape }
 
 // writeText writes what Jinja2 writes without making a text of it first.
 func (r *renderer) writeText(v any) {

@@ -52,8 +52,9 @@ func listed(v any) (items []any, ok bool) {
 
 func characters(s string) []any {
 	items := make([]any, 0, len(s))
-	for i, c := range s {
-		items = append(items, s[i:i+utf8.RuneLen(c)])
+	for s != "" {
+		_, size := utf8.DecodeRuneInString(s)
+		items, s = append(items, s[:size]), s[size:]
 	}
 	return items
 }

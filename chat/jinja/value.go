@@ -48,9 +48,6 @@ type (
 // NewList returns a list of values.
 func NewList(items ...any) *List { return &List{items: items} }
 
-// Items returns the values of a list.
-func (l *List) Items() []any { return l.items }
-
 func tuple(items ...any) *List { return &List{items: items, tuple: true} }
 
 // NewDict returns an empty mapping.
