@@ -48,6 +48,9 @@ type (
 // NewList returns a list of values.
 func NewList(items ...any) *List { return &List{items: items} }
 
+// Items returns the values of a list; they must not be changed.
+func (l *List) Items() []any { return l.items }
+
 func tuple(items ...any) *List { return &List{items: items, tuple: true} }
 
 // NewDict returns an empty mapping.
