@@ -10,7 +10,7 @@ import (
 
 // bloom is BLOOM with the names of Transformers.
 var bloom = family{
-	name:  "bloom",
+	name: "bloom", filled: true,
 	names: names{table: "transformer.word_embeddings.weight", embeddingNorm: "transformer.word_embeddings_layernorm", finalNorm: "transformer.ln_f", head: "lm_head"},
 	block: bloomBlock, slopes: pressSlopes,
 	hf: hfFamily{

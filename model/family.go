@@ -13,7 +13,9 @@ type family struct {
 	names
 	// block writes block l on the residual x.
 	block func(b *builder, l int, x graph.Value) graph.Value
-	ahead int // rows of the table of positions before that of position 0
+	// filled: the heads together are as wide as the model, and each has keys of its own.
+	filled bool
+	ahead  int // rows of the table of positions before that of position 0
 	// slopes are ALiBi's for a number of heads; nil: the paper's.
 	slopes func(heads int, limit float64) []float32
 

@@ -138,6 +138,7 @@ func TestGGUFRefuses(t *testing.T) {
 		{"factors in OLMo 2", "olmo2", "llama3's rope scaling", func(c *model.Config) {
 			c.Scaling = &model.Scaling{Type: "factors", Factor: 1, Factors: []float64{1, 2}}
 		}},
+		{"another family", "gpt2", "has no model of family opt", func(c *model.Config) { c.Family = "opt" }},
 		{"Mistral's window", "mistral", "a Mistral with a sliding window", func(c *model.Config) { c.Windows = []int{4, 4} }},
 		{"Qwen's window", "qwen2", "a Qwen with a sliding window", func(c *model.Config) { c.Windows = []int{0, 4} }},
 		{"Phi-3's window", "phi3", "a Phi-3 with a sliding window", func(c *model.Config) { c.Windows = []int{4, 4} }},

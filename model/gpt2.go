@@ -10,7 +10,7 @@ import (
 
 // gpt2 is GPT-2 with the names of Transformers.
 var gpt2 = family{
-	name: "gpt2", names: names{table: "transformer.wte.weight", positions: "transformer.wpe.weight", finalNorm: "transformer.ln_f", head: "lm_head"}, block: gpt2Block,
+	name: "gpt2", filled: true, names: names{table: "transformer.wte.weight", positions: "transformer.wpe.weight", finalNorm: "transformer.ln_f", head: "lm_head"}, block: gpt2Block,
 	hf: hfFamily{
 		modelType: "gpt2", architecture: "GPT2LMHeadModel",
 		defaults: map[string]any{"tie_word_embeddings": true, "bos_token_id": 50256, "eos_token_id": 50256},

@@ -9,7 +9,7 @@ import (
 
 // gptneox is GPT-NeoX with the names of Transformers.
 var gptneox = family{
-	name: "gptneox", names: names{table: "gpt_neox.embed_in.weight", finalNorm: "gpt_neox.final_layer_norm", head: "embed_out"}, block: neoxBlock,
+	name: "gptneox", filled: true, names: names{table: "gpt_neox.embed_in.weight", finalNorm: "gpt_neox.final_layer_norm", head: "embed_out"}, block: neoxBlock,
 	hf: hfFamily{
 		modelType: "gpt_neox", architecture: "GPTNeoXForCausalLM", read: readNeoX,
 		write: func(c *Config, m map[string]any) error {

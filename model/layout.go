@@ -116,6 +116,9 @@ func (c *Config) layoutOf(as Layout) (*layout, error) {
 			c.family().hf.link(c, l, p)
 		}
 	case as == GGUF:
+		if _, err := c.ggufArch(); err != nil {
+			return nil, err
+		}
 		for _, p := range params {
 			if err := c.linkGGUF(l, p); err != nil {
 				return nil, err

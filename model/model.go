@@ -243,6 +243,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("%d layers of %d experts are more than this program takes (%d in all)", c.Layers, c.Experts, maxParts)
 	case c.H%c.KV != 0:
 		return fmt.Errorf("%d heads cannot share %d key heads evenly\nhint: n_heads must be a multiple of n_kv_heads", c.H, c.KV)
+	case c.family().filled && (c.H*c.D != c.C || c.KV != c.H):
+		return fmt.Errorf("%d heads of size %d, and %d key heads, are not possible at a width of %d in this family\nhint: the width must be a multiple of the number of heads", c.H, c.D, c.KV, c.C)
 	case c.VocabSize > c.V:
 		return fmt.Errorf("vocabulary of %d is larger than the embedding, %d rows\nhint: set embedding_size to %d", c.VocabSize, c.V, (c.VocabSize+127)/128*128)
 	case c.NormEps < 0 || c.NormEps != c.NormEps:

@@ -10,7 +10,7 @@ import (
 
 // mpt is MPT with the names of Transformers.
 var mpt = family{
-	name: "mpt", names: names{table: "transformer.wte.weight", finalNorm: "transformer.norm_f"}, block: mptBlock, slopes: mptSlopes,
+	name: "mpt", filled: true, names: names{table: "transformer.wte.weight", finalNorm: "transformer.norm_f"}, block: mptBlock, slopes: mptSlopes,
 	hf: hfFamily{modelType: "mpt", architecture: "MptForCausalLM", read: readMPT, write: writeMPT},
 	gguf: ggufFamily{
 		arch: &ggufArch{name: "mpt", read: func(k *ggufReader, c *Config) {

@@ -9,7 +9,7 @@ import (
 
 // opt is OPT with the names of Transformers; llama.cpp has none.
 var opt = family{
-	name: "opt", ahead: 2, block: optBlock,
+	name: "opt", filled: true, ahead: 2, block: optBlock,
 	names: names{table: "model.decoder.embed_tokens.weight", positions: "model.decoder.embed_positions.weight", finalNorm: "model.decoder.final_layer_norm", head: "lm_head"},
 	hf: hfFamily{
 		modelType: "opt", architecture: "OPTForCausalLM",
