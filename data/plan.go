@@ -13,7 +13,7 @@ import (
 // Compat.
 type Execution struct {
 	// Processes is the number of workers, at least one.
-	Processes int `yaml:"processes" json:"-" help:"number of workers; the output does not depend on it"`
+	Processes int `yaml:"processes" limits:"1..16384" json:"-" help:"number of workers; the output does not depend on it"`
 	// Strict makes a bad line an error instead of a reject.
 	Strict bool `yaml:"-" json:"-"`
 	// Compat does what Dolma 1.2.1 does, its bugs included; docs/data-format.md

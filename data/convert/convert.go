@@ -43,7 +43,7 @@ type Config struct {
 	// Linearizer finds the text of HTML files, one of webpage.Names.
 	Linearizer string `yaml:"linearizer" help:"how the text of HTML is found: resiliparse, readability or trafilatura"`
 	// MaxSizeInBytes is how much text of single files goes into one output.
-	MaxSizeInBytes int64 `yaml:"max_size_in_bytes" help:"of the text of single files in one output"`
+	MaxSizeInBytes int64 `yaml:"max_size_in_bytes" limits:"1.." help:"of the text of single files in one output"`
 	// IgnoreExisting makes complete outputs again.
 	IgnoreExisting bool `yaml:"ignore_existing" help:"make again what is complete"`
 

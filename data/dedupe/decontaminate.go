@@ -31,13 +31,13 @@ type Decontamination struct {
 	Documents     []string `yaml:"documents" json:"documents" help:"documents files, folders or globs"`
 	Evaluations   []string `yaml:"evaluations" json:"evaluations" help:"JSONL files, folders or globs of evaluation instances"`
 	AttributeName string   `yaml:"attribute_name" json:"attribute_name" help:"name of the attribute and its folder"`
-	NGrams        int      `yaml:"n_grams" json:"n_grams" help:"words in an n-gram"`
+	NGrams        int      `yaml:"n_grams" limits:"1..1000" json:"n_grams" help:"words in an n-gram"`
 	// An n-gram lies in the label (the right answer), or crosses from the query
 	// (the prompt) into it, or lies in the query.
 	FindQueryNGrams   bool `yaml:"find_query_ngrams" json:"find_query_ngrams" help:"look for n-grams of the query alone too"`
 	FindOverlapNGrams bool `yaml:"find_overlap_ngrams" json:"find_overlap_ngrams" help:"look for n-grams that hold the end of the query and the start of the label"`
 	// MinShare leaves out an instance of whose n-grams a document holds less.
-	MinShare float64 `yaml:"min_share" json:"min_share" help:"smallest share of an instance's n-grams that counts"`
+	MinShare float64 `yaml:"min_share" limits:"0..1" json:"min_share" help:"smallest share of an instance's n-grams that counts"`
 	// QueryKeys and LabelKeys name the fields of an instance; the first that is
 	// there counts. A label may be a number or a letter that chooses among the
 	// field choices, options or endings. A row with neither is searched for by

@@ -59,13 +59,13 @@ type Settings struct {
 	SkipEmpty  bool        `yaml:"skip_empty" json:"skip_empty" help:"pass over documents or paragraphs of white space only"`
 	// MinLength counts the bytes of a document's key, the code points of a
 	// paragraph.
-	MinLength int `yaml:"min_length" json:"min_length" help:"pass over what is shorter"`
-	MinWords  int `yaml:"min_words" json:"min_words" help:"pass over what has fewer words (by UAX #29)"`
+	MinLength int `yaml:"min_length" limits:"0.." json:"min_length" help:"pass over what is shorter"`
+	MinWords  int `yaml:"min_words" limits:"0.." json:"min_words" help:"pass over what has fewer words (by UAX #29)"`
 	// With NumPartitions above 1 a run looks only at the keys whose first hash
 	// is PartitionIndex modulo NumPartitions, and with FilePartition only at
 	// the files of whose path this is true.
-	NumPartitions  int    `yaml:"num_partitions" json:"num_partitions" help:"number of parts the work is cut into"`
-	PartitionIndex int    `yaml:"partition_index" json:"partition_index" help:"which part, from 0"`
+	NumPartitions  int    `yaml:"num_partitions" limits:"0..1000000" json:"num_partitions" help:"number of parts the work is cut into"`
+	PartitionIndex int    `yaml:"partition_index" limits:"0.." json:"partition_index" help:"which part, from 0"`
 	FilePartition  bool   `yaml:"file_partition" json:"file_partition" help:"also cut by files"`
 	DocumentDir    string `yaml:"document_dir" json:"document_dir" help:"folder of the documents, which attributes/NAME takes the place of"`
 }
@@ -85,7 +85,7 @@ type Documents struct {
 // Paragraphs compares the pieces of a text between separators.
 type Paragraphs struct {
 	AttributeName string `yaml:"attribute_name" json:"attribute_name" help:"name of the attribute"`
-	Separator     string `yaml:"paragraph_separator" json:"paragraph_separator" help:"what stands between paragraphs (default a newline)"`
+	Separator     string `yaml:"paragraph_separator" json:"paragraph_separator" help:"what stands between paragraphs"`
 	ByNgram       *Ngram `yaml:"by_ngram" json:"by_ngram"`
 }
 
@@ -95,9 +95,9 @@ func (p *Paragraphs) SetDefaults() { p.Separator = "\n" }
 // Ngram compares paragraphs by the share of their n-grams of words that were
 // seen before; with NgramLength 0 the whole paragraph is compared.
 type Ngram struct {
-	NgramLength         int     `yaml:"ngram_length" json:"ngram_length" help:"words in an n-gram; 0 compares whole paragraphs"`
-	Stride              int     `yaml:"stride" json:"stride" help:"words from the start of one n-gram to the next"`
-	OverlapThreshold    float64 `yaml:"overlap_threshold" json:"overlap_threshold" help:"share of known n-grams from which a paragraph is marked"`
+	NgramLength         int     `yaml:"ngram_length" limits:"0..1000000" json:"ngram_length" help:"words in an n-gram; 0 compares whole paragraphs"`
+	Stride              int     `yaml:"stride" limits:"0.." json:"stride" help:"words from the start of one n-gram to the next"`
+	OverlapThreshold    float64 `yaml:"overlap_threshold" limits:"0..1" json:"overlap_threshold" help:"share of known n-grams from which a paragraph is marked"`
 	SkipShortParagraphs bool    `yaml:"skip_short_paragraphs" json:"skip_short_paragraphs" help:"do not compare paragraphs of fewer than two n-grams as a whole"`
 }
 
@@ -109,12 +109,12 @@ type Bloom struct {
 	File     string `yaml:"file" json:"file" help:"file of the Bloom filter: read if it exists, written at the end"`
 	ReadOnly bool   `yaml:"read_only" json:"read_only" help:"look up only, as for decontamination"`
 	// SizeInBytes 0 takes a size from the next two.
-	SizeInBytes int `yaml:"size_in_bytes" json:"size_in_bytes" help:"size of a new filter"`
+	SizeInBytes int `yaml:"size_in_bytes" limits:"0.." json:"size_in_bytes" help:"size of a new filter"`
 	// EstimatedDocCount is the number of keys; 0 counts them first.
-	EstimatedDocCount        int     `yaml:"estimated_doc_count" json:"estimated_doc_count" help:"number of keys a new filter is sized for; 0 counts them first"`
-	DesiredFalsePositiveRate float64 `yaml:"desired_false_positive_rate" json:"desired_false_positive_rate" help:"share of new keys that may be taken for known ones (default 1e-6)"`
+	EstimatedDocCount        int     `yaml:"estimated_doc_count" limits:"0.." json:"estimated_doc_count" help:"number of keys a new filter is sized for; 0 counts them first"`
+	DesiredFalsePositiveRate float64 `yaml:"desired_false_positive_rate" limits:"0..1" json:"desired_false_positive_rate" help:"share of new keys that may be taken for known ones (default 1e-6)"`
 	// Seed chooses the hash functions of a new filter.
-	Seed uint64 `yaml:"seed" json:"seed" help:"chooses the hash functions of a new filter"`
+	Seed uint64 `yaml:"seed" limits:"0.." json:"seed" help:"chooses the hash functions of a new filter"`
 }
 
 // Compression overrides what file names say: "gz", "zst" or "" for none.
@@ -264,6 +264,9 @@ func (s *Settings) attribute() (name string, key *jsonpath.Path, err error) {
 	}
 	if n := s.Paragraphs.ByNgram; n != nil && (n.NgramLength < 0 || n.Stride < 0) {
 		return "", nil, errors.New("dedupe.paragraphs.by_ngram: ngram_length and stride cannot be negative")
+	}
+	if n := s.Paragraphs.ByNgram; n != nil && !(n.OverlapThreshold >= 0 && n.OverlapThreshold <= 1) {
+		return "", nil, fmt.Errorf("dedupe.paragraphs.by_ngram.overlap_threshold is %g, want a share from 0 to 1", n.OverlapThreshold)
 	}
 	if s.Paragraphs.Separator == "" {
 		s.Paragraphs.Separator = "\n"

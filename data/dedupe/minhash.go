@@ -28,13 +28,13 @@ import (
 // hash functions.
 type MinHash struct {
 	AttributeName   string `yaml:"attribute_name" json:"attribute_name" help:"name of the attribute"`
-	NgramLength     int    `yaml:"ngram_length" json:"ngram_length" help:"words in an n-gram"`
-	Buckets         int    `yaml:"buckets" json:"buckets" help:"buckets; more find less similar documents"`
-	HashesPerBucket int    `yaml:"hashes_per_bucket" json:"hashes_per_bucket" help:"hashes that must agree in a bucket; more find fewer documents"`
-	Seed            uint64 `yaml:"seed" json:"seed" help:"chooses the hash functions"`
+	NgramLength     int    `yaml:"ngram_length" limits:"1..1000000" json:"ngram_length" help:"words in an n-gram"`
+	Buckets         int    `yaml:"buckets" limits:"1..4096" json:"buckets" help:"buckets; more find less similar documents"`
+	HashesPerBucket int    `yaml:"hashes_per_bucket" limits:"1..1024" json:"hashes_per_bucket" help:"hashes that must agree in a bucket; more find fewer documents"`
+	Seed            uint64 `yaml:"seed" limits:"0.." json:"seed" help:"chooses the hash functions"`
 	// Passes over the corpus, each for a part of the buckets. A pass needs
 	// memory for 8 bytes a document and bucket.
-	Passes int `yaml:"passes" json:"passes" help:"times the corpus is read, to need less memory"`
+	Passes int `yaml:"passes" limits:"1..4096" json:"passes" help:"times the corpus is read, to need less memory"`
 }
 
 // SetDefaults sets datatrove's defaults.

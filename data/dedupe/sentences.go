@@ -23,14 +23,14 @@ import (
 // that is read only.
 type Sentences struct {
 	AttributeName  string `yaml:"attribute_name" json:"attribute_name" help:"name of the attribute"`
-	NSentences     int    `yaml:"n_sentences" json:"n_sentences" help:"sentences in a row that are compared"`
+	NSentences     int    `yaml:"n_sentences" limits:"1..1000000" json:"n_sentences" help:"sentences in a row that are compared"`
 	SplitSentences bool   `yaml:"split_sentences" json:"split_sentences" help:"compare sentences; --no- compares lines"`
 	// A document of which something is marked gets the attribute with the
 	// suffix _document too when less than this is left of it.
-	MinDocWords     int `yaml:"min_doc_words" json:"min_doc_words" help:"words that a document must keep"`
-	MinNumSentences int `yaml:"min_num_sentences" json:"min_num_sentences" help:"sentences that a document must keep"`
+	MinDocWords     int `yaml:"min_doc_words" limits:"0.." json:"min_doc_words" help:"words that a document must keep"`
+	MinNumSentences int `yaml:"min_num_sentences" limits:"0.." json:"min_num_sentences" help:"sentences that a document must keep"`
 	// MinWordsToRemoveSpan leaves shorter marks out.
-	MinWordsToRemoveSpan int `yaml:"min_words_to_remove_span" json:"min_words_to_remove_span" help:"words of the shortest piece that is marked"`
+	MinWordsToRemoveSpan int `yaml:"min_words_to_remove_span" limits:"0.." json:"min_words_to_remove_span" help:"words of the shortest piece that is marked"`
 }
 
 // SetDefaults sets datatrove's defaults.

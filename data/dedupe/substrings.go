@@ -31,9 +31,9 @@ import (
 // result.
 type Substrings struct {
 	AttributeName string `yaml:"attribute_name" json:"attribute_name" help:"name of the attribute"`
-	Length        int    `yaml:"length" json:"length" help:"length of the shortest piece: in bytes, or in tokens of the tokenizer (default 200 bytes or 50 tokens)"`
+	Length        int    `yaml:"length" limits:"0..1048576" json:"length" help:"length of the shortest piece: in bytes, or in tokens of the tokenizer (default 200 bytes or 50 tokens)"`
 	Tokenizer     string `yaml:"tokenizer" json:"tokenizer" help:"tokenizer.json whose tokens the length counts"`
-	Seed          uint64 `yaml:"seed" json:"seed" help:"chooses the fingerprints"`
+	Seed          uint64 `yaml:"seed" limits:"0.." json:"seed" help:"chooses the fingerprints"`
 }
 
 const (

@@ -59,8 +59,8 @@ type Stream struct {
 	// Sample is how often the documents that the filter keeps are written, on
 	// average: 0.3 of them, or each twice and half of them a third time with
 	// 2.5. nil is 1. Which ones, id and Seed decide. Copies have files of their own.
-	Sample *float64 `yaml:"sample" json:"sample"`
-	Seed   uint64   `yaml:"seed" json:"seed"`
+	Sample *float64 `yaml:"sample" limits:".." json:"sample"`
+	Seed   uint64   `yaml:"seed" limits:"0.." json:"seed"`
 }
 
 func (s *Stream) sampler() sampler {
@@ -75,10 +75,10 @@ const maxSample = 1000
 
 // Output says where a stream goes.
 type Output struct {
-	Path           string   `yaml:"path" json:"path"`                           // a folder, or - for standard output
-	MaxSizeInBytes int64    `yaml:"max_size_in_bytes" json:"max_size_in_bytes"` // of a shard's inputs as stored
+	Path           string   `yaml:"path" json:"path"`                                        // a folder, or - for standard output
+	MaxSizeInBytes int64    `yaml:"max_size_in_bytes" limits:"1.." json:"max_size_in_bytes"` // of a shard's inputs as stored
 	DiscardFields  []string `yaml:"discard_fields" json:"discard_fields"`
-	MinTextLength  int      `yaml:"min_text_length" json:"min_text_length"` // bytes without white space around
+	MinTextLength  int      `yaml:"min_text_length" limits:"0.." json:"min_text_length"` // bytes without white space around
 }
 
 // SetDefaults sets Dolma's defaults.
@@ -102,8 +102,8 @@ type Filter struct {
 // that starts with $ is a jq expression on the document.
 type SpanReplacement struct {
 	Span        string   `yaml:"span" json:"span"`
-	MinScore    *float64 `yaml:"min_score" json:"min_score"`
-	MaxScore    *float64 `yaml:"max_score" json:"max_score"`
+	MinScore    *float64 `yaml:"min_score" limits:".." json:"min_score"`
+	MaxScore    *float64 `yaml:"max_score" limits:".." json:"max_score"`
 	Replacement string   `yaml:"replacement" json:"replacement"`
 	Syntax      string   `yaml:"syntax" json:"syntax"` // "jsonpath" when empty
 }

@@ -24,7 +24,7 @@ type Config struct {
 	// Report is the folder for summaries.jsonl.gz; empty: none is written.
 	Report string `yaml:"report,omitempty" help:"folder for summaries.jsonl.gz"`
 	// Bins is the most bins a summary has.
-	Bins int `yaml:"bins" help:"most bins of a summary"`
+	Bins int `yaml:"bins" limits:"1.." help:"most bins of a summary"`
 	// Regex selects attributes by name; empty: all.
 	Regex string `yaml:"regex,omitempty" help:"only attributes whose name matches"`
 

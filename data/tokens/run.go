@@ -34,15 +34,15 @@ type Encoder interface {
 type Config struct {
 	Documents      []string `yaml:"documents" help:"documents files, folders or globs"` // one that is named twice is read once
 	data.Execution `yaml:",inline"`
-	BatchSize      int    `yaml:"batch_size" help:"documents that are shuffled with each other"` // 0 is 10,000
-	RingSize       int    `yaml:"ring_size" help:"input files that are read in turns"`           // 0 is 8
+	BatchSize      int    `yaml:"batch_size" limits:"0.." help:"documents that are shuffled with each other"` // 0 is 10,000
+	RingSize       int    `yaml:"ring_size" limits:"0.." help:"input files that are read in turns"`           // 0 is 8
 	Fields         Fields `yaml:"fields"`
 	SampleRingProp bool   `yaml:"sample_ring_prop" help:"read in proportion to the files' sizes instead of in turns"`
-	MaxSize        int    `yaml:"max_size" help:"most tokens in a file"` // never quite reached; 0 is 2^30
+	MaxSize        int    `yaml:"max_size" limits:"0.." help:"most tokens in a file"` // never quite reached; 0 is 2^30
 	DType          DType  `yaml:"dtype" help:"uint16, or uint32 for a vocabulary above 65,536"`
 	// Seed decides the order of files and documents. Dolma accepts one and
 	// does not use it.
-	Seed uint64 `yaml:"seed" help:"decides the order of files and documents"`
+	Seed uint64 `yaml:"seed" limits:"0.." help:"decides the order of files and documents"`
 
 	Destination string  `yaml:"-"` // folder of the token files
 	Encoder     Encoder `yaml:"-"`

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -177,6 +178,12 @@ func (v dataVerb[C]) command() *cobra.Command {
 			name = file
 		}
 		if err := config.Parse(name, text, configOverrides(c.Flags()), &cfg); err != nil {
+			if e, ok := errors.AsType[*config.Error](err); ok && e.File == "override" && e.Key != "" {
+				return overrideError(c.Flags(), e)
+			}
+			return err
+		}
+		if err := checkLimits(reflect.ValueOf(&cfg), "", c.Flags().Changed); err != nil {
 			return err
 		}
 		dry, err := r.showConfig(&cfg)
@@ -249,7 +256,8 @@ func addConfigFlags(flags *pflag.FlagSet, prefix string, v reflect.Value) {
 			flags.String(key, field.String(), help)
 			annotate(key)
 		default:
-			flags.String(key, fmt.Sprint(field.Interface()), help)
+			n := newNumberFlag(f, field.Interface())
+			flags.Var(n, key, n.shown(help))
 			annotate(key, rawAnnotation)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 // statConfig has the keys of Dolma 1.2.1, python/dolma/cli/analyzer.py.
 type statConfig struct {
 	stat.Config `yaml:",inline"`
-	Seed        int     `yaml:"seed" help:"accepted for Dolma's configs; no effect"`
+	Seed        int     `yaml:"seed" limits:".." help:"accepted for Dolma's configs; no effect"`
 	Total       bool    `yaml:"total" help:"show sum and number of values under each table"`
 	Debug       bool    `yaml:"debug" help:"accepted for Dolma's configs; no effect"`
 	WorkDir     workDir `yaml:"work_dir"`
@@ -41,6 +41,9 @@ func newDataStatCommand() *cobra.Command {
 func runDataStat(r *dataRun, cfg statConfig) error {
 	if len(cfg.Attributes) == 0 {
 		return usageErrorf("no attributes are given\nhint: --attributes 'corpus/attributes/gopher_v2/*.gz'")
+	}
+	if r.Flags().Changed("regex") && cfg.Regex == "" {
+		return usageErrorf("--regex is empty: it would take every attribute, as without it")
 	}
 	p := new(data.Progress)
 	cfg.Execution = r.execution(cfg.Processes, p)

@@ -30,9 +30,9 @@ type tagConfig struct {
 type tagProfile struct {
 	Enable  bool    `yaml:"enable" help:"accepted for Dolma's configs; no effect"`
 	Output  *string `yaml:"output" help:"accepted for Dolma's configs; no effect"`
-	Steps   *int    `yaml:"steps" help:"accepted for Dolma's configs; no effect"`
+	Steps   *int    `yaml:"steps" limits:".." help:"accepted for Dolma's configs; no effect"`
 	SortKey string  `yaml:"sort_key" help:"accepted for Dolma's configs; no effect"`
-	Lines   int     `yaml:"lines" help:"accepted for Dolma's configs; no effect"`
+	Lines   int     `yaml:"lines" limits:".." help:"accepted for Dolma's configs; no effect"`
 }
 
 func newDataTagCommand() *cobra.Command {

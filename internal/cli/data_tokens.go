@@ -25,7 +25,7 @@ type tokensConfig struct {
 	Destination         *string          `yaml:"destination" help:"folder of the token files"`
 	TokenizerNameOrPath *string          `yaml:"tokenizer_name_or_path" help:"deprecated: tokenizer.name_or_path, with the last id as eos_token_id"`
 	Tokenizer           *tokenizerConfig `yaml:"tokenizer"`
-	FilesPerProcess     *int             `yaml:"files_per_process" help:"input files in a group, which has token files of its own"`
+	FilesPerProcess     *int             `yaml:"files_per_process" limits:"0.." help:"input files in a group, which has token files of its own"`
 	Debug               bool             `yaml:"debug" help:"accepted for Dolma's configs; no effect"`
 	WorkDir             workDir          `yaml:"work_dir"`
 	Dryrun              bool             `yaml:"dryrun" help:"print the config and stop"`
@@ -33,11 +33,11 @@ type tokensConfig struct {
 
 type tokenizerConfig struct {
 	NameOrPath                *string `yaml:"name_or_path" help:"tokenizer.json, a folder that holds one, or org/name below OLMO_MODELS"`
-	BosTokenID                *int32  `yaml:"bos_token_id" help:"id put before every document"`
-	EosTokenID                *int32  `yaml:"eos_token_id" help:"id put behind every document"`
-	PadTokenID                *int32  `yaml:"pad_token_id" help:"accepted for Dolma's configs; nothing is padded"`
+	BosTokenID                *int32  `yaml:"bos_token_id" limits:"0.." help:"id put before every document"`
+	EosTokenID                *int32  `yaml:"eos_token_id" limits:"0.." help:"id put behind every document"`
+	PadTokenID                *int32  `yaml:"pad_token_id" limits:".." help:"accepted for Dolma's configs; nothing is padded"`
 	SegmentBeforeTokenization bool    `yaml:"segment_before_tokenization" help:"encode paragraphs one by one"`
-	Refresh                   int     `yaml:"refresh" help:"accepted for Dolma's configs; nothing leaks here"`
+	Refresh                   int     `yaml:"refresh" limits:".." help:"accepted for Dolma's configs; nothing leaks here"`
 	Fast                      bool    `yaml:"fast" help:"accepted for Dolma's configs; no effect"`
 	EncodeSpecialTokens       bool    `yaml:"encode_special_tokens" help:"treat special tokens in texts as plain text"`
 }
