@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -365,6 +366,27 @@ func TestStep(t *testing.T) {
 		r.Body.Close()
 		if r.StatusCode != http.StatusBadRequest {
 			t.Errorf("step %s: %s", path, r.Status)
+		}
+	}
+}
+
+// TestScripts: what comes from logs, configs and texts is put into the page as text alone.
+func TestScripts(t *testing.T) {
+	s := serve(t, writeRun(t, "a", 3))
+	for _, path := range []string{"/app.js", "/chart.js"} {
+		r, err := http.Get(s.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r.Body)
+		r.Body.Close()
+		if err != nil || len(text) < 1000 {
+			t.Fatalf("%s: %d bytes, %v", path, len(text), err)
+		}
+		for _, way := range []string{"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "DOMParser", "createContextualFragment", "http://", "https://"} {
+			if rest := strings.ReplaceAll(string(text), "http://www.w3.org/2000/svg", ""); strings.Contains(rest, way) {
+				t.Errorf("%s has %s", path, way)
+			}
 		}
 	}
 }

@@ -132,17 +132,16 @@ func names(logs []string) []string {
 	}
 	suffix := func(i, n int) string { return strings.Join(parts[i][max(0, len(parts[i])-n):], "/") }
 	out := make([]string, len(logs))
-	for i := range logs {
-		n := 1
-		for ; n < len(parts[i]); n++ {
-			if !slices.ContainsFunc(logs, func(other string) bool {
-				j := slices.Index(logs, other)
-				return j != i && suffix(j, n) == suffix(i, n)
-			}) {
-				break
+	for n := 1; slices.Contains(out, ""); n++ {
+		count := map[string]int{}
+		for i := range logs {
+			count[suffix(i, n)]++
+		}
+		for i := range logs {
+			if out[i] == "" && (count[suffix(i, n)] == 1 || n >= len(parts[i])) {
+				out[i] = suffix(i, n)
 			}
 		}
-		out[i] = suffix(i, n)
 	}
 	return out
 }

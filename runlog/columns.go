@@ -161,9 +161,10 @@ func (c *Column) cut(row int) {
 	}
 }
 
-// row puts a line's numbers behind the others.
+// row puts a line's numbers behind the others, or to those of the last line when it is of
+// the same step: other programs write evaluations as lines of their own.
 func (c *Columns) row(step int, numbers []number) {
-	if n := len(c.steps); n > 0 && int(c.steps[n-1]) >= step {
+	if n := len(c.steps); n > 0 && int(c.steps[n-1]) > step {
 		back := c.Row(step)
 		c.steps = c.steps[:back]
 		for _, column := range c.columns {
@@ -171,7 +172,11 @@ func (c *Columns) row(step int, numbers []number) {
 		}
 	}
 	at := len(c.steps)
-	c.steps = append(c.steps, int32(step))
+	if at > 0 && int(c.steps[at-1]) == step {
+		at--
+	} else {
+		c.steps = append(c.steps, int32(step))
+	}
 	for _, n := range numbers {
 		n.column.add(at, n.value)
 	}
