@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -14,10 +15,11 @@ import (
 type pattern struct {
 	expr  string
 	prog  []inst
-	slots int  // of positions that a search remembers
-	saves bool // some operation remembers one
-	calls bool // groups are called
-	limit int  // of steps back in one place, 0 for none
+	slots int       // of positions that a search remembers
+	saves bool      // some operation remembers one
+	calls bool      // groups are called
+	limit int       // of steps back in one place, 0 for none
+	runs  sync.Pool // of *patternRun
 }
 
 // maxStepsBack is Oniguruma's limit of steps back at one place of a text; what
@@ -82,7 +84,7 @@ type inst struct {
 	set      *codeSet
 	x, y     int
 	min, max int
-	refs     []int // the first slots of groups
+	refs     *[]int // the first slots of groups
 }
 
 // Slots that every pattern has: where the text ends (absent operators move it),
@@ -95,27 +97,43 @@ const (
 
 // find implements matcher.
 func (p *pattern) find(s string, from int) (start, end int) {
-	m := &patternRun{pattern: p, s: s, end: len(s), from: from}
-	if p.slots > firstSlot || p.saves {
-		m.slots = make([]int, p.slots)
+	m, _ := p.runs.Get().(*patternRun)
+	if m == nil {
+		m = &patternRun{pattern: p}
+		if p.slots > firstSlot || p.saves {
+			m.slots = make([]int, p.slots)
+		}
 	}
-	for at := from; at <= len(s); {
-		m.stack = m.stack[:0]
-		m.back = 0
-		if p.saves {
-			m.end = len(s)
+	m.s, m.end, m.from, m.call = s, len(s), from, nil
+	start, end = m.search()
+	if m.s, m.call = "", nil; cap(m.stack) > maxKeptStack {
+		m.stack = nil
+	}
+	p.runs.Put(m)
+	return start, end
+}
+
+// maxKeptStack is how many choices a search may leave room for.
+const maxKeptStack = 1 << 12
+
+// search tries one place after the other.
+func (m *patternRun) search() (start, end int) {
+	for at := m.from; at <= len(m.s); {
+		m.stack, m.call, m.back = m.stack[:0], nil, 0
+		if m.saves {
+			m.end = len(m.s)
 			for i := range m.slots {
 				m.slots[i] = -1
 			}
-			m.slots[slotEnd] = len(s)
+			m.slots[slotEnd] = len(m.s)
 		}
 		if end := m.run(0, at); end >= 0 {
-			if p.saves && m.slots[slotKeep] >= 0 {
+			if m.saves && m.slots[slotKeep] >= 0 {
 				at = m.slots[slotKeep]
 			}
 			return at, end
 		}
-		_, n := utf8.DecodeRuneInString(s[at:])
+		_, n := utf8.DecodeRuneInString(m.s[at:])
 		at += max(n, 1)
 	}
 	return -1, -1
@@ -144,13 +162,14 @@ type callFrame struct {
 // choice is a way back: go on at pc from pos. With a low end, there are more
 // ways, each a code point shorter. With slot ≥ 0 it restores a slot instead.
 type choice struct {
-	pc, pos, low, slot int
-	call               *callFrame
+	pos, low int
+	pc, slot int32
+	call     *callFrame
 }
 
 // save sets a slot so that a step back restores it.
 func (m *patternRun) save(slot, value int) {
-	m.stack = append(m.stack, choice{slot: slot, pos: m.slots[slot], call: m.call})
+	m.stack = append(m.stack, choice{slot: int32(slot), pos: m.slots[slot], call: m.call})
 	m.set(slot, value)
 }
 
@@ -179,7 +198,7 @@ func (m *patternRun) keep(base int) {
 func (m *patternRun) undo(base int) {
 	for i := len(m.stack) - 1; i >= base; i-- {
 		if c := &m.stack[i]; c.slot >= 0 {
-			m.set(c.slot, c.pos)
+			m.set(int(c.slot), c.pos)
 		}
 	}
 	m.stack = m.stack[:base]
@@ -194,9 +213,10 @@ func (m *patternRun) undo(base int) {
 // long it is, so that a text of a megabyte does not need a stack of one.
 func (m *patternRun) run(pc, pos int) int {
 	base := len(m.stack)
+	prog := m.prog
 	for {
 		ok := true
-		in := &m.prog[pc]
+		in := &prog[pc]
 		switch in.op {
 		case opMatch:
 			m.keep(base)
@@ -229,16 +249,16 @@ func (m *patternRun) run(pc, pos int) int {
 			}
 			pc++
 			if ok && pos > low && in.max != in.min {
-				m.stack = append(m.stack, choice{pc, pos, low, -1, m.call})
+				m.stack = append(m.stack, choice{pos, low, int32(pc), -1, m.call})
 			}
 		case opSplit:
-			m.stack = append(m.stack, choice{in.y, pos, pos, -1, m.call})
+			m.stack = append(m.stack, choice{pos, pos, int32(in.y), -1, m.call})
 			pc = in.x
 		case opJump:
 			pc = in.x
 		case opMark:
 			m.save(in.x, pos)
-			for i, g := range in.refs {
+			for i, g := range *in.refs {
 				m.save(in.x+1+2*i, m.slots[g])
 				m.save(in.x+2+2*i, m.slots[g+1])
 			}
@@ -261,10 +281,10 @@ func (m *patternRun) run(pc, pos int) int {
 			case in.max >= 0 && n >= in.max:
 				pc++
 			case in.lazy:
-				m.stack = append(m.stack, choice{in.y, pos, pos, -1, m.call})
+				m.stack = append(m.stack, choice{pos, pos, int32(in.y), -1, m.call})
 				pc++
 			default:
-				m.stack = append(m.stack, choice{pc + 1, pos, pos, -1, m.call})
+				m.stack = append(m.stack, choice{pos, pos, int32(pc + 1), -1, m.call})
 				pc = in.y
 			}
 		case opLook, opNotLook, opBehind, opNotBehind:
@@ -276,10 +296,11 @@ func (m *patternRun) run(pc, pos int) int {
 		case opAtomic:
 			// A match of the inner program drops its choices: what it saw is not
 			// looked at in another way when the rest fails.
+			call := m.call
 			if end := m.run(pc+1, pos); end >= 0 {
 				pos, pc = end, in.x
 			} else if ok = in.y >= 0; ok {
-				pc = in.y
+				pc, m.call = in.y, call
 			}
 		case opSave:
 			m.save(in.x, pos)
@@ -295,7 +316,7 @@ func (m *patternRun) run(pc, pos int) int {
 			pos, ok = m.backref(in, pos)
 			pc++
 		case opHave:
-			if m.matched(in.refs) >= 0 {
+			if m.matched(*in.refs) >= 0 {
 				pc++
 			} else {
 				pc = in.y
@@ -335,7 +356,7 @@ func (m *patternRun) run(pc, pos int) int {
 			}
 			c := &m.stack[len(m.stack)-1]
 			if c.slot >= 0 {
-				m.set(c.slot, c.pos)
+				m.set(int(c.slot), c.pos)
 				m.stack = m.stack[:len(m.stack)-1]
 				continue
 			}
@@ -343,7 +364,7 @@ func (m *patternRun) run(pc, pos int) int {
 				panic(refusal{fmt.Errorf("regular expression %q takes more than %d steps back at byte %d of a text of %d bytes", m.expr, m.limit, pos, len(m.s))})
 			}
 			m.call = c.call
-			pc, ok = c.pc, true
+			pc, ok = int(c.pc), true
 			if c.pos > c.low {
 				_, n := utf8.DecodeLastRuneInString(m.s[:c.pos])
 				c.pos -= n // the run gives up its last code point
@@ -365,7 +386,7 @@ func (m *patternRun) progress(in *inst, pos int) bool {
 	if m.slots[in.x] != pos {
 		return true
 	}
-	for i, g := range in.refs {
+	for i, g := range *in.refs {
 		if m.slots[in.x+1+2*i] != m.slots[g] || m.slots[in.x+2+2*i] != m.slots[g+1] {
 			return true
 		}
@@ -419,8 +440,8 @@ func (m *patternRun) matched(groups []int) int {
 
 // backref moves behind what a group has matched, if that stands at pos.
 func (m *patternRun) backref(in *inst, pos int) (int, bool) {
-	for i := len(in.refs) - 1; i >= 0; i-- {
-		g := m.matched(in.refs[i : i+1])
+	for i := len(*in.refs) - 1; i >= 0; i-- {
+		g := m.matched((*in.refs)[i : i+1])
 		if g < 0 {
 			continue
 		}

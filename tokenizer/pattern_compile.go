@@ -65,7 +65,7 @@ func parsePattern(expr string) (*pattern, error) {
 	if err != nil {
 		return nil, fmt.Errorf("regular expression %q, at character %d: %w", expr, utf8.RuneCountInString(expr[:min(ps.pos, len(expr))])+1, err)
 	}
-	return &pattern{expr, c.prog, c.slots, c.saves, c.calls, maxStepsBack}, nil
+	return &pattern{expr: expr, prog: c.prog, slots: c.slots, saves: c.saves, calls: c.calls, limit: maxStepsBack}, nil
 }
 
 type patternCompiler struct {
@@ -164,7 +164,7 @@ func (c *patternCompiler) node(n *node) {
 	case nodeGroup:
 		c.group(n)
 	case nodeBackref:
-		c.emit(inst{op: opBackref, fold: n.fold, refs: c.slotsOf(n.groups)})
+		c.emit(inst{op: opBackref, fold: n.fold, refs: refsOf(c.slotsOf(n.groups))})
 	case nodeCall:
 		c.fixups = append(c.fixups, fixup{c.emit(inst{op: opCall}), n.groups[0]})
 	case nodeIf:
@@ -349,15 +349,18 @@ func (c *patternCompiler) repeat(n *node) {
 		slot, refs := c.slots, c.referred(body)
 		c.slots += 1 + 2*len(refs)
 		at := split()
-		c.emit(inst{op: opMark, x: slot, refs: refs})
+		c.emit(inst{op: opMark, x: slot, refs: refsOf(refs)})
 		c.node(body)
-		c.emit(inst{op: opProgress, x: slot, y: at, refs: refs})
+		c.emit(inst{op: opProgress, x: slot, y: at, refs: refsOf(refs)})
 		leave(at)
 	}
 	for _, at := range splits {
 		leave(at)
 	}
 }
+
+// refsOf keeps operations small, of which few have any.
+func refsOf(refs []int) *[]int { return &refs }
 
 // drop takes the program from start on back.
 func (c *patternCompiler) drop(start int) {
@@ -424,7 +427,7 @@ func (n *node) each(f func(*node)) {
 func (c *patternCompiler) condition(n *node) {
 	var at int
 	if n.cond == nil {
-		at = c.emit(inst{op: opHave, refs: c.slotsOf(n.groups)})
+		at = c.emit(inst{op: opHave, refs: refsOf(c.slotsOf(n.groups))})
 	} else {
 		at = c.emit(inst{op: opAtomic})
 		c.node(n.cond)
