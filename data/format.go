@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"olmo/data/store"
 )
 
 // A Format holds documents in a file otherwise than as lines of JSON. The
@@ -53,10 +55,10 @@ func formatNamed(path string) (Format, bool) {
 // that holds documents only, or for one that is read and not written.
 func RowsName(doc string) string {
 	if notWritten(doc) != "" {
-		return doc + ".gz"
+		return store.Fit(doc + ".gz")
 	}
 	if f, ok := formatNamed(doc); ok && strings.HasSuffix(doc, f.Suffix) {
-		return doc + ".jsonl.zst"
+		return store.Fit(doc + ".jsonl.zst")
 	}
 	return doc
 }

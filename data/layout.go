@@ -79,7 +79,7 @@ func RejectsPath(doc, stage string) string {
 	if err != nil {
 		p = store.Join(store.Dir(doc), "rejects", stage, doc[strings.LastIndexAny(filepath.ToSlash(doc), "/")+1:])
 	}
-	return p + rejectsSuffix
+	return store.Fit(p + rejectsSuffix)
 }
 
 // ExpandGlobs lists the files that the patterns match, each pattern's matches

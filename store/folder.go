@@ -95,7 +95,7 @@ func (d *Folder) Abort() {
 // former is the name that an earlier folder has while it is replaced, on systems
 // that cannot exchange two names at once.
 func former(name string) string {
-	return filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".old.tmp")
+	return beside(name, ".old.tmp")
 }
 
 // restore puts a folder back that a process was about to replace when it died.

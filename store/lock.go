@@ -50,8 +50,7 @@ var (
 
 // LockName is the file that stands for the lock on a file or folder.
 func LockName(name string) string {
-	name = filepath.Clean(name)
-	return filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".lock")
+	return beside(filepath.Clean(name), ".lock")
 }
 
 // AcquireFor takes the lock on a file or folder, whose file lies beside it. A folder

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -55,7 +54,7 @@ func fault(op Op, name string) error {
 // Temporary is the name that a file or folder has until it is complete. The dot
 // hides it from patterns, which would otherwise read what a killed run left.
 func Temporary(name string) string {
-	return filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".tmp")
+	return beside(name, ".tmp")
 }
 
 // IsTemporary tells whether a base name is one that Temporary gives.

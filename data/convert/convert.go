@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"olmo/data"
 	"olmo/data/store"
@@ -310,17 +311,42 @@ func (c *Config) files() ([]file, error) {
 			return nil, fmt.Errorf("no files match %s", pattern)
 		}
 		for _, f := range found {
-			if !seen[f] {
-				seen[f] = true
-				name := strings.TrimPrefix(strings.TrimPrefix(filepath.ToSlash(f), root), "/")
-				out = append(out, file{f, name, kindOf(f)})
+			if seen[f] {
+				continue
 			}
+			seen[f] = true
+			if err := store.CheckFile(f); err != nil && f != pattern {
+				first, _, _ := strings.Cut(err.Error(), "\n")
+				c.Logf("warning: passed over: %s", first)
+				continue
+			}
+			name := strings.TrimPrefix(strings.TrimPrefix(filepath.ToSlash(f), root), "/")
+			out = append(out, file{f, readable(name), kindOf(f)})
 		}
 	}
 	if len(out) == 0 {
 		return nil, errors.New("no documents are given\nhint: --documents FOLDER")
 	}
 	return out, nil
+}
+
+// readable is a name for an id: the bytes of one that is not UTF-8 are written as %FC, so that no
+// two names become one.
+func readable(name string) string {
+	if utf8.ValidString(name) {
+		return name
+	}
+	var out strings.Builder
+	for len(name) > 0 {
+		r, size := utf8.DecodeRuneInString(name)
+		if r == utf8.RuneError && size == 1 {
+			fmt.Fprintf(&out, "%%%02X", name[0])
+		} else {
+			out.WriteString(name[:size])
+		}
+		name = name[size:]
+	}
+	return out.String()
 }
 
 // mine tells of a file in a folder that is converted whole whether it is there only
@@ -356,7 +382,7 @@ func outputName(name, output string) string {
 	for _, suffix := range []string{".gz", ".zst", ".zstd", ".bz2", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet"} {
 		name = strings.TrimSuffix(name, suffix)
 	}
-	return name + "." + output
+	return store.Fit(name + "." + output)
 }
 
 // made is what a worker made of some rows or files.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -455,4 +456,32 @@ func Example() {
 	}
 	fmt.Print(string(b))
 	// Output: {"id":"7","text":"A fine book.","source":"reviews"}
+}
+
+// Names as long as systems take, and names that are no UTF-8, have outputs, ids and rejects.
+func TestOddNames(t *testing.T) {
+	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
+		t.Skip("the system has no such names")
+	}
+	t.Chdir(t.TempDir())
+	long := strings.Repeat("n", 249) + ".jsonl"
+	write(t, ".", map[string]string{"in/" + long: `{"id":"1","text":"long"}` + "\nbad\n", "in/" + long[1:] + "x": "text", "in/gr\xfc.txt": "ü", "in/gr\xe4.txt": "ä", "in/one-nul": "\x00"})
+	report, err := convert.Run(context.Background(), config("."))
+	if err != nil || report.Documents != 4 || report.Rejected != 1 || report.Binary != 1 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	got := strings.Join(documents(t, report.Outputs), "\n")
+	for _, want := range []string{`"text":"long"`, `"id":"gr%FC.txt"`, `"id":"gr%E4.txt"`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s in\n%s", want, got)
+		}
+	}
+	rejects, err := filepath.Glob("rejects/convert/*")
+	if err != nil || len(rejects) != 2 {
+		t.Errorf("rejects %q, %v", rejects, err)
+	}
+	// A record is JSON, where a path that is no UTF-8 is not itself: these files are read again.
+	if report, err = convert.Run(context.Background(), config(".")); err != nil || report.Skipped != 1 {
+		t.Errorf("again: %+v, %v", report, err)
+	}
 }

@@ -225,6 +225,14 @@ func Join(base string, elem ...string) string {
 // Clean is filepath.Clean for paths and addresses.
 func Clean(name string) string { return Join(name) }
 
+// Fit gives a path whose last name a file on this machine can have; addresses stay.
+func Fit(name string) string {
+	if Remote(name) {
+		return name
+	}
+	return whole.FitName(name)
+}
+
 // Dir is filepath.Dir for paths and addresses.
 func Dir(name string) string {
 	if scheme, rest, ok := strings.Cut(name, "://"); ok && Remote(name) {

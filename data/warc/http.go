@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,8 +32,26 @@ func text(b []byte) string {
 }
 
 // splitHTTP cuts an HTTP response into header and body. Content without a
-// status line is all body.
+// status line is all body. Responses before the last one, such as "100 Continue" and a
+// proxy's "200 Connection established", are passed over: else the last one's header would stand
+// in the text.
 func splitHTTP(content []byte) (Header, []byte) {
+	for {
+		h, body := splitResponse(content)
+		before := strings.HasPrefix(h[status], "1") || strings.HasSuffix(strings.ToLower(h[status]), "connection established") || len(h) == 1
+		if !before || !statusLine.Match(body) {
+			return h, body
+		}
+		content = body
+	}
+}
+
+// status is the field in which splitResponse keeps what stands behind the version in a status line.
+const status = ":status"
+
+var statusLine = regexp.MustCompile(`^HTTP/[0-9.]+ +[1-5][0-9][0-9]\b`)
+
+func splitResponse(content []byte) (Header, []byte) {
 	h := Header{}
 	if !bytes.HasPrefix(content, []byte("HTTP/")) {
 		return h, content
@@ -40,15 +59,46 @@ func splitHTTP(content []byte) (Header, []byte) {
 	last := ""
 	for first := true; ; first = false {
 		line, rest, ok := bytes.Cut(content, []byte("\n"))
+		if line = bytes.TrimRight(line, "\r"); !first && bytes.HasPrefix(line, []byte("<")) && !bytes.Contains(line, []byte(">:")) {
+			return h, content // the empty line before the page is missing
+		}
 		content = rest
-		line = bytes.TrimRight(line, "\r")
-		if len(line) > 0 && !first {
+		if first {
+			_, code, _ := bytes.Cut(line, []byte(" "))
+			h[status] = text(bytes.TrimSpace(code))
+		} else if len(line) > 0 {
 			last = h.addHTTP(line, last)
 		}
 		if !ok || len(line) == 0 {
 			return h, content
 		}
 	}
+}
+
+// status is the number of a response's status, 0 of none.
+func (h Header) status() int {
+	number, _, _ := strings.Cut(h[status], " ")
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// checkWhole is an error when a record or its response says that the body is cut. A body with
+// fewer bytes than its Content-Length is, unless it was coded for its way: many archives
+// keep the length of what they have decoded.
+func checkWhole(record, h Header, body []byte) error {
+	if reason := record["warc-truncated"]; reason != "" {
+		return fmt.Errorf("the body is cut: warc-truncated: %s", reason)
+	}
+	if h["transfer-encoding"] != "" || h["content-encoding"] != "" || len(body) == 0 {
+		return nil
+	}
+	if want, err := strconv.Atoi(h["content-length"]); err == nil && want > len(body) {
+		return fmt.Errorf("the body is cut: it has %d bytes, content-length says %d", len(body), want)
+	}
+	return nil
 }
 
 // addHTTP is add, but that a list of codings may come in several fields.

@@ -53,6 +53,8 @@ type Config struct {
 	Post Tagging `yaml:"post"`
 	// StoreHTML keeps the page in metadata.html.
 	StoreHTML bool `yaml:"store_html_in_metadata" help:"keep the page in metadata.html"`
+	// Status are those of the responses that are taken; none: all.
+	Status []int `yaml:"status" help:"take only responses of these statuses, such as 200 (default all)"`
 	// IgnoreExisting makes complete outputs again.
 	IgnoreExisting bool `yaml:"ignore_existing" help:"make again what is complete"`
 	// Now is when the documents are added.
@@ -68,9 +70,10 @@ type Report struct {
 	Records   int64 `json:"records"`
 	Documents int64 `json:"documents"`
 	Rejected  int64 `json:"rejected"`
-	// Left out: empty or no text, no payload digest, no address, no attributes
+	// Left out: empty or no text, another status, no payload digest, no address, no attributes
 	// of a tagging that skips.
 	NoText    int64 `json:"no_text"`
+	NoStatus  int64 `json:"other_status"` // none of Config.Status
 	NoDigest  int64 `json:"no_digest"`
 	NoAddress int64 `json:"no_address"`
 	NoPre     int64 `json:"no_pre_attributes"`
@@ -85,6 +88,7 @@ func (r *Report) add(o Report) {
 	r.Documents += o.Documents
 	r.Rejected += o.Rejected
 	r.NoText += o.NoText
+	r.NoStatus += o.NoStatus
 	r.NoDigest += o.NoDigest
 	r.NoAddress += o.NoAddress
 	r.NoPre += o.NoPre
@@ -115,7 +119,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		return Report{}, err
 	}
 	r.workers.Put(w)
-	settings := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %v %q %v %v %v", cfg.Source, cfg.Linearizer, cfg.Pre.Names, cfg.Pre.Skip, cfg.Post.Names, cfg.Post.Skip, cfg.StoreHTML, cfg.Compat))
+	settings := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %v %q %v %v %v %v", cfg.Source, cfg.Linearizer, cfg.Pre.Names, cfg.Pre.Skip, cfg.Post.Names, cfg.Post.Skip, cfg.StoreHTML, cfg.Compat, cfg.Status))
 	r.note = fmt.Sprintf("olmo data warc %x", settings[:8])
 	if r.stage, err = data.Begin(plan, cfg.Execution); err != nil {
 		return Report{}, err
@@ -154,7 +158,8 @@ func (c *Config) plan() (data.Plan, error) {
 		Source, Linearizer string
 		Pre, Post          Tagging
 		StoreHTML          bool
-	}{c.Source, c.Linearizer, c.Pre, c.Post, c.StoreHTML}}
+		Status             []int `json:",omitempty"`
+	}{c.Source, c.Linearizer, c.Pre, c.Post, c.StoreHTML, c.Status}}
 	switch len(c.Destination) {
 	case 0:
 		return plan, errors.New("no destination is given\nhint: --destination corpus/documents")
@@ -226,7 +231,7 @@ func outputName(name string) string {
 	for _, suffix := range []string{".gz", ".zst", ".zstd", ".bz2", ".warc", ".wet"} {
 		name = strings.TrimSuffix(name, suffix)
 	}
-	return name + ".jsonl.gz"
+	return store.Fit(name + ".jsonl.gz")
 }
 
 type run struct {
@@ -429,8 +434,19 @@ func (r *run) work(b *batch) (*made, error) {
 // page appends the document of a record, if it becomes one.
 func (r *run) page(dst []byte, p *page, w *worker, count *Report) ([]byte, error) {
 	header, body := Header{}, p.Content
-	if p.Type() == "response" {
+	switch {
+	case p.Type() == "response" && r.Compat:
+		header, body = splitResponse(p.Content)
+	case p.Type() == "response":
+		if kind, _, _ := strings.Cut(p.Header["content-type"], ";"); strings.EqualFold(strings.TrimSpace(kind), "text/dns") {
+			count.NoText++ // an answer of a name server
+			return dst, nil
+		}
 		header, body = splitHTTP(p.Content)
+	}
+	if p.Type() == "response" && len(r.Status) > 0 && !slices.Contains(r.Status, header.status()) {
+		count.NoStatus++
+		return dst, nil
 	}
 	contentType := header["content-type"]
 	if p.Type() != "response" {
@@ -441,8 +457,11 @@ func (r *run) page(dst []byte, p *page, w *worker, count *Report) ([]byte, error
 	html := ""
 	if !isBinary(kind) {
 		if p.Type() == "response" && !r.Compat { // which leaves the sizes of chunks in the text
-			var err error
-			if body, err = decodeBody(header, body); err != nil {
+			err := checkWhole(p.Header, header, body)
+			if err == nil {
+				body, err = decodeBody(header, body)
+			}
+			if err != nil {
 				return dst, err
 			}
 		}

@@ -337,6 +337,62 @@ func TestDamagedBodies(t *testing.T) {
 	}
 }
 
+// A body that is shorter than its header says, or that the archive says it has cut, is a reject; but
+// for Dolma, which takes what is there.
+func TestCutBodies(t *testing.T) {
+	good := record("resource", "http://y/", "<p>good")
+	for name, c := range map[string]struct{ fields, header string }{
+		"shorter than its length": {"", "Content-Length: 100"},
+		"cut by the archive":      {"WARC-Truncated: length\r\n", "X: y"},
+	} {
+		bad := strings.Replace(record("response", "http://x/", "HTTP/1.1 200 OK\r\n"+c.header+"\r\n\r\n<p>half"), "WARC-Target-URI", c.fields+"WARC-Target-URI", 1)
+		if docs, report := run(t, warc.Config{}, bad+good); len(docs) != 1 || report.Rejected != 1 {
+			t.Errorf("%s: %v, %+v, want a reject", name, docs, report)
+		}
+		if docs, report := run(t, warc.Config{Execution: data.Execution{Compat: true}}, bad+good); len(docs) != 2 {
+			t.Errorf("%s, as Dolma: %v, %+v", name, docs, report)
+		}
+	}
+	for name, header := range map[string]string{
+		"as long": "Content-Length: 7", "longer": "Content-Length: 3", "decoded by the archive": "Content-Encoding: gzip\r\nContent-Length: 100", "no number": "Content-Length: many",
+	} {
+		if docs, report := run(t, warc.Config{}, record("response", "http://x/", "HTTP/1.1 200 OK\r\n"+header+"\r\n\r\n<p>half")); len(docs) != 1 {
+			t.Errorf("%s: %v, %+v", name, docs, report)
+		}
+	}
+}
+
+func TestStatus(t *testing.T) {
+	response := func(head, body string) string { return record("response", "http://x/", head+"\r\n\r\n"+body) }
+	archive := response("HTTP/1.1 200 OK", "<p>good") + response("HTTP/1.1 404 Not Found\r\nX: y", "<p>missing") + record("resource", "http://y/", "<p>resource") + response("HTTP/2 200", "<p>also")
+	if docs, report := run(t, warc.Config{Status: []int{200}}, archive); len(docs) != 3 || report.NoStatus != 1 {
+		t.Errorf("%v, %+v", docs, report)
+	}
+	if docs, _ := run(t, warc.Config{}, archive); len(docs) != 4 {
+		t.Errorf("%v", docs)
+	}
+	// No line of a header is text.
+	for name, head := range map[string]string{
+		"an answer before":     "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: text/html",
+		"hints before":         "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: text/html",
+		"a proxy before":       "HTTP/1.0 200 Connection established\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: text/html",
+		"no empty line behind": "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n<body>",
+		"short lines":          "HTTP/1.0 200\nContent-Type: text/html",
+	} {
+		archive := record("response", "http://x/", head+"\r\n\r\n<p>good")
+		if name == "no empty line behind" {
+			archive = record("response", "http://x/", head+"<p>good")
+		}
+		if docs, report := run(t, warc.Config{Status: []int{200}}, archive); len(docs) != 1 || docs[0]["text"] != "good" {
+			t.Errorf("%s: %v, %+v", name, docs, report)
+		}
+	}
+	quoted := response("HTTP/1.1 200 OK\r\nContent-Type: text/plain", "HTTP/1.1 200 OK\r\nX: y\r\n\r\nis how it begins")
+	if docs, _ := run(t, warc.Config{}, quoted); len(docs) != 1 || !strings.HasPrefix(docs[0]["text"].(string), "HTTP/1.1") {
+		t.Errorf("a page about HTTP: %v", docs)
+	}
+}
+
 // An archive that is packed otherwise is refused by name.
 func TestPackedArchives(t *testing.T) {
 	const archive = "\xfd7zXZ\x00\x00\x04 and so on"

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -248,9 +249,13 @@ func addConfigFlags(flags *pflag.FlagSet, prefix string, v reflect.Value) {
 			flags.Lookup(no).Hidden = true
 			annotate(no, falseAnnotation)
 		case reflect.Slice:
-			if field.Type().Elem().Kind() == reflect.String {
+			switch field.Type().Elem().Kind() {
+			case reflect.String:
 				listFlag(flags, new([]string), key, help)
 				annotate(key)
+			case reflect.Int:
+				listFlag(flags, new([]string), key, help)
+				annotate(key, rawAnnotation)
 			}
 		case reflect.String:
 			flags.String(key, field.String(), help)
@@ -276,11 +281,13 @@ func configOverrides(flags *pflag.FlagSet) []string {
 		if _, ok := f.Annotations[falseAnnotation]; ok {
 			value = strconv.FormatBool(value != "true")
 		} else if list, ok := f.Value.(pflag.SliceValue); ok {
-			quoted := make([]string, 0, len(list.GetSlice()))
-			for _, s := range list.GetSlice() {
-				quoted = append(quoted, quoteYAML(s))
+			words := slices.Clone(list.GetSlice())
+			if _, ok := f.Annotations[rawAnnotation]; !ok {
+				for i, s := range words {
+					words[i] = quoteYAML(s)
+				}
 			}
-			value = "[" + strings.Join(quoted, ", ") + "]"
+			value = "[" + strings.Join(words, ", ") + "]"
 		} else if _, ok := f.Annotations[rawAnnotation]; !ok {
 			value = quoteYAML(value)
 		}

@@ -31,14 +31,15 @@ func newDataWarcCommand() *cobra.Command {
 document for each page: id is the payload digest, metadata has the address as it
 was and normalised, the archive's date and record, the content type and the
 record's offset. Records may be compressed one by one or all together, pages
-chunked and compressed; the charset is found from header, page or bytes.
+chunked and compressed; the charset is found from header, page and bytes.
+--status 200 leaves out pages of errors and redirections.
 
 The linearizer resiliparse leaves out navigation, advertisements, footers and
 the like by the names and places of elements; readability finds one article by
 Mozilla's algorithm, and so does trafilatura, without tables.
 
 What an earlier run made of the same archives is not made again. A record that is
-damaged or cut short goes to the rejects, and reading goes on with the next.`,
+damaged or cut short goes to the rejects, as does a page that is, and reading goes on with the next.`,
 		example: `  olmo data warc --documents 'crawl/*.warc.gz' --destination corpus/documents --source_name crawl --processes 4
   olmo data warc --documents x.warc.gz --destination cc --source_name cc --pre.taggers cc_re --pre.skip`,
 		defaults: func() warcConfig {
@@ -68,6 +69,11 @@ func runDataWarc(r *dataRun, cfg warcConfig, asJSON bool) error {
 	case len(cfg.Destination) == 0:
 		return usageErrorf("no destination is given\nhint: --destination corpus/documents")
 	}
+	for _, status := range cfg.Status {
+		if status < 100 || status > 599 {
+			return usageErrorf("--status %d is no status of a response, which is 100 to 599\nhint: --status 200", status)
+		}
+	}
 	p := new(data.Progress)
 	o := tagger.Options{Compat: r.compat, Models: cfg.Models}
 	tagWith(&cfg.Pre, o)
@@ -83,6 +89,7 @@ func runDataWarc(r *dataRun, cfg warcConfig, asJSON bool) error {
 		n   int64
 		why string
 	}{
+		{report.NoStatus, "of another status"},
 		{report.NoText, "without text (empty, or images and other binaries)"},
 		{report.NoDigest, "without WARC-Payload-Digest, which is the id"},
 		{report.NoAddress, "without WARC-Target-URI"},
