@@ -82,8 +82,12 @@ func TestTable(t *testing.T) {
 			t.Errorf("%d %q\ngot  %q\nwant %q", r.environment, r.snippet, got, *r.want)
 		}
 	}
-	t.Logf("%d snippets", len(rows))
+	sum := 0
 	for text, n := range left {
 		t.Logf("left out %d times: %s", n, text)
+		sum += n
+	}
+	if t.Logf("%d snippets, %d left out", len(rows), sum); sum > 40 {
+		t.Errorf("%d snippets are left out, want no more than 40", sum)
 	}
 }
