@@ -102,11 +102,11 @@ func (m *Model) Read(ctx context.Context, text string, choices int, each func(do
 		for i := range query {
 			row := rows[i*m.Config.V : (i+1)*m.Config.V]
 			if i == len(window) {
-				r.Next = m.choices(row, choices, before)
+				r.Next = m.Choices(row, choices, before)
 				break
 			}
 			id := window[i]
-			t := ReadToken{ID: id, Text: stream.Next(id), Expected: m.choices(row, choices, before)}
+			t := ReadToken{ID: id, Text: stream.Next(id), Expected: m.Choices(row, choices, before)}
 			t.Nats = logSum(row) - float64(row[id])
 			for j, v := range row {
 				if v > row[id] || v == row[id] && j < int(id) {
@@ -139,9 +139,18 @@ func logSum(row []float32) float64 {
 	return float64(most) + numeric.Log(sum)
 }
 
-// choices are the n likeliest tokens of a row of logits, of equals the smaller id first. How
+// behind is how a token looks behind another.
+func (m *Model) behind(before, id int32) string {
+	text, ok := strings.CutPrefix(m.Tokenizer.Decode([]int32{before, id}, false), m.Tokenizer.Decode([]int32{before}, false))
+	if !ok {
+		text = m.Tokenizer.Decode([]int32{id}, false)
+	}
+	return text
+}
+
+// Choices are the n likeliest tokens of a row of logits, of equals the smaller id first. How
 // a token looks depends on the one before it.
-func (m *Model) choices(row []float32, n int, before int32) []Choice {
+func (m *Model) Choices(row []float32, n int, before int32) []Choice {
 	var best []int
 	for i, v := range row {
 		if len(best) == n && (n == 0 || v <= row[best[n-1]]) {
@@ -155,14 +164,11 @@ func (m *Model) choices(row []float32, n int, before int32) []Choice {
 		best = best[:min(len(best), n)]
 	}
 	sum := logSum(row)
-	alone := m.Tokenizer.Decode([]int32{before}, false)
 	out := []Choice{}
 	for _, i := range best {
-		text := m.Tokenizer.Decode([]int32{before, int32(i)}, false)
-		if strings.HasPrefix(text, alone) {
-			text = text[len(alone):]
-		} else {
-			text = m.Tokenizer.Decode([]int32{int32(i)}, false)
+		text := ""
+		if m.Tokenizer != nil {
+			text = m.behind(before, int32(i))
 		}
 		out = append(out, Choice{int32(i), text, numeric.Exp(float64(row[i]) - sum)})
 	}

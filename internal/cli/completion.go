@@ -1,11 +1,22 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"bytes"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"olmo/data/tagger"
+	"olmo/eval"
+	"olmo/eval/score"
+)
 
 func newCompletionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion bash|zsh|fish|powershell",
-		Short: "Print the script that makes a shell complete olmo's verbs and flags",
+		Short: "Print the script that makes a shell complete olmo's verbs, flags and values",
 		Example: `  source <(olmo completion bash)
   olmo completion fish > ~/.config/fish/completions/olmo.fish`,
 		Args:      cobra.ArbitraryArgs,
@@ -17,7 +28,7 @@ func newCompletionCommand() *cobra.Command {
 			root, out := c.Root(), c.OutOrStdout()
 			switch args[0] {
 			case "bash":
-				return root.GenBashCompletionV2(out, true)
+				return bashCompletion(root, out)
 			case "zsh":
 				return root.GenZshCompletion(out)
 			case "fish":
@@ -27,5 +38,76 @@ func newCompletionCommand() *cobra.Command {
 			}
 			return usageErrorf("unknown shell %q\nhint: one of bash, zsh, fish, powershell", args[0])
 		},
+	}
+}
+
+// bashWords stands in for the functions of the package bash-completion, which not every system
+// has: without them each Tab would print an error.
+const bashWords = `
+if ! declare -F _get_comp_words_by_ref >/dev/null; then
+_get_comp_words_by_ref()
+{
+    cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=("${COMP_WORDS[@]}") cword=$COMP_CWORD
+}
+fi
+if ! declare -F __ltrim_colon_completions >/dev/null; then
+__ltrim_colon_completions() { :; }
+fi
+`
+
+func bashCompletion(root *cobra.Command, out io.Writer) error {
+	var script bytes.Buffer
+	if err := root.GenBashCompletionV2(&script, true); err != nil {
+		return err
+	}
+	script.WriteString(bashWords)
+	_, err := out.Write(script.Bytes())
+	return err
+}
+
+// values says what a flag may be, by its name; those that mean something else in one verb stand
+// with its path.
+var values = map[string]func() []string{
+	"olmo convert --to": func() []string { return []string{"hf", "ai2", "gguf"} },
+	"olmo convert --dtype": func() []string {
+		return []string{"f32", "f16", "bf16", "q8_0", "q6_k", "q5_k", "q5_1", "q5_0", "q4_k", "q4_1", "q4_0"}
+	},
+	"--precision":                          func() []string { return []string{"fp32", "amp_bf16"} },
+	"--boundary":                           func() []string { return []string{string(eval.Apart), string(eval.Together)} },
+	"--compat":                             func() []string { return []string{"dolma"} },
+	"olmo bench train --size":              func() []string { return []string{"S", "M", "L"} },
+	"olmo tokenizer train --pre-tokenizer": func() []string { return []string{"gpt2", "cl100k"} },
+	"--scorer":                             score.Names,
+	"--tasks": func() (names []string) {
+		for _, t := range eval.Tasks() {
+			names = append(names, t.Name)
+		}
+		return names
+	},
+	"--taggers": tagger.Names,
+}
+
+// completeValues makes the shells complete the flags whose values are known; of a list that is
+// separated by commas the last word.
+func completeValues(c *cobra.Command) {
+	for name, list := range values {
+		verb, flag, ok := strings.Cut(name, "--")
+		if !ok || verb != "" && strings.TrimSpace(verb) != c.CommandPath() || c.Flags().Lookup(flag) == nil {
+			continue
+		}
+		_ = c.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+			before := typed[:strings.LastIndexByte(typed, ',')+1]
+			var out []string
+			for _, v := range list() {
+				if strings.HasPrefix(v, typed[len(before):]) {
+					out = append(out, before+v)
+				}
+			}
+			slices.Sort(out)
+			return out, cobra.ShellCompDirectiveNoFileComp
+		})
+	}
+	for _, sub := range c.Commands() {
+		completeValues(sub)
 	}
 }

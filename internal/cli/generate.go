@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +20,10 @@ import (
 // generateOptions are the flags of `olmo generate`.
 type generateOptions struct {
 	model, tokenizer string
-	prompt, ids      string
+	prompts          []string
+	ids              string
+	stops            []string
+	samples          int
 	maxTokens        int
 	sampling         generate.Sampling
 	ignoreEOS        bool
@@ -31,7 +35,7 @@ type generateOptions struct {
 func newGenerateCommand() *cobra.Command {
 	var o generateOptions
 	c := &cobra.Command{
-		Use:   "generate --model PATH (TEXT | --prompt TEXT | --ids LIST)",
+		Use:   "generate --model PATH (TEXT | --prompt TEXT… | --ids LIST)",
 		Short: "Continue a text with a model",
 		Long: `Generate continues a text. PATH is a Hugging Face folder, an ai2-olmo folder, a
 stepN of a run, a run or quickstart folder (its latest step), or a .gguf file.
@@ -39,15 +43,21 @@ stepN of a run, a run or quickstart folder (its latest step), or a .gguf file.
 The text goes to standard output as it comes, in whole characters, without the
 prompt; it ends at the model's end of text, or after --max-tokens tokens. The same
 command gives the same text on every machine: a sampled token depends on the
-prompt, the settings and the seed alone.`,
+prompt, the settings and the seed alone.
+
+Several texts, or several --samples of one, are continued together, each as it would
+be alone: sample k has the seed --seed + k. They are printed under a heading each, in
+their order, or as a line of JSON each.`,
 		Example: `  olmo generate --model olmo-quickstart "Package json implements"
   olmo generate --model olmo-quickstart --temperature 0.8 --top-p 0.95 --seed 7 "Package json"
+  olmo generate --model olmo-quickstart --stop . --prompt "Package json" --prompt "Package http"
+  olmo generate --model olmo-quickstart --temperature 1 --samples 3 "The function"
   olmo generate --model MODEL --ids "3,14,15" --max-tokens 20 --json
   olmo generate --model MODEL - < prompt.txt`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usageErrorf("%d texts are given\nhint: quote the text", len(args))
+				return usageErrorf("%d texts are given\nhint: quote the text; for several, --prompt may be repeated", len(args))
 			}
 			given := 0
 			for _, name := range []string{"prompt", "ids"} {
@@ -58,18 +68,26 @@ prompt, the settings and the seed alone.`,
 			if given+len(args) != 1 {
 				return usageErrorf("give one of TEXT, --prompt TEXT or --ids LIST")
 			}
-			if len(args) == 1 {
-				o.prompt = args[0]
+			switch {
+			case o.samples < 1:
+				return usageErrorf("--samples is %d, it must be 1 or more", o.samples)
+			case slices.Contains(o.stops, ""):
+				return usageErrorf("--stop is empty, and would end every text before it begins")
 			}
-			return runGenerate(c, o)
+			if len(args) == 0 {
+				args = o.prompts
+			}
+			return runGenerate(c, o, args)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.model, "model", "", "the model: a folder, a run, or a .gguf file")
-	f.StringVar(&o.prompt, "prompt", "", "the text to continue; - reads standard input")
+	f.StringArrayVar(&o.prompts, "prompt", nil, "the text to continue; - reads standard input; may be repeated")
 	f.StringVar(&o.ids, "ids", "", "the token ids to continue, separated by commas or spaces")
 	f.IntVar(&o.maxTokens, "max-tokens", 128, "most tokens to generate")
 	addSamplingFlags(c, &o.sampling)
+	f.IntVar(&o.samples, "samples", 1, "continuations of each text; sample k has the seed --seed + k")
+	f.StringArrayVar(&o.stops, "stop", nil, "end before this text; may be repeated")
 	f.BoolVar(&o.ignoreEOS, "ignore-eos", false, "go on after an end of text")
 	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
 	ignoreExtraFlag(f, &o.ignoreExtra)
@@ -86,7 +104,7 @@ func addSamplingFlags(c *cobra.Command, s *generate.Sampling) {
 	f.Uint64Var(&s.Seed, "seed", 0, "another seed, another sample")
 }
 
-func runGenerate(c *cobra.Command, o generateOptions) error {
+func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 	bf16, err := precisionFlag(o.precision)
 	if err != nil {
 		return err
@@ -97,32 +115,49 @@ func runGenerate(c *cobra.Command, o generateOptions) error {
 	if o.maxTokens < 0 {
 		return usageErrorf("--max-tokens is %d, it must be 0 or more", o.maxTokens)
 	}
-	var prompt []int32
+	var prompts [][]int32
 	if c.Flags().Changed("ids") {
-		if prompt, err = parseIDs(o.ids); err != nil {
+		prompt, err := parseIDs(o.ids)
+		if err != nil {
 			return err
 		}
+		prompts, texts = [][]int32{prompt}, []string{o.ids}
 	}
-	if o.prompt == "-" {
-		text, err := io.ReadAll(c.InOrStdin())
-		if err != nil {
-			return fmt.Errorf("reading the prompt: %w", err)
+	for i, text := range texts {
+		if text == "-" && prompts == nil {
+			in, err := io.ReadAll(c.InOrStdin())
+			if err != nil {
+				return fmt.Errorf("reading the prompt: %w", err)
+			}
+			texts[i] = strings.TrimSuffix(string(in), "\n") // echo's, not the prompt's
 		}
-		o.prompt = strings.TrimSuffix(string(text), "\n") // echo's, not the prompt's
 	}
 	m, err := openModel(c, o.model, o.tokenizer, bf16, o.ignoreExtra)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	if prompt == nil {
+	if prompts == nil {
 		if err := needTokenizer(m, ", or give token ids with --ids"); err != nil {
 			return err
 		}
-		if prompt, err = m.Encode(o.prompt); err != nil {
+		for _, text := range texts {
+			prompt, err := m.Encode(text)
+			if err != nil {
+				return err
+			}
+			prompts = append(prompts, prompt)
+		}
+	}
+	if len(o.stops) > 0 {
+		if err := needTokenizer(m, ", which --stop wants"); err != nil {
 			return err
 		}
 	}
+	if len(prompts)*o.samples > 1 {
+		return o.several(c, m, texts, prompts)
+	}
+	prompt := prompts[0]
 	// Room for this text alone: a model with many positions would ask for much memory.
 	// An engine wants room for one token more than the prompt, also where none is asked for.
 	g, err := m.Generator(lm.GeneratorOptions{Positions: min(m.Config.T, max(len(prompt), 1)+max(o.maxTokens, 1)), Rows: min(256, max(len(prompt), 1))})
@@ -132,6 +167,64 @@ func runGenerate(c *cobra.Command, o generateOptions) error {
 	return o.generate(c, m, g, prompt)
 }
 
+// several continues texts together, and prints each when those before it are done.
+func (o *generateOptions) several(c *cobra.Command, m *lm.Model, texts []string, prompts [][]int32) error {
+	longest := 1
+	var requests []lm.Request
+	for _, p := range prompts {
+		longest = max(longest, len(p))
+		for k := range o.samples {
+			r := lm.Request{Prompt: p, MaxTokens: o.maxTokens, Sampling: o.sampling, Stop: m.Stop, StopTexts: o.stops}
+			r.Sampling.Seed += uint64(k)
+			if o.ignoreEOS {
+				r.Stop = nil
+			}
+			requests = append(requests, r)
+		}
+	}
+	w, err := m.Writer(lm.WriterOptions{Positions: min(m.Config.T, longest+max(o.maxTokens, 1)), Slots: min(64, len(requests))})
+	if err != nil {
+		return err
+	}
+	p := newProgress(c.ErrOrStderr())
+	p.begin("texts")
+	answers, done, next := make([]*lm.Answer, len(requests)), 0, 0
+	out := bufio.NewWriter(c.OutOrStdout())
+	err = w.Write(c.Context(), requests, func(i int, a lm.Answer) error {
+		answers[i] = &a
+		done++
+		p.update(step{done: float64(done), total: float64(len(requests)), unit: "texts"})
+		for ; next < len(answers) && answers[next] != nil; next++ {
+			if err := o.print(out, m, texts[next/o.samples], requests[next], *answers[next]); err != nil {
+				return err
+			}
+		}
+		return out.Flush()
+	})
+	p.end()
+	return err
+}
+
+// print writes one of several answers.
+func (o *generateOptions) print(out *bufio.Writer, m *lm.Model, text string, r lm.Request, a lm.Answer) error {
+	if o.asJSON {
+		line, err := answerJSON(a, r)
+		out.Write(append(line, '\n'))
+		return err
+	}
+	if o.samples > 1 {
+		text += fmt.Sprintf(", seed %d", r.Sampling.Seed)
+	}
+	fmt.Fprintf(out, "==> %s <==\n", strings.Join(strings.Fields(text), " "))
+	if m.Tokenizer == nil {
+		for _, id := range a.IDs {
+			fmt.Fprint(out, id, " ")
+		}
+	}
+	fmt.Fprintf(out, "%s\n\n", a.Text)
+	return nil
+}
+
 // generate prints the continuation of a prompt: as it comes, or as one line of JSON.
 func (o *generateOptions) generate(c *cobra.Command, m *lm.Model, g *lm.Generator, prompt []int32) error {
 	out := bufio.NewWriter(c.OutOrStdout())
@@ -139,7 +232,7 @@ func (o *generateOptions) generate(c *cobra.Command, m *lm.Model, g *lm.Generato
 		out.WriteString(text)
 		return out.Flush() == nil // else the reader has gone
 	}
-	q := lm.Request{Prompt: prompt, MaxTokens: o.maxTokens, Sampling: o.sampling, Stop: m.Stop}
+	q := lm.Request{Prompt: prompt, MaxTokens: o.maxTokens, Sampling: o.sampling, Stop: m.Stop, StopTexts: o.stops}
 	if o.ignoreEOS {
 		q.Stop = nil
 	}
@@ -159,7 +252,7 @@ func (o *generateOptions) generate(c *cobra.Command, m *lm.Model, g *lm.Generato
 	}
 	seconds := time.Since(began).Seconds()
 	if o.asJSON {
-		line, jsonErr := answerJSON(r, prompt)
+		line, jsonErr := answerJSON(r, q)
 		if jsonErr != nil {
 			return errors.Join(err, jsonErr)
 		}
@@ -184,7 +277,7 @@ func (o *generateOptions) generate(c *cobra.Command, m *lm.Model, g *lm.Generato
 
 // answerJSON is a line of --json. Its ids end with that of the end of text, as reference
 // programs list it.
-func answerJSON(r lm.Answer, prompt []int32) ([]byte, error) {
+func answerJSON(r lm.Answer, q lm.Request) ([]byte, error) {
 	if r.Stop >= 0 {
 		r.IDs, r.Logprobs = append(r.IDs, r.Stop), append(r.Logprobs, r.StopLogprob)
 	}
@@ -194,7 +287,8 @@ func answerJSON(r lm.Answer, prompt []int32) ([]byte, error) {
 		Logprobs []float64 `json:"logprobs"`
 		Prompt   []int32   `json:"prompt_ids"`
 		Reason   string    `json:"finish_reason"`
-	}{r.IDs, r.Text, r.Logprobs, prompt, r.Reason})
+		Seed     uint64    `json:"seed"`
+	}{r.IDs, r.Text, r.Logprobs, q.Prompt, r.Reason, q.Sampling.Seed})
 }
 
 // parseIDs reads a list such as "1,2,3" or "[1, 2, 3]".

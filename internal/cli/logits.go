@@ -4,31 +4,40 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"olmo/lm"
 	"olmo/store"
+	"olmo/tensor"
 	"olmo/weights"
 )
 
 func newLogitsCommand() *cobra.Command {
 	var path, ids, text, out, html, precision, tokenizerName string
-	var hidden, ignoreExtra bool
+	var hidden, ignoreExtra, asJSON bool
+	var top int
 	c := &cobra.Command{
-		Use:   "logits --model PATH (--ids FILE.json | --text TEXT) (--out FILE.safetensors | --html FILE.html)",
-		Short: "Write a model's logits for given ids",
+		Use:   "logits --model PATH (--ids FILE.json | --text TEXT) (--top N | --out FILE.safetensors | --html FILE.html)",
+		Short: "Write a model's logits, or show what it expects next",
 		Long: `Logits runs a model on sequences of ids and writes what it computes, in float32:
 logits [B,T,V], and with --hidden-states the hidden states [L+1,B,T,C] as Hugging
 Face counts them: the embeddings, the output of each block, the last one after the
 final norm. FILE.json is a list of equally long lists of ids.
 
+With --top it prints the N likeliest tokens behind the text, or behind each of the
+sequences, with their probabilities.
+
 With --html it writes a page of how the model reads the text: each token coloured
 by its surprise, with the five likeliest in its place.`,
-		Example: `  echo '[[1,2,3],[4,5,6]]' > ids.json
+		Example: `  olmo logits --model MODEL --text "Once upon a" --top 5
+  echo '[[1,2,3],[4,5,6]]' > ids.json
   olmo logits --model MODEL --ids ids.json --out logits.safetensors
   olmo logits --model MODEL --text "Once upon a time" --out logits.safetensors --hidden-states
   olmo logits --model MODEL --text "Once upon a time" --html reading.html`,
@@ -37,8 +46,13 @@ by its surprise, with the five likeliest in its place.`,
 			if (ids == "") == (text == "") {
 				return usageErrorf("give one of --ids FILE.json and --text TEXT")
 			}
-			if out == "" && html == "" {
-				return usageErrorf("--out or --html is needed")
+			switch {
+			case out == "" && html == "" && top == 0:
+				return usageErrorf("--top, --out or --html is needed")
+			case top < 0:
+				return usageErrorf("--top is %d, it must be 1 or more", top)
+			case asJSON && top == 0:
+				return usageErrorf("--json is for --top")
 			}
 			if html != "" && text == "" {
 				return usageErrorf("--html shows a text\nhint: give it with --text")
@@ -57,7 +71,7 @@ by its surprise, with the five likeliest in its place.`,
 				return err
 			}
 			if html != "" {
-				if err := writeReading(c, m, text, html); err != nil || out == "" {
+				if err := writeReading(c, m, text, html); err != nil || out == "" && top == 0 {
 					return err
 				}
 			}
@@ -73,12 +87,17 @@ by its surprise, with the five likeliest in its place.`,
 			}
 			p := newProgress(c.ErrOrStderr())
 			p.begin("logits")
-			defer p.end()
 			logits, states, err := m.Logits(c.Context(), rows, lm.LogitsOptions{Hidden: hidden, Each: func(done int) {
 				p.update(step{done: float64(done), total: float64(len(rows)), unit: "sequences"})
 			}})
+			p.end()
 			if err != nil {
 				return err
+			}
+			if top > 0 {
+				if err := printExpected(c.OutOrStdout(), m, rows, logits, top, asJSON); err != nil || out == "" {
+					return err
+				}
 			}
 			tensors := []weights.Named{{Name: "logits", Tensor: logits}}
 			if hidden {
@@ -91,6 +110,8 @@ by its surprise, with the five likeliest in its place.`,
 	f.StringVar(&path, "model", "", "folder or .gguf file of the model")
 	f.StringVar(&ids, "ids", "", "JSON file with a list of equally long lists of ids")
 	f.StringVar(&text, "text", "", "a text, for a model with a tokenizer")
+	f.IntVar(&top, "top", 0, "print so many of the likeliest tokens that may follow")
+	f.BoolVar(&asJSON, "json", false, "with --top: a line of JSON for each sequence")
 	f.StringVar(&out, "out", "", "safetensors file to write")
 	f.StringVar(&html, "html", "", "page to write of how the model reads the text")
 	f.StringVar(&tokenizerName, "tokenizer", "", "tokenizer for --text, instead of the model's own")
@@ -98,6 +119,33 @@ by its surprise, with the five likeliest in its place.`,
 	ignoreExtraFlag(f, &ignoreExtra)
 	f.StringVar(&precision, "precision", "fp32", "fp32, or amp_bf16 for the bits of such a run")
 	return c
+}
+
+// printExpected prints the likeliest tokens behind each sequence.
+func printExpected(out io.Writer, m *lm.Model, rows [][]int32, logits tensor.Tensor, top int, asJSON bool) error {
+	x, err := logits.Float32s()
+	if err != nil {
+		return err
+	}
+	V := m.Config.V
+	e := json.NewEncoder(out)
+	for i, ids := range rows {
+		next := m.Choices(x[((i+1)*len(ids)-1)*V:(i+1)*len(ids)*V], top, ids[len(ids)-1])
+		if asJSON {
+			if err := e.Encode(map[string]any{"ids": ids, "top": next}); err != nil {
+				return err
+			}
+			continue
+		}
+		w := tabwriter.NewWriter(out, 0, 8, 2, ' ', tabwriter.AlignRight)
+		for _, n := range next {
+			fmt.Fprintf(w, "%.2f %%\t%d\t %s\n", 100*n.Probability, n.ID, strconv.Quote(n.Text))
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // expected is how many tokens the page of a reading shows in the place of each.

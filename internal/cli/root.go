@@ -95,6 +95,7 @@ run. Each stage is a verb that can be run alone and repeated.`,
 	help.GroupID = groupTools
 	root.CompletionOptions.DisableDefaultCmd = true
 	finish(root)
+	completeValues(root)
 	return root
 }
 
