@@ -9,7 +9,7 @@ import (
 	"olmo/weights/quantised"
 )
 
-// ErrQuantised is a checkpoint whose numbers are codes of a quantisation that is not read.
+// ErrQuantised is a checkpoint whose numbers are codes of a quantisation, where they cannot be used.
 var ErrQuantised = errors.New("the weights are quantised")
 
 // quantisation returns what a config.json says of how the weights beside it are quantised: the
@@ -34,25 +34,45 @@ func quantisation(m map[string]any) (key, method string, settings map[string]any
 	return "", "", nil
 }
 
-// dequantise lets the set have weights where the files have codes, or refuses a way of storing
-// them that is not read. The names and shapes of codes may be those of weights, and the numbers
-// are none: bitsandbytes' int8 codes as they stand give a model that runs, and says nonsense.
-func (l *Loaded) dequantise(m map[string]any) error {
-	key, method, settings := quantisation(m)
-	path := filepath.Join(l.Path, "config.json")
-	if old := filepath.Join(l.Path, "quantize_config.json"); key == "" && exists(l.Path, "quantize_config.json") {
-		// AutoGPTQ's own file, before Transformers knew of it.
-		var err error
+// quantisationBeside is quantisation with AutoGPTQ's own file, from before Transformers knew of
+// it, where the config.json is silent; path is the file that says it.
+func quantisationBeside(dir string, m map[string]any) (path, key, method string, settings map[string]any, err error) {
+	path = filepath.Join(dir, "config.json")
+	key, method, settings = quantisation(m)
+	if old := filepath.Join(dir, "quantize_config.json"); key == "" && exists(dir, "quantize_config.json") {
 		if settings, err = readJSON(old); err != nil {
-			return err
+			return "", "", "", nil, err
 		}
 		key, method, path = "it", "gptq", old
 		if name, ok := settings["quant_method"].(string); ok {
 			method = name
 		}
 	}
-	if key == "" {
-		return nil
+	return path, key, method, settings, nil
+}
+
+// NotQuantised is ErrQuantised, with the method's name, for a folder whose config says that its
+// weights are codes, read or not, and nil for every other path: also for one without a
+// config.json that can be read.
+func NotQuantised(dir string) error {
+	m, err := readJSON(filepath.Join(dir, "config.json"))
+	if err != nil {
+		m = nil
+	}
+	path, key, method, _, err := quantisationBeside(dir, m)
+	if err != nil || key == "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w with %.60s, as %s says", path, ErrQuantised, cmp.Or(method, "a method that it does not name"), key)
+}
+
+// dequantise lets the set have weights where the files have codes, or refuses a way of storing
+// them that is not read. The names and shapes of codes may be those of weights, and the numbers
+// are none: bitsandbytes' int8 codes as they stand give a model that runs, and says nonsense.
+func (l *Loaded) dequantise(m map[string]any) error {
+	path, key, method, settings, err := quantisationBeside(l.Path, m)
+	if err != nil || key == "" {
+		return err
 	}
 	o, err := quantised.Open(l.Set, method, settings)
 	if errors.Is(err, quantised.ErrUnsupported) {

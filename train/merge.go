@@ -1,6 +1,7 @@
 package train
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -68,6 +69,10 @@ func Merge(out string, inputs []string, share []float64, warn func(string)) (err
 				return err
 			}
 		}
+		// Codes of equal value stand for other weights under other scales.
+		if err := model.NotQuantised(path); err != nil {
+			return fmt.Errorf("%w, and an average of codes is no model\nhint: widen each with olmo convert --to hf, and average these", err)
+		}
 		s, err := weights.Open(path)
 		if err != nil {
 			return fmt.Errorf("opening checkpoint to merge: %w", err)
@@ -77,9 +82,6 @@ func Merge(out string, inputs []string, share []float64, warn func(string)) (err
 			return fmt.Errorf("%s and %s hold tensors of different names\nhint: only checkpoints of one model can be averaged", inputs[0], path)
 		}
 		m, err := model.OpenWith(path, model.OpenOptions{IgnoreExtra: true}) // all tensors are averaged
-		if errors.Is(err, model.ErrQuantised) {
-			return fmt.Errorf("%w\nhint: an average of codes is no model", err)
-		}
 		if err == nil {
 			c := m.Config
 			if err := m.Close(); err != nil {
@@ -122,10 +124,21 @@ func Merge(out string, inputs []string, share []float64, warn func(string)) (err
 func average(name string, d tensor.DType, sets []*weights.Set, factors []float64) ([]byte, error) {
 	var sum []float64
 	var shape []int
+	var same []byte // of what is no weight
 	for i, s := range sets {
 		t, err := s.Tensor(name)
 		if err != nil {
 			return nil, err
+		}
+		if codes(d) || codes(t.DType) {
+			// Masks and tables of positions are alike in all checkpoints.
+			if i == 0 {
+				same, shape = t.Data, t.Shape
+			}
+			if t.DType != d || !slices.Equal(t.Shape, shape) || !bytes.Equal(t.Data, same) {
+				return nil, fmt.Errorf("%s of checkpoint %d of those named is not that of the first, and codes (%v and %v) have no average\nhint: take the models before quantisation", name, i+1, d, t.DType)
+			}
+			continue
 		}
 		v, err := t.Float64s()
 		if err != nil {
@@ -143,12 +156,21 @@ func average(name string, d tensor.DType, sets []*weights.Set, factors []float64
 			sum[j] += float64(x * factors[i])
 		}
 	}
+	if codes(d) {
+		return same, nil
+	}
 	f := make([]float32, len(sum))
 	for j, x := range sum {
 		f[j] = float32(x)
 	}
 	t, err := tensor.FromFloat32(shape, f).Convert(d)
 	return t.Data, err
+}
+
+// codes reports whether numbers of a dtype are none that a sum means something of: whole ones,
+// and 8-bit floats, whose scale is elsewhere.
+func codes(d tensor.DType) bool {
+	return !d.IsQuantized() && (!d.IsFloat() || d.Size() == 1)
 }
 
 // copySmall copies what makes weights a model: every file of the folder that holds no

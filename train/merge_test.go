@@ -102,29 +102,54 @@ func TestMergeRefuses(t *testing.T) {
 	if err := weights.WriteSafetensors(nan, tensors, nil); err != nil {
 		t.Fatal(err)
 	}
-	// Codes of a quantisation are no numbers to average.
-	quantised := filepath.Join(dir, "quantised")
-	if err := os.Mkdir(quantised, 0o777); err != nil {
+	// Codes are no numbers to average, also where they are read as weights (a whole AWQ folder),
+	// where the model is not one that is known, and where only AutoGPTQ's own file says so.
+	awq := filepath.Join("..", "weights", "quantised", "testdata", "awq")
+	folder := func(file, text string) string {
+		t.Helper()
+		path, err := os.MkdirTemp(dir, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(path, file), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if err := weights.WriteSafetensors(filepath.Join(path, "model.safetensors"), tensors[1:], nil); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	hqq := folder("config.json", `{"model_type":"marvel","quantization_config":{"quant_method":"hqq"}}`)
+	code := func(v ...byte) string {
+		t.Helper()
+		path := filepath.Join(t.TempDir(), "model.safetensors")
+		q := tensor.Tensor{DType: tensor.U8, Shape: []int{len(v)}, Data: v}
+		if err := weights.WriteSafetensors(path, []weights.Named{{Name: "qweight", Tensor: q}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	full := filepath.Join(dir, "full.safetensors")
+	if err := weights.WriteSafetensors(full, []weights.Named{{Name: "qweight", Tensor: tensor.FromFloat32([]int{2}, []float32{1, 2})}}, nil); err != nil {
 		t.Fatal(err)
 	}
-	config := `{"model_type":"llama","quantization_config":{"quant_method":"awq"}}`
-	if err := os.WriteFile(filepath.Join(quantised, "config.json"), []byte(config), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	if err := weights.WriteSafetensors(filepath.Join(quantised, "model.safetensors"), tensors, nil); err != nil {
-		t.Fatal(err)
-	}
+	auto := folder("quantize_config.json", `{"bits":4}`)
 	for _, c := range []struct {
 		name   string
 		in     []string
 		shares []float64
 		want   string
 	}{
-		{"codes of a quantisation", []string{quantised, quantised}, nil, "quantised with awq"},
+		{"codes of a quantisation", []string{awq, awq}, nil, "quantised with awq, as quantization_config says"},
+		{"codes that are not read", []string{a, hqq}, nil, "quantised with hqq"},
+		{"codes of AutoGPTQ", []string{auto, auto}, nil, "quantised with gptq"},
 		{"an infinite share", []string{a, a}, []float64{math.Inf(1), 1}, "share +Inf"},
 		{"no number", []string{a, a}, []float64{math.NaN(), 1}, "share NaN"},
 		{"shares of nothing", []string{a, a}, []float64{1, -1}, "add up to 0"},
 		{"another rotation", []string{a, theta}, nil, "rope_theta is 10000 and 20000"},
+		{"codes of which no file says so", []string{code(1, 2), code(1, 3)}, nil, "qweight of checkpoint 2 of those named is not that of the first"},
+		{"codes beside weights", []string{code(1, 2), full}, nil, "qweight of checkpoint 2"},
+		{"weights beside codes", []string{full, code(1, 2)}, nil, "qweight of checkpoint 2"},
 		{"a diverged run", []string{a, nan}, nil, tensors[0].Name + " of checkpoint 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
