@@ -37,11 +37,14 @@ func CheckFile(name string) error {
 	if Remote(name) || name == Standard {
 		return nil
 	}
-	st, err := os.Stat(name)
-	if err != nil {
-		return nil //nolint:nilerr // opening it tells
+	if st, err := os.Stat(name); err == nil {
+		return checkMode(name, st.Mode())
 	}
-	kind, mode := "", st.Mode()
+	return nil
+}
+
+func checkMode(name string, mode fs.FileMode) error {
+	kind := ""
 	switch {
 	case mode.IsRegular(), mode.IsDir(), name == os.DevNull, strings.HasPrefix(name, "/dev/fd/"), strings.HasPrefix(name, "/proc/self/fd/"), name == "/dev/stdin":
 		return nil
@@ -58,14 +61,14 @@ func CheckFile(name string) error {
 }
 
 func openLocal(name string) (File, error) {
-	if err := CheckFile(name); err != nil {
-		return nil, err
-	}
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|dontWait, 0)
 	if err != nil {
 		return nil, err
 	}
 	st, err := f.Stat()
+	if err == nil {
+		err = checkMode(name, st.Mode())
+	}
 	if err != nil {
 		f.Close()
 		return nil, err
