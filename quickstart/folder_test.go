@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"olmo/page/pagetest"
 )
 
 // TestFolder checks the folder of a finished run that OLMO_QUICKSTART names;
@@ -59,6 +61,27 @@ func TestFolder(t *testing.T) {
 	if steps < 10 || last > first-1 {
 		t.Errorf("the loss went from %.3f to %.3f in %d steps, want it to fall by 1 nat in at least 10", first, last, steps)
 	}
+}
+
+// TestFolderLook looks at the pages of the folder that OLMO_QUICKSTART names; README's
+// picture is quickstart-report.png.
+func TestFolderLook(t *testing.T) {
+	dir := os.Getenv("OLMO_QUICKSTART")
+	if dir == "" {
+		t.Skip("OLMO_QUICKSTART names no folder of a finished run")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := pagetest.Open(t)
+	for name, page := range map[string]string{"quickstart": "report.html", "quickstart-funnel": funnelPage} {
+		b.Look(name, "file://"+filepath.ToSlash(filepath.Join(dir, page)), "true")
+	}
+	b.Theme("light")
+	b.Size(1120, 1190)
+	b.Go("file://"+filepath.ToSlash(filepath.Join(dir, "report.html")), "true")
+	b.View("quickstart-report")
 }
 
 // lossesOf reads the mean loss of the first three and of the last ten steps.

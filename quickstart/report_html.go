@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
+	"regexp"
 	"strings"
 
 	"olmo/page"
@@ -19,8 +20,14 @@ var reportPage = page.MustParse(reportText, template.FuncMap{
 	"share":    func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },
 	"bits":     func(x float64) string { return fmt.Sprintf("%.3f", x) },
 	"short":    func(digest string) string { return digest[:min(len(digest), 16)] },
-	"trim":     func(text string) string { return strings.TrimRight(text, " \n\t") },
+	"trim": func(text string) string {
+		return blankLines.ReplaceAllString(strings.TrimRight(text, " \n\t"), "\n⋮\n")
+	},
 })
+
+// blankLines are several of them, which the page shows as a sign: models that have learned
+// little write dozens.
+var blankLines = regexp.MustCompile(`\n(?:[ \t]*\n){2,}`)
 
 // html writes the report as one page that needs nothing else: no script, no
 // font, no file from anywhere.

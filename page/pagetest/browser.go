@@ -247,8 +247,19 @@ func (b *Browser) Said() []string {
 // Picture writes the whole page as a PNG below OLMO_PAGES.
 func (b *Browser) Picture(name string) {
 	b.t.Helper()
+	b.picture(name, true)
+}
+
+// View writes what the window shows of the page.
+func (b *Browser) View(name string) {
+	b.t.Helper()
+	b.picture(name, false)
+}
+
+func (b *Browser) picture(name string, whole bool) {
+	b.t.Helper()
 	var shot struct{ Data string }
-	b.ask("Page.captureScreenshot", map[string]any{"format": "png", "captureBeyondViewport": true}, &shot)
+	b.ask("Page.captureScreenshot", map[string]any{"format": "png", "captureBeyondViewport": whole}, &shot)
 	text, err := base64.StdEncoding.DecodeString(shot.Data)
 	if err == nil {
 		err = os.WriteFile(filepath.Join(os.Getenv("OLMO_PAGES"), name+".png"), text, 0o644)
