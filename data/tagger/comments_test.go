@@ -32,6 +32,15 @@ func TestComments(t *testing.T) {
 			"‹/* does not end\n›",
 			"a / b; a /= 2; ‹/**/›",
 			"x = 1;\n\n  #define B 2\n‹// b\n›",
+			"#error \"never; \\\n include <a.h> ‹instead\"›\n‹/* b */›",
+			// The list of parameters ends at the first bracket, in a comment or not.
+			"int f(int a, // cut (off)\n int b);\n‹// b\n›", "int f(int a, // cut (off)\n int b) {\n‹// b\n›}", "int f(int a, ‹// it's (not)\n› int b);",
+			"int f(int a, ‹/* (a) */› int b) { }", "void ‹// a\n›f(int a) ‹// b\n›{ }", "static int f(void) ‹// it's\n›{ return 0; ‹// don't\n›}",
+			"x = f(a, ‹// (b)\n› c);", "struct s {\n int a; ‹// it's\n›};", "x = 1'000; ‹// it's '\n›", "a: f(b, ‹// (c)\n› d);",
+		},
+		"c++": {
+			"s = R\"x(// no)\" )x\"; ‹// yes\n›", "namespace x { ‹// a\n›int f(int a, // cut (off)\n int b);\n}", "auto l = [](int a) { return a; }; ‹// it's\n›",
+			"template <class T> ‹// T's\n›class A { };", "enum class e { A, ‹// it's\n› B };",
 		},
 		"go": {
 			"a ‹// one›\nb ‹/* two\nlines */› c ‹/**/›",
@@ -144,6 +153,33 @@ func TestPythonText(t *testing.T) {
 	} {
 		if got := pythonText(c.code); got != utf8.RuneCountInString(c.want) {
 			t.Errorf("%q has %d code points of docstrings and comments, want %d: %q", c.code, got, utf8.RuneCountInString(c.want), c.want)
+		}
+	}
+}
+
+// Code points of comments and docstrings, as Dolma 1.2.1 has them with Python 3.11.
+func TestPythonOddText(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want int
+	}{
+		{"x = 1 # it's\n", 4},
+		{"f(a < b) # c\n", 1},
+		{"f(a < b) # no\n)\n# unbalanced\n", 0},
+		{"(\n# again )\n)\n)(\n# balanced\n", 16},
+		{"x = 1 # no\ny = \\\n", 0},
+		{"if a:\n    b # c\n  # any column\n", 12},
+		{"if a:\n    b # no\n  c\n", 0},
+		{"\"\"\"doc\"\"\"\n  x = 1 # odd\n", 3},
+		{"\"\"\"doc\"\"\"\nif a:\nb # flat\n", 4},
+		{"\"\"\"doc\"\"\"\nif a:\n\tb\n        c # tab\n", 3},
+		{"\"\"\"doc\"\"\"\nif a:\n    b\n    c # block\n", 10},
+		{"\"\"\"doc\"\"\"\nx = [1)\n# other\n", 5},
+		{"\"\"\"doc\"\"\"\nx = \\\n   1 # on\n", 7},
+		{"   \"\"\"doc\"\"\"\n# in\n", 2},
+	} {
+		if got := pythonText(c.text); got != c.want {
+			t.Errorf("%q: %d, want %d", c.text, got, c.want)
 		}
 	}
 }

@@ -18,10 +18,13 @@ type pythonScanner struct {
 	tokenized bool // strings and brackets end, indentation fits
 	block     bool // the last statement ended in a colon: a block must follow
 
-	i         int   // what is before it has been read
-	depth     int   // brackets that are open
-	indents   []int // the columns of the blocks that are open
-	lineStart bool  // the indentation comes next
+	i         int    // what is before it has been read
+	depth     int    // brackets that are open; tokenize lets it fall below 0, and waits for one that opens
+	brackets  []byte // what closes each
+	indents   []int  // the columns of the blocks that are open
+	narrow    []int  // the same where a tab is one column: Python wants both to agree
+	continued bool   // the line before ended in a backslash
+	lineStart bool   // the indentation comes next
 	st        statement
 	// expectKind and expectName say whose body the next statement begins, "" for no
 	// docstring's.
@@ -48,7 +51,7 @@ type statement struct {
 func (p *pythonScanner) scan() {
 	p.valid, p.tokenized = true, true
 	p.s = strings.TrimPrefix(p.s, "\ufeff")
-	p.indents, p.st, p.expectKind, p.lineStart = []int{0}, statement{plain: true}, "Module", true
+	p.indents, p.narrow, p.st, p.expectKind, p.lineStart = []int{0}, []int{0}, statement{plain: true}, "Module", true
 	for p.i < len(p.s) {
 		ok := true
 		if p.lineStart && p.depth == 0 {
@@ -63,7 +66,7 @@ func (p *pythonScanner) scan() {
 	}
 	open := p.st.last
 	p.end()
-	if p.depth > 0 {
+	if p.depth != 0 || p.continued {
 		p.tokenized, p.valid = false, false
 	}
 	// A file that was cut off does not parse.
@@ -99,29 +102,41 @@ func (p *pythonScanner) end() {
 // comment; false where it fits no block that is open.
 func (p *pythonScanner) indent() bool {
 	s := p.s
-	column := 0
+	column, narrow := 0, 0
 	for ; p.i < len(s) && (s[p.i] == ' ' || s[p.i] == '\t' || s[p.i] == '\f'); p.i++ {
 		switch s[p.i] {
 		case ' ':
 			column++
+			narrow++
 		case '\t':
 			column = column/8*8 + 8
+			narrow++
 		case '\f':
-			column = 0
+			column, narrow = 0, 0
 		}
 	}
 	p.lineStart = false
-	if p.i == len(s) || strings.IndexByte("#\n\r\\", s[p.i]) >= 0 {
+	if p.i == len(s) || strings.IndexByte("#\n\r", s[p.i]) >= 0 {
 		return true
+	}
+	// A block is indented, and nothing else is.
+	if p.block != (column > p.indents[len(p.indents)-1]) {
+		p.valid = false
 	}
 	if column > p.indents[len(p.indents)-1] {
 		if p.expectKind == "Module" {
 			p.expectKind = "" // a module's docstring is not indented
 		}
-		p.indents = append(p.indents, column)
+		if narrow <= p.narrow[len(p.narrow)-1] {
+			p.valid = false
+		}
+		p.indents, p.narrow = append(p.indents, column), append(p.narrow, narrow)
 	}
 	for column < p.indents[len(p.indents)-1] {
-		p.indents = p.indents[:len(p.indents)-1]
+		p.indents, p.narrow = p.indents[:len(p.indents)-1], p.narrow[:len(p.narrow)-1]
+	}
+	if narrow != p.narrow[len(p.narrow)-1] {
+		p.valid = false
 	}
 	return column == p.indents[len(p.indents)-1]
 }
@@ -129,6 +144,7 @@ func (p *pythonScanner) indent() bool {
 // token reads a token, or the space between two; false where a string does not end.
 func (p *pythonScanner) token() bool {
 	s, i := p.s, p.i
+	p.continued = false
 	switch c := s[i]; {
 	case c == '\n' || c == '\r':
 		p.i++
@@ -145,6 +161,7 @@ func (p *pythonScanner) token() bool {
 		if s[i+1] == '\r' && i+2 < len(s) && s[i+2] == '\n' {
 			p.i++
 		}
+		p.continued = true
 	case c == '#':
 		k := strings.IndexAny(s[i:], "\r\n")
 		if k < 0 {
@@ -204,8 +221,14 @@ func (p *pythonScanner) operator(c byte) {
 	switch c {
 	case '(', '[', '{':
 		p.depth++
+		p.brackets = append(p.brackets, ")]}"[strings.IndexByte("([{", c)])
 	case ')', ']', '}':
-		p.depth = max(0, p.depth-1)
+		p.depth--
+		if n := len(p.brackets); n > 0 && p.brackets[n-1] == c {
+			p.brackets = p.brackets[:n-1]
+		} else {
+			p.valid = false
+		}
 	case '`', '$', '?', '!':
 		if c != '!' || len(s) < 2 || s[1] != '=' {
 			p.valid = false
