@@ -12,9 +12,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"unicode"
 
-	"olmo/data/tokens"
 	"olmo/device/cpu"
 	evaldata "olmo/eval/data"
 	"olmo/internal/parallel"
@@ -29,17 +27,25 @@ func threads() int { return runtime.GOMAXPROCS(0) }
 // run goes through the stages.
 func (q *quick) run(ctx context.Context) (*Report, error) {
 	corpus, err := stage(ctx, q, "corpus", nil, func(ctx context.Context) (CorpusInfo, error) {
-		return BuildCorpus(ctx, q.path("data"), CorpusOptions{Docs: q.Docs, Progress: func(done, total int) {
-			q.Progress(Progress{Stage: "corpus", Done: float64(done), Total: float64(total), Unit: "files"})
-		}})
+		return BuildCorpus(ctx, q.path("data"), CorpusOptions{
+			Docs: q.Docs, MinBytes: int64(leastBytes(q.Depth)),
+			MinReason: fmt.Sprintf("one step of training at --depth %d reads %s tokens", q.Depth, grouped(int64(instances(q.Depth)*sequence))),
+			Progress: func(done, total int) {
+				q.Progress(Progress{Stage: "corpus", Done: float64(done), Total: float64(total), Unit: "files"})
+			},
+		})
 	})
+	if err != nil && ctx.Err() == nil && len(q.Docs) > 0 {
+		return nil, textError{err}
+	}
 	if err != nil {
 		return nil, err
 	}
 	for _, n := range corpus.Notices {
 		q.Print(n)
 	}
-	c, err := stage(ctx, q, "curate", filters, func(ctx context.Context) (curated, error) { return q.curate(ctx, corpus) })
+	curation := curationOf(&corpus)
+	c, err := stage(ctx, q, "curate", curation.inputs(), func(ctx context.Context) (curated, error) { return q.curate(ctx, corpus) })
 	if err != nil {
 		return nil, err
 	}
@@ -47,23 +53,24 @@ func (q *quick) run(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := stage(ctx, q, "tokens", nil, func(ctx context.Context) (tokens.Report, error) { return q.encode(ctx, c, v) })
+	t, err := stage(ctx, q, "tokens", nil, func(ctx context.Context) (encoded, error) { return q.encode(ctx, &corpus, c, v) })
 	if err != nil {
 		return nil, err
 	}
-	_, err = stage(ctx, q, "plan", recipe(q.Depth), func(ctx context.Context) (string, error) { return q.plan(ctx, t, corpus.HeldOut.Bytes) })
+	base := fingerprint(q.chain, recipe(q.Depth))
+	p, err := stage(ctx, q, "plan", []any{base, q.Minutes, q.Steps}, func(ctx context.Context) (planned, error) { return q.plan(ctx, base, &corpus, t) })
 	if err != nil {
 		return nil, err
 	}
-	m, err := stage(ctx, q, "train", nil, func(ctx context.Context) (trained, error) { return q.train(ctx, q.path("config", "train.yaml")) })
+	m, err := stage(ctx, q, "train", nil, func(ctx context.Context) (trained, error) { return q.train(ctx, &corpus) })
 	if err != nil {
 		return nil, err
 	}
-	j, err := stage(ctx, q, "evaluate", nil, func(ctx context.Context) (judged, error) { return q.evaluate(ctx, corpus, m) })
+	j, err := stage(ctx, q, "evaluate", nil, func(ctx context.Context) (judged, error) { return q.evaluate(ctx, &corpus, p.Judge, m) })
 	if err != nil {
 		return nil, err
 	}
-	samples, err := stage(ctx, q, "sample", prompts, func(ctx context.Context) ([]Sample, error) { return q.sample(ctx, m) })
+	samples, err := stage(ctx, q, "sample", corpus.Prompts, func(ctx context.Context) ([]Sample, error) { return q.sample(ctx, &corpus, m) })
 	if err != nil {
 		return nil, err
 	}
@@ -74,29 +81,35 @@ func (q *quick) run(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	return stage(ctx, q, "report", q.Version, func(ctx context.Context) (*Report, error) {
-		r, err := q.report(corpus, c, v, t, m, j, samples)
+		r, err := q.report(corpus, c, v, t, p, m, j, samples)
 		if err != nil {
 			return nil, err
 		}
 		r.ReleaseDigest = digest
+		r.Next = q.next(r)
 		return r, r.Write(q.Out)
 	})
 }
 
 // report gathers what the stages found.
-func (q *quick) report(corpus CorpusInfo, c curated, v vocab, t tokens.Report, m trained, j judged, samples []Sample) (*Report, error) {
+func (q *quick) report(corpus CorpusInfo, c curated, v vocab, t encoded, p planned, m trained, j judged, samples []Sample) (*Report, error) {
 	r := &Report{
 		BitsPerByte: j.HeldOut.BitsPerByte, TokensPerSecond: m.TokensASecond, Parameters: m.Parameters, Tokens: m.Tokens, WeightsDigest: m.WeightsDigest,
-		Steps: m.Step, FLOPs: m.FLOPs, TrainingSeconds: m.Seconds, TotalSeconds: q.elapsed(), HeldOutTokens: j.HeldOut.Tokens,
+		Steps: m.Step, FLOPs: m.FLOPs, TrainingSeconds: q.secondsOf("train"), TotalSeconds: q.elapsed(),
+		HeldOutTokens: j.HeldOut.Tokens, HeldOutDocuments: j.HeldOut.Documents, HeldOutBytes: j.HeldOut.Bytes,
 		OtherDomain: j.OtherDomain, Version: q.Version, Machine: machine(), Corpus: corpus, Funnel: c.Funnel, Choices: j.Choices,
-		Samples: samples, Stages: q.times, Notices: append([]string{evaldata.Notice()}, corpus.Notices...), PeakMemoryBytes: peakMemory(),
+		Samples: samples, Stages: q.times, Notices: corpus.Notices, PeakMemoryBytes: peakMemory(),
+	}
+	if len(j.Choices) > 0 {
+		r.Notices = append([]string{evaldata.Notice()}, r.Notices...)
 	}
 	r.SetCompressors(j.Compressed)
+	r.Remarks = q.remarks(r, p, t)
 	if m.TokensASecond > 0 {
 		peak := cpu.MeasurePeak().BF16 * 1e9
 		share := m.FLOPs / float64(m.Tokens) * m.TokensASecond / peak
 		r.PeakFLOPsASecond, r.MFU = &peak, &share
-		joules := m.Seconds * wattsACore * float64(parallel.Threads())
+		joules := r.TrainingSeconds * wattsACore * float64(parallel.Threads())
 		r.EnergyJoules, r.EnergyMethod = &joules, fmt.Sprintf("estimate: %d busy cores at %d W each", parallel.Threads(), wattsACore)
 	}
 	records, err := runlog.Read(filepath.Join(q.runFolder(), "metrics.jsonl"))
@@ -104,9 +117,13 @@ func (q *quick) report(corpus CorpusInfo, c curated, v vocab, t tokens.Report, m
 		return nil, err
 	}
 	for _, rec := range records {
+		step := int(number(rec["step"]))
 		r.Curve = append(r.Curve, CurvePoint{
-			Step: int(number(rec["step"])), Loss: number(rec["train/CrossEntropyLoss"]), LearningRate: number(rec["optim/learning_rate_group0"]),
+			Step: step, Loss: number(rec["train/CrossEntropyLoss"]), LearningRate: number(rec["optim/learning_rate_group0"]),
 		})
+		if loss, ok := rec["eval/"+heldOutLabel+"/CrossEntropyLoss"]; ok {
+			r.HeldOutCurve = append(r.HeldOutCurve, LossPoint{step, number(loss)})
+		}
 	}
 	if n := len(r.Curve); n > 0 {
 		last := r.Curve[max(0, n-20):]
@@ -126,7 +143,7 @@ func (q *quick) report(corpus CorpusInfo, c curated, v vocab, t tokens.Report, m
 	if r.Files, err = q.artefacts(m); err != nil {
 		return nil, err
 	}
-	r.Commands = q.commands()
+	r.Commands = q.commands(&corpus, c, t)
 	return r, nil
 }
 
@@ -180,6 +197,7 @@ func (q *quick) artefacts(m trained) ([]Artefact, error) {
 	for _, a := range []struct{ dir, what string }{
 		{"data/" + TrainFolder, "corpus"},
 		{"data/" + HeldOutFolder, "held-out text"},
+		{"data/" + heldOutTokens, "held-out token files"},
 		{"data/curated/documents", "curated text"},
 		{"data/tokens", "token files"},
 		{"tokenizer", "tokenizer"},
@@ -216,38 +234,4 @@ func hashFile(path string) (string, int64, error) {
 	h := sha256.New()
 	n, err := io.Copy(h, f)
 	return hex.EncodeToString(h.Sum(nil)), n, err
-}
-
-// commands are the lines that repeat each stage by hand, for a shell.
-func (q *quick) commands() []Command {
-	p := func(elem ...string) string { return shellWord(q.slashed(elem...)) }
-	c := func(name string) string { return p("config", name+".yaml") }
-	return []Command{
-		{"tag", fmt.Sprintf("olmo data tag --documents %s --taggers %s --experiment %s", p("data", TrainFolder, "*.jsonl.zst"), strings.Join(taggers, " "), experiment)},
-		{"deduplicate", fmt.Sprintf("olmo data -c %s dedupe && olmo data -c %s dedupe", c("dedupe-documents"), c("dedupe-paragraphs"))},
-		{"decontaminate", fmt.Sprintf("olmo data -c %s dedupe && olmo data -c %s dedupe", c("decontaminate-build"), c("decontaminate"))},
-		{"mix", fmt.Sprintf("olmo data -c %s mix", c("mix"))},
-		{"tokenizer", fmt.Sprintf("olmo tokenizer train --input %s/*.jsonl.zst --vocab-size %d --pre-tokenizer %s --special-token %s --special-token %s --output %s",
-			p("data", "curated", "documents"), vocabulary, preTokenizer, shellWord(endOfText), shellWord(padding), p("tokenizer", "tokenizer.json"))},
-		{"tokens", fmt.Sprintf("olmo data tokens --documents %s --destination %s --tokenizer.name_or_path %s --tokenizer.eos_token_id 0 --dtype uint16",
-			p("data", "curated", "documents", "*.jsonl.zst"), p("data", "tokens"), p("tokenizer", "tokenizer.json"))},
-		{"train", fmt.Sprintf("olmo train %s", c("train"))},
-		{"evaluate", fmt.Sprintf("olmo eval --model %s --tasks bpb --end-of-text --documents %s --out eval-bpb", p("run"), p("data", HeldOutFolder, "*.jsonl.zst"))},
-		{"evaluate", fmt.Sprintf("olmo eval --model %s --tasks arc_easy --out eval-arc", p("run"))},
-		{"generate", fmt.Sprintf("olmo generate --model %s %s", p("run"), shellWord(prompts[0]))},
-		{"release", fmt.Sprintf("olmo convert --from %s --to hf --out release", p("run"))},
-		{"check", fmt.Sprintf("olmo check %s", p())},
-	}
-}
-
-// shellWord writes a text as one word of a shell's command, in single quotes where it has
-// anything that a shell would read. Patterns may be quoted where the command expands them.
-func shellWord(s string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:,+@%", r) || r > unicode.MaxASCII && unicode.IsLetter(r)
-	}
-	if s != "" && s[0] != '-' && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -39,15 +39,17 @@ type Compressed struct {
 	Recorded *float64
 }
 
-// ReadText returns the texts of a split below dataDir, one after the other.
-func ReadText(dataDir string, s SplitInfo) ([]byte, error) {
+// ReadText returns the texts of a split below dataDir, one after the other: of the first
+// so many documents, or of all for 0.
+func ReadText(dataDir string, s SplitInfo, limit int) ([]byte, error) {
 	var text []byte
+	count := 0
 	for _, name := range s.Files {
 		r, err := data.OpenReader(filepath.Join(dataDir, filepath.FromSlash(name)))
 		if err != nil {
 			return nil, err
 		}
-		for {
+		for limit == 0 || count < limit {
 			d, err := r.Next()
 			if errors.Is(err, io.EOF) {
 				break
@@ -57,6 +59,7 @@ func ReadText(dataDir string, s SplitInfo) ([]byte, error) {
 				return nil, err
 			}
 			text = append(text, d.Text...)
+			count++
 		}
 		r.Close()
 	}

@@ -46,7 +46,7 @@ func TestCompressWithoutPrograms(t *testing.T) {
 // whose versions may differ a little.
 func checkRecorded(t *testing.T, dataDir string, s SplitInfo) {
 	t.Helper()
-	text, err := ReadText(dataDir, s)
+	text, err := ReadText(dataDir, s, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,6 +33,9 @@ type CorpusOptions struct {
 	Docs []string
 	// GOROOT is the Go installation to read; empty to look for one.
 	GOROOT string
+	// MinBytes of the user's own text are needed, for MinReason; 0 for any.
+	MinBytes  int64
+	MinReason string
 	// Progress, if not nil, is told how many of the files are read. It may be
 	// called from several goroutines.
 	Progress func(done, total int)
@@ -59,6 +62,14 @@ type CorpusInfo struct {
 	// OtherDomain is a text file of another kind to judge the model on, empty
 	// when this machine has none.
 	OtherDomain string `json:"other_domain"`
+	// Language is the text's: ISO 639-1, zxx for none (code), mul for several and und
+	// where it is not clear. It is measured on the user's own text, and Languages has the
+	// shares that were found there.
+	Language  string          `json:"language"`
+	Languages []LanguageShare `json:"languages,omitempty"`
+	// Prompts are what the model is asked to continue: of the user's own text the
+	// beginnings of held-out documents.
+	Prompts []string `json:"prompts"`
 }
 
 // document is a text with the name by which it is put into a split.
@@ -76,6 +87,8 @@ type source struct {
 	documents          []document
 	notices            []string
 	otherDomain        string
+	language           string   // empty to measure it
+	prompts            []string // nil to take them from the held-out text
 }
 
 // minGroups is what three splits need.
@@ -100,14 +113,15 @@ func BuildCorpus(ctx context.Context, dir string, opts CorpusOptions) (CorpusInf
 		return CorpusInfo{}, err
 	}
 	groups := src.groups()
-	if len(groups) < minGroups {
-		err := fmt.Errorf("the corpus has %d documents, want at least %d", len(groups), minGroups)
-		if len(src.notices) > 0 {
-			err = fmt.Errorf("%w: %s", err, strings.TrimSuffix(strings.Join(src.notices, " "), "."))
-		}
-		return CorpusInfo{}, fmt.Errorf("%w\nhint: give --docs more text; long files are cut into several documents", err)
+	if err := src.enough(groups, opts); err != nil {
+		return CorpusInfo{}, err
 	}
-	info := CorpusInfo{Name: src.name, Licence: src.licence, Notices: src.notices, OtherDomain: src.otherDomain}
+	info := CorpusInfo{Name: src.name, Licence: src.licence, Notices: src.notices, OtherDomain: src.otherDomain, Language: src.language, Prompts: src.prompts}
+	if info.Language == "" {
+		if info.Language, info.Languages, err = languagesOf(src.documents); err != nil {
+			return CorpusInfo{}, err
+		}
+	}
 	var parts [splits][]document
 	splitOf := splitGroups(src.tag, groups)
 	for _, d := range src.documents {
@@ -126,7 +140,32 @@ func BuildCorpus(ctx context.Context, dir string, opts CorpusOptions) (CorpusInf
 			return CorpusInfo{}, err
 		}
 	}
+	if info.Prompts == nil {
+		info.Prompts = promptsOf(parts[heldOut])
+	}
 	return info, nil
+}
+
+// enough says what is too little for a corpus: each split needs a part of it, and training
+// what opts say.
+func (src *source) enough(groups []string, opts CorpusOptions) error {
+	whole := int64(0)
+	for _, d := range src.documents {
+		whole += int64(len(d.text))
+	}
+	var err error
+	switch {
+	case len(opts.Docs) > 0 && whole < opts.MinBytes:
+		err = fmt.Errorf("the text has %s bytes, and %s is the least: %s", grouped(whole), grouped(opts.MinBytes), opts.MinReason)
+	case len(groups) < minGroups:
+		err = fmt.Errorf("the text has %s bytes, too few to be cut into %d parts: one to train on, one to choose settings with, and one to judge the model by", grouped(whole), minGroups)
+	default:
+		return nil
+	}
+	if len(src.notices) > 0 {
+		err = fmt.Errorf("%w: %s", err, strings.TrimSuffix(strings.Join(src.notices, " "), "."))
+	}
+	return fmt.Errorf("%w\nhint: give --docs more text, of any number of files; a model that one may look at comes from some 200,000 bytes on", err)
 }
 
 func readSource(ctx context.Context, dir string, opts CorpusOptions) (*source, error) {

@@ -1,7 +1,9 @@
 package quickstart
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,9 +15,15 @@ import (
 	"olmo/data/convert"
 )
 
-// pieceBytes is the size above which a file is cut, at empty lines, into
-// several documents, so that one book can be split.
-const pieceBytes = 16 << 10
+// A file longer than pieceBytes is cut, at empty lines, into several documents, so that
+// one book can be split. Where that gives fewer than fewDocuments, all of the text is cut
+// into about finePieces, or pieces of leastPiece, so that little of it is held out.
+const (
+	pieceBytes   = 16 << 10
+	fewDocuments = 6
+	finePieces   = 20
+	leastPiece   = 256
+)
 
 // ownFolder has the user's files as documents, before they are cut and split.
 const ownFolder = "own/documents"
@@ -44,18 +52,34 @@ func readOwnDocuments(ctx context.Context, dir string, opts CorpusOptions) (*sou
 		return nil, fmt.Errorf("reading --docs: %w", err)
 	}
 	if n := report.Binary; n > 0 {
-		src.notices = append(src.notices, fmt.Sprintf("%d files were left out: they hold no text.", n))
+		src.notices = append(src.notices, fmt.Sprintf("Files without text, left out: %d.", n))
 	}
 	if n := report.Rejected; n > 0 {
-		src.notices = append(src.notices, fmt.Sprintf("%d documents were left out: the files in %s say why.", n, filepath.Join(dir, "own", "rejects", "convert")))
+		rejects := filepath.Join(dir, "own", "rejects", "convert")
+		notice := fmt.Sprintf("Documents left out: %d", n)
+		if first, err := firstReject(rejects); err != nil {
+			return nil, err
+		} else if first != "" {
+			notice += ", the first " + first
+		}
+		src.notices = append(src.notices, notice+".")
 	}
+	var texts []document
 	for _, output := range report.Outputs {
-		if err := src.readConverted(folder, output); err != nil {
+		if texts, err = appendConverted(texts, folder, output); err != nil {
 			return nil, err
 		}
 	}
 	if opts.Progress != nil {
 		opts.Progress(report.Files, report.Files)
+	}
+	src.documents = cutAll(texts, pieceBytes)
+	if n := len(src.documents); n > 0 && n < fewDocuments {
+		whole := 0
+		for _, d := range texts {
+			whole += len(d.text)
+		}
+		src.documents = cutAll(texts, min(max(whole/finePieces, leastPiece), pieceBytes))
 	}
 	if len(src.documents) == 0 {
 		return nil, fmt.Errorf("reading --docs %s: %w\nhint: text, Markdown, HTML, CSV, Parquet and JSONL files are read", strings.Join(opts.Docs, " "), errNoText)
@@ -63,40 +87,71 @@ func readOwnDocuments(ctx context.Context, dir string, opts CorpusOptions) (*sou
 	return src, nil
 }
 
-// readConverted appends the documents of one output of the conversion. Those of a
+// firstReject says what the first bad record of a folder of rejects is.
+func firstReject(dir string) (string, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) == 0 {
+		return "", err
+	}
+	text, err := data.ReadText(files[0])
+	if err != nil {
+		return "", err
+	}
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	var bad struct {
+		File   string `json:"file"`
+		Line   int64  `json:"line"`
+		Reason string `json:"reason"`
+	}
+	if err := json.Unmarshal(line, &bad); err != nil {
+		return "", fmt.Errorf("reading %s: %w", files[0], err)
+	}
+	return fmt.Sprintf("of %s, line %d: %s", bad.File, bad.Line, bad.Reason), nil
+}
+
+// appendConverted appends the documents of one output of the conversion. Those of a
 // file of rows get its name before their ids, which are the file's own.
-func (src *source) readConverted(folder, output string) error {
+func appendConverted(texts []document, folder, output string) ([]document, error) {
 	rows := ""
 	if rel, err := filepath.Rel(folder, output); err == nil && !strings.HasPrefix(rel, "files-") {
 		rows = strings.TrimSuffix(filepath.ToSlash(rel), ".jsonl.zst") + "#"
 	}
 	r, err := data.OpenReader(output)
 	if err != nil {
-		return err
+		return texts, err
 	}
 	defer r.Close()
 	for {
 		d, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			return nil
+			return texts, nil
 		}
 		if err != nil {
-			return err
+			return texts, err
 		}
-		src.documents = append(src.documents, cutDocuments(rows+d.ID, strings.ReplaceAll(d.Text, "\r\n", "\n"))...)
+		texts = append(texts, document{id: rows + d.ID, text: strings.ReplaceAll(d.Text, "\r\n", "\n")})
 	}
 }
 
-// cutDocuments makes a document of a text, or several of about pieceBytes of
+// cutAll cuts texts into pieces of about so many bytes.
+func cutAll(texts []document, piece int) []document {
+	var out []document
+	for _, d := range texts {
+		out = append(out, cutDocuments(d.id, d.text, piece)...)
+	}
+	return out
+}
+
+// cutDocuments makes a document of a text, or several of about piece bytes of
 // a longer one, cut before a paragraph, or before a line where a paragraph
 // alone is longer. The documents one after the other are the text.
-func cutDocuments(name, text string) []document {
+func cutDocuments(name, text string, piece int) []document {
 	var documents []document
 	line := 1
 	for number := 0; strings.TrimSpace(text) != ""; number++ {
 		end := len(text)
-		if end > 3*pieceBytes/2 {
-			end = cutPoint(text)
+		if end > 3*piece/2 {
+			end = cutPoint(text, piece)
 		}
 		id := name
 		if number > 0 || end < len(text) {
@@ -110,15 +165,15 @@ func cutDocuments(name, text string) []document {
 }
 
 // cutPoint is where the first piece of text ends: after the first empty line
-// behind pieceBytes, else after the first line, else at a whole rune.
-func cutPoint(text string) int {
-	window := text[pieceBytes : 3*pieceBytes/2]
+// behind piece bytes, else after the first line, else at a whole rune.
+func cutPoint(text string, piece int) int {
+	window := text[piece : 3*piece/2]
 	for _, separator := range []string{"\n\n", "\n", " "} {
 		if i := strings.Index(window, separator); i >= 0 {
-			return pieceBytes + i + len(separator)
+			return piece + i + len(separator)
 		}
 	}
-	end := pieceBytes
+	end := piece
 	for !utf8.RuneStart(text[end]) {
 		end++
 	}

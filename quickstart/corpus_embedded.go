@@ -28,7 +28,7 @@ func readEmbedded() (*source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the embedded text: %w", err)
 	}
-	src := &source{tag: "go", licence: "BSD-3-Clause"}
+	src := &source{tag: "go", licence: "BSD-3-Clause", language: "en", prompts: goPrompts}
 	for line := range bytes.Lines(rows) {
 		var d data.Document
 		if err := data.ParseDocument(bytes.TrimSuffix(line, []byte("\n")), &d); err != nil {

@@ -116,6 +116,7 @@ func readGoInstallation(ctx context.Context, root string, opts CorpusOptions) (*
 		return nil, fmt.Errorf("reading the Go installation: %w", err)
 	}
 	src := &source{
+		language: "en", prompts: goPrompts,
 		name: version + " doc comments", tag: "go", licence: "BSD-3-Clause", version: version,
 		notices: []string{"The corpus is the prose of the doc comments of " + version + ", copyright The Go Authors, BSD-3-Clause."},
 	}

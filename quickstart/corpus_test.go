@@ -317,7 +317,7 @@ func TestOwnDocuments(t *testing.T) {
 	if whole.String() != strings.TrimSpace(book) {
 		t.Error("the pieces of the book are not the book")
 	}
-	if len(src.notices) != 1 || !strings.Contains(src.notices[0], "1 files were left out") {
+	if len(src.notices) != 1 || !strings.Contains(src.notices[0], "Files without text, left out: 1.") {
 		t.Errorf("notices %q", src.notices)
 	}
 	info, err := BuildCorpus(t.Context(), t.TempDir(), CorpusOptions{Docs: []string{filepath.Join(dir, "book.txt")}})
@@ -344,10 +344,10 @@ func TestOwnDocumentsErrors(t *testing.T) {
 	}
 	for _, c := range []struct{ name, docs, want string }{
 		{"missing", filepath.Join(dir, "nope"), "nope"},
-		{"empty folder", empty, "no files match"},
+		{"empty folder", empty, "holds no files"},
 		{"empty file", write("a.txt", " \n"), "no text found"},
-		{"binary", write("b.txt", "a\x00b"), "no text found"},
-		{"one small file", write("c.txt", "hello"), "has 1 documents, want at least 3\nhint: "},
+		{"binary", write("b.txt", "\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00"), "no text found"},
+		{"one small file", write("c.txt", "hello"), "the text has 5 bytes, too few to be cut into 3 parts: one to train on, one to choose settings with, and one to judge the model by\nhint: "},
 		{"bad row", write("d.jsonl", "{}\n"), "d.jsonl:1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -2,6 +2,8 @@ package quickstart
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,10 +24,11 @@ type judged struct {
 }
 
 // evaluate measures the held-out text beside the compressors, a text of another
-// domain, and a multiple-choice task. Every score is kept below eval/.
-func (q *quick) evaluate(ctx context.Context, corpus CorpusInfo, t trained) (judged, error) {
+// domain, and, of an English model, a multiple-choice task, as far as the limits let it.
+// Every score is kept below eval/.
+func (q *quick) evaluate(ctx context.Context, corpus *CorpusInfo, l limits, t trained) (judged, error) {
 	var out judged
-	jobs, sizes, err := q.jobs(corpus)
+	jobs, sizes, err := q.jobs(corpus, l)
 	if err != nil {
 		return out, err
 	}
@@ -46,19 +49,22 @@ func (q *quick) evaluate(ctx context.Context, corpus CorpusInfo, t trained) (jud
 		return out, err
 	}
 	out.HeldOut = *results.Scores[heldOutJob].Documents
-	if other := results.Scores[otherJob].Documents; other != nil {
-		out.OtherDomain = &OtherDomain{Name: filepath.Base(corpus.OtherDomain), Bytes: other.Bytes, BitsPerByte: other.BitsPerByte}
+	if s := results.Scores[otherJob]; s.Documents != nil {
+		out.OtherDomain = &OtherDomain{Name: filepath.Base(corpus.OtherDomain), Bytes: s.Documents.Bytes, BitsPerByte: s.Documents.BitsPerByte}
 	}
-	arc := results.Scores[choiceJob].Choices
-	out.Choices = []ChoiceResult{{
-		Task: "ARC-Easy (validation)", Questions: arc.Questions, Accuracy: arc.Accuracy, Chance: arc.Chance, Metric: "acc", Requests: "eval/" + choiceJob + ".jsonl",
-	}}
-	text, err := ReadText(q.path("data"), corpus.HeldOut)
+	if s := results.Scores[choiceJob]; s.Choices != nil {
+		arc := s.Choices
+		out.Choices = []ChoiceResult{{
+			Task: "ARC-Easy (validation)", Questions: arc.Questions, Accuracy: arc.Accuracy, Chance: arc.Chance, Metric: "acc", Requests: "eval/" + choiceJob + ".jsonl",
+		}}
+	}
+	text, err := ReadText(q.path("data"), corpus.HeldOut, l.HeldOut)
 	if err != nil {
 		return out, err
 	}
 	q.Progress(Progress{Stage: "evaluate", Note: "gzip, xz, zstd"})
-	out.Compressed, err = Compress(ctx, text, corpus.HeldOut.SHA256)
+	digest := sha256.Sum256(text)
+	out.Compressed, err = Compress(ctx, text, hex.EncodeToString(digest[:]))
 	return out, err
 }
 
@@ -71,7 +77,7 @@ const (
 
 // jobs lists what the model is judged by, with the bytes of the texts. The figures of texts
 // charge the end of text after each document, as the compressors have to say where one ends.
-func (q *quick) jobs(corpus CorpusInfo) (jobs []*eval.Job, sizes map[string]int64, err error) {
+func (q *quick) jobs(corpus *CorpusInfo, l limits) (jobs []*eval.Job, sizes map[string]int64, err error) {
 	sizes = map[string]int64{}
 	add := func(name, task string, in eval.Inputs) error {
 		t, err := eval.LookupTask(task)
@@ -91,10 +97,10 @@ func (q *quick) jobs(corpus CorpusInfo) (jobs []*eval.Job, sizes map[string]int6
 		files = append(files, q.path("data", filepath.FromSlash(f)))
 	}
 	sizes[heldOutJob] = corpus.HeldOut.Bytes
-	if err := add(heldOutJob, "bpb", eval.Inputs{Documents: files, EndOfText: true}); err != nil {
+	if err := add(heldOutJob, "bpb", eval.Inputs{Documents: files, EndOfText: true, Limit: l.HeldOut}); err != nil {
 		return nil, nil, err
 	}
-	if corpus.OtherDomain != "" {
+	if corpus.OtherDomain != "" && !l.NoOther {
 		st, err := os.Stat(corpus.OtherDomain)
 		if err != nil {
 			return nil, nil, err
@@ -104,14 +110,14 @@ func (q *quick) jobs(corpus CorpusInfo) (jobs []*eval.Job, sizes map[string]int6
 			return nil, nil, err
 		}
 	}
-	return jobs, sizes, add(choiceJob, "arc_easy", eval.Inputs{})
+	if !corpus.English() {
+		return jobs, sizes, nil // whose questions are English
+	}
+	return jobs, sizes, add(choiceJob, "arc_easy", eval.Inputs{Limit: l.Choices})
 }
 
-// prompts are what the model is asked to continue.
-var prompts = []string{"Package http implements", "Copyright 2012 The Go Authors.", "The function returns an error if", "Close closes the"}
-
 // sample asks the model for a few texts, greedily and by chance.
-func (q *quick) sample(ctx context.Context, t trained) ([]Sample, error) {
+func (q *quick) sample(ctx context.Context, corpus *CorpusInfo, t trained) ([]Sample, error) {
 	m, err := q.load(t)
 	if err != nil {
 		return nil, err
@@ -121,6 +127,7 @@ func (q *quick) sample(ctx context.Context, t trained) ([]Sample, error) {
 	if err != nil {
 		return nil, err
 	}
+	prompts := corpus.Prompts
 	var out []Sample
 	for i, s := range []struct {
 		name string

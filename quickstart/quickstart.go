@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"olmo/data"
@@ -19,12 +20,17 @@ import (
 	"olmo/store"
 )
 
-// Options say what Run makes.
+// DefaultMinutes is the time that Run takes where neither a time nor a number of steps is
+// given.
+const DefaultMinutes = 5
+
+// Options say what Run makes. What is not given is that of the folder, where Run was there
+// before.
 type Options struct {
 	Out     string   // folder of everything
-	Minutes float64  // from start to report
+	Minutes float64  // from start to report; 0: DefaultMinutes
 	Steps   int      // of training; 0 fits them to Minutes
-	Depth   int      // the one dial of the model's size
+	Depth   int      // the one dial of the model's size; 0: DefaultDepth
 	Docs    []string // the user's own files and folders; none: the Go installation's prose
 	Version string   // of this program, for the report
 	// Progress and Print, when set, tell how far the work is, and what happened.
@@ -41,18 +47,20 @@ type Progress struct {
 	Loss        float64 // nats a token, 0 for none
 	Left        time.Duration
 	Note        string
+	Step, Steps int // of training; 0 in other stages
 }
 
 // quick is one run of the chain.
 type quick struct {
 	Options
-	began time.Time
-	chain string // hash of everything that the next stage builds on
-	times []StageTime
+	settings settings
+	began    time.Time
+	chain    string // hash of everything that the next stage builds on
+	times    []StageTime
 }
 
-// settings are the options that shape the result. A folder belongs to one set of
-// them.
+// settings are the options that shape the result. A folder belongs to one text and one
+// size of model; the time and the steps may grow.
 type settings struct {
 	Minutes float64  `json:"minutes,omitempty"` // 0 with Steps
 	Steps   int      `json:"steps,omitempty"`
@@ -62,12 +70,13 @@ type settings struct {
 
 // Run makes a corpus, curates it, trains a tokenizer and a model, judges them, and
 // writes a release and a report into o.Out. What an earlier run finished is not
-// repeated; training goes on from its last checkpoint, to the same bits.
+// repeated; training goes on from its last checkpoint, to the same bits, and with more
+// steps from where a run of so many is the same.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	if o.Depth < 1 || o.Depth > 64 {
+	if o.Depth < 0 || o.Depth > 64 {
 		return nil, fmt.Errorf("a depth of %d is not possible\nhint: 1 to 64; 2 is the default", o.Depth)
 	}
-	if o.Steps < 0 || o.Steps == 0 && !(o.Minutes > 0) {
+	if o.Steps < 0 || !(o.Minutes >= 0) || o.Minutes > mostMinutes {
 		return nil, errors.New("neither a time nor a number of steps to train for\nhint: --minutes 5")
 	}
 	if err := cpu.Check(); err != nil { // before any work, not at the first step
@@ -79,6 +88,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Print == nil {
 		o.Print = func(string) {}
 	}
+	there, errThere := os.ReadDir(o.Out)
 	lock, err := store.AcquireIn(o.Out)
 	if err != nil {
 		return nil, err
@@ -91,11 +101,32 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := q.claim(); err != nil {
 		return nil, err
 	}
-	return q.run(ctx)
+	r, err := q.run(ctx)
+	var text textError
+	if errors.As(err, &text) && len(there) == 0 {
+		// No model comes of this text: nothing half made stays behind.
+		for _, name := range []string{"config", "data", "stages", "tokenizer"} {
+			err = errors.Join(err, store.RemoveFolder(q.path(name)))
+		}
+		err = errors.Join(err, store.Remove(q.path(funnelPage)))
+		lock.Release()
+		if errThere != nil {
+			_ = os.Remove(o.Out) // which is empty, or somebody has put something there
+		}
+	}
+	return r, err
 }
 
-// claim writes the settings into the folder, or compares them with those of the
-// earlier run that is there.
+// mostMinutes is a year.
+const mostMinutes = 366 * 24 * 60
+
+// textError says why no model can be made of the text that was given.
+type textError struct{ error }
+
+func (e textError) Unwrap() error { return e.error }
+
+// claim writes the settings into a new folder. Of one that an earlier run made it takes
+// those that are not given, and compares the others.
 func (q *quick) claim() error {
 	s := settings{Minutes: q.Minutes, Steps: q.Steps, Depth: q.Depth}
 	if s.Steps > 0 {
@@ -115,25 +146,72 @@ func (q *quick) claim() error {
 	}
 	file := q.path("stages", "settings.json")
 	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) || !fileExists(q.path("stages", "corpus.json")) {
-		// A run that made nothing, for want of a corpus, claims nothing.
-		q.chain = fingerprint("", s)
+	// A run that made nothing, for want of a corpus, claims nothing.
+	fresh := errors.Is(err, fs.ErrNotExist) || !fileExists(q.path("stages", "corpus.json"))
+	if !fresh {
+		if err != nil {
+			return err
+		}
+		var old settings
+		if err := json.Unmarshal(text, &old); err != nil {
+			return fmt.Errorf("reading %s: %w\nhint: remove %s, or choose another folder with --out", file, err, q.Out)
+		}
+		if err := q.agree(&s, old); err != nil {
+			return err
+		}
+	}
+	if s.Minutes == 0 && s.Steps == 0 {
+		s.Minutes = DefaultMinutes
+	}
+	if s.Depth == 0 {
+		s.Depth = DefaultDepth
+	}
+	q.settings, q.Minutes, q.Steps, q.Depth = s, s.Minutes, s.Steps, s.Depth
+	if len(q.Docs) == 0 {
+		q.Docs = s.Docs
+	}
+	q.chain = fingerprint("", s.Docs)
+	if fresh {
 		return writeJSON(file, s)
 	}
-	if err != nil {
-		return err
+	return nil // the plan writes what has changed
+}
+
+// agree fills what is not given with the settings of the folder, and says in flags what
+// cannot be another in it.
+func (q *quick) agree(s *settings, old settings) error {
+	if s.Minutes == 0 && s.Steps == 0 {
+		s.Minutes, s.Steps = old.Minutes, old.Steps
 	}
-	var old settings
-	if err := json.Unmarshal(text, &old); err != nil {
-		return fmt.Errorf("reading %s: %w\nhint: remove %s, or choose another folder with --out", file, err, q.Out)
+	if s.Depth == 0 {
+		s.Depth = old.Depth
 	}
-	if old.Minutes != s.Minutes || old.Steps != s.Steps || old.Depth != s.Depth || !slices.Equal(old.Docs, s.Docs) {
-		now, _ := json.Marshal(s)
-		was, _ := json.Marshal(old)
-		return fmt.Errorf("%s holds a run with other settings: %s, not %s\nhint: choose another folder with --out, or remove that one", q.Out, was, now)
+	if len(s.Docs) == 0 {
+		s.Docs = old.Docs
 	}
-	q.chain = fingerprint("", s)
-	return nil
+	var was, now string
+	switch {
+	case s.Depth != old.Depth:
+		was, now = fmt.Sprintf("--depth %d", old.Depth), fmt.Sprintf("--depth %d", s.Depth)
+	case !slices.Equal(s.Docs, old.Docs):
+		was, now = "the Go installation's text", docsFlag(s.Docs)
+		if len(old.Docs) > 0 {
+			was = docsFlag(old.Docs)
+		}
+	case s.Minutes > 0 && s.Minutes < old.Minutes && fileExists(q.path("stages", "plan.json")):
+		return fmt.Errorf("--minutes %g made %s, and --minutes %g is less: a run only becomes longer\nhint: choose another folder with --out, or give more --minutes", old.Minutes, q.Out, s.Minutes)
+	default:
+		return nil
+	}
+	return fmt.Errorf("%s made %s, %s is for another folder\nhint: choose one with --out; more --minutes or --steps go on in this one", was, q.Out, now)
+}
+
+func docsFlag(paths []string) string {
+	words := []string{"--docs"}
+	for _, p := range paths {
+		words = append(words, shellWord(p))
+	}
+	return strings.Join(words, " ")
 }
 
 func (q *quick) path(elem ...string) string {
@@ -145,6 +223,8 @@ type record struct {
 	Inputs  string          `json:"inputs"` // hash of the settings and of the stages before
 	Seconds float64         `json:"seconds"`
 	Result  json.RawMessage `json:"result"`
+	// Unfinished is in the place of Inputs while a stage has been interrupted.
+	Unfinished string `json:"unfinished,omitempty"`
 }
 
 // stage runs one stage, unless an earlier run finished it with the same inputs;
@@ -152,12 +232,19 @@ type record struct {
 func stage[T any](ctx context.Context, q *quick, name string, inputs any, run func(ctx context.Context) (T, error)) (T, error) {
 	var result T
 	q.chain = fingerprint(q.chain+name, inputs)
+	chain := q.chain
 	file := q.path("stages", name+".json")
+	before := 0.0 // seconds of the calls that were interrupted
 	if text, err := os.ReadFile(file); err == nil {
 		var r record
-		if json.Unmarshal(text, &r) == nil && r.Inputs == q.chain && json.Unmarshal(r.Result, &result) == nil {
-			q.times = append(q.times, StageTime{name, r.Seconds})
-			return result, nil
+		if json.Unmarshal(text, &r) == nil {
+			if r.Inputs == chain && json.Unmarshal(r.Result, &result) == nil {
+				q.times = append(q.times, StageTime{name, r.Seconds})
+				return result, nil
+			}
+			if r.Unfinished == chain {
+				before = r.Seconds
+			}
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -166,17 +253,22 @@ func stage[T any](ctx context.Context, q *quick, name string, inputs any, run fu
 	q.Progress(Progress{Stage: name})
 	begin := time.Now()
 	result, err := run(ctx)
-	if err != nil {
-		if ctx.Err() != nil {
-			return result, ctx.Err()
+	r := record{Inputs: chain, Seconds: before + time.Since(begin).Seconds()}
+	if err != nil && ctx.Err() != nil {
+		if name == "train" { // the only one of which an interrupted call leaves something
+			r.Inputs, r.Unfinished = "", chain
+			if err := writeJSON(file, r); err != nil {
+				return result, err
+			}
 		}
+		return result, ctx.Err()
+	}
+	if err != nil {
 		return result, fmt.Errorf("%s: %w", name, err)
 	}
-	text, err := json.Marshal(result)
-	if err != nil {
+	if r.Result, err = json.Marshal(result); err != nil {
 		return result, err
 	}
-	r := record{Inputs: q.chain, Seconds: time.Since(begin).Seconds(), Result: text}
 	q.times = append(q.times, StageTime{name, r.Seconds})
 	return result, writeJSON(file, r)
 }

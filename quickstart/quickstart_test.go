@@ -117,7 +117,7 @@ func TestRun(t *testing.T) {
 	}
 	other := o
 	other.Depth = 2
-	if _, err := Run(t.Context(), other); err == nil || !strings.Contains(err.Error(), "other settings") {
+	if _, err := Run(t.Context(), other); err == nil || !strings.Contains(err.Error(), "--depth 1 made "+whole+", --depth 2 is for another folder") {
 		t.Errorf("other settings in the same folder: %v", err)
 	}
 

@@ -26,6 +26,10 @@ const (
 // instances returns how many sequences a step trains on.
 func instances(depth int) int { return 4 * depth }
 
+// leastBytes is how much text a model of a depth needs at least: a step's worth of
+// tokens, at eight bytes each, of which curation and the held-out part leave enough.
+func leastBytes(depth int) int { return 8 * instances(depth) * sequence }
+
 // recipe returns the model and the training run of a depth: as many blocks, 128 of
 // width, two heads and four sequences a step for each, and an MLP of 8/3 the width.
 // Learning rates are those found for depth 2; a wider model takes them in proportion to

@@ -20,9 +20,10 @@ import (
 var cardText string
 
 var card = template.Must(template.New("card").Funcs(template.FuncMap{
-	"grouped": grouped,
-	"figure":  func(x float64) string { return fmt.Sprintf("%.3f", x) },
-	"percent": func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },
+	"grouped":   grouped,
+	"documents": documentsInWords,
+	"figure":    func(x float64) string { return fmt.Sprintf("%.3f", x) },
+	"percent":   func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },
 	"maybe": func(x *float64) string {
 		if x == nil {
 			return "not measured"
@@ -57,7 +58,7 @@ func (q *quick) release(corpus CorpusInfo, c curated, v vocab, m trained, j judg
 	}
 	var text bytes.Buffer
 	err = card.Execute(&text, map[string]any{
-		"Corpus": corpus, "Curated": c, "Vocab": v, "Trained": m, "Judged": j, "Samples": samples, "Model": l.Config,
+		"Corpus": &corpus, "Language": (&Report{Corpus: corpus}).language(), "Curated": c, "Vocab": v, "Trained": m, "Judged": j, "Samples": samples, "Model": l.Config,
 		"Recipe": recipe(q.Depth), "Version": q.Version, "Kernels": cpu.Kernels(), "Digest": digest,
 	})
 	if err != nil {

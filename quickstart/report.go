@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"olmo/data"
@@ -40,24 +41,30 @@ type Report struct {
 	TrainingSeconds   float64  `json:"training_seconds"`
 	TotalSeconds      float64  `json:"total_seconds"`
 	PeakMemoryBytes   int64    `json:"peak_memory_bytes,omitempty"`
-	HeldOutTokens     int64    `json:"held_out_tokens"`
+	HeldOutTokens     int64    `json:"held_out_tokens"` // judged, with the documents and bytes
+	HeldOutDocuments  int      `json:"held_out_documents"`
+	HeldOutBytes      int64    `json:"held_out_bytes"`
 	TuningBitsPerByte *float64 `json:"tuning_bits_per_byte"`
 	// OtherDomain is the figure on a text of another kind; nil without one.
 	OtherDomain *OtherDomain `json:"other_domain"`
 
-	Version  string         `json:"version"` // of this program
-	Machine  Machine        `json:"machine"`
-	Corpus   CorpusInfo     `json:"corpus"`
-	Funnel   []FunnelRow    `json:"funnel"`
-	Settings []Setting      `json:"settings"` // tokenizer, model, optimiser, in reading order
-	Curve    []CurvePoint   `json:"curve"`
-	Choices  []ChoiceResult `json:"multiple_choice"`
-	Samples  []Sample       `json:"samples"`
-	Stages   []StageTime    `json:"stages"`
-	Files    []Artefact     `json:"artefacts"`
-	Pages    []Artefact     `json:"pages"` // of this report; Write fills it
-	Commands []Command      `json:"commands"`
-	Notices  []string       `json:"notices"` // credits and warnings, in sentences
+	Version  string       `json:"version"` // of this program
+	Machine  Machine      `json:"machine"`
+	Corpus   CorpusInfo   `json:"corpus"`
+	Funnel   []FunnelRow  `json:"funnel"`
+	Settings []Setting    `json:"settings"` // tokenizer, model, optimiser, in reading order
+	Curve    []CurvePoint `json:"curve"`
+	// HeldOutCurve is the loss on a part of the held-out text, during training.
+	HeldOutCurve []LossPoint    `json:"held_out_curve"`
+	Choices      []ChoiceResult `json:"multiple_choice"`
+	Samples      []Sample       `json:"samples"`
+	Stages       []StageTime    `json:"stages"`
+	Files        []Artefact     `json:"artefacts"`
+	Pages        []Artefact     `json:"pages"` // of this report; Write fills it
+	Commands     []Command      `json:"commands"`
+	Next         []Command      `json:"next"`    // what one can do with the model
+	Remarks      []string       `json:"remarks"` // on the figures, in sentences
+	Notices      []string       `json:"notices"` // credits and warnings, in sentences
 
 	// Compressors are the figures of the first block with their names and what
 	// is recorded of other machines.
@@ -104,6 +111,12 @@ type CurvePoint struct {
 	Step         int     `json:"step"`
 	Loss         float64 `json:"loss"` // nats a token
 	LearningRate float64 `json:"learning_rate"`
+}
+
+// LossPoint is the loss on a text after a step.
+type LossPoint struct {
+	Step int     `json:"step"`
+	Loss float64 `json:"loss"` // nats a token
 }
 
 // ChoiceResult is the score on a multiple-choice task.
@@ -252,16 +265,35 @@ func (r *Report) comparisons() []comparison {
 	return bars
 }
 
+// language says what the corpus is written in, and how that is known.
+func (r *Report) language() string {
+	c := &r.Corpus
+	if c.Language == "" || len(c.Languages) == 0 {
+		return c.Language
+	}
+	var shares []string
+	for _, s := range c.Languages {
+		if s.Share >= 0.01 {
+			shares = append(shares, fmt.Sprintf("%s %.0f %%", s.Code, 100*s.Share))
+		}
+	}
+	return fmt.Sprintf("%s (measured on the text: %s)", c.Language, strings.Join(shares, ", "))
+}
+
 // facts are the figures that have no section of their own.
 func (r *Report) facts() []Setting {
-	facts := []Setting{
+	var facts []Setting
+	if text := r.language(); text != "" {
+		facts = append(facts, Setting{"Language of the text", text})
+	}
+	facts = append(facts, []Setting{
 		{"Parameters", grouped(r.Parameters)},
 		{"Tokens trained on", grouped(r.Tokens)},
 		{"Steps", grouped(int64(r.Steps))},
 		{"Final loss", fmt.Sprintf("%.4f nats a token", r.FinalLoss)},
 		{"Speed", inWords(r.TokensPerSecond) + " tokens/s"},
 		{"Computed", scientific(r.FLOPs) + " FLOPs"},
-	}
+	}...)
 	if r.MFU != nil && r.PeakFLOPsASecond != nil {
 		facts = append(facts, Setting{"Share of the machine's peak", fmt.Sprintf("%.0f %% of %s FLOP/s", 100**r.MFU, inWords(*r.PeakFLOPsASecond))})
 	}
@@ -343,6 +375,14 @@ func inWords(x float64) string {
 		return fmt.Sprintf("%.1f%s", x, prefixes[i])
 	}
 	return fmt.Sprintf("%.2f%s", x, prefixes[i])
+}
+
+// documentsInWords counts documents.
+func documentsInWords(n int) string {
+	if n == 1 {
+		return "one document"
+	}
+	return grouped(int64(n)) + " documents"
 }
 
 func bytesInWords(n int64) string {

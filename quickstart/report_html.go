@@ -14,12 +14,13 @@ import (
 var reportText string
 
 var reportPage = page.MustParse(reportText, template.FuncMap{
-	"inWords":  func(n int64) string { return inWords(float64(n)) },
-	"bytes":    bytesInWords,
-	"duration": duration,
-	"share":    func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },
-	"bits":     func(x float64) string { return fmt.Sprintf("%.3f", x) },
-	"short":    func(digest string) string { return digest[:min(len(digest), 16)] },
+	"inWords":   func(n int64) string { return inWords(float64(n)) },
+	"bytes":     bytesInWords,
+	"documents": documentsInWords,
+	"duration":  duration,
+	"share":     func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },
+	"bits":      func(x float64) string { return fmt.Sprintf("%.3f", x) },
+	"short":     func(digest string) string { return digest[:min(len(digest), 16)] },
 	"trim": func(text string) string {
 		return blankLines.ReplaceAllString(strings.TrimRight(text, " \n\t"), "\n⋮\n")
 	},
@@ -51,7 +52,7 @@ func (r *Report) html() ([]byte, error) {
 		"Bars":         bars,
 		"MostBits":     most,
 		"LongestStage": longest,
-		"Loss":         lossChart(r.Curve),
+		"Loss":         lossChart(r.Curve, r.HeldOutCurve),
 		"Rate":         rateChart(r.Curve),
 		"BarNotes":     barNotes(r.comparisons()),
 	})
@@ -89,8 +90,8 @@ func barNotes(bars []comparison) []string {
 	return notes
 }
 
-// lossChart shows the loss of every step and its running mean.
-func lossChart(points []CurvePoint) page.Chart {
+// lossChart shows the loss of every step and its running mean, and that on held-out text.
+func lossChart(points []CurvePoint, heldOut []LossPoint) page.Chart {
 	c := page.Chart{Title: "Loss", Unit: "nats a token", X: "step", Height: 280}
 	if len(points) == 0 {
 		return c
@@ -100,6 +101,13 @@ func lossChart(points []CurvePoint) page.Chart {
 		steps[i], raw[i] = float64(p.Step), p.Loss
 	}
 	c.Lines = []page.Line{{X: steps, Y: raw, Faint: true}, {Name: "running mean", X: steps, Y: smoothed(points)}}
+	if len(heldOut) > 0 {
+		line := page.Line{Name: "held-out text", Slot: 1, Dots: true}
+		for _, p := range heldOut {
+			line.X, line.Y = append(line.X, float64(p.Step)), append(line.Y, p.Loss)
+		}
+		c.Lines = append(c.Lines, line)
+	}
 	return c
 }
 

@@ -11,7 +11,7 @@ func (r *Report) markdown() []byte {
 	m.line("# Report card")
 	m.line(r.headline())
 	for _, section := range []func(m *markdown){
-		r.predictionSection, r.learningSection, r.sampleSection, r.corpusSection, r.figureSection, r.checkSection, r.commandSection, r.noticeSection,
+		r.predictionSection, r.learningSection, r.sampleSection, r.corpusSection, r.figureSection, r.checkSection, r.commandSection, r.noticeSection, r.nextSection,
 	} {
 		section(&m)
 	}
@@ -20,7 +20,7 @@ func (r *Report) markdown() []byte {
 
 func (r *Report) predictionSection(m *markdown) {
 	m.line("## How well it predicts")
-	m.table("|bits per byte|:")
+	m.table("|bits per byte:")
 	for _, c := range r.comparisons() {
 		figure := "–"
 		if c.bits != nil {
@@ -35,8 +35,11 @@ func (r *Report) predictionSection(m *markdown) {
 		}
 		m.row(name, figure)
 	}
-	m.line(fmt.Sprintf("Bits per byte of %s documents that the model never saw (%s bytes); less is better. The compressors are this machine's own programs on the same bytes. Every byte is charged, and the end of each text.",
-		grouped(int64(r.Corpus.HeldOut.Documents)), grouped(r.Corpus.HeldOut.Bytes)))
+	m.line(fmt.Sprintf("Bits per byte of %s that the model never saw (%s bytes); less is better. The compressors are this machine's own programs on the same bytes. Every byte is charged, and the end of each text.",
+		documentsInWords(r.HeldOutDocuments), grouped(r.HeldOutBytes)))
+	for _, text := range r.Remarks {
+		m.line(text)
+	}
 	if o := r.OtherDomain; o != nil {
 		m.line(fmt.Sprintf("On %s, a text unlike anything it was trained on: **%.3f** bits per byte (%s bytes).", o.Name, o.BitsPerByte, grouped(o.Bytes)))
 	}
@@ -55,13 +58,32 @@ func (r *Report) learningSection(m *markdown) {
 	m.line("## How it learned")
 	mean := smoothed(r.Curve)
 	m.line("Loss, running mean in nats a token: `" + sparkline(mean) + "`")
-	m.table("step:|loss:|learning rate:")
+	heading := "step:|loss:|learning rate:"
+	if len(r.HeldOutCurve) > 0 {
+		heading = "step:|loss:|on held-out text:|learning rate:"
+	}
+	m.table(heading)
 	rows := min(len(r.Curve), 12)
 	for i := range rows {
 		at := i * (len(r.Curve) - 1) / max(rows-1, 1)
 		p := r.Curve[at]
-		m.row(grouped(int64(p.Step)), fmt.Sprintf("%.3f", mean[at]), fmt.Sprintf("%.3g", p.LearningRate))
+		cells := []string{grouped(int64(p.Step)), fmt.Sprintf("%.3f", mean[at])}
+		if len(r.HeldOutCurve) > 0 {
+			cells = append(cells, r.heldOutAt(p.Step))
+		}
+		m.row(append(cells, fmt.Sprintf("%.3g", p.LearningRate))...)
 	}
+}
+
+// heldOutAt is the last held-out loss up to a step.
+func (r *Report) heldOutAt(step int) string {
+	text := "–"
+	for _, p := range r.HeldOutCurve {
+		if p.Step <= step {
+			text = fmt.Sprintf("%.3f", p.Loss)
+		}
+	}
+	return text
 }
 
 func (r *Report) sampleSection(m *markdown) {
@@ -136,6 +158,20 @@ func (r *Report) commandSection(m *markdown) {
 	}
 	m.line("## Repeat each stage by hand")
 	for _, c := range r.Commands {
+		m.line(c.Stage + ":")
+		m.block(c.Line)
+	}
+}
+
+func (r *Report) nextSection(m *markdown) {
+	if len(r.Next) == 0 {
+		return
+	}
+	m.line("## What to do next")
+	if r.hasFunnel {
+		m.line("What each rule of the curation removed, with examples, is in [" + funnelPage + "](" + funnelPage + ").")
+	}
+	for _, c := range r.Next {
 		m.line(c.Stage + ":")
 		m.block(c.Line)
 	}

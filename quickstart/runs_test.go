@@ -23,7 +23,8 @@ func TestRuns(t *testing.T) {
 		s.cfg.Processes = 2
 		files[s.name] = s.cfg
 	}
-	m := q.mixConfig()
+	english := curationOf(&CorpusInfo{Language: "en"})
+	m := q.mixConfig(&english)
 	m.Processes = 2
 	files["mix"] = m
 	c := q.trainConfig([]string{"data/tokens/part-0-00000.npy"})

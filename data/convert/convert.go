@@ -307,6 +307,9 @@ func (c *Config) files() ([]file, error) {
 		if folder != "" {
 			found = data.Without(slices.DeleteFunc(found, func(name string) bool { return c.mine(folder, name) }), c.record())
 		}
+		if folder != "" && len(found) == 0 {
+			return nil, fmt.Errorf("the folder %s holds no files", folder)
+		}
 		if len(missing) > 0 || len(found) == 0 {
 			return nil, fmt.Errorf("no files match %s", pattern)
 		}

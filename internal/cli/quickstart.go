@@ -23,11 +23,19 @@ comments of the Go installation (or your own text), curates it, trains a
 tokenizer and an OLMo 2-style model, judges the model, and writes a release
 folder and a report card.
 
+Your own text may be in any language: it is measured, and only from an English
+text other languages are filtered out. A model can be made of some kilobytes; one
+that is worth looking at wants 200,000 bytes and more.
+
 Ctrl-C saves and stops. The same command goes on where it stopped, and ends
-with the same weights, bit for bit, as if it had never stopped.`,
+with the same weights, bit for bit, as if it had never stopped. More --minutes or
+--steps train longer on the same text, with the weights of a run that was planned
+as long from the start; the finished shorter one is kept in OUT/earlier/. What is
+not given is that of the folder.`,
 		Example: `  olmo quickstart
   olmo quickstart --minutes 20 --depth 4 --out larger
   olmo quickstart --docs notes/ book.md --out mine
+  olmo quickstart --out mine --minutes 30
   olmo quickstart --steps 200 --json`,
 		Args: noArgs,
 	}
@@ -39,8 +47,15 @@ with the same weights, bit for bit, as if it had never stopped.`,
 	listFlag(f, &o.Docs, "docs", "your own text, Markdown, HTML or JSONL: files or folders")
 	asJSON := f.Bool("json", false, "print report.json on standard output")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if o.Steps < 0 || !(o.Minutes > 0) || o.Depth < 1 {
+		if o.Steps < 0 || f.Changed("steps") && o.Steps == 0 || !(o.Minutes > 0) || o.Depth < 1 {
 			return usageErrorf("--steps, --minutes and --depth must be positive")
+		}
+		// What is not given is left to the folder.
+		if !f.Changed("minutes") {
+			o.Minutes = 0
+		}
+		if !f.Changed("depth") {
+			o.Depth = 0
 		}
 		o.Version = version
 		return runQuickstart(c, o, *asJSON)
@@ -50,25 +65,30 @@ with the same weights, bit for bit, as if it had never stopped.`,
 
 func runQuickstart(c *cobra.Command, o quickstart.Options, asJSON bool) error {
 	p := newProgress(c.ErrOrStderr())
-	stage := ""
+	var last quickstart.Progress
 	o.Print = p.print
 	o.Progress = func(now quickstart.Progress) {
-		if now.Stage != stage {
+		if now.Stage != last.Stage {
 			p.end()
-			stage = now.Stage
-			p.begin(stage)
+			p.begin(now.Stage)
 		}
+		last = now
 		p.update(step{done: now.Done, total: now.Total, unit: now.Unit, rate: now.Rate, loss: now.Loss, left: now.Left, note: now.Note})
 	}
-	began := time.Now()
 	r, err := quickstart.Run(c.Context(), o)
-	p.end()
-	if err != nil {
-		if errors.Is(err, context.Canceled) {
-			p.print("stopped; the same command goes on from here")
+	switch {
+	case errors.Is(err, context.Canceled):
+		if last.Steps > 0 {
+			p.print(fmt.Sprintf("stopped after %d of %d steps", last.Step, last.Steps))
 		}
+		p.stop()
+		p.print("the same command goes on from here")
+		return err
+	case err != nil:
+		p.fail()
 		return err
 	}
+	p.end()
 	if asJSON {
 		text, err := os.ReadFile(filepath.Join(o.Out, "report.json"))
 		if err != nil {
@@ -84,7 +104,15 @@ func runQuickstart(c *cobra.Command, o quickstart.Options, asJSON bool) error {
 			fmt.Fprintf(w, ", %s %.3f", x.Name, *x.BitsPerByte)
 		}
 	}
-	fmt.Fprintf(w, "\nreport: %s/report.html\nmodel:  %s/release (%d parameters, %d tokens, %s)\ntry:    olmo generate --model %s \"Package http implements\"\n",
-		o.Out, o.Out, r.Parameters, r.Tokens, shortDuration(time.Since(began)), o.Out)
+	fmt.Fprintln(w)
+	for _, text := range r.Remarks {
+		fmt.Fprintln(w, text)
+	}
+	fmt.Fprintf(w, `report: %s
+model:  %s (%d parameters, %d tokens, %s)
+watch:  %s
+try:    %s
+`, filepath.Join(o.Out, "report.html"), filepath.Join(o.Out, "release"), r.Parameters, r.Tokens,
+		shortDuration(time.Duration(r.TotalSeconds*float64(time.Second))), r.Watch(o.Out), r.Try(o.Out))
 	return nil
 }
