@@ -74,6 +74,9 @@ func (s *scanner) object(field func(key []byte) error) error {
 		if c == 0 && s.i == len(s.b) {
 			return s.errorf("the line is empty")
 		}
+		if c != '"' && c != '[' && !json.Valid(s.b) { // a word may begin as null does
+			return s.errorf("the line is no JSON")
+		}
 		return fmt.Errorf("the line is %s, want an object", s.kind())
 	}
 	if err := s.members(field); err != nil {
