@@ -1,6 +1,9 @@
 package eval
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // Document is one document of a task, with all that is asked about it.
 type Document struct {
@@ -17,6 +20,19 @@ type Document struct {
 	// Targets are the right answers of a document that is answered with a text, or the
 	// continuation that a likelihood is asked of.
 	Targets []string
+
+	cluster string // what it shares with others that it is not independent of; see Inputs.Cluster
+	hash    string // kept, see Hash
+}
+
+// clustered reads the document's cluster: the value of a field of its row, as JSON.
+func (d *Document) clustered(field string) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(d.Row, &fields); err != nil || fields[field] == nil {
+		return fmt.Errorf("document %d: its row has no field %q to cluster by", d.Index, field)
+	}
+	d.cluster = string(fields[field])
+	return nil
 }
 
 // Form says what a request asks.

@@ -34,8 +34,11 @@ type Job struct {
 func (t *Task) Job(in Inputs) (*Job, error) {
 	j := &Job{Name: t.Name, Task: t, Inputs: in, Boundary: t.Boundary}
 	if t.Each == nil {
-		if len(in.Documents) == 0 {
+		switch {
+		case len(in.Documents) == 0:
 			return nil, fmt.Errorf("task %s measures documents, and none are given\nhint: --documents FILE…", t.Name)
+		case in.Cluster != "":
+			return nil, fmt.Errorf("task %s has no standard errors to cluster by %q", t.Name, in.Cluster)
 		}
 		return j, nil
 	}
@@ -52,6 +55,13 @@ func (t *Task) Job(in Inputs) (*Job, error) {
 	}
 	if in.Share > 0 {
 		j.limit(int(math.Ceil(in.Share * float64(j.original))))
+	}
+	if in.Cluster != "" {
+		for _, d := range j.documents {
+			if err := d.clustered(in.Cluster); err != nil {
+				return nil, fmt.Errorf("task %s: %w", t.Name, err)
+			}
+		}
 	}
 	if t.Sets != nil {
 		sets, err := t.Sets(&j.Inputs)
@@ -114,6 +124,11 @@ func (j *Job) digest(identity map[string]string, tokens bool, hashes map[string]
 	}
 	for _, d := range j.documents {
 		if err := e.Encode([]any{d.Index, d.Hash(), d.Requests, d.Choices, d.Gold, d.Targets}); err != nil {
+			return "", err
+		}
+	}
+	if j.Cluster != "" { // the documents are all there; what they are clustered by changes errors
+		if err := e.Encode(j.Cluster); err != nil {
 			return "", err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 type judged struct {
 	scores   map[string]any    // by figure
 	filtered map[string]string // the first response that each filter leaves; nil without filters
+	cluster  string            // the document's; empty where nobody asked
 }
 
 // noFilter is the name that lm-eval gives to figures of answers as they are.
@@ -31,7 +32,7 @@ func figureName(metric, filter string) string {
 
 // judge makes the values of a document.
 func (t *Task) judge(d *Document, answers []Answer) (judged, error) {
-	j := judged{scores: map[string]any{}}
+	j := judged{scores: map[string]any{}, cluster: d.cluster}
 	for _, f := range t.filters() {
 		e := &Evidence{Document: d, Answers: answers}
 		if t.Kind == Texts {
@@ -71,16 +72,20 @@ type Figure struct {
 
 // figures gathers documents' values.
 type figures struct {
-	task   *Task
-	values map[string][]any
+	task     *Task
+	values   map[string][]any
+	clusters map[string][]string // of the values; empty where nobody asked
 }
 
 func (f *figures) add(j judged) {
 	if f.values == nil {
-		f.values = map[string][]any{}
+		f.values, f.clusters = map[string][]any{}, map[string][]string{}
 	}
 	for name, v := range j.scores {
 		f.values[name] = append(f.values[name], v)
+		if j.cluster != "" {
+			f.clusters[name] = append(f.clusters[name], j.cluster)
+		}
 	}
 }
 
@@ -99,8 +104,7 @@ func (f *figures) all() map[string]Figure {
 				a = Mean
 			}
 			x := Figure{Value: a.Of(values), N: len(values), Lower: m.Lower}
-			if a.StdErr != nil && len(values) > 1 {
-				s := a.StdErr(values)
+			if s := a.stdErr(values, f.clusters[name]); s == s {
 				x.StdErr = &s
 			}
 			out[name] = x

@@ -2,9 +2,11 @@ package eval
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
+	"io"
 	"slices"
 	"unicode/utf8"
+
+	"olmo/eval/python"
 )
 
 // Line is a line of requests-TASK.jsonl: a request of a document with its answer. Nothing
@@ -36,18 +38,23 @@ type Line struct {
 	Scores map[string]any `json:"scores,omitempty"`
 }
 
-// Hash is the document's name for comparisons: that of its row, so that runs which
-// number documents otherwise agree; without a row that of its requests.
+// Hash is the document's name for comparisons: that of its row, so that runs which number
+// documents otherwise agree, and lm-eval's doc_hash of the same row (0.4.13, evaluator.py); without
+// a row that of its requests.
 func (d *Document) Hash() string {
+	if d.hash != "" {
+		return d.hash
+	}
 	h := sha256.New()
-	if d.Row != nil {
-		h.Write(d.Row)
+	if row, err := python.Dumps(d.Row); err == nil && d.Row != nil {
+		io.WriteString(h, row)
 	} else {
 		for _, r := range d.Requests {
-			h.Write([]byte(r.Context + "\x00" + r.Continuation + "\x00"))
+			io.WriteString(h, r.Context+"\x00"+r.Continuation+"\x00")
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	d.hash = hexSum(h)
+	return d.hash
 }
 
 // lines are what is kept of a document.

@@ -2,6 +2,8 @@ package eval
 
 import (
 	"math"
+
+	"olmo/eval/stats"
 )
 
 // Metric makes a value of each document's answers, and a figure of the values.
@@ -35,6 +37,61 @@ type Aggregation struct {
 	Of   func(values []any) float64
 	// StdErr is the figure's standard error where there is a formula; nil: it is bootstrapped.
 	StdErr func(values []any) float64
+	// Resamples are what the bootstrap draws; 0: 1,000. A negative number: no standard error is
+	// given.
+	Resamples int
+}
+
+// resamples measure a standard error within 2 %.
+const (
+	resamples     = 1000
+	bootstrapSeed = 1234
+)
+
+// stdErr is the figure's standard error, NaN where there is none. clusters, when there are any,
+// name each value's: what is drawn are then whole clusters.
+func (a *Aggregation) stdErr(values []any, clusters []string) float64 {
+	switch {
+	case a.Resamples < 0 || len(values) < 2:
+		return math.NaN()
+	case clusters == nil && a.StdErr != nil:
+		return a.StdErr(values)
+	case clusters != nil && a.Name == Mean.Name:
+		x := make([]float64, len(values))
+		for i, v := range values {
+			x[i] = v.(float64)
+		}
+		return stats.ClusteredStdErr(x, clusters)
+	}
+	parts := make([][]any, 0, len(values))
+	place := map[string]int{}
+	for i, v := range values {
+		if clusters == nil {
+			parts = append(parts, values[i:i+1])
+			continue
+		}
+		at, ok := place[clusters[i]]
+		if !ok {
+			at = len(parts)
+			place[clusters[i]], parts = at, append(parts, nil)
+		}
+		parts[at] = append(parts[at], v)
+	}
+	if len(parts) < 2 {
+		return math.NaN()
+	}
+	n := a.Resamples
+	if n == 0 {
+		n = resamples
+	}
+	drawn := make([]any, 0, len(values))
+	return stats.Deviation(stats.Bootstrap(len(parts), n, bootstrapSeed, func(picked []int) float64 {
+		drawn = drawn[:0]
+		for _, i := range picked {
+			drawn = append(drawn, parts[i]...)
+		}
+		return a.Of(drawn)
+	}))
 }
 
 // Mean is the mean of numbers, with the standard error of a sample (n − 1), as lm-eval

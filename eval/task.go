@@ -84,6 +84,7 @@ type Inputs struct {
 	Share     float64  // the share of a task's documents that is asked, rounded up; 0: all
 	Window    int      // tokens that one forward pass of a task of documents predicts; 0: the model's positions
 	EndOfText bool     // tasks of documents: also charge the end of text after each
+	Cluster   string   // the field of rows whose documents are not independent of each other, for standard errors; "": they all are
 	By        string   // tasks of documents: the field whose values are domains; "": subdomain, source, or the file
 }
 

@@ -7,63 +7,96 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Dumps is json.dumps(json.loads(text), indent=2, ensure_ascii=False): lm-eval's doc_hash is the
 // SHA-256 of a row in this form.
 func Dumps(text []byte) (string, error) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
+	if !json.Valid(text) {
+		var v any
+		return "", json.Unmarshal(text, &v)
+	}
+	// A valid text needs no parser: white space is set anew, numbers and strings are written as
+	// Python does. Every row of a data set goes through here.
 	var b strings.Builder
-	if err := dump(&b, d, 0); err != nil {
-		return "", err
+	b.Grow(len(text) * 5 / 4)
+	depth := 0
+	line := func() {
+		b.WriteByte('\n')
+		for range depth {
+			b.WriteString("  ")
+		}
+	}
+	for i := 0; i < len(text); {
+		switch c := text[i]; c {
+		case ' ', '\t', '\n', '\r':
+			i++
+		case '{', '[':
+			b.WriteByte(c)
+			for i++; isSpace(text[i]); {
+				i++
+			}
+			if text[i] == c+2 { // the bracket that closes it
+				b.WriteByte(text[i])
+				i++
+				continue
+			}
+			depth++
+			line()
+		case '}', ']':
+			depth--
+			line()
+			b.WriteByte(c)
+			i++
+		case ',':
+			b.WriteByte(c)
+			line()
+			i++
+		case ':':
+			b.WriteString(": ")
+			i++
+		case '"':
+			end := i + 1
+			for text[end] != '"' {
+				if text[end] == '\\' {
+					end++
+				}
+				end++
+			}
+			if err := requote(&b, text[i:end+1]); err != nil {
+				return "", err
+			}
+			i = end + 1
+		default:
+			end := i
+			for end < len(text) && !isSpace(text[end]) && text[end] != ',' && text[end] != ']' && text[end] != '}' {
+				end++
+			}
+			if word := string(text[i:end]); c == 't' || c == 'f' || c == 'n' {
+				b.WriteString(word)
+			} else {
+				b.WriteString(numeral(word))
+			}
+			i = end
+		}
 	}
 	return b.String(), nil
 }
 
-func dump(b *strings.Builder, d *json.Decoder, depth int) error {
-	t, err := d.Token()
-	if err != nil {
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
+
+// requote writes a JSON string as Python does.
+func requote(b *strings.Builder, text []byte) error {
+	if bytes.IndexByte(text, '\\') < 0 && utf8.Valid(text) {
+		b.Write(text)
+		return nil
+	}
+	var s string
+	if err := json.Unmarshal(text, &s); err != nil {
 		return err
 	}
-	line := func(depth int) { b.WriteString("\n" + strings.Repeat("  ", depth)) }
-	switch v := t.(type) {
-	case json.Delim:
-		b.WriteString(v.String())
-		n := 0
-		for ; d.More(); n++ {
-			if n > 0 {
-				b.WriteByte(',')
-			}
-			line(depth + 1)
-			if v == '{' {
-				key, err := d.Token()
-				if err != nil {
-					return err
-				}
-				b.WriteString(quote(key.(string)) + ": ")
-			}
-			if err := dump(b, d, depth+1); err != nil {
-				return err
-			}
-		}
-		if n > 0 {
-			line(depth)
-		}
-		end, err := d.Token()
-		if err != nil {
-			return err
-		}
-		b.WriteString(end.(json.Delim).String())
-	case string:
-		b.WriteString(quote(v))
-	case json.Number:
-		b.WriteString(numeral(string(v)))
-	case nil:
-		b.WriteString("null")
-	default:
-		fmt.Fprint(b, v)
-	}
+	b.WriteString(quote(s))
 	return nil
 }
 

@@ -136,16 +136,19 @@ var aggregations = map[string]eval.Aggregation{
 	"weighted_perplexity": {Name: "weighted_perplexity", Of: func(v []any) float64 {
 		a, b := sums(v)
 		return math.Exp(-a / b)
-	}},
+	}, Resamples: none},
 	"bits_per_byte": {Name: "bits_per_byte", Of: func(v []any) float64 {
 		a, b := sums(v)
 		return -a / b / math.Ln2
-	}},
+	}, Resamples: none},
 	"brier_score":       {Name: "brier_score", Of: eval.Mean.Of, StdErr: eval.Mean.StdErr},
 	"f1":                {Name: "f1", Of: f1},
 	"matthews_corrcoef": {Name: "matthews_corrcoef", Of: matthews},
 	"bypass":            {Name: "bypass", Of: func([]any) float64 { return 999 }, StdErr: func([]any) float64 { return 0 }},
 }
+
+// none: lm-eval gives no standard error.
+const none = -1
 
 func compare(a, b float64) int {
 	switch {

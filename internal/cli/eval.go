@@ -26,7 +26,7 @@ type evalOptions struct {
 	documents       []string
 	data            []string
 	limit           string
-	by              string
+	by, cluster     string
 	boundary        string
 	memory          string
 	tokens, share   bool
@@ -79,6 +79,7 @@ settings and data, is not computed again.`,
 	f.IntVar(&o.window, "window", 0, "tokens of a window of bpb and paloma; 0: the model's positions")
 	f.BoolVar(&o.endOfText, "end-of-text", false, "bpb and paloma: also charge the end of text after each document")
 	f.StringVar(&o.by, "by", "", "bpb and paloma: the field whose values are domains (default: subdomain, else source, else the file)")
+	f.StringVar(&o.cluster, "cluster", "", "the field of rows, such as a passage's, whose questions are not independent, for standard errors")
 	f.StringVar(&o.boundary, "boundary", "", "how a context and its continuation become ids: apart, or together (default: each task's own)")
 	f.StringVar(&o.memory, "memory", "", "most memory for what requests share, such as 2GB (default: a quarter of what is free)")
 	f.BoolVar(&o.share, "share", true, "compute what requests begin with once; --share=false gives the same bits, slower")
@@ -218,7 +219,7 @@ func (o *evalOptions) jobs(tasks []*eval.Task) ([]*eval.Job, error) {
 		if slices.Index(tasks, t) < i {
 			continue
 		}
-		j, err := t.Job(eval.Inputs{Data: evalData(o.data), Documents: files, Limit: limit, Share: share, Window: o.window, EndOfText: o.endOfText, By: o.by})
+		j, err := t.Job(eval.Inputs{Data: evalData(o.data), Documents: files, Limit: limit, Share: share, Window: o.window, EndOfText: o.endOfText, By: o.by, Cluster: o.cluster})
 		if err != nil {
 			return nil, err
 		}
