@@ -81,6 +81,54 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestCorpusGolden compares the figures of stored answers with those of sacrebleu.
+func TestCorpusGolden(t *testing.T) {
+	root := os.Getenv("OLMO_GOLDEN")
+	if root == "" {
+		t.Skip("OLMO_GOLDEN does not name the folder of reference results")
+	}
+	dir := filepath.Join(root, "eval", "score")
+	text, err := os.ReadFile(filepath.Join(dir, "summary.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var summary map[string]Summary
+	if err := json.Unmarshal(text, &summary); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(filepath.Join(dir, "corpus.jsonl.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []Row
+	for d := json.NewDecoder(z); d.More(); {
+		var r Row
+		if err := d.Decode(&r); err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, r)
+	}
+	for name, want := range summary["corpus"].Scores {
+		c := scorers[name].Corpus
+		var all [][]float64
+		for i := range rows {
+			s, err := c.statistics(&rows[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, s)
+		}
+		if got := c.Figure(c.Sum(all), false); math.Abs(got-want) > 1e-9 {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+}
+
 // same compares values of JSON; a boolean is a number.
 func same(a, b any) bool {
 	toNumber := func(v any) (float64, bool) {

@@ -1,7 +1,6 @@
 package score
 
 import (
-	"encoding/json"
 	"regexp"
 	"strings"
 )
@@ -10,31 +9,32 @@ import (
 // the answer is said to be, compared with case and punctuation left out.
 var _ = define(Scorer{
 	Name: "mmlu_pro", Source: "lm-eval 0.4.13, tasks/mmlu_pro/_default_template_yaml",
+	Verdicts: []string{"exact_match"},
 	Each: func(r *Row) (Values, error) {
-		var doc struct{ Answer string }
-		if err := json.Unmarshal(r.Doc, &doc); err != nil {
+		var answer string
+		if err := r.field("answer", &answer); err != nil {
 			return nil, err
 		}
 		response, err := r.Response()
 		if err != nil {
 			return nil, err
 		}
-		found := "[invalid]"
-		if m := mmluProAnswer.FindStringSubmatch(response); m != nil {
-			found = strings.TrimSpace(m[1])
-		}
-		return Values{"exact_match": number(bare(found) == bare(doc.Answer))}, nil
+		right, err := mmluPro.Any(mmluProLetter(response), []string{answer})
+		return Values{"exact_match": number(right)}, err
+	},
+	Answers: func(response string) (map[string]string, error) {
+		return map[string]string{"exact_match": mmluProLetter(response)}, nil
 	},
 })
 
-var mmluProAnswer = regexp.MustCompile(`answer is \(?([ABCDEFGHIJ])\)?`)
+var (
+	mmluPro       = &Exact{Case: true, Punctuation: true}
+	mmluProAnswer = regexp.MustCompile(`answer is \(?([ABCDEFGHIJ])\)?`)
+)
 
-// bare is a text in lower case without the punctuation of ASCII.
-func bare(s string) string {
-	return strings.Map(func(r rune) rune {
-		if strings.ContainsRune("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~", r) {
-			return -1
-		}
-		return r
-	}, strings.ToLower(s))
+func mmluProLetter(response string) string {
+	if m := mmluProAnswer.FindStringSubmatch(response); m != nil {
+		return strings.TrimSpace(m[1])
+	}
+	return invalid
 }

@@ -3,12 +3,18 @@
 package score
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
 	"strings"
+
+	"olmo/config"
+	"olmo/eval/python"
 )
 
 // Row is what is judged: a document with the answers to it.
@@ -18,14 +24,97 @@ type Row struct {
 	// choices; one of them is given.
 	Responses      []string  `json:"responses,omitempty"`
 	Loglikelihoods []float64 `json:"loglikelihoods,omitempty"`
+	// Targets are the right answers, and Labels says which choices are right, where the file tells
+	// them beside the document; nil: the document has them.
+	Targets []string `json:"-"`
+	Labels  []int    `json:"-"`
 }
 
 // Response is the first response.
 func (r *Row) Response() (string, error) {
 	if len(r.Responses) == 0 {
-		return "", fmt.Errorf("the row has no responses")
+		return "", errors.New("the row has no responses")
 	}
 	return r.Responses[0], nil
+}
+
+// field reads a member of the document, one of another's by a path with points. A document
+// without it is an error.
+func (r *Row) field(path string, v any) error {
+	raw := r.Doc
+	for name := range strings.SplitSeq(path, ".") {
+		var members map[string]json.RawMessage
+		if err := json.Unmarshal(raw, &members); err != nil && bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) {
+			return err
+		}
+		var ok bool
+		if raw, ok = members[name]; !ok || string(raw) == "null" {
+			return fmt.Errorf("the document has no %s", path)
+		}
+	}
+	if err := json.Unmarshal(raw, v); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// answers are the right answers to a document that is answered with a text: those beside it, or
+// its target, targets, answer or answers, a text or number or a list of them.
+func (r *Row) answers() ([]string, error) {
+	if len(r.Targets) > 0 {
+		return r.Targets, nil
+	}
+	for _, name := range []string{"target", "answer", "targets", "answers"} {
+		var raw json.RawMessage
+		if r.field(name, &raw) != nil {
+			continue
+		}
+		out, err := texts(raw)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return out, nil
+	}
+	return nil, errors.New("the document has neither target nor answer")
+}
+
+// texts reads a text, a number or truth value as Python writes it, or a list of them.
+func texts(raw json.RawMessage) ([]string, error) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return nil, err
+	}
+	list, ok := v.([]any)
+	if !ok {
+		list = []any{v}
+	}
+	var out []string
+	for _, x := range list {
+		switch x := x.(type) {
+		case string:
+			out = append(out, x)
+		case bool:
+			out = append(out, map[bool]string{true: "True", false: "False"}[x])
+		case json.Number:
+			text := x.String()
+			if strings.ContainsAny(text, ".eE") {
+				f, err := x.Float64()
+				if err != nil {
+					return nil, err
+				}
+				text = python.Float(f)
+			}
+			out = append(out, text)
+		default:
+			return nil, fmt.Errorf("%.40s is no text or number", raw)
+		}
+	}
+	if len(out) == 0 {
+		return nil, errors.New("it is an empty list")
+	}
+	return out, nil
 }
 
 // Values are a row's scores by name: numbers, or lists of them where a row has several verdicts
@@ -36,10 +125,28 @@ type Values map[string]any
 type Scorer struct {
 	Name   string
 	Source string // the program whose verdicts these are, with its version and function
-	// Each judges a row; nil for one that judges all rows together.
+	// Each judges a row by its first response; nil for programs.
 	Each func(r *Row) (Values, error)
-	// All judges all rows together; nil for one that judges each for itself.
-	All func(rows []Row) (map[string]float64, error)
+	// Verdicts names the values of Each that say right or wrong, from which pass@k can be made;
+	// none for a scorer that only measures.
+	Verdicts []string
+	// Answers takes from a response what is judged, by the name of the verdict, for votes of
+	// several responses (maj@k); nil where there is no vote.
+	Answers func(response string) (map[string]string, error)
+	// Corpus makes one figure of all rows' statistics, beside which the values of Each are those
+	// of rows alone; nil where the figures are means.
+	Corpus *Corpus
+	// Programs judges responses that are programs, by running them: a verdict for each response of
+	// each row.
+	Programs func(ctx context.Context, rows []Row, o ProgramOptions) ([][]bool, error)
+	// With is the scorer with options, names that follow its own after colons; nil: it has none.
+	With func(options []string) (*Scorer, error)
+}
+
+// ProgramOptions say how programs are run.
+type ProgramOptions struct {
+	Python  string // the interpreter; "": that of the machine
+	Sandbox string // "": namespaces of their own; "none": as they are
 }
 
 var scorers = map[string]*Scorer{}
@@ -53,12 +160,30 @@ func define(s Scorer) *Scorer {
 // Names lists the scorers, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(scorers)) }
 
-// Lookup returns the scorers of names separated by commas.
+// Lookup returns the scorers of names separated by commas, each with its options after colons.
 func Lookup(names string) (out []*Scorer, err error) {
-	for name := range strings.SplitSeq(names, ",") {
-		s, ok := scorers[strings.TrimSpace(name)]
+	for full := range strings.SplitSeq(names, ",") {
+		options := strings.Split(strings.TrimSpace(full), ":")
+		name := options[0]
+		options = options[1:]
+		s, ok := scorers[name]
 		if !ok {
-			return nil, fmt.Errorf("no scorer is called %q\nhint: there are %s", name, strings.Join(Names(), ", "))
+			hint := "there are " + strings.Join(Names(), ", ")
+			if near, ok := config.Nearest(name, Names()); ok {
+				hint = "did you mean " + near + "?"
+			}
+			return nil, fmt.Errorf("no scorer is called %q\nhint: %s", name, hint)
+		}
+		if slices.ContainsFunc(out, func(x *Scorer) bool { return x.Name == s.Name }) {
+			return nil, fmt.Errorf("the scorer %s is named twice", name)
+		}
+		if len(options) > 0 {
+			if s.With == nil {
+				return nil, fmt.Errorf("the scorer %s has no options, and %s asks for some", name, full)
+			}
+			if s, err = s.With(options); err != nil {
+				return nil, fmt.Errorf("the scorer %s: %w", name, err)
+			}
 		}
 		out = append(out, s)
 	}
@@ -108,21 +233,30 @@ func (s *Sum) Add(v Values) error {
 func (s *Sum) Summary() Summary {
 	out := Summary{N: s.n, Scores: map[string]float64{}}
 	for name, values := range s.all {
-		var sum, squares float64
-		n := float64(len(values))
-		for _, v := range values {
-			sum += v
+		if len(values) == 0 {
+			continue
 		}
-		mean := sum / n
-		for _, v := range values {
-			squares += (v - mean) * (v - mean)
-		}
+		mean, stderr := spread(values)
 		out.Scores[name] = mean
-		if !s.lists[name] && n > 1 {
-			out.Scores[name+"_stderr"] = math.Sqrt(squares/(n-1)) / math.Sqrt(n)
+		if !s.lists[name] && len(values) > 1 {
+			out.Scores[name+"_stderr"] = stderr
 		}
 	}
 	return out
+}
+
+// spread is the mean of values and its standard error.
+func spread(values []float64) (mean, stderr float64) {
+	var sum, squares float64
+	n := float64(len(values))
+	for _, v := range values {
+		sum += v
+	}
+	mean = sum / n
+	for _, v := range values {
+		squares += float64((v - mean) * (v - mean))
+	}
+	return mean, math.Sqrt(squares/(n-1)) / math.Sqrt(n)
 }
 
 func number(holds bool) float64 {

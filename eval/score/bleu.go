@@ -1,0 +1,104 @@
+package score
+
+import (
+	"math"
+	"regexp"
+	"strings"
+
+	"olmo/eval/python"
+)
+
+// BLEU (Papineni et al. 2002) of a corpus with n-grams of up to four words, from 0 to 100, as
+// sacrebleu 2.6.0 computes it by default (metrics/bleu.py): tokens of mteval-v13a, case kept,
+// orders without a match smoothed exponentially, of several right answers the length that is
+// closest. A row alone is measured by the orders that it has (sentence_bleu).
+var BLEU = defineCorpus("sacrebleu 2.6.0, metrics/bleu.py, corpus_score", &Corpus{
+	Name: "bleu",
+	Of: func(response string, answers []string) []float64 {
+		own := words13a(response)
+		length := float64(len(own))
+		closest := math.Inf(1)
+		var right [bleuOrder]counter
+		for _, a := range answers {
+			w := words13a(a)
+			if n, d := float64(len(w)), math.Abs(float64(len(w))-length); d < math.Abs(closest-length) || d == math.Abs(closest-length) && n < closest {
+				closest = n
+			}
+			for i := range right {
+				grams := wordGrams(w, i+1)
+				if right[i] == nil {
+					right[i] = grams
+					continue
+				}
+				for g, k := range grams {
+					right[i][g] = max(right[i][g], k)
+				}
+			}
+		}
+		stats := make([]float64, 2+2*bleuOrder)
+		stats[0], stats[1] = length, closest
+		for i := range right {
+			stats[2+i] = wordGrams(own, i+1).common(right[i])
+			stats[2+bleuOrder+i] = max(0, length-float64(i))
+		}
+		return stats
+	},
+	Figure: func(s []float64, alone bool) float64 {
+		length, want, correct, total := s[0], s[1], s[2:2+bleuOrder], s[2+bleuOrder:]
+		if correct[0]+correct[1]+correct[2]+correct[3] == 0 {
+			return 0
+		}
+		var sum float64
+		order, smooth := bleuOrder, 1.0
+		for i := range bleuOrder {
+			switch {
+			case total[i] == 0 && alone:
+				order = min(order, i)
+			case total[i] == 0:
+				return 0
+			case correct[i] == 0:
+				smooth *= 2
+				sum += math.Log(100 / (smooth * total[i]))
+			default:
+				sum += math.Log(100 * correct[i] / total[i])
+			}
+		}
+		brevity := 1.0
+		if length < want {
+			brevity = math.Exp(1 - want/length)
+		}
+		return brevity * math.Exp(sum/float64(order))
+	},
+})
+
+const bleuOrder = 4
+
+// wordGrams counts the sequences of n words.
+func wordGrams(words []string, n int) counter {
+	c := counter{}
+	for i := 0; i+n <= len(words); i++ {
+		c[strings.Join(words[i:i+n], " ")]++
+	}
+	return c
+}
+
+var (
+	marks13a  = regexp.MustCompile("[{-~\\[-` -&(-+:-@/]")
+	before13a = regexp.MustCompile(`([^0-9])([.,])`)
+	after13a  = regexp.MustCompile(`([.,])([^0-9])`)
+	dash13a   = regexp.MustCompile(`([0-9])(-)`)
+)
+
+// words13a are the words of mteval-v13a: punctuation apart, points and commas only outside of
+// numbers.
+func words13a(s string) []string {
+	s = strings.TrimRightFunc(s, python.IsSpace)
+	for _, x := range [][2]string{{"<skipped>", ""}, {"-\n", ""}, {"\n", " "}, {"&quot;", `"`}, {"&amp;", "&"}, {"&lt;", "<"}, {"&gt;", ">"}} {
+		s = strings.ReplaceAll(s, x[0], x[1])
+	}
+	s = marks13a.ReplaceAllString(" "+s+" ", " $0 ")
+	s = before13a.ReplaceAllString(s, "$1 $2 ")
+	s = after13a.ReplaceAllString(s, " $1 $2")
+	s = dash13a.ReplaceAllString(s, "$1 $2 ")
+	return python.Fields(s)
+}

@@ -1,0 +1,210 @@
+package score
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"olmo/data"
+)
+
+// Judge judges the answers of a file by one scorer or several.
+type Judge struct {
+	Scorers []*Scorer
+	// K are the numbers of responses of pass@k and maj@k; none: only the first response is judged,
+	// of programs all, with pass@1.
+	K        []int
+	Programs ProgramOptions
+	// Warn is told what the user should know.
+	Warn func(text string)
+}
+
+// judged is what a scorer made of all rows.
+type judged struct {
+	values  []Values
+	summary Summary
+}
+
+// Do judges all rows, and writes the lines to output with their scores added; of programs each
+// line has passed, too. Where two scorers have a name in common, it follows theirs and a slash.
+func (j *Judge) Do(ctx context.Context, a *Answers, output string) (*Summary, error) {
+	all := make([]judged, len(j.Scorers))
+	users := map[string]int{}
+	for i, s := range j.Scorers {
+		if err := j.score(ctx, s, a, &all[i]); err != nil {
+			return nil, err
+		}
+		names := map[string]bool{}
+		for _, v := range all[i].values {
+			for name := range v {
+				names[name] = true
+			}
+		}
+		for name := range all[i].summary.Scores {
+			names[name] = true
+		}
+		for name := range names {
+			users[name]++
+		}
+	}
+	full := func(s *Scorer, name string) string {
+		if users[name] > 1 {
+			return s.Name + "/" + name
+		}
+		return name
+	}
+	out := &Summary{N: len(a.Rows), Scores: map[string]float64{}}
+	rows := make([]Values, len(a.Rows))
+	for n := range rows {
+		rows[n] = Values{}
+	}
+	for i, s := range j.Scorers {
+		for name, v := range all[i].summary.Scores {
+			out.Scores[full(s, name)] = v
+		}
+		for n, values := range all[i].values {
+			for name, v := range values {
+				rows[n][full(s, name)] = v
+			}
+		}
+	}
+	return out, a.write(output, rows)
+}
+
+// score judges all rows by one scorer.
+func (j *Judge) score(ctx context.Context, s *Scorer, a *Answers, out *judged) error {
+	if s.Programs != nil {
+		return j.programs(ctx, s, a, out)
+	}
+	var sum Sum
+	var statistics [][]float64
+	attempts := NewAttempts(j.K)
+	several := 0
+	for n := range a.Rows {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		r := &a.Rows[n]
+		bad := func(err error) error { return fmt.Errorf("%s: %s: %w", a.places[n], s.Name, err) }
+		v, err := s.Each(r)
+		if err != nil {
+			return bad(err)
+		}
+		if s.Corpus != nil {
+			st, err := s.Corpus.statistics(r)
+			if err != nil {
+				return bad(err)
+			}
+			statistics = append(statistics, st)
+		} else if err := sum.Add(v); err != nil {
+			return bad(err)
+		}
+		if len(j.K) > 0 && len(s.Verdicts) > 0 {
+			if err := attempts.Add(s, r); err != nil {
+				return bad(err)
+			}
+		} else if len(r.Responses) > 1 {
+			several++
+		}
+		out.values = append(out.values, v)
+	}
+	out.summary = sum.Summary()
+	if s.Corpus != nil {
+		out.summary.Scores[s.Name] = s.Corpus.Figure(s.Corpus.Sum(statistics), false)
+	}
+	if several > 0 {
+		hint := ""
+		if len(s.Verdicts) > 0 {
+			hint = "; --k gives pass@k of all"
+		}
+		j.Warn(fmt.Sprintf("%s judges the first response, and %d of %d questions have more%s", s.Name, several, len(a.Rows), hint))
+	}
+	if len(j.K) > 0 && len(s.Verdicts) > 0 {
+		j.tell(s, attempts.Summary(&out.summary))
+	}
+	return nil
+}
+
+// programs runs the programs of all rows.
+func (j *Judge) programs(ctx context.Context, s *Scorer, a *Answers, out *judged) error {
+	verdicts, err := s.Programs(ctx, a.Rows, j.Programs)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.Name, err)
+	}
+	k := j.K
+	if len(k) == 0 {
+		k = []int{1}
+	}
+	attempts := NewAttempts(k)
+	for _, passed := range verdicts {
+		if passed == nil {
+			passed = []bool{}
+		}
+		attempts.AddPassed(passed)
+		out.values = append(out.values, Values{"passed": passed})
+	}
+	out.summary.Scores = map[string]float64{}
+	j.tell(s, attempts.Summary(&out.summary))
+	return nil
+}
+
+// tell warns of figures that are not of all questions.
+func (j *Judge) tell(s *Scorer, short []int) {
+	for _, k := range short {
+		j.Warn(fmt.Sprintf("%s: not every question has %d responses; pass@%d is of those that do, pass@%d_n of them", s.Name, k, k, k))
+	}
+}
+
+// write writes the lines with the scores of their rows; earlier scores are replaced.
+func (a *Answers) write(path string, rows []Values) error {
+	w, err := data.CreateWriter(path)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	for _, l := range a.lines {
+		members := l.members
+		if l.row >= 0 {
+			scores, err := json.Marshal(rows[l.row])
+			if err != nil {
+				return err
+			}
+			members = l.with("scores", scores)
+			if passed, ok := rows[l.row]["passed"]; ok {
+				text, err := json.Marshal(passed)
+				if err != nil {
+					return err
+				}
+				members = append(slices.DeleteFunc(members, func(m member) bool { return m.name == "passed" }), member{"passed", text})
+			}
+		}
+		if err := writeMembers(w, members); err != nil {
+			return err
+		}
+	}
+	return w.Close()
+}
+
+// with are a line's members with a value in the place of an earlier one, at the end.
+func (l *answerLine) with(name string, value json.RawMessage) []member {
+	rest := slices.DeleteFunc(slices.Clone(l.members), func(m member) bool { return m.name == name })
+	return append(rest, member{name, value})
+}
+
+// writeMembers writes an object on a line.
+func writeMembers(w *data.Writer, members []member) error {
+	line := []byte{'{'}
+	for i, m := range members {
+		if i > 0 {
+			line = append(line, ',')
+		}
+		name, err := json.Marshal(m.name)
+		if err != nil {
+			return err
+		}
+		line = append(append(append(line, name...), ':'), m.value...)
+	}
+	_, err := w.Write(append(line, '}', '\n'))
+	return err
+}

@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"olmo/eval/score"
+	"olmo/store"
+)
+
+func newEvalScoreCommand() *cobra.Command {
+	var names []string
+	var input, output, summary string
+	var ks []int
+	var programs score.ProgramOptions
+	var allowCode, asJSON bool
+	c := &cobra.Command{
+		Use:   "score --scorer NAME,… --input X.jsonl --output Y.jsonl",
+		Short: "Judge answers that exist already, without a model",
+		Long: `Score reads answers, a line each, and writes the lines with their scores. A line is
+  {"doc": …, "responses": […]}        what a model wrote to the document (or "response")
+  {"doc": …, "loglikelihoods": […]}   how probable it found the document's choices
+or one of a finished run: requests-TASK.jsonl of 'olmo eval', samples_TASK.jsonl of lm-eval.
+Other keys stay. The document is a row of the scorer's data set (docs/evaluation.md names the
+fields that each scorer needs).
+
+The first response is judged; with --k the figures of several: pass@K, the probability that one
+of K is right, and maj@K, whether the answer that most of the first K give is right, each of the
+questions that have K responses (pass@K_n of them). Programs (humaneval, mbpp) are run only
+with --allow-code.
+
+The scorers are
+` + scorerTable() + `
+An option follows a scorer's name after a colon: exact_match:ignore_case:remove_whitespace
+(also ignore_punctuation, ignore_numbers).`,
+		Example: `  echo '{"doc":{"answer":"#### 4"},"responses":["2 + 2 = 4","#### 4"]}' > x.jsonl
+  olmo eval score --scorer gsm8k --input x.jsonl --output y.jsonl --k 1,2
+  olmo eval score --scorer exact_match:ignore_case --input scores/requests-my_task.jsonl --output y.jsonl --summary s.json`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if len(names) == 0 || input == "" || output == "" {
+				return usageErrorf("--scorer, --input and --output are needed")
+			}
+			scorers, err := score.Lookup(strings.Join(names, ","))
+			if err != nil {
+				return &usageError{err}
+			}
+			if err := checkAttempts(scorers, ks, c.Flags().Changed("k")); err != nil {
+				return err
+			}
+			for _, s := range scorers {
+				if s.Programs != nil && !allowCode {
+					return usageErrorf("the scorer %s runs programs that a model wrote\nhint: --allow-code says that it may", s.Name)
+				}
+			}
+			if output == summary {
+				return usageErrorf("--output and --summary are one file")
+			}
+			outputs := []string{output}
+			if summary != "" {
+				outputs = append(outputs, summary)
+			}
+			if err := store.Clash([]string{input}, outputs, nil); err != nil {
+				return err
+			}
+			answers, err := score.ReadAnswers(input)
+			if err != nil {
+				return err
+			}
+			p := newProgress(c.ErrOrStderr())
+			j := &score.Judge{Scorers: scorers, K: ks, Programs: programs, Warn: func(text string) { p.print("olmo eval score: warning: " + text) }}
+			s, err := j.Do(c.Context(), answers, output)
+			if err != nil {
+				return err
+			}
+			text, err := json.MarshalIndent(s, "", "  ")
+			if err != nil {
+				return err
+			}
+			if summary != "" {
+				if err := store.WriteFile(summary, append(text, '\n')); err != nil {
+					return err
+				}
+			}
+			if asJSON {
+				_, err := fmt.Fprintf(c.OutOrStdout(), "%s\n", text)
+				return err
+			}
+			return printSummary(c.OutOrStdout(), s)
+		},
+	}
+	f := c.Flags()
+	f.StringSliceVar(&names, "scorer", nil, "the scorers, separated by commas")
+	f.StringVar(&input, "input", "", "the answers, a JSON object a line")
+	f.StringVar(&output, "output", "", "the file for the lines with their scores")
+	f.StringVar(&summary, "summary", "", "a file for the means, as JSON")
+	f.IntSliceVar(&ks, "k", nil, "numbers of responses for pass@k and maj@k, separated by commas")
+	f.BoolVar(&allowCode, "allow-code", false, "run the programs that a model wrote")
+	f.BoolVar(&asJSON, "json", false, "print the means as JSON")
+	return c
+}
+
+// checkAttempts refuses numbers of responses that make no sense.
+func checkAttempts(scorers []*score.Scorer, ks []int, asked bool) error {
+	if asked && len(ks) == 0 {
+		return usageErrorf("--k needs a number")
+	}
+	for i, k := range ks {
+		if k < 1 || slices.Contains(ks[:i], k) {
+			return usageErrorf("--k %d: want different numbers of 1 or more", k)
+		}
+	}
+	can := slices.ContainsFunc(scorers, func(s *score.Scorer) bool { return len(s.Verdicts) > 0 || s.Programs != nil })
+	if len(ks) > 0 && !can {
+		return usageErrorf("--k: %s says of no response that it is right or wrong", scorers[0].Name)
+	}
+	return nil
+}
+
+// scorerTable lists the scorers with their sources.
+func scorerTable() string {
+	var b strings.Builder
+	for _, name := range score.Names() {
+		s, err := score.Lookup(name)
+		if err == nil {
+			fmt.Fprintf(&b, "  %-16s %s\n", name, s[0].Source)
+		}
+	}
+	return b.String()
+}
+
+// printSummary prints a figure a line, with its standard error and the number of rows.
+func printSummary(out io.Writer, s *score.Summary) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, name := range slices.Sorted(maps.Keys(s.Scores)) {
+		if strings.HasSuffix(name, "_stderr") || strings.HasSuffix(name, "_n") {
+			continue
+		}
+		n := float64(s.N)
+		if x, ok := s.Scores[name+"_n"]; ok {
+			n = x
+		}
+		spread := ""
+		if x, ok := s.Scores[name+"_stderr"]; ok {
+			spread = fmt.Sprintf("± %.4f", x)
+		}
+		fmt.Fprintf(w, "%s\t%.4f\t%s\tof %v\n", name, s.Scores[name], spread, n)
+	}
+	return w.Flush()
+}
