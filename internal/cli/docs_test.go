@@ -93,6 +93,68 @@ func TestDocs(t *testing.T) {
 	}
 }
 
+// TestReadmeVerbs wants every verb in the README's table, and docs/README.md to name every page.
+func TestReadmeVerbs(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		cell, _, _ := strings.Cut(strings.TrimPrefix(line, "| "), " | ")
+		if !strings.HasPrefix(cell, "`olmo ") {
+			continue
+		}
+		// "`olmo data tag`, `stat`": the parent's name stands once.
+		var parent string
+		for i, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cell, -1) {
+			name := strings.TrimPrefix(m[1], "olmo ")
+			if i == 0 && strings.Contains(name, " ") {
+				parent, _, _ = strings.Cut(name, " ")
+				parent += " "
+			} else if i == 0 && strings.Contains(cell, "` (`") {
+				named[name] = true
+				parent = name + " "
+				continue
+			} else if i > 0 {
+				name = parent + name
+			}
+			named[name] = true
+		}
+	}
+	for _, c := range newRootCommand().Commands() {
+		names := []string{c.Name()}
+		if c.Name() == "data" || c.Name() == "tokenizer" {
+			names = nil
+			for _, sub := range c.Commands() {
+				names = append(names, c.Name()+" "+sub.Name())
+			}
+		} else if c.Name() == "eval" {
+			for _, sub := range c.Commands() {
+				names = append(names, c.Name()+" "+sub.Name())
+			}
+		}
+		for _, name := range names {
+			if !named[name] {
+				t.Errorf("the README's table of verbs lacks `olmo %s`", name)
+			}
+		}
+	}
+	index, err := os.ReadFile("../../docs/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		if name := filepath.Base(page); name != "README.md" && !strings.Contains(string(index), "]("+name+")") {
+			t.Errorf("docs/README.md does not list %s", name)
+		}
+	}
+}
+
 // docsFolder makes what the pages take for granted: the program, folders of text and the
 // configs of runs; and, for pages that go on from there, what `olmo quickstart` leaves.
 func docsFolder(t *testing.T, dir string, quickstart bool) {
