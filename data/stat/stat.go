@@ -379,3 +379,56 @@ func (s Summary) Rebin(n int) Summary {
 	}
 	return out
 }
+
+// Quantile is the value below which a share q of the values lies, as far as the bins
+// tell: within one the values count as evenly spread. NaN without values.
+func (s Summary) Quantile(q float64) float64 {
+	var all int64
+	for _, c := range s.Counts {
+		all += c
+	}
+	if all == 0 {
+		return math.NaN()
+	}
+	want, seen := q*float64(all), 0.0
+	for i, c := range s.Counts {
+		n := float64(c)
+		if seen+n >= want && c > 0 {
+			low, high := s.Bins[i], s.Bins[i+1]
+			return low + float64((high-low)*max(0, want-seen)/n)
+		}
+		seen += n
+	}
+	return s.Bins[len(s.Bins)-1]
+}
+
+// Mean is NaN without values.
+func (s Summary) Mean() float64 { return s.Sum / float64(s.Total) }
+
+// Spread gives a summary in at most n bins of equal width, for a picture. The few values far
+// out, one in a hundred on each side, are in the first and the last bin, which are as
+// wide as it takes.
+func (s Summary) Spread(n int) Summary {
+	if len(s.Counts) <= n {
+		return s
+	}
+	low, high := s.Quantile(0.01), s.Quantile(0.99)
+	out := s
+	out.Bins, out.Counts = s.Bins[:1:1], nil
+	var inBin int64
+	k := 1 // the edge that comes next
+	edge := func() float64 { return low + float64((high-low)*float64(k)/float64(n)) }
+	for i, c := range s.Counts {
+		inBin += c
+		end := s.Bins[i+1]
+		if i < len(s.Counts)-1 && (k == n || end < edge()) {
+			continue
+		}
+		out.Bins, out.Counts = append(out.Bins, end), append(out.Counts, inBin)
+		inBin = 0
+		for k < n && edge() <= end {
+			k++
+		}
+	}
+	return out
+}

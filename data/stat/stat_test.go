@@ -232,3 +232,43 @@ func TestFewBins(t *testing.T) {
 		t.Errorf("a bad pattern: %v", err)
 	}
 }
+
+func TestQuantile(t *testing.T) {
+	s := stat.Summary{Bins: []float64{0, 1, 2, 4}, Counts: []int64{2, 0, 2}, Total: 4, Sum: 8}
+	for q, want := range map[float64]float64{0: 0, 0.25: 0.5, 0.5: 1, 0.75: 3, 1: 4} {
+		if got := s.Quantile(q); got != want {
+			t.Errorf("Quantile(%g) = %g, want %g", q, got, want)
+		}
+	}
+	if s.Mean() != 2 {
+		t.Errorf("mean %g", s.Mean())
+	}
+	if q := (stat.Summary{Bins: []float64{0}}).Quantile(0.5); q == q {
+		t.Errorf("%g without values", q)
+	}
+}
+
+// Bins of equal width, whose ends hold what lies far out.
+func TestSpread(t *testing.T) {
+	s := stat.Summary{Bins: []float64{-1000}}
+	for i := range 200 {
+		s.Bins, s.Counts = append(s.Bins, float64(i)), append(s.Counts, 1)
+	}
+	s.Bins, s.Counts = append(s.Bins, 1e6), append(s.Counts, 1)
+	got := s.Spread(10)
+	var all int64
+	for _, c := range got.Counts {
+		all += c
+	}
+	if len(got.Counts) != 10 || all != 201 || got.Bins[0] != -1000 || got.Bins[10] != 1e6 || got.Bins[5]-got.Bins[4] < 19 || got.Bins[5]-got.Bins[4] > 21 {
+		t.Errorf("%v %v", got.Bins, got.Counts)
+	}
+	if few := (stat.Summary{Bins: []float64{0, 1, 5}, Counts: []int64{3, 4}}).Spread(10); len(few.Counts) != 2 {
+		t.Errorf("%v", few)
+	}
+	flat := stat.Summary{Bins: make([]float64, 21), Counts: make([]int64, 20)} // one value in many bins
+	flat.Counts[3] = 5
+	if got := flat.Spread(5); got.Bins[len(got.Bins)-1] != 0 {
+		t.Errorf("%v", got)
+	}
+}

@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -69,11 +71,26 @@ func permanent(err error) bool {
 	return false
 }
 
+// reached tells that a server has answered this process.
+var reached atomic.Bool
+
+// offline tells whether there is no network, most likely: none could be reached so far. Later
+// it is one that comes and goes, for which asking again is right.
+func offline(err error) bool {
+	const winsockUnreachable = syscall.Errno(10051)
+	var dns *net.DNSError
+	return !reached.Load() && (errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, winsockUnreachable) || errors.As(err, &dns))
+}
+
 // again calls ask until it succeeds, fails for good, or has failed too often.
 func again(ask func() error) error {
 	for n := 0; ; n++ {
 		err := ask()
-		if err == nil || permanent(err) || n == tries-1 {
+		var answer *statusError
+		if err == nil || errors.As(err, &answer) {
+			reached.Store(true)
+		}
+		if err == nil || permanent(err) || offline(err) || n == tries-1 {
 			return err
 		}
 		pause(n)

@@ -41,12 +41,12 @@ func (c *Config) options() Options { return Options{Compat: c.Compat, Models: c.
 
 // Report is what Run found.
 type Report struct {
-	Files     []string // all input files
-	Documents int64    // tagged in this run
-	Rejected  int64
-	Skipped   int64 // files whose outputs were complete
+	Files     []string `json:"files"`     // all input files
+	Documents int64    `json:"documents"` // tagged in this run
+	Rejected  int64    `json:"rejected"`
+	Skipped   int64    `json:"skipped_files"` // their outputs were complete
 	// Spans counts, for each attribute, the spans written in this run.
-	Spans map[string]int64
+	Spans map[string]int64 `json:"spans"`
 }
 
 // Run tags the documents and writes, for every file, its attribute files,

@@ -54,7 +54,7 @@ type Config struct {
 	// StoreHTML keeps the page in metadata.html.
 	StoreHTML bool `yaml:"store_html_in_metadata" help:"keep the page in metadata.html"`
 	// Status are those of the responses that are taken; none: all.
-	Status []int `yaml:"status" help:"take only responses of these statuses, such as 200 (default all)"`
+	Status []int `yaml:"status" limits:"100..599" help:"take only responses of these statuses, such as 200 (default all)"`
 	// IgnoreExisting makes complete outputs again.
 	IgnoreExisting bool `yaml:"ignore_existing" help:"make again what is complete"`
 	// Now is when the documents are added.

@@ -169,6 +169,9 @@ func (v dataVerb[C]) command() *cobra.Command {
 			return usageErrorf("--compat %s is unknown\nhint: --compat dolma is the only one", compat)
 		}
 		r.strict, _ = c.Flags().GetBool("strict")
+		if err := checkLists(c.Flags()); err != nil {
+			return err
+		}
 		cfg := v.defaults()
 		name, text := "flags", []byte(nil)
 		if file, _ := c.Flags().GetString("config"); file != "" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -114,9 +115,6 @@ func checkLimits(v reflect.Value, prefix string, given func(key string) bool) er
 	case reflect.Slice:
 		for i := range v.Len() {
 			if e := v.Index(i); e.Kind() == reflect.String && e.Len() == 0 {
-				if given(prefix) {
-					return usageErrorf("--%s: one of its values is empty", prefix)
-				}
 				return fmt.Errorf("%s[%d] is empty", prefix, i)
 			}
 			if err := checkLimits(v.Index(i), fmt.Sprintf("%s[%d]", prefix, i), given); err != nil {
@@ -145,6 +143,14 @@ func checkLimits(v reflect.Value, prefix string, given func(key string) bool) er
 		for field.Kind() == reflect.Pointer && !field.IsNil() {
 			field = field.Elem()
 		}
+		if l, ok := parseLimits(f.Tag.Get("limits")); ok && field.Kind() == reflect.Slice {
+			for k := range field.Len() {
+				if x := field.Index(k); !l.hold(float64(x.Int())) {
+					return limitError(name, x.Interface(), l.text("integers"), given)
+				}
+			}
+			continue
+		}
 		kind := kindOf(field.Type())
 		if kind == "" || field.Kind() == reflect.Pointer {
 			if err := checkLimits(field, name, given); err != nil {
@@ -164,15 +170,18 @@ func checkLimits(v reflect.Value, prefix string, given func(key string) bool) er
 		default:
 			x = field.Float()
 		}
-		if l.hold(x) {
-			continue
+		if !l.hold(x) {
+			return limitError(name, field.Interface(), l.text(kind), given)
 		}
-		if given(name) {
-			return usageErrorf("--%s is %v, want %s", name, field.Interface(), l.text(kind))
-		}
-		return fmt.Errorf("%s is %v, want %s", name, field.Interface(), l.text(kind))
 	}
 	return nil
+}
+
+func limitError(name string, value any, want string, given func(key string) bool) error {
+	if given(name) {
+		return usageErrorf("--%s is %v, want %s", name, value, want)
+	}
+	return fmt.Errorf("%s is %v, want %s", name, value, want)
 }
 
 // overrideError puts a mistake in an override of the config into the words of the flag that
@@ -193,4 +202,15 @@ func overrideError(flags *pflag.FlagSet, err *config.Error) error {
 		text += "\nhint: " + err.Hint
 	}
 	return &usageError{errors.New(text)}
+}
+
+// checkLists looks for an empty word among the values of list flags: a pattern that a
+// shell's variable did not fill.
+func checkLists(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		if list, ok := f.Value.(pflag.SliceValue); ok && slices.Contains(list.GetSlice(), "") {
+			err = usageErrorf("--%s: one of its values is empty", f.Name)
+		}
+	})
+	return err
 }

@@ -27,7 +27,7 @@ func TestNumbersOfDataVerbs(t *testing.T) {
 				if k := f.Value.Type(); strings.HasPrefix(k, "int") || strings.HasPrefix(k, "float") {
 					return // pflag judges it
 				}
-				if _, raw := f.Annotations[rawAnnotation]; raw && f.Value.Type() != "bool" {
+				if _, raw := f.Annotations[rawAnnotation]; raw && f.Value.Type() != "bool" && f.Value.Type() != "stringArray" {
 					t.Errorf("%s --%s is a number without limits", c.Name(), f.Name)
 				}
 				return
@@ -59,6 +59,16 @@ func TestNumbersOfDataVerbs(t *testing.T) {
 	entries, _ := os.ReadDir(".")
 	if len(entries) > 0 {
 		t.Errorf("something was written: %v", entries)
+	}
+}
+
+func TestNumbersInLists(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, value := range []string{"99", "600", "-1", "NaN", "2.5", "", "1e30"} {
+		var usage *usageError
+		if err := runWords("data", "warc", "--status="+value); !errors.As(err, &usage) || !strings.Contains(err.Error(), "--status") {
+			t.Errorf("--status=%s: %v, want a usage error", value, err)
+		}
 	}
 }
 

@@ -2,10 +2,12 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -24,11 +26,15 @@ type statConfig struct {
 }
 
 func newDataStatCommand() *cobra.Command {
-	return dataVerb[statConfig]{
+	c := dataVerb[statConfig]{
 		use:   "stat",
 		short: "Sum up attribute files: how scores and lengths are distributed",
+		long: `For every attribute, print how its scores and its lengths are distributed: the
+mean, quantiles, and a histogram. Its first and last rows also hold the one
+value in a hundred that lies far out.`,
 		example: `  olmo data stat --attributes 'corpus/attributes/gopher_v2/*.gz' --total
-  olmo data stat --attributes corpus/attributes/exp1 --regex word_count --report out --bins 50`,
+  olmo data stat --attributes corpus/attributes/exp1 --regex word_count --report out --bins 50
+  olmo data stat --attributes corpus/attributes/gopher_v2 --json`,
 		defaults: func() statConfig {
 			c := statConfig{Config: stat.Config{Bins: 1000}}
 			c.Processes = 1
@@ -36,6 +42,8 @@ func newDataStatCommand() *cobra.Command {
 		},
 		run: runDataStat,
 	}.command()
+	c.Flags().Bool("json", false, "print all distributions as JSON")
+	return c
 }
 
 func runDataStat(r *dataRun, cfg statConfig) error {
@@ -55,6 +63,9 @@ func runDataStat(r *dataRun, cfg statConfig) error {
 	if err != nil {
 		return err
 	}
+	if r.json() {
+		return json.NewEncoder(r.OutOrStdout()).Encode(statsJSON(summaries))
+	}
 	r.summary("stat", p)
 	for _, s := range summaries {
 		if err := showSummary(r.OutOrStdout(), s, cfg.Total); err != nil {
@@ -67,20 +78,33 @@ func runDataStat(r *dataRun, cfg statConfig) error {
 // tableBins is how many rows a summary has on the terminal.
 const tableBins = 10
 
+// shownQuantiles are those of the table and of --json.
+var shownQuantiles = []float64{0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99}
+
+// barWidth is the length of the longest bar.
+const barWidth = 30
+
 func showSummary(out io.Writer, s stat.Summary, total bool) error {
-	few := s.Rebin(tableBins)
-	var all int64
+	few := s.Spread(tableBins)
+	var all, most int64
 	for _, c := range few.Counts {
 		all += c
+		most = max(most, c)
 	}
 	fmt.Fprintln(out, s.Name)
+	fmt.Fprintf(out, "  mean %s", shortValue(s.Mean()))
+	for _, q := range shownQuantiles {
+		fmt.Fprintf(out, "   %g %%: %s", 100*q, shortValue(s.Quantile(q)))
+	}
+	fmt.Fprintln(out)
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', tabwriter.AlignRight)
 	for i, c := range few.Counts {
 		end := ")"
 		if i == len(few.Counts)-1 {
 			end = "]"
 		}
-		fmt.Fprintf(w, "  [%s, %s%s\t%.4f\t%d\t\n", shortValue(few.Bins[i]), shortValue(few.Bins[i+1]), end, float64(c)/float64(all), c)
+		// A bar is behind the last column, which the writer leaves as it is.
+		fmt.Fprintf(w, "  [%s, %s%s\t%.4f\t%d\t %s\n", shortValue(few.Bins[i]), shortValue(few.Bins[i+1]), end, float64(c)/float64(all), c, bar(float64(c)/float64(most)))
 	}
 	if total {
 		fmt.Fprintf(w, "  sum %s\ttotal\t%d\t\n", shortValue(s.Sum), s.Total)
@@ -90,6 +114,40 @@ func showSummary(out io.Writer, s stat.Summary, total bool) error {
 	}
 	_, err := fmt.Fprintln(out)
 	return err
+}
+
+// bar is a share of a full bar, in eighths of a character.
+func bar(share float64) string {
+	n := int(math.Ceil(share * barWidth * 8))
+	text := strings.Repeat("█", n/8)
+	if n%8 > 0 {
+		text += string([]rune("▏▎▍▌▋▊▉")[n%8-1])
+	}
+	return text
+}
+
+// statJSON is what --json says of an attribute.
+type statJSON struct {
+	stat.Summary
+	Mean      *float64           `json:"mean"` // null without values
+	Quantiles map[string]float64 `json:"quantiles"`
+}
+
+func statsJSON(summaries []stat.Summary) any {
+	out := struct {
+		Attributes []statJSON `json:"attributes"`
+	}{[]statJSON{}}
+	for _, s := range summaries {
+		a := statJSON{Summary: s, Quantiles: map[string]float64{}}
+		if s.Total > 0 {
+			a.Mean = new(s.Mean())
+			for _, q := range shownQuantiles {
+				a.Quantiles[strconv.FormatFloat(q, 'f', -1, 64)] = s.Quantile(q)
+			}
+		}
+		out.Attributes = append(out.Attributes, a)
+	}
+	return out
 }
 
 // shortValue writes an edge of a bin with at most five figures.

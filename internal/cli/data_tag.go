@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +37,7 @@ type tagProfile struct {
 }
 
 func newDataTagCommand() *cobra.Command {
-	return dataVerb[tagConfig]{
+	c := dataVerb[tagConfig]{
 		use:   "tag",
 		short: "Score documents and spans with taggers, into attribute files",
 		long: `For every documents file <base>/documents/X, write <base>/attributes/NAME/X with
@@ -54,6 +55,8 @@ continues after an interruption. Bad lines go to <base>/rejects/.`,
 		},
 		run: runDataTag,
 	}.command()
+	c.Flags().Bool("json", false, "print the report as JSON")
+	return c
 }
 
 func runDataTag(r *dataRun, cfg tagConfig) error {
@@ -68,10 +71,14 @@ func runDataTag(r *dataRun, cfg tagConfig) error {
 	}
 	p := new(data.Progress)
 	cfg.Execution = r.execution(cfg.Processes, p)
-	err := r.watch("tag", p, func(ctx context.Context) error {
-		_, err := tagger.Run(ctx, cfg.Config)
+	var report *tagger.Report
+	err := r.watch("tag", p, func(ctx context.Context) (err error) {
+		report, err = tagger.Run(ctx, cfg.Config)
 		return err
 	})
+	if err == nil && r.json() {
+		return json.NewEncoder(r.OutOrStdout()).Encode(report)
+	}
 	r.summary("tag", p)
 	return err
 }

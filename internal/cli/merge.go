@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 func newMergeCommand() *cobra.Command {
 	var out, shares string
+	var asJSON bool
 	c := &cobra.Command{
 		Use:   "merge CHECKPOINT… --out DIR",
 		Short: "Average the weights of checkpoints of one model",
@@ -45,11 +47,15 @@ file of weights. The other small files (config, tokenizer) are the first one's.`
 			if err := train.Merge(out, args, list, func(text string) { p.print("olmo merge: warning: " + text) }); err != nil {
 				return err
 			}
+			if asJSON {
+				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]any{"out": out, "checkpoints": args, "shares": list})
+			}
 			fmt.Fprintf(c.OutOrStdout(), "%d checkpoints averaged in %s\n", len(args), out)
 			return nil
 		},
 	}
 	c.Flags().StringVar(&out, "out", "", "new folder to write")
 	c.Flags().StringVar(&shares, "shares", "", "how much each counts, as 1,1,2 (default: equally)")
+	c.Flags().BoolVar(&asJSON, "json", false, "print what was merged as JSON; shares are null where all count equally")
 	return c
 }
