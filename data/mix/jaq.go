@@ -74,7 +74,7 @@ type jaqWriter struct{ lacks string }
 func asJaq(q *gojq.Query) error {
 	var w jaqWriter
 	if w.query(q); w.lacks != "" {
-		return fmt.Errorf("Dolma's jq (jaq 1.2) does not have %s", w.lacks)
+		return fmt.Errorf("the jq of Dolma (jaq 1.2) does not have %s", w.lacks)
 	}
 	return nil
 }

@@ -160,8 +160,17 @@ type Rule struct {
 	Bytes     int64 `json:"bytes"`            // of text removed; for a span rule, of spans replaced
 	Tokens    int64 `json:"tokens,omitempty"` // of the documents removed, where they are counted
 	Spans     int64 `json:"spans,omitempty"`
+	// Conditions are what an include rule in jq joins by and, if it does.
+	Conditions []Condition `json:"conditions,omitempty"`
 	// Examples are the first few such documents.
 	Examples []Example `json:"examples,omitempty"`
+}
+
+// Condition is a part of an include rule. Failed is how many of the documents that no
+// include rule admits do not meet it.
+type Condition struct {
+	Rule   string `json:"rule"`
+	Failed int64  `json:"failed"`
 }
 
 // Example is a document that a rule removed or changed.
@@ -195,6 +204,9 @@ func (r *Rule) add(o Rule) {
 	r.Bytes += o.Bytes
 	r.Tokens += o.Tokens
 	r.Spans += o.Spans
+	for i := range min(len(r.Conditions), len(o.Conditions)) {
+		r.Conditions[i].Failed += o.Conditions[i].Failed
+	}
 	r.Examples = append(r.Examples, o.Examples[:min(len(o.Examples), maxExamples-len(r.Examples))]...)
 }
 

@@ -49,6 +49,14 @@ type rule struct {
 	// attributes are those that code needs, as far as they are known.
 	attributes []string
 	compat     bool // of its program
+	// conditions are those that code joins by and, where it does.
+	conditions []condition
+}
+
+// condition is a part of a rule in jq.
+type condition struct {
+	text string
+	code *gojq.Code
 }
 
 // spanRule replaces the spans that its rule names and whose scores are in
@@ -95,6 +103,11 @@ func compile(s *Stream, compat bool) (*program, error) {
 				r, err := p.compileRule(text, f.Syntax)
 				if err != nil {
 					return nil, fmt.Errorf("filter: %w", err)
+				}
+				if set.to == &p.include && r.code != nil {
+					if r.conditions, err = p.conditions(text); err != nil {
+						return nil, fmt.Errorf("filter: %w", err)
+					}
 				}
 				*set.to = append(*set.to, r)
 				if !compat {
@@ -176,6 +189,38 @@ func (p *program) compileJq(text string) (*gojq.Code, []string, error) {
 	return code, required, nil
 }
 
+// conditions compiles what a rule in jq joins by and; none for a rule of one condition.
+func (p *program) conditions(text string) (list []condition, err error) {
+	q, err := gojq.Parse(text)
+	if err != nil || q.Op != gojq.OpAnd || len(q.FuncDefs) > 0 {
+		return nil, err
+	}
+	for ; q.Op == gojq.OpAnd && len(q.FuncDefs) == 0; q = q.Left {
+		list = append(list, condition{text: q.Right.String()})
+	}
+	list = append(list, condition{text: q.String()})
+	slices.Reverse(list)
+	for i := range list {
+		if list[i].code, _, err = p.compileJq(list[i].text); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// missed counts, for a document that no include rule admits, the conditions that it fails.
+func (p *program) missed(doc any, rules []Rule) {
+	for i := range p.include {
+		for k, c := range p.include[i].conditions {
+			// One that fails altogether, as for what a condition before it sees to, is not met.
+			out, err := run(c.code, doc)
+			if err != nil || len(out) == 0 || slices.ContainsFunc(out, func(v any) bool { return !truthy(v, p.compat) }) {
+				rules[i].Conditions[k].Failed++
+			}
+		}
+	}
+}
+
 // Places of the rules in a report, which lists them in this order: the include rules, "no include", the
 // exclude rules, the span rules, min_text_length, the sample if there is one.
 func (p *program) noInclude() int        { return len(p.include) }
@@ -188,7 +233,11 @@ func (p *program) sampleRule() int       { return p.lengthRule() + 1 }
 func (p *program) rules() []Rule {
 	var out []Rule
 	for _, r := range p.include {
-		out = append(out, Rule{Kind: "include", Rule: r.text})
+		rule := Rule{Kind: "include", Rule: r.text}
+		for _, c := range r.conditions {
+			rule.Conditions = append(rule.Conditions, Condition{Rule: c.text})
+		}
+		out = append(out, rule)
 	}
 	out = append(out, Rule{Kind: "no include", Rule: "no include rule holds"})
 	for _, r := range p.exclude {

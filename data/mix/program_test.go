@@ -137,3 +137,25 @@ func TestBadSpans(t *testing.T) {
 		})
 	}
 }
+
+// An include rule that joins conditions says how many of the documents that it leaves out
+// fail each of them.
+func TestConditions(t *testing.T) {
+	t.Chdir(t.TempDir())
+	var docs strings.Builder
+	for i, d := range []string{`"n":1,"m":1`, `"n":9,"m":1`, `"n":1,"m":9`, `"n":9,"m":9`, `"n":9,"m":9,"k":"x"`} {
+		fmt.Fprintf(&docs, `{"id":"%d","text":"t",%s}`+"\n", i, d)
+	}
+	writeFile(t, "c/documents/a.jsonl", docs.String())
+	report := mustRun(t, false, plain(func(s *mix.Stream) {
+		s.Attributes = nil
+		s.Filter = &mix.Filter{Include: []string{`.n > 5 and .m > 5 and (.k == null or .k == "y")`, ".n == 0"}, Syntax: "jq"}
+	}))
+	want := []mix.Condition{{Rule: ".n > 5", Failed: 2}, {Rule: ".m > 5", Failed: 2}, {Rule: `(.k == null or .k == "y")`, Failed: 1}}
+	if got := report.Rules[0].Conditions; report.Kept != 1 || fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%+v of %d, want %+v", got, report.Kept, want)
+	}
+	if got := report.Rules[1].Conditions; got != nil {
+		t.Errorf("%+v for one condition", got)
+	}
+}

@@ -262,6 +262,9 @@ func (m *mixer) mix(j *joined, file string) error {
 	}
 	if place >= 0 {
 		m.report.Rules[place].count(j, j.Text)
+		if place == p.noInclude() {
+			p.missed(doc, m.report.Rules)
+		}
 	}
 	if !keep {
 		return nil

@@ -167,6 +167,9 @@ func printMix(r *dataRun, report mix.Report) error {
 				continue
 			}
 			fmt.Fprintf(w, "  %s: %s\t%d\t%.2f\t%d\t\n", rule.Kind, rule.Rule, rule.Documents, float64(rule.Bytes)/1e6, rule.Spans)
+			for _, c := range rule.Conditions {
+				fmt.Fprintf(w, "    of those not included, fail %s\t%d\t\t\t\n", c.Rule, c.Failed)
+			}
 		}
 	}
 	return w.Flush()
