@@ -2,6 +2,7 @@ package eval
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"io"
 	"slices"
 	"unicode/utf8"
@@ -33,6 +34,7 @@ type Line struct {
 	Response  *string           `json:"response,omitempty"`
 	Responses []string          `json:"responses,omitempty"` // where several were asked for
 	Targets   []string          `json:"targets,omitempty"`   // of a text, on its line
+	Row       json.RawMessage   `json:"doc,omitempty"`       // the same: what the document was made of, for other scorers
 	Filtered  map[string]string `json:"filtered,omitempty"`
 	// Scores are the document's values, on its first line.
 	Scores map[string]any `json:"scores,omitempty"`
@@ -73,7 +75,7 @@ func (d *Document) lines(answers []Answer, j judged) []Line {
 			} else {
 				l.Responses = a.Texts
 			}
-			l.Targets, l.Filtered = d.Targets, j.filtered
+			l.Targets, l.Row, l.Filtered = d.Targets, d.Row, j.filtered
 		} else {
 			l.Continuation, l.Logprob = &r.Continuation, &a.Logprob
 			l.Chars, l.Bytes = utf8.RuneCountInString(r.Continuation), len(r.Continuation)

@@ -1,6 +1,7 @@
 package python
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"unicode"
@@ -53,16 +54,20 @@ func cased(text []rune, last bool) bool {
 	return false
 }
 
-// ParseFloat is float(text); ok is false where it raises ValueError.
+// ParseFloat is float(text); ok is false where it raises ValueError. It passes over fewer
+// characters than Strip.
 func ParseFloat(text string) (f float64, ok bool) {
 	digits := strings.Map(func(r rune) rune {
 		if r >= 0x80 {
 			return decimal(r)
 		}
 		return r
-	}, Strip(text))
+	}, strings.TrimFunc(text, unicode.IsSpace))
 	if strings.ContainsAny(digits, "xXpP") { // hexadecimal is Go's, not Python's
 		return 0, false
+	}
+	if strings.EqualFold(strings.TrimLeft(digits, "+-"), "nan") && len(digits) <= 4 { // Go's has no sign
+		return math.NaN(), true
 	}
 	for i := range digits {
 		if digits[i] == '_' && (i == 0 || i+1 == len(digits) || !isDigit(digits[i-1]) || !isDigit(digits[i+1])) {

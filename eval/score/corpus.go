@@ -1,5 +1,11 @@
 package score
 
+import (
+	"math"
+
+	"olmo/eval/stats"
+)
+
 // Corpus makes one figure of many responses: each has statistics, of whose sums the figure is
 // made.
 type Corpus struct {
@@ -24,6 +30,22 @@ func (c *Corpus) Sum(all [][]float64) []float64 {
 		}
 	}
 	return sums
+}
+
+// StdErr is the standard error of the figure, bootstrapped with a fixed seed; NaN of fewer than two
+// responses.
+func (c *Corpus) StdErr(all [][]float64) float64 {
+	if len(all) < 2 {
+		return math.NaN()
+	}
+	const resamples, seed = 1000, 1234
+	drawn := make([][]float64, len(all))
+	return stats.Deviation(stats.Bootstrap(len(all), resamples, seed, func(picked []int) float64 {
+		for i, n := range picked {
+			drawn[i] = all[n]
+		}
+		return c.Figure(c.Sum(drawn), false)
+	}))
 }
 
 // statistics are those of a row's first response.

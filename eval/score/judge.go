@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 
 	"olmo/data"
@@ -112,6 +113,9 @@ func (j *Judge) score(ctx context.Context, s *Scorer, a *Answers, out *judged) e
 	out.summary = sum.Summary()
 	if s.Corpus != nil {
 		out.summary.Scores[s.Name] = s.Corpus.Figure(s.Corpus.Sum(statistics), false)
+		if stderr := s.Corpus.StdErr(statistics); !math.IsNaN(stderr) {
+			out.summary.Scores[s.Name+"_stderr"] = stderr
+		}
 	}
 	if several > 0 {
 		hint := ""

@@ -42,6 +42,9 @@ func (r *Row) Response() (string, error) {
 // without it is an error.
 func (r *Row) field(path string, v any) error {
 	raw := r.Doc
+	if len(raw) == 0 {
+		return errors.New("the line has no doc")
+	}
 	for name := range strings.SplitSeq(path, ".") {
 		var members map[string]json.RawMessage
 		if err := json.Unmarshal(raw, &members); err != nil && bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) {

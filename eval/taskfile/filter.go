@@ -55,11 +55,6 @@ func pure(f func(string) string) step {
 	return each(func(s string) (string, error) { return f(s), nil })
 }
 
-// stripped is str.strip.
-func stripped(s string) string {
-	return strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f })
-}
-
 func newStep(m *mapping) (step, error) {
 	name, _ := m.values["function"].(string)
 	allowed := map[string][]string{
@@ -81,9 +76,9 @@ func newStep(m *mapping) (step, error) {
 	case "multi_choice_regex":
 		return newChoiceExtractor(m)
 	case "remove_whitespace":
-		return pure(stripped), nil
+		return pure(python.Strip), nil
 	case "lowercase":
-		return pure(strings.ToLower), nil
+		return pure(python.Lower), nil
 	case "uppercase":
 		return pure(strings.ToUpper), nil
 	case "map":
@@ -203,9 +198,9 @@ func (x *extractor) first(s string) (string, error) {
 		return "", err
 	}
 	if !some || empty {
-		return stripped(x.fallback), nil
+		return python.Strip(x.fallback), nil
 	}
-	return stripped(m), nil
+	return python.Strip(m), nil
 }
 
 // newChoiceExtractor finds which choice a response names (MultiChoiceRegexFilter): by the
@@ -257,7 +252,7 @@ func newChoiceExtractor(m *mapping) (step, error) {
 		letters, byText, byLetter := []string{}, map[string]string{}, map[string]string{}
 		var texts []string
 		for i, c := range choices {
-			t, err := ignore(stripped(c))
+			t, err := ignore(python.Strip(c))
 			if err != nil {
 				return nil, err
 			}
@@ -290,7 +285,7 @@ func newChoiceExtractor(m *mapping) (step, error) {
 				if err != nil {
 					return nil, err
 				}
-				if m = stripped(m); some && !empty && m != "" {
+				if m = python.Strip(m); some && !empty && m != "" {
 					if name, ok := try.name[m]; ok {
 						m = name
 					}
@@ -364,11 +359,11 @@ func formatSpan(s string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	all, err := re.FindAll(stripped(strings.ReplaceAll(s, "\n", "$")))
+	all, err := re.FindAll(python.Strip(strings.ReplaceAll(s, "\n", "$")))
 	var out []string
 	for _, m := range all {
 		for entity := range strings.SplitSeq(m[2].Text, ",") {
-			if entity = stripped(entity); strings.ToLower(entity) != "none" {
+			if entity = python.Strip(entity); strings.ToLower(entity) != "none" {
 				out = append(out, strings.ToLower(m[1].Text)+": "+entity)
 			}
 		}

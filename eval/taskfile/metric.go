@@ -2,14 +2,14 @@ package taskfile
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
-	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"olmo/eval"
 	"olmo/eval/python"
+	"olmo/eval/score"
 )
 
 // metric is one of lm-eval's for a kind of task: how it makes a document's value, and what it
@@ -71,7 +71,7 @@ func perByte(e *eval.Evidence) (any, error) {
 func words(text string) int {
 	n, space := 1, false
 	for _, r := range text {
-		is := unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f
+		is := python.IsSpace(r)
 		if is && !space {
 			n++
 		}
@@ -144,6 +144,10 @@ var aggregations = map[string]eval.Aggregation{
 	"brier_score":       {Name: "brier_score", Of: eval.Mean.Of, StdErr: eval.Mean.StdErr},
 	"f1":                {Name: "f1", Of: f1},
 	"matthews_corrcoef": {Name: "matthews_corrcoef", Of: matthews},
+	"bleu":              ofCorpus(score.BLEU),
+	"chrf":              ofCorpus(score.ChrF),
+	"chrf++":            ofCorpus(score.ChrFPP),
+	"ter":               ofCorpus(score.TER),
 	"bypass":            {Name: "bypass", Of: func([]any) float64 { return 999 }, StdErr: func([]any) float64 { return 0 }},
 }
 
@@ -237,17 +241,26 @@ func newMetric(d *definition, s metricSpec) (eval.Metric, error) {
 		slices.Sort(names)
 		return eval.Metric{}, fmt.Errorf("metric_list: %w", unknownName("for "+d.output+" the metric", s.name, names))
 	}
-	for _, k := range s.options.keys {
-		// lm-eval asks these of no choice or likelihood; files have them all the same.
-		if name := text(k); !slices.Contains(idleOptions, name) {
-			return eval.Metric{}, fmt.Errorf("metric_list: %s: %w", s.name, unknownName("key", name, idleOptions))
-		}
+	if err := idle(s); err != nil {
+		return eval.Metric{}, err
 	}
 	return m.metric(s)
 }
 
+// idle refuses what is none of the options that lm-eval asks of no such metric; files have these
+// all the same.
+func idle(s metricSpec) error {
+	for _, k := range s.options.keys {
+		if name := text(k); !slices.Contains(idleOptions, name) {
+			return fmt.Errorf("metric_list: %s: %w", s.name, unknownName("key", name, idleOptions))
+		}
+	}
+	return nil
+}
+
 // metric applies what the file says of aggregation and direction.
 func (m metric) metric(s metricSpec) (eval.Metric, error) {
+	own := m.aggregation
 	if s.aggregation != "" {
 		m.aggregation = s.aggregation
 	}
@@ -263,11 +276,29 @@ func (m metric) metric(s metricSpec) (eval.Metric, error) {
 		slices.Sort(names)
 		return eval.Metric{}, fmt.Errorf("metric_list: %s: %w", s.name, unknownName("aggregation", m.aggregation, names))
 	}
+	if takes(own) != takes(a.Name) && a.Name != "bypass" && own != "bypass" {
+		return eval.Metric{}, fmt.Errorf("metric_list: %s: the aggregation %s does not take its values, %s does", s.name, a.Name, own)
+	}
 	lower := m.lower
 	if s.lower != nil {
 		lower = *s.lower
 	}
 	return eval.Metric{Name: s.name, Lower: lower, Of: m.of, Figure: a}, nil
+}
+
+// takes says what values an aggregation is made of: numbers, pairs of them, or statistics of its
+// own.
+func takes(aggregation string) string {
+	switch aggregation {
+	case "weighted_perplexity", "bits_per_byte":
+		return "sums"
+	case "f1", "matthews_corrcoef":
+		return "classes"
+	}
+	if corpora[aggregation] != nil {
+		return aggregation
+	}
+	return "numbers"
 }
 
 var idleOptions = append([]string{"weight_by_size", "average"}, exactOptions...)
@@ -286,35 +317,58 @@ func newTextMetric(s metricSpec) (eval.Metric, error) {
 			if len(e.Responses) == 0 {
 				return 0.0, nil
 			}
-			for _, target := range e.Targets {
-				same, err := match(e.Responses[0], target)
-				if err != nil || same {
-					return one(same), err
-				}
-			}
-			return 0.0, nil
+			same, err := match.Any(e.Responses[0], e.Targets)
+			return one(same), err
 		}, "mean", false}.metric(s)
 	case "bypass":
 		return metric{func(*eval.Evidence) (any, error) { return 0.0, nil }, "bypass", false}.metric(s)
 	}
-	if m, ok := corpusMetrics[s.name]; ok {
-		return m.metric(s)
+	if _, ok := corpora[s.name]; ok {
+		if s.aggregation == "" {
+			s.aggregation = s.name
+		}
+		c, ok := corpora[s.aggregation]
+		if !ok {
+			return eval.Metric{}, fmt.Errorf("metric_list: %s: %w", s.name, unknownName("aggregation", s.aggregation, corpusNames()))
+		}
+		if err := idle(s); err != nil {
+			return eval.Metric{}, err
+		}
+		return corpusMetric(c).metric(s)
 	}
-	names := []string{"exact_match", "bypass"}
-	for name := range corpusMetrics {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return eval.Metric{}, fmt.Errorf("metric_list: %w", unknownName("for generate_until the metric", s.name, names))
+	return eval.Metric{}, fmt.Errorf("metric_list: %w", unknownName("for generate_until the metric", s.name, append(corpusNames(), "bypass", "exact_match")))
 }
 
-// corpusMetrics compare all responses with all targets at once.
-var corpusMetrics = map[string]metric{}
+// corpora compare all responses with all right answers at once; the aggregation says by which of
+// them.
+var corpora = map[string]*score.Corpus{"bleu": score.BLEU, "chrf": score.ChrF, "chrf++": score.ChrFPP, "ter": score.TER}
 
-// newExactMatch compares as lm-eval's exact_match does: what the patterns match is taken from
-// both sides, then case, punctuation and digits as asked.
-func newExactMatch(options *mapping) (func(a, b string) (bool, error), error) {
-	var ignored []*python.Regexp
+func ofCorpus(c *score.Corpus) eval.Aggregation {
+	return eval.Aggregation{Name: c.Name, Of: func(v []any) float64 {
+		all := make([][]float64, len(v))
+		for i, x := range v {
+			all[i] = x.([]float64)
+		}
+		return c.Figure(c.Sum(all), false)
+	}}
+}
+
+func corpusNames() []string { return slices.Sorted(maps.Keys(corpora)) }
+
+// corpusMetric keeps a document's statistics, of which the aggregation makes the figure.
+func corpusMetric(c *score.Corpus) metric {
+	return metric{func(e *eval.Evidence) (any, error) {
+		if len(e.Responses) == 0 || len(e.Targets) == 0 {
+			return nil, fmt.Errorf("there are %d responses and %d right answers, want one at least", len(e.Responses), len(e.Targets))
+		}
+		return c.Of(e.Responses[0], e.Targets), nil
+	}, c.Name, c.Lower}
+}
+
+// newExactMatch reads the options of exact_match, which compares as lm-eval's does: what the
+// patterns match is taken from both sides, then case, punctuation and digits as asked.
+func newExactMatch(options *mapping) (*score.Exact, error) {
+	x := &score.Exact{Case: options.values["ignore_case"] == true, Punctuation: options.values["ignore_punctuation"] == true, Numbers: options.values["ignore_numbers"] == true}
 	for _, k := range options.keys {
 		name, v := text(k), options.values[text(k)]
 		switch name {
@@ -331,7 +385,7 @@ func newExactMatch(options *mapping) (func(a, b string) (bool, error), error) {
 				if err != nil {
 					return nil, fmt.Errorf("metric_list: exact_match: %w", err)
 				}
-				ignored = append(ignored, re)
+				x.Patterns = append(x.Patterns, re)
 			}
 		case "ignore_case", "ignore_punctuation", "ignore_numbers":
 			if _, ok := v.(bool); !ok && v != nil {
@@ -341,36 +395,5 @@ func newExactMatch(options *mapping) (func(a, b string) (bool, error), error) {
 			return nil, fmt.Errorf("metric_list: exact_match: %w", unknownName("key", name, exactOptions))
 		}
 	}
-	drop := ""
-	if options.values["ignore_punctuation"] == true {
-		drop += "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
-	}
-	if options.values["ignore_numbers"] == true {
-		drop += "0123456789"
-	}
-	normal := func(s string) (string, error) {
-		for _, re := range ignored {
-			var err error
-			if s, err = re.Sub("", s, 0); err != nil {
-				return "", err
-			}
-		}
-		if options.values["ignore_case"] == true {
-			s = strings.ToLower(s)
-		}
-		return strings.Map(func(r rune) rune {
-			if strings.ContainsRune(drop, r) {
-				return -1
-			}
-			return r
-		}, s), nil
-	}
-	return func(a, b string) (bool, error) {
-		a, err := normal(a)
-		if err != nil {
-			return false, err
-		}
-		b, err = normal(b)
-		return a == b, err
-	}, nil
+	return x, nil
 }

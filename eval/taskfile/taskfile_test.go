@@ -1,6 +1,7 @@
 package taskfile_test
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -118,11 +119,42 @@ func TestGroups(t *testing.T) {
 	}
 }
 
+// TestCorpusMetrics: BLEU, chrF and TER are made of all documents together, as the aggregation says;
+// what they come to is in eval/score.
+func TestCorpusMetrics(t *testing.T) {
+	text := "task: t\n" + base + "output_type: generate_until\ndoc_to_text: q\ndoc_to_target: q\nmetric_list: [{metric: bleu}, {metric: chrf, aggregation: chrf++}, {metric: ter, aggregation: ter, higher_is_better: false}]\n"
+	c, err := taskfile.Open(write(t, map[string]string{"t.yaml": text, "rows.jsonl": rows, "shots.jsonl": shots}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tasks, _, err := c.Select([]string{"t"}, taskfile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct {
+		name, figure string
+		lower        bool
+		value        float64
+	}{{"bleu", "bleu", false, 100}, {"chrf", "chrf++", false, 100}, {"ter", "ter", true, 0}} {
+		m := tasks[0].Metrics[i]
+		right := &eval.Evidence{Document: &eval.Document{Targets: []string{"a b c d e", "x"}}, Responses: []string{"a b c d e"}}
+		v, err := m.Of(right)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Figure.Of([]any{v, v}); m.Name != want.name || m.Figure.Name != want.figure || m.Lower != want.lower || math.Abs(got-want.value) > 1e-9 {
+			t.Errorf("%s (%s) of right answers is %v, lower %v", m.Name, m.Figure.Name, got, m.Lower)
+		}
+	}
+}
+
 // TestRefusals: what is wrong, or not understood, is said with file and name.
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"unknown key":      {"task: t\n" + task + "num_fewshots: 1\n", `key "num_fewshots" is not known` + "\n" + `hint: did you mean num_fewshot?`},
 		"unknown metric":   {"task: t\n" + task + "metric_list: [{metric: acc_normm}]\n", "did you mean acc_norm?"},
+		"an aggregation":   {"task: t\n" + task + "metric_list: [{metric: f1, aggregation: mean}]\n", "the aggregation mean does not take its values, f1 does"},
+		"mean of BLEU":     {"task: t\n" + base + "output_type: generate_until\ndoc_to_text: q\ndoc_to_target: q\nmetric_list: [{metric: bleu, aggregation: mean}]\n", `aggregation "mean" is not known`},
 		"unknown filter":   {"task: t\n" + base + "doc_to_text: q\ndoc_to_target: q\nfilter_list: [{name: x, filter: [{function: regx}]}]\n", "did you mean regex?"},
 		"output type":      {"task: t\n" + strings.Replace(task, "multiple_choice", "multiple_choise", 1), "did you mean multiple_choice?"},
 		"python":           {"task: t\n" + strings.Replace(task, "doc_to_choice: c", "doc_to_choice: !function utils.f", 1), "t.yaml: doc_to_choice is the Python function utils.f"},
