@@ -44,8 +44,8 @@ type's blocks take another one, which is said: all as in llama-quantize.
 
 Without --dtype every tensor keeps the source's, where the layout has it, and its
 bytes, where both layouts cut it alike; others are widened to f32, which is said.`,
-		Example: `  olmo convert --from olmo-quickstart --to gguf --out model.gguf --dtype q8_0
-  olmo convert --from out/step1000 --to hf --out out-hf --dtype bf16 --shard-size 5GB
+		Example: `  olmo convert --from olmo-quickstart --to gguf --out small.gguf --dtype q8_0
+  olmo convert --from run/step100 --to hf --out run-hf --dtype bf16 --shard-size 5GB
   olmo convert --from OLMo-2-1B --to ai2 --out olmo2-ai2`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

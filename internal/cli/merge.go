@@ -22,7 +22,7 @@ OLMo 3 models are averages of runs over different orders of the data. A
 checkpoint is a folder stepN, a run (its latest), a Hugging Face folder or a
 file of weights. The other small files (config, tokenizer) are the first one's.`,
 		Example: `  olmo merge run-a run-b run-c --out merged
-  olmo merge run/step100 run/step200 --shares 1,3 --out merged`,
+  olmo merge run/step100 run/step200 --shares 1,3 --out weighted`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) < 2 {
 				return usageErrorf("at least two checkpoints are needed")
