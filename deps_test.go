@@ -53,7 +53,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "device/devicetest", may: "device graph"},
 
 	// A model never knows where it runs, but in its tests.
-	{pkg: "model", may: "config graph internal/parallel internal/pyjson numeric store tensor weights weights/quantised", tests: "device device/cpu device/devicetest"},
+	{pkg: "model", may: "config graph internal/parallel internal/pyjson numeric store tensor weights weights/quantised", tests: "device device/cpu device/devicetest train"},
 
 	// Conversations.
 	{pkg: "chat/jinja"},

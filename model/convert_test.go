@@ -144,12 +144,11 @@ func logitsOf(t *testing.T, l *model.Loaded, ids []int32) []float64 {
 }
 
 // TestTransformers loads what SaveHF writes in Hugging Face Transformers: the same
-// logits, within what float32 explains.
+// logits, within what float32 explains. Beside what TestCompatibility takes it has the golden
+// checkpoints, in the last version that OLMO_TRANSFORMERS_PYTHON names.
 func TestTransformers(t *testing.T) {
-	python := os.Getenv("OLMO_TRANSFORMERS_PYTHON")
-	if python == "" {
-		t.Skip("OLMO_TRANSFORMERS_PYTHON names no Python with Transformers")
-	}
+	list := pythons(t)
+	python := list[len(list)-1]
 	ids := []int32{5, 17, 3, 20, 41, 9, 8, 30, 12, 12, 25}
 	var dirs []string
 	want := map[string][]float64{}

@@ -3,6 +3,7 @@ package model_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -85,21 +86,8 @@ func TestWriteLlamaCpp(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, want := openGGUF(t, path), openGGUF(t, filepath.Join(dir, "model.gguf"))
-			if g, w := got.Names(), want.Names(); !slices.Equal(g, w) {
-				t.Fatalf("tensors %v\nwant %v", g, w)
-			}
-			for _, n := range want.All() {
-				g, err := got.Tensor(n.Name)
-				if err != nil {
-					t.Fatal(err)
-				}
-				w, err := n.Value()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if g.DType != w.DType || !slices.Equal(g.Shape, w.Shape) || !bytes.Equal(g.Data, w.Data) {
-					t.Errorf("%s is %v %v, want %v %v, or other numbers", n.Name, g.DType, g.Shape, w.DType, w.Shape)
-				}
+			if other := unlike(t, got, want); other != "" {
+				t.Error(other)
 			}
 			for _, kv := range want.KV {
 				if strings.HasPrefix(kv.Key, "tokenizer.") && !strings.HasSuffix(kv.Key, "_token_id") {
@@ -115,6 +103,29 @@ func TestWriteLlamaCpp(t *testing.T) {
 			}
 		})
 	}
+}
+
+// unlike says how the tensors of two files differ; empty: they are the same, byte by byte.
+func unlike(t *testing.T, got, want *weights.GGUF) string {
+	t.Helper()
+	if g, w := got.Names(), want.Names(); !slices.Equal(g, w) {
+		return fmt.Sprintf("tensors %v\nwant %v", g, w)
+	}
+	var other []string
+	for _, n := range want.All() {
+		g, err := got.Tensor(n.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := n.Value()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if g.DType != w.DType || !slices.Equal(g.Shape, w.Shape) || !bytes.Equal(g.Data, w.Data) {
+			other = append(other, fmt.Sprintf("%s is %v %v, want %v %v, or other numbers", n.Name, g.DType, g.Shape, w.DType, w.Shape))
+		}
+	}
+	return strings.Join(other, "\n")
 }
 
 // TestGGUFRefuses: what llama.cpp would compute otherwise is refused by name; the same
