@@ -95,6 +95,10 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "eval", may: "config data data/store eval/data eval/python eval/stats generate lm numeric store tokenizer train", tests: "device/cpu lm/lmtest"},
 	{pkg: "eval/score", may: "config data eval/data eval/python eval/stats"},
 	{pkg: "eval/taskfile", may: "chat/jinja config eval eval/data eval/python eval/score internal/parallel", tests: "lm"},
+	{pkg: "eval/record", may: "config data eval eval/python"},
+	{pkg: "eval/compare", may: "eval/record eval/stats"},
+	{pkg: "eval/score"},
+	{pkg: "eval/taskfile", may: "chat/jinja config eval eval/data eval/python internal/parallel", tests: "lm"},
 	{pkg: "convert", may: "device/cpu internal/pyjson lm model numeric store tensor tokenizer weights"},
 
 	// What an artefact is, and whether it is whole: release and verify will speak of
@@ -104,7 +108,7 @@ var policy = []struct{ pkg, may, tests string }{
 
 	// Whole stories, and the command.
 	{pkg: "quickstart", may: "config data data/convert data/dedupe data/mix data/tagger data/tokens device/cpu eval eval/data generate graph internal/parallel lm model page runlog store tensor tokenizer train weights", tests: "page/pagetest"},
-	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/data eval/score eval/taskfile generate internal/memory internal/parallel lm model numeric quickstart store tensor tokenizer train weights", tests: "data/store/storetest lm/lmtest"},
+	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/compare eval/data eval/record eval/score eval/taskfile generate internal/memory internal/parallel lm model numeric quickstart store tensor tokenizer train weights", tests: "data/store/storetest lm/lmtest"},
 	{pkg: "cmd/olmo", may: "internal/cli"},
 }
 

@@ -132,7 +132,12 @@ func (r *Run) requestsFile(j *Job) string {
 	if j.Requests != "" || r.Out == "" {
 		return j.Requests
 	}
-	return filepath.Join(r.Out, "requests-"+strings.ReplaceAll(j.Name, ":", "_")+".jsonl")
+	return filepath.Join(r.Out, RequestsFile(j.Name))
+}
+
+// RequestsFile is the name of the file that a job's requests are kept in.
+func RequestsFile(job string) string {
+	return "requests-" + strings.ReplaceAll(job, ":", "_") + ".jsonl"
 }
 
 // left returns the jobs whose results res does not have, or has of something else.

@@ -9,9 +9,11 @@ const z80 = 0.8416212335729143
 // when a difference is measured with this standard error.
 func LeastDifference(stderr float64) float64 { return (Z95 + z80) * stderr }
 
-// Needed is how many questions it takes until the least difference is this one, when n questions
-// give a standard error. It is infinite for a difference of 0.
-func Needed(difference, stderr float64, n int) float64 {
-	r := LeastDifference(stderr) / math.Abs(difference)
+// Needed is how many questions it takes until a difference of this size is found in 80 % of all
+// cases at 5 %, when n questions give a standard error and so many tests are made at once. It
+// is infinite for a difference of 0.
+func Needed(difference, stderr float64, n, tests int) float64 {
+	z := math.Sqrt2 * math.Erfinv(1-0.05/float64(tests))
+	r := (z + z80) * stderr / math.Abs(difference)
 	return math.Ceil(float64(n) * r * r)
 }

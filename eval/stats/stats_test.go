@@ -89,7 +89,7 @@ func TestReference(t *testing.T) {
 		if math.Abs(got-c.Difference) > 1e-4*c.Difference {
 			t.Errorf("LeastDifference of %d = %.9g, want %.9g", c.N, got, c.Difference)
 		}
-		if n := Needed(got, 1/math.Sqrt(float64(c.N)), c.N); math.Abs(n-float64(c.N)) > 1 {
+		if n := Needed(got, 1/math.Sqrt(float64(c.N)), c.N, 1); math.Abs(n-float64(c.N)) > 1 {
 			t.Errorf("Needed for the least difference of %d questions = %g", c.N, n)
 		}
 	}

@@ -1,0 +1,260 @@
+package record
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"olmo/eval/python"
+)
+
+const formatHarness = "lm-eval"
+
+// lm-eval 0.4.13 (loggers/evaluation_tracker.py) ends its files' names with the time of the run,
+// in which names sort as times do.
+var (
+	harnessResults = regexp.MustCompile(`^.*_(\d{4}-\d\d-\d\dT[\d.-]+)\.json$`)
+	harnessSamples = regexp.MustCompile(`^samples_(.*)_(\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl$`)
+)
+
+// openHarness reads a folder of lm-eval's. Of several runs in it each task's last one counts.
+func openHarness(folder string, files []string) (*Run, error) {
+	r := &Run{Format: formatHarness, tasks: map[string]func() (*Task, error){}}
+	var results struct {
+		Higher map[string]map[string]bool `json:"higher_is_better"`
+		Model  string                     `json:"model_name"`
+	}
+	newest, at := map[string]string{}, map[string]string{}
+	higher := map[string]map[string]bool{}
+	files = slices.Sorted(slices.Values(files))
+	found := false
+	for _, name := range files {
+		if m := harnessSamples.FindStringSubmatch(name); m != nil {
+			if m[2] >= at[m[1]] {
+				newest[m[1]], at[m[1]] = name, m[2]
+			}
+			found = true
+			continue
+		}
+		if !harnessResults.MatchString(name) {
+			continue
+		}
+		file := filepath.Join(folder, name)
+		text, err := os.ReadFile(file)
+		if err == nil {
+			err = json.Unmarshal(text, &results)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: it is no results of lm-eval: %w", file, err)
+		}
+		for task, h := range results.Higher {
+			higher[task] = h
+		}
+		found = true
+	}
+	if !found {
+		return nil, nil
+	}
+	r.Model = results.Model
+	for task, file := range newest {
+		r.tasks[task] = func() (*Task, error) {
+			t := &Task{Name: task, Boundary: "together", lower: lower(higher[task])}
+			return t, t.readHarness(filepath.Join(folder, file))
+		}
+	}
+	return r, nil
+}
+
+// sample is a line of lm-eval's: a document as one filter leaves it.
+type sample struct {
+	Doc       int                                   `json:"doc_id"`
+	Row       json.RawMessage                       `json:"doc"`
+	Target    any                                   `json:"target"`
+	Arguments map[string]map[string]json.RawMessage `json:"arguments"`
+	Responses []any                                 `json:"resps"`
+	Filtered  []any                                 `json:"filtered_resps"`
+	Filter    string                                `json:"filter"`
+	Metrics   []string                              `json:"metrics"`
+	Hash      string                                `json:"doc_hash"`
+	values    map[string]json.RawMessage
+}
+
+func (s *sample) UnmarshalJSON(text []byte) error {
+	type plain sample
+	if err := json.Unmarshal(text, (*plain)(s)); err != nil {
+		return err
+	}
+	return json.Unmarshal(text, &s.values)
+}
+
+// readHarness reads samples_TASK_….jsonl: all documents of the first filter, then those of the next.
+func (t *Task) readHarness(path string) error {
+	number := map[int]int{} // of a doc_id among the documents
+	return eachLine(path, func(s *sample) error {
+		i, ok := number[s.Doc]
+		if !ok {
+			i = len(t.Documents)
+			number[s.Doc] = i
+			d, err := s.document()
+			if err != nil {
+				return err
+			}
+			t.Documents = append(t.Documents, d)
+		}
+		d := &t.Documents[i]
+		if s.Filter == "" {
+			s.Filter = noFilter
+		}
+		for _, metric := range s.Metrics {
+			var v any
+			if err := json.Unmarshal(s.values[metric], &v); err != nil {
+				return fmt.Errorf("document %d has no value of %s", s.Doc, metric)
+			}
+			if _, isNumber := v.(float64); metric == "brier_score" && !isNumber {
+				v = d.brier()
+			}
+			d.Values[metric+","+s.Filter] = plain(v)
+		}
+		if d.Requests[0].Text && len(s.Filtered) > 0 {
+			if text := first(s.Filtered[0]); text != "" {
+				d.Filtered[s.Filter] = text
+			}
+		}
+		return nil
+	})
+}
+
+// first is a text, or that of the first of several.
+func first(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case []any:
+		if len(v) > 0 {
+			return first(v[0])
+		}
+	}
+	return ""
+}
+
+// brier computes the Brier score of a document, which lm-eval does when it aggregates: what it
+// logs is the right choice with all choices' probabilities, cut to eight digits.
+func (d *Document) brier() any {
+	if len(d.Gold) != 1 {
+		return nil
+	}
+	top, all, sum := math.Inf(-1), 0.0, 0.0
+	for _, q := range d.Requests {
+		if !q.Unconditional {
+			top = max(top, q.Logprob)
+		}
+	}
+	for _, q := range d.Requests {
+		if !q.Unconditional {
+			all += math.Exp(q.Logprob - top)
+		}
+	}
+	for i, q := range d.Requests {
+		if q.Unconditional {
+			break
+		}
+		p := math.Exp(q.Logprob-top) / all
+		if i == d.Gold[0] {
+			p--
+		}
+		sum += float64(p * p)
+	}
+	return sum
+}
+
+// document makes a document of its first sample.
+func (s *sample) document() (Document, error) {
+	d := Document{Hash: s.Hash, Index: s.Doc, Values: map[string]any{}, Filtered: map[string]string{}}
+	if d.Hash == "" { // versions before 0.4.3
+		row, err := python.Dumps(s.Row)
+		if err != nil {
+			return d, fmt.Errorf("document %d has neither doc_hash nor a row", s.Doc)
+		}
+		d.Hash = hashOf(row)
+	}
+	for i := range len(s.Arguments) {
+		q, err := s.request(s.Arguments["gen_args_"+strconv.Itoa(i)], i)
+		if err != nil {
+			return d, fmt.Errorf("document %d: request %d: %w", s.Doc, i, err)
+		}
+		d.Requests = append(d.Requests, q)
+	}
+	if len(d.Requests) == 0 {
+		return d, fmt.Errorf("document %d has no arguments", s.Doc)
+	}
+	unconditional(d.Requests)
+	target := fmt.Sprint(s.Target)
+	if d.Requests[0].Text {
+		d.Targets = []string{target}
+	} else if len(d.Requests) > 1 {
+		for _, part := range strings.FieldsFunc(target, func(c rune) bool { return c == '[' || c == ']' || c == ',' || c == ' ' }) {
+			if g, err := strconv.Atoi(part); err == nil {
+				d.Gold = append(d.Gold, g)
+			}
+		}
+	}
+	return d, nil
+}
+
+// request reads a request: a context with a continuation, a context with how to go on from it,
+// or a text alone.
+func (s *sample) request(arguments map[string]json.RawMessage, i int) (q Request, err error) {
+	if err := json.Unmarshal(arguments["arg_0"], &q.Context); err != nil {
+		return q, fmt.Errorf("arg_0: %w", err)
+	}
+	second, ok := arguments["arg_1"]
+	switch {
+	case !ok:
+		q.Context, q.Continuation = "", q.Context
+	case json.Unmarshal(second, &q.Continuation) != nil:
+		q.Text = true
+	}
+	if i >= len(s.Responses) {
+		return q, nil
+	}
+	// Every repeat has an answer; a log-probability has one.
+	repeats, _ := s.Responses[i].([]any)
+	for _, r := range repeats {
+		if text, ok := r.(string); ok && q.Text {
+			q.Responses = append(q.Responses, text)
+			continue
+		}
+		pair, ok := r.([]any)
+		if !ok {
+			pair = []any{r}
+		}
+		if q.Logprob, err = strconv.ParseFloat(fmt.Sprint(pair[0]), 64); err != nil {
+			return q, fmt.Errorf("the log-probability is %v", pair[0])
+		}
+		q.Greedy = len(pair) > 1 && fmt.Sprint(pair[1]) == "True"
+	}
+	return q, nil
+}
+
+// unconditional finds the requests that acc_mutual_info asks after the choices: the same
+// continuations after nothing.
+func unconditional(requests []Request) {
+	n := len(requests) / 2
+	if n < 1 || len(requests)%2 == 1 {
+		return
+	}
+	for i := range n {
+		if q := requests[n+i]; q.Context != "" || q.Continuation != requests[i].Continuation || requests[i].Context == "" {
+			return
+		}
+	}
+	for i := range n {
+		requests[n+i].Unconditional = true
+	}
+}

@@ -1,0 +1,97 @@
+package record
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"olmo/eval"
+)
+
+const formatOurs = "olmo"
+
+// openOurs reads a folder of `olmo eval --out`.
+func openOurs(folder string, files []string) (*Run, error) {
+	if !slices.Contains(files, "results.json") {
+		return nil, nil
+	}
+	var results struct {
+		Results  map[string]any             `json:"results"`
+		Higher   map[string]map[string]bool `json:"higher_is_better"`
+		Model    string                     `json:"model_name"`
+		Boundary map[string]string          `json:"boundary"`
+	}
+	file := filepath.Join(folder, "results.json")
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(text, &results)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: it is no results.json of this version: %w", file, err)
+	}
+	r := &Run{Format: formatOurs, Model: results.Model, tasks: map[string]func() (*Task, error){}}
+	for name := range results.Results {
+		file := eval.RequestsFile(name)
+		if !slices.Contains(files, file) {
+			continue // a group, or a task whose requests were written elsewhere
+		}
+		r.tasks[name] = func() (*Task, error) {
+			t := &Task{Name: name, Boundary: results.Boundary[name], lower: lower(results.Higher[name])}
+			return t, t.readOurs(filepath.Join(folder, file))
+		}
+	}
+	return r, nil
+}
+
+// lower turns higher_is_better round.
+func lower(higher map[string]bool) map[string]bool {
+	out := map[string]bool{}
+	for metric, is := range higher {
+		out[metric] = !is
+	}
+	return out
+}
+
+// readOurs reads requests-TASK.jsonl: a line a request, those of a document together.
+func (t *Task) readOurs(path string) error {
+	return eachLine(path, func(l *eval.Line) error {
+		n := len(t.Documents)
+		if n == 0 || l.Choice == 0 {
+			t.Documents = append(t.Documents, Document{Hash: l.Hash, Index: l.Doc, ID: l.ID, Targets: l.Targets, Filtered: l.Filtered, Values: map[string]any{}})
+			n++
+		}
+		d := &t.Documents[n-1]
+		if d.Hash == "" {
+			return fmt.Errorf("document %d has no doc_hash\nhint: it is of an earlier version; run 'olmo eval' again", l.Doc)
+		}
+		if d.Index != l.Doc || len(d.Requests) != l.Choice {
+			return fmt.Errorf("request %d of document %d follows request %d of document %d", l.Choice, l.Doc, len(d.Requests)-1, d.Index)
+		}
+		for figure, v := range l.Scores {
+			d.Values[withFilter(figure)] = v
+		}
+		q := Request{Context: l.Context, Unconditional: l.Unconditional, Tokens: l.Tokens, Each: l.Each}
+		switch {
+		case l.Continuation == nil:
+			if q.Text, q.Responses = true, l.Responses; l.Response != nil {
+				q.Responses = []string{*l.Response}
+			}
+		case l.Logprob == nil:
+			return fmt.Errorf("request %d of document %d has no logprob", l.Choice, l.Doc)
+		default:
+			q.Continuation, q.Logprob = *l.Continuation, *l.Logprob
+			if q.Greedy = l.Greedy != nil && *l.Greedy; l.Greedy == nil && len(l.Scores) == 0 {
+				// A document of bpb or paloma: its figures are made of sums.
+				d.Values["bits_per_byte,none"] = []any{q.Logprob, float64(l.Bytes)}
+				t.lower["bits_per_byte"] = true
+			}
+		}
+		if l.Gold {
+			d.Gold = append(d.Gold, l.Choice)
+		}
+		d.Requests = append(d.Requests, q)
+		return nil
+	})
+}
