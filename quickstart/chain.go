@@ -116,6 +116,7 @@ func (q *quick) report(corpus CorpusInfo, c curated, v vocab, t encoded, p plann
 	if err != nil {
 		return nil, err
 	}
+	r.HeldOutCurve = []LossPoint{}
 	for _, rec := range records {
 		step := int(number(rec["step"]))
 		r.Curve = append(r.Curve, CurvePoint{

@@ -87,7 +87,7 @@ func (r *Report) prompt() string {
 // remarks say what a reader would wonder about: the model behind a compressor, and what
 // was left out of the judging.
 func (q *quick) remarks(r *Report, p planned, t encoded) []string {
-	var out []string
+	out := []string{}
 	if names := r.ahead(); len(names) > 0 {
 		verb := "predicts"
 		if len(names) > 1 {
@@ -95,14 +95,18 @@ func (q *quick) remarks(r *Report, p planned, t encoded) []string {
 		}
 		out = append(out, fmt.Sprintf("%s %s this text better than the model. %s", inList(names), verb, q.why(r, p, t)))
 	}
+	var less []string
 	if n := p.Judge.HeldOut; n > 0 && n < r.Corpus.HeldOut.Documents {
-		out = append(out, fmt.Sprintf("To keep to %g minutes the model was judged on the first %d of %d held-out documents.", q.Minutes, r.HeldOutDocuments, r.Corpus.HeldOut.Documents))
-	}
-	if p.Judge.NoOther {
-		out = append(out, "To keep to the time it was not judged on a text of another kind.")
+		less = append(less, fmt.Sprintf("on the first %d of %d held-out documents", r.HeldOutDocuments, r.Corpus.HeldOut.Documents))
 	}
 	if n := p.Judge.Choices; n > 0 && len(r.Choices) > 0 {
-		out = append(out, fmt.Sprintf("To keep to the time it was asked the first %d of the questions.", r.Choices[0].Questions))
+		less = append(less, fmt.Sprintf("by the first %d of the questions", r.Choices[0].Questions))
+	}
+	if p.Judge.NoOther {
+		less = append(less, "on no text of another kind")
+	}
+	if len(less) > 0 {
+		out = append(out, "To keep to the time it was judged "+inList(less)+".")
 	}
 	return out
 }

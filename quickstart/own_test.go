@@ -159,7 +159,7 @@ func TestRemarks(t *testing.T) {
 	q := &quick{Options: Options{Out: "my model", Minutes: 2}}
 	of := func(r Report, p planned, text int64) string {
 		r.SetCompressors([]Compressed{{"gzip -9", bits(2), nil}, {"xz -9e", bits(1.9), nil}})
-		r.Corpus.HeldOut.Documents, r.HeldOutDocuments = 10, 10
+		r.Corpus.HeldOut.Documents, r.HeldOutDocuments = 10, 3
 		var e encoded
 		e.Bytes, e.Tokens = text, text/4
 		return strings.Join(q.remarks(&r, p, e), "\n")
@@ -175,7 +175,7 @@ func TestRemarks(t *testing.T) {
 		{Report{BitsPerByte: 1.95, Steps: 20}, planned{Few: "few"}, 1e7, "xz -9e predicts this text better than the model. It was trained for only 20 steps, which is what the time allowed: olmo quickstart --out 'my model' --steps 600 goes on from here."},
 		{Report{BitsPerByte: 2.5, Steps: 200}, planned{}, 1e7, "gzip -9 and xz -9e predict this text better than the model. It was trained for only 200 steps: olmo quickstart --out 'my model' --steps 800 goes on from here."},
 		{Report{BitsPerByte: 2.5, Steps: 1000, Tokens: 2e6, Corpus: large}, planned{}, 1e5, "gzip -9 and xz -9e predict this text better than the model. It has read its 100,000 bytes of text 80 times and learns them by heart: more text helps, not more steps."},
-		{Report{BitsPerByte: 2.5, Steps: 1000, Tokens: 2e6, Corpus: large}, planned{Judge: limits{HeldOut: 3, NoOther: true}}, 1e7, "gzip -9 and xz -9e predict this text better than the model. After 1000 steps it is still learning: olmo quickstart --out 'my model' --steps 4000 goes on from here.\nTo keep to 2 minutes the model was judged on the first 10 of 10 held-out documents.\nTo keep to the time it was not judged on a text of another kind."},
+		{Report{BitsPerByte: 2.5, Steps: 1000, Tokens: 2e6, Corpus: large}, planned{Judge: limits{HeldOut: 3, NoOther: true}}, 1e7, "gzip -9 and xz -9e predict this text better than the model. After 1000 steps it is still learning: olmo quickstart --out 'my model' --steps 4000 goes on from here.\nTo keep to the time it was judged on the first 3 of 10 held-out documents and on no text of another kind."},
 	} {
 		if got := of(c.r, c.p, c.text); got != c.want {
 			t.Errorf("got\n%s\nwant\n%s", got, c.want)
@@ -186,12 +186,16 @@ func TestRemarks(t *testing.T) {
 // TestFit plans steps and judging for a fast machine and a slow one.
 func TestFit(t *testing.T) {
 	corpus := &CorpusInfo{Language: "en", OtherDomain: "opticks", HeldOut: SplitInfo{Documents: 260, Bytes: 734_000}}
+	sizes := []int64{100_000}
+	for range 259 {
+		sizes = append(sizes, 634_000/259)
+	}
 	var e encoded
 	e.Bytes, e.Tokens = 3_500_000, 1_000_000
 	at := func(minutes, step float64) planned {
 		q := &quick{Options: Options{Minutes: minutes, Depth: 2}, times: []StageTime{{"corpus", 10}}, began: time.Now()}
 		var p planned
-		p.fit(q, step, corpus, e)
+		p.fit(q, step, corpus, sizes, e)
 		return p
 	}
 	if p := at(5, 0.2); p.Steps < 1200 || p.Few != "" || p.Judge != (limits{}) {

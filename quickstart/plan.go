@@ -50,6 +50,8 @@ const (
 	fairSteps = 300
 	// judgingShare of the time is for the evaluation, at most.
 	judgingShare = 0.25
+	// measuringShare of the time is for measuring the speed, if three steps fit in.
+	measuringShare = 0.05
 )
 
 // plan writes config/train.yaml. With a budget of time the speed is measured once, on
@@ -70,7 +72,14 @@ func (q *quick) plan(ctx context.Context, base string, corpus *CorpusInfo, t enc
 		if err != nil {
 			return p, err
 		}
-		p.fit(q, step, corpus, t)
+		var sizes []int64
+		for d, err := range documents(q.path("data"), corpus.HeldOut.Files) {
+			if err != nil {
+				return p, err
+			}
+			sizes = append(sizes, int64(len(d.Text)))
+		}
+		p.fit(q, step, corpus, sizes, t)
 	}
 	switch {
 	case old == nil:
@@ -178,8 +187,9 @@ const (
 )
 
 // fit plans steps and judging for the minutes, where a step takes so many seconds. Scoring
-// a token takes about a fifth of training on one.
-func (p *planned) fit(q *quick, step float64, corpus *CorpusInfo, t encoded) {
+// a token takes about a fifth of training on one. heldOut are the sizes of the held-out
+// documents.
+func (p *planned) fit(q *quick, step float64, corpus *CorpusInfo, heldOut []int64, t encoded) {
 	perByte := step / float64(instances(q.Depth)*sequence) * 0.22 * float64(t.Tokens) / float64(t.Bytes)
 	held, other, choices := perByte*float64(corpus.HeldOut.Bytes), 0.0, 0.0
 	if corpus.OtherDomain != "" {
@@ -199,8 +209,14 @@ func (p *planned) fit(q *quick, step float64, corpus *CorpusInfo, t encoded) {
 			p.Judge.Choices = max(int(share*questions), 40)
 			choices *= float64(p.Judge.Choices) / questions
 		}
-		p.Judge.HeldOut = max(int(share*float64(corpus.HeldOut.Documents)), 1)
-		held *= float64(p.Judge.HeldOut) / float64(corpus.HeldOut.Documents)
+		bytes := int64(0)
+		for _, n := range heldOut { // the first ones, as many as fit in
+			if p.Judge.HeldOut > 0 && float64(bytes+n) > share*float64(corpus.HeldOut.Bytes) {
+				break
+			}
+			p.Judge.HeldOut, bytes = p.Judge.HeldOut+1, bytes+n
+		}
+		held *= float64(bytes) / float64(corpus.HeldOut.Bytes)
 	}
 	const others = 5 // checkpoints, compressors, samples, release, report
 	rest := q.elapsed() + held + other + choices + others
@@ -240,9 +256,13 @@ func (q *quick) measure(ctx context.Context, c *train.Config) (float64, error) {
 	defer t.Close()
 	const count = 8
 	var times []float64
+	began := time.Now()
 	for i := range count {
 		if err := ctx.Err(); err != nil {
 			return 0, err
+		}
+		if i > 2 && time.Since(began).Minutes() > measuringShare*q.Minutes {
+			break
 		}
 		q.Progress(Progress{Stage: "plan", Done: float64(i), Total: count, Unit: "steps", Note: "measuring the speed"})
 		begin := time.Now()
