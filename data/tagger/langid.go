@@ -3,6 +3,7 @@ package tagger
 import (
 	"bytes"
 	_ "embed"
+	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -33,6 +34,20 @@ func init() {
 	add("lang_id_paragraph_v1", "the same by paragraph", lid{above: 0.01, paragraphs: true})
 	add("lang_id_en_doc_v1", "probability of English, and of not, by the model in this program", lid{english: true, negative: true})
 	add("lang_id_en_paragraph_v1", "the same by paragraph, and the document's mean", lid{english: true, negative: true, paragraphs: true, docScore: true})
+}
+
+// Language is the language that a text is most probably in, by the model in this program: a code of
+// ISO 639-1, or zxx for text in no language. Only the text's first 16 KiB are looked at.
+func Language(text string) (string, error) {
+	m, err := langidModel()
+	if err != nil {
+		return "", err
+	}
+	found := m.Predict(nil, trimSpace(strings.ReplaceAll(lower(firstBytes(text, langidMost)), "\n", " ")), 1, 0)
+	if len(found) == 0 {
+		return "zxx", nil
+	}
+	return found[0].Label, nil
 }
 
 // langidMost is how many bytes of a text our own taggers look at: a language
