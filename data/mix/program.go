@@ -213,8 +213,9 @@ func (p *program) missed(doc any, rules []Rule) {
 	for i := range p.include {
 		for k, c := range p.include[i].conditions {
 			// One that fails altogether, as for what a condition before it sees to, is not met.
+			// For and, as in jq, 0 and empty values are true.
 			out, err := run(c.code, doc)
-			if err != nil || len(out) == 0 || slices.ContainsFunc(out, func(v any) bool { return !truthy(v, p.compat) }) {
+			if err != nil || len(out) == 0 || slices.ContainsFunc(out, func(v any) bool { return v == nil || v == false }) {
 				rules[i].Conditions[k].Failed++
 			}
 		}

@@ -429,12 +429,31 @@ func (m *mixer) append(dst []byte, j *joined, file, text string, changed bool) [
 
 // value writes a value as it stands, or as Dolma does.
 func (m *mixer) value(dst, raw []byte) []byte {
-	if m.cfg.Compat {
+	if m.cfg.Compat && !plainString(raw) {
 		if v, err := data.DecodeText(raw); err == nil { // it is, as the line was parsed
 			return data.AppendValue(dst, v)
 		}
 	}
 	return append(dst, raw...)
+}
+
+// plainString tells whether a value is a string with no escapes but those that are needed
+// whenever a character has a short one: it is then written as it stands. Nearly all
+// bytes of documents are in such.
+func plainString(raw []byte) bool {
+	if len(raw) == 0 || raw[0] != '"' {
+		return false
+	}
+	for {
+		i := bytes.IndexByte(raw, '\\')
+		if i < 0 {
+			return true
+		}
+		if strings.IndexByte(`"\nrtbf`, raw[i+1]) < 0 { // a literal that was parsed does not end here
+			return false
+		}
+		raw = raw[i+2:]
+	}
 }
 
 // lastOfEach sorts fields by key, in place, and keeps the last of those with
