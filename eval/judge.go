@@ -2,6 +2,9 @@ package eval
 
 import (
 	"fmt"
+	"slices"
+
+	"olmo/eval/stats"
 )
 
 // judged are the values of one document.
@@ -67,7 +70,9 @@ type Figure struct {
 	Value  float64
 	StdErr *float64 // nil where none is known
 	N      int      // documents that it is of
-	Lower  bool     // smaller is better
+	// Interval is Wilson's of 95 %, where the figure is a share of documents; else nil.
+	Interval *stats.Interval
+	Lower    bool // smaller is better
 }
 
 // figures gathers documents' values.
@@ -107,8 +112,27 @@ func (f *figures) all() map[string]Figure {
 			if s := a.stdErr(values, f.clusters[name]); s == s {
 				x.StdErr = &s
 			}
+			if isShare(a, values) {
+				x.Interval = x.wilson(f.clusters[name] != nil)
+			}
 			out[name] = x
 		}
 	}
 	return out
+}
+
+// isShare reports whether a figure is the share of documents whose value is 1, not 0.
+func isShare(a Aggregation, values []any) bool {
+	return a.Name == Mean.Name && !slices.ContainsFunc(values, func(v any) bool { return v != 0.0 && v != 1.0 })
+}
+
+// wilson is the interval of a share. Documents in clusters are worth as many as independent ones
+// with the same standard error.
+func (x *Figure) wilson(clusters bool) *stats.Interval {
+	n := float64(x.N)
+	if clusters && x.StdErr != nil && *x.StdErr > 0 {
+		n = x.Value * (1 - x.Value) / (*x.StdErr * *x.StdErr)
+	}
+	i := stats.Wilson(x.Value, n)
+	return &i
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	evaldata "olmo/eval/data"
+	"olmo/eval/stats"
 )
 
 // Results is what results.json holds: lm-eval's form, and what a later run needs to know that
@@ -33,6 +34,8 @@ type Results struct {
 	Truncated map[string]int      `json:"truncated"`
 	Tokens    map[string]int64    `json:"tokens"`
 	Seconds   map[string]float64  `json:"seconds"`
+	// Intervals are Wilson's of 95 % of the figures that are shares, by task and figure.
+	Intervals map[string]map[string]stats.Interval `json:"intervals,omitempty"`
 	// Data says where a task's rows came from: a file with its SHA-256, or "inside".
 	Data map[string][]Data `json:"data,omitempty"`
 	// Digests are hashes of all that a result depends on, Requests those of the files that
@@ -70,7 +73,7 @@ func newResults() *Results {
 		Results: map[string]map[string]any{}, Samples: map[string]Samples{}, Shots: map[string]int{}, Higher: map[string]map[string]bool{},
 		Versions: map[string]string{}, Configs: map[string]map[string]any{}, Boundary: map[string]Boundary{}, Truncated: map[string]int{},
 		Groups: map[string]map[string]any{}, GroupSubtasks: map[string][]string{}, Tokens: map[string]int64{}, Seconds: map[string]float64{}, Data: map[string][]Data{}, Digests: map[string]string{}, Requests: map[string]string{},
-		Scores: map[string]Score{},
+		Scores: map[string]Score{}, Intervals: map[string]map[string]stats.Interval{},
 	}
 }
 
@@ -117,6 +120,9 @@ func (res *Results) score(j *Job, requests string) (s Score, ok bool) {
 				if e, ok := fields[m.Name+"_stderr,"+f.Name].(float64); ok {
 					x.StdErr = &e
 				}
+				if i, ok := res.Intervals[j.Name][m.Name+","+f.Name]; ok {
+					x.Interval = &i
+				}
 				s.Figures[figureName(m.Name, f.Name)] = x
 			}
 		}
@@ -137,6 +143,7 @@ func (res *Results) add(j *Job, s *scored) error {
 	fields := map[string]any{"alias": j.Name}
 	score := Score{Figures: s.figures.all()}
 	higher := map[string]bool{}
+	intervals := map[string]stats.Interval{}
 	for _, f := range j.Task.filters() {
 		for _, m := range j.Task.Metrics {
 			x, ok := score.Figures[figureName(m.Name, f.Name)]
@@ -144,6 +151,9 @@ func (res *Results) add(j *Job, s *scored) error {
 				continue
 			}
 			higher[m.Name] = !m.Lower
+			if x.Interval != nil {
+				intervals[m.Name+","+f.Name] = *x.Interval
+			}
 			names := []string{m.Name}
 			if other, ok := lmEvalNames[m.Name]; ok && j.Task.inLoop() {
 				names = append(names, other)
@@ -213,6 +223,10 @@ func (res *Results) add(j *Job, s *scored) error {
 	res.Samples[j.Name] = Samples{Original: original, Effective: s.documents}
 	res.Shots[j.Name], res.Versions[j.Name], res.Configs[j.Name] = j.Task.Shots, j.Task.Version, j.Task.Config
 	res.Higher[j.Name], res.Boundary[j.Name], res.Truncated[j.Name], res.Tokens[j.Name] = higher, j.Boundary, s.truncated, s.tokens
+	delete(res.Intervals, j.Name)
+	if len(intervals) > 0 {
+		res.Intervals[j.Name] = intervals
+	}
 	if len(j.data) > 0 {
 		res.Data[j.Name] = j.data
 	}

@@ -219,11 +219,14 @@ var errUnknownFigure = errors.New("its figure cannot be made of documents' value
 
 // newRow compares a figure.
 func newRow(both []pair, name string, seed uint64) (*Row, error) {
-	a, b := make([]any, len(both)), make([]any, len(both))
-	for i, p := range both {
-		a[i], b[i] = p.a.Values[name], p.b.Values[name]
-		if a[i] == nil || b[i] == nil {
-			return nil, fmt.Errorf("document %d has no value of it in both runs", p.a.Index)
+	var a, b []any
+	for _, p := range both {
+		x, y := p.a.Values[name], p.b.Values[name]
+		switch {
+		case x != nil && y != nil:
+			a, b = append(a, x), append(b, y)
+		case x != nil || y != nil:
+			return nil, fmt.Errorf("document %d has a value of it in one run alone", p.a.Index)
 		}
 	}
 	f, ok := figureOf(name, append(slices.Clone(a), b...))
@@ -232,7 +235,7 @@ func newRow(both []pair, name string, seed uint64) (*Row, error) {
 	}
 	termsA, sumsA := f.sums(a)
 	termsB, sumsB := f.sums(b)
-	n := len(both)
+	n := len(a)
 	r := &Row{N: n, A: f.at(sumsA), B: f.at(sumsB), Test: "t"}
 	r.Delta = r.B - r.A
 	if math.IsNaN(r.Delta) || math.IsInf(r.Delta, 0) {

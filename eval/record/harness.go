@@ -2,7 +2,9 @@ package record
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -27,11 +29,11 @@ var (
 func openHarness(folder string, files []string) (*Run, error) {
 	r := &Run{Format: formatHarness, tasks: map[string]func() (*Task, error){}}
 	var results struct {
-		Higher map[string]map[string]bool `json:"higher_is_better"`
-		Model  string                     `json:"model_name"`
+		Higher map[string]map[string]*bool `json:"higher_is_better"`
+		Model  string                      `json:"model_name"`
 	}
 	newest, at := map[string]string{}, map[string]string{}
-	higher := map[string]map[string]bool{}
+	higher := map[string]map[string]*bool{}
 	files = slices.Sorted(slices.Values(files))
 	found := false
 	for _, name := range files {
@@ -73,15 +75,15 @@ func openHarness(folder string, files []string) (*Run, error) {
 
 // sample is a line of lm-eval's: a document as one filter leaves it.
 type sample struct {
-	Doc       int                                   `json:"doc_id"`
-	Row       json.RawMessage                       `json:"doc"`
-	Target    any                                   `json:"target"`
-	Arguments map[string]map[string]json.RawMessage `json:"arguments"`
-	Responses []any                                 `json:"resps"`
-	Filtered  []any                                 `json:"filtered_resps"`
-	Filter    string                                `json:"filter"`
-	Metrics   []string                              `json:"metrics"`
-	Hash      string                                `json:"doc_hash"`
+	Doc       int             `json:"doc_id"`
+	Row       json.RawMessage `json:"doc"`
+	Target    any             `json:"target"`
+	Arguments arguments       `json:"arguments"`
+	Responses []any           `json:"resps"`
+	Filtered  []any           `json:"filtered_resps"`
+	Filter    string          `json:"filter"`
+	Metrics   []string        `json:"metrics"`
+	Hash      string          `json:"doc_hash"`
 	values    map[string]json.RawMessage
 }
 
@@ -92,6 +94,35 @@ func (s *sample) UnmarshalJSON(text []byte) error {
 	}
 	return json.Unmarshal(text, &s.values)
 }
+
+// arguments are those of a sample's requests: objects of objects, or lists of lists as versions
+// before 0.4.4 have them.
+type arguments [][]json.RawMessage
+
+func (a *arguments) UnmarshalJSON(text []byte) error {
+	if json.Unmarshal(text, (*[][]json.RawMessage)(a)) == nil {
+		return nil
+	}
+	var named map[string]map[string]json.RawMessage
+	if err := json.Unmarshal(text, &named); err != nil {
+		return fmt.Errorf("arguments: %w", err)
+	}
+	*a = make(arguments, len(named))
+	for i := range *a {
+		own, ok := named["gen_args_"+strconv.Itoa(i)]
+		if !ok {
+			return fmt.Errorf("arguments: there is no gen_args_%d", i)
+		}
+		for k := range len(own) {
+			(*a)[i] = append((*a)[i], own["arg_"+strconv.Itoa(k)])
+		}
+	}
+	return nil
+}
+
+// known are the members of a sample that are no metrics' values, for versions that do not list
+// the metrics.
+var known = []string{"doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics", "doc_hash", "prompt_hash", "target_hash"}
 
 // readHarness reads samples_TASK_….jsonl: all documents of the first filter, then those of the next.
 func (t *Task) readHarness(path string) error {
@@ -111,7 +142,17 @@ func (t *Task) readHarness(path string) error {
 		if s.Filter == "" {
 			s.Filter = noFilter
 		}
+		if s.Metrics == nil {
+			for _, name := range slices.Sorted(maps.Keys(s.values)) {
+				if !slices.Contains(known, name) {
+					s.Metrics = append(s.Metrics, name)
+				}
+			}
+		}
 		for _, metric := range s.Metrics {
+			if d.Values[metric+","+s.Filter] != nil {
+				return fmt.Errorf("document %d is there twice", s.Doc)
+			}
 			var v any
 			if err := json.Unmarshal(s.values[metric], &v); err != nil {
 				return fmt.Errorf("document %d has no value of %s", s.Doc, metric)
@@ -183,8 +224,8 @@ func (s *sample) document() (Document, error) {
 		}
 		d.Hash = hashOf(row)
 	}
-	for i := range len(s.Arguments) {
-		q, err := s.request(s.Arguments["gen_args_"+strconv.Itoa(i)], i)
+	for i, own := range s.Arguments {
+		q, err := s.request(own, i)
 		if err != nil {
 			return d, fmt.Errorf("document %d: request %d: %w", s.Doc, i, err)
 		}
@@ -209,15 +250,13 @@ func (s *sample) document() (Document, error) {
 
 // request reads a request: a context with a continuation, a context with how to go on from it,
 // or a text alone.
-func (s *sample) request(arguments map[string]json.RawMessage, i int) (q Request, err error) {
-	if err := json.Unmarshal(arguments["arg_0"], &q.Context); err != nil {
-		return q, fmt.Errorf("arg_0: %w", err)
+func (s *sample) request(arguments []json.RawMessage, i int) (q Request, err error) {
+	if len(arguments) == 0 || json.Unmarshal(arguments[0], &q.Context) != nil {
+		return q, errors.New("its first argument is no text")
 	}
-	second, ok := arguments["arg_1"]
-	switch {
-	case !ok:
+	if len(arguments) == 1 {
 		q.Context, q.Continuation = "", q.Context
-	case json.Unmarshal(second, &q.Continuation) != nil:
+	} else if json.Unmarshal(arguments[1], &q.Continuation) != nil {
 		q.Text = true
 	}
 	if i >= len(s.Responses) {

@@ -18,10 +18,10 @@ func openOurs(folder string, files []string) (*Run, error) {
 		return nil, nil
 	}
 	var results struct {
-		Results  map[string]any             `json:"results"`
-		Higher   map[string]map[string]bool `json:"higher_is_better"`
-		Model    string                     `json:"model_name"`
-		Boundary map[string]string          `json:"boundary"`
+		Results  map[string]any              `json:"results"`
+		Higher   map[string]map[string]*bool `json:"higher_is_better"`
+		Model    string                      `json:"model_name"`
+		Boundary map[string]string           `json:"boundary"`
 	}
 	file := filepath.Join(folder, "results.json")
 	text, err := os.ReadFile(file)
@@ -45,11 +45,11 @@ func openOurs(folder string, files []string) (*Run, error) {
 	return r, nil
 }
 
-// lower turns higher_is_better round.
-func lower(higher map[string]bool) map[string]bool {
+// lower turns higher_is_better round, of which null says nothing.
+func lower(higher map[string]*bool) map[string]bool {
 	out := map[string]bool{}
 	for metric, is := range higher {
-		out[metric] = !is
+		out[metric] = is != nil && !*is
 	}
 	return out
 }

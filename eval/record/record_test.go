@@ -235,6 +235,7 @@ func TestBad(t *testing.T) {
 		"a choice is missing":   {map[string]string{"results.json": `{"results": {"x": {}}}`, "requests-x.jsonl": `{"doc_id": 0, "choice": 1, "doc_hash": "h", "continuation": "a"}`}, "request 1 of document 0"},
 		"lm-eval: no arguments": {map[string]string{sample: `{"doc_id": 0, "doc_hash": "h"}`}, sample + ":1"},
 		"lm-eval: no value":     {map[string]string{sample: `{"doc_id": 0, "doc_hash": "h", "arguments": {"gen_args_0": {"arg_0": "a"}}, "resps": [["-1"]], "metrics": ["acc"]}`}, "no value of acc"},
+		"lm-eval: twice":        {map[string]string{sample: `{"doc_id": 0, "doc_hash": "h", "arguments": [["a", " b"]], "resps": [["-1"]], "acc": 1}` + "\n" + `{"doc_id": 0, "doc_hash": "h", "arguments": [["a", " b"]], "resps": [["-1"]], "acc": 1}`}, sample + ":2: document 0 is there twice"},
 		"lm-eval: no number":    {map[string]string{sample: `{"doc_id": 0, "doc_hash": "h", "arguments": {"gen_args_0": {"arg_0": "a"}}, "resps": [["x"]]}`}, "log-probability is x"},
 		"OLMES: twice":          {map[string]string{"predictions.jsonl": "{\"doc_id\": 0}\n{\"doc_id\": 0}"}, "predictions.jsonl:2"},
 	} {

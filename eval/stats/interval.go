@@ -9,16 +9,15 @@ type Interval [2]float64
 const Z95 = 1.959963984540054
 
 // Wilson is the 95 % interval of a share p of n draws. Unlike p ± z·error it stays within 0 and
-// 1 and has a width at both ends. Wilson 1927.
-func Wilson(p float64, n int) Interval {
+// 1 and has a width at both ends. n may be what dependent draws are worth. Wilson 1927.
+func Wilson(p, n float64) Interval {
 	if n == 0 {
 		return Interval{0, 1}
 	}
-	k := float64(n)
 	z2 := Z95 * Z95
-	middle := p + z2/(2*k)
-	half := Z95 * math.Sqrt(p*(1-p)/k+z2/(4*k*k))
-	d := 1 + z2/k
+	middle := p + z2/(2*n)
+	half := Z95 * math.Sqrt(p*(1-p)/n+z2/(4*n*n))
+	d := 1 + z2/n
 	return Interval{max(0, (middle-half)/d), min(1, (middle+half)/d)}
 }
 

@@ -67,7 +67,7 @@ func TestReference(t *testing.T) {
 		near("97.5 %", q[1], c.Percentiles[1])
 	}
 	for _, c := range ref.Wilson {
-		got := Wilson(float64(c.K)/float64(c.N), c.N)
+		got := Wilson(float64(c.K)/float64(c.N), float64(c.N))
 		near("Wilson low", got[0], c.CI[0])
 		near("Wilson high", got[1], c.CI[1])
 	}

@@ -260,18 +260,21 @@ func (o *evalOptions) table(out io.Writer, jobs []*eval.Job, r *eval.Results, wi
 			continue
 		}
 		if !header {
-			fmt.Fprint(w, "task\tdocuments\tshots\tmetric\tscore\tstderr\tchance\n")
+			fmt.Fprint(w, "task\tdocuments\tshots\tmetric\tscore\tstderr\t95 %\tchance\n")
 			header = true
 		}
 		x, _ := r.Quoted(j)
-		stderr, chance := "", ""
+		stderr, interval, chance := "–", "–", "–"
 		if x.StdErr != nil {
 			stderr = fmt.Sprintf("%.4f", *x.StdErr)
 		}
-		if s.Choices != nil && t.Kind == eval.Choices {
-			chance = fmt.Sprintf("%.4f", s.Choices.Chance)
+		if x.Interval != nil { // a share, for which guessing has one too
+			interval = fmt.Sprintf("%.4f … %.4f", x.Interval[0], x.Interval[1])
+			if c, ok := r.Results[j.Name]["chance"].(float64); ok {
+				chance = fmt.Sprintf("%.4f", c)
+			}
 		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%.4f\t%s\t%s\n", j.Name, r.Samples[j.Name].Effective, t.Shots, t.Quoted, x.Value, stderr, chance)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%.4f\t%s\t%s\t%s\n", j.Name, r.Samples[j.Name].Effective, t.Shots, t.Quoted, x.Value, stderr, interval, chance)
 	}
 	for _, j := range jobs {
 		d := r.Scores[j.Name].Documents
