@@ -204,13 +204,13 @@ func (s *similar) plan(ctx context.Context) error {
 		passes++
 	}
 	if need(passes) > most {
-		return fmt.Errorf("MinHash of %d documents takes %s in %d passes, memory allows %s\nhint: give it more, or cut the corpus and run on its parts", s.expected, bytesText(need(passes)), passes, bytesText(most))
+		return fmt.Errorf("MinHash of %d documents takes %s in %d passes, memory allows %s\nhint: give it more, or cut the corpus and run on its parts", s.expected, memory.Text(uint64(need(passes))), passes, memory.Text(uint64(most)))
 	}
 	if err := memory.Room(fmt.Sprintf("MinHash of %d documents in %d passes", s.expected, passes), uint64(need(passes))); err != nil {
 		return fmt.Errorf("%w\nhint: give --memory less than that; more passes do with less", err)
 	}
 	s.set.Passes = passes
-	s.cfg.Logf("MinHash of %d documents: %s of memory, %d passes over the corpus", s.expected, bytesText(need(passes)), passes)
+	s.cfg.Logf("MinHash of %d documents: %s of memory, %d passes over the corpus", s.expected, memory.Text(uint64(need(passes))), passes)
 	s.report.TableBytes = need(passes)
 	return nil
 }

@@ -113,7 +113,7 @@ func (r *run) planFilter(ctx context.Context) (filterPlan, error) {
 				return filterPlan{}, err
 			}
 			if most > 0 && st.Size() > int64(most) {
-				return filterPlan{}, fmt.Errorf("the Bloom filter %s has %s, memory allows %s\nhint: a filter that exists keeps its size; build it anew with this memory", path, bytesText(int(st.Size())), bytesText(most))
+				return filterPlan{}, fmt.Errorf("the Bloom filter %s has %s, memory allows %s\nhint: a filter that exists keeps its size; build it anew with this memory", path, memory.Text(uint64(int(st.Size()))), memory.Text(uint64(most)))
 			}
 		}
 		if !b.ReadOnly {
@@ -145,12 +145,12 @@ func (r *run) planFilter(ctx context.Context) (filterPlan, error) {
 		}
 		const mostParts = 1 << 12
 		if plan.parts > mostParts {
-			return filterPlan{}, fmt.Errorf("a Bloom filter of %s for %d keys would take %d passes with memory for %s\nhint: give it more memory, or a higher desired_false_positive_rate", bytesText(size), n, plan.parts, bytesText(most))
+			return filterPlan{}, fmt.Errorf("a Bloom filter of %s for %d keys would take %d passes with memory for %s\nhint: give it more memory, or a higher desired_false_positive_rate", memory.Text(uint64(size)), n, plan.parts, memory.Text(uint64(most)))
 		}
 	}
-	r.cfg.Logf("Bloom filter for %d keys: %s, %d hashes a key, false positives %.2g when full", n, bytesText(size), plan.hashes, FalsePositives(size, n, plan.hashes))
+	r.cfg.Logf("Bloom filter for %d keys: %s, %d hashes a key, false positives %.2g when full", n, memory.Text(uint64(size)), plan.hashes, FalsePositives(size, n, plan.hashes))
 	if plan.parts > 1 {
-		r.cfg.Logf("memory holds %s of it: %d passes over the corpus, each with a part of the keys", bytesText(plan.bytes), plan.parts)
+		r.cfg.Logf("memory holds %s of it: %d passes over the corpus, each with a part of the keys", memory.Text(uint64(plan.bytes)), plan.parts)
 	}
 	return plan, nil
 }

@@ -162,7 +162,7 @@ func TestMinHashMemory(t *testing.T) {
 	if attributeFiles(t, "few") != attributeFiles(t, "all") {
 		t.Error("seven passes give other attributes than one")
 	}
-	if _, err := run("none", "5KB"); err == nil || !strings.Contains(err.Error(), "360 documents takes 7200 bytes in 14 passes, memory allows 5000 bytes") {
+	if _, err := run("none", "5KB"); err == nil || !strings.Contains(err.Error(), "360 documents takes 7.2 KB in 14 passes, memory allows 5 KB") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -501,7 +501,7 @@ func (v *verbatim) compare(ctx context.Context, anchors *anchorSet, count int) e
 	}
 	need := int(float64(count)/maxTableLoad) + 64
 	room := max(v.memory/16, 1<<10)
-	v.cfg.Logf("substrings: %d windows of %d %s may come again; %s hold %d of them", count, v.set.Length, v.unit(), bytesText(16*min(need, room)), min(count, int(maxTableLoad*float64(room))))
+	v.cfg.Logf("substrings: %d windows of %d %s may come again; %s hold %d of them", count, v.set.Length, v.unit(), memory.Text(uint64(16*min(need, room))), min(count, int(maxTableLoad*float64(room))))
 	if err := memory.Room("a table of them", 16*uint64(min(need, room))); err != nil {
 		return fmt.Errorf("substrings: %w\nhint: give a smaller --memory: several passes do with less", err)
 	}

@@ -148,7 +148,7 @@ func benchSteps(c *cobra.Command, s benchSize, cfg *train.Config, limit time.Dur
 	}
 	e.Memory.Copy = 0 // no checkpoints
 	r := &benchTrainReport{ExpectedRSS: expectedPeak(e)}
-	p.print("olmo bench: expects a peak of " + gigabytes(r.ExpectedRSS) + " of memory")
+	p.print("olmo bench: expects a peak of " + size(r.ExpectedRSS) + " of memory")
 	t, err := train.New(cfg, dev, train.Options{Warn: func(text string) { p.print("olmo bench: " + text) }})
 	if err != nil {
 		return nil, err
@@ -216,7 +216,7 @@ func (r *benchTrainReport) table(out io.Writer) error {
 	r.Machine.print(out)
 	fmt.Fprintf(out, "model    size %s, %s, %d parameters, %.4g FLOPs per token\n", r.Size, r.Precision, r.Parameters, r.FLOPsPerToken)
 	fmt.Fprintf(out, "steps    %d, %.4f s each (median)\n", r.Steps, r.StepSeconds)
-	fmt.Fprintf(out, "memory   peak %s, expected %s\n", gigabytes(r.PeakRSS), gigabytes(r.ExpectedRSS))
+	fmt.Fprintf(out, "memory   peak %s, expected %s\n", size(r.PeakRSS), size(r.ExpectedRSS))
 	fmt.Fprintf(out, "speed    %.0f tokens/s, %.0f GFLOP/s, %.0f %% of the peak of %.0f\n", r.TokensPerSecond, r.GFLOPS, 100*r.MFU, r.PeakGFLOPS)
 	if r.Kernels == nil {
 		return nil

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -331,11 +332,18 @@ func (r *dataRun) showConfig(cfg any) (dry bool, err error) {
 	return false, nil
 }
 
-// watch shows p on the progress line while work runs, under the stage's name.
+// configAfter is how long a stage may look for its inputs before the config and the stage's
+// name are printed.
+const configAfter = time.Second
+
+// watch shows p on the progress line while work runs, under the stage's name. What fails
+// before the first document is its error alone, without the config before it.
 func (r *dataRun) watch(stage string, p *data.Progress, work func(ctx context.Context) error) error {
-	_, _ = r.ErrOrStderr().Write(r.shown)
-	r.shown = nil
-	r.progress.begin(stage)
+	begin := sync.OnceFunc(func() {
+		_, _ = r.ErrOrStderr().Write(r.shown)
+		r.progress.begin(stage)
+	})
+	began := time.Now()
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	memory := boundMemory()
 	defer memory.end()
@@ -349,6 +357,9 @@ func (r *dataRun) watch(stage string, p *data.Progress, work func(ctx context.Co
 				return
 			case <-tick.C:
 				memory.adjust()
+				if p.Documents.Load() > 0 || time.Since(began) > configAfter {
+					begin()
+				}
 				r.progress.update(step{
 					done: float64(p.BytesDone.Load()) / 1e6, total: float64(p.Bytes.Load()) / 1e6, unit: "MB",
 					note: fmt.Sprintf("%d documents", p.Documents.Load()),
@@ -360,8 +371,12 @@ func (r *dataRun) watch(stage string, p *data.Progress, work func(ctx context.Co
 	close(stop)
 	<-stopped
 	if err != nil {
+		if p.Documents.Load() > 0 {
+			begin()
+		}
 		r.progress.fail()
 	} else {
+		begin()
 		r.progress.end()
 	}
 	return err
@@ -374,6 +389,9 @@ func (r *dataRun) execution(processes int, p *data.Progress) data.Execution {
 
 // summary ends a stage's report: what was read, skipped and rejected.
 func (r *dataRun) summary(stage string, p *data.Progress) {
+	if p.Files.Load() == 0 {
+		return // it failed before there was anything to sum up
+	}
 	line := fmt.Sprintf("%s: %d documents in %d of %d files", stage, p.Documents.Load(), p.FilesDone.Load(), p.Files.Load())
 	if n := p.FilesSkipped.Load(); n > 0 {
 		line += fmt.Sprintf(", %d files were complete already", n)

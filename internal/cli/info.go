@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"olmo/check"
+	"olmo/internal/memory"
 )
 
 func newInfoCommand() *cobra.Command {
@@ -119,20 +120,8 @@ func modelInWords(r *check.ModelInfo) string {
 	return b.String()
 }
 
-// size writes bytes in the largest unit that leaves a number of at least 1.
-func size(n int64) string {
-	x, unit := float64(n), "B"
-	for _, u := range []string{"KB", "MB", "GB", "TB"} {
-		if x < 1000 {
-			break
-		}
-		x, unit = x/1000, u
-	}
-	if unit == "B" {
-		return fmt.Sprintf("%d B", n)
-	}
-	return fmt.Sprintf("%.3g %s", x, unit)
-}
+// size writes a number of bytes.
+func size(n int64) string { return memory.Text(uint64(max(n, 0))) }
 
 func weightsInWords(r *check.WeightsInfo) string {
 	var types []string

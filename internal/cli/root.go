@@ -70,7 +70,16 @@ func newRootCommand() *cobra.Command {
 		Short: "Make, inspect and check a language model, from raw documents to answers",
 		Long: `olmo is a truly open language model's whole chain in one program: the data, the
 code that trains and judges the model, every step on the way and the log of the
-run. Each stage is a verb that can be run alone and repeated.`,
+run. Each stage is a verb that can be run alone and repeated.
+
+Environment:
+  OLMO_THREADS     how many threads work (default all processors; same results)
+  OLMO_CPU         highest set of kernels: amx, avx512bf16, avx512, avx2, neon, generic (same results)
+  OLMO_MODELS      folders with tokenizers and with the files of taggers
+  OLMO_EVAL_DATA   folders with the questions of tasks
+  NO_COLOR         no colours in the terminal
+  GOMEMLIMIT       memory that Go may use, instead of what a stage sets
+  AWS_…, GS_…      keys and servers of s3:// and gs:// ('olmo data --help')`,
 		Example: `  olmo quickstart
   olmo generate --model olmo-quickstart "Package http implements"
   olmo help train`,

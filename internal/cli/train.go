@@ -217,9 +217,9 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, asJSON bool) err
 	}
 	leanHeap()
 	if e, err := cfg.Estimate(cpu.Needs); err == nil {
-		p.print("olmo train: expects a peak of " + gigabytes(expectedPeak(e)) + " of memory")
+		p.print("olmo train: expects a peak of " + size(expectedPeak(e)) + " of memory")
 		if free, known := memory.Available(); known && e.Memory.Total() > int64(free) {
-			warn("the machine has " + gigabytes(int64(free)) + " left\nhint: a smaller device_train_microbatch_size, or activation_checkpointing=whole_layer")
+			warn("the machine has " + size(int64(free)) + " left\nhint: a smaller device_train_microbatch_size, or activation_checkpointing=whole_layer")
 		}
 	}
 	var last *train.Progress
@@ -379,9 +379,9 @@ func dryRun(c *cobra.Command, cfg *train.Config, asJSON bool) error {
 	}
 	m := e.Memory
 	line("memory", "%s at the peak: parameters %s, gradients %s, optimiser %s, temporary values %s with micro-batches of %d, the rest %s",
-		gigabytes(expectedPeak(e)), gigabytes(m.Params), gigabytes(m.Grads), gigabytes(m.State), gigabytes(m.Scratch), cfg.DeviceTrainMicrobatchSize,
-		gigabytes(expectedPeak(e)-m.Params-m.Grads-m.State-m.Scratch))
-	line("checkpoint", "%s", gigabytes(e.Checkpoint))
+		size(expectedPeak(e)), size(m.Params), size(m.Grads), size(m.State), size(m.Scratch), cfg.DeviceTrainMicrobatchSize,
+		size(expectedPeak(e)-m.Params-m.Grads-m.State-m.Scratch))
+	line("checkpoint", "%s", size(e.Checkpoint))
 	line("this machine", "%.4g GFLOP/s of %s at its peak, kernels %s, %d threads", peak/1e9, cfg.Precision, cpu.Kernels(), parallel.Threads())
 	line("speed", "about %s tokens/s at %d %% of the peak", shortNumber(speed), int(share*100))
 	if e.Tokens > 0 {

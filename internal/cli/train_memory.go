@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -38,5 +37,3 @@ func residentMemory() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.Sys - m.HeapReleased)
 }
-
-func gigabytes(n int64) string { return fmt.Sprintf("%.3g GB", float64(n)/1e9) }

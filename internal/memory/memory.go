@@ -39,12 +39,19 @@ func Room(what string, bytes uint64) error {
 	return nil
 }
 
-// Text writes a number of bytes for people.
+// Text writes a number of bytes for people, the one way in which sizes are written: in the
+// largest decimal unit that leaves a number of at least 1, to three digits.
 func Text(n uint64) string {
-	if n < 1e9 {
-		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	if n < 1000 {
+		return fmt.Sprintf("%d bytes", n)
 	}
-	return fmt.Sprintf("%.4g GB", float64(n)/1e9)
+	x := float64(n)
+	for _, unit := range []string{"KB", "MB", "GB"} {
+		if x /= 1000; x < 999.5 {
+			return fmt.Sprintf("%.3g %s", x, unit)
+		}
+	}
+	return fmt.Sprintf("%.3g TB", x/1000)
 }
 
 // inFiles is what Linux tells in /proc and /sys.

@@ -59,3 +59,14 @@ func TestRoom(t *testing.T) {
 		t.Errorf("%v, want ErrTooLarge", err)
 	}
 }
+
+func TestText(t *testing.T) {
+	for n, want := range map[uint64]string{
+		0: "0 bytes", 999: "999 bytes", 1000: "1 KB", 47372: "47.4 KB", 999_499: "999 KB", 999_500: "1 MB", 1 << 20: "1.05 MB", 1 << 30: "1.07 GB",
+		1_640_000_000: "1.64 GB", 3e12: "3 TB", math.MaxUint64: "1.84e+07 TB",
+	} {
+		if got := Text(n); got != want {
+			t.Errorf("Text(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
