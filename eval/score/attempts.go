@@ -5,31 +5,38 @@ import (
 	"strings"
 )
 
-// Attempts are what several responses to each question come to: pass@k, the probability that one
+// attempts are what several responses to each question come to: pass@k, the probability that one
 // of k responses is right, without bias (Chen et al. 2021), and maj@k, whether the answer that
 // most of the first k responses give is right, the first of equals (lm-eval's take_first_k and
 // majority_vote). A question with fewer than k responses has neither.
-type Attempts struct {
+type attempts struct {
 	ks     []int
 	values map[string][]float64 // by name
 	rows   int
 	enough map[int]int // rows with so many responses
 }
 
-// NewAttempts begins with the numbers of responses that are asked for.
-func NewAttempts(ks []int) *Attempts {
-	return &Attempts{ks: ks, values: map[string][]float64{}, enough: map[int]int{}}
+// newAttempts begins with the numbers of responses that are asked for.
+func newAttempts(ks []int) *attempts {
+	return &attempts{ks: ks, values: map[string][]float64{}, enough: map[int]int{}}
 }
 
-// Add counts the responses to a question.
-func (a *Attempts) Add(s *Scorer, r *Row) error {
-	right, answers := map[string][]bool{}, map[string][]string{}
+// attempt is what the responses to a question come to: whether each is right, and what it
+// answers, by the name of the verdict.
+type attempt struct {
+	right   map[string][]bool
+	answers map[string][]string
+	n       int
+}
+
+func newAttempt(s *Scorer, r *Row) (attempt, error) {
+	t := attempt{right: map[string][]bool{}, answers: map[string][]string{}, n: len(r.Responses)}
 	for _, response := range r.Responses {
 		alone := *r
 		alone.Responses = []string{response}
 		v, err := s.Each(&alone)
 		if err != nil {
-			return err
+			return t, err
 		}
 		for _, name := range s.Verdicts {
 			verdict, ok := v[name].(bool)
@@ -37,22 +44,27 @@ func (a *Attempts) Add(s *Scorer, r *Row) error {
 				verdict, ok = f == 1, f == 0 || f == 1
 			}
 			if !ok {
-				return fmt.Errorf("%s is %v, want right or wrong", name, v[name])
+				return t, fmt.Errorf("%s is %v, want right or wrong", name, v[name])
 			}
-			right[name] = append(right[name], verdict)
+			t.right[name] = append(t.right[name], verdict)
 		}
 		if s.Answers == nil {
 			continue
 		}
 		found, err := s.Answers(response)
 		if err != nil {
-			return err
+			return t, err
 		}
 		for name, text := range found {
-			answers[name] = append(answers[name], text)
+			t.answers[name] = append(t.answers[name], text)
 		}
 	}
-	a.count(len(r.Responses))
+	return t, nil
+}
+
+// add counts the responses to a question.
+func (a *attempts) add(s *Scorer, t *attempt) {
+	a.count(t.n)
 	for _, name := range s.Verdicts {
 		suffix := ""
 		if len(s.Verdicts) > 1 {
@@ -61,35 +73,34 @@ func (a *Attempts) Add(s *Scorer, r *Row) error {
 				suffix = "," + filter
 			}
 		}
-		a.pass(suffix, right[name])
+		a.pass(suffix, t.right[name])
 		if s.Answers == nil {
 			continue
 		}
 		for _, k := range a.ks {
-			majority := func() float64 { return number(right[name][vote(answers[name][:k])]) }
-			a.add("maj", k, suffix, len(r.Responses), majority)
+			majority := func() float64 { return number(t.right[name][vote(t.answers[name][:k])]) }
+			a.keep("maj", k, suffix, t.n, majority)
 		}
 	}
-	return nil
 }
 
-// AddPassed counts the verdicts of a question's programs.
-func (a *Attempts) AddPassed(passed []bool) {
+// addPassed counts the verdicts of a question's programs.
+func (a *attempts) addPassed(passed []bool) {
 	a.count(len(passed))
 	a.pass("", passed)
 }
 
-func (a *Attempts) pass(suffix string, right []bool) {
+func (a *attempts) pass(suffix string, right []bool) {
 	var c int
 	for _, x := range right {
 		c += int(number(x))
 	}
 	for _, k := range a.ks {
-		a.add("pass", k, suffix, len(right), func() float64 { return passAt(len(right), c, k) })
+		a.keep("pass", k, suffix, len(right), func() float64 { return passAt(len(right), c, k) })
 	}
 }
 
-func (a *Attempts) count(responses int) {
+func (a *attempts) count(responses int) {
 	a.rows++
 	for _, k := range a.ks {
 		if k <= responses {
@@ -98,8 +109,8 @@ func (a *Attempts) count(responses int) {
 	}
 }
 
-// add keeps a value of a question with enough responses; the name is there in any case.
-func (a *Attempts) add(name string, k int, suffix string, responses int, v func() float64) {
+// keep keeps a value of a question with enough responses; the name is there in any case.
+func (a *attempts) keep(name string, k int, suffix string, responses int, v func() float64) {
 	name = fmt.Sprintf("%s@%d%s", name, k, suffix)
 	if k <= responses {
 		a.values[name] = append(a.values[name], v())
@@ -108,9 +119,9 @@ func (a *Attempts) add(name string, k int, suffix string, responses int, v func(
 	}
 }
 
-// Summary adds the means to a summary, with their standard errors and, as NAME_n, how many
+// summary adds the means to a summary, with their standard errors and, as NAME_n, how many
 // questions they are of. short says of which numbers of responses not every question has enough.
-func (a *Attempts) Summary(out *Summary) (short []int) {
+func (a *attempts) summary(out *Summary) (short []int) {
 	for name, values := range a.values {
 		out.Scores[name+"_n"] = float64(len(values))
 		if len(values) == 0 {

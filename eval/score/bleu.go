@@ -2,7 +2,6 @@ package score
 
 import (
 	"math"
-	"regexp"
 	"strings"
 
 	"olmo/eval/python"
@@ -82,13 +81,6 @@ func wordGrams(words []string, n int) counter {
 	return c
 }
 
-var (
-	marks13a  = regexp.MustCompile("[{-~\\[-` -&(-+:-@/]")
-	before13a = regexp.MustCompile(`([^0-9])([.,])`)
-	after13a  = regexp.MustCompile(`([.,])([^0-9])`)
-	dash13a   = regexp.MustCompile(`([0-9])(-)`)
-)
-
 // words13a are the words of mteval-v13a: punctuation apart, points and commas only outside of
 // numbers.
 func words13a(s string) []string {
@@ -96,9 +88,41 @@ func words13a(s string) []string {
 	for _, x := range [][2]string{{"<skipped>", ""}, {"-\n", ""}, {"\n", " "}, {"&quot;", `"`}, {"&amp;", "&"}, {"&lt;", "<"}, {"&gt;", ">"}} {
 		s = strings.ReplaceAll(s, x[0], x[1])
 	}
-	s = marks13a.ReplaceAllString(" "+s+" ", " $0 ")
-	s = before13a.ReplaceAllString(s, "$1 $2 ")
-	s = after13a.ReplaceAllString(s, " $1 $2")
-	s = dash13a.ReplaceAllString(s, "$1 $2 ")
-	return python.Fields(s)
+	var marked []byte
+	for _, c := range []byte(" " + s + " ") {
+		if c != '\'' && c != ',' && c != '-' && c != '.' && (c >= ' ' && c <= '/' || c >= ':' && c <= '@' || c >= '[' && c <= '`' || c >= '{' && c <= '~') {
+			marked = append(marked, ' ', c, ' ')
+		} else {
+			marked = append(marked, c)
+		}
+	}
+	// A point or comma after no digit, then one before no digit, then a dash after a digit; each
+	// rule sees the spaces of the one before.
+	point := func(c byte) bool { return c == '.' || c == ',' }
+	digit := func(c byte) bool { return c >= '0' && c <= '9' }
+	marked = pairs(marked, func(a, b byte) bool { return !digit(a) && point(b) }, false, true)
+	marked = pairs(marked, func(a, b byte) bool { return point(a) && !digit(b) }, true, false)
+	marked = pairs(marked, func(a, b byte) bool { return digit(a) && b == '-' }, false, true)
+	return python.Fields(string(marked))
+}
+
+// pairs puts a space between two bytes that belong to a rule, and one before or after them. Pairs
+// do not overlap.
+func pairs(s []byte, rule func(a, b byte) bool, before, after bool) []byte {
+	out := make([]byte, 0, len(s)+len(s)/4)
+	for i := 0; i < len(s); i++ {
+		if i+1 == len(s) || !rule(s[i], s[i+1]) {
+			out = append(out, s[i])
+			continue
+		}
+		if before {
+			out = append(out, ' ')
+		}
+		out = append(out, s[i], ' ', s[i+1])
+		if after {
+			out = append(out, ' ')
+		}
+		i++
+	}
+	return out
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"olmo/data"
+	"olmo/internal/parallel"
 )
 
 // Judge judges the answers of a file by one scorer or several.
@@ -78,37 +79,34 @@ func (j *Judge) score(ctx context.Context, s *Scorer, a *Answers, out *judged) e
 	if s.Programs != nil {
 		return j.programs(ctx, s, a, out)
 	}
+	attempted := len(j.K) > 0 && len(s.Verdicts) > 0
+	all := make([]rowJudged, len(a.Rows))
+	parallel.For(len(all), func(n int) {
+		if all[n].err = ctx.Err(); all[n].err == nil {
+			all[n].judge(s, &a.Rows[n], attempted)
+		}
+	})
 	var sum Sum
 	var statistics [][]float64
-	attempts := NewAttempts(j.K)
+	tries := newAttempts(j.K)
 	several := 0
-	for n := range a.Rows {
+	for n := range all {
+		v := &all[n]
+		if v.err == nil && s.Corpus == nil {
+			v.err = sum.Add(v.values)
+		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		r := &a.Rows[n]
-		bad := func(err error) error { return fmt.Errorf("%s: %s: %w", a.places[n], s.Name, err) }
-		v, err := s.Each(r)
-		if err != nil {
-			return bad(err)
+		if v.err != nil {
+			return fmt.Errorf("%s: %s: %w", a.places[n], s.Name, v.err)
 		}
-		if s.Corpus != nil {
-			st, err := s.Corpus.statistics(r)
-			if err != nil {
-				return bad(err)
-			}
-			statistics = append(statistics, st)
-		} else if err := sum.Add(v); err != nil {
-			return bad(err)
-		}
-		if len(j.K) > 0 && len(s.Verdicts) > 0 {
-			if err := attempts.Add(s, r); err != nil {
-				return bad(err)
-			}
-		} else if len(r.Responses) > 1 {
+		if attempted {
+			tries.add(s, &v.attempt)
+		} else if len(a.Rows[n].Responses) > 1 {
 			several++
 		}
-		out.values = append(out.values, v)
+		statistics, out.values = append(statistics, v.statistics), append(out.values, v.values)
 	}
 	out.summary = sum.Summary()
 	if s.Corpus != nil {
@@ -124,10 +122,30 @@ func (j *Judge) score(ctx context.Context, s *Scorer, a *Answers, out *judged) e
 		}
 		j.Warn(fmt.Sprintf("%s judges the first response, and %d of %d questions have more%s", s.Name, several, len(a.Rows), hint))
 	}
-	if len(j.K) > 0 && len(s.Verdicts) > 0 {
-		j.tell(s, attempts.Summary(&out.summary))
+	if attempted {
+		j.tell(s, tries.summary(&out.summary))
 	}
 	return nil
+}
+
+// rowJudged is what a scorer made of a row.
+type rowJudged struct {
+	values     Values
+	statistics []float64
+	attempt    attempt
+	err        error
+}
+
+func (v *rowJudged) judge(s *Scorer, r *Row, attempted bool) {
+	if s.Corpus != nil {
+		if v.statistics, v.err = s.Corpus.statistics(r); v.err == nil {
+			v.values = Values{s.Name: s.Corpus.Figure(v.statistics, true)}
+		}
+		return
+	}
+	if v.values, v.err = s.Each(r); v.err == nil && attempted {
+		v.attempt, v.err = newAttempt(s, r)
+	}
 }
 
 // programs runs the programs of all rows.
@@ -140,16 +158,16 @@ func (j *Judge) programs(ctx context.Context, s *Scorer, a *Answers, out *judged
 	if len(k) == 0 {
 		k = []int{1}
 	}
-	attempts := NewAttempts(k)
+	tries := newAttempts(k)
 	for _, passed := range verdicts {
 		if passed == nil {
 			passed = []bool{}
 		}
-		attempts.AddPassed(passed)
+		tries.addPassed(passed)
 		out.values = append(out.values, Values{"passed": passed})
 	}
 	out.summary.Scores = map[string]float64{}
-	j.tell(s, attempts.Summary(&out.summary))
+	j.tell(s, tries.summary(&out.summary))
 	return nil
 }
 
