@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	evaldata "olmo/eval/data"
+	"olmo/eval/python"
 )
 
 // Answers are the answers of a file: lines of {"doc", "responses"} or {"doc", "loglikelihoods"},
@@ -179,33 +181,24 @@ func (l *answerLine) choice(r *Row) error {
 	return nil
 }
 
-// sample reads a line of lm-eval's: resps are lists of texts, or of log-probabilities each with
-// whether it is greedy.
+// sample reads a line of lm-eval's: resps has a list for each request, of texts, or of
+// log-probabilities each with whether it is greedy; a text or such a pair may also stand alone.
 func (l *answerLine) sample() (*Row, error) {
 	r := &Row{Doc: l.value("doc")}
-	var requests [][]json.RawMessage
+	var requests []json.RawMessage
 	if err := l.read("resps", &requests); err != nil {
 		return nil, err
 	}
-	for _, answers := range requests {
+	for _, request := range requests {
+		var answers []json.RawMessage
+		var logprob float64
+		if json.Unmarshal(request, &answers) != nil || len(answers) == 2 && json.Unmarshal(answers[0], &logprob) == nil {
+			answers = []json.RawMessage{request}
+		}
 		for _, raw := range answers {
-			var text string
-			if json.Unmarshal(raw, &text) == nil {
-				r.Responses = append(r.Responses, text)
-				continue
+			if err := r.addSample(raw); err != nil {
+				return nil, err
 			}
-			var pair []json.RawMessage
-			if err := json.Unmarshal(raw, &pair); err != nil || len(pair) == 0 {
-				return nil, fmt.Errorf("resps has %s, want a text or a log-probability", short(raw))
-			}
-			if json.Unmarshal(pair[0], &text) != nil { // it is written as text, mostly
-				text = string(pair[0])
-			}
-			f, err := strconv.ParseFloat(text, 64)
-			if err != nil {
-				return nil, fmt.Errorf("resps has the log-probability %s", short(pair[0]))
-			}
-			r.Loglikelihoods = append(r.Loglikelihoods, f)
 		}
 	}
 	if r.Responses == nil && r.Loglikelihoods == nil {
@@ -214,8 +207,52 @@ func (l *answerLine) sample() (*Row, error) {
 	if target := l.value("target"); target != nil && r.Responses != nil {
 		// A target that is no text is a choice's number; the document has its answer then.
 		if all, err := texts(target); err == nil {
-			r.Targets = all
+			r.Targets = literals(all)
 		}
 	}
 	return r, nil
+}
+
+// addSample adds a text, or a log-probability with whether it is greedy.
+func (r *Row) addSample(raw json.RawMessage) error {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		r.Responses = append(r.Responses, text)
+		return nil
+	}
+	var pair []json.RawMessage
+	if err := json.Unmarshal(raw, &pair); err != nil || len(pair) == 0 {
+		return fmt.Errorf("resps has %s, want a text or a log-probability", short(raw))
+	}
+	if json.Unmarshal(pair[0], &text) != nil { // lm-eval writes numbers as texts
+		text = string(pair[0])
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return fmt.Errorf("resps has the log-probability %s", short(pair[0]))
+	}
+	r.Loglikelihoods = append(r.Loglikelihoods, f)
+	return nil
+}
+
+// literals are the right answers of a target, which lm-eval writes as one text even where it is
+// a list of texts.
+func literals(target []string) []string {
+	if len(target) != 1 || !strings.HasPrefix(target[0], "[") {
+		return target
+	}
+	v, err := python.Literal(target[0])
+	list, ok := v.([]any)
+	if err != nil || !ok || len(list) == 0 {
+		return target
+	}
+	var out []string
+	for _, x := range list {
+		text, ok := x.(string)
+		if !ok {
+			return target
+		}
+		out = append(out, text)
+	}
+	return out
 }

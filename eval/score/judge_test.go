@@ -89,6 +89,16 @@ func TestInputs(t *testing.T) {
 			[]string{`{"doc_id":3,"doc":{"mc2_targets":{"labels":[1,0]}},"target":0,"resps":[[["-1.0","False"]],[[-1.0,true]]],"scores":{"mc2":0.5}}`},
 			1, "mc2", 0.5,
 		},
+		"samples without lists": {
+			"truthfulqa_mc2", `{"doc":{"mc2_targets":{"labels":[1,0]}},"resps":[[-1.0,false],[-1.0,true]]}`,
+			[]string{`{"doc":{"mc2_targets":{"labels":[1,0]}},"resps":[[-1.0,false],[-1.0,true]],"scores":{"mc2":0.5}}`},
+			1, "mc2", 0.5,
+		},
+		"samples with a list as target": {
+			"exact_match", `{"doc":{},"target":"['yes', \"y'all\"]","resps":["y'all"]}`,
+			[]string{`{"doc":{},"target":"['yes', \"y'all\"]","resps":["y'all"],"scores":{"exact_match":1}}`},
+			1, "exact_match", 1,
+		},
 		"two scorers of one name": {
 			"bbh,exact_match,squad", `{"doc":{"target":"12","answers":["12"]},"responses":["the answer is 12."]}`,
 			[]string{`{"doc":{"target":"12","answers":["12"]},"responses":["the answer is 12."],"scores":{"bbh/exact_match":1,"exact":0,"exact_match/exact_match":0,"f1":0.5}}`},
