@@ -18,8 +18,18 @@ const (
 // repeated: `--docs a b c`.
 func listFlag(flags *pflag.FlagSet, values *[]string, name, usage string) {
 	flags.StringArrayVar(values, name, nil, usage)
-	flags.Lookup(name).Annotations = map[string][]string{listAnnotation: nil}
+	f := flags.Lookup(name)
+	f.Annotations = map[string][]string{listAnnotation: nil}
+	f.Value, f.DefValue = words{f.Value, f.Value.(pflag.SliceValue)}, ""
 }
+
+// words is the value of a list flag; its type is what the help shows behind the flag's name.
+type words struct {
+	pflag.Value
+	pflag.SliceValue
+}
+
+func (words) Type() string { return "X…" }
 
 // takesOverrides marks a command whose unknown flags are overrides of its
 // config: --a.b=value reaches it as the argument a.b=value, and --a.b alone as

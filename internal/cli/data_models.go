@@ -31,7 +31,7 @@ func newDataModelsListCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "List the files, where they are published, and which of them are here",
+		Short: "List the files and which of them are here; with --json also where they are published",
 		Example: `  olmo data models list
   olmo data models list --json`,
 		Args: noArgs,
@@ -39,7 +39,7 @@ func newDataModelsListCommand() *cobra.Command {
 			enc := json.NewEncoder(c.OutOrStdout())
 			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 8, 2, ' ', 0)
 			if !asJSON {
-				fmt.Fprintln(w, "FILE\tBYTES\tHERE\tTAGGERS\tADDRESS")
+				fmt.Fprintln(w, "HERE\tSIZE\tFILE\tTAGGERS")
 			}
 			for _, m := range tagger.Catalogue() {
 				here := m.Find(tagger.Options{})
@@ -53,9 +53,9 @@ func newDataModelsListCommand() *cobra.Command {
 					}
 					continue
 				}
-				size, yes := "", ""
+				bytes, yes := "", "no"
 				if m.Size > 0 {
-					size = fmt.Sprint(m.Size)
+					bytes = size(m.Size)
 				}
 				if here != "" {
 					yes = "yes"
@@ -64,7 +64,7 @@ func newDataModelsListCommand() *cobra.Command {
 				if n := len(m.Taggers) - 1; n > 0 {
 					taggers += fmt.Sprintf(" and %d more", n)
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", m.File, size, yes, taggers, m.URL)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", yes, bytes, m.File, taggers)
 			}
 			return w.Flush()
 		},

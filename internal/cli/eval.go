@@ -276,6 +276,10 @@ func (o *evalOptions) table(out io.Writer, jobs []*eval.Job, r *eval.Results, wi
 		}
 		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%.4f\t%s\t%s\t%s\n", j.Name, r.Samples[j.Name].Effective, t.Shots, t.Quoted, x.Value, stderr, interval, chance)
 	}
+	// Documents have other columns, and so a table of their own.
+	if err := w.Flush(); err != nil {
+		return err
+	}
 	for _, j := range jobs {
 		d := r.Scores[j.Name].Documents
 		if d == nil {
