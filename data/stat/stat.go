@@ -359,27 +359,6 @@ func edges(first, last float64, n int) []float64 {
 	return out
 }
 
-// Rebin gives a summary in at most n bins of about equal counts, for a table.
-func (s Summary) Rebin(n int) Summary {
-	out := s
-	out.Bins, out.Counts = s.Bins[:1:1], nil
-	var all int64
-	for _, c := range s.Counts {
-		all += c
-	}
-	var seen, inBin int64
-	for i, c := range s.Counts {
-		seen += c
-		inBin += c
-		// A bin is full when its share of all values is reached.
-		if seen*int64(n) >= all*int64(len(out.Counts)+1) || i == len(s.Counts)-1 {
-			out.Bins, out.Counts = append(out.Bins, s.Bins[i+1]), append(out.Counts, inBin)
-			inBin = 0
-		}
-	}
-	return out
-}
-
 // Quantile is the value below which a share q of the values lies, as far as the bins
 // tell: within one the values count as evenly spread. NaN without values.
 func (s Summary) Quantile(q float64) float64 {

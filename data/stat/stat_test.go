@@ -119,10 +119,6 @@ func TestBins(t *testing.T) {
 		Name: "a/score", Counts: []int64{11, 11, 11, 12, 10, 12, 11, 11, 11},
 		Bins: []float64{1, 12, 23, 34, 45, 56, 67, 78, 89, 100}, Total: 100, Sum: 5050,
 	}})
-	few := got[0].Rebin(4)
-	if len(few.Counts) != 4 || few.Bins[0] != 1 || few.Bins[4] != 100 {
-		t.Errorf("Rebin(4) = %v", few)
-	}
 }
 
 func compare(t *testing.T, got, want []stat.Summary) {
@@ -192,27 +188,6 @@ func TestGolden(t *testing.T) {
 		if n != len(got) || n == 0 {
 			t.Errorf("%s: %d summaries, want %d", c.name, len(got), n)
 		}
-	}
-}
-
-// Bins of about equal counts, and no value lost.
-func TestRebin(t *testing.T) {
-	s := stat.Summary{Bins: []float64{0, 1, 2, 3, 4, 5, 6}, Counts: []int64{5, 0, 1, 4, 0, 2}, Total: 12}
-	for n, want := range map[int]string{1: "[0 6] [12]", 2: "[0 3 6] [6 6]", 3: "[0 1 4 6] [5 5 2]", 6: "[0 1 3 4 6] [5 1 4 2]", 100: "[0 1 2 3 4 5 6] [5 0 1 4 0 2]"} {
-		got := s.Rebin(n)
-		if text := fmt.Sprint(got.Bins, got.Counts); n < 6 && text != want {
-			t.Errorf("%d bins: %s, want %s", n, text, want)
-		}
-		var sum int64
-		for _, c := range got.Counts {
-			sum += c
-		}
-		if sum != 12 || len(got.Bins) != len(got.Counts)+1 || got.Bins[0] != 0 || got.Bins[len(got.Bins)-1] != 6 {
-			t.Errorf("%d bins: %v %v", n, got.Bins, got.Counts)
-		}
-	}
-	if got := (stat.Summary{Bins: []float64{0}}).Rebin(4); len(got.Counts) != 0 {
-		t.Errorf("of nothing: %+v", got)
 	}
 }
 
