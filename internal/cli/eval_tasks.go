@@ -25,7 +25,7 @@ type taskFlags struct {
 
 func (o *taskFlags) add(c *cobra.Command) {
 	f := c.Flags()
-	f.StringArrayVar(&o.include, "include", nil, "a folder of tasks as files in lm-eval's form, searched recursively; may be repeated")
+	f.StringArrayVar(&o.include, "include", nil, "a `folder` of tasks as files in lm-eval's form, searched recursively; may be repeated")
 	f.IntVar(&o.shots, "num-fewshot", -1, "examples before each question, in place of the tasks' own number (tasks of files)")
 	f.StringSliceVar(&o.generation, "gen-kwargs", nil, "key=value,… in place of the tasks' generation_kwargs (tasks of files)")
 	f.StringVar(&o.system, "system", "", "a text before each prompt (tasks of files)")
@@ -35,7 +35,7 @@ func (o *taskFlags) add(c *cobra.Command) {
 
 // includeFlag is the one of the verbs that need no more.
 func (o *taskFlags) includeFlag(c *cobra.Command) {
-	c.Flags().StringArrayVar(&o.include, "include", nil, "a folder of tasks as files in lm-eval's form, searched recursively; may be repeated")
+	c.Flags().StringArrayVar(&o.include, "include", nil, "a `folder` of tasks as files in lm-eval's form, searched recursively; may be repeated")
 	o.shots = -1
 }
 
