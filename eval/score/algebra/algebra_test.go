@@ -37,12 +37,15 @@ func TestBounds(t *testing.T) {
 }
 
 func FuzzEqual(f *testing.F) {
-	for _, s := range []string{`\frac{1}{2}`, "x^2-1", `\sqrt[3]{8}`, "27.", "3,5", `\sin^2x`, "f(x)", "|x|", `\log_{2}4`, "x_{1}'"} {
+	for _, s := range []string{`\frac{1}{2}`, "x^2-1", `\sqrt[3]{8}`, "27.", "3,5", `\sin^2x`, "f(x)", "|x|", `\log_{2}4`, "x_{1}'", `\{1,(2,3]\}`} {
 		f.Add(s, "1")
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
 		if Equal(a, b) != Equal(b, a) {
 			t.Errorf("%q and %q: the verdict depends on their order", a, b)
+		}
+		if !Same(a, a) {
+			t.Errorf("%q is not itself", a)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/big"
 	"math/cmplx"
+	"strings"
 )
 
 // Equal reports whether two expressions in LaTeX are equal: what can be computed in rational
@@ -14,11 +15,14 @@ import (
 func Equal(a, b string) bool {
 	x, err1 := Parse(a)
 	y, err2 := Parse(b)
-	if err1 != nil || err2 != nil {
-		return false
-	}
+	return err1 == nil && err2 == nil && equal(x, y, false)
+}
+
+// equal compares expressions; constants says whether π, e and i are numbers, and a letter before a
+// parenthesis a factor, as people mean them.
+func equal(x, y *Node, constants bool) bool {
 	for point := range points {
-		e := evaluator{point: uint64(point), steps: maxSteps}
+		e := evaluator{point: uint64(point), steps: maxSteps, constants: constants}
 		v, err := e.value(x)
 		if err != nil {
 			return false
@@ -38,11 +42,13 @@ func Equal(a, b string) bool {
 }
 
 // points is at how many places expressions are compared, maxSteps how many operations each may
-// take, and maxBits how long a rational number may become.
+// take, maxBits how long a rational number may become, and maxRoot how long one whose roots are
+// looked for.
 const (
 	points   = 6
 	maxSteps = 2000
 	maxBits  = 1 << 14
+	maxRoot  = 1 << 10
 )
 
 var errValue = errors.New("the expression has no value")
@@ -75,6 +81,8 @@ func computed(c complex128, err float64) (value, error) {
 type evaluator struct {
 	point uint64
 	steps int
+	// constants is whether some names have their usual value.
+	constants bool
 }
 
 // symbol is the value that a name has at the point: near the unit circle, in any direction.
@@ -106,7 +114,13 @@ func (e *evaluator) value(n *Node) (value, error) {
 		if n.name == `\infty` {
 			return value{}, errValue
 		}
+		if c, ok := constants[n.name]; ok && e.constants {
+			return computed(c, 0)
+		}
 		return computed(e.symbol(n.name), 0)
+	}
+	if n.op == "call" && e.constants && len(n.args) == 1 && !strings.Contains("fghFGHPQ", n.name[:1]) {
+		return e.value(node("*", &Node{op: "symbol", name: n.name}, n.args[0]))
 	}
 	args := make([]value, len(n.args))
 	for i, a := range n.args {
@@ -151,6 +165,8 @@ func (e *evaluator) value(n *Node) (value, error) {
 	slope := cmplx.Abs(f(x.c+h)-y) / real(h)
 	return computed(y, x.err*slope+4*epsilon)
 }
+
+var constants = map[string]complex128{`\pi`: math.Pi, "e": math.E, "i": 1i}
 
 // unaries are the functions of one number.
 var unaries = map[string]func(complex128) complex128{
@@ -231,7 +247,7 @@ func root(x *big.Rat, q int64) *big.Rat {
 	if q == 1 {
 		return x
 	}
-	if x.Sign() < 0 || q > 64 {
+	if x.Sign() < 0 || q > 64 || max(x.Num().BitLen(), x.Denom().BitLen()) > maxRoot {
 		return nil
 	}
 	n, d := wholeRoot(x.Num(), q), wholeRoot(x.Denom(), q)

@@ -31,24 +31,30 @@ var errParse = errors.New("the text is no expression")
 
 // Parse reads the beginning of a text that is an expression. Relations are an error, as nothing
 // can be subtracted from them.
-func Parse(text string) (n *Node, err error) {
+func Parse(text string) (*Node, error) {
+	n, _, err := parse(text)
+	return n, err
+}
+
+// parse also tells whether the expression is the whole text.
+func parse(text string) (n *Node, whole bool, err error) {
 	if len(text) > maxLength {
-		return nil, fmt.Errorf("the expression has %d bytes, want at most %d", len(text), maxLength)
+		return nil, false, fmt.Errorf("the expression has %d bytes, want at most %d", len(text), maxLength)
 	}
 	tokens, err := tokenize(text)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	p := parser{tokens: tokens}
 	n = p.sum()
 	if n == nil || p.failed {
-		return nil, errParse
+		return nil, false, errParse
 	}
 	switch p.peek() {
 	case "=", "<", ">", `\le`, `\leq`, `\leqq`, `\leqslant`, `\ge`, `\geq`, `\geqq`, `\geqslant`, `\neq`, "&":
-		return nil, errParse
+		return nil, false, errParse
 	}
-	return n, nil
+	return n, p.at == len(tokens), nil
 }
 
 // tokenize parts a text into commands, differentials (d and a letter), digits and signs.
