@@ -97,7 +97,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "eval/score", may: "config data data/tagger eval/data eval/python eval/score/algebra eval/stats internal/parallel"},
 	{pkg: "eval/taskfile", may: "chat/jinja config eval eval/data eval/python eval/score internal/parallel", tests: "lm"},
 	{pkg: "eval/record", may: "config data eval eval/python"},
-	{pkg: "eval/compare", may: "eval/record eval/stats"},
+	{pkg: "eval/compare", may: "eval/record eval/stats page", tests: "page/pagetest"},
 	{pkg: "convert", may: "device/cpu internal/pyjson lm model numeric store tensor tokenizer weights"},
 
 	// What an artefact is, and whether it is whole: release and verify will speak of

@@ -34,6 +34,8 @@ type Results struct {
 	Truncated map[string]int      `json:"truncated"`
 	Tokens    map[string]int64    `json:"tokens"`
 	Seconds   map[string]float64  `json:"seconds"`
+	// Headline is the figure that each task is quoted with.
+	Headline map[string]string `json:"quoted,omitempty"`
 	// Intervals are Wilson's of 95 % of the figures that are shares, by task and figure.
 	Intervals map[string]map[string]stats.Interval `json:"intervals,omitempty"`
 	// Data says where a task's rows came from: a file with its SHA-256, or "inside".
@@ -73,7 +75,7 @@ func newResults() *Results {
 		Results: map[string]map[string]any{}, Samples: map[string]Samples{}, Shots: map[string]int{}, Higher: map[string]map[string]bool{},
 		Versions: map[string]string{}, Configs: map[string]map[string]any{}, Boundary: map[string]Boundary{}, Truncated: map[string]int{},
 		Groups: map[string]map[string]any{}, GroupSubtasks: map[string][]string{}, Tokens: map[string]int64{}, Seconds: map[string]float64{}, Data: map[string][]Data{}, Digests: map[string]string{}, Requests: map[string]string{},
-		Scores: map[string]Score{}, Intervals: map[string]map[string]stats.Interval{},
+		Scores: map[string]Score{}, Intervals: map[string]map[string]stats.Interval{}, Headline: map[string]string{},
 	}
 }
 
@@ -223,6 +225,7 @@ func (res *Results) add(j *Job, s *scored) error {
 	res.Samples[j.Name] = Samples{Original: original, Effective: s.documents}
 	res.Shots[j.Name], res.Versions[j.Name], res.Configs[j.Name] = j.Task.Shots, j.Task.Version, j.Task.Config
 	res.Higher[j.Name], res.Boundary[j.Name], res.Truncated[j.Name], res.Tokens[j.Name] = higher, j.Boundary, s.truncated, s.tokens
+	res.Headline[j.Name] = j.Task.Quoted
 	delete(res.Intervals, j.Name)
 	if len(intervals) > 0 {
 		res.Intervals[j.Name] = intervals

@@ -168,7 +168,7 @@ func (d *Diff) add(a, b *record.Task, o DiffOptions) error {
 			d.LeftOut = append(d.LeftOut, fmt.Sprintf("%s: %s is in A alone", a.Name, name))
 			continue
 		}
-		row, err := newRow(both, name, o.Seed)
+		row, err := newRow(both, name, resamples, o.Seed)
 		if err != nil {
 			d.LeftOut = append(d.LeftOut, fmt.Sprintf("%s: %s: %v", a.Name, name, err))
 			continue
@@ -218,7 +218,7 @@ func excerpt(s []rune, at int) string { return string(s[at:min(at+30, len(s))]) 
 var errUnknownFigure = errors.New("its figure cannot be made of documents' values here")
 
 // newRow compares a figure.
-func newRow(both []pair, name string, seed uint64) (*Row, error) {
+func newRow(both []pair, name string, resamples int, seed uint64) (*Row, error) {
 	var a, b []any
 	for _, p := range both {
 		x, y := p.a.Values[name], p.b.Values[name]
@@ -261,7 +261,10 @@ func newRow(both []pair, name string, seed uint64) (*Row, error) {
 	if n < 2 {
 		return r, nil
 	}
-	differences := f.differences(termsA, sumsA, termsB, sumsB, n)
+	differences := f.pseudo(termsB, sumsB, n)
+	for i, x := range f.pseudo(termsA, sumsA, n) {
+		differences[i] -= x
+	}
 	e := stats.StdErr(differences)
 	if math.IsNaN(e) || math.IsInf(e, 0) {
 		return nil, fmt.Errorf("one document alone makes the figure what it is")
@@ -272,40 +275,38 @@ func newRow(both []pair, name string, seed uint64) (*Row, error) {
 		r.P, z = &p, stats.T95(n-1)
 	}
 	ci, least := stats.Around(r.Delta, e, z), stats.LeastDifference(e)
-	drawn := stats.Percentiles95(f.bootstrap(termsA, termsB, n, seed))
-	r.StdErr, r.CI, r.MDE, r.Bootstrap = &e, &ci, &least, &drawn
+	r.StdErr, r.CI, r.MDE = &e, &ci, &least
+	if resamples > 0 {
+		drawn := stats.Percentiles95(f.bootstrap(termsA, termsB, n, resamples, seed))
+		r.Bootstrap = &drawn
+	}
 	return r, nil
 }
 
 // alone is the figure of one document; NaN where it takes several.
 func (f *figure) alone(terms []float64, i int) float64 { return f.at(terms[i*f.terms : (i+1)*f.terms]) }
 
-// differences are numbers in whose mean the documents have the part that they have in the
-// difference of the figures: of means the differences themselves, of others those of the
-// jackknife's pseudo-values (Tukey 1958).
-func (f *figure) differences(termsA, sumsA, termsB, sumsB []float64, n int) []float64 {
-	whole := f.at(sumsB) - f.at(sumsA)
+// pseudo are numbers in whose mean the documents have the part that they have in the figure: of
+// means the values themselves, of others the jackknife's pseudo-values (Tukey 1958).
+func (f *figure) pseudo(terms, sums []float64, n int) []float64 {
 	out := make([]float64, n)
 	without := make([]float64, f.terms)
 	for i := range out {
+		own := terms[i*f.terms : (i+1)*f.terms]
 		if f.mean {
-			out[i] = termsB[i*f.terms] - termsA[i*f.terms]
+			out[i] = own[0]
 			continue
 		}
-		left := func(terms, sums []float64) float64 {
-			for k := range without {
-				without[k] = sums[k] - terms[i*f.terms+k]
-			}
-			return f.at(without)
+		for k := range without {
+			without[k] = sums[k] - own[k]
 		}
-		rest := left(termsB, sumsB) - left(termsA, sumsA)
-		out[i] = float64(n)*whole - float64(n-1)*rest
+		out[i] = float64(n)*f.at(sums) - float64(n-1)*f.at(without)
 	}
 	return out
 }
 
 // bootstrap gives the differences of documents that are drawn anew, in pairs.
-func (f *figure) bootstrap(termsA, termsB []float64, n int, seed uint64) []float64 {
+func (f *figure) bootstrap(termsA, termsB []float64, n, resamples int, seed uint64) []float64 {
 	a, b := make([]float64, f.terms), make([]float64, f.terms)
 	return stats.Bootstrap(n, resamples, seed, func(picked []int) float64 {
 		clear(a)

@@ -34,11 +34,11 @@ func (f folder) write(t *testing.T) *record.Run {
 	var b strings.Builder
 	for i, v := range f.values {
 		n := f.from + i
-		p := fmt.Sprintf(prompt, n)
-		fmt.Fprintf(&b, `{"doc_id":%d,"doc_hash":"h%d","choice":0,"context":%q,"continuation":" a","logprob":-1,"greedy":true,"scores":{"acc":%g,"loss":%g,"perplexity":%g,"f1":[%g,%g]}}`+"\n", i, n, p, v[0], v[1], -v[1], v[0], float64(n%2))
-		fmt.Fprintf(&b, `{"doc_id":%d,"doc_hash":"h%d","choice":1,"context":%q,"continuation":" b","logprob":-2,"greedy":false}`+"\n", i, n, p)
+		p := quoted(fmt.Sprintf(prompt, n))
+		fmt.Fprintf(&b, `{"doc_id":%d,"doc_hash":"h%d","choice":0,"context":%s,"continuation":" a","logprob":-1,"greedy":true,"scores":{"acc":%g,"loss":%g,"perplexity":%g,"f1":[%g,%g]}}`+"\n", i, n, p, v[0], v[1], -v[1], v[0], float64(n%2))
+		fmt.Fprintf(&b, `{"doc_id":%d,"doc_hash":"h%d","choice":1,"context":%s,"continuation":" b","logprob":-2,"greedy":false}`+"\n", i, n, p)
 	}
-	results := fmt.Sprintf(`{"results":{%q:{}},"model_name":%q,"boundary":{%q:%q},"higher_is_better":{%q:{"acc":true,"loss":false,"perplexity":false,"f1":true}}}`, task, f.model, task, f.boundary, task)
+	results := fmt.Sprintf(`{"results":{%q:{}},"model_name":%s,"boundary":{%q:%q},"higher_is_better":{%q:{"acc":true,"loss":false,"perplexity":false,"f1":true}}}`, task, quoted(f.model), task, f.boundary, task)
 	for name, text := range map[string]string{"results.json": results, "requests-" + task + ".jsonl": b.String()} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -49,6 +49,12 @@ func (f folder) write(t *testing.T) *record.Run {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// quoted is a text as JSON has it.
+func quoted(text string) string {
+	b, _ := json.Marshal(text)
+	return string(b)
 }
 
 // sample makes n values: right is a row of 0 and 1, losses go with the number.

@@ -16,8 +16,8 @@ type figure struct {
 	// of writes a document's terms; false for a value that is not of this kind.
 	of func(v any, terms []float64) bool
 	at func(sums []float64) float64
-	// mean: the figure is the mean of numbers.
-	mean bool
+	// mean: the figure is the mean of numbers. power: it is e to a mean, above 0 whatever the mean.
+	mean, power bool
 }
 
 var meanFigure = figure{
@@ -28,11 +28,6 @@ var meanFigure = figure{
 		return ok
 	},
 	at: func(s []float64) float64 { return s[0] / s[1] },
-}
-
-// ratio is a figure of a sum divided by another.
-func ratio(at func(share float64) float64) figure {
-	return figure{terms: 2, of: twoTerms, at: func(s []float64) float64 { return at(s[0] / s[1]) }}
 }
 
 func twoTerms(v any, t []float64) bool {
@@ -46,14 +41,17 @@ func twoTerms(v any, t []float64) bool {
 	return isA && isB
 }
 
+// perUnit is a perplexity by words or bytes.
+var perUnit = figure{terms: 2, power: true, of: twoTerms, at: func(s []float64) float64 { return math.Exp(-s[0] / s[1]) }}
+
 // figures are those that are not means of numbers, by metric: lm-eval's (api/metrics.py), and
 // the sums that documents of bpb and paloma have.
 var figures = map[string]figure{
-	"perplexity": {terms: 2, of: meanFigure.of, at: func(s []float64) float64 { return math.Exp(-s[0] / s[1]) }},
+	"perplexity": {terms: 2, power: true, of: meanFigure.of, at: func(s []float64) float64 { return math.Exp(-s[0] / s[1]) }},
 
-	"word_perplexity": ratio(func(x float64) float64 { return math.Exp(-x) }),
-	"byte_perplexity": ratio(func(x float64) float64 { return math.Exp(-x) }),
-	"bits_per_byte":   ratio(func(x float64) float64 { return -x / math.Ln2 }),
+	"word_perplexity": perUnit,
+	"byte_perplexity": perUnit,
+	"bits_per_byte":   {terms: 2, of: twoTerms, at: func(s []float64) float64 { return -s[0] / s[1] / math.Ln2 }},
 
 	// F1 of the class 1: pairs of the right one and the chosen one.
 	"f1": {terms: 3, of: func(v any, t []float64) bool {

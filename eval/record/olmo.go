@@ -18,7 +18,10 @@ func openOurs(folder string, files []string) (*Run, error) {
 		return nil, nil
 	}
 	var results struct {
-		Results  map[string]any              `json:"results"`
+		Results map[string]struct {
+			Chance float64 `json:"chance"`
+		} `json:"results"`
+		Quoted   map[string]string           `json:"quoted"`
 		Higher   map[string]map[string]*bool `json:"higher_is_better"`
 		Model    string                      `json:"model_name"`
 		Boundary map[string]string           `json:"boundary"`
@@ -38,7 +41,10 @@ func openOurs(folder string, files []string) (*Run, error) {
 			continue // a group, or a task whose requests were written elsewhere
 		}
 		r.tasks[name] = func() (*Task, error) {
-			t := &Task{Name: name, Boundary: results.Boundary[name], lower: lower(results.Higher[name])}
+			t := &Task{Name: name, Boundary: results.Boundary[name], lower: lower(results.Higher[name]), chance: results.Results[name].Chance}
+			if quoted := results.Quoted[name]; quoted != "" {
+				t.quoted = withFilter(quoted)
+			}
 			return t, t.readOurs(filepath.Join(folder, file))
 		}
 	}

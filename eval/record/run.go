@@ -29,6 +29,34 @@ type Task struct {
 	Documents []Document // in their order
 	Boundary  string     // the convention of its requests: apart or together; empty where nobody says
 	lower     map[string]bool
+	chance    float64 // what guessing comes to; 0 where nobody says
+	quoted    string  // the figure that the task is quoted with; empty where nobody says
+}
+
+// Chance is what guessing comes to by a figure of right and wrong; 0 where the run does not say.
+func (t *Task) Chance() float64 { return t.chance }
+
+// headlines are figures that tasks are quoted with where the run does not say which, the first
+// that there is.
+var headlines = []string{"primary_score", "acc", "exact_match", "em", "f1", "pass@1", "bits_per_byte", "word_perplexity", "perplexity"}
+
+// Quoted is the figure that the task is quoted with; said reports whether the run says so.
+func (t *Task) Quoted() (figure string, said bool) {
+	figures := t.Figures()
+	if slices.Contains(figures, t.quoted) {
+		return t.quoted, true
+	}
+	for _, metric := range headlines {
+		for _, figure := range figures {
+			if strings.HasPrefix(figure, metric+",") {
+				return figure, false
+			}
+		}
+	}
+	if len(figures) == 0 {
+		return "", false
+	}
+	return figures[0], false
 }
 
 // Lower reports whether a smaller value of a figure, "metric,filter", is the better one.
