@@ -94,7 +94,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "eval/stats", may: "numeric"},
 	{pkg: "eval", may: "config data data/store eval/data eval/python eval/stats generate lm numeric store tokenizer train", tests: "device/cpu lm/lmtest"},
 	{pkg: "eval/score/algebra"},
-	{pkg: "eval/score", may: "config data data/tagger eval/data eval/python eval/score/algebra eval/stats internal/parallel"},
+	{pkg: "eval/score", may: "config data data/tagger eval/data eval/python eval/score/algebra eval/stats internal/parallel numeric"},
 	{pkg: "eval/taskfile", may: "chat/jinja config eval eval/data eval/python eval/score internal/parallel", tests: "lm"},
 	{pkg: "eval/record", may: "config data eval eval/python"},
 	{pkg: "eval/compare", may: "eval/record eval/stats page", tests: "page/pagetest"},

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"olmo/eval/python"
+	"olmo/numeric"
 )
 
 // BLEU (Papineni et al. 2002) of a corpus with n-grams of up to four words, from 0 to 100, as
@@ -57,16 +58,16 @@ var BLEU = defineCorpus("sacrebleu 2.6.0, metrics/bleu.py, corpus_score", &Corpu
 				return 0
 			case correct[i] == 0:
 				smooth *= 2
-				sum += math.Log(100 / (smooth * total[i]))
+				sum += numeric.Log(100 / (smooth * total[i]))
 			default:
-				sum += math.Log(100 * correct[i] / total[i])
+				sum += numeric.Log(100 * correct[i] / total[i])
 			}
 		}
 		brevity := 1.0
 		if length < want {
-			brevity = math.Exp(1 - want/length)
+			brevity = numeric.Exp(1 - want/length)
 		}
-		return brevity * math.Exp(sum/float64(order))
+		return brevity * numeric.Exp(sum/float64(order))
 	},
 })
 

@@ -67,7 +67,8 @@ type Exact struct {
 	Case, Punctuation, Numbers bool
 }
 
-// Normal is the text without what does not count.
+// Normal is the text without what does not count. Where lower case is longer, as that of İ, it is
+// kept whole; NumPy, in which lm-eval does this, cuts it to the longest of the texts before.
 func (x *Exact) Normal(s string) (string, error) {
 	for _, re := range x.Patterns {
 		var err error

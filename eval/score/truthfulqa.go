@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"olmo/numeric"
 )
 
 // TruthfulQA (Lin et al. 2022) as lm-eval 0.4.13 judges it (tasks/truthfulqa): mc1, whether the
@@ -39,7 +41,7 @@ var (
 			}
 			var all, right float64
 			for i, x := range r.Loglikelihoods {
-				p := math.Exp(x - top) // not of x alone, which is 0 for long choices
+				p := numeric.Exp(x - top) // not of x alone, which is 0 for long choices
 				all += p
 				if labels[i] == 1 {
 					right += p
