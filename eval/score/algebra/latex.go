@@ -412,7 +412,21 @@ func (p *parser) applied(op string, left int) *Node {
 			sup = p.try(p.exponent)
 		}
 	}
-	arg := p.try(func() *Node { return p.between("(", ")") })
+	arg := p.try(func() *Node {
+		if !p.take("(") {
+			return nil
+		}
+		first := p.try(p.sum)
+		for first != nil && p.take(",") { // further arguments mean nothing
+			if p.try(p.sum) == nil {
+				return nil
+			}
+		}
+		if !p.take(")") {
+			return nil
+		}
+		return first
+	})
 	if arg == nil {
 		arg = p.chain(func() *Node { return p.unary(false) }, products)
 	}
@@ -518,7 +532,8 @@ func (p *parser) atom() *Node {
 }
 
 // number is digits with commas before threes of them, and a fraction. Where a full stop follows
-// without a digit, the last digit before it cannot be read, and those before it stand alone.
+// without a digit, the last digit before it cannot be read, and those before it stand alone; of
+// threes and of fractions the last three or the last digit goes.
 func (p *parser) number() *Node {
 	if p.loneStop() {
 		p.failed = true
@@ -537,13 +552,20 @@ func (p *parser) number() *Node {
 		return &Node{op: "number", num: n}
 	}
 	for end < len(p.tokens) && p.tokens[end] == "," && digit(end+1) && digit(end+2) && digit(end+3) {
+		if end+4 < len(p.tokens) && p.tokens[end+4] == "." && !digit(end+5) {
+			break
+		}
 		text += strings.Join(p.tokens[end+1:end+4], "")
 		end += 4
 	}
 	if end < len(p.tokens) && p.tokens[end] == "." && digit(end+1) {
 		text += "."
-		for end++; digit(end); end++ {
+		from := end + 1
+		for end = from; digit(end); end++ {
 			text += p.tokens[end]
+		}
+		if end > from+1 && end < len(p.tokens) && p.tokens[end] == "." {
+			text, end = text[:len(text)-1], end-1
 		}
 	} else if text[0] == '0' && strings.Trim(text, "0") != "" {
 		p.failed = true // SymPy reads no integer with zeros before it

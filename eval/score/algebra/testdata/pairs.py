@@ -60,6 +60,7 @@ families = [
     ["Evelyn", "nylevE", "Evelyn1", "Evely", r"\text{Evelyn}"],
     [r"2\cdot3", "6", r"2\times3", "2*3", "2**3", "2(3)", "(2)(3)", r"12\div2", "2+", "2;3", "6%", r"6\%", "6~"],
     [r"\arctan1", r"\tan^{-1}1", r"\arctan(1)", r"\frac{\pi}{4}", r"\tan1"],
+    ["0.25.", "0.25", "0.2", "1/5", "1,000.", "1", "0.2.", r"\sin(x,y)", r"\sin(x)"],
     ["90", r"90^\circ", "90.", "9"],
 ]
 rows = []
