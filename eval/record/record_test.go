@@ -254,3 +254,43 @@ func TestBad(t *testing.T) {
 		})
 	}
 }
+
+// TestExplain: every way to account for length with its pick, and what filters left.
+func TestExplain(t *testing.T) {
+	r, err := record.Open("testdata/harness")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := r.Explain("colours", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]record.Norm{}
+	for _, n := range e.Norms {
+		got[n.Name] = n
+	}
+	// " white" and " green": six characters with the space, five without.
+	for name, want := range map[string]float64{
+		"sum": -13.102701187133789, "per character": -13.102701187133789 / 6, "per character, first space left out": -13.102701187133789 / 5,
+		"per byte": -13.102701187133789 / 6, "per byte, first space left out": -13.102701187133789 / 5, "less the unconditional": -13.102701187133789 + 14.519248962402344,
+	} {
+		n, ok := got[name]
+		if !ok || math.Abs(n.Scores[0]-want) > 1e-12 || n.Pick != 0 || n.Right == nil || !*n.Right {
+			t.Errorf("%s: %+v, want %g for the first choice, which is right", name, n, want)
+		}
+	}
+	if _, ok := got["per token"]; ok || len(e.Choices) != 2 || e.Prompt != "Question: What colour is snow?\nAnswer:" {
+		t.Errorf("%+v", e)
+	}
+	if e, err = r.Explain("sums", 1); err != nil {
+		t.Fatal(err)
+	}
+	if len(e.Verdicts) != 2 || e.Verdicts[1].Figure != "exact_match,number" || e.Verdicts[1].Extracted != "[invalid]" || e.Verdicts[1].Same != "" || e.Verdicts[1].Value != 0.0 {
+		t.Errorf("verdicts %+v", e.Verdicts)
+	}
+	for task, want := range map[string]string{"sums": "has no document 7", "sum": "did you mean sums?"} {
+		if _, err := r.Explain(task, 7); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want one with %q", task, err, want)
+		}
+	}
+}

@@ -68,7 +68,7 @@ settings and data, is not computed again.`,
 			return runEval(c, o)
 		},
 	}
-	c.AddCommand(newEvalListCommand(), newEvalDiffCommand(), newEvalCompareCommand(), newEvalShowCommand(), newEvalRequestsCommand(), newEvalScoreCommand())
+	c.AddCommand(newEvalListCommand(), newEvalDiffCommand(), newEvalCompareCommand(), newEvalExplainCommand(), newEvalShowCommand(), newEvalRequestsCommand(), newEvalScoreCommand())
 	o.add(c)
 	f := c.Flags()
 	f.StringVar(&o.path, "model", "", "the model: a folder, a run, or a .gguf file")
