@@ -96,7 +96,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "eval/score/algebra"},
 	{pkg: "eval/score", may: "config data data/tagger eval/data eval/python eval/score/algebra eval/stats internal/parallel numeric"},
 	{pkg: "eval/taskfile", may: "chat/jinja config eval eval/data eval/python eval/score internal/parallel", tests: "lm"},
-	{pkg: "eval/record", may: "config data eval eval/python"},
+	{pkg: "eval/record", may: "config data eval eval/python internal/pyjson"},
 	{pkg: "eval/compare", may: "eval/record eval/stats page", tests: "page/pagetest"},
 	{pkg: "convert", may: "device/cpu internal/pyjson lm model numeric store tensor tokenizer weights"},
 

@@ -2,6 +2,7 @@ package compare
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -128,7 +129,7 @@ func (m *Matrix) add(name string, tasks []*record.Task, details int) {
 		row := MatrixRow{Task: name, Quoted: figure == quoted, Cells: make([]*Cell, len(tasks)), Apart: apart}
 		row.Metric, row.Filter, _ = strings.Cut(figure, ",")
 		share := true
-		why := error(nil)
+		why := errNoValues
 		for i, t := range tasks {
 			if t == nil {
 				continue
@@ -171,6 +172,8 @@ func quotedFigure(tasks []*record.Task) (figure string, chance float64) {
 	}
 	return figure, chance
 }
+
+var errNoValues = errors.New("no document has a value of it")
 
 const otherDocuments = "other documents"
 

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"olmo/eval/python"
+	"olmo/internal/pyjson"
 )
 
 const formatHarness = "lm-eval"
@@ -50,7 +51,7 @@ func openHarness(folder string, files []string) (*Run, error) {
 		file := filepath.Join(folder, name)
 		text, err := os.ReadFile(file)
 		if err == nil {
-			err = json.Unmarshal(text, &results)
+			err = pyjson.Unmarshal(text, &results)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: it is no results of lm-eval: %w", file, err)

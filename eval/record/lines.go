@@ -1,12 +1,12 @@
 package record
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 
 	"olmo/data"
+	"olmo/internal/pyjson"
 )
 
 // eachLine reads the objects of a JSONL file. What is no such object is an error that names the
@@ -26,7 +26,7 @@ func eachLine[T any](path string, do func(v *T) error) (err error) {
 			return fmt.Errorf("reading %s: %w", path, err)
 		}
 		var v T
-		if err = json.Unmarshal(line.Bytes, &v); err == nil {
+		if err = pyjson.Unmarshal(line.Bytes, &v); err == nil {
 			err = do(&v)
 		}
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"olmo/eval/python"
+	"olmo/internal/pyjson"
 )
 
 const formatOLMES = "olmes"
@@ -46,7 +47,7 @@ func openOLMES(folder string, files []string) (*Run, error) {
 			path := filepath.Join(folder, prefix+"metrics.json")
 			text, err := os.ReadFile(path)
 			if err == nil {
-				err = json.Unmarshal(text, &metrics)
+				err = pyjson.Unmarshal(text, &metrics)
 			}
 			if err != nil {
 				return nil, fmt.Errorf("%s: it is no metrics.json of OLMES: %w", path, err)

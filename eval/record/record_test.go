@@ -294,3 +294,15 @@ func TestExplain(t *testing.T) {
 		}
 	}
 }
+
+// TestNaN: what Python writes for what is no number is no value, and no error.
+func TestNaN(t *testing.T) {
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "results_2026-01-01T00-00-00.1.json"), `{"model_name": "m", "results": {"x": {"acc_stderr,none": NaN}}, "higher_is_better": {"x": {"acc": null}}}`)
+	write(t, filepath.Join(folder, "samples_x_2026-01-01T00-00-00.1.jsonl"), `{"doc_id": 0, "doc_hash": "h", "arguments": {"gen_args_0": {"arg_0": "a", "arg_1": " b"}}, "resps": [[["-1.5", "True"]]], "filter": "none", "metrics": ["acc", "loss"], "acc": true, "loss": NaN}`)
+	r, k := open(t, folder, "x")
+	d := k.Documents[0]
+	if r.Model != "m" || d.Values["acc,none"] != 1.0 || d.Values["loss,none"] != nil || k.Lower("acc,none") || !d.Requests[0].Greedy {
+		t.Errorf("%+v", d)
+	}
+}
