@@ -128,4 +128,15 @@ func TestPage(t *testing.T) {
 		t.Error("a figure does not lead to its documents")
 	}
 	pagetest.LookAt(t, "compare", []byte(strings.ReplaceAll(text, "<details>", "<details open>")))
+	path := filepath.Join(t.TempDir(), "compare.html")
+	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	browser := pagetest.Open(t)
+	browser.Go("file://"+path, "true")
+	browser.Eval(`document.querySelector('a[href="#t1"]').click()`)
+	browser.Until(`document.getElementById("t1").closest("details").open && !document.getElementById("t0").closest("details").open`)
+	if title := browser.Eval("document.title"); title != "Models compared · olmo" {
+		t.Errorf("the title is %v", title)
+	}
 }
