@@ -226,6 +226,27 @@ func matchParts(parts, names []string) bool {
 	return last || matchParts(parts[1:], names[1:])
 }
 
+// above tells whether a link leads to the folder dir or to one that dir lies in.
+func above(link, dir string) bool {
+	to, err := filepath.EvalSymlinks(link)
+	from, errFrom := filepath.EvalSymlinks(dir)
+	if err != nil || errFrom != nil {
+		return false
+	}
+	to, err = filepath.Abs(to)
+	from, errFrom = filepath.Abs(from)
+	if err != nil || errFrom != nil {
+		return false
+	}
+	rel, err := filepath.Rel(to, from)
+	return err == nil && filepath.IsLocal(rel)
+}
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}
+
 // walkGlob appends the files below dir ("" or ending in a slash) that match.
 func walkGlob(dir string, parts []string, out *[]string) error {
 	part, last := parts[0], len(parts) == 1
@@ -238,7 +259,8 @@ func walkGlob(dir string, parts []string, out *[]string) error {
 		}
 		return walkGlob(dir, parts[1:], out)
 	}
-	if !strings.ContainsAny(part, "*?[") {
+	// What exists under that very name is no pattern, as a folder q[2].
+	if !strings.ContainsAny(part, "*?[") || exists(dir+part) {
 		if last {
 			if info, err := os.Stat(dir + part); err == nil && !info.IsDir() {
 				*out = append(*out, filepath.FromSlash(dir+part))
@@ -269,6 +291,8 @@ func walkGlob(dir string, parts []string, out *[]string) error {
 		if part == "**" {
 			switch {
 			case hidden:
+			case folder && e.Type()&fs.ModeSymlink != 0 && above(dir+e.Name(), name):
+				// A link to a folder that it lies in would be walked for ever.
 			case folder:
 				err = walkGlob(dir+e.Name()+"/", parts, out)
 			case last:

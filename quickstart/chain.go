@@ -28,7 +28,8 @@ func threads() int { return runtime.GOMAXPROCS(0) }
 func (q *quick) run(ctx context.Context) (*Report, error) {
 	corpus, err := stage(ctx, q, "corpus", nil, func(ctx context.Context) (CorpusInfo, error) {
 		return BuildCorpus(ctx, q.path("data"), CorpusOptions{
-			Docs: q.Docs, MinBytes: int64(leastBytes(q.Depth)),
+			LeaveOut: []string{q.Out},
+			Docs:     q.Docs, MinBytes: int64(leastBytes(q.Depth)),
 			MinReason: fmt.Sprintf("one step of training at --depth %d reads %s tokens", q.Depth, grouped(int64(instances(q.Depth)*sequence))),
 			Progress: func(done, total int) {
 				q.Progress(Progress{Stage: "corpus", Done: float64(done), Total: float64(total), Unit: "files"})

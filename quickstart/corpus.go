@@ -31,6 +31,8 @@ type CorpusOptions struct {
 	// Docs are the user's own files and folders, in any form that data/convert reads.
 	// Without any, the corpus is the prose of the Go installation.
 	Docs []string
+	// LeaveOut names folders below Docs that are none of the user's text.
+	LeaveOut []string
 	// GOROOT is the Go installation to read; empty to look for one.
 	GOROOT string
 	// MinBytes of the user's own text are needed, for MinReason; 0 for any.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"unicode/utf8"
@@ -42,7 +43,7 @@ func readOwnDocuments(ctx context.Context, dir string, opts CorpusOptions) (*sou
 	report, err := convert.Run(ctx, convert.Config{
 		// The corpus is no part of itself: a run that was interrupted would read
 		// its own documents.
-		Documents: opts.Docs, LeaveOut: []string{dir}, Destination: folder, Output: "jsonl.zst", Source: src.tag, TextKey: "text", IDKey: "id",
+		Documents: opts.Docs, LeaveOut: append([]string{dir}, opts.LeaveOut...), Destination: folder, Output: "jsonl.zst", Source: src.tag, TextKey: "text", IDKey: "id",
 		Linearizer: "resiliparse", MaxSizeInBytes: 256 << 20, Execution: data.Execution{Processes: threads()},
 	})
 	switch {
@@ -89,8 +90,14 @@ func readOwnDocuments(ctx context.Context, dir string, opts CorpusOptions) (*sou
 
 // firstReject says what the first bad record of a folder of rejects is.
 func firstReject(dir string) (string, error) {
-	files, err := filepath.Glob(filepath.Join(dir, "*"))
-	if err != nil || len(files) == 0 {
+	var files []string
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			files = append(files, name)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) || len(files) == 0 {
 		return "", err
 	}
 	text, err := data.ReadText(files[0])

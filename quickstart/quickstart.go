@@ -89,6 +89,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		o.Print = func(string) {}
 	}
 	there, errThere := os.ReadDir(o.Out)
+	if err := foreign(o, there); err != nil {
+		return nil, err
+	}
 	lock, err := store.AcquireIn(o.Out)
 	if err != nil {
 		return nil, err
@@ -115,6 +118,36 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		}
 	}
 	return r, err
+}
+
+// made are the names that Run gives below its folder.
+var made = []string{"config", "data", "earlier", "eval", "release", "run", "stages", "tokenizer", "report.html", "report.json", "report.md", funnelPage}
+
+// foreign refuses a folder of somebody else's whose files would be replaced, and one in which
+// the text lies that is to be read.
+func foreign(o Options, there []os.DirEntry) error {
+	out, err := filepath.Abs(o.Out)
+	if err != nil {
+		return err
+	}
+	for _, d := range o.Docs {
+		text, err := filepath.Abs(d)
+		if err != nil {
+			return err
+		}
+		if rel, err := filepath.Rel(out, text); err == nil && filepath.IsLocal(rel) {
+			return fmt.Errorf("--docs %s lies in the folder %s that is to be made of it\nhint: choose another folder with --out", d, o.Out)
+		}
+	}
+	if fileExists(filepath.Join(o.Out, "stages", "settings.json")) {
+		return nil
+	}
+	for _, e := range there {
+		if slices.Contains(made, e.Name()) {
+			return fmt.Errorf("%s holds %s already, and is no folder of quickstart's\nhint: choose another folder with --out", o.Out, e.Name())
+		}
+	}
+	return nil
 }
 
 // mostMinutes is a year.

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -318,7 +319,11 @@ func (c *Config) files() ([]file, error) {
 				continue
 			}
 			seen[f] = true
-			if err := store.CheckFile(f); err != nil && f != pattern {
+			err := store.CheckFile(f)
+			if _, gone := store.Stat(f); err == nil && errors.Is(gone, fs.ErrNotExist) {
+				err = fmt.Errorf("%s is a link that leads nowhere", f)
+			}
+			if err != nil && f != pattern {
 				first, _, _ := strings.Cut(err.Error(), "\n")
 				c.Logf("warning: passed over: %s", first)
 				continue
