@@ -39,7 +39,7 @@ func (c *Config) limits() []limit {
 		{key: "model.n_layers", value: m.NLayers, low: 1, high: mostItems},
 		{key: "model.mlp_ratio", value: m.MLPRatio, low: 1, high: mostItems},
 		{key: "model.mlp_hidden_size", value: m.MLPHiddenSize, low: 1, high: mostItems, hint: "null is mlp_ratio times d_model"},
-		{key: "model.max_sequence_length", value: m.MaxSequenceLength, low: 1, high: mostItems},
+		{key: "model.max_sequence_length", value: m.MaxSequenceLength, low: 2, high: mostItems, hint: "one token alone predicts nothing"},
 		{key: "model.vocab_size", value: m.VocabSize, low: 1, high: mostItems},
 		{key: "model.embedding_size", value: m.EmbeddingSize, low: 1, high: mostItems, hint: "null is vocab_size"},
 		{key: "model.eos_token_id", value: m.EOSTokenID, low: -1, high: math.MaxInt32},

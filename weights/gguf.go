@@ -2,6 +2,7 @@ package weights
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
@@ -245,6 +246,11 @@ var ggufSizes = [...]uint64{
 // data.
 func parseGGUF(path string, data []byte) (*GGUF, error) {
 	r := &ggufReader{path: path, data: data}
+	if !bytes.HasPrefix(data, []byte("GGUF")) {
+		if err := Mistaken(data); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
 	if magic := r.take(4); r.err == nil && string(magic) != "GGUF" {
 		r.fail(0, "the file starts with %q, not with GGUF", magic)
 	}

@@ -110,7 +110,27 @@ func unmarked(b []byte, names []string) (*Charset, error) {
 	if _, itself := declared[utf8Set]; valid && (len(declared) == 0 || itself && len(declared) == 1 || isASCII(b)) {
 		return nil, nil
 	}
+	if len(declared) == 0 && !valid && isNearlyUTF8(b) {
+		return utf8Set, nil
+	}
 	return likeliest(b, declared, valid), nil
+}
+
+// isNearlyUTF8 tells whether a text is UTF-8 but for a bad byte: one, or one to eight
+// characters of several bytes, which no other set gives by chance.
+func isNearlyUTF8(b []byte) bool {
+	good, bad := 0, 0
+	for len(b) > 0 {
+		r, size := utf8.DecodeRune(b)
+		switch {
+		case size > 1:
+			good++
+		case r == utf8.RuneError:
+			bad++
+		}
+		b = b[size:]
+	}
+	return good > 0 && bad <= max(1, good/8)
 }
 
 func isASCII(b []byte) bool {
