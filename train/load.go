@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -256,16 +257,30 @@ func (t *Trainer) sameModel(dir string, goesOn bool) error {
 	if err != nil {
 		return nil // another program's model: the weights will tell
 	}
+	for _, f := range shapes(m, t.model) {
+		if f.theirs != f.ours && len(differing(unshaped(m, t.model))) == 0 {
+			return fmt.Errorf("%s is of another model: %s is %v there and %v here\nhint: weights of another shape are of no use here; another save_folder begins anew", dir, f.key, f.theirs, f.ours)
+		}
+	}
 	rows := unshaped(m, t.model)
 	if goesOn {
 		rows = append(rows, computed(m, t.model)...)
+		rows = append(rows, trait{"vocab_size", m.VocabSize, t.model.VocabSize}, trait{"eos_token_id", m.EOS, t.model.EOS})
 	}
-	for _, f := range rows {
-		if !reflect.DeepEqual(f.theirs, f.ours) {
-			return fmt.Errorf("%s is of another model: %s is %v there and %v here\nhint: init_weights=%s takes the weights all the same", dir, f.key, f.theirs, f.ours, filepath.Join(dir, ModelFile))
-		}
+	for _, f := range differing(rows) {
+		return fmt.Errorf("%s is of another model: %s is %v there and %v here\nhint: init_weights=%s takes the weights all the same", dir, f.key, f.theirs, f.ours, filepath.Join(dir, ModelFile))
 	}
 	return nil
+}
+
+// differing are the settings that are not the same.
+func differing(rows []trait) (out []trait) {
+	for _, f := range rows {
+		if !reflect.DeepEqual(f.theirs, f.ours) {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 // trait is a setting of two models that the shapes of their weights do not tell.
@@ -274,15 +289,30 @@ type trait struct {
 	theirs, ours any
 }
 
+// shapes are the settings that the weights' shapes would tell, too, but not by their names.
+func shapes(theirs, ours *model.Config) []trait {
+	return []trait{
+		{"n_layers", theirs.Layers, ours.Layers},
+		{"d_model", theirs.C, ours.C},
+		{"embedding_size", theirs.V, ours.V},
+		{"the size of the feed-forward layer (mlp_hidden_size, or mlp_ratio times d_model)", theirs.F, ours.F},
+		{"weight_tying", theirs.Tied, ours.Tied},
+		{"include_bias", theirs.AttentionBias && theirs.MLPBias, ours.AttentionBias && ours.MLPBias},
+	}
+}
+
+// named is a setting's name, or that of its zero value.
+func named[T ~string](v T, zero string) string { return cmp.Or(string(v), zero) }
+
 // unshaped are the settings without which weights mean nothing.
 func unshaped(theirs, ours *model.Config) []trait {
 	return []trait{
 		{"n_heads", theirs.H, ours.H},
 		{"n_kv_heads", theirs.KV, ours.KV},
 		{"layer_norm_type: rms", theirs.Norm.RMS, ours.Norm.RMS},
-		{"activation_type", theirs.Activation, ours.Activation},
+		{"activation_type", named(theirs.Activation, "swiglu"), named(ours.Activation, "swiglu")},
 		{"attention_layer_norm", theirs.QKNorm != nil, ours.QKNorm != nil},
-		{"the kind of positions", theirs.Position, ours.Position},
+		{"rope, alibi: the kind of positions", named(theirs.Position, "rope"), named(ours.Position, "rope")},
 		{"the kind of blocks", theirs.Family, ours.Family},
 		{"scale_logits", theirs.ScaleLogits, ours.ScaleLogits},
 		{"norms of heads", theirs.QKHeads, ours.QKHeads},

@@ -52,6 +52,23 @@ func TestSameModel(t *testing.T) {
 	if err := tr.sameModel(t.TempDir(), false); err != nil {
 		t.Errorf("without a config: %v", err)
 	}
+	// What the shapes of weights would tell is said by its key.
+	for override, want := range map[string]string{
+		"model.n_layers=3": "n_layers is 3 there", "model.d_model=72": "d_model is 72 there", "model.mlp_hidden_size=64": "mlp_ratio times d_model) is",
+		"model.weight_tying=true": "weight_tying is true there and false here", "model.include_bias=true": "include_bias is true there and false here",
+	} {
+		dir := t.TempDir()
+		theirs, err := LoadConfig("testdata/tiny.yaml", []string{override})
+		if err == nil {
+			err = config.Write(filepath.Join(dir, configFile), theirs)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tr.sameModel(dir, true); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", override, err, want)
+		}
+	}
 	// A run that goes on may not change what a new run may.
 	dir := t.TempDir()
 	ours.Model.RopeTheta = 50
