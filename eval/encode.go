@@ -3,8 +3,8 @@ package eval
 import (
 	"slices"
 	"strings"
-	"unicode"
 
+	"olmo/eval/python"
 	"olmo/lm"
 	"olmo/tokenizer"
 )
@@ -77,7 +77,7 @@ func (e *encoder) together(context, continuation string) (pair, error) {
 		}
 		return cut(ids, 1, e.positions), nil
 	}
-	trimmed := strings.TrimRightFunc(context, pythonSpace)
+	trimmed := strings.TrimRightFunc(context, python.IsSpace)
 	continuation = context[len(trimmed):] + continuation
 	before, err := e.prompt(trimmed)
 	if err != nil {
@@ -146,9 +146,6 @@ func (e *encoder) rolling(r *Request, b Boundary) ([]int32, error) {
 	}
 	return ids, err
 }
-
-// pythonSpace is str.isspace of a character, as str.rstrip takes it.
-func pythonSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
 
 // Splitter shows how a tokenizer's ids of a request are split, without a model.
 func Splitter(t *tokenizer.Tokenizer, b Boundary) func(r *Request) (before, after []int32, err error) {

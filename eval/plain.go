@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -116,7 +117,7 @@ func (p *Plain) Answer(ctx context.Context, a Answerer, o AnswerOptions, output 
 		err = p.write(output, kept)
 	}
 	if err != nil {
-		return joinFirst(err, j.keep())
+		return cmp.Or(err, j.keep())
 	}
 	j.end()
 	return nil

@@ -9,10 +9,10 @@ import (
 	"math"
 	"path/filepath"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"olmo/data"
+	"olmo/eval/python"
 	"olmo/lm"
 )
 
@@ -42,7 +42,7 @@ type Perplexity struct {
 
 // Add counts a document's text, whose tokens cost so many nats.
 func (p *Perplexity) Add(text string, tokens int, nats float64) {
-	p.add(len(text), utf8.RuneCountInString(text), words(text), tokens, nats)
+	p.add(len(text), utf8.RuneCountInString(text), python.Words(text), tokens, nats)
 }
 
 func (p *Perplexity) add(bytes, chars, words, tokens int, nats float64) {
@@ -81,20 +81,6 @@ func (p Perplexity) MarshalJSON() ([]byte, error) {
 		PerChar     *float64 `json:"perplexity_per_char"`
 		PerWord     *float64 `json:"perplexity_per_word"`
 	}{plain(p), figure(p.BitsPerByte, p.Bytes), figure(p.PerToken, p.Tokens), figure(p.PerByte, p.Bytes), figure(p.PerChar, p.Chars), figure(p.PerWord, p.Words)})
-}
-
-// words counts the parts between runs of white space; an empty part before a run at
-// the beginning, or after one at the end, counts as Python's re.split has it.
-func words(text string) int {
-	n, space := 1, false
-	for _, r := range text {
-		is := unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f
-		if is && !space {
-			n++
-		}
-		space = is
-	}
-	return n
 }
 
 // windows cuts ids, of which the first is context only, into sequences that

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"olmo/eval/python"
 )
 
 // TestWords: what stands between runs of Python's white space.
@@ -18,7 +20,7 @@ func TestWords(t *testing.T) {
 		"a\x1cb\x1dc\x1ed\x1fe":          5, // Python's \s has the separators of ASCII
 		"a\x1bb\x20\x1c\x85c\u200bd\x7f": 2,
 	} {
-		if got := words(text); got != want {
+		if got := python.Words(text); got != want {
 			t.Errorf("words(%q) = %d, want %d", text, got, want)
 		}
 	}

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -207,18 +208,10 @@ func (r *Run) do(ctx context.Context, a Answerer, d due, res *Results) error {
 		return err
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", d.Name, joinFirst(err, journal.keep()))
+		return fmt.Errorf("%s: %w", d.Name, cmp.Or(err, journal.keep()))
 	}
 	journal.end()
 	return nil
-}
-
-// joinFirst is the first error; the second matters only without it.
-func joinFirst(first, second error) error {
-	if first != nil {
-		return first
-	}
-	return second
 }
 
 // wave is how much is asked at once: enough to share what requests have in common, little
@@ -238,7 +231,7 @@ func (r *Run) answers(ctx context.Context, a Answerer, d due) (answers []Answer,
 		}
 		defer func() {
 			if err != nil {
-				err = joinFirst(err, j.keep())
+				err = cmp.Or(err, j.keep())
 				j = nil
 			}
 		}()

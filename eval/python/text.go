@@ -98,3 +98,17 @@ func decimal(r rune) rune {
 	}
 	return r
 }
+
+// Words is len(re.split(r"\s+", s)): the parts between runs of white space, an empty one before
+// a run at the beginning and after one at the end included.
+func Words(s string) int {
+	n, space := 1, false
+	for _, r := range s {
+		is := IsSpace(r)
+		if is && !space {
+			n++
+		}
+		space = is
+	}
+	return n
+}

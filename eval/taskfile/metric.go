@@ -56,7 +56,7 @@ var (
 	}
 	rollingMetrics = map[string]metric{
 		"word_perplexity": {func(e *eval.Evidence) (any, error) {
-			return [2]float64{e.Answers[0].Logprob, float64(words(e.Targets[0]))}, nil
+			return [2]float64{e.Answers[0].Logprob, float64(python.Words(e.Targets[0]))}, nil
 		}, "weighted_perplexity", true},
 		"byte_perplexity": {perByte, "weighted_perplexity", true},
 		"bits_per_byte":   {perByte, "bits_per_byte", true},
@@ -65,19 +65,6 @@ var (
 
 func perByte(e *eval.Evidence) (any, error) {
 	return [2]float64{e.Answers[0].Logprob, float64(len(e.Targets[0]))}, nil
-}
-
-// words is len(re.split(r"\s+", text)).
-func words(text string) int {
-	n, space := 1, false
-	for _, r := range text {
-		is := python.IsSpace(r)
-		if is && !space {
-			n++
-		}
-		space = is
-	}
-	return n
 }
 
 func one(holds bool) float64 {

@@ -3,8 +3,9 @@ package taskfile
 import (
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"olmo/eval/python"
 )
 
 // message is a part of a prompt, with what follows it in a plain text.
@@ -23,10 +24,8 @@ func joined(prefix, suffix, delimiter string) string {
 func delimits(prefix, suffix string) bool {
 	last, _ := utf8.DecodeLastRuneInString(prefix)
 	first, _ := utf8.DecodeRuneInString(suffix)
-	return prefix != "" && !isSpace(last) && !isSpace(first)
+	return prefix != "" && !python.IsSpace(last) && !python.IsSpace(first)
 }
-
-func isSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
 
 // turn is a question, and its answer where there is one (lm-eval's build_qa_turn).
 func turn(question, prefix string, answer *string, targetDelimiter, fewshotDelimiter string) []message {
