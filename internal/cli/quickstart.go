@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -47,7 +48,7 @@ not given is that of the folder.`,
 	listFlag(f, &o.Docs, "docs", "your own text, Markdown, HTML or JSONL: files or folders")
 	asJSON := f.Bool("json", false, "print report.json on standard output")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if o.Steps < 0 || f.Changed("steps") && o.Steps == 0 || !(o.Minutes > 0) || o.Depth < 1 {
+		if o.Steps < 0 || f.Changed("steps") && o.Steps == 0 || !(o.Minutes > 0) || math.IsInf(o.Minutes, 0) || o.Depth < 1 {
 			return usageErrorf("--steps, --minutes and --depth must be positive")
 		}
 		// What is not given is left to the folder.

@@ -496,6 +496,12 @@ number of threads (OLMO_THREADS).`,
 			if err := requireFlags(c, "input", "vocab-size", "output"); err != nil {
 				return err
 			}
+			switch {
+			case cfg.VocabSize < 256:
+				return usageErrorf("--vocab-size: a vocabulary of %d is too small: the bytes alone take 256", cfg.VocabSize)
+			case cfg.VocabSize > mostVocabulary:
+				return usageErrorf("--vocab-size is %d, it must be 256 to %d", cfg.VocabSize, mostVocabulary)
+			}
 			cfg.SpecialTokens = special
 			cfg.Threads = parallel.Threads()
 			p := newProgress(c.ErrOrStderr())
@@ -839,3 +845,6 @@ func (d *tokenizerDiff) print(w io.Writer) error {
 		d.Bytes, d.TokensA, share(d.TokensA), d.TokensB, share(d.TokensB), d.Differences, d.Cuts)
 	return err
 }
+
+// mostVocabulary is far above any vocabulary in use, and far below what memory could not hold.
+const mostVocabulary = 1 << 24
