@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -68,13 +69,21 @@ func (c *Config) dataFolder() string { return filepath.Join(c.SaveFolder, "train
 func (c *Config) openData() (*tokens.Dataset, error) {
 	d, err := c.dataset()
 	if err != nil {
-		return nil, err
+		return nil, whereNow(err)
 	}
 	set, err := tokens.OpenDataset(d)
 	if err != nil {
-		return nil, fmt.Errorf("training data: %w", err)
+		return nil, whereNow(fmt.Errorf("training data: %w", err))
 	}
 	return set, nil
+}
+
+// whereNow says of token files that are not there how to tell where they are.
+func whereNow(err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return fmt.Errorf("%w\nhint: where the files were moved, name them there, all and in the order of the config: data.paths=[FOLDER/*.npy]", err)
 }
 
 // fingerprint tells whether token files are still the same: a hash of how they are cut

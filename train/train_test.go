@@ -349,7 +349,7 @@ func TestErrors(t *testing.T) {
 		{"schedulers without times", []string{"scheduler.name=sequential", "scheduler.schedulers=[{name: constant}, {name: constant}]"}, "schedulers_max"},
 		{"all dropped", []string{"model.residual_dropout=1"}, "less than 1"},
 		{"half precision", []string{"precision=amp_fp16"}, "amp_bf16"},
-		{"missing file", []string{"data.paths=[gone.npy]"}, "gone.npy"},
+		{"missing file", []string{"data.paths=[gone.npy]"}, "gone.npy: no such file or directory\nhint: where the files were moved, name them there, all and in the order of the config: data.paths=["},
 		{"no data", []string{"data.paths=[]"}, "no token files"},
 		{"large ids", []string{"model.vocab_size=100", "model.embedding_size=100"}, "the model's embedding has 100 rows"},
 		{"large batch", []string{"global_train_batch_size=100000"}, "not one batch"},

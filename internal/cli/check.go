@@ -29,7 +29,7 @@ Where a report, manifest, record or model card tells what a file should hold, it
 compared with that; where nothing does, a note says so.
 
 Exit code 1: there are problems. Notes are oddities that do no harm, and what could
-not be judged. The problems of --json have the kinds and members of 'olmo verify'.`,
+not be judged. With --json each problem has a kind, a member and a message.`,
 		Example: `  olmo check olmo-quickstart
   olmo check olmo-quickstart/release
   olmo check corpus --json`,
