@@ -22,6 +22,10 @@ type Run struct {
 	Jobs []*Job
 	// Groups are made of the jobs when all are done; a group stands behind those in it.
 	Groups []*Group
+	// Suites are made of the jobs likewise; Partial gives a suite that lacks parts the figure of
+	// those that there are.
+	Suites  []*Suite
+	Partial bool
 	// Out is the folder of results.json and of requests-NAME.jsonl; nothing is kept when it
 	// is empty.
 	Out    string
@@ -76,9 +80,9 @@ func (r *Run) Do(ctx context.Context, a Answerer) (*Results, error) {
 	return res, r.group(res)
 }
 
-// group computes the groups' figures and keeps them.
+// group computes the groups' and suites' figures and keeps them.
 func (r *Run) group(res *Results) error {
-	if len(r.Groups) == 0 {
+	if len(r.Groups) == 0 && len(r.Suites) == 0 {
 		return nil
 	}
 	groups := map[string]*Group{}
@@ -90,6 +94,7 @@ func (r *Run) group(res *Results) error {
 			r.Warn(fmt.Sprintf("group %s: a figure is that of part of its tasks; %s do not have it", g.Name, strings.Join(missing, ", ")))
 		}
 	}
+	r.suites(res)
 	return r.write(res)
 }
 

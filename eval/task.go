@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
+	"sync"
 
 	"olmo/config"
 	evaldata "olmo/eval/data"
@@ -90,6 +92,23 @@ type Inputs struct {
 
 var registry []*Task
 
+// later are what defines the tasks and suites of other packages.
+var later []func()
+
+// Register keeps what defines tasks and suites of another package until one is asked for, so
+// that a call that needs none pays nothing.
+func Register(define func()) { later = append(later, define) }
+
+// ready defines what is left.
+var ready = sync.OnceFunc(func() {
+	for _, define := range later {
+		define()
+	}
+})
+
+// Define adds a task of another package of the program.
+func Define(t Task) *Task { return define(t) }
+
 // define adds a task of the program's own.
 func define(t Task) *Task {
 	if t.Kind == "" {
@@ -113,16 +132,13 @@ func define(t Task) *Task {
 
 // Tasks lists the program's tasks, sorted by name.
 func Tasks() []*Task {
-	return slices.SortedFunc(slices.Values(registry), func(a, b *Task) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	ready()
+	return slices.SortedFunc(slices.Values(registry), func(a, b *Task) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // LookupTask returns the program's task of a name.
 func LookupTask(name string) (*Task, error) {
+	ready()
 	var names []string
 	for _, t := range registry {
 		if t.Name == name {

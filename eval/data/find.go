@@ -50,6 +50,14 @@ func File(path string) *Set {
 // inside are the sets that the program holds, packed.
 var inside = map[string][]byte{"arc_easy": arcEasy}
 
+// ErrMissing is what an error about a data set that is nowhere is.
+var ErrMissing = errors.New("the data set is missing")
+
+type missing struct{ text string }
+
+func (e *missing) Error() string   { return e.text }
+func (e *missing) Is(t error) bool { return t == ErrMissing }
+
 // Find looks for a data set in the places, folders that hold NAME.jsonl, plain or packed, in
 // their order, and then inside the program.
 func Find(places []string, name string) (*Set, error) {
@@ -75,7 +83,7 @@ func Find(places []string, name string) (*Set, error) {
 	if len(places) > 0 {
 		where = "it is not in " + strings.Join(places, ", ")
 	}
-	return nil, fmt.Errorf("the data set %s is needed, and %s\nhint: give the folder of %s.jsonl (also .gz or .zst) with --data", name, where, name)
+	return nil, &missing{fmt.Sprintf("the data set %s is needed, and %s\nhint: give the folder of %s.jsonl (also .gz or .zst) with --data", name, where, name)}
 }
 
 // SHA256 is the digest of the file, in hexadecimal digits.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -16,6 +17,7 @@ import (
 
 	"olmo/data"
 	"olmo/eval"
+	evaldata "olmo/eval/data"
 )
 
 // evalOptions are the flags of `olmo eval`.
@@ -36,6 +38,7 @@ type evalOptions struct {
 	out             string
 	precision       string
 	asJSON, list    bool
+	partial         bool
 }
 
 func newEvalCommand() *cobra.Command {
@@ -43,7 +46,7 @@ func newEvalCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "eval --model PATH --tasks NAME,…",
 		Short: "Judge a model: multiple-choice tasks and bits per byte",
-		Long: `Eval scores a model on tasks. arc_easy is inside the program; the other tasks read
+		Long: `Eval scores a model on tasks and suites. arc_easy is inside the program; the other tasks read
 their data sets from the folder of --data, one JSONL file each ('--list' names them).
 
 bpb and paloma measure the bits per byte of --documents: JSONL files of documents
@@ -89,6 +92,7 @@ settings and data, is not computed again.`,
 	ignoreExtraFlag(f, &o.ignoreExtra)
 	f.StringVar(&o.precision, "precision", "fp32", "arithmetic: fp32, or amp_bf16 for the bits of such a training run")
 	f.BoolVar(&o.asJSON, "json", false, "print results.json instead of a table; with --list a line for each task")
+	f.BoolVar(&o.partial, "partial", false, "give a suite that lacks tasks the figure of those that there are")
 	f.BoolVar(&o.list, "list", false, "list the tasks")
 	return c
 }
@@ -99,7 +103,7 @@ func runEval(c *cobra.Command, o evalOptions) error {
 		return err
 	}
 	p := newProgress(c.ErrOrStderr())
-	tasks, groups, err := o.tasks(func(text string) { p.print("olmo eval: " + text) })
+	found, err := o.tasks(func(text string) { p.print("olmo eval: " + text) })
 	if err != nil {
 		return err
 	}
@@ -108,7 +112,7 @@ func runEval(c *cobra.Command, o evalOptions) error {
 		return err
 	}
 	// Inputs come before the model, which may take long.
-	jobs, err := o.jobs(tasks)
+	jobs, err := o.jobs(found, func(text string) { p.print("olmo eval: warning: " + text) })
 	if err != nil {
 		return err
 	}
@@ -128,7 +132,7 @@ func runEval(c *cobra.Command, o evalOptions) error {
 		return usageErrorf("--window %d is more than the model's %d positions", window, m.Config.T)
 	}
 	run := &eval.Run{
-		Jobs: jobs, Groups: groups, Out: o.out, Tokens: o.tokens, Memory: memory, NoShare: !o.share,
+		Jobs: jobs, Groups: found.groups, Suites: found.suites, Partial: o.partial, Out: o.out, Tokens: o.tokens, Memory: memory, NoShare: !o.share,
 		Config: map[string]any{"model": o.path, "precision": o.precision, "limit": o.limit, "window": window, "program": "olmo " + version},
 		Kept:   func(job string) { p.print(fmt.Sprintf("olmo eval: %s: kept from the call before", job)) },
 		Warn:   func(text string) { p.print("olmo eval: warning: " + text) },
@@ -178,31 +182,33 @@ func showRequests(p *progress) func(eval.Progress) {
 }
 
 // tasks finds the tasks, and refuses a call that makes no sense.
-func (o *evalOptions) tasks(say func(string)) (tasks []*eval.Task, groups []*eval.Group, err error) {
+func (o *evalOptions) tasks(say func(string)) (*chosen, error) {
 	if len(o.names) == 0 {
-		return nil, nil, usageErrorf("--tasks is needed\nhint: 'olmo eval list' lists the tasks")
+		return nil, usageErrorf("--tasks is needed\nhint: 'olmo eval list' lists the tasks")
 	}
-	if tasks, groups, err = o.find(o.names, say); err != nil {
-		return nil, nil, err
+	found, err := o.find(o.names, say)
+	if err != nil {
+		return nil, err
 	}
-	documents := slices.ContainsFunc(tasks, func(t *eval.Task) bool { return t.Kind == eval.Documents })
+	documents := slices.ContainsFunc(found.tasks, func(t *eval.Task) bool { return t.Kind == eval.Documents })
 	switch {
 	case documents && len(o.documents) == 0:
-		return nil, nil, usageErrorf("bpb and paloma need documents\nhint: --documents FILE…")
+		return nil, usageErrorf("bpb and paloma need documents\nhint: --documents FILE…")
 	case !documents && len(o.documents) > 0:
-		return nil, nil, usageErrorf("--documents is for the tasks bpb and paloma\nhint: --tasks bpb")
+		return nil, usageErrorf("--documents is for the tasks bpb and paloma\nhint: --tasks bpb")
 	case !documents && o.endOfText:
-		return nil, nil, usageErrorf("--end-of-text is for the tasks bpb and paloma\nhint: --tasks bpb")
+		return nil, usageErrorf("--end-of-text is for the tasks bpb and paloma\nhint: --tasks bpb")
 	case o.window < 0:
-		return nil, nil, usageErrorf("--window %d must not be negative", o.window)
+		return nil, usageErrorf("--window %d must not be negative", o.window)
 	case o.boundary != "" && o.boundary != string(eval.Apart) && o.boundary != string(eval.Together):
-		return nil, nil, usageErrorf("--boundary %s is neither apart nor together", o.boundary)
+		return nil, usageErrorf("--boundary %s is neither apart nor together", o.boundary)
 	}
-	return tasks, groups, nil
+	return found, nil
 }
 
-// jobs reads the questions of the tasks, each once, and finds the documents.
-func (o *evalOptions) jobs(tasks []*eval.Task) ([]*eval.Job, error) {
+// jobs reads the questions of the tasks, and finds the documents. A task that only a suite asks
+// for and whose data are missing is named and left out.
+func (o *evalOptions) jobs(found *chosen, warn func(string)) ([]*eval.Job, error) {
 	files, missing, err := data.ExpandGlobs(o.documents)
 	if err != nil {
 		return nil, err
@@ -215,11 +221,15 @@ func (o *evalOptions) jobs(tasks []*eval.Task) ([]*eval.Job, error) {
 		return nil, err
 	}
 	var jobs []*eval.Job
-	for i, t := range tasks {
-		if slices.Index(tasks, t) < i {
+	var lacking []error
+	for _, t := range found.tasks {
+		j, err := t.Job(eval.Inputs{Data: evalData(o.data), Documents: files, Limit: limit, Share: share, Window: o.window, EndOfText: o.endOfText, By: o.by, Cluster: o.cluster})
+		if !found.named[t] && errors.Is(err, evaldata.ErrMissing) {
+			lacking = append(lacking, err)
+			text, _, _ := strings.Cut(err.Error(), "\n")
+			warn(text)
 			continue
 		}
-		j, err := t.Job(eval.Inputs{Data: evalData(o.data), Documents: files, Limit: limit, Share: share, Window: o.window, EndOfText: o.endOfText, By: o.by, Cluster: o.cluster})
 		if err != nil {
 			return nil, err
 		}
@@ -227,6 +237,12 @@ func (o *evalOptions) jobs(tasks []*eval.Task) ([]*eval.Job, error) {
 			j.Boundary = eval.Boundary(o.boundary)
 		}
 		jobs = append(jobs, j)
+	}
+	switch {
+	case len(jobs) == 0 && lacking != nil:
+		return nil, fmt.Errorf("no task of the suite has its data: %w", lacking[0])
+	case len(jobs) == 0:
+		return nil, fmt.Errorf("the program has none of the tasks of %s\nhint: 'olmo eval show SUITE' lists them", found.suites[len(found.suites)-1].Name)
 	}
 	return jobs, nil
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,7 +21,7 @@ func newEvalListCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "list [WORD]",
-		Short: "List the tasks, with the figure that each is quoted with and where its data are",
+		Short: "List the tasks and suites, with the figure that each is quoted with and where its data are",
 		Example: `  olmo eval list
   olmo eval list arc
   olmo eval list mmlu --data datasets --json`,
@@ -44,16 +45,52 @@ func newEvalListCommand() *cobra.Command {
 type listedTask struct {
 	Name    string    `json:"name"`
 	Kind    eval.Kind `json:"kind"`
-	Metric  string    `json:"metric"`
-	Data    string    `json:"data"` // the data set; empty for none
+	Metric  string    `json:"metric"` // of a suite: its average
+	Data    string    `json:"data"`   // the data set; empty for none
 	Licence string    `json:"licence"`
 	Shots   int       `json:"shots"`
 	Place   string    `json:"place"` // the file where the data are, or "inside"; empty when they are missing
 	Missing string    `json:"missing,omitempty"`
 	Source  string    `json:"source,omitempty"`
+	Parts   []string  `json:"parts,omitempty"` // of a suite
 }
 
-// listTasks prints the tasks with a word in their names.
+// isSuite is the kind of a suite.
+const isSuite eval.Kind = "suite"
+
+// dataPlace says where a task's data are, or that they are missing; both are empty for a task of
+// documents.
+func dataPlace(t *eval.Task, places []string) (place, missing string) {
+	if t.Sets == nil {
+		return "", ""
+	}
+	sets, err := t.Sets(&eval.Inputs{Data: places})
+	if err != nil {
+		missing, _, _ = strings.Cut(err.Error(), "\n")
+		return "", missing
+	}
+	return sets[0].Place, ""
+}
+
+// listedSuite describes a suite; has are the tasks with data.
+func listedSuite(s *eval.Suite, has map[string]bool) listedTask {
+	l := listedTask{Name: s.Name, Kind: isSuite, Metric: string(s.Average), Source: s.Source, Parts: s.Parts}
+	_, tasks := s.Below()
+	var lacking []string
+	for _, t := range tasks {
+		if !has[t] {
+			lacking = append(lacking, t)
+		}
+	}
+	if len(lacking) > 0 {
+		l.Missing = fmt.Sprintf("%d of %d tasks lack data", len(lacking), len(tasks))
+	} else {
+		l.Place = fmt.Sprintf("%d tasks", len(tasks))
+	}
+	return l
+}
+
+// listTasks prints the tasks and suites with a word in their names.
 func listTasks(out io.Writer, from *taskFlags, word string, asJSON bool, places ...string) error {
 	tasks := []listedTask{}
 	all := eval.Tasks()
@@ -67,19 +104,19 @@ func listTasks(out io.Writer, from *taskFlags, word string, asJSON bool, places 
 		more, refused = files.Tasks(from.options())
 		all = append(all, more...)
 	}
+	has := map[string]bool{} // the tasks whose data there are
 	for _, t := range all {
-		if !strings.Contains(t.Name, word) {
-			continue
-		}
 		l := listedTask{Name: t.Name, Kind: t.Kind, Metric: t.Quoted, Data: t.About.Data, Licence: t.About.Licence, Shots: t.Shots, Source: t.About.Source}
-		if t.Sets != nil {
-			if sets, err := t.Sets(&eval.Inputs{Data: places}); err == nil {
-				l.Place = sets[0].Place
-			} else {
-				l.Missing, _, _ = strings.Cut(err.Error(), "\n")
-			}
+		l.Place, l.Missing = dataPlace(t, places)
+		has[t.Name] = l.Missing == ""
+		if strings.Contains(t.Name, word) {
+			tasks = append(tasks, l)
 		}
-		tasks = append(tasks, l)
+	}
+	for _, s := range eval.Suites() {
+		if strings.Contains(s.Name, word) {
+			tasks = append(tasks, listedSuite(s, has))
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(refused)) {
 		if strings.Contains(name, word) {
@@ -99,10 +136,8 @@ func listTasks(out io.Writer, from *taskFlags, word string, asJSON bool, places 
 		switch {
 		case t.Kind == "":
 			place = "refused: " + t.Missing
-		case t.Data == "":
-			place = "--documents"
 		case place == "":
-			place = t.Missing
+			place = cmp.Or(t.Missing, "--documents")
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", t.Name, t.Kind, t.Metric, place)
 	}

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -17,27 +19,31 @@ func newEvalShowCommand() *cobra.Command {
 	var docs int
 	var tok, boundary string
 	c := &cobra.Command{
-		Use:   "show TASK",
+		Use:   "show TASK|SUITE",
 		Short: "Show what a task asks: prompts, continuations, right answers, without a model",
 		Long: `Show prints the first documents of a task as a model is asked about them. With a
-tokenizer it prints the ids too, and a bar where context and continuation meet.`,
+tokenizer it prints the ids too, and a bar where context and continuation meet. Of a
+suite it prints the parts.`,
 		Example: `  olmo eval show arc_easy
   olmo eval show arc_easy --docs 1 --tokenizer olmo-quickstart/release`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usageErrorf("one TASK is needed\nhint: 'olmo eval list' lists the tasks")
+				return usageErrorf("one TASK or SUITE is needed\nhint: 'olmo eval list' lists the tasks")
 			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			tasks, _, err := from.find(args, func(string) {})
+			found, err := from.find(args, func(string) {})
 			if err != nil {
 				return err
 			}
-			if len(tasks) != 1 {
-				return usageErrorf("%s are %d tasks, and one is shown", args[0], len(tasks))
+			if n := len(found.suites); n > 0 {
+				return showSuite(c.OutOrStdout(), found.suites[n-1], evalData(data))
 			}
-			t := tasks[0]
+			if len(found.tasks) != 1 {
+				return usageErrorf("%s are %d tasks, and one is shown", args[0], len(found.tasks))
+			}
+			t := found.tasks[0]
 			if docs < 1 {
 				return usageErrorf("--docs %d must be 1 or more", docs)
 			}
@@ -68,6 +74,40 @@ tokenizer it prints the ids too, and a bar where context and continuation meet.`
 	c.Flags().StringVar(&tok, "tokenizer", "", "a tokenizer.json, or a folder with one: show ids")
 	c.Flags().StringVar(&boundary, "boundary", "", "apart or together; the task's own without it")
 	return c
+}
+
+// averages say in words how a suite's figure comes of its parts'.
+var averages = map[eval.Average]string{
+	eval.Macro: "the mean of its parts' figures, each alike", eval.Micro: "the mean of its parts' figures, by their documents",
+	eval.Larger: "the largest of its parts' figures", eval.NoAverage: "none",
+}
+
+// showSuite prints a suite's parts, those of suites in it below them.
+func showSuite(out io.Writer, s *eval.Suite, places []string) error {
+	fmt.Fprintf(out, "%s: suite of %d parts; its figure: %s\n", s.Name, len(s.Parts), averages[s.Average])
+	if s.Source != "" {
+		fmt.Fprintf(out, "source: %s\n", s.Source)
+	}
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	var parts func(s *eval.Suite, indent string)
+	parts = func(s *eval.Suite, indent string) {
+		for _, name := range s.Parts {
+			if below, ok := eval.LookupSuite(name); ok {
+				fmt.Fprintf(w, "%s%s\tsuite\t%s\t\n", indent, name, below.Average)
+				parts(below, indent+"  ")
+				continue
+			}
+			t, err := eval.LookupTask(name)
+			if err != nil {
+				fmt.Fprintf(w, "%s%s\t–\t–\tnot in this program\n", indent, name)
+				continue
+			}
+			place, missing := dataPlace(t, places)
+			fmt.Fprintf(w, "%s%s\t%s\t%s\t%s\n", indent, name, t.Kind, t.Quoted, cmp.Or(place, missing, "--documents"))
+		}
+	}
+	parts(s, "  ")
+	return w.Flush()
 }
 
 // showTask prints a job's documents.

@@ -58,72 +58,116 @@ func (o *taskFlags) catalogue() (*taskfile.Catalogue, error) {
 // own marks a name that is the program's, whatever files there are.
 const own = "olmo:"
 
-// find looks for tasks by name or pattern, in the files first and then in the program; say is
-// told what the user may not expect.
-func (o *taskFlags) find(names []string, say func(string)) (tasks []*eval.Task, groups []*eval.Group, err error) {
+// chosen are the tasks that a call names, with the groups and suites that they stand for.
+type chosen struct {
+	tasks  []*eval.Task
+	groups []*eval.Group
+	suites []*eval.Suite
+	// named are the tasks that the call names itself; one that only a suite names is left out
+	// when its data are missing.
+	named map[*eval.Task]bool
+}
+
+// add takes a task that the call names.
+func (c *chosen) add(t *eval.Task) {
+	c.named[t] = true
+	if !slices.Contains(c.tasks, t) {
+		c.tasks = append(c.tasks, t)
+	}
+}
+
+// addSuite takes a suite with the suites and the tasks below it.
+func (c *chosen) addSuite(s *eval.Suite, program map[string]*eval.Task) {
+	all, tasks := s.Below()
+	for _, s := range all {
+		if !slices.Contains(c.suites, s) {
+			c.suites = append(c.suites, s)
+		}
+	}
+	for _, name := range tasks {
+		if t := program[name]; t != nil && !slices.Contains(c.tasks, t) {
+			c.tasks = append(c.tasks, t)
+		}
+	}
+}
+
+// find looks for tasks and suites by name or pattern, in the files first and then in the
+// program; say is told what the user may not expect.
+func (o *taskFlags) find(names []string, say func(string)) (*chosen, error) {
 	files, err := o.catalogue()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	all := eval.Tasks()
+	out := &chosen{named: map[*eval.Task]bool{}}
 	program := map[string]*eval.Task{}
-	var known []string
-	for _, t := range all {
+	var known []string // what the program has
+	for _, t := range eval.Tasks() {
 		program[t.Name] = t
 		known = append(known, t.Name)
 	}
-	if files != nil {
-		known = append(known, files.Names()...)
+	for _, s := range eval.Suites() {
+		known = append(known, s.Name)
+	}
+	take := func(name string) bool {
+		if t, ok := program[name]; ok {
+			out.add(t)
+			return true
+		}
+		s, ok := eval.LookupSuite(name)
+		if ok {
+			out.addSuite(s, program)
+		}
+		return ok
 	}
 	var ofFiles []string
-	add := func(t *eval.Task) {
-		if !slices.Contains(tasks, t) {
-			tasks = append(tasks, t)
-		}
-	}
 	for _, name := range names {
 		short, ours := strings.CutPrefix(name, own)
-		inFiles := files != nil && !ours && files.Has(name)
-		switch t := program[short]; {
-		case inFiles:
-			if t != nil {
+		switch {
+		case files != nil && !ours && files.Has(name):
+			if slices.Contains(known, name) {
 				say(fmt.Sprintf("%s is the task of a file; %s%s is the program's", name, own, name))
 			}
 			ofFiles = append(ofFiles, name)
-		case t != nil:
-			add(t)
+		case take(short):
 		case strings.ContainsAny(name, "*?["):
 			found := false
-			for _, t := range all {
-				if ok, err := path.Match(short, t.Name); err != nil {
-					return nil, nil, usageErrorf("--tasks %s: %w", name, err)
+			for _, n := range known {
+				if ok, err := path.Match(short, n); err != nil {
+					return nil, usageErrorf("--tasks %s: %w", name, err)
 				} else if ok {
-					add(t)
-					found = true
+					found = take(n)
 				}
 			}
-			for _, n := range known[len(all):] {
-				if ok, _ := path.Match(name, n); ok && !ours {
-					ofFiles = append(ofFiles, n)
-					found = true
+			if files != nil && !ours {
+				for _, n := range files.Names() {
+					if ok, _ := path.Match(name, n); ok {
+						ofFiles = append(ofFiles, n)
+						found = true
+					}
 				}
 			}
 			if !found {
-				return nil, nil, usageErrorf("no task's name matches %s\nhint: 'olmo eval list' lists the tasks", name)
+				return nil, usageErrorf("no task's name matches %s\nhint: 'olmo eval list' lists the tasks", name)
 			}
 		default:
-			if near, ok := config.Nearest(short, known); ok {
-				return nil, nil, usageErrorf("no task is called %q\nhint: did you mean %s?", name, near)
+			if files != nil {
+				known = append(known, files.Names()...)
 			}
-			return nil, nil, usageErrorf("no task is called %q\nhint: 'olmo eval list' lists the tasks", name)
+			if near, ok := config.Nearest(short, known); ok {
+				return nil, usageErrorf("no task is called %q\nhint: did you mean %s?", name, near)
+			}
+			return nil, usageErrorf("no task is called %q\nhint: 'olmo eval list' lists the tasks", name)
 		}
 	}
 	if len(ofFiles) > 0 {
-		t, g, err := files.Select(ofFiles, o.options())
+		tasks, groups, err := files.Select(ofFiles, o.options())
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		tasks, groups = append(tasks, t...), g
+		out.groups = groups
+		for _, t := range tasks {
+			out.add(t)
+		}
 	}
-	return tasks, groups, nil
+	return out, nil
 }
