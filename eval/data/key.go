@@ -1,0 +1,106 @@
+package evaldata
+
+import (
+	"slices"
+	"strings"
+)
+
+// key is what a data set is looked for by.
+type key struct {
+	names []string // file names without their endings, in our layout
+	// What it is called on the Hugging Face hub, without its owner. A configuration may be ""
+	// for the one there is, or "*" for all, one behind the other.
+	base, configuration, split string
+}
+
+// known are the data sets that the program's tasks ask for by short names, with what they are
+// called on the hub.
+var known = []struct{ name, base, configuration, split string }{
+	{"arc_challenge", "ai2_arc", "ARC-Challenge", "validation"},
+	{"arc_easy", "ai2_arc", "ARC-Easy", "validation"},
+	{"basic_arithmetic", "basic_arithmetic", "", "validation"},
+	{"boolq", "boolq", "", "validation"},
+	{"commitment_bank", "super_glue", "cb", "validation"},
+	{"commonsense_qa", "commonsense_qa", "", "validation"},
+	{"copa", "super_glue", "copa", "validation"},
+	{"hellaswag", "hellaswag", "", "validation"},
+	{"mmlu_dev", "mmlu", "*", "dev"},
+	{"mmlu_test", "mmlu", "*", "test"},
+	{"mmlu_validation", "mmlu", "*", "validation"},
+	{"mrpc", "glue", "mrpc", "validation"},
+	{"natural_qs_open", "nq_open", "", "validation"},
+	{"openbook_qa", "openbookqa", "main", "validation"},
+	{"piqa", "piqa", "plain_text", "validation"},
+	{"rte", "glue", "rte", "validation"},
+	{"sciq", "sciq", "", "validation"},
+	{"social_iqa", "social_i_qa", "", "validation"},
+	{"sst2", "glue", "sst2", "validation"},
+	{"trivia_qa_wiki", "trivia_qa", "rc.wikipedia.nocontext", "validation"},
+	{"winogrande", "winogrande", "winogrande_xl", "validation"},
+}
+
+// sameBase are data sets that the hub has under a second name.
+var sameBase = map[string]string{"mmlu_no_train": "mmlu"}
+
+// named is the key of a name of ours.
+func named(name string) *key {
+	for _, k := range known {
+		if k.name == name {
+			return &key{names: []string{name}, base: k.base, configuration: k.configuration, split: k.split}
+		}
+	}
+	return &key{names: []string{name}}
+}
+
+// ofHub is the key of a split that a task calls by its name on the hub (ORG/NAME).
+func ofHub(hub, configuration, split string) *key {
+	base := hub[strings.LastIndexByte(hub, '/')+1:]
+	k := &key{base: base, configuration: configuration, split: split}
+	if same := sameBase[base]; same != "" {
+		k.base = same
+	}
+	if k.base == "mmlu" && configuration == "all" {
+		k.configuration = "*"
+	}
+	for _, x := range known {
+		if x.base == k.base && x.split == split && (x.configuration == k.configuration || configuration == "") {
+			k.names = append(k.names, x.name)
+		}
+	}
+	if configuration == "" {
+		k.names = append(k.names, base+"_"+split)
+	} else {
+		k.names = append(k.names, base+"_"+configuration+"_"+split, configuration+"_"+split)
+	}
+	return k
+}
+
+// requests are the task and the variant of a set of stored requests, oe_TASK__VARIANT.
+func (k *key) requests() (task, variant string, ok bool) {
+	for _, name := range k.names {
+		if rest, is := strings.CutPrefix(name, "oe_"); is {
+			if task, variant, ok = strings.Cut(rest, "__"); ok {
+				return task, variant, true
+			}
+		}
+	}
+	return "", "", false
+}
+
+// none are the names by which data sets with one configuration call it.
+var none = []string{"none", "default", "plain_text", "main"}
+
+// is reports whether the key means the split of a configuration. Any split also goes by
+// BASE_CONFIGURATION_SPLIT, or BASE_SPLIT where the configuration is none.
+func (k *key) is(base, configuration, split string) bool {
+	bare := slices.Contains(none, configuration)
+	if regular := base + "_" + configuration + "_" + split; slices.Contains(k.names, regular) ||
+		bare && slices.Contains(k.names, base+"_"+split) {
+		return true
+	}
+	if same := sameBase[base]; same != "" {
+		base = same
+	}
+	return base == k.base && split == k.split &&
+		(configuration == k.configuration || k.configuration == "*" || bare && (k.configuration == "" || slices.Contains(none, k.configuration)))
+}

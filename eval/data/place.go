@@ -1,0 +1,82 @@
+package evaldata
+
+import (
+	"archive/zip"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// place is where data sets are looked for: a folder, or the files in a wheel.
+type place struct {
+	path string
+	fs.FS
+	Close func() error
+}
+
+// openPlace opens a folder, or a file that is a zip as wheels are.
+func openPlace(path string) (*place, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("looking for data sets: %w", err)
+	}
+	if st.IsDir() {
+		return &place{path: path, FS: os.DirFS(path), Close: func() error { return nil }}, nil
+	}
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w\nhint: a place of data sets is a folder, or a wheel (.whl) or other zip file", path, err)
+	}
+	return &place{path: path, FS: z, Close: z.Close}, nil
+}
+
+// file is the file of a name in the place. It can be opened when the place is closed.
+func (p *place) file(name string) file {
+	return file{
+		place: filepath.Join(p.path, filepath.FromSlash(name)),
+		open: func() (io.ReadCloser, error) {
+			again, err := openPlace(p.path)
+			if err != nil {
+				return nil, err
+			}
+			f, err := again.Open(name)
+			if err != nil {
+				again.Close()
+				return nil, err
+			}
+			return &inPlace{f, again}, nil
+		},
+	}
+}
+
+// inPlace is an open file of a place that is its own.
+type inPlace struct {
+	fs.File
+	place *place
+}
+
+func (f *inPlace) Close() error {
+	f.place.Close()
+	return f.File.Close()
+}
+
+// exists reports whether the place has a file of the name. What keeps it from being seen is an
+// error.
+func (p *place) exists(name string) (bool, error) {
+	st, err := fs.Stat(p, name)
+	if missing(err) || !fs.ValidPath(name) {
+		return false, nil
+	}
+	return err == nil && !st.IsDir(), err
+}
+
+// folder lists the names in a folder of the place, sorted; none when there is no such folder.
+func (p *place) folder(name string) ([]fs.DirEntry, error) {
+	entries, err := fs.ReadDir(p, name)
+	if missing(err) {
+		return nil, nil
+	}
+	return entries, err
+}

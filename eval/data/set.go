@@ -1,0 +1,137 @@
+package evaldata
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"path"
+
+	"olmo/data"
+	"olmo/eval/data/arrow"
+)
+
+// Set is a data set that was found.
+type Set struct {
+	Name string
+	// Place is the file that holds the rows, the folder of several such files, or Inside. Of
+	// what is in a wheel it is the path of the wheel with the path inside of it.
+	Place string
+
+	files []file
+}
+
+// Inside is the place of the program's own sets.
+const Inside = "inside"
+
+// Row is a row of a data set, as it stands there.
+type Row struct {
+	JSON json.RawMessage
+	// Place is where it stands: file and line.
+	Place string
+}
+
+// Bad is the error about a row that a task has no use for.
+func (r *Row) Bad(err error) error { return fmt.Errorf("%s: %w", r.Place, err) }
+
+// file is one of the files of a set, whose rows follow each other.
+type file struct {
+	place string // as errors call it
+	open  func() (io.ReadCloser, error)
+}
+
+// SHA256 is the digest of the file, or of all the set's files one behind the other, in
+// hexadecimal digits.
+func (s *Set) SHA256() (string, error) {
+	h := sha256.New()
+	for _, x := range s.files {
+		f, err := x.open()
+		if err != nil {
+			return "", err
+		}
+		_, err = io.Copy(h, f)
+		f.Close()
+		if err != nil {
+			return "", fmt.Errorf("reading %s: %w", x.place, err)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// Rows reads the set from its beginning. An error ends it.
+func (s *Set) Rows() iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		for _, f := range s.files {
+			more, err := f.rows(func(r Row) bool { return yield(r, nil) })
+			if err != nil {
+				yield(Row{}, fmt.Errorf("reading %s: %w", f.place, err))
+			}
+			if err != nil || !more {
+				return
+			}
+		}
+	}
+}
+
+// rows yields the rows of a file, and reports whether more are wanted.
+func (x *file) rows(yield func(Row) bool) (more bool, err error) {
+	f, err := x.open()
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	if path.Ext(x.place) == ".arrow" {
+		return arrowRows(f, x.place, yield)
+	}
+	return lines(f, x.place, yield)
+}
+
+// arrowRows yields the rows of an Arrow file.
+func arrowRows(f io.Reader, place string, yield func(Row) bool) (more bool, err error) {
+	in, err := arrow.NewReader(f)
+	if err != nil {
+		return false, err
+	}
+	for n := 1; ; n++ {
+		row, err := in.Next(nil)
+		if err == io.EOF {
+			return true, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("row %d: %w", n, err)
+		}
+		if !yield(Row{JSON: row, Place: fmt.Sprintf("%s, row %d", place, n)}) {
+			return false, nil
+		}
+	}
+}
+
+// lines yields the rows of a file of JSON lines, plain or packed. Empty lines are none.
+func lines(f io.Reader, place string, yield func(Row) bool) (more bool, err error) {
+	packed := bufio.NewReaderSize(f, 64<<10)
+	plain, err := data.Unpack(packed)
+	if err != nil {
+		return false, err
+	}
+	defer plain.Close()
+	in := bufio.NewReaderSize(plain, 64<<10)
+	if err := data.PassMark(in); err != nil {
+		return false, err
+	}
+	for n := 1; ; n++ {
+		line, err := in.ReadBytes('\n')
+		if err != nil && err != io.EOF {
+			return false, fmt.Errorf("line %d: %w", n, err)
+		}
+		if text := bytes.TrimSpace(line); len(text) > 0 && !yield(Row{JSON: text, Place: fmt.Sprintf("%s:%d", place, n)}) {
+			return false, nil
+		}
+		if err == io.EOF {
+			return true, nil
+		}
+	}
+}

