@@ -93,10 +93,12 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "eval/data", may: "data eval/data/arrow"},
 	{pkg: "eval/python"},
 	{pkg: "eval/stats", may: "numeric"},
-	{pkg: "eval", may: "config data data/store eval/data eval/python eval/stats generate lm numeric store tokenizer train", tests: "device/cpu lm/lmtest"},
+	{pkg: "eval", may: "chat config data data/store eval/data eval/python eval/stats generate lm numeric store tokenizer train", tests: "device/cpu lm/lmtest"},
 	{pkg: "eval/score/algebra"},
 	{pkg: "eval/score", may: "config data data/tagger eval/data eval/python eval/score/algebra eval/stats internal/parallel numeric"},
 	{pkg: "eval/taskfile", may: "chat/jinja config eval eval/data eval/python eval/score internal/parallel", tests: "lm"},
+	{pkg: "eval/endpoint", may: "chat eval eval/python", tests: "eval/endpoint/endpointtest"},
+	{pkg: "eval/endpoint/endpointtest"},
 	{pkg: "eval/record", may: "config data eval eval/python internal/pyjson"},
 	{pkg: "eval/compare", may: "eval/record eval/stats page", tests: "page/pagetest"},
 	{pkg: "convert", may: "device/cpu internal/pyjson lm model numeric store tensor tokenizer weights"},
@@ -108,7 +110,7 @@ var policy = []struct{ pkg, may, tests string }{
 
 	// Whole stories, and the command.
 	{pkg: "quickstart", may: "config data data/convert data/dedupe data/mix data/tagger data/tokens device/cpu eval eval/data generate graph internal/parallel lm model page runlog store tensor tokenizer train weights", tests: "page/pagetest"},
-	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/compare eval/data eval/record eval/score eval/taskfile generate internal/memory internal/parallel lm model numeric quickstart store tensor tokenizer train weights", tests: "data/store/storetest lm/lmtest"},
+	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/record eval/score eval/taskfile generate internal/memory internal/parallel lm model numeric quickstart store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest lm/lmtest"},
 	{pkg: "cmd/olmo", may: "internal/cli"},
 }
 

@@ -98,8 +98,11 @@ func Fit(f Format, messages []Message, encode func(text string) ([]int32, error)
 // beginning of one is held back until it is decided.
 type Cutter struct {
 	Stops []string
-	held  string
-	done  bool
+	// Thinking, if set, ends before stops count: it may well hold what ends an answer.
+	Thinking *Thinking
+	held     string
+	done     bool
+	thinking bool // what comes is thinking, up to its end
 }
 
 // Next takes a piece of text and returns what can be shown of it and of earlier
@@ -109,6 +112,10 @@ func (c *Cutter) Next(piece string) (text string, done bool) {
 		return "", true
 	}
 	c.held += piece
+	thought, wait := c.think()
+	if wait {
+		return thought, false
+	}
 	cut := len(c.held)
 	for _, s := range c.Stops {
 		if i := strings.Index(c.held, s); i >= 0 && i < cut {
@@ -117,18 +124,52 @@ func (c *Cutter) Next(piece string) (text string, done bool) {
 	}
 	if c.done {
 		text, c.held = c.held[:cut], ""
-		return text, true
+		return thought + text, true
 	}
 	for _, s := range c.Stops {
-		for n := min(len(s)-1, len(c.held)); n > 0; n-- {
-			if strings.HasSuffix(c.held, s[:n]) {
-				cut = min(cut, len(c.held)-n)
-				break
-			}
-		}
+		cut = min(cut, len(c.held)-begun(c.held, s))
 	}
 	text, c.held = c.held[:cut], c.held[cut:]
-	return text, false
+	return thought + text, false
+}
+
+// think passes thinking on. wait says that the answer has not begun.
+func (c *Cutter) think() (thought string, wait bool) {
+	t := c.Thinking
+	if t == nil {
+		return "", false
+	}
+	if !c.thinking && t.End == "" && !t.Begun {
+		begin := strings.TrimLeft(c.held, whiteSpace)
+		switch {
+		case begin == "": // white space may be a stop
+			return "", false
+		case strings.HasPrefix(begin, thinkBegin):
+		case strings.HasPrefix(thinkBegin, begin):
+			return "", true
+		default:
+			c.Thinking = nil
+			return "", false
+		}
+	}
+	c.thinking = true
+	n, ended := len(c.held)-begun(c.held, t.end()), false
+	if i := strings.Index(c.held, t.end()); i >= 0 {
+		n, ended = i+len(t.end()), true
+		c.Thinking = nil
+	}
+	thought, c.held = c.held[:n], c.held[n:]
+	return thought, !ended
+}
+
+// begun is the length of the longest end of text that a mark begins with, less than all of it.
+func begun(text, mark string) int {
+	for n := min(len(mark)-1, len(text)); n > 0; n-- {
+		if strings.HasSuffix(text, mark[:n]) {
+			return n
+		}
+	}
+	return 0
 }
 
 // Flush returns what was held back when the text ended without a stop.

@@ -107,6 +107,62 @@ func TestCutter(t *testing.T) {
 	}
 }
 
+// TestCutterThinking: what ends an answer does not end the thinking before it.
+func TestCutterThinking(t *testing.T) {
+	usual := chat.Thinking{}
+	cases := []struct {
+		name       string
+		thinking   chat.Thinking
+		text, want string
+	}{
+		{"thinking", usual, "<think>a.b\n\nc</think>\nYes.\n\nNo", "<think>a.b\n\nc</think>\nYes."},
+		{"after white space", usual, " <think>a\n\nb</think>Yes\n\nNo", " <think>a\n\nb</think>Yes"},
+		{"unclosed", usual, "<think>a\n\nb</thin", "<think>a\n\nb</thin"},
+		{"none", usual, "<thin\n\nb", "<thin"},
+		{"none at once", usual, "\n\nb", ""},
+		{"a mark later", usual, "So\n\n<think>", "So"},
+		{"begun by the prompt", chat.Thinking{Begun: true}, "a\n\nb</think>Yes\n\nNo", "a\n\nb</think>Yes"},
+		{"another end", chat.Thinking{End: "final"}, "a\n\nb final Yes\n\nNo", "a\n\nb final Yes"},
+	}
+	for _, c := range cases {
+		for size := 1; size <= len(c.text); size++ {
+			cut := chat.Cutter{Stops: []string{"\n\n"}, Thinking: &c.thinking}
+			got := ""
+			for i := 0; i < len(c.text); i += size {
+				text, _ := cut.Next(c.text[i:min(len(c.text), i+size)])
+				got += text
+			}
+			if got += cut.Flush(); got != c.want {
+				t.Errorf("%s, pieces of %d: %q, want %q", c.name, size, got, c.want)
+			}
+		}
+	}
+}
+
+func TestThinkingAnswer(t *testing.T) {
+	cases := []struct {
+		name       string
+		thinking   chat.Thinking
+		text, want string
+		closed     bool
+	}{
+		{"no thinking", chat.Thinking{}, " Yes. ", " Yes. ", true},
+		{"thinking", chat.Thinking{}, "<think>\nNo?\n</think>\n\nYes.", "Yes.", true},
+		{"the last end counts", chat.Thinking{}, "<think>a</think>b</think> Yes.", "Yes.", true},
+		{"an end alone", chat.Thinking{}, "No? </think>Yes.", "Yes.", true},
+		{"unclosed", chat.Thinking{}, " <think>No?", "", false},
+		{"begun by the prompt, unclosed", chat.Thinking{Begun: true}, "No?", "", false},
+		{"a mark in the middle", chat.Thinking{}, "He said <think>", "He said <think>", true},
+		{"another end", chat.Thinking{End: "[/T]"}, "</think> no [/T] Yes.", "Yes.", true},
+		{"another end, unclosed", chat.Thinking{End: "[/T]"}, "Yes.", "", false},
+	}
+	for _, c := range cases {
+		if got, closed := c.thinking.Answer(c.text); got != c.want || closed != c.closed {
+			t.Errorf("%s: %q, %v, want %q, %v", c.name, got, closed, c.want, c.closed)
+		}
+	}
+}
+
 func ExampleCutter() {
 	// A model that goes on with the user's next turn.
 	cut := chat.Cutter{Stops: chat.Transcript{}.Stops()}

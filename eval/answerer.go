@@ -3,6 +3,8 @@ package eval
 import (
 	"context"
 	"errors"
+
+	"olmo/chat"
 )
 
 // ErrNotFinite is returned when a model's probabilities are not numbers.
@@ -27,4 +29,6 @@ type AnswerOptions struct {
 	Tokens   bool  // the log-probability of every token is wanted, too
 	Memory   int64 // bytes that caches may take; 0: a quarter of what is free
 	NoShare  bool  // beginnings that requests have in common are computed for each anew
+	// Thinking says where a model's thinking ends, which may hold what ends a text.
+	Thinking chat.Thinking
 }

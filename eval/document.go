@@ -3,6 +3,10 @@ package eval
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
+
+	"olmo/chat"
+	"olmo/numeric"
 )
 
 // Document is one document of a task, with all that is asked about it.
@@ -50,6 +54,9 @@ type Request struct {
 	Form         Form
 	Context      string
 	Continuation string
+	// Turns are the context as a conversation, for a model that reads it in the form of its own;
+	// nil: the context as it is. A last turn of the assistant's is the beginning of its answer.
+	Turns []chat.Message
 	// Unconditional marks a request that serves a figure of another: the choice after a context
 	// that says nothing.
 	Unconditional bool
@@ -75,6 +82,16 @@ type Sampling struct {
 	Seed        uint64  `json:"seed,omitempty"` // of the task; each response has one of its own, made of it, of document and number
 }
 
+// Response is the seed of an answer: k of those to the same request.
+func (s Sampling) Response(k int) uint64 {
+	return numeric.NewStream(s.Seed, "eval response").Bits(uint64(k), 0)
+}
+
+// documentSeed gives each document random numbers of its own, which depend on nothing else.
+func documentSeed(seed uint64, doc int) uint64 {
+	return numeric.NewStream(seed, "eval document "+strconv.Itoa(doc)).Bits(0, 0)
+}
+
 // Answer is what a model says to a request.
 type Answer struct {
 	// Of a continuation or rolling text.
@@ -83,8 +100,10 @@ type Answer struct {
 	Tokens    int       `json:"num_tokens"`          // that were predicted
 	Each      []float64 `json:"logprobs,omitempty"`  // of each token, where they were asked for
 	Truncated bool      `json:"truncated,omitempty"` // the beginning did not fit the model
-	// Of a text: one for each response that was asked for, cut before the first stop.
-	Texts []string `json:"texts,omitempty"`
+	// Of a text: one for each response that was asked for, cut before the first stop, with the
+	// thinking before it, which the prompt may have begun.
+	Texts    []string `json:"texts,omitempty"`
+	Thinking bool     `json:"thinking,omitempty"`
 }
 
 // Response is an answer's first text.

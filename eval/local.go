@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 
 	"olmo/generate"
 	"olmo/lm"
-	"olmo/numeric"
 )
 
 // Local is a model that runs here.
@@ -230,7 +228,7 @@ func (l *Local) texts(ctx context.Context, requests []Request, which []int, o An
 		for k := range left[i] {
 			asked = append(asked, lm.Request{
 				Prompt: prompt, MaxTokens: most, Stop: l.Model.Stop, StopTexts: slices.DeleteFunc(slices.Clone(r.Until), func(s string) bool { return s == "" }),
-				Sampling: generate.Sampling{Temperature: r.Sampling.Temperature, TopK: r.Sampling.TopK, TopP: r.Sampling.TopP, Seed: responseSeed(r.Sampling.Seed, k)},
+				Sampling: generate.Sampling{Temperature: r.Sampling.Temperature, TopK: r.Sampling.TopK, TopP: r.Sampling.TopP, Seed: r.Sampling.Response(k)},
 			})
 			owner, number = append(owner, i), append(number, k)
 		}
@@ -245,14 +243,4 @@ func (l *Local) texts(ctx context.Context, requests []Request, which []int, o An
 		}
 		return each(which[w], *a)
 	})
-}
-
-// documentSeed and responseSeed give each document and each of its responses random numbers of
-// their own, which depend on nothing else.
-func documentSeed(seed uint64, doc int) uint64 {
-	return numeric.NewStream(seed, "eval document "+strconv.Itoa(doc)).Bits(0, 0)
-}
-
-func responseSeed(seed uint64, response int) uint64 {
-	return numeric.NewStream(seed, "eval response").Bits(uint64(response), 0)
 }

@@ -43,6 +43,8 @@ type Request struct {
 	// Model.Stop are the ids that the model itself ends a text with.
 	Stop      []int32
 	StopTexts []string
+	// Thinking, if set, ends before StopTexts count.
+	Thinking *chat.Thinking
 	// Continue takes over from the request before what both prompts begin with, answers
 	// included, instead of computing it again. The answer has the same bits.
 	Continue bool
@@ -89,7 +91,7 @@ type text struct {
 }
 
 func newText(tok *tokenizer.Tokenizer, r Request) *text {
-	t := &text{cutter: chat.Cutter{Stops: r.StopTexts}, tell: r.Text}
+	t := &text{cutter: chat.Cutter{Stops: r.StopTexts, Thinking: r.Thinking}, tell: r.Text}
 	if tok != nil {
 		t.stream = tok.NewStream(true)
 		// What the prompt leaves open, half a character or the space before a word, is

@@ -23,22 +23,19 @@ import (
 // evalOptions are the flags of `olmo eval`.
 type evalOptions struct {
 	taskFlags
-	path, tokenizer string
-	names           []string
-	documents       []string
-	data            []string
-	limit           string
-	by, cluster     string
-	boundary        string
-	memory          string
-	tokens, share   bool
-	window          int
-	endOfText       bool
-	ignoreExtra     bool
-	out             string
-	precision       string
-	asJSON, list    bool
-	partial         bool
+	answererFlags
+	names        []string
+	documents    []string
+	data         []string
+	limit        string
+	by, cluster  string
+	boundary     string
+	tokens       bool
+	window       int
+	endOfText    bool
+	out          string
+	asJSON, list bool
+	partial      bool
 }
 
 func newEvalCommand() *cobra.Command {
@@ -57,11 +54,16 @@ of quickstart does.
 
 With --out, DIR gets results.json, in the form of lm-eval's, and every request with
 its score in requests-TASK.jsonl. A task that DIR has already, of the same model,
-settings and data, is not computed again.`,
+settings and data, is not computed again.
+
+The model may be a server's, of OpenAI's API: --model http(s)://HOST/v1. The key is read
+from OPENAI_API_KEY. Log-probabilities take completions that echo their prompt (vLLM);
+texts take completions, or with --chat chat completions.`,
 		Example: `  olmo eval --model olmo-quickstart --tasks arc_easy --out scores
   olmo eval --model MODEL --tasks piqa,hellaswag --data datasets --limit 100 --out scores --json
   olmo eval --model MODEL --tasks bpb --documents heldout/*.jsonl.zst
   olmo eval --model MODEL --include my-tasks --tasks my_task --num-fewshot 2 --out scores
+  olmo eval --model http://localhost:8000/v1 --tasks arc_easy --limit 100 --out scores
   olmo eval list`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -72,9 +74,9 @@ settings and data, is not computed again.`,
 		},
 	}
 	c.AddCommand(newEvalListCommand(), newEvalDiffCommand(), newEvalCompareCommand(), newEvalExplainCommand(), newEvalShowCommand(), newEvalRequestsCommand(), newEvalScoreCommand())
-	o.add(c)
+	o.taskFlags.add(c)
 	f := c.Flags()
-	f.StringVar(&o.path, "model", "", "the model: a folder, a run, or a .gguf file")
+	o.answererFlags.add(f)
 	f.StringSliceVar(&o.names, "tasks", nil, "the tasks, separated by commas")
 	listFlag(f, &o.documents, "documents", "the documents of bpb and paloma")
 	listFlag(f, &o.data, "data", "the folders of the tasks' data sets, searched in this order")
@@ -84,13 +86,8 @@ settings and data, is not computed again.`,
 	f.StringVar(&o.by, "by", "", "bpb and paloma: the field whose values are domains (default: subdomain, else source, else the file)")
 	f.StringVar(&o.cluster, "cluster", "", "the field of rows, such as a passage's, whose questions are not independent, for standard errors")
 	f.StringVar(&o.boundary, "boundary", "", "how a context and its continuation become ids: apart, or together (default: each task's own)")
-	f.StringVar(&o.memory, "memory", "", "most memory for what requests share, such as 2GB (default: a quarter of what is free)")
-	f.BoolVar(&o.share, "share", true, "compute what requests begin with once; --share=false gives the same bits, slower")
 	f.BoolVar(&o.tokens, "tokens", false, "keep the log-probability of every token in the requests")
 	f.StringVar(&o.out, "out", "", "the folder for results and requests")
-	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
-	ignoreExtraFlag(f, &o.ignoreExtra)
-	f.StringVar(&o.precision, "precision", "fp32", "arithmetic: fp32, or amp_bf16 for the bits of such a training run")
 	f.BoolVar(&o.asJSON, "json", false, "print results.json instead of a table; with --list a line for each task")
 	f.BoolVar(&o.partial, "partial", false, "give a suite that lacks tasks the figure of those that there are")
 	f.BoolVar(&o.list, "list", false, "list the tasks")
@@ -98,16 +95,11 @@ settings and data, is not computed again.`,
 }
 
 func runEval(c *cobra.Command, o evalOptions) error {
-	bf16, err := precisionFlag(o.precision)
-	if err != nil {
+	if err := o.check(c); err != nil {
 		return err
 	}
 	p := newProgress(c.ErrOrStderr())
 	found, err := o.tasks(func(text string) { p.print("olmo eval: " + text) })
-	if err != nil {
-		return err
-	}
-	memory, err := memoryFlag(o.memory)
 	if err != nil {
 		return err
 	}
@@ -116,35 +108,39 @@ func runEval(c *cobra.Command, o evalOptions) error {
 	if err != nil {
 		return err
 	}
-	m, err := openModel(c, o.path, o.tokenizer, bf16, o.ignoreExtra)
+	if o.served() {
+		for _, text := range o.together(jobs) {
+			p.print("olmo eval: " + text)
+		}
+	}
+	warn := func(text string) { p.print("olmo eval: warning: " + text) }
+	m, err := o.open(c, warn)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	if err := needTokenizer(m, ""); err != nil {
-		return err
-	}
-	window := o.window
-	if window == 0 {
-		window = m.Config.T
-	}
-	if window > m.Config.T {
-		return usageErrorf("--window %d is more than the model's %d positions", window, m.Config.T)
-	}
 	run := &eval.Run{
-		Jobs: jobs, Groups: found.groups, Suites: found.suites, Partial: o.partial, Out: o.out, Tokens: o.tokens, Memory: memory, NoShare: !o.share,
-		Config: map[string]any{"model": o.path, "precision": o.precision, "limit": o.limit, "window": window, "program": "olmo " + version},
+		Jobs: jobs, Groups: found.groups, Suites: found.suites, Partial: o.partial, Out: o.out, Tokens: o.tokens, Memory: m.memory, NoShare: !o.share,
+		Config: o.config(),
 		Kept:   func(job string) { p.print(fmt.Sprintf("olmo eval: %s: kept from the call before", job)) },
-		Warn:   func(text string) { p.print("olmo eval: warning: " + text) },
+		Warn:   warn,
+	}
+	run.Config["limit"], run.Config["program"] = o.limit, "olmo "+version
+	window := o.window
+	if m.local != nil {
+		if window == 0 {
+			window = m.local.Config.T
+		}
+		if window > m.local.Config.T {
+			return usageErrorf("--window %d is more than the model's %d positions", window, m.local.Config.T)
+		}
+		run.Config["window"] = window
 	}
 	if o.endOfText {
 		run.Config["end_of_text"] = true
 	}
-	if o.ignoreExtra {
-		run.Config["ignore_extra"] = true
-	}
 	run.Progress = showRequests(p)
-	results, err := run.Do(c.Context(), &eval.Local{Model: m, Precision: o.precision})
+	results, err := run.Do(c.Context(), m)
 	p.end()
 	if err != nil {
 		return err
@@ -160,6 +156,22 @@ func runEval(c *cobra.Command, o evalOptions) error {
 		p.print(strings.TrimSpace(n))
 	}
 	return nil
+}
+
+// together puts the jobs under the convention of servers, which encode a context and its
+// continuation as one text, and says of which tasks that is not the own one.
+func (o *evalOptions) together(jobs []*eval.Job) (said []string) {
+	for _, j := range jobs {
+		if j.Boundary == eval.Apart && j.Task.Kind != eval.Texts {
+			j.Boundary = eval.Together
+			how := "encodes context and continuation together, where this task has them apart"
+			if j.Task.Kind == eval.Documents {
+				how = "puts its own begin of text before a document, and takes it whole"
+			}
+			said = append(said, fmt.Sprintf("%s: a server %s: scores differ from those of models that run here", j.Name, how))
+		}
+	}
+	return said
 }
 
 // showRequests shows how far a run of tasks is.
@@ -202,6 +214,10 @@ func (o *evalOptions) tasks(say func(string)) (*chosen, error) {
 		return nil, usageErrorf("--window %d must not be negative", o.window)
 	case o.boundary != "" && o.boundary != string(eval.Apart) && o.boundary != string(eval.Together):
 		return nil, usageErrorf("--boundary %s is neither apart nor together", o.boundary)
+	case o.served() && o.boundary == string(eval.Apart):
+		return nil, usageErrorf("--boundary apart: a server encodes context and continuation together")
+	case o.served() && (o.window > 0 || o.endOfText):
+		return nil, usageErrorf("--window and --end-of-text count tokens, and a server is asked about texts")
 	}
 	return found, nil
 }
@@ -301,8 +317,12 @@ func (o *evalOptions) table(out io.Writer, jobs []*eval.Job, r *eval.Results, wi
 		if d == nil {
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%.4f bits per byte\tperplexity %.4f per token\t%d documents, %d bytes, %d tokens, windows of %d\n", j.Name,
-			d.BitsPerByte, d.PerToken, d.Documents, d.Bytes, d.Tokens, window)
+		windows := "whole"
+		if window > 0 {
+			windows = fmt.Sprintf("windows of %d", window)
+		}
+		fmt.Fprintf(w, "%s\t%.4f bits per byte\tperplexity %.4f per token\t%d documents, %d bytes, %d tokens, %s\n", j.Name,
+			d.BitsPerByte, d.PerToken, d.Documents, d.Bytes, d.Tokens, windows)
 	}
 	if err := w.Flush(); err != nil {
 		return err

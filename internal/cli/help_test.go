@@ -30,6 +30,9 @@ var helpNotRun = map[string]string{
 	"olmo data models get lid.176.ftz --url https://mirror.example/lid.176.ftz": "a network",
 	"olmo data order runs/tiny.yaml --step 120 --text":                          "the checkout as current folder: the config names its text from there",
 
+	"olmo eval requests --model http://localhost:8000/v1 --input x.jsonl --output z.jsonl": "a server",
+	"olmo eval --model http://localhost:8000/v1 --tasks arc_easy --limit 100 --out scores": "a server",
+
 	"olmo dashboard olmo-quickstart":                   "serves until it is stopped; TestDocs runs one",
 	"olmo dashboard runs-out":                          "serves until it is stopped",
 	"olmo dashboard runs-out/a runs-out/b --addr 8500": "serves until it is stopped",

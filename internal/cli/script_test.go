@@ -10,6 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"olmo/data/store/storetest"
+	"olmo/eval/endpoint/endpointtest"
 	"olmo/lm/lmtest"
 )
 
@@ -49,9 +50,21 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": checkExit,
 			"s3":    objectStore,
+			"serve": serveModels,
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})
+}
+
+// serveModels is the script command `serve KIND MODEL…`, which runs a server of OpenAI's API for
+// the script. $SERVER is its address.
+func serveModels(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: serve KIND MODEL…")
+	}
+	s := endpointtest.Start(endpointtest.Kind(args[0]), args[1:]...)
+	ts.Defer(s.Close)
+	ts.Setenv("SERVER", s.URL+"/v1")
 }
 
 // objectStore is the script command `s3 start BUCKET…`, which runs a server for

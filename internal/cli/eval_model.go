@@ -1,0 +1,149 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"olmo/config"
+	"olmo/eval"
+	"olmo/eval/endpoint"
+	"olmo/lm"
+)
+
+// answererFlags say which model is asked, one that runs here or a server's, and how.
+type answererFlags struct {
+	path                         string
+	tokenizer, precision, memory string // of a model that runs here, as what follows
+	share, ignoreExtra           bool
+	name, begin                  string // of a server's model, as what follows
+	concurrency                  int
+	timeout                      time.Duration
+	chat                         bool
+}
+
+// The flags of the one kind and of the other.
+var (
+	localFlags  = []string{"tokenizer", "precision", "memory", "share", "ignore-extra"}
+	serverFlags = []string{"model-name", "begin-text", "concurrency", "timeout", "chat"}
+)
+
+func (o *answererFlags) add(f *pflag.FlagSet) {
+	f.StringVar(&o.path, "model", "", "the model: a folder, a run, a .gguf file, or a server's address, http(s)://HOST/v1")
+	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
+	f.StringVar(&o.precision, "precision", "fp32", "arithmetic: fp32, or amp_bf16 for the bits of such a training run")
+	f.StringVar(&o.memory, "memory", "", "most memory for what requests share, such as 2GB (default: a quarter of what is free)")
+	f.BoolVar(&o.share, "share", true, "compute what requests begin with once; --share=false gives the same bits, slower")
+	ignoreExtraFlag(f, &o.ignoreExtra)
+	f.StringVar(&o.name, "model-name", "", "of a server: the model's name there (default: the only one it has)")
+	f.BoolVar(&o.chat, "chat", false, "of a server: ask for texts as turns of a conversation")
+	f.StringVar(&o.begin, "begin-text", "", "of a server: the text that stands for the begin of text, where the server puts none before a prompt")
+	f.IntVar(&o.concurrency, "concurrency", 8, "of a server: requests at a time")
+	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "of a server: the longest time of one request")
+}
+
+// served reports whether the model is a server's.
+func (o *answererFlags) served() bool { return endpoint.IsAddress(o.path) }
+
+// check refuses flags of the other kind of model.
+func (o *answererFlags) check(c *cobra.Command) error {
+	others, what := serverFlags, "a server's model\nhint: --model http(s)://HOST/v1"
+	if o.served() {
+		others, what = localFlags, "a model that runs here, not a server's"
+	}
+	for _, name := range others {
+		if c.Flags().Changed(name) {
+			return usageErrorf("--%s is of %s", name, what)
+		}
+	}
+	switch {
+	case o.concurrency < 1:
+		return usageErrorf("--concurrency %d must be 1 or more", o.concurrency)
+	case o.timeout <= 0:
+		return usageErrorf("--timeout %v must be more than nothing", o.timeout)
+	}
+	return nil
+}
+
+// answerer is the model that is asked; local is nil for a server's.
+type answerer struct {
+	eval.Answerer
+	local  *lm.Model
+	memory int64
+}
+
+// open opens the model; say is told what the user should know.
+func (o *answererFlags) open(c *cobra.Command, say func(string)) (*answerer, error) {
+	if o.served() {
+		s, err := endpoint.New(o.path, endpoint.Options{Key: os.Getenv("OPENAI_API_KEY"), Concurrency: o.concurrency, Timeout: o.timeout, Warn: say})
+		if err != nil {
+			return nil, &usageError{err}
+		}
+		m, err := s.Model(c.Context(), o.name)
+		if err != nil {
+			return nil, err
+		}
+		m.Chat, m.Begin = o.chat, o.begin
+		return &answerer{Answerer: m}, nil
+	}
+	bf16, err := precisionFlag(o.precision)
+	if err != nil {
+		return nil, err
+	}
+	memory, err := memoryFlag(o.memory)
+	if err != nil {
+		return nil, err
+	}
+	m, err := openModel(c, o.path, o.tokenizer, bf16, o.ignoreExtra)
+	if err != nil {
+		return nil, err
+	}
+	if err := needTokenizer(m, ""); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return &answerer{&eval.Local{Model: m, Precision: o.precision}, m, memory}, nil
+}
+
+// Close releases the files of a model that runs here.
+func (a *answerer) Close() error {
+	if a.local == nil {
+		return nil
+	}
+	return a.local.Close()
+}
+
+// config is what results.json says of the model.
+func (o *answererFlags) config() map[string]any {
+	out := map[string]any{"model": o.path}
+	if o.served() {
+		out["api"] = "completions"
+		if o.chat {
+			out["api"] = "chat"
+		}
+		if o.begin != "" {
+			out["begin_text"] = o.begin
+		}
+		return out
+	}
+	out["precision"] = o.precision
+	if o.ignoreExtra {
+		out["ignore_extra"] = true
+	}
+	return out
+}
+
+// memoryFlag reads a size; 0 without one.
+func memoryFlag(value string) (int64, error) {
+	if value == "" {
+		return 0, nil
+	}
+	n, err := config.ParseSize(value)
+	if err != nil {
+		return 0, &usageError{fmt.Errorf("--memory: %w", err)}
+	}
+	return n, nil
+}
