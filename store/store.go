@@ -1,5 +1,6 @@
 // Package store writes what must not be lost: a file that appears whole or not
-// at all, a folder that is replaced whole, and a lock that dies with its process.
+// at all, a folder that is replaced whole, and a lock that dies with its process; and
+// opens what is read, which must be files.
 //
 // It is the only place of the program that renames, so that every output gets
 // the same promises: until it is complete the earlier one stays as it was, and

@@ -1,11 +1,8 @@
 package store
 
 import (
-	"errors"
-	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 
 	whole "olmo/store"
 )
@@ -27,48 +24,12 @@ type localFile struct {
 	info Info
 }
 
-// ErrNoFile is in the chain of the error for what has a name among files and is none.
-var ErrNoFile = errors.New("no file")
-
-// CheckFile is an error for pipes, sockets and devices: to open one may take for ever, and it
-// can be read once only, where a stage may read a file again. A pipe that the shell has opened
-// for the command, as in <(zcat x), is read. What cannot be looked at is no error here.
-func CheckFile(name string) error {
-	if Remote(name) || name == Standard {
-		return nil
-	}
-	if st, err := os.Stat(name); err == nil {
-		return checkMode(name, st.Mode())
-	}
-	return nil
-}
-
-func checkMode(name string, mode fs.FileMode) error {
-	kind := ""
-	switch {
-	case mode.IsRegular(), mode.IsDir(), name == os.DevNull, strings.HasPrefix(name, "/dev/fd/"), strings.HasPrefix(name, "/proc/self/fd/"), name == "/dev/stdin":
-		return nil
-	case mode&fs.ModeNamedPipe != 0:
-		kind = "a pipe"
-	case mode&fs.ModeSocket != 0:
-		kind = "a socket"
-	case mode&fs.ModeDevice != 0:
-		kind = "a device"
-	default: // what else a system has can be opened
-		return nil
-	}
-	return fmt.Errorf("opening %s: it is %s, %w\nhint: copy what it gives into a file", name, kind, ErrNoFile)
-}
-
 func openLocal(name string) (File, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|dontWait, 0)
+	f, err := whole.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	st, err := f.Stat()
-	if err == nil {
-		err = checkMode(name, st.Mode())
-	}
 	if err != nil {
 		f.Close()
 		return nil, err
