@@ -56,13 +56,16 @@ type AttributeRow struct {
 // reader that returned it can go on with the next record.
 type RecordError struct {
 	File   string
-	Line   int64  // counted from 1
+	Line   int64  // counted from 1; 0: it is about the file as a whole
 	Offset int64  // of the line's first byte in the uncompressed file
 	Raw    []byte // the line, or its beginning
 	Err    error
 }
 
 func (e *RecordError) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("%s: %v", e.File, e.Err)
+	}
 	return fmt.Sprintf("%s:%d: (byte %d): %v", e.File, e.Line, e.Offset, e.Err)
 }
 

@@ -8,6 +8,7 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"sync"
 	"time"
 
 	"olmo/data/store"
@@ -189,6 +190,27 @@ type Input struct {
 	path   string
 	hash   hash.Hash
 	random bool // it was not only read in order
+
+	mu     sync.Mutex
+	failed error
+}
+
+// Failed is what kept the file's bytes from being read as they are - a disk, a network, a
+// writer - or nil. Another error of who reads it is then about its content.
+func (in *Input) Failed() error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.failed
+}
+
+// fail remembers that a read failed.
+func (in *Input) fail(err error) error {
+	if err != nil && err != io.EOF {
+		in.mu.Lock()
+		in.failed = err
+		in.mu.Unlock()
+	}
+	return err
 }
 
 // OpenFile opens an input. A nil Stage remembers nothing.
@@ -211,19 +233,22 @@ func (in *Input) Read(b []byte) (int, error) {
 	if in.hash != nil {
 		in.hash.Write(b[:n])
 	}
-	return n, err
+	return n, in.fail(err)
 }
 
 // ReadAt reads out of order, after which the file is read once more for its
 // digest.
 func (in *Input) ReadAt(b []byte, off int64) (int, error) {
 	in.random = true
-	return in.File.ReadAt(b, off)
+	n, err := in.File.ReadAt(b, off)
+	return n, in.fail(err)
 }
 
 // Whole is called at the end of the file. It is an error when the file is no
 // longer the one that was opened; else its digest is remembered.
-func (in *Input) Whole() error {
+func (in *Input) Whole() error { return in.fail(in.whole()) }
+
+func (in *Input) whole() error {
 	was := in.Info()
 	now, err := in.Now()
 	if err != nil {

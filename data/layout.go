@@ -275,7 +275,13 @@ func walkGlob(dir string, parts []string, out *[]string) error {
 	}
 	entries, err := os.ReadDir(name)
 	if err != nil {
-		if os.IsNotExist(err) || !isDir(name) {
+		switch {
+		case os.IsNotExist(err) || !isDir(name):
+			return nil
+		case part == "**" && dir != "" && errors.Is(err, fs.ErrPermission):
+			// Who opens what was found learns that this folder may not be read; one among
+			// many, such as lost+found, need not end all.
+			*out = append(*out, filepath.FromSlash(strings.TrimSuffix(dir, "/")))
 			return nil
 		}
 		return err

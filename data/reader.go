@@ -70,17 +70,16 @@ func (c *countingReader) Read(b []byte) (int, error) {
 // reading.
 func OpenReader(path string) (*Reader, error) { return (*Stage)(nil).Open(path, nil) }
 
+// newReader reads an open file, which after an error stays open.
 func newReader(f *Input, path string, p *Progress, text bool) (*Reader, error) {
 	r := &Reader{path: path, file: f}
 	if f.Info().Dir {
-		f.Close()
 		return nil, fmt.Errorf("reading %s: it is a folder, want a file", path)
 	}
 	r.counter = countingReader{r: f, p: p}
 	in := bufio.NewReaderSize(&r.counter, 64<<10)
 	magic, err := in.Peek(zstd.HeaderMaxSize)
 	if err != nil && err != io.EOF {
-		f.Close()
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
 	var src io.ReadCloser
@@ -98,7 +97,6 @@ func newReader(f *Input, path string, p *Progress, text bool) (*Reader, error) {
 		src, err = Unpack(in)
 	}
 	if err != nil {
-		f.Close()
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
 	r.unzip = src
@@ -110,7 +108,7 @@ func newReader(f *Input, path string, p *Progress, text bool) (*Reader, error) {
 		r.offset = int64(len(mark))
 	}
 	if err := PassMark(r.buf); err != nil {
-		r.Close()
+		src.Close()
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
 	return r, nil

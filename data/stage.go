@@ -340,13 +340,20 @@ func (s *Stage) Open(path string, p *Progress) (*Reader, error) {
 	return s.open(path, p, false)
 }
 
+// Lines reads an open input as Open does. Closing the Reader closes the input.
+func (in *Input) Lines(p *Progress) (*Reader, error) { return newReader(in, in.path, p, false) }
+
 // open opens a file of rows, or of one text in any character set.
 func (s *Stage) open(path string, p *Progress, text bool) (*Reader, error) {
 	f, err := s.OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return newReader(f, path, p, text)
+	r, err := newReader(f, path, p, text)
+	if err != nil {
+		f.Close()
+	}
+	return r, err
 }
 
 // Run calls work for the units that are not done, as many at once as pool has

@@ -55,7 +55,12 @@ func readOwnDocuments(ctx context.Context, dir string, opts CorpusOptions) (*sou
 	if n := report.Binary; n > 0 {
 		src.notices = append(src.notices, fmt.Sprintf("Files without text, left out: %d.", n))
 	}
-	if n := report.Rejected; n > 0 {
+	if out := report.LeftOut; len(out) > 0 {
+		reason, _, _ := strings.Cut(out[0].Reason, "\n")
+		notice := fmt.Sprintf("Files that could not be read, left out: %d, the first %s: %s", len(out), out[0].File, reason)
+		src.notices = append(src.notices, strings.TrimSuffix(notice, ".")+".")
+	}
+	if n := report.Rejected - int64(len(report.LeftOut)); n > 0 {
 		rejects := filepath.Join(dir, "own", "rejects", "convert")
 		notice := fmt.Sprintf("Documents left out: %d", n)
 		if first, err := firstReject(rejects); err != nil {
@@ -88,32 +93,37 @@ func readOwnDocuments(ctx context.Context, dir string, opts CorpusOptions) (*sou
 	return src, nil
 }
 
-// firstReject says what the first bad record of a folder of rejects is.
+// firstReject says what the first bad row of a folder of rejects is; "" where there are but
+// files that were left out whole.
 func firstReject(dir string) (string, error) {
-	var files []string
+	first := ""
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() {
-			files = append(files, name)
+		if err != nil || !d.Type().IsRegular() {
+			return err
 		}
-		return err
+		text, err := data.ReadText(name)
+		if err != nil {
+			return err
+		}
+		line, _, _ := bytes.Cut(text, []byte("\n"))
+		var bad struct {
+			File   string `json:"file"`
+			Line   int64  `json:"line"`
+			Reason string `json:"reason"`
+		}
+		if err := json.Unmarshal(line, &bad); err != nil {
+			return fmt.Errorf("reading %s: %w", name, err)
+		}
+		if bad.Line == 0 {
+			return nil
+		}
+		first = fmt.Sprintf("of %s, line %d: %s", bad.File, bad.Line, bad.Reason)
+		return filepath.SkipAll
 	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) || len(files) == 0 {
-		return "", err
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
 	}
-	text, err := data.ReadText(files[0])
-	if err != nil {
-		return "", err
-	}
-	line, _, _ := bytes.Cut(text, []byte("\n"))
-	var bad struct {
-		File   string `json:"file"`
-		Line   int64  `json:"line"`
-		Reason string `json:"reason"`
-	}
-	if err := json.Unmarshal(line, &bad); err != nil {
-		return "", fmt.Errorf("reading %s: %w", files[0], err)
-	}
-	return fmt.Sprintf("of %s, line %d: %s", bad.File, bad.Line, bad.Reason), nil
+	return first, err
 }
 
 // appendConverted appends the documents of one output of the conversion. Those of a

@@ -60,6 +60,14 @@ type Report struct {
 	Rejected  int64    `json:"rejected"`
 	Binary    int64    `json:"binary"`        // files without text, passed over; the rejects name them
 	Skipped   int64    `json:"skipped_files"` // their outputs were complete
+	// LeftOut are the files that could not be read; each is one of Rejected, too.
+	LeftOut []LeftOut `json:"left_out,omitempty"`
+}
+
+// LeftOut is a file of which nothing was made, and why.
+type LeftOut struct {
+	File   string `json:"file"`
+	Reason string `json:"reason"`
 }
 
 // kind is how a file holds documents.
@@ -101,6 +109,10 @@ func unpackedName(name string) string {
 // files that are one document each go together into files-00000, files-00001,
 // …, in the order of their names, with their paths as ids. What an earlier run
 // of the same settings made of the same files is not made again.
+//
+// A file that cannot be read - it may not be opened, it is damaged, it has no column with
+// texts - is left out whole and named in the rejects, and an error when nothing else is
+// there. A disk or a network that fails, and a file that somebody writes to, end the run.
 func Run(ctx context.Context, cfg Config) (Report, error) {
 	if err := cfg.check(); err != nil {
 		return Report{}, err
@@ -136,22 +148,31 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	r.report.Documents, r.report.Rejected = p.Documents.Load(), p.Rejected.Load()-r.passedOver.Load()
 	var total found
 	for _, u := range plan.Units {
-		r.report.Outputs = append(r.report.Outputs, u.Outputs...)
 		var one found
-		if text, ok := r.stage.Done(u); ok && json.Unmarshal(text, &one) == nil {
+		text, ok := r.stage.Done(u)
+		ok = ok && json.Unmarshal(text, &one) == nil
+		if _, rows := r.rowFiles[u]; !rows || len(one.LeftOut) == 0 {
+			r.report.Outputs = append(r.report.Outputs, u.Outputs...)
+		}
+		if ok {
 			total.add(one)
 			for i := range one.Shards {
 				r.report.Outputs = append(r.report.Outputs, r.shard(i))
 			}
 		}
 	}
+	r.report.LeftOut = total.LeftOut
 	switch {
 	case err != nil:
 		return r.report, err
 	case total.Documents > 0:
 		return r.report, r.stage.Commit()
 	case total.Rejected+total.Binary > 0:
-		return r.report, r.stage.Nothing("no document was made: the files hold none that can be used", "")
+		why := "no document was made: the files hold none that can be used"
+		if out := total.LeftOut; len(out) > 0 && r.stage.RejectedError() == nil { // of an earlier run
+			why += fmt.Sprintf(": %s: %s", out[0].File, out[0].Reason)
+		}
+		return r.report, r.stage.Nothing(why, "")
 	}
 	empty := fmt.Sprintf("no document was made: the %d files are empty", len(files))
 	if replaces, err := r.stage.Replaces(); err != nil {
@@ -189,6 +210,7 @@ type run struct {
 	stage    *data.Stage
 	rowFiles map[*data.Unit]file // of the units that are one file of rows
 	singles  []file              // the others go together
+	rejects  map[string]string   // where those of a file go, by its path
 	mu       sync.Mutex
 	report   Report
 	// passedOver counts the files without text among the rejects.
@@ -201,12 +223,15 @@ type found struct {
 	Rejected  int64 `json:"rejected"`
 	Binary    int64 `json:"binary,omitempty"`
 	Shards    int   `json:"shards,omitempty"`
+
+	LeftOut []LeftOut `json:"left_out,omitempty"`
 }
 
 func (f *found) add(o found) {
 	f.Documents += o.Documents
 	f.Rejected += o.Rejected
 	f.Binary += o.Binary
+	f.LeftOut = append(f.LeftOut, o.LeftOut...)
 }
 
 // plan says what the run reads and writes: each file of rows is a unit, all
@@ -214,68 +239,84 @@ func (f *found) add(o found) {
 func (r *run) plan(files []file) (data.Plan, error) {
 	folder := store.Clean(r.Destination)
 	record := r.record()
-	// They are named after their sources, and lie where those of the documents do.
-	rejects := func(f file) string { return data.RejectsPath(store.Join(folder, f.name), "convert") }
 	plan := data.Plan{Stage: "convert", Again: r.IgnoreExisting, Locks: []string{folder}, Keep: true, Settings: struct{ Output, Source string }{r.Output, r.Source}}
-	together := &data.Unit{Record: record, Key: "files"}
-	names, taken := map[string]string{}, map[string]string{}
-	r.rowFiles = map[*data.Unit]file{}
+	names := map[string]string{}
+	r.rowFiles, r.rejects = map[*data.Unit]file{}, map[string]string{}
 	for _, f := range files {
-		if f.kind != single && f.kind != page {
-			key := outputName(f.name, r.Output)
-			out := store.Join(folder, key)
-			if other, ok := taken[out]; ok {
-				return plan, fmt.Errorf("%s and %s would both write %s", other, f.path, out)
-			}
-			taken[out] = f.path
-			u := &data.Unit{
-				Record: record, Key: filepath.ToSlash(key), Inputs: []string{f.path}, Outputs: []string{out}, Rejects: []string{rejects(f)},
-				Settings: struct {
-					TextKey, IDKey string
-					Columns        []string
-					Delimiter      string
-				}{r.TextKey, r.IDKey, r.Columns, r.Delimiter},
-			}
-			r.rowFiles[u] = f
-			plan.Units = append(plan.Units, u)
-			continue
-		}
 		if other, ok := names[f.name]; ok {
-			return plan, fmt.Errorf("%s and %s would both be the document %s\nhint: name the folder that holds both", other, f.path, f.name)
+			return plan, fmt.Errorf("%s and %s would both be called %s in the ids of documents\nhint: name the folder that holds both", other, f.path, f.name)
 		}
 		names[f.name] = f.path
-		r.singles = append(r.singles, f)
-		together.Inputs = append(together.Inputs, f.path)
-		together.Rejects = append(together.Rejects, rejects(f))
+		// They are named after their sources, and lie where those of the documents do.
+		r.rejects[f.path] = data.RejectsPath(store.Join(folder, f.name), "convert")
+		if f.kind == single || f.kind == page {
+			r.singles = append(r.singles, f)
+		}
 	}
-	if len(r.singles) == 0 {
-		return plan, nil
+	if len(r.singles) > 0 {
+		plan.Own = func(name string) bool {
+			return store.Clean(store.Dir(name)) == folder && shardName.MatchString(name[strings.LastIndexAny(name, `/\`)+1:])
+		}
 	}
-	ids := make([]string, len(r.singles))
-	for i, f := range r.singles {
-		ids[i] = f.name
+	taken := map[string]bool{}
+	for _, f := range files {
+		if f.kind == single || f.kind == page {
+			continue
+		}
+		key := r.outputName(f.name, func(key string) bool {
+			out := store.Join(folder, key)
+			return taken[out] || plan.Own != nil && plan.Own(out)
+		})
+		out := store.Join(folder, key)
+		taken[out] = true
+		u := &data.Unit{Record: record, Key: filepath.ToSlash(key), Rejects: []string{r.rejects[f.path]}}
+		if f.fault == nil {
+			u.Inputs, u.Outputs = []string{f.path}, []string{out}
+			u.Settings = struct {
+				TextKey, IDKey string
+				Columns        []string
+				Delimiter      string
+			}{r.TextKey, r.IDKey, r.Columns, r.Delimiter}
+		} else {
+			// Nothing of the file is known but what keeps it from being opened.
+			u.Settings = struct{ Fault string }{f.fault.Error()}
+		}
+		r.rowFiles[u] = f
+		plan.Units = append(plan.Units, u)
 	}
-	together.Settings = struct {
+	if len(r.singles) > 0 {
+		plan.Units = append(plan.Units, r.unitOfSingles(record))
+	}
+	return plan, nil
+}
+
+// unitOfSingles is the unit of all files that are one document each.
+func (r *run) unitOfSingles(record string) *data.Unit {
+	u := &data.Unit{Record: record, Key: "files"}
+	var ids, faults []string
+	for _, f := range r.singles {
+		ids = append(ids, f.name)
+		u.Rejects = append(u.Rejects, r.rejects[f.path])
+		if f.fault == nil {
+			u.Inputs = append(u.Inputs, f.path)
+		} else {
+			faults = append(faults, f.name+": "+f.fault.Error())
+		}
+	}
+	u.Settings = struct {
 		Names          []string
 		Linearizer     string
 		MaxSizeInBytes int64
-	}{ids, r.Linearizer, r.MaxSizeInBytes}
-	plan.Units = append(plan.Units, together)
-	plan.Own = func(name string) bool {
-		return store.Clean(store.Dir(name)) == folder && shardName.MatchString(name[strings.LastIndexAny(name, `/\`)+1:])
-	}
-	for out, from := range taken {
-		if plan.Own(out) {
-			return plan, fmt.Errorf("%s would write %s, which is the name of an output of all files without rows\nhint: convert it by itself, to another place", from, out)
-		}
-	}
-	return plan, nil
+		Faults         []string `json:",omitempty"`
+	}{ids, r.Linearizer, r.MaxSizeInBytes, faults}
+	return u
 }
 
 // file is an input with its name below the folder that was asked for.
 type file struct {
 	path, name string
 	kind       kind
+	fault      error // it cannot be opened
 }
 
 func paths(files []file) []string {
@@ -319,23 +360,34 @@ func (c *Config) files() ([]file, error) {
 				continue
 			}
 			seen[f] = true
-			err := store.CheckFile(f)
-			if _, gone := store.Stat(f); err == nil && errors.Is(gone, fs.ErrNotExist) {
-				err = fmt.Errorf("%s is a link that leads nowhere", f)
-			}
-			if err != nil && f != pattern {
-				first, _, _ := strings.Cut(err.Error(), "\n")
-				c.Logf("warning: passed over: %s", first)
-				continue
+			fault := openable(f)
+			if fault != nil && (f == pattern || within(f, pattern)) { // it or its folder is named
+				return nil, fmt.Errorf("reading %s: %w", f, fault)
 			}
 			name := strings.TrimPrefix(strings.TrimPrefix(filepath.ToSlash(f), root), "/")
-			out = append(out, file{f, readable(name), kindOf(f)})
+			out = append(out, file{f, readable(name), kindOf(f), fault})
 		}
 	}
 	if len(out) == 0 {
 		return nil, errors.New("no documents are given\nhint: --documents FOLDER")
 	}
 	return out, nil
+}
+
+// openable is an error when a file of this machine cannot be opened: it may not be read, or
+// it is a pipe, or a link that leads nowhere.
+func openable(name string) error {
+	if store.Remote(name) || name == store.Standard {
+		return nil
+	}
+	f, err := store.Open(name)
+	switch {
+	case err == nil:
+		return f.Close()
+	case errors.Is(err, fs.ErrNotExist):
+		return errors.New("it is a link that leads nowhere")
+	}
+	return errors.New(reason(err, name))
 }
 
 // readable is a name for an id: the bytes of one that is not UTF-8 are written as %FC, so that no
@@ -385,12 +437,21 @@ func absolute(name string) string {
 // record is where the record lies: beside the destination, out of the way of globs.
 func (c *Config) record() string { return store.Clean(c.Destination) + ".convert.json" }
 
-// outputName is X.<output> for the file of rows X.csv.gz.
-func outputName(name, output string) string {
+// outputName is X.<output> for the file of rows X.csv.gz. Where that is taken, by X.jsonl or
+// in another way, it is X.csv.gz.<output>.
+func (c *Config) outputName(name string, taken func(string) bool) string {
+	stem := name
 	for _, suffix := range []string{".gz", ".zst", ".zstd", ".bz2", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet"} {
-		name = strings.TrimSuffix(name, suffix)
+		stem = strings.TrimSuffix(stem, suffix)
 	}
-	return store.Fit(name + "." + output)
+	out := store.Fit(stem + "." + c.Output)
+	for n := 1; taken(out); n++ {
+		if stem = name; n > 1 {
+			stem = fmt.Sprintf("%s.%d", name, n)
+		}
+		out = store.Fit(stem + "." + c.Output)
+	}
+	return out
 }
 
 // made is what a worker made of some rows or files.
@@ -431,41 +492,97 @@ type row struct {
 	err *data.RecordError // it is none
 }
 
-// rower gives the rows of a file one by one, and io.EOF after the last; Bytes
-// are valid until the next call. end is called then, and is an error when the file
-// has changed.
-type rower interface {
-	next() (row, error)
-	end() error
-	Close() error
-}
-
 // batch is some rows of one file.
 type batch struct {
 	rows  []row
 	bytes int
 }
 
-// rows converts a file of rows.
+// rows converts a file of rows, or leaves it out.
 func (r *run) rows(ctx context.Context, u *data.Unit, f file) error {
-	in, err := r.open(f)
-	if err != nil {
+	rejects := r.stage.Rejects(u, u.Rejects[0])
+	defer rejects.Abort()
+	var total found
+	fault := f.fault
+	if fault == nil {
+		var err error
+		if fault, err = r.rowsOf(ctx, u, f, rejects, &total); err != nil {
+			return err
+		}
+	}
+	if fault != nil {
+		r.stage.Progress.Documents.Add(-total.Documents)
+		total = found{LeftOut: []LeftOut{{f.path, fault.Error()}}}
+		if err := rejects.Add(&data.RecordError{File: f.path, Err: fault}); err != nil {
+			return err
+		}
+	}
+	total.Rejected = rejects.Count
+	if err := rejects.Close(); err != nil {
 		return err
 	}
-	defer in.Close()
+	r.stage.Progress.FilesDone.Add(1)
+	return r.stage.Finish(u, total)
+}
+
+// rowsOf writes the documents of a file of rows. What is wrong with the file, of which then
+// nothing is written, is fault; err is anything else.
+func (r *run) rowsOf(ctx context.Context, u *data.Unit, f file, rejects *data.Rejects, total *found) (fault, err error) {
+	file, err := r.stage.OpenFile(f.path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	var broken error // what the reading ended with, of a file whose bytes came as they should
+	in, err := r.open(f, file)
+	if err == nil {
+		defer in.Close()
+		err = r.convert(ctx, u, f, func() (row, error) {
+			row, err := in.next()
+			if err != nil && err != io.EOF && file.Failed() == nil {
+				broken = err
+			}
+			return row, err
+		}, rejects, total)
+	} else if file.Failed() == nil {
+		broken = err
+	}
+	if err != nil && (broken == nil || !errors.Is(err, broken)) {
+		return nil, err
+	}
+	// Somebody may write to it.
+	if err := file.Whole(); err != nil || broken == nil {
+		return nil, err
+	}
+	return errors.New(reason(broken, f.path)), nil
+}
+
+// reason is an error about a file that is named beside it.
+func reason(err error, path string) string {
+	if p := new(fs.PathError); errors.As(err, &p) && p.Path == path {
+		return "it cannot be opened: " + p.Err.Error()
+	}
+	text := err.Error()
+	for _, doing := range []string{"reading ", "opening "} {
+		if rest, ok := strings.CutPrefix(text, doing+path); ok {
+			return strings.TrimLeft(rest, ": ")
+		}
+	}
+	return text
+}
+
+// convert writes the documents of rows.
+func (r *run) convert(ctx context.Context, u *data.Unit, f file, next func() (row, error), rejects *data.Rejects, total *found) error {
 	// A note is ASCII: a gzip header takes no key in Cyrillic.
 	w, err := r.stage.CreateNoted(u, u.Outputs[0], fmt.Sprintf("olmo data convert %+q %+q %+q %+q %+q", r.TextKey, r.IDKey, r.Source, r.Columns, r.Delimiter))
 	if err != nil {
 		return err
 	}
 	defer w.Abort()
-	rejects := r.stage.Rejects(u, u.Rejects[0])
-	defer rejects.Abort()
-	var total found
-	next := func() (*batch, error) {
+	nextBatch := func() (*batch, error) {
 		b := &batch{}
 		for b.bytes < batchBytes {
-			row, err := in.next()
+			row, err := next()
 			if err == io.EOF && len(b.rows) > 0 {
 				return b, nil
 			}
@@ -478,7 +595,7 @@ func (r *run) rows(ctx context.Context, u *data.Unit, f file) error {
 		}
 		return b, nil
 	}
-	err = data.Ordered(ctx, r.pool, next, func(b *batch) bool { return b.bytes > largeBytes }, func(b *batch) (*made, error) {
+	err = data.Ordered(ctx, r.pool, nextBatch, func(b *batch) bool { return b.bytes > largeBytes }, func(b *batch) (*made, error) {
 		return r.documents(f, b), nil
 	}, func(m *made) error {
 		for _, bad := range m.bad {
@@ -486,23 +603,12 @@ func (r *run) rows(ctx context.Context, u *data.Unit, f file) error {
 				return err
 			}
 		}
-		return r.emit(m, w, &total)
+		return r.emit(m, w, total)
 	})
 	if err != nil {
 		return err
 	}
-	if err := in.end(); err != nil {
-		return err
-	}
-	total.Rejected = rejects.Count
-	if err := rejects.Close(); err != nil {
-		return err
-	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	r.stage.Progress.FilesDone.Add(1)
-	return r.stage.Finish(u, total)
+	return w.Close()
 }
 
 // documents makes documents of the rows of a batch.

@@ -279,13 +279,12 @@ func TestWorkers(t *testing.T) {
 
 func TestRefuses(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, map[string]string{"in/x.csv": "a,b\n1,2\n", "in2/x.csv": "text\nx\n", "in2/x.jsonl": "{}\n", "in3/x.csv": "text\n\"" + strings.Repeat("never closed\n", data.MaxLine/10)})
+	write(t, dir, map[string]string{"in/x.csv": "a,b\n1,2\n", "in3/x.csv": "text\n\"" + strings.Repeat("never closed\n", data.MaxLine/10)})
 	for name, c := range map[string]struct {
 		change func(*convert.Config)
 		want   string
 	}{
 		"no text column":      {func(*convert.Config) {}, "none called text"},
-		"one output":          {func(c *convert.Config) { c.Documents = []string{filepath.Join(dir, "in2")} }, "would both write"},
 		"nothing":             {func(c *convert.Config) { c.Documents = []string{filepath.Join(dir, "none")} }, "no files match"},
 		"output":              {func(c *convert.Config) { c.Output = "xml" }, "xml"},
 		"linearizer":          {func(c *convert.Config) { c.Linearizer = "x" }, "linearizer"},
@@ -373,14 +372,8 @@ func TestSinglesAgain(t *testing.T) {
 func TestSources(t *testing.T) {
 	t.Chdir(t.TempDir())
 	long := strings.Repeat("x", data.MaxLine)
-	write(t, ".", map[string]string{"in/a.jsonl": "bad\n", "in/a.csv.gz": "", "in/a.txt": long, "in/a.md": long, "in/good.txt": "good"})
+	write(t, ".", map[string]string{"in/a.jsonl": "bad\n", "in/a.txt": long, "in/a.md": long, "in/good.txt": "good"})
 	cfg := config(".")
-	if _, err := convert.Run(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), "would both write") {
-		t.Errorf("two sources of one output: %v", err)
-	}
-	if err := os.Remove("in/a.csv.gz"); err != nil {
-		t.Fatal(err)
-	}
 	report, err := convert.Run(context.Background(), cfg)
 	if err != nil || report.Rejected != 3 {
 		t.Errorf("%+v, %v", report, err)
@@ -392,8 +385,102 @@ func TestSources(t *testing.T) {
 	}
 	write(t, ".", map[string]string{"x/f.txt": "1", "y/f.txt": "2"})
 	cfg.Documents = []string{"x", "y"}
-	if _, err := convert.Run(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), "both be the document f.txt") {
+	if _, err := convert.Run(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), "both be called f.txt") {
 		t.Errorf("two documents of one id: %v", err)
+	}
+}
+
+// Sources of one stem have outputs of their own: the first by name keeps the short one.
+func TestSameStem(t *testing.T) {
+	t.Chdir(t.TempDir())
+	row := `{"text":"%s"}` + "\n"
+	write(t, ".", map[string]string{
+		"in/a.csv": "text\ncsv\n", "in/a.jsonl": fmt.Sprintf(row, "plain"), "in/a.jsonl.gz": pack(t, "x.gz", fmt.Sprintf(row, "packed")), "in/a.jsonl.jsonl": fmt.Sprintf(row, "twice"),
+		"in/files-00000.jsonl": fmt.Sprintf(row, "of a name that is ours"), "in/b.txt": "text",
+	})
+	cfg := config(".")
+	cfg.Output = "jsonl"
+	for range 2 {
+		report, err := convert.Run(context.Background(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]string{
+			"a.jsonl": `"id":"a.csv/2","text":"csv"`, "a.jsonl.jsonl": `"id":"a.jsonl/1","text":"plain"`, "a.jsonl.gz.jsonl": `"id":"a.jsonl.gz/1","text":"packed"`,
+			"a.jsonl.jsonl.jsonl": `"id":"a.jsonl.jsonl/1","text":"twice"`, "files-00000.jsonl.jsonl": "of a name that is ours", "files-00000.jsonl": `"id":"b.txt","text":"text"`,
+		} {
+			if got := documents(t, []string{"documents/" + name}); len(got) != 1 || !strings.Contains(got[0], want) {
+				t.Errorf("%s holds %q, want %s", name, got, want)
+			}
+		}
+		if left, _ := filepath.Glob("documents/*"); len(left) != 6 || len(report.Outputs) != 6 {
+			t.Errorf("there is %q, and the report has %q", left, report.Outputs)
+		}
+	}
+	// One that comes later takes no other's place.
+	write(t, ".", map[string]string{"in/a.json": fmt.Sprintf(row, "new")})
+	if _, err := convert.Run(context.Background(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	all, _ := filepath.Glob("documents/*")
+	if got := documents(t, all); len(got) != 7 {
+		t.Errorf("%d documents: %q", len(got), got)
+	}
+	write(t, ".", map[string]string{"x/r.jsonl": fmt.Sprintf(row, "1"), "y/r.jsonl": fmt.Sprintf(row, "2")})
+	cfg.Documents = []string{"x", "y"}
+	if _, err := convert.Run(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), "x/r.jsonl and y/r.jsonl would both be called r.jsonl") {
+		t.Errorf("two files of one name: %v", err)
+	}
+}
+
+// A file of rows that cannot be read is left out whole, with its reason, and the others are
+// converted; alone it is an error with that reason.
+func TestDamagedRows(t *testing.T) {
+	rows := func(n int) string {
+		return strings.Repeat(`{"id":"1","text":"`+strings.Repeat("words ", 100)+`"}`+"\n", n)
+	}
+	gz := pack(t, "x.jsonl.gz", rows(3000))
+	zst := pack(t, "x.jsonl.zst", rows(3000))
+	parquet := pack(t, "x.parquet", rows(20))
+	for _, c := range []struct{ name, text, want string }{
+		{"x.csv", "a,b\n1,2\n", "it has the columns a, b and none called text"},
+		{"x.jsonl.gz", gz[:len(gz)-9], "unexpected EOF"},
+		{"y.jsonl.gz", gz[:len(gz)-6] + "\x00" + gz[len(gz)-5:], "gzip: invalid checksum"},
+		{"x.csv.gz", gz[:len(gz)/2], "unexpected EOF"},
+		{"no.jsonl.gz", "\x01\x02\x03", "its name says gzip but it starts with 01 02 03"},
+		{"x.jsonl.zst", zst[:len(zst)-9], "unexpected EOF"},
+		{"wide.jsonl", "{\x00\"\x00", "it is UTF-16LE, want UTF-8"},
+		{"cut.parquet", parquet[:len(parquet)-9], "the Parquet file is damaged: it has no footer"},
+		{"no.parquet", "<html>", "the Parquet file is damaged: it has 6 bytes"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			write(t, ".", map[string]string{"in/a.jsonl": rows(1), "in/b.txt": "b", "in/" + c.name: c.text})
+			cfg := config(".")
+			for _, skipped := range []int64{0, 3} {
+				report, err := convert.Run(context.Background(), cfg)
+				if err != nil || len(report.LeftOut) != 1 || report.LeftOut[0].File != "in/"+c.name || !strings.Contains(report.LeftOut[0].Reason, c.want) {
+					t.Fatalf("%+v, %v, want one file left out: %s", report, err, c.want)
+				}
+				if report.Skipped != skipped || len(report.Outputs) != 2 || len(documents(t, report.Outputs)) != 2 || report.Documents != max(2-skipped, 0) {
+					t.Errorf("%+v, want 2 documents in 2 outputs", report)
+				}
+			}
+			if left, _ := filepath.Glob("documents/*"); len(left) != 2 {
+				t.Errorf("there is %q", left)
+			}
+			if text, err := os.ReadFile("rejects/convert/" + c.name + ".rejects.jsonl"); err != nil || !strings.Contains(string(text), `{"file":"in/`+c.name+`","line":0,`) || !strings.Contains(string(text), c.want) {
+				t.Errorf("the rejects: %.200s, %v", text, err)
+			}
+			cfg.Documents = []string{"in/" + c.name}
+			if _, err := convert.Run(context.Background(), cfg); !errors.Is(err, data.ErrNothing) || !strings.Contains(err.Error(), "in/"+c.name+": ") || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("alone: %v", err)
+			}
+			cfg.Documents, cfg.Strict, cfg.IgnoreExisting = []string{"in"}, true, true
+			if _, err := convert.Run(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("strict: %v", err)
+			}
+		})
 	}
 }
 

@@ -15,33 +15,35 @@ import (
 	"olmo/data/parquet"
 )
 
-// open opens a file of rows.
-func (r *run) open(f file) (rower, error) {
-	if f.kind == lines {
-		in, err := r.stage.Open(f.path, r.stage.Progress)
-		if err != nil {
-			return nil, err
-		}
-		return jsonRows{in}, nil
-	}
-	in, err := r.stage.OpenFile(f.path)
-	if err != nil {
-		return nil, err
-	}
+// rower gives the rows of a file one by one, and io.EOF after the last; Bytes
+// are valid until the next call.
+type rower interface {
+	next() (row, error)
+	Close() error
+}
+
+// open reads an open file as rows. Closing them closes the file.
+func (r *run) open(f file, in *data.Input) (rower, error) {
 	var rows rower
-	if f.kind == columnar {
+	var err error
+	switch f.kind {
+	case lines:
+		var l *data.Reader
+		if l, err = in.Lines(r.stage.Progress); err == nil {
+			rows = jsonRows{l}
+		}
+	case columnar:
 		var p *parquet.Reader
 		if p, err = parquet.Open(in, in.Info().Size); err == nil {
 			rows = &columnRows{p: p, file: in, progress: r.stage.Progress}
 		}
-	} else {
-		rows, err = r.openTable(f.path, in)
+	default:
+		var t *tableRows
+		if t, err = r.openTable(f.path, in); err == nil {
+			rows = t
+		}
 	}
-	if err != nil {
-		in.Close()
-		return nil, fmt.Errorf("reading %s: %w", f.path, err)
-	}
-	return rows, nil
+	return rows, err
 }
 
 // jsonRows are the lines of a file.
@@ -55,9 +57,6 @@ func (j jsonRows) next() (row, error) {
 	}
 	return row{Line: line}, err
 }
-
-// end does nothing: the reader has seen to it.
-func (j jsonRows) end() error { return nil }
 
 // columnRows are the rows of a Parquet file.
 type columnRows struct {
@@ -80,14 +79,11 @@ func (c *columnRows) next() (row, error) {
 	return row{Line: data.Line{Bytes: c.buf, Number: c.n}}, nil
 }
 
-func (c *columnRows) end() error { return c.file.Whole() }
-
 func (c *columnRows) Close() error { return errors.Join(c.p.Close(), c.file.Close()) }
 
 // tableRows are the rows of a CSV file, as objects of strings.
 type tableRows struct {
 	path    string
-	file    *data.Input
 	csv     *csv.Reader
 	limit   *limited
 	columns []string
@@ -126,7 +122,7 @@ func (c counting) Read(b []byte) (int, error) {
 
 func (r *run) openTable(path string, in *data.Input) (_ *tableRows, err error) {
 	var unpacked io.ReadCloser
-	t := &tableRows{path: path, file: in, columns: r.Columns, close: []io.Closer{in}}
+	t := &tableRows{path: path, columns: r.Columns, close: []io.Closer{in}}
 	defer func() {
 		if err != nil && unpacked != nil {
 			unpacked.Close()
@@ -194,8 +190,6 @@ func (t *tableRows) next() (row, error) {
 	line.Bytes = t.buf
 	return row{Line: line}, nil
 }
-
-func (t *tableRows) end() error { return t.file.Whole() }
 
 func (t *tableRows) Close() error {
 	var err error

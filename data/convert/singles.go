@@ -23,7 +23,6 @@ import (
 type bunch struct {
 	files []file
 	infos []store.Info
-	first int64 // number of the first, from 1
 	bytes int64
 }
 
@@ -38,16 +37,22 @@ func (r *run) shard(i int) string {
 // together makes documents of files that are one each.
 func (r *run) together(ctx context.Context, u *data.Unit) error {
 	files := r.singles
-	infos, err := store.StatAll(u.Inputs)
+	there, err := store.StatAll(u.Inputs)
 	if err != nil {
 		return err
+	}
+	infos := make([]store.Info, len(files)) // of what cannot be opened, none
+	for i, f := range files {
+		if f.fault == nil {
+			infos[i], there = there[0], there[1:]
+		}
 	}
 	at := 0
 	next := func() (*bunch, error) {
 		if at == len(files) {
 			return nil, io.EOF
 		}
-		b := &bunch{first: int64(at) + 1}
+		b := &bunch{}
 		for at < len(files) && len(b.files) < 64 && b.bytes < batchBytes {
 			b.files, b.infos = append(b.files, files[at]), append(b.infos, infos[at])
 			b.bytes += max(infos[at].Size, 0)
@@ -67,7 +72,7 @@ func (r *run) together(ctx context.Context, u *data.Unit) error {
 		defer linearizers.Put(l)
 		m := &made{files: int64(len(b.files)), read: b.bytes}
 		for i, f := range b.files {
-			if err := r.single(m, f, b.infos[i], b.first+int64(i), l); err != nil {
+			if err := r.single(m, f, b.infos[i], l); err != nil {
 				return nil, err
 			}
 		}
@@ -93,9 +98,9 @@ func (r *run) together(ctx context.Context, u *data.Unit) error {
 				r.passedOver.Add(1)
 			default:
 				total.Rejected++
+				total.LeftOut = append(total.LeftOut, LeftOut{bad.File, bad.Err.Error()})
 			}
-			// The number of a file stands for the line.
-			if err := r.rejectSingle(u, u.Rejects[bad.Line-1], bad); err != nil {
+			if err := r.rejectSingle(u, r.rejects[bad.File], bad); err != nil {
 				return err
 			}
 		}
@@ -137,11 +142,15 @@ func (r *run) rejectSingle(u *data.Unit, path string, bad *data.RecordError) err
 }
 
 // single makes a document of a file.
-func (r *run) single(m *made, f file, info store.Info, number int64, l webpage.Linearizer) error {
-	bad := &data.RecordError{File: f.path, Line: number}
+func (r *run) single(m *made, f file, info store.Info, l webpage.Linearizer) error {
+	bad := &data.RecordError{File: f.path}
 	reject := func(err error) {
 		bad.Err = err
 		m.bad = append(m.bad, bad)
+	}
+	if f.fault != nil {
+		reject(f.fault)
+		return nil
 	}
 	if info.Size > data.MaxLine {
 		reject(fmt.Errorf("the file has %d bytes, more than the %d allowed", info.Size, data.MaxLine))

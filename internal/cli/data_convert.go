@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -27,7 +28,9 @@ output of the same name; every other file with text - plain, Markdown, HTML - is
 one document, in files-00000 and so on, with its path as id. Columns that a
 document does not know go into metadata. Files packed with gzip, zstd or bzip2 are
 unpacked. Files that hold no text are counted and passed over; the rejects name
-them, and hold bad rows.
+them, and hold bad rows. A file that cannot be read - one may not open it, it is
+damaged, it has no column with texts - is left out whole, and named in the rejects
+and at the end; with --strict it is an error.
 
 With --output parquet the same columns are written whatever the documents hold:
 id, text, source, added, created, version, metadata and attributes, the last two
@@ -69,8 +72,19 @@ func runDataConvert(r *dataRun, cfg convertConfig, asJSON bool) error {
 	if err != nil {
 		return err
 	}
+	for i, out := range report.LeftOut {
+		if i == mostLeftOut {
+			r.progress.print(fmt.Sprintf("convert: left out %d files more; the rejects name them all", len(report.LeftOut)-i))
+			break
+		}
+		reason, _, _ := strings.Cut(out.Reason, "\n")
+		r.progress.print(fmt.Sprintf("convert: left out %s: %s", out.File, reason))
+	}
 	if asJSON {
 		return json.NewEncoder(r.OutOrStdout()).Encode(report)
 	}
 	return nil
 }
+
+// mostLeftOut is how many files that could not be read the summary names.
+const mostLeftOut = 10
