@@ -2,7 +2,7 @@ package eval
 
 // BoolQ: Clark et al. 2019.
 var _ = define(Task{
-	Name: "boolq", Quoted: Accuracy, About: About{Data: "boolq"},
+	Name: "boolq", Quoted: Accuracy, About: About{Data: "boolq", Source: "Clark et al. 2019"},
 	Each: rows("boolq", func(r struct {
 		Question, Passage string
 		Answer            bool

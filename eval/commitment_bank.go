@@ -2,7 +2,7 @@ package eval
 
 // CommitmentBank, from SuperGLUE: de Marneffe et al. 2019.
 var _ = define(Task{
-	Name: "commitment_bank", Quoted: Accuracy, About: About{Data: "commitment_bank"},
+	Name: "commitment_bank", Quoted: Accuracy, About: About{Data: "commitment_bank", Source: "de Marneffe et al. 2019"},
 	Each: rows("commitment_bank", func(r struct {
 		Premise, Hypothesis string
 		Label               int

@@ -1,21 +1,22 @@
 package eval
 
 import (
-	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"olmo/eval/python"
 )
 
 // COPA: Roemmele et al. 2011. The premise loses its full stop, the choices their
 // capital.
 var _ = define(Task{
-	Name: "copa", Quoted: Accuracy, About: About{Data: "copa"},
+	Name: "copa", Quoted: Accuracy, About: About{Data: "copa", Source: "Roemmele et al. 2011"},
 	Each: rows("copa", func(r struct {
 		Premise, Choice1, Choice2, Question string
 		Label                               int
 	},
 	) (Question, error) {
-		premise := strings.TrimSpace(r.Premise)
+		premise := python.Strip(r.Premise)
 		_, n := utf8.DecodeLastRuneInString(premise)
 		link := " therefore"
 		if r.Question == "cause" {

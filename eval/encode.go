@@ -13,16 +13,27 @@ import (
 type encoder struct {
 	tokenizer *tokenizer.Tokenizer
 	plain     *tokenizer.Encoder
-	bos, eos  int32 // negative: none
+	bos, eos  int32   // negative: none
+	begin     []int32 // the id that the tokenizer itself puts before a text, if any
 	positions int
 }
 
 func newEncoder(m *lm.Model) *encoder {
-	e := &encoder{tokenizer: m.Tokenizer, plain: m.Tokenizer.NewEncoder(), bos: m.Config.BOS, eos: m.Config.EOS, positions: m.Config.T}
+	e := &encoder{tokenizer: m.Tokenizer, plain: m.Tokenizer.NewEncoder(), bos: m.Config.BOS, eos: m.Config.EOS, begin: beginning(m.Tokenizer), positions: m.Config.T}
 	if e.eos < 0 && len(m.Stop) > 0 {
 		e.eos = m.Stop[0]
 	}
 	return e
+}
+
+// beginning is the special id that a tokenizer puts before every text, if it is one.
+func beginning(t *tokenizer.Tokenizer) []int32 {
+	framed, err := t.Encode("a", true)
+	bare, bareErr := t.Encode("a", false)
+	if err != nil || bareErr != nil || len(framed.IDs) <= len(bare.IDs) || !slices.Equal(framed.IDs[1:1+len(bare.IDs)], bare.IDs) {
+		return nil
+	}
+	return framed.IDs[:1:1]
 }
 
 // apartPositions is the longest query of OLMo's in-loop evaluation (model_ctx_len).
@@ -45,11 +56,15 @@ func (e *encoder) continuation(r *Request, b Boundary) (pair, error) {
 }
 
 // apart encodes context and continuation each for itself, as ai2-olmo's in-loop evaluation
-// does (olmo/eval/downstream.py, ICLMultiChoiceTaskDataset): the query is cut from the left.
+// does (olmo/eval/downstream.py, ICLMultiChoiceTaskDataset): the query is cut from the left. Where
+// the tokenizer begins texts with an id of its own, the context does, too (ai2-olmo-eval 0.9.0).
 func (e *encoder) apart(context, continuation string) (pair, error) {
 	ids, err := e.plain.AppendEncode(nil, context)
 	if err != nil {
 		return pair{}, err
+	}
+	if e.begin != nil && !slices.Equal(ids[:min(len(ids), 1)], e.begin) {
+		ids = slices.Concat(e.begin, ids)
 	}
 	if len(ids) == 0 {
 		ids = append(ids, max(e.eos, 0)) // something must stand before the first token
@@ -149,7 +164,7 @@ func (e *encoder) rolling(r *Request, b Boundary) ([]int32, error) {
 
 // Splitter shows how a tokenizer's ids of a request are split, without a model.
 func Splitter(t *tokenizer.Tokenizer, b Boundary) func(r *Request) (before, after []int32, err error) {
-	e := &encoder{tokenizer: t, plain: t.NewEncoder(), bos: -1, eos: -1, positions: 1 << 30}
+	e := &encoder{tokenizer: t, plain: t.NewEncoder(), bos: -1, eos: -1, begin: beginning(t), positions: 1 << 30}
 	return func(r *Request) (before, after []int32, err error) {
 		switch r.Form {
 		case Text:

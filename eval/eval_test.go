@@ -376,19 +376,34 @@ func TestTaskErrors(t *testing.T) {
 // TestRowErrors: a row that makes no question is an error that names its line, never a
 // question with another answer.
 func TestRowErrors(t *testing.T) {
+	request := func(doc, choice int, label string) string {
+		return fmt.Sprintf(`{"doc_id":%d,"idx":%d,"label":%s,"context":"C","continuation":" c"}`+"\n", doc, choice, label)
+	}
 	for _, c := range []struct{ task, file, row, want string }{
-		{"hellaswag", "hellaswag", `{"endings":["a"],"label":""}`, "label"},
+		{"hellaswag", "hellaswag", `{"activity_label":"A","ctx_a":"a","ctx_b":"b","endings":["a"],"label":""}`, "label"},
+		{"hellaswag", "hellaswag", `{"activity_label":"A","ctx_a":"a","endings":["a"],"label":"0"}`, "hellaswag.jsonl:1: the row has no field ctx_b"},
+		{"hellaswag", "hellaswag", `{"activity_label":"A","ctx_a":"a","ctx_b":null,"endings":["a"],"label":"0"}`, "hellaswag.jsonl:1: the row has no field ctx_b"},
+		{"piqa", "piqa", `{"goal":"G","sol1":"one","sol2":"two","label":0}` + "\n" + `{"goal":"G","sol1":"one","sol2":"two"}`, "piqa.jsonl:2: the row has no field label"},
+		{"piqa", "piqa", `{"goal":"G","sol1":["one"],"sol2":"two","label":0}`, "piqa.jsonl:1: the field sol1 is of the type array"},
+		{"piqa", "piqa", `["G"]`, "piqa.jsonl:1"},
+		{"arc_easy", "arc_easy", `{"question":"Q","choices":{"text":["a"]},"answerKey":"A"}`, "the row has no field choices.label"},
+		{"arc_easy", "arc_easy", `{"question":"Q","choices":{"text":[],"label":["A"]},"answerKey":"A"}`, "no choices"},
 		{"winogrande", "winogrande", `{"sentence":"a _ b","option1":"x","option2":"y","answer":""}`, "answer"},
 		{"winogrande", "winogrande", `{"sentence":"a b","option1":"x","option2":"y","answer":"1"}`, "has no gap"},
 		{"winogrande", "winogrande", `{"sentence":"a _ b","option1":"x","option2":"y","answer":"0"}`, "number -1 of 2 choices"},
-		{"social_iqa", "social_iqa", `{"label":"x"}`, "label"},
+		{"social_iqa", "social_iqa", `{"context":"C","question":"Q","answerA":"a","answerB":"b","answerC":"c","label":"x"}`, "label"},
 		{"openbook_qa", "openbook_qa", `{"question_stem":"S","choices":{"text":["a"],"label":["A"]},"answerKey":"C"}`, `the answer "C" is none of the choices [A]`},
-		{"hellaswag", "hellaswag", `{"endings":[],"label":"0"}`, "no choices"},
-		{"trivia_qa_wiki_ppl", "trivia_qa_wiki", `{"question":"Q","answer":{}}`, "no answer"},
+		{"hellaswag", "hellaswag", `{"activity_label":"A","ctx_a":"a","ctx_b":"b","endings":[],"label":"0"}`, "no choices"},
+		{"trivia_qa_wiki_ppl", "trivia_qa_wiki", `{"question":"Q","answer":{"value":""}}`, "no answer"},
+		{"trivia_qa_wiki_ppl", "trivia_qa_wiki", `{"question":"Q","answer":{}}`, "the row has no field answer.value"},
 		{"natural_qs_open_ppl", "natural_qs_open", `{"question":"Q","answer":[]}`, "no answer"},
 		{"piqa", "piqa", `{"goal":"G","sol1":"one","sol2":"two","label":-1}`, "number -1 of 2 choices"},
-		{"copycolors_10way", "oe_copycolors__10way", `{"doc_id":3,"idx":0,"label":"x"}` + "\n" + `{"doc_id":3,"idx":1,"label":"x"}`, `document 3: label "x" is no number`},
-		{"copycolors_10way", "oe_copycolors__10way", `{"doc_id":3,"idx":0,"label":2}` + "\n" + `{"doc_id":3,"idx":1,"label":2}`, "document 3: the answer is number 2 of 2 choices"},
+		{"copycolors_10way", "oe_copycolors__10way", request(3, 0, `"x"`) + request(3, 1, `"x"`), `document 3: label "x" is no number`},
+		{"copycolors_10way", "oe_copycolors__10way", request(3, 0, "2") + request(3, 1, "2"), "document 3: the answer is number 2 of 2 choices"},
+		{"copycolors_10way", "oe_copycolors__10way", request(3, 0, "null") + request(3, 1, "null"), "document 3: it has no label"},
+		{"copycolors_10way", "oe_copycolors__10way", request(3, 0, "0") + request(3, 2, "0"), "document 3: choice 1 is missing"},
+		{"copycolors_10way", "oe_copycolors__10way", request(3, 0, "0") + request(3, 0, "0"), "document 3: choice 0 is there twice"},
+		{"copycolors_10way", "oe_copycolors__10way", request(3, 0, "0") + `{"doc_id":3,"idx":1,"label":0,"context":"C"}`, "jsonl:2: the row has no field continuation"},
 		{"mmlu_stem", "mmlu_validation", `{"subject":"astronomy","question":"Q","choices":["a"],"answer":1}`, "number 1 of 1 choices"},
 		{"mmlu_stem", "mmlu_validation", `{"subject":"astronomy","question":"Q","choices":["a"],"answer":-1}`, "number -1 of 1 choices"},
 	} {

@@ -6,11 +6,13 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"olmo/eval/python"
 )
 
 // HellaSwag: Zellers et al. 2019.
 var _ = define(Task{
-	Name: "hellaswag", Quoted: LenNorm, About: About{Data: "hellaswag"},
+	Name: "hellaswag", Quoted: LenNorm, About: About{Data: "hellaswag", Source: "Zellers et al. 2019"},
 	Each: rows("hellaswag", func(r struct {
 		Activity string `json:"activity_label"`
 		A        string `json:"ctx_a"`
@@ -35,7 +37,7 @@ var brackets = regexp.MustCompile(`\[.*?\]`)
 
 // cleanWikiHow removes the marks that WikiHow articles left: [title], [step], ….
 func cleanWikiHow(s string) string {
-	s = strings.ReplaceAll(strings.TrimSpace(s), " [title]", ". ")
+	s = strings.ReplaceAll(python.Strip(s), " [title]", ". ")
 	return strings.ReplaceAll(brackets.ReplaceAllString(s, ""), "  ", " ")
 }
 
@@ -43,7 +45,7 @@ func cleanWikiHow(s string) string {
 func capitalise(s string) string {
 	for i, r := range s {
 		if i > 0 {
-			return string(unicode.ToTitle([]rune(s)[0])) + strings.ToLower(s[i:])
+			return string(unicode.ToTitle([]rune(s)[0])) + python.Lower(s[i:])
 		}
 		_ = r
 	}

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"unicode/utf8"
+
+	"olmo/numeric"
 )
 
 // ChoiceScore holds the figures of OLMo's in-loop evaluation: means over the questions of a
@@ -29,6 +31,9 @@ type ChoiceScore struct {
 	SoftLog        float64 `json:"soft_log"`
 	SoftLenNorm    float64 `json:"soft_len_norm"`
 	SoftLogLenNorm float64 `json:"soft_log_len_norm"`
+	// The same per character, v1.
+	SoftLenNormV1    float64 `json:"soft_len_norm_v1"`
+	SoftLogLenNormV1 float64 `json:"soft_log_len_norm_v1"`
 }
 
 // The figures that in-loop tasks are quoted with.
@@ -65,7 +70,7 @@ func ofGold(value func(e *Evidence, gold int) float64) func(e *Evidence) (any, e
 	return func(e *Evidence) (any, error) { return value(e, e.Gold[0]), nil }
 }
 
-// inLoop are the figures of ai2-olmo-eval 0.8.5 (metrics.py, ICLMetric) and, called v1, of ai2-olmo
+// inLoop are the figures of ai2-olmo-eval 0.9.0 (metrics.py, ICLMetric) and, called v1, of ai2-olmo
 // 0.6.0 (olmo/eval/downstream.py).
 var inLoop = []Metric{
 	{Name: Accuracy, Of: picks(raw)},
@@ -76,13 +81,16 @@ var inLoop = []Metric{
 	{Name: "ce_loss_v1", Lower: true, Of: ofGold(func(e *Evidence, g int) float64 { return -perChar(e, g, 1) })},
 	{Name: BPB, Lower: true, Of: ofGold(func(e *Evidence, g int) float64 { return -perByte(e, g, 0) / math.Ln2 })},
 	{Name: "bpb_v1", Lower: true, Of: ofGold(func(e *Evidence, g int) float64 { return -perByte(e, g, 1) / math.Ln2 })},
-	{Name: "soft", Of: ofGold(func(e *Evidence, g int) float64 { return math.Exp(softLog(e, g, raw)) })},
+	{Name: "soft", Of: ofGold(func(e *Evidence, g int) float64 { return numeric.Exp(softLog(e, g, raw)) })},
 	{Name: "soft_log", Of: ofGold(func(e *Evidence, g int) float64 { return softLog(e, g, raw) })},
-	{Name: "soft_len_norm", Of: ofGold(func(e *Evidence, g int) float64 { return math.Exp(softLog(e, g, charNorm)) })},
+	{Name: "soft_len_norm", Of: ofGold(func(e *Evidence, g int) float64 { return numeric.Exp(softLog(e, g, charNorm)) })},
 	{Name: "soft_log_len_norm", Of: ofGold(func(e *Evidence, g int) float64 { return softLog(e, g, charNorm) })},
+	{Name: "soft_len_norm_v1", Of: ofGold(func(e *Evidence, g int) float64 { return numeric.Exp(softLog(e, g, charNormV1)) })},
+	{Name: "soft_log_len_norm_v1", Of: ofGold(func(e *Evidence, g int) float64 { return softLog(e, g, charNormV1) })},
 }
 
-func charNorm(e *Evidence, choice int) float64 { return perChar(e, choice, 0) }
+func charNorm(e *Evidence, choice int) float64   { return perChar(e, choice, 0) }
+func charNormV1(e *Evidence, choice int) float64 { return perChar(e, choice, 1) }
 
 // firstChoice is [picked, right], each 1 when it is the first choice: "yes" of questions
 // with two.
@@ -97,7 +105,7 @@ func f1OfFirst(values []any) float64 {
 	for _, v := range values {
 		p := v.([2]float64)
 		sum += p[0] + p[1]
-		both += p[0] * p[1]
+		both += float64(p[0] * p[1])
 	}
 	if sum == 0 {
 		return 0
@@ -111,7 +119,7 @@ func softLog(e *Evidence, choice int, score func(e *Evidence, i int) float64) fl
 	top := score(e, best(n, func(i int) float64 { return score(e, i) }))
 	var sum float64
 	for i := range n {
-		sum += math.Exp(score(e, i) - top)
+		sum += numeric.Exp(score(e, i) - top)
 	}
-	return score(e, choice) - top - math.Log(sum)
+	return score(e, choice) - top - numeric.Log(sum)
 }

@@ -4,8 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
+
+	evaldata "olmo/eval/data"
+	"olmo/eval/python"
 )
 
 // mmluCategories are MMLU's groups of subjects, in the order in which ai2-olmo
@@ -40,13 +44,63 @@ var mmluCategories = map[string][]string{
 
 func init() {
 	for category := range mmluCategories {
-		for _, split := range []struct{ suffix, data string }{{"", "mmlu_validation"}, {"_test", "mmlu_test"}} {
-			name := "mmlu_" + category + split.suffix
-			define(Task{Name: name, Quoted: LenNorm, About: About{Data: split.data}, Each: mmlu(category, split.data, false)})
-			define(Task{Name: name + "_mc_5shot", Quoted: LenNorm, Shots: 5, About: About{Data: split.data}, Each: mmlu(category, split.data, true)})
-			define(Task{Name: name + "_bpb", Quoted: BPB, About: About{Data: split.data}, Each: gold(mmlu(category, split.data, false))})
+		task := func(name, quoted string, a asking) {
+			each := a.each(category)
+			if quoted == BPB {
+				each = gold(each)
+			}
+			n := 0
+			if len(a.prompts) == 1 {
+				n = a.prompts[0].shots
+			}
+			define(Task{
+				Name: "mmlu_" + category + name, Quoted: quoted, Shots: n, About: About{Data: a.data, Source: "Hendrycks et al. 2021"}, Each: each,
+				Sets: a.sets,
+			})
+		}
+		validation, test := "mmlu_validation", "mmlu_test"
+		task("", LenNorm, asking{validation, plainPrompt, false})
+		task("_test", LenNorm, asking{test, plainPrompt, false})
+		task("_bpb", BPB, asking{validation, plainPrompt, false})
+		task("_test_bpb", BPB, asking{test, plainPrompt, false}) // not the reference's
+		task("_var", LenNorm, asking{validation, variedPrompts, false})
+		task("_var_bpb", BPB, asking{validation, variedPrompts, false})
+		task("_mc_5shot", LenNorm, asking{validation, fiveShots, true})
+		task("_mc_5shot_test", LenNorm, asking{test, fiveShots, true})
+		for split, data := range map[string]string{"_val": validation, "_test": test} {
+			task(split+"_rc_var", LenNorm, asking{data, variedPrompts, false})
+			task(split+"_rc_5shot", LenNorm, asking{data, fiveShots, false})
+			task(split+"_mc_5shot", LenNorm, asking{data, fiveShots, true})
+			task(split+"_mc_5shot_fast", LenNorm, asking{data, fiveShots, true}) // see storedFast
+			task(split+"_bpb_5shot", BPB, asking{data, fiveShots, false})
+			// The reference varies no prompts here, whatever the name says, and has no such task of
+			// STEM's validation part.
+			if category+split != "stem_val" {
+				task(split+"_bpb_var", BPB, asking{data, fiveShots, false})
+			}
 		}
 	}
+}
+
+// prompt is what stands before a question of MMLU: nothing, a sentence that names the subject, and
+// examples of it from mmlu_dev.
+type prompt struct {
+	instruction bool
+	shots       int
+}
+
+var (
+	plainPrompt   = []prompt{{}}
+	fiveShots     = []prompt{{true, 5}}
+	variedPrompts = []prompt{{}, {true, 0}, {true, 1}, {true, 2}, {true, 3}, {true, 4}, {true, 5}}
+)
+
+// asking says how questions of MMLU are asked: each with every prompt, as a document of its own, and
+// with letters for its choices or with their texts.
+type asking struct {
+	data    string
+	prompts []prompt
+	letters bool
 }
 
 type mmluRow struct {
@@ -55,14 +109,34 @@ type mmluRow struct {
 	Answer            int
 }
 
-// mmlu asks the questions of a category: with free continuations, or with letters after five
-// examples of the subject from mmlu_dev.
-func mmlu(category, data string, letters bool) func(in *Inputs) iter.Seq2[*Document, error] {
+// sets finds the questions and, where there are examples, theirs.
+func (a asking) sets(in *Inputs) (sets []*evaldata.Set, err error) {
+	names := []string{a.data}
+	if a.examples() {
+		names = append(names, "mmlu_dev")
+	}
+	for _, name := range names {
+		s, err := evaldata.Find(in.Data, name)
+		if err != nil {
+			return nil, err
+		}
+		sets = append(sets, s)
+	}
+	return sets, nil
+}
+
+// examples reports whether any prompt has some.
+func (a asking) examples() bool {
+	return slices.ContainsFunc(a.prompts, func(p prompt) bool { return p.shots > 0 })
+}
+
+// each asks the questions of a category.
+func (a asking) each(category string) func(in *Inputs) iter.Seq2[*Document, error] {
 	return func(in *Inputs) iter.Seq2[*Document, error] {
 		return func(yield func(*Document, error) bool) {
-			subjects, err := mmluSubjects(in, data)
+			subjects, err := mmluSubjects(in, a.data)
 			var examples map[string][]row[mmluRow]
-			if err == nil && letters {
+			if err == nil && a.examples() {
 				examples, err = mmluSubjects(in, "mmlu_dev")
 			}
 			if err != nil {
@@ -72,24 +146,22 @@ func mmlu(category, data string, letters bool) func(in *Inputs) iter.Seq2[*Docum
 			n := 0
 			for _, subject := range mmluCategories[category] {
 				for i, r := range subjects[subject] {
-					q := Question{ID: subject + "/" + strconv.Itoa(i), Gold: r.value.Answer}
-					if letters {
-						q.Context, q.Choices = r.value.letters(subject, examples[subject]), r.value.labels()
-					} else {
-						q.Context = answer(r.value.Question)
-						for _, c := range r.value.Choices {
-							q.Choices = append(q.Choices, " "+c)
+					for v, p := range a.prompts {
+						q := Question{ID: subject + "/" + strconv.Itoa(i), Gold: r.value.Answer, Choices: r.value.continuations(a.letters)}
+						if v > 0 {
+							q.ID += "/" + strconv.Itoa(v)
 						}
+						q.Context = p.before(subject, examples[subject], a.letters) + r.value.ask(a.letters)
+						d, err := q.document(r.JSON)
+						if err != nil {
+							yield(nil, r.Bad(err))
+							return
+						}
+						if d.Index = n; !yield(d, nil) {
+							return
+						}
+						n++
 					}
-					d, err := q.document(r.JSON)
-					if err != nil {
-						yield(nil, r.Bad(err))
-						return
-					}
-					if d.Index = n; !yield(d, nil) {
-						return
-					}
-					n++
 				}
 			}
 		}
@@ -118,30 +190,40 @@ func mmluSubjects(in *Inputs, data string) (map[string][]row[mmluRow], error) {
 
 var errNoRows = errors.New("the data set has no rows")
 
-// letters is the question with its choices as letters, after at most five examples.
-func (r *mmluRow) letters(subject string, examples []row[mmluRow]) string {
+// before is what stands before a question.
+func (p prompt) before(subject string, examples []row[mmluRow], letters bool) string {
+	if !p.instruction {
+		return ""
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "The following are multiple choice questions (with answers) about %s:\n\n", strings.ReplaceAll(subject, "_", " "))
-	for _, e := range examples[:min(5, len(examples))] {
-		fmt.Fprintf(&b, "%s %c\n\n", e.value.lettered(), 'A'+e.value.Answer)
+	for _, e := range examples[:min(p.shots, len(examples))] {
+		b.WriteString(e.value.ask(letters) + e.value.continuations(letters)[e.value.Answer] + "\n\n")
 	}
-	return b.String() + r.lettered()
+	return b.String()
 }
 
-// labels are the letters of the choices as continuations.
-func (r *mmluRow) labels() (labels []string) {
-	for c := range r.Choices {
-		labels = append(labels, " "+string(rune('A'+c)))
+// ask is the question up to the answer.
+func (r *mmluRow) ask(letters bool) string {
+	question := python.Strip(r.Question)
+	if !letters {
+		return answer(question)
 	}
-	return labels
-}
-
-// lettered is the question with its choices, up to the answer.
-func (r *mmluRow) lettered() string {
 	var b strings.Builder
-	b.WriteString(r.Question)
+	b.WriteString(question)
 	for i, c := range r.Choices {
 		fmt.Fprintf(&b, "\n%c. %s", 'A'+i, c)
 	}
 	return b.String() + "\nAnswer:"
+}
+
+// continuations are the choices, or their letters.
+func (r *mmluRow) continuations(letters bool) (out []string) {
+	for i, c := range r.Choices {
+		if letters {
+			c = string(rune('A' + i))
+		}
+		out = append(out, " "+c)
+	}
+	return out
 }

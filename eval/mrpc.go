@@ -8,7 +8,7 @@ import (
 // MRPC, from GLUE: Dolan and Brockett 2005. Its label 1, the same meaning, is the
 // first choice.
 var _ = define(Task{
-	Name: "mrpc", Quoted: F1, About: About{Data: "mrpc"},
+	Name: "mrpc", Quoted: F1, About: About{Data: "mrpc", Source: "Dolan and Brockett 2005"},
 	Each: rows("mrpc", func(r struct {
 		Sentence1, Sentence2 string
 		Label                int

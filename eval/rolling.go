@@ -14,6 +14,7 @@ import (
 	"olmo/data"
 	"olmo/eval/python"
 	"olmo/lm"
+	"olmo/numeric"
 )
 
 // The tasks of a user's documents. A document's windows each predict so many tokens, the
@@ -59,7 +60,7 @@ func (p *Perplexity) add(bytes, chars, words, tokens int, nats float64) {
 		if n == 0 {
 			return 0
 		}
-		return min(math.Exp(p.Nats/float64(n)), math.MaxFloat64) // JSON has no infinity
+		return min(numeric.Exp(p.Nats/float64(n)), math.MaxFloat64) // JSON has no infinity
 	}
 	p.PerToken, p.PerByte, p.PerChar, p.PerWord = per(p.Tokens), per(p.Bytes), per(p.Chars), per(p.Words)
 }

@@ -2,7 +2,7 @@ package eval
 
 // RTE, from GLUE: Dagan et al. 2006 and later.
 var _ = define(Task{
-	Name: "rte", Quoted: LenNorm, About: About{Data: "rte"},
+	Name: "rte", Quoted: LenNorm, About: About{Data: "rte", Source: "Wang et al. 2019 (GLUE)"},
 	Each: rows("rte", func(r struct {
 		Sentence1, Sentence2 string
 		Label                int

@@ -7,7 +7,7 @@ import (
 
 // Social IQa: Sap et al. 2019. Labels count from 1.
 var _ = define(Task{
-	Name: "social_iqa", Quoted: LenNorm, About: About{Data: "social_iqa"},
+	Name: "social_iqa", Quoted: LenNorm, About: About{Data: "social_iqa", Source: "Sap et al. 2019"},
 	Each: rows("social_iqa", func(r struct {
 		Context, Question, AnswerA, AnswerB, AnswerC, Label string
 	},

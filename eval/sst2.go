@@ -2,7 +2,7 @@ package eval
 
 // SST-2, from GLUE: Socher et al. 2013.
 var _ = define(Task{
-	Name: "sst2", Quoted: Accuracy, About: About{Data: "sst2"},
+	Name: "sst2", Quoted: Accuracy, About: About{Data: "sst2", Source: "Socher et al. 2013"},
 	Each: rows("sst2", func(r struct {
 		Sentence string
 		Label    int
