@@ -33,7 +33,11 @@ func lexed(s string) string {
 	if strings.Contains(s, "\r") {
 		s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
 	}
-	return strings.Trim(s, "\n") + "\n"
+	s = strings.TrimLeft(s, "\n")
+	if text := strings.TrimRight(s, "\n"); len(text) < len(s) {
+		return s[:len(text)+1]
+	}
+	return s + "\n"
 }
 
 // lineAt is the length of s up to its first newline, which is left out.

@@ -53,19 +53,22 @@ func cComments(s string, cpp bool) int {
 
 func (l *cLexer) count(t string) { l.n += utf8.RuneCountInString(t) }
 
-func (l *cLexer) top() cState     { return l.stack[len(l.stack)-1] }
-func (l *cLexer) push(st cState)  { l.stack = append(l.stack, st) }
-func (l *cLexer) pop()            { l.stack = l.stack[:max(1, len(l.stack)-1)] }
-func (l *cLexer) lineStart() bool { return l.i == 0 || l.s[l.i-1] == '\n' }
+func (l *cLexer) top() cState    { return l.stack[len(l.stack)-1] }
+func (l *cLexer) push(st cState) { l.stack = append(l.stack, st) }
+func (l *cLexer) pop()           { l.stack = l.stack[:max(1, len(l.stack)-1)] }
 
 // step takes the next piece.
 func (l *cLexer) step() {
-	if l.space() {
+	n := l.space()
+	if l.i == len(l.s) {
+		return
+	}
+	st := l.top()
+	if (st == cStatement || st == cFunction) && l.plain() {
 		return
 	}
 	rest := l.s[l.i:]
-	n := cIdent(rest, false)
-	switch st := l.top(); st {
+	switch st {
 	case cClass, cEnum:
 		l.i += n
 		if word := rest[:n]; st == cClass || word != "class" && word != "struct" {
@@ -93,14 +96,15 @@ func (l *cLexer) step() {
 			return
 		}
 		if n > 0 {
-			if l.keyword(rest, n) || l.function(rest) {
+			word := l.word(rest[:n])
+			if l.keyword(word, rest, n) || l.function(rest, n) {
 				return
 			}
-			if n <= longestWord && l.words[rest[:n]] == cType {
+			if word == cType {
 				l.i += n
 				return
 			}
-		} else if strings.HasPrefix(rest, "::") && l.function(rest) {
+		} else if strings.HasPrefix(rest, "::") && l.function(rest, 0) {
 			return
 		}
 		l.push(cStatement)
@@ -120,66 +124,111 @@ func (l *cLexer) step() {
 	l.statement(rest, n)
 }
 
-// space takes white space, a comment, a label or a preprocessor line.
-func (l *cLexer) space() bool {
-	rest := l.s[l.i:]
-	if l.lineStart() {
-		lead := len(rest) - len(strings.TrimLeft(rest, " \t\n\v\f\r"))
-		if k := blockComment(rest[lead:]); k > 0 && !strings.Contains(rest[lead:lead+k], "\n") {
-			after := lead + k
-			after += len(rest[after:]) - len(strings.TrimLeft(rest[after:], " \t\n\v\f\r"))
-			if strings.HasPrefix(rest[after:], "#") {
-				l.count(rest[lead : lead+k])
-				lead = after
+// space takes white space, comments, labels and preprocessor lines, and gives the length of
+// the word that comes then.
+func (l *cLexer) space() (word int) {
+	s := l.s
+	for l.i < len(s) {
+		i := l.i
+		line := i == 0 || s[i-1] == '\n' // for a directive there may be any white space before it
+		label := line                    // for a label spaces and tabs alone
+	blanks:
+		for ; i < len(s); i++ {
+			switch s[i] {
+			case ' ', '\t':
+			case '\n':
+				line, label = true, true
+			case '\v', '\f', '\r':
+				label = false
+			default:
+				break blanks
 			}
 		}
-		if strings.HasPrefix(rest[lead:], "#") {
-			l.i += lead
-			l.i += cDirective(l.s[l.i:], l.count)
-			return true
+		if l.i = i; i == len(s) {
+			return 0
 		}
-		if n := cLabel(rest); n > 0 {
-			l.i += n
-			return true
+		switch c := s[i]; {
+		case cBytes[c] == cLetter || c == '\\' || c >= utf8.RuneSelf:
+			if n := cIdent(s[i:], false); n > 0 {
+				if label {
+					if after := cLabel(s[i:], n); after > 0 {
+						l.i += after
+						continue
+					}
+				}
+				return n
+			}
+			if r, size := utf8.DecodeRuneInString(s[i:]); unicode.IsSpace(r) {
+				l.i += size
+			} else if strings.HasPrefix(s[i:], "\\\n") {
+				l.i += 2
+			} else {
+				return 0
+			}
+		case c == '#' && line:
+			l.directive()
+		case c != '/' || !l.comment(line):
+			return 0
 		}
 	}
+	return 0
+}
+
+// comment takes a comment, and the directive that it stands before.
+func (l *cLexer) comment(line bool) bool {
+	rest := l.s[l.i:]
 	n := 0
-	switch c := rest[0]; {
-	case c == ' ' || c == '\t':
-		for n < len(rest) && (rest[n] == ' ' || rest[n] == '\t') {
-			n++
-		}
-		l.i += n
-		return true
-	case c == '\n' || c == '\v' || c == '\f' || c == '\r':
-		l.i++
-		return true
-	case c >= utf8.RuneSelf:
-		r, size := utf8.DecodeRuneInString(rest)
-		if !unicode.IsSpace(r) {
-			return false
-		}
-		l.i += size
-		return true
-	case strings.HasPrefix(rest, "\\\n"):
-		l.i += 2
-		return true
-	case c != '/':
-		return false
-	case strings.HasPrefix(rest, "//"):
+	if strings.HasPrefix(rest, "//") {
 		if n = continuedLine(rest); rest[n-1] != '\n' {
 			return false
 		}
-	case strings.HasPrefix(rest, "/*"):
-		if n = blockComment(rest); n < 0 {
-			n = len(rest)
+	} else if n = blockComment(rest); n > 0 {
+		if line && !strings.Contains(rest[:n], "\n") {
+			if after := n + cBlanks(rest[n:]); after < len(rest) && rest[after] == '#' {
+				l.count(rest[:n])
+				l.i += after
+				l.directive()
+				return true
+			}
 		}
-	default:
+	} else if strings.HasPrefix(rest, "/*") {
+		n = len(rest)
+	} else {
 		return false
 	}
 	l.count(rest[:n])
 	l.i += n
 	return true
+}
+
+// plain passes over what changes nothing in a statement: most words, numbers and
+// operators, up to what step has to look at. It says whether there was any.
+func (l *cLexer) plain() bool {
+	s, i := l.s, l.i
+scan:
+	for i < len(s) {
+		switch cBytes[s[i]] {
+		case cOperator:
+			i++
+		case cDigit:
+			i += cNumber(s[i:])
+		case cLetter:
+			end := i + cWordEnd(s[i:])
+			if end < len(s) && (s[end] == '\\' || s[end] >= utf8.RuneSelf || end-i <= 3 && (s[end] == '"' || s[end] == '\'')) {
+				break scan // a longer word, or the affix of a string
+			}
+			switch s[i:end] {
+			case "case", "class", "concept", "enum", "namespace", "struct", "typename", "union":
+				break scan // to another state
+			}
+			i = end
+		default:
+			break scan
+		}
+	}
+	any := i > l.i
+	l.i = i
+	return any
 }
 
 // statement takes what is no white space within a statement; word is the length of the word
@@ -198,7 +247,7 @@ func (l *cLexer) statement(rest string, word int) {
 		}
 	}
 	if word > 0 {
-		if !l.keyword(rest, word) {
+		if !l.keyword(l.word(rest[:word]), rest, word) {
 			l.i += word
 		}
 		return
@@ -253,18 +302,23 @@ func (l *cLexer) literal(s string) int {
 			return affix + n
 		}
 	case affix == 0 && isDigit(s[0]):
-		digit := isDigit
-		i := 1
-		if len(s) > 2 && s[0] == '0' && s[1]|0x20 == 'x' {
-			i = 2
-			digit = func(c byte) bool { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' }
-		}
-		for i < len(s) && (digit(s[i]) || s[i] == '\'' && i+1 < len(s) && digit(s[i+1])) {
-			i++
-		}
-		return i
+		return cNumber(s)
 	}
 	return 0
+}
+
+// cNumber is the length of the digits at the start of s, with quotes between them.
+func cNumber(s string) int {
+	digit := isDigit
+	i := 1
+	if len(s) > 2 && s[0] == '0' && s[1]|0x20 == 'x' {
+		i = 2
+		digit = func(c byte) bool { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' }
+	}
+	for i < len(s) && (digit(s[i]) || s[i] == '\'' && i+1 < len(s) && digit(s[i+1])) {
+		i++
+	}
+	return i
 }
 
 // cChar is the length of a quoted single character at the start of s; 0 if there is none.
@@ -297,9 +351,43 @@ func cChar(s string) int {
 	return 0
 }
 
+// What a byte is to plain; of all others the lexer has more to say.
+const (
+	cOther uint8 = iota
+	cLetter
+	cDigit
+	cOperator // or a space
+)
+
+var cBytes = func() (b [256]uint8) {
+	for c := range utf8.RuneSelf {
+		switch {
+		case isLetter(byte(c)) || c == '_' || c == '$':
+			b[c] = cLetter
+		case isDigit(byte(c)):
+			b[c] = cDigit
+		case strings.IndexByte("\n/\\\"'{};", byte(c)) < 0:
+			b[c] = cOperator
+		}
+	}
+	return b
+}()
+
+// cWordEnd is the number of ASCII letters and digits at the start of s.
+func cWordEnd(s string) int {
+	i := 0
+	for i < len(s) && cBytes[s[i]]-cLetter <= cDigit-cLetter {
+		i++
+	}
+	return i
+}
+
 // cIdent is the length of the identifier at the start of s; with spaces, it may hold ::.
 func cIdent(s string, spaces bool) int {
 	i := 0
+	if s != "" && cBytes[s[0]] == cLetter {
+		i = cWordEnd(s)
+	}
 	for i < len(s) {
 		c := s[i]
 		switch {
@@ -340,29 +428,32 @@ func cUniversal(s string) int {
 	return n
 }
 
-// cLabel is the length of a label and its colon at the start of a line.
-func cLabel(s string) int {
-	i := len(s) - len(strings.TrimLeft(s, " \t"))
-	n := cIdent(s[i:], false)
-	switch s[i : i+n] {
-	case "", "public", "private", "protected", "default":
+// cLabel is the length of a label and its colon at the start of s, whose first word has n
+// bytes.
+func cLabel(s string, n int) int {
+	i := n + cSpaces(s[n:])
+	if !strings.HasPrefix(s[i:], ":") || strings.HasPrefix(s[i:], "::") {
 		return 0
 	}
-	i += n
-	i += len(s[i:]) - len(strings.TrimLeftFunc(s[i:], unicode.IsSpace))
-	if strings.HasPrefix(s[i:], ":") && !strings.HasPrefix(s[i:], "::") {
-		return i + 1
+	switch s[:n] {
+	case "public", "private", "protected", "default":
+		return 0
 	}
-	return 0
+	return i + 1
+}
+
+// word is what a word is to the lexer.
+func (l *cLexer) word(w string) cWord {
+	if len(w) > longestWord {
+		return cName
+	}
+	return l.words[w]
 }
 
 // keyword takes a word, the n bytes at the start of s, if it is a keyword, and goes to the
 // state that it leads to.
-func (l *cLexer) keyword(s string, n int) bool {
-	if n > longestWord {
-		return false
-	}
-	switch l.words[s[:n]] {
+func (l *cLexer) keyword(word cWord, s string, n int) bool {
+	switch word {
 	case cKeyword:
 	case cClassKeyword:
 		if n < len(s) && unicode.IsSpace(rune(s[n])) {
@@ -385,18 +476,32 @@ func (l *cLexer) keyword(s string, n int) bool {
 
 // function takes a function at the top level: a type, a name, the parameters up to the
 // first closing bracket, and what stands before a brace or a semicolon. There are comments
-// between any two of them.
-func (l *cLexer) function(s string) bool {
-	i := cIdent(s, true)
-	after := strings.TrimLeftFunc(s[i:], func(r rune) bool { return r == '&' || r == '*' || unicode.IsSpace(r) })
-	if i == 0 || len(after) == len(s)-i {
+// between any two of them. s begins with a word of n bytes.
+func (l *cLexer) function(s string, n int) bool {
+	i := n
+	if strings.HasPrefix(s[n:], "::") {
+		i += cIdent(s[n:], true)
+	}
+	word := i
+	for i < len(s) {
+		if s[i] == '&' || s[i] == '*' {
+			i++
+		} else if k := cSpaces(s[i:]); k > 0 {
+			i += k
+		} else {
+			break
+		}
+	}
+	if i == word || word == 0 {
 		return false
 	}
-	i = len(s) - len(after)
 	found := 0
 	comments := func() {
 		for {
-			i += len(s[i:]) - len(strings.TrimLeftFunc(s[i:], unicode.IsSpace))
+			i += cSpaces(s[i:])
+			if i == len(s) || s[i] != '/' {
+				return
+			}
 			n := 0
 			if rest := s[i:]; strings.HasPrefix(rest, "//") {
 				if n = continuedLine(rest); rest[n-1] != '\n' {
@@ -410,7 +515,7 @@ func (l *cLexer) function(s string) bool {
 		}
 	}
 	comments()
-	n := cIdent(s[i:], true)
+	n = cIdent(s[i:], true)
 	if i += n; n == 0 {
 		return false
 	}
@@ -418,28 +523,52 @@ func (l *cLexer) function(s string) bool {
 	if i == len(s) || s[i] != '(' {
 		return false
 	}
-	end := strings.IndexAny(s[i:], `;"')`)
-	if end < 0 || s[i+end] != ')' {
+	start := i
+	if i = cAfterList.index(s, i); i == len(s) || s[i] != ')' {
 		return false
 	}
-	parameters := s[i : i+end+1]
-	i += end + 1
+	i++
+	parameters := s[start:i]
 	comments()
 	// To a brace if one comes, else to the semicolon.
-	body := false
-	if n = strings.IndexAny(s[i:], `;{/"'`); n < 0 {
-		return false
-	} else if body = s[i+n] == '{'; !body && s[i+n] != ';' {
+	if i = cAfterHead.index(s, i); i == len(s) || s[i] != '{' && s[i] != ';' {
 		return false
 	}
-	i += n + 1
-	l.n += found + cComments(parameters, l.cpp)
-	l.i += i
-	if body {
+	l.n += found
+	if strings.Contains(parameters, "/") || strings.Contains(parameters, "#") {
+		l.n += cComments(parameters, l.cpp)
+	}
+	l.i += i + 1
+	if s[i] == '{' {
 		l.push(cFunction)
 	}
 	return true
 }
+
+// byteSet is a set of ASCII characters.
+type byteSet [256]bool
+
+func newByteSet(chars string) *byteSet {
+	var set byteSet
+	for i := range len(chars) {
+		set[chars[i]] = true
+	}
+	return &set
+}
+
+// index is where in s the first of them stands, from i on, else the length of s.
+func (set *byteSet) index(s string, i int) int {
+	for i < len(s) && !set[s[i]] {
+		i++
+	}
+	return i
+}
+
+// What ends a function's parameters and its head, or shows that it is none.
+var (
+	cAfterList = newByteSet(`;"')`)
+	cAfterHead = newByteSet(`;{/"'`)
+)
 
 // cWord is what a word is to the lexer.
 type cWord byte
@@ -492,9 +621,10 @@ var (
 // continuedLine is the length of s up to and with the newline that ends its
 // line; a backslash before a newline continues it.
 func continuedLine(s string) int {
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\n' && (i == 0 || s[i-1] != '\\') {
-			return i + 1
+	for i := 0; i < len(s); {
+		i += min(lineAt(s[i:])+1, len(s)-i)
+		if s[i-1] == '\n' && (i == 1 || s[i-2] != '\\') {
+			return i
 		}
 	}
 	return len(s)
@@ -515,52 +645,59 @@ func quotedC(s string) int {
 	return -1
 }
 
-// cDirective passes over the preprocessor line at the start of s, with its
-// continuations, or over what #if 0 leaves out.
-func cDirective(s string, count func(string)) int {
+// directive passes over a preprocessor line with its continuations, or over what #if 0
+// leaves out.
+func (l *cLexer) directive() {
+	s := l.s[l.i:]
 	if after, ok := strings.CutPrefix(s, "#if"); ok {
 		if zero := strings.TrimLeft(after, " \t\n\v\f\r"); zero != after && strings.HasPrefix(zero, "0") {
 			i := len(s) - len(zero) + 1
-			return i + skippedLines(s[i:])
+			l.i += i + skippedLines(s[i:])
+			return
 		}
 	}
-	for i := 1; i < len(s); {
+	i := 1
+	for i < len(s) {
 		// An include may follow any piece of the line, and on its continuations.
-		if k := cInclude(s[i:], count); k > 0 {
+		if k := l.include(s[i:]); k > 0 {
 			i += k
 			continue
 		}
 		switch {
 		case strings.HasPrefix(s[i:], "//"):
 			k := min(lineAt(s[i:])+1, len(s)-i)
-			count(s[i : i+k])
-			return i + k
+			l.count(s[i : i+k])
+			l.i += i + k
+			return
 		case s[i] == '/':
 			k := blockComment(s[i:])
 			if k < 0 {
 				i++
 				continue
 			}
-			count(s[i : i+k])
+			l.count(s[i : i+k])
 			i += k
 		case s[i] == '\n':
 			if i++; s[i-2] != '\\' {
-				return i
+				l.i += i
+				return
 			}
 		default:
-			if k := strings.IndexAny(s[i:], "/\n"); k > 0 {
-				i += k
-			} else {
-				i = len(s)
-			}
+			i = cAfterPiece.index(s, i)
 		}
 	}
-	return len(s)
+	l.i += i
 }
 
-// cInclude is the length of the word include and the file that it names, with what follows
+// cAfterPiece is what ends a piece of a preprocessor line.
+var cAfterPiece = newByteSet("/\n")
+
+// include is the length of the word include and the file that it names, with what follows
 // on the line, or up to the end of a comment there: that counts. 0 if there is none.
-func cInclude(s string, count func(string)) int {
+func (l *cLexer) include(s string) int {
+	if c := s[0]; c != 'i' && c != '/' && cBlanks(s[:1]) == 0 {
+		return 0
+	}
 	first, i := cBlank(s)
 	if !strings.HasPrefix(s[i:], "include") {
 		return 0
@@ -586,21 +723,38 @@ func cInclude(s string, count func(string)) int {
 			n = k + c
 		}
 	}
-	count(first)
-	count(second)
-	count(tail[:n])
+	l.count(first)
+	l.count(second)
+	l.count(tail[:n])
 	return i + n
+}
+
+// cBlanks is the length of the ASCII white space at the start of s.
+func cBlanks(s string) int {
+	i := 0
+	for i < len(s) && (s[i] == ' ' || s[i]-'\t' <= '\r'-'\t') {
+		i++
+	}
+	return i
+}
+
+// cSpaces is the length of the white space at the start of s.
+func cSpaces(s string) int {
+	i := cBlanks(s)
+	if i < len(s) && s[i] >= utf8.RuneSelf {
+		i = len(s) - len(strings.TrimLeftFunc(s[i:], unicode.IsSpace))
+	}
+	return i
 }
 
 // cBlank is the length of the white space at the start of s, in which there may be one
 // comment that does not go over a line.
 func cBlank(s string) (comment string, n int) {
-	skip := func() { n += len(s[n:]) - len(strings.TrimLeft(s[n:], " \t\n\v\f\r")) }
-	skip()
+	n = cBlanks(s)
 	if k := blockComment(s[n:]); k > 0 && !strings.Contains(s[n:n+k], "\n") {
 		comment = s[n : n+k]
 		n += k
-		skip()
+		n += cBlanks(s[n:])
 	}
 	return comment, n
 }
@@ -609,7 +763,7 @@ func cBlank(s string) (comment string, n int) {
 func skippedLines(s string) int {
 	depth := 1
 	for i := 0; i < len(s); {
-		lead := i + len(s[i:]) - len(strings.TrimLeft(s[i:], " \t\n\v\f\r"))
+		lead := i + cBlanks(s[i:])
 		line := s[lead:]
 		atStart := i > 0
 		switch {

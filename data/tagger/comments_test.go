@@ -37,10 +37,16 @@ func TestComments(t *testing.T) {
 			"int f(int a, // cut (off)\n int b);\n‹// b\n›", "int f(int a, // cut (off)\n int b) {\n‹// b\n›}", "int f(int a, ‹// it's (not)\n› int b);",
 			"int f(int a, ‹/* (a) */› int b) { }", "void ‹// a\n›f(int a) ‹// b\n›{ }", "static int f(void) ‹// it's\n›{ return 0; ‹// don't\n›}",
 			"x = f(a, ‹// (b)\n› c);", "struct s {\n int a; ‹// it's\n›};", "x = 1'000; ‹// it's '\n›", "a: f(b, ‹// (c)\n› d);",
+			// White space, words and numbers as pygments parts them.
+			"x;\n \f  #define A ‹// b\n›int c;", "\u0085\n#define A ‹// b\n›", "x = 1;\n\f a: ‹// it's\n›", "f(a);\n\n  out: g('a, ‹// b\n› c);",
+			"int f(void) {\n switch (a) {\n case '\"': ‹// b\n›  return u8\"// c\"; ‹// d\n› }\n}", "x = 0x1'f'\"; // a\n\"; // b\n",
+			"long \\u00e9x(int a, // (b)\n c) { ‹// d\n›}", "int f(int a, # b\n c); ‹// d\n›", "  ‹/* a */› ‹/* b */› #define c ‹// d\n›",
+			"‹/* a */› #include <b> ‹c›\nint d;", "a b(c) ‹// d\n›;\n", "a(\n#define x ‹// y\n›);", "int f(int a,\n#if 0\n // no\n#endif\n b);",
 		},
 		"c++": {
 			"s = R\"x(// no)\" )x\"; ‹// yes\n›", "namespace x { ‹// a\n›int f(int a, // cut (off)\n int b);\n}", "auto l = [](int a) { return a; }; ‹// it's\n›",
 			"template <class T> ‹// T's\n›class A { };", "enum class e { A, ‹// it's\n› B };",
+			"x = L'\"'; ‹// a\n›y = R\"(// b)\"; ‹// c\n›", "int a\u00a0= 1; ‹// b\n›",
 		},
 		"go": {
 			"a ‹// one›\nb ‹/* two\nlines */› c ‹/**/›",
