@@ -21,9 +21,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
+
+	"olmo/data"
 )
 
 // missing reports whether an error says that there is no such file or folder.
@@ -31,7 +32,7 @@ func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 // File is the rows of one file.
 func File(path string) *Set {
-	return &Set{Name: path, Place: path, files: []file{{path, func() (io.ReadCloser, error) { return os.Open(path) }}}}
+	return &Set{Name: path, Place: path, files: []file{{path, jsonRows, func() (io.ReadCloser, error) { return os.Open(path) }}}}
 }
 
 // inside are the sets that the program holds, packed.
@@ -51,6 +52,9 @@ func Find(places []string, name string) (*Set, error) { return find(places, name
 // FindSplit looks for a split of a data set that a task calls by its name on the hub
 // (ORG/NAME, with a configuration), in the places as Find does.
 func FindSplit(places []string, hub, configuration, split string) (*Set, error) {
+	if strings.ContainsAny(split, "[]+") {
+		return nil, fmt.Errorf("the split %s of %s is a part of one or several, which is not read\nhint: name one split; --limit asks a part of it", split, hub)
+	}
 	return find(places, ofHub(hub, configuration, split))
 }
 
@@ -66,7 +70,7 @@ func find(places []string, k *key) (*Set, error) {
 	}
 	for _, name := range k.names {
 		if packed, ok := inside[name]; ok {
-			f := file{name, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(packed)), nil }}
+			f := file{name, jsonRows, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(packed)), nil }}
 			return &Set{Name: name, Place: Inside, files: []file{f}}, nil
 		}
 	}
@@ -74,7 +78,10 @@ func find(places []string, k *key) (*Set, error) {
 	if len(places) > 0 {
 		where = "it is not in " + strings.Join(places, ", ")
 	}
-	name := k.names[len(k.names)-1]
+	for _, n := range k.notes {
+		where += "; " + n
+	}
+	name := k.names[0]
 	return nil, &missingSet{fmt.Sprintf("the data set %s is needed, and %s\nhint: give the folder of %s.jsonl (also .gz or .zst) with --data", name, where, name)}
 }
 
@@ -85,7 +92,7 @@ func look(dir string, k *key) ([]file, error) {
 		return nil, err
 	}
 	defer p.Close()
-	for _, layout := range []func(*key) ([]file, error){p.inLines, p.inWheel} {
+	for _, layout := range []func(*key) ([]file, error){p.inFile, p.inWheel, p.inRepository} {
 		files, err := layout(k)
 		if err != nil || len(files) > 0 {
 			return files, err
@@ -104,12 +111,12 @@ func look(dir string, k *key) ([]file, error) {
 	return nil, nil
 }
 
-// inLines looks for files of JSON lines.
-func (p *place) inLines(k *key) ([]file, error) {
+// inFile looks for a file of the set's name.
+func (p *place) inFile(k *key) ([]file, error) {
 	for _, name := range k.names {
-		for _, suffix := range []string{"", ".gz", ".zst"} {
-			if ok, err := p.exists(name + ".jsonl" + suffix); err != nil || ok {
-				return []file{p.file(name + ".jsonl" + suffix)}, err
+		for _, suffix := range []string{".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet", ".csv", ".arrow"} {
+			if ok, err := p.exists(name + suffix); err != nil || ok {
+				return []file{p.file(name + suffix)}, err
 			}
 		}
 	}
@@ -123,24 +130,40 @@ func together(files []file) string {
 	}
 	dir := filepath.Dir(files[0].place)
 	for _, f := range files {
-		for !strings.HasPrefix(f.place, dir+string(filepath.Separator)) && dir != path.Dir(dir) {
+		for !strings.HasPrefix(f.place, dir+string(filepath.Separator)) && dir != filepath.Dir(dir) {
 			dir = filepath.Dir(dir)
 		}
 	}
 	return dir
 }
 
-// Named is a file that a task's own file names: as it stands, else beside that file. The builder
-// (json, csv, parquet, text) says how it is read.
+// Named is the file that a task's own file names, or those that its pattern matches: as it
+// stands, else beside that file. The builder (json, csv, parquet, text, arrow) says how they are
+// read.
 func Named(name, beside, builder string) (*Set, error) {
-	if builder != "json" {
+	rows := builders[builder]
+	switch {
+	case rows == nil:
 		return nil, fmt.Errorf("%s: files of the builder %s are not read", name, builder)
+	case strings.Contains(name, "://"):
+		return nil, fmt.Errorf("%s: nothing is fetched by a run\nhint: fetch the file, and name it", name)
+	case builder == "csv" && ending(name) == ".tsv":
+		rows = tsvRows
 	}
-	if _, err := os.Stat(name); err != nil && !filepath.IsAbs(name) {
-		name = filepath.Join(beside, name)
+	files, _, err := data.ExpandGlobs([]string{name})
+	if err == nil && len(files) == 0 && !filepath.IsAbs(name) {
+		files, _, err = data.ExpandGlobs([]string{filepath.Join(beside, name)})
 	}
-	if _, err := os.Stat(name); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	return File(name), nil
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s: there is no such file, neither here nor in %s", name, filepath.Clean(beside))
+	}
+	s := &Set{Name: name}
+	for _, path := range files {
+		s.files = append(s.files, file{path, rows, func() (io.ReadCloser, error) { return os.Open(path) }})
+	}
+	s.Place = together(s.files)
+	return s, nil
 }

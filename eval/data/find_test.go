@@ -200,3 +200,99 @@ func TestPlaces(t *testing.T) {
 		}
 	}
 }
+
+// TestMistakes are files and names that are refused, each with what is wrong with it.
+func TestMistakes(t *testing.T) {
+	dir := t.TempDir()
+	const readme = "---\nconfigs:\n- config_name: default\n  %s\n---\n"
+	for name, text := range map[string]string{
+		"tests/bytes.jsonl":                           "{\"a\": \"b\"}\n{\"a\": \"\xff\"}\n",
+		"tests/list.json":                             "[{\"a\": 1}, {\"a\"",
+		"tests/more.json":                             "[{\"a\": 1}]\n{}",
+		"tests/wide.csv":                              "a,b\n1,2\n1,2,3\n",
+		"tests/twice.csv":                             "a,a\n1,2\n",
+		"tests/bytes.csv":                             "a\n\xff\n",
+		"tests/empty.csv":                             "",
+		"tests/bytes.txt":                             "a\n\xff\n",
+		"tests/pointer.parquet":                       "version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 5\n",
+		"tests/torn.parquet":                          "PAR1 and nothing that follows",
+		"tests/torn.jsonl.gz":                         "\x1f\x8b\x08\x00\x00",
+		"tests/packed.jsonl":                          "\xfd7zXZ\x00",
+		"acme/option/README.md":                       strings.ReplaceAll(readme, "%s", "sep: ;\n  data_files: x.csv"),
+		"acme/lost/README.md":                         strings.ReplaceAll(readme, "%s", "data_files: [{split: test, path: x.csv}]"),
+		"acme/broken/README.md":                       strings.ReplaceAll(readme, "%s", "data_files: [{split: test"),
+		"acme/splits/train.jsonl":                     "{}\n",
+		"acme/configured/README.md":                   "---\nconfigs:\n- config_name: a\n- config_name: b\n---\n",
+		"datasets--acme--many/snapshots/1/a":          "",
+		"datasets--acme--many/snapshots/2/a":          "",
+		"datasets--acme--main/refs/main":              "2",
+		"datasets--acme--main/snapshots/1/test":       "",
+		"datasets--acme--main/snapshots/2/test.jsonl": "{}\n",
+	} {
+		write(t, filepath.Join(dir, name), text)
+	}
+	for _, c := range []struct{ name, builder, want string }{
+		{"bytes.jsonl", "json", "bytes.jsonl: line 2: the text is not valid UTF-8"},
+		{"list.json", "json", "list.json: row 2: the file is cut short"},
+		{"more.json", "json", "more.json: there is more behind the list of rows"},
+		{"wide.csv", "csv", "wide.csv: line 3: the row has 3 fields, the heading has 2"},
+		{"twice.csv", "csv", `two columns are called "a"`},
+		{"bytes.csv", "csv", "bytes.csv: line 2: the text is not valid UTF-8"},
+		{"empty.csv", "csv", "empty.csv: the table has no heading"},
+		{"bytes.txt", "text", "bytes.txt: line 2: the text is not valid UTF-8"},
+		{"pointer.parquet", "parquet", "it is a pointer of Git LFS, not the data"},
+		{"torn.parquet", "parquet", "the Parquet file is damaged"},
+		{"torn.jsonl.gz", "json", "torn.jsonl.gz"},
+		{"packed.jsonl", "json", "it is xz, which is not read"},
+		{"nothing.jsonl", "json", "nothing.jsonl: there is no such file, neither here nor in"},
+		{"*.parquet2", "parquet", "*.parquet2: there is no such file"},
+		{"https://example.org/x.json", "json", "nothing is fetched by a run"},
+		{"x.xml", "xml", "files of the builder xml are not read"},
+	} {
+		if err := first(Named(c.name, filepath.Join(dir, "tests"), c.builder)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: the error is %v, want %q in it", c.name, err, c.want)
+		}
+	}
+	for _, c := range []struct{ hub, configuration, split, want string }{
+		{"acme/option", "", "train", "config default: the key sep is not read"},
+		{"acme/lost", "", "test", "README.md names x.csv, and there is no such file of rows"},
+		{"acme/broken", "", "test", filepath.Join("broken", "README.md")},
+		{"acme/splits", "", "test", filepath.Join("acme", "splits") + " has the splits train"},
+		{"acme/configured", "", "test", "has the configurations a, b"},
+		{"acme/many", "", "test", "has 2 revisions, and refs/main names none of them"},
+		{"acme/main", "", "test[:10]", "the split test[:10] of acme/main is a part"},
+		{"other/main", "", "test", "it is not in"},
+		{"acme/main", "", "test", ""},
+	} {
+		err := first(FindSplit([]string{dir}, c.hub, c.configuration, c.split))
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s %s: the error is %v, want %q in it", c.hub, c.split, err, c.want)
+		}
+	}
+}
+
+func TestNamed(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"b.jsonl", "a.jsonl", "deep/c.jsonl"} {
+		write(t, filepath.Join(dir, name), `{"name": "`+name+`"}`+"\n")
+	}
+	for name, want := range map[string]string{
+		"a.jsonl":                       "a.jsonl",
+		"*.jsonl":                       "a.jsonl b.jsonl",
+		"**/*.jsonl":                    "a.jsonl b.jsonl deep/c.jsonl",
+		filepath.Join(dir, "[b].jsonl"): "b.jsonl",
+	} {
+		s, err := Named(name, dir, "json")
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		var got []string
+		for _, r := range rows(t, s) {
+			got = append(got, object(t, r)["name"].(string))
+		}
+		if g := strings.Join(got, " "); g != want {
+			t.Errorf("%s is %s, want %s", name, g, want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package evaldata
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -8,9 +9,42 @@ import (
 // key is what a data set is looked for by.
 type key struct {
 	names []string // file names without their endings, in our layout
-	// What it is called on the Hugging Face hub, without its owner. A configuration may be ""
-	// for the one there is, or "*" for all, one behind the other.
-	base, configuration, split string
+	// What it is called on the Hugging Face hub, and whose it is ("" for anybody's). A
+	// configuration may be "" for the one there is, or "*" for all, one behind the other.
+	org, base, configuration, split string
+
+	notes []string // what was found in its place
+}
+
+// note keeps what an error about a missing set says of the places.
+func (k *key) note(format string, args ...any) {
+	if n := fmt.Sprintf(format, args...); !slices.Contains(k.notes, n) {
+		k.notes = append(k.notes, n)
+	}
+}
+
+// bases are the names that the data set has on the hub.
+func (k *key) bases() []string {
+	out := []string{k.base}
+	for other, same := range sameBase {
+		if same == k.base {
+			out = append(out, other)
+		}
+	}
+	return out
+}
+
+// means reports whether somebody's data set may be the one. Where nobody is named, it may.
+func (k *key) means(org, base string) bool {
+	return base == k.base && (org == "" || k.org == "" || org == k.org) || sameBase[base] == k.base
+}
+
+// bare reports whether the configuration is none, or one of the names for none.
+func (k *key) bare() bool { return k.configuration == "" || slices.Contains(none, k.configuration) }
+
+// configured reports whether a configuration is the one.
+func (k *key) configured(name string) bool {
+	return name == k.configuration || k.configuration == "*" || k.bare() && slices.Contains(none, name)
 }
 
 // known are the data sets that the program's tasks ask for by short names, with what they are
@@ -54,8 +88,9 @@ func named(name string) *key {
 
 // ofHub is the key of a split that a task calls by its name on the hub (ORG/NAME).
 func ofHub(hub, configuration, split string) *key {
-	base := hub[strings.LastIndexByte(hub, '/')+1:]
-	k := &key{base: base, configuration: configuration, split: split}
+	slash := strings.LastIndexByte(hub, '/')
+	base := hub[slash+1:]
+	k := &key{org: hub[:max(slash, 0)], base: base, configuration: configuration, split: split}
 	if same := sameBase[base]; same != "" {
 		k.base = same
 	}
@@ -67,13 +102,20 @@ func ofHub(hub, configuration, split string) *key {
 			k.names = append(k.names, x.name)
 		}
 	}
-	if configuration == "" {
-		k.names = append(k.names, base+"_"+split)
-	} else {
-		k.names = append(k.names, base+"_"+configuration+"_"+split, configuration+"_"+split)
+	if configuration != "" {
+		base += "_" + configuration
+		k.names = append(k.names, configuration+"_"+split)
+	}
+	k.names = append(k.names, base+"_"+split)
+	if k.judged() {
+		k.names = append(k.names, base)
 	}
 	return k
 }
+
+// judged reports whether rows that are of no split may be the ones: they are what models are
+// judged by, and never what examples are drawn from.
+func (k *key) judged() bool { return k.split == "validation" || k.split == "test" }
 
 // requests are the task and the variant of a set of stored requests, oe_TASK__VARIANT.
 func (k *key) requests() (task, variant string, ok bool) {
@@ -101,6 +143,5 @@ func (k *key) is(base, configuration, split string) bool {
 	if same := sameBase[base]; same != "" {
 		base = same
 	}
-	return base == k.base && split == k.split &&
-		(configuration == k.configuration || k.configuration == "*" || bare && (k.configuration == "" || slices.Contains(none, k.configuration)))
+	return base == k.base && split == k.split && k.configured(configuration)
 }

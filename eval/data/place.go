@@ -34,8 +34,13 @@ func openPlace(path string) (*place, error) {
 
 // file is the file of a name in the place. It can be opened when the place is closed.
 func (p *place) file(name string) file {
+	rows := formats[ending(name)]
+	if rows == nil {
+		rows = jsonRows
+	}
 	return file{
-		place: filepath.Join(p.path, filepath.FromSlash(name)),
+		place:  filepath.Join(p.path, filepath.FromSlash(name)),
+		format: rows,
 		open: func() (io.ReadCloser, error) {
 			again, err := openPlace(p.path)
 			if err != nil {

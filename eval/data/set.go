@@ -1,18 +1,12 @@
 package evaldata
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
-	"path"
-
-	"olmo/data"
-	"olmo/eval/data/arrow"
 )
 
 // Set is a data set that was found.
@@ -40,8 +34,9 @@ func (r *Row) Bad(err error) error { return fmt.Errorf("%s: %w", r.Place, err) }
 
 // file is one of the files of a set, whose rows follow each other.
 type file struct {
-	place string // as errors call it
-	open  func() (io.ReadCloser, error)
+	place  string // as errors call it
+	format format
+	open   func() (io.ReadCloser, error)
 }
 
 // SHA256 is the digest of the file, or of all the set's files one behind the other, in
@@ -84,54 +79,5 @@ func (x *file) rows(yield func(Row) bool) (more bool, err error) {
 		return false, err
 	}
 	defer f.Close()
-	if path.Ext(x.place) == ".arrow" {
-		return arrowRows(f, x.place, yield)
-	}
-	return lines(f, x.place, yield)
-}
-
-// arrowRows yields the rows of an Arrow file.
-func arrowRows(f io.Reader, place string, yield func(Row) bool) (more bool, err error) {
-	in, err := arrow.NewReader(f)
-	if err != nil {
-		return false, err
-	}
-	for n := 1; ; n++ {
-		row, err := in.Next(nil)
-		if err == io.EOF {
-			return true, nil
-		}
-		if err != nil {
-			return false, fmt.Errorf("row %d: %w", n, err)
-		}
-		if !yield(Row{JSON: row, Place: fmt.Sprintf("%s, row %d", place, n)}) {
-			return false, nil
-		}
-	}
-}
-
-// lines yields the rows of a file of JSON lines, plain or packed. Empty lines are none.
-func lines(f io.Reader, place string, yield func(Row) bool) (more bool, err error) {
-	packed := bufio.NewReaderSize(f, 64<<10)
-	plain, err := data.Unpack(packed)
-	if err != nil {
-		return false, err
-	}
-	defer plain.Close()
-	in := bufio.NewReaderSize(plain, 64<<10)
-	if err := data.PassMark(in); err != nil {
-		return false, err
-	}
-	for n := 1; ; n++ {
-		line, err := in.ReadBytes('\n')
-		if err != nil && err != io.EOF {
-			return false, fmt.Errorf("line %d: %w", n, err)
-		}
-		if text := bytes.TrimSpace(line); len(text) > 0 && !yield(Row{JSON: text, Place: fmt.Sprintf("%s:%d", place, n)}) {
-			return false, nil
-		}
-		if err == io.EOF {
-			return true, nil
-		}
-	}
+	return x.format(f, x.place, yield)
 }
