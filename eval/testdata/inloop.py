@@ -6,7 +6,9 @@ the figures of the reference's own ICLMetric for log-probabilities that are a fu
 text (see logprob). inloop_wheel.json.gz has the same of the data sets in the wheel, with its own
 tokenizer on two documents and the longest one of each label.
 
-    python3 eval/testdata/inloop.py UNPACKED_WHEEL [made|wheel]
+    python3 eval/testdata/inloop.py UNPACKED_WHEEL [made|wheel|TASK_GROUPS.py]
+
+TASK_GROUPS.py is OLMo-core's (src/olmo_core/eval), whose groups go to core_groups.json.gz.
 
 Needs torch, torchmetrics, datasets, tokenizers and importlib_resources.
 """
@@ -273,7 +275,16 @@ def write_wheel():
     write("inloop_wheel.json.gz", out)
 
 
-if sys.argv[2:] != ["wheel"]:
-    write_made()
-if sys.argv[2:] != ["made"]:
-    write_wheel()
+def write_groups(file):
+    groups = {}
+    exec(pathlib.Path(file).read_text(), groups)
+    write("core_groups.json.gz", {name: sorted(parts) for name, parts in groups["TASK_GROUPS"].items()})
+
+
+if sys.argv[2:] and sys.argv[2].endswith(".py"):
+    write_groups(sys.argv[2])
+else:
+    if sys.argv[2:] != ["wheel"]:
+        write_made()
+    if sys.argv[2:] != ["made"]:
+        write_wheel()
