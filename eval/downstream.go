@@ -3,6 +3,7 @@ package eval
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"olmo/lm"
 	"olmo/tokenizer"
@@ -19,38 +20,44 @@ type Downstream struct {
 
 var _ train.Evaluator = (*Downstream)(nil)
 
-// DownstreamJobs reads the questions of a config's evaluators of type downstream. A task that is
-// not known here, or whose data set is missing, is named by warn and left out: the training is
-// worth more than its figure.
+// DownstreamJobs reads the questions of a config's evaluators of type downstream, whose labels are
+// tasks or suites. A task that is not known here, or whose data set is missing, is named by warn and
+// left out: the training is worth more than its figure.
 func DownstreamJobs(cfg *train.Config, warn func(string)) (jobs []*Job) {
-	for _, e := range cfg.Evaluators {
+	for i := range cfg.Evaluators {
+		e := &cfg.Evaluators[i]
 		if e.Type != "downstream" {
 			continue
 		}
-		task, err := LookupTask(e.Label)
-		var j *Job
-		if err == nil {
-			j, err = task.Job(Inputs{Data: dataFolders(cfg.DownstreamData)})
+		names := []string{e.Label}
+		if s, ok := LookupSuite(e.Label); ok {
+			_, names = s.Below()
 		}
-		if err != nil {
-			warn(fmt.Sprintf("without the evaluation of %s: %v", e.Label, err))
-			continue
+		for _, name := range names {
+			task, err := LookupTask(name)
+			var j *Job
+			if err == nil {
+				j, err = task.Job(Inputs{Data: dataFolders(cfg.DownstreamData)})
+			}
+			if err != nil {
+				warn(fmt.Sprintf("without the evaluation of %s: %v", name, err))
+				continue
+			}
+			// OLMo counts batches of the evaluation, not questions; no number above 0 is all.
+			batches := cfg.EvalSubsetNumBatches
+			if e.SubsetNumBatches != nil {
+				batches = *e.SubsetNumBatches
+			}
+			if limit := batches * cfg.EvaluationBatch(e); limit > 0 {
+				j.limit(limit)
+			}
+			jobs = append(jobs, j)
 		}
-		// OLMo counts batches of the evaluation, not questions; a negative number is all.
-		limit := cfg.EvalSubsetNumBatches * cfg.DeviceEvalBatchSize
-		if n := e.SubsetNumBatches; n != nil {
-			limit = *n * cfg.DeviceEvalBatchSize
-		}
-		if limit >= 0 {
-			j.limit(limit)
-		}
-		jobs = append(jobs, j)
 	}
 	return jobs
 }
 
-// Evaluate scores the jobs and returns the figure that each task is quoted with, under
-// OLMo's names.
+// Evaluate scores the jobs and returns their figures under OLMo's names and OLMo-core's.
 func (d *Downstream) Evaluate(ctx context.Context, t *train.Trainer) (map[string]float64, error) {
 	m, err := lm.OfTrainer(t, lm.Options{Tokenizer: d.Tokenizer, BF16: d.BF16})
 	if err != nil {
@@ -63,10 +70,52 @@ func (d *Downstream) Evaluate(ctx context.Context, t *train.Trainer) (map[string
 	}
 	scores := map[string]float64{}
 	for _, j := range d.Jobs {
-		x, _ := results.Quoted(j)
-		scores["eval/downstream/"+j.Task.Name+"_"+j.Task.Quoted] = x.Value
+		quoted, _ := results.Quoted(j)
+		logged(scores, j.Task, quoted, results.Scores[j.Name].Figures)
 	}
 	return scores, nil
+}
+
+// coreFigure is a figure as OLMo-core logs it.
+type coreFigure struct{ name, figure string }
+
+// coreFigures are those of a task by the figure that it is quoted with. The accuracies of the two
+// versions are one value there (ai2-olmo-eval 0.9.0, metrics.py, ICLMetric.compute); other figures
+// of version 1 leave the first character out. Names: OLMo-core,
+// src/olmo_core/train/callbacks/evaluator_callback.py, 2026-06.
+var coreFigures = map[string][]coreFigure{
+	Accuracy: slices.Concat([]coreFigure{{"accuracy", Accuracy}, {"accuracy v2", Accuracy}}, coreCosts, []coreFigure{
+		{"soft loss", "soft"}, {"soft loss v2", "soft"}, {"log soft loss", "soft_log"}, {"log soft loss v2", "soft_log"},
+	}),
+	LenNorm: slices.Concat([]coreFigure{{"length-normalized accuracy", LenNorm}, {"length-normalized accuracy v2", LenNorm}}, coreCosts, []coreFigure{
+		{"soft loss", "soft_len_norm_v1"},
+		{"soft loss v2", "soft_len_norm"},
+		{"log soft loss", "soft_log_len_norm_v1"},
+		{"log soft loss v2", "soft_log_len_norm"},
+	}),
+	F1:           {{"F1 score", F1}, {"F1 score v2", F1}},
+	CrossEntropy: coreCosts[:2],
+	BPB:          coreCosts[2:],
+}
+
+// coreCosts are what the right choice costs.
+var coreCosts = []coreFigure{{"CE loss", "ce_loss_v1"}, {"CE loss v2", CrossEntropy}, {"BPB", "bpb_v1"}, {"BPB v2", BPB}}
+
+// logged adds a task's figures to scores: the one that it is quoted with under OLMo's name
+// (olmo/eval/evaluator.py, 0.6.0), where lengths leave the first character out, and all that
+// OLMo-core has under its own.
+func logged(scores map[string]float64, t *Task, quoted Figure, figures map[string]Figure) {
+	if v1, ok := figures[t.Quoted+"_v1"]; ok {
+		quoted = v1
+	}
+	folder := "downstream"
+	if t.Quoted == CrossEntropy || t.Quoted == BPB {
+		folder += "_" + t.Quoted
+	}
+	scores["eval/"+folder+"/"+t.Name+"_"+t.Quoted] = quoted.Value
+	for _, f := range coreFigures[t.Quoted] {
+		scores["eval/downstream/"+t.Name+" ("+f.name+")"] = figures[f.figure].Value
+	}
 }
 
 // dataFolders is a config's one folder of data sets, which may be empty for none.

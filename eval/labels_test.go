@@ -175,6 +175,7 @@ func checkLabel(t *testing.T, name string, want label, place string) *Job {
 		t.Fatal(err)
 	}
 	figures := results.Scores[name].Figures
+	checkLogged(t, j, results, want.Metrics)
 	for metric, value := range want.Metrics {
 		// The reference keeps some sums in float32.
 		if got := figures[ownMetric(task, metric)].Value; !(math.Abs(got-value) <= 2e-6*max(1, math.Abs(value))) {
@@ -182,6 +183,37 @@ func checkLabel(t *testing.T, name string, want label, place string) *Job {
 		}
 	}
 	return j
+}
+
+// coreLabels are the descriptions that OLMo-core gives to metrics
+// (src/olmo_core/train/callbacks/evaluator_callback.py, 2026-06).
+var coreLabels = map[string]string{
+	"f1_v1": "F1 score", "acc_v1": "accuracy", "len_norm_v1": "length-normalized accuracy", "ce_loss_v1": "CE loss", "bpb_v1": "BPB", "soft_v1": "soft loss", "soft_log_v1": "log soft loss",
+	"f1_v2": "F1 score v2", "acc_v2": "accuracy v2", "len_norm_v2": "length-normalized accuracy v2", "ce_loss_v2": "CE loss v2", "bpb_v2": "BPB v2", "soft_v2": "soft loss v2", "soft_log_v2": "log soft loss v2",
+}
+
+// checkLogged: a run logs what OLMo-core does, under its names, and one figure under OLMo's.
+func checkLogged(t *testing.T, j *Job, results *Results, want map[string]float64) {
+	t.Helper()
+	scores := map[string]float64{}
+	quoted, _ := results.Quoted(j)
+	logged(scores, j.Task, quoted, results.Scores[j.Name].Figures)
+	for metric, value := range want {
+		name := "eval/downstream/" + j.Name + " (" + coreLabels[metric] + ")"
+		if got, ok := scores[name]; !ok || math.Abs(got-value) > 2e-6*max(1, math.Abs(value)) {
+			t.Errorf("%s = %v, want %v", name, got, value)
+		}
+	}
+	if len(scores) != len(want)+1 {
+		t.Errorf("%d figures are logged, want %d and OLMo's", len(scores), len(want))
+	}
+	name := "eval/downstream/" + j.Name + "_" + j.Task.Quoted
+	if j.Task.Quoted == BPB || j.Task.Quoted == CrossEntropy {
+		name = "eval/downstream_" + j.Task.Quoted + "/" + j.Name + "_" + j.Task.Quoted
+	}
+	if _, ok := scores[name]; !ok {
+		t.Errorf("%s is not logged", name)
+	}
 }
 
 // ownMetric is our name of a metric of the reference's ICLMetric.

@@ -19,15 +19,7 @@ import (
 // dataset says which token files the config trains on, cut into instances of the model's
 // length.
 func (c *Config) dataset() (tokens.DatasetConfig, error) {
-	d := tokens.DatasetConfig{
-		Paths: c.Data.paths(), LabelMaskPaths: c.Data.LabelMaskPaths, DType: tokens.DType(c.Data.MemmapDType),
-		ChunkSize: c.Model.MaxSequenceLength, DocLens: c.Data.GenerateDocLengths, EOS: int32(c.Model.EOSTokenID),
-		PAD: int32(c.Model.PadTokenID), Index: c.dataFolder(), Layout: c.Data.Name, Long: c.Data.LongDocStrategy, SourceGroup: c.Data.SourceGroupSize, MinLength: c.Data.MinSequenceLength,
-		DocsPerInstance: c.Data.DocsPerInstance, ChunksPerDoc: c.Data.ChunksPerDoc, InterleaveSeed: c.Data.InterleavingSeed, Exempt: c.Data.InterleavingExemptPaths,
-	}
-	if f := c.Data.InstanceFilter; f != nil {
-		d.Filter = &tokens.InstanceFilter{MinPeriod: f.RepetitionMinPeriod, MaxPeriod: f.RepetitionMaxPeriod, MaxCount: f.RepetitionMaxCount}
-	}
+	d := c.datasetOf(&c.Data)
 	if len(c.Data.Mixture) == 0 {
 		if seed := c.Data.SourcePermutationSeed; seed != nil {
 			permute(&d, *seed)
@@ -48,6 +40,20 @@ func (c *Config) dataset() (tokens.DatasetConfig, error) {
 		return d, fmt.Errorf("data.mixture: %w", err)
 	}
 	return d, nil
+}
+
+// datasetOf says which token files data names, in their order.
+func (c *Config) datasetOf(data *DataConfig) tokens.DatasetConfig {
+	d := tokens.DatasetConfig{
+		Paths: data.paths(), LabelMaskPaths: data.LabelMaskPaths, DType: tokens.DType(data.MemmapDType),
+		ChunkSize: c.Model.MaxSequenceLength, DocLens: data.GenerateDocLengths, EOS: int32(c.Model.EOSTokenID),
+		PAD: int32(c.Model.PadTokenID), Index: c.dataFolder(), Layout: data.Name, Long: data.LongDocStrategy, SourceGroup: data.SourceGroupSize, MinLength: data.MinSequenceLength,
+		DocsPerInstance: data.DocsPerInstance, ChunksPerDoc: data.ChunksPerDoc, InterleaveSeed: data.InterleavingSeed, Exempt: data.InterleavingExemptPaths,
+	}
+	if f := data.InstanceFilter; f != nil {
+		d.Filter = &tokens.InstanceFilter{MinPeriod: f.RepetitionMinPeriod, MaxPeriod: f.RepetitionMaxPeriod, MaxCount: f.RepetitionMaxCount}
+	}
+	return d
 }
 
 // permute draws another order of the files.

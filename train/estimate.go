@@ -111,14 +111,14 @@ func (c *Config) evaluationOptions() device.Options {
 	o := device.Options{BF16: c.Precision == AMPBF16}
 	for i := range c.Evaluators {
 		if e := &c.Evaluators[i]; e.Type == "lm" {
-			o.Rows = max(o.Rows, c.evaluationBatch(e)*c.Model.MaxSequenceLength)
+			o.Rows = max(o.Rows, c.EvaluationBatch(e)*c.Model.MaxSequenceLength)
 		}
 	}
 	return o
 }
 
-// evaluationBatch is how many instances of an evaluator the model runs at once.
-func (c *Config) evaluationBatch(e *EvaluatorConfig) int {
+// EvaluationBatch is how many instances of an evaluator the model runs at once.
+func (c *Config) EvaluationBatch(e *EvaluatorConfig) int {
 	if e.DeviceEvalBatchSize != nil {
 		return *e.DeviceEvalBatchSize
 	}

@@ -59,7 +59,7 @@ func (t *Trainer) openEvaluators() error {
 //
 // build_eval_dataloader of the ai2-olmo package (olmo/data/__init__.py, 0.6.0).
 func (t *Trainer) openHeldOut(e *EvaluatorConfig) (heldOut, error) {
-	h := heldOut{label: e.Label, batch: t.cfg.evaluationBatch(e), pad: -1}
+	h := heldOut{label: e.Label, batch: t.cfg.EvaluationBatch(e), pad: -1}
 	if e.Data.GenerateAttentionMask {
 		h.pad = int32(t.cfg.Model.PadTokenID)
 	}
@@ -76,15 +76,11 @@ func (t *Trainer) openHeldOut(e *EvaluatorConfig) (heldOut, error) {
 			}
 		}
 	}
-	c := tokens.DatasetConfig{
-		Paths: e.Data.paths(), LabelMaskPaths: e.Data.LabelMaskPaths, DType: tokens.DType(e.Data.MemmapDType), ChunkSize: t.cfg.Model.MaxSequenceLength,
-		DocLens: e.Data.GenerateDocLengths, EOS: int32(t.cfg.Model.EOSTokenID),
-	}
-	if f := e.Data.InstanceFilter; f != nil {
-		c.Filter = &tokens.InstanceFilter{MinPeriod: f.RepetitionMinPeriod, MaxPeriod: f.RepetitionMaxPeriod, MaxCount: f.RepetitionMaxCount}
+	if n := e.Data.Name; n != tokens.Chunks && n != tokens.Padded {
+		return h, fmt.Errorf("data.name: %s is for training\nhint: an evaluator takes %s or %s", n, tokens.Chunks, tokens.Padded)
 	}
 	var err error
-	if h.data, err = tokens.OpenDataset(c); err != nil {
+	if h.data, err = tokens.OpenDataset(t.cfg.datasetOf(&e.Data)); err != nil {
 		return h, err
 	}
 	seed := t.cfg.Seed
@@ -104,16 +100,17 @@ func (t *Trainer) openHeldOut(e *EvaluatorConfig) (heldOut, error) {
 }
 
 // evaluate measures the loss on the token files of the config's evaluators and calls
-// Options.Evaluate. Results join the record under OLMo's names.
+// Options.Evaluate. Results join the record under OLMo's names and OLMo-core's.
 func (t *Trainer) evaluate(ctx context.Context, rec runlog.Record) error {
 	for _, h := range t.heldOut {
 		losses, err := t.measure(ctx, h)
 		if err != nil {
 			return fmt.Errorf("evaluating %s at step %d: %w", h.label, t.state.Step, err)
 		}
-		for label, ce := range losses {
-			rec["eval/"+label+"/CrossEntropyLoss"] = ce
-			rec["eval/"+label+"/Perplexity"] = numeric.Exp(ce)
+		for label, l := range losses {
+			ce, core := l.instances/float64(l.n), l.tokens/float64(l.counted)
+			rec["eval/"+label+"/CrossEntropyLoss"], rec["eval/"+label+"/Perplexity"] = ce, numeric.Exp(ce)
+			rec["eval/lm/"+label+"/CE loss"], rec["eval/lm/"+label+"/PPL"] = core, numeric.Exp(core)
 		}
 	}
 	if t.opt.Evaluate != nil {
@@ -128,12 +125,23 @@ func (t *Trainer) evaluate(ctx context.Context, rec runlog.Record) error {
 	return nil
 }
 
-// measure returns for each label the mean over its instances of their mean loss, the last token of
-// an instance having no target and masked ones a loss of 0, as in OLMo (olmo/train.py, eval_batch).
-// Labels of which no instance was drawn have none.
-func (t *Trainer) measure(ctx context.Context, h heldOut) (map[string]float64, error) {
+// heldOutLoss adds up the losses of a label's instances in two ways.
+type heldOutLoss struct {
+	// instances is the sum of the mean losses of n instances, the last token of an instance having
+	// no target and masked ones a loss of 0: OLMo (olmo/train.py, eval_batch).
+	instances float64
+	n         int
+	// tokens is the sum of the losses of the tokens that are counted: those that are not masked
+	// themselves, whatever follows them, so that the last of an instance counts with a loss of 0:
+	// OLMo-core (src/olmo_core/eval/lm_evaluator.py, 2026-06).
+	tokens  float64
+	counted int
+}
+
+// measure returns the losses of each label of which an instance was drawn.
+func (t *Trainer) measure(ctx context.Context, h heldOut) (map[string]*heldOutLoss, error) {
 	T := h.data.ChunkSize()
-	sums, counts := map[string]float64{}, map[string]int{}
+	all := map[string]*heldOutLoss{}
 	for part := range slices.Chunk(h.order, h.batch) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -152,19 +160,26 @@ func (t *Trainer) measure(ctx context.Context, h heldOut) (map[string]float64, e
 		}
 		losses := t.eval.Output("ce")
 		for i, index := range part {
+			label := h.labels[h.data.File(int(index))]
+			if all[label] == nil {
+				all[label] = &heldOutLoss{}
+			}
+			l := all[label]
 			var sum float64
 			for j := i * T; j < (i+1)*T; j++ {
+				loss := 0.0
 				if b.Targets[j] >= 0 {
-					sum += float64(losses[j])
+					loss = float64(losses[j])
+				}
+				sum += loss
+				if batch.LabelMask == nil || batch.LabelMask[j] {
+					l.tokens += loss
+					l.counted++
 				}
 			}
-			label := h.labels[h.data.File(int(index))]
-			sums[label] += sum / float64(T-1)
-			counts[label]++
+			l.instances += sum / float64(T-1)
+			l.n++
 		}
 	}
-	for label, n := range counts {
-		sums[label] /= float64(n)
-	}
-	return sums, nil
+	return all, nil
 }

@@ -638,6 +638,12 @@ func TestEvaluators(t *testing.T) {
 				t.Errorf("step %d, %s: loss %g, perplexity %g", i+1, label, ce, ppl)
 			}
 		}
+		// OLMo-core's mean is over tokens, the last of an instance among them.
+		const T = 40.0
+		ce, core := r["eval/text/CrossEntropyLoss"].(float64), r["eval/lm/text/CE loss"].(float64)
+		if math.Abs(core-ce*(T-1)/T) > 1e-9 || math.Abs(math.Log(r["eval/lm/text/PPL"].(float64))-core) > 1e-9 {
+			t.Errorf("step %d: OLMo-core's loss is %g, want %g", i+1, core, ce*(T-1)/T)
+		}
 		// The two are drawn in one order, so that their sums are rounded differently.
 		if a, b := r["eval/a/CrossEntropyLoss"].(float64), r["eval/b/CrossEntropyLoss"].(float64); math.Abs(a-b) > 1e-9 {
 			t.Errorf("two equal sets have the losses %g and %g", a, b)
@@ -645,6 +651,53 @@ func TestEvaluators(t *testing.T) {
 		if r["eval/few/CrossEntropyLoss"] == r["eval/text/CrossEntropyLoss"] {
 			t.Error("two batches have the loss of the whole set")
 		}
+	}
+}
+
+// TestPaddedEvaluation: documents may be instances of their own. OLMo-core's loss is the mean over
+// all their tokens, of a document alone and of several.
+func TestPaddedEvaluation(t *testing.T) {
+	dir := t.TempDir()
+	documents := []string{"one \x00", "a longer one\x00", "a document of more tokens than an instance has room for\x00"}
+	sizes := []int{5, 13, 40} // the last is cut to an instance
+	var evaluators []string
+	for i, d := range append(documents, strings.Join(documents, "")) {
+		path := filepath.Join(dir, fmt.Sprintf("%d.bin", i))
+		if err := os.WriteFile(path, []byte(d), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		evaluators = append(evaluators, fmt.Sprintf("{label: d%d, data: {name: padded_fsl, paths: [%s], memmap_dtype: uint8}}", i, path))
+	}
+	folder := filepath.Join(dir, "run")
+	run(t, folder, "max_duration=1", "stop_at=1", "eval_interval=1", "device_eval_batch_size=2", "model.eos_token_id=0", "model.pad_token_id=1", "evaluators=["+strings.Join(evaluators, ", ")+"]")
+	r := logged(t, folder)[0]
+	var sum, n float64
+	for i, size := range sizes {
+		ce := r[fmt.Sprintf("eval/lm/d%d/CE loss", i)].(float64)
+		// OLMo's is over all targets that an instance could have.
+		if olmo := r[fmt.Sprintf("eval/d%d/CrossEntropyLoss", i)].(float64); math.Abs(ce*float64(size)-olmo*39) > 1e-6 {
+			t.Errorf("document %d: %g over %d tokens, %g over 39", i, ce, size, olmo)
+		}
+		sum += ce * float64(size)
+		n += float64(size)
+	}
+	if got := r["eval/lm/d3/CE loss"].(float64); math.Abs(got-sum/n) > 1e-6 {
+		t.Errorf("all documents: %g, want %g", got, sum/n)
+	}
+}
+
+// TestEvaluatorLayout: a layout that no evaluator has is refused, not passed over.
+func TestEvaluatorLayout(t *testing.T) {
+	cfg, err := train.LoadConfig(tiny, []string{"save_folder=" + t.TempDir(), "evaluators=[{label: x, data: {name: vsl, paths: [testdata/text.txt], memmap_dtype: uint8}}]"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev, err := cpu.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tr, err := train.New(cfg, dev, train.Options{}); err == nil || !strings.Contains(err.Error(), "evaluators[0], x: data.name: vsl is for training") {
+		t.Errorf("%v, %v", tr, err)
 	}
 }
 
