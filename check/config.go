@@ -3,13 +3,13 @@ package check
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 
 	"olmo/config"
+	"olmo/store"
 	"olmo/train"
 )
 
@@ -52,7 +52,7 @@ func configOf(text []byte, kinds []ConfigKind) (*ConfigKind, error) {
 
 // config checks a YAML file of settings.
 func (c *checker) config(path string) {
-	text, err := os.ReadFile(path)
+	text, err := store.ReadFile(path)
 	if err != nil {
 		c.damage(path, err)
 		return
@@ -89,7 +89,7 @@ func firstLine(err error) string {
 
 // describeConfig says what a config is of.
 func describeConfig(path string) (*Description, error) {
-	text, err := os.ReadFile(path)
+	text, err := store.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"olmo/data/dedupe"
 	"olmo/data/tokens"
 	"olmo/model"
+	"olmo/store"
 	"olmo/tensor"
 	"olmo/tokenizer"
 	"olmo/train"
@@ -44,7 +45,7 @@ func Describe(path string, configs []ConfigKind) (*Description, error) {
 	}
 	d, err := a.describe(path)
 	if err == nil && d.Kind == "config" {
-		if text, err := os.ReadFile(path); err == nil {
+		if text, err := store.ReadFile(path); err == nil {
 			if kind, err := configOf(text, configs); err == nil && kind != nil {
 				d.Kind = kind.Name
 			}
@@ -316,7 +317,7 @@ func describeRows(path string) (*Description, error) {
 }
 
 func describeJSON(path string) (*Description, error) {
-	text, err := os.ReadFile(path)
+	text, err := store.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

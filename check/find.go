@@ -15,6 +15,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"olmo/data/dedupe"
+	"olmo/store"
 	"olmo/train"
 )
 
@@ -111,7 +112,7 @@ func look(path string) (*place, error) {
 	if !st.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: %w: neither a file nor a folder", path, ErrUnknown)
 	}
-	f, err := os.Open(path)
+	f, err := store.Open(path)
 	if err != nil {
 		return nil, err
 	}

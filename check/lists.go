@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"olmo/store"
 	"olmo/train"
 )
 
@@ -130,7 +131,7 @@ func beside(folder string) []string {
 
 // readReport takes what a report.json lists below the artefact.
 func (c *checker) readReport(path string) {
-	text, err := os.ReadFile(path)
+	text, err := store.ReadFile(path)
 	if err != nil {
 		return // quickstart says whether one is missing
 	}
@@ -172,7 +173,7 @@ func (c *checker) readRecord(path string) {
 	if err != nil || st.Size() > maxRecord {
 		return
 	}
-	f, err := os.Open(path)
+	f, err := store.Open(path)
 	if err != nil {
 		return
 	}
@@ -182,7 +183,7 @@ func (c *checker) readRecord(path string) {
 	if !strings.Contains(string(head[:n]), `"`+recordFormat+`"`) {
 		return
 	}
-	text, err := os.ReadFile(path)
+	text, err := store.ReadFile(path)
 	var r stageRecord
 	if err != nil || json.Unmarshal(text, &r) != nil {
 		return // said when the record itself is checked
@@ -348,7 +349,7 @@ func (c *checker) unlisted() {
 
 // hashFile returns the SHA-256 of a file.
 func (c *checker) hashFile(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := store.Open(path)
 	if err != nil {
 		return "", err
 	}
@@ -379,7 +380,7 @@ func (w *watched) Read(b []byte) (int, error) {
 
 // record checks that the record of a stage can be read; what it lists was compared.
 func (c *checker) record(path string) {
-	text, err := os.ReadFile(path)
+	text, err := store.ReadFile(path)
 	if err != nil {
 		c.damage(path, err)
 		return

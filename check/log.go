@@ -15,11 +15,12 @@ import (
 	"strings"
 
 	"olmo/runlog"
+	"olmo/store"
 )
 
 // log checks a metrics.jsonl: an object for each step, in order.
 func (c *checker) log(path string) {
-	f, err := os.Open(path)
+	f, err := store.Open(path)
 	if err != nil {
 		c.damage(path, err)
 		return
@@ -93,7 +94,7 @@ func logLine(line []byte) (r runlog.Record, odd bool, err error) {
 // evaluation checks what `olmo eval --out` leaves: results.json, and the requests of each task.
 func (c *checker) evaluation(path string) {
 	file := filepath.Join(path, "results.json")
-	text, err := os.ReadFile(file)
+	text, err := store.ReadFile(file)
 	if err != nil {
 		c.damage(file, err)
 		return
@@ -170,7 +171,7 @@ func (r *results) tasks() []string {
 }
 
 func describeEvaluation(path string) (*Description, error) {
-	text, err := os.ReadFile(filepath.Join(path, "results.json"))
+	text, err := store.ReadFile(filepath.Join(path, "results.json"))
 	if err != nil {
 		return nil, err
 	}

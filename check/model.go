@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,6 +17,7 @@ import (
 
 	"olmo/internal/pyjson"
 	"olmo/model"
+	"olmo/store"
 	"olmo/tensor"
 	"olmo/train"
 	"olmo/weights"
@@ -104,16 +106,20 @@ func (c *checker) companions(path string) bool {
 	for _, f := range []struct {
 		name   string
 		needed bool
-	}{{"config.json", true}, {"generation_config.json", true}, {"tokenizer_config.json", false}, {"special_tokens_map.json", false}} {
+	}{{"config.json", true}, {"generation_config.json", true}, {"tokenizer_config.json", false}, {"special_tokens_map.json", false}, {"chat_template.jinja", false}} {
 		file := filepath.Join(path, f.name)
 		p, err := look(file)
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		before := len(c.report.Problems)
-		if isPointer(p) {
+		switch {
+		case err != nil:
+			c.damage(file, err)
+		case isPointer(p):
 			c.pointer(file)
-		} else if !c.compared(file) {
+		case f.name == "chat_template.jinja":
+		case !c.compared(file):
 			c.json(file)
 		}
 		whole = whole && (!f.needed || len(c.report.Problems) == before)
@@ -212,7 +218,7 @@ var cardHead = regexp.MustCompile(`(?s)\A---\r?\n(.*?)\r?\n---\r?\n`)
 // be checked that has come away from its run.
 func (c *checker) card(path string, w *Weights) {
 	file := filepath.Join(path, "README.md")
-	text, err := os.ReadFile(file)
+	text, err := store.ReadFile(file)
 	head := cardHead.FindSubmatch(text)
 	var d cardDigests
 	if err != nil || head == nil || yaml.Unmarshal(head[1], &d) != nil || d.Digest == "" {
@@ -231,7 +237,7 @@ func (c *checker) card(path string, w *Weights) {
 
 // json checks the syntax of a JSON file.
 func (c *checker) json(path string) {
-	text, err := os.ReadFile(path)
+	text, err := store.ReadFile(path)
 	if err != nil {
 		c.damage(path, err)
 		return

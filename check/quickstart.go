@@ -11,6 +11,7 @@ import (
 	"reflect"
 
 	"olmo/runlog"
+	"olmo/store"
 	"olmo/train"
 )
 
@@ -70,13 +71,13 @@ func (c *checker) wholeRun(run string) {
 			c.problem(Missing, file, "%s is missing", name)
 		}
 	}
-	text, err := os.ReadFile(filepath.Join(run, "config.yaml"))
+	text, err := store.ReadFile(filepath.Join(run, "config.yaml"))
 	steps, e := train.Steps(run)
 	if err != nil || e != nil || len(steps) == 0 {
 		return // said where the run is checked
 	}
 	last := fmt.Sprintf("step%d", steps[len(steps)-1])
-	if kept, err := os.ReadFile(filepath.Join(run, last, "config.yaml")); err == nil && !bytes.Equal(kept, text) {
+	if kept, err := store.ReadFile(filepath.Join(run, last, "config.yaml")); err == nil && !bytes.Equal(kept, text) {
 		c.problem(Changed, filepath.Join(run, "config.yaml"), "config.yaml is not that of %s, with which the run came to its end", last)
 	}
 }
@@ -84,7 +85,7 @@ func (c *checker) wholeRun(run string) {
 // quickReport reads report.json; nil where there is none or it is damaged.
 func (c *checker) quickReport(path string) *reportFiles {
 	file, kept := filepath.Join(path, "report.json"), filepath.Join(path, "stages", "report.json")
-	text, err := os.ReadFile(file)
+	text, err := store.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		if exists(kept) {
 			c.problem(Missing, file, "report.json is missing, though the run has come to its end\nhint: remove stages/report.json and run the same quickstart again, which writes it")
@@ -106,7 +107,7 @@ func (c *checker) quickReport(path string) *reportFiles {
 	if len(report.Artefacts) == 0 {
 		c.problem(Manifest, file, "report.json lists no files")
 	}
-	stage, err := os.ReadFile(kept)
+	stage, err := store.ReadFile(kept)
 	if err != nil {
 		c.note(file, "nothing to compare with: stages/report.json is not there")
 		return report

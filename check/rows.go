@@ -15,6 +15,7 @@ import (
 
 	"olmo/data"
 	_ "olmo/data/parquet" // whose files are documents, too
+	"olmo/store"
 )
 
 // firstRow returns the members of a file's first row; false when it cannot be read.
@@ -299,7 +300,7 @@ func (c *checker) compressed(path string) {
 	if c.compared(path) {
 		return
 	}
-	f, err := os.Open(path)
+	f, err := store.Open(path)
 	if err != nil {
 		c.damage(path, err)
 		return

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 
+	"olmo/store"
 	"olmo/tokenizer"
 )
 
@@ -33,7 +33,7 @@ func (c *checker) loadTokenizer(path string) *tokenizer.Tokenizer {
 	if err == nil {
 		return t
 	}
-	if text, e := os.ReadFile(path); e == nil && !bytes.HasPrefix(text, []byte{0x1f, 0x8b}) && !bytes.HasPrefix(text, []byte{0x28, 0xb5}) {
+	if text, e := store.ReadFile(path); e == nil && !bytes.HasPrefix(text, []byte{0x1f, 0x8b}) && !bytes.HasPrefix(text, []byte{0x28, 0xb5}) {
 		var v any
 		if e := json.Unmarshal(text, &v); e != nil {
 			c.jsonDamage(path, text, e)

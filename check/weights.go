@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"olmo/internal/pyjson"
+	"olmo/store"
 	"olmo/train"
 	"olmo/weights"
 )
@@ -158,7 +159,7 @@ type shardIndex struct {
 // shardsOf checks an index and its shards: each named file is there with the tensors that
 // the index puts into it, and no tensor stands in two with different numbers.
 func (c *checker) shardsOf(path string) (whole bool) {
-	text, err := os.ReadFile(path)
+	text, err := store.ReadFile(path)
 	if err != nil {
 		c.damage(path, err)
 		return false

@@ -26,7 +26,6 @@ package config
 
 import (
 	"fmt"
-	"os"
 	"reflect"
 
 	"olmo/store"
@@ -61,7 +60,7 @@ func (e *Error) Error() string {
 // over it. What the file leaves out keeps the value it has in into. A mistake
 // in the file or an override is an *Error.
 func Load(path string, overrides []string, into any) error {
-	text, err := os.ReadFile(path)
+	text, err := store.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("reading config: %w", err)
 	}
@@ -73,7 +72,7 @@ func Load(path string, overrides []string, into any) error {
 // ${path.last_checkpoint:…} that find nothing are empty text, as with
 // validate_paths=False in OLMo.
 func LoadWithoutPaths(path string, overrides []string, into any) error {
-	text, err := os.ReadFile(path)
+	text, err := store.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("reading config: %w", err)
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
-	"os"
 	"runtime/debug"
 	"slices"
 
@@ -211,7 +210,7 @@ func (p *Proof) compareLogits(ctx context.Context, to string, ids []int32, d ten
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(file)
+	f, err := store.Open(file)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -46,7 +45,7 @@ func TokenizerFiles(from *model.Loaded, warn func(string)) (map[string][]byte, e
 	}
 	files := map[string][]byte{}
 	for _, name := range tokenizerFiles {
-		text, err := os.ReadFile(filepath.Join(from.Path, name))
+		text, err := store.ReadFile(filepath.Join(from.Path, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -177,7 +176,7 @@ func tokenizerOf(g *weights.GGUF) []weights.KV {
 // ggufVocabulary returns the metadata of the tokenizer beside a model, padded to the
 // model's ids. An error means that a GGUF file cannot hold it.
 func ggufVocabulary(l *model.Loaded) ([]weights.KV, error) {
-	text, err := os.ReadFile(l.Tokenizer)
+	text, err := store.ReadFile(l.Tokenizer)
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +232,7 @@ func appendSpecials(kv []weights.KV, l *model.Loaded, v tokenizer.GGUFVocab) ([]
 	addsBOS, ok := settings["add_bos_token"].(bool)
 	kv = append(kv, weights.KV{Key: "tokenizer.ggml.add_bos_token", Value: addsBOS || !ok && v.AddBOS})
 	template, _ := settings["chat_template"].(string)
-	if text, err := os.ReadFile(filepath.Join(dir, "chat_template.jinja")); err == nil {
+	if text, err := store.ReadFile(filepath.Join(dir, "chat_template.jinja")); err == nil {
 		template = string(text)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -246,7 +245,7 @@ func appendSpecials(kv []weights.KV, l *model.Loaded, v tokenizer.GGUFVocab) ([]
 
 // readObject reads a JSON object; of a missing file nothing.
 func readObject(path string) (map[string]any, error) {
-	text, err := os.ReadFile(path)
+	text, err := store.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

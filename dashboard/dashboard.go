@@ -11,7 +11,6 @@ import (
 	"math"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -21,6 +20,7 @@ import (
 
 	"olmo/page"
 	"olmo/runlog"
+	"olmo/store"
 )
 
 //go:embed assets
@@ -304,7 +304,7 @@ func (d *server) report(w http.ResponseWriter, q *http.Request) {
 	if r == nil {
 		return
 	}
-	text, err := os.ReadFile(r.report())
+	text, err := store.ReadFile(r.report())
 	if err != nil {
 		http.NotFound(w, q)
 		return

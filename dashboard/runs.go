@@ -105,7 +105,7 @@ func below(root string) []string {
 // describesRun tells whether a config.yaml is that of a training run, by the key that
 // says where it is saved.
 func describesRun(path string) bool {
-	text, err := os.ReadFile(path)
+	text, err := store.ReadFile(path)
 	return err == nil && regexp.MustCompile(`(?m)^save_folder:`).Match(text)
 }
 
@@ -158,7 +158,7 @@ func (r *run) update() error {
 // settings are a config's values by dotted key; nothing where it is not readable.
 func settings(path string) map[string]string {
 	all := map[string]string{}
-	text, err := os.ReadFile(path)
+	text, err := store.ReadFile(path)
 	if err != nil {
 		return all
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -74,7 +73,7 @@ func readRecord(path, stage string) (*record, error) {
 
 // IsRecord tells by its first bytes whether a file is a record of a stage.
 func IsRecord(path string) bool {
-	f, err := os.Open(path)
+	f, err := store.Open(path)
 	if err != nil {
 		return false // whoever reads it says why
 	}

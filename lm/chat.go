@@ -5,14 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"olmo/chat"
 	"olmo/internal/pyjson"
+	"olmo/store"
 )
 
 // Chat answers conversations in the form in which a model reads them.
@@ -117,8 +118,12 @@ func (m *Model) chatTemplate() (text string, tokens map[string]string, err error
 	}
 	addSpecials(config, tokens)
 	template := config["chat_template"]
-	if content, err := os.ReadFile(filepath.Join(m.Files.Path, "chat_template.jinja")); err == nil {
+	content, err := store.ReadFile(filepath.Join(m.Files.Path, "chat_template.jinja"))
+	if err == nil {
 		return string(content), tokens, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", nil, err
 	}
 	text, err = defaultTemplate(template)
 	return text, tokens, err
@@ -149,8 +154,8 @@ func defaultTemplate(template json.RawMessage) (text string, err error) {
 
 // readObject reads a JSON object; nil where there is no file.
 func readObject(path string) (file map[string]json.RawMessage, err error) {
-	content, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
+	content, err := store.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err == nil {

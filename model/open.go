@@ -19,6 +19,7 @@ import (
 
 	"olmo/config"
 	"olmo/internal/pyjson"
+	"olmo/store"
 	"olmo/tensor"
 	"olmo/weights"
 )
@@ -157,7 +158,7 @@ func inside(dir string) (string, error) {
 			// Its true name, in case the link moves on while we read.
 			return filepath.EvalSymlinks(latest)
 		}
-		name, err := os.ReadFile(latest) // where links cannot be made
+		name, err := store.ReadFile(latest) // where links cannot be made
 		if err != nil {
 			return "", err
 		}
@@ -244,7 +245,7 @@ func (l *Loaded) moreStops(dir string) error {
 }
 
 func readJSON(path string) (map[string]any, error) {
-	text, err := os.ReadFile(path)
+	text, err := store.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -333,7 +334,7 @@ func InGroups(names []string) func(name string) string {
 // readAI2 reads the model section of a training config; the rest of it is the
 // trainer's.
 func readAI2(path string) (*AI2, error) {
-	text, err := os.ReadFile(path)
+	text, err := store.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	evaldata "olmo/eval/data"
 	"olmo/internal/parallel"
 	"olmo/runlog"
+	"olmo/store"
 )
 
 // preTokenizer cuts text into words before byte pairs are merged.
@@ -228,7 +229,7 @@ func (q *quick) artefacts(m trained) ([]Artefact, error) {
 }
 
 func hashFile(path string) (string, int64, error) {
-	f, err := os.Open(path)
+	f, err := store.Open(path)
 	if err != nil {
 		return "", 0, err
 	}

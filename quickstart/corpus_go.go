@@ -17,6 +17,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"olmo/store"
 )
 
 // opticks is the text of another domain that every Go installation has.
@@ -138,7 +140,7 @@ func fileExists(path string) bool {
 
 // goVersion reads the first line of GOROOT/VERSION, such as go1.26.8.
 func goVersion(root string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(root, "VERSION"))
+	text, err := store.ReadFile(filepath.Join(root, "VERSION"))
 	if err != nil {
 		return "", fmt.Errorf("reading the Go installation: %w\nhint: set GOROOT to a complete installation, or give your own text with --docs", err)
 	}
@@ -176,7 +178,7 @@ func goFiles(root string) ([]string, error) {
 // goDocument takes the comments of one file; its text is empty when the file
 // has none to take.
 func goDocument(root, name, version string) (document, error) {
-	src, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
+	src, err := store.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
 	if err != nil {
 		return document{}, err
 	}

@@ -101,7 +101,7 @@ func sameUntil(a, b *train.Config) int {
 // after its steps, and takes back the report, which is no longer that of the run. A run
 // that has made no report is left: what it did is in the longer one, or of no use.
 func (q *quick) putAside(steps int) error {
-	report, err := os.ReadFile(q.path("report.json"))
+	report, err := store.ReadFile(q.path("report.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -111,7 +111,7 @@ func (q *quick) putAside(steps int) error {
 	name := q.path(asideFolder, fmt.Sprintf("steps%d", steps))
 	done := false
 	for n := 2; ; n++ {
-		there, err := os.ReadFile(filepath.Join(name, asideReport))
+		there, err := store.ReadFile(filepath.Join(name, asideReport))
 		if done = err == nil && bytes.Equal(there, report); done || errors.Is(err, fs.ErrNotExist) {
 			break
 		}
@@ -189,7 +189,7 @@ func copyTree(to, from string) error {
 }
 
 func copyFile(to, from string) error {
-	in, err := os.Open(from)
+	in, err := store.Open(from)
 	if err != nil {
 		return err
 	}

@@ -120,7 +120,7 @@ func (q *quick) earlierPlan() (*planned, error) {
 	}
 	var r record
 	p := &planned{}
-	if text, err := os.ReadFile(q.path("stages", "plan.json")); err == nil && json.Unmarshal(text, &r) == nil {
+	if text, err := store.ReadFile(q.path("stages", "plan.json")); err == nil && json.Unmarshal(text, &r) == nil {
 		_ = json.Unmarshal(r.Result, p) // what is no plan stays one of no base
 	}
 	p.Steps = c.MaxDuration.Steps

@@ -178,7 +178,7 @@ func (q *quick) claim() error {
 		}
 	}
 	file := q.path("stages", "settings.json")
-	text, err := os.ReadFile(file)
+	text, err := store.ReadFile(file)
 	// A run that made nothing, for want of a corpus, claims nothing.
 	fresh := errors.Is(err, fs.ErrNotExist) || !fileExists(q.path("stages", "corpus.json"))
 	if !fresh {
@@ -268,7 +268,7 @@ func stage[T any](ctx context.Context, q *quick, name string, inputs any, run fu
 	chain := q.chain
 	file := q.path("stages", name+".json")
 	before := 0.0 // seconds of the calls that were interrupted
-	if text, err := os.ReadFile(file); err == nil {
+	if text, err := store.ReadFile(file); err == nil {
 		var r record
 		if json.Unmarshal(text, &r) == nil {
 			if r.Inputs == chain && json.Unmarshal(r.Result, &result) == nil {

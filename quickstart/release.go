@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"path/filepath"
 	"text/template"
 
@@ -52,7 +51,7 @@ func (q *quick) release(corpus CorpusInfo, c curated, v vocab, m trained, j judg
 	if digest, err = digestOf(folder.Path()); err != nil {
 		return "", err
 	}
-	tokenizer, err := os.ReadFile(q.tokenizerFile())
+	tokenizer, err := store.ReadFile(q.tokenizerFile())
 	if err != nil {
 		return "", err
 	}

@@ -13,6 +13,8 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+
+	"olmo/store"
 )
 
 // Columns is a metrics.jsonl as one column of numbers for each key, read as the file
@@ -239,7 +241,7 @@ const piece = 2 << 20
 // another file is read anew; one that is not there has no rows. Lines that are no records
 // are passed over.
 func (c *Columns) Update() error {
-	f, err := os.Open(c.path)
+	f, err := store.Open(c.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		c.reset()
 		return nil

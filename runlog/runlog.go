@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"maps"
 	"math"
-	"os"
 	"slices"
 
 	"olmo/internal/pyjson"
@@ -102,7 +101,7 @@ func Open(path string, step int) (*Log, error) {
 // keep returns the lines of the records up to step, the last of their steps, and whether
 // those are all.
 func keep(path string, step int) (kept []byte, last int, all bool, err error) {
-	text, err := os.ReadFile(path)
+	text, err := store.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, 0, true, nil
 	}
@@ -151,7 +150,7 @@ func (l *Log) Close() error { return l.f.Close() }
 // Read reads the records of a metrics.jsonl. A torn line at the end, which a run
 // that goes on may be writing, is passed over; another bad line is an error.
 func Read(path string) ([]Record, error) {
-	f, err := os.Open(path)
+	f, err := store.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading run log: %w", err)
 	}

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"olmo/store"
 )
 
 // namedTokens are the special tokens of every tokenizer, in the order in which
@@ -73,7 +74,7 @@ type field struct {
 
 // readKeys reads a JSON object; none where there is no file.
 func readKeys(path string) (keys, error) {
-	data, err := os.ReadFile(path)
+	data, err := store.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -17,6 +17,8 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
+
+	"olmo/store"
 )
 
 // Tokenizer turns text into ids and back. It does not change once made, and may
@@ -81,7 +83,7 @@ func Load(path string) (*Tokenizer, error) {
 const maxFileBytes = 1 << 30
 
 func readPacked(path string) ([]byte, error) {
-	data, err := os.ReadFile(path)
+	data, err := store.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -341,7 +341,7 @@ func (w *writer) copyTokenizer(dir string) (names []string, err error) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(from)) {
-		text, err := os.ReadFile(from[name])
+		text, err := store.ReadFile(from[name])
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -423,7 +423,7 @@ func writeJSON(path string, v any) error {
 }
 
 func hashFile(path string) (Hash, error) {
-	f, err := os.Open(path)
+	f, err := store.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -13,12 +13,13 @@ import (
 	"slices"
 	"strings"
 
+	"olmo/store"
 	"olmo/weights"
 )
 
 // ReadManifest reads what a checkpoint folder says of itself.
 func ReadManifest(dir string) (*Manifest, error) {
-	text, err := os.ReadFile(filepath.Join(dir, manifestFile))
+	text, err := store.ReadFile(filepath.Join(dir, manifestFile))
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +134,7 @@ func checkSmall(dir, file string, m *Manifest) error {
 // consistent compares what the manifest says itself, which no digest covers, with train.json,
 // which has one, and with what every manifest has.
 func (m *Manifest) consistent(dir string) error {
-	text, err := os.ReadFile(filepath.Join(dir, manifestFile))
+	text, err := store.ReadFile(filepath.Join(dir, manifestFile))
 	if err != nil {
 		return err
 	}
@@ -148,7 +149,7 @@ func (m *Manifest) consistent(dir string) error {
 	if m.Tensors[ModelFile] == nil || m.Tensors[optimFile] == nil || m.Files[stateFile] == nil || m.Files[configFile] == nil {
 		return fmt.Errorf("%w: it lacks one of %s, %s, %s and %s", ErrManifest, ModelFile, optimFile, stateFile, configFile)
 	}
-	text, err = os.ReadFile(filepath.Join(dir, stateFile))
+	text, err = store.ReadFile(filepath.Join(dir, stateFile))
 	var s State
 	if err != nil || json.Unmarshal(text, &s) != nil {
 		return nil // said of train.json

@@ -221,7 +221,7 @@ func (c *Config) takeModel(l *model.Loaded) error {
 
 // readConfigJSON reads the keys of a model; how its weights were stored is none of them.
 func readConfigJSON(path string) (model.HFConfig, error) {
-	text, err := os.ReadFile(path)
+	text, err := store.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 
@@ -42,7 +41,7 @@ func (x *indices) path(rank int) string {
 // cut rewrites the file of a rank with the lines up to a step, where it holds more or has a
 // torn end.
 func (x *indices) cut(rank, step int) error {
-	f, err := os.Open(x.path(rank))
+	f, err := store.Open(x.path(rank))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

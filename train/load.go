@@ -16,6 +16,7 @@ import (
 
 	"olmo/config"
 	"olmo/model"
+	"olmo/store"
 	"olmo/tensor"
 	"olmo/weights"
 )
@@ -227,7 +228,7 @@ func (t *Trainer) load(dir string, l loading) error {
 		return err
 	}
 	var s State
-	text, err := os.ReadFile(filepath.Join(dir, stateFile))
+	text, err := store.ReadFile(filepath.Join(dir, stateFile))
 	if err == nil {
 		err = json.Unmarshal(text, &s)
 	}

@@ -192,7 +192,7 @@ func copySmall(to, from string) error {
 		if e.IsDir() || e.Name() == manifestFile || e.Name() == stateFile || strings.HasSuffix(e.Name(), ".index.json") {
 			continue
 		}
-		text, err := os.ReadFile(filepath.Join(from, e.Name()))
+		text, err := store.ReadFile(filepath.Join(from, e.Name()))
 		if err != nil {
 			return err
 		}

@@ -106,7 +106,7 @@ func (u *uploads) upload(dir string) error {
 	fail := func(err error) error {
 		return fmt.Errorf("uploading %s to %s: %w", name, u.folder, err)
 	}
-	ours, err := os.ReadFile(filepath.Join(dir, manifestFile))
+	ours, err := store.ReadFile(filepath.Join(dir, manifestFile))
 	if err != nil {
 		return fail(err)
 	}
@@ -144,7 +144,7 @@ func (u *uploads) upload(dir string) error {
 
 // copy uploads one file.
 func (u *uploads) copy(file, name string) error {
-	f, err := os.Open(file)
+	f, err := store.Open(file)
 	if err != nil {
 		return err
 	}

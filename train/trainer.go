@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -531,7 +530,7 @@ func (t *Trainer) export() error {
 	if w == nil {
 		return nil
 	}
-	text, err := os.ReadFile(filepath.Join(dir, "config.yaml"))
+	text, err := store.ReadFile(filepath.Join(dir, "config.yaml"))
 	if err != nil {
 		return err
 	}

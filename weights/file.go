@@ -3,7 +3,6 @@ package weights
 import (
 	"fmt"
 	"io"
-	"os"
 
 	"olmo/store"
 )
@@ -27,7 +26,7 @@ func (e *FileError) Unwrap() error { return e.Err }
 // openMapped maps a whole file for reading, or reads it where the system has
 // no mmap. An empty file gives no bytes.
 func openMapped(path string) (*mapping, error) {
-	f, err := os.Open(path)
+	f, err := store.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -11,9 +11,9 @@ import (
 	"io"
 	"math"
 	"math/bits"
-	"os"
 
 	"olmo/internal/memory"
+	"olmo/store"
 )
 
 // A Filter is a Bloom filter in Dolma's file format (src/bloom_filter.rs,
@@ -118,7 +118,7 @@ func (f *Filter) Load() float64 {
 
 // ReadFilter reads the filter file at path.
 func ReadFilter(path string) (*Filter, error) {
-	file, err := os.Open(path)
+	file, err := store.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading Bloom filter: %w", err)
 	}

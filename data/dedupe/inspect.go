@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
-	"os"
+
+	"olmo/store"
 )
 
 // FilterStat is what a look through a filter's file shows.
@@ -26,7 +27,7 @@ func IsFilter(head []byte) bool {
 // Inspect reads the filter file at path to its end and keeps nothing of it, so that a
 // filter of any size takes no memory.
 func Inspect(path string) (FilterStat, error) {
-	file, err := os.Open(path)
+	file, err := store.Open(path)
 	if err != nil {
 		return FilterStat{}, fmt.Errorf("reading Bloom filter: %w", err)
 	}

@@ -14,12 +14,12 @@ import (
 	"io"
 	"math"
 	"math/bits"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 
 	"olmo/internal/memory"
+	"olmo/store"
 )
 
 // Prediction is a label, without its prefix __label__, and its probability.
@@ -66,7 +66,7 @@ var ErrFormat = errors.New("not a fastText model")
 
 // Load reads the model in the file path (.bin or .ftz).
 func Load(path string) (*Model, error) {
-	f, err := os.Open(path)
+	f, err := store.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading fastText model: %w", err)
 	}

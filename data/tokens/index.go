@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"olmo/data"
+	"olmo/store"
 )
 
 // An index file holds where the documents of a token file end, so that a data set that knows
@@ -27,7 +28,7 @@ func indexPath(dir string, f *File, eos int32) string {
 // readIndex returns the ends of a file's documents from its index. An index that is missing,
 // damaged or of another file is no error, since the file itself says it all.
 func readIndex(dir string, f *File, eos int32) []int64 {
-	b, err := os.ReadFile(indexPath(dir, f, eos))
+	b, err := store.ReadFile(indexPath(dir, f, eos))
 	b, isIndex := bytes.CutPrefix(b, []byte(indexMagic))
 	if err != nil || !isIndex {
 		return nil

@@ -28,7 +28,7 @@ const rowTail = 1 << 20
 // unpacks the file but reads no row besides: a million documents take less than a
 // second. n is 0 for a file without rows.
 func LastPlace(path string) (n int64, err error) {
-	f, err := os.Open(path)
+	f, err := store.Open(path)
 	if err != nil {
 		return 0, err
 	}

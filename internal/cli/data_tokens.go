@@ -16,6 +16,7 @@ import (
 
 	"olmo/data"
 	"olmo/data/tokens"
+	"olmo/store"
 	"olmo/tokenizer"
 )
 
@@ -252,7 +253,7 @@ func findTokenizer(name string) (string, error) {
 	}
 	for _, c := range candidates {
 		for _, packed := range []string{"", ".gz", ".zst"} {
-			if st, err := os.Stat(c + packed); err == nil && st.Mode().IsRegular() {
+			if st, err := os.Stat(c + packed); err == nil && !st.IsDir() {
 				return c + packed, nil
 			}
 		}
@@ -262,7 +263,7 @@ func findTokenizer(name string) (string, error) {
 
 // readUnpacked reads a whole file that may be packed with gzip or Zstandard.
 func readUnpacked(path string) ([]byte, error) {
-	b, err := os.ReadFile(path)
+	b, err := store.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

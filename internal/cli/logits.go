@@ -185,7 +185,7 @@ func modelFiles(path string) []string {
 
 // readIDs reads a list of equally long lists of ids below V.
 func readIDs(path string, V int) ([][]int32, error) {
-	text, err := os.ReadFile(path)
+	text, err := store.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

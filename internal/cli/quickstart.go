@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"olmo/quickstart"
+	"olmo/store"
 )
 
 func newQuickstartCommand() *cobra.Command {
@@ -91,7 +91,7 @@ func runQuickstart(c *cobra.Command, o quickstart.Options, asJSON bool) error {
 	}
 	p.end()
 	if asJSON {
-		text, err := os.ReadFile(filepath.Join(o.Out, "report.json"))
+		text, err := store.ReadFile(filepath.Join(o.Out, "report.json"))
 		if err != nil {
 			return err
 		}
