@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"olmo/eval/python"
 )
@@ -25,7 +24,7 @@ var _ = define(Task{
 		if err != nil {
 			return Question{}, fmt.Errorf("label: %w", err)
 		}
-		q := Question{Context: cleanWikiHow(r.Activity + ": " + r.A + " " + capitalise(r.B)), Gold: n}
+		q := Question{Context: cleanWikiHow(r.Activity + ": " + r.A + " " + python.Capitalise(r.B)), Gold: n}
 		for _, e := range r.Endings {
 			q.Choices = append(q.Choices, " "+cleanWikiHow(e))
 		}
@@ -39,15 +38,4 @@ var brackets = regexp.MustCompile(`\[.*?\]`)
 func cleanWikiHow(s string) string {
 	s = strings.ReplaceAll(python.Strip(s), " [title]", ". ")
 	return strings.ReplaceAll(brackets.ReplaceAllString(s, ""), "  ", " ")
-}
-
-// capitalise is Python's str.capitalize: the first letter large, all others small.
-func capitalise(s string) string {
-	for i, r := range s {
-		if i > 0 {
-			return string(unicode.ToTitle([]rune(s)[0])) + python.Lower(s[i:])
-		}
-		_ = r
-	}
-	return strings.ToUpper(s)
 }

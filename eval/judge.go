@@ -101,7 +101,7 @@ func (f *figures) all() map[string]Figure {
 		for _, m := range f.task.Metrics {
 			name := figureName(m.Name, filter.Name)
 			values := f.values[name]
-			if len(values) == 0 {
+			if len(values) == 0 || m.Figure.Name == NoFigure.Name {
 				continue
 			}
 			a := m.Figure

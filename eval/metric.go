@@ -42,6 +42,9 @@ type Aggregation struct {
 	Resamples int
 }
 
+// NoFigure is the aggregation of values that are kept for their documents alone.
+var NoFigure = Aggregation{Name: "none"}
+
 // resamples measure a standard error within 2 %.
 const (
 	resamples     = 1000

@@ -42,6 +42,18 @@ var mmluCategories = map[string][]string{
 	},
 }
 
+// MMLUSubjects lists the subjects of a category (stem, humanities, social_sciences, other), or
+// all of them, sorted.
+func MMLUSubjects(category string) (subjects []string) {
+	for name, list := range mmluCategories {
+		if category == "" || category == name {
+			subjects = append(subjects, list...)
+		}
+	}
+	slices.Sort(subjects)
+	return subjects
+}
+
 func init() {
 	for category := range mmluCategories {
 		task := func(name, quoted string, a asking) {

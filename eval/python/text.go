@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // IsSpace is str.isspace of a character.
@@ -34,6 +35,17 @@ func Lower(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// Capitalise is str.capitalize: the first letter in title case, all others small.
+func Capitalise(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	if n == 0 {
+		return s
+	}
+	// The rest is lowered with what stands before it, on which a final sigma depends.
+	_, first := utf8.DecodeRuneInString(Lower(s))
+	return string(unicode.ToTitle(r)) + Lower(s)[first:]
 }
 
 // cased reports whether the next character, or the last one, is a letter with case; marks and

@@ -94,6 +94,11 @@ type prediction struct {
 	} `json:"model_output"`
 }
 
+// isIndex reports whether a value says which choice, of which there is no mean.
+func isIndex(metric string) bool {
+	return strings.HasPrefix(metric, "predicted_index_") || metric == "correct_choice"
+}
+
 // asked is a line of requests.jsonl.
 type asked struct {
 	Doc     int             `json:"doc_id"`
@@ -122,6 +127,9 @@ func (t *Task) readOLMES(path, requests string) error {
 		// Without rows the data set's own names say what is the same.
 		d.Hash = hashOf(fmt.Sprintf("%s %d", d.ID, p.Doc))
 		for metric, v := range p.Metrics {
+			if isIndex(metric) {
+				continue
+			}
 			d.Values[metric+","+noFilter] = plain(v)
 			t.lower[metric] = strings.HasPrefix(metric, "bits_per_byte")
 		}

@@ -76,6 +76,9 @@ func (t *Task) readOurs(path string) error {
 			return fmt.Errorf("request %d of document %d follows request %d of document %d", l.Choice, l.Doc, len(d.Requests)-1, d.Index)
 		}
 		for figure, v := range l.Scores {
+			if isIndex(figure) {
+				continue
+			}
 			d.Values[withFilter(figure)] = v
 		}
 		q := Request{Context: l.Context, Unconditional: l.Unconditional, Tokens: l.Tokens, Each: l.Each}

@@ -222,8 +222,8 @@ func (o *evalOptions) tasks(say func(string)) (*chosen, error) {
 	return found, nil
 }
 
-// jobs reads the questions of the tasks, and finds the documents. A task that only a suite asks
-// for and whose data are missing is named and left out.
+// jobs reads the questions of the tasks, and finds the documents. A task of a suite or a pattern
+// whose data are missing is named and left out.
 func (o *evalOptions) jobs(found *chosen, warn func(string)) ([]*eval.Job, error) {
 	files, missing, err := data.ExpandGlobs(o.documents)
 	if err != nil {
@@ -256,7 +256,7 @@ func (o *evalOptions) jobs(found *chosen, warn func(string)) ([]*eval.Job, error
 	}
 	switch {
 	case len(jobs) == 0 && lacking != nil:
-		return nil, fmt.Errorf("no task of the suite has its data: %w", lacking[0])
+		return nil, fmt.Errorf("none of the tasks has its data: %w", lacking[0])
 	case len(jobs) == 0:
 		return nil, fmt.Errorf("the program has none of the tasks of %s\nhint: 'olmo eval show SUITE' lists them", found.suites[len(found.suites)-1].Name)
 	}
@@ -336,7 +336,7 @@ func groupTable(out io.Writer, r *eval.Results) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	fmt.Fprint(w, "\ngroup\tfigure\tscore\tstderr\n")
+	header := "\ngroup\tfigure\tscore\tstderr\n"
 	for _, name := range slices.Sorted(maps.Keys(r.Groups)) {
 		g := r.Groups[name]
 		for _, figure := range slices.Sorted(maps.Keys(g)) {
@@ -349,7 +349,8 @@ func groupTable(out io.Writer, r *eval.Results) error {
 			if e, ok := g[metric+"_stderr,"+filter].(float64); ok {
 				stderr = fmt.Sprintf("%.4f", e)
 			}
-			fmt.Fprintf(w, "%s\t%s\t%.4f\t%s\n", name, figure, v, stderr)
+			fmt.Fprintf(w, "%s%s\t%s\t%.4f\t%s\n", header, name, figure, v, stderr)
+			header = ""
 		}
 	}
 	return w.Flush()

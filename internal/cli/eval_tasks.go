@@ -10,6 +10,7 @@ import (
 
 	"olmo/config"
 	"olmo/eval"
+	_ "olmo/eval/olmes" // its tasks and suites
 	"olmo/eval/taskfile"
 )
 
@@ -63,14 +64,12 @@ type chosen struct {
 	tasks  []*eval.Task
 	groups []*eval.Group
 	suites []*eval.Suite
-	// named are the tasks that the call names itself; one that only a suite names is left out
-	// when its data are missing.
+	// named are the tasks that the call names one by one; of those of suites and patterns one is
+	// left out when its data are missing.
 	named map[*eval.Task]bool
 }
 
-// add takes a task that the call names.
 func (c *chosen) add(t *eval.Task) {
-	c.named[t] = true
 	if !slices.Contains(c.tasks, t) {
 		c.tasks = append(c.tasks, t)
 	}
@@ -129,6 +128,9 @@ func (o *taskFlags) find(names []string, say func(string)) (*chosen, error) {
 			}
 			ofFiles = append(ofFiles, name)
 		case take(short):
+			if t := program[short]; t != nil {
+				out.named[t] = true
+			}
 		case strings.ContainsAny(name, "*?["):
 			found := false
 			for _, n := range known {
@@ -166,6 +168,7 @@ func (o *taskFlags) find(names []string, say func(string)) (*chosen, error) {
 		}
 		out.groups = groups
 		for _, t := range tasks {
+			out.named[t] = true
 			out.add(t)
 		}
 	}
