@@ -48,6 +48,25 @@ func lineAt(s string) int {
 	return len(s)
 }
 
+// byteSet is a set of ASCII characters.
+type byteSet [256]bool
+
+func newByteSet(chars string) *byteSet {
+	var set byteSet
+	for i := range len(chars) {
+		set[chars[i]] = true
+	}
+	return &set
+}
+
+// index is where in s the first of them stands, from i on, else the length of s.
+func (set *byteSet) index(s string, i int) int {
+	for i < len(s) && !set[s[i]] {
+		i++
+	}
+	return i
+}
+
 // blockComment is the length of the /* */ at the start of s; -1 if it does not
 // end.
 func blockComment(s string) int {

@@ -545,25 +545,6 @@ func (l *cLexer) function(s string, n int) bool {
 	return true
 }
 
-// byteSet is a set of ASCII characters.
-type byteSet [256]bool
-
-func newByteSet(chars string) *byteSet {
-	var set byteSet
-	for i := range len(chars) {
-		set[chars[i]] = true
-	}
-	return &set
-}
-
-// index is where in s the first of them stands, from i on, else the length of s.
-func (set *byteSet) index(s string, i int) int {
-	for i < len(s) && !set[s[i]] {
-		i++
-	}
-	return i
-}
-
 // What ends a function's parameters and its head, or shows that it is none.
 var (
 	cAfterList = newByteSet(`;"')`)

@@ -93,7 +93,10 @@ func (p *pythonScanner) end() {
 	}
 	p.expectKind = ""
 	if st.header == "done" {
-		p.expectKind, p.expectName = map[string]string{"class": "Class", "def": "Function/Method"}[st.first], st.name
+		p.expectKind, p.expectName = "Function/Method", st.name
+		if st.first == "class" {
+			p.expectKind = "Class"
+		}
 	}
 	p.st = statement{plain: true}
 }
@@ -163,12 +166,8 @@ func (p *pythonScanner) token() bool {
 		}
 		p.continued = true
 	case c == '#':
-		k := strings.IndexAny(s[i:], "\r\n")
-		if k < 0 {
-			k = len(s) - i
-		}
-		p.comments.WriteString(s[i : i+k])
-		p.i += k
+		p.i = lineEnds.index(s, i)
+		p.comments.WriteString(s[i:p.i])
 	case c == '"' || c == '\'':
 		return p.quoted(0)
 	case c == '_' || isLetter(c) || c >= utf8.RuneSelf:
@@ -188,6 +187,9 @@ func (p *pythonScanner) token() bool {
 	}
 	return true
 }
+
+// lineEnds end a comment.
+var lineEnds = newByteSet("\r\n")
 
 // quoted reads a string with a prefix of k letters.
 func (p *pythonScanner) quoted(k int) bool {
@@ -352,7 +354,7 @@ func (p *pythonScanner) stringToken(s, prefix string, st *statement) int {
 			i += 2
 			continue
 		}
-		if strings.HasPrefix(s[i:], quote) {
+		if s[i] == quote[0] && strings.HasPrefix(s[i:], quote) {
 			break
 		}
 		i++
@@ -361,6 +363,7 @@ func (p *pythonScanner) stringToken(s, prefix string, st *statement) int {
 	st.strings++
 	st.last = "'"
 	switch {
+	case !st.plain: // no docstring any more
 	case strings.ContainsAny(prefix, "bf"):
 		st.plain = false
 	case strings.Contains(prefix, "r"):
