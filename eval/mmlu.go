@@ -74,7 +74,7 @@ func init() {
 		task("", LenNorm, asking{validation, plainPrompt, false})
 		task("_test", LenNorm, asking{test, plainPrompt, false})
 		task("_bpb", BPB, asking{validation, plainPrompt, false})
-		task("_test_bpb", BPB, asking{test, plainPrompt, false}) // not the reference's
+		task("_test_bpb", BPB, asking{test, plainPrompt, false}) // no reference's
 		task("_var", LenNorm, asking{validation, variedPrompts, false})
 		task("_var_bpb", BPB, asking{validation, variedPrompts, false})
 		task("_mc_5shot", LenNorm, asking{validation, fiveShots, true})
@@ -85,6 +85,10 @@ func init() {
 			task(split+"_mc_5shot", LenNorm, asking{data, fiveShots, true})
 			task(split+"_mc_5shot_fast", LenNorm, asking{data, fiveShots, true}) // see storedFast
 			task(split+"_bpb_5shot", BPB, asking{data, fiveShots, false})
+			// ai2-olmo 0.6.0 alone has these three.
+			task(split+"_rc_var_bpb", BPB, asking{data, variedPrompts, false})
+			task(split+"_rc_5shot_bpb", BPB, asking{data, fiveShots, false})
+			task(split+"_mc_5shot_bpb", BPB, asking{data, fiveShots, true})
 			// The reference varies no prompts here, whatever the name says, and has no such task of
 			// STEM's validation part.
 			if category+split != "stem_val" {

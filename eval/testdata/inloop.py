@@ -6,9 +6,11 @@ the figures of the reference's own ICLMetric for log-probabilities that are a fu
 text (see logprob). inloop_wheel.json.gz has the same of the data sets in the wheel, with its own
 tokenizer on two documents and the longest one of each label.
 
-    python3 eval/testdata/inloop.py UNPACKED_WHEEL [made|wheel|TASK_GROUPS.py]
+    python3 eval/testdata/inloop.py UNPACKED_WHEEL [made|wheel]
+    python3 eval/testdata/inloop.py UNPACKED_WHEEL TASK_GROUPS.py DOWNSTREAM.py
 
-TASK_GROUPS.py is OLMo-core's (src/olmo_core/eval), whose groups go to core_groups.json.gz.
+The latter writes names.json.gz: the groups of OLMo-core's src/olmo_core/eval/task_groups.py and the
+labels of ai2-olmo's olmo/eval/downstream.py.
 
 Needs torch, torchmetrics, datasets, tokenizers and importlib_resources.
 """
@@ -17,6 +19,7 @@ import gzip
 import hashlib
 import json
 import pathlib
+import re
 import sys
 import zlib
 
@@ -275,14 +278,19 @@ def write_wheel():
     write("inloop_wheel.json.gz", out)
 
 
-def write_groups(file):
-    groups = {}
-    exec(pathlib.Path(file).read_text(), groups)
-    write("core_groups.json.gz", {name: sorted(parts) for name, parts in groups["TASK_GROUPS"].items()})
+def write_names(groups, downstream):
+    """OLMo-core's groups; ai2-olmo's labels with their metrics, of stored requests and MMLU."""
+    of = {}
+    exec(pathlib.Path(groups).read_text(), of)
+    text = pathlib.Path(downstream).read_text()
+    labels = {name: name for name in re.findall(r"^class (\w+)", text, re.M)}
+    exec(text[text.index("\nlabel_to_task_map") :], labels)
+    labels = {label: t[1].get("metric_type", "len_norm") for label, t in labels["label_to_task_map"].items() if isinstance(t, tuple)}
+    write("names.json.gz", {"groups": {name: sorted(parts) for name, parts in of["TASK_GROUPS"].items()}, "ai2-olmo": labels})
 
 
-if sys.argv[2:] and sys.argv[2].endswith(".py"):
-    write_groups(sys.argv[2])
+if len(sys.argv) == 4:
+    write_names(*sys.argv[2:])
 else:
     if sys.argv[2:] != ["wheel"]:
         write_made()
