@@ -97,7 +97,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "eval/olmes", may: "eval eval/data eval/python numeric"},
 	{pkg: "eval/score/algebra"},
 	{pkg: "eval/score", may: "config data data/tagger eval/data eval/python eval/score/algebra eval/stats internal/parallel numeric"},
-	{pkg: "eval/taskfile", may: "chat/jinja config eval eval/data eval/python eval/score internal/parallel", tests: "lm"},
+	{pkg: "eval/taskfile", may: "chat chat/jinja config eval eval/data eval/python eval/score internal/parallel", tests: "lm"},
 	{pkg: "eval/endpoint", may: "chat eval eval/python", tests: "eval/endpoint/endpointtest"},
 	{pkg: "eval/endpoint/endpointtest"},
 	{pkg: "eval/record", may: "config data eval eval/python internal/pyjson"},

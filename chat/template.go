@@ -2,7 +2,9 @@ package chat
 
 import (
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 
 	"olmo/chat/jinja"
 )
@@ -10,7 +12,11 @@ import (
 // Template is a chat template in the language of Jinja2, as Transformers runs it:
 // how a model that was trained to chat reads a conversation.
 type Template struct {
+	// Now is the time for templates that write the date; nil: the clock's.
+	Now func() time.Time
+
 	template *jinja.Template
+	text     string
 	tokens   map[string]string
 }
 
@@ -21,11 +27,40 @@ func ParseTemplate(text string, tokens map[string]string) (*Template, error) {
 	if err != nil {
 		return nil, fmt.Errorf("chat template: %w", err)
 	}
-	return &Template{t, tokens}, nil
+	return &Template{template: t, text: text, tokens: tokens}, nil
 }
 
-// Prompt returns the text for a conversation, up to where the answer begins.
+// Text is the template as it was read.
+func (t *Template) Text() string { return t.text }
+
+// openEnd marks where the last message ends in what a template makes of it.
+const openEnd = "OLMO_OPEN_END "
+
+// Prompt returns the text for a conversation, up to where the answer begins. A last message of
+// the assistant's is the beginning of the answer: the text ends with it, as Transformers'
+// continue_final_message has it (utils/chat_template_utils.py, 5.23).
 func (t *Template) Prompt(messages []Message) (string, error) {
+	n := len(messages) - 1
+	if n < 0 || messages[n].Role != Assistant {
+		return t.render(messages, true)
+	}
+	begun := messages[n].Content
+	text, err := t.render(append(messages[:n:n], Message{Assistant, begun + openEnd}), false)
+	if err != nil {
+		return "", err
+	}
+	at := strings.LastIndex(text, strings.TrimSpace(openEnd))
+	if at < 0 || !strings.Contains(text, strings.TrimSpace(begun)) {
+		return "", fmt.Errorf("chat template: it does not show the beginning of an answer, %q", begun)
+	}
+	whole := strings.HasPrefix(text[at:], openEnd)
+	if text = text[:at]; !whole { // the template trims, and so the white space before it went too
+		text = strings.TrimRightFunc(text, unicode.IsSpace)
+	}
+	return text, nil
+}
+
+func (t *Template) render(messages []Message, answer bool) (string, error) {
 	turns := make([]any, len(messages))
 	for i, m := range messages {
 		turn := jinja.NewDict()
@@ -38,8 +73,12 @@ func (t *Template) Prompt(messages []Message) (string, error) {
 	for name, text := range t.tokens {
 		vars[name] = text
 	}
-	vars["messages"], vars["add_generation_prompt"] = jinja.NewList(turns...), true
-	text, err := t.template.Render(vars, time.Now)
+	vars["messages"], vars["add_generation_prompt"] = jinja.NewList(turns...), answer
+	now := t.Now
+	if now == nil {
+		now = time.Now
+	}
+	text, err := t.template.Render(vars, now)
 	if err != nil {
 		return "", fmt.Errorf("chat template: %w", err)
 	}

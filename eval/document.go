@@ -56,7 +56,7 @@ type Request struct {
 	Continuation string
 	// Turns are the context as a conversation, for a model that reads it in the form of its own;
 	// nil: the context as it is. A last turn of the assistant's is the beginning of its answer.
-	Turns []chat.Message
+	Turns []chat.Message `json:",omitempty"`
 	// Unconditional marks a request that serves a figure of another: the choice after a context
 	// that says nothing.
 	Unconditional bool

@@ -47,12 +47,12 @@ type pair struct {
 	truncated bool
 }
 
-// continuation encodes a request by a convention.
-func (e *encoder) continuation(r *Request, b Boundary) (pair, error) {
+// continuation encodes a context and a continuation by a convention.
+func (e *encoder) continuation(context, continuation string, b Boundary) (pair, error) {
 	if b == Together {
-		return e.together(r.Context, r.Continuation)
+		return e.together(context, continuation)
 	}
-	return e.apart(r.Context, r.Continuation)
+	return e.apart(context, continuation)
 }
 
 // apart encodes context and continuation each for itself, as ai2-olmo's in-loop evaluation
@@ -114,7 +114,7 @@ func (e *encoder) together(context, continuation string) (pair, error) {
 func (e *encoder) prompt(text string) ([]int32, error) {
 	encoding, err := e.tokenizer.Encode(text, true)
 	ids := encoding.IDs
-	if e.bos >= 0 && len(ids) > 1 && ids[0] == e.bos && ids[1] == e.bos {
+	if b := e.begin; len(b) == 1 && len(ids) > 1 && ids[0] == b[0] && ids[1] == b[0] {
 		ids = ids[1:]
 	}
 	return ids, err
@@ -176,7 +176,7 @@ func Splitter(t *tokenizer.Tokenizer, b Boundary) func(r *Request) (before, afte
 			}
 			return nil, after[1:], nil
 		}
-		p, err := e.continuation(r, b)
+		p, err := e.continuation(r.Context, r.Continuation, b)
 		if err != nil {
 			return nil, nil, err
 		}

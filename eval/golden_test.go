@@ -118,7 +118,7 @@ func TestGoldenRequests(t *testing.T) {
 					}
 					g := requests[0]
 					requests = requests[1:]
-					p, err := e.continuation(&r, Apart)
+					p, err := e.continuation(r.Context, r.Continuation, Apart)
 					if err != nil {
 						t.Fatal(err)
 					}

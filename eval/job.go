@@ -12,6 +12,7 @@ import (
 	"math"
 	"path/filepath"
 
+	"olmo/chat"
 	datastore "olmo/data/store"
 )
 
@@ -56,6 +57,12 @@ func (t *Task) Job(in Inputs) (*Job, error) {
 	if in.Share > 0 {
 		j.limit(int(math.Ceil(in.Share * float64(j.original))))
 	}
+	if in.Chat {
+		for _, d := range j.documents {
+			d.Hash() // which without a row is that of the plain requests
+			d.converse(in.System)
+		}
+	}
 	if in.Cluster != "" {
 		for _, d := range j.documents {
 			if err := d.clustered(in.Cluster); err != nil {
@@ -79,6 +86,13 @@ func (t *Task) Job(in Inputs) (*Job, error) {
 	return j, nil
 }
 
+// Predict leaves out what answers are measured by: they are kept, and not judged.
+func (j *Job) Predict() {
+	t := *j.Task
+	t.Metrics, t.Quoted, t.loop = nil, "", false
+	j.Task = &t
+}
+
 // limit keeps the first n documents.
 func (j *Job) limit(n int) { j.documents = j.documents[:min(n, len(j.documents))] }
 
@@ -98,7 +112,7 @@ func (j *Job) Each() iter.Seq2[*Document, error] {
 
 // digest covers everything that a job's result depends on: the definition, every prompt and
 // row, or the user's files, and who answers. It holds no name of a folder.
-func (j *Job) digest(identity map[string]string, tokens bool, hashes map[string]string) (string, error) {
+func (j *Job) digest(identity map[string]string, tokens bool, thinking chat.Thinking, hashes map[string]string) (string, error) {
 	h := sha256.New()
 	e := json.NewEncoder(h)
 	if err := e.Encode([]any{j.Task.Name, j.Task.Version, j.Task.Quoted, j.Boundary, identity, tokens, j.Task.names()}); err != nil {
@@ -124,6 +138,11 @@ func (j *Job) digest(identity map[string]string, tokens bool, hashes map[string]
 	}
 	for _, d := range j.documents {
 		if err := e.Encode([]any{d.Index, d.Hash(), d.Requests, d.Choices, d.Gold, d.Targets}); err != nil {
+			return "", err
+		}
+	}
+	if thinking.End != "" {
+		if err := e.Encode(thinking.End); err != nil {
 			return "", err
 		}
 	}

@@ -20,6 +20,7 @@ type Line struct {
 
 	Context      string  `json:"context"`
 	Continuation *string `json:"continuation,omitempty"`
+	Chat         bool    `json:"chat,omitempty"` // the context was put as turns of a conversation
 	// Gold marks the right choice; unconditional requests follow the choices.
 	Gold          bool      `json:"gold,omitempty"`
 	Unconditional bool      `json:"unconditional,omitempty"`
@@ -66,7 +67,7 @@ func (d *Document) lines(answers []Answer, j judged) []Line {
 	for i, r := range d.Requests {
 		a := &answers[i]
 		l := Line{
-			Doc: d.Index, ID: d.ID, Hash: hash, Choice: i, Context: r.Context, Unconditional: r.Unconditional,
+			Doc: d.Index, ID: d.ID, Hash: hash, Choice: i, Context: r.Context, Chat: r.Turns != nil, Unconditional: r.Unconditional,
 			Tokens: a.Tokens, Each: a.Each, Truncated: a.Truncated,
 		}
 		if r.Form == Text {

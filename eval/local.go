@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 
+	"olmo/chat"
 	"olmo/generate"
 	"olmo/lm"
 )
@@ -19,10 +21,18 @@ type Local struct {
 	Precision string
 	// Label is how results call the model; empty: its path.
 	Label string
+	// Chat is the form in which turns are read; nil for a model that is not asked in turns.
+	Chat *chat.Template
+	// Warn, when set, is told what the user should know.
+	Warn func(string)
 
 	encoder *encoder
 	scorer  *lm.Scorer
 	writer  *lm.Writer
+
+	turns    []chat.Message // that were read last, with their text
+	read     string
+	noSystem bool // the template refuses system texts, and Warn was told
 }
 
 var _ Answerer = (*Local)(nil)
@@ -45,7 +55,30 @@ func (l *Local) Identity() (map[string]string, error) {
 		return nil, err
 	}
 	config, err := json.Marshal(l.Model.Config)
-	return map[string]string{"weights": sum, "tokenizer": l.Model.Tokenizer.Fingerprint(), "precision": l.Precision, "config": string(config)}, err
+	identity := map[string]string{"weights": sum, "tokenizer": l.Model.Tokenizer.Fingerprint(), "precision": l.Precision, "config": string(config)}
+	if l.Chat != nil {
+		identity["chat"] = l.Chat.Text()
+	}
+	return identity, err
+}
+
+// prompt is the text that a request puts before the model.
+func (l *Local) prompt(r *Request) (string, error) {
+	switch {
+	case r.Turns == nil:
+		return r.Context, nil
+	case l.Chat == nil:
+		return "", errors.New("turns of a conversation are asked, and the model has no form for them")
+	case len(l.turns) == len(r.Turns) && &l.turns[0] == &r.Turns[0]: // the choices of a question
+		return l.read, nil
+	}
+	text, refused, err := ReadTurns(l.Chat, r.Turns)
+	if refused != nil && !l.noSystem && l.Warn != nil {
+		l.Warn(fmt.Sprintf("the model's chat template takes no system text, which is left out (%v)", refused))
+	}
+	l.noSystem = l.noSystem || refused != nil
+	l.turns, l.read = r.Turns, text
+	return text, err
 }
 
 // Answer answers requests.
@@ -87,8 +120,12 @@ func (l *Local) continuations(ctx context.Context, requests []Request, which []i
 	pairs := make([]pair, len(which))
 	sequences := make([]lm.Sequence, len(which))
 	for i, n := range which {
-		var err error
-		if pairs[i], err = l.encoder.continuation(&requests[n], o.Boundary); err != nil {
+		r := &requests[n]
+		context, err := l.prompt(r)
+		if err == nil {
+			pairs[i], err = l.encoder.continuation(context, r.Continuation, o.Boundary)
+		}
+		if err != nil {
 			return err
 		}
 		sequences[i] = pairs[i].Sequence
@@ -208,10 +245,17 @@ func (l *Local) texts(ctx context.Context, requests []Request, which []int, o An
 	left := make([]int, len(which))
 	for i, n := range which {
 		r, a := &requests[n], &answers[i]
-		prompt, err := l.encoder.prompt(r.Context)
+		context, err := l.prompt(r)
 		if err != nil {
 			return err
 		}
+		prompt, err := l.encoder.prompt(context)
+		if err != nil {
+			return err
+		}
+		thinking := o.Thinking
+		thinking.Begun = r.Turns != nil && thinking.Begins(context)
+		a.Thinking = thinking.Begun
 		if len(prompt) == 0 {
 			prompt = []int32{l.encoder.first()}
 		}
@@ -228,6 +272,7 @@ func (l *Local) texts(ctx context.Context, requests []Request, which []int, o An
 		for k := range left[i] {
 			asked = append(asked, lm.Request{
 				Prompt: prompt, MaxTokens: most, Stop: l.Model.Stop, StopTexts: slices.DeleteFunc(slices.Clone(r.Until), func(s string) bool { return s == "" }),
+				Thinking: &thinking,
 				Sampling: generate.Sampling{Temperature: r.Sampling.Temperature, TopK: r.Sampling.TopK, TopP: r.Sampling.TopP, Seed: r.Sampling.Response(k)},
 			})
 			owner, number = append(owner, i), append(number, k)

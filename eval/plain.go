@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"olmo/chat"
 	"olmo/data"
 	evaldata "olmo/eval/data"
 )
@@ -53,6 +54,15 @@ func ReadPlain(path string) (*Plain, error) {
 		return nil, fmt.Errorf("%s holds no requests", path)
 	}
 	return p, nil
+}
+
+// Converse puts the contexts as turns of a conversation, each the user's.
+func (p *Plain) Converse() {
+	for i := range p.requests {
+		if r := &p.requests[i]; r.Form != Rolling {
+			r.Turns = []chat.Message{{Role: chat.User, Content: r.Context}}
+		}
+	}
 }
 
 func (q *plainRequest) request() (Request, error) {

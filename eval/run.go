@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"olmo/chat"
 	"olmo/data"
 	"olmo/store"
 )
@@ -35,6 +37,8 @@ type Run struct {
 	Tokens  bool
 	Memory  int64
 	NoShare bool
+	// Thinking says where the thinking ends that is left out of responses before they are judged.
+	Thinking chat.Thinking
 	// Progress, Kept and Warn, when set, are told how far the run is, which jobs an earlier
 	// run did, and what the user should know.
 	Progress func(Progress)
@@ -158,7 +162,7 @@ func (r *Run) left(res *Results, a Answerer) (todo []due, err error) {
 	for _, j := range r.Jobs {
 		d := due{Job: j}
 		if identity != nil { // of weights that change there is nothing to go by
-			if d.digest, err = j.digest(identity, r.Tokens, hashes); err != nil {
+			if d.digest, err = j.digest(identity, r.Tokens, r.Thinking, hashes); err != nil {
 				return nil, err
 			}
 		}
@@ -182,6 +186,7 @@ type scored struct {
 	documents int
 	chance    float64 // sum over the documents
 	truncated int
+	endless   int // responses that end within their thinking
 	tokens    int64
 	all       Perplexity // of a task of documents
 	domains   map[string]*Perplexity
@@ -252,7 +257,7 @@ func (r *Run) answers(ctx context.Context, a Answerer, d due) (answers []Answer,
 	var numbers []int // of the asked among all
 	bytes := 0
 	ask := func() error {
-		err := a.Answer(ctx, asked, AnswerOptions{Boundary: d.Boundary, Tokens: r.Tokens, Memory: r.Memory, NoShare: r.NoShare}, func(i int, x Answer) error {
+		err := a.Answer(ctx, asked, AnswerOptions{Boundary: d.Boundary, Tokens: r.Tokens, Memory: r.Memory, NoShare: r.NoShare, Thinking: r.Thinking}, func(i int, x Answer) error {
 			answers[numbers[i]] = x
 			now.Done++
 			if asked[i].Form == Rolling {
@@ -326,9 +331,14 @@ func (r *Run) judge(j *Job, answers []Answer) (s *scored, sum string, err error)
 		}
 		own := answers[:len(d.Requests)]
 		answers = answers[len(d.Requests):]
-		v, err := j.Task.judge(d, own)
+		judged, thought, endless := answered(own, r.Thinking)
+		v, err := j.Task.judge(d, judged)
 		if err != nil {
 			return nil, "", err
+		}
+		s.endless += endless
+		if thought && v.filtered == nil {
+			v.filtered = map[string]string{noFilter: judged[0].Texts[0]}
 		}
 		s.add(j, d, own, v)
 		for _, l := range d.lines(own, v) {
@@ -340,10 +350,30 @@ func (r *Run) judge(j *Job, answers []Answer) (s *scored, sum string, err error)
 	if j.Task.Each == nil && s.all.Bytes == 0 {
 		return nil, "", fmt.Errorf("there is no text to measure in %d documents", s.all.Documents)
 	}
+	if r.Warn != nil && s.endless > 0 {
+		r.Warn(fmt.Sprintf("%s: %d responses end before their thinking does, and are judged as empty answers\nhint: more tokens with --gen-kwargs max_gen_toks=N", j.Name, s.endless))
+	}
 	if file == nil {
 		return s, "", nil
 	}
 	return s, hexSum(h), file.Close()
+}
+
+// answered leaves the thinking out of responses. thought says that there was some, endless counts
+// those in which it does not end.
+func answered(answers []Answer, t chat.Thinking) (judged []Answer, thought bool, endless int) {
+	judged = slices.Clone(answers)
+	for i := range judged {
+		a := &judged[i]
+		t.Begun = a.Thinking
+		a.Texts = slices.Clone(a.Texts)
+		for k, text := range a.Texts {
+			answer, closed := t.Answer(text)
+			a.Texts[k], thought = answer, thought || answer != text
+			endless += int(number(!closed))
+		}
+	}
+	return judged, thought, endless
 }
 
 // add counts a document.

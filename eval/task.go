@@ -87,6 +87,8 @@ type Inputs struct {
 	Window    int      // tokens that one forward pass of a task of documents predicts; 0: the model's positions
 	EndOfText bool     // tasks of documents: also charge the end of text after each
 	Cluster   string   // the field of rows whose documents are not independent of each other, for standard errors; "": they all are
+	Chat      bool     // prompts are put as turns of a conversation
+	System    string   // the system text before them, of a task that makes no turns itself
 	By        string   // tasks of documents: the field whose values are domains; "": subdomain, source, or the file
 }
 

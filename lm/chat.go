@@ -74,12 +74,18 @@ func trimStart(text string) string { return strings.TrimLeft(text, " \n") }
 // ChatFormat returns the form of the checkpoint's chat template, or chat.Transcript when it
 // has none.
 func (m *Model) ChatFormat() (chat.Format, error) {
-	text, tokens, err := m.chatTemplate()
-	if err != nil {
-		return nil, err
+	t, err := m.ChatTemplate()
+	if t == nil || err != nil {
+		return chat.Transcript{}, err
 	}
-	if text == "" {
-		return chat.Transcript{}, nil
+	return t, nil
+}
+
+// ChatTemplate returns the checkpoint's chat template; nil when it has none.
+func (m *Model) ChatTemplate() (*chat.Template, error) {
+	text, tokens, err := m.chatTemplate()
+	if err != nil || text == "" {
+		return nil, err
 	}
 	return chat.ParseTemplate(text, tokens)
 }
@@ -102,7 +108,22 @@ func (m *Model) chatTemplate() (text string, tokens map[string]string, err error
 		}
 		return text, tokens, nil
 	}
-	config, err := readObject(filepath.Join(m.Files.Path, "tokenizer_config.json"))
+	return folderTemplate(m.Files.Path)
+}
+
+// TemplateOf returns the chat template in a folder of a model or a tokenizer; nil when it has none.
+func TemplateOf(folder string) (*chat.Template, error) {
+	text, tokens, err := folderTemplate(folder)
+	if err != nil || text == "" {
+		return nil, err
+	}
+	return chat.ParseTemplate(text, tokens)
+}
+
+// folderTemplate finds the template among a model's files, and the special tokens.
+func folderTemplate(folder string) (text string, tokens map[string]string, err error) {
+	tokens = map[string]string{}
+	config, err := readObject(filepath.Join(folder, "tokenizer_config.json"))
 	if err != nil {
 		return "", nil, err
 	}
@@ -110,7 +131,7 @@ func (m *Model) chatTemplate() (text string, tokens map[string]string, err error
 	// before tokenizer_config.json, where that has no added_tokens_decoder, as in
 	// Transformers (tokenization_utils_base.py, _from_pretrained, 5.23).
 	if config["added_tokens_decoder"] == nil {
-		older, err := readObject(filepath.Join(m.Files.Path, "special_tokens_map.json"))
+		older, err := readObject(filepath.Join(folder, "special_tokens_map.json"))
 		if err != nil {
 			return "", nil, err
 		}
@@ -118,7 +139,7 @@ func (m *Model) chatTemplate() (text string, tokens map[string]string, err error
 	}
 	addSpecials(config, tokens)
 	template := config["chat_template"]
-	content, err := store.ReadFile(filepath.Join(m.Files.Path, "chat_template.jinja"))
+	content, err := store.ReadFile(filepath.Join(folder, "chat_template.jinja"))
 	if err == nil {
 		return string(content), tokens, nil
 	}

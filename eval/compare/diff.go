@@ -127,11 +127,15 @@ func pairs(a, b *record.Task) (both []pair, aloneA, aloneB int) {
 }
 
 // samePrompt reports whether two runs asked the same of a document. What only figures of others
-// need does not count.
+// need does not count, nor the form of a conversation, before which no delimiter stands.
 func samePrompt(a, b *record.Document) bool {
 	x, y := conditional(a), conditional(b)
 	return slices.EqualFunc(x, y, func(p, q *record.Request) bool {
-		return p.Context == q.Context && p.Continuation == q.Continuation && p.Text == q.Text
+		same := p.Continuation == q.Continuation
+		if p.Chat != q.Chat {
+			same = strings.TrimLeft(p.Continuation, " \n") == strings.TrimLeft(q.Continuation, " \n")
+		}
+		return p.Context == q.Context && same && p.Text == q.Text
 	})
 }
 

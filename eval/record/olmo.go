@@ -81,7 +81,7 @@ func (t *Task) readOurs(path string) error {
 			}
 			d.Values[withFilter(figure)] = v
 		}
-		q := Request{Context: l.Context, Unconditional: l.Unconditional, Tokens: l.Tokens, Each: l.Each}
+		q := Request{Context: l.Context, Chat: l.Chat, Unconditional: l.Unconditional, Tokens: l.Tokens, Each: l.Each}
 		switch {
 		case l.Continuation == nil:
 			if q.Text, q.Responses = true, l.Responses; l.Response != nil {

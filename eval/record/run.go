@@ -84,6 +84,7 @@ type Request struct {
 	Context, Continuation string
 	Unconditional         bool // serves a figure of another request
 	Text                  bool // asked for Responses, not for a log-probability
+	Chat                  bool // Context was put as turns of a conversation
 	Logprob               float64
 	Greedy                bool
 	Tokens                int       // of the continuation; 0 where nobody says

@@ -19,6 +19,7 @@ type Options struct {
 	System      string   // before the description
 	PredictOnly bool     // no figures but bypass
 	Seed        uint64   // of the shots that are drawn; 0: 1234, lm-eval's
+	Chat        bool     // prompts are turns of a conversation, each shot two of them
 }
 
 // task is a definition with what a call says of it.
@@ -259,8 +260,20 @@ func (t *task) ask(d *eval.Document, r *row, before []message) error {
 			return err
 		}
 	}
-	prompt := func(question string) string {
-		return plainText(append(slices.Clone(before), turn(question, prefix, nil, def.targetDelimiter, "")...))
+	// context puts a question behind what stands before it, as a text and as turns.
+	context := func(question, delimiter string) (r eval.Request) {
+		messages := append(slices.Clone(before), turn(question, prefix, nil, delimiter, "")...)
+		r.Context = plainText(messages)
+		if t.options.Chat {
+			r.Turns = turns(messages)
+		}
+		return r
+	}
+	// In a conversation a delimiter stands only behind the beginning of an answer (lm-eval 0.4.13,
+	// api/task.py, construct_requests).
+	delimiter := def.targetDelimiter
+	if begun, _ := def.genPrefix.value.(string); t.options.Chat && (begun == "" || endsInSpace(begun)) {
+		delimiter = ""
 	}
 	if t.contexts {
 		n, ok := q.(int64)
@@ -273,8 +286,9 @@ func (t *task) ask(d *eval.Document, r *row, before []message) error {
 		}
 		for _, c := range d.Choices {
 			// The delimiter before the prefix is none here (multiple_input_context).
-			context := plainText(append(slices.Clone(before), turn(c, prefix, nil, "", "")...))
-			d.Requests = append(d.Requests, eval.Request{Context: context, Continuation: def.targetDelimiter + ending})
+			r := context(c, "")
+			r.Continuation = delimiter + ending
+			d.Requests = append(d.Requests, r)
 		}
 		return t.gold(d, n)
 	}
@@ -282,29 +296,30 @@ func (t *task) ask(d *eval.Document, r *row, before []message) error {
 	if err != nil {
 		return err
 	}
+	request := context(question, def.targetDelimiter)
 	switch def.output {
 	case "multiple_choice":
-		context := prompt(question)
 		for _, c := range d.Choices {
-			d.Requests = append(d.Requests, eval.Request{Context: context, Continuation: def.targetDelimiter + c})
+			request.Continuation = delimiter + c
+			d.Requests = append(d.Requests, request)
 		}
 		if slices.ContainsFunc(def.metrics, func(m metricSpec) bool { return m.name == "acc_mutual_info" }) {
 			for _, c := range d.Choices {
-				d.Requests = append(d.Requests, eval.Request{Continuation: def.targetDelimiter + c, Unconditional: true})
+				d.Requests = append(d.Requests, eval.Request{Continuation: delimiter + c, Unconditional: true})
 			}
 		}
 		return t.gold(d, target)
 	case "loglikelihood":
 		whole, err := oneText("doc_to_target", target)
-		d.Targets = []string{whole}
-		d.Requests = []eval.Request{{Context: prompt(question), Continuation: whole}}
+		request.Continuation = whole
+		d.Targets, d.Requests = []string{whole}, []eval.Request{request}
 		return err
 	}
 	if d.Targets, err = t.targets(d, target); err != nil {
 		return err
 	}
 	g := &def.generation
-	request := eval.Request{Form: eval.Text, Context: prompt(question), Until: g.until, MaxTokens: g.maxTokens, Responses: def.repeats}
+	request.Form, request.Until, request.MaxTokens, request.Responses = eval.Text, g.until, g.maxTokens, def.repeats
 	if g.sample && g.temperature > 0 {
 		request.Sampling = eval.Sampling{Temperature: g.temperature, TopK: g.topK, TopP: g.topP, Seed: t.options.Seed}
 	}

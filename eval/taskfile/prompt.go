@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"olmo/chat"
 	"olmo/eval/python"
 )
 
@@ -20,11 +21,15 @@ func joined(prefix, suffix, delimiter string) string {
 	return prefix + delimiter + suffix
 }
 
+func endsInSpace(text string) bool {
+	last, _ := utf8.DecodeLastRuneInString(text)
+	return text != "" && python.IsSpace(last)
+}
+
 // delimits reports whether neither side of a boundary has white space.
 func delimits(prefix, suffix string) bool {
-	last, _ := utf8.DecodeLastRuneInString(prefix)
 	first, _ := utf8.DecodeRuneInString(suffix)
-	return prefix != "" && !python.IsSpace(last) && !python.IsSpace(first)
+	return prefix != "" && !endsInSpace(prefix) && !python.IsSpace(first)
 }
 
 // turn is a question, and its answer where there is one (lm-eval's build_qa_turn).
@@ -50,6 +55,15 @@ func plainText(messages []message) string {
 		b.WriteString(m.text + m.after)
 	}
 	return b.String()
+}
+
+// turns are messages as those of a conversation.
+func turns(messages []message) []chat.Message {
+	out := make([]chat.Message, len(messages))
+	for i, m := range messages {
+		out[i] = chat.Message{Role: m.role, Content: m.text}
+	}
+	return out
 }
 
 // shot is an example with its answer.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"olmo/chat"
 	"olmo/data"
 	"olmo/eval"
 	evaldata "olmo/eval/data"
@@ -34,6 +35,7 @@ type evalOptions struct {
 	window       int
 	endOfText    bool
 	out          string
+	thinkEnd     string
 	asJSON, list bool
 	partial      bool
 }
@@ -87,6 +89,7 @@ texts take completions, or with --chat chat completions.`,
 	f.StringVar(&o.cluster, "cluster", "", "the field of rows, such as a passage's, whose questions are not independent, for standard errors")
 	f.StringVar(&o.boundary, "boundary", "", "how a context and its continuation become ids: apart, or together (default: each task's own)")
 	f.BoolVar(&o.tokens, "tokens", false, "keep the log-probability of every token in the requests")
+	f.StringVar(&o.thinkEnd, "think-end", "", "the text with which each answer's thinking ends, which is left out before it is judged (default: </think>, where there is some)")
 	f.StringVar(&o.out, "out", "", "the folder for results and requests")
 	f.BoolVar(&o.asJSON, "json", false, "print results.json instead of a table; with --list a line for each task")
 	f.BoolVar(&o.partial, "partial", false, "give a suite that lacks tasks the figure of those that there are")
@@ -114,16 +117,16 @@ func runEval(c *cobra.Command, o evalOptions) error {
 		}
 	}
 	warn := func(text string) { p.print("olmo eval: warning: " + text) }
-	m, err := o.open(c, warn)
+	m, err := o.open(c, o.chat, warn)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
 	run := &eval.Run{
 		Jobs: jobs, Groups: found.groups, Suites: found.suites, Partial: o.partial, Out: o.out, Tokens: o.tokens, Memory: m.memory, NoShare: !o.share,
-		Config: o.config(),
-		Kept:   func(job string) { p.print(fmt.Sprintf("olmo eval: %s: kept from the call before", job)) },
-		Warn:   warn,
+		Thinking: chat.Thinking{End: o.thinkEnd}, Config: o.config(),
+		Kept: func(job string) { p.print(fmt.Sprintf("olmo eval: %s: kept from the call before", job)) },
+		Warn: warn,
 	}
 	run.Config["limit"], run.Config["program"] = o.limit, "olmo "+version
 	window := o.window
@@ -138,6 +141,18 @@ func runEval(c *cobra.Command, o evalOptions) error {
 	}
 	if o.endOfText {
 		run.Config["end_of_text"] = true
+	}
+	if o.chat {
+		run.Config["chat"] = true
+		if l, ok := m.Answerer.(*eval.Local); ok {
+			run.Config["chat_template"] = l.Chat.Text()
+		}
+	}
+	if o.system != "" {
+		run.Config["system_instruction"] = o.system
+	}
+	if o.thinkEnd != "" {
+		run.Config["think_end"] = o.thinkEnd
 	}
 	run.Progress = showRequests(p)
 	results, err := run.Do(c.Context(), m)
@@ -239,7 +254,7 @@ func (o *evalOptions) jobs(found *chosen, warn func(string)) ([]*eval.Job, error
 	var jobs []*eval.Job
 	var lacking []error
 	for _, t := range found.tasks {
-		j, err := t.Job(eval.Inputs{Data: evalData(o.data), Documents: files, Limit: limit, Share: share, Window: o.window, EndOfText: o.endOfText, By: o.by, Cluster: o.cluster})
+		j, err := t.Job(eval.Inputs{Data: evalData(o.data), Documents: files, Limit: limit, Share: share, Chat: o.chat, System: o.system, Window: o.window, EndOfText: o.endOfText, By: o.by, Cluster: o.cluster})
 		if !found.named[t] && errors.Is(err, evaldata.ErrMissing) {
 			lacking = append(lacking, err)
 			text, _, _ := strings.Cut(err.Error(), "\n")
@@ -248,6 +263,9 @@ func (o *evalOptions) jobs(found *chosen, warn func(string)) ([]*eval.Job, error
 		}
 		if err != nil {
 			return nil, err
+		}
+		if o.predictOnly && !found.adjusted[t] {
+			j.Predict()
 		}
 		if o.boundary != "" {
 			j.Boundary = eval.Boundary(o.boundary)
@@ -295,8 +313,11 @@ func (o *evalOptions) table(out io.Writer, jobs []*eval.Job, r *eval.Results, wi
 			fmt.Fprint(w, "task\tdocuments\tshots\tmetric\tscore\tstderr\t95 %\tchance\n")
 			header = true
 		}
-		x, _ := r.Quoted(j)
-		stderr, interval, chance := "–", "–", "–"
+		x, ok := r.Quoted(j)
+		score, quoted, stderr, interval, chance := "–", "–", "–", "–", "–"
+		if ok {
+			score, quoted = fmt.Sprintf("%.4f", x.Value), t.Quoted
+		}
 		if x.StdErr != nil {
 			stderr = fmt.Sprintf("%.4f", *x.StdErr)
 		}
@@ -306,7 +327,7 @@ func (o *evalOptions) table(out io.Writer, jobs []*eval.Job, r *eval.Results, wi
 				chance = fmt.Sprintf("%.4f", c)
 			}
 		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%.4f\t%s\t%s\t%s\n", j.Name, r.Samples[j.Name].Effective, t.Shots, t.Quoted, x.Value, stderr, interval, chance)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", j.Name, r.Samples[j.Name].Effective, t.Shots, quoted, score, stderr, interval, chance)
 	}
 	// Documents have other columns, and so a table of their own.
 	if err := w.Flush(); err != nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"olmo/chat"
 	"olmo/config"
 	"olmo/eval"
 	"olmo/eval/endpoint"
@@ -22,13 +24,12 @@ type answererFlags struct {
 	name, begin                  string // of a server's model, as what follows
 	concurrency                  int
 	timeout                      time.Duration
-	chat                         bool
 }
 
 // The flags of the one kind and of the other.
 var (
 	localFlags  = []string{"tokenizer", "precision", "memory", "share", "ignore-extra"}
-	serverFlags = []string{"model-name", "begin-text", "concurrency", "timeout", "chat"}
+	serverFlags = []string{"model-name", "begin-text", "concurrency", "timeout"}
 )
 
 func (o *answererFlags) add(f *pflag.FlagSet) {
@@ -39,7 +40,6 @@ func (o *answererFlags) add(f *pflag.FlagSet) {
 	f.BoolVar(&o.share, "share", true, "compute what requests begin with once; --share=false gives the same bits, slower")
 	ignoreExtraFlag(f, &o.ignoreExtra)
 	f.StringVar(&o.name, "model-name", "", "of a server: the model's name there (default: the only one it has)")
-	f.BoolVar(&o.chat, "chat", false, "of a server: ask for texts as turns of a conversation")
 	f.StringVar(&o.begin, "begin-text", "", "of a server: the text that stands for the begin of text, where the server puts none before a prompt")
 	f.IntVar(&o.concurrency, "concurrency", 8, "of a server: requests at a time")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "of a server: the longest time of one request")
@@ -75,8 +75,9 @@ type answerer struct {
 	memory int64
 }
 
-// open opens the model; say is told what the user should know.
-func (o *answererFlags) open(c *cobra.Command, say func(string)) (*answerer, error) {
+// open opens the model, for turns of a conversation or for plain prompts; say is told what the
+// user should know.
+func (o *answererFlags) open(c *cobra.Command, turns bool, say func(string)) (*answerer, error) {
 	if o.served() {
 		s, err := endpoint.New(o.path, endpoint.Options{Key: os.Getenv("OPENAI_API_KEY"), Concurrency: o.concurrency, Timeout: o.timeout, Warn: say})
 		if err != nil {
@@ -86,7 +87,7 @@ func (o *answererFlags) open(c *cobra.Command, say func(string)) (*answerer, err
 		if err != nil {
 			return nil, err
 		}
-		m.Chat, m.Begin = o.chat, o.begin
+		m.Chat, m.Begin = turns, o.begin
 		return &answerer{Answerer: m}, nil
 	}
 	bf16, err := precisionFlag(o.precision)
@@ -101,11 +102,28 @@ func (o *answererFlags) open(c *cobra.Command, say func(string)) (*answerer, err
 	if err != nil {
 		return nil, err
 	}
-	if err := needTokenizer(m, ""); err != nil {
-		m.Close()
+	local := &eval.Local{Model: m, Precision: o.precision, Warn: say}
+	err = needTokenizer(m, "")
+	if err == nil && turns {
+		local.Chat, err = chatTemplate(m)
+	}
+	if err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return &answerer{local, m, memory}, nil
+}
+
+// chatTemplate is the template of a model that is asked in turns.
+func chatTemplate(m *lm.Model) (*chat.Template, error) {
+	t, err := m.ChatTemplate()
+	if err != nil {
 		return nil, err
 	}
-	return &answerer{&eval.Local{Model: m, Precision: o.precision}, m, memory}, nil
+	if t == nil {
+		return nil, fmt.Errorf("the model %s has no chat template, so --chat has no form to put turns in\nhint: put its chat_template.jinja beside the weights", m.Path)
+	}
+	t.Now = eval.TemplateTime
+	return t, nil
 }
 
 // Close releases the files of a model that runs here.
@@ -120,10 +138,6 @@ func (a *answerer) Close() error {
 func (o *answererFlags) config() map[string]any {
 	out := map[string]any{"model": o.path}
 	if o.served() {
-		out["api"] = "completions"
-		if o.chat {
-			out["api"] = "chat"
-		}
 		if o.begin != "" {
 			out["begin_text"] = o.begin
 		}

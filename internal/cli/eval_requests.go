@@ -9,7 +9,7 @@ import (
 func newEvalRequestsCommand() *cobra.Command {
 	var model answererFlags
 	var input, output, boundary string
-	var tokens bool
+	var tokens, turns bool
 	c := &cobra.Command{
 		Use:   "requests --model M --input X.jsonl --output Y.jsonl",
 		Short: "Answer plain requests: log-probabilities of continuations and texts, or what follows a prompt",
@@ -37,8 +37,11 @@ stopped has answered is kept in a file beside the output, and not asked again.`,
 			if err != nil {
 				return err
 			}
+			if turns {
+				plain.Converse()
+			}
 			p := newProgress(c.ErrOrStderr())
-			m, err := model.open(c, func(text string) { p.print("olmo eval requests: warning: " + text) })
+			m, err := model.open(c, turns, func(text string) { p.print("olmo eval requests: warning: " + text) })
 			if err != nil {
 				return err
 			}
@@ -54,6 +57,7 @@ stopped has answered is kept in a file beside the output, and not asked again.`,
 	f.StringVar(&input, "input", "", "the requests, a JSON object a line")
 	f.StringVar(&output, "output", "", "the file for the requests with their answers")
 	f.StringVar(&boundary, "boundary", string(eval.Together), "how a context and its continuation become ids: apart, or together")
+	f.BoolVar(&turns, "chat", false, "put each context as the user's turn of a conversation")
 	f.BoolVar(&tokens, "tokens", false, "write the log-probability of every token, too")
 	return c
 }

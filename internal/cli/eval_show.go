@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"olmo/eval"
+	"olmo/lm"
 	"olmo/tokenizer"
 )
 
@@ -22,7 +23,8 @@ func newEvalShowCommand() *cobra.Command {
 		Use:   "show TASK|SUITE",
 		Short: "Show what a task asks: prompts, continuations, right answers, without a model",
 		Long: `Show prints the first documents of a task as a model is asked about them. With a
-tokenizer it prints the ids too, and a bar where context and continuation meet. Of a
+tokenizer it prints the ids too, and a bar where context and continuation meet; with
+--chat the prompts are in the form of the chat template in the tokenizer's folder. Of a
 suite it prints the parts.`,
 		Example: `  olmo eval show arc_easy
   olmo eval show arc_easy --docs 1 --tokenizer olmo-quickstart/release`,
@@ -50,7 +52,10 @@ suite it prints the parts.`,
 			if t.Each == nil {
 				return usageErrorf("the task %s asks of documents that you give: --documents of olmo eval", t.Name)
 			}
-			j, err := t.Job(eval.Inputs{Data: evalData(data), Limit: docs})
+			j, err := t.Job(eval.Inputs{Data: evalData(data), Limit: docs, Chat: from.chat, System: from.system})
+			if err == nil && from.chat {
+				err = readTurns(j, tok)
+			}
 			if err != nil {
 				return err
 			}
@@ -74,6 +79,36 @@ suite it prints the parts.`,
 	c.Flags().StringVar(&tok, "tokenizer", "", "a tokenizer.json, or a folder with one: show ids")
 	c.Flags().StringVar(&boundary, "boundary", "", "apart or together; the task's own without it")
 	return c
+}
+
+// readTurns puts a job's prompts in the form of the chat template that lies with a tokenizer.
+func readTurns(j *eval.Job, folder string) error {
+	if folder == "" {
+		return usageErrorf("--chat wants a chat template\nhint: --tokenizer FOLDER, of a model or tokenizer that has one")
+	}
+	template, err := lm.TemplateOf(folder)
+	if err != nil {
+		return err
+	}
+	if template == nil {
+		return fmt.Errorf("%s has no chat template\nhint: it stands in chat_template.jinja or tokenizer_config.json", folder)
+	}
+	template.Now = eval.TemplateTime
+	for d, err := range j.Each() {
+		if err != nil {
+			return err
+		}
+		for i := range d.Requests {
+			r := &d.Requests[i]
+			if r.Turns == nil {
+				continue
+			}
+			if r.Context, _, err = eval.ReadTurns(template, r.Turns); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // averages say in words how a suite's figure comes of its parts'.

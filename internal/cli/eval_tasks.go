@@ -20,6 +20,7 @@ type taskFlags struct {
 	shots       int
 	generation  []string
 	system      string
+	chat        bool
 	predictOnly bool
 	seed        uint64
 }
@@ -27,11 +28,12 @@ type taskFlags struct {
 func (o *taskFlags) add(c *cobra.Command) {
 	f := c.Flags()
 	f.StringArrayVar(&o.include, "include", nil, "a `folder` of tasks as files in lm-eval's form, searched recursively; may be repeated")
-	f.IntVar(&o.shots, "num-fewshot", -1, "examples before each question, in place of the tasks' own number (tasks of files)")
-	f.StringSliceVar(&o.generation, "gen-kwargs", nil, "key=value,… in place of the tasks' generation_kwargs (tasks of files)")
-	f.StringVar(&o.system, "system", "", "a text before each prompt (tasks of files)")
-	f.BoolVar(&o.predictOnly, "predict-only", false, "keep the answers and judge none (tasks of files)")
-	f.Uint64Var(&o.seed, "seed", 0, "of the examples that are drawn, and of sampled answers (tasks of files; default 1234)")
+	f.IntVar(&o.shots, "num-fewshot", -1, "examples before each question, in place of the tasks' own number (tasks in lm-eval's form)")
+	f.StringSliceVar(&o.generation, "gen-kwargs", nil, "key=value,… in place of the tasks' generation_kwargs (tasks in lm-eval's form)")
+	f.StringVar(&o.system, "system", "", "a text before each prompt; with --chat the system's turn")
+	f.BoolVar(&o.chat, "chat", false, "put prompts as turns of a conversation, each example two of them, in the form of the model's chat template or of a server")
+	f.BoolVar(&o.predictOnly, "predict-only", false, "keep the answers and judge none")
+	f.Uint64Var(&o.seed, "seed", 0, "of the examples that are drawn, and of sampled answers (default 1234)")
 }
 
 // includeFlag is the one of the verbs that need no more.
@@ -41,7 +43,7 @@ func (o *taskFlags) includeFlag(c *cobra.Command) {
 }
 
 func (o *taskFlags) options() taskfile.Options {
-	t := taskfile.Options{Generation: o.generation, System: o.system, PredictOnly: o.predictOnly, Seed: o.seed}
+	t := taskfile.Options{Generation: o.generation, System: o.system, Chat: o.chat, PredictOnly: o.predictOnly, Seed: o.seed}
 	if o.shots >= 0 {
 		t.Shots = &o.shots
 	}
@@ -67,6 +69,8 @@ type chosen struct {
 	// named are the tasks that the call names one by one; of those of suites and patterns one is
 	// left out when its data are missing.
 	named map[*eval.Task]bool
+	// adjusted are the tasks whose definition knows what the call says of shots and texts.
+	adjusted map[*eval.Task]bool
 }
 
 func (c *chosen) add(t *eval.Task) {
@@ -97,7 +101,7 @@ func (o *taskFlags) find(names []string, say func(string)) (*chosen, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &chosen{named: map[*eval.Task]bool{}}
+	out := &chosen{named: map[*eval.Task]bool{}, adjusted: map[*eval.Task]bool{}}
 	program := map[string]*eval.Task{}
 	var known []string // what the program has
 	for _, t := range eval.Tasks() {
@@ -170,7 +174,30 @@ func (o *taskFlags) find(names []string, say func(string)) (*chosen, error) {
 		for _, t := range tasks {
 			out.named[t] = true
 			out.add(t)
+			out.adjusted[t] = true
 		}
 	}
-	return out, nil
+	return out, o.fixed(out)
+}
+
+// fixed refuses flags for tasks whose prompts are what they are.
+func (o *taskFlags) fixed(found *chosen) error {
+	for _, t := range found.tasks {
+		if found.adjusted[t] {
+			continue
+		}
+		name := ""
+		switch {
+		case o.shots >= 0:
+			name = "num-fewshot"
+		case len(o.generation) > 0:
+			name = "gen-kwargs"
+		case o.system != "" && !o.chat:
+			name = "system"
+		default:
+			continue
+		}
+		return usageErrorf("--%s: the prompts of %s are fixed; the flag is for tasks in lm-eval's form", name, t.Name)
+	}
+	return nil
 }
