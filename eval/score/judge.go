@@ -3,11 +3,14 @@ package score
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
 	"olmo/data"
+	"olmo/eval/score/sandbox"
 	"olmo/internal/parallel"
 )
 
@@ -25,11 +28,12 @@ type Judge struct {
 // judged is what a scorer made of all rows.
 type judged struct {
 	values  []Values
+	beside  []map[string]any // of programs: what a line has beside its scores
 	summary Summary
 }
 
 // Do judges all rows, and writes the lines to output with their scores added; of programs each
-// line has passed, too. Where two scorers have a name in common, it follows theirs and a slash.
+// line has passed, too, and why, a word for each that did not pass. Where two scorers have a name in common, it follows theirs and a slash.
 func (j *Judge) Do(ctx context.Context, a *Answers, output string) (*Summary, error) {
 	all := make([]judged, len(j.Scorers))
 	users := map[string]int{}
@@ -57,9 +61,9 @@ func (j *Judge) Do(ctx context.Context, a *Answers, output string) (*Summary, er
 		return name
 	}
 	out := &Summary{N: len(a.Rows), Scores: map[string]float64{}}
-	rows := make([]Values, len(a.Rows))
+	rows, beside := make([]Values, len(a.Rows)), make([]map[string]any, len(a.Rows))
 	for n := range rows {
-		rows[n] = Values{}
+		rows[n], beside[n] = Values{}, map[string]any{}
 	}
 	for i, s := range j.Scorers {
 		for name, v := range all[i].summary.Scores {
@@ -70,8 +74,16 @@ func (j *Judge) Do(ctx context.Context, a *Answers, output string) (*Summary, er
 				rows[n][full(s, name)] = v
 			}
 		}
+		for n, members := range all[i].beside {
+			for name, v := range members {
+				if users["passed"] > 1 {
+					name = s.Name + "/" + name
+				}
+				beside[n][name] = v
+			}
+		}
 	}
-	return out, a.write(output, rows)
+	return out, a.write(output, rows, beside)
 }
 
 // score judges all rows by one scorer.
@@ -150,8 +162,23 @@ func (v *rowJudged) judge(s *Scorer, r *Row, attempted bool) {
 
 // programs runs the programs of all rows.
 func (j *Judge) programs(ctx context.Context, s *Scorer, a *Answers, out *judged) error {
-	verdicts, err := s.Programs(ctx, a.Rows, j.Programs)
-	if err != nil {
+	why := make([][]string, len(a.Rows))
+	for n := range a.Rows {
+		why[n] = make([]string, len(a.Rows[n].Responses))
+	}
+	o := j.Programs
+	o.Ended = func(row, response int, outcome sandbox.Outcome) {
+		why[row][response] = outcome.Why
+		if j.Programs.Ended != nil {
+			j.Programs.Ended(row, response, outcome)
+		}
+	}
+	verdicts, err := s.Programs(ctx, a.Rows, o)
+	var row *RowError
+	switch {
+	case errors.As(err, &row):
+		return fmt.Errorf("%s: %s: %w", a.places[row.Row], s.Name, row.Err)
+	case err != nil:
 		return fmt.Errorf("%s: %w", s.Name, err)
 	}
 	k := j.K
@@ -159,12 +186,10 @@ func (j *Judge) programs(ctx context.Context, s *Scorer, a *Answers, out *judged
 		k = []int{1}
 	}
 	tries := newAttempts(k)
-	for _, passed := range verdicts {
-		if passed == nil {
-			passed = []bool{}
-		}
+	for n, passed := range verdicts {
 		tries.addPassed(passed)
 		out.values = append(out.values, Values{"passed": passed})
+		out.beside = append(out.beside, map[string]any{"passed": passed, "why": why[n]})
 	}
 	out.summary.Scores = map[string]float64{}
 	j.tell(s, tries.summary(&out.summary))
@@ -179,7 +204,7 @@ func (j *Judge) tell(s *Scorer, short []int) {
 }
 
 // write writes the lines with the scores of their rows; earlier scores are replaced.
-func (a *Answers) write(path string, rows []Values) error {
+func (a *Answers) write(path string, rows []Values, beside []map[string]any) error {
 	w, err := data.CreateWriter(path)
 	if err != nil {
 		return err
@@ -193,12 +218,12 @@ func (a *Answers) write(path string, rows []Values) error {
 				return err
 			}
 			members = l.with("scores", scores)
-			if passed, ok := rows[l.row]["passed"]; ok {
-				text, err := json.Marshal(passed)
+			for _, name := range slices.Sorted(maps.Keys(beside[l.row])) {
+				text, err := json.Marshal(beside[l.row][name])
 				if err != nil {
 					return err
 				}
-				members = append(slices.DeleteFunc(members, func(m member) bool { return m.name == "passed" }), member{"passed", text})
+				members = append(slices.DeleteFunc(members, func(m member) bool { return m.name == name }), member{name, text})
 			}
 		}
 		if err := writeMembers(w, members); err != nil {

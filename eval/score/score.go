@@ -146,12 +146,6 @@ type Scorer struct {
 	With func(options []string) (*Scorer, error)
 }
 
-// ProgramOptions say how programs are run.
-type ProgramOptions struct {
-	Python  string // the interpreter; "": that of the machine
-	Sandbox string // "": namespaces of their own; "none": as they are
-}
-
 var scorers = map[string]*Scorer{}
 
 // define adds a scorer. Each file that describes one calls it.

@@ -103,6 +103,8 @@ An option follows a scorer's name after a colon: exact_match:ignore_case:remove_
 	f.StringVar(&summary, "summary", "", "a file for the means, as JSON")
 	f.IntSliceVar(&ks, "k", nil, "numbers of responses for pass@k and maj@k, separated by commas")
 	f.BoolVar(&allowCode, "allow-code", false, "run the programs that a model wrote")
+	f.StringVar(&programs.Python, "python", "", "the interpreter for programs (default the one behind python3)")
+	f.StringVar(&programs.Sandbox, "sandbox", "", "none: run programs without namespaces, inside a container already (default namespaces of their own)")
 	f.BoolVar(&asJSON, "json", false, "print the means as JSON")
 	return c
 }

@@ -1,0 +1,17 @@
+//go:build unix && !linux
+
+package sandbox
+
+import (
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+func ownGroup(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
+
+// kill ends a program and its group.
+func (p *plan) kill(process *os.Process) {
+	_ = syscall.Kill(-process.Pid, syscall.SIGKILL)
+	_ = process.Kill()
+}
