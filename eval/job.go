@@ -80,7 +80,7 @@ func (t *Task) Job(in Inputs) (*Job, error) {
 			if err != nil {
 				return nil, fmt.Errorf("task %s: %w", t.Name, err)
 			}
-			j.data = append(j.data, Data{Place: set.Place, SHA256: sum})
+			j.data = append(j.data, Data{Name: set.Name, Place: set.Place, SHA256: sum})
 		}
 	}
 	return j, nil

@@ -58,6 +58,7 @@ type Samples struct {
 
 // Data is where a task's rows came from.
 type Data struct {
+	Name   string `json:"name,omitempty"`
 	Place  string `json:"place"`
 	SHA256 string `json:"sha256,omitempty"`
 }
@@ -213,8 +214,8 @@ func (res *Results) add(j *Job, s *scored) error {
 			return err
 		}
 	}
-	if slices.ContainsFunc(j.data, func(d Data) bool { return d.Place == evaldata.Inside }) {
-		if notice := evaldata.Notice(); !slices.Contains(res.Notices, notice) {
+	for _, d := range j.data {
+		if notice := evaldata.Notice(d.Name); d.Place == evaldata.Inside && !slices.Contains(res.Notices, notice) {
 			res.Notices = append(res.Notices, notice) // the questions that are embedded want their authors named
 		}
 	}

@@ -103,7 +103,7 @@ func (q *quick) report(corpus CorpusInfo, c curated, v vocab, t encoded, p plann
 		Samples: samples, Stages: q.times, Notices: corpus.Notices, PeakMemoryBytes: peakMemory(),
 	}
 	if len(j.Choices) > 0 {
-		r.Notices = append([]string{evaldata.Notice()}, r.Notices...)
+		r.Notices = append([]string{evaldata.Notice("arc_easy")}, r.Notices...)
 	}
 	r.SetCompressors(j.Compressed)
 	r.Remarks = q.remarks(r, p, t)

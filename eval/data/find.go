@@ -15,7 +15,6 @@
 package evaldata
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -32,11 +31,8 @@ func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 // File is the rows of one file.
 func File(path string) *Set {
-	return &Set{Name: path, Place: path, files: []file{{path, jsonRows, func() (io.ReadCloser, error) { return os.Open(path) }}}}
+	return &Set{Name: path, Place: path, files: []file{{place: path, format: jsonRows, open: func() (io.ReadCloser, error) { return os.Open(path) }}}}
 }
-
-// inside are the sets that the program holds, packed.
-var inside = map[string][]byte{"arc_easy": arcEasy}
 
 // ErrMissing is what an error about a data set that is nowhere is.
 var ErrMissing = errors.New("the data set is missing")
@@ -69,8 +65,9 @@ func find(places []string, k *key) (*Set, error) {
 		}
 	}
 	for _, name := range k.names {
-		if packed, ok := inside[name]; ok {
-			f := file{name, jsonRows, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(packed)), nil }}
+		if o, ok := ownSet(name); ok {
+			f := o.file()
+			f.only = k.subject[name]
 			return &Set{Name: name, Place: Inside, files: []file{f}}, nil
 		}
 	}
@@ -81,8 +78,7 @@ func find(places []string, k *key) (*Set, error) {
 	for _, n := range k.notes {
 		where += "; " + n
 	}
-	name := k.names[0]
-	return nil, &missingSet{fmt.Sprintf("the data set %s is needed, and %s\nhint: give the folder of %s.jsonl (also .gz or .zst) with --data", name, where, name)}
+	return nil, &missingSet{fmt.Sprintf("the data set %s is needed, and %s\nhint: give the folder of %s.jsonl (also .gz or .zst) with --data", k.title, where, k.names[0])}
 }
 
 // look looks for a data set in one place; no files when it is not there.
@@ -116,7 +112,9 @@ func (p *place) inFile(k *key) ([]file, error) {
 	for _, name := range k.names {
 		for _, suffix := range []string{".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet", ".csv", ".arrow"} {
 			if ok, err := p.exists(name + suffix); err != nil || ok {
-				return []file{p.file(name + suffix)}, err
+				f := p.file(name + suffix)
+				f.only = k.subject[name]
+				return []file{f}, err
 			}
 		}
 	}
@@ -162,7 +160,7 @@ func Named(name, beside, builder string) (*Set, error) {
 	}
 	s := &Set{Name: name}
 	for _, path := range files {
-		s.files = append(s.files, file{path, rows, func() (io.ReadCloser, error) { return os.Open(path) }})
+		s.files = append(s.files, file{place: path, format: rows, open: func() (io.ReadCloser, error) { return os.Open(path) }})
 	}
 	s.Place = together(s.files)
 	return s, nil

@@ -8,10 +8,14 @@ import (
 
 // key is what a data set is looked for by.
 type key struct {
+	title string   // as errors call it
 	names []string // file names without their endings, in our layout
 	// What it is called on the Hugging Face hub, and whose it is ("" for anybody's). A
 	// configuration may be "" for the one there is, or "*" for all, one behind the other.
 	org, base, configuration, split string
+
+	// subject is the subject whose rows are wanted of the file of a name that has all of them.
+	subject map[string]string
 
 	notes []string // what was found in its place
 }
@@ -57,7 +61,10 @@ var known = []struct{ name, base, configuration, split string }{
 	{"commitment_bank", "super_glue", "cb", "validation"},
 	{"commonsense_qa", "commonsense_qa", "", "validation"},
 	{"copa", "super_glue", "copa", "validation"},
+	{"gsm8k", "gsm8k", "main", "test"},
 	{"hellaswag", "hellaswag", "", "validation"},
+	{"humaneval", "openai_humaneval", "openai_humaneval", "test"},
+	{"mbpp", "mbpp", "full", "test"},
 	{"mmlu_dev", "mmlu", "*", "dev"},
 	{"mmlu_test", "mmlu", "*", "test"},
 	{"mmlu_validation", "mmlu", "*", "validation"},
@@ -80,17 +87,17 @@ var sameBase = map[string]string{"mmlu_no_train": "mmlu"}
 func named(name string) *key {
 	for _, k := range known {
 		if k.name == name {
-			return &key{names: []string{name}, base: k.base, configuration: k.configuration, split: k.split}
+			return &key{title: name, names: []string{name}, base: k.base, configuration: k.configuration, split: k.split}
 		}
 	}
-	return &key{names: []string{name}}
+	return &key{title: name, names: []string{name}}
 }
 
 // ofHub is the key of a split that a task calls by its name on the hub (ORG/NAME).
 func ofHub(hub, configuration, split string) *key {
 	slash := strings.LastIndexByte(hub, '/')
 	base := hub[slash+1:]
-	k := &key{org: hub[:max(slash, 0)], base: base, configuration: configuration, split: split}
+	k := &key{title: hub + " (" + strings.TrimPrefix(configuration+", "+split, ", ") + ")", org: hub[:max(slash, 0)], base: base, configuration: configuration, split: split}
 	if same := sameBase[base]; same != "" {
 		k.base = same
 	}
@@ -101,6 +108,10 @@ func ofHub(hub, configuration, split string) *key {
 		if x.base == k.base && x.split == split && (x.configuration == k.configuration || configuration == "") {
 			k.names = append(k.names, x.name)
 		}
+	}
+	if whole := "mmlu_" + split; k.base == "mmlu" && k.configuration != "*" && configuration != "" {
+		k.names = append(k.names, whole)
+		k.subject = map[string]string{whole: configuration}
 	}
 	if configuration != "" {
 		base += "_" + configuration

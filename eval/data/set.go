@@ -1,6 +1,7 @@
 package evaldata
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -37,6 +38,7 @@ type file struct {
 	place  string // as errors call it
 	format format
 	open   func() (io.ReadCloser, error)
+	only   string // the one subject whose rows are wanted, of a file of several; "" for all
 }
 
 // SHA256 is the digest of the file, or of all the set's files one behind the other, in
@@ -79,5 +81,17 @@ func (x *file) rows(yield func(Row) bool) (more bool, err error) {
 		return false, err
 	}
 	defer f.Close()
-	return x.format(f, x.place, yield)
+	if x.only == "" {
+		return x.format(f, x.place, yield)
+	}
+	var bad error
+	more, err = x.format(f, x.place, func(r Row) bool {
+		var of struct{ Subject string }
+		if err := json.Unmarshal(r.JSON, &of); err != nil {
+			bad = r.Bad(err)
+			return false
+		}
+		return of.Subject != x.only || yield(r)
+	})
+	return more, cmp.Or(err, bad)
 }

@@ -50,7 +50,7 @@ func newVersionCommand() *cobra.Command {
 				return usageErrorf("--json and --licences cannot be combined")
 			}
 			if showLicences {
-				_, err := fmt.Fprintf(c.OutOrStdout(), "%s%s%s\n%s", licences, licenceHeading("Embedded data"), evaldata.Notice(), evaldata.Licence())
+				_, err := fmt.Fprintf(c.OutOrStdout(), "%s%s%s", licences, licenceHeading("Embedded data"), evaldata.Licences())
 				return err
 			}
 			report := readBuild()
