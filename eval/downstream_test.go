@@ -23,7 +23,7 @@ func TestDownstream(t *testing.T) {
 	}
 	cfg, err := train.LoadConfig("../train/testdata/tiny.yaml", []string{
 		"save_folder=" + t.TempDir(), "model.vocab_size=320", "model.embedding_size=320", "device_eval_batch_size=3",
-		"evaluators=[{label: arc_easy_ppl, type: downstream, subset_num_batches: 2}, {label: piqa, type: downstream}, {label: held, type: lm}, {label: bpb, type: downstream}]",
+		"evaluators=[{label: arc_easy_ppl, type: downstream, subset_num_batches: 2}, {label: hellaswag, type: downstream}, {label: held, type: lm}, {label: bpb, type: downstream}]",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +33,7 @@ func TestDownstream(t *testing.T) {
 	if len(jobs) != 1 || jobs[0].Name != "arc_easy_ppl" || asked(t, jobs[0]) != 6 {
 		t.Fatalf("jobs %+v, want arc_easy_ppl with two batches of three questions", jobs)
 	}
-	if len(warnings) != 2 || !strings.Contains(warnings[0], "without the evaluation of piqa") || !strings.Contains(warnings[1], "without the evaluation of bpb") {
+	if len(warnings) != 2 || !strings.Contains(warnings[0], "without the evaluation of hellaswag") || !strings.Contains(warnings[1], "without the evaluation of bpb") {
 		t.Errorf("warnings %q, want one of the data set that is missing and one of a task that needs documents", warnings)
 	}
 	cfg.Evaluators = nil

