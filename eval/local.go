@@ -260,10 +260,13 @@ func (l *Local) texts(ctx context.Context, requests []Request, which []int, o An
 			prompt = []int32{l.encoder.first()}
 		}
 		most := r.MaxTokens
-		if most == 0 || most >= T {
-			most = T / 2
+		if most == 0 {
+			most = T - min(len(prompt), T/2)
 		}
-		// What does not leave room for the answer goes from the left.
+		if most >= T {
+			return fmt.Errorf("an answer of %d tokens leaves no room for a prompt in the model's %d positions\nhint: fewer, with max_tokens of a request or --gen-kwargs max_gen_toks=%d", most, T, T/2)
+		}
+		// What does not leave room for the answer goes from the left, as in lm-eval.
 		if over := len(prompt) - (T - most); over > 0 {
 			prompt, a.Truncated = prompt[over:], true
 		}

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -88,7 +89,12 @@ func readResults(file string) (*Results, error) {
 		return res, nil
 	}
 	if err == nil {
-		err = json.Unmarshal(text, res)
+		// What is not known here would be lost when the file is written anew.
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.DisallowUnknownFields()
+		if err = d.Decode(res); err == nil && d.More() {
+			err = errors.New("something follows its object")
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: it is no results.json of this version: %w\nhint: another --out, or remove the file", file, err)

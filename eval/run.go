@@ -69,6 +69,9 @@ func (r *Run) Do(ctx context.Context, a Answerer) (*Results, error) {
 		}
 	}
 	res, err := r.earlier(a)
+	if err == nil {
+		err = r.distinct(res)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +150,24 @@ func (r *Run) requestsFile(j *Job) string {
 
 // RequestsFile is the name of the file that a job's requests are kept in.
 func RequestsFile(job string) string {
-	return "requests-" + strings.ReplaceAll(job, ":", "_") + ".jsonl"
+	// What systems take for parts of a path is none of a name, which a file of others' may give.
+	return "requests-" + strings.NewReplacer(":", "_", "/", "_", `\`, "_").Replace(job) + ".jsonl"
+}
+
+// distinct refuses jobs whose requests would stand in one file, here or of an earlier run.
+func (r *Run) distinct(res *Results) error {
+	owner := map[string]string{}
+	for name := range res.Requests {
+		owner[filepath.Join(r.Out, RequestsFile(name))] = name
+	}
+	for _, j := range r.Jobs {
+		file := r.requestsFile(j)
+		if other := owner[file]; file != "" && other != "" && other != j.Name {
+			return fmt.Errorf("the requests of %s and %s would both stand in %s\nhint: another --out for one of them", other, j.Name, file)
+		}
+		owner[file] = j.Name
+	}
+	return nil
 }
 
 // left returns the jobs whose results res does not have, or has of something else.
@@ -349,6 +369,9 @@ func (r *Run) judge(j *Job, answers []Answer) (s *scored, sum string, err error)
 	}
 	if j.Task.Each == nil && s.all.Bytes == 0 {
 		return nil, "", fmt.Errorf("there is no text to measure in %d documents", s.all.Documents)
+	}
+	if r.Warn != nil && s.truncated > 0 {
+		r.Warn(fmt.Sprintf("%s: %d requests do not fit the model: the beginning of their context is left out", j.Name, s.truncated))
 	}
 	if r.Warn != nil && s.endless > 0 {
 		r.Warn(fmt.Sprintf("%s: %d responses end before their thinking does, and are judged as empty answers\nhint: more tokens with --gen-kwargs max_gen_toks=N", j.Name, s.endless))

@@ -306,6 +306,39 @@ func TestFigures(t *testing.T) {
 	}
 }
 
+// TestOneFileEach: two jobs, of one run or of two, never share a file of requests, and a job's
+// name is no path.
+func TestOneFileEach(t *testing.T) {
+	out, model := t.TempDir(), tiny(t)
+	named := func(names ...string) eval.Run {
+		r := eval.Run{Out: out, Jobs: jobs(t, eval.Inputs{Limit: 1}, slices.Repeat([]string{"arc_easy"}, len(names))...)}
+		for i, name := range names {
+			r.Jobs[i].Name = name
+		}
+		return r
+	}
+	for _, r := range []eval.Run{named("a:b", "a_b"), named("../a:b"), named("a_b"), named(".._a_b")} {
+		_, _, err := judge(t.Context(), t, model, r)
+		switch r.Jobs[0].Name {
+		case "../a:b", "a_b":
+			if err != nil {
+				t.Error(r.Jobs[0].Name, err)
+			}
+		default:
+			if err == nil || !contains(err, "would both stand in") {
+				t.Errorf("%s: %v", r.Jobs[0].Name, err)
+			}
+		}
+	}
+	read(t, filepath.Join(out, "requests-.._a_b.jsonl"))
+	for _, other := range []string{`{"results": {}, "git_hash": "1"}`, `{"results": {}, "versions": {"t": 1.0}}`, `{"results": {}} {}`, `[]`, `{`} {
+		write(t, filepath.Join(out, "results.json"), other)
+		if _, _, err := judge(t.Context(), t, model, named("c")); err == nil || !contains(err, "no results.json of this version") || read(t, filepath.Join(out, "results.json")) != other {
+			t.Errorf("%s: %v", other, err)
+		}
+	}
+}
+
 // TestRequestsFile: texts stand in the file of requests as they are, readable by people, one
 // line for each choice.
 func TestRequestsFile(t *testing.T) {

@@ -47,6 +47,9 @@ func build(def *definition, o Options) (*eval.Task, error) {
 		if err := def.generation.read(m); err != nil {
 			return nil, problem(def.file, "%w", err)
 		}
+		if g := &def.generation; m.values["temperature"] != nil && g.temperature > 0 && g.greedy {
+			return nil, problem(def.file, "do_sample is false there, so a temperature has no effect\nhint: --gen-kwargs do_sample=true,temperature=%g", g.temperature)
+		}
 	}
 	if o.Seed == 0 {
 		o.Seed = 1234
@@ -319,8 +322,8 @@ func (t *task) ask(d *eval.Document, r *row, before []message) error {
 		return err
 	}
 	g := &def.generation
-	request.Form, request.Until, request.MaxTokens, request.Responses = eval.Text, g.until, g.maxTokens, def.repeats
-	if g.sample && g.temperature > 0 {
+	request.Form, request.Until, request.MaxTokens, request.Responses = eval.Text, g.until, g.maxTokens, max(g.responses, def.repeats)
+	if g.temperature > 0 && !g.greedy {
 		request.Sampling = eval.Sampling{Temperature: g.temperature, TopK: g.topK, TopP: g.topP, Seed: t.options.Seed}
 	}
 	d.Requests, d.Choices = []eval.Request{request}, nil

@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 
 	"olmo/chat"
@@ -91,5 +92,45 @@ func TestChat(t *testing.T) {
 	t.Logf("%d requests, %d times a system text was left out", n, refusals)
 	if n != 264 || refusals == 0 {
 		t.Errorf("%d requests, %d refusals: the fixture is not whole", n, refusals)
+	}
+}
+
+// TestDrawing: a temperature alone draws, unless do_sample denies it (lm-eval 0.4.13,
+// models/utils.py, normalize_gen_kwargs); n asks for several answers.
+func TestDrawing(t *testing.T) {
+	cases := []struct {
+		kwargs, call string
+		want         eval.Sampling
+		responses    int
+		err          string
+	}{
+		{"{}", "", eval.Sampling{}, 1, ""},
+		{"{temperature: 0.5}", "", eval.Sampling{Temperature: 0.5, Seed: 1234}, 1, ""},
+		{"{temperature: 0.5, do_sample: false}", "", eval.Sampling{}, 1, ""},
+		{"{temperature: 0.5, do_sample: true, top_k: 5, top_p: 0.9}", "", eval.Sampling{Temperature: 0.5, TopK: 5, TopP: 0.9, Seed: 1234}, 1, ""},
+		{"{do_sample: false}", "temperature=0.7", eval.Sampling{}, 0, "do_sample is false there"},
+		{"{do_sample: false}", "temperature=0.7,do_sample=true,n=4", eval.Sampling{Temperature: 0.7, Seed: 1234}, 4, ""},
+		{"{}", "n=0", eval.Sampling{}, 0, "n is 0, want 1 or more"},
+		{"{}", "temprature=1", eval.Sampling{}, 0, "did you mean temperature?"},
+	}
+	for _, c := range cases {
+		text := strings.ReplaceAll(task, "multiple_choice", "generate_until") + "task: t\ngeneration_kwargs: " + c.kwargs + "\n"
+		o := taskfile.Options{}
+		if c.call != "" {
+			o.Generation = strings.Split(c.call, ",")
+		}
+		docs, _, err := ask(t, map[string]string{"t.yaml": text}, o, "t")
+		if c.err != "" {
+			if err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%s, %s: %v, want %q", c.kwargs, c.call, err, c.err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(c.kwargs, err)
+		}
+		if r := docs["t"][0].Requests[0]; r.Sampling != c.want || r.Responses != c.responses {
+			t.Errorf("%s, %s: %+v, %d responses, want %+v, %d", c.kwargs, c.call, r.Sampling, r.Responses, c.want, c.responses)
+		}
 	}
 }

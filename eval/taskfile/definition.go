@@ -58,7 +58,8 @@ type fewshot struct {
 type generation struct {
 	until       []string
 	maxTokens   int
-	sample      bool
+	responses   int  // to each document; 0: repeats
+	greedy      bool // do_sample is false: temperature has no effect
 	temperature float64
 	topK        int
 	topP        float64
@@ -429,7 +430,7 @@ func (g *generation) read(m *mapping) error {
 			if !ok {
 				return fmt.Errorf("%w, want true or false", bad)
 			}
-			g.sample = b
+			g.greedy = !b
 		case "temperature":
 			if !isNumber || number < 0 {
 				return fmt.Errorf("%w, want 0 or more", bad)
@@ -445,6 +446,11 @@ func (g *generation) read(m *mapping) error {
 				return fmt.Errorf("%w, want 0 or more", bad)
 			}
 			g.topK = int(number)
+		case "n":
+			if !isNumber || number < 1 || number != float64(int(number)) {
+				return fmt.Errorf("%w, want 1 or more", bad)
+			}
+			g.responses = int(number)
 		case "num_beams", "num_return_sequences":
 			if number != 1 {
 				return fmt.Errorf("%w, want 1", bad)
@@ -459,7 +465,7 @@ func (g *generation) read(m *mapping) error {
 			}
 		case "max_length", "return_full_text", "use_cache", "seed", "early_stopping", "skip_special_tokens": // of the engine
 		default:
-			return unknownName("generation_kwargs: key", name, []string{"until", "max_gen_toks", "do_sample", "temperature", "top_p", "top_k"})
+			return unknownName("generation_kwargs: key", name, []string{"until", "max_gen_toks", "do_sample", "temperature", "top_p", "top_k", "n"})
 		}
 	}
 	return nil

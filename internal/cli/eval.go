@@ -154,10 +154,17 @@ func runEval(c *cobra.Command, o evalOptions) error {
 	if o.thinkEnd != "" {
 		run.Config["think_end"] = o.thinkEnd
 	}
-	run.Progress = showRequests(p)
+	show, answered := showRequests(p), false
+	run.Progress = func(now eval.Progress) {
+		answered = answered || now.Done > 0
+		show(now)
+	}
 	results, err := run.Do(c.Context(), m)
-	p.end()
+	p.close(err)
 	if err != nil {
+		if answered && o.out != "" {
+			p.print("olmo eval: what is answered is kept: the same command goes on from here")
+		}
 		return err
 	}
 	if o.asJSON {

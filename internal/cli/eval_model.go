@@ -104,6 +104,10 @@ func (o *answererFlags) open(c *cobra.Command, turns bool, say func(string)) (*a
 	}
 	local := &eval.Local{Model: m, Precision: o.precision, Warn: say}
 	err = needTokenizer(m, "")
+	// Texts may do with the smaller ids, which would then stand for other tokens.
+	if err == nil && o.tokenizer != "" && m.Tokenizer.VocabSize() > m.Config.V {
+		err = fmt.Errorf("the tokenizer %s has %d ids, the model %s a vocabulary of %d\nhint: the tokenizer belongs to another model", o.tokenizer, m.Tokenizer.VocabSize(), o.path, m.Config.V)
+	}
 	if err == nil && turns {
 		local.Chat, err = chatTemplate(m)
 	}

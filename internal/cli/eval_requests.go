@@ -48,7 +48,7 @@ stopped has answered is kept in a file beside the output, and not asked again.`,
 			defer m.Close()
 			o := eval.AnswerOptions{Boundary: eval.Boundary(boundary), Tokens: tokens, Memory: m.memory, NoShare: !model.share}
 			err = plain.Answer(c.Context(), m, o, output, showRequests(p))
-			p.end()
+			p.close(err)
 			return err
 		},
 	}

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -133,6 +135,18 @@ func (p *progress) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.endLocked("stopped after")
+}
+
+// close is end, fail or stop, by what the stage's work came to.
+func (p *progress) close(err error) {
+	switch {
+	case err == nil:
+		p.end()
+	case errors.Is(err, context.Canceled):
+		p.stop()
+	default:
+		p.fail()
+	}
 }
 
 // drop forgets the current stage without a word.
