@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"olmo/data"
 	"olmo/eval/score/sandbox"
@@ -167,8 +168,12 @@ func (j *Judge) programs(ctx context.Context, s *Scorer, a *Answers, out *judged
 		why[n] = make([]string, len(a.Rows[n].Responses))
 	}
 	o := j.Programs
+	limits := map[string]int{}
 	o.Ended = func(row, response int, outcome sandbox.Outcome) {
 		why[row][response] = outcome.Why
+		if !outcome.Passed && !strings.HasPrefix(outcome.Why, "error") {
+			limits[outcome.Why]++
+		}
 		if j.Programs.Ended != nil {
 			j.Programs.Ended(row, response, outcome)
 		}
@@ -180,6 +185,9 @@ func (j *Judge) programs(ctx context.Context, s *Scorer, a *Answers, out *judged
 		return fmt.Errorf("%s: %s: %w", a.places[row.Row], s.Name, row.Err)
 	case err != nil:
 		return fmt.Errorf("%s: %w", s.Name, err)
+	}
+	for _, limit := range slices.Sorted(maps.Keys(limits)) {
+		j.Warn(fmt.Sprintf("%s: %d programs were ended at a limit (%s)", s.Name, limits[limit], limit))
 	}
 	k := j.K
 	if len(k) == 0 {

@@ -14,23 +14,9 @@ import (
 
 // ProgramOptions say how programs are run.
 type ProgramOptions struct {
-	Python  string // the interpreter; "": that of the machine
-	Sandbox string // "": namespaces of their own; "none": as they are
+	Sandbox *sandbox.Sandbox
 	// Ended, if given, is told of each program how it ended, of one after the other.
 	Ended func(row, response int, o sandbox.Outcome)
-}
-
-// Check says whether programs can be run: before a model is asked for any.
-func (o *ProgramOptions) Check(ctx context.Context) error {
-	_, err := o.open(ctx)
-	return err
-}
-
-func (o *ProgramOptions) open(ctx context.Context) (*sandbox.Sandbox, error) {
-	if o.Sandbox != "" && o.Sandbox != "none" {
-		return nil, fmt.Errorf("there is no sandbox %q\nhint: none is one, or the default", o.Sandbox)
-	}
-	return sandbox.New(ctx, sandbox.Options{Python: o.Python, None: o.Sandbox == "none"})
 }
 
 // RowError is what is wrong with a row of several.
@@ -69,10 +55,6 @@ func programs(task func(r *Row) (programTask, error)) func(context.Context, []Ro
 				jobs = append(jobs, job{n, i, sandbox.Program{Source: t.before + programOf(response) + "\n", Tests: t.tests}})
 			}
 		}
-		box, err := o.open(ctx)
-		if err != nil {
-			return nil, err
-		}
 		var next atomic.Int64
 		var workers sync.WaitGroup
 		var told sync.Mutex // for passed and failed, too
@@ -83,7 +65,7 @@ func programs(task func(r *Row) (programTask, error)) func(context.Context, []Ro
 			workers.Go(func() {
 				for i := next.Add(1) - 1; i < int64(len(jobs)) && ctx.Err() == nil; i = next.Add(1) - 1 {
 					j := &jobs[i]
-					out, err := box.Run(ctx, j.program)
+					out, err := o.Sandbox.Run(ctx, j.program)
 					told.Lock()
 					if err != nil {
 						if failed == nil || errors.Is(failed, context.Canceled) {
@@ -101,7 +83,10 @@ func programs(task func(r *Row) (programTask, error)) func(context.Context, []Ro
 			})
 		}
 		workers.Wait()
-		return passed, errors.Join(failed, context.Cause(ctx))
+		if failed == nil {
+			failed = ctx.Err()
+		}
+		return passed, failed
 	}
 }
 

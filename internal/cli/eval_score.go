@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"olmo/eval/score"
+	"olmo/eval/score/sandbox"
 	"olmo/store"
 )
 
@@ -19,8 +20,8 @@ func newEvalScoreCommand() *cobra.Command {
 	var names []string
 	var input, output, summary string
 	var ks []int
-	var programs score.ProgramOptions
-	var allowCode, asJSON bool
+	var programs programFlags
+	var asJSON bool
 	c := &cobra.Command{
 		Use:   "score --scorer NAME,… --input X.jsonl --output Y.jsonl",
 		Short: "Judge answers that exist already, without a model",
@@ -33,8 +34,13 @@ fields that each scorer needs).
 
 The first response is judged; with --k the figures of several: pass@K, the probability that one
 of K is right, and maj@K, whether the answer that most of the first K give is right, each of the
-questions that have K responses (pass@K_n of them). Programs (humaneval, mbpp) are run only
-with --allow-code.
+questions that have K responses (pass@K_n of them).
+
+Programs (humaneval, mbpp, mbppplus) are run, all responses of a line, as many at a time as there
+are threads, and only with --allow-code: on Linux in namespaces of their own, without a network
+and without your files, each with 10 s, 1 GB of memory, 32 processes and 1 MB of output. A line
+gets "passed" and "why", a verdict and a word for each response; docs/evaluation.md says what
+is promised. Where a system refuses namespaces, --sandbox none leaves them out.
 
 The scorers are
 ` + scorerTable() + `
@@ -42,7 +48,8 @@ An option follows a scorer's name after a colon: exact_match:ignore_case:remove_
 (also ignore_punctuation, ignore_numbers).`,
 		Example: `  echo '{"doc":{"answer":"#### 4"},"responses":["2 + 2 = 4","#### 4"]}' > x.jsonl
   olmo eval score --scorer gsm8k --input x.jsonl --output y.jsonl --k 1,2
-  olmo eval score --scorer exact_match:ignore_case --input scores/requests-my_task.jsonl --output y.jsonl --summary s.json`,
+  olmo eval score --scorer exact_match:ignore_case --input scores/requests-my_task.jsonl --output y.jsonl --summary s.json
+  olmo eval score --scorer humaneval --allow-code --k 1,10 --input answers.jsonl --output judged.jsonl`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if len(names) == 0 || input == "" || output == "" {
@@ -55,10 +62,15 @@ An option follows a scorer's name after a colon: exact_match:ignore_case:remove_
 			if err := checkAttempts(scorers, ks, c.Flags().Changed("k")); err != nil {
 				return err
 			}
+			user, runs := "", 0
 			for _, s := range scorers {
-				if s.Programs != nil && !allowCode {
-					return usageErrorf("the scorer %s runs programs that a model wrote\nhint: --allow-code says that it may", s.Name)
+				if s.Programs != nil {
+					user = "the scorer " + s.Name
+					runs++
 				}
+			}
+			if err := programs.check(user); err != nil {
+				return err
 			}
 			if output == summary {
 				return usageErrorf("--output and --summary are one file")
@@ -75,11 +87,27 @@ An option follows a scorer's name after a colon: exact_match:ignore_case:remove_
 				return err
 			}
 			p := newProgress(c.ErrOrStderr())
-			j := &score.Judge{Scorers: scorers, K: ks, Programs: programs, Warn: func(text string) { p.print("olmo eval score: warning: " + text) }}
+			j := &score.Judge{Scorers: scorers, K: ks, Warn: func(text string) { p.print("olmo eval score: warning: " + text) }}
+			if runs > 0 {
+				if j.Programs.Sandbox, err = programs.open(c.Context()); err != nil {
+					return err
+				}
+				var done, total float64
+				for i := range answers.Rows {
+					total += float64(runs * len(answers.Rows[i].Responses))
+				}
+				p.begin("running programs")
+				j.Programs.Ended = func(int, int, sandbox.Outcome) {
+					done++
+					p.update(step{done: done, total: total, unit: "programs"})
+				}
+			}
 			s, err := j.Do(c.Context(), answers, output)
 			if err != nil {
+				p.fail()
 				return err
 			}
+			p.end()
 			text, err := json.MarshalIndent(s, "", "  ")
 			if err != nil {
 				return err
@@ -102,9 +130,7 @@ An option follows a scorer's name after a colon: exact_match:ignore_case:remove_
 	f.StringVar(&output, "output", "", "the file for the lines with their scores")
 	f.StringVar(&summary, "summary", "", "a file for the means, as JSON")
 	f.IntSliceVar(&ks, "k", nil, "numbers of responses for pass@k and maj@k, separated by commas")
-	f.BoolVar(&allowCode, "allow-code", false, "run the programs that a model wrote")
-	f.StringVar(&programs.Python, "python", "", "the interpreter for programs (default the one behind python3)")
-	f.StringVar(&programs.Sandbox, "sandbox", "", "none: run programs without namespaces, inside a container already (default namespaces of their own)")
+	programs.add(f)
 	f.BoolVar(&asJSON, "json", false, "print the means as JSON")
 	return c
 }

@@ -92,7 +92,7 @@ func TestAttacks(t *testing.T) {
 			"assert libc.prctl(23, 0) == 1", "assert libc.prctl(39, 0) == 0",
 		)},
 		{"environment", any(
-			"assert os.environ.get('OLMO_SECRET')", "assert set(os.environ) - {'LANG', 'PYTHONHASHSEED', 'OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'LD_LIBRARY_PATH', 'LD_ORIGIN_PATH', 'HOME', 'TMPDIR', 'LC_CTYPE'}",
+			"assert os.environ.get('OLMO_SECRET')", "assert set(os.environ) - {'LANG', 'PYTHONIOENCODING', 'PYTHONHASHSEED', 'OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'LD_LIBRARY_PATH', 'LD_ORIGIN_PATH', 'HOME', 'TMPDIR', 'LC_CTYPE'}",
 			"assert os.environ['HOME'] != '/tmp'", "assert 'OLMO_SECRET' in ctypes.string_at(ctypes.c_char_p.in_dll(libc, 'environ').value).decode()",
 			"assert [fd for fd in range(5, 256) if libc.fcntl(fd, 1) >= 0]", "assert len(sys.argv) > 1 or sys.argv[0]", "assert os.getppid() != 0",
 		)},

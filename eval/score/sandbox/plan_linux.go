@@ -48,6 +48,8 @@ type order struct {
 func newPlan(python *interpreter, none bool) (plan, error) {
 	p := plan{None: none, Env: []string{
 		"LANG=C.UTF-8",
+		// Half a surrogate can be printed, as into a text in memory.
+		"PYTHONIOENCODING=utf-8:backslashreplace",
 		// Sets have the same order in each run.
 		"PYTHONHASHSEED=0",
 		// Thread pools take address space for each processor.

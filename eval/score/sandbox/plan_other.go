@@ -22,7 +22,7 @@ func (p *plan) folder() (string, error) { return os.MkdirTemp("", "olmo-program-
 func (p *plan) command(executable string, args []string, folder string) (*exec.Cmd, error) {
 	c := exec.Command(executable, args...)
 	c.Dir = folder
-	c.Env = []string{"LANG=C.UTF-8", "PYTHONHASHSEED=0", "HOME=" + folder, "TMPDIR=" + folder}
+	c.Env = []string{"LANG=C.UTF-8", "PYTHONIOENCODING=utf-8:backslashreplace", "PYTHONHASHSEED=0", "HOME=" + folder, "TMPDIR=" + folder}
 	ownGroup(c)
 	return c, nil
 }

@@ -1,0 +1,39 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/pflag"
+
+	"olmo/eval/score/sandbox"
+)
+
+// programFlags say whether and how programs are run that a model wrote.
+type programFlags struct {
+	allow           bool
+	python, sandbox string
+}
+
+func (p *programFlags) add(f *pflag.FlagSet) {
+	f.BoolVar(&p.allow, "allow-code", false, "run the programs that a model wrote")
+	f.StringVar(&p.python, "python", "", "the interpreter of programs (default the one behind python3)")
+	f.StringVar(&p.sandbox, "sandbox", "", "none: programs run without namespaces, for inside a container already")
+}
+
+// check refuses flags that make no sense; user is what runs programs, "" where nothing does.
+func (p *programFlags) check(user string) error {
+	switch {
+	case p.sandbox != "" && p.sandbox != "none":
+		return usageErrorf("--sandbox %s: want none, or leave it out for namespaces", p.sandbox)
+	case user != "" && !p.allow:
+		return usageErrorf("%s runs programs that a model wrote\nhint: --allow-code says that it may", user)
+	case user == "" && (p.python != "" || p.sandbox != ""):
+		return usageErrorf("--python and --sandbox are for programs, and there are none to run")
+	}
+	return nil
+}
+
+// open finds the interpreter, and sees that programs can be run.
+func (p *programFlags) open(ctx context.Context) (*sandbox.Sandbox, error) {
+	return sandbox.New(ctx, sandbox.Options{Python: p.python, None: p.sandbox == "none"})
+}
