@@ -389,7 +389,7 @@ func TestRowErrors(t *testing.T) {
 		{"hellaswag", "hellaswag", `{"activity_label":"A","ctx_a":"a","ctx_b":null,"endings":["a"],"label":"0"}`, "hellaswag.jsonl:1: the row has no field ctx_b"},
 		{"piqa", "piqa", `{"goal":"G","sol1":"one","sol2":"two","label":0}` + "\n" + `{"goal":"G","sol1":"one","sol2":"two"}`, "piqa.jsonl:2: the row has no field label"},
 		{"piqa", "piqa", `{"goal":"G","sol1":["one"],"sol2":"two","label":0}`, "piqa.jsonl:1: the field sol1 is of the type array"},
-		{"piqa", "piqa", `["G"]`, "piqa.jsonl:1"},
+		{"piqa", "piqa", `"G"`, "the row is a string, not an object"},
 		{"arc_easy", "arc_easy", `{"question":"Q","choices":{"text":["a"]},"answerKey":"A"}`, "the row has no field choices.label"},
 		{"arc_easy", "arc_easy", `{"question":"Q","choices":{"text":[],"label":["A"]},"answerKey":"A"}`, "no choices"},
 		{"winogrande", "winogrande", `{"sentence":"a _ b","option1":"x","option2":"y","answer":""}`, "answer"},

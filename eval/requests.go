@@ -135,13 +135,28 @@ func shots(variant string) int {
 // normalisations that in-loop tasks do not use.
 const unconditional = 1000000
 
-// storedRequest is a row of a set of stored requests.
+// storedRequest is a row of a set of stored requests. The texts stand in an object of their own
+// where oe-eval wrote the row, and in the row itself where it was evened out.
 type storedRequest struct {
-	Doc          int `json:"doc_id"`
-	Idx          int
-	Label        json.RawMessage `json:"label,omitempty"` // the number of the right choice; of a lone one its text, all that count, or nothing
-	Context      string
-	Continuation string
+	Doc                   int `json:"doc_id"`
+	Idx                   int
+	Label                 json.RawMessage `json:"label,omitempty"` // the number of the right choice; of a lone one its text, all that count, or nothing
+	Request               texts           `json:"request,omitempty"`
+	Context, Continuation *string         `json:",omitempty"`
+}
+
+type texts struct{ Context, Continuation *string }
+
+// texts are the context and the continuation.
+func (r *storedRequest) texts() (context, continuation string, err error) {
+	c, n := cmp.Or(r.Request.Context, r.Context), cmp.Or(r.Request.Continuation, r.Continuation)
+	switch {
+	case c == nil:
+		return "", "", errors.New("the row has no field context")
+	case n == nil:
+		return "", "", errors.New("the row has no field continuation")
+	}
+	return *c, *n, nil
 }
 
 // storedRequests asks what the set holds, the requests of one document together.
@@ -167,7 +182,7 @@ func storedRequests(data string) func(in *Inputs) iter.Seq2[*Document, error] {
 			for n, doc := range order {
 				d, err := storedDocument(docs[doc])
 				if err != nil {
-					yield(nil, docs[doc][0].Bad(fmt.Errorf("document %d: %w", doc, err)))
+					yield(nil, err)
 					return
 				}
 				if d.Index, d.ID = n, strconv.Itoa(doc); !yield(d, nil) {
@@ -180,25 +195,36 @@ func storedRequests(data string) func(in *Inputs) iter.Seq2[*Document, error] {
 
 // storedDocument is the question of its stored requests.
 func storedDocument(parts []row[storedRequest]) (*Document, error) {
+	bad := func(err error) (*Document, error) {
+		return nil, parts[0].Bad(fmt.Errorf("document %d: %w", parts[0].value.Doc, err))
+	}
 	slices.SortStableFunc(parts, func(a, b row[storedRequest]) int { return cmp.Compare(a.value.Idx, b.value.Idx) })
 	var q Question
 	for i, r := range parts {
 		if r.value.Idx < i {
-			return nil, fmt.Errorf("choice %d is there twice", r.value.Idx)
+			return bad(fmt.Errorf("choice %d is there twice", r.value.Idx))
 		}
 		if r.value.Idx > i {
-			return nil, fmt.Errorf("choice %d is missing", i)
+			return bad(fmt.Errorf("choice %d is missing", i))
 		}
-		q.Contexts, q.Choices = append(q.Contexts, r.value.Context), append(q.Choices, r.value.Continuation)
+		context, continuation, err := r.value.texts()
+		if err != nil {
+			return nil, r.Bad(err)
+		}
+		q.Contexts, q.Choices = append(q.Contexts, context), append(q.Choices, continuation)
 	}
 	label := parts[0].value.Label
 	switch err := json.Unmarshal(label, &q.Gold); {
 	case len(parts) == 1:
 		q.Gold = 0 // the label of a lone continuation is not its number
 	case label == nil || string(label) == "null":
-		return nil, errors.New("it has no label")
+		return bad(errors.New("it has no label"))
 	case err != nil:
-		return nil, fmt.Errorf("label %s is no number", label)
+		return bad(fmt.Errorf("label %s is no number", label))
 	}
-	return q.document(parts[0].JSON)
+	d, err := q.document(parts[0].JSON)
+	if err != nil {
+		return bad(err)
+	}
+	return d, nil
 }

@@ -33,7 +33,11 @@ func readRows[Row any](in *Inputs, name string) iter.Seq2[row[Row], error] {
 					err = lacking("", reflect.ValueOf(x.value), r.JSON)
 				}
 				var odd *json.UnmarshalTypeError
-				if errors.As(err, &odd) && odd.Field != "" {
+				switch {
+				case !errors.As(err, &odd):
+				case odd.Field == "":
+					err = fmt.Errorf("the row is a %s, not an object", odd.Value)
+				default:
 					err = fmt.Errorf("the field %s is of the type %s, which the task does not read", lower(odd.Field), odd.Value)
 				}
 				if err != nil {
