@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/goccy/go-yaml"
 
@@ -212,14 +213,16 @@ type cardDigests struct {
 	Training string `yaml:"training_weights_digest"`
 }
 
-var cardHead = regexp.MustCompile(`(?s)\A---\r?\n(.*?)\r?\n---\r?\n`)
+var cardHead = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?s)\A---\r?\n(.*?)\r?\n---\r?\n`)
+})
 
 // card compares the digests with those that the model's card tells, which lets a release
 // be checked that has come away from its run.
 func (c *checker) card(path string, w *Weights) {
 	file := filepath.Join(path, "README.md")
 	text, err := store.ReadFile(file)
-	head := cardHead.FindSubmatch(text)
+	head := cardHead().FindSubmatch(text)
 	var d cardDigests
 	if err != nil || head == nil || yaml.Unmarshal(head[1], &d) != nil || d.Digest == "" {
 		if w.Names == string(model.HuggingFace) && !c.listed(filepath.Join(path, "model.safetensors")) {

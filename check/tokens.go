@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"olmo/data/tokens"
 )
@@ -44,7 +45,7 @@ func (c *checker) tokenFolder(path string) {
 					types[dtype] = e.Name()
 				}
 			}
-			if m := partName.FindStringSubmatch(e.Name()); m != nil {
+			if m := partName().FindStringSubmatch(e.Name()); m != nil {
 				n, _ := strconv.Atoi(m[2])
 				parts[m[1]] = append(parts[m[1]], n)
 			}
@@ -84,7 +85,9 @@ func (c *checker) tokenFolder(path string) {
 }
 
 // partName is how stages name token files: the group's part and a number.
-var partName = regexp.MustCompile(`^(part-\d+)-(\d{5})\.npy$`)
+var partName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(part-\d+)-(\d{5})\.npy$`)
+})
 
 // tokenFile checks one token file with its places.
 func (c *checker) tokenFile(path string) { c.tokensOf(path) }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // encodeNode turns a value into the tree that decode turns back into it.
@@ -209,23 +210,27 @@ func inline(n *node) string {
 	if n.reference {
 		return quote(n.text)
 	}
-	return quote(interpolation.ReplaceAllStringFunc(n.text, func(m string) string {
+	return quote(interpolation().ReplaceAllStringFunc(n.text, func(m string) string {
 		return strings.Repeat(`\`, len(m)-2) + `\` + m
 	}))
 }
 
-var plainText = regexp.MustCompile(`^[A-Za-z_/.][A-Za-z0-9_/.+@-]*$`)
+var plainText = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z_/.][A-Za-z0-9_/.+@-]*$`)
+})
 
 // interpolation is what must be kept from being read as a reference; k
 // backslashes before ${ are written as 2k+1.
-var interpolation = regexp.MustCompile(`\\*\$\{`)
+var interpolation = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\\*\$\{`)
+})
 
 // quote writes a string plain where every YAML reader takes it for one.
 func quote(text string) string {
 	_, isBool := parseBool(text)
 	_, isFloat := parseFloat(text)
 	lower := strings.ToLower(text)
-	if plainText.MatchString(text) && !isBool && !isFloat && lower != "null" && lower != "y" && lower != "n" {
+	if plainText().MatchString(text) && !isBool && !isFloat && lower != "null" && lower != "y" && lower != "n" {
 		return text
 	}
 	var b bytes.Buffer

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
@@ -245,8 +246,12 @@ func (b *builder) fill(out *node, pairs []*ast.MappingValueNode) error {
 // get_yaml_loader, 2.3): PyYAML's YAML 1.1 without timestamps, but with 1e-5 a
 // float. Sexagesimal numbers are left out; nobody means them.
 var (
-	intPattern   = regexp.MustCompile(`^[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]+|0|[1-9][0-9_]*)$`)
-	floatPattern = regexp.MustCompile(`^(?:[-+]?[0-9]+(?:_[0-9]+)*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?|[-+]?\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$`)
+	intPattern = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]+|0|[1-9][0-9_]*)$`)
+	})
+	floatPattern = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(?:[-+]?[0-9]+(?:_[0-9]+)*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?|[-+]?\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$`)
+	})
 )
 
 // parseBool reads the words of YAML 1.1.
@@ -261,7 +266,7 @@ func parseBool(text string) (value, ok bool) {
 }
 
 func parseInt(text string) (int64, bool) {
-	if !intPattern.MatchString(text) {
+	if !intPattern().MatchString(text) {
 		return 0, false
 	}
 	v, err := strconv.ParseInt(strings.ReplaceAll(text, "_", ""), 0, 64)
@@ -269,7 +274,7 @@ func parseInt(text string) (int64, bool) {
 }
 
 func parseUint(text string) (uint64, bool) {
-	if !intPattern.MatchString(text) {
+	if !intPattern().MatchString(text) {
 		return 0, false
 	}
 	v, err := strconv.ParseUint(strings.TrimPrefix(strings.ReplaceAll(text, "_", ""), "+"), 0, 64)
@@ -277,7 +282,7 @@ func parseUint(text string) (uint64, bool) {
 }
 
 func parseFloat(text string) (float64, bool) {
-	if !floatPattern.MatchString(text) {
+	if !floatPattern().MatchString(text) {
 		return 0, false
 	}
 	text = strings.ReplaceAll(text, "_", "")

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"olmo/internal/pyjson"
 	"olmo/model"
@@ -101,7 +102,7 @@ func settingsFor(from *model.Loaded, text []byte, warn func(string)) ([]byte, er
 	added, padding := map[int32]string{}, ""
 	for _, a := range t.Added {
 		added[a.ID] = a.Content
-		if padding == "" && isPadding.MatchString(a.Content) {
+		if padding == "" && isPadding().MatchString(a.Content) {
 			padding = a.Content
 		}
 	}
@@ -131,7 +132,9 @@ func settingsFor(from *model.Loaded, text []byte, warn func(string)) ([]byte, er
 }
 
 // isPadding knows the usual names of padding.
-var isPadding = regexp.MustCompile(`(?i)^[<\[|]*pad(ding)?[|\]>]*$`)
+var isPadding = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)^[<\[|]*pad(ding)?[|\]>]*$`)
+})
 
 // settingsOf returns the tokenizer_config.json of a GGUF file's vocabulary.
 func settingsOf(g *weights.GGUF, context int) ([]byte, error) {

@@ -71,7 +71,9 @@ func exists(path string) bool {
 const deepest = 5
 
 // notRuns are folders in which no run lies: checkpoints, and what a run keeps beside them.
-var notRuns = regexp.MustCompile(`^(\..*|step\d+.*|latest|train_data|data-indices|node_modules)$`)
+var notRuns = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(\..*|step\d+.*|latest|train_data|data-indices|node_modules)$`)
+})
 
 // below lists the logs of the runs below a folder, in byte order. Folders that cannot be
 // read are passed over.
@@ -94,7 +96,7 @@ func below(root string) []string {
 		case path == root:
 			return nil
 		}
-		if rel, _ := filepath.Rel(root, path); strings.Count(rel, string(filepath.Separator)) >= deepest || notRuns.MatchString(d.Name()) {
+		if rel, _ := filepath.Rel(root, path); strings.Count(rel, string(filepath.Separator)) >= deepest || notRuns().MatchString(d.Name()) {
 			return fs.SkipDir
 		}
 		return nil
@@ -320,14 +322,16 @@ func (r *run) end() int {
 	return end
 }
 
-var checkpointName = regexp.MustCompile(`^step(\d+)$`)
+var checkpointName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^step(\d+)$`)
+})
 
 // checkpoints are the steps that the run has saved.
 func (r *run) checkpoints() []int {
 	steps := []int{}
 	entries, _ := os.ReadDir(r.folder)
 	for _, e := range entries {
-		if m := checkpointName.FindStringSubmatch(e.Name()); m != nil && e.IsDir() {
+		if m := checkpointName().FindStringSubmatch(e.Name()); m != nil && e.IsDir() {
 			if n, err := strconv.Atoi(m[1]); err == nil {
 				steps = append(steps, n)
 			}

@@ -5,10 +5,12 @@ import (
 	"slices"
 )
 
-// OLMo-core's groups of in-loop tasks (src/olmo_core/eval/task_groups.py, 2026-06): what its runs
+func init() { Register(defineCore) }
+
+// defineCore has OLMo-core's groups of in-loop tasks (src/olmo_core/eval/task_groups.py, 2026-06): what its runs
 // are judged by. Small compute is a run of which letters are not expected to be understood, fast
 // about a third of the whole.
-func init() {
+func defineCore() {
 	skills := form("basic_skills_%s_rc_5shot", "arithmetic", "coding", "common_knowledge", "logical_reasoning", "pattern", "string_operations")
 	mathematics := form("minerva_math_%s_gold_bpb_0shot",
 		"algebra", "counting_and_probability", "geometry", "intermediate_algebra", "number_theory", "prealgebra", "precalculus")

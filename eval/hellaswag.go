@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"olmo/eval/python"
 )
@@ -32,10 +33,12 @@ var _ = define(Task{
 	}),
 })
 
-var brackets = regexp.MustCompile(`\[.*?\]`)
+var brackets = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\[.*?\]`)
+})
 
 // cleanWikiHow removes the marks that WikiHow articles left: [title], [step], ….
 func cleanWikiHow(s string) string {
 	s = strings.ReplaceAll(python.Strip(s), " [title]", ". ")
-	return strings.ReplaceAll(brackets.ReplaceAllString(s, ""), "  ", " ")
+	return strings.ReplaceAll(brackets().ReplaceAllString(s, ""), "  ", " ")
 }

@@ -54,7 +54,9 @@ func MMLUSubjects(category string) (subjects []string) {
 	return subjects
 }
 
-func init() {
+func init() { Register(defineMMLU) }
+
+func defineMMLU() {
 	for category := range mmluCategories {
 		task := func(name, quoted string, a asking) {
 			each := a.each(category)

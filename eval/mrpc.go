@@ -3,6 +3,7 @@ package eval
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // MRPC, from GLUE: Dolan and Brockett 2005. Its label 1, the same meaning, is the
@@ -23,7 +24,9 @@ var _ = define(Task{
 
 var (
 	loose       = strings.NewReplacer(" n't", "n't", " )", ")", "( ", "(")
-	loosePoints = regexp.MustCompile(` (['.,])`)
+	loosePoints = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(` (['.,])`)
+	})
 )
 
 // detokenise joins what GLUE's files set apart: "does n't ( really ) ." As
@@ -33,5 +36,5 @@ func detokenise(s string) string {
 	s = loose.Replace(s)
 	s = strings.ReplaceAll(s, `" `, `"`)
 	s = strings.ReplaceAll(s, ` "`, `"`)
-	return loosePoints.ReplaceAllString(s, "$1")
+	return loosePoints().ReplaceAllString(s, "$1")
 }

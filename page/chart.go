@@ -8,13 +8,16 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
 //go:embed chart.html.tmpl
 var chartText string
 
-var chartTemplate = template.Must(template.New("chart").Parse(chartText))
+var chartTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("chart").Parse(chartText))
+})
 
 // Chart is lines over a common axis. As a figure it fits any width: the lines stretch,
 // the words keep their size, and where there is little room there are fewer of them. A
@@ -83,7 +86,7 @@ func (c Chart) figure() (template.HTML, error) {
 		return "", nil
 	}
 	var b bytes.Buffer
-	if err := chartTemplate.Execute(&b, v); err != nil {
+	if err := chartTemplate().Execute(&b, v); err != nil {
 		return "", fmt.Errorf("drawing %s: %w", c.Title, err)
 	}
 	return template.HTML(b.String()), nil

@@ -8,6 +8,7 @@ import (
 	_ "embed"
 	"html/template"
 	"io"
+	"sync"
 )
 
 //go:embed page.css
@@ -42,24 +43,27 @@ func Parse(text string, funcs template.FuncMap) (*Template, error) {
 	if t, err = t.Parse(text); err != nil {
 		return nil, err
 	}
-	return &Template{t}, nil
+	return &Template{func() *template.Template { return t }}, nil
 }
 
-// MustParse is Parse for texts that are inside the program.
+// MustParse is Parse for texts that are inside the program. They are parsed for the first
+// page that is written: most runs of the program write none.
 func MustParse(text string, funcs template.FuncMap) *Template {
-	t, err := Parse(text, funcs)
-	if err != nil {
-		panic(err)
-	}
-	return t
+	return &Template{sync.OnceValue(func() *template.Template {
+		t, err := Parse(text, funcs)
+		if err != nil {
+			panic(err)
+		}
+		return t.t()
+	})}
 }
 
 // Template is a page whose data is still to come.
-type Template struct{ t *template.Template }
+type Template struct{ t func() *template.Template }
 
 // Write writes the page about v.
 func (t *Template) Write(w io.Writer, v any) error {
-	return t.t.ExecuteTemplate(w, "page", map[string]any{"CSS": template.CSS(css), "V": v})
+	return t.t().ExecuteTemplate(w, "page", map[string]any{"CSS": template.CSS(css), "V": v})
 }
 
 // Bytes is the page about v.

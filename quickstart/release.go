@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"text/template"
 
 	"olmo/device/cpu"
@@ -18,18 +19,20 @@ import (
 //go:embed card.md.tmpl
 var cardText string
 
-var card = template.Must(template.New("card").Funcs(template.FuncMap{
-	"grouped":   grouped,
-	"documents": documentsInWords,
-	"figure":    func(x float64) string { return fmt.Sprintf("%.3f", x) },
-	"percent":   func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },
-	"maybe": func(x *float64) string {
-		if x == nil {
-			return "not measured"
-		}
-		return fmt.Sprintf("%.3f", *x)
-	},
-}).Parse(cardText))
+var card = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("card").Funcs(template.FuncMap{
+		"grouped":   grouped,
+		"documents": documentsInWords,
+		"figure":    func(x float64) string { return fmt.Sprintf("%.3f", x) },
+		"percent":   func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },
+		"maybe": func(x *float64) string {
+			if x == nil {
+				return "not measured"
+			}
+			return fmt.Sprintf("%.3f", *x)
+		},
+	}).Parse(cardText))
+})
 
 // release writes the model as Hugging Face's tools load it, with a card that has the
 // run's own figures. It returns the weights_digest of the release's own files, which
@@ -56,7 +59,7 @@ func (q *quick) release(corpus CorpusInfo, c curated, v vocab, m trained, j judg
 		return "", err
 	}
 	var text bytes.Buffer
-	err = card.Execute(&text, map[string]any{
+	err = card().Execute(&text, map[string]any{
 		"Corpus": &corpus, "Language": (&Report{Corpus: corpus}).language(), "Curated": c, "Vocab": v, "Trained": m, "Judged": j, "Samples": samples, "Model": l.Config,
 		"Recipe": recipe(q.Depth), "Version": q.Version, "Kernels": cpu.Kernels(), "Digest": digest,
 	})

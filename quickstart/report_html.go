@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"regexp"
 	"strings"
+	"sync"
 
 	"olmo/page"
 )
@@ -22,13 +23,15 @@ var reportPage = page.MustParse(reportText, template.FuncMap{
 	"bits":      func(x float64) string { return fmt.Sprintf("%.3f", x) },
 	"short":     func(digest string) string { return digest[:min(len(digest), 16)] },
 	"trim": func(text string) string {
-		return blankLines.ReplaceAllString(strings.TrimRight(text, " \n\t"), "\n⋮\n")
+		return blankLines().ReplaceAllString(strings.TrimRight(text, " \n\t"), "\n⋮\n")
 	},
 })
 
 // blankLines are several of them, which the page shows as a sign: models that have learned
 // little write dozens.
-var blankLines = regexp.MustCompile(`\n(?:[ \t]*\n){2,}`)
+var blankLines = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\n(?:[ \t]*\n){2,}`)
+})
 
 // html writes the report as one page that needs nothing else: no script, no
 // font, no file from anywhere.

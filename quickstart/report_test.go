@@ -221,7 +221,7 @@ func TestFigures(t *testing.T) {
 		{bytesInWords(812), "812 B"},
 		{bytesInWords(17_056_768), "17.1 MB"},
 		{energy(9321), "9.32 kJ, 2.59 Wh"},
-		{blankLines.ReplaceAllString("a\n\nb\n \n\n\n c", "\n⋮\n"), "a\n\nb\n⋮\n c"},
+		{blankLines().ReplaceAllString("a\n\nb\n \n\n\n c", "\n⋮\n"), "a\n\nb\n⋮\n c"},
 		{sparkline([]float64{3, 2, 1}), "█▄▁"},
 		{sparkline([]float64{1}), "▁"},
 	} {

@@ -3,6 +3,7 @@ package jinja
 import (
 	"math"
 	"math/big"
+	"sync"
 )
 
 // power is x to the y, rounded to the nearest float64, as C libraries give it in all but
@@ -63,7 +64,9 @@ func atanhTwice(z *big.Float) *big.Float {
 	return sum.Mul(sum, newExact().SetInt64(2))
 }
 
-var ln2 = atanhTwice(newExact().Quo(newExact().SetInt64(1), newExact().SetInt64(3)))
+var ln2 = sync.OnceValue(func() *big.Float {
+	return atanhTwice(newExact().Quo(newExact().SetInt64(1), newExact().SetInt64(3)))
+})
 
 // logarithm is ln x = ln m + e·ln 2, where x = m·2^e and m in [1/2, 1).
 func logarithm(x *big.Float) *big.Float {
@@ -71,13 +74,13 @@ func logarithm(x *big.Float) *big.Float {
 	e := x.MantExp(m)
 	one := newExact().SetInt64(1)
 	z := newExact().Quo(newExact().Sub(m, one), newExact().Add(m, one))
-	return newExact().Add(atanhTwice(z), newExact().Mul(newExact().SetInt64(int64(e)), ln2))
+	return newExact().Add(atanhTwice(z), newExact().Mul(newExact().SetInt64(int64(e)), ln2()))
 }
 
 // exponential is e^x = 2^k·(e^r)^(2^16), where x = k·ln 2 + 2^16·r.
 func exponential(x *big.Float) *big.Float {
-	quotient, _ := newExact().Quo(x, ln2).Int64()
-	r := newExact().Sub(x, newExact().Mul(newExact().SetInt64(quotient), ln2))
+	quotient, _ := newExact().Quo(x, ln2()).Int64()
+	r := newExact().Sub(x, newExact().Mul(newExact().SetInt64(quotient), ln2()))
 	r.SetMantExp(r, -16)
 	term, sum := newExact().SetInt64(1), newExact().SetInt64(1)
 	for k := int64(1); k < 20; k++ {

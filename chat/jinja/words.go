@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -374,11 +375,21 @@ func filterXMLAttr(c *call) any {
 
 // What urlize takes for addresses (jinja2.utils._http_re and _email_re).
 var (
-	httpAddress = regexp.MustCompile(`(?i)^(?:(?:https?://|www\.)(?:[\p{L}\p{N}_%-]+\.)*(?:[a-z]{2,63}|xn--[\p{L}\p{N}_%]{2,59})|(?:[\p{L}\p{N}_%-]{2,63}\.)+(?:com|net|int|edu|gov|org|info|mil)|(?:https?://)(?:(?:\d{1,3})(?:\.\d{1,3}){3}|\[(?:[\da-f]{0,4}:){2}(?:[\da-f]{0,4}:?){1,6}\]))(?::[\d]{1,5})?(?:[/?#]\S*)?$`)
-	mailAddress = regexp.MustCompile(`^\S+@[\p{L}\p{N}_][\p{L}\p{N}_.-]*\.[\p{L}\p{N}_]+$`)
-	schemeName  = regexp.MustCompile(`^([\p{L}\p{N}_.+-]{2,}:(/){0,2})$`)
-	opening     = regexp.MustCompile(`^(?:[(<]|&lt;)+`)
-	ending      = regexp.MustCompile(`(?:[)>.,\n]|&gt;)+$`)
+	httpAddress = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)^(?:(?:https?://|www\.)(?:[\p{L}\p{N}_%-]+\.)*(?:[a-z]{2,63}|xn--[\p{L}\p{N}_%]{2,59})|(?:[\p{L}\p{N}_%-]{2,63}\.)+(?:com|net|int|edu|gov|org|info|mil)|(?:https?://)(?:(?:\d{1,3})(?:\.\d{1,3}){3}|\[(?:[\da-f]{0,4}:){2}(?:[\da-f]{0,4}:?){1,6}\]))(?::[\d]{1,5})?(?:[/?#]\S*)?$`)
+	})
+	mailAddress = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^\S+@[\p{L}\p{N}_][\p{L}\p{N}_.-]*\.[\p{L}\p{N}_]+$`)
+	})
+	schemeName = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^([\p{L}\p{N}_.+-]{2,}:(/){0,2})$`)
+	})
+	opening = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(?:[(<]|&lt;)+`)
+	})
+	ending = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?:[)>.,\n]|&gt;)+$`)
+	})
 )
 
 func filterURLize(c *call) any {
@@ -404,7 +415,7 @@ func filterURLize(c *call) any {
 	if v := c.arg(4, nil); truth(v) {
 		for _, s := range c.r.items(v) {
 			scheme, ok := text(s)
-			if !ok || !schemeName.MatchString(scheme) {
+			if !ok || !schemeName().MatchString(scheme) {
 				raise("%s is not a valid URI scheme prefix.", repr(s))
 			}
 			schemes = append(schemes, scheme)
@@ -441,9 +452,9 @@ func linked(word, attributes string, schemes []string, short func(string) string
 	if word == "" {
 		return ""
 	}
-	head := opening.FindString(word)
+	head := opening().FindString(word)
 	middle, tail := word[len(head):], ""
-	if at := ending.FindStringIndex(middle); at != nil {
+	if at := ending().FindStringIndex(middle); at != nil {
 		middle, tail = middle[:at[0]], middle[at[0]:]
 	}
 	// A closing bracket belongs to the address that has its opening one.
@@ -458,16 +469,16 @@ func linked(word, attributes string, schemes []string, short func(string) string
 		}
 	}
 	switch {
-	case httpAddress.MatchString(middle):
+	case httpAddress().MatchString(middle):
 		to := middle
 		if !strings.HasPrefix(to, "https://") && !strings.HasPrefix(to, "http://") {
 			to = "https://" + to
 		}
 		middle = `<a href="` + to + `"` + attributes + `>` + short(middle) + `</a>`
-	case strings.HasPrefix(middle, "mailto:") && mailAddress.MatchString(middle[len("mailto:"):]):
+	case strings.HasPrefix(middle, "mailto:") && mailAddress().MatchString(middle[len("mailto:"):]):
 		middle = `<a href="` + middle + `">` + middle[len("mailto:"):] + `</a>`
 	case strings.Contains(middle, "@") && !strings.HasPrefix(middle, "www.") && !strings.HasPrefix(middle, "@") &&
-		!strings.Contains(middle, ":") && mailAddress.MatchString(middle):
+		!strings.Contains(middle, ":") && mailAddress().MatchString(middle):
 		middle = `<a href="mailto:` + middle + `">` + middle + `</a>`
 	default:
 		for _, s := range schemes {

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -359,10 +360,14 @@ func DecodeStrict(b []byte, name string) (string, bool) {
 
 // cookie is what editors and Python take for a declaration in the first two lines of a text
 // (PEP 263).
-var cookie = regexp.MustCompile(`^[^\n]{0,200}?(?:\n[^\n]{0,200}?)?\b(?:file)?(?:en)?coding[:=][ \t]*([-\w.]+)`)
+var cookie = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[^\n]{0,200}?(?:\n[^\n]{0,200}?)?\b(?:file)?(?:en)?coding[:=][ \t]*([-\w.]+)`)
+})
 
 // xmlDeclaration is that of XML 1.0, section 2.8.
-var xmlDeclaration = regexp.MustCompile(`^\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([-\w.:]+)["']`)
+var xmlDeclaration = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([-\w.:]+)["']`)
+})
 
 // Declared is the set that a text says itself that it is in: in an XML declaration, or in
 // its first lines as editors and Python read them; "" when it says none.
@@ -371,10 +376,10 @@ func Declared(b []byte) string {
 	if !bytes.Contains(head, []byte("coding")) {
 		return ""
 	}
-	if found := xmlDeclaration.FindSubmatch(head); found != nil {
+	if found := xmlDeclaration().FindSubmatch(head); found != nil {
 		return string(found[1])
 	}
-	if found := cookie.FindSubmatch(head); found != nil && !bytes.HasPrefix(bytes.TrimSpace(head), []byte("<")) {
+	if found := cookie().FindSubmatch(head); found != nil && !bytes.HasPrefix(bytes.TrimSpace(head), []byte("<")) {
 		return string(found[1])
 	}
 	return ""

@@ -1,6 +1,9 @@
 package charset
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // names are the names of the sets in declarations, squeezed to letters and digits, by
 // the set's own name: the labels of the WHATWG's Encoding Standard, Python's codecs and
@@ -72,7 +75,7 @@ var names = map[string]string{
 	"utf-32be":        "utf32be",
 }
 
-var bySqueezed = func() map[string]*Charset {
+var bySqueezed = sync.OnceValue(func() map[string]*Charset {
 	m := map[string]*Charset{}
 	for name, aliases := range names {
 		for _, alias := range strings.Fields(aliases) {
@@ -80,12 +83,12 @@ var bySqueezed = func() map[string]*Charset {
 		}
 	}
 	return m
-}()
+})
 
 // Lookup finds a set by a name from a declaration, as it may be written there; nil when
 // it is not known.
 func Lookup(name string) *Charset {
-	return bySqueezed[squeeze(name)]
+	return bySqueezed()[squeeze(name)]
 }
 
 func squeeze(name string) string {

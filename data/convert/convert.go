@@ -255,7 +255,7 @@ func (r *run) plan(files []file) (data.Plan, error) {
 	}
 	if len(r.singles) > 0 {
 		plan.Own = func(name string) bool {
-			return store.Clean(store.Dir(name)) == folder && shardName.MatchString(name[strings.LastIndexAny(name, `/\`)+1:])
+			return store.Clean(store.Dir(name)) == folder && shardName().MatchString(name[strings.LastIndexAny(name, `/\`)+1:])
 		}
 	}
 	taken := map[string]bool{}

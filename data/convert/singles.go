@@ -27,7 +27,9 @@ type bunch struct {
 }
 
 // shardName matches what shard gives, in any format.
-var shardName = regexp.MustCompile(`^files-[0-9]{5,}\.(jsonl(\.gz|\.zst)?|parquet)$`)
+var shardName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^files-[0-9]{5,}\.(jsonl(\.gz|\.zst)?|parquet)$`)
+})
 
 // shard is the name of an output with documents that are one file each.
 func (r *run) shard(i int) string {

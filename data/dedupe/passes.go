@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"olmo/data"
 	"olmo/internal/memory"
@@ -72,7 +73,9 @@ func (b *Bloom) files() ([]string, error) {
 // that is only read and not there.
 func (b *Bloom) fills(files []string) bool { return !b.ReadOnly || len(files) == 0 }
 
-var partName = regexp.MustCompile(`^\.[0-9]+-of-[0-9]+$`)
+var partName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\.[0-9]+-of-[0-9]+$`)
+})
 
 // names are the files that the filter may have had or may get, as far as that can
 // be seen: its parts depend on the number of keys, which is not known at the start.
@@ -85,7 +88,7 @@ func (b *Bloom) names() []string {
 		if whole.IsTemporary(name) {
 			name = name[1 : len(name)-len(".tmp")]
 		}
-		if rest, ok := strings.CutPrefix(name, base); ok && partName.MatchString(rest) && !slices.Contains(out, dir+name) {
+		if rest, ok := strings.CutPrefix(name, base); ok && partName().MatchString(rest) && !slices.Contains(out, dir+name) {
 			out = append(out, dir+name)
 		}
 	}

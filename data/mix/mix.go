@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"olmo/data"
@@ -432,13 +433,15 @@ func (r *mixing) strangers() error {
 }
 
 // shardName matches what follows a stream's name in the names of its shards.
-var shardName = regexp.MustCompile(`^-[0-9]{4,}(-copy[0-9]+)?(\.jsonl?)?(\.(gz|zst|zstd|gzip|parquet))?$`)
+var shardName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^-[0-9]{4,}(-copy[0-9]+)?(\.jsonl?)?(\.(gz|zst|zstd|gzip|parquet))?$`)
+})
 
 // own tells whether a file may be a shard of an earlier run.
 func (r *mixing) own(name string) bool {
 	for _, s := range r.cfg.Streams {
 		rest, ok := strings.CutPrefix(name[strings.LastIndexAny(name, `/\`)+1:], s.Name)
-		if ok && r.cfg.Shuffle && s.Output.Path != store.Standard && shardName.MatchString(rest) && store.Clean(store.Dir(name)) == store.Clean(s.Output.Path) {
+		if ok && r.cfg.Shuffle && s.Output.Path != store.Standard && shardName().MatchString(rest) && store.Clean(store.Dir(name)) == store.Clean(s.Output.Path) {
 			return true
 		}
 	}

@@ -3,6 +3,7 @@ package tagger
 import (
 	_ "embed"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -32,18 +33,18 @@ const minWordsPerLine = 3
 //go:embed naughty_words_en.txt
 var naughtyList string
 
-// naughty holds the list in the forms that the scan needs.
-var naughty = func() (n struct {
+// naughtyWords is the list in the forms that the scan needs.
+type naughtyWords struct {
 	words map[string]bool
 	// maybe has a bit for every first, second and length of a listed word.
 	maybe [1 << 16 / 64]uint64
 	// phrases are found by the characters around their first space.
 	around  [1 << 16 / 64]uint64
 	phrases map[[2]byte][]phrase
-},
-) {
-	n.words = map[string]bool{}
-	n.phrases = map[[2]byte][]phrase{}
+}
+
+var naughtyEnglish = sync.OnceValue(func() *naughtyWords {
+	n := &naughtyWords{words: map[string]bool{}, phrases: map[[2]byte][]phrase{}}
 	addPhrase := func(text string, lorem bool) {
 		at := strings.IndexByte(text, ' ')
 		key := [2]byte{text[at-1], text[at+1]}
@@ -62,7 +63,7 @@ var naughty = func() (n struct {
 	}
 	addPhrase("lorem ipsum", true)
 	return n
-}()
+})
 
 type phrase struct {
 	text  string
@@ -78,6 +79,7 @@ func wordBit(a, b byte, n int) uint16 {
 }
 
 func (c *c4) Tag(t *Text, out *Spans) error {
+	naughty := naughtyEnglish()
 	words := t.Words()
 	lines := t.Lines()
 	var isNaughty, javascript, lorem bool

@@ -3,6 +3,7 @@ package tagger
 import (
 	"maps"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -41,9 +42,9 @@ type cLexer struct {
 // cComments keeps pygments' ways with preprocessor lines: what follows an
 // #include on its line counts, what lies in #if 0 does not.
 func cComments(s string, cpp bool) int {
-	l := cLexer{s: s, cpp: cpp, words: cOnly, stack: []cState{cRoot}}
+	l := cLexer{s: s, cpp: cpp, words: cOnly(), stack: []cState{cRoot}}
 	if cpp {
-		l.words = cppOnly
+		l.words = cppOnly()
 	}
 	for l.i < len(s) {
 		l.step()
@@ -589,14 +590,18 @@ const (
 )
 
 var (
-	cOnly = cWords(cFamilyKeywords+`_Alignas _Alignof _Noreturn _Countof _Generic _Thread_local _Static_assert _Imaginary
+	cOnly = sync.OnceValue(func() map[string]cWord {
+		return cWords(cFamilyKeywords+`_Alignas _Alignof _Noreturn _Countof _Generic _Thread_local _Static_assert _Imaginary
 		noreturn imaginary complex`, cFamilyTypes+`_Bool _Complex _Atomic _Decimal32 _Decimal64 _Decimal128`, "struct union", nil)
-	cppOnly = cWords(cFamilyKeywords+`catch const_cast delete dynamic_cast explicit export friend mutable new operator private
+	})
+	cppOnly = sync.OnceValue(func() map[string]cWord {
+		return cWords(cFamilyKeywords+`catch const_cast delete dynamic_cast explicit export friend mutable new operator private
 		protected public reinterpret_cast __restrict static_cast template this throw throws try typeid using virtual
 		decltype noexcept override final constinit consteval co_await co_return co_yield requires import module
 		and and_eq bitand bitor compl not not_eq or or_eq xor xor_eq contract_assert pre post`,
-		cFamilyTypes+`char16_t char32_t char8_t`, "struct union class concept typename",
-		map[string]cWord{"enum": cEnumKeyword, "namespace": cNamespaceKeyword})
+			cFamilyTypes+`char16_t char32_t char8_t`, "struct union class concept typename",
+			map[string]cWord{"enum": cEnumKeyword, "namespace": cNamespaceKeyword})
+	})
 )
 
 // continuedLine is the length of s up to and with the newline that ends its

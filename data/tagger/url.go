@@ -148,9 +148,15 @@ func splitURL(url string) (host, port, path string) {
 
 var (
 	urlPattern   = `((?:[a-z0-9\-_]+\.?){2,}|localhost|localdomain)`
-	addressAndIP = regexp.MustCompile(`^([0-9a-f.:]+)[\s\x1c-\x1f\x85\xa0]+` + urlPattern)
-	addressOnly  = regexp.MustCompile(`^` + urlPattern)
-	adblockHost  = regexp.MustCompile(`^\|+` + urlPattern + `\^`)
+	addressAndIP = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^([0-9a-f.:]+)[\s\x1c-\x1f\x85\xa0]+` + urlPattern)
+	})
+	addressOnly = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^` + urlPattern)
+	})
+	adblockHost = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^\|+` + urlPattern + `\^`)
+	})
 )
 
 // read adds a list file's entries: addresses, hosts-file lines, ad-block
@@ -197,7 +203,7 @@ func (u *urlTagger) readEntry(text string, list map[string]bool) {
 			list[s] = true
 		}
 	}
-	if m := addressAndIP.FindStringSubmatch(text); m != nil {
+	if m := addressAndIP().FindStringSubmatch(text); m != nil {
 		ip, err := netip.ParseAddr(m[1])
 		if err != nil {
 			return
@@ -212,11 +218,11 @@ func (u *urlTagger) readEntry(text string, list map[string]bool) {
 		}
 		return
 	}
-	if addressOnly.MatchString(text) {
+	if addressOnly().MatchString(text) {
 		add(text)
 		return
 	}
-	if m := adblockHost.FindStringSubmatch(text); m != nil {
+	if m := adblockHost().FindStringSubmatch(text); m != nil {
 		list[m[1]] = true
 	}
 }

@@ -227,7 +227,9 @@ func (c *Config) files() ([]string, error) {
 func (c *Config) record() string { return store.Clean(c.Destination) + ".tokens.json" }
 
 // tokenFile matches the names of token files and of their places.
-var tokenFile = regexp.MustCompile(`^part-[0-9]+-[0-9]{5,}\.(npy|csv\.gz)$`)
+var tokenFile = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^part-[0-9]+-[0-9]{5,}\.(npy|csv\.gz)$`)
+})
 
 // plan says what the run reads and writes: each group is a unit.
 func (c *Config) plan(files []string, groups []group) data.Plan {
@@ -257,7 +259,7 @@ func (c *Config) plan(files []string, groups []group) data.Plan {
 		},
 		Own: func(name string) bool {
 			folder := store.Dir(name)
-			return store.Clean(folder) == store.Clean(c.Destination) && tokenFile.MatchString(name[strings.LastIndexAny(name, `/\`)+1:])
+			return store.Clean(folder) == store.Clean(c.Destination) && tokenFile().MatchString(name[strings.LastIndexAny(name, `/\`)+1:])
 		},
 	}
 	for _, g := range groups {

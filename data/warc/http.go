@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/andybalholm/brotli"
@@ -39,7 +40,7 @@ func splitHTTP(content []byte) (Header, []byte) {
 	for {
 		h, body := splitResponse(content)
 		before := strings.HasPrefix(h[status], "1") || strings.HasSuffix(strings.ToLower(h[status]), "connection established") || len(h) == 1
-		if !before || !statusLine.Match(body) {
+		if !before || !statusLine().Match(body) {
 			return h, body
 		}
 		content = body
@@ -49,7 +50,9 @@ func splitHTTP(content []byte) (Header, []byte) {
 // status is the field in which splitResponse keeps what stands behind the version in a status line.
 const status = ":status"
 
-var statusLine = regexp.MustCompile(`^HTTP/[0-9.]+ +[1-5][0-9][0-9]\b`)
+var statusLine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^HTTP/[0-9.]+ +[1-5][0-9][0-9]\b`)
+})
 
 func splitResponse(content []byte) (Header, []byte) {
 	h := Header{}

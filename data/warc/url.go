@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
@@ -11,9 +12,15 @@ import (
 )
 
 var (
-	urlFrame  = regexp.MustCompile(`^['"<]+|[/'">]+$`)
-	urlScheme = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*:`)
-	urlEdges  = regexp.MustCompile(`(?i)^www\d*\.|/+$`)
+	urlFrame = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^['"<]+|[/'">]+$`)
+	})
+	urlScheme = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*:`)
+	})
+	urlEdges = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)^www\d*\.|/+$`)
+	})
 )
 
 // Characters of a URL that stand for themselves beside letters and digits.
@@ -29,10 +36,10 @@ const (
 // Dolma 1.2.1, python/dolma/warc/utils.py, UrlNormalizer, with w3lib 2.5.0 and
 // url-normalize 3.1.0.
 func NormalizeURL(url string) string {
-	url = urlFrame.ReplaceAllString(strings.TrimSpace(url), "")
+	url = urlFrame().ReplaceAllString(strings.TrimSpace(url), "")
 	url = strings.NewReplacer("\t", "", "\r", "", "\n", "").Replace(url)
 	scheme := ""
-	if m := urlScheme.FindString(url); m != "" && strings.HasPrefix(url[len(m):], "//") {
+	if m := urlScheme().FindString(url); m != "" && strings.HasPrefix(url[len(m):], "//") {
 		scheme, url = strings.ToLower(m[:len(m)-1]), url[len(m):]
 	}
 	url, _, _ = strings.Cut(strings.TrimPrefix(url, "//"), "#")
@@ -43,7 +50,7 @@ func NormalizeURL(url string) string {
 	if query = normalQuery(query); query != "" {
 		out += "?" + query
 	}
-	return urlEdges.ReplaceAllString(out, "")
+	return urlEdges().ReplaceAllString(out, "")
 }
 
 func normalHost(host, scheme string) string {

@@ -1,6 +1,9 @@
 package webpage
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // marks are what the class and id of an element say it is.
 type marks uint32
@@ -66,7 +69,7 @@ var (
 	bodyNames = set("article-body articleBody contentBody article-text main-content postcontent post-content single-post")
 
 	// Words that count wherever they stand in a name.
-	wordMarks = func() map[string]marks {
+	wordMarks = sync.OnceValue(func() map[string]marks {
 		m := map[string]marks{}
 		put := func(mark marks, words ...string) {
 			for _, w := range words {
@@ -78,19 +81,19 @@ var (
 		put(relatedName, joined("related", "links articles posts guides stories")...)
 		put(signInName, list("login signin signup account userinfo userprofile usersettings useractions")...)
 		return m
-	}()
+	})
 
 	// Words with which a name begins.
-	firstMarks = func() map[string]marks {
+	firstMarks = sync.OnceValue(func() map[string]marks {
 		m := map[string]marks{}
 		for _, w := range list("googlead googleads widead wideads advert advertise advertisement advertiselink sponsor sponsored promoted paid banner widebanner donate") {
 			m[w] = adName
 		}
 		return m
-	}()
+	})
 
 	// Whole names.
-	wholeMarks = func() map[string]marks {
+	wholeMarks = sync.OnceValue(func() map[string]marks {
 		m := map[string]marks{}
 		put := func(mark marks, names []string) {
 			for _, n := range names {
@@ -109,11 +112,13 @@ var (
 		put(galleryName, list("gallery carousel"))
 		put(hiddenName, joined("- is visually", "displaynone hidden invisible collapsed h0 nocontent expandable", "- xs sm lg xl 2xl"))
 		return m
-	}()
+	})
 
 	landmarkNames = set(strings.Join(joined("- l wp global page site full sticky", "head foot header footer right"), " "))
-	socialNames   = set(strings.Join(joined("social socialmedia socialsearch share sharedaddy syndication newsletter sharing follow email like likes feedback givefeedback engagement brandengagement facebook twitter subscribe wa jp aptffollow",
-		"- post link links section icon icons btn button buttons target"), " "))
+	socialNames   = sync.OnceValue(func() map[string]bool {
+		return set(strings.Join(joined("social socialmedia socialsearch share sharedaddy syndication newsletter sharing follow email like likes feedback givefeedback engagement brandengagement facebook twitter subscribe wa jp aptffollow",
+			"- post link links section icon icons btn button buttons target"), " "))
+	})
 	skipNames   = joined("- link", "skip skipto skiplink scrollup scrolldown next prev previous permalink pagination skiptocontent skiptomaincontent")
 	socialAfter = list("mobile desktop l m c")
 )
@@ -170,18 +175,18 @@ func nameMarks(token string, lastToken bool) (m marks) {
 	all := strings.Join(words, "")
 	begins := starts[0] == 0 // with a word, not with a joint
 	if begins && token[len(token)-1] != '-' && token[len(token)-1] != '_' {
-		m |= wholeMarks[all]
+		m |= wholeMarks()[all]
 	}
 	for i := range words {
 		social := i == 0 && begins || isSocialStart(token, starts[i])
 		acc := ""
 		for j := i; j < len(words) && j < i+maxWords; j++ {
 			acc += words[j]
-			m |= wordMarks[acc]
+			m |= wordMarks()[acc]
 			if i == 0 && begins {
-				m |= firstMarks[acc]
+				m |= firstMarks()[acc]
 			}
-			if social && socialNames[acc] {
+			if social && socialNames()[acc] {
 				m |= socialName
 			}
 		}

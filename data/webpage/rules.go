@@ -3,6 +3,7 @@ package webpage
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
@@ -11,7 +12,9 @@ import (
 // notMainRoles are ARIA roles of blocks that serve the page, not its reader.
 var notMainRoles = set("alert banner checkbox comment complementary contentinfo dialog img menu menubar menuitem navigation presentation radio search searchbox separator tab toolbar tooltip")
 
-var hiddenStyle = regexp.MustCompile(`(?i)(?:^|;\s*)(?:display\s?:\s?none|visibility\s?:\s?hidden)(?:$|\s?;)`)
+var hiddenStyle = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)(?:^|;\s*)(?:display\s?:\s?none|visibility\s?:\s?hidden)(?:$|\s?;)`)
+})
 
 // isLinks says whether more than a share of the text is links; a text longer
 // than most (0: any) is not asked.
@@ -73,7 +76,7 @@ func (w *walker) isMain(v *visit) bool {
 			style = a.Val
 		}
 	}
-	if style != "" && hiddenStyle.MatchString(style) {
+	if style != "" && hiddenStyle().MatchString(style) {
 		return false
 	}
 	if class == "" && id == "" {

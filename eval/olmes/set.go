@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"olmo/eval"
 	"olmo/eval/python"
@@ -132,14 +133,18 @@ func hellaSwag(r *struct {
 }
 
 var (
-	title    = regexp.MustCompile(`\.? \[title\]`)
-	brackets = regexp.MustCompile(`\[.*?\]`)
+	title = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\.? \[title\]`)
+	})
+	brackets = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\[.*?\]`)
+	})
 )
 
 // cleanWikiHow removes the marks that WikiHow articles left: [title], [step], ….
 func cleanWikiHow(s string) string {
-	s = title.ReplaceAllLiteralString(python.Strip(s), ". ")
-	return strings.ReplaceAll(brackets.ReplaceAllLiteralString(s, ""), "  ", " ")
+	s = title().ReplaceAllLiteralString(python.Strip(s), ". ")
+	return strings.ReplaceAll(brackets().ReplaceAllLiteralString(s, ""), "  ", " ")
 }
 
 func piqa(r *struct {

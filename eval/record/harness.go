@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"olmo/eval/python"
 	"olmo/internal/pyjson"
@@ -22,8 +23,12 @@ const formatHarness = "lm-eval"
 // lm-eval 0.4.13 (loggers/evaluation_tracker.py) ends its files' names with the time of the run,
 // in which names sort as times do.
 var (
-	harnessResults = regexp.MustCompile(`^.*_(\d{4}-\d\d-\d\dT[\d.-]+)\.json$`)
-	harnessSamples = regexp.MustCompile(`^samples_(.*)_(\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl$`)
+	harnessResults = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^.*_(\d{4}-\d\d-\d\dT[\d.-]+)\.json$`)
+	})
+	harnessSamples = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^samples_(.*)_(\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl$`)
+	})
 )
 
 // openHarness reads a folder of lm-eval's. Of several runs in it each task's last one counts.
@@ -38,14 +43,14 @@ func openHarness(folder string, files []string) (*Run, error) {
 	files = slices.Sorted(slices.Values(files))
 	found := false
 	for _, name := range files {
-		if m := harnessSamples.FindStringSubmatch(name); m != nil {
+		if m := harnessSamples().FindStringSubmatch(name); m != nil {
 			if m[2] >= at[m[1]] {
 				newest[m[1]], at[m[1]] = name, m[2]
 			}
 			found = true
 			continue
 		}
-		if !harnessResults.MatchString(name) {
+		if !harnessResults().MatchString(name) {
 			continue
 		}
 		file := filepath.Join(folder, name)

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"olmo/eval/python"
 	"olmo/internal/pyjson"
@@ -19,14 +20,16 @@ const formatOLMES = "olmes"
 
 // Each task of oe-eval has files of its own, "task-000-NAME-" before their names, or none when a
 // folder holds one task.
-var olmesPredictions = regexp.MustCompile(`^(?:task-\d+-(.*)-)?predictions\.jsonl$`)
+var olmesPredictions = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:task-\d+-(.*)-)?predictions\.jsonl$`)
+})
 
 // openOLMES reads a folder of oe-eval's --output-dir.
 func openOLMES(folder string, files []string) (*Run, error) {
 	r := &Run{Format: formatOLMES, tasks: map[string]func() (*Task, error){}}
 	found := slices.Contains(files, "metrics.json")
 	for _, file := range files {
-		m := olmesPredictions.FindStringSubmatch(file)
+		m := olmesPredictions().FindStringSubmatch(file)
 		if m == nil {
 			continue
 		}

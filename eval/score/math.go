@@ -3,6 +3,7 @@ package score
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	"olmo/eval/python"
 	"olmo/eval/score/algebra"
@@ -55,7 +56,9 @@ var _ = define(Scorer{
 	},
 })
 
-var lastNumber = regexp.MustCompile(`-?\$?(?:\d[\d,]*)?\.?\d+(?:/\d+)?`)
+var lastNumber = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`-?\$?(?:\d[\d,]*)?\.?\d+(?:/\d+)?`)
+})
 
 // mathAnswer is what a response has in its last box, or else its last number; "" for neither.
 func mathAnswer(response string) (string, error) {
@@ -64,7 +67,7 @@ func mathAnswer(response string) (string, error) {
 			return mathSpelling(inner)
 		}
 	}
-	all := lastNumber.FindAllString(response, -1)
+	all := lastNumber().FindAllString(response, -1)
 	if len(all) == 0 {
 		return "", nil
 	}

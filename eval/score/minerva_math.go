@@ -84,7 +84,9 @@ var (
 		}
 		return all
 	})
-	latexCommand   = regexp.MustCompile(`\\[a-zA-Z]+`)
+	latexCommand = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\\[a-zA-Z]+`)
+	})
 	groupedInteger = pattern(`\A-?\d{1,3}(,\d{3})+\Z`)
 )
 
@@ -119,7 +121,7 @@ func minervaSpelling(s string) (string, error) {
 		// A unit that is glued to something goes too, but not out of a command's name.
 		var b strings.Builder
 		at := 0
-		for _, c := range latexCommand.FindAllStringIndex(s, -1) {
+		for _, c := range latexCommand().FindAllStringIndex(s, -1) {
 			b.WriteString(strings.ReplaceAll(s[at:c[0]], w, ""))
 			b.WriteString(s[c[0]:c[1]])
 			at = c[1]

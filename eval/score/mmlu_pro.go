@@ -3,6 +3,7 @@ package score
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // MMLU-Pro (Wang et al. 2024) as lm-eval 0.4.13 judges it (tasks/mmlu_pro): the first letter that
@@ -29,11 +30,13 @@ var _ = define(Scorer{
 
 var (
 	mmluPro       = &Exact{Case: true, Punctuation: true}
-	mmluProAnswer = regexp.MustCompile(`answer is \(?([ABCDEFGHIJ])\)?`)
+	mmluProAnswer = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`answer is \(?([ABCDEFGHIJ])\)?`)
+	})
 )
 
 func mmluProLetter(response string) string {
-	if m := mmluProAnswer.FindStringSubmatch(response); m != nil {
+	if m := mmluProAnswer().FindStringSubmatch(response); m != nil {
 		return strings.TrimSpace(m[1])
 	}
 	return invalid

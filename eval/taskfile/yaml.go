@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
@@ -243,8 +244,12 @@ func (r *reader) entry(m *mapping, n *ast.MappingValueNode, depth int) error {
 }
 
 var (
-	yamlInt   = regexp.MustCompile(`^[-+]?(0b[0-1_]+|0[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)$`)
-	yamlFloat = regexp.MustCompile(`^[-+]?([0-9][0-9_]*\.[0-9_]*([eE][-+][0-9]+)?|\.[0-9][0-9_]*([eE][-+][0-9]+)?)$`)
+	yamlInt = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[-+]?(0b[0-1_]+|0[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)$`)
+	})
+	yamlFloat = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[-+]?([0-9][0-9_]*\.[0-9_]*([eE][-+][0-9]+)?|\.[0-9][0-9_]*([eE][-+][0-9]+)?)$`)
+	})
 )
 
 // plain is what a plain scalar means in YAML 1.1, as PyYAML resolves it.
@@ -257,13 +262,13 @@ func plain(s string) any {
 	case "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF":
 		return false
 	}
-	if yamlInt.MatchString(s) {
+	if yamlInt().MatchString(s) {
 		digits := strings.ReplaceAll(s, "_", "")
 		if i, err := strconv.ParseInt(digits, 0, 64); err == nil {
 			return i
 		}
 	}
-	if yamlFloat.MatchString(s) {
+	if yamlFloat().MatchString(s) {
 		if f, err := strconv.ParseFloat(strings.ReplaceAll(s, "_", ""), 64); err == nil {
 			return f
 		}
