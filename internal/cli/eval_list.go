@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"olmo/eval"
+	evaldata "olmo/eval/data"
 )
 
 func newEvalListCommand() *cobra.Command {
@@ -104,9 +105,13 @@ func listTasks(out io.Writer, from *taskFlags, word string, asJSON bool, places 
 		more, refused = files.Tasks(from.options())
 		all = append(all, more...)
 	}
+	licences := map[string]string{} // of the data sets that are known
+	for _, a := range evaldata.Catalogue() {
+		licences[a.Name] = a.Licence
+	}
 	has := map[string]bool{} // the tasks whose data there are
 	for _, t := range all {
-		l := listedTask{Name: t.Name, Kind: t.Kind, Metric: t.Quoted, Data: t.About.Data, Licence: t.About.Licence, Shots: t.Shots, Source: t.About.Source}
+		l := listedTask{Name: t.Name, Kind: t.Kind, Metric: t.Quoted, Data: t.About.Data, Licence: cmp.Or(t.About.Licence, licences[t.About.Data]), Shots: t.Shots, Source: t.About.Source}
 		l.Place, l.Missing = dataPlace(t, places)
 		has[t.Name] = l.Missing == ""
 		if strings.Contains(t.Name, word) {
