@@ -82,6 +82,8 @@ type Chain interface {
 type Stretch struct {
 	IDs  []int32
 	Rows []int // ascending
+	// Alone says that nothing the slot holds is used.
+	Alone bool
 	// Logits is told the logits behind a wanted row, at the same time as other rows' and in any
 	// order. They are lent for the call.
 	Logits func(row int, logits []float32)
@@ -166,7 +168,7 @@ func (b *Batch) advance(s *slot) error {
 		}
 	}
 	same := 0
-	for same < min(len(s.held), len(now.IDs)) && s.held[same] == now.IDs[same] {
+	for !now.Alone && same < min(len(s.held), len(now.IDs)) && s.held[same] == now.IDs[same] {
 		same++
 	}
 	// What is wanted is computed, held or not: logits are not kept.

@@ -16,7 +16,7 @@ type Likelihood struct {
 
 // ScoreOptions bound the work of Likelihoods; they change no bit of it.
 type ScoreOptions struct {
-	Memory  int64 // bytes of caches for what sequences share; 0: 1 GiB
+	Memory  int64 // bytes of caches for what sequences share; 0: a quarter of what is free
 	NoShare bool  // nothing is shared
 }
 
@@ -30,7 +30,10 @@ func (s *Scorer) Likelihoods(ctx context.Context, sequences []Sequence, o ScoreO
 		longest = max(longest, len(q.IDs))
 		order[i] = i
 	}
-	b, err := s.batch(longest, o.Memory)
+	if s.shared == nil || s.shared.memory != o.Memory {
+		s.shared = &slots{model: s.model, cache: "scorer", memory: o.Memory, limit: max(longest, s.model.Config.T)}
+	}
+	b, err := s.shared.of(longest)
 	if err != nil {
 		return err
 	}
@@ -41,43 +44,32 @@ func (s *Scorer) Likelihoods(ctx context.Context, sequences []Sequence, o ScoreO
 			cost -= same(sequences[order[k-1]].IDs, sequences[i].IDs)
 		}
 	}
-	// So many slots fill a pass; more would only compute again what they share.
+	// So many slots fill a pass; more would only compute again what they share. Chains are a
+	// few times as many, so that the slots end together.
 	const fill = 512
 	most := max(1, fill*len(order)/max(cost, 1))
+	budget := min(256, max(16, cost/(4*most)))
 	next := func() generate.Chain {
 		if len(order) == 0 {
 			return nil
 		}
-		n, rows := 1, 0
+		// A chain ends where the next sequence has no more in common with the one before than
+		// any two of the chain have, as that of another question: there a new one costs least.
+		n, rows, least := 1, len(sequences[order[0]].IDs), len(sequences[order[0]].IDs)
 		for ; n < len(order) && !o.NoShare; n++ {
 			q := sequences[order[n]].IDs
-			if rows += len(q) - same(sequences[order[n-1]].IDs, q); rows > 256 && n >= 8 {
+			shared := same(sequences[order[n-1]].IDs, q)
+			if rows >= budget && shared <= least || rows >= 8*budget {
 				break
 			}
+			rows += len(q) - shared
+			least = min(least, shared)
 		}
-		c := newFamily(sequences, order[:n], each)
+		c := newFamily(sequences, order[:n], o.NoShare, each)
 		order = order[n:]
 		return c
 	}
 	return b.Run(ctx, most, next)
-}
-
-// batch returns what runs sequences of at most longest tokens.
-func (s *Scorer) batch(longest int, memory int64) (*generate.Batch, error) {
-	// Doubled, so that a few programs serve the tasks of a run, however their lengths differ.
-	positions := 64
-	for positions < longest {
-		positions *= 2
-	}
-	if s.shared != nil && s.shared.Positions() >= positions && s.sharedMemory == memory {
-		return s.shared, nil
-	}
-	b, err := generate.NewBatch(s.model.Config, s.model.Device, generate.BatchOptions{Positions: positions, Memory: memory, Cache: "scorer", BF16: s.model.bf16})
-	if err != nil {
-		return nil, err
-	}
-	s.shared, s.sharedMemory = b, memory
-	return b, s.model.fill()
 }
 
 // same counts the ids with which both begin.
@@ -98,6 +90,7 @@ type family struct {
 	asks      [][]ask // of each member, ascending by row
 	results   []Likelihood
 	greedy    [][]bool
+	alone     bool // nothing of another chain is used
 	next      int
 	each      func(i int, l Likelihood) error
 }
@@ -110,9 +103,9 @@ type ask struct {
 	target int32
 }
 
-func newFamily(sequences []Sequence, members []int, each func(i int, l Likelihood) error) *family {
+func newFamily(sequences []Sequence, members []int, alone bool, each func(i int, l Likelihood) error) *family {
 	f := &family{
-		sequences: sequences, members: members, each: each,
+		sequences: sequences, members: members, alone: alone, each: each,
 		asks: make([][]ask, len(members)), results: make([]Likelihood, len(members)), greedy: make([][]bool, len(members)),
 	}
 	var owner []int // of each row of the sequence at hand
@@ -156,7 +149,7 @@ func (f *family) Next() (generate.Stretch, bool, error) {
 		return generate.Stretch{}, false, nil
 	}
 	asks := f.asks[f.next]
-	s := generate.Stretch{IDs: f.sequences[f.members[f.next]].IDs, Logits: func(row int, logits []float32) {
+	s := generate.Stretch{IDs: f.sequences[f.members[f.next]].IDs, Alone: f.alone, Logits: func(row int, logits []float32) {
 		// −log softmax(l)[t] = log Σ exp(l) − l[t], for every target behind the row.
 		lse, best := cpu.LSE(logits), -1
 		at, _ := slices.BinarySearchFunc(asks, row, func(a ask, row int) int { return a.row - row })

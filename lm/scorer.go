@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"olmo/device"
-	"olmo/generate"
 	"olmo/graph"
 )
 
@@ -15,9 +14,7 @@ type Scorer struct {
 	program device.Program
 	rows    int
 
-	// What Likelihoods runs with, made when it first needs it.
-	shared       *generate.Batch
-	sharedMemory int64
+	shared *slots // what Likelihoods runs in; nil until it first needs it
 }
 
 // Scorer prepares a model for scoring sequences of at most longest tokens.

@@ -11,30 +11,30 @@ import (
 // Writer continues many texts at once. A text has the bits that a Generator gives it.
 type Writer struct {
 	model *Model
-	batch *generate.Batch
+	slots slots
 }
 
 // WriterOptions are the sizes of a Writer; zero values take defaults.
 type WriterOptions struct {
 	Positions int   // longest text, prompt included; the model's own
-	Memory    int64 // bytes of the caches; 1 GiB
+	Memory    int64 // bytes of the caches; a quarter of what is free
 	Slots     int   // most texts at once; 64
 }
 
 // Writer prepares a model to continue many texts. It takes the caches of the one before.
 func (m *Model) Writer(o WriterOptions) (*Writer, error) {
+	if o.Positions == 0 {
+		o.Positions = m.Config.T
+	}
 	if o.Slots == 0 {
 		o.Slots = 64
 	}
-	b, err := generate.NewBatch(m.Config, m.Device, generate.BatchOptions{Positions: o.Positions, Memory: o.Memory, Slots: o.Slots, Cache: "writer", BF16: m.bf16})
-	if err != nil {
-		return nil, err
-	}
-	return &Writer{m, b}, m.fill()
+	w := &Writer{m, slots{model: m, cache: "writer", memory: o.Memory, most: o.Slots, limit: o.Positions}}
+	return w, m.fill()
 }
 
 // Positions returns the longest text, prompt included, in tokens.
-func (w *Writer) Positions() int { return w.batch.Positions() }
+func (w *Writer) Positions() int { return w.slots.limit }
 
 // Write continues the prompts of requests, and tells each answer as it is complete, in any
 // order. Answers do not depend on the other requests; Continue says nothing here.
@@ -45,6 +45,15 @@ func (w *Writer) Write(ctx context.Context, requests []Request, each func(i int,
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(x, y int) int { return slices.Compare(requests[x].Prompt, requests[y].Prompt) })
+	// The caches are as long as these requests need: that many more of them fit.
+	longest := 1
+	for _, r := range requests {
+		longest = max(longest, len(r.Prompt)+min(max(r.MaxTokens, 0), w.slots.limit))
+	}
+	b, err := w.slots.of(min(longest, w.slots.limit))
+	if err != nil {
+		return err
+	}
 	var failed error
 	next := func() generate.Chain {
 		if len(order) == 0 {
@@ -52,23 +61,23 @@ func (w *Writer) Write(ctx context.Context, requests []Request, each func(i int,
 		}
 		i := order[0]
 		order = order[1:]
-		c, err := w.chain(requests[i], func(a Answer) error { return each(i, a) })
+		c, err := w.chain(b, requests[i], func(a Answer) error { return each(i, a) })
 		if err != nil {
 			failed, order = fmt.Errorf("request %d: %w", i, err), nil
 			return nil
 		}
 		return c
 	}
-	if err := w.batch.Run(ctx, 0, next); err != nil {
+	if err := b.Run(ctx, 0, next); err != nil {
 		return err
 	}
 	return failed
 }
 
 // chain is a request on its way.
-func (w *Writer) chain(r Request, done func(a Answer) error) (generate.Chain, error) {
+func (w *Writer) chain(b *generate.Batch, r Request, done func(a Answer) error) (generate.Chain, error) {
 	text := newText(w.model.Tokenizer, r)
-	c, err := w.batch.Continue(generate.Request{
+	c, err := b.Continue(generate.Request{
 		Prompt: r.Prompt, MaxTokens: r.MaxTokens, Sampling: r.Sampling, Stop: r.Stop,
 		Token: func(id int32, logprob float64) bool {
 			if r.Token != nil && !r.Token(id, logprob) {
