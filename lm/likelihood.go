@@ -24,52 +24,29 @@ type ScoreOptions struct {
 // neighbours share is computed once. each is told every sequence's number with its likelihood,
 // in any order; its bits do not depend on the other sequences.
 func (s *Scorer) Likelihoods(ctx context.Context, sequences []Sequence, o ScoreOptions, each func(i int, l Likelihood) error) error {
-	longest, cost := 1, 0
+	longest := 1
 	order := make([]int, len(sequences))
 	for i, q := range sequences {
 		longest = max(longest, len(q.IDs))
 		order[i] = i
 	}
 	if s.shared == nil || s.shared.memory != o.Memory {
-		s.shared = &slots{model: s.model, cache: "scorer", memory: o.Memory, limit: max(longest, s.model.Config.T)}
+		s.shared = &slots{model: s.model, cache: "scorer", memory: o.Memory, limit: s.model.Config.T}
 	}
+	s.shared.limit = max(s.shared.limit, longest)
 	b, err := s.shared.of(longest)
 	if err != nil {
 		return err
 	}
 	slices.SortStableFunc(order, func(x, y int) int { return slices.Compare(sequences[x].IDs, sequences[y].IDs) })
-	for k, i := range order {
-		cost += len(sequences[i].IDs)
-		if k > 0 && !o.NoShare {
-			cost -= same(sequences[order[k-1]].IDs, sequences[i].IDs)
-		}
-	}
-	// So many slots fill a pass; more would only compute again what they share. Chains are a
-	// few times as many, so that the slots end together.
-	const fill = 512
-	most := max(1, fill*len(order)/max(cost, 1))
-	budget := min(256, max(16, cost/(4*most)))
-	next := func() generate.Chain {
-		if len(order) == 0 {
+	p := planChains(sequences, order, o.NoShare)
+	return b.Run(ctx, p.most, func() generate.Chain {
+		members := p.next()
+		if members == nil {
 			return nil
 		}
-		// A chain ends where the next sequence has no more in common with the one before than
-		// any two of the chain have, as that of another question: there a new one costs least.
-		n, rows, least := 1, len(sequences[order[0]].IDs), len(sequences[order[0]].IDs)
-		for ; n < len(order) && !o.NoShare; n++ {
-			q := sequences[order[n]].IDs
-			shared := same(sequences[order[n-1]].IDs, q)
-			if rows >= budget && shared <= least || rows >= 8*budget {
-				break
-			}
-			rows += len(q) - shared
-			least = min(least, shared)
-		}
-		c := newFamily(sequences, order[:n], o.NoShare, each)
-		order = order[n:]
-		return c
-	}
-	return b.Run(ctx, most, next)
+		return newFamily(sequences, members, o.NoShare, each)
+	})
 }
 
 // same counts the ids with which both begin.
