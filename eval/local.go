@@ -232,11 +232,7 @@ func (l *Local) rolling(ctx context.Context, requests []Request, which []int, o 
 // texts generates.
 func (l *Local) texts(ctx context.Context, requests []Request, which []int, o AnswerOptions, each func(int, Answer) error) error {
 	if l.writer == nil {
-		w, err := l.Model.Writer(lm.WriterOptions{Memory: o.Memory})
-		if err != nil {
-			return err
-		}
-		l.writer = w
+		l.writer = l.Model.Writer(lm.WriterOptions{Memory: o.Memory})
 	}
 	T := l.writer.Positions()
 	answers := make([]Answer, len(which))

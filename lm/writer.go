@@ -21,16 +21,15 @@ type WriterOptions struct {
 	Slots     int   // most texts at once; 64
 }
 
-// Writer prepares a model to continue many texts. It takes the caches of the one before.
-func (m *Model) Writer(o WriterOptions) (*Writer, error) {
+// Writer continues many texts with a model. It takes the caches of the one before.
+func (m *Model) Writer(o WriterOptions) *Writer {
 	if o.Positions == 0 {
 		o.Positions = m.Config.T
 	}
 	if o.Slots == 0 {
 		o.Slots = 64
 	}
-	w := &Writer{m, slots{model: m, cache: "writer", memory: o.Memory, most: o.Slots, limit: o.Positions}}
-	return w, m.fill()
+	return &Writer{m, slots{model: m, cache: "writer", memory: o.Memory, most: o.Slots, limit: o.Positions}}
 }
 
 // Positions returns the longest text, prompt included, in tokens.
@@ -48,7 +47,7 @@ func (w *Writer) Write(ctx context.Context, requests []Request, each func(i int,
 	// The caches are as long as these requests need: that many more of them fit.
 	longest := 1
 	for _, r := range requests {
-		longest = max(longest, len(r.Prompt)+min(max(r.MaxTokens, 0), w.slots.limit))
+		longest = max(longest, len(r.Prompt)+max(1, min(r.MaxTokens, w.slots.limit)))
 	}
 	b, err := w.slots.of(min(longest, w.slots.limit))
 	if err != nil {

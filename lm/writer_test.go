@@ -25,10 +25,7 @@ func TestWriter(t *testing.T) {
 		}
 		requests = append(requests, r)
 	}
-	w, err := m.Writer(lm.WriterOptions{Slots: 5})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := m.Writer(lm.WriterOptions{Slots: 5})
 	told := map[int]lm.Answer{}
 	if err := w.Write(t.Context(), requests, func(i int, a lm.Answer) error {
 		told[i] = a

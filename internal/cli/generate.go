@@ -169,10 +169,8 @@ func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 
 // several continues texts together, and prints each when those before it are done.
 func (o *generateOptions) several(c *cobra.Command, m *lm.Model, texts []string, prompts [][]int32) error {
-	longest := 1
 	var requests []lm.Request
 	for _, p := range prompts {
-		longest = max(longest, len(p))
 		for k := range o.samples {
 			r := lm.Request{Prompt: p, MaxTokens: o.maxTokens, Sampling: o.sampling, Stop: m.Stop, StopTexts: o.stops}
 			r.Sampling.Seed += uint64(k)
@@ -182,15 +180,12 @@ func (o *generateOptions) several(c *cobra.Command, m *lm.Model, texts []string,
 			requests = append(requests, r)
 		}
 	}
-	w, err := m.Writer(lm.WriterOptions{Positions: min(m.Config.T, longest+max(o.maxTokens, 1)), Slots: min(64, len(requests))})
-	if err != nil {
-		return err
-	}
+	w := m.Writer(lm.WriterOptions{Slots: min(64, len(requests))})
 	p := newProgress(c.ErrOrStderr())
 	p.begin("texts")
 	answers, done, next := make([]*lm.Answer, len(requests)), 0, 0
 	out := bufio.NewWriter(c.OutOrStdout())
-	err = w.Write(c.Context(), requests, func(i int, a lm.Answer) error {
+	err := w.Write(c.Context(), requests, func(i int, a lm.Answer) error {
 		answers[i] = &a
 		done++
 		p.update(step{done: float64(done), total: float64(len(requests)), unit: "texts"})
