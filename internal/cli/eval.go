@@ -75,7 +75,7 @@ texts take completions, or with --chat chat completions.`,
 			return runEval(c, o)
 		},
 	}
-	c.AddCommand(newEvalListCommand(), newEvalDiffCommand(), newEvalCompareCommand(), newEvalExplainCommand(), newEvalShowCommand(), newEvalRequestsCommand(), newEvalScoreCommand())
+	c.AddCommand(newEvalListCommand(), newEvalDiffCommand(), newEvalCompareCommand(), newEvalExplainCommand(), newEvalShowCommand(), newEvalRequestsCommand(), newEvalScoreCommand(), newEvalDataCommand())
 	o.taskFlags.add(c)
 	f := c.Flags()
 	o.answererFlags.add(f)

