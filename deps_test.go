@@ -23,7 +23,7 @@ import (
 var policy = []struct{ pkg, may, tests string }{
 	// What everything may stand on: files, numbers, settings, the record of a run.
 	{pkg: "store"},
-	{pkg: "internal/pyjson"},
+	{pkg: "internal/pyjson", may: "store"},
 	{pkg: "tensor"},
 	{pkg: "config", may: "store"},
 	{pkg: "runlog", may: "internal/pyjson store"},
@@ -37,11 +37,15 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "internal/parallel"},
 	{pkg: "internal/memory"},
 
+	// Files that are packed.
+	{pkg: "packed/gunzip"},
+	{pkg: "packed", may: "internal/memory packed/gunzip store"},
+
 	// Tensors in files; a model as a list of operations; text as ids.
 	{pkg: "weights", may: "internal/pyjson store tensor"},
 	{pkg: "weights/quantised", may: "internal/parallel tensor weights"},
 	{pkg: "graph", may: "numeric"},
-	{pkg: "tokenizer", may: "store"},
+	{pkg: "tokenizer", may: "internal/pyjson packed store"},
 
 	// What runs a graph. The kernels are the CPU device's alone; "olmo bench" measures
 	// them, too.
@@ -61,12 +65,11 @@ var policy = []struct{ pkg, may, tests string }{
 
 	// Documents: where they lie, what a stage is, and the stages.
 	{pkg: "data/charset"},
-	{pkg: "data/gunzip"},
 	{pkg: "data/store", may: "store", tests: "data/store/storetest"},
-	{pkg: "data", may: "data/charset data/gunzip data/store internal/memory store", tests: "data/store/storetest"},
+	{pkg: "data", may: "data/charset data/store packed store", tests: "data/store/storetest"},
 	{pkg: "data/parquet", may: "data"},
 	{pkg: "data/webpage", may: "data/charset"},
-	{pkg: "data/convert", may: "data data/charset data/parquet data/store data/webpage", tests: "data/stagetest store"},
+	{pkg: "data/convert", may: "data data/charset data/parquet data/store data/webpage packed", tests: "data/stagetest store"},
 	{pkg: "data/jsonpath"},
 	{pkg: "data/dedupe", may: "config data data/jsonpath data/store internal/memory page store tokenizer", tests: "page/pagetest"},
 	{pkg: "data/mix", may: "data data/jsonpath data/store page", tests: "config page/pagetest"},
@@ -77,20 +80,21 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "data/stat", may: "data data/store", tests: "data/stagetest"},
 	{pkg: "data/store/storetest"},
 	{pkg: "data/tokens", may: "data data/store store tokenizer"},
-	{pkg: "data/warc", may: "data data/store data/webpage", tests: "data/stagetest data/tagger store"},
+	{pkg: "data/warc", may: "data data/store data/webpage packed", tests: "data/stagetest data/tagger store"},
 
 	// What is drawn from logits is computed on the processor.
 	{pkg: "generate", may: "device device/cpu graph internal/parallel model numeric"},
 
 	// The trainer reaches evaluation, sampling and tokenizers through interfaces that it
 	// defines, so that it can be read, tested and replaced alone.
-	{pkg: "train", may: "config data data/store data/tokens device graph internal/parallel model numeric runlog store tensor weights", tests: "data/store/storetest device/cpu"},
+	{pkg: "train", may: "config data data/store data/tokens device graph internal/parallel internal/pyjson model numeric runlog store tensor weights", tests: "data/store/storetest device/cpu"},
 
 	// What everything above asks of a model that runs.
 	{pkg: "lm", may: "chat device device/cpu generate graph internal/memory internal/pyjson model numeric page store tensor tokenizer train", tests: "lm/lmtest page/pagetest weights"},
 	{pkg: "lm/lmtest", may: "model tensor tokenizer"},
 	{pkg: "eval/data/arrow", may: "data"},
 	{pkg: "eval/data", may: "data data/parquet eval/data/arrow store"},
+	{pkg: "eval/data", may: "data data/parquet eval/data/arrow packed"},
 	{pkg: "eval/python"},
 	{pkg: "eval/stats", may: "numeric"},
 	{pkg: "eval", may: "chat config data data/store eval/data eval/python eval/stats generate lm numeric store tokenizer train", tests: "device/cpu lm/lmtest"},
@@ -113,6 +117,8 @@ var policy = []struct{ pkg, may, tests string }{
 	// Whole stories, and the command.
 	{pkg: "quickstart", may: "config data data/convert data/dedupe data/mix data/tagger data/tokens device/cpu eval eval/data generate graph internal/parallel lm model page runlog store tensor tokenizer train weights", tests: "page/pagetest"},
 	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/olmes eval/record eval/score eval/score/sandbox eval/taskfile generate internal/memory internal/parallel lm model numeric quickstart store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest lm/lmtest"},
+	{pkg: "quickstart", may: "config data data/convert data/dedupe data/mix data/tagger data/tokens device/cpu eval eval/data generate graph internal/parallel internal/pyjson lm model page runlog store tensor tokenizer train weights", tests: "page/pagetest"},
+	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/record eval/score eval/taskfile generate internal/memory internal/parallel internal/pyjson lm model numeric quickstart store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest lm/lmtest"},
 	{pkg: "cmd/olmo", may: "internal/cli"},
 }
 

@@ -12,6 +12,7 @@ import (
 	"olmo/data"
 	"olmo/data/dedupe"
 	"olmo/data/tokens"
+	"olmo/internal/pyjson"
 	"olmo/model"
 	"olmo/store"
 	"olmo/tensor"
@@ -324,7 +325,7 @@ func describeJSON(path string) (*Description, error) {
 	d := &Description{Path: path, Kind: "JSON"}
 	var object map[string]json.RawMessage
 	var v any
-	if err := json.Unmarshal(text, &v); err != nil {
+	if err := pyjson.Unmarshal(text, &v); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if json.Unmarshal(text, &object) == nil {

@@ -230,7 +230,7 @@ func isWeights(p *place) bool {
 func isFilter(p *place) bool { return !p.dir && dedupe.IsFilter(p.head) }
 
 func isPointer(p *place) bool {
-	return !p.dir && p.size < 1024 && bytes.HasPrefix(p.head, []byte("version https://git-lfs.github.com/spec/"))
+	return !p.dir && p.size < headBytes && store.IsPointer(p.head)
 }
 
 // isTokenizer goes by the name and else by the members that a tokenizer.json alone has.

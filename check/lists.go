@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"olmo/internal/pyjson"
 	"olmo/store"
 	"olmo/train"
 )
@@ -387,7 +388,7 @@ func (c *checker) record(path string) {
 	}
 	c.count(path, int64(len(text)))
 	var r stageRecord
-	if err := json.Unmarshal(text, &r); err != nil {
+	if err := pyjson.Unmarshal(text, &r); err != nil {
 		c.jsonDamage(path, text, err)
 		return
 	}

@@ -3,7 +3,6 @@ package check
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"olmo/internal/pyjson"
 	"olmo/runlog"
 	"olmo/store"
 )
@@ -158,7 +158,7 @@ type results struct {
 
 func parseResults(text []byte) (*results, error) {
 	r := new(results)
-	return r, json.Unmarshal(text, r)
+	return r, pyjson.Unmarshal(text, r)
 }
 
 func (r *results) tasks() []string {

@@ -262,8 +262,6 @@ func (c *checker) jsonDamage(path string, text []byte, err error) *Problem {
 		return c.problem(Truncated, path, "%s is empty", c.rel(path))
 	case errors.As(err, &syntax) && syntax.Offset >= int64(len(text)):
 		return c.problem(Truncated, path, "%s ends in the middle of its JSON, after %d bytes", c.rel(path), len(text))
-	case errors.As(err, &syntax):
-		return c.problem(Damaged, path, "%s: byte %d: %v", c.rel(path), syntax.Offset, err)
 	}
 	return c.problem(Damaged, path, "%s: %v", c.rel(path), err)
 }

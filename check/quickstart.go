@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 
+	"olmo/internal/pyjson"
 	"olmo/runlog"
 	"olmo/store"
 	"olmo/train"
@@ -100,7 +101,7 @@ func (c *checker) quickReport(path string) *reportFiles {
 	}
 	c.count(file, int64(len(text)))
 	report := new(reportFiles)
-	if err := json.Unmarshal(text, report); err != nil {
+	if err := pyjson.Unmarshal(text, report); err != nil {
 		c.jsonDamage(file, text, err)
 		return nil
 	}

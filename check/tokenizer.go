@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"olmo/internal/pyjson"
 	"olmo/store"
 	"olmo/tokenizer"
 )
@@ -35,7 +36,7 @@ func (c *checker) loadTokenizer(path string) *tokenizer.Tokenizer {
 	}
 	if text, e := store.ReadFile(path); e == nil && !bytes.HasPrefix(text, []byte{0x1f, 0x8b}) && !bytes.HasPrefix(text, []byte{0x28, 0xb5}) {
 		var v any
-		if e := json.Unmarshal(text, &v); e != nil {
+		if e := pyjson.Unmarshal(text, &v); e != nil {
 			c.jsonDamage(path, text, e)
 			return nil
 		}

@@ -88,6 +88,9 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	for _, text := range from.Told() {
 		o.Warn(text)
 	}
+	if err := tokenizerDelivered(from); err != nil {
+		return nil, err
+	}
 	out := filepath.Clean(o.Out)
 	asFile := o.To == model.GGUF && filepath.Ext(out) == ".gguf"
 	if err := free(out, asFile, from.Path); err != nil {

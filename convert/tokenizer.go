@@ -25,6 +25,29 @@ var tokenizerFiles = []string{
 	"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "vocab.json", "merges.txt", "tokenizer.model",
 }
 
+// tokenizerDelivered is an error when Git or a server left something else in the place of a
+// file of the tokenizer's, which would be copied as it is.
+func tokenizerDelivered(from *model.Loaded) error {
+	if from.GGUF != nil {
+		return nil
+	}
+	for _, name := range tokenizerFiles {
+		path := filepath.Join(from.Path, name)
+		text, err := store.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		// A template, and a list of merges, may well be empty.
+		if err == nil && (len(text) > 0 || filepath.Ext(name) == ".json") {
+			err = store.Mistaken(text)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return nil
+}
+
 // TokenizerFiles are the files of a checkpoint's tokenizer, as a Hugging Face folder has
 // them, by name: those beside the weights, or made from a GGUF file's vocabulary, where it
 // has one that tokenizer.json can hold. warn is told what is left out.
@@ -96,7 +119,7 @@ func settingsFor(from *model.Loaded, text []byte, warn func(string)) ([]byte, er
 			Content string
 		} `json:"added_tokens"`
 	}
-	if err := json.Unmarshal(text, &t); err != nil {
+	if err := pyjson.Unmarshal(text, &t); err != nil {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
 	added, padding := map[int32]string{}, ""
@@ -179,7 +202,7 @@ func tokenizerOf(g *weights.GGUF) []weights.KV {
 // ggufVocabulary returns the metadata of the tokenizer beside a model, padded to the
 // model's ids. An error means that a GGUF file cannot hold it.
 func ggufVocabulary(l *model.Loaded) ([]weights.KV, error) {
-	text, err := store.ReadFile(l.Tokenizer)
+	text, err := tokenizer.ReadFile(l.Tokenizer)
 	if err != nil {
 		return nil, err
 	}
@@ -248,16 +271,9 @@ func appendSpecials(kv []weights.KV, l *model.Loaded, v tokenizer.GGUFVocab) ([]
 
 // readObject reads a JSON object; of a missing file nothing.
 func readObject(path string) (map[string]any, error) {
-	text, err := store.ReadFile(path)
+	m, err := pyjson.ReadObject(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	m, err := pyjson.Object(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return m, nil
+	return m, err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"olmo/data/store"
+	"olmo/packed"
 )
 
 // MaxLine is the longest line that a Reader accepts and that a stage writes, in
@@ -39,7 +40,7 @@ type Line struct {
 	Offset int64 // of the first byte in the uncompressed file
 }
 
-// Reader reads a JSONL file line by line: plain, or what Unpack unpacks, or a file
+// Reader reads a JSONL file line by line: plain, or what package packed unpacks, or a file
 // of a Format as lines, told apart by the first bytes. Blank lines and a byte
 // order mark are passed over.
 type Reader struct {
@@ -89,12 +90,12 @@ func newReader(f *Input, path string, p *Progress, text bool) (*Reader, error) {
 		// The bytes that were peeked are counted already.
 		at := &countingReaderAt{r: f, p: p, left: f.Info().Size - int64(in.Buffered())}
 		src, err = format.Lines(rowName(path), at, f.Info().Size)
-	case len(magic) > 0 && CompressionOf(path) != Plain && !IsPacked(magic) && !strings.ContainsRune("{ \n\r\t", rune(magic[0])):
+	case len(magic) > 0 && CompressionOf(path) != Plain && !packed.Is(magic) && !strings.ContainsRune("{ \n\r\t", rune(magic[0])):
 		// Reading compressed bytes as text would reject every line, one by
 		// one; say once what is wrong.
 		err = fmt.Errorf("its name says %s but it starts with % x", CompressionOf(path), magic[:min(len(magic), 4)])
 	default:
-		src, err = Unpack(in)
+		src, err = packed.NewReader(in)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)

@@ -139,7 +139,13 @@ func folderTemplate(folder string) (text string, tokens map[string]string, err e
 	}
 	addSpecials(config, tokens)
 	template := config["chat_template"]
-	content, err := store.ReadFile(filepath.Join(folder, "chat_template.jinja"))
+	path := filepath.Join(folder, "chat_template.jinja")
+	content, err := store.ReadFile(path)
+	if err == nil && len(content) > 0 { // which is a template, too
+		if err := store.Mistaken(content); err != nil {
+			return "", nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
 	if err == nil {
 		return string(content), tokens, nil
 	}
@@ -175,15 +181,8 @@ func defaultTemplate(template json.RawMessage) (text string, err error) {
 
 // readObject reads a JSON object; nil where there is no file.
 func readObject(path string) (file map[string]json.RawMessage, err error) {
-	content, err := store.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err == nil {
-		err = pyjson.Unmarshal(content, &file)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if err := pyjson.ReadFile(path, &file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
 	return file, nil
 }

@@ -220,7 +220,7 @@ type ggufReader struct {
 
 func (k *ggufReader) wrong(key, want string) {
 	if v, ok := k.g.Get(k.arch + "." + key); ok && k.err == nil {
-		k.err = fmt.Errorf("%s.%s is %.60v, not %s", k.arch, key, fmt.Sprint(v), want)
+		k.err = fmt.Errorf("%s.%s is %s, not %s", k.arch, key, shown(v), want)
 	}
 }
 

@@ -63,7 +63,15 @@ func (h *hfReader) value(key string) (any, bool) {
 }
 
 func (h *hfReader) wrong(key string, v any, want string) {
-	h.fail("%s%s is %.60v, not %s", h.prefix, key, fmt.Sprint(v), want)
+	h.fail("%s%s is %s, not %s", h.prefix, key, shown(v), want)
+}
+
+// shown is a value of a file's as an error shows it: a number in quotes is another thing.
+func shown(v any) string {
+	if text, ok := v.(string); ok {
+		return fmt.Sprintf("the string %.60q", text)
+	}
+	return fmt.Sprintf("%.60s", fmt.Sprint(v))
 }
 
 // number accepts what JSON and YAML decoders make of numbers.

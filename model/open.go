@@ -131,7 +131,7 @@ func find(path string) (*Loaded, error) {
 // notAdapter refuses a folder with an adapter of PEFT, beside a base model's files too: the
 // model is both together.
 func notAdapter(dir string) error {
-	m, err := readJSON(filepath.Join(dir, "adapter_config.json"))
+	m, err := pyjson.ReadObject(filepath.Join(dir, "adapter_config.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -186,7 +186,7 @@ func inside(dir string) (string, error) {
 }
 
 func openHF(dir string) (*Loaded, error) {
-	m, err := readJSON(filepath.Join(dir, "config.json"))
+	m, err := pyjson.ReadObject(filepath.Join(dir, "config.json"))
 	if err != nil {
 		return nil, err
 	}
@@ -228,7 +228,7 @@ func (l *Loaded) moreStops(dir string) error {
 		return nil
 	}
 	path := filepath.Join(dir, "generation_config.json")
-	m, err := readJSON(path)
+	m, err := pyjson.ReadObject(path)
 	if err != nil {
 		return err
 	}
@@ -242,21 +242,6 @@ func (l *Loaded) moreStops(dir string) error {
 		return fmt.Errorf("%s: %w", path, *h.err)
 	}
 	return nil
-}
-
-func readJSON(path string) (map[string]any, error) {
-	text, err := store.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := weights.Mistaken(text); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	m, err := pyjson.Object(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return m, nil
 }
 
 // ai2FromJSON takes the keys that the package's ModelConfig has.

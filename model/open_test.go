@@ -272,7 +272,7 @@ func TestOpenErrors(t *testing.T) {
 		{"unknown family", folder(set("model_type", "gpt3")), []string{"config.json", `model_type "gpt3" is not known`, "hint: one of olmo, olmo2"}},
 		{"unknown activation", folder(set("hidden_act", "relu2")), []string{"config.json", `hidden_act "relu2"`}},
 		{"unknown scaling", folder(set("rope_scaling", map[string]any{"type": "axial", "factor": 2})), []string{`type "axial" is not known`, "hint"}},
-		{"a size that is text", folder(set("hidden_size", "wide")), []string{"hidden_size is wide, not a whole number"}},
+		{"a size that is text", folder(set("hidden_size", "wide")), []string{"hidden_size is the string \"wide\", not a whole number"}},
 		{"a huge size", folder(set("num_hidden_layers", 1e18)), []string{"num_hidden_layers"}},
 		{"no layers", folder(set("num_hidden_layers", 0)), []string{"every size of a model must be positive: layers 0"}},
 		{"heads that do not divide", folder(set("num_key_value_heads", 3)), []string{"2 heads cannot share 3 key heads evenly"}},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"olmo/internal/pyjson"
 	"olmo/weights/quantised"
 )
 
@@ -40,7 +41,7 @@ func quantisationBeside(dir string, m map[string]any) (path, key, method string,
 	path = filepath.Join(dir, "config.json")
 	key, method, settings = quantisation(m)
 	if old := filepath.Join(dir, "quantize_config.json"); key == "" && exists(dir, "quantize_config.json") {
-		if settings, err = readJSON(old); err != nil {
+		if settings, err = pyjson.ReadObject(old); err != nil {
 			return "", "", "", nil, err
 		}
 		key, method, path = "it", "gptq", old
@@ -55,7 +56,7 @@ func quantisationBeside(dir string, m map[string]any) (path, key, method string,
 // weights are codes, read or not, and nil for every other path: also for one without a
 // config.json that can be read.
 func NotQuantised(dir string) error {
-	m, err := readJSON(filepath.Join(dir, "config.json"))
+	m, err := pyjson.ReadObject(filepath.Join(dir, "config.json"))
 	if err != nil {
 		m = nil
 	}

@@ -17,6 +17,7 @@ import (
 
 	"olmo/data"
 	"olmo/device/cpu"
+	"olmo/internal/pyjson"
 	"olmo/store"
 )
 
@@ -186,7 +187,7 @@ func (q *quick) claim() error {
 			return err
 		}
 		var old settings
-		if err := json.Unmarshal(text, &old); err != nil {
+		if err := pyjson.Unmarshal(text, &old); err != nil {
 			return fmt.Errorf("reading %s: %w\nhint: remove %s, or choose another folder with --out", file, err, q.Out)
 		}
 		if err := q.agree(&s, old); err != nil {

@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +23,34 @@ func TestByteOrderMark(t *testing.T) {
 	}
 	if ids := must(tok.Encode("ab", false)).IDs; len(ids) != 1 || ids[0] != 2 {
 		t.Errorf("ab is %v, want [2]", ids)
+	}
+}
+
+// TestDelivered: what Git or a server left under the name of a tokenizer's file is called what it
+// is, and so is what is packed in a way that is not read.
+func TestDelivered(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "the file is empty",
+		"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n": "this is a pointer of Git LFS, not the file that it stands for\nhint: git lfs pull",
+		"<!DOCTYPE html><html></html>":                                           "this is a web page, not the file that it stands for",
+		"Entry not found":                                                        `this is a text, a server's message perhaps, and no JSON: "Entry not found"`,
+		"{\"a\": }":                                                              "line 1, column 7: ",
+		"\xfd7zXZ\x00\x00\x04":                                                   "it is xz, which is not read",
+	} {
+		for _, name := range []string{"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"} {
+			dir := t.TempDir()
+			path := filepath.Join(dir, name)
+			if err := errors.Join(os.WriteFile(filepath.Join(dir, "tokenizer.json"), []byte(minimal), 0o666), os.WriteFile(path, []byte(text), 0o666)); err != nil {
+				t.Fatal(err)
+			}
+			if name != "tokenizer.json" && strings.Contains(want, "xz") {
+				continue // only tokenizer.json may be packed
+			}
+			_, err := Load(dir)
+			if err == nil || !strings.Contains(err.Error(), path+": "+want) {
+				t.Errorf("%s of %q: %v, want %s", name, text, err, want)
+			}
+		}
 	}
 }
 
@@ -61,6 +90,9 @@ func TestParseErrors(t *testing.T) {
 		{"decoder", `"decoder":null`, `"decoder":{"type":"Strip","content":"ab","start":1,"stop":0}`, `Strip: content "ab" is not one character`},
 		{"template", `"post_processor":null`, `"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>"}},{"Sequence":{"id":"A"}}],"special_tokens":{}}`, `names "<s>", which special_tokens lacks`},
 		{"template without text", `"post_processor":null`, `"post_processor":{"type":"TemplateProcessing","single":[],"special_tokens":{}}`, "does not use sequence A"},
+		{"not a text", `"type":"BPE"`, `"type":5`, "line 2, column 10: model.type: it is a number, not a string"},
+		{"an id that is text", `"added_tokens":[]`, `"added_tokens":[{"id":"x","content":"y"}]`, "added_tokens: id is a string, not a whole number of type int32"},
+		{"a flag that is text", `"pre_tokenizer":null`, `"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":"no"}`, "pre_tokenizer: add_prefix_space is a string, not true or false"},
 		{"truncation", `"added_tokens":[]`, `"truncation":{"max_length":-1}`, "truncation: max_length is -1"},
 		{"padding", `"added_tokens":[]`, `"padding":{"strategy":"Longest"}`, "strategy is neither"},
 		{"added token normalised away", `"added_tokens":[],"normalizer":null`, `"added_tokens":[{"id":3,"content":" ","normalized":true}],"normalizer":{"type":"Strip","strip_left":true,"strip_right":true}`, "is empty once normalised"},

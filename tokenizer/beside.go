@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"olmo/internal/pyjson"
 	"olmo/store"
 )
 
@@ -81,6 +83,9 @@ func readKeys(path string) (keys, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := delivered(data); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	r := &jsonReader{data: strings.TrimPrefix(string(data), "\ufeff")}
 	var out keys
 	err = r.object(func(key string, _ int) error {
@@ -92,6 +97,18 @@ func readKeys(path string) (keys, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return out, nil
+}
+
+// delivered is an error when Git or a server left something else under the name of a JSON file.
+func delivered(data []byte) error {
+	if err := store.Mistaken(data); err != nil {
+		return err
+	}
+	// What has a bracket at its beginning, a reader of JSON says more about.
+	if begin := bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\ufeff"))); len(begin) > 0 && !bytes.ContainsAny(begin[:1], "{[") {
+		return store.Message(data, "JSON")
+	}
+	return nil
 }
 
 // get returns the first field of that name that is not null.
@@ -150,7 +167,7 @@ func specialToken(raw json.RawMessage) (a AddedToken, ok bool) {
 // decoderTokens reads added_tokens_decoder, {"50": {"content": …}}.
 func decoderTokens(raw json.RawMessage) ([]AddedToken, error) {
 	var m map[string]AddedToken
-	if err := json.Unmarshal(raw, &m); err != nil {
+	if err := pyjson.Value(raw, &m); err != nil {
 		return nil, err
 	}
 	var list []AddedToken
@@ -182,7 +199,7 @@ func addedFile(path string, config keys, have []AddedToken) ([]AddedToken, error
 	var list []AddedToken
 	for _, f := range file {
 		a := AddedToken{Content: f.name, Special: special[f.name], Normalized: !special[f.name]}
-		if err := json.Unmarshal(f.value, &a.ID); err != nil {
+		if err := pyjson.Value(f.value, &a.ID); err != nil {
 			return nil, fmt.Errorf("%s: %q: %w", path, f.name, err)
 		}
 		if !slices.ContainsFunc(have, func(b AddedToken) bool { return b.ID == a.ID }) {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"olmo/internal/pyjson"
 )
 
 // decoder is one step from a list of tokens to text, which is what it leaves,
@@ -392,7 +394,7 @@ func parseDecoder(raw json.RawMessage) (decoder, error) {
 	if isNull(raw) {
 		return nil, nil
 	}
-	if err := json.Unmarshal(raw, &c); err != nil {
+	if err := pyjson.Value(raw, &c); err != nil {
 		return nil, err
 	}
 	switch c.Type {

@@ -8,6 +8,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"olmo/internal/pyjson"
 )
 
 // GGUFVocab is the vocabulary in the metadata of a GGUF file; the comments name
@@ -195,7 +197,7 @@ func GGUFOf(data []byte, V int) (GGUFVocab, error) {
 		} `json:"model"`
 	}
 	v := GGUFVocab{Model: "gpt2", BOS: -1, EOS: -1}
-	if err := json.Unmarshal(data, &t); err != nil {
+	if err := pyjson.Value(data, &t); err != nil {
 		return v, err
 	}
 	if t.Model.Type != "BPE" {
@@ -210,7 +212,7 @@ func GGUFOf(data []byte, V int) (GGUFVocab, error) {
 		return v, fmt.Errorf("llama.cpp has no name for the pre-tokenizer %s of a vocabulary with bytes", t.PreTokenizer.Type)
 	}
 	vocab := map[string]int32{}
-	if err := json.Unmarshal(t.Model.Vocab, &vocab); err != nil {
+	if err := pyjson.Value(t.Model.Vocab, &vocab); err != nil {
 		return v, fmt.Errorf("vocab: %w", err)
 	}
 	if err := v.setTokens(vocab, t.AddedTokens, V); err != nil {
@@ -221,7 +223,7 @@ func GGUFOf(data []byte, V int) (GGUFVocab, error) {
 		// Files of before tokenizers 0.20 have "left right", later ones two strings.
 		var pair []string
 		if json.Unmarshal(raw, &v.Merges[i]) != nil {
-			if err := json.Unmarshal(raw, &pair); err != nil || len(pair) != 2 {
+			if err := pyjson.Value(raw, &pair); err != nil || len(pair) != 2 {
 				return v, fmt.Errorf("merge %d is not two tokens", i)
 			}
 			v.Merges[i] = pair[0] + " " + pair[1]

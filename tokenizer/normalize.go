@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+
+	"olmo/internal/pyjson"
 )
 
 // normalizer changes a piece's text before it is cut.
@@ -166,7 +168,7 @@ func parseNormalizer(raw json.RawMessage) (normalizer, error) {
 	if isNull(raw) {
 		return nil, nil
 	}
-	if err := json.Unmarshal(raw, &c); err != nil {
+	if err := pyjson.Value(raw, &c); err != nil {
 		return nil, err
 	}
 	switch c.Type {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"unicode/utf8"
+
+	"olmo/internal/pyjson"
 )
 
 // postProcessor finishes an encoding: trims offsets, adds special tokens.
@@ -96,7 +98,7 @@ type nameAndID struct {
 }
 
 func (n *nameAndID) UnmarshalJSON(data []byte) error {
-	return json.Unmarshal(data, &[]any{&n.name, &n.id})
+	return pyjson.Value(data, &[]any{&n.name, &n.id})
 }
 
 // parsePostProcessor reads the post_processor of a tokenizer.json; null gives
@@ -118,7 +120,7 @@ func parsePostProcessor(raw json.RawMessage) (postProcessor, error) {
 	if isNull(raw) {
 		return nil, nil
 	}
-	if err := json.Unmarshal(raw, &c); err != nil {
+	if err := pyjson.Value(raw, &c); err != nil {
 		return nil, err
 	}
 	var seq postSequence

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"olmo/internal/pyjson"
 )
 
 // matcher finds the first match in s at or after from; start is −1 when there
@@ -387,7 +389,7 @@ func parsePreTokenizer(raw json.RawMessage) (preTokenizer, error) {
 	if isNull(raw) {
 		return nil, nil
 	}
-	if err := json.Unmarshal(raw, &c); err != nil {
+	if err := pyjson.Value(raw, &c); err != nil {
 		return nil, err
 	}
 	switch c.Type {

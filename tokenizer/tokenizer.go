@@ -3,22 +3,19 @@ package tokenizer
 import (
 	"bytes"
 	"cmp"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
-	"github.com/klauspost/compress/zstd"
-
-	"olmo/store"
+	"olmo/internal/pyjson"
+	"olmo/packed"
 )
 
 // Tokenizer turns text into ids and back. It does not change once made, and may
@@ -49,7 +46,7 @@ type Tokenizer struct {
 	encoders sync.Pool // of *Encoder
 }
 
-// Load reads a tokenizer.json, plain or packed (.gz, .zst). path may also be a
+// Load reads a tokenizer.json, plain or packed (.gz, .zst, .bz2). path may also be a
 // folder that holds one, such as a Hugging Face model: then it has the added
 // tokens that tokenizer_config.json and older files beside it name, too, as
 // AutoTokenizer has them.
@@ -57,7 +54,7 @@ func Load(path string) (*Tokenizer, error) {
 	folder := ""
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		found := ""
-		for _, name := range []string{"tokenizer.json", "tokenizer.json.gz", "tokenizer.json.zst"} {
+		for _, name := range []string{"tokenizer.json", "tokenizer.json.gz", "tokenizer.json.zst", "tokenizer.json.bz2"} {
 			if _, err := os.Stat(filepath.Join(path, name)); err == nil {
 				found = filepath.Join(path, name)
 				break
@@ -68,7 +65,7 @@ func Load(path string) (*Tokenizer, error) {
 		}
 		folder, path = path, found
 	}
-	data, err := readPacked(path)
+	data, err := ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -82,33 +79,14 @@ func Load(path string) (*Tokenizer, error) {
 // maxFileBytes bounds an unpacked tokenizer.json; the largest known are 35 MB.
 const maxFileBytes = 1 << 30
 
-func readPacked(path string) ([]byte, error) {
-	data, err := store.ReadFile(path)
+// ReadFile reads the text of a tokenizer.json, plain or packed.
+func ReadFile(path string) ([]byte, error) {
+	data, err := packed.ReadFile(path, maxFileBytes)
 	if err != nil {
 		return nil, err
 	}
-	var r io.Reader
-	switch {
-	case bytes.HasPrefix(data, []byte{0x1f, 0x8b}):
-		if r, err = gzip.NewReader(bytes.NewReader(data)); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-	case bytes.HasPrefix(data, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		z, err := zstd.NewReader(bytes.NewReader(data))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		defer z.Close()
-		r = z
-	default:
-		return data, nil
-	}
-	data, err = io.ReadAll(io.LimitReader(r, maxFileBytes+1))
-	if err != nil {
+	if err := delivered(data); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if len(data) > maxFileBytes {
-		return nil, fmt.Errorf("%s: more than %d bytes when unpacked", path, maxFileBytes)
 	}
 	return data, nil
 }
@@ -165,12 +143,12 @@ func parse(data []byte, folder string) (tok *Tokenizer, err error) {
 		switch key {
 		case "version":
 			var v string
-			if err = json.Unmarshal(raw, &v); err == nil && v != "1.0" {
+			if err = pyjson.Value(raw, &v); err == nil && v != "1.0" {
 				err = fmt.Errorf("%q is not 1.0", v)
 			}
 		case "truncation":
 			t.truncation = nil // of a key that stands twice the last counts
-			err = json.Unmarshal(raw, &t.truncation)
+			err = pyjson.Value(raw, &t.truncation)
 			if err == nil && t.truncation != nil {
 				err = t.truncation.check()
 			}
@@ -179,13 +157,13 @@ func parse(data []byte, folder string) (tok *Tokenizer, err error) {
 			if !isNull(raw) {
 				t.padding = &Padding{Strategy: padLongest}
 			}
-			err = json.Unmarshal(raw, &t.padding)
+			err = pyjson.Value(raw, &t.padding)
 			if err == nil && t.padding != nil {
 				err = t.padding.check()
 			}
 		case "added_tokens":
 			added = nil
-			err = json.Unmarshal(raw, &added)
+			err = pyjson.Value(raw, &added)
 		case "normalizer":
 			t.parts.Normalizer = partNames(raw)
 			t.normalizer, err = parseNormalizer(raw)
@@ -273,32 +251,32 @@ func (r *jsonReader) model() (*modelConfig, error) {
 		var text *string
 		switch key {
 		case "type":
-			err = json.Unmarshal(raw, &c.kind)
+			err = pyjson.Value(raw, &c.kind)
 		case "unk_token":
-			err = json.Unmarshal(raw, &c.unkToken)
+			err = pyjson.Value(raw, &c.unkToken)
 		case "dropout":
 			var rate *float64
-			if err = json.Unmarshal(raw, &rate); err == nil && rate != nil && *rate != 0 {
+			if err = pyjson.Value(raw, &rate); err == nil && rate != nil && *rate != 0 {
 				err = fmt.Errorf("%v: merges left out at random are not supported\nhint: set it to null, for the same ids at every run", *rate)
 			}
 		case "unk_id":
-			err = json.Unmarshal(raw, &c.unkID)
+			err = pyjson.Value(raw, &c.unkID)
 		case "continuing_subword_prefix":
-			if err = json.Unmarshal(raw, &text); err == nil && text != nil {
+			if err = pyjson.Value(raw, &text); err == nil && text != nil {
 				c.prefix, c.prefixIsSet = *text, true
 			}
 		case "end_of_word_suffix":
-			if err = json.Unmarshal(raw, &text); err == nil && text != nil {
+			if err = pyjson.Value(raw, &text); err == nil && text != nil {
 				c.suffix = *text
 			}
 		case "fuse_unk":
-			err = json.Unmarshal(raw, &c.fuseUnk)
+			err = pyjson.Value(raw, &c.fuseUnk)
 		case "byte_fallback":
-			err = json.Unmarshal(raw, &c.byteFallback)
+			err = pyjson.Value(raw, &c.byteFallback)
 		case "ignore_merges":
-			err = json.Unmarshal(raw, &c.ignoreMerges)
+			err = pyjson.Value(raw, &c.ignoreMerges)
 		case "max_input_chars_per_word":
-			err = json.Unmarshal(raw, &c.maxChars)
+			err = pyjson.Value(raw, &c.maxChars)
 		}
 		if err != nil {
 			return r.errorf(at, "model.%s: %w", key, err)

@@ -13,19 +13,16 @@ import (
 	"slices"
 	"strings"
 
+	"olmo/internal/pyjson"
 	"olmo/store"
 	"olmo/weights"
 )
 
 // ReadManifest reads what a checkpoint folder says of itself.
 func ReadManifest(dir string) (*Manifest, error) {
-	text, err := store.ReadFile(filepath.Join(dir, manifestFile))
-	if err != nil {
-		return nil, err
-	}
 	var m Manifest
-	if err := json.Unmarshal(text, &m); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, manifestFile), err)
+	if err := pyjson.ReadFile(filepath.Join(dir, manifestFile), &m); err != nil {
+		return nil, err
 	}
 	if m.Format != manifestFormat {
 		return nil, fmt.Errorf("%s: format %q, this program reads %q", filepath.Join(dir, manifestFile), m.Format, manifestFormat)

@@ -1,7 +1,6 @@
 package train
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +14,7 @@ import (
 	"olmo/config"
 	"olmo/data/store"
 	"olmo/data/tokens"
+	"olmo/internal/pyjson"
 	"olmo/model"
 	"olmo/numeric"
 	"olmo/tensor"
@@ -221,16 +221,9 @@ func (c *Config) takeModel(l *model.Loaded) error {
 
 // readConfigJSON reads the keys of a model; how its weights were stored is none of them.
 func readConfigJSON(path string) (model.HFConfig, error) {
-	text, err := store.ReadFile(path)
+	m, err := pyjson.ReadObject(path)
 	if err != nil {
 		return nil, err
-	}
-	var m model.HFConfig
-	if err := json.Unmarshal(text, &m); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if m == nil {
-		return nil, fmt.Errorf("%s: not a JSON object", path)
 	}
 	delete(m, "quantization_config")
 	return m, nil

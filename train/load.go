@@ -2,7 +2,6 @@ package train
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -15,8 +14,8 @@ import (
 	"strings"
 
 	"olmo/config"
+	"olmo/internal/pyjson"
 	"olmo/model"
-	"olmo/store"
 	"olmo/tensor"
 	"olmo/weights"
 )
@@ -228,12 +227,8 @@ func (t *Trainer) load(dir string, l loading) error {
 		return err
 	}
 	var s State
-	text, err := store.ReadFile(filepath.Join(dir, stateFile))
-	if err == nil {
-		err = json.Unmarshal(text, &s)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", dir, err)
+	if err := pyjson.ReadFile(filepath.Join(dir, stateFile), &s); err != nil {
+		return err
 	}
 	if l.optimizer {
 		if err := t.loadOptimizer(filepath.Join(dir, optimFile)); err != nil {

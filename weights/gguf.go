@@ -11,6 +11,7 @@ import (
 	"math"
 	"slices"
 
+	"olmo/store"
 	"olmo/tensor"
 )
 
@@ -247,7 +248,7 @@ var ggufSizes = [...]uint64{
 func parseGGUF(path string, data []byte) (*GGUF, error) {
 	r := &ggufReader{path: path, data: data}
 	if !bytes.HasPrefix(data, []byte("GGUF")) {
-		if err := Mistaken(data); err != nil {
+		if err := store.Mistaken(data); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}

@@ -2,7 +2,6 @@ package weights
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +12,7 @@ import (
 	"strings"
 
 	"olmo/internal/pyjson"
+	"olmo/store"
 )
 
 // folderFiles are the names under which a folder's weights are looked for, in
@@ -82,7 +82,7 @@ func openFile(path string) (*Set, error) {
 		return nil, err
 	}
 	var s *Set
-	mistaken := Mistaken(m.data)
+	mistaken := store.Mistaken(m.data)
 	switch data := m.data; {
 	case mistaken != nil:
 		err = &FileError{path, -1, mistaken}
@@ -103,7 +103,7 @@ func openFile(path string) (*Set, error) {
 	case isPickle(data):
 		err = &FileError{path, 0, errors.New("this is a pickle, but none of torch.save\nhint: save tensors with torch.save or safetensors")}
 	default:
-		if err = message(data); err != nil {
+		if err = store.Message(data, "weights"); err != nil {
 			err = &FileError{path, -1, err}
 		} else if s, err = parseSafetensors(path, data); err == nil && isAI2(s) {
 			s, err = fromAI2(s)
@@ -137,7 +137,7 @@ func parseIndex(path string, data []byte) (*Set, error) {
 		WeightMap map[string]string `json:"weight_map"`
 	}
 	if err := pyjson.Unmarshal(data, &index); err != nil {
-		return nil, &FileError{path, offsetOf(err, int64(len(data))), fmt.Errorf("the index of shards cannot be read: %w", err)}
+		return nil, &FileError{path, -1, fmt.Errorf("the index of shards cannot be read: %w", err)}
 	}
 	if len(index.WeightMap) == 0 {
 		return nil, &FileError{path, -1, errors.New("weight_map names no tensor, so nothing says which file has which")}
@@ -170,18 +170,4 @@ func parseIndex(path string, data []byte) (*Set, error) {
 	}
 	s.sort()
 	return s, nil
-}
-
-// offsetOf returns the byte of a text at which encoding/json found trouble; end is for a text that
-// ends too early.
-func offsetOf(err error, end int64) int64 {
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &kind):
-		return kind.Offset
-	case errors.As(err, &syntax) && syntax.Offset < end:
-		return max(syntax.Offset-1, 0)
-	}
-	return end
 }

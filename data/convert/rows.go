@@ -13,6 +13,7 @@ import (
 	"olmo/data"
 	"olmo/data/charset"
 	"olmo/data/parquet"
+	"olmo/packed"
 )
 
 // rower gives the rows of a file one by one, and io.EOF after the last; Bytes
@@ -128,7 +129,7 @@ func (r *run) openTable(path string, in *data.Input) (_ *tableRows, err error) {
 			unpacked.Close()
 		}
 	}()
-	unpacked, err = data.Unpack(bufio.NewReaderSize(counting{in, r.stage.Progress}, 64<<10))
+	unpacked, err = packed.NewReader(bufio.NewReaderSize(counting{in, r.stage.Progress}, 64<<10))
 	if err != nil {
 		return nil, err
 	}

@@ -1,8 +1,6 @@
 package convert
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +15,7 @@ import (
 	"olmo/data/charset"
 	"olmo/data/store"
 	"olmo/data/webpage"
+	"olmo/packed"
 )
 
 // bunch is some files that are one document each.
@@ -162,7 +161,7 @@ func (r *run) single(m *made, f file, info store.Info, l webpage.Linearizer) err
 	if err != nil {
 		return err
 	}
-	b, packed, err := unpack(stored)
+	b, unpacked, err := unpack(stored)
 	if errors.As(err, new(passedOver)) {
 		m.binary++
 	}
@@ -184,7 +183,7 @@ func (r *run) single(m *made, f file, info store.Info, l webpage.Linearizer) err
 		return nil
 	}
 	name := f.name
-	if packed {
+	if unpacked {
 		name = unpackedName(name)
 	}
 	if f.kind == page {
@@ -216,25 +215,15 @@ var errNoText = errors.New("the file holds no text")
 
 // unpack gives the text of a file that is packed, which its bytes tell, and any other as
 // it is.
-func unpack(stored []byte) (b []byte, packed bool, err error) {
-	if !data.IsPacked(stored) {
-		if err := data.CheckPacked(stored); err != nil {
+func unpack(stored []byte) (b []byte, unpacked bool, err error) {
+	if !packed.Is(stored) {
+		if err := packed.Check(stored); err != nil {
 			return nil, false, passedOver{err}
 		}
 		return stored, false, nil
 	}
-	r, err := data.Unpack(bufio.NewReader(bytes.NewReader(stored)))
-	if err == nil {
-		defer r.Close()
-		b, err = io.ReadAll(io.LimitReader(r, data.MaxLine+1))
-	}
-	switch {
-	case err != nil:
-		return nil, true, fmt.Errorf("unpacking it: %w", err)
-	case len(b) > data.MaxLine:
-		return nil, true, fmt.Errorf("the file has more than the %d bytes allowed when it is unpacked", data.MaxLine)
-	}
-	return b, true, nil
+	b, err = packed.Bytes(stored, data.MaxLine)
+	return b, true, err
 }
 
 // read reads a whole file.

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"olmo/data"
+	"olmo/packed"
 )
 
 // MaxRecord is the longest content of a record that is read, in bytes, and the
@@ -83,7 +84,7 @@ func NewReader(name string, file Source, size int64) (*Reader, error) {
 		}
 		src, r.packed = f, f
 	default: // plain, or packed in a way that has no place to go on at behind damage
-		if src, err = data.Unpack(in.Reader); err != nil {
+		if src, err = packed.NewReader(in.Reader); err != nil {
 			return nil, err
 		}
 	}

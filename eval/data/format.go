@@ -15,6 +15,7 @@ import (
 	"olmo/data"
 	"olmo/data/parquet"
 	"olmo/eval/data/arrow"
+	"olmo/packed"
 )
 
 // format yields the rows of a file, and reports whether more are wanted. Errors need not name
@@ -55,11 +56,11 @@ var errPointer = errors.New("it is a pointer of Git LFS, not the data\nhint: 'gi
 
 // unpack gives the text of a file, plain or packed, without a byte order mark.
 func unpack(f io.Reader) (*bufio.Reader, func(), error) {
-	packed := bufio.NewReaderSize(f, 64<<10)
-	if head, _ := packed.Peek(40); bytes.HasPrefix(head, []byte("version https://git-lfs.github.com/spec/")) {
+	stored := bufio.NewReaderSize(f, 64<<10)
+	if head, _ := stored.Peek(40); bytes.HasPrefix(head, []byte("version https://git-lfs.github.com/spec/")) {
 		return nil, nil, errPointer
 	}
-	plain, err := data.Unpack(packed)
+	plain, err := packed.NewReader(stored)
 	if err != nil {
 		return nil, nil, err
 	}

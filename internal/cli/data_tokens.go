@@ -1,22 +1,18 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 	"github.com/spf13/cobra"
 
 	"olmo/data"
 	"olmo/data/tokens"
-	"olmo/store"
+	"olmo/internal/pyjson"
 	"olmo/tokenizer"
 )
 
@@ -173,7 +169,7 @@ func loadDataTokenizer(name string, plain bool) (*dataTokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := readUnpacked(path)
+	text, err := tokenizer.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading tokenizer: %w", err)
 	}
@@ -182,7 +178,7 @@ func loadDataTokenizer(name string, plain bool) (*dataTokenizer, error) {
 		return nil, fmt.Errorf("tokenizer %s: %w", path, err)
 	}
 	var file tokenizerFile
-	if err := json.Unmarshal(text, &file); err != nil {
+	if err := pyjson.Unmarshal(text, &file); err != nil {
 		return nil, fmt.Errorf("tokenizer %s: %w", path, err)
 	}
 	out := &dataTokenizer{Tokenizer: t, fingerprint: t.Fingerprint()}
@@ -204,12 +200,12 @@ func loadDataTokenizer(name string, plain bool) (*dataTokenizer, error) {
 // withoutSpecial loads a tokenizer.json as if it named no special tokens.
 func withoutSpecial(text []byte, file *tokenizerFile) (*tokenizer.Tokenizer, error) {
 	var whole map[string]json.RawMessage
-	if err := json.Unmarshal(text, &whole); err != nil {
+	if err := pyjson.Unmarshal(text, &whole); err != nil {
 		return nil, err
 	}
 	var added []json.RawMessage
-	if err := json.Unmarshal(whole["added_tokens"], &added); err != nil {
-		return nil, err
+	if err := pyjson.Value(whole["added_tokens"], &added); err != nil {
+		return nil, fmt.Errorf("added_tokens: %w", err)
 	}
 	var vocab map[string]json.RawMessage
 	if json.Unmarshal(file.Model.Vocab, &vocab) != nil {
@@ -252,39 +248,11 @@ func findTokenizer(name string) (string, error) {
 		candidates = append(candidates, filepath.Join(dir, name, "tokenizer.json"), filepath.Join(dir, flat+".json"), filepath.Join(dir, name))
 	}
 	for _, c := range candidates {
-		for _, packed := range []string{"", ".gz", ".zst"} {
+		for _, packed := range []string{"", ".gz", ".zst", ".bz2"} {
 			if st, err := os.Stat(c + packed); err == nil && !st.IsDir() {
 				return c + packed, nil
 			}
 		}
 	}
 	return "", fmt.Errorf("tokenizer %s is not there (looked for %s)\nhint: give the path of a tokenizer.json, or set OLMO_MODELS to the folder that holds it", name, strings.Join(candidates, ", "))
-}
-
-// readUnpacked reads a whole file that may be packed with gzip or Zstandard.
-func readUnpacked(path string) ([]byte, error) {
-	b, err := store.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case bytes.HasPrefix(b, []byte{0x1f, 0x8b}):
-		z, err := gzip.NewReader(bytes.NewReader(b))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		if b, err = io.ReadAll(z); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-	case bytes.HasPrefix(b, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		z, err := zstd.NewReader(nil)
-		if err != nil {
-			return nil, err
-		}
-		defer z.Close()
-		if b, err = z.DecodeAll(b, nil); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	return b, nil
 }

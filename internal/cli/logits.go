@@ -3,8 +3,10 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"olmo/internal/pyjson"
 	"olmo/lm"
 	"olmo/store"
 	"olmo/tensor"
@@ -185,13 +188,11 @@ func modelFiles(path string) []string {
 
 // readIDs reads a list of equally long lists of ids below V.
 func readIDs(path string, V int) ([][]int32, error) {
-	text, err := store.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
 	var rows [][]int32
-	if err := json.Unmarshal(text, &rows); err != nil {
-		return nil, fmt.Errorf("%s: %w\nhint: it must be a list of lists of ids, such as [[1,2,3],[4,5,6]]", path, err)
+	if err := pyjson.ReadFile(path, &rows); errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	} else if err != nil {
+		return nil, fmt.Errorf("%w\nhint: it must be a list of lists of ids, such as [[1,2,3],[4,5,6]]", err)
 	}
 	if len(rows) == 0 || len(rows[0]) == 0 {
 		return nil, fmt.Errorf("%s holds no ids", path)

@@ -1,13 +1,59 @@
-// Package pyjson reads JSON as Python's json module writes and reads it: with the words NaN,
-// Infinity and -Infinity, which JSON does not have.
+// Package pyjson reads JSON as Python's json module writes and reads it, with the words NaN,
+// Infinity and -Infinity, which JSON does not have; and says in words what is wrong with it.
 package pyjson
 
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"math"
+
+	"olmo/store"
 )
+
+// ReadFile decodes a file into v. An error names the file, but for one that is not there.
+func ReadFile(path string, v any) error {
+	text, err := read(path)
+	if err == nil {
+		err = named(path, text, Unmarshal(text, v))
+	}
+	return err
+}
+
+// ReadObject decodes a file with an object, as Object.
+func ReadObject(path string) (map[string]any, error) {
+	text, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := Object(text)
+	return m, named(path, text, err)
+}
+
+func read(path string) ([]byte, error) {
+	text, err := store.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := store.Mistaken(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return text, nil
+}
+
+// named is an error about the text of a file. One that does not even begin as JSON is perhaps a
+// server's answer.
+func named(path string, text []byte, err error) error {
+	if err == nil {
+		return nil
+	}
+	if begin := bytes.TrimSpace(text); len(begin) > 0 && !bytes.ContainsRune([]byte("{[\"-0123456789"), rune(begin[0])) && !json.Valid(text) {
+		if message := store.Message(text, "JSON"); message != nil {
+			err = message
+		}
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
 
 // words are the numbers that JSON does not have, as json.dumps writes them; the sign goes with
 // the word.
@@ -22,14 +68,28 @@ func nulls(text []byte) (plain []byte, found bool) {
 	return replace(text, func(int) string { return "null" })
 }
 
-// Unmarshal is encoding/json's, with null in the place of Python's words. An error is that of the
-// text as it stands.
+// mark is the byte order mark that Windows tools write before a text.
+var mark = []byte("\ufeff")
+
+// Unmarshal is encoding/json's, with null in the place of Python's words, behind a byte order
+// mark or not. An error, an *Error, is that of the text as it stands.
 func Unmarshal(text []byte, v any) error {
+	text = bytes.TrimPrefix(text, mark)
 	err := json.Unmarshal(text, v)
 	if err != nil {
 		if plain, found := nulls(text); found && json.Unmarshal(plain, v) == nil {
 			return nil
 		}
+	}
+	return explain(text, err)
+}
+
+// Value is encoding/json's Unmarshal for a part of a text, whose place the caller tells: the
+// *Error has none.
+func Value(part []byte, v any) error {
+	err := explain(part, json.Unmarshal(part, v))
+	if e, ok := err.(*Error); ok {
+		e.Line, e.Column = 0, 0
 	}
 	return err
 }
@@ -60,25 +120,26 @@ scan:
 
 // Object decodes an object, as encoding/json does into a map; Python's words are float64s.
 func Object(text []byte) (map[string]any, error) {
+	text = bytes.TrimPrefix(text, mark)
 	var m map[string]any
 	err := json.Unmarshal(text, &m)
 	if err != nil {
 		m = nil
-		plain, found := replace(text, func(word int) string { return mark + words[word].text + `"` })
+		plain, found := replace(text, func(word int) string { return quoted + words[word].text + `"` })
 		if !found || json.Unmarshal(plain, &m) != nil {
-			return nil, err
+			return nil, explain(text, err)
 		}
 		m, _ = numbers(m).(map[string]any)
 	}
 	if m == nil {
-		return nil, errors.New("not a JSON object")
+		return nil, &Error{what: "it is null, not an object"}
 	}
 	return m, nil
 }
 
-// mark begins the strings that stand for numbers while the rest is decoded. A text that has it
+// quoted begins the strings that stand for numbers while the rest is decoded. A text that has it
 // already, which nobody writes, would be taken for a number.
-const mark = `"\u0000number `
+const quoted = `"\u0000number `
 
 // numbers puts numbers in the place of marked strings.
 func numbers(v any) any {

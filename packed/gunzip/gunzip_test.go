@@ -14,7 +14,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
-	"olmo/data/gunzip"
+	"olmo/packed/gunzip"
 )
 
 func unzip(b []byte) ([]byte, error) {

@@ -1,7 +1,6 @@
 package data_test
 
 import (
-	"bufio"
 	"encoding/base64"
 	"io"
 	"slices"
@@ -110,19 +109,6 @@ func TestZstdWindow(t *testing.T) {
 		}
 		if c.err == "" && err != io.EOF || c.err != "" && (!strings.Contains(err.Error(), c.err) || !strings.Contains(err.Error(), "\nhint: ")) {
 			t.Errorf("%s: %v, want an error with %q", c.name, err, c.err)
-		}
-	}
-}
-
-// What is not packed is given as it is.
-func TestUnpackPlain(t *testing.T) {
-	for _, text := range []string{"", "B", "BZh91AY", "plain text"} {
-		r, err := data.Unpack(bufio.NewReader(strings.NewReader(text)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := io.ReadAll(r); string(got) != text || err != nil {
-			t.Errorf("%q is %q, %v", text, got, err)
 		}
 	}
 }

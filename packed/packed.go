@@ -1,4 +1,6 @@
-package data
+// Package packed reads files that are packed with gzip, Zstandard or bzip2, which their first
+// bytes tell.
+package packed
 
 import (
 	"bufio"
@@ -11,13 +13,14 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"olmo/data/gunzip"
 	"olmo/internal/memory"
+	"olmo/packed/gunzip"
+	"olmo/store"
 )
 
-// Unpack unpacks a file that is gzip, Zstandard or bzip2, which its first bytes tell;
-// any other is given as it is. What is packed in a way that is not read is an error.
-func Unpack(in *bufio.Reader) (io.ReadCloser, error) {
+// NewReader unpacks a file that is gzip, Zstandard or bzip2; any other is given as it is.
+// What is packed in a way that is not read is an error.
+func NewReader(in *bufio.Reader) (io.ReadCloser, error) {
 	magic, err := in.Peek(zstd.HeaderMaxSize)
 	if err != nil && err != io.EOF {
 		return nil, err
@@ -38,14 +41,44 @@ func Unpack(in *bufio.Reader) (io.ReadCloser, error) {
 	case isBzip2(magic):
 		return io.NopCloser(bzip2.NewReader(in)), nil
 	}
-	if err := CheckPacked(magic); err != nil {
+	if err := Check(magic); err != nil {
 		return nil, err
 	}
 	return io.NopCloser(in), nil
 }
 
-// IsPacked tells whether Unpack would unpack a file that begins so.
-func IsPacked(magic []byte) bool {
+// ReadFile reads a whole file and unpacks it, to no more than so many bytes.
+func ReadFile(name string, most int64) ([]byte, error) {
+	stored, err := store.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	text, err := Bytes(stored, most)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return text, nil
+}
+
+// Bytes unpacks a file that was read whole, to no more than so many bytes.
+func Bytes(stored []byte, most int64) ([]byte, error) {
+	r, err := NewReader(bufio.NewReader(bytes.NewReader(stored)))
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	text, err := io.ReadAll(io.LimitReader(r, most+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("unpacking it: %w", err)
+	case int64(len(text)) > most:
+		return nil, fmt.Errorf("it has more than the %d bytes allowed when it is unpacked", most)
+	}
+	return text, nil
+}
+
+// Is tells whether NewReader would unpack a file that begins so.
+func Is(magic []byte) bool {
 	return bytes.HasPrefix(magic, []byte{0x1f, 0x8b}) || isZstd(magic) || isBzip2(magic)
 }
 
@@ -62,7 +95,7 @@ func isBzip2(b []byte) bool {
 		(string(b[4:10]) == "1AY&SY" || string(b[4:10]) == "\x17\x72\x45\x38\x50\x90")
 }
 
-// notRead are the formats that files come in and that Unpack does not read.
+// notRead are the formats that files come in and that NewReader does not read.
 var notRead = []struct{ magic, name, tool string }{
 	{"\xfd7zXZ\x00", "xz", "xz -dc"},
 	{"\x04\x22\x4d\x18", "lz4", "lz4 -dc"},
@@ -76,9 +109,9 @@ var notRead = []struct{ magic, name, tool string }{
 	{"PK\x03\x04", "zip", "unzip -p"},
 }
 
-// CheckPacked is an error that names the format when a file that begins so is packed
+// Check is an error that names the format when a file that begins so is packed
 // in a way that is not read.
-func CheckPacked(magic []byte) error {
+func Check(magic []byte) error {
 	for _, f := range notRead {
 		if bytes.HasPrefix(magic, []byte(f.magic)) {
 			return fmt.Errorf("it is %s, which is not read\nhint: unpack it with %s, and pack it with gzip or zstd", f.name, f.tool)

@@ -1,4 +1,4 @@
-package weights
+package store
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ func Mistaken(data []byte) error {
 	switch {
 	case len(data) == 0:
 		return errors.New("the file is empty: a download that did not begin, or a disk that was full" + again)
-	case isPointer(data):
+	case IsPointer(data):
 		return errors.New("this is a pointer of Git LFS, not the file that it stands for\nhint: git lfs pull")
 	case strings.HasPrefix(begin, "<!doctype html"), strings.HasPrefix(begin, "<html"), strings.HasPrefix(begin, "<!-- ") && strings.Contains(begin, "<html"):
 		return errors.New("this is a web page, not the file that it stands for" + again)
@@ -27,15 +27,16 @@ func Mistaken(data []byte) error {
 	return nil
 }
 
-// message knows a short text in place of weights, as servers answer: "Entry not found".
-func message(data []byte) error {
+// Message knows a short text, as servers answer ("Entry not found"), in place of what a file
+// should hold, such as "weights".
+func Message(data []byte, what string) error {
 	if len(data) > 4096 || !utf8.Valid(data) || bytes.IndexFunc(data, func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' }) >= 0 {
 		return nil
 	}
-	return fmt.Errorf("this is a text, a server's message perhaps, and no weights: %.120q", bytes.TrimSpace(data))
+	return fmt.Errorf("this is a text, a server's message perhaps, and no %s: %.120q", what, bytes.TrimSpace(data))
 }
 
-// isPointer knows what a clone without Git LFS has in place of large files.
-func isPointer(data []byte) bool {
+// IsPointer knows what a clone without Git LFS has in place of large files.
+func IsPointer(data []byte) bool {
 	return len(data) < 1024 && bytes.HasPrefix(data, []byte("version https://git-lfs.github.com/spec/"))
 }
