@@ -93,8 +93,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "lm", may: "chat device device/cpu generate graph internal/memory internal/pyjson model numeric page store tensor tokenizer train", tests: "lm/lmtest page/pagetest weights"},
 	{pkg: "lm/lmtest", may: "model tensor tokenizer"},
 	{pkg: "eval/data/arrow", may: "data"},
-	{pkg: "eval/data", may: "data data/parquet eval/data/arrow store"},
-	{pkg: "eval/data", may: "data data/parquet eval/data/arrow packed"},
+	{pkg: "eval/data", may: "data data/parquet eval/data/arrow packed store"},
 	{pkg: "eval/python"},
 	{pkg: "eval/stats", may: "numeric"},
 	{pkg: "eval", may: "chat config data data/store eval/data eval/python eval/stats generate lm numeric store tokenizer train", tests: "device/cpu lm/lmtest"},
@@ -115,10 +114,8 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "dashboard", may: "config page runlog store", tests: "page/pagetest"},
 
 	// Whole stories, and the command.
-	{pkg: "quickstart", may: "config data data/convert data/dedupe data/mix data/tagger data/tokens device/cpu eval eval/data generate graph internal/parallel lm model page runlog store tensor tokenizer train weights", tests: "page/pagetest"},
-	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/olmes eval/record eval/score eval/score/sandbox eval/taskfile generate internal/memory internal/parallel lm model numeric quickstart store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest lm/lmtest"},
 	{pkg: "quickstart", may: "config data data/convert data/dedupe data/mix data/tagger data/tokens device/cpu eval eval/data generate graph internal/parallel internal/pyjson lm model page runlog store tensor tokenizer train weights", tests: "page/pagetest"},
-	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/record eval/score eval/taskfile generate internal/memory internal/parallel internal/pyjson lm model numeric quickstart store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest lm/lmtest"},
+	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/olmes eval/record eval/score eval/score/sandbox eval/taskfile generate internal/memory internal/parallel internal/pyjson lm model numeric quickstart store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest lm/lmtest"},
 	{pkg: "cmd/olmo", may: "internal/cli"},
 }
 
