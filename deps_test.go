@@ -104,8 +104,8 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "eval/taskfile", may: "chat chat/jinja config eval eval/data eval/python eval/score internal/parallel", tests: "lm"},
 	{pkg: "eval/endpoint", may: "chat eval eval/python", tests: "eval/endpoint/endpointtest"},
 	{pkg: "eval/endpoint/endpointtest"},
-	{pkg: "eval/record", may: "config data eval eval/python internal/pyjson"},
-	{pkg: "eval/compare", may: "eval/record eval/stats page", tests: "page/pagetest"},
+	{pkg: "eval/record", may: "config data eval eval/python internal/pyjson numeric"},
+	{pkg: "eval/compare", may: "eval/record eval/stats numeric page", tests: "page/pagetest"},
 	{pkg: "convert", may: "device/cpu internal/pyjson lm model numeric store tensor tokenizer weights"},
 
 	// What an artefact is, and whether it is whole: release and verify will speak of

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"olmo/numeric"
 )
 
 // figure is how values of documents become a figure: by sums over documents of a few terms that
@@ -42,12 +44,12 @@ func twoTerms(v any, t []float64) bool {
 }
 
 // perUnit is a perplexity by words or bytes.
-var perUnit = figure{terms: 2, power: true, of: twoTerms, at: func(s []float64) float64 { return math.Exp(-s[0] / s[1]) }}
+var perUnit = figure{terms: 2, power: true, of: twoTerms, at: func(s []float64) float64 { return numeric.Exp(-s[0] / s[1]) }}
 
 // figures are those that are not means of numbers, by metric: lm-eval's (api/metrics.py), and
 // the sums that documents of bpb and paloma have.
 var figures = map[string]figure{
-	"perplexity": {terms: 2, power: true, of: meanFigure.of, at: func(s []float64) float64 { return math.Exp(-s[0] / s[1]) }},
+	"perplexity": {terms: 2, power: true, of: meanFigure.of, at: func(s []float64) float64 { return numeric.Exp(-s[0] / s[1]) }},
 
 	"word_perplexity": perUnit,
 	"byte_perplexity": perUnit,

@@ -16,6 +16,7 @@ import (
 
 	"olmo/eval/python"
 	"olmo/internal/pyjson"
+	"olmo/numeric"
 )
 
 const formatHarness = "lm-eval"
@@ -204,14 +205,14 @@ func (d *Document) brier() any {
 	}
 	for _, q := range d.Requests {
 		if !q.Unconditional {
-			all += math.Exp(q.Logprob - top)
+			all += numeric.Exp(q.Logprob - top)
 		}
 	}
 	for i, q := range d.Requests {
 		if q.Unconditional {
 			break
 		}
-		p := math.Exp(q.Logprob-top) / all
+		p := numeric.Exp(q.Logprob-top) / all
 		if i == d.Gold[0] {
 			p--
 		}

@@ -1,6 +1,10 @@
 package stats
 
-import "math"
+import (
+	"math"
+
+	"olmo/numeric"
+)
 
 // McNemar is the exact two-sided p-value of two models that answer the same questions alike: of
 // the questions that one alone answers rightly, a are the one's and b the other's.
@@ -20,5 +24,5 @@ func McNemar(a, b int) float64 {
 	top, _ := math.Lgamma(float64(n + 1))
 	x, _ := math.Lgamma(float64(k + 1))
 	y, _ := math.Lgamma(float64(n - k + 1))
-	return min(1, 2*sum*math.Exp(top-x-y-float64(n)*math.Ln2))
+	return min(1, 2*sum*numeric.Exp(top-x-y-float64(float64(n)*math.Ln2)))
 }

@@ -1,6 +1,10 @@
 package stats
 
-import "math"
+import (
+	"math"
+
+	"olmo/numeric"
+)
 
 // PairedT is Student's two-sided test of whether the mean of paired differences is 0, with n − 1
 // degrees of freedom. Differences that are all 0 have p = 1; fewer than two have none (NaN).
@@ -60,15 +64,15 @@ func betaShare(x, y, a, b float64) float64 {
 	both, _ := math.Lgamma(a + b)
 	la, _ := math.Lgamma(a)
 	lb, _ := math.Lgamma(b)
-	logY := math.Log(y)
+	logY := numeric.Log(y)
 	if y > 0.5 {
 		logY = math.Log1p(-x)
 	}
-	logX := math.Log(x)
+	logX := numeric.Log(x)
 	if x > 0.5 {
 		logX = math.Log1p(-y)
 	}
-	return math.Exp(both-la-lb+a*logX+b*logY) * betaFraction(x, a, b) / a
+	return numeric.Exp(both-la-lb+float64(a*logX)+float64(b*logY)) * betaFraction(x, a, b) / a
 }
 
 // betaFraction is the continued fraction of the incomplete beta function, by the method of
