@@ -52,7 +52,7 @@ func (t *Task) Job(in Inputs) (*Job, error) {
 		}
 	}
 	if j.original == 0 {
-		return nil, fmt.Errorf("task %s: %w", t.Name, errNoRows)
+		return nil, fmt.Errorf("task %s: %s has no rows for it", t.Name, t.place(&j.Inputs))
 	}
 	if in.Share > 0 {
 		j.limit(int(math.Ceil(in.Share * float64(j.original))))
@@ -84,6 +84,16 @@ func (t *Task) Job(in Inputs) (*Job, error) {
 		}
 	}
 	return j, nil
+}
+
+// place is where the rows of a task are.
+func (t *Task) place(in *Inputs) string {
+	if t.Sets != nil {
+		if sets, err := t.Sets(in); err == nil {
+			return sets[0].Place
+		}
+	}
+	return "the data set"
 }
 
 // Predict leaves out what answers are measured by: they are kept, and not judged.

@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -189,7 +188,6 @@ func (a asking) each(category string) func(in *Inputs) iter.Seq2[*Document, erro
 // mmluSubjects reads a data set of all subjects.
 func mmluSubjects(in *Inputs, data string) (map[string][]row[mmluRow], error) {
 	subjects := map[string][]row[mmluRow]{}
-	n := 0
 	for r, err := range readRows[mmluRow](in, data) {
 		if err == nil && (r.value.Answer < 0 || r.value.Answer >= len(r.value.Choices)) {
 			err = r.Bad(fmt.Errorf("the answer is number %d of %d choices", r.value.Answer, len(r.value.Choices)))
@@ -198,15 +196,9 @@ func mmluSubjects(in *Inputs, data string) (map[string][]row[mmluRow], error) {
 			return nil, err
 		}
 		subjects[r.value.Subject] = append(subjects[r.value.Subject], r)
-		n++
-	}
-	if n == 0 {
-		return nil, fmt.Errorf("%s: %w", data, errNoRows)
 	}
 	return subjects, nil
 }
-
-var errNoRows = errors.New("the data set has no rows")
 
 // before is what stands before a question.
 func (p prompt) before(subject string, examples []row[mmluRow], letters bool) string {

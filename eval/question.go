@@ -30,6 +30,8 @@ func (q *Question) check() error {
 	switch {
 	case len(q.Choices) == 0:
 		return errors.New("the question has no choices")
+	case slices.Contains(q.Choices, ""):
+		return fmt.Errorf("choice %d is empty", slices.Index(q.Choices, ""))
 	case q.Gold < 0 || q.Gold >= len(q.Choices):
 		return fmt.Errorf("the answer is number %d of %d choices", q.Gold, len(q.Choices))
 	}
