@@ -107,21 +107,26 @@ func (p *Plain) Answer(ctx context.Context, a Answerer, o AnswerOptions, output 
 	}
 	now := Progress{Job: "requests", Total: len(p.requests), Done: len(kept)}
 	progress(now)
-	var asked []Request
-	var numbers []int
-	for i, r := range p.requests {
-		if _, ok := kept[i]; !ok {
-			r.Sampling.Seed = documentSeed(r.Sampling.Seed, i)
-			asked, numbers = append(asked, r), append(numbers, i)
-		}
-	}
-	if len(asked) > 0 {
-		err = a.Answer(ctx, asked, o, func(i int, x Answer) error {
-			kept[numbers[i]] = x
+	w := &wave{ask: func(w *wave) error {
+		return a.Answer(ctx, w.requests, o, func(i int, x Answer) error {
+			kept[w.numbers[i]] = x
 			now.Done++
 			progress(now)
-			return j.add(numbers[i], x)
+			return j.add(w.numbers[i], x)
 		})
+	}}
+	for i, r := range p.requests {
+		if _, ok := kept[i]; !ok {
+			w.add(r, i, i)
+		}
+		if w.full() {
+			if err = w.flush(); err != nil {
+				break
+			}
+		}
+	}
+	if err == nil {
+		err = w.flush()
 	}
 	if err == nil {
 		err = p.write(output, kept)

@@ -244,12 +244,41 @@ func (r *Run) do(ctx context.Context, a Answerer, d due, res *Results) error {
 	return nil
 }
 
-// wave is how much is asked at once: enough to share what requests have in common, little
-// enough to stay in memory.
+// How much is asked at once: enough to share what requests have in common, little enough to stay
+// in memory.
 const (
 	waveRequests = 8192
 	waveBytes    = 32 << 20
 )
+
+// wave gathers requests that are asked together. numbers are their places among all.
+type wave struct {
+	requests []Request
+	numbers  []int
+	bytes    int
+	ask      func(w *wave) error
+}
+
+// add takes a request of a document, whose sampled answers have random numbers of their own.
+func (w *wave) add(r Request, number, doc int) {
+	if r.Form == Text {
+		r.Sampling.Seed = documentSeed(r.Sampling.Seed, doc)
+	}
+	w.requests, w.numbers = append(w.requests, r), append(w.numbers, number)
+	w.bytes += len(r.Context) + len(r.Continuation)
+}
+
+func (w *wave) full() bool { return len(w.requests) >= waveRequests || w.bytes >= waveBytes }
+
+// flush asks what there is.
+func (w *wave) flush() error {
+	if len(w.requests) == 0 {
+		return nil
+	}
+	err := w.ask(w)
+	w.requests, w.numbers, w.bytes = w.requests[:0], w.numbers[:0], 0
+	return err
+}
 
 // answers asks what no earlier run has asked. The answers are in the order of the documents'
 // requests.
@@ -273,26 +302,21 @@ func (r *Run) answers(ctx context.Context, a Answerer, d due) (answers []Answer,
 		}
 	}
 	r.tell(now)
-	var asked []Request
-	var numbers []int // of the asked among all
-	bytes := 0
-	ask := func() error {
-		err := a.Answer(ctx, asked, AnswerOptions{Boundary: d.Boundary, Tokens: r.Tokens, Memory: r.Memory, NoShare: r.NoShare, Thinking: r.Thinking}, func(i int, x Answer) error {
-			answers[numbers[i]] = x
+	w := &wave{ask: func(w *wave) error {
+		return a.Answer(ctx, w.requests, AnswerOptions{Boundary: d.Boundary, Tokens: r.Tokens, Memory: r.Memory, NoShare: r.NoShare, Thinking: r.Thinking}, func(i int, x Answer) error {
+			answers[w.numbers[i]] = x
 			now.Done++
-			if asked[i].Form == Rolling {
+			if w.requests[i].Form == Rolling {
 				now.Documents++
-				now.Text += int64(len(asked[i].Continuation))
+				now.Text += int64(len(w.requests[i].Continuation))
 			}
 			r.tell(now)
 			if j != nil {
-				return j.add(numbers[i], x)
+				return j.add(w.numbers[i], x)
 			}
 			return nil
 		})
-		asked, numbers, bytes = asked[:0], numbers[:0], 0
-		return err
-	}
+	}}
 	for doc, err := range d.Each() {
 		if err != nil {
 			return nil, j, err
@@ -305,22 +329,15 @@ func (r *Run) answers(ctx context.Context, a Answerer, d due) (answers []Answer,
 				now.Done++
 				continue
 			}
-			if q.Form == Text {
-				q.Sampling.Seed = documentSeed(q.Sampling.Seed, doc.Index)
-			}
-			asked, numbers = append(asked, q), append(numbers, n)
-			bytes += len(q.Context) + len(q.Continuation)
+			w.add(q, n, doc.Index)
 		}
-		if len(asked) >= waveRequests || bytes >= waveBytes {
-			if err := ask(); err != nil {
+		if w.full() {
+			if err := w.flush(); err != nil {
 				return nil, j, err
 			}
 		}
 	}
-	if len(asked) > 0 {
-		err = ask()
-	}
-	return answers, j, err
+	return answers, j, w.flush()
 }
 
 func (r *Run) tell(p Progress) {
