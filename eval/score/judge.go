@@ -181,6 +181,8 @@ func (j *Judge) programs(ctx context.Context, s *Scorer, a *Answers, out *judged
 	verdicts, err := s.Programs(ctx, a.Rows, o)
 	var row *RowError
 	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
 	case errors.As(err, &row):
 		return fmt.Errorf("%s: %s: %w", a.places[row.Row], s.Name, row.Err)
 	case err != nil:

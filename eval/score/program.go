@@ -2,13 +2,13 @@ package score
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
 
 	"olmo/eval/score/sandbox"
+	"olmo/internal/memory"
 	"olmo/internal/parallel"
 )
 
@@ -31,15 +31,16 @@ func (e *RowError) Unwrap() error { return e.Err }
 // programTask is what programs of a row are run with: a text before the answer, and the tests.
 type programTask struct{ before, tests string }
 
-// programs judges answers that are programs, by running each with the tests of its row: as many at
-// the same time as there are threads.
+// programJob is a response that is run.
+type programJob struct {
+	row, response int
+	program       sandbox.Program
+}
+
+// programs judges answers that are programs, by running each with the tests of its row.
 func programs(task func(r *Row) (programTask, error)) func(context.Context, []Row, ProgramOptions) ([][]bool, error) {
 	return func(ctx context.Context, rows []Row, o ProgramOptions) ([][]bool, error) {
-		type job struct {
-			row, response int
-			program       sandbox.Program
-		}
-		var jobs []job
+		var jobs []programJob
 		passed := make([][]bool, len(rows))
 		for n := range rows {
 			r := &rows[n]
@@ -52,42 +53,53 @@ func programs(task func(r *Row) (programTask, error)) func(context.Context, []Ro
 			}
 			passed[n] = make([]bool, len(r.Responses))
 			for i, response := range r.Responses {
-				jobs = append(jobs, job{n, i, sandbox.Program{Source: t.before + programOf(response) + "\n", Tests: t.tests}})
+				jobs = append(jobs, programJob{n, i, sandbox.Program{Source: t.before + programOf(response) + "\n", Tests: t.tests}})
 			}
 		}
-		var next atomic.Int64
-		var workers sync.WaitGroup
-		var told sync.Mutex // for passed and failed, too
-		var failed error
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		for range min(parallel.Threads(), len(jobs)) {
-			workers.Go(func() {
-				for i := next.Add(1) - 1; i < int64(len(jobs)) && ctx.Err() == nil; i = next.Add(1) - 1 {
-					j := &jobs[i]
-					out, err := o.Sandbox.Run(ctx, j.program)
-					told.Lock()
-					if err != nil {
-						if failed == nil || errors.Is(failed, context.Canceled) {
-							failed = err
-						}
-						cancel()
-					} else {
-						passed[j.row][j.response] = out.Passed
-						if o.Ended != nil {
-							o.Ended(j.row, j.response, out)
-						}
-					}
-					told.Unlock()
-				}
-			})
-		}
-		workers.Wait()
-		if failed == nil {
-			failed = ctx.Err()
-		}
-		return passed, failed
+		return passed, o.run(ctx, jobs, func(j *programJob, out sandbox.Outcome) { passed[j.row][j.response] = out.Passed })
 	}
+}
+
+// run runs programs, as many at the same time as there are threads, and memory for what each may
+// take; ended is told of one after the other.
+func (o *ProgramOptions) run(ctx context.Context, jobs []programJob, ended func(*programJob, sandbox.Outcome)) error {
+	workers := min(parallel.Threads(), len(jobs))
+	if free, known := memory.Available(); known {
+		workers = min(workers, max(1, int(free/sandbox.MemoryBytes)))
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var next atomic.Int64
+	var all sync.WaitGroup
+	var mu sync.Mutex // of failed, and of what ended
+	var failed error
+	work := func(j *programJob) {
+		out, err := o.Sandbox.Run(ctx, j.program)
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case err != nil && failed == nil:
+			failed = err
+			cancel()
+		case err == nil:
+			ended(j, out)
+			if o.Ended != nil {
+				o.Ended(j.row, j.response, out)
+			}
+		}
+	}
+	for range workers {
+		all.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(jobs)) && ctx.Err() == nil; i = next.Add(1) - 1 {
+				work(&jobs[i])
+			}
+		})
+	}
+	all.Wait()
+	if failed == nil {
+		failed = ctx.Err()
+	}
+	return failed
 }
 
 // programOf is the program in a response: the first block between fences, or all of it. A fence

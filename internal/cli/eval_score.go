@@ -103,11 +103,10 @@ An option follows a scorer's name after a colon: exact_match:ignore_case:remove_
 				}
 			}
 			s, err := j.Do(c.Context(), answers, output)
+			p.close(err)
 			if err != nil {
-				p.fail()
 				return err
 			}
-			p.end()
 			text, err := json.MarshalIndent(s, "", "  ")
 			if err != nil {
 				return err

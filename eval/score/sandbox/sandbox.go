@@ -17,7 +17,8 @@
 // (RLIMIT_AS), of a file and the number of processes; this package adds up processes and memory
 // (fifty times a second, so that several processes together may exceed the memory for that long)
 // and counts what is written. At the end, and at a limit, the first process of the namespace is
-// killed, with which the kernel ends all others.
+// killed, with which the kernel ends all others. The interpreter is that process, so a signal that
+// it sends itself is ignored unless it has a handler.
 //
 // # Whose verdict it is
 //
