@@ -240,7 +240,7 @@ func TestMistakes(t *testing.T) {
 		{"bytes.csv", "csv", "bytes.csv: line 2: the text is not valid UTF-8"},
 		{"empty.csv", "csv", "empty.csv: the table has no heading"},
 		{"bytes.txt", "text", "bytes.txt: line 2: the text is not valid UTF-8"},
-		{"pointer.parquet", "parquet", "it is a pointer of Git LFS, not the data"},
+		{"pointer.parquet", "parquet", "this is a pointer of Git LFS, not the file that it stands for"},
 		{"torn.parquet", "parquet", "the Parquet file is damaged"},
 		{"torn.jsonl.gz", "json", "torn.jsonl.gz"},
 		{"packed.jsonl", "json", "it is xz, which is not read"},

@@ -16,6 +16,7 @@ import (
 	"olmo/data/parquet"
 	"olmo/eval/data/arrow"
 	"olmo/packed"
+	"olmo/store"
 )
 
 // format yields the rows of a file, and reports whether more are wanted. Errors need not name
@@ -51,14 +52,11 @@ func ending(name string) string {
 	return ""
 }
 
-// errPointer is about a clone whose large files were not fetched.
-var errPointer = errors.New("it is a pointer of Git LFS, not the data\nhint: 'git lfs pull' in the clone fetches the files")
-
 // unpack gives the text of a file, plain or packed, without a byte order mark.
 func unpack(f io.Reader) (*bufio.Reader, func(), error) {
 	stored := bufio.NewReaderSize(f, 64<<10)
-	if head, _ := stored.Peek(40); bytes.HasPrefix(head, []byte("version https://git-lfs.github.com/spec/")) {
-		return nil, nil, errPointer
+	if head, _ := stored.Peek(512); store.IsPointer(head) {
+		return nil, nil, store.Mistaken(head)
 	}
 	plain, err := packed.NewReader(stored)
 	if err != nil {
@@ -246,12 +244,12 @@ func parquetRows(f io.Reader, place string, yield func(Row) bool) (more bool, er
 	if err != nil {
 		return false, err
 	}
-	head := make([]byte, min(size, 40))
+	head := make([]byte, min(size, 512))
 	if _, err := at.ReadAt(head, 0); err != nil {
 		return false, err
 	}
-	if bytes.HasPrefix(head, []byte("version https://git-lfs.github.com/spec/")) {
-		return false, errPointer
+	if err := store.Mistaken(head); err != nil {
+		return false, err
 	}
 	rows, err := parquet.Open(at, size)
 	if err != nil {
