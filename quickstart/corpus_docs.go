@@ -40,12 +40,8 @@ type fileMetadata struct {
 func readOwnDocuments(ctx context.Context, dir string, opts CorpusOptions) (*source, error) {
 	src := &source{name: "your documents", tag: "docs"}
 	folder := filepath.Join(dir, filepath.FromSlash(ownFolder))
-	report, err := convert.Run(ctx, convert.Config{
-		// The corpus is no part of itself: a run that was interrupted would read
-		// its own documents.
-		Documents: opts.Docs, LeaveOut: append([]string{dir}, opts.LeaveOut...), Destination: folder, Output: "jsonl.zst", Source: src.tag, TextKey: "text", IDKey: "id",
-		Linearizer: "resiliparse", MaxSizeInBytes: 256 << 20, Execution: data.Execution{Processes: threads()},
-	})
+	own := conversion(dir, opts.Docs, opts.LeaveOut)
+	report, err := convert.Run(ctx, own)
 	switch {
 	case errors.Is(err, data.ErrNothing):
 		return nil, fmt.Errorf("reading --docs %s: %w: %w\nhint: text, Markdown, HTML, CSV, Parquet and JSONL files are read", strings.Join(opts.Docs, " "), errNoText, err)
@@ -90,7 +86,17 @@ func readOwnDocuments(ctx context.Context, dir string, opts CorpusOptions) (*sou
 	if len(src.documents) == 0 {
 		return nil, fmt.Errorf("reading --docs %s: %w\nhint: text, Markdown, HTML, CSV, Parquet and JSONL files are read", strings.Join(opts.Docs, " "), errNoText)
 	}
-	return src, nil
+	return src, rememberText(dir, own)
+}
+
+// conversion is how the user's files become documents below dir.
+func conversion(dir string, docs, leaveOut []string) convert.Config {
+	return convert.Config{
+		// The corpus is no part of itself: a run that was interrupted would read
+		// its own documents.
+		Documents: docs, LeaveOut: append([]string{dir}, leaveOut...), Destination: filepath.Join(dir, filepath.FromSlash(ownFolder)), Output: "jsonl.zst", Source: "docs", TextKey: "text", IDKey: "id",
+		Linearizer: "resiliparse", MaxSizeInBytes: 256 << 20, Execution: data.Execution{Processes: threads()},
+	}
 }
 
 // firstReject says what the first bad row of a folder of rejects is; "" where there are but

@@ -135,6 +135,29 @@ func (q *quick) putAside(steps int) error {
 	return store.Remove(q.path("report.json"))
 }
 
+// beginAnew takes away a run that cannot go on: one of an earlier version of this program, or
+// of what an earlier version made of the text. It is kept aside, finished or not.
+func (q *quick) beginAnew(steps int) error {
+	if fileExists(q.path("report.json")) {
+		if err := q.putAside(steps); err != nil {
+			return err
+		}
+	} else {
+		name := q.path(asideFolder, "unfinished")
+		for n := 2; ; n++ {
+			if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+				break
+			}
+			name = q.path(asideFolder, fmt.Sprintf("unfinished-%d", n))
+		}
+		if err := q.copyAside(name); err != nil {
+			return err
+		}
+		q.Print(fmt.Sprintf("the unfinished run of %d steps is of an earlier version and cannot go on: it stands in %s, and training begins anew", steps, name))
+	}
+	return store.RemoveFolder(q.runFolder())
+}
+
 func (q *quick) copyAside(name string) error {
 	aside, err := store.CreateFolder(name)
 	if err != nil {

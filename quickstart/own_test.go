@@ -116,6 +116,35 @@ func TestLonger(t *testing.T) {
 	}
 }
 
+// A run that cannot go on is kept, finished or not, and it is said where.
+func TestBeginAnew(t *testing.T) {
+	t.Chdir(t.TempDir())
+	told := ""
+	q := &quick{Options: Options{Out: "q", Print: func(line string) { told = line }}}
+	for _, c := range []struct {
+		report bool
+		want   string
+	}{{false, "unfinished"}, {false, "unfinished-2"}, {true, "steps7"}} {
+		err := writeJSON(q.path("run", "step5", "train.json"), "a run")
+		if err == nil && c.report {
+			err = writeJSON(q.path("report.json"), "its report")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := q.beginAnew(7); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(q.path("run")); err == nil {
+			t.Errorf("%s: the run is still there", c.want)
+		}
+		aside := filepath.Join("q", "earlier", c.want)
+		if kept := filepath.Join(aside, "run", "step5", "train.json"); !fileExists(kept) || !strings.Contains(told, "in "+aside) {
+			t.Errorf("no %s, told %q", kept, told)
+		}
+	}
+}
+
 // TestTooLittleText wants a word about what is missing, and nothing left behind.
 func TestTooLittleText(t *testing.T) {
 	write := func(text string) string {

@@ -84,10 +84,7 @@ func (q *quick) plan(ctx context.Context, base string, corpus *CorpusInfo, t enc
 	switch {
 	case old == nil:
 	case old.Base != base:
-		if err := q.putAside(old.Steps); err != nil {
-			return p, err
-		}
-		if err := store.RemoveFolder(q.runFolder()); err != nil {
+		if err := q.beginAnew(old.Steps); err != nil {
 			return p, err
 		}
 	case p.Steps < old.Steps && q.Steps == 0:

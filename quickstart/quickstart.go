@@ -193,6 +193,11 @@ func (q *quick) claim() error {
 		if err := q.agree(&s, old); err != nil {
 			return err
 		}
+		if len(s.Docs) > 0 {
+			if err := q.sameText(s.Docs); err != nil {
+				return err
+			}
+		}
 	}
 	if s.Minutes == 0 && s.Steps == 0 {
 		s.Minutes = DefaultMinutes

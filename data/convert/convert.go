@@ -131,7 +131,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	}
 	defer r.stage.Close()
 	p := r.stage.Progress
-	p.AddFiles(paths(files))
+	p.AddFiles(pathsOf(files))
 	for _, u := range plan.Units {
 		if _, ok := r.stage.Done(u); ok {
 			p.FilesSkipped.Add(int64(len(u.Inputs)))
@@ -319,7 +319,17 @@ type file struct {
 	fault      error // it cannot be opened
 }
 
-func paths(files []file) []string {
+// Inputs lists the files that Run reads, in its order: where each lies, and its name in the ids
+// of documents.
+func (c *Config) Inputs() (paths, names []string, err error) {
+	files, err := c.files()
+	for _, f := range files {
+		names = append(names, f.name)
+	}
+	return pathsOf(files), names, err
+}
+
+func pathsOf(files []file) []string {
 	out := make([]string, len(files))
 	for i, f := range files {
 		out[i] = f.path
