@@ -138,10 +138,11 @@ func shots(variant string) int {
 const unconditional = 1000000
 
 // storedRequest is a row of a set of stored requests. The texts stand in an object of their own
-// where oe-eval wrote the row, and in the row itself where it was evened out.
+// where oe-eval wrote the row, and in the row itself where it was evened out. Pointers tell what a
+// row lacks without a second reading: rows are long, and zeros frequent.
 type storedRequest struct {
-	Doc                   int `json:"doc_id"`
-	Idx                   int
+	Doc                   *int            `json:"doc_id,omitempty"`
+	Idx                   *int            `json:",omitempty"`
 	Label                 json.RawMessage `json:"label,omitempty"` // the number of the right choice; of a lone one its text, all that count, or nothing
 	Request               texts           `json:"request,omitempty"`
 	Context, Continuation *string         `json:",omitempty"`
@@ -172,7 +173,11 @@ func storedRequests(data string) func(in *Inputs) iter.Seq2[*Document, error] {
 					yield(nil, err)
 					return
 				}
-				doc := r.value.Doc
+				if r.value.Doc == nil || r.value.Idx == nil {
+					yield(nil, r.Bad(errors.New("the row has no field doc_id, or none idx")))
+					return
+				}
+				doc := *r.value.Doc
 				if doc >= unconditional {
 					continue
 				}
@@ -198,15 +203,15 @@ func storedRequests(data string) func(in *Inputs) iter.Seq2[*Document, error] {
 // storedDocument is the question of its stored requests.
 func storedDocument(parts []row[storedRequest]) (*Document, error) {
 	bad := func(err error) (*Document, error) {
-		return nil, parts[0].Bad(fmt.Errorf("document %d: %w", parts[0].value.Doc, err))
+		return nil, parts[0].Bad(fmt.Errorf("document %d: %w", *parts[0].value.Doc, err))
 	}
-	slices.SortStableFunc(parts, func(a, b row[storedRequest]) int { return cmp.Compare(a.value.Idx, b.value.Idx) })
+	slices.SortStableFunc(parts, func(a, b row[storedRequest]) int { return cmp.Compare(*a.value.Idx, *b.value.Idx) })
 	var q Question
 	for i, r := range parts {
-		if r.value.Idx < i {
-			return bad(fmt.Errorf("choice %d is there twice", r.value.Idx))
+		if *r.value.Idx < i {
+			return bad(fmt.Errorf("choice %d is there twice", *r.value.Idx))
 		}
-		if r.value.Idx > i {
+		if *r.value.Idx > i {
 			return bad(fmt.Errorf("choice %d is missing", i))
 		}
 		context, continuation, err := r.value.texts()
