@@ -20,6 +20,26 @@ type Downstream struct {
 
 var _ train.Evaluator = (*Downstream)(nil)
 
+// CountDownstream is how many tasks the evaluators of type downstream name.
+func CountDownstream(cfg *train.Config) (n int) {
+	for i := range cfg.Evaluators {
+		if e := &cfg.Evaluators[i]; e.Type == "downstream" {
+			n += len(tasksOf(e.Label))
+		}
+	}
+	return n
+}
+
+// tasksOf are the tasks that a label names: those of a suite, or itself.
+func tasksOf(label string) []string {
+	s, ok := LookupSuite(label)
+	if !ok {
+		return []string{label}
+	}
+	_, tasks := s.Below()
+	return tasks
+}
+
 // DownstreamJobs reads the questions of a config's evaluators of type downstream, whose labels are
 // tasks or suites. A task that is not known here, or whose data set is missing, is named by warn and
 // left out: the training is worth more than its figure.
@@ -29,11 +49,7 @@ func DownstreamJobs(cfg *train.Config, warn func(string)) (jobs []*Job) {
 		if e.Type != "downstream" {
 			continue
 		}
-		names := []string{e.Label}
-		if s, ok := LookupSuite(e.Label); ok {
-			_, names = s.Below()
-		}
-		for _, name := range names {
+		for _, name := range tasksOf(e.Label) {
 			task, err := LookupTask(name)
 			var j *Job
 			if err == nil {

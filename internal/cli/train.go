@@ -203,7 +203,7 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, asJSON bool) err
 	if err != nil {
 		return err
 	}
-	tasks, err := newDownstream(cfg, tok, warn)
+	tasks, err := newDownstream(cfg, tok, p.print, warn)
 	if err != nil {
 		return err
 	}

@@ -9,8 +9,12 @@ import (
 )
 
 // newDownstream prepares the evaluators of type downstream; nil when there are none. tok is
-// the tokenizer, nil for the one that the config names.
-func newDownstream(cfg *train.Config, tok *tokenizer.Tokenizer, warn func(string)) (train.Evaluator, error) {
+// the tokenizer, nil for the one that the config names. Reading the questions of a suite takes
+// seconds, of which say tells.
+func newDownstream(cfg *train.Config, tok *tokenizer.Tokenizer, say, warn func(string)) (train.Evaluator, error) {
+	if n := eval.CountDownstream(cfg); n > 0 {
+		say(fmt.Sprintf("olmo train: reading the questions of %d evaluation tasks", n))
+	}
 	jobs := eval.DownstreamJobs(cfg, warn)
 	if len(jobs) == 0 {
 		return nil, nil
