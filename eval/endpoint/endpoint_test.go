@@ -83,9 +83,12 @@ func TestLikelihoods(t *testing.T) {
 		{"A smile 😀:", " yes", "A smile 😀:", " yes"}, // offsets do not add up
 		{"Yes:", " a smile 😀", "Yes:", " a smile 😀"},
 		{"Q\n\nA:", "\n\n x", "Q\n\nA:", "\n\n x"},
+		{"a b c", " d", "a b c", " d"}, // as many spaces as a begin of text has letters
+		{"<s>a", " b", "<s>a", " b"},
 	}
-	for _, kind := range []endpointtest.Kind{endpointtest.VLLM, endpointtest.Plain} {
-		m := open(t, endpointtest.Start(kind, "small"), endpoint.Options{})
+	for _, kind := range []endpointtest.Kind{endpointtest.VLLM, endpointtest.Plain, endpointtest.Bare, endpointtest.Piece} {
+		s := endpointtest.Start(kind, "small")
+		m := open(t, s, endpoint.Options{})
 		var requests []eval.Request
 		for _, c := range cases {
 			requests = append(requests, eval.Request{Context: c.context, Continuation: c.continuation})
@@ -94,8 +97,12 @@ func TestLikelihoods(t *testing.T) {
 		if err != nil {
 			t.Fatal(kind, err)
 		}
+		// Only texts whose tokens do not add up take a second request: two with a smile.
+		if n := len(s.Asked("/v1/completions")); kind != endpointtest.Piece && n != len(cases)+2 {
+			t.Errorf("%s: asked %d times of %d texts", kind, n, len(cases))
+		}
 		for i, c := range cases {
-			if w := want(c.before, c.after, kind == endpointtest.VLLM); !same(got[i], w) {
+			if w := want(c.before, c.after, kind == endpointtest.VLLM || kind == endpointtest.Piece); !same(got[i], w) {
 				t.Errorf("%s, %q after %q: %+v, want %+v", kind, c.continuation, c.context, got[i], w)
 			}
 		}

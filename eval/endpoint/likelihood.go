@@ -52,7 +52,7 @@ func (m *Model) likelihood(ctx context.Context, r *eval.Request, o eval.AnswerOp
 		// Offsets that do not add up, as where a character is several tokens: the context's own
 		// tokens are counted instead.
 		if before == "" {
-			if !strings.HasPrefix(after, e.tokens[0]) { // a begin of text
+			if e.Nats[0] == nil && !strings.HasPrefix(after, strings.TrimSpace(e.tokens[0])) { // a begin of text
 				begin = 1
 			}
 		} else {
@@ -113,40 +113,55 @@ func (m *Model) echo(ctx context.Context, prompt string) (*echoed, error) {
 		return nil, fmt.Errorf("%s: the server tells of another text than it was asked about: %.200q", m.server.base.String(), *x.Text)
 	}
 	e := &echoed{logprobs: *l, tokens: l.Tokens[:n]}
-	if len(l.Offsets) > 0 {
-		e.end = l.Offsets[n-1] + utf8.RuneCountInString(l.Tokens[n-1])
-		if n < len(l.Offsets) {
-			e.end = l.Offsets[n]
+	if len(e.Offsets) == 0 || e.Offsets[0] < 0 { // SGLang has no offsets
+		e.Offsets = make([]int, len(l.Tokens))
+		for i, t := range l.Tokens[:len(l.Tokens)-1] {
+			e.Offsets[i+1] = e.Offsets[i] + utf8.RuneCountInString(t)
 		}
+	}
+	e.end = e.Offsets[n-1] + utf8.RuneCountInString(l.Tokens[n-1])
+	if n < len(e.Offsets) {
+		e.end = e.Offsets[n]
 	}
 	return e, nil
 }
 
 // split finds the first token of after: that which begins at it or behind, as lm-eval's convention
 // has it for all but the rarest texts, a token that reaches over the boundary being the
-// context's. ok is false where offsets do not add up to the text.
+// context's. ok is false where the offsets are not those of the text: of characters that are
+// several tokens, or spaces that tokens alone do not show.
 func (e *echoed) split(before, after string) (begin int, ok bool) {
-	if len(e.Offsets) == 0 {
-		return 0, false
+	text, boundary := []rune(before+after), utf8.RuneCountInString(before)
+	// One token may stand for a begin of text; vLLM counts it as a part of the text.
+	for special := range min(2, len(e.tokens)) {
+		shift := e.Offsets[special]
+		if !e.covers(text, special, shift) {
+			continue
+		}
+		for begin = special; begin < len(e.tokens) && e.Offsets[begin]-shift < boundary; begin++ {
+		}
+		return begin, true
 	}
-	length := utf8.RuneCountInString(before + after)
-	shift, special := e.end-length, 0
-	switch first := utf8.RuneCountInString(e.tokens[0]); {
-	case shift == 0 && len(e.tokens) > 1 && first > 0 && e.Offsets[0] == e.Offsets[1]:
-		special = 1 // a begin of text, which has no place in it
-	case shift == 0:
-	case shift == first && !strings.HasPrefix(before+after, e.tokens[0]):
-		special = 1 // the same, counted as part of the text, as vLLM does
-	default:
-		return 0, false
-	}
-	boundary := shift + utf8.RuneCountInString(before)
-	for begin = special; begin < len(e.tokens) && e.Offsets[begin] < boundary; begin++ {
-		if begin > 0 && e.Offsets[begin] < e.Offsets[begin-1] {
-			return 0, false
+	return 0, false
+}
+
+// covers reports whether the tokens from first on, moved by shift, are the text.
+func (e *echoed) covers(text []rune, first, shift int) bool {
+	for i := first; i < len(e.tokens); i++ {
+		low, high := e.Offsets[i]-shift, e.end-shift
+		if i+1 < len(e.tokens) {
+			high = e.Offsets[i+1] - shift
+		}
+		if low < 0 || high < low || high > len(text) {
+			return false
+		}
+		token := e.tokens[i]
+		// OpenAI writes a part of a character as its bytes.
+		if token != string(text[low:high]) && !strings.HasPrefix(token, "bytes:") {
+			return false
 		}
 	}
-	return begin, true
+	return e.end-shift == len(text)
 }
 
 // answer sums the tokens from begin on up.

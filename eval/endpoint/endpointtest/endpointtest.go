@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -21,6 +22,8 @@ type Kind string
 const (
 	VLLM  Kind = "vllm"   // echoes; a begin of text stands before each prompt and counts in offsets
 	Plain Kind = "plain"  // echoes, without a begin of text
+	Bare  Kind = "sglang" // the same as Plain, with offsets of -1
+	Piece Kind = "piece"  // the same as VLLM, of SentencePiece: a token alone does not show its space
 	Llama Kind = "llama"  // ignores echo
 	Chat  Kind = "openai" // has chat completions alone, and wants max_completion_tokens
 )
@@ -136,7 +139,7 @@ func (s *Server) complete(w http.ResponseWriter, body map[string]any) {
 	prompt, _ := body["prompt"].(string)
 	answer := s.cut(body, prompt)
 	tokens := Tokens(prompt)
-	if s.Kind == VLLM {
+	if s.Kind == VLLM || s.Kind == Piece {
 		tokens = append([]string{"<s>"}, tokens...)
 	}
 	given := len(tokens)
@@ -148,7 +151,14 @@ func (s *Server) complete(w http.ResponseWriter, body map[string]any) {
 		case body["echo"] == true:
 			tokens = append(tokens, " So")
 			choice["text"] = prompt + " So"
-			choice["logprobs"] = echo(tokens)
+			logprobs := echo(tokens)
+			switch s.Kind {
+			case Piece:
+				strip(logprobs)
+			case Bare:
+				logprobs["text_offset"] = slices.Repeat([]int{-1}, len(tokens))
+			}
+			choice["logprobs"] = logprobs
 		}
 	}
 	reply(w, map[string]any{"id": "cmpl-1", "object": "text_completion", "model": body["model"], "choices": []any{choice}, "usage": map[string]any{
@@ -175,6 +185,15 @@ func echo(tokens []string) map[string]any {
 		nats, top = append(nats, x), append(top, best)
 	}
 	return map[string]any{"tokens": tokens, "token_logprobs": nats, "top_logprobs": top, "text_offset": offsets}
+}
+
+// strip leaves the spaces out of tokens, and counts offsets without them.
+func strip(logprobs map[string]any) {
+	tokens, offsets, at := logprobs["tokens"].([]string), logprobs["text_offset"].([]int), 0
+	for i, t := range tokens {
+		tokens[i], offsets[i] = strings.TrimPrefix(t, " "), at
+		at += utf8.RuneCountInString(tokens[i])
+	}
 }
 
 // cut is the answer, ended before a stop.
