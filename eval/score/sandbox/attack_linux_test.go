@@ -1,11 +1,13 @@
 package sandbox
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -117,7 +119,7 @@ func TestAttacks(t *testing.T) {
 				t.Errorf("it got through: %+v %v", o, err)
 			}
 			t.Log(o.Why)
-			if left, _ := children(os.Getpid()); len(left) > 0 {
+			if left := children(os.Getpid()); len(left) > 0 {
 				t.Errorf("processes are left: %v", left)
 			}
 			// The next one is judged.
@@ -140,12 +142,24 @@ func TestNothingLeft(t *testing.T) {
 			"import os, time\nfor i in range(5):\n  if os.fork() == 0: time.sleep(60); os._exit(0)\n",
 			"import os, time\nif os.fork() == 0:\n  os.setsid()\n  time.sleep(60)\nelse:\n  while True: pass",
 			"import os, time\nif os.fork() == 0:\n  time.sleep(60)\nos._exit(0)",
+			"import os, time\nif os.fork() == 0:\n  os.setsid()\n  os.chdir('/')\n  if os.fork() == 0: time.sleep(60)\n  os._exit(0)\ntime.sleep(0.2)\nos._exit(0)",
 		} {
 			began := time.Now()
 			if _, err := s.Run(t.Context(), Program{program, ""}); err != nil {
 				t.Fatal(err)
 			}
-			if left, _ := children(os.Getpid()); len(left) > 0 {
+			if left := children(os.Getpid()); len(left) > 0 {
+				t.Errorf("%q leaves %v", program, left)
+			}
+			// What is killed is gone a moment later.
+			var left []int
+			for range 50 {
+				if left = withHomes(); len(left) == 0 {
+					break
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+			if len(left) > 0 {
 				t.Errorf("%q leaves %v", program, left)
 			}
 			if took := time.Since(began); took > 20*time.Second {
@@ -166,4 +180,36 @@ func pythonList(texts []string) string {
 		out += pythonText(text) + ", "
 	}
 	return out + "]"
+}
+
+// withHomes are the processes whose home is a folder for programs.
+func withHomes() (left []int) {
+	for _, pid := range processes() {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		if bytes.Contains(text, []byte("HOME="+os.TempDir()+"/olmo-program-")) {
+			left = append(left, pid)
+		}
+	}
+	return left
+}
+
+// TestChildren: the list of the kernel, and the question to all processes.
+func TestChildren(t *testing.T) {
+	c := exec.Command("/proc/self/exe", "-test.run", "^$")
+	w, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for name, all := range map[string][]int{"children": children(os.Getpid()), "childrenByParent": childrenByParent(os.Getpid())} {
+		if !slices.Contains(all, c.Process.Pid) {
+			t.Errorf("%s: %v, want %d", name, all, c.Process.Pid)
+		}
+	}
+	w.Close()
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
 }

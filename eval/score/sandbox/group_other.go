@@ -10,4 +10,4 @@ import (
 func ownGroup(*exec.Cmd) {}
 
 // kill ends a program.
-func (p *plan) kill(process *os.Process) { _ = process.Kill() }
+func (p *plan) kill(process *os.Process, _ string) { _ = process.Kill() }

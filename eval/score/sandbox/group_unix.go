@@ -11,7 +11,7 @@ import (
 func ownGroup(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 
 // kill ends a program and its group.
-func (p *plan) kill(process *os.Process) {
+func (p *plan) kill(process *os.Process, _ string) {
 	_ = syscall.Kill(-process.Pid, syscall.SIGKILL)
 	_ = process.Kill()
 }

@@ -55,9 +55,6 @@ func newPlan(python *interpreter, none bool) (plan, error) {
 		// Thread pools take address space for each processor.
 		"OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1", "MKL_NUM_THREADS=1",
 	}}
-	if _, err := children(os.Getpid()); err != nil {
-		return p, fmt.Errorf("processes of programs cannot be counted: %w\nhint: the kernel needs /proc, with CONFIG_PROC_CHILDREN", err)
-	}
 	libraries, folders := closure(python)
 	if len(folders) > 0 {
 		p.Env = append(p.Env, "LD_LIBRARY_PATH="+strings.Join(folders, ":"))
@@ -175,12 +172,11 @@ func (p *plan) problem(told string) string {
 	return rest
 }
 
-// kill ends a program: the first process of a namespace takes all others with it; without one,
-// what descends from it, and its group. A process that left the group and outlived its parent
-// escapes there.
-func (p *plan) kill(process *os.Process) {
+// kill ends a program: the first process of a namespace takes all others with it. Without one,
+// those end that descend from it, its group, and whoever has its home.
+func (p *plan) kill(process *os.Process, folder string) {
 	if p.None {
-		pids := descendants(process.Pid)
+		pids := append(descendants(process.Pid), inhabitants(folder)...)
 		_ = syscall.Kill(-process.Pid, syscall.SIGKILL)
 		for _, pid := range pids {
 			_ = syscall.Kill(pid, syscall.SIGKILL)

@@ -355,7 +355,7 @@ func (r *running) ended() Outcome {
 }
 
 // kill ends all processes of the program.
-func (r *running) kill() { r.plan.kill(r.cmd.Process) }
+func (r *running) kill() { r.plan.kill(r.cmd.Process, r.dir) }
 
 // close waits for the end, and takes away what was opened.
 func (r *running) close() {

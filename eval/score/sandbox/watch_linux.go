@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,32 +25,69 @@ func exceeded(pid int) string {
 
 // descendants are the processes that descend from a process.
 func descendants(pid int) (all []int) {
-	next, _ := children(pid) // one that has ended has none
-	for _, pid := range next {
+	for _, pid := range children(pid) {
 		all = append(append(all, pid), descendants(pid)...)
 	}
 	return all
 }
 
-// children are the processes that the threads of a process have started, or inherited.
-func children(pid int) (all []int, err error) {
-	tasks := filepath.Join("/proc", strconv.Itoa(pid), "task")
-	threads, err := os.ReadDir(tasks)
-	if err != nil {
-		return nil, err
+// children are the processes that the threads of a process have started, or inherited; one that
+// has ended has none.
+func children(pid int) (all []int) {
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if len(lists) == 0 && !kernelLists {
+		return childrenByParent(pid)
 	}
-	for _, thread := range threads {
-		text, err := os.ReadFile(filepath.Join(tasks, thread.Name(), "children"))
-		if err != nil {
-			return nil, err
-		}
+	for _, list := range lists {
+		text, _ := os.ReadFile(list)
 		for word := range strings.FieldsSeq(string(text)) {
 			if pid, err := strconv.Atoi(word); err == nil {
 				all = append(all, pid)
 			}
 		}
 	}
-	return all, nil
+	return all
+}
+
+// kernelLists says that the kernel lists the children of a process (CONFIG_PROC_CHILDREN).
+var kernelLists = func() bool {
+	_, err := os.Stat("/proc/thread-self/children")
+	return err == nil
+}()
+
+// childrenByParent asks all processes who their parent is.
+func childrenByParent(pid int) (all []int) {
+	for _, child := range processes() {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child))
+		// The name before it stands in brackets, and may hold any of these.
+		_, rest, _ := strings.Cut(string(text[bytes.LastIndexByte(text, ')')+1:]), " ")
+		if words := strings.Fields(rest); len(words) > 1 && words[1] == strconv.Itoa(pid) {
+			all = append(all, child)
+		}
+	}
+	return all
+}
+
+// processes are all that there are.
+func processes() (all []int) {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil {
+			all = append(all, pid)
+		}
+	}
+	return all
+}
+
+// inhabitants are the processes whose home is a folder, wherever they have gone to from there.
+func inhabitants(folder string) (all []int) {
+	for _, pid := range processes() {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		if bytes.Contains(text, []byte("HOME="+folder+"\x00")) {
+			all = append(all, pid)
+		}
+	}
+	return all
 }
 
 // resident sums the resident memory of processes, in bytes.
