@@ -136,6 +136,7 @@ func TestAttacks(t *testing.T) {
 // TestNothingLeft: what a program starts ends with it, without namespaces too unless it leaves its
 // group and its parent.
 func TestNothingLeft(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir()) // where others have no programs
 	both(t, func(t *testing.T, s *Sandbox, none bool) {
 		s.wall = 3 * time.Second
 		for _, program := range []string{
