@@ -133,7 +133,7 @@ func TestGoldenRequests(t *testing.T) {
 					}
 					answers = append(answers, Answer{Logprob: g.Logprob})
 				}
-				j, err := task.judge(d, answers)
+				j, err := task.judge(d, answers, nil)
 				if err != nil {
 					t.Fatal(err)
 				}

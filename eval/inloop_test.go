@@ -82,7 +82,7 @@ func values(t *testing.T, task *Task, requests [][5]float64, gold int) judged {
 		d.Choices, d.Requests = append(d.Choices, text), append(d.Requests, Request{Continuation: text})
 		answers = append(answers, Answer{Logprob: r[4]})
 	}
-	j, err := task.judge(d, answers)
+	j, err := task.judge(d, answers, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -17,12 +18,12 @@ type judged struct {
 // noFilter is the name that lm-eval gives to figures of answers as they are.
 const noFilter = "none"
 
-// filters are the task's, or the one that takes the first response as it is.
+// filters are the task's, or the one that takes responses as they are.
 func (t *Task) filters() []Filter {
 	if len(t.Filters) > 0 {
 		return t.Filters
 	}
-	return []Filter{{Name: noFilter, Apply: func(_ *Document, r []string) ([]string, error) { return r[:min(1, len(r))], nil }}}
+	return []Filter{{Name: noFilter, Apply: func(_ *Document, r []string) ([]string, error) { return r, nil }}}
 }
 
 // figureName is how results call a metric of a filter's answers.
@@ -33,11 +34,43 @@ func figureName(metric, filter string) string {
 	return metric + "," + filter
 }
 
-// judge makes the values of a document.
-func (t *Task) judge(d *Document, answers []Answer) (judged, error) {
+// programs runs the answers of a task whose answers are programs: verdicts by filter, a list for
+// each document.
+func (r *Run) programs(ctx context.Context, j *Job, answers []Answer) (map[string][][]bool, error) {
+	if j.Task.Programs == "" {
+		return nil, nil
+	}
+	passed := map[string][][]bool{}
+	for _, f := range j.Task.filters() {
+		var docs []*Document
+		var responses [][]string
+		at := 0
+		for d, err := range j.Each() {
+			if err != nil {
+				return nil, err
+			}
+			judged, _, _ := answered(answers[at:at+len(d.Requests)], r.Thinking)
+			texts, err := f.Apply(d, judged[0].Texts)
+			if err != nil {
+				return nil, fmt.Errorf("document %d: filter %s: %w", d.Index, f.Name, err)
+			}
+			docs, responses = append(docs, d), append(responses, texts)
+			at += len(d.Requests)
+		}
+		var err error
+		if passed[f.Name], err = r.Programs(ctx, j.Task.Programs, docs, responses); err != nil {
+			return nil, err
+		}
+	}
+	return passed, nil
+}
+
+// judge makes the values of a document; passed says by filter which of its programs did what they
+// should.
+func (t *Task) judge(d *Document, answers []Answer, passed map[string][]bool) (judged, error) {
 	j := judged{scores: map[string]any{}, cluster: d.cluster}
 	for _, f := range t.filters() {
-		e := &Evidence{Document: d, Answers: answers}
+		e := &Evidence{Document: d, Answers: answers, Passed: passed[f.Name]}
 		if t.Kind == Texts {
 			var err error
 			if e.Responses, err = f.Apply(d, answers[0].Texts); err != nil {

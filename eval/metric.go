@@ -23,6 +23,7 @@ type Evidence struct {
 	*Document
 	Answers   []Answer // one for each of the document's requests
 	Responses []string // of a text: what a filter made of the answers
+	Passed    []bool   // of programs: which of the responses did what they should
 }
 
 // Filter makes of a document's responses what metrics judge.

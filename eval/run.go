@@ -39,6 +39,9 @@ type Run struct {
 	NoShare bool
 	// Thinking says where the thinking ends that is left out of responses before they are judged.
 	Thinking chat.Thinking
+	// Programs runs what a model wrote, by the scorer of a name: a verdict for each response to each
+	// document. Where it is nil no task of programs is begun.
+	Programs func(ctx context.Context, scorer string, docs []*Document, responses [][]string) ([][]bool, error)
 	// Progress, Kept and Warn, when set, are told how far the run is, which jobs an earlier
 	// run did, and what the user should know.
 	Progress func(Progress)
@@ -57,6 +60,11 @@ type Progress struct {
 // Do scores the jobs, in order. After an error the folder holds the results of the jobs
 // before, and the answers that there are.
 func (r *Run) Do(ctx context.Context, a Answerer) (*Results, error) {
+	for _, j := range r.Jobs {
+		if j.Task.Programs != "" && r.Programs == nil {
+			return nil, fmt.Errorf("%s runs programs that the model writes, which nobody has allowed\nhint: --allow-code", j.Name)
+		}
+	}
 	if r.Out != "" {
 		// Two runs would each write a results.json without the other's results.
 		lock, err := store.AcquireIn(r.Out)
@@ -220,7 +228,7 @@ func (r *Run) do(ctx context.Context, a Answerer, d due, res *Results) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", d.Name, err)
 	}
-	s, sum, err := r.judge(d.Job, answers)
+	s, sum, err := r.judge(ctx, d.Job, answers)
 	if err == nil {
 		if d.digest != "" {
 			res.Digests[d.Name] = d.digest
@@ -348,7 +356,7 @@ func (r *Run) tell(p Progress) {
 
 // judge makes the job's figures, and writes its requests with their answers; sum is the hash
 // of their file, empty without one.
-func (r *Run) judge(j *Job, answers []Answer) (s *scored, sum string, err error) {
+func (r *Run) judge(ctx context.Context, j *Job, answers []Answer) (s *scored, sum string, err error) {
 	s = &scored{figures: figures{task: j.Task}, domains: map[string]*Perplexity{}}
 	var file *data.Writer
 	h := sha256.New()
@@ -362,14 +370,24 @@ func (r *Run) judge(j *Job, answers []Answer) (s *scored, sum string, err error)
 		e.SetEscapeHTML(false)
 		keep = func(l Line) error { return e.Encode(l) }
 	}
+	passed, err := r.programs(ctx, j, answers)
+	if err != nil {
+		return nil, "", err
+	}
+	n := 0
 	for d, err := range j.Each() {
 		if err != nil {
 			return nil, "", err
 		}
 		own := answers[:len(d.Requests)]
 		answers = answers[len(d.Requests):]
+		verdicts := map[string][]bool{}
+		for filter, all := range passed {
+			verdicts[filter] = all[n]
+		}
+		n++
 		judged, thought, endless := answered(own, r.Thinking)
-		v, err := j.Task.judge(d, judged)
+		v, err := j.Task.judge(d, judged, verdicts)
 		if err != nil {
 			return nil, "", err
 		}

@@ -29,9 +29,11 @@ type Task struct {
 	About    About
 	// Metrics are what documents are measured by.
 	Metrics []Metric
-	// Filters make of responses what is judged; none: the first response as it is, under the
-	// name "none".
+	// Filters make of responses what is judged; none: the responses as they are, under the name
+	// "none".
 	Filters []Filter
+	// Programs names the scorer that runs answers which are programs; "": answers are no programs.
+	Programs string
 	// Each gives the documents in their order; nil for a task of documents of the user's.
 	// A document that cannot be read is an error that names file and line.
 	Each func(in *Inputs) iter.Seq2[*Document, error]

@@ -150,6 +150,12 @@ func defineStored() {
 	for _, l := range languages {
 		gold("mt_mbpp:"+l, "oe_mt_mbpp_"+l+"__gold_bpb_3shot", 3)
 	}
+	// The stored prompts of MATH have four examples, whatever their names say.
+	for _, m := range mathTypes {
+		gold("minerva_math_"+m+":bpb::olmes", "oe_minerva_math_"+m+"__gold_bpb_0shot", 4)
+	}
+	gold("minerva_math_500:bpb::olmes", "oe_minerva_math_500__gold_bpb_0shot", 4)
+	gold("gsm8k:bpb::olmes", "oe_gsm8k__gold_bpb_5shot", 8)
 	gold("coqa:bpb::olmes", "oe_coqa__bpb_0shot", 0)
 	gold("drop:bpb::olmes", "oe_drop__bpb_5shot", 5)
 	gold("jeopardy:bpb::olmes", "oe_jeopardy__bpb_5shot", 5)

@@ -141,6 +141,26 @@ func (a *attempts) summary(out *Summary) (short []int) {
 	return short
 }
 
+// PassAt is pass@k of one question, nil of fewer than k responses.
+func PassAt(right []bool, k int) any {
+	if len(right) < k {
+		return nil
+	}
+	var c int
+	for _, x := range right {
+		c += int(number(x))
+	}
+	return passAt(len(right), c, k)
+}
+
+// MajorityAt is maj@k of one question, nil of fewer than k responses.
+func MajorityAt(right []bool, answers []string, k int) any {
+	if len(right) < k {
+		return nil
+	}
+	return number(right[vote(answers[:k])])
+}
+
 // passAt is the share of the choices of k among n responses, c of them right, that have a right
 // one.
 func passAt(n, c, k int) float64 {

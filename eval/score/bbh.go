@@ -4,6 +4,7 @@ package score
 // (tasks/bbh/cot_fewshot): what follows "the answer is " without its last character, a full stop.
 var _ = define(Scorer{
 	Name: "bbh", Source: "lm-eval 0.4.13, tasks/bbh/cot_fewshot/_cot_fewshot_template_yaml",
+	Gives:    []string{"exact_match"},
 	Verdicts: []string{"exact_match"},
 	Each: func(r *Row) (Values, error) {
 		var target string

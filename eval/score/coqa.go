@@ -15,6 +15,7 @@ import (
 // answers, each is left out once, as they were measured themselves.
 var _ = define(Scorer{
 	Name: "coqa", Source: "lm-eval 0.4.13, tasks/coqa/utils.py, process_results",
+	Gives: []string{"em", "f1"},
 	Each: func(r *Row) (Values, error) {
 		gold, err := coqaAnswers(r)
 		if err != nil {

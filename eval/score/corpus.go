@@ -64,7 +64,7 @@ func (c *Corpus) statistics(r *Row) ([]float64, error) {
 // defineCorpus adds the scorer of a corpus measure. Its values of rows alone are in no summary.
 func defineCorpus(source string, c *Corpus) *Corpus {
 	define(Scorer{
-		Name: c.Name, Source: source, Corpus: c,
+		Name: c.Name, Source: source, Corpus: c, Gives: []string{c.Name},
 		Each: func(r *Row) (Values, error) {
 			s, err := c.statistics(r)
 			if err != nil {

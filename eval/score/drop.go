@@ -15,6 +15,7 @@ import (
 // fits best, by the number of spans, to two decimals; a span with numbers fits none without.
 var _ = define(Scorer{
 	Name: "drop", Source: "lm-eval 0.4.13, tasks/drop/utils.py, process_results",
+	Gives:    []string{"em", "f1"},
 	Verdicts: []string{"em"},
 	Each: func(r *Row) (Values, error) {
 		answers, err := dropAnswers(r)
@@ -25,26 +26,31 @@ var _ = define(Scorer{
 		if err != nil {
 			return nil, err
 		}
-		text := dropNormal(response)
-		bag := dropBag(text)
-		var em, f1 float64
-		for _, spans := range answers {
-			if len(spans) == 0 || python.Strip(spans[0]) == "" {
-				continue
-			}
-			var best float64
-			for _, span := range spans {
-				best = max(best, dropF1(dropBag(dropNormal(span)), bag))
-			}
-			em = max(em, number(len(spans) == 1 && dropNormal(spans[0]) == text))
-			f1 = max(f1, math.RoundToEven(best/float64(len(spans))*100)/100)
-		}
+		em, f1 := dropScore(answers, response)
 		return Values{"em": em, "f1": f1}, nil
 	},
 	Answers: func(response string) (map[string]string, error) {
 		return map[string]string{"em": dropNormal(response)}, nil
 	},
 })
+
+// dropScore is the best of the answers, each a list of spans.
+func dropScore(answers [][]string, response string) (em, f1 float64) {
+	text := dropNormal(response)
+	bag := dropBag(text)
+	for _, spans := range answers {
+		if len(spans) == 0 || python.Strip(spans[0]) == "" {
+			continue
+		}
+		var best float64
+		for _, span := range spans {
+			best = max(best, dropF1(dropBag(dropNormal(span)), bag))
+		}
+		em = max(em, number(len(spans) == 1 && dropNormal(spans[0]) == text))
+		f1 = max(f1, math.RoundToEven(best/float64(len(spans))*100)/100)
+	}
+	return em, f1
+}
 
 // dropAnswer is an answer as the data set has it: a number, spans, or a date.
 type dropAnswer struct {

@@ -24,6 +24,7 @@ func exactMatch(x *Exact, strip bool) Scorer {
 	}
 	return Scorer{
 		Name: "exact_match", Source: "lm-eval 0.4.13, api/metrics.py, exact_match_hf_evaluate",
+		Gives:    []string{"exact_match"},
 		Verdicts: []string{"exact_match"},
 		Each: func(r *Row) (Values, error) {
 			response, err := r.Response()

@@ -10,6 +10,7 @@ import (
 // the four hashes (strict-match), or the last number at all (flexible-extract).
 var _ = define(Scorer{
 	Name: "gsm8k", Source: "lm-eval 0.4.13, tasks/gsm8k/gsm8k.yaml",
+	Gives:    []string{"exact_match,strict-match", "exact_match,flexible-extract"},
 	Verdicts: []string{"exact_match,strict-match", "exact_match,flexible-extract"},
 	Each: func(r *Row) (Values, error) {
 		var answer string

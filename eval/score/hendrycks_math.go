@@ -13,6 +13,7 @@ import (
 // the solution has in a box; equal when both are the same after their spelling is evened out.
 var _ = define(Scorer{
 	Name: "hendrycks_math", Source: "lm-eval 0.4.13, tasks/hendrycks_math/utils.py, process_results",
+	Gives:    []string{"exact_match"},
 	Verdicts: []string{"exact_match"},
 	Each: func(r *Row) (Values, error) {
 		answer, err := boxedAnswer(r)

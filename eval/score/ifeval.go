@@ -16,6 +16,7 @@ import (
 // model in this program, where lm-eval asks langdetect, which draws lots.
 var _ = define(Scorer{
 	Name: "ifeval", Source: "lm-eval 0.4.13, tasks/ifeval/utils.py, process_results",
+	Gives:    []string{"prompt_level_strict_acc", "inst_level_strict_acc", "prompt_level_loose_acc", "inst_level_loose_acc"},
 	Verdicts: []string{"prompt_level_strict_acc", "prompt_level_loose_acc"},
 	Each: func(r *Row) (Values, error) {
 		var ids []string

@@ -16,6 +16,7 @@ import (
 // must be another program's, minerva_math and hendrycks_math are it.
 var _ = define(Scorer{
 	Name: "math", Source: "our own, after Minerva's and Hendrycks'",
+	Gives:    []string{"exact_match"},
 	Verdicts: []string{"exact_match"},
 	Each: func(r *Row) (Values, error) {
 		response, err := r.Response()

@@ -14,6 +14,7 @@ import (
 // answer that the solution has in a box, the same in letters or equal as an expression.
 var _ = define(Scorer{
 	Name: "minerva_math", Source: "lm-eval 0.4.13, tasks/minerva_math/utils.py, process_results (exact_match)",
+	Gives:    []string{"exact_match"},
 	Verdicts: []string{"exact_match"},
 	Each: func(r *Row) (Values, error) {
 		answer, err := boxedAnswer(r)

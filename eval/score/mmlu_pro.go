@@ -10,6 +10,7 @@ import (
 // the answer is said to be, compared with case and punctuation left out.
 var _ = define(Scorer{
 	Name: "mmlu_pro", Source: "lm-eval 0.4.13, tasks/mmlu_pro/_default_template_yaml",
+	Gives:    []string{"exact_match"},
 	Verdicts: []string{"exact_match"},
 	Each: func(r *Row) (Values, error) {
 		var answer string

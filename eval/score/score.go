@@ -130,6 +130,10 @@ type Scorer struct {
 	Source string // the program whose verdicts these are, with its version and function
 	// Each judges a row by its first response; nil for programs.
 	Each func(r *Row) (Values, error)
+	// Gives names the values of Each.
+	Gives []string
+	// Choices says that it judges by the probabilities of choices, not by what a model wrote.
+	Choices bool
 	// Verdicts names the values of Each that say right or wrong, from which pass@k can be made;
 	// none for a scorer that only measures.
 	Verdicts []string

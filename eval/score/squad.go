@@ -12,6 +12,7 @@ import (
 // with the list text; where there are none, an empty response is right.
 var _ = define(Scorer{
 	Name: "squad", Source: "Transformers 4.57, data/metrics/squad_metrics.py, compute_exact and compute_f1",
+	Gives:    []string{"exact", "f1"},
 	Verdicts: []string{"exact"},
 	Each: func(r *Row) (Values, error) {
 		var answers []string

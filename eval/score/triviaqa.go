@@ -6,6 +6,7 @@ import "olmo/eval/python"
 // the space around it, is one of the answer's names, case and punctuation left out.
 var _ = define(Scorer{
 	Name: "triviaqa", Source: "lm-eval 0.4.13, tasks/triviaqa/default.yaml",
+	Gives:    []string{"exact_match"},
 	Verdicts: []string{"exact_match"},
 	Each: func(r *Row) (Values, error) {
 		var names []string

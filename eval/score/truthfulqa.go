@@ -14,6 +14,7 @@ import (
 var (
 	_ = define(Scorer{
 		Name: "truthfulqa_mc1", Source: "lm-eval 0.4.13, tasks/truthfulqa/truthfulqa_mc1.yaml",
+		Gives: []string{"mc1"}, Choices: true,
 		Each: func(r *Row) (Values, error) {
 			labels, err := r.labels("mc1_targets.labels")
 			if err != nil {
@@ -30,6 +31,7 @@ var (
 	})
 	_ = define(Scorer{
 		Name: "truthfulqa_mc2", Source: "lm-eval 0.4.13, tasks/truthfulqa/utils.py, process_results_mc2",
+		Gives: []string{"mc2"}, Choices: true,
 		Each: func(r *Row) (Values, error) {
 			labels, err := r.labels("mc2_targets.labels")
 			if err != nil {

@@ -1,6 +1,9 @@
 package taskfile
 
 import (
+	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"path/filepath"
@@ -57,9 +60,12 @@ func build(def *definition, o Options) (*eval.Task, error) {
 	t := &task{def: def, options: o}
 	out := &eval.Task{
 		Name: def.name, Boundary: eval.Together, Shots: def.shots, Version: def.version, Config: def.config, Each: t.each,
-		Kind:  map[string]eval.Kind{"multiple_choice": eval.Choices, "loglikelihood": eval.Likelihood, "loglikelihood_rolling": eval.Likelihood, "generate_until": eval.Texts}[def.output],
-		About: eval.About{Source: "lm-eval's form, " + filepath.ToSlash(def.file), Data: strings.TrimSuffix(def.dataset.path+" "+def.dataset.name, " ")},
-		Sets:  func(in *eval.Inputs) ([]*evaldata.Set, error) { return t.sets(in, def.evaluated()) },
+		Kind: map[string]eval.Kind{"multiple_choice": eval.Choices, "loglikelihood": eval.Likelihood, "loglikelihood_rolling": eval.Likelihood, "generate_until": eval.Texts}[def.output],
+		About: eval.About{
+			Source: cmp.Or(def.own.source, "lm-eval's form, "+filepath.ToSlash(def.file)), Licence: def.own.licence,
+			Data: strings.TrimSuffix(def.dataset.path+" "+def.dataset.name, " "),
+		},
+		Sets: t.all,
 	}
 	metrics := def.metrics
 	if o.PredictOnly {
@@ -69,11 +75,17 @@ func build(def *definition, o Options) (*eval.Task, error) {
 		}
 	}
 	for _, s := range metrics {
-		m, err := newMetric(def, s)
+		some, scorer, err := newMetrics(def, s)
 		if err != nil {
 			return nil, problem(def.file, "%w", err)
 		}
-		out.Metrics = append(out.Metrics, m)
+		out.Metrics = append(out.Metrics, some...)
+		if scorer != nil && scorer.Programs != nil {
+			if out.Programs != "" {
+				return nil, problem(def.file, "metric_list: two scorers run programs, %s and %s", out.Programs, scorer.Name)
+			}
+			out.Programs = scorer.Name
+		}
 	}
 	for _, s := range def.filters {
 		f, err := newFilter(s)
@@ -103,6 +115,9 @@ func (t *task) rows(in *eval.Inputs, split string) ([]evaldata.Row, error) {
 	var out []evaldata.Row
 	for _, s := range sets {
 		for r, err := range s.Rows() {
+			if err == nil && slices.Contains(t.def.own.stored, s.Name) {
+				err = unwrap(&r)
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -115,11 +130,50 @@ func (t *task) rows(in *eval.Inputs, split string) ([]evaldata.Row, error) {
 	return out, nil
 }
 
+// unwrap takes the row out of a stored request that was made of it; other rows stay.
+func unwrap(r *evaldata.Row) error {
+	var q struct {
+		Type string          `json:"request_type"`
+		Doc  json.RawMessage `json:"doc"`
+	}
+	if err := json.Unmarshal(r.JSON, &q); err != nil {
+		return r.Bad(err)
+	}
+	if q.Type != "" && len(q.Doc) > 0 {
+		r.JSON = q.Doc
+	}
+	return nil
+}
+
+// all are the sets of the documents, then those of the examples where they are others.
+func (t *task) all(in *eval.Inputs) ([]*evaldata.Set, error) {
+	out, err := t.sets(in, t.def.evaluated())
+	if split := t.examples(); err == nil && split != "" && split != t.def.evaluated() {
+		var more []*evaldata.Set
+		more, err = t.sets(in, split)
+		out = append(out, more...)
+	}
+	return out, err
+}
+
+// examples is the split that examples are taken from; "" for none.
+func (t *task) examples() string {
+	f := &t.def.fewshot
+	switch {
+	case t.def.shots == 0 || f.split == "" && f.samples != nil:
+		return ""
+	}
+	return cmp.Or(f.split, t.def.training, t.def.validation, t.def.test)
+}
+
 // sets finds the files of a split: beside the current folder, else beside the task's file.
 func (t *task) sets(in *eval.Inputs, split string) ([]*evaldata.Set, error) {
 	d := &t.def.dataset
 	if !slices.Contains(builders, d.path) {
 		s, err := evaldata.FindSplit(in.Data, d.path, d.name, split)
+		if split == t.def.evaluated() {
+			s, err = t.stored(in, s, err)
+		}
 		if err != nil {
 			return nil, problem(t.def.file, "%w", err)
 		}
@@ -145,6 +199,20 @@ func (t *task) sets(in *eval.Inputs, split string) ([]*evaldata.Set, error) {
 	return out, nil
 }
 
+// stored looks for the rows in the sets that metadata.olmo names, where the split is nowhere or
+// only inside the program.
+func (t *task) stored(in *eval.Inputs, s *evaldata.Set, missing error) (*evaldata.Set, error) {
+	if missing != nil && !errors.Is(missing, evaldata.ErrMissing) || missing == nil && s.Place != evaldata.Inside {
+		return s, missing
+	}
+	for _, name := range t.def.own.stored {
+		if set, err := evaldata.Find(in.Data, name); err == nil || !errors.Is(err, evaldata.ErrMissing) {
+			return set, err
+		}
+	}
+	return s, missing
+}
+
 // each makes the documents.
 func (t *task) each(in *eval.Inputs) iter.Seq2[*eval.Document, error] {
 	return func(yield func(*eval.Document, error) bool) {
@@ -159,6 +227,17 @@ func (t *task) documents(in *eval.Inputs, yield func(*eval.Document) bool) error
 	docs, err := t.rows(in, def.evaluated())
 	if err != nil {
 		return err
+	}
+	if n := def.own.sample; n > 0 && len(docs) > n {
+		chosen, err := python.NewRandom(def.own.sampleSeed).Sample(len(docs), n)
+		if err != nil {
+			return err
+		}
+		all := docs
+		docs = nil
+		for _, i := range chosen {
+			docs = append(docs, all[i])
+		}
 	}
 	t.features = map[string]bool{}
 	parsed := make([]*row, len(docs))
@@ -415,20 +494,10 @@ func (t *task) sampler(in *eval.Inputs) (*sampler, error) {
 	}
 	// lm-eval compares the names of the two splits, of which neither may be given.
 	s := &sampler{random: python.NewRandom(t.options.Seed), first: f.sampler == "first_n", own: f.split == t.def.test}
-	split := f.split
-	switch {
-	case split != "":
-	case f.samples != nil:
-		s.pool = f.samples
-		s.raw = make([]string, len(s.pool))
-	case t.def.training != "":
-		split = t.def.training
-	case t.def.validation != "":
-		split = t.def.validation
-	default:
-		split = t.def.test
-	}
-	if s.pool == nil {
+	split := t.examples()
+	if split == "" {
+		s.pool, s.raw = f.samples, make([]string, len(f.samples))
+	} else {
 		rows, err := t.rows(in, split)
 		if err != nil {
 			return nil, err

@@ -44,28 +44,47 @@ const (
 // Open reads folders, recursively. Where two files have one name, asking for it is an error that
 // names both.
 func Open(folders ...string) (*Catalogue, error) {
-	c := &Catalogue{entries: map[string]*entry{}, loader: loader{files: map[string]*mapping{}}}
 	var files []string
 	for _, folder := range folders {
 		err := filepath.WalkDir(folder, func(name string, d fs.DirEntry, err error) error {
-			switch base := filepath.Base(name); {
-			case err != nil:
-				return err
-			case d.IsDir() && (base == "__pycache__" || base == ".ipynb_checkpoints"):
-				return fs.SkipDir
-			case !d.IsDir() && (filepath.Ext(name) == ".yaml" || filepath.Ext(name) == ".yml"):
-				files = append(files, name)
-			}
-			return nil
+			return gather(&files, name, d, err)
 		})
 		if err != nil {
 			return nil, fmt.Errorf("reading the tasks of %s: %w", folder, err)
 		}
 	}
+	return open(files, os.ReadFile)
+}
+
+// OpenFS reads a file system of tasks.
+func OpenFS(fsys fs.FS) (*Catalogue, error) {
+	var files []string
+	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error { return gather(&files, name, d, err) })
+	if err != nil {
+		return nil, err
+	}
+	return open(files, func(name string) ([]byte, error) { return fs.ReadFile(fsys, filepath.ToSlash(name)) })
+}
+
+// gather adds a file that may be a task's.
+func gather(files *[]string, name string, d fs.DirEntry, err error) error {
+	switch base := filepath.Base(name); {
+	case err != nil:
+		return err
+	case d.IsDir() && (base == "__pycache__" || base == ".ipynb_checkpoints"):
+		return fs.SkipDir
+	case !d.IsDir() && (filepath.Ext(name) == ".yaml" || filepath.Ext(name) == ".yml"):
+		*files = append(*files, name)
+	}
+	return nil
+}
+
+func open(files []string, read reader) (*Catalogue, error) {
+	c := &Catalogue{entries: map[string]*entry{}, loader: loader{read: read, files: map[string]*mapping{}}}
 	slices.Sort(files)
 	heads := make([]*head, len(files))
 	errs := make([]error, len(files))
-	parallel.For(len(files), func(i int) { heads[i], errs[i] = readHead(files[i]) })
+	parallel.For(len(files), func(i int) { heads[i], errs[i] = read.head(files[i]) })
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -86,7 +105,7 @@ func Open(folders ...string) (*Catalogue, error) {
 // add takes a file's task or group; one without either is there to be included. A group of one
 // task is the older way to write a tag.
 func (c *Catalogue) add(file string, h *head, byFile map[string]*head) {
-	h = h.whole(file, byFile, 0)
+	h = c.loader.read.whole(h, file, byFile, 0)
 	tags := h.tags
 	switch {
 	case h.group != "" && h.task == "":
@@ -122,6 +141,16 @@ func (e *entry) twice() error {
 		return nil
 	}
 	return fmt.Errorf("two files have the name %q: %s and %s", e.name, e.file, e.other)
+}
+
+// File is the file of a task or group, with its text; empty for a tag.
+func (c *Catalogue) File(name string) (file string, text []byte, err error) {
+	e, ok := c.entries[name]
+	if !ok || e.file == "" {
+		return "", nil, nil
+	}
+	text, err = c.loader.read(e.file)
+	return e.file, text, err
 }
 
 // Names lists what can be asked for, sorted: tasks, groups and tags.
@@ -416,7 +445,7 @@ type head struct {
 }
 
 // whole is the head with what the includes say where it is silent.
-func (h *head) whole(file string, byFile map[string]*head, depth int) *head {
+func (read reader) whole(h *head, file string, byFile map[string]*head, depth int) *head {
 	if len(h.includes) == 0 || depth > 20 {
 		return h
 	}
@@ -429,11 +458,11 @@ func (h *head) whole(file string, byFile map[string]*head, depth int) *head {
 		if !ok {
 			// It may have another ending, or lie outside the folders.
 			var err error
-			if other, err = readHead(name); err != nil {
+			if other, err = read.head(name); err != nil {
 				continue // said when the task is asked for
 			}
 		}
-		other = other.whole(name, byFile, depth+1)
+		other = read.whole(other, name, byFile, depth+1)
 		if out.task == "" {
 			out.task = other.task
 		}
@@ -447,10 +476,10 @@ func (h *head) whole(file string, byFile map[string]*head, depth int) *head {
 	return &out
 }
 
-// readHead reads the keys at the beginning of lines that say what a file is, which is much faster
+// head reads the keys at the beginning of lines that say what a file is, which is much faster
 // than to read its YAML; where a value is more than a word the file is read whole.
-func readHead(file string) (*head, error) {
-	b, err := os.ReadFile(file)
+func (read reader) head(file string) (*head, error) {
+	b, err := read(file)
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,15 @@ type definition struct {
 	filters           []filterSpec
 	metrics           []metricSpec
 	config            map[string]any
+	own               own
+}
+
+// own is metadata.olmo: what this program reads and lm-eval passes over.
+type own struct {
+	source, licence string
+	stored          []string // sets that hold the rows under other names, or requests with the rows in them
+	sample          int      // documents drawn where there are more; 0: all
+	sampleSeed      uint64
 }
 
 // dataset is where a task's rows are.
@@ -157,8 +166,13 @@ func define(file string, m *mapping) (*definition, error) {
 		}
 		d.repeats = int(n)
 	}
-	if meta, ok := m.values["metadata"].(*mapping); ok && meta.values["version"] != nil {
-		d.version = text(meta.values["version"])
+	if meta, ok := m.values["metadata"].(*mapping); ok {
+		if meta.values["version"] != nil {
+			d.version = text(meta.values["version"])
+		}
+		if err := d.own.read(meta.values["olmo"]); err != nil {
+			return fail(fmt.Errorf("metadata: olmo: %w", err))
+		}
 	}
 	for _, read := range []func(*mapping) error{d.readDataset, d.readFewshot, d.readGeneration, d.readFilters, d.readMetrics} {
 		if err := read(m); err != nil {
@@ -179,6 +193,46 @@ func define(file string, m *mapping) (*definition, error) {
 	}
 	d.config, _ = plainValue(m).(map[string]any)
 	return d, nil
+}
+
+func (o *own) read(v any) error {
+	if v == nil {
+		return nil
+	}
+	m, ok := v.(*mapping)
+	if !ok {
+		return fmt.Errorf("it is %v, want a mapping", v)
+	}
+	o.sampleSeed = 1234
+	for _, k := range m.keys {
+		name := text(k)
+		v := m.values[name]
+		n, isNumber := v.(int64)
+		word, isText := v.(string)
+		switch {
+		case name == "source" && isText:
+			o.source = word
+		case name == "licence" && isText:
+			o.licence = word
+		case name == "stored":
+			if isText {
+				v = []any{word}
+			}
+			if o.stored, ok = listOf(v); !ok {
+				return fmt.Errorf("stored is %v, want names of sets", v)
+			}
+		case name == "sample" && isNumber && n >= 0:
+			o.sample = int(n)
+		case name == "sample_seed" && isNumber && n >= 0:
+			o.sampleSeed = uint64(n)
+		default:
+			if keys := []string{"source", "licence", "stored", "sample", "sample_seed"}; !slices.Contains(keys, name) {
+				return unknownName("key", name, keys)
+			}
+			return fmt.Errorf("%s is %v", name, v)
+		}
+	}
+	return nil
 }
 
 // evaluated is the split whose rows are asked: test before validation, as in lm-eval.

@@ -5,11 +5,13 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"olmo/eval"
 	"olmo/eval/python"
 	"olmo/eval/score"
+	"olmo/numeric"
 )
 
 // metric is one of lm-eval's for a kind of task: how it makes a document's value, and what it
@@ -101,7 +103,7 @@ func softmax(e *eval.Evidence) []float64 {
 	var sum float64
 	p := make([]float64, len(e.Choices))
 	for i := range p {
-		p[i] = math.Exp(e.Answers[i].Logprob - top)
+		p[i] = numeric.Exp(e.Answers[i].Logprob - top)
 		sum += p[i]
 	}
 	for i := range p {
@@ -119,16 +121,16 @@ var aggregations = map[string]eval.Aggregation{
 		x := slices.SortedFunc(slices.Values(v), func(a, b any) int { return compare(a.(float64), b.(float64)) })
 		return x[len(x)/2].(float64)
 	}},
-	"perplexity": {Name: "perplexity", Of: func(v []any) float64 { return math.Exp(-eval.Mean.Of(v)) }},
+	"perplexity": {Name: "perplexity", Of: func(v []any) float64 { return numeric.Exp(-eval.Mean.Of(v)) }},
 	"weighted_perplexity": {Name: "weighted_perplexity", Of: func(v []any) float64 {
 		a, b := sums(v)
-		return math.Exp(-a / b)
+		return numeric.Exp(-a / b)
 	}, Resamples: none},
 	"bits_per_byte": {Name: "bits_per_byte", Of: func(v []any) float64 {
 		a, b := sums(v)
 		return -a / b / math.Ln2
 	}, Resamples: none},
-	"brier_score":       {Name: "brier_score", Of: eval.Mean.Of, StdErr: eval.Mean.StdErr},
+	"brier_score":       {Name: "brier_score", Of: eval.Mean.Of, Resamples: none},
 	"f1":                {Name: "f1", Of: f1},
 	"matthews_corrcoef": {Name: "matthews_corrcoef", Of: matthews},
 	"bleu":              ofCorpus(score.BLEU),
@@ -204,6 +206,22 @@ func matthews(v []any) float64 {
 		return 0
 	}
 	return (right*n - both) / d
+}
+
+// newMetrics makes the metrics that an entry of metric_list stands for; scorer is the one whose
+// figures they are, nil where they are lm-eval's.
+func newMetrics(d *definition, s metricSpec) (out []eval.Metric, scorer *score.Scorer, err error) {
+	if !strings.HasPrefix(s.name, scorerPrefix) {
+		m, err := newMetric(d, s)
+		return []eval.Metric{m}, nil, err
+	}
+	if out, scorer, err = scorerMetrics(s); err != nil {
+		return nil, nil, fmt.Errorf("metric_list: %w", err)
+	}
+	if want := map[bool]string{true: "multiple_choice", false: "generate_until"}[scorer.Choices]; want != d.output {
+		return nil, nil, fmt.Errorf("metric_list: %s is for the output_type %s, which is %s here", s.name, want, d.output)
+	}
+	return out, scorer, nil
 }
 
 // newMetric makes an eval.Metric of a task's metric.
@@ -331,7 +349,7 @@ func newTextMetric(s metricSpec) (eval.Metric, error) {
 var corpora = map[string]*score.Corpus{"bleu": score.BLEU, "chrf": score.ChrF, "chrf++": score.ChrFPP, "ter": score.TER}
 
 func ofCorpus(c *score.Corpus) eval.Aggregation {
-	return eval.Aggregation{Name: c.Name, Of: func(v []any) float64 {
+	return eval.Aggregation{Name: c.Name, Resamples: 100, Of: func(v []any) float64 {
 		all := make([][]float64, len(v))
 		for i, x := range v {
 			all[i] = x.([]float64)

@@ -8,7 +8,6 @@ package taskfile
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -74,8 +73,14 @@ func text(v any) string {
 	return fmt.Sprint(v)
 }
 
+// reader gives a file's bytes: one on disk, or one inside the program.
+type reader func(name string) ([]byte, error)
+
 // loader reads files with what they include, each once.
-type loader struct{ files map[string]*mapping }
+type loader struct {
+	read  reader
+	files map[string]*mapping
+}
 
 // load returns a file's mapping with its includes below it: its own keys win.
 func (l *loader) load(path string, within []string) (*mapping, error) {
@@ -88,7 +93,7 @@ func (l *loader) load(path string, within []string) (*mapping, error) {
 	if m, ok := l.files[path]; ok {
 		return m, nil
 	}
-	own, err := readYAML(path)
+	own, err := l.read.yaml(path)
 	if err != nil {
 		return nil, err
 	}
@@ -116,9 +121,9 @@ func (l *loader) load(path string, within []string) (*mapping, error) {
 	return merged, nil
 }
 
-// readYAML reads one file.
-func readYAML(path string) (*mapping, error) {
-	text, err := os.ReadFile(path)
+// yaml reads one file.
+func (read reader) yaml(path string) (*mapping, error) {
+	text, err := read(path)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +141,7 @@ func parseYAML(text []byte) (m *mapping, err error) {
 		first, _, _ := strings.Cut(err.Error(), "\n")
 		return nil, fmt.Errorf("it is no YAML: %s", first)
 	}
-	r := reader{anchors: map[string]any{}}
+	r := values{anchors: map[string]any{}}
 	for _, d := range f.Docs {
 		if d.Body == nil {
 			continue
@@ -154,9 +159,9 @@ func parseYAML(text []byte) (m *mapping, err error) {
 }
 
 // reader makes values of a file's nodes, by YAML 1.1 as PyYAML reads it.
-type reader struct{ anchors map[string]any }
+type values struct{ anchors map[string]any }
 
-func (r *reader) value(n ast.Node, depth int) (any, error) {
+func (r *values) value(n ast.Node, depth int) (any, error) {
 	if depth > 100 {
 		return nil, fmt.Errorf("it nests too deep")
 	}
@@ -219,7 +224,7 @@ func (r *reader) value(n ast.Node, depth int) (any, error) {
 }
 
 // entry adds a key with its value.
-func (r *reader) entry(m *mapping, n *ast.MappingValueNode, depth int) error {
+func (r *values) entry(m *mapping, n *ast.MappingValueNode, depth int) error {
 	v, err := r.value(n.Value, depth+1)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"olmo/eval"
 	_ "olmo/eval/olmes" // its tasks and suites
 	"olmo/eval/taskfile"
+	"olmo/eval/tasks"
 )
 
 // taskFlags are the flags that say which tasks there are, and what of them a call changes.
@@ -80,7 +81,7 @@ func (c *chosen) add(t *eval.Task) {
 }
 
 // addSuite takes a suite with the suites and the tasks below it.
-func (c *chosen) addSuite(s *eval.Suite, program map[string]*eval.Task) {
+func (c *chosen) addSuite(s *eval.Suite, of func(name string) (*eval.Task, error)) error {
 	all, tasks := s.Below()
 	for _, s := range all {
 		if !slices.Contains(c.suites, s) {
@@ -88,10 +89,29 @@ func (c *chosen) addSuite(s *eval.Suite, program map[string]*eval.Task) {
 		}
 	}
 	for _, name := range tasks {
-		if t := program[name]; t != nil && !slices.Contains(c.tasks, t) {
-			c.tasks = append(c.tasks, t)
+		t, err := of(name)
+		if err != nil {
+			return err
+		}
+		if t != nil {
+			c.add(t)
 		}
 	}
+	return nil
+}
+
+// addFiles takes what names stand for in a catalogue.
+func (c *chosen) addFiles(files *taskfile.Catalogue, names []string, o taskfile.Options) error {
+	found, groups, err := files.Select(names, o)
+	if err != nil {
+		return err
+	}
+	c.groups = append(c.groups, groups...)
+	for _, t := range found {
+		c.named[t], c.adjusted[t] = true, true
+		c.add(t)
+	}
+	return nil
 }
 
 // find looks for tasks and suites by name or pattern, in the files first and then in the
@@ -111,37 +131,70 @@ func (o *taskFlags) find(names []string, say func(string)) (*chosen, error) {
 	for _, s := range eval.Suites() {
 		known = append(known, s.Name)
 	}
-	take := func(name string) bool {
-		if t, ok := program[name]; ok {
+	for _, name := range tasks.Catalogue().Names() {
+		if program[name] == nil {
+			known = append(known, name)
+		}
+	}
+	// of is the program's task of a name, nil for none; one that is a file is made anew with what
+	// the call says of it.
+	made := map[string]bool{}
+	of := func(name string) (*eval.Task, error) {
+		if program[name] == nil || made[name] || !tasks.Catalogue().Has(name) {
+			return program[name], nil
+		}
+		again, _, err := tasks.Catalogue().Select([]string{name}, o.options())
+		if err == nil {
+			program[name], made[name] = again[0], true
+			out.adjusted[again[0]] = true
+		}
+		return program[name], err
+	}
+	take := func(name string) (found bool, err error) {
+		t, err := of(name)
+		if t != nil && err == nil {
 			out.add(t)
-			return true
+			return true, nil
 		}
 		s, ok := eval.LookupSuite(name)
-		if ok {
-			out.addSuite(s, program)
+		switch {
+		case err != nil:
+			return false, err
+		case ok:
+			return true, out.addSuite(s, of)
+		case tasks.Catalogue().Has(name): // a group
+			return true, out.addFiles(tasks.Catalogue(), []string{name}, o.options())
 		}
-		return ok
+		return false, nil
 	}
 	var ofFiles []string
 	for _, name := range names {
 		short, ours := strings.CutPrefix(name, own)
+		if files == nil || ours || !files.Has(name) {
+			if ok, err := take(short); err != nil {
+				return nil, err
+			} else if ok {
+				if t := program[short]; t != nil {
+					out.named[t] = true
+				}
+				continue
+			}
+		}
 		switch {
 		case files != nil && !ours && files.Has(name):
 			if slices.Contains(known, name) {
 				say(fmt.Sprintf("%s is the task of a file; %s%s is the program's", name, own, name))
 			}
 			ofFiles = append(ofFiles, name)
-		case take(short):
-			if t := program[short]; t != nil {
-				out.named[t] = true
-			}
 		case strings.ContainsAny(name, "*?["):
 			found := false
 			for _, n := range known {
 				if ok, err := path.Match(short, n); err != nil {
 					return nil, usageErrorf("--tasks %s: %w", name, err)
 				} else if ok {
-					found = take(n)
+					if found, err = take(n); err != nil {
+						return nil, err
+					}
 				}
 			}
 			if files != nil && !ours {
@@ -166,15 +219,8 @@ func (o *taskFlags) find(names []string, say func(string)) (*chosen, error) {
 		}
 	}
 	if len(ofFiles) > 0 {
-		tasks, groups, err := files.Select(ofFiles, o.options())
-		if err != nil {
+		if err := out.addFiles(files, ofFiles, o.options()); err != nil {
 			return nil, err
-		}
-		out.groups = groups
-		for _, t := range tasks {
-			out.named[t] = true
-			out.add(t)
-			out.adjusted[t] = true
 		}
 	}
 	return out, o.fixed(out)
