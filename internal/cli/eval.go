@@ -38,6 +38,7 @@ type evalOptions struct {
 	thinkEnd     string
 	asJSON, list bool
 	partial      bool
+	programs     programFlags
 }
 
 func newEvalCommand() *cobra.Command {
@@ -66,6 +67,7 @@ texts take completions, or with --chat chat completions.`,
   olmo eval --model MODEL --tasks bpb --documents heldout/*.jsonl.zst
   olmo eval --model MODEL --include my-tasks --tasks my_task --num-fewshot 2 --out scores
   olmo eval --model http://localhost:8000/v1 --tasks arc_easy --limit 100 --out scores
+  olmo eval --model MODEL --tasks humaneval --allow-code --out scores
   olmo eval list`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -90,6 +92,7 @@ texts take completions, or with --chat chat completions.`,
 	f.StringVar(&o.boundary, "boundary", "", "how a context and its continuation become ids: apart, or together (default: each task's own)")
 	f.BoolVar(&o.tokens, "tokens", false, "keep the log-probability of every token in the requests")
 	f.StringVar(&o.thinkEnd, "think-end", "", "the text with which each answer's thinking ends, which is left out before it is judged (default: </think>, where there is some)")
+	o.programs.add(f)
 	f.StringVar(&o.out, "out", "", "the folder for results and requests")
 	f.BoolVar(&o.asJSON, "json", false, "print results.json instead of a table; with --list a line for each task")
 	f.BoolVar(&o.partial, "partial", false, "give a suite that lacks tasks the figure of those that there are")
@@ -111,6 +114,10 @@ func runEval(c *cobra.Command, o evalOptions) error {
 	if err != nil {
 		return err
 	}
+	programs, err := o.programs.runner(c.Context(), jobs)
+	if err != nil {
+		return err
+	}
 	if o.served() {
 		for _, text := range o.together(jobs) {
 			p.print("olmo eval: " + text)
@@ -123,7 +130,7 @@ func runEval(c *cobra.Command, o evalOptions) error {
 	}
 	defer m.Close()
 	run := &eval.Run{
-		Jobs: jobs, Groups: found.groups, Suites: found.suites, Partial: o.partial, Out: o.out, Tokens: o.tokens, Memory: m.memory, NoShare: !o.share,
+		Jobs: jobs, Programs: programs, Groups: found.groups, Suites: found.suites, Partial: o.partial, Out: o.out, Tokens: o.tokens, Memory: m.memory, NoShare: !o.share,
 		Thinking: chat.Thinking{End: o.thinkEnd}, Config: o.config(),
 		Kept: func(job string) { p.print(fmt.Sprintf("olmo eval: %s: kept from the call before", job)) },
 		Warn: warn,

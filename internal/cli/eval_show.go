@@ -19,6 +19,7 @@ func newEvalShowCommand() *cobra.Command {
 	var data []string
 	var docs int
 	var tok, boundary string
+	var file bool
 	c := &cobra.Command{
 		Use:   "show TASK|SUITE",
 		Short: "Show what a task asks: prompts, continuations, right answers, without a model",
@@ -27,7 +28,8 @@ tokenizer it prints the ids too, and a bar where context and continuation meet; 
 --chat the prompts are in the form of the chat template in the tokenizer's folder. Of a
 suite it prints the parts.`,
 		Example: `  olmo eval show arc_easy
-  olmo eval show arc_easy --docs 1 --tokenizer olmo-quickstart/release`,
+  olmo eval show arc_easy --docs 1 --tokenizer olmo-quickstart/release
+  olmo eval show gsm8k::olmes --file`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usageErrorf("one TASK or SUITE is needed\nhint: 'olmo eval list' lists the tasks")
@@ -35,6 +37,14 @@ suite it prints the parts.`,
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
+			if file {
+				text, err := from.file(args[0])
+				if err != nil {
+					return err
+				}
+				_, err = c.OutOrStdout().Write(text)
+				return err
+			}
 			found, err := from.find(args, func(string) {})
 			if err != nil {
 				return err
@@ -75,6 +85,7 @@ suite it prints the parts.`,
 	}
 	from.add(c)
 	listFlag(c.Flags(), &data, "data", "the folders of the task's data set")
+	c.Flags().BoolVar(&file, "file", false, "print the task's file, to begin one with")
 	c.Flags().IntVar(&docs, "docs", 3, "documents to show")
 	c.Flags().StringVar(&tok, "tokenizer", "", "a tokenizer.json, or a folder with one: show ids")
 	c.Flags().StringVar(&boundary, "boundary", "", "apart or together; the task's own without it")

@@ -59,6 +59,24 @@ func (o *taskFlags) catalogue() (*taskfile.Catalogue, error) {
 	return taskfile.Open(o.include...)
 }
 
+// file is the text of a task's file.
+func (o *taskFlags) file(name string) ([]byte, error) {
+	files, err := o.catalogue()
+	if err != nil {
+		return nil, err
+	}
+	short, ours := strings.CutPrefix(name, own)
+	for _, c := range []*taskfile.Catalogue{files, tasks.Catalogue()} {
+		if c == nil || ours && c == files {
+			continue
+		}
+		if _, text, err := c.File(short); text != nil || err != nil {
+			return text, err
+		}
+	}
+	return nil, usageErrorf("%s is no file\nhint: 'olmo eval show gsm8k --file' shows one", name)
+}
+
 // own marks a name that is the program's, whatever files there are.
 const own = "olmo:"
 

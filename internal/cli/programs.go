@@ -2,9 +2,13 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/spf13/pflag"
 
+	"olmo/eval"
+	"olmo/eval/score"
 	"olmo/eval/score/sandbox"
 )
 
@@ -36,4 +40,38 @@ func (p *programFlags) check(user string) error {
 // open finds the interpreter, and sees that programs can be run.
 func (p *programFlags) open(ctx context.Context) (*sandbox.Sandbox, error) {
 	return sandbox.New(ctx, sandbox.Options{Python: p.python, None: p.sandbox == "none"})
+}
+
+// runner is what runs the programs of the tasks, nil where there are none. That it can is seen before
+// a model is asked for any.
+func (p *programFlags) runner(ctx context.Context, jobs []*eval.Job) (func(context.Context, string, []*eval.Document, [][]string) ([][]bool, error), error) {
+	user := ""
+	for _, j := range jobs {
+		if j.Task.Programs != "" {
+			user = j.Name
+		}
+	}
+	if err := p.check(user); err != nil || user == "" {
+		return nil, err
+	}
+	box, err := p.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, scorer string, docs []*eval.Document, responses [][]string) ([][]bool, error) {
+		found, err := score.Lookup(scorer)
+		if err != nil {
+			return nil, err
+		}
+		rows := make([]score.Row, len(docs))
+		for i, d := range docs {
+			rows[i] = score.Row{Doc: d.Row, Responses: responses[i], Targets: d.Targets}
+		}
+		passed, err := found[0].Programs(ctx, rows, score.ProgramOptions{Sandbox: box})
+		var at *score.RowError
+		if errors.As(err, &at) {
+			return nil, fmt.Errorf("document %d: %w", docs[at.Row].Index, at.Err)
+		}
+		return passed, err
+	}, nil
 }
