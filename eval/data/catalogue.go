@@ -16,6 +16,8 @@ import (
 type About struct {
 	Name    string
 	Title   string
+	Hub     string // what it is called on the Hugging Face hub, with its configuration; "" for stored requests
+	Split   string
 	Licence string // "" where its owner states none, or none was seen
 	Source  string // the owner's address; "" for sets that only the wheel has
 	Inside  bool   // the program has it
@@ -38,6 +40,12 @@ func Catalogue() []About {
 		parts := strings.Fields(line)
 		rows, _ := strconv.Atoi(parts[1])
 		a := About{Name: parts[0], Rows: rows, Digest: parts[2]}
+		if k := named(a.Name); k.base != "" {
+			a.Hub, a.Split = k.base, k.split
+			if k.configuration != "" && k.configuration != "*" {
+				a.Hub += ", " + k.configuration
+			}
+		}
 		if o, ok := ownSet(a.Name); ok {
 			a.Title, a.Licence, a.Source, a.Inside = o.title, o.licence, o.source, true
 		} else {

@@ -296,3 +296,31 @@ func TestNamed(t *testing.T) {
 		}
 	}
 }
+
+// TestSplitNames: a split that datasets knows no words for is found by its folder or file, and one
+// it has words for is found as it has it, dev among validation.
+func TestSplitNames(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"easy/dev/0000.jsonl", "easy/validation/0000.jsonl", "easy/test/0000.jsonl", "easy/first/0000.jsonl"} {
+		write(t, filepath.Join(dir, "quiz", name), `{"name": "`+name+`"}`+"\n")
+	}
+	for split, want := range map[string]string{
+		"dev":        "easy/dev/0000.jsonl",
+		"first":      "easy/first/0000.jsonl",
+		"test":       "easy/test/0000.jsonl",
+		"validation": "easy/dev/0000.jsonl easy/validation/0000.jsonl",
+	} {
+		s, err := FindSplit([]string{dir}, "acme/quiz", "easy", split)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		var got []string
+		for _, r := range rows(t, s) {
+			got = append(got, object(t, r)["name"].(string))
+		}
+		if g := strings.Join(got, " "); g != want {
+			t.Errorf("%s is %s, want %s", split, g, want)
+		}
+	}
+}

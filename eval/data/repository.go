@@ -418,7 +418,7 @@ var keywords = []struct {
 // bySplit looks for the files of a split below a folder: data/SPLIT-00000-of-00001.parquet and
 // the like; else those with a word for the split in the name of a folder, else in their own;
 // without any word all are of the split train. Where that leaves no file of the split, it is
-// SPLIT.jsonl and the like.
+// SPLIT.jsonl and the like, or what is in the folder SPLIT.
 func (p *place) bySplit(dir string, k *key) ([]file, error) {
 	if saved, err := p.exists(path.Join(dir, "state.json")); err != nil || saved {
 		return nil, err
@@ -455,7 +455,7 @@ func (p *place) bySplit(dir string, k *key) ([]file, error) {
 	found := chosen[k.split]
 	if len(found) == 0 { // a split may have any name
 		for _, name := range names {
-			if path.Dir(name) == "." && stem(name) == k.split {
+			if path.Dir(name) == "." && stem(name) == k.split || strings.HasPrefix(name, k.split+"/") {
 				found = append(found, name)
 			}
 		}

@@ -34,6 +34,8 @@ func newEvalDataCommand() *cobra.Command {
 type listedSet struct {
 	Name    string `json:"name"`
 	Title   string `json:"title"`
+	Hub     string `json:"hub,omitempty"` // its name on the Hugging Face hub, with the configuration
+	Split   string `json:"split,omitempty"`
 	Rows    int    `json:"rows"`
 	Licence string `json:"licence"` // empty where the owner states none
 	Source  string `json:"source,omitempty"`
@@ -77,7 +79,7 @@ func listSets(c *cobra.Command, word string, asJSON bool, places []string) error
 		if !strings.Contains(a.Name, word) {
 			continue
 		}
-		l := listedSet{Name: a.Name, Title: a.Title, Rows: a.Rows, Licence: a.Licence, Source: a.Source, SHA256: a.Digest}
+		l := listedSet{Name: a.Name, Title: a.Title, Hub: a.Hub, Split: a.Split, Rows: a.Rows, Licence: a.Licence, Source: a.Source, SHA256: a.Digest}
 		s, err := evaldata.Find(places, a.Name)
 		switch {
 		case errors.Is(err, evaldata.ErrMissing):
