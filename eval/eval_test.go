@@ -405,7 +405,7 @@ func TestRowErrors(t *testing.T) {
 		{"copycolors_10way", "oe_copycolors__10way", request(3, 0, `"x"`) + request(3, 1, `"x"`), `document 3: label "x" is no number`},
 		{"copycolors_10way", "oe_copycolors__10way", request(3, 0, "2") + request(3, 1, "2"), "document 3: the answer is number 2 of 2 choices"},
 		{"gsm8k_gold_bpb_5shot", "oe_gsm8k__gold_bpb_5shot", `{"doc_id":0,"idx":0,"label":"4","request":{"context":"C","continuation":""}}`, "jsonl:1: document 0: choice 0 is empty"},
-		{"gsm8k_gold_bpb_5shot", "oe_gsm8k__gold_bpb_5shot", `{"doc_id":0,"label":"4","request":{"context":"C","continuation":" c"}}`, "jsonl:1: the row has no field doc_id, or none idx"},
+		{"gsm8k_gold_bpb_5shot", "oe_gsm8k__gold_bpb_5shot", `{"doc_id":0,"label":"4","request":{"context":"C","continuation":" c"}}`, "jsonl:1: the row has no field idx"},
 		{"sciq", "sciq", "\n", "sciq.jsonl has no rows for it"},
 		{"mmlu_humanities", "mmlu_validation", `{"subject":"astronomy","question":"Q","choices":["a"],"answer":0}`, "mmlu_validation.jsonl has no rows for it"},
 		{"copycolors_10way", "oe_copycolors__10way", request(3, 0, "null") + request(3, 1, "null"), "document 3: it has no label"},

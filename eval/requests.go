@@ -150,16 +150,19 @@ type storedRequest struct {
 
 type texts struct{ Context, Continuation *string }
 
-// texts are the context and the continuation.
-func (r *storedRequest) texts() (context, continuation string, err error) {
-	c, n := cmp.Or(r.Request.Context, r.Context), cmp.Or(r.Request.Continuation, r.Continuation)
-	switch {
-	case c == nil:
-		return "", "", errors.New("the row has no field context")
-	case n == nil:
-		return "", "", errors.New("the row has no field continuation")
+// evenOut brings the texts into the row itself, and reports what the row lacks.
+func (r *storedRequest) evenOut() error {
+	r.Context, r.Continuation = cmp.Or(r.Request.Context, r.Context), cmp.Or(r.Request.Continuation, r.Continuation)
+	r.Request = texts{}
+	for _, f := range []struct {
+		name  string
+		lacks bool
+	}{{"doc_id", r.Doc == nil}, {"idx", r.Idx == nil}, {"context", r.Context == nil}, {"continuation", r.Continuation == nil}} {
+		if f.lacks {
+			return fmt.Errorf("the row has no field %s", f.name)
+		}
 	}
-	return *c, *n, nil
+	return nil
 }
 
 // storedRequests asks what the set holds, the requests of one document together.
@@ -173,16 +176,23 @@ func storedRequests(data string) func(in *Inputs) iter.Seq2[*Document, error] {
 					yield(nil, err)
 					return
 				}
-				if r.value.Doc == nil || r.value.Idx == nil {
-					yield(nil, r.Bad(errors.New("the row has no field doc_id, or none idx")))
+				if err := r.value.evenOut(); err != nil {
+					yield(nil, r.Bad(err))
 					return
 				}
 				doc := *r.value.Doc
 				if doc >= unconditional {
 					continue
 				}
+				// Rows are long, and there are a hundred thousand: one of a document is kept, and
+				// its context once.
+				if *r.value.Idx != 0 {
+					r.JSON = nil
+				}
 				if docs[doc] == nil {
 					order = append(order, doc)
+				} else if last := &docs[doc][len(docs[doc])-1].value; *r.value.Context == *last.Context {
+					r.value.Context = last.Context
 				}
 				docs[doc] = append(docs[doc], r)
 			}
@@ -214,11 +224,7 @@ func storedDocument(parts []row[storedRequest]) (*Document, error) {
 		if *r.value.Idx > i {
 			return bad(fmt.Errorf("choice %d is missing", i))
 		}
-		context, continuation, err := r.value.texts()
-		if err != nil {
-			return nil, r.Bad(err)
-		}
-		q.Contexts, q.Choices = append(q.Contexts, context), append(q.Choices, continuation)
+		q.Contexts, q.Choices = append(q.Contexts, *r.value.Context), append(q.Choices, *r.value.Continuation)
 	}
 	label := parts[0].value.Label
 	switch err := json.Unmarshal(label, &q.Gold); {
