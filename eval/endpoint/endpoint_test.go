@@ -308,6 +308,35 @@ func TestWrong(t *testing.T) {
 	}
 }
 
+// TestForms: what servers leave out, or have too much of, changes no sum.
+func TestForms(t *testing.T) {
+	const top = `"top_logprobs":[null,{" b":-1},{" So":-1},{" c":-1},{" d":-1}]`
+	for name, replies := range map[string][2]string{ // to the whole, and to the context
+		"no token behind the prompt, no usage": {`{"index":0,"text":"a b","logprobs":{"tokens":["a"," b"],"token_logprobs":[null,-1],` + top + `,"text_offset":[0,1]}}]`},
+		"no usage":                             {`{"index":0,"text":"a b So","logprobs":{"tokens":["a"," b"," So"],"token_logprobs":[null,-1,-2],` + top + `,"text_offset":[0,1,3]}}]`},
+		"more tokens than were asked for":      {`{"index":0,"text":"a b So c","logprobs":{"tokens":["a"," b"," So"," c"],"token_logprobs":[null,-1,-2,-3],` + top + `,"text_offset":[0,1,3,6]}}],"usage":{"prompt_tokens":2}`},
+		"an end of text behind the prompt":     {`{"index":0,"text":"a b","logprobs":{"tokens":["a"," b","</s>"],"token_logprobs":[null,-1,-2],` + top + `,"text_offset":[0,1,3]}}],"usage":{"prompt_tokens":2,"completion_tokens":1}`},
+		"tokens as a vocabulary has them": {
+			`{"index":0,"text":"a b So","logprobs":{"tokens":["a","Ġb","ĠSo"],"token_logprobs":[null,-1,-2],` + top + `,"text_offset":[0,1,3]}}],"usage":{"prompt_tokens":2,"completion_tokens":1}`,
+			`{"index":0,"text":"a So","logprobs":{"tokens":["a","ĠSo"],"token_logprobs":[null,-2],"top_logprobs":[null,{" So":-1}],"text_offset":[0,1]}}],"usage":{"prompt_tokens":1,"completion_tokens":1}`,
+		},
+	} {
+		s := endpointtest.Start(endpointtest.Plain, "small")
+		n := 0
+		s.Before = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path == "/v1/completions" {
+				fmt.Fprint(w, `{"choices":[`+replies[n]+`}`)
+				n++
+			}
+			return r.URL.Path == "/v1/completions"
+		}
+		got, err := answer(t, open(t, s, endpoint.Options{}), []eval.Request{{Context: "a", Continuation: " b"}}, eval.AnswerOptions{})
+		if err != nil || got[0].Logprob != -1 || got[0].Tokens != 1 || !got[0].Greedy {
+			t.Errorf("%s: %+v, %v", name, got[0], err)
+		}
+	}
+}
+
 func TestSlow(t *testing.T) {
 	s := endpointtest.Start(endpointtest.VLLM, "small")
 	s.Before = func(_ int, _ http.ResponseWriter, r *http.Request) bool {

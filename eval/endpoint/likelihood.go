@@ -47,30 +47,32 @@ func (m *Model) likelihood(ctx context.Context, r *eval.Request, o eval.AnswerOp
 	if err != nil {
 		return eval.Answer{}, err
 	}
-	begin, ok := e.split(before, after)
-	if !ok {
-		// Offsets that do not add up, as where a character is several tokens: the context's own
-		// tokens are counted instead.
-		if before == "" {
-			if e.Nats[0] == nil && !strings.HasPrefix(after, strings.TrimSpace(e.tokens[0])) { // a begin of text
-				begin = 1
-			}
-		} else {
-			own, err := m.echo(ctx, before)
-			if err != nil {
-				return eval.Answer{}, err
-			}
-			begin = len(own.tokens)
+	begin := 0
+	switch {
+	case e.exact:
+		begin = e.begin(utf8.RuneCountInString(before))
+	case before != "":
+		// The context's own tokens are counted, for want of offsets that are its text's.
+		own, err := m.echo(ctx, before)
+		if err != nil {
+			return eval.Answer{}, err
 		}
+		begin = own.n
+	case e.Nats[0] == nil && isWhole(e.Tokens[0]) && !strings.HasPrefix(strings.TrimSpace(after), strings.TrimSpace(e.Tokens[0])):
+		begin = 1 // behind a begin of text
 	}
 	return e.answer(begin, after, o.Tokens)
 }
 
-// echoed is a prompt with its tokens.
+// echoed are the tokens of a prompt, of which there are n, and those behind it.
 type echoed struct {
 	logprobs
-	tokens []string
-	end    int // the offset behind the last token
+	n int
+	// exact says that offsets, less shift, are those of the prompt's text, of which the first
+	// tokens, special, are no part. They are not where a character is several tokens, or where
+	// tokens alone do not show their spaces.
+	exact          bool
+	special, shift int
 }
 
 // echo asks for the tokens of a prompt. One more is asked for, which servers want, and left out.
@@ -94,92 +96,96 @@ func (m *Model) echo(ctx context.Context, prompt string) (*echoed, error) {
 		return nil, m.errNoEcho("its answer has no token_logprobs")
 	case len(l.Tokens) != len(l.Nats) || len(l.Offsets) > 0 && len(l.Offsets) != len(l.Nats):
 		return nil, fmt.Errorf("%s: the server tells %d tokens, %d log-probabilities and %d offsets of one text", m.server.base.String(), len(l.Tokens), len(l.Nats), len(l.Offsets))
-	}
-	n := len(l.Tokens) - 1
-	if p := c.Usage.Prompt; p > 0 {
-		switch {
-		case p == len(l.Tokens) || p == n: // with the one behind it, or without
-			n = p
-		case p > len(l.Tokens):
-			return nil, m.errNoEcho(fmt.Sprintf("it tells of %d tokens of a prompt of %d", len(l.Tokens), p))
-		default:
-			return nil, fmt.Errorf("%s: the server counts %d tokens of a prompt and tells of %d", m.server.base.String(), p, len(l.Tokens))
-		}
-	}
-	if n < 1 || !strings.Contains(*x.Text, prompt) {
-		if n < 1 || len(*x.Text) < len(prompt) {
+	case !strings.Contains(*x.Text, prompt):
+		if len(*x.Text) < len(prompt) {
 			return nil, m.errNoEcho("its answer does not begin with the prompt")
 		}
 		return nil, fmt.Errorf("%s: the server tells of another text than it was asked about: %.200q", m.server.base.String(), *x.Text)
+	case c.Usage.Prompt > len(l.Tokens):
+		return nil, m.errNoEcho(fmt.Sprintf("it tells of %d tokens of a prompt of %d", len(l.Tokens), c.Usage.Prompt))
 	}
-	e := &echoed{logprobs: *l, tokens: l.Tokens[:n]}
-	if len(e.Offsets) == 0 || e.Offsets[0] < 0 { // SGLang has no offsets
+	e := &echoed{logprobs: *l}
+	if len(e.Offsets) == 0 || e.Offsets[0] < 0 { // SGLang has none
 		e.Offsets = make([]int, len(l.Tokens))
 		for i, t := range l.Tokens[:len(l.Tokens)-1] {
 			e.Offsets[i+1] = e.Offsets[i] + utf8.RuneCountInString(t)
 		}
 	}
-	e.end = e.Offsets[n-1] + utf8.RuneCountInString(l.Tokens[n-1])
-	if n < len(e.Offsets) {
-		e.end = e.Offsets[n]
+	if e.exact = e.align([]rune(prompt), c.Usage.Prompt); e.exact {
+		return e, nil
+	}
+	switch {
+	case c.Usage.Prompt > 0:
+		e.n = c.Usage.Prompt
+	case len(*x.Text) > len(prompt):
+		e.n = len(l.Tokens) - 1
+	default:
+		return nil, fmt.Errorf("%s: the server does not say how many of its %d tokens are those of the prompt (usage)", m.server.base.String(), len(l.Tokens))
 	}
 	return e, nil
 }
 
-// split finds the first token of after: that which begins at it or behind, as lm-eval's convention
-// has it for all but the rarest texts, a token that reaches over the boundary being the
-// context's. ok is false where the offsets are not those of the text: of characters that are
-// several tokens, or spaces that tokens alone do not show.
-func (e *echoed) split(before, after string) (begin int, ok bool) {
-	text, boundary := []rune(before+after), utf8.RuneCountInString(before)
-	// One token may stand for a begin of text; vLLM counts it as a part of the text.
-	for special := range min(2, len(e.tokens)) {
-		shift := e.Offsets[special]
-		if !e.covers(text, special, shift) {
-			continue
+// align looks for the tokens that are a text, as many as told, if that is not 0. One token before
+// them may stand for a begin of text, which vLLM counts as part of the text.
+func (e *echoed) align(text []rune, told int) bool {
+	for e.special = range min(2, len(e.Tokens)) {
+		e.shift = e.Offsets[e.special]
+		for e.n = e.special; e.n < len(e.Tokens) && (e.Offsets[e.n]-e.shift < len(text) || e.n < told); e.n++ {
+			low, high := e.Offsets[e.n]-e.shift, e.end(e.n)-e.shift
+			if low < 0 || high < low || high > len(text) {
+				break
+			}
+			// OpenAI writes a part of a character as its bytes.
+			if t := e.Tokens[e.n]; t != string(text[low:high]) && !strings.HasPrefix(t, "bytes:") {
+				break
+			}
 		}
-		for begin = special; begin < len(e.tokens) && e.Offsets[begin]-shift < boundary; begin++ {
+		if e.n > e.special && e.end(e.n-1)-e.shift == len(text) && (told == 0 || told == e.n) {
+			return true
 		}
-		return begin, true
 	}
-	return 0, false
+	return false
 }
 
-// covers reports whether the tokens from first on, moved by shift, are the text.
-func (e *echoed) covers(text []rune, first, shift int) bool {
-	for i := first; i < len(e.tokens); i++ {
-		low, high := e.Offsets[i]-shift, e.end-shift
-		if i+1 < len(e.tokens) {
-			high = e.Offsets[i+1] - shift
-		}
-		if low < 0 || high < low || high > len(text) {
-			return false
-		}
-		token := e.tokens[i]
-		// OpenAI writes a part of a character as its bytes.
-		if token != string(text[low:high]) && !strings.HasPrefix(token, "bytes:") {
-			return false
-		}
+// isWhole reports whether a token is known as a text, and not as a part of a character.
+func isWhole(token string) bool {
+	return token != "" && !strings.ContainsRune(token, utf8.RuneError) && !strings.HasPrefix(token, "bytes:")
+}
+
+// end is the offset behind a token.
+func (e *echoed) end(i int) int {
+	if i+1 < len(e.Offsets) {
+		return e.Offsets[i+1]
 	}
-	return e.end-shift == len(text)
+	return e.Offsets[i] + utf8.RuneCountInString(e.Tokens[i])
+}
+
+// begin finds the first token of what stands behind so many characters: that which begins at it or
+// behind, as lm-eval's convention has it for all but the rarest texts. A token that reaches over
+// the boundary is the context's.
+func (e *echoed) begin(characters int) int {
+	i := e.special
+	for i < e.n && e.Offsets[i]-e.shift < characters {
+		i++
+	}
+	return i
 }
 
 // answer sums the tokens from begin on up.
 func (e *echoed) answer(begin int, after string, tokens bool) (eval.Answer, error) {
-	n := len(e.tokens)
-	if begin >= n {
+	if begin >= e.n {
 		return eval.Answer{}, fmt.Errorf("the continuation %q has no token of its own: the server makes it one with the end of the context", after)
 	}
-	a := eval.Answer{Greedy: true, Tokens: n - begin}
-	for i := begin; i < n; i++ {
+	a := eval.Answer{Greedy: true, Tokens: e.n - begin}
+	for i := begin; i < e.n; i++ {
 		x := e.Nats[i]
 		switch {
 		case x == nil && i == 0:
 			return a, fmt.Errorf("the server gives no probability of the first token of %.40q, since it puts nothing before it\nhint: --begin-text '<|endoftext|>', or what the model reads there, puts it before such texts", after)
 		case x == nil || math.IsNaN(*x) || *x > 1e-3:
-			return a, fmt.Errorf("the server gives no log-probability of the token %q of %.40q", e.tokens[i], after)
+			return a, fmt.Errorf("the server gives no log-probability of the token %q of %.40q", e.Tokens[i], after)
 		case len(e.Top) <= i || len(e.Top[i]) == 0:
-			return a, fmt.Errorf("the server does not tell its first choice before the token %q of %.40q (top_logprobs)", e.tokens[i], after)
+			return a, fmt.Errorf("the server does not tell its first choice before the token %q of %.40q (top_logprobs)", e.Tokens[i], after)
 		}
 		a.Logprob += *x
 		for _, v := range e.Top[i] {
