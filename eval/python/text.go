@@ -6,6 +6,9 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/language"
 )
 
 // IsSpace is str.isspace of a character.
@@ -35,6 +38,14 @@ func Lower(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// Upper is str.upper(): ß becomes SS, and so do others for which Unicode has several letters.
+func Upper(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
+		return strings.ToUpper(s)
+	}
+	return cases.Upper(language.Und).String(s)
 }
 
 // Capitalise is str.capitalize: the first letter in title case, all others small.

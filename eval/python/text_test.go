@@ -30,6 +30,17 @@ func TestParseFloat(t *testing.T) {
 	}
 }
 
+// TestUpper: what Python 3.13's str.upper gives.
+func TestUpper(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "abc": "ABC", "Straße": "STRASSE", "ﬁne ŉ": "FINE ʼN", "\u0390 ὰς": "\u0399\u0308\u0301 Ὰ\u03a3", "ǆ ı ĸ": "Ǆ I ĸ", "日本 ß": "日本 SS", "ﬗ և": "ՄԽ ԵՒ", "ᾳ ὒ": "ΑΙ Υ̓̀",
+	} {
+		if got := python.Upper(text); got != want {
+			t.Errorf("Upper(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
 // TestLower: what CPython 3.11's str.lower makes of texts.
 func TestLower(t *testing.T) {
 	for text, want := range map[string]string{

@@ -80,7 +80,7 @@ func newStep(m *mapping) (step, error) {
 	case "lowercase":
 		return pure(python.Lower), nil
 	case "uppercase":
-		return pure(strings.ToUpper), nil
+		return pure(python.Upper), nil
 	case "map":
 		to, ok := m.values["mapping_dict"].(*mapping)
 		if !ok && m.values["mapping_dict"] != nil {
