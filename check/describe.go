@@ -94,7 +94,7 @@ type ModelInfo struct {
 }
 
 func describeModel(path string) (*Description, error) {
-	l, err := model.OpenWith(path, model.OpenOptions{IgnoreExtra: true})
+	l, err := model.OpenWith(path, model.OpenOptions{IgnoreExtra: true, Incomplete: true})
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func (c *checker) model(path string) {
 			return // of a model with holes each hole was told
 		}
 	}
-	l, err := model.OpenWith(path, model.OpenOptions{IgnoreExtra: true})
+	l, err := model.OpenWith(path, model.OpenOptions{IgnoreExtra: true, Incomplete: true})
 	if errors.Is(err, model.ErrQuantised) {
 		c.problem(Model, path, "%v", err)
 		return
@@ -177,7 +177,7 @@ func paramNames(l *model.Loaded) []string {
 // compareNames compares a model with a checkpoint's manifest tensor by tensor, through the
 // names of both layouts, and returns how many parameters are equal if all are.
 func (c *checker) compareNames(path, step string, m *train.Manifest) int {
-	l, err := model.OpenWith(path, model.OpenOptions{IgnoreExtra: true})
+	l, err := model.OpenWith(path, model.OpenOptions{IgnoreExtra: true, Incomplete: true})
 	if err != nil {
 		return 0 // said where the model is checked
 	}

@@ -24,6 +24,56 @@ func (e *ExtraError) Error() string {
 		e.Path, tensorList(e.Tensors))
 }
 
+// MissingError is a checkpoint without tensors that its config asks for.
+type MissingError struct {
+	Path    string
+	Tensors []string
+}
+
+func (e *MissingError) Error() string {
+	verb := "is"
+	if len(e.Tensors) > 1 {
+		verb = "are"
+	}
+	return fmt.Sprintf("%s: %s %s missing, which the config asks for\nhint: fetch the files again, or mend the config: its number of layers, biases, tied embeddings",
+		e.Path, tensorList(e.Tensors), verb)
+}
+
+// complete is an error when a tensor that the config asks for is not there, or is of another
+// shape. Only headers are read.
+func (l *Loaded) complete() error {
+	shapes := map[string][]int{}
+	for _, n := range l.Set.All() {
+		shapes[n.Name] = n.Shape
+	}
+	var missing []string
+	var other error
+	for _, t := range l.layout.tensors {
+		file, want := l.file(t), l.layout.shapes[t]
+		shape, ok := shapes[file]
+		switch {
+		case !ok:
+			missing = append(missing, file)
+		case other == nil && !fits(shape, want):
+			other = fmt.Errorf("%s: %w", l.Path, &ShapeError{Tensor: file, Shape: shape, Want: want})
+		}
+	}
+	if len(missing) > 0 {
+		return &MissingError{l.Path, missing}
+	}
+	return other
+}
+
+// fits tells whether a tensor of a file has the shape that the config asks for. A row may be
+// stored as a matrix of one.
+func fits(shape, want []int) bool {
+	if slices.Equal(shape, want) {
+		return true
+	}
+	n, err := tensor.Count(shape)
+	return err == nil && len(want) == 1 && n == want[0]
+}
+
 // tensorList counts tensors and names the first ones.
 func tensorList(names []string) string {
 	const most = 8

@@ -2,7 +2,6 @@ package model
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -158,7 +157,7 @@ func (l *layout) gather(name string, read func(tensor string) ([]float32, []int,
 		if err != nil {
 			return nil, err
 		}
-		if want := l.shapes[k.tensor]; !slices.Equal(shape, want) && !(len(want) == 1 && len(v) == want[0]) {
+		if want := l.shapes[k.tensor]; !fits(shape, want) {
 			return nil, &ShapeError{Tensor: k.tensor, Shape: shape, Want: want}
 		}
 		if k.transposed {

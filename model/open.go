@@ -65,7 +65,8 @@ type Loaded struct {
 // ai2-olmo package or one of our steps (config.yaml and weights), a run folder (its
 // latest step), a quickstart folder (the run inside), or a GGUF file. Only headers are
 // read, and where a tied head is stored, it and the embedding. Tensors that the config
-// has no place for are an *ExtraError.
+// has no place for are an *ExtraError; those that it asks for are a *MissingError where they
+// are not there, and a *ShapeError where they have another shape.
 func Open(path string) (*Loaded, error) { return OpenWith(path, OpenOptions{}) }
 
 // OpenOptions say how strict OpenWith is.
@@ -73,6 +74,9 @@ type OpenOptions struct {
 	// IgnoreExtra leaves out tensors that the config has no place for, and lists them in
 	// Loaded.Extra. Without them it may be another model than the one that was saved.
 	IgnoreExtra bool
+	// Incomplete opens a checkpoint that lacks tensors, or has some of another shape, for who
+	// tells of each.
+	Incomplete bool
 }
 
 // OpenWith is Open with options.
@@ -84,6 +88,11 @@ func OpenWith(path string, o OpenOptions) (*Loaded, error) {
 	l.opened = o
 	if len(l.Extra) > 0 && !o.IgnoreExtra {
 		return nil, errors.Join(&ExtraError{l.Path, l.Extra}, l.Close())
+	}
+	if !o.Incomplete {
+		if err := l.complete(); err != nil {
+			return nil, errors.Join(err, l.Close())
+		}
 	}
 	return l, nil
 }

@@ -291,8 +291,17 @@ func TestOpenErrors(t *testing.T) {
 		})
 	}
 	t.Run("a shape of another config", func(t *testing.T) {
-		l := open(t, folder(set("num_key_value_heads", 2)))
-		_, err := l.Param("transformer.blocks.1.att_proj.weight")
+		path := folder(set("num_key_value_heads", 2))
+		var shape *model.ShapeError
+		if _, err := model.Open(path); !errors.As(err, &shape) || !strings.Contains(err.Error(), path+": model.layers.0.self_attn.k_proj.weight has shape [4 8], the config asks for [8 8]\nhint: this looks like grouped-query attention") {
+			t.Errorf("opened: %v", err)
+		}
+		l, err := model.OpenWith(path, model.OpenOptions{Incomplete: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		_, err = l.Param("transformer.blocks.1.att_proj.weight")
 		if err == nil || !strings.Contains(err.Error(), "model.layers.1.self_attn.k_proj.weight has shape [4 8], the config asks for [8 8]") ||
 			!strings.Contains(err.Error(), "hint: this looks like grouped-query attention") {
 			t.Errorf("error %v", err)
@@ -302,6 +311,37 @@ func TestOpenErrors(t *testing.T) {
 			t.Errorf("check finds %q, %v", report.Problems, err)
 		}
 	})
+}
+
+// TestMissing: a checkpoint without tensors that the config asks for is no model, which is said
+// before any of it is read, with their names.
+func TestMissing(t *testing.T) {
+	c, get := tinyOLMo2()
+	dir := t.TempDir()
+	if err := model.SaveHF(dir, c, get, tensor.F32, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "config.json")
+	config, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for layers, want := range map[int]string{
+		3: "11 tensors: model.layers.2.self_attn.q_proj.weight, ", 2: "",
+	} {
+		text := strings.Replace(string(config), `"num_hidden_layers": 2`, fmt.Sprintf(`"num_hidden_layers": %d`, layers), 1)
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		l, err := model.Open(dir)
+		if err == nil {
+			l.Close()
+		}
+		var missing *model.MissingError
+		if want == "" && err != nil || want != "" && (!errors.As(err, &missing) || !strings.Contains(err.Error(), dir+": "+want) || !strings.Contains(err.Error(), "and 3 more are missing, which the config asks for\nhint: ")) {
+			t.Errorf("%d layers: %v, want %q", layers, err, want)
+		}
+	}
 }
 
 // TestCheck finds what a copy gone wrong does to a checkpoint.
