@@ -71,6 +71,7 @@ func TestRefused(t *testing.T) {
 		{"lz4", file("lz4.arrow"), "packed with LZ4, which is not read"},
 		{"decimal", file("decimal.arrow"), "column price: the type decimal is not read"},
 		{"no text", file("bytes.arrow"), "column name: the text is not valid UTF-8"},
+		{"rows without end", file("nothing.arrow"), "a batch of 3000000 rows has 0 bytes"},
 		{"empty", nil, "cut short"},
 		{"other", []byte("{\"question\": \"why\"}\n{\"question\": \"how\"}\n"), "damaged"},
 		{"half a schema", stream[:100], "cut short"},

@@ -30,6 +30,7 @@ type load struct {
 	buffers int
 	nBuffer int
 	packed  bool
+	bytes   int64 // of the buffers that were read, unpacked
 }
 
 // columns reads the table RecordBatch.
@@ -53,6 +54,10 @@ func (r *Reader) columns(t table, body []byte, fields []field) ([]column, int64,
 			return nil, 0, err
 		}
 	}
+	// Rows of nulls and of nothing take no room, so that there may seem to be any number.
+	if rows > max(1<<20, 8*l.bytes) {
+		return nil, 0, fmt.Errorf("%w: a batch of %d rows has %d bytes", ErrDamaged, rows, l.bytes)
+	}
 	return out, rows, nil
 }
 
@@ -74,8 +79,12 @@ func (l *load) next(f *field) ([]byte, error) {
 	}
 	b := l.body[offset : offset+length]
 	if l.packed {
-		return unpack(b)
+		var err error
+		if b, err = unpack(b); err != nil {
+			return nil, err
+		}
 	}
+	l.bytes += int64(len(b))
 	return b, nil
 }
 
