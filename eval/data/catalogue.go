@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // About says what a data set is.
@@ -34,7 +35,10 @@ type About struct {
 var knownText string
 
 // Catalogue lists the data sets that are known, by name.
-func Catalogue() []About {
+func Catalogue() []About { return slices.Clone(catalogue()) }
+
+// catalogue is read once: every set that is not found asks it how to get it.
+var catalogue = sync.OnceValue(func() []About {
 	var out []About
 	for line := range strings.Lines(knownText) {
 		parts := strings.Fields(line)
@@ -69,11 +73,11 @@ func Catalogue() []About {
 		out = append(out, a)
 	}
 	return out
-}
+})
 
 // Lookup is what is known about the set of a name.
 func Lookup(name string) (About, bool) {
-	all := Catalogue()
+	all := catalogue()
 	i, ok := slices.BinarySearchFunc(all, name, func(a About, name string) int { return strings.Compare(a.Name, name) })
 	if !ok {
 		return About{}, false
