@@ -324,3 +324,32 @@ func TestSplitNames(t *testing.T) {
 		}
 	}
 }
+
+// TestBareNames: a file that names no split is what is judged, unless its name is short for a split
+// that is not meant; it is never what examples are drawn from, and never another data set's.
+func TestBareNames(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"quiz", "piqa", "quiz_hard", "hard_test", "main_test", "easy_train"} {
+		write(t, filepath.Join(dir, name+".jsonl"), `{"name": "`+name+`"}`+"\n")
+	}
+	for _, c := range []struct{ hub, configuration, split, want string }{
+		{"acme/quiz", "", "test", "quiz"},
+		{"acme/quiz", "", "validation", "quiz"},
+		{"acme/quiz", "", "train", ""},
+		{"acme/quiz", "hard", "validation", "quiz_hard"},
+		{"acme/quiz", "hard", "test", "hard_test"},
+		{"acme/quiz", "hard", "train", ""},
+		{"acme/quiz", "easy", "train", "easy_train"},
+		{"acme/quiz", "main", "test", ""},
+		{"ybisk/piqa", "", "validation", "piqa"},
+		{"ybisk/piqa", "", "test", ""},
+	} {
+		s, err := FindSplit([]string{dir}, c.hub, c.configuration, c.split)
+		switch {
+		case err != nil && c.want != "":
+			t.Errorf("%v: %v", c, err)
+		case err == nil && filepath.Base(s.Place) != c.want+".jsonl":
+			t.Errorf("%v is at %s", c, s.Place)
+		}
+	}
+}

@@ -113,15 +113,27 @@ func ofHub(hub, configuration, split string) *key {
 		k.names = append(k.names, whole)
 		k.subject = map[string]string{whole: configuration}
 	}
-	if configuration != "" {
+	if configuration == "" {
+		k.names = append(k.names, base+"_"+split)
+	} else {
 		base += "_" + configuration
-		k.names = append(k.names, configuration+"_"+split)
+		k.names = append(k.names, base+"_"+split)
+		if !k.bare() { // which would be the name of many
+			k.names = append(k.names, configuration+"_"+split)
+		}
 	}
-	k.names = append(k.names, base+"_"+split)
-	if k.judged() {
+	if k.judged() && !slices.Contains(shortNames(), base) { // a short name means one split
 		k.names = append(k.names, base)
 	}
 	return k
+}
+
+// shortNames are the names of ours.
+func shortNames() (names []string) {
+	for _, x := range known {
+		names = append(names, x.name)
+	}
+	return names
 }
 
 // judged reports whether rows that are of no split may be the ones: they are what models are
