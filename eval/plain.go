@@ -56,6 +56,15 @@ func ReadPlain(path string) (*Plain, error) {
 	return p, nil
 }
 
+// PlainTexts are requests for what follows prompts.
+func PlainTexts(prompts []string, maxTokens int) *Plain {
+	p := &Plain{}
+	for _, prompt := range prompts {
+		p.requests = append(p.requests, Request{Form: Text, Context: prompt, MaxTokens: maxTokens})
+	}
+	return p
+}
+
 // Converse puts the contexts as turns of a conversation, each the user's.
 func (p *Plain) Converse() {
 	for i := range p.requests {
@@ -90,9 +99,14 @@ func (q *plainRequest) request() (Request, error) {
 	return r, nil
 }
 
-// Answer asks the requests and writes each with its answer, in order. What an earlier call for
-// the same output has been told is not asked again.
+// Answer asks the requests and writes each with its answer, in order.
 func (p *Plain) Answer(ctx context.Context, a Answerer, o AnswerOptions, output string, progress func(Progress)) error {
+	return p.Ask(ctx, a, o, output, progress, func(answers []Answer) error { return p.write(output, answers) })
+}
+
+// Ask asks the requests, and hands the answers to done, in order. What an earlier call for the
+// same output has been told is not asked again, until done has made something of it.
+func (p *Plain) Ask(ctx context.Context, a Answerer, o AnswerOptions, output string, progress func(Progress), done func([]Answer) error) error {
 	identity, err := a.Identity()
 	if err != nil {
 		return err
@@ -129,7 +143,11 @@ func (p *Plain) Answer(ctx context.Context, a Answerer, o AnswerOptions, output 
 		err = w.flush()
 	}
 	if err == nil {
-		err = p.write(output, kept)
+		answers := make([]Answer, len(p.requests))
+		for i := range answers {
+			answers[i] = kept[i]
+		}
+		err = done(answers)
 	}
 	if err != nil {
 		return cmp.Or(err, j.keep())
@@ -139,7 +157,7 @@ func (p *Plain) Answer(ctx context.Context, a Answerer, o AnswerOptions, output 
 }
 
 // write writes the rows with their answers' members added.
-func (p *Plain) write(output string, answers map[int]Answer) error {
+func (p *Plain) write(output string, answers []Answer) error {
 	w, err := data.CreateWriter(output)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/big"
@@ -211,4 +212,53 @@ func (r *renderer) sortStable(order []int, less func(i, j int) bool) {
 		}
 		return 0
 	})
+}
+
+// FromJSON reads one value; the decoder keeps numbers as they are written (UseNumber). Integers are
+// integers, as in Python.
+func FromJSON(d *json.Decoder) (any, error) {
+	t, err := d.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch v := t.(type) {
+	case json.Number:
+		if !strings.ContainsAny(string(v), ".eE") {
+			if i, err := strconv.ParseInt(string(v), 10, 64); err == nil {
+				return i, nil
+			}
+			if b, ok := new(big.Int).SetString(string(v), 10); ok {
+				return b, nil
+			}
+		}
+		return v.Float64()
+	case json.Delim:
+		if v == '[' {
+			var items []any
+			for d.More() {
+				item, err := FromJSON(d)
+				if err != nil {
+					return nil, err
+				}
+				items = append(items, item)
+			}
+			_, err := d.Token()
+			return NewList(items...), err
+		}
+		m := NewDict()
+		for d.More() {
+			key, err := d.Token()
+			if err != nil {
+				return nil, err
+			}
+			item, err := FromJSON(d)
+			if err != nil {
+				return nil, err
+			}
+			m.Set(key.(string), item)
+		}
+		_, err := d.Token()
+		return m, err
+	}
+	return t, nil
 }

@@ -22,6 +22,8 @@ type Judge struct {
 	// of programs all, with pass@1.
 	K        []int
 	Programs ProgramOptions
+	// Model has what a model said of the rows, for the scorer judge.
+	Model *ModelJudge
 	// Warn is told what the user should know.
 	Warn func(text string)
 }
@@ -29,7 +31,7 @@ type Judge struct {
 // judged is what a scorer made of all rows.
 type judged struct {
 	values  []Values
-	beside  []map[string]any // of programs: what a line has beside its scores
+	beside  []map[string]any // of programs and judgements: what a line has beside its scores
 	summary Summary
 }
 
@@ -77,7 +79,7 @@ func (j *Judge) Do(ctx context.Context, a *Answers, output string) (*Summary, er
 		}
 		for n, members := range all[i].beside {
 			for name, v := range members {
-				if users["passed"] > 1 {
+				if s.Programs != nil && users["passed"] > 1 {
 					name = s.Name + "/" + name
 				}
 				beside[n][name] = v
@@ -91,6 +93,9 @@ func (j *Judge) Do(ctx context.Context, a *Answers, output string) (*Summary, er
 func (j *Judge) score(ctx context.Context, s *Scorer, a *Answers, out *judged) error {
 	if s.Programs != nil {
 		return j.programs(ctx, s, a, out)
+	}
+	if s.Model {
+		return j.Model.judge(a, out, j.Warn)
 	}
 	attempted := len(j.K) > 0 && len(s.Verdicts) > 0
 	all := make([]rowJudged, len(a.Rows))

@@ -146,6 +146,8 @@ type Scorer struct {
 	// Programs judges responses that are programs, by running them: a verdict for each response of
 	// each row.
 	Programs func(ctx context.Context, rows []Row, o ProgramOptions) ([][]bool, error)
+	// Model says that a model's judgements decide (Judge.Model).
+	Model bool
 	// With is the scorer with options, names that follow its own after colons; nil: it has none.
 	With func(options []string) (*Scorer, error)
 }

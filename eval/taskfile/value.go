@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"math/big"
-	"strconv"
-	"strings"
 
 	"olmo/chat/jinja"
 )
@@ -34,7 +31,7 @@ func parseRow(text []byte) (*row, error) {
 		if err != nil {
 			return nil, err
 		}
-		v, err := jsonValue(d)
+		v, err := jinja.FromJSON(d)
 		if err != nil {
 			return nil, err
 		}
@@ -43,54 +40,6 @@ func parseRow(text []byte) (*row, error) {
 	}
 	_, err = d.Token()
 	return r, err
-}
-
-// jsonValue reads one value: integers are integers, as in Python.
-func jsonValue(d *json.Decoder) (any, error) {
-	t, err := d.Token()
-	if err != nil {
-		return nil, err
-	}
-	switch v := t.(type) {
-	case json.Number:
-		if !strings.ContainsAny(string(v), ".eE") {
-			if i, err := strconv.ParseInt(string(v), 10, 64); err == nil {
-				return i, nil
-			}
-			if b, ok := new(big.Int).SetString(string(v), 10); ok {
-				return b, nil
-			}
-		}
-		return v.Float64()
-	case json.Delim:
-		if v == '[' {
-			var items []any
-			for d.More() {
-				item, err := jsonValue(d)
-				if err != nil {
-					return nil, err
-				}
-				items = append(items, item)
-			}
-			_, err := d.Token()
-			return jinja.NewList(items...), err
-		}
-		m := jinja.NewDict()
-		for d.More() {
-			key, err := d.Token()
-			if err != nil {
-				return nil, err
-			}
-			item, err := jsonValue(d)
-			if err != nil {
-				return nil, err
-			}
-			m.Set(key.(string), item)
-		}
-		_, err := d.Token()
-		return m, err
-	}
-	return t, nil
 }
 
 // yamlRow makes a row of a mapping that stands in a task's file.

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"olmo/eval/score"
-	"olmo/eval/score/sandbox"
 	"olmo/store"
 )
 
@@ -21,6 +20,7 @@ func newEvalScoreCommand() *cobra.Command {
 	var input, output, summary string
 	var ks []int
 	var programs programFlags
+	var model judgeFlags
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "score --scorer NAME,… --input X.jsonl --output Y.jsonl",
@@ -42,6 +42,12 @@ and without your files, each with 10 s, 1 GB of memory, 32 processes and 1 MB of
 gets "passed" and "why", a verdict and a word for each response; docs/evaluation.md says what
 is promised. Where a system refuses namespaces, --sandbox none leaves them out.
 
+With the scorer judge a model judges: the server of --judge is asked with the template of
+--judge-prompt (fields: the document's, response, target), and --judge-verdict is the pattern of
+the verdict in what it says, its first group. The share of the verdicts of --judge-right is the
+figure judge, or the mean of verdicts that are numbers. Lines get their judgement, and are
+judged again by another pattern without --judge. The key is read from OPENAI_API_KEY.
+
 The scorers are
 ` + scorerTable() + `
 An option follows a scorer's name after a colon: exact_match:ignore_case:remove_whitespace
@@ -49,7 +55,8 @@ An option follows a scorer's name after a colon: exact_match:ignore_case:remove_
 		Example: `  echo '{"doc":{"answer":"#### 4"},"responses":["2 + 2 = 4","#### 4"]}' > x.jsonl
   olmo eval score --scorer gsm8k --input x.jsonl --output y.jsonl --k 1,2
   olmo eval score --scorer exact_match:ignore_case --input scores/requests-my_task.jsonl --output y.jsonl --summary s.json
-  olmo eval score --scorer humaneval --allow-code --k 1,10 --input answers.jsonl --output judged.jsonl`,
+  olmo eval score --scorer humaneval --allow-code --k 1,10 --input answers.jsonl --output judged.jsonl
+  olmo eval score --scorer judge --judge http://localhost:8000/v1 --judge-prompt grade.txt --judge-verdict '(A|B|C)' --judge-right A --input answers.jsonl --output judged.jsonl`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if len(names) == 0 || input == "" || output == "" {
@@ -72,6 +79,9 @@ An option follows a scorer's name after a colon: exact_match:ignore_case:remove_
 			if err := programs.check(user); err != nil {
 				return err
 			}
+			if err := model.check(c, slices.ContainsFunc(scorers, func(s *score.Scorer) bool { return s.Model })); err != nil {
+				return err
+			}
 			if output == summary {
 				return usageErrorf("--output and --summary are one file")
 			}
@@ -92,17 +102,16 @@ An option follows a scorer's name after a colon: exact_match:ignore_case:remove_
 				if j.Programs.Sandbox, err = programs.open(c.Context()); err != nil {
 					return err
 				}
-				var done, total float64
-				for i := range answers.Rows {
-					total += float64(runs * len(answers.Rows[i].Responses))
-				}
-				p.begin("running programs")
-				j.Programs.Ended = func(int, int, sandbox.Outcome) {
-					done++
-					p.update(step{done: done, total: total, unit: "programs"})
-				}
 			}
-			s, err := j.Do(c.Context(), answers, output)
+			var s *score.Summary
+			err = model.ask(c, j, answers, output, p, func() error {
+				if runs > 0 {
+					j.Programs.Ended = programs.progress(p, answers, runs)
+				}
+				var err error
+				s, err = j.Do(c.Context(), answers, output)
+				return err
+			})
 			p.close(err)
 			if err != nil {
 				return err
@@ -130,6 +139,7 @@ An option follows a scorer's name after a colon: exact_match:ignore_case:remove_
 	f.StringVar(&summary, "summary", "", "a file for the means, as JSON")
 	f.IntSliceVar(&ks, "k", nil, "numbers of responses for pass@k and maj@k, separated by commas")
 	programs.add(f)
+	model.add(f)
 	f.BoolVar(&asJSON, "json", false, "print the means as JSON")
 	return c
 }

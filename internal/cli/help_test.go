@@ -50,8 +50,9 @@ var helpNotRun = map[string]string{
 	"olmo bench generate --model MODEL --prompt-tokens 512 --max-tokens 128":        "a model of 640 positions",
 	"olmo bench generate --model MODEL --prompt-tokens 512 --max-tokens 128 --json": "a model of 640 positions",
 
-	"olmo eval --model MODEL --tasks humaneval --allow-code --out scores":                                  "a python3, namespaces, and a model of 2,048 positions",
-	"olmo eval score --scorer humaneval --allow-code --k 1,10 --input answers.jsonl --output judged.jsonl": "a python3, and namespaces",
+	"olmo eval --model MODEL --tasks humaneval --allow-code --out scores":                                                                                                            "a python3, namespaces, and a model of 2,048 positions",
+	"olmo eval score --scorer humaneval --allow-code --k 1,10 --input answers.jsonl --output judged.jsonl":                                                                           "a python3, and namespaces",
+	"olmo eval score --scorer judge --judge http://localhost:8000/v1 --judge-prompt grade.txt --judge-verdict '(A|B|C)' --judge-right A --input answers.jsonl --output judged.jsonl": "a server",
 
 	"source <(olmo completion bash)": "a shell that knows <( )",
 }

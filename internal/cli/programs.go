@@ -75,3 +75,16 @@ func (p *programFlags) runner(ctx context.Context, jobs []*eval.Job) (func(conte
 		return passed, err
 	}, nil
 }
+
+// progress shows how many programs of the answers have run, each by so many scorers.
+func (p *programFlags) progress(show *progress, answers *score.Answers, scorers int) func(row, response int, o sandbox.Outcome) {
+	var done, total float64
+	for i := range answers.Rows {
+		total += float64(scorers * len(answers.Rows[i].Responses))
+	}
+	show.begin("running programs")
+	return func(int, int, sandbox.Outcome) {
+		done++
+		show.update(step{done: done, total: total, unit: "programs"})
+	}
+}
