@@ -155,9 +155,12 @@ func free(out string, asFile bool, from string) error {
 	entries, err := os.ReadDir(out)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		return store.CanCreateIn(filepath.Dir(out))
 	case err == nil && len(entries) == 0 && !asFile:
 		return nil
+	}
+	if _, gone := os.Lstat(out); gone != nil {
+		return store.CanCreateIn(filepath.Dir(out)) // what is in the way is another
 	}
 	return fmt.Errorf("%s exists already\nhint: remove it, or choose another --out", out)
 }

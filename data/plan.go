@@ -139,7 +139,15 @@ func (s *Stage) clashes() error {
 			taken[store.Clean(out)] = u
 		}
 	}
-	return whole.Clash(inputs, outputs, nil)
+	if err := whole.Clash(inputs, outputs, nil); err != nil {
+		return err
+	}
+	for _, out := range outputs {
+		if err := whole.NotAFolder(out); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // clash checks an output that was not known before; the others were checked in

@@ -41,6 +41,9 @@ func Merge(out string, inputs []string, share []float64, warn func(string)) (err
 	if !(total > 0) || math.IsInf(total, 0) {
 		return fmt.Errorf("the shares add up to %g, not to a positive number", total)
 	}
+	if err := store.CanCreateIn(filepath.Dir(out)); err != nil {
+		return err
+	}
 	folder, err := store.CreateFolder(out)
 	if err != nil {
 		return fmt.Errorf("merging: %w", err)

@@ -69,6 +69,9 @@ func runDataCurate(r *dataRun, cfg curateConfig) error {
 	if len(cfg.Streams) == 0 {
 		return usageErrorf("no streams are given\nhint: streams come from a config file, -c curate.yaml")
 	}
+	if err := reportFolder(cfg.Report); err != nil {
+		return err
+	}
 	p := new(data.Progress)
 	c := cfg.Config
 	c.Execution = r.execution(c.Processes, p)

@@ -53,6 +53,9 @@ func runDataDecontaminate(r *dataRun, cfg decontaminateConfig) error {
 	if len(cfg.Documents) == 0 || len(cfg.Evaluations) == 0 {
 		return usageErrorf("no documents or no evaluations are given\nhint: --documents 'corpus/documents/*.gz' --evaluations 'evals/*.jsonl'")
 	}
+	if err := reportFolder(cfg.Report); err != nil {
+		return err
+	}
 	p := new(data.Progress)
 	d := cfg.Decontamination
 	d.Execution = r.execution(d.Processes, p)

@@ -65,6 +65,9 @@ func runDataDedupe(r *dataRun, cfg dedupeConfig) error {
 	if cfg.Report != nil && cfg.Dedupe.MinHash == nil {
 		return usageErrorf("--report shows the clusters of dedupe.minhash\nhint: --dedupe.minhash.attribute_name NAME")
 	}
+	if err := reportFolder(cfg.Report); err != nil {
+		return err
+	}
 	p := new(data.Progress)
 	var report dedupe.Report
 	err := r.watch("dedupe", p, func(ctx context.Context) (err error) {

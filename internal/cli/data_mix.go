@@ -13,6 +13,7 @@ import (
 	"olmo/data"
 	"olmo/data/mix"
 	"olmo/data/store"
+	whole "olmo/store"
 	"olmo/tokenizer"
 )
 
@@ -64,6 +65,9 @@ func runDataMix(r *dataRun, cfg mixConfig) error {
 	if len(cfg.Streams) == 0 {
 		return usageErrorf("no streams are given\nhint: streams come from a config file, -c mix.yaml")
 	}
+	if err := reportFolder(cfg.Report); err != nil {
+		return err
+	}
 	p := new(data.Progress)
 	c := cfg.Config
 	c.Execution = r.execution(cfg.Processes, p)
@@ -114,6 +118,14 @@ func countTokens(t *tokenizer.Tokenizer) func(text string) (int, error) {
 // writeFunnel writes the report in both forms.
 func writeFunnel(folder string, report *mix.Report) error {
 	return writeReport(folder, "funnel", report, report.WriteHTML)
+}
+
+// reportFolder is an error when the report that a run ends with could not be written.
+func reportFolder(folder *string) error {
+	if folder == nil || store.Remote(*folder) {
+		return nil
+	}
+	return whole.CanCreateIn(*folder)
 }
 
 // writeReport writes <folder>/<name>.json and .html.

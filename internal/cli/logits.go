@@ -64,12 +64,17 @@ by its surprise, with the five likeliest in its place.`,
 			if err != nil {
 				return err
 			}
+			outputs := slices.DeleteFunc([]string{out, html}, func(name string) bool { return name == "" })
+			for _, name := range outputs {
+				if err := store.CanCreate(name); err != nil {
+					return err
+				}
+			}
 			m, err := openModel(c, path, tokenizerName, bf16, ignoreExtra)
 			if err != nil {
 				return err
 			}
 			defer m.Close()
-			outputs := slices.DeleteFunc([]string{out, html}, func(name string) bool { return name == "" })
 			if err := store.Clash(append(modelFiles(m.Files.Path), ids, tokenizerName), outputs, nil); err != nil {
 				return err
 			}
