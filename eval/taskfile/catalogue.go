@@ -165,6 +165,7 @@ func (c *Catalogue) Has(name string) bool {
 // Tasks lists the tasks that are read, with those that are refused and why.
 func (c *Catalogue) Tasks(o Options) (tasks []*eval.Task, refused map[string]error) {
 	refused = map[string]error{}
+	c.readAll()
 	for _, name := range c.names {
 		if c.entries[name].kind != isTask {
 			continue
@@ -406,6 +407,27 @@ func groupMetrics(v any) (out []eval.GroupMetric, err error) {
 		out = append(out, g)
 	}
 	return out, nil
+}
+
+// readAll parses the tasks' files, several at a time; what is wrong with one is said when it is asked
+// for.
+func (c *Catalogue) readAll() {
+	var files []string
+	for _, e := range c.entries {
+		if e.kind == isTask {
+			files = append(files, e.file)
+		}
+	}
+	parsed := make([]*mapping, len(files))
+	parallel.For(len(files), func(i int) { parsed[i], _ = c.loader.read.yaml(filepath.Clean(files[i])) })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.loader.parsed = map[string]*mapping{}
+	for i, m := range parsed {
+		if m != nil {
+			c.loader.parsed[filepath.Clean(files[i])] = m
+		}
+	}
 }
 
 func (c *Catalogue) read(file string) (*mapping, error) {

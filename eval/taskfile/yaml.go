@@ -78,8 +78,9 @@ type reader func(name string) ([]byte, error)
 
 // loader reads files with what they include, each once.
 type loader struct {
-	read  reader
-	files map[string]*mapping
+	read   reader
+	files  map[string]*mapping // with what they include
+	parsed map[string]*mapping // alone, of files that were read ahead
 }
 
 // load returns a file's mapping with its includes below it: its own keys win.
@@ -93,9 +94,12 @@ func (l *loader) load(path string, within []string) (*mapping, error) {
 	if m, ok := l.files[path]; ok {
 		return m, nil
 	}
-	own, err := l.read.yaml(path)
-	if err != nil {
-		return nil, err
+	own, ok := l.parsed[path]
+	if !ok {
+		var err error
+		if own, err = l.read.yaml(path); err != nil {
+			return nil, err
+		}
 	}
 	merged := newMapping()
 	includes, _ := own.values["include"].([]any)
