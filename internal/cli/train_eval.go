@@ -15,7 +15,7 @@ func newDownstream(cfg *train.Config, tok *tokenizer.Tokenizer, say, warn func(s
 	if n := eval.CountDownstream(cfg); n > 0 {
 		say(fmt.Sprintf("olmo train: reading the questions of %d evaluation tasks", n))
 	}
-	jobs := eval.DownstreamJobs(cfg, warn)
+	jobs := eval.DownstreamJobs(cfg, evalData(nil), warn)
 	if len(jobs) == 0 {
 		return nil, nil
 	}
