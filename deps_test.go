@@ -105,7 +105,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "eval/endpoint", may: "chat eval eval/python", tests: "eval/endpoint/endpointtest"},
 	{pkg: "eval/endpoint/endpointtest"},
 	{pkg: "eval/record", may: "config data eval eval/python internal/pyjson numeric"},
-	{pkg: "eval/compare", may: "eval/record eval/stats numeric page", tests: "page/pagetest"},
+	{pkg: "eval/compare", may: "data/dedupe eval eval/record eval/stats numeric page", tests: "page/pagetest"},
 	{pkg: "eval/tasks", may: "eval eval/taskfile", tests: "eval/olmes"},
 	{pkg: "convert", may: "device/cpu internal/pyjson lm model numeric store tensor tokenizer weights"},
 

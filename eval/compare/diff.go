@@ -276,7 +276,7 @@ func newRow(both []pair, name string, resamples int, seed uint64) (*Row, error) 
 	z := stats.Z95
 	if !binary {
 		_, p = stats.PairedT(differences)
-		r.P, z = &p, stats.T95(n-1)
+		r.P, z = &p, stats.T95(float64(n-1))
 	}
 	ci, least := stats.Around(r.Delta, e, z), stats.LeastDifference(e)
 	r.StdErr, r.CI, r.MDE = &e, &ci, &least

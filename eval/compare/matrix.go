@@ -235,9 +235,9 @@ func newCell(t *record.Task, name string) (c *Cell, share bool, err error) {
 	}
 	if n > 1 {
 		if e := stats.StdErr(f.pseudo(terms, sums, n)); !math.IsNaN(e) && !math.IsInf(e, 0) {
-			i := stats.Around(c.Value, e, stats.T95(n-1))
+			i := stats.Around(c.Value, e, stats.T95(float64(n-1)))
 			if f.power { // that of the exponent
-				i = stats.Around(numeric.Log(c.Value), e/c.Value, stats.T95(n-1))
+				i = stats.Around(numeric.Log(c.Value), e/c.Value, stats.T95(float64(n-1)))
 				i[0], i[1] = numeric.Exp(i[0]), numeric.Exp(i[1])
 			}
 			c.StdErr, c.Interval = &e, &i

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"olmo/eval"
 )
@@ -25,6 +26,7 @@ func openOurs(folder string, files []string) (*Run, error) {
 		Higher   map[string]map[string]*bool `json:"higher_is_better"`
 		Model    string                      `json:"model_name"`
 		Boundary map[string]string           `json:"boundary"`
+		Data     map[string][]eval.Data      `json:"data"`
 	}
 	file := filepath.Join(folder, "results.json")
 	text, err := os.ReadFile(file)
@@ -42,6 +44,10 @@ func openOurs(folder string, files []string) (*Run, error) {
 		}
 		r.tasks[name] = func() (*Task, error) {
 			t := &Task{Name: name, Boundary: results.Boundary[name], lower: lower(results.Higher[name]), chance: results.Results[name].Chance}
+			for _, d := range results.Data[name] {
+				place, _, _ := strings.Cut(filepath.Base(d.Place), ".")
+				t.Data = append(t.Data, d.Name, place)
+			}
 			if quoted := results.Quoted[name]; quoted != "" {
 				t.quoted = withFilter(quoted)
 			}

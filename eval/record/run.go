@@ -28,6 +28,7 @@ type Task struct {
 	Name      string
 	Documents []Document // in their order
 	Boundary  string     // the convention of its requests: apart or together; empty where nobody says
+	Data      []string   // the names of the data sets that they are rows of, where the run says
 	lower     map[string]bool
 	chance    float64 // what guessing comes to; 0 where nobody says
 	quoted    string  // the figure that the task is quoted with; empty where nobody says

@@ -27,8 +27,16 @@ type reference struct {
 	}
 	Holm   []struct{ P, Adjusted []float64 }
 	Points []struct {
-		Freedom int
-		Point   float64
+		Freedom, Point float64
+	}
+	Fisher []struct {
+		Table [4]int
+		P     float64
+	}
+	Welch []struct {
+		X, Y          []float64
+		T, Freedom, P float64
+		CI            Interval
 	}
 	Power []struct {
 		N          int
@@ -59,7 +67,7 @@ func TestReference(t *testing.T) {
 		tt, p := PairedT(c.X)
 		near("t", tt, c.T)
 		near("p", p, c.P)
-		ci := Around(c.Mean, c.StdErr, T95(len(c.X)-1))
+		ci := Around(c.Mean, c.StdErr, T95(float64(len(c.X)-1)))
 		near("ci low", ci[0], c.CI[0])
 		near("ci high", ci[1], c.CI[1])
 		q := Percentiles95(c.X)
@@ -82,6 +90,19 @@ func TestReference(t *testing.T) {
 	}
 	for _, c := range ref.Points {
 		near("T95", T95(c.Freedom), c.Point)
+	}
+	for _, c := range ref.Fisher {
+		near("Fisher", Fisher(c.Table[0], c.Table[1], c.Table[2], c.Table[3]), c.P)
+		near("Fisher, the other way round", Fisher(c.Table[2], c.Table[3], c.Table[0], c.Table[1]), c.P)
+	}
+	for _, c := range ref.Welch {
+		difference, e, freedom, p := Welch(c.X, c.Y)
+		near("Welch's t", difference/e, c.T)
+		near("Welch's freedom", freedom, c.Freedom)
+		near("Welch's p", p, c.P)
+		ci := Around(difference, e, T95(freedom))
+		near("Welch's ci low", ci[0], c.CI[0])
+		near("Welch's ci high", ci[1], c.CI[1])
 	}
 	for _, c := range ref.Power {
 		// statsmodels searches, and stops at about 3e-5.
@@ -113,6 +134,12 @@ func TestEdges(t *testing.T) {
 		if _, p := PairedT(c.x); p != c.want {
 			t.Errorf("PairedT of %s: p = %g, want %g", name, p, c.want)
 		}
+	}
+	if d, _, _, p := Welch([]float64{1}, []float64{2, 3}); d != 1.5 || !math.IsNaN(p) {
+		t.Errorf("Welch of one number = %g, p %g, want 1.5, NaN", d, p)
+	}
+	if _, e, _, p := Welch([]float64{1, 1}, []float64{2, 2}); e != 0 || p != 0 {
+		t.Errorf("Welch of numbers without spread: error %g, p %g, want 0, 0", e, p)
 	}
 	if got := Holm([]float64{0.01, math.NaN(), 0.04}); got[0] != 0.02 || !math.IsNaN(got[1]) || got[2] != 0.04 {
 		t.Errorf("Holm with no test among them = %v", got)

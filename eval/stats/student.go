@@ -30,10 +30,10 @@ func studentTail(t, freedom float64) float64 {
 }
 
 // T95 is the point that Student's t stays within, on both sides, with a probability of 95 %.
-func T95(freedom int) float64 {
+func T95(freedom float64) float64 {
 	// The tail falls with t: halving finds the point to the last digits.
 	low, high := 0.0, 2.0
-	for studentTail(high, float64(freedom)) > 0.05 {
+	for studentTail(high, freedom) > 0.05 {
 		high *= 2
 	}
 	for range 200 {
@@ -41,7 +41,7 @@ func T95(freedom int) float64 {
 		if mid == low || mid == high {
 			break
 		}
-		if studentTail(mid, float64(freedom)) > 0.05 {
+		if studentTail(mid, freedom) > 0.05 {
 			low = mid
 		} else {
 			high = mid

@@ -18,6 +18,7 @@ import (
 	"olmo/chat"
 	"olmo/data"
 	"olmo/eval"
+	"olmo/eval/compare"
 	evaldata "olmo/eval/data"
 )
 
@@ -25,20 +26,21 @@ import (
 type evalOptions struct {
 	taskFlags
 	answererFlags
-	names        []string
-	documents    []string
-	data         []string
-	limit        string
-	by, cluster  string
-	boundary     string
-	tokens       bool
-	window       int
-	endOfText    bool
-	out          string
-	thinkEnd     string
-	asJSON, list bool
-	partial      bool
-	programs     programFlags
+	names         []string
+	documents     []string
+	data          []string
+	limit         string
+	by, cluster   string
+	boundary      string
+	tokens        bool
+	window        int
+	endOfText     bool
+	out           string
+	thinkEnd      string
+	contamination string
+	asJSON, list  bool
+	partial       bool
+	programs      programFlags
 }
 
 func newEvalCommand() *cobra.Command {
@@ -94,6 +96,7 @@ texts take completions, or with --chat chat completions.`,
 	f.StringVar(&o.thinkEnd, "think-end", "", "the text with which each answer's thinking ends, which is left out before it is judged (default: </think>, where there is some)")
 	o.programs.add(f)
 	f.StringVar(&o.out, "out", "", "the folder for results and requests")
+	f.StringVar(&o.contamination, "contamination", "", "the report of 'olmo data decontaminate': figures of questions that the corpus holds some of, beside those of the others (also in DIR/contamination.json)")
 	f.BoolVar(&o.asJSON, "json", false, "print results.json instead of a table; with --list a line for each task")
 	f.BoolVar(&o.partial, "partial", false, "give a suite that lacks tasks the figure of those that there are")
 	f.BoolVar(&o.list, "list", false, "list the tasks")
@@ -102,6 +105,10 @@ texts take completions, or with --chat chat completions.`,
 
 func runEval(c *cobra.Command, o evalOptions) error {
 	if err := o.check(c); err != nil {
+		return err
+	}
+	report, err := contaminationReport(o.contamination, o.out)
+	if err != nil {
 		return err
 	}
 	p := newProgress(c.ErrOrStderr())
@@ -174,11 +181,28 @@ func runEval(c *cobra.Command, o evalOptions) error {
 		}
 		return err
 	}
+	var divided *compare.Contamination
+	if report != nil {
+		if divided, err = contamination(o.out, report); err != nil {
+			return err
+		}
+		for _, text := range divided.LeftOut {
+			warn("--contamination: " + text)
+		}
+	}
 	if o.asJSON {
-		return json.NewEncoder(c.OutOrStdout()).Encode(results)
+		return json.NewEncoder(c.OutOrStdout()).Encode(struct {
+			*eval.Results
+			Contamination *compare.Contamination `json:"contamination,omitempty"`
+		}{results, divided})
 	}
 	if err := o.table(c.OutOrStdout(), jobs, results, window); err != nil {
 		return err
+	}
+	if divided != nil {
+		if err := contaminationTable(c.OutOrStdout(), divided); err != nil {
+			return err
+		}
 	}
 	// Authors want to be named, programs that read the table do not want them.
 	for _, n := range results.Notices {

@@ -33,5 +33,13 @@ points = [{"freedom": f, "point": float(stats.t.ppf(0.975, f))} for f in (1, 2, 
 # The difference that n differences of deviation 1 find in 80 % of all cases at 5 %; the far
 # tail, which the formula leaves out, does not matter there.
 power = [{"n": n, "difference": float(NormalIndPower(ddof=0).solve_power(nobs1=n, alpha=0.05, power=0.8, ratio=0))} for n in (20, 400, 10000)]
-json.dump({"means": means, "wilson": wilson, "mcnemar": tables, "holm": holm, "points": points, "power": power},
+fisher = [{"table": [a, b, c, d], "p": float(stats.fisher_exact([[a, b], [c, d]]).pvalue)}
+    for a, b, c, d in ((0, 1, 1, 0), (3, 1, 1, 3), (40, 60, 5, 20), (700, 300, 12, 3), (0, 10, 0, 4), (5000, 5042, 31, 12), (2, 8, 8, 2), (7, 7, 7, 7))]
+welch = []
+for n, m in ((2, 2), (5, 40), (300, 7)):
+    x, y = [r.gauss(1, 2) for _ in range(n)], [r.gauss(1.5, 0.5) for _ in range(m)]
+    t = stats.ttest_ind(y, x, equal_var=False)
+    welch.append({"x": x, "y": y, "t": float(t.statistic), "freedom": float(t.df), "p": float(t.pvalue),
+        "ci": [float(v) for v in t.confidence_interval(0.95)]})
+json.dump({"fisher": fisher, "welch": welch, "means": means, "wilson": wilson, "mcnemar": tables, "holm": holm, "points": points, "power": power},
     open("reference.json", "w"), indent=1)
