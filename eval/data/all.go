@@ -38,12 +38,12 @@ func All(dir string) ([]*Set, error) {
 			parts := strings.Split(path.Dir(name), "/")
 			names["oe_"+parts[len(parts)-2]+"__"+parts[len(parts)-1]] = true
 		}
-		err = p.eachSaved(path.Join(root, wheelSets), func(_, base, configuration, split string) error {
-			names[short(base, configuration, split)] = true
-			return nil
-		})
+		all, err := p.savedBelow(path.Join(root, wheelSets))
 		if err != nil {
 			return nil, err
+		}
+		for _, x := range all {
+			names[short(x.base, x.configuration, x.split)] = true
 		}
 	}
 	wheels, err := fs.Glob(p, wheelPattern)

@@ -353,3 +353,32 @@ func TestBareNames(t *testing.T) {
 		}
 	}
 }
+
+// TestReplacedWheel: what is known of a zip file is forgotten with the file.
+func TestReplacedWheel(t *testing.T) {
+	wheel := filepath.Join(t.TempDir(), "w.whl")
+	for _, text := range []string{"{\"n\": 1}\n", "{\"n\": 1}\n{\"n\": 2}\n"} {
+		writeZip(t, wheel, map[string]string{"quiz.jsonl": text, "other.jsonl": text})
+		for range 2 {
+			s, err := Find([]string{wheel}, "quiz")
+			if err != nil {
+				t.Fatal(err)
+			}
+			other, err := Find([]string{wheel}, "other")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for r, err := range s.Rows() { // both are open
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := len(rows(t, other)); got != strings.Count(text, "\n") {
+					t.Errorf("%d rows beside %s, want those of %q", got, r.JSON, text)
+				}
+			}
+			if got := len(rows(t, s)); got != strings.Count(text, "\n") {
+				t.Errorf("%d rows, want those of %q", got, text)
+			}
+		}
+	}
+}

@@ -1,13 +1,10 @@
 package evaldata
 
 import (
-	"archive/zip"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"sync"
 
 	"olmo/store"
 )
@@ -16,7 +13,8 @@ import (
 type place struct {
 	path string
 	fs.FS
-	Close func() error
+	archive *archive // nil for a folder
+	Close   func() error
 }
 
 // folder is the files of a folder.
@@ -39,44 +37,15 @@ func openPlace(path string) (*place, error) {
 	if err == nil && st.IsDir() {
 		return &place{path: path, FS: folder(path), Close: func() error { return nil }}, f.Close()
 	}
-	var z *zip.Reader
+	var a *archive
 	if err == nil {
-		z, err = wheels.read(path, f, st)
+		a, err = openArchive(path, f, st)
 	}
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("reading %s: %w\nhint: a place of data sets is a folder, or a wheel (.whl) or other zip file", path, err)
 	}
-	return &place{path: path, FS: z, Close: func() error { return nil }}, nil
-}
-
-// openZips are the zip files that were read, by their paths. They stay open: a list of tasks looks
-// hundreds of sets up, each sooner than the wheel's directory is read.
-type openZips struct {
-	mutex sync.Mutex
-	files map[string]openZip
-}
-
-type openZip struct {
-	*zip.Reader
-	stat fs.FileInfo
-}
-
-var wheels = openZips{files: map[string]openZip{}}
-
-// read reads the directory of the zip file f, which is kept or closed. A file that another one took
-// the place of is read anew.
-func (o *openZips) read(path string, f *os.File, stat fs.FileInfo) (*zip.Reader, error) {
-	o.mutex.Lock()
-	defer o.mutex.Unlock()
-	if z, ok := o.files[path]; ok && os.SameFile(z.stat, stat) && z.stat.Size() == stat.Size() && z.stat.ModTime().Equal(stat.ModTime()) {
-		return z.Reader, f.Close()
-	}
-	z, err := zip.NewReader(f, stat.Size())
-	if err == nil {
-		o.files[path] = openZip{z, stat}
-	}
-	return z, err
+	return &place{path: path, FS: a, archive: a, Close: a.release}, nil
 }
 
 // file is the file of a name in the place. It can be opened when the place is closed.

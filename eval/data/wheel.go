@@ -31,7 +31,7 @@ func (p *place) inWheel(k *key) ([]file, error) {
 			}
 			continue
 		}
-		files, err := p.saved(path.Join(root, wheelSets), k)
+		files, err := p.inSaved(path.Join(root, wheelSets), k)
 		if err != nil || files != nil {
 			return files, err
 		}
@@ -39,22 +39,45 @@ func (p *place) inWheel(k *key) ([]file, error) {
 	return nil, nil
 }
 
-// saved looks for a data set below a folder of those that save_to_disk wrote.
-func (p *place) saved(root string, k *key) (files []file, err error) {
-	err = p.eachSaved(root, func(dir, base, configuration, split string) error {
-		if !k.is(base, configuration, split) {
-			return nil
+// inSaved looks for a data set below a folder of those that save_to_disk wrote.
+func (p *place) inSaved(root string, k *key) (files []file, err error) {
+	all, err := p.savedBelow(root)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range all {
+		if k.is(x.base, x.configuration, x.split) {
+			some, err := p.state(x.dir)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, some...)
 		}
-		some, err := p.state(dir)
-		files = append(files, some...)
-		return err
-	})
-	return files, err
+	}
+	return files, nil
 }
 
-// eachSaved calls f for each folder of BASE/CONFIGURATION/SPLIT below root, sorted by path.
-func (p *place) eachSaved(root string, f func(dir, base, configuration, split string) error) error {
-	return fs.WalkDir(p, root, func(name string, _ fs.DirEntry, err error) error {
+// saved is a folder that save_to_disk wrote.
+type saved struct{ dir, base, configuration, split string }
+
+// savedBelow lists the folders BASE/CONFIGURATION/SPLIT below root, sorted by path.
+func (p *place) savedBelow(root string) (out []saved, err error) {
+	if p.archive != nil {
+		p.archive.mu.Lock()
+		known, ok := p.archive.saved[root]
+		p.archive.mu.Unlock()
+		if ok {
+			return known, nil
+		}
+		defer func() {
+			if err == nil {
+				p.archive.mu.Lock()
+				p.archive.saved[root] = out
+				p.archive.mu.Unlock()
+			}
+		}()
+	}
+	err = fs.WalkDir(p, root, func(name string, _ fs.DirEntry, err error) error {
 		if missing(err) && name == root {
 			return fs.SkipAll
 		}
@@ -64,10 +87,11 @@ func (p *place) eachSaved(root string, f func(dir, base, configuration, split st
 		dir := path.Dir(name)
 		parts := strings.Split(strings.TrimPrefix(dir, root+"/"), "/")
 		if n := len(parts); n >= 3 {
-			return f(dir, parts[n-3], parts[n-2], parts[n-1])
+			out = append(out, saved{dir, parts[n-3], parts[n-2], parts[n-1]})
 		}
 		return nil
 	})
+	return out, err
 }
 
 // state is the files that the state.json of a folder names.
