@@ -110,9 +110,10 @@ func parseDocument(line []byte, d *Document, fields *[]Field) error {
 			s.space()
 			start := s.i
 			name := fieldName(key)
+			s.odd = false
 			defer func() {
 				if err == nil {
-					*fields = append(*fields, Field{name, line[start:s.i:s.i]})
+					*fields = append(*fields, Field{name, line[start:s.i:s.i], !s.odd && line[start] == '"'})
 				}
 			}()
 		}

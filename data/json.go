@@ -22,6 +22,9 @@ type scanner struct {
 	i     int
 	depth int
 	text  bool // numbers that are no integers keep theirs
+	// odd is set by what AppendSerde may write otherwise than it stands: escapes that are not
+	// the shortest, and all but strings and lists of numbers.
+	odd bool
 }
 
 func (s *scanner) errorf(format string, args ...any) error {
@@ -94,6 +97,7 @@ func (s *scanner) members(field func(key []byte) error) error {
 		return s.errorf("nested deeper than %d", maxDepth)
 	}
 	defer func() { s.depth-- }()
+	s.odd = true
 	s.i++
 	if s.peek() == '}' {
 		s.i++
@@ -141,6 +145,7 @@ func (s *scanner) elements(element func(i int) error) error {
 		return s.errorf("nested deeper than %d", maxDepth)
 	}
 	defer func() { s.depth-- }()
+	s.odd = true
 	s.i++
 	if s.peek() == ']' {
 		s.i++
@@ -217,6 +222,7 @@ func (s *scanner) digits() bool {
 }
 
 func (s *scanner) skipNumber() error {
+	s.odd = true
 	if s.b[s.i] == '-' {
 		s.i++
 	}
@@ -297,6 +303,7 @@ func (s *scanner) skipString() (escaped bool, err error) {
 			return escaped, nil
 		}
 		escaped = true
+		s.seeEscape(i)
 		_, n, e := escape(s.b[i:])
 		if e != nil {
 			s.i = i
@@ -328,6 +335,7 @@ func (s *scanner) str() (string, error) {
 	// Text gets shorter when its escapes go; the rest of the line bounds it.
 	out := append(make([]byte, 0, len(b)-start), b[start:i]...)
 	for b[i] == '\\' {
+		s.seeEscape(i)
 		r, n, err := escape(b[i:])
 		if err != nil {
 			s.i = i
@@ -403,6 +411,13 @@ func unescape(dst, lit []byte) ([]byte, error) {
 		i = j + n
 	}
 	return dst, nil
+}
+
+// seeEscape looks at the escape sequence at i for odd.
+func (s *scanner) seeEscape(i int) {
+	if i++; i < len(s.b) && (s.b[i] == 'u' || s.b[i] == '/') {
+		s.odd = true
+	}
 }
 
 // escape decodes the escape sequence at the start of b; n is its length.
@@ -512,8 +527,18 @@ const hexDigits = "0123456789abcdef"
 // characters escaped, everything else as it is. Invalid UTF-8 becomes U+FFFD.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
+	b := unsafe.Slice(unsafe.StringData(s), len(s))
 	start := 0
 	for i := 0; i < len(s); {
+		if i+8 <= len(s) {
+			w := le64(b[i:])
+			m := (special(w) | w) & highBits
+			if m == 0 {
+				i += 8
+				continue
+			}
+			i += bits.TrailingZeros64(m) / 8
+		}
 		c := s[i]
 		if c >= 0x20 && c != '"' && c != '\\' && c < utf8.RuneSelf {
 			i++

@@ -37,7 +37,7 @@ func TestEscapes(t *testing.T) {
 		}
 		fields, err := data.AppendFields(nil, []byte(`{"`+lit+`":1}`))
 		if err != nil || len(fields) != 1 || fields[0].Key != want {
-			t.Errorf("a key %s: %q, %v, want %q", lit, fields, err, want)
+			t.Errorf("a key %s: %v, %v, want %q", lit, fields, err, want)
 		}
 	}
 	for lit, want := range map[string]string{
@@ -76,7 +76,7 @@ func TestStringsAtEveryPlace(t *testing.T) {
 			}
 			fields, err := data.AppendFields(nil, []byte(`{"`+a+`\n`+b+`":"`+b+`\\`+a+`"}`))
 			if err != nil || fields[0].Key != a+"\n"+b || string(fields[0].Value) != `"`+b+`\\`+a+`"` {
-				t.Errorf("a key with an escape after %d and before %d: %q, %v", n, m, fields, err)
+				t.Errorf("a key with an escape after %d and before %d: %v, %v", n, m, fields, err)
 			}
 			if _, err := textOf(a + "\x1f" + b); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("at byte %d: control character 0x1f", 17+n)) {
 				t.Errorf("a control character after %d: %v", n, err)

@@ -1,12 +1,8 @@
 package data
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
-	"maps"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -16,6 +12,7 @@ import (
 type Field struct {
 	Key   string
 	Value json.RawMessage
+	Plain bool // AppendSerde writes Value as it stands; where it is false it may, too
 }
 
 // AppendFields appends the members of a JSON object in the order of the line.
@@ -23,12 +20,19 @@ type Field struct {
 func AppendFields(dst []Field, object []byte) ([]Field, error) {
 	s := scanner{b: object}
 	err := s.object(func(key []byte) error {
-		f := Field{Key: string(key)}
-		err := s.raw(&f.Value)
+		f, err := s.field(key)
 		dst = append(dst, f)
 		return err
 	})
 	return dst, err
+}
+
+func (s *scanner) field(key []byte) (Field, error) {
+	f := Field{Key: string(key)}
+	s.odd = false
+	err := s.raw(&f.Value)
+	f.Plain = !s.odd && f.Value != nil && (f.Value[0] == '"' || f.Value[0] == '[')
+	return f, err
 }
 
 // AppendAttributes appends the attributes of a row of an attributes file, as they
@@ -48,8 +52,7 @@ func AppendAttributes(dst []Field, line []byte) (id string, found bool, _ []Fiel
 			dst = dst[:n] // of two the later one counts
 			if found = c == '{'; found {
 				return s.members(func(key []byte) error {
-					f := Field{Key: string(key)}
-					err := s.raw(&f.Value)
+					f, err := s.field(key)
 					dst = append(dst, f)
 					return err
 				})
@@ -165,6 +168,9 @@ func (s *scanner) numberValue() (any, error) {
 	t := unsafe.String(&s.b[start], s.i-start)
 	for i := range len(t) {
 		if c := t[i]; c == '.' || c == 'e' || c == 'E' {
+			if s.text && plainNumber(t) {
+				return json.Number(strings.Clone(t)), nil
+			}
 			f, err := strconv.ParseFloat(t, 64)
 			if err != nil {
 				return nil, s.errorf("number %s is out of range", t)
@@ -194,120 +200,6 @@ func (s *scanner) numberValue() (any, error) {
 	return f, nil
 }
 
-// serdeFloat reads a number of JSON as Rust's serde_json does without its feature
-// float_roundtrip: as many digits as fit into 64 bits, rounded, times a power of ten, rounded
-// again. From 17 digits on that may be next to the nearest float64. t is in range.
-func serdeFloat(t string) float64 {
-	t, negative := strings.CutPrefix(t, "-")
-	var digits uint64
-	exponent, i := 0, 0
-	full, fraction := false, false
-	for ; i < len(t) && t[i] != 'e' && t[i] != 'E'; i++ {
-		if t[i] == '.' {
-			fraction = true
-			continue
-		}
-		d := uint64(t[i] - '0')
-		full = full || digits > (math.MaxUint64-d)/10
-		switch {
-		case !full:
-			if digits = digits*10 + d; fraction {
-				exponent--
-			}
-		case !fraction:
-			exponent++
-		}
-	}
-	if i < len(t) {
-		e, err := strconv.Atoi(t[i+1:])
-		if err != nil {
-			e = math.MaxInt32
-			if t[i+1] == '-' {
-				e = -e
-			}
-		}
-		exponent += e
-	}
-	f := float64(digits)
-	for ; exponent < -308 && f != 0; exponent += 308 {
-		f /= 1e308
-	}
-	switch {
-	case f == 0:
-	case exponent < 0:
-		f /= power10(-exponent)
-	default:
-		f *= power10(exponent)
-	}
-	if negative {
-		f = -f
-	}
-	return f
-}
-
-// power10 is the float64 nearest to 10ⁿ; math.Pow10 is a product from 10³² on.
-func power10(n int) float64 {
-	if n < 32 {
-		return math.Pow10(n)
-	}
-	f, _ := strconv.ParseFloat("1e"+strconv.Itoa(n), 64)
-	return f
-}
-
-// AppendValue writes a value of DecodeText as Rust's serde_json does: without spaces, keys
-// in order, no more escapes than are needed.
-func AppendValue(dst []byte, v any) []byte {
-	switch v := v.(type) {
-	case nil:
-		return append(dst, "null"...)
-	case bool:
-		return strconv.AppendBool(dst, v)
-	case int:
-		return strconv.AppendInt(dst, int64(v), 10)
-	case json.Number:
-		return append(dst, v...)
-	case string:
-		return AppendString(dst, v)
-	case []any:
-		dst = append(dst, '[')
-		for i, e := range v {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = AppendValue(dst, e)
-		}
-		return append(dst, ']')
-	case map[string]any:
-		dst = append(dst, '{')
-		for i, k := range slices.Sorted(maps.Keys(v)) {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = append(AppendString(dst, k), ':')
-			dst = AppendValue(dst, v[k])
-		}
-		return append(dst, '}')
-	}
-	panic(fmt.Sprintf("no JSON value: %T", v))
-}
-
-// appendSerdeFloat is AppendFloat whose exponents have no + and no leading zero.
-func appendSerdeFloat(dst []byte, f float64) []byte {
-	n := len(dst)
-	dst = AppendFloat(dst, f)
-	if e := bytes.IndexByte(dst[n:], 'e') + n; e > n {
-		exponent := bytes.TrimLeft(dst[e+1:], "+")
-		sign := bytes.HasPrefix(exponent, []byte{'-'})
-		exponent = bytes.TrimLeft(exponent, "-0")
-		dst = dst[:e+1]
-		if sign {
-			dst = append(dst, '-')
-		}
-		dst = append(dst, exponent...)
-	}
-	return dst
-}
-
 // skipNumberLists passes over a list of lists of plain numbers, as attributes are:
 // most bytes of an attribute file, for which the general way through JSON is slow. It
 // knows no more than what stages write (no exponents, at most one space behind a
@@ -319,33 +211,40 @@ func (s *scanner) skipNumberLists() bool {
 		s.i = i + 1
 		return true
 	}
+	plain := true // for odd
 	for i < len(b) && b[i] == '[' {
 		i++
 		for more := true; more; {
-			if i < len(b) && b[i] == '-' {
+			negative := i < len(b) && b[i] == '-'
+			if negative {
 				i++
 			}
 			first := i
 			for i < len(b) && b[i]-'0' <= 9 {
 				i++
 			}
-			if n := i - first; n == 0 || n > 1 && b[first] == '0' {
+			whole := i - first
+			if whole == 0 || whole > 1 && b[first] == '0' {
 				return false
 			}
 			if i < len(b) && b[i] == '.' {
 				i++
-				first = i
+				point := i
 				for i < len(b) && b[i]-'0' <= 9 {
 					i++
 				}
-				if i == first {
+				if i == point {
 					return false
 				}
+				plain = plain && plainFraction(whole, b[first] == '0', unsafe.String(&b[point], i-point))
+			} else {
+				plain = plain && whole <= plainDigits && !(negative && b[first] == '0')
 			}
 			switch {
 			case i < len(b) && b[i] == ',':
 				if i++; i < len(b) && b[i] == ' ' {
 					i++
+					plain = false
 				}
 			case i < len(b) && b[i] == ']':
 				i++
@@ -358,9 +257,11 @@ func (s *scanner) skipNumberLists() bool {
 		case i < len(b) && b[i] == ',':
 			if i++; i < len(b) && b[i] == ' ' {
 				i++
+				plain = false
 			}
 		case i < len(b) && b[i] == ']':
 			s.i = i + 1
+			s.odd = s.odd || !plain
 			return true
 		default:
 			return false

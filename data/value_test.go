@@ -47,7 +47,7 @@ func TestAppendFields(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []data.Field{{"b", json.RawMessage(`[1, 2]`)}, {"a\n", json.RawMessage(`"x"`)}, {"c", json.RawMessage(`{}`)}}
+	want := []data.Field{{Key: "b", Value: json.RawMessage(`[1, 2]`)}, {Key: "a\n", Value: json.RawMessage(`"x"`), Plain: true}, {Key: "c", Value: json.RawMessage(`{}`)}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}

@@ -354,7 +354,7 @@ func (m *mixer) append(dst []byte, j *joined, file, text string, changed bool) [
 			}
 			dst = data.AppendString(dst, f.Key)
 			dst = append(dst, ':')
-			dst = m.value(dst, f.Value)
+			dst = m.value(dst, f)
 		}
 		dst = append(dst, '}')
 	}
@@ -386,7 +386,7 @@ func (m *mixer) append(dst []byte, j *joined, file, text string, changed bool) [
 			}
 			if f.Key != "provenance" {
 				sub(f.Key)
-				dst = m.value(dst, f.Value)
+				dst = m.value(dst, f)
 			}
 		}
 		if !done {
@@ -415,7 +415,7 @@ func (m *mixer) append(dst []byte, j *joined, file, text string, changed bool) [
 			dst = data.AppendString(dst, text)
 		default:
 			member(f.Key)
-			dst = m.value(dst, f.Value)
+			dst = m.value(dst, f)
 		}
 	}
 	if !attributesDone {
@@ -428,32 +428,13 @@ func (m *mixer) append(dst []byte, j *joined, file, text string, changed bool) [
 }
 
 // value writes a value as it stands, or as Dolma does.
-func (m *mixer) value(dst, raw []byte) []byte {
-	if m.cfg.Compat && !plainString(raw) {
-		if v, err := data.DecodeText(raw); err == nil { // it is, as the line was parsed
-			return data.AppendValue(dst, v)
+func (m *mixer) value(dst []byte, f data.Field) []byte {
+	if m.cfg.Compat && !f.Plain {
+		if out, err := data.AppendSerde(dst, f.Value); err == nil {
+			return out
 		}
 	}
-	return append(dst, raw...)
-}
-
-// plainString tells whether a value is a string with no escapes but those that are needed
-// whenever a character has a short one: it is then written as it stands. Nearly all
-// bytes of documents are in such.
-func plainString(raw []byte) bool {
-	if len(raw) == 0 || raw[0] != '"' {
-		return false
-	}
-	for {
-		i := bytes.IndexByte(raw, '\\')
-		if i < 0 {
-			return true
-		}
-		if strings.IndexByte(`"\nrtbf`, raw[i+1]) < 0 { // a literal that was parsed does not end here
-			return false
-		}
-		raw = raw[i+2:]
-	}
+	return append(dst, f.Value...)
 }
 
 // lastOfEach sorts fields by key, in place, and keeps the last of those with
