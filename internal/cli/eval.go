@@ -121,7 +121,7 @@ func runEval(c *cobra.Command, o evalOptions) error {
 	if err != nil {
 		return err
 	}
-	programs, err := o.programs.runner(c.Context(), jobs)
+	programs, err := o.programs.runner(c.Context(), jobs, p)
 	if err != nil {
 		return err
 	}

@@ -106,7 +106,11 @@ An option follows a scorer's name after a colon: exact_match:ignore_case:remove_
 			var s *score.Summary
 			err = model.ask(c, j, answers, output, p, func() error {
 				if runs > 0 {
-					j.Programs.Ended = programs.progress(p, answers, runs)
+					total := 0
+					for i := range answers.Rows {
+						total += runs * len(answers.Rows[i].Responses)
+					}
+					j.Programs.Ended = showPrograms(p, total)
 				}
 				var err error
 				s, err = j.Do(c.Context(), answers, output)

@@ -44,7 +44,7 @@ func (p *programFlags) open(ctx context.Context) (*sandbox.Sandbox, error) {
 
 // runner is what runs the programs of the tasks, nil where there are none. That it can is seen before
 // a model is asked for any.
-func (p *programFlags) runner(ctx context.Context, jobs []*eval.Job) (func(context.Context, string, []*eval.Document, [][]string) ([][]bool, error), error) {
+func (p *programFlags) runner(ctx context.Context, jobs []*eval.Job, show *progress) (func(context.Context, string, []*eval.Document, [][]string) ([][]bool, error), error) {
 	user := ""
 	for _, j := range jobs {
 		if j.Task.Programs != "" {
@@ -63,11 +63,12 @@ func (p *programFlags) runner(ctx context.Context, jobs []*eval.Job) (func(conte
 		if err != nil {
 			return nil, err
 		}
-		rows := make([]score.Row, len(docs))
+		rows, total := make([]score.Row, len(docs)), 0
 		for i, d := range docs {
 			rows[i] = score.Row{Doc: d.Row, Responses: responses[i], Targets: d.Targets}
+			total += len(responses[i])
 		}
-		passed, err := found[0].Programs(ctx, rows, score.ProgramOptions{Sandbox: box})
+		passed, err := found[0].Programs(ctx, rows, score.ProgramOptions{Sandbox: box, Ended: showPrograms(show, total)})
 		var at *score.RowError
 		if errors.As(err, &at) {
 			return nil, fmt.Errorf("document %d: %w", docs[at.Row].Index, at.Err)
@@ -76,15 +77,12 @@ func (p *programFlags) runner(ctx context.Context, jobs []*eval.Job) (func(conte
 	}, nil
 }
 
-// progress shows how many programs of the answers have run, each by so many scorers.
-func (p *programFlags) progress(show *progress, answers *score.Answers, scorers int) func(row, response int, o sandbox.Outcome) {
-	var done, total float64
-	for i := range answers.Rows {
-		total += float64(scorers * len(answers.Rows[i].Responses))
-	}
+// showPrograms shows how many programs have run.
+func showPrograms(show *progress, total int) func(row, response int, o sandbox.Outcome) {
+	done := 0
 	show.begin("running programs")
 	return func(int, int, sandbox.Outcome) {
 		done++
-		show.update(step{done: done, total: total, unit: "programs"})
+		show.update(step{done: float64(done), total: float64(total), unit: "programs"})
 	}
 }

@@ -110,6 +110,10 @@ func TestAttacks(t *testing.T) {
 		{"memory of several", "import os, time\nfor i in range(6):\n  if os.fork() == 0:\n    x = bytearray(os.urandom(1 << 20)) * 400\n    time.sleep(30)\n    os._exit(0)\ntime.sleep(9)\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			s := *s
+			if c.name == "a bomb" {
+				s.wall = time.Second
+			}
 			o, err := s.Run(t.Context(), Program{c.program, ""})
 			if err != nil {
 				t.Fatal(err)
@@ -123,6 +127,7 @@ func TestAttacks(t *testing.T) {
 				t.Errorf("processes are left: %v", left)
 			}
 			// The next one is judged.
+			s.wall = Wall
 			if o, err := s.Run(t.Context(), Program{"x = 1", "assert x == 1"}); err != nil || !o.Passed {
 				t.Errorf("afterwards: %+v, %v", o, err)
 			}
@@ -138,7 +143,7 @@ func TestAttacks(t *testing.T) {
 func TestNothingLeft(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir()) // where others have no programs
 	both(t, func(t *testing.T, s *Sandbox, none bool) {
-		s.wall = 3 * time.Second
+		s.wall = time.Second
 		for _, program := range []string{
 			"import os, time\nfor i in range(5):\n  if os.fork() == 0: time.sleep(60); os._exit(0)\n",
 			"import os, time\nif os.fork() == 0:\n  os.setsid()\n  time.sleep(60)\nelse:\n  while True: pass",
