@@ -138,6 +138,41 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
+// TestEnvironment: an environment's modules are there, wherever it lies, below the folder for
+// temporary files, too.
+func TestEnvironment(t *testing.T) {
+	b := open(t, false)
+	dir, err := os.MkdirTemp("/tmp", "olmo-test-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	venv := filepath.Join(dir, "venv")
+	if out, err := exec.Command(b.python.Executable, "-m", "venv", "--without-pip", venv).CombinedOutput(); err != nil {
+		t.Skipf("venv: %v: %s", err, out)
+	}
+	modules, err := filepath.Glob(filepath.Join(venv, "lib", "python3*", "site-packages"))
+	if err != nil || len(modules) != 1 {
+		t.Fatal(modules, err)
+	}
+	if err := os.WriteFile(filepath.Join(modules[0], "olmo_module.py"), []byte("x = 7\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []string{dir, venv} {
+		if err := os.Chmod(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := New(t.Context(), Options{Python: filepath.Join(venv, "bin", "python3")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := s.Run(t.Context(), Program{"import olmo_module, os, tempfile\nopen('y', 'w').write('z')\ntempfile.TemporaryFile()", "assert olmo_module.x == 7 and os.listdir('.') == ['y']"})
+	if err != nil || !o.Passed {
+		t.Errorf("%+v, %v", o, err)
+	}
+}
+
 // TestNothingLeft: what a program starts ends with it, without namespaces too unless it leaves its
 // group and its parent.
 func TestNothingLeft(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 func closure(python *interpreter) (libraries, folders []string) {
 	l := &loader{found: map[string]bool{}, told: map[string]bool{}, seen: map[string]bool{}}
 	l.dirs = slices.Concat(filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")), configured("/etc/ld.so.conf"),
-		[]string{"/lib64", "/usr/lib64", "/lib", "/usr/lib"})
+		[]string{"/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib"})
 	f, err := elf.Open(python.Executable)
 	if err != nil {
 		return nil, nil // no Linux program; starting it will tell

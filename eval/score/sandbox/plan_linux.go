@@ -24,7 +24,9 @@ type plan struct {
 	None bool
 	// Binds are the files and folders of the root, each under its own name.
 	Binds []string
-	Env   []string
+	// Scratch is the folder of the root that can be written to.
+	Scratch string
+	Env     []string
 	// User and Group are the ids that the program has in its namespace; 0: the only ones that there
 	// are in it, olmo's own outside.
 	User, Group int
@@ -65,6 +67,10 @@ func newPlan(python *interpreter, none bool) (plan, error) {
 		return p, nil
 	}
 	p.Binds = outermost(slices.Concat(python.Path, libraries, []string{python.Executable, "/dev/null", "/dev/zero", "/dev/urandom"}))
+	p.Scratch = "/tmp"
+	if slices.ContainsFunc(p.Binds, func(path string) bool { return strings.HasPrefix(path, "/tmp/") }) {
+		p.Scratch = "/scratch" // an interpreter below /tmp would be hidden
+	}
 	var name unix.Utsname
 	if err := unix.Uname(&name); err != nil {
 		return p, err
@@ -128,7 +134,7 @@ const stageName = "olmo-sandbox-stage"
 func (p *plan) command(executable string, args []string, folder string) (*exec.Cmd, error) {
 	o := order{plan: *p, Folder: folder, Args: append([]string{executable}, args...)}
 	if !p.None {
-		o.Folder = "/tmp"
+		o.Folder = p.Scratch
 	}
 	o.Env = append(slices.Clone(p.Env), "HOME="+o.Folder, "TMPDIR="+o.Folder)
 	text, err := json.Marshal(o)

@@ -121,11 +121,11 @@ func (o *order) buildRoot() error {
 			return err
 		}
 	}
-	folder := filepath.Join(root, "tmp")
+	folder := filepath.Join(root, o.Scratch)
 	if err := os.Mkdir(folder, 0o777); err != nil {
 		return err
 	}
-	if err := mount("tmp", folder, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("size=%d,nr_inodes=16384,mode=1777", FolderBytes)); err != nil {
+	if err := mount("scratch", folder, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("size=%d,nr_inodes=16384,mode=1777", FolderBytes)); err != nil {
 		return err
 	}
 	if err := remountReadOnly(root); err != nil {
