@@ -29,7 +29,7 @@ func mmlu(subject string) *set {
 		name: "mmlu_" + subject, hub: mmluHub, config: subject, split: "test", paper: "Hendrycks et al. 2021, arXiv:2009.03300", licence: "MIT",
 		item: of(func(r *mmluRow) (*item, error) {
 			return &item{question: "Question: " + r.Question, choices: r.Choices, gold: r.Answer}, nil
-		}),
+		}, "question", "choices", "answer"),
 	}
 }
 

@@ -234,6 +234,42 @@ func TestFigures(t *testing.T) {
 	}
 }
 
+// TestRefused names file, line and what is wrong.
+func TestRefused(t *testing.T) {
+	for _, c := range []struct{ task, file, rows, want string }{
+		{"piqa:rc::olmes", "piqa_plain_text_validation", `{"goal":"g","sol1":"a","label":0}`, "validation.jsonl:1: the row has no sol2"},
+		{"piqa:mc::olmes", "piqa_plain_text_validation", `{"goal":"g","sol1":"a","sol2":"","label":0}`, "validation.jsonl:1: a choice is empty"},
+		{"piqa:rc::olmes", "piqa_plain_text_validation", `{"goal":"g","sol1":"a","sol2":"b","label":2}`, "validation.jsonl:1: the answer is number 2 of 2 choices"},
+		{"piqa:rc::olmes", "piqa_plain_text_validation", "", "has no rows"},
+		{"csqa:rc::olmes", "commonsense_qa_validation", `{"question":"q","choices":{"text":["a"]},"answerKey":"?"}`, `validation.jsonl:1: the answer "?" is no letter`},
+		{"csqa:rc::olmes", "commonsense_qa_validation", `{"choices":{"text":["a"]},"answerKey":"A"}`, "validation.jsonl:1: the row has no question"},
+		{"boolq::olmo1", "super_glue_boolq_validation", `{"question":"q","passage":"p","answer":true}`, "SuperGLUE's boolq is meant"},
+		{"mmlu_anatomy:rc::olmes", "mmlu_anatomy_test", `{"question":"q","choices":["a","b"],"answer":1}`, "dev"},
+		{"lambada", "oe_lambada__bpb_0shot", `{"doc_id":1000000,"idx":0,"context":"c","continuation":" d"}`, "0shot.jsonl:1: document 0: it has no choices"},
+		{
+			"medmcqa:rc::none", "oe_medmcqa__rc_5shot", `{"doc_id":0,"idx":0,"label":3,"context":"c","continuation":" d"}` + "\n" + `{"doc_id":0,"idx":1,"label":3,"context":"c","continuation":" e"}`,
+			"the label 3 is none of 2 choices",
+		},
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, c.file+".jsonl"), []byte(c.rows+"\n"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(c.task, "mmlu") {
+			if err := os.WriteFile(filepath.Join(dir, "mmlu_anatomy_dev.jsonl"), []byte(c.rows+"\n"), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		task, err := eval.LookupTask(c.task)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := task.Job(eval.Inputs{Data: []string{dir}}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s of %s: %v, want %q", c.task, c.rows, err, c.want)
+		}
+	}
+}
+
 // TestDraw compares the questions that a regime draws, and all prompts, with those of a stored set
 // that oe-eval drew.
 func TestDraw(t *testing.T) {

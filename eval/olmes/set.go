@@ -19,54 +19,63 @@ import (
 var sets = []*set{
 	{
 		name: "arc_easy", hub: "allenai/ai2_arc", config: "ARC-Easy", split: "test", limit: 1000, cloze: accPerChar, olmo1: accUncond,
-		paper: "Clark et al. 2018, arXiv:1803.05457", licence: "CC BY-SA 4.0", item: of(arc),
+		paper: "Clark et al. 2018, arXiv:1803.05457", licence: "CC BY-SA 4.0", item: of(arc, "choices", "answerKey"),
 	},
 	{
 		name: "arc_challenge", hub: "allenai/ai2_arc", config: "ARC-Challenge", split: "test", cloze: accUncond, olmo1: accUncond,
-		paper: "Clark et al. 2018, arXiv:1803.05457", licence: "CC BY-SA 4.0", item: of(arc),
+		paper: "Clark et al. 2018, arXiv:1803.05457", licence: "CC BY-SA 4.0", item: of(arc, "choices", "answerKey"),
 	},
 	{
 		name: "boolq", hub: "aps/super_glue", config: "boolq", split: "validation", limit: 1000, cloze: accRaw, olmo1: accRaw, noUnconditional: true, storedFirst: true,
-		paper: "Clark et al. 2019, arXiv:1905.10044", licence: "CC BY-SA 3.0", item: of(boolQ),
+		paper: "Clark et al. 2019, arXiv:1905.10044", licence: "CC BY-SA 3.0", item: of(boolQ, "question", "passage"),
 	},
 	{
 		name: "csqa", hub: "tau/commonsense_qa", split: "validation", cloze: accUncond, olmo1: accUncond,
-		paper: "Talmor et al. 2019, arXiv:1811.00937", licence: "MIT", item: of(arc),
+		paper: "Talmor et al. 2019, arXiv:1811.00937", licence: "MIT", item: of(arc, "choices", "answerKey"),
 	},
 	{
 		name: "hellaswag", hub: "Rowan/hellaswag", split: "validation", limit: 1000, cloze: accPerChar, olmo1: accPerToken,
-		paper: "Zellers et al. 2019, arXiv:1905.07830", licence: "MIT", item: of(hellaSwag),
+		paper: "Zellers et al. 2019, arXiv:1905.07830", licence: "MIT", item: of(hellaSwag, "activity_label", "ctx_a", "ctx_b", "endings", "label"),
 	},
 	{
 		name: "openbookqa", hub: "allenai/openbookqa", config: "main", split: "test", cloze: accUncond, olmo1: accUncond, all: true,
-		paper: "Mihaylov et al. 2018, arXiv:1809.02789", licence: "Apache-2.0", item: of(arc),
+		paper: "Mihaylov et al. 2018, arXiv:1809.02789", licence: "Apache-2.0", item: of(arc, "choices", "answerKey"),
 	},
 	{
 		name: "piqa", hub: "ybisk/piqa", config: "plain_text", split: "validation", limit: 1000, cloze: accPerChar, olmo1: accPerToken,
-		paper: "Bisk et al. 2020, arXiv:1911.11641", licence: "AFL-3.0", item: of(piqa),
+		paper: "Bisk et al. 2020, arXiv:1911.11641", licence: "AFL-3.0", item: of(piqa, "goal", "sol1", "sol2", "label"),
 	},
 	{
 		name: "socialiqa", hub: "allenai/social_i_qa", split: "validation", limit: 1000, cloze: accPerChar, olmo1: accUncond,
-		paper: "Sap et al. 2019, arXiv:1904.09728", licence: "CC BY 4.0", item: of(socialIQa),
+		paper: "Sap et al. 2019, arXiv:1904.09728", licence: "CC BY 4.0", item: of(socialIQa, "context", "question", "answerA", "answerB", "answerC", "label"),
 	},
 	{
 		name: "winogrande", hub: "allenai/winogrande", config: "winogrande_xl", split: "validation", cloze: accRaw, olmo1: accPerToken, noUnconditional: true,
-		paper: "Sakaguchi et al. 2020, arXiv:1907.10641", licence: "Apache-2.0", item: of(winoGrande),
+		paper: "Sakaguchi et al. 2020, arXiv:1907.10641", licence: "Apache-2.0", item: of(winoGrande, "sentence", "option1", "option2", "answer"),
 	},
 	{
 		name: "copa", hub: "aps/super_glue", config: "copa", olmo1: accRaw, noForm: true,
-		paper: "Gordon et al. 2012, in SuperGLUE, arXiv:1905.00537", licence: "BSD-2-Clause", item: of(copa),
+		paper: "Gordon et al. 2012, in SuperGLUE, arXiv:1905.00537", licence: "BSD-2-Clause", item: of(copa, "premise", "choice1", "choice2", "question", "label"),
 	},
 	{
 		name: "sciq", hub: "allenai/sciq", olmo1: accRaw, noForm: true,
-		paper: "Welbl et al. 2017, arXiv:1707.06209", licence: "CC BY-NC 3.0", item: of(sciQ),
+		paper: "Welbl et al. 2017, arXiv:1707.06209", licence: "CC BY-NC 3.0", item: of(sciQ, "question", "distractor1", "distractor2", "distractor3", "correct_answer"),
 	},
 }
 
-// of reads a row of a type.
-func of[Row any](question func(r *Row) (*item, error)) func(json.RawMessage) (*item, error) {
+// of reads a row of a type, which must have some fields.
+func of[Row any](question func(r *Row) (*item, error), fields ...string) func(json.RawMessage) (*item, error) {
 	return func(text json.RawMessage) (*item, error) {
+		var members map[string]json.RawMessage
 		var r Row
+		if err := json.Unmarshal(text, &members); err != nil {
+			return nil, err
+		}
+		for _, name := range fields {
+			if v, ok := members[name]; !ok || string(v) == "null" {
+				return nil, fmt.Errorf("the row has no %s", name)
+			}
+		}
 		if err := json.Unmarshal(text, &r); err != nil {
 			return nil, err
 		}
@@ -85,6 +94,9 @@ type keyed struct {
 
 // arc counts keys from A, or from 1.
 func arc(r *keyed) (*item, error) {
+	if r.Question+r.Stem == "" {
+		return nil, errors.New("the row has no question")
+	}
 	x := &item{id: r.ID, question: "Question: " + r.Question + r.Stem, choices: r.Choices.Text}
 	key := python.Strip(r.Key)
 	if n, err := strconv.Atoi(key); err == nil && n > 0 && n <= len(letters) {

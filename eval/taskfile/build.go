@@ -341,6 +341,9 @@ func (t *task) ask(d *eval.Document, r *row, before []message) error {
 		if d.Choices, err = def.choices.choices(r, t.features); err != nil {
 			return err
 		}
+		if i := slices.Index(d.Choices, ""); i >= 0 && def.output == "multiple_choice" {
+			return fmt.Errorf("choice %d of doc_to_choice is empty", i+1)
+		}
 	}
 	// context puts a question behind what stands before it, as a text and as turns.
 	context := func(question, delimiter string) (r eval.Request) {
@@ -427,7 +430,7 @@ func (t *task) gold(d *eval.Document, target any) error {
 			}
 			d.Gold = append(d.Gold, i)
 		default:
-			return fmt.Errorf("the answer is %v, want a choice's number", v)
+			return fmt.Errorf("the answer is %s, want a choice's number", describe(v))
 		}
 		return nil
 	}

@@ -296,7 +296,7 @@ func (s *selection) takeGroup(file, name string, m, overrides *mapping, depth in
 	for _, item := range items {
 		members, err := s.takeMember(file, item, below, depth)
 		if err != nil {
-			return nil, err
+			return nil, within(file, err)
 		}
 		g.Members = append(g.Members, members...)
 	}
@@ -305,6 +305,15 @@ func (s *selection) takeGroup(file, name string, m, overrides *mapping, depth in
 		s.groups = append(s.groups, g)
 	}
 	return []string{name}, nil
+}
+
+// within names the group's file in an error about a member, unless one is named already.
+func within(file string, err error) error {
+	var named *fileError
+	if errors.As(err, &named) {
+		return err
+	}
+	return problem(file, "task: %w", err)
 }
 
 // takeMember adds an item of a group's list: a name, or a mapping whose other keys replace the

@@ -102,8 +102,17 @@ var known = map[string]string{
 
 // problem is what is wrong with a task's file.
 func problem(file, format string, args ...any) error {
-	return fmt.Errorf("%s: %w", filepath.ToSlash(file), fmt.Errorf(format, args...))
+	return &fileError{filepath.ToSlash(file), fmt.Errorf(format, args...)}
 }
+
+// fileError is an error of a task's file.
+type fileError struct {
+	file string
+	err  error
+}
+
+func (e *fileError) Error() string { return e.file + ": " + e.err.Error() }
+func (e *fileError) Unwrap() error { return e.err }
 
 // define reads a task's mapping.
 func define(file string, m *mapping) (*definition, error) {
@@ -155,14 +164,14 @@ func define(file string, m *mapping) (*definition, error) {
 	if v := m.values["num_fewshot"]; v != nil {
 		n, ok := v.(int64)
 		if !ok || n < 0 {
-			return fail(fmt.Errorf("num_fewshot is %v, want a number", v))
+			return fail(fmt.Errorf("num_fewshot is %s, want 0 or more", describe(v)))
 		}
 		d.shots = int(n)
 	}
 	if v := m.values["repeats"]; v != nil {
 		n, ok := v.(int64)
 		if !ok || n < 1 {
-			return fail(fmt.Errorf("repeats is %v, want 1 or more", v))
+			return fail(fmt.Errorf("repeats is %s, want 1 or more", describe(v)))
 		}
 		d.repeats = int(n)
 	}

@@ -3,7 +3,10 @@ package taskfile
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"strconv"
 
 	"olmo/chat/jinja"
 )
@@ -16,6 +19,14 @@ type row struct {
 
 // parseRow reads a JSON object into values of the template language.
 func parseRow(text []byte) (*row, error) {
+	r, err := readRow(text)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return nil, errors.New("the row's JSON ends too soon")
+	}
+	return r, err
+}
+
+func readRow(text []byte) (*row, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	t, err := d.Token()
@@ -69,6 +80,21 @@ func templateValue(v any) any {
 		return d
 	}
 	return v
+}
+
+// describe names a value in an error.
+func describe(v any) string {
+	switch v := v.(type) {
+	case *jinja.List, []any:
+		return "a list"
+	case *jinja.Dict, *mapping:
+		return "a mapping"
+	case nil:
+		return "nothing"
+	case string:
+		return strconv.Quote(v)
+	}
+	return fmt.Sprint(v)
 }
 
 // listOf is a value as a list of texts, where it is one.

@@ -7,12 +7,14 @@
 package taskfile
 
 import (
+	"bytes"
 	"fmt"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
@@ -139,6 +141,13 @@ func (read reader) yaml(path string) (*mapping, error) {
 }
 
 func parseYAML(text []byte) (m *mapping, err error) {
+	if !utf8.Valid(text) {
+		for n, line := range bytes.Split(text, []byte("\n")) {
+			if !utf8.Valid(line) {
+				return nil, fmt.Errorf("line %d: the text is not valid UTF-8", n+1)
+			}
+		}
+	}
 	f, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey()) // PyYAML takes the last
 	if err != nil {
 		// The library's message shows the place in a picture of several lines.
