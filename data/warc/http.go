@@ -237,15 +237,18 @@ func gunzip(body []byte) ([]byte, error) {
 	return nil, err
 }
 
-var errChunks = errors.New("the chunks do not follow each other")
+var (
+	errChunks    = errors.New("the chunks do not follow each other")
+	errLastChunk = errors.New("the last chunk is missing, which says that the body is whole")
+)
 
 // dechunk joins the chunks of a body; one that does not begin with a chunk stays as it
-// is. The last one, of no bytes, may be missing: many archives leave it out.
+// is. Without the last one, of no bytes, the connection was cut between two chunks.
 func dechunk(body []byte) ([]byte, error) {
 	out := []byte{}
 	for rest, first := body, true; ; first = false {
 		if !first && len(bytes.TrimSpace(rest)) == 0 {
-			return out, nil
+			return nil, errLastChunk
 		}
 		line, after, ok := bytes.Cut(rest, []byte("\n"))
 		size, _, _ := bytes.Cut(bytes.TrimSpace(line), []byte(";"))

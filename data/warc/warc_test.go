@@ -262,7 +262,7 @@ func TestEncodings(t *testing.T) {
 		"deflate undone":       {"Content-Encoding: deflate", page},
 		"chunks undone":        {"Transfer-Encoding: chunked", page},
 		"unknown":              {"Content-Encoding: identity", page},
-		"last chunk missing":   {"Transfer-Encoding: chunked", strings.TrimSuffix(chunked(page), "0\r\n\r\n")},
+		"end of chunks cut":    {"Transfer-Encoding: chunked", strings.TrimSuffix(chunked(page), "\r\n")},
 		"cut gzip, all of it":  {"Content-Encoding: gzip", gz(page)[:len(gz(page))-8]},
 		"continued header":     {"X: a\r\n b\r\nContent-Type: text/html", page},
 		"header without colon": {"nonsense\r\nContent-Type: text/html", page},
@@ -324,6 +324,8 @@ func TestDamagedBodies(t *testing.T) {
 		"within the first chunk":  {"Transfer-Encoding: chunked", fmt.Sprintf("%x\r\n%s", len(page)+100, page)},
 		"within the second chunk": {"Transfer-Encoding: chunked", fmt.Sprintf("9\r\n%s\r\n%x\r\n%s", page[:9], len(page)+100, page[9:])},
 		"no size":                 {"Transfer-Encoding: chunked", fmt.Sprintf("9\r\n%s\r\nsize\r\n%s", page[:9], page[9:])},
+		"last chunk missing":      {"Transfer-Encoding: chunked", fmt.Sprintf("9\r\n%s\r\n%x\r\n%s\r\n", page[:9], len(page)-9, page[9:])},
+		"one chunk, not the last": {"Transfer-Encoding: chunked", fmt.Sprintf("%x\r\n%s\r\n", len(page), page)},
 		"a wrong size":            {"Transfer-Encoding: chunked", fmt.Sprintf("8\r\n%s\r\n0\r\n", page)},
 	} {
 		docs, report := run(t, warc.Config{}, record("response", "http://x/", "HTTP/1.1 200 OK\r\n"+c.header+"\r\n\r\n"+c.body)+record("resource", "http://y/", "<p>good"))
