@@ -143,9 +143,26 @@ func (c *Config) perEpoch(n int) int {
 	return (n + c.GlobalTrainBatchSize - 1) / c.GlobalTrainBatchSize
 }
 
-// tooFew is the error about data that makes no batch.
+// CheckData is an error when the run's token files cannot be read as it reads them, or make no
+// batch. It is asked before the work of a start.
+func (c *Config) CheckData() error {
+	d, err := c.openData()
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.enough(d), d.Close())
+}
+
+// enough is an error about data that makes no batch.
+func (c *Config) enough(d *tokens.Dataset) error {
+	if n := c.epochLength(d); n == 0 || n < c.largestBatch() && c.Data.DropLast {
+		return c.tooFew(d)
+	}
+	return nil
+}
+
 func (c *Config) tooFew(d *tokens.Dataset) error {
-	return fmt.Errorf("training data: %d instances are not one batch of %d\nhint: lower global_train_batch_size or add data", d.Len(), c.largestBatch())
+	return fmt.Errorf("training data: %d instances of %d tokens are not one batch of %d\nhint: lower global_train_batch_size or model.max_sequence_length, or add data", d.Len(), c.Model.MaxSequenceLength, c.largestBatch())
 }
 
 // errEnough ends the reading of places.

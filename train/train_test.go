@@ -353,6 +353,8 @@ func TestErrors(t *testing.T) {
 		{"no data", []string{"data.paths=[]"}, "no token files"},
 		{"large ids", []string{"model.vocab_size=100", "model.embedding_size=100"}, "the model's embedding has 100 rows"},
 		{"large batch", []string{"global_train_batch_size=100000"}, "not one batch"},
+		{"instances longer than the data", []string{"model.max_sequence_length=1000000"}, "hold no instance of 1000000 tokens"},
+		{"too few instances", []string{"model.max_sequence_length=2000"}, "instances of 2000 tokens are not one batch of 7\nhint: lower global_train_batch_size or model.max_sequence_length"},
 		{"another model", []string{"load_path=" + run24, "model.d_model=96"}, "shape"},
 		{"deeper model", []string{"load_path=" + run24, "model.n_layers=3"}, "another model"},
 		{"another optimiser", []string{"load_path=" + run24, "optimizer.name=muon"}, "reset_optimizer_state"},

@@ -205,6 +205,9 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 	if t.data, err = cfg.openData(); err != nil {
 		return nil, err
 	}
+	if err := cfg.enough(t.data); err != nil {
+		return nil, err
+	}
 	if t.state.Data, err = cfg.fingerprint(); err != nil {
 		return nil, err
 	}
@@ -270,9 +273,6 @@ func (t *Trainer) compile() error {
 func (t *Trainer) plan() error {
 	c := t.cfg
 	n, B, T := c.epochLength(t.data), c.GlobalTrainBatchSize, c.Model.MaxSequenceLength
-	if n == 0 || n < c.largestBatch() && c.Data.DropLast {
-		return c.tooFew(t.data)
-	}
 	perEpoch := max(n/B, 1)
 	perBatch := int64(B * T)
 	scheduled := len(c.BatchSizeSchedule) > 0

@@ -189,6 +189,9 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, asJSON bool) err
 	if err != nil {
 		return err
 	}
+	if err := cfg.CheckData(); err != nil {
+		return err
+	}
 	dev, err := cpu.New()
 	if err != nil {
 		return err
