@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -33,23 +34,53 @@ type task struct {
 	contexts bool            // doc_to_text is a number: what differs is the context
 }
 
-// build makes an eval.Task.
-func build(def *definition, o Options) (*eval.Task, error) {
+// kwargs are what a call says of generation.
+func (o *Options) kwargs() (*mapping, error) {
+	m := newMapping()
+	for _, kv := range o.Generation {
+		k, v, ok := strings.Cut(kv, "=")
+		if !ok {
+			return nil, fmt.Errorf("%q is no key=value", kv)
+		}
+		m.set(k, v)
+	}
+	return m, nil
+}
+
+// Check refuses what no task could follow.
+func (o Options) Check() error {
+	m, err := o.kwargs()
+	if err != nil {
+		return err
+	}
+	return new(generation).read(m)
+}
+
+// build makes an eval.Task. The definition stays as it is in its file.
+func build(file *definition, o Options) (*eval.Task, error) {
+	own := *file
+	def := &own
+	def.config = maps.Clone(file.config)
 	if o.Shots != nil {
-		def.shots = *o.Shots
+		def.shots, def.config["num_fewshot"] = *o.Shots, *o.Shots
 	}
 	if len(o.Generation) > 0 {
-		m := newMapping()
-		for _, kv := range o.Generation {
-			k, v, ok := strings.Cut(kv, "=")
-			if !ok {
-				return nil, fmt.Errorf("%q is no key=value", kv)
-			}
-			m.set(k, v)
+		m, err := o.kwargs()
+		if err == nil {
+			err = def.generation.read(m)
 		}
-		if err := def.generation.read(m); err != nil {
+		if err != nil {
 			return nil, problem(def.file, "%w", err)
 		}
+		kwargs, _ := def.config["generation_kwargs"].(map[string]any)
+		kwargs = maps.Clone(kwargs)
+		if kwargs == nil {
+			kwargs = map[string]any{}
+		}
+		for _, k := range m.keys {
+			kwargs[text(k)] = plain(text(m.values[text(k)]))
+		}
+		def.config["generation_kwargs"] = kwargs
 		if g := &def.generation; m.values["temperature"] != nil && g.temperature > 0 && g.greedy {
 			return nil, problem(def.file, "do_sample is false there, so a temperature has no effect\nhint: --gen-kwargs do_sample=true,temperature=%g", g.temperature)
 		}

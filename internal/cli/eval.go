@@ -214,14 +214,32 @@ func runEval(c *cobra.Command, o evalOptions) error {
 // together puts the jobs under the convention of servers, which encode a context and its
 // continuation as one text, and says of which tasks that is not the own one.
 func (o *evalOptions) together(jobs []*eval.Job) (said []string) {
+	var pairs, documents []string
 	for _, j := range jobs {
-		if j.Boundary == eval.Apart && j.Task.Kind != eval.Texts {
-			j.Boundary = eval.Together
-			how := "encodes context and continuation together, where this task has them apart"
-			if j.Task.Kind == eval.Documents {
-				how = "puts its own begin of text before a document, and takes it whole"
-			}
-			said = append(said, fmt.Sprintf("%s: a server %s: scores differ from those of models that run here", j.Name, how))
+		switch {
+		case j.Boundary != eval.Apart || j.Task.Kind == eval.Texts:
+			continue
+		case j.Task.Kind == eval.Documents:
+			documents = append(documents, j.Name)
+		default:
+			pairs = append(pairs, j.Name)
+		}
+		j.Boundary = eval.Together
+	}
+	for _, x := range []struct {
+		names []string
+		how   string
+	}{
+		{pairs, "encodes context and continuation together, where they are apart otherwise"},
+		{documents, "puts its own begin of text before a document, and takes it whole"},
+	} {
+		n := len(x.names)
+		names := strings.Join(x.names[:min(n, 3)], ", ")
+		if n > 3 {
+			names += fmt.Sprintf(" and %d more", n-3)
+		}
+		if n > 0 {
+			said = append(said, fmt.Sprintf("%s: a server %s: scores differ from those of models that run here", names, x.how))
 		}
 	}
 	return said

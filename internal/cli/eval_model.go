@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -79,7 +80,7 @@ type answerer struct {
 // user should know.
 func (o *answererFlags) open(c *cobra.Command, turns bool, say func(string)) (*answerer, error) {
 	if o.served() {
-		s, err := endpoint.New(o.path, endpoint.Options{Key: os.Getenv("OPENAI_API_KEY"), Concurrency: o.concurrency, Timeout: o.timeout, Warn: say})
+		s, err := endpoint.New(o.path, endpoint.Options{Key: strings.TrimSpace(os.Getenv("OPENAI_API_KEY")), Concurrency: o.concurrency, Timeout: o.timeout, Warn: say})
 		if err != nil {
 			return nil, &usageError{err}
 		}

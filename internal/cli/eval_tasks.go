@@ -135,6 +135,9 @@ func (c *chosen) addFiles(files *taskfile.Catalogue, names []string, o taskfile.
 // find looks for tasks and suites by name or pattern, in the files first and then in the
 // program; say is told what the user may not expect.
 func (o *taskFlags) find(names []string, say func(string)) (*chosen, error) {
+	if err := o.options().Check(); err != nil {
+		return nil, usageErrorf("--gen-kwargs: %w", err)
+	}
 	files, err := o.catalogue()
 	if err != nil {
 		return nil, err
