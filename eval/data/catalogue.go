@@ -86,8 +86,7 @@ func Lookup(name string) (About, bool) {
 }
 
 // families are the data sets that the wheel has and the program has not, and those that stored
-// requests are made of, by how their names begin. Licences are those that their owners
-// state.
+// requests are made of, by how their names begin. Licences are those of the owners' pages.
 var families = []struct{ prefix, title, licence, source string }{
 	{"arc_", "", "CC BY-SA 4.0", arcSource},
 	{"basic_arithmetic", "Basic arithmetic", "", "https://huggingface.co/datasets/allenai/basic_arithmetic"},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -33,16 +34,16 @@ func newEvalDataCommand() *cobra.Command {
 // listedSet is an object of `olmo eval data list --json`.
 type listedSet struct {
 	Name    string `json:"name"`
-	Title   string `json:"title"`
+	Title   string `json:"title,omitempty"`
 	Hub     string `json:"hub,omitempty"` // its name on the Hugging Face hub, with the configuration
 	Split   string `json:"split,omitempty"`
-	Rows    int    `json:"rows"`
-	Licence string `json:"licence"` // empty where the owner states none
+	Rows    int    `json:"rows,omitempty"` // of a set that is known
+	Licence string `json:"licence"`        // empty where the owner states none
 	Source  string `json:"source,omitempty"`
-	SHA256  string `json:"sha256"`         // of the rows, a line each
-	Place   string `json:"place"`          // where it is, or "inside"; empty when it is missing
-	Size    int64  `json:"size,omitempty"` // bytes of the files there
-	Get     string `json:"get,omitempty"`  // the command that fetches it, when it is missing
+	SHA256  string `json:"sha256,omitempty"` // of the rows, a line each
+	Place   string `json:"place"`            // where it is, or "inside"; empty when it is missing
+	Size    int64  `json:"size,omitempty"`   // bytes of the files there
+	Get     string `json:"get,omitempty"`    // the command that fetches it, when it is missing
 }
 
 // getWheel is the command that fetches what is missing.
@@ -95,9 +96,14 @@ func listSets(c *cobra.Command, word string, asJSON bool, places []string) error
 		}
 		sets = append(sets, l)
 	}
-	if len(sets) == 0 {
+	more, err := unknownSets(word, places)
+	if err != nil {
+		return err
+	}
+	if sets = append(sets, more...); len(sets) == 0 {
 		return fmt.Errorf("no data set has %q in its name", word)
 	}
+	slices.SortStableFunc(sets, func(a, b listedSet) int { return strings.Compare(a.Name, b.Name) })
 	out := c.OutOrStdout()
 	if asJSON {
 		return json.NewEncoder(out).Encode(sets)
@@ -105,8 +111,11 @@ func listSets(c *cobra.Command, word string, asJSON bool, places []string) error
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "set\trows\tlicence\tsize\tplace")
 	for _, l := range sets {
-		licence, bytes, where := l.Licence, "–", l.Place
-		if licence == "" {
+		licence, bytes, where, rows := l.Licence, "–", l.Place, fmt.Sprint(l.Rows)
+		switch {
+		case l.SHA256 == "":
+			licence, rows = "not known", "–"
+		case licence == "":
 			licence = "not stated"
 		}
 		if where == "" {
@@ -114,7 +123,7 @@ func listSets(c *cobra.Command, word string, asJSON bool, places []string) error
 		} else {
 			bytes = size(l.Size)
 		}
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", l.Name, l.Rows, licence, bytes, where)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", l.Name, rows, licence, bytes, where)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -124,6 +133,30 @@ func listSets(c *cobra.Command, word string, asJSON bool, places []string) error
 		return err
 	}
 	return nil
+}
+
+// unknownSets are the sets of places of which nothing is known but that they are there.
+func unknownSets(word string, places []string) (out []listedSet, err error) {
+	seen := map[string]bool{}
+	for _, place := range places {
+		sets, err := evaldata.All(place)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range sets {
+			_, known := evaldata.Lookup(s.Name)
+			if known || seen[s.Name] || !strings.Contains(s.Name, word) {
+				continue
+			}
+			seen[s.Name] = true
+			l := listedSet{Name: s.Name, Place: s.Place}
+			if l.Size, err = s.Size(); err != nil {
+				return nil, err
+			}
+			out = append(out, l)
+		}
+	}
+	return out, nil
 }
 
 // dataFolder is the folder of --to, else the first of OLMO_EVAL_DATA.
