@@ -134,7 +134,7 @@ const noneHint = "hint: inside a container of your own, --sandbox none runs them
 
 // Run runs a program. An error says that it could not be run, not that it failed.
 func (s *Sandbox) Run(ctx context.Context, p Program) (Outcome, error) {
-	// A child is to die with olmo, which the kernel takes for: with the thread that made it.
+	// A child ends with the thread that started it (Pdeathsig), so the thread is to stay.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	r, err := s.start(p)
@@ -273,7 +273,7 @@ func (r *running) judge(wall time.Duration) (Outcome, error) {
 		select {
 		case passed := <-verdict:
 			if passed {
-				return Outcome{Passed: true}, nil
+				return r.passed(), nil
 			}
 			return r.ended(), nil
 		case <-r.exited:
@@ -281,7 +281,7 @@ func (r *running) judge(wall time.Duration) (Outcome, error) {
 			// without namespaces alone, keeps that open.
 			_ = r.verdict.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 			if <-verdict {
-				return Outcome{Passed: true}, nil
+				return r.passed(), nil
 			}
 			return r.ended(), nil
 		case <-r.over:
@@ -324,6 +324,25 @@ func (r *running) beginning() (problem string, err error) {
 // exception is the last line of a traceback.
 var exception = regexp.MustCompile(`^[\pL_][\pL\pN_.]*(:|$)`)
 
+// passed is the outcome of a program whose secret came: what it wrote before may be too much.
+func (r *running) passed() Outcome {
+	r.drain()
+	if r.written.Load() > OutputBytes {
+		return Outcome{Why: "output"}
+	}
+	return Outcome{Passed: true}
+}
+
+// drain ends the program and reads what it has written.
+func (r *running) drain() {
+	r.kill()
+	<-r.exited
+	for _, f := range r.outputs {
+		_ = f.SetReadDeadline(time.Now().Add(200 * time.Millisecond)) // see judge
+	}
+	r.reading.Wait()
+}
+
 // ended is the outcome of a program that ended, or closed the way of its verdict, without having
 // passed.
 func (r *running) ended() Outcome {
@@ -332,11 +351,7 @@ func (r *running) ended() Outcome {
 	case <-time.After(time.Second):
 		return Outcome{Why: "error: it closed descriptor 4"}
 	}
-	r.kill()
-	for _, f := range r.outputs {
-		_ = f.SetReadDeadline(time.Now().Add(200 * time.Millisecond)) // see judge
-	}
-	r.reading.Wait()
+	r.drain()
 	lines := strings.Split(strings.TrimSpace(strings.ToValidUTF8(string(r.tail), "\uFFFD")), "\n")
 	last := strings.TrimSpace(lines[len(lines)-1])
 	switch state := r.cmd.ProcessState; {

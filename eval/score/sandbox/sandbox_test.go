@@ -62,6 +62,8 @@ func TestRun(t *testing.T) {
 			{"carriage returns", "def f(x):\r\n    return x\r\n", "assert f(1) == 1\r\n", ""},
 			{"not main", "if __name__ == '__main__': raise ValueError", "", ""},
 			{"printing", "import sys\nfor i in range(5000): print(i, 'é')\nprint(1, file=sys.stderr)", "", ""},
+			{"printing much", "import os\nfor i in range(16): os.write(1, b'x' * 32768); os.write(2, b'x' * 32768)", "", ""},
+			{"printing a byte more", "import os\nfor i in range(16): os.write(1, b'x' * 32768); os.write(2, b'x' * 32768)\nos.write(1, b'x')", "", "output"},
 			{"printing too much", "while True: print('x' * 1000)", "", "output"},
 			{"printing too many errors", "import sys\nwhile True: sys.stderr.write('x' * 1000)", "", "output"},
 			{"reading", "x = input()", "", "error: OSError: [Errno 9] Bad file descriptor"},
