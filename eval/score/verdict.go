@@ -2,7 +2,6 @@ package score
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -19,7 +18,6 @@ import (
 // as SimpleQA (Wei et al. 2024) and AlpacaEval (Li et al. 2023) do it.
 var _ = define(Scorer{
 	Name: "judge", Source: "a model's verdict: --judge, --judge-prompt, --judge-verdict", Model: true,
-	Each: func(*Row) (Values, error) { return nil, errors.New("a model is asked by 'olmo eval score' alone") },
 })
 
 // ModelJudge asks a model for verdicts, and reads them.

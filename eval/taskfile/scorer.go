@@ -29,6 +29,9 @@ func scorerMetrics(s metricSpec) ([]eval.Metric, *score.Scorer, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if scorer.Model {
+		return nil, nil, fmt.Errorf("%s: a model judges answers that exist\nhint: olmo eval score --scorer %s", s.name, name)
+	}
 	if scorer.Programs != nil {
 		if figure != "" || as != "" {
 			return nil, nil, fmt.Errorf("%s: the scorer %s gives pass@k: k: [1, …]", s.name, name)

@@ -135,6 +135,7 @@ func TestScorersRefused(t *testing.T) {
 		{"[{metric: olmo:drop, aggregation: median}]", "aggregation is median, want mean"},
 		{"[{metric: olmo:truthfulqa_mc2}]", "is for the output_type multiple_choice, which is generate_until here"},
 		{"[{metric: olmo:humaneval/x}]", "the scorer humaneval gives pass@k"},
+		{"[{metric: olmo:judge}]", "olmo:judge: a model judges answers that exist"},
 		{"[{metric: olmo:humaneval}, {metric: olmo:mbpp}]", "two scorers run programs, humaneval and mbpp"},
 	} {
 		_, err := selectOne(t, textTask+"metric_list: "+c.metrics+"\n", "{}\n")

@@ -78,6 +78,7 @@ var values = map[string]func() []string{
 	"olmo bench train --size":              func() []string { return []string{"S", "M", "L"} },
 	"olmo tokenizer train --pre-tokenizer": func() []string { return []string{"gpt2", "cl100k"} },
 	"--scorer":                             score.Names,
+	"--sandbox":                            func() []string { return []string{"none"} },
 	"--tasks": func() (names []string) {
 		for _, t := range eval.Tasks() {
 			names = append(names, t.Name)
