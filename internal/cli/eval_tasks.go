@@ -165,7 +165,7 @@ func (o *taskFlags) find(names []string, say func(string)) (*chosen, error) {
 			return program[name], nil
 		}
 		again, _, err := tasks.Catalogue().Select([]string{name}, o.options())
-		if err == nil {
+		if err == nil && len(again) == 1 && again[0].Name == name { // and not of a group
 			program[name], made[name] = again[0], true
 			out.adjusted[again[0]] = true
 		}
