@@ -36,12 +36,12 @@ func (t *Task) Job(in Inputs) (*Job, error) {
 	j := &Job{Name: t.Name, Task: t, Inputs: in, Boundary: t.Boundary}
 	if t.Each == nil {
 		switch {
-		case len(in.Documents) == 0:
+		case t.TakesDocuments() && len(in.Documents) == 0:
 			return nil, fmt.Errorf("task %s measures documents, and none are given\nhint: --documents FILE…", t.Name)
 		case in.Cluster != "":
 			return nil, fmt.Errorf("task %s has no standard errors to cluster by %q", t.Name, in.Cluster)
 		}
-		return j, nil
+		return j, j.hashSets()
 	}
 	for d, err := range t.Each(&j.Inputs) {
 		if err != nil {
@@ -70,20 +70,7 @@ func (t *Task) Job(in Inputs) (*Job, error) {
 			}
 		}
 	}
-	if t.Sets != nil {
-		sets, err := t.Sets(&j.Inputs)
-		if err != nil {
-			return nil, fmt.Errorf("task %s: %w", t.Name, err)
-		}
-		for _, set := range sets {
-			sum, err := set.SHA256()
-			if err != nil {
-				return nil, fmt.Errorf("task %s: %w", t.Name, err)
-			}
-			j.data = append(j.data, Data{Name: set.Name, Place: set.Place, SHA256: sum})
-		}
-	}
-	return j, nil
+	return j, j.hashSets()
 }
 
 // place is where the rows of a task are.
@@ -101,6 +88,25 @@ func (j *Job) Predict() {
 	t := *j.Task
 	t.Metrics, t.Quoted, t.loop = nil, "", false
 	j.Task = &t
+}
+
+// hashSets says where the task's data came from.
+func (j *Job) hashSets() error {
+	if j.Task.Sets == nil {
+		return nil
+	}
+	sets, err := j.Task.Sets(&j.Inputs)
+	if err != nil {
+		return fmt.Errorf("task %s: %w", j.Task.Name, err)
+	}
+	for _, set := range sets {
+		sum, err := set.SHA256()
+		if err != nil {
+			return fmt.Errorf("task %s: %w", j.Task.Name, err)
+		}
+		j.data = append(j.data, Data{Name: set.Name, Place: set.Place, SHA256: sum})
+	}
+	return nil
 }
 
 // limit keeps the first n documents.
@@ -131,6 +137,14 @@ func (j *Job) digest(identity map[string]string, tokens bool, thinking chat.Thin
 	if j.Task.Each == nil {
 		if err := e.Encode([]any{j.Limit, j.Window, j.EndOfText}); err != nil {
 			return "", err
+		}
+		if !j.Task.TakesDocuments() {
+			for _, d := range j.data {
+				if err := e.Encode(d.SHA256); err != nil {
+					return "", err
+				}
+			}
+			return hexSum(h), nil
 		}
 		for _, file := range j.Documents {
 			if hashes[file] == "" {

@@ -112,25 +112,39 @@ func windows(ids []int32, n int, overlap bool) []lm.Sequence {
 	return out
 }
 
-// textsOf asks the whole text of each document of the user's files.
+// textsOf asks the whole text of each document of the user's files, or of the task's sets.
 func (t *Task) textsOf(in *Inputs) iter.Seq2[*Document, error] {
 	return func(yield func(*Document, error) bool) {
 		n := 0
+		for d, err := range t.texts(in) {
+			if in.Limit > 0 && n == in.Limit {
+				return
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			d.Index = n
+			d.Requests[0].Window, d.Requests[0].Overlap, d.Requests[0].EndOfText = in.Window, t.overlap, in.EndOfText
+			if !yield(d, nil) {
+				return
+			}
+			n++
+		}
+	}
+}
+
+// texts are the documents, file by file.
+func (t *Task) texts(in *Inputs) iter.Seq2[*Document, error] {
+	if t.Sets != nil {
+		return t.textsOfSets(in)
+	}
+	return func(yield func(*Document, error) bool) {
 		for _, file := range in.Documents {
 			for d, err := range readTexts(file) {
-				if in.Limit > 0 && n == in.Limit {
+				if !yield(d, err) || err != nil {
 					return
 				}
-				if err != nil {
-					yield(nil, err)
-					return
-				}
-				d.Index = n
-				d.Requests[0].Window, d.Requests[0].Overlap, d.Requests[0].EndOfText = in.Window, t.overlap, in.EndOfText
-				if !yield(d, nil) {
-					return
-				}
-				n++
 			}
 		}
 	}

@@ -34,7 +34,8 @@ type Task struct {
 	Filters []Filter
 	// Programs names the scorer that runs answers which are programs; "": answers are no programs.
 	Programs string
-	// Each gives the documents in their order; nil for a task of documents of the user's.
+	// Each gives the documents in their order; nil for a task of whole documents, the user's or
+	// those of Sets.
 	// A document that cannot be read is an error that names file and line.
 	Each func(in *Inputs) iter.Seq2[*Document, error]
 	// Sets finds the data sets that Each reads; nil: the one of About.Data.
@@ -45,6 +46,9 @@ type Task struct {
 	overlap bool // of a task of documents: see windows
 	loop    bool // has the figures of OLMo's in-loop evaluation
 }
+
+// TakesDocuments reports whether the task measures documents that the user gives.
+func (t *Task) TakesDocuments() bool { return t.Kind == Documents && t.Sets == nil }
 
 // inLoop reports whether the task has the figures of OLMo's in-loop evaluation.
 func (t *Task) inLoop() bool { return t.loop }

@@ -273,13 +273,14 @@ func (o *evalOptions) tasks(say func(string)) (*chosen, error) {
 	if err != nil {
 		return nil, err
 	}
-	documents := slices.ContainsFunc(found.tasks, func(t *eval.Task) bool { return t.Kind == eval.Documents })
+	documents := slices.ContainsFunc(found.tasks, (*eval.Task).TakesDocuments)
+	whole := slices.ContainsFunc(found.tasks, func(t *eval.Task) bool { return t.Kind == eval.Documents })
 	switch {
 	case documents && len(o.documents) == 0:
 		return nil, usageErrorf("bpb and paloma need documents\nhint: --documents FILE…")
 	case !documents && len(o.documents) > 0:
 		return nil, usageErrorf("--documents is for the tasks bpb and paloma\nhint: --tasks bpb")
-	case !documents && o.endOfText:
+	case !whole && o.endOfText:
 		return nil, usageErrorf("--end-of-text is for the tasks bpb and paloma\nhint: --tasks bpb")
 	case o.window < 0:
 		return nil, usageErrorf("--window %d must not be negative", o.window)

@@ -59,7 +59,7 @@ suite it prints the parts.`,
 			if docs < 1 {
 				return usageErrorf("--docs %d must be 1 or more", docs)
 			}
-			if t.Each == nil {
+			if t.TakesDocuments() {
 				return usageErrorf("the task %s asks of documents that you give: --documents of olmo eval", t.Name)
 			}
 			j, err := t.Job(eval.Inputs{Data: evalData(data), Limit: docs, Chat: from.chat, System: from.system})
