@@ -390,7 +390,9 @@ func (l *Loaded) finish() (*Loaded, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	l.Notes = append(l.Notes, l.Set.Notes()...)
-	l.settleNames()
+	if err := l.settleNames(); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	if err := l.settleHead(); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}

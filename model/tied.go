@@ -11,9 +11,9 @@ import (
 // AutoModel of Transformers saves a model without its head, and without the prefix that all
 // other names then have; and the text model of one that also sees stands under language_model, in
 // older versions outside that prefix, in newer ones inside.
-func (l *Loaded) settleNames() {
+func (l *Loaded) settleNames() error {
 	if l.Layout != HuggingFace {
-		return
+		return nil
 	}
 	table := l.table()
 	prefix, rest, _ := strings.Cut(table, ".")
@@ -30,7 +30,31 @@ func (l *Loaded) settleNames() {
 			}
 			return name // the head
 		}
+	default:
+		return l.settleAttribute(table)
 	}
+	return nil
+}
+
+// settleAttribute finds the model in a module of a script's, whose attribute it is: a
+// LightningModule's "model.", "net." or what its author called it stands before every name, and
+// other modules of the script's beside it are tensors too many.
+func (l *Loaded) settleAttribute(table string) error {
+	var attributes []string
+	for _, name := range l.Set.Names() {
+		if before, ok := strings.CutSuffix(name, "."+table); ok {
+			attributes = append(attributes, before+".")
+		}
+	}
+	switch len(attributes) {
+	case 0:
+		return nil // what is missing is said later
+	case 1:
+		l.rename = func(name string) string { return attributes[0] + name }
+		l.Notes = append(l.Notes, "the model's tensors are those whose names begin with "+attributes[0]+", which is left out")
+		return nil
+	}
+	return fmt.Errorf("%s: the files hold several models, whose tensors' names begin with %s, and which is meant is not said\nhint: save one of them alone", l.Path, strings.Join(attributes, ", "))
 }
 
 // textModel begins the names of a text model's tensors within a model that also sees.

@@ -1,6 +1,8 @@
 package model_test
 
 import (
+	"errors"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -101,6 +103,46 @@ func TestTiedHead(t *testing.T) {
 				t.Errorf("check of the head alone finds %q (%v)", r.Problems, err)
 			}
 		})
+	}
+}
+
+// TestAttribute: a model that is an attribute of a script's module, as Lightning saves it, is found
+// by its names; of two neither is taken.
+func TestAttribute(t *testing.T) {
+	under := func(attributes ...string) func(map[string]tensor.Tensor) {
+		return func(m map[string]tensor.Tensor) {
+			all := maps.Clone(m)
+			clear(m)
+			for name, x := range all {
+				for _, a := range attributes {
+					m[a+name] = x
+				}
+			}
+		}
+	}
+	for _, family := range []string{"olmo 2", "gpt-neox"} {
+		for _, attribute := range []string{"model.", "net.", "model.module.", "lit.student.model."} {
+			dir, _, want := tiedFolder(t, family)
+			changeTensors(t, dir, under(attribute))
+			l := open(t, dir)
+			if d, told := difference(logitsOf(t, l, []int32{3, 1, 4}), want), strings.Join(l.Told(), "\n"); d != 0 || !strings.Contains(told, "begin with "+attribute+",") {
+				t.Errorf("%s under %s: logits differ by %v, told %q", family, attribute, d, told)
+			}
+		}
+	}
+	dir, _, _ := tiedFolder(t, "olmo 2")
+	changeTensors(t, dir, under("model.", "ema."))
+	if _, err := model.Open(dir); err == nil || !strings.Contains(err.Error(), "several models, whose tensors' names begin with ema., model., and which is meant is not said\nhint: ") {
+		t.Errorf("two models: %v", err)
+	}
+	dir, _, _ = tiedFolder(t, "olmo 2")
+	changeTensors(t, dir, func(m map[string]tensor.Tensor) {
+		under("model.")(m)
+		m["loss.weight"] = tensor.FromFloat32([]int{1}, []float32{1})
+	})
+	var extra *model.ExtraError
+	if _, err := model.Open(dir); !errors.As(err, &extra) || !slices.Equal(extra.Tensors, []string{"loss.weight"}) {
+		t.Errorf("another module: %v", err)
 	}
 }
 

@@ -36,6 +36,8 @@ func TestTorchFiles(t *testing.T) {
 		{"legacy-model.pt", false, []string{"the tensors are those under model; left out: epoch, optimizer"}},
 		{"model_state_dict.pt", true, []string{"the tensors are those under model_state_dict; left out: epoch, optimizer"}},
 		{"compiled.pt", true, []string{"the tensors are those under model", "every name has the prefix _orig_mod., which is left out"}},
+		{"layers.pt", true, []string{"names have the part _checkpoint_wrapped_module., which is left out", "names have the part _fsdp_wrapped_module., which is left out"}},
+		{"twice.pt", true, []string{"the tensors are those under model; left out: epoch, optimizer; the tensors are those under state_dict; left out: version", "every name has the prefix module., which is left out"}},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			s, err := weights.Open(filepath.Join("testdata/torch", c.file))

@@ -31,8 +31,8 @@ var folderFiles = []string{
 // the file is, its first bytes say. Only headers are read; tensors lie in the
 // mapped file. A damaged file gives a *FileError.
 //
-// Of a training script's PyTorch file the tensors are those of the model, and a prefix that all
-// names have from DistributedDataParallel or torch.compile goes; Notes says both.
+// Of a training script's PyTorch file the tensors are those of the model, and what wrappers such
+// as DistributedDataParallel and torch.compile have put into the names goes; Notes says both.
 func Open(path string) (*Set, error) {
 	s, err := open(path)
 	if err != nil {

@@ -511,43 +511,64 @@ func setOf(path string, root any) (*Set, error) {
 var wrappers = []string{"state_dict", "model_state_dict", "model", "module"}
 
 // modelOf returns the part of a tree that is the model's, and a note of what is left out. A dict
-// with tensors of its own is the model's.
+// with tensors of its own is the model's; scripts wrap it once, or one wrapper in another.
 func modelOf(root any) (part any, note string, err error) {
-	d, ok := root.(*Dict)
-	if !ok {
-		return root, "", nil
-	}
-	var found, others []string
-	for _, it := range d.Items {
-		key, _ := it.Key.(string)
-		if _, ok := it.Value.(Named); ok {
-			return root, "", nil
+	for range mostWrappers {
+		d, ok := root.(*Dict)
+		if !ok || hasTensors(d) {
+			break
 		}
-		inner, ok := it.Value.(*Dict)
-		if ok && slices.Contains(wrappers, key) && slices.ContainsFunc(inner.Items, func(it Item) bool { _, ok := it.Value.(Named); return ok }) {
-			found = append(found, key)
-		} else {
-			others = append(others, fmt.Sprint(it.Key))
+		var found, others []string
+		for _, it := range d.Items {
+			if key, _ := it.Key.(string); leadsToModel(it, mostWrappers) {
+				found = append(found, key)
+			} else {
+				others = append(others, fmt.Sprint(it.Key))
+			}
 		}
-	}
-	switch len(found) {
-	case 0:
-		return root, "", nil
-	case 1:
-		v, _ := d.Get(found[0])
-		note := fmt.Sprintf("the tensors are those under %s", found[0])
+		if len(found) == 0 {
+			break
+		}
+		if len(found) > 1 {
+			return nil, "", fmt.Errorf("the file has tensors under %s, and which are the model's is not said\nhint: save one of them alone", strings.Join(found, " and "))
+		}
+		if root, _ = d.Get(found[0]); note != "" {
+			note += "; "
+		}
+		note += fmt.Sprintf("the tensors are those under %s", found[0])
 		if len(others) > 0 {
 			note += fmt.Sprintf("; left out: %.100s", strings.Join(others, ", "))
 		}
-		return v, note, nil
 	}
-	return nil, "", fmt.Errorf("the file has tensors under %s, and which are the model's is not said\nhint: save one of them alone", strings.Join(found, " and "))
+	return root, note, nil
 }
 
-// prefixes are what wrappers of models put before each name: DistributedDataParallel, torch.compile.
+// mostWrappers is how deep a model may lie in a script's file.
+const mostWrappers = 4
+
+func hasTensors(d *Dict) bool {
+	return slices.ContainsFunc(d.Items, func(it Item) bool { _, ok := it.Value.(Named); return ok })
+}
+
+// leadsToModel tells whether an item is a wrapper with tensors in it, or in a wrapper in it.
+func leadsToModel(it Item, depth int) bool {
+	key, _ := it.Key.(string)
+	d, ok := it.Value.(*Dict)
+	if !ok || depth == 0 || !slices.Contains(wrappers, key) {
+		return false
+	}
+	return hasTensors(d) || slices.ContainsFunc(d.Items, func(it Item) bool { return leadsToModel(it, depth-1) })
+}
+
+// prefixes are what wrappers of models put before each name: DistributedDataParallel.
 var prefixes = []string{"module.", "_orig_mod."}
 
-// unwrap takes such prefixes off, where every name has them.
+// parts are what wrappers of layers put into the names of theirs: torch.compile, checkpoints of
+// activations, FullyShardedDataParallel.
+var parts = []string{"_orig_mod.", "_checkpoint_wrapped_module.", "_fsdp_wrapped_module."}
+
+// unwrap takes out of the names what wrappers have put there: a prefix that every name has, and
+// parts that no layer is called.
 func (s *Set) unwrap() {
 	for again := true; again; {
 		again = false
@@ -555,14 +576,27 @@ func (s *Set) unwrap() {
 			if len(s.names) == 0 || slices.ContainsFunc(s.names, func(name string) bool { return !strings.HasPrefix(name, prefix) }) {
 				continue
 			}
-			tensors := make(map[string]Named, len(s.tensors))
-			for name, n := range s.tensors {
-				n.Name = strings.TrimPrefix(name, prefix)
-				tensors[n.Name] = n
-			}
-			s.tensors, again = tensors, true
-			s.notes = append(s.notes, "every name has the prefix "+prefix+", which is left out")
-			s.sort()
+			again = s.rename(func(name string) string { return strings.TrimPrefix(name, prefix) }, "every name has the prefix "+prefix+", which is left out")
 		}
 	}
+	for _, part := range parts {
+		if slices.ContainsFunc(s.names, func(name string) bool { return strings.Contains("."+name, "."+part) }) {
+			s.rename(func(name string) string { return strings.ReplaceAll("."+name, "."+part, ".")[1:] }, "names have the part "+part+", which is left out")
+		}
+	}
+}
+
+// rename gives all tensors other names, and a note of it, unless two would have one.
+func (s *Set) rename(to func(name string) string, note string) bool {
+	tensors := make(map[string]Named, len(s.tensors))
+	for name, n := range s.tensors {
+		n.Name = to(name)
+		tensors[n.Name] = n
+	}
+	if len(tensors) < len(s.tensors) {
+		return false
+	}
+	s.tensors, s.notes = tensors, append(s.notes, note)
+	s.sort()
+	return true
 }
