@@ -72,6 +72,10 @@ var catalogue = sync.OnceValue(func() []About {
 		}
 		out = append(out, a)
 	}
+	for _, x := range alone {
+		out = append(out, x.About)
+	}
+	slices.SortFunc(out, func(a, b About) int { return strings.Compare(a.Name, b.Name) })
 	return out
 })
 

