@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -79,7 +80,18 @@ texts take completions, or with --chat chat completions.`,
 			return runEval(c, o)
 		},
 	}
-	c.AddCommand(newEvalListCommand(), newEvalDiffCommand(), newEvalCompareCommand(), newEvalExplainCommand(), newEvalShowCommand(), newEvalRequestsCommand(), newEvalScoreCommand(), newEvalDataCommand())
+	c.AddCommand(newEvalListCommand(), newEvalDiffCommand(), newEvalCompareCommand(), newEvalCurveCommand(), newEvalExplainCommand(), newEvalShowCommand(), newEvalRequestsCommand(), newEvalScoreCommand(), newEvalDataCommand())
+	o.add(c)
+	f := c.Flags()
+	f.StringVar(&o.out, "out", "", "the folder for results and requests")
+	f.StringVar(&o.contamination, "contamination", "", "the report of 'olmo data decontaminate': figures of questions that the corpus holds some of, beside those of the others (also in DIR/contamination.json)")
+	f.BoolVar(&o.asJSON, "json", false, "print results.json instead of a table; with --list a line for each task")
+	f.BoolVar(&o.list, "list", false, "list the tasks")
+	return c
+}
+
+// add defines the flags of everything that asks a model about tasks.
+func (o *evalOptions) add(c *cobra.Command) {
 	o.taskFlags.add(c)
 	f := c.Flags()
 	o.answererFlags.add(f)
@@ -95,49 +107,97 @@ texts take completions, or with --chat chat completions.`,
 	f.BoolVar(&o.tokens, "tokens", false, "keep the log-probability of every token in the requests")
 	f.StringVar(&o.thinkEnd, "think-end", "", "the text with which each answer's thinking ends, which is left out before it is judged (default: </think>, where there is some)")
 	o.programs.add(f)
-	f.StringVar(&o.out, "out", "", "the folder for results and requests")
-	f.StringVar(&o.contamination, "contamination", "", "the report of 'olmo data decontaminate': figures of questions that the corpus holds some of, beside those of the others (also in DIR/contamination.json)")
-	f.BoolVar(&o.asJSON, "json", false, "print results.json instead of a table; with --list a line for each task")
 	f.BoolVar(&o.partial, "partial", false, "give a suite that lacks tasks the figure of those that there are")
-	f.BoolVar(&o.list, "list", false, "list the tasks")
-	return c
 }
 
 func runEval(c *cobra.Command, o evalOptions) error {
-	if err := o.check(c); err != nil {
-		return err
-	}
 	report, err := contaminationReport(o.contamination, o.out)
 	if err != nil {
 		return err
 	}
 	p := newProgress(c.ErrOrStderr())
-	found, err := o.tasks(func(text string) { p.print("olmo eval: " + text) })
+	e, err := o.prepare(c, p)
 	if err != nil {
 		return err
+	}
+	results, window, err := e.run(c, p)
+	if err != nil {
+		return err
+	}
+	var divided *compare.Contamination
+	if report != nil {
+		if divided, err = contamination(o.out, report); err != nil {
+			return err
+		}
+		for _, text := range divided.LeftOut {
+			p.print("olmo eval: warning: --contamination: " + text)
+		}
+	}
+	if o.asJSON {
+		return json.NewEncoder(c.OutOrStdout()).Encode(struct {
+			*eval.Results
+			Contamination *compare.Contamination `json:"contamination,omitempty"`
+		}{results, divided})
+	}
+	if err := o.table(c.OutOrStdout(), e.jobs, results, window); err != nil {
+		return err
+	}
+	if divided != nil {
+		if err := contaminationTable(c.OutOrStdout(), divided); err != nil {
+			return err
+		}
+	}
+	// Authors want to be named, programs that read the table do not want them.
+	for _, n := range results.Notices {
+		p.print(strings.TrimSpace(n))
+	}
+	return nil
+}
+
+// evaluation is what a call asks, read before the model is opened.
+type evaluation struct {
+	*evalOptions
+	chosen *chosen
+	jobs   []*eval.Job
+	judge  func(context.Context, string, []*eval.Document, [][]string) ([][]bool, error) // of programs
+}
+
+// prepare reads the inputs.
+func (o *evalOptions) prepare(c *cobra.Command, p *progress) (*evaluation, error) {
+	if err := o.check(c); err != nil {
+		return nil, err
+	}
+	found, err := o.tasks(func(text string) { p.print("olmo eval: " + text) })
+	if err != nil {
+		return nil, err
 	}
 	// Inputs come before the model, which may take long.
 	jobs, err := o.jobs(found, func(text string) { p.print("olmo eval: warning: " + text) })
 	if err != nil {
-		return err
+		return nil, err
 	}
 	programs, err := o.programs.runner(c.Context(), jobs, p)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if o.served() {
 		for _, text := range o.together(jobs) {
 			p.print("olmo eval: " + text)
 		}
 	}
+	return &evaluation{o, found, jobs, programs}, nil
+}
+
+// run takes the model through the jobs; window is that of documents.
+func (o *evaluation) run(c *cobra.Command, p *progress) (*eval.Results, int, error) {
 	warn := func(text string) { p.print("olmo eval: warning: " + text) }
 	m, err := o.open(c, o.chat, warn)
 	if err != nil {
-		return err
+		return nil, 0, err
 	}
 	defer m.Close()
 	run := &eval.Run{
-		Jobs: jobs, Programs: programs, Groups: found.groups, Suites: found.suites, Partial: o.partial, Out: o.out, Tokens: o.tokens, Memory: m.memory, NoShare: !o.share,
+		Jobs: o.jobs, Programs: o.judge, Groups: o.chosen.groups, Suites: o.chosen.suites, Partial: o.partial, Out: o.out, Tokens: o.tokens, Memory: m.memory, NoShare: !o.share,
 		Thinking: chat.Thinking{End: o.thinkEnd}, Config: o.config(),
 		Kept: func(job string) { p.print(fmt.Sprintf("olmo eval: %s: kept from the call before", job)) },
 		Warn: warn,
@@ -149,7 +209,7 @@ func runEval(c *cobra.Command, o evalOptions) error {
 			window = m.local.Config.T
 		}
 		if window > m.local.Config.T {
-			return usageErrorf("--window %d is more than the model's %d positions", window, m.local.Config.T)
+			return nil, 0, usageErrorf("--window %d is more than the model's %d positions", window, m.local.Config.T)
 		}
 		run.Config["window"] = window
 	}
@@ -179,36 +239,9 @@ func runEval(c *cobra.Command, o evalOptions) error {
 		if answered && o.out != "" {
 			p.print("olmo eval: what is answered is kept: the same command goes on from here")
 		}
-		return err
+		return nil, 0, err
 	}
-	var divided *compare.Contamination
-	if report != nil {
-		if divided, err = contamination(o.out, report); err != nil {
-			return err
-		}
-		for _, text := range divided.LeftOut {
-			warn("--contamination: " + text)
-		}
-	}
-	if o.asJSON {
-		return json.NewEncoder(c.OutOrStdout()).Encode(struct {
-			*eval.Results
-			Contamination *compare.Contamination `json:"contamination,omitempty"`
-		}{results, divided})
-	}
-	if err := o.table(c.OutOrStdout(), jobs, results, window); err != nil {
-		return err
-	}
-	if divided != nil {
-		if err := contaminationTable(c.OutOrStdout(), divided); err != nil {
-			return err
-		}
-	}
-	// Authors want to be named, programs that read the table do not want them.
-	for _, n := range results.Notices {
-		p.print(strings.TrimSpace(n))
-	}
-	return nil
+	return results, window, nil
 }
 
 // together puts the jobs under the convention of servers, which encode a context and its
