@@ -120,7 +120,12 @@ func (c *Column) Between(from, to int) iter.Seq2[int, float64] {
 
 // add puts a number behind the others.
 func (c *Column) add(row int, v float64) {
-	n := c.Len()
+	n := len(c.narrow)
+	if x := float32(v); c.rows == nil && n > 0 && row == c.first+n && (float64(x) == v || v != math.Trunc(v)) { // nearly always
+		c.narrow = append(c.narrow, x)
+		return
+	}
+	n = c.Len()
 	if n == 0 {
 		c.first = row
 	} else if last, _ := c.At(n - 1); row == last { // the key stands twice in its line
@@ -358,8 +363,9 @@ type number struct {
 	value  float64
 }
 
-// field is a key and its column.
+// field is a key and its column. lead is what stands between the value before and its own.
 type field struct {
+	lead   string
 	key    string
 	column *Column
 }
@@ -384,20 +390,20 @@ func (p *parser) line(text []byte) (step int, numbers []number, ok bool) {
 	}
 	found := false
 	for i := 0; ; i++ {
-		p.space()
-		if i == 0 && p.take('}') {
-			break
-		}
 		f, ok := p.field(i)
 		if !ok {
 			return 0, nil, false
 		}
-		p.space()
-		if !p.take(':') {
-			return 0, nil, false
+		if f == nil {
+			break
 		}
-		p.space()
-		v, isNumber, ok := p.value(0)
+		var v float64
+		isNumber := true
+		if p.at < len(text) && text[p.at]-'0' <= 9 { // nearly always
+			v, ok = p.decimal()
+		} else {
+			v, isNumber, ok = p.value(0)
+		}
 		if !ok {
 			return 0, nil, false
 		}
@@ -410,14 +416,6 @@ func (p *parser) line(text []byte) (step int, numbers []number, ok bool) {
 			}
 			p.numbers = append(p.numbers, number{f.column, v})
 		}
-		p.space()
-		if p.take(',') {
-			continue
-		}
-		if !p.take('}') {
-			return 0, nil, false
-		}
-		break
 	}
 	p.space()
 	return step, p.numbers, found && p.at == len(p.text)
@@ -442,30 +440,43 @@ func (p *parser) take(b byte) bool {
 	return false
 }
 
-// field reads the key of the line's field i.
+// field reads the line's field i up to its value; nil behind the last one.
 func (p *parser) field(i int) (*field, bool) {
-	rest := p.text[p.at:]
 	if i < len(p.fields) {
 		f := &p.fields[i]
-		if n := len(f.key); len(rest) > n+1 && rest[0] == '"' && string(rest[1:1+n]) == f.key && rest[1+n] == '"' {
-			p.at += n + 2
+		if n := p.at + len(f.lead); n < len(p.text) && string(p.text[p.at:n]) == f.lead {
+			p.at = n
+			p.space()
 			return f, true
 		}
 	}
+	from := p.at
+	p.space()
+	if p.take('}') {
+		return nil, true
+	}
+	if i > 0 && !p.take(',') {
+		return nil, false
+	}
+	p.space()
 	start := p.at
 	if !p.quoted() {
 		return nil, false
 	}
-	f := field{key: string(p.text[start+1 : p.at-1])}
-	if bytes.IndexByte(p.text[start:p.at], '\\') >= 0 {
-		if json.Unmarshal(p.text[start:p.at], &f.key) != nil {
-			return nil, false
-		}
-		return &f, true // it is not found by its bytes
+	key := p.text[start:p.at]
+	f := field{key: string(key[1 : len(key)-1])}
+	if bytes.IndexByte(key, '\\') >= 0 && json.Unmarshal(key, &f.key) != nil {
+		return nil, false
 	}
+	p.space()
+	if !p.take(':') {
+		return nil, false
+	}
+	p.space()
 	if i > len(p.fields) {
 		return &f, true // behind one that is not remembered
 	}
+	f.lead = string(p.text[from:p.at])
 	p.fields = append(p.fields[:i], f)
 	return &p.fields[i], true
 }

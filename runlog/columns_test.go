@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -37,6 +39,8 @@ func TestColumns(t *testing.T) {
 		{"text and others", "{\"step\":1,\"s\":\"x\\\"}\",\"o\":{\"a\":[1,{\"step\":9}]},\"t\":true,\"a\":1}", "1 | a 1:1"},
 		{"other orders", "{\"a\":1,\"step\":1,\"b\":2}\n{\"b\":3,\"a\":4,\"step\":2}\n", "1 2 | a 1:1 2:4| b 1:2 2:3"},
 		{"escapes", "{\"step\":1,\"\\u0061\":1}\n{\"step\":2,\"a\":2}", "1 2 | a 1:1 2:2"},
+		{"other spaces", "{\"step\":1,\"a\":1,\"b\":2}\n{\"step\": 2 , \"a\" :3,\"b\": 4 }\n{\"step\":3,\"a\":\t5,\"b\":6}\n{ \"step\":4,\"a\":7,\"b\":8}", "1 2 3 4 | a 1:1 2:3 3:5 4:7| b 1:2 2:4 3:6 4:8"},
+		{"a key less and more", "{\"step\":1,\"a\":1,\"b\":2}\n{\"step\":2,\"b\":3}\n{\"step\":3,\"a\":4,\"c\":5,\"b\":6}\n{}\n{\"step\":4", "1 2 3 | a 1:1 3:4| b 1:2 2:3 3:6| c 3:5"},
 		{"a key twice", "{\"step\":1,\"a\":1,\"a\":2}", "1 | a 1:2"},
 		{"gone back", "{\"step\":1,\"a\":1}\n{\"step\":2,\"a\":2,\"b\":1}\n{\"step\":3,\"a\":3}\n{\"step\":2,\"a\":9}\n", "1 2 | a 1:1 2:9"},
 		{"a step in two lines", "{\"step\":1,\"a\":1,\"b\":1}\n{\"step\":1,\"a\":2,\"e\":3}\n{\"step\":2,\"a\":4}\n", "1 2 | a 1:2 2:4| b 1:1| e 1:3"},
@@ -58,6 +62,65 @@ func TestColumns(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
+	}
+}
+
+// TestColumnsNumbers: numbers of all lengths are what strconv reads, to the last place but a few
+// of a float64, and float32 is what is kept.
+func TestColumnsNumbers(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	var b strings.Builder
+	var want []float64
+	add := func(number string) {
+		fmt.Fprintf(&b, "{\"step\":%d,\"a\":%s}\n", len(want), number)
+		v, err := strconv.ParseFloat(number, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, v)
+	}
+	digits := func(n int) string {
+		var d strings.Builder
+		for range n {
+			d.WriteByte("0001234567899"[r.IntN(13)])
+		}
+		return d.String()
+	}
+	for range 30000 {
+		number := strings.TrimLeft(digits(r.IntN(12)), "0")
+		if number == "" {
+			number = "0"
+		}
+		if number += "." + digits(1+r.IntN(25)); r.IntN(3) == 0 {
+			number += fmt.Sprintf("e%+d", r.IntN(50)-25)
+		}
+		if r.IntN(3) == 0 {
+			number = "-" + number
+		}
+		add(number)
+	}
+	for _, number := range []string{
+		"0.000011906972035555556", "9.956448355104627e-09", "0.0", "-0.0", "0.0000000000000000000000000", "1e44", "1e-44", "1e45", "1e-45",
+		"1234567890123456789.5", "12345678901234567890.5", "0.12345678", "0.1234567", "12345678.12345678", "1e0000001",
+	} {
+		add(number)
+	}
+	path := filepath.Join(t.TempDir(), "metrics.jsonl")
+	if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	columns := runlog.NewColumns(path)
+	if err := columns.Update(); err != nil {
+		t.Fatal(err)
+	}
+	a := columns.Column("a")
+	if a.Len() != len(want) {
+		t.Fatalf("%d numbers, want %d", a.Len(), len(want))
+	}
+	for i := range want {
+		if _, got := a.At(i); math.Abs(got-want[i]) > math.Abs(want[i])/(1<<23) && math.Abs(got-want[i]) > 1e-45 {
+			t.Errorf("line %d: %g, want %g", i+1, got, want[i])
+		}
 	}
 }
 
