@@ -89,7 +89,11 @@ An option follows a scorer's name after a colon: exact_match:ignore_case:remove_
 			if summary != "" {
 				outputs = append(outputs, summary)
 			}
-			if err := store.Clash([]string{input}, outputs, nil); err != nil {
+			inputs := []string{input}
+			if model.prompt != "" {
+				inputs = append(inputs, model.prompt)
+			}
+			if err := store.Clash(inputs, outputs, nil); err != nil {
 				return err
 			}
 			answers, err := score.ReadAnswers(input)
