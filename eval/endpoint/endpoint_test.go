@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -17,6 +18,8 @@ import (
 	"olmo/eval"
 	"olmo/eval/endpoint"
 	"olmo/eval/endpoint/endpointtest"
+	"olmo/lm"
+	"olmo/lm/lmtest"
 )
 
 // open opens the one model of a server, with pauses that a test can wait for.
@@ -305,6 +308,91 @@ func TestWrong(t *testing.T) {
 		if _, err := answer(t, m, []eval.Request{{Context: "a", Continuation: " b"}}, eval.AnswerOptions{}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.reply, err, c.want)
 		}
+	}
+}
+
+// TestIDs: with its tokenizer a server's model is asked as one that runs here, in either convention,
+// and answers the same: the imitated server computes with the very model.
+func TestIDs(t *testing.T) {
+	dir := t.TempDir()
+	if err := lmtest.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	here, err := lm.Open(dir, lm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer here.Close()
+	scorer, err := here.Scorer(64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := endpointtest.Start(endpointtest.VLLM, "tiny")
+	s.Positions = here.Config.T + 2 // the longest prompt has one behind the positions, and one is generated
+	var mutex sync.Mutex
+	s.Logprobs = func(ids []int32) (logprobs []float64) {
+		mutex.Lock()
+		defer mutex.Unlock()
+		err := scorer.Score(t.Context(), []lm.Sequence{{IDs: ids[:len(ids)-1], Targets: ids[1:]}}, func(_ int, nats []float32) {
+			for _, x := range nats {
+				logprobs = append(logprobs, -float64(x))
+			}
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		return logprobs
+	}
+	long := strings.Repeat("The cat sat on the mat. ", 40)
+	requests := []eval.Request{
+		{Context: "The cat", Continuation: " sat"},
+		{Context: "The cat number 7 sat ", Continuation: "on the mat"},
+		{Continuation: "Hello. Assistant"},
+		{Context: long, Continuation: " and looked"},
+		{Form: eval.Rolling, Continuation: long},
+		{Form: eval.Rolling, Continuation: long, Overlap: true, Window: 20, EndOfText: true},
+		{Form: eval.Rolling, Continuation: "naïve"},
+	}
+	m := open(t, s, endpoint.Options{})
+	m.Tokenizer, m.Begin = here.Tokenizer, "<|endoftext|>"
+	for _, b := range []eval.Boundary{eval.Apart, eval.Together} {
+		want := make([]eval.Answer, len(requests))
+		local := &eval.Local{Model: here}
+		if err := local.Answer(t.Context(), requests, eval.AnswerOptions{Boundary: b, Tokens: true}, func(i int, a eval.Answer) error { want[i] = a; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		got, err := answer(t, m, requests, eval.AnswerOptions{Boundary: b, Tokens: true})
+		if err != nil {
+			t.Fatal(b, err)
+		}
+		for i := range requests {
+			if g, w := got[i], want[i]; math.Abs(g.Logprob-w.Logprob) > 1e-9*math.Abs(w.Logprob) || g.Tokens != w.Tokens || g.Truncated != w.Truncated || !slices.Equal(g.Each, w.Each) {
+				t.Errorf("%s, request %d: %v of %d tokens, cut %v; want %v of %d, %v", b, i, g.Logprob, g.Tokens, g.Truncated, w.Logprob, w.Tokens, w.Truncated)
+			}
+		}
+	}
+	// A prompt is cut, and an answer that leaves no room refused.
+	texts, err := answer(t, m, []eval.Request{{Form: eval.Text, Context: long, MaxTokens: 10}}, eval.AnswerOptions{})
+	if err != nil || !texts[0].Truncated {
+		t.Errorf("%+v, %v", texts, err)
+	}
+	if _, err := answer(t, m, []eval.Request{{Form: eval.Text, Context: long, MaxTokens: s.Positions}}, eval.AnswerOptions{}); err == nil || !strings.Contains(err.Error(), "leaves no room") {
+		t.Error(err)
+	}
+	// What stands before a text is not guessed, and other numbers of tokens are no answer.
+	m = open(t, s, endpoint.Options{})
+	m.Tokenizer = here.Tokenizer
+	if _, err := answer(t, m, requests[4:5], eval.AnswerOptions{}); err == nil || !strings.Contains(err.Error(), "--begin-text") {
+		t.Error(err)
+	}
+	s.Before = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/v1/completions" {
+			fmt.Fprint(w, `{"choices":[{"index":0,"text":"a b So","logprobs":{"tokens":["a"," b"," So"],"token_logprobs":[null,-1,-2],"top_logprobs":[null,{" b":-1},{" So":-1}],"text_offset":[0,1,3]}}],"usage":{"prompt_tokens":2}}`)
+		}
+		return r.URL.Path == "/v1/completions"
+	}
+	if _, err := answer(t, m, requests[1:2], eval.AnswerOptions{}); err == nil || !strings.Contains(err.Error(), "and counts 2, of a prompt of") {
+		t.Error(err)
 	}
 }
 

@@ -30,8 +30,10 @@ func (m *Model) likelihood(ctx context.Context, r *eval.Request, o eval.AnswerOp
 	switch {
 	case m.Chat:
 		return eval.Answer{}, fmt.Errorf("chat completions tell no probabilities of a prompt, so tasks of likelihoods cannot be asked with --chat\nhint: without --chat the server is asked for completions")
+	case m.Tokenizer != nil:
+		return m.likelihoodOfIDs(ctx, r, o)
 	case o.Boundary == eval.Apart:
-		return eval.Answer{}, fmt.Errorf("a server encodes context and continuation together\nhint: --boundary together")
+		return eval.Answer{}, fmt.Errorf("a server encodes context and continuation together\nhint: --boundary together, or the model's --tokenizer")
 	case r.Window > 0 || r.EndOfText:
 		return eval.Answer{}, fmt.Errorf("a server is asked about texts, not tokens: windows and the end of text cannot be set there")
 	}
@@ -43,7 +45,7 @@ func (m *Model) likelihood(ctx context.Context, r *eval.Request, o eval.AnswerOp
 	if before == "" {
 		before = m.Begin
 	}
-	e, err := m.echo(ctx, before+after)
+	e, err := m.echo(ctx, before+after, nil)
 	if err != nil {
 		return eval.Answer{}, err
 	}
@@ -53,7 +55,7 @@ func (m *Model) likelihood(ctx context.Context, r *eval.Request, o eval.AnswerOp
 		begin = e.begin(utf8.RuneCountInString(before))
 	case before != "":
 		// The context's own tokens are counted, for want of offsets that are its text's.
-		own, err := m.echo(ctx, before)
+		own, err := m.echo(ctx, before, nil)
 		if err != nil {
 			return eval.Answer{}, err
 		}
@@ -62,6 +64,33 @@ func (m *Model) likelihood(ctx context.Context, r *eval.Request, o eval.AnswerOp
 		begin = 1 // behind a begin of text
 	}
 	return e.answer(begin, after, o.Tokens)
+}
+
+// likelihoodOfIDs asks about ids.
+func (m *Model) likelihoodOfIDs(ctx context.Context, r *eval.Request, o eval.AnswerOptions) (eval.Answer, error) {
+	var pieces []eval.Piece
+	out := eval.Answer{Greedy: true}
+	err := m.encode(func(x *eval.IDs) (err error) {
+		pieces, out.Tokens, out.Truncated, err = x.Likelihood(r, o.Boundary)
+		return err
+	})
+	if err != nil {
+		return out, err
+	}
+	for _, p := range pieces {
+		e, err := m.echo(ctx, "", p.IDs)
+		if err != nil {
+			return out, err
+		}
+		a, err := e.answer(len(p.IDs)-p.Asked, r.Continuation, o.Tokens)
+		if err != nil {
+			return out, err
+		}
+		out.Logprob += a.Logprob
+		out.Greedy = out.Greedy && a.Greedy
+		out.Each = append(out.Each, a.Each...)
+	}
+	return out, nil
 }
 
 // echoed are the tokens of a prompt, of which there are n, and those behind it.
@@ -75,12 +104,17 @@ type echoed struct {
 	special, shift int
 }
 
-// echo asks for the tokens of a prompt. One more is asked for, which servers want, and left out.
-func (m *Model) echo(ctx context.Context, prompt string) (*echoed, error) {
-	if prompt == "" {
+// echo asks for the tokens of a prompt, or of ids where they are given. One more is asked for,
+// which servers want, and left out.
+func (m *Model) echo(ctx context.Context, prompt string, ids []int32) (*echoed, error) {
+	var given any = prompt
+	switch {
+	case ids != nil:
+		given = ids
+	case prompt == "":
 		return nil, errors.New("a text of nothing has no probability")
 	}
-	c, x, err := m.complete(ctx, "/completions", map[string]any{"prompt": prompt, "max_tokens": 1, "temperature": 0, "logprobs": 1, "echo": true})
+	c, x, err := m.complete(ctx, "/completions", map[string]any{"prompt": given, "max_tokens": 1, "temperature": 0, "logprobs": 1, "echo": true})
 	var r *refusal
 	if errors.As(err, &r) && !m.echoes && mentions(r.message, "echo", "logprob") {
 		return nil, m.errNoEcho("it answers: " + r.message)
@@ -96,6 +130,10 @@ func (m *Model) echo(ctx context.Context, prompt string) (*echoed, error) {
 		return nil, m.errNoEcho("its answer has no token_logprobs")
 	case len(l.Tokens) != len(l.Nats) || len(l.Offsets) > 0 && len(l.Offsets) != len(l.Nats):
 		return nil, fmt.Errorf("%s: the server tells %d tokens, %d log-probabilities and %d offsets of one text", m.server.base.String(), len(l.Tokens), len(l.Nats), len(l.Offsets))
+	case ids != nil && (len(l.Tokens) < len(ids) || c.Usage.Prompt > 0 && c.Usage.Prompt != len(ids)):
+		return nil, m.errNoEcho(fmt.Sprintf("it tells of %d tokens, and counts %d, of a prompt of %d", len(l.Tokens), c.Usage.Prompt, len(ids)))
+	case ids != nil:
+		return &echoed{logprobs: *l, n: len(ids)}, nil
 	case !strings.Contains(*x.Text, prompt):
 		if len(*x.Text) < len(prompt) {
 			return nil, m.errNoEcho("its answer does not begin with the prompt")

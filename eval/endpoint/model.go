@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"olmo/eval"
+	"olmo/tokenizer"
 )
 
 // Model is a model of a server.
@@ -24,7 +25,12 @@ type Model struct {
 	// Begin is the text that stands for the begin of text, where a server puts none before a
 	// prompt itself; "" for none.
 	Begin string
+	// Tokenizer, if set, is the model's: the server is asked about ids, as a model that runs here
+	// is, in either convention, and what does not fit is cut.
+	Tokenizer *tokenizer.Tokenizer
 
+	encoding  sync.Mutex // of what follows
+	ids       *eval.IDs
 	echoes    bool       // the server has shown the probabilities of a prompt
 	dialect   sync.Mutex // of what follows
 	newTokens bool       // the server wants max_completion_tokens
@@ -84,7 +90,35 @@ func (m *Model) Identity() (map[string]string, error) {
 	if m.Chat {
 		api = "chat"
 	}
-	return map[string]string{"model": m.name, "served": string(said), "api": api, "begin": m.Begin}, err
+	identity := map[string]string{"model": m.name, "served": string(said), "api": api, "begin": m.Begin}
+	if m.Tokenizer != nil {
+		identity["tokenizer"] = m.Tokenizer.Fingerprint()
+	}
+	return identity, err
+}
+
+// room is the most tokens of a request and its answer together, as vLLM tells it; many for who
+// does not say.
+func (m *Model) room() int {
+	if n, ok := m.served["max_model_len"].(float64); ok && n > 2 {
+		return int(n)
+	}
+	return 1 << 30
+}
+
+// encode encodes one request at a time, for want of more than one encoder.
+func (m *Model) encode(f func(x *eval.IDs) error) error {
+	m.encoding.Lock()
+	defer m.encoding.Unlock()
+	if m.ids == nil {
+		// A prompt that is echoed takes one token more behind it.
+		x, err := eval.NewIDs(m.Tokenizer, m.Begin, m.room()-2)
+		if err != nil {
+			return err
+		}
+		m.ids = x
+	}
+	return f(m.ids)
 }
 
 // Answer asks the server, several requests at a time.

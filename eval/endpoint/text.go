@@ -28,6 +28,19 @@ func (m *Model) texts(ctx context.Context, r *eval.Request, o eval.AnswerOptions
 	a := eval.Answer{Texts: make([]string, max(r.Responses, 1))}
 	stops := slices.DeleteFunc(slices.Clone(r.Until), func(s string) bool { return s == "" })
 	path, asked := "/completions", map[string]any{"prompt": r.Context, "temperature": r.Sampling.Temperature}
+	if m.Tokenizer != nil && !m.Chat {
+		most := max(r.MaxTokens, 1)
+		if most >= m.room() {
+			return a, fmt.Errorf("an answer of %d tokens leaves no room for a prompt in the server's %d\nhint: fewer, with max_tokens of a request or --gen-kwargs max_gen_toks=%d", most, m.room(), m.room()/2)
+		}
+		err := m.encode(func(x *eval.IDs) (err error) {
+			asked["prompt"], a.Truncated, err = x.Prompt(r.Context, m.room()-most)
+			return err
+		})
+		if err != nil {
+			return a, err
+		}
+	}
 	if m.Chat {
 		path = "/chat/completions"
 		delete(asked, "prompt")

@@ -180,7 +180,7 @@ func (o *evalOptions) prepare(c *cobra.Command, p *progress) (*evaluation, error
 	if err != nil {
 		return nil, err
 	}
-	if o.served() {
+	if o.byText() {
 		for _, text := range o.together(jobs) {
 			p.print("olmo eval: " + text)
 		}
@@ -211,6 +211,8 @@ func (o *evaluation) run(c *cobra.Command, p *progress) (*eval.Results, int, err
 		if window > m.local.Config.T {
 			return nil, 0, usageErrorf("--window %d is more than the model's %d positions", window, m.local.Config.T)
 		}
+	}
+	if window > 0 {
 		run.Config["window"] = window
 	}
 	if o.endOfText {
@@ -319,10 +321,12 @@ func (o *evalOptions) tasks(say func(string)) (*chosen, error) {
 		return nil, usageErrorf("--window %d must not be negative", o.window)
 	case o.boundary != "" && o.boundary != string(eval.Apart) && o.boundary != string(eval.Together):
 		return nil, usageErrorf("--boundary %s is neither apart nor together", o.boundary)
-	case o.served() && o.boundary == string(eval.Apart):
-		return nil, usageErrorf("--boundary apart: a server encodes context and continuation together")
-	case o.served() && (o.window > 0 || o.endOfText):
-		return nil, usageErrorf("--window and --end-of-text count tokens, and a server is asked about texts")
+	case o.byText() && o.boundary == string(eval.Apart):
+		return nil, usageErrorf("--boundary apart: a server encodes context and continuation together\nhint: the model's --tokenizer, and it is asked about ids")
+	case o.byText() && (o.window > 0 || o.endOfText):
+		return nil, usageErrorf("--window and --end-of-text count tokens, and a server is asked about texts\nhint: the model's --tokenizer, and it is asked about ids")
+	case o.served() && o.chat && o.tokenizer != "":
+		return nil, usageErrorf("--chat and --tokenizer: a server puts turns into its own form and ids")
 	}
 	return found, nil
 }

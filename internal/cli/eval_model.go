@@ -19,23 +19,24 @@ import (
 
 // answererFlags say which model is asked, one that runs here or a server's, and how.
 type answererFlags struct {
-	path                         string
-	tokenizer, precision, memory string // of a model that runs here, as what follows
-	share, ignoreExtra           bool
-	name, begin                  string // of a server's model, as what follows
-	concurrency                  int
-	timeout                      time.Duration
+	path               string
+	tokenizer          string
+	precision, memory  string // of a model that runs here, as what follows
+	share, ignoreExtra bool
+	name, begin        string // of a server's model, as what follows
+	concurrency        int
+	timeout            time.Duration
 }
 
 // The flags of the one kind and of the other.
 var (
-	localFlags  = []string{"tokenizer", "precision", "memory", "share", "ignore-extra"}
+	localFlags  = []string{"precision", "memory", "share", "ignore-extra"}
 	serverFlags = []string{"model-name", "begin-text", "concurrency", "timeout"}
 )
 
 func (o *answererFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.path, "model", "", "the model: a folder, a run, a .gguf file, or a server's address, http(s)://HOST/v1")
-	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
+	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's; of a server's model: to ask about ids, not texts")
 	f.StringVar(&o.precision, "precision", "fp32", "arithmetic: fp32, or amp_bf16 for the bits of such a training run")
 	f.StringVar(&o.memory, "memory", "", "most memory for what requests share, such as 2GB (default: a quarter of what is free)")
 	f.BoolVar(&o.share, "share", true, "compute what requests begin with once; --share=false gives the same bits, slower")
@@ -48,6 +49,9 @@ func (o *answererFlags) add(f *pflag.FlagSet) {
 
 // served reports whether the model is a server's.
 func (o *answererFlags) served() bool { return endpoint.IsAddress(o.path) }
+
+// byText reports whether the model is a server's that encodes texts itself.
+func (o *answererFlags) byText() bool { return o.served() && o.tokenizer == "" }
 
 // check refuses flags of the other kind of model.
 func (o *answererFlags) check(c *cobra.Command) error {
@@ -89,6 +93,11 @@ func (o *answererFlags) open(c *cobra.Command, turns bool, say func(string)) (*a
 			return nil, err
 		}
 		m.Chat, m.Begin = turns, o.begin
+		if o.tokenizer != "" {
+			if m.Tokenizer, err = loadTokenizer(o.tokenizer); err != nil {
+				return nil, err
+			}
+		}
 		return &answerer{Answerer: m}, nil
 	}
 	bf16, err := precisionFlag(o.precision)

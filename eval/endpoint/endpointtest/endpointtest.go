@@ -33,6 +33,10 @@ type Server struct {
 	*httptest.Server
 	Kind   Kind
 	Models []string
+	// Positions are the most tokens of a request of ids and its answer.
+	Positions int
+	// Logprobs, if set, are those of a request of ids from the second on, in place of Logprob's.
+	Logprobs func(ids []int32) []float64
 	// Before, if set, sees each request first, with its number from 1; true: it has answered.
 	Before func(n int, w http.ResponseWriter, r *http.Request) bool
 
@@ -43,7 +47,7 @@ type Server struct {
 
 // Start runs a server.
 func Start(kind Kind, models ...string) *Server {
-	s := &Server{Kind: kind, Models: models}
+	s := &Server{Kind: kind, Models: models, Positions: 2048}
 	s.Server = httptest.NewServer(s)
 	return s
 }
@@ -74,7 +78,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/v1/models":
 		var data []any
 		for _, m := range s.Models {
-			data = append(data, map[string]any{"id": m, "object": "model", "created": n, "max_model_len": 2048})
+			data = append(data, map[string]any{"id": m, "object": "model", "created": n, "max_model_len": s.Positions})
 		}
 		reply(w, map[string]any{"object": "list", "data": data})
 	case "/v1/completions":
@@ -137,12 +141,29 @@ func Answer(prompt string, seed float64) string {
 
 func (s *Server) complete(w http.ResponseWriter, body map[string]any) {
 	prompt, _ := body["prompt"].(string)
-	answer := s.cut(body, prompt)
 	tokens := Tokens(prompt)
+	if list, ok := body["prompt"].([]any); ok {
+		prompt, tokens = fmt.Sprint(list...), nil
+		var ids []int32
+		for _, id := range list {
+			tokens, ids = append(tokens, fmt.Sprintf("#%v", id)), append(ids, int32(id.(float64)))
+		}
+		if most, _ := body["max_tokens"].(float64); len(ids)+int(most) > s.Positions {
+			Refuse(w, http.StatusBadRequest, fmt.Sprintf("This model's maximum context length is %d tokens.", s.Positions))
+			return
+		}
+		s.given(w, body, prompt, tokens, ids)
+		return
+	}
 	if s.Kind == VLLM || s.Kind == Piece {
 		tokens = append([]string{"<s>"}, tokens...)
 	}
-	given := len(tokens)
+	s.given(w, body, prompt, tokens, nil)
+}
+
+// given completes a prompt of tokens, or of ids.
+func (s *Server) given(w http.ResponseWriter, body map[string]any, prompt string, tokens []string, ids []int32) {
+	answer, given := s.cut(body, prompt), len(tokens)
 	choice := map[string]any{"index": 0, "text": answer, "finish_reason": "stop", "logprobs": nil}
 	if body["logprobs"] != nil {
 		switch {
@@ -152,6 +173,11 @@ func (s *Server) complete(w http.ResponseWriter, body map[string]any) {
 			tokens = append(tokens, " So")
 			choice["text"] = prompt + " So"
 			logprobs := echo(tokens)
+			if ids != nil && s.Logprobs != nil {
+				for i, x := range s.Logprobs(ids) {
+					logprobs["token_logprobs"].([]any)[i+1], logprobs["top_logprobs"].([]any)[i+1] = x, map[string]any{"": x}
+				}
+			}
 			switch s.Kind {
 			case Piece:
 				strip(logprobs)
