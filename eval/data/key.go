@@ -158,10 +158,9 @@ var none = []string{"none", "default", "plain_text", "main"}
 // is reports whether the key means the split of a configuration. Any split also goes by
 // BASE_CONFIGURATION_SPLIT, or BASE_SPLIT where the configuration is none.
 func (k *key) is(base, configuration, split string) bool {
-	bare := slices.Contains(none, configuration)
-	if regular := base + "_" + configuration + "_" + split; slices.Contains(k.names, regular) ||
-		bare && slices.Contains(k.names, base+"_"+split) {
-		return true
+	if k.base == "" {
+		return slices.Contains(k.names, base+"_"+configuration+"_"+split) ||
+			slices.Contains(none, configuration) && slices.Contains(k.names, base+"_"+split)
 	}
 	if same := sameBase[base]; same != "" {
 		base = same
