@@ -22,7 +22,7 @@ import (
 
 // tokenizerFiles go along into a folder.
 var tokenizerFiles = []string{
-	"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "vocab.json", "merges.txt", "tokenizer.model",
+	"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", templateFile, "vocab.json", "merges.txt", "tokenizer.model",
 }
 
 // tokenizerDelivered is an error when Git or a server left something else in the place of a
@@ -77,6 +77,15 @@ func TokenizerFiles(from *model.Loaded, warn func(string)) (map[string][]byte, e
 			return nil, err
 		}
 		files[name] = text
+	}
+	others, err := templateFiles(from.Path)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range others {
+		if files[filepath.Join(templateFolder, filepath.Base(path))], err = store.ReadFile(path); err != nil {
+			return nil, err
+		}
 	}
 	// A run keeps tokenizer.json alone and its special ids in config.yaml. Hugging Face's
 	// AutoTokenizer looks for the tokens in files beside it, and without them knows no end
@@ -170,7 +179,7 @@ func settingsOf(g *weights.GGUF, context int) ([]byte, error) {
 			m[key] = tokens[id]
 		}
 	}
-	if v, ok := g.Get("tokenizer.chat_template"); ok {
+	if v := templatesOf(g); v != nil {
 		m["chat_template"] = v
 	}
 	if v, ok := g.Get("tokenizer.ggml.add_bos_token"); ok {
@@ -257,16 +266,14 @@ func appendSpecials(kv []weights.KV, l *model.Loaded, v tokenizer.GGUFVocab) ([]
 	}
 	addsBOS, ok := settings["add_bos_token"].(bool)
 	kv = append(kv, weights.KV{Key: "tokenizer.ggml.add_bos_token", Value: addsBOS || !ok && v.AddBOS})
-	template, _ := settings["chat_template"].(string)
-	if text, err := store.ReadFile(filepath.Join(dir, "chat_template.jinja")); err == nil {
-		template = string(text)
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+	if addsEOS, ok := settings["add_eos_token"].(bool); ok {
+		kv = append(kv, weights.KV{Key: "tokenizer.ggml.add_eos_token", Value: addsEOS})
 	}
-	if template != "" {
-		kv = append(kv, weights.KV{Key: "tokenizer.chat_template", Value: template})
+	templates, err := chatTemplates(dir, settings)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "tokenizer_config.json"), err)
 	}
-	return kv, nil
+	return appendTemplates(kv, templates)
 }
 
 // readObject reads a JSON object; of a missing file nothing.

@@ -3,6 +3,7 @@ package convert
 import (
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -226,6 +227,88 @@ func TestSpecials(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestChatTemplates: a model's templates, in each of the forms in which folders have them, are those
+// that gguf 0.19 of PyPI writes of a list, and come back as one.
+func TestChatTemplates(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		files map[string]string
+		want  map[string]any
+		back  string
+	}{
+		{"one", map[string]string{"tokenizer_config.json": `{"chat_template": "D"}`}, map[string]any{"tokenizer.chat_template": "D"}, `"D"`},
+		{
+			"a list",
+			map[string]string{"tokenizer_config.json": `{"chat_template": [{"name": "tool use", "template": "T"}, {"name": "default", "template": "D"}, {"name": "rag", "template": "R"}]}`},
+			map[string]any{"tokenizer.chat_template": "D", "tokenizer.chat_template.rag": "R", "tokenizer.chat_template.tool_use": "T", "tokenizer.chat_templates": []string{"rag", "tool_use"}},
+			`[{"name":"default","template":"D"},{"name":"rag","template":"R"},{"name":"tool_use","template":"T"}]`,
+		},
+		{
+			"an object without a default",
+			map[string]string{"tokenizer_config.json": `{"chat_template": {"rag": "R"}}`},
+			map[string]any{"tokenizer.chat_template.rag": "R", "tokenizer.chat_templates": []string{"rag"}},
+			`[{"name":"rag","template":"R"}]`,
+		},
+		{
+			"files",
+			map[string]string{"tokenizer_config.json": `{"chat_template": "old"}`, "chat_template.jinja": "D", "additional_chat_templates/rag.jinja": "R"},
+			map[string]any{"tokenizer.chat_template": "D", "tokenizer.chat_template.rag": "R", "tokenizer.chat_templates": []string{"rag"}},
+			`[{"name":"default","template":"D"},{"name":"rag","template":"R"}]`,
+		},
+		{"none", nil, map[string]any{}, "null"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for name, text := range c.files {
+				path := filepath.Join(dir, filepath.FromSlash(name))
+				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), os.WriteFile(path, []byte(text), 0o666)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			settings, err := readObject(filepath.Join(dir, "tokenizer_config.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			list, err := chatTemplates(dir, settings)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kv, err := appendTemplates(nil, list)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := map[string]any{}
+			for _, x := range kv {
+				got[x.Key] = x.Value
+			}
+			if !reflect.DeepEqual(got, c.want) {
+				t.Errorf("%v, want %v", got, c.want)
+			}
+			back, err := json.Marshal(templatesOf(&weights.GGUF{KV: kv}))
+			if err != nil || string(back) != c.back {
+				t.Errorf("back in tokenizer_config.json: %s, %v, want %s", back, err, c.back)
+			}
+		})
+	}
+	for text, want := range map[string]string{
+		`{"chat_template": 5}`:             "neither a text nor several by name",
+		`{"chat_template": [{"name": 1}]}`: "neither a text nor several by name",
+		`{"chat_template": [{"name": "a-b", "template": "1"}, {"name": "a b", "template": "2"}]}`: `would be called "a_b" in a GGUF file, as another is`,
+	} {
+		var settings map[string]any
+		if err := json.Unmarshal([]byte(text), &settings); err != nil {
+			t.Fatal(err)
+		}
+		list, err := chatTemplates(t.TempDir(), settings)
+		if err == nil {
+			_, err = appendTemplates(nil, list)
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
 	}
 }
 

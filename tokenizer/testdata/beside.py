@@ -16,6 +16,8 @@ def base(added=()):
             'model': {'type': 'BPE', 'vocab': {'a': 0, 'b': 1, 'ab': 2, '<unk>': 3, '<s>': 4}, 'merges': ['a b'], 'unk_token': '<unk>', 'fuse_unk': True}}
 
 
+BEGIN = {'type': 'TemplateProcessing', 'single': [{'SpecialToken': {'id': '<s>', 'type_id': 0}}, {'Sequence': {'id': 'A', 'type_id': 0}}],
+         'pair': [{'Sequence': {'id': 'A', 'type_id': 0}}, {'Sequence': {'id': 'B', 'type_id': 1}}], 'special_tokens': {'<s>': {'id': '<s>', 'ids': [4], 'tokens': ['<s>']}}}
 CASES = {
     'nothing': {},
     'decoder': {'config': {'added_tokens_decoder': {'9': token('<y>'), '5': token('<x>')}}},
@@ -40,12 +42,17 @@ CASES = {
     'added_tokens.json': {'config': {}, 'added_tokens': {'<y>': 7, '<x>': 6}},
     'added_tokens.json, special elsewhere': {'config': {'bos_token': '<y>'}, 'added_tokens': {'<y>': 7}},
     'added_tokens.json, an id of tokenizer.json': {'config': {}, 'added_tokens': {'<y>': 5}, 'added': [{'id': 5, **token('<img>')}]},
+    # With a tokenizer.json its post-processor alone decides about the beginning and the end.
+    'add_bos_token': {'config': {'bos_token': '<s>', 'add_bos_token': True}},
+    'add_bos_token and add_eos_token': {'config': {'bos_token': '<s>', 'eos_token': '<s>', 'add_bos_token': True, 'add_eos_token': True}},
+    'add_bos_token false, with a template': {'config': {'bos_token': '<s>', 'add_bos_token': False}, 'post': BEGIN},
+    'add_eos_token, with a template': {'config': {'bos_token': '<s>', 'eos_token': '<s>', 'add_eos_token': True}, 'post': BEGIN},
     'all': {'config': {'eos_token': '<z>'}, 'special_tokens_map': {'bos_token': '<s>'}, 'added_tokens': {'<x>': 9, '<y>': 8}},
 }
 out = []
 for name, c in CASES.items():
     with tempfile.TemporaryDirectory() as d:
-        files = {'tokenizer.json': base(c.get('added', ()))}
+        files = {'tokenizer.json': {**base(c.get('added', ())), 'post_processor': c.get('post')}}
         if 'config' in c:
             files['tokenizer_config.json'] = {'tokenizer_class': 'PreTrainedTokenizerFast', **c['config']}
         for k in ('special_tokens_map', 'added_tokens'):
