@@ -149,16 +149,40 @@ func (t *task) rows(in *eval.Inputs, split string) ([]evaldata.Row, error) {
 			if err == nil && slices.Contains(t.def.own.stored, s.Name) {
 				err = unwrap(&r)
 			}
+			here := true
+			if err == nil && t.def.own.where != nil {
+				here, err = t.def.own.counts(&r)
+			}
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, r)
+			if here {
+				out = append(out, r)
+			}
 		}
 	}
 	if len(out) == 0 {
 		return nil, problem(t.def.file, "the split %s has no rows", split)
 	}
 	return out, nil
+}
+
+// counts reports whether a row is one of those that metadata.olmo.where means.
+func (o *own) counts(r *evaldata.Row) (bool, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(r.JSON, &fields); err != nil {
+		return false, r.Bad(err)
+	}
+	for name, want := range o.where {
+		var have string
+		if err := json.Unmarshal(fields[name], &have); err != nil {
+			return false, r.Bad(fmt.Errorf("metadata.olmo.where asks for the text %s, which the row lacks", name))
+		}
+		if have != want {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // unwrap takes the row out of a stored request that was made of it; other rows stay.

@@ -38,8 +38,9 @@ type definition struct {
 // own is metadata.olmo: what this program reads and lm-eval passes over.
 type own struct {
 	source, licence string
-	stored          []string // sets that hold the rows under other names, or requests with the rows in them
-	sample          int      // documents drawn where there are more; 0: all
+	where           map[string]string // the rows that count: fields with their texts
+	stored          []string          // sets that hold the rows under other names, or requests with the rows in them
+	sample          int               // documents drawn where there are more; 0: all
 	sampleSeed      uint64
 }
 
@@ -223,6 +224,15 @@ func (o *own) read(v any) error {
 			o.source = word
 		case name == "licence" && isText:
 			o.licence = word
+		case name == "where":
+			m, ok := v.(*mapping)
+			if !ok {
+				return fmt.Errorf("where is %s, want fields with their texts", describe(v))
+			}
+			o.where = map[string]string{}
+			for _, k := range m.keys {
+				o.where[text(k)] = text(m.values[text(k)])
+			}
 		case name == "stored":
 			if isText {
 				v = []any{word}
@@ -235,7 +245,7 @@ func (o *own) read(v any) error {
 		case name == "sample_seed" && isNumber && n >= 0:
 			o.sampleSeed = uint64(n)
 		default:
-			if keys := []string{"source", "licence", "stored", "sample", "sample_seed"}; !slices.Contains(keys, name) {
+			if keys := []string{"source", "licence", "where", "stored", "sample", "sample_seed"}; !slices.Contains(keys, name) {
 				return unknownName("key", name, keys)
 			}
 			return fmt.Errorf("%s is %v", name, v)

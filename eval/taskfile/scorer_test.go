@@ -169,9 +169,31 @@ func TestOwn(t *testing.T) {
 	if want := []string{"b", "a"}; !slices.Equal(got, want) { // random.Random(7).sample(range(3), 2)
 		t.Errorf("drew %v, want %v", got, want)
 	}
+	some, err := selectOne(t, textTask+"metadata: {olmo: {where: {question: b}}}\n", rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if j, err = some.Job(eval.Inputs{}); err != nil {
+		t.Fatal(err)
+	}
+	for d, err := range j.Each() {
+		if err != nil || d.Requests[0].Context != "b" {
+			t.Errorf("where: %q, %v", d.Requests[0].Context, err)
+		}
+	}
+	for where, want := range map[string]string{"questions: b": "rows.jsonl:1: metadata.olmo.where asks for the text questions", "question: z": "the split test has no rows"} {
+		none, err := selectOne(t, textTask+"metadata: {olmo: {where: {"+where+"}}}\n", rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := none.Job(eval.Inputs{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("where %s: %v, want %q", where, err, want)
+		}
+	}
 	for _, c := range []struct{ olmo, want string }{
 		{"3", "metadata: olmo: it is 3, want a mapping"},
 		{"{samples: 3}", `metadata: olmo: key "samples" is not known`},
+		{"{where: 3}", "metadata: olmo: where is 3, want fields with their texts"},
 		{"{sample: -1}", "metadata: olmo: sample is -1"},
 		{"{stored: 3}", "metadata: olmo: stored is 3, want names of sets"},
 	} {

@@ -61,6 +61,22 @@ ROWS = {
         "task_id": 11, "text": "Write a function.", "code": "def f(): pass", "test_list": ["assert f()", "assert g()", "assert h()"], "test_setup_code": "",
         "challenge_test_list": [],
     }]},
+    "bbh_cot_fewshot_boolean_expressions": {"test": [{"input": "not True is", "target": "False"}]},
+    "bbh_cot_fewshot_word_sorting": {"test": [{"input": "Sort the following words alphabetically: List: b a", "target": "a b"}]},
+    "mmlu_pro_computer_science": {
+        "test": [
+            {"question_id": 1, "question": "Which?", "options": ["a ", " b", "c"], "answer": "B", "answer_index": 1, "cot_content": "", "category": "computer science", "src": "x"},
+            {"question_id": 2, "question": "Other?", "options": ["a", "b"], "answer": "A", "answer_index": 0, "cot_content": "", "category": "math", "src": "x"},
+        ],
+        "validation": [
+            {
+                "question_id": i, "question": f"Q {i}?", "options": ["x", "y"], "answer": "A", "answer_index": 0,
+                "cot_content": f"A: Let's think step by step. It is {i}. The answer is (A).", "category": ["computer science", "math"][i % 2], "src": "x",
+            }
+            for i in range(14)
+        ],
+    },
+    "agieval_lsat_ar": {"test": [{"query": "Q: Which?\nA:", "choices": ["(A)one", "(B)two"], "gold": [1]}]},
     "humaneval": {"test": [{
         "task_id": "HumanEval/0", "prompt": 'def f():\n    """x"""\n', "canonical_solution": "    return 1\n", "test": "def check(c): pass", "entry_point": "f",
     }]},
