@@ -11,3 +11,6 @@ func SetFirstPause(t *testing.T, d time.Duration) {
 	firstPause = d
 	t.Cleanup(func() { firstPause = old })
 }
+
+// InWords is for tests of errors that no test can bring about.
+var InWords = inWords

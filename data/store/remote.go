@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
+	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -114,9 +116,40 @@ func statRemote(p place, name string) (info Info, err error) {
 		})
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%s: %w", name, err)
+		err = fmt.Errorf("%s: %w", name, inWords(err))
 	}
 	return info, err
+}
+
+// wordedError is an error of the network in our words.
+type wordedError struct {
+	text string
+	err  error
+}
+
+func (e *wordedError) Error() string { return e.text }
+
+func (e *wordedError) Unwrap() error { return e.err }
+
+// inWords says what a server that cannot be reached comes to: net/http's errors repeat the
+// address, and name the resolver.
+func inWords(err error) error {
+	var asked *url.Error
+	var dns *net.DNSError
+	var dial *net.OpError
+	switch {
+	case errors.As(err, &dns):
+		return &wordedError{fmt.Sprintf("no address is known of the server %s: there is no network, or no such server", dns.Name), err}
+	case errors.As(err, &dial) && dial.Op == "dial" && dial.Addr != nil:
+		cause := dial.Err
+		if call := new(os.SyscallError); errors.As(cause, &call) {
+			cause = call.Err
+		}
+		return &wordedError{fmt.Sprintf("no connection to %s: %v", dial.Addr, cause), err}
+	case errors.As(err, &asked):
+		return &wordedError{asked.Err.Error(), err}
+	}
+	return err
 }
 
 // remoteFile reads a remote file front to back over as many requests as it
@@ -138,7 +171,7 @@ func openRemote(p place, name string) (File, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		return nil, fmt.Errorf("opening %s: %w", name, err)
+		return nil, fmt.Errorf("opening %s: %w", name, inWords(err))
 	}
 	return f, nil
 }

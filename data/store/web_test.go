@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -186,5 +190,23 @@ func TestPageAsStored(t *testing.T) {
 	}
 	if encoding != "" {
 		t.Errorf("it asks for the encoding %q", encoding)
+	}
+}
+
+// TestUnreached: a server that cannot be reached is said in words, once.
+func TestUnreached(t *testing.T) {
+	wrapped := func(err error) error { return &url.Error{Op: "Get", URL: "http://x.org/y", Err: err} }
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{wrapped(&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "x.org", Server: "10.0.0.1:53", IsNotFound: true}}), "no address is known of the server x.org: there is no network, or no such server"},
+		{wrapped(&net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}), "no connection to 127.0.0.1:9: " + syscall.ECONNREFUSED.Error()},
+		{wrapped(io.ErrUnexpectedEOF), "unexpected EOF"},
+		{fs.ErrPermission, "permission denied"},
+	} {
+		if got := store.InWords(c.err); got.Error() != c.want || !errors.Is(got, c.err) {
+			t.Errorf("%v: %v, want %s", c.err, got, c.want)
+		}
 	}
 }
