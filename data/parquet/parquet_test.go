@@ -82,6 +82,28 @@ func TestTypes(t *testing.T) {
 	}
 }
 
+// TestShortFloats: floats of 16 and 32 bits are the numbers that they are, as pyarrow reads
+// them; two bytes were a text.
+func TestShortFloats(t *testing.T) {
+	b, err := os.ReadFile("testdata/short.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := rows(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		`{"half":0.5,"single":0.10000000149011612,"halves":[1.5,null]}`, `{"half":null,"single":7.0,"halves":[]}`,
+		`{"half":-65504.0,"single":null,"halves":null}`, `{"half":null,"single":null,"halves":[5.960464477539063e-08]}`,
+	}
+	for i := range want {
+		if i >= len(got) || string(got[i]) != want[i] {
+			t.Errorf("row %d: got  %s\nwant %s", i, got[i], want[i])
+		}
+	}
+}
+
 // TestOldTypes: UUIDs, and the 96-bit times of Spark and Hive: nanoseconds of a day and
 // the number of the Julian day.
 func TestOldTypes(t *testing.T) {

@@ -97,9 +97,17 @@ func Open(file io.ReaderAt, size int64) (r *Reader, err error) {
 		}
 	}
 	r = &Reader{file: f, root: node{kind: group}}
+	// The library's columns forget that two bytes are a number.
+	var halves []bool
+	for _, e := range f.Metadata().Schema {
+		if e.Type.Valid {
+			_, half := e.LogicalType.Value.(*format.Float16Type)
+			halves = append(halves, half)
+		}
+	}
 	leaves := 0
 	for _, c := range f.Root().Columns() {
-		n, err := newNode(c, &leaves, 0, 0)
+		n, err := newNode(c, halves, &leaves, 0, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -110,7 +118,8 @@ func Open(file io.ReaderAt, size int64) (r *Reader, err error) {
 	return r, nil
 }
 
-func newNode(c *parquet.Column, leaves *int, def, rep int) (node, error) {
+// newNode makes a node of a column; halves says which leaves of the file are 16-bit numbers.
+func newNode(c *parquet.Column, halves []bool, leaves *int, def, rep int) (node, error) {
 	n := node{name: c.Name(), def: def, rep: rep, first: *leaves, optional: c.Optional()}
 	if c.Optional() || c.Repeated() {
 		n.def++
@@ -122,12 +131,14 @@ func newNode(c *parquet.Column, leaves *int, def, rep int) (node, error) {
 	add := func(c *parquet.Column, def, rep int) {
 		var child node
 		if err == nil {
-			child, err = newNode(c, leaves, def, rep)
+			child, err = newNode(c, halves, leaves, def, rep)
 			n.children = append(n.children, child)
 		}
 	}
 	if c.Leaf() {
-		err = n.setLeaf(c.Type())
+		if err = n.setLeaf(c.Type()); *leaves < len(halves) && halves[*leaves] {
+			n.logical = &format.Float16Type{}
+		}
 		*leaves++
 	} else {
 		n.kind = group
@@ -383,7 +394,7 @@ func (n *node) append(dst []byte, v parquet.Value) []byte {
 		}
 	case *format.Float16Type:
 		if b := v.ByteArray(); len(b) == 2 {
-			return appendFloat(dst, float16(binary.LittleEndian.Uint16(b)), 32)
+			return data.AppendFloat(dst, float16(binary.LittleEndian.Uint16(b)))
 		}
 	}
 	switch n.leaf {
@@ -405,9 +416,9 @@ func (n *node) append(dst []byte, v parquet.Value) []byte {
 		ns := int64(t[0]) | int64(t[1])<<32
 		return quoteTime(dst, time.Unix((int64(t[2])-2440588)*86400, ns), n.layout())
 	case parquet.Float:
-		return appendFloat(dst, float64(v.Float()), 32)
+		return data.AppendFloat(dst, float64(v.Float())) // as pyarrow reads it
 	case parquet.Double:
-		return appendFloat(dst, v.Double(), 64)
+		return data.AppendFloat(dst, v.Double())
 	}
 	b := v.ByteArray()
 	switch {
@@ -438,16 +449,6 @@ func floorDiv(a, b int64) int64 {
 		q--
 	}
 	return q
-}
-
-func appendFloat(dst []byte, f float64, bits int) []byte {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return append(dst, "null"...)
-	}
-	if bits == 32 {
-		return strconv.AppendFloat(dst, f, 'g', -1, 32)
-	}
-	return data.AppendFloat(dst, f)
 }
 
 // float16 is the value of an IEEE half.

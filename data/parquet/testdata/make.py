@@ -44,3 +44,6 @@ m=pa.Table.from_pylist([dict(text="one",id="i1",metadata={"dump":"CC","score":0.
 pq.write_table(m,f"{out}/metadata-struct.parquet",compression="snappy")
 m=pa.table({"text":pa.array(["eins","zwei"],pa.large_string()),"id":pa.array([10,11],pa.int64()),"metadata":pa.array(['{"a": [1, 2]}',"no json"]),"source":["s",None],"attributes":['{"x":[[0,1,1.0]]}',None],"version":pa.array([3,None],pa.int8()),"created":pa.array([ts,None],pa.timestamp("us",tz="UTC"))})
 pq.write_table(m,f"{out}/flat.parquet",compression="zstd")
+# short floats, alone and in lists
+m=pa.table({"half":pa.array([0.5,None,-65504.0,float("nan")],pa.float16()),"single":pa.array([0.1,7.0,None,float("inf")],pa.float32()),"halves":pa.array([[1.5,None],[],None,[6e-8]],pa.list_(pa.float16()))})
+pq.write_table(m,f"{out}/short.parquet",compression="none")
