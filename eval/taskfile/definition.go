@@ -84,6 +84,7 @@ type metricSpec struct {
 	name        string
 	aggregation string
 	lower       *bool // the opposite of higher_is_better
+	hub         bool  // of the package evaluate
 	options     *mapping
 }
 
@@ -624,15 +625,16 @@ func (d *definition) readMetrics(m *mapping) error {
 				lower := !b
 				s.lower = &lower
 			case "hf_evaluate":
-				if v == true && s.name != "exact_match" && text(e.values["metric"]) != "exact_match" {
-					return fmt.Errorf("metric_list: %s of the package evaluate is not supported", text(e.values["metric"]))
-				}
+				s.hub = v == true
 			default:
 				s.options.set(k, v)
 			}
 		}
-		if s.name == "" {
+		switch {
+		case s.name == "":
 			return fmt.Errorf("metric_list: a metric has no name")
+		case s.hub && d.output != "generate_until" && s.name != "exact_match":
+			return fmt.Errorf("metric_list: %s of the package evaluate is not supported", s.name)
 		}
 		d.metrics = append(d.metrics, s)
 	}

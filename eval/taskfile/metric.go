@@ -328,6 +328,9 @@ func newTextMetric(s metricSpec) (eval.Metric, error) {
 	case "bypass":
 		return metric{func(*eval.Evidence) (any, error) { return 0.0, nil }, "bypass", false}.metric(s)
 	}
+	if s.hub {
+		return newHubMetric(s)
+	}
 	if _, ok := corpora[s.name]; ok {
 		if s.aggregation == "" {
 			s.aggregation = s.name
@@ -342,6 +345,24 @@ func newTextMetric(s metricSpec) (eval.Metric, error) {
 		return corpusMetric(c).metric(s)
 	}
 	return eval.Metric{}, fmt.Errorf("metric_list: %w", unknownName("for generate_until the metric", s.name, append(corpusNames(), "bypass", "exact_match")))
+}
+
+// newHubMetric makes a metric of the package evaluate, which lm-eval asks about one document at a
+// time: of one label both the accuracy and the F1 of all classes together (micro) are whether it is
+// the right one.
+func newHubMetric(s metricSpec) (eval.Metric, error) {
+	switch average := s.options.values["average"]; {
+	case s.name == "f1" && average != "micro":
+		return eval.Metric{}, fmt.Errorf("metric_list: f1 of the package evaluate: average is %s, want micro; others are of classes, and a document has one", describe(average))
+	case s.name != "f1" && s.name != "accuracy":
+		return eval.Metric{}, fmt.Errorf("metric_list: %s of the package evaluate is not supported", s.name)
+	}
+	if err := idle(s); err != nil {
+		return eval.Metric{}, err
+	}
+	return metric{func(e *eval.Evidence) (any, error) {
+		return one(len(e.Responses) > 0 && slices.Contains(e.Targets, e.Responses[0])), nil
+	}, "mean", false}.metric(s)
 }
 
 // corpora compare all responses with all right answers at once; the aggregation says by which of

@@ -68,6 +68,7 @@ func TestScorers(t *testing.T) {
 		texts   said
 		want    map[string]float64
 	}{
+		{"[{metric: f1, hf_evaluate: true, average: micro}, {metric: accuracy, hf_evaluate: true}]", said{{"It is #### 2"}, {"5"}}, map[string]float64{"f1": 0.5, "accuracy": 0.5}},
 		{"[{metric: olmo:gsm8k_olmes}]", said{{"so 2."}, {"5"}}, map[string]float64{"exact_match": 0.5}},
 		{"[{metric: olmo:gsm8k_olmes, name: primary_score}]", said{{"so 2."}, {"5"}}, map[string]float64{"primary_score": 0.5}},
 		{"[{metric: olmo:gsm8k}]", said{{"#### 2"}, {"4"}}, map[string]float64{"exact_match,strict-match": 0.5, "exact_match,flexible-extract": 1}},

@@ -174,6 +174,8 @@ func TestRefusals(t *testing.T) {
 		"a lost member":    {"group: t\ntask: [nothing]\n", `t.yaml: task: no task is called "nothing"`},
 		"an empty choice":  {"task: t\n" + strings.Replace(task, "doc_to_choice: c", "doc_to_choice: ['a', '']", 1), "rows.jsonl:1: choice 2 of doc_to_choice is empty"},
 		"a mapping":        {"task: t\n" + task + "num_fewshot: {a: 1}\n", "num_fewshot is a mapping, want 0 or more"},
+		"F1 of classes":    {"task: t\n" + base + "doc_to_text: q\ndoc_to_target: q\nmetric_list: [{metric: f1, hf_evaluate: true}]\n", "average is nothing, want micro"},
+		"another's metric": {"task: t\n" + base + "doc_to_text: q\ndoc_to_target: q\nmetric_list: [{metric: rouge, hf_evaluate: true}]\n", "rouge of the package evaluate is not supported"},
 		"a bad pattern":    {"task: t\n" + base + "doc_to_text: q\ndoc_to_target: q\nfilter_list: [{name: x, filter: [{function: regex, regex_pattern: \"(\"}]}]\n", `the pattern "("`},
 		"endless template": {"task: t\n" + strings.Replace(task, "{{q}}", "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}", 1), "doc_to_text"},
 		"no answer":        {"task: t\n" + strings.Replace(task, "doc_to_target: a", "doc_to_target: \"{{a + 5}}\"", 1), "rows.jsonl:1: the answer is number 6 of 2 choices"},
