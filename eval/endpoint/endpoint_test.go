@@ -100,6 +100,9 @@ func TestLikelihoods(t *testing.T) {
 		if err != nil {
 			t.Fatal(kind, err)
 		}
+		if n := len(s.Asked("/v1/completions")); kind == endpointtest.Piece && n != 2*len(cases)-1 { // one context is there twice
+			t.Errorf("%s: asked %d times of %d texts", kind, n, len(cases))
+		}
 		// Only texts whose tokens do not add up take a second request: two with a smile.
 		if n := len(s.Asked("/v1/completions")); kind != endpointtest.Piece && n != len(cases)+2 {
 			t.Errorf("%s: asked %d times of %d texts", kind, n, len(cases))
@@ -403,6 +406,7 @@ func TestForms(t *testing.T) {
 		"no token behind the prompt, no usage": {`{"index":0,"text":"a b","logprobs":{"tokens":["a"," b"],"token_logprobs":[null,-1],` + top + `,"text_offset":[0,1]}}]`},
 		"no usage":                             {`{"index":0,"text":"a b So","logprobs":{"tokens":["a"," b"," So"],"token_logprobs":[null,-1,-2],` + top + `,"text_offset":[0,1,3]}}]`},
 		"more tokens than were asked for":      {`{"index":0,"text":"a b So c","logprobs":{"tokens":["a"," b"," So"," c"],"token_logprobs":[null,-1,-2,-3],` + top + `,"text_offset":[0,1,3,6]}}],"usage":{"prompt_tokens":2}`},
+		"cached tokens are not counted":        {`{"index":0,"text":"a b So","logprobs":{"tokens":["a"," b"," So"],"token_logprobs":[null,-1,-2],` + top + `,"text_offset":[0,1,3]}}],"usage":{"prompt_tokens":1,"completion_tokens":1}`},
 		"an end of text behind the prompt":     {`{"index":0,"text":"a b","logprobs":{"tokens":["a"," b","</s>"],"token_logprobs":[null,-1,-2],` + top + `,"text_offset":[0,1,3]}}],"usage":{"prompt_tokens":2,"completion_tokens":1}`},
 		"tokens as a vocabulary has them": {
 			`{"index":0,"text":"a b So","logprobs":{"tokens":["a","Ġb","ĠSo"],"token_logprobs":[null,-1,-2],` + top + `,"text_offset":[0,1,3]}}],"usage":{"prompt_tokens":2,"completion_tokens":1}`,

@@ -55,15 +55,38 @@ func (m *Model) likelihood(ctx context.Context, r *eval.Request, o eval.AnswerOp
 		begin = e.begin(utf8.RuneCountInString(before))
 	case before != "":
 		// The context's own tokens are counted, for want of offsets that are its text's.
-		own, err := m.echo(ctx, before, nil)
-		if err != nil {
+		if begin, err = m.count(ctx, before); err != nil {
 			return eval.Answer{}, err
 		}
-		begin = own.n
 	case e.Nats[0] == nil && isWhole(e.Tokens[0]) && !strings.HasPrefix(strings.TrimSpace(after), strings.TrimSpace(e.Tokens[0])):
 		begin = 1 // behind a begin of text
 	}
 	return e.answer(begin, after, o.Tokens)
+}
+
+// mostCounted is how many contexts are remembered with their tokens, for other choices of the same
+// question.
+const mostCounted = 1000
+
+// count is the number of tokens that a server makes of a text, its begin of text included.
+func (m *Model) count(ctx context.Context, text string) (int, error) {
+	m.counting.Lock()
+	n, ok := m.counted[text]
+	m.counting.Unlock()
+	if ok {
+		return n, nil
+	}
+	e, err := m.echo(ctx, text, nil)
+	if err != nil {
+		return 0, err
+	}
+	m.counting.Lock()
+	defer m.counting.Unlock()
+	if m.counted == nil || len(m.counted) >= mostCounted {
+		m.counted = map[string]int{}
+	}
+	m.counted[text] = e.n
+	return e.n, nil
 }
 
 // likelihoodOfIDs asks about ids.
@@ -149,12 +172,17 @@ func (m *Model) echo(ctx context.Context, prompt string, ids []int32) (*echoed, 
 			e.Offsets[i+1] = e.Offsets[i] + utf8.RuneCountInString(t)
 		}
 	}
-	if e.exact = e.align([]rune(prompt), c.Usage.Prompt); e.exact {
+	// What usage counts is believed where the tokens are not those of the text, and where several
+	// numbers of them are.
+	told := c.Usage.Prompt
+	if e.exact = e.align([]rune(prompt), told) || told > 0 && e.align([]rune(prompt), 0); e.exact {
 		return e, nil
 	}
 	switch {
-	case c.Usage.Prompt > 0:
-		e.n = c.Usage.Prompt
+	case told > 0 && (told >= len(l.Tokens)-1 || told+c.Usage.Completion == len(l.Tokens)):
+		e.n = told
+	case told > 0:
+		return nil, fmt.Errorf("%s: the server counts %d tokens of a prompt and %d behind it, and tells of %d", m.server.base.String(), told, c.Usage.Completion, len(l.Tokens))
 	case len(*x.Text) > len(prompt):
 		e.n = len(l.Tokens) - 1
 	default:

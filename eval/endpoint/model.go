@@ -29,6 +29,8 @@ type Model struct {
 	// is, in either convention, and what does not fit is cut.
 	Tokenizer *tokenizer.Tokenizer
 
+	counting  sync.Mutex // of what follows
+	counted   map[string]int
 	encoding  sync.Mutex // of what follows
 	ids       *eval.IDs
 	echoes    bool       // the server has shown the probabilities of a prompt
