@@ -33,6 +33,7 @@ type Line struct {
 	Truncated     bool      `json:"truncated,omitempty"`
 
 	Response  *string           `json:"response,omitempty"`
+	Thinking  bool              `json:"thinking,omitempty"`  // the prompt has begun the responses' thinking
 	Responses []string          `json:"responses,omitempty"` // where several were asked for
 	Targets   []string          `json:"targets,omitempty"`   // of a text, on its line
 	Row       json.RawMessage   `json:"doc,omitempty"`       // the same: what the document was made of, for other scorers
@@ -76,7 +77,7 @@ func (d *Document) lines(answers []Answer, j judged) []Line {
 			} else {
 				l.Responses = a.Texts
 			}
-			l.Targets, l.Row, l.Filtered = d.Targets, d.Row, j.filtered
+			l.Thinking, l.Targets, l.Row, l.Filtered = a.Thinking, d.Targets, d.Row, j.filtered
 		} else {
 			l.Continuation, l.Logprob = &r.Continuation, &a.Logprob
 			l.Chars, l.Bytes = utf8.RuneCountInString(r.Continuation), len(r.Continuation)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"olmo/chat"
 	evaldata "olmo/eval/data"
 	"olmo/eval/python"
 )
@@ -87,6 +88,23 @@ func ReadAnswers(path string) (*Answers, error) {
 	return a, nil
 }
 
+// LeaveOut leaves the thinking out of the responses, which are judged without it. endless counts
+// those in which it does not end, and which are empty then.
+func (a *Answers) LeaveOut(t chat.Thinking) (endless int) {
+	for i := range a.Rows {
+		r := &a.Rows[i]
+		t.Begun = r.begun
+		for k, text := range r.Responses {
+			answer, closed := t.Answer(text)
+			r.Responses[k] = answer
+			if !closed {
+				endless++
+			}
+		}
+	}
+	return endless
+}
+
 // membersOf are the members of an object, in their order.
 func membersOf(text []byte) ([]member, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -154,7 +172,7 @@ func short(raw json.RawMessage) string {
 func (l *answerLine) plain() (*Row, error) {
 	r := &Row{Doc: l.value("doc")}
 	var one *string
-	err := errors.Join(l.read("responses", &r.Responses), l.read("response", &one), l.read("loglikelihoods", &r.Loglikelihoods), l.read("targets", &r.Targets))
+	err := errors.Join(l.read("responses", &r.Responses), l.read("response", &one), l.read("loglikelihoods", &r.Loglikelihoods), l.read("targets", &r.Targets), l.read("thinking", &r.begun))
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,8 @@ type Row struct {
 	// them beside the document; nil: the document has them.
 	Targets []string `json:"-"`
 	Labels  []int    `json:"-"`
+
+	begun bool // the prompt has begun the responses' thinking
 }
 
 // Response is the first response.

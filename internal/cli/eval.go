@@ -105,7 +105,7 @@ func (o *evalOptions) add(c *cobra.Command) {
 	f.StringVar(&o.cluster, "cluster", "", "the field of rows, such as a passage's, whose questions are not independent, for standard errors")
 	f.StringVar(&o.boundary, "boundary", "", "how a context and its continuation become ids: apart, or together (default: each task's own)")
 	f.BoolVar(&o.tokens, "tokens", false, "keep the log-probability of every token in the requests")
-	f.StringVar(&o.thinkEnd, "think-end", "", "the text with which each answer's thinking ends, which is left out before it is judged (default: </think>, where there is some)")
+	f.StringVar(&o.thinkEnd, "think-end", "", thinkEndUsage)
 	o.programs.add(f)
 	f.BoolVar(&o.partial, "partial", false, "give a suite that lacks tasks the figure of those that there are")
 }

@@ -17,6 +17,9 @@ import (
 	"olmo/lm"
 )
 
+// thinkEndUsage is the help of --think-end.
+const thinkEndUsage = "the text with which each answer's thinking ends, which is left out before it is judged (default: </think>, where there is some)"
+
 // answererFlags say which model is asked, one that runs here or a server's, and how.
 type answererFlags struct {
 	path               string

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"olmo/chat"
 	"olmo/eval/score"
 	"olmo/store"
 )
@@ -21,6 +22,7 @@ func newEvalScoreCommand() *cobra.Command {
 	var ks []int
 	var programs programFlags
 	var model judgeFlags
+	var thinkEnd string
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "score --scorer NAME,… --input X.jsonl --output Y.jsonl",
@@ -101,6 +103,9 @@ An option follows a scorer's name after a colon: exact_match:ignore_case:remove_
 				return err
 			}
 			p := newProgress(c.ErrOrStderr())
+			if n := answers.LeaveOut(chat.Thinking{End: thinkEnd}); n > 0 {
+				p.print(fmt.Sprintf("olmo eval score: warning: %d responses end before their thinking does, and are judged as empty answers", n))
+			}
 			j := &score.Judge{Scorers: scorers, K: ks, Warn: func(text string) { p.print("olmo eval score: warning: " + text) }}
 			if runs > 0 {
 				if j.Programs.Sandbox, err = programs.open(c.Context()); err != nil {
@@ -145,6 +150,7 @@ An option follows a scorer's name after a colon: exact_match:ignore_case:remove_
 	f.StringVar(&input, "input", "", "the answers, a JSON object a line")
 	f.StringVar(&output, "output", "", "the file for the lines with their scores")
 	f.StringVar(&summary, "summary", "", "a file for the means, as JSON")
+	f.StringVar(&thinkEnd, "think-end", "", thinkEndUsage)
 	f.IntSliceVar(&ks, "k", nil, "numbers of responses for pass@k and maj@k, separated by commas")
 	programs.add(f)
 	model.add(f)
