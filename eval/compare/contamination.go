@@ -64,7 +64,8 @@ func ReadReport(r io.Reader) (*dedupe.Contamination, error) {
 // found again by the data set's own names for them, else by their numbers: those of requests in a
 // file of requests, of lines in a file of rows.
 func NewContamination(run *record.Run, report *dedupe.Contamination) (*Contamination, error) {
-	c := &Contamination{Model: run.Model}
+	c := &Contamination{Model: run.Model, Rows: []ContaminationRow{}}
+	divided := 0
 	for _, name := range run.Tasks() {
 		t, err := run.Task(name)
 		if err != nil {
@@ -82,10 +83,19 @@ func NewContamination(run *record.Run, report *dedupe.Contamination) (*Contamina
 		if unknown > 0 {
 			c.LeftOut = append(c.LeftOut, fmt.Sprintf("task %s: %d of the report's %d instances are not among its documents", name, unknown, len(of.found)))
 		}
+		divided++
+		if n := len(t.Documents); !slices.Contains(found, true) || !slices.Contains(found, false) {
+			overlapping := n
+			if !found[0] {
+				overlapping = 0
+			}
+			c.LeftOut = append(c.LeftOut, fmt.Sprintf("task %s: %d of its %d documents overlap with the corpus: there is nothing to compare", name, overlapping, n))
+			continue
+		}
 		c.add(t, found)
 	}
-	if len(c.Rows) == 0 {
-		return nil, fmt.Errorf("the report divides no task of %s: %s", run.Path, strings.Join(c.LeftOut, "; "))
+	if divided == 0 {
+		return nil, fmt.Errorf("the report has no task of %s: %s", run.Path, strings.Join(c.LeftOut, "; "))
 	}
 	p := make([]float64, len(c.Rows))
 	for i, r := range c.Rows {
@@ -169,7 +179,7 @@ func (c *Contamination) add(t *record.Task, found []bool) {
 			c.LeftOut = append(c.LeftOut, fmt.Sprintf("%s: %s: %v", t.Name, name, errUnknownFigure))
 			continue
 		case len(parts[0]) == 0 || len(parts[1]) == 0:
-			c.LeftOut = append(c.LeftOut, fmt.Sprintf("%s: %s: all %d documents are on one side (%d overlapping)", t.Name, name, len(parts[0])+len(parts[1]), len(parts[1])))
+			c.LeftOut = append(c.LeftOut, fmt.Sprintf("%s: %s: only %d clean and %d overlapping documents have a value", t.Name, name, len(parts[0]), len(parts[1])))
 			continue
 		}
 		r := ContaminationRow{Task: t.Name, Lower: t.Lower(name), Test: "welch"}

@@ -16,7 +16,7 @@ import (
 )
 
 // docsToRun are the pages whose commands are run as they stand there.
-var docsToRun = []string{"README.md", "docs/guide.md"}
+var docsToRun = []string{"README.md", "docs/guide.md", "docs/evaluation.md"}
 
 // shortened makes a page's commands quick: smaller models and fewer steps, everything else as
 // it stands. A row that no command needs any more fails the test.

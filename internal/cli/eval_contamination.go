@@ -53,6 +53,9 @@ func contamination(out string, report *dedupe.Contamination) (*compare.Contamina
 
 // contaminationTable prints a row a figure.
 func contaminationTable(out io.Writer, c *compare.Contamination) error {
+	if len(c.Rows) == 0 {
+		return nil
+	}
 	fmt.Fprintln(out, "\non the questions that the corpus holds some of, and on the others:")
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprint(w, "task\tfigure\tclean\tdocuments\toverlapping\tdocuments\tdifference\t95 %\tp\tadjusted\n")
