@@ -1,6 +1,7 @@
 package taskfile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -160,6 +161,36 @@ func (c *Catalogue) Names() []string { return c.names }
 func (c *Catalogue) Has(name string) bool {
 	_, ok := c.entries[name]
 	return ok
+}
+
+// Groups lists the members of each group and tag, as their files name them.
+func (c *Catalogue) Groups() map[string][]string {
+	out := map[string][]string{}
+	for name, e := range c.entries {
+		switch e.kind {
+		case isTag:
+			out[name] = slices.Sorted(slices.Values(e.tasks))
+		case isGroup:
+			out[name] = nil
+			m, err := c.read(e.file)
+			if err != nil {
+				continue // said when the group is asked for
+			}
+			items, _ := m.values["task"].([]any)
+			if one, ok := m.values["task"].(string); ok {
+				items = []any{one}
+			}
+			for _, item := range items {
+				if member, ok := item.(*mapping); ok {
+					item = cmp.Or(member.values["task"], member.values["group"])
+				}
+				if word, ok := item.(string); ok {
+					out[name] = append(out[name], word)
+				}
+			}
+		}
+	}
+	return out
 }
 
 // Tasks lists the tasks that are read, with those that are refused and why.

@@ -79,13 +79,8 @@ var values = map[string]func() []string{
 	"olmo tokenizer train --pre-tokenizer": func() []string { return []string{"gpt2", "cl100k"} },
 	"--scorer":                             score.Names,
 	"--sandbox":                            func() []string { return []string{"none"} },
-	"--tasks": func() (names []string) {
-		for _, t := range eval.Tasks() {
-			names = append(names, t.Name)
-		}
-		return names
-	},
-	"--taggers": tagger.Names,
+	"--tasks":                              programTasks,
+	"--taggers":                            tagger.Names,
 }
 
 // completeValues makes the shells complete the flags whose values are known; of a list that is

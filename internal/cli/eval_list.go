@@ -14,6 +14,8 @@ import (
 
 	"olmo/eval"
 	evaldata "olmo/eval/data"
+	"olmo/eval/taskfile"
+	programfiles "olmo/eval/tasks"
 )
 
 func newEvalListCommand() *cobra.Command {
@@ -53,24 +55,40 @@ type listedTask struct {
 	Place   string    `json:"place"` // the file where the data are, or "inside"; empty when they are missing
 	Missing string    `json:"missing,omitempty"`
 	Source  string    `json:"source,omitempty"`
-	Parts   []string  `json:"parts,omitempty"` // of a suite
+	Rows    int       `json:"rows,omitempty"`  // of the data set, where they are known
+	Parts   []string  `json:"parts,omitempty"` // of a suite or group
 }
 
 // isSuite is the kind of a suite.
 const isSuite eval.Kind = "suite"
 
+// isGroup is the kind of groups and tags of files.
+const isGroup eval.Kind = "group"
+
+// listedGroups describes the groups of files with a word in their names.
+func listedGroups(files *taskfile.Catalogue, word string) (out []listedTask) {
+	groups := files.Groups()
+	for _, name := range slices.Sorted(maps.Keys(groups)) {
+		if members := groups[name]; strings.Contains(name, word) {
+			out = append(out, listedTask{Name: name, Kind: isGroup, Parts: members, Place: fmt.Sprintf("%d members", len(members))})
+		}
+	}
+	return out
+}
+
 // dataPlace says where a task's data are, or that they are missing; both are empty for a task of
-// documents.
-func dataPlace(t *eval.Task, places []string) (place, missing string) {
+// documents. rows are those of the data set, where they are known.
+func dataPlace(t *eval.Task, places []string) (place, missing string, rows int) {
 	if t.Sets == nil {
-		return "", ""
+		return "", "", 0
 	}
 	sets, err := t.Sets(&eval.Inputs{Data: places})
 	if err != nil {
 		missing, _, _ = strings.Cut(err.Error(), "\n")
-		return "", missing
+		return "", missing, 0
 	}
-	return sets[0].Place, ""
+	about, _ := evaldata.Lookup(sets[0].Name)
+	return sets[0].Place, "", about.Rows
 }
 
 // listedSuite describes a suite; has are the tasks with data.
@@ -112,7 +130,7 @@ func listTasks(out io.Writer, from *taskFlags, word string, asJSON bool, places 
 	has := map[string]bool{} // the tasks whose data there are
 	for _, t := range all {
 		l := listedTask{Name: t.Name, Kind: t.Kind, Metric: t.Quoted, Data: t.About.Data, Licence: cmp.Or(t.About.Licence, licences[t.About.Data]), Shots: t.Shots, Source: t.About.Source}
-		l.Place, l.Missing = dataPlace(t, places)
+		l.Place, l.Missing, l.Rows = dataPlace(t, places)
 		has[t.Name] = l.Missing == ""
 		if strings.Contains(t.Name, word) {
 			tasks = append(tasks, l)
@@ -122,6 +140,10 @@ func listTasks(out io.Writer, from *taskFlags, word string, asJSON bool, places 
 		if strings.Contains(s.Name, word) {
 			tasks = append(tasks, listedSuite(s, has))
 		}
+	}
+	tasks = append(tasks, listedGroups(programfiles.Catalogue(), word)...)
+	if files != nil {
+		tasks = append(tasks, listedGroups(files, word)...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(refused)) {
 		if strings.Contains(name, word) {

@@ -26,7 +26,7 @@ func newEvalShowCommand() *cobra.Command {
 		Long: `Show prints the first documents of a task as a model is asked about them. With a
 tokenizer it prints the ids too, and a bar where context and continuation meet; with
 --chat the prompts are in the form of the chat template in the tokenizer's folder. Of a
-suite it prints the parts.`,
+suite or group it prints the parts.`,
 		Example: `  olmo eval show arc_easy
   olmo eval show arc_easy --docs 1 --tokenizer olmo-quickstart/release
   olmo eval show gsm8k::olmes --file`,
@@ -51,6 +51,9 @@ suite it prints the parts.`,
 			}
 			if n := len(found.suites); n > 0 {
 				return showSuite(c.OutOrStdout(), found.suites[n-1], evalData(data))
+			}
+			if n := len(found.groups); n > 0 {
+				return showGroup(c.OutOrStdout(), found.groups[n-1], found.tasks, evalData(data))
 			}
 			if len(found.tasks) != 1 {
 				return usageErrorf("%s are %d tasks, and one is shown", args[0], len(found.tasks))
@@ -148,11 +151,35 @@ func showSuite(out io.Writer, s *eval.Suite, places []string) error {
 				fmt.Fprintf(w, "%s%s\t–\t–\tnot in this program\n", indent, name)
 				continue
 			}
-			place, missing := dataPlace(t, places)
+			place, missing, _ := dataPlace(t, places)
 			fmt.Fprintf(w, "%s%s\t%s\t%s\t%s\n", indent, name, t.Kind, t.Quoted, cmp.Or(place, missing, "--documents"))
 		}
 	}
 	parts(s, "  ")
+	return w.Flush()
+}
+
+// showGroup prints the tasks below a group of files.
+func showGroup(out io.Writer, g *eval.Group, tasks []*eval.Task, places []string) error {
+	figures := "none"
+	for i, a := range g.Aggregate {
+		weight := "each task alike"
+		if a.BySize {
+			weight = "each document alike"
+		}
+		if i == 0 {
+			figures = ""
+		} else {
+			figures += ", "
+		}
+		figures += "the mean of " + a.Metric + ", " + weight
+	}
+	fmt.Fprintf(out, "%s: group of %d tasks; its figure: %s\n", g.Name, len(tasks), figures)
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	for _, t := range tasks {
+		place, missing, _ := dataPlace(t, places)
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", t.Name, t.Kind, t.Quoted, cmp.Or(place, missing, "--documents"))
+	}
 	return w.Flush()
 }
 
@@ -161,6 +188,9 @@ func showTask(out io.Writer, j *eval.Job, tok *tokenizer.Tokenizer, split func(r
 	var b strings.Builder
 	t := j.Task
 	fmt.Fprintf(&b, "%s: %s, quoted with %s, %d shots, context and continuation encoded %s\n", t.Name, t.Kind, t.Quoted, t.Shots, j.Boundary)
+	if t.About.Source != "" {
+		fmt.Fprintf(&b, "source: %s\n", t.About.Source)
+	}
 	for d, err := range j.Each() {
 		if err != nil {
 			return err

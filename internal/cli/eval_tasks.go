@@ -132,6 +132,21 @@ func (c *chosen) addFiles(files *taskfile.Catalogue, names []string, o taskfile.
 	return nil
 }
 
+// programTasks are the names that the program knows: tasks, suites, and groups of its own files.
+func programTasks() (names []string) {
+	for _, t := range eval.Tasks() {
+		names = append(names, t.Name)
+	}
+	for _, s := range eval.Suites() {
+		names = append(names, s.Name)
+	}
+	for group := range tasks.Catalogue().Groups() {
+		names = append(names, group)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // find looks for tasks and suites by name or pattern, in the files first and then in the
 // program; say is told what the user may not expect.
 func (o *taskFlags) find(names []string, say func(string)) (*chosen, error) {
@@ -144,19 +159,10 @@ func (o *taskFlags) find(names []string, say func(string)) (*chosen, error) {
 	}
 	out := &chosen{named: map[*eval.Task]bool{}, adjusted: map[*eval.Task]bool{}}
 	program := map[string]*eval.Task{}
-	var known []string // what the program has
 	for _, t := range eval.Tasks() {
 		program[t.Name] = t
-		known = append(known, t.Name)
 	}
-	for _, s := range eval.Suites() {
-		known = append(known, s.Name)
-	}
-	for _, name := range tasks.Catalogue().Names() {
-		if program[name] == nil {
-			known = append(known, name)
-		}
-	}
+	known := programTasks()
 	// of is the program's task of a name, nil for none; one that is a file is made anew with what
 	// the call says of it.
 	made := map[string]bool{}
