@@ -37,8 +37,8 @@ func Handler(paths []string, source Source) (http.Handler, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(logs) == 0 {
-			return nil, fmt.Errorf("%s holds no run: there is no metrics.jsonl and no config.yaml of a run in it or below", path)
+		if len(logs) == 0 && len(findResults(path)) == 0 {
+			return nil, fmt.Errorf("%s holds no run: there is no metrics.jsonl, no config.yaml of a run and no results.json in it or below", path)
 		}
 		d.add(logs)
 	}
@@ -52,6 +52,7 @@ func Handler(paths []string, source Source) (http.Handler, error) {
 	mux.HandleFunc("GET /api/runs/{run}/samples", d.samples)
 	mux.HandleFunc("GET /api/runs/{run}/steps/{step}", d.step)
 	mux.HandleFunc("GET /api/runs/{run}/report", d.report)
+	mux.HandleFunc("GET /api/evaluations", d.evaluations)
 	mux.HandleFunc("GET /page.css", text("text/css; charset=utf-8", page.CSS()))
 	mux.HandleFunc("GET /chart.js", text("text/javascript; charset=utf-8", page.Script()))
 	mux.Handle("GET /", http.FileServerFS(static))
@@ -92,6 +93,10 @@ type server struct {
 	mu     sync.Mutex
 	runs   []*run
 	looked time.Time // when the roots were last searched for runs
+
+	results       map[string]*resultsFile // by path
+	lookedResults time.Time
+	texts         map[string]knownText // by path
 }
 
 // add takes up the runs that are not known yet. A run keeps its number.

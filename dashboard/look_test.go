@@ -80,6 +80,16 @@ func TestLook(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, "waits", "config.yaml"), []byte("save_folder: x\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	for i, e := range []struct{ folder, digest string }{{"wide", "aa"}, {"narrow", "bb"}, {"evals/baseline-of-somebody-else", "cc"}} {
+		put(t, filepath.Join(root, e.folder, "step500", "manifest.json"), fmt.Sprintf(`{"weights_digest":%q}`, e.digest))
+		put(t, filepath.Join(root, e.folder, "eval", "results.json"), fmt.Sprintf(`{"results": {
+			"arc_challenge": {"acc_norm,none": %[1]g, "acc_norm_stderr,none": 0.0131, "acc,none": %[1]g, "acc_stderr,none": 0.0125, "bpb,none": 1.21, "bpb_stderr,none": 0.02},
+			"hellaswag_rc_5shot": {"len_norm,none": %[2]g, "len_norm_stderr,none": 0.0048}, "<img src=x onerror=alert(1)>": {"exact_match,strict-match": 0.02, "exact_match_stderr,strict-match": 0.004},
+			"heldout": {"bits_per_byte,none": %[3]g}}, "groups": {"olmes": {"primary_score,none": 0.41, "primary_score_stderr,none": 0.01}},
+			"n-samples": {"arc_challenge": {"effective": 1172}, "hellaswag_rc_5shot": {"effective": 10042}, "<img src=x onerror=alert(1)>": {"effective": 1319}, "heldout": {"effective": 3}}, "higher_is_better": {"arc_challenge": {"bpb": false}, "heldout": {"bits_per_byte": false}},
+			"quoted": {"arc_challenge": "acc_norm"}, "weights": {"arc_challenge": %[4]q, "hellaswag_rc_5shot": %[4]q, "<img src=x onerror=alert(1)>": %[4]q, "heldout": %[4]q}, "model_name": "models/%[5]s"}`,
+			0.31+0.02*float64(i), 0.45+0.03*float64(i), 1.05-0.04*float64(i), e.digest, filepath.Base(e.folder)))
+	}
 	h, err := dashboard.Handler([]string{root}, source{})
 	if err != nil {
 		t.Fatal(err)
@@ -111,6 +121,17 @@ func TestLook(t *testing.T) {
 			t.Errorf("there is a chart of %s", key)
 		}
 	}
+	if n := b.Eval(`document.querySelectorAll("#evaluations tbody tr").length`); n != 5.0 {
+		t.Errorf("%v rows of evaluations, want one for each task", n)
+	}
+	if got := text("#evaluations thead th:nth-child(2)"); !strings.HasPrefix(got, "narrow, step 500") {
+		t.Errorf("the first column of evaluations is %q", got)
+	}
+	if got := text("#evaluations tbody td"); !strings.Contains(got, "±") {
+		t.Errorf("a figure is %q, without its standard error", got)
+	}
+	b.Eval(`document.querySelector("#evaluations").scrollIntoView()`)
+	b.Picture("dashboard-evaluations")
 	// The cursor is common, and new values leave it where it is.
 	b.Eval(`document.querySelector('` + chart + ` .plot').scrollIntoView({block: "center"})`)
 	box := b.Eval(`(() => { const r = document.querySelector('` + chart + ` .area').getBoundingClientRect(); return [r.left, r.top, r.width, r.height] })()`).([]any)

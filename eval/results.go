@@ -43,7 +43,9 @@ type Results struct {
 	Data map[string][]Data `json:"data,omitempty"`
 	// Digests are hashes of all that a result depends on, Requests those of the files that
 	// hold its requests.
-	Digests  map[string]string `json:"digests"`
+	Digests map[string]string `json:"digests"`
+	// Weights are the weights_digest of the model that a task was asked of, where its files are here.
+	Weights  map[string]string `json:"weights,omitempty"`
 	Requests map[string]string `json:"requests,omitempty"`
 	Notices  []string          `json:"notices,omitempty"`
 
@@ -76,7 +78,7 @@ func newResults() *Results {
 	return &Results{
 		Results: map[string]map[string]any{}, Samples: map[string]Samples{}, Shots: map[string]int{}, Higher: map[string]map[string]bool{},
 		Versions: map[string]string{}, Configs: map[string]map[string]any{}, Boundary: map[string]Boundary{}, Truncated: map[string]int{},
-		Groups: map[string]map[string]any{}, GroupSubtasks: map[string][]string{}, Tokens: map[string]int64{}, Seconds: map[string]float64{}, Data: map[string][]Data{}, Digests: map[string]string{}, Requests: map[string]string{},
+		Groups: map[string]map[string]any{}, GroupSubtasks: map[string][]string{}, Tokens: map[string]int64{}, Seconds: map[string]float64{}, Data: map[string][]Data{}, Digests: map[string]string{}, Weights: map[string]string{}, Requests: map[string]string{},
 		Scores: map[string]Score{}, Intervals: map[string]map[string]stats.Interval{}, Headline: map[string]string{},
 	}
 }

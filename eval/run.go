@@ -129,7 +129,8 @@ func (r *Run) write(res *Results) error {
 // empty where nobody asks.
 type due struct {
 	*Job
-	digest string
+	digest  string
+	weights string // the model's weights_digest, empty where there is none
 }
 
 // earlier returns the results that the folder has; those of jobs that are not this run's
@@ -188,7 +189,7 @@ func (r *Run) left(res *Results, a Answerer) (todo []due, err error) {
 	}
 	hashes := map[string]string{} // of the files that were read before
 	for _, j := range r.Jobs {
-		d := due{Job: j}
+		d := due{Job: j, weights: identity["weights"]}
 		if identity != nil { // of weights that change there is nothing to go by
 			if d.digest, err = j.digest(identity, r.Tokens, r.Thinking, hashes); err != nil {
 				return nil, err
@@ -232,6 +233,10 @@ func (r *Run) do(ctx context.Context, a Answerer, d due, res *Results) error {
 	if err == nil {
 		if d.digest != "" {
 			res.Digests[d.Name] = d.digest
+		}
+		delete(res.Weights, d.Name)
+		if d.weights != "" {
+			res.Weights[d.Name] = d.weights
 		}
 		if sum != "" {
 			res.Requests[d.Name] = sum

@@ -198,7 +198,7 @@ function table() {
   for (const r of runs.values()) {
     if (!r.row) {
       const box = element("input", { type: "checkbox", checked: r.on });
-      box.addEventListener("change", () => { r.on = box.checked; refresh().then(() => { draw(); settings(); checkpoints(); samples(true); }); });
+      box.addEventListener("change", () => { r.on = box.checked; refresh().then(() => { draw(); settings(); checkpoints(); evaluations(true); samples(true); }); });
       r.label = element("span", {});
       r.about = element("small", {});
       r.row = element("tr", { class: "s" + r.slot, "data-run": r.id }, element("th", { scope: "row" }, element("label", {}, box, r.label), r.about));
@@ -234,6 +234,34 @@ function checkpoints() {
   checkpoints.text = text;
   $("checkpoints").querySelector("div").replaceChildren(...on.map(r => element("p", {}, element("b", { class: "run s" + r.slot }, r.name), " step ",
     ...r.checkpoints.flatMap((n, i) => [i ? ", " : "", n ? element("button", { type: "button", class: "link", "data-step": n, "data-run": r.id }, n.toLocaleString("en")) : "0"]))));
+}
+
+// evaluations puts the figures of tasks beside each other: a column for each results.json and model.
+async function evaluations(anew) {
+  if (!anew) evaluations.list = await get("api/evaluations");
+  const list = (evaluations.list || []).filter(e => e.run < 0 || runs.get(e.run)?.on).sort((a, b) => (a.run < 0) - (b.run < 0) || a.run - b.run || a.step - b.step);
+  const view = JSON.stringify([list, $("figures").checked, list.map(e => runs.get(e.run)?.name)]);
+  $("evaluations").hidden = !list.length;
+  if (evaluations.view === view) return;
+  evaluations.view = view;
+  const good = list.filter(e => !e.problem), bad = list.filter(e => e.problem);
+  const rows = new Map(); // by task and figure
+  for (const e of good) for (const t of e.tasks) for (const f of $("figures").checked ? t.figures : t.figures.slice(0, 1)) {
+    const key = t.name + "\n" + f.name;
+    if (!rows.has(key)) rows.set(key, { task: t.name, figure: f, cells: new Map() });
+    rows.get(key).cells.set(e, { ...f, documents: t.documents });
+  }
+  const digits = (v, e) => Math.max(Math.abs(v), Math.abs(e || 0)) < 100 ? v.toFixed(4) : number(v);
+  const cell = f => f ? [digits(f.value, f.stderr), f.stderr === undefined ? null : element("small", {}, " ± " + digits(f.stderr, f.value))] : ["–"];
+  const head = e => {
+    const r = runs.get(e.run), about = element("small", {}, e.name);
+    return element("th", { scope: "col", title: e.path, class: r ? "n run s" + r.slot : "n" }, r ? `${r.name}, step ${e.step.toLocaleString("en")}` : e.model.split(/[\\/]/).filter(Boolean).slice(-2).join("/"), about);
+  };
+  const sorted = [...rows.values()].sort((a, b) => a.task < b.task ? -1 : a.task > b.task ? 1 : 0);
+  $("evaluations").querySelector("div").replaceChildren(...[good.length ? element("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Evaluations" }, element("table", {},
+    element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "task"), ...good.map(head))),
+    element("tbody", {}, ...sorted.map(row => element("tr", {}, element("th", { scope: "row" }, row.task, element("small", {}, row.figure.name.replace(/,none$/, "").replace(",", ", ") + (row.figure.lower ? ", less is better" : ""))), ...good.map(e => element("td", { class: "n" }, ...cell(row.cells.get(e)).filter(Boolean)))))))) : null,
+    ...bad.map(e => element("p", { class: "bad" }, `${e.path}: ${e.problem}`))].filter(Boolean));
 }
 
 // samples puts what the runs have written beside each other, a beginning after the other.
@@ -302,7 +330,9 @@ async function poll() {
     checkpoints();
     const config = JSON.stringify([...runs.values()].map(r => [r.name, r.config]));
     if (poll.config !== config) { poll.config = config; settings(); }
+    await evaluations();
     await samples();
+    for (const part of [$("runs"), $("controls"), document.querySelector(".help")]) part.hidden = !runs.size; // evaluations alone
     const live = [...runs.values()].filter(r => r.state === "running").length;
     $("state").className = "";
     $("state").textContent = live ? `${live} of ${runs.size} ${runs.size > 1 ? "runs go on" : "run goes on"}` : runs.size > 1 ? "no run goes on" : [...runs.values()][0]?.state ?? "";
@@ -317,6 +347,7 @@ async function poll() {
 for (const id of ["smooth", "axis"]) $(id).addEventListener("input", () => { if (id === "axis") { group.range = null; $("whole").disabled = true; } refresh(); });
 $("log").addEventListener("input", draw);
 $("differ").addEventListener("input", settings);
+$("figures").addEventListener("input", () => evaluations(true));
 for (const id of ["from", "to"]) $(id).addEventListener("change", ranged);
 $("whole").addEventListener("click", () => group.zoom(null));
 $("controls").addEventListener("submit", e => { e.preventDefault(); ranged(); });

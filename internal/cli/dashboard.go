@@ -21,7 +21,9 @@ func newDashboardCommand() *cobra.Command {
 		Short: "Show training runs on a local page: live curves, samples, what each step read",
 		Long: `Dashboard serves a page over training runs: folders of runs or quickstarts, a
 folder with such folders below it, or files like metrics.jsonl. It follows runs
-that go on, waits for those that have not begun, and takes up new ones.
+that go on, waits for those that have not begun, and takes up new ones. Figures
+of 'olmo eval' (results.json) in these folders stand beside the run whose
+checkpoint they are about, or alone.
 Everything the page needs is inside the program; nothing is fetched from
 elsewhere.`,
 		Example: `  olmo dashboard olmo-quickstart
