@@ -96,7 +96,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "eval/data", may: "data data/parquet eval/data/arrow packed store"},
 	{pkg: "eval/python"},
 	{pkg: "eval/stats", may: "numeric"},
-	{pkg: "eval", may: "chat config data data/store eval/data eval/python eval/stats generate lm numeric store tokenizer train", tests: "device/cpu lm/lmtest"},
+	{pkg: "eval", may: "chat config data data/store eval/data eval/python eval/stats generate internal/pyjson lm numeric store tokenizer train", tests: "device/cpu lm/lmtest"},
 	{pkg: "eval/olmes", may: "eval eval/data eval/python numeric"},
 	{pkg: "eval/score/algebra"},
 	{pkg: "eval/score/sandbox"},

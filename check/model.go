@@ -257,9 +257,12 @@ func (c *checker) json(path string) {
 // jsonDamage reports JSON that cannot be read, and where it stops being some.
 func (c *checker) jsonDamage(path string, text []byte, err error) *Problem {
 	var syntax *json.SyntaxError
+	mistaken := store.Mistaken(text)
 	switch {
 	case len(bytes.TrimSpace(text)) == 0:
 		return c.problem(Truncated, path, "%s is empty", c.rel(path))
+	case mistaken != nil:
+		return c.problem(Missing, path, "%s: %v", c.rel(path), mistaken)
 	case errors.As(err, &syntax) && syntax.Offset >= int64(len(text)):
 		return c.problem(Truncated, path, "%s ends in the middle of its JSON, after %d bytes", c.rel(path), len(text))
 	}

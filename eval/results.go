@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 
 	evaldata "olmo/eval/data"
 	"olmo/eval/stats"
+	"olmo/internal/pyjson"
 )
 
 // Results is what results.json holds: lm-eval's form, and what a later run needs to know that
@@ -92,11 +92,7 @@ func readResults(file string) (*Results, error) {
 	}
 	if err == nil {
 		// What is not known here would be lost when the file is written anew.
-		d := json.NewDecoder(bytes.NewReader(text))
-		d.DisallowUnknownFields()
-		if err = d.Decode(res); err == nil && d.More() {
-			err = errors.New("something follows its object")
-		}
+		err = pyjson.Strict(text, res)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: it is no results.json of this version: %w\nhint: another --out, or remove the file", file, err)

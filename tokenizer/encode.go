@@ -1,11 +1,11 @@
 package tokenizer
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"unicode/utf8"
+
+	"olmo/internal/pyjson"
 )
 
 // Encoding is a text as ids.
@@ -318,8 +318,4 @@ func (p *Padding) apply(e *Encoding) {
 }
 
 // unmarshalStrict is json.Unmarshal that refuses unknown fields.
-func unmarshalStrict(data []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	return d.Decode(v)
-}
+func unmarshalStrict(data []byte, v any) error { return pyjson.Part(pyjson.Strict(data, v)) }

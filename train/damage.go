@@ -1,7 +1,6 @@
 package train
 
 import (
-	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -135,9 +134,7 @@ func (m *Manifest) consistent(dir string) error {
 	if err != nil {
 		return err
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(new(Manifest)); err != nil {
+	if err := pyjson.Strict(text, new(Manifest)); err != nil {
 		return fmt.Errorf("%w: %w", ErrManifest, err)
 	}
 	if !slices.Contains([]kind{kept, permanent, ephemeral}, kind(m.Kind)) {

@@ -60,7 +60,11 @@ func explain(text []byte, err error) error {
 		}
 		return e
 	}
-	return &Error{what: strings.TrimPrefix(err.Error(), "json: "), err: err}
+	what := strings.TrimPrefix(err.Error(), "json: ")
+	if key, ok := strings.CutPrefix(what, "unknown field "); ok {
+		what = "the key " + key + " is not known"
+	}
+	return &Error{what: what, err: err}
 }
 
 // expected is what encoding/json was looking for when it met another character.

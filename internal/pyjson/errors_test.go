@@ -66,6 +66,26 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestStrict: keys that are not known, and what follows, are errors too.
+func TestStrict(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"size": 1}`:        "",
+		`{"size": 1} `:       "",
+		`{"size": 1, "b":2}`: `the key "b" is not known`,
+		`{"size": 1} {}`:     "something follows its object",
+		`{"size": 1`:         "line 1, column 11: the file ends in the middle",
+		"":                   "line 1, column 1: the file ends in the middle",
+		`{"size": "x"}`:      "line 1: size is a string, not a whole number",
+	} {
+		var v struct {
+			Size int `json:"size"`
+		}
+		if err := pyjson.Strict([]byte(text), &v); (err == nil) != (want == "") || err != nil && err.Error() != want {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
 // TestReadFile: an error names the file, and what was delivered in its place.
 func TestReadFile(t *testing.T) {
 	t.Chdir(t.TempDir())

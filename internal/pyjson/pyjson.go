@@ -5,7 +5,9 @@ package pyjson
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 
 	"olmo/store"
@@ -84,10 +86,25 @@ func Unmarshal(text []byte, v any) error {
 	return explain(text, err)
 }
 
-// Value is encoding/json's Unmarshal for a part of a text, whose place the caller tells: the
-// *Error has none.
-func Value(part []byte, v any) error {
-	err := explain(part, json.Unmarshal(part, v))
+// Strict is encoding/json's Unmarshal, to which a key that v has no place for is an error.
+func Strict(text []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	if err == nil && d.More() {
+		err = errors.New("something follows its object")
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = json.Unmarshal(text, v) // which tells the place
+	}
+	return explain(text, err)
+}
+
+// Value is encoding/json's Unmarshal for a part of a text.
+func Value(part []byte, v any) error { return Part(explain(part, json.Unmarshal(part, v))) }
+
+// Part is an error about a part of a text, whose place the caller tells: an *Error has none.
+func Part(err error) error {
 	if e, ok := err.(*Error); ok {
 		e.Line, e.Column = 0, 0
 	}
