@@ -240,6 +240,8 @@ func TestPasses(t *testing.T) {
 			endpointtest.Refuse(w, 429, "slow down")
 		}, 3, 4, ""},
 		{"an overloaded server", func(w http.ResponseWriter) { w.WriteHeader(503) }, 3, 4, ""},
+		{"a proxy in between", func(w http.ResponseWriter) { w.WriteHeader(522); fmt.Fprint(w, "<html>Connection timed out</html>") }, 1, 2, ""},
+		{"not implemented", func(w http.ResponseWriter) { w.WriteHeader(501) }, 99, 1, "501 Not Implemented"},
 		{"a broken connection", cut, 3, 4, ""},
 		{"half an answer", func(w http.ResponseWriter) { fmt.Fprint(w, `{"choices": [{"index"`) }, 2, 3, ""},
 		{"for ever", func(w http.ResponseWriter) { endpointtest.Refuse(w, 500, "out of memory") }, 99, 8, "after 8 attempts: the server answers 500 Internal Server Error: out of memory"},

@@ -49,7 +49,7 @@ func (s *Server) Model(ctx context.Context, name string) (*Model, error) {
 	case name != "" && errors.As(err, &r) && (r.status == http.StatusNotFound || r.status == http.StatusMethodNotAllowed || r.status == http.StatusNotImplemented):
 		// A list is not for every server to have.
 	case name == "" && errors.As(err, &r):
-		return nil, fmt.Errorf("asking the server for its models: %w\nhint: --model-name N asks for none", err)
+		return nil, fmt.Errorf("asking the server for its models, for want of --model-name: %w", err)
 	default:
 		return nil, err
 	}

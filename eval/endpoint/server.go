@@ -111,7 +111,7 @@ type refusal struct {
 }
 
 func (r *refusal) Error() string {
-	text := fmt.Sprintf("the server answers %d %s", r.status, http.StatusText(r.status))
+	text := strings.TrimSpace(fmt.Sprintf("the server answers %d %s", r.status, http.StatusText(r.status)))
 	if r.message != "" {
 		text += ": " + r.message
 	}
@@ -129,10 +129,12 @@ func (r *refusal) passes() bool {
 	switch r.status {
 	case http.StatusTooManyRequests:
 		return r.code != "insufficient_quota" // which waiting does not mend
-	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout, 529:
+	case http.StatusRequestTimeout:
 		return true
+	case http.StatusNotImplemented:
+		return false
 	}
-	return false
+	return r.status >= 500
 }
 
 // broken is a connection that ended before the answer did.
