@@ -108,7 +108,7 @@ func meanOf(values, sizes []float64, bySize bool) float64 {
 		if bySize {
 			w = sizes[i]
 		}
-		sum += v * w
+		sum += float64(v * w)
 		n += w
 	}
 	return sum / n
@@ -120,10 +120,10 @@ func meanError(errors, sizes []float64, bySize bool) float64 {
 	var sum, n float64
 	for i, e := range errors {
 		if bySize {
-			sum += (sizes[i] - 1) * e * e * sizes[i]
+			sum += float64((sizes[i] - 1) * e * e * sizes[i])
 			n += sizes[i]
 		} else {
-			sum += e * e
+			sum += float64(e * e)
 		}
 	}
 	k := float64(len(errors))

@@ -118,7 +118,7 @@ func meanStdErr(values []any) float64 {
 	var sum float64
 	for _, v := range values {
 		d := v.(float64) - m
-		sum += d * d
+		sum += float64(d * d)
 	}
 	return math.Sqrt(sum / max(n-1, 1) / n)
 }

@@ -22,4 +22,6 @@ func Wilson(p, n float64) Interval {
 }
 
 // Around is the interval of a figure with a standard error, at z errors on either side.
-func Around(x, stderr, z float64) Interval { return Interval{x - z*stderr, x + z*stderr} }
+func Around(x, stderr, z float64) Interval {
+	return Interval{x - float64(z*stderr), x + float64(z*stderr)}
+}

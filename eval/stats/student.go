@@ -26,7 +26,7 @@ func PairedT(differences []float64) (t, p float64) {
 // studentTail is the probability that Student's t is as far from 0 as t, on either side.
 // Abramowitz and Stegun 26.7.1 and 26.5.27.
 func studentTail(t, freedom float64) float64 {
-	return betaShare(freedom/(freedom+t*t), t*t/(freedom+t*t), freedom/2, 0.5)
+	return betaShare(freedom/(freedom+float64(t*t)), t*t/(freedom+float64(t*t)), freedom/2, 0.5)
 }
 
 // T95 is the point that Student's t stays within, on both sides, with a probability of 95 %.
@@ -89,12 +89,12 @@ func betaFraction(x, a, b float64) float64 {
 	f := d
 	for m := 1.0; m < 10_000; m++ {
 		even := m * (b - m) * x / ((a + 2*m - 1) * (a + 2*m))
-		d, c = 1/whole(1+even*d), whole(1+even/c)
+		d, c = 1/whole(1+float64(even*d)), whole(1+even/c)
 		f *= d * c
 		odd := -(a + m) * (a + b + m) * x / ((a + 2*m) * (a + 2*m + 1))
-		d, c = 1/whole(1+odd*d), whole(1+odd/c)
+		d, c = 1/whole(1+float64(odd*d)), whole(1+odd/c)
 		f *= d * c
-		if math.Abs(d*c-1) < 1e-16 {
+		if math.Abs(float64(d*c)-1) < 1e-16 {
 			break
 		}
 	}

@@ -42,7 +42,7 @@ var choiceMetrics = map[string]metric{
 		var sum float64
 		for i, x := range p {
 			d := x - one(i == e.Gold[0])
-			sum += d * d
+			sum += float64(d * d)
 		}
 		return sum, nil
 	}, "brier_score", true},
