@@ -24,6 +24,9 @@ type Document struct {
 	// Targets are the right answers of a document that is answered with a text, or the
 	// continuation that a likelihood is asked of.
 	Targets []string
+	// Target is the right answer as lm-eval logs it, Python's str of what doc_to_target gives; empty
+	// where Gold or Targets say it all.
+	Target string
 
 	cluster string // what it shares with others that it is not independent of; see Inputs.Cluster
 	hash    string // kept, see Hash

@@ -9,6 +9,13 @@ import (
 	"unicode"
 )
 
+// Text is Python's str of a value, as a template writes it. What a strict template does not write is
+// an error.
+func Text(v any) (text string, err error) {
+	defer recovered(&err, func() int { return 0 })
+	return str(v), nil
+}
+
 // str is Python's str.
 func str(v any) string {
 	switch v := v.(type) {

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,9 +39,11 @@ func openHarness(folder string, files []string) (*Run, error) {
 	var results struct {
 		Higher map[string]map[string]*bool `json:"higher_is_better"`
 		Model  string                      `json:"model_name"`
+		// Of this program's exports.
+		Boundary map[string]string `json:"boundary"`
 	}
 	newest, at := map[string]string{}, map[string]string{}
-	higher := map[string]map[string]*bool{}
+	higher, boundary := map[string]map[string]*bool{}, map[string]string{}
 	files = slices.Sorted(slices.Values(files))
 	found := false
 	for _, name := range files {
@@ -65,6 +68,9 @@ func openHarness(folder string, files []string) (*Run, error) {
 		for task, h := range results.Higher {
 			higher[task] = h
 		}
+		for task, b := range results.Boundary {
+			boundary[task] = b
+		}
 		found = true
 	}
 	if !found {
@@ -73,7 +79,7 @@ func openHarness(folder string, files []string) (*Run, error) {
 	r.Model = results.Model
 	for task, file := range newest {
 		r.tasks[task] = func() (*Task, error) {
-			t := &Task{Name: task, Boundary: "together", lower: lower(higher[task])}
+			t := &Task{Name: task, Boundary: cmp.Or(boundary[task], "together"), lower: lower(higher[task])}
 			return t, t.readHarness(filepath.Join(folder, file))
 		}
 	}
@@ -246,13 +252,40 @@ func (s *sample) document() (Document, error) {
 	if d.Requests[0].Text {
 		d.Targets = []string{target}
 	} else if len(d.Requests) > 1 {
-		for _, part := range strings.FieldsFunc(target, func(c rune) bool { return c == '[' || c == ']' || c == ',' || c == ' ' }) {
-			if g, err := strconv.Atoi(part); err == nil {
-				d.Gold = append(d.Gold, g)
-			}
-		}
+		d.Gold = chosen(target, d.Requests)
 	}
 	return d, nil
+}
+
+// chosen are the choices that a target names: a number, a list of them, or the text of one choice.
+func chosen(target string, requests []Request) (gold []int) {
+	inner, isList := strings.CutPrefix(target, "[")
+	if isList {
+		inner, isList = strings.CutSuffix(inner, "]")
+	}
+	if !isList {
+		inner = target
+	}
+	for _, part := range strings.Split(inner, ",") {
+		g, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil {
+			gold = nil
+			break
+		}
+		gold = append(gold, g)
+	}
+	if gold != nil {
+		return gold
+	}
+	for i, q := range requests {
+		if !q.Unconditional && strings.TrimSpace(q.Continuation) == strings.TrimSpace(target) {
+			gold = append(gold, i)
+		}
+	}
+	if len(gold) != 1 { // contexts with one ending
+		return nil
+	}
+	return gold
 }
 
 // request reads a request: a context with a continuation, a context with how to go on from it,

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -38,11 +39,14 @@ func openOLMES(folder string, files []string) (*Run, error) {
 		var metrics struct {
 			Task   string `json:"task_name"`
 			Config struct {
+				Primary  string `json:"primary_metric"`
 				Metadata struct {
 					Alias string `json:"alias"`
 				} `json:"metadata"`
 			} `json:"task_config"`
-			Model struct {
+			Higher   map[string]*bool `json:"higher_is_better"` // as the boundary, of this program's exports
+			Boundary string           `json:"boundary"`
+			Model    struct {
 				Model string `json:"model"`
 			} `json:"model_config"`
 		}
@@ -73,7 +77,10 @@ func openOLMES(folder string, files []string) (*Run, error) {
 			requests = filepath.Join(folder, prefix+"requests.jsonl")
 		}
 		r.tasks[name] = func() (*Task, error) {
-			t := &Task{Name: name, Boundary: "together", lower: map[string]bool{}}
+			t := &Task{Name: name, Boundary: cmp.Or(metrics.Boundary, "together"), lower: lower(metrics.Higher)}
+			if primary := metrics.Config.Primary; primary != "" {
+				t.quoted = withFilter(primary)
+			}
 			return t, t.readOLMES(filepath.Join(folder, file), requests)
 		}
 	}
@@ -89,6 +96,7 @@ type prediction struct {
 	ID      any            `json:"native_id"`
 	Metrics map[string]any `json:"metrics"`
 	Label   any            `json:"label"`
+	Hash    string         `json:"doc_hash"` // of this program's exports
 	Output  []struct {
 		SumLogits    *float64 `json:"sum_logits"`
 		Greedy       bool     `json:"is_greedy"`
@@ -118,7 +126,7 @@ const unconditionalDocs = 1_000_000
 
 // readOLMES reads predictions.jsonl, with the requests where they were kept.
 func (t *Task) readOLMES(path, requests string) error {
-	number := map[int]int{}
+	number, hashed := map[int]int{}, map[int]bool{}
 	err := eachLine(path, func(p *prediction) error {
 		if _, ok := number[p.Doc]; ok {
 			return fmt.Errorf("document %d is there twice", p.Doc)
@@ -128,17 +136,17 @@ func (t *Task) readOLMES(path, requests string) error {
 			d.ID = fmt.Sprint(p.ID)
 		}
 		// Without rows the data set's own names say what is the same.
-		d.Hash = hashOf(fmt.Sprintf("%s %d", d.ID, p.Doc))
+		d.Hash = cmp.Or(p.Hash, hashOf(fmt.Sprintf("%s %d", d.ID, p.Doc)))
 		for metric, v := range p.Metrics {
 			if isIndex(metric) {
 				continue
 			}
-			d.Values[metric+","+noFilter] = plain(v)
-			t.lower[metric] = strings.HasPrefix(metric, "bits_per_byte")
+			d.Values[withFilter(metric)] = plain(v)
+			if _, said := t.lower[metric]; !said {
+				t.lower[metric] = strings.HasPrefix(metric, "bits_per_byte")
+			}
 		}
-		if g, ok := p.Label.(float64); ok {
-			d.Gold = []int{int(g)}
-		}
+		d.answer(p.Label)
 		for _, o := range p.Output {
 			q := Request{Tokens: o.Tokens, Greedy: o.Greedy}
 			switch {
@@ -146,10 +154,14 @@ func (t *Task) readOLMES(path, requests string) error {
 				q.Logprob = *o.SumLogits
 			case o.Continuation != nil:
 				q.Text, q.Responses = true, []string{*o.Continuation}
+				if n := len(d.Requests); n > 0 && d.Requests[n-1].Text { // the same once more
+					d.Requests[n-1].Responses = append(d.Requests[n-1].Responses, *o.Continuation)
+					continue
+				}
 			}
 			d.Requests = append(d.Requests, q)
 		}
-		number[p.Doc] = len(t.Documents)
+		number[p.Doc], hashed[p.Doc] = len(t.Documents), p.Hash != ""
 		t.Documents = append(t.Documents, d)
 		return nil
 	})
@@ -166,7 +178,7 @@ func (t *Task) readOLMES(path, requests string) error {
 			return fmt.Errorf("document %d has no prediction", a.Doc)
 		}
 		d, k := &t.Documents[i], next[a.Doc]
-		if next[a.Doc]++; k == 0 {
+		if next[a.Doc]++; k == 0 && !hashed[a.Doc] {
 			row, err := python.Dumps(a.Row)
 			if err != nil {
 				return fmt.Errorf("document %d has no doc", a.Doc)
@@ -176,12 +188,29 @@ func (t *Task) readOLMES(path, requests string) error {
 		if k >= len(d.Requests) { // an unconditional one, whose answers are figures of the choices
 			return nil
 		}
-		if json.Unmarshal(a.Request.Context, &d.Requests[k].Context) != nil {
-			d.Requests[k].Context = string(a.Request.Context) // the turns of a conversation
+		q := &d.Requests[k]
+		if json.Unmarshal(a.Request.Context, &q.Context) != nil {
+			q.Context = string(a.Request.Context) // the turns of a conversation
 		}
-		d.Requests[k].Continuation = a.Request.Continuation
+		if q.Continuation = a.Request.Continuation; a.Type == "loglikelihood_rolling" {
+			q.Context, q.Continuation = "", q.Context
+		}
 		return nil
 	})
+}
+
+// answer reads a label: a choice's number, a text, or a list of either.
+func (d *Document) answer(label any) {
+	switch v := label.(type) {
+	case float64:
+		d.Gold = append(d.Gold, int(v))
+	case string:
+		d.Targets = append(d.Targets, v)
+	case []any:
+		for _, x := range v {
+			d.answer(x)
+		}
+	}
 }
 
 func hashOf(text string) string {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"olmo/chat/jinja"
 	"olmo/eval"
 	evaldata "olmo/eval/data"
 	"olmo/eval/python"
@@ -379,6 +380,9 @@ func (t *task) ask(d *eval.Document, r *row, before []message) error {
 		return err
 	}
 	target, err := def.target.target(r, t.features, def.choices.value != nil)
+	if err == nil {
+		d.Target, err = jinja.Text(templateValue(target))
+	}
 	if err != nil {
 		return err
 	}

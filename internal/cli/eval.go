@@ -21,6 +21,7 @@ import (
 	"olmo/eval"
 	"olmo/eval/compare"
 	evaldata "olmo/eval/data"
+	"olmo/eval/record"
 )
 
 // evalOptions are the flags of `olmo eval`.
@@ -37,6 +38,7 @@ type evalOptions struct {
 	window        int
 	endOfText     bool
 	out           string
+	export        []string
 	thinkEnd      string
 	contamination string
 	asJSON, list  bool
@@ -60,7 +62,9 @@ of quickstart does.
 
 With --out, DIR gets results.json, in the form of lm-eval's, and every request with
 its score in requests-TASK.jsonl. A task that DIR has already, of the same model,
-settings and data, is not computed again.
+settings and data, is not computed again. With --export the same is written once more
+as lm-eval (samples_TASK_….jsonl) or OLMES (predictions.jsonl) would have left it, below
+DIR; 'olmo eval diff', 'compare' and 'explain' read those folders like ours.
 
 The model may be a server's, of OpenAI's API: --model http(s)://HOST/v1. The key is read
 from OPENAI_API_KEY. Log-probabilities take completions that echo their prompt (vLLM);
@@ -69,6 +73,7 @@ texts take completions, or with --chat chat completions.`,
   olmo eval --model MODEL --tasks piqa,hellaswag --data datasets --limit 100 --out scores --json
   olmo eval --model MODEL --tasks bpb --documents heldout/*.jsonl.zst
   olmo eval --model MODEL --include my-tasks --tasks my_task --num-fewshot 2 --out scores
+  olmo eval --model olmo-quickstart --tasks arc_easy --out scores --export lm-eval,olmes
   olmo eval --model http://localhost:8000/v1 --tasks arc_easy --limit 100 --out scores
   olmo eval --model MODEL --tasks humaneval --allow-code --out scores
   olmo eval list`,
@@ -84,6 +89,7 @@ texts take completions, or with --chat chat completions.`,
 	o.add(c)
 	f := c.Flags()
 	f.StringVar(&o.out, "out", "", "the folder for results and requests")
+	f.StringSliceVar(&o.export, "export", nil, "also write DIR/export-FORM of --out, in the form of another program: lm-eval, olmes, or both by commas")
 	f.StringVar(&o.contamination, "contamination", "", "the report of 'olmo data decontaminate': figures of questions that the corpus holds some of, beside those of the others (also in DIR/contamination.json)")
 	f.BoolVar(&o.asJSON, "json", false, "print results.json instead of a table; with --list a line for each task")
 	f.BoolVar(&o.list, "list", false, "list the tasks")
@@ -110,7 +116,23 @@ func (o *evalOptions) add(c *cobra.Command) {
 	f.BoolVar(&o.partial, "partial", false, "give a suite that lacks tasks the figure of those that there are")
 }
 
+// checkExport refuses what cannot be exported, before the work.
+func (o *evalOptions) checkExport() error {
+	if len(o.export) > 0 && o.out == "" {
+		return usageErrorf("--export writes below the folder of --out\nhint: --out DIR")
+	}
+	for _, format := range o.export {
+		if err := record.CheckExport(format); err != nil {
+			return &usageError{fmt.Errorf("--export: %w", err)}
+		}
+	}
+	return nil
+}
+
 func runEval(c *cobra.Command, o evalOptions) error {
+	if err := o.checkExport(); err != nil {
+		return err
+	}
 	report, err := contaminationReport(o.contamination, o.out)
 	if err != nil {
 		return err
@@ -242,6 +264,13 @@ func (o *evaluation) run(c *cobra.Command, p *progress) (*eval.Results, int, err
 			p.print("olmo eval: what is answered is kept: the same command goes on from here")
 		}
 		return nil, 0, err
+	}
+	for _, format := range o.export {
+		folder, err := record.Export(format, run, results)
+		if err != nil {
+			return nil, 0, err
+		}
+		p.print("olmo eval: written as " + format + " would have it: " + folder)
 	}
 	return results, window, nil
 }
