@@ -104,7 +104,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "eval/taskfile", may: "chat chat/jinja config eval eval/data eval/python eval/score internal/parallel numeric", tests: "lm"},
 	{pkg: "eval/endpoint", may: "chat eval eval/python tokenizer", tests: "eval/endpoint/endpointtest lm lm/lmtest"},
 	{pkg: "eval/endpoint/endpointtest"},
-	{pkg: "eval/record", may: "config data eval eval/python internal/pyjson numeric"},
+	{pkg: "eval/record", may: "chat/jinja config data eval eval/python internal/pyjson numeric store", tests: "eval/taskfile"},
 	{pkg: "eval/compare", may: "data/dedupe eval eval/record eval/stats numeric page", tests: "page/pagetest"},
 	{pkg: "eval/tasks", may: "eval eval/taskfile", tests: "eval/olmes"},
 	{pkg: "convert", may: "device/cpu internal/pyjson lm model numeric store tensor tokenizer weights"},

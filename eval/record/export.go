@@ -45,6 +45,14 @@ func Export(format string, run *eval.Run, results *eval.Results) (folder string,
 	if err := CheckExport(format); err != nil {
 		return "", err
 	}
+	names := map[string]string{}
+	for _, j := range run.Jobs {
+		stem := sanitized(j.Name)
+		if other := names[stem]; other != "" {
+			return "", fmt.Errorf("exporting to %s: %s and %s would have the same files\nhint: another --out for one of them", format, other, j.Name)
+		}
+		names[stem] = j.Name
+	}
 	folder = filepath.Join(run.Out, "export-"+format, sanitized(results.ModelName))
 	if err := exports[format](folder, run, results); err != nil {
 		return "", fmt.Errorf("exporting to %s: %w", folder, err)

@@ -77,7 +77,12 @@ func openHarness(folder string, files []string) (*Run, error) {
 		return nil, nil
 	}
 	r.Model = results.Model
-	for task, file := range newest {
+	names := map[string]string{} // of tasks whose files cannot be called so
+	for task := range higher {
+		names[sanitized(task)] = task
+	}
+	for stem, file := range newest {
+		task := cmp.Or(names[stem], stem)
 		r.tasks[task] = func() (*Task, error) {
 			t := &Task{Name: task, Boundary: cmp.Or(boundary[task], "together"), lower: lower(higher[task])}
 			return t, t.readHarness(filepath.Join(folder, file))

@@ -111,7 +111,7 @@ func (answers) Answer(_ context.Context, requests []eval.Request, _ eval.AnswerO
 }
 
 // ours leaves a run of two tasks in a folder.
-func ours(t *testing.T, folder string) {
+func ours(t *testing.T, folder string) (*eval.Run, *eval.Results) {
 	t.Helper()
 	tasks := []*eval.Task{
 		{Name: "pick:mc", Kind: eval.Choices, Quoted: "acc", Boundary: eval.Together, Metrics: []eval.Metric{
@@ -140,7 +140,7 @@ func ours(t *testing.T, folder string) {
 			},
 		},
 	}
-	run := eval.Run{Out: folder, Config: map[string]any{}}
+	run := &eval.Run{Out: folder, Config: map[string]any{}}
 	for _, task := range tasks {
 		j, err := task.Job(eval.Inputs{})
 		if err != nil {
@@ -148,9 +148,11 @@ func ours(t *testing.T, folder string) {
 		}
 		run.Jobs = append(run.Jobs, j)
 	}
-	if _, err := run.Do(t.Context(), answers{}); err != nil {
+	results, err := run.Do(t.Context(), answers{})
+	if err != nil {
 		t.Fatal(err)
 	}
+	return run, results
 }
 
 // TestOurs reads what eval.Run writes.
