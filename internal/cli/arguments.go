@@ -29,7 +29,7 @@ type words struct {
 	pflag.SliceValue
 }
 
-func (words) Type() string { return "X…" }
+func (words) Type() string { return "X..." }
 
 // takesOverrides marks a command whose unknown flags are overrides of its
 // config: --a.b=value reaches it as the argument a.b=value, and --a.b alone as
