@@ -51,8 +51,10 @@ func newEvalCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "eval --model PATH --tasks NAME,…",
 		Short: "Judge a model: multiple-choice tasks and bits per byte",
-		Long: `Eval scores a model on tasks and suites. arc_easy is inside the program; the other tasks read
-their data sets from the folder of --data, one JSONL file each ('--list' names them).
+		Long: `Eval scores a model on tasks and suites ('olmo eval list'). The data of some are inside the
+program, as ARC's, MMLU's and GSM8K's; others are read from --data and OLMO_EVAL_DATA ('olmo
+eval data list' says how to get them). Tasks of one's own are files in lm-eval's form
+(--include).
 
 bpb and paloma measure the bits per byte of --documents: JSONL files of documents
 (also .gz and .zst), any other file as one text. bpb cuts each document into windows

@@ -158,15 +158,22 @@ func listTasks(out io.Writer, from *taskFlags, word string, asJSON bool, places 
 	}
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(w, "task\tkind\tquoted with\tdata\n")
+	missing := false
 	for _, t := range tasks {
 		place := t.Place
 		switch {
 		case t.Kind == "":
 			place = "refused: " + t.Missing
+		case place == "" && t.Data != "" && t.Missing != "":
+			place, missing = "missing: "+t.Data, true
 		case place == "":
 			place = cmp.Or(t.Missing, "--documents")
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", t.Name, t.Kind, t.Metric, place)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil || !missing {
+		return err
+	}
+	_, err = fmt.Fprintln(out, "'olmo eval data list' says how to get the data sets that are missing")
+	return err
 }
