@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 )
 
 // A data set of the Hugging Face hub lies in a place as
@@ -306,6 +308,19 @@ func (p *place) configs(dir string) ([]configuration, error) {
 	problem := func(format string, args ...any) error {
 		return fmt.Errorf("reading %s: %w", p.file(name).place, fmt.Errorf(format, args...))
 	}
+	tree, err := parser.ParseBytes([]byte(head), 0)
+	if err != nil {
+		return nil, problem("configs: %w", err)
+	}
+	var alias aliases
+	for _, d := range tree.Docs {
+		if d.Body != nil {
+			ast.Walk(&alias, d.Body)
+		}
+	}
+	if alias { // a few lines of them can stand for more than there is memory for
+		return nil, problem("aliases of YAML are not read")
+	}
 	if err := yaml.Unmarshal([]byte(head), &about); err != nil {
 		return nil, problem("configs: %w", err)
 	}
@@ -331,6 +346,16 @@ func (p *place) configs(dir string) ([]configuration, error) {
 		out = append(out, c)
 	}
 	return out, nil
+}
+
+// aliases reports whether a walk has met one.
+type aliases bool
+
+func (a *aliases) Visit(n ast.Node) ast.Visitor {
+	if _, is := n.(*ast.AliasNode); is {
+		*a = true
+	}
+	return a
 }
 
 // patterns reads data_files: a name or a list of names, of the split train, or a list of splits
