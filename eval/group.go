@@ -1,6 +1,8 @@
 package eval
 
 import (
+	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -36,10 +38,7 @@ func (g *Group) tasksOf(groups map[string]*Group) (tasks []string) {
 // addGroup computes a group's figures from those of its tasks (lm-eval 0.4.13, api/group.py,
 // Group.aggregate). A task that lacks the figure is left out of it, and missing names it.
 func (res *Results) addGroup(g *Group, groups map[string]*Group) (missing []string) {
-	fields := map[string]any{"alias": g.Alias, "name": g.Name}
-	if g.Alias == "" {
-		fields["alias"] = g.Name
-	}
+	fields := map[string]any{"alias": cmp.Or(g.Alias, g.Name), "name": g.Name}
 	tasks := g.tasksOf(groups)
 	counts := map[string]int{}
 	n := 0
@@ -83,9 +82,42 @@ func (res *Results) addGroup(g *Group, groups map[string]*Group) (missing []stri
 	if len(counts) > 0 {
 		fields["sample_count"] = counts
 	}
-	res.Groups[g.Name], res.Results[g.Name], res.GroupSubtasks[g.Name] = fields, fields, g.Members
+	res.Results[g.Name], res.GroupSubtasks[g.Name], res.Versions[g.Name] = fields, g.Members, g.Version
+	if delete(res.Groups, g.Name); len(g.Aggregate) > 0 {
+		res.Groups[g.Name] = fields
+	}
+	res.common(g, groups)
 	slices.Sort(missing)
 	return slices.Compact(missing)
+}
+
+// common gives a group the shots and the directions that its own tasks agree on; groups in it do not
+// count (evaluator_utils.py, _propagate_num_fewshot and _propagate_higher_is_better).
+func (res *Results) common(g *Group, groups map[string]*Group) {
+	var shots []int
+	higher := map[string]bool{}
+	apart := map[string]bool{}
+	for _, name := range g.Members {
+		if groups[name] != nil {
+			continue
+		}
+		if n, ok := res.Shots[name]; ok {
+			shots = append(shots, n)
+		}
+		for metric, up := range res.Higher[name] {
+			if before, ok := higher[metric]; ok && before != up {
+				apart[metric] = true
+			}
+			higher[metric] = up
+		}
+	}
+	maps.DeleteFunc(higher, func(metric string, _ bool) bool { return apart[metric] })
+	if delete(res.Higher, g.Name); len(higher) > 0 {
+		res.Higher[g.Name] = higher
+	}
+	if delete(res.Shots, g.Name); len(slices.Compact(shots)) == 1 {
+		res.Shots[g.Name] = shots[0]
+	}
 }
 
 // filtersOf lists the filters of a metric's figures, sorted.

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ type Results struct {
 	Samples       map[string]Samples         `json:"n-samples"`
 	Shots         map[string]int             `json:"n-shot"`
 	Higher        map[string]map[string]bool `json:"higher_is_better"`
-	Versions      map[string]string          `json:"versions"`
+	Versions      map[string]any             `json:"versions"`
 	Configs       map[string]map[string]any  `json:"configs"`
 	Config        map[string]any             `json:"config"`
 	ModelName     string                     `json:"model_name"`
@@ -77,7 +78,7 @@ type Score struct {
 func newResults() *Results {
 	return &Results{
 		Results: map[string]map[string]any{}, Samples: map[string]Samples{}, Shots: map[string]int{}, Higher: map[string]map[string]bool{},
-		Versions: map[string]string{}, Configs: map[string]map[string]any{}, Boundary: map[string]Boundary{}, Truncated: map[string]int{},
+		Versions: map[string]any{}, Configs: map[string]map[string]any{}, Boundary: map[string]Boundary{}, Truncated: map[string]int{},
 		Groups: map[string]map[string]any{}, GroupSubtasks: map[string][]string{}, Tokens: map[string]int64{}, Seconds: map[string]float64{}, Data: map[string][]Data{}, Digests: map[string]string{}, Weights: map[string]string{}, Requests: map[string]string{},
 		Scores: map[string]Score{}, Intervals: map[string]map[string]stats.Interval{}, Headline: map[string]string{},
 	}
@@ -147,7 +148,7 @@ var lmEvalNames = map[string]string{
 
 // add keeps a job's score, its figures also under lm-eval's names.
 func (res *Results) add(j *Job, s *scored) error {
-	fields := map[string]any{"alias": j.Name}
+	fields := map[string]any{"alias": cmp.Or(j.Task.Alias, j.Name), "name": j.Name, "sample_len": s.documents}
 	score := Score{Figures: s.figures.all()}
 	higher := map[string]bool{}
 	intervals := map[string]stats.Interval{}
@@ -228,7 +229,9 @@ func (res *Results) add(j *Job, s *scored) error {
 		original = s.documents
 	}
 	res.Samples[j.Name] = Samples{Original: original, Effective: s.documents}
-	res.Shots[j.Name], res.Versions[j.Name], res.Configs[j.Name] = j.Task.Shots, j.Task.Version, j.Task.Config
+	if res.Shots[j.Name], res.Configs[j.Name] = j.Task.Shots, j.Task.Config; j.Task.Version != nil {
+		res.Versions[j.Name] = j.Task.Version
+	}
 	res.Higher[j.Name], res.Boundary[j.Name], res.Truncated[j.Name], res.Tokens[j.Name] = higher, j.Boundary, s.truncated, s.tokens
 	res.Headline[j.Name] = j.Task.Quoted
 	delete(res.Intervals, j.Name)

@@ -331,7 +331,7 @@ func TestOneFileEach(t *testing.T) {
 		}
 	}
 	read(t, filepath.Join(out, "requests-.._a_b.jsonl"))
-	for _, other := range []string{`{"results": {}, "git_hash": "1"}`, `{"results": {}, "versions": {"t": 1.0}}`, `{"results": {}} {}`, `[]`, `{`} {
+	for _, other := range []string{`{"results": {}, "git_hash": "1"}`, `{"results": {}, "n-shot": {"t": 1.5}}`, `{"results": {}} {}`, `[]`, `{`} {
 		write(t, filepath.Join(out, "results.json"), other)
 		if _, _, err := judge(t.Context(), t, model, named("c")); err == nil || !contains(err, "no results.json of this version") || read(t, filepath.Join(out, "results.json")) != other {
 			t.Errorf("%s: %v", other, err)

@@ -18,14 +18,15 @@ import (
 
 // Task is something that a model is judged by.
 type Task struct {
-	Name string
-	Kind Kind
+	Name  string
+	Alias string // how tables call it; "": by its name
+	Kind  Kind
 	// Quoted is the figure that the task is quoted with: a metric's name, with a comma and the
 	// filter's where there are filters.
 	Quoted   string
 	Boundary Boundary // the convention by which requests become ids
 	Shots    int      // examples before each question
-	Version  string   // of the task's definition; empty for none
+	Version  any      // of the task's definition: a text or a number; nil for none
 	About    About
 	// Metrics are what documents are measured by.
 	Metrics []Metric

@@ -19,6 +19,19 @@ func Literal(text string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.space(); p.take(",") { // a tuple needs no parentheses
+		items := []any{v}
+		for p.space(); p.in != ""; p.space() {
+			if v, err = p.value(0); err != nil {
+				return nil, err
+			}
+			items = append(items, v)
+			if p.space(); !p.take(",") {
+				break
+			}
+		}
+		v = items
+	}
 	if p.space(); p.in != "" {
 		return nil, fmt.Errorf("%q follows a whole literal", cutShort(p.in))
 	}

@@ -1,6 +1,7 @@
 package taskfile
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -19,7 +20,7 @@ import (
 
 // Options are what a call says of all tasks of files.
 type Options struct {
-	Shots       *int     // in place of num_fewshot
+	Shots       *int     // in place of num_fewshot, unless that is 0
 	Generation  []string // key=value in place of generation_kwargs' own
 	System      string   // before the description
 	PredictOnly bool     // no figures but bypass
@@ -63,7 +64,10 @@ func build(file *definition, o Options) (*eval.Task, error) {
 	def := &own
 	def.config = maps.Clone(file.config)
 	if o.Shots != nil {
-		def.shots, def.config["num_fewshot"] = *o.Shots, *o.Shots
+		// A file's own 0 stays, as in lm-eval (evaluator.py, simple_evaluate).
+		if def.config["num_fewshot"] != int64(0) {
+			def.shots, def.config["num_fewshot"] = *o.Shots, *o.Shots
+		}
 	}
 	if len(o.Generation) > 0 {
 		m, err := o.kwargs()
@@ -91,7 +95,7 @@ func build(file *definition, o Options) (*eval.Task, error) {
 	}
 	t := &task{def: def, options: o}
 	out := &eval.Task{
-		Name: def.name, Boundary: eval.Together, Shots: def.shots, Version: def.version, Config: def.config, Each: t.each,
+		Name: def.name, Alias: def.alias, Boundary: eval.Together, Shots: def.shots, Version: def.version, Config: def.config, Each: t.each,
 		Kind: map[string]eval.Kind{"multiple_choice": eval.Choices, "loglikelihood": eval.Likelihood, "loglikelihood_rolling": eval.Likelihood, "generate_until": eval.Texts}[def.output],
 		About: eval.About{
 			Source: cmp.Or(def.own.source, "lm-eval's form, "+filepath.ToSlash(def.file)), Licence: def.own.licence,
@@ -434,6 +438,7 @@ func (t *task) ask(d *eval.Document, r *row, before []message) error {
 			r.Continuation = delimiter + ending
 			d.Requests = append(d.Requests, r)
 		}
+		t.unconditional(d, delimiter)
 		return t.gold(d, n)
 	}
 	question, err := oneText("doc_to_text", q)
@@ -447,11 +452,7 @@ func (t *task) ask(d *eval.Document, r *row, before []message) error {
 			request.Continuation = delimiter + c
 			d.Requests = append(d.Requests, request)
 		}
-		if slices.ContainsFunc(def.metrics, func(m metricSpec) bool { return m.name == "acc_mutual_info" }) {
-			for _, c := range d.Choices {
-				d.Requests = append(d.Requests, eval.Request{Continuation: delimiter + c, Unconditional: true})
-			}
-		}
+		t.unconditional(d, delimiter)
 		return t.gold(d, target)
 	case "loglikelihood":
 		whole, err := oneText("doc_to_target", target)
@@ -471,17 +472,26 @@ func (t *task) ask(d *eval.Document, r *row, before []message) error {
 	return nil
 }
 
+// unconditional adds the requests of the choices alone, where a metric is made of them.
+func (t *task) unconditional(d *eval.Document, delimiter string) {
+	if !slices.ContainsFunc(t.def.metrics, func(m metricSpec) bool { return m.name == "acc_mutual_info" }) {
+		return
+	}
+	for _, c := range d.Choices {
+		d.Requests = append(d.Requests, eval.Request{Continuation: delimiter + c, Unconditional: true})
+	}
+}
+
 // gold marks the right choices: a number, a choice's text, or a list of numbers.
 func (t *task) gold(d *eval.Document, target any) error {
 	one := func(v any) error {
 		switch v := v.(type) {
-		case int64:
-			if v < 0 || int(v) >= len(d.Choices) {
-				return fmt.Errorf("the answer is number %d of %d choices", v, len(d.Choices))
+		case int64, bool:
+			n, _ := number(v)
+			if n < 0 || int(n) >= len(d.Choices) {
+				return fmt.Errorf("the answer is number %d of %d choices", n, len(d.Choices))
 			}
-			d.Gold = append(d.Gold, int(v))
-		case bool:
-			d.Gold = append(d.Gold, map[bool]int{true: 1}[v])
+			d.Gold = append(d.Gold, int(n))
 		case string:
 			i := slices.Index(d.Choices, v)
 			if i < 0 {
@@ -510,7 +520,7 @@ func (t *task) gold(d *eval.Document, target any) error {
 
 // targets are the right answers of a text.
 func (t *task) targets(d *eval.Document, target any) ([]string, error) {
-	if n, ok := target.(int64); ok && t.def.choices.value != nil {
+	if n, ok := number(target); ok && t.def.choices.value != nil {
 		if n < 0 || int(n) >= len(d.Choices) {
 			return nil, fmt.Errorf("the answer is number %d of %d choices", n, len(d.Choices))
 		}
@@ -542,7 +552,7 @@ func oneText(key string, v any) (string, error) {
 // sampler draws examples.
 type sampler struct {
 	pool   []*row
-	raw    []string // as JSON, to tell a document that is asked from its examples
+	raw    []string // see same, to tell a document that is asked from its examples
 	random *python.Random
 	first  bool // the first ones, not drawn
 	own    bool // the pool is the split that is asked
@@ -569,7 +579,11 @@ func (t *task) sampler(in *eval.Inputs) (*sampler, error) {
 			if err != nil {
 				return nil, r.Bad(err)
 			}
-			s.pool, s.raw = append(s.pool, x), append(s.raw, string(r.JSON))
+			same, err := s.same(r)
+			if err != nil {
+				return nil, err
+			}
+			s.pool, s.raw = append(s.pool, x), append(s.raw, same)
 		}
 	}
 	if f.indices != nil {
@@ -586,11 +600,30 @@ func (t *task) sampler(in *eval.Inputs) (*sampler, error) {
 	return s, nil
 }
 
+// same is a text that rows have in common which are equal: the order of their keys and the writing
+// of their texts do not count. It is "" where no row needs it.
+func (s *sampler) same(r evaldata.Row) (string, error) {
+	if !s.own {
+		return "", nil
+	}
+	d := json.NewDecoder(bytes.NewReader(r.JSON))
+	d.UseNumber()
+	var fields map[string]any
+	if err := d.Decode(&fields); err != nil {
+		return "", r.Bad(err)
+	}
+	text, err := json.Marshal(fields)
+	return string(text), err
+}
+
 // draw gives n examples, none of which is the document itself (api/samplers.py). Drawn ones go on
 // with the generator's state, so that they differ from document to document.
 func (s *sampler) draw(n int, doc evaldata.Row) ([]*row, error) {
 	short := fmt.Errorf("%d examples are asked for, and there are %d\nhint: fewer with --num-fewshot", n, len(s.pool))
-	own := string(doc.JSON)
+	own, err := s.same(doc)
+	if err != nil {
+		return nil, err
+	}
 	if s.first {
 		var out []*row
 		for i, x := range s.pool {

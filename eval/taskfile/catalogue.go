@@ -214,7 +214,7 @@ func (c *Catalogue) Tasks(o Options) (tasks []*eval.Task, refused map[string]err
 // Select finds what names stand for, which may be patterns (*): tasks in their order, each once,
 // and the groups behind those in them.
 func (c *Catalogue) Select(names []string, o Options) (tasks []*eval.Task, groups []*eval.Group, err error) {
-	s := &selection{c: c, options: o, seen: map[string]bool{}}
+	s := &selection{c: c, options: o, at: map[string]int{}}
 	for _, name := range names {
 		matched := []string{name}
 		if strings.ContainsAny(name, "*?[") && !c.Has(name) {
@@ -241,7 +241,7 @@ func (c *Catalogue) Select(names []string, o Options) (tasks []*eval.Task, group
 type selection struct {
 	c       *Catalogue
 	options Options
-	seen    map[string]bool
+	at      map[string]int // of tasks, by name
 	tasks   []*eval.Task
 	groups  []*eval.Group
 }
@@ -283,11 +283,7 @@ func (s *selection) take(name string, overrides *mapping, depth int) (members []
 	if err != nil {
 		return nil, err
 	}
-	if !s.seen[t.Name] {
-		s.seen[t.Name] = true
-		s.tasks = append(s.tasks, t)
-	}
-	return []string{t.Name}, nil
+	return s.add(t), nil
 }
 
 // groupKeys are those of a group itself; all others are keys of its tasks.
@@ -325,14 +321,17 @@ func (s *selection) takeGroup(file, name string, m, overrides *mapping, depth in
 		return nil, problem(file, "task is %v, want a list of names", list)
 	}
 	for _, item := range items {
-		members, err := s.takeMember(file, item, below, depth)
+		members, err := s.takeMember(file, name, item, below, depth)
 		if err != nil {
 			return nil, within(file, err)
 		}
-		g.Members = append(g.Members, members...)
+		for _, m := range members {
+			if !slices.Contains(g.Members, m) {
+				g.Members = append(g.Members, m)
+			}
+		}
 	}
-	if !s.seen["group "+name] {
-		s.seen["group "+name] = true
+	if !slices.ContainsFunc(s.groups, func(o *eval.Group) bool { return o.Name == name }) {
 		s.groups = append(s.groups, g)
 	}
 	return []string{name}, nil
@@ -349,7 +348,7 @@ func within(file string, err error) error {
 
 // takeMember adds an item of a group's list: a name, or a mapping whose other keys replace the
 // task's.
-func (s *selection) takeMember(file string, item any, below *mapping, depth int) ([]string, error) {
+func (s *selection) takeMember(file, group string, item any, below *mapping, depth int) ([]string, error) {
 	if name, ok := item.(string); ok {
 		return s.take(name, below, depth+1)
 	}
@@ -364,7 +363,7 @@ func (s *selection) takeMember(file string, item any, below *mapping, depth int)
 			own.update(m.without("group"))
 			return s.take(name, own, depth+1)
 		}
-		return s.takeGroup(file, name, m, below, depth+1)
+		return s.takeGroup(file, group+"::"+name, m, below, depth+1)
 	}
 	name, ok := m.values["task"].(string)
 	if !ok {
@@ -375,7 +374,7 @@ func (s *selection) takeMember(file string, item any, below *mapping, depth int)
 		return s.take(name, own, depth+1)
 	}
 	// A task that stands in the group alone.
-	own.set("task", name)
+	own.set("task", group+"::"+name)
 	d, err := define(file, own)
 	if err != nil {
 		return nil, err
@@ -384,11 +383,18 @@ func (s *selection) takeMember(file string, item any, below *mapping, depth int)
 	if err != nil {
 		return nil, err
 	}
-	if !s.seen[t.Name] {
-		s.seen[t.Name] = true
-		s.tasks = append(s.tasks, t)
+	return s.add(t), nil
+}
+
+// add takes a task. Where a group's list names one twice, the last of them counts.
+func (s *selection) add(t *eval.Task) (members []string) {
+	i, ok := s.at[t.Name]
+	if !ok {
+		i, s.tasks = len(s.tasks), append(s.tasks, nil)
+		s.at[t.Name] = i
 	}
-	return []string{t.Name}, nil
+	s.tasks[i] = t
+	return []string{t.Name}
 }
 
 // groupMetrics reads aggregate_metric_list.

@@ -2,6 +2,7 @@ package taskfile
 
 import (
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,7 +13,7 @@ import (
 // definition is a task's file, read.
 type definition struct {
 	file, name, alias string
-	version           string
+	version           any
 	dataset           dataset
 	training          string
 	validation        string
@@ -118,7 +119,8 @@ func (e *fileError) Unwrap() error { return e.err }
 
 // define reads a task's mapping.
 func define(file string, m *mapping) (*definition, error) {
-	d := &definition{file: file, version: "0", repeats: 1, targetDelimiter: " ", fewshotDelimiter: "\n\n", output: "generate_until"}
+	// "Yaml" is what lm-eval calls the version of a file that says none.
+	d := &definition{file: file, version: "Yaml", repeats: 1, targetDelimiter: " ", fewshotDelimiter: "\n\n", output: "generate_until"}
 	fail := func(err error) (*definition, error) { return nil, problem(file, "%w", err) }
 	// A function anywhere refuses the whole: what it would do is not known.
 	for _, k := range m.keys {
@@ -179,7 +181,7 @@ func define(file string, m *mapping) (*definition, error) {
 	}
 	if meta, ok := m.values["metadata"].(*mapping); ok {
 		if meta.values["version"] != nil {
-			d.version = text(meta.values["version"])
+			d.version = plainValue(meta.values["version"])
 		}
 		if err := d.own.read(meta.values["olmo"]); err != nil {
 			return fail(fmt.Errorf("metadata: olmo: %w", err))
@@ -280,6 +282,10 @@ func plainValue(v any) any {
 		return out
 	case function:
 		return "!function " + string(v)
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) { // which JSON has not
+			return text(v)
+		}
 	}
 	return v
 }

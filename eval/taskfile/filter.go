@@ -121,7 +121,10 @@ func newStep(m *mapping) (step, error) {
 
 // majority is the most frequent response, the first of equals.
 func majority(responses []string) string {
-	count, best := map[string]int{}, ""
+	if len(responses) == 0 {
+		return ""
+	}
+	count, best := map[string]int{}, responses[0]
 	for _, r := range responses {
 		count[r]++
 	}
@@ -197,8 +200,11 @@ func (x *extractor) first(s string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !some || empty {
-		return python.Strip(x.fallback), nil
+	switch {
+	case !some:
+		return x.fallback, nil
+	case empty:
+		m = x.fallback
 	}
 	return python.Strip(m), nil
 }
@@ -228,7 +234,7 @@ func newChoiceExtractor(m *mapping) (step, error) {
 			}
 		}
 		if lower {
-			s = strings.ToLower(s)
+			s = python.Lower(s)
 		}
 		if bare {
 			s = strings.Map(func(r rune) rune {
@@ -344,7 +350,7 @@ var spanLabels = [][2]string{
 
 // formatSpan writes named entities one by one, as "per: x $ loc: y" (SPANFilter).
 func formatSpan(s string) (string, error) {
-	s = strings.ToLower(s)
+	s = python.Lower(s)
 	for _, l := range spanLabels {
 		re, err := python.Compile(`\b`+l[0]+`\s*:`, "")
 		if err != nil {
@@ -363,7 +369,7 @@ func formatSpan(s string) (string, error) {
 	var out []string
 	for _, m := range all {
 		for entity := range strings.SplitSeq(m[2].Text, ",") {
-			if entity = python.Strip(entity); strings.ToLower(entity) != "none" {
+			if entity = python.Strip(entity); python.Lower(entity) != "none" {
 				out = append(out, strings.ToLower(m[1].Text)+": "+entity)
 			}
 		}

@@ -235,7 +235,7 @@ func newMetric(d *definition, s metricSpec) (eval.Metric, error) {
 	case "loglikelihood_rolling":
 		table = rollingMetrics
 	default:
-		return newTextMetric(s)
+		return newTextMetric(d, s)
 	}
 	m, ok := table[s.name]
 	if !ok {
@@ -311,7 +311,7 @@ var idleOptions = append([]string{"weight_by_size", "average"}, exactOptions...)
 var exactOptions = []string{"ignore_case", "ignore_numbers", "ignore_punctuation", "regexes_to_ignore"}
 
 // newTextMetric makes a metric of what a model writes.
-func newTextMetric(s metricSpec) (eval.Metric, error) {
+func newTextMetric(d *definition, s metricSpec) (eval.Metric, error) {
 	switch s.name {
 	case "exact_match":
 		match, err := newExactMatch(s.options)
@@ -319,11 +319,11 @@ func newTextMetric(s metricSpec) (eval.Metric, error) {
 			return eval.Metric{}, err
 		}
 		return metric{func(e *eval.Evidence) (any, error) {
-			if len(e.Responses) == 0 {
-				return 0.0, nil
+			responses := e.Responses
+			if len(d.filters) == 0 { // lm-eval's own filter takes the first
+				responses = responses[:min(1, len(responses))]
 			}
-			same, err := match.Any(e.Responses[0], e.Targets)
-			return one(same), err
+			return share(match, responses, e.Targets)
 		}, "mean", false}.metric(s)
 	case "bypass":
 		return metric{func(*eval.Evidence) (any, error) { return 0.0, nil }, "bypass", false}.metric(s)
@@ -363,6 +363,23 @@ func newHubMetric(s metricSpec) (eval.Metric, error) {
 	return metric{func(e *eval.Evidence) (any, error) {
 		return one(len(e.Responses) > 0 && slices.Contains(e.Targets, e.Responses[0])), nil
 	}, "mean", false}.metric(s)
+}
+
+// share is how many of the responses that the filters leave are right; of several right answers it
+// says whether any response is one of them (api/task.py, process_results).
+func share(match *score.Exact, responses, targets []string) (any, error) {
+	var right float64
+	for _, r := range responses {
+		same, err := match.Any(r, targets)
+		if err != nil {
+			return nil, err
+		}
+		right += one(same)
+	}
+	if len(targets) > 1 || len(responses) == 0 {
+		return min(right, 1), nil
+	}
+	return right / float64(len(responses)), nil
 }
 
 // corpora compare all responses with all right answers at once; the aggregation says by which of

@@ -105,10 +105,19 @@ func (t *task) shot(r *row) ([]message, error) {
 	return turn(question, prefix, answer, f.targetDelimiter, f.fewshotDelimiter), nil
 }
 
+// number is an integer, of which true and false are two in Python.
+func number(v any) (n int64, ok bool) {
+	if b, is := v.(bool); is {
+		return int64(one(b)), true
+	}
+	n, ok = v.(int64)
+	return n, ok
+}
+
 // answerText is an answer as a shot shows it: a choice by its number, a list's first; nil for an
 // empty one.
 func answerText(a any, choices []string) (*string, error) {
-	if n, ok := a.(int64); ok && choices != nil {
+	if n, ok := number(a); ok && choices != nil {
 		if n < 0 {
 			n += int64(len(choices))
 		}

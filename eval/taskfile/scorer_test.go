@@ -153,8 +153,8 @@ func TestOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if task.About.Source != "a paper" || task.About.Licence != "MIT" || task.Version != "2" {
-		t.Errorf("about %+v, version %s", task.About, task.Version)
+	if task.About.Source != "a paper" || task.About.Licence != "MIT" || task.Version != int64(2) {
+		t.Errorf("about %+v, version %v", task.About, task.Version)
 	}
 	j, err := task.Job(eval.Inputs{})
 	if err != nil {

@@ -9,6 +9,7 @@ package taskfile
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -19,6 +20,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"olmo/chat/jinja"
 )
 
 // mapping is a mapping of a file, in its order. Values are nil, bool, int64, float64, string,
@@ -59,20 +62,19 @@ func (m *mapping) without(name string) *mapping {
 	return out
 }
 
-// text is a scalar as Python's str writes it.
+// text is a value as Python's str writes it.
 func text(v any) string {
 	switch v := v.(type) {
 	case string:
 		return v
-	case nil:
-		return "None"
-	case bool:
-		if v {
-			return "True"
-		}
-		return "False"
+	case function:
+		return string(v)
 	}
-	return fmt.Sprint(v)
+	s, err := jinja.Text(templateValue(v))
+	if err != nil { // too long to be written
+		return describe(v)
+	}
+	return s
 }
 
 // reader gives a file's bytes: one on disk, or one inside the program.
@@ -219,6 +221,10 @@ func (r *values) value(n ast.Node, depth int) (any, error) {
 	case *ast.SequenceNode:
 		out := []any{}
 		for _, e := range n.Values {
+			if s, ok := clock(e); ok && n.IsFlowStyle {
+				out = append(out, plain(s))
+				continue
+			}
 			v, err := r.value(e, depth+1)
 			if err != nil {
 				return nil, err
@@ -234,6 +240,25 @@ func (r *values) value(n ast.Node, depth int) (any, error) {
 		return t.Value, nil
 	}
 	return plain(t.Value), nil
+}
+
+// clock is the plain scalar 10:30 in a list in brackets, of which the library makes a mapping: a
+// colon ends a key only where a space follows.
+func clock(n ast.Node) (s string, ok bool) {
+	e, ok := n.(*ast.MappingValueNode)
+	if !ok {
+		return "", false
+	}
+	key, value := e.Key.GetToken(), e.Value.GetToken()
+	for _, t := range []*token.Token{key, value} {
+		if t == nil || t.Type == token.SingleQuoteType || t.Type == token.DoubleQuoteType {
+			return "", false
+		}
+	}
+	if _, scalar := e.Value.(ast.ScalarNode); !scalar || value.Position.Line != e.Start.Position.Line || value.Position.Column != e.Start.Position.Column+1 {
+		return "", false
+	}
+	return key.Value + ":" + value.Value, true
 }
 
 // entry adds a key with its value.
@@ -265,10 +290,33 @@ var (
 	yamlInt = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`^[-+]?(0b[0-1_]+|0[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)$`)
 	})
+	yamlSexagesimal = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[-+]?([1-9][0-9_]*(:[0-5]?[0-9])+|[0-9][0-9_]*(:[0-5]?[0-9])+\.[0-9_]*)$`)
+	})
 	yamlFloat = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`^[-+]?([0-9][0-9_]*\.[0-9_]*([eE][-+][0-9]+)?|\.[0-9][0-9_]*([eE][-+][0-9]+)?)$`)
 	})
 )
+
+// sexagesimal is a number whose places are those of a clock: 1:30 is 90, 1:30.5 is 90.5.
+func sexagesimal(s string) any {
+	unsigned := strings.TrimLeft(s, "+-")
+	whole, part, fraction := strings.Cut(strings.ReplaceAll(unsigned, "_", ""), ".")
+	var n int64
+	for place := range strings.SplitSeq(whole, ":") {
+		digits, _ := strconv.ParseInt(place, 10, 64)
+		n = n*60 + digits
+	}
+	sign := int64(1)
+	if s[0] == '-' {
+		sign = -1
+	}
+	if !fraction {
+		return sign * n
+	}
+	f, _ := strconv.ParseFloat("0."+part, 64)
+	return float64(sign) * (float64(n) + f)
+}
 
 // plain is what a plain scalar means in YAML 1.1, as PyYAML resolves it.
 func plain(s string) any {
@@ -279,12 +327,21 @@ func plain(s string) any {
 		return true
 	case "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF":
 		return false
+	case ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF":
+		return math.Inf(1)
+	case "-.inf", "-.Inf", "-.INF":
+		return math.Inf(-1)
+	case ".nan", ".NaN", ".NAN":
+		return math.NaN()
 	}
 	if yamlInt().MatchString(s) {
 		digits := strings.ReplaceAll(s, "_", "")
 		if i, err := strconv.ParseInt(digits, 0, 64); err == nil {
 			return i
 		}
+	}
+	if yamlSexagesimal().MatchString(s) {
+		return sexagesimal(s)
 	}
 	if yamlFloat().MatchString(s) {
 		if f, err := strconv.ParseFloat(strings.ReplaceAll(s, "_", ""), 64); err == nil {

@@ -250,6 +250,11 @@ func (o *taskFlags) find(names []string, say func(string)) (*chosen, error) {
 			return nil, err
 		}
 	}
+	for _, t := range out.tasks {
+		if out.adjusted[t] && o.shots >= 0 && t.Shots != o.shots {
+			say(fmt.Sprintf("%s keeps the num_fewshot: %d of its file, as in lm-eval; --num-fewshot is for files that do not say 0", t.Name, t.Shots))
+		}
+	}
 	return out, o.fixed(out)
 }
 
