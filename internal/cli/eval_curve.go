@@ -33,7 +33,7 @@ The table has each task's own figure by step, then its gain (the mean of the las
 checkpoints less the first one), its noise (the spread of those last ones: up to 5, half of
 few) and their ratio. A task whose gain is not twice its noise cannot judge the run.`,
 		Example: `  olmo eval curve olmo-quickstart/run --tasks arc_easy --limit 20 --out curve
-  olmo eval curve RUN --tasks arc_easy,piqa --steps 1000:9000:1000 --out curve --html curve.html --csv curve.csv`,
+  olmo eval curve olmo-quickstart/run --tasks copa --steps 1: --out curve --html curve.html --csv curve.csv`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usageErrorf("one RUN, not %d", len(args))
