@@ -28,8 +28,12 @@ type Chart struct {
 	X      string // what runs along the axis: step
 	Height int    // of the area with the lines, in pixels; 0 means 220
 	Zero   bool   // the axis of the values begins at 0
+	Log    bool   // equal steps along the axis X are equal factors; its values are above 0
 	Lines  []Line
 }
+
+// Colours is how many slots there are.
+const Colours = 8
 
 // Line is one line of a Chart. X and Y are equally long; a Y that is NaN is a gap, and
 // is said.
@@ -102,7 +106,11 @@ func (c Chart) layout() chartView {
 		return v
 	}
 	place := func(x, y float64) (float64, float64) {
-		return unit * (x - x0) / max(x1-x0, 1e-12), unit * (y1 - y) / max(y1-y0, 1e-12)
+		from, to := x0, x1
+		if c.Log {
+			x, from, to = math.Log10(x), math.Log10(x0), math.Log10(x1)
+		}
+		return unit * (x - from) / max(to-from, 1e-12), unit * (y1 - y) / max(y1-y0, 1e-12)
 	}
 	for _, y := range Ticks(y0, y1, max(2, c.Height/45)) {
 		_, at := place(x0, y)
@@ -110,6 +118,9 @@ func (c Chart) layout() chartView {
 		v.Left = max(v.Left, utf8.RuneCountInString(short(y)))
 	}
 	along := Ticks(x0, x1, 9)
+	if c.Log {
+		along = logTicks(x0, x1)
+	}
 	for i, x := range along {
 		at, _ := place(x, y0)
 		t := tick{At: inPercent(at), Text: short(x), More: (len(along)-1-i)%3 != 0}
@@ -295,6 +306,9 @@ func (c Chart) table() (head []string, rows [][]string) {
 	if len(lines) == 0 {
 		return nil, nil
 	}
+	if !slices.ContainsFunc(lines, func(l Line) bool { return !l.Dots }) {
+		return head, points(lines)
+	}
 	first := lines[0]
 	n := min(len(first.X), tableRows)
 	for k := range n {
@@ -320,6 +334,27 @@ func (c Chart) table() (head []string, rows [][]string) {
 	return head, rows
 }
 
+// points are the rows of single values: one for each place that any has.
+func points(lines []Line) (rows [][]string) {
+	var places []float64
+	for _, l := range lines {
+		places = append(places, l.X...)
+	}
+	slices.Sort(places)
+	for _, x := range slices.Compact(places) {
+		row := []string{short(x)}
+		for _, l := range lines {
+			text := ""
+			if i := slices.Index(l.X, x); i >= 0 {
+				text = short(l.Y[i])
+			}
+			row = append(row, text)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
 // says is the chart in a sentence, for a screen reader.
 func (c Chart) says() string {
 	var parts []string
@@ -331,6 +366,10 @@ func (c Chart) says() string {
 		name := ""
 		if l.Name != "" {
 			name = l.Name + " "
+		}
+		if last == 0 {
+			parts = append(parts, fmt.Sprintf("%s%s at %s %s", name, short(l.Y[0]), c.X, short(l.X[0])))
+			continue
 		}
 		parts = append(parts, fmt.Sprintf("%sfrom %s at %s %s to %s at %s %s", name, short(l.Y[0]), c.X, short(l.X[0]), short(l.Y[last]), c.X, short(l.X[last])))
 	}
@@ -357,6 +396,22 @@ func Ticks(low, high float64, n int) []float64 {
 	var values []float64
 	for i := math.Ceil(low/step - 1e-9); i*step <= high+step*1e-9; i++ {
 		values = append(values, i*step+0) // −0 + 0 is 0
+	}
+	return values
+}
+
+// logTicks are 1, 2 and 5 times the powers of ten between low and high, or more of them where there
+// are fewer than two.
+func logTicks(low, high float64) (values []float64) {
+	for e := math.Floor(math.Log10(low)); e <= math.Log10(high); e++ {
+		for _, factor := range []float64{1, 2, 5} {
+			if v := factor * math.Pow(10, e); v >= low*(1-1e-9) && v <= high*(1+1e-9) {
+				values = append(values, v)
+			}
+		}
+	}
+	if len(values) < 2 {
+		return Ticks(low, high, 4)
 	}
 	return values
 }

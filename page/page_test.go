@@ -3,6 +3,7 @@ package page
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -91,6 +92,31 @@ func TestChart(t *testing.T) {
 	one := Chart{Title: "one", Lines: []Line{{X: []float64{1}, Y: []float64{2}, Dots: true}}}.layout()
 	if len(one.Dots) != 1 {
 		t.Errorf("a single value gives %v", one.Dots)
+	}
+}
+
+// TestPoints: on a logarithmic axis equal factors are equally far, and the table has every point.
+func TestPoints(t *testing.T) {
+	v := Chart{X: "parameters", Log: true, Lines: []Line{
+		{Name: "small", X: []float64{1e6}, Y: []float64{0.25}, Dots: true},
+		{Name: "large", Slot: 1, X: []float64{1e8}, Y: []float64{0.5}, Dots: true},
+		{Name: "middle", Slot: 2, X: []float64{1e7}, Y: []float64{0.75}, Dots: true},
+		{Faint: true, X: []float64{1e6, 1e7}, Y: []float64{0.25, 0.75}},
+	}}.layout()
+	if len(v.Dots) != 3 || v.Dots[0].X != "0.00%" || v.Dots[2].X != "50.00%" || len(v.Ends) != 3 {
+		t.Errorf("dots %v, names %v", v.Dots, v.Ends)
+	}
+	if n := len(v.XTicks); n != 7 || v.XTicks[3].Text != "1e7" || v.XTicks[3].At != "50.00%" || v.XTicks[6].Text != "parameters 1e8" {
+		t.Errorf("ticks %v", v.XTicks)
+	}
+	if want := [][]string{{"1e6", "0.25", "", ""}, {"1e7", "", "", "0.75"}, {"1e8", "", "0.5", ""}}; !reflect.DeepEqual(v.Rows, want) {
+		t.Errorf("table %v, want %v", v.Rows, want)
+	}
+	if want := ": small 0.25 at parameters 1e6; large 0.5 at parameters 1e8; middle 0.75 at parameters 1e7"; v.Says != want {
+		t.Errorf("it says %q, want %q", v.Says, want)
+	}
+	if got := logTicks(1.1e8, 1.4e8); len(got) < 2 {
+		t.Errorf("ticks of a short axis: %v", got)
 	}
 }
 

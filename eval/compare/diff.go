@@ -58,7 +58,11 @@ type Diff struct {
 type Name struct {
 	Path  string `json:"path"`
 	Model string `json:"model"`
+	// Parameters are the model's; 0 where nobody says.
+	Parameters int64 `json:"parameters,omitempty"`
 }
+
+func nameOf(r *record.Run) Name { return Name{r.Path, r.Model, r.Parameters} }
 
 // DiffOptions are what a comparison allows.
 type DiffOptions struct {
@@ -73,7 +77,7 @@ const resamples = 2000
 // NewDiff compares b with a. Runs whose tasks have other documents, or other prompts, are errors
 // that name the task, unless o allows them.
 func NewDiff(a, b *record.Run, o DiffOptions) (*Diff, error) {
-	d := &Diff{A: Name{a.Path, a.Model}, B: Name{b.Path, b.Model}}
+	d := &Diff{A: nameOf(a), B: nameOf(b)}
 	for _, task := range a.Tasks() {
 		if !b.Has(task) {
 			d.LeftOut = append(d.LeftOut, fmt.Sprintf("task %s is in %s alone", task, a.Path))

@@ -55,7 +55,7 @@ func NewMatrix(runs []*record.Run, details int) (*Matrix, error) {
 	m := &Matrix{}
 	var names []string
 	for _, r := range runs {
-		m.Runs = append(m.Runs, Name{r.Path, r.Model})
+		m.Runs = append(m.Runs, nameOf(r))
 		for _, task := range r.Tasks() {
 			if !slices.Contains(names, task) {
 				names = append(names, task)
@@ -284,7 +284,7 @@ func (r *MatrixRow) mark(tasks []*record.Task, figure string) {
 func (m *Matrix) WriteCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	number := func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
-	if err := out.Write([]string{"task", "metric", "filter", "quoted", "model", "path", "n", "value", "stderr", "ci_low", "ci_high", "best", "chance"}); err != nil {
+	if err := out.Write([]string{"task", "metric", "filter", "quoted", "model", "path", "n", "value", "stderr", "ci_low", "ci_high", "best", "chance", "parameters"}); err != nil {
 		return err
 	}
 	for _, r := range m.Rows {
@@ -292,7 +292,7 @@ func (m *Matrix) WriteCSV(w io.Writer) error {
 			if c == nil {
 				continue
 			}
-			line := []string{r.Task, r.Metric, r.Filter, strconv.FormatBool(r.Quoted), m.Runs[i].Model, m.Runs[i].Path, strconv.Itoa(c.N), number(c.Value), "", "", "", strconv.FormatBool(c.Best), ""}
+			line := []string{r.Task, r.Metric, r.Filter, strconv.FormatBool(r.Quoted), m.Runs[i].Model, m.Runs[i].Path, strconv.Itoa(c.N), number(c.Value), "", "", "", strconv.FormatBool(c.Best), "", ""}
 			if c.StdErr != nil {
 				line[8] = number(*c.StdErr)
 			}
@@ -301,6 +301,9 @@ func (m *Matrix) WriteCSV(w io.Writer) error {
 			}
 			if r.Chance > 0 {
 				line[12] = number(r.Chance)
+			}
+			if n := m.Runs[i].Parameters; n > 0 {
+				line[13] = strconv.FormatInt(n, 10)
 			}
 			if err := out.Write(line); err != nil {
 				return err

@@ -247,5 +247,5 @@ func (m *Matrix) WriteHTML(w io.Writer) error {
 	for _, r := range m.Rows {
 		tasks[r.Task] = true
 	}
-	return comparePage.Write(w, map[string]any{"M": m, "Labels": m.Labels(), "Quoted": quoted, "Places": places, "Tasks": len(tasks), "None": map[string]int{}})
+	return comparePage.Write(w, map[string]any{"M": m, "Labels": m.Labels(), "Quoted": quoted, "Places": places, "Tasks": len(tasks), "None": map[string]int{}, "Sizes": m.Sizes()})
 }

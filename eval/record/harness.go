@@ -39,6 +39,9 @@ func openHarness(folder string, files []string) (*Run, error) {
 	var results struct {
 		Higher map[string]map[string]*bool `json:"higher_is_better"`
 		Model  string                      `json:"model_name"`
+		Config struct {
+			Parameters int64 `json:"model_num_parameters"`
+		} `json:"config"`
 		// Of this program's exports.
 		Boundary map[string]string `json:"boundary"`
 	}
@@ -76,7 +79,7 @@ func openHarness(folder string, files []string) (*Run, error) {
 	if !found {
 		return nil, nil
 	}
-	r.Model = results.Model
+	r.Model, r.Parameters = results.Model, results.Config.Parameters
 	names := map[string]string{} // of tasks whose files cannot be called so
 	for task := range higher {
 		names[sanitized(task)] = task

@@ -142,9 +142,14 @@ func harnessOf(run *eval.Run, r *eval.Results, when time.Time, hashes map[string
 	}
 	config := object{{"model", exporter}, {"model_args", map[string]any{"pretrained": r.ModelName}}}
 	for _, k := range slices.Sorted(maps.Keys(r.Config)) {
-		if k != "model" {
-			config = append(config, member{k, r.Config[k]})
+		name := k
+		switch k {
+		case "model":
+			continue
+		case "parameters":
+			name = "model_num_parameters"
 		}
+		config = append(config, member{name, r.Config[k]})
 	}
 	out := object{{"results", tables}}
 	if groups := only(r.Groups, own); len(groups) > 0 {

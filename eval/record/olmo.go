@@ -22,11 +22,14 @@ func openOurs(folder string, files []string) (*Run, error) {
 		Results map[string]struct {
 			Chance float64 `json:"chance"`
 		} `json:"results"`
-		Quoted   map[string]string           `json:"quoted"`
-		Higher   map[string]map[string]*bool `json:"higher_is_better"`
-		Model    string                      `json:"model_name"`
-		Boundary map[string]string           `json:"boundary"`
-		Data     map[string][]eval.Data      `json:"data"`
+		Quoted map[string]string           `json:"quoted"`
+		Higher map[string]map[string]*bool `json:"higher_is_better"`
+		Model  string                      `json:"model_name"`
+		Config struct {
+			Parameters int64 `json:"parameters"`
+		} `json:"config"`
+		Boundary map[string]string      `json:"boundary"`
+		Data     map[string][]eval.Data `json:"data"`
 	}
 	file := filepath.Join(folder, "results.json")
 	text, err := os.ReadFile(file)
@@ -36,7 +39,7 @@ func openOurs(folder string, files []string) (*Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: it is no results.json of this version: %w", file, err)
 	}
-	r := &Run{Format: formatOurs, Model: results.Model, tasks: map[string]func() (*Task, error){}}
+	r := &Run{Format: formatOurs, Model: results.Model, Parameters: results.Config.Parameters, tasks: map[string]func() (*Task, error){}}
 	for name := range results.Results {
 		file := eval.RequestsFile(name)
 		if !slices.Contains(files, file) {

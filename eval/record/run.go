@@ -20,7 +20,9 @@ type Run struct {
 	Path   string
 	Format string // the program that left it: olmo, lm-eval or olmes
 	Model  string // the model's name, else the folder's
-	tasks  map[string]func() (*Task, error)
+	// Parameters are the model's, where the run says how many; else 0.
+	Parameters int64
+	tasks      map[string]func() (*Task, error)
 }
 
 // Task is what a run says of a task.

@@ -238,6 +238,7 @@ func (o *evaluation) run(c *cobra.Command, p *progress) (*eval.Results, int, err
 	}
 	if window > 0 {
 		run.Config["window"] = window
+		run.Config["parameters"], _ = m.local.Config.NumParams()
 	}
 	if o.endOfText {
 		run.Config["end_of_text"] = true

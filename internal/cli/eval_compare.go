@@ -3,8 +3,11 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -17,6 +20,7 @@ import (
 
 func newEvalCompareCommand() *cobra.Command {
 	var html, csv string
+	var sizes []string
 	var documents int
 	var asJSON bool
 	c := &cobra.Command{
@@ -27,10 +31,13 @@ func newEvalCompareCommand() *cobra.Command {
 and its 95 % interval; an asterisk marks the best one and those that no test tells from it.
 
 With --html it writes one page that needs no network, in which each figure leads to the
-documents on which the runs differ; --csv and --json have all figures.`,
+documents on which the runs differ; --csv and --json have all figures. Where two runs or
+more say how large their model is, or --size does, the page shows the figures by size, and
+which models none of their size or less is better than.`,
 		Example: `  olmo eval --model olmo-quickstart --tasks arc_easy --out first
   olmo eval --model olmo-quickstart --tasks arc_easy --precision amp_bf16 --out second
-  olmo eval compare first second --html compared.html`,
+  olmo eval compare first second --html compared.html
+  olmo eval compare first second --html compared.html --size first=135M --size second=1.3B`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if documents < 1 {
@@ -50,6 +57,11 @@ documents on which the runs differ; --csv and --json have all figures.`,
 			m, err := compare.NewMatrix(runs, documents)
 			if err != nil {
 				return err
+			}
+			for _, size := range sizes {
+				if err := setSize(m, size); err != nil {
+					return &usageError{fmt.Errorf("--size %s: %w", size, err)}
+				}
 			}
 			for file, write := range map[string]func(io.Writer) error{html: m.WriteHTML, csv: m.WriteCSV} {
 				if file == "" {
@@ -76,9 +88,29 @@ documents on which the runs differ; --csv and --json have all figures.`,
 	f := c.Flags()
 	f.StringVar(&html, "html", "", "the page to write")
 	f.StringVar(&csv, "csv", "", "the CSV file to write, a line a figure and run")
+	f.StringArrayVar(&sizes, "size", nil, "the parameters of a run's model, such as NAME=135M or 1.3B; NAME is a model's name or a run's folder")
 	f.IntVar(&documents, "documents", 20, "most documents of a task on the page")
 	f.BoolVar(&asJSON, "json", false, "print JSON instead of a table")
 	return c
+}
+
+// setSize reads NAME=COUNT; the count may end in K, M, B or T, thousands of each other.
+func setSize(m *compare.Matrix, text string) error {
+	at := strings.LastIndex(text, "=")
+	if at < 1 {
+		return errors.New("want NAME=COUNT")
+	}
+	count, factor := text[at+1:], 1.0
+	if n := len(count); n > 0 {
+		if k := strings.IndexByte("KMBT", strings.ToUpper(count)[n-1]); k >= 0 {
+			count, factor = count[:n-1], []float64{1e3, 1e6, 1e9, 1e12}[k]
+		}
+	}
+	x, err := strconv.ParseFloat(count, 64)
+	if err != nil || !(x*factor >= 1 && x*factor < 1e18) {
+		return fmt.Errorf("%q is no number of parameters\nhint: write it as 135M or 1.3B", text[at+1:])
+	}
+	return m.SetSize(text[:at], int64(math.Round(x*factor)))
 }
 
 // compareTable prints the figures that tasks are quoted with.
