@@ -242,6 +242,7 @@ type selection struct {
 	c       *Catalogue
 	options Options
 	at      map[string]int // of tasks, by name
+	open    []string       // the groups and tags that are being read, outermost first
 	tasks   []*eval.Task
 	groups  []*eval.Group
 }
@@ -250,7 +251,7 @@ type selection struct {
 // the names that stand for it in a group.
 func (s *selection) take(name string, overrides *mapping, depth int) (members []string, err error) {
 	if depth > 20 {
-		return nil, fmt.Errorf("groups lie in groups more than 20 deep, last in %s", name)
+		return nil, fmt.Errorf("groups lie in groups more than 20 deep: %s", strings.Join(s.open, ", "))
 	}
 	e, ok := s.c.entries[name]
 	if !ok {
@@ -261,6 +262,13 @@ func (s *selection) take(name string, overrides *mapping, depth int) (members []
 	}
 	if err := e.twice(); err != nil {
 		return nil, err
+	}
+	if e.kind != isTask {
+		if slices.Contains(s.open, name) {
+			return nil, fmt.Errorf("the group %s contains itself: %s", name, strings.Join(append(s.open, name), " has "))
+		}
+		s.open = append(s.open, name)
+		defer func() { s.open = s.open[:len(s.open)-1] }()
 	}
 	switch e.kind {
 	case isTag:
@@ -319,6 +327,9 @@ func (s *selection) takeGroup(file, name string, m, overrides *mapping, depth in
 	items, ok := list.([]any)
 	if !ok {
 		return nil, problem(file, "task is %v, want a list of names", list)
+	}
+	if len(items) == 0 {
+		return nil, problem(file, "task: the group %s has no tasks", name)
 	}
 	for _, item := range items {
 		members, err := s.takeMember(file, name, item, below, depth)

@@ -1,6 +1,7 @@
 package taskfile_test
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -150,6 +151,11 @@ func TestCorpusMetrics(t *testing.T) {
 
 // TestRefusals: what is wrong, or not understood, is said with file and name.
 func TestRefusals(t *testing.T) {
+	// A tenth of a kilobyte a line, and a billion values.
+	aliases := "  a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+	for i := 1; i < 10; i++ {
+		aliases += fmt.Sprintf("  a%d: &a%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 10), ", "))
+	}
 	for name, c := range map[string]struct{ text, want string }{
 		"unknown key":      {"task: t\n" + task + "num_fewshots: 1\n", `key "num_fewshots" is not known` + "\n" + `hint: did you mean num_fewshot?`},
 		"unknown metric":   {"task: t\n" + task + "metric_list: [{metric: acc_normm}]\n", "did you mean acc_norm?"},
@@ -179,6 +185,14 @@ func TestRefusals(t *testing.T) {
 		"a bad pattern":    {"task: t\n" + base + "doc_to_text: q\ndoc_to_target: q\nfilter_list: [{name: x, filter: [{function: regex, regex_pattern: \"(\"}]}]\n", `the pattern "("`},
 		"endless template": {"task: t\n" + strings.Replace(task, "{{q}}", "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}", 1), "doc_to_text"},
 		"no answer":        {"task: t\n" + strings.Replace(task, "doc_to_target: a", "doc_to_target: \"{{a + 5}}\"", 1), "rows.jsonl:1: the answer is number 6 of 2 choices"},
+		"an empty group":   {"group: t\ntask: []\n", "t.yaml: task: the group t has no tasks"},
+		"in itself":        {"group: t\ntask: [twice, t]\n", "t.yaml: task: the group t contains itself: t has t"},
+		"in a part":        {"group: t\ntask: {group: s, task: [t]}\n", "want a list of names"},
+		"in its own part":  {"group: t\ntask: [{group: s, task: [t]}]\n", "the group t contains itself"},
+		"many aliases":     {"task: t\n" + task + "metadata:\n" + aliases, "t.yaml: line 16: the file is too large with what its aliases stand for"},
+		"deep brackets":    {"task: t\nmetadata: " + strings.Repeat("[", 1_000_000) + "\n", "t.yaml: line 2: it nests too deep"},
+		"deep mappings":    {"task: t\nmetadata: " + strings.Repeat("{a: ", 100_000) + "\n", "t.yaml: line 2: it nests too deep"},
+		"deep dashes":      {"task: t\nmetadata:\n  " + strings.Repeat("- ", 100_000) + "x\n", "t.yaml: line 3: it nests too deep"},
 		"two files":        {"task: twice\n" + task, `two files have the name "twice"`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
@@ -150,13 +151,17 @@ func parseYAML(text []byte) (m *mapping, err error) {
 			}
 		}
 	}
-	f, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey()) // PyYAML takes the last
+	tokens := lexer.Tokenize(string(text))
+	if line := tooDeep(tokens); line > 0 {
+		return nil, fmt.Errorf("line %d: it nests too deep", line)
+	}
+	f, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey()) // PyYAML takes the last
 	if err != nil {
 		// The library's message shows the place in a picture of several lines.
 		first, _, _ := strings.Cut(err.Error(), "\n")
 		return nil, fmt.Errorf("it is no YAML: %s", first)
 	}
-	r := values{anchors: map[string]any{}}
+	r := values{anchors: map[string]anchored{}}
 	for _, d := range f.Docs {
 		if d.Body == nil {
 			continue
@@ -173,13 +178,52 @@ func parseYAML(text []byte) (m *mapping, err error) {
 	return nil, fmt.Errorf("it is empty")
 }
 
-// reader makes values of a file's nodes, by YAML 1.1 as PyYAML reads it.
-type values struct{ anchors map[string]any }
+const (
+	maxDepth = 100
+	maxSize  = 1 << 23 // what aliases may make of a file: its values, and the bytes of their texts
+)
+
+// tooDeep returns the line on which a text nests deeper than maxDepth within brackets or dashes,
+// or 0. The parser calls itself for each level, so what it cannot come back from is never given
+// to it.
+func tooDeep(tokens token.Tokens) int {
+	brackets, dashes := 0, 0
+	for _, t := range tokens {
+		switch t.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			brackets++
+		case token.SequenceEndType, token.MappingEndType:
+			brackets--
+		case token.SequenceEntryType:
+			dashes++
+		}
+		if t.Type != token.SequenceEntryType {
+			dashes = 0
+		}
+		if brackets > maxDepth || dashes > maxDepth {
+			return t.Position.Line
+		}
+	}
+	return 0
+}
+
+// values makes values of a file's nodes, by YAML 1.1 as PyYAML reads it.
+type values struct {
+	anchors map[string]anchored
+	size    int // of what was made so far, everything behind an alias counted anew
+}
+
+// anchored is a value that aliases stand for, with its size.
+type anchored struct {
+	value any
+	size  int
+}
 
 func (r *values) value(n ast.Node, depth int) (any, error) {
-	if depth > 100 {
+	if depth > maxDepth {
 		return nil, fmt.Errorf("it nests too deep")
 	}
+	r.size++
 	switch n := n.(type) {
 	case nil, *ast.NullNode:
 		return nil, nil
@@ -198,15 +242,21 @@ func (r *values) value(n ast.Node, depth int) (any, error) {
 		}
 		return v, err
 	case *ast.AnchorNode:
+		before := r.size
 		v, err := r.value(n.Value, depth+1)
-		r.anchors[n.Name.String()] = v
+		r.anchors[n.Name.String()] = anchored{v, r.size - before}
 		return v, err
 	case *ast.AliasNode:
-		v, ok := r.anchors[n.Value.String()]
+		a, ok := r.anchors[n.Value.String()]
 		if !ok {
 			return nil, fmt.Errorf("the alias *%s names nothing", n.Value)
 		}
-		return v, nil
+		// The value is shared, but whoever writes the file out or takes a digest of it meets it
+		// as often as it is named: ten lines can name a billion values.
+		if r.size += a.size; r.size > maxSize {
+			return nil, fmt.Errorf("line %d: the file is too large with what its aliases stand for", n.Start.Position.Line)
+		}
+		return a.value, nil
 	case *ast.MappingValueNode:
 		m := newMapping()
 		return m, r.entry(m, n, depth)
@@ -233,9 +283,11 @@ func (r *values) value(n ast.Node, depth int) (any, error) {
 		}
 		return out, nil
 	case *ast.LiteralNode:
+		r.size += len(n.Value.Value)
 		return n.Value.Value, nil
 	}
 	t := n.GetToken()
+	r.size += len(t.Value)
 	if t.Type == token.SingleQuoteType || t.Type == token.DoubleQuoteType {
 		return t.Value, nil
 	}

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -428,7 +427,7 @@ func limitFlag(value string) (limit int, share float64, err error) {
 
 // table prints the results that were asked for.
 func (o *evalOptions) table(out io.Writer, jobs []*eval.Job, r *eval.Results, window int) error {
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	w := newTable(out)
 	header := false
 	for _, j := range jobs {
 		s, t := r.Scores[j.Name], j.Task
@@ -482,7 +481,7 @@ func groupTable(out io.Writer, r *eval.Results) error {
 	if len(r.Groups) == 0 {
 		return nil
 	}
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	w := newTable(out)
 	header := "\ngroup\tfigure\tscore\tstderr\n"
 	for _, name := range slices.Sorted(maps.Keys(r.Groups)) {
 		g := r.Groups[name]

@@ -9,7 +9,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -115,7 +114,7 @@ func setSize(m *compare.Matrix, text string) error {
 
 // compareTable prints the figures that tasks are quoted with.
 func compareTable(out io.Writer, m *compare.Matrix) error {
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	w := newTable(out)
 	fmt.Fprintf(w, "task\tfigure\t%s\tchance\n", strings.Join(m.Labels(), "\t"))
 	var notes []string
 	for _, r := range m.Rows {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"text/tabwriter"
 
 	"olmo/data/dedupe"
 	datastore "olmo/data/store"
@@ -57,7 +56,7 @@ func contaminationTable(out io.Writer, c *compare.Contamination) error {
 		return nil
 	}
 	fmt.Fprintln(out, "\non the questions that the corpus holds some of, and on the others:")
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	w := newTable(out)
 	fmt.Fprint(w, "task\tfigure\tclean\tdocuments\toverlapping\tdocuments\tdifference\t95 %\tp\tadjusted\n")
 	for _, r := range c.Rows {
 		figure, interval := r.Metric, "–"

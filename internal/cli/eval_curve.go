@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -155,7 +154,7 @@ func (o *evalOptions) curve(c *cobra.Command, checkpoints []eval.Checkpoint) (*c
 // curveTable prints a line a step, and what the tasks are worth.
 func curveTable(out io.Writer, c *compare.Curve) error {
 	quoted := slices.DeleteFunc(slices.Clone(c.Rows), func(r compare.CurveRow) bool { return !r.Quoted })
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	w := newTable(out)
 	fmt.Fprint(w, "step")
 	for _, r := range quoted {
 		fmt.Fprintf(w, "\t%s %s", r.Task, r.Figure())

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -113,7 +112,7 @@ func listSets(c *cobra.Command, word string, asJSON bool, places []string) error
 	if asJSON {
 		return json.NewEncoder(out).Encode(sets)
 	}
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	w := newTable(out)
 	fmt.Fprintln(w, "set\trows\tlicence\tsize\tplace")
 	for _, l := range sets {
 		licence, bytes, where, rows := l.Licence, "–", l.Place, fmt.Sprint(l.Rows)
@@ -367,7 +366,7 @@ func checkSets(c *cobra.Command, places []string, asJSON bool) error {
 			return err
 		}
 	} else {
-		w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+		w := newTable(out)
 		for _, x := range checked {
 			verdict := "as known"
 			if !x.Known {

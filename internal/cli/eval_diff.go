@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -62,8 +61,8 @@ prompts are refused, unless --common or --other-prompts allows them.`,
 
 // diffTable prints a row a figure. Figures without a filter are called by the metric alone.
 func diffTable(out io.Writer, d *compare.Diff) error {
-	fmt.Fprintf(out, "A: %s (%s)\nB: %s (%s)\n", d.A.Model, d.A.Path, d.B.Model, d.B.Path)
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(out, "A: %s (%s)\nB: %s (%s)\n", visible(d.A.Model), visible(d.A.Path), visible(d.B.Model), visible(d.B.Path))
+	w := newTable(out)
 	fmt.Fprint(w, "task\tfigure\tdocuments\tA\tB\tB − A\t95 %\tp\tadjusted\tB is\n")
 	for _, r := range d.Rows {
 		figure, interval := r.Metric, "–"

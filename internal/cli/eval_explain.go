@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -76,11 +75,11 @@ the model.`,
 // explain prints an explanation.
 func explain(out io.Writer, e *record.Explanation, tok *tokenizer.Tokenizer, split func(r *eval.Request) (before, after []int32, err error)) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, document %d", e.Task, e.Document)
+	fmt.Fprintf(&b, "%s, document %d", visible(e.Task), e.Document)
 	if e.ID != "" {
-		fmt.Fprintf(&b, " (%s)", e.ID)
+		fmt.Fprintf(&b, " (%s)", visible(e.ID))
 	}
-	fmt.Fprintf(&b, ", as %s answered it (%s)\n", e.Model, e.Run)
+	fmt.Fprintf(&b, ", as %s answered it (%s)\n", visible(e.Model), visible(e.Run))
 	if e.Boundary != "" {
 		fmt.Fprintf(&b, "context and continuation encoded %s\n", e.Boundary)
 	}
@@ -149,7 +148,7 @@ func explainNorms(out io.Writer, e *record.Explanation) error {
 	if len(e.Norms) == 0 {
 		return nil
 	}
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	w := newTable(out)
 	fmt.Fprint(w, "\nscore")
 	for i := range e.Choices {
 		fmt.Fprintf(w, "\t%d", i)

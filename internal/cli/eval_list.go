@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -156,7 +155,7 @@ func listTasks(out io.Writer, from *taskFlags, word string, asJSON bool, places 
 	if len(tasks) == 0 {
 		return fmt.Errorf("no task has %q in its name\nhint: 'olmo eval list' lists all", word)
 	}
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	w := newTable(out)
 	fmt.Fprintf(w, "task\tkind\tquoted with\tdata\n")
 	missing := false
 	for _, t := range tasks {

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -189,7 +188,7 @@ func scorerTable() string {
 
 // printSummary prints a figure a line, with its standard error and the number of rows.
 func printSummary(out io.Writer, s *score.Summary) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := newTable(out)
 	for _, name := range slices.Sorted(maps.Keys(s.Scores)) {
 		if strings.HasSuffix(name, "_stderr") || strings.HasSuffix(name, "_n") {
 			continue

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -137,7 +136,7 @@ func showSuite(out io.Writer, s *eval.Suite, places []string) error {
 	if s.Source != "" {
 		fmt.Fprintf(out, "source: %s\n", s.Source)
 	}
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	w := newTable(out)
 	var parts func(s *eval.Suite, indent string)
 	parts = func(s *eval.Suite, indent string) {
 		for _, name := range s.Parts {
@@ -174,8 +173,8 @@ func showGroup(out io.Writer, g *eval.Group, tasks []*eval.Task, places []string
 		}
 		figures += "the mean of " + a.Metric + ", " + weight
 	}
-	fmt.Fprintf(out, "%s: group of %d tasks; its figure: %s\n", g.Name, len(tasks), figures)
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(out, "%s: group of %d tasks; its figure: %s\n", visible(g.Name), len(tasks), figures)
+	w := newTable(out)
 	for _, t := range tasks {
 		place, missing, _ := dataPlace(t, places)
 		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", t.Name, t.Kind, t.Quoted, cmp.Or(place, missing, "--documents"))
@@ -187,9 +186,9 @@ func showGroup(out io.Writer, g *eval.Group, tasks []*eval.Task, places []string
 func showTask(out io.Writer, j *eval.Job, tok *tokenizer.Tokenizer, split func(r *eval.Request) (before, after []int32, err error)) error {
 	var b strings.Builder
 	t := j.Task
-	fmt.Fprintf(&b, "%s: %s, quoted with %s, %d shots, context and continuation encoded %s\n", t.Name, t.Kind, t.Quoted, t.Shots, j.Boundary)
+	fmt.Fprintf(&b, "%s: %s, quoted with %s, %d shots, context and continuation encoded %s\n", visible(t.Name), t.Kind, t.Quoted, t.Shots, j.Boundary)
 	if t.About.Source != "" {
-		fmt.Fprintf(&b, "source: %s\n", t.About.Source)
+		fmt.Fprintf(&b, "source: %s\n", visible(t.About.Source))
 	}
 	for d, err := range j.Each() {
 		if err != nil {
@@ -197,7 +196,7 @@ func showTask(out io.Writer, j *eval.Job, tok *tokenizer.Tokenizer, split func(r
 		}
 		fmt.Fprintf(&b, "\n--- document %d", d.Index)
 		if d.ID != "" {
-			fmt.Fprintf(&b, " (%s)", d.ID)
+			fmt.Fprintf(&b, " (%s)", visible(d.ID))
 		}
 		b.WriteString("\n")
 		last := ""
@@ -234,4 +233,7 @@ func showTask(out io.Writer, j *eval.Job, tok *tokenizer.Tokenizer, split func(r
 	return err
 }
 
-func indented(text string) string { return "    " + strings.ReplaceAll(text, "\n", "\n    ") }
+// indented is a text of several lines, made visible.
+func indented(text string) string {
+	return "    " + strings.ReplaceAll(visible(text), "\n", "\n    ")
+}

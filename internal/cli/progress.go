@@ -72,6 +72,7 @@ func (p *progress) begin(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.endLocked("done in")
+	name = visible(name)
 	p.stage, p.began, p.shown = name, p.now(), time.Time{}
 	p.show(name + " …")
 }
@@ -110,7 +111,7 @@ func (p *progress) print(line string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clear()
-	fmt.Fprintln(p.out, line)
+	fmt.Fprintln(p.out, visible(line))
 	if p.live && p.lastLine != "" && p.stage != "" {
 		p.show(p.lastLine)
 	}

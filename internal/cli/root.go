@@ -298,7 +298,7 @@ func Main(args []string) int {
 	if isUsage && !strings.Contains(text, "hint:") {
 		text += fmt.Sprintf("\nhint: see '%s --help'", c.CommandPath())
 	}
-	fmt.Fprintf(os.Stderr, "%s: %s\n", c.CommandPath(), text)
+	fmt.Fprintf(os.Stderr, "%s: %s\n", c.CommandPath(), visible(text))
 	if isUsage {
 		return exitUsage
 	}
