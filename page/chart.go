@@ -28,7 +28,7 @@ type Chart struct {
 	X      string // what runs along the axis: step
 	Height int    // of the area with the lines, in pixels; 0 means 220
 	Zero   bool   // the axis of the values begins at 0
-	Log    bool   // equal steps along the axis X are equal factors; its values are above 0
+	Log    bool   // equal steps along the axis X are equal factors; its values are counts, above 0
 	Lines  []Line
 }
 
@@ -123,7 +123,7 @@ func (c Chart) layout() chartView {
 	}
 	for i, x := range along {
 		at, _ := place(x, y0)
-		t := tick{At: inPercent(at), Text: short(x), More: (len(along)-1-i)%3 != 0}
+		t := tick{At: inPercent(at), Text: c.along(x), More: (len(along)-1-i)%3 != 0}
 		if i == len(along)-1 {
 			t.Text = c.X + " " + t.Text
 		}
@@ -155,6 +155,14 @@ func (c Chart) layout() chartView {
 	v.Head, v.Rows = c.table()
 	v.Says = c.says()
 	return v
+}
+
+// along is a value of the axis X in words.
+func (c Chart) along(x float64) string {
+	if c.Log {
+		return counted(x)
+	}
+	return short(x)
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
@@ -307,7 +315,7 @@ func (c Chart) table() (head []string, rows [][]string) {
 		return nil, nil
 	}
 	if !slices.ContainsFunc(lines, func(l Line) bool { return !l.Dots }) {
-		return head, points(lines)
+		return head, c.points(lines)
 	}
 	first := lines[0]
 	n := min(len(first.X), tableRows)
@@ -335,14 +343,14 @@ func (c Chart) table() (head []string, rows [][]string) {
 }
 
 // points are the rows of single values: one for each place that any has.
-func points(lines []Line) (rows [][]string) {
+func (c Chart) points(lines []Line) (rows [][]string) {
 	var places []float64
 	for _, l := range lines {
 		places = append(places, l.X...)
 	}
 	slices.Sort(places)
 	for _, x := range slices.Compact(places) {
-		row := []string{short(x)}
+		row := []string{c.along(x)}
 		for _, l := range lines {
 			text := ""
 			if i := slices.Index(l.X, x); i >= 0 {
@@ -368,7 +376,7 @@ func (c Chart) says() string {
 			name = l.Name + " "
 		}
 		if last == 0 {
-			parts = append(parts, fmt.Sprintf("%s%s at %s %s", name, short(l.Y[0]), c.X, short(l.X[0])))
+			parts = append(parts, fmt.Sprintf("%s%s at %s %s", name, short(l.Y[0]), c.X, c.along(l.X[0])))
 			continue
 		}
 		parts = append(parts, fmt.Sprintf("%sfrom %s at %s %s to %s at %s %s", name, short(l.Y[0]), c.X, short(l.X[0]), short(l.Y[last]), c.X, short(l.X[last])))

@@ -106,13 +106,13 @@ func TestPoints(t *testing.T) {
 	if len(v.Dots) != 3 || v.Dots[0].X != "0.00%" || v.Dots[2].X != "50.00%" || len(v.Ends) != 3 {
 		t.Errorf("dots %v, names %v", v.Dots, v.Ends)
 	}
-	if n := len(v.XTicks); n != 7 || v.XTicks[3].Text != "1e7" || v.XTicks[3].At != "50.00%" || v.XTicks[6].Text != "parameters 1e8" {
+	if n := len(v.XTicks); n != 7 || v.XTicks[3].Text != "10M" || v.XTicks[3].At != "50.00%" || v.XTicks[6].Text != "parameters 100M" {
 		t.Errorf("ticks %v", v.XTicks)
 	}
-	if want := [][]string{{"1e6", "0.25", "", ""}, {"1e7", "", "", "0.75"}, {"1e8", "", "0.5", ""}}; !reflect.DeepEqual(v.Rows, want) {
+	if want := [][]string{{"1M", "0.25", "", ""}, {"10M", "", "", "0.75"}, {"100M", "", "0.5", ""}}; !reflect.DeepEqual(v.Rows, want) {
 		t.Errorf("table %v, want %v", v.Rows, want)
 	}
-	if want := ": small 0.25 at parameters 1e6; large 0.5 at parameters 1e8; middle 0.75 at parameters 1e7"; v.Says != want {
+	if want := ": small 0.25 at parameters 1M; large 0.5 at parameters 100M; middle 0.75 at parameters 10M"; v.Says != want {
 		t.Errorf("it says %q, want %q", v.Says, want)
 	}
 	if got := logTicks(1.1e8, 1.4e8); len(got) < 2 {

@@ -57,7 +57,7 @@ func TestSizes(t *testing.T) {
 		t.Fatal(err)
 	}
 	pagetest.LookAt(t, "sizes", b.Bytes())
-	if text := b.String(); !strings.Contains(text, "Figures by size") || !strings.Contains(text, "1.35e8") || strings.Contains(text, "<b>two") {
+	if text := b.String(); !strings.Contains(text, "Figures by size") || !strings.Contains(text, "135M") || strings.Contains(text, "<b>two") {
 		t.Error("the page lacks the chart, or has markup of a name")
 	}
 }

@@ -53,7 +53,11 @@ func Export(format string, run *eval.Run, results *eval.Results) (folder string,
 		}
 		names[stem] = j.Name
 	}
-	folder = filepath.Join(run.Out, "export-"+format, sanitized(results.ModelName))
+	model := sanitized(results.ModelName)
+	if slices.Contains([]string{"", ".", ".."}, model) { // which name other folders
+		model = "model"
+	}
+	folder = filepath.Join(run.Out, "export-"+format, model)
 	if err := exports[format](folder, run, results); err != nil {
 		return "", fmt.Errorf("exporting to %s: %w", folder, err)
 	}

@@ -267,6 +267,11 @@ func TestExportAgain(t *testing.T) {
 		t.Errorf("%d documents", len(k.Documents))
 	}
 
+	results.ModelName = ".."
+	if folder, err := record.Export("olmes", run, results); err != nil || folder != filepath.Join(out, "export-olmes", "model") {
+		t.Errorf("the folder of a model called ..: %s, %v", folder, err)
+	}
+
 	if err := record.CheckExport("lm_eval"); err == nil || err.Error() != "\"lm_eval\" is no form to export to\nhint: did you mean lm-eval?" {
 		t.Errorf("error %v", err)
 	}

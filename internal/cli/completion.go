@@ -10,6 +10,7 @@ import (
 
 	"olmo/data/tagger"
 	"olmo/eval"
+	"olmo/eval/record"
 	"olmo/eval/score"
 )
 
@@ -78,6 +79,7 @@ var values = map[string]func() []string{
 	"olmo bench train --size":              func() []string { return []string{"S", "M", "L"} },
 	"olmo tokenizer train --pre-tokenizer": func() []string { return []string{"gpt2", "cl100k"} },
 	"--scorer":                             score.Names,
+	"olmo eval --export":                   record.Exports,
 	"--sandbox":                            func() []string { return []string{"none"} },
 	"--tasks":                              programTasks,
 	"--taggers":                            tagger.Names,
