@@ -15,7 +15,8 @@ import (
 )
 
 // Answers are the answers of a file: lines of {"doc", "responses"} or {"doc", "loglikelihoods"},
-// the requests-TASK.jsonl of a run, or the samples_TASK.jsonl of lm-eval.
+// the requests-TASK.jsonl of a run, the samples_TASK.jsonl of lm-eval, or the predictions.jsonl of
+// OLMES.
 type Answers struct {
 	Rows   []Row
 	places []string // of each row
@@ -39,6 +40,7 @@ func ReadAnswers(path string) (*Answers, error) {
 	a := &Answers{}
 	filters := map[string][]string{} // of lm-eval's lines, by document; each filter has a line
 	rows := map[string]int{}
+	var docs map[string]json.RawMessage // of OLMES' lines
 	for r, err := range evaldata.File(path).Rows() {
 		if err != nil {
 			return nil, err
@@ -59,6 +61,13 @@ func ReadAnswers(path string) (*Answers, error) {
 				rows[key], filters[key] = l.row, nil
 			}
 			filters[key] = append(filters[key], filter)
+		case l.has("model_output"):
+			if docs == nil {
+				if docs, err = askedDocs(path); err != nil {
+					return nil, err
+				}
+			}
+			row, err = l.prediction(docs)
 		case l.has("continuation") && l.has("logprob"):
 			var choice int
 			if err = l.read("choice", &choice); err == nil && choice > 0 {

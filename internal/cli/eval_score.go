@@ -29,7 +29,8 @@ func newEvalScoreCommand() *cobra.Command {
 		Long: `Score reads answers, a line each, and writes the lines with their scores. A line is
   {"doc": …, "responses": […]}        what a model wrote to the document (or "response")
   {"doc": …, "loglikelihoods": […]}   how probable it found the document's choices
-or one of a finished run: requests-TASK.jsonl of 'olmo eval', samples_TASK.jsonl of lm-eval.
+or one of a finished run: requests-TASK.jsonl of 'olmo eval', samples_TASK.jsonl of lm-eval,
+predictions.jsonl of OLMES (with its requests.jsonl beside it, which has the documents).
 Other keys stay. The document is a row of the scorer's data set (docs/evaluation.md names the
 fields that each scorer needs).
 
