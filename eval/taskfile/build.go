@@ -65,7 +65,7 @@ func build(file *definition, o Options) (*eval.Task, error) {
 	def.config = maps.Clone(file.config)
 	if o.Shots != nil {
 		// A file's own 0 stays, as in lm-eval (evaluator.py, simple_evaluate).
-		if def.config["num_fewshot"] != int64(0) {
+		if !def.noShots {
 			def.shots, def.config["num_fewshot"] = *o.Shots, *o.Shots
 		}
 	}
@@ -77,15 +77,13 @@ func build(file *definition, o Options) (*eval.Task, error) {
 		if err != nil {
 			return nil, problem(def.file, "%w", err)
 		}
-		kwargs, _ := def.config["generation_kwargs"].(map[string]any)
-		kwargs = maps.Clone(kwargs)
-		if kwargs == nil {
-			kwargs = map[string]any{}
+		if kwargs, ok := def.config["generation_kwargs"].(map[string]any); ok {
+			kwargs = maps.Clone(kwargs)
+			for _, k := range m.keys {
+				kwargs[text(k)] = plain(text(m.values[text(k)]))
+			}
+			def.config["generation_kwargs"] = kwargs
 		}
-		for _, k := range m.keys {
-			kwargs[text(k)] = plain(text(m.values[text(k)]))
-		}
-		def.config["generation_kwargs"] = kwargs
 		if g := &def.generation; m.values["temperature"] != nil && g.temperature > 0 && g.greedy {
 			return nil, problem(def.file, "do_sample is false there, so a temperature has no effect\nhint: --gen-kwargs do_sample=true,temperature=%g", g.temperature)
 		}

@@ -26,6 +26,7 @@ type definition struct {
 	targetDelimiter   string
 	fewshotDelimiter  string
 	shots             int
+	noShots           bool // the file says 0
 	fewshot           fewshot
 	output            string // output_type
 	generation        generation
@@ -170,7 +171,7 @@ func define(file string, m *mapping) (*definition, error) {
 		if !ok || n < 0 {
 			return fail(fmt.Errorf("num_fewshot is %s, want 0 or more", describe(v)))
 		}
-		d.shots = int(n)
+		d.shots, d.noShots = int(n), n == 0
 	}
 	if v := m.values["repeats"]; v != nil {
 		n, ok := v.(int64)
@@ -204,7 +205,8 @@ func define(file string, m *mapping) (*definition, error) {
 	if d.evaluated() == "" {
 		return fail(fmt.Errorf("neither test_split nor validation_split is given"))
 	}
-	d.config, _ = plainValue(m).(map[string]any)
+	keys, _ := plainValue(m).(map[string]any)
+	d.config = d.whole(keys)
 	return d, nil
 }
 

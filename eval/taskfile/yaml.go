@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"math/big"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -257,6 +258,8 @@ func (r *values) value(n ast.Node, depth int) (any, error) {
 			return nil, fmt.Errorf("line %d: the file is too large with what its aliases stand for", n.Start.Position.Line)
 		}
 		return a.value, nil
+	case *ast.MappingKeyNode: // ? KEY
+		return r.value(n.Value, depth+1)
 	case *ast.MappingValueNode:
 		m := newMapping()
 		return m, r.entry(m, n, depth)
@@ -297,6 +300,9 @@ func (r *values) value(n ast.Node, depth int) (any, error) {
 // clock is the plain scalar 10:30 in a list in brackets, of which the library makes a mapping: a
 // colon ends a key only where a space follows.
 func clock(n ast.Node) (s string, ok bool) {
+	if m, is := n.(*ast.MappingNode); is && len(m.Values) == 1 && m.Start.Type != token.MappingStartType {
+		n = m.Values[0]
+	}
 	e, ok := n.(*ast.MappingValueNode)
 	if !ok {
 		return "", false
@@ -389,6 +395,9 @@ func plain(s string) any {
 	if yamlInt().MatchString(s) {
 		digits := strings.ReplaceAll(s, "_", "")
 		if i, err := strconv.ParseInt(digits, 0, 64); err == nil {
+			return i
+		}
+		if i, ok := new(big.Int).SetString(digits, 0); ok {
 			return i
 		}
 	}
