@@ -167,6 +167,7 @@ func (t *task) rows(in *eval.Inputs, split string) ([]evaldata.Row, error) {
 	if len(out) == 0 {
 		return nil, problem(t.def.file, "the split %s has no rows", split)
 	}
+	evenFractions(out)
 	return out, nil
 }
 
