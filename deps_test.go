@@ -100,7 +100,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "eval/olmes", may: "eval eval/data eval/python numeric"},
 	{pkg: "eval/score/algebra"},
 	{pkg: "eval/score/sandbox"},
-	{pkg: "eval/score", may: "chat chat/jinja config data data/tagger eval/data eval/python eval/score/algebra eval/score/sandbox eval/stats internal/memory internal/parallel numeric"},
+	{pkg: "eval/score", may: "chat chat/jinja config data data/tagger eval/data eval/python eval/score/algebra eval/score/sandbox eval/stats internal/memory internal/parallel internal/pyjson numeric"},
 	{pkg: "eval/taskfile", may: "chat chat/jinja config eval eval/data eval/python eval/score internal/parallel numeric", tests: "lm"},
 	{pkg: "eval/endpoint", may: "chat eval eval/python tokenizer", tests: "eval/endpoint/endpointtest lm lm/lmtest"},
 	{pkg: "eval/endpoint/endpointtest"},

@@ -5,21 +5,32 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
+	"slices"
+	"strconv"
 
 	"olmo/store"
 )
 
 // journal keeps answers as they come, so that nothing is asked twice when a run is killed. It
 // is a file beside the requests', under a temporary name: a line with the digest of the job,
-// then one for each answer, in any order. A line that a kill tore is passed over.
+// then one for each answer, in any order. A line that a kill tore is passed over, and so is one
+// that a disk or a hand changed: it asks again, where a wrong digit would be a wrong score.
 type journal struct{ file *store.File }
 
 // entry is a line of a journal.
 type entry struct {
-	Digest  string  `json:"digest,omitempty"`
-	Request int     `json:"request"` // counted through the job's documents
-	Answer  *Answer `json:"answer,omitempty"`
+	Digest  string          `json:"digest,omitempty"`
+	Request int             `json:"request"` // counted through the job's documents
+	Answer  json.RawMessage `json:"answer,omitempty"`
+	Sum     uint32          `json:"sum,omitempty"` // checksum of the line of an answer
+}
+
+// checksum is CRC-32C of an answer and the number of its request.
+func (e entry) checksum() uint32 {
+	text := strconv.AppendInt(slices.Clone([]byte(e.Answer)), int64(e.Request), 10)
+	return crc32.Checksum(text, crc32.MakeTable(crc32.Castagnoli))
 }
 
 // openJournal goes on with the journal of a file of requests, and returns the answers that it
@@ -59,12 +70,13 @@ func readJournal(f io.Reader, digest string) (answers map[int]Answer, torn bool,
 			return nil, false, err
 		}
 		var e entry
+		var a Answer
 		good := json.Unmarshal(line, &e) == nil
 		switch {
 		case first && good && e.Digest == digest:
 			answers = map[int]Answer{}
-		case answers != nil && good && e.Answer != nil:
-			answers[e.Request] = *e.Answer
+		case answers != nil && good && e.Sum == e.checksum() && json.Unmarshal(e.Answer, &a) == nil:
+			answers[e.Request] = a
 		}
 		if errors.Is(err, io.EOF) {
 			return answers, len(line) > 0, nil
@@ -83,7 +95,13 @@ func (j *journal) write(e entry) error {
 }
 
 func (j *journal) add(request int, a Answer) error {
-	return j.write(entry{Request: request, Answer: &a})
+	text, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	e := entry{Request: request, Answer: text}
+	e.Sum = e.checksum()
+	return j.write(e)
 }
 
 // end removes the journal, whose answers are kept elsewhere now; keep leaves it for the next run.

@@ -398,7 +398,7 @@ func number(holds bool) float64 {
 // TestKilled cuts the journal of a run that was stopped at every length: the next run asks what
 // is not whole in it, and nothing else, and ends with the same requests.
 func TestKilled(t *testing.T) {
-	model, whole, out := tiny(t), t.TempDir(), t.TempDir()
+	model, whole, out, altered := tiny(t), t.TempDir(), t.TempDir(), t.TempDir()
 	run := func(out string) eval.Run { return eval.Run{Jobs: jobs(t, eval.Inputs{Limit: 3}, "arc_easy"), Out: out} }
 	if _, _, err := judge(t.Context(), t, model, run(whole)); err != nil {
 		t.Fatal(err)
@@ -420,6 +420,17 @@ func TestKilled(t *testing.T) {
 	text := read(t, journal)
 	if n := strings.Count(text, "\n"); n != 5 {
 		t.Fatalf("the journal of a run that was killed has %d lines, want the digest and 4 answers:\n%s", n, text)
+	}
+	// A digit that changed is no answer: its request is asked again.
+	changed := strings.Replace(text, `"logprob":-`, `"logprob":-1`, 1)
+	write(t, filepath.Join(altered, filepath.Base(journal)), changed)
+	asked, again := 0, run(altered)
+	again.Progress = func(p eval.Progress) { asked++ }
+	if _, _, err := judge(t.Context(), t, model, again); err != nil || changed == text {
+		t.Fatal(err)
+	}
+	if got := read(t, filepath.Join(altered, "requests-arc_easy.jsonl")); got != want || asked-1 != 12-3 {
+		t.Errorf("with a digit changed: %d answers were asked, want 9; the same requests: %v", asked-1, got == want)
 	}
 	for _, n := range []int{len(text), len(text) - 1, len(text) - 30, len(text) / 2, 3, 0} {
 		// In another folder: this process still holds the first one's lock.

@@ -1,7 +1,6 @@
 package record
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +8,8 @@ import (
 	"strings"
 
 	"olmo/eval"
+
+	"olmo/internal/pyjson"
 )
 
 const formatOurs = "olmo"
@@ -34,7 +35,7 @@ func openOurs(folder string, files []string) (*Run, error) {
 	file := filepath.Join(folder, "results.json")
 	text, err := os.ReadFile(file)
 	if err == nil {
-		err = json.Unmarshal(text, &results)
+		err = pyjson.Unmarshal(text, &results)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: it is no results.json of this version: %w", file, err)

@@ -2,6 +2,7 @@ package score
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"olmo/chat"
 	evaldata "olmo/eval/data"
 	"olmo/eval/python"
+
+	"olmo/internal/pyjson"
 )
 
 // Answers are the answers of a file: lines of {"doc", "responses"} or {"doc", "loglikelihoods"},
@@ -116,10 +119,14 @@ func (a *Answers) LeaveOut(t chat.Thinking) (endless int) {
 
 // membersOf are the members of an object, in their order.
 func membersOf(text []byte) ([]member, error) {
+	bad := func(err error) error { // a decoder of tokens does not tell what it looked for
+		var whole json.RawMessage
+		return cmp.Or(pyjson.Value(text, &whole), err)
+	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	open, err := d.Token()
 	if err != nil {
-		return nil, err
+		return nil, bad(err)
 	}
 	if open != json.Delim('{') {
 		return nil, errors.New("the line is no JSON object")
@@ -128,16 +135,16 @@ func membersOf(text []byte) ([]member, error) {
 	for d.More() {
 		name, err := d.Token()
 		if err != nil {
-			return nil, err
+			return nil, bad(err)
 		}
 		m := member{name: name.(string)}
 		if err := d.Decode(&m.value); err != nil {
-			return nil, err
+			return nil, bad(err)
 		}
 		all = append(all, m)
 	}
 	if _, err := d.Token(); err != nil {
-		return nil, err
+		return nil, bad(err)
 	}
 	if d.More() {
 		return nil, errors.New("more than one object stands on the line")
@@ -163,7 +170,7 @@ func (l *answerLine) read(name string, v any) error {
 	if raw == nil {
 		return nil
 	}
-	if err := json.Unmarshal(raw, v); err != nil {
+	if err := pyjson.Value(raw, v); err != nil {
 		return fmt.Errorf("%s is %s: %w", name, short(raw), err)
 	}
 	return nil

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"olmo/eval/python"
+
+	"olmo/internal/pyjson"
 )
 
 // IFEval (Zhou et al. 2023) as lm-eval 0.4.13 judges it (tasks/ifeval): which of a prompt's
@@ -79,7 +81,7 @@ func (o instructionOptions) read(name string, v any) error {
 	case "", "null", `""`, "[]", "0", "0.0", "false":
 		return fmt.Errorf("its kwargs have no %s", name)
 	}
-	if err := json.Unmarshal(o[name], v); err != nil {
+	if err := pyjson.Value(o[name], v); err != nil {
 		return fmt.Errorf("%s is %s: %w", name, short(o[name]), err)
 	}
 	return nil

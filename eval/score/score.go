@@ -15,6 +15,8 @@ import (
 
 	"olmo/config"
 	"olmo/eval/python"
+
+	"olmo/internal/pyjson"
 )
 
 // Row is what is judged: a document with the answers to it.
@@ -57,7 +59,7 @@ func (r *Row) field(path string, v any) error {
 			return fmt.Errorf("the document has no %s", path)
 		}
 	}
-	if err := json.Unmarshal(raw, v); err != nil {
+	if err := pyjson.Value(raw, v); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil

@@ -292,8 +292,8 @@ func Main(args []string) int {
 		return exitUsage
 	}
 	text := err.Error()
-	if !isUsage && failed.err == context.Canceled {
-		text = "interrupted"
+	if !isUsage && errors.Is(failed.err, context.Canceled) {
+		text = strings.Replace(text, context.Canceled.Error(), "interrupted", 1)
 	}
 	if isUsage && !strings.Contains(text, "hint:") {
 		text += fmt.Sprintf("\nhint: see '%s --help'", c.CommandPath())
