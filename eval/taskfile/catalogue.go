@@ -181,10 +181,14 @@ func (c *Catalogue) Groups() map[string][]string {
 				items = []any{one}
 			}
 			for _, item := range items {
+				word, _ := item.(string)
 				if member, ok := item.(*mapping); ok {
-					item = cmp.Or(member.values["task"], member.values["group"])
+					word, _ = cmp.Or(member.values["group"], member.values["task"]).(string)
+					if !c.Has(word) { // it stands in the group alone
+						word = name + "::" + word
+					}
 				}
-				if word, ok := item.(string); ok {
+				if word != "" {
 					out[name] = append(out[name], word)
 				}
 			}

@@ -112,6 +112,14 @@ func TestGroups(t *testing.T) {
 			t.Errorf("%d tasks, groups %+v", len(docs), groups)
 		}
 	}
+	files["h.yaml"] = "group: h\ntask:\n  - a\n  - group: inner\n    task: [b]\n  - task: g\n"
+	c, err := taskfile.Open(write(t, files))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Groups()["h"]; !slices.Equal(got, []string{"a", "h::inner", "g"}) {
+		t.Errorf("h has %q", got)
+	}
 	for names, want := range map[string]int{"all": 2, "few": 1, "[ab]": 2, "a": 1} {
 		docs, _, err := ask(t, files, taskfile.Options{}, names)
 		if err != nil || len(docs) != want {

@@ -69,7 +69,11 @@ func listedGroups(files *taskfile.Catalogue, word string) (out []listedTask) {
 	groups := files.Groups()
 	for _, name := range slices.Sorted(maps.Keys(groups)) {
 		if members := groups[name]; strings.Contains(name, word) {
-			out = append(out, listedTask{Name: name, Kind: isGroup, Parts: members, Place: fmt.Sprintf("%d members", len(members))})
+			place := fmt.Sprintf("%d members", len(members))
+			if len(members) == 1 {
+				place = "1 member"
+			}
+			out = append(out, listedTask{Name: name, Kind: isGroup, Parts: members, Place: place})
 		}
 	}
 	return out
