@@ -115,17 +115,23 @@ func rightMetrics() []eval.Metric {
 	add := func(name string, of func(e *eval.Evidence) float64) {
 		out = append(out, eval.Metric{Name: name, Of: func(e *eval.Evidence) (any, error) { return of(e), nil }})
 	}
+	perByte := norms[len(norms)-1]
 	for _, n := range norms {
-		name := "logits" + n.suffix + "_corr"
-		if n.suffix == "" {
-			name = "sum_logits_corr"
+		switch n.suffix {
+		case perByte.suffix:
+		case "":
+			add("sum_logits_corr", func(e *eval.Evidence) float64 { return n.score(e, e.Gold[0]) })
+		default:
+			add("logits"+n.suffix+"_corr", func(e *eval.Evidence) float64 { return n.score(e, e.Gold[0]) })
 		}
-		add(name, func(e *eval.Evidence) float64 { return n.score(e, e.Gold[0]) })
 		add("correct_prob"+n.suffix, func(e *eval.Evidence) float64 { return numeric.Exp(n.score(e, e.Gold[0])) })
 	}
-	perByte := norms[len(norms)-1]
-	add(bitsPerByte, func(e *eval.Evidence) float64 { return -bitsOfNat * perByte.score(e, e.Gold[0]) })
-	out[len(out)-1].Lower = true
+	// By bytes oe-eval has bits, not nats, and without their sign, under both of its names: the
+	// earlier one is logits_per_byte.
+	for _, name := range []string{"logits_per_byte_corr", bitsPerByte} {
+		add(name, func(e *eval.Evidence) float64 { return -bitsOfNat * perByte.score(e, e.Gold[0]) })
+		out[len(out)-1].Lower = true
+	}
 	return out
 }
 

@@ -200,6 +200,10 @@ func TestFigures(t *testing.T) {
 				t.Errorf("%s: %s is %v, want %v", name, figure, got, v)
 			}
 		}
+		// Published outputs of an earlier oe-eval have −33.753 nats of 60 bytes as logits_per_byte 0.8116.
+		if got, bits := results.Scores[name].Figures["logits_per_byte_corr"], results.Scores[name].Figures["bits_per_byte_corr"]; got.Value != bits.Value || !got.Lower {
+			t.Errorf("%s: logits_per_byte_corr is %v, bits_per_byte_corr %v", name, got.Value, bits.Value)
+		}
 		if _, ok := results.Scores[name].Figures["predicted_index_raw"]; ok {
 			t.Errorf("%s: an index has a mean", name)
 		}
