@@ -102,7 +102,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "eval/score/sandbox"},
 	{pkg: "eval/score", may: "chat chat/jinja config data data/tagger eval/data eval/python eval/score/algebra eval/score/sandbox eval/stats internal/memory internal/parallel internal/pyjson numeric"},
 	{pkg: "eval/taskfile", may: "chat chat/jinja config eval eval/data eval/python eval/score internal/parallel numeric", tests: "lm"},
-	{pkg: "eval/endpoint", may: "chat eval eval/python tokenizer", tests: "eval/endpoint/endpointtest lm lm/lmtest"},
+	{pkg: "eval/endpoint", may: "chat eval eval/python internal/pyjson tokenizer", tests: "eval/endpoint/endpointtest lm lm/lmtest"},
 	{pkg: "eval/endpoint/endpointtest"},
 	{pkg: "eval/record", may: "chat/jinja config data eval eval/python internal/pyjson numeric store", tests: "eval/taskfile"},
 	{pkg: "eval/compare", may: "data/dedupe eval eval/record eval/stats numeric page", tests: "page/pagetest"},

@@ -505,6 +505,14 @@ func TestKey(t *testing.T) {
 	if err == nil || elsewhere != 0 || !slices.Equal(keys, []string{"Bearer secret", "Bearer secret"}) {
 		t.Errorf("keys %q, %d requests elsewhere, %v", keys, elsewhere, err)
 	}
+	s.Before = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+		endpointtest.Refuse(w, 401, "Incorrect API key provided: "+r.Header.Get("Authorization"))
+		return true
+	}
+	_, err = answer(t, m, []eval.Request{{Form: eval.Text, Context: "Q"}}, eval.AnswerOptions{})
+	if err == nil || !strings.Contains(err.Error(), "Incorrect API key provided: Bearer …") || strings.Contains(err.Error(), "secret") {
+		t.Errorf("a server that repeats the key: %v", err)
+	}
 }
 
 func TestAddress(t *testing.T) {

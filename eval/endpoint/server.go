@@ -18,6 +18,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"olmo/internal/pyjson"
 )
 
 // Options say how a server is talked to; zero values take defaults.
@@ -232,25 +234,25 @@ func (s *Server) once(ctx context.Context, method, path string, body []byte, ans
 	case len(text) > maxAnswer:
 		return fmt.Errorf("the server's answer is longer than %d MB", maxAnswer>>20)
 	case reply.StatusCode >= 300 && reply.StatusCode < 400:
-		return fmt.Errorf("the server leads on to %s, where neither prompts nor key follow\nhint: give the address that it leads to", reply.Header.Get("Location"))
+		return fmt.Errorf("the server leads on to %s, where neither prompts nor key follow\nhint: give the address that it leads to", s.withoutKey(reply.Header.Get("Location")))
 	case reply.StatusCode != http.StatusOK:
-		return refused(reply, text)
+		return s.refused(reply, text)
 	}
 	var failed struct{ Error json.RawMessage }
-	if err := json.Unmarshal(text, &failed); err != nil {
+	if err := pyjson.Value(text, &failed); err != nil {
 		if isMarkup(text) {
 			return fmt.Errorf("the server answers with a page, want JSON\nhint: the address of the API ends in /v1 mostly")
 		}
 		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) && strings.Contains(err.Error(), "unexpected end") {
+		if errors.As(err, &syntax) && strings.Contains(syntax.Error(), "unexpected end") {
 			return &broken{fmt.Errorf("its answer ends after %d bytes in the middle", len(text))}
 		}
 		return fmt.Errorf("the server's answer is no JSON object: %w", err)
 	}
 	if len(failed.Error) > 0 && string(failed.Error) != "null" {
-		return refused(reply, text)
+		return s.refused(reply, text)
 	}
-	if err := json.Unmarshal(text, answer); err != nil {
+	if err := pyjson.Value(text, answer); err != nil {
 		return fmt.Errorf("the server's answer is not as OpenAI's: %w", err)
 	}
 	return nil
@@ -269,7 +271,7 @@ func (s *Server) connection(ctx context.Context, err error) error {
 }
 
 // refused reads what a server says with a status; the forms are OpenAI's, FastAPI's, and a text.
-func refused(reply *http.Response, text []byte) error {
+func (s *Server) refused(reply *http.Response, text []byte) error {
 	r := &refusal{status: reply.StatusCode, after: retryAfter(reply.Header.Get("Retry-After"))}
 	var said struct {
 		Error, Detail, Message json.RawMessage
@@ -293,11 +295,21 @@ func refused(reply *http.Response, text []byte) error {
 	if r.message == "" && !isMarkup(text) {
 		r.message = strings.TrimSpace(string(text))
 	}
+	r.message = s.withoutKey(r.message)
 	if runes := []rune(r.message); len(runes) > 500 {
 		r.message = string(runes[:500]) + " …"
 	}
 	r.message = strings.Join(strings.Fields(r.message), " ")
 	return r
+}
+
+// withoutKey is what a server says, without the key, which some repeat when they refuse it: errors
+// are kept in logs.
+func (s *Server) withoutKey(text string) string {
+	if s.Key == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, s.Key, "…")
 }
 
 // retryAfter reads seconds or a date; 0 for neither.

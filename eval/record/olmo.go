@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"olmo/eval"
-
 	"olmo/internal/pyjson"
 )
 

@@ -13,7 +13,6 @@ import (
 	"olmo/chat"
 	evaldata "olmo/eval/data"
 	"olmo/eval/python"
-
 	"olmo/internal/pyjson"
 )
 

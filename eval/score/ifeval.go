@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"olmo/eval/python"
-
 	"olmo/internal/pyjson"
 )
 

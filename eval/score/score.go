@@ -15,7 +15,6 @@ import (
 
 	"olmo/config"
 	"olmo/eval/python"
-
 	"olmo/internal/pyjson"
 )
 
