@@ -210,6 +210,38 @@ g("grp11",{"a.yaml":A,"b.yaml":B,"g.yaml":yd({"group":"G","task":["ga",{"group":
 g("inc",{"base/_a.yaml":yd(dict(MC,description="A ",metadata={"version":1,"x":2})),"base/_b.yaml":yd({"include":"_a.yaml","description":"B ","num_fewshot":1,"fewshot_split":"train"}),"t.yaml":yd({"include":["base/_b.yaml","base/_c"],"task":"inc","metadata":{"y":1}}),"base/_c":yd({"target_delimiter":"-","doc_to_text":"C {{q}}"})},["inc"])
 
 
+# files, numbers of rows, texts that are hard to write
+H = J(ROWS[:2])
+
+
+def df(v, **k):
+    return dict(GEN, dataset_kwargs=dict({"data_files": v}, **k))
+
+
+case("glob",df({"test":"part*.jsonl"}),files={"part1.jsonl":J(ROWS[:2]),"part0.jsonl":J(ROWS[2:]),"part10.jsonl":J(ROWS[1:2])})
+case("flist",df({"test":["b.jsonl","a.jsonl"]}),files={"a.jsonl":J(ROWS[:2]),"b.jsonl":J(ROWS[2:])})
+case("fone",dict(df("a.jsonl"),test_split="train"),files={"a.jsonl":H})
+case("fsub",df({"test":"sub/a.jsonl"}),files={"sub/a.jsonl":H})
+case("fdot",df({"test":"./sub/../sub/a.jsonl"}),files={"sub/a.jsonl":H})
+case("fext",df({"test":"a.json"}),files={"a.json":H})
+case("bom",df({"test":"a.jsonl"}),files={"a.jsonl":"\ufeff"+H})
+case("crlf",df({"test":"a.jsonl"}),files={"a.jsonl":H.replace("\n","\r\n")})
+case("blank",df({"test":"a.jsonl"}),files={"a.jsonl":H.replace("\n","\n\n")})
+case("noeol",df({"test":"a.jsonl"}),files={"a.jsonl":H.strip()})
+case("limited_choice",MC,doc_to_choice="{{c}}",files={"test.jsonl":J([dict(r,c=[x,y]) for r,(x,y) in zip(ROWS,[("a\u2028b","\x7f\x1b"),("\U0001F600\u200d","\\N{x}"),("'\"","\"'\\'"),("\u00ad\ufeff","\t\r\n")])])})
+case("target_unicode",GEN,doc_to_target="{{l}}",files={"test.jsonl":J([dict(r,l=[x,"z"]) for r,x in zip(ROWS,["\u2028","\x00","\U0001F600'","\u00a0\u3000"])])})
+case("choice_bytes",MC,doc_to_choice=["ä","ß…"],metric_list=[{"metric":"acc_bytes"},{"metric":"acc_norm"}])
+case("isdigit",MC,doc_to_target="{{a}}",doc_to_text="{{a}}{{a}}",doc_to_choice=["x","y"],files={"test.jsonl":J([dict(r,a=0) for r in ROWS])})
+case("many",MC,num_fewshot=7,fewshot_split="train",files={"train.jsonl":J([dict(ROWS[i%4],q="s%d"%i) for i in range(300)]),"test.jsonl":J([dict(ROWS[i%4],q="t%d"%i) for i in range(40)])})
+case("many_own",MC,num_fewshot=5,fewshot_split="test",files={"test.jsonl":J([dict(ROWS[i%4],q="t%d"%(i%30)) for i in range(60)])})
+case("em_sp",GEN,metric_list=[dict(EM,ignore_punctuation=True,regexes_to_ignore=["the "])],doc_to_target="{{s}}, the end")
+case("samples_desc",GEN,description="{% if b %}T{% else %}F{% endif %}\n",num_fewshot=1,fewshot_config={"samples":[{"q":"x","s":"y","b":True,"p":"PP"}]},gen_prefix="{{p}}:")
+case("regexopt",GEN,filter_list=F({"function":"regex","regex_pattern":"(?i)answer is\\s*:?\\s*(?P<x>[^.\\n]+)|(?<=#### )(-?\\d+)","group_select":-1,"fallback":"[none]"},TF))
+case("regexflags",GEN,filter_list=F({"function":"regex","regex_pattern":"(?s)^(.*?)(?:\\n\\n|$)"},{"function":"regex","regex_pattern":"\\b(\\w+)\\b","group_select":-1},TF))
+case("mr",MC,metric_list=[{"metric":"mcc"},{"metric":"f1"},{"metric":"acc","aggregation":"mean"}],files={"test.jsonl":J([dict(ROWS[i%4],q="t%d"%i) for i in range(25)])})
+case("brier3",MC,doc_to_choice=["a","b","c"],doc_to_target="{{n % 3}}",metric_list=[{"metric":"brier_score"}])
+case("pp",LL,metric_list=[{"metric":"perplexity"}],files={"test.jsonl":J([dict(ROWS[i%4],q="t%d"%i) for i in range(25)])})
+case("chrf",GEN,doc_to_target="{{q}}: {{s}} {{c[1]}}",metric_list=[{"metric":"chrf"},{"metric":"bleu"},{"metric":"ter"},{"metric":"chrf++"}],files={"test.jsonl":J([dict(ROWS[i%4],q="t%d the quick, brown (fox) isn't"%i) for i in range(12)])})
 # Where lm-eval's figure is a fault of its own, ours is another: numbers in a list of right answers are
 # equal to no text there (tgt11), and several responses are held against a list of one (rep_k1). Its
 # rows have the keys' order of the first, which their hashes show (own_reordered), all parts of a data
