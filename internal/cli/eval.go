@@ -228,6 +228,7 @@ func (o *evaluation) run(c *cobra.Command, p *progress) (*eval.Results, int, err
 	run.Config["limit"], run.Config["program"] = o.limit, "olmo "+version
 	window := o.window
 	if m.local != nil {
+		run.Config["parameters"], _ = m.local.Config.NumParams()
 		if window == 0 {
 			window = m.local.Config.T
 		}
@@ -237,7 +238,6 @@ func (o *evaluation) run(c *cobra.Command, p *progress) (*eval.Results, int, err
 	}
 	if window > 0 {
 		run.Config["window"] = window
-		run.Config["parameters"], _ = m.local.Config.NumParams()
 	}
 	if o.endOfText {
 		run.Config["end_of_text"] = true
