@@ -95,17 +95,34 @@ func completeValues(c *cobra.Command) {
 		}
 		_ = c.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 			before := typed[:strings.LastIndexByte(typed, ',')+1]
-			var out []string
-			for _, v := range list() {
-				if strings.HasPrefix(v, typed[len(before):]) {
-					out = append(out, before+v)
-				}
+			out := starting(list(), typed[len(before):])
+			for i := range out {
+				out[i] = before + out[i]
 			}
-			slices.Sort(out)
 			return out, cobra.ShellCompDirectiveNoFileComp
 		})
+	}
+	if c.CommandPath() == "olmo eval show" {
+		c.ValidArgsFunction = func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return starting(programTasks(), typed), cobra.ShellCompDirectiveNoFileComp
+		}
 	}
 	for _, sub := range c.Commands() {
 		completeValues(sub)
 	}
+}
+
+// starting are the words that begin with what was typed, sorted.
+func starting(words []string, typed string) []string {
+	var out []string
+	for _, w := range words {
+		if strings.HasPrefix(w, typed) {
+			out = append(out, w)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
