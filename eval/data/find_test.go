@@ -233,6 +233,8 @@ func TestMistakes(t *testing.T) {
 		"acme/option/README.md":                       strings.ReplaceAll(readme, "%s", "sep: ;\n  data_files: x.csv"),
 		"acme/lost/README.md":                         strings.ReplaceAll(readme, "%s", "data_files: [{split: test, path: x.csv}]"),
 		"acme/broken/README.md":                       strings.ReplaceAll(readme, "%s", "data_files: [{split: test"),
+		"acme/deep/README.md":                         "---\nx: " + strings.Repeat("[", 1_000_000) + "\n---\n",
+		"acme/deep/test.csv":                          "a\n1\n",
 		"acme/bomb/README.md":                         "---\na: &a [x, x]\nb: &b [*a, *a]\nconfigs:\n- config_name: default\n  data_files: *b\n---\n",
 		"acme/splits/train.jsonl":                     "{}\n",
 		"acme/configured/README.md":                   "---\nconfigs:\n- config_name: a\n- config_name: b\n---\n",
@@ -269,6 +271,7 @@ func TestMistakes(t *testing.T) {
 	for _, c := range []struct{ hub, configuration, split, want string }{
 		{"acme/option", "", "train", "config default: the key sep is not read"},
 		{"acme/lost", "", "test", "README.md names x.csv, and there is no such file of rows"},
+		{"acme/deep", "", "test", "README.md: line 2: it nests too deep"},
 		{"acme/broken", "", "test", filepath.Join("broken", "README.md")},
 		{"acme/bomb", "", "test", "aliases of YAML are not read"},
 		{"acme/splits", "", "test", filepath.Join("acme", "splits") + " has the splits train"},

@@ -24,6 +24,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"olmo/chat/jinja"
+	evaldata "olmo/eval/data"
 )
 
 // mapping is a mapping of a file, in its order. Values are nil, bool, int64, float64, string,
@@ -153,7 +154,7 @@ func parseYAML(text []byte) (m *mapping, err error) {
 		}
 	}
 	tokens := lexer.Tokenize(string(text))
-	if line := tooDeep(tokens); line > 0 {
+	if line := evaldata.TooDeep(tokens, maxDepth); line > 0 {
 		return nil, fmt.Errorf("line %d: it nests too deep", line)
 	}
 	f, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey()) // PyYAML takes the last
@@ -183,30 +184,6 @@ const (
 	maxDepth = 100
 	maxSize  = 1 << 23 // what aliases may make of a file: its values, and the bytes of their texts
 )
-
-// tooDeep returns the line on which a text nests deeper than maxDepth within brackets or dashes,
-// or 0. The parser calls itself for each level, so what it cannot come back from is never given
-// to it.
-func tooDeep(tokens token.Tokens) int {
-	brackets, dashes := 0, 0
-	for _, t := range tokens {
-		switch t.Type {
-		case token.SequenceStartType, token.MappingStartType:
-			brackets++
-		case token.SequenceEndType, token.MappingEndType:
-			brackets--
-		case token.SequenceEntryType:
-			dashes++
-		}
-		if t.Type != token.SequenceEntryType {
-			dashes = 0
-		}
-		if brackets > maxDepth || dashes > maxDepth {
-			return t.Position.Line
-		}
-	}
-	return 0
-}
 
 // values makes values of a file's nodes, by YAML 1.1 as PyYAML reads it.
 type values struct {
