@@ -93,7 +93,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "lm", may: "chat device device/cpu generate graph internal/memory internal/pyjson model numeric page store tensor tokenizer train", tests: "lm/lmtest page/pagetest weights"},
 	{pkg: "lm/lmtest", may: "model tensor tokenizer"},
 	{pkg: "eval/data/arrow", may: "data"},
-	{pkg: "eval/data", may: "data data/parquet eval/data/arrow packed store"},
+	{pkg: "eval/data", may: "config data data/parquet eval/data/arrow packed store"},
 	{pkg: "eval/python"},
 	{pkg: "eval/stats", may: "numeric"},
 	{pkg: "eval", may: "chat config data data/store eval/data eval/python eval/stats generate internal/pyjson lm numeric store tokenizer train", tests: "device/cpu lm/lmtest"},

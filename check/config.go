@@ -30,6 +30,9 @@ var training = ConfigKind{
 // configOf returns the kind of config that has most of the keys; nil when none has one.
 func configOf(text []byte, kinds []ConfigKind) (*ConfigKind, error) {
 	var top map[string]any
+	if err := config.CheckDepth(text); err != nil {
+		return nil, err
+	}
 	if err := yaml.Unmarshal(text, &top); err != nil {
 		return nil, err
 	}
@@ -95,6 +98,9 @@ func describeConfig(path string) (*Description, error) {
 	}
 	d := &Description{Path: path, Kind: "config"}
 	var top yaml.MapSlice
+	if err := config.CheckDepth(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	if err := yaml.Unmarshal(text, &top); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, errors.New(firstLine(err)))
 	}

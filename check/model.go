@@ -16,6 +16,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"olmo/config"
 	"olmo/internal/pyjson"
 	"olmo/model"
 	"olmo/store"
@@ -224,7 +225,7 @@ func (c *checker) card(path string, w *Weights) {
 	text, err := store.ReadFile(file)
 	head := cardHead().FindSubmatch(text)
 	var d cardDigests
-	if err != nil || head == nil || yaml.Unmarshal(head[1], &d) != nil || d.Digest == "" {
+	if err != nil || head == nil || config.CheckDepth(head[1]) != nil || yaml.Unmarshal(head[1], &d) != nil || d.Digest == "" {
 		if w.Names == string(model.HuggingFace) && !c.listed(filepath.Join(path, "model.safetensors")) {
 			c.note(path, "nothing to compare the weights with: no list and no card tells their digest")
 		}

@@ -307,6 +307,21 @@ func TestAliasBomb(t *testing.T) {
 	}
 }
 
+// TestDepth gives parsers what they would not come back from.
+func TestDepth(t *testing.T) {
+	deep := "a: 1\nwandb: " + strings.Repeat("[", 300_000)
+	var r run
+	err := config.Parse("x.yaml", []byte(deep), nil, &r)
+	if err == nil || !strings.Contains(err.Error(), "x.yaml:2: it nests deeper than 1000 levels") {
+		t.Errorf("error %v, want one about the nesting", err)
+	}
+	for text, bad := range map[string]bool{deep: true, strings.Repeat("- ", 2000) + "x": true, "a: " + strings.Repeat("[", 900) + strings.Repeat("]", 900): false, strings.Repeat("- [x]\n", 2000): false} {
+		if err := config.CheckDepth([]byte(text)); (err != nil) != bad {
+			t.Errorf("CheckDepth of %.20q…: %v", text, err)
+		}
+	}
+}
+
 func TestReferenceBomb(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("wandb:\n  a0: [x, x, x, x, x, x, x, x, x, x]\n")

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 )
@@ -58,7 +59,11 @@ func (n *node) set(key string, v *node) {
 
 // parseYAML reads a file of one document.
 func parseYAML(name string, text []byte) (*node, error) {
-	file, err := parser.ParseBytes(text, 0)
+	tokens := lexer.Tokenize(string(text))
+	if line := TooDeep(tokens, maxDepth); line > 0 {
+		return nil, &Error{File: name, Line: line, Msg: fmt.Sprintf("it nests deeper than %d levels", maxDepth)}
+	}
+	file, err := parser.Parse(tokens, 0)
 	if err != nil {
 		return nil, syntaxError(name, err)
 	}

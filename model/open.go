@@ -335,6 +335,9 @@ func readAI2(path string) (*AI2, error) {
 	var file struct {
 		Model map[string]any `yaml:"model"`
 	}
+	if err := config.CheckDepth(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	if err := yaml.Unmarshal(text, &file); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -13,7 +13,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
-	"github.com/goccy/go-yaml/token"
+
+	"olmo/config"
 )
 
 // A data set of the Hugging Face hub lies in a place as
@@ -311,7 +312,7 @@ func (p *place) configs(dir string) ([]configuration, error) {
 		return fmt.Errorf("reading %s: %w", p.file(name).place, fmt.Errorf(format, args...))
 	}
 	tokens := lexer.Tokenize(head)
-	if line := TooDeep(tokens, 100); line > 0 {
+	if line := config.TooDeep(tokens, 100); line > 0 {
 		return nil, problem("line %d: it nests too deep", line+1)
 	}
 	tree, err := parser.Parse(tokens, 0)
@@ -623,28 +624,4 @@ func matches(pattern, name []string) bool {
 // quote makes a pattern that means a name alone.
 func quote(name string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
-}
-
-// TooDeep returns the line on which a text nests deeper than most levels of brackets or
-// dashes, or 0. The parser calls itself for each level, so what it cannot come back from is never given
-// to it.
-func TooDeep(tokens token.Tokens, most int) int {
-	brackets, dashes := 0, 0
-	for _, t := range tokens {
-		switch t.Type {
-		case token.SequenceStartType, token.MappingStartType:
-			brackets++
-		case token.SequenceEndType, token.MappingEndType:
-			brackets--
-		case token.SequenceEntryType:
-			dashes++
-		}
-		if t.Type != token.SequenceEntryType {
-			dashes = 0
-		}
-		if brackets > most || dashes > most {
-			return t.Position.Line
-		}
-	}
-	return 0
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"olmo/chat/jinja"
-	evaldata "olmo/eval/data"
+	"olmo/config"
 )
 
 // mapping is a mapping of a file, in its order. Values are nil, bool, int64, float64, string,
@@ -154,7 +154,7 @@ func parseYAML(text []byte) (m *mapping, err error) {
 		}
 	}
 	tokens := lexer.Tokenize(string(text))
-	if line := evaldata.TooDeep(tokens, maxDepth); line > 0 {
+	if line := config.TooDeep(tokens, maxDepth); line > 0 {
 		return nil, fmt.Errorf("line %d: it nests too deep", line)
 	}
 	f, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey()) // PyYAML takes the last
