@@ -169,6 +169,9 @@ func Open(path string) (*Run, error) {
 // open is nil where the folder itself has no results.
 func open(path string) (*Run, error) {
 	info, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("there is no folder %s\nhint: the folder of 'olmo eval --out', lm-eval's of --output_path with --log_samples, or OLMES'", path)
+	}
 	if err != nil {
 		return nil, err
 	}
