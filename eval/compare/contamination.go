@@ -97,16 +97,8 @@ func NewContamination(run *record.Run, report *dedupe.Contamination) (*Contamina
 	if divided == 0 {
 		return nil, fmt.Errorf("the report has no task of %s: %s", run.Path, strings.Join(c.LeftOut, "; "))
 	}
-	p := make([]float64, len(c.Rows))
-	for i, r := range c.Rows {
-		if p[i] = math.NaN(); r.P != nil {
-			p[i] = *r.P
-		}
-	}
-	for i, adjusted := range stats.Holm(p) {
-		if adjusted == adjusted {
-			c.Rows[i].PAdjusted = &adjusted
-		}
+	for i, p := range holm(len(c.Rows), func(i int) *float64 { return c.Rows[i].P }) {
+		c.Rows[i].PAdjusted = p
 	}
 	return c, nil
 }

@@ -329,18 +329,26 @@ func (f *figure) bootstrap(termsA, termsB []float64, n, resamples int, seed uint
 	})
 }
 
-// judge adjusts the p-values over all rows, and says in words what they mean.
-func (d *Diff) judge() {
-	p := make([]float64, len(d.Rows))
-	for i, r := range d.Rows {
-		if p[i] = math.NaN(); r.P != nil {
-			p[i] = *r.P
+// holm adjusts the p-values of n rows; a row without one has none.
+func holm(n int, of func(i int) *float64) []*float64 {
+	p, out := make([]float64, n), make([]*float64, n)
+	for i := range p {
+		if p[i] = math.NaN(); of(i) != nil {
+			p[i] = *of(i)
 		}
 	}
 	for i, adjusted := range stats.Holm(p) {
-		if r := &d.Rows[i]; adjusted == adjusted {
-			r.PAdjusted = &adjusted
+		if adjusted == adjusted {
+			out[i] = &adjusted
 		}
+	}
+	return out
+}
+
+// judge adjusts the p-values over all rows, and says in words what they mean.
+func (d *Diff) judge() {
+	for i, p := range holm(len(d.Rows), func(i int) *float64 { return d.Rows[i].P }) {
+		d.Rows[i].PAdjusted = p
 	}
 	for i := range d.Rows {
 		d.Rows[i].Verdict = d.Rows[i].verdict(len(d.Rows))

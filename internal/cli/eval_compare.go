@@ -62,17 +62,8 @@ which models none of their size or less is better than.`,
 					return &usageError{fmt.Errorf("--size %s: %w", size, err)}
 				}
 			}
-			for file, write := range map[string]func(io.Writer) error{html: m.WriteHTML, csv: m.WriteCSV} {
-				if file == "" {
-					continue
-				}
-				var b bytes.Buffer
-				if err := write(&b); err != nil {
-					return err
-				}
-				if err := store.WriteFile(file, b.Bytes()); err != nil {
-					return err
-				}
+			if err := writeFiles(map[string]func(io.Writer) error{html: m.WriteHTML, csv: m.WriteCSV}); err != nil {
+				return err
 			}
 			p := newProgress(c.ErrOrStderr())
 			for _, text := range m.LeftOut {
@@ -110,6 +101,23 @@ func setSize(m *compare.Matrix, text string) error {
 		return fmt.Errorf("%q is no number of parameters\nhint: write it as 135M or 1.3B", text[at+1:])
 	}
 	return m.SetSize(text[:at], int64(math.Round(x*factor)))
+}
+
+// writeFiles writes those files that have a name.
+func writeFiles(files map[string]func(io.Writer) error) error {
+	for file, write := range files {
+		if file == "" {
+			continue
+		}
+		var b bytes.Buffer
+		if err := write(&b); err != nil {
+			return err
+		}
+		if err := store.WriteFile(file, b.Bytes()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // compareTable prints the figures that tasks are quoted with.

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,7 +14,6 @@ import (
 	"olmo/eval"
 	"olmo/eval/compare"
 	"olmo/eval/record"
-	"olmo/store"
 )
 
 func newEvalCurveCommand() *cobra.Command {
@@ -51,17 +49,8 @@ few) and their ratio. A task whose gain is not twice its noise cannot judge the 
 			if err != nil {
 				return err
 			}
-			for file, write := range map[string]func(io.Writer) error{html: curve.WriteHTML, csv: curve.WriteCSV} {
-				if file == "" {
-					continue
-				}
-				var b bytes.Buffer
-				if err := write(&b); err != nil {
-					return err
-				}
-				if err := store.WriteFile(file, b.Bytes()); err != nil {
-					return err
-				}
+			if err := writeFiles(map[string]func(io.Writer) error{html: curve.WriteHTML, csv: curve.WriteCSV}); err != nil {
+				return err
 			}
 			if o.asJSON {
 				return json.NewEncoder(c.OutOrStdout()).Encode(curve)
