@@ -113,6 +113,10 @@ var policy = []struct{ pkg, may, tests string }{
 	// What an artefact is, and whether it is whole: release and verify will speak of
 	// problems as it does.
 	{pkg: "check", may: "config data data/dedupe data/parquet data/tokens internal/pyjson model runlog store tensor tokenizer train weights", tests: "lm/lmtest quickstart"},
+
+	// A hub, in a closed room or the world's, on either side.
+	{pkg: "hub/git", may: "proof"},
+
 	{pkg: "dashboard", may: "config page runlog store", tests: "page/pagetest"},
 
 	// Whole stories, and the command.
