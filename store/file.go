@@ -184,3 +184,28 @@ func WriteFile(name string, text []byte) error {
 	}
 	return f.Commit()
 }
+
+// WriteNew writes a whole small file under a name that nothing has, with permissions of which the
+// process's mask takes some away. What is there already stays, and fs.ErrExist is in the
+// chain of the error.
+func WriteNew(name string, text []byte, mode fs.FileMode) error {
+	if err := fault(OpCreate, name); err != nil {
+		return &fs.PathError{Op: "create", Path: name, Err: err}
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+		return err
+	}
+	// The system decides who is first; a rename would take the place of what came between.
+	opened, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	f := &File{f: opened, name: name}
+	if _, err = f.Write(text); err == nil {
+		err = f.sync()
+	}
+	if err = errors.Join(err, opened.Close()); err != nil {
+		return errors.Join(err, os.Remove(name))
+	}
+	return syncFolder(filepath.Dir(name))
+}

@@ -606,3 +606,38 @@ func TestRemoveFolder(t *testing.T) {
 		}
 	}
 }
+
+// TestWriteNew: a file that is there stays, and one that cannot be written whole is not there.
+func TestWriteNew(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "new", "key")
+	if err := store.WriteNew(name, []byte("first"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.WriteNew(name, []byte("second"), 0o600); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("over a file: %v", err)
+	}
+	if text, err := store.ReadFile(name); err != nil || string(text) != "first" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if st, err := os.Stat(name); err != nil || runtime.GOOS != "windows" && st.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", st.Mode(), err)
+	}
+	full := errors.New("no space left")
+	for _, op := range []store.Op{store.OpCreate, store.OpWrite, store.OpSync} {
+		other := name + string(op)
+		undo := store.InjectFaults(func(o store.Op, n string) error {
+			if o == op && n == other {
+				return full
+			}
+			return nil
+		})
+		err := store.WriteNew(other, []byte("x"), 0o600)
+		undo()
+		if !errors.Is(err, full) {
+			t.Errorf("%s: %v", op, err)
+		}
+		if _, err := os.Stat(other); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s leaves a file: %v", op, err)
+		}
+	}
+}
