@@ -25,6 +25,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "store"},
 	{pkg: "proof"},
 	{pkg: "internal/pyjson", may: "store"},
+	{pkg: "internal/strictjson"},
 	{pkg: "tensor"},
 	{pkg: "config", may: "store"},
 	{pkg: "runlog", may: "internal/pyjson store"},
@@ -116,11 +117,11 @@ var policy = []struct{ pkg, may, tests string }{
 
 	// A hub, in a closed room or the world's, on either side.
 	{pkg: "hub/git", may: "proof"},
-
 	{pkg: "dashboard", may: "config page runlog store", tests: "page/pagetest"},
 
 	// What a release says of itself, which whoever makes, checks or serves one stands on.
 	{pkg: "release", may: "proof store"},
+	{pkg: "release/signature", may: "internal/parallel internal/strictjson proof store"},
 
 	// Whole stories, and the command.
 	{pkg: "quickstart", may: "config data data/convert data/dedupe data/mix data/tagger data/tokens device/cpu eval eval/data generate graph internal/parallel internal/pyjson lm model page runlog store tensor tokenizer train weights", tests: "page/pagetest"},
