@@ -120,7 +120,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "dashboard", may: "config page runlog store", tests: "page/pagetest"},
 
 	// What a release says of itself, which whoever makes, checks or serves one stands on.
-	{pkg: "release", may: "proof store"},
+	{pkg: "release", may: "internal/strictjson proof store"},
 	{pkg: "release/signature", may: "internal/parallel internal/strictjson proof store"},
 
 	// Whole stories, and the command.

@@ -83,7 +83,7 @@ func (r *Reader) object(what string, m Members, further func(name string) Value)
 		}
 		name := t.(string)
 		if seen[name] {
-			return fmt.Errorf("%s has %q twice", what, name)
+			return fmt.Errorf("%s has %.100q twice", what, name)
 		}
 		seen[name] = true
 		if t, err = r.d.Token(); err != nil {
@@ -93,10 +93,12 @@ func (r *Reader) object(what string, m Members, further func(name string) Value)
 		if !ok {
 			read, ok = m["?"+name]
 		}
+		// Errors have the names of members that have a place: whoever wrote the text made up the others.
+		called := name
 		if !ok || strings.HasPrefix(name, "?") {
-			read = further(name)
+			read, called = further(name), "a member of "+strings.TrimPrefix(what, "a member of ")
 		}
-		if err := read(r, name, t); err != nil {
+		if err := read(r, called, t); err != nil {
 			return err
 		}
 	}

@@ -47,7 +47,7 @@ func TestReadRefuses(t *testing.T) {
 		`{"kind":"thing","name":"n"} {}`: "there is more behind its value",
 		`{"kind":"thing","name":"n"}}`:   "there is more behind its value",
 		`{"kind":"thing","name":"n","a":1,"\u0061":1}`:                                                    `it has "a" twice`,
-		`{"kind":"thing","name":"n","x":{"b":1,"b":2}}`:                                                   `x has "b" twice`,
+		`{"kind":"thing","name":"n","x":{"b":1,"b":2}}`:                                                   `a member of it has "b" twice`,
 		`{"kind":"thing","name":1}`:                                                                       "name is not a string",
 		`{"kind":"thing","name":"n","count":"1"}`:                                                         "count is not a number",
 		`{"kind":"thing","name":"n","count":1.0}`:                                                         "count is not a whole number, 0 or more",
@@ -57,8 +57,8 @@ func TestReadRefuses(t *testing.T) {
 		`{"kind":"thing","name":"n","list":{}}`:                                                           "list is not an array",
 		"{\"kind\":\"thing\",\"name\":\"\xff\"}":                                                          "it is not UTF-8",
 		`{"kind":"thing","name":"n","?count":1,"?count":1}`:                                               `it has "?count" twice`,
-		`{"kind":"thing","name":"n","x":` + strings.Repeat("[", 10001) + strings.Repeat("]", 10001) + `}`: "x nests more than 64 values",
-		`{"kind":"thing","name":"n","x":` + strings.Repeat(`{"a":`, 10001):                                "a nests more than 64 values",
+		`{"kind":"thing","name":"n","x":` + strings.Repeat("[", 10001) + strings.Repeat("]", 10001) + `}`: "a member of it nests more than 64 values",
+		`{"kind":"thing","name":"n","x":` + strings.Repeat(`{"a":`, 10001):                                "a member of it nests more than 64 values",
 	} {
 		if _, err := read(text); err == nil || err.Error() != want {
 			t.Errorf("%.60s: %v, want %s", text, err, want)
