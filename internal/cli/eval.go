@@ -21,6 +21,7 @@ import (
 	"olmo/eval/compare"
 	evaldata "olmo/eval/data"
 	"olmo/eval/record"
+	"olmo/internal/program"
 )
 
 // evalOptions are the flags of `olmo eval`.
@@ -225,7 +226,7 @@ func (o *evaluation) run(c *cobra.Command, p *progress) (*eval.Results, int, err
 		Kept: func(job string) { p.print(fmt.Sprintf("olmo eval: %s: kept from the call before", job)) },
 		Warn: warn,
 	}
-	run.Config["limit"], run.Config["program"] = o.limit, "olmo "+version
+	run.Config["limit"], run.Config["program"] = o.limit, "olmo "+program.Version
 	window := o.window
 	if m.local != nil {
 		run.Config["parameters"], _ = m.local.Config.NumParams()

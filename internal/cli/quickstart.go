@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"olmo/internal/program"
 	"olmo/quickstart"
 	"olmo/store"
 )
@@ -58,7 +59,7 @@ not given is that of the folder.`,
 		if !f.Changed("depth") {
 			o.Depth = 0
 		}
-		o.Version = version
+		o.Version = program.Version
 		return runQuickstart(c, o, *asJSON)
 	}
 	return c

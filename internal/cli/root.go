@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"olmo/config"
+	"olmo/internal/program"
 )
 
 // Exit codes, as CLI.md promises them.
@@ -85,7 +86,7 @@ Environment:
   olmo help train`,
 		Args:    cobra.ArbitraryArgs,
 		RunE:    runGroup,
-		Version: version,
+		Version: program.Version,
 		// Errors are printed once, by Main, in the form that all verbs share.
 		SilenceErrors: true,
 		SilenceUsage:  true,

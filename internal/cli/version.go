@@ -5,35 +5,27 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	evaldata "olmo/eval/data"
+	"olmo/internal/program"
 )
-
-// version is the release that this source becomes; CHANGELOG.md has its entry.
-const version = "0.1.0"
 
 //go:embed licences.txt
 var licences string
 
-// buildReport is what `olmo version --json` prints.
+// buildReport is what `olmo version --json` prints: the record of the build, which a release
+// has in report/program.json, and for which machine it was.
 type buildReport struct {
-	Version  string `json:"version"`
-	Revision string `json:"revision"` // empty when the build knew no version control
-	Go       string `json:"go"`
-	OS       string `json:"os"`
-	Arch     string `json:"arch"`
+	program.Build
+	OS   string `json:"os"`
+	Arch string `json:"arch"`
 }
 
 func (r buildReport) String() string {
-	revision := ""
-	if r.Revision != "" {
-		revision = " (" + r.Revision + ")"
-	}
-	return fmt.Sprintf("olmo %s%s %s %s/%s", r.Version, revision, r.Go, r.OS, r.Arch)
+	return fmt.Sprintf("%s %s %s/%s", r.Build, r.Go, r.OS, r.Arch)
 }
 
 func newVersionCommand() *cobra.Command {
@@ -72,15 +64,4 @@ func licenceHeading(name string) string {
 	return rule + "\n" + name + "\n" + rule + "\n\n"
 }
 
-// readBuild collects what the linker recorded about this binary.
-func readBuild() buildReport {
-	report := buildReport{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				report.Revision = s.Value
-			}
-		}
-	}
-	return report
-}
+func readBuild() buildReport { return buildReport{program.Read(), runtime.GOOS, runtime.GOARCH} }
