@@ -35,8 +35,8 @@ func length(part, whole any) string {
 	return fmt.Sprintf("%.2f%%", 100*max(0, min(float(part)/max(float(whole), 1e-9), 1)))
 }
 
-// grouped writes a whole number with a comma before every three digits.
-func grouped(v any) string {
+// Grouped writes a whole number with a comma before every three digits.
+func Grouped(v any) string {
 	text := strconv.FormatFloat(float(v), 'f', 0, 64)
 	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
 		text = text[:i] + "," + text[i:]
@@ -59,7 +59,7 @@ func short(v float64) string {
 		n, _ := strconv.Atoi(exponent)
 		return fmt.Sprintf("%se%d", mantissa, n)
 	case a >= 1000 && v == math.Trunc(v):
-		return grouped(v)
+		return Grouped(v)
 	}
 	return strconv.FormatFloat(v, 'g', 4, 64)
 }

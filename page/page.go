@@ -77,5 +77,5 @@ var common = template.FuncMap{
 	"chart":   func(c Chart) (template.HTML, error) { return c.figure() },
 	"percent": percent,
 	"length":  length,
-	"grouped": grouped,
+	"grouped": Grouped,
 }

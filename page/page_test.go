@@ -41,8 +41,11 @@ func TestNumbers(t *testing.T) {
 		{percent(int64(1), 0), "–"},
 		{length(3, 2), "100.00%"},
 		{length(1.0, int64(3)), "33.33%"},
-		{grouped(-1234567), "-1,234,567"},
-		{grouped(13254.2), "13,254"},
+		{Grouped(0), "0"},
+		{Grouped(999), "999"},
+		{Grouped(-123), "-123"},
+		{Grouped(-1234567), "-1,234,567"},
+		{Grouped(13254.2), "13,254"},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)

@@ -16,6 +16,7 @@ import (
 	"olmo/device/cpu"
 	evaldata "olmo/eval/data"
 	"olmo/internal/parallel"
+	"olmo/page"
 	"olmo/runlog"
 	"olmo/store"
 )
@@ -31,7 +32,7 @@ func (q *quick) run(ctx context.Context) (*Report, error) {
 		return BuildCorpus(ctx, q.path("data"), CorpusOptions{
 			LeaveOut: []string{q.Out},
 			Docs:     q.Docs, MinBytes: int64(leastBytes(q.Depth)),
-			MinReason: fmt.Sprintf("one step of training at --depth %d reads %s tokens", q.Depth, grouped(int64(instances(q.Depth)*sequence))),
+			MinReason: fmt.Sprintf("one step of training at --depth %d reads %s tokens", q.Depth, page.Grouped(int64(instances(q.Depth)*sequence))),
 			Progress: func(done, total int) {
 				q.Progress(Progress{Stage: "corpus", Done: float64(done), Total: float64(total), Unit: "files"})
 			},

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"olmo/page"
 )
 
 // commands are the lines that repeat each stage by hand, for a shell.
@@ -135,9 +137,9 @@ func (q *quick) why(r *Report, p planned, t encoded) string {
 	case r.Steps < fairSteps:
 		return fmt.Sprintf("It was trained for only %d steps: %s goes on from here.", r.Steps, longer)
 	case times > manyTimes && t.Bytes < littleOf:
-		return fmt.Sprintf("It has read its %s bytes of text %.0f times and learns them by heart: more text helps, not more steps.", grouped(t.Bytes), times)
+		return fmt.Sprintf("It has read its %s bytes of text %.0f times and learns them by heart: more text helps, not more steps.", page.Grouped(t.Bytes), times)
 	case r.Corpus.HeldOut.Bytes < 20_000:
-		return fmt.Sprintf("The held-out text is only %s bytes, on which the figures say little: more text helps.", grouped(r.Corpus.HeldOut.Bytes))
+		return fmt.Sprintf("The held-out text is only %s bytes, on which the figures say little: more text helps.", page.Grouped(r.Corpus.HeldOut.Bytes))
 	default:
 		return fmt.Sprintf("After %d steps it is still learning: %s goes on from here.", r.Steps, longer)
 	}

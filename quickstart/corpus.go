@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"olmo/data"
+	"olmo/page"
 	"olmo/store"
 )
 
@@ -158,9 +159,9 @@ func (src *source) enough(groups []string, opts CorpusOptions) error {
 	var err error
 	switch {
 	case len(opts.Docs) > 0 && whole < opts.MinBytes:
-		err = fmt.Errorf("the text has %s bytes, and %s is the least: %s", grouped(whole), grouped(opts.MinBytes), opts.MinReason)
+		err = fmt.Errorf("the text has %s bytes, and %s is the least: %s", page.Grouped(whole), page.Grouped(opts.MinBytes), opts.MinReason)
 	case len(groups) < minGroups:
-		err = fmt.Errorf("the text has %s bytes, too few to be cut into %d parts: one to train on, one to choose settings with, and one to judge the model by", grouped(whole), minGroups)
+		err = fmt.Errorf("the text has %s bytes, too few to be cut into %d parts: one to train on, one to choose settings with, and one to judge the model by", page.Grouped(whole), minGroups)
 	default:
 		return nil
 	}

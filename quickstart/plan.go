@@ -17,6 +17,7 @@ import (
 
 	"olmo/data/tokens"
 	"olmo/device/cpu"
+	"olmo/page"
 	"olmo/store"
 	"olmo/train"
 )
@@ -60,7 +61,7 @@ const (
 func (q *quick) plan(ctx context.Context, base string, corpus *CorpusInfo, t encoded) (planned, error) {
 	p := planned{Config: "config/train.yaml", Base: base, Steps: q.Steps}
 	if n := t.Tokens / sequence; n < int64(instances(q.Depth)) {
-		return p, textError{fmt.Errorf("the text gives %s tokens after curation, and a step of training at --depth %d reads %s\nhint: give --docs more text", grouped(t.Tokens), q.Depth, grouped(int64(instances(q.Depth)*sequence)))}
+		return p, textError{fmt.Errorf("the text gives %s tokens after curation, and a step of training at --depth %d reads %s\nhint: give --docs more text", page.Grouped(t.Tokens), q.Depth, page.Grouped(int64(instances(q.Depth)*sequence)))}
 	}
 	old, err := q.earlierPlan()
 	if err != nil {

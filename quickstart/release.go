@@ -11,6 +11,7 @@ import (
 
 	"olmo/device/cpu"
 	"olmo/model"
+	"olmo/page"
 	"olmo/store"
 	"olmo/tensor"
 	"olmo/weights"
@@ -21,7 +22,7 @@ var cardText string
 
 var card = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("card").Funcs(template.FuncMap{
-		"grouped":   grouped,
+		"grouped":   page.Grouped,
 		"documents": documentsInWords,
 		"figure":    func(x float64) string { return fmt.Sprintf("%.3f", x) },
 		"percent":   func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },

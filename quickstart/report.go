@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"olmo/data"
+	"olmo/page"
 )
 
 // Report is everything that a run has to tell. Write makes the report card of
@@ -287,9 +288,9 @@ func (r *Report) facts() []Setting {
 		facts = append(facts, Setting{"Language of the text", text})
 	}
 	facts = append(facts, []Setting{
-		{"Parameters", grouped(r.Parameters)},
-		{"Tokens trained on", grouped(r.Tokens)},
-		{"Steps", grouped(int64(r.Steps))},
+		{"Parameters", page.Grouped(r.Parameters)},
+		{"Tokens trained on", page.Grouped(r.Tokens)},
+		{"Steps", page.Grouped(r.Steps)},
 		{"Final loss", fmt.Sprintf("%.4f nats a token", r.FinalLoss)},
 		{"Speed", inWords(r.TokensPerSecond) + " tokens/s"},
 		{"Computed", scientific(r.FLOPs) + " FLOPs"},
@@ -382,22 +383,13 @@ func documentsInWords(n int) string {
 	if n == 1 {
 		return "one document"
 	}
-	return grouped(int64(n)) + " documents"
+	return page.Grouped(n) + " documents"
 }
 
 func bytesInWords(n int64) string {
 	text := inWords(float64(n)) + "B"
 	if n < 1000 {
 		text = fmt.Sprintf("%d B", n)
-	}
-	return text
-}
-
-// grouped writes n with a comma before every three digits.
-func grouped(n int64) string {
-	text := fmt.Sprint(n)
-	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
-		text = text[:i] + "," + text[i:]
 	}
 	return text
 }

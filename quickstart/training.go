@@ -16,6 +16,7 @@ import (
 	"olmo/graph"
 	"olmo/lm"
 	"olmo/model"
+	"olmo/page"
 	"olmo/tokenizer"
 	"olmo/train"
 )
@@ -41,7 +42,7 @@ func (q *quick) trainTokenizer(ctx context.Context, c curated) (vocab, error) {
 		return vocab{}, err
 	}
 	if n := t.VocabSize(); n < vocabulary {
-		q.Print(fmt.Sprintf("%s bytes of text give a tokenizer of %s entries; from some 200,000 bytes on it has %s", grouped(c.Bytes), grouped(int64(n)), grouped(vocabulary)))
+		q.Print(fmt.Sprintf("%s bytes of text give a tokenizer of %s entries; from some 200,000 bytes on it has %s", page.Grouped(c.Bytes), page.Grouped(n), page.Grouped(vocabulary)))
 	}
 	if err := os.MkdirAll(filepath.Dir(q.tokenizerFile()), 0o755); err != nil {
 		return vocab{}, err
