@@ -84,7 +84,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "data/stagetest", may: "store"},
 	{pkg: "data/stat", may: "data data/store", tests: "data/stagetest"},
 	{pkg: "data/store/storetest"},
-	{pkg: "data/tokens", may: "data data/store store tokenizer"},
+	{pkg: "data/tokens", may: "data data/store proof store tokenizer", tests: "data/store/storetest"},
 	{pkg: "data/warc", may: "data data/store data/webpage packed", tests: "data/stagetest data/tagger store"},
 
 	// What is drawn from logits is computed on the processor.

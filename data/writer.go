@@ -3,6 +3,7 @@ package data
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -160,6 +161,13 @@ func (m *meter) Write(b []byte) (int, error) {
 
 // Path is the name that the file will have.
 func (w *Writer) Path() string { return w.path }
+
+// Stored is the size and the SHA-256 of the bytes as they lie in the store, of an output of a stage
+// that is closed.
+func (w *Writer) Stored() (size int64, sum [sha256.Size]byte) {
+	w.meter.hash.Sum(sum[:0])
+	return w.meter.n, sum
+}
 
 // Write adds bytes. After an error every later call fails with it.
 func (w *Writer) Write(b []byte) (int, error) {

@@ -104,7 +104,8 @@ func literal(path string) string {
 }
 
 // tokenFiles lists what a pattern matches, or the token files (.npy) of a folder; name
-// is how errors call it. The places of documents, X.csv.gz beside X.npy, are no tokens.
+// is how errors call it. The places of documents, X.csv.gz beside X.npy, and the leaves, X.npy.leaves,
+// are no tokens.
 func tokenFiles(pattern, name string, folder bool) ([]string, error) {
 	found, _, err := data.ExpandGlobs([]string{pattern})
 	if err != nil {
@@ -113,11 +114,11 @@ func tokenFiles(pattern, name string, folder bool) ([]string, error) {
 	if slices.Equal(found, []string{name}) {
 		return found, nil // an address that is a file after all
 	}
-	places := map[string]bool{}
+	beside := map[string]bool{}
 	for _, f := range found {
-		places[tokens.PlacesPath(f)] = true
+		beside[tokens.PlacesPath(f)], beside[tokens.LeavesPath(f)] = true, true
 	}
-	found = slices.DeleteFunc(found, func(f string) bool { return places[f] || folder && filepath.Ext(f) != ".npy" })
+	found = slices.DeleteFunc(found, func(f string) bool { return beside[f] || folder && filepath.Ext(f) != ".npy" })
 	switch {
 	case len(found) > 0:
 		return found, nil

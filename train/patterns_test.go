@@ -15,7 +15,7 @@ import (
 func TestPatterns(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, name := range []string{
-		"tk/b.npy", "tk/a.npy", "tk/a.csv.gz", "tk/Z.npy", "tk/10.npy", "tk/9.npy", "tk/.hidden.npy", "tk/note.txt", "tk/deep/c.npy",
+		"tk/b.npy", "tk/a.npy", "tk/a.csv.gz", "tk/a.npy.leaves", "tk/Z.npy", "tk/10.npy", "tk/9.npy", "tk/.hidden.npy", "tk/note.txt", "tk/deep/c.npy",
 		"tk/x[1].npy", "tk/x1.npy", "cf[g]/own/b.npy", "cf[g]/own/a.npy", "beside/q.npy", "empty/a.csv.gz", "raw/a.bin",
 	} {
 		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
@@ -40,7 +40,7 @@ func TestPatterns(t *testing.T) {
 		{"the order of the elements counts", "['tk/b*', 'tk/[a9].npy']", []string{"tk/b.npy", "tk/9.npy", "tk/a.npy"}, ""},
 		{"a folder's token files", "tk", all, ""},
 		{"a folder, with a slash", "[tk/]", all, ""},
-		{"places are no tokens", "[tk/a*]", []string{"tk/a.npy"}, ""},
+		{"places and leaves are no tokens", "[tk/a*]", []string{"tk/a.npy"}, ""},
 		{"any depth", "[tk/**/c.npy]", []string{"tk/deep/c.npy"}, ""},
 		{"a name that exists is no pattern", "['tk/x[1].npy']", []string{"tk/x[1].npy"}, ""},
 		{"a pattern that matches another name", "['tk/x[12].npy']", []string{"tk/x1.npy"}, ""},

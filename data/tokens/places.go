@@ -15,6 +15,7 @@ import (
 
 	"olmo/data"
 	"olmo/data/store"
+	"olmo/proof"
 )
 
 // A Place says which tokens of a file came from which document: one row of the
@@ -234,18 +235,21 @@ func FindDocument(files []string, id string, each func(file string, p Place) err
 	return nil
 }
 
-// writer writes one token file and its places. The places get their name first:
-// a token file that is there has its places.
+// writer writes one token file, its places and its leaves. The places get their name first: a token
+// file that is there has its places.
 type writer struct {
+	stage  *data.Stage
+	unit   *data.Unit
 	dtype  DType
 	tokens *data.Writer
 	places *data.Writer
 	n      int64
 	row    []byte
+	sums   []proof.Hash // of each document's tokens
 }
 
 func createWriter(stage *data.Stage, unit *data.Unit, path string, dtype DType) (*writer, error) {
-	w := &writer{dtype: dtype}
+	w := &writer{stage: stage, unit: unit, dtype: dtype}
 	var err error
 	if w.tokens, err = stage.Create(unit, path, data.Plain); err != nil {
 		return nil, err
@@ -257,14 +261,15 @@ func createWriter(stage *data.Stage, unit *data.Unit, path string, dtype DType) 
 	return w, nil
 }
 
-// write adds a document whose ids are stored in b as dtype says.
-func (w *writer) write(b []byte, id, src string, loc int64) error {
+// write adds a document whose ids are stored in b as dtype says; sum is the hash of b.
+func (w *writer) write(b []byte, sum proof.Hash, id, src string, loc int64) error {
 	n := int64(len(b) / w.dtype.Size())
 	p := Place{w.n, w.n + n, id, src, loc}
 	w.n = p.End
 	if _, err := w.tokens.Write(b); err != nil {
 		return err
 	}
+	w.sums = append(w.sums, sum)
 	w.row = p.appendCSV(w.row[:0])
 	_, err := w.places.Write(w.row)
 	return err
@@ -275,7 +280,10 @@ func (w *writer) close() error {
 		w.tokens.Abort()
 		return err
 	}
-	return w.tokens.Close()
+	if err := w.tokens.Close(); err != nil {
+		return err
+	}
+	return writeLeaves(w.stage, w.unit, w.tokens, w.places, w.dtype, w.sums)
 }
 
 func (w *writer) abort() {

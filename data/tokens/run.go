@@ -21,6 +21,7 @@ import (
 
 	"olmo/data"
 	"olmo/data/store"
+	"olmo/proof"
 )
 
 // Encoder turns a text into ids, without special tokens. It is used from
@@ -226,9 +227,9 @@ func (c *Config) files() ([]string, error) {
 // record lies beside the destination, where no glob over the token files finds it.
 func (c *Config) record() string { return store.Clean(c.Destination) + ".tokens.json" }
 
-// tokenFile matches the names of token files and of their places.
+// tokenFile matches the names of token files, of their places and of their leaves.
 var tokenFile = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^part-[0-9]+-[0-9]{5,}\.(npy|csv\.gz)$`)
+	return regexp.MustCompile(`^part-[0-9]+-[0-9]{5,}\.(npy|npy\.leaves|csv\.gz)$`)
 })
 
 // plan says what the run reads and writes: each group is a unit.
@@ -354,7 +355,8 @@ type item struct {
 	id, src string
 	loc     int64
 	text    string
-	ids     []byte // in the files' own type
+	ids     []byte     // in the files' own type
+	sum     proof.Hash // of ids
 	bytes   int
 	err     error // the encoder gave an id that the type cannot hold
 }
@@ -530,7 +532,7 @@ func (e *encoder) write(items []*item) error {
 				return err
 			}
 		}
-		if err := e.w.write(it.ids, it.id, it.src, it.loc); err != nil {
+		if err := e.w.write(it.ids, it.sum, it.id, it.src, it.loc); err != nil {
 			return err
 		}
 		e.report.Documents++
@@ -606,6 +608,7 @@ func (b *batch) flush() {
 			if it.err != nil {
 				it.err = fmt.Errorf("%s:%d: %w", it.src, it.loc, it.err)
 			}
+			it.sum = proof.Sum(it.ids)
 		}
 		b.progress.Documents.Add(int64(len(lot)))
 	})
