@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -96,8 +97,10 @@ func ReadRows(path string, each func(Place) error) error {
 
 func readPlaces(r io.Reader, each func(Place) error) error {
 	br := bufio.NewReaderSize(r, 1<<16)
+	var fields []string
 	for row := 1; ; row++ {
-		fields, err := readRow(br)
+		var err error
+		fields, err = readRow(br, fields[:0])
 		if err == io.EOF {
 			return nil
 		}
@@ -123,9 +126,17 @@ func readPlaces(r io.Reader, each func(Place) error) error {
 	}
 }
 
-// readRow reads one row. encoding/csv would turn a CRLF inside quotes into LF.
-func readRow(br *bufio.Reader) ([]string, error) {
-	var fields []string
+// readRow appends the fields of one row. encoding/csv would turn a CRLF inside quotes into LF.
+func readRow(br *bufio.Reader, fields []string) ([]string, error) {
+	if line, ok := plainRow(br); ok {
+		for {
+			field, rest, more := strings.Cut(line, ",")
+			if fields = append(fields, field); !more {
+				return fields, nil
+			}
+			line = rest
+		}
+	}
 	var field []byte
 	quoted, any := false, false
 	for size := 0; ; size++ {
@@ -169,6 +180,25 @@ func readRow(br *bufio.Reader) ([]string, error) {
 			field = append(field, c)
 		}
 	}
+}
+
+// plainRow reads a row that is in the buffer as a whole and has no quotes, as most are.
+func plainRow(br *bufio.Reader) (line string, ok bool) {
+	if _, err := br.Peek(1); err != nil {
+		return "", false
+	}
+	b, _ := br.Peek(br.Buffered())
+	end := bytes.IndexByte(b, '\n')
+	if end < 0 {
+		return "", false
+	}
+	b = bytes.TrimSuffix(b[:end], []byte("\r"))
+	if bytes.IndexByte(b, '"') >= 0 || bytes.IndexByte(b, '\r') >= 0 {
+		return "", false
+	}
+	line = string(b)
+	br.Discard(end + 1)
+	return line, true
 }
 
 // PlaceOf finds the document that token i of the token file at path belongs
