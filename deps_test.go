@@ -118,17 +118,18 @@ var policy = []struct{ pkg, may, tests string }{
 	// problems as it does.
 	{pkg: "check", may: "config data data/dedupe data/parquet data/tokens internal/pyjson model runlog store tensor tokenizer train weights", tests: "lm/lmtest quickstart"},
 
-	// A hub, in a closed room or the world's, on either side.
-	{pkg: "hub/git", may: "proof"},
 	{pkg: "dashboard", may: "config page runlog store", tests: "page/pagetest"},
 
 	// What a release says of itself, which whoever makes, checks or serves one stands on.
 	{pkg: "release", may: "internal/strictjson proof store"},
 	{pkg: "release/signature", may: "internal/parallel internal/strictjson proof store"},
 
+	// A hub, in a closed room or the world's, on either side.
+	{pkg: "hub/git", may: "proof"},
+	{pkg: "hub/serve", may: "hub/git internal/pyjson proof release store"},
 	// Whole stories, and the command.
 	{pkg: "quickstart", may: "config data data/convert data/dedupe data/mix data/tagger data/tokens device/cpu eval eval/data generate graph internal/parallel internal/pyjson lm model page runlog store tensor tokenizer train weights", tests: "page/pagetest"},
-	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/olmes eval/record eval/score eval/score/sandbox eval/taskfile eval/tasks generate internal/memory internal/parallel internal/program internal/pyjson lm model numeric quickstart store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest lm/lmtest"},
+	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/olmes eval/record eval/score eval/score/sandbox eval/taskfile eval/tasks generate hub/serve internal/memory internal/parallel internal/program internal/pyjson lm model numeric quickstart store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest lm/lmtest"},
 	{pkg: "cmd/olmo", may: "internal/cli"},
 }
 

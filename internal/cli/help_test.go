@@ -40,6 +40,10 @@ var helpNotRun = map[string]string{
 	"olmo dashboard runs-out":                          "serves until it is stopped",
 	"olmo dashboard runs-out/a runs-out/b --addr 8500": "serves until it is stopped",
 
+	"olmo hub serve my-model":                                 "serves until it is stopped; TestHubServeDrains runs one",
+	"olmo hub serve my-model other-model --addr 0.0.0.0:8411": "serves until it is stopped",
+	"olmo hub serve --writable uploads":                       "serves until it is stopped",
+
 	"olmo bench": "minutes",
 	"olmo bench --sizes S --seconds 5 --json":                                       "a quiet machine",
 	"olmo bench train --size S --precision amp_bf16 --seconds 20":                   "a quiet machine",

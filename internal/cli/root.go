@@ -59,6 +59,7 @@ var verbs = []struct {
 	{groupModel, newConvertCommand},
 	{groupModel, newInfoCommand},
 	{groupModel, newCheckCommand},
+	{groupModel, newHubCommand},
 	{groupTools, newBenchCommand},
 	{groupTools, newCompletionCommand},
 	{groupTools, newVersionCommand},

@@ -1,0 +1,138 @@
+package serve
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"olmo/hub/git"
+	"olmo/proof"
+	"olmo/release"
+)
+
+// releaseBranch is the branch with everything of a release that is no model.
+const releaseBranch = "release"
+
+// AddRelease serves a release under its name: each revision as a branch, and the rest as the
+// branch "release". Its files must be there, with the sizes that release.json names; the small
+// ones are read. The commits are functions of the files, so that each hub that serves a release
+// gives it the same ones.
+func (h *Hub) AddRelease(dir string) error {
+	m, err := release.Open(dir)
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	files := make([]file, 0, len(m.Files)+2)
+	var faults []error
+	for _, f := range m.Files {
+		got, err := listed(root, f)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %s: %w", dir, f.Path, err))
+			if len(faults) == 10 {
+				break
+			}
+		}
+		files = append(files, got)
+	}
+	for _, name := range []string{release.ManifestFile, release.SignatureFile} {
+		f, err := unlisted(root, name)
+		if name == release.SignatureFile && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", dir, err))
+		}
+		files = append(files, f)
+	}
+	if len(faults) > 0 {
+		return fmt.Errorf("%w\nhint: 'olmo verify %s' lists all that is wrong", errors.Join(faults...), dir)
+	}
+	r := &repo{kind: models, id: m.Name, commits: map[git.ID]*commit{}}
+	branch := func(name string, files []file) {
+		c := newCommit(files, nil, time.Unix(0, 0).UTC(), "A release")
+		r.commits[c.id] = c
+		r.branches = append(r.branches, ref{name, c.id})
+	}
+	for _, revision := range m.Revisions {
+		branch(revision.Name, below(files, revision.Path+"/"))
+	}
+	rest := files[:0:0]
+	for _, f := range files {
+		if !strings.HasPrefix(f.Path, release.ModelFolder+"/") {
+			rest = append(rest, f)
+		}
+	}
+	branch(releaseBranch, rest)
+	return h.add(r)
+}
+
+// below are the files of a folder, under their paths in it.
+func below(files []file, folder string) []file {
+	var list []file
+	for _, f := range files {
+		if inside, ok := strings.CutPrefix(f.Path, folder); ok {
+			f.Path = inside
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// listed is a file as release.json has it.
+func listed(root *os.Root, f release.File) (file, error) {
+	got := file{Path: f.Path, Size: f.Size, SHA256: f.SHA256, LFS: isLarge(f.Path, f.Size), root: root, name: f.Path}
+	content, err := got.open()
+	if errors.Is(err, errGone) {
+		return got, errors.New("its size is not the one that release.json names")
+	}
+	if err != nil {
+		return got, err
+	}
+	defer content.Close()
+	if got.LFS {
+		got.ID = git.Blob(got.pointer())
+		return got, nil
+	}
+	text, err := io.ReadAll(io.LimitReader(content, f.Size))
+	if err != nil {
+		return got, err
+	}
+	if proof.Sum(text) != f.SHA256 {
+		return got, errors.New("its hash is not the one that release.json names")
+	}
+	got.ID = git.Blob(text)
+	return got, nil
+}
+
+// unlisted is a file that release.json does not name.
+func unlisted(root *os.Root, name string) (file, error) {
+	got := file{Path: name, root: root, name: name}
+	content, err := openRegular(root, name)
+	if err != nil {
+		return got, err
+	}
+	defer content.Close()
+	st, err := content.Stat()
+	if err != nil {
+		return got, err
+	}
+	got.Size, got.LFS = st.Size(), isLarge(name, st.Size())
+	hash, blob := sha256.New(), git.NewBlob(got.Size)
+	if _, err := io.Copy(io.MultiWriter(hash, blob), content); err != nil {
+		return got, err
+	}
+	got.SHA256, got.ID = proof.Hash(hash.Sum(nil)), git.ID(blob.Sum(nil))
+	if got.LFS {
+		got.ID = git.Blob(got.pointer())
+	}
+	return got, nil
+}
