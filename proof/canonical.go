@@ -21,7 +21,7 @@ func Canonical(text []byte) ([]byte, error) {
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
-	b, err := appendValue(nil, d)
+	b, err := appendValue(nil, d, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -40,10 +40,17 @@ func CanonicalOf(v any) ([]byte, error) {
 	return Canonical(text)
 }
 
-func appendValue(b []byte, d *json.Decoder) ([]byte, error) {
+// maxDepth is how deep values may nest, as for encoding/json: a stack of a gigabyte that is full
+// ends the program.
+const maxDepth = 10000
+
+func appendValue(b []byte, d *json.Decoder, depth int) ([]byte, error) {
 	t, err := d.Token()
 	if err != nil {
 		return nil, err
+	}
+	if depth > maxDepth {
+		return nil, fmt.Errorf("it nests more than %d values", maxDepth)
 	}
 	switch v := t.(type) {
 	case nil:
@@ -61,17 +68,17 @@ func appendValue(b []byte, d *json.Decoder) ([]byte, error) {
 			if n > 0 {
 				b = append(b, ',')
 			}
-			if b, err = appendValue(b, d); err != nil {
+			if b, err = appendValue(b, d, depth+1); err != nil {
 				return nil, err
 			}
 		}
 		_, err = d.Token()
 		return append(b, ']'), err
 	}
-	return appendObject(b, d)
+	return appendObject(b, d, depth)
 }
 
-func appendObject(b []byte, d *json.Decoder) ([]byte, error) {
+func appendObject(b []byte, d *json.Decoder, depth int) ([]byte, error) {
 	type member struct {
 		name  string
 		units []uint16
@@ -84,7 +91,7 @@ func appendObject(b []byte, d *json.Decoder) ([]byte, error) {
 			return nil, err
 		}
 		name := t.(string)
-		value, err := appendValue(nil, d)
+		value, err := appendValue(nil, d, depth+1)
 		if err != nil {
 			return nil, err
 		}

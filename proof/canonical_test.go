@@ -17,7 +17,7 @@ func TestCanonical(t *testing.T) {
 			t.Errorf("%s:\n got %s, %v\nwant %s", in, got, err, want)
 		}
 	}
-	for _, wrong := range []string{``, `{"a":1,"a":2}`, `{"a":1} 2`, `1e999`, "\"\xff\"", `{"a":{"b":1,"b":1}}`, strings.Repeat("[", 100000)} {
+	for _, wrong := range []string{``, `{"a":1,"a":2}`, `{"a":1} 2`, `1e999`, "\"\xff\"", `{"a":{"b":1,"b":1}}`, strings.Repeat("[", 100000), strings.Repeat("[", 20<<20), strings.Repeat(`{"a":`, 5<<20)} {
 		if got, err := Canonical([]byte(wrong)); err == nil {
 			t.Errorf("%.40q is written as %s", wrong, got)
 		}
