@@ -157,9 +157,13 @@ func (c *checker) readManifest(path string) {
 		return
 	}
 	file := filepath.Base(path)
-	if st, err := os.Stat(path); err == nil && m.Files[file] != nil {
+	if sum, ok := m.Files[file]; ok {
+		st, err := os.Stat(path)
+		if err != nil {
+			return
+		}
 		// The manifest has no sizes: the digest decides.
-		c.know(path, st.Size(), m.Files[file].String(), filepath.Join(filepath.Dir(path), "manifest.json"), output)
+		c.know(path, st.Size(), sum.String(), filepath.Join(filepath.Dir(path), "manifest.json"), output)
 	}
 }
 

@@ -191,7 +191,7 @@ func (c *checker) compareNames(path, step string, m *train.Manifest) int {
 		case !ok:
 			different++
 			c.problem(Revision, path, "%s is in %s and not in %s", s.Name, c.rel(path), c.rel(step)).Tensor = s.Name
-		case !bytes.Equal(sum, s.SHA256[:]):
+		case sum != s.SHA256:
 			different++
 			c.problem(Revision, path, "%s holds other numbers in %s than in %s", s.Name, c.rel(path), c.rel(step)).Tensor = s.Name
 		}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"olmo/proof"
 	"olmo/internal/pyjson"
 	"olmo/store"
 	"olmo/train"
@@ -32,7 +33,7 @@ func (c *checker) weights(path string) {
 		return
 	}
 	defer set.Close()
-	var listed map[string]train.Hash // of a checkpoint's file
+	var listed map[string]proof.Hash // of a checkpoint's file
 	if m, err := train.ReadManifest(filepath.Dir(absolute(path))); err == nil {
 		listed = m.Tensors[filepath.Base(path)]
 	}
@@ -54,7 +55,7 @@ func (c *checker) weights(path string) {
 		sum := weights.SumOf(name, t)
 		if want, ok := listed[name]; listed != nil && !ok {
 			c.problem(Unlisted, path, "%s is not in the manifest beside it", name).Tensor = name
-		} else if ok && !bytes.Equal(want, sum.SHA256[:]) {
+		} else if ok && want != sum.SHA256 {
 			c.problem(Changed, path, "%s has SHA-256 %x, the manifest beside it says %v", name, sum.SHA256, want).Tensor = name
 		}
 		sums = append(sums, sum)

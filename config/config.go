@@ -111,6 +111,15 @@ func parse(name string, text []byte, overrides []string, into any, withoutPaths 
 	return decode(tree, target.Elem(), "")
 }
 
+// Plain is the struct v as maps, lists and scalars, each key as Write writes it.
+func Plain(v any) (any, error) {
+	n, err := encodeNode(reflect.ValueOf(v))
+	if err != nil {
+		return nil, err
+	}
+	return n.plainValue(), nil
+}
+
 // Write writes the struct v as a YAML file that Load reads back to the same
 // values: every field, resolved. The file appears at path whole or not at all.
 func Write(path string, v any) error {

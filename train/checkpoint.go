@@ -19,6 +19,7 @@ import (
 	"olmo/config"
 	"olmo/device"
 	"olmo/model"
+	"olmo/proof"
 	"olmo/store"
 	"olmo/tensor"
 	"olmo/weights"
@@ -32,6 +33,7 @@ const (
 	ModelFile     = "model.safetensors" // the weights, with the names of the ai2-olmo package
 	optimFile     = "optim.safetensors" // exp_avg/NAME, exp_avg_sq/NAME, momentum/NAME
 	stateFile     = "train.json"        // State
+	recordFile    = "record.json"       // lastLines
 	configFile    = "config.yaml"
 	tokenizerFile = "tokenizer.json"
 	manifestFile  = "manifest.json" // Manifest; written last
@@ -39,14 +41,14 @@ const (
 
 // Manifest lets a checkpoint check itself.
 type Manifest struct {
-	Format        string            `json:"format"`
-	Step          int               `json:"step"`
-	Tokens        int64             `json:"tokens"`
-	Kind          string            `json:"kind"`
-	WeightsDigest Hash              `json:"weights_digest"`
-	Chain         Hash              `json:"chain"`
-	Files         map[string]Hash   `json:"files"`   // SHA-256 of the small files
-	Tensors       map[string]sumMap `json:"tensors"` // and of each tensor of the others
+	Format        string                `json:"format"`
+	Step          int                   `json:"step"`
+	Tokens        int64                 `json:"tokens"`
+	Kind          string                `json:"kind"`
+	WeightsDigest proof.Hash            `json:"weights_digest"`
+	Chain         proof.Hash            `json:"chain"`
+	Files         map[string]proof.Hash `json:"files"`   // SHA-256 of the small files
+	Tensors       map[string]sumMap     `json:"tensors"` // and of each tensor of the others
 }
 
 // ReleaseName is what a checkpoint is called in a release, as OLMo's are on the hub: the step and
@@ -55,7 +57,7 @@ func (m *Manifest) ReleaseName() string {
 	return fmt.Sprintf("step%d-tokens%dB", m.Step, (m.Tokens+5e8)/1e9)
 }
 
-type sumMap map[string]Hash
+type sumMap map[string]proof.Hash
 
 const manifestFormat = "olmo checkpoint 1"
 
@@ -70,6 +72,26 @@ const (
 
 // ErrCorrupt is what loading a damaged checkpoint returns.
 var ErrCorrupt = errors.New("the checkpoint is damaged")
+
+// lastLines are the last step's lines of log and chain, so that they are there again where a
+// file has lost them.
+type lastLines struct {
+	Log   string `json:"log,omitempty"` // without times and speeds
+	Chain string `json:"chain,omitempty"`
+}
+
+// lastLines are those of the step at which the run stands.
+func (t *Trainer) lastLines() (l lastLines) {
+	if n, ok := t.recorded.Step(); ok && n == t.state.Step {
+		rec := maps.Clone(t.recorded)
+		maps.DeleteFunc(rec, func(key string, _ any) bool { return IsTiming(key) })
+		if text, err := rec.MarshalJSON(); err == nil {
+			l.Log = string(text)
+		}
+	}
+	l.Chain = string(t.chain.text)
+	return l
+}
 
 // checkpoints writes a run's checkpoints, one at a time, beside the training.
 type checkpoints struct {
@@ -164,12 +186,14 @@ func (t *Trainer) save(k kind) error {
 	if n := t.cfg.SaveIntervalUnsharded; k == kept && n != nil && t.state.Step%*n == 0 {
 		k = permanent
 	}
-	t.state.Record = nil
-	if n, ok := t.recorded.Step(); ok && n == t.state.Step {
-		t.state.Record = maps.Clone(t.recorded)
-		maps.DeleteFunc(t.state.Record, func(key string, _ any) bool { return IsTiming(key) })
+	roots, err := t.hashTensors()
+	if err == nil && (t.chain.rootless && t.chain.lines != nil) {
+		err = t.chain.note(roots)
 	}
-	w := &writer{dir: c.dir, kind: k, state: t.state, config: t.written, tokenizer: t.cfg.Tokenizer.Identifier, keep: t.cfg.keep(), series: c.series, uploads: t.uploads}
+	if err != nil {
+		return fmt.Errorf("saving step %d: %w", t.state.Step, err)
+	}
+	w := &writer{dir: c.dir, kind: k, state: t.state, roots: roots, lines: t.lastLines(), config: t.written, tokenizer: t.cfg.Tokenizer.Identifier, keep: t.cfg.keep(), series: c.series, uploads: t.uploads}
 	read := t.dev.Read
 	if n := checkpointBytes(t.groups, &t.cfg.Optimizer); n > copied {
 		read, w.lender, w.lent = t.dev.Lend, t.dev, make(chan struct{})
@@ -181,7 +205,7 @@ func (t *Trainer) save(k kind) error {
 		}
 		w.model = append(w.model, weights.Named{Name: p.Name, Tensor: tensor.FromFloat32(p.Shape, v)})
 	}
-	err := t.eachState(func(s state, _ model.Param) error {
+	err = t.eachState(func(s state, _ model.Param) error {
 		v, err := read(s.name)
 		if err != nil {
 			return err
@@ -198,7 +222,7 @@ func (t *Trainer) save(k kind) error {
 		}
 	}
 	if t.log != nil {
-		if err := t.log.Sync(); err != nil {
+		if err := errors.Join(t.log.Sync(), t.chain.sync()); err != nil {
 			return fmt.Errorf("saving step %d: %w", t.state.Step, err)
 		}
 	}
@@ -244,6 +268,8 @@ type writer struct {
 	config       *Config // as config.yaml says it
 	tokenizer    string  // where it is
 	model, optim []weights.Named
+	roots        *roots        // their hashes
+	lines        lastLines     // of log and chain
 	lender       device.Device // of these, until lent is closed; nil for copies
 	lent         chan struct{}
 	keep         map[kind]int
@@ -284,24 +310,21 @@ func (w *writer) write() error {
 
 // fill writes the files of a checkpoint, the manifest last.
 func (w *writer) fill(dir string) error {
-	m := Manifest{Format: manifestFormat, Step: w.state.Step, Tokens: w.state.Tokens, Kind: string(w.kind), Chain: w.state.Chain, Files: map[string]Hash{}, Tensors: map[string]sumMap{}}
-	for file, tensors := range map[string][]weights.Named{ModelFile: w.model, optimFile: w.optim} {
-		sums, err := weights.Sums(tensors)
-		if err != nil {
-			return err
+	m := Manifest{Format: manifestFormat, Step: w.state.Step, Tokens: w.state.Tokens, Kind: string(w.kind), Chain: w.state.Chain, Files: map[string]proof.Hash{}, Tensors: map[string]sumMap{}}
+	for _, f := range []struct {
+		file    string
+		tensors []weights.Named
+		sums    []weights.Sum
+	}{{ModelFile, w.model, w.roots.weights}, {optimFile, w.optim, w.roots.optim}} {
+		m.Tensors[f.file] = sumMap{}
+		for _, s := range f.sums {
+			m.Tensors[f.file][s.Name] = s.SHA256
 		}
-		m.Tensors[file] = sumMap{}
-		for _, s := range sums {
-			m.Tensors[file][s.Name] = s.SHA256[:]
-		}
-		if file == ModelFile {
-			d := weights.DigestSums(sums)
-			m.WeightsDigest = d[:]
-		}
-		if err := weights.WriteSafetensors(filepath.Join(dir, file), tensors, map[string]string{"format": "pt"}); err != nil {
+		if err := weights.WriteSafetensors(filepath.Join(dir, f.file), f.tensors, map[string]string{"format": "pt"}); err != nil {
 			return err
 		}
 	}
+	m.WeightsDigest = weights.DigestSums(w.roots.weights)
 	if err := config.Write(filepath.Join(dir, configFile), w.config); err != nil {
 		return err
 	}
@@ -309,6 +332,12 @@ func (w *writer) fill(dir string) error {
 		return err
 	}
 	small := []string{configFile, stateFile}
+	if w.lines != (lastLines{}) {
+		if err := writeJSON(filepath.Join(dir, recordFile), w.lines); err != nil {
+			return err
+		}
+		small = append(small, recordFile)
+	}
 	copied, err := w.copyTokenizer(dir)
 	if err != nil {
 		return err
@@ -422,15 +451,15 @@ func writeJSON(path string, v any) error {
 	return store.WriteFile(path, append(text, '\n'))
 }
 
-func hashFile(path string) (Hash, error) {
+func hashFile(path string) (h proof.Hash, err error) {
 	f, err := store.Open(path)
 	if err != nil {
-		return nil, err
+		return h, err
 	}
 	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return nil, err
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return h, err
 	}
-	return h.Sum(nil), nil
+	return proof.Hash(sum.Sum(nil)), nil
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"olmo/config"
+	"olmo/proof"
 	"olmo/store"
 	"olmo/tensor"
 	"olmo/weights"
@@ -85,8 +86,16 @@ func small(t *testing.T) string {
 		return weights.Named{Name: name, Tensor: tensor.FromFloat32([]int{2}, []float32{v, v})}
 	}
 	w := &writer{
-		kind: kept, state: State{Step: 7, Tokens: 99, Chain: Hash{1, 2}}, config: DefaultConfig(),
+		kind: kept, state: State{Step: 7, Tokens: 99, Chain: proof.Hash{1, 2}}, config: DefaultConfig(),
 		model: []weights.Named{one("a", 1), one("b", 2)}, optim: []weights.Named{one("exp_avg/a", 3)},
+	}
+	w.roots = &roots{step: 7}
+	var err error
+	if w.roots.weights, err = weights.Sums(w.model); err == nil {
+		w.roots.optim, err = weights.Sums(w.optim)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	if err := w.fill(dir); err != nil {
 		t.Fatal(err)
@@ -161,7 +170,7 @@ func TestManifestDenies(t *testing.T) {
 		}, nil, nil, true},
 		{"another step", func(t *testing.T, dir string) { edit(t, dir, manifestFile, `"step": 7`, `"step": 8`) }, []string{"manifest.json: the manifest contradicts itself: it is of step 8"}, ErrManifest, false},
 		{"other tokens", func(t *testing.T, dir string) { edit(t, dir, manifestFile, `"tokens": 99`, `"tokens": 98`) }, []string{"manifest.json: the manifest contradicts itself: it is of step 7, 98 tokens"}, ErrManifest, false},
-		{"another chain", func(t *testing.T, dir string) { edit(t, dir, manifestFile, `"0102"`, `"0103"`) }, []string{"manifest.json: the manifest contradicts itself: it is of step 7, 99 tokens and chain 0103"}, ErrManifest, false},
+		{"another chain", func(t *testing.T, dir string) { edit(t, dir, manifestFile, `"chain": "0102`, `"chain": "0103`) }, []string{"manifest.json: the manifest contradicts itself: it is of step 7, 99 tokens and chain 0103"}, ErrManifest, false},
 		{"another kind", func(t *testing.T, dir string) { edit(t, dir, manifestFile, `"sharded"`, `"shard"`) }, []string{`manifest.json: the manifest contradicts itself: kind "shard"`}, ErrManifest, false},
 		{"a key of no meaning", func(t *testing.T, dir string) { edit(t, dir, manifestFile, `"step": 7`, `"step": 7, "extra": 1`) }, []string{"manifest.json: the manifest contradicts itself: the key"}, ErrManifest, false},
 	} {

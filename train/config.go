@@ -104,8 +104,13 @@ type Config struct {
 	// say, whose weights change fast.
 	SaveSteps []int `yaml:"save_steps"`
 	// AllowChanges names keys of changeable in which a run may differ from the one that it
-	// continues.
-	AllowChanges PathList `yaml:"allow_changes,omitempty"`
+	// continues; AcceptChanges lets it differ in any setting and in its data. The chain records
+	// the change.
+	AllowChanges  PathList `yaml:"allow_changes,omitempty"`
+	AcceptChanges bool     `yaml:"accept_changes,omitempty"`
+	// ChainStateInterval is how often, in steps, the chain binds the whole state of the run between
+	// its checkpoints.
+	ChainStateInterval *int `yaml:"chain_state_interval,omitempty"`
 	// DownstreamData is the folder of the data sets of evaluators of type downstream.
 	DownstreamData string `yaml:"downstream_data"`
 	// BatchSizeSchedule and SequenceLengthSchedule change the batch size and the length of

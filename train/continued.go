@@ -39,6 +39,7 @@ func optimised(o *OptimizerConfig) map[string]any {
 // and, unless allow_changes says so, with other seeds or batches: half of the run would be
 // another one's, and nothing would tell. A checkpoint without a config says nothing.
 func (t *Trainer) sameRun(dir string) error {
+	accepts := t.cfg.AcceptChanges
 	before := DefaultConfig()
 	if config.LoadWithoutPaths(filepath.Join(dir, configFile), nil, before) != nil {
 		return nil
@@ -49,7 +50,7 @@ func (t *Trainer) sameRun(dir string) error {
 		"name", "betas", "eps", "weight_decay", "decay_norm_and_bias", "decay_embeddings", "selective_updates", "momentum", "nesterov", "adjust_lr",
 		"cautious_wd", "muon_beta2", "rank_fraction", "rank_multiple_of", "rolling_interval_length", "sigma_factor",
 	} {
-		if a, b := theirs[key], ours[key]; !reflect.DeepEqual(a, b) {
+		if a, b := theirs[key], ours[key]; !reflect.DeepEqual(a, b) && (!accepts || key == "name") {
 			return fmt.Errorf("%s was trained with another optimiser: optimizer.%s is %v there and %v here\nhint: load_path=%s save_folder=DIR starts another run from it", dir, key, a, b, dir)
 		}
 	}
@@ -61,7 +62,7 @@ func (t *Trainer) sameRun(dir string) error {
 		if a == b || key == "data.seed" && before.Data.Seed == nil && t.cfg.Data.Seed == nil {
 			continue // data.seed follows seed there
 		}
-		if !slices.Contains(t.cfg.AllowChanges, key) {
+		if !accepts && !slices.Contains(t.cfg.AllowChanges, key) {
 			return fmt.Errorf("%s was trained with %s %d, not %d: the continued run would not be the uninterrupted one\nhint: allow_changes=[%s] goes on all the same, and says what changes; load_path=%s save_folder=DIR starts another run from it", dir, key, a, b, key, dir)
 		}
 		t.before = before
@@ -83,7 +84,7 @@ func (c *Config) changeable(key string) uint64 {
 // checkChanges reports keys of allow_changes that cannot be there.
 func (c *Config) checkChanges() error {
 	for _, key := range c.AllowChanges {
-		if err := one("allow_changes", key, changeable...); err != nil {
+		if err := one("allow_changes", key, append([]string{"max_duration"}, changeable...)...); err != nil {
 			return err
 		}
 	}

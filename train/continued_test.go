@@ -36,8 +36,15 @@ func TestContinuedOtherwise(t *testing.T) {
 		{"data.seed=11 allow_changes=[data.seed]", "the data's seed was 7 and is 11: of the ", true},
 		{"global_train_batch_size=4 allow_changes=[seed,global_train_batch_size]", "from step 3 on each step takes 4 instances", true},
 		{"seed=11 allow_changes=[data.seed]", "was trained with seed 7, not 11", false},
-		{"optimizer.learning_rate=1e-5", "", true},
-		{"scheduler.t_warmup=1", "", true},
+		{"optimizer.learning_rate=1e-5", "other than its chain says are optimizer.learning_rate", false},
+		{"scheduler.t_warmup=1", "other than its chain says are scheduler.t_warmup", false},
+		{"max_duration=9", "other than its chain says are max_duration", false},
+		{"max_duration=9 allow_changes=[max_duration]", "", true},
+		{"optimizer.learning_rate=1e-5 accept_changes=true", "which the chain records: optimizer.learning_rate", true},
+		{"optimizer.eps=1e-3 accept_changes=true", "which the chain records: optimizer.eps", true},
+		{"seed=11 accept_changes=true", "which the chain records: data.seed, seed", true},
+		{"optimizer.name=lionw accept_changes=true", "optimizer.name is adamw there and lionw here", false},
+		{"model.n_layers=2 accept_changes=true", "n_layers is 1 there and 2 here", false},
 		{"data.seed=7", "", true},
 	} {
 		t.Run(c.override, func(t *testing.T) {
@@ -57,6 +64,10 @@ func TestContinuedOtherwise(t *testing.T) {
 			var warned []string
 			tr, err := train.New(cfg, dev, train.Options{Warn: func(s string) { warned = append(warned, s) }})
 			if !c.allowed {
+				if err == nil {
+					_, err = tr.Run(t.Context())
+					tr.Close()
+				}
 				if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "hint: ") {
 					t.Fatalf("error %v, want one with %q", err, c.want)
 				}

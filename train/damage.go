@@ -121,7 +121,7 @@ func checkSmall(dir, file string, m *Manifest) error {
 		return ErrMissing
 	case err != nil:
 		return err
-	case !slices.Equal(got, m.Files[file]):
+	case got != m.Files[file]:
 		return fmt.Errorf("%w: SHA-256 %v instead of %v", ErrChanged, got, m.Files[file])
 	}
 	return nil
@@ -140,7 +140,9 @@ func (m *Manifest) consistent(dir string) error {
 	if !slices.Contains([]kind{kept, permanent, ephemeral}, kind(m.Kind)) {
 		return fmt.Errorf("%w: kind %q is none", ErrManifest, m.Kind)
 	}
-	if m.Tensors[ModelFile] == nil || m.Tensors[optimFile] == nil || m.Files[stateFile] == nil || m.Files[configFile] == nil {
+	_, state := m.Files[stateFile]
+	_, cfg := m.Files[configFile]
+	if m.Tensors[ModelFile] == nil || m.Tensors[optimFile] == nil || !state || !cfg {
 		return fmt.Errorf("%w: it lacks one of %s, %s, %s and %s", ErrManifest, ModelFile, optimFile, stateFile, configFile)
 	}
 	text, err = store.ReadFile(filepath.Join(dir, stateFile))
@@ -148,7 +150,7 @@ func (m *Manifest) consistent(dir string) error {
 	if err != nil || json.Unmarshal(text, &s) != nil {
 		return nil // said of train.json
 	}
-	if s.Step != m.Step || s.Tokens != m.Tokens || !slices.Equal(s.Chain, m.Chain) {
+	if s.Step != m.Step || s.Tokens != m.Tokens || s.Chain != m.Chain {
 		return fmt.Errorf("%w: it is of step %d, %d tokens and chain %v, %s of step %d, %d tokens and chain %v",
 			ErrManifest, m.Step, m.Tokens, m.Chain, stateFile, s.Step, s.Tokens, s.Chain)
 	}
@@ -182,7 +184,7 @@ func checkTensors(dir, file string, sums sumMap) []Damage {
 			damages = append(damages, Damage{file, name, err})
 			continue
 		}
-		if got := weights.SumOf(name, v).SHA256; !slices.Equal(got[:], want) {
+		if got := weights.SumOf(name, v).SHA256; got != want {
 			damages = append(damages, Damage{file, name, fmt.Errorf("%w: SHA-256 %s instead of %v", ErrChanged, hex.EncodeToString(got[:]), want)})
 		}
 		set.Forget()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"olmo/tensor"
@@ -75,7 +76,7 @@ func TestDamages(t *testing.T) {
 		},
 		{
 			"a way out", func() {
-				write("manifest.json", bytes.Replace(manifest, []byte(`"config.yaml":`), []byte(`"../config.yaml":"00","config.yaml":`), 1))
+				write("manifest.json", bytes.Replace(manifest, []byte(`"config.yaml":`), []byte(`"../config.yaml":"`+strings.Repeat("0", 64)+`","config.yaml":`), 1))
 			},
 			[]train.Damage{{File: "../config.yaml", Err: train.ErrManifest}},
 			false,

@@ -14,6 +14,7 @@ import (
 	"olmo/data/store"
 	"olmo/data/tokens"
 	"olmo/graph"
+	"olmo/proof"
 )
 
 // dataset says which token files the config trains on, cut into instances of the model's
@@ -180,9 +181,10 @@ func (c *Config) loaderConfig() tokens.LoaderConfig {
 // item is a batch and its place in the run.
 type item struct {
 	tokens.Batch
-	epoch uint64
-	first bool // the first of its epoch that this feeder read
-	err   error
+	epoch  uint64
+	first  bool       // the first of its epoch that this feeder read
+	tokens proof.Hash // of the files' bytes
+	err    error
 }
 
 // feeder reads batches ahead of the training step, through the epochs.
@@ -205,6 +207,10 @@ func newFeeder(c *Config, d *tokens.Dataset, cfg tokens.LoaderConfig, epochs uin
 		for l.Epoch() < epochs {
 			l.SetBatchSize(c.batchSize(s.Step, s.Tokens))
 			b, err := l.Next()
+			var h proof.Hash
+			if err == nil {
+				h, err = d.Hash(&b)
+			}
 			if errors.Is(err, io.EOF) {
 				if l.Batches() == 0 {
 					return
@@ -214,7 +220,7 @@ func newFeeder(c *Config, d *tokens.Dataset, cfg tokens.LoaderConfig, epochs uin
 				continue
 			}
 			select {
-			case f.items <- item{b, l.Epoch(), first, err}:
+			case f.items <- item{b, l.Epoch(), first, h, err}:
 			case <-f.stop:
 				return
 			}

@@ -31,3 +31,6 @@ func LendFrom(n int64) (restore func()) {
 	copied = n
 	return func() { copied = before }
 }
+
+// NoBits are the keys that a recipe leaves out.
+var NoBits = noBits

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -50,7 +51,7 @@ func (t *Trainer) clash() error {
 	if same(dir, t.cfg.InitWeights) {
 		return fmt.Errorf("save_folder %s is the folder of the model that the run starts from\nhint: set save_folder to another folder", dir)
 	}
-	for _, name := range []string{configFile, logFile, "samples.jsonl", "metrics.csv", "train_data/global_indices.npy"} {
+	for _, name := range []string{configFile, logFile, chainFile, tensorsFile, recipeFile, "samples.jsonl", "metrics.csv", "train_data/global_indices.npy"} {
 		files = append(files, filepath.Join(dir, filepath.FromSlash(name)))
 	}
 	// As a link, latest is replaced and what it leads to stays: a run may be loaded from
@@ -83,7 +84,7 @@ func isRegular(name string) bool {
 
 // prepareFolder makes the run's folder, writes its config and data order, and opens
 // the log.
-func (t *Trainer) prepareFolder() error {
+func (t *Trainer) prepareFolder(ctx context.Context) error {
 	dir := t.cfg.SaveFolder
 	if err := t.claim(); err != nil {
 		return err
@@ -99,6 +100,10 @@ func (t *Trainer) prepareFolder() error {
 		return fmt.Errorf("%s exists: the folder holds a run\nhint: try_load_latest_save=true continues it, save_overwrite=true starts anew, save_folder=DIR goes elsewhere", path)
 	}
 	if err := t.clash(); err != nil {
+		return err
+	}
+	kept, err := t.sameChain(ctx)
+	if err != nil {
 		return err
 	}
 	if err := t.checkpoints.open(t); err != nil {
@@ -127,7 +132,9 @@ func (t *Trainer) prepareFolder() error {
 		step = 0
 	}
 	path = filepath.Join(dir, logFile)
-	var err error
+	if err := t.openChain(kept); err != nil {
+		return err
+	}
 	if t.cfg.SaveDataIndices {
 		if t.indices, err = openIndices(filepath.Join(dir, "data-indices"), t.cfg.ranks(), step); err != nil {
 			return err
@@ -160,6 +167,11 @@ func (t *Trainer) mendLog(step int) error {
 	}
 	last := t.log.Last()
 	rec := t.state.Record
+	if text := t.lost.Log; text != "" {
+		if r, err := runlog.Parse([]byte(text)); err == nil {
+			rec = r
+		}
+	}
 	switch {
 	case last >= step:
 		return nil

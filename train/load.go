@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -149,23 +149,7 @@ func (t *Trainer) initialise() error {
 			}
 		}
 	}
-	return t.beginChain()
-}
-
-// beginChain starts the chain of hashes from the weights' digest.
-func (t *Trainer) beginChain() error {
-	var all []weights.Named
-	for _, p := range t.params {
-		v, err := t.dev.Lend(p.Name)
-		if err != nil {
-			return err
-		}
-		all = append(all, weights.Named{Name: p.Name, Tensor: tensor.FromFloat32(p.Shape, v)})
-	}
-	d, err := weights.Digest(all)
-	runtime.KeepAlive(t.dev)
-	t.state.Chain = d[:]
-	return err
+	return nil
 }
 
 // isForeign tells whether a path leads to a model that is no checkpoint of training: a
@@ -220,7 +204,8 @@ func (t *Trainer) load(dir string, l loading) error {
 			return err
 		}
 	}
-	if _, err := CheckCheckpoint(dir); err != nil {
+	manifest, err := CheckCheckpoint(dir)
+	if err != nil {
 		return err
 	}
 	if err := t.loadWeights(filepath.Join(dir, ModelFile)); err != nil {
@@ -230,6 +215,11 @@ func (t *Trainer) load(dir string, l loading) error {
 	if err := pyjson.ReadFile(filepath.Join(dir, stateFile), &s); err != nil {
 		return err
 	}
+	if err := pyjson.ReadFile(filepath.Join(dir, recordFile), &t.lost); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	from := s.Chain
+	t.chain.loaded, t.chain.from = manifest, &from
 	if l.optimizer {
 		if err := t.loadOptimizer(filepath.Join(dir, optimFile)); err != nil {
 			return err
@@ -345,7 +335,7 @@ func (t *Trainer) takeState(dir string, s State, l loading) error {
 		t.state.OptimizerSteps, t.state.NormAverages, t.state.Recent = s.OptimizerSteps, s.NormAverages, s.Recent
 	}
 	if !l.state {
-		return t.beginChain()
+		return nil
 	}
 	if !t.cfg.RestoreDataloader && !t.inFolder {
 		t.state.Epoch = 0
@@ -355,9 +345,9 @@ func (t *Trainer) takeState(dir string, s State, l loading) error {
 		if !l.optimizer {
 			t.rewarm()
 		}
-		return t.beginChain()
+		return nil
 	}
-	if s.Data != "" && s.Data != data {
+	if s.Data != "" && s.Data != data && !(t.inFolder && t.cfg.AcceptChanges) {
 		return fmt.Errorf("%s was trained on other token files (fingerprint %.12s, now %.12s)\nhint: restore the files, or start on the new ones with restore_dataloader=false", dir, s.Data, data)
 	}
 	if n := s.WorldSize; t.cfg.WorldSize == 0 && n > 1 {
@@ -497,10 +487,6 @@ func (t *Trainer) loadAI2(dir string, l loading) error {
 	if !ok {
 		return fmt.Errorf("reading trainer state: %s lacks one of global_step, epoch, global_train_examples_seen_this_epoch, global_train_tokens_seen", path)
 	}
-	if err := t.beginChain(); err != nil {
-		return err
-	}
-	s.Chain = t.state.Chain
 	return t.takeState(dir, s, l)
 }
 

@@ -192,7 +192,7 @@ func copySmall(to, from string) error {
 		default:
 			continue
 		}
-		if e.IsDir() || e.Name() == manifestFile || e.Name() == stateFile || strings.HasSuffix(e.Name(), ".index.json") {
+		if e.IsDir() || slices.Contains([]string{manifestFile, stateFile, recordFile, recipeFile}, e.Name()) || strings.HasSuffix(e.Name(), ".index.json") {
 			continue
 		}
 		text, err := store.ReadFile(filepath.Join(from, e.Name()))

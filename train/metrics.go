@@ -1,7 +1,6 @@
 package train
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -17,21 +16,6 @@ import (
 	"olmo/numeric"
 	"olmo/runlog"
 )
-
-// Hash is a SHA-256, written in hexadecimal.
-type Hash []byte
-
-// MarshalText writes hexadecimal digits.
-func (h Hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
-
-// UnmarshalText reads them.
-func (h *Hash) UnmarshalText(text []byte) (err error) {
-	*h, err = hex.DecodeString(string(text))
-	return err
-}
-
-// String writes hexadecimal digits.
-func (h Hash) String() string { return hex.EncodeToString(h) }
 
 // gridIntensity is the world's average of recent years, in kg CO2e a kWh (Ember,
 // Global Electricity Review 2024: 480 g).

@@ -142,9 +142,8 @@ func (c *Config) runFolders(file string) []string {
 	return folders
 }
 
-// asGiven is the config that a run writes: inputs as they were given, with the way to
-// each from save_folder.
-func (c *Config) asGiven() *Config {
+// clone is a copy whose lists of files are its own.
+func (c *Config) clone() *Config {
 	out := *c
 	clone := func(d *DataConfig) {
 		d.Paths, d.LabelMaskPaths, d.InterleavingExemptPaths = slices.Clone(d.Paths), slices.Clone(d.LabelMaskPaths), slices.Clone(d.InterleavingExemptPaths)
@@ -161,6 +160,13 @@ func (c *Config) asGiven() *Config {
 	for i := range out.Evaluators {
 		clone(&out.Evaluators[i].Data)
 	}
+	return &out
+}
+
+// asGiven is the config that a run writes: inputs as they were given, with the way to
+// each from save_folder.
+func (c *Config) asGiven() *Config {
+	out := c.clone()
 	out.Inputs = nil
 	for _, p := range out.inputs() {
 		place := *p
@@ -182,7 +188,7 @@ func (c *Config) asGiven() *Config {
 		}
 		out.Inputs[*p] = way
 	}
-	return &out
+	return out
 }
 
 // wayTo leads to a file from a folder, slashed. It is empty where it would have to go

@@ -162,7 +162,7 @@ func TestMovedRunTrains(t *testing.T) {
 	all := t.TempDir()
 	shell(t, all, "cp -r "+root+" copy && cp copy/run/config.yaml go-on.yaml && : > "+filepath.Join(root, "cfg", "text.txt"))
 	t.Chdir(all)
-	trainHere(t, "go-on.yaml", "save_folder=copy/run", "try_load_latest_save=true", "max_duration=4", "stop_at=4")
+	trainHere(t, "go-on.yaml", "save_folder=copy/run", "try_load_latest_save=true", "accept_changes=true", "max_duration=4", "stop_at=4")
 	for _, name := range []string{"model.safetensors", "optim.safetensors"} {
 		want, err1 := os.ReadFile(filepath.Join(whole, "step4", name))
 		got, err2 := os.ReadFile(filepath.Join(all, "copy", "run", "step4", name))

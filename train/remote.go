@@ -132,9 +132,16 @@ func (u *uploads) upload(dir string) error {
 			return fail(err)
 		}
 	}
-	// The log goes before the manifest too: who continues with this checkpoint needs its steps.
-	if err := u.copy(filepath.Join(filepath.Dir(dir), logFile), store.Join(u.folder, logFile)); err != nil {
+	// Log and chain go before the manifest too: who continues with this checkpoint needs its steps.
+	run := filepath.Dir(dir)
+	files, err := runFiles(run)
+	if err != nil {
 		return fail(err)
+	}
+	for _, file := range files {
+		if err := u.copy(filepath.Join(run, file), store.Join(u.folder, file)); err != nil {
+			return fail(err)
+		}
 	}
 	if err := u.copy(filepath.Join(dir, manifestFile), store.Join(remote, manifestFile)); err != nil {
 		return fail(err)
@@ -174,7 +181,7 @@ func (c *Config) Fetch(ctx context.Context, progress func(file string, done, tot
 			return fmt.Errorf("remote_save_folder %s: %w", c.RemoteSaveFolder, err)
 		}
 		if name != "" {
-			if err := fetchFile(ctx, store.Join(c.RemoteSaveFolder, logFile), filepath.Join(c.SaveFolder, logFile), progress); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := c.fetchRecords(ctx, progress); err != nil {
 				return err
 			}
 			return fetchCheckpoint(ctx, store.Join(c.RemoteSaveFolder, name), filepath.Join(c.SaveFolder, name), progress)
@@ -189,6 +196,40 @@ func (c *Config) Fetch(ctx context.Context, progress func(file string, done, tot
 		return fmt.Errorf("load_path: %w", err)
 	}
 	c.found(&c.LoadPath, dir)
+	return nil
+}
+
+// runFiles are those of the files in which a run records itself that are there.
+func runFiles(dir string) ([]string, error) {
+	files, err := recipes(dir)
+	for _, file := range []string{tensorsFile, chainFile, logFile} {
+		if exists(filepath.Join(dir, file)) {
+			files = append(files, file)
+		}
+	}
+	return files, err
+}
+
+// fetchRecords downloads log, chain and recipes from remote_save_folder.
+func (c *Config) fetchRecords(ctx context.Context, progress func(file string, done, total int64)) error {
+	folder := strings.TrimRight(c.RemoteSaveFolder, "/") + "/"
+	found, err := store.List(folder+"recipe", true)
+	if err != nil {
+		return err
+	}
+	files := []string{logFile, chainFile, tensorsFile}
+	for _, file := range found {
+		if name := strings.TrimPrefix(file, folder); !strings.Contains(name, "/") {
+			if _, ok := recipeStep(name); ok {
+				files = append(files, name)
+			}
+		}
+	}
+	for _, file := range files {
+		if err := fetchFile(ctx, store.Join(c.RemoteSaveFolder, file), filepath.Join(c.SaveFolder, file), progress); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -227,6 +268,7 @@ func fetchCheckpoint(ctx context.Context, from, dir string, progress func(file s
 		{stateFile, "train.pt", "train.safetensors", ""},
 		{configFile, ""},
 		{tokenizerFile, ""},
+		{recordFile, ""},
 		{manifestFile, ""},
 	} {
 		for i, file := range group {

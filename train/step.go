@@ -1,8 +1,6 @@
 package train
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -65,6 +63,7 @@ func (t *Trainer) nextStep() (*step, error) {
 	if in.first && in.epoch != uint64(s.state.Epoch) {
 		s.state.Epoch, s.state.ExamplesEpoch = int(in.epoch), 0
 	}
+	s.state.Record = nil // of older checkpoints
 	// OLMo counts first: the first step's rate is that of step 1.
 	s.state.Step++
 	s.state.ExamplesEpoch += in.B * in.T / t.data.ChunkSize()
@@ -182,9 +181,11 @@ func (t *Trainer) skips(s *step) bool {
 
 // arrive makes the step's state the run's, now that the weights are those after it.
 func (t *Trainer) arrive(s *step) error {
-	s.state.Chain = link(s.state.Chain, s.in.Index, s.ce, s.norm)
 	if ce := s.ce; s.state.MinLoss == nil || ce < *s.state.MinLoss {
 		s.state.MinLoss = &ce
+	}
+	if err := t.link(s); err != nil {
+		return err
 	}
 	t.state, t.lastLR, t.lastLoss, t.firstLimit = s.state, s.update.LR, s.ce, nil
 	if t.indices != nil {
@@ -410,18 +411,4 @@ func (t *Trainer) clipEach(norms []float64) (averages map[string]float64, clippe
 	}
 	clipped = float64(n) / float64(len(norms))
 	return averages, clipped, t.clip.Run(&graph.Batch{Update: &graph.Update{Clips: clips}})
-}
-
-// link returns the next hash of the chain: SHA-256 over the hash before, the
-// batch's instances as little-endian uint32, and the bits of loss and gradient norm as
-// little-endian float64. The first hash is that of the initial weights' digest.
-func link(before Hash, index []uint32, ce, norm float64) Hash {
-	b := slices.Clone([]byte(before))
-	for _, i := range index {
-		b = binary.LittleEndian.AppendUint32(b, i)
-	}
-	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(ce))
-	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(norm))
-	h := sha256.Sum256(b)
-	return h[:]
 }

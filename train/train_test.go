@@ -857,7 +857,7 @@ func TestModuleOutputs(t *testing.T) {
 // it stays. A limit on the size of files stands for the full disk.
 func TestDiskFull(t *testing.T) {
 	if folder := os.Getenv("OLMO_TEST_FULL"); folder != "" {
-		tr := newTrainer(t, tiny, "save_folder="+folder, "try_load_latest_save=true", "stop_at=100000", "max_duration=100000", "save_interval=null", "save_steps=[8]")
+		tr := newTrainer(t, tiny, "save_folder="+folder, "try_load_latest_save=true", "stop_at=100000", "max_duration=100000", "accept_changes=true", "save_interval=null", "save_steps=[8]")
 		r, err := tr.Run(context.Background())
 		if err == nil || r.Step == 100000 { // not only at the next save
 			t.Fatalf("the run saw the full disk at step %d: %v", r.Step, err)

@@ -22,6 +22,7 @@ import (
 	"olmo/device"
 	"olmo/graph"
 	"olmo/model"
+	"olmo/proof"
 	"olmo/runlog"
 	"olmo/store"
 )
@@ -43,6 +44,10 @@ type Options struct {
 	// Files are written into save_folder at the beginning: the tokenizer of a model that
 	// the run starts from, say, under the names of a Hugging Face folder.
 	Files map[string][]byte
+	// Program is the program's name and version, which the chain of the run tells.
+	Program string
+	// Hashing is told how many bytes of the token files have been hashed before the run.
+	Hashing func(done, total int64)
 	// PeakFLOPS is what the machine could do at best, in operations a second; 0 when
 	// it is not known.
 	PeakFLOPS float64
@@ -82,8 +87,8 @@ type State struct {
 	// OptimizerSteps counts updates, for AdamW's bias correction: an annealing run goes on
 	// counting while Step starts again.
 	OptimizerSteps int `json:"optimizer_steps"`
-	// Chain is the hash over the steps so far; see Trainer.link.
-	Chain Hash `json:"chain"`
+	// Chain is the hash of the step's line in chain.jsonl, which binds all before it.
+	Chain proof.Hash `json:"chain"`
 	// WorldSize is the number of ranks that share each batch.
 	WorldSize int `json:"world_size"`
 	// Data is the fingerprint of the token files.
@@ -99,8 +104,7 @@ type State struct {
 	NormAverages map[string]float64 `json:"grad_norm_exp_avg,omitempty"`
 	// Unjudged is the record of the last step when the run was stopped while evaluating.
 	Unjudged runlog.Record `json:"unjudged,omitempty"`
-	// Record is the last step's line of the log, without times and speeds, so that the line
-	// is there again where the log has lost it.
+	// Record is what older checkpoints have of what is in record.json now.
 	Record runlog.Record `json:"record,omitempty"`
 	// Rewarm are the times between which the rate rises again from 0 after a reset of
 	// the optimiser.
@@ -139,6 +143,8 @@ type Trainer struct {
 	recorded         runlog.Record       // what the log got last
 	indices          *indices            // nil without save_data_indices
 	checkpoints      checkpoints
+	chain            chain
+	lost             lastLines   // of the checkpoint that was loaded
 	lock             *store.Lock // on save_folder, nil outside of Run
 	uploads          *uploads    // nil without remote_save_folder
 	speed            speed
@@ -188,7 +194,7 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 	if f := cfg.AuxiliaryLossMultiplier; cfg.SoftmaxAuxiliaryLoss && cfg.ZLossMultiplier == nil && f != nil && *f != cfg.zmul() {
 		opt.Warn(fmt.Sprintf("auxiliary_loss_multiplier is %g, and the factor of the z-loss is %g all the same, as in ai2-olmo 0.6.0, whose trainer does not read that key: z_loss_multiplier sets it", *f, cfg.zmul()))
 	}
-	t := &Trainer{cfg: cfg, opt: opt, model: m, params: m.Params(), dev: dev}
+	t := &Trainer{cfg: cfg, opt: opt, model: m, params: m.Params(), dev: dev, chain: chain{dir: cfg.SaveFolder}}
 	t.speed = speed{window: cfg.SpeedMonitor.WindowSize, cost: m.FLOPs(cfg.Model.MaxSequenceLength), peak: opt.PeakFLOPS}
 	if f := cfg.SpeedMonitor.GPUFlopsAvailable; f != nil {
 		t.speed.peak = *f
@@ -370,6 +376,7 @@ func (t *Trainer) Close() error {
 		t.log = nil
 	}
 	errs = append(errs, t.leave())
+	errs = append(errs, t.chain.close())
 	if t.events != nil {
 		errs = append(errs, t.events.Close())
 		t.events = nil
@@ -394,10 +401,10 @@ func (t *Trainer) Close() error {
 // returns: there the first error is a *store.HeldError.
 func (t *Trainer) Run(ctx context.Context) (r Result, err error) {
 	defer func() { err = errors.Join(err, t.leave()) }()
-	if err := t.prepareFolder(); err != nil {
+	if err := t.prepareFolder(ctx); err != nil {
 		return Result{t.state.Step, Finished}, err
 	}
-	if !t.resumed && !t.cfg.NoPreTrainCheckpoint || t.cfg.ForceSaveUnsharded {
+	if !t.continues() && !t.cfg.NoPreTrainCheckpoint || t.cfg.ForceSaveUnsharded {
 		if err := t.save(kept); err != nil {
 			return Result{}, err
 		}
@@ -433,7 +440,7 @@ func (t *Trainer) Run(ctx context.Context) (r Result, err error) {
 		if err != nil {
 			return Result{t.state.Step, Finished}, errors.Join(err, t.checkpoints.wait())
 		}
-		if err := t.checkpoints.failed(); err != nil {
+		if err := errors.Join(t.checkpoints.failed(), t.chain.append()); err != nil {
 			return Result{t.state.Step, Finished}, err
 		}
 		if t.state.Epoch != epoch {
@@ -483,7 +490,14 @@ func (t *Trainer) Run(ctx context.Context) (r Result, err error) {
 	}
 	r = Result{t.state.Step, reason}
 	if t.checkpoints.last != t.state.Step {
-		if err := t.save(kept); err != nil {
+		roots, err := t.hashTensors()
+		if err == nil {
+			err = t.closeWith(roots)
+		}
+		if err == nil {
+			err = t.save(kept)
+		}
+		if err != nil {
 			return r, err
 		}
 	}

@@ -3,13 +3,17 @@
 package weights
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
+	"olmo/internal/parallel"
+	"olmo/proof"
 	"olmo/tensor"
 )
 
@@ -144,13 +148,33 @@ func Sums(tensors []Named) ([]Sum, error) {
 	if err != nil {
 		return nil, err
 	}
-	sums := make([]Sum, len(ts))
-	for i, n := range ts {
-		t, err := n.Value()
+	// The largest first: a thread that is left with one at the end holds up the others.
+	order := make([]int, len(ts))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(len(ts[b].Data), len(ts[a].Data)) })
+	sums, errs := make([]Sum, len(ts)), make([]error, len(ts))
+	sum := func(i int) {
+		t, err := ts[i].Value()
 		if err != nil {
-			return nil, err
+			errs[i] = err
+			return
 		}
-		sums[i] = SumOf(n.Name, t)
+		sums[i] = SumOf(ts[i].Name, t)
+	}
+	parallel.For(len(ts), func(k int) {
+		if i := order[k]; ts[i].Load == nil {
+			sum(i)
+		}
+	})
+	for i := range ts {
+		if ts[i].Load != nil { // one at a time in memory
+			sum(i)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
 	return sums, nil
 }
@@ -167,14 +191,32 @@ func SumOf(name string, t tensor.Tensor) Sum {
 func DigestSums(sums []Sum) [sha256.Size]byte {
 	h := sha256.New()
 	for _, s := range sums {
-		dims := make([]string, len(s.Shape))
-		for i, d := range s.Shape {
-			dims[i] = fmt.Sprint(d)
-		}
-		fmt.Fprintf(h, "%s\x00%v\x00%s\x00", s.Name, s.DType, strings.Join(dims, ","))
-		h.Write(s.SHA256[:])
+		h.Write(s.Text())
 	}
 	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// Text is what hashes and trees bind of a tensor: name, NUL, dtype, NUL, shape as decimal numbers
+// joined by commas, NUL, and the hash of its bytes.
+func (s *Sum) Text() []byte {
+	b := fmt.Appendf(nil, "%s\x00%v\x00", s.Name, s.DType)
+	for i, d := range s.Shape {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, int64(d), 10)
+	}
+	return append(append(b, 0), s.SHA256[:]...)
+}
+
+// Root is the root of the tree of which each tensor is a leaf. The sums must be in byte order of
+// names, as Sums gives them.
+func Root(sums []Sum) proof.Hash {
+	var t proof.Tree
+	for i := range sums {
+		t.Add(sums[i].Text())
+	}
+	return t.Root()
 }
 
 // Digest returns the weights_digest of the set, with one tensor at a time in memory.
