@@ -41,6 +41,7 @@ type chain struct {
 	from     *proof.Hash     // the end of the chain from whose checkpoint the run began
 	loaded   *Manifest       // of the checkpoint that was loaded, nil for none of ours
 	text     []byte          // the line of the last step
+	last     *proof.Line     // that line
 	roots    *roots          // of the state after some step, the last for which they were asked
 	lines    *store.Appended // nil outside of Run
 	tensors  *store.Appended
@@ -126,6 +127,9 @@ func HashState(text []byte) (proof.Hash, error) {
 
 // plansState tells whether the settings plan a state after a step, so that its line has roots.
 func (t *Trainer) plansState(step int) bool {
+	if t.opt.Planned != nil {
+		return t.opt.Planned(step)
+	}
 	every := func(n *int) bool { return n != nil && *n > 0 && step%*n == 0 }
 	c := t.cfg
 	return every(c.SaveInterval) || every(c.SaveIntervalUnsharded) || every(c.ChainStateInterval) ||
@@ -159,8 +163,21 @@ func (t *Trainer) link(s *step) error {
 	if err != nil {
 		return err
 	}
-	c.text, s.state.Chain, c.change = text, l.Hash, nil
+	c.text, c.last, s.state.Chain, c.change = text, &l, l.Hash, nil
 	return nil
+}
+
+// Line is what the chain says of the last step that this trainer has done; nil before its first.
+func (t *Trainer) Line() *proof.Line { return t.chain.last }
+
+// Sums are the hashes of all weights, and of the optimiser's state, as they are now, in byte order
+// of names.
+func (t *Trainer) Sums() (params, optim []weights.Sum, err error) {
+	r, err := t.hashTensors()
+	if err != nil {
+		return nil, nil, err
+	}
+	return r.weights, r.optim, nil
 }
 
 // bind gives a line the roots of a state.

@@ -178,3 +178,30 @@ func differences(key string, a, b any) (keys []string) {
 	}
 	return keys
 }
+
+// DataFolders are the folders in which the run's token files and label masks lie under the names
+// that the recipe has of them.
+func (c *Config) DataFolders() (tokenFiles, masks string, err error) {
+	above := func(files []string) (string, error) {
+		if len(files) == 0 {
+			return "", nil
+		}
+		name := tokens.TreeNames(files)[0]
+		if file, ok := strings.CutSuffix(files[0], name); ok {
+			return file, nil
+		}
+		file, err := filepath.Abs(files[0])
+		if err != nil {
+			return "", err
+		}
+		folder, ok := strings.CutSuffix(filepath.ToSlash(file), "/"+name)
+		if !ok {
+			return "", fmt.Errorf("%s does not lie under its name %s", file, name)
+		}
+		return filepath.FromSlash(folder), nil
+	}
+	if tokenFiles, err = above(c.tokenFiles()); err == nil {
+		masks, err = above(c.Data.LabelMaskPaths)
+	}
+	return tokenFiles, masks, err
+}

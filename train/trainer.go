@@ -46,6 +46,9 @@ type Options struct {
 	Files map[string][]byte
 	// Program is the program's name and version, which the chain of the run tells.
 	Program string
+	// Planned tells after which steps the chain binds the whole state, in place of the config's
+	// intervals: a replay follows the record.
+	Planned func(step int) bool
 	// Hashing is told how many bytes of the token files have been hashed before the run.
 	Hashing func(done, total int64)
 	// PeakFLOPS is what the machine could do at best, in operations a second; 0 when
