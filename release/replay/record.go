@@ -153,7 +153,9 @@ func (r *Record) state(step int) *proof.Line {
 	return nil
 }
 
-func (r *Record) checkpoint(step int) string { return filepath.Join(r.dir, fmt.Sprintf("step%d", step)) }
+func (r *Record) checkpoint(step int) string {
+	return filepath.Join(r.dir, fmt.Sprintf("step%d", step))
+}
 
 // parts are the runs of steps with one recipe.
 func (r *Record) parts() []part {
