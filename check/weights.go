@@ -12,8 +12,8 @@ import (
 	"slices"
 	"strings"
 
-	"olmo/proof"
 	"olmo/internal/pyjson"
+	"olmo/proof"
 	"olmo/store"
 	"olmo/train"
 	"olmo/weights"

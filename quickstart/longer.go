@@ -56,7 +56,11 @@ func (q *quick) lengthen(c *train.Config) error {
 		return err
 	}
 	defer folder.Abort()
-	for _, name := range []string{"metrics.jsonl", "samples.jsonl"} {
+	files, err := train.RunFiles(run)
+	if err != nil {
+		return err
+	}
+	for _, name := range append(files, "samples.jsonl") {
 		// What is after the checkpoint the run cuts off.
 		if err := copyFile(filepath.Join(folder.Path(), name), filepath.Join(run, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

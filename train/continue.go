@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"olmo/data/tokens"
+	"olmo/internal/program"
 	"olmo/model"
 	"olmo/numeric"
 	"olmo/proof"
@@ -122,7 +123,7 @@ func (t *Trainer) takeSettings(ctx context.Context) (err error) {
 	if now.recipe, err = c.Recipe(); err != nil {
 		return err
 	}
-	now.numerics, now.program = numeric.Contract, t.opt.Program
+	now.numerics, now.program = numeric.Contract, program.Read().String()
 	now.tokenizer, now.masks, now.documents = &proof.Nullable{}, &proof.Nullable{}, &proof.Nullable{}
 	if file := c.Tokenizer.Identifier; strings.HasSuffix(file, ".json") && exists(file) {
 		if now.tokenizer.Hash, err = hashFile(file); err != nil {

@@ -134,7 +134,7 @@ func (u *uploads) upload(dir string) error {
 	}
 	// Log and chain go before the manifest too: who continues with this checkpoint needs its steps.
 	run := filepath.Dir(dir)
-	files, err := runFiles(run)
+	files, err := RunFiles(run)
 	if err != nil {
 		return fail(err)
 	}
@@ -199,8 +199,8 @@ func (c *Config) Fetch(ctx context.Context, progress func(file string, done, tot
 	return nil
 }
 
-// runFiles are those of the files in which a run records itself that are there.
-func runFiles(dir string) ([]string, error) {
+// RunFiles are those of the files in which a run records itself that are there.
+func RunFiles(dir string) ([]string, error) {
 	files, err := recipes(dir)
 	for _, file := range []string{tensorsFile, chainFile, logFile} {
 		if exists(filepath.Join(dir, file)) {

@@ -44,8 +44,6 @@ type Options struct {
 	// Files are written into save_folder at the beginning: the tokenizer of a model that
 	// the run starts from, say, under the names of a Hugging Face folder.
 	Files map[string][]byte
-	// Program is the program's name and version, which the chain of the run tells.
-	Program string
 	// Planned tells after which steps the chain binds the whole state, in place of the config's
 	// intervals: a replay follows the record.
 	Planned func(step int) bool
