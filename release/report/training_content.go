@@ -1,0 +1,468 @@
+package report
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"olmo/page"
+)
+
+// trainingContent is the public summary of training content that Article 53(1)(d) of the European
+// Union's AI Act asks of providers, for programs; summary writes it in the form of the template
+// (Communication C(2025) 8311). What is null nobody knows or stated.
+type trainingContent struct {
+	Provider any    `json:"provider"`
+	Model    any    `json:"model"`
+	Tokens   *int64 `json:"tokens"` // of the data, each once
+	// Documents are those of the token files, Bytes their texts' as UTF-8.
+	Documents *int64           `json:"documents"`
+	Bytes     *int64           `json:"bytes"`
+	TextSize  *string          `json:"text_size"` // the template's words
+	First     *string          `json:"first"`     // day of the oldest document
+	Last      *string          `json:"last"`
+	Sources   []map[string]any `json:"sources"`
+	Domains   []domainCount    `json:"domains"`
+	Languages []languageCount  `json:"languages"`
+	Licenses  []licenseCount   `json:"licenses"`
+	Filters   []Removal        `json:"filters"`
+
+	ReservationOfRights *string `json:"reservation_of_rights"`
+	IllegalContent      *string `json:"illegal_content"`
+	Other               *string `json:"other"`
+	// Unstated are the members that nobody stated, sorted.
+	Unstated []string `json:"unstated"`
+
+	allDomains int // of which Domains are the largest tenth
+}
+
+// domainCount is a registered domain from which documents were crawled.
+type domainCount struct {
+	Domain    string `json:"domain"`
+	Bytes     *int64 `json:"bytes"`
+	Documents int64  `json:"documents"`
+}
+
+// licenseCount is a licence that documents name; null for those that name none.
+type licenseCount struct {
+	License   *string `json:"license"`
+	Documents int64   `json:"documents"`
+	Bytes     *int64  `json:"bytes"`
+}
+
+// languageCount is a language that documents name, or that a measurement has found.
+type languageCount struct {
+	Language  *string  `json:"language"` // null: they name none
+	Documents *int64   `json:"documents"`
+	Bytes     *int64   `json:"bytes"`
+	Share     *float64 `json:"share"`
+	Measured  bool     `json:"measured,omitempty"` // on a sample of the texts, by their words
+}
+
+// largeShare is the share of the bytes from which on the template calls a data set large.
+const largeShare = 0.03
+
+// bytesOf is the size of a part of the corpus, nil where sizes are not known.
+func (c *corpus) bytesOf(t *tally) *int64 {
+	if !c.texts {
+		return nil
+	}
+	return &t.Bytes
+}
+
+// maybe is a text, or nil where it is empty.
+func maybe(text string) *string {
+	if text = strings.TrimSpace(text); text == "" {
+		return nil
+	}
+	return &text
+}
+
+func (f *facts) trainingContent() *trainingContent {
+	c := &f.data
+	t := &trainingContent{
+		Provider: f.about.Provider, Model: f.modelStatement(), First: maybe(c.First), Last: maybe(c.Last),
+		Sources: []map[string]any{}, Domains: []domainCount{}, Languages: f.languages(), Licenses: []licenseCount{}, Filters: f.in.Removed,
+		ReservationOfRights: maybe(f.about.ReservationOfRights), IllegalContent: maybe(f.about.IllegalContent), Other: maybe(f.about.Other),
+	}
+	if t.Filters == nil {
+		t.Filters = []Removal{}
+	}
+	if c.known {
+		t.Tokens, t.Documents, t.Bytes, t.TextSize = &c.Tokens, &c.Documents, c.bytesOf(&c.tally), maybe(textSize(c.Tokens))
+	}
+	for i := range c.Sources {
+		t.Sources = append(t.Sources, f.source(&c.Sources[i]))
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.about.Sources)) {
+		if !slices.ContainsFunc(c.Sources, func(s named) bool { return s.Name == name }) {
+			t.Sources = append(t.Sources, f.source(&named{Name: name}))
+		}
+	}
+	t.allDomains = len(c.Domains)
+	for _, d := range c.Domains[:(len(c.Domains)+9)/10] {
+		t.Domains = append(t.Domains, domainCount{d.Name, c.bytesOf(&d.tally), d.Documents})
+	}
+	for _, l := range c.Licenses {
+		t.Licenses = append(t.Licenses, licenseCount{maybe(l.Name), l.Documents, c.bytesOf(&l.tally)})
+	}
+	t.Unstated = f.unstated(t)
+	return t
+}
+
+// textSize is the template's bracket for so many tokens.
+func textSize(tokens int64) string {
+	switch {
+	case tokens < 1e9:
+		return "less than 1 billion tokens"
+	case tokens <= 10e12:
+		return "1 billion to 10 trillion tokens"
+	}
+	return "more than 10 trillion tokens"
+}
+
+// modelStatement is what was said of the model, with the release's name.
+func (f *facts) modelStatement() any {
+	m, ok := f.about.Model.(map[string]any)
+	if f.about.Model != nil && !ok {
+		return f.about.Model
+	}
+	out := maps.Clone(m)
+	if out == nil {
+		out = map[string]any{}
+	}
+	if out["name"] = nil; f.in.Name != "" {
+		out["name"] = f.in.Name
+	}
+	if _, ok := out["versions"]; !ok && len(f.in.Revisions) > 0 {
+		out["versions"] = f.versions()
+	}
+	return out
+}
+
+// versions are the names of the release's revisions.
+func (f *facts) versions() []any {
+	var names []any
+	for _, r := range f.in.Revisions {
+		names = append(names, r.Name)
+	}
+	return names
+}
+
+// source is a source with its figures and what was said of it.
+func (f *facts) source(s *named) map[string]any {
+	out := map[string]any{"kind": nil}
+	maps.Copy(out, f.about.Sources[s.Name])
+	var share, large any
+	if f.data.texts {
+		x := f.data.share(&s.tally)
+		share, large = x, x >= largeShare
+	}
+	maps.Copy(out, map[string]any{
+		"name": maybe(s.Name), "documents": s.Documents, "tokens": s.Tokens, "bytes": f.data.bytesOf(&s.tally), "share": share, "large": large,
+		"first": maybe(s.First), "last": maybe(s.Last),
+	})
+	return out
+}
+
+// languages are those that the documents name; where none does, those that were measured.
+func (f *facts) languages() []languageCount {
+	out := []languageCount{}
+	c := &f.data
+	for i, l := range c.Languages {
+		if len(c.Languages) == 1 && l.Name == "" {
+			break
+		}
+		row := languageCount{Language: maybe(l.Name), Documents: &c.Languages[i].Documents, Bytes: c.bytesOf(&c.Languages[i].tally)}
+		if c.texts {
+			x := c.share(&l.tally)
+			row.Share = &x
+		}
+		out = append(out, row)
+	}
+	if len(out) > 0 {
+		return out
+	}
+	for _, l := range f.in.Languages {
+		row := languageCount{Language: maybe(l.Code)}
+		if l.Share > 0 {
+			row.Share, row.Measured = &l.Share, true
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// unstated lists the members of the summary that the template asks for and that nobody stated.
+func (f *facts) unstated(t *trainingContent) []string {
+	out := []string{}
+	missing := func(name string, is bool) {
+		if is {
+			out = append(out, name)
+		}
+	}
+	statement := func(key string, v any, names []string) {
+		if m, ok := v.(map[string]any); ok && len(m) > 0 {
+			for _, name := range names {
+				missing(key+"."+name, said(m, name) == "")
+			}
+		} else {
+			missing(key, said(v, "name") == "")
+		}
+	}
+	statement("provider", f.about.Provider, asked["provider"])
+	if m, ok := t.Model.(map[string]any); ok {
+		missing("model.name", f.in.Name == "")
+		for _, name := range asked["model"] {
+			missing("model."+name, said(m, name) == "")
+		}
+	}
+	missing("tokens", t.Tokens == nil)
+	missing("documents", t.Documents == nil)
+	missing("bytes", t.Bytes == nil)
+	missing("text_size", t.TextSize == nil)
+	missing("first", t.First == nil)
+	missing("last", t.Last == nil)
+	missing("languages", len(t.Languages) == 0)
+	missing("licenses", !slices.ContainsFunc(t.Licenses, func(l licenseCount) bool { return l.License != nil }))
+	missing("filters", len(t.Filters) == 0)
+	for _, s := range f.data.Sources {
+		if s.Name == "" {
+			missing("sources.name", true)
+			continue
+		}
+		kind := f.about.kind(s.Name)
+		missing("sources."+s.Name+".kind", kind == "")
+		for _, name := range asks[kind] {
+			missing("sources."+s.Name+"."+name, said(map[string]any(f.about.Sources[s.Name]), name) == "")
+		}
+	}
+	missing("reservation_of_rights", t.ReservationOfRights == nil)
+	missing("illegal_content", t.IllegalContent == nil)
+	slices.Sort(out)
+	return out
+}
+
+// summary is the template, filled in.
+func (f *facts) summary() *paper {
+	t := f.content
+	p := &paper{
+		Title: "Public summary of training content: " + orNot(said(t.Model, "name")),
+		Lead: []string{
+			"This summary follows the template for Article 53(1)(d) of Regulation (EU) 2024/1689 (AI Act), Communication C(2025) 8311. Its figures were counted in the documents that the model was trained on; its statements are the provider's.",
+		},
+		Parts: []part{
+			{Title: "1. General information", Subs: []sub{f.providerSub(), f.modelSub(), f.modalitySub()}},
+			{Title: "2. Data sources", Aside: "Shares are of the bytes of all texts. A data set of 3 % and more is large.", Subs: f.sourceSubs(true)},
+			{Title: "3. Data processing", Subs: f.processingSubs()},
+		},
+	}
+	if d := f.date(); d != "" {
+		p.Lead = append(p.Lead, "Last update: "+d+".")
+	}
+	if n := len(t.Unstated); n > 0 {
+		p.Parts = append(p.Parts, part{
+			Title: "Not stated", Aside: "What the template asks for, and neither the data nor the provider says.",
+			Subs: []sub{{Text: []string{strings.Join(t.Unstated, ", ") + "."}}},
+		})
+	}
+	return p
+}
+
+// statements are the answers under the names that are asked for, and then all others.
+func statements(v any, names []string, words map[string]string) []fact {
+	var out []fact
+	for _, name := range names {
+		out = append(out, fact{words[name], orNot(said(v, name))})
+	}
+	m, _ := v.(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		if !slices.Contains(names, name) && !slices.Contains(computed, name) && name != "kind" {
+			out = append(out, fact{strings.ReplaceAll(name, "_", " "), orNot(inWords(m[name]))})
+		}
+	}
+	return out
+}
+
+func (f *facts) providerSub() sub {
+	return sub{Title: "1.1 Provider", Facts: statements(f.content.Provider, asked["provider"], map[string]string{
+		"name": "Name", "contact": "Contact", "representative": "Authorised representative in the Union",
+	})}
+}
+
+func (f *facts) modelSub() sub {
+	s := sub{Title: "1.2 Model", Facts: []fact{{"Name", orNot(said(f.content.Model, "name"))}}}
+	s.Facts = append(s.Facts, statements(f.content.Model, asked["model"], map[string]string{
+		"license": "Licence", "released": "Placed on the market", "based_on": "Models that it is based on",
+	})...)
+	return s
+}
+
+func (f *facts) modalitySub() sub {
+	t, c := f.content, &f.data
+	s := sub{Title: "1.3 Modalities, size and characteristics", Facts: []fact{{"Modality", "text"}}}
+	if !c.known {
+		s.Text = []string{"The release has no list of its documents, so that nothing can be counted here."}
+		return s
+	}
+	size := *t.TextSize + " (" + page.Grouped(c.Tokens) + " tokens in " + page.Grouped(c.Documents) + " documents"
+	if c.texts {
+		size += ", " + page.Grouped(c.Bytes) + " bytes"
+	}
+	s.Facts = append(s.Facts, fact{"Size", size + ")"})
+	when := notStated
+	if c.First != "" {
+		when = "from " + c.First + " to " + c.Last
+		if c.Dated < c.Documents {
+			when += fmt.Sprintf(", of the %s documents that have a date", page.Grouped(c.Dated))
+		}
+	}
+	s.Facts = append(s.Facts, fact{"Dates of the documents", when}, fact{"Languages", f.languagesInWords()})
+	rows := table{Title: "Licences that the documents name", Words: 1, Head: []string{"licence", "documents", "share"}}
+	for _, l := range c.Licenses {
+		name := l.Name
+		if name == "" {
+			name = "none stated"
+		}
+		rows.Rows = append(rows.Rows, []string{name, page.Grouped(l.Documents), percent(c.share(&l.tally))})
+	}
+	s.Tables = append(s.Tables, rows)
+	return s
+}
+
+// languagesInWords lists the languages with their shares, the largest first.
+func (f *facts) languagesInWords() string {
+	if len(f.content.Languages) == 0 {
+		return notStated
+	}
+	var words []string
+	measured := false
+	for _, l := range f.content.Languages {
+		word := "none named"
+		if l.Language != nil {
+			word = *l.Language
+		}
+		if l.Share != nil {
+			word += " (" + percent(*l.Share) + ")"
+		}
+		words, measured = append(words, word), measured || l.Measured
+	}
+	text := strings.Join(words, ", ")
+	if measured {
+		text += ", as measured on a sample of the texts"
+	}
+	return text
+}
+
+// percent writes a share with one decimal.
+func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
+
+// sourceSubs are the sources by their kind, each with what was said of it; with all, also the kinds
+// of which there is none.
+func (f *facts) sourceSubs(all bool) []sub {
+	var out []sub
+	add := func(title, kind string, always bool) {
+		s := sub{Title: title}
+		rows := table{Words: 1, Head: []string{"source", "documents", "share", "from", "to"}}
+		var said []fact
+		for i := range f.data.Sources {
+			x := &f.data.Sources[i]
+			if f.about.kind(x.Name) != kind {
+				continue
+			}
+			name := x.Name
+			if name == "" {
+				name = "documents that name no source"
+			}
+			rows.Rows = append(rows.Rows, []string{name, page.Grouped(x.Documents), percent(f.data.share(&x.tally)), orNot(x.First), orNot(x.Last)})
+			words := map[string]string{}
+			for _, n := range asks[kind] {
+				words[n] = n
+			}
+			for _, a := range statements(map[string]any(f.about.Sources[x.Name]), asks[kind], words) {
+				said = append(said, fact{name + ", " + a.Name, a.Value})
+			}
+		}
+		if len(rows.Rows) == 0 {
+			if always {
+				out = append(out, sub{Title: title, Text: []string{"None was stated."}})
+			}
+			return
+		}
+		s.Tables, s.Facts = []table{rows}, said
+		if kind == "crawled" {
+			s.Tables = append(s.Tables, f.domainTable())
+		}
+		out = append(out, s)
+	}
+	for _, k := range kinds {
+		title := k.title
+		if all {
+			title = k.section + " " + title
+		}
+		add(title, k.name, all)
+	}
+	add("Sources whose kind is not stated", "", false)
+	var without []string
+	for _, name := range slices.Sorted(maps.Keys(f.about.Sources)) {
+		if !slices.ContainsFunc(f.data.Sources, func(s named) bool { return s.Name == name }) {
+			without = append(without, name)
+		}
+	}
+	if len(without) > 0 {
+		out = append(out, sub{Title: "Sources without documents", Text: []string{"The provider describes sources that no document names: " + strings.Join(without, ", ") + "."}})
+	}
+	return out
+}
+
+// domainTable has the largest tenth of the domains.
+func (f *facts) domainTable() table {
+	t := f.content
+	rows := table{Title: fmt.Sprintf("The largest tenth of %s domains, by bytes", page.Grouped(t.allDomains)), Words: 1, Head: []string{"domain", "documents", "bytes"}}
+	for _, d := range t.Domains {
+		rows.Rows = append(rows.Rows, []string{d.Domain, page.Grouped(d.Documents), counted(d.Bytes)})
+	}
+	return rows
+}
+
+// counted writes a number that may not be known.
+func counted(n *int64) string {
+	if n == nil {
+		return "not known"
+	}
+	return page.Grouped(*n)
+}
+
+func (f *facts) processingSubs() []sub {
+	t := f.content
+	text := func(s *string) []string {
+		if s == nil {
+			return []string{"Not stated."}
+		}
+		return []string{*s}
+	}
+	filters := sub{Title: "3.3 Other"}
+	if t.Other != nil {
+		filters.Text = text(t.Other)
+	}
+	if len(t.Filters) == 0 {
+		filters.Text = append(filters.Text, "What curation removed is not recorded.")
+	} else {
+		filters.Tables = []table{f.filterTable()}
+	}
+	return []sub{
+		{Title: "3.1 Reservation of rights", Text: text(t.ReservationOfRights)},
+		{Title: "3.2 Removal of illegal content", Text: text(t.IllegalContent)},
+		filters,
+	}
+}
+
+// filterTable is what curation took out, by rule.
+func (f *facts) filterTable() table {
+	rows := table{Title: "What curation removed before training, by rule", Words: 1, Head: []string{"rule", "documents", "bytes"}}
+	for _, r := range f.in.Removed {
+		rows.Rows = append(rows.Rows, []string{r.Rule, page.Grouped(r.Documents), page.Grouped(r.Bytes)})
+	}
+	return rows
+}
