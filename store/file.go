@@ -197,6 +197,9 @@ func WriteNew(name string, text []byte, mode fs.FileMode) error {
 	}
 	// The system decides who is first; a rename would take the place of what came between.
 	opened, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s is there already, and is never written over: %w\nhint: name another file, or move this one away", name, fs.ErrExist)
+	}
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"strings"
 
 	"olmo/store"
@@ -40,19 +39,12 @@ func WriteKeys(path string) (public string, err error) {
 	}
 	public = strings.TrimSuffix(path, ".pem") + ".pub.pem"
 	if err := store.WriteNew(public, open, 0o666); err != nil {
-		return "", newKeyError(public, err)
+		return "", err
 	}
 	if err := store.WriteNew(path, private, 0o600); err != nil {
-		return "", errors.Join(newKeyError(path, err), store.Remove(public))
+		return "", errors.Join(err, store.Remove(public))
 	}
 	return public, nil
-}
-
-func newKeyError(path string, err error) error {
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s is there already, and a key is never written over\nhint: name another file, or move this one away", path)
-	}
-	return err
 }
 
 // publicPEM is a public key as OpenSSL writes it.
