@@ -107,11 +107,19 @@ func Read(path string) (*Bundle, error) {
 		return nil, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxBundle+1))
+	st, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
-	b, err := Parse(text)
+	if st.Size() > maxBundle {
+		return nil, fmt.Errorf("reading the signature %s: it has %d bytes; one of a million files has less than %d", path, st.Size(), maxBundle)
+	}
+	var text bytes.Buffer
+	text.Grow(int(st.Size()) + bytes.MinRead)
+	if _, err := text.ReadFrom(io.LimitReader(f, maxBundle+1)); err != nil {
+		return nil, err
+	}
+	b, err := Parse(text.Bytes())
 	if err != nil {
 		return nil, fmt.Errorf("reading the signature %s: %w", path, err)
 	}

@@ -115,6 +115,18 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 }
 
+// TestReadLarge: a file that is too long is not read.
+func TestReadLarge(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "large.sig")
+	write(t, name, "{")
+	if err := os.Truncate(name, 1<<40); err != nil {
+		t.Skip(err)
+	}
+	if _, err := Read(name); err == nil || !strings.Contains(err.Error(), "it has 1099511627776 bytes") {
+		t.Errorf("a terabyte: %v", err)
+	}
+}
+
 // TestReadKeys: keys of every form, and what is wrong with the others.
 func TestReadKeys(t *testing.T) {
 	a, err := ReadPrivate("testdata/key.pem")
