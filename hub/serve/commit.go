@@ -21,7 +21,7 @@ func (h *Hub) repositories(c *call) error {
 	switch c.r.Method + " " + c.path(0) {
 	case "POST create":
 	case "DELETE delete":
-		return refuse(http.StatusForbidden, "", "this hub removes no repository: stop it, and remove the folder of its name below %s", h.uploads.dir)
+		return refuse(http.StatusForbidden, "", "this hub removes no repository: that is left to whoever owns its folder")
 	default:
 		return refuse(http.StatusNotFound, "", "this hub does not know %s %s", c.r.Method, c.r.URL.Path)
 	}

@@ -333,7 +333,7 @@ func TestDamagedRelease(t *testing.T) {
 		want   string
 	}{
 		{"missing", func(dir string) error { return os.Remove(filepath.Join(dir, weights)) }, "model/main/model.safetensors"},
-		{"longer", func(dir string) error { return os.WriteFile(filepath.Join(dir, weights), []byte("more"), 0o666) }, "its size is not"},
+		{"longer", func(dir string) error { return os.WriteFile(filepath.Join(dir, weights), []byte("more"), 0o666) }, "it has 4 bytes"},
 		{"other text", func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "model", "main", "README.md"), []byte("# B model\n"), 0o666)
 		}, "its hash is not"},

@@ -44,9 +44,10 @@ type objectError struct {
 }
 
 const (
-	maxObjects = 10_000
+	maxObjects = 10_000  // of a request
 	maxObject  = 1 << 44 // bytes
-	maxParts   = 10_000
+	maxParts   = 10_000  // of an object
+	maxAnswer  = 50_000  // parts of all objects of a request
 )
 
 // lfsBatch answers where to send contents, in one piece or, large ones, in parts.
@@ -74,7 +75,7 @@ func (h *Hub) lfsBatch(c *call) error {
 		return refuse(http.StatusBadRequest, "", "there are %d objects in the request, at most %d may be", len(ask.Objects), maxObjects)
 	}
 	inParts := slices.Contains(ask.Transfers, "multipart")
-	list, transfer := []objectAnswer{}, "basic"
+	list, transfer, parts := []objectAnswer{}, "basic", 0
 	for _, o := range ask.Objects {
 		a := objectAnswer{object: o, Authenticated: true}
 		hash, err := proof.ParseHash(o.Hash)
@@ -86,9 +87,11 @@ func (h *Hub) lfsBatch(c *call) error {
 			a.Error = &objectError{http.StatusUnprocessableEntity, fmt.Sprintf("a size of %d bytes is none that this hub takes", o.Size)}
 		case ok && have != o.Size:
 			a.Error = &objectError{http.StatusUnprocessableEntity, fmt.Sprintf("what has this SHA-256 has %d bytes, not %d", have, o.Size)}
-		case !ok && inParts && o.Size > 4*h.uploads.partSize:
+		case !ok && inParts && o.Size > 4*h.uploads.partSize && parts < maxAnswer:
+			upload := h.uploads.parts(base(c.r), hash, o.Size)
+			parts += len(upload.Header)
 			transfer = "multipart"
-			a.Actions = map[string]action{"upload": h.uploads.parts(base(c.r), hash, o.Size)}
+			a.Actions = map[string]action{"upload": upload}
 		case !ok:
 			a.Actions = map[string]action{"upload": {Address: h.uploads.address(base(c.r), piece{hash, o.Size, wholeObject})}}
 		}

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -291,21 +292,18 @@ func (h *Hub) commits(c *call) error {
 
 // index says in words what the hub has, for whoever opens it in a browser.
 func (h *Hub) index(c *call) error {
-	c.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	fmt.Fprintf(c, "This is a hub of olmo. Libraries of Hugging Face read from it with HF_ENDPOINT=%s\n", base(c.r))
+	var text strings.Builder
+	fmt.Fprintf(&text, "This is a hub of olmo. Libraries of Hugging Face read from it with HF_ENDPOINT=%s\n", base(c.r))
 	h.mu.RLock()
-	defer h.mu.RUnlock()
-	var repos []*repo
-	for _, r := range h.repos {
-		repos = append(repos, r)
-	}
-	slices.SortFunc(repos, func(a, b *repo) int { return strings.Compare(a.String(), b.String()) })
-	for _, r := range repos {
-		fmt.Fprintf(c, "\n%s\n", r)
+	for _, r := range slices.SortedFunc(maps.Values(h.repos), func(a, b *repo) int { return strings.Compare(a.String(), b.String()) }) {
+		fmt.Fprintf(&text, "\n%s\n", r)
 		for _, b := range slices.Concat(r.branches, r.tags) {
-			fmt.Fprintf(c, "  %s %s\n", b.commit, b.name)
+			fmt.Fprintf(&text, "  %s %s\n", b.commit, b.name)
 		}
 	}
+	h.mu.RUnlock() // before anything is sent: who reads slowly holds nobody up
+	c.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = c.Write([]byte(text.String()))
 	return nil
 }
 

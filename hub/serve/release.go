@@ -62,46 +62,42 @@ func (h *Hub) AddRelease(dir string) error {
 		r.commits[c.id] = c
 		r.branches = append(r.branches, ref{name, c.id})
 	}
+	revisions, folders := map[string]string{}, map[string][]file{} // by path; by name
 	for _, revision := range m.Revisions {
-		branch(revision.Name, below(files, revision.Path+"/"))
+		revisions[revision.Path] = revision.Name
 	}
-	rest := files[:0:0]
 	for _, f := range files {
-		if !strings.HasPrefix(f.Path, release.ModelFolder+"/") {
-			rest = append(rest, f)
+		in := releaseBranch
+		if parts := strings.SplitN(f.Path, "/", 3); len(parts) == 3 && revisions[parts[0]+"/"+parts[1]] != "" {
+			in, f.Path = revisions[parts[0]+"/"+parts[1]], parts[2]
 		}
+		folders[in] = append(folders[in], f)
 	}
-	branch(releaseBranch, rest)
+	for _, revision := range m.Revisions {
+		branch(revision.Name, folders[revision.Name])
+	}
+	branch(releaseBranch, folders[releaseBranch])
 	return h.add(r)
-}
-
-// below are the files of a folder, under their paths in it.
-func below(files []file, folder string) []file {
-	var list []file
-	for _, f := range files {
-		if inside, ok := strings.CutPrefix(f.Path, folder); ok {
-			f.Path = inside
-			list = append(list, f)
-		}
-	}
-	return list
 }
 
 // listed is a file as release.json has it.
 func listed(root *os.Root, f release.File) (file, error) {
 	got := file{Path: f.Path, Size: f.Size, SHA256: f.SHA256, LFS: isLarge(f.Path, f.Size), root: root, name: f.Path}
-	content, err := got.open()
-	if errors.Is(err, errGone) {
-		return got, errors.New("its size is not the one that release.json names")
+	st, err := regular(root, f.Path)
+	switch {
+	case err != nil:
+		return got, err
+	case st.Size() != f.Size:
+		return got, fmt.Errorf("it has %d bytes, release.json says %d", st.Size(), f.Size)
+	case got.LFS:
+		got.ID = git.Blob(got.pointer())
+		return got, nil
 	}
+	content, err := got.open()
 	if err != nil {
 		return got, err
 	}
 	defer content.Close()
-	if got.LFS {
-		got.ID = git.Blob(got.pointer())
-		return got, nil
-	}
 	text, err := io.ReadAll(io.LimitReader(content, f.Size))
 	if err != nil {
 		return got, err
@@ -116,16 +112,16 @@ func listed(root *os.Root, f release.File) (file, error) {
 // unlisted is a file that release.json does not name.
 func unlisted(root *os.Root, name string) (file, error) {
 	got := file{Path: name, root: root, name: name}
-	content, err := openRegular(root, name)
-	if err != nil {
-		return got, err
-	}
-	defer content.Close()
-	st, err := content.Stat()
+	st, err := regular(root, name)
 	if err != nil {
 		return got, err
 	}
 	got.Size, got.LFS = st.Size(), isLarge(name, st.Size())
+	content, err := got.open()
+	if err != nil {
+		return got, err
+	}
+	defer content.Close()
 	hash, blob := sha256.New(), git.NewBlob(got.Size)
 	if _, err := io.Copy(io.MultiWriter(hash, blob), content); err != nil {
 		return got, err

@@ -127,7 +127,10 @@ func (f *file) pointer() []byte { return git.Pointer(f.SHA256, f.Size) }
 
 // open opens the content.
 func (f *file) open() (*os.File, error) {
-	content, err := openRegular(f.root, f.name)
+	if _, err := regular(f.root, f.name); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Path, err)
+	}
+	content, err := f.root.Open(f.name)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Path, err)
 	}
@@ -140,20 +143,21 @@ func (f *file) open() (*os.File, error) {
 
 var errGone = errors.New("it is no longer what it was when the hub was started")
 
-// openRegular opens a file below root, to which no link leads: a link may have come with the
-// folder, and name a file that is not meant for everyone. Pipes and devices are refused before
-// they are opened, which may take for ever.
-func openRegular(root *os.Root, name string) (*os.File, error) {
+// regular is a file below root to which no link leads: a link may have come with the folder, and
+// name a file that is not meant for everyone. To open a pipe or a device may take for ever.
+func regular(root *os.Root, name string) (st fs.FileInfo, err error) {
 	for at := name; at != "."; at = path.Dir(at) {
-		st, err := root.Lstat(at)
+		in, err := root.Lstat(at)
 		switch {
 		case err != nil:
 			return nil, err
-		case at == name && !st.Mode().IsRegular(), at != name && !st.IsDir():
-			return nil, &fs.PathError{Op: "open", Path: at, Err: errors.New("it is no regular file in a folder: a link or a device perhaps")}
+		case at == name && !in.Mode().IsRegular(), at != name && !in.IsDir():
+			return nil, fmt.Errorf("%s is a link or a device, or no folder", at)
+		case at == name:
+			st = in
 		}
 	}
-	return root.Open(name)
+	return st, nil
 }
 
 // large are the endings of files that are kept as large ones whatever their size: weights,

@@ -76,6 +76,9 @@ func (h *Hub) TakeUploads(dir, token string) error {
 	return nil
 }
 
+// Unlocked says why the folder of uploads has no lock; nil when it has one.
+func (h *Hub) Unlocked() error { return h.uploads.lock.Unlocked() }
+
 // Close gives the folder of uploads back.
 func (h *Hub) Close() {
 	if h.uploads != nil {

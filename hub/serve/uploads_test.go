@@ -102,7 +102,7 @@ func lines(edits ...string) string {
 	return `{"key":"header","value":{"summary":"Upload","description":""}}` + "\n" + strings.Join(edits, "\n") + "\n"
 }
 
-func regular(path, text string) string {
+func small(path, text string) string {
 	return fmt.Sprintf(`{"key":"file","value":{"content":"%s","path":%q,"encoding":"base64"}}`, base64.StdEncoding.EncodeToString([]byte(text)), path)
 }
 
@@ -163,7 +163,7 @@ func TestUpload(t *testing.T) {
 	if a := r.batch("weights"); a["actions"] != nil || a["error"] != nil {
 		t.Errorf("a content that is there is wanted again: %v", a)
 	}
-	v, _ = r.send("POST", "/api/models/lab/x/commit/step2", lines(regular("README.md", "text\n"), lfs("w.safetensors", "weights"), regular("sub/a", "")), 200)
+	v, _ = r.send("POST", "/api/models/lab/x/commit/step2", lines(small("README.md", "text\n"), lfs("w.safetensors", "weights"), small("sub/a", "")), 200)
 	first := v["commitOid"].(string)
 	want := map[string]string{"README.md": "text\n", "w.safetensors": "weights", "sub/a": ""}
 	r.want("step2", want)
@@ -285,29 +285,29 @@ func TestBadUploads(t *testing.T) {
 			t.Errorf("%s is wanted: %v", o, a)
 		}
 	}
-	r.send("POST", "/api/models/lab/x/commit/main", lines(regular("a/b", "x")), 200)
+	r.send("POST", "/api/models/lab/x/commit/main", lines(small("a/b", "x")), 200)
 	for _, c := range []struct {
 		name   string
 		commit string
 		want   int
 	}{
 		{"content that was not uploaded", lines(lfs("w.bin", "weights")), 400},
-		{"outside", lines(regular("../x", "x")), 400},
-		{"absolute", lines(regular("/x", "x")), 400},
-		{"backslash", lines(regular(`..\x`, "x")), 400},
-		{"a device", lines(regular("NUL", "x")), 400},
-		{"no path", lines(regular("", "x")), 400},
+		{"outside", lines(small("../x", "x")), 400},
+		{"absolute", lines(small("/x", "x")), 400},
+		{"backslash", lines(small(`..\x`, "x")), 400},
+		{"a device", lines(small("NUL", "x")), 400},
+		{"no path", lines(small("", "x")), 400},
 		{"no base64", lines(`{"key":"file","value":{"content":"%","path":"x","encoding":"base64"}}`), 400},
 		{"another encoding", lines(`{"key":"file","value":{"content":"x","path":"x","encoding":"rot13"}}`), 400},
 		{"another key", lines(`{"key":"chmod","value":{"path":"x"}}`), 400},
 		{"no JSON", lines(`{`), 400},
 		{"deep", lines(strings.Repeat("[", 100000)), 400},
-		{"no header", regular("x", "x"), 400},
-		{"letter case", lines(regular("x", "1"), regular("X", "2")), 400},
-		{"file and folder", lines(regular("a", "1")), 400},
+		{"no header", small("x", "x"), 400},
+		{"letter case", lines(small("x", "1"), small("X", "2")), 400},
+		{"file and folder", lines(small("a", "1")), 400},
 		{"nothing to delete", lines(deleted("deletedFile", "none")), 404},
 		{"a folder is no file", lines(deleted("deletedFile", "a")), 404},
-		{"an earlier commit", `{"key":"header","value":{"summary":"x","parentCommit":"` + strings.Repeat("0", 40) + `"}}` + "\n" + regular("x", "x"), 412},
+		{"an earlier commit", `{"key":"header","value":{"summary":"x","parentCommit":"` + strings.Repeat("0", 40) + `"}}` + "\n" + small("x", "x"), 412},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := *r
@@ -316,8 +316,8 @@ func TestBadUploads(t *testing.T) {
 			r.want("main", map[string]string{"a/b": "x"})
 		})
 	}
-	r.send("POST", "/api/models/lab/x/commit/none", lines(regular("x", "x")), 404)
-	r.send("POST", "/api/models/lab/x/commit/main?create_pr=1", lines(regular("x", "x")), 400)
+	r.send("POST", "/api/models/lab/x/commit/none", lines(small("x", "x")), 404)
+	r.send("POST", "/api/models/lab/x/commit/main?create_pr=1", lines(small("x", "x")), 400)
 	for _, id := range []string{`"name":"x"`, `"name":"..","organization":"lab"`, `"name":"x","organization":"../.."`, `"name":"a b","organization":"lab"`, `"name":"nul","organization":"lab"`, `"name":"x/y","organization":"lab"`, `"name":"y","organization":"lab","private":true`, `"name":"y","organization":"lab","type":"space"`} {
 		r.send("POST", "/api/repos/create", "{"+id+"}", 400)
 	}
@@ -335,7 +335,7 @@ func TestToken(t *testing.T) {
 	for _, token := range []string{"", "wrong", "secret2"} {
 		r.token = token
 		r.send("POST", "/api/repos/create", `{"name":"y","organization":"lab"}`, 401)
-		r.send("POST", "/api/models/lab/x/commit/main", lines(regular("x", "x")), 401)
+		r.send("POST", "/api/models/lab/x/commit/main", lines(small("x", "x")), 401)
 		r.send("POST", "/lab/x.git/info/lfs/objects/batch", `{"operation":"upload"}`, 401)
 		r.send("GET", "/api/models/lab/x", "", 200)
 		r.send("PUT", href, "weights", 200) // clients send no token to an address that is signed
@@ -355,7 +355,7 @@ func TestFaults(t *testing.T) {
 	for n := 1; ; n++ {
 		r := open(t, t.TempDir(), "")
 		r.create()
-		r.send("POST", "/api/models/lab/x/commit/main", lines(regular("a", "1")), 200)
+		r.send("POST", "/api/models/lab/x/commit/main", lines(small("a", "1")), 200)
 		step := 0
 		undo := store.InjectFaults(func(store.Op, string) error {
 			if step++; step == n {
@@ -363,7 +363,7 @@ func TestFaults(t *testing.T) {
 			}
 			return nil
 		})
-		a, err := http.Post(r.URL+"/api/models/lab/x/commit/main", "", strings.NewReader(lines(regular("a", "2"), regular("b", "3"))))
+		a, err := http.Post(r.URL+"/api/models/lab/x/commit/main", "", strings.NewReader(lines(small("a", "2"), small("b", "3"))))
 		undo()
 		if err != nil {
 			t.Fatal(err)
@@ -403,7 +403,7 @@ func TestChangedStore(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := open(t, t.TempDir(), "")
 			r.create()
-			r.send("POST", "/api/models/lab/x/commit/main", lines(regular("a", "1")), 200)
+			r.send("POST", "/api/models/lab/x/commit/main", lines(small("a", "1")), 200)
 			r.close()
 			names, _ := filepath.Glob(filepath.Join(r.dir, "models", "lab", "x", c.file))
 			for _, name := range names {
@@ -433,7 +433,7 @@ func TestChangedStore(t *testing.T) {
 
 // FuzzCommit: no commit makes the hub fall over, or name a path that leads outside.
 func FuzzCommit(f *testing.F) {
-	f.Add(lines(regular("a", "1"), deleted("deletedFolder", "b")))
+	f.Add(lines(small("a", "1"), deleted("deletedFolder", "b")))
 	f.Add(lines(lfs("a", "1")))
 	f.Add("{}\n[]\nnull\n")
 	h := New()

@@ -61,6 +61,9 @@ on another need a token: that of --token, else of HF_TOKEN.`,
 				if err := h.TakeUploads(writable, token); err != nil {
 					return err
 				}
+				if err := h.Unlocked(); err != nil {
+					fmt.Fprintf(c.ErrOrStderr(), "olmo hub serve: warning: %v\n", err)
+				}
 			}
 			return runHub(c, h, at)
 		},
