@@ -8,3 +8,10 @@ func WithoutExchange() (undo func()) {
 	swap = func(string, string) error { return errors.ErrUnsupported }
 	return func() { swap = before }
 }
+
+// WithoutSymlinks makes links be made as on systems that let few users make any.
+func WithoutSymlinks() (undo func()) {
+	before := symlink
+	symlink = func(string, string) error { return errors.ErrUnsupported }
+	return func() { symlink = before }
+}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -39,4 +40,54 @@ func Linked(name string) (string, error) {
 	}
 	text, err := os.ReadFile(name)
 	return strings.TrimSpace(string(text)), err
+}
+
+// LinkFile makes name lead to a file, in place of what had the name; target is relative to
+// name's folder. Where the system makes no links, name is another name of the file itself, and
+// where it has none of these either, a copy.
+func LinkFile(name, target string) error {
+	if err := fault(OpCreate, name); err != nil {
+		return &fs.PathError{Op: "link", Path: name, Err: err}
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+		return err
+	}
+	tmp := Temporary(name)
+	if err := os.RemoveAll(tmp); err != nil { // of a killed process
+		return err
+	}
+	file := filepath.Join(filepath.Dir(name), target)
+	err := symlink(target, tmp)
+	if err != nil {
+		err = os.Link(file, tmp)
+	}
+	if err != nil {
+		return copyFile(name, file)
+	}
+	if err := rename(tmp, name); err != nil {
+		os.Remove(tmp)
+		return err
+	}
+	return syncFolder(filepath.Dir(name))
+}
+
+// symlink is os.Symlink, for tests to take away.
+var symlink = os.Symlink
+
+// copyFile makes name a file of the same content.
+func copyFile(name, from string) error {
+	in, err := Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := Create(name)
+	if err != nil {
+		return err
+	}
+	defer out.Abort()
+	if _, err := io.Copy(out, in); err != nil {
+		return err
+	}
+	return out.Commit()
 }

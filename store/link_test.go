@@ -64,3 +64,33 @@ func TestLinkedFile(t *testing.T) {
 		t.Errorf("it is %v, %v, want a link that every program follows", st.Mode(), err)
 	}
 }
+
+// TestLinkFile: a file by another name, on systems with links and on those without.
+func TestLinkFile(t *testing.T) {
+	for _, links := range []bool{true, false} {
+		dir := t.TempDir()
+		if err := os.MkdirAll(filepath.Join(dir, "blobs"), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		for _, blob := range []string{"one", "two"} {
+			if err := os.WriteFile(filepath.Join(dir, "blobs", blob), []byte(blob), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !links {
+			t.Cleanup(store.WithoutSymlinks())
+		}
+		name := filepath.Join(dir, "snapshots", "a", "file")
+		for _, blob := range []string{"one", "two", "two"} { // also in place of another
+			if err := store.LinkFile(name, filepath.Join("..", "..", "blobs", blob)); err != nil {
+				t.Fatal(err)
+			}
+			if text, err := os.ReadFile(name); err != nil || string(text) != blob {
+				t.Errorf("with links %v: %q, %v, want %q", links, text, err, blob)
+			}
+		}
+		if _, err := os.Readlink(name); (err == nil) != (links && runtime.GOOS != "windows") {
+			t.Errorf("with links %v: Readlink: %v", links, err)
+		}
+	}
+}

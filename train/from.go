@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,6 +25,7 @@ import (
 // tokens.
 type Continuation struct {
 	From  string   // what model.Open takes: a Hugging Face folder, a .gguf file, a run, …
+	Name  string   // what the user calls it, after which the run is named; From when empty
 	Data  []string // token files, folders of them, patterns
 	Steps int
 }
@@ -74,7 +76,7 @@ func (n *Continuation) Config(overrides []string) (*Config, error) {
 		return nil, err
 	}
 	c.find("")
-	name := Name(n.From) + "-on-" + Name(firstOf(n.Data))
+	name := Name(cmp.Or(n.Name, n.From)) + "-on-" + Name(firstOf(n.Data))
 	if c.SaveFolder == "" {
 		c.SaveFolder = name
 	}

@@ -11,6 +11,3 @@ func SetFirstPause(t *testing.T, d time.Duration) {
 	firstPause = d
 	t.Cleanup(func() { firstPause = old })
 }
-
-// InWords is for tests of errors that no test can bring about.
-var InWords = inWords

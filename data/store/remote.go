@@ -116,7 +116,7 @@ func statRemote(p place, name string) (info Info, err error) {
 		})
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%s: %w", name, inWords(err))
+		err = fmt.Errorf("%s: %w", name, InWords(err))
 	}
 	return info, err
 }
@@ -131,9 +131,9 @@ func (e *wordedError) Error() string { return e.text }
 
 func (e *wordedError) Unwrap() error { return e.err }
 
-// inWords says what a server that cannot be reached comes to: net/http's errors repeat the
+// InWords says what a server that cannot be reached comes to: net/http's errors repeat the
 // address, and name the resolver.
-func inWords(err error) error {
+func InWords(err error) error {
 	var asked *url.Error
 	var dns *net.DNSError
 	var dial *net.OpError
@@ -171,7 +171,7 @@ func openRemote(p place, name string) (File, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		return nil, fmt.Errorf("opening %s: %w", name, inWords(err))
+		return nil, fmt.Errorf("opening %s: %w", name, InWords(err))
 	}
 	return f, nil
 }

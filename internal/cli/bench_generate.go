@@ -68,7 +68,7 @@ memory is that of the speed which the weights alone would allow.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&path, "model", "", "the model: a folder, a run, or a .gguf file")
+	f.StringVar(&path, "model", "", "the model: a folder, a run, a .gguf file, or hf:ORG/NAME@REVISION of a hub")
 	f.StringVar(&size, "size", "", "a model of random weights instead: S, M or L")
 	f.IntVar(&promptTokens, "prompt-tokens", 512, "tokens of the prompt")
 	f.IntVar(&maxTokens, "max-tokens", 128, "tokens to generate")

@@ -60,7 +60,7 @@ turns are left out. Questions may also be piped in, one a line.
 		RunE: func(c *cobra.Command, _ []string) error { return runChat(c, o) },
 	}
 	f := c.Flags()
-	f.StringVar(&o.model, "model", "", "the model: a folder, a run, or a .gguf file")
+	f.StringVar(&o.model, "model", "", "the model: a folder, a run, a .gguf file, or hf:ORG/NAME@REVISION of a hub")
 	f.StringVar(&o.system, "system", "", "a text that stands before the conversation")
 	f.BoolVar(&o.plain, "plain", false, "use the transcript, not the model's chat template")
 	f.IntVar(&o.maxTokens, "max-tokens", 256, "most tokens of an answer")

@@ -37,9 +37,13 @@ not be judged. With --json each problem has a kind, a member and a message.`,
 			if len(args) != 1 {
 				return usageErrorf("one PATH is needed")
 			}
+			path, err := localModel(c, args[0])
+			if err != nil {
+				return err
+			}
 			p := newProgress(c.ErrOrStderr())
 			p.begin("check")
-			r, err := check.Path(c.Context(), args[0], check.Options{Configs: configKinds(), Progress: func(done, total int64) {
+			r, err := check.Path(c.Context(), path, check.Options{Configs: configKinds(), Progress: func(done, total int64) {
 				p.update(step{done: float64(done) / 1e6, total: float64(total) / 1e6, unit: "MB"})
 			}})
 			if err != nil {

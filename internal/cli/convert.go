@@ -56,7 +56,7 @@ bytes, where both layouts cut it alike; others are widened to f32, which is said
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.from, "from", "", "model to convert: a folder or a .gguf file")
+	f.StringVar(&o.from, "from", "", "model to convert: a folder, a .gguf file, or hf:ORG/NAME@REVISION of a hub")
 	f.StringVar(&o.to, "to", "", "layout: hf, ai2 or gguf")
 	f.StringVar(&o.out, "out", "", "folder to write; for gguf a file, if it ends in .gguf")
 	f.StringVar(&o.dtype, "dtype", "", "f32, f16, bf16; for gguf also q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1, q4_0 (default: the source's, tensor by tensor)")
@@ -85,11 +85,15 @@ func runConvert(c *cobra.Command, o convertOptions) error {
 	if err != nil {
 		return usageErrorf("--shard-size: %w", err)
 	}
+	from, err := localModel(c, o.from)
+	if err != nil {
+		return err
+	}
 	p := newProgress(c.ErrOrStderr())
 	part := ""
 	defer p.end()
 	r, err := convert.Run(c.Context(), convert.Options{
-		From: o.from, IgnoreExtra: o.ignoreExtra, To: to, Out: o.out, DType: dtype, ShardBytes: shard,
+		From: from, IgnoreExtra: o.ignoreExtra, To: to, Out: o.out, DType: dtype, ShardBytes: shard,
 		Progress: func(now string, done, total int) {
 			if now != part {
 				p.end()

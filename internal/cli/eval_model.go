@@ -38,7 +38,7 @@ var (
 )
 
 func (o *answererFlags) add(f *pflag.FlagSet) {
-	f.StringVar(&o.path, "model", "", "the model: a folder, a run, a .gguf file, or a server's address, http(s)://HOST/v1")
+	f.StringVar(&o.path, "model", "", "the model: a folder, a run, a .gguf file, hf:ORG/NAME@REVISION of a hub, or a server's address, http(s)://HOST/v1")
 	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's; of a server's model: to ask about ids, not texts")
 	f.StringVar(&o.precision, "precision", "fp32", "arithmetic: fp32, or amp_bf16 for the bits of such a training run")
 	f.StringVar(&o.memory, "memory", "", "most memory for what requests share, such as 2GB (default: a quarter of what is free)")

@@ -81,7 +81,7 @@ their order, or as a line of JSON each.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.model, "model", "", "the model: a folder, a run, or a .gguf file")
+	f.StringVar(&o.model, "model", "", "the model: a folder, a run, a .gguf file, or hf:ORG/NAME@REVISION of a hub")
 	f.StringArrayVar(&o.prompts, "prompt", nil, "the `text` to continue; - reads standard input; may be repeated")
 	f.StringVar(&o.ids, "ids", "", "the token ids to continue, separated by commas or spaces")
 	f.IntVar(&o.maxTokens, "max-tokens", 128, "most tokens to generate")

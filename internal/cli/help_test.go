@@ -43,6 +43,12 @@ var helpNotRun = map[string]string{
 	"olmo hub serve my-model":                                 "serves until it is stopped; TestHubServeDrains runs one",
 	"olmo hub serve my-model other-model --addr 0.0.0.0:8411": "serves until it is stopped",
 	"olmo hub serve --writable uploads":                       "serves until it is stopped",
+	"olmo hub get allenai/OLMo-2-0425-1B":                     "a network",
+	"olmo hub get allenai/OLMo-2-0425-1B --revision stage1-step10000-tokens21B --out olmo2-step10000": "a network",
+	"olmo hub get allenai/OLMo-2-0425-1B --only 'config.json' 'tokenizer*' --dry-run":                 "a network",
+	"olmo hub get allenai/dolma --repo-type dataset --only 'urls/*'":                                  "a network",
+	"olmo hub audit allenai/OLMo-2-1124-7B":                                                           "a network",
+	"olmo hub audit EleutherAI/pythia-2.8b --json":                                                    "a network",
 
 	"olmo bench": "minutes",
 	"olmo bench --sizes S --seconds 5 --json":                                       "a quiet machine",

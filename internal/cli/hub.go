@@ -11,12 +11,15 @@ libraries and ours meet.
 
 Environment:
   HF_ENDPOINT     the hub (default https://huggingface.co)
-  HF_TOKEN        the token for it; otherwise the one in HF_HOME/token`,
+  HF_TOKEN        the token for it; otherwise the one in HF_HOME/token
+  HF_HUB_CACHE    where what was fetched is kept (default hub in HF_HOME)
+  HF_HUB_OFFLINE  1: nothing is asked, what is kept must do`,
 		Example: `  olmo hub serve my-model
+  olmo hub get allenai/OLMo-2-0425-1B
   olmo help hub serve`,
 		Args: cobra.ArbitraryArgs,
 		RunE: runGroup,
 	}
-	c.AddCommand(newHubServeCommand())
+	c.AddCommand(newHubServeCommand(), newHubGetCommand(), newHubAuditCommand())
 	return c
 }

@@ -29,7 +29,11 @@ config, a log, an evaluation, or a folder of such.`,
 			if len(args) != 1 {
 				return usageErrorf("one PATH is needed")
 			}
-			d, err := check.Describe(args[0], configKinds())
+			path, err := localModel(c, args[0])
+			if err != nil {
+				return err
+			}
+			d, err := check.Describe(path, configKinds())
 			if err != nil {
 				return err
 			}

@@ -115,7 +115,7 @@ by its surprise, with the five likeliest in its place.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&path, "model", "", "folder or .gguf file of the model")
+	f.StringVar(&path, "model", "", "folder or .gguf file of the model, or hf:ORG/NAME@REVISION of a hub")
 	f.StringVar(&ids, "ids", "", "JSON file with a list of equally long lists of ids")
 	f.StringVar(&text, "text", "", "a text, for a model with a tokenizer")
 	f.IntVar(&top, "top", 0, "print so many of the likeliest tokens that may follow")

@@ -2,10 +2,12 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"olmo/hub/client"
 	"olmo/lm"
 )
 
@@ -20,9 +22,12 @@ func openModel(c *cobra.Command, path, tokenizerName string, bf16, ignoreExtra b
 	if path == "" {
 		return nil, usageErrorf("--model is needed")
 	}
+	path, err := localModel(c, path)
+	if err != nil {
+		return nil, err
+	}
 	o := lm.Options{BF16: bf16, IgnoreExtra: ignoreExtra}
 	if tokenizerName != "" {
-		var err error
 		if o.Tokenizer, err = loadTokenizer(tokenizerName); err != nil {
 			return nil, err
 		}
@@ -35,6 +40,27 @@ func openModel(c *cobra.Command, path, tokenizerName string, bf16, ignoreExtra b
 		fmt.Fprintf(c.ErrOrStderr(), "%s: note: %s\n", c.CommandPath(), text)
 	}
 	return m, nil
+}
+
+// localModel is where a model lies on this machine: that of a hub (hf:ORG/NAME@REVISION) in the
+// cache, fetched when it is not there.
+func localModel(c *cobra.Command, name string) (string, error) {
+	if !strings.HasPrefix(name, client.Scheme) {
+		return name, nil
+	}
+	if _, _, err := client.ParseModel(name); err != nil {
+		return "", &usageError{err}
+	}
+	h, err := openHub(c)
+	if err != nil {
+		return "", err
+	}
+	plan, err := h.Model(c.Context(), name)
+	if err != nil {
+		return "", err
+	}
+	_, err = fetchPlan(c.Context(), newProgress(c.ErrOrStderr()), plan)
+	return plan.Folder, err
 }
 
 // needTokenizer is the error of a verb that works on text; hint says what else works.

@@ -79,6 +79,7 @@ Environment:
   OLMO_CPU         highest set of kernels: amx, avx512bf16, avx512, avx2, neon, generic (same results)
   OLMO_MODELS      folders with tokenizers and with the files of taggers
   OLMO_EVAL_DATA   folders with the questions of tasks
+  HF_…             which hub, and where its files are kept ('olmo hub --help')
   NO_COLOR         no colours in the terminal
   GOMEMLIMIT       memory that Go may use, instead of what a stage sets
   AWS_…, GS_…      keys and servers of s3:// and gs:// ('olmo data --help')`,

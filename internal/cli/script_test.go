@@ -11,6 +11,7 @@ import (
 
 	"olmo/data/store/storetest"
 	"olmo/eval/endpoint/endpointtest"
+	"olmo/hub/client/hubtest"
 	"olmo/lm/lmtest"
 )
 
@@ -51,6 +52,7 @@ func TestScript(t *testing.T) {
 			"exits": checkExit,
 			"s3":    objectStore,
 			"serve": serveModels,
+			"hub":   hubOfScript,
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})
@@ -65,6 +67,42 @@ func serveModels(ts *testscript.TestScript, neg bool, args []string) {
 	s := endpointtest.Start(endpointtest.Kind(args[0]), args[1:]...)
 	ts.Defer(s.Close)
 	ts.Setenv("SERVER", s.URL+"/v1")
+}
+
+// hubOfScript is the script command `hub start`, which runs a hub for the script and leads the command
+// to it, with a cache below $WORK; `hub put ORG/NAME BRANCH FOLDER` makes a branch of a folder's
+// files, `hub fail FAULT` makes it go wrong.
+func hubOfScript(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: hub start|put|fail …")
+	}
+	if args[0] == "start" {
+		s := hubtest.New()
+		ts.Defer(s.Close)
+		ts.Setenv("HF_ENDPOINT", s.URL)
+		ts.Setenv("HF_HOME", ts.MkAbs("hf"))
+		servers.Store(s.URL, s)
+		return
+	}
+	v, ok := servers.Load(ts.Getenv("HF_ENDPOINT"))
+	if !ok {
+		ts.Fatalf("hub start comes first")
+	}
+	s := v.(*hubtest.Server)
+	switch args[0] {
+	case "put":
+		files := map[string]hubtest.Entry{}
+		entries, err := os.ReadDir(ts.MkAbs(args[3]))
+		ts.Check(err)
+		for _, e := range entries {
+			text, err := os.ReadFile(filepath.Join(ts.MkAbs(args[3]), e.Name()))
+			ts.Check(err)
+			files[e.Name()] = hubtest.Entry{Content: text, LFS: filepath.Ext(e.Name()) == ".safetensors"}
+		}
+		s.Put("models/"+args[1], args[2], files)
+	case "fail":
+		s.Fail(map[string]hubtest.Faults{"break": {Break: 10_000}, "wrong": {Wrong: "model.safetensors"}, "busy": {Busy: 1000, Status: 503, After: "86400"}, "no": {}}[args[1]])
+	}
 }
 
 // objectStore is the script command `s3 start BUCKET…`, which runs a server for

@@ -49,7 +49,7 @@ try_load_latest_save=true continues, bit for bit as if the run had never stopped
 		RunE: func(c *cobra.Command, args []string) error { return v.run(c, args) },
 	}
 	f := c.Flags()
-	f.StringVar(&v.from, "from", "", "model to go on from: a Hugging Face folder, a .gguf file or a run, instead of CONFIG.yaml")
+	f.StringVar(&v.from, "from", "", "model to go on from: a Hugging Face folder, a .gguf file, a run, or hf:ORG/NAME@REVISION of a hub, instead of CONFIG.yaml")
 	listFlag(f, &v.data, "data", "token files, folders of them or patterns (data.paths)")
 	f.IntVar(&v.steps, "steps", 0, "steps of the run (max_duration and stop_at)")
 	f.StringVar(&v.out, "out", "", "folder of the run (save_folder; with --from the default is MODEL-on-TOKENS)")
@@ -108,7 +108,11 @@ func (v *trainFlags) run(c *cobra.Command, args []string) error {
 	case given("from") && !given("steps"):
 		return usageErrorf("--from needs --steps N")
 	}
-	cfg, err := v.config(path, args)
+	local, err := localModel(c, v.from)
+	if err != nil {
+		return err
+	}
+	cfg, err := v.config(path, local, args)
 	if err != nil {
 		return err
 	}
@@ -125,8 +129,9 @@ func isOverride(word string) bool {
 	return err != nil
 }
 
-// config makes the config that flags and overrides ask for.
-func (v *trainFlags) config(path string, overrides []string) (*train.Config, error) {
+// config makes the config that flags and overrides ask for; from is where the model of --from
+// lies.
+func (v *trainFlags) config(path, from string, overrides []string) (*train.Config, error) {
 	// Explicit overrides win over what flags stand for.
 	var first []string
 	if v.dryRun {
@@ -136,7 +141,7 @@ func (v *trainFlags) config(path string, overrides []string) (*train.Config, err
 		first = append(first, "save_folder="+yamlText(v.out))
 	}
 	if v.from != "" {
-		n := train.Continuation{From: v.from, Data: v.data, Steps: v.steps}
+		n := train.Continuation{From: from, Name: v.from, Data: v.data, Steps: v.steps}
 		return n.Config(append(first, overrides...))
 	}
 	if v.steps > 0 {
