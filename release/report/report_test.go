@@ -117,6 +117,56 @@ func TestForeignWords(t *testing.T) {
 	}
 }
 
+func TestTechnicalReport(t *testing.T) {
+	x := newExample(t)
+	x.put("train/recipe-20.json", `{"seed":1}`)
+	text := x.write()[technicalFile]
+	for _, want := range []string{
+		"| optimizer.betas | 0.9, 0.95 |", "| model.d_model | 8 |", "| seed | 6198 |", "| 1 | 49 | 0.001 | 0.5 |", "| 40 | 10 | 0.001 | 0.5 |",
+		"other settings from the steps on that are in the names of train/recipe-20.json", "olmo 0.1.0 (abc), go1.26.0",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the report lacks %q", want)
+		}
+	}
+}
+
+// TestReadQuickstart: what a quickstart folder says of curation, language and figures.
+func TestReadQuickstart(t *testing.T) {
+	x := newExample(t)
+	x.without("eval/quick/results.json")
+	x.put("eval/heldout.jsonl", "{}\n")
+	dir := t.TempDir()
+	report := `{"bits_per_byte":2.5,"held_out_documents":301,"corpus":{"language":"de","languages":[{"code":"de","share":0.9}]},
+		"funnel":[{"stage":"corpus","documents":9,"bytes":90,"left":true},{"stage":"filter","reason":"too short","documents":2,"bytes":7},{"stage":"filter","reason":"unused","documents":0,"bytes":0}],
+		"multiple_choice":[{"task":"ARC","questions":5,"accuracy":0.25,"metric":"acc","requests":"eval/gone.jsonl"}],"other":1}`
+	if err := os.WriteFile(dir+"/report.json", []byte(report), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.in.ReadQuickstart(dir); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]Removal{{"too short", 2, 7}}, x.in.Removed); diff != "" {
+		t.Error(diff)
+	}
+	x.documents([]doc{{id: "a", text: "abc", source: "s", tokens: 3}}) // which names no language
+	reports := x.write()
+	got := x.object(reports, trainingJSONFile)
+	if diff := cmp.Diff([]any{map[string]any{"language": "de", "documents": nil, "bytes": nil, "share": 0.9, "measured": true}}, got["languages"]); diff != "" {
+		t.Error(diff)
+	}
+	card := reports[modelCardFile]
+	if !strings.Contains(card, "| held-out text | bits_per_byte | 2.5 | 301 |") || !strings.Contains(card, "language:\n- de\n") {
+		t.Errorf("the card lacks figures or language:\n%s", card)
+	}
+	if strings.Contains(card, "ARC") {
+		t.Error("the card has a figure whose requests are not in the release")
+	}
+	if err := x.in.ReadQuickstart(t.TempDir()); err == nil || !strings.Contains(err.Error(), "report.json") {
+		t.Errorf("of a folder without report: %v", err)
+	}
+}
+
 func TestMaterials(t *testing.T) {
 	x := newExample(t)
 	x.about(fullAbout)

@@ -21,7 +21,7 @@ func (f *facts) technicalReport() []byte {
 			{Title: "Model", Subs: []sub{{Tables: []table{settings("setting of model/main/config.json", f.model.Config)}}}},
 			{Title: "Data", Aside: "report/data-card.md describes the documents; train/data-indices/ has the order in which they were read.", Subs: []sub{{Facts: f.dataRows()}}},
 			{Title: "Training", Subs: []sub{{Facts: f.trainingRows()}, {Title: "Course", Tables: []table{f.curveTable()}}}},
-			{Title: "Settings", Aside: "train/recipe.json, which the run's chain binds.", Subs: []sub{{Tables: []table{settings("setting", f.training.Recipe)}}}},
+			{Title: "Settings", Aside: f.recipesInWords(), Subs: []sub{{Tables: []table{settings("setting", f.training.Recipe)}}}},
 			{Title: "Results", Subs: []sub{{Tables: []table{f.scoreTable()}}}},
 			{Title: "Checkpoints", Subs: []sub{{Tables: []table{f.revisionTable()}}}},
 			{Title: "Make it again", Subs: []sub{{
@@ -37,6 +37,19 @@ func (f *facts) technicalReport() []byte {
 		return len(s.Text)+len(s.Facts)+len(s.Commands) == 0 && len(s.Tables) == 1 && len(s.Tables[0].Rows) == 0
 	})
 	return p.markdown()
+}
+
+// recipesInWords says where the settings stand: those of a run that went on with others are in several files.
+func (f *facts) recipesInWords() string {
+	text := recipeFile + ", which the run's chain binds."
+	var later []string
+	for _, x := range f.below("train/recipe-") {
+		later = append(later, x.Path)
+	}
+	if len(later) > 0 {
+		text += " The run went on with other settings from the steps on that are in the names of " + strings.Join(later, ", ") + "; the table has those of its beginning."
+	}
+	return text
 }
 
 // curveTable is the loss at a few steps.

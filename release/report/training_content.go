@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 
 	"olmo/page"
 )
@@ -279,10 +280,19 @@ func statements(v any, names []string, words map[string]string) []fact {
 	m, _ := v.(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(m)) {
 		if !slices.Contains(names, name) && !slices.Contains(computed, name) && name != "kind" {
-			out = append(out, fact{strings.ReplaceAll(name, "_", " "), orNot(inWords(m[name]))})
+			out = append(out, fact{titled(name), orNot(inWords(m[name]))})
 		}
 	}
 	return out
+}
+
+// titled is the name of a statement in words: intended_use is "Intended use".
+func titled(name string) string {
+	words := []rune(strings.ReplaceAll(name, "_", " "))
+	if len(words) > 0 {
+		words[0] = unicode.ToUpper(words[0])
+	}
+	return string(words)
 }
 
 func (f *facts) providerSub() sub {
@@ -378,10 +388,10 @@ func (f *facts) sourceSubs(all bool) []sub {
 			rows.Rows = append(rows.Rows, []string{name, page.Grouped(x.Documents), percent(f.data.share(&x.tally)), orNot(x.First), orNot(x.Last)})
 			words := map[string]string{}
 			for _, n := range asks[kind] {
-				words[n] = n
+				words[n] = titled(n)
 			}
 			for _, a := range statements(map[string]any(f.about.Sources[x.Name]), asks[kind], words) {
-				said = append(said, fact{name + ", " + a.Name, a.Value})
+				said = append(said, fact{name + ": " + a.Name, a.Value})
 			}
 		}
 		if len(rows.Rows) == 0 {
