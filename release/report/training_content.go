@@ -391,7 +391,7 @@ func (f *facts) sourceSubs(all bool) []sub {
 				words[n] = titled(n)
 			}
 			for _, a := range statements(map[string]any(f.about.Sources[x.Name]), asks[kind], words) {
-				said = append(said, fact{name + ": " + a.Name, a.Value})
+				said = append(said, fact{name + ": " + strings.ToLower(a.Name), a.Value})
 			}
 		}
 		if len(rows.Rows) == 0 {
