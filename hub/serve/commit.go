@@ -102,16 +102,23 @@ func checkID(id string) error {
 	return proof.CheckPath(id)
 }
 
-// set gives a repository new branches and tags, on the disk first. h.writing is held.
-func (h *Hub) set(r *repo, branches, tags []ref) error {
+// set gives a repository new branches and tags, on the disk first. made is a commit that they
+// name and that none named before, or nil. h.writing is held.
+func (h *Hub) set(r *repo, branches, tags []ref, made *commit) error {
 	sortRefs(branches)
 	sortRefs(tags)
 	if err := r.saveRefs(branches, tags); err != nil {
 		return err
 	}
+	commits := map[git.ID]*commit{}
+	for _, x := range slices.Concat(branches, tags) {
+		if commits[x.commit] = r.commits[x.commit]; made != nil && x.commit == made.id {
+			commits[x.commit] = made
+		}
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	r.branches, r.tags = branches, tags
+	r.branches, r.tags, r.commits = branches, tags, commits
 	return nil
 }
 
@@ -179,7 +186,7 @@ func (h *Hub) create(c *call, to *[]ref, name, from string) error {
 	} else {
 		tags = append(tags, added)
 	}
-	if err := h.set(c.repo, branches, tags); err != nil {
+	if err := h.set(c.repo, branches, tags, at); err != nil {
 		return err
 	}
 	return answer(c, map[string]any{"success": true, "ref": name, "commit": at.id})
@@ -196,7 +203,7 @@ func (h *Hub) deleteBranch(c *call) error {
 	if len(branches) == len(c.repo.branches) {
 		return refuse(http.StatusNotFound, "RevisionNotFound", "%s has no branch %s", c.repo, name)
 	}
-	if err := h.set(c.repo, branches, slices.Clone(c.repo.tags)); err != nil {
+	if err := h.set(c.repo, branches, slices.Clone(c.repo.tags), nil); err != nil {
 		return err
 	}
 	return answer(c, map[string]bool{"success": true})
@@ -210,7 +217,7 @@ func (h *Hub) deleteTag(c *call) error {
 	if len(tags) == len(c.repo.tags) {
 		return refuse(http.StatusNotFound, "RevisionNotFound", "%s has no tag %s", c.repo, name)
 	}
-	if err := h.set(c.repo, slices.Clone(c.repo.branches), tags); err != nil {
+	if err := h.set(c.repo, slices.Clone(c.repo.branches), tags, nil); err != nil {
 		return err
 	}
 	return answer(c, map[string]bool{"success": true})
@@ -341,7 +348,8 @@ func (h *Hub) commit(c *call) error {
 		return err
 	}
 	message := strings.ToValidUTF8(strings.TrimSpace(e.title+"\n\n"+e.description), "�")
-	made := newCommit(slices.Collect(maps.Values(files)), &old.id, now(), message)
+	parent := old.id // a copy, which does not keep all that the old commit holds
+	made := newCommit(slices.Collect(maps.Values(files)), &parent, now(), message)
 	// A client that did not hear the answer commits again, which changes nothing.
 	if made.Tree == old.Tree {
 		made = old
@@ -349,12 +357,9 @@ func (h *Hub) commit(c *call) error {
 		if err := c.repo.saveCommit(made); err != nil {
 			return err
 		}
-		h.mu.Lock()
-		c.repo.commits[made.id] = made
-		h.mu.Unlock()
 		branches := slices.Clone(c.repo.branches)
 		branches[i].commit = made.id
-		if err := h.set(c.repo, branches, slices.Clone(c.repo.tags)); err != nil {
+		if err := h.set(c.repo, branches, slices.Clone(c.repo.tags), made); err != nil {
 			return err
 		}
 	}

@@ -1,7 +1,9 @@
 package serve
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http"
 	"net/url"
@@ -20,9 +22,17 @@ const dateFormat = "2006-01-02T15:04:05.000Z"
 // lookup returns the commit that a request asks about.
 func (h *Hub) lookup(r *repo, revision string) (*commit, error) {
 	h.mu.RLock()
-	defer h.mu.RUnlock()
-	if c := r.at(revision); c != nil {
+	c := r.at(revision)
+	h.mu.RUnlock()
+	if c != nil {
 		return c, nil
+	}
+	var id git.ID
+	if r.dir != "" && id.UnmarshalText([]byte(revision)) == nil {
+		c, err := h.uploads.loadCommit(r, id)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return c, err
+		}
 	}
 	return nil, refuse(http.StatusNotFound, "RevisionNotFound", "%s has no branch, tag or commit %s", r, revision)
 }
@@ -277,17 +287,16 @@ func (h *Hub) commits(c *call) error {
 		Date    string              `json:"date"`
 	}
 	list := []listed{}
-	h.mu.RLock()
-	for at != nil {
+	for {
 		_, message, _ := strings.Cut(at.Message, "\n\n")
 		list = append(list, listed{at.id, at.title(), message, []map[string]string{}, at.Date.Format(dateFormat)})
 		if at.Parent == nil {
-			break
+			return answer(c, list)
 		}
-		at = c.repo.commits[*at.Parent]
+		if at, err = h.lookup(c.repo, at.Parent.String()); err != nil {
+			return err
+		}
 	}
-	h.mu.RUnlock()
-	return answer(c, list)
 }
 
 // index says in words what the hub has, for whoever opens it in a browser.

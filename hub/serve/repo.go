@@ -19,8 +19,8 @@ import (
 type repo struct {
 	kind, id       string
 	branches, tags []ref
-	commits        map[git.ID]*commit
-	dir            string // its folder among the uploads; "" for a release, which takes none
+	commits        map[git.ID]*commit // those that a branch or tag names
+	dir            string             // its folder among the uploads; "" for a release, which takes none
 }
 
 func (r *repo) String() string {

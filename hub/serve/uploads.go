@@ -103,7 +103,7 @@ type savedCommit struct {
 	Files   []file    `json:"files"`
 }
 
-// load reads a repository.
+// load reads a repository, with the commits that its branches and tags name.
 func (u *uploads) load(kind, id string) (*repo, error) {
 	r := &repo{kind: kind, id: id, commits: map[git.ID]*commit{}}
 	r.dir = u.folderOf(r)
@@ -111,43 +111,44 @@ func (u *uploads) load(kind, id string) (*repo, error) {
 	if err := pyjson.ReadFile(filepath.Join(r.dir, refsFile), &refs); err != nil {
 		return nil, err
 	}
-	// Those that no branch leads to can still be asked for by their ids.
-	names, err := fs.Glob(u.root.FS(), kind+"/"+id+"/commits/*.json")
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		var saved savedCommit
-		path := filepath.Join(u.dir, filepath.FromSlash(name))
-		if err := pyjson.ReadFile(path, &saved); err != nil {
-			return nil, err
-		}
-		for i := range saved.Files {
-			f := &saved.Files[i]
-			if err := proof.CheckPath(f.Path); err != nil {
-				return nil, fmt.Errorf("%s: the path %q: %w", path, f.Path, err)
-			}
-			f.root, f.name = u.root, blobName(f.SHA256)
-		}
-		c := newCommit(saved.Files, saved.Parent, saved.Date, saved.Message)
-		if want := strings.TrimSuffix(filepath.Base(path), ".json"); c.id.String() != want {
-			return nil, fmt.Errorf("%s was changed: it is commit %s", path, c.id)
-		}
-		r.commits[c.id] = c
-	}
 	for _, x := range []struct {
 		to    *[]ref
 		saved map[string]git.ID
 	}{{&r.branches, refs.Branches}, {&r.tags, refs.Tags}} {
 		for name, id := range x.saved {
 			if r.commits[id] == nil {
-				return nil, fmt.Errorf("%s: %s names commit %s, which is not there", filepath.Join(r.dir, refsFile), name, id)
+				c, err := u.loadCommit(r, id)
+				if err != nil {
+					return nil, fmt.Errorf("%s names the commit of %s: %w", filepath.Join(r.dir, refsFile), name, err)
+				}
+				r.commits[id] = c
 			}
 			*x.to = append(*x.to, ref{name, id})
 		}
 		sortRefs(*x.to)
 	}
 	return r, nil
+}
+
+// loadCommit reads a commit of a repository.
+func (u *uploads) loadCommit(r *repo, id git.ID) (*commit, error) {
+	var saved savedCommit
+	path := r.commitFile(id)
+	if err := pyjson.ReadFile(path, &saved); err != nil {
+		return nil, err
+	}
+	for i := range saved.Files {
+		f := &saved.Files[i]
+		if err := proof.CheckPath(f.Path); err != nil {
+			return nil, fmt.Errorf("%s: the path %q: %w", path, f.Path, err)
+		}
+		f.root, f.name = u.root, blobName(f.SHA256)
+	}
+	c := newCommit(saved.Files, saved.Parent, saved.Date, saved.Message)
+	if c.id != id {
+		return nil, fmt.Errorf("%s was changed: it is commit %s", path, c.id)
+	}
+	return c, nil
 }
 
 func sortRefs(refs []ref) {
@@ -159,9 +160,14 @@ func (u *uploads) folderOf(r *repo) string {
 	return filepath.Join(u.dir, r.kind, filepath.FromSlash(r.id))
 }
 
+// commitFile is the file of a commit of a repository.
+func (r *repo) commitFile(id git.ID) string {
+	return filepath.Join(r.dir, "commits", id.String()+".json")
+}
+
 // saveCommit writes the file of a commit of a repository.
 func (r *repo) saveCommit(c *commit) error {
-	return saveJSON(filepath.Join(r.dir, "commits", c.id.String()+".json"), savedCommit{c.Parent, c.Date, c.Message, c.files})
+	return saveJSON(r.commitFile(c.id), savedCommit{c.Parent, c.Date, c.Message, c.files})
 }
 
 // saveRefs writes what the branches and tags of a repository name.

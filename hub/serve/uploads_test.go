@@ -398,7 +398,7 @@ func TestChangedStore(t *testing.T) {
 		{"a commit", "commits/*.json", `"a"`, `"b"`, "was changed"},
 		{"a commit that leads outside", "commits/*.json", `"a"`, `"../a"`, "leads elsewhere"},
 		{"refs", "refs.json", `"main": "`, `"main": "0`, "refs.json"},
-		{"a commit that is gone", "refs.json", "", "", "which is not there"},
+		{"a commit that is gone", "refs.json", "", "", "names the commit of main"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := open(t, t.TempDir(), "")
