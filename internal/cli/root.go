@@ -59,6 +59,7 @@ var verbs = []struct {
 	{groupModel, newConvertCommand},
 	{groupModel, newInfoCommand},
 	{groupModel, newCheckCommand},
+	{groupModel, newReplayCommand},
 	{groupModel, newHubCommand},
 	{groupTools, newBenchCommand},
 	{groupTools, newCompletionCommand},

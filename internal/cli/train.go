@@ -239,6 +239,9 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, asJSON bool) err
 		Sample:     samples,
 		Files:      files,
 		PeakFLOPS:  peak,
+		Hashing: func(done, total int64) {
+			p.update(step{done: float64(done) / 1e6, total: float64(total) / 1e6, unit: "MB", note: "hashing the token files"})
+		},
 		Progress: func(now train.Progress) {
 			last = &now
 			due := now.Step == 1 || time.Since(printed) > plainInterval
