@@ -207,6 +207,9 @@ func readTexts(files []string) (map[textKey]sized, []string, error) {
 			if errors.Is(err, io.EOF) {
 				break
 			}
+			if bad := (*data.RecordError)(nil); errors.As(err, &bad) {
+				continue // it is in no token file either
+			}
 			if err != nil {
 				r.Close()
 				return nil, nil, err

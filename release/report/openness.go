@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"path"
 	"strings"
 
 	"olmo/page"
@@ -204,7 +205,7 @@ func (f *facts) datasets() ([]string, string) {
 func (f *facts) evaluationData() ([]string, string) {
 	var files []string
 	for _, x := range f.below(evaluationFolder) {
-		if strings.HasSuffix(x.Path, ".jsonl") {
+		if strings.HasSuffix(x.Path, ".jsonl") && path.Base(x.Path) != "samples.jsonl" { // which answer no task
 			files = append(files, x.Path)
 		}
 	}

@@ -85,6 +85,7 @@ func newExample(t *testing.T) *example {
 	x.put("data/tokens/a.npy", strings.Repeat("\x00\x01", 163))
 	x.put("eval/quick/results.json", `{"results":{"arc_easy":{"alias":"arc","acc":0.5,"acc,none":0.5,"acc_stderr":0.01,"acc_norm,none":0.6,"chance":0.25},"held":{"bits_per_byte":1.25,"byte_perplexity,none":2.3}},"quoted":{"arc_easy":"acc","held":"bits_per_byte"},"n-samples":{"arc_easy":{"original":570,"effective":100}},"n-shot":{"arc_easy":5}}`)
 	x.put("eval/quick/requests-arc_easy.jsonl", "{}\n")
+	x.put("eval/samples.jsonl", "{}\n")
 	x.documents(exampleDocuments())
 	x.in.Name = "lab/tiny"
 	x.in.Program = program.Build{Version: "0.1.0", Revision: "abc", Go: "go1.26.0", Modules: []program.Module{{Path: "example.org/a", Version: "v1.2.3", Sum: "h1:AAAA"}}}
@@ -133,7 +134,7 @@ func (x *example) documents(docs []doc) {
 		}
 		lines.Write(append(row, '\n'))
 	}
-	x.put("data/documents/a.jsonl", rows.String())
+	x.put("data/documents/a.jsonl", rows.String()+"{\"id\":\"no text\"}\n") // a reject, of which there are no tokens
 	var packed strings.Builder
 	z := gzip.NewWriter(&packed)
 	if _, err := z.Write([]byte(lines.String())); err != nil {

@@ -230,7 +230,7 @@ func TestWriteErrors(t *testing.T) {
 		name, path, text, want string
 	}{
 		{"the manifest's lines", "data/manifest.jsonl.gz", "{\"start\":0,\n", "manifest.jsonl.gz, line 1"},
-		{"a document", "data/documents/a.jsonl", "{\"id\":\"a\"}\n", "a.jsonl"},
+		{"documents", "data/documents/a.jsonl.gz", "noise", "a.jsonl.gz"},
 		{"the config", "model/main/config.json", "[", "config.json"},
 		{"the recipe", "train/recipe.json", "[]", "recipe.json"},
 		{"results", "eval/quick/results.json", "{", "results.json"},
