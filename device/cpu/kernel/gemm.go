@@ -218,12 +218,16 @@ type packedLeft struct {
 	kMajor             bool
 }
 
+// inPlace reports whether the tile reads the rows of l where they lie: unless they would compete
+// for the same places of the first-level cache.
+func (l left) inPlace(f format) bool {
+	return !l.transposed && f == plain && l.Stride%1024 != 0
+}
+
 // pack returns rows i0 to i0+rows of l, terms k0 to k0+kn, in buffer slot where they must be copied.
 func (l left) pack(s *scratch, slot, i0, rows, k0, kn int, f format) packedLeft {
 	terms, mr := f.terms(kn), isa.mr
-	if !l.transposed && f == plain && rows > 0 && l.Stride%1024 != 0 {
-		// Rows can be read where they lie, unless they would compete for the same
-		// places of the first-level cache.
+	if rows > 0 && l.inPlace(f) {
 		return packedLeft{data: l.Data[i0*l.Stride+k0:], rowStride: l.Stride, kStride: 1, terms: terms, rows: rows}
 	}
 	if !l.transposed {
@@ -295,6 +299,42 @@ func (p packedLeft) multiply(s *scratch, slot int, panel, next []float32, c []fl
 	}
 }
 
+// tasks divides the product of a's tiles of rows with b among threads: into parts of the rows,
+// times parts of the panels.
+func (a left) tasks(tiles int, b *Packed, threads int) (mTasks, nTasks int) {
+	// A task is a block of rows times a range of panels. A panel comes from memory once
+	// and serves the whole block. But each row of results lies in another page, and
+	// processors remember the places of some 96 pages (the first-level TLB): with one piece,
+	// where results are only written, that bounds the block. With several pieces each result
+	// is read and written once a piece, so a task goes through the panels in groups whose
+	// results stay in the second-level cache.
+	rowTiles, panels := 98/isa.mr, b.panels()
+	if len(b.ends) > 1 {
+		rowTiles = 140 / isa.mr
+	}
+	mTasks = spans(tiles, rowTiles)
+	if a.transposed {
+		// Rows that have to be packed are packed for each task: as many columns as can be.
+		mTasks = max(mTasks, min(tiles/4, 4*threads))
+	}
+	// Whoever is done first waits for the last task of the other threads, so where there are many
+	// rows tasks are small, down to a panel. Where they are few, a task has four panels, the next
+	// of which is asked for in time; and where rows are copied for each task, so that it pays.
+	least, perThread := 4, 4
+	if !a.transposed && spans(tiles, mTasks)*len(b.ends) >= 16 {
+		perThread = 16
+		if a.inPlace(b.fmt) {
+			least = 1
+		}
+	}
+	nTasks = max(1, min(panels/least, spans(perThread*threads, mTasks)))
+	if most := 2 * threads; mTasks*nTasks < most {
+		mTasks = min(tiles, spans(most, nTasks))
+		nTasks = min(panels, spans(most, mTasks))
+	}
+	return mTasks, nTasks
+}
+
 // product computes c = a·b, or c += a·b piece by piece when add is set, then adds
 // the residual r where there is one.
 func product(c Matrix, a left, b *Packed, add bool, residual *Matrix) {
@@ -308,27 +348,13 @@ func productPart(c Matrix, a left, b *Packed, add bool, residual *Matrix, lower 
 	if m == 0 || n == 0 {
 		return
 	}
-	// A task is a block of rows times a range of panels. A panel comes from memory once
-	// and serves the whole block. But each row of results lies in another page, and
-	// processors remember the places of some 96 pages (the first-level TLB): with one piece,
-	// where results are only written, that bounds the block. With several pieces each result
-	// is read and written once a piece, so a task goes through the panels in groups whose
-	// results stay in the second-level cache.
 	mr, nr := isa.mr, isa.nr
 	tiles, panels := spans(m, mr), b.panels()
-	rowTiles, groupPanels := 98/mr, panels
+	mTasks, nTasks := a.tasks(tiles, b, parallel.Threads())
+	// Results that are read and written once a piece stay in the second-level cache.
+	groupPanels := panels
 	if len(b.ends) > 1 {
-		rowTiles, groupPanels = 140/mr, 768/nr
-	}
-	mTasks := spans(tiles, rowTiles)
-	if a.transposed {
-		// Rows that have to be packed are packed for each task: as many columns as can be.
-		mTasks = max(mTasks, min(tiles/4, 4*parallel.Threads()))
-	}
-	nTasks := max(1, min(panels/4, spans(4*parallel.Threads(), mTasks)))
-	if most := 2 * parallel.Threads(); mTasks*nTasks < most {
-		mTasks = min(tiles, spans(most, nTasks))
-		nTasks = min(panels, spans(most, mTasks))
+		groupPanels = 768 / nr
 	}
 	parallel.For(mTasks*nTasks, func(task int) {
 		s := borrow()

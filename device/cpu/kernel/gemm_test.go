@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"olmo/internal/parallel"
@@ -99,6 +100,9 @@ func TestMatMul(t *testing.T) {
 					check("NN", func(c Matrix) { MatMulNN(c, a, b, &res, bf16) }, func(i, j int, _ float32) float32 {
 						return productRef(0, ends, func(k int) float32 { return a.Row(i)[k] }, func(k int) float32 { return b.Row(k)[j] }, bf16) + res.Row(i)[j]
 					})
+					check("packed", func(c Matrix) { MatMulPacked(c, a, Pack(bt, true, bf16), &res) }, func(i, j int, _ float32) float32 {
+						return productRef(0, ends, func(k int) float32 { return a.Row(i)[k] }, func(k int) float32 { return bt.Row(j)[k] }, bf16) + res.Row(i)[j]
+					})
 					check("TN", func(c Matrix) { MatMulTN(c, at, b, tokenEnds, bf16) }, func(i, j int, old float32) float32 {
 						return productRef(old, tokenEnds, func(k int) float32 { return at.Row(k)[i] }, func(k int) float32 { return b.Row(k)[j] }, bf16)
 					})
@@ -130,12 +134,16 @@ func TestMatMulLarge(t *testing.T) {
 			for _, bf16 := range []bool{false, true} {
 				for _, threads := range []int{1, 2, 3, 8} {
 					before := parallel.SetThreads(threads)
-					nt, nn := Dense(make([]float32, m*n), m, n), Dense(make([]float32, m*n), m, n)
+					nt, nn, packed := Dense(make([]float32, m*n), m, n), Dense(make([]float32, m*n), m, n), Dense(make([]float32, m*n), m, n)
 					MatMulNT(nt, a, b, nil, bf16)
 					MatMulNN(nn, a, bt, nil, bf16)
+					MatMulPacked(packed, a, Pack(b, true, bf16), nil)
 					parallel.SetThreads(before)
 					if err := sameBits(nn.Data, nt.Data); err != nil {
 						t.Fatalf("%s %v threads %d bf16 %v: NN is not NT: %v", p.name, z, threads, bf16, err)
+					}
+					if err := sameBits(packed.Data, nt.Data); err != nil {
+						t.Fatalf("%s %v threads %d bf16 %v: packed is not NT: %v", p.name, z, threads, bf16, err)
 					}
 					for range 100 {
 						i, j := r.IntN(m), r.IntN(n)
@@ -145,6 +153,38 @@ func TestMatMulLarge(t *testing.T) {
 						}
 					}
 				}
+			}
+		}
+	}
+}
+
+// TestTasks: threads that share the products of a pass of 272 rows end nearly together, and a
+// pass of one row reads several panels one after the other.
+func TestTasks(t *testing.T) {
+	old := isa
+	defer func() { isa = old }()
+	for _, p := range available() {
+		isa = p
+		for _, z := range [][2]int{{1536, 576}, {576, 1536}, {576, 576}, {192, 576}, {2048, 2048}, {8192, 2048}} {
+			n, k := z[0], z[1]
+			var b Packed
+			b.plan(k, n, numeric.Cuts(k), plain)
+			a := left{Matrix{Stride: k}, false}
+			tiles, panels := spans(272, isa.mr), b.panels()
+			for _, threads := range []int{2, 3} {
+				mTasks, nTasks := a.tasks(tiles, &b, threads)
+				busy := make([]int, threads) // until when, in tiles times panels
+				for task := range mTasks * nTasks {
+					mt, nt := task/nTasks, task%nTasks
+					first := slices.Index(busy, slices.Min(busy))
+					busy[first] += (tiles*(mt+1)/mTasks - tiles*mt/mTasks) * (panels*(nt+1)/nTasks - panels*nt/nTasks)
+				}
+				if share := float64(tiles*panels) / float64(threads); float64(slices.Max(busy)) > 1.06*share {
+					t.Errorf("%s, %d×%d, %d threads: the last one ends after %d tiles, where a share is %.0f", isa.name, n, k, threads, slices.Max(busy), share)
+				}
+			}
+			if mTasks, nTasks := a.tasks(1, &b, 2); mTasks != 1 || panels >= 32 && panels/nTasks < 4 {
+				t.Errorf("%s, %d×%d, one row: %d×%d tasks of %d panels", isa.name, n, k, mTasks, nTasks, panels)
 			}
 		}
 	}
