@@ -218,7 +218,7 @@ type Batch struct {
 type Segment struct {
 	Rows  int
 	Pos   int     // position of the first of them
-	Slot  int     // of the key and value caches
+	Slot  int     // of the key and value caches; no two segments of a batch have the same
 	First []int32 // first position that each row may see (document mask); nil: 0
 	// Padding is the padding mask: which rows no query sees as keys; nil: none. Only segments
 	// from position 0 on have one.

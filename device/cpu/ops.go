@@ -5,6 +5,7 @@ import (
 
 	"olmo/device/cpu/kernel"
 	"olmo/graph"
+	"olmo/internal/parallel"
 )
 
 // implementations gives each operation the step that runs it; a nil step has
@@ -472,21 +473,26 @@ func (p *program) segments(op *graph.Op, qkv []graph.Value, out, stats graph.Val
 			g.Row = r.Noise.Row + row
 		}
 		g.K, g.V = k.Slice(row, s.Rows), v.Slice(row, s.Rows)
-		if positions > 0 {
-			slot := func(c graph.Value, x kernel.Matrix) kernel.Matrix {
-				m := p.matrix(c, r).Slice(s.Slot*positions, s.Pos+s.Rows)
-				for j := range s.Rows {
-					copy(m.Row(s.Pos+j), x.Row(j))
-				}
-				return m
-			}
-			g.K, g.V = slot(op.In[3], g.K), slot(op.In[4], g.V)
-			g.Cache, g.Slot = cache, s.Slot
-			cache.Fill(s.Slot, s.Pos, g.K, g.V)
-		}
 		segs[i] = g
 		row += s.Rows
 	}
+	if cache == nil {
+		return segs
+	}
+	// Each segment has a slot to itself.
+	parallel.For(len(segs), func(i int) {
+		g, s := &segs[i], r.Segments[i]
+		slot := func(c graph.Value, x kernel.Matrix) kernel.Matrix {
+			m := p.matrix(c, r).Slice(s.Slot*positions, s.Pos+s.Rows)
+			for j := range s.Rows {
+				copy(m.Row(s.Pos+j), x.Row(j))
+			}
+			return m
+		}
+		g.K, g.V = slot(op.In[3], g.K), slot(op.In[4], g.V)
+		g.Cache, g.Slot = cache, s.Slot
+		cache.Fill(s.Slot, s.Pos, g.K, g.V)
+	})
 	return segs
 }
 
