@@ -303,10 +303,8 @@ func (p *program) Output(name string) []float32 {
 	}
 	m := p.matrix(v, &run{rows: len(p.batch.IDs), selected: len(p.batch.Select)})
 	// A copy, since storage may not outlive the program.
-	out := slices.Grow(p.outputs[name][:0], m.Rows*m.Cols)
-	for i := range m.Rows {
-		out = append(out, m.Row(i)...)
-	}
+	out := slices.Grow(p.outputs[name][:0], m.Rows*m.Cols)[:m.Rows*m.Cols]
+	kernel.Copy(kernel.Dense(out, m.Rows, m.Cols), m)
 	p.outputs[name] = out
 	runtime.KeepAlive(p)
 	return out

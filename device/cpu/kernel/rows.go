@@ -187,6 +187,11 @@ func Rotary(y, x Matrix, D, R int, positions []int32, cos, sin []float32) {
 	})
 }
 
+// Copy writes x to y, both N×C.
+func Copy(y, x Matrix) {
+	eachRow(y.Rows, func(r int) { copy(y.Row(r), x.Row(r)) })
+}
+
 // Gather computes y[r] = table[ids[r]]. table is V×C, y is N×C.
 func Gather(y, table Matrix, ids []int32) {
 	eachRow(y.Rows, func(r int) { copy(y.Row(r), table.Row(int(ids[r]))) })
