@@ -79,6 +79,11 @@ func LoadWithoutPaths(path string, overrides []string, into any) error {
 	return parse(path, text, overrides, into, true)
 }
 
+// ParseWithoutPaths is LoadWithoutPaths on the text of a file.
+func ParseWithoutPaths(name string, text []byte, into any) error {
+	return parse(name, text, nil, into, true)
+}
+
 // Parse is Load on the text of a file; name stands in its errors.
 func Parse(name string, text []byte, overrides []string, into any) error {
 	return parse(name, text, overrides, into, false)

@@ -138,7 +138,7 @@ func (t *Trainer) takeSettings(ctx context.Context) (err error) {
 		now.masks.Valid = true
 	}
 	o := tokens.LeafOptions{Stored: true, Progress: t.opt.Hashing}
-	now.documents.Hash, _, _, err = tokens.DocumentsRoot(ctx, c.tokenFiles(), tokens.DType(c.Data.MemmapDType), o)
+	now.documents.Hash, _, _, err = tokens.DocumentsRoot(ctx, c.TokenFiles(), tokens.DType(c.Data.MemmapDType), o)
 	switch {
 	case errors.Is(err, tokens.ErrRemote):
 		return nil

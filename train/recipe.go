@@ -80,8 +80,8 @@ func seeds(all map[string]any, c *Config) {
 	set(data, "interleaving_seed", &c.Data.InterleavingSeed)
 }
 
-// tokenFiles are the paths of all token files that the run trains on, some perhaps twice.
-func (c *Config) tokenFiles() []string {
+// TokenFiles are the paths of all token files that the run trains on, some perhaps twice.
+func (c *Config) TokenFiles() []string {
 	files := slices.Clone(c.Data.paths())
 	for _, s := range c.Data.Mixture {
 		files = append(files, s.Paths...)
@@ -114,7 +114,7 @@ func (c *Config) withNames() *Config {
 	for _, s := range d.Mixture {
 		lists = append(lists, s.Paths)
 	}
-	rename(c.tokenFiles(), lists...)
+	rename(c.TokenFiles(), lists...)
 	rename(d.LabelMaskPaths, d.LabelMaskPaths)
 	return out
 }
@@ -200,7 +200,7 @@ func (c *Config) DataFolders() (tokenFiles, masks string, err error) {
 		}
 		return filepath.FromSlash(folder), nil
 	}
-	if tokenFiles, err = above(c.tokenFiles()); err == nil {
+	if tokenFiles, err = above(c.TokenFiles()); err == nil {
 		masks, err = above(c.Data.LabelMaskPaths)
 	}
 	return tokenFiles, masks, err

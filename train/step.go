@@ -65,10 +65,15 @@ func (t *Trainer) nextStep() (*step, error) {
 	}
 	s.state.Record = nil // of older checkpoints
 	// OLMo counts first: the first step's rate is that of step 1.
-	s.state.Step++
-	s.state.ExamplesEpoch += in.B * in.T / t.data.ChunkSize()
-	s.state.Tokens += int64(in.B * in.T)
+	s.state.count(in.B*in.T, t.data.ChunkSize())
 	return s, nil
+}
+
+// count takes a step with so many tokens.
+func (s *State) count(tokens, chunk int) {
+	s.Step++
+	s.ExamplesEpoch += tokens / chunk
+	s.Tokens += int64(tokens)
 }
 
 // differentiate runs the model on the batch: its losses, and the gradients and their norms.
@@ -365,11 +370,13 @@ func (t *Trainer) gradNorm() (norm float64, each []float64, err error) {
 }
 
 // clock returns the time of the schedule in a state, and its end: steps or tokens.
-func (t *Trainer) clock(s *State) (now, end float64) {
-	if t.cfg.Scheduler.Units == "tokens" {
-		return float64(s.Tokens), float64(t.maxTokens)
+func (t *Trainer) clock(s *State) (now, end float64) { return t.cfg.clock(s, t.maxSteps, t.maxTokens) }
+
+func (c *Config) clock(s *State, maxSteps int, maxTokens int64) (now, end float64) {
+	if c.Scheduler.Units == "tokens" {
+		return float64(s.Tokens), float64(maxTokens)
 	}
-	return float64(s.Step), float64(t.maxSteps)
+	return float64(s.Step), float64(maxSteps)
 }
 
 // limit returns max_grad_norm, or its ratio, for the coming step. OLMo clips before it

@@ -276,36 +276,44 @@ func (t *Trainer) compile() error {
 	return nil
 }
 
-// plan turns max_duration into steps and opens the data where the run stands.
-func (t *Trainer) plan() error {
-	c := t.cfg
-	n, B, T := c.epochLength(t.data), c.GlobalTrainBatchSize, c.Model.MaxSequenceLength
+// ends turns max_duration into the last step, the tokens seen then, and how many epochs there are, of
+// a run that goes on from a state over data of n instances.
+func (c *Config) ends(s State, n int) (steps int, tokens int64, epochs uint64) {
+	B, T := c.GlobalTrainBatchSize, c.Model.MaxSequenceLength
 	perEpoch := max(n/B, 1)
 	perBatch := int64(B * T)
 	scheduled := len(c.BatchSizeSchedule) > 0
-	epochs := uint64(math.MaxInt64)
+	epochs = math.MaxInt64
 	switch d := c.MaxDuration; {
 	case d.Epochs > 0:
 		epochs = uint64(d.Epochs)
-		t.maxSteps, t.maxTokens = d.Epochs*perEpoch, int64(d.Epochs*perEpoch)*perBatch
+		steps, tokens = d.Epochs*perEpoch, int64(d.Epochs*perEpoch)*perBatch
 		if scheduled {
-			t.maxSteps, t.maxTokens = c.simulate(State{}, func(s State) bool { return s.Epoch >= d.Epochs }, n)
+			steps, tokens = c.simulate(State{}, func(s State) bool { return s.Epoch >= d.Epochs }, n)
 		}
 	case d.Tokens > 0:
-		left := max(d.Tokens-t.state.Tokens, 0)
-		t.maxSteps, t.maxTokens = t.state.Step+int((left+perBatch-1)/perBatch), d.Tokens
+		left := max(d.Tokens-s.Tokens, 0)
+		steps, tokens = s.Step+int((left+perBatch-1)/perBatch), d.Tokens
 		if scheduled {
-			t.maxSteps, _ = c.simulate(State{}, func(s State) bool { return s.Tokens >= d.Tokens }, n)
+			steps, _ = c.simulate(State{}, func(s State) bool { return s.Tokens >= d.Tokens }, n)
 		}
 	default:
-		t.maxSteps, t.maxTokens = d.Steps, t.state.Tokens+int64(max(d.Steps-t.state.Step, 0))*perBatch
+		steps, tokens = d.Steps, s.Tokens+int64(max(d.Steps-s.Step, 0))*perBatch
 		if scheduled {
-			_, t.maxTokens = c.simulate(State{}, func(s State) bool { return s.Step >= d.Steps }, n)
+			_, tokens = c.simulate(State{}, func(s State) bool { return s.Step >= d.Steps }, n)
 		}
 	}
 	if !scheduled {
-		epochs = uint64((t.maxSteps + perEpoch - 1) / perEpoch)
+		epochs = uint64((steps + perEpoch - 1) / perEpoch)
 	}
+	return steps, tokens, epochs
+}
+
+// plan decides when the run ends and opens the data where it stands.
+func (t *Trainer) plan() error {
+	c := t.cfg
+	var epochs uint64
+	t.maxSteps, t.maxTokens, epochs = c.ends(t.state, c.epochLength(t.data))
 	// OLMo goes on for ten steps after the end unless stop_at says otherwise.
 	t.stopAt = t.maxSteps + 10
 	if c.StopAt != nil {
@@ -320,7 +328,7 @@ func (t *Trainer) plan() error {
 	l := c.loaderConfig()
 	l.Epoch, l.StartIndex = uint64(t.state.Epoch), t.state.ExamplesEpoch
 	if n := c.FastForwardBatches; n != nil && t.resumed && !(t.inFolder && t.state.Skipped == *n) {
-		l.StartIndex += *n * B
+		l.StartIndex += *n * c.GlobalTrainBatchSize
 		t.state.ExamplesEpoch, t.state.Skipped = l.StartIndex, *n
 	}
 	var err error

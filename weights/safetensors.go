@@ -19,124 +19,153 @@ import (
 // (safetensors 0.5, src/tensor.rs, MAX_HEADER_SIZE).
 const maxHeader = 100_000_000
 
-// place is where a tensor's bytes lie in its file, for errors.
-type place struct {
-	name       string
-	begin, end uint64
+// Entry is a tensor of a safetensors file, as the header has it.
+type Entry struct {
+	Name       string
+	DType      tensor.DType
+	Shape      []int
+	Begin, End int64 // where its bytes lie in the file
 }
 
-// parseSafetensors reads the header; the tensors point into data. The checks
-// are those of the safetensors library: names once each, every tensor as long
+// ReadHeader reads the header of a safetensors file of so many bytes, and no tensor: the entries in the
+// order of their bytes, behind which nothing is left, and the metadata. path is for errors, which are
+// *FileError. The checks are those of the safetensors library: names once each, every tensor as long
 // as its shape says, no byte of the buffer unused or used twice.
-func parseSafetensors(path string, data []byte) (*Set, error) {
-	fail := func(at int64, format string, args ...any) error {
-		return &FileError{path, at, fmt.Errorf(format, args...)}
+func ReadHeader(path string, r io.ReaderAt, size int64) ([]Entry, map[string]string, error) {
+	fail := func(at int64, format string, args ...any) ([]Entry, map[string]string, error) {
+		return nil, nil, &FileError{path, at, fmt.Errorf(format, args...)}
 	}
-	if len(data) < 8 {
-		return nil, fail(int64(len(data)), "the file ends within the 8 bytes of the header's length; it is empty, cut short or no safetensors file")
+	if size < 8 {
+		return fail(size, "the file ends within the 8 bytes of the header's length; it is empty, cut short or no safetensors file")
 	}
-	n := binary.LittleEndian.Uint64(data)
+	var length [8]byte
+	if _, err := r.ReadAt(length[:], 0); err != nil {
+		return fail(0, "reading the header's length: %w", err)
+	}
+	n := binary.LittleEndian.Uint64(length[:])
 	if n > maxHeader {
-		return nil, fail(0, "the header would be %d bytes long, more than the %d allowed; this is no safetensors file", n, maxHeader)
+		return fail(0, "the header would be %d bytes long, more than the %d allowed; this is no safetensors file", n, maxHeader)
 	}
-	if n > uint64(len(data)-8) {
-		return nil, fail(0, "the header would be %d bytes long, but only %d follow; the file is cut short", n, len(data)-8)
+	if n > uint64(size-8) {
+		return fail(0, "the header would be %d bytes long, but only %d follow; the file is cut short", n, size-8)
 	}
-	header, buffer := data[8:8+n], data[8+n:]
+	header := make([]byte, n)
+	if _, err := r.ReadAt(header, 8); err != nil && !(errors.Is(err, io.EOF) && size == int64(8+n)) {
+		return fail(8, "reading the header: %w", err)
+	}
+	return parseHeader(path, header, uint64(size)-8-n)
+}
+
+// parseSafetensors reads the header; the tensors point into data.
+func parseSafetensors(path string, data []byte) (*Set, error) {
+	entries, metadata, err := ReadHeader(path, bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		return nil, err
+	}
+	s := &Set{path: path, tensors: make(map[string]Named, len(entries)), metadata: metadata}
+	for _, e := range entries {
+		s.tensors[e.Name] = Named{Name: e.Name, Tensor: tensor.Tensor{DType: e.DType, Shape: e.Shape, Data: data[e.Begin:e.End:e.End]}}
+	}
+	s.sort()
+	return s, nil
+}
+
+// parseHeader reads the JSON of a header, behind which so many bytes of tensors follow.
+func parseHeader(path string, header []byte, buffer uint64) ([]Entry, map[string]string, error) {
+	fail := func(at int64, format string, args ...any) ([]Entry, map[string]string, error) {
+		return nil, nil, &FileError{path, at, fmt.Errorf(format, args...)}
+	}
+	n := uint64(len(header))
 	if n == 0 || header[0] != '{' {
-		return nil, fail(8, "the header is no JSON object; this is no safetensors file")
+		return fail(8, "the header is no JSON object; this is no safetensors file")
 	}
 	dec := json.NewDecoder(bytes.NewReader(header))
 	at := func() int64 { return 8 + dec.InputOffset() }
 	if _, err := dec.Token(); err != nil {
-		return nil, fail(at(), "header: %w", err)
+		return fail(at(), "header: %w", err)
 	}
-	s := &Set{path: path, tensors: map[string]Named{}, metadata: map[string]string{}}
-	var places []place
+	metadata := map[string]string{}
+	var entries []Entry
+	names := map[string]bool{}
 	seenMetadata := false
 	for dec.More() {
 		tok, err := dec.Token()
 		if err != nil {
-			return nil, fail(at(), "header: %w", err)
+			return fail(at(), "header: %w", err)
 		}
 		name := tok.(string) // a JSON object's key can be nothing else
 		if name == "__metadata__" {
 			if seenMetadata {
-				return nil, fail(at(), "header: __metadata__ appears twice")
+				return fail(at(), "header: __metadata__ appears twice")
 			}
 			seenMetadata = true
-			if err := dec.Decode(&s.metadata); err != nil {
-				return nil, fail(at(), "header: __metadata__ must hold strings only: %w", err)
+			if err := dec.Decode(&metadata); err != nil {
+				return fail(at(), "header: __metadata__ must hold strings only: %w", err)
 			}
 			continue
 		}
-		if _, ok := s.tensors[name]; ok {
-			return nil, fail(at(), "header: tensor %.200q appears twice", name)
+		if names[name] {
+			return fail(at(), "header: tensor %.200q appears twice", name)
 		}
+		names[name] = true
 		var info struct {
 			DType   string   `json:"dtype"`
 			Shape   []int    `json:"shape"`
 			Offsets []uint64 `json:"data_offsets"`
 		}
 		if err := dec.Decode(&info); err != nil {
-			return nil, fail(at(), "header: tensor %.200q: %w", name, err)
+			return fail(at(), "header: tensor %.200q: %w", name, err)
 		}
 		d, err := tensor.Parse(info.DType)
 		if err != nil || d.String() != info.DType || d.IsQuantized() {
-			return nil, fail(at(), "header: tensor %.200q: dtype %.40q is not one that can be read", name, info.DType)
+			return fail(at(), "header: tensor %.200q: dtype %.40q is not one that can be read", name, info.DType)
 		}
 		if len(info.Offsets) != 2 {
-			return nil, fail(at(), "header: tensor %.200q: data_offsets must be two numbers, not %d", name, len(info.Offsets))
+			return fail(at(), "header: tensor %.200q: data_offsets must be two numbers, not %d", name, len(info.Offsets))
 		}
 		size, err := d.Bytes(info.Shape)
 		if err != nil {
-			return nil, fail(at(), "header: tensor %.200q: %w", name, err)
+			return fail(at(), "header: tensor %.200q: %w", name, err)
 		}
 		begin, end := info.Offsets[0], info.Offsets[1]
-		if begin > end || end > uint64(len(buffer)) {
-			return nil, fail(at(), "header: tensor %.200q lies at %d to %d of %d bytes of data; the file is cut short or damaged", name, begin, end, len(buffer))
+		if begin > end || end > buffer {
+			return fail(at(), "header: tensor %.200q lies at %d to %d of %d bytes of data; the file is cut short or damaged", name, begin, end, buffer)
 		}
 		if end-begin != uint64(size) {
-			return nil, fail(at(), "header: tensor %.200q: %v of shape %v takes %d bytes, data_offsets hold %d", name, d, info.Shape, size, end-begin)
+			return fail(at(), "header: tensor %.200q: %v of shape %v takes %d bytes, data_offsets hold %d", name, d, info.Shape, size, end-begin)
 		}
 		if info.Shape == nil {
 			info.Shape = []int{}
 		}
-		s.tensors[name] = Named{Name: name, Tensor: tensor.Tensor{DType: d, Shape: info.Shape, Data: buffer[begin:end:end]}}
-		places = append(places, place{name, begin, end})
+		entries = append(entries, Entry{name, d, info.Shape, int64(8 + n + begin), int64(8 + n + end)})
 	}
 	if _, err := dec.Token(); err != nil {
-		return nil, fail(at(), "header: %w", err)
+		return fail(at(), "header: %w", err)
 	}
 	if rest := bytes.TrimLeft(header[dec.InputOffset():], " \x00\t\r\n"); len(rest) > 0 {
-		return nil, fail(at(), "header: %d bytes follow the JSON object", len(rest))
+		return fail(at(), "header: %d bytes follow the JSON object", len(rest))
 	}
-	if s.metadata == nil { // "__metadata__": null
-		s.metadata = map[string]string{}
+	if metadata == nil { // "__metadata__": null
+		metadata = map[string]string{}
 	}
-	slices.SortFunc(places, func(a, b place) int {
-		if a.begin != b.begin {
-			return cmp.Compare(a.begin, b.begin)
-		}
-		return cmp.Compare(a.end, b.end)
+	slices.SortFunc(entries, func(a, b Entry) int {
+		return cmp.Or(cmp.Compare(a.Begin, b.Begin), cmp.Compare(a.End, b.End))
 	})
-	var end uint64
-	last := "the header"
-	for _, p := range places {
-		if p.begin != end {
+	end, last := int64(8+n), "the header"
+	for _, e := range entries {
+		if e.Begin != end {
 			what := "overlaps"
-			if p.begin > end {
+			if e.Begin > end {
 				what = "leaves unused bytes after"
 			}
-			return nil, fail(int64(8+n+end), "tensor %.200q at %d %s %.200q, which ends at %d", p.name, p.begin, what, last, end)
+			return fail(end, "tensor %.200q at %d %s %.200q, which ends at %d", e.Name, e.Begin-int64(8+n), what, last, end-int64(8+n))
 		}
-		end, last = p.end, p.name
+		end, last = e.End, e.Name
 	}
-	if end != uint64(len(buffer)) {
-		return nil, fail(int64(8+n+end), "%d bytes follow the last tensor", uint64(len(buffer))-end)
+	if left := int64(8+n+buffer) - end; left != 0 {
+		return fail(end, "%d bytes follow the last tensor", left)
 	}
-	s.sort()
-	return s, nil
+	return entries, metadata, nil
 }
 
 // safetensorsHeader returns the length prefix and the header, padded with

@@ -191,15 +191,28 @@ func (l *Loader) Next() (Batch, error) {
 	if err != nil {
 		return Batch{}, err
 	}
+	l.pass(b.B)
+	return b, nil
+}
+
+// Pass goes past the following batch and says what it holds, as Peek does, without reading it.
+func (l *Loader) Pass() (instances []uint32, T int) {
+	instances, T = l.Peek()
+	l.pass(len(instances))
+	return instances, T
+}
+
+// pass counts a batch of so many instances as given.
+func (l *Loader) pass(B int) {
 	switch {
+	case B == 0:
 	case l.lens != nil:
 		l.done += l.cfg.BatchSize
 	case l.cfg.Rank == AllRanks:
-		l.done += b.B
+		l.done += B
 	default:
-		l.done += b.B * l.cfg.World
+		l.done += B * l.cfg.World
 	}
-	return b, nil
 }
 
 // Batch reads instances, at least one, which must have the same length.
