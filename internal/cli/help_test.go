@@ -64,6 +64,12 @@ var helpNotRun = map[string]string{
 	"olmo eval score --scorer humaneval --allow-code --k 1,10 --input answers.jsonl --output judged.jsonl":                                                                           "a python3, and namespaces",
 	"olmo eval score --scorer judge --judge http://localhost:8000/v1 --judge-prompt grade.txt --judge-verdict '(A|B|C)' --judge-right A --input answers.jsonl --output judged.jsonl": "a server",
 
+	"olmo verify my-model --key key.pub.pem":                             "a release",
+	"olmo verify my-model --since my-older-model --json":                 "two releases",
+	"olmo verify my-model --only 'model/main'":                           "a release",
+	"olmo verify --proof-file proof.json --root steps:ROOT":              "the root of a release",
+	"olmo verify someones-model --signature model.sig --key key.pub.pem": "a signed folder",
+
 	"source <(olmo completion bash)": "a shell that knows <( )",
 }
 

@@ -60,6 +60,7 @@ var verbs = []struct {
 	{groupModel, newInfoCommand},
 	{groupModel, newCheckCommand},
 	{groupModel, newReplayCommand},
+	{groupModel, newVerifyCommand},
 	{groupModel, newHubCommand},
 	{groupTools, newBenchCommand},
 	{groupTools, newCompletionCommand},

@@ -1,0 +1,174 @@
+package verify
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+
+	"olmo/proof"
+	"olmo/release"
+)
+
+// chain is what chain.jsonl comes to.
+type chain struct {
+	path  string
+	first *proof.Line
+	last  int        // number of the last step
+	lines int        // of all
+	head  proof.Hash // of the last line
+	root  proof.Hash // over all lines
+	// states are the lines that have roots, by step; the last of a step counts.
+	states map[int]*proof.Line
+	own    map[int]proof.Hash // the hash of the line of each of these steps, and of checkpoints
+	// changes are the steps from which on settings or data are others.
+	changes []*proof.Line
+	broken  bool // it cannot be relied upon
+}
+
+// readLines calls each for every line of a chain that can be read, with its text. An error of a line ends
+// nothing; fault is told of it.
+func readLines(in io.Reader, each func(l *proof.Line, text []byte) bool, fault func(line int, err error)) error {
+	r := bufio.NewReaderSize(in, 64<<10)
+	for n := 1; ; n++ {
+		text, torn, err := proof.ReadLine(r)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if torn {
+			fault(n, errors.New("it has no end"))
+		}
+		l, err := proof.ParseLine(text)
+		if err != nil {
+			fault(n, err)
+			continue
+		}
+		if !each(l, text) {
+			return nil
+		}
+	}
+}
+
+// readChain reads chain.jsonl: numbers, hashes and root. The first line that is wrong is the problem.
+func (v *verifier) readChain() {
+	f := v.usable(v.train + chainFile)
+	if f == nil {
+		v.note("the steps cannot be checked without %s", v.train+chainFile)
+		return
+	}
+	in, err := f.text()
+	if err != nil {
+		v.problem(Changed, f.path, "%s: %v", f.path, err)
+		return
+	}
+	defer in.Close()
+	c := &chain{path: f.path, states: map[int]*proof.Line{}, own: map[int]proof.Hash{}}
+	expected := 0
+	wrong := func(step int, format string, args ...any) {
+		if !c.broken {
+			v.problem(Chain, f.path, format, args...).at(step)
+		}
+		c.broken = true
+	}
+	steps := v.checkpointSteps()
+	var tree proof.Tree
+	var before *proof.Line
+	each := func(l *proof.Line, text []byte) bool {
+		c.lines++
+		tree.Add(text)
+		var hash proof.Hash
+		if before != nil {
+			hash = before.Hash
+		}
+		switch {
+		case (before == nil) != (l.Format != ""):
+			wrong(l.Step, "line %d of %s is not the one that belongs there: the first, and no other, names the format", c.lines, f.path)
+		case before != nil && !l.Closes() && l.Step != expected:
+			wrong(min(l.Step, expected), "line %d of %s is of step %d, step %d belongs there", c.lines, f.path, l.Step, expected)
+		case before != nil && l.Closes() && (l.Step != expected-1 || before.Closes()):
+			wrong(l.Step, "line %d of %s ends step %d, the line before is of step %d", c.lines, f.path, l.Step, before.Step)
+		case before != nil && before.Closes():
+			wrong(l.Step, "line %d of %s stands behind a line that ends the chain", c.lines, f.path)
+		default:
+			if err := l.Check(text, hash); err != nil {
+				wrong(l.Step, "line %d of %s, step %d: %v", c.lines, f.path, l.Step, err)
+			}
+		}
+		c.take(l, steps[l.Step])
+		expected, before = l.Step+1, l
+		return v.ctx.Err() == nil
+	}
+	err = readLines(in, each, func(line int, err error) { wrong(expected, "line %d of %s: %v", line, f.path, err) })
+	if err != nil {
+		wrong(expected, "%s: %v", f.path, err)
+	}
+	if c.first == nil {
+		wrong(0, "%s has no first line", f.path)
+		return
+	}
+	c.last, c.head, c.root = before.Step, before.Hash, tree.Root()
+	v.report.Checked.Steps = int64(c.last - c.first.Step)
+	v.chain = c
+}
+
+// take keeps what is needed of a line; checkpoint tells that its step has one.
+func (c *chain) take(l *proof.Line, checkpoint bool) {
+	if c.first == nil {
+		c.first = l
+	}
+	if l.Weights != nil {
+		c.states[l.Step] = l
+	}
+	if !l.Closes() && (checkpoint || l.Weights != nil) {
+		c.own[l.Step] = l.Hash
+	}
+	if l.Instances != nil && (l.Recipe != nil || l.Documents != nil || l.Tokenizer != nil || l.Numerics != nil || l.Masks != nil) {
+		c.changes = append(c.changes, l)
+	}
+}
+
+// judgeHead compares the chain with what release.json says of it.
+func (v *verifier) judgeHead() {
+	if v.release == nil || v.chain == nil {
+		return
+	}
+	c, run := v.chain, v.release.Run
+	// Where a line is wrong, so is what they come to, and the line is the fault.
+	wrong := func(format string, args ...any) {
+		if !c.broken {
+			v.problem(Chain, c.path, format, args...).at(c.last)
+		}
+	}
+	if c.head != run.ChainHead {
+		wrong("%s ends with the hash %v, %s says %v", c.path, c.head, release.ManifestFile, run.ChainHead)
+	}
+	if c.root != run.StepsRoot {
+		wrong("the root over the lines of %s is %v, %s says %v", c.path, c.root, release.ManifestFile, run.StepsRoot)
+	}
+	if c.last != run.Steps {
+		wrong("%s ends with step %d, %s says %d", c.path, c.last, release.ManifestFile, run.Steps)
+	}
+	if m := v.release.Data; c.first.Documents != nil && len(c.changes) == 0 {
+		got := c.first.Documents
+		if got.Valid != (m.DocumentsRoot != nil) || got.Valid && got.Hash != *m.DocumentsRoot {
+			v.problem(Manifest, release.ManifestFile, "documents_root of %s is %s, the chain's is %s", release.ManifestFile, hashOrNull(m.DocumentsRoot), nullable(got))
+		}
+	}
+}
+
+func hashOrNull(h *proof.Hash) string {
+	if h == nil {
+		return "null"
+	}
+	return h.String()
+}
+
+func nullable(n *proof.Nullable) string {
+	if n == nil || !n.Valid {
+		return "null"
+	}
+	return fmt.Sprint(n.Hash)
+}

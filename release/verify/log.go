@@ -1,0 +1,176 @@
+package verify
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"olmo/packed"
+	"olmo/runlog"
+)
+
+// maxLogLine is the longest line that metrics.jsonl may have: the norms of all parameters are some
+// megabytes.
+const maxLogLine = 64 << 20
+
+// logReader reads metrics.jsonl beside the chain, whose steps ascend.
+type logReader struct {
+	file    io.Closer
+	lines   *bufio.Scanner
+	step    int // of line, where there is one
+	line    []byte
+	surplus []int // steps of lines for which the chain has no place
+	err     error
+}
+
+func openLog(f *file) (*logReader, error) {
+	in, err := f.text()
+	if err != nil {
+		return nil, err
+	}
+	r := &logReader{file: in, lines: bufio.NewScanner(in)}
+	r.lines.Buffer(make([]byte, 64<<10), maxLogLine)
+	r.next()
+	return r, nil
+}
+
+func (r *logReader) close() { r.file.Close() }
+
+// next reads the following line that is one of a step.
+func (r *logReader) next() {
+	r.line = nil
+	for n := 1; r.err == nil; n++ {
+		if !r.lines.Scan() {
+			r.err = r.lines.Err()
+			return
+		}
+		text := r.lines.Bytes()
+		if len(bytes.TrimSpace(text)) == 0 {
+			continue
+		}
+		step, ok := quickStep(text)
+		if !ok {
+			rec, err := runlog.Parse(text)
+			if step, ok = rec.Step(); err != nil || !ok {
+				r.err = fmt.Errorf("a line is none of a log: %.80q", text)
+				return
+			}
+		}
+		r.step, r.line = step, bytes.Clone(text)
+		return
+	}
+}
+
+// quickStep reads the step where it stands first, as the trainer writes it.
+func quickStep(line []byte) (step int, ok bool) {
+	rest, ok := bytes.CutPrefix(line, []byte(`{"step":`))
+	end := bytes.IndexAny(rest, ",}")
+	if !ok || end < 0 {
+		return 0, false
+	}
+	step, err := strconv.Atoi(string(rest[:end]))
+	return step, err == nil
+}
+
+// at is the line of a step, nil where there is none. first is the step with which the chain begins: what
+// the log has up to there is not the chain's.
+func (r *logReader) at(step, first int) []byte {
+	for r.line != nil && r.step < step {
+		if r.step > first && len(r.surplus) < most {
+			r.surplus = append(r.surplus, r.step)
+		}
+		r.next()
+	}
+	if r.line == nil || r.step > step {
+		return nil
+	}
+	line := r.line
+	r.next()
+	return line
+}
+
+// rest are the steps of lines for which the chain has no place, to the end.
+func (r *logReader) rest() []int {
+	for r.line != nil && len(r.surplus) < most {
+		r.surplus = append(r.surplus, r.step)
+		r.next()
+	}
+	return r.surplus
+}
+
+// indexReader reads data-indices/rankR.tsv.gz beside the chain.
+type indexReader struct {
+	path  string
+	file  io.Closer
+	z     io.ReadCloser
+	lines *bufio.Scanner
+	step  int
+	line  []uint32
+	err   error
+}
+
+// maxIndexLine is the longest line of a data-indices file: a batch of some million instances.
+const maxIndexLine = 64 << 20
+
+func openIndex(f *file) (*indexReader, error) {
+	in, err := f.text()
+	if err != nil {
+		return nil, err
+	}
+	z, err := packed.NewReader(bufio.NewReader(in))
+	if err != nil {
+		in.Close()
+		return nil, err
+	}
+	r := &indexReader{path: f.path, file: in, z: z, lines: bufio.NewScanner(z), step: -1}
+	r.lines.Buffer(make([]byte, 64<<10), maxIndexLine)
+	return r, nil
+}
+
+func (r *indexReader) close() {
+	r.z.Close()
+	r.file.Close()
+}
+
+// at are the instances of a step, nil where the file has none.
+func (r *indexReader) at(step int) []uint32 {
+	for r.err == nil && r.step < step {
+		if !r.lines.Scan() {
+			if r.err = r.lines.Err(); r.err == nil {
+				r.err = io.EOF
+			}
+			break
+		}
+		if r.step, r.line, r.err = parseIndices(r.lines.Bytes()); r.err != nil {
+			r.step = -1
+		}
+	}
+	if errors.Is(r.err, io.EOF) {
+		if r.err = nil; r.step < step {
+			r.step, r.line = int(^uint(0)>>1), nil // no step is behind it
+		}
+	}
+	if r.err != nil || r.step != step {
+		return nil
+	}
+	return r.line
+}
+
+func parseIndices(line []byte) (step int, instances []uint32, err error) {
+	first := true
+	for field := range bytes.SplitSeq(line, []byte("\t")) {
+		n, err := strconv.ParseUint(string(field), 10, 32)
+		if err != nil {
+			return 0, nil, fmt.Errorf("a line is none of steps and instances: %.80q", line)
+		}
+		if first {
+			step, first = int(n), false
+		} else {
+			instances = append(instances, uint32(n))
+		}
+	}
+	return step, instances, nil
+}
