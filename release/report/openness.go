@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"path"
 	"strings"
 
 	"olmo/page"
@@ -205,14 +204,15 @@ func (f *facts) datasets() ([]string, string) {
 func (f *facts) evaluationData() ([]string, string) {
 	var files []string
 	for _, x := range f.below(evaluationFolder) {
-		if strings.HasSuffix(x.Path, ".jsonl") && path.Base(x.Path) != "samples.jsonl" { // which answer no task
+		// Requests, and the texts that a run was judged on; samples answer no task.
+		if strings.HasPrefix(x.Path, evaluationFolder+"data/") || strings.HasSuffix(x.Path, ".jsonl") && !strings.HasSuffix(x.Path, "samples.jsonl") {
 			files = append(files, x.Path)
 		}
 	}
 	if files == nil {
 		return nil, "there are no requests in eval/"
 	}
-	return files, "every request of the evaluations, as it was put to the model, with its answer"
+	return files, "every request of the evaluations, as it was put to the model, with its answer, and the texts beside them"
 }
 
 func (f *facts) evaluationResults() ([]string, string) {
