@@ -24,6 +24,7 @@ var policy = []struct{ pkg, may, tests string }{
 	// What everything may stand on: files, hashes, numbers, settings, the record of a run.
 	{pkg: "store"},
 	{pkg: "proof"},
+	{pkg: "proof/note", may: "proof store"},
 	{pkg: "internal/pyjson", may: "store"},
 	{pkg: "internal/strictjson"},
 	{pkg: "tensor"},
@@ -137,6 +138,7 @@ var policy = []struct{ pkg, may, tests string }{
 	// Whole stories, and the command.
 	{pkg: "quickstart", may: "config data data/convert data/dedupe data/mix data/tagger data/tokens device/cpu eval eval/data generate graph internal/parallel internal/pyjson lm model page runlog store tensor tokenizer train weights", tests: "page/pagetest"},
 	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/olmes eval/record eval/score eval/score/sandbox eval/taskfile eval/tasks generate hub/client hub/serve internal/memory internal/parallel internal/program internal/pyjson lm model numeric quickstart release/replay release/signature release/verify store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest hub/client/hubtest lm/lmtest"},
+	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/olmes eval/record eval/score eval/score/sandbox eval/taskfile eval/tasks generate hub/serve internal/memory internal/parallel internal/program internal/pyjson lm model numeric proof proof/note quickstart store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest lm/lmtest"},
 	{pkg: "cmd/olmo", may: "internal/cli"},
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"slices"
 
@@ -44,6 +45,7 @@ type chain struct {
 	last     *proof.Line     // that line
 	roots    *roots          // of the state after some step, the last for which they were asked
 	lines    *store.Appended // nil outside of Run
+	tree     proof.Tree      // over them
 	tensors  *store.Appended
 	rootless bool // the line of the last step has no roots
 }
@@ -194,10 +196,37 @@ func (c *chain) append() error {
 		return nil
 	}
 	_, err := c.lines.Write(append(c.text, '\n'))
+	c.tree.Add(c.text)
 	if err == nil && !c.rootless {
 		err = c.note(c.roots)
 	}
 	return whileWriting(err)
+}
+
+// signHead has the chain signed as far as it is, where that is due. A file that is there already is of
+// the same lines, and others may have added their signatures.
+func (t *Trainer) signHead() error {
+	c := &t.chain
+	step, every := t.state.Step, t.cfg.ChainNoteInterval
+	if c.lines == nil || every == nil || t.opt.Sign == nil || step%*every != 0 {
+		return nil
+	}
+	root := c.tree.Root()
+	file := filepath.Join(c.dir, "notes", fmt.Sprintf("step%d-%.8s.note", step, root))
+	if exists(file) {
+		return nil
+	}
+	if err := c.sync(); err != nil {
+		return whileWriting(err)
+	}
+	text, err := t.opt.Sign(c.tree.Len(), root)
+	if err == nil {
+		err = store.WriteFile(file, text)
+	}
+	if err != nil {
+		return fmt.Errorf("signing the chain of the run: %w", err)
+	}
+	return nil
 }
 
 // note writes the hashes of tensors.

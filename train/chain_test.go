@@ -2,6 +2,7 @@ package train_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -294,5 +295,55 @@ func TestChainOfOlder(t *testing.T) {
 	run(t, dir, append(base, "stop_at=6")...)
 	if got := chainOf(t, dir); len(got) != 5 || got[0]["hash"] != lines[0]["hash"] {
 		t.Errorf("%d lines, the first %v", len(got), got[0])
+	}
+}
+
+// TestChainNotes: every so many steps the head of the chain is signed: its lines until then, and the
+// root over them; also in a run that was stopped, which signs nothing twice.
+func TestChainNotes(t *testing.T) {
+	dir := t.TempDir()
+	type head struct {
+		lines uint64
+		root  proof.Hash
+	}
+	var signed []head
+	for _, stop := range []string{"stop_at=3", "stop_at=5", "stop_at=7"} {
+		tr := newTrainerWith(t, train.Options{Warn: func(s string) { t.Log(s) }, Sign: func(lines uint64, root proof.Hash) ([]byte, error) {
+			signed = append(signed, head{lines, root})
+			return fmt.Appendf(nil, "%d %v", lines, root), nil
+		}}, tiny, "save_folder="+dir, "max_duration=7", "save_interval=3", "model.n_layers=1", "chain_note_interval=2", "try_load_latest_save=true", stop)
+		if _, err := tr.Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if stop == "stop_at=5" { // as after a kill, the run goes on from step 3
+			for _, folder := range []string{"step5", "latest"} {
+				if err := os.RemoveAll(filepath.Join(dir, folder)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Symlink("step3", filepath.Join(dir, "latest")); err != nil {
+				t.Skip(err)
+			}
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "chain.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"))
+	var want []head
+	for _, n := range []uint64{3, 5, 7} {
+		var tree proof.Tree
+		for _, line := range lines[:n] {
+			tree.Add(line)
+		}
+		want = append(want, head{n, tree.Root()})
+		file := filepath.Join(dir, "notes", fmt.Sprintf("step%d-%.8s.note", n-1, tree.Root()))
+		if text, err := os.ReadFile(file); err != nil || string(text) != fmt.Sprintf("%d %v", n, tree.Root()) {
+			t.Errorf("%s: %q, %v", file, text, err)
+		}
+	}
+	if !slices.Equal(signed, want) {
+		t.Errorf("signed were %v, want %v", signed, want)
 	}
 }

@@ -111,6 +111,8 @@ type Config struct {
 	// ChainStateInterval is how often, in steps, the chain binds the whole state of the run between
 	// its checkpoints.
 	ChainStateInterval *int `yaml:"chain_state_interval,omitempty"`
+	// ChainNoteInterval is how often, in steps, the head of the chain is signed; see Options.Sign.
+	ChainNoteInterval *int `yaml:"chain_note_interval,omitempty"`
 	// DownstreamData is the folder of the data sets of evaluators of type downstream.
 	DownstreamData string `yaml:"downstream_data"`
 	// BatchSizeSchedule and SequenceLengthSchedule change the batch size and the length of

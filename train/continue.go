@@ -356,7 +356,11 @@ func (t *Trainer) openChain(k *keptChain) (err error) {
 		if err := store.WriteFile(path(chainFile), append(c.text, '\n')); err != nil {
 			return whileWriting(err)
 		}
+		c.tree.Add(c.text)
 	} else {
+		for line := range bytes.Lines(k.text) {
+			c.tree.Add(bytes.TrimSuffix(line, []byte("\n")))
+		}
 		if !k.all {
 			if err := store.WriteFile(path(chainFile), k.text); err != nil {
 				return whileWriting(err)

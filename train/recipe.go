@@ -31,7 +31,7 @@ var noBits = []string{
 	"wandb", "speed_monitor", "console_log_interval", "tensorboard", "csv", "sample_interval", "sample_prompts", "module_outputs_save_steps",
 	"python_profiling", "torch_profiling",
 	"compile", "distributed_strategy", "fsdp", "ddp", "single", "fused_loss", "gen1_gc_interval", "auxiliary_loss_multiplier",
-	"allow_changes", "accept_changes", "chain_state_interval",
+	"allow_changes", "accept_changes", "chain_state_interval", "chain_note_interval",
 	"model.init_device", "model.flash_attention", "model.block_group_size", "model.precision",
 	"optimizer.no_decay_norm_and_bias", "optimizer.metrics_log_interval", "optimizer.record_update_metrics",
 	"data.pad_direction", "data.num_workers", "data.pin_memory", "data.prefetch_factor", "data.persistent_workers", "data.timeout",

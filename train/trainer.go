@@ -47,6 +47,9 @@ type Options struct {
 	// Planned tells after which steps the chain binds the whole state, in place of the config's
 	// intervals: a replay follows the record.
 	Planned func(step int) bool
+	// Sign signs the head of the chain, every chain_note_interval steps: how many lines it has, and the
+	// root of the tree over them. What it returns is a file of the run, below notes/.
+	Sign func(lines uint64, root proof.Hash) ([]byte, error)
 	// Hashing is told how many bytes of the token files have been hashed before the run.
 	Hashing func(done, total int64)
 	// PeakFLOPS is what the machine could do at best, in operations a second; 0 when
@@ -449,7 +452,7 @@ func (t *Trainer) Run(ctx context.Context) (r Result, err error) {
 		if err != nil {
 			return Result{t.state.Step, Finished}, errors.Join(err, t.checkpoints.wait())
 		}
-		if err := errors.Join(t.checkpoints.failed(), t.chain.append()); err != nil {
+		if err := errors.Join(t.checkpoints.failed(), t.chain.append(), t.signHead()); err != nil {
 			return Result{t.state.Step, Finished}, err
 		}
 		if t.state.Epoch != epoch {

@@ -18,6 +18,8 @@ import (
 	"olmo/internal/parallel"
 	"olmo/lm"
 	"olmo/model"
+	"olmo/proof"
+	"olmo/proof/note"
 	"olmo/tokenizer"
 	"olmo/train"
 )
@@ -53,6 +55,7 @@ try_load_latest_save=true continues, bit for bit as if the run had never stopped
 	listFlag(f, &v.data, "data", "token files, folders of them or patterns (data.paths)")
 	f.IntVar(&v.steps, "steps", 0, "steps of the run (max_duration and stop_at)")
 	f.StringVar(&v.out, "out", "", "folder of the run (save_folder; with --from the default is MODEL-on-TOKENS)")
+	f.StringVar(&v.note, "note", "", "key that signs the head of the chain every chain_note_interval steps (key.note of olmo release --new-key)")
 	f.BoolVar(&v.dryRun, "dry-run", false, "only say what the run would need on this machine")
 	f.BoolVar(&v.json, "json", false, "one JSON object about the run at its end, or about what it would need")
 	takesOverrides(c)
@@ -65,6 +68,7 @@ type trainFlags struct {
 	data   []string
 	steps  int
 	out    string
+	note   string
 	dryRun bool
 	json   bool
 }
@@ -103,6 +107,8 @@ func (v *trainFlags) run(c *cobra.Command, args []string) error {
 		return usageErrorf("--data names no token files")
 	case given("out") && v.out == "":
 		return usageErrorf("--out is empty")
+	case given("note") && v.note == "":
+		return usageErrorf("--note is empty")
 	case given("from") && !given("data"):
 		return usageErrorf("--from needs --data TOKENS\nhint: make them with the model's tokenizer: olmo data tokens")
 	case given("from") && !given("steps"):
@@ -116,7 +122,28 @@ func (v *trainFlags) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	return runTrain(c, path, cfg, v.json)
+	sign, err := v.signer(cfg)
+	if err != nil {
+		return err
+	}
+	return runTrain(c, path, cfg, sign, v.json)
+}
+
+// signer signs the heads of a run's chain with the key of --note, under the key's own name.
+func (v *trainFlags) signer(cfg *train.Config) (func(lines uint64, root proof.Hash) ([]byte, error), error) {
+	if v.note == "" {
+		return nil, nil
+	}
+	if cfg.ChainNoteInterval == nil {
+		return nil, usageErrorf("--note signs nothing without chain_note_interval=N, every how many steps")
+	}
+	key, err := note.ReadPrivate(v.note)
+	if err != nil {
+		return nil, err
+	}
+	return func(lines uint64, root proof.Hash) ([]byte, error) {
+		return note.Head{Origin: key.Name(), Size: int64(lines), Root: root}.Sign(key)
+	}, nil
 }
 
 // isOverride tells an override from a file that happens to have a = in its name.
@@ -180,7 +207,8 @@ type trainSummary struct {
 	Checkpoint string       `json:"checkpoint"`
 }
 
-func runTrain(c *cobra.Command, path string, cfg *train.Config, asJSON bool) error {
+// runTrain trains; sign, which may be nil, signs the heads of the chain.
+func runTrain(c *cobra.Command, path string, cfg *train.Config, sign func(lines uint64, root proof.Hash) ([]byte, error), asJSON bool) error {
 	p := newProgress(c.ErrOrStderr())
 	if keys := cfg.WithoutEffect(); len(keys) > 0 {
 		p.print("olmo train: without effect here: " + strings.Join(keys, ", "))
@@ -207,6 +235,9 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, asJSON bool) err
 		peak = peakFLOPS(cfg)
 	}
 	warn := func(text string) { p.print("olmo train: warning: " + text) }
+	if cfg.ChainNoteInterval != nil && sign == nil {
+		warn("chain_note_interval signs nothing without --note KEY")
+	}
 	files, tok, err := startingTokenizer(cfg, warn)
 	if err != nil {
 		return err
@@ -242,6 +273,7 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, asJSON bool) err
 		Hashing: func(done, total int64) {
 			p.update(step{done: float64(done) / 1e6, total: float64(total) / 1e6, unit: "MB", note: "hashing the token files"})
 		},
+		Sign: sign,
 		Progress: func(now train.Progress) {
 			last = &now
 			due := now.Step == 1 || time.Since(printed) > plainInterval
