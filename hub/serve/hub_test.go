@@ -145,6 +145,7 @@ func TestRefs(t *testing.T) {
 	for _, revision := range []string{"", "/revision/main", "/revision/" + got.commit("main")} {
 		var about struct {
 			ID, SHA  string
+			Task     string `json:"pipeline_tag"`
 			Siblings []struct {
 				Name   string `json:"rfilename"`
 				BlobID string
@@ -155,7 +156,7 @@ func TestRefs(t *testing.T) {
 			}
 		}
 		get(t, &about, "GET", address+"/api/models/lab/my-model"+revision+"?blobs=True", "")
-		if about.ID != "lab/my-model" || about.SHA != got.commit("main") || len(about.Siblings) != 3 || about.Siblings[2].LFS == nil || about.Siblings[2].LFS.Size != 28 || about.Siblings[0].BlobID != git.Blob([]byte("# A model\n")).String() {
+		if about.ID != "lab/my-model" || about.Task != "text-generation" || about.SHA != got.commit("main") || len(about.Siblings) != 3 || about.Siblings[2].LFS == nil || about.Siblings[2].LFS.Size != 28 || about.Siblings[0].BlobID != git.Blob([]byte("# A model\n")).String() {
 			t.Errorf("%q is %+v", revision, about)
 		}
 	}

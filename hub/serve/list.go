@@ -80,6 +80,10 @@ func (h *Hub) info(c *call) error {
 	if c.repo.kind == models {
 		about["modelId"] = c.repo.id
 	}
+	if c.repo.dir == "" {
+		// A release is a language model in the form of transformers, whose pipeline asks for the task.
+		about["library_name"], about["pipeline_tag"] = "transformers", "text-generation"
+	}
 	return answer(c, about)
 }
 
