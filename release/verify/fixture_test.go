@@ -135,7 +135,10 @@ func released(t testing.TB, run string) string {
 	dir := filepath.Join(t.TempDir(), "release")
 	cfg, err := train.LoadRun(run, nil)
 	check(t, err)
-	for _, name := range []string{"metrics.jsonl", "chain.jsonl", "tensors.jsonl", "recipe.json", "data-indices/rank0.tsv.gz"} {
+	for _, name := range []string{"metrics.jsonl", "chain.jsonl", "tensors.jsonl", "recipe.json", "data-indices/rank0.tsv.gz", "data-indices/rank1.tsv.gz"} {
+		if !exists(filepath.Join(run, name)) {
+			continue
+		}
 		write(t, filepath.Join(dir, "train", name), read(t, filepath.Join(run, name)))
 	}
 	recipes, _ := filepath.Glob(filepath.Join(run, "recipe-*.json"))
