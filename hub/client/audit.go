@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 )
 
 // Problem is what an audit found.
@@ -114,38 +114,25 @@ func (h *Hub) list(ctx context.Context, r Repo, progress func(done, total int)) 
 		return nil, err
 	}
 	all := make([]*revision, len(branches))
-	var (
-		mu    sync.Mutex
-		done  int
-		first error
-		group sync.WaitGroup
-		slots = make(chan struct{}, connections)
-	)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	var done atomic.Int64
+	g := newGang(ctx)
 	for i, b := range branches {
-		slots <- struct{}{}
-		group.Go(func() {
-			defer func() { <-slots }()
+		g.run(func(ctx context.Context) error {
 			files, err := h.Tree(ctx, r, b.Commit)
-			mu.Lock()
-			defer mu.Unlock()
 			if err != nil {
-				first = cmp.Or(first, fmt.Errorf("the branch %s: %w", b.Name, err))
-				cancel()
-				return
+				return fmt.Errorf("the branch %s: %w", b.Name, err)
 			}
 			v := &revision{name: b.Name, files: files}
 			v.step, v.at = stepOf(b.Name)
 			all[i] = v
-			if done++; progress != nil {
-				progress(done, len(branches))
+			if n := done.Add(1); progress != nil {
+				progress(int(n), len(branches))
 			}
+			return nil
 		})
 	}
-	group.Wait()
-	if first != nil {
-		return nil, first
+	if err := g.wait(); err != nil {
+		return nil, err
 	}
 	slices.SortFunc(all, func(a, b *revision) int {
 		return cmp.Or(strings.Compare(strings.TrimRight(a.step, "0123456789"), strings.TrimRight(b.step, "0123456789")), cmp.Compare(a.at, b.at), strings.Compare(a.name, b.name))

@@ -196,6 +196,9 @@ func (f *File) is(name string) (bool, error) {
 
 // fill asks for a range of the file until all of it is there; came is told of the bytes.
 func (h *Hub) fill(ctx context.Context, f *fetch, s span, came func(n int64)) error {
+	if s.from == s.to {
+		return nil
+	}
 	err := h.again(ctx, func() (bool, error) {
 		before := s.from
 		err := h.piece(ctx, f, &s, came)

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"olmo/store"
@@ -234,31 +233,22 @@ func copyWhole(from, to string, f File) error {
 	return out.Commit()
 }
 
-// part is a range of a file that one connection asks for.
-type part struct {
-	f *fetch
-	s span
-}
-
 // split cuts ranges into parts for the connections.
-func split(f *fetch, missing []span) (parts []part) {
+func split(size int64, missing []span) (parts []span) {
 	const least, most = 4 << 20, 64 << 20
-	size := min(most, max(least, f.Size/connections+1))
+	n := min(most, max(least, size/connections+1))
 	for _, s := range missing {
-		for s.to-s.from > size {
-			parts = append(parts, part{f, span{s.from, s.from + size}})
-			s.from += size
+		for s.to-s.from > n {
+			parts = append(parts, span{s.from, s.from + n})
+			s.from += n
 		}
-		parts = append(parts, part{f, s})
+		parts = append(parts, s)
 	}
 	return parts
 }
 
 // download fetches files over several connections, in their order.
 func (p *Plan) download(ctx context.Context, files []File, progress func(done, total int64)) (int64, error) {
-	outer := ctx
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	var done, fetched atomic.Int64
 	total := Size(files)
 	tell := func(n int64) {
@@ -270,25 +260,10 @@ func (p *Plan) download(ctx context.Context, files []File, progress func(done, t
 		fetched.Add(n)
 		tell(n)
 	}
-	var working sync.WaitGroup
-	parts := make(chan part)
-	for range connections {
-		working.Go(func() {
-			for w := range parts {
-				err := p.hub.fill(ctx, w.f, w.s, came)
-				if err == nil {
-					err = p.hub.arrived(ctx, w.f, came)
-				}
-				if err != nil {
-					cancel(err)
-					return
-				}
-			}
-		})
-	}
+	g := newGang(ctx)
 	var begun []*fetch
 	for _, f := range files {
-		if ctx.Err() != nil {
+		if g.stopped() {
 			break
 		}
 		w := &fetch{File: f, address: p.Repo.at(p.Commit, f.Path), dest: p.name(f)}
@@ -297,39 +272,31 @@ func (p *Plan) download(ctx context.Context, files []File, progress func(done, t
 		}
 		missing, err := w.begin()
 		if err != nil {
-			cancel(err)
+			g.stop(err)
 			break
 		}
 		begun = append(begun, w)
-		all := split(w, missing)
-		w.left = max(1, len(all))
 		tell(f.Size - length(missing))
-		if len(all) == 0 {
-			if err := p.hub.arrived(ctx, w, came); err != nil {
-				cancel(err)
-			}
+		parts := split(f.Size, missing)
+		if w.left = len(parts); w.left == 0 {
+			w.left, parts = 1, []span{{}} // there is nothing to ask for
 		}
-		for _, next := range all {
-			select {
-			case parts <- next:
-			case <-ctx.Done():
-			}
+		for _, s := range parts {
+			g.run(func(ctx context.Context) error {
+				if err := p.hub.fill(ctx, w, s, came); err != nil {
+					return err
+				}
+				return p.hub.arrived(ctx, w, came)
+			})
 		}
 	}
-	close(parts)
-	working.Wait()
+	err := g.wait()
 	for _, f := range begun {
 		if !f.ended {
 			f.keep()
 		}
 	}
-	if outer.Err() != nil {
-		return fetched.Load(), outer.Err()
-	}
-	if err := context.Cause(ctx); err != nil {
-		return fetched.Load(), err
-	}
-	return fetched.Load(), nil
+	return fetched.Load(), err
 }
 
 func length(spans []span) (n int64) {

@@ -156,6 +156,12 @@ func IsMissing(err error) bool {
 	return errors.As(err, &r) && r.Status == http.StatusNotFound
 }
 
+// isConflict tells whether what a client wants to make is there already.
+func isConflict(err error) bool {
+	var r *Refusal
+	return errors.As(err, &r) && r.Status == http.StatusConflict
+}
+
 // IsUnreachable tells whether no answer came: from a hub that is not there, or too busy.
 func IsUnreachable(err error) bool {
 	var r *Refusal

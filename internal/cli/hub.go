@@ -20,6 +20,6 @@ Environment:
 		Args: cobra.ArbitraryArgs,
 		RunE: runGroup,
 	}
-	c.AddCommand(newHubServeCommand(), newHubGetCommand(), newHubAuditCommand())
+	c.AddCommand(newHubServeCommand(), newHubGetCommand(), newHubPutCommand(), newHubAuditCommand())
 	return c
 }

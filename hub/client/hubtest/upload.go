@@ -42,7 +42,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, parts []string) 
 			fail(w, http.StatusConflict, "Conflict")
 			return
 		}
-		repo.branches[revision] = repo.branches["main"]
+		repo.branches[revision] = repo.branches["main"] // as a hub that knows no empty branches
 		reply(w, map[string]any{})
 	case "preupload":
 		s.preupload(w, body)
@@ -219,6 +219,8 @@ func (s *Server) commit(w http.ResponseWriter, name, revision string, body []byt
 				return
 			}
 			files[v.Path] = Entry{Content: content}
+		case "deletedFile":
+			delete(files, v.Path)
 		case "lfsFile":
 			content, ok := s.blobs[v.OID]
 			if !ok || v.Algo != "sha256" {
