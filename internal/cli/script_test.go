@@ -36,12 +36,18 @@ func TestScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	signed, err := filepath.Abs("../../release/signature/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		// $TINY is a model of random weights, $UNTOKENISED the same without its
-		// tokenizer, $RUNS the folder of configs to copy.
+		// tokenizer, $RUNS the folder of configs to copy, $SIGNED has a folder that
+		// model-signing signed, and the keys.
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TINY", tiny)
 			e.Setenv("RUNS", runs)
+			e.Setenv("SIGNED", signed)
 			e.Setenv("UNTOKENISED", filepath.Join(models, "untokenised"))
 			return nil
 		},

@@ -150,7 +150,7 @@ func (f *verifyFlags) checkSignature(ctx context.Context, dir string, o *verify.
 	}
 	r := &verify.Report{OK: len(s.Problems) == 0, Problems: []verify.Problem{}, Notes: append([]string{}, s.Notes...), Checked: verify.Counts{Files: s.Files, Bytes: s.Bytes}}
 	for _, p := range s.Problems {
-		r.Problems = append(r.Problems, verify.Problem{Kind: verify.Kind(p.Kind), Path: p.Path, Message: p.Message})
+		r.Problems = append(r.Problems, verify.Problem{Kind: verify.Kind(p.Kind), Path: p.Path, Message: p.Path + ": " + p.Message})
 	}
 	return r, nil
 }

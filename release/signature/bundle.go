@@ -100,7 +100,7 @@ func (b *Bundle) Verify(key *ecdsa.PublicKey) error {
 	return nil
 }
 
-// Read reads the bundle of a file as Parse does. An error names the file.
+// Read reads the bundle of a file as Parse does.
 func Read(path string) (*Bundle, error) {
 	f, err := store.Open(path)
 	if err != nil {
@@ -112,18 +112,14 @@ func Read(path string) (*Bundle, error) {
 		return nil, err
 	}
 	if st.Size() > maxBundle {
-		return nil, fmt.Errorf("reading the signature %s: it has %d bytes; one of a million files has less than %d", path, st.Size(), maxBundle)
+		return nil, fmt.Errorf("it has %d bytes; the signature of a million files has less than %d", st.Size(), maxBundle)
 	}
 	var text bytes.Buffer
 	text.Grow(int(st.Size()) + bytes.MinRead)
 	if _, err := text.ReadFrom(io.LimitReader(f, maxBundle+1)); err != nil {
 		return nil, err
 	}
-	b, err := Parse(text.Bytes())
-	if err != nil {
-		return nil, fmt.Errorf("reading the signature %s: %w", path, err)
-	}
-	return b, nil
+	return Parse(text.Bytes())
 }
 
 // Parse reads a bundle from whoever made it. It refuses by name what it cannot judge: other

@@ -72,7 +72,7 @@ func Check(ctx context.Context, dir, file string, key *ecdsa.PublicKey, progress
 	r := &Report{}
 	b, err := Read(file)
 	if err != nil {
-		r.Problems = []Problem{{Signature, file, err.Error()}}
+		r.Problems = []Problem{{Signature, file, cause(err).Error()}}
 		return r, nil
 	}
 	if key == nil {

@@ -109,10 +109,14 @@ func parsePrivate(text []byte) (*ecdsa.PrivateKey, error) {
 		return nil, fmt.Errorf("its %s is not valid: %w", b.Type, err)
 	}
 	private, ok := key.(*ecdsa.PrivateKey)
-	if !ok {
-		return nil, kindError(key)
+	err = kindError(key)
+	if ok {
+		err = onP256(&private.PublicKey)
 	}
-	return private, onP256(&private.PublicKey)
+	if err != nil {
+		return nil, fmt.Errorf("%w%s", err, makeHint)
+	}
+	return private, nil
 }
 
 func parsePublic(text []byte) (*ecdsa.PublicKey, error) {
@@ -131,11 +135,10 @@ func parsePublic(text []byte) (*ecdsa.PublicKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("its %s is not valid: %w", b.Type, err)
 	}
-	public, ok := key.(*ecdsa.PublicKey)
-	if !ok {
-		return nil, kindError(key)
+	if public, ok := key.(*ecdsa.PublicKey); ok {
+		return public, onP256(public)
 	}
-	return public, onP256(public)
+	return nil, kindError(key)
 }
 
 // block returns the one key in a PEM file. OpenSSL writes the parameters of a curve in a block
@@ -161,12 +164,12 @@ func block(text []byte) (key *pem.Block, err error) {
 func kindError(key any) error {
 	kind := strings.TrimPrefix(fmt.Sprintf("%T", key), "*")
 	kind, _, _ = strings.Cut(kind, ".")
-	return fmt.Errorf("it is a key for %s, want ECDSA on P-256%s", kind, makeHint)
+	return fmt.Errorf("it is a key for %s, want ECDSA on P-256", kind)
 }
 
 func onP256(key *ecdsa.PublicKey) error {
 	if key.Curve != elliptic.P256() {
-		return fmt.Errorf("its curve is %s, want P-256%s", key.Params().Name, makeHint)
+		return fmt.Errorf("its curve is %s, want P-256", key.Params().Name)
 	}
 	return nil
 }

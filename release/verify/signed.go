@@ -30,7 +30,7 @@ func (v *verifier) judgeSignature() {
 	}
 	b, err := signature.Read(e.at)
 	if err != nil {
-		wrong("%v", err)
+		wrong("%s: %v", name, err)
 		return
 	}
 	if err := b.Verify(v.o.Key); err != nil {
