@@ -156,6 +156,7 @@ type checker struct {
 	total   int64
 	// unjudged are files of which only the form could be seen.
 	unjudged []string
+	unused   []string // leaves of token files that are not as they were
 }
 
 // problem adds a problem; its optional members are the caller's to fill, before the next.
@@ -229,12 +230,20 @@ const mostNamed = 3
 
 func (c *checker) finish() {
 	r := c.report
-	if n := len(c.unjudged); n > 0 {
-		names := strings.Join(c.unjudged[:min(n, mostNamed)], ", ")
-		if n > mostNamed {
-			names += fmt.Sprintf(" and %d more", n-mostNamed)
+	for _, n := range []struct {
+		what  string
+		files []string
+	}{
+		{"nothing to compare with, so that a change which keeps the form would not be seen", c.unjudged},
+		{"of token files that have another size or time, so that nothing uses it", c.unused},
+	} {
+		if k := len(n.files); k > 0 {
+			names := strings.Join(n.files[:min(k, mostNamed)], ", ")
+			if k > mostNamed {
+				names += fmt.Sprintf(" and %d more", k-mostNamed)
+			}
+			c.note(c.root, "%s: %s", n.what, names)
 		}
-		c.note(c.root, "nothing to compare with, so that a change which keeps the form would not be seen: %s", names)
 	}
 	r.OK = len(r.Problems) == 0
 	if len(r.Weights) == 1 {

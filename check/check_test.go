@@ -521,7 +521,7 @@ func FuzzPath(f *testing.F) {
 	dir := f.TempDir()
 	artefacts(f, dir)
 	names := []string{
-		"x.npy", "x.csv.gz", "x.jsonl", "x.jsonl.gz", "x.jsonl.zst", "x.parquet", "x.bin", "x.safetensors", "x.gguf", "tokenizer.json", "x.json", "x.yaml",
+		"x.npy", "x.csv.gz", "x.npy.leaves", "x.jsonl", "x.jsonl.gz", "x.jsonl.zst", "x.parquet", "x.bin", "x.safetensors", "x.gguf", "tokenizer.json", "x.json", "x.yaml",
 		"metrics.jsonl", "results.json", "report.json", "manifest.json", "model.safetensors.index.json", "config.json", "x.tokens.json", "README.md",
 	}
 	seen := map[string]bool{}
@@ -536,8 +536,8 @@ func FuzzPath(f *testing.F) {
 		}
 		return nil
 	})
-	f.Add(uint8(14), []byte(`{"artefacts":[{"path":"../../x","bytes":1,"sha256":"00"}]}`))
-	f.Add(uint8(18), []byte(`{"format":"olmo stage 1","units":[null,{"outputs":[{"path":"/etc/passwd","size":1,"sha256":"00"}]}]}`))
+	f.Add(uint8(15), []byte(`{"artefacts":[{"path":"../../x","bytes":1,"sha256":"00"}]}`))
+	f.Add(uint8(19), []byte(`{"format":"olmo stage 1","units":[null,{"outputs":[{"path":"/etc/passwd","size":1,"sha256":"00"}]}]}`))
 	var mu sync.Mutex
 	f.Fuzz(func(t *testing.T, which uint8, text []byte) {
 		mu.Lock()

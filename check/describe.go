@@ -245,6 +245,23 @@ func describePlaces(path string) (*Description, error) {
 	return d, nil
 }
 
+func describeLeaves(path string) (*Description, error) {
+	l, err := tokens.OpenLeaves(strings.TrimSuffix(path, ".leaves"))
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	current, err := l.Current()
+	if err != nil {
+		return nil, err
+	}
+	d := &Description{Path: path, Kind: "leaves of documents"}
+	d.add("documents", l.Documents)
+	d.add("type", string(l.DType))
+	d.add("of the token file as it is", current)
+	return d, nil
+}
+
 func describeTokenizer(path string) (*Description, error) {
 	t, err := tokenizer.Load(path)
 	if err != nil {

@@ -59,6 +59,7 @@ func init() { // the checks of folders lead back here
 		{"weights", isWeights, (*checker).weights, describeWeights},
 		{"token file", hasSuffix(".npy"), (*checker).tokenFile, describeTokens},
 		{"places of documents", hasSuffix(".csv.gz", ".csv"), (*checker).places, describePlaces},
+		{"leaves of documents", hasSuffix(leavesSuffix), (*checker).leavesFile, describeLeaves},
 		{"tokenizer", isTokenizer, (*checker).tokenizer, describeTokenizer},
 		{"index of weights", hasSuffix(".safetensors.index.json", ".bin.index.json"), (*checker).index, describeWeights},
 		{"record of a stage", isRecord, (*checker).record, describeJSON},
@@ -205,7 +206,7 @@ func isTokenFolder(p *place) bool {
 	tokens := false
 	for name := range p.names {
 		switch {
-		case strings.HasSuffix(name, ".npy"), strings.HasSuffix(name, ".csv.gz"):
+		case strings.HasSuffix(name, ".npy"), strings.HasSuffix(name, ".csv.gz"), strings.HasSuffix(name, leavesSuffix):
 			tokens = true
 		case strings.HasSuffix(name, ".json"), strings.HasSuffix(name, ".md"):
 		default:

@@ -53,6 +53,10 @@ func (c *checker) tokenFolder(path string) {
 			if tokens := strings.TrimSuffix(file, ".csv.gz") + ".npy"; !exists(tokens) && !c.told(tokens) {
 				c.problem(Missing, tokens, "%s is missing, of which %s tells the places", filepath.Base(tokens), e.Name())
 			}
+		case strings.HasSuffix(e.Name(), leavesSuffix):
+			if tokens := strings.TrimSuffix(file, ".leaves"); !exists(tokens) && !c.told(tokens) {
+				c.leavesFile(file)
+			}
 		default:
 			c.one(file)
 		}
@@ -184,9 +188,12 @@ func (c *checker) tokensOf(path string) tokens.DType {
 		return ""
 	}
 	c.report.Checked.Tokens += n
+	judged := c.leaves(path, dtype, len(spans))
 	if !c.compared(path) {
 		c.ids(path, dtype, spans)
-		c.form(path)
+		if !judged {
+			c.form(path)
+		}
 	}
 	return dtype
 }

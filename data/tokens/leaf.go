@@ -147,12 +147,12 @@ func (f *leafFile) look(dtype DType, stored bool) (err error) {
 	if f.info, err = store.Stat(f.path); err != nil || !stored {
 		return err
 	}
-	leaves, err := openLeaves(f.path, dtype, f.info)
+	leaves, err := openCurrent(f.path, dtype)
 	switch {
 	case err != nil:
 		return err
 	case leaves != nil:
-		leaves.close()
+		leaves.Close()
 		f.stored = true
 	case store.Remote(f.path):
 		return ErrRemote
@@ -225,7 +225,7 @@ func (r *leafReader) read(ctx context.Context, files []*leafFile) {
 // file starts the lots of a file but for the last.
 func (r *leafReader) file(ctx context.Context, file *leafFile) *lot {
 	if file.stored {
-		leaves, err := openLeaves(file.path, r.dtype, file.info)
+		leaves, err := openCurrent(file.path, r.dtype)
 		if err == nil && leaves == nil && store.Remote(file.path) {
 			err = fmt.Errorf("token file %s: %w", file.path, ErrRemote)
 		}
@@ -233,7 +233,7 @@ func (r *leafReader) file(ctx context.Context, file *leafFile) *lot {
 			return &lot{err: err}
 		}
 		if leaves != nil {
-			defer leaves.close()
+			defer leaves.Close()
 			rest, err := r.documents(ctx, file, nil, leaves)
 			return &lot{leaves: rest, err: cmp.Or(err, leaves.end())}
 		}
@@ -248,7 +248,7 @@ func (r *leafReader) file(ctx context.Context, file *leafFile) *lot {
 
 // documents starts lots with the documents of a file, and gives those that are left over. Their
 // hashes come from the file, or from leaves.
-func (r *leafReader) documents(ctx context.Context, file *leafFile, f *File, leaves *leavesFile) (rest []Leaf, err error) {
+func (r *leafReader) documents(ctx context.Context, file *leafFile, f *File, leaves *Leaves) (rest []Leaf, err error) {
 	n, row, at, from := file.info.Size/int64(r.dtype.Size()), 0, int64(0), int64(0)
 	if f != nil {
 		n = int64(f.n)
@@ -256,7 +256,7 @@ func (r *leafReader) documents(ctx context.Context, file *leafFile, f *File, lea
 	add := func(end int64, id string) (err error) {
 		leaf := Leaf{File: file.name, Start: at, End: end, ID: id}
 		if leaves != nil {
-			if leaf.Tokens, err = leaves.next(); err != nil {
+			if leaf.Tokens, err = leaves.Next(); err != nil {
 				return err
 			}
 		}

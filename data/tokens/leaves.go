@@ -22,22 +22,22 @@ import (
 func LeavesPath(tokens string) string { return tokens + ".leaves" }
 
 // leavesFormat opens the line of JSON with which a leaves file begins; the hashes of the tokens of
-// each document follow, 32 bytes each. What else a leaf needs (name, start, end, id) is in the
-// .csv.gz and in the file's place among those of a run, so that the file may be renamed.
+// each document follow, 32 bytes each. What else a leaf needs is elsewhere: its file's name
+// depends on the run, and start, end and id are in the .csv.gz.
 const leavesFormat = "olmo leaves 1"
 
-// leavesHead says of which token file the leaves are. Its time is that of the leaves file itself: all
-// three files of a document's tokens have one time, which the content so does not depend on.
-type leavesHead struct {
+// LeavesHead says of which token file leaves are. Its time is that of the leaves file itself:
+// a token file, its places and its leaves are given one time, on which their content so does not depend.
+type LeavesHead struct {
 	Format    string     `json:"format"`
 	Documents int64      `json:"documents"`
 	DType     DType      `json:"dtype"`
-	Tokens    storedFile `json:"tokens"`
-	Places    storedFile `json:"places"`
+	Tokens    StoredFile `json:"tokens"`
+	Places    StoredFile `json:"places"`
 }
 
-// storedFile is a file's bytes as they lie in the store.
-type storedFile struct {
+// StoredFile is what a file's bytes are as they lie in the store.
+type StoredFile struct {
 	Size   int64      `json:"size"`
 	SHA256 proof.Hash `json:"sha256"`
 }
@@ -45,11 +45,11 @@ type storedFile struct {
 // writeLeaves makes an output of leaves beside a token file and its places, both closed, and gives
 // all three one time.
 func writeLeaves(stage *data.Stage, unit *data.Unit, tokens, places *data.Writer, dtype DType, sums []proof.Hash) error {
-	stored := func(w *data.Writer) storedFile {
+	stored := func(w *data.Writer) StoredFile {
 		size, sum := w.Stored()
-		return storedFile{size, sum}
+		return StoredFile{size, sum}
 	}
-	head, err := json.Marshal(leavesHead{leavesFormat, int64(len(sums)), dtype, stored(tokens), stored(places)})
+	head, err := json.Marshal(LeavesHead{leavesFormat, int64(len(sums)), dtype, stored(tokens), stored(places)})
 	if err != nil {
 		return err
 	}
@@ -79,84 +79,119 @@ func writeLeaves(stage *data.Stage, unit *data.Unit, tokens, places *data.Writer
 	return nil
 }
 
-// leavesFile reads the stored hashes of a token file's documents.
-type leavesFile struct {
-	leavesHead
-	path string
-	f    store.File
-	in   *bufio.Reader
-	left int64 // hashes
+// Leaves reads the hashes that are stored beside a token file.
+type Leaves struct {
+	LeavesHead
+	tokens string // the token file
+	f      store.File
+	in     *bufio.Reader
+	left   int64 // hashes
 }
 
-// openLeaves opens the leaves that are stored beside a token file, and returns nil where there are
-// none, or they are damaged, or of another file than the one that is there now. Times tell
-// that on this machine; an address has the time of its upload, so there it is sizes alone.
-func openLeaves(path string, dtype DType, file store.Info) (*leavesFile, error) {
-	l := &leavesFile{path: LeavesPath(path)}
-	var err error
-	if l.f, err = store.Open(l.path); err != nil {
-		if store.Remote(path) && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		return nil, nil // what cannot be read is as good as not there
+// OpenLeaves opens the leaves stored beside the token file at path. One that is missing is
+// fs.ErrNotExist, one that is damaged an error, too; Current tells of what file they are.
+func OpenLeaves(path string) (*Leaves, error) {
+	f, err := store.Open(LeavesPath(path))
+	if err != nil {
+		return nil, fmt.Errorf("opening leaves: %w", err)
 	}
-	if current, err := l.current(path, dtype, file); err != nil || !current {
-		l.f.Close()
+	l := &Leaves{tokens: path, f: f, in: bufio.NewReaderSize(f, 1<<16)}
+	if err := l.head(); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("reading %s: %w", LeavesPath(path), err)
+	}
+	return l, nil
+}
+
+// errLeaves is in the chain of the error about a file that holds no leaves.
+var errLeaves = errors.New("the leaves are damaged")
+
+func (l *Leaves) head() error {
+	line, err := l.in.ReadSlice('\n')
+	if err != nil {
+		if errors.Is(err, bufio.ErrBufferFull) || errors.Is(err, io.EOF) {
+			err = fmt.Errorf("%w: there is no line of JSON at the beginning", errLeaves)
+		}
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&l.LeavesHead); err != nil {
+		return fmt.Errorf("%w: %w", errLeaves, err)
+	}
+	if l.Format != leavesFormat {
+		return fmt.Errorf("%w: their format is %q, this program reads %q", errLeaves, l.Format, leavesFormat)
+	}
+	if n := l.f.Info().Size - int64(len(line)); l.Documents < 0 || n%sha256.Size != 0 || n/sha256.Size != l.Documents {
+		return fmt.Errorf("%w: %d bytes follow for %d documents of 32", errLeaves, n, l.Documents)
+	}
+	l.left = l.Documents
+	return nil
+}
+
+// Current tells whether the leaves are of the token file and the places as they are now. Size
+// and time tell that on this machine; a file of a server has the time of its upload, so there
+// it is the sizes alone.
+func (l *Leaves) Current() (bool, error) {
+	at := l.f.Info().ModTime
+	for _, file := range []struct {
+		path string
+		was  StoredFile
+	}{{l.tokens, l.Tokens}, {PlacesPath(l.tokens), l.Places}} {
+		now, err := store.Stat(file.path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return false, nil
+		case err != nil:
+			return false, err
+		case now.Size != file.was.Size || !store.Remote(file.path) && !now.ModTime.Equal(at):
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// openCurrent is OpenLeaves of leaves that are of the file as it is now and was written as dtype
+// says; nil where there are none, or they are damaged.
+func openCurrent(path string, dtype DType) (*Leaves, error) {
+	l, err := OpenLeaves(path)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errLeaves) || !store.Remote(path) {
+			return nil, nil
+		}
+		return nil, err // a server that does not answer
+	}
+	current, err := l.Current()
+	if err != nil || !current || l.DType != dtype {
+		l.Close()
 		return nil, err
 	}
 	return l, nil
 }
 
-// current reads the head and compares it with the files.
-func (l *leavesFile) current(path string, dtype DType, file store.Info) (bool, error) {
-	l.in = bufio.NewReaderSize(l.f, 1<<16)
-	line, err := l.in.ReadSlice('\n')
-	if err != nil && !errors.Is(err, bufio.ErrBufferFull) && !errors.Is(err, io.EOF) {
-		return false, err
-	}
-	d := json.NewDecoder(bytes.NewReader(line))
-	d.DisallowUnknownFields()
-	if err != nil || d.Decode(&l.leavesHead) != nil || l.Format != leavesFormat || l.DType != dtype {
-		return false, nil
-	}
-	if n := l.f.Info().Size - int64(len(line)); l.Documents < 0 || n%sha256.Size != 0 || n/sha256.Size != l.Documents {
-		return false, nil
-	}
-	l.left = l.Documents
-	places, err := store.Stat(PlacesPath(path))
-	if err != nil {
-		if store.Remote(path) && !errors.Is(err, fs.ErrNotExist) {
-			return false, err
-		}
-		return false, nil
-	}
-	at := l.f.Info().ModTime
-	sameTime := store.Remote(path) || at.Equal(file.ModTime) && at.Equal(places.ModTime)
-	return sameTime && l.Tokens.Size == file.Size && l.Places.Size == places.Size, nil
-}
-
-// next gives the next hash.
-func (l *leavesFile) next() (sum proof.Hash, err error) {
+// Next gives the hash of the next document's tokens.
+func (l *Leaves) Next() (sum proof.Hash, err error) {
 	if l.left == 0 {
 		return sum, l.wrong()
 	}
 	l.left--
 	if _, err := io.ReadFull(l.in, sum[:]); err != nil {
-		return sum, fmt.Errorf("reading %s: %w", l.path, err)
+		return sum, fmt.Errorf("reading %s: %w", LeavesPath(l.tokens), err)
 	}
 	return sum, nil
 }
 
 // end is an error where hashes are left over.
-func (l *leavesFile) end() error {
+func (l *Leaves) end() error {
 	if l.left > 0 {
 		return l.wrong()
 	}
 	return nil
 }
 
-func (l *leavesFile) close() { l.f.Close() }
+// Close closes the file.
+func (l *Leaves) Close() error { return l.f.Close() }
 
-func (l *leavesFile) wrong() error {
-	return fmt.Errorf("%s holds %d documents, the .csv.gz beside it another number\nhint: remove %[1]s, and the token file is hashed", l.path, l.Documents)
+func (l *Leaves) wrong() error {
+	return fmt.Errorf("%s holds %d documents, the .csv.gz beside it another number\nhint: remove %[1]s, and the token file is hashed", LeavesPath(l.tokens), l.Documents)
 }

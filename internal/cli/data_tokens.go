@@ -48,7 +48,8 @@ func newDataTokensCommand() *cobra.Command {
 		short: "Encode documents into token files for training",
 		long: `Write DESTINATION/part-I-NNNNN.npy, little-endian ids without a header, and
 part-I-NNNNN.csv.gz with each document's place in it (start, end, id, file,
-line). Order and files depend on the seed, never on the number of workers
+line) and part-I-NNNNN.npy.leaves with the SHA-256 of each document's tokens, by
+which a training run binds itself to them. Order and files depend on the seed, never on the number of workers
 (with --compat dolma there are as many groups of files as processes).`,
 		example: `  olmo data tokens --documents 'clean/documents/*.gz' --destination tokens --tokenizer.name_or_path tokenizer.json --tokenizer.eos_token_id 0
   olmo data -c tokens.yaml tokens --processes 4`,
