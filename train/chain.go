@@ -93,12 +93,22 @@ func (t *Trainer) hashState(step int) (*roots, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.weights, err = weights.Sums(params); err == nil {
-		r.optim, err = weights.Sums(states)
-	}
+	// All at once, so that no thread waits for the last tensors of either.
+	all, err := weights.Sums(append(states, params...))
 	runtime.KeepAlive(t.dev)
 	if err != nil {
 		return nil, fmt.Errorf("hashing the state: %w", err)
+	}
+	ofModel := make(map[string]bool, len(params))
+	for _, n := range params {
+		ofModel[n.Name] = true
+	}
+	for _, s := range all {
+		if ofModel[s.Name] {
+			r.weights = append(r.weights, s)
+		} else {
+			r.optim = append(r.optim, s)
+		}
 	}
 	t.chain.roots = r
 	return r, nil
