@@ -19,6 +19,7 @@ type replayFlags struct {
 	sample     int
 	seed       uint64
 	microBatch int
+	against    string
 	json       bool
 }
 
@@ -36,6 +37,9 @@ OLMO_CPU, OLMO_THREADS and --micro-batch change nothing but the time.
 The first difference is named: its step, what differs (tokens, loss, grad_norm, weights,
 optim, or state: the trainer's counters) and, where the record has them, the tensor, the element and both bit
 patterns. Between recorded states a difference is narrowed down by losses and norms.
+
+--against OTHER takes another record of the same recipe: where the two part, that segment
+alone is computed, and said who is right.
 
 --sample K draws segments (the steps between two states that are there) by --seed and
 says how likely a forgery would have been caught.
@@ -55,6 +59,7 @@ Exit code 1: a difference, or nothing that can be compared.`,
 	f.StringVar(&v.step, "step", "", "steps `A..B`, or one, N (default all)")
 	f.IntVar(&v.sample, "sample", 0, "draw so many segments instead")
 	f.Uint64Var(&v.seed, "seed", 0, "what --sample draws by (default: drawn now, and printed)")
+	f.StringVar(&v.against, "against", "", "another `RELEASE|RUN` of the recipe: find where they part, and who is right")
 	f.IntVar(&v.microBatch, "micro-batch", 0, "instances computed at a time (default 16; same results)")
 	f.BoolVar(&v.json, "json", false, "print one JSON object")
 	return c
@@ -87,6 +92,8 @@ func (v *replayFlags) run(c *cobra.Command, path string) error {
 		return usageErrorf("--sample is %d, want 1 or more", v.sample)
 	case given("sample") && given("step"):
 		return usageErrorf("--sample and --step both say what is computed")
+	case given("against") && (given("step") || given("sample")):
+		return usageErrorf("--against finds by itself what is to be computed")
 	case given("seed") && !given("sample"):
 		return usageErrorf("--seed has a meaning for --sample alone")
 	case given("micro-batch") && v.microBatch < 1:
@@ -102,21 +109,30 @@ func (v *replayFlags) run(c *cobra.Command, path string) error {
 		return err
 	}
 	p.begin("replay")
-	rep, err := replay.Run(c.Context(), r, replay.Options{
+	o := replay.Options{
 		From: from, To: to, Sample: v.sample, Seed: v.seed, MicroBatch: v.microBatch,
 		Progress: func(n, done, total int) {
 			p.update(step{done: float64(done), total: float64(total), unit: "steps", note: fmt.Sprintf("step %d", n)})
 		},
-	})
+	}
+	var rep *replay.Report
+	if v.against == "" {
+		rep, err = replay.Run(c.Context(), r, o)
+	} else {
+		var other *replay.Record
+		if other, err = replay.Open(v.against); err == nil {
+			rep, err = replay.Against(c.Context(), r, other, o)
+		}
+	}
 	if err != nil {
 		p.fail()
 		return err
 	}
 	p.end()
-	return reportReplay(c, path, rep, v.json)
+	return reportReplay(c, path, v.against, rep, v.json)
 }
 
-func reportReplay(c *cobra.Command, path string, rep *replay.Report, asJSON bool) error {
+func reportReplay(c *cobra.Command, path, other string, rep *replay.Report, asJSON bool) error {
 	out := c.OutOrStdout()
 	different := errors.New(path + ": the record is not what the computation gives")
 	if asJSON {
@@ -138,6 +154,9 @@ func reportReplay(c *cobra.Command, path string, rep *replay.Report, asJSON bool
 		}
 		fmt.Fprintf(out, "steps %d to %d: %s\n", s.From, s.To, verdict)
 	}
+	if a := rep.Against; a != nil || other != "" {
+		return reportVerdict(c, path, other, rep)
+	}
 	if d := rep.Divergence; d != nil {
 		fmt.Fprintf(out, "step %d: %s: %s\n", d.Step, d.What, d.Message)
 		return different
@@ -149,4 +168,25 @@ func reportReplay(c *cobra.Command, path string, rep *replay.Report, asJSON bool
 	fmt.Fprintf(out, "steps %d to %d, computed again from %s in %.1f s: every bit as recorded\n", rep.From, rep.To, rep.Start, rep.Seconds)
 	fmt.Fprintf(out, "root over the weights after step %d: %v\n", rep.To, rep.WeightsRoot)
 	return nil
+}
+
+// reportVerdict says where two records part, and who is right.
+func reportVerdict(c *cobra.Command, path, other string, rep *replay.Report) error {
+	out, a := c.OutOrStdout(), rep.Against
+	if a == nil || a.What == "length" {
+		return nil // a note has said it
+	}
+	fmt.Fprintf(out, "the records part at step %d, in %s; steps up to %d were computed again from %s\n", a.Step, a.What, rep.To, rep.Start)
+	for _, s := range []struct {
+		name  string
+		right bool
+		d     *replay.Divergence
+	}{{path, a.This, rep.Divergence}, {other, a.Other, a.Divergence}} {
+		if s.right {
+			fmt.Fprintf(out, "%s: right, every bit\n", s.name)
+		} else {
+			fmt.Fprintf(out, "%s: not what the computation gives: step %d: %s: %s\n", s.name, s.d.Step, s.d.What, s.d.Message)
+		}
+	}
+	return errors.New("the two records are not of one run")
 }

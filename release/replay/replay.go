@@ -29,6 +29,8 @@ type Options struct {
 	// MicroBatch is how many instances are computed at a time, 0 as the default says. It changes no
 	// bit.
 	MicroBatch int
+	against    *Record // the other record, of Against
+	verdict    *Verdict
 	// Progress, which may be nil, is told of each step that was computed.
 	Progress func(step, done, total int)
 }
@@ -67,6 +69,7 @@ type Report struct {
 	Seconds     float64     `json:"seconds"`
 	Training    float64     `json:"training_seconds"` // of them without opening and loading
 
+	Against     *Verdict  `json:"against,omitempty"`
 	Segments    []Segment `json:"segments,omitempty"`
 	Seed        *uint64   `json:"seed,omitempty"`
 	ForgedShare float64   `json:"forged_share,omitempty"`
@@ -98,7 +101,7 @@ func Run(ctx context.Context, r *Record, o Options) (*Report, error) {
 	if rep.From <= r.First() || rep.To > r.Last() || rep.From > rep.To {
 		return nil, fmt.Errorf("steps %d to %d are not in the run: it has steps %d to %d", rep.From, rep.To, r.First()+1, r.Last())
 	}
-	start, _, err := r.start(rep.From)
+	_, start, _, err := r.startOf(rep.From, o.against)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +175,7 @@ func (r *Record) computePart(ctx context.Context, o Options, rep *Report, from, 
 	}
 	defer func() { err = errors.Join(err, t.Close()) }()
 	if t.State().Step == r.First() {
-		if err := r.compareState(t, r.first, rep); err != nil || !rep.OK {
+		if err := o.each(r, rep, func(r *Record, rep *Report) error { return r.compareState(t, r.first, rep) }); err != nil || !rep.OK {
 			return err
 		}
 	}
@@ -197,7 +200,7 @@ func (r *Record) computePart(ctx context.Context, o Options, rep *Report, from, 
 		if o.Progress != nil {
 			o.Progress(n, n-first, to-first)
 		}
-		if err := r.compareStep(t, rep, from); err != nil || !rep.OK {
+		if err := o.each(r, rep, func(r *Record, rep *Report) error { return r.compareStep(t, rep) }); err != nil || !rep.OK && (o.verdict == nil || !o.verdict.Other) {
 			return err
 		}
 	}
@@ -210,9 +213,26 @@ func (r *Record) computePart(ctx context.Context, o Options, rep *Report, from, 
 	return nil
 }
 
+// each compares with the record, and with the one that it is held against, as long as they agree
+// with the computation.
+func (o *Options) each(r *Record, rep *Report, compare func(r *Record, rep *Report) error) error {
+	if rep.OK {
+		if err := compare(r, rep); err != nil {
+			return err
+		}
+	}
+	if o.verdict == nil || !o.verdict.Other {
+		return nil
+	}
+	other := &Report{OK: true}
+	err := compare(o.against, other)
+	o.verdict.Other, o.verdict.Divergence = other.OK, other.Divergence
+	return err
+}
+
 // trainer stands in the state from which a step is computed.
 func (r *Record) trainer(o Options, step int) (*train.Trainer, error) {
-	from, fresh, err := r.start(step)
+	at, from, fresh, err := r.startOf(step, o.against)
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +245,7 @@ func (r *Record) trainer(o Options, step int) (*train.Trainer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the recipe: %w", err)
 	}
-	c.SaveFolder, c.Wandb = r.dir, nil
+	c.SaveFolder, c.Wandb = at.dir, nil
 	// As a run that goes on: the part may have begun here with other data.
 	c.AcceptChanges = true
 	if o.MicroBatch > 0 {
@@ -234,23 +254,26 @@ func (r *Record) trainer(o Options, step int) (*train.Trainer, error) {
 	if fresh {
 		c.InitWeights = r.init
 	} else {
-		c.LoadPath = r.checkpoint(from)
+		c.LoadPath = at.checkpoint(from)
 	}
 	dev, err := cpu.New()
 	if err != nil {
 		return nil, err
 	}
-	planned := func(step int) bool { return step <= r.Last() && r.line(step).Weights != nil }
+	planned := func(step int) bool {
+		has := func(r *Record) bool { return r != nil && step <= r.Last() && r.line(step).Weights != nil }
+		return has(r) || has(o.against)
+	}
 	return train.New(c, dev, train.Options{Planned: planned})
 }
 
-// compareStep compares the step that was computed with its line. Steps before from are only the way
-// there, but a difference there is one of the record all the same.
-func (r *Record) compareStep(t *train.Trainer, rep *Report, from int) error {
+// compareStep compares the step that was computed with its line. A difference on the way to the
+// steps that were asked for is one of the record all the same.
+func (r *Record) compareStep(t *train.Trainer, rep *Report) error {
 	got, want := t.Line(), r.line(t.State().Step)
 	d := &Divergence{Step: got.Step}
-	bits := func(f float64) *string {
-		s := fmt.Sprintf("%016x", math.Float64bits(f))
+	digits := func(f float64) *string {
+		s := fmt.Sprintf("%016x", bits(f))
 		return &s
 	}
 	text := func(h *proof.Hash) *string {
@@ -264,11 +287,11 @@ func (r *Record) compareStep(t *train.Trainer, rep *Report, from int) error {
 	case *got.Tokens != *want.Tokens:
 		d.What, d.Recorded, d.Computed = "tokens", text(want.Tokens), text(got.Tokens)
 		d.Message = "the token files hold other tokens in the batch than the record says"
-	case math.Float64bits(got.Loss) != math.Float64bits(want.Loss):
-		d.What, d.Recorded, d.Computed = "loss", bits(want.Loss), bits(got.Loss)
+	case bits(got.Loss) != bits(want.Loss):
+		d.What, d.Recorded, d.Computed = "loss", digits(want.Loss), digits(got.Loss)
 		d.Message = fmt.Sprintf("the record has the loss %v, the computation gives %v", want.Loss, got.Loss)
-	case math.Float64bits(got.GradNorm) != math.Float64bits(want.GradNorm):
-		d.What, d.Recorded, d.Computed = "grad_norm", bits(want.GradNorm), bits(got.GradNorm)
+	case bits(got.GradNorm) != bits(want.GradNorm):
+		d.What, d.Recorded, d.Computed = "grad_norm", digits(want.GradNorm), digits(got.GradNorm)
 		d.Message = fmt.Sprintf("the record has the gradient norm %v, the computation gives %v", want.GradNorm, got.GradNorm)
 	}
 	if d.What != "" {
@@ -281,6 +304,8 @@ func (r *Record) compareStep(t *train.Trainer, rep *Report, from int) error {
 	}
 	return nil
 }
+
+func bits(f float64) uint64 { return math.Float64bits(f) }
 
 // narrow says between which steps the cause of a loss or norm lies.
 func (r *Record) narrow(d *Divergence) {

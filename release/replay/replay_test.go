@@ -393,3 +393,46 @@ func TestRefuses(t *testing.T) {
 		t.Error("an empty folder is a run")
 	}
 }
+
+// TestAgainst: of two records that part, the one that the computation gives is right.
+func TestAgainst(t *testing.T) {
+	honest := run(t, t.TempDir())
+	dir := t.TempDir()
+	forged := run(t, dir, "stop_at=4")
+	swapRecipe(t, forged, func() { run(t, dir, "optimizer.learning_rate=0.02", "accept_changes=true") })
+	for _, c := range []struct {
+		a, b        string
+		this, other bool
+	}{{honest, forged, true, false}, {forged, honest, false, true}} {
+		a, err := Open(c.a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := Open(c.b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rep, err := Against(t.Context(), a, b, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := rep.Against
+		if rep.OK || v == nil || v.Step != 5 || v.What != "weights" || v.This != c.this || v.Other != c.other || (v.Divergence == nil) != c.other || rep.Start != "step4" || rep.To != 5 {
+			t.Errorf("%+v, %+v", rep, v)
+		}
+		if rep, err := Against(t.Context(), a, a, Options{}); err != nil || !rep.OK || rep.Against != nil {
+			t.Errorf("against itself: %+v, %v", rep, err)
+		}
+	}
+	other, err := Open(run(t, t.TempDir(), "optimizer.learning_rate=0.02"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := Open(honest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Against(t.Context(), a, other, Options{}); err == nil || !strings.Contains(err.Error(), "not runs of one recipe") {
+		t.Errorf("another recipe: %v", err)
+	}
+}
