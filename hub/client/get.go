@@ -32,8 +32,9 @@ type Plan struct {
 	Missing []File // those of them whose content is not here; in a cache, each content once
 	Folder  string // where the files will be
 
-	hub   *Hub
-	cache cache
+	hub     *Hub
+	cache   cache
+	release *released // that Verify has found; nil without
 }
 
 // Size is the size of files in all.
@@ -172,7 +173,13 @@ func (p *Plan) Fetch(ctx context.Context, progress func(done, total int64)) (fet
 			return 0, err
 		}
 	}
-	if fetched, err = p.download(ctx, missing, progress); err != nil || p.Out != "" || p.hub.Offline {
+	if fetched, err = p.download(ctx, missing, progress); err == nil {
+		err = p.compareSmall()
+	}
+	if err == nil {
+		err = p.checkName()
+	}
+	if err != nil || p.Out != "" || p.hub.Offline {
 		return fetched, err
 	}
 	for _, f := range p.Files {

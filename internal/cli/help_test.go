@@ -48,6 +48,7 @@ var helpNotRun = map[string]string{
 	"olmo hub get allenai/OLMo-2-0425-1B --only 'config.json' 'tokenizer*' --dry-run":                 "a network",
 	"olmo hub get allenai/dolma --repo-type dataset --only 'urls/*'":                                  "a network",
 	"olmo hub audit allenai/OLMo-2-1124-7B":                                                           "a network",
+	"olmo hub get lab/my-model --revision step700-tokens0B --verify --key key.pub.pem":                "a network",
 	"olmo hub put my-model lab/my-model":                                                              "a network",
 	"olmo hub put run-hf lab/my-model --revision step100 --private":                                   "a network",
 	"olmo hub audit EleutherAI/pythia-2.8b --json":                                                    "a network",

@@ -2,19 +2,24 @@ package cli
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"olmo/hub/client"
+	"olmo/release/signature"
 )
 
 func newHubGetCommand() *cobra.Command {
 	var (
 		r      client.Request
 		kind   string
+		key    string
+		verify bool
 		dry    bool
 		asJSON bool
 	)
@@ -33,11 +38,16 @@ kill, the same command goes on and fetches nothing again that had come.
 The patterns of --only and --exclude are of paths, or of folders that hold them: *
 stands for any characters, slashes too.
 
+With --verify the files must be those of the release that the branch release names:
+name, revision, paths and hashes, before anything is fetched; with --key its signature
+must be valid.
+
 HF_ENDPOINT is the hub's address (default https://huggingface.co). A token is read from
 HF_TOKEN, else from the file token in HF_HOME, and goes to that address's host alone.`,
 		Example: `  olmo hub get allenai/OLMo-2-0425-1B
   olmo hub get allenai/OLMo-2-0425-1B --revision stage1-step10000-tokens21B --out olmo2-step10000
   olmo hub get allenai/OLMo-2-0425-1B --only 'config.json' 'tokenizer*' --dry-run
+  olmo hub get lab/my-model --revision step700-tokens0B --verify --key key.pub.pem
   olmo hub get allenai/dolma --repo-type dataset --only 'urls/*'`,
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if len(args) != 1 {
@@ -57,14 +67,19 @@ HF_TOKEN, else from the file token in HF_HOME, and goes to that address's host a
 			if err != nil {
 				return err
 			}
+			if verify || key != "" {
+				if err := verifyPlan(c, plan, key); err != nil {
+					return reportUnverified(c, err, asJSON)
+				}
+			}
 			if dry {
 				return reportPlan(c, plan, asJSON)
 			}
 			fetched, err := fetchPlan(c.Context(), p, plan)
 			if err != nil {
-				return err
+				return reportUnverified(c, err, asJSON)
 			}
-			return reportGot(c, plan, fetched, asJSON)
+			return reportGot(c, plan, fetched, verify || key != "", asJSON)
 		},
 	}
 	f := c.Flags()
@@ -73,9 +88,44 @@ HF_TOKEN, else from the file token in HF_HOME, and goes to that address's host a
 	listFlag(f, &r.Only, "only", "only files that match one of these patterns")
 	listFlag(f, &r.Exclude, "exclude", "no files that match one of these patterns")
 	repoTypeFlag(f, &kind)
+	f.BoolVar(&verify, "verify", false, "compare the files with the release.json of the branch release")
+	f.StringVar(&key, "key", "", "public key, in PEM, that the release must be signed with (takes --verify with it)")
 	f.BoolVar(&dry, "dry-run", false, "say what would be fetched")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	return c
+}
+
+// verifyPlan compares what would be fetched with what the repository's release says.
+func verifyPlan(c *cobra.Command, plan *client.Plan, keyFile string) (err error) {
+	var key *ecdsa.PublicKey
+	if keyFile != "" {
+		if key, err = signature.ReadPublic(keyFile); err != nil {
+			return err
+		}
+	}
+	notes, err := plan.Verify(c.Context(), key)
+	for _, text := range notes {
+		fmt.Fprintf(c.ErrOrStderr(), "%s: note: %s\n", c.CommandPath(), visible(text))
+	}
+	return err
+}
+
+// reportUnverified prints in what files are not those of a release.
+func reportUnverified(c *cobra.Command, err error, asJSON bool) error {
+	var wrong *client.ProblemsError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	if asJSON {
+		return errors.Join(json.NewEncoder(c.OutOrStdout()).Encode(map[string]any{
+			"ok": false, "repository": wrong.Repo.String(), "revision": wrong.Revision, "problems": wrong.Problems,
+		}), err)
+	}
+	t := newTable(c.OutOrStdout())
+	for _, p := range wrong.Problems {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", p.Kind, p.Path, p.Message)
+	}
+	return errors.Join(t.Flush(), err)
 }
 
 // repoTypeFlag adds the flag that says what kind of repository is meant.
@@ -145,11 +195,11 @@ func reportPlan(c *cobra.Command, plan *client.Plan, asJSON bool) error {
 }
 
 // reportGot prints where the files are.
-func reportGot(c *cobra.Command, plan *client.Plan, fetched int64, asJSON bool) error {
+func reportGot(c *cobra.Command, plan *client.Plan, fetched int64, verified, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(c.OutOrStdout()).Encode(map[string]any{
 			"repository": plan.Repo.String(), "revision": plan.Revision, "commit": plan.Commit, "path": plan.Folder,
-			"files": len(plan.Files), "bytes": client.Size(plan.Files), "fetched": fetched,
+			"files": len(plan.Files), "bytes": client.Size(plan.Files), "fetched": fetched, "verified": verified,
 		})
 	}
 	fmt.Fprintf(c.ErrOrStderr(), "%s at %s (%s): %d files, %s, of which %s were fetched\n", plan.Repo, plan.Revision, plan.Commit[:12], len(plan.Files), size(client.Size(plan.Files)), size(fetched))
