@@ -125,7 +125,10 @@ func (t *Trainer) takeSettings(ctx context.Context) (err error) {
 	}
 	now.numerics, now.program = numeric.Contract, program.Read().String()
 	now.tokenizer, now.masks, now.documents = &proof.Nullable{}, &proof.Nullable{}, &proof.Nullable{}
-	if file := c.Tokenizer.Identifier; strings.HasSuffix(file, ".json") && exists(file) {
+	file := c.Tokenizer.Identifier
+	if text, ok := t.opt.Files[filepath.Base(file)]; ok && filepath.Dir(file) == filepath.Clean(c.SaveFolder) {
+		now.tokenizer.Hash, now.tokenizer.Valid = proof.Sum(text), true // it is written once nothing is refused
+	} else if strings.HasSuffix(file, ".json") && exists(file) {
 		if now.tokenizer.Hash, err = hashFile(file); err != nil {
 			return fmt.Errorf("tokenizer: %w", err)
 		}
