@@ -396,6 +396,13 @@ func TestNames(t *testing.T) {
 	defer s.Close()
 	send(t, "GET", s.URL+"/bare/resolve/main/config.json", "", 200)
 	send(t, "GET", s.URL+"/api/models/bare/tree/main", "", 200)
+	// The folder itself may be reached through a link: that is the publisher's own.
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(makeRelease(t, "lab/linked"), link); err == nil {
+		if err := h.AddRelease(link); err != nil {
+			t.Error(err)
+		}
+	}
 	if _, text := send(t, "GET", s.URL, "", 200); !strings.Contains(text, "lab/my-model") || !strings.Contains(text, "step2-tokens0B") {
 		t.Errorf("the list of all is %s", text)
 	}

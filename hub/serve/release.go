@@ -31,10 +31,14 @@ func (h *Hub) AddRelease(dir string) error {
 	if err != nil {
 		return err
 	}
+	sizes, err := look(dir)
+	if err != nil {
+		return err
+	}
 	files := make([]file, 0, len(m.Files)+2)
 	var faults []error
 	for _, f := range m.Files {
-		got, err := listed(root, f)
+		got, err := listed(root, sizes, f)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("%s: %s: %w", dir, f.Path, err))
 			if len(faults) == 10 {
@@ -44,10 +48,10 @@ func (h *Hub) AddRelease(dir string) error {
 		files = append(files, got)
 	}
 	for _, name := range []string{release.ManifestFile, release.SignatureFile} {
-		f, err := unlisted(root, name)
-		if name == release.SignatureFile && errors.Is(err, fs.ErrNotExist) {
+		if _, ok := sizes[name]; !ok && name == release.SignatureFile {
 			continue
 		}
+		f, err := unlisted(root, name)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", dir, err))
 		}
@@ -80,15 +84,32 @@ func (h *Hub) AddRelease(dir string) error {
 	return h.add(r)
 }
 
+// look finds the regular files of a folder, to which no link leads, with their sizes, by their
+// paths in it.
+func look(dir string) (map[string]int64, error) {
+	sizes := map[string]int64{}
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		st, err := d.Info()
+		if err == nil {
+			sizes[path] = st.Size()
+		}
+		return err
+	})
+	return sizes, err
+}
+
 // listed is a file as release.json has it.
-func listed(root *os.Root, f release.File) (file, error) {
+func listed(root *os.Root, sizes map[string]int64, f release.File) (file, error) {
 	got := file{Path: f.Path, Size: f.Size, SHA256: f.SHA256, LFS: isLarge(f.Path, f.Size), root: root, name: f.Path}
-	st, err := regular(root, f.Path)
+	size, ok := sizes[f.Path]
 	switch {
-	case err != nil:
-		return got, err
-	case st.Size() != f.Size:
-		return got, fmt.Errorf("it has %d bytes, release.json says %d", st.Size(), f.Size)
+	case !ok:
+		return got, errors.New("there is no such file, or a link in its place")
+	case size != f.Size:
+		return got, fmt.Errorf("it has %d bytes, release.json says %d", size, f.Size)
 	case got.LFS:
 		got.ID = git.Blob(got.pointer())
 		return got, nil
