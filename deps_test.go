@@ -128,6 +128,8 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "release/report", may: "config data internal/program internal/pyjson page proof runlog store weights", tests: "page/pagetest tensor"},
 	{pkg: "release/signature", may: "internal/parallel internal/strictjson proof store"},
 	{pkg: "release/verify", may: "config data/tokens internal/parallel model packed proof release release/signature runlog store tensor train weights", tests: "device/cpu"},
+	// A run becomes a release: the one place where all its parts come together.
+	{pkg: "release/build", may: "config convert data data/store data/tokens internal/program internal/pyjson model packed proof release release/report release/signature store tensor tokenizer train weights", tests: "device/cpu"},
 
 	// A hub, in a closed room or the world's, on either side.
 	{pkg: "hub/git", may: "proof"},
@@ -138,6 +140,7 @@ var policy = []struct{ pkg, may, tests string }{
 	// Whole stories, and the command.
 	{pkg: "quickstart", may: "config data data/convert data/dedupe data/mix data/tagger data/tokens device/cpu eval eval/data generate graph internal/parallel internal/pyjson lm model page runlog store tensor tokenizer train weights", tests: "page/pagetest"},
 	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/olmes eval/record eval/score eval/score/sandbox eval/taskfile eval/tasks generate hub/client hub/serve internal/memory internal/parallel internal/program internal/pyjson lm model numeric proof proof/note quickstart release release/replay release/signature release/verify store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest hub/client/hubtest lm/lmtest"},
+	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/olmes eval/record eval/score eval/score/sandbox eval/taskfile eval/tasks generate hub/serve internal/memory internal/parallel internal/program internal/pyjson lm model numeric quickstart release/build release/report release/signature store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest lm/lmtest"},
 	{pkg: "cmd/olmo", may: "internal/cli"},
 }
 

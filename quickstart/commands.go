@@ -62,6 +62,7 @@ func (q *quick) next(r *Report) []Command {
 		{"See how it reads, token by token", fmt.Sprintf("olmo logits --model %s --text %s --html reading.html", p(), shellWord(r.prompt()))},
 		{"Take it elsewhere, as one file for llama.cpp", fmt.Sprintf("olmo convert --from %s --to gguf --out model.gguf", p())},
 		{"Check every file against this card", "olmo check " + p()},
+		{"Give all of it away, as a folder that anybody can check and repeat", fmt.Sprintf("olmo release %s --out my-model --name lab/my-model", p())},
 	}
 	if len(r.Corpus.Languages) == 0 { // none of the user's own text
 		lines = append(lines, Command{"Make a model of your own text", "olmo quickstart --docs FOLDER --out mine"})

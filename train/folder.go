@@ -77,6 +77,22 @@ func (t *Trainer) clash() error {
 	return nil
 }
 
+// releaseOf is the folder of the release in which a folder lies, empty for none.
+func releaseOf(dir string) string {
+	full, err := filepath.Abs(dir)
+	if err != nil {
+		return ""
+	}
+	for up := full; ; up = filepath.Dir(up) {
+		if exists(filepath.Join(up, "release.json")) && exists(filepath.Join(up, "train", chainFile)) {
+			return up
+		}
+		if up == filepath.Dir(up) {
+			return ""
+		}
+	}
+}
+
 func isRegular(name string) bool {
 	st, err := os.Lstat(name)
 	return err == nil && st.Mode().IsRegular()
@@ -86,6 +102,9 @@ func isRegular(name string) bool {
 // the log.
 func (t *Trainer) prepareFolder(ctx context.Context) error {
 	dir := t.cfg.SaveFolder
+	if release := releaseOf(dir); release != "" {
+		return fmt.Errorf("save_folder %s lies in the release %s, which nothing may be added to\nhint: set save_folder to a folder beside it", dir, release)
+	}
 	if err := t.claim(); err != nil {
 		return err
 	}

@@ -191,6 +191,31 @@ func (c *Config) asGiven() *Config {
 	return out
 }
 
+// Placed is the config of the run as a config.yaml says it that lies elsewhere, with the files that the run
+// reads: each is where at says, as a way from the run's folder with slashes. What has no such place
+// is left out, with the evaluators that would need it; of this machine the config names nothing.
+func (c *Config) Placed(at func(input string) string) *Config {
+	out := c.clone()
+	out.Evaluators = slices.DeleteFunc(out.Evaluators, func(e EvaluatorConfig) bool {
+		lost := e.Type == "downstream" && out.DownstreamData != "" && at(out.DownstreamData) == ""
+		for _, path := range e.Data.Files() {
+			lost = lost || at(path) == ""
+		}
+		return lost
+	})
+	out.Inputs, out.given = map[string]string{}, nil
+	for _, p := range out.inputs() {
+		if *p == "" {
+			continue
+		}
+		if *p = at(*p); *p != "" {
+			out.Inputs[*p] = *p
+		}
+	}
+	out.SaveFolder, out.RemoteSaveFolder, out.HFDatasetsCacheDir = "", "", ""
+	return out
+}
+
 // wayTo leads to a file from a folder, slashed. It is empty where it would have to go
 // through the root: that would be an absolute path in disguise, which nobody gave and
 // which would be another one on another machine.
@@ -236,5 +261,5 @@ func LoadRun(path string, overrides []string) (*Config, error) {
 }
 
 // runConfigs are where a folder that stands for a run has its config: the run itself,
-// and a quickstart's, before it trains too.
-var runConfigs = []string{configFile, "run/" + configFile, "config/train.yaml"}
+// a quickstart's, before it trains too, and a release.
+var runConfigs = []string{configFile, "run/" + configFile, "train/" + configFile, "config/train.yaml"}

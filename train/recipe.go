@@ -81,9 +81,14 @@ func seeds(all map[string]any, c *Config) {
 }
 
 // TokenFiles are the paths of all token files that the run trains on, some perhaps twice.
-func (c *Config) TokenFiles() []string {
-	files := slices.Clone(c.Data.paths())
-	for _, s := range c.Data.Mixture {
+func (c *Config) TokenFiles() []string { return c.Data.tokenFiles() }
+
+// Files are the token files and label masks.
+func (d *DataConfig) Files() []string { return append(d.tokenFiles(), d.LabelMaskPaths...) }
+
+func (d *DataConfig) tokenFiles() []string {
+	files := slices.Clone(d.paths())
+	for _, s := range d.Mixture {
 		files = append(files, s.Paths...)
 	}
 	return files

@@ -28,9 +28,9 @@ type Place struct {
 	Loc        int64  // line in it, from 1
 }
 
-// appendCSV appends the row as Python's csv module writes it: CRLF, quotes
+// AppendCSV appends the row as Python's csv module writes it: CRLF, quotes
 // where a field holds a comma, a quote or a line break.
-func (p *Place) appendCSV(dst []byte) []byte {
+func (p *Place) AppendCSV(dst []byte) []byte {
 	dst = strconv.AppendInt(dst, p.Start, 10)
 	dst = append(dst, ',')
 	dst = strconv.AppendInt(dst, p.End, 10)
@@ -300,7 +300,7 @@ func (w *writer) write(b []byte, sum proof.Hash, id, src string, loc int64) erro
 		return err
 	}
 	w.sums = append(w.sums, sum)
-	w.row = p.appendCSV(w.row[:0])
+	w.row = p.AppendCSV(w.row[:0])
 	_, err := w.places.Write(w.row)
 	return err
 }

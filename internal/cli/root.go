@@ -59,6 +59,7 @@ var verbs = []struct {
 	{groupModel, newConvertCommand},
 	{groupModel, newInfoCommand},
 	{groupModel, newCheckCommand},
+	{groupModel, newReleaseCommand},
 	{groupModel, newReplayCommand},
 	{groupModel, newVerifyCommand},
 	{groupModel, newHubCommand},

@@ -1,0 +1,294 @@
+package build
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"olmo/data/store"
+	"olmo/packed"
+	"olmo/proof"
+	"olmo/release"
+	whole "olmo/store"
+)
+
+// folder is a release on its way, and the list of its files.
+type folder struct {
+	dir     string
+	leftOut func(path string) bool
+
+	mu      sync.Mutex
+	files   []release.File
+	without []release.File
+	written []string // of files, those whose bytes are new, and not another file's
+}
+
+// path is where a file of the release lies.
+func (f *folder) path(name string) string { return filepath.Join(f.dir, filepath.FromSlash(name)) }
+
+// add lists a file.
+func (f *folder) add(name string, size int64, sum proof.Hash, written bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.files = append(f.files, release.File{Path: name, Size: size, SHA256: sum})
+	if written {
+		f.written = append(f.written, name)
+	}
+}
+
+// check refuses a name that not every machine can have.
+func check(name string) error {
+	if err := proof.CheckPath(name); err != nil {
+		return fmt.Errorf("%q cannot be a path of a release: %w\nhint: rename the file, which then has another name in the run, too", name, err)
+	}
+	return nil
+}
+
+// put writes a file.
+func (f *folder) put(name string, write func(w io.Writer) error) error {
+	if err := check(name); err != nil {
+		return err
+	}
+	out, err := whole.Create(f.path(name))
+	if err != nil {
+		return err
+	}
+	defer out.Abort()
+	h := &hasher{to: out, sum: sha256.New()}
+	if err := write(h); err != nil {
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	if err := out.Commit(); err != nil {
+		return err
+	}
+	f.add(name, h.n, h.hash(), true)
+	return nil
+}
+
+// text writes a small file.
+func (f *folder) text(name string, text []byte) error {
+	return f.put(name, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
+}
+
+// copied copies a file.
+func (f *folder) copied(name, from string) error {
+	in, err := whole.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return f.put(name, func(w io.Writer) error {
+		_, err := io.Copy(w, in)
+		return err
+	})
+}
+
+// adopt lists files that others have written.
+func (f *folder) adopt(names ...string) error {
+	return each(names, func(name string) error {
+		sum, n, err := hashFile(f.path(name))
+		if err == nil {
+			f.add(name, n, sum, true)
+		}
+		return err
+	})
+}
+
+// shared is a file of the run that becomes one of the release as it is.
+type shared struct{ name, from string }
+
+// share gives files of the run a second name in the release. What is left out is hashed where
+// it lies.
+func (f *folder) share(files []shared, told func(bytes int64)) error {
+	return each(files, func(s shared) error {
+		if err := check(s.name); err != nil {
+			return err
+		}
+		if store.Remote(s.from) {
+			in, err := store.Open(s.from)
+			if err != nil {
+				return err
+			}
+			defer in.Close()
+			return f.put(s.name, func(w io.Writer) error {
+				n, err := io.Copy(w, in)
+				told(n)
+				return err
+			})
+		}
+		at := s.from
+		if !f.leftOut(s.name) {
+			at = f.path(s.name)
+			if err := whole.Share(s.from, at); err != nil {
+				return fmt.Errorf("%s as %s: %w", s.from, s.name, err)
+			}
+		}
+		sum, n, err := hashFile(at)
+		if err != nil {
+			return err
+		}
+		f.add(s.name, n, sum, false)
+		told(n)
+		return nil
+	})
+}
+
+// each calls a function with every one of a list, several at a time.
+func each[T any](list []T, call func(T) error) error {
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	errs := make([]error, len(list))
+	var wait sync.WaitGroup
+	for i, v := range list {
+		slots <- struct{}{}
+		wait.Go(func() {
+			errs[i] = call(v)
+			<-slots
+		})
+	}
+	wait.Wait()
+	return errors.Join(errs...)
+}
+
+// split lists what the release has and what it is made without, in byte order of paths.
+func (f *folder) split() (files, without []release.File) {
+	without = append(without, f.without...)
+	for _, x := range f.files {
+		if f.leftOut(x.Path) {
+			without = append(without, x)
+		} else {
+			files = append(files, x)
+		}
+	}
+	byPath := func(a, b release.File) int { return strings.Compare(a.Path, b.Path) }
+	slices.SortFunc(files, byPath)
+	slices.SortFunc(without, byPath)
+	return files, without
+}
+
+// prune removes what the release is made without.
+func (f *folder) prune() error {
+	files, without := f.split()
+	for _, x := range without {
+		if err := whole.Remove(f.path(x.Path)); err != nil {
+			return err
+		}
+	}
+	f.files, f.without = files, without
+	return removeEmpty(f.dir)
+}
+
+// removeEmpty removes folders below one that hold nothing.
+func removeEmpty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		below := filepath.Join(dir, e.Name())
+		if err := removeEmpty(below); err != nil {
+			return err
+		}
+		if left, err := os.ReadDir(below); err == nil && len(left) == 0 {
+			if err := os.Remove(below); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// manifest writes release.json.
+func (f *folder) manifest(m *release.Manifest) (release.File, error) {
+	var text bytes.Buffer
+	if err := m.Write(&text); err != nil {
+		return release.File{}, err
+	}
+	sum := release.File{Path: release.ManifestFile, Size: int64(text.Len()), SHA256: proof.Sum(text.Bytes())}
+	return sum, whole.WriteFile(f.path(release.ManifestFile), text.Bytes())
+}
+
+// names is an error where a file that was written says where on this machine the run lies.
+func (f *folder) names(machine []string) error {
+	return each(f.written, func(name string) error {
+		if f.leftOut(name) {
+			return nil
+		}
+		text, err := whole.ReadFile(f.path(name))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // pruned
+		}
+		if err == nil && filepath.Ext(name) == ".gz" {
+			text, err = packed.Bytes(text, 1<<62)
+		}
+		if err != nil {
+			return err
+		}
+		for _, folder := range machine {
+			if at := bytes.Index(text, []byte(folder)); at >= 0 {
+				return fmt.Errorf("%s would tell a folder of this machine: …%s…\nhint: --without %s leaves it out", name, excerpt(text, at), name)
+			}
+		}
+		return nil
+	})
+}
+
+// excerpt is the text around a place.
+func excerpt(text []byte, at int) string {
+	return strings.ToValidUTF8(string(text[max(0, at-20):min(len(text), at+60)]), "?")
+}
+
+// hasher hashes what it passes on.
+type hasher struct {
+	to  io.Writer
+	sum interface {
+		io.Writer
+		Sum([]byte) []byte
+	}
+	n int64
+}
+
+func (h *hasher) Write(b []byte) (int, error) {
+	n, err := h.to.Write(b)
+	h.sum.Write(b[:n])
+	h.n += int64(n)
+	return n, err
+}
+
+func (h *hasher) hash() proof.Hash { return proof.Hash(h.sum.Sum(nil)) }
+
+// hashFile hashes a file, and is an error where it changes meanwhile.
+func hashFile(path string) (sum proof.Hash, n int64, err error) {
+	in, err := whole.Open(path)
+	if err != nil {
+		return sum, 0, err
+	}
+	defer in.Close()
+	before, err := in.Stat()
+	if err != nil {
+		return sum, 0, err
+	}
+	h := &hasher{to: io.Discard, sum: sha256.New()}
+	if _, err := io.Copy(h, in); err != nil {
+		return sum, 0, err
+	}
+	after, err := in.Stat()
+	if err == nil && (h.n != before.Size() || after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime())) {
+		err = fmt.Errorf("%s changed while it was read", path)
+	}
+	return h.hash(), h.n, err
+}

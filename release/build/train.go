@@ -1,0 +1,231 @@
+package build
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"olmo/config"
+	"olmo/model"
+	"olmo/proof"
+	"olmo/store"
+	"olmo/tensor"
+	"olmo/train"
+	"olmo/weights"
+)
+
+// initFile are the weights that the run began with, where init_weights named some.
+const initFile = "init.safetensors"
+
+// writeTraining writes train/: the record of the run, and its checkpoints.
+func (b *builder) writeTraining() error {
+	names := []string{logFile, chainFile, tensorsFile, recipeFile}
+	more, err := filepath.Glob(filepath.Join(escaped(b.dir), "recipe-*.json"))
+	if err != nil {
+		return err
+	}
+	indices, err := filepath.Glob(filepath.Join(escaped(b.dir), "data-indices", "rank*.tsv.gz"))
+	if err != nil {
+		return err
+	}
+	for _, file := range append(more, indices...) {
+		name, err := filepath.Rel(b.dir, file)
+		if err != nil {
+			return err
+		}
+		names = append(names, filepath.ToSlash(name))
+	}
+	for _, name := range names {
+		if err := b.folder.copied("train/"+name, filepath.Join(b.dir, filepath.FromSlash(name))); err != nil {
+			return err
+		}
+	}
+	begin, err := b.writeInit()
+	if err != nil {
+		return err
+	}
+	if err := b.writeConfig("train", b.cfg, begin); err != nil {
+		return err
+	}
+	var tensors []shared
+	for _, c := range b.checkpoints {
+		files, err := b.writeCheckpoint(&c, begin)
+		if err != nil {
+			return fmt.Errorf("step%d: %w", c.step, err)
+		}
+		tensors = append(tensors, files...)
+	}
+	return b.shareWith("checkpoints", tensors)
+}
+
+// shareWith shares files and tells how far it is.
+func (b *builder) shareWith(part string, files []shared) error {
+	var total, done int64
+	for _, s := range files {
+		if st, err := os.Stat(s.from); err == nil {
+			total += st.Size()
+		}
+	}
+	told := make(chan int64)
+	end := make(chan struct{})
+	go func() {
+		defer close(end)
+		for n := range told {
+			done += n
+			b.o.Progress(part, done, total, "bytes")
+		}
+	}()
+	err := b.folder.share(files, func(n int64) { told <- n })
+	close(told)
+	<-end
+	return err
+}
+
+// writeCheckpoint writes the small files of a checkpoint, and returns the large ones.
+func (b *builder) writeCheckpoint(c *checkpoint, begin string) (tensors []shared, err error) {
+	to := fmt.Sprintf("train/step%d", c.step)
+	cfg, err := train.LoadRun(c.dir, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.writeConfig(to, cfg, begin); err != nil {
+		return nil, err
+	}
+	state, err := store.ReadFile(filepath.Join(c.dir, "train.json"))
+	if err != nil {
+		return nil, err
+	}
+	if err := b.folder.text(to+"/train.json", state); err != nil {
+		return nil, err
+	}
+	written, _, err := hashFile(b.folder.path(to + "/config.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	m := *c.Manifest
+	m.Files = map[string]proof.Hash{"train.json": proof.Sum(state), "config.yaml": written}
+	text, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	if err := b.folder.text(to+"/manifest.json", append(text, '\n')); err != nil {
+		return nil, err
+	}
+	for file := range m.Tensors {
+		tensors = append(tensors, shared{path.Join(to, file), filepath.Join(c.dir, file)})
+	}
+	return tensors, nil
+}
+
+// writeConfig writes a config of the run with paths inside of the release. A run from another's
+// checkpoint begins with its own first one there.
+func (b *builder) writeConfig(to string, cfg *train.Config, begin string) error {
+	start := fmt.Sprintf("step%d", b.first.Step)
+	if cfg.LoadPath != "" && !(b.first.From != nil && slices.ContainsFunc(b.checkpoints, func(c checkpoint) bool { return c.step == b.first.Step })) {
+		start = ""
+	}
+	placed := cfg.Placed(func(input string) string {
+		for _, places := range []map[string]string{b.tokens, b.masks, b.held} {
+			if at, ok := places[input]; ok {
+				return "../" + at
+			}
+		}
+		switch input {
+		case cfg.Tokenizer.Identifier:
+			if b.tokenizerFile() != "" {
+				return "../" + tokenizerPath
+			}
+		case cfg.InitWeights:
+			return begin
+		case cfg.LoadPath:
+			return start
+		}
+		return ""
+	})
+	if b.tokenizerFile() == "" {
+		placed.Tokenizer.Identifier = cfg.Tokenizer.Identifier // a name that the field knows, no file
+		if filepath.IsAbs(placed.Tokenizer.Identifier) {
+			placed.Tokenizer.Identifier = ""
+		}
+	}
+	if placed.LoadPath != "" {
+		// That checkpoint is the state after what was to be set back.
+		placed.ResetOptimizerState, placed.ResetTrainerState = false, false
+	}
+	placed.SaveFolder = "../" + path.Base(b.manifest.Name) + "-again"
+	name := to + "/config.yaml"
+	if err := config.Write(b.folder.path(name), placed); err != nil {
+		return err
+	}
+	return b.folder.adopt(name)
+}
+
+// writeInit writes the weights that the run began with, and returns their name from the folder of the run;
+// empty where init_fn made them.
+func (b *builder) writeInit() (string, error) {
+	from := b.cfg.InitWeights
+	if from == "" {
+		return "", nil
+	}
+	name := "train/" + initFile
+	first := filepath.Join(b.dir, fmt.Sprintf("step%d", b.first.Step), train.ModelFile)
+	switch {
+	case b.first.From == nil && exists(first):
+		from = first
+	case filepath.Ext(from) != ".safetensors":
+		if err := b.convertInit(name, from); err != nil {
+			return "", fmt.Errorf("init_weights: %w", err)
+		}
+		return initFile, b.folder.adopt(name)
+	}
+	return initFile, b.shareWith("weights", []shared{{name, from}})
+}
+
+// convertInit writes the weights of any model as training takes them.
+func (b *builder) convertInit(name, from string) error {
+	var all []weights.Named
+	l, err := model.Open(from)
+	switch {
+	case err == nil:
+		defer l.Close()
+		for _, p := range l.Config.Params() {
+			v, err := l.Param(p.Name)
+			if err != nil {
+				return err
+			}
+			all = append(all, weights.Named{Name: p.Name, Tensor: tensor.FromFloat32(p.Shape, v)})
+		}
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w\nhint: the run cannot be begun again without them; --without train/%s", err, initFile)
+	default:
+		set, e := weights.Open(from)
+		if e != nil {
+			return err
+		}
+		defer set.Close()
+		all = set.All()
+	}
+	if err := os.MkdirAll(filepath.Dir(b.folder.path(name)), 0o777); err != nil {
+		return err
+	}
+	return weights.WriteSafetensors(b.folder.path(name), all, map[string]string{"format": "pt"})
+}
+
+// escaped is a path in which no character means anything to a pattern.
+func escaped(path string) string {
+	var b []byte
+	for i := range len(path) {
+		switch c := path[i]; c {
+		case '*', '?', '[':
+			b = append(b, '[', c, ']')
+		default:
+			b = append(b, c)
+		}
+	}
+	return string(b)
+}
