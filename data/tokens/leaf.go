@@ -28,8 +28,9 @@ type Leaf struct {
 
 // Text is the string of the leaf: file, start, end and id, a zero byte behind each, and the 32
 // bytes of the tokens' hash.
-func (l *Leaf) Text() []byte {
-	b := make([]byte, 0, len(l.File)+len(l.ID)+80)
+func (l *Leaf) Text() []byte { return l.appendText(nil) }
+
+func (l *Leaf) appendText(b []byte) []byte {
 	b = append(append(b, l.File...), 0)
 	b = append(strconv.AppendInt(b, l.Start, 10), 0)
 	b = append(strconv.AppendInt(b, l.End, 10), 0)
@@ -263,7 +264,7 @@ func (r *leafReader) documents(ctx context.Context, file *leafFile, f *File, lea
 		rest, at = append(rest, leaf), end
 		if (at-from)*int64(r.dtype.Size()) >= lotTokens || len(rest) >= lotDocuments {
 			r.start(ctx, &lot{file: f, leaves: rest})
-			rest, from = nil, at
+			rest, from = make([]Leaf, 0, min(len(rest)+len(rest)/8+8, lotDocuments)), at
 		}
 		return ctx.Err()
 	}
@@ -307,8 +308,10 @@ func (r *leafReader) hash(ctx context.Context, l *lot) error {
 			return err
 		}
 	}
+	var text []byte
 	for i := range l.leaves {
-		l.sums[i] = l.leaves[i].Hash()
+		text = l.leaves[i].appendText(text[:0])
+		l.sums[i] = proof.Leaf(text)
 	}
 	return nil
 }

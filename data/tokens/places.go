@@ -97,7 +97,8 @@ func ReadRows(path string, each func(Place) error) error {
 
 func readPlaces(r io.Reader, each func(Place) error) error {
 	br := bufio.NewReaderSize(r, 1<<16)
-	var fields []string
+	var fields [][]byte
+	src := "" // of the row before: documents of one file follow each other
 	for row := 1; ; row++ {
 		var err error
 		fields, err = readRow(br, fields[:0])
@@ -111,12 +112,15 @@ func readPlaces(r io.Reader, each func(Place) error) error {
 		if len(fields) < 5 {
 			return fmt.Errorf("row %d has %d columns, want start, end, id, src, loc", row, len(fields))
 		}
-		p := Place{ID: fields[2], Src: fields[3]}
-		for _, n := range []struct {
-			text string
+		if string(fields[3]) != src {
+			src = string(fields[3])
+		}
+		p := Place{ID: string(fields[2]), Src: src}
+		for _, n := range [...]struct {
+			text []byte
 			to   *int64
 		}{{fields[0], &p.Start}, {fields[1], &p.End}, {fields[4], &p.Loc}} {
-			if *n.to, err = strconv.ParseInt(n.text, 10, 64); err != nil {
+			if *n.to, err = strconv.ParseInt(string(n.text), 10, 64); err != nil {
 				return fmt.Errorf("row %d: %q is no number", row, n.text)
 			}
 		}
@@ -126,15 +130,16 @@ func readPlaces(r io.Reader, each func(Place) error) error {
 	}
 }
 
-// readRow appends the fields of one row. encoding/csv would turn a CRLF inside quotes into LF.
-func readRow(br *bufio.Reader, fields []string) ([]string, error) {
+// readRow appends the fields of one row, which are valid until the next. encoding/csv would turn a CRLF
+// inside quotes into LF.
+func readRow(br *bufio.Reader, fields [][]byte) ([][]byte, error) {
 	if line, ok := plainRow(br); ok {
 		for {
-			field, rest, more := strings.Cut(line, ",")
-			if fields = append(fields, field); !more {
-				return fields, nil
+			at := bytes.IndexByte(line, ',')
+			if at < 0 {
+				return append(fields, line), nil
 			}
-			line = rest
+			fields, line = append(fields, line[:at]), line[at+1:]
 		}
 	}
 	var field []byte
@@ -148,7 +153,7 @@ func readRow(br *bufio.Reader, fields []string) ([]string, error) {
 			case !any:
 				return nil, io.EOF
 			}
-			return append(fields, string(field)), nil
+			return append(fields, field), nil
 		}
 		if err != nil {
 			return nil, err
@@ -171,11 +176,10 @@ func readRow(br *bufio.Reader, fields []string) ([]string, error) {
 		case c == '"' && len(field) == 0:
 			quoted = true
 		case c == ',':
-			fields = append(fields, string(field))
-			field = field[:0]
+			fields, field = append(fields, field), nil
 		case c == '\r':
 		case c == '\n':
-			return append(fields, string(field)), nil
+			return append(fields, field), nil
 		default:
 			field = append(field, c)
 		}
@@ -183,20 +187,19 @@ func readRow(br *bufio.Reader, fields []string) ([]string, error) {
 }
 
 // plainRow reads a row that is in the buffer as a whole and has no quotes, as most are.
-func plainRow(br *bufio.Reader) (line string, ok bool) {
+func plainRow(br *bufio.Reader) (line []byte, ok bool) {
 	if _, err := br.Peek(1); err != nil {
-		return "", false
+		return nil, false
 	}
-	b, _ := br.Peek(br.Buffered())
-	end := bytes.IndexByte(b, '\n')
+	line, _ = br.Peek(br.Buffered())
+	end := bytes.IndexByte(line, '\n')
 	if end < 0 {
-		return "", false
+		return nil, false
 	}
-	b = bytes.TrimSuffix(b[:end], []byte("\r"))
-	if bytes.IndexByte(b, '"') >= 0 || bytes.IndexByte(b, '\r') >= 0 {
-		return "", false
+	line = bytes.TrimSuffix(line[:end], []byte("\r"))
+	if bytes.IndexByte(line, '"') >= 0 || bytes.IndexByte(line, '\r') >= 0 {
+		return nil, false
 	}
-	line = string(b)
 	br.Discard(end + 1)
 	return line, true
 }
