@@ -2,6 +2,7 @@ package signature
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -43,6 +44,14 @@ func TestSign(t *testing.T) {
 	b, err := Parse(text)
 	if err != nil {
 		t.Fatal(err)
+	}
+	var want struct{ Payload, Sig []byte }
+	golden, err := os.ReadFile("testdata/ours.json")
+	if err == nil {
+		err = json.Unmarshal(golden, &want)
+	}
+	if err != nil || !bytes.Equal(b.payload, want.Payload) || !bytes.Equal(b.signature, want.Sig) {
+		t.Errorf("signed is\n%s\nwith %x, Python signs\n%s\nwith %x (%v)", b.payload, b.signature, want.Payload, want.Sig, err)
 	}
 	if err := b.Verify(&key.PublicKey); err != nil {
 		t.Error(err)

@@ -111,6 +111,8 @@ func checkPath(name string) error {
 		return errors.New("it is longer than 4096 bytes")
 	case strings.HasPrefix(name, "/"):
 		return errors.New("it leads outside of the folder")
+	case name == ".":
+		return errors.New("a single file was signed, want a folder")
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		switch part {

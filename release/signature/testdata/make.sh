@@ -3,7 +3,7 @@
 # model-signing pyopenssl) and OpenSSL 3. Keys and signatures are new each time.
 set -e
 cd "$(dirname "$0")"
-rm -rf signed *.sig *.pem
+rm -rf signed ours.json *.sig *.pem
 mkdir -p signed/a signed/notes
 printf 'b\n' >signed/a/b.txt
 printf 'a-b\n' >signed/a-b.txt
@@ -33,4 +33,26 @@ for name, config in {
     "links": hashing.Config().set_allow_symlinks(True).set_ignored_paths(paths=["notes", "model.sig"]),
 }.items():
     signing.Config().use_elliptic_key_signer(private_key="key.pem").set_hashing_config(config).sign("signed", name + ".sig")
+PY
+# What we sign of the same files, made by Python alone, with the nonce of RFC 6979.
+python3 - <<'PY'
+import base64, hashlib, json
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+names = ["a/b.txt", "a-b.txt", "empty", "ü & é.txt"]
+sums = [hashlib.sha256(open("signed/" + n, "rb").read()).digest() for n in names]
+statement = {
+    "_type": "https://in-toto.io/Statement/v1",
+    "subject": [{"name": "lab/m", "digest": {"sha256": hashlib.sha256(b"".join(sums)).hexdigest()}}],
+    "predicateType": "https://model_signing/signature/v1.0",
+    "predicate": {
+        "serialization": {"allow_symlinks": False, "hash_type": "sha256", "ignore_paths": [], "method": "files"},
+        "resources": [{"algorithm": "sha256", "name": n, "digest": s.hex()} for n, s in zip(names, sums)],
+    },
+}
+payload = json.dumps(statement, ensure_ascii=False, separators=(",", ":")).encode()
+kind = "application/vnd.in-toto+json"
+key = serialization.load_pem_private_key(open("key.pem", "rb").read(), None)
+signature = key.sign(f"DSSEv1 {len(kind)} {kind} {len(payload)} ".encode() + payload, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
+json.dump({"payload": base64.b64encode(payload).decode(), "sig": base64.b64encode(signature).decode()}, open("ours.json", "w"))
 PY
