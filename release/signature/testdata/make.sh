@@ -28,7 +28,7 @@ model_signing sign certificate signed --private_key key.pem --signing_certificat
 python3 - <<'PY'
 from model_signing import hashing, signing
 for name, config in {
-    "shards": hashing.Config().use_shard_serialization(shard_size=2),
+    "shards": hashing.Config().use_shard_serialization(shard_size=1000),
     "blake2": hashing.Config().use_file_serialization(hashing_algorithm="blake2"),
     "links": hashing.Config().set_allow_symlinks(True).set_ignored_paths(paths=["notes", "model.sig"]),
 }.items():
