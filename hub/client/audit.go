@@ -3,8 +3,8 @@ package client
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -14,11 +14,13 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+
+	"olmo/weights"
 )
 
 // Problem is what an audit found.
 type Problem struct {
-	Kind      string   `json:"kind"` // duplicate, missing, tensor, index, pointer
+	Kind      string   `json:"kind"` // of an audit: duplicate, missing, tensor, index, weights, pointer, jump
 	Path      string   `json:"path"`
 	Revisions []string `json:"revisions"`
 	Tensor    string   `json:"tensor,omitempty"` // the first one that is not there
@@ -35,7 +37,8 @@ type Audit struct {
 		Files     int   `json:"files"` // with weights
 		Bytes     int64 `json:"bytes"` // that were read, beside listings
 	} `json:"checked"`
-	Notes []string `json:"notes"`
+	Notes      []string `json:"notes"`
+	Trajectory []Point  `json:"trajectory,omitempty"` // of a deep audit
 }
 
 // revision is a branch with what the hub lists of it.
@@ -80,9 +83,10 @@ var shardName = regexp.MustCompile(`^(.*-)(\d{5,6})(-of-)(\d{5,6})(\.[a-z0-9]+)$
 // mostMissing is how many missing shards of a model are named one by one.
 const mostMissing = 20
 
-// Audit compares the branches of a repository by what the hub lists: no weights are fetched.
-// progress (may be nil) is told how many branches of all are listed.
-func (h *Hub) Audit(ctx context.Context, r Repo, progress func(done, total int)) (*Audit, error) {
+// Audit compares the branches of a repository by what the hub lists: no weights are fetched, but
+// for a piece of one tensor of each step where it is to be deep. progress (may be nil) is told how many branches
+// of all are listed.
+func (h *Hub) Audit(ctx context.Context, r Repo, deep bool, progress func(done, total int)) (*Audit, error) {
 	revisions, err := h.list(ctx, r, progress)
 	if err != nil {
 		return nil, err
@@ -100,6 +104,11 @@ func (h *Hub) Audit(ctx context.Context, r Repo, progress func(done, total int))
 	a.missing(revisions)
 	if err := h.indexes(ctx, r, revisions, a); err != nil {
 		return nil, err
+	}
+	if deep {
+		if err := h.trajectory(ctx, r, revisions, a); err != nil {
+			return nil, err
+		}
 	}
 	a.Problems = gathered(a.Problems)
 	a.OK = len(a.Problems) == 0
@@ -307,7 +316,10 @@ func (h *Hub) indexes(ctx context.Context, r Repo, revisions []*revision, a *Aud
 					unread++
 					continue
 				}
-				text, err := h.read(ctx, r, v.name, f, 0, f.Size, a)
+				in := &distant{ctx: ctx, hub: h, repo: r, revision: v.name, File: f, most: f.Size}
+				text := make([]byte, f.Size)
+				_, err := in.ReadAt(text, 0)
+				a.Checked.Bytes += in.read
 				if err != nil {
 					return err
 				}
@@ -374,68 +386,80 @@ func (a *Audit) shards(v *revision, index string, weightMap map[string]string, a
 // heads compares an index with what the heads of the shards say, and returns a tensor that they
 // do not hold; read is false where that would be more than the budget.
 func (h *Hub) heads(ctx context.Context, r Repo, revision string, shards []File, weightMap map[string]string, folder string, a *Audit) (tensor string, read bool, err error) {
-	holds := map[string]map[string]json.RawMessage{}
+	holds := map[string]map[string]bool{}
 	for _, f := range shards {
-		head, _, err := h.head(ctx, r, revision, f, budget-a.Checked.Bytes, a)
-		if err != nil {
-			return "", false, err
-		}
-		if head == nil {
+		in := &distant{ctx: ctx, hub: h, repo: r, revision: revision, File: f, most: budget - a.Checked.Bytes}
+		entries, _, wrong := weights.ReadHeader(f.Path, in, f.Size)
+		a.Checked.Bytes += in.read
+		switch {
+		case errors.Is(in.err, errBudget):
 			return "", false, nil
+		case in.err != nil:
+			return "", false, in.err
+		case wrong != nil:
+			a.Problems = append(a.Problems, Problem{Kind: "weights", Path: f.Path, Revisions: []string{revision}, Message: wrong.Error()})
+			return "", true, nil
 		}
-		holds[f.Path] = head
+		holds[f.Path] = map[string]bool{}
+		for _, e := range entries {
+			holds[f.Path][e.Name] = true
+		}
 	}
 	for _, tensor := range slices.Sorted(maps.Keys(weightMap)) {
-		if _, ok := holds[path.Join(folder, weightMap[tensor])][tensor]; !ok {
+		if !holds[path.Join(folder, weightMap[tensor])][tensor] {
 			return tensor, true, nil
 		}
 	}
 	return "", true, nil
 }
 
-// head reads the head of a file in the safetensors format: its tensors by name, and where their
-// bytes begin. It is nil where the head is longer than most, or is none.
-func (h *Hub) head(ctx context.Context, r Repo, revision string, f File, most int64, a *Audit) (map[string]json.RawMessage, int64, error) {
-	if f.Size < 8 || most < 8 {
-		return nil, 0, nil
-	}
-	text, err := h.read(ctx, r, revision, f, 0, 8, a)
-	if err != nil {
-		return nil, 0, err
-	}
-	n := binary.LittleEndian.Uint64(text)
-	if n > uint64(min(most, f.Size)-8) {
-		return nil, 0, nil
-	}
-	if text, err = h.read(ctx, r, revision, f, 8, 8+int64(n), a); err != nil {
-		return nil, 0, err
-	}
-	var head map[string]json.RawMessage
-	if json.Unmarshal(text, &head) != nil {
-		return nil, 0, nil
-	}
-	return head, 8 + int64(n), nil
+// distant is a file that stays on the hub, but for what is read of it.
+type distant struct {
+	File
+	ctx      context.Context
+	hub      *Hub
+	repo     Repo
+	revision string
+	most     int64 // bytes that may be read
+	read     int64 // that were
+	err      error // of the hub, not of what the file holds
 }
 
-// read asks for a few bytes of a file.
-func (h *Hub) read(ctx context.Context, r Repo, revision string, f File, from, to int64, a *Audit) (text []byte, err error) {
-	err = h.again(ctx, func() (bool, error) {
-		limited, cancel := context.WithTimeout(ctx, 2*stall)
+// errBudget is what an audit says to itself when it may read no more.
+var errBudget = errors.New("more than an audit reads")
+
+// ReadAt asks for a few bytes.
+func (d *distant) ReadAt(b []byte, at int64) (int, error) {
+	if int64(len(b)) > d.most-d.read {
+		d.err = errBudget
+		return 0, d.err
+	}
+	if at+int64(len(b)) > d.Size {
+		return 0, io.ErrUnexpectedEOF
+	}
+	if len(b) == 0 {
+		return 0, nil
+	}
+	done := 0
+	err := d.hub.again(d.ctx, func() (bool, error) {
+		limited, cancel := context.WithTimeout(d.ctx, 2*stall)
 		defer cancel()
-		body, err := h.ranged(limited, r.at(revision, f.Path), from, to, f.Size)
+		from := at + int64(done)
+		body, err := d.hub.ranged(limited, d.repo.at(d.revision, d.Path), from, at+int64(len(b)), d.Size)
 		if err != nil {
 			return false, err
 		}
 		defer body.Close()
-		text = make([]byte, to-from)
-		n, err := io.ReadFull(body, text)
-		a.Checked.Bytes += int64(n)
+		n, err := io.ReadFull(body, b[done:])
+		done += n
+		d.read += int64(n)
 		return n > 0, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%s at %s: reading %s: %w", r, revision, f.Path, err)
+		d.err = fmt.Errorf("%s at %s: reading %s: %w", d.repo, d.revision, d.Path, err)
+		return done, d.err
 	}
-	return text, nil
+	return done, nil
 }
 
 // gathered makes one problem of those that differ in their revisions alone.

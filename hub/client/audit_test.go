@@ -48,7 +48,7 @@ func index(shards ...string) hubtest.Entry {
 
 func audit(t *testing.T, s *hubtest.Server) *client.Audit {
 	t.Helper()
-	a, err := open(t).Audit(t.Context(), client.Repo{Type: "model", Name: "lab/my-model"}, nil)
+	a, err := open(t).Audit(t.Context(), client.Repo{Type: "model", Name: "lab/my-model"}, false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,8 +220,7 @@ func TestAuditBudget(t *testing.T) {
 			tensors = append(tensors, fmt.Sprintf("t%d", j+1))
 			shards = append(shards, "model-00001-of-00001.safetensors")
 		}
-		e := head(tensors...)
-		e.Content = append(e.Content, noise(uint64(i), 100+i)...)
+		e := head(append(tensors, "own"+strings.Repeat("x", i))...)
 		f := index(shards...)
 		f.Content = append(f.Content, strings.Repeat(" ", i)...)
 		s.Put("models/lab/my-model", fmt.Sprintf("step%d", i), map[string]hubtest.Entry{"model-00001-of-00001.safetensors": e, "model.safetensors.index.json": f})

@@ -51,6 +51,7 @@ var helpNotRun = map[string]string{
 	"olmo hub get lab/my-model --revision step700-tokens0B --verify --key key.pub.pem":                "a network",
 	"olmo hub put my-model lab/my-model":                                                              "a network",
 	"olmo hub put run-hf lab/my-model --revision step100 --private":                                   "a network",
+	"olmo hub audit allenai/OLMo-2-0425-1B --deep":                                                    "a network",
 	"olmo hub audit EleutherAI/pythia-2.8b --json":                                                    "a network",
 
 	"olmo bench": "minutes",

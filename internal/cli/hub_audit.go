@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -13,6 +14,7 @@ import (
 func newHubAuditCommand() *cobra.Command {
 	var (
 		kind   string
+		deep   bool
 		asJSON bool
 	)
 	c := &cobra.Command{
@@ -25,13 +27,18 @@ itself lists, shard by shard:
   missing    a shard that the others or the index name is not there, or a step has no weights
   tensor     the index names a tensor that its shard does not hold
   index      a file that should say where tensors are, and does not
+  weights    a file whose head is none, or does not fit its size
   pointer    a few bytes that Git LFS keeps in place of weights
 
 A branch without a step in its name, such as main, may equal one step. Indexes and the
-heads of shards are read, each content once and 900 kB in all; weights are not.
+heads of shards are read, each content once and 900 kB in all; weights are not. With
+--deep up to 64 kB of one tensor of each step are, as safetensors alone:
+
+  jump       the steps before and after are much nearer to each other than to this one
 
 Exit code 1: there are problems.`,
 		Example: `  olmo hub audit allenai/OLMo-2-1124-7B
+  olmo hub audit allenai/OLMo-2-0425-1B --deep
   olmo hub audit EleutherAI/pythia-2.8b --json`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -47,7 +54,7 @@ Exit code 1: there are problems.`,
 			}
 			p := newProgress(c.ErrOrStderr())
 			p.begin("audit " + repo.String())
-			a, err := h.Audit(c.Context(), repo, func(done, total int) {
+			a, err := h.Audit(c.Context(), repo, deep, func(done, total int) {
 				p.update(step{done: float64(done), total: float64(total), unit: "branches"})
 			})
 			p.close(err)
@@ -59,6 +66,7 @@ Exit code 1: there are problems.`,
 	}
 	f := c.Flags()
 	repoTypeFlag(f, &kind)
+	f.BoolVar(&deep, "deep", false, "read a piece of one tensor of each step, and show where the trajectory jumps")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	return c
 }
@@ -75,10 +83,20 @@ func reportAudit(c *cobra.Command, a *client.Audit, asJSON bool) error {
 	} else {
 		t := newTable(out)
 		for _, p := range a.Problems {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", p.Kind, p.Path, some(p.Revisions), p.Message)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", p.Kind, cmp.Or(p.Path, p.Tensor), some(p.Revisions), p.Message)
 		}
 		for _, text := range a.Notes {
 			fmt.Fprintf(t, "note\t%s\n", text)
+		}
+		for _, p := range a.Trajectory {
+			way, jump := "", ""
+			if p.Distance != nil {
+				way = fmt.Sprintf("%.3g", *p.Distance)
+			}
+			if p.Jump {
+				jump = "jump"
+			}
+			fmt.Fprintf(t, "step\t%d\t%s\t%s\t%s\n", p.Step, p.Revision, way, jump)
 		}
 		if err := t.Flush(); err != nil {
 			return err
