@@ -143,6 +143,11 @@ func runRelease(c *cobra.Command, args []string, f *releaseFlags) error {
 		return f.ask(c, p, s)
 	}
 	r, err := build.Run(c.Context(), o)
+	var unsound *build.UnsoundError
+	if errors.As(err, &unsound) {
+		p.end()
+		return (&verifyFlags{json: f.asJSON}).report(c, unsound.Run, unsound.Report)
+	}
 	if err != nil {
 		p.fail()
 		return err

@@ -90,6 +90,12 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := from.sound(ctx, func(done, total int64) { o.Progress("the run", done, total, "bytes") }); err != nil {
+		return nil, err
+	}
+	if err := from.read(); err != nil {
+		return nil, err
+	}
 	name := cmp.Or(o.Name, nameOf(from.cfg.RunName))
 	if err := release.CheckName(name); err != nil {
 		return nil, fmt.Errorf("%w\nhint: --name ORG/NAME", err)

@@ -28,6 +28,7 @@ import (
 	"olmo/release"
 	"olmo/release/build"
 	"olmo/release/signature"
+	"olmo/release/verify"
 	"olmo/store"
 	"olmo/tokenizer"
 	"olmo/train"
@@ -146,6 +147,9 @@ func made(t testing.TB, o build.Options) (string, *release.Manifest) {
 	check(t, err)
 	m, err := release.Open(r.Out)
 	check(t, err)
+	if v, err := verify.Folder(context.Background(), r.Out, verify.Options{Texts: true}); err != nil || !v.OK {
+		t.Errorf("verify: %v, %+v", err, v)
+	}
 	if !reflect.DeepEqual(m, r.Manifest) {
 		t.Errorf("release.json says %+v, the result %+v", m, r.Manifest)
 	}
@@ -609,10 +613,29 @@ func TestRefuses(t *testing.T) {
 	chain := filepath.Join(from, "chain.jsonl")
 	text := read(t, chain)
 	write(t, chain, text[:len(text)-10])
-	try("a torn chain", "goes on", build.Options{})
+	try("a torn chain", "is not sound", build.Options{})
 	check(t, os.Remove(chain))
 	try("no chain", "try_load_latest_save=true", build.Options{})
 	write(t, chain, text)
+
+	for path, kind := range map[string]verify.Kind{"step4/model.safetensors": verify.Checkpoint, "metrics.jsonl": verify.Log, "recipe.json": verify.Recipe} {
+		file := filepath.Join(from, filepath.FromSlash(path))
+		text := read(t, file)
+		wrong := bytes.Clone(text)
+		if path == "metrics.jsonl" {
+			wrong = bytes.Replace(text, []byte(`CrossEntropyLoss":5.`), []byte(`CrossEntropyLoss":4.`), 1)
+		} else {
+			wrong[len(wrong)-2] ^= 1
+		}
+		check(t, os.Remove(file)) // the releases have links to it
+		write(t, file, wrong)
+		_, err := build.Run(context.Background(), build.Options{Run: from, Out: filepath.Join(dir, "out")})
+		var unsound *build.UnsoundError
+		if !errors.As(err, &unsound) || !slices.ContainsFunc(unsound.Report.Problems, func(p verify.Problem) bool { return p.Kind == kind }) {
+			t.Errorf("%s: %v, want a problem of kind %s", path, err, kind)
+		}
+		write(t, file, text)
+	}
 
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

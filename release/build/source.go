@@ -2,10 +2,10 @@ package build
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"olmo/proof"
+	"olmo/release/verify"
 	"olmo/store"
 	"olmo/train"
 )
@@ -64,34 +65,62 @@ func open(run string) (*source, error) {
 	if err := store.HeldIn(s.dir); err != nil {
 		return nil, fmt.Errorf("the run is not at rest: %w", err)
 	}
+	if path := filepath.Join(s.dir, chainFile); !exists(path) {
+		return nil, fmt.Errorf("%s has no %s: a release is checked against the run's own record\nhint: a run of an older program gets one when it goes on: olmo train %s try_load_latest_save=true", s.dir, chainFile, filepath.Join(s.dir, "config.yaml"))
+	}
+	return s, nil
+}
+
+// sound is an *UnsoundError where the run is not what it says.
+func (s *source) sound(ctx context.Context, progress func(done, total int64)) error {
+	r, err := verify.Folder(ctx, s.dir, verify.Options{Progress: progress})
+	if err == nil && !r.OK {
+		err = &UnsoundError{s.dir, r}
+	}
+	return err
+}
+
+// UnsoundError says that a run is not what it says of itself: a release of it would not be, either.
+type UnsoundError struct {
+	Run    string
+	Report *verify.Report
+}
+
+func (e *UnsoundError) Error() string {
+	first := e.Report.Problems[0].Message
+	if n := len(e.Report.Problems) - 1; n > 0 {
+		first = fmt.Sprintf("%s, and %d more problems", first, n)
+	}
+	return fmt.Sprintf("the run in %s is not sound: %s\nhint: olmo verify %[1]s lists all", e.Run, first)
+}
+
+// read reads the chain and lists the checkpoints.
+func (s *source) read() error {
 	if err := s.readChain(); err != nil {
-		return nil, err
+		return err
 	}
 	steps, err := train.Steps(s.dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, step := range steps {
 		c := checkpoint{step: step, dir: filepath.Join(s.dir, fmt.Sprintf("step%d", step))}
 		if c.Manifest, err = train.ReadManifest(c.dir); err != nil {
-			return nil, err
+			return err
 		}
 		c.branch = c.ReleaseName()
 		s.checkpoints = append(s.checkpoints, c)
 	}
 	if len(s.checkpoints) == 0 {
-		return nil, fmt.Errorf("%s holds no checkpoint: there is no model to release\nhint: olmo train goes on and saves one", s.dir)
+		return fmt.Errorf("%s holds no checkpoint: there is no model to release\nhint: olmo train goes on and saves one", s.dir)
 	}
-	return s, nil
+	return nil
 }
 
 // readChain goes through the lines of the chain.
 func (s *source) readChain() error {
 	path := filepath.Join(s.dir, chainFile)
 	f, err := store.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s has no %s: a release is checked against the run's own record\nhint: a run of an older program gets one when it goes on: olmo train %s try_load_latest_save=true", s.dir, chainFile, filepath.Join(s.dir, "config.yaml"))
-	}
 	if err != nil {
 		return err
 	}
@@ -111,10 +140,10 @@ func (s *source) readChain() error {
 			line, err = proof.ParseLine(text)
 		}
 		if err == nil && torn {
-			err = errors.New("it is torn: the run was killed")
+			err = errors.New("it is torn")
 		}
 		if err != nil {
-			return fmt.Errorf("%s, line %d: %w\nhint: the run mends its end when it goes on: olmo train %s try_load_latest_save=true", path, n, err, filepath.Join(s.dir, "config.yaml"))
+			return fmt.Errorf("%s, line %d: %w", path, n, err)
 		}
 		tree.Add(text)
 		if s.first == nil {
