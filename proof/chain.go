@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -247,7 +249,7 @@ func (l *Line) set(name string, value []byte) (err error) {
 			return err
 		}
 		bits, err := strconv.ParseUint(s, 16, 64)
-		if err != nil || fmt.Sprintf("%016x", bits) != s {
+		if err != nil || len(s) != 16 || strings.ToLower(s) != s {
 			return errors.New("it is not the bits of a float64, 16 hexadecimal digits")
 		}
 		*to = math.Float64frombits(bits)
@@ -300,8 +302,12 @@ func parse(h *Hash, value []byte) error {
 	return h.UnmarshalText(value[1 : len(value)-1])
 }
 
+// fewMembers are so many that looking through them is quicker than a map.
+const fewMembers = 32
+
 // split reads the members of an object in compact JSON.
 func split(text []byte) (members []member, err error) {
+	var names map[string]bool // of the members behind the first few
 	if !utf8.Valid(text) {
 		return nil, errors.New("it is not UTF-8")
 	}
@@ -311,20 +317,27 @@ func split(text []byte) (members []member, err error) {
 	if err := compact(text); err != nil {
 		return nil, err
 	}
-	names := map[string]bool{}
+	members = make([]member, 0, 16)
 	for at := 1; text[at] != '}'; {
 		if text[at] == ',' {
 			at++
 		}
 		end := skip(text, at)
-		var name string
-		if err := json.Unmarshal(text[at:end], &name); err != nil {
-			return nil, err
+		name := string(text[at+1 : end-1])
+		if strings.Contains(name, `\`) {
+			if err := json.Unmarshal(text[at:end], &name); err != nil {
+				return nil, err
+			}
 		}
-		if names[name] {
+		if slices.ContainsFunc(members[:min(len(members), fewMembers)], func(m member) bool { return m.name == name }) || names[name] {
 			return nil, fmt.Errorf("it has %s twice", name)
 		}
-		names[name] = true
+		if len(members) >= fewMembers {
+			if names == nil {
+				names = map[string]bool{}
+			}
+			names[name] = true
+		}
 		at = end + 1 // the colon
 		end = skip(text, at)
 		members = append(members, member{name, text[at:end], end})

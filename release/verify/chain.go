@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -26,30 +27,70 @@ type chain struct {
 	broken  bool // it cannot be relied upon
 }
 
+// lotLines is how many lines of a chain are parsed by one processor at a time.
+const lotLines = 256
+
+// lot are some lines of a chain, one after the other, and what parsing them gave.
+type lot struct {
+	first int // number of the first, from 1
+	texts [][]byte
+	lines []*proof.Line
+	errs  []error
+	end   error // why no more can be read; io.EOF after the last
+}
+
 // readLines calls each for every line of a chain that can be read, with its text. An error of a line ends
-// nothing; fault is told of it.
-func readLines(in io.Reader, each func(l *proof.Line, text []byte) bool, fault func(line int, err error)) error {
+// nothing; fault is told of it. Lines are parsed on all processors, and each is called for one after the other.
+func readLines(ctx context.Context, in io.Reader, each func(l *proof.Line, text []byte) bool, fault func(line int, err error)) error {
 	r := bufio.NewReaderSize(in, 64<<10)
-	for n := 1; ; n++ {
-		text, torn, err := proof.ReadLine(r)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if torn {
-			fault(n, errors.New("it has no end"))
-		}
-		l, err := proof.ParseLine(text)
-		if err != nil {
-			fault(n, err)
-			continue
-		}
-		if !each(l, text) {
-			return nil
+	lots := func(yield func(func() *lot) bool) {
+		for n := 1; ; {
+			p := &lot{first: n}
+			for ; len(p.texts) < lotLines && p.end == nil; n++ {
+				text, torn, err := proof.ReadLine(r)
+				if p.end = err; err != nil {
+					break
+				}
+				p.texts, p.errs = append(p.texts, text), append(p.errs, nil)
+				if torn {
+					p.errs[len(p.errs)-1] = errors.New("it has no end")
+				}
+			}
+			if !yield(p.parse) || p.end != nil {
+				return
+			}
 		}
 	}
+	var end error
+	ordered(ctx, lots, func(p *lot) bool {
+		for i, l := range p.lines {
+			if p.errs[i] != nil {
+				fault(p.first+i, p.errs[i])
+			}
+			if l != nil && !each(l, p.texts[i]) {
+				return false
+			}
+		}
+		end = p.end
+		return true
+	})
+	if errors.Is(end, io.EOF) {
+		return nil
+	}
+	return end
+}
+
+func (p *lot) parse() *lot {
+	p.lines = make([]*proof.Line, len(p.texts))
+	for i, text := range p.texts {
+		l, err := proof.ParseLine(text)
+		if err != nil {
+			p.errs[i] = err
+			continue
+		}
+		p.lines[i] = l
+	}
+	return p
 }
 
 // readChain reads chain.jsonl: numbers, hashes and root. The first line that is wrong is the problem.
@@ -101,7 +142,7 @@ func (v *verifier) readChain() {
 		expected, before = l.Step+1, l
 		return v.ctx.Err() == nil
 	}
-	err = readLines(in, each, func(line int, err error) { wrong(expected, "line %d of %s: %v", line, f.path, err) })
+	err = readLines(v.ctx, in, each, func(line int, err error) { wrong(expected, "line %d of %s: %v", line, f.path, err) })
 	if err != nil {
 		wrong(expected, "%s: %v", f.path, err)
 	}

@@ -115,7 +115,7 @@ func (v *verifier) parent(dir string, first *proof.Line) (why string, err error)
 	defer in.Close()
 	var at *proof.Line
 	var weights *proof.Hash
-	err = readLines(in, func(l *proof.Line, _ []byte) bool {
+	err = readLines(v.ctx, in, func(l *proof.Line, _ []byte) bool {
 		if l.Hash == *first.From {
 			at = l
 		}

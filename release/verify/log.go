@@ -3,12 +3,16 @@ package verify
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 
 	"olmo/packed"
+	"olmo/proof"
 	"olmo/runlog"
 )
 
@@ -99,6 +103,110 @@ func (r *logReader) rest() []int {
 		r.next()
 	}
 	return r.surplus
+}
+
+// record is a line of the log: the members as they stand there.
+type record []struct{ name, value string }
+
+// readRecord reads a line. Most are flat, as the trainer writes them, and are cut without a parser's work;
+// a name that is there twice is an error.
+func readRecord(line []byte) (record, error) {
+	r, ok := cutRecord(string(line))
+	if !ok {
+		values, err := runlog.Parse(line)
+		if err != nil {
+			return nil, err
+		}
+		// Of names that are twice in an object, the parser has kept one.
+		if _, err := proof.Canonical(line); err != nil {
+			return nil, err
+		}
+		for _, name := range sortedKeys(values) {
+			text, err := json.Marshal(values[name])
+			if err != nil {
+				return nil, err
+			}
+			r = append(r, struct{ name, value string }{name, string(text)})
+		}
+		return r, nil
+	}
+	slices.SortFunc(r, func(a, b struct{ name, value string }) int { return strings.Compare(a.name, b.name) })
+	for i := 1; i < len(r); i++ {
+		if r[i].name == r[i-1].name {
+			return nil, fmt.Errorf("it has %s twice", r[i].name)
+		}
+	}
+	return r, nil
+}
+
+// cutRecord cuts a line of numbers, words and strings without escapes into its members; false for any other.
+func cutRecord(line string) (r record, ok bool) {
+	rest, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "{")
+	for ok {
+		var name, value string
+		if rest, ok = strings.CutPrefix(rest, `"`); !ok {
+			break
+		}
+		if name, rest, ok = strings.Cut(rest, `":`); !ok || strings.ContainsRune(name, '"') || !plain(`"`+name) {
+			return nil, false
+		}
+		end := strings.IndexAny(rest, ",}")
+		if strings.HasPrefix(rest, `"`) {
+			if end = strings.IndexByte(rest[1:], '"') + 2; end < 2 {
+				return nil, false
+			}
+		}
+		if end < 1 || end >= len(rest) {
+			return nil, false
+		}
+		value, rest = rest[:end], rest[end:]
+		if !plain(value) {
+			return nil, false
+		}
+		r = append(r, struct{ name, value string }{name, value})
+		if rest == "}" {
+			return r, true
+		}
+		rest, ok = strings.CutPrefix(rest, ",")
+	}
+	return nil, false
+}
+
+// plain tells whether a value is a string without escapes, a number or a word of JSON.
+func plain(value string) bool {
+	if value[0] == '"' {
+		for _, c := range []byte(value) {
+			if c < ' ' || c == '\\' || c >= 0x7f {
+				return false
+			}
+		}
+		return true
+	}
+	switch value {
+	case "true", "false", "null":
+		return true
+	}
+	return strings.Trim(value, "0123456789+-.eE") == "" && json.Valid([]byte(value))
+}
+
+func (r record) find(name string) string {
+	i, ok := slices.BinarySearchFunc(r, name, func(m struct{ name, value string }, name string) int { return strings.Compare(m.name, name) })
+	if !ok {
+		return ""
+	}
+	return r[i].value
+}
+
+// number is the value of a member that is a number.
+func (r record) number(name string) (float64, bool) {
+	f, err := strconv.ParseFloat(r.find(name), 64)
+	return f, err == nil
+}
+
+// text is the value of a member that is a string, empty for another.
+func (r record) text(name string) (s string) {
+	_ = json.Unmarshal([]byte(r.find(name)), &s)
+	return s
 }
 
 // indexReader reads data-indices/rankR.tsv.gz beside the chain.

@@ -258,7 +258,7 @@ func (v *verifier) proveStep(step int) ([]Proof, error) {
 	var at []int
 	var lines []string
 	bad := error(nil)
-	err = readLines(in, func(l *proof.Line, text []byte) bool {
+	err = readLines(v.ctx, in, func(l *proof.Line, text []byte) bool {
 		if l.Step == step {
 			at, lines = append(at, len(leaves)), append(lines, string(text))
 		}

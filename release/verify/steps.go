@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"slices"
+	"strconv"
 
 	"olmo/proof"
-	"olmo/runlog"
 	"olmo/train"
 )
 
@@ -209,7 +208,7 @@ func (w *walker) steps(yield func(func() verdict) bool) {
 		s.ranks, s.indices = w.instances(l.Step)
 		return yield(func() verdict { return w.judge(s) })
 	}
-	_ = readLines(w.chain, each, func(int, error) {})
+	_ = readLines(v.ctx, w.chain, each, func(int, error) {})
 }
 
 // judge compares what is known of a step.
@@ -252,32 +251,32 @@ func (w *walker) judge(s *stepFacts) verdict {
 // judgeLog compares a line of metrics.jsonl with the chain and the settings.
 func (w *walker) judgeLog(s *stepFacts, r *verdict, wrong func(kind Kind, path, format string, args ...any)) {
 	l := s.line
-	rec, err := runlog.Parse(s.log)
+	rec, err := readRecord(s.log)
 	if err != nil {
 		wrong(Log, w.metrics, "the line of step %d of %s: %v", l.Step, w.metrics, err)
 		return
 	}
 	number := func(key string, want float64) {
-		switch got, ok := rec[key].(float64); {
+		switch got, ok := rec.number(key); {
 		case !ok:
 			wrong(Log, w.metrics, "step %d: %s has no number %s", l.Step, w.metrics, key)
-		case math.Float64bits(got) != math.Float64bits(want) && got != want:
+		case got != want:
 			wrong(Log, w.metrics, "step %d: %s says that %s is %v, it is %v", l.Step, w.metrics, key, got, want)
 		}
 	}
 	number("train/CrossEntropyLoss", l.Loss)
 	number("optim/total_grad_norm", l.GradNorm)
-	if hash, _ := rec["chain"].(string); hash != l.Hash.String() {
+	if hash := rec.text("chain"); hash != l.Hash.String() {
 		wrong(Log, w.metrics, "step %d: %s has the hash %q, the chain %v", l.Step, w.metrics, hash, l.Hash)
 	}
-	if skipped, _ := rec["optim/step skipped"].(float64); skipped == 1 {
+	if skipped, _ := rec.number("optim/step skipped"); skipped == 1 {
 		r.updates = false
 	}
 	if p := s.planned; p != nil {
 		number("throughput/total_tokens", float64(p.Tokens))
 		number("epoch", float64(p.Epoch))
 		for i, rate := range p.Rates {
-			number(fmt.Sprintf("optim/learning_rate_group%d", i), rate)
+			number("optim/learning_rate_group"+strconv.Itoa(i), rate)
 		}
 	}
 }
