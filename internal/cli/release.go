@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,16 +20,18 @@ import (
 	"golang.org/x/term"
 
 	"olmo/internal/program"
+	"olmo/proof/note"
 	"olmo/release/build"
 	"olmo/release/report"
 	"olmo/release/signature"
+	"olmo/store"
 )
 
 // releaseFlags are those of olmo release.
 type releaseFlags struct {
-	out, name, key, newKey, checkpoints, about string
-	documents, without                         []string
-	yes, fullURLs, asJSON                      bool
+	out, name, key, note, newKey, checkpoints, about string
+	documents, without                               []string
+	yes, fullURLs, asJSON                            bool
 }
 
 func newReleaseCommand() *cobra.Command {
@@ -60,7 +63,7 @@ Before anything is written, licences and personal data of the documents are told
 far as documents and attributes tell them; where texts have no licence, a person at
 a terminal is asked. SOURCE_DATE_EPOCH dates the cards.`,
 		Example: `  olmo release olmo-quickstart --out my-model --name lab/my-model
-  olmo release --new-key key.pem
+  olmo release --new-key key.pem --name lab/my-model
   olmo release runs/small --out small --key key.pem --checkpoints last --without documents`,
 		RunE: func(c *cobra.Command, args []string) error { return runRelease(c, args, &f) },
 	}
@@ -68,7 +71,8 @@ a terminal is asked. SOURCE_DATE_EPOCH dates the cards.`,
 	flags.StringVar(&f.out, "out", "", "new folder to write")
 	flags.StringVar(&f.name, "name", "", "what the release is called, ORG/NAME (default: the run's name)")
 	flags.StringVar(&f.key, "key", "", "private key to sign with, ECDSA on P-256, PEM")
-	flags.StringVar(&f.newKey, "new-key", "", "make a key pair: this file and NAME.pub.pem beside it")
+	flags.StringVar(&f.note, "note", "", "private key that signs the head of the chain, for whoever stamps or witnesses it")
+	flags.StringVar(&f.newKey, "new-key", "", "make key pairs: this file and NAME.pub.pem beside it, NAME.note and NAME.pub.note for --note")
 	flags.StringVar(&f.checkpoints, "checkpoints", "all", "steps whose checkpoints go in: all, last, or N,N…")
 	flags.StringArrayVar(&f.documents, "documents", nil, "files, folders or patterns of the documents (default: as the .csv.gz name them)")
 	flags.StringVar(&f.about, "about", "", "YAML file with what only a person can say, for the cards")
@@ -84,12 +88,7 @@ func runRelease(c *cobra.Command, args []string, f *releaseFlags) error {
 		if len(args) > 0 {
 			return usageErrorf("--new-key makes a key pair and nothing else\nhint: olmo release --new-key %s, then olmo release … --key %s", f.newKey, f.newKey)
 		}
-		public, err := signature.WriteKeys(f.newKey)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(c.OutOrStdout(), "%s: keep it to yourself, it signs\n%s: give it to whoever checks\n", f.newKey, public)
-		return nil
+		return f.makeKeys(c.OutOrStdout())
 	}
 	switch {
 	case len(args) != 1:
@@ -118,6 +117,11 @@ func runRelease(c *cobra.Command, args []string, f *releaseFlags) error {
 			return err
 		}
 		o.Key = key
+	}
+	if f.note != "" {
+		if o.Note, err = note.ReadPrivate(f.note); err != nil {
+			return err
+		}
 	}
 	p := newProgress(c.ErrOrStderr())
 	o.Warn = func(what string) { p.print("olmo release: warning: " + what) }
@@ -154,6 +158,26 @@ func runRelease(c *cobra.Command, args []string, f *releaseFlags) error {
 	}
 	p.end()
 	return f.print(c.OutOrStdout(), r, found)
+}
+
+// makeKeys makes a pair of keys for releases, and one for notes, which has a name: that of the release,
+// or of the file.
+func (f *releaseFlags) makeKeys(out io.Writer) error {
+	stem := strings.TrimSuffix(f.newKey, ".pem")
+	public, err := signature.WriteKeys(f.newKey)
+	if err != nil {
+		return err
+	}
+	notes := stem + ".note"
+	publicNotes, err := note.WriteKeys(notes, cmp.Or(f.name, filepath.Base(stem)))
+	if err != nil {
+		// Both pairs or none.
+		return errors.Join(err, store.Remove(f.newKey), store.Remove(public))
+	}
+	for _, pair := range []struct{ private, public, what string }{{f.newKey, public, "releases"}, {notes, publicNotes, "notes"}} {
+		fmt.Fprintf(out, "%s: keep it to yourself, it signs %s\n%s: give it to whoever checks them\n", pair.private, pair.what, pair.public)
+	}
+	return nil
 }
 
 // steps are those that --checkpoints names; nil for all.

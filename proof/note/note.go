@@ -19,6 +19,12 @@ import (
 	"olmo/store"
 )
 
+// PrivateKey signs notes.
+type PrivateKey = sumdb.Signer
+
+// PublicKey checks them.
+type PublicKey = sumdb.Verifier
+
 // Head is how far a chain is.
 type Head struct {
 	Origin string     // whose chain it is: the name of the release
@@ -35,7 +41,7 @@ func (h Head) Text() (string, error) {
 }
 
 // Sign writes the note: the same bytes for the same head and key.
-func (h Head) Sign(key sumdb.Signer) ([]byte, error) {
+func (h Head) Sign(key PrivateKey) ([]byte, error) {
 	text, err := h.Text()
 	if err != nil {
 		return nil, err
@@ -48,7 +54,7 @@ const maxNote = 1 << 20
 
 // Open reads a note, and is an error where key has not signed it, others may have, too. Without a key
 // only what it says is read.
-func Open(text []byte, key sumdb.Verifier) (Head, error) {
+func Open(text []byte, key PublicKey) (Head, error) {
 	if len(text) > maxNote {
 		return Head{}, fmt.Errorf("it has more than %d bytes", maxNote)
 	}
@@ -112,7 +118,7 @@ func WriteKeys(path, name string) (public string, err error) {
 }
 
 // ReadPrivate reads a key that signs notes.
-func ReadPrivate(path string) (sumdb.Signer, error) {
+func ReadPrivate(path string) (PrivateKey, error) {
 	text, err := readKey(path)
 	if err != nil {
 		return nil, err
@@ -125,7 +131,7 @@ func ReadPrivate(path string) (sumdb.Signer, error) {
 }
 
 // ReadPublic reads a key that notes are checked with.
-func ReadPublic(path string) (sumdb.Verifier, error) {
+func ReadPublic(path string) (PublicKey, error) {
 	text, err := readKey(path)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"olmo/internal/program"
+	"olmo/proof/note"
 	"olmo/release"
 	"olmo/release/report"
 	"olmo/release/signature"
@@ -32,6 +33,7 @@ type Options struct {
 	FullURLs    bool     // with user and query
 	About       *report.About
 	Key         *ecdsa.PrivateKey // nil for no signature
+	Note        note.PrivateKey   // with which the head of the chain is signed; nil for none
 	Date        time.Time         // of the cards; zero for none
 	Program     program.Build
 	// Ask is told what the documents say of their licences, before anything gets its name. An error

@@ -36,6 +36,7 @@ type source struct {
 	left        map[string]bool
 	chain       os.FileInfo // as it was in the beginning
 	first, last *proof.Line
+	lines       uint64 // of the chain
 	stepsRoot   proof.Hash
 	// inForce are the documents and the tokenizer after the last line.
 	inForce struct{ documents, tokenizer *proof.Nullable }
@@ -160,7 +161,7 @@ func (s *source) readChain() error {
 	if s.last == nil {
 		return fmt.Errorf("%s is empty", path)
 	}
-	s.stepsRoot = tree.Root()
+	s.lines, s.stepsRoot = tree.Len(), tree.Root()
 	return nil
 }
 

@@ -13,11 +13,15 @@ import (
 	"olmo/config"
 	"olmo/model"
 	"olmo/proof"
+	"olmo/proof/note"
 	"olmo/store"
 	"olmo/tensor"
 	"olmo/train"
 	"olmo/weights"
 )
+
+// noteFile is the head of the chain, signed.
+const noteFile = "chain.note"
 
 // initFile are the weights that the run began with, where init_weights named some.
 const initFile = "init.safetensors"
@@ -45,6 +49,9 @@ func (b *builder) writeTraining() error {
 			return err
 		}
 	}
+	if err := b.writeNote(); err != nil {
+		return err
+	}
 	begin, err := b.writeInit()
 	if err != nil {
 		return err
@@ -61,6 +68,18 @@ func (b *builder) writeTraining() error {
 		tensors = append(tensors, files...)
 	}
 	return b.shareWith("checkpoints", tensors)
+}
+
+// writeNote signs how far the chain is, under the name of the release.
+func (b *builder) writeNote() error {
+	if b.o.Note == nil {
+		return nil
+	}
+	text, err := note.Head{Origin: b.manifest.Name, Size: int64(b.lines), Root: b.stepsRoot}.Sign(b.o.Note)
+	if err != nil {
+		return fmt.Errorf("signing the chain: %w", err)
+	}
+	return b.folder.text("train/"+noteFile, text)
 }
 
 // shareWith shares files and tells how far it is.
