@@ -240,6 +240,9 @@ func surveyLines(s *build.Survey) []string {
 	if s.Addresses > 0 && s.Texts {
 		lines = append(lines, fmt.Sprintf("addresses: %d documents have a URL with a user or a query; manifest and reports leave these out, the documents themselves do not (--without documents does)", s.Addresses))
 	}
+	if s.Folders > 0 && s.Texts {
+		lines = append(lines, fmt.Sprintf("folders: %d documents name a folder of this machine (home, working or run's), and are released as they are", s.Folders))
+	}
 	return lines
 }
 

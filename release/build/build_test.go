@@ -20,6 +20,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"olmo/data"
+	remote "olmo/data/store"
+	"olmo/data/store/storetest"
 	"olmo/data/tokens"
 	"olmo/device/cpu"
 	"olmo/internal/program"
@@ -27,6 +29,7 @@ import (
 	"olmo/proof"
 	"olmo/release"
 	"olmo/release/build"
+	"olmo/release/replay"
 	"olmo/release/signature"
 	"olmo/release/verify"
 	"olmo/store"
@@ -196,6 +199,30 @@ func plain(t testing.TB, path string) []byte {
 	out, err := io.ReadAll(z)
 	check(t, err)
 	return out
+}
+
+// Token files and documents on a server become files of the release.
+func TestRemote(t *testing.T) {
+	storetest.Start(t, "bucket")
+	dir := t.TempDir()
+	config := corpus(t, dir)
+	upload := func(from, to string) {
+		w, err := remote.Create("s3://bucket/" + to)
+		check(t, err)
+		_, err = w.Write(read(t, filepath.Join(dir, filepath.FromSlash(from))))
+		check(t, errors.Join(err, w.Commit()))
+	}
+	for _, part := range []string{"a", "b"} {
+		for _, end := range []string{".npy", ".csv.gz", ".npy.leaves"} {
+			upload("tokens/"+part+"/part-0-00000"+end, "tokens/"+part+"/part-0-00000"+end)
+		}
+	}
+	folder := filepath.Join(dir, "run")
+	run(t, config, "data.paths=[s3://bucket/tokens/a/part-0-00000.npy, s3://bucket/tokens/b/part-0-00000.npy]", "save_folder="+folder)
+	out, m := made(t, build.Options{Run: folder, Documents: []string{filepath.Join(dir, "corpus", "a", "documents"), filepath.Join(dir, "corpus", "b", "documents")}})
+	listed(t, out, m)
+	checkDocuments(t, out, dir, m)
+	trainsAgain(t, out)
 }
 
 // A release has every part of the run, each file as it is listed; made again, in another place and
@@ -455,6 +482,10 @@ func TestLeftOut(t *testing.T) {
 
 func TestSurvey(t *testing.T) {
 	dir, from := newRun(t)
+	t.Setenv("HOME", "/home/somebody")
+	file := filepath.Join(dir, "corpus", "b", "documents", "b.jsonl")
+	text := read(t, file)
+	write(t, file, bytes.Replace(text, []byte(`"source"`), []byte(`"path": "/home/somebody/b.txt", "source"`), 1))
 	var rows strings.Builder
 	for i := range 40 {
 		spans := "[]"
@@ -468,7 +499,7 @@ func TestSurvey(t *testing.T) {
 	write(t, attributes, []byte(rows.String()))
 	var got *build.Survey
 	made(t, build.Options{Run: from, Ask: func(s *build.Survey) error { got = s; return nil }})
-	want := &build.Survey{Documents: 80, Licenses: map[string]int64{"CC-BY-4.0": 40}, None: 40, Judged: 40, Personal: 4, Addresses: 40, Texts: true, Tokens: true}
+	want := &build.Survey{Documents: 80, Licenses: map[string]int64{"CC-BY-4.0": 40}, None: 40, Judged: 40, Personal: 4, Addresses: 40, Folders: 1, Texts: true, Tokens: true}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("survey %+v, want %+v", got, want)
 	}
@@ -567,6 +598,12 @@ func TestKinds(t *testing.T) {
 			want := bytes.Split(read(t, filepath.Join(from, "metrics.jsonl")), []byte("\n"))
 			if len(got) != len(want) || loss(t, got[len(got)-2]) != loss(t, want[len(want)-2]) {
 				t.Errorf("trained again, the last loss is %v after %d lines, want %v after %d", loss(t, got[len(got)-2]), len(got), loss(t, want[len(want)-2]), len(want))
+			}
+			record, err := replay.Open(out)
+			check(t, err)
+			r, err := replay.Run(context.Background(), record, replay.Options{})
+			if err != nil || !r.OK {
+				t.Errorf("replay: %v, %+v", err, r)
 			}
 			if f := m.File("train/init.safetensors"); (f != nil) != (name == "init_weights") {
 				t.Errorf("train/init.safetensors is %v", f)
@@ -698,5 +735,22 @@ func TestSigned(t *testing.T) {
 	equal(t, again, out)
 	if !bytes.Contains(read(t, filepath.Join(out, "report", "model-card.md")), []byte("2024-05-06")) {
 		t.Error("the model card has no date")
+	}
+}
+
+// A run whose settings changed on the way is released with all of them.
+func TestChanged(t *testing.T) {
+	dir, from := newRun(t, "stop_at=4")
+	run(t, filepath.Join(dir, "train.yaml"), paths(dir), "optimizer.learning_rate=1e-3", "save_folder="+from, "try_load_latest_save=true", "accept_changes=true")
+	out, m := made(t, build.Options{Run: from})
+	listed(t, out, m)
+	record, err := replay.Open(out)
+	check(t, err)
+	r, err := replay.Run(context.Background(), record, replay.Options{})
+	if err != nil || !r.OK {
+		t.Errorf("replay: %v, %+v", err, r)
+	}
+	if m.File("train/recipe-5.json") == nil {
+		t.Error("there is no train/recipe-5.json")
 	}
 }

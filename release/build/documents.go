@@ -322,7 +322,7 @@ func (b *builder) readTexts(f tokenFile, path string, enc tokens.Encoder) ([]fac
 		return nil, err
 	}
 	defer ids.Close()
-	r := &textReader{ctx: b.ctx, ids: ids, enc: enc, facts: make([]facts, n), slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	r := &textReader{ctx: b.ctx, ids: ids, enc: enc, facts: make([]facts, n), machine: b.machine(), slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	for _, at := range b.texts.files() {
 		if rows := bySource[at]; len(rows) > 0 {
 			if err := r.file(at, rows); err != nil {
@@ -332,6 +332,7 @@ func (b *builder) readTexts(f tokenFile, path string, enc tokens.Encoder) ([]fac
 	}
 	b.survey.Judged += r.judged
 	b.survey.Personal += r.personal
+	b.survey.Folders += r.folders
 	return r.facts, nil
 }
 
@@ -343,7 +344,9 @@ type textReader struct {
 	facts []facts
 	slots chan struct{} // to work
 
-	judged, personal int64
+	machine []string // folders of this machine
+
+	judged, personal, folders int64
 
 	mu   sync.Mutex
 	ends tokens.Ends
@@ -403,6 +406,9 @@ func (r *textReader) file(path string, rows []row) error {
 			}
 			if marked {
 				r.personal++
+			}
+			if slices.ContainsFunc(r.machine, func(dir string) bool { return bytes.Contains(line.Bytes, []byte(dir)) }) {
+				r.folders++
 			}
 			l.rows, l.lines = append(l.rows, left[0]), append(l.lines, bytes.Clone(line.Bytes))
 			if l.bytes += len(line.Bytes); l.bytes > 1<<20 || len(l.rows) > 1<<10 {

@@ -13,6 +13,9 @@ type Survey struct {
 	Personal int64 `json:"with_personal_data"`
 	// Addresses are the documents whose URL has a user or a query, which data/documents still has.
 	Addresses int64 `json:"urls_with_user_or_query"`
+	// Folders are the documents that name the home folder, the working folder or the run's, in
+	// their text or beside it.
+	Folders int64 `json:"naming_folders_of_this_machine"`
 	// Texts tells that the release has the texts, Tokens the tokens, from which they can be read
 	// all the same.
 	Texts  bool `json:"texts"`
