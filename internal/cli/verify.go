@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"olmo/proof/note"
 	"olmo/release/signature"
 	"olmo/release/verify"
 	"olmo/store"
@@ -16,10 +17,10 @@ import (
 
 // verifyFlags are the flags of olmo verify.
 type verifyFlags struct {
-	key, signature, since, name, revision string
-	only, parents                         []string
-	texts, json                           bool
-	proof, proofFile, root, leaf          string
+	key, note, signature, since, name, revision string
+	only, parents                               []string
+	texts, json                                 bool
+	proof, proofFile, root, leaf                string
 }
 
 func newVerifyCommand() *cobra.Command {
@@ -35,7 +36,8 @@ folder of a run.
 
 --key checks release.sig with a public key; --only reads just the files that match,
 such as a branch that was downloaded alone; --since and --parent compare with other
-releases. With --signature it takes any folder that was signed with OpenSSF
+releases. --note checks who signed the notes of the chain, as 'olmo train --note' and
+'olmo release --note' write them. With --signature it takes any folder that was signed with OpenSSF
 model-signing and a key.
 
 --proof prints that a step (its number), a file, a tensor (PATH#TENSOR) or a document
@@ -62,6 +64,7 @@ docs/verification.md says what each kind of problem means.`,
 func (f *verifyFlags) register(c *cobra.Command) {
 	fs := c.Flags()
 	fs.StringVar(&f.key, "key", "", "public key with which the signature must be valid (PEM)")
+	fs.StringVar(&f.note, "note", "", "public key with which notes of the chain must be signed")
 	fs.StringVar(&f.signature, "signature", "", "the signature of a folder signed with OpenSSF model-signing")
 	fs.StringArrayVar(&f.only, "only", nil, "pattern of the files, or folders, that are wanted and read (repeatable)")
 	fs.StringVar(&f.since, "since", "", "an older release, which this one must continue")
@@ -119,6 +122,12 @@ func (f *verifyFlags) check(c *cobra.Command, dir string) (*verify.Report, error
 			return nil, err
 		}
 	}
+	if f.note != "" {
+		var err error
+		if o.Note, err = note.ReadPublic(f.note); err != nil {
+			return nil, err
+		}
+	}
 	p := newProgress(c.ErrOrStderr())
 	p.begin("verify")
 	o.Progress = func(done, total int64) {
@@ -141,7 +150,7 @@ func (f *verifyFlags) check(c *cobra.Command, dir string) (*verify.Report, error
 
 // checkSignature checks a folder that others have signed.
 func (f *verifyFlags) checkSignature(ctx context.Context, dir string, o *verify.Options) (*verify.Report, error) {
-	if o.Since != "" || len(o.Parents)+len(o.Only) > 0 || o.Name != "" || o.Revision != "" || o.Texts {
+	if o.Since != "" || len(o.Parents)+len(o.Only) > 0 || o.Name != "" || o.Revision != "" || o.Texts || o.Note != nil {
 		return nil, usageErrorf("--signature goes with --key and --json alone: such a folder has no chain and no list of its own")
 	}
 	s, err := signature.Check(ctx, dir, f.signature, o.Key, o.Progress)

@@ -49,14 +49,14 @@ func (h Head) Sign(key PrivateKey) ([]byte, error) {
 	return sumdb.Sign(&sumdb.Note{Text: text}, key)
 }
 
-// maxNote is longer than any note with all who may have signed it, in bytes.
-const maxNote = 1 << 20
+// MaxSize is longer than any note with all who may have signed it, in bytes.
+const MaxSize = 1 << 20
 
 // Open reads a note, and is an error where key has not signed it, others may have, too. Without a key
 // only what it says is read.
 func Open(text []byte, key PublicKey) (Head, error) {
-	if len(text) > maxNote {
-		return Head{}, fmt.Errorf("it has more than %d bytes", maxNote)
+	if len(text) > MaxSize {
+		return Head{}, fmt.Errorf("it has more than %d bytes", MaxSize)
 	}
 	var known sumdb.Verifiers = sumdb.VerifierList()
 	if key != nil {

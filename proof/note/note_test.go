@@ -94,7 +94,7 @@ func TestOpenRefuses(t *testing.T) {
 		"unsigned":  strings.Split(string(text), "\n\n")[0] + "\n",
 		"empty":     "",
 		"noise":     "\x00\xff\n\n— k AAAA\n",
-		"very long": strings.Repeat("x", maxNote+1),
+		"very long": strings.Repeat("x", MaxSize+1),
 	} {
 		if _, err := Open([]byte(changed), check); err == nil {
 			t.Errorf("%s: it is taken", name)

@@ -115,6 +115,7 @@ func (v *verifier) readChain() {
 		c.broken = true
 	}
 	steps := v.checkpointSteps()
+	v.readNotes()
 	var tree proof.Tree
 	var before *proof.Line
 	each := func(l *proof.Line, text []byte) bool {
@@ -138,6 +139,9 @@ func (v *verifier) readChain() {
 				wrong(l.Step, "line %d of %s, step %d: %v", c.lines, f.path, l.Step, err)
 			}
 		}
+		if len(v.heads) > 0 && !c.broken {
+			v.holdNotes(&tree, l.Step)
+		}
 		c.take(l, steps[l.Step])
 		expected, before = l.Step+1, l
 		return v.ctx.Err() == nil
@@ -149,6 +153,9 @@ func (v *verifier) readChain() {
 	if c.first == nil {
 		wrong(0, "%s has no first line", f.path)
 		return
+	}
+	if !c.broken {
+		v.judgeNotes(c.lines)
 	}
 	c.last, c.head, c.root = before.Step, before.Hash, tree.Root()
 	v.report.Checked.Steps = int64(c.last - c.first.Step)

@@ -21,6 +21,7 @@ import (
 	"sync"
 
 	"olmo/proof"
+	"olmo/proof/note"
 	"olmo/release"
 )
 
@@ -38,6 +39,7 @@ const (
 // Options say what to check beside what is always checked.
 type Options struct {
 	Key      *ecdsa.PublicKey // with which release.sig must be valid; nil: it is not checked
+	Note     note.PublicKey   // with which notes of the chain must be signed; nil: that is not checked
 	Only     []string         // patterns of the files that are wanted and read; none: all
 	Name     string           // that the release should have
 	Revision string           // that it should have
@@ -62,8 +64,9 @@ type verifier struct {
 	there map[string]*entry // by path
 	files map[string]*file  // those that were read
 
-	chain       *chain // nil where there is none that can be read
-	parts       []part // of the run, with settings of their own
+	heads       map[uint64][]signedHead // of the chain, by how long it was then
+	chain       *chain                  // nil where there is none that can be read
+	parts       []part                  // of the run, with settings of their own
 	checkpoints []*checkpoint
 	tensors     map[int]*tensorsLine // of tensors.jsonl, by step
 	documents   []*documents
