@@ -48,11 +48,23 @@ func journalName(dest string) string { return store.Temporary(dest + ".ranges") 
 // head is a journal's first line: the content that the ranges are of.
 func (f *fetch) head() string { return fmt.Sprintf("%s %d\n", f.Blob, f.Size) }
 
+// journalled is the size from which on a file has a journal: a smaller one is fetched at once.
+const journalled = 1 << 20
+
 // begin opens the file, with what an interrupted process left of the same content, and returns
 // the ranges that are missing.
 func (f *fetch) begin() (missing []span, err error) {
-	if f.out, err = store.Continue(f.dest); err != nil {
+	start := store.Continue
+	if f.Size < journalled {
+		start = store.Create
+	}
+	if f.out, err = start(f.dest); errors.Is(err, store.ErrBeingWritten) {
+		return nil, fmt.Errorf("%w\nhint: wait until it has ended; the same command then finds the file", err)
+	} else if err != nil {
 		return nil, err
+	}
+	if f.Size < journalled {
+		return missingOf(nil, f.Size), nil
 	}
 	var there []span
 	if st, err := os.Stat(store.Temporary(f.dest)); err == nil && st.Size() <= f.Size {
@@ -67,17 +79,9 @@ func (f *fetch) begin() (missing []span, err error) {
 		}
 	}
 	f.had = len(there) > 0
-	var at int64
 	text := []byte(f.head())
 	for _, s := range there {
-		if s.from > at {
-			missing = append(missing, span{at, s.from})
-		}
-		at = s.to
 		text = fmt.Appendf(text, "%d %d\n", s.from, s.to)
-	}
-	if at < f.Size {
-		missing = append(missing, span{at, f.Size})
 	}
 	if err = store.WriteFile(journalName(f.dest), text); err == nil {
 		f.journal, err = store.Append(journalName(f.dest))
@@ -86,7 +90,22 @@ func (f *fetch) begin() (missing []span, err error) {
 		f.keep()
 		return nil, err
 	}
-	return missing, nil
+	return missingOf(there, f.Size), nil
+}
+
+// missingOf are the ranges between those that are there, of a file of so many bytes.
+func missingOf(there []span, size int64) (missing []span) {
+	var at int64
+	for _, s := range there {
+		if s.from > at {
+			missing = append(missing, span{at, s.from})
+		}
+		at = s.to
+	}
+	if at < size {
+		missing = append(missing, span{at, size})
+	}
+	return missing
 }
 
 // parseJournal reads the ranges of a journal, joined and in order, as far as the file has them. A
@@ -124,27 +143,43 @@ func (f *fetch) put(b []byte, at int64) error {
 	if _, err := f.out.WriteAt(b, at); err != nil {
 		return final{err}
 	}
+	if f.journal == nil {
+		return nil
+	}
 	if _, err := fmt.Fprintf(f.journal, "%d %d\n", at, at+int64(len(b))); err != nil {
 		return final{err}
 	}
 	return nil
 }
 
-// keep ends the work on a file that is not whole, so that the next process goes on with it.
+// keep ends the work on a file that is not whole, so that the next process goes on with it where
+// that is worth while.
 func (f *fetch) keep() {
 	if f.journal != nil {
 		f.journal.Close()
 	}
-	if f.out != nil {
+	switch {
+	case f.out == nil:
+	case f.Size < journalled:
+		f.out.Abort()
+	default:
 		_ = f.out.Seal() // what did not reach the disk is seen by its hash
 	}
 }
 
 // drop removes what is there of a file.
 func (f *fetch) drop() {
-	f.journal.Close()
 	f.out.Abort()
-	_ = store.Remove(journalName(f.dest))
+	_ = f.forget()
+}
+
+// forget removes the journal.
+func (f *fetch) forget() error {
+	if f.journal == nil {
+		return nil
+	}
+	f.journal.Close()
+	return store.Remove(journalName(f.dest))
 }
 
 // errWrong is in the chain of the error about bytes that are not those of the hash.
@@ -161,11 +196,10 @@ func (f *fetch) finish() error {
 		f.drop()
 		return fmt.Errorf("%s: %w: %d bytes with the hash %s, want %d with %s\nhint: a server on the way has damaged the file; nothing was kept of it", f.Path, errWrong, n, sum, f.Size, f.Blob)
 	}
-	f.journal.Close()
 	if err := f.out.Commit(); err != nil {
 		return err
 	}
-	return store.Remove(journalName(f.dest))
+	return f.forget()
 }
 
 // sum hashes content as the file's hash is made.

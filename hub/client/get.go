@@ -174,7 +174,7 @@ func (p *Plan) Fetch(ctx context.Context, progress func(done, total int64)) (fet
 		}
 	}
 	if fetched, err = p.download(ctx, missing, progress); err == nil {
-		err = p.compareSmall()
+		err = p.compareContents(ctx)
 	}
 	if err == nil {
 		err = p.checkName()

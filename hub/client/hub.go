@@ -36,7 +36,8 @@ const (
 	attempts     = 8               // of a request, of which none got a byte
 	longestPause = 5 * time.Minute // that a server may ask for
 	stall        = time.Minute     // how long a connection may stand still
-	maxAnswer    = 256 << 20       // bytes of a listing's page
+	maxAnswer    = 64 << 20        // bytes of a listing's page
+	mostFiles    = 1_000_000       // of a revision
 	connections  = 8               // at a time
 )
 

@@ -391,6 +391,9 @@ func (h *Hub) commit(ctx context.Context, u Upload, large, small []*Local, gone 
 		}
 	}
 	for _, f := range small {
+		if f.Size > mostContent {
+			return fmt.Errorf("%s: the hub wants its %d bytes as those of a small file", f.Path, f.Size)
+		}
 		text, err := store.ReadFile(f.Name)
 		if err != nil {
 			return err

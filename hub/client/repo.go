@@ -112,6 +112,9 @@ func (h *Hub) Tree(ctx context.Context, r Repo, revision string) ([]File, error)
 	address := h.endpoint.String() + r.api() + "/tree/" + url.PathEscape(revision) + "?recursive=true"
 	seen := map[string]bool{}
 	for address != "" {
+		if len(files) > mostFiles || len(seen) > mostFiles/100 {
+			return nil, fmt.Errorf("%s: the list of files does not end", h.shown(address))
+		}
 		if seen[address] {
 			return nil, fmt.Errorf("%s: the pages of the list of files lead in a circle", h.shown(address))
 		}

@@ -28,14 +28,17 @@ func (e *ProblemsError) Error() string {
 	return fmt.Sprintf("%s at %s is not what its release says: %d problems", e.Repo, e.Revision, len(e.Problems))
 }
 
+// mostManifest is more than release.json and release.sig of a million files have.
+const mostManifest = 1 << 30
+
 // released is what a release says of the files that are wanted.
 type released struct {
 	files map[string]release.File // by the path that the revision has them under
 }
 
 // Verify fetches release.json and release.sig from the branch release, and compares what the hub
-// lists with them: name, revision, paths, sizes and the hashes of large files. The hashes of others are
-// compared when Fetch has them, before they get their names in the cache. With a key the signature is
+// lists with them: name, revision, paths, sizes and the hashes of large files. The hashes of others, and of what the cache had,
+// are compared when Fetch has them, before they get their names in the cache. With a key the signature is
 // checked. What is wrong is a *ProblemsError; notes are what could not be judged.
 func (p *Plan) Verify(ctx context.Context, key *ecdsa.PublicKey) (notes []string, err error) {
 	r := Request{Repo: p.Repo, Revision: ReleaseBranch, Only: []string{release.ManifestFile, release.SignatureFile}}
@@ -49,6 +52,9 @@ func (p *Plan) Verify(ctx context.Context, key *ecdsa.PublicKey) (notes []string
 		return nil, fail(problem("manifest", release.ManifestFile, "the repository has no branch %s with a release.json", ReleaseBranch))
 	case err != nil:
 		return nil, err
+	}
+	if Size(two.Files) > mostManifest {
+		return nil, fail(problem("manifest", release.ManifestFile, "it has %d bytes, more than any release", Size(two.Files)))
 	}
 	if _, err := two.Fetch(ctx, nil); err != nil {
 		return nil, err
@@ -183,23 +189,36 @@ func (p *Plan) listed(folder string) (problems []Problem) {
 	return problems
 }
 
-// compareSmall compares the files whose SHA-256 the hub does not list with the release.
-func (p *Plan) compareSmall() error {
+// compareContents compares what is here with the release: the files whose SHA-256 the hub does not
+// list, and those of the cache that were there before, since a disk may have changed them.
+func (p *Plan) compareContents(ctx context.Context) error {
 	if p.release == nil {
 		return nil
+	}
+	arrived := map[string]bool{}
+	for _, f := range p.Missing {
+		arrived[f.Blob] = true
 	}
 	var problems []Problem
 	for _, f := range p.Files {
 		want, ok := p.release.files[f.Path]
-		if !ok || f.LFS {
+		if !ok || f.LFS && (arrived[f.Blob] || p.Out != "") {
 			continue
 		}
-		text, err := store.ReadFile(p.here(f))
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		in, err := store.Open(p.here(f))
 		if err != nil {
 			return err
 		}
-		if got := proof.Sum(text); got != want.SHA256 {
-			problems = append(problems, Problem{Kind: "changed", Path: want.Path, Revisions: []string{p.Revision}, Message: fmt.Sprintf("its SHA-256 is %s, want %s", got, want.SHA256)})
+		got, _, err := (&File{LFS: true}).sum(in)
+		in.Close()
+		if err != nil {
+			return err
+		}
+		if got != want.SHA256.String() {
+			problems = append(problems, Problem{Kind: "changed", Path: want.Path, Revisions: []string{p.Revision}, Message: fmt.Sprintf("the SHA-256 of %s is %s, want %s", p.here(f), got, want.SHA256)})
 		}
 	}
 	if len(problems) > 0 {

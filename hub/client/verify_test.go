@@ -110,6 +110,28 @@ func TestVerify(t *testing.T) {
 		t.Error(err)
 	}
 
+	// What the cache has is looked at again.
+	fresh()
+	r = request()
+	verified(t, r, key)
+	blob, err := filepath.EvalSymlinks(filepath.Join(os.Getenv("HF_HOME"), "hub", "models--lab--my-model", "snapshots", p.Commit, "model.safetensors"))
+	if err == nil {
+		err = os.WriteFile(blob, noise(9, 300_000), 0o666)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := open(t).Plan(t.Context(), r)
+	if err == nil {
+		_, err = q.Verify(t.Context(), nil)
+	}
+	if err == nil {
+		_, err = q.Fetch(t.Context(), nil)
+	}
+	if err == nil || !strings.Contains(err.Error(), "one problem") {
+		t.Errorf("a damaged content of the cache: %v", err)
+	}
+
 	main, step := s.Files(name, "main"), s.Files(name, "step2-tokens0B")
 	changed := func(path string, e hubtest.Entry, want ...string) {
 		fresh()

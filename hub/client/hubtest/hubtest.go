@@ -434,10 +434,10 @@ func (s *Server) give(w http.ResponseWriter, r *http.Request, content []byte, f 
 			return
 		}
 		if n > 0 {
-			k, _ := w.Write(content[from : from+n])
 			s.mu.Lock()
-			s.sent += int64(k)
+			s.sent += int64(n) // before a client can have it and ask
 			s.mu.Unlock()
+			_, _ = w.Write(content[from : from+n])
 		}
 		from, given = from+n, given+int64(n)
 		if f.Break > 0 && given >= f.Break && from < to {
