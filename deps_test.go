@@ -115,10 +115,6 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "eval/tasks", may: "eval eval/taskfile", tests: "eval/olmes"},
 	{pkg: "convert", may: "device/cpu internal/pyjson lm model numeric store tensor tokenizer weights"},
 
-	// What an artefact is, and whether it is whole: release and verify will speak of
-	// problems as it does.
-	{pkg: "check", may: "config data data/dedupe data/parquet data/tokens internal/pyjson model proof runlog store tensor tokenizer train weights", tests: "lm/lmtest quickstart"},
-
 	// A hub, in a closed room or the world's, on either side.
 	{pkg: "dashboard", may: "config page runlog store", tests: "page/pagetest"},
 
@@ -128,6 +124,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "release/report", may: "config data internal/program internal/pyjson page proof runlog store weights", tests: "page/pagetest tensor"},
 	{pkg: "release/signature", may: "internal/parallel internal/strictjson proof store"},
 	{pkg: "release/verify", may: "config data/tokens internal/parallel model packed proof proof/note release release/signature runlog store tensor train weights", tests: "device/cpu"},
+	{pkg: "release/verify", may: "config data data/tokens internal/parallel model packed proof release release/signature runlog store tensor tokenizer train weights", tests: "device/cpu"},
 	// A run becomes a release: the one place where all its parts come together.
 	{pkg: "release/build", may: "config convert data data/store data/tokens internal/program internal/pyjson model packed proof proof/note release release/report release/signature release/verify store tensor tokenizer train weights", tests: "data/store/storetest device/cpu release/replay"},
 
@@ -136,6 +133,9 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "hub/client", may: "data/store hub/git proof release release/signature store tensor weights", tests: "hub/client/hubtest"},
 	{pkg: "hub/client/hubtest", may: "hub/git"},
 	{pkg: "hub/serve", may: "hub/git internal/pyjson proof release store"},
+
+	// What an artefact is, and whether it is whole.
+	{pkg: "check", may: "config data data/dedupe data/parquet data/tokens internal/pyjson model proof release release/verify runlog store tensor tokenizer train weights", tests: "lm/lmtest quickstart"},
 
 	// Whole stories, and the command.
 	{pkg: "quickstart", may: "config data data/convert data/dedupe data/mix data/tagger data/tokens device/cpu eval eval/data generate graph internal/parallel internal/pyjson lm model page runlog store tensor tokenizer train weights", tests: "page/pagetest"},

@@ -1,6 +1,6 @@
 // Package check says what an artefact is, and whether it is whole.
 //
-// It knows whatever the program writes or reads: a quickstart folder, a run, a
+// It knows whatever the program writes or reads: a release, a quickstart folder, a run, a
 // checkpoint, a model in any layout, weights, token files, documents, attributes,
 // Bloom filters, tokenizers, configs, logs and results. Each is compared with all
 // that says what it should be (a report, a manifest, a record, an index, the file
@@ -49,8 +49,10 @@ type Problem struct {
 	Message  string `json:"message"`
 	Path     string `json:"path,omitempty"` // from the artefact on, with slashes
 	Step     *int   `json:"step,omitempty"`
+	Key      string `json:"key,omitempty"` // of a setting
 	Tensor   string `json:"tensor,omitempty"`
 	Document string `json:"document,omitempty"` // its id
+	IsStep   *int   `json:"is_step,omitempty"`  // whose weights a model's are instead
 	Line     int64  `json:"line,omitempty"`     // from 1
 }
 

@@ -44,6 +44,7 @@ var artefacts []artefact
 
 func init() { // the checks of folders lead back here
 	artefacts = []artefact{
+		{"release", isRelease, (*checker).releaseFolder, describeRelease},
 		{"quickstart folder", isQuickstart, (*checker).quickstart, describeModel},
 		{"checkpoint", isCheckpoint, (*checker).checkpoint, describeModel},
 		{"model", isModel, (*checker).model, describeModel},
@@ -85,7 +86,7 @@ func find(path string) (*artefact, error) {
 			return &artefacts[i], nil
 		}
 	}
-	return nil, fmt.Errorf("%s: %w\nhint: a quickstart, run, model or checkpoint folder; weights, token files, documents, attributes, Bloom filters, tokenizers, configs, logs and results", path, ErrUnknown)
+	return nil, fmt.Errorf("%s: %w\nhint: a release, quickstart, run, model or checkpoint folder; weights, token files, documents, attributes, Bloom filters, tokenizers, configs, logs and results", path, ErrUnknown)
 }
 
 // headBytes is how much of a file is read to tell what it is.

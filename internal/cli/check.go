@@ -19,7 +19,7 @@ func newCheckCommand() *cobra.Command {
 		Use:   "check PATH",
 		Short: "Read an artefact whole and say whether it is sound",
 		Long: `Check reads everything and lists every fault. PATH is anything that olmo writes or
-reads: a quickstart folder (each file against its report, each checkpoint against
+reads: a release (as 'olmo verify'), a quickstart folder (each file against its report, each checkpoint against
 its manifest, the release against the run), a run, a checkpoint, a model in any
 layout, weights, token files with the places of their documents, documents,
 attributes with their documents, a Bloom filter, a tokenizer, a config, a log, an

@@ -3,12 +3,14 @@ package verify
 import (
 	"fmt"
 	"io"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"olmo/config"
 	"olmo/proof"
+	"olmo/release"
 	"olmo/train"
 )
 
@@ -213,7 +215,7 @@ func (v *verifier) judgeTokenizer() {
 		}
 	}
 	for _, name := range sortedKeys(v.files) {
-		if filepath.Base(name) != "tokenizer.json" || !strings.HasPrefix(name, "tokenizer/") && !strings.HasPrefix(name, v.train+"step") {
+		if path.Base(name) != "tokenizer.json" {
 			continue
 		}
 		f := v.usable(name)
@@ -232,6 +234,9 @@ func (v *verifier) judgeTokenizer() {
 // tokenizerAt is the tokenizer that the chain has at a checkpoint, or in the end.
 func (v *verifier) tokenizerAt(name string, last *proof.Nullable) *proof.Nullable {
 	step, ok := v.stepOf(name)
+	if !ok {
+		step, ok = release.StepOf(path.Base(path.Dir(name))) // of a model
+	}
 	if !ok {
 		return last
 	}

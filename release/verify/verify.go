@@ -163,16 +163,7 @@ func (v *verifier) manifest() {
 
 // wanted tells whether --only lets a path be read.
 func (v *verifier) wanted(name string) bool {
-	return len(v.o.Only) == 0 || slices.ContainsFunc(v.o.Only, func(pattern string) bool {
-		if ok, _ := path.Match(pattern, name); ok {
-			return true
-		}
-		// A pattern that a folder fits takes all that is in it.
-		return slices.ContainsFunc(within(name), func(folder string) bool {
-			ok, _ := path.Match(strings.TrimSuffix(pattern, "/"), folder)
-			return ok
-		})
-	})
+	return len(v.o.Only) == 0 || release.Matches(v.o.Only, name)
 }
 
 // readFiles reads all files of a release, and compares each with its entry; of a run, those that say what
@@ -242,7 +233,8 @@ func ofRun(name string) bool {
 // isText tells whether a file is one that is read by lines or as settings. Such are read also where they
 // have another size than release.json says, as far as that goes: what else they say is then told, too.
 func isText(name string) bool {
-	return !isTensors(name) && (strings.HasPrefix(name, "train/") || strings.HasPrefix(name, "tokenizer/"))
+	in := func(folder string) bool { return strings.HasPrefix(name, folder) }
+	return !isTensors(name) && (in("train/") || in("tokenizer/") || in(textsFolder))
 }
 
 // listed compares the names of the list with what is there, and returns the files to read.
@@ -371,6 +363,7 @@ func (v *verifier) judge() {
 	v.judgeHead()
 	v.judgeTokenizer()
 	v.judgeTokens()
+	v.judgeTexts()
 	v.judgeSteps()
 	v.judgeCheckpoints()
 	v.judgeRevisions()
