@@ -25,7 +25,11 @@ func (g *Graph) Recompute(begin int, pick func(*Def) bool) {
 // head's loss depends on.
 func (g *Graph) Backward() { g.backward(map[Value]Value{}) }
 
-// BackwardFrom appends the gradients of Σ y·dy; tests use it.
+// BackwardSeeded appends the gradients of a loss that is a function of one number of each token,
+// y (N, 1): Batch.Seed gives its derivatives.
+func (g *Graph) BackwardSeeded(y Value) { g.BackwardFrom(y, g.op(Seed, nil, y)[0]) }
+
+// BackwardFrom appends the gradients of Σ y·dy.
 func (g *Graph) BackwardFrom(y, dy Value) { g.backward(map[Value]Value{y: dy}) }
 
 // tape is a backward pass in the making. It goes through the forward pass from its last

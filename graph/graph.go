@@ -209,6 +209,12 @@ type Batch struct {
 	Select   []int32 // rows that Select picks
 	// LossScale multiplies the sum of the losses before it is differentiated.
 	LossScale float32
+	// LossScales are factors of single tokens' losses in the place of LossScale; nil: none. The
+	// losses of routers know LossScale alone.
+	LossScales []float32
+	// Seed writes the derivative of the caller's loss by each token's y to dy, in a graph with
+	// BackwardSeeded: a run calls it once, when all of y is known.
+	Seed func(y, dy []float32)
 	// Update holds the numbers of an optimiser step.
 	Update *Update
 	Noise  *Noise // of dropout; nil: nothing is dropped
@@ -241,6 +247,14 @@ func Sequence(ids []int32, n int) *Batch {
 		b.Segments = append(b.Segments, Segment{Rows: len(ids) / n})
 	}
 	return b
+}
+
+// Scale is the factor of a token's loss.
+func (b *Batch) Scale(row int) float32 {
+	if b.LossScales != nil {
+		return b.LossScales[row]
+	}
+	return b.LossScale
 }
 
 // Positions returns the position of every token.

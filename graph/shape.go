@@ -101,6 +101,13 @@ func (s *shaping) table(i, rows, cols int) {
 	s.want(s.cols(i), cols, fmt.Sprintf("the columns of input %d", i))
 }
 
+// optionalTable is table where the input is there.
+func (s *shaping) optionalTable(i, rows, cols int) {
+	if s.has(i) {
+		s.table(i, rows, cols)
+	}
+}
+
 // vector wants input i, where it is there, to hold n fixed numbers.
 func (s *shaping) vector(i, n int) {
 	if s.has(i) {

@@ -180,9 +180,7 @@ func (c *Config) LossAndGradients(g *graph.Graph, zmul float32, r Recompute) {
 }
 
 func (c *Config) loss(g *graph.Graph, zmul float32, r Recompute, training bool) {
-	b := newBuilder(c, g, Options{})
-	b.recompute, b.training = r, training
-	b.routerLoss = c.Experts > 0 && (c.BalanceWeight > 0 || c.RouterZWeight > 0)
+	b := c.lossBuilder(g, r, training)
 	x := b.scaled(b.hidden())
 	w, bias := b.head()
 	var ce, lse graph.Value
@@ -196,6 +194,32 @@ func (c *Config) loss(g *graph.Graph, zmul float32, r Recompute, training bool) 
 	}
 	g.Keep(ce, "ce")
 	g.Keep(lse, "lse")
+}
+
+func (c *Config) lossBuilder(g *graph.Graph, r Recompute, training bool) *builder {
+	b := newBuilder(c, g, Options{})
+	b.recompute, b.training = r, training
+	b.routerLoss = c.Experts > 0 && (c.BalanceWeight > 0 || c.RouterZWeight > 0)
+	return b
+}
+
+// Scores writes the model into g and keeps what Loss does, for losses of the caller's own: "ce"
+// is minus the log-probability of each token's target, of the logits divided by a temperature.
+func (c *Config) Scores(g *graph.Graph, temperature float32) { c.scores(g, temperature, "", false) }
+
+// ScoresAndGradients writes the model with its dropout, Scores and the gradients of a loss that
+// is a function of the cross entropies into g: graph.Batch.Seed computes its derivatives.
+func (c *Config) ScoresAndGradients(g *graph.Graph, temperature float32, r Recompute) {
+	g.BackwardSeeded(c.scores(g, temperature, r, true))
+}
+
+func (c *Config) scores(g *graph.Graph, temperature float32, r Recompute, training bool) (ce graph.Value) {
+	b := c.lossBuilder(g, r, training)
+	x := b.scaled(b.hidden())
+	w, bias := b.head()
+	ce, lse := g.Head(x, w, bias, graph.HeadAttr{Cap: float32(b.LogitCap), Temperature: temperature})
+	g.Keep(lse, "lse")
+	return g.Keep(ce, "ce")
 }
 
 // Trace writes the model with its dropout into g, up to the final norm, keeps the output of

@@ -3,6 +3,7 @@
 package cpu
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -184,7 +185,8 @@ type program struct {
 	steps   []func(r *run)
 	batch   *graph.Batch
 	outputs map[string][]float32
-	hasHead bool
+	targets bool // is about the targets of tokens
+	seeded  bool // asks the batch for derivatives
 	updates bool // has operations that change parameters
 }
 
@@ -227,9 +229,8 @@ func (d *Device) Compile(g *graph.Graph, o device.Options) (device.Program, erro
 		if !ok {
 			return nil, fmt.Errorf("compiling: the CPU device has no %s", op.Def.Name)
 		}
-		if op.Def == graph.HeadLoss {
-			p.hasHead = true
-		}
+		p.targets = p.targets || headWeight(op) != graph.None
+		p.seeded = p.seeded || op.Def == graph.Seed
 		if s := make(p, op); s != nil {
 			p.steps = append(p.steps, s)
 		}
@@ -281,8 +282,14 @@ func (p *program) Run(b *graph.Batch) error {
 	if len(r.positions) != r.rows {
 		return fmt.Errorf("segments of %d rows for %d tokens", len(r.positions), r.rows)
 	}
-	if p.hasHead && len(b.Targets) != r.rows {
+	if p.targets && len(b.Targets) != r.rows {
 		return fmt.Errorf("%d targets for %d tokens", len(b.Targets), r.rows)
+	}
+	if b.LossScales != nil && len(b.LossScales) != r.rows {
+		return fmt.Errorf("%d factors of losses for %d tokens", len(b.LossScales), r.rows)
+	}
+	if p.seeded && b.Seed == nil {
+		return errors.New("the batch does not say how its loss is differentiated")
 	}
 	p.batch = b
 	for _, s := range p.steps {

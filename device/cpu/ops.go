@@ -228,29 +228,22 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 	graph.Attention:                 attention,
 	graph.CachedAttention:           attention,
 	graph.All["attention.backward"]: attentionBackward,
-	graph.HeadLoss: func(p *program, op *graph.Op) func(r *run) {
-		a := op.Attr.(*graph.HeadLossAttr)
+	graph.HeadLoss:                  headLoss,
+	graph.Head: func(p *program, op *graph.Op) func(r *run) {
 		return func(r *run) {
-			var dx, dw *kernel.Matrix
-			var bias, db []float32
-			params := op.In[1:]
-			if a.Backward {
-				params = op.In[1 : 1+len(op.In)/2]
-			}
-			if a.Bias {
-				bias = p.vector(params[1], r)
-			}
-			if a.Backward {
-				grads := op.In[1+len(params):]
-				x, w := p.matrix(op.Out[2], r), p.matrix(grads[0], r)
-				dx, dw = &x, &w
-				if a.Bias {
-					db = p.vector(grads[1], r)
-				}
-			}
-			loss := kernel.Loss{Cap: a.Cap, CE: p.vector(op.Out[0], r), LSE: p.vector(op.Out[1], r), Logits: p.dev.scratch[p.plan.room[op]:]}
-			kernel.HeadLoss(loss, p.matrix(op.In[0], r), p.matrix(op.In[1], r), bias, r.Targets, r.ends, r.LossScale, a.ZMul, p.opt.BF16, dx, dw, db)
+			p.head(op, 0, r).Loss(p.vector(op.Out[0], r), p.vector(op.Out[1], r), nil)
 		}
+	},
+	headBackward: func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) {
+			d := p.matrix(op.In[0], r)
+			g := p.headGradients(op.Out[0], op.In[4], op.In[5], r)
+			g.Scale = func(row int) float32 { return d.Row(row)[0] }
+			p.head(op, 1, r).Backward(g)
+		}
+	},
+	graph.Seed: func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) { r.Seed(p.vector(op.In[0], r), p.vector(op.Out[0], r)) }
 	},
 	graph.Zero: func(p *program, op *graph.Op) func(r *run) {
 		v := p.value(op.In[0])
@@ -405,6 +398,50 @@ func elementwise(f func(y, x kernel.Matrix)) func(p *program, op *graph.Op) func
 func elementwiseBackward(f func(dx, dy, x kernel.Matrix)) func(p *program, op *graph.Op) func(r *run) {
 	return func(p *program, op *graph.Op) func(r *run) {
 		return func(r *run) { f(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r)) }
+	}
+}
+
+// head returns the head of an operation whose inputs from number x on are x, W and the bias, or none.
+func (p *program) head(op *graph.Op, x int, r *run) *kernel.Head {
+	h := &kernel.Head{
+		X: p.matrix(op.In[x], r), W: p.matrix(op.In[x+1], r), Targets: r.Targets, Ends: r.ends, BF16: p.opt.BF16,
+		Logits: p.dev.scratch[p.plan.room[op]:],
+	}
+	if a, ok := op.Attr.(*graph.HeadAttr); ok {
+		h.Cap, h.Temperature, h.Bias = a.Cap, a.Temperature, p.optional(op.In[x+2])
+	}
+	return h
+}
+
+// headGradients returns where the head's gradients go; dw and db may be None.
+func (p *program) headGradients(dx, dw, db graph.Value, r *run) *kernel.HeadGradients {
+	g := &kernel.HeadGradients{DX: p.matrix(dx, r), DB: p.optional(db)}
+	if dw != graph.None {
+		m := p.matrix(dw, r)
+		g.DW = &m
+	}
+	return g
+}
+
+func headLoss(p *program, op *graph.Op) func(r *run) {
+	a := op.Attr.(*graph.HeadLossAttr)
+	return func(r *run) {
+		h := p.head(op, 0, r)
+		h.Cap = a.Cap
+		params := 1 // W and, with a bias, b
+		if a.Bias {
+			params, h.Bias = 2, p.optional(op.In[2])
+		}
+		var g *kernel.HeadGradients
+		if a.Backward {
+			db := graph.None
+			if a.Bias {
+				db = op.In[1+params+1]
+			}
+			g = p.headGradients(op.Out[2], op.In[1+params], db, r)
+			g.Scale, g.ZMul = r.Scale, a.ZMul
+		}
+		h.Loss(p.vector(op.Out[0], r), p.vector(op.Out[1], r), g)
 	}
 }
 

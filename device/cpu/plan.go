@@ -75,8 +75,8 @@ func buffers(g *graph.Graph, ops []*graph.Op, o device.Options) int64 {
 	for _, op := range ops {
 		n := 0
 		switch a := op.Attr.(type) {
-		case *graph.HeadLossAttr:
-			n = min(o.Rows, 2*numeric.Cut) * g.Info(op.In[0]).Cols() / numbers
+		case *graph.HeadLossAttr, *graph.HeadAttr:
+			n = min(o.Rows, 2*numeric.Cut) * g.Info(headWeight(op)).Cols() / numbers
 		case *graph.ExpertsAttr:
 			n = 2 * o.Rows * a.K / a.E * (3*a.C + 6*a.F) // some experts get twice their share
 		case *graph.MuonAttr:
@@ -317,8 +317,8 @@ func (l *layout) assign(o device.Options) plan {
 		b.first, b.last = min(b.first, l.first[v]), max(b.last, l.last[v])
 	}
 	for i, op := range l.ops {
-		if op.Def == graph.HeadLoss {
-			n := kernel.HeadRoom(o.Rows, l.g.Info(op.In[1]).Shape[0])
+		if w := headWeight(op); w != graph.None {
+			n := kernel.HeadRoom(o.Rows, l.g.Info(w).Shape[0])
 			blocks = append(blocks, block{i, i, n, func(offset int) { p.room[op] = offset }})
 		}
 	}
@@ -426,7 +426,19 @@ var (
 	linearDX       = graph.All["linear.dx"]
 	linearDW       = graph.All["linear.dw"]
 	gatherBackward = graph.All["gather.backward"]
+	headBackward   = graph.All["head.backward"]
 )
+
+// headWeight returns the matrix of an operation that computes logits, None for any other.
+func headWeight(op *graph.Op) graph.Value {
+	switch op.Def {
+	case graph.HeadLoss, graph.Head:
+		return op.In[1]
+	case headBackward:
+		return op.In[2]
+	}
+	return graph.None
+}
 
 // denseGrads finds the gradients of which operations want all elements: all but
 // lookups, the sum with another use's gradient, and clearing. The others are tables of which a

@@ -31,8 +31,10 @@ func Run(t *testing.T, open func(t *testing.T) device.Device) {
 				}
 				b := c.Batch()
 				b.LossScale = 0.5
-				for i := range b.IDs {
-					b.Targets = append(b.Targets, int32(i*5%13)-1)
+				if b.Targets == nil {
+					for i := range b.IDs {
+						b.Targets = append(b.Targets, int32(i*5%13)-1)
+					}
 				}
 				Compare(t, open(t), g, b, d.Tolerance)
 			})

@@ -258,25 +258,27 @@ func (s benchSize) benchKernels(bf16 bool, peak float64) []kernelReport {
 	// Three products: logits, dx and dw.
 	x, w, dx, dw := filled(N, C), filled(s.V, C), filled(N, C), filled(s.V, C)
 	targets, ce, lse := make([]int32, N), make([]float32, N), make([]float32, N)
+	head := &kernel.Head{X: x, W: w, Targets: targets, Ends: ends, BF16: bf16}
+	gradients := &kernel.HeadGradients{Scale: func(int) float32 { return 1 }, DX: dx, DW: &dw}
 	measure(fmt.Sprintf("head, loss and gradients %d×%d→%d", N, C, s.V), 6*float64(N)*float64(C)*float64(s.V), 0, func() {
-		kernel.HeadLoss(kernel.Loss{CE: ce, LSE: lse}, x, w, nil, targets, ends, 1, 0, bf16, &dx, &dw, nil)
+		head.Loss(ce, lse, gradients)
 	})
 	a := kernel.Attention{H: s.heads, KV: s.heads, D: D, Scale: 0.125, BF16: bf16}
 	q, k, v, o := filled(N, C), filled(N, C), filled(N, C), filled(N, C)
 	do, dq, dk, dv := filled(N, C), filled(N, C), filled(N, C), filled(N, C)
 	stats := filled(N, 2*s.heads)
 	var segments []kernel.Segment
-	var gradients []kernel.Gradients
+	var dqkv []kernel.Gradients
 	for b := range s.B {
 		r := func(m kernel.Matrix) kernel.Matrix { return m.Slice(b*s.T, s.T) }
 		segments = append(segments, kernel.Segment{Q: r(q), K: r(k), V: r(v), O: r(o), Stats: r(stats)})
-		gradients = append(gradients, kernel.Gradients{DO: r(do), DQ: r(dq), DK: r(dk), DV: r(dv)})
+		dqkv = append(dqkv, kernel.Gradients{DO: r(do), DQ: r(dq), DK: r(dk), DV: r(dv)})
 	}
 	// For each pair and channel two products forward (scores, values) and five backward (scores
 	// again, dV, dP, dQ, dK).
 	pairs := float64(s.B) * float64(s.T) * float64(s.T+1) / 2 // of a query and a key that it sees
 	measure(fmt.Sprintf("attention of %d tokens", s.T), 4*float64(C)*pairs, 0, func() { a.Forward(segments) })
-	measure(fmt.Sprintf("attention of %d tokens, backward", s.T), 10*float64(C)*pairs, 0, func() { a.Backward(segments, gradients) })
+	measure(fmt.Sprintf("attention of %d tokens, backward", s.T), 10*float64(C)*pairs, 0, func() { a.Backward(segments, dqkv) })
 	// These are bound by memory. Bytes an element: LayerNorm reads one number and writes one,
 	// SwiGLU reads two for each that it writes, AdamW reads p, m, v and the gradient and writes
 	// the first three.

@@ -98,14 +98,15 @@ func TestDigests(t *testing.T) {
 		}},
 		{"head", [2]uint64{0x839e1dd0c3694fb7, 0xb9b47825a2b673fe}, func(d *digestor) {
 			const n, c, v = 20, 24, 101
-			out := Loss{CE: make([]float32, n), LSE: make([]float32, n)}
+			ce, lse := make([]float32, n), make([]float32, n)
 			targets := make([]int32, n)
 			for i := range targets {
 				targets[i] = int32(d.r.IntN(v+5)) - 5
 			}
 			dx, dw := d.matrix(n, c, 1), d.matrix(v, c, 1)
-			HeadLoss(out, d.matrix(n, c, 2), d.matrix(v, c, 2), nil, targets, []int{13, n}, 0.01, 1e-4, d.bf16, &dx, &dw, nil)
-			d.add(out.CE, out.LSE, dx.Data, dw.Data)
+			h := Head{X: d.matrix(n, c, 2), W: d.matrix(v, c, 2), Targets: targets, Ends: []int{13, n}, BF16: d.bf16}
+			h.Loss(ce, lse, &HeadGradients{Scale: func(int) float32 { return 0.01 }, ZMul: 1e-4, DX: dx, DW: &dw})
+			d.add(ce, lse, dx.Data, dw.Data)
 		}},
 		{"capped attention", [2]uint64{0xf7e4fa393b1c6f63, 0xba72354f6bed851c}, func(d *digestor) {
 			const n = 270
@@ -121,14 +122,15 @@ func TestDigests(t *testing.T) {
 		}},
 		{"capped head", [2]uint64{0x00ae01c24636eb26, 0x14032a7b73cd0352}, func(d *digestor) {
 			const n, c, v = 20, 24, 101
-			out := Loss{Cap: 3, CE: make([]float32, n), LSE: make([]float32, n)}
+			ce, lse := make([]float32, n), make([]float32, n)
 			targets := make([]int32, n)
 			for i := range targets {
 				targets[i] = int32(d.r.IntN(v+5)) - 5
 			}
 			dx, dw := d.matrix(n, c, 1), d.matrix(v, c, 1)
-			HeadLoss(out, d.matrix(n, c, 2), d.matrix(v, c, 2), nil, targets, []int{13, n}, 0.01, 1e-4, d.bf16, &dx, &dw, nil)
-			d.add(out.CE, out.LSE, dx.Data, dw.Data)
+			h := Head{X: d.matrix(n, c, 2), W: d.matrix(v, c, 2), Cap: 3, Targets: targets, Ends: []int{13, n}, BF16: d.bf16}
+			h.Loss(ce, lse, &HeadGradients{Scale: func(int) float32 { return 0.01 }, ZMul: 1e-4, DX: dx, DW: &dw})
+			d.add(ce, lse, dx.Data, dw.Data)
 		}},
 		{"norms of heads, GeGLU, softcap", [2]uint64{0xe238ced6630bad9f, 0xe238ced6630bad9f}, func(d *digestor) {
 			const n, heads, D = 9, 5, 24

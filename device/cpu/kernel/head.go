@@ -2,13 +2,36 @@ package kernel
 
 import "olmo/numeric"
 
-// Loss is what the language-model head computes for each token.
-type Loss struct {
-	CE  []float32 // lse − logit of the target, nats; 0 without a target
-	LSE []float32 // log of the sum of exp(logits)
-	Cap float32   // logits become Cap·tanh(l/Cap); 0: they stay
+// Head is the language-model head on the tokens of a batch. The logits of a token are
+//
+//	l = x·wᵀ + bias    with a cap c then c·tanh(l/c)    at a temperature T then l/T
+//
+// and with its target t
+//
+//	lse = log Σ exp(lⱼ)    ce = lse − lₜ
+//
+// It never holds the logits of more than 512 tokens.
+type Head struct {
+	X, W        Matrix
+	Bias        []float32 // nil: none
+	Cap         float32   // 0: none
+	Temperature float32   // 0: none
+	Targets     []int32   // N ids, negative where there is none
+	Ends        []int     // the pieces of N
+	BF16        bool
 	// Logits is room for HeadRoom numbers; nil stands for buffers of this package's own.
 	Logits []float32
+}
+
+// HeadGradients is what the head's gradients go to.
+type HeadGradients struct {
+	// Scale is the factor of each token's loss.
+	Scale func(r int) float32
+	// ZMul is the factor of lse² in a token's loss ce + ZMul·lse².
+	ZMul float32
+	DX   Matrix
+	DW   *Matrix   // V×C, added to; nil: not wanted
+	DB   []float32 // V, added to; nil: not wanted
 }
 
 // headTokens is how many tokens have their logits at the same time.
@@ -18,94 +41,101 @@ const headTokens = 2 * numeric.Cut
 // the same places of the cache.
 const headGap = 16
 
-// HeadRoom is how many numbers HeadLoss holds for N tokens and a vocabulary of V.
+// HeadRoom is how many numbers the head holds for N tokens and a vocabulary of V.
 func HeadRoom(N, V int) int { return min(N, headTokens) * (V + headGap) }
 
-// HeadLoss is the language-model head with cross entropy and z-loss in one
-// operation: with the logits l = x·wᵀ + bias of a token and its target t,
+// Loss writes each token's ce, 0 without a target, and lse. With g it also computes the gradients
+// of Σ scale·(ce + zmul·lse²) from the same logits:
 //
-//	lse = log Σ exp(lⱼ)    ce = lse − lₜ    dlⱼ = scale·(exp(lⱼ − lse)·(1 + 2·zmul·lse) − [j = t])
+//	dlⱼ = scale·(exp(lⱼ − lse)·(1 + 2·zmul·lse) − [j = t])
 //
-// A cap c makes l = c·tanh(l/c), and multiplies dl by 1 − tanh².
-//
-// x is N×C, w is V×C, bias V long or nil, targets holds N ids, negative
-// where there is none; ends are the pieces of N. It never holds the logits of more than
-// 512 tokens.
-//
-// With dx (N×C), dw (V×C, added to) and, with a bias, db (V, added to) it also computes
-// the gradients of
-//
-//	scale · Σ (ce + zmul·lse²)
-//
-// from the same logits.
-func HeadLoss(out Loss, x, w Matrix, bias []float32, targets []int32, ends []int, scale, zmul float32, bf16 bool, dx, dw *Matrix, db []float32) {
-	V := w.Rows
+// divided by the temperature, and multiplied by 1 − tanh² with a cap.
+func (h *Head) Loss(ce, lse []float32, g *HeadGradients) { h.run(ce, lse, g) }
+
+// Backward computes the gradients that Loss would, and the logits once more for them.
+func (h *Head) Backward(g *HeadGradients) { h.run(nil, nil, g) }
+
+func (h *Head) run(ce, lse []float32, g *HeadGradients) {
+	V := h.W.Rows
 	s := borrowWide()
 	defer s.giveBack()
-	room := out.Logits
+	room := h.Logits
 	if room == nil {
-		room = s.buf(0, HeadRoom(x.Rows, V))
+		room = s.buf(0, HeadRoom(h.X.Rows, V))
 	}
 	begin := 0
-	for i := 0; i < len(ends); {
+	for i := 0; i < len(h.Ends); {
 		// Two pieces at a time: each time the weights come from memory, and their
 		// gradient goes there and back.
 		first := i
-		for i < len(ends) && (i == first || ends[i]-begin <= headTokens) {
+		for i < len(h.Ends) && (i == first || h.Ends[i]-begin <= headTokens) {
 			i++
 		}
-		pieces := within(ends[first:i], begin)
-		end := ends[i-1]
+		end := h.Ends[i-1]
 		n := end - begin
-		rows := x.Slice(begin, n)
+		rows := h.X.Slice(begin, n)
 		logits := Matrix{Data: room, Rows: n, Cols: V, Stride: V + headGap}
-		MatMulNT(logits, rows, w, nil, bf16)
-		b := begin
-		eachRowOf(n, 4, func(r int) {
-			l, t := logits.Row(r), targets[b+r]
-			if bias != nil {
-				isa.add(l, l, bias)
+		MatMulNT(logits, rows, h.W, nil, h.BF16)
+		eachRowOf(n, 4, func(r int) { h.row(logits.Row(r), begin+r, ce, lse, g) })
+		if g != nil {
+			MatMulNN(g.DX.Slice(begin, n), logits, h.W, nil, h.BF16)
+			pieces := within(h.Ends[first:i], begin)
+			if g.DW != nil {
+				MatMulTN(*g.DW, logits, rows, pieces, h.BF16)
 			}
-			var bent []float32
-			if out.Cap > 0 {
-				s := borrow()
-				defer s.giveBack()
-				bent = s.buf(0, V)
-				tanhRow(bent, l, s.buf(1, V), out.Cap)
-				isa.scale(l, bent, out.Cap)
-			}
-			m := isa.max(l)
-			var target float32
-			if t >= 0 {
-				target = l[t]
-			}
-			sum := isa.expSum(l, l, m)
-			lse := m + float32(numeric.Log(float64(sum)))
-			out.LSE[b+r], out.CE[b+r] = lse, 0
-			if t >= 0 {
-				out.CE[b+r] = lse - target
-			}
-			if dx == nil {
-				return
-			}
-			if t < 0 {
-				clear(l)
-				return
-			}
-			a := scale * (1 + float32(float32(2*zmul)*lse))
-			isa.scale(l, l, a/sum)
-			l[t] -= scale
-			if bent != nil {
-				capBack(l, l, bent)
-			}
-		})
-		if dx != nil {
-			MatMulNN(dx.Slice(begin, n), logits, w, nil, bf16)
-			MatMulTN(*dw, logits, rows, pieces, bf16)
-			if bias != nil {
-				BiasBackward(db, logits, pieces)
+			if g.DB != nil {
+				BiasBackward(g.DB, logits, pieces)
 			}
 		}
 		begin = end
+	}
+}
+
+// row takes the products l of token r, and with g leaves the gradient of its logits in their
+// place. ce and lse may be nil.
+func (h *Head) row(l []float32, r int, ce, lse []float32, g *HeadGradients) {
+	if h.Bias != nil {
+		isa.add(l, l, h.Bias)
+	}
+	var bent []float32
+	if h.Cap > 0 {
+		s := borrow()
+		defer s.giveBack()
+		bent = s.buf(0, len(l))
+		tanhRow(bent, l, s.buf(1, len(l)), h.Cap)
+		isa.scale(l, bent, h.Cap)
+	}
+	if h.Temperature > 0 {
+		isa.div(l, l, h.Temperature)
+	}
+	m, t := isa.max(l), h.Targets[r]
+	var target float32
+	if t >= 0 {
+		target = l[t]
+	}
+	sum := isa.expSum(l, l, m)
+	logSum := m + float32(numeric.Log(float64(sum)))
+	if ce != nil {
+		ce[r], lse[r] = 0, logSum
+		if t >= 0 {
+			ce[r] = logSum - target
+		}
+	}
+	if g == nil {
+		return
+	}
+	if t < 0 {
+		clear(l)
+		return
+	}
+	scale := g.Scale(r)
+	a := scale * (1 + float32(float32(2*g.ZMul)*logSum))
+	isa.scale(l, l, a/sum)
+	l[t] -= scale
+	if h.Temperature > 0 {
+		isa.div(l, l, h.Temperature)
+	}
+	if bent != nil {
+		capBack(l, l, bent)
 	}
 }

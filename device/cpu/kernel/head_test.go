@@ -1,46 +1,125 @@
 package kernel
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
 )
 
-// TestHeadLossPieces: all tokens at once give the bits of one piece after the other.
-func TestHeadLossPieces(t *testing.T) {
-	r := rand.New(rand.NewPCG(5, 6))
-	const n, c, v = 900, 20, 77
-	ends := []int{200, 256, 500, 756, 800, n}
-	x, w := Dense(values(r, n*c, false), n, c), Dense(values(r, v*c, false), v, c)
-	bias := values(r, v, false)
-	targets := make([]int32, n)
-	for i := range targets {
-		targets[i] = int32(r.IntN(v+3)) - 3
+// headTest is a head with everything it can have, on random numbers.
+func headTest(r *rand.Rand, n, c, v int, ends []int) *Head {
+	h := &Head{
+		X: Dense(values(r, n*c, false), n, c), W: Dense(values(r, v*c, false), v, c), Bias: values(r, v, false),
+		Targets: make([]int32, n), Ends: ends,
 	}
-	type result struct{ ce, lse, dx, dw, db []float32 }
-	run := func(bf16 bool, groups [][]int) result {
-		o := result{make([]float32, n), make([]float32, n), make([]float32, n*c), make([]float32, v*c), make([]float32, v)}
-		dx, dw := Dense(o.dx, n, c), Dense(o.dw, v, c)
+	for i := range h.Targets {
+		h.Targets[i] = int32(r.IntN(v+3)) - 3
+	}
+	return h
+}
+
+// headResult is all that a head gives.
+type headResult struct{ ce, lse, dx, dw, db []float32 }
+
+func newHeadResult(h *Head) headResult {
+	n, c, v := h.X.Rows, h.X.Cols, h.W.Rows
+	return headResult{make([]float32, n), make([]float32, n), make([]float32, n*c), make([]float32, v*c), make([]float32, v)}
+}
+
+// gradients are those of h into o, with a factor for each token.
+func (o *headResult) gradients(h *Head, zmul float32, scale func(r int) float32) *HeadGradients {
+	dw := Dense(o.dw, h.W.Rows, h.W.Cols)
+	return &HeadGradients{Scale: scale, ZMul: zmul, DX: Dense(o.dx, h.X.Rows, h.X.Cols), DW: &dw, DB: o.db}
+}
+
+func (o *headResult) same(t *testing.T, want headResult, what string) {
+	t.Helper()
+	for i, pair := range [][2][]float32{{o.ce, want.ce}, {o.lse, want.lse}, {o.dx, want.dx}, {o.dw, want.dw}, {o.db, want.db}} {
+		if !slices.Equal(asWords(pair[0]), asWords(pair[1])) {
+			t.Errorf("%s: result %d differs", what, i)
+		}
+	}
+}
+
+// TestHeadPieces: all tokens at once give the bits of one piece after the other.
+func TestHeadPieces(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	const n = 900
+	ends := []int{200, 256, 500, 756, 800, n}
+	h := headTest(r, n, 20, 77, ends)
+	scale := func(r int) float32 { return 0.01 * float32(1+r%3) }
+	for _, h.BF16 = range []bool{false, true} {
+		a, b := newHeadResult(h), newHeadResult(h)
+		h.Loss(a.ce, a.lse, a.gradients(h, 1e-4, scale))
 		begin := 0
-		for _, g := range groups {
-			end := g[len(g)-1]
-			part := dx.Slice(begin, end-begin)
-			HeadLoss(Loss{CE: o.ce[begin:end], LSE: o.lse[begin:end]}, x.Slice(begin, end-begin), w, bias, targets[begin:end],
-				within(g, begin), 0.01, 1e-4, bf16, &part, &dw, o.db)
+		for _, end := range ends {
+			part := *h
+			part.X, part.Targets, part.Ends = h.X.Slice(begin, end-begin), h.Targets[begin:end], []int{end - begin}
+			g := b.gradients(h, 1e-4, func(r int) float32 { return scale(begin + r) })
+			g.DX = g.DX.Slice(begin, end-begin)
+			part.Loss(b.ce[begin:end], b.lse[begin:end], g)
 			begin = end
 		}
-		return o
+		a.same(t, b, fmt.Sprint("bf16 ", h.BF16))
 	}
-	var single [][]int
-	for _, e := range ends {
-		single = append(single, []int{e})
-	}
-	for _, bf16 := range []bool{false, true} {
-		a, b := run(bf16, [][]int{ends}), run(bf16, single)
-		for i, pair := range [][2][]float32{{a.ce, b.ce}, {a.lse, b.lse}, {a.dx, b.dx}, {a.dw, b.dw}, {a.db, b.db}} {
-			if !slices.Equal(asWords(pair[0]), asWords(pair[1])) {
-				t.Errorf("bf16 %v: result %d differs", bf16, i)
+}
+
+// TestHeadHalves: losses first, gradients later, and losses again when the weights' gradient is
+// not wanted, give the bits that one pass gives.
+func TestHeadHalves(t *testing.T) {
+	withTables(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(7, 8))
+		h := headTest(r, 300, 20, 77, []int{256, 300})
+		for _, c := range []struct {
+			name             string
+			cap, temperature float32
+			bf16             bool
+		}{{"plain", 0, 0, false}, {"capped", 2, 0, false}, {"at 0.7", 0, 0.7, false}, {"capped, at 1.3, bf16", 2, 1.3, true}} {
+			h.Cap, h.Temperature, h.BF16 = c.cap, c.temperature, c.bf16
+			scale := func(r int) float32 { return float32(r%5) - 1.5 }
+			one, two := newHeadResult(h), newHeadResult(h)
+			h.Loss(one.ce, one.lse, one.gradients(h, 0, scale))
+			h.Loss(two.ce, two.lse, nil)
+			h.Backward(two.gradients(h, 0, scale))
+			two.same(t, one, c.name)
+
+			frozen := newHeadResult(h)
+			g := frozen.gradients(h, 0, scale)
+			g.DW, g.DB = nil, nil
+			h.Backward(g)
+			if !slices.Equal(asWords(frozen.dx), asWords(one.dx)) {
+				t.Errorf("%s: dx differs without the gradient of the weights", c.name)
 			}
+			for i, l := range one.ce {
+				if (h.Targets[i] < 0) != (l == 0) {
+					t.Errorf("%s: ce[%d] = %v with target %d", c.name, i, l, h.Targets[i])
+				}
+			}
+		}
+	})
+}
+
+// TestHeadTemperature: a head at a temperature is one whose logits the temperature has divided.
+func TestHeadTemperature(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	const n, c, v = 40, 20, 77
+	h := headTest(r, n, c, v, []int{n})
+	h.Temperature = 0.7
+	ce, lse := make([]float32, n), make([]float32, n)
+	h.Loss(ce, lse, nil)
+	l := Dense(make([]float32, n*v), n, v)
+	MatMulNT(l, h.X, h.W, nil, false)
+	for i := range n {
+		for j := range l.Row(i) {
+			l.Row(i)[j] = (l.Row(i)[j] + h.Bias[j]) / float32(0.7)
+		}
+		want := float32(0)
+		if t := h.Targets[i]; t >= 0 {
+			want = LSE(l.Row(i)) - l.Row(i)[t]
+		}
+		if lse[i] != LSE(l.Row(i)) || ce[i] != want {
+			t.Errorf("token %d: ce %v, lse %v; of its divided logits %v, %v", i, ce[i], lse[i], want, LSE(l.Row(i)))
 		}
 	}
 }
