@@ -74,7 +74,7 @@ a terminal is asked. SOURCE_DATE_EPOCH dates the cards.`,
 	flags.StringVar(&f.note, "note", "", "private key that signs the head of the chain, for whoever stamps or witnesses it")
 	flags.StringVar(&f.newKey, "new-key", "", "make key pairs: this file and NAME.pub.pem beside it, NAME.note and NAME.pub.note for --note")
 	flags.StringVar(&f.checkpoints, "checkpoints", "all", "steps whose checkpoints go in: all, last, or N,N…")
-	flags.StringArrayVar(&f.documents, "documents", nil, "files, folders or patterns of the documents (default: as the .csv.gz name them)")
+	listFlag(flags, &f.documents, "documents", "files, folders or patterns of the documents (default: as the .csv.gz name them)")
 	flags.StringVar(&f.about, "about", "", "YAML file with what only a person can say, for the cards")
 	flags.StringArrayVar(&f.without, "without", nil, "leave out documents, data, state, requests, or paths by pattern")
 	flags.BoolVar(&f.yes, "yes", false, "do not ask about texts without a licence")
