@@ -114,7 +114,7 @@ const (
 )
 
 func (u *uploads) sign(p piece) string {
-	mac := hmac.New(sha256.New, u.key[:])
+	mac := hmac.New(sha256.New, u.key)
 	fmt.Fprintf(mac, "%s %d %d", p.hash, p.size, p.part)
 	return hex.EncodeToString(mac.Sum(nil))
 }

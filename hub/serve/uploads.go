@@ -27,6 +27,7 @@ import (
 //
 //	blobs/ab/abcd…           contents, under their SHA-256
 //	parts/abcd…/N            parts of contents that are still coming
+//	key                      signs the addresses that contents are sent to
 //	KIND/ORG/NAME/refs.json  what the branches and tags of a repository name
 //	KIND/ORG/NAME/commits/   the commits, a file each: ID.json
 //
@@ -35,9 +36,9 @@ type uploads struct {
 	dir      string
 	root     *os.Root
 	lock     *store.Lock
-	token    string   // which an upload needs; "" for none
-	key      [32]byte // signs the addresses that contents are sent to
-	partSize int64    // of a content that comes in parts
+	token    string // which an upload needs; "" for none
+	key      []byte
+	partSize int64 // of a content that comes in parts
 }
 
 // partSize is the size of a part, unless that would make too many.
@@ -56,7 +57,10 @@ func (h *Hub) TakeUploads(dir, token string) error {
 		return err
 	}
 	h.uploads = &uploads{dir: dir, root: root, lock: lock, token: token, partSize: partSize}
-	_, _ = rand.Read(h.uploads.key[:]) // which never fails
+	if err := h.uploads.readKey(); err != nil {
+		h.Close()
+		return err
+	}
 	for _, kind := range []string{models, datasets} {
 		found, err := fs.Glob(root.FS(), kind+"/*/*/"+refsFile)
 		for _, name := range found {
@@ -74,6 +78,23 @@ func (h *Hub) TakeUploads(dir, token string) error {
 		}
 	}
 	return nil
+}
+
+// readKey reads the key, or makes one. It outlives the process, so that clients go on sending to
+// the addresses that they have when a hub was started again.
+func (u *uploads) readKey() (err error) {
+	const size = 32
+	name := filepath.Join(u.dir, "key")
+	if u.key, err = store.ReadFile(name); err == nil && len(u.key) == size {
+		return nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	u.key = make([]byte, size)
+	_, _ = rand.Read(u.key) // which never fails
+	// One that a crash left half is of no use.
+	return errors.Join(store.Remove(name), store.WriteNew(name, u.key, 0o600))
 }
 
 // Unlocked says why the folder of uploads has no lock; nil when it has one.
