@@ -91,7 +91,7 @@ type Config struct {
 	// InitWeights is a file of weights, with the names of the ai2-olmo package, to
 	// start from instead of init_fn.
 	InitWeights string `yaml:"init_weights"`
-	// LossDenominator says what the sum of the losses is divided by: batch (OLMo: all
+	// LossDenominator says what the sum of the losses is divided by: none (by nothing), batch (OLMo: all
 	// B·T tokens, masked or not) or labels (the tokens that have a target).
 	LossDenominator string `yaml:"loss_denominator"`
 	// ZLossMultiplier is the factor of the z-loss, 1e-4 when not set: ai2-olmo takes that
@@ -435,8 +435,8 @@ func (c *Config) Validate() error {
 		one("optimizer.name", c.Optimizer.Name, optimizers...),
 		one("optimizer.adjust_lr", c.Optimizer.AdjustLR, "rms_norm", "spectral_norm", "none"),
 		c.Scheduler.check("scheduler"),
-		one("loss_denominator", c.LossDenominator, "batch", "labels"),
-		one("data.name", string(c.Data.Name), string(tokens.Chunks), string(tokens.Padded), string(tokens.Packed), string(tokens.Interleaved), string(tokens.Variable)),
+		one("loss_denominator", c.LossDenominator, "batch", "labels", "none"),
+		one("data.name", string(c.Data.Name), string(tokens.Chunks), string(tokens.Padded), string(tokens.Packed), string(tokens.Interleaved), string(tokens.Variable), string(tokens.Rows)),
 		one("data.long_doc_strategy", string(c.Data.LongDocStrategy), string(tokens.Truncate), string(tokens.Fragment)),
 		one("data.pad_direction", c.Data.PadDirection, "right", "left"),
 	}
@@ -474,6 +474,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Data.Name == tokens.Variable && len(c.BatchSizeSchedule)+len(c.SequenceLengthSchedule) > 0 {
 		return errors.New("data.name vsl has a length for each batch by itself: batch_size_schedule and sequence_length_schedule do not go with it")
+	}
+	if c.Data.Name == tokens.Rows && len(c.SequenceLengthSchedule)+len(c.ModuleOutputsSaveSteps) > 0 {
+		return errors.New("data.name rows has instances of their own lengths: sequence_length_schedule and module_outputs_save_steps do not go with it")
 	}
 	if _, err := tokens.ParseDType(c.Data.MemmapDType); err != nil {
 		return fmt.Errorf("data.memmap_dtype: %w", err)

@@ -80,7 +80,7 @@ func (x *Course) Next() (*Planned, error) {
 			x.state.Epoch, x.state.ExamplesEpoch = int(x.loader.Epoch()), 0
 			continue
 		}
-		x.state.count(len(instances)*T, x.data.ChunkSize())
+		x.state.count(x.data, instances)
 		p := &Planned{Step: x.state.Step, Epoch: x.state.Epoch, Tokens: x.state.Tokens, Instances: instances, Length: T}
 		now, end := x.c.clock(&x.state, x.steps, x.tokens)
 		for _, rate := range x.rates {

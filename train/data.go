@@ -229,7 +229,7 @@ func newFeeder(c *Config, d *tokens.Dataset, cfg tokens.LoaderConfig, epochs uin
 			}
 			first = false
 			s.Step++
-			s.Tokens += int64(b.B * b.T)
+			s.Tokens += int64(b.Size())
 		}
 	}()
 	return f, nil
@@ -255,6 +255,9 @@ func (f *feeder) close() {
 // masked tokens and masked instances are no targets. Where pad is not negative, it is no target
 // either, and no token sees it as a key.
 func (i *item) inputs(from, to, length int, pad int32) *graph.Batch {
+	if i.Lens != nil {
+		return i.rows(from, to)
+	}
 	T := i.T
 	b := graph.Sequence(i.IDs[from*T:to*T], (to-from)*T/length)
 	b.Targets = make([]int32, 0, (to-from)*T)
@@ -299,6 +302,37 @@ func (i *item) inputs(from, to, length int, pad int32) *graph.Batch {
 		}
 	}
 	return b
+}
+
+// rows is inputs of instances of different lengths: each is a sequence of its own, without padding.
+func (i *item) rows(from, to int) *graph.Batch {
+	b := &graph.Batch{}
+	for n := from; n < to; n++ {
+		row, k := n*i.T, i.Lens[n]
+		keep := i.InstanceMask == nil || i.InstanceMask[n]
+		b.IDs = append(b.IDs, i.IDs[row:row+k]...)
+		b.Segments = append(b.Segments, graph.Segment{Rows: k})
+		for t := range k {
+			target := int32(-1)
+			if t+1 < k && keep && (i.LabelMask == nil || i.LabelMask[row+t+1]) {
+				target = i.IDs[row+t+1]
+			}
+			b.Targets = append(b.Targets, target)
+		}
+	}
+	return b
+}
+
+// before is the number of tokens of the instances before one.
+func (i *item) before(n int) int {
+	if i.Lens == nil {
+		return n * i.T
+	}
+	sum := 0
+	for _, k := range i.Lens[:n] {
+		sum += k
+	}
+	return sum
 }
 
 // checkIDs reports an id that the model's embedding lacks.

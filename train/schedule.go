@@ -78,6 +78,7 @@ var schedules = []string{
 	"cosine_linear_envelope", "constant_with_warmup",
 	"wsd", "wsds", "power_lr", "half_cos_with_warmup", "cos_with_warmup_and_linear_decay", "inv_sqrt_with_warmup", "exponential",
 	"composable", "sequential",
+	"hf_linear", "hf_cosine", "hf_constant",
 }
 
 // check reports what no schedule can be made of; key is the section's name.
@@ -197,6 +198,8 @@ func (s *SchedulerConfig) LearningRate(lr, t, end float64) float64 {
 		return s.override(lr, t, func(t float64) float64 { return s.sequence(lr, t, end) })
 	case "wsds":
 		return s.periods(lr, t)
+	case "hf_linear", "hf_cosine", "hf_constant":
+		return s.transformers(lr, t, end)
 	}
 	core := slices.Index(schedules, s.Name) >= slices.Index(schedules, "wsd")
 	// t_max, where the name has such a thing, takes the place of the run's end. (OLMo ignores it
@@ -272,6 +275,27 @@ func (s *SchedulerConfig) LearningRate(lr, t, end float64) float64 {
 		return last + float64((lr-last)*left)
 	}
 	panic("train: no schedule " + s.Name) // check has seen it
+}
+
+// transformers is a schedule of Hugging Face's Transformers (get_scheduler in optimization.py,
+// 5.23), whose clock is the number of updates before: the first one's rate is 0 where there is a
+// warm-up. After it the rate falls to 0 at t_max or at the end of the run.
+func (s *SchedulerConfig) transformers(lr, t, end float64) float64 {
+	if s.TMax != nil {
+		end = *s.TMax
+	}
+	t, warmup := t-1, s.warmup(end)
+	if t < warmup {
+		return lr * (t / max(warmup, 1))
+	}
+	switch s.Name {
+	case "hf_linear":
+		return lr * max((end-t)/max(end-warmup, 1), 0)
+	case "hf_cosine":
+		_, c := numeric.SinCos(math.Pi * ((t - warmup) / max(end-warmup, 1)))
+		return lr * max((1+c)/2, 0)
+	}
+	return lr
 }
 
 // rise is the warm-up to lr, a line: first + (lr − first)·t/warmup, with first a tenth of lr in

@@ -140,3 +140,21 @@ func TestGradNormLimit(t *testing.T) {
 		t.Errorf("without a factor the limit is %g, want 2", got)
 	}
 }
+
+// TestTransformers: rates of transformers 5.23's get_scheduler, for 10 updates with a warm-up of 3.
+func TestTransformers(t *testing.T) {
+	for name, want := range map[string][]float64{
+		"hf_linear":   {0, 1. / 3, 2. / 3, 1, 6. / 7, 5. / 7, 4. / 7, 3. / 7, 2. / 7, 1. / 7, 0},
+		"hf_cosine":   {0, 1. / 3, 2. / 3, 1, 0.9504844339512095, 0.8117449009293668, 0.6112604669781572, 0.3887395330218429, 0.1882550990706332, 0.04951556604879043, 0},
+		"hf_constant": {0, 1. / 3, 2. / 3, 1, 1, 1, 1, 1, 1, 1, 1},
+	} {
+		s := SchedulerConfig{}
+		s.SetDefaults()
+		s.Name, s.TWarmup = name, 3
+		for k, w := range want {
+			if got := s.LearningRate(1, float64(k+1), 10); math.Abs(got-w) > 1e-15 {
+				t.Errorf("%s, update %d: %v, want %v", name, k, got, w)
+			}
+		}
+	}
+}

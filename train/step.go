@@ -65,15 +65,16 @@ func (t *Trainer) nextStep() (*step, error) {
 	}
 	s.state.Record = nil // of older checkpoints
 	// OLMo counts first: the first step's rate is that of step 1.
-	s.state.count(in.B*in.T, t.data.ChunkSize())
+	s.state.count(t.data, in.Index)
 	return s, nil
 }
 
-// count takes a step with so many tokens.
-func (s *State) count(tokens, chunk int) {
+// count takes a step with these instances.
+func (s *State) count(d *tokens.Dataset, instances []uint32) {
+	n := d.Tokens(instances)
 	s.Step++
-	s.ExamplesEpoch += tokens / chunk
-	s.Tokens += int64(tokens)
+	s.ExamplesEpoch += d.Examples(instances)
+	s.Tokens += int64(n)
 }
 
 // differentiate runs the model on the batch: its losses, and the gradients and their norms.
@@ -201,7 +202,7 @@ func (t *Trainer) arrive(s *step) error {
 
 // fill completes the record with what the step has measured and how fast it was.
 func (t *Trainer) fill(s *step) {
-	n, length := s.in.B*s.in.T, t.length(s)
+	n, length := s.in.Size(), t.length(s)
 	t.speed.step(n, float64(n)*t.model.FLOPs(length).Core)
 	maps.Copy(s.rec, runlog.Record{
 		"step": s.state.Step, "epoch": s.state.Epoch, "train/CrossEntropyLoss": s.ce, "train/Perplexity": numeric.Exp(s.ce), "optim/total_grad_norm": s.norm,
@@ -252,7 +253,7 @@ func (t *Trainer) fillOptional(s *step, length int) {
 // length is the number of tokens that the model saw of each of the step's instances: by the
 // counts before the step, as batch takes them.
 func (t *Trainer) length(s *step) int {
-	return min(t.cfg.sequenceLength(s.state.Step-1, s.state.Tokens-int64(s.in.B*s.in.T)), s.in.T)
+	return min(t.cfg.sequenceLength(s.state.Step-1, s.state.Tokens-int64(s.in.Size())), s.in.T)
 }
 
 // gradients runs the micro-batches of each rank and returns cross entropy and z-loss. As
@@ -280,8 +281,11 @@ func (t *Trainer) gradients(in *item) (ce, z float64, err error) {
 // rankGradients adds the gradients of instances first to last, which one rank has, and
 // returns its losses.
 func (t *Trainer) rankGradients(in *item, first, last int) (ce, z float64, err error) {
-	denominator := float64((last - first) * in.T)
-	if t.cfg.LossDenominator == "labels" {
+	denominator := float64(in.before(last) - in.before(first))
+	switch t.cfg.LossDenominator {
+	case "none":
+		denominator = 1
+	case "labels":
 		n := 0
 		for _, target := range t.batch(in, first, last).Targets {
 			if target >= 0 {
@@ -291,11 +295,11 @@ func (t *Trainer) rankGradients(in *item, first, last int) (ce, z float64, err e
 		denominator = float64(max(n, 1))
 	}
 	ranks := float64(t.cfg.ranks())
-	micro := t.microbatch(in)
 	var squares float64
 	routers := make([][2]float64, t.model.Layers) // one sum after the other, whatever the micro-batches
-	for from := first; from < last; from += micro {
-		b := t.batch(in, from, min(from+micro, last))
+	for from, to := first, 0; from < last; from = to {
+		to = t.microbatch(in, from, last)
+		b := t.batch(in, from, to)
 		b.LossScale = float32(1 / (denominator * ranks))
 		if err := t.loss.Run(b); err != nil {
 			return 0, 0, err
@@ -322,10 +326,18 @@ func (t *Trainer) rankGradients(in *item, first, last int) (ce, z float64, err e
 	return ce / denominator, t.cfg.zmul() * squares / denominator, nil
 }
 
-// microbatch is the number of instances in a micro-batch. Where lengths vary it has so many
-// tokens, not so many instances.
-func (t *Trainer) microbatch(in *item) int {
-	return t.cfg.DeviceTrainMicrobatchSize * t.data.ChunkSize() / in.T
+// microbatch is the end of the micro-batch that begins with instance from. Where lengths vary it
+// has so many tokens, not so many instances.
+func (t *Trainer) microbatch(in *item, from, last int) int {
+	tokens := t.cfg.DeviceTrainMicrobatchSize * t.data.ChunkSize()
+	if in.Lens == nil {
+		return min(from+tokens/in.T, last)
+	}
+	to, begin := from+1, in.before(from)
+	for to < last && in.before(to+1)-begin <= tokens {
+		to++
+	}
+	return to
 }
 
 // batch is what the model's graph takes of instances from to to, at the coming step.
@@ -335,7 +347,7 @@ func (t *Trainer) batch(in *item, from, to int) *graph.Batch {
 		pad = int32(t.cfg.Model.PadTokenID)
 	}
 	b := in.inputs(from, to, length, pad)
-	b.Noise = &graph.Noise{Seed: t.cfg.Seed, Step: t.state.Step + 1, Row: from * in.T}
+	b.Noise = &graph.Noise{Seed: t.cfg.Seed, Step: t.state.Step + 1, Row: in.before(from)}
 	return b
 }
 

@@ -18,7 +18,7 @@ import (
 func (t *Trainer) saveOutputs(in *item, step int) error {
 	g := graph.New()
 	names := t.model.Trace(g)
-	n := min(t.microbatch(in), in.B)
+	n := t.microbatch(in, 0, in.B)
 	p, err := t.dev.Compile(g, device.Options{Rows: n * in.T, BF16: t.cfg.Precision == AMPBF16})
 	if err != nil {
 		return err

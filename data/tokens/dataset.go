@@ -99,7 +99,7 @@ func OpenDataset(cfg DatasetConfig) (_ *Dataset, err error) {
 	}
 	switch {
 	case !isLayout(cfg.Layout):
-		return nil, fmt.Errorf("the layout %q is not known\nhint: one of fsl, padded_fsl, packed_fsl, interleaved_fsl, vsl", cfg.Layout)
+		return nil, fmt.Errorf("the layout %q is not known\nhint: one of fsl, padded_fsl, packed_fsl, interleaved_fsl, vsl, rows", cfg.Layout)
 	case len(cfg.Paths) == 0:
 		return nil, errors.New("the data set names no token files")
 	case cfg.ChunkSize <= 0:
@@ -217,10 +217,34 @@ func (d *Dataset) File(i int) int {
 
 // Length is the number of tokens of instance i.
 func (d *Dataset) Length(i int) int {
-	if d.cfg.Layout == Variable {
+	if d.cfg.Layout == Variable || d.cfg.Layout == Rows {
 		return int(d.parts(i)[0].n)
 	}
 	return d.cfg.ChunkSize
+}
+
+// Examples is what instances of a batch count as among those of an epoch: where lengths vary,
+// as many as would have their tokens at full length.
+func (d *Dataset) Examples(instances []uint32) int {
+	if d.cfg.Layout == Rows {
+		return len(instances)
+	}
+	return d.Tokens(instances) / d.cfg.ChunkSize
+}
+
+// Tokens is the number of tokens of instances, padding that is part of one included.
+func (d *Dataset) Tokens(instances []uint32) int {
+	if d.cfg.Layout != Rows {
+		if len(instances) == 0 {
+			return 0
+		}
+		return len(instances) * d.Length(int(instances[0]))
+	}
+	n := 0
+	for _, i := range instances {
+		n += d.Length(int(i))
+	}
+	return n
 }
 
 // Read fills ids with instance i and, where the set has label masks or padding, mask.

@@ -16,6 +16,7 @@ const (
 	Packed      Layout = "packed_fsl"      // whole documents are put together; see pack
 	Interleaved Layout = "interleaved_fsl" // pieces of several documents take turns; see interleave
 	Variable    Layout = "vsl"             // documents are cut into powers of two; see cut
+	Rows        Layout = "rows"            // ours: each row of the .csv.gz is an instance of its own length, cut off at ChunkSize
 )
 
 // LongDocuments says what packing does with a document of more than one instance.
@@ -92,6 +93,8 @@ func (c *DatasetConfig) checkLayout() error {
 		return fmt.Errorf("layout %s has no label masks", c.Layout)
 	case c.Layout == Interleaved && (c.DocsPerInstance <= 0 || c.ChunksPerDoc <= 0 || c.ChunkSize%c.DocsPerInstance != 0 || c.ChunkSize%c.ChunksPerDoc != 0):
 		return fmt.Errorf("interleaving %d documents in %d pieces each is not possible: both must divide the %d tokens of an instance", c.DocsPerInstance, c.ChunksPerDoc, c.ChunkSize)
+	case c.Layout == Rows && (c.DocLens || c.Take != nil || c.SourceGroup > 1):
+		return fmt.Errorf("layout %s has neither document lengths nor limits nor groups of files: each row is an instance", c.Layout)
 	case c.Layout == Interleaved && c.DocLens:
 		return fmt.Errorf("layout %s has no document lengths: its documents are in pieces", c.Layout)
 	case c.Take != nil && (c.Layout == Interleaved || c.Layout == Variable || c.SourceGroup > 1):
@@ -142,6 +145,13 @@ func (d *Dataset) pieces(first, last int) ([]part, error) {
 	var docs []part
 	for file := first; file < last; file++ {
 		f := d.files[file]
+		if d.cfg.Layout == Rows {
+			var err error
+			if docs, err = d.rows(docs, file); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		ends := d.documents[f.path] // a file may come several times
 		if ends == nil && d.cfg.Index != "" {
 			ends = readIndex(d.cfg.Index, f, d.cfg.EOS)
@@ -160,6 +170,23 @@ func (d *Dataset) pieces(first, last int) ([]part, error) {
 		}
 	}
 	return docs, nil
+}
+
+// rows appends the rows of a file's places. They have to follow each other.
+func (d *Dataset) rows(docs []part, file int) ([]part, error) {
+	f, at := d.files[file], int64(0)
+	name := PlacesPath(f.path)
+	err := ReadPlaces(name, func(p Place) error {
+		if p.Start != at || p.End <= p.Start || p.End > int64(f.Len()) {
+			return fmt.Errorf("%s: the row of tokens %d to %d does not follow token %d of %d", name, p.Start, p.End, at, f.Len())
+		}
+		docs, at = d.cut(docs, file, p.Start, p.End), p.End
+		return nil
+	})
+	if err == nil && at != int64(f.Len()) {
+		err = fmt.Errorf("%s ends at token %d, the token file has %d", name, at, f.Len())
+	}
+	return docs, err
 }
 
 // cut appends what becomes of the document of tokens [start, end) of a file before
@@ -256,7 +283,7 @@ func (d *Dataset) readAssembled(ids []int32, mask []bool, i int) error {
 func (d *Dataset) keep(i int, ids []int32) (bool, error) {
 	f := d.cfg.Filter
 	switch {
-	case d.cfg.Layout == Padded || d.cfg.Layout == Interleaved && i < len(d.assembly.exempt):
+	case d.cfg.Layout == Padded || d.cfg.Layout == Rows || d.cfg.Layout == Interleaved && i < len(d.assembly.exempt):
 		return f.Keep(ids[:d.parts(i)[0].n]), nil
 	case d.cfg.Layout == Interleaved:
 		for _, p := range d.mixedDocuments(i) {
@@ -292,5 +319,5 @@ func (d *Dataset) docLens(i int, ids []int32) []int32 {
 
 // isLayout tells whether a name is one of the layouts.
 func isLayout(l Layout) bool {
-	return slices.Contains([]Layout{Chunks, Padded, Packed, Interleaved, Variable}, l)
+	return slices.Contains([]Layout{Chunks, Padded, Packed, Interleaved, Variable, Rows}, l)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 )
 
@@ -32,9 +33,12 @@ const AllRanks = -1
 
 // A Batch is what one step of one rank trains on.
 type Batch struct {
-	B, T  int      // T is the same for all instances of a batch
+	B, T  int      // T is the same for all instances of a batch, or the length of the longest one
 	IDs   []int32  // (B, T)
 	Index []uint32 // (B) which instances of the Dataset they are
+	// Lens are the lengths of the instances in layout Rows, whose rows of IDs are filled up to T;
+	// nil where all have T.
+	Lens []int
 	// LabelMask is (B, T), false where a token is no target; nil when the set
 	// has no label masks.
 	LabelMask []bool
@@ -215,10 +219,29 @@ func (l *Loader) pass(B int) {
 	}
 }
 
-// Batch reads instances, at least one, which must have the same length.
+// Size is the number of tokens in the batch.
+func (b *Batch) Size() int {
+	if b.Lens == nil {
+		return b.B * b.T
+	}
+	n := 0
+	for _, k := range b.Lens {
+		n += k
+	}
+	return n
+}
+
+// Batch reads instances, at least one, which must have the same length but in layout Rows.
 func (d *Dataset) Batch(instances []uint32) (Batch, error) {
 	B, T := len(instances), d.Length(int(instances[0]))
-	b := Batch{B: B, T: T, IDs: make([]int32, B*T), Index: instances}
+	var lens []int
+	if d.cfg.Layout == Rows {
+		for _, i := range instances {
+			lens = append(lens, d.Length(int(i)))
+		}
+		T = slices.Max(lens)
+	}
+	b := Batch{B: B, T: T, IDs: make([]int32, B*T), Index: instances, Lens: lens}
 	if d.masks != nil || d.knowsDocuments() && d.cfg.Layout != Variable {
 		b.LabelMask = make([]bool, B*T)
 	}

@@ -1,7 +1,10 @@
 package replay
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -10,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"olmo/data/tokens"
 	"olmo/device/cpu"
 	"olmo/internal/parallel"
 	"olmo/proof"
@@ -34,6 +38,16 @@ func config(t *testing.T, dir string, overrides ...string) *train.Config {
 			b = append(b, id, 0)
 		}
 		if err := store.WriteFile(path, b); err != nil {
+			t.Fatal(err)
+		}
+		// Rows of 3 to 14 tokens, for layout rows.
+		rows := ""
+		for start, n := 0, 3; start < 2000; n = 3 + (n*5+i)%12 {
+			end := min(start+n, 2000)
+			rows += fmt.Sprintf("%d,%d,doc%d,,0\n", start, end, start)
+			start = end
+		}
+		if err := store.WriteFile(tokens.PlacesPath(path), gzipped(t, rows)); err != nil {
 			t.Fatal(err)
 		}
 		files = append(files, path)
@@ -62,6 +76,17 @@ try_load_latest_save: true
 		t.Fatal(err)
 	}
 	return c
+}
+
+func gzipped(t *testing.T, text string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, err := z.Write([]byte(text))
+	if err := errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 // run trains and returns the folder of the run.
@@ -112,6 +137,7 @@ func TestSameBits(t *testing.T) {
 		"padded":            {"data.name=padded_fsl"},
 		"lengths vary":      {"data.name=vsl", "data.min_sequence_length=4", "max_duration=8"},
 		"interleaved":       {"data.name=interleaved_fsl", "data.docs_per_instance=2", "data.chunks_per_doc=2"},
+		"rows":              {"data.name=rows", "loss_denominator=labels", "scheduler.name=hf_linear"},
 		"two ranks":         {"world_size=2"},
 		"several epochs":    {"global_train_batch_size=60", "device_train_microbatch_size=60"},
 		"a later epoch":     {"epoch=1", "max_duration=70"},
