@@ -2,6 +2,7 @@ package train_test
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -80,5 +81,18 @@ func TestFromRecipe(t *testing.T) {
 				t.Errorf("the recipe says what changes no bit: %s", recipe)
 			}
 		})
+	}
+}
+
+// TestRecipeDocs: the page on verification names every key that a recipe leaves out.
+func TestRecipeDocs(t *testing.T) {
+	page, err := os.ReadFile("../docs/verification.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range train.NoBits {
+		if !strings.Contains(string(page), "`"+key+"`") {
+			t.Errorf("docs/verification.md does not name %s", key)
+		}
 	}
 }
