@@ -308,3 +308,20 @@ func TestParseStatementRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestGolden checks a model that model-signing 1.1.1 signed with the default settings of its command.
+func TestGolden(t *testing.T) {
+	golden := os.Getenv("OLMO_GOLDEN")
+	if golden == "" {
+		t.Skip("OLMO_GOLDEN names no folder of reference fixtures")
+	}
+	dir := filepath.Join(golden, "openness", "release")
+	key, err := ReadPublic(filepath.Join(dir, "pub.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Check(context.Background(), filepath.Join(dir, "model"), filepath.Join(dir, "model.sig"), key, nil)
+	if err != nil || len(r.Problems)+len(r.Notes) > 0 || r.Files != 3 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
