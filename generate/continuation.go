@@ -17,8 +17,7 @@ type Continuation struct {
 	positions int
 	sampler   *sampler
 	ids       []int32 // prompt and answer
-	id        int32   // the newest, not yet taken
-	logprob   float64
+	newest    choice  // not yet taken
 	begun     bool
 }
 
@@ -52,28 +51,24 @@ func (c *Continuation) Next() (Stretch, bool, error) {
 	}
 	c.begun = true
 	return Stretch{IDs: c.ids, Rows: []int{len(c.ids) - 1}, Logits: func(_ int, logits []float32) {
-		c.id, c.logprob = c.sampler.next(logits, len(c.Result.IDs))
+		c.newest = c.sampler.next(logits, len(c.Result.IDs))
 	}}, true, nil
 }
 
 // take adds the newest id, or ends the text.
 func (c *Continuation) take() error {
-	r := &c.Result
-	switch {
-	case math.IsNaN(c.logprob):
+	if math.IsNaN(c.newest.logprob) {
 		return noProbabilities(len(c.ids))
-	case slices.Contains(c.Stop, c.id):
-		r.Reason, r.Stop, r.StopLogprob, c.Done = "stop", c.id, c.logprob, true
-		return nil
 	}
-	r.IDs, r.Logprobs = append(r.IDs, c.id), append(r.Logprobs, c.logprob)
+	r := &c.Result
+	r.take(c.newest, c.Request)
 	switch {
-	case c.Token != nil && !c.Token(c.id, c.logprob):
-		r.Reason, c.Done = "stop", true
+	case r.Reason != "":
+		c.Done = true
 	case len(r.IDs) >= c.MaxTokens || len(c.ids)+1 >= c.positions:
 		r.Reason, c.Done = "length", true
 	}
-	c.ids = append(c.ids, c.id)
+	c.ids = append(c.ids, c.newest.id)
 	return nil
 }
 

@@ -74,12 +74,28 @@ type Request struct {
 type Result struct {
 	IDs      []int32   `json:"ids"`
 	Logprobs []float64 `json:"logprobs"`
+	// Drawn are the log-probabilities at the request's temperature, before top-k and top-p: the
+	// bits of the head of a graph with that temperature. At a temperature of 0 they are Logprobs.
+	Drawn []float64 `json:"-"`
 	// Reason says why it ended: "stop" (an end-of-text id), "length" or
 	// "cancelled".
 	Reason string `json:"reason"`
 	// Stop is the id of Request.Stop that ended it, which IDs leave out; −1 for none.
 	Stop        int32   `json:"stop"`
 	StopLogprob float64 `json:"stop_logprob"`
+	StopDrawn   float64 `json:"-"`
+}
+
+// take adds a choice, or ends the text before it, or after it where the request wants that.
+func (r *Result) take(c choice, q Request) {
+	if slices.Contains(q.Stop, c.id) {
+		r.Reason, r.Stop, r.StopLogprob, r.StopDrawn = "stop", c.id, c.logprob, c.drawn
+		return
+	}
+	r.IDs, r.Logprobs, r.Drawn = append(r.IDs, c.id), append(r.Logprobs, c.logprob), append(r.Drawn, c.drawn)
+	if q.Token != nil && !q.Token(c.id, c.logprob) {
+		r.Reason = "stop"
+	}
 }
 
 // ErrTooLong is returned for a prompt that leaves no room for a token.
@@ -111,17 +127,11 @@ func (e *Engine) Generate(ctx context.Context, q Request) (Result, error) {
 			}
 			return res, err
 		}
-		id, logprob := sampler.next(logits, len(res.IDs))
-		if math.IsNaN(logprob) {
+		c := sampler.next(logits, len(res.IDs))
+		if math.IsNaN(c.logprob) {
 			return res, noProbabilities(pos)
 		}
-		if slices.Contains(q.Stop, id) {
-			res.Reason, res.Stop, res.StopLogprob = "stop", id, logprob
-			return res, nil
-		}
-		res.IDs, res.Logprobs = append(res.IDs, id), append(res.Logprobs, logprob)
-		if q.Token != nil && !q.Token(id, logprob) {
-			res.Reason = "stop"
+		if res.take(c, q); res.Reason != "" {
 			return res, nil
 		}
 		if len(res.IDs) >= q.MaxTokens || pos+1 >= e.positions {
@@ -129,7 +139,7 @@ func (e *Engine) Generate(ctx context.Context, q Request) (Result, error) {
 			return res, nil
 		}
 		if err = ctx.Err(); err == nil {
-			logits, err = e.step([]int32{id}, true)
+			logits, err = e.step([]int32{c.id}, true)
 		}
 	}
 }

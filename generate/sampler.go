@@ -2,6 +2,7 @@ package generate
 
 import (
 	"fmt"
+	"slices"
 
 	"olmo/device/cpu"
 	"olmo/numeric"
@@ -34,6 +35,7 @@ func (s Sampling) Check() error {
 type sampler struct {
 	Sampling
 	stream  numeric.Stream
+	divided []float32 // logits
 	weights []float32
 	order   ranking
 }
@@ -42,34 +44,64 @@ func newSampler(s Sampling) *sampler {
 	return &sampler{Sampling: s, stream: numeric.NewStream(s.Seed, "sample")}
 }
 
-// next returns the chosen id and its log-probability under the model itself, before
-// temperature and cuts: the bits of a Scorer's. n counts the tokens of the
-// continuation.
-func (s *sampler) next(logits []float32, n int) (id int32, logprob float64) {
+// choice is an id with its log-probabilities.
+type choice struct {
+	id int32
+	// logprob is that under the model itself, before temperature and cuts: the bits of a Scorer's.
+	logprob float64
+	// drawn is that at the temperature, before cuts: the bits of a graph's head at this
+	// temperature, so that the same number trains. It is logprob at a temperature of 0.
+	drawn float64
+}
+
+// next chooses an id. n counts the tokens of the continuation.
+func (s *sampler) next(logits []float32, n int) choice {
 	best := 0
 	for i, l := range logits {
 		if l > logits[best] {
 			best = i
 		}
 	}
-	id = int32(best)
-	if s.Temperature > 0 {
-		id = s.draw(logits, logits[best], s.stream.Uniform(uint64(n), 0))
+	temperature := float32(s.Temperature)
+	t := logits
+	if s.Temperature > 0 && temperature != 1 {
+		s.divided = slices.Grow(s.divided[:0], len(logits))[:len(logits)]
+		t = s.divided
+		cpu.Divide(t, logits, temperature)
 	}
-	return id, -float64(cpu.LSE(logits) - logits[id])
+	c := choice{id: int32(best)}
+	// A temperature so small that the quotient has no finite value leaves all of the probability
+	// to the largest logit.
+	if top := t[best]; s.Temperature > 0 && top-top == 0 {
+		var lse float32
+		c.id, lse = s.draw(t, s.stream.Uniform(uint64(n), 0))
+		c.drawn = -float64(lse - t[c.id])
+		if temperature == 1 {
+			c.logprob = c.drawn
+			return c
+		}
+	}
+	c.logprob = -float64(cpu.LSE(logits) - logits[c.id])
+	if s.Temperature == 0 {
+		c.drawn = c.logprob
+	}
+	return c
 }
 
-// draw takes the id at the share u of the weight that temperature, top-k and top-p
-// leave: counted through the ids when all are left, else from the most probable one
-// down, ranking them only as far as that needs.
-func (s *sampler) draw(logits []float32, top float32, u float64) int32 {
-	// The weight of an id is exp((l − top)/temperature): the softmax before its division, so
+// draw takes the id at the share u of the weight that top-k and top-p leave of the divided
+// logits: counted through the ids when all are left, else from the most probable one
+// down, ranking them only as far as that needs. It also returns the log-sum-exp of all.
+func (s *sampler) draw(logits []float32, u float64) (id int32, lse float32) {
+	// The weight of an id is exp(l − max l): the softmax before its division, so
 	// that shares are taken of sums of weights, never of rounded probabilities.
-	if cap(s.weights) < len(logits) {
-		s.weights = make([]float32, len(logits))
-	}
-	w := s.weights[:len(logits)]
-	total := float64(cpu.Weights(w, logits, top, s.Temperature))
+	s.weights = slices.Grow(s.weights[:0], len(logits))[:len(logits)]
+	sum, lse := cpu.Exponentials(s.weights, logits)
+	return s.share(logits, float64(sum), u), lse
+}
+
+// share is draw, once the weights are there; total is their sum.
+func (s *sampler) share(logits []float32, total, u float64) int32 {
+	w := s.weights
 	n := len(logits)
 	topK, topP := s.TopK > 0 && s.TopK < n, s.TopP > 0 && s.TopP < 1
 	if !topK && !topP {

@@ -22,12 +22,12 @@ func TestGreedy(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			if id, _ := newSampler(Sampling{}).next(c.logits, 0); id != c.want {
+			if id := newSampler(Sampling{}).next(c.logits, 0).id; id != c.want {
 				t.Errorf("next(%v) = %d, want %d", c.logits, id, c.want)
 			}
 		})
 	}
-	if _, logprob := newSampler(Sampling{}).next([]float32{1, nan, 2}, 0); !math.IsNaN(logprob) {
+	if logprob := newSampler(Sampling{}).next([]float32{1, nan, 2}, 0).logprob; !math.IsNaN(logprob) {
 		t.Errorf("log-probability %v beside a logit that is no number, want NaN", logprob)
 	}
 }
@@ -40,7 +40,8 @@ func TestLogprobs(t *testing.T) {
 	}
 	// Whatever temperature and cuts do, the reported figure is the model's own.
 	for _, s := range []Sampling{{}, {Temperature: 0.3, Seed: 1}, {Temperature: 3, TopK: 2, Seed: 4}, {Temperature: 2, TopP: 0.9, Seed: 9}} {
-		id, got := newSampler(s).next(logits, 3)
+		c := newSampler(s).next(logits, 3)
+		id, got := c.id, c.logprob
 		if want := float64(logits[id]) - math.Log(sum); math.Abs(got-want) > 1e-6 {
 			t.Errorf("%+v: log-probability %v of id %d, want %v", s, got, id, want)
 		}
@@ -78,8 +79,7 @@ func TestDistribution(t *testing.T) {
 			count := make([]float64, len(logits))
 			s := newSampler(c.s)
 			for n := range draws {
-				id, _ := s.next(logits, n)
-				count[id]++
+				count[s.next(logits, n).id]++
 			}
 			for i, p := range want {
 				got := count[i] / draws
@@ -146,8 +146,7 @@ func TestSeeds(t *testing.T) {
 		s := newSampler(Sampling{Temperature: 1, Seed: seed})
 		var ids []int32
 		for n := range 20 {
-			id, _ := s.next(logits, n)
-			ids = append(ids, id)
+			ids = append(ids, s.next(logits, n).id)
 		}
 		return ids
 	}
@@ -159,7 +158,7 @@ func TestSeeds(t *testing.T) {
 	}
 	// Token n does not depend on what was drawn before it.
 	s := newSampler(Sampling{Temperature: 1, Seed: 1})
-	if id, _ := s.next(logits, 13); id != draw(1)[13] {
+	if id := s.next(logits, 13).id; id != draw(1)[13] {
 		t.Errorf("token 13 alone is %d, want %d", id, draw(1)[13])
 	}
 }
@@ -169,7 +168,7 @@ func TestTinyTemperature(t *testing.T) {
 	for _, temperature := range []float64{1e-5, 1e-300, 5e-324} {
 		s := newSampler(Sampling{Temperature: temperature, Seed: 3})
 		for n := range 50 {
-			if id, _ := s.next(logits, n); id != 1 {
+			if id := s.next(logits, n).id; id != 1 {
 				t.Fatalf("temperature %g draws %d, want the most probable id 1", temperature, id)
 			}
 		}
@@ -254,12 +253,45 @@ func TestEdgesOfShares(t *testing.T) {
 		{"half of two tokens", Sampling{Temperature: 1, TopK: 2, TopP: 0.5}, 0.9999, 0},
 		{"more than half of two tokens", Sampling{Temperature: 1, TopK: 2, TopP: 0.6}, 0.9999, 1},
 	} {
-		if got := newSampler(c.s).draw(quarter, 0, c.u); got != c.want {
+		if got, _ := newSampler(c.s).draw(quarter, c.u); got != c.want {
 			t.Errorf("%s: id %d, want %d", c.name, got, c.want)
 		}
 	}
 	// An id without any weight is not drawn, though it be the last.
-	if got := newSampler(Sampling{Temperature: 1}).draw([]float32{0, 0, -1000}, 0, 1); got != 1 {
+	if got, _ := newSampler(Sampling{Temperature: 1}).draw([]float32{0, 0, -1000}, 1); got != 1 {
 		t.Errorf("id %d was drawn, which has no weight", got)
+	}
+}
+
+// TestDrawn: the figure beside a drawn id is the share that the temperature leaves it, whatever
+// top-k and top-p cut away; without a temperature it is the model's own, and at one without finite
+// quotients all of it.
+func TestDrawn(t *testing.T) {
+	logits := []float32{0.5, -2, 3, 1}
+	for _, s := range []Sampling{{Temperature: 1, Seed: 1}, {Temperature: 0.3, Seed: 1}, {Temperature: 3, TopK: 2, Seed: 4}, {Temperature: 2, TopP: 0.9, Seed: 9}} {
+		var sum float64
+		for _, l := range logits {
+			sum += math.Exp(float64(l) / s.Temperature)
+		}
+		c := newSampler(s).next(logits, 3)
+		if want := float64(logits[c.id])/s.Temperature - math.Log(sum); math.Abs(c.drawn-want) > 1e-5 {
+			t.Errorf("%+v: id %d was drawn with %v, want %v", s, c.id, c.drawn, want)
+		}
+		if s.Temperature == 1 && c.drawn != c.logprob {
+			t.Errorf("at a temperature of 1 id %d was drawn with %v, the model's own figure is %v", c.id, c.drawn, c.logprob)
+		}
+	}
+	if c := newSampler(Sampling{}).next(logits, 0); c.drawn != c.logprob {
+		t.Errorf("the most probable id has %v and %v", c.drawn, c.logprob)
+	}
+	if c := newSampler(Sampling{Temperature: 1e-300}).next(logits, 0); c.id != 2 || c.drawn != 0 || c.logprob == 0 {
+		t.Errorf("a tiny temperature: %+v", c)
+	}
+	for _, temperature := range []float64{0, 1e-300, 0.5, 1} {
+		for _, l := range [][]float32{{float32(math.NaN()), 1}, {1, float32(math.NaN())}, {1, float32(math.Inf(1))}} {
+			if c := newSampler(Sampling{Temperature: temperature}).next(l, 0); !math.IsNaN(c.logprob) {
+				t.Errorf("log-probability %v of %v at %g, want NaN", c.logprob, l, temperature)
+			}
+		}
 	}
 }

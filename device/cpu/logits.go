@@ -9,8 +9,8 @@ import "olmo/device/cpu/kernel"
 // NaN when an x is, or is +Inf.
 func LSE(x []float32) float32 { return kernel.LSE(x) }
 
-// Weights writes exp((x − top)/temperature) to dst and returns the sum: float32
-// arithmetic after a quotient in float64.
-func Weights(dst, x []float32, top float32, temperature float64) float32 {
-	return kernel.Weights(dst, x, top, temperature)
-}
+// Exponentials writes exp(x − max x) to dst, and returns their sum and LSE.
+func Exponentials(dst, x []float32) (sum, lse float32) { return kernel.Exponentials(dst, x) }
+
+// Divide writes x/temperature to dst, as the head divides its logits.
+func Divide(dst, x []float32, temperature float32) { kernel.Divide(dst, x, temperature) }
