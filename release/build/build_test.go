@@ -580,6 +580,11 @@ func TestKinds(t *testing.T) {
 		"init_weights": {"init_weights=" + filepath.Join(first, "step4", "model.safetensors"), "no_pre_train_checkpoint=true"},
 		"twice":        {fmt.Sprintf("data.paths=[%[1]s, %[1]s]", filepath.Join(dir, "tokens", "a", "part-0-00000.npy"))},
 		"stopped":      {"stop_at=5"},
+		"ephemeral":    {"save_interval_ephemeral=3", "save_num_checkpoints_to_keep=1"},
+		"interleaved":  {"data.name=interleaved_fsl", "data.docs_per_instance=2", "data.chunks_per_doc=2"},
+		"mixture":      {"data.paths=null", fmt.Sprintf("data.mixture=[{name: a, target_ratio: 0.5, paths: [%s]}, {name: b, target_ratio: 0.5, paths: [%s]}]", filepath.Join(dir, "tokens", "a"), filepath.Join(dir, "tokens", "b")), "data.mixture_tokens=1000"},
+		"datasets":     {"data.paths=null", fmt.Sprintf("data.datasets={y: [%s], x: [%s]}", filepath.Join(dir, "tokens", "a", "part-0-00000.npy"), filepath.Join(dir, "tokens", "b", "part-0-00000.npy"))},
+		"bf16, muon":   {"precision=amp_bf16", "optimizer.name=muon", "chain_state_interval=1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			from := filepath.Join(t.TempDir(), "run")
