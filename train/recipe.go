@@ -210,3 +210,30 @@ func (c *Config) DataFolders() (tokenFiles, masks string, err error) {
 	}
 	return tokenFiles, masks, err
 }
+
+// DataFoldersAt are DataFolders of the settings by which a run in a folder made the steps from one to
+// another, which are those of a checkpoint from that time; to below 0 is the end of the run, whose
+// settings its own config.yaml has.
+func DataFoldersAt(run string, from, to int) (tokenFiles, masks string, err error) {
+	now, err := LoadRun(run, nil)
+	if err != nil {
+		return "", "", err
+	}
+	if to < 0 {
+		return now.DataFolders()
+	}
+	steps, err := Steps(now.SaveFolder)
+	if err != nil {
+		return "", "", err
+	}
+	for _, step := range steps {
+		if from <= step && step <= to {
+			then, err := LoadRun(filepath.Join(now.SaveFolder, fmt.Sprintf("step%d", step)), nil)
+			if err != nil {
+				return "", "", err
+			}
+			return then.DataFolders()
+		}
+	}
+	return "", "", fmt.Errorf("no checkpoint of the steps %d to %d is left, which would say where their token files lie", from, to)
+}

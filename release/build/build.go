@@ -69,9 +69,8 @@ type builder struct {
 	folder   *folder
 	data     release.Data
 	manifest *release.Manifest
-	masks    map[string]string // where label masks lie in the release, by path
-	tokens   map[string]string // and token files
-	held     map[string]string // and those of evaluators
+	tokens   []tokenFile       // of all settings that the run has had
+	held     map[string]string // where token files of evaluators lie in the release, by path
 	texts    *texts
 	survey   Survey
 }

@@ -604,12 +604,7 @@ func TestKinds(t *testing.T) {
 			if len(got) != len(want) || loss(t, got[len(got)-2]) != loss(t, want[len(want)-2]) {
 				t.Errorf("trained again, the last loss is %v after %d lines, want %v after %d", loss(t, got[len(got)-2]), len(got), loss(t, want[len(want)-2]), len(want))
 			}
-			record, err := replay.Open(out)
-			check(t, err)
-			r, err := replay.Run(context.Background(), record, replay.Options{})
-			if err != nil || !r.OK {
-				t.Errorf("replay: %v, %+v", err, r)
-			}
+			replayed(t, out)
 			if f := m.File("train/init.safetensors"); (f != nil) != (name == "init_weights") {
 				t.Errorf("train/init.safetensors is %v", f)
 			}
@@ -743,19 +738,54 @@ func TestSigned(t *testing.T) {
 	}
 }
 
-// A run whose settings changed on the way is released with all of them.
+// A run whose settings or data changed on the way is released with all of them.
 func TestChanged(t *testing.T) {
-	dir, from := newRun(t, "stop_at=4")
-	run(t, filepath.Join(dir, "train.yaml"), paths(dir), "optimizer.learning_rate=1e-3", "save_folder="+from, "try_load_latest_save=true", "accept_changes=true")
-	out, m := made(t, build.Options{Run: from})
-	listed(t, out, m)
-	record, err := replay.Open(out)
+	dir := t.TempDir()
+	config := corpus(t, dir)
+	one := func(part string) string {
+		return fmt.Sprintf("data.paths=[%s]", filepath.Join(dir, "tokens", part, "part-0-00000.npy"))
+	}
+	for name, c := range map[string]struct {
+		first, then, clash string
+		recipe             bool
+	}{
+		"settings": {paths(dir), "optimizer.learning_rate=1e-3", "", true},
+		"more":     {one("a"), paths(dir), "", true},
+		"less":     {paths(dir), one("b"), "", true},
+		"others":   {one("a"), one("b"), "part-0-00000.npy", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			from := filepath.Join(t.TempDir(), "run")
+			run(t, config, c.first, "save_folder="+from, "stop_at=4")
+			run(t, config, c.first, c.then, "save_folder="+from, "try_load_latest_save=true", "accept_changes=true")
+			if v, err := verify.Folder(context.Background(), from, verify.Options{}); err != nil || !v.OK || len(v.Notes) > 0 {
+				t.Errorf("verify of the run: %v, %+v", err, v)
+			}
+			replayed(t, from)
+			if c.clash != "" {
+				_, err := build.Run(context.Background(), build.Options{Run: from, Out: filepath.Join(t.TempDir(), "out")})
+				if err == nil || !strings.Contains(err.Error(), c.clash) || !strings.Contains(err.Error(), "hint: ") {
+					t.Errorf("two files of one name: %v", err)
+				}
+				return
+			}
+			out, m := made(t, build.Options{Run: from})
+			listed(t, out, m)
+			replayed(t, out)
+			if f := m.File("train/recipe-5.json"); (f != nil) != c.recipe {
+				t.Errorf("train/recipe-5.json is %v", f)
+			}
+		})
+	}
+}
+
+// replayed computes all steps of a run or release again.
+func replayed(t *testing.T, dir string) {
+	t.Helper()
+	record, err := replay.Open(dir)
 	check(t, err)
 	r, err := replay.Run(context.Background(), record, replay.Options{})
 	if err != nil || !r.OK {
 		t.Errorf("replay: %v, %+v", err, r)
-	}
-	if m.File("train/recipe-5.json") == nil {
-		t.Error("there is no train/recipe-5.json")
 	}
 }

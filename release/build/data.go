@@ -2,6 +2,7 @@ package build
 
 import (
 	"cmp"
+	"fmt"
 	"io"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"olmo/data/store"
 	"olmo/data/tokens"
 	"olmo/release"
+	"olmo/train"
 )
 
 // Places in a release.
@@ -25,7 +27,7 @@ const (
 	tokenizerPath   = "tokenizer/tokenizer.json"
 )
 
-// tokenFile is one of the files that the run trained on.
+// tokenFile is a token file, or label mask, of the run.
 type tokenFile struct{ path, name string }
 
 // named lists files under their names in a tree, in its order, each once.
@@ -38,30 +40,65 @@ func named(paths []string) []tokenFile {
 	return slices.CompactFunc(all, func(a, b tokenFile) bool { return a.name == b.name })
 }
 
-// shareNamed gives files their names below a folder of the release, and returns where each lies.
-func (b *builder) shareNamed(part, folder string, paths []string) (map[string]string, error) {
+// everNamed lists the files of all settings that the run has had, under the names that they have in the
+// recipe of each: those of the end, and those of checkpoints.
+func (b *builder) everNamed(files func(*train.Config) []string) ([]tokenFile, error) {
+	all := named(files(b.cfg))
 	at := map[string]string{}
-	for i, name := range tokens.TreeNames(paths) {
-		at[paths[i]] = folder + "/" + name
+	for _, f := range all {
+		at[f.name] = f.path
 	}
-	var all []shared
-	for _, f := range named(paths) {
-		all = append(all, shared{folder + "/" + f.name, f.path})
+	for _, c := range b.checkpoints {
+		for _, f := range named(files(c.cfg)) {
+			other, known := at[f.name]
+			if !known {
+				at[f.name], all = f.path, append(all, f)
+			} else if other != f.path && !same(other, f.path) {
+				return nil, fmt.Errorf("at step %d the run had another file, %s, than %s, and in a release both would be %s\nhint: a run that goes on with other data in a folder of its own (load_path=%s save_folder=DIR) can be released, and so can this one until then", c.step, f.path, other, f.name, c.dir)
+			}
+		}
 	}
-	return at, b.shareWith(part, all)
+	slices.SortFunc(all, func(a, b tokenFile) int { return cmp.Compare(a.name, b.name) })
+	return all, nil
+}
+
+// shareEver gives the files of all settings their names below a folder of the release.
+func (b *builder) shareEver(part, folder string, files func(*train.Config) []string) ([]tokenFile, error) {
+	all, err := b.everNamed(files)
+	if err != nil {
+		return nil, err
+	}
+	var shares []shared
+	for _, f := range all {
+		shares = append(shares, shared{folder + "/" + f.name, f.path})
+	}
+	return all, b.shareWith(part, shares)
 }
 
 // writeTokens writes data/tokens, but for the places of documents.
 func (b *builder) writeTokens() (err error) {
 	b.data.DType = b.cfg.Data.MemmapDType
-	b.tokens, err = b.shareNamed("token files", tokensFolder, b.cfg.TokenFiles())
+	b.tokens, err = b.shareEver("token files", tokensFolder, (*train.Config).TokenFiles)
 	return err
 }
 
 // writeMasks writes data/masks.
-func (b *builder) writeMasks() (err error) {
-	b.masks, err = b.shareNamed("label masks", masksFolder, b.cfg.Data.LabelMaskPaths)
+func (b *builder) writeMasks() error {
+	_, err := b.shareEver("label masks", masksFolder, masksOf)
 	return err
+}
+
+func masksOf(c *train.Config) []string { return c.Data.LabelMaskPaths }
+
+// dataPlaces are where a config's token files and label masks lie in the release, by their paths.
+func dataPlaces(c *train.Config) map[string]string {
+	at := map[string]string{}
+	for folder, paths := range map[string][]string{tokensFolder: c.TokenFiles(), masksFolder: masksOf(c)} {
+		for i, name := range tokens.TreeNames(paths) {
+			at[paths[i]] = folder + "/" + name
+		}
+	}
+	return at
 }
 
 // writePlaces writes the .csv.gz of a token file of the release, in which every document lies in the file
@@ -90,12 +127,13 @@ func (b *builder) writePlaces(f tokenFile, documents map[string]string) error {
 // evaluators, and texts that the model wrote.
 func (b *builder) writeEvaluation() error {
 	b.held = map[string]string{}
+	trained := dataPlaces(b.cfg)
 	var shares []shared
 	for i := range b.cfg.Evaluators {
 		e := &b.cfg.Evaluators[i]
 		folder := heldOutFolder + "/" + nameOf(e.Label)
 		for _, f := range named(e.Data.Files()) {
-			if _, known := b.held[f.path]; known || b.tokens[f.path] != "" {
+			if _, known := b.held[f.path]; known || trained[f.path] != "" {
 				continue
 			}
 			b.held[f.path] = folder + "/" + f.name

@@ -47,8 +47,7 @@ func (t *texts) files() []string {
 // writeDocuments writes what the release says of documents: their files, their places in the token files,
 // and the manifest, for which each text is encoded again.
 func (b *builder) writeDocuments() error {
-	files := named(b.cfg.TokenFiles())
-	if err := b.findTexts(files); err != nil {
+	if err := b.findTexts(); err != nil {
 		return err
 	}
 	paths := b.texts.files()
@@ -59,16 +58,16 @@ func (b *builder) writeDocuments() error {
 	if err := b.shareWith("documents", all); err != nil {
 		return err
 	}
-	for _, f := range files {
+	for _, f := range b.tokens {
 		if err := b.writePlaces(f, b.texts.names); err != nil {
 			return err
 		}
 	}
-	return b.writeManifest(files)
+	return b.writeManifest(named(b.cfg.TokenFiles()))
 }
 
 // findTexts looks for the files that the .csv.gz name.
-func (b *builder) findTexts(files []tokenFile) error {
+func (b *builder) findTexts() error {
 	t := &texts{at: map[string]string{}, names: map[string]string{}}
 	b.texts = t
 	var given []string
@@ -79,7 +78,7 @@ func (b *builder) findTexts(files []tokenFile) error {
 		}
 	}
 	var lost []string
-	for _, f := range files {
+	for _, f := range b.tokens {
 		places := tokens.PlacesPath(f.path)
 		if !store.Exists(places) {
 			continue
@@ -211,7 +210,8 @@ type facts struct {
 	Created string `json:"created,omitempty"`
 }
 
-// writeManifest writes a line for each document of the token files, and counts them.
+// writeManifest writes a line for each document of the token files that the run had in the end, and counts
+// them.
 func (b *builder) writeManifest(files []tokenFile) error {
 	enc, err := b.encoder()
 	if err != nil {

@@ -47,6 +47,7 @@ type checkpoint struct {
 	step   int
 	dir    string
 	branch string // what the release calls its model
+	cfg    *train.Config
 	*train.Manifest
 }
 
@@ -107,6 +108,9 @@ func (s *source) read() error {
 	for _, step := range steps {
 		c := checkpoint{step: step, dir: filepath.Join(s.dir, fmt.Sprintf("step%d", step))}
 		if c.Manifest, err = train.ReadManifest(c.dir); err != nil {
+			return err
+		}
+		if c.cfg, err = train.LoadRun(c.dir, nil); err != nil {
 			return err
 		}
 		c.branch = c.ReleaseName()

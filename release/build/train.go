@@ -108,11 +108,7 @@ func (b *builder) shareWith(part string, files []shared) error {
 // writeCheckpoint writes the small files of a checkpoint, and returns the large ones.
 func (b *builder) writeCheckpoint(c *checkpoint, begin string) (tensors []shared, err error) {
 	to := fmt.Sprintf("train/step%d", c.step)
-	cfg, err := train.LoadRun(c.dir, nil)
-	if err != nil {
-		return nil, err
-	}
-	if err := b.writeConfig(to, cfg, begin); err != nil {
+	if err := b.writeConfig(to, c.cfg, begin); err != nil {
 		return nil, err
 	}
 	state, err := store.ReadFile(filepath.Join(c.dir, "train.json"))
@@ -148,8 +144,9 @@ func (b *builder) writeConfig(to string, cfg *train.Config, begin string) error 
 	if cfg.LoadPath != "" && !(b.first.From != nil && slices.ContainsFunc(b.checkpoints, func(c checkpoint) bool { return c.step == b.first.Step })) {
 		start = ""
 	}
+	data := dataPlaces(cfg)
 	placed := cfg.Placed(func(input string) string {
-		for _, places := range []map[string]string{b.tokens, b.masks, b.held} {
+		for _, places := range []map[string]string{data, b.held} {
 			if at, ok := places[input]; ok {
 				return "../" + at
 			}

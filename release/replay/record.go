@@ -23,7 +23,7 @@ import (
 // again.
 type Record struct {
 	dir           string // of chain.jsonl and the checkpoints
-	tokens, masks string // folders of the token files and label masks
+	tokens, masks string // folders of the token files and label masks; empty of a run, which says it for each part
 	steps         []int  // of the checkpoints that are there, ascending
 	first         *proof.Line
 	lines         []*proof.Line // of the steps, from first.Step + 1 on
@@ -31,7 +31,7 @@ type Record struct {
 	init          string        // the file of weights that the run began with, empty for fresh ones
 }
 
-// part is a run of steps with one recipe.
+// part is a run of steps with one recipe and the same data.
 type part struct {
 	from   int // its first step
 	recipe proof.Hash
@@ -55,9 +55,6 @@ func Open(path string) (*Record, error) {
 		r.dir = c.SaveFolder
 		if !exists(filepath.Join(r.dir, "chain.jsonl")) {
 			return nil, fmt.Errorf("%s has no chain.jsonl: no run with a record is there\nhint: a run of an older program gets one when it goes on (olmo train … try_load_latest_save=true)", r.dir)
-		}
-		if r.tokens, r.masks, err = c.DataFolders(); err != nil {
-			return nil, err
 		}
 		r.init = c.InitWeights
 	}
@@ -157,15 +154,32 @@ func (r *Record) checkpoint(step int) string {
 	return filepath.Join(r.dir, fmt.Sprintf("step%d", step))
 }
 
-// parts are the runs of steps with one recipe.
+// parts are the runs of steps with one recipe and the same data.
 func (r *Record) parts() []part {
-	parts := []part{{r.first.Step + 1, *r.first.Recipe}}
+	recipe := *r.first.Recipe
+	parts := []part{{r.first.Step + 1, recipe}}
 	for _, l := range r.lines {
 		if l.Recipe != nil {
-			parts = append(parts, part{l.Step, *l.Recipe})
+			recipe = *l.Recipe
+		}
+		if l.Recipe != nil || l.Documents != nil || l.Masks != nil {
+			parts = append(parts, part{l.Step, recipe})
 		}
 	}
 	return parts
+}
+
+// data are the folders of the token files and label masks of the part that a step belongs to.
+func (r *Record) data(step int) (tokens, masks string, err error) {
+	if r.tokens != "" {
+		return r.tokens, r.masks, nil
+	}
+	p, end := r.partOf(step)
+	from := p.from
+	if from == r.first.Step+1 {
+		from-- // the state before the first step is of its settings
+	}
+	return train.DataFoldersAt(r.dir, from, end-1)
 }
 
 // partOf is the part that a step belongs to, and the step before which it ends, or 0.

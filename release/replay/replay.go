@@ -241,7 +241,11 @@ func (r *Record) trainer(o Options, step int) (*train.Trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := train.FromRecipe(text, r.tokens, r.masks)
+	tokens, masks, err := r.data(step)
+	if err != nil {
+		return nil, err
+	}
+	c, err := train.FromRecipe(text, tokens, masks)
 	if err != nil {
 		return nil, fmt.Errorf("the recipe: %w", err)
 	}

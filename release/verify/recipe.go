@@ -68,7 +68,11 @@ func (v *verifier) readParts() {
 		if p.recipe == nil {
 			continue
 		}
-		if p.cfg, p.err = v.fromRecipe(p.recipe); p.err != nil {
+		to := -1
+		if i < len(v.parts)-1 {
+			to = v.parts[i+1].step - 1
+		}
+		if p.cfg, p.err = v.fromRecipe(p.recipe, p.step, to); p.err != nil {
 			v.note("the settings from step %d on cannot be followed: %v", p.step, p.err)
 		}
 	}
@@ -160,10 +164,11 @@ func (v *verifier) configGives(name string, want []byte) {
 	}
 }
 
-// fromRecipe is the config that a recipe describes, with the files of this release. It leads nowhere else.
-func (v *verifier) fromRecipe(recipe []byte) (*train.Config, error) {
+// fromRecipe is the config that a recipe describes, by which the steps from one to another were made (to
+// below 0: until the end), with the files of this release. It leads nowhere else.
+func (v *verifier) fromRecipe(recipe []byte, from, to int) (*train.Config, error) {
 	if v.release == nil {
-		return v.fromRun(recipe)
+		return v.fromRun(recipe, from, to)
 	}
 	c, err := train.FromRecipe(recipe, filepath.Join(v.dir, "data", "tokens"), filepath.Join(v.dir, "data", "masks"))
 	if err != nil {
@@ -183,15 +188,17 @@ func (v *verifier) fromRecipe(recipe []byte) (*train.Config, error) {
 }
 
 // fromRun is the config of a run in its own folder, whose token files lie where it says.
-func (v *verifier) fromRun(recipe []byte) (*train.Config, error) {
-	now, err := train.LoadRun(v.dir, nil)
-	if err != nil {
-		return nil, err
+func (v *verifier) fromRun(recipe []byte, from, to int) (*train.Config, error) {
+	if to < 0 {
+		now, err := train.LoadRun(v.dir, nil)
+		if err != nil {
+			return nil, err
+		}
+		if text, err := now.Recipe(); err == nil && string(text) == string(recipe) {
+			return now, nil
+		}
 	}
-	if text, err := now.Recipe(); err == nil && string(text) == string(recipe) {
-		return now, nil
-	}
-	tokenFiles, masks, err := now.DataFolders()
+	tokenFiles, masks, err := train.DataFoldersAt(v.dir, from, to)
 	if err != nil {
 		return nil, err
 	}
