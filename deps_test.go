@@ -38,6 +38,7 @@ var policy = []struct{ pkg, may, tests string }{
 	// What "the same bits" means, threads, and how much memory there is.
 	{pkg: "numeric"},
 	{pkg: "internal/parallel"},
+	{pkg: "internal/loopback"},
 	{pkg: "internal/memory"},
 
 	// Which program this is.
@@ -108,7 +109,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "eval/score/sandbox"},
 	{pkg: "eval/score", may: "chat chat/jinja config data data/tagger eval/data eval/python eval/score/algebra eval/score/sandbox eval/stats internal/memory internal/parallel internal/pyjson numeric"},
 	{pkg: "eval/taskfile", may: "chat chat/jinja config eval eval/data eval/python eval/score internal/parallel numeric", tests: "lm"},
-	{pkg: "eval/endpoint", may: "chat eval eval/python internal/pyjson tokenizer", tests: "eval/endpoint/endpointtest lm lm/lmtest"},
+	{pkg: "eval/endpoint", may: "chat eval eval/python internal/loopback internal/pyjson tokenizer", tests: "eval/endpoint/endpointtest lm lm/lmtest"},
 	{pkg: "eval/endpoint/endpointtest"},
 	{pkg: "eval/record", may: "chat/jinja config data eval eval/python internal/pyjson numeric store", tests: "eval/taskfile"},
 	{pkg: "eval/compare", may: "data/dedupe eval eval/record eval/stats numeric page", tests: "page/pagetest"},
@@ -129,7 +130,7 @@ var policy = []struct{ pkg, may, tests string }{
 
 	// A hub, in a closed room or the world's, on either side.
 	{pkg: "hub/git", may: "proof"},
-	{pkg: "hub/client", may: "data/store hub/git proof release release/signature store tensor weights", tests: "hub/client/hubtest"},
+	{pkg: "hub/client", may: "data/store hub/git internal/loopback proof release release/signature store tensor weights", tests: "hub/client/hubtest"},
 	{pkg: "hub/client/hubtest", may: "hub/git"},
 	{pkg: "hub/serve", may: "hub/git internal/pyjson proof release store"},
 
@@ -138,7 +139,7 @@ var policy = []struct{ pkg, may, tests string }{
 
 	// Whole stories, and the command.
 	{pkg: "quickstart", may: "config data data/convert data/dedupe data/mix data/tagger data/tokens device/cpu eval eval/data generate graph internal/parallel internal/pyjson lm model page runlog store tensor tokenizer train weights", tests: "page/pagetest"},
-	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/olmes eval/record eval/score eval/score/sandbox eval/taskfile eval/tasks generate hub/client hub/serve internal/memory internal/parallel internal/program internal/pyjson lm model numeric proof proof/note quickstart release release/build release/replay release/report release/signature release/verify store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest hub/client/hubtest lm/lmtest"},
+	{pkg: "internal/cli", may: "chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/olmes eval/record eval/score eval/score/sandbox eval/taskfile eval/tasks generate hub/client hub/serve internal/loopback internal/memory internal/parallel internal/program internal/pyjson lm model numeric proof proof/note quickstart release release/build release/replay release/report release/signature release/verify store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest hub/client/hubtest lm/lmtest"},
 	{pkg: "cmd/olmo", may: "internal/cli"},
 }
 

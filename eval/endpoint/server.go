@@ -19,6 +19,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"olmo/internal/loopback"
 	"olmo/internal/pyjson"
 )
 
@@ -82,7 +83,7 @@ func New(address string, o Options) (*Server, error) {
 		// A redirect would lead prompts and key to another address than the user's.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
-	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
+	if u.Scheme == "http" && !loopback.Is(u.Hostname()) {
 		what := "the prompts and answers"
 		if o.Key != "" {
 			what = "the key, the prompts and the answers"
@@ -90,11 +91,6 @@ func New(address string, o Options) (*Server, error) {
 		s.warn(fmt.Sprintf("%s is not encrypted: who sits on the way can read %s", u.Host, what))
 	}
 	return s, nil
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // warn says a text once.

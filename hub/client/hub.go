@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"olmo/data/store"
+	"olmo/internal/loopback"
 )
 
 // Options say which hub is asked, and how; zero values take defaults.
@@ -72,7 +73,7 @@ func New(o Options) (*Hub, error) {
 	if o.Pause == 0 {
 		o.Pause = time.Second / 2
 	}
-	if o.Token != "" && u.Scheme == "http" && !isLoopback(u.Hostname()) {
+	if o.Token != "" && u.Scheme == "http" && !loopback.Is(u.Hostname()) {
 		o.Warn(u.Host + " is not encrypted: who sits on the way can read the token")
 	}
 	// One connection carries one request: what a hub's servers give each of them is what makes
@@ -92,11 +93,6 @@ func New(o Options) (*Hub, error) {
 		trusted:  http.Client{Transport: &bearer{transport, *u, o.Token}},
 		bare:     http.Client{Transport: transport},
 	}, nil
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // bearer adds the token to what goes to the endpoint's host. It stands below the redirects, so

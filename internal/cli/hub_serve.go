@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"olmo/hub/serve"
+	"olmo/internal/loopback"
 )
 
 func newHubServeCommand() *cobra.Command {
@@ -45,7 +46,7 @@ on another need a token: that of --token, else of HF_TOKEN.`,
 			if token != "" && writable == "" {
 				return usageErrorf("--token is for uploads\nhint: --writable DIR takes them")
 			}
-			if host, _, _ := net.SplitHostPort(at); writable != "" && token == "" && !isLoopback(host) {
+			if host, _, _ := net.SplitHostPort(at); writable != "" && token == "" && !loopback.Is(host) {
 				if token = os.Getenv("HF_TOKEN"); token == "" {
 					return usageErrorf("--addr %s can be reached from elsewhere, and --writable takes uploads\nhint: --token TOKEN lets in those who have it", address)
 				}
@@ -103,10 +104,4 @@ func runHub(c *cobra.Command, h *serve.Hub, at string) error {
 		return err
 	}
 	return <-drained
-}
-
-// isLoopback tells whether only this machine reaches a host.
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
