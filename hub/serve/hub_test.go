@@ -1,4 +1,4 @@
-package serve_test
+package serve
 
 import (
 	"encoding/json"
@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"olmo/hub/git"
-	"olmo/hub/serve"
 	"olmo/proof"
 	"olmo/release"
 )
@@ -65,7 +64,7 @@ func write(t *testing.T, name, text string) {
 // start serves a release lab/my-model from a folder that the test may change.
 func start(t *testing.T) (address, dir string) {
 	t.Helper()
-	h := serve.New()
+	h := New()
 	dir = makeRelease(t, "lab/my-model")
 	if err := h.AddRelease(dir); err != nil {
 		t.Fatal(err)
@@ -110,11 +109,11 @@ func get(t *testing.T, v any, method, address, body string, header ...string) *h
 	return a
 }
 
-type refs struct {
+type refsAnswer struct {
 	Branches, Tags []struct{ Name, Ref, TargetCommit string }
 }
 
-func (r refs) commit(name string) string {
+func (r refsAnswer) commit(name string) string {
 	for _, b := range slices.Concat(r.Branches, r.Tags) {
 		if b.Name == name {
 			return b.TargetCommit
@@ -125,7 +124,7 @@ func (r refs) commit(name string) string {
 
 // TestRefs: each revision is a branch, its files make its commit, and the rest is a branch too.
 func TestRefs(t *testing.T) {
-	var got, again refs
+	var got, again refsAnswer
 	address, _ := start(t)
 	get(t, &got, "GET", address+"/api/models/lab/my-model/refs", "")
 	var names []string
@@ -162,7 +161,7 @@ func TestRefs(t *testing.T) {
 	}
 }
 
-type entry struct {
+type entryAnswer struct {
 	Type, OID, Path string
 	Size            int
 	LFS             *struct {
@@ -172,11 +171,11 @@ type entry struct {
 }
 
 // tree lists a folder, all pages of it.
-func tree(t *testing.T, address string) []entry {
+func tree(t *testing.T, address string) []entryAnswer {
 	t.Helper()
-	var all []entry
+	var all []entryAnswer
 	for address != "" {
-		var page []entry
+		var page []entryAnswer
 		a := get(t, &page, "GET", address, "")
 		all = append(all, page...)
 		next, _, _ := strings.Cut(strings.TrimPrefix(a.Header.Get("Link"), "<"), ">")
@@ -220,7 +219,7 @@ func TestTree(t *testing.T) {
 	if e := main[2]; e.Size != len(weights) || e.LFS.OID != proof.Sum([]byte(weights)).String() || e.LFS.PointerSize != len(pointer) || e.OID != git.Blob(pointer).String() {
 		t.Errorf("the weights are %+v", e)
 	}
-	var some []entry
+	var some []entryAnswer
 	get(t, &some, "POST", address+"/api/models/lab/my-model/paths-info/main", "paths=config.json&paths=none&expand=False", "Content-Type", "application/x-www-form-urlencoded")
 	if len(some) != 1 || some[0].Path != "config.json" {
 		t.Errorf("paths-info gives %+v", some)
@@ -229,7 +228,7 @@ func TestTree(t *testing.T) {
 
 func TestResolve(t *testing.T) {
 	address, _ := start(t)
-	var r refs
+	var r refsAnswer
 	get(t, &r, "GET", address+"/api/models/lab/my-model/refs", "")
 	weights, config := contents["model/step2-tokens0B/model.safetensors"], contents["model/step2-tokens0B/config.json"]
 	for _, revision := range []string{"step2-tokens0B", r.commit("step2-tokens0B")} {
@@ -305,7 +304,7 @@ func TestNotThere(t *testing.T) {
 // TestReleaseIsReadOnly: nothing can be sent to a hub without a folder for it, nor to a release.
 func TestReleaseIsReadOnly(t *testing.T) {
 	address, dir := start(t)
-	writable := serve.New()
+	writable := New()
 	if err := writable.AddRelease(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -347,7 +346,7 @@ func TestDamagedRelease(t *testing.T) {
 			if err := c.damage(dir); err != nil {
 				t.Skip(err)
 			}
-			if err := serve.New().AddRelease(dir); err == nil || !strings.Contains(err.Error(), c.want) {
+			if err := New().AddRelease(dir); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 		})
@@ -383,7 +382,7 @@ func TestChangedWhileServed(t *testing.T) {
 
 // TestNames: two releases have two names, one may lack an organization.
 func TestNames(t *testing.T) {
-	h := serve.New()
+	h := New()
 	for _, name := range []string{"lab/my-model", "bare"} {
 		if err := h.AddRelease(makeRelease(t, name)); err != nil {
 			t.Fatal(err)
