@@ -227,6 +227,9 @@ func (h *Hub) again(ctx context.Context, ask func() (progress bool, err error)) 
 
 // open sends a request and returns an answer that says yes, whose body the caller closes.
 func (h *Hub) open(client *http.Client, r *http.Request) (*http.Response, error) {
+	if h.Offline {
+		return nil, final{errors.New("HF_HUB_OFFLINE forbids to ask the hub")}
+	}
 	res, err := client.Do(r)
 	if err != nil {
 		return nil, store.InWords(err)
