@@ -569,8 +569,27 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
+// A file that would tell where the run lies is not released.
+func TestTells(t *testing.T) {
+	dir, from := newRun(t)
+	pad := strings.Repeat("x", 1<<16-10)
+	write(t, filepath.Join(from, "eval", "notes.html"), []byte(pad+dir+pad))
+	t.Setenv("HOME", dir)
+	o := build.Options{Run: from, Out: filepath.Join(t.TempDir(), "out")}
+	if _, err := build.Run(context.Background(), o); err == nil || !strings.Contains(err.Error(), "eval/notes.html: it would tell a folder of this machine: …") {
+		t.Errorf("got %v", err)
+	}
+	o.Without = []string{"eval/*.html"}
+	if _, err := build.Run(context.Background(), o); err != nil {
+		t.Error(err)
+	}
+}
+
 // Runs of every kind have a release, with a config that can train them.
 func TestKinds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains, releases and repeats many runs")
+	}
 	dir, first := newRun(t)
 	config := filepath.Join(dir, "train.yaml")
 	for name, overrides := range map[string][]string{
@@ -740,6 +759,9 @@ func TestSigned(t *testing.T) {
 
 // A run whose settings or data changed on the way is released with all of them.
 func TestChanged(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains, releases and repeats several runs")
+	}
 	dir := t.TempDir()
 	config := corpus(t, dir)
 	one := func(part string) string {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -545,12 +546,12 @@ func openMarks(path string) *marks {
 	if err != nil || store.Remote(path) {
 		return m
 	}
-	names, err := filepath.Glob(filepath.Join(escaped(filepath.Dir(folder)), "*"))
+	entries, err := os.ReadDir(filepath.Dir(folder))
 	if err != nil {
-		return m
+		return m // there are none
 	}
-	for _, name := range names {
-		rows, err := data.AttributePath(path, filepath.Base(name))
+	for _, e := range entries {
+		rows, err := data.AttributePath(path, e.Name())
 		if err != nil || !tellsOfPeople(rows) {
 			continue
 		}

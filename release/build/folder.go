@@ -1,12 +1,12 @@
 package build
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -222,34 +222,55 @@ func (f *folder) manifest(m *release.Manifest) (release.File, error) {
 	return sum, whole.WriteFile(f.path(release.ManifestFile), text.Bytes())
 }
 
-// names is an error where a file that was written says where on this machine the run lies.
+// names is an error where a file that was written says where on this machine the run lies. Weights are
+// numbers and names of tensors, and are not searched.
 func (f *folder) names(machine []string) error {
-	return each(f.written, func(name string) error {
-		if f.leftOut(name) {
-			return nil
-		}
-		text, err := whole.ReadFile(f.path(name))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // pruned
-		}
-		if err == nil && filepath.Ext(name) == ".gz" {
-			text, err = packed.Bytes(text, 1<<62)
-		}
+	written := slices.DeleteFunc(slices.Clone(f.written), func(name string) bool {
+		return f.leftOut(name) || filepath.Ext(name) == ".safetensors"
+	})
+	return each(written, func(name string) error {
+		in, err := whole.Open(f.path(name))
 		if err != nil {
 			return err
 		}
-		for _, folder := range machine {
-			if at := bytes.Index(text, []byte(folder)); at >= 0 {
-				return fmt.Errorf("%s would tell a folder of this machine: …%s…\nhint: --without %s leaves it out", name, excerpt(text, at), name)
-			}
+		defer in.Close()
+		plain, err := packed.NewReader(bufio.NewReader(in))
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		defer plain.Close()
+		found, err := find(plain, machine)
+		if err == nil && found != "" {
+			err = fmt.Errorf("it would tell a folder of this machine: …%s…\nhint: --without %s leaves it out", found, name)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
 		return nil
 	})
 }
 
-// excerpt is the text around a place.
-func excerpt(text []byte, at int) string {
-	return strings.ToValidUTF8(string(text[max(0, at-20):min(len(text), at+60)]), "?")
+// find looks for the first of some words in a text, and returns it with what stands around it; empty where none
+// is there.
+func find(text io.Reader, words []string) (string, error) {
+	const around = 4096 // longer than any folder's name
+	buf := make([]byte, 0, 1<<16)
+	for {
+		n, err := io.ReadFull(text, buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		for _, word := range words {
+			if at := bytes.Index(buf, []byte(word)); at >= 0 {
+				return strings.ToValidUTF8(string(buf[max(0, at-20):min(len(buf), at+60)]), "?"), nil
+			}
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return "", nil
+		}
+		if err != nil {
+			return "", err
+		}
+		buf = buf[:copy(buf, buf[len(buf)-around:])]
+	}
 }
 
 // hasher hashes what it passes on.

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"olmo/config"
 	"olmo/model"
@@ -29,20 +30,16 @@ const initFile = "init.safetensors"
 // writeTraining writes train/: the record of the run, and its checkpoints.
 func (b *builder) writeTraining() error {
 	names := []string{logFile, chainFile, tensorsFile, recipeFile}
-	more, err := filepath.Glob(filepath.Join(escaped(b.dir), "recipe-*.json"))
-	if err != nil {
-		return err
-	}
-	indices, err := filepath.Glob(filepath.Join(escaped(b.dir), "data-indices", "rank*.tsv.gz"))
-	if err != nil {
-		return err
-	}
-	for _, file := range append(more, indices...) {
-		name, err := filepath.Rel(b.dir, file)
-		if err != nil {
+	for folder, ends := range map[string][2]string{"": {"recipe-", ".json"}, "data-indices": {"rank", ".tsv.gz"}} {
+		entries, err := os.ReadDir(filepath.Join(b.dir, folder))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		names = append(names, filepath.ToSlash(name))
+		for _, e := range entries {
+			if strings.HasPrefix(e.Name(), ends[0]) && strings.HasSuffix(e.Name(), ends[1]) {
+				names = append(names, path.Join(folder, e.Name()))
+			}
+		}
 	}
 	for _, name := range names {
 		if err := b.folder.copied("train/"+name, filepath.Join(b.dir, filepath.FromSlash(name))); err != nil {
@@ -230,18 +227,4 @@ func (b *builder) convertInit(name, from string) error {
 		return err
 	}
 	return weights.WriteSafetensors(b.folder.path(name), all, map[string]string{"format": "pt"})
-}
-
-// escaped is a path in which no character means anything to a pattern.
-func escaped(path string) string {
-	var b []byte
-	for i := range len(path) {
-		switch c := path[i]; c {
-		case '*', '?', '[':
-			b = append(b, '[', c, ']')
-		default:
-			b = append(b, c)
-		}
-	}
-	return string(b)
 }
