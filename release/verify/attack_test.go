@@ -346,6 +346,90 @@ var attacks = []struct {
 		nil,
 		nil,
 	},
+	{
+		"another rotation in the config of a model",
+		func(t testing.TB, dir string) {
+			replace(t, filepath.Join(dir, "model/main/config.json"), `"rope_theta": 10000`, `"rope_theta": 20000`)
+		},
+		[]string{"revision model/main/config.json step 20 key rope_theta"},
+		[]string{"changed model/main/config.json"},
+		nil,
+	},
+	{
+		"another end of texts in a model",
+		func(t testing.TB, dir string) {
+			path := filepath.Join(dir, "model/main/generation_config.json")
+			text := read(t, path)
+			at := bytes.Index(text, []byte(`"eos_token_id": `))
+			text[at+bytes.IndexAny(text[at:], ",\n")-1] ^= 1 // another last digit
+			write(t, path, text)
+		},
+		[]string{"revision model/main/generation_config.json step 20 key eos_token_id"},
+		[]string{"changed model/main/generation_config.json"},
+		nil,
+	},
+	{
+		"a row of the data indices left out, and one too many",
+		func(t testing.TB, dir string) {
+			path := filepath.Join(dir, "train/data-indices/rank0.tsv.gz")
+			rows := append(indices(t, path), "99\t1\t2\t3\t4")
+			write(t, path, squeezed([]byte(strings.Join(slices.Delete(rows, 5, 6), "\n")+"\n")))
+		},
+		[]string{"order train/data-indices/rank0.tsv.gz step 6", "order train/data-indices/rank0.tsv.gz step 99"},
+		[]string{"truncated train/data-indices/rank0.tsv.gz"},
+		nil,
+	},
+	{
+		"another hash in tensors.jsonl",
+		func(t testing.TB, dir string) {
+			path := filepath.Join(dir, "train/tensors.jsonl")
+			lines := strings.SplitAfter(string(read(t, path)), "\n")
+			at := strings.Index(lines[2], block) + len(block) + len(`":"`)
+			digit := "0"
+			if lines[2][at] == '0' {
+				digit = "1"
+			}
+			lines[2] = lines[2][:at] + digit + lines[2][at+1:]
+			write(t, path, []byte(strings.Join(lines, "")))
+		},
+		[]string{"checkpoint train/tensors.jsonl step 8 tensor " + block},
+		[]string{"changed train/tensors.jsonl"},
+		nil,
+	},
+	{
+		"a line of tensors.jsonl left out",
+		func(t testing.TB, dir string) {
+			path := filepath.Join(dir, "train/tensors.jsonl")
+			lines := strings.SplitAfter(string(read(t, path)), "\n")
+			write(t, path, []byte(strings.Join(slices.Delete(lines, 2, 3), "")))
+		},
+		[]string{"checkpoint train/tensors.jsonl step 8"},
+		[]string{"truncated train/tensors.jsonl"},
+		nil,
+	},
+	{
+		"the counters of a checkpoint taken away",
+		func(t testing.TB, dir string) { check(t, os.Remove(filepath.Join(dir, "train/step8/train.json"))) },
+		[]string{"checkpoint train/step8/train.json step 8"},
+		[]string{"missing train/step8/train.json"},
+		nil,
+	},
+	{
+		"the log taken away",
+		func(t testing.TB, dir string) { check(t, os.Remove(filepath.Join(dir, "train/metrics.jsonl"))) },
+		nil,
+		[]string{"missing train/metrics.jsonl"},
+		[]string{"manifest train/metrics.jsonl", "manifest release.json"},
+	},
+	{
+		"the weights of a model taken away",
+		func(t testing.TB, dir string) {
+			check(t, os.Remove(filepath.Join(dir, "model/step8-tokens0B/model.safetensors")))
+		},
+		nil,
+		[]string{"missing model/step8-tokens0B/model.safetensors"},
+		[]string{"manifest model/step8-tokens0B/model.safetensors"},
+	},
 }
 
 // TestAttacks: each is found, and its place named.
@@ -372,5 +456,73 @@ func TestAttacks(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestContradictions: what release.json says of the whole is compared with what there is.
+func TestContradictions(t *testing.T) {
+	for _, c := range []struct{ name, old, new, want string }{
+		{"the tokens of the run", `"tokens":1280`, `"tokens":1281`, "manifest release.json"},
+		{"the width of tokens", `"dtype":"uint16"`, `"dtype":"uint32"`, "manifest release.json"},
+		{"a model that is no revision", `,{"name":"step8-tokens0B"`, `],"more":[{"name":"step8-tokens0B"`, "manifest model/step8-tokens0B"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := fresh(t)
+			replace(t, filepath.Join(dir, "release.json"), c.old, c.new)
+			if got, r := verified(t, dir, verify.Options{}); !slices.Contains(got, c.want) {
+				t.Errorf("no %q in %q; notes %q", c.want, got, r.Notes)
+			}
+		})
+	}
+}
+
+// TestLinked: a folder is the same under another name, and a run of which nothing can be read is not sound.
+func TestLinked(t *testing.T) {
+	run := newRun(t)
+	for _, dir := range []string{run, fresh(t)} {
+		link := filepath.Join(t.TempDir(), "link")
+		check(t, os.Symlink(dir, link))
+		if got, r := verified(t, link, verify.Options{}); len(got) > 0 || r.Checked.Steps != 20 {
+			t.Errorf("%q, %+v", got, r.Checked)
+		}
+	}
+	chain := filepath.Join(run, "chain.jsonl")
+	check(t, os.Rename(chain, filepath.Join(filepath.Dir(run), "elsewhere")))
+	check(t, os.Symlink("../elsewhere", chain))
+	if got, _ := verified(t, run, verify.Options{}); !slices.Equal(got, []string{"changed chain.jsonl"}) {
+		t.Errorf("a chain that is a link: %q", got)
+	}
+}
+
+// TestWithoutData: models are compared with the run also where its data are not there.
+func TestWithoutData(t *testing.T) {
+	dir := fresh(t)
+	check(t, os.RemoveAll(filepath.Join(dir, "data")))
+	flip(t, filepath.Join(dir, "model/step8-tokens0B/model.safetensors"), "model.norm.weight")
+	seal(t, dir)
+	if got, r := verified(t, dir, verify.Options{}); !slices.Contains(got, "revision model/step8-tokens0B/model.safetensors step 8 tensor model.norm.weight") {
+		t.Errorf("%q, notes %q", got, r.Notes)
+	}
+	// Nor does it help to make tensors.jsonl say what the model has, where the checkpoint was left out.
+	dir = fresh(t)
+	path := filepath.Join(dir, "model/step8-tokens0B/model.safetensors")
+	flip(t, path, "model.norm.weight")
+	set, err := weights.Open(path)
+	check(t, err)
+	defer set.Close()
+	sums, err := weights.Sums(set.All())
+	check(t, err)
+	lines := strings.SplitAfter(string(read(t, filepath.Join(dir, "train/tensors.jsonl"))), "\n")
+	at := strings.Index(lines[2], `"transformer.ln_f.weight":"`) + len(`"transformer.ln_f.weight":"`)
+	for _, s := range sums {
+		if s.Name == "model.norm.weight" {
+			lines[2] = lines[2][:at] + fmt.Sprintf("%x", s.SHA256) + lines[2][at+64:]
+		}
+	}
+	write(t, filepath.Join(dir, "train/tensors.jsonl"), []byte(strings.Join(lines, "")))
+	check(t, os.RemoveAll(filepath.Join(dir, "train/step8")))
+	seal(t, dir)
+	if got, r := verified(t, dir, verify.Options{}); !slices.Contains(got, "checkpoint train/tensors.jsonl step 8") {
+		t.Errorf("%q, notes %q", got, r.Notes)
 	}
 }

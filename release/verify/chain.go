@@ -199,8 +199,13 @@ func (v *verifier) judgeHead() {
 	if c.last != run.Steps {
 		wrong("%s ends with step %d, %s says %d", c.path, c.last, release.ManifestFile, run.Steps)
 	}
-	if m := v.release.Data; c.first.Documents != nil && len(c.changes) == 0 {
-		got := c.first.Documents
+	got := c.first.Documents
+	for _, l := range c.changes {
+		if l.Documents != nil {
+			got = l.Documents
+		}
+	}
+	if m := v.release.Data; got != nil {
 		if got.Valid != (m.DocumentsRoot != nil) || got.Valid && got.Hash != *m.DocumentsRoot {
 			v.problem(Manifest, release.ManifestFile, "documents_root of %s is %s, the chain's is %s", release.ManifestFile, hashOrNull(m.DocumentsRoot), nullable(got))
 		}

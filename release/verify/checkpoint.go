@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"olmo/proof"
+	"olmo/tensor"
 	"olmo/train"
 	"olmo/weights"
 )
@@ -135,6 +136,7 @@ func (v *verifier) judgeCheckpoints() {
 	if v.chain == nil {
 		return
 	}
+	v.judgeKnown()
 	for _, c := range v.checkpoints {
 		v.judgeTensors(c)
 		v.judgeState(c)
@@ -142,10 +144,67 @@ func (v *verifier) judgeCheckpoints() {
 	}
 }
 
+// judgeKnown compares the lines of tensors.jsonl with the roots in the chain. A line that does not come to its
+// root is not believed where a checkpoint or model is compared.
+func (v *verifier) judgeKnown() {
+	name := v.train + tensorsFile
+	if v.usable(name) == nil {
+		return
+	}
+	for _, step := range sortedSteps(v.checkpointSteps()) {
+		line, l := v.chain.states[step], v.tensors[step]
+		if line == nil {
+			continue
+		}
+		if l == nil {
+			v.problem(Checkpoint, name, "%s has no line of step %d, of which the chain has roots", name, step).at(step)
+			continue
+		}
+		root, ok := v.rootOf(l.Weights, step)
+		if !ok || root == *line.Weights {
+			continue
+		}
+		p := v.problem(Checkpoint, name, "the hashes of weights that %s has of step %d are not those of the chain: they come to the root %v, the chain has %v", name, step, root, *line.Weights).at(step)
+		i := slices.IndexFunc(v.checkpoints, func(c *checkpoint) bool { return c.step == step })
+		if i >= 0 {
+			c := v.checkpoints[i]
+			if c.model != nil && weights.Root(sums(c.model)) == *line.Weights {
+				if wrong := others(c.model, l.Weights); len(wrong) > 0 {
+					p.Tensor = wrong[0].name
+				}
+			}
+			c.known = nil
+		}
+		delete(v.tensors, step)
+	}
+}
+
+// rootOf is the root over weights of which the hashes are known, under the shapes that the settings give;
+// false where these are not there.
+func (v *verifier) rootOf(known map[string]proof.Hash, step int) (root proof.Hash, ok bool) {
+	p := v.partAt(step)
+	if p == nil || p.cfg == nil {
+		return root, false
+	}
+	m, err := p.cfg.Model.Config()
+	if err != nil {
+		return root, false
+	}
+	var all []weights.Sum
+	for _, t := range m.Params() {
+		all = append(all, weights.Sum{Name: t.Name, DType: tensor.F32, Shape: t.Shape, SHA256: known[t.Name]})
+	}
+	slices.SortFunc(all, func(a, b weights.Sum) int { return strings.Compare(a.Name, b.Name) })
+	if root = weights.Root(all); len(known) != len(all) {
+		root = proof.Hash{} // it names others
+	}
+	return root, true
+}
+
 // judgeTensors compares weights and optimiser of a checkpoint with the roots in the chain; which tensor is
 // another, tensors.jsonl tells.
 func (v *verifier) judgeTensors(c *checkpoint) {
-	for _, name := range []string{c.dir + train.ModelFile, c.dir + optimFile} {
+	for _, name := range []string{c.dir + train.ModelFile, c.dir + optimFile, c.dir + stateFile, c.dir + configFile, c.dir + manifestFile} {
 		switch f := v.usable(name); {
 		case f != nil && f.damage != nil:
 			v.problem(Checkpoint, name, "%v", f.damage).at(c.step)
@@ -295,7 +354,7 @@ func (v *verifier) judgeState(c *checkpoint) {
 
 // judgeManifest compares a checkpoint's manifest.json with its files.
 func (v *verifier) judgeManifest(c *checkpoint) {
-	name := c.dir + "manifest.json"
+	name := c.dir + manifestFile
 	if v.usable(name) == nil {
 		return
 	}

@@ -237,7 +237,7 @@ func seal(t testing.TB, dir string) {
 		}
 	}
 	m.Run.StepsRoot = tree.Root()
-	m.Run.Tokens = int64(m.Run.Steps) * 4 * 16
+	m.Run.Tokens = tokensSeen(dir, m.Run.Steps)
 	m.Data.DType, m.Data.Documents = "uint16", 80
 	for _, name := range []string{"a.npy", "sub/b.npy"} {
 		if st, err := os.Stat(filepath.Join(dir, "data", "tokens", name)); err == nil {
@@ -277,6 +277,21 @@ func seal(t testing.TB, dir string) {
 	var b bytes.Buffer
 	check(t, m.Write(&b))
 	write(t, filepath.Join(dir, release.ManifestFile), b.Bytes())
+}
+
+// tokensSeen is what the log of a release says of a step.
+func tokensSeen(dir string, step int) int64 {
+	text, _ := os.ReadFile(filepath.Join(dir, "train", "metrics.jsonl"))
+	for line := range bytes.Lines(text) {
+		var r struct {
+			Step   int     `json:"step"`
+			Tokens float64 `json:"throughput/total_tokens"`
+		}
+		if json.Unmarshal(line, &r) == nil && r.Step == step {
+			return int64(r.Tokens)
+		}
+	}
+	return 0
 }
 
 func exists(path string) bool {
@@ -332,6 +347,10 @@ func remanifest(t testing.TB, dir string) {
 		m, err := train.ReadManifest(folder)
 		check(t, err)
 		for name := range m.Files {
+			if !exists(filepath.Join(folder, name)) {
+				delete(m.Files, name)
+				continue
+			}
 			m.Files[name] = proof.Sum(read(t, filepath.Join(folder, name)))
 		}
 		for name := range m.Tensors {

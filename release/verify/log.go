@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -211,13 +210,14 @@ func (r record) text(name string) (s string) {
 
 // indexReader reads data-indices/rankR.tsv.gz beside the chain.
 type indexReader struct {
-	path  string
-	file  io.Closer
-	z     io.ReadCloser
-	lines *bufio.Scanner
-	step  int
-	line  []uint32
-	err   error
+	path    string
+	file    io.Closer
+	z       io.ReadCloser
+	lines   *bufio.Scanner
+	step    int // of line, where there is one
+	line    []uint32
+	surplus []int // steps of rows for which the chain has no place
+	err     error
 }
 
 // maxIndexLine is the longest line of a data-indices file: a batch of some million instances.
@@ -233,8 +233,9 @@ func openIndex(f *file) (*indexReader, error) {
 		in.Close()
 		return nil, err
 	}
-	r := &indexReader{path: f.path, file: in, z: z, lines: bufio.NewScanner(z), step: -1}
+	r := &indexReader{path: f.path, file: in, z: z, lines: bufio.NewScanner(z)}
 	r.lines.Buffer(make([]byte, 64<<10), maxIndexLine)
+	r.next()
 	return r, nil
 }
 
@@ -243,32 +244,47 @@ func (r *indexReader) close() {
 	r.file.Close()
 }
 
-// at are the instances of a step, nil where the file has none.
-func (r *indexReader) at(step int) []uint32 {
-	for r.err == nil && r.step < step {
-		if !r.lines.Scan() {
-			if r.err = r.lines.Err(); r.err == nil {
-				r.err = io.EOF
-			}
-			break
-		}
-		if r.step, r.line, r.err = parseIndices(r.lines.Bytes()); r.err != nil {
-			r.step = -1
-		}
+// next reads the following row.
+func (r *indexReader) next() {
+	r.line = nil
+	if r.err != nil {
+		return
 	}
-	if errors.Is(r.err, io.EOF) {
-		if r.err = nil; r.step < step {
-			r.step, r.line = int(^uint(0)>>1), nil // no step is behind it
-		}
+	if !r.lines.Scan() {
+		r.err = r.lines.Err()
+		return
 	}
-	if r.err != nil || r.step != step {
-		return nil
-	}
-	return r.line
+	r.step, r.line, r.err = parseIndices(r.lines.Bytes())
 }
 
-func parseIndices(line []byte) (step int, instances []uint32, err error) {
-	first := true
+// at are the instances of a step, nil where the file has none. first is the step with which the chain begins:
+// rows up to there are not the chain's.
+func (r *indexReader) at(step, first int) []uint32 {
+	for r.line != nil && r.step < step {
+		if r.step > first && len(r.surplus) < most {
+			r.surplus = append(r.surplus, r.step)
+		}
+		r.next()
+	}
+	if r.line == nil || r.step > step {
+		return nil
+	}
+	line := r.line
+	r.next()
+	return line
+}
+
+// rest are the steps of rows for which the chain has no place, to the end.
+func (r *indexReader) rest() []int {
+	for r.line != nil && len(r.surplus) < most {
+		r.surplus = append(r.surplus, r.step)
+		r.next()
+	}
+	return r.surplus
+}
+
+func parseIndices(line []byte) (step int, row []uint32, err error) {
+	first, instances := true, []uint32{}
 	for field := range bytes.SplitSeq(line, []byte("\t")) {
 		n, err := strconv.ParseUint(string(field), 10, 32)
 		if err != nil {

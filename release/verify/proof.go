@@ -363,7 +363,7 @@ func (v *verifier) proveDocument(id string) ([]Proof, error) {
 	v.readAll(v.record())
 	v.readChain()
 	v.readParts()
-	if len(v.parts) == 0 || v.parts[len(v.parts)-1].cfg == nil {
+	if len(v.parts) == 0 || v.parts[len(v.parts)-1].data() == nil {
 		return nil, errors.New("the chain and its settings do not say which token files there are\nhint: 'olmo verify' says what is wrong")
 	}
 	cfg := v.parts[len(v.parts)-1].cfg

@@ -17,10 +17,18 @@ import (
 // part is a stretch of the run with settings of its own, from a step on.
 type part struct {
 	step   int
-	line   *proof.Line // that names what is other
-	recipe []byte      // nil where it is not there, or another
-	cfg    *train.Config
-	err    error // why there is no cfg
+	line   *proof.Line   // that names what is other
+	recipe []byte        // nil where it is not there, or another
+	cfg    *train.Config // nil where the recipe is
+	err    error         // why the data cannot be read that cfg names
+}
+
+// data are the settings of a part whose token files are there; nil otherwise.
+func (p *part) data() *train.Config {
+	if p.err != nil {
+		return nil
+	}
+	return p.cfg
 }
 
 // maxSmall is how long a file may be that is read whole: settings, and the state of a run.
@@ -73,11 +81,14 @@ func (v *verifier) readParts() {
 			to = v.parts[i+1].step - 1
 		}
 		if p.cfg, p.err = v.fromRecipe(p.recipe, p.step, to); p.err != nil {
-			v.note("the settings from step %d on cannot be followed: %v", p.step, p.err)
+			v.note("the data from step %d on cannot be read: %v", p.step, p.err)
 		}
 	}
-	last := v.parts[len(v.parts)-1].recipe
-	v.configGives(v.train+configFile, last)
+	last := v.parts[len(v.parts)-1]
+	v.configGives(v.train+configFile, last.recipe)
+	if v.release != nil && last.cfg != nil && last.cfg.Data.MemmapDType != v.release.Data.DType {
+		v.problem(Manifest, release.ManifestFile, "%s says that tokens are %s, the settings %s", release.ManifestFile, v.release.Data.DType, last.cfg.Data.MemmapDType)
+	}
 	for _, name := range sortedKeys(v.files) {
 		if step, ok := v.stepOf(name); ok && strings.HasSuffix(name, "/config.yaml") {
 			if p := v.partAt(step); p != nil {
@@ -166,6 +177,7 @@ func (v *verifier) configGives(name string, want []byte) {
 
 // fromRecipe is the config that a recipe describes, by which the steps from one to another were made (to
 // below 0: until the end), with the files of this release. It leads nowhere else.
+// There is one beside the error where only files are missing.
 func (v *verifier) fromRecipe(recipe []byte, from, to int) (*train.Config, error) {
 	if v.release == nil {
 		return v.fromRun(recipe, from, to)
@@ -177,11 +189,11 @@ func (v *verifier) fromRecipe(recipe []byte, from, to int) (*train.Config, error
 	for _, at := range slices.Concat(c.TokenFiles(), c.Data.LabelMaskPaths) {
 		name, err := filepath.Rel(v.dir, at)
 		if err != nil || !filepath.IsLocal(name) {
-			return nil, fmt.Errorf("the token file %s leads outside", at)
+			return c, fmt.Errorf("the token file %s leads outside", at)
 		}
 		name = filepath.ToSlash(name)
 		if want := v.entry(name); want == nil || v.there[name] == nil || v.there[name].odd != "" || v.there[name].size() != want.Size {
-			return nil, fmt.Errorf("%s is not there as it was", name)
+			return c, fmt.Errorf("%s is not there as it was", name)
 		}
 	}
 	return c, nil

@@ -43,18 +43,22 @@ func (v *verifier) judgeRevisions() {
 	v.changed = map[string][]other{}
 	for i := range v.release.Revisions {
 		r := v.revision(&v.release.Revisions[i])
-		if len(r.files) == 0 {
-			continue // told of as missing, or not wanted
+		if len(r.files) > 0 { // others are told of as missing, or not wanted
+			v.judgeRoot(r)
+			v.judgeIndex(r)
 		}
-		v.judgeRoot(r)
-		v.judgeIndex(r)
 		if p := v.partAt(r.Step); p != nil && p.cfg != nil {
 			if m, err := p.cfg.Model.Config(); err == nil {
-				v.judgeModel(r, m)
+				if len(r.files) > 0 {
+					v.judgeModel(r, m)
+				}
+				v.judgeModelConfig(r, m)
 				continue
 			}
 		}
-		v.note("%s cannot be compared with the run without its settings", r.Path)
+		if len(r.files) > 0 {
+			v.note("%s cannot be compared with the run without its settings", r.Path)
+		}
 	}
 }
 
@@ -374,6 +378,7 @@ func sameTransposed(a, b section, rows, cols int64) (bool, error) {
 
 // judgeDuplicates finds steps with the weights of another.
 func (v *verifier) judgeDuplicates() {
+	defer v.duplicateModels()
 	if v.chain == nil {
 		return
 	}
@@ -391,7 +396,6 @@ func (v *verifier) judgeDuplicates() {
 			v.note("steps %d and %d have the same weights; no step between them changes any", before, step)
 		}
 	}
-	v.duplicateModels()
 }
 
 // duplicateModels finds models of several steps with the same weights where the chain does not tell.
@@ -407,12 +411,20 @@ func (v *verifier) duplicateModels() {
 			first[r.WeightsRoot] = r
 			continue
 		}
-		a, b := v.chain.states[before.Step], v.chain.states[r.Step]
-		if before.Step == r.Step || a != nil && b != nil && *a.Weights == *b.Weights {
+		if before.Step == r.Step || v.sameInChain(before.Step, r.Step) {
 			continue // said of the chain
 		}
 		v.problem(Duplicate, r.Path, "%s has the weights of %s", r.Path, before.Path).at(r.Step)
 	}
+}
+
+// sameInChain tells whether the chain has the same weights of two steps.
+func (v *verifier) sameInChain(a, b int) bool {
+	if v.chain == nil {
+		return false
+	}
+	x, y := v.chain.states[a], v.chain.states[b]
+	return x != nil && y != nil && *x.Weights == *y.Weights
 }
 
 func sortedStates(states map[int]*proof.Line) []int {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"olmo/proof"
+	"olmo/release"
 	"olmo/train"
 )
 
@@ -20,6 +21,7 @@ type stepFacts struct {
 	log     []byte         // the line of metrics.jsonl, nil without
 	ranks   []uint32       // the instances of data-indices/, nil without
 	indices string         // a file of them
+	lacks   []string       // files of data-indices/ that have no row of the step; of a broken chain the line is the fault
 }
 
 // verdict is what comes of comparing them.
@@ -77,6 +79,8 @@ type walker struct {
 	courses []*train.Course // to close
 	lost    bool            // the course cannot be followed any more
 	notes   []string
+	// fewRanks tells that data-indices/ lacks the files of some ranks.
+	fewRanks bool
 }
 
 // open opens what there is; false without a chain.
@@ -118,7 +122,7 @@ func (w *walker) begin() {
 		v.note("the data order cannot be followed: "+format, args...)
 	}
 	p := &v.parts[0]
-	if p.cfg == nil {
+	if p.data() == nil {
 		lose("%v", cmpErr(p.err, errors.New("the settings are not the chain's")))
 		return
 	}
@@ -185,7 +189,7 @@ func (w *walker) steps(yield func(func() verdict) bool) {
 		s := &stepFacts{line: l}
 		if p := changes[l.Step]; p != nil && !w.lost {
 			from := w.course.State()
-			if p.cfg == nil || w.follow(p.cfg, from) != nil {
+			if p.data() == nil || w.follow(p.cfg, from) != nil {
 				w.lost = true
 				w.notes = append(w.notes, fmt.Sprintf("the data order cannot be followed from step %d on", l.Step))
 			}
@@ -205,7 +209,7 @@ func (w *walker) steps(yield func(func() verdict) bool) {
 		if w.log != nil {
 			s.log = w.log.at(l.Step, v.chain.first.Step)
 		}
-		s.ranks, s.indices = w.instances(l.Step)
+		w.instances(s)
 		return yield(func() verdict { return w.judge(s) })
 	}
 	_ = readLines(v.ctx, w.chain, each, func(int, error) {})
@@ -218,6 +222,9 @@ func (w *walker) judge(s *stepFacts) verdict {
 	wrong := func(kind Kind, path, format string, args ...any) {
 		p := Problem{Kind: kind, Path: path, Message: fmt.Sprintf(format, args...)}
 		r.problems = append(r.problems, *p.at(l.Step))
+	}
+	for _, path := range s.lacks {
+		wrong(Order, path, "%s has no row of step %d", path, l.Step)
 	}
 	var instances []uint32 // that the chain has
 	if s.ranks != nil {
@@ -281,6 +288,16 @@ func (w *walker) judgeLog(s *stepFacts, r *verdict, wrong func(kind Kind, path, 
 	}
 }
 
+// judgeTokensSeen compares what release.json says of the whole run with where its settings lead.
+func (v *verifier) judgeTokensSeen(w *walker) {
+	if v.release == nil || v.chain.broken || w.lost || w.course == nil || v.ctx.Err() != nil {
+		return
+	}
+	if end, says := w.course.State(), v.release.Run.Tokens; end.Step == v.chain.last && end.Tokens != says {
+		v.problem(Manifest, release.ManifestFile, "%s says that the run saw %d tokens, its settings give %d until step %d", release.ManifestFile, says, end.Tokens, end.Step)
+	}
+}
+
 func hashInstances(all []uint32) proof.Hash {
 	b := make([]byte, 0, 4*len(all))
 	for _, i := range all {
@@ -308,19 +325,28 @@ func checkBatch(c *train.Course, instances []uint32, want proof.Hash) error {
 	return err
 }
 
-// instances are those of a step in data-indices/, rank after rank; nil where there are none.
-func (w *walker) instances(step int) (all []uint32, file string) {
-	for _, r := range w.ranks {
-		part := r.at(step)
-		if part == nil {
-			return nil, ""
+// instances reads those of a step in data-indices/, rank after rank.
+func (w *walker) instances(s *stepFacts) {
+	ranks := w.ranks
+	if p := w.v.partAt(s.line.Step); p != nil && p.cfg != nil {
+		if p.cfg.WorldSize > len(ranks) {
+			w.fewRanks = len(ranks) > 0
+			return
 		}
-		all = append(all, part...)
+		ranks = ranks[:max(p.cfg.WorldSize, min(1, len(ranks)))]
 	}
-	if len(w.ranks) > 0 {
-		file = w.ranks[0].path
+	for _, r := range ranks {
+		part := r.at(s.line.Step, w.v.chain.first.Step)
+		if part == nil && r.err == nil && !w.v.chain.broken {
+			s.lacks = append(s.lacks, r.path)
+		}
+		s.ranks = append(s.ranks, part...)
+		s.indices = ranks[0].path
+		if part == nil {
+			s.ranks = nil
+			return
+		}
 	}
-	return all, file
 }
 
 // end tells what is left of the log and of the data indices behind the chain's end.
@@ -328,6 +354,9 @@ func (w *walker) end() {
 	v := w.v
 	for _, text := range w.notes {
 		v.note("%s", text)
+	}
+	if w.fewRanks {
+		v.note("the data order is not compared with data-indices/, where not all ranks have their file")
 	}
 	if w.log != nil && v.ctx.Err() == nil {
 		for _, step := range w.log.rest() {
@@ -338,9 +367,15 @@ func (w *walker) end() {
 		}
 	}
 	for _, r := range w.ranks {
+		if r.err == nil && v.ctx.Err() == nil && !v.chain.broken {
+			for _, step := range r.rest() {
+				v.problem(Order, r.path, "%s has a row of step %d, which the chain does not have, or has elsewhere", r.path, step).at(step)
+			}
+		}
 		if r.err != nil {
 			v.problem(Order, r.path, "%s: %v", r.path, r.err)
 		}
 	}
+	v.judgeTokensSeen(w)
 	v.course = !w.lost
 }

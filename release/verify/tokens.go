@@ -158,7 +158,7 @@ func (v *verifier) beginDocuments() {
 	}
 	for i := range v.parts {
 		p := &v.parts[i]
-		if p.cfg == nil || p.line.Documents == nil || !p.line.Documents.Valid {
+		if p.data() == nil || p.line.Documents == nil || !p.line.Documents.Valid {
 			continue
 		}
 		m := manifest
@@ -187,7 +187,7 @@ func (v *verifier) judgeTokens() {
 	for i := range v.parts {
 		if p := &v.parts[i]; p.line.Documents != nil && !p.line.Documents.Valid {
 			v.note("the token files were addresses, so that the chain binds no documents: the tokens of each step alone do")
-		} else if p.line.Documents != nil && p.cfg == nil {
+		} else if p.line.Documents != nil && p.data() == nil {
 			v.note("the documents cannot be compared with the chain: the token files are not all there, or the settings do not say which they are")
 		}
 		v.judgeMasks(&v.parts[i])
@@ -240,7 +240,7 @@ func (v *verifier) judgeDocuments(d *documents) {
 
 // judgeMasks compares the label masks with the chain.
 func (v *verifier) judgeMasks(p *part) {
-	if p.line.Masks == nil || p.cfg == nil {
+	if p.line.Masks == nil || p.data() == nil {
 		return
 	}
 	where := "data/masks"

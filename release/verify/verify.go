@@ -34,6 +34,8 @@ const (
 	logFile     = "metrics.jsonl"
 	optimFile   = "optim.safetensors"
 	stateFile   = "train.json"
+	// manifestFile lists the tensors of a checkpoint.
+	manifestFile = "manifest.json"
 )
 
 // Options say what to check beside what is always checked.
@@ -99,14 +101,18 @@ func Folder(ctx context.Context, dir string, o Options) (*Report, error) {
 		return nil, fmt.Errorf("%s is %w: it is a file", dir, ErrUnknown)
 	}
 	var err error
-	if v.there, err = walk(dir); err != nil {
+	if v.dir, err = filepath.EvalSymlinks(dir); err != nil { // of latest, say
+		return nil, err
+	}
+	if v.there, err = walk(v.dir); err != nil {
 		return nil, err
 	}
 	switch {
 	case v.there[release.ManifestFile] != nil:
 		v.train = "train/"
 		v.manifest()
-	case IsRun(dir):
+	case v.there[chainFile] != nil:
+		v.odd()
 	default:
 		return nil, fmt.Errorf("%s is %w\nhint: a release has %s, a run %s", dir, ErrUnknown, release.ManifestFile, chainFile)
 	}
@@ -129,6 +135,19 @@ func Folder(ctx context.Context, dir string, o Options) (*Report, error) {
 func IsRun(dir string) bool {
 	_, err := os.Lstat(filepath.Join(dir, chainFile))
 	return err == nil
+}
+
+// odd tells of what a run has in place of files that are checked. What lies behind a link is not read.
+func (v *verifier) odd() {
+	for _, name := range sortedKeys(v.there) {
+		switch e := v.there[name]; {
+		case e.odd == "" || !v.wanted(name):
+		case ofRun(name):
+			v.problem(Changed, name, "%s is %s, not a file", name, e.odd)
+		case ofRun(name + "/"):
+			v.note("%s is %s: what it leads to is not checked", name, e.odd)
+		}
+	}
 }
 
 // manifest reads release.json.
@@ -358,6 +377,7 @@ func (v *verifier) sorted() []*file {
 
 // judge compares what was read with each other.
 func (v *verifier) judge() {
+	v.judgeComplete()
 	v.judgeSignature()
 	v.readCheckpoints()
 	v.judgeHead()
