@@ -124,8 +124,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "release/replay", may: "device/cpu internal/parallel numeric proof store tensor train weights", tests: "data/tokens"},
 	{pkg: "release/report", may: "config data internal/program internal/pyjson page proof runlog store weights", tests: "page/pagetest tensor"},
 	{pkg: "release/signature", may: "internal/parallel internal/strictjson proof store"},
-	{pkg: "release/verify", may: "config data data/tokens internal/parallel model packed proof proof/note release release/signature runlog store tensor tokenizer train weights", tests: "device/cpu"},
-	{pkg: "release/verify", may: "config data/tokens internal/parallel internal/pyjson model packed proof release release/signature runlog store tensor train weights", tests: "device/cpu"},
+	{pkg: "release/verify", may: "config data data/tokens internal/parallel internal/pyjson model packed proof proof/note release release/signature runlog store tensor tokenizer train weights", tests: "device/cpu"},
 	// A run becomes a release: the one place where all its parts come together.
 	{pkg: "release/build", may: "config convert data data/store data/tokens internal/program internal/pyjson model packed proof proof/note release release/report release/signature release/verify store tensor tokenizer train weights", tests: "data/store/storetest device/cpu release/replay"},
 
