@@ -64,7 +64,7 @@ far as documents and attributes tell them; where texts have no licence, a person
 a terminal is asked. SOURCE_DATE_EPOCH dates the cards.`,
 		Example: `  olmo release olmo-quickstart --out my-model --name lab/my-model
   olmo release --new-key key.pem --name lab/my-model
-  olmo release runs/small --out small --key key.pem --checkpoints last --without documents`,
+  olmo release run-a --out small --key key.pem --checkpoints last --without documents`,
 		RunE: func(c *cobra.Command, args []string) error { return runRelease(c, args, &f) },
 	}
 	flags := c.Flags()
