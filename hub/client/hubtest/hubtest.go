@@ -32,7 +32,7 @@ type Entry struct {
 // Faults is how a server goes wrong; the zero value is one that does not.
 type Faults struct {
 	Break     int64         // a connection ends after so many bytes of a file
-	Slow      time.Duration // before each 64 KiB of a file
+	Slow      time.Duration // before each 64 KiB of a file, either way
 	Wrong     string        // one bit of the file with this path is another
 	NoRanges  bool          // files come whole only
 	Busy      int           // so many requests are answered Status first

@@ -13,6 +13,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // upload answers what changes a repository.
@@ -130,11 +131,13 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) {
 	if breaks {
 		s.faults.BreakPuts--
 	}
+	slow := s.faults.Slow
 	s.mu.Unlock()
-	body := bufio.NewReader(r.Body)
-	var b bytes.Buffer
 	buf := make([]byte, 64<<10)
+	body := bufio.NewReaderSize(r.Body, len(buf))
+	var b bytes.Buffer
 	for {
+		time.Sleep(slow)
 		n, err := body.Read(buf)
 		b.Write(buf[:n])
 		s.mu.Lock()
