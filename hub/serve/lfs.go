@@ -169,13 +169,11 @@ func (h *Hub) object(c *call) error {
 	case c.r.Method == http.MethodPut && p.part == wholeObject:
 		err = u.put(c.r.Body, p.hash, p.size)
 	case c.r.Method == http.MethodPut && p.part > 0:
-		hash := sha256.New()
 		part := u.partOf(p.size)
 		size := min(part, p.size-int64(p.part-1)*part)
-		err = u.write(u.partName(p), io.TeeReader(c.r.Body, hash), size, func() error {
-			c.Header().Set("ETag", strconv.Quote(hex.EncodeToString(hash.Sum(nil))))
-			return nil
-		})
+		err = u.write(u.partName(p), c.r.Body, size, func() error { return nil })
+		// Clients want one and give it back; whether the bytes are right is seen when all are there.
+		c.Header().Set("ETag", strconv.Quote(strconv.Itoa(p.part)))
 	case c.r.Method == http.MethodPost && p.part == endOfParts:
 		err = u.join(p)
 	default:
