@@ -118,7 +118,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	}
 	b := &builder{
 		ctx: ctx, o: o, source: from, manifest: &release.Manifest{Name: name, Program: o.Program.String()},
-		folder: &folder{dir: work.Path(), leftOut: func(path string) bool {
+		folder: &folder{ctx: ctx, dir: work.Path(), leftOut: func(path string) bool {
 			return release.Matches(without, path) || from.skipped(path)
 		}},
 	}

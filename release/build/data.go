@@ -187,7 +187,7 @@ func (b *builder) writeTokenizer() error {
 	if err := b.folder.copied(tokenizerPath, file); err != nil {
 		return err
 	}
-	sum, _, err := hashFile(b.folder.path(tokenizerPath))
+	sum, _, err := b.folder.hash(b.folder.path(tokenizerPath))
 	b.manifest.Tokenizer = &release.Tokenizer{Path: tokenizerPath, SHA256: sum}
 	return err
 }

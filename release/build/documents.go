@@ -240,7 +240,6 @@ func (b *builder) writeManifest(files []tokenFile) error {
 				if known, err = b.readTexts(files[file], paths[file], enc); err != nil {
 					return err
 				}
-				b.o.Progress("manifest", int64(file), int64(len(files)), "token files")
 			}
 			line := manifestLine{File: l.File, Start: l.Start, End: l.End, ID: l.ID, SHA256: l.Tokens}
 			if row < len(known) {
@@ -323,7 +322,7 @@ func (b *builder) readTexts(f tokenFile, path string, enc tokens.Encoder) ([]fac
 		return nil, err
 	}
 	defer ids.Close()
-	r := &textReader{ctx: b.ctx, ids: ids, enc: enc, facts: make([]facts, n), machine: b.machine(), slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	r := &textReader{ctx: b.ctx, ids: ids, enc: enc, facts: make([]facts, n), machine: b.machine(), told: b.o.Progress, slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	for _, at := range b.texts.files() {
 		if rows := bySource[at]; len(rows) > 0 {
 			if err := r.file(at, rows); err != nil {
@@ -346,6 +345,8 @@ type textReader struct {
 	slots chan struct{} // to work
 
 	machine []string // folders of this machine
+	told    func(part string, done, total int64, unit string)
+	done    int64 // documents
 
 	judged, personal, folders int64
 
@@ -376,6 +377,8 @@ func (r *textReader) file(path string, rows []row) error {
 	l := &lot{}
 	flush := func() {
 		work := l
+		r.done += int64(len(work.rows))
+		r.told("texts", r.done, int64(len(r.facts)), "documents")
 		l = &lot{}
 		r.slots <- struct{}{}
 		wait.Go(func() {

@@ -3,6 +3,7 @@ package build
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 
 // folder is a release on its way, and the list of its files.
 type folder struct {
+	ctx     context.Context // ends the reading of a long file
 	dir     string
 	leftOut func(path string) bool
 
@@ -90,7 +92,7 @@ func (f *folder) copied(name, from string) error {
 	}
 	defer in.Close()
 	return f.put(name, func(w io.Writer) error {
-		_, err := io.Copy(w, in)
+		_, err := io.Copy(w, &reader{f.ctx, in})
 		return err
 	})
 }
@@ -98,7 +100,7 @@ func (f *folder) copied(name, from string) error {
 // adopt lists files that others have written.
 func (f *folder) adopt(names ...string) error {
 	return each(names, func(name string) error {
-		sum, n, err := hashFile(f.path(name))
+		sum, n, err := f.hash(f.path(name))
 		if err == nil {
 			f.add(name, n, sum, true)
 		}
@@ -123,7 +125,7 @@ func (f *folder) share(files []shared, told func(bytes int64)) error {
 			}
 			defer in.Close()
 			return f.put(s.name, func(w io.Writer) error {
-				n, err := io.Copy(w, in)
+				n, err := io.Copy(w, &reader{f.ctx, in})
 				told(n)
 				return err
 			})
@@ -135,7 +137,7 @@ func (f *folder) share(files []shared, told func(bytes int64)) error {
 				return fmt.Errorf("%s as %s: %w", s.from, s.name, err)
 			}
 		}
-		sum, n, err := hashFile(at)
+		sum, n, err := f.hash(at)
 		if err != nil {
 			return err
 		}
@@ -292,8 +294,21 @@ func (h *hasher) Write(b []byte) (int, error) {
 
 func (h *hasher) hash() proof.Hash { return proof.Hash(h.sum.Sum(nil)) }
 
-// hashFile hashes a file, and is an error where it changes meanwhile.
-func hashFile(path string) (sum proof.Hash, n int64, err error) {
+// reader reads until a context ends.
+type reader struct {
+	ctx context.Context
+	in  io.Reader
+}
+
+func (r *reader) Read(b []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.in.Read(b)
+}
+
+// hash hashes a file, and is an error where it changes meanwhile.
+func (f *folder) hash(path string) (sum proof.Hash, n int64, err error) {
 	in, err := whole.Open(path)
 	if err != nil {
 		return sum, 0, err
@@ -304,7 +319,7 @@ func hashFile(path string) (sum proof.Hash, n int64, err error) {
 		return sum, 0, err
 	}
 	h := &hasher{to: io.Discard, sum: sha256.New()}
-	if _, err := io.Copy(h, in); err != nil {
+	if _, err := io.Copy(h, &reader{f.ctx, in}); err != nil {
 		return sum, 0, err
 	}
 	after, err := in.Stat()

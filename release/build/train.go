@@ -115,7 +115,7 @@ func (b *builder) writeCheckpoint(c *checkpoint, begin string) (tensors []shared
 	if err := b.folder.text(to+"/train.json", state); err != nil {
 		return nil, err
 	}
-	written, _, err := hashFile(b.folder.path(to + "/config.yaml"))
+	written, _, err := b.folder.hash(b.folder.path(to + "/config.yaml"))
 	if err != nil {
 		return nil, err
 	}
