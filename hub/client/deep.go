@@ -30,6 +30,13 @@ const pieceBytes = 64 << 10
 // the trajectory. Of a walk at random it is the root of 2, of a straight line 1.
 const detour = 3
 
+// Two matrices of numbers at random are √2 of their norm apart. Within so many steps no training
+// comes as far: an update moves a number by the learning rate at most, some hundredth of what they are.
+const (
+	fewSteps = 10
+	unlike   = 1
+)
+
 // trajectory reads a piece of the same tensor at every step, and finds the steps that are off the
 // way of their neighbours.
 func (h *Hub) trajectory(ctx context.Context, r Repo, revisions []*revision, a *Audit) error {
@@ -64,6 +71,11 @@ func (h *Hub) trajectory(ctx context.Context, r Repo, revisions []*revision, a *
 			if d == 0 {
 				a.Problems = append(a.Problems, Problem{Kind: "duplicate", Tensor: name, Revisions: []string{points[i-1].Revision, p.Revision}, Message: "what was read of the tensor is the same at both steps"})
 			}
+		}
+		if p.Distance != nil && p.Step-points[i-1].Step <= fewSteps && *p.Distance > unlike {
+			p.Jump = true
+			a.Problems = append(a.Problems, Problem{Kind: "jump", Tensor: name, Revisions: []string{points[i-1].Revision, p.Revision}, Message: fmt.Sprintf("the second is no continuation of the first: they are %.3g of its norm apart", *p.Distance)})
+			continue
 		}
 		if i > 0 && i < len(points)-1 && series[points[i-1]] == series[p] && series[points[i+1]] == series[p] {
 			before, after := points[i-1].values, points[i+1].values

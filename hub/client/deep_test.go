@@ -15,7 +15,7 @@ import (
 )
 
 // walk puts steps of a random walk on a hub, each with the weights of the step that of names.
-func walk(t *testing.T, s *hubtest.Server, steps int, of func(step int) int) {
+func walk(t *testing.T, s *hubtest.Server, apart, steps int, of func(step int) int) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, 2))
 	now := make([]float32, 64*64)
@@ -45,7 +45,7 @@ func walk(t *testing.T, s *hubtest.Server, steps int, of func(step int) int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.Put("models/lab/my-model", fmt.Sprintf("step%d", step*1000), map[string]hubtest.Entry{"model.safetensors": {Content: text, LFS: true}})
+		s.Put("models/lab/my-model", fmt.Sprintf("step%d", step*apart), map[string]hubtest.Entry{"model.safetensors": {Content: text, LFS: true}})
 	}
 }
 
@@ -69,7 +69,7 @@ func TestAuditDeep(t *testing.T) {
 		"the first one's, far on": {swap(30, 0), []string{"jump step30000"}},
 	} {
 		s := hubtest.Start(t)
-		walk(t, s, 40, c.of)
+		walk(t, s, 1000, 40, c.of)
 		a, err := open(t).Audit(t.Context(), request().Repo, true, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -89,5 +89,38 @@ func TestAuditDeep(t *testing.T) {
 		if sent := s.Sent(); sent != a.Checked.Bytes || sent > 40*20_000 {
 			t.Errorf("%s: %d bytes were sent, %d said", name, sent, a.Checked.Bytes)
 		}
+	}
+}
+
+// TestAuditLineage is the shape of EleutherAI/pythia#203: step 1 does not continue step 0, but
+// another run's.
+func TestAuditLineage(t *testing.T) {
+	s := hubtest.Start(t)
+	walk(t, s, 1, 4, func(step int) int { return step })
+	other := s.Files("models/lab/my-model", "step0")["model.safetensors"]
+	r := rand.New(rand.NewPCG(5, 6))
+	name := filepath.Join(t.TempDir(), "model.safetensors")
+	values := make([]float32, 64*64)
+	for i := range values {
+		values[i] = float32(r.NormFloat64())
+	}
+	if err := weights.WriteSafetensors(name, []weights.Named{{Name: "proj.weight", Tensor: tensor.FromFloat32([]int{64, 64}, values)}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := open(t).Audit(t.Context(), request().Repo, true, nil)
+	if err != nil || !a.OK {
+		t.Errorf("one run: %+v, %v", a.Problems, err)
+	}
+	other.Content = text
+	s.Put("models/lab/my-model", "step0", map[string]hubtest.Entry{"model.safetensors": other})
+	if a, err = open(t).Audit(t.Context(), request().Repo, true, nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(a.Problems) != 1 || a.Problems[0].Kind != "jump" || !slices.Equal(a.Problems[0].Revisions, []string{"step0", "step1"}) {
+		t.Errorf("found %+v", a.Problems)
 	}
 }

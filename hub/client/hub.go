@@ -130,6 +130,8 @@ func (r *Refusal) Error() string {
 		text += "\nhint: the repository is gated: accept its conditions on its page, and set HF_TOKEN"
 	case r.Status == http.StatusUnauthorized, r.Status == http.StatusForbidden:
 		text += "\nhint: a hub answers so for what is private or not there; a token is read from HF_TOKEN, else from the file token in HF_HOME"
+	case r.after > longestPause:
+		text += fmt.Sprintf("\nhint: it asks to wait for %v", r.after)
 	case r.Code == "RevisionNotFound":
 		text += "\nhint: a revision is a branch, a tag or a commit of 40 digits"
 	}
