@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -131,6 +132,42 @@ func TestBadInput(t *testing.T) {
 				t.Errorf("it took %d MB of memory", grown>>20)
 			}
 		})
+	}
+}
+
+// TestMoving: a file that changes while it is read is told of, and stops nothing.
+func TestMoving(t *testing.T) {
+	for name, change := range map[string]func(path string){
+		"is cut":     func(path string) { check(t, os.Truncate(path, 100)) },
+		"grows":      func(path string) { check(t, os.WriteFile(path, append(read(t, path), 1), 0o666)) },
+		"goes":       func(path string) { check(t, os.Remove(path)) },
+		"is another": func(path string) { check(t, os.Remove(path)); write(t, path, []byte("x")) },
+	} {
+		dir := fresh(t)
+		path := filepath.Join(dir, "model/main/model.safetensors")
+		var once sync.Once
+		got, _ := verified(t, dir, verify.Options{Progress: func(done, total int64) { once.Do(func() { change(path) }) }})
+		if !slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, "model/main/model.safetensors") }) {
+			t.Errorf("a file that %s: %q", name, got)
+		}
+	}
+}
+
+// TestManyEntries: a long list takes no more than its length.
+func TestManyEntries(t *testing.T) {
+	dir := t.TempDir()
+	m := &release.Manifest{Name: "lab/many", Revisions: []release.Revision{{Name: "main", Path: "model/main"}}}
+	for i := range 100_000 {
+		m.Files = append(m.Files, release.File{Path: fmt.Sprintf("data/%07d", i)})
+		m.LeftOut = append(m.LeftOut, release.File{Path: fmt.Sprintf("eval/%07d", i)})
+	}
+	m.Seal()
+	var b bytes.Buffer
+	check(t, m.Write(&b))
+	write(t, filepath.Join(dir, release.ManifestFile), b.Bytes())
+	_, r := verified(t, dir, verify.Options{})
+	if len(r.Problems) < 1000 || len(r.Problems) > 1020 || !slices.Contains(r.Notes, "99000 more problems of kind missing are not listed") {
+		t.Errorf("%d problems, %q", len(r.Problems), r.Notes)
 	}
 }
 

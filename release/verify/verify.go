@@ -352,10 +352,11 @@ func (v *verifier) entry(name string) *release.File {
 	if f := v.release.File(name); f != nil {
 		return f
 	}
-	if i := slices.IndexFunc(v.release.LeftOut, func(f release.File) bool { return f.Path == name }); i >= 0 {
-		return &v.release.LeftOut[i]
+	i, ok := slices.BinarySearchFunc(v.release.LeftOut, name, func(f release.File, name string) int { return strings.Compare(f.Path, name) })
+	if !ok {
+		return nil
 	}
-	return nil
+	return &v.release.LeftOut[i]
 }
 
 // usable is a file that was read, nil where there is none.
