@@ -102,9 +102,10 @@ func Transformers() Options {
 // Template is a template that was read and can be rendered, any number of times and
 // at the same time.
 type Template struct {
-	body    []node
-	blocks  map[string]*blockNode
-	options Options
+	body       []node
+	blocks     map[string]*blockNode
+	options    Options
+	generation bool // it has a block {% generation %}
 }
 
 // Parse reads a chat template: Compile with the environment of Transformers.
@@ -120,17 +121,33 @@ func Compile(text string, o Options) (t *Template, err error) {
 	p.tokens = lex(text, o)
 	body := p.statements("")
 	(&checker{options: o}).statements(body, frame{top: true})
-	return &Template{body, p.blocks, o}, nil
+	return &Template{body, p.blocks, o, p.generation}, nil
 }
 
 // Render returns the template's text. vars are its variables: nil, bool, int64,
 // float64, string, *List and *Dict, nested as need be. now is the time that
 // strftime_now writes. An error is an *Error.
 func (t *Template) Render(vars map[string]any, now func() time.Time) (text string, err error) {
-	r := &renderer{template: t, out: &strings.Builder{}, now: now, vars: vars}
+	return t.render(&renderer{now: now, vars: vars})
+}
+
+// RenderMarked is Render that also gives the bytes [start, end) of the text which the blocks
+// {% generation %} wrote, in their order. Such a block within a macro, a call or a set has no
+// place in the text, and is an error.
+func (t *Template) RenderMarked(vars map[string]any, now func() time.Time) (text string, generated [][2]int, err error) {
+	r := &renderer{now: now, vars: vars, marks: true}
+	text, err = t.render(r)
+	return text, r.generated, err
+}
+
+// HasGeneration reports whether the template has blocks {% generation %}.
+func (t *Template) HasGeneration() bool { return t.generation }
+
+func (t *Template) render(r *renderer) (text string, err error) {
 	defer recovered(&err, func() int { return r.line })
+	r.template, r.page = t, &strings.Builder{}
 	// What the template sets lies in a scope of its own: vars stay as they are.
-	r.root = &scope{}
+	r.out, r.root = r.page, &scope{}
 	r.statements(t.body, r.root)
-	return r.out.String(), nil
+	return r.page.String(), nil
 }

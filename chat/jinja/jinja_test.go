@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -183,4 +184,42 @@ func FuzzTemplate(f *testing.F) {
 			_, _ = tpl.Render(variables(t, []byte(`{"bos_token":"<s>","messages":[{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi"}]}`)), time.Now)
 		}
 	})
+}
+
+// TestRenderMarked: the places of what {% generation %} wrote are those of Transformers 5.24
+// (return_assistant_tokens_mask), in bytes. Where such a block has no place it is an error, and
+// only where places are wanted.
+func TestRenderMarked(t *testing.T) {
+	const text = `{% for m in messages %}{{ '<' + m.role + '>' }}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}é{% if not loop.last %}|{% endif %}{% endgeneration %}
+{% else %}{{ m.content }}{% endif %}{% endfor %}`
+	vars := variables(t, []byte(`{"messages":[{"role":"user","content":"ü"},{"role":"assistant","content":"hi"},{"role":"user","content":"b"},{"role":"assistant","content":""}]}`))
+	tpl, err := Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, marks, err := tpl.RenderMarked(vars, goldenTime)
+	if err != nil || got != "<user>ü<assistant>hié|<user>b<assistant>é" || !slices.Equal(marks, [][2]int{{19, 24}, {42, 44}}) {
+		t.Errorf("RenderMarked = %q, %v, %v", got, marks, err)
+	}
+	if !tpl.HasGeneration() {
+		t.Error("HasGeneration = false")
+	}
+	for _, hidden := range []string{
+		"{% macro f() %}{% generation %}x{% endgeneration %}{% endmacro %}{{ f() }}",
+		"{% set x %}{% generation %}x{% endgeneration %}{% endset %}{{ x }}",
+	} {
+		tpl, err := Parse(hidden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := tpl.Render(nil, goldenTime); err != nil || text != "x" {
+			t.Errorf("%s: %q, %v", hidden, text, err)
+		}
+		if _, marks, err := tpl.RenderMarked(nil, goldenTime); err == nil {
+			t.Errorf("%s: marked at %v, want an error", hidden, marks)
+		}
+	}
+	if tpl, err := Parse("x"); err != nil || tpl.HasGeneration() {
+		t.Errorf("a template without the block: HasGeneration = true (%v)", err)
+	}
 }

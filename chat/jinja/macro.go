@@ -93,11 +93,24 @@ func (m *macro) attribute(name string) (any, bool) {
 func (r *renderer) callBlock(n *callBlockNode, s *scope) {
 	body := &macro{nil, n.body, s}
 	if n.call == nil { // {% generation %}
-		r.writeText(r.callMacro(body, nil, nil))
+		r.generate(body)
 		return
 	}
 	c := n.call.(*callNode)
 	f := r.eval(c.f, s)
 	args, kw := r.arguments(c.arguments, s)
 	r.writeText(r.call(f, args, append(kw, keyword{"caller", body})))
+}
+
+// generate writes the body of a block {% generation %}: Transformers trains on its text
+// (chat_template_utils.py, AssistantTracker, 5.24).
+func (r *renderer) generate(body *macro) {
+	if r.marks && r.out != r.page {
+		raise("a block generation within a macro, a call or a set has no place in the text")
+	}
+	text, start := r.callMacro(body, nil, nil), r.page.Len()
+	r.writeText(text)
+	if r.marks {
+		r.generated = append(r.generated, [2]int{start, r.page.Len()})
+	}
 }

@@ -13,6 +13,8 @@ type parser struct {
 	escaping escaping // where we are
 	blocks   map[string]*blockNode
 	open     []string // how the blocks around us end
+	// generation says that there was a block {% generation %}.
+	generation bool
 }
 
 // line is where the parser is, for errors.
@@ -196,6 +198,7 @@ func (p *parser) statement() []node {
 		switch tag {
 		case "generation":
 			m := &macroNode{line: line}
+			p.generation = true
 			m.body, _ = p.body("generation", "endgeneration")
 			return []node{&callBlockNode{line: line, body: m}}
 		case "break", "continue":

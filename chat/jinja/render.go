@@ -32,7 +32,8 @@ type renderer struct {
 	template *Template
 	vars     map[string]any
 	root     *scope
-	out      *strings.Builder
+	page     *strings.Builder // the template's text
+	out      *strings.Builder // what is written now: page, or the text of a block that is captured
 	now      func() time.Time
 	steps    int
 	size     int // of what was written
@@ -42,6 +43,9 @@ type renderer struct {
 	autoescape bool
 	// folding is set while a constant is computed as before the template runs.
 	folding bool
+	// marks asks for generated, the bytes [start, end) that the blocks {% generation %} wrote.
+	marks     bool
+	generated [][2]int
 }
 
 // control says how a statement ended.

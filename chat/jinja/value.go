@@ -2,6 +2,7 @@ package jinja
 
 import (
 	"fmt"
+	"iter"
 	"math"
 	"math/big"
 	"strconv"
@@ -58,6 +59,20 @@ func NewDict() *Dict { return &Dict{at: map[any]int{}} }
 
 // Set sets the value of a key, a string.
 func (d *Dict) Set(key string, value any) { d.set(key, value) }
+
+// Get gives the value of a key, a string.
+func (d *Dict) Get(key string) (value any, ok bool) { return d.get(key) }
+
+// All gives the keys, which must be strings, with their values, in their order.
+func (d *Dict) All() iter.Seq2[string, any] {
+	return func(yield func(string, any) bool) {
+		for i, k := range d.keys {
+			if !yield(k.(string), d.values[i]) {
+				return
+			}
+		}
+	}
+}
 
 func (d *Dict) set(k, v any) {
 	h := hashKey(k)
