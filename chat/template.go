@@ -61,28 +61,92 @@ func (t *Template) Prompt(messages []Message) (string, error) {
 }
 
 func (t *Template) render(messages []Message, answer bool) (string, error) {
-	turns := make([]any, len(messages))
+	turns := make([]*jinja.Dict, len(messages))
 	for i, m := range messages {
-		turn := jinja.NewDict()
-		turn.Set("role", m.Role)
-		turn.Set("content", m.Content)
-		turns[i] = turn
+		turns[i] = jinja.NewDict()
+		turns[i].Set("role", m.Role)
+		turns[i].Set("content", m.Content)
 	}
-	// What a conversation may come with is none, not undefined, where it has nothing.
-	vars := map[string]any{"tools": nil, "documents": nil}
-	for name, text := range t.tokens {
-		vars[name] = text
+	return t.Render(turns, nil, answer)
+}
+
+// reasoning are the names by which messages have what was thought before an answer; templates
+// ask for the first, some for the second.
+var reasoning = []string{"reasoning_content", "thinking", "reasoning"}
+
+// Turn is a message as Transformers shows it to templates: without the members that are null,
+// which would write None, and with what was thought under each name that templates ask for
+// (utils/chat_template_utils.py, _normalize_chat_messages and _alias_reasoning_fields, 5.24).
+func Turn(message *jinja.Dict) *jinja.Dict {
+	turn := jinja.NewDict()
+	var thought any
+	for _, name := range reasoning {
+		if v, _ := message.Get(name); v != nil && thought == nil {
+			thought = v
+		}
 	}
-	vars["messages"], vars["add_generation_prompt"] = jinja.NewList(turns...), answer
-	now := t.Now
-	if now == nil {
-		now = time.Now
+	if thought != nil {
+		turn.Set("thinking", thought)
 	}
-	text, err := t.template.Render(vars, now)
+	for name, v := range message.All() {
+		if v != nil {
+			turn.Set(name, v)
+		}
+	}
+	if thought != nil {
+		turn.Set("reasoning_content", thought)
+	}
+	return turn
+}
+
+// Render returns the text for messages, as Turn makes them, and the descriptions of tools; nil:
+// none. With answer it goes on to where an answer begins
+// (add_generation_prompt).
+func (t *Template) Render(messages []*jinja.Dict, tools *jinja.List, answer bool) (string, error) {
+	text, err := t.template.Render(t.variables(messages, tools, answer), t.now())
 	if err != nil {
 		return "", fmt.Errorf("chat template: %w", err)
 	}
 	return text, nil
+}
+
+// RenderMarked returns the text for whole messages, and the bytes [start, end) of it that the
+// template's blocks {% generation %} wrote.
+func (t *Template) RenderMarked(messages []*jinja.Dict, tools *jinja.List) (text string, generated [][2]int, err error) {
+	text, generated, err = t.template.RenderMarked(t.variables(messages, tools, false), t.now())
+	if err != nil {
+		return "", nil, fmt.Errorf("chat template: %w", err)
+	}
+	return text, generated, nil
+}
+
+// HasGeneration reports whether the template says itself what the model writes, with
+// {% generation %}.
+func (t *Template) HasGeneration() bool { return t.template.HasGeneration() }
+
+// variables are what a template sees.
+func (t *Template) variables(messages []*jinja.Dict, tools *jinja.List, answer bool) map[string]any {
+	turns := make([]any, len(messages))
+	for i, m := range messages {
+		turns[i] = m
+	}
+	// What a conversation may come with is none, not undefined, where it has nothing.
+	vars := map[string]any{"tools": nil, "documents": nil}
+	if tools != nil {
+		vars["tools"] = tools
+	}
+	for name, text := range t.tokens {
+		vars[name] = text
+	}
+	vars["messages"], vars["add_generation_prompt"] = jinja.NewList(turns...), answer
+	return vars
+}
+
+func (t *Template) now() func() time.Time {
+	if t.Now != nil {
+		return t.Now
+	}
+	return time.Now
 }
 
 // Stops is empty: such models end their turns with an end-of-text id.

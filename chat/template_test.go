@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"olmo/chat"
+	"olmo/chat/jinja"
 )
 
 func TestTemplate(t *testing.T) {
@@ -41,5 +42,30 @@ func TestTemplateErrors(t *testing.T) {
 	}
 	if text, err := tpl.Prompt(nil); text != "" || err == nil || err.Error() != "chat template: no system message, please" {
 		t.Errorf("Prompt = %q, %v; want the template's own error", text, err)
+	}
+}
+
+// TestTurn: what is null is not there, and thinking has the names that templates ask for.
+// Transformers 5.24 gives the same texts.
+func TestTurn(t *testing.T) {
+	tpl, err := chat.ParseTemplate("{% for m in messages %}{% for k in m %}{{ k }}={{ m[k] }};{% endfor %}|{% endfor %}", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dict := func(pairs ...any) *jinja.Dict {
+		d := jinja.NewDict()
+		for i := 0; i < len(pairs); i += 2 {
+			d.Set(pairs[i].(string), pairs[i+1])
+		}
+		return chat.Turn(d)
+	}
+	got, err := tpl.Render([]*jinja.Dict{
+		dict("role", "assistant", "content", nil, "tool_calls", jinja.NewList()),
+		dict("role", "assistant", "reasoning", "hm", "content", "yes"),
+		dict("thinking", "a", "reasoning_content", "b"),
+	}, nil, false)
+	want := "role=assistant;tool_calls=[];|thinking=hm;role=assistant;reasoning=hm;content=yes;reasoning_content=hm;|thinking=a;reasoning_content=b;|"
+	if err != nil || got != want {
+		t.Errorf("got  %q (%v)\nwant %q", got, err, want)
 	}
 }
