@@ -31,6 +31,16 @@ func (e *Encoding) append(id int32, offsets [2]int, value string) {
 // ill-formed part. A text that the model has no ids for, which some without an
 // unknown token refuse, is an error.
 func (t *Tokenizer) Encode(text string, addSpecial bool) (Encoding, error) {
+	return t.encode(text, addSpecial, t.truncation, t.padding)
+}
+
+// EncodeText is Encode without special tokens, truncation or padding: the ids of AppendEncode,
+// with their places.
+func (t *Tokenizer) EncodeText(text string) (Encoding, error) {
+	return t.encode(text, false, nil, nil)
+}
+
+func (t *Tokenizer) encode(text string, addSpecial bool, truncation *Truncation, padding *Padding) (Encoding, error) {
 	text = validText(text)
 	e, ok := t.encodeTiled(text)
 	if !ok {
@@ -39,20 +49,20 @@ func (t *Tokenizer) Encode(text string, addSpecial bool) (Encoding, error) {
 			return Encoding{}, err
 		}
 	}
-	if t.truncation != nil {
-		limit := t.truncation.MaxLength
+	if truncation != nil {
+		limit := truncation.MaxLength
 		if addSpecial && t.post != nil {
 			limit -= t.post.added()
 		}
-		if err := t.truncation.apply(&e, limit); err != nil {
+		if err := truncation.apply(&e, limit); err != nil {
 			return Encoding{}, err
 		}
 	}
 	if t.post != nil {
 		t.post.process(t, &e, addSpecial)
 	}
-	if t.padding != nil {
-		t.padding.apply(&e)
+	if padding != nil {
+		padding.apply(&e)
 	}
 	e.values = nil
 	return e, nil

@@ -99,3 +99,20 @@ func ExampleTokenizer_NewStream() {
 	fmt.Printf("%q\n", s.Flush())
 	// Output: "a" "" "" "漢" "!" ""
 }
+
+func ExampleTokenizer_EncodeText() {
+	tok, err := tokenizer.Parse([]byte(`{"truncation": {"max_length": 2, "strategy": "LongestFirst", "stride": 0}, ` + small[1:]))
+	if err != nil {
+		log.Fatal(err)
+	}
+	cut, err := tok.Encode("abba", false)
+	if err != nil {
+		log.Fatal(err)
+	}
+	all, err := tok.EncodeText("abba")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(cut.IDs, all.IDs, all.Offsets)
+	// Output: [2 1] [2 1 0] [[0 2] [2 3] [3 4]]
+}
