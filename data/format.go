@@ -22,6 +22,8 @@ type Format struct {
 	// Lines turns a file into lines of JSON, one a document. name is for ids of
 	// rows that have none.
 	Lines func(name string, file io.ReaderAt, size int64) (io.ReadCloser, error)
+	// Rows turns a file into lines of JSON, one a row with its members as they stand there.
+	Rows func(file io.ReaderAt, size int64) (io.ReadCloser, error)
 	// Writer turns lines of JSON, one a document, into a file; Close completes
 	// it, but not w.
 	Writer func(w io.Writer) (io.WriteCloser, error)

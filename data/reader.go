@@ -71,8 +71,21 @@ func (c *countingReader) Read(b []byte) (int, error) {
 // reading.
 func OpenReader(path string) (*Reader, error) { return (*Stage)(nil).Open(path, nil) }
 
+// OpenRows is OpenReader for rows that are no documents: those of a Format keep the members
+// that they have.
+func OpenRows(path string) (*Reader, error) { return (*Stage)(nil).open(path, nil, asRows) }
+
+// form is what a file's lines are read as.
+type form int
+
+const (
+	asDocuments form = iota
+	asRows
+	asText // in any character set
+)
+
 // newReader reads an open file, which after an error stays open.
-func newReader(f *Input, path string, p *Progress, text bool) (*Reader, error) {
+func newReader(f *Input, path string, p *Progress, as form) (*Reader, error) {
 	r := &Reader{path: path, file: f}
 	if f.Info().Dir {
 		return nil, fmt.Errorf("reading %s: it is a folder, want a file", path)
@@ -89,7 +102,11 @@ func newReader(f *Input, path string, p *Progress, text bool) (*Reader, error) {
 	case known:
 		// The bytes that were peeked are counted already.
 		at := &countingReaderAt{r: f, p: p, left: f.Info().Size - int64(in.Buffered())}
-		src, err = format.Lines(rowName(path), at, f.Info().Size)
+		if as == asRows {
+			src, err = format.Rows(at, f.Info().Size)
+		} else {
+			src, err = format.Lines(rowName(path), at, f.Info().Size)
+		}
 	case len(magic) > 0 && CompressionOf(path) != Plain && !packed.Is(magic) && !strings.ContainsRune("{ \n\r\t", rune(magic[0])):
 		// Reading compressed bytes as text would reject every line, one by
 		// one; say once what is wrong.
@@ -102,7 +119,7 @@ func newReader(f *Input, path string, p *Progress, text bool) (*Reader, error) {
 	}
 	r.unzip = src
 	r.buf = bufio.NewReaderSize(src, 256<<10)
-	if text {
+	if as == asText {
 		return r, nil
 	}
 	if head, _ := r.buf.Peek(len(mark)); string(head) == mark {

@@ -337,19 +337,19 @@ func (s *Stage) save() error {
 // Open opens an input, whose bytes as stored p (may be nil) counts, and remembers
 // its digest when it was read to its end. A nil Stage remembers nothing.
 func (s *Stage) Open(path string, p *Progress) (*Reader, error) {
-	return s.open(path, p, false)
+	return s.open(path, p, asDocuments)
 }
 
 // Lines reads an open input as Open does. Closing the Reader closes the input.
-func (in *Input) Lines(p *Progress) (*Reader, error) { return newReader(in, in.path, p, false) }
+func (in *Input) Lines(p *Progress) (*Reader, error) { return newReader(in, in.path, p, asDocuments) }
 
-// open opens a file of rows, or of one text in any character set.
-func (s *Stage) open(path string, p *Progress, text bool) (*Reader, error) {
+// open opens a file of documents, of other rows, or of one text in any character set.
+func (s *Stage) open(path string, p *Progress, as form) (*Reader, error) {
 	f, err := s.OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
-	r, err := newReader(f, path, p, text)
+	r, err := newReader(f, path, p, as)
 	if err != nil {
 		f.Close()
 	}

@@ -10,7 +10,7 @@ import (
 // ReadText returns all of a file that is one text: from wherever package store reads,
 // unpacked and decoded.
 func ReadText(path string) ([]byte, error) {
-	r, err := (*Stage)(nil).open(path, nil, true)
+	r, err := (*Stage)(nil).open(path, nil, asText)
 	if err != nil {
 		return nil, err
 	}

@@ -102,7 +102,11 @@ func (s *Stage) texts(path string, rejects *Rejects, each func(text string) bool
 		progress = s.Progress
 	}
 	rows := hasRows(path) || path == store.Standard
-	r, err := s.open(path, progress, !rows)
+	as := asText
+	if rows {
+		as = asDocuments
+	}
+	r, err := s.open(path, progress, as)
 	if err != nil {
 		return err
 	}

@@ -20,20 +20,28 @@ func init() {
 			if err != nil {
 				return nil, err
 			}
-			return &lines{rows: rows, name: name}, nil
+			return &lines{rows: rows, documents: true, name: name}, nil
+		},
+		Rows: func(file io.ReaderAt, size int64) (io.ReadCloser, error) {
+			rows, err := Open(file, size)
+			if err != nil {
+				return nil, err
+			}
+			return &lines{rows: rows}, nil
 		},
 		Writer: func(w io.Writer) (io.WriteCloser, error) { return NewWriter(w), nil },
 	})
 }
 
-// lines gives the rows of a file as documents, a line each.
+// lines gives the rows of a file, a line each, as they stand or as documents.
 type lines struct {
-	rows *Reader
-	name string
-	n    int64
-	row  []byte
-	buf  []byte
-	left []byte
+	rows      *Reader
+	documents bool
+	name      string // for ids of documents without one
+	n         int64
+	row       []byte
+	buf       []byte
+	left      []byte
 }
 
 func (l *lines) Read(b []byte) (int, error) {
@@ -43,7 +51,9 @@ func (l *lines) Read(b []byte) (int, error) {
 			return 0, err
 		}
 		l.n++
-		if l.buf, err = data.DefaultKeys.AppendDocument(l.buf[:0], l.row, l.name, l.n); err != nil {
+		if !l.documents {
+			l.buf = append(l.buf[:0], l.row...)
+		} else if l.buf, err = data.DefaultKeys.AppendDocument(l.buf[:0], l.row, l.name, l.n); err != nil {
 			return 0, fmt.Errorf("row %d: %w", l.n, err)
 		}
 		l.buf = append(l.buf, '\n')

@@ -371,3 +371,27 @@ func (s *short) Write(b []byte) (int, error) {
 	}
 	return n, nil
 }
+
+// TestOpenRows: rows that are no documents keep their columns, which OpenReader puts into
+// metadata.
+func TestOpenRows(t *testing.T) {
+	want, err := os.ReadFile("testdata/types.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, _ := filepath.Glob("testdata/types-*.parquet")
+	r, err := data.OpenRows(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for i, line := range strings.Split(strings.TrimSpace(string(want)), "\n") {
+		got, err := r.NextLine()
+		if err != nil || got.Number != int64(i+1) || !reflect.DeepEqual(value(t, string(got.Bytes)), value(t, line)) {
+			t.Errorf("row %d: %s, %v\nwant %s", i+1, got.Bytes, err, line)
+		}
+	}
+	if _, err := r.NextLine(); err != io.EOF {
+		t.Errorf("after the last: %v, want EOF", err)
+	}
+}
