@@ -1,5 +1,5 @@
 // Package python holds those of Python's rules that the definition of a task depends on:
-// random, re, ast.literal_eval and json.dumps, of CPython 3.11.
+// random, re, ast.literal_eval and json.dumps, of CPython 3.11; and what NumPy's RandomState draws.
 package python
 
 import (
