@@ -120,6 +120,13 @@ func TemplateOf(folder string) (*chat.Template, error) {
 	return chat.ParseTemplate(text, tokens)
 }
 
+// SpecialTokens returns the special tokens that chat templates use, by their names such as
+// eos_token, as the files in a folder of a model or a tokenizer say them.
+func SpecialTokens(folder string) (map[string]string, error) {
+	_, tokens, err := folderTemplate(folder)
+	return tokens, err
+}
+
 // folderTemplate finds the template among a model's files, and the special tokens.
 func folderTemplate(folder string) (text string, tokens map[string]string, err error) {
 	tokens = map[string]string{}

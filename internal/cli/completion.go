@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"olmo/adapt"
 	"olmo/data/tagger"
 	"olmo/eval"
 	"olmo/eval/record"
@@ -80,6 +81,9 @@ var values = map[string]func() []string{
 	"olmo tokenizer train --pre-tokenizer": func() []string { return []string{"gpt2", "cl100k"} },
 	"--scorer":                             score.Names,
 	"olmo eval --export":                   record.Exports,
+	"--chat-template":                      adapt.TemplateNames,
+	"olmo adapt tokenize --kind":           func() []string { return texts(adapt.Kinds) },
+	"--train-on":                           func() []string { return texts(adapt.TrainOns) },
 	"--sandbox":                            func() []string { return []string{"none"} },
 	"--tasks":                              programTasks,
 	"--taggers":                            tagger.Names,

@@ -128,6 +128,9 @@ printf '{"doc":{"answer":"4"},"responses":["4"],"target":"4"}\n' > scores/reques
 printf 'The cat' > prompt.txt
 cp x.warc.gz crawl/
 cp -r MODEL OLMo-2-1B; cp -r MODEL SmolLM2-135M
+printf '{"eos_token":"<|endoftext|>"}' > OLMo-2-1B/tokenizer_config.json
+printf '{"messages":[{"role":"user","content":"2+2?"},{"role":"assistant","content":"4"}]}\n' > chats.jsonl
+printf '{"chosen":[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello."}],"rejected":[{"role":"user","content":"Hi"},{"role":"assistant","content":"No."}]}\n' > pairs.jsonl
 olmo convert --from MODEL --to gguf --out model.gguf
 for run in run run-a run-b run-c; do
 olmo train --from MODEL --data tokens --steps 4 --out $run model.max_sequence_length=16 save_interval=2

@@ -50,6 +50,7 @@ var verbs = []struct {
 	{groupData, newDataCommand},
 	{groupData, newTokenizerCommand},
 	{groupModel, newTrainCommand},
+	{groupModel, newAdaptCommand},
 	{groupModel, newMergeCommand},
 	{groupModel, newDashboardCommand},
 	{groupModel, newGenerateCommand},
