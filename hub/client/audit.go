@@ -43,10 +43,10 @@ type Audit struct {
 
 // revision is a branch with what the hub lists of it.
 type revision struct {
-	name  string
-	step  string // what of the name says which step it is of; empty where nothing does
-	at    int64  // the number in step
-	files []File
+	name, commit string
+	step         string // what of the name says which step it is of; empty where nothing does
+	at           int64  // the number in step
+	files        []File
 }
 
 // stepName finds the number of a step in the names that the field gives its branches:
@@ -131,7 +131,7 @@ func (h *Hub) list(ctx context.Context, r Repo, progress func(done, total int)) 
 			if err != nil {
 				return fmt.Errorf("the branch %s: %w", b.Name, err)
 			}
-			v := &revision{name: b.Name, files: files}
+			v := &revision{name: b.Name, commit: b.Commit, files: files}
 			v.step, v.at = stepOf(b.Name)
 			all[i] = v
 			if n := done.Add(1); progress != nil {
@@ -316,7 +316,7 @@ func (h *Hub) indexes(ctx context.Context, r Repo, revisions []*revision, a *Aud
 					unread++
 					continue
 				}
-				in := &distant{ctx: ctx, hub: h, repo: r, revision: v.name, File: f, most: f.Size}
+				in := &distant{ctx: ctx, hub: h, repo: r, at: v, File: f, most: f.Size}
 				text := make([]byte, f.Size)
 				_, err := in.ReadAt(text, 0)
 				a.Checked.Bytes += in.read
@@ -338,7 +338,7 @@ func (h *Hub) indexes(ctx context.Context, r Repo, revisions []*revision, a *Aud
 			}
 			k := key{f.Blob, sizes}
 			if _, ok := heads[k]; !ok {
-				tensor, read, err := h.heads(ctx, r, v.name, shards, m, path.Dir(f.Path), a)
+				tensor, read, err := h.heads(ctx, r, v, shards, m, path.Dir(f.Path), a)
 				if err != nil {
 					return err
 				}
@@ -385,10 +385,10 @@ func (a *Audit) shards(v *revision, index string, weightMap map[string]string, a
 
 // heads compares an index with what the heads of the shards say, and returns a tensor that they
 // do not hold; read is false where that would be more than the budget.
-func (h *Hub) heads(ctx context.Context, r Repo, revision string, shards []File, weightMap map[string]string, folder string, a *Audit) (tensor string, read bool, err error) {
+func (h *Hub) heads(ctx context.Context, r Repo, v *revision, shards []File, weightMap map[string]string, folder string, a *Audit) (tensor string, read bool, err error) {
 	holds := map[string]map[string]bool{}
 	for _, f := range shards {
-		in := &distant{ctx: ctx, hub: h, repo: r, revision: revision, File: f, most: budget - a.Checked.Bytes}
+		in := &distant{ctx: ctx, hub: h, repo: r, at: v, File: f, most: budget - a.Checked.Bytes}
 		entries, _, wrong := weights.ReadHeader(f.Path, in, f.Size)
 		a.Checked.Bytes += in.read
 		switch {
@@ -397,7 +397,7 @@ func (h *Hub) heads(ctx context.Context, r Repo, revision string, shards []File,
 		case in.err != nil:
 			return "", false, in.err
 		case wrong != nil:
-			a.Problems = append(a.Problems, Problem{Kind: "weights", Path: f.Path, Revisions: []string{revision}, Message: wrong.Error()})
+			a.Problems = append(a.Problems, Problem{Kind: "weights", Path: f.Path, Revisions: []string{v.name}, Message: wrong.Error()})
 			return "", true, nil
 		}
 		holds[f.Path] = map[string]bool{}
@@ -416,25 +416,25 @@ func (h *Hub) heads(ctx context.Context, r Repo, revision string, shards []File,
 // distant is a file that stays on the hub, but for what is read of it.
 type distant struct {
 	File
-	ctx      context.Context
-	hub      *Hub
-	repo     Repo
-	revision string
-	most     int64 // bytes that may be read
-	read     int64 // that were
-	err      error // of the hub, not of what the file holds
+	ctx  context.Context
+	hub  *Hub
+	repo Repo
+	at   *revision
+	most int64 // bytes that may be read
+	read int64 // that were
+	err  error // of the hub, not of what the file holds
 }
 
 // errBudget is what an audit says to itself when it may read no more.
 var errBudget = errors.New("more than an audit reads")
 
 // ReadAt asks for a few bytes.
-func (d *distant) ReadAt(b []byte, at int64) (int, error) {
+func (d *distant) ReadAt(b []byte, off int64) (int, error) {
 	if int64(len(b)) > d.most-d.read {
 		d.err = errBudget
 		return 0, d.err
 	}
-	if at+int64(len(b)) > d.Size {
+	if off+int64(len(b)) > d.Size {
 		return 0, io.ErrUnexpectedEOF
 	}
 	if len(b) == 0 {
@@ -444,8 +444,8 @@ func (d *distant) ReadAt(b []byte, at int64) (int, error) {
 	err := d.hub.again(d.ctx, func() (bool, error) {
 		limited, cancel := context.WithTimeout(d.ctx, 2*stall)
 		defer cancel()
-		from := at + int64(done)
-		body, err := d.hub.ranged(limited, d.repo.at(d.revision, d.Path), from, at+int64(len(b)), d.Size)
+		from := off + int64(done)
+		body, err := d.hub.ranged(limited, d.repo.at(d.at.commit, d.Path), from, off+int64(len(b)), d.Size)
 		if err != nil {
 			return false, err
 		}
@@ -456,7 +456,7 @@ func (d *distant) ReadAt(b []byte, at int64) (int, error) {
 		return n > 0, err
 	})
 	if err != nil {
-		d.err = fmt.Errorf("%s at %s: reading %s: %w", d.repo, d.revision, d.Path, err)
+		d.err = fmt.Errorf("%s at %s: reading %s: %w", d.repo, d.at.name, d.Path, err)
 		return done, d.err
 	}
 	return done, nil

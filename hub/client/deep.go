@@ -122,7 +122,7 @@ func (h *Hub) piecesOf(ctx context.Context, r Repo, v *revision, name *string, a
 		if path.Ext(f.Path) != ".safetensors" || !isWeights(f) || strings.Contains(f.Path, "/") {
 			continue
 		}
-		in := &distant{ctx: ctx, hub: h, repo: r, revision: v.name, File: f, most: math.MaxInt64}
+		in := &distant{ctx: ctx, hub: h, repo: r, at: v, File: f, most: math.MaxInt64}
 		entries, _, wrong := weights.ReadHeader(f.Path, in, f.Size)
 		if in.err != nil {
 			return nil, in.err

@@ -155,7 +155,7 @@ func (h *Hub) Put(ctx context.Context, u Upload, progress func(done, total int64
 		return nil, err
 	}
 	there, err := h.Tree(ctx, u.Repo, u.Revision)
-	if err != nil {
+	if err != nil && !IsMissing(err) { // as some hubs say of a branch without files
 		return nil, err
 	}
 	stored := &Stored{Revision: u.Revision, Files: len(u.Files)}
