@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"iter"
 	"slices"
 	"strings"
 )
@@ -15,21 +16,32 @@ type Ends struct {
 // a whole or paragraph by paragraph, with BOS before and EOS behind, where Run puts them. Which ids
 // these are is taken from the first document that has some.
 func (e *Ends) Encodes(enc Encoder, text string, ids []int32) (bool, error) {
-	text = strings.TrimFunc(text, isPythonSpace)
-	for _, c := range []Config{{}, {Segment: true}, {Segment: true, PrefixSpace: true}} {
-		c.Encoder = enc
-		own, err := c.encode(nil, text)
+	for own, err := range Encodings(enc, text) {
 		if err != nil {
 			return false, err
 		}
 		if e.around(ids, own) {
 			return true, nil
 		}
-		if !strings.Contains(text, "\n") {
-			break // a paragraph is the whole
-		}
 	}
 	return false, nil
+}
+
+// Encodings are the ids that Run may have made of a text, without BOS and EOS: as a whole, or paragraph by
+// paragraph where it has several.
+func Encodings(enc Encoder, text string) iter.Seq2[[]int32, error] {
+	return func(yield func([]int32, error) bool) {
+		text = strings.TrimFunc(text, isPythonSpace)
+		for _, c := range []Config{{}, {Segment: true}, {Segment: true, PrefixSpace: true}} {
+			c.Encoder = enc
+			if own, err := c.encode(nil, text); !yield(own, err) || err != nil {
+				return
+			}
+			if !strings.Contains(text, "\n") {
+				return // a paragraph is the whole
+			}
+		}
+	}
 }
 
 // Agree takes what other documents of the file have shown, and tells whether that goes together.

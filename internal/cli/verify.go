@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,7 @@ import (
 	"olmo/release/signature"
 	"olmo/release/verify"
 	"olmo/store"
+	"olmo/tokenizer"
 )
 
 // verifyFlags are the flags of olmo verify.
@@ -20,7 +22,7 @@ type verifyFlags struct {
 	key, note, signature, since, name, revision string
 	only, parents                               []string
 	texts, json                                 bool
-	proof, proofFile, root, leaf                string
+	proof, proofFile, root, leaf, tokenizer     string
 }
 
 func newVerifyCommand() *cobra.Command {
@@ -44,7 +46,7 @@ model-signing and a key.
 (document:ID) is in the release, in a few kB; --proof-file checks that without the
 release: --root is a root of its release.json, KIND:HEX with KIND steps, files, weights
 or documents, and --leaf a file with what the proof is of: the line of a chain, the
-file, the bytes of the tensor or of the tokens.
+file, the bytes of the tensor or of the tokens; with --tokenizer, a document's text.
 
 What no hash shows is computed again by 'olmo replay'. Exit code 1: there are problems.
 docs/verification.md says what each kind of problem means.`,
@@ -76,6 +78,7 @@ func (f *verifyFlags) register(c *cobra.Command) {
 	fs.StringVar(&f.proofFile, "proof-file", "", "check a proof, without a release")
 	fs.StringVar(&f.root, "root", "", "the root that a proof must lead to, KIND:HEX")
 	fs.StringVar(&f.leaf, "leaf", "", "a file with what a proof is of")
+	fs.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer.json with which --leaf, a document's text, gives the tokens")
 	fs.BoolVar(&f.json, "json", false, "print one JSON object")
 }
 
@@ -89,8 +92,8 @@ func (f *verifyFlags) run(c *cobra.Command, args []string) error {
 	if len(args) != 1 {
 		return usageErrorf("one RELEASE is needed")
 	}
-	if f.root != "" || f.leaf != "" {
-		return usageErrorf("--root and --leaf go with --proof-file")
+	if f.root != "" || f.leaf != "" || f.tokenizer != "" {
+		return usageErrorf("--root, --leaf and --tokenizer go with --proof-file")
 	}
 	if f.proof != "" {
 		proofs, err := verify.Prove(c.Context(), args[0], f.proof)
@@ -219,7 +222,7 @@ func (f *verifyFlags) checkProof(c *cobra.Command) error {
 		p := &proofs[i]
 		err := p.Check(f.root)
 		if err == nil && f.leaf != "" {
-			err = checkLeaf(p, f.leaf)
+			err = f.checkLeaf(p)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s, proof %d: %w", f.proofFile, i+1, err))
@@ -230,15 +233,37 @@ func (f *verifyFlags) checkProof(c *cobra.Command) error {
 	return errors.Join(errs...)
 }
 
-// checkLeaf compares what a proof is of with the bytes of a file.
-func checkLeaf(p *verify.Proof, path string) error {
-	in, err := store.Open(path)
+// checkLeaf compares what a proof is of with a file.
+func (f *verifyFlags) checkLeaf(p *verify.Proof) error {
+	in, err := store.Open(f.leaf)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	if err := p.CheckLeaf(in); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	if f.tokenizer == "" {
+		err = p.CheckLeaf(in)
+	} else {
+		err = f.checkText(p, in)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.leaf, err)
 	}
 	return nil
+}
+
+// checkText compares a document's proof with its text.
+func (f *verifyFlags) checkText(p *verify.Proof, in io.Reader) error {
+	text, err := io.ReadAll(in)
+	if err != nil {
+		return err
+	}
+	t, err := tokenizer.Load(f.tokenizer)
+	if err != nil {
+		return err
+	}
+	var ends []int32
+	for _, a := range t.Describe().AddedTokens {
+		ends = append(ends, a.ID)
+	}
+	return p.CheckText(string(text), t, ends)
 }

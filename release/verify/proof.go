@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -184,6 +185,56 @@ func (p *Proof) CheckLeaf(in io.Reader) error {
 		return fmt.Errorf("the bytes have the hash %v, the proof is of %v", got, *p.Leaf.SHA256)
 	}
 	return nil
+}
+
+// CheckText is an error where a document's proof is not of this text: none of the ways to encode it, with or
+// without one of the ids ends before and behind, gives the tokens. A proof does not tell their width, so that each is
+// tried.
+func (p *Proof) CheckText(text string, enc tokens.Encoder, ends []int32) error {
+	l := &p.Leaf
+	if p.Kind != DocumentProof || l.SHA256 == nil || l.Start == nil || l.End == nil {
+		return errors.New("the proof is not of a document, which alone has a text")
+	}
+	is := func(ids []int32) bool {
+		for _, width := range []int{1, 2, 4, 8} {
+			b := make([]byte, 0, width*len(ids))
+			for _, id := range ids {
+				for i := range width {
+					b = append(b, byte(uint64(id)>>(8*i)))
+				}
+			}
+			if proof.Sum(b) == *l.SHA256 {
+				return true
+			}
+		}
+		return false
+	}
+	for ids, err := range tokens.Encodings(enc, text) {
+		if err != nil {
+			return err
+		}
+		switch *l.End - *l.Start - int64(len(ids)) {
+		case 0:
+			if is(ids) {
+				return nil
+			}
+		case 1:
+			for _, end := range ends {
+				if is(append(slices.Clone(ids), end)) || is(append([]int32{end}, ids...)) {
+					return nil
+				}
+			}
+		case 2:
+			for _, first := range ends {
+				for _, last := range ends {
+					if is(append(append([]int32{first}, ids...), last)) {
+						return nil
+					}
+				}
+			}
+		}
+	}
+	return errors.New("the text does not encode to the tokens that the proof is of")
 }
 
 // What says in words what the proof is of.
