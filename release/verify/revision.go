@@ -414,6 +414,11 @@ func (v *verifier) duplicateModels() {
 		if before.Step == r.Step || v.sameInChain(before.Step, r.Step) {
 			continue // said of the chain
 		}
+		a, known := v.updates[before.Step]
+		if b, ok := v.updates[r.Step]; known && ok && a == b {
+			v.note("%s has the weights of %s; no step between them changes any", r.Path, before.Path)
+			continue
+		}
 		v.problem(Duplicate, r.Path, "%s has the weights of %s", r.Path, before.Path).at(r.Step)
 	}
 }

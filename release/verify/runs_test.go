@@ -76,6 +76,18 @@ func TestContinued(t *testing.T) {
 	check(t, os.RemoveAll(filepath.Join(run, "step6")))
 }
 
+// TestNothingLearned: at a rate of 0 the weights of all steps are the same, and no duplicates, also at a step
+// where the run was stopped and of which the chain has no roots.
+func TestNothingLearned(t *testing.T) {
+	run := newRun(t, "stop_at=6", "optimizer.learning_rate=0")
+	goOn(t, filepath.Join(filepath.Dir(run), "tokens", "train.yaml"), "save_folder="+run, "try_load_latest_save=true", "optimizer.learning_rate=0")
+	for _, dir := range []string{run, released(t, run)} {
+		if got, r := verified(t, dir, verify.Options{}); len(got) > 0 {
+			t.Errorf("%s: %q, notes %q", filepath.Base(dir), got, r.Notes)
+		}
+	}
+}
+
 // TestParents: a run that began with the checkpoint of another hangs on it.
 func TestParents(t *testing.T) {
 	run := newRun(t)

@@ -45,6 +45,7 @@ func (v *verifier) judgeSteps() {
 	}
 	updates := 0
 	v.updates = map[int]int{v.chain.first.Step: 0}
+	kept := v.checkpointSteps()
 	var batches []Problem
 	ordered(v.ctx, w.steps, func(r verdict) bool {
 		for _, p := range r.problems {
@@ -57,7 +58,7 @@ func (v *verifier) judgeSteps() {
 		if r.updates {
 			updates++
 		}
-		if _, ok := v.chain.states[r.step]; ok {
+		if _, ok := v.chain.states[r.step]; ok || kept[r.step] {
 			v.updates[r.step] = updates
 		}
 		return v.ctx.Err() == nil
