@@ -178,6 +178,12 @@ func (c *chain) take(l *proof.Line, checkpoint bool) {
 	}
 }
 
+// grewFrom tells whether the chain begins with a checkpoint that has this hash: one that was written before
+// there was this chain, by an older program.
+func (c *chain) grewFrom(step int, hash proof.Hash) bool {
+	return step == c.first.Step && c.first.From != nil && *c.first.From == hash
+}
+
 // judgeHead compares the chain with what release.json says of it.
 func (v *verifier) judgeHead() {
 	if v.release == nil || v.chain == nil {

@@ -217,6 +217,7 @@ type indexReader struct {
 	step    int // of line, where there is one
 	line    []uint32
 	surplus []int // steps of rows for which the chain has no place
+	ended   int   // the first step for which there was no row any more, 0 for none
 	err     error
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"olmo/release/verify"
+	"olmo/store"
 )
 
 // TestRuns: nothing is found in runs of every kind, in their own folders and released.
@@ -85,6 +86,41 @@ func TestNothingLearned(t *testing.T) {
 		if got, r := verified(t, dir, verify.Options{}); len(got) > 0 {
 			t.Errorf("%s: %q, notes %q", filepath.Base(dir), got, r.Notes)
 		}
+	}
+}
+
+// TestOlderProgram: of a run that began without a chain, the part that has one is checked.
+func TestOlderProgram(t *testing.T) {
+	run := newRun(t, "stop_at=8")
+	for _, name := range []string{"chain.jsonl", "tensors.jsonl", "recipe.json"} {
+		check(t, os.Remove(filepath.Join(run, name)))
+	}
+	goOn(t, filepath.Join(filepath.Dir(run), "tokens", "train.yaml"), "save_folder="+run, "try_load_latest_save=true")
+	got, r := verified(t, run, verify.Options{})
+	if len(got) > 0 || r.Checked.Steps != 12 {
+		t.Errorf("%q, %+v, notes %q", got, r.Checked, r.Notes)
+	}
+}
+
+// TestHeld: of a run that is being trained is told so, not that its files change.
+func TestHeld(t *testing.T) {
+	run := newRun(t)
+	lock, err := store.AcquireIn(run)
+	check(t, err)
+	defer lock.Release()
+	if _, err := verify.Folder(t.Context(), run, verify.Options{}); err == nil || !strings.Contains(err.Error(), "the run is not at rest") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestIndicesEnd: the end of the data indices of a run that was killed is not written yet.
+func TestIndicesEnd(t *testing.T) {
+	run := newRun(t)
+	path := filepath.Join(run, "data-indices", "rank0.tsv.gz")
+	write(t, path, squeezed([]byte(strings.Join(indices(t, path)[:17], "\n")+"\n")))
+	got, r := verified(t, run, verify.Options{})
+	if len(got) > 0 || !slices.ContainsFunc(r.Notes, func(s string) bool { return strings.Contains(s, "ends before step 18") }) {
+		t.Errorf("%q, notes %q", got, r.Notes)
 	}
 }
 

@@ -338,8 +338,12 @@ func (w *walker) instances(s *stepFacts) {
 	}
 	for _, r := range ranks {
 		part := r.at(s.line.Step, w.v.chain.first.Step)
-		if part == nil && r.err == nil && !w.v.chain.broken {
+		switch {
+		case part != nil || r.err != nil || w.v.chain.broken:
+		case r.line != nil:
 			s.lacks = append(s.lacks, r.path)
+		case r.ended == 0: // the end comes with a checkpoint, which a run that was killed has not reached
+			r.ended = s.line.Step
 		}
 		s.ranks = append(s.ranks, part...)
 		s.indices = ranks[0].path
@@ -368,6 +372,9 @@ func (w *walker) end() {
 		}
 	}
 	for _, r := range w.ranks {
+		if r.ended > 0 {
+			v.note("%s ends before step %d: from there on the data order is compared with the settings alone", r.path, r.ended)
+		}
 		if r.err == nil && v.ctx.Err() == nil && !v.chain.broken {
 			for _, step := range r.rest() {
 				v.problem(Order, r.path, "%s has a row of step %d, which the chain does not have, or has elsewhere", r.path, step).at(step)

@@ -23,6 +23,7 @@ import (
 	"olmo/proof"
 	"olmo/proof/note"
 	"olmo/release"
+	"olmo/store"
 )
 
 // The files of a run, in train/ of a release or in the run's own folder.
@@ -112,6 +113,9 @@ func Folder(ctx context.Context, dir string, o Options) (*Report, error) {
 		v.train = "train/"
 		v.manifest()
 	case v.there[chainFile] != nil:
+		if err := store.HeldIn(v.dir); errors.As(err, new(*store.HeldError)) {
+			return nil, fmt.Errorf("the run is not at rest: %w", err)
+		}
 		v.odd()
 	default:
 		return nil, fmt.Errorf("%s is %w\nhint: a release has %s, a run %s", dir, ErrUnknown, release.ManifestFile, chainFile)
