@@ -45,12 +45,17 @@ func (c *Conversation) turns(n int) []*jinja.Dict {
 
 // parseMessages reads a list of messages, the value of key. One that is no message is an error.
 func parseMessages(key string, value json.RawMessage) ([]Message, error) {
-	list, err := parseTurns(key, value)
+	turns, err := parseTurns(key, value)
 	if err != nil {
 		return nil, err
 	}
-	messages := make([]Message, len(list))
-	for i, turn := range list {
+	return checkTurns(key, turns)
+}
+
+// checkTurns wants every turn to be a message.
+func checkTurns(key string, turns []*jinja.Dict) (messages []Message, err error) {
+	messages = make([]Message, len(turns))
+	for i, turn := range turns {
 		if messages[i], err = parseMessage(turn); err != nil {
 			return nil, fmt.Errorf("%s[%d]%w", key, i, err)
 		}

@@ -31,6 +31,7 @@ var Kinds = []Kind{SFT, Preference, RLVR, Prompt}
 
 // Row is one row.
 type Row struct {
+	Form Form
 	// Conversation is the messages of SFT, the chosen ones of Preference, and of RLVR and Prompt
 	// what is asked: a last answer is left out.
 	Conversation Conversation
@@ -52,11 +53,12 @@ func ParseRow(line []byte, kind Kind) (*Row, error) {
 	case Preference:
 		err = r.parsePair(members)
 	case SFT:
-		if err = r.parseMessages(members); err == nil {
-			err = checkAnswer("messages", r.Conversation.Messages)
+		var key string
+		if key, err = r.parseMessages(members); err == nil {
+			err = checkAnswer(key, r.Conversation.Messages)
 		}
 	default:
-		if err = r.parseMessages(members); err == nil {
+		if _, err = r.parseMessages(members); err == nil {
 			r.dropAnswer()
 		}
 		if err == nil && kind == RLVR {
@@ -85,15 +87,18 @@ func rowMembers(line []byte) (map[string]json.RawMessage, error) {
 	return members, nil
 }
 
-func (r *Row) parseMessages(members map[string]json.RawMessage) (err error) {
-	if members["messages"] == nil {
-		return errNoMessages(members)
+// parseMessages reads the messages of a row, and gives the member that has them.
+func (r *Row) parseMessages(members map[string]json.RawMessage) (key string, err error) {
+	turns, key, form, err := turnsOf(members)
+	if err != nil {
+		return "", err
 	}
-	if r.Conversation.Messages, err = parseMessages("messages", members["messages"]); err != nil {
-		return err
+	r.Form = form
+	if r.Conversation.Messages, err = checkTurns(key, turns); err != nil {
+		return "", err
 	}
 	r.Conversation.Tools, err = parseTools(members["tools"])
-	return err
+	return key, err
 }
 
 // parsePair reads two conversations that differ in their last answers alone.
@@ -189,7 +194,7 @@ func KindOf(line []byte) (Kind, error) {
 	case members["ground_truth"] != nil:
 		return RLVR, nil
 	}
-	turns, err := parseTurns("messages", members["messages"])
+	turns, _, _, err := turnsOf(members)
 	if err == nil {
 		if role, _ := turns[len(turns)-1].Get("role"); role != chat.Assistant {
 			return Prompt, nil
@@ -212,10 +217,7 @@ func ParseRender(line []byte) (*RenderRequest, error) {
 		return nil, err
 	}
 	r := &RenderRequest{}
-	if members["messages"] == nil {
-		return nil, errNoMessages(members)
-	}
-	if r.Turns, err = parseTurns("messages", members["messages"]); err != nil {
+	if r.Turns, _, _, err = turnsOf(members); err != nil {
 		return nil, err
 	}
 	if v := members["add_generation_prompt"]; v != nil {
@@ -225,14 +227,4 @@ func ParseRender(line []byte) (*RenderRequest, error) {
 	}
 	r.Tools, err = parseTools(members["tools"])
 	return r, err
-}
-
-// errNoMessages is about a row without messages, and says what it has in their place.
-func errNoMessages(members map[string]json.RawMessage) error {
-	for _, other := range []string{"chosen", "conversations", "instruction", "prompt"} {
-		if members[other] != nil {
-			return fmt.Errorf("the row has no messages\nhint: it has %s", other)
-		}
-	}
-	return errors.New("the row has no messages")
 }

@@ -15,7 +15,15 @@ func TestRowErrors(t *testing.T) {
 		{SFT, `{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":null,"tool_calls":[{"type":"function"}]}]}`, ""},
 		{SFT, `{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":null,"tool_calls":[]}]}`, "messages[1].content is missing or null"},
 		{SFT, `{"text":"x"}`, "the row has no messages"},
-		{SFT, `{"conversations":[]}`, "hint: it has conversations"},
+		{SFT, `{"chosen":[]}`, "hint: it has chosen"},
+		{SFT, `{"conversations":[]}`, "conversations is empty"},
+		{SFT, `{"conversations":[{"from":"alien","value":"q"}]}`, `conversations[0].from is "alien", want human, gpt`},
+		{SFT, `{"conversations":[{"from":"human","value":7}]}`, "conversations[0].value is the number 7"},
+		{SFT, `{"conversations":[{"from":"human","value":"q"}]}`, "conversations[0], the last, is of role user"},
+		{SFT, `{"instruction":"q","output":["a"]}`, "output is a list, want a string"},
+		{SFT, `{"instruction":"q","output":""}`, "the last answer, is empty"},
+		{SFT, `{"prompt":"q"}`, "the conversation ends without an answer"},
+		{Prompt, `{"prompt":"q"}`, ""},
 		{SFT, `{"messages":"x"}`, "messages is a string, want a list of messages"},
 		{SFT, `{"messages":[]}`, "messages is empty"},
 		{SFT, `{"messages":["x"]}`, "messages[0] is a string, want an object with role and content"},
@@ -82,6 +90,32 @@ func TestTools(t *testing.T) {
 		}
 		if err != nil || got != want || got == 0 && list != nil {
 			t.Errorf("tools %s: %d, %v; want %d", text, got, err, want)
+		}
+	}
+}
+
+// TestForms: what other programs call messages is read as messages.
+func TestForms(t *testing.T) {
+	for _, c := range []struct {
+		line string
+		form Form
+		want string
+	}{
+		{`{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}],"prompt":"other"}`, "", "user: q\nassistant: a"},
+		{`{"conversations":[{"from":"system","value":"s"},{"from":"human","value":"q"},{"from":"gpt","value":"a"}]}`, ShareGPT, "system: s\nuser: q\nassistant: a"},
+		{`{"system":"s","conversations":[{"from":"human","value":"q"},{"from":"gpt","value":"a"},{"from":"observation","value":"o"},{"role":"assistant","content":"b"}]}`, ShareGPT, "system: s\nuser: q\nassistant: a\ntool: o\nassistant: b"},
+		{`{"instruction":"Add.","input":" 1 2\n","output":"3"}`, Alpaca, "user: Add.\n\n1 2\nassistant: 3"},
+		{`{"instruction":"Say a.","input":"","output":"a"}`, Alpaca, "user: Say a.\nassistant: a"},
+		{`{"prompt":"q","completion":"a"}`, Completion, "user: q\nassistant: a"},
+		{`{"prompt":[{"role":"system","content":"s"},{"role":"user","content":"q"}],"completion":[{"role":"assistant","content":"a"}]}`, Completion, "system: s\nuser: q\nassistant: a"},
+	} {
+		r, err := ParseRow([]byte(c.line), SFT)
+		if err != nil {
+			t.Errorf("%s: %v", c.line, err)
+			continue
+		}
+		if got := r.Conversation.RawPrompt(); got != c.want || r.Form != c.form {
+			t.Errorf("%s: %q (%s), want %q (%s)", c.line, got, r.Form, c.want, c.form)
 		}
 	}
 }

@@ -94,6 +94,9 @@ func showConversation(out io.Writer, e *adapt.Encoder, kind adapt.Kind, line []b
 	}
 	coloured := isTerminal(out)
 	var b strings.Builder
+	if r.Form != "" {
+		fmt.Fprintf(&b, "--- %s, read as messages\n", r.Form)
+	}
 	if kind == adapt.RLVR || kind == adapt.Prompt {
 		ids, err := e.Prompt(&r.Conversation)
 		if err != nil {

@@ -101,9 +101,14 @@ along. A row that is no such thing ends it, with file, line and key.`,
 			}
 			e.MaxLength, e.TrainOn = length, on
 			counts := adapt.NewCounts(e.Tokenizer)
+			var form adapt.Form
 			err = adaptRows(c, from.input, output, func(row []byte) (*tokenized, error) { return tokenizeRow(e, k, row) }, func(x *tokenized) {
 				for _, example := range x.examples {
 					counts.Add(example)
+				}
+				if form == "" && x.form != "" {
+					form = x.form
+					fmt.Fprintf(c.ErrOrStderr(), "note: %s: rows in the form of %s are read as messages\n", from.input, form)
 				}
 			})
 			if err != nil {
@@ -172,6 +177,7 @@ func adaptRows[T line](c *cobra.Command, input, output string, work func(row []b
 // tokenized is a row as ids.
 type tokenized struct {
 	line     []byte
+	form     adapt.Form
 	examples []*adapt.Example
 }
 
@@ -183,7 +189,7 @@ func tokenizeRow(e *adapt.Encoder, kind adapt.Kind, row []byte) (*tokenized, err
 	if err != nil {
 		return nil, err
 	}
-	x := &tokenized{line: []byte("{")}
+	x := &tokenized{line: []byte("{"), form: r.Form}
 	keep := true
 	encode := func(prefix string, c *adapt.Conversation) error {
 		example, err := e.Encode(c)
