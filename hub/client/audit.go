@@ -124,7 +124,7 @@ func (h *Hub) list(ctx context.Context, r Repo, progress func(done, total int)) 
 	}
 	all := make([]*revision, len(branches))
 	var done atomic.Int64
-	g := newGang(ctx)
+	g := newGang(ctx, connections)
 	for i, b := range branches {
 		g.run(func(ctx context.Context) error {
 			files, err := h.Tree(ctx, r, b.Commit)

@@ -29,6 +29,8 @@ func Environment() (Options, error) {
 		}
 		home = filepath.Join(caches, "huggingface")
 	}
+	// Not in the cache: huggingface_hub takes what lies there for repositories.
+	o.Uploads = filepath.Join(home, "olmo-uploads")
 	if o.Cache == "" {
 		o.Cache = filepath.Join(home, "hub")
 	}

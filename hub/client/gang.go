@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// gang does pieces of work on as many connections as a hub is asked over at a time. The first
+// gang does pieces of work on so many connections at a time. The first
 // error ends all of them.
 type gang struct {
 	outer, inner context.Context
@@ -14,7 +14,7 @@ type gang struct {
 	working      sync.WaitGroup
 }
 
-func newGang(ctx context.Context) *gang {
+func newGang(ctx context.Context, connections int) *gang {
 	inner, cancel := context.WithCancelCause(ctx)
 	return &gang{outer: ctx, inner: inner, cancel: cancel, slots: make(chan struct{}, connections)}
 }

@@ -267,7 +267,7 @@ func (p *Plan) download(ctx context.Context, files []File, progress func(done, t
 		fetched.Add(n)
 		tell(n)
 	}
-	g := newGang(ctx)
+	g := newGang(ctx, connections)
 	var begun []*fetch
 	for _, f := range files {
 		if g.stopped() {

@@ -29,6 +29,7 @@ type Options struct {
 	Token    string        // sent to the endpoint's host alone; none
 	Offline  bool          // nothing is asked: what the cache holds must do
 	Cache    string        // folder of the cache; needed where it is used
+	Uploads  string        // folder with what is known of uploads under way; nothing is kept
 	Warn     func(string)  // what the user should know; nobody
 	Pause    time.Duration // before the second attempt, doubled for each further one; half a second
 }
@@ -40,6 +41,7 @@ const (
 	maxAnswer    = 64 << 20        // bytes of a listing's page
 	mostFiles    = 1_000_000       // of a revision
 	connections  = 8               // at a time
+	uploads      = 4               // at a time: the parts under way go again after an interruption
 )
 
 // Hub is a hub with the way to talk to it. It may be used by several goroutines.

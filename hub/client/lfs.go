@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -27,8 +28,10 @@ type object struct {
 	*Local
 	to     address
 	verify address
-	parts  []uploadPart // of a file that goes in parts
-	etags  []string     // the store's names of them
+	parts  []uploadPart   // of a file that goes in parts
+	etags  []string       // the store's names of them
+	there  map[int]string // those of an earlier process; nil where there was none
+	kept   *kept
 	left   atomic.Int64 // parts that are not there yet
 }
 
@@ -52,9 +55,16 @@ type lfsError struct {
 
 // send sends the large files that the hub has not, each content once, and returns their bytes.
 func (h *Hub) send(ctx context.Context, r Repo, revision string, files []*Local, progress func(done, total int64)) (int64, error) {
+	n, err := h.sendOnce(ctx, r, revision, files, progress)
+	if errors.Is(err, errStale) {
+		n, err = h.sendOnce(ctx, r, revision, files, progress)
+	}
+	return n, err
+}
+
+func (h *Hub) sendOnce(ctx context.Context, r Repo, revision string, files []*Local, progress func(done, total int64)) (int64, error) {
 	var objects []*object
 	seen := map[string]bool{}
-	var total int64
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return 0, err
@@ -75,6 +85,7 @@ func (h *Hub) send(ctx context.Context, r Repo, revision string, files []*Local,
 		}
 		missing = append(missing, some...)
 	}
+	var total int64
 	for _, o := range missing {
 		total += o.Size
 	}
@@ -84,29 +95,60 @@ func (h *Hub) send(ctx context.Context, r Repo, revision string, files []*Local,
 			progress(sum, total)
 		}
 	}
-	g := newGang(ctx)
+	g := newGang(ctx, uploads)
 	for _, o := range missing {
-		parts := o.parts
-		if parts == nil {
-			parts = []uploadPart{{span{0, o.Size}, o.to.Href}}
+		if g.stopped() {
+			break
 		}
-		o.left.Store(int64(len(parts)))
-		o.etags = make([]string, len(parts))
-		for i, p := range parts {
-			g.run(func(ctx context.Context) error {
-				etag, err := h.sendPart(ctx, o, p, went)
-				if err != nil {
-					return fmt.Errorf("sending %s: %w\nhint: the same command continues", o.Path, err)
-				}
-				o.etags[i] = etag
-				if o.left.Add(-1) > 0 {
-					return nil
-				}
-				return h.sent(ctx, o)
-			})
+		if err := h.keepParts(r, o); err != nil {
+			g.stop(err)
+			break
 		}
+		defer o.kept.close()
+		h.sendObject(g, o, went)
 	}
 	return total, g.wait()
+}
+
+// sendObject sends what is missing of a file, and says so when all of it is there.
+func (h *Hub) sendObject(g *gang, o *object, went func(n int64)) {
+	var missing []int
+	missing, o.etags = o.missingParts()
+	parts := o.parts
+	if parts == nil {
+		parts = []uploadPart{{span{0, o.Size}, o.to.Href}}
+	}
+	o.left.Store(int64(len(missing)))
+	sent := func(ctx context.Context) error {
+		if err := h.sent(ctx, o); err != nil {
+			return o.stale(fmt.Errorf("sending %s: %w", o.Path, err))
+		}
+		return o.kept.forget()
+	}
+	for n, p := range parts {
+		if o.etags[n] != "" {
+			went(p.to - p.from)
+		}
+	}
+	if len(missing) == 0 {
+		g.run(sent)
+	}
+	for _, n := range missing {
+		g.run(func(ctx context.Context) error {
+			etag, err := h.sendPart(ctx, o, parts[n], went)
+			if err != nil {
+				return o.stale(fmt.Errorf("sending %s: %w\nhint: the same command continues", o.Path, err))
+			}
+			o.etags[n] = etag
+			if err := o.kept.part(n, etag); err != nil {
+				return err
+			}
+			if o.left.Add(-1) > 0 {
+				return nil
+			}
+			return sent(ctx)
+		})
+	}
 }
 
 // batch asks which objects the hub has, and where the others go.
@@ -273,7 +315,7 @@ func (h *Hub) sent(ctx context.Context, o *object) error {
 			return err
 		}
 		if err := h.tell(ctx, o.to.Href, text); err != nil {
-			return fmt.Errorf("sending %s: %w", o.Path, err)
+			return err
 		}
 	}
 	if o.verify.Href == "" {

@@ -3,6 +3,7 @@ package client_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -177,6 +178,55 @@ func TestPutInterrupted(t *testing.T) {
 		t.Errorf("%d and then %d bytes went, %v", first, n, err)
 	}
 	holds(t, s, contents)
+}
+
+// TestPutParts: of a file that goes in parts, those that are there do not go again, but for addresses
+// that are good no more.
+func TestPutParts(t *testing.T) {
+	for _, stale := range []bool{false, true} {
+		s := hubtest.Start(t)
+		s.PartSize = 70_000
+		dir := t.TempDir()
+		weights := noise(5, 5_000_001)
+		if err := os.WriteFile(filepath.Join(dir, "model.safetensors"), weights, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		h := open(t)
+		if err := h.Create(t.Context(), repo, false); err != nil {
+			t.Fatal(err)
+		}
+		u, err := client.OfFolder(dir, repo, "main")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err = h.Put(ctx, u, func(done, _ int64) {
+			if done > 2_500_000 {
+				cancel()
+			}
+		})
+		cancel()
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("not interrupted: %v", err)
+		}
+		first := s.Received()
+		if stale {
+			s.Signed = "another"
+		}
+		if _, err := open(t).Put(t.Context(), u, nil); err != nil {
+			t.Fatalf("stale %v: %v", stale, err)
+		}
+		// Eight parts were under way.
+		if second := s.Received(); !stale && first+second > 5_000_001+8*70_000 || first < 2_000_000 {
+			t.Errorf("%d and then %d bytes went", first, second)
+		}
+		if got := s.Files("models/lab/my-model", "main")["model.safetensors"].Content; !bytes.Equal(got, weights) {
+			t.Errorf("stale %v: the hub has %d other bytes", stale, len(got))
+		}
+		if left, err := os.ReadDir(filepath.Join(os.Getenv("HF_HOME"), "olmo-uploads")); err != nil || len(left) > 0 {
+			t.Errorf("left: %v, %v", left, err)
+		}
+	}
 }
 
 // TestPutMain: a branch that is made of main does not keep what main has, and one that was

@@ -47,6 +47,7 @@ type Server struct {
 	URL      string // of the hub
 	Store    string // of the host with the large files
 	PartSize int    // of uploads in parts; 0 for uploads in one piece
+	Signed   string // what the addresses of the store are signed with
 
 	web, files *httptest.Server
 
@@ -71,7 +72,7 @@ func New() *Server {
 	s := &Server{repos: map[string]*repo{}, blobs: map[string][]byte{}, parts: map[string][][]byte{}, tokens: map[string][]string{}}
 	s.web = httptest.NewServer(http.HandlerFunc(s.serve))
 	s.files = httptest.NewServer(http.HandlerFunc(s.serveStore))
-	s.URL, s.Store = s.web.URL, s.files.URL
+	s.URL, s.Store, s.Signed = s.web.URL, s.files.URL, "secret"
 	return s
 }
 
