@@ -45,7 +45,8 @@ func (h *Hub) Model(ctx context.Context, name string) (*Plan, error) {
 		cached := &Hub{Options: h.Options}
 		cached.Offline = true
 		if q, none := cached.Plan(ctx, r); none == nil {
-			h.Warn(fmt.Sprintf("the hub does not answer (%v): %s is taken as it was last fetched, at %s", err, name, q.Commit))
+			why, _, _ := strings.Cut(err.Error(), "\n") // without its hint
+			h.Warn(fmt.Sprintf("the hub does not answer (%s): %s is taken as it was last fetched, at %s", why, name, q.Commit))
 			p, err = q, nil
 		}
 	}
