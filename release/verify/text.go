@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -31,7 +32,7 @@ func (v *verifier) judgeTexts() {
 		return
 	}
 	p := v.parts[len(v.parts)-1]
-	if p.cfg == nil {
+	if p.data() == nil {
 		v.note("texts cannot be compared: the token files are not all there, or the settings do not say which they are")
 		return
 	}
@@ -138,6 +139,9 @@ func (x *textFile) judge(path string, dtype tokens.DType) (n int, err error) {
 		index++
 		return x.v.ctx.Err()
 	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil // a file without places tells of no texts
+	}
 	if err != nil || len(byText) == 0 {
 		return 0, err
 	}
