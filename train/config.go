@@ -94,6 +94,9 @@ type Config struct {
 	// LossDenominator says what the sum of the losses is divided by: none (by nothing), batch (OLMo: all
 	// B·T tokens, masked or not) or labels (the tokens that have a target).
 	LossDenominator string `yaml:"loss_denominator"`
+	// LossGroup is how many instances make a group of loss_denominator mean: the mean over the groups of
+	// the means over their tokens that have a target.
+	LossGroup int `yaml:"loss_group,omitempty"`
 	// ZLossMultiplier is the factor of the z-loss, 1e-4 when not set: ai2-olmo takes that
 	// whatever auxiliary_loss_multiplier says.
 	ZLossMultiplier *float64 `yaml:"z_loss_multiplier"`
@@ -435,7 +438,7 @@ func (c *Config) Validate() error {
 		one("optimizer.name", c.Optimizer.Name, optimizers...),
 		one("optimizer.adjust_lr", c.Optimizer.AdjustLR, "rms_norm", "spectral_norm", "none"),
 		c.Scheduler.check("scheduler"),
-		one("loss_denominator", c.LossDenominator, "batch", "labels", "none"),
+		one("loss_denominator", c.LossDenominator, "batch", "labels", "mean", "none"),
 		one("data.name", string(c.Data.Name), string(tokens.Chunks), string(tokens.Padded), string(tokens.Packed), string(tokens.Interleaved), string(tokens.Variable), string(tokens.Rows)),
 		one("data.long_doc_strategy", string(c.Data.LongDocStrategy), string(tokens.Truncate), string(tokens.Fragment)),
 		one("data.pad_direction", c.Data.PadDirection, "right", "left"),

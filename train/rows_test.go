@@ -64,6 +64,17 @@ func TestRows(t *testing.T) {
 			t.Errorf("%d lines", len(lines))
 		}
 	}
+	// The mean of means over groups of as many instances as the batch has is that over all labels.
+	if got := run(t, t.TempDir(), append(base, "loss_denominator=mean", "loss_group=6", "max_grad_norm=null")...); got != run(t, t.TempDir(), append(base, "max_grad_norm=null")...) {
+		t.Error("one group is another mean")
+	}
+	means := run(t, t.TempDir(), append(base, "loss_denominator=mean", "loss_group=2")...)
+	if means == want {
+		t.Error("three groups are the mean over all")
+	}
+	if got := run(t, t.TempDir(), append(base, "loss_denominator=mean", "loss_group=2", "device_train_microbatch_size=1")...); got != means {
+		t.Error("micro-batches change the mean of means")
+	}
 	// Six and nine rows of 15, so an epoch has three batches; a row is cut off at 40 tokens.
 	folder := t.TempDir()
 	run(t, folder, append(base, "max_duration=3", "stop_at=3", "data.drop_last=false")...)

@@ -281,19 +281,7 @@ func (t *Trainer) gradients(in *item) (ce, z float64, err error) {
 // rankGradients adds the gradients of instances first to last, which one rank has, and
 // returns its losses.
 func (t *Trainer) rankGradients(in *item, first, last int) (ce, z float64, err error) {
-	denominator := float64(in.before(last) - in.before(first))
-	switch t.cfg.LossDenominator {
-	case "none":
-		denominator = 1
-	case "labels":
-		n := 0
-		for _, target := range t.batch(in, first, last).Targets {
-			if target >= 0 {
-				n++
-			}
-		}
-		denominator = float64(max(n, 1))
-	}
+	denominator, factors := t.denominators(in, first, last)
 	ranks := float64(t.cfg.ranks())
 	var squares float64
 	routers := make([][2]float64, t.model.Layers) // one sum after the other, whatever the micro-batches
@@ -301,6 +289,15 @@ func (t *Trainer) rankGradients(in *item, first, last int) (ce, z float64, err e
 		to = t.microbatch(in, from, last)
 		b := t.batch(in, from, to)
 		b.LossScale = float32(1 / (denominator * ranks))
+		var factor []float64 // of each token's loss; nil: all have 1
+		if factors != nil {
+			for n := from; n < to; n++ {
+				for range in.before(n+1) - in.before(n) {
+					factor = append(factor, factors[n-first])
+					b.LossScales = append(b.LossScales, float32(factors[n-first]/ranks))
+				}
+			}
+		}
 		if err := t.loss.Run(b); err != nil {
 			return 0, 0, err
 		}
@@ -309,11 +306,15 @@ func (t *Trainer) rankGradients(in *item, first, last int) (ce, z float64, err e
 		losses, lses := t.loss.Output("ce"), t.loss.Output("lse")
 		for _, end := range b.Ends(numeric.Cut) {
 			var c, q float64
+			piece := row
 			for ; row < end; row++ {
 				if b.Targets[row] >= 0 {
 					c += float64(losses[row])
 					q += float64(float32(lses[row] * lses[row]))
 				}
+			}
+			if factor != nil { // a piece is one instance's
+				c, q = c*factor[piece], q*factor[piece]
 			}
 			ce += c
 			squares += q
@@ -324,6 +325,39 @@ func (t *Trainer) rankGradients(in *item, first, last int) (ce, z float64, err e
 		t.routers[1] += sums[1] * t.model.RouterZWeight / denominator / float64(t.model.Layers) / ranks
 	}
 	return ce / denominator, t.cfg.zmul() * squares / denominator, nil
+}
+
+// denominators are what the sum of the losses of a rank's instances is divided by, and with
+// loss_denominator mean, where that is 1, the factor of each instance's: one over the number of
+// groups and over the targets of its group.
+func (t *Trainer) denominators(in *item, first, last int) (denominator float64, factors []float64) {
+	if t.cfg.LossDenominator == "none" {
+		return 1, nil
+	}
+	if t.cfg.LossDenominator == "batch" {
+		return float64(in.before(last) - in.before(first)), nil
+	}
+	targets := func(from, to int) (n int) {
+		for _, target := range t.batch(in, from, to).Targets {
+			if target >= 0 {
+				n++
+			}
+		}
+		return max(n, 1)
+	}
+	if t.cfg.LossDenominator == "labels" {
+		return float64(targets(first, last)), nil
+	}
+	group := min(max(t.cfg.LossGroup, 1), last-first)
+	groups := (last - first + group - 1) / group
+	for from := first; from < last; from += group {
+		to := min(from+group, last)
+		f := 1 / float64(groups*targets(from, to))
+		for range to - from {
+			factors = append(factors, f)
+		}
+	}
+	return 1, factors
 }
 
 // microbatch is the end of the micro-batch that begins with instance from. Where lengths vary it
