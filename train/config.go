@@ -199,6 +199,8 @@ type DataConfig struct {
 
 	// Our own keys.
 
+	// NoShuffle takes the instances of each epoch in their order.
+	NoShuffle bool `yaml:"no_shuffle,omitempty"`
 	// Name says how documents become instances, as in OLMo-core: fsl (files are cut every
 	// max_sequence_length tokens), padded_fsl, packed_fsl, interleaved_fsl or vsl.
 	Name tokens.Layout `yaml:"name"`
@@ -210,6 +212,9 @@ type DataConfig struct {
 	SourceGroupSize int                  `yaml:"source_group_size"`
 	// PackDocuments is an older way to write name packed_fsl with a long_doc_strategy.
 	PackDocuments string `yaml:"pack_documents"`
+	// RowLength of layout rows is where rows are cut off; 0: at max_sequence_length. What the model runs
+	// at a time is sized by it.
+	RowLength int `yaml:"row_length,omitempty"`
 	// Of vsl: the least length, and when the batches of each length come.
 	MinSequenceLength int               `yaml:"min_sequence_length"`
 	VSLCurriculum     tokens.Curriculum `yaml:"vsl_curriculum"`
@@ -478,6 +483,9 @@ func (c *Config) Validate() error {
 	if c.Data.Name == tokens.Variable && len(c.BatchSizeSchedule)+len(c.SequenceLengthSchedule) > 0 {
 		return errors.New("data.name vsl has a length for each batch by itself: batch_size_schedule and sequence_length_schedule do not go with it")
 	}
+	if n := c.Data.RowLength; n != 0 && (c.Data.Name != tokens.Rows || n < 2 || n > c.Model.MaxSequenceLength) {
+		return fmt.Errorf("data.row_length is %d: it is for data.name rows, from 2 to model.max_sequence_length", n)
+	}
 	if c.Data.Name == tokens.Rows && len(c.SequenceLengthSchedule)+len(c.ModuleOutputsSaveSteps) > 0 {
 		return errors.New("data.name rows has instances of their own lengths: sequence_length_schedule and module_outputs_save_steps do not go with it")
 	}
@@ -548,6 +556,14 @@ func (d *DataConfig) paths() []string {
 		paths = append(paths, d.Datasets[label]...)
 	}
 	return paths
+}
+
+// chunk is the most tokens that an instance has.
+func (c *Config) chunk() int {
+	if c.Data.RowLength > 0 {
+		return c.Data.RowLength
+	}
+	return c.Model.MaxSequenceLength
 }
 
 // zmul is the factor of the z-loss, 0 without.

@@ -47,7 +47,7 @@ func (c *Config) dataset() (tokens.DatasetConfig, error) {
 func (c *Config) datasetOf(data *DataConfig) tokens.DatasetConfig {
 	d := tokens.DatasetConfig{
 		Paths: data.paths(), LabelMaskPaths: data.LabelMaskPaths, DType: tokens.DType(data.MemmapDType),
-		ChunkSize: c.Model.MaxSequenceLength, DocLens: data.GenerateDocLengths, EOS: int32(c.Model.EOSTokenID),
+		ChunkSize: c.chunk(), DocLens: data.GenerateDocLengths, EOS: int32(c.Model.EOSTokenID),
 		PAD: int32(c.Model.PadTokenID), Index: c.dataFolder(), Layout: data.Name, Long: data.LongDocStrategy, SourceGroup: data.SourceGroupSize, MinLength: data.MinSequenceLength,
 		DocsPerInstance: data.DocsPerInstance, ChunksPerDoc: data.ChunksPerDoc, InterleaveSeed: data.InterleavingSeed, Exempt: data.InterleavingExemptPaths,
 	}
@@ -174,7 +174,7 @@ func layout(d *tokens.DatasetConfig) string {
 func (c *Config) loaderConfig() tokens.LoaderConfig {
 	return tokens.LoaderConfig{
 		BatchSize: c.GlobalTrainBatchSize, Seed: c.dataSeed(), DropLast: c.Data.DropLast,
-		World: c.ranks(), Rank: tokens.AllRanks, Curriculum: c.Data.VSLCurriculum,
+		World: c.ranks(), Rank: tokens.AllRanks, NoShuffle: c.Data.NoShuffle, Curriculum: c.Data.VSLCurriculum,
 	}
 }
 

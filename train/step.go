@@ -209,6 +209,9 @@ func (t *Trainer) fill(s *step) {
 		"throughput/total_tokens": s.state.Tokens, "chain": s.state.Chain,
 	})
 	t.fillOptional(s, length)
+	if t.opt.Record != nil {
+		t.opt.Record(s.rec)
+	}
 	t.speed.measure(s.rec, s.state.Tokens)
 }
 
@@ -238,6 +241,15 @@ func (t *Trainer) fillOptional(s *step, length int) {
 	}
 	if len(t.cfg.SequenceLengthSchedule) > 0 || t.cfg.Data.Name == tokens.Variable {
 		rec["train/sequence_length"] = length
+	}
+	if t.cfg.Data.Name == tokens.Rows {
+		n := 0
+		for _, target := range t.batch(&s.in, 0, s.in.B).Targets {
+			if target >= 0 {
+				n++
+			}
+		}
+		rec["train/target_tokens"], rec["train/total_tokens"] = n, s.in.Size()
 	}
 	if masked := s.in.InstanceMask; masked != nil {
 		n := 0

@@ -44,6 +44,8 @@ type Options struct {
 	// Files are written into save_folder at the beginning: the tokenizer of a model that
 	// the run starts from, say, under the names of a Hugging Face folder.
 	Files map[string][]byte
+	// Record may add to what the log gets of a step.
+	Record func(r runlog.Record)
 	// Planned tells after which steps the chain binds the whole state, in place of the config's
 	// intervals: a replay follows the record.
 	Planned func(step int) bool
@@ -199,7 +201,7 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 		opt.Warn(fmt.Sprintf("auxiliary_loss_multiplier is %g, and the factor of the z-loss is %g all the same, as in ai2-olmo 0.6.0, whose trainer does not read that key: z_loss_multiplier sets it", *f, cfg.zmul()))
 	}
 	t := &Trainer{cfg: cfg, opt: opt, model: m, params: m.Params(), dev: dev, chain: chain{dir: cfg.SaveFolder}}
-	t.speed = speed{window: cfg.SpeedMonitor.WindowSize, cost: m.FLOPs(cfg.Model.MaxSequenceLength), peak: opt.PeakFLOPS}
+	t.speed = speed{window: cfg.SpeedMonitor.WindowSize, cost: m.FLOPs(cfg.chunk()), peak: opt.PeakFLOPS}
 	if f := cfg.SpeedMonitor.GPUFlopsAvailable; f != nil {
 		t.speed.peak = *f
 	}
@@ -598,7 +600,7 @@ func (t *Trainer) report(rec runlog.Record) {
 		Loss: rec["train/CrossEntropyLoss"].(float64), GradNorm: rec["optim/total_grad_norm"].(float64), LearningRate: t.lastLR[0], Record: rec,
 	}
 	if p.TokensPerSecond > 0 {
-		left := float64((t.stopAt - t.state.Step) * t.cfg.GlobalTrainBatchSize * t.cfg.Model.MaxSequenceLength)
+		left := float64((t.stopAt - t.state.Step) * t.cfg.GlobalTrainBatchSize * t.cfg.chunk())
 		p.Left = time.Duration(left / p.TokensPerSecond * float64(time.Second))
 	}
 	t.opt.Progress(p)

@@ -20,6 +20,7 @@ import (
 	"olmo/model"
 	"olmo/proof"
 	"olmo/proof/note"
+	"olmo/runlog"
 	"olmo/tokenizer"
 	"olmo/train"
 )
@@ -126,7 +127,7 @@ func (v *trainFlags) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	return runTrain(c, path, cfg, sign, v.json)
+	return runTrain(c, path, cfg, trainCall{verb: "olmo train", json: v.json, sign: sign})
 }
 
 // signer signs the heads of a run's chain with the key of --note, under the key's own name.
@@ -208,13 +209,27 @@ type trainSummary struct {
 }
 
 // runTrain trains; sign, which may be nil, signs the heads of the chain.
-func runTrain(c *cobra.Command, path string, cfg *train.Config, sign func(lines uint64, root proof.Hash) ([]byte, error), asJSON bool) error {
+// trainCall is what a verb adds to a training run.
+type trainCall struct {
+	verb string // in messages
+	json bool
+	sign func(lines uint64, root proof.Hash) ([]byte, error) // see train.Options.Sign; nil: nothing is signed
+	// Of adaptation: the tokenizer, its files with the chat template, further members of the log, and
+	// what writes the model when the run has come to its end.
+	tok    *tokenizer.Tokenizer
+	files  map[string][]byte
+	record func(r runlog.Record)
+	finish func() error
+}
+
+func runTrain(c *cobra.Command, path string, cfg *train.Config, call trainCall) error {
+	verb := call.verb
 	p := newProgress(c.ErrOrStderr())
 	if keys := cfg.WithoutEffect(); len(keys) > 0 {
-		p.print("olmo train: without effect here: " + strings.Join(keys, ", "))
+		p.print(verb + ": without effect here: " + strings.Join(keys, ", "))
 	}
 	if cfg.DryRun {
-		return dryRun(c, cfg, asJSON)
+		return dryRun(c, cfg, call.json)
 	}
 	err := cfg.Fetch(c.Context(), func(file string, done, total int64) {
 		p.update(step{done: float64(done) / 1e6, total: float64(max(total, 0)) / 1e6, unit: "MB", note: "fetching " + file})
@@ -234,13 +249,15 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, sign func(lines 
 	if e, err := cfg.Estimate(cpu.Needs); err == nil && e.Core*float64(e.Tokens) > 2e12 {
 		peak = peakFLOPS(cfg)
 	}
-	warn := func(text string) { p.print("olmo train: warning: " + text) }
-	if cfg.ChainNoteInterval != nil && sign == nil {
+	warn := func(text string) { p.print(verb + ": warning: " + text) }
+	if cfg.ChainNoteInterval != nil && call.sign == nil {
 		warn("chain_note_interval signs nothing without --note KEY")
 	}
-	files, tok, err := startingTokenizer(cfg, warn)
-	if err != nil {
-		return err
+	files, tok := call.files, call.tok
+	if tok == nil {
+		if files, tok, err = startingTokenizer(cfg, warn); err != nil {
+			return err
+		}
 	}
 	tasks, err := newDownstream(cfg, tok, p.print, warn)
 	if err != nil {
@@ -251,12 +268,12 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, sign func(lines 
 		return err
 	}
 	if from := cfg.StartedFrom(); from != "" {
-		p.print(fmt.Sprintf("olmo train: from %s: %s steps of %d sequences of %d tokens, learning rate up to %.3g",
+		p.print(fmt.Sprintf(verb+": from %s: %s steps of %d sequences of %d tokens, learning rate up to %.3g",
 			from, stepsOf(cfg), cfg.GlobalTrainBatchSize, cfg.Model.MaxSequenceLength, cfg.Optimizer.LearningRate))
 	}
 	leanHeap()
 	if e, err := cfg.Estimate(cpu.Needs); err == nil {
-		p.print("olmo train: expects a peak of " + size(expectedPeak(e)) + " of memory")
+		p.print(verb + ": expects a peak of " + size(expectedPeak(e)) + " of memory")
 		if free, known := memory.Available(); known && e.Memory.Total() > int64(free) {
 			warn("the machine has " + size(int64(free)) + " left\nhint: a smaller device_train_microbatch_size, or activation_checkpointing=whole_layer")
 		}
@@ -270,10 +287,11 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, sign func(lines 
 		Sample:     samples,
 		Files:      files,
 		PeakFLOPS:  peak,
+		Record:     call.record,
 		Hashing: func(done, total int64) {
 			p.update(step{done: float64(done) / 1e6, total: float64(total) / 1e6, unit: "MB", note: "hashing the token files"})
 		},
-		Sign: sign,
+		Sign: call.sign,
 		Progress: func(now train.Progress) {
 			last = &now
 			due := now.Step == 1 || time.Since(printed) > plainInterval
@@ -297,7 +315,7 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, sign func(lines 
 	}
 	began := time.Now()
 	if n := t.State().Step; n > 0 {
-		p.print(fmt.Sprintf("olmo train: continuing after step %d", n))
+		p.print(fmt.Sprintf(verb+": continuing after step %d", n))
 	}
 	p.begin("train")
 	result, err := t.Run(c.Context())
@@ -317,6 +335,11 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, sign func(lines 
 	if err != nil {
 		return err
 	}
+	if call.finish != nil && result.Reason == train.Finished {
+		if err := call.finish(); err != nil {
+			return err
+		}
+	}
 	sum := trainSummary{
 		Reason: result.Reason, Step: result.Step, Steps: t.Steps(), Tokens: t.State().Tokens, Seconds: time.Since(began).Seconds(),
 		SaveFolder: cfg.SaveFolder, Checkpoint: filepath.Join(cfg.SaveFolder, fmt.Sprintf("step%d", result.Step)),
@@ -325,7 +348,7 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, sign func(lines 
 	if last != nil && !math.IsNaN(last.Loss) && !math.IsInf(last.Loss, 0) {
 		sum.Loss, loss = &last.Loss, fmt.Sprintf("loss %.4g, ", last.Loss)
 	}
-	if asJSON {
+	if call.json {
 		return json.NewEncoder(c.OutOrStdout()).Encode(sum)
 	}
 	fmt.Fprintf(c.OutOrStdout(), "%s: step %d of %d in %s, %ssaved in %s\n", result.Reason, result.Step, t.Steps(), shortDuration(time.Since(began)), loss, cfg.SaveFolder)

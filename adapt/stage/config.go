@@ -1,0 +1,289 @@
+// Package stage adapts a model: it turns conversations into a run of package train, whose loop,
+// checkpoints, chain and log are those of pre-training, and writes what came out as a folder that
+// other programs open.
+//
+// Keys and defaults are open-instruct's (e6c3044); docs/adaptation.md has each with its source.
+package stage
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"olmo/adapt"
+	"olmo/config"
+	"olmo/train"
+)
+
+// Config is what a stage's YAML file says. Keys of two spellings are read in both.
+type Config struct {
+	ModelNameOrPath string `yaml:"model_name_or_path"`
+	// TokenizerNameOrPath is the model's own where it is empty.
+	TokenizerNameOrPath string `yaml:"tokenizer_name_or_path"`
+	TokenizerName       string `yaml:"tokenizer_name,omitempty"`
+	ChatTemplateName    string `yaml:"chat_template_name"`
+	AddBOS              bool   `yaml:"add_bos"`
+
+	DatasetMixerList     []string           `yaml:"dataset_mixer_list"`
+	MixerList            []string           `yaml:"mixer_list,omitempty"`
+	DatasetMixer         map[string]float64 `yaml:"dataset_mixer,omitempty"`
+	DatasetMixerSplits   []string           `yaml:"dataset_mixer_list_splits"`
+	DatasetTransformFn   []string           `yaml:"dataset_transform_fn"`
+	DatasetTargetColumns []string           `yaml:"dataset_target_columns,omitempty"`
+	MaxTrainSamples      *int               `yaml:"max_train_samples"`
+	MaxSeqLength         *int               `yaml:"max_seq_length"`
+	SkipBadRows          bool               `yaml:"skip_bad_rows"`
+	TrainOn              adapt.TrainOn      `yaml:"train_on"`
+
+	OutputDir          string `yaml:"output_dir"`
+	OverwriteOutputDir bool   `yaml:"overwrite_output_dir"`
+	Seed               uint64 `yaml:"seed"`
+	Shuffle            bool   `yaml:"shuffle"`
+
+	LearningRate    float64  `yaml:"learning_rate"`
+	LRSchedulerType string   `yaml:"lr_scheduler_type"`
+	WarmupRatio     float64  `yaml:"warmup_ratio"`
+	FinalLRRatio    *float64 `yaml:"final_lr_ratio"`
+	WeightDecay     float64  `yaml:"weight_decay"`
+	ClipGradNorm    *float64 `yaml:"clip_grad_norm"`
+	MaxGradNorm     *float64 `yaml:"max_grad_norm,omitempty"`
+
+	NumTrainEpochs            int             `yaml:"num_train_epochs"`
+	NumEpochs                 *int            `yaml:"num_epochs,omitempty"`
+	MaxTrainSteps             *int            `yaml:"max_train_steps"`
+	PerDeviceTrainBatchSize   int             `yaml:"per_device_train_batch_size"`
+	GradientAccumulationSteps int             `yaml:"gradient_accumulation_steps"`
+	NumProcesses              int             `yaml:"num_processes"`
+	CheckpointingSteps        string          `yaml:"checkpointing_steps"`
+	KeepLastNCheckpoints      int             `yaml:"keep_last_n_checkpoints"`
+	ResumeFromCheckpoint      string          `yaml:"resume_from_checkpoint"`
+	GradientCheckpointing     bool            `yaml:"gradient_checkpointing"`
+	Precision                 train.Precision `yaml:"precision"`
+	Packing                   bool            `yaml:"packing"`
+	Reduction                 Reduction       `yaml:"reduction"`
+	WithTracking              bool            `yaml:"with_tracking"`
+	unused                    `yaml:",inline"`
+}
+
+// unused are keys of open-instruct's that mean nothing here: they are of its launcher, of hubs, or of
+// libraries that this program does not have.
+type unused struct {
+	ExpName                 any `yaml:"exp_name,omitempty"`
+	RunName                 any `yaml:"run_name,omitempty"`
+	DoNotRandomizeOutputDir any `yaml:"do_not_randomize_output_dir,omitempty"`
+	ModelRevision           any `yaml:"model_revision,omitempty"`
+	TokenizerRevision       any `yaml:"tokenizer_revision,omitempty"`
+	UseSlowTokenizer        any `yaml:"use_slow_tokenizer,omitempty"`
+	TrustRemoteCode         any `yaml:"trust_remote_code,omitempty"`
+	LowCPUMemUsage          any `yaml:"low_cpu_mem_usage,omitempty"`
+	UseFlashAttn            any `yaml:"use_flash_attn,omitempty"`
+	DatasetCacheMode        any `yaml:"dataset_cache_mode,omitempty"`
+	DatasetLocalCacheDir    any `yaml:"dataset_local_cache_dir,omitempty"`
+	DatasetConfigHash       any `yaml:"dataset_config_hash,omitempty"`
+	DatasetSkipCache        any `yaml:"dataset_skip_cache,omitempty"`
+	PreprocessingNumWorkers any `yaml:"preprocessing_num_workers,omitempty"`
+	OverwriteCache          any `yaml:"overwrite_cache,omitempty"`
+	LoggingSteps            any `yaml:"logging_steps,omitempty"`
+	Use8bitOptimizer        any `yaml:"use_8bit_optimizer,omitempty"`
+	FusedOptimizer          any `yaml:"fused_optimizer,omitempty"`
+	UseLigerKernel          any `yaml:"use_liger_kernel,omitempty"`
+	Timeout                 any `yaml:"timeout,omitempty"`
+	ReportTo                any `yaml:"report_to,omitempty"`
+	SaveToHub               any `yaml:"save_to_hub,omitempty"`
+	WandbProjectName        any `yaml:"wandb_project_name,omitempty"`
+	WandbEntity             any `yaml:"wandb_entity,omitempty"`
+	PushToHub               any `yaml:"push_to_hub,omitempty"`
+	HFEntity                any `yaml:"hf_entity,omitempty"`
+	HFRepoID                any `yaml:"hf_repo_id,omitempty"`
+	HFRepoRevision          any `yaml:"hf_repo_revision,omitempty"`
+	HFRepoURL               any `yaml:"hf_repo_url,omitempty"`
+	TryLaunchBeakerEvalJobs any `yaml:"try_launch_beaker_eval_jobs,omitempty"`
+	HFMetadataDataset       any `yaml:"hf_metadata_dataset,omitempty"`
+	TryAutoSaveToBeaker     any `yaml:"try_auto_save_to_beaker,omitempty"`
+	GSBucketPath            any `yaml:"gs_bucket_path,omitempty"`
+	OEEvalTasks             any `yaml:"oe_eval_tasks,omitempty"`
+	OEEvalMaxLength         any `yaml:"oe_eval_max_length,omitempty"`
+	SyncEachBatch           any `yaml:"sync_each_batch,omitempty"`
+	CleanCheckpointsAtEnd   any `yaml:"clean_checkpoints_at_end,omitempty"`
+	SequenceParallelSize    any `yaml:"sequence_parallel_size,omitempty"`
+	Verbose                 any `yaml:"verbose,omitempty"`
+}
+
+// Reduction is what the sum of the losses of a step's target tokens is divided by.
+type Reduction string
+
+// The reductions: by their number, as the mean over micro-batches of the means over their target
+// tokens (open-instruct's of today), by nothing.
+const (
+	Token Reduction = "token"
+	Mean  Reduction = "mean"
+	Sum   Reduction = "sum"
+)
+
+// Default returns open-instruct's defaults of finetune.py.
+func Default() *Config {
+	return &Config{
+		DatasetMixerSplits: []string{"train"}, DatasetTransformFn: []string{"sft_tulu_tokenize_and_truncate_v1", "sft_tulu_filter_v1"},
+		TrainOn: adapt.EveryAnswer, OutputDir: "output/", Seed: 42, Shuffle: true,
+		LearningRate: 2e-5, LRSchedulerType: "linear", WarmupRatio: 0.03, NumTrainEpochs: 2, PerDeviceTrainBatchSize: 8,
+		GradientAccumulationSteps: 1, NumProcesses: 1, KeepLastNCheckpoints: 3, Precision: train.FP32, Reduction: Token,
+	}
+}
+
+// Load reads the config of a stage and merges overrides over it.
+func Load(path string, overrides []string) (*Config, error) {
+	c := Default()
+	if err := config.Load(path, overrides, c); err != nil {
+		return nil, err
+	}
+	return c, c.check(path)
+}
+
+// WithoutEffect names the keys that are set and mean nothing here.
+func (c *Config) WithoutEffect() (names []string) {
+	v := reflect.ValueOf(c.unused)
+	for i := range v.NumField() {
+		if !v.Field(i).IsNil() {
+			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+			names = append(names, name)
+		}
+	}
+	if c.Packing {
+		names = append(names, "packing (rows are never padded here, and none sees another: the same rows, steps and bits without it)")
+	}
+	if c.WithTracking {
+		names = append(names, "with_tracking (metrics.jsonl has everything)")
+	}
+	return names
+}
+
+// check puts the two spellings of keys together, finds the files and refuses what cannot be.
+func (c *Config) check(file string) error {
+	if err := c.spellings(); err != nil {
+		return err
+	}
+	for i := 0; i < len(c.DatasetMixerList); i += 2 {
+		c.DatasetMixerList[i] = beside(file, c.DatasetMixerList[i])
+	}
+	c.ModelNameOrPath, c.TokenizerNameOrPath = beside(file, c.ModelNameOrPath), beside(file, c.TokenizerNameOrPath)
+	if strings.HasSuffix(c.ChatTemplateName, ".jinja") {
+		c.ChatTemplateName = beside(file, c.ChatTemplateName)
+	}
+	positive := func(key string, n int) error {
+		if n < 1 {
+			return fmt.Errorf("%s is %d, it must be positive", key, n)
+		}
+		return nil
+	}
+	errs := []error{
+		positive("per_device_train_batch_size", c.PerDeviceTrainBatchSize), positive("gradient_accumulation_steps", c.GradientAccumulationSteps),
+		positive("num_processes", c.NumProcesses), positive("num_train_epochs", c.NumTrainEpochs),
+		oneOf("reduction", string(c.Reduction), "token", "mean", "sum"), oneOf("lr_scheduler_type", c.LRSchedulerType, "linear", "cosine", "constant", "constant_with_warmup"),
+		oneOf("train_on", string(c.TrainOn), "assistant", "last", "all"),
+	}
+	if c.MaxTrainSteps != nil {
+		errs = append(errs, positive("max_train_steps", *c.MaxTrainSteps))
+	}
+	if c.MaxSeqLength != nil {
+		errs = append(errs, positive("max_seq_length", *c.MaxSeqLength-1))
+	}
+	if c.MaxTrainSamples != nil {
+		errs = append(errs, positive("max_train_samples", *c.MaxTrainSamples))
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	switch {
+	case c.ModelNameOrPath == "":
+		return errors.New("model_name_or_path is not set\nhint: a Hugging Face folder, a .gguf file or a run")
+	case len(c.DatasetMixerList) == 0:
+		return errors.New("dataset_mixer_list is not set\nhint: [data.jsonl, \"1.0\"] takes all rows of a file")
+	case !slices.Equal(c.DatasetMixerSplits, []string{"train"}):
+		return fmt.Errorf("dataset_mixer_list_splits is %v: files have no splits\nhint: name the file of the split in dataset_mixer_list", c.DatasetMixerSplits)
+	case c.FinalLRRatio != nil && (c.LRSchedulerType != "linear" || !(*c.FinalLRRatio >= 0 && *c.FinalLRRatio < 1)):
+		return errors.New("final_lr_ratio is for lr_scheduler_type linear, and from 0 to below 1")
+	case !(c.WarmupRatio >= 0 && c.WarmupRatio <= 1):
+		return fmt.Errorf("warmup_ratio is %v, it must be from 0 to 1", c.WarmupRatio)
+	case math.IsNaN(c.LearningRate) || c.LearningRate < 0:
+		return fmt.Errorf("learning_rate is %v, it must not be negative", c.LearningRate)
+	}
+	return nil
+}
+
+// spellings puts keys that open-instruct's scripts spell in two ways together.
+func (c *Config) spellings() error {
+	both := func(a, b string, differ bool) error {
+		if !differ {
+			return nil
+		}
+		return fmt.Errorf("%s and %s are both set, to different values\nhint: they are one setting: keep one", a, b)
+	}
+	var errs []error
+	if n := c.TokenizerName; n != "" {
+		errs = append(errs, both("tokenizer_name", "tokenizer_name_or_path", c.TokenizerNameOrPath != "" && c.TokenizerNameOrPath != n))
+		c.TokenizerNameOrPath, c.TokenizerName = n, ""
+	}
+	if n := c.NumEpochs; n != nil {
+		errs = append(errs, both("num_epochs", "num_train_epochs", c.NumTrainEpochs != Default().NumTrainEpochs && c.NumTrainEpochs != *n))
+		c.NumTrainEpochs, c.NumEpochs = *n, nil
+	}
+	if n := c.MaxGradNorm; n != nil {
+		errs = append(errs, both("max_grad_norm", "clip_grad_norm", c.ClipGradNorm != nil && *c.ClipGradNorm != *n))
+		c.ClipGradNorm, c.MaxGradNorm = n, nil
+	}
+	if len(c.MixerList) > 0 {
+		errs = append(errs, both("mixer_list", "dataset_mixer_list", len(c.DatasetMixerList) > 0 && !slices.Equal(c.DatasetMixerList, c.MixerList)))
+		c.DatasetMixerList, c.MixerList = c.MixerList, nil
+	}
+	if len(c.DatasetMixer) > 0 {
+		errs = append(errs, both("dataset_mixer", "dataset_mixer_list", len(c.DatasetMixerList) > 0))
+		for _, name := range sortedKeys(c.DatasetMixer) {
+			text := strconv.FormatFloat(c.DatasetMixer[name], 'f', -1, 64)
+			// In a mapping 1 is all, and larger numbers are rows.
+			if n := c.DatasetMixer[name]; n <= 1 && !strings.Contains(text, ".") {
+				text += ".0"
+			}
+			c.DatasetMixerList = append(c.DatasetMixerList, name, text)
+		}
+		c.DatasetMixer = nil
+	}
+	if f := c.ClipGradNorm; f != nil && *f == -1 {
+		c.ClipGradNorm = nil
+	}
+	return errors.Join(errs...)
+}
+
+// beside is a path as it is given, or beside the config where it is not found from here.
+func beside(file, path string) string {
+	if path == "" || strings.Contains(path, "://") || filepath.IsAbs(path) {
+		return path
+	}
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
+	if at := filepath.Join(filepath.Dir(file), path); file != "" {
+		if _, err := os.Stat(at); err == nil {
+			return at
+		}
+	}
+	return path
+}
+
+func oneOf(key, value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	hint := "one of " + strings.Join(allowed, ", ")
+	if near, ok := config.Nearest(value, allowed); ok {
+		hint = "did you mean " + near + "?"
+	}
+	return fmt.Errorf("%s: %q is not known\nhint: %s", key, value, hint)
+}

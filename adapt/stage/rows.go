@@ -1,0 +1,244 @@
+package stage
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"github.com/klauspost/compress/gzip"
+
+	"olmo/adapt"
+	"olmo/data/store"
+	"olmo/data/tokens"
+	"olmo/proof"
+	files "olmo/store"
+)
+
+// Rows are conversations as token files that package train reads: each a row with its label mask.
+type Rows struct {
+	Tokens, Masks string // files
+	Count         int    // rows
+	Longest       int    // tokens of the longest
+	DType         tokens.DType
+	Counts        string   // what adapt.Counts says of them
+	Warnings      []string // and warns of
+	Skipped       int      // rows that are none, in Rejects
+	Rejects       string
+}
+
+// rowsFormat is the format of the file that remembers rows.
+const rowsFormat = "olmo adapt rows 1"
+
+// remembered is what lies beside the files of rows.
+type remembered struct {
+	Format string     `json:"format"`
+	Of     proof.Hash `json:"of"` // everything that they follow from
+	Rows   Rows       `json:"rows"`
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// fingerprint is over everything that the rows follow from.
+func (c *Config) fingerprint(template string, tokenizer []byte, length int) (proof.Hash, error) {
+	parts, err := adapt.ParseMixer(c.DatasetMixerList)
+	if err != nil {
+		return proof.Hash{}, err
+	}
+	type source struct {
+		SHA256 string
+		Rows   int
+		Share  float64
+	}
+	all := struct {
+		Format, Template, Tokenizer string
+		TrainOn                     adapt.TrainOn
+		Length                      int
+		Seed                        uint64
+		Skip                        bool
+		Most                        *int
+		Sources                     []source
+	}{rowsFormat, template, proof.Sum(tokenizer).String(), c.TrainOn, length, c.Seed, c.SkipBadRows, c.MaxTrainSamples, nil}
+	for _, p := range parts {
+		f, err := store.Open(p.Name)
+		if err != nil {
+			return proof.Hash{}, fmt.Errorf("dataset_mixer_list: %w", err)
+		}
+		h, err := hash(f)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return proof.Hash{}, err
+		}
+		all.Sources = append(all.Sources, source{h.String(), p.Rows, p.Share})
+	}
+	text, err := proof.CanonicalOf(all)
+	return proof.Sum(text), err
+}
+
+// Prepare tokenises the conversations of the mixture into files in a folder, or takes those that are there
+// and follow from the same. vocabulary is the number of rows of the model's embedding.
+func (c *Config) Prepare(ctx context.Context, e *adapt.Encoder, tokenizerFile []byte, folder string, vocabulary int) (*Rows, error) {
+	of, err := c.fingerprint(e.Template.Text(), tokenizerFile, e.MaxLength)
+	if err != nil {
+		return nil, err
+	}
+	stem := filepath.Join(folder, "sft")
+	memory := stem + ".json"
+	if text, err := files.ReadFile(memory); err == nil {
+		var m remembered
+		if json.Unmarshal(text, &m) == nil && m.Format == rowsFormat && m.Of == of {
+			return &m.Rows, nil
+		}
+	}
+	w := &rowWriter{r: &Rows{Tokens: stem + ".npy", Masks: stem + ".mask.npy", DType: tokens.DTypeFor(vocabulary), Rejects: filepath.Join(folder, "rejects.jsonl")}, vocabulary: vocabulary, counts: adapt.NewCounts(e.Tokenizer)}
+	if err := c.encode(ctx, e, w); err != nil {
+		return nil, err
+	}
+	if err := w.write(); err != nil {
+		return nil, err
+	}
+	text, err := json.MarshalIndent(remembered{rowsFormat, of, *w.r}, "", "  ")
+	if err == nil {
+		err = files.WriteFile(memory, append(text, '\n'))
+	}
+	return w.r, err
+}
+
+// encoded is a row, or why it is none.
+type encoded struct {
+	x   *adapt.Example
+	row []byte
+	err error
+}
+
+// encode reads the files of the mixture one after the other.
+func (c *Config) encode(ctx context.Context, e *adapt.Encoder, w *rowWriter) error {
+	parts, err := adapt.ParseMixer(c.DatasetMixerList)
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		var rows []*adapt.Example
+		err := adapt.Each(ctx, p.Name, func(row []byte) (encoded, error) {
+			r, err := adapt.ParseRow(row, adapt.SFT)
+			var x *adapt.Example
+			if err == nil {
+				x, err = e.Encode(&r.Conversation)
+			}
+			if err != nil && c.SkipBadRows {
+				return encoded{row: bytes.Clone(row), err: err}, nil
+			}
+			return encoded{x: x}, err
+		}, func(r encoded) error {
+			if r.err != nil {
+				return w.reject(p.Name, r.row, r.err)
+			}
+			rows = append(rows, r.x)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if text := p.Suspicious(len(rows)); text != "" {
+			w.r.Warnings = append(w.r.Warnings, text)
+		}
+		for _, i := range adapt.Pick(len(rows), p.Of(len(rows)), uint32(c.Seed)) {
+			if c.MaxTrainSamples != nil && w.counts.Examples >= *c.MaxTrainSamples {
+				return nil
+			}
+			if err := w.add(rows[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// rowWriter collects rows.
+type rowWriter struct {
+	r                           *Rows
+	vocabulary                  int
+	counts                      *adapt.Counts
+	ids, masks, places, rejects bytes.Buffer
+	at                          int
+}
+
+// add takes an example; one without a token that trains is counted and left out.
+func (w *rowWriter) add(x *adapt.Example) error {
+	w.counts.Add(x)
+	if !x.Keep() {
+		return nil
+	}
+	return w.put(x)
+}
+
+// put writes an example.
+func (w *rowWriter) put(x *adapt.Example) error {
+	b := make([]byte, 0, 4*len(x.IDs))
+	for i, id := range x.IDs {
+		if int(id) >= w.vocabulary {
+			return fmt.Errorf("the tokenizer gives id %d, and the embedding of the model has %d rows\nhint: is it this model's tokenizer?", id, w.vocabulary)
+		}
+		switch w.r.DType.Size() {
+		case 2:
+			b = append(b, byte(id), byte(id>>8))
+		default:
+			b = append(b, byte(id), byte(id>>8), byte(id>>16), byte(id>>24))
+		}
+		trains := byte(0)
+		if x.Labels[i] != adapt.Masked {
+			trains = 1
+		}
+		w.masks.WriteByte(trains)
+	}
+	w.ids.Write(b)
+	p := tokens.Place{Start: int64(w.at), End: int64(w.at + len(x.IDs)), ID: fmt.Sprint(w.r.Count)}
+	w.places.Write(p.AppendCSV(nil))
+	w.at += len(x.IDs)
+	w.r.Count++
+	w.r.Longest = max(w.r.Longest, len(x.IDs))
+	return nil
+}
+
+// reject keeps a row that is none.
+func (w *rowWriter) reject(file string, row []byte, why error) error {
+	w.r.Skipped++
+	line, err := json.Marshal(map[string]any{"file": filepath.Base(file), "reason": why.Error(), "line": string(row)})
+	w.rejects.Write(append(line, '\n'))
+	return err
+}
+
+// write gives the files their names, the token file last.
+func (w *rowWriter) write() error {
+	if w.r.Count == 0 {
+		return fmt.Errorf("no row is left: of %d conversations none has a token that trains\nhint: 'olmo adapt show' prints one as the model sees it; max_seq_length may cut the answers off", w.counts.Examples)
+	}
+	w.r.Counts, w.r.Warnings = w.counts.String(), append(w.r.Warnings, w.counts.Warnings()...)
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, err := z.Write(w.places.Bytes())
+	if err := errors.Join(err, z.Close()); err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		name string
+		text []byte
+	}{{w.r.Rejects, w.rejects.Bytes()}, {tokens.PlacesPath(w.r.Tokens), packed.Bytes()}, {w.r.Masks, w.masks.Bytes()}, {w.r.Tokens, w.ids.Bytes()}} {
+		if f.name == w.r.Rejects && len(f.text) == 0 {
+			continue
+		}
+		if err := files.WriteFile(f.name, f.text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func hash(r io.Reader) (proof.Hash, error) {
+	text, err := io.ReadAll(r)
+	return proof.Sum(text), err
+}
