@@ -67,52 +67,68 @@ type Config struct {
 	Precision                 train.Precision `yaml:"precision"`
 	Packing                   bool            `yaml:"packing"`
 	Reduction                 Reduction       `yaml:"reduction"`
-	WithTracking              bool            `yaml:"with_tracking"`
-	unused                    `yaml:",inline"`
+	// What this program does not have is known by name, so that it can be refused: a run without would be
+	// another one.
+	UseLoRA           bool    `yaml:"use_lora,omitempty"`
+	UseQLoRA          bool    `yaml:"use_qlora,omitempty"`
+	LoadBalancingLoss bool    `yaml:"load_balancing_loss,omitempty"`
+	NEFTuneNoiseAlpha float64 `yaml:"neftune_noise_alpha,omitempty"`
+	DatasetName       string  `yaml:"dataset_name,omitempty"`
+	ConfigName        string  `yaml:"config_name,omitempty"`
+	WithTracking      bool    `yaml:"with_tracking"`
+	unused            `yaml:",inline"`
 }
 
 // unused are keys of open-instruct's that mean nothing here: they are of its launcher, of hubs, or of
 // libraries that this program does not have.
 type unused struct {
-	ExpName                 any `yaml:"exp_name,omitempty"`
-	RunName                 any `yaml:"run_name,omitempty"`
-	DoNotRandomizeOutputDir any `yaml:"do_not_randomize_output_dir,omitempty"`
-	ModelRevision           any `yaml:"model_revision,omitempty"`
-	TokenizerRevision       any `yaml:"tokenizer_revision,omitempty"`
-	UseSlowTokenizer        any `yaml:"use_slow_tokenizer,omitempty"`
-	TrustRemoteCode         any `yaml:"trust_remote_code,omitempty"`
-	LowCPUMemUsage          any `yaml:"low_cpu_mem_usage,omitempty"`
-	UseFlashAttn            any `yaml:"use_flash_attn,omitempty"`
-	DatasetCacheMode        any `yaml:"dataset_cache_mode,omitempty"`
-	DatasetLocalCacheDir    any `yaml:"dataset_local_cache_dir,omitempty"`
-	DatasetConfigHash       any `yaml:"dataset_config_hash,omitempty"`
-	DatasetSkipCache        any `yaml:"dataset_skip_cache,omitempty"`
-	PreprocessingNumWorkers any `yaml:"preprocessing_num_workers,omitempty"`
-	OverwriteCache          any `yaml:"overwrite_cache,omitempty"`
-	LoggingSteps            any `yaml:"logging_steps,omitempty"`
-	Use8bitOptimizer        any `yaml:"use_8bit_optimizer,omitempty"`
-	FusedOptimizer          any `yaml:"fused_optimizer,omitempty"`
-	UseLigerKernel          any `yaml:"use_liger_kernel,omitempty"`
-	Timeout                 any `yaml:"timeout,omitempty"`
-	ReportTo                any `yaml:"report_to,omitempty"`
-	SaveToHub               any `yaml:"save_to_hub,omitempty"`
-	WandbProjectName        any `yaml:"wandb_project_name,omitempty"`
-	WandbEntity             any `yaml:"wandb_entity,omitempty"`
-	PushToHub               any `yaml:"push_to_hub,omitempty"`
-	HFEntity                any `yaml:"hf_entity,omitempty"`
-	HFRepoID                any `yaml:"hf_repo_id,omitempty"`
-	HFRepoRevision          any `yaml:"hf_repo_revision,omitempty"`
-	HFRepoURL               any `yaml:"hf_repo_url,omitempty"`
-	TryLaunchBeakerEvalJobs any `yaml:"try_launch_beaker_eval_jobs,omitempty"`
-	HFMetadataDataset       any `yaml:"hf_metadata_dataset,omitempty"`
-	TryAutoSaveToBeaker     any `yaml:"try_auto_save_to_beaker,omitempty"`
-	GSBucketPath            any `yaml:"gs_bucket_path,omitempty"`
-	OEEvalTasks             any `yaml:"oe_eval_tasks,omitempty"`
-	OEEvalMaxLength         any `yaml:"oe_eval_max_length,omitempty"`
-	SyncEachBatch           any `yaml:"sync_each_batch,omitempty"`
-	CleanCheckpointsAtEnd   any `yaml:"clean_checkpoints_at_end,omitempty"`
-	SequenceParallelSize    any `yaml:"sequence_parallel_size,omitempty"`
-	Verbose                 any `yaml:"verbose,omitempty"`
+	ExpName                  any `yaml:"exp_name,omitempty"`
+	RunName                  any `yaml:"run_name,omitempty"`
+	DoNotRandomizeOutputDir  any `yaml:"do_not_randomize_output_dir,omitempty"`
+	ModelRevision            any `yaml:"model_revision,omitempty"`
+	TokenizerRevision        any `yaml:"tokenizer_revision,omitempty"`
+	UseSlowTokenizer         any `yaml:"use_slow_tokenizer,omitempty"`
+	TrustRemoteCode          any `yaml:"trust_remote_code,omitempty"`
+	LowCPUMemUsage           any `yaml:"low_cpu_mem_usage,omitempty"`
+	UseFlashAttn             any `yaml:"use_flash_attn,omitempty"`
+	DatasetCacheMode         any `yaml:"dataset_cache_mode,omitempty"`
+	DatasetLocalCacheDir     any `yaml:"dataset_local_cache_dir,omitempty"`
+	DatasetConfigHash        any `yaml:"dataset_config_hash,omitempty"`
+	DatasetSkipCache         any `yaml:"dataset_skip_cache,omitempty"`
+	PreprocessingNumWorkers  any `yaml:"preprocessing_num_workers,omitempty"`
+	OverwriteCache           any `yaml:"overwrite_cache,omitempty"`
+	LoggingSteps             any `yaml:"logging_steps,omitempty"`
+	Use8bitOptimizer         any `yaml:"use_8bit_optimizer,omitempty"`
+	FusedOptimizer           any `yaml:"fused_optimizer,omitempty"`
+	UseLigerKernel           any `yaml:"use_liger_kernel,omitempty"`
+	Timeout                  any `yaml:"timeout,omitempty"`
+	ReportTo                 any `yaml:"report_to,omitempty"`
+	SaveToHub                any `yaml:"save_to_hub,omitempty"`
+	WandbProjectName         any `yaml:"wandb_project_name,omitempty"`
+	WandbEntity              any `yaml:"wandb_entity,omitempty"`
+	PushToHub                any `yaml:"push_to_hub,omitempty"`
+	HFEntity                 any `yaml:"hf_entity,omitempty"`
+	HFRepoID                 any `yaml:"hf_repo_id,omitempty"`
+	HFRepoRevision           any `yaml:"hf_repo_revision,omitempty"`
+	HFRepoURL                any `yaml:"hf_repo_url,omitempty"`
+	TryLaunchBeakerEvalJobs  any `yaml:"try_launch_beaker_eval_jobs,omitempty"`
+	HFMetadataDataset        any `yaml:"hf_metadata_dataset,omitempty"`
+	TryAutoSaveToBeaker      any `yaml:"try_auto_save_to_beaker,omitempty"`
+	GSBucketPath             any `yaml:"gs_bucket_path,omitempty"`
+	OEEvalTasks              any `yaml:"oe_eval_tasks,omitempty"`
+	OEEvalMaxLength          any `yaml:"oe_eval_max_length,omitempty"`
+	SyncEachBatch            any `yaml:"sync_each_batch,omitempty"`
+	CleanCheckpointsAtEnd    any `yaml:"clean_checkpoints_at_end,omitempty"`
+	SequenceParallelSize     any `yaml:"sequence_parallel_size,omitempty"`
+	Verbose                  any `yaml:"verbose,omitempty"`
+	LoRARank                 any `yaml:"lora_rank,omitempty"`
+	LoRAAlpha                any `yaml:"lora_alpha,omitempty"`
+	LoRADropout              any `yaml:"lora_dropout,omitempty"`
+	LoadBalancingWeight      any `yaml:"load_balancing_weight,omitempty"`
+	AdditionalModelArguments any `yaml:"additional_model_arguments,omitempty"`
+	DatasetConfigName        any `yaml:"dataset_config_name,omitempty"`
+	DatasetMixDir            any `yaml:"dataset_mix_dir,omitempty"`
+	CacheDatasetOnly         any `yaml:"cache_dataset_only,omitempty"`
 }
 
 // Reduction is what the sum of the losses of a step's target tokens is divided by.
@@ -199,6 +215,22 @@ func (c *Config) check(file string) error {
 	for _, err := range errs {
 		if err != nil {
 			return err
+		}
+	}
+	for _, k := range []struct {
+		key  string
+		set  bool
+		hint string
+	}{
+		{"use_lora", c.UseLoRA, "low-rank adapters are not here yet: without it all weights train"},
+		{"use_qlora", c.UseQLoRA, "low-rank adapters are not here yet: without it all weights train"},
+		{"load_balancing_loss", c.LoadBalancingLoss, "the losses of routers are not added yet"},
+		{"neftune_noise_alpha", c.NEFTuneNoiseAlpha != 0, "noise on embeddings is not here yet"},
+		{"dataset_name", c.DatasetName != "", "dataset_mixer_list names files: [data.jsonl, \"1.0\"]"},
+		{"config_name", c.ConfigName != "", "model_name_or_path has the model's config, too"},
+	} {
+		if k.set {
+			return fmt.Errorf("%s is set, and this program does not do that\nhint: %s", k.key, k.hint)
 		}
 	}
 	switch {

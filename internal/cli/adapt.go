@@ -5,7 +5,7 @@ import "github.com/spf13/cobra"
 func newAdaptCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "adapt",
-		Short: "Adapt a base model: conversations, templates and what of them trains",
+		Short: "Adapt a base model: fine-tuning, conversations, templates and what of them trains",
 		Long: `Adaptation makes a model that answers, prefers and reasons of one that goes on with
 text. Its data are conversations, a JSON object on each line or row of a Parquet file:
 
@@ -17,6 +17,6 @@ text. Its data are conversations, a JSON object on each line or row of a Parquet
 		Args: cobra.ArbitraryArgs,
 		RunE: runGroup,
 	}
-	c.AddCommand(newAdaptShowCommand(), newAdaptTokenizeCommand(), newAdaptRenderCommand())
+	c.AddCommand(newAdaptShowCommand(), newAdaptTokenizeCommand(), newAdaptRenderCommand(), newAdaptSFTCommand())
 	return c
 }

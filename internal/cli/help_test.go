@@ -130,6 +130,7 @@ cp x.warc.gz crawl/
 cp -r MODEL OLMo-2-1B; cp -r MODEL SmolLM2-135M
 printf '{"eos_token":"<|endoftext|>"}' > OLMo-2-1B/tokenizer_config.json
 printf '{"messages":[{"role":"user","content":"2+2?"},{"role":"assistant","content":"4"}]}\n' > chats.jsonl
+printf 'model_name_or_path: MODEL\nchat_template_name: tulu\ndataset_mixer_list: [chats.jsonl, "1.0"]\nmax_seq_length: 64\n' > sft.yaml
 printf '{"chosen":[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello."}],"rejected":[{"role":"user","content":"Hi"},{"role":"assistant","content":"No."}]}\n' > pairs.jsonl
 olmo convert --from MODEL --to gguf --out model.gguf
 for run in run run-a run-b run-c; do

@@ -1,0 +1,174 @@
+package stage
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"olmo/device/cpu"
+	"olmo/lm/lmtest"
+	"olmo/model"
+	"olmo/train"
+)
+
+// chats writes conversations, one of them worthless, and a config over them.
+func chats(t *testing.T, dir string, overrides ...string) (*Config, error) {
+	t.Helper()
+	if err := lmtest.Write(filepath.Join(dir, "model")); err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for i := range 20 {
+		fmt.Fprintf(&b, `{"messages":[{"role":"user","content":"What is %d + 1?"},{"role":"assistant","content":"%d"}]}`+"\n", i, i+1)
+	}
+	config := "model_name_or_path: model\nchat_template_name: tulu.jinja\ndataset_mixer_list: [chats.jsonl, \"1.0\"]\nlearning_rate: 1e-3\nper_device_train_batch_size: 3\n" +
+		"output_dir: " + filepath.Join(dir, "out") + "\nmax_seq_length: 96\n"
+	template := `{% for m in messages %}<|{{ m.role }}|>
+{{ m.content }}{% if m.role == 'assistant' %}.{% endif %}
+{% endfor %}{% if add_generation_prompt %}<|assistant|>
+{% endif %}`
+	for name, text := range map[string]string{"chats.jsonl": b.String(), "sft.yaml": config, "tulu.jinja": template} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return Load(filepath.Join(dir, "sft.yaml"), overrides)
+}
+
+func tuned(t *testing.T, c *Config) *Run {
+	t.Helper()
+	r, err := SFT(t.Context(), c, func(s string) { t.Log(s) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev, err := cpu.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, err := train.New(r.Train, dev, train.Options{Files: r.Files, Record: Record})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	if _, err := tr.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Finish(t.Context(), func(s string) { t.Log(s) }); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestSFT: a stage leaves a model that opens, with its template; stopped and continued, packed or not,
+// it has the same bits.
+func TestSFT(t *testing.T) {
+	dir := t.TempDir()
+	c, err := chats(t, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := tuned(t, c)
+	if r.Rows.Count != 20 || r.Train.MaxDuration.Steps != 14 || r.Train.GlobalTrainBatchSize != 3 {
+		t.Errorf("%d rows, %+v steps, batches of %d", r.Rows.Count, r.Train.MaxDuration, r.Train.GlobalTrainBatchSize)
+	}
+	l, err := model.Open(c.OutputDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, err := model.Open(filepath.Join(dir, "model"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.Config.T != from.Config.T || l.Config.V != from.Config.V {
+		t.Errorf("the model has %d positions and %d ids, it began with %d and %d", l.Config.T, l.Config.V, from.Config.T, from.Config.V)
+	}
+	l.Close()
+	from.Close()
+	template, err := os.ReadFile(filepath.Join(c.OutputDir, "chat_template.jinja"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var settings struct {
+		Template string `json:"chat_template"`
+	}
+	text, err := os.ReadFile(filepath.Join(c.OutputDir, "tokenizer_config.json"))
+	if err != nil || json.Unmarshal(text, &settings) != nil || settings.Template != string(template) || !strings.Contains(settings.Template, "<|assistant|>") {
+		t.Errorf("tokenizer_config.json has the template %q, chat_template.jinja %q (%v)", settings.Template, template, err)
+	}
+	log, err := os.ReadFile(filepath.Join(c.OutputDir, "metrics.jsonl"))
+	if err != nil || !strings.Contains(string(log), `"train_loss":`) || !strings.Contains(string(log), `"learning_rate":`) || !strings.Contains(string(log), `"train/target_tokens":`) {
+		t.Errorf("metrics.jsonl: %s (%v)", log, err)
+	}
+	chain, err := os.ReadFile(filepath.Join(c.OutputDir, "chain.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, overrides := range map[string][]string{
+		"packing":          {"packing=true"},
+		"in two processes": {"per_device_train_batch_size=1", "num_processes=3"},
+	} {
+		c, err := chats(t, t.TempDir(), overrides...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tuned(t, c)
+		got, err := os.ReadFile(filepath.Join(c.OutputDir, "chain.jsonl"))
+		if err != nil || string(members(got, "loss")) != string(members(chain, "loss")) {
+			t.Errorf("%s: another run (%v)", name, err)
+		}
+	}
+	// Once more does nothing, and takes the rows that are there.
+	again, err := chats(t, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.Stat(r.Rows.Tokens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tuned(t, again)
+	if after, err := os.Stat(r.Rows.Tokens); err != nil || !after.ModTime().Equal(before.ModTime()) {
+		t.Errorf("the rows were made again (%v)", err)
+	}
+}
+
+// members are the values of a member in the lines of a chain.
+func members(chain []byte, name string) (values []byte) {
+	for line := range strings.Lines(string(chain)) {
+		if _, after, ok := strings.Cut(line, `"`+name+`":"`); ok {
+			values = append(append(values, after[:16]...), '\n')
+		}
+	}
+	return values
+}
+
+// TestRefused: what cannot be, or is not here, is an error before anything is computed.
+func TestRefused(t *testing.T) {
+	for _, c := range []struct {
+		overrides []string
+		want      string
+	}{
+		{[]string{"use_lora=true"}, "use_lora is set"},
+		{[]string{"reduction=means"}, "did you mean mean?"},
+		{[]string{"learning_rat=1"}, "learning_rat"},
+		{[]string{"per_device_train_batch_size=0"}, "must be positive"},
+		{[]string{"clip_grad_norm=1", "max_grad_norm=2"}, "are both set, to different values"},
+		{[]string{"final_lr_ratio=0.1", "lr_scheduler_type=cosine"}, "final_lr_ratio"},
+		{[]string{"chat_template_name=tulo"}, "did you mean tulu"},
+		{[]string{"dataset_mixer_list=[gone.jsonl, \"1.0\"]"}, "gone.jsonl"},
+		{[]string{"model_name_or_path=nowhere"}, "nowhere"},
+		{[]string{"max_seq_length=4"}, "no row is left"},
+		{[]string{"checkpointing_steps=often"}, "checkpointing_steps"},
+	} {
+		cfg, err := chats(t, t.TempDir(), c.overrides...)
+		if err == nil {
+			_, err = SFT(t.Context(), cfg, func(string) {})
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v, want %q", c.overrides, err, c.want)
+		}
+	}
+}
