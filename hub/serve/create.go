@@ -89,9 +89,9 @@ func checkID(id string) error {
 		case part == "" || len(part) > 96:
 			return fmt.Errorf("a part of it has no letter, or more than 96")
 		case strings.Trim(part, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") != "":
-			return fmt.Errorf("it holds what is no letter, digit, -, _ or .")
+			return fmt.Errorf("it holds what is none of letters, digits, dots, - and _")
 		case strings.Trim(part, "-.") != part || strings.Contains(part, "--") || strings.Contains(part, "..") || strings.HasSuffix(part, ".git"):
-			return fmt.Errorf("a part of it begins or ends in - or ., holds -- or .., or ends in .git")
+			return fmt.Errorf("a part of it begins or ends in - or a dot, holds -- or .., or ends in .git")
 		}
 	}
 	return proof.CheckPath(id)

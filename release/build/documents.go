@@ -85,10 +85,10 @@ func (b *builder) findTexts() error {
 			continue
 		}
 		err := tokens.ReadPlaces(places, func(p tokens.Place) error {
-			at, known := t.at[p.Src]
-			if known || p.Src == "" {
+			if _, known := t.at[p.Src]; known || p.Src == "" {
 				return b.ctx.Err()
 			}
+			var at string
 			if len(given) == 0 {
 				at = lookFor(p.Src, f.path)
 			} else {

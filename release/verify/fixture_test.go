@@ -41,16 +41,6 @@ device_train_microbatch_size: 4
 save_interval: 4
 `
 
-// byteEncoder is a tokenizer whose ids are bytes.
-type byteEncoder struct{}
-
-func (byteEncoder) AppendEncode(dst []int32, text string) ([]int32, error) {
-	for _, b := range []byte(text) {
-		dst = append(dst, int32(b))
-	}
-	return dst, nil
-}
-
 func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
