@@ -49,8 +49,15 @@ func TestHubServeDrains(t *testing.T) {
 	a.Body.Close()
 	body, w := io.Pipe()
 	answer := make(chan string, 1)
+	q, err := http.NewRequest(http.MethodPost, address+"/api/models/lab/x/commit/main", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The body is not begun before the hub has asked for it: then the request is in its hands.
+	q.Header.Set("Expect", "100-continue")
+	client := http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}
 	go func() {
-		a, err := http.Post(address+"/api/models/lab/x/commit/main", "", body)
+		a, err := client.Do(q)
 		if err != nil {
 			answer <- err.Error()
 			return
@@ -58,7 +65,7 @@ func TestHubServeDrains(t *testing.T) {
 		defer a.Body.Close()
 		answer <- a.Status
 	}()
-	io.WriteString(w, `{"key":"header","value":{"summary":"x"}}`+"\n") // is in the hub's hands when the next is written
+	io.WriteString(w, `{"key":"header","value":{"summary":"x"}}`+"\n")
 	io.WriteString(w, `{"key":"file","value":`)
 	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
