@@ -11,22 +11,37 @@ import (
 
 // Part is one data set of a mixture, and how much of it.
 type Part struct {
-	Name string
+	Name  string
+	Split string
 	// Share of its rows, above 1 some of them several times; used where Rows is 0.
 	Share float64
 	// Rows is their number.
 	Rows int
 }
 
+// trainSplit is the split of a data set that counts where none is named.
+const trainSplit = "train"
+
 // ParseMixer reads open-instruct's dataset_mixer_list: names, each with its amount behind it. An
-// amount with a point is a share of the rows, one without a number of rows.
-func ParseMixer(list []string) ([]Part, error) {
+// amount with a point is a share of the rows, one without a number of rows. splits are
+// dataset_mixer_list_splits, one for each data set, or one for all; none: train.
+func ParseMixer(list, splits []string) ([]Part, error) {
 	if len(list)%2 != 0 {
 		return nil, fmt.Errorf("dataset_mixer_list has %d entries, want a name and an amount for each data set\nhint: [data.jsonl, \"1.0\"] takes all of a file", len(list))
 	}
+	if len(splits) > 1 && len(splits) != len(list)/2 {
+		return nil, fmt.Errorf("dataset_mixer_list_splits has %d entries for %d data sets, want one for each, or one for all", len(splits), len(list)/2)
+	}
 	var parts []Part
 	for i := 0; i < len(list); i += 2 {
-		p := Part{Name: list[i]}
+		p := Part{Name: list[i], Split: trainSplit}
+		switch len(splits) {
+		case 0:
+		case 1:
+			p.Split = splits[0]
+		default:
+			p.Split = splits[i/2]
+		}
 		var err error
 		if text := list[i+1]; strings.Contains(text, ".") {
 			p.Share, err = strconv.ParseFloat(text, 64)
