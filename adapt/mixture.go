@@ -2,8 +2,11 @@ package adapt
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"path/filepath"
@@ -22,33 +25,62 @@ type Mixture struct {
 	Seed uint32
 }
 
-// rows are those of a part's data set: of a file, or of a split of the data set that a folder is
-// or has.
-func (m *Mixture) rows(p Part) (iter.Seq2[rawRow, error], error) {
+// source is where a part's rows are: a file, or a split of the data set that a folder is or has.
+func (m *Mixture) source(p Part) (file string, set *evaldata.Set, err error) {
 	info, err := store.Stat(p.Name)
 	if err == nil && !info.Dir {
 		if p.Split != trainSplit {
-			return nil, fmt.Errorf("dataset_mixer_list: %s is a file, which has no split %s", p.Name, p.Split)
+			return "", nil, fmt.Errorf("dataset_mixer_list: %s is a file, which has no split %s\nhint: name the file of the split", p.Name, p.Split)
 		}
-		return fileRows(p.Name), nil
+		return p.Name, nil, nil
 	}
 	if err != nil && (store.Remote(p.Name) || !errors.Is(err, fs.ErrNotExist)) {
-		return nil, err
+		return "", nil, fmt.Errorf("dataset_mixer_list: %w", err)
 	}
 	places, name := m.Places, p.Name
 	if err == nil {
 		full, err := filepath.Abs(p.Name)
 		if err != nil {
-			return nil, err
+			return "", nil, err
 		}
 		places, name = []string{p.Name}, filepath.Base(full)
 	}
-	set, err := evaldata.FindSplit(places, name, "", p.Split)
+	set, err = evaldata.FindSplit(places, name, "", p.Split)
 	if errors.Is(err, evaldata.ErrMissing) || err == nil && set.Place == evaldata.Inside {
-		return nil, fmt.Errorf("dataset_mixer_list: %s is no file, and no data set with a split %s was found under that name\nhint: 'olmo hub get %s --repo-type dataset --out FOLDER' fetches one from the hub; name FOLDER then", p.Name, p.Split, p.Name)
+		return "", nil, fmt.Errorf("dataset_mixer_list: %s is no file, and no data set with a split %s was found under that name\nhint: 'olmo hub get %s --repo-type dataset --out FOLDER' fetches one from the hub; name FOLDER then", p.Name, p.Split, p.Name)
 	}
+	return "", set, err
+}
+
+// Digest is the SHA-256 of a part's files, one behind the other, in hexadecimal digits.
+func (m *Mixture) Digest(p Part) (string, error) {
+	file, set, err := m.source(p)
+	switch {
+	case err != nil:
+		return "", err
+	case set != nil:
+		return set.SHA256()
+	}
+	f, err := store.Open(file)
 	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("reading %s: %w", file, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// rows are those of a part's data set.
+func (m *Mixture) rows(p Part) (iter.Seq2[rawRow, error], error) {
+	file, set, err := m.source(p)
+	switch {
+	case err != nil:
 		return nil, err
+	case set == nil:
+		return fileRows(file), nil
 	}
 	return func(yield func(rawRow, error) bool) {
 		for row, err := range set.Rows() {

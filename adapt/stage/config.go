@@ -238,8 +238,6 @@ func (c *Config) check(file string) error {
 		return errors.New("model_name_or_path is not set\nhint: a Hugging Face folder, a .gguf file or a run")
 	case len(c.DatasetMixerList) == 0:
 		return errors.New("dataset_mixer_list is not set\nhint: [data.jsonl, \"1.0\"] takes all rows of a file")
-	case !slices.Equal(c.DatasetMixerSplits, []string{"train"}):
-		return fmt.Errorf("dataset_mixer_list_splits is %v: files have no splits\nhint: name the file of the split in dataset_mixer_list", c.DatasetMixerSplits)
 	case c.FinalLRRatio != nil && (c.LRSchedulerType != "linear" || !(*c.FinalLRRatio >= 0 && *c.FinalLRRatio < 1)):
 		return errors.New("final_lr_ratio is for lr_scheduler_type linear, and from 0 to below 1")
 	case !(c.WarmupRatio >= 0 && c.WarmupRatio <= 1):

@@ -6,15 +6,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
+	"math"
 	"path/filepath"
 	"slices"
 
 	"github.com/klauspost/compress/gzip"
 
 	"olmo/adapt"
-	"olmo/data/store"
+	"olmo/data"
 	"olmo/data/tokens"
 	"olmo/proof"
 	files "olmo/store"
@@ -26,6 +26,7 @@ type Rows struct {
 	Count         int    // rows
 	Longest       int    // tokens of the longest
 	DType         tokens.DType
+	Notes         []string // what was read as something else
 	Counts        string   // what adapt.Counts says of them
 	Warnings      []string // and warns of
 	Skipped       int      // rows that are none, in Rejects
@@ -44,9 +45,18 @@ type remembered struct {
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
+// mixture is what dataset_mixer_list names.
+func (c *Config) mixture() (*adapt.Mixture, error) {
+	parts, err := adapt.ParseMixer(c.DatasetMixerList, c.DatasetMixerSplits)
+	if err == nil && c.Seed > math.MaxUint32 {
+		err = fmt.Errorf("seed is %d, and rows of a mixture are drawn by at most %d", c.Seed, uint32(math.MaxUint32))
+	}
+	return &adapt.Mixture{Parts: parts, Places: []string{"."}, Seed: uint32(c.Seed)}, err
+}
+
 // fingerprint is over everything that the rows follow from.
 func (c *Config) fingerprint(template string, tokenizer []byte, length int) (proof.Hash, error) {
-	parts, err := adapt.ParseMixer(c.DatasetMixerList)
+	m, err := c.mixture()
 	if err != nil {
 		return proof.Hash{}, err
 	}
@@ -64,16 +74,12 @@ func (c *Config) fingerprint(template string, tokenizer []byte, length int) (pro
 		Most                        *int
 		Sources                     []source
 	}{rowsFormat, template, proof.Sum(tokenizer).String(), c.TrainOn, length, c.Seed, c.SkipBadRows, c.MaxTrainSamples, nil}
-	for _, p := range parts {
-		f, err := store.Open(p.Name)
+	for _, p := range m.Parts {
+		digest, err := m.Digest(p)
 		if err != nil {
-			return proof.Hash{}, fmt.Errorf("dataset_mixer_list: %w", err)
-		}
-		h, err := hash(f)
-		if err := errors.Join(err, f.Close()); err != nil {
 			return proof.Hash{}, err
 		}
-		all.Sources = append(all.Sources, source{h.String(), p.Rows, p.Share})
+		all.Sources = append(all.Sources, source{digest, p.Rows, p.Share})
 	}
 	text, err := proof.CanonicalOf(all)
 	return proof.Sum(text), err
@@ -108,49 +114,45 @@ func (c *Config) Prepare(ctx context.Context, e *adapt.Encoder, tokenizerFile []
 	return w.r, err
 }
 
-// encoded is a row, or why it is none.
-type encoded struct {
-	x   *adapt.Example
-	row []byte
-	err error
-}
-
-// encode reads the files of the mixture one after the other.
+// encode makes rows of the mixture's conversations, in its order.
 func (c *Config) encode(ctx context.Context, e *adapt.Encoder, w *rowWriter) error {
-	parts, err := adapt.ParseMixer(c.DatasetMixerList)
+	m, err := c.mixture()
 	if err != nil {
 		return err
 	}
-	for _, p := range parts {
-		var rows []*adapt.Example
-		err := adapt.Each(ctx, p.Name, func(row []byte) (encoded, error) {
-			r, err := adapt.ParseRow(row, adapt.SFT)
-			var x *adapt.Example
-			if err == nil {
-				x, err = e.Encode(&r.Conversation)
-			}
-			if err != nil && c.SkipBadRows {
-				return encoded{row: bytes.Clone(row), err: err}, nil
-			}
-			return encoded{x: x}, err
-		}, func(r encoded) error {
-			if r.err != nil {
-				return w.reject(p.Name, r.row, r.err)
-			}
-			rows = append(rows, r.x)
-			return nil
-		})
+	type encoded struct {
+		x    *adapt.Example
+		form adapt.Form
+	}
+	var reject func(error) error
+	if c.SkipBadRows {
+		reject = w.reject
+	}
+	taken, err := adapt.Read(ctx, m, func(row []byte) (encoded, error) {
+		r, err := adapt.ParseRow(row, adapt.SFT)
 		if err != nil {
-			return err
+			return encoded{}, err
 		}
-		if text := p.Suspicious(len(rows)); text != "" {
+		x, err := e.Encode(&r.Conversation)
+		return encoded{x, r.Form}, err
+	}, reject)
+	if err != nil {
+		return err
+	}
+	for _, t := range taken {
+		if text := t.Part.Suspicious(t.Of); text != "" {
 			w.r.Warnings = append(w.r.Warnings, text)
 		}
-		for _, i := range adapt.Pick(len(rows), p.Of(len(rows)), uint32(c.Seed)) {
+		var form adapt.Form
+		for _, r := range t.Rows {
 			if c.MaxTrainSamples != nil && w.counts.Examples >= *c.MaxTrainSamples {
 				return nil
 			}
-			if err := w.add(rows[i]); err != nil {
+			if form == "" && r.form != "" {
+				form = r.form
+				w.r.Notes = append(w.r.Notes, fmt.Sprintf("%s: rows in the form of %s are read as messages", t.Part.Name, form))
+			}
+			if err := w.add(r.x); err != nil {
 				return err
 			}
 		}
@@ -204,11 +206,16 @@ func (w *rowWriter) put(x *adapt.Example) error {
 	return nil
 }
 
-// reject keeps a row that is none.
-func (w *rowWriter) reject(file string, row []byte, why error) error {
+// reject keeps a row that is none, with where it stands.
+func (w *rowWriter) reject(why error) error {
 	w.r.Skipped++
-	line, err := json.Marshal(map[string]any{"file": filepath.Base(file), "reason": why.Error(), "line": string(row)})
-	w.rejects.Write(append(line, '\n'))
+	line := map[string]any{"reason": why.Error()}
+	var bad *data.RecordError
+	if errors.As(why, &bad) {
+		line = map[string]any{"file": bad.File, "line": bad.Line, "offset": bad.Offset, "reason": bad.Err.Error(), "raw": string(bad.Raw)}
+	}
+	text, err := json.Marshal(line)
+	w.rejects.Write(append(text, '\n'))
 	return err
 }
 
@@ -236,9 +243,4 @@ func (w *rowWriter) write() error {
 		}
 	}
 	return nil
-}
-
-func hash(r io.Reader) (proof.Hash, error) {
-	text, err := io.ReadAll(r)
-	return proof.Sum(text), err
 }

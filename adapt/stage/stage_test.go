@@ -172,3 +172,44 @@ func TestRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestMixture: shares count the rows of a file, other programs' forms are said, and a row that is
+// none ends it with its line, or is kept with it where it is left out.
+func TestMixture(t *testing.T) {
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad.jsonl")
+	text := `{"conversations":[{"from":"human","value":"q"},{"from":"gpt","value":"a"}]}` + "\n" + `{"messages":[{"role":"human","content":"q"}]}` + "\n"
+	if err := os.WriteFile(bad, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	list := "dataset_mixer_list=[" + filepath.Join(dir, "chats.jsonl") + ", '0.25', " + bad + ", '1.0']"
+	rows := func(overrides ...string) (*Rows, error) {
+		t.Helper()
+		c, err := chats(t, dir, append(overrides, list)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := SFT(t.Context(), c, func(s string) { t.Log(s) })
+		if err != nil {
+			return nil, err
+		}
+		return r.Rows, nil
+	}
+	if _, err := rows(); err == nil || !strings.Contains(err.Error(), "bad.jsonl:2: (byte 76): messages[0].role is \"human\"") {
+		t.Errorf("a row that is none: %v", err)
+	}
+	r, err := rows("skip_bad_rows=true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Count != 6 || r.Skipped != 1 || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "ShareGPT") {
+		t.Errorf("%+v", r)
+	}
+	kept, err := os.ReadFile(r.Rejects)
+	if err != nil || !strings.Contains(string(kept), `"line":2`) || !strings.Contains(string(kept), `bad.jsonl"`) {
+		t.Errorf("rejects: %s, %v", kept, err)
+	}
+	if _, err := rows("seed=4294967296"); err == nil || !strings.Contains(err.Error(), "seed is 4294967296") {
+		t.Errorf("a seed of 33 bits: %v", err)
+	}
+}

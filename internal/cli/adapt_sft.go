@@ -62,6 +62,9 @@ func runSFT(c *cobra.Command, path string, overrides []string, dry, asJSON bool)
 	if err != nil {
 		return err
 	}
+	for _, text := range r.Rows.Notes {
+		say("note: " + text)
+	}
 	say(r.Rows.Counts)
 	for _, text := range r.Rows.Warnings {
 		warn(text)
