@@ -150,8 +150,9 @@ func (v *verifier) readChain() {
 	if err != nil {
 		wrong(expected, "%s: %v", f.path, err)
 	}
-	if c.first == nil {
+	if c.first == nil { // nothing says what it is the chain of
 		wrong(0, "%s has no first line", f.path)
+		v.note("the steps cannot be checked: %s has no first line that can be read", f.path)
 		return
 	}
 	if !c.broken {
@@ -164,7 +165,7 @@ func (v *verifier) readChain() {
 
 // take keeps what is needed of a line; checkpoint tells that its step has one.
 func (c *chain) take(l *proof.Line, checkpoint bool) {
-	if c.first == nil {
+	if c.first == nil && l.Format != "" {
 		c.first = l
 	}
 	if l.Weights != nil {

@@ -160,6 +160,7 @@ func (v *verifier) judgeKnown() {
 			v.problem(Checkpoint, name, "%s has no line of step %d, of which the chain has roots", name, step).at(step)
 			continue
 		}
+		v.judgeKnownOptim(line, l)
 		root, ok := v.rootOf(l.Weights, step)
 		if !ok || root == *line.Weights {
 			continue
@@ -176,6 +177,20 @@ func (v *verifier) judgeKnown() {
 			c.known = nil
 		}
 		delete(v.tensors, step)
+	}
+}
+
+// judgeKnownOptim compares what tensors.jsonl has of the optimiser with a checkpoint that is the chain's: the
+// shapes of its tensors, and so the root, only the checkpoint tells.
+func (v *verifier) judgeKnownOptim(line *proof.Line, l *tensorsLine) {
+	name := v.train + tensorsFile
+	for _, c := range v.checkpoints {
+		if c.step != l.Step || c.optim == nil || weights.Root(sums(c.optim)) != *line.Optim {
+			continue
+		}
+		for _, t := range others(c.optim, l.Optim) {
+			v.problem(Checkpoint, name, "%s has another %s of step %d than the checkpoint, which is the chain's", name, t.name, c.step).at(c.step).on(t.name)
+		}
 	}
 }
 

@@ -66,6 +66,20 @@ func TestBadInput(t *testing.T) {
 			write(t, filepath.Join(dir, "train/chain.jsonl"), nil)
 			seal(t, dir)
 		}, "chain train/chain.jsonl step 0"},
+		{"a chain without its first line", func(t testing.TB, dir string) {
+			write(t, filepath.Join(dir, "train/chain.jsonl"), append(bytes.Join(chainLines(t, dir)[1:], []byte("\n")), '\n'))
+			seal(t, dir)
+		}, "chain train/chain.jsonl step 1"},
+		{"a chain that leaps", func(t testing.TB, dir string) {
+			l := parsed(t, dir)
+			l[len(l)-1].Step = 1 << 60
+			rechain(t, dir, l)
+			seal(t, dir)
+		}, "chain train/chain.jsonl step 20"},
+		{"a tensors.jsonl with another optimiser", func(t testing.TB, dir string) {
+			replace(t, filepath.Join(dir, "train/tensors.jsonl"), `"exp_avg/transformer.ln_f.weight"`, `"exp_avg/transformer.ln_g.weight"`)
+			seal(t, dir)
+		}, "checkpoint train/tensors.jsonl step 0 tensor exp_avg/transformer.ln_f.weight"},
 		{"a log of noise", func(t testing.TB, dir string) {
 			write(t, filepath.Join(dir, "train/metrics.jsonl"), bytes.Repeat([]byte{'x', '\n', 0xff}, 1<<16))
 			seal(t, dir)

@@ -183,7 +183,7 @@ func (w *walker) steps(yield func(func() verdict) bool) {
 		changes[v.parts[i].step] = &v.parts[i]
 	}
 	each := func(l *proof.Line, _ []byte) bool {
-		if l.Instances == nil || l.Step <= last {
+		if l.Instances == nil || l.Step <= last || l.Step-last > mostSkipped {
 			return true // not a step, or one out of order, of which the chain's check tells
 		}
 		last = l.Step
@@ -215,6 +215,9 @@ func (w *walker) steps(yield func(func() verdict) bool) {
 	}
 	_ = readLines(v.ctx, w.chain, each, func(int, error) {})
 }
+
+// mostSkipped is how many steps a chain may lack and be followed all the same.
+const mostSkipped = 1 << 20
 
 // judge compares what is known of a step.
 func (w *walker) judge(s *stepFacts) verdict {
