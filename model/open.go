@@ -158,9 +158,12 @@ func hasWeights(dir string) bool {
 	return slices.ContainsFunc([]string{"model.safetensors", "model.safetensors.index.json", "model.pt"}, func(name string) bool { return exists(dir, name) })
 }
 
-// inside returns the run of a quickstart folder, or the latest step of a run; empty
-// when there is neither.
+// inside returns the run of a quickstart folder, the latest step of a run, or the main model of a release;
+// empty when there is none of them.
 func inside(dir string) (string, error) {
+	if main := filepath.Join(dir, "model", "main"); exists(dir, "release.json") && hasWeights(main) {
+		return main, nil
+	}
 	latest := filepath.Join(dir, "latest")
 	if st, err := os.Stat(latest); err == nil {
 		if st.IsDir() {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -202,6 +203,17 @@ func overrideError(flags *pflag.FlagSet, err *config.Error) error {
 		text += "\nhint: " + err.Hint
 	}
 	return &usageError{errors.New(text)}
+}
+
+// checkFilled looks for flags that a shell's variable did not fill: --key "$KEY" must not mean that no key is
+// asked for.
+func checkFilled(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		if f.Value.Type() == "string" && f.Value.String() == "" {
+			err = usageErrorf("--%s is empty", f.Name)
+		}
+	})
+	return cmp.Or(err, checkLists(flags))
 }
 
 // checkLists looks for an empty word among the values of list flags: a pattern that a

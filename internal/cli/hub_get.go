@@ -50,6 +50,9 @@ HF_TOKEN, else from the file token in HF_HOME, and goes to that address's host a
   olmo hub get lab/my-model --revision step700-tokens0B --verify --key key.pub.pem
   olmo hub get allenai/dolma --repo-type dataset --only 'urls/*'`,
 		RunE: func(c *cobra.Command, args []string) (err error) {
+			if err := checkFilled(c.Flags()); err != nil {
+				return err
+			}
 			if len(args) != 1 {
 				return usageErrorf("one ORG/NAME is needed")
 			}

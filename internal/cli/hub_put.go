@@ -36,6 +36,9 @@ addresses that contents go to.`,
 		Example: `  olmo hub put my-model lab/my-model
   olmo hub put run-hf lab/my-model --revision step100 --private`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := checkFilled(c.Flags()); err != nil {
+				return err
+			}
 			if len(args) != 2 {
 				return usageErrorf("a RELEASE or FOLDER and ORG/NAME are needed")
 			}

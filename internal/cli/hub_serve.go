@@ -36,6 +36,9 @@ on another need a token: that of --token, else of HF_TOKEN.`,
   olmo hub serve my-model other-model --addr 0.0.0.0:8411
   olmo hub serve --writable uploads`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := checkFilled(c.Flags()); err != nil {
+				return err
+			}
 			if len(args) == 0 && writable == "" {
 				return usageErrorf("a release is needed\nhint: 'olmo release' makes one; --writable DIR takes uploads instead")
 			}

@@ -84,6 +84,9 @@ a terminal is asked. SOURCE_DATE_EPOCH dates the cards.`,
 }
 
 func runRelease(c *cobra.Command, args []string, f *releaseFlags) error {
+	if err := checkFilled(c.Flags()); err != nil {
+		return err
+	}
 	if f.newKey != "" {
 		if len(args) > 0 {
 			return usageErrorf("--new-key makes a key pair and nothing else\nhint: olmo release --new-key %s, then olmo release … --key %s", f.newKey, f.newKey)

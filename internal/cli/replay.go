@@ -49,6 +49,9 @@ Exit code 1: a difference, or nothing that can be compared.`,
   olmo replay run --step 3 --micro-batch 1 --json
   olmo replay run --sample 1 --seed 7`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := checkFilled(c.Flags()); err != nil {
+				return err
+			}
 			if len(args) != 1 {
 				return usageErrorf("one RELEASE or RUN is needed")
 			}

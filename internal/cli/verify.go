@@ -83,6 +83,9 @@ func (f *verifyFlags) register(c *cobra.Command) {
 }
 
 func (f *verifyFlags) run(c *cobra.Command, args []string) error {
+	if err := checkFilled(c.Flags()); err != nil {
+		return err
+	}
 	if f.proofFile != "" {
 		if len(args) > 0 || f.root == "" {
 			return usageErrorf("--proof-file takes no RELEASE, and --root KIND:HEX")
@@ -96,6 +99,9 @@ func (f *verifyFlags) run(c *cobra.Command, args []string) error {
 		return usageErrorf("--root, --leaf and --tokenizer go with --proof-file")
 	}
 	if f.proof != "" {
+		if c.Flags().NFlag() > 1 {
+			return usageErrorf("--proof prints proofs and checks nothing: it goes without other flags")
+		}
 		proofs, err := verify.Prove(c.Context(), args[0], f.proof)
 		if err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"olmo/internal/program"
@@ -153,6 +154,16 @@ func patterns(list []string) (all []string, err error) {
 	return all, nil
 }
 
+// allFit is an error for a pattern that fits nothing: who mistypes what is to be left out would give it away.
+func allFit(without []string, leftOut []release.File) error {
+	for _, p := range without {
+		if _, isWord := words[p]; !isWord && !slices.ContainsFunc(leftOut, func(f release.File) bool { return release.Matches([]string{p}, f.Path) }) {
+			return fmt.Errorf("the release would have no file %s that could be left out\nhint: documents, data, state, requests, or a pattern of paths in the release, such as eval/*.jsonl", p)
+		}
+	}
+	return nil
+}
+
 // free reports an output that exists already, other than as an empty folder, or that is in the way
 // of what is read.
 func free(out string, inputs []string) error {
@@ -187,6 +198,9 @@ func (b *builder) fill() error {
 	}
 	m := b.manifest
 	m.Files, m.LeftOut, m.Data = b.folder.files, b.folder.without, b.data
+	if err := allFit(b.o.Without, m.LeftOut); err != nil {
+		return err
+	}
 	m.Seal()
 	if faults := m.Faults(); len(faults) > 0 {
 		return fmt.Errorf("the release cannot have this form: %s", faults[0].Message)

@@ -585,6 +585,19 @@ func TestTells(t *testing.T) {
 	}
 }
 
+// Who mistypes what is to be left out would give it away.
+func TestWithoutNothing(t *testing.T) {
+	_, from := newRun(t)
+	out := filepath.Join(t.TempDir(), "out")
+	_, err := build.Run(context.Background(), build.Options{Run: from, Out: out, Without: []string{"data/documnets"}})
+	if err == nil || !strings.Contains(err.Error(), "no file data/documnets") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("there is a release")
+	}
+}
+
 // Runs of every kind have a release, with a config that can train them.
 func TestKinds(t *testing.T) {
 	if testing.Short() {
