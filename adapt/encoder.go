@@ -50,7 +50,7 @@ type Example struct {
 	Begun string
 	// Unclear says why no token trains although there is an answer: where it lies among the
 	// tokens could not be told. nil: it could.
-	Unclear error
+	Unclear error `json:"-"`
 }
 
 // Keep reports whether any token trains.

@@ -26,6 +26,7 @@ type Rows struct {
 	Count         int    // rows
 	Longest       int    // tokens of the longest
 	DType         tokens.DType
+	First         *adapt.Example
 	Notes         []string // what was read as something else
 	Counts        string   // what adapt.Counts says of them
 	Warnings      []string // and warns of
@@ -34,7 +35,7 @@ type Rows struct {
 }
 
 // rowsFormat is the format of the file that remembers rows.
-const rowsFormat = "olmo adapt rows 1"
+const rowsFormat = "olmo adapt rows 2"
 
 // remembered is what lies beside the files of rows.
 type remembered struct {
@@ -174,6 +175,9 @@ func (w *rowWriter) add(x *adapt.Example) error {
 	w.counts.Add(x)
 	if !x.Keep() {
 		return nil
+	}
+	if w.r.First == nil {
+		w.r.First = x
 	}
 	return w.put(x)
 }

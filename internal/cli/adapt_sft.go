@@ -65,6 +65,7 @@ func runSFT(c *cobra.Command, path string, overrides []string, dry, asJSON bool)
 	for _, text := range r.Rows.Notes {
 		say("note: " + text)
 	}
+	say("the first row, and what of it trains:\n" + indented(marked(r.Encoder, r.Rows.First, false)))
 	say(r.Rows.Counts)
 	for _, text := range r.Rows.Warnings {
 		warn(text)

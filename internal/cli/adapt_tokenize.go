@@ -49,7 +49,13 @@ func (f *adaptFlags) encoder(output string) (*adapt.Encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	tok, err := openTokenizer(f.tokenizer, path)
+	name := f.tokenizer
+	if filepath.Base(path) == "tokenizer.json" {
+		// The special tokens that files beside it name are tokens, as in Transformers: the
+		// template writes them.
+		name = filepath.Dir(path)
+	}
+	tok, err := openTokenizer(name, path)
 	if err != nil {
 		return nil, err
 	}
