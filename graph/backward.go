@@ -69,6 +69,31 @@ func (t *tape) enter(p part) {
 
 // backward appends the gradients, given those of some values.
 func (g *Graph) backward(grads map[Value]Value) {
+	forward := len(g.Ops)
+	g.differentiate(grads)
+	g.prune(forward)
+}
+
+// prune takes off those operations from number begin on of which nothing comes: what only the
+// gradient of a frozen parameter would have needed.
+func (g *Graph) prune(begin int) {
+	wanted := map[Value]bool{}
+	for _, v := range g.Kept {
+		wanted[v] = true
+	}
+	for i := len(g.Ops) - 1; i >= begin; i-- {
+		op := g.Ops[i]
+		if len(op.Writes()) == 0 && !slices.ContainsFunc(op.Out, func(v Value) bool { return wanted[v] }) {
+			g.Ops = slices.Delete(g.Ops, i, i+1)
+			continue
+		}
+		for _, v := range op.In {
+			wanted[v] = true
+		}
+	}
+}
+
+func (g *Graph) differentiate(grads map[Value]Value) {
 	t := &tape{Graph: g, grads: grads}
 	parts := slices.Clone(g.parts)
 	for i := len(g.Ops) - 1; i >= 0; i-- {
@@ -98,14 +123,14 @@ func (g *Graph) backward(grads map[Value]Value) {
 			g.putOut(op)
 			t.addGrad(op.In[0], op.Out[2])
 		default:
-			t.differentiate(op)
+			t.gradient(op)
 		}
 	}
 }
 
-// differentiate appends the gradients of an operation of the forward pass, unless the loss does
+// gradient appends the gradients of an operation of the forward pass, unless the loss does
 // not depend on it.
-func (t *tape) differentiate(op *Op) {
+func (t *tape) gradient(op *Op) {
 	dOut := make([]Value, len(op.Out))
 	any := false
 	for i, o := range op.Out {

@@ -23,7 +23,9 @@ func init() {
 			s.like(0)
 		},
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
-			g.op(biasBackward, nil, d[0], g.gradOf(op.In[1]))
+			if db := g.gradOf(op.In[1]); db != None {
+				g.op(biasBackward, nil, d[0], db)
+			}
 			return []Value{d[0], None}
 		},
 		Reference: func(c *Call) {

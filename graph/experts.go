@@ -37,13 +37,16 @@ func init() {
 			return k * float64(rowsOf(g, op.In[0], b)*a.K) * float64(a.C) * float64(a.F)
 		}
 	}
-	mixture := func(E, K, C, F int, normalize bool) func(g *Graph) Value {
+	mixture := func(E, K, C, F int, normalize, frozen bool) func(g *Graph) Value {
 		return func(g *Graph) Value {
 			x := g.input(C)
 			var up, gate, down []Value
 			for e := range E {
 				name := string(rune('a' + e))
 				up, gate, down = append(up, g.Param("up."+name, F, C)), append(gate, g.Param("gate."+name, F, C)), append(down, g.Param("down."+name, C, F))
+			}
+			for _, p := range slices.Concat(up, gate, down) {
+				g.Info(p).Frozen = frozen
 			}
 			w := g.Router(g.Linear(x, g.Param("router", E, C)), RouterAttr{K: K, Normalize: normalize})
 			return g.Experts(x, w, up, gate, down, K)
@@ -63,33 +66,53 @@ func init() {
 		},
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
 			in := append([]Value{d[0], op.In[0], op.In[1], op.Out[1]}, op.In[2:]...)
+			var grads []Value
 			for _, p := range op.In[2:] {
-				in = append(in, g.gradOf(p))
+				if dp := g.gradOf(p); dp != None {
+					grads = append(grads, dp)
+				}
 			}
+			if n := len(grads); n > 0 && n < len(op.In)-2 {
+				panic("graph: experts: some are frozen and others are not")
+			}
+			in = append(in, grads...)
 			dx := g.op(expertsBackward, op.Attr, in...)
 			return append(dx, slices.Repeat([]Value{None}, len(op.In)-2)...)
 		},
 		Reference: mix,
 		Cases: []Case{
-			{"2 of 5", mixture(5, 2, 6, 7, false), tokens(2, 8)},
-			{"1 of 2, normalized, two pieces of tokens", mixture(2, 1, 3, 2, true), tokens(1, 260)},
-			{"all of 3, wide", mixture(3, 3, 24, 40, true), tokens(3, 4)},
+			{"2 of 5", mixture(5, 2, 6, 7, false, false), tokens(2, 8)},
+			{"1 of 2, normalized, two pieces of tokens", mixture(2, 1, 3, 2, true, false), tokens(1, 260)},
+			{"all of 3, wide", mixture(3, 3, 24, 40, true, false), tokens(3, 4)},
+			{"frozen", mixture(5, 2, 6, 7, false, true), tokens(2, 8)},
 		},
 	})
 	expertsBackward = define(&Def{
-		Name: "experts.backward", Doc: "dx, dw and the gradients of the experts", FLOPs: flops(12),
+		Name: "experts.backward", Doc: "dx, dw and the gradients of the experts",
+		FLOPs: func(g *Graph, op *Op, b *Batch) float64 {
+			if len(op.In) == 4+3*op.Attr.(*ExpertsAttr).E { // the experts are frozen
+				return flops(6)(g, op, b)
+			}
+			return flops(12)(g, op, b)
+		},
 		Shape: func(s *shaping) {
 			a := s.op.Attr.(*ExpertsAttr)
 			s.same(0, 1)
 			s.rows(0, 2, 3)
 			s.want(s.cols(3), a.K*2*a.F, "the columns of up and gate")
 			a.shape(s, 1, 2, 4)
-			a.shape(s, 1, 2, 4+3*a.E)
+			if len(s.op.In) > 4+3*a.E { // the experts are not frozen
+				a.shape(s, 1, 2, 4+3*a.E)
+			}
 			s.like(1)
 			s.like(2)
 		},
-		Bytes: func(g *Graph, op *Op, b *Batch) float64 { // their gradients are read and written
-			return g.elementBytes(b, op.In[:4], op.Out) + 3*op.Attr.(*ExpertsAttr).weightBytes(rowsOf(g, op.In[0], b))
+		Bytes: func(g *Graph, op *Op, b *Batch) float64 {
+			times := 3. // the weights are read, their gradients read and written
+			if len(op.In) == 4+3*op.Attr.(*ExpertsAttr).E {
+				times = 1
+			}
+			return g.elementBytes(b, op.In[:4], op.Out) + times*op.Attr.(*ExpertsAttr).weightBytes(rowsOf(g, op.In[0], b))
 		},
 		Writes: func(op *Op) []int {
 			var grads []int
@@ -130,6 +153,7 @@ func mix(c *Call) {
 func mixBackward(c *Call) {
 	a := c.Op.Attr.(*ExpertsAttr)
 	dy, x, w, h, dx, dw := c.In(0), c.In(1), c.In(2), c.In(3), c.Out(0), c.Out(1)
+	trained := len(c.Op.In) > 4+3*a.E
 	for r := range x.Rows {
 		slot := 0
 		for e, we := range w.Row(r) {
@@ -146,13 +170,17 @@ func mixBackward(c *Call) {
 				var back float64 // dy·down
 				for i, v := range dy.Row(r) {
 					back += v * c.In(p + 2).Row(i)[j]
-					c.In(d + 2).Row(i)[j] += we * v * act
+					if trained {
+						c.In(d + 2).Row(i)[j] += we * v * act
+					}
 				}
 				dw.Row(r)[e] += back * act
 				du, dg := back*we*gate*s, back*we*u*s*(1+gate*(1-s))
 				for i, v := range x.Row(r) {
-					c.In(d).Row(j)[i] += du * v
-					c.In(d + 1).Row(j)[i] += dg * v
+					if trained {
+						c.In(d).Row(j)[i] += du * v
+						c.In(d + 1).Row(j)[i] += dg * v
+					}
 					dx.Row(r)[i] += du*c.In(p).Row(j)[i] + dg*c.In(p + 1).Row(j)[i]
 				}
 			}

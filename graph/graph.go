@@ -45,6 +45,8 @@ type Info struct {
 	Rows  Rows
 	Shape []int
 	Data  []float32 // of a Const
+	// Frozen says that a Param has no gradient.
+	Frozen bool
 }
 
 // Cols returns the length of a row.
@@ -100,6 +102,10 @@ func (g *Graph) value(i Info) Value {
 
 // Param adds a parameter, or returns the one of that name.
 func (g *Graph) Param(name string, shape ...int) Value { return g.fixed(name, Param, shape) }
+
+// Freeze leaves a parameter out of the backward pass. What only its gradient would need is not
+// computed.
+func (g *Graph) Freeze(p Value) { g.Values[p].Frozen = true }
 
 // State adds a value that stays on the device between runs.
 func (g *Graph) State(name string, shape ...int) Value { return g.fixed(name, State, shape) }
@@ -181,8 +187,11 @@ func (g *Graph) putOut(op *Op) {
 	}
 }
 
-// gradOf adds the gradient of one more use of a parameter.
+// gradOf adds the gradient of one more use of a parameter; None when it is frozen, or no parameter.
 func (g *Graph) gradOf(p Value) Value {
+	if p == None || g.Values[p].Frozen || g.Values[p].Space != Param {
+		return None
+	}
 	name := GradName(g.Values[p].Name, len(g.grads[p]))
 	d := g.fixed(name, Grad, g.Values[p].Shape)
 	g.grads[p] = append(g.grads[p], d)

@@ -51,6 +51,12 @@ func TestGradients(t *testing.T) {
 				loss()
 				grads := map[string][]float64{}
 				for _, p := range g.Params() {
+					if g.Info(p).Frozen {
+						if len(g.Grads(p)) > 0 {
+							t.Errorf("%s is frozen and has a gradient", g.Info(p).Name)
+						}
+						continue
+					}
 					sum := make([]float64, g.Info(p).Size(1))
 					for _, d := range g.Grads(p) {
 						for i, v := range mem[g.Info(d).Name].Data {
@@ -150,7 +156,7 @@ func TestDifferentiable(t *testing.T) {
 	want := []string{
 		"accumulate", "adamw", "attention.backward", "attention.cached", "bias.backward", "clamp.backward", "clip_gradient", "dion", "experts.backward", "gather.backward",
 		"geglu.backward", "gelu.backward", "gelu_tanh.backward", "head.backward", "head_loss", "interleave_heads", "layernorm.backward", "linear.dw", "linear.dx", "lion",
-		"muon", "position.backward", "relu.backward", "rmsnorm.backward", "router.backward", "router_loss", "seed", "select", "softcap.backward", "swiglu.backward", "zero",
+		"low_rank.backward", "muon", "position.backward", "relu.backward", "rmsnorm.backward", "router.backward", "router_loss", "seed", "select", "softcap.backward", "swiglu.backward", "zero",
 	}
 	if !slices.Equal(without, want) {
 		t.Errorf("without a gradient: %v, want %v", without, want)
@@ -195,6 +201,42 @@ func TestRouterLossGradient(t *testing.T) {
 			if want := (up - down) / (2 * h); math.Abs(want-grad[i]) > 1e-7 {
 				t.Fatalf("d/d%s[%d] = %v, finite difference %v", name, i, grad[i], want)
 			}
+		}
+	}
+}
+
+// TestFreeze: without gradients of the matrices, what only they would need is not computed, and a
+// graph without anything to train has no backward pass.
+func TestFreeze(t *testing.T) {
+	count := func(freeze ...string) map[string]int {
+		g := New()
+		x := g.input(6)
+		y := g.LowRank(g.Linear(x, g.Param("w", 6, 6)), x, g.Param("a", 2, 6), g.Param("b", 6, 2), 2)
+		g.HeadLoss(g.RMSNorm(y, g.Param("norm", 6), 1e-6), g.Param("head", 9, 6), 0)
+		for _, name := range freeze {
+			v, _ := g.Lookup(name)
+			g.Freeze(v)
+		}
+		forward := len(g.Ops)
+		g.Backward()
+		n := map[string]int{}
+		for _, op := range g.Ops[forward:] {
+			n[op.Def.Name]++
+		}
+		return n
+	}
+	for _, c := range []struct {
+		name   string
+		freeze []string
+		want   map[string]int
+	}{
+		{"nothing", nil, map[string]int{"rmsnorm.backward": 1, "low_rank.backward": 1, "linear.dw": 1, "linear.dx": 1, "add": 1, "gather.backward": 1}},
+		{"the product", []string{"w"}, map[string]int{"rmsnorm.backward": 1, "low_rank.backward": 1, "linear.dx": 1, "add": 1, "gather.backward": 1}},
+		{"all but the addition", []string{"w", "head", "norm", "input"}, map[string]int{"rmsnorm.backward": 1, "low_rank.backward": 1}},
+		{"all", []string{"w", "head", "norm", "input", "a", "b"}, map[string]int{}},
+	} {
+		if got := count(c.freeze...); !maps.Equal(got, c.want) {
+			t.Errorf("%s frozen: the backward pass has %v, want %v", c.name, got, c.want)
 		}
 	}
 }

@@ -153,6 +153,13 @@ func init() {
 				g.Backward()
 				return ce
 			}, tokens(2, 5)},
+			{"of a frozen matrix", func(g *Graph) Value {
+				w := g.Param("w", 12, 6)
+				g.Freeze(w)
+				ce, _ := g.HeadLoss(g.input(6), w, 0.01)
+				g.Backward()
+				return ce
+			}, tokens(2, 5)},
 			{"a factor for each token", func(g *Graph) Value {
 				ce, _ := g.HeadLoss(g.input(6), g.Param("w", 12, 6), 0.01)
 				g.Backward()
@@ -212,11 +219,7 @@ func init() {
 			if d[1] != None {
 				panic("graph: head: lse has no gradient")
 			}
-			db := None
-			if op.In[2] != None {
-				db = g.gradOf(op.In[2])
-			}
-			dx := g.op(headBackward, op.Attr, d[0], op.In[0], op.In[1], op.In[2], g.gradOf(op.In[1]), db)[0]
+			dx := g.op(headBackward, op.Attr, d[0], op.In[0], op.In[1], op.In[2], g.gradOf(op.In[1]), g.gradOf(op.In[2]))[0]
 			return []Value{dx, None, None}
 		},
 		Reference: func(c *Call) {
@@ -315,22 +318,31 @@ func init() {
 				c.Out(0).Data[i] = float64(v)
 			}
 		},
-		Cases: []Case{{"the square of a sum", func(g *Graph) Value {
-			ce, _ := g.Head(g.input(6), g.Param("w", 12, 6), None, HeadAttr{})
-			g.BackwardSeeded(ce)
-			return ce
-		}, func() *Batch {
-			b := tokens(2, 5)()
-			b.Seed = func(y, dy []float32) {
-				var sum float32
-				for _, v := range y {
-					sum += v
-				}
-				for i := range dy {
-					dy[i] = 2 * sum
-				}
-			}
-			return b
-		}}},
+		Cases: []Case{seedCase("the square of a sum", false), seedCase("of a frozen head", true)},
 	})
+}
+
+// seedCase makes a test case of a loss of its own: the square of the sum of cross entropies.
+func seedCase(name string, frozen bool) Case {
+	return Case{name, func(g *Graph) Value {
+		w := g.Param("w", 12, 6)
+		if frozen {
+			g.Freeze(w)
+		}
+		ce, _ := g.Head(g.input(6), w, None, HeadAttr{})
+		g.BackwardSeeded(ce)
+		return ce
+	}, func() *Batch {
+		b := tokens(2, 5)()
+		b.Seed = func(y, dy []float32) {
+			var sum float32
+			for _, v := range y {
+				sum += v
+			}
+			for i := range dy {
+				dy[i] = 2 * sum
+			}
+		}
+		return b
+	}}
 }

@@ -17,14 +17,7 @@ func init() {
 			s.put(0, 1)
 		},
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
-			dw, db := None, None
-			if op.In[1] != None {
-				dw = g.gradOf(op.In[1])
-			}
-			if op.In[2] != None {
-				db = g.gradOf(op.In[2])
-			}
-			dx := g.op(layerNormBackward, nil, d[0], op.In[0], op.Out[1], op.Out[2], op.In[1], dw, db)[0]
+			dx := g.op(layerNormBackward, nil, d[0], op.In[0], op.Out[1], op.Out[2], op.In[1], g.gradOf(op.In[1]), g.gradOf(op.In[2]))[0]
 			return []Value{dx, None, None}
 		},
 		Reference: func(c *Call) {

@@ -30,7 +30,9 @@ func init() {
 		},
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
 			x, w := op.In[0], op.In[1]
-			g.op(linearDW, nil, d[0], x, g.gradOf(w))
+			if dw := g.gradOf(w); dw != None {
+				g.op(linearDW, nil, d[0], x, dw)
+			}
 			dx := g.op(linearDX, nil, d[0], w)[0]
 			return []Value{dx, None}
 		},
@@ -102,7 +104,9 @@ func init() {
 		},
 		Bytes: rowBytes,
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
-			g.op(gatherBackward, nil, d[0], g.gradOf(op.In[0]))
+			if dtable := g.gradOf(op.In[0]); dtable != None {
+				g.op(gatherBackward, nil, d[0], dtable)
+			}
 			return []Value{None}
 		},
 		Reference: func(c *Call) {

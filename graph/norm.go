@@ -27,11 +27,7 @@ func init() {
 			s.put(0, s.cols(0)/D)
 		},
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
-			dw := None
-			if g.Info(op.In[1]).Space != Const {
-				dw = g.gradOf(op.In[1])
-			}
-			dx := g.op(rmsNormBackward, op.Attr, d[0], op.In[0], op.Out[1], op.In[1], dw)[0]
+			dx := g.op(rmsNormBackward, op.Attr, d[0], op.In[0], op.Out[1], op.In[1], g.gradOf(op.In[1]))[0]
 			return []Value{dx, None}
 		},
 		Reference: func(c *Call) {

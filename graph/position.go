@@ -16,7 +16,9 @@ func init() {
 		},
 		Bytes: rowBytes,
 		Gradient: func(g *Graph, op *Op, d []Value) []Value {
-			g.op(positionBackward, op.Attr, d[0], g.gradOf(op.In[0]))
+			if dtable := g.gradOf(op.In[0]); dtable != None {
+				g.op(positionBackward, op.Attr, d[0], dtable)
+			}
 			return []Value{None}
 		},
 		Reference: func(c *Call) {

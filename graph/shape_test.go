@@ -134,7 +134,7 @@ func TestShapes(t *testing.T) {
 		"column of rmsnorm": {0}, // two heads of 1
 		"row of linear":     {0, 1}, "row of linear.dx": {0}, "column of linear.dx": {1},
 		// A table has as many rows as there are ids.
-		"row of gather.backward": {1}, "row of position.backward": {1}, "row of head_loss": {1}, "row of head": {1},
+		"row of gather.backward": {1}, "row of position.backward": {1}, "row of head_loss": {1}, "row of head": {1}, "row of head.backward": {2},
 		"column of concat": {0, 1},
 	}
 	for what, inputs := range taken {

@@ -206,8 +206,12 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 	graph.All["experts.backward"]: func(p *program, op *graph.Op) func(r *run) {
 		a := op.Attr.(*graph.ExpertsAttr)
 		return func(r *run) {
+			var grads *kernel.Experts
+			if g := op.In[4+3*a.E:]; len(g) > 0 {
+				grads = p.experts(a, g, r)
+			}
 			p.experts(a, op.In[4:4+3*a.E], r).Backward(p.matrix(op.Out[0], r), p.matrix(op.Out[1], r),
-				p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.matrix(op.In[2], r), p.matrix(op.In[3], r), p.experts(a, op.In[4+3*a.E:], r), r.ends)
+				p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.matrix(op.In[2], r), p.matrix(op.In[3], r), grads, r.ends)
 		}
 	},
 	graph.Rotary: func(p *program, op *graph.Op) func(r *run) {
@@ -244,6 +248,17 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 	},
 	graph.Seed: func(p *program, op *graph.Op) func(r *run) {
 		return func(r *run) { r.Seed(p.vector(op.In[0], r), p.vector(op.Out[0], r)) }
+	},
+	graph.LowRank: func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) {
+			p.lowRank(op, 2, r).Forward(p.matrix(op.Out[0], r), p.matrix(op.Out[1], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r))
+		}
+	},
+	lowRankBackward: func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) {
+			grads := kernel.LowRankGrads{A: p.table(op.In[5], r), B: p.table(op.In[6], r)}
+			p.lowRank(op, 3, r).Backward(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.matrix(op.In[2], r), grads, r.ends)
+		}
 	},
 	graph.Zero: func(p *program, op *graph.Op) func(r *run) {
 		v := p.value(op.In[0])
@@ -413,14 +428,23 @@ func (p *program) head(op *graph.Op, x int, r *run) *kernel.Head {
 	return h
 }
 
+// lowRank returns the addition of an operation whose inputs from number a on are A and B.
+func (p *program) lowRank(op *graph.Op, a int, r *run) *kernel.LowRank {
+	return &kernel.LowRank{A: p.matrix(op.In[a], r), B: p.matrix(op.In[a+1], r), Scale: op.Attr.(*graph.LowRankAttr).Scale, BF16: p.opt.BF16}
+}
+
+// table returns a matrix that lives between runs, nil for none.
+func (p *program) table(v graph.Value, r *run) *kernel.Matrix {
+	if v == graph.None {
+		return nil
+	}
+	m := p.matrix(v, r)
+	return &m
+}
+
 // headGradients returns where the head's gradients go; dw and db may be None.
 func (p *program) headGradients(dx, dw, db graph.Value, r *run) *kernel.HeadGradients {
-	g := &kernel.HeadGradients{DX: p.matrix(dx, r), DB: p.optional(db)}
-	if dw != graph.None {
-		m := p.matrix(dw, r)
-		g.DW = &m
-	}
-	return g
+	return &kernel.HeadGradients{DX: p.matrix(dx, r), DW: p.table(dw, r), DB: p.optional(db)}
 }
 
 func headLoss(p *program, op *graph.Op) func(r *run) {

@@ -77,6 +77,8 @@ func buffers(g *graph.Graph, ops []*graph.Op, o device.Options) int64 {
 		switch a := op.Attr.(type) {
 		case *graph.HeadLossAttr, *graph.HeadAttr:
 			n = min(o.Rows, 2*numeric.Cut) * g.Info(headWeight(op)).Cols() / numbers
+		case *graph.LowRankAttr:
+			n = min(o.Rows, 2*numeric.Cut) * g.Info(op.In[0]).Cols()
 		case *graph.ExpertsAttr:
 			n = 2 * o.Rows * a.K / a.E * (3*a.C + 6*a.F) // some experts get twice their share
 		case *graph.MuonAttr:
@@ -204,6 +206,7 @@ var overwrites = map[*graph.Def][]int{
 	graph.Bias:                      {0},
 	graph.Clamp:                     {0},
 	graph.Scale:                     {0},
+	graph.LowRank:                   {0},
 	graph.Dropout:                   {0},
 	graph.Rotary:                    {0},
 	graph.RMSNorm:                   {0},
@@ -427,6 +430,8 @@ var (
 	linearDW       = graph.All["linear.dw"]
 	gatherBackward = graph.All["gather.backward"]
 	headBackward   = graph.All["head.backward"]
+
+	lowRankBackward = graph.All["low_rank.backward"]
 )
 
 // headWeight returns the matrix of an operation that computes logits, None for any other.

@@ -132,6 +132,15 @@ func TestDigests(t *testing.T) {
 			h.Loss(ce, lse, &HeadGradients{Scale: func(int) float32 { return 0.01 }, ZMul: 1e-4, DX: dx, DW: &dw})
 			d.add(ce, lse, dx.Data, dw.Data)
 		}},
+		{"low rank", [2]uint64{0xca433ccb9afdeb96, 0xefab6fceabbc47b1}, func(d *digestor) {
+			const n, c, f, rank = 300, 24, 40, 3
+			dA, dB := d.matrix(rank, c, 1), d.matrix(f, rank, 1)
+			l := LowRank{A: d.matrix(rank, c, 2), B: d.matrix(f, rank, 2), Scale: 0.3, BF16: d.bf16}
+			x, y, h, dx := d.matrix(n, c, 2), d.matrix(n, f, 2), d.matrix(n, rank, 1), d.matrix(n, c, 1)
+			l.Forward(y, h, y, x)
+			l.Backward(dx, d.matrix(n, f, 2), x, h, LowRankGrads{&dA, &dB}, []int{200, n})
+			d.add(y.Data, h.Data, dx.Data, dA.Data, dB.Data)
+		}},
 		{"norms of heads, GeGLU, softcap", [2]uint64{0xe238ced6630bad9f, 0xe238ced6630bad9f}, func(d *digestor) {
 			const n, heads, D = 9, 5, 24
 			x, y, dy, dx := d.matrix(n, heads*D, 3), d.matrix(n, heads*D, 3), d.matrix(n, heads*D, 3), d.matrix(n, heads*D, 3)

@@ -213,7 +213,8 @@ func (m *Experts) Forward(y, h, x, w Matrix) {
 //	dwₑ = bₑ·aₑ    ddownₑ += wₑ·dyᵀ·aₑ    dup, dgate = SwiGLU's gradient of wₑ·bₑ
 //	dx = Σ upₑᵀ·dup + gateₑᵀ·dgate    and dupᵀ·x, dgateᵀ·x are added to the matrices' gradients
 //
-// A sum over tokens skips those that the router sends elsewhere; its pieces are cut at ends all the same.
+// A sum over tokens skips those that the router sends elsewhere; its pieces are cut at ends all the same. grads
+// may be nil: then the matrices have no gradients.
 func (m *Experts) Backward(dx, dw, dy, x, w, h Matrix, grads *Experts, ends []int) {
 	eachRow(dx.Rows, func(r int) {
 		clear(dx.Row(r))
@@ -242,12 +243,14 @@ func (m *Experts) Backward(dx, dw, dy, x, w, h Matrix, grads *Experts, ends []in
 			isa.scale(back.Row(i), back.Row(i), weight)
 			isa.scale(dye.Row(i), dye.Row(i), weight)
 		}
-		pieces := piecesOf(rs, ends)
-		MatMulTN(grads.Down[e], dye, act, pieces, m.BF16)
 		SwiGLUBackward(dh, back, hidden, false)
 		up, gate := dh.Columns(0, F), dh.Columns(F, F)
-		MatMulTN(grads.Up[e], up, xe, pieces, m.BF16)
-		MatMulTN(grads.Gate[e], gate, xe, pieces, m.BF16)
+		if grads != nil {
+			pieces := piecesOf(rs, ends)
+			MatMulTN(grads.Down[e], dye, act, pieces, m.BF16)
+			MatMulTN(grads.Up[e], up, xe, pieces, m.BF16)
+			MatMulTN(grads.Gate[e], gate, xe, pieces, m.BF16)
+		}
 		for _, side := range []struct{ d, weight Matrix }{{up, m.Up[e]}, {gate, m.Gate[e]}} {
 			MatMulNN(part, side.d, side.weight, nil, m.BF16)
 			for i, r := range rs {

@@ -1,0 +1,61 @@
+package kernel
+
+// LowRank is a matrix B·A·scale of low rank r that is added to another: A is r×C, B is F×r.
+type LowRank struct {
+	A, B  Matrix
+	Scale float32
+	BF16  bool
+}
+
+// lowRankRows is how many rows of the product with B lie in memory at the same time: few, so that
+// they are still in the cache when they are added.
+const lowRankRows = 128
+
+// Forward writes y + ((x·Aᵀ)·Bᵀ)·scale to z, which may be y, and x·Aᵀ to h. z and y are N×F, x is
+// N×C, h is N×r.
+func (l *LowRank) Forward(z, h, y, x Matrix) {
+	MatMulNT(h, x, l.A, nil, l.BF16)
+	s := borrowWide()
+	defer s.giveBack()
+	for begin := 0; begin < x.Rows; begin += lowRankRows {
+		n := min(lowRankRows, x.Rows-begin)
+		u := s.matrix(0, n, l.B.Rows)
+		MatMulNT(u, h.Slice(begin, n), l.B, nil, l.BF16)
+		zs, ys := z.Slice(begin, n), y.Slice(begin, n)
+		eachRowOf(n, 4, func(r int) { isa.mulAdd(zs.Row(r), u.Row(r), ys.Row(r), l.Scale) })
+	}
+}
+
+// LowRankGrads are what the gradients of A and B are added to; nil: not wanted.
+type LowRankGrads struct{ A, B *Matrix }
+
+// Backward computes, with du = dz·scale,
+//
+//	dB += duᵀ·h    dh = du·B    dA += dhᵀ·x    dx = dh·A
+//
+// from the gradient dz of the sum and Forward's h. ends are the pieces of N.
+func (l *LowRank) Backward(dx, dz, x, h Matrix, grads LowRankGrads, ends []int) {
+	s := borrowWide()
+	defer s.giveBack()
+	begin := 0
+	for i := 0; i < len(ends); {
+		first := i
+		for i < len(ends) && (i == first || ends[i]-begin <= headTokens) {
+			i++
+		}
+		pieces := within(ends[first:i], begin)
+		n := ends[i-1] - begin
+		du, dh := s.matrix(0, n, l.B.Rows), s.matrix(1, n, l.A.Rows)
+		dzs, xs := dz.Slice(begin, n), x.Slice(begin, n)
+		eachRowOf(n, 4, func(r int) { isa.scale(du.Row(r), dzs.Row(r), l.Scale) })
+		if grads.B != nil {
+			MatMulTN(*grads.B, du, h.Slice(begin, n), pieces, l.BF16)
+		}
+		MatMulNN(dh, du, l.B, nil, l.BF16)
+		if grads.A != nil {
+			MatMulTN(*grads.A, dh, xs, pieces, l.BF16)
+		}
+		MatMulNN(dx.Slice(begin, n), dh, l.A, nil, l.BF16)
+		begin = ends[i-1]
+	}
+}
