@@ -77,7 +77,7 @@ func pressSlopes(heads int, limit float64) []float32 {
 // BigScience 2022; names as in Transformers (models/bloom).
 func bloomBlock(b *builder, l int, x graph.Value) graph.Value {
 	name := func(part string) string { return fmt.Sprintf("transformer.h.%d.%s", l, part) }
-	qkv := b.linear(b.norm(x, name("input_layernorm"), l, b.Norm), name("self_attention.query_key_value"), matrix(l, Projection, 3*b.C, b.C), true)
+	qkv := b.plain(b.norm(x, name("input_layernorm"), l, b.Norm), name("self_attention.query_key_value"), matrix(l, Projection, 3*b.C, b.C), true)
 	parts := b.g.DeinterleaveHeads(qkv, graph.HeadsAttr{H: b.H, Parts: 3, D: b.D})
 	x = b.g.Add(x, b.linear(b.attention(l, parts[0], parts[1], parts[2]), name("self_attention.dense"), matrix(l, AttentionOut, b.C, b.C), true))
 	h := b.linear(b.norm(x, name("post_attention_layernorm"), l, b.Norm), name("mlp.dense_h_to_4h"), matrix(l, Projection, b.F, b.C), true)

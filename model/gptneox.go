@@ -83,7 +83,7 @@ func readNeoXGGUF(k *ggufReader, c *Config) {
 // Black et al. 2022; names as in Transformers (models/gpt_neox).
 func neoxBlock(b *builder, l int, x graph.Value) graph.Value {
 	name := func(part string) string { return fmt.Sprintf("gpt_neox.layers.%d.%s", l, part) }
-	qkv := b.linear(b.norm(x, name("input_layernorm"), l, b.Norm), name("attention.query_key_value"), matrix(l, Projection, 3*b.C, b.C), b.AttentionBias)
+	qkv := b.plain(b.norm(x, name("input_layernorm"), l, b.Norm), name("attention.query_key_value"), matrix(l, Projection, 3*b.C, b.C), b.AttentionBias)
 	parts := b.g.DeinterleaveHeads(qkv, graph.HeadsAttr{H: b.H, Parts: 3, D: b.D})
 	att := b.linear(b.attention(l, parts[0], parts[1], parts[2]), name("attention.dense"), matrix(l, AttentionOut, b.C, b.C), b.AttentionBias)
 	mlp := func(x graph.Value) graph.Value {

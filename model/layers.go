@@ -43,9 +43,19 @@ func (b *builder) normOf(x graph.Value, cols int, name string, layer int, n Norm
 	return b.trace(x, name)
 }
 
-// linear multiplies x by p, which has no name yet: name.weight, and name.bias where
-// there is one.
+// linear is a module of Transformers' name, which may have an adapter: plain with it.
 func (b *builder) linear(x graph.Value, name string, p Param, bias bool) graph.Value {
+	return b.linearAs(x, name, name, p, bias)
+}
+
+// linearAs is linear of a module that Transformers calls otherwise.
+func (b *builder) linearAs(x graph.Value, name, module string, p Param, bias bool) graph.Value {
+	return b.adapt(b.plain(x, name, p, bias), x, p.Layer, module)
+}
+
+// plain multiplies x by p, which has no name yet: name.weight, and name.bias where
+// there is one.
+func (b *builder) plain(x graph.Value, name string, p Param, bias bool) graph.Value {
 	p.Name = name + ".weight"
 	x = b.g.Linear(x, b.param(p))
 	if bias {

@@ -92,7 +92,7 @@ func (b *builder) hfMLP(l int, x graph.Value) graph.Value {
 // chooses them.
 func (b *builder) mixture(l int, x graph.Value, router string, n expertNames) graph.Value {
 	name := hfBlock(l)
-	logits := b.linear(x, name(router), matrix(l, Projection, b.Experts, b.C), false)
+	logits := b.plain(x, name(router), matrix(l, Projection, b.Experts, b.C), false)
 	weights, softmax := b.g.RouterSoftmax(logits, graph.RouterAttr{K: b.TopK, Normalize: b.NormTopK})
 	if b.routerLoss {
 		layers := float64(b.Layers)

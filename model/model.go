@@ -67,6 +67,9 @@ type Config struct {
 	AttentionDropout, ResidualDropout, EmbeddingDropout float64
 
 	EOS, PAD, BOS int32 // ids; negative: none
+
+	// Adapters are added to matrices of the blocks; nil: none. No file of the model has them.
+	Adapters *Adapters
 }
 
 // NormKind is a kind of norm.
@@ -111,6 +114,7 @@ const (
 	MLPOut                   // and after the MLP
 	Norm
 	Bias
+	Adapter // A or B of an addition of low rank
 )
 
 // Param describes a parameter.
@@ -149,7 +153,7 @@ type Options struct {
 	Taps bool
 }
 
-// Params returns the parameters, in the order of the forward pass.
+// Params returns the parameters, in the order of the forward pass, without those of adapters.
 func (c *Config) Params() []Param {
 	b := newBuilder(c, graph.New(), Options{Positions: 1})
 	b.logits()
@@ -301,7 +305,12 @@ func (c *Config) Validate() error {
 		if !(c.RopeTheta > 0) || math.IsInf(c.RopeTheta, 1) {
 			return fmt.Errorf("rope_theta is %v, not a positive number", c.RopeTheta)
 		}
-		return errors.Join(c.Scaling.fits(c), c.SlidingScaling.fits(c))
+		if err := errors.Join(c.Scaling.fits(c), c.SlidingScaling.fits(c)); err != nil {
+			return err
+		}
+	}
+	if c.Adapters != nil {
+		return c.Adapters.check(c)
 	}
 	return nil
 }
@@ -320,6 +329,8 @@ type builder struct {
 	training   bool      // with dropout
 	traces     *[]string // modules whose outputs are kept, nil: none
 	sites      int       // of dropout so far
+	modules    []string  // that can have adapters, so far
+	adapters   []Param
 }
 
 func newBuilder(c *Config, g *graph.Graph, o Options) *builder {
@@ -334,7 +345,11 @@ func (b *builder) param(p Param) graph.Value {
 		}
 		b.params = append(b.params, p)
 	}
-	return b.g.Param(p.Name, p.Shape...)
+	v := b.g.Param(p.Name, p.Shape...)
+	if b.training && b.Adapters != nil {
+		b.g.Freeze(v)
+	}
+	return v
 }
 
 // hidden writes everything up to the final norm.

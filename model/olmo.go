@@ -78,33 +78,50 @@ func ai2Block(l int) func(part string) string {
 // ai2Attention is attention with queries, keys and values in one matrix, cut off
 // before their norms.
 func (b *builder) ai2Attention(l int, x graph.Value) graph.Value {
-	name, kv := ai2Block(l), b.KV*b.D
+	name, module, rows := ai2Block(l), hfBlock(l), b.qkvRows()
+	modules := []string{module("self_attn.q_proj"), module("self_attn.k_proj"), module("self_attn.v_proj")}
 	var q, k, v graph.Value
-	if b.SplitQKV {
-		q = b.clip(b.linear(x, name("q_proj"), matrix(l, Projection, b.H*b.D, b.C), b.AttentionBias))
-		k = b.clip(b.linear(x, name("k_proj"), matrix(l, Projection, kv, b.C), b.AttentionBias))
-		v = b.clip(b.linear(x, name("v_proj"), matrix(l, Projection, kv, b.C), b.AttentionBias))
-	} else {
-		p := matrix(l, Projection, b.H*b.D+2*kv, b.C)
+	switch {
+	case b.SplitQKV:
+		q = b.clip(b.linearAs(x, name("q_proj"), modules[0], matrix(l, Projection, rows[0], b.C), b.AttentionBias))
+		k = b.clip(b.linearAs(x, name("k_proj"), modules[1], matrix(l, Projection, rows[1], b.C), b.AttentionBias))
+		v = b.clip(b.linearAs(x, name("v_proj"), modules[2], matrix(l, Projection, rows[2], b.C), b.AttentionBias))
+	default:
+		p := matrix(l, Projection, rows[0]+rows[1]+rows[2], b.C)
 		if b.KV == b.H {
 			p.Blocks = 3
 		}
-		qkv := b.g.Split(b.clip(b.linear(x, name("att_proj"), p, b.AttentionBias)), b.H*b.D, kv, kv)
-		q, k, v = qkv[0], qkv[1], qkv[2]
+		qkv := b.plain(x, name("att_proj"), p, b.AttentionBias)
+		if b.Adapters == nil {
+			qkv = b.clip(qkv)
+		}
+		parts := b.adaptParts(qkv, x, l, rows, modules...)
+		q, k, v = parts[0], parts[1], parts[2]
+		if b.Adapters != nil {
+			q, k, v = b.clip(q), b.clip(k), b.clip(v)
+		}
 	}
 	if b.QKNorm != nil {
 		q, k = b.norm(q, name("q_norm"), l, *b.QKNorm), b.norm(k, name("k_norm"), l, *b.QKNorm)
 	}
-	return b.linear(b.attention(l, q, k, v), name("attn_out"), matrix(l, AttentionOut, b.C, b.H*b.D), b.AttentionBias)
+	return b.linearAs(b.attention(l, q, k, v), name("attn_out"), module("self_attn.o_proj"), matrix(l, AttentionOut, b.C, b.H*b.D), b.AttentionBias)
 }
 
 // ai2MLP is the MLP with up and gate in one matrix.
 func (b *builder) ai2MLP(l int, x graph.Value) graph.Value {
-	name := ai2Block(l)
+	name, module := ai2Block(l), hfBlock(l)
 	p := matrix(l, Projection, b.F, b.C)
+	var h graph.Value
 	if b.Activation == SwiGLU {
 		p.Shape[0], p.Blocks = 2*b.F, 2
+		h = b.plain(x, name("ff_proj"), p, b.MLPBias)
+		up, gate := module("mlp.up_proj"), module("mlp.gate_proj")
+		if adaptUp, adaptGate := b.adapts(up), b.adapts(gate); adaptUp || adaptGate {
+			h = b.g.Concat(b.adaptParts(h, x, l, []int{b.F, b.F}, up, gate)...)
+		}
+	} else {
+		h = b.linearAs(x, name("ff_proj"), module("mlp.up_proj"), p, b.MLPBias)
 	}
-	x = b.trace(b.activate(b.linear(x, name("ff_proj"), p, b.MLPBias)), name("act"))
-	return b.linear(x, name("ff_out"), matrix(l, MLPOut, b.C, b.F), b.MLPBias)
+	x = b.trace(b.activate(h), name("act"))
+	return b.linearAs(x, name("ff_out"), module("mlp.down_proj"), matrix(l, MLPOut, b.C, b.F), b.MLPBias)
 }

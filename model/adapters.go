@@ -1,0 +1,139 @@
+package model
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"olmo/graph"
+	"olmo/numeric"
+)
+
+// Adapters are additions of low rank to matrices of the blocks: y = W·x + B·(A·x)·Scale. In
+// training they alone have gradients.
+//
+// Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models".
+type Adapters struct {
+	Rank    int
+	Scale   float32 // α/Rank; with rsLoRA α/√Rank
+	Dropout float64 // of what A reads, in training
+	// Targets are the modules that have one, by Transformers' names: q_proj, self_attn.q_proj or a
+	// whole path, as PEFT's target_modules has them.
+	Targets []string
+}
+
+// The ends of the names of an adapter's two matrices, after the module's; they are PEFT's, without
+// its base_model.model.
+const (
+	AdapterA = ".lora_A.weight" // (Rank, inputs)
+	AdapterB = ".lora_B.weight" // (outputs, Rank)
+)
+
+// AdapterParams returns the matrices A and B of the adapters, in the order of the forward pass. They
+// are not among Params.
+func (c *Config) AdapterParams() []Param {
+	b := newBuilder(c, graph.New(), Options{Positions: 1})
+	b.logits()
+	return b.adapters
+}
+
+// Weights returns the values that a new adapter's matrix begins with: A uniform in ±1/√inputs, a
+// function of the seed, the name and the element; B zero, so that the model is what it was.
+//
+// PEFT's reset_lora_parameters, which draws other numbers.
+func (a *Adapters) Weights(p Param, seed uint64) []float32 {
+	w := make([]float32, p.Size())
+	if strings.HasSuffix(p.Name, AdapterB) {
+		return w
+	}
+	s, bound := numeric.NewStream(seed, p.Name), 1/math.Sqrt(float64(p.Shape[1]))
+	for i := range w {
+		w[i] = float32(bound * (2*s.Uniform(uint64(i), 0) - 1))
+	}
+	return w
+}
+
+// check reports adapters that the model cannot have.
+func (a *Adapters) check(c *Config) error {
+	switch {
+	case a.Rank <= 0:
+		return fmt.Errorf("adapters of rank %d are not possible", a.Rank)
+	case !(a.Dropout >= 0 && a.Dropout < 1):
+		return fmt.Errorf("dropout %v of adapters must be at least 0 and less than 1", a.Dropout)
+	case math.IsInf(float64(a.Scale), 0) || a.Scale != a.Scale:
+		return fmt.Errorf("adapters are scaled by %v, not by a number", a.Scale)
+	case len(a.Targets) == 0:
+		return fmt.Errorf("adapters name no module\nhint: %s", c.adaptable())
+	}
+	b := newBuilder(c, graph.New(), Options{Positions: 1})
+	b.logits()
+	for _, t := range a.Targets {
+		if !slices.ContainsFunc(b.modules, func(m string) bool { return targets(t, m) }) {
+			return fmt.Errorf("adapters on %s: %s\nhint: %s", t, c.notAdaptable(t), c.adaptable())
+		}
+	}
+	return nil
+}
+
+// targets tells whether a target names a module.
+func targets(target, module string) bool {
+	return module == target || strings.HasSuffix(module, "."+target)
+}
+
+// notAdaptable says why no module of a name has adapters.
+func (c *Config) notAdaptable(target string) string {
+	leaf := target[strings.LastIndexByte(target, '.')+1:]
+	expert := func(n expertNames) bool { return leaf == n.up || leaf == n.gate || leaf == n.down }
+	switch {
+	case c.Family == "mixtral" && expert(mixtralExperts), c.Family == "olmoe" && expert(olmoeExperts):
+		return "the matrices of experts have none"
+	case leaf == "query_key_value" && (c.Family == "gptneox" || c.Family == "bloom"):
+		return fmt.Sprintf("%s has query, key and value of each head side by side in this matrix, which has none", c.Family)
+	}
+	return fmt.Sprintf("%s has no such matrix", c.Family)
+}
+
+// adaptable names the modules that can have adapters, for hints.
+func (c *Config) adaptable() string {
+	b := newBuilder(c, graph.New(), Options{Positions: 1})
+	b.logits()
+	var leaves []string
+	for _, m := range b.modules {
+		if leaf := m[strings.LastIndexByte(m, '.')+1:]; !slices.Contains(leaves, leaf) {
+			leaves = append(leaves, leaf)
+		}
+	}
+	return "those of this model are " + strings.Join(leaves, ", ")
+}
+
+// adapts tells whether a module has an adapter, and remembers that it can have one.
+func (b *builder) adapts(module string) bool {
+	b.modules = append(b.modules, module)
+	return b.Adapters != nil && slices.ContainsFunc(b.Adapters.Targets, func(t string) bool { return targets(t, module) })
+}
+
+// adapt adds the adapter of a module, if it has one, to its output y from x.
+func (b *builder) adapt(y, x graph.Value, layer int, module string) graph.Value {
+	if !b.adapts(module) {
+		return y
+	}
+	a := b.Adapters
+	param := func(end string, rows, cols int) graph.Value {
+		p := Param{Name: module + end, Shape: []int{rows, cols}, Role: Adapter, Layer: layer, Blocks: 1}
+		b.adapters = append(b.adapters, p)
+		return b.g.Param(p.Name, p.Shape...)
+	}
+	A := param(AdapterA, a.Rank, b.g.Info(x).Cols())
+	B := param(AdapterB, b.g.Info(y).Cols(), a.Rank)
+	return b.g.LowRank(y, b.drop(x, a.Dropout), A, B, a.Scale)
+}
+
+// adaptParts is adapt of modules whose outputs lie side by side in y, so wide each.
+func (b *builder) adaptParts(y, x graph.Value, layer int, cols []int, modules ...string) []graph.Value {
+	var parts []graph.Value
+	for i, part := range b.g.Split(y, cols...) {
+		parts = append(parts, b.adapt(part, x, layer, modules[i]))
+	}
+	return parts
+}
