@@ -15,9 +15,10 @@ import (
 
 // scores returns minus the log-probability of every target of sequences at a temperature, as a
 // training program computes it: all sequences in one batch.
-func scores(t *testing.T, sequences [][]int32, temperature float32, bf16 bool) [][]float32 {
+func scores(t *testing.T, adapters *model.Adapters, sequences [][]int32, temperature float32, bf16 bool) [][]float32 {
 	t.Helper()
 	c, dev := tiny(t, 64)
+	c.Adapters = adapters
 	g := graph.New()
 	c.ScoresAndGradients(g, temperature, model.WholeLayer)
 	b := &graph.Batch{Seed: func(_, d []float32) { clear(d) }}
@@ -46,56 +47,63 @@ func scores(t *testing.T, sequences [][]int32, temperature float32, bf16 bool) [
 // training program gives it, at every temperature, in any batch, with any number of threads, in
 // either precision: the ratio of a first update of reinforcement learning is exactly 1.
 func TestDrawnIsTrained(t *testing.T) {
+	adapters := &model.Adapters{Rank: 3, Scale: 0.7, Targets: []string{"q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "gate_proj", "down_proj"}}
 	for _, temperature := range []float64{1, 0.7, 1.3} {
 		for _, bf16 := range []bool{false, true} {
 			for _, threads := range []int{1, 2} {
 				for _, n := range []int{1, 5} {
 					t.Run(fmt.Sprintf("%v,bf16=%v,threads=%d,batch=%d", temperature, bf16, threads, n), func(t *testing.T) {
 						defer parallel.SetThreads(parallel.SetThreads(threads))
-						var requests []generate.Request
-						for i := range int32(n) {
-							requests = append(requests, generate.Request{
-								Prompt: ids(3+4*int(i), i%2), MaxTokens: 20, Stop: []int32{7, 11, 19, 23, 42},
-								Sampling: generate.Sampling{Temperature: temperature, Seed: uint64(i)},
-							})
-						}
-						results := batched(t, requests, bf16)
-						var sequences [][]int32
-						var drawn [][]float64
-						for i, r := range results {
-							s, d := slices.Concat(requests[i].Prompt, r.IDs), r.Drawn
-							if r.Stop >= 0 {
-								s, d = append(s, r.Stop), append(slices.Clone(d), r.StopDrawn)
-							}
-							sequences, drawn = append(sequences, s), append(drawn, d)
-						}
-						compare := func(what string, ce [][]float32) {
-							for i, s := range sequences {
-								for k, d := range drawn[i] {
-									at := len(s) - len(drawn[i]) + k
-									if got := -float64(ce[i][at-1]); math.Float64bits(got) != math.Float64bits(d) {
-										t.Errorf("%s: token %d of sequence %d was drawn with %v, trained with %v", what, k, i, d, got)
-									}
-								}
-							}
-						}
-						compare("together", scores(t, sequences, float32(temperature), bf16))
-						var alone [][]float32
-						for _, s := range sequences {
-							alone = append(alone, scores(t, [][]int32{s}, float32(temperature), bf16)[0])
-						}
-						compare("alone", alone)
+						drawnIsTrained(t, nil, temperature, bf16, n)
 					})
 				}
 			}
 		}
+		t.Run(fmt.Sprintf("%v,adapted", temperature), func(t *testing.T) { drawnIsTrained(t, adapters, temperature, temperature == 1.3, 5) })
 	}
 }
 
+// drawnIsTrained draws n sequences, and scores them together and alone.
+func drawnIsTrained(t *testing.T, adapters *model.Adapters, temperature float64, bf16 bool, n int) {
+	var requests []generate.Request
+	for i := range int32(n) {
+		requests = append(requests, generate.Request{
+			Prompt: ids(3+4*int(i), i%2), MaxTokens: 20, Stop: []int32{7, 11, 19, 23, 42},
+			Sampling: generate.Sampling{Temperature: temperature, Seed: uint64(i)},
+		})
+	}
+	var sequences [][]int32
+	var drawn [][]float64
+	for i, r := range batched(t, adapters, requests, bf16) {
+		s, d := slices.Concat(requests[i].Prompt, r.IDs), r.Drawn
+		if r.Stop >= 0 {
+			s, d = append(s, r.Stop), append(slices.Clone(d), r.StopDrawn)
+		}
+		sequences, drawn = append(sequences, s), append(drawn, d)
+	}
+	compare := func(what string, ce [][]float32) {
+		for i, s := range sequences {
+			for k, d := range drawn[i] {
+				at := len(s) - len(drawn[i]) + k
+				if got := -float64(ce[i][at-1]); math.Float64bits(got) != math.Float64bits(d) {
+					t.Errorf("%s: token %d of sequence %d was drawn with %v, trained with %v", what, k, i, d, got)
+				}
+			}
+		}
+	}
+	compare("together", scores(t, adapters, sequences, float32(temperature), bf16))
+	var alone [][]float32
+	for _, s := range sequences {
+		alone = append(alone, scores(t, adapters, [][]int32{s}, float32(temperature), bf16)[0])
+	}
+	compare("alone", alone)
+}
+
 // batched runs requests in one batch, and each by itself in an engine, which gives the same.
-func batched(t *testing.T, requests []generate.Request, bf16 bool) []generate.Result {
+func batched(t *testing.T, adapters *model.Adapters, requests []generate.Request, bf16 bool) []generate.Result {
 	t.Helper()
 	c, dev := tiny(t, 64)
+	c.Adapters = adapters
 	b, err := generate.NewBatch(c, dev, generate.BatchOptions{Slots: len(requests), BF16: bf16})
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +127,9 @@ func batched(t *testing.T, requests []generate.Request, bf16 bool) []generate.Re
 	}); err != nil {
 		t.Fatal(err)
 	}
-	e := engine(t, 64, generate.Options{BF16: bf16})
+	own, other := tiny(t, 64)
+	own.Adapters = adapters
+	e := engineOf(t, own, other, generate.Options{BF16: bf16})
 	var out []generate.Result
 	for i, x := range chains {
 		if alone := run(t, e, requests[i]); !slices.Equal(alone.Drawn, x.Result.Drawn) || alone.StopDrawn != x.Result.StopDrawn {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"olmo/device/cpu"
@@ -38,11 +39,27 @@ func fill(t testing.TB, c *model.Config, dev *cpu.Device, seed uint64) {
 			t.Fatal(err)
 		}
 	}
+	for _, p := range c.AdapterParams() {
+		w := c.Adapters.Weights(p, seed)
+		for i := range w {
+			if strings.HasSuffix(p.Name, model.AdapterB) {
+				w[i] = float32(i%5-2) / 4
+			}
+		}
+		if err := dev.Write(p.Name, w); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func engine(t testing.TB, T int, o generate.Options) *generate.Engine {
 	t.Helper()
 	c, dev := tiny(t, T)
+	return engineOf(t, c, dev, o)
+}
+
+func engineOf(t testing.TB, c *model.Config, dev *cpu.Device, o generate.Options) *generate.Engine {
+	t.Helper()
 	e, err := generate.New(c, dev, o)
 	if err != nil {
 		t.Fatal(err)

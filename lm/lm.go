@@ -39,8 +39,9 @@ type Model struct {
 	// Device holds the parameters under their names.
 	Device device.Device
 
-	bf16 bool
-	full bool // the weights of Files are on the device
+	adapter *Adapter // of Options
+	bf16    bool
+	full    bool // the weights of Files are on the device
 }
 
 // Options say how a model runs; zero values take defaults.
@@ -50,6 +51,16 @@ type Options struct {
 	BF16      bool                 // the arithmetic of an amp_bf16 run, instead of f32
 	// IgnoreExtra leaves out tensors that the config has no place for, instead of an error.
 	IgnoreExtra bool
+	// Adapter is added to the matrices of the checkpoint as they run, unmerged; nil: none.
+	Adapter *Adapter
+}
+
+// Adapter is a set of matrices of low rank for a model that is opened. (A model of weights that
+// are on the device has its adapters in its Config, and their matrices there.)
+type Adapter struct {
+	model.Adapters
+	// Weights returns a matrix of model.Config.AdapterParams.
+	Weights func(p model.Param) ([]float32, error)
 }
 
 // Open opens a checkpoint of any layout, as model.Open finds it, and its tokenizer. Only
@@ -65,10 +76,18 @@ func Open(path string, o Options) (*Model, error) {
 			return nil, errors.Join(err, files.Close())
 		}
 	}
-	m, err := New(files.Config, o)
+	c := *files.Config
+	if o.Adapter != nil {
+		c.Adapters = &o.Adapter.Adapters
+		if err := c.Validate(); err != nil {
+			return nil, errors.Join(fmt.Errorf("adapting the model %s: %w", path, err), files.Close())
+		}
+	}
+	m, err := New(&c, o)
 	if err != nil {
 		return nil, errors.Join(err, files.Close())
 	}
+	m.adapter = o.Adapter
 	m.Path, m.Files, m.Stop = path, files, files.Stop
 	return m, nil
 }
@@ -100,7 +119,24 @@ func (m *Model) fill() error {
 	if err != nil {
 		err = fmt.Errorf("reading the weights of %s: %w", m.Path, err)
 	}
-	return errors.Join(err, m.Files.Close())
+	return errors.Join(err, m.adapt(), m.Files.Close())
+}
+
+// adapt brings the matrices of the adapter to the device.
+func (m *Model) adapt() error {
+	if m.adapter == nil {
+		return nil
+	}
+	for _, p := range m.Config.AdapterParams() {
+		w, err := m.adapter.Weights(p)
+		if err == nil {
+			err = m.Device.Write(p.Name, w)
+		}
+		if err != nil {
+			return fmt.Errorf("reading the adapter: %w", err)
+		}
+	}
+	return nil
 }
 
 // Digest returns the weights_digest of the checkpoint, in hexadecimal digits: a hash over
@@ -108,6 +144,9 @@ func (m *Model) fill() error {
 func (m *Model) Digest() (string, error) {
 	if m.Files == nil {
 		return "", errors.New("a model without files has no digest")
+	}
+	if m.adapter != nil {
+		return "", errors.New("a model with an adapter has no digest: the checkpoint's would say nothing of it")
 	}
 	files := m.Files
 	if m.full { // and closed

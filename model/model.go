@@ -69,7 +69,7 @@ type Config struct {
 	EOS, PAD, BOS int32 // ids; negative: none
 
 	// Adapters are added to matrices of the blocks; nil: none. No file of the model has them.
-	Adapters *Adapters
+	Adapters *Adapters `json:",omitempty"`
 }
 
 // NormKind is a kind of norm.
