@@ -435,7 +435,10 @@ var attacks = []struct {
 // TestAttacks: each is found, and its place named.
 func TestAttacks(t *testing.T) {
 	for _, a := range attacks {
-		for _, forged := range []bool{false, true} {
+		for _, forged := range []bool{true, false} {
+			if testing.Short() && !forged {
+				break // that is found by the files' hashes alone, too
+			}
 			t.Run(fmt.Sprintf("%s, forged %v", a.name, forged), func(t *testing.T) {
 				t.Parallel()
 				dir := fresh(t)

@@ -171,7 +171,7 @@ func TestMoving(t *testing.T) {
 func TestManyEntries(t *testing.T) {
 	dir := t.TempDir()
 	m := &release.Manifest{Name: "lab/many", Revisions: []release.Revision{{Name: "main", Path: "model/main"}}}
-	for i := range 100_000 {
+	for i := range 30_000 {
 		m.Files = append(m.Files, release.File{Path: fmt.Sprintf("data/%07d", i)})
 		m.LeftOut = append(m.LeftOut, release.File{Path: fmt.Sprintf("eval/%07d", i)})
 	}
@@ -180,7 +180,7 @@ func TestManyEntries(t *testing.T) {
 	check(t, m.Write(&b))
 	write(t, filepath.Join(dir, release.ManifestFile), b.Bytes())
 	_, r := verified(t, dir, verify.Options{})
-	if len(r.Problems) < 1000 || len(r.Problems) > 1020 || !slices.Contains(r.Notes, "99000 more problems of kind missing are not listed") {
+	if len(r.Problems) < 1000 || len(r.Problems) > 1020 || !slices.Contains(r.Notes, "29000 more problems of kind missing are not listed") {
 		t.Errorf("%d problems, %q", len(r.Problems), r.Notes)
 	}
 }

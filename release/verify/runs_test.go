@@ -52,6 +52,9 @@ func TestRuns(t *testing.T) {
 // TestContinued: of a run that was stopped and goes on, with other settings too, with each release the
 // older one is the beginning of the later.
 func TestContinued(t *testing.T) {
+	if testing.Short() {
+		t.Skip("several runs")
+	}
 	run := newRun(t, "stop_at=6")
 	older := released(t, run)
 	text := strings.ReplaceAll(settings, "global_train_batch_size: 4", "global_train_batch_size: 8\naccept_changes: true")
@@ -126,6 +129,9 @@ func TestIndicesEnd(t *testing.T) {
 
 // TestParents: a run that began with the checkpoint of another hangs on it.
 func TestParents(t *testing.T) {
+	if testing.Short() {
+		t.Skip("several runs")
+	}
 	run := newRun(t)
 	child := filepath.Join(filepath.Dir(run), "child")
 	goOn(t, filepath.Join(filepath.Dir(run), "tokens", "train.yaml"), "save_folder="+child, "load_path="+filepath.Join(run, "step8"), "reset_trainer_state=true", "optimizer.learning_rate=1e-3")
