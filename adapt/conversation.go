@@ -147,7 +147,12 @@ func checkAnswer(key string, messages []Message) error {
 func parseTools(value json.RawMessage) (*jinja.List, error) {
 	v, err := jsonValue(value)
 	if text, ok := v.(string); ok && err == nil && text != "" {
-		if v, err = jsonValue(json.RawMessage(text)); err != nil {
+		// Unmarshal bounds how deep it nests, which the reading of a row has done for the rest.
+		var inner json.RawMessage
+		if err = json.Unmarshal([]byte(text), &inner); err == nil {
+			v, err = jsonValue(inner)
+		}
+		if err != nil {
 			err = fmt.Errorf("its text is no JSON: %w", err)
 		}
 	}

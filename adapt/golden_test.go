@@ -13,7 +13,7 @@ import (
 )
 
 // goldens are the folders with what open-instruct's own functions made (e6c3044; the README of
-// golden/adapt says how): a part in testdata, and all that OLMO_GOLDEN names.
+// golden/adapt says how): a part in testdata, and all that OLMO_GOLDEN names. testdata/make.py makes more.
 func goldens(t *testing.T) []string {
 	t.Helper()
 	folders := []string{"testdata"}

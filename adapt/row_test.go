@@ -3,6 +3,8 @@ package adapt
 import (
 	"strings"
 	"testing"
+
+	"olmo/tokenizer"
 )
 
 // TestRowErrors: a row that is no conversation is refused, and its error names the member.
@@ -61,6 +63,54 @@ func TestRowErrors(t *testing.T) {
 			t.Errorf("%s %s: error %v, want %q", c.kind, c.line, err, c.want)
 		}
 	}
+}
+
+// TestDeepTools: a text of millions of brackets is refused; going down into it would end the
+// process.
+func TestDeepTools(t *testing.T) {
+	deep := strings.Repeat("[", 5_000_000)
+	if _, err := parseTools([]byte(`"` + deep + `"`)); err == nil || !strings.Contains(err.Error(), "no JSON") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := parseTools([]byte(`"[{\"name\":\"f\"}] more"`)); err == nil {
+		t.Error("a list with more behind it was taken")
+	}
+}
+
+// FuzzParseRow: whatever a line holds, it is a row or an error, and what is a row can be encoded
+// or is refused.
+func FuzzParseRow(f *testing.F) {
+	for _, line := range []string{
+		twoTurns,
+		`{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":null,"tool_calls":[{"x":1}]}],"tools":"[{}]"}`,
+		`{"conversations":[{"from":"human","value":"q"},{"from":"gpt","value":"a"}]}`,
+		`{"chosen":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}],"rejected":[{"role":"user","content":"q"},{"role":"assistant","content":"b"}]}`,
+		`{"prompt":[{"role":"user","content":"q"}],"ground_truth":[1],"dataset":["x"]}`,
+	} {
+		f.Add([]byte(line))
+	}
+	tok, err := tokenizer.Load("testdata/tokenizer")
+	if err != nil {
+		f.Fatal(err)
+	}
+	tpl, err := Template("olmo", "testdata/tokenizer", false)
+	if err != nil {
+		f.Fatal(err)
+	}
+	e := &Encoder{Template: tpl, Tokenizer: tok, MaxLength: 64}
+	f.Fuzz(func(t *testing.T, line []byte) {
+		_, _ = ParseRender(line)
+		_, _ = KindOf(line)
+		for _, k := range Kinds {
+			r, err := ParseRow(line, k)
+			if err != nil {
+				continue
+			}
+			if x, err := e.Encode(&r.Conversation); err == nil && (len(x.IDs) != len(x.Labels) || len(x.IDs) > 64) {
+				t.Errorf("%s %s: %d ids, %d labels", k, line, len(x.IDs), len(x.Labels))
+			}
+		}
+	})
 }
 
 // TestPromptRows: what is asked is what stands before the answer, and what judges comes as lists.
