@@ -125,11 +125,17 @@ func (c *Config) withNames() *Config {
 }
 
 // FromRecipe is the config of a run that a recipe describes. Its token files are looked for under their
-// names in the folder tokenFiles, its label masks in masks.
+// names in the folder tokenFiles, its label masks in masks. A recipe may be from anybody: a name that leads
+// outside is an error.
 func FromRecipe(text []byte, tokenFiles, masks string) (*Config, error) {
 	c := DefaultConfig()
 	if err := config.Parse("recipe.json", text, nil, c); err != nil {
 		return nil, err
+	}
+	for _, name := range c.Data.Files() {
+		if !filepath.IsLocal(filepath.FromSlash(name)) {
+			return nil, fmt.Errorf("the recipe names the file %q, which is none below a folder", name)
+		}
 	}
 	place := func(folder string, list []string) {
 		for i, name := range list {

@@ -84,6 +84,24 @@ func TestFromRecipe(t *testing.T) {
 	}
 }
 
+// TestRecipeOutside: a recipe may be from anybody, and leads nowhere else.
+func TestRecipeOutside(t *testing.T) {
+	c, err := train.LoadConfig(tiny, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	recipe, err := c.Recipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"../other.npy", "/etc/passwd", "a/../../b.npy"} {
+		text := bytes.Replace(recipe, []byte(`"`+filepath.Base(c.Data.Paths[0])+`"`), []byte(`"`+name+`"`), 1)
+		if _, err := train.FromRecipe(text, t.TempDir(), ""); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
 // TestRecipeDocs: the page on verification names every key that a recipe leaves out.
 func TestRecipeDocs(t *testing.T) {
 	page, err := os.ReadFile("../docs/verification.md")

@@ -236,6 +236,10 @@ func (r *Record) recipe(h proof.Hash) ([]byte, error) {
 	return nil, fmt.Errorf("no recipe in %s has the hash %v of the chain: what the run was made with is not known", r.dir, h)
 }
 
+// maxTensorsLine is the longest line that tensors.jsonl may have, in bytes: that of a model with a hundred
+// thousand tensors has some ten millions.
+const maxTensorsLine = 64 << 20
+
 // tensors are the recorded hashes of a step's tensors, nil for none.
 func (r *Record) tensors(step int) (params, optim map[string]proof.Hash, err error) {
 	f, err := store.Open(filepath.Join(r.dir, "tensors.jsonl"))
@@ -247,22 +251,21 @@ func (r *Record) tensors(step int) (params, optim map[string]proof.Hash, err err
 	}
 	defer f.Close()
 	want := fmt.Appendf(nil, `{"step":%d,`, step)
-	in := bufio.NewReaderSize(f, 1<<20)
-	for {
-		text, err := in.ReadBytes('\n')
-		if bytes.HasPrefix(text, want) {
-			var l struct{ Weights, Optim map[string]proof.Hash }
-			if json.Unmarshal(text, &l) == nil {
-				params, optim = l.Weights, l.Optim // the last one of a step counts
-			}
+	in := bufio.NewScanner(f)
+	in.Buffer(make([]byte, 1<<20), maxTensorsLine)
+	for in.Scan() {
+		if !bytes.HasPrefix(in.Bytes(), want) {
+			continue
 		}
-		if errors.Is(err, io.EOF) {
-			return params, optim, nil
-		}
-		if err != nil {
-			return nil, nil, err
+		var l struct{ Weights, Optim map[string]proof.Hash }
+		if json.Unmarshal(in.Bytes(), &l) == nil {
+			params, optim = l.Weights, l.Optim // the last one of a step counts
 		}
 	}
+	if err := in.Err(); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	return params, optim, nil
 }
 
 // judge refuses what this program cannot compute as it was.
