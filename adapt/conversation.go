@@ -3,7 +3,9 @@ package adapt
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -147,12 +149,7 @@ func checkAnswer(key string, messages []Message) error {
 func parseTools(value json.RawMessage) (*jinja.List, error) {
 	v, err := jsonValue(value)
 	if text, ok := v.(string); ok && err == nil && text != "" {
-		// Unmarshal bounds how deep it nests, which the reading of a row has done for the rest.
-		var inner json.RawMessage
-		if err = json.Unmarshal([]byte(text), &inner); err == nil {
-			v, err = jsonValue(inner)
-		}
-		if err != nil {
+		if v, err = jsonValue(json.RawMessage(text)); err != nil {
 			err = fmt.Errorf("its text is no JSON: %w", err)
 		}
 	}
@@ -187,8 +184,10 @@ func jsonValue(text json.RawMessage) (any, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	v, err := jinja.FromJSON(d)
-	if err == nil && d.More() {
-		err = fmt.Errorf("there is more behind the value")
+	if err == nil {
+		if _, end := d.Token(); end != io.EOF {
+			err = errors.New("there is more behind the value")
+		}
 	}
 	return v, err
 }

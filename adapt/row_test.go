@@ -72,8 +72,10 @@ func TestDeepTools(t *testing.T) {
 	if _, err := parseTools([]byte(`"` + deep + `"`)); err == nil || !strings.Contains(err.Error(), "no JSON") {
 		t.Errorf("error %v", err)
 	}
-	if _, err := parseTools([]byte(`"[{\"name\":\"f\"}] more"`)); err == nil {
-		t.Error("a list with more behind it was taken")
+	for _, text := range []string{`"[{\"name\":\"f\"}] more"`, `"[{\"name\":\"f\"}]]"`, `"[{\"name\":\"f\"}"`} {
+		if list, err := parseTools([]byte(text)); err == nil {
+			t.Errorf("%s: %v", text, list)
+		}
 	}
 }
 

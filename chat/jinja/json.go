@@ -214,9 +214,18 @@ func (r *renderer) sortStable(order []int, less func(i, j int) bool) {
 	})
 }
 
+// maxNesting is how deep JSON may nest, as in encoding/json, whose tokens come from any depth: going
+// down a line of brackets would end the process.
+const maxNesting = 10_000
+
 // FromJSON reads one value; the decoder keeps numbers as they are written (UseNumber). Integers are
 // integers, as in Python.
-func FromJSON(d *json.Decoder) (any, error) {
+func FromJSON(d *json.Decoder) (any, error) { return fromDecoder(d, 0) }
+
+func fromDecoder(d *json.Decoder, depth int) (any, error) {
+	if depth > maxNesting {
+		return nil, fmt.Errorf("nested deeper than %d", maxNesting)
+	}
 	t, err := d.Token()
 	if err != nil {
 		return nil, err
@@ -236,7 +245,7 @@ func FromJSON(d *json.Decoder) (any, error) {
 		if v == '[' {
 			var items []any
 			for d.More() {
-				item, err := FromJSON(d)
+				item, err := fromDecoder(d, depth+1)
 				if err != nil {
 					return nil, err
 				}
@@ -251,7 +260,7 @@ func FromJSON(d *json.Decoder) (any, error) {
 			if err != nil {
 				return nil, err
 			}
-			item, err := FromJSON(d)
+			item, err := fromDecoder(d, depth+1)
 			if err != nil {
 				return nil, err
 			}

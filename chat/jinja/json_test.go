@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -79,4 +80,14 @@ func decodeJSON(d *json.Decoder) (any, error) {
 		return m, err
 	}
 	return t, nil // nil, bool, string
+}
+
+// TestDeepJSON: a text of brackets is an error, and not the end of the process.
+func TestDeepJSON(t *testing.T) {
+	for _, open := range []string{"[", `{"a":`} {
+		d := json.NewDecoder(strings.NewReader(strings.Repeat(open, 3_000_000)))
+		if _, err := FromJSON(d); err == nil || !strings.Contains(err.Error(), "nested deeper than 10000") {
+			t.Errorf("%s…: %v", open, err)
+		}
+	}
 }
