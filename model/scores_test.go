@@ -47,6 +47,8 @@ func scored(t *testing.T, g *graph.Graph, b *graph.Batch, bf16 bool) map[string]
 	return got
 }
 
+func sameBits(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) }
+
 // TestScores: a loss of the caller's own whose derivatives are those of the sum over tokens gives
 // the bits of the fused head, at a temperature of 1, recomputed or not.
 func TestScores(t *testing.T) {
@@ -61,6 +63,13 @@ func TestScores(t *testing.T) {
 				c.ScoresAndGradients(halves, 1, r)
 				for _, bf16 := range []bool{false, true} {
 					want := scored(t, fused, b, bf16)
+					each := *b
+					each.LossScales = slices.Repeat([]float32{0.25}, len(b.IDs))
+					for what, got := range scored(t, fused, &each, bf16) {
+						if !slices.EqualFunc(got, want[what], sameBits) {
+							t.Errorf("bf16 %v: %s differs with the same factor for each token", bf16, what)
+						}
+					}
 					own := *b
 					own.Seed = func(ce, d []float32) {
 						if !slices.Equal(ce, want["ce"]) {
@@ -72,7 +81,7 @@ func TestScores(t *testing.T) {
 					}
 					got := scored(t, halves, &own, bf16)
 					for what, w := range want {
-						if !slices.EqualFunc(got[what], w, func(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) }) {
+						if !slices.EqualFunc(got[what], w, sameBits) {
 							t.Errorf("bf16 %v: %s differs", bf16, what)
 						}
 					}
