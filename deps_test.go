@@ -118,9 +118,6 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "adapt", may: "chat chat/jinja config data data/parquet data/store eval/data eval/python internal/parallel lm store tokenizer"},
 	{pkg: "adapt/stage", may: "adapt chat config convert data data/tokens model proof runlog store tensor tokenizer train", tests: "device/cpu lm/lmtest"},
 
-	// A hub, in a closed room or the world's, on either side.
-	{pkg: "dashboard", may: "config page runlog store", tests: "page/pagetest"},
-
 	// What a release says of itself, which whoever makes, checks or serves one stands on.
 	{pkg: "release", may: "internal/strictjson proof store"},
 	{pkg: "release/replay", may: "device/cpu internal/parallel numeric proof store tensor train weights", tests: "data/tokens"},
@@ -135,6 +132,9 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "hub/client", may: "data/store hub/git internal/loopback proof release release/signature store tensor weights", tests: "hub/client/hubtest"},
 	{pkg: "hub/client/hubtest", may: "hub/git"},
 	{pkg: "hub/serve", may: "hub/git internal/pyjson proof release store"},
+
+	// Runs and releases on a page.
+	{pkg: "dashboard", may: "config page proof release runlog store", tests: "page/pagetest"},
 
 	// What an artefact is, and whether it is whole.
 	{pkg: "check", may: "config data data/dedupe data/parquet data/tokens internal/pyjson model proof release release/verify runlog store tensor tokenizer train weights", tests: "lm/lmtest quickstart"},

@@ -26,8 +26,8 @@ import (
 //go:embed assets
 var assets embed.FS
 
-// Handler serves the page and the data of the runs: folders of runs and of quickstarts,
-// folders with such folders below them, in which runs may still appear, or logs. source
+// Handler serves the page and the data of the runs: folders of runs, of quickstarts and of
+// releases, folders with such folders below them, in which runs may still appear, or logs. source
 // may be nil. Only requests by a local name are answered, so that no other web page can
 // read the runs through a visitor's browser.
 func Handler(paths []string, source Source) (http.Handler, error) {
@@ -38,7 +38,7 @@ func Handler(paths []string, source Source) (http.Handler, error) {
 			return nil, err
 		}
 		if len(logs) == 0 && len(findResults(path)) == 0 {
-			return nil, fmt.Errorf("%s holds no run: there is no metrics.jsonl, no config.yaml of a run and no results.json in it or below", path)
+			return nil, fmt.Errorf("%s holds no run: there is no metrics.jsonl, no config.yaml of a run, no release.json and no results.json in it or below", path)
 		}
 		d.add(logs)
 	}
@@ -52,6 +52,7 @@ func Handler(paths []string, source Source) (http.Handler, error) {
 	mux.HandleFunc("GET /api/runs/{run}/samples", d.samples)
 	mux.HandleFunc("GET /api/runs/{run}/steps/{step}", d.step)
 	mux.HandleFunc("GET /api/runs/{run}/report", d.report)
+	mux.HandleFunc("GET /api/runs/{run}/release", d.release)
 	mux.HandleFunc("GET /api/evaluations", d.evaluations)
 	mux.HandleFunc("GET /page.css", text("text/css; charset=utf-8", page.CSS()))
 	mux.HandleFunc("GET /chart.js", text("text/javascript; charset=utf-8", page.Script()))

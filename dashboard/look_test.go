@@ -121,6 +121,9 @@ func TestLook(t *testing.T) {
 			t.Errorf("there is a chart of %s", key)
 		}
 	}
+	if b.Eval(`getComputedStyle(document.querySelector("#releases")).display`) != "none" {
+		t.Error("runs that are in no release have its section")
+	}
 	if n := b.Eval(`document.querySelectorAll("#evaluations tbody tr").length`); n != 5.0 {
 		t.Errorf("%v rows of evaluations, want one for each task", n)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"olmo/config"
+	"olmo/release"
 	"olmo/runlog"
 	"olmo/store"
 )
@@ -41,8 +42,8 @@ func newRun(id int, log string) *run {
 const logName = "metrics.jsonl"
 
 // find lists the logs of the runs that a path stands for, also of runs that have not
-// begun: a log, the folder of a run or of a quickstart, or a folder with such folders
-// below it.
+// begun: a log, the folder of a run, of a quickstart or of a release, or a folder with such
+// folders below it.
 func find(path string) ([]string, error) {
 	st, err := os.Stat(path)
 	if err != nil {
@@ -50,6 +51,9 @@ func find(path string) ([]string, error) {
 	}
 	if !st.IsDir() {
 		return []string{path}, nil
+	}
+	if exists(filepath.Join(path, release.ManifestFile)) {
+		return []string{filepath.Join(path, trainFolder, logName)}, nil
 	}
 	for _, folder := range []string{path, filepath.Join(path, "run")} {
 		if exists(filepath.Join(folder, logName)) || exists(filepath.Join(folder, "config.yaml")) {
@@ -112,7 +116,7 @@ func describesRun(path string) bool {
 }
 
 // names tells runs apart by as little of their paths as is needed, from the end. The
-// folder run of a quickstart says nothing.
+// folders run of a quickstart and train of a release say nothing.
 func names(logs []string) []string {
 	parts := make([][]string, len(logs))
 	for i, log := range logs {
@@ -121,7 +125,7 @@ func names(logs []string) []string {
 		}
 		folder, file := filepath.Split(log)
 		p := strings.FieldsFunc(filepath.ToSlash(folder), func(r rune) bool { return r == '/' })
-		if n := len(p); n > 1 && p[n-1] == "run" {
+		if n := len(p); n > 1 && (p[n-1] == "run" || released(filepath.Dir(log)) != "") {
 			p = p[:n-1]
 		}
 		if file != logName {
@@ -215,6 +219,7 @@ type about struct {
 	Saved    []int             `json:"checkpoints"`
 	Samples  bool              `json:"samples"`
 	Report   bool              `json:"report"`
+	Release  int64             `json:"release"`  // Unix milliseconds of its release.json, 0 without one
 	Modified int64             `json:"modified"` // Unix milliseconds of the last step
 }
 
@@ -225,6 +230,7 @@ const (
 	finished = "finished"
 	stopped  = "stopped"
 	stalled  = "stalled"
+	ended    = "released" // part of a release, in which nothing goes on
 )
 
 // about says how a run is.
@@ -234,6 +240,18 @@ func (r *run) about(now time.Time) about {
 		Weights: r.weights, Saved: r.checkpoints(), Samples: exists(filepath.Join(r.folder, "samples.jsonl")), Report: r.report() != "",
 	}
 	n := r.columns.Len()
+	if dir := released(r.folder); dir != "" {
+		if st, err := os.Stat(filepath.Join(dir, release.ManifestFile)); err == nil {
+			a.Release = st.ModTime().UnixMilli()
+		}
+		a.State = ended
+		if n == 0 {
+			a.Says = "without its log"
+		} else {
+			a.Last = r.columns.Step(n - 1)
+		}
+		return a // and its lock is not asked for, as nothing is written into a release
+	}
 	if n == 0 {
 		if r.locked(now) {
 			a.State, a.Says = running, "no step yet"

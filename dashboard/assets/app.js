@@ -198,7 +198,7 @@ function table() {
   for (const r of runs.values()) {
     if (!r.row) {
       const box = element("input", { type: "checkbox", checked: r.on });
-      box.addEventListener("change", () => { r.on = box.checked; refresh().then(() => { draw(); settings(); checkpoints(); evaluations(true); samples(true); }); });
+      box.addEventListener("change", () => { r.on = box.checked; refresh().then(() => { draw(); settings(); checkpoints(); evaluations(true); samples(true); return releases(); }); });
       r.label = element("span", {});
       r.about = element("small", {});
       r.row = element("tr", { class: "s" + r.slot, "data-run": r.id }, element("th", { scope: "row" }, element("label", {}, box, r.label), r.about));
@@ -234,6 +234,63 @@ function checkpoints() {
   checkpoints.text = text;
   $("checkpoints").querySelector("div").replaceChildren(...on.map(r => element("p", {}, element("b", { class: "run s" + r.slot }, r.name), " step ",
     ...r.checkpoints.flatMap((n, i) => [i ? ", " : "", n ? element("button", { type: "button", class: "link", "data-step": n, "data-run": r.id }, n.toLocaleString("en")) : "0"]))));
+}
+
+// command is a line for a shell, with a button that takes it along.
+function command(text) {
+  const code = element("code", {}, text), button = element("button", { type: "button", "aria-label": "copy " + text }, "copy");
+  button.addEventListener("click", async () => {
+    let said = "copied";
+    // Without a secure address, or the leave to write there, the text is chosen for the keys to copy.
+    try { await navigator.clipboard.writeText(text); } catch { getSelection().selectAllChildren(code); said = "chosen"; }
+    button.textContent = said;
+    button.setAttribute("aria-label", said + " " + text);
+    setTimeout(() => { button.textContent = "copy"; button.setAttribute("aria-label", "copy " + text); }, 2000);
+  });
+  return element("span", { class: "command" }, code, button);
+}
+
+// bytes and several write sizes and counts.
+const bytes = n => n < 1000 ? n + " B" : words(n) + "B";
+const several = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
+
+// releases shows what the releases of the runs that are shown say of themselves.
+async function releases() {
+  const on = shown().filter(r => r.release), view = JSON.stringify(on.map(r => [r.id, r.release, r.name]));
+  $("releases").hidden = !on.length;
+  if (releases.view === view) return;
+  const all = await Promise.all(on.map(async r => ({ r, a: await get(`api/runs/${r.id}/release`) })));
+  releases.view = view;
+  $("releases").querySelector("div").replaceChildren(...all.flatMap(({ r, a }) => [on.length > 1 ? element("h3", { class: "s" + r.slot }, element("b", { class: "run" }, r.name)) : null, ...releaseOf(a)]).filter(Boolean));
+}
+
+// releaseOf is one release: its facts, its steps, and what is not there.
+function releaseOf(a) {
+  const hash = h => h ? element("code", { class: "hash" }, h) : "none", fact = (name, ...what) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, ...what));
+  const scroll = (name, table) => element("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": name }, table), amount = f => `${f.path}: ${several(f.files, "file")}, ${bytes(f.bytes)}`;
+  const commands = [fact("check it", command(a.verify)), fact("serve it", command(a.serve))];
+  if (a.problem) return [element("p", { class: "bad" }, a.problem), element("table", { class: "facts" }, element("tbody", {}, ...commands))];
+  const facts = element("table", { class: "facts" }, element("tbody", {},
+    fact("name", element("b", {}, a.name)),
+    fact("run", `${several(a.run.steps, "step")}, ${several(a.run.tokens, "token")}`),
+    fact("head of the chain", hash(a.run.chain_head)),
+    fact("steps_root", hash(a.run.steps_root)),
+    fact("data", a.data.documents_root ? `${several(a.data.documents, "document")}, ${several(a.data.tokens, "token")} (${a.data.dtype})` : "its documents are not known"),
+    a.data.documents_root ? fact("documents_root", hash(a.data.documents_root)) : null,
+    fact("tokenizer", a.tokenizer ? a.tokenizer.path : "none"),
+    fact("files", `${several(a.files, "file")}, ${bytes(a.bytes)}`),
+    fact("files_root", hash(a.files_root)),
+    fact("signature", a.signed ? "release.sig is there; olmo verify with --key says whose it is" : "none"),
+    fact("left out", ...(a.left_out.length ? a.left_out.map(f => element("div", {}, amount(f))) : ["nothing"])),
+    a.missing.length ? fact("not here", ...a.missing.map(f => element("div", { class: "bad" }, amount(f)))) : null,
+    fact("made by", a.program), ...commands));
+  const where = is => is || "–";
+  const rows = a.steps.map(s => element("tr", {}, element("th", { scope: "row", class: "n" }, s.step.toLocaleString("en")),
+    element("td", {}, ...s.revisions.map(name => element("div", {}, name))), element("td", {}, s.weights_root ? hash(s.weights_root) : "–"),
+    element("td", {}, where(s.model)), element("td", {}, where(s.checkpoint)), element("td", {}, s.replay ? command(s.replay) : "–")));
+  return [facts, element("p", { class: "soft" }, "Models and checkpoints. Each command computes the steps since the checkpoint before it again, and compares every bit with the record."), scroll("Steps of the release", element("table", { class: "steps" },
+    element("thead", {}, element("tr", {}, element("th", { scope: "col", class: "n" }, "step"), ...["revision", "weights_root", "model", "checkpoint", "replay of the steps before it"].map(t => element("th", { scope: "col" }, t)))), element("tbody", {}, ...rows))),
+    a.cannot_replay ? element("p", { class: "bad" }, a.cannot_replay) : null];
 }
 
 // evaluations puts the figures of tasks beside each other: a column for each results.json and model.
@@ -332,6 +389,7 @@ async function poll() {
     if (poll.config !== config) { poll.config = config; settings(); }
     await evaluations();
     await samples();
+    await releases();
     for (const part of [$("runs"), $("controls"), document.querySelector(".help")]) part.hidden = !runs.size; // evaluations alone
     const live = [...runs.values()].filter(r => r.state === "running").length;
     $("state").className = "";

@@ -19,16 +19,18 @@ func newDashboardCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "dashboard RUN…",
 		Short: "Show training runs on a local page: live curves, samples, what each step read",
-		Long: `Dashboard serves a page over training runs: folders of runs or quickstarts, a
-folder with such folders below it, or files like metrics.jsonl. It follows runs
+		Long: `Dashboard serves a page over training runs: folders of runs, quickstarts or releases,
+a folder with such folders below it, or files like metrics.jsonl. It follows runs
 that go on, waits for those that have not begun, and takes up new ones. Figures
 of 'olmo eval' (results.json) in these folders stand beside the run whose
-checkpoint they are about, or alone.
+checkpoint they are about, or alone. Of a release it shows also what release.json
+says, what was left out, and the commands that check it and compute its steps again.
 Everything the page needs is inside the program; nothing is fetched from
 elsewhere.`,
 		Example: `  olmo dashboard olmo-quickstart
   olmo dashboard runs-out
-  olmo dashboard runs-out/a runs-out/b --addr 8500`,
+  olmo dashboard runs-out/a runs-out/b --addr 8500
+  olmo dashboard my-model`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageErrorf("a run is needed")

@@ -39,6 +39,7 @@ var helpNotRun = map[string]string{
 	"olmo dashboard olmo-quickstart":                   "serves until it is stopped; TestDocs runs one",
 	"olmo dashboard runs-out":                          "serves until it is stopped",
 	"olmo dashboard runs-out/a runs-out/b --addr 8500": "serves until it is stopped",
+	"olmo dashboard my-model":                          "serves until it is stopped",
 
 	"olmo hub serve my-model":                                 "serves until it is stopped; TestHubServeDrains runs one",
 	"olmo hub serve my-model other-model --addr 0.0.0.0:8411": "serves until it is stopped",
