@@ -29,6 +29,18 @@ func Exp(x float64) float64 {
 	return math.Ldexp(p, int(n))
 }
 
+// Expm1 returns e to the x less 1, within 3 units in the last place near 0, too.
+func Expm1(x float64) float64 {
+	if !(math.Abs(x) < 0.35) {
+		return Exp(x) - 1
+	}
+	p := 1.0
+	for k := 16; k > 1; k-- { // Taylor: x·(1 + x/2·(1 + x/3·(…)))
+		p = 1 + float64(p*(x/float64(k)))
+	}
+	return float64(x * p)
+}
+
 // Log returns the natural logarithm of x, within 2 units in the last place.
 func Log(x float64) float64 {
 	switch {

@@ -17,6 +17,7 @@ func TestMath64(t *testing.T) {
 	for range 20000 {
 		x := (r.Float64() - 0.5) * 100
 		note("exp", Exp(x), math.Exp(x), math.Exp(x))
+		note("expm1", Expm1(x/50), math.Expm1(x/50), math.Abs(math.Expm1(x/50)))
 		y := math.Exp(x)
 		note("log", Log(y), math.Log(y), max(1e-300, math.Abs(math.Log(y))))
 		a := r.Float64() * 70000
