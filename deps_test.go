@@ -115,7 +115,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "eval/compare", may: "data/dedupe eval eval/record eval/stats numeric page", tests: "page/pagetest"},
 	{pkg: "eval/tasks", may: "eval eval/taskfile", tests: "eval/olmes"},
 	{pkg: "convert", may: "device/cpu internal/pyjson lm model numeric store tensor tokenizer weights"},
-	{pkg: "adapt", may: "chat chat/jinja config data data/parquet data/store eval/data eval/python internal/parallel lm store tokenizer"},
+	{pkg: "adapt", may: "chat chat/jinja config data data/parquet data/store eval/data eval/python internal/parallel internal/pyjson lm store tokenizer"},
 	{pkg: "adapt/objective", may: "config internal/pyjson numeric"},
 	{pkg: "adapt/stage", may: "adapt chat config convert data data/tokens model proof runlog store tensor tokenizer train", tests: "device/cpu lm/lmtest"},
 

@@ -1,0 +1,149 @@
+package score
+
+import (
+	"bufio"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestVerifiers compares rewards with those of open-instruct's own functions (e6c3044): the fixtures
+// of golden/adapt (its README says how they were made), and answers drawn at random by
+// testdata/verifiers.py.
+func TestVerifiers(t *testing.T) {
+	files := []string{"testdata/verifiers.jsonl"}
+	if root := os.Getenv("OLMO_GOLDEN"); root != "" {
+		more, err := filepath.Glob(filepath.Join(root, "adapt", "*", "verifiers.jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, more...)
+	}
+	for _, file := range files {
+		f, err := os.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		lines := bufio.NewScanner(f)
+		lines.Buffer(nil, 1<<20)
+		n := 0
+		for ; lines.Scan(); n++ {
+			var row struct {
+				Dataset, Prediction string
+				Truth               json.RawMessage `json:"ground_truth"`
+				IDs                 []int32         `json:"response_ids"`
+				Score               float64
+			}
+			if err := json.Unmarshal(lines.Bytes(), &row); err != nil {
+				t.Fatal(err)
+			}
+			if got := reward(t, row.Dataset, string(row.Truth), &Attempted{Text: row.Prediction, IDs: row.IDs}); math.Abs(got-row.Score) > 1e-12 {
+				t.Errorf("%s:%d: %v, want %v: %s", file, n+1, got, row.Score, lines.Bytes())
+			}
+		}
+		if n < 50 {
+			t.Errorf("%s has %d lines", file, n)
+		}
+	}
+}
+
+// reward is that of one built-in verifier.
+func reward(t *testing.T, name, truth string, a *Attempted) float64 {
+	t.Helper()
+	r, err := BuiltIn().Rewards([]string{name}, []json.RawMessage{json.RawMessage(truth)})
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	sum, each, err := r.Score(a)
+	if err != nil || len(each) != 1 || each[0] != sum {
+		t.Fatalf("%s: %v, %v: %v", name, sum, each, err)
+	}
+	return sum
+}
+
+// TestTruths: ground truths of another type, and names that are none, are errors that say what is
+// wanted.
+func TestTruths(t *testing.T) {
+	for _, c := range []struct{ dataset, truth, want string }{
+		{"gsm8k", `{"a":1}`, `the verifier gsm8k reads a text or number: {"a":1} is no text or number`},
+		{"gsm8k", `["1","2"]`, "it is a list of 2"},
+		{"gsm8k", `null`, "reads a text or number"},
+		{"gsm8k", ``, "there is none"},
+		{"math", `18`, "the verifier math reads a text of at most 4,000 bytes: it is 18"},
+		{"math", `"` + strings.Repeat("1", 4001) + `"`, "it has 4001 bytes"},
+		{"puzzle", `["a","b"]`, "reads a text"},
+		{"string_f1", `[]`, "empty list"},
+		{"string_f1", `["a",{"b":1}]`, "no text or number"},
+		{"re_search", `"{\"a\":1}"`, "no text or number"},
+		{"max_length", `"long"`, `it is "long"`},
+		{"max_length", `"nan"`, `it is "nan"`},
+		{"regex", `"(a"`, "missing closing )"},
+		{"regex", `"(?=a)"`, "invalid or unsupported Perl syntax"},
+		{"gsm9k", `"1"`, `no verifier is called "gsm9k"`},
+		{"gsm9k", `"1"`, "did you mean gsm8k?"},
+		{"exec:rm", `"1"`, "there are flan, gsm8k, "},
+	} {
+		_, err := BuiltIn().Rewards([]string{c.dataset}, []json.RawMessage{json.RawMessage(c.truth)})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s against %.40s: %v, want %q", c.dataset, c.truth, err, c.want)
+		}
+	}
+	r, err := BuiltIn().Rewards([]string{"max_length"}, []json.RawMessage{json.RawMessage("5")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.Score(&Attempted{Text: "a"}); err == nil || !strings.Contains(err.Error(), "response_ids") {
+		t.Errorf("a length without tokens: %v", err)
+	}
+}
+
+// TestSeveral: rewards are added by weight, and letter case of a name does not count.
+func TestSeveral(t *testing.T) {
+	set := BuiltIn()
+	half := set["regex"]
+	half.Weight = 0.5
+	set["regex"] = half
+	r, err := set.Rewards([]string{"GSM8K", "regex", "passthrough"}, []json.RawMessage{json.RawMessage(`"4"`), json.RawMessage(`"^So"`), json.RawMessage(`{}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, each, err := r.Score(&Attempted{Text: "So 4"})
+	if err != nil || sum != 1.5 || !slices.Equal(each, []float64{1, 1, 0}) {
+		t.Errorf("%v, %v, %v", sum, each, err)
+	}
+	if _, err := set.Rewards([]string{"gsm8k", "math"}, nil); err == nil {
+		t.Error("two verifiers without ground truths are no error")
+	}
+}
+
+// TestVerifierBounds: no answer takes long, whatever is in it.
+func TestVerifierBounds(t *testing.T) {
+	const n = 50_000
+	for _, text := range []string{
+		"\\boxed{10^{10^{10}}}", "10^10^10", "\\boxed{(10^{5000})!}", "9^{9^{9^{9}}}",
+		strings.Repeat("1", n), strings.Repeat("1,", n), strings.Repeat("-", n), strings.Repeat("1.", n),
+		strings.Repeat("\\boxed{", n/7), strings.Repeat("\\sqrt", n/5), strings.Repeat("\\frac", n/5), strings.Repeat("\\text{", n/6), strings.Repeat("$", n), strings.Repeat("a ", n/2),
+		strings.Repeat("Final Answer: The final answer is ", n/34), strings.Repeat(" I hope it is correct", n/21),
+		strings.Repeat("<finish>", n/8), strings.Repeat("</finish>", n/9), strings.Repeat("<answer>", n/8), strings.Repeat("</think>", n/8), strings.Repeat("{", n), strings.Repeat("=", n),
+	} {
+		for _, name := range []string{"gsm8k", "math", "strict_math", "string_matcher", "puzzle", "flan", "string_f1", "re_search", "re_search_f1", "regex"} {
+			begun := time.Now()
+			truth := `"10"`
+			if name == "regex" {
+				truth = `"(.*a?){9}b$"`
+			}
+			if got := reward(t, name, truth, &Attempted{Text: text}); name == "math" && got != 0 {
+				t.Errorf("%s of %.30s is %v", name, text, got)
+			}
+			if took := time.Since(begun); took > 5*time.Second {
+				t.Errorf("%s of %.30s… takes %v", name, text, took)
+			}
+		}
+	}
+}
