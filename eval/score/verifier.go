@@ -101,7 +101,7 @@ func (s VerifierSet) Rewards(dataset []string, truths []json.RawMessage) (*Rewar
 		}
 		verdict, err := v.Against(truths[i])
 		if err != nil {
-			return nil, fmt.Errorf("ground_truth: the verifier %s reads %s: %w", v.Name, v.Truth, err)
+			return nil, fmt.Errorf("the verifier %s, whose ground_truth is %s: %w", v.Name, v.Truth, err)
 		}
 		r.names, r.weights, r.verdicts = append(r.names, v.Name), append(r.weights, v.Weight), append(r.verdicts, verdict)
 	}

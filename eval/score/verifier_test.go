@@ -3,6 +3,7 @@ package score
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"olmo/eval/score/sandbox"
 )
 
 // TestVerifiers compares rewards with those of open-instruct's own functions (e6c3044): the fixtures
@@ -71,13 +74,13 @@ func reward(t *testing.T, name, truth string, a *Attempted) float64 {
 // wanted.
 func TestTruths(t *testing.T) {
 	for _, c := range []struct{ dataset, truth, want string }{
-		{"gsm8k", `{"a":1}`, `the verifier gsm8k reads a text or number: {"a":1} is no text or number`},
+		{"gsm8k", `{"a":1}`, `the verifier gsm8k, whose ground_truth is a text or number: {"a":1} is no text or number`},
 		{"gsm8k", `["1","2"]`, "it is a list of 2"},
-		{"gsm8k", `null`, "reads a text or number"},
+		{"gsm8k", `null`, "ground_truth is a text or number"},
 		{"gsm8k", ``, "there is none"},
-		{"math", `18`, "the verifier math reads a text of at most 4,000 bytes: it is 18"},
+		{"math", `18`, "the verifier math, whose ground_truth is a text of at most 4,000 bytes: it is 18"},
 		{"math", `"` + strings.Repeat("1", 4001) + `"`, "it has 4001 bytes"},
-		{"puzzle", `["a","b"]`, "reads a text"},
+		{"puzzle", `["a","b"]`, "ground_truth is a text"},
 		{"string_f1", `[]`, "empty list"},
 		{"string_f1", `["a",{"b":1}]`, "no text or number"},
 		{"re_search", `"{\"a\":1}"`, "no text or number"},
@@ -144,6 +147,41 @@ func TestVerifierBounds(t *testing.T) {
 			if took := time.Since(begun); took > 5*time.Second {
 				t.Errorf("%s of %.30s… takes %v", name, text, took)
 			}
+		}
+	}
+}
+
+// TestDeclare: weights, other names for code, and what cannot be declared.
+func TestDeclare(t *testing.T) {
+	code := func(name string) *Verifier {
+		return CodeVerifier(t.Context(), name, func() (*sandbox.Sandbox, error) { return nil, errors.New("not here") })
+	}
+	set := BuiltIn()
+	if err := set.Declare(&VerifierConfig{Verifiers: map[string]DeclaredVerifier{"gsm8k": {Weight: 0.5}, "tests": {Weight: 2, Code: true}}}, code); err != nil {
+		t.Fatal(err)
+	}
+	if set["gsm8k"].Weight != 0.5 || set["math"].Weight != 1 || set["tests"].Weight != 2 || set["tests"].Name != "tests" {
+		t.Errorf("%+v", set)
+	}
+	for truth, want := range map[string]string{`["assert x"]`: "not here", `"[\"assert x\"]"`: "not here", `[]`: "no tests", `[1]`: "it is [1]", `[null]`: "test 0 is null", `"assert x"`: "it is assert x"} {
+		if _, err := set["tests"].Against(json.RawMessage(truth)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", truth, err, want)
+		}
+	}
+	for name, d := range map[string]DeclaredVerifier{"mine": {Weight: 1}, "gsm8k": {Code: true}, "Tests": {Code: true}, "math": {Weight: math.Inf(1)}} {
+		if err := BuiltIn().Declare(&VerifierConfig{Verifiers: map[string]DeclaredVerifier{name: d}}, code); err == nil || !strings.Contains(err.Error(), "verifiers."+name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestLastProgram: the last whole block counts, with python behind its fence or without.
+func TestLastProgram(t *testing.T) {
+	for answer, want := range map[string]string{
+		"x = 1\n": "x = 1\n", "a ```python\nx = 1\n``` b ```\ny = 2\n``` c": "y = 2", "```python\nx = 1\n``` and ```py": "x = 1", "```x": "```x",
+	} {
+		if got := lastProgram(answer); got != want {
+			t.Errorf("%q: %q, want %q", answer, got, want)
 		}
 	}
 }
