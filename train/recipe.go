@@ -112,6 +112,12 @@ func (c *Config) withNames() *Config {
 		}
 	}
 	d := &out.Data
+	// Those that are no token files of the run change no bit, and say where this machine has them.
+	if kept := slices.DeleteFunc(slices.Clone(d.InterleavingExemptPaths), func(p string) bool { return !slices.Contains(c.TokenFiles(), p) }); len(kept) > 0 {
+		d.InterleavingExemptPaths = kept
+	} else if len(d.InterleavingExemptPaths) > 0 {
+		d.InterleavingExemptPaths = nil
+	}
 	lists := [][]string{d.Paths, d.InterleavingExemptPaths}
 	for _, paths := range d.Datasets {
 		lists = append(lists, paths)

@@ -102,6 +102,24 @@ func TestRecipeOutside(t *testing.T) {
 	}
 }
 
+// TestRecipeExempt: paths that are none of the run's token files stay out of its recipe.
+func TestRecipeExempt(t *testing.T) {
+	c, err := train.LoadConfig(tiny, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Data.InterleavingExemptPaths = []string{"/home/me/other.npy"}
+	with, err := c.Recipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Data.InterleavingExemptPaths = nil
+	without, err := c.Recipe()
+	if err != nil || !bytes.Equal(with, without) {
+		t.Errorf("recipe\n%s\nwithout them\n%s (%v)", with, without, err)
+	}
+}
+
 // TestRecipeDocs: the page on verification names every key that a recipe leaves out.
 func TestRecipeDocs(t *testing.T) {
 	page, err := os.ReadFile("../docs/verification.md")
