@@ -141,6 +141,7 @@ func (q *quick) trainConfig(files []string) *train.Config {
 // from there.
 func setSteps(c *train.Config, steps int) {
 	c.MaxDuration, c.StopAt = train.Duration{Steps: steps}, &steps
+	c.AllowChanges = []string{"max_duration"} // a run that becomes longer goes on, and its chain records it
 	every := max(1, steps/5)
 	c.SaveInterval = &every
 	c.SampleInterval = every

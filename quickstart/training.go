@@ -171,7 +171,6 @@ func (q *quick) train(ctx context.Context, corpus *CorpusInfo) (trained, error) 
 	if err := q.lengthen(c); err != nil {
 		return trained{}, err
 	}
-	c.AllowChanges = append(c.AllowChanges, "max_duration") // which the chain of a longer run records
 	dev, err := cpu.New()
 	if err != nil {
 		return trained{}, err

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"olmo/proof"
 )
@@ -18,11 +19,11 @@ type Fault struct {
 }
 
 // namePattern is what the hub takes as the name of a repository: at most two parts.
-var namePattern = regexp.MustCompile(`^([\w-][\w.-]{0,95}/)?[\w-][\w.-]{0,95}$`)
+var namePattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([\w-][\w.-]{0,95}/)?[\w-][\w.-]{0,95}$`) })
 
 // CheckName is an error where a release cannot be called so on a hub.
 func CheckName(name string) error {
-	if !namePattern.MatchString(name) || strings.Contains(name, "..") || strings.Contains(name, "--") || strings.HasSuffix(name, ".git") {
+	if !namePattern().MatchString(name) || strings.Contains(name, "..") || strings.Contains(name, "--") || strings.HasSuffix(name, ".git") {
 		return fmt.Errorf("%q is no name of a release: ORG/NAME or NAME, of letters, digits, _, - and ., each of at most 96", name)
 	}
 	return nil
@@ -155,7 +156,7 @@ func (m *Manifest) listed(path string) *File {
 
 // StepOf reads the step out of the name of a revision, step{N}-tokens{M}B.
 func StepOf(name string) (step int, ok bool) {
-	m := revisionPattern.FindStringSubmatch(name)
+	m := revisionPattern().FindStringSubmatch(name)
 	if m == nil {
 		return 0, false
 	}
@@ -163,4 +164,4 @@ func StepOf(name string) (step int, ok bool) {
 	return step, err == nil
 }
 
-var revisionPattern = regexp.MustCompile(`^step(0|[1-9][0-9]*)-tokens(?:0|[1-9][0-9]*)B$`)
+var revisionPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^step(0|[1-9][0-9]*)-tokens(?:0|[1-9][0-9]*)B$`) })

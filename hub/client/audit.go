@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"olmo/weights"
@@ -51,11 +52,13 @@ type revision struct {
 
 // stepName finds the number of a step in the names that the field gives its branches:
 // stage1-step1000-tokens4B, step-40000, ckpt_100, iter_0001000, epoch2.
-var stepName = regexp.MustCompile(`(?i)^(?:.*[^a-z0-9])?(?:step|ckpt|checkpoint|iter|iteration|epoch)s?[-_]?([0-9]{1,15})`)
+var stepName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)^(?:.*[^a-z0-9])?(?:step|ckpt|checkpoint|iter|iteration|epoch)s?[-_]?([0-9]{1,15})`)
+})
 
 // stepOf is the part of a branch's name that says which step it is, and its number.
 func stepOf(branch string) (step string, at int64) {
-	m := stepName.FindStringSubmatch(branch)
+	m := stepName().FindStringSubmatch(branch)
 	if m == nil {
 		return "", 0
 	}
@@ -65,20 +68,22 @@ func stepOf(branch string) (step string, at int64) {
 
 // beside are files with the endings of weights that are none of a step's own: they may well be
 // equal at every step.
-var beside = regexp.MustCompile(`^(training_args|scheduler|rng_state|random_states|scaler|tokenizer)`)
+var beside = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(training_args|scheduler|rng_state|random_states|scaler|tokenizer)`)
+})
 
 // isWeights tells whether a file holds weights, or an optimiser's state.
 func isWeights(f File) bool {
 	base := path.Base(f.Path)
 	switch path.Ext(base) {
 	case ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".h5", ".msgpack", ".npz", ".distcp":
-		return !beside.MatchString(base)
+		return !beside().MatchString(base)
 	}
 	return false
 }
 
 // shardName is the name of one of several files that hold a model together.
-var shardName = regexp.MustCompile(`^(.*-)(\d{5,6})(-of-)(\d{5,6})(\.[a-z0-9]+)$`)
+var shardName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(.*-)(\d{5,6})(-of-)(\d{5,6})(\.[a-z0-9]+)$`) })
 
 // mostMissing is how many missing shards of a model are named one by one.
 const mostMissing = 20
@@ -178,7 +183,7 @@ func (a *Audit) duplicates(revisions []*revision) {
 			if p.step != "" {
 				steps[p.step] = true
 			}
-			if shardName.MatchString(p.path) {
+			if shardName().MatchString(p.path) {
 				if shards[p.name] == nil {
 					shards[p.name] = map[string]bool{}
 				}
@@ -260,7 +265,7 @@ func (a *Audit) missing(revisions []*revision) {
 		}
 		told := map[string]bool{}
 		for _, f := range v.files {
-			m := shardName.FindStringSubmatch(f.Path)
+			m := shardName().FindStringSubmatch(f.Path)
 			if m == nil || !isWeights(f) || told[m[1]+m[4]+m[5]] {
 				continue
 			}
@@ -370,7 +375,7 @@ func (a *Audit) shards(v *revision, index string, weightMap map[string]string, a
 		f, ok := at[path.Join(path.Dir(index), shard)]
 		if !ok {
 			whole = false
-			if !shardName.MatchString(shard) || !slices.ContainsFunc(a.Problems, func(p Problem) bool {
+			if !shardName().MatchString(shard) || !slices.ContainsFunc(a.Problems, func(p Problem) bool {
 				return p.Kind == "missing" && p.Path == path.Join(path.Dir(index), shard) && p.Revisions[0] == v.name
 			}) {
 				a.Problems = append(a.Problems, Problem{Kind: "missing", Path: path.Join(path.Dir(index), shard), Revisions: []string{v.name}, Message: path.Base(index) + " names it, and it is not there"})

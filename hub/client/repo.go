@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"olmo/hub/git"
 	"olmo/proof"
@@ -22,7 +23,7 @@ type Repo struct {
 }
 
 // name is what a hub takes as a part of a repository's name.
-var name = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,95}$`)
+var name = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,95}$`) })
 
 // ParseRepo reads a repository's name, which becomes a part of paths and addresses.
 func ParseRepo(kind, full string) (Repo, error) {
@@ -32,7 +33,7 @@ func ParseRepo(kind, full string) (Repo, error) {
 	parts := strings.Split(full, "/")
 	bad := len(parts) > 2
 	for _, p := range parts {
-		bad = bad || !name.MatchString(p) || strings.Contains(p, "--") || strings.Contains(p, "..")
+		bad = bad || !name().MatchString(p) || strings.Contains(p, "--") || strings.Contains(p, "..")
 	}
 	if bad {
 		return Repo{}, fmt.Errorf("%q is no name of a repository\nhint: ORG/NAME, each of letters, digits, '.', '-' and '_'", full)
@@ -146,12 +147,12 @@ func (h *Hub) Tree(ctx context.Context, r Repo, revision string) ([]File, error)
 	return files, nil
 }
 
-var nextLink = regexp.MustCompile(`<([^<>]*)>\s*;[^,<]*rel="?next"?`)
+var nextLink = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`<([^<>]*)>\s*;[^,<]*rel="?next"?`) })
 
 // next is the address of a list's next page, empty when there is none.
 func (h *Hub) next(address string, head http.Header) (string, error) {
 	for _, link := range head.Values("Link") {
-		m := nextLink.FindStringSubmatch(link)
+		m := nextLink().FindStringSubmatch(link)
 		if m == nil {
 			continue
 		}
