@@ -169,7 +169,7 @@ func reportReplay(c *cobra.Command, path, other string, rep *replay.Report, asJS
 		return nil
 	}
 	fmt.Fprintf(out, "steps %d to %d, computed again from %s in %.1f s: every bit as recorded\n", rep.From, rep.To, rep.Start, rep.Seconds)
-	fmt.Fprintf(out, "root over the weights after step %d: %v\n", rep.To, rep.WeightsRoot)
+	fmt.Fprintf(out, "root over the weights after step %d, under the names of training: %v\n", rep.To, rep.WeightsRoot)
 	return nil
 }
 
