@@ -185,3 +185,68 @@ func TestLastProgram(t *testing.T) {
 		}
 	}
 }
+
+// TestJSONSchema: what a schema allows, and schemas that are refused.
+func TestJSONSchema(t *testing.T) {
+	const person = `{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","required":["name"],"additionalProperties":false,
+		"properties":{"name":{"type":"string","minLength":2,"pattern":"^[A-Z]"},"age":{"type":["integer","null"],"minimum":0,"exclusiveMaximum":150},"tags":{"type":"array","items":{"enum":["a","b",3]},"maxItems":2}}}`
+	for _, c := range []struct {
+		schema, answer string
+		want           float64
+	}{
+		{person, `{"name":"Ada","age":36.0,"tags":["a",3]}`, 1},
+		{person, "<think>{</think>\n```json\n{\"name\":\"Öl\"}\n```", 0}, // Ö is not A to Z
+		{person, "<think>{</think>\n```json\n{\"name\":\"Oö\"}\n```", 1},
+		{person, "```\n{\"name\":\"Ada\"}```", 1},
+		{person, `{"name":"Ada"} and more`, 0},
+		{person, `{"name":"A"}`, 0},
+		{person, `{"age":3}`, 0},
+		{person, `{"name":"Ada","age":150}`, 0},
+		{person, `{"name":"Ada","age":1.5}`, 0},
+		{person, `{"name":"Ada","age":null}`, 1},
+		{person, `{"name":"Ada","city":1}`, 0},
+		{person, `{"name":"Ada","tags":["a","b","a"]}`, 0},
+		{person, `{"name":"Ada","tags":["c"]}`, 0},
+		{person, `["Ada"]`, 0},
+		{person, strings.Repeat("[", 50_000), 0},
+		{`true`, `1`, 1},
+		{`false`, `1`, 0},
+		{`{"not":{"const":1}}`, `1`, 0},
+		{`{"not":{"const":1}}`, `"1"`, 1},
+		{`{"anyOf":[{"type":"null"},{"maxLength":1}]}`, `"ab"`, 0},
+		{`{"anyOf":[{"type":"null"},{"maxLength":1}]}`, `null`, 1},
+		{`{"oneOf":[{"minimum":1},{"maximum":1}]}`, `1`, 0},
+		{`{"oneOf":[{"minimum":1},{"maximum":1}]}`, `2`, 1},
+		{`{"allOf":[{"minItems":1},{"minProperties":1}]}`, `{}`, 0},
+		{`{"allOf":[{"minItems":1},{"maxProperties":1}]}`, `[1]`, 1},
+		{`{"exclusiveMinimum":1}`, `1`, 0},
+		{`{"type":"boolean"}`, `0`, 0},
+		{`{"additionalProperties":{"type":"number"}}`, `{"a":1}`, 1},
+	} {
+		quoted, err := json.Marshal(c.schema) // a text with the schema in it
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, truth := range []string{c.schema, string(quoted)} {
+			if got := reward(t, "json_schema", truth, &Attempted{Text: c.answer}); got != c.want {
+				t.Errorf("%.60s: %.60s: %v, want %v", truth, c.answer, got, c.want)
+			}
+		}
+	}
+	for schema, want := range map[string]string{
+		`{"$ref":"http://localhost/s.json"}`:      `schema has "$ref", a keyword that is not known here`,
+		`{"properties":{"a":{"format":"email"}}}`: `schema.properties.a has "format"`,
+		`{"type":"text"}`:                         "schema.type names text, which is no type",
+		`{"required":[1]}`:                        "schema.required is no list of names",
+		`{"items":3}`:                             "schema.items is neither an object nor a truth value",
+		`{"pattern":"("}`:                         "schema.pattern",
+		`{"minimum":"1"}`:                         "schema.minimum is no number",
+		`{"anyOf":[]}`:                            "schema.anyOf is no list of schemas",
+		`"no JSON"`:                               "it is no JSON",
+		strings.Repeat(`{"not":`, 70) + `true` + strings.Repeat("}", 70): "nests too deep",
+	} {
+		if _, err := BuiltIn().Rewards([]string{"json_schema"}, []json.RawMessage{json.RawMessage(schema)}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.60s: %v, want %q", schema, err, want)
+		}
+	}
+}
