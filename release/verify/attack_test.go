@@ -430,6 +430,20 @@ var attacks = []struct {
 		[]string{"missing model/step8-tokens0B/model.safetensors"},
 		[]string{"manifest model/step8-tokens0B/model.safetensors"},
 	},
+	{
+		"the manifest of the documents taken away",
+		func(t testing.TB, dir string) { check(t, os.Remove(filepath.Join(dir, "data/manifest.jsonl.gz"))) },
+		nil,
+		[]string{"missing data/manifest.jsonl.gz"},
+		[]string{"manifest data/manifest.jsonl.gz"},
+	},
+	{
+		"a token file taken away",
+		func(t testing.TB, dir string) { check(t, os.Remove(filepath.Join(dir, "data/tokens/sub/b.npy"))) },
+		nil,
+		[]string{"missing data/tokens/sub/b.npy"},
+		[]string{"manifest data/tokens/sub/b.npy"},
+	},
 }
 
 // TestAttacks: each is found, and its place named.

@@ -2,6 +2,8 @@ package verify
 
 import (
 	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"olmo/release"
@@ -30,6 +32,21 @@ func (v *verifier) judgeComplete() {
 	for _, name := range []string{chainFile, tensorsFile, recipeFile, configFile, logFile} {
 		if !listed[v.train+name] {
 			lacks(v.train + name)
+		}
+	}
+	if v.release.Data.DocumentsRoot != nil && !listed[manifestPath] {
+		lacks(manifestPath)
+	}
+	for i := range v.parts {
+		if v.parts[i].cfg == nil {
+			continue
+		}
+		for _, at := range slices.Concat(v.parts[i].cfg.TokenFiles(), v.parts[i].cfg.Data.LabelMaskPaths) {
+			name, err := filepath.Rel(v.dir, at)
+			if name = filepath.ToSlash(name); err == nil && !listed[name] {
+				lacks(name)
+				listed[name] = true // of several parts
+			}
 		}
 	}
 	models := map[string]bool{}
