@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -62,7 +61,7 @@ func (q *quick) lengthen(c *train.Config) error {
 	}
 	for _, name := range append(files, "samples.jsonl") {
 		// What is after the checkpoint the run cuts off.
-		if err := copyFile(filepath.Join(folder.Path(), name), filepath.Join(run, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := store.Copy(filepath.Join(run, name), filepath.Join(folder.Path(), name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
@@ -82,7 +81,7 @@ func (q *quick) lengthen(c *train.Config) error {
 	if err := store.Link(filepath.Join(folder.Path(), "latest"), last); err != nil {
 		return err
 	}
-	if err := copyFile(filepath.Join(folder.Path(), "config.yaml"), q.path("config", "train.yaml")); err != nil {
+	if err := store.Copy(q.path("config", "train.yaml"), filepath.Join(folder.Path(), "config.yaml")); err != nil {
 		return err
 	}
 	return folder.Commit()
@@ -178,7 +177,7 @@ func (q *quick) copyAside(name string) error {
 		if name == "report.json" {
 			as = asideReport
 		}
-		if err := copyFile(filepath.Join(aside.Path(), as), q.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := store.Copy(q.path(name), filepath.Join(aside.Path(), as)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
@@ -211,23 +210,6 @@ func copyTree(to, from string) error {
 		case d.Name()[0] == '.' || !d.Type().IsRegular(): // locks
 			return nil
 		}
-		return copyFile(at, path)
+		return store.Copy(path, at)
 	})
-}
-
-func copyFile(to, from string) error {
-	in, err := store.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := store.Create(to)
-	if err != nil {
-		return err
-	}
-	defer out.Abort()
-	if _, err := io.Copy(out, in); err != nil {
-		return err
-	}
-	return out.Commit()
 }

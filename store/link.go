@@ -1,7 +1,6 @@
 package store
 
 import (
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -62,7 +61,7 @@ func LinkFile(name, target string) error {
 		err = os.Link(file, tmp)
 	}
 	if err != nil {
-		return copyFile(name, file)
+		return Copy(file, name)
 	}
 	if err := rename(tmp, name); err != nil {
 		os.Remove(tmp)
@@ -73,21 +72,3 @@ func LinkFile(name, target string) error {
 
 // symlink is os.Symlink, for tests to take away.
 var symlink = os.Symlink
-
-// copyFile makes name a file of the same content.
-func copyFile(name, from string) error {
-	in, err := Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := Create(name)
-	if err != nil {
-		return err
-	}
-	defer out.Abort()
-	if _, err := io.Copy(out, in); err != nil {
-		return err
-	}
-	return out.Commit()
-}

@@ -25,7 +25,12 @@ func Share(file, name string) error {
 	if err := link(real, name); err == nil || errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	in, err := Open(real)
+	return Copy(real, name)
+}
+
+// Copy copies a file, which shares its blocks where the file system can.
+func Copy(file, name string) error {
+	in, err := Open(file)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -275,26 +274,9 @@ func (r *Run) Finish(ctx context.Context, warn func(string)) error {
 		return last(a) - last(b)
 	})
 	for _, e := range entries {
-		if err := copyFile(filepath.Join(out, e.Name()), filepath.Join(made, e.Name())); err != nil {
+		if err := store.Copy(filepath.Join(made, e.Name()), filepath.Join(out, e.Name())); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func copyFile(to, from string) error {
-	in, err := store.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	f, err := store.Create(to)
-	if err != nil {
-		return err
-	}
-	defer f.Abort()
-	if _, err := io.Copy(f, in); err != nil {
-		return err
-	}
-	return f.Commit()
 }
