@@ -18,12 +18,14 @@ func TestShare(t *testing.T) {
 		t.Skip("no links here")
 	}
 	for name, links := range map[string]bool{"linked": true, "copied": false} {
+		real := link
 		if !links {
-			defer func(real func(a, b string) error) { link = real }(link)
 			link = func(string, string) error { return errors.ErrUnsupported }
 		}
 		to := filepath.Join(dir, "below", name)
-		if err := Share(filepath.Join(dir, "leads"), to); err != nil {
+		err := Share(filepath.Join(dir, "leads"), to)
+		link = real
+		if err != nil {
 			t.Fatal(err)
 		}
 		a, err1 := os.Stat(file)
