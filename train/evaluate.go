@@ -102,6 +102,20 @@ func (t *Trainer) openHeldOut(e *EvaluatorConfig) (heldOut, error) {
 // evaluate measures the loss on the token files of the config's evaluators and calls
 // Options.Evaluate. Results join the record under OLMo's names and OLMo-core's.
 func (t *Trainer) evaluate(ctx context.Context, rec runlog.Record) error {
+	if err := t.evaluateHeldOut(ctx, rec); err != nil || t.opt.Evaluate == nil {
+		return err
+	}
+	scores, err := t.opt.Evaluate.Evaluate(ctx, t)
+	if err != nil {
+		return fmt.Errorf("evaluating at step %d: %w", t.state.Step, err)
+	}
+	for k, v := range scores {
+		rec[k] = v
+	}
+	return nil
+}
+
+func (t *Trainer) evaluateHeldOut(ctx context.Context, rec runlog.Record) error {
 	for _, h := range t.heldOut {
 		losses, err := t.measure(ctx, h)
 		if err != nil {
@@ -113,16 +127,14 @@ func (t *Trainer) evaluate(ctx context.Context, rec runlog.Record) error {
 			rec["eval/lm/"+label+"/CE loss"], rec["eval/lm/"+label+"/PPL"] = core, numeric.Exp(core)
 		}
 	}
-	if t.opt.Evaluate != nil {
-		scores, err := t.opt.Evaluate.Evaluate(ctx, t)
-		if err != nil {
-			return fmt.Errorf("evaluating at step %d: %w", t.state.Step, err)
-		}
-		for k, v := range scores {
-			rec[k] = v
-		}
-	}
 	return nil
+}
+
+// EvaluateHeldOut measures the loss on the token files of the config's evaluators at the state in which
+// the run stands.
+func (t *Trainer) EvaluateHeldOut(ctx context.Context) (runlog.Record, error) {
+	rec := runlog.Record{}
+	return rec, t.evaluateHeldOut(ctx, rec)
 }
 
 // heldOutLoss adds up the losses of a label's instances in two ways.

@@ -35,7 +35,8 @@ where chain.jsonl has them. Nothing is written. The bits do not depend on the ma
 OLMO_CPU, OLMO_THREADS and --micro-batch change nothing but the time.
 
 The first difference is named: its step, what differs (tokens, loss, grad_norm, weights,
-optim, or state: the trainer's counters) and, where the record has them, the tensor, the element and both bit
+optim; state: the trainer's counters; eval: a figure of metrics.jsonl, where the held-out token
+files are here) and, where the record has them, the tensor, the element and both bit
 patterns. Between recorded states a difference is narrowed down by losses and norms.
 
 --against OTHER takes another record of the same recipe: where the two part, that segment
@@ -169,6 +170,9 @@ func reportReplay(c *cobra.Command, path, other string, rep *replay.Report, asJS
 		return nil
 	}
 	fmt.Fprintf(out, "steps %d to %d, computed again from %s in %.1f s: every bit as recorded\n", rep.From, rep.To, rep.Start, rep.Seconds)
+	if rep.Evaluated > 0 {
+		fmt.Fprintf(out, "%d figures of evaluations: those of metrics.jsonl\n", rep.Evaluated)
+	}
 	fmt.Fprintf(out, "root over the weights after step %d, under the names of training: %v\n", rep.To, rep.WeightsRoot)
 	return nil
 }

@@ -38,7 +38,7 @@ type Options struct {
 // Divergence is the first difference between record and computation.
 type Divergence struct {
 	Step int    `json:"step"`
-	What string `json:"what"` // tokens, loss, grad_norm, weights, optim, state
+	What string `json:"what"` // tokens, loss, grad_norm, weights, optim, state, eval (metrics.jsonl)
 	// Where tensors are known: the first that differs in byte order of names, and, where the
 	// recorded one is there, its first element that differs with the bits of both, in hexadecimal.
 	Tensor   *string `json:"tensor"`
@@ -69,6 +69,7 @@ type Report struct {
 	Seconds     float64     `json:"seconds"`
 	Training    float64     `json:"training_seconds"` // of them without opening and loading
 
+	Evaluated   int       `json:"evaluated,omitempty"` // figures of evaluations that were computed again, and are those of the log
 	Against     *Verdict  `json:"against,omitempty"`
 	Segments    []Segment `json:"segments,omitempty"`
 	Seed        *uint64   `json:"seed,omitempty"`
@@ -134,6 +135,12 @@ func (r *Record) sample(ctx context.Context, o Options, rep *Report) error {
 		s.OK = one.OK
 		rep.Segments = append(rep.Segments, s)
 		rep.Training += one.Training
+		rep.Evaluated += one.Evaluated
+		for _, text := range one.Notes {
+			if !slices.Contains(rep.Notes, text) {
+				rep.Notes = append(rep.Notes, text)
+			}
+		}
 		rep.WeightsRoot = one.WeightsRoot
 		if !one.OK && rep.OK {
 			rep.OK, rep.Divergence = false, one.Divergence
@@ -169,7 +176,13 @@ func (r *Record) compute(ctx context.Context, o Options, rep *Report, from, to i
 
 // computePart computes steps of one recipe.
 func (r *Record) computePart(ctx context.Context, o Options, rep *Report, from, to int) (err error) {
-	t, err := r.trainer(o, from)
+	e := &evaluations{}
+	if o.against == nil {
+		if e, err = r.evaluations(from, to); err != nil {
+			return err
+		}
+	}
+	t, err := r.trainer(o, from, e)
 	if err != nil {
 		return err
 	}
@@ -203,6 +216,11 @@ func (r *Record) computePart(ctx context.Context, o Options, rep *Report, from, 
 		if err := o.each(r, rep, func(r *Record, rep *Report) error { return r.compareStep(t, rep) }); err != nil || !rep.OK && (o.verdict == nil || !o.verdict.Other) {
 			return err
 		}
+		if rep.OK && n >= from {
+			if err := e.compare(ctx, t, rep); err != nil || !rep.OK {
+				return err
+			}
+		}
 	}
 	params, _, err := t.Sums()
 	if err != nil {
@@ -231,7 +249,7 @@ func (o *Options) each(r *Record, rep *Report, compare func(r *Record, rep *Repo
 }
 
 // trainer stands in the state from which a step is computed.
-func (r *Record) trainer(o Options, step int) (*train.Trainer, error) {
+func (r *Record) trainer(o Options, step int, e *evaluations) (*train.Trainer, error) {
 	at, from, fresh, err := r.startOf(step, o.against)
 	if err != nil {
 		return nil, err
@@ -252,6 +270,7 @@ func (r *Record) trainer(o Options, step int) (*train.Trainer, error) {
 	c.SaveFolder, c.Wandb = at.dir, nil
 	// As a run that goes on: the part may have begun here with other data.
 	c.AcceptChanges = true
+	e.use(c)
 	if o.MicroBatch > 0 {
 		c.DeviceTrainMicrobatchSize = o.MicroBatch
 	}

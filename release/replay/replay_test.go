@@ -462,3 +462,31 @@ func TestAgainst(t *testing.T) {
 		t.Errorf("another recipe: %v", err)
 	}
 }
+
+// TestEvaluations: losses on held-out files are computed again, and compared with the log.
+func TestEvaluations(t *testing.T) {
+	dir := t.TempDir()
+	config(t, dir)
+	file := filepath.Join(dir, "tokens", "a", "one.npy")
+	folder := run(t, dir, "eval_interval=3", "device_eval_batch_size=4", "evaluators=[{label: held, subset_num_batches: 2, data: {paths: ["+file+"], memmap_dtype: uint16}}]")
+	rep := replayed(t, folder, Options{From: 5, To: 7})
+	if !rep.OK || rep.Evaluated != 4 || len(rep.Notes) != 0 {
+		t.Fatalf("%+v, %+v", rep, rep.Divergence)
+	}
+	path := filepath.Join(folder, "metrics.jsonl")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := strings.LastIndex(string(text), `"eval/held/CrossEntropyLoss":`)
+	forged := string(text[:at]) + strings.Replace(string(text[at:]), `CrossEntropyLoss":4`, `CrossEntropyLoss":3`, 1)
+	if forged == string(text) {
+		t.Fatal("nothing was forged")
+	}
+	if err := os.WriteFile(path, []byte(forged), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if rep := replayed(t, folder, Options{From: 5, To: 8}); rep.OK || rep.Divergence.What != "eval" || rep.Divergence.Step != 8 || !strings.Contains(rep.Divergence.Message, "eval/held/CrossEntropyLoss") {
+		t.Errorf("a forged figure: %+v, %+v", rep, rep.Divergence)
+	}
+}
