@@ -3,6 +3,7 @@ package build
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -84,6 +85,9 @@ func (b *builder) writeModel(from, to string) (files []string, err error) {
 		return l.Param(name)
 	}
 	if err := model.SaveHF(dir, l.Config, get, tensor.F32, shardBytes, l.Stop); err != nil {
+		if errors.Is(err, model.ErrLayout) {
+			err = fmt.Errorf("%w\nhint: the run stays what it is, and 'olmo verify' and 'olmo replay' take its own folder; a release has the model as Transformers loads it (include_bias: false, say, is in the config before training)", err)
+		}
 		return nil, err
 	}
 	tokenizer, err := convert.TokenizerFiles(l, func(string) {})
