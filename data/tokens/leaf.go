@@ -216,8 +216,9 @@ func (r *leafReader) read(ctx context.Context, files []*leafFile) {
 	for _, file := range files {
 		last := r.file(ctx, file)
 		last.last = true
+		failed := last.err != nil // from start on it is the goroutine's
 		r.start(ctx, last)
-		if last.err != nil {
+		if failed {
 			return
 		}
 	}
