@@ -45,6 +45,7 @@ type chain struct {
 	last     *proof.Line     // that line
 	roots    *roots          // of the state after some step, the last for which they were asked
 	lines    *store.Appended // nil outside of Run
+	open     []byte          // the file without its closing line, which stands until the next step; nil without
 	tree     proof.Tree      // over them
 	tensors  *store.Appended
 	rootless bool // the line of the last step has no roots
@@ -205,12 +206,29 @@ func (c *chain) append() error {
 	if c.lines == nil {
 		return nil
 	}
+	if err := c.reopen(); err != nil {
+		return whileWriting(err)
+	}
 	_, err := c.lines.Write(append(c.text, '\n'))
 	c.tree.Add(c.text)
 	if err == nil && !c.rootless {
 		err = c.note(c.roots)
 	}
 	return whileWriting(err)
+}
+
+// reopen takes away the closing line of a run that goes on.
+func (c *chain) reopen() error {
+	if c.open == nil {
+		return nil
+	}
+	path := filepath.Join(c.dir, chainFile)
+	err := errors.Join(c.lines.Close(), store.WriteFile(path, c.open))
+	if err == nil {
+		c.lines, err = store.Append(path)
+	}
+	c.open = nil
+	return err
 }
 
 // signHead has the chain signed as far as it is, where that is due. A file that is there already is of

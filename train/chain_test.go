@@ -130,6 +130,14 @@ func TestChainContinued(t *testing.T) {
 	if got := read(parts); got != string(want) {
 		t.Errorf("in parts:\n%s\nat once:\n%s", got, want)
 	}
+	// A run that is called again and has nothing to do keeps the state in which it was stopped.
+	stopped := t.TempDir()
+	run(t, stopped, append(base, "stop_at=2")...)
+	before := read(stopped)
+	run(t, stopped, append(base, "stop_at=2", "try_load_latest_save=true")...)
+	if got := read(stopped); got != before || !strings.Contains(got, `{"step":2,"weights":`) {
+		t.Errorf("after a call that did nothing:\n%s\nbefore it:\n%s", got, before)
+	}
 	for name, damage := range map[string]func(text []byte) []byte{
 		"a torn line":              func(text []byte) []byte { return text[:len(text)-20] },
 		"a last line that is gone": func(text []byte) []byte { return text[:bytes.LastIndexByte(text[:len(text)-1], '\n')+1] },

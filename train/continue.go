@@ -27,11 +27,12 @@ import (
 
 // kept is what of a chain a run goes on with.
 type keptChain struct {
-	text   []byte      // whole lines, without closing ones
-	all    bool        // of the file
-	first  *proof.Line // nil without any
-	last   *proof.Line
-	before proof.Hash // that last follows
+	text    []byte      // whole lines, without closing ones
+	all     bool        // of the file, but for a closing line at its end
+	closing bool        // which there is
+	first   *proof.Line // nil without any
+	last    *proof.Line
+	before  proof.Hash // that last follows
 	// Those in force after the last line. recipe is a hash here.
 	recipe                      proof.Hash
 	documents, tokenizer, masks *proof.Nullable
@@ -91,7 +92,7 @@ func (k *keptChain) add(text []byte, torn bool, step int) error {
 		return err
 	}
 	if l.Closes() {
-		k.all = false // the run goes on
+		k.closing = true
 		return nil
 	}
 	if k.first == nil {
@@ -368,6 +369,8 @@ func (t *Trainer) openChain(k *keptChain) (err error) {
 			if err := store.WriteFile(path(chainFile), k.text); err != nil {
 				return whileWriting(err)
 			}
+		} else if k.closing {
+			c.open = k.text // until there is a step, the run is where it was stopped
 		}
 		c.rootless = k.last.Weights == nil
 		recipe = recipeFrom(step + 1)
