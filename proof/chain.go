@@ -407,10 +407,36 @@ func (l *Line) Check(text []byte, before Hash) error {
 	return nil
 }
 
+// Follow is an error where a line cannot stand behind the one before it in the file, nil for the first
+// line: by its kind, its step, or its hash.
+func (l *Line) Follow(before *Line, text []byte) error {
+	if (before == nil) != (l.Format != "") {
+		return errors.New("it is not the one that belongs there: the first, and no other, names the format")
+	}
+	var hash Hash
+	if before != nil {
+		hash = before.Hash
+		switch {
+		case !l.Closes() && l.Step != before.Step+1:
+			return fmt.Errorf("its step is %d, behind %d", l.Step, before.Step)
+		case l.Closes() && (l.Step != before.Step || before.Closes()):
+			return fmt.Errorf("it ends step %d, the line before is of step %d", l.Step, before.Step)
+		case before.Closes():
+			return errors.New("it stands behind a line that ends the chain")
+		}
+	}
+	if err := l.Check(text, hash); err != nil {
+		return fmt.Errorf("step %d: %w", l.Step, err)
+	}
+	return nil
+}
+
 // ReadLine reads the next line of a chain without its newline; torn tells that there was none
 // behind it. The text is the caller's until the next call. After the last line the error is
 // io.EOF. What is longer than any line can be is an error, with as much of it in memory.
-func ReadLine(in *bufio.Reader) (text []byte, torn bool, err error) {
+func ReadLine(in *bufio.Reader) (text []byte, torn bool, err error) { return readLine(in, maxLine) }
+
+func readLine(in *bufio.Reader, longest int) (text []byte, torn bool, err error) {
 	for {
 		part, err := in.ReadSlice('\n')
 		text = append(text, part...)
@@ -418,8 +444,8 @@ func ReadLine(in *bufio.Reader) (text []byte, torn bool, err error) {
 		case err == nil:
 			return text[:len(text)-1], false, nil
 		case errors.Is(err, bufio.ErrBufferFull):
-			if len(text) > maxLine {
-				return nil, false, fmt.Errorf("it has a line of more than %d bytes", maxLine)
+			if len(text) > longest {
+				return nil, false, fmt.Errorf("it has a line of more than %d bytes", longest)
 			}
 		case errors.Is(err, io.EOF) && len(text) > 0:
 			return text, true, nil

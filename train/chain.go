@@ -57,13 +57,6 @@ type roots struct {
 	weights, optim []weights.Sum
 }
 
-// tensorsLine is a line of tensors.jsonl.
-type tensorsLine struct {
-	Step    int                   `json:"step"`
-	Weights map[string]proof.Hash `json:"weights"`
-	Optim   map[string]proof.Hash `json:"optim"`
-}
-
 // hashTensors hashes the weights and the optimiser's state as they are on the device.
 func (t *Trainer) hashTensors() (*roots, error) {
 	if r := t.chain.roots; r != nil && r.step == t.state.Step {
@@ -266,7 +259,7 @@ func (c *chain) note(r *roots) error {
 		}
 		return m
 	}
-	text, err := json.Marshal(tensorsLine{r.step, sums(r.weights), sums(r.optim)})
+	text, err := json.Marshal(proof.Tensors{Step: r.step, Weights: sums(r.weights), Optim: sums(r.optim)})
 	if err == nil {
 		_, err = c.tensors.Write(append(text, '\n'))
 	}

@@ -31,8 +31,8 @@ type keptChain struct {
 	all     bool        // of the file, but for a closing line at its end
 	closing bool        // which there is
 	first   *proof.Line // nil without any
-	last    *proof.Line
-	before  proof.Hash // that last follows
+	last    *proof.Line // that is no closing one
+	before  *proof.Line // the last of all
 	// Those in force after the last line. recipe is a hash here.
 	recipe                      proof.Hash
 	documents, tokenizer, masks *proof.Nullable
@@ -79,18 +79,10 @@ func (k *keptChain) add(text []byte, torn bool, step int) error {
 	if l.Step > step || torn {
 		return errEnough
 	}
-	var before proof.Hash
-	switch {
-	case k.last == nil && l.Format == "":
-		return errors.New("it is not a first line")
-	case k.last != nil && (l.Format != "" || l.Closes() && l.Step != k.last.Step || !l.Closes() && l.Step != k.last.Step+1):
-		return fmt.Errorf("its step is %d, behind %d", l.Step, k.last.Step)
-	case k.last != nil:
-		before = k.last.Hash
-	}
-	if err := l.Check(text, before); err != nil {
+	if err := l.Follow(k.before, text); err != nil {
 		return err
 	}
+	k.before = l
 	if l.Closes() {
 		k.closing = true
 		return nil
@@ -113,7 +105,7 @@ func (k *keptChain) add(text []byte, torn bool, step int) error {
 	if l.Numerics != nil {
 		k.numerics = *l.Numerics
 	}
-	k.last, k.before = l, before
+	k.last = l
 	k.text = append(append(k.text, text...), '\n')
 	return nil
 }
@@ -208,15 +200,9 @@ func (t *Trainer) ofChain(k *keptChain) error {
 	if c.loaded == nil {
 		return nil
 	}
-	want := &tensorsLine{}
-	lines, err := readTensors(filepath.Join(c.dir, tensorsFile))
+	want, err := tensorsAt(filepath.Join(c.dir, tensorsFile), t.state.Step)
 	if err != nil {
 		return err
-	}
-	for i := range lines {
-		if lines[i].Step == t.state.Step {
-			want = &lines[i]
-		}
 	}
 	sums := func(file string, names []string, shapes [][]int, want map[string]proof.Hash) (proof.Hash, error) {
 		var all []weights.Sum
@@ -429,29 +415,30 @@ func (t *Trainer) beginChain() error {
 	return nil
 }
 
-// readTensors reads a tensors.jsonl; a torn end is passed over.
-func readTensors(path string) ([]tensorsLine, error) {
-	text, err := store.ReadFile(path)
+// tensorsAt is what a tensors.jsonl says of a step, nothing where it does not; a torn end is passed over.
+func tensorsAt(path string, step int) (*proof.Tensors, error) {
+	found := &proof.Tensors{}
+	f, err := store.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return found, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	var lines []tensorsLine
-	for n := 1; len(text) > 0; n++ {
-		line, after, whole := bytes.Cut(text, []byte("\n"))
-		text = after
-		var l tensorsLine
-		if err := json.Unmarshal(line, &l); err != nil {
-			if !whole {
-				break
-			}
-			return nil, fmt.Errorf("%s, line %d: %w", path, n, err)
+	defer f.Close()
+	err = proof.ReadTensors(f, func(int) bool { return true }, func(n int, l *proof.Tensors, torn bool, err error) error {
+		switch {
+		case err != nil && !torn:
+			return fmt.Errorf("line %d: %w", n, err)
+		case err == nil && l.Step == step:
+			found = l
 		}
-		lines = append(lines, l)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return lines, nil
+	return found, nil
 }
 
 // cutTensors leaves of a tensors.jsonl the lines up to a step, or none.

@@ -2,8 +2,6 @@ package replay
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -85,7 +83,7 @@ func (r *Record) readChain() error {
 	}
 	defer f.Close()
 	in := bufio.NewReaderSize(f, 1<<16)
-	var before proof.Hash
+	var before *proof.Line
 	for n := 1; ; n++ {
 		text, torn, err := proof.ReadLine(in)
 		if errors.Is(err, io.EOF) || torn {
@@ -96,15 +94,13 @@ func (r *Record) readChain() error {
 			l, err = proof.ParseLine(text)
 		}
 		if err == nil {
-			err = l.Check(text, before)
-		}
-		if err == nil {
-			err = r.take(l)
+			err = l.Follow(before, text)
 		}
 		if err != nil {
 			return fmt.Errorf("%s, line %d: %w\nhint: 'olmo verify' says all that is wrong with it", path, n, err)
 		}
-		before = l.Hash
+		r.take(l)
+		before = l
 	}
 	if r.first == nil {
 		return fmt.Errorf("%s is empty", path)
@@ -112,20 +108,15 @@ func (r *Record) readChain() error {
 	return nil
 }
 
-func (r *Record) take(l *proof.Line) error {
+func (r *Record) take(l *proof.Line) {
 	switch {
-	case (r.first == nil) != (l.Format != ""):
-		return errors.New("the first line, and only it, tells the format")
 	case r.first == nil:
 		r.first = l
 	case l.Closes():
 		r.closing = l
-	case l.Step != r.Last()+1:
-		return fmt.Errorf("its step is %d, behind %d", l.Step, r.Last())
 	default:
-		r.lines, r.closing = append(r.lines, l), nil
+		r.lines = append(r.lines, l)
 	}
-	return nil
 }
 
 // First is the step before which nothing was recorded; Last is the last one.
@@ -236,10 +227,6 @@ func (r *Record) recipe(h proof.Hash) ([]byte, error) {
 	return nil, fmt.Errorf("no recipe in %s has the hash %v of the chain: what the run was made with is not known", r.dir, h)
 }
 
-// maxTensorsLine is the longest line that tensors.jsonl may have, in bytes: that of a model with a hundred
-// thousand tensors has some ten millions.
-const maxTensorsLine = 64 << 20
-
 // tensors are the recorded hashes of a step's tensors, nil for none.
 func (r *Record) tensors(step int) (params, optim map[string]proof.Hash, err error) {
 	f, err := store.Open(filepath.Join(r.dir, "tensors.jsonl"))
@@ -250,19 +237,13 @@ func (r *Record) tensors(step int) (params, optim map[string]proof.Hash, err err
 		return nil, nil, err
 	}
 	defer f.Close()
-	want := fmt.Appendf(nil, `{"step":%d,`, step)
-	in := bufio.NewScanner(f)
-	in.Buffer(make([]byte, 1<<20), maxTensorsLine)
-	for in.Scan() {
-		if !bytes.HasPrefix(in.Bytes(), want) {
-			continue
+	err = proof.ReadTensors(f, func(n int) bool { return n == step }, func(_ int, l *proof.Tensors, _ bool, err error) error {
+		if err == nil { // verify speaks of the others
+			params, optim = l.Weights, l.Optim
 		}
-		var l struct{ Weights, Optim map[string]proof.Hash }
-		if json.Unmarshal(in.Bytes(), &l) == nil {
-			params, optim = l.Weights, l.Optim // the last one of a step counts
-		}
-	}
-	if err := in.Err(); err != nil {
+		return nil
+	})
+	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", f.Name(), err)
 	}
 	return params, optim, nil

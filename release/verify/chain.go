@@ -121,23 +121,12 @@ func (v *verifier) readChain() {
 	each := func(l *proof.Line, text []byte) bool {
 		c.lines++
 		tree.Add(text)
-		var hash proof.Hash
-		if before != nil {
-			hash = before.Hash
-		}
-		switch {
-		case (before == nil) != (l.Format != ""):
-			wrong(l.Step, "line %d of %s is not the one that belongs there: the first, and no other, names the format", c.lines, f.path)
-		case before != nil && !l.Closes() && l.Step != expected:
-			wrong(min(l.Step, expected), "line %d of %s is of step %d, step %d belongs there", c.lines, f.path, l.Step, expected)
-		case before != nil && l.Closes() && (l.Step != expected-1 || before.Closes()):
-			wrong(l.Step, "line %d of %s ends step %d, the line before is of step %d", c.lines, f.path, l.Step, before.Step)
-		case before != nil && before.Closes():
-			wrong(l.Step, "line %d of %s stands behind a line that ends the chain", c.lines, f.path)
-		default:
-			if err := l.Check(text, hash); err != nil {
-				wrong(l.Step, "line %d of %s, step %d: %v", c.lines, f.path, l.Step, err)
+		if err := l.Follow(before, text); err != nil {
+			step := l.Step
+			if before != nil && !l.Closes() && l.Format == "" {
+				step = min(step, expected) // of a step that is missing
 			}
+			wrong(step, "line %d of %s: %v", c.lines, f.path, err)
 		}
 		if len(v.heads) > 0 && !c.broken {
 			v.holdNotes(&tree, l.Step)

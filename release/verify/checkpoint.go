@@ -1,9 +1,7 @@
 package verify
 
 import (
-	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -20,15 +18,8 @@ type checkpoint struct {
 	step         int
 	dir          string // in the release, with a slash behind it
 	model, optim *file  // nil where they are not there or no files of tensors
-	known        *tensorsLine
+	known        *proof.Tensors
 	sound        bool // known are the tensors that the chain binds
-}
-
-// tensorsLine is a line of tensors.jsonl: the hash of the bytes of each tensor.
-type tensorsLine struct {
-	Step    int                   `json:"step"`
-	Weights map[string]proof.Hash `json:"weights"`
-	Optim   map[string]proof.Hash `json:"optim"`
 }
 
 // stepOf reads the step out of a path in a checkpoint of the run.
@@ -85,10 +76,6 @@ func (v *verifier) readCheckpoints() {
 	v.readTensors(byStep)
 }
 
-// maxTensorsLine is the longest line that tensors.jsonl may have: that of a model with a hundred thousand
-// tensors has some ten megabytes.
-const maxTensorsLine = 64 << 20
-
 // readTensors reads tensors.jsonl; the last line of a step counts.
 func (v *verifier) readTensors(byStep map[int]*checkpoint) {
 	name := v.train + tensorsFile
@@ -102,27 +89,16 @@ func (v *verifier) readTensors(byStep map[int]*checkpoint) {
 	}
 	defer in.Close()
 	wanted := v.checkpointSteps()
-	known := map[int]*tensorsLine{}
-	lines := bufio.NewScanner(in)
-	lines.Buffer(make([]byte, 64<<10), maxTensorsLine)
-	for n := 1; lines.Scan() && v.ctx.Err() == nil; n++ {
-		var head struct {
-			Step *int `json:"step"`
-		}
-		l := &tensorsLine{}
-		err := json.Unmarshal(lines.Bytes(), &head)
-		if err == nil && head.Step == nil {
-			err = errors.New("it has no step")
-		}
-		if err == nil && wanted[*head.Step] {
-			err = json.Unmarshal(lines.Bytes(), l)
-			known[*head.Step] = l
-		}
+	known := map[int]*proof.Tensors{}
+	err = proof.ReadTensors(in, func(step int) bool { return wanted[step] }, func(n int, l *proof.Tensors, _ bool, err error) error {
 		if err != nil {
 			v.problem(Checkpoint, name, "line %d of %s: %v", n, name, err)
+		} else {
+			known[l.Step] = l
 		}
-	}
-	if err := lines.Err(); err != nil {
+		return v.ctx.Err()
+	})
+	if err != nil && v.ctx.Err() == nil {
 		v.problem(Checkpoint, name, "%s: %v", name, err)
 	}
 	v.tensors = known
@@ -182,7 +158,7 @@ func (v *verifier) judgeKnown() {
 
 // judgeKnownOptim compares what tensors.jsonl has of the optimiser with a checkpoint that is the chain's: the
 // shapes of its tensors, and so the root, only the checkpoint tells.
-func (v *verifier) judgeKnownOptim(line *proof.Line, l *tensorsLine) {
+func (v *verifier) judgeKnownOptim(line *proof.Line, l *proof.Tensors) {
 	name := v.train + tensorsFile
 	for _, c := range v.checkpoints {
 		if c.step != l.Step || c.optim == nil || weights.Root(sums(c.optim)) != *line.Optim {

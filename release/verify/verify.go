@@ -71,7 +71,7 @@ type verifier struct {
 	chain       *chain                  // nil where there is none that can be read
 	parts       []part                  // of the run, with settings of their own
 	checkpoints []*checkpoint
-	tensors     map[int]*tensorsLine // of tensors.jsonl, by step
+	tensors     map[int]*proof.Tensors // of tensors.jsonl, by step
 	documents   []*documents
 	// namedDocument tells that a document is named that is not the chain's.
 	namedDocument bool
