@@ -308,21 +308,36 @@ func others(f *file, known map[string]proof.Hash) (list []other) {
 	return list
 }
 
+// wrong adds problems of a file of the checkpoint.
+func (c *checkpoint) wrong(v *verifier, name string) func(format string, args ...any) {
+	return func(format string, args ...any) { v.problem(Checkpoint, name, format, args...).at(c.step) }
+}
+
+// decode reads a file of the checkpoint that is JSON, and gives its text; nil where it is none, which is a
+// problem.
+func (c *checkpoint) decode(v *verifier, name string, to any) []byte {
+	text, err := v.text(name)
+	if err != nil {
+		c.wrong(v, name)("%v", err)
+		return nil
+	}
+	if err := json.Unmarshal(text, to); err != nil {
+		c.wrong(v, name)("%s: %v", name, err)
+		return nil
+	}
+	return text
+}
+
 // judgeState compares train.json with the chain.
 func (v *verifier) judgeState(c *checkpoint) {
 	name := c.dir + stateFile
 	if v.usable(name) == nil {
 		return
 	}
-	wrong := func(format string, args ...any) { v.problem(Checkpoint, name, format, args...).at(c.step) }
-	text, err := v.text(name)
-	if err != nil {
-		wrong("%v", err)
-		return
-	}
+	wrong := c.wrong(v, name)
 	var s train.State
-	if err := json.Unmarshal(text, &s); err != nil {
-		wrong("%s: %v", name, err)
+	text := c.decode(v, name, &s)
+	if text == nil {
 		return
 	}
 	if s.Step != c.step {
@@ -349,15 +364,9 @@ func (v *verifier) judgeManifest(c *checkpoint) {
 	if v.usable(name) == nil {
 		return
 	}
-	wrong := func(format string, args ...any) { v.problem(Checkpoint, name, format, args...).at(c.step) }
-	text, err := v.text(name)
-	if err != nil {
-		wrong("%v", err)
-		return
-	}
+	wrong := c.wrong(v, name)
 	var m train.Manifest
-	if err := json.Unmarshal(text, &m); err != nil {
-		wrong("%s: %v", name, err)
+	if c.decode(v, name, &m) == nil {
 		return
 	}
 	if own, ok := v.chain.own[c.step]; ok && (m.Step != c.step || m.Chain != own && !v.chain.grewFrom(c.step, m.Chain)) {

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"strings"
 
 	"olmo/store"
+
+	"olmo/packed"
 )
 
 // entry is what a folder has under a name: a file, or what is none.
@@ -129,6 +132,28 @@ func (e *entry) text() (io.ReadCloser, error) {
 		io.Closer
 	}{io.LimitReader(f, e.length()), f}, nil
 }
+
+// unpacked opens a file that is packed.
+func (e *entry) unpacked() (io.ReadCloser, error) {
+	in, err := e.text()
+	if err != nil {
+		return nil, err
+	}
+	z, err := packed.NewReader(bufio.NewReader(in))
+	if err != nil {
+		in.Close()
+		return nil, err
+	}
+	return &unpacking{z, in}, nil
+}
+
+// unpacking closes the file with what unpacks it.
+type unpacking struct {
+	io.ReadCloser
+	file io.Closer
+}
+
+func (u *unpacking) Close() error { return errors.Join(u.ReadCloser.Close(), u.file.Close()) }
 
 // steady is an error where the file is no longer as walk has seen it.
 func (e *entry) steady() error {

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"olmo/packed"
 	"olmo/proof"
 	"olmo/runlog"
 )
@@ -19,68 +18,19 @@ import (
 // megabytes.
 const maxLogLine = 64 << 20
 
-// logReader reads metrics.jsonl beside the chain, whose steps ascend.
-type logReader struct {
-	file    io.Closer
-	lines   *bufio.Scanner
-	step    int // of line, where there is one
-	line    []byte
-	surplus []int // steps of lines for which the chain has no place
-	err     error
+// ascending are the lines of a file beside the chain, whose steps ascend.
+type ascending[T any] struct {
+	following func() (step int, line []T) // the next line; nil at the end, and after an error
+	step      int                         // of line, where there is one
+	line      []T
+	surplus   []int // steps of lines for which the chain has no place
 }
 
-func openLog(f *file) (*logReader, error) {
-	in, err := f.text()
-	if err != nil {
-		return nil, err
-	}
-	r := &logReader{file: in, lines: bufio.NewScanner(in)}
-	r.lines.Buffer(make([]byte, 64<<10), maxLogLine)
-	r.next()
-	return r, nil
-}
-
-func (r *logReader) close() { r.file.Close() }
-
-// next reads the following line that is one of a step.
-func (r *logReader) next() {
-	r.line = nil
-	for n := 1; r.err == nil; n++ {
-		if !r.lines.Scan() {
-			r.err = r.lines.Err()
-			return
-		}
-		text := r.lines.Bytes()
-		if len(bytes.TrimSpace(text)) == 0 {
-			continue
-		}
-		step, ok := quickStep(text)
-		if !ok {
-			rec, err := runlog.Parse(text)
-			if step, ok = rec.Step(); err != nil || !ok {
-				r.err = fmt.Errorf("a line is none of a log: %.80q", text)
-				return
-			}
-		}
-		r.step, r.line = step, bytes.Clone(text)
-		return
-	}
-}
-
-// quickStep reads the step where it stands first, as the trainer writes it.
-func quickStep(line []byte) (step int, ok bool) {
-	rest, ok := bytes.CutPrefix(line, []byte(`{"step":`))
-	end := bytes.IndexAny(rest, ",}")
-	if !ok || end < 0 {
-		return 0, false
-	}
-	step, err := strconv.Atoi(string(rest[:end]))
-	return step, err == nil
-}
+func (r *ascending[T]) next() { r.step, r.line = r.following() }
 
 // at is the line of a step, nil where there is none. first is the step with which the chain begins: what
-// the log has up to there is not the chain's.
-func (r *logReader) at(step, first int) []byte {
+// the file has up to there is not the chain's.
+func (r *ascending[T]) at(step, first int) []T {
 	for r.line != nil && r.step < step {
 		if r.step > first && len(r.surplus) < most {
 			r.surplus = append(r.surplus, r.step)
@@ -96,12 +46,69 @@ func (r *logReader) at(step, first int) []byte {
 }
 
 // rest are the steps of lines for which the chain has no place, to the end.
-func (r *logReader) rest() []int {
+func (r *ascending[T]) rest() []int {
 	for r.line != nil && len(r.surplus) < most {
 		r.surplus = append(r.surplus, r.step)
 		r.next()
 	}
 	return r.surplus
+}
+
+// logReader reads metrics.jsonl beside the chain.
+type logReader struct {
+	ascending[byte]
+	file  io.Closer
+	lines *bufio.Scanner
+	err   error
+}
+
+func openLog(f *file) (*logReader, error) {
+	in, err := f.text()
+	if err != nil {
+		return nil, err
+	}
+	r := &logReader{file: in, lines: bufio.NewScanner(in)}
+	r.lines.Buffer(make([]byte, 64<<10), maxLogLine)
+	r.following = r.read
+	r.next()
+	return r, nil
+}
+
+func (r *logReader) close() { r.file.Close() }
+
+// read reads the following line that is one of a step.
+func (r *logReader) read() (step int, line []byte) {
+	for r.err == nil {
+		if !r.lines.Scan() {
+			r.err = r.lines.Err()
+			return 0, nil
+		}
+		text := r.lines.Bytes()
+		if len(bytes.TrimSpace(text)) == 0 {
+			continue
+		}
+		step, ok := quickStep(text)
+		if !ok {
+			rec, err := runlog.Parse(text)
+			if step, ok = rec.Step(); err != nil || !ok {
+				r.err = fmt.Errorf("a line is none of a log: %.80q", text)
+				return 0, nil
+			}
+		}
+		return step, bytes.Clone(text)
+	}
+	return 0, nil
+}
+
+// quickStep reads the step where it stands first, as the trainer writes it.
+func quickStep(line []byte) (step int, ok bool) {
+	rest, ok := bytes.CutPrefix(line, []byte(`{"step":`))
+	end := bytes.IndexAny(rest, ",}")
+	if !ok || end < 0 {
+		return 0, false
+	}
+	step, err := strconv.Atoi(string(rest[:end]))
+	return step, err == nil
 }
 
 // record is a line of the log: the members as they stand there.
@@ -210,78 +217,41 @@ func (r record) text(name string) (s string) {
 
 // indexReader reads data-indices/rankR.tsv.gz beside the chain.
 type indexReader struct {
-	path    string
-	file    io.Closer
-	z       io.ReadCloser
-	lines   *bufio.Scanner
-	step    int // of line, where there is one
-	line    []uint32
-	surplus []int // steps of rows for which the chain has no place
-	ended   int   // the first step for which there was no row any more, 0 for none
-	err     error
+	ascending[uint32] // instances
+	path              string
+	file              io.Closer
+	lines             *bufio.Scanner
+	ended             int // the first step for which there was no row any more, 0 for none
+	err               error
 }
 
 // maxIndexLine is the longest line of a data-indices file: a batch of some million instances.
 const maxIndexLine = 64 << 20
 
 func openIndex(f *file) (*indexReader, error) {
-	in, err := f.text()
+	in, err := f.unpacked()
 	if err != nil {
 		return nil, err
 	}
-	z, err := packed.NewReader(bufio.NewReader(in))
-	if err != nil {
-		in.Close()
-		return nil, err
-	}
-	r := &indexReader{path: f.path, file: in, z: z, lines: bufio.NewScanner(z)}
+	r := &indexReader{path: f.path, file: in, lines: bufio.NewScanner(in)}
 	r.lines.Buffer(make([]byte, 64<<10), maxIndexLine)
+	r.following = r.read
 	r.next()
 	return r, nil
 }
 
-func (r *indexReader) close() {
-	r.z.Close()
-	r.file.Close()
-}
+func (r *indexReader) close() { r.file.Close() }
 
-// next reads the following row.
-func (r *indexReader) next() {
-	r.line = nil
-	if r.err != nil {
-		return
-	}
-	if !r.lines.Scan() {
+// read reads the following row.
+func (r *indexReader) read() (step int, instances []uint32) {
+	switch {
+	case r.err != nil:
+	case !r.lines.Scan():
 		r.err = r.lines.Err()
-		return
+	default:
+		step, instances, r.err = parseIndices(r.lines.Bytes())
 	}
-	r.step, r.line, r.err = parseIndices(r.lines.Bytes())
-}
-
-// at are the instances of a step, nil where the file has none. first is the step with which the chain begins:
-// rows up to there are not the chain's.
-func (r *indexReader) at(step, first int) []uint32 {
-	for r.line != nil && r.step < step {
-		if r.step > first && len(r.surplus) < most {
-			r.surplus = append(r.surplus, r.step)
-		}
-		r.next()
-	}
-	if r.line == nil || r.step > step {
-		return nil
-	}
-	line := r.line
-	r.next()
-	return line
-}
-
-// rest are the steps of rows for which the chain has no place, to the end.
-func (r *indexReader) rest() []int {
-	for r.line != nil && len(r.surplus) < most {
-		r.surplus = append(r.surplus, r.step)
-		r.next()
-	}
-	return r.surplus
+	return step, instances
 }
 
 func parseIndices(line []byte) (step int, row []uint32, err error) {

@@ -9,7 +9,6 @@ import (
 	"path"
 
 	"olmo/data/tokens"
-	"olmo/packed"
 	"olmo/proof"
 )
 
@@ -96,7 +95,6 @@ func (v *verifier) readDocuments(of *part, manifest *file) *documents {
 type documentReader struct {
 	name  string
 	file  io.Closer
-	z     io.ReadCloser
 	lines *bufio.Scanner
 	n     int
 }
@@ -105,16 +103,11 @@ type documentReader struct {
 const maxDocumentLine = 16 << 20
 
 func openDocuments(f *file) (*documentReader, error) {
-	in, err := f.text()
+	in, err := f.unpacked()
 	if err != nil {
-		return nil, err
-	}
-	z, err := packed.NewReader(bufio.NewReader(in))
-	if err != nil {
-		in.Close()
 		return nil, fmt.Errorf("%s: %w", f.path, err)
 	}
-	r := &documentReader{name: f.path, file: in, z: z, lines: bufio.NewScanner(z)}
+	r := &documentReader{name: f.path, file: in, lines: bufio.NewScanner(in)}
 	r.lines.Buffer(make([]byte, 64<<10), maxDocumentLine)
 	return r, nil
 }
@@ -141,10 +134,7 @@ func (r *documentReader) next() (*document, error) {
 	return d, nil
 }
 
-func (r *documentReader) close() {
-	r.z.Close()
-	r.file.Close()
-}
+func (r *documentReader) close() { r.file.Close() }
 
 // beginDocuments starts to go through the documents of every part of the run that has some of its own. The
 // files are hashed by others at the same time, so that the bytes come from the disk once.
