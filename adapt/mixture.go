@@ -2,17 +2,15 @@ package adapt
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"path/filepath"
 
 	"olmo/data/store"
 	evaldata "olmo/eval/data"
+	"olmo/proof"
 )
 
 // Mixture is what a model is adapted with: parts of data sets.
@@ -66,11 +64,11 @@ func (m *Mixture) Digest(p Part) (string, error) {
 		return "", err
 	}
 	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
+	h, err := proof.SumReader(f)
+	if err != nil {
 		return "", fmt.Errorf("reading %s: %w", file, err)
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return h.String(), nil
 }
 
 // rows are those of a part's data set.

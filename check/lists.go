@@ -1,8 +1,6 @@
 package check
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +13,7 @@ import (
 	"strings"
 
 	"olmo/internal/pyjson"
+	"olmo/proof"
 	"olmo/store"
 	"olmo/train"
 )
@@ -359,11 +358,11 @@ func (c *checker) hashFile(path string) (string, error) {
 		return "", err
 	}
 	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, &watched{c: c, r: f}); err != nil {
+	h, err := proof.SumReader(&watched{c: c, r: f})
+	if err != nil {
 		return "", err
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return h.String(), nil
 }
 
 // watched is a file that is read with progress, until the context ends.

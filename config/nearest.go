@@ -1,5 +1,11 @@
 package config
 
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
 // Nearest returns the candidate that a misspelt word most likely means, the
 // first of equally near ones; ok is false when none is near enough to name.
 // Nearness is the number of inserted, deleted, replaced or swapped characters,
@@ -12,6 +18,18 @@ func Nearest(word string, candidates []string) (near string, ok bool) {
 		}
 	}
 	return near, ok
+}
+
+// OneOf is an error about a value of a key that is not allowed, with the one that was most likely meant.
+func OneOf(key, value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	hint := "one of " + strings.Join(allowed, ", ")
+	if near, ok := Nearest(value, allowed); ok {
+		hint = "did you mean " + near + "?"
+	}
+	return fmt.Errorf("%s: %q is not known\nhint: %s", key, value, hint)
 }
 
 // editDistance is the restricted Damerau-Levenshtein distance of a and b in

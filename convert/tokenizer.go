@@ -1,8 +1,6 @@
 package convert
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -160,7 +158,7 @@ func settingsFor(from *model.Loaded, text []byte, warn func(string)) ([]byte, er
 		}
 	}
 	m["model_max_length"] = c.T
-	return indented(m)
+	return pyjson.Indented(m)
 }
 
 // isPadding knows the usual names of padding.
@@ -185,16 +183,7 @@ func settingsOf(g *weights.GGUF, context int) ([]byte, error) {
 	if v, ok := g.Get("tokenizer.ggml.add_bos_token"); ok {
 		m["add_bos_token"] = v
 	}
-	return indented(m)
-}
-
-func indented(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	err := e.Encode(v)
-	return b.Bytes(), err
+	return pyjson.Indented(m)
 }
 
 // tokenizerOf returns the part of a file's metadata that is the tokenizer's.

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"io"
 )
 
 // Hash is a SHA-256.
@@ -15,6 +16,13 @@ type Hash [sha256.Size]byte
 
 // Sum is the hash of b.
 func Sum(b []byte) Hash { return sha256.Sum256(b) }
+
+// SumReader is the hash of what in gives until its end.
+func SumReader(in io.Reader) (Hash, error) {
+	h := sha256.New()
+	_, err := io.Copy(h, in)
+	return Hash(h.Sum(nil)), err
+}
 
 // String writes 64 hexadecimal digits.
 func (h Hash) String() string { return hex.EncodeToString(h[:]) }

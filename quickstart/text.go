@@ -1,11 +1,8 @@
 package quickstart
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,6 +11,7 @@ import (
 
 	"olmo/data/convert"
 	"olmo/internal/pyjson"
+	"olmo/proof"
 	"olmo/store"
 )
 
@@ -56,11 +54,11 @@ func textDigest(path string) (string, error) {
 		return "", err
 	}
 	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
+	h, err := proof.SumReader(f)
+	if err != nil {
 		return "", err
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return h.String(), nil
 }
 
 // changedText says how the user's text differs from that of which the corpus below dir was

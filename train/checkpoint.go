@@ -1,11 +1,9 @@
 package train
 
 import (
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -457,9 +455,5 @@ func hashFile(path string) (h proof.Hash, err error) {
 		return h, err
 	}
 	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return h, err
-	}
-	return proof.Hash(sum.Sum(nil)), nil
+	return proof.SumReader(f)
 }

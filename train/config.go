@@ -410,18 +410,6 @@ func parse(path string, overrides []string, defaults func() (*Config, error)) (*
 	return c, nil
 }
 
-// one reports a value that is not allowed.
-func one(key, value string, allowed ...string) error {
-	if slices.Contains(allowed, value) {
-		return nil
-	}
-	hint := "one of " + strings.Join(allowed, ", ")
-	if near, ok := config.Nearest(value, allowed); ok {
-		hint = "did you mean " + near + "?"
-	}
-	return fmt.Errorf("%s: %q is not known\nhint: %s", key, value, hint)
-}
-
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
@@ -440,13 +428,13 @@ func (c *Config) Validate() error {
 		c.Data.Name, c.Data.LongDocStrategy, c.Data.PackDocuments = tokens.Packed, tokens.LongDocuments(long), ""
 	}
 	errs := []error{
-		one("optimizer.name", c.Optimizer.Name, optimizers...),
-		one("optimizer.adjust_lr", c.Optimizer.AdjustLR, "rms_norm", "spectral_norm", "none"),
+		config.OneOf("optimizer.name", c.Optimizer.Name, optimizers...),
+		config.OneOf("optimizer.adjust_lr", c.Optimizer.AdjustLR, "rms_norm", "spectral_norm", "none"),
 		c.Scheduler.check("scheduler"),
-		one("loss_denominator", c.LossDenominator, "batch", "labels", "mean", "none"),
-		one("data.name", string(c.Data.Name), string(tokens.Chunks), string(tokens.Padded), string(tokens.Packed), string(tokens.Interleaved), string(tokens.Variable), string(tokens.Rows)),
-		one("data.long_doc_strategy", string(c.Data.LongDocStrategy), string(tokens.Truncate), string(tokens.Fragment)),
-		one("data.pad_direction", c.Data.PadDirection, "right", "left"),
+		config.OneOf("loss_denominator", c.LossDenominator, "batch", "labels", "mean", "none"),
+		config.OneOf("data.name", string(c.Data.Name), string(tokens.Chunks), string(tokens.Padded), string(tokens.Packed), string(tokens.Interleaved), string(tokens.Variable), string(tokens.Rows)),
+		config.OneOf("data.long_doc_strategy", string(c.Data.LongDocStrategy), string(tokens.Truncate), string(tokens.Fragment)),
+		config.OneOf("data.pad_direction", c.Data.PadDirection, "right", "left"),
 	}
 	for _, err := range errs {
 		if err != nil {

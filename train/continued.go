@@ -84,7 +84,7 @@ func (c *Config) changeable(key string) uint64 {
 // checkChanges reports keys of allow_changes that cannot be there.
 func (c *Config) checkChanges() error {
 	for _, key := range c.AllowChanges {
-		if err := one("allow_changes", key, append([]string{"max_duration"}, changeable...)...); err != nil {
+		if err := config.OneOf("allow_changes", key, append([]string{"max_duration"}, changeable...)...); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"olmo/config"
 	"olmo/numeric"
 )
 
@@ -84,7 +85,7 @@ var schedules = []string{
 // check reports what no schedule can be made of; key is the section's name.
 func (s *SchedulerConfig) check(key string) error {
 	fail := func(format string, args ...any) error { return fmt.Errorf(key+": "+format, args...) }
-	if err := errors.Join(one(key+".name", s.Name, schedules...), one(key+".units", s.Units, "steps", "tokens"), one(key+".decay_shape", s.DecayShape, "linear", "sqrt", "cosine")); err != nil {
+	if err := errors.Join(config.OneOf(key+".name", s.Name, schedules...), config.OneOf(key+".units", s.Units, "steps", "tokens"), config.OneOf(key+".decay_shape", s.DecayShape, "linear", "sqrt", "cosine")); err != nil {
 		return err
 	}
 	if err := checkLimits(s.limits(key)); err != nil {
@@ -100,7 +101,7 @@ func (s *SchedulerConfig) check(key string) error {
 		if !(r.Duration > 0) || (r.EndLR == nil) == (r.EndLRFraction == nil) || r.StartLR != nil && r.StartLRFraction != nil {
 			return fail("a stage needs a positive duration, one of end_lr and end_lr_fraction, and at most one of start_lr and start_lr_fraction")
 		}
-		return one(key+": shape", r.Shape, "linear", "cosine")
+		return config.OneOf(key+": shape", r.Shape, "linear", "cosine")
 	}
 	switch s.Name {
 	case "wsds":

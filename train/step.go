@@ -243,13 +243,7 @@ func (t *Trainer) fillOptional(s *step, length int) {
 		rec["train/sequence_length"] = length
 	}
 	if t.cfg.Data.Name == tokens.Rows {
-		n := 0
-		for _, target := range t.batch(&s.in, 0, s.in.B).Targets {
-			if target >= 0 {
-				n++
-			}
-		}
-		rec["train/target_tokens"], rec["train/total_tokens"] = n, s.in.Size()
+		rec["train/target_tokens"], rec["train/total_tokens"] = t.targets, s.in.Size()
 	}
 	if masked := s.in.InstanceMask; masked != nil {
 		n := 0
@@ -272,7 +266,7 @@ func (t *Trainer) length(s *step) int {
 // the ranks of the reference do, each divides by its own tokens; their losses and
 // gradients are averaged.
 func (t *Trainer) gradients(in *item) (ce, z float64, err error) {
-	t.routers = [2]float64{}
+	t.routers, t.targets = [2]float64{}, 0
 	ranks := t.cfg.ranks()
 	for n, r := in.B/ranks, 0; r < ranks; r++ {
 		c, q, err := t.rankGradients(in, r*n, (r+1)*n)
@@ -321,6 +315,7 @@ func (t *Trainer) rankGradients(in *item, first, last int) (ce, z float64, err e
 			piece := row
 			for ; row < end; row++ {
 				if b.Targets[row] >= 0 {
+					t.targets++
 					c += float64(losses[row])
 					q += float64(float32(lses[row] * lses[row]))
 				}

@@ -156,6 +156,7 @@ type Trainer struct {
 	speed            speed
 	lastLR           []float64
 	routers          [2]float64 // load balancing and z-loss of the last step
+	targets          int        // tokens of the last step that have one
 	lastLoss         float64
 	heldOut          []heldOut
 	eval             device.Program // of the loss on held-out sets, nil without

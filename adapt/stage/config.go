@@ -200,8 +200,8 @@ func (c *Config) check(file string) error {
 	errs := []error{
 		positive("per_device_train_batch_size", c.PerDeviceTrainBatchSize), positive("gradient_accumulation_steps", c.GradientAccumulationSteps),
 		positive("num_processes", c.NumProcesses), positive("num_train_epochs", c.NumTrainEpochs),
-		oneOf("reduction", string(c.Reduction), "token", "mean", "sum"), oneOf("lr_scheduler_type", c.LRSchedulerType, "linear", "cosine", "constant", "constant_with_warmup"),
-		oneOf("train_on", string(c.TrainOn), "assistant", "last", "all"),
+		config.OneOf("reduction", string(c.Reduction), "token", "mean", "sum"), config.OneOf("lr_scheduler_type", c.LRSchedulerType, "linear", "cosine", "constant", "constant_with_warmup"),
+		config.OneOf("train_on", string(c.TrainOn), "assistant", "last", "all"),
 	}
 	if c.MaxTrainSteps != nil {
 		errs = append(errs, positive("max_train_steps", *c.MaxTrainSteps))
@@ -305,15 +305,4 @@ func beside(file, path string) string {
 		}
 	}
 	return path
-}
-
-func oneOf(key, value string, allowed ...string) error {
-	if slices.Contains(allowed, value) {
-		return nil
-	}
-	hint := "one of " + strings.Join(allowed, ", ")
-	if near, ok := config.Nearest(value, allowed); ok {
-		hint = "did you mean " + near + "?"
-	}
-	return fmt.Errorf("%s: %q is not known\nhint: %s", key, value, hint)
 }

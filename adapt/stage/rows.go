@@ -184,22 +184,19 @@ func (w *rowWriter) add(x *adapt.Example) error {
 
 // put writes an example.
 func (w *rowWriter) put(x *adapt.Example) error {
-	b := make([]byte, 0, 4*len(x.IDs))
 	for i, id := range x.IDs {
 		if int(id) >= w.vocabulary {
 			return fmt.Errorf("the tokenizer gives id %d, and the embedding of the model has %d rows\nhint: is it this model's tokenizer?", id, w.vocabulary)
-		}
-		switch w.r.DType.Size() {
-		case 2:
-			b = append(b, byte(id), byte(id>>8))
-		default:
-			b = append(b, byte(id), byte(id>>8), byte(id>>16), byte(id>>24))
 		}
 		trains := byte(0)
 		if x.Labels[i] != adapt.Masked {
 			trains = 1
 		}
 		w.masks.WriteByte(trains)
+	}
+	b, err := tokens.AppendIDs(w.ids.AvailableBuffer(), x.IDs, w.r.DType)
+	if err != nil {
+		return err
 	}
 	w.ids.Write(b)
 	p := tokens.Place{Start: int64(w.at), End: int64(w.at + len(x.IDs)), ID: fmt.Sprint(w.r.Count)}

@@ -15,6 +15,7 @@ import (
 	"olmo/adapt"
 	"olmo/chat"
 	"olmo/convert"
+	"olmo/internal/pyjson"
 	"olmo/model"
 	"olmo/runlog"
 	"olmo/store"
@@ -132,12 +133,8 @@ func (r *Run) release(t *chat.Template) error {
 		}
 	}
 	settings["chat_template"] = t.Text()
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	err := e.Encode(settings)
-	r.Files["tokenizer_config.json"] = b.Bytes()
+	text, err := pyjson.Indented(settings)
+	r.Files["tokenizer_config.json"] = text
 	return err
 }
 

@@ -30,7 +30,7 @@ func (d *Dataset) Hash(b *Batch) (proof.Hash, error) {
 			ids = ids[:n]
 		}
 		var err error
-		if text, err = appendIDs(text[:0], ids, d.cfg.DType); err != nil {
+		if text, err = AppendIDs(text[:0], ids, d.cfg.DType); err != nil {
 			return proof.Hash{}, err
 		}
 		h.Write(text)

@@ -1,9 +1,7 @@
 package tokens
 
 import (
-	"crypto/sha256"
 	"fmt"
-	"io"
 	"slices"
 
 	"olmo/data/store"
@@ -40,9 +38,5 @@ func hashMask(path string) (h proof.Hash, err error) {
 		return h, err
 	}
 	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return h, err
-	}
-	return proof.Hash(sum.Sum(nil)), nil
+	return proof.SumReader(f)
 }

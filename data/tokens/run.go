@@ -603,7 +603,7 @@ func (b *batch) flush() {
 			ids, it.err = b.cfg.encode(ids[:0], it.text)
 			it.bytes, it.text = len(it.text), ""
 			if it.err == nil {
-				it.ids, it.err = appendIDs(make([]byte, 0, len(ids)*b.cfg.DType.Size()), ids, b.cfg.DType)
+				it.ids, it.err = AppendIDs(make([]byte, 0, len(ids)*b.cfg.DType.Size()), ids, b.cfg.DType)
 			}
 			if it.err != nil {
 				it.err = fmt.Errorf("%s:%d: %w", it.src, it.loc, it.err)
@@ -616,8 +616,8 @@ func (b *batch) flush() {
 
 func (b *batch) wait() { b.wg.Wait() }
 
-// appendIDs stores ids in the type of a token file.
-func appendIDs(dst []byte, ids []int32, dtype DType) ([]byte, error) {
+// AppendIDs stores ids in the type of a token file.
+func AppendIDs(dst []byte, ids []int32, dtype DType) ([]byte, error) {
 	limit := uint64(math.MaxInt32)
 	if n := dtype.Size(); n < 4 {
 		limit = 1<<(8*n) - 1

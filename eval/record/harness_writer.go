@@ -41,7 +41,7 @@ func exportHarness(folder string, run *eval.Run, results *eval.Results) error {
 		}
 		tasks, written[name] = append(tasks, j.Name), true
 	}
-	text, err := indented(harnessOf(run, results, when, hashes))
+	text, err := pyjson.Indented(harnessOf(run, results, when, hashes))
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func writeMetrics(folder string, numbers map[string]int, results *eval.Results) 
 		summary = append(summary, m.Task+": "+score)
 		tasks = append(tasks, object{{"alias", m.Task}, {"metrics", m.Metrics}, {"num_instances", m.N}, {"processing_time", m.Seconds}, {"task_config", m.Config}})
 	}
-	text, err := indented(object{{"all_primary_scores", summary}, {"tasks", tasks}, {"model_config", modelConfig(results)}})
+	text, err := pyjson.Indented(object{{"all_primary_scores", summary}, {"tasks", tasks}, {"model_config", modelConfig(results)}})
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func writeTask(prefix string, number int, run *eval.Run, j *eval.Job, r *eval.Re
 	if x, ok := r.Quoted(j); ok && !math.IsNaN(x.Value) && !math.IsInf(x.Value, 0) && !slices.ContainsFunc(metrics, func(m member) bool { return m.name == "primary_score" }) {
 		metrics = append(metrics, member{"primary_score", x.Value})
 	}
-	text, err := indented(object{
+	text, err := pyjson.Indented(object{
 		{"task_name", j.Name},
 		{"task_hash", r.Digests[j.Name]},
 		{"model_hash", hashOf(r.ModelName)},

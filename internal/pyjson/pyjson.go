@@ -178,3 +178,14 @@ func numbers(v any) any {
 	}
 	return v
 }
+
+// Indented is a value as files for programs and people have it: indented by two, <, > and & as they
+// are, with a newline at the end.
+func Indented(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(v)
+	return b.Bytes(), err
+}

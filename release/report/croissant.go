@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"olmo/page"
+
+	"olmo/internal/pyjson"
 )
 
 // croissantContext is the vocabulary of Croissant 1.0, as every such file repeats it.
@@ -60,7 +62,7 @@ func (f *facts) croissant() ([]byte, error) {
 	if name := said(f.about.Provider, "name"); name != "" {
 		c["creator"] = object{"@type": "sc:Organization", "name": name}
 	}
-	return indented(c)
+	return pyjson.Indented(c)
 }
 
 // dataLead describes the data in a sentence.

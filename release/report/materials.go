@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"olmo/internal/pyjson"
 )
 
 // object is one of JSON.
@@ -66,7 +68,7 @@ func (f *facts) materials() ([]byte, error) {
 	sum := sha256.Sum256(text)
 	sum[6], sum[8] = 0x80|sum[6]&0x0f, 0x80|sum[8]&0x3f // RFC 9562: version 8, its variant
 	bom["serialNumber"] = fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
-	return indented(bom)
+	return pyjson.Indented(bom)
 }
 
 func (f *facts) bomName() string {

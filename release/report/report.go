@@ -8,8 +8,6 @@
 package report
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -20,6 +18,8 @@ import (
 	"olmo/internal/program"
 	"olmo/proof"
 	"olmo/store"
+
+	"olmo/internal/pyjson"
 )
 
 // Input is what reports are made of beside the files of a release.
@@ -125,13 +125,13 @@ func Write(dir string, in Input) ([]string, error) {
 		{readmeFile, func() ([]byte, error) { return card, nil }},
 		{dataCardFile, func() ([]byte, error) { return f.dataCard(), nil }},
 		{technicalFile, func() ([]byte, error) { return f.technicalReport(), nil }},
-		{programFile, func() ([]byte, error) { return indented(in.Program) }},
+		{programFile, func() ([]byte, error) { return pyjson.Indented(in.Program) }},
 		{materialsFile, f.materials},
 		{croissantFile, f.croissant},
-		{trainingJSONFile, func() ([]byte, error) { return indented(f.content) }},
+		{trainingJSONFile, func() ([]byte, error) { return pyjson.Indented(f.content) }},
 		{trainingMDFile, func() ([]byte, error) { return f.summary().markdown(), nil }},
 		{trainingHTMLFile, func() ([]byte, error) { return f.summary().page() }},
-		{opennessFile, func() ([]byte, error) { return indented(f.openness()) }},
+		{opennessFile, func() ([]byte, error) { return pyjson.Indented(f.openness()) }},
 	}
 	var paths []string
 	put := func(path string, text []byte) error {
@@ -229,14 +229,4 @@ func (f *facts) date() string {
 		return ""
 	}
 	return f.in.Date.UTC().Format(time.DateOnly)
-}
-
-// indented is JSON for programs and people.
-func indented(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	err := e.Encode(v)
-	return b.Bytes(), err
 }
