@@ -493,6 +493,59 @@ func TestContradictions(t *testing.T) {
 	}
 }
 
+// TestShards: of models in several files, a shard of another step is told by its tensors and its step, and
+// an index by what it says wrongly.
+func TestShards(t *testing.T) {
+	dir := fresh(t)
+	first := map[int]string{}
+	for _, step := range []int{4, 8} {
+		folder := filepath.Join(dir, fmt.Sprintf("model/step%d-tokens0B", step))
+		set, err := weights.Open(filepath.Join(folder, "model.safetensors"))
+		check(t, err)
+		files, err := weights.WriteShards(folder, set.All(), map[string]string{"format": "pt"}, 6<<10)
+		check(t, err)
+		check(t, set.Close())
+		check(t, os.Remove(filepath.Join(folder, "model.safetensors")))
+		if len(files) < 3 {
+			t.Fatalf("%d shards: %v", len(files), files)
+		}
+		first[step] = filepath.Join(folder, files[0])
+	}
+	remanifest(t, dir)
+	seal(t, dir)
+	if got, r := verified(t, dir, verify.Options{}); len(got) > 0 {
+		t.Fatalf("in shards: %q, notes %q", got, r.Notes)
+	}
+	index := filepath.Join(filepath.Dir(first[8]), "model.safetensors.index.json")
+	whole := read(t, index)
+	swap(t, first[4], first[8])
+	for _, forged := range []bool{false, true} {
+		if forged {
+			remanifest(t, dir)
+			seal(t, dir)
+		}
+		_, r := verified(t, dir, verify.Options{})
+		others := map[int]bool{}
+		for _, p := range r.Problems {
+			if p.Kind == verify.Revision && p.Tensor != "" && p.IsStep != nil {
+				others[*p.Step*100+*p.IsStep] = true
+			} else if p.Kind != verify.Changed || forged {
+				t.Errorf("forged %v: %+v", forged, p)
+			}
+		}
+		if !others[4*100+8] || !others[8*100+4] {
+			t.Errorf("forged %v: of which step the shards are is not told: %v", forged, others)
+		}
+	}
+	swap(t, first[4], first[8])
+	write(t, index, bytes.Replace(whole, []byte(filepath.Base(first[8])), []byte("model-00009-of-00009.safetensors"), 1))
+	remanifest(t, dir)
+	seal(t, dir)
+	if got, r := verified(t, dir, verify.Options{}); len(got) == 0 || !strings.HasPrefix(got[0], "revision model/step8-tokens0B/model.safetensors.index.json step 8") {
+		t.Errorf("an index that names no shard: %q, notes %q", got, r.Notes)
+	}
+}
+
 // TestLinked: a folder is the same under another name, and a run of which nothing can be read is not sound.
 func TestLinked(t *testing.T) {
 	run := newRun(t)
