@@ -208,7 +208,7 @@ func TestPutParts(t *testing.T) {
 		}
 		first := s.Received()
 		if stale {
-			s.Signed = "another"
+			s.Sign("another")
 		}
 		if _, err := open(t).Put(t.Context(), u, nil); err != nil {
 			t.Fatalf("stale %v: %v", stale, err)

@@ -47,12 +47,12 @@ type Server struct {
 	URL      string // of the hub
 	Store    string // of the host with the large files
 	PartSize int    // of uploads in parts; 0 for uploads in one piece
-	Signed   string // what the addresses of the store are signed with
 
 	web, files *httptest.Server
 
 	mu       sync.Mutex
 	faults   Faults
+	signed   string // what the addresses of the store are signed with
 	repos    map[string]*repo // by type and name, as in "models/org/name"
 	blobs    map[string][]byte
 	parts    map[string][][]byte // of uploads that are not whole
@@ -72,7 +72,7 @@ func New() *Server {
 	s := &Server{repos: map[string]*repo{}, blobs: map[string][]byte{}, parts: map[string][][]byte{}, tokens: map[string][]string{}}
 	s.web = httptest.NewServer(http.HandlerFunc(s.serve))
 	s.files = httptest.NewServer(http.HandlerFunc(s.serveStore))
-	s.URL, s.Store, s.Signed = s.web.URL, s.files.URL, "secret"
+	s.URL, s.Store, s.signed = s.web.URL, s.files.URL, "secret"
 	return s
 }
 
@@ -102,6 +102,14 @@ func (s *Server) Fail(f Faults) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = f
+}
+
+// Sign sets what the addresses of the store are signed with from now on; those of before are good no
+// more.
+func (s *Server) Sign(secret string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.signed = secret
 }
 
 // Put makes a branch of a repository ("models/org/name") hold these files, and returns its commit.

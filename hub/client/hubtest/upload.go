@@ -113,10 +113,10 @@ func (s *Server) batch(w http.ResponseWriter, body []byte) {
 			if s.PartSize > 0 && o.Size > int64(s.PartSize) {
 				header["chunk_size"] = strconv.Itoa(s.PartSize)
 				for i := 1; i <= int((o.Size+int64(s.PartSize)-1)/int64(s.PartSize)); i++ {
-					header[fmt.Sprintf("%05d", i)] = fmt.Sprintf("%s/%s/%d?signature=%s", s.Store, o.OID, i, s.Signed)
+					header[fmt.Sprintf("%05d", i)] = fmt.Sprintf("%s/%s/%d?signature=%s", s.Store, o.OID, i, s.signed)
 				}
 			}
-			row["actions"] = map[string]any{"upload": map[string]any{"href": s.Store + "/" + o.OID + "?signature=" + s.Signed, "header": header}}
+			row["actions"] = map[string]any{"upload": map[string]any{"href": s.Store + "/" + o.OID + "?signature=" + s.signed, "header": header}}
 		}
 		list = append(list, row)
 	}
@@ -157,7 +157,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	whole := b.Bytes()
 	switch {
-	case r.URL.Query().Get("signature") != s.Signed:
+	case r.URL.Query().Get("signature") != s.signed:
 		w.WriteHeader(http.StatusForbidden)
 		return
 	case inParts:
