@@ -52,7 +52,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	faults   Faults
-	signed   string // what the addresses of the store are signed with
+	signed   string           // what the addresses of the store are signed with
 	repos    map[string]*repo // by type and name, as in "models/org/name"
 	blobs    map[string][]byte
 	parts    map[string][][]byte // of uploads that are not whole
