@@ -47,7 +47,7 @@ func scores(t *testing.T, adapters *model.Adapters, sequences [][]int32, tempera
 // training program gives it, at every temperature, in any batch, with any number of threads, in
 // either precision: the ratio of a first update of reinforcement learning is exactly 1.
 func TestDrawnIsTrained(t *testing.T) {
-	adapters := &model.Adapters{Rank: 3, Scale: 0.7, Targets: []string{"q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "gate_proj", "down_proj"}}
+	adapters := &model.Adapters{Rank: 3, Alpha: 2.1, Targets: []string{"q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "gate_proj", "down_proj"}}
 	for _, temperature := range []float64{1, 0.7, 1.3} {
 		for _, bf16 := range []bool{false, true} {
 			for _, threads := range []int{1, 2} {

@@ -14,7 +14,7 @@ import (
 
 // adapterOf is an adapter on some modules; zero: as it is before training.
 func adapterOf(zero bool, targets ...string) *lm.Adapter {
-	a := &lm.Adapter{Adapters: model.Adapters{Rank: 2, Scale: 1.5, Targets: targets}}
+	a := &lm.Adapter{Adapters: model.Adapters{Rank: 2, Alpha: 3, Targets: targets}}
 	a.Weights = func(p model.Param) ([]float32, error) {
 		w := a.Adapters.Weights(p, 7)
 		for i := range w {
@@ -77,7 +77,7 @@ func TestAdapter(t *testing.T) {
 			for i := range C {
 				for j := range C {
 					for k := range a.Rank {
-						w[i*C+j] += a.Scale * B[i*a.Rank+k] * A[k*C+j]
+						w[i*C+j] += a.Scale() * B[i*a.Rank+k] * A[k*C+j]
 					}
 				}
 			}

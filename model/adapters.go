@@ -10,13 +10,15 @@ import (
 	"olmo/numeric"
 )
 
-// Adapters are additions of low rank to matrices of the blocks: y = W·x + B·(A·x)·Scale. In
+// Adapters are additions of low rank to matrices of the blocks: y = W·x + B·(A·x)·Scale(). In
 // training they alone have gradients.
 //
-// Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models".
+// Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models"; Kalajdzievski 2023, "A Rank
+// Stabilization Scaling Factor for Fine-Tuning with LoRA".
 type Adapters struct {
 	Rank    int
-	Scale   float32 // α/Rank; with rsLoRA α/√Rank
+	Alpha   float64
+	RSLoRA  bool    // the scale falls with the root of the rank, not with the rank
 	Dropout float64 // of what A reads, in training
 	// Targets are the modules that have one, by Transformers' names: q_proj, self_attn.q_proj or a
 	// whole path, as PEFT's target_modules has them.
@@ -29,6 +31,14 @@ const (
 	AdapterA = ".lora_A.weight" // (Rank, inputs)
 	AdapterB = ".lora_B.weight" // (outputs, Rank)
 )
+
+// Scale is α/Rank, with rsLoRA α/√Rank: computed in float64, as PEFT does, and rounded once.
+func (a *Adapters) Scale() float32 {
+	if a.RSLoRA {
+		return float32(a.Alpha / math.Sqrt(float64(a.Rank)))
+	}
+	return float32(a.Alpha / float64(a.Rank))
+}
 
 // AdapterParams returns the matrices A and B of the adapters, in the order of the forward pass. They
 // are not among Params.
@@ -61,15 +71,14 @@ func (a *Adapters) check(c *Config) error {
 		return fmt.Errorf("adapters of rank %d are not possible", a.Rank)
 	case !(a.Dropout >= 0 && a.Dropout < 1):
 		return fmt.Errorf("dropout %v of adapters must be at least 0 and less than 1", a.Dropout)
-	case math.IsInf(float64(a.Scale), 0) || a.Scale != a.Scale:
-		return fmt.Errorf("adapters are scaled by %v, not by a number", a.Scale)
+	case math.IsInf(float64(a.Scale()), 0) || a.Alpha != a.Alpha:
+		return fmt.Errorf("the alpha of adapters is %v, not a number that a scale can be made of", a.Alpha)
 	case len(a.Targets) == 0:
 		return fmt.Errorf("adapters name no module\nhint: %s", c.adaptable())
 	}
-	b := newBuilder(c, graph.New(), Options{Positions: 1})
-	b.logits()
+	modules := c.adaptableModules()
 	for _, t := range a.Targets {
-		if !slices.ContainsFunc(b.modules, func(m string) bool { return targets(t, m) }) {
+		if !slices.ContainsFunc(modules, func(m string) bool { return targets(t, m) }) {
 			return fmt.Errorf("adapters on %s: %s\nhint: %s", t, c.notAdaptable(t), c.adaptable())
 		}
 	}
@@ -96,15 +105,20 @@ func (c *Config) notAdaptable(target string) string {
 
 // adaptable names the modules that can have adapters, for hints.
 func (c *Config) adaptable() string {
-	b := newBuilder(c, graph.New(), Options{Positions: 1})
-	b.logits()
 	var leaves []string
-	for _, m := range b.modules {
+	for _, m := range c.adaptableModules() {
 		if leaf := m[strings.LastIndexByte(m, '.')+1:]; !slices.Contains(leaves, leaf) {
 			leaves = append(leaves, leaf)
 		}
 	}
 	return "those of this model are " + strings.Join(leaves, ", ")
+}
+
+// adaptableModules are the modules that can have adapters, in the order of the forward pass.
+func (c *Config) adaptableModules() []string {
+	b := newBuilder(c, graph.New(), Options{Positions: 1})
+	b.logits()
+	return b.modules
 }
 
 // adapts tells whether a module has an adapter, and remembers that it can have one.
@@ -126,7 +140,7 @@ func (b *builder) adapt(y, x graph.Value, layer int, module string) graph.Value 
 	}
 	A := param(AdapterA, a.Rank, b.g.Info(x).Cols())
 	B := param(AdapterB, b.g.Info(y).Cols(), a.Rank)
-	return b.g.LowRank(y, b.drop(x, a.Dropout), A, B, a.Scale)
+	return b.g.LowRank(y, b.drop(x, a.Dropout), A, B, a.Scale())
 }
 
 // adaptParts is adapt of modules whose outputs lie side by side in y, so wide each.

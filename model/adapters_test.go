@@ -45,7 +45,7 @@ func adapted(t *testing.T, name string, c *model.Config, dropout float64) *model
 	if !ok {
 		list = all
 	}
-	a.Adapters = &model.Adapters{Rank: 3, Scale: 0.7, Dropout: dropout, Targets: strings.Fields(list)}
+	a.Adapters = &model.Adapters{Rank: 3, Alpha: 2.1, Dropout: dropout, Targets: strings.Fields(list)}
 	if err := a.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestAdaptersMerged(t *testing.T) {
 				for i := range B.Rows {
 					for j := range A.Cols {
 						for k := range A.Rows {
-							w.Row(row + i)[j] += float64(c.Adapters.Scale) * B.Row(i)[k] * A.Row(k)[j]
+							w.Row(row + i)[j] += float64(c.Adapters.Scale()) * B.Row(i)[k] * A.Row(k)[j]
 						}
 					}
 				}
@@ -241,7 +241,7 @@ func TestAdapterErrors(t *testing.T) {
 		{"llama", model.Adapters{Rank: 0, Targets: []string{"q_proj"}}, []string{"rank 0"}},
 		{"llama", model.Adapters{Rank: 2}, []string{"name no module"}},
 		{"llama", model.Adapters{Rank: 2, Dropout: 1, Targets: []string{"q_proj"}}, []string{"dropout 1"}},
-		{"llama", model.Adapters{Rank: 2, Scale: float32(math.NaN()), Targets: []string{"q_proj"}}, []string{"NaN"}},
+		{"llama", model.Adapters{Rank: 2, Alpha: math.NaN(), Targets: []string{"q_proj"}}, []string{"NaN"}},
 		{"llama", model.Adapters{Rank: 2, Targets: []string{"lm_head"}}, []string{"adapters on lm_head"}},
 		{"gpt-neox", model.Adapters{Rank: 2, Targets: []string{"query_key_value"}}, []string{"gptneox has query, key and value of each head side by side", "dense"}},
 		{"mixtral", model.Adapters{Rank: 2, Targets: []string{"q_proj", "w1"}}, []string{"adapters on w1: the matrices of experts have none"}},
@@ -259,7 +259,7 @@ func TestAdapterErrors(t *testing.T) {
 		}
 	}
 	m := *families()["llama"]
-	m.Adapters = &model.Adapters{Rank: 2, Scale: 1, Targets: []string{"self_attn.q_proj", "model.layers.1.mlp.up_proj"}}
+	m.Adapters = &model.Adapters{Rank: 2, Alpha: 2, Targets: []string{"self_attn.q_proj", "model.layers.1.mlp.up_proj"}}
 	if err := m.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -314,7 +314,7 @@ func TestAdaptersGolden(t *testing.T) {
 			read(filepath.Join(dir, "lora.json"), &want)
 			l := open(t, filepath.Join(dir, "policy"))
 			c := *l.Config
-			c.Adapters = &model.Adapters{Rank: 4, Scale: 2, Targets: strings.Fields(all)}
+			c.Adapters = &model.Adapters{Rank: 4, Alpha: 8, Targets: strings.Fields(all)}
 			if err := c.Validate(); err != nil {
 				t.Fatal(err)
 			}

@@ -137,18 +137,6 @@ func find(path string) (*Loaded, error) {
 	return nil, fmt.Errorf("%s holds no model\nhint: it needs config.json (Hugging Face) or config.yaml (ai2-olmo) with weights, checkpoints stepN, or a single .gguf", path)
 }
 
-// notAdapter refuses a folder with an adapter of PEFT, beside a base model's files too: the
-// model is both together.
-func notAdapter(dir string) error {
-	m, err := pyjson.ReadObject(filepath.Join(dir, "adapter_config.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	kind, _ := m["peft_type"].(string)
-	base, _ := m["base_model_name_or_path"].(string)
-	return fmt.Errorf("%s holds an adapter (%s) of %s, not a model\nhint: merge it into its base with PEFT's merge_and_unload, and save that", dir, cmp.Or(kind, "PEFT"), cmp.Or(base, "a base model"))
-}
-
 func exists(dir, name string) bool {
 	_, err := os.Stat(filepath.Join(dir, name))
 	return err == nil

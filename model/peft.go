@@ -1,0 +1,272 @@
+package model
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"olmo/internal/pyjson"
+	"olmo/tensor"
+	"olmo/weights"
+)
+
+// The files of a folder with an adapter, and what stands before its tensors' names.
+const (
+	peftConfig  = "adapter_config.json"
+	peftWeights = "adapter_model.safetensors"
+	peftPickled = "adapter_model.bin" // of PEFT before 0.6
+	peftPrefix  = "base_model.model."
+)
+
+// PEFT is an adapter in a folder of PEFT's (0.21), with the model that it fits.
+type PEFT struct {
+	Adapters
+	Path string
+	// Base is base_model_name_or_path: the folder of the model that it was trained on, or its name on
+	// a hub; empty where the file does not say.
+	Base string
+
+	set  *weights.Set
+	file string
+}
+
+// PEFTBase reads of a folder with an adapter which model it was trained on. A folder without
+// adapter_config.json is fs.ErrNotExist.
+func PEFTBase(dir string) (string, error) {
+	m, err := pyjson.ReadObject(filepath.Join(dir, peftConfig))
+	if err != nil {
+		return "", err
+	}
+	base, _ := m["base_model_name_or_path"].(string)
+	return base, nil
+}
+
+// OpenPEFT opens the adapter in a folder for a model, and reads headers alone. What PEFT can do and
+// is not built is refused by its key, and an adapter of another model by its first tensor that does
+// not fit: its name, its rank, its shape.
+func OpenPEFT(dir string, c *Config) (*PEFT, error) {
+	config := filepath.Join(dir, peftConfig)
+	m, err := pyjson.ReadObject(config)
+	if err != nil {
+		return nil, err
+	}
+	p := &PEFT{Path: dir, file: filepath.Join(dir, peftWeights)}
+	wanted, err := p.read(m, c)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", config, err)
+	}
+	if !exists(dir, peftWeights) && exists(dir, peftPickled) {
+		p.file = filepath.Join(dir, peftPickled)
+	}
+	if p.set, err = weights.Open(p.file); err != nil {
+		return nil, err
+	}
+	if err := p.fits(c, wanted); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", p.file, err), p.Close())
+	}
+	return p, nil
+}
+
+// passedOver are the keys of adapter_config.json that say nothing of what the adapter computes: who
+// wrote it, and how it was made or is to be trained.
+var passedOver = []string{
+	"auto_mapping", "corda_config", "ensure_weight_tying", "eva_config", "inference_mode", "loftq_config", "lora_ga_config", "megatron_core", "peft_version",
+	"qalora_group_size", "revision", "runtime_config", "task_type",
+}
+
+// read takes what the adapter is from its config, and returns the modules of the model that
+// target_modules names. A key that is neither known nor empty is an error.
+func (p *PEFT) read(m map[string]any, c *Config) (wanted []string, err error) {
+	h := &hfReader{m: m, err: new(error)}
+	kind := h.string("peft_type", "")
+	p.Base = h.string("base_model_name_or_path", "")
+	p.Rank, p.Alpha = h.int("r", 8), h.float64("lora_alpha", 8)
+	p.Dropout, p.RSLoRA = h.float64("lora_dropout", 0), h.bool("use_rslora", false)
+	bias := h.string("bias", "none")
+	h.bool("fan_in_fan_out", false) // how the file of the base has its matrices, which the base knows
+	if *h.err != nil {
+		return nil, *h.err
+	}
+	switch start := m["init_lora_weights"]; {
+	case kind != "LORA":
+		return nil, fmt.Errorf("peft_type is %s, and only LORA is built", shown(m["peft_type"]))
+	case bias != "none":
+		return nil, fmt.Errorf("bias is %q: adapters with biases are not built", bias)
+	case start != nil && start != true && start != false && start != "gaussian" && start != "orthogonal" && start != "eva":
+		return nil, fmt.Errorf("init_lora_weights is %s: such an adapter fits a base whose weights were changed with it\nhint: PEFT saves it for the base as it was with path_initial_model_for_weight_conversion", shown(start))
+	}
+	known := append([]string{
+		"peft_type", "base_model_name_or_path", "r", "lora_alpha", "lora_dropout", "use_rslora", "bias", "fan_in_fan_out", "init_lora_weights", "target_modules",
+	}, passedOver...)
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		if !slices.Contains(known, key) && !empty(m[key]) {
+			return nil, fmt.Errorf("%s is %s: adapters with that are not built\nhint: merge the adapter with PEFT's merge_and_unload, and use the merged model", key, shown(m[key]))
+		}
+	}
+	return p.targets(m["target_modules"], c)
+}
+
+// empty knows the values that stand for nothing.
+func empty(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case bool:
+		return !v
+	case string:
+		return v == ""
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}
+
+// targets takes target_modules: a list of names or ends of names, or a pattern for whole names, or
+// all-linear. It returns the modules that the model has of them.
+func (p *PEFT) targets(v any, c *Config) (wanted []string, err error) {
+	var names func(module string) bool
+	switch v := v.(type) {
+	case []any:
+		for _, name := range v {
+			text, ok := name.(string)
+			if !ok {
+				return nil, fmt.Errorf("target_modules holds %s, not a name", shown(name))
+			}
+			p.Targets = append(p.Targets, text)
+		}
+		names = func(module string) bool {
+			return slices.ContainsFunc(p.Targets, func(t string) bool { return targets(t, module) })
+		}
+	case string:
+		if strings.EqualFold(v, "all-linear") {
+			names = func(string) bool { return true }
+			break
+		}
+		re, err := regexp.Compile("^(?:" + v + ")$")
+		if err != nil {
+			return nil, fmt.Errorf("target_modules is a pattern that this program cannot read: %w\nhint: name the modules in a list", err)
+		}
+		names = re.MatchString
+	default:
+		return nil, fmt.Errorf("target_modules is %s, neither a list of names nor a pattern", shown(v))
+	}
+	for _, module := range c.adaptableModules() {
+		if names(module) {
+			wanted = append(wanted, module)
+		}
+	}
+	if p.Targets == nil {
+		p.Targets = wanted
+	}
+	// PEFT lets a list name what a model lacks. If the file has a matrix of it, that is refused below.
+	p.Targets = slices.DeleteFunc(p.Targets, func(t string) bool {
+		return !slices.ContainsFunc(wanted, func(module string) bool { return targets(t, module) })
+	})
+	if len(p.Targets) == 0 {
+		return nil, fmt.Errorf("target_modules names no module of this model\nhint: %s", c.adaptable())
+	}
+	return wanted, nil
+}
+
+// fits compares the tensors of the file with the matrices that the model's modules ask for.
+func (p *PEFT) fits(c *Config, wanted []string) error {
+	with := *c
+	with.Adapters = &p.Adapters
+	if err := with.Validate(); err != nil {
+		return err
+	}
+	fit := map[string]bool{}
+	for _, param := range with.AdapterParams() {
+		name := peftPrefix + param.Name
+		fit[name] = true
+		t, ok := p.set.Header(name)
+		switch {
+		case !ok:
+			return fmt.Errorf("%s is missing, which %s asks for\nhint: is this the adapter of another model?", name, peftConfig)
+		case len(t.Shape) == 2 && t.Shape[0] != p.Rank && strings.HasSuffix(name, AdapterA), len(t.Shape) == 2 && t.Shape[1] != p.Rank && strings.HasSuffix(name, AdapterB):
+			return fmt.Errorf("%s has shape %v, and r is %d in %s", name, t.Shape, p.Rank, peftConfig)
+		case !slices.Equal(t.Shape, param.Shape):
+			return fmt.Errorf("%s has shape %v, this model asks for %v\nhint: is this the adapter of another model?", name, t.Shape, param.Shape)
+		}
+	}
+	for _, name := range p.set.Names() {
+		if fit[name] {
+			continue
+		}
+		module, ok := strings.CutPrefix(name, peftPrefix)
+		if i := strings.Index(module, ".lora_"); ok && i > 0 {
+			if module = module[:i]; slices.Contains(c.adaptableModules(), module) && !slices.Contains(wanted, module) {
+				return fmt.Errorf("the file has %s, which target_modules of %s does not name", name, peftConfig)
+			}
+			return fmt.Errorf("%s is not a matrix that an adapter of this model can have: %s\nhint: is this the adapter of another model? %s", name, c.notAdaptable(module), c.adaptable())
+		}
+		return fmt.Errorf("%s is not a matrix of an adapter\nhint: their names are %sMODULE%s", name, peftPrefix, AdapterA)
+	}
+	return nil
+}
+
+// Weights returns a matrix of Config.AdapterParams as float32.
+func (p *PEFT) Weights(param Param) ([]float32, error) {
+	t, err := p.set.Tensor(peftPrefix + param.Name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.file, err)
+	}
+	v, err := t.Float32s()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", p.file, param.Name, err)
+	}
+	return v, nil
+}
+
+// Close releases the file.
+func (p *PEFT) Close() error { return p.set.Close() }
+
+// SavePEFT writes the adapter of a model, whose matrices get returns, as a folder that PEFT opens:
+// adapter_model.safetensors in float32, then adapter_config.json. base is what the model is called
+// there.
+func SavePEFT(dir string, c *Config, get Source, base string) error {
+	a := c.Adapters
+	var tensors []weights.Named
+	for _, p := range c.AdapterParams() {
+		tensors = append(tensors, weights.Named{Name: peftPrefix + p.Name, Tensor: tensor.Tensor{DType: tensor.F32, Shape: p.Shape}, Load: func() ([]byte, error) {
+			v, err := get(p.Name)
+			return tensor.FromFloat32(p.Shape, v).Data, err
+		}})
+	}
+	if err := weights.WriteSafetensors(filepath.Join(dir, peftWeights), tensors, map[string]string{"format": "pt"}); err != nil {
+		return err
+	}
+	var alpha any = a.Alpha
+	if a.Alpha == math.Trunc(a.Alpha) && math.Abs(a.Alpha) < 1<<53 {
+		alpha = int64(a.Alpha)
+	}
+	m := map[string]any{
+		"peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": nil, "r": a.Rank, "lora_alpha": alpha, "lora_dropout": a.Dropout,
+		"use_rslora": a.RSLoRA, "target_modules": a.Targets, "bias": "none", "fan_in_fan_out": c.Family == gpt2.name, "init_lora_weights": true, "inference_mode": true,
+	}
+	if base != "" {
+		m["base_model_name_or_path"] = base
+	}
+	return writeJSON(filepath.Join(dir, peftConfig), m)
+}
+
+// notAdapter refuses a folder with an adapter, beside a base model's files too: the model is both
+// together.
+func notAdapter(dir string) error {
+	m, err := pyjson.ReadObject(filepath.Join(dir, peftConfig))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	kind, _ := m["peft_type"].(string)
+	base, _ := m["base_model_name_or_path"].(string)
+	return fmt.Errorf("%s holds an adapter (%s) of %s, not a model\nhint: merge it into its base with PEFT's merge_and_unload, and save that", dir, cmp.Or(kind, "PEFT"), cmp.Or(base, "a base model"))
+}
