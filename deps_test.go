@@ -94,7 +94,8 @@ var policy = []struct{ pkg, may, tests string }{
 
 	// The trainer reaches evaluation, sampling and tokenizers through interfaces that it
 	// defines, so that it can be read, tested and replaced alone.
-	{pkg: "train", may: "config data data/store data/tokens device graph internal/parallel internal/program internal/pyjson model numeric proof runlog store tensor weights", tests: "data/store/storetest device/cpu"},
+	{pkg: "objective", may: "config internal/pyjson numeric"},
+	{pkg: "train", may: "config data data/store data/tokens device graph internal/parallel internal/program internal/pyjson model numeric objective proof runlog store tensor weights", tests: "data/store/storetest device/cpu"},
 
 	// What everything above asks of a model that runs.
 	{pkg: "lm", may: "chat device device/cpu generate graph internal/memory internal/pyjson model numeric page store tensor tokenizer train", tests: "lm/lmtest page/pagetest weights"},
@@ -116,7 +117,6 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "eval/tasks", may: "eval eval/taskfile", tests: "eval/olmes"},
 	{pkg: "convert", may: "device/cpu internal/pyjson lm model numeric store tensor tokenizer weights"},
 	{pkg: "adapt", may: "chat chat/jinja config data data/parquet data/store eval/data eval/python internal/parallel internal/pyjson lm proof store tokenizer"},
-	{pkg: "adapt/objective", may: "config internal/pyjson numeric"},
 	{pkg: "adapt/stage", may: "adapt chat config convert data data/tokens internal/pyjson model proof runlog store tensor tokenizer train", tests: "device/cpu lm/lmtest"},
 
 	// What a release says of itself, which whoever makes, checks or serves one stands on.
@@ -142,7 +142,7 @@ var policy = []struct{ pkg, may, tests string }{
 
 	// Whole stories, and the command.
 	{pkg: "quickstart", may: "config data data/convert data/dedupe data/mix data/tagger data/tokens device/cpu eval eval/data generate graph internal/parallel internal/pyjson lm model page proof runlog store tensor tokenizer train weights", tests: "page/pagetest"},
-	{pkg: "internal/cli", may: "adapt adapt/objective adapt/stage chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/olmes eval/record eval/score eval/score/sandbox eval/taskfile eval/tasks generate hub/client hub/serve internal/loopback internal/memory internal/parallel internal/program internal/pyjson lm model numeric proof proof/note quickstart release release/build release/replay release/report release/signature release/verify runlog store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest hub/client/hubtest lm/lmtest"},
+	{pkg: "internal/cli", may: "adapt adapt/stage chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/olmes eval/record eval/score eval/score/sandbox eval/taskfile eval/tasks generate hub/client hub/serve internal/loopback internal/memory internal/parallel internal/program internal/pyjson lm model numeric objective proof proof/note quickstart release release/build release/replay release/report release/signature release/verify runlog store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest hub/client/hubtest lm/lmtest"},
 	{pkg: "cmd/olmo", may: "internal/cli"},
 }
 

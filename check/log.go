@@ -195,8 +195,11 @@ func describeLog(path string) (*Description, error) {
 		last := records[len(records)-1]
 		step, _ := last.Step()
 		d.add("last step", step)
-		if loss, ok := last["train/CrossEntropyLoss"]; ok {
-			d.add("last loss", loss)
+		for _, key := range []string{"train/CrossEntropyLoss", "train_loss"} {
+			if loss, ok := last[key]; ok {
+				d.add("last loss", loss)
+				break
+			}
 		}
 	}
 	return d, nil

@@ -97,6 +97,8 @@ type Config struct {
 	// LossGroup is how many instances make a group of loss_denominator mean: the mean over the groups of
 	// the means over their tokens that have a target.
 	LossGroup int `yaml:"loss_group,omitempty"`
+	// Objective takes the place of the cross entropy.
+	Objective *ObjectiveConfig `yaml:"objective,omitempty"`
 	// ZLossMultiplier is the factor of the z-loss, 1e-4 when not set: ai2-olmo takes that
 	// whatever auxiliary_loss_multiplier says.
 	ZLossMultiplier *float64 `yaml:"z_loss_multiplier"`
@@ -215,6 +217,9 @@ type DataConfig struct {
 	// RowLength of layout rows is where rows are cut off; 0: at max_sequence_length. What the model runs
 	// at a time is sized by it.
 	RowLength int `yaml:"row_length,omitempty"`
+	// RowGroup of layout rows is how many rows one after the other are an instance, which no
+	// micro-batch splits; 0: one. A pair of answers is two.
+	RowGroup int `yaml:"row_group,omitempty"`
 	// Of vsl: the least length, and when the batches of each length come.
 	MinSequenceLength int               `yaml:"min_sequence_length"`
 	VSLCurriculum     tokens.Curriculum `yaml:"vsl_curriculum"`
@@ -474,6 +479,12 @@ func (c *Config) Validate() error {
 	if n := c.Data.RowLength; n != 0 && (c.Data.Name != tokens.Rows || n < 2 || n > c.Model.MaxSequenceLength) {
 		return fmt.Errorf("data.row_length is %d: it is for data.name rows, from 2 to model.max_sequence_length", n)
 	}
+	if n := c.Data.RowGroup; n != 0 && (c.Data.Name != tokens.Rows || n < 1 || n > mostItems) {
+		return fmt.Errorf("data.row_group is %d: it is for data.name rows, at least 1", n)
+	}
+	if err := c.checkObjective(); err != nil {
+		return err
+	}
 	if c.Data.Name == tokens.Rows && len(c.SequenceLengthSchedule)+len(c.ModuleOutputsSaveSteps) > 0 {
 		return errors.New("data.name rows has instances of their own lengths: sequence_length_schedule and module_outputs_save_steps do not go with it")
 	}
@@ -547,7 +558,10 @@ func (d *DataConfig) paths() []string {
 }
 
 // chunk is the most tokens that an instance has.
-func (c *Config) chunk() int {
+func (c *Config) chunk() int { return c.row() * max(c.Data.RowGroup, 1) }
+
+// row is the most tokens that a sequence of an instance has.
+func (c *Config) row() int {
 	if c.Data.RowLength > 0 {
 		return c.Data.RowLength
 	}

@@ -47,7 +47,7 @@ func (c *Config) dataset() (tokens.DatasetConfig, error) {
 func (c *Config) datasetOf(data *DataConfig) tokens.DatasetConfig {
 	d := tokens.DatasetConfig{
 		Paths: data.paths(), LabelMaskPaths: data.LabelMaskPaths, DType: tokens.DType(data.MemmapDType),
-		ChunkSize: c.chunk(), DocLens: data.GenerateDocLengths, EOS: int32(c.Model.EOSTokenID),
+		ChunkSize: c.row(), RowGroup: data.RowGroup, DocLens: data.GenerateDocLengths, EOS: int32(c.Model.EOSTokenID),
 		PAD: int32(c.Model.PadTokenID), Index: c.dataFolder(), Layout: data.Name, Long: data.LongDocStrategy, SourceGroup: data.SourceGroupSize, MinLength: data.MinSequenceLength,
 		DocsPerInstance: data.DocsPerInstance, ChunksPerDoc: data.ChunksPerDoc, InterleaveSeed: data.InterleavingSeed, Exempt: data.InterleavingExemptPaths,
 	}
@@ -304,23 +304,35 @@ func (i *item) inputs(from, to, length int, pad int32) *graph.Batch {
 	return b
 }
 
-// rows is inputs of instances of different lengths: each is a sequence of its own, without padding.
+// rows is inputs of instances of different lengths: each of their rows is a sequence of its own,
+// without padding.
 func (i *item) rows(from, to int) *graph.Batch {
 	b := &graph.Batch{}
 	for n := from; n < to; n++ {
-		row, k := n*i.T, i.Lens[n]
 		keep := i.InstanceMask == nil || i.InstanceMask[n]
-		b.IDs = append(b.IDs, i.IDs[row:row+k]...)
-		b.Segments = append(b.Segments, graph.Segment{Rows: k})
-		for t := range k {
-			target := int32(-1)
-			if t+1 < k && keep && (i.LabelMask == nil || i.LabelMask[row+t+1]) {
-				target = i.IDs[row+t+1]
+		row := n * i.T
+		for _, k := range i.rowLengths(n) {
+			b.IDs = append(b.IDs, i.IDs[row:row+k]...)
+			b.Segments = append(b.Segments, graph.Segment{Rows: k})
+			for t := range k {
+				target := int32(-1)
+				if t+1 < k && keep && (i.LabelMask == nil || i.LabelMask[row+t+1]) {
+					target = i.IDs[row+t+1]
+				}
+				b.Targets = append(b.Targets, target)
 			}
-			b.Targets = append(b.Targets, target)
+			row += k
 		}
 	}
 	return b
+}
+
+// rowLengths are the tokens of each row of an instance of layout rows.
+func (i *item) rowLengths(n int) []int {
+	if i.Rows != nil {
+		return i.Rows[n]
+	}
+	return i.Lens[n : n+1]
 }
 
 // before is the number of tokens of the instances before one.

@@ -80,7 +80,7 @@ func (c *Config) Estimate(needs Needs) (*Estimate, error) {
 // memory counts what the programs of a run and the rest of it take.
 func (c *Config) memory(m *model.Config, groups []Group, needs Needs) Memory {
 	g := graph.New()
-	m.LossAndGradients(g, 0, c.recompute())
+	c.loss(m, g)
 	uses := map[string]int{}
 	for _, p := range g.Params() {
 		uses[g.Info(p).Name] = len(g.Grads(p))

@@ -118,6 +118,12 @@ func (c *Config) limits() []limit {
 			limit{key: "data.instance_filter.repetition_max_period", value: f.RepetitionMaxPeriod, low: 1, high: mostItems},
 			limit{key: "data.instance_filter.repetition_max_count", value: f.RepetitionMaxCount, low: 1, high: mostItems})
 	}
+	if o := c.Objective; o != nil {
+		rows = append(rows,
+			limit{key: "objective.beta", value: o.Beta, above: true, high: 1e6},
+			limit{key: "objective.label_smoothing", value: o.LabelSmoothing, high: 0.5},
+			limit{key: "objective.gamma_beta_ratio", value: o.GammaBetaRatio, high: 1e6})
+	}
 	if w := c.Wandb; w != nil {
 		rows = append(rows, limit{key: "wandb.log_interval", value: w.LogInterval, low: 1, high: mostSteps})
 	}

@@ -205,9 +205,15 @@ func (t *Trainer) fill(s *step) {
 	n, length := s.in.Size(), t.length(s)
 	t.speed.step(n, float64(n)*t.model.FLOPs(length).Core)
 	maps.Copy(s.rec, runlog.Record{
-		"step": s.state.Step, "epoch": s.state.Epoch, "train/CrossEntropyLoss": s.ce, "train/Perplexity": numeric.Exp(s.ce), "optim/total_grad_norm": s.norm,
+		"step": s.state.Step, "epoch": s.state.Epoch, "optim/total_grad_norm": s.norm,
 		"throughput/total_tokens": s.state.Tokens, "chain": s.state.Chain,
 	})
+	if t.objective != nil {
+		s.rec[ObjectiveLoss] = s.ce
+		t.objective.fill(s.rec)
+	} else {
+		s.rec["train/CrossEntropyLoss"], s.rec["train/Perplexity"] = s.ce, numeric.Exp(s.ce)
+	}
 	t.fillOptional(s, length)
 	if t.opt.Record != nil {
 		t.opt.Record(s.rec)
@@ -267,6 +273,9 @@ func (t *Trainer) length(s *step) int {
 // gradients are averaged.
 func (t *Trainer) gradients(in *item) (ce, z float64, err error) {
 	t.routers, t.targets = [2]float64{}, 0
+	if t.objective != nil {
+		t.objective.begin(in)
+	}
 	ranks := t.cfg.ranks()
 	for n, r := in.B/ranks, 0; r < ranks; r++ {
 		c, q, err := t.rankGradients(in, r*n, (r+1)*n)
@@ -280,6 +289,9 @@ func (t *Trainer) gradients(in *item) (ce, z float64, err error) {
 		if err := t.sum.Run(&graph.Batch{}); err != nil {
 			return 0, 0, fmt.Errorf("adding gradients: %w", err)
 		}
+	}
+	if t.objective != nil {
+		return t.objective.loss(), 0, nil
 	}
 	return ce / float64(ranks), z / float64(ranks), nil
 }
@@ -303,6 +315,9 @@ func (t *Trainer) rankGradients(in *item, first, last int) (ce, z float64, err e
 					b.LossScales = append(b.LossScales, float32(factors[n-first]/ranks))
 				}
 			}
+		}
+		if t.objective != nil {
+			b.Seed = func(ce, d []float32) { t.objective.seed(from, to, b, ce, d) }
 		}
 		if err := t.loss.Run(b); err != nil {
 			return 0, 0, err
@@ -370,7 +385,7 @@ func (t *Trainer) denominators(in *item, first, last int) (denominator float64, 
 // microbatch is the end of the micro-batch that begins with instance from. Where lengths vary it
 // has so many tokens, not so many instances.
 func (t *Trainer) microbatch(in *item, from, last int) int {
-	tokens := t.cfg.DeviceTrainMicrobatchSize * t.data.ChunkSize()
+	tokens := t.cfg.DeviceTrainMicrobatchSize * t.cfg.chunk()
 	if in.Lens == nil {
 		return min(from+tokens/in.T, last)
 	}

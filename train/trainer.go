@@ -134,6 +134,7 @@ type Trainer struct {
 	groups           []Group
 	uses             map[string]int // gradients of each parameter
 	loss, update     device.Program
+	objective        stepLoss       // nil: the cross entropy
 	sum              device.Program // of the gradients of tied tables, nil without
 	clip             device.Program // by parameter, nil without max_grad_norm_ratio
 	zero             device.Program // in place of a skipped update
@@ -248,9 +249,12 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 // a table used twice, and the update.
 func (t *Trainer) compile() error {
 	g := graph.New()
-	t.model.LossAndGradients(g, float32(t.cfg.zmul()), t.cfg.recompute())
+	t.cfg.loss(t.model, g)
 	o := t.cfg.options()
 	var err error
+	if t.objective, err = t.cfg.objective(); err != nil {
+		return err
+	}
 	if t.loss, err = t.dev.Compile(g, o); err != nil {
 		return fmt.Errorf("compiling the model: %w", err)
 	}
@@ -598,7 +602,7 @@ func (t *Trainer) report(rec runlog.Record) {
 	}
 	p := Progress{
 		Step: t.state.Step, Steps: t.stopAt, MaxSteps: t.maxSteps, Epoch: t.state.Epoch, Tokens: t.state.Tokens, TokensPerSecond: t.speed.rate(),
-		Loss: rec["train/CrossEntropyLoss"].(float64), GradNorm: rec["optim/total_grad_norm"].(float64), LearningRate: t.lastLR[0], Record: rec,
+		Loss: t.lastLoss, GradNorm: rec["optim/total_grad_norm"].(float64), LearningRate: t.lastLR[0], Record: rec,
 	}
 	if p.TokensPerSecond > 0 {
 		left := float64((t.stopAt - t.state.Step) * t.cfg.GlobalTrainBatchSize * t.cfg.chunk())

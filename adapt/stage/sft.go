@@ -233,7 +233,10 @@ func quoted(text string) string {
 
 // Record gives a step's line of the log open-instruct's names.
 func Record(r runlog.Record) {
-	r["train_loss"], r["learning_rate"] = r["train/CrossEntropyLoss"], r["optim/learning_rate_group0"]
+	if loss, ok := r["train/CrossEntropyLoss"]; ok {
+		r["train_loss"] = loss
+	}
+	r["learning_rate"] = r["optim/learning_rate_group0"]
 }
 
 // Finish writes the model of the last checkpoint into output_dir, as a folder in Hugging Face's

@@ -16,7 +16,7 @@ type DatasetConfig struct {
 	// token, 0 where the token is no target.
 	LabelMaskPaths []string
 	DType          DType  // of the token files, Uint16 when empty
-	ChunkSize      int    // tokens per instance, T; the most that one has where lengths vary
+	ChunkSize      int    // tokens per instance, T; the most that one has where lengths vary, or a row in layout Rows
 	Layout         Layout // Chunks when empty
 	Filter         *InstanceFilter
 	// DocLens asks for the lengths of the documents in each instance, which
@@ -34,6 +34,8 @@ type DatasetConfig struct {
 	SourceGroup int
 	// MinLength is the least length of layout Variable. What is shorter is not used.
 	MinLength int
+	// RowGroup of layout Rows is how many rows make an instance, one after the other; 0 counts as 1.
+	RowGroup int
 	// Of layout Interleaved: how many documents an instance holds, in how many pieces each, the
 	// seed that brings them together, and files whose documents stay alone.
 	DocsPerInstance, ChunksPerDoc int
@@ -179,7 +181,7 @@ func (d *Dataset) Len() int {
 		return d.ends[len(d.ends)-1]
 	case d.cfg.Layout == Interleaved:
 		return len(a.exempt) + len(a.mixed)/d.cfg.DocsPerInstance
-	case d.cfg.Layout == Packed:
+	case a.ends != nil:
 		return len(a.ends)
 	}
 	return len(a.parts)
@@ -218,9 +220,21 @@ func (d *Dataset) File(i int) int {
 // Length is the number of tokens of instance i.
 func (d *Dataset) Length(i int) int {
 	if d.cfg.Layout == Variable || d.cfg.Layout == Rows {
-		return int(d.parts(i)[0].n)
+		n := 0
+		for _, p := range d.parts(i) {
+			n += int(p.n)
+		}
+		return n
 	}
 	return d.cfg.ChunkSize
+}
+
+// rowLengths are the tokens of each row of instance i in layout Rows.
+func (d *Dataset) rowLengths(i int) (lens []int) {
+	for _, p := range d.parts(i) {
+		lens = append(lens, int(p.n))
+	}
+	return lens
 }
 
 // Examples is what instances of a batch count as among those of an epoch: where lengths vary,

@@ -16,7 +16,7 @@ const (
 	Packed      Layout = "packed_fsl"      // whole documents are put together; see pack
 	Interleaved Layout = "interleaved_fsl" // pieces of several documents take turns; see interleave
 	Variable    Layout = "vsl"             // documents are cut into powers of two; see cut
-	Rows        Layout = "rows"            // ours: each row of the .csv.gz is an instance of its own length, cut off at ChunkSize
+	Rows        Layout = "rows"            // ours: each row of the .csv.gz is an instance of its own length, cut off at ChunkSize; or RowGroup of them are one
 )
 
 // LongDocuments says what packing does with a document of more than one instance.
@@ -60,6 +60,21 @@ func (a *assembly) instance(i int) []part {
 	return a.parts[a.ends[i-1]:a.ends[i]]
 }
 
+// group makes an instance of every n rows.
+func (a *assembly) group(n int) error {
+	if n <= 1 {
+		return nil
+	}
+	if len(a.parts)%n != 0 {
+		return fmt.Errorf("the token files have %d rows, which are no groups of %d", len(a.parts), n)
+	}
+	a.ends = []int{} // no rows are no instances
+	for end := n; end <= len(a.parts); end += n {
+		a.ends = append(a.ends, end)
+	}
+	return nil
+}
+
 // documentEnds finds where the documents of a file end: after each eos. Tokens after the
 // last one belong to no document, as in OLMo-core's iter_document_indices.
 func documentEnds(f *File, eos int32) ([]int64, error) {
@@ -93,6 +108,8 @@ func (c *DatasetConfig) checkLayout() error {
 		return fmt.Errorf("layout %s has no label masks", c.Layout)
 	case c.Layout == Interleaved && (c.DocsPerInstance <= 0 || c.ChunksPerDoc <= 0 || c.ChunkSize%c.DocsPerInstance != 0 || c.ChunkSize%c.ChunksPerDoc != 0):
 		return fmt.Errorf("interleaving %d documents in %d pieces each is not possible: both must divide the %d tokens of an instance", c.DocsPerInstance, c.ChunksPerDoc, c.ChunkSize)
+	case c.RowGroup < 0 || c.RowGroup > 1 && c.Layout != Rows:
+		return fmt.Errorf("groups of %d rows are not possible in layout %s", c.RowGroup, c.Layout)
 	case c.Layout == Rows && (c.DocLens || c.Take != nil || c.SourceGroup > 1):
 		return fmt.Errorf("layout %s has neither document lengths nor limits nor groups of files: each row is an instance", c.Layout)
 	case c.Layout == Interleaved && c.DocLens:
@@ -136,6 +153,8 @@ func (d *Dataset) assemble() error {
 		d.interleave()
 	case Variable:
 		d.fillBuckets()
+	case Rows:
+		return a.group(c.RowGroup)
 	}
 	return nil
 }
@@ -283,7 +302,9 @@ func (d *Dataset) readAssembled(ids []int32, mask []bool, i int) error {
 func (d *Dataset) keep(i int, ids []int32) (bool, error) {
 	f := d.cfg.Filter
 	switch {
-	case d.cfg.Layout == Padded || d.cfg.Layout == Rows || d.cfg.Layout == Interleaved && i < len(d.assembly.exempt):
+	case d.cfg.Layout == Rows:
+		return f.Keep(ids[:d.Length(i)]), nil
+	case d.cfg.Layout == Padded || d.cfg.Layout == Interleaved && i < len(d.assembly.exempt):
 		return f.Keep(ids[:d.parts(i)[0].n]), nil
 	case d.cfg.Layout == Interleaved:
 		for _, p := range d.mixedDocuments(i) {

@@ -39,6 +39,8 @@ type Batch struct {
 	// Lens are the lengths of the instances in layout Rows, whose rows of IDs are filled up to T;
 	// nil where all have T.
 	Lens []int
+	// Rows are the lengths of the rows of each instance, of layout Rows with groups; nil otherwise.
+	Rows [][]int
 	// LabelMask is (B, T), false where a token is no target; nil when the set
 	// has no label masks.
 	LabelMask []bool
@@ -241,7 +243,13 @@ func (d *Dataset) Batch(instances []uint32) (Batch, error) {
 		}
 		T = slices.Max(lens)
 	}
-	b := Batch{B: B, T: T, IDs: make([]int32, B*T), Index: instances, Lens: lens}
+	var rows [][]int
+	if d.cfg.RowGroup > 1 {
+		for _, i := range instances {
+			rows = append(rows, d.rowLengths(int(i)))
+		}
+	}
+	b := Batch{B: B, T: T, IDs: make([]int32, B*T), Index: instances, Lens: lens, Rows: rows}
 	if d.masks != nil || d.knowsDocuments() && d.cfg.Layout != Variable {
 		b.LabelMask = make([]bool, B*T)
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"olmo/adapt/objective"
+	"olmo/objective"
 	"olmo/store"
 )
 

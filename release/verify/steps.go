@@ -275,7 +275,11 @@ func (w *walker) judgeLog(s *stepFacts, r *verdict, wrong func(kind Kind, path, 
 			wrong(Log, w.metrics, "step %d: %s says that %s is %v, it is %v", l.Step, w.metrics, key, got, want)
 		}
 	}
-	number("train/CrossEntropyLoss", l.Loss)
+	lossKey := "train/CrossEntropyLoss"
+	if _, ok := rec.number(lossKey); !ok && rec.find(train.ObjectiveLoss) != "" {
+		lossKey = train.ObjectiveLoss
+	}
+	number(lossKey, l.Loss)
 	number("optim/total_grad_norm", l.GradNorm)
 	if hash := rec.text("chain"); hash != l.Hash.String() {
 		wrong(Log, w.metrics, "step %d: %s has the hash %q, the chain %v", l.Step, w.metrics, hash, l.Hash)

@@ -1,4 +1,4 @@
-// Package objective computes what GRPO minimises, and its gradient, from log-probabilities: the
+// Package objective computes what DPO and GRPO minimise, and its gradient, from log-probabilities: the
 // numbers that training uses, in float64, without a model.
 package objective
 

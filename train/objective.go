@@ -1,0 +1,227 @@
+package train
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"olmo/data/tokens"
+	"olmo/graph"
+	"olmo/model"
+	"olmo/objective"
+	"olmo/runlog"
+	"olmo/store"
+)
+
+// ObjectiveLoss is the loss of a step in the log of a run whose objective is not the cross entropy.
+const ObjectiveLoss = "train_loss"
+
+// ObjectiveConfig is a loss that takes the place of the cross entropy. Instances are then groups of rows
+// (data.row_group), and a step's loss is the mean over them.
+type ObjectiveConfig struct {
+	// Name is that of a loss of pairs: a chosen answer and a rejected one.
+	Name           objective.PreferenceLoss `yaml:"name"`
+	Beta           float64                  `yaml:"beta"`
+	LabelSmoothing float64                  `yaml:"label_smoothing"`
+	GammaBetaRatio float64                  `yaml:"gamma_beta_ratio"`
+	// Reference is the file of the reference's log-probabilities (References), whose hash the recipe has.
+	Reference       string `yaml:"reference,omitempty"`
+	ReferenceSHA256 string `yaml:"reference_sha256,omitempty"`
+}
+
+// SetDefaults gives open-instruct's defaults.
+func (o *ObjectiveConfig) SetDefaults() {
+	d := objective.DefaultPreference
+	o.Name, o.Beta, o.LabelSmoothing, o.GammaBetaRatio = d.Loss, d.Beta, d.LabelSmoothing, d.GammaBetaRatio
+}
+
+// preference is the objective's function.
+func (o *ObjectiveConfig) preference() objective.Preference {
+	return objective.Preference{Loss: o.Name, Beta: o.Beta, LabelSmoothing: o.LabelSmoothing, GammaBetaRatio: o.GammaBetaRatio}
+}
+
+func (c *Config) checkObjective() error {
+	o := c.Objective
+	if o == nil {
+		return nil
+	}
+	if !slices.Contains(objective.PreferenceLosses, o.Name) {
+		return fmt.Errorf("objective.name is %q, want one of %v", o.Name, objective.PreferenceLosses)
+	}
+	p := o.preference()
+	switch err := p.Check(); {
+	case err != nil:
+		return fmt.Errorf("objective: %w", err)
+	case c.Data.Name != tokens.Rows || c.Data.RowGroup != 2:
+		return fmt.Errorf("objective.name is %s, a loss of pairs\nhint: data.name is to be rows, and data.row_group 2", o.Name)
+	case p.Loss.HasReference() && (o.Reference == "" || o.ReferenceSHA256 == ""):
+		return fmt.Errorf("objective.name %s compares with a reference: objective.reference and objective.reference_sha256 are not set", o.Name)
+	case c.SoftmaxAuxiliaryLoss:
+		return errors.New("softmax_auxiliary_loss is a part of the cross entropy: it does not go with an objective")
+	}
+	return nil
+}
+
+// loss writes what the run minimises, and its gradients, into a graph.
+func (c *Config) loss(m *model.Config, g *graph.Graph) {
+	if c.Objective != nil {
+		m.ScoresAndGradients(g, 1, c.recompute())
+		return
+	}
+	m.LossAndGradients(g, float32(c.zmul()), c.recompute())
+}
+
+// stepLoss is a loss of a batch's instances, of all cross entropies of each.
+type stepLoss interface {
+	// begin is told a step's batch.
+	begin(in *item)
+	// seed writes the derivatives of the step's loss by each token's cross entropy ce in b, the batch's
+	// instances from … to−1.
+	seed(from, to int, b *graph.Batch, ce, d []float32)
+	// loss is that of the step, and fill adds what was measured of it.
+	loss() float64
+	fill(rec runlog.Record)
+}
+
+// objective opens the config's objective; nil is the cross entropy.
+func (c *Config) objective() (stepLoss, error) {
+	o := c.Objective
+	if o == nil {
+		return nil, nil
+	}
+	p := &pairs{objective: o.preference()}
+	if p.objective.Loss.HasReference() {
+		var err error
+		if p.reference, err = references(o.Reference, o.ReferenceSHA256); err != nil {
+			return nil, fmt.Errorf("objective.reference: %w", err)
+		}
+	}
+	return p, nil
+}
+
+// pairs is a loss of pairs.
+type pairs struct {
+	objective objective.Preference
+	reference []float64 // of each row
+
+	in  *item
+	sum pairSums
+}
+
+func (p *pairs) begin(in *item) {
+	p.in = in
+	p.sum = pairSums{}
+}
+
+// seed takes the pairs one after the other, so that the step's sums are the same in any micro-batches.
+func (p *pairs) seed(from, to int, b *graph.Batch, ce, d []float32) {
+	row := 0
+	answer := func(pair, side, length int) (a objective.Answer, first, end int) {
+		first, end = row, row+length
+		for ; row < end; row++ {
+			if b.Targets[row] >= 0 {
+				a.Sum -= float64(ce[row])
+				a.Tokens++
+			}
+		}
+		if p.reference != nil {
+			a.Reference = p.reference[2*int(p.in.Index[pair])+side]
+		}
+		return a, first, end
+	}
+	for n := from; n < to; n++ {
+		lens := p.in.rowLengths(n)
+		chosen, c0, c1 := answer(n, 0, lens[0])
+		rejected, r0, r1 := answer(n, 1, lens[1])
+		pair := p.objective.Pair(chosen, rejected)
+		p.sum.add(pair)
+		for _, side := range []struct {
+			first, end int
+			slope      float64
+		}{{c0, c1, pair.SlopeOfChosen}, {r0, r1, pair.SlopeOfRejected}} {
+			// By the cross entropy, which is minus the log-probability; the mean over the pairs.
+			v := float32(-side.slope / float64(p.in.B))
+			for i := side.first; i < side.end; i++ {
+				d[i] = 0
+				if b.Targets[i] >= 0 {
+					d[i] = v
+				}
+			}
+		}
+	}
+}
+
+func (p *pairs) loss() float64 { return p.sum.loss / float64(p.in.B) }
+
+func (p *pairs) fill(rec runlog.Record) { p.sum.fill(rec, float64(p.in.B)) }
+
+// pairSums are sums over the pairs of a step.
+type pairSums struct{ loss, chosen, rejected, chosenReward, rejectedReward, accuracy float64 }
+
+func (s *pairSums) add(p objective.Pair) {
+	s.loss += p.Loss
+	s.chosen += p.Chosen
+	s.rejected += p.Rejected
+	s.chosenReward += p.ChosenReward
+	s.rejectedReward += p.RejectedReward
+	if p.ChosenReward > p.RejectedReward {
+		s.accuracy++
+	}
+}
+
+func (s *pairSums) fill(rec runlog.Record, n float64) {
+	rec["logps/chosen"], rec["logps/rejected"] = s.chosen/n, s.rejected/n
+	rec["rewards/chosen"], rec["rewards/rejected"] = s.chosenReward/n, s.rejectedReward/n
+	rec["rewards/margin"], rec["rewards/accuracy"] = (s.chosenReward-s.rejectedReward)/n, s.accuracy/n
+}
+
+// referencesFormat is the format of a file of reference log-probabilities.
+const referencesFormat = "olmo reference log-probabilities 1"
+
+// References are the log-probabilities of the answers of all rows by a model that does not learn: of each
+// row the sum over its targets, in nats.
+type References struct {
+	Format string    `json:"format"`
+	Of     string    `json:"of"` // what they follow from: a hash over model and rows
+	Sums   []float64 `json:"sums"`
+}
+
+// Write writes them into a file, and returns its hash.
+func (r *References) Write(path string) (sha256Hex string, err error) {
+	r.Format = referencesFormat
+	text, err := json.Marshal(r)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.Sum256(text)
+	return hex.EncodeToString(h[:]), store.WriteFile(path, text)
+}
+
+// ReadReferences reads such a file, and returns its hash, too.
+func ReadReferences(path string) (*References, string, error) {
+	text, err := store.ReadFile(path)
+	if err != nil {
+		return nil, "", err
+	}
+	var r References
+	if err := json.Unmarshal(text, &r); err != nil || r.Format != referencesFormat {
+		return nil, "", fmt.Errorf("%s holds no reference log-probabilities", path)
+	}
+	h := sha256.Sum256(text)
+	return &r, hex.EncodeToString(h[:]), nil
+}
+
+// references reads the sums of a file that must have a hash.
+func references(path, sha256Hex string) ([]float64, error) {
+	r, hash, err := ReadReferences(path)
+	if err != nil {
+		return nil, err
+	}
+	if hash != sha256Hex {
+		return nil, fmt.Errorf("%s is another file: its SHA-256 is %s, the run has %s\nhint: the log-probabilities of another model or other rows would train something else", path, hash, sha256Hex)
+	}
+	return r.Sums, nil
+}
