@@ -74,6 +74,7 @@ type ModelInfo struct {
 	Experts          int     `json:"experts,omitempty"`
 	ExpertsPerToken  int     `json:"experts_per_token,omitempty"`
 	Tied             bool    `json:"tied"`
+	Reward           bool    `json:"reward,omitempty"` // a score in place of logits
 	Parameters       int     `json:"parameters"`
 	WithoutEmbedding int     `json:"parameters_without_embedding"`
 	Active           int     `json:"active_parameters"`
@@ -102,7 +103,7 @@ func describeModel(path string) (*Description, error) {
 	c := l.Config
 	r := &ModelInfo{
 		Path: l.Path, Layout: string(l.Layout), Family: c.Family, DType: strings.ToLower(l.DType.String()), Stored: l.Stored, Layers: c.Layers, Width: c.C, Heads: c.H, KeyHeads: c.KV,
-		HeadSize: c.D, MLP: c.F, Vocabulary: c.V, Context: c.T, Experts: c.Experts, ExpertsPerToken: c.TopK, Tied: c.Tied,
+		HeadSize: c.D, MLP: c.F, Vocabulary: c.V, Context: c.T, Experts: c.Experts, ExpertsPerToken: c.TopK, Tied: c.Tied, Reward: c.Reward,
 		Active: c.ActiveParams(), FileBytes: l.FileBytes(), TrainBytes: c.TrainBytes(), StopIDs: l.Stop, Extra: l.Extra, Notes: l.Notes,
 	}
 	if c.Windows != nil {

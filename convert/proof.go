@@ -163,7 +163,7 @@ func relativeError(x, y []float32) float64 {
 	return math.Sqrt(sum / size)
 }
 
-// run computes the logits (T, V) of ids, on a device whose memory it gives back, and closes the
+// run computes the logits (T, V) of ids, of a reward model its rewards (T, 1), on a device whose memory it gives back, and closes the
 // files.
 func run(ctx context.Context, files *model.Loaded, ids []int32) ([]float32, error) {
 	// The weights become numbers of the device one by one; the usual collector would let as
@@ -180,6 +180,17 @@ func run(ctx context.Context, files *model.Loaded, ids []int32) ([]float32, erro
 		return nil, errors.Join(err, files.Close())
 	}
 	m.Files, m.Path = files, files.Path
+	if m.Config.Reward {
+		prefixes := make([][]int32, len(ids))
+		for i := range ids {
+			prefixes[i] = ids[:i+1]
+		}
+		rewards, err := m.RewardModel().Rewards(ctx, prefixes)
+		if err = errors.Join(err, m.Close()); err != nil {
+			return nil, fmt.Errorf("running %s: %w", files.Path, err)
+		}
+		return rewards, nil
+	}
 	out, _, err := m.Logits(ctx, [][]int32{ids}, lm.LogitsOptions{})
 	if err = errors.Join(err, m.Close()); err != nil {
 		return nil, fmt.Errorf("running %s: %w", files.Path, err)

@@ -224,3 +224,44 @@ func TestPosition(t *testing.T) {
 		t.Errorf("%+v after the same logits twice", p)
 	}
 }
+
+// TestReward: a reward model is copied, and proven by its rewards: with other numbers it is none.
+func TestReward(t *testing.T) {
+	base, _ := tiny()
+	c := base.AsReward()
+	get := func(name string) ([]float32, error) {
+		for _, p := range c.Params() {
+			if p.Name == name {
+				return model.Init{Fn: "normal", Std: 0.3}.Weights(c, p, 3)
+			}
+		}
+		panic("no parameter " + name)
+	}
+	from := save(t, c, get)
+	out := filepath.Join(t.TempDir(), "copy")
+	r, err := Run(t.Context(), Options{From: from, To: model.HuggingFace, Out: out, DType: tensor.BF16})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Proof.Positions != 32 || r.Proof.Weights != len(c.Params()) || r.Proof.LogitDifference == 0 || r.Proof.LogitDifference > 0.1 {
+		t.Errorf("the proof is %+v", r.Proof)
+	}
+	l, err := model.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if !l.Config.Reward {
+		t.Error("the copy is no reward model")
+	}
+	other := save(t, c, func(name string) ([]float32, error) {
+		w, err := get(name)
+		if name == model.RewardHead {
+			w[0] += 0.5
+		}
+		return w, err
+	})
+	if _, err := compare(t, from, other, tensor.F32); err == nil || !strings.Contains(err.Error(), model.RewardHead) {
+		t.Errorf("another head: %v", err)
+	}
+}

@@ -8,6 +8,8 @@
 //	Chat       answers conversations
 //	Scorer     the log-probabilities of given tokens
 //	Logits     everything that the model says after each token
+//
+// A RewardModel judges sequences by one number.
 package lm
 
 import (
@@ -65,8 +67,18 @@ type Adapter struct {
 
 // Open opens a checkpoint of any layout, as model.Open finds it, and its tokenizer. Only
 // headers are read: the weights follow when the first Generator, Scorer or Logits
-// has made room for them on the device. Close releases the files.
+// has made room for them on the device. Close releases the files. A reward model is opened by
+// OpenReward alone.
 func Open(path string, o Options) (*Model, error) {
+	m, err := open(path, o)
+	if err == nil && m.Config.Reward {
+		return nil, errors.Join(fmt.Errorf("%s is a reward model: it judges answers, and writes none\nhint: 'olmo adapt score --reward-model %s' judges those of a file", path, path), m.Close())
+	}
+	return m, err
+}
+
+// open is Open of reward models, too.
+func open(path string, o Options) (*Model, error) {
 	files, err := model.OpenWith(path, model.OpenOptions{IgnoreExtra: o.IgnoreExtra})
 	if err != nil {
 		return nil, fmt.Errorf("opening the model %s: %w", path, err)

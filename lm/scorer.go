@@ -63,7 +63,7 @@ func (s *Scorer) Score(ctx context.Context, sequences []Sequence, each func(i in
 			b.IDs, b.Targets = append(b.IDs, q.IDs...), append(b.Targets, q.Targets...)
 			b.Segments = append(b.Segments, graph.Segment{Rows: len(q.IDs)})
 		}
-		if err := s.checkIDs(b.IDs); err != nil {
+		if err := checkIDs(b.IDs, s.model.Config.V); err != nil {
 			return err
 		}
 		if err := s.program.Run(b); err != nil {
@@ -79,9 +79,10 @@ func (s *Scorer) Score(ctx context.Context, sequences []Sequence, each func(i in
 	return nil
 }
 
-func (s *Scorer) checkIDs(ids []int32) error {
+// checkIDs wants ids below V.
+func checkIDs(ids []int32, V int) error {
 	for _, id := range ids {
-		if V := s.model.Config.V; id < 0 || int(id) >= V {
+		if id < 0 || int(id) >= V {
 			return fmt.Errorf("id %d is outside the model's vocabulary of %d\nhint: the tokenizer belongs to another model", id, V)
 		}
 	}

@@ -49,7 +49,7 @@ type AI2 struct {
 	EmbInitStd                   *float64 `yaml:"emb_init_std"`
 	NormAfter                    bool     `yaml:"norm_after"`
 	// HF is ours: the config.json of a family that the package lacks. Of the other keys
-	// only those of the initialisation count beside it.
+	// only those of the initialisation and reward_head count beside it.
 	HF HFConfig `yaml:"hf,omitempty"`
 
 	// SlidingWindow and RopeScaling are our own keys, for OLMo 3, which has no
@@ -58,6 +58,8 @@ type AI2 struct {
 	// of the rotation in the layers that see all.
 	SlidingWindow []int    `yaml:"sliding_window,omitempty"`
 	RopeScaling   *Scaling `yaml:"rope_scaling,omitempty"`
+	// RewardHead is ours, too: a score (score.weight) in place of the output matrix.
+	RewardHead bool `yaml:"reward_head,omitempty"`
 
 	// The keys of OLMoE's branch of the package (block_type: moe), for OLMoE's blocks; the
 	// weights are those of the routers' losses.
@@ -101,6 +103,9 @@ func (a *AI2) Config() (*Config, error) {
 	}
 	if a.HF != nil {
 		c, err := configFromHF(a.HF)
+		if err == nil && a.RewardHead {
+			c = c.AsReward()
+		}
 		if err != nil || a.MaxSequenceLength <= c.T {
 			return c, err
 		}
@@ -213,6 +218,9 @@ func (a *AI2) Config() (*Config, error) {
 	default:
 		return fail("activation_type %s is not known\nhint: one of swiglu, gelu, relu", a.ActivationType)
 	}
+	if a.RewardHead {
+		c = c.AsReward()
+	}
 	return c, c.Validate()
 }
 
@@ -230,6 +238,9 @@ func linkAI2(c *Config, l *layout, p Param, norms map[string]string) {
 		return
 	case "transformer.ln_f":
 		l.whole(p.Name, "model.norm"+kind)
+		return
+	case "score":
+		l.whole(p.Name, RewardHead)
 		return
 	case "transformer.ff_out":
 		l.whole(p.Name, "lm_head"+kind)

@@ -46,6 +46,8 @@ func (c *Config) family() *family { return familyOf(c.Family) }
 type hfFamily struct {
 	modelType    string
 	architecture string
+	// classifier is what the name of the class with a score begins with; empty: as architecture.
+	classifier string
 	// defaults are what Transformers' class of settings fills in for keys that a config.json
 	// lacks, where that is not what the readers of keys take.
 	defaults map[string]any

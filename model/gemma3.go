@@ -13,7 +13,7 @@ func textConfig(m map[string]any) map[string]any {
 var gemma3 = family{
 	name: "gemma3", names: hfNames, block: gemmaBlock,
 	hf: hfFamily{
-		modelType: "gemma3_text", architecture: "Gemma3ForCausalLM",
+		modelType: "gemma3_text", architecture: "Gemma3ForCausalLM", classifier: "Gemma3Text",
 		defaults: merged(gemmaDefaults, map[string]any{
 			"max_position_embeddings": 131072,
 			// What the text_config of the models that also see leaves out.

@@ -14,6 +14,9 @@ import (
 // ggufArch returns what the model is to llama.cpp: what it is to Transformers, whose models
 // llama.cpp converts.
 func (c *Config) ggufArch() (*ggufArch, error) {
+	if err := c.noReward("this program's GGUF"); err != nil {
+		return nil, err
+	}
 	f, refused := c.elsewhere()
 	switch {
 	case refused == "" && f.gguf.arch == nil:

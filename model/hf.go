@@ -25,6 +25,9 @@ func configFromHF(m map[string]any) (*Config, error) {
 		c.V = h.int("vocab_size", 0)
 		c.VocabSize = c.V
 		f.hf.read(h, c)
+		if h.isReward() {
+			c = c.AsReward()
+		}
 		if *h.err != nil {
 			return nil, *h.err
 		}
@@ -379,6 +382,9 @@ func (c *Config) hfConfig() (map[string]any, error) {
 	}
 	if err := f.hf.write(c, m); err != nil {
 		return nil, err
+	}
+	if c.Reward {
+		f.hfReward(m)
 	}
 	return m, nil
 }

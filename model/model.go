@@ -68,6 +68,10 @@ type Config struct {
 
 	EOS, PAD, BOS int32 // ids; negative: none
 
+	// Reward: the model has a score (RewardHead) in place of logits. It is not Tied and has no
+	// bias of the head; softcaps and scales of logits are none of the score's.
+	Reward bool `json:",omitempty"`
+
 	// Adapters are added to matrices of the blocks; nil: none. No file of the model has them.
 	Adapters *Adapters `json:",omitempty"`
 }
@@ -156,7 +160,11 @@ type Options struct {
 // Params returns the parameters, in the order of the forward pass, without those of adapters.
 func (c *Config) Params() []Param {
 	b := newBuilder(c, graph.New(), Options{Positions: 1})
-	b.logits()
+	if c.Reward {
+		b.reward(b.hidden())
+	} else {
+		b.logits()
+	}
 	return b.params
 }
 
@@ -277,6 +285,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("vocabulary of %d is larger than the embedding, %d rows\nhint: set embedding_size to %d", c.VocabSize, c.V, (c.VocabSize+127)/128*128)
 	case c.NormEps < 0 || c.NormEps != c.NormEps:
 		return fmt.Errorf("the norms' eps is %v, not a small positive number", c.NormEps)
+	case c.Reward && (c.Tied || c.HeadBias):
+		return errors.New("a reward model has neither a tied output matrix nor a bias of it")
 	case c.LogitCap > 0 && c.HeadBias && !c.Tied:
 		return errors.New("capped logits with a bias of the output matrix are not built")
 	case !(c.Scale >= 0) || math.IsInf(c.Scale, 1):
@@ -415,6 +425,9 @@ func (b *builder) drop(x graph.Value, p float64) graph.Value {
 
 // head returns the output matrix and what is added to the logits.
 func (b *builder) head() (w, bias graph.Value) {
+	if b.Reward {
+		panic("model: logits of a reward model")
+	}
 	if b.Tied {
 		return b.tableOfIDs(), graph.None
 	}

@@ -41,7 +41,7 @@ func readMPT(h *hfReader, c *Config) {
 	c.F, c.Activation = 4*c.C, GELU
 	c.NormEps, c.Norm = h.float("layer_norm_epsilon", 1e-5), NormKind{Weight: true}
 	c.Tied = h.bool("tie_word_embeddings", true)
-	if !c.Tied {
+	if !c.Tied && !h.isReward() {
 		h.fail("an MPT with an output matrix of its own is not known to Transformers")
 	}
 	a := h.sub("attn_config")

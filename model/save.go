@@ -86,6 +86,9 @@ func saveAI2(dir string, c *Config, get Source, as choice, stop []int32) error {
 	if c.Windows != nil || c.Scaling != nil {
 		return fmt.Errorf("%w: the ai2-olmo package has neither windows nor scaled rotations\nhint: convert to hf instead", ErrLayout)
 	}
+	if err := c.noReward("the ai2-olmo package"); err != nil {
+		return err
+	}
 	a, err := c.Section()
 	if err != nil {
 		return err
@@ -292,7 +295,7 @@ func (c *Config) Section() (*AI2, error) {
 	size := c.V
 	a.VocabSize, a.EmbeddingSize, a.WeightTying = c.VocabSize, &size, c.Tied
 	a.EOSTokenID, a.PadTokenID = int(max(c.EOS, 0)), int(max(c.PAD, 0))
-	a.LayerNormEps = shortened(float64(c.NormEps))
+	a.LayerNormEps, a.RewardHead = shortened(float64(c.NormEps)), c.Reward
 	if !c.ai2Named() {
 		m, err := c.hfConfig()
 		if err != nil {
@@ -353,7 +356,7 @@ func (c *Config) Section() (*AI2, error) {
 	if c.Windows != nil && (c.Windows[c.Layers-1] != 0 || c.SlidingTheta != 0 && c.SlidingTheta != c.RopeTheta || c.SlidingScaling != nil) {
 		return nil, fmt.Errorf("%w: sliding_window leaves the last layer without a window, and all layers the same rotation", ErrLayout)
 	}
-	if !same || c.AttentionBias != c.MLPBias || c.HeadBias != (c.MLPBias && !c.Tied) || c.D*c.H != c.C || c.Scale != 0 {
+	if !same || c.AttentionBias != c.MLPBias || c.HeadBias != (c.MLPBias && !c.Tied && !c.Reward) || c.D*c.H != c.C || c.Scale != 0 {
 		return nil, fmt.Errorf("%w: the ai2-olmo package has no settings for biases in some layers only, norms of two kinds, or heads of size %d at width %d", ErrLayout, c.D, c.C)
 	}
 	return &a, nil

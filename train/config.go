@@ -491,8 +491,12 @@ func (c *Config) Validate() error {
 	if _, err := tokens.ParseDType(c.Data.MemmapDType); err != nil {
 		return fmt.Errorf("data.memmap_dtype: %w", err)
 	}
-	if _, err := c.Model.Config(); err != nil {
+	m, err := c.Model.Config()
+	if err != nil {
 		return fmt.Errorf("model: %w", err)
+	}
+	if m.Reward {
+		return errors.New("the model is a reward model, which gives no probabilities of tokens to train")
 	}
 	return nil
 }

@@ -104,7 +104,7 @@ func (n *Continuation) Config(overrides []string) (*Config, error) {
 // size counts the parameters without embedding and head.
 func size(m *model.Config) float64 {
 	_, n := m.NumParams()
-	if !m.Tied {
+	if !m.Tied && !m.Reward {
 		n -= m.V * m.C
 	}
 	return float64(n)

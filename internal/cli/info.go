@@ -101,6 +101,9 @@ func modelInWords(r *check.ModelInfo) string {
 	if r.Tied {
 		tied = "tied head"
 	}
+	if r.Reward {
+		tied = "reward head"
+	}
 	line("vocabulary", "%d rows, %s", r.Vocabulary, tied)
 	line("parameters", "%d, %d without embedding", r.Parameters, r.WithoutEmbedding)
 	if r.Active != r.Parameters {

@@ -15,7 +15,12 @@ import (
 
 // Write writes a Hugging Face folder with an OLMo 2 of random weights and a
 // tokenizer that was trained on a few sentences: some 100 KB, the same each time.
-func Write(dir string) error {
+func Write(dir string) error { return write(dir, false) }
+
+// WriteReward writes a reward model with the blocks of Write's.
+func WriteReward(dir string) error { return write(dir, true) }
+
+func write(dir string, reward bool) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
@@ -36,6 +41,9 @@ func Write(dir string) error {
 	rms := model.NormKind{RMS: true, Weight: true}
 	c := &model.Config{
 		Family: "olmo2", Norm: rms, QKNorm: &rms, Layers: 2, C: 32, H: 4, KV: 4, D: 8, F: 48, VocabSize: 320, V: 320, T: 64, NormEps: 1e-6, RopeTheta: 10000, EOS: 0, PAD: 1, BOS: -1,
+	}
+	if reward {
+		c = c.AsReward()
 	}
 	init := model.Init{Fn: "normal", Std: 0.3}
 	params := map[string]model.Param{}
