@@ -14,6 +14,7 @@ import (
 type Prediction struct {
 	Text         string  // prediction
 	IDs          []int32 // response_ids, nil where the row has none
+	Prompt       string  // prompt, or messages as Conversation.RawPrompt has them; empty where the row has neither
 	Verifiers    []string
 	GroundTruths []json.RawMessage
 
@@ -42,12 +43,33 @@ func ParsePrediction(line []byte) (*Prediction, error) {
 		return nil, errors.New("prediction is no text")
 	}
 	p.Text = *text
+	if err := p.parsePrompt(members); err != nil {
+		return nil, err
+	}
 	if ids := members["response_ids"]; ids != nil {
 		if err := pyjson.Value(ids, &p.IDs); err != nil {
 			return nil, fmt.Errorf("response_ids: %w", err)
 		}
 	}
 	return p, nil
+}
+
+// parsePrompt reads what the answer is to, for verifiers that want to know. A last answer of the messages is
+// left out.
+func (p *Prediction) parsePrompt(members map[string]json.RawMessage) error {
+	if text := members["prompt"]; len(text) > 0 && text[0] == '"' {
+		return pyjson.Value(text, &p.Prompt)
+	}
+	if members["messages"] == nil {
+		return nil
+	}
+	var r Row
+	if _, err := r.parseMessages(members); err != nil {
+		return err
+	}
+	r.dropAnswer()
+	p.Prompt = r.Conversation.RawPrompt()
+	return nil
 }
 
 // Line is the row with its score, and where several verifiers judged with the score of each.

@@ -1,12 +1,15 @@
 package score
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"olmo/config"
 )
@@ -17,20 +20,32 @@ type Verifier struct {
 	Name   string
 	Source string // whose rule it is
 	Truth  string // what it reads as ground truth, in words
+	Tokens bool   // it counts the answer's tokens
 	// Against reads a ground truth, once for all answers to a prompt. One of another type is an
 	// error.
 	Against func(truth json.RawMessage) (Verdict, error)
 }
 
-// Verdict is the reward of an answer, most often from 0 to 1. The time that it takes grows with the
-// answer's length alone, and its error says what of the answer is not there: a rule that an answer
-// breaks in whatever way gives 0.
-type Verdict func(a *Attempted) (float64, error)
+// Verdict is the reward of an answer, most often from 0 to 1, and may be asked at the same time of
+// several. A rule that an answer breaks in whatever way gives 0. An error says what of the answer is
+// not there, or is a *NoVerdict.
+type Verdict func(ctx context.Context, a *Attempted) (float64, error)
+
+// NoVerdict is a verifier that runs a program or asks a server, and had nothing from it: it hung, died
+// or said something else. That costs the answer its reward, and nothing more.
+type NoVerdict struct {
+	Verifier string
+	Err      error
+}
+
+func (n *NoVerdict) Error() string { return "the verifier " + n.Verifier + ": " + n.Err.Error() }
+func (n *NoVerdict) Unwrap() error { return n.Err }
 
 // Attempted is an answer to a prompt, as its verifiers see it.
 type Attempted struct {
-	Text string  // without special tokens
-	IDs  []int32 // its tokens, special ones too; nil where they are not known
+	Text   string  // without special tokens
+	IDs    []int32 // its tokens, special ones too; nil where they are not known
+	Prompt string  // what was asked, a line of role and content for each message; empty where it is not known
 }
 
 var verifiers = map[string]*Verifier{}
@@ -56,24 +71,34 @@ type Weighted struct {
 	Weight float64
 }
 
-// VerifierSet is which verifiers a row may name.
-type VerifierSet map[string]Weighted
+// VerifierSet is which verifiers a row may name. Its methods may be called at the same time.
+type VerifierSet struct {
+	of   map[string]Weighted
+	ends []func() // of the programs that run
+}
 
 // BuiltIn is the set of those that this program has, each with weight 1.
-func BuiltIn() VerifierSet {
-	set := VerifierSet{}
+func BuiltIn() *VerifierSet {
+	s := &VerifierSet{of: map[string]Weighted{}}
 	for name, v := range verifiers {
-		set[name] = Weighted{v, 1}
+		s.of[name] = Weighted{v, 1}
 	}
-	return set
+	return s
+}
+
+// Close ends the programs of verifiers.
+func (s *VerifierSet) Close() {
+	for _, end := range s.ends {
+		end()
+	}
 }
 
 // Lookup finds a verifier; letter case does not count, as in open-instruct.
-func (s VerifierSet) Lookup(name string) (Weighted, error) {
-	if v, ok := s[strings.ToLower(name)]; ok {
+func (s *VerifierSet) Lookup(name string) (Weighted, error) {
+	if v, ok := s.of[strings.ToLower(name)]; ok {
 		return v, nil
 	}
-	known := slices.Sorted(maps.Keys(s))
+	known := slices.Sorted(maps.Keys(s.of))
 	hint := "there are " + strings.Join(known, ", ")
 	if near, ok := config.Nearest(strings.ToLower(name), known); ok {
 		hint = "did you mean " + near + "?"
@@ -86,10 +111,12 @@ type Rewards struct {
 	names    []string
 	weights  []float64
 	verdicts []Verdict
+	tokens   bool
 }
 
-// Rewards looks up the verifiers of a row's dataset, and reads its ground truths, one for each.
-func (s VerifierSet) Rewards(dataset []string, truths []json.RawMessage) (*Rewards, error) {
+// Rewards looks up the verifiers of a row's dataset, and reads its ground truths, one for each. Nothing
+// is run or asked but what shows that it can be.
+func (s *VerifierSet) Rewards(dataset []string, truths []json.RawMessage) (*Rewards, error) {
 	if len(dataset) != len(truths) {
 		return nil, fmt.Errorf("dataset names %d verifiers, ground_truth has %d", len(dataset), len(truths))
 	}
@@ -103,26 +130,79 @@ func (s VerifierSet) Rewards(dataset []string, truths []json.RawMessage) (*Rewar
 		if err != nil {
 			return nil, fmt.Errorf("the verifier %s, whose ground_truth is %s: %w", v.Name, v.Truth, err)
 		}
+		r.tokens = r.tokens || v.Tokens
 		r.names, r.weights, r.verdicts = append(r.names, v.Name), append(r.weights, v.Weight), append(r.verdicts, verdict)
 	}
 	return r, nil
 }
 
-// Score is the sum of an answer's rewards by their weights, and each before its weight.
-func (r *Rewards) Score(a *Attempted) (sum float64, each []float64, err error) {
+// Scored is what an answer got.
+type Scored struct {
+	Sum    float64      // of all by their weights
+	Each   []float64    // before weights, in the order of Names
+	Failed []*NoVerdict // of verifiers that gave none, and so 0
+}
+
+// Score judges an answer.
+func (r *Rewards) Score(ctx context.Context, a *Attempted) (*Scored, error) {
+	s := &Scored{}
 	for i, verdict := range r.verdicts {
-		x, err := verdict(a)
-		if err != nil {
-			return 0, nil, fmt.Errorf("the verifier %s: %w", r.names[i], err)
+		x, err := verdict(ctx, a)
+		var none *NoVerdict
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.As(err, &none):
+			s.Failed, x = append(s.Failed, none), 0
+		case err != nil:
+			return nil, fmt.Errorf("the verifier %s: %w", r.names[i], err)
 		}
-		sum += float64(r.weights[i] * x)
-		each = append(each, x)
+		s.Sum += float64(r.weights[i] * x)
+		s.Each = append(s.Each, x)
 	}
-	return sum, each, nil
+	return s, nil
 }
 
 // Names are the verifiers' names, in the order of a score's parts.
 func (r *Rewards) Names() []string { return r.names }
+
+// Tokens reports whether a verifier counts the answer's tokens, so that they must be known.
+func (r *Rewards) Tokens() bool { return r.tokens }
+
+// Try is an answer with what judges it.
+type Try struct {
+	Rewards *Rewards
+	Answer  Attempted
+}
+
+// atOnce is how many answers are judged at a time: most of the time of those that ask or run is spent
+// waiting. How many of them really do the verifiers limit themselves.
+const atOnce = 32
+
+// ScoreAll judges answers, several at a time, and gives what they got in their order. The error is that
+// of the first answer that has one.
+func ScoreAll(ctx context.Context, tries []Try) ([]*Scored, error) {
+	out, errs := make([]*Scored, len(tries)), make([]error, len(tries))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(atOnce, len(tries)) {
+		workers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(tries); i = int(next.Add(1)) - 1 {
+				out[i], errs[i] = tries[i].Rewards.Score(ctx, &tries[i].Answer)
+			}
+		})
+	}
+	workers.Wait()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	for i, err := range errs {
+		if err != nil {
+			return nil, fmt.Errorf("answer %d: %w", i, err)
+		}
+	}
+	return out, nil
+}
 
 // truthText reads a ground truth that is a text, or a list of one.
 func truthText(raw json.RawMessage) (string, error) {
@@ -164,6 +244,6 @@ func againstText(verdict func(answer, truth string) float64) func(json.RawMessag
 		if err != nil {
 			return nil, err
 		}
-		return func(a *Attempted) (float64, error) { return verdict(a.Text, truth), nil }, nil
+		return func(_ context.Context, a *Attempted) (float64, error) { return verdict(a.Text, truth), nil }, nil
 	}
 }

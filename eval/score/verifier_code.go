@@ -17,7 +17,7 @@ import (
 // runs what a model wrote. open is asked for the sandbox when the first ground truth is read.
 //
 // open-instruct e6c3044, CodeVerifier, whose threshold of the share is 0 and has no penalty for time.
-func CodeVerifier(ctx context.Context, name string, open func() (*sandbox.Sandbox, error)) *Verifier {
+func CodeVerifier(name string, open func() (*sandbox.Sandbox, error)) *Verifier {
 	open = sync.OnceValues(open)
 	return &Verifier{
 		Name: name, Source: "open-instruct e6c3044, CodeVerifier", Truth: "a list of tests, texts of Python",
@@ -30,14 +30,14 @@ func CodeVerifier(ctx context.Context, name string, open func() (*sandbox.Sandbo
 			if err != nil {
 				return nil, err
 			}
-			return func(a *Attempted) (float64, error) {
+			return func(ctx context.Context, a *Attempted) (float64, error) {
 				program := sandbox.Program{Source: lastProgram(a.Text) + "\n"}
 				passed := 0
 				for _, test := range tests {
 					program.Tests = test
 					out, err := box.Run(ctx, program)
 					if err != nil {
-						return 0, err
+						return 0, &NoVerdict{name, err}
 					}
 					if out.Passed {
 						passed++

@@ -1,6 +1,7 @@
 package score
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"unicode"
@@ -18,7 +19,7 @@ var _ = verifies(Verifier{
 			return nil, err
 		}
 		truth = python.Lower(truth)
-		return func(a *Attempted) (float64, error) {
+		return func(_ context.Context, a *Attempted) (float64, error) {
 			return number(python.Lower(lastSignedNumber(withoutDigitCommas(a.Text))) == truth), nil
 		}, nil
 	},

@@ -1,6 +1,7 @@
 package score
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ var _ = verifies(Verifier{
 		if err != nil {
 			return nil, err
 		}
-		return func(a *Attempted) (float64, error) {
+		return func(_ context.Context, a *Attempted) (float64, error) {
 			var answer any
 			if len(a.Text) > maxJSONAnswer || json.Unmarshal([]byte(unfenced(withoutThinking(a.Text))), &answer) != nil {
 				return 0, nil

@@ -1,6 +1,7 @@
 package score
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,11 +14,11 @@ import (
 // is off it counts by its share of maxVerifiedLength, so that an answer may even have less than 0.
 var (
 	_ = verifies(Verifier{
-		Name: "max_length", Source: "open-instruct e6c3044, MaxLenVerifier", Truth: "a number of tokens",
+		Name: "max_length", Source: "open-instruct e6c3044, MaxLenVerifier", Truth: "a number of tokens", Tokens: true,
 		Against: againstLength(func(n, want float64) float64 { return 1 - math.Abs(n-want)/maxVerifiedLength }),
 	})
 	_ = verifies(Verifier{
-		Name: "up_to_max_length", Source: "open-instruct e6c3044, UpToMaxLenVerifier", Truth: "a number of tokens",
+		Name: "up_to_max_length", Source: "open-instruct e6c3044, UpToMaxLenVerifier", Truth: "a number of tokens", Tokens: true,
 		Against: againstLength(func(n, want float64) float64 {
 			if n < want {
 				return 1
@@ -40,7 +41,7 @@ func againstLength(reward func(n, want float64) float64) func(json.RawMessage) (
 		if !ok || math.IsNaN(want) || math.IsInf(want, 0) {
 			return nil, fmt.Errorf("it is %s", short(raw))
 		}
-		return func(a *Attempted) (float64, error) {
+		return func(_ context.Context, a *Attempted) (float64, error) {
 			if a.IDs == nil {
 				return 0, errors.New("it counts tokens, and those of the answer are not known\nhint: response_ids has them")
 			}

@@ -1,6 +1,7 @@
 package score
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -35,7 +36,7 @@ func againstMath(candidates func(answer string) []string) func(json.RawMessage) 
 		if len(truth) > maxCandidate {
 			return nil, fmt.Errorf("it has %d bytes", len(truth))
 		}
-		return func(a *Attempted) (float64, error) {
+		return func(_ context.Context, a *Attempted) (float64, error) {
 			for _, c := range candidates(a.Text) {
 				if len(c) <= maxCandidate && (hendrycksEqual(c, truth) || algebra.Equal(c, truth)) {
 					return 1, nil

@@ -1,6 +1,7 @@
 package score
 
 import (
+	"context"
 	"encoding/json"
 	"regexp"
 )
@@ -18,6 +19,6 @@ var _ = verifies(Verifier{
 		if err != nil {
 			return nil, err
 		}
-		return func(a *Attempted) (float64, error) { return number(re.MatchString(a.Text)), nil }, nil
+		return func(_ context.Context, a *Attempted) (float64, error) { return number(re.MatchString(a.Text)), nil }, nil
 	},
 })

@@ -1,6 +1,7 @@
 package score
 
 import (
+	"context"
 	"encoding/json"
 	"regexp"
 	"strings"
@@ -19,7 +20,7 @@ var (
 			if err != nil {
 				return nil, err
 			}
-			return func(a *Attempted) (float64, error) {
+			return func(_ context.Context, a *Attempted) (float64, error) {
 				found := finished().FindStringSubmatch(a.Text)
 				if found == nil || python.Strip(found[1]) == "" {
 					return 0, nil
@@ -41,7 +42,7 @@ var (
 			if err != nil {
 				return nil, err
 			}
-			return func(a *Attempted) (float64, error) {
+			return func(_ context.Context, a *Attempted) (float64, error) {
 				if !strings.Contains(a.Text, "<finish>") && !strings.Contains(a.Text, "</finish>") {
 					return 0, nil
 				}

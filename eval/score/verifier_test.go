@@ -2,16 +2,19 @@ package score
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"olmo/config"
 	"olmo/eval/score/sandbox"
 )
 
@@ -63,11 +66,11 @@ func reward(t *testing.T, name, truth string, a *Attempted) float64 {
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	sum, each, err := r.Score(a)
-	if err != nil || len(each) != 1 || each[0] != sum {
-		t.Fatalf("%s: %v, %v: %v", name, sum, each, err)
+	s, err := r.Score(t.Context(), a)
+	if err != nil || len(s.Each) != 1 || s.Each[0] != s.Sum || s.Failed != nil {
+		t.Fatalf("%s: %+v: %v", name, s, err)
 	}
-	return sum
+	return s.Sum
 }
 
 // TestTruths: ground truths of another type, and names that are none, are errors that say what is
@@ -101,28 +104,44 @@ func TestTruths(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := r.Score(&Attempted{Text: "a"}); err == nil || !strings.Contains(err.Error(), "response_ids") {
+	if _, err := r.Score(t.Context(), &Attempted{Text: "a"}); err == nil || !strings.Contains(err.Error(), "response_ids") {
 		t.Errorf("a length without tokens: %v", err)
 	}
 }
 
-// TestSeveral: rewards are added by weight, and letter case of a name does not count.
+// TestSeveral: rewards are added by weight, letter case of a name does not count, and one verifier may
+// stand for another.
 func TestSeveral(t *testing.T) {
-	set := BuiltIn()
-	half := set["regex"]
-	half.Weight = 0.5
-	set["regex"] = half
-	r, err := set.Rewards([]string{"GSM8K", "regex", "passthrough"}, []json.RawMessage{json.RawMessage(`"4"`), json.RawMessage(`"^So"`), json.RawMessage(`{}`)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum, each, err := r.Score(&Attempted{Text: "So 4"})
-	if err != nil || sum != 1.5 || !slices.Equal(each, []float64{1, 1, 0}) {
-		t.Errorf("%v, %v, %v", sum, each, err)
+	set := open(t, &VerifierConfig{Verifiers: map[string]DeclaredVerifier{"regex": {Weight: 0.5}}, RemapVerifier: "Old=Regex"})
+	for _, name := range []string{"regex", "old"} {
+		r, err := set.Rewards([]string{"GSM8K", name, "passthrough"}, []json.RawMessage{json.RawMessage(`"4"`), json.RawMessage(`"^So"`), json.RawMessage(`{}`)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := r.Score(t.Context(), &Attempted{Text: "So 4"})
+		if err != nil || s.Sum != 1.5 || !slices.Equal(s.Each, []float64{1, 1, 0}) {
+			t.Errorf("%+v, %v", s, err)
+		}
 	}
 	if _, err := set.Rewards([]string{"gsm8k", "math"}, nil); err == nil {
 		t.Error("two verifiers without ground truths are no error")
 	}
+	for pair, want := range map[string]string{"gsm8k": "want old=new", "a=b=c": "want old=new", "=math": "want old=new", "a=maths": "did you mean math?"} {
+		if _, err := (&VerifierConfig{RemapVerifier: pair}).Open(t.Context(), Outside{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("remap_verifier %s: %v", pair, err)
+		}
+	}
+}
+
+// open is a set without anything outside.
+func open(t *testing.T, c *VerifierConfig) *VerifierSet {
+	t.Helper()
+	set, err := c.Open(t.Context(), Outside{Sandbox: func(context.Context) (*sandbox.Sandbox, error) { return nil, errors.New("not here") }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(set.Close)
+	return set
 }
 
 // TestVerifierBounds: no answer takes long, whatever is in it.
@@ -153,26 +172,71 @@ func TestVerifierBounds(t *testing.T) {
 
 // TestDeclare: weights, other names for code, and what cannot be declared.
 func TestDeclare(t *testing.T) {
-	code := func(name string) *Verifier {
-		return CodeVerifier(t.Context(), name, func() (*sandbox.Sandbox, error) { return nil, errors.New("not here") })
-	}
-	set := BuiltIn()
-	if err := set.Declare(&VerifierConfig{Verifiers: map[string]DeclaredVerifier{"gsm8k": {Weight: 0.5}, "tests": {Weight: 2, Code: true}}}, code); err != nil {
-		t.Fatal(err)
-	}
-	if set["gsm8k"].Weight != 0.5 || set["math"].Weight != 1 || set["tests"].Weight != 2 || set["tests"].Name != "tests" {
+	set := open(t, &VerifierConfig{AllowCode: true, Verifiers: map[string]DeclaredVerifier{"gsm8k": {Weight: 0.5}, "tests": {Weight: 2, Code: true}}})
+	if set.of["gsm8k"].Weight != 0.5 || set.of["math"].Weight != 1 || set.of["tests"].Weight != 2 || set.of["tests"].Name != "tests" {
 		t.Errorf("%+v", set)
 	}
 	for truth, want := range map[string]string{`["assert x"]`: "not here", `"[\"assert x\"]"`: "not here", `[]`: "no tests", `[1]`: "it is [1]", `[null]`: "test 0 is null", `"assert x"`: "it is assert x"} {
-		if _, err := set["tests"].Against(json.RawMessage(truth)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := set.of["tests"].Against(json.RawMessage(truth)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", truth, err, want)
 		}
 	}
-	for name, d := range map[string]DeclaredVerifier{"mine": {Weight: 1}, "gsm8k": {Code: true}, "Tests": {Code: true}, "math": {Weight: math.Inf(1)}} {
-		if err := BuiltIn().Declare(&VerifierConfig{Verifiers: map[string]DeclaredVerifier{name: d}}, code); err == nil || !strings.Contains(err.Error(), "verifiers."+name) {
-			t.Errorf("%s: %v", name, err)
+	if _, err := open(t, &VerifierConfig{}).of["code"].Against(json.RawMessage(`["assert x"]`)); err == nil || !strings.Contains(err.Error(), "hint: --allow-code") {
+		t.Errorf("code that is not allowed: %v", err)
+	}
+	for _, c := range []struct {
+		text, want string
+	}{
+		{"{mine: {}}", "verifiers.mine declares nothing"},
+		{"{gsm8k: {code: true}}", "verifiers.gsm8k: the name is that of a built-in verifier"},
+		{"{code: {exec: [true]}}", "verifiers.code: the name is that of a built-in"},
+		{"{Tests: {code: true}}", "verifiers.Tests: names are in lower case"},
+		{"{math: {weight: .inf}}", "verifiers.math.weight is +Inf"},
+		{"{mine: {exec: []}}", "verifiers.mine.exec names no program"},
+		{"{mine: {exec: [no-such-program-anywhere]}}", "verifiers.mine.exec: "},
+		{"{mine: {exec: cat}}", "a list"},
+		{"{mine: {exec: [cat], code: true}}", "code, exec and judge exclude each other"},
+		{"{mine: {exec: [cat], timeout: -1}}", "verifiers.mine.timeout is -1"},
+		{"{mine: {code: true, timeout: 1}}", "verifiers.mine.timeout is for exec"},
+		{"{mine: {judge: {}}}", "verifiers.mine.judge.endpoint is not set"},
+		{"{mine: {judge: {endpoint: 'http://localhost:1/v1'}}}", "verifiers.mine.judge.model is not set"},
+		{"{mine: {judge: {endpoint: 'http://localhost:1/v1', model: m, prompt: Good?}}}", "does not hold {prediction}"},
+		{"{mine: {judge: {endpoint: 'http://localhost:1/v1', model: m, scale: 0}}}", "verifiers.mine.judge.scale is 0"},
+		{"{mine: {judge: {endpoint: 'http://localhost:1/v1', model: m, api_key: secret}}}", "verifiers.mine.judge.api_key: unknown key"},
+	} {
+		var v VerifierConfig
+		err := config.Parse("c.yaml", []byte("verifiers: "+c.text), nil, &v)
+		if err == nil {
+			_, err = v.Open(t.Context(), Outside{})
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.text, err, c.want)
 		}
 	}
+}
+
+// TestVerifierConfig: what is written is read again, and has no key of a server.
+func TestVerifierConfig(t *testing.T) {
+	t.Setenv("JUDGE_KEY", "secret")
+	const text = "verifiers: {gsm8k: {weight: 0.5}, mine: {exec: [cat, -u], timeout: 2}, ask: {judge: {endpoint: 'http://localhost:1/v1', model: m, api_key_env: JUDGE_KEY}}}\nallow_code: true\n"
+	var c, again VerifierConfig
+	if err := config.Parse("c.yaml", []byte(text), nil, &c); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	if err := config.Write(file, &c); err != nil {
+		t.Fatal(err)
+	}
+	if err := config.Load(file, nil, &again); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(c, again) {
+		t.Errorf("%+v, want %+v", again, c)
+	}
+	if written, err := os.ReadFile(file); err != nil || strings.Contains(string(written), "secret") {
+		t.Errorf("%v: %s", err, written)
+	}
+	open(t, &again)
 }
 
 // TestLastProgram: the last whole block counts, with python behind its fence or without.

@@ -1,6 +1,7 @@
 package score
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 
@@ -35,7 +36,9 @@ var (
 			if err != nil {
 				return nil, err
 			}
-			return func(a *Attempted) (float64, error) { return bestF1(withoutThinking(a.Text), truths), nil }, nil
+			return func(_ context.Context, a *Attempted) (float64, error) {
+				return bestF1(withoutThinking(a.Text), truths), nil
+			}, nil
 		},
 	})
 )

@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"context"
+	"bufio"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,7 +11,6 @@ import (
 	"olmo/adapt"
 	"olmo/config"
 	"olmo/eval/score"
-	"olmo/eval/score/sandbox"
 	"olmo/store"
 )
 
@@ -35,8 +34,15 @@ end it with file and line.
   code              a list of tests, texts of Python: with --allow-code the answer's last
                     block of Python is run with each, in the sandbox of 'olmo eval'
 
---config names a YAML file that gives verifiers weights, and code other names:
-  verifiers: {gsm8k: {weight: 0.5}, unit_tests: {code: true, weight: 2}}`,
+--config names a YAML file that gives verifiers weights, code other names, and names to a program
+of your own or a model on a server of OpenAI's API:
+  verifiers:
+    gsm8k: {weight: 0.5}
+    unit_tests: {code: true, weight: 2}
+    mine: {exec: [python3, verify.py], timeout: 10}
+    good: {judge: {endpoint: "http://localhost:8000/v1", model: NAME, api_key_env: VARIABLE}}
+The program reads a line for an answer, {"prediction": …, "ground_truth": …, "dataset": …, "prompt": …,
+"response_ids": …}, and writes one, {"score": …}. Where it hangs or dies, that answer has 0.`,
 		Example: `  echo '{"prediction": "So 4.", "ground_truth": "4", "dataset": "gsm8k"}' > answers.jsonl
   olmo adapt score --input answers.jsonl --output scores.jsonl
   echo 'verifiers: {gsm8k: {weight: 0.5}}' > verifiers.yaml
@@ -53,20 +59,18 @@ end it with file and line.
 			if err := store.Clash(inputs, []string{output}, nil); err != nil {
 				return err
 			}
-			set, err := openVerifiers(c.Context(), file, &programs)
-			if err != nil {
-				return err
+			var declared score.VerifierConfig
+			if file != "" {
+				if err := config.Load(file, nil, &declared); err != nil {
+					return err
+				}
 			}
-			sum, n := 0.0, 0
-			err = adaptRows(c, input, output, func(row []byte) (*judged, error) { return judgeRow(set, row) }, func(x *judged) {
-				sum += x.score
-				n++
-			})
+			set, err := programs.verifiers(c, &declared)
 			if err != nil {
-				return err
+				return fmt.Errorf("%s: %w", file, err)
 			}
-			fmt.Fprintf(c.ErrOrStderr(), "%d answers, mean score %.4f\n", n, sum/float64(n))
-			return nil
+			defer set.Close()
+			return scoreFile(c, set, input, output)
 		},
 	}
 	c.Flags().StringVar(&input, "input", "", "`file` of answers: JSONL, plain or packed, or Parquet")
@@ -76,62 +80,90 @@ end it with file and line.
 	return c
 }
 
-// openVerifiers are those that this program has, code, and what a file declares.
-func openVerifiers(ctx context.Context, file string, programs *programFlags) (score.VerifierSet, error) {
-	var declared score.VerifierConfig
-	if file != "" {
-		if err := config.Load(file, nil, &declared); err != nil {
-			return nil, err
-		}
-	}
-	programs.allow = programs.allow || declared.AllowCode
-	user := "" // programs.check wants to know whether there is anything to run
-	if programs.allow {
+// verifiers opens those that a config declares, and lets the flag say as its allow_code does.
+func (p *programFlags) verifiers(c *cobra.Command, declared *score.VerifierConfig) (*score.VerifierSet, error) {
+	declared.AllowCode = declared.AllowCode || p.allow
+	p.allow = declared.AllowCode
+	user := "" // check wants to know whether there is anything to run
+	if p.allow {
 		user = "the verifier code"
 	}
-	if err := programs.check(user); err != nil {
+	if err := p.check(user); err != nil {
 		return nil, err
 	}
-	code := func(name string) *score.Verifier {
-		return score.CodeVerifier(ctx, name, func() (*sandbox.Sandbox, error) {
-			if !programs.allow {
-				return nil, errors.New("it runs programs that a model wrote\nhint: --allow-code, or allow_code: true in --config, says that it may")
+	return openVerifiers(c.Context(), declared, p, warnings(c))
+}
+
+// scoredTogether is how many answers are judged before their lines are written.
+const scoredTogether = 4096
+
+// scoreFile judges the answers of a file: first all rows are read, so that none of them is judged where one
+// is wrong.
+func scoreFile(c *cobra.Command, set *score.VerifierSet, input, output string) error {
+	parse := func(row []byte) (*judgedRow, error) {
+		p, err := adapt.ParsePrediction(row)
+		if err != nil {
+			return nil, err
+		}
+		rewards, err := set.Rewards(p.Verifiers, p.GroundTruths)
+		if err == nil && p.IDs == nil && rewards.Tokens() {
+			err = errors.New("a verifier counts tokens, and those of the answer are not known\nhint: response_ids has them")
+		}
+		return &judgedRow{p, rewards}, err
+	}
+	ctx := c.Context()
+	if err := adapt.Each(ctx, input, parse, func(*judgedRow) error { return nil }); err != nil {
+		return err
+	}
+	return writeLines(c, output, func(w *bufio.Writer) error {
+		var together []*judgedRow
+		sum, n, none := 0.0, 0, unjudged{}
+		judge := func() error {
+			tries := make([]score.Try, len(together))
+			for i, r := range together {
+				tries[i] = score.Try{Rewards: r.rewards, Answer: score.Attempted{Text: r.Text, IDs: r.IDs, Prompt: r.Prompt}}
 			}
-			return programs.open(ctx)
+			all, err := score.ScoreAll(ctx, tries)
+			if err != nil {
+				return err
+			}
+			for i, s := range all {
+				line, err := together[i].Line(s.Sum, s.Each)
+				if err != nil {
+					return err
+				}
+				if _, err := w.Write(line); err != nil {
+					return err
+				}
+				sum += s.Sum
+				n++
+				none.add(s.Failed)
+			}
+			together = together[:0]
+			return nil
+		}
+		err := adapt.Each(ctx, input, parse, func(r *judgedRow) error {
+			if together = append(together, r); len(together) < scoredTogether {
+				return nil
+			}
+			return judge()
 		})
-	}
-	set := score.BuiltIn()
-	set["code"] = score.Weighted{Verifier: code("code"), Weight: 1}
-	if err := set.Declare(&declared, code); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	return set, nil
+		if err == nil {
+			err = judge()
+		}
+		if err != nil {
+			return err
+		}
+		none.tell(warnings(c))
+		fmt.Fprintf(c.ErrOrStderr(), "%d answers, mean score %.4f\n", n, sum/float64(n))
+		return nil
+	})
 }
 
-// judged is an answer with its score.
-type judged struct {
-	score float64
-	line  []byte
-}
-
-func (x *judged) Line() []byte { return x.line }
-
-// judgeRow judges the answer of a row.
-func judgeRow(set score.VerifierSet, row []byte) (*judged, error) {
-	p, err := adapt.ParsePrediction(row)
-	if err != nil {
-		return nil, err
-	}
-	rewards, err := set.Rewards(p.Verifiers, p.GroundTruths)
-	if err != nil {
-		return nil, err
-	}
-	sum, each, err := rewards.Score(&score.Attempted{Text: p.Text, IDs: p.IDs})
-	if err != nil {
-		return nil, err
-	}
-	line, err := p.Line(sum, each)
-	return &judged{sum, line}, err
+// judgedRow is a row with what judges it.
+type judgedRow struct {
+	*adapt.Prediction
+	rewards *score.Rewards
 }
 
 // verifierTable lists the verifiers with what they read as ground truth.

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -163,21 +162,27 @@ type line interface{ Line() []byte }
 
 // adaptRows writes a line for each row of a file, and shows each to see.
 func adaptRows[T line](c *cobra.Command, input, output string, work func(row []byte) (T, error), see func(T)) error {
-	run := func(ctx context.Context, w *bufio.Writer) error {
-		err := adapt.Each(ctx, input, work, func(x T) error {
+	return writeLines(c, output, func(w *bufio.Writer) error {
+		return adapt.Each(c.Context(), input, work, func(x T) error {
 			see(x)
 			_, err := w.Write(x.Line())
 			return err
 		})
-		if err != nil {
+	})
+}
+
+// writeLines writes a file that appears whole or not at all, or standard output.
+func writeLines(c *cobra.Command, output string, write func(w *bufio.Writer) error) error {
+	run := func(w *bufio.Writer) error {
+		if err := write(w); err != nil {
 			return err
 		}
 		return w.Flush()
 	}
 	if output == "-" {
-		return run(c.Context(), bufio.NewWriter(c.OutOrStdout()))
+		return run(bufio.NewWriter(c.OutOrStdout()))
 	}
-	return writeWhole(output, func(f io.Writer) error { return run(c.Context(), bufio.NewWriterSize(f, 1<<20)) })
+	return writeWhole(output, func(f io.Writer) error { return run(bufio.NewWriterSize(f, 1<<20)) })
 }
 
 // tokenized is a row as ids.

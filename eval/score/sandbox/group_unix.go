@@ -15,3 +15,13 @@ func (p *plan) kill(process *os.Process, _ string) {
 	_ = syscall.Kill(-process.Pid, syscall.SIGKILL)
 	_ = process.Kill()
 }
+
+// killService kills a service and its group. It reports whether it may have left any.
+func killService(process *os.Process, gone bool, _ string) bool {
+	if gone {
+		return false
+	}
+	_ = syscall.Kill(-process.Pid, syscall.SIGKILL)
+	_ = process.Kill()
+	return true
+}

@@ -182,7 +182,7 @@ func (p *plan) problem(told string) string {
 // those end that descend from it, its group, and whoever has its home.
 func (p *plan) kill(process *os.Process, folder string) {
 	if p.None {
-		pids := append(descendants(process.Pid), inhabitants(folder)...)
+		pids := append(descendants(process.Pid), marked("HOME="+folder)...)
 		_ = syscall.Kill(-process.Pid, syscall.SIGKILL)
 		for _, pid := range pids {
 			_ = syscall.Kill(pid, syscall.SIGKILL)

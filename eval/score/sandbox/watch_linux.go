@@ -79,11 +79,12 @@ func processes() (all []int) {
 	return all
 }
 
-// inhabitants are the processes whose home is a folder, wherever they have gone to from there.
-func inhabitants(folder string) (all []int) {
+// marked are the processes whose environment has a variable with a value: those that got it from a
+// program, wherever they have gone to from there.
+func marked(variable string) (all []int) {
 	for _, pid := range processes() {
 		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-		if bytes.Contains(text, []byte("HOME="+folder+"\x00")) {
+		if bytes.Contains(text, []byte(variable+"\x00")) {
 			all = append(all, pid)
 		}
 	}
