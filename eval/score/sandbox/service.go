@@ -122,12 +122,13 @@ type servant struct {
 	spent bool        // its input is closed
 	tail  tail
 	over  chan struct{} // closed when it has ended and been waited for
+	left  chan struct{} // closed when nobody reads its lines any more
 }
 
 var errServiceEnded = errors.New("the program ended before it answered")
 
 func startServant(s *Service) (*servant, error) {
-	p := &servant{of: s, mark: ServiceMark + "=" + rand.Text(), lines: make(chan []byte, 1), over: make(chan struct{})}
+	p := &servant{of: s, mark: ServiceMark + "=" + rand.Text(), lines: make(chan []byte, 1), over: make(chan struct{}), left: make(chan struct{})}
 	p.cmd = exec.Command(s.Program, s.Args...)
 	// Python, which most of them are written in, would keep its answers until it has many.
 	p.cmd.Env = append(os.Environ(), p.mark, "PYTHONUNBUFFERED=1")
@@ -175,7 +176,7 @@ func (p *servant) read(out *os.File) {
 		if text := bytes.TrimSpace(lines.Bytes()); len(text) > 0 {
 			select {
 			case p.lines <- bytes.Clone(text):
-			case <-p.over: // nobody asks any more
+			case <-p.left:
 				return
 			}
 		}
@@ -238,8 +239,9 @@ func (p *servant) wait(most time.Duration) {
 	}
 }
 
-// end ends the program with all processes that it started.
+// end ends the program with all processes that it started. It is called once.
 func (p *servant) end() {
+	close(p.left)
 	p.in.Close()
 	for range 100 { // they may start others meanwhile
 		gone := false
