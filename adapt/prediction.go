@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"olmo/data"
 	"olmo/internal/pyjson"
@@ -74,9 +75,22 @@ func (p *Prediction) parsePrompt(members map[string]json.RawMessage) error {
 
 // Line is the row with its score, and where several verifiers judged with the score of each.
 func (p *Prediction) Line(score float64, each []float64) ([]byte, error) {
+	made := struct {
+		Score  float64   `json:"score"`
+		Scores []float64 `json:"scores,omitempty"`
+	}{Score: score}
+	if len(each) > 1 {
+		made.Scores = each
+	}
+	return lineOf(p.fields, []string{"score", "scores"}, made)
+}
+
+// lineOf is a row with the members of an object after its own, of which those with some names are
+// left out.
+func lineOf(fields []data.Field, without []string, made any) ([]byte, error) {
 	out := bytes.NewBufferString("{")
-	for _, f := range p.fields {
-		if f.Key == "score" || f.Key == "scores" {
+	for _, f := range fields {
+		if slices.Contains(without, f.Key) {
 			continue
 		}
 		key, err := json.Marshal(f.Key)
@@ -84,13 +98,6 @@ func (p *Prediction) Line(score float64, each []float64) ([]byte, error) {
 			return nil, err
 		}
 		fmt.Fprintf(out, "%s:%s,", key, f.Value)
-	}
-	made := struct {
-		Score  float64   `json:"score"`
-		Scores []float64 `json:"scores,omitempty"`
-	}{Score: score}
-	if len(each) > 1 {
-		made.Scores = each
 	}
 	rest, err := json.Marshal(made)
 	if err != nil {

@@ -16,10 +16,11 @@ import (
 
 func newAdaptScoreCommand() *cobra.Command {
 	var input, output, file string
+	var reward rewardFlags
 	var programs programFlags
 	c := &cobra.Command{
 		Use:   "score [--config FILE] [--allow-code] --input X.jsonl --output Y.jsonl",
-		Short: "Judge answers by the verifiers of reinforcement learning",
+		Short: "Judge answers by the verifiers of reinforcement learning, or by a reward model",
 		Long: `Each row of the input has an answer and what judges it:
 
   {"prediction": "So 4.", "ground_truth": "4", "dataset": "gsm8k"}
@@ -42,14 +43,22 @@ of your own or a model on a server of OpenAI's API:
     mine: {exec: [python3, verify.py], timeout: 10}
     good: {judge: {endpoint: "http://localhost:8000/v1", model: NAME, api_key_env: VARIABLE}}
 The program reads a line for an answer, {"prediction": …, "ground_truth": …, "dataset": …, "prompt": …,
-"response_ids": …}, and writes one, {"score": …}. Where it hangs or dies, that answer has 0.`,
+"response_ids": …}, and writes one, {"score": …}. Where it hangs or dies, that answer has 0.
+
+--reward-model judges conversations in place of verifiers: rows of messages get the score of
+the whole, pairs chosen and rejected chosen_score and rejected_score, and the share of pairs
+whose chosen answer has the higher one is said at the end. 'olmo adapt reward' trains one.`,
 		Example: `  echo '{"prediction": "So 4.", "ground_truth": "4", "dataset": "gsm8k"}' > answers.jsonl
   olmo adapt score --input answers.jsonl --output scores.jsonl
   echo 'verifiers: {gsm8k: {weight: 0.5}}' > verifiers.yaml
-  olmo adapt score --config verifiers.yaml --input answers.jsonl --output weighted.jsonl`,
+  olmo adapt score --config verifiers.yaml --input answers.jsonl --output weighted.jsonl
+  olmo adapt score --reward-model REWARD --input pairs.jsonl --output judged.jsonl`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := requireFlags(c, "input", "output"); err != nil {
+				return err
+			}
+			if err := reward.check(c); err != nil {
 				return err
 			}
 			inputs := []string{input}
@@ -58,6 +67,9 @@ The program reads a line for an answer, {"prediction": …, "ground_truth": …,
 			}
 			if err := store.Clash(inputs, []string{output}, nil); err != nil {
 				return err
+			}
+			if reward.model != "" {
+				return reward.score(c, input, output)
 			}
 			var declared score.VerifierConfig
 			if file != "" {
@@ -76,6 +88,7 @@ The program reads a line for an answer, {"prediction": …, "ground_truth": …,
 	c.Flags().StringVar(&input, "input", "", "`file` of answers: JSONL, plain or packed, or Parquet")
 	c.Flags().StringVar(&output, "output", "", "JSONL `file` for the rows with their scores")
 	c.Flags().StringVar(&file, "config", "", "YAML `file` that declares verifiers")
+	reward.add(c)
 	programs.add(c.Flags())
 	return c
 }

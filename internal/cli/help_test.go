@@ -130,6 +130,7 @@ printf 'The cat' > prompt.txt
 cp x.warc.gz crawl/
 cp -r MODEL OLMo-2-1B; cp -r MODEL SmolLM2-135M
 printf '{"eos_token":"<|endoftext|>"}' > OLMo-2-1B/tokenizer_config.json
+printf '{%% for m in messages %%}{{ m.content }}{%% endfor %%}' > REWARD/chat_template.jinja
 printf '{"messages":[{"role":"user","content":"2+2?"},{"role":"assistant","content":"4"}]}\n' > chats.jsonl
 printf 'model_name_or_path: MODEL\nchat_template_name: tulu\ndataset_mixer_list: [chats.jsonl, "1.0"]\nmax_seq_length: 64\n' > sft.yaml
 printf '{"chosen":[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello."}],"rejected":[{"role":"user","content":"Hi"},{"role":"assistant","content":"No."}]}\n' > pairs.jsonl
@@ -151,6 +152,9 @@ func TestHelpExamples(t *testing.T) {
 	t.Parallel()
 	prepared := filepath.Join(t.TempDir(), "prepared")
 	if err := lmtest.Write(filepath.Join(prepared, "MODEL")); err != nil {
+		t.Fatal(err)
+	}
+	if err := lmtest.WriteReward(filepath.Join(prepared, "REWARD")); err != nil {
 		t.Fatal(err)
 	}
 	for from, to := range map[string]string{"../../docs": "notes", "../../runs": "runs"} {

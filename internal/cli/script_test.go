@@ -32,6 +32,10 @@ func TestScript(t *testing.T) {
 	if err := copyWithout(tiny, filepath.Join(models, "untokenised"), "tokenizer"); err != nil {
 		t.Fatal(err)
 	}
+	reward := filepath.Join(models, "reward")
+	if err := lmtest.WriteReward(reward); err != nil {
+		t.Fatal(err)
+	}
 	runs, err := filepath.Abs("../../runs")
 	if err != nil {
 		t.Fatal(err)
@@ -42,10 +46,11 @@ func TestScript(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{
 		// $TINY is a model of random weights, $UNTOKENISED the same without its
-		// tokenizer, $RUNS the folder of configs to copy, $SIGNED has a folder that
+		// tokenizer, $REWARD a reward model, $RUNS the folder of configs to copy, $SIGNED has a folder that
 		// model-signing signed, and the keys.
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TINY", tiny)
+			e.Setenv("REWARD", reward)
 			e.Setenv("RUNS", runs)
 			e.Setenv("SIGNED", signed)
 			e.Setenv("UNTOKENISED", filepath.Join(models, "untokenised"))
