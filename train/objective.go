@@ -1,9 +1,6 @@
 package train
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,7 +10,6 @@ import (
 	"olmo/model"
 	"olmo/objective"
 	"olmo/runlog"
-	"olmo/store"
 )
 
 // ObjectiveLoss is the loss of a step in the log of a run whose objective is not the cross entropy.
@@ -176,52 +172,4 @@ func (s *pairSums) fill(rec runlog.Record, n float64) {
 	rec["logps/chosen"], rec["logps/rejected"] = s.chosen/n, s.rejected/n
 	rec["rewards/chosen"], rec["rewards/rejected"] = s.chosenReward/n, s.rejectedReward/n
 	rec["rewards/margin"], rec["rewards/accuracy"] = (s.chosenReward-s.rejectedReward)/n, s.accuracy/n
-}
-
-// referencesFormat is the format of a file of reference log-probabilities.
-const referencesFormat = "olmo reference log-probabilities 1"
-
-// References are the log-probabilities of the answers of all rows by a model that does not learn: of each
-// row the sum over its targets, in nats.
-type References struct {
-	Format string    `json:"format"`
-	Of     string    `json:"of"` // what they follow from: a hash over model and rows
-	Sums   []float64 `json:"sums"`
-}
-
-// Write writes them into a file, and returns its hash.
-func (r *References) Write(path string) (sha256Hex string, err error) {
-	r.Format = referencesFormat
-	text, err := json.Marshal(r)
-	if err != nil {
-		return "", err
-	}
-	h := sha256.Sum256(text)
-	return hex.EncodeToString(h[:]), store.WriteFile(path, text)
-}
-
-// ReadReferences reads such a file, and returns its hash, too.
-func ReadReferences(path string) (*References, string, error) {
-	text, err := store.ReadFile(path)
-	if err != nil {
-		return nil, "", err
-	}
-	var r References
-	if err := json.Unmarshal(text, &r); err != nil || r.Format != referencesFormat {
-		return nil, "", fmt.Errorf("%s holds no reference log-probabilities", path)
-	}
-	h := sha256.Sum256(text)
-	return &r, hex.EncodeToString(h[:]), nil
-}
-
-// references reads the sums of a file that must have a hash.
-func references(path, sha256Hex string) ([]float64, error) {
-	r, hash, err := ReadReferences(path)
-	if err != nil {
-		return nil, err
-	}
-	if hash != sha256Hex {
-		return nil, fmt.Errorf("%s is another file: its SHA-256 is %s, the run has %s\nhint: the log-probabilities of another model or other rows would train something else", path, hash, sha256Hex)
-	}
-	return r.Sums, nil
 }

@@ -16,12 +16,11 @@ import (
 	"strconv"
 	"strings"
 
-	"olmo/adapt"
 	"olmo/config"
 	"olmo/train"
 )
 
-// Config is what a stage's YAML file says. Keys of two spellings are read in both.
+// Config are the keys that all stages read. Those of two spellings are read in both.
 type Config struct {
 	ModelNameOrPath string `yaml:"model_name_or_path"`
 	// TokenizerNameOrPath is the model's own where it is empty.
@@ -39,7 +38,6 @@ type Config struct {
 	MaxTrainSamples      *int               `yaml:"max_train_samples"`
 	MaxSeqLength         *int               `yaml:"max_seq_length"`
 	SkipBadRows          bool               `yaml:"skip_bad_rows"`
-	TrainOn              adapt.TrainOn      `yaml:"train_on"`
 
 	OutputDir          string `yaml:"output_dir"`
 	OverwriteOutputDir bool   `yaml:"overwrite_output_dir"`
@@ -49,7 +47,6 @@ type Config struct {
 	LearningRate    float64  `yaml:"learning_rate"`
 	LRSchedulerType string   `yaml:"lr_scheduler_type"`
 	WarmupRatio     float64  `yaml:"warmup_ratio"`
-	FinalLRRatio    *float64 `yaml:"final_lr_ratio"`
 	WeightDecay     float64  `yaml:"weight_decay"`
 	ClipGradNorm    *float64 `yaml:"clip_grad_norm"`
 	MaxGradNorm     *float64 `yaml:"max_grad_norm,omitempty"`
@@ -66,16 +63,14 @@ type Config struct {
 	GradientCheckpointing     bool            `yaml:"gradient_checkpointing"`
 	Precision                 train.Precision `yaml:"precision"`
 	Packing                   bool            `yaml:"packing"`
-	Reduction                 Reduction       `yaml:"reduction"`
 	// What this program does not have is known by name, so that it can be refused: a run without would be
 	// another one.
-	UseLoRA           bool    `yaml:"use_lora,omitempty"`
-	UseQLoRA          bool    `yaml:"use_qlora,omitempty"`
-	LoadBalancingLoss bool    `yaml:"load_balancing_loss,omitempty"`
-	NEFTuneNoiseAlpha float64 `yaml:"neftune_noise_alpha,omitempty"`
-	DatasetName       string  `yaml:"dataset_name,omitempty"`
-	ConfigName        string  `yaml:"config_name,omitempty"`
-	WithTracking      bool    `yaml:"with_tracking"`
+	UseLoRA           bool   `yaml:"use_lora,omitempty"`
+	UseQLoRA          bool   `yaml:"use_qlora,omitempty"`
+	LoadBalancingLoss bool   `yaml:"load_balancing_loss,omitempty"`
+	DatasetName       string `yaml:"dataset_name,omitempty"`
+	ConfigName        string `yaml:"config_name,omitempty"`
+	WithTracking      bool   `yaml:"with_tracking"`
 	unused            `yaml:",inline"`
 }
 
@@ -131,45 +126,18 @@ type unused struct {
 	CacheDatasetOnly         any `yaml:"cache_dataset_only,omitempty"`
 }
 
-// Reduction is what the sum of the losses of a step's target tokens is divided by.
-type Reduction string
-
-// The reductions: by their number, as the mean over micro-batches of the means over their target
-// tokens (open-instruct's of today), by nothing.
-const (
-	Token Reduction = "token"
-	Mean  Reduction = "mean"
-	Sum   Reduction = "sum"
-)
-
-// Default returns open-instruct's defaults of finetune.py.
-func Default() *Config {
-	return &Config{
-		DatasetMixerSplits: []string{"train"}, DatasetTransformFn: []string{"sft_tulu_tokenize_and_truncate_v1", "sft_tulu_filter_v1"},
-		TrainOn: adapt.EveryAnswer, OutputDir: "output/", Seed: 42, Shuffle: true,
-		LearningRate: 2e-5, LRSchedulerType: "linear", WarmupRatio: 0.03, NumTrainEpochs: 2, PerDeviceTrainBatchSize: 8,
-		GradientAccumulationSteps: 1, NumProcesses: 1, KeepLastNCheckpoints: 3, Precision: train.FP32, Reduction: Token,
+// shared returns the defaults that the stages have in common.
+func shared() Config {
+	return Config{
+		DatasetMixerSplits: []string{"train"}, OutputDir: "output/", Seed: 42, Shuffle: true,
+		LearningRate: 2e-5, LRSchedulerType: "linear", PerDeviceTrainBatchSize: 8,
+		GradientAccumulationSteps: 1, NumProcesses: 1, KeepLastNCheckpoints: 3, Precision: train.FP32,
 	}
-}
-
-// Load reads the config of a stage and merges overrides over it.
-func Load(path string, overrides []string) (*Config, error) {
-	c := Default()
-	if err := config.Load(path, overrides, c); err != nil {
-		return nil, err
-	}
-	return c, c.check(path)
 }
 
 // WithoutEffect names the keys that are set and mean nothing here.
 func (c *Config) WithoutEffect() (names []string) {
-	v := reflect.ValueOf(c.unused)
-	for i := range v.NumField() {
-		if !v.Field(i).IsNil() {
-			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
-			names = append(names, name)
-		}
-	}
+	names = set(c.unused)
 	if c.Packing {
 		names = append(names, "packing (rows are never padded here, and none sees another: the same rows, steps and bits without it)")
 	}
@@ -179,9 +147,22 @@ func (c *Config) WithoutEffect() (names []string) {
 	return names
 }
 
-// check puts the two spellings of keys together, finds the files and refuses what cannot be.
-func (c *Config) check(file string) error {
-	if err := c.spellings(); err != nil {
+// set names the keys of a struct of unused ones that are there.
+func set(unused any) (names []string) {
+	v := reflect.ValueOf(unused)
+	for i := range v.NumField() {
+		if !v.Field(i).IsNil() {
+			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// check puts the two spellings of keys together, finds the files and refuses what cannot be. epochs is
+// the stage's default.
+func (c *Config) check(file string, epochs int) error {
+	if err := c.spellings(epochs); err != nil {
 		return err
 	}
 	for i := 0; i < len(c.DatasetMixerList); i += 2 {
@@ -200,8 +181,7 @@ func (c *Config) check(file string) error {
 	errs := []error{
 		positive("per_device_train_batch_size", c.PerDeviceTrainBatchSize), positive("gradient_accumulation_steps", c.GradientAccumulationSteps),
 		positive("num_processes", c.NumProcesses), positive("num_train_epochs", c.NumTrainEpochs),
-		config.OneOf("reduction", string(c.Reduction), "token", "mean", "sum"), config.OneOf("lr_scheduler_type", c.LRSchedulerType, "linear", "cosine", "constant", "constant_with_warmup"),
-		config.OneOf("train_on", string(c.TrainOn), "assistant", "last", "all"),
+		config.OneOf("lr_scheduler_type", c.LRSchedulerType, "linear", "cosine", "constant", "constant_with_warmup"),
 	}
 	if c.MaxTrainSteps != nil {
 		errs = append(errs, positive("max_train_steps", *c.MaxTrainSteps))
@@ -225,7 +205,6 @@ func (c *Config) check(file string) error {
 		{"use_lora", c.UseLoRA, "low-rank adapters are not here yet: without it all weights train"},
 		{"use_qlora", c.UseQLoRA, "low-rank adapters are not here yet: without it all weights train"},
 		{"load_balancing_loss", c.LoadBalancingLoss, "the losses of routers are not added yet"},
-		{"neftune_noise_alpha", c.NEFTuneNoiseAlpha != 0, "noise on embeddings is not here yet"},
 		{"dataset_name", c.DatasetName != "", "dataset_mixer_list names files: [data.jsonl, \"1.0\"]"},
 		{"config_name", c.ConfigName != "", "model_name_or_path has the model's config, too"},
 	} {
@@ -238,8 +217,6 @@ func (c *Config) check(file string) error {
 		return errors.New("model_name_or_path is not set\nhint: a Hugging Face folder, a .gguf file or a run")
 	case len(c.DatasetMixerList) == 0:
 		return errors.New("dataset_mixer_list is not set\nhint: [data.jsonl, \"1.0\"] takes all rows of a file")
-	case c.FinalLRRatio != nil && (c.LRSchedulerType != "linear" || !(*c.FinalLRRatio >= 0 && *c.FinalLRRatio < 1)):
-		return errors.New("final_lr_ratio is for lr_scheduler_type linear, and from 0 to below 1")
 	case !(c.WarmupRatio >= 0 && c.WarmupRatio <= 1):
 		return fmt.Errorf("warmup_ratio is %v, it must be from 0 to 1", c.WarmupRatio)
 	case math.IsNaN(c.LearningRate) || c.LearningRate < 0:
@@ -249,7 +226,7 @@ func (c *Config) check(file string) error {
 }
 
 // spellings puts keys that open-instruct's scripts spell in two ways together.
-func (c *Config) spellings() error {
+func (c *Config) spellings(epochs int) error {
 	both := func(a, b string, differ bool) error {
 		if !differ {
 			return nil
@@ -262,7 +239,7 @@ func (c *Config) spellings() error {
 		c.TokenizerNameOrPath, c.TokenizerName = n, ""
 	}
 	if n := c.NumEpochs; n != nil {
-		errs = append(errs, both("num_epochs", "num_train_epochs", c.NumTrainEpochs != Default().NumTrainEpochs && c.NumTrainEpochs != *n))
+		errs = append(errs, both("num_epochs", "num_train_epochs", c.NumTrainEpochs != epochs && c.NumTrainEpochs != *n))
 		c.NumTrainEpochs, c.NumEpochs = *n, nil
 	}
 	if n := c.MaxGradNorm; n != nil {

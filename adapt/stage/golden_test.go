@@ -11,9 +11,9 @@ import (
 	"testing"
 
 	"olmo/adapt"
-	"olmo/data/tokens"
 	"olmo/device/cpu"
 	"olmo/model"
+	"olmo/objective"
 	"olmo/tensor"
 	"olmo/train"
 )
@@ -57,16 +57,18 @@ func near(t *testing.T, what string, got, want, tolerance float64) {
 }
 
 // prepared writes the rows of a fixture as Prepare would.
-func prepared(t *testing.T, dir string, b batch, V int) *Rows {
+func prepared(t *testing.T, dir string, V int, batches ...batch) *Rows {
 	t.Helper()
-	w := &rowWriter{r: &Rows{Tokens: filepath.Join(dir, "sft.npy"), Masks: filepath.Join(dir, "sft.mask.npy"), DType: tokens.DTypeFor(V)}, vocabulary: V, counts: &adapt.Counts{}}
-	for i, ids := range b.IDs {
-		n := 0
-		for n < len(ids) && b.Attention[i][n] == 1 {
-			n++
-		}
-		if err := w.put(&adapt.Example{IDs: ids[:n], Labels: b.Labels[i][:n]}); err != nil {
-			t.Fatal(err)
+	w := newRowWriter(filepath.Join(dir, "rows"), V, &adapt.Counts{})
+	for i := range batches[0].IDs {
+		for _, b := range batches { // of pairs the chosen answer, then the rejected one
+			ids, n := b.IDs[i], 0
+			for n < len(ids) && b.Attention[i][n] == 1 {
+				n++
+			}
+			if err := w.put(&adapt.Example{IDs: ids[:n], Labels: b.Labels[i][:n]}); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	if err := w.write(); err != nil {
@@ -113,7 +115,7 @@ func TestGolden(t *testing.T) {
 		} {
 			t.Run(family+"/"+c.name, func(t *testing.T) {
 				root := filepath.Join(os.Getenv("OLMO_GOLDEN"), "adapt", "cases")
-				cfg := Default()
+				cfg := DefaultSFT()
 				cfg.ModelNameOrPath, cfg.OutputDir = filepath.Join(root, family, "policy"), t.TempDir()
 				cfg.PerDeviceTrainBatchSize, cfg.GradientAccumulationSteps = 1, len(padded.Batch.IDs)
 				cfg.Reduction, cfg.Shuffle, cfg.LearningRate, cfg.LRSchedulerType, cfg.ClipGradNorm = c.reduction, false, 2e-5, "constant", c.clip
@@ -124,8 +126,8 @@ func TestGolden(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer l.Close()
-				r := &Run{Config: cfg, DType: tensor.F32, positions: l.Config.T, Rows: prepared(t, cfg.OutputDir, padded.Batch, l.Config.V)}
-				if err := r.plan(); err != nil {
+				r := &Run{Config: &cfg.Config, DType: tensor.F32, positions: l.Config.T, Rows: prepared(t, cfg.OutputDir, l.Config.V, padded.Batch)}
+				if err := cfg.plan(r); err != nil {
 					t.Fatal(err)
 				}
 				r.Train.Tokenizer.Identifier = ""
@@ -195,6 +197,86 @@ func TestGolden(t *testing.T) {
 					t.Fatal(err)
 				}
 				near(t, "the loss after the step", rec["train_loss"].(float64), step.LossAfter, 5e-6)
+			})
+		}
+	}
+}
+
+// TestGoldenPairs: losses, log-probabilities, rewards and gradient norms of open-instruct's dpo_utils.
+func TestGoldenPairs(t *testing.T) {
+	for _, family := range []string{"olmo1", "olmo2"} {
+		var all struct {
+			Batch struct {
+				ChosenIDs         [][]int32 `json:"chosen_input_ids"`
+				ChosenLabels      [][]int32 `json:"chosen_labels"`
+				ChosenAttention   [][]int32 `json:"chosen_attention_mask"`
+				RejectedIDs       [][]int32 `json:"rejected_input_ids"`
+				RejectedLabels    [][]int32 `json:"rejected_labels"`
+				RejectedAttention [][]int32 `json:"rejected_attention_mask"`
+			} `json:"batch"`
+			Runs []struct {
+				Loss           objective.PreferenceLoss `json:"loss_type"`
+				Beta           float64                  `json:"beta"`
+				Smoothing      float64                  `json:"label_smoothing"`
+				Ratio          *float64                 `json:"gamma_beta_ratio"`
+				Mean           float64                  `json:"loss"`
+				GradNorm       norms                    `json:"grad_norm"`
+				PolicyChosen   []float64                `json:"policy_chosen_logps"`
+				PolicyRejected []float64                `json:"policy_rejected_logps"`
+				Chosen         []float64                `json:"chosen_rewards"`
+				Rejected       []float64                `json:"rejected_rewards"`
+			} `json:"runs"`
+		}
+		golden(t, family+"/dpo.json", &all)
+		b := all.Batch
+		for i, want := range all.Runs {
+			t.Run(fmt.Sprintf("%s/%s/%d", family, want.Loss, i), func(t *testing.T) {
+				root := filepath.Join(os.Getenv("OLMO_GOLDEN"), "adapt", "cases", family)
+				c := DefaultDPO()
+				c.ModelNameOrPath, c.OutputDir, c.ReferenceModel = filepath.Join(root, "policy"), t.TempDir(), filepath.Join(root, "reference")
+				c.Beta, c.LossType, c.LabelSmoothing, c.PerDeviceTrainBatchSize, c.Shuffle = want.Beta, want.Loss, want.Smoothing, len(b.ChosenIDs), false
+				if want.Ratio != nil {
+					c.GammaBetaRatio = *want.Ratio
+				}
+				one := 1
+				c.MaxTrainSteps = &one
+				l, err := model.Open(c.ModelNameOrPath)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer l.Close()
+				r := &Run{Config: &c.Config, DType: tensor.F32, positions: l.Config.T, vocabulary: l.Config.V}
+				r.Rows = prepared(t, c.OutputDir, l.Config.V, batch{b.ChosenIDs, b.ChosenLabels, b.ChosenAttention}, batch{b.RejectedIDs, b.RejectedLabels, b.RejectedAttention})
+				if err := c.plan(t.Context(), r, host(t)); err != nil {
+					t.Fatal(err)
+				}
+				r.Train.Tokenizer.Identifier, r.Train.DeviceTrainMicrobatchSize = "", 1
+				dev, err := cpu.New()
+				if err != nil {
+					t.Fatal(err)
+				}
+				tr, err := train.New(r.Train, dev, train.Options{Record: Record})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer tr.Close()
+				rec, err := tr.Step()
+				if err != nil {
+					t.Fatal(err)
+				}
+				mean := func(v []float64) (m float64) {
+					for _, x := range v {
+						m += x / float64(len(v))
+					}
+					return m
+				}
+				near(t, "the loss", rec["train_loss"].(float64), want.Mean, 5e-6)
+				near(t, "the gradient norm", rec["optim/total_grad_norm"].(float64), want.GradNorm.Global, 2e-4)
+				for key, v := range map[string][]float64{"logps/chosen": want.PolicyChosen, "logps/rejected": want.PolicyRejected, "rewards/chosen": want.Chosen, "rewards/rejected": want.Rejected} {
+					if got := rec[key].(float64); math.Abs(got-mean(v)) > 2e-5*math.Max(1, math.Abs(mean(v))) {
+						t.Errorf("%s is %v, want %v", key, got, mean(v))
+					}
+				}
 			})
 		}
 	}

@@ -32,10 +32,12 @@ type Rows struct {
 	Warnings      []string // and warns of
 	Skipped       int      // rows that are none, in Rejects
 	Rejects       string
+
+	of proof.Hash // everything that they follow from
 }
 
 // rowsFormat is the format of the file that remembers rows.
-const rowsFormat = "olmo adapt rows 2"
+const rowsFormat = "olmo adapt rows 3"
 
 // remembered is what lies beside the files of rows.
 type remembered struct {
@@ -56,7 +58,7 @@ func (c *Config) mixture() (*adapt.Mixture, error) {
 }
 
 // fingerprint is over everything that the rows follow from.
-func (c *Config) fingerprint(template string, tokenizer []byte, length int) (proof.Hash, error) {
+func (c *Config) fingerprint(kind adapt.Kind, e *adapt.Encoder, tokenizer []byte) (proof.Hash, error) {
 	m, err := c.mixture()
 	if err != nil {
 		return proof.Hash{}, err
@@ -68,13 +70,14 @@ func (c *Config) fingerprint(template string, tokenizer []byte, length int) (pro
 	}
 	all := struct {
 		Format, Template, Tokenizer string
+		Kind                        adapt.Kind
 		TrainOn                     adapt.TrainOn
 		Length                      int
 		Seed                        uint64
 		Skip                        bool
 		Most                        *int
 		Sources                     []source
-	}{rowsFormat, template, proof.Sum(tokenizer).String(), c.TrainOn, length, c.Seed, c.SkipBadRows, c.MaxTrainSamples, nil}
+	}{rowsFormat, e.Template.Text(), proof.Sum(tokenizer).String(), kind, e.TrainOn, e.MaxLength, c.Seed, c.SkipBadRows, c.MaxTrainSamples, nil}
 	for _, p := range m.Parts {
 		digest, err := m.Digest(p)
 		if err != nil {
@@ -86,23 +89,26 @@ func (c *Config) fingerprint(template string, tokenizer []byte, length int) (pro
 	return proof.Sum(text), err
 }
 
-// Prepare tokenises the conversations of the mixture into files in a folder, or takes those that are there
-// and follow from the same. vocabulary is the number of rows of the model's embedding.
-func (c *Config) Prepare(ctx context.Context, e *adapt.Encoder, tokenizerFile []byte, folder string, vocabulary int) (*Rows, error) {
-	of, err := c.fingerprint(e.Template.Text(), tokenizerFile, e.MaxLength)
+// prepare tokenises what the mixture holds into files of output_dir, or takes those that are there and
+// follow from the same. A pair becomes two rows, the chosen answer first.
+func (r *Run) prepare(ctx context.Context, kind adapt.Kind) (*Rows, error) {
+	of, err := r.Config.fingerprint(kind, r.Encoder, r.Files["tokenizer.json"])
 	if err != nil {
 		return nil, err
 	}
-	stem := filepath.Join(folder, "sft")
+	folder := filepath.Join(r.Config.OutputDir, "data")
+	stem := filepath.Join(folder, string(kind))
 	memory := stem + ".json"
 	if text, err := files.ReadFile(memory); err == nil {
 		var m remembered
 		if json.Unmarshal(text, &m) == nil && m.Format == rowsFormat && m.Of == of {
+			m.Rows.of = of
 			return &m.Rows, nil
 		}
 	}
-	w := &rowWriter{r: &Rows{Tokens: stem + ".npy", Masks: stem + ".mask.npy", DType: tokens.DTypeFor(vocabulary), Rejects: filepath.Join(folder, "rejects.jsonl")}, vocabulary: vocabulary, counts: adapt.NewCounts(e.Tokenizer)}
-	if err := c.encode(ctx, e, w); err != nil {
+	w := newRowWriter(stem, r.vocabulary, adapt.NewCounts(r.Encoder.Tokenizer))
+	w.r.Rejects, w.r.of = filepath.Join(folder, "rejects.jsonl"), of
+	if err := r.Config.encode(ctx, kind, r.Encoder, w); err != nil {
 		return nil, err
 	}
 	if err := w.write(); err != nil {
@@ -115,45 +121,57 @@ func (c *Config) Prepare(ctx context.Context, e *adapt.Encoder, tokenizerFile []
 	return w.r, err
 }
 
-// encode makes rows of the mixture's conversations, in its order.
-func (c *Config) encode(ctx context.Context, e *adapt.Encoder, w *rowWriter) error {
+// encode makes rows of what the mixture holds, in its order.
+func (c *Config) encode(ctx context.Context, kind adapt.Kind, e *adapt.Encoder, w *rowWriter) error {
 	m, err := c.mixture()
 	if err != nil {
 		return err
 	}
 	type encoded struct {
-		x    *adapt.Example
-		form adapt.Form
+		answers []*adapt.Example
+		form    adapt.Form
 	}
 	var reject func(error) error
 	if c.SkipBadRows {
 		reject = w.reject
 	}
 	taken, err := adapt.Read(ctx, m, func(row []byte) (encoded, error) {
-		r, err := adapt.ParseRow(row, adapt.SFT)
+		r, err := adapt.ParseRow(row, kind)
 		if err != nil {
 			return encoded{}, err
 		}
-		x, err := e.Encode(&r.Conversation)
-		return encoded{x, r.Form}, err
+		conversations := []*adapt.Conversation{&r.Conversation}
+		if kind == adapt.Preference {
+			conversations = append(conversations, &r.Rejected)
+		}
+		x := encoded{form: r.Form}
+		for _, c := range conversations {
+			answer, err := e.Encode(c)
+			if err != nil {
+				return encoded{}, err
+			}
+			x.answers = append(x.answers, answer)
+		}
+		return x, nil
 	}, reject)
 	if err != nil {
 		return err
 	}
+	rows := 0
 	for _, t := range taken {
 		if text := t.Part.Suspicious(t.Of); text != "" {
 			w.r.Warnings = append(w.r.Warnings, text)
 		}
 		var form adapt.Form
-		for _, r := range t.Rows {
-			if c.MaxTrainSamples != nil && w.counts.Examples >= *c.MaxTrainSamples {
+		for _, x := range t.Rows {
+			if rows++; c.MaxTrainSamples != nil && rows > *c.MaxTrainSamples {
 				return nil
 			}
-			if form == "" && r.form != "" {
-				form = r.form
+			if form == "" && x.form != "" {
+				form = x.form
 				w.r.Notes = append(w.r.Notes, fmt.Sprintf("%s: rows in the form of %s are read as messages", t.Part.Name, form))
 			}
-			if err := w.add(r.x); err != nil {
+			if err := w.add(x.answers...); err != nil {
 				return err
 			}
 		}
@@ -170,16 +188,29 @@ type rowWriter struct {
 	at                          int
 }
 
-// add takes an example; one without a token that trains is counted and left out.
-func (w *rowWriter) add(x *adapt.Example) error {
-	w.counts.Add(x)
-	if !x.Keep() {
+func newRowWriter(stem string, vocabulary int, counts *adapt.Counts) *rowWriter {
+	return &rowWriter{r: &Rows{Tokens: stem + ".npy", Masks: stem + ".mask.npy", DType: tokens.DTypeFor(vocabulary)}, vocabulary: vocabulary, counts: counts}
+}
+
+// add takes a group of examples; when one has no token that trains all are counted and left out.
+func (w *rowWriter) add(group ...*adapt.Example) error {
+	keep := true
+	for _, x := range group {
+		w.counts.Add(x)
+		keep = keep && x.Keep()
+	}
+	if !keep {
 		return nil
 	}
 	if w.r.First == nil {
-		w.r.First = x
+		w.r.First = group[0]
 	}
-	return w.put(x)
+	for _, x := range group {
+		if err := w.put(x); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // put writes an example.

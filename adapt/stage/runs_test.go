@@ -31,7 +31,7 @@ func TestRuns(t *testing.T) {
 	for _, path := range paths {
 		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
 		t.Run(name, func(t *testing.T) {
-			c, err := Load(path, nil)
+			c, err := LoadSFT(path, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -73,7 +73,7 @@ func TestOpenInstructsRuns(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		_, err = Load(path, nil)
+		_, err = LoadSFT(path, nil)
 		for _, r := range refused {
 			if regexp.MustCompile(r.file).MatchString(filepath.ToSlash(name)) && err != nil && strings.Contains(err.Error(), r.because) {
 				t.Logf("%s: %v", name, err)

@@ -1,194 +1,92 @@
 package stage
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"slices"
-	"strconv"
 
 	"olmo/adapt"
-	"olmo/chat"
-	"olmo/convert"
-	"olmo/internal/pyjson"
-	"olmo/model"
-	"olmo/runlog"
-	"olmo/store"
-	"olmo/tensor"
-	"olmo/tokenizer"
-	"olmo/train"
+	"olmo/config"
 )
 
-// Run is a stage that is ready to train.
-type Run struct {
-	Config *Config
-	Train  *train.Config
-	// Files are those of the tokenizer, with the chat template, that the model is released with.
-	Files map[string][]byte
-	Rows  *Rows
-	DType tensor.DType // of the model that the stage starts from, and of the one that it writes
-	// Encoder is what made the rows.
-	Encoder *adapt.Encoder
-
-	positions int // of the model
+// SFTConfig is what the YAML file of supervised fine-tuning says.
+type SFTConfig struct {
+	Config       `yaml:",inline"`
+	TrainOn      adapt.TrainOn `yaml:"train_on"`
+	Reduction    Reduction     `yaml:"reduction"`
+	FinalLRRatio *float64      `yaml:"final_lr_ratio"`
+	// NEFTuneNoiseAlpha is known by name, so that it can be refused.
+	NEFTuneNoiseAlpha float64 `yaml:"neftune_noise_alpha,omitempty"`
 }
 
-// SFT plans supervised fine-tuning: the model, its conversations as rows, and the run over them.
-func SFT(ctx context.Context, c *Config, warn func(string)) (*Run, error) {
-	l, err := model.Open(c.ModelNameOrPath)
-	if err != nil {
-		return nil, fmt.Errorf("model_name_or_path: %w", err)
-	}
-	defer l.Close()
-	r := &Run{Config: c, DType: l.DType, positions: l.Config.T}
-	if r.Files, err = convert.TokenizerFiles(l, warn); err != nil {
-		return nil, err
-	}
-	if c.TokenizerNameOrPath != "" {
-		if r.Files, err = tokenizerFiles(c.TokenizerNameOrPath); err != nil {
-			return nil, err
-		}
-	}
-	if r.Files["tokenizer.json"] == nil {
-		return nil, fmt.Errorf("%s has no tokenizer.json\nhint: tokenizer_name_or_path names one", c.ModelNameOrPath)
-	}
-	template, err := r.template()
-	if err != nil {
-		return nil, err
-	}
-	tok, err := tokenizer.Parse(r.Files["tokenizer.json"])
-	if err != nil {
-		return nil, fmt.Errorf("tokenizer.json: %w", err)
-	}
-	r.Encoder = &adapt.Encoder{Template: template, Tokenizer: tok, TrainOn: c.TrainOn, MaxLength: l.Config.T}
-	if n := c.MaxSeqLength; n != nil {
-		if *n > l.Config.T && l.Config.Position == model.Learned {
-			return nil, fmt.Errorf("max_seq_length is %d, and the model has %d positions", *n, l.Config.T)
-		}
-		r.Encoder.MaxLength = *n
-	}
-	if err := r.release(template); err != nil {
-		return nil, err
-	}
-	if r.Rows, err = c.Prepare(ctx, r.Encoder, r.Files["tokenizer.json"], filepath.Join(c.OutputDir, "data"), l.Config.V); err != nil {
-		return nil, err
-	}
-	return r, r.plan()
+// Reduction is what the sum of the losses of a step's target tokens is divided by.
+type Reduction string
+
+// The reductions: by their number, as the mean over micro-batches of the means over their target
+// tokens (open-instruct's of today), by nothing.
+const (
+	Token Reduction = "token"
+	Mean  Reduction = "mean"
+	Sum   Reduction = "sum"
+)
+
+// DefaultSFT returns open-instruct's defaults of finetune.py.
+func DefaultSFT() *SFTConfig {
+	c := &SFTConfig{Config: shared(), TrainOn: adapt.EveryAnswer, Reduction: Token}
+	c.DatasetTransformFn = []string{"sft_tulu_tokenize_and_truncate_v1", "sft_tulu_filter_v1"}
+	c.WarmupRatio, c.NumTrainEpochs = 0.03, 2
+	return c
 }
 
-// tokenizerFiles reads the files of a tokenizer: a tokenizer.json, or a folder with one.
-func tokenizerFiles(path string) (map[string][]byte, error) {
-	if st, err := os.Stat(path); err == nil && !st.IsDir() {
-		text, err := store.ReadFile(path)
-		return map[string][]byte{"tokenizer.json": text}, err
+// LoadSFT reads the config of a run and merges overrides over it.
+func LoadSFT(path string, overrides []string) (*SFTConfig, error) {
+	c := DefaultSFT()
+	if err := config.Load(path, overrides, c); err != nil {
+		return nil, err
 	}
-	all := map[string][]byte{}
-	for _, name := range []string{"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "generation_config.json"} {
-		text, err := store.ReadFile(filepath.Join(path, name))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
+	if err := c.check(path, DefaultSFT().NumTrainEpochs); err != nil {
+		return nil, err
+	}
+	for _, err := range []error{
+		config.OneOf("reduction", string(c.Reduction), "token", "mean", "sum"),
+		config.OneOf("train_on", string(c.TrainOn), "assistant", "last", "all"),
+	} {
 		if err != nil {
-			return nil, fmt.Errorf("tokenizer_name_or_path: %w", err)
-		}
-		all[name] = text
-	}
-	return all, nil
-}
-
-// template is the chat template, for the tokenizer's special tokens.
-func (r *Run) template() (*chat.Template, error) {
-	dir, err := os.MkdirTemp("", "olmo-template-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	for _, name := range sortedKeys(r.Files) {
-		if err := os.WriteFile(filepath.Join(dir, name), r.Files[name], 0o666); err != nil {
 			return nil, err
 		}
 	}
-	t, err := adapt.Template(r.Config.ChatTemplateName, dir, r.Config.AddBOS)
+	switch {
+	case c.FinalLRRatio != nil && (c.LRSchedulerType != "linear" || !(*c.FinalLRRatio >= 0 && *c.FinalLRRatio < 1)):
+		return nil, errors.New("final_lr_ratio is for lr_scheduler_type linear, and from 0 to below 1")
+	case c.NEFTuneNoiseAlpha != 0:
+		return nil, errors.New("neftune_noise_alpha is set, and this program does not do that\nhint: noise on embeddings is not here yet")
+	}
+	return c, nil
+}
+
+// Plan prepares the run: the model, its conversations as rows, and the settings of the run over them.
+func (c *SFTConfig) Plan(ctx context.Context, h Host) (*Run, error) {
+	r, err := c.open(c.TrainOn, h.Warn)
 	if err != nil {
-		return nil, fmt.Errorf("chat_template_name: %w", err)
+		return nil, err
 	}
-	return t, nil
-}
-
-// release puts the template into the files that the model is released with, in both places where
-// programs look for it.
-func (r *Run) release(t *chat.Template) error {
-	r.Files["chat_template.jinja"] = []byte(t.Text())
-	settings := map[string]any{}
-	if text := r.Files["tokenizer_config.json"]; text != nil {
-		d := json.NewDecoder(bytes.NewReader(text))
-		d.UseNumber()
-		if err := d.Decode(&settings); err != nil {
-			return fmt.Errorf("tokenizer_config.json: %w", err)
-		}
+	if r.Rows, err = r.prepare(ctx, adapt.SFT); err != nil {
+		return nil, err
 	}
-	settings["chat_template"] = t.Text()
-	text, err := pyjson.Indented(settings)
-	r.Files["tokenizer_config.json"] = text
-	return err
+	r.Summary = fmt.Sprintf("reduction %s", c.Reduction)
+	return r, c.plan(r)
 }
 
-// Steps are the updates of a run over so many rows, as open-instruct's trainer counts them.
-func (c *Config) Steps(rows int) int {
-	if c.MaxTrainSteps != nil {
-		return *c.MaxTrainSteps
-	}
-	return c.NumTrainEpochs * spans(rows, c.batch())
-}
-
-func spans(n, size int) int { return (n + size - 1) / size }
-
-// batch is the number of rows of a step.
-func (c *Config) batch() int {
-	return c.PerDeviceTrainBatchSize * c.GradientAccumulationSteps * c.NumProcesses
-}
-
-// plan makes the config of the run over the rows.
-func (r *Run) plan() error {
-	c, steps := r.Config, r.Config.Steps(r.Rows.Count)
-	n := train.Continuation{From: c.ModelNameOrPath, Data: []string{r.Rows.Tokens}, Steps: steps}
-	length := min(max(r.Rows.Longest, 2), r.positions)
-	t, err := n.Config([]string{
-		"save_folder=" + quoted(c.OutputDir), "run_name=" + quoted(filepath.Base(c.OutputDir)),
-		fmt.Sprintf("model.max_sequence_length=%d", r.positions), fmt.Sprintf("data.row_length=%d", length), "data.name=rows", "data.drop_last=false",
-		fmt.Sprintf("data.label_mask_paths=[%s]", quoted(r.Rows.Masks)), fmt.Sprintf("data.memmap_dtype=%s", r.Rows.DType),
-		fmt.Sprintf("global_train_batch_size=%d", c.batch()),
-	})
-	if err != nil {
+// plan makes the config of the run.
+func (c *SFTConfig) plan(r *Run) (err error) {
+	if r.Train, err = r.plan(1); err != nil {
 		return err
 	}
-	t.Seed, t.Data.NoShuffle = c.Seed, !c.Shuffle
-	t.Precision, t.MaxGradNorm = c.Precision, c.ClipGradNorm
-	o := &t.Optimizer
-	o.LearningRate, o.WeightDecay, o.Betas, o.Eps = c.LearningRate, c.WeightDecay, [2]float64{0.9, 0.999}, 1e-8
-	o.DecayNormAndBias, o.DecayEmbeddings = true, true
-	s := &t.Scheduler
-	warmup := float64(int(float64(steps) * c.WarmupRatio))
-	s.SetDefaults()
-	s.TWarmup = warmup
-	switch c.LRSchedulerType {
-	case "linear":
-		s.Name = "hf_linear"
-		if f := c.FinalLRRatio; f != nil {
-			end := (float64(steps) - float64(*f*warmup)) / (1 - *f)
-			s.TMax = &end
-		}
-	case "cosine":
-		s.Name = "hf_cosine"
-	case "constant_with_warmup":
-		s.Name = "hf_constant"
-	default:
-		s.Name, s.TWarmup = "hf_constant", 0
+	t := r.Train
+	if f := c.FinalLRRatio; f != nil {
+		steps := float64(t.MaxDuration.Steps)
+		end := (steps - float64(*f*t.Scheduler.TWarmup)) / (1 - *f)
+		t.Scheduler.TMax = &end
 	}
 	switch c.Reduction {
 	case Token:
@@ -198,85 +96,5 @@ func (r *Run) plan() error {
 	case Sum:
 		t.LossDenominator = "none"
 	}
-	// About as many tokens at a time as fit the caches of a small machine; it changes no bit.
-	t.DeviceTrainMicrobatchSize = min(max(2048/length, 1), c.batch())
-	t.SaveIntervalEphemeral, t.SaveInterval, t.SaveNumCheckpoints = nil, nil, c.KeepLastNCheckpoints
-	switch n, err := strconv.Atoi(c.CheckpointingSteps); {
-	case c.CheckpointingSteps == "":
-	case c.CheckpointingSteps == "epoch":
-		per := spans(r.Rows.Count, c.batch())
-		t.SaveInterval = &per
-	case err != nil || n < 1:
-		return fmt.Errorf("checkpointing_steps is %q, want a number of steps or epoch", c.CheckpointingSteps)
-	default:
-		t.SaveInterval = &n
-	}
-	if c.GradientCheckpointing {
-		all := model.Recompute("whole_layer")
-		t.ActivationCheckpointing = &all
-	}
-	t.TryLoadLatestSave, t.SaveOverwrite, t.NoPreTrainCheckpoint = !c.OverwriteOutputDir, c.OverwriteOutputDir, true
-	if c.ResumeFromCheckpoint != "" {
-		t.LoadPath = c.ResumeFromCheckpoint
-	}
-	t.Tokenizer.Identifier = filepath.Join(c.OutputDir, "tokenizer.json")
-	t.DeviceEvalBatchSize = t.DeviceTrainMicrobatchSize
-	r.Train = t
 	return t.Validate()
-}
-
-// quoted is a text that a config takes for one.
-func quoted(text string) string {
-	b, _ := json.Marshal(text) // a string always encodes
-	return string(b)
-}
-
-// Record gives a step's line of the log open-instruct's names.
-func Record(r runlog.Record) {
-	if loss, ok := r["train/CrossEntropyLoss"]; ok {
-		r["train_loss"] = loss
-	}
-	r["learning_rate"] = r["optim/learning_rate_group0"]
-}
-
-// Finish writes the model of the last checkpoint into output_dir, as a folder in Hugging Face's
-// layout.
-func (r *Run) Finish(ctx context.Context, warn func(string)) error {
-	out := r.Config.OutputDir
-	step, err := train.Latest(out)
-	if err != nil {
-		return err
-	}
-	made := filepath.Join(out, ".model.tmp")
-	if err := os.RemoveAll(made); err != nil {
-		return err
-	}
-	defer os.RemoveAll(made)
-	dtype := r.DType
-	if !slices.Contains([]tensor.DType{tensor.F32, tensor.F16, tensor.BF16}, dtype) {
-		dtype = tensor.F32
-	}
-	if _, err := convert.Run(ctx, convert.Options{From: step, To: model.HuggingFace, Out: made, DType: dtype, Warn: warn}); err != nil {
-		return err
-	}
-	entries, err := os.ReadDir(made)
-	if err != nil {
-		return err
-	}
-	// config.json last: with it the folder is a model.
-	slices.SortStableFunc(entries, func(a, b os.DirEntry) int {
-		last := func(e os.DirEntry) int {
-			if e.Name() == "config.json" {
-				return 1
-			}
-			return 0
-		}
-		return last(a) - last(b)
-	})
-	for _, e := range entries {
-		if err := store.Copy(filepath.Join(made, e.Name()), filepath.Join(out, e.Name())); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -8,14 +9,16 @@ import (
 	"strings"
 	"testing"
 
+	"olmo/device"
 	"olmo/device/cpu"
 	"olmo/lm/lmtest"
 	"olmo/model"
+	"olmo/runlog"
 	"olmo/train"
 )
 
 // chats writes conversations, one of them worthless, and a config over them.
-func chats(t *testing.T, dir string, overrides ...string) (*Config, error) {
+func chats(t *testing.T, dir string, overrides ...string) (*SFTConfig, error) {
 	t.Helper()
 	if err := lmtest.Write(filepath.Join(dir, "model")); err != nil {
 		t.Fatal(err)
@@ -35,15 +38,33 @@ func chats(t *testing.T, dir string, overrides ...string) (*Config, error) {
 			t.Fatal(err)
 		}
 	}
-	return Load(filepath.Join(dir, "sft.yaml"), overrides)
+	return LoadSFT(filepath.Join(dir, "sft.yaml"), overrides)
 }
 
-func tuned(t *testing.T, c *Config) *Run {
+// host is the program around a plan.
+func host(t *testing.T) Host {
+	return Host{Warn: func(s string) { t.Log(s) }, Device: func() (device.Device, error) { return cpu.New() }, See: func(string, int, int) {}}
+}
+
+func tuned(t *testing.T, c interface {
+	Plan(context.Context, Host) (*Run, error)
+},
+) *Run {
 	t.Helper()
-	r, err := SFT(t.Context(), c, func(s string) { t.Log(s) })
+	r, err := c.Plan(t.Context(), host(t))
 	if err != nil {
 		t.Fatal(err)
 	}
+	train1(t, r)
+	if err := r.Finish(t.Context(), func(s string) { t.Log(s) }); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// train1 runs a plan to its end.
+func train1(t *testing.T, r *Run) {
+	t.Helper()
 	dev, err := cpu.New()
 	if err != nil {
 		t.Fatal(err)
@@ -56,10 +77,6 @@ func tuned(t *testing.T, c *Config) *Run {
 	if _, err := tr.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Finish(t.Context(), func(s string) { t.Log(s) }); err != nil {
-		t.Fatal(err)
-	}
-	return r
 }
 
 // TestSFT: a stage leaves a model that opens, with its template; stopped and continued, packed or not,
@@ -165,7 +182,7 @@ func TestRefused(t *testing.T) {
 	} {
 		cfg, err := chats(t, t.TempDir(), c.overrides...)
 		if err == nil {
-			_, err = SFT(t.Context(), cfg, func(string) {})
+			_, err = cfg.Plan(t.Context(), host(t))
 		}
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: %v, want %q", c.overrides, err, c.want)
@@ -189,7 +206,7 @@ func TestMixture(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := SFT(t.Context(), c, func(s string) { t.Log(s) })
+		r, err := c.Plan(t.Context(), host(t))
 		if err != nil {
 			return nil, err
 		}
@@ -211,5 +228,81 @@ func TestMixture(t *testing.T) {
 	}
 	if _, err := rows("seed=4294967296"); err == nil || !strings.Contains(err.Error(), "seed is 4294967296") {
 		t.Errorf("a seed of 33 bits: %v", err)
+	}
+}
+
+// TestDPO: pairs make the chosen answers more probable; in other micro-batches and stopped in between the
+// bits are the same, and what the reference says is computed once.
+func TestDPO(t *testing.T) {
+	make := func(t *testing.T, dir string, overrides ...string) *DPOConfig {
+		t.Helper()
+		if _, err := chats(t, dir); err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		for i := range 12 {
+			turn := fmt.Sprintf(`{"role":"user","content":"What is %d + 1?"},{"role":"assistant","content":`, i)
+			fmt.Fprintf(&b, `{"chosen":[%s"%d"}],"rejected":[%s"I do not know."}]}`+"\n", turn, i+1, turn)
+		}
+		config := "model_name_or_path: model\nchat_template_name: tulu.jinja\ndataset_mixer_list: [pairs.jsonl, \"1.0\"]\nlearning_rate: 1e-3\nlr_scheduler_type: constant\nper_device_train_batch_size: 4\n" +
+			"num_train_epochs: 3\nloss_type: dpo\nbeta: 0.1\noutput_dir: " + filepath.Join(dir, "out") + "\n"
+		for name, text := range map[string]string{"pairs.jsonl": b.String(), "dpo.yaml": config} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c, err := LoadDPO(filepath.Join(dir, "dpo.yaml"), overrides)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	read := func(c *DPOConfig, name string) []byte {
+		text, err := os.ReadFile(filepath.Join(c.OutputDir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	c := make(t, t.TempDir())
+	tuned(t, c)
+	records, err := runlog.Read(filepath.Join(c.OutputDir, "metrics.jsonl"))
+	if err != nil || len(records) != 9 {
+		t.Fatalf("%d steps, %v", len(records), err)
+	}
+	first, last := records[0], records[8]
+	if got := first["train_loss"]; got != 0.6931471805599453 || first["rewards/margin"] != 0.0 {
+		t.Errorf("before the first update the loss is %v and the margin %v, want log 2 and 0", got, first["rewards/margin"])
+	}
+	if last["rewards/accuracy"] != 1.0 || last["train_loss"].(float64) >= 0.69 {
+		t.Errorf("in the end %v", last)
+	}
+	l, err := model.Open(c.OutputDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	chain := read(c, "chain.jsonl")
+
+	// In parts, and stopped after the second step.
+	again := make(t, t.TempDir(), "per_device_train_batch_size=1", "gradient_accumulation_steps=4")
+	r, err := again.Plan(t.Context(), host(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Train.DeviceTrainMicrobatchSize = 1
+	two := 2
+	r.Train.StopAt = &two
+	train1(t, r)
+	r, err = again.Plan(t.Context(), Host{Warn: func(string) {}, Device: func() (device.Device, error) {
+		t.Error("the reference's log-probabilities are computed twice")
+		return cpu.New()
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	train1(t, r)
+	if got := read(again, "chain.jsonl"); string(members(got, "loss")) != string(members(chain, "loss")) || string(members(got, "weights")) != string(members(chain, "weights")) {
+		t.Errorf("another run:\n%s\n%s", got, chain)
 	}
 }

@@ -133,6 +133,7 @@ printf '{"eos_token":"<|endoftext|>"}' > OLMo-2-1B/tokenizer_config.json
 printf '{%% for m in messages %%}{{ m.content }}{%% endfor %%}' > REWARD/chat_template.jinja
 printf '{"messages":[{"role":"user","content":"2+2?"},{"role":"assistant","content":"4"}]}\n' > chats.jsonl
 printf 'model_name_or_path: MODEL\nchat_template_name: tulu\ndataset_mixer_list: [chats.jsonl, "1.0"]\nmax_seq_length: 64\n' > sft.yaml
+printf 'model_name_or_path: MODEL\nchat_template_name: tulu\ndataset_mixer_list: [pairs.jsonl, "1.0"]\nmax_seq_length: 64\n' > dpo.yaml
 printf '{"chosen":[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello."}],"rejected":[{"role":"user","content":"Hi"},{"role":"assistant","content":"No."}]}\n' > pairs.jsonl
 olmo convert --from MODEL --to gguf --out model.gguf
 for run in run run-a run-b run-c; do

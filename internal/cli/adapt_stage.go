@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"olmo/adapt/stage"
+	"olmo/device"
+	"olmo/device/cpu"
+)
+
+// stageConfig is the config of a stage of adaptation.
+type stageConfig interface {
+	WithoutEffect() []string
+	Plan(ctx context.Context, h stage.Host) (*stage.Run, error)
+}
+
+// newAdaptStage completes the command of a stage: its use, arguments and flags, and the run.
+func newAdaptStage(c *cobra.Command, load func(path string, overrides []string) (stageConfig, error)) *cobra.Command {
+	var asJSON, dryRun bool
+	name := c.Use
+	c.Use += " CONFIG.yaml [key=value…]"
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 || isOverride(args[0]) {
+			return usageErrorf("one CONFIG.yaml is needed")
+		}
+		for _, a := range args[1:] {
+			if !strings.Contains(a, "=") {
+				return usageErrorf("unexpected argument %q\nhint: overrides have the form key=value", a)
+			}
+		}
+		cfg, err := load(args[0], args[1:])
+		if err != nil {
+			return err
+		}
+		return runAdaptation(c, "olmo adapt "+name, cfg, dryRun, asJSON)
+	}
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "only say what the run would need on this machine")
+	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object about the run at its end, or about what it would need")
+	takesOverrides(c)
+	return c
+}
+
+func runAdaptation(c *cobra.Command, verb string, cfg stageConfig, dry, asJSON bool) error {
+	p := newProgress(c.ErrOrStderr())
+	say := func(text string) { p.print(verb + ": " + text) }
+	warn := func(text string) { say("warning: " + text) }
+	if keys := cfg.WithoutEffect(); len(keys) > 0 {
+		say("without effect here: " + strings.Join(keys, ", "))
+	}
+	r, err := cfg.Plan(c.Context(), stage.Host{
+		Warn:   warn,
+		DryRun: dry,
+		Device: func() (device.Device, error) { return cpu.New() },
+		See: func(what string, done, total int) {
+			p.update(step{done: float64(done), total: float64(total), note: what})
+		},
+	})
+	if err != nil {
+		return err
+	}
+	for _, text := range r.Rows.Notes {
+		say("note: " + text)
+	}
+	say("the first row, and what of it trains:\n" + indented(marked(r.Encoder, r.Rows.First, false)))
+	say(r.Rows.Counts)
+	for _, text := range r.Rows.Warnings {
+		warn(text)
+	}
+	if n := r.Rows.Skipped; n > 0 {
+		warn(fmt.Sprintf("%d rows are no conversations and are left out: %s", n, r.Rows.Rejects))
+	}
+	unit := "rows"
+	if r.Group == 2 {
+		unit = "pairs"
+	}
+	say(fmt.Sprintf("%d steps of %d %s, %s", r.Train.MaxDuration.Steps, r.Train.GlobalTrainBatchSize, unit, r.Summary))
+	switch {
+	case dry:
+		return dryRun(c, r.Train, asJSON)
+	case r.PrepareOnly:
+		say("prepared, as the config asks; nothing trains")
+		return nil
+	}
+	return runTrain(c, "", r.Train, trainCall{
+		verb: verb, json: asJSON, files: r.Files, tok: r.Encoder.Tokenizer, record: stage.Record,
+		finish: func() error { return r.Finish(c.Context(), warn) },
+	})
+}

@@ -1,0 +1,117 @@
+package train
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"olmo/device"
+	"olmo/graph"
+	"olmo/model"
+	"olmo/store"
+)
+
+// referencesFormat is the format of a file of reference log-probabilities.
+const referencesFormat = "olmo reference log-probabilities 1"
+
+// References are the log-probabilities of the answers of all rows by a model that does not learn: of each
+// row the sum over its targets, in nats.
+type References struct {
+	Format string    `json:"format"`
+	Of     string    `json:"of"` // what they follow from: a hash over model and rows
+	Sums   []float64 `json:"sums"`
+}
+
+// Write writes them into a file, and returns its hash.
+func (r *References) Write(path string) (sha256Hex string, err error) {
+	r.Format = referencesFormat
+	text, err := json.Marshal(r)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.Sum256(text)
+	return hex.EncodeToString(h[:]), store.WriteFile(path, text)
+}
+
+// ReadReferences reads such a file, and returns its hash, too.
+func ReadReferences(path string) (*References, string, error) {
+	text, err := store.ReadFile(path)
+	if err != nil {
+		return nil, "", err
+	}
+	var r References
+	if err := json.Unmarshal(text, &r); err != nil || r.Format != referencesFormat {
+		return nil, "", fmt.Errorf("%s holds no reference log-probabilities", path)
+	}
+	h := sha256.Sum256(text)
+	return &r, hex.EncodeToString(h[:]), nil
+}
+
+// references reads the sums of a file that must have a hash.
+func references(path, sha256Hex string) ([]float64, error) {
+	r, hash, err := ReadReferences(path)
+	if err != nil {
+		return nil, err
+	}
+	if hash != sha256Hex {
+		return nil, fmt.Errorf("%s is another file: its SHA-256 is %s, the run has %s\nhint: the log-probabilities of another model or other rows would train something else", path, hash, sha256Hex)
+	}
+	return r.Sums, nil
+}
+
+// Scores computes what References holds of the rows of the run's data, by the model l, whose weights it
+// writes to the device. see is told how many instances are done.
+func (c *Config) Scores(ctx context.Context, l *model.Loaded, dev device.Device, see func(done, total int)) ([]float64, error) {
+	d, err := c.openData()
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	g := graph.New()
+	l.Config.Scores(g, 1)
+	p, err := dev.Compile(g, c.options())
+	if err != nil {
+		return nil, err
+	}
+	if err := l.Each(func(p model.Param, w []float32) error { return dev.Write(p.Name, w) }); err != nil {
+		return nil, err
+	}
+	var sums []float64
+	var part []uint32
+	for i, n, used := 0, d.Len(), 0; i < n; i++ {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		part, used = append(part, uint32(i)), used+d.Length(i)
+		if i+1 < n && used+d.Length(i+1) <= c.options().Rows {
+			continue
+		}
+		batch, err := d.Batch(part)
+		if err != nil {
+			return nil, err
+		}
+		in := item{Batch: batch}
+		if err := in.checkIDs(d, l.Config.V); err != nil {
+			return nil, err
+		}
+		b := in.rows(0, in.B)
+		if err := p.Run(b); err != nil {
+			return nil, err
+		}
+		ce, row := p.Output("ce"), 0
+		for _, s := range b.Segments {
+			var sum float64
+			for end := row + s.Rows; row < end; row++ {
+				if b.Targets[row] >= 0 {
+					sum -= float64(ce[row])
+				}
+			}
+			sums = append(sums, sum)
+		}
+		see(i+1, n)
+		part, used = part[:0], 0
+	}
+	return sums, nil
+}
