@@ -29,15 +29,17 @@ type Config struct {
 	ChatTemplateName    string `yaml:"chat_template_name"`
 	AddBOS              bool   `yaml:"add_bos"`
 
-	DatasetMixerList     []string           `yaml:"dataset_mixer_list"`
-	MixerList            []string           `yaml:"mixer_list,omitempty"`
-	DatasetMixer         map[string]float64 `yaml:"dataset_mixer,omitempty"`
-	DatasetMixerSplits   []string           `yaml:"dataset_mixer_list_splits"`
-	DatasetTransformFn   []string           `yaml:"dataset_transform_fn"`
-	DatasetTargetColumns []string           `yaml:"dataset_target_columns,omitempty"`
-	MaxTrainSamples      *int               `yaml:"max_train_samples"`
-	MaxSeqLength         *int               `yaml:"max_seq_length"`
-	SkipBadRows          bool               `yaml:"skip_bad_rows"`
+	DatasetMixerList []string           `yaml:"dataset_mixer_list"`
+	MixerList        []string           `yaml:"mixer_list,omitempty"`
+	DatasetMixer     map[string]float64 `yaml:"dataset_mixer,omitempty"`
+	// DatasetName is one data set, taken whole.
+	DatasetName          string   `yaml:"dataset_name,omitempty"`
+	DatasetMixerSplits   []string `yaml:"dataset_mixer_list_splits"`
+	DatasetTransformFn   []string `yaml:"dataset_transform_fn"`
+	DatasetTargetColumns []string `yaml:"dataset_target_columns,omitempty"`
+	MaxTrainSamples      *int     `yaml:"max_train_samples"`
+	MaxSeqLength         *int     `yaml:"max_seq_length"`
+	SkipBadRows          bool     `yaml:"skip_bad_rows"`
 
 	OutputDir          string `yaml:"output_dir"`
 	OverwriteOutputDir bool   `yaml:"overwrite_output_dir"`
@@ -68,7 +70,6 @@ type Config struct {
 	UseLoRA           bool   `yaml:"use_lora,omitempty"`
 	UseQLoRA          bool   `yaml:"use_qlora,omitempty"`
 	LoadBalancingLoss bool   `yaml:"load_balancing_loss,omitempty"`
-	DatasetName       string `yaml:"dataset_name,omitempty"`
 	ConfigName        string `yaml:"config_name,omitempty"`
 	WithTracking      bool   `yaml:"with_tracking"`
 	unused            `yaml:",inline"`
@@ -205,7 +206,6 @@ func (c *Config) check(file string, epochs int) error {
 		{"use_lora", c.UseLoRA, "low-rank adapters are not here yet: without it all weights train"},
 		{"use_qlora", c.UseQLoRA, "low-rank adapters are not here yet: without it all weights train"},
 		{"load_balancing_loss", c.LoadBalancingLoss, "the losses of routers are not added yet"},
-		{"dataset_name", c.DatasetName != "", "dataset_mixer_list names files: [data.jsonl, \"1.0\"]"},
 		{"config_name", c.ConfigName != "", "model_name_or_path has the model's config, too"},
 	} {
 		if k.set {
@@ -261,6 +261,10 @@ func (c *Config) spellings(epochs int) error {
 			c.DatasetMixerList = append(c.DatasetMixerList, name, text)
 		}
 		c.DatasetMixer = nil
+	}
+	if n := c.DatasetName; n != "" {
+		errs = append(errs, both("dataset_name", "dataset_mixer_list", len(c.DatasetMixerList) > 0))
+		c.DatasetMixerList, c.DatasetName = []string{n, "1.0"}, ""
 	}
 	if f := c.ClipGradNorm; f != nil && *f == -1 {
 		c.ClipGradNorm = nil

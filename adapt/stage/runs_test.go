@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// published holds what makes the official settings of a config under runs/: the rows of a step,
-// the longest row, the learning rate and the epochs.
+// published holds what makes the official settings of a config under runs/: the rows of a step (a pair
+// is one), the longest row, the learning rate and the epochs.
 var published = map[string]struct {
 	rows, length int
 	rate         float64
@@ -20,39 +20,68 @@ var published = map[string]struct {
 	"olmo2-7b-sft":  {128, 4096, 1e-5, 2},
 	"olmo2-13b-sft": {128, 4096, 6e-6, 2},
 	"olmo3-7b-sft":  {1248, 32768, 8e-5, 2},
+	"olmo2-1b-dpo":  {128, 2048, 2.5e-6, 1},
+	"olmo2-7b-dpo":  {128, 2048, 5e-7, 1},
+	"olmo2-13b-dpo": {128, 2048, 5e-7, 1},
+	"olmo3-7b-dpo":  {128, 16384, 1e-6, 1},
 }
 
-// TestRuns loads the configs of fine-tuning under runs/ without their models and data.
-func TestRuns(t *testing.T) {
-	paths, err := filepath.Glob("../../runs/*-sft.yaml")
-	if err != nil || len(paths) != len(published) {
-		t.Fatalf("%d configs, %v", len(paths), err)
+// load reads the config of a stage by its verb, and returns what the stages share, and the keys
+// without effect.
+func load(stage, path string) (*Config, []string, error) {
+	if stage == "dpo" {
+		c, err := LoadDPO(path, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		return &c.Config, c.WithoutEffect(), nil
 	}
-	for _, path := range paths {
-		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
+	c, err := LoadSFT(path, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &c.Config, c.WithoutEffect(), nil
+}
+
+// TestRuns loads the configs of adaptation under runs/ without their models and data.
+func TestRuns(t *testing.T) {
+	for name, want := range published {
 		t.Run(name, func(t *testing.T) {
-			c, err := LoadSFT(path, nil)
+			c, without, err := load(name[strings.LastIndexByte(name, '-')+1:], "../../runs/"+name+".yaml")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if keys := c.WithoutEffect(); len(keys) > 0 {
-				t.Errorf("keys without effect: %v", keys)
+			if len(without) > 0 {
+				t.Errorf("keys without effect: %v", without)
 			}
-			want := published[name]
 			if c.batch() != want.rows || *c.MaxSeqLength != want.length || c.LearningRate != want.rate || c.NumTrainEpochs != want.epochs {
 				t.Errorf("%d rows of %d tokens at %g, %d epochs; want %+v", c.batch(), *c.MaxSeqLength, c.LearningRate, c.NumTrainEpochs, want)
 			}
 		})
 	}
+	paths, err := filepath.Glob("../../runs/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
+		if _, known := published[name]; strings.Contains(string(text), "\nmodel_name_or_path:") && !known {
+			t.Errorf("%s is loaded by no test", path)
+		}
+	}
 }
 
 // refused are open-instruct's own configs that a stage refuses, by what the error says.
 var refused = []struct{ file, because string }{
-	// A mapping with a key twice: PyYAML takes the last, which is how a setting gets lost.
+	// A key twice: of two values PyYAML takes the last, and a setting is lost.
 	{`^sft/tulu3_8b_preview_mix_v3\.[012]\.yaml$`, `"checkpointing_steps" already defined`},
 	{`^sft/tulu3_70b_preview_mix_v3\.9-noncommercial\.yaml$`, `"dataset_mix_dir" already defined`},
-	// A key of older scripts; with it finetune.py of e6c3044 ends too, since dataset_mixer_list has a default.
-	{`^sft/(olmo_7b_.*|tulu2_.*)\.yaml$`, `dataset_name is set`},
+	{`^dpo/(olmo_1b_mix_example|olmo_7b_17_inst)\.yaml$`, `"gradient_checkpointing" already defined`},
+	{`^olmo2/olmo2_1124_32b_dpo\.yaml$`, `on_policy_prompts-olmo32" already defined`},
 	{`^sft/tulu2_7b_(q?lora)\.yaml$`, `use_lora is set`},
 	{`^sft/olmoe_preview_mix_v3\.1\.yaml$`, `load_balancing_loss is set`},
 }
@@ -64,27 +93,29 @@ func TestOpenInstructsRuns(t *testing.T) {
 		t.Skip("OLMO_OPEN_INSTRUCT is not set: the folder of a checkout of open-instruct e6c3044")
 	}
 	root = filepath.Join(root, "configs", "train_configs")
-	loaded := 0
-	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, ".yaml") || strings.Contains(path[len(root):], "dpo") {
+	loaded, all := 0, 0
+	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".yaml") {
 			return err
 		}
-		name, err := filepath.Rel(root, path)
-		if err != nil {
-			return err
+		all++
+		name := filepath.ToSlash(strings.TrimPrefix(path, root+string(filepath.Separator)))
+		verb := "sft"
+		if strings.Contains(name, "dpo") {
+			verb = "dpo"
 		}
-		_, err = LoadSFT(path, nil)
+		_, _, err = load(verb, path)
+		if err == nil {
+			loaded++
+			return nil
+		}
 		for _, r := range refused {
-			if regexp.MustCompile(r.file).MatchString(filepath.ToSlash(name)) && err != nil && strings.Contains(err.Error(), r.because) {
+			if regexp.MustCompile(r.file).MatchString(name) && strings.Contains(err.Error(), r.because) {
 				t.Logf("%s: %v", name, err)
 				return nil
 			}
 		}
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		} else {
-			loaded++
-		}
+		t.Errorf("%s: %v", name, err)
 		return nil
 	})
 	if err != nil {
@@ -93,5 +124,5 @@ func TestOpenInstructsRuns(t *testing.T) {
 	if loaded == 0 {
 		t.Errorf("no config under %s", root)
 	}
-	t.Logf("%d loaded", loaded)
+	t.Logf("%d of %d loaded", loaded, all)
 }

@@ -173,6 +173,7 @@ func TestRefused(t *testing.T) {
 		{[]string{"learning_rat=1"}, "learning_rat"},
 		{[]string{"per_device_train_batch_size=0"}, "must be positive"},
 		{[]string{"clip_grad_norm=1", "max_grad_norm=2"}, "are both set, to different values"},
+		{[]string{"dataset_name=more.jsonl"}, "dataset_name and dataset_mixer_list are both set"},
 		{[]string{"final_lr_ratio=0.1", "lr_scheduler_type=cosine"}, "final_lr_ratio"},
 		{[]string{"chat_template_name=tulo"}, "did you mean tulu"},
 		{[]string{"dataset_mixer_list=[gone.jsonl, \"1.0\"]"}, "gone.jsonl"},
