@@ -53,8 +53,8 @@ func (c *Config) checkObjective() error {
 		return fmt.Errorf("objective: %w", err)
 	case c.Data.Name != tokens.Rows || c.Data.RowGroup != 2:
 		return fmt.Errorf("objective.name is %s, a loss of pairs\nhint: data.name is to be rows, and data.row_group 2", o.Name)
-	case p.Loss.HasReference() && (o.Reference == "" || o.ReferenceSHA256 == ""):
-		return fmt.Errorf("objective.name %s compares with a reference: objective.reference and objective.reference_sha256 are not set", o.Name)
+	case p.Loss.HasReference() && o.ReferenceSHA256 == "":
+		return fmt.Errorf("objective.name %s compares with a reference: objective.reference_sha256 is not set", o.Name)
 	case c.SoftmaxAuxiliaryLoss:
 		return errors.New("softmax_auxiliary_loss is a part of the cross entropy: it does not go with an objective")
 	}
@@ -90,6 +90,9 @@ func (c *Config) objective() (stepLoss, error) {
 	}
 	p := &pairs{objective: o.preference()}
 	if p.objective.Loss.HasReference() {
+		if o.Reference == "" {
+			return nil, errors.New("objective.reference, the file of the reference's log-probabilities, is not set")
+		}
 		var err error
 		if p.reference, err = references(o.Reference, o.ReferenceSHA256); err != nil {
 			return nil, fmt.Errorf("objective.reference: %w", err)

@@ -271,6 +271,9 @@ func (r *Record) trainer(o Options, step int, e *evaluations) (*train.Trainer, e
 	// As a run that goes on: the part may have begun here with other data.
 	c.AcceptChanges = true
 	e.use(c)
+	if c.Objective != nil {
+		c.Objective.Reference = r.reference
+	}
 	if o.MicroBatch > 0 {
 		c.DeviceTrainMicrobatchSize = o.MicroBatch
 	}
