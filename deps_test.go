@@ -98,7 +98,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "train", may: "config data data/store data/tokens device graph internal/parallel internal/program internal/pyjson model numeric objective proof runlog store tensor weights", tests: "data/store/storetest device/cpu"},
 
 	// What everything above asks of a model that runs.
-	{pkg: "lm", may: "chat device device/cpu generate graph internal/memory internal/pyjson model numeric page store tensor tokenizer train", tests: "lm/lmtest page/pagetest weights"},
+	{pkg: "lm", may: "chat device device/cpu generate graph internal/memory internal/pyjson model numeric page store tensor tokenizer train weights", tests: "lm/lmtest page/pagetest"},
 	{pkg: "lm/lmtest", may: "model tensor tokenizer"},
 	{pkg: "eval/data/arrow", may: "data"},
 	{pkg: "eval/data", may: "config data data/parquet eval/data/arrow packed store"},
@@ -115,7 +115,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "eval/record", may: "chat/jinja config data eval eval/python internal/pyjson numeric store", tests: "eval/taskfile"},
 	{pkg: "eval/compare", may: "data/dedupe eval eval/record eval/stats numeric page", tests: "page/pagetest"},
 	{pkg: "eval/tasks", may: "eval eval/taskfile", tests: "eval/olmes"},
-	{pkg: "convert", may: "device/cpu internal/pyjson lm model numeric store tensor tokenizer weights"},
+	{pkg: "convert", may: "device/cpu internal/pyjson lm model numeric store tensor tokenizer weights", tests: "lm/lmtest"},
 	{pkg: "adapt", may: "chat chat/jinja config data data/parquet data/store eval/data eval/python internal/parallel internal/pyjson lm proof store tokenizer", tests: "lm/lmtest"},
 	{pkg: "adapt/stage", may: "adapt chat config convert data data/tokens device internal/pyjson model objective proof runlog store tensor tokenizer train", tests: "device/cpu lm/lmtest"},
 

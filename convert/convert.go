@@ -30,7 +30,11 @@ type Options struct {
 	// IgnoreExtra leaves out tensors of From that its config has no place for, instead of an
 	// error.
 	IgnoreExtra bool
-	To          model.Layout
+	// Adapter is a folder with an adapter, as PEFT writes them, that is merged into the model; empty:
+	// none. The logits that the copy is compared with are then those of the model that runs with the
+	// adapter beside it.
+	Adapter string
+	To      model.Layout
 	// Out is a folder that does not exist, or an empty one; for GGUF a file, if its name
 	// ends in .gguf.
 	Out        string
@@ -93,13 +97,27 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	}
 	out := filepath.Clean(o.Out)
 	asFile := o.To == model.GGUF && filepath.Ext(out) == ".gguf"
-	if err := free(out, asFile, from.Path); err != nil {
+	inputs := []string{from.Path}
+	if o.Adapter != "" {
+		inputs = append(inputs, o.Adapter)
+	}
+	if err := free(out, asFile, inputs); err != nil {
 		return nil, err
+	}
+	if o.Adapter != "" {
+		p, err := o.merge(from)
+		if err != nil {
+			return nil, err
+		}
+		defer p.Close()
 	}
 	r := &Result{Out: out, DType: o.DType, Kept: o.DType == tensor.Invalid}
 	explains := o.DType
 	if r.Kept {
 		explains = tensor.F32 // what is kept or widened is the same number
+		if o.Adapter != "" {
+			explains = from.DType // to which sums are rounded
+		}
 		if list := widened(from, o.To); list != "" {
 			o.Warn(fmt.Sprintf("%s of the source cannot be kept in the layout %s: widened to f32", list, o.To))
 		}
@@ -125,7 +143,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		written = filepath.Join(written, file)
 	}
 	logits := filepath.Join(work.Path(), ".logits")
-	proof, err := prove(ctx, from, written, explains, logits, func(done, total int) { o.Progress("compare", done, total) })
+	proof, err := prove(ctx, from, o.Adapter, written, explains, logits, func(done, total int) { o.Progress("compare", done, total) })
 	if err != nil {
 		return nil, fmt.Errorf("%w\nhint: the output was removed", err)
 	}
@@ -142,14 +160,31 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	return r, work.Commit()
 }
 
+// merge opens the adapter, with which the parameters of the model are then read.
+func (o *Options) merge(from *model.Loaded) (*model.PEFT, error) {
+	quantised := from.Stored != "" || slices.ContainsFunc(from.Set.All(), func(n weights.Named) bool { return n.DType.IsQuantized() })
+	if quantised && o.DType == tensor.Invalid {
+		return nil, fmt.Errorf("the weights of %s are quantised, and what is merged into them must get a dtype\nhint: --dtype bf16, say; a quantised one (with --out FILE.gguf) quantises anew, which loses more", o.From)
+	}
+	p, err := model.OpenPEFT(o.Adapter, from.Config)
+	if err != nil {
+		return nil, fmt.Errorf("opening the adapter %s: %w", o.Adapter, err)
+	}
+	from.Merge(p)
+	if own := filepath.Join(o.Adapter, "tokenizer.json"); exists(own) {
+		from.Tokenizer = own
+	}
+	return p, nil
+}
+
 // free reports an output that is the model itself, or that exists already, other than as
 // an empty folder.
-func free(out string, asFile bool, from string) error {
+func free(out string, asFile bool, inputs []string) error {
 	files, folders := []string{out}, []string(nil)
 	if !asFile {
 		files, folders = folders, files
 	}
-	if err := store.Clash([]string{from}, files, folders); err != nil {
+	if err := store.Clash(inputs, files, folders); err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(out)
@@ -211,7 +246,7 @@ func write(ctx context.Context, from *model.Loaded, o Options, dir, file string)
 		if err != nil {
 			return err
 		}
-		return writeTokenizer(dir, from, o.Warn)
+		return writeTokenizer(dir, from, o.Adapter, o.Warn)
 	case model.Native:
 		var err error
 		if own {
@@ -222,7 +257,7 @@ func write(ctx context.Context, from *model.Loaded, o Options, dir, file string)
 		if err != nil {
 			return err
 		}
-		return writeTokenizer(dir, from, o.Warn)
+		return writeTokenizer(dir, from, o.Adapter, o.Warn)
 	}
 	vocabulary := vocabularyOf(from, o.Warn)
 	if own {
@@ -235,13 +270,13 @@ func write(ctx context.Context, from *model.Loaded, o Options, dir, file string)
 // there is none.
 func vocabularyOf(from *model.Loaded, warn func(string)) (vocabulary []weights.KV) {
 	switch {
-	case from.GGUF != nil:
-		vocabulary = tokenizerOf(from.GGUF)
 	case from.Tokenizer != "":
 		var err error
 		if vocabulary, err = ggufVocabulary(from); err != nil {
 			warn(fmt.Sprintf("the file has no vocabulary: %v", err))
 		}
+	case from.GGUF != nil:
+		vocabulary = tokenizerOf(from.GGUF)
 	}
 	if len(from.Stop) > 3 {
 		warn(fmt.Sprintf("a GGUF file names three ids that end a text, not all of %v", from.Stop))

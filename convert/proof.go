@@ -36,6 +36,8 @@ type Proof struct {
 	Weight      string
 	Weights     int // parameters that were compared
 	Allowed     float64
+
+	merged bool // the source has an adapter beside it
 }
 
 // allowed is what a dtype explains: of a parameter's error against its size, both as root
@@ -57,11 +59,16 @@ func allowed(d tensor.DType) (parameter, logit float64) {
 	return 0.25, 2
 }
 
+// mergedLogit is what merging explains even in float32, as a share of the largest logit: W·x + B·(A·x)
+// and (W + B·A)·x are other sums.
+const mergedLogit = 1e-4
+
 // prove opens a copy anew and compares it with its source: every parameter, then the
-// logits of the same ids. An error says what differs by more than d explains. One side's
-// weights are in memory at a time; the source's logits wait in the file logits.
-func prove(ctx context.Context, from *model.Loaded, to string, d tensor.DType, logits string, progress func(done, total int)) (*Proof, error) {
-	p := &Proof{}
+// logits of the same ids, the source's with the adapter beside it that was merged into the copy, if
+// there is one. An error says what differs by more than d explains. One side's weights are in memory
+// at a time; the source's logits wait in the file logits.
+func prove(ctx context.Context, from *model.Loaded, adapter, to string, d tensor.DType, logits string, progress func(done, total int)) (*Proof, error) {
+	p := &Proof{merged: adapter != ""}
 	if err := p.compareWeights(ctx, from, to, d, progress); err != nil {
 		return nil, err
 	}
@@ -71,7 +78,7 @@ func prove(ctx context.Context, from *model.Loaded, to string, d tensor.DType, l
 	for i := range ids {
 		ids[i] = r.Int32N(int32(c.VocabSize))
 	}
-	if err := runTo(ctx, from, ids, logits); err != nil {
+	if err := runTo(ctx, from, adapter, ids, logits); err != nil {
 		return nil, err
 	}
 	return p, p.compareLogits(ctx, to, ids, d, logits)
@@ -164,8 +171,8 @@ func relativeError(x, y []float32) float64 {
 }
 
 // run computes the logits (T, V) of ids, of a reward model its rewards (T, 1), on a device whose memory it gives back, and closes the
-// files.
-func run(ctx context.Context, files *model.Loaded, ids []int32) ([]float32, error) {
+// files. adapter is a folder with an adapter, or empty.
+func run(ctx context.Context, files *model.Loaded, adapter string, ids []int32) ([]float32, error) {
 	// The weights become numbers of the device one by one; the usual collector would let as
 	// much garbage of them pile up as is in use.
 	defer debug.SetGCPercent(debug.SetGCPercent(10))
@@ -175,7 +182,13 @@ func run(ctx context.Context, files *model.Loaded, ids []int32) ([]float32, erro
 	}
 	defer dev.Close()
 	// Without its tokenizer, which takes memory and has no part in the proof.
-	m, err := lm.New(files.Config, lm.Options{Device: dev})
+	o := lm.Options{Device: dev}
+	if adapter != "" {
+		if o.Adapter, err = lm.OpenAdapter(adapter, files.Config); err != nil {
+			return nil, errors.Join(err, files.Close())
+		}
+	}
+	m, err := lm.New(files.Config, o)
 	if err != nil {
 		return nil, errors.Join(err, files.Close())
 	}
@@ -199,12 +212,12 @@ func run(ctx context.Context, files *model.Loaded, ids []int32) ([]float32, erro
 }
 
 // runTo writes the logits of ids to a file.
-func runTo(ctx context.Context, from *model.Loaded, ids []int32, file string) error {
+func runTo(ctx context.Context, from *model.Loaded, adapter string, ids []int32, file string) error {
 	files, err := from.Reopen()
 	if err != nil {
 		return err
 	}
-	logits, err := run(ctx, files, ids)
+	logits, err := run(ctx, files, adapter, ids)
 	if err != nil {
 		return err
 	}
@@ -217,7 +230,7 @@ func (p *Proof) compareLogits(ctx context.Context, to string, ids []int32, d ten
 	if err != nil {
 		return err
 	}
-	theirs, err := run(ctx, files, ids)
+	theirs, err := run(ctx, files, "", ids)
 	if err != nil {
 		return err
 	}
@@ -240,7 +253,11 @@ func (p *Proof) compareLogits(ctx context.Context, to string, ids []int32, d ten
 		p.position(ours, theirs[t*V:(t+1)*V])
 	}
 	p.KL /= float64(p.Positions)
-	if _, bound := allowed(d); !(p.LogitDifference <= bound*largest) {
+	_, bound := allowed(d)
+	if p.merged {
+		bound = max(bound, mergedLogit)
+	}
+	if !(p.LogitDifference <= bound*largest) {
 		return fmt.Errorf("logits differ by %.3g, more than %v explains (largest logit %.3g)", p.LogitDifference, d, largest)
 	}
 	return nil

@@ -48,7 +48,7 @@ func compare(t *testing.T, from, to string, d tensor.DType) (*Proof, error) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	return prove(t.Context(), l, to, d, filepath.Join(t.TempDir(), "logits"), func(int, int) {})
+	return prove(t.Context(), l, "", to, d, filepath.Join(t.TempDir(), "logits"), func(int, int) {})
 }
 
 // TestAllowedWeightErrors: what a dtype explains passes, a little more is refused by the
@@ -157,7 +157,7 @@ func TestLogitsDecide(t *testing.T) {
 	})
 	file := filepath.Join(t.TempDir(), "logits")
 	ids := []int32{1, 5, 9, 2}
-	if err := runTo(t.Context(), opened(t, from), ids, file); err != nil {
+	if err := runTo(t.Context(), opened(t, from), "", ids, file); err != nil {
 		t.Fatal(err)
 	}
 	for _, d := range []tensor.DType{tensor.F32, tensor.F16, tensor.BF16, tensor.Q8_0, tensor.Q6_K} {
@@ -176,7 +176,7 @@ func TestAllowedLogits(t *testing.T) {
 	c, get := tiny()
 	path := save(t, c, get)
 	ids := []int32{1, 5, 9, 2}
-	logits, err := run(t.Context(), opened(t, path), ids)
+	logits, err := run(t.Context(), opened(t, path), "", ids)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -100,13 +101,32 @@ func TokenizerFiles(from *model.Loaded, warn func(string)) (map[string][]byte, e
 	return files, nil
 }
 
-// writeTokenizer writes the files of the tokenizer.
-func writeTokenizer(dir string, from *model.Loaded, warn func(string)) error {
-	files, err := TokenizerFiles(from, warn)
+// writeTokenizer writes the files of the tokenizer: those beside the adapter that is merged, and the
+// model's where that folder has no tokenizer.
+func writeTokenizer(dir string, from *model.Loaded, adapter string, warn func(string)) (err error) {
+	var files map[string][]byte
+	if adapter == "" || !exists(filepath.Join(adapter, "tokenizer.json")) {
+		files, err = TokenizerFiles(from, warn)
+	}
+	if files == nil {
+		files = map[string][]byte{}
+	}
+	for _, name := range tokenizerFiles {
+		text, missing := store.ReadFile(filepath.Join(adapter, name))
+		if adapter == "" || errors.Is(missing, fs.ErrNotExist) {
+			continue
+		}
+		files[name], err = text, errors.Join(err, missing)
+	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		err = errors.Join(err, store.WriteFile(filepath.Join(dir, name), files[name]))
 	}
 	return err
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // newSettings begins a tokenizer_config.json.

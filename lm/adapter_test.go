@@ -1,14 +1,19 @@
 package lm_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"olmo/chat"
 	"olmo/lm"
+	"olmo/lm/lmtest"
 	"olmo/model"
 )
 
@@ -53,8 +58,15 @@ func TestAdapter(t *testing.T) {
 		a := adapterOf(false, "o_proj")
 		m := openModel(t, path, lm.Options{Adapter: a})
 		got := logits(m)
-		if _, err := m.Digest(); err == nil {
-			t.Errorf("%s: an adapted model has the checkpoint's digest", where)
+		digest := func(m *lm.Model) string {
+			sum, err := m.Digest()
+			if err != nil {
+				t.Errorf("%s: %v", where, err)
+			}
+			return sum
+		}
+		if sum := digest(m); sum == digest(plain) || sum != digest(openModel(t, path, lm.Options{Adapter: a})) || sum == digest(openModel(t, path, lm.Options{Adapter: adapterOf(true, "o_proj")})) {
+			t.Errorf("%s: the digest %s is not that of the checkpoint with this adapter", where, sum)
 		}
 		for l := range m.Config.Layers {
 			name := fmt.Sprintf("transformer.blocks.%d.attn_out.weight", l)
@@ -115,4 +127,75 @@ func TestAdapterErrors(t *testing.T) {
 	if _, _, err := m.Logits(t.Context(), [][]int32{{1}}, lm.LogitsOptions{}); err == nil || !strings.Contains(err.Error(), "lora_A.weight: 3 elements") {
 		t.Errorf("an adapter of another shape: %v", err)
 	}
+}
+
+// TestOpenAdapter: a folder with an adapter opens as the model that it makes of its base, with its own
+// tokenizer and template where it has them.
+func TestOpenAdapter(t *testing.T) {
+	dir := t.TempDir()
+	base, folder := filepath.Join(dir, "base"), filepath.Join(dir, "adapter")
+	if err := errors.Join(lmtest.Write(base), lmtest.WriteAdapter(folder, base, "../base")); err != nil {
+		t.Fatal(err)
+	}
+	logits := func(m *lm.Model) []float32 {
+		t.Helper()
+		l, _, err := m.Logits(t.Context(), [][]int32{{5, 9, 200, 3}}, lm.LogitsOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, _ := l.Float32s()
+		return x
+	}
+	m := openModel(t, folder, lm.Options{})
+	if m.Path != folder || m.Tokenizer == nil || m.Config.Adapters.Rank != 4 {
+		t.Errorf("the model %s has adapters %+v", m.Path, m.Config.Adapters)
+	}
+	before, err := m.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := logits(m)
+	if after, err := m.Digest(); err != nil || after != before {
+		t.Errorf("the digest is %s before the weights are read, %s afterwards (%v)", before, after, err)
+	}
+	if slices.Equal(want, logits(openModel(t, base, lm.Options{}))) {
+		t.Error("the adapter changes no logit")
+	}
+	if f, err := m.ChatFormat(); err != nil || f != (chat.Transcript{}) {
+		t.Errorf("the form of chats is %v (%v)", f, err)
+	}
+
+	// What is missing is named, with a way out.
+	fails := func(what string, o lm.Options, path, want string) {
+		t.Helper()
+		if _, err := lm.Open(path, o); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", what, err, want)
+		}
+	}
+	fails("a base for a model", lm.Options{Base: base}, base, "no folder with an adapter")
+	elsewhere := filepath.Join(t.TempDir(), "moved")
+	if err := os.Rename(folder, elsewhere); err != nil {
+		t.Fatal(err)
+	}
+	fails("a base that is not here", lm.Options{}, elsewhere, "belongs to the model ../base, which is not here\nhint: --base PATH")
+	template := "{{ messages[0].content }}"
+	if err := os.WriteFile(filepath.Join(elsewhere, "chat_template.jinja"), []byte(template), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	m = openModel(t, elsewhere, lm.Options{Base: base})
+	if got := logits(m); !slices.Equal(got, want) {
+		t.Error("--base gives another model")
+	}
+	if own, err := m.ChatTemplate(); err != nil || own == nil || own.Text() != template {
+		t.Errorf("the template beside the adapter is not the model's (%v)", err)
+	}
+	config := filepath.Join(elsewhere, "adapter_config.json")
+	text, err := os.ReadFile(config)
+	if err == nil {
+		err = os.WriteFile(config, bytes.Replace(text, []byte(`"r": 4`), []byte(`"r": 5`), 1), 0o666)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	fails("an adapter of another rank", lm.Options{Base: base}, elsewhere, "opening the adapter "+elsewhere)
 }

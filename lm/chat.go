@@ -97,6 +97,11 @@ func (m *Model) chatTemplate() (text string, tokens map[string]string, err error
 	if m.Files == nil {
 		return "", tokens, nil
 	}
+	if m.folder != "" {
+		if text, tokens, err := folderTemplate(m.folder); text != "" || err != nil {
+			return text, tokens, err
+		}
+	}
 	if g := m.Files.GGUF; g != nil {
 		if v, ok := g.Get("tokenizer.chat_template"); ok {
 			text, _ = v.(string)

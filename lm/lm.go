@@ -41,7 +41,8 @@ type Model struct {
 	// Device holds the parameters under their names.
 	Device device.Device
 
-	adapter *Adapter // of Options
+	adapter *Adapter // of Options, or of the folder
+	folder  string   // that has the adapter, and perhaps a tokenizer and a template of its own
 	bf16    bool
 	full    bool // the weights of Files are on the device
 }
@@ -53,22 +54,18 @@ type Options struct {
 	BF16      bool                 // the arithmetic of an amp_bf16 run, instead of f32
 	// IgnoreExtra leaves out tensors that the config has no place for, instead of an error.
 	IgnoreExtra bool
-	// Adapter is added to the matrices of the checkpoint as they run, unmerged; nil: none.
+	// Adapter is added to the matrices of the checkpoint as they run, unmerged; nil: none, or the one
+	// in the folder that is opened.
 	Adapter *Adapter
+	// Base is the checkpoint that the adapter in the folder is opened with, in place of the one that it
+	// names.
+	Base string
 }
 
-// Adapter is a set of matrices of low rank for a model that is opened. (A model of weights that
-// are on the device has its adapters in its Config, and their matrices there.)
-type Adapter struct {
-	model.Adapters
-	// Weights returns a matrix of model.Config.AdapterParams.
-	Weights func(p model.Param) ([]float32, error)
-}
-
-// Open opens a checkpoint of any layout, as model.Open finds it, and its tokenizer. Only
-// headers are read: the weights follow when the first Generator, Scorer or Logits
-// has made room for them on the device. Close releases the files. A reward model is opened by
-// OpenReward alone.
+// Open opens a checkpoint of any layout, as model.Open finds it, and its tokenizer; or a folder with
+// an adapter, as PEFT writes them, and the checkpoint that it belongs to. Only headers are read: the
+// weights follow when the first Generator, Scorer or Logits has made room for them on the device.
+// Close releases the files. A reward model is opened by OpenReward alone.
 func Open(path string, o Options) (*Model, error) {
 	m, err := open(path, o)
 	if err == nil && m.Config.Reward {
@@ -79,39 +76,67 @@ func Open(path string, o Options) (*Model, error) {
 
 // open is Open of reward models, too.
 func open(path string, o Options) (*Model, error) {
-	files, err := model.OpenWith(path, model.OpenOptions{IgnoreExtra: o.IgnoreExtra})
+	base, folder, err := baseOf(path, o)
 	if err != nil {
-		return nil, fmt.Errorf("opening the model %s: %w", path, err)
+		return nil, err
 	}
-	if o.Tokenizer == nil {
-		if o.Tokenizer, err = TokenizerOf(files); err != nil {
-			return nil, errors.Join(err, files.Close())
-		}
+	files, err := model.OpenWith(base, model.OpenOptions{IgnoreExtra: o.IgnoreExtra})
+	if err != nil {
+		return nil, fmt.Errorf("opening the model %s: %w", base, err)
 	}
-	c := *files.Config
-	if o.Adapter != nil {
-		c.Adapters = &o.Adapter.Adapters
-		if err := c.Validate(); err != nil {
-			return nil, errors.Join(fmt.Errorf("adapting the model %s: %w", path, err), files.Close())
-		}
-	}
-	m, err := New(&c, o)
+	m, err := ofFiles(files, folder, o)
 	if err != nil {
 		return nil, errors.Join(err, files.Close())
 	}
-	m.adapter = o.Adapter
-	m.Path, m.Files, m.Stop = path, files, files.Stop
+	m.Path = path
+	return m, nil
+}
+
+// ofFiles is open of files, and of the adapter in a folder if that is named.
+func ofFiles(files *model.Loaded, folder string, o Options) (m *Model, err error) {
+	if folder != "" {
+		if o.Adapter, err = OpenAdapter(folder, files.Config); err != nil {
+			return nil, err
+		}
+		defer func() {
+			if err != nil {
+				err = errors.Join(err, o.Adapter.close())
+			}
+		}()
+	}
+	switch {
+	case o.Tokenizer != nil:
+	case folder != "" && exists(folder, "tokenizer.json"):
+		o.Tokenizer, err = tokenizer.Load(folder)
+	default:
+		o.Tokenizer, err = TokenizerOf(files)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if m, err = New(files.Config, o); err != nil {
+		return nil, fmt.Errorf("adapting the model %s: %w", files.Path, err)
+	}
+	m.Files, m.Stop, m.folder = files, files.Stop, folder
 	return m, nil
 }
 
 // New makes a model of weights that are on o.Device already, or will be written there
 // when a Generator or Scorer has made room for them. They may change at any time
 // between two calls, by a Write or by a step of training: the next answer is the new
-// weights'.
+// weights'. The error is that of an adapter that the model cannot have.
 func New(c *model.Config, o Options) (*Model, error) {
-	m := &Model{Config: c, Tokenizer: o.Tokenizer, Device: o.Device, bf16: o.BF16}
+	m := &Model{Config: c, Tokenizer: o.Tokenizer, Device: o.Device, adapter: o.Adapter, bf16: o.BF16}
 	if c.EOS >= 0 {
 		m.Stop = []int32{c.EOS}
+	}
+	if o.Adapter != nil {
+		adapted := *c
+		adapted.Adapters = &o.Adapter.Adapters
+		m.Config = &adapted
+		if err := adapted.Validate(); err != nil {
+			return nil, err
+		}
 	}
 	var err error
 	if m.Device == nil {
@@ -134,31 +159,12 @@ func (m *Model) fill() error {
 	return errors.Join(err, m.adapt(), m.Files.Close())
 }
 
-// adapt brings the matrices of the adapter to the device.
-func (m *Model) adapt() error {
-	if m.adapter == nil {
-		return nil
-	}
-	for _, p := range m.Config.AdapterParams() {
-		w, err := m.adapter.Weights(p)
-		if err == nil {
-			err = m.Device.Write(p.Name, w)
-		}
-		if err != nil {
-			return fmt.Errorf("reading the adapter: %w", err)
-		}
-	}
-	return nil
-}
-
 // Digest returns the weights_digest of the checkpoint, in hexadecimal digits: a hash over
-// the names, types, shapes and bytes of its tensors.
+// the names, types, shapes and bytes of its tensors. With an adapter it is a hash over that and the
+// adapter.
 func (m *Model) Digest() (string, error) {
 	if m.Files == nil {
 		return "", errors.New("a model without files has no digest")
-	}
-	if m.adapter != nil {
-		return "", errors.New("a model with an adapter has no digest: the checkpoint's would say nothing of it")
 	}
 	files := m.Files
 	if m.full { // and closed
@@ -172,15 +178,24 @@ func (m *Model) Digest() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("reading the weights of %s: %w", m.Path, err)
 	}
+	if m.adapter != nil {
+		if sum, err = m.adapter.digest(m.Config, sum); err != nil {
+			return "", err
+		}
+	}
 	return hex.EncodeToString(sum[:]), nil
 }
 
 // Close releases the files. What was made of the model goes on working.
 func (m *Model) Close() error {
-	if m.Files == nil {
-		return nil
+	var errs []error
+	if m.Files != nil {
+		errs = append(errs, m.Files.Close())
 	}
-	return m.Files.Close()
+	if m.adapter != nil && m.adapter.close != nil {
+		errs = append(errs, m.adapter.close())
+	}
+	return errors.Join(errs...)
 }
 
 // TokenizerOf loads the tokenizer of a checkpoint: the tokenizer.json beside it, with the

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"olmo/graph"
+	"olmo/internal/parallel"
 	"olmo/numeric"
 )
 
@@ -43,9 +44,18 @@ func (a *Adapters) Scale() float32 {
 // AdapterParams returns the matrices A and B of the adapters, in the order of the forward pass. They
 // are not among Params.
 func (c *Config) AdapterParams() []Param {
+	var all []Param
+	for _, m := range c.adapted() {
+		all = append(all, m.A, m.B)
+	}
+	return all
+}
+
+// adapted lists the adapters, in the order of the forward pass.
+func (c *Config) adapted() []adapted {
 	b := newBuilder(c, graph.New(), Options{Positions: 1})
 	b.logits()
-	return b.adapters
+	return b.adapted
 }
 
 // Weights returns the values that a new adapter's matrix begins with: A uniform in ±1/√inputs, a
@@ -127,27 +137,58 @@ func (b *builder) adapts(module string) bool {
 	return b.Adapters != nil && slices.ContainsFunc(b.Adapters.Targets, func(t string) bool { return targets(t, module) })
 }
 
-// adapt adds the adapter of a module, if it has one, to its output y from x.
-func (b *builder) adapt(y, x graph.Value, layer int, module string) graph.Value {
+// adapt adds the adapter of a module, if it has one, to its output y from x. The module's matrix are
+// the rows of a parameter, weight, from row on.
+func (b *builder) adapt(y, x graph.Value, layer int, module, weight string, row int) graph.Value {
 	if !b.adapts(module) {
 		return y
 	}
 	a := b.Adapters
-	param := func(end string, rows, cols int) graph.Value {
+	param := func(end string, rows, cols int) (Param, graph.Value) {
 		p := Param{Name: module + end, Shape: []int{rows, cols}, Role: Adapter, Layer: layer, Blocks: 1}
-		b.adapters = append(b.adapters, p)
-		return b.g.Param(p.Name, p.Shape...)
+		return p, b.g.Param(p.Name, p.Shape...)
 	}
-	A := param(AdapterA, a.Rank, b.g.Info(x).Cols())
-	B := param(AdapterB, b.g.Info(y).Cols(), a.Rank)
+	p, A := param(AdapterA, a.Rank, b.g.Info(x).Cols())
+	q, B := param(AdapterB, b.g.Info(y).Cols(), a.Rank)
+	b.adapted = append(b.adapted, adapted{p, q, weight, row})
 	return b.g.LowRank(y, b.drop(x, a.Dropout), A, B, a.Scale())
 }
 
-// adaptParts is adapt of modules whose outputs lie side by side in y, so wide each.
-func (b *builder) adaptParts(y, x graph.Value, layer int, cols []int, modules ...string) []graph.Value {
+// adaptParts is adapt of modules whose outputs lie side by side in y, so wide each; their matrices are
+// weight, one after the other.
+func (b *builder) adaptParts(y, x graph.Value, layer int, weight string, cols []int, modules ...string) []graph.Value {
 	var parts []graph.Value
+	row := 0
 	for i, part := range b.g.Split(y, cols...) {
-		parts = append(parts, b.adapt(part, x, layer, modules[i]))
+		parts = append(parts, b.adapt(part, x, layer, modules[i], weight, row))
+		row += cols[i]
 	}
 	return parts
+}
+
+// adapted says which rows of a parameter the adapter of a module is added to: those from row on, as
+// many as B has.
+type adapted struct {
+	A, B   Param
+	weight string
+	row    int
+}
+
+// merge adds an adapter to its rows of w, the whole parameter: W + (B·A)·scale. The sum over the rank
+// is float32, from 0, ascending, every product and every addition rounded.
+func (m *adapted) merge(w, A, B []float32, scale float32) {
+	rank, cols := m.A.Shape[0], m.A.Shape[1]
+	parallel.For(m.B.Shape[0], func(i int) {
+		sum := make([]float32, cols)
+		for k := range rank {
+			b, a := B[i*rank+k], A[k*cols:(k+1)*cols]
+			for j := range sum {
+				sum[j] += float32(b * a[j])
+			}
+		}
+		w := w[(m.row+i)*cols:]
+		for j, s := range sum {
+			w[j] += float32(s * scale)
+		}
+	})
 }

@@ -62,7 +62,7 @@ func (l *Loaded) own(to Layout, copying Copying) (choice, error) {
 		if to.Fits(d) != nil {
 			return tensor.F32, nil
 		}
-		if to == l.Layout {
+		if to == l.Layout && !l.merged.changes(target.byName[name]) {
 			if n, ok := l.Set.Header(l.file(name)); ok && n.DType == d && slices.Equal(n.Shape, shape) {
 				return d, func() ([]byte, error) { return l.copyOf(name, target.byName[name], copying) }
 			}

@@ -50,7 +50,7 @@ func (b *builder) linear(x graph.Value, name string, p Param, bias bool) graph.V
 
 // linearAs is linear of a module that Transformers calls otherwise.
 func (b *builder) linearAs(x graph.Value, name, module string, p Param, bias bool) graph.Value {
-	return b.adapt(b.plain(x, name, p, bias), x, p.Layer, module)
+	return b.adapt(b.plain(x, name, p, bias), x, p.Layer, module, name+".weight", 0)
 }
 
 // plain multiplies x by p, which has no name yet: name.weight, and name.bias where

@@ -340,7 +340,7 @@ type builder struct {
 	traces     *[]string // modules whose outputs are kept, nil: none
 	sites      int       // of dropout so far
 	modules    []string  // that can have adapters, so far
-	adapters   []Param
+	adapted    []adapted
 }
 
 func newBuilder(c *Config, g *graph.Graph, o Options) *builder {

@@ -95,7 +95,7 @@ func (b *builder) ai2Attention(l int, x graph.Value) graph.Value {
 		if b.Adapters == nil {
 			qkv = b.clip(qkv)
 		}
-		parts := b.adaptParts(qkv, x, l, rows, modules...)
+		parts := b.adaptParts(qkv, x, l, name("att_proj.weight"), rows, modules...)
 		q, k, v = parts[0], parts[1], parts[2]
 		if b.Adapters != nil {
 			q, k, v = b.clip(q), b.clip(k), b.clip(v)
@@ -117,7 +117,7 @@ func (b *builder) ai2MLP(l int, x graph.Value) graph.Value {
 		h = b.plain(x, name("ff_proj"), p, b.MLPBias)
 		up, gate := module("mlp.up_proj"), module("mlp.gate_proj")
 		if adaptUp, adaptGate := b.adapts(up), b.adapts(gate); adaptUp || adaptGate {
-			h = b.g.Concat(b.adaptParts(h, x, l, []int{b.F, b.F}, up, gate)...)
+			h = b.g.Concat(b.adaptParts(h, x, l, name("ff_proj.weight"), []int{b.F, b.F}, up, gate)...)
 		}
 	} else {
 		h = b.linearAs(x, name("ff_proj"), module("mlp.up_proj"), p, b.MLPBias)

@@ -51,6 +51,7 @@ type Loaded struct {
 	rename func(tensor string) string // from the layout's name to the file's; nil: the same
 	head   string                     // what the file calls a stored copy of the tied embedding; or empty
 	opened OpenOptions
+	merged *merging // an adapter that parameters are read with; nil: none
 
 	// shared is the last tensor that several parameters lie in, all experts of a layer.
 	shared struct {
@@ -443,6 +444,9 @@ func (l *Loaded) Param(name string) ([]float32, error) {
 		}
 		return f, x.Shape, err
 	})
+	if err == nil && l.merged != nil {
+		v, err = l.merged.into(name, v)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading weights of %s: %w", l.Path, err)
 	}

@@ -268,5 +268,5 @@ func notAdapter(dir string) error {
 	}
 	kind, _ := m["peft_type"].(string)
 	base, _ := m["base_model_name_or_path"].(string)
-	return fmt.Errorf("%s holds an adapter (%s) of %s, not a model\nhint: merge it into its base with PEFT's merge_and_unload, and save that", dir, cmp.Or(kind, "PEFT"), cmp.Or(base, "a base model"))
+	return fmt.Errorf("%s holds an adapter (%s) of %s, not a model\nhint: 'olmo merge --model BASE --adapter %s --out DIR' merges the two", dir, cmp.Or(kind, "PEFT"), cmp.Or(base, "a base model"), dir)
 }

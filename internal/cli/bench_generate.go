@@ -30,7 +30,8 @@ type benchGenerateReport struct {
 func newBenchGenerateCommand() *cobra.Command {
 	var path, size, precision string
 	var promptTokens, maxTokens, repeats int
-	var asJSON, ignoreExtra bool
+	var asJSON bool
+	var how modelFlags
 	c := &cobra.Command{
 		Use:   "generate (--model PATH | --size S|M|L)",
 		Short: "Measure reading a prompt and writing an answer",
@@ -59,7 +60,7 @@ memory is that of the speed which the weights alone would allow.`,
 				if path == "" {
 					return r.random(size, bf16)
 				}
-				return r.opened(c, path, bf16, ignoreExtra)
+				return r.opened(c, path, bf16, how)
 			}
 			if err := r.measure(c, open, bf16, repeats); err != nil {
 				return err
@@ -68,20 +69,20 @@ memory is that of the speed which the weights alone would allow.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&path, "model", "", "the model: a folder, a run, a .gguf file, or hf:ORG/NAME@REVISION of a hub")
+	f.StringVar(&path, "model", "", "the model: a folder, a run, a .gguf file, a folder with an adapter, or hf:ORG/NAME@REVISION of a hub")
 	f.StringVar(&size, "size", "", "a model of random weights instead: S, M or L")
 	f.IntVar(&promptTokens, "prompt-tokens", 512, "tokens of the prompt")
 	f.IntVar(&maxTokens, "max-tokens", 128, "tokens to generate")
 	f.IntVar(&repeats, "repeats", 3, "how often to measure")
 	f.StringVar(&precision, "precision", "fp32", "arithmetic: fp32 or amp_bf16")
-	ignoreExtraFlag(f, &ignoreExtra)
+	how.add(f)
 	f.BoolVar(&asJSON, "json", false, "print one line of JSON")
 	return c
 }
 
 // opened opens a model.
-func (r *benchGenerateReport) opened(c *cobra.Command, path string, bf16, ignoreExtra bool) (*lm.Model, *lm.Generator, error) {
-	m, err := openModel(c, path, "", bf16, ignoreExtra)
+func (r *benchGenerateReport) opened(c *cobra.Command, path string, bf16 bool, how modelFlags) (*lm.Model, *lm.Generator, error) {
+	m, err := openModel(c, path, "", bf16, how)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -32,7 +32,7 @@ type chatOptions struct {
 	maxTokens        int
 	sampling         generate.Sampling
 	precision        string
-	ignoreExtra      bool
+	how              modelFlags
 }
 
 func newChatCommand() *cobra.Command {
@@ -60,7 +60,7 @@ turns are left out. Questions may also be piped in, one a line.
 		RunE: func(c *cobra.Command, _ []string) error { return runChat(c, o) },
 	}
 	f := c.Flags()
-	f.StringVar(&o.model, "model", "", "the model: a folder, a run, a .gguf file, or hf:ORG/NAME@REVISION of a hub")
+	f.StringVar(&o.model, "model", "", "the model: a folder, a run, a .gguf file, a folder with an adapter, or hf:ORG/NAME@REVISION of a hub")
 	f.StringVar(&o.system, "system", "", "a text that stands before the conversation")
 	f.BoolVar(&o.plain, "plain", false, "use the transcript, not the model's chat template")
 	f.IntVar(&o.maxTokens, "max-tokens", 256, "most tokens of an answer")
@@ -69,7 +69,7 @@ turns are left out. Questions may also be piped in, one a line.
 	f.Lookup("temperature").DefValue, o.sampling.Temperature = "0.7", 0.7
 	f.Lookup("top-p").DefValue, o.sampling.TopP = "0.95", 0.95
 	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
-	ignoreExtraFlag(f, &o.ignoreExtra)
+	o.how.add(f)
 	f.StringVar(&o.precision, "precision", "fp32", "arithmetic: fp32, or amp_bf16 for the bits of such a training run")
 	return c
 }
@@ -85,7 +85,7 @@ func runChat(c *cobra.Command, o chatOptions) error {
 	if o.maxTokens < 1 {
 		return usageErrorf("--max-tokens is %d, it must be 1 or more", o.maxTokens)
 	}
-	m, err := openModel(c, o.model, o.tokenizer, bf16, o.ignoreExtra)
+	m, err := openModel(c, o.model, o.tokenizer, bf16, o.how)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 type convertOptions struct {
 	from, to, out, dtype string
 	shard                string
+	adapter              string // of olmo merge: a folder
 	asJSON, ignoreExtra  bool
 }
 
@@ -94,6 +95,7 @@ func runConvert(c *cobra.Command, o convertOptions) error {
 	defer p.end()
 	r, err := convert.Run(c.Context(), convert.Options{
 		From: from, IgnoreExtra: o.ignoreExtra, To: to, Out: o.out, DType: dtype, ShardBytes: shard,
+		Adapter: o.adapter,
 		Progress: func(now string, done, total int) {
 			if now != part {
 				p.end()
@@ -102,7 +104,7 @@ func runConvert(c *cobra.Command, o convertOptions) error {
 			}
 			p.update(step{done: float64(done), total: float64(total), unit: "tensors"})
 		},
-		Warn: func(what string) { p.print("olmo convert: warning: " + what) },
+		Warn: func(what string) { p.print(c.CommandPath() + ": warning: " + what) },
 	})
 	if err != nil {
 		return err

@@ -22,28 +22,29 @@ const thinkEndUsage = "the text with which each answer's thinking ends, which is
 
 // answererFlags say which model is asked, one that runs here or a server's, and how.
 type answererFlags struct {
-	path               string
-	tokenizer          string
-	precision, memory  string // of a model that runs here, as what follows
-	share, ignoreExtra bool
-	name, begin        string // of a server's model, as what follows
-	concurrency        int
-	timeout            time.Duration
+	path              string
+	tokenizer         string
+	precision, memory string // of a model that runs here, as what follows
+	share             bool
+	how               modelFlags
+	name, begin       string // of a server's model, as what follows
+	concurrency       int
+	timeout           time.Duration
 }
 
 // The flags of the one kind and of the other.
 var (
-	localFlags  = []string{"precision", "memory", "share", "ignore-extra"}
+	localFlags  = []string{"precision", "memory", "share", "base", "ignore-extra"}
 	serverFlags = []string{"model-name", "begin-text", "concurrency", "timeout"}
 )
 
 func (o *answererFlags) add(f *pflag.FlagSet) {
-	f.StringVar(&o.path, "model", "", "the model: a folder, a run, a .gguf file, hf:ORG/NAME@REVISION of a hub, or a server's address, http(s)://HOST/v1")
+	f.StringVar(&o.path, "model", "", "the model: a folder, a run, a .gguf file, a folder with an adapter, hf:ORG/NAME@REVISION of a hub, or a server's address, http(s)://HOST/v1")
 	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's; of a server's model: to ask about ids, not texts")
 	f.StringVar(&o.precision, "precision", "fp32", "arithmetic: fp32, or amp_bf16 for the bits of such a training run")
 	f.StringVar(&o.memory, "memory", "", "most memory for what requests share, such as 2GB (default: a quarter of what is free)")
 	f.BoolVar(&o.share, "share", true, "compute what requests begin with once; --share=false gives the same bits, slower")
-	ignoreExtraFlag(f, &o.ignoreExtra)
+	o.how.add(f)
 	f.StringVar(&o.name, "model-name", "", "of a server: the model's name there (default: the only one it has)")
 	f.StringVar(&o.begin, "begin-text", "", "of a server: the text that stands for the begin of text, where the server puts none before a prompt")
 	f.IntVar(&o.concurrency, "concurrency", 8, "of a server: requests at a time")
@@ -111,7 +112,7 @@ func (o *answererFlags) open(c *cobra.Command, turns bool, say func(string)) (*a
 	if err != nil {
 		return nil, err
 	}
-	m, err := openModel(c, o.path, o.tokenizer, bf16, o.ignoreExtra)
+	m, err := openModel(c, o.path, o.tokenizer, bf16, o.how)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +162,10 @@ func (o *answererFlags) config() map[string]any {
 		return out
 	}
 	out["precision"] = o.precision
-	if o.ignoreExtra {
+	if o.how.base != "" {
+		out["base"] = o.how.base
+	}
+	if o.how.ignoreExtra {
 		out["ignore_extra"] = true
 	}
 	return out

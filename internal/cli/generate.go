@@ -29,7 +29,7 @@ type generateOptions struct {
 	ignoreEOS        bool
 	precision        string
 	asJSON           bool
-	ignoreExtra      bool
+	how              modelFlags
 }
 
 func newGenerateCommand() *cobra.Command {
@@ -81,7 +81,7 @@ their order, or as a line of JSON each.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.model, "model", "", "the model: a folder, a run, a .gguf file, or hf:ORG/NAME@REVISION of a hub")
+	f.StringVar(&o.model, "model", "", "the model: a folder, a run, a .gguf file, a folder with an adapter, or hf:ORG/NAME@REVISION of a hub")
 	f.StringArrayVar(&o.prompts, "prompt", nil, "the `text` to continue; - reads standard input; may be repeated")
 	f.StringVar(&o.ids, "ids", "", "the token ids to continue, separated by commas or spaces")
 	f.IntVar(&o.maxTokens, "max-tokens", 128, "most tokens to generate")
@@ -90,7 +90,7 @@ their order, or as a line of JSON each.`,
 	f.StringArrayVar(&o.stops, "stop", nil, "end before this `text`; may be repeated")
 	f.BoolVar(&o.ignoreEOS, "ignore-eos", false, "go on after an end of text")
 	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
-	ignoreExtraFlag(f, &o.ignoreExtra)
+	o.how.add(f)
 	f.StringVar(&o.precision, "precision", "fp32", "arithmetic: fp32, or amp_bf16 for the bits of such a training run")
 	f.BoolVar(&o.asJSON, "json", false, "print one line of JSON: ids, text, logprobs")
 	return c
@@ -132,7 +132,7 @@ func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 			texts[i] = strings.TrimSuffix(string(in), "\n") // echo's, not the prompt's
 		}
 	}
-	m, err := openModel(c, o.model, o.tokenizer, bf16, o.ignoreExtra)
+	m, err := openModel(c, o.model, o.tokenizer, bf16, o.how)
 	if err != nil {
 		return err
 	}

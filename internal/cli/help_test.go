@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -136,6 +137,7 @@ printf 'model_name_or_path: MODEL\nchat_template_name: tulu\ndataset_mixer_list:
 printf 'model_name_or_path: MODEL\nchat_template_name: tulu\ndataset_mixer_list: [pairs.jsonl, "1.0"]\nmax_seq_length: 64\n' > dpo.yaml
 printf '{"chosen":[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello."}],"rejected":[{"role":"user","content":"Hi"},{"role":"assistant","content":"No."}]}\n' > pairs.jsonl
 olmo convert --from MODEL --to gguf --out model.gguf
+cp -r ADAPTER tuned
 for run in run run-a run-b run-c; do
 olmo train --from MODEL --data tokens --steps 4 --out $run model.max_sequence_length=16 save_interval=2
 done
@@ -152,7 +154,8 @@ func TestHelpExamples(t *testing.T) {
 	}
 	t.Parallel()
 	prepared := filepath.Join(t.TempDir(), "prepared")
-	if err := lmtest.Write(filepath.Join(prepared, "MODEL")); err != nil {
+	base := filepath.Join(prepared, "MODEL")
+	if err := errors.Join(lmtest.Write(base), lmtest.WriteAdapter(filepath.Join(prepared, "ADAPTER"), base, "../MODEL")); err != nil {
 		t.Fatal(err)
 	}
 	if err := lmtest.WriteReward(filepath.Join(prepared, "REWARD")); err != nil {

@@ -24,7 +24,8 @@ import (
 
 func newLogitsCommand() *cobra.Command {
 	var path, ids, text, out, html, precision, tokenizerName string
-	var hidden, ignoreExtra, asJSON bool
+	var hidden, asJSON bool
+	var how modelFlags
 	var top int
 	c := &cobra.Command{
 		Use:   "logits --model PATH (--ids FILE.json | --text TEXT) (--top N | --out FILE.safetensors | --html FILE.html)",
@@ -70,12 +71,16 @@ by its surprise, with the five likeliest in its place.`,
 					return err
 				}
 			}
-			m, err := openModel(c, path, tokenizerName, bf16, ignoreExtra)
+			m, err := openModel(c, path, tokenizerName, bf16, how)
 			if err != nil {
 				return err
 			}
 			defer m.Close()
-			if err := store.Clash(append(modelFiles(m.Files.Path), ids, tokenizerName), outputs, nil); err != nil {
+			inputs := append(modelFiles(m.Files.Path), ids, tokenizerName)
+			if m.Config.Adapters != nil {
+				inputs = append(inputs, modelFiles(m.Path)...)
+			}
+			if err := store.Clash(inputs, outputs, nil); err != nil {
 				return err
 			}
 			if html != "" {
@@ -115,7 +120,7 @@ by its surprise, with the five likeliest in its place.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&path, "model", "", "folder or .gguf file of the model, or hf:ORG/NAME@REVISION of a hub")
+	f.StringVar(&path, "model", "", "folder or .gguf file of the model, a folder with an adapter, or hf:ORG/NAME@REVISION of a hub")
 	f.StringVar(&ids, "ids", "", "JSON file with a list of equally long lists of ids")
 	f.StringVar(&text, "text", "", "a text, for a model with a tokenizer")
 	f.IntVar(&top, "top", 0, "print so many of the likeliest tokens that may follow")
@@ -124,7 +129,7 @@ by its surprise, with the five likeliest in its place.`,
 	f.StringVar(&html, "html", "", "page to write of how the model reads the text")
 	f.StringVar(&tokenizerName, "tokenizer", "", "tokenizer for --text, instead of the model's own")
 	f.BoolVar(&hidden, "hidden-states", false, "also write the hidden states")
-	ignoreExtraFlag(f, &ignoreExtra)
+	how.add(f)
 	f.StringVar(&precision, "precision", "fp32", "fp32, or amp_bf16 for the bits of such a run")
 	return c
 }

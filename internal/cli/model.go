@@ -11,6 +11,18 @@ import (
 	"olmo/lm"
 )
 
+// modelFlags say how a model is opened.
+type modelFlags struct {
+	base        string // of a folder with an adapter
+	ignoreExtra bool
+}
+
+// add adds the flags of the verbs that open a model to run it.
+func (o *modelFlags) add(f *pflag.FlagSet) {
+	f.StringVar(&o.base, "base", "", "of a folder with an adapter: its base model (default: the one that adapter_config.json names)")
+	ignoreExtraFlag(f, &o.ignoreExtra)
+}
+
 // ignoreExtraFlag adds the flag of the verbs that open a model.
 func ignoreExtraFlag(f *pflag.FlagSet, to *bool) {
 	f.BoolVar(to, "ignore-extra", false, "leave out tensors that the model's config has no place for, instead of failing")
@@ -18,7 +30,7 @@ func ignoreExtraFlag(f *pflag.FlagSet, to *bool) {
 
 // openModel opens the model of --model in the arithmetic of --precision, with the tokenizer of
 // --tokenizer when that is not empty, and says what of its files is left out.
-func openModel(c *cobra.Command, path, tokenizerName string, bf16, ignoreExtra bool) (*lm.Model, error) {
+func openModel(c *cobra.Command, path, tokenizerName string, bf16 bool, f modelFlags) (*lm.Model, error) {
 	if path == "" {
 		return nil, usageErrorf("--model is needed")
 	}
@@ -26,7 +38,10 @@ func openModel(c *cobra.Command, path, tokenizerName string, bf16, ignoreExtra b
 	if err != nil {
 		return nil, err
 	}
-	o := lm.Options{BF16: bf16, IgnoreExtra: ignoreExtra}
+	o := lm.Options{BF16: bf16, IgnoreExtra: f.ignoreExtra}
+	if o.Base, err = localModel(c, f.base); err != nil {
+		return nil, err
+	}
 	if tokenizerName != "" {
 		if o.Tokenizer, err = loadTokenizer(tokenizerName); err != nil {
 			return nil, err

@@ -29,6 +29,10 @@ func TestScript(t *testing.T) {
 	if err := lmtest.Write(tiny); err != nil {
 		t.Fatal(err)
 	}
+	adapter := filepath.Join(models, "adapter")
+	if err := lmtest.WriteAdapter(adapter, tiny, "../tiny"); err != nil {
+		t.Fatal(err)
+	}
 	if err := copyWithout(tiny, filepath.Join(models, "untokenised"), "tokenizer"); err != nil {
 		t.Fatal(err)
 	}
@@ -45,11 +49,12 @@ func TestScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		// $TINY is a model of random weights, $UNTOKENISED the same without its
-		// tokenizer, $REWARD a reward model, $RUNS the folder of configs to copy, $SIGNED has a folder that
+		// $TINY is a model of random weights, $ADAPTER an adapter of it, $UNTOKENISED the
+		// same without its tokenizer, $REWARD a reward model, $RUNS the folder of configs to copy, $SIGNED has a folder that
 		// model-signing signed, and the keys.
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TINY", tiny)
+			e.Setenv("ADAPTER", adapter)
 			e.Setenv("REWARD", reward)
 			e.Setenv("RUNS", runs)
 			e.Setenv("SIGNED", signed)

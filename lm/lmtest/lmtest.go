@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"olmo/model"
 	"olmo/tensor"
@@ -57,4 +58,29 @@ func write(dir string, reward bool) error {
 		}
 		return init.Weights(c, p, 3)
 	}, tensor.F32, 0, nil)
+}
+
+// WriteAdapter writes a folder with an adapter of rank 4, of random matrices, on all matrices of the
+// blocks of the model in a folder, which it calls base.
+func WriteAdapter(dir, of, base string) error {
+	l, err := model.Open(of)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	c := *l.Config
+	c.Adapters = &model.Adapters{Rank: 4, Alpha: 8, Targets: []string{"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}}
+	params := map[string]model.Param{}
+	for _, p := range c.AdapterParams() {
+		params[p.Name] = p
+	}
+	return model.SavePEFT(dir, &c, func(name string) ([]float32, error) {
+		w := c.Adapters.Weights(params[name], 7)
+		if strings.HasSuffix(name, model.AdapterB) {
+			for i := range w {
+				w[i] = float32(i%7-3) / 16
+			}
+		}
+		return w, nil
+	}, base)
 }
