@@ -63,6 +63,9 @@ func LoadDPO(path string, overrides []string) (*DPOConfig, error) {
 	if err := c.check(path, DefaultDPO().NumTrainEpochs); err != nil {
 		return nil, err
 	}
+	if _, err := preferenceTransforms.trainOn(c.DatasetTransformFn); err != nil {
+		return nil, err
+	}
 	p := c.objective()
 	if err := p.Check(); err != nil {
 		return nil, err

@@ -55,6 +55,16 @@ func LoadSFT(path string, overrides []string) (*SFTConfig, error) {
 			return nil, err
 		}
 	}
+	on, err := sftTransforms.trainOn(c.DatasetTransformFn)
+	if err != nil {
+		return nil, err
+	}
+	if on != adapt.EveryAnswer {
+		if c.TrainOn != adapt.EveryAnswer && c.TrainOn != on {
+			return nil, fmt.Errorf("train_on is %s, and dataset_transform_fn lets %s train\nhint: keep one of them", c.TrainOn, on)
+		}
+		c.TrainOn = on
+	}
 	switch {
 	case c.FinalLRRatio != nil && (c.LRSchedulerType != "linear" || !(*c.FinalLRRatio >= 0 && *c.FinalLRRatio < 1)):
 		return nil, errors.New("final_lr_ratio is for lr_scheduler_type linear, and from 0 to below 1")

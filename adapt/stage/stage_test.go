@@ -169,6 +169,9 @@ func TestRefused(t *testing.T) {
 		want      string
 	}{
 		{[]string{"use_lora=true"}, "use_lora is set"},
+		{[]string{"dataset_transform_fn=[sft_tulu_tokenise_v1]"}, "dataset_transform_fn names"},
+		{[]string{"dataset_transform_fn=[sft_filter_v1]"}, "tokenises nothing"},
+		{[]string{"dataset_transform_fn=[sft_tokenize_v1]", "train_on=last"}, "train_on is last"},
 		{[]string{"reduction=means"}, "did you mean mean?"},
 		{[]string{"learning_rat=1"}, "learning_rat"},
 		{[]string{"per_device_train_batch_size=0"}, "must be positive"},
