@@ -10,8 +10,8 @@ import (
 )
 
 // Literal is ast.literal_eval of a text: strings, numbers, lists and tuples (as lists), True,
-// False and None. Integers are int64, or *big.Int beyond it. Dictionaries and sets, which no
-// choices are, are errors.
+// False, None, and dictionaries whose keys are strings (as map[string]any). Integers are int64, or
+// *big.Int beyond it. Other dictionaries, sets and bytes are errors.
 func Literal(text string) (any, error) {
 	p := literal{in: text}
 	p.space()
@@ -71,17 +71,10 @@ func (p *literal) value(depth int) (any, error) {
 	switch c := p.in[0]; {
 	case c == '[' || c == '(':
 		return p.list(depth)
-	case c == '\'' || c == '"' || isPrefix(p.in):
-		var b strings.Builder
-		for p.in != "" && (p.in[0] == '\'' || p.in[0] == '"' || isPrefix(p.in)) { // neighbours are one string
-			s, err := p.str()
-			if err != nil {
-				return nil, err
-			}
-			b.WriteString(s)
-			p.space()
-		}
-		return b.String(), nil
+	case c == '{':
+		return p.dict(depth)
+	case p.quoted():
+		return p.strings()
 	case c == '-' || c == '+' || c == '.' || c >= '0' && c <= '9':
 		return p.number()
 	}
@@ -92,6 +85,51 @@ func (p *literal) value(depth int) (any, error) {
 		}
 	}
 	return nil, fmt.Errorf("%w: %q", errLiteral, cutShort(p.in))
+}
+
+// quoted reports whether a string begins.
+func (p *literal) quoted() bool {
+	return p.in != "" && (p.in[0] == '\'' || p.in[0] == '"' || isPrefix(p.in))
+}
+
+// strings reads a string; neighbours are one.
+func (p *literal) strings() (string, error) {
+	var b strings.Builder
+	for p.quoted() {
+		s, err := p.str()
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(s)
+		p.space()
+	}
+	return b.String(), nil
+}
+
+// dict reads a dictionary; of a key that comes twice the last value counts.
+func (p *literal) dict(depth int) (any, error) {
+	p.in = p.in[1:]
+	members := map[string]any{}
+	for p.space(); !p.take("}"); p.space() {
+		if !p.quoted() {
+			return nil, fmt.Errorf("a dictionary has a key that is no string at %q", cutShort(p.in))
+		}
+		key, err := p.strings()
+		if err != nil {
+			return nil, err
+		}
+		if !p.take(":") {
+			return nil, fmt.Errorf("a dictionary lacks : before %q", cutShort(p.in))
+		}
+		p.space()
+		if members[key], err = p.value(depth + 1); err != nil {
+			return nil, err
+		}
+		if p.space(); !p.take(",") && !strings.HasPrefix(p.in, "}") {
+			return nil, fmt.Errorf("a dictionary lacks } before %q", cutShort(p.in))
+		}
+	}
+	return members, nil
 }
 
 func isName(c byte) bool {

@@ -1,9 +1,11 @@
 package score
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -35,9 +37,14 @@ var _ = define(Scorer{
 		variants := looseVariants(response)
 		strict, loose := []bool{}, []bool{}
 		for i, id := range ids {
-			check, ok := instructions[id]
+			instruction, ok := instructions[id]
 			if !ok {
 				return nil, fmt.Errorf("no instruction is called %q", id)
+			}
+			o := &instructionOptions{members: options[i], falsy: true}
+			follow := instruction(o)
+			if o.err != nil {
+				return nil, fmt.Errorf("the instruction %s: %w", id, o.err)
 			}
 			follows := make([]bool, len(variants))
 			for k, v := range variants {
@@ -45,7 +52,7 @@ var _ = define(Scorer{
 				if python.Strip(v) == "" || k > 0 && slices.Contains(follows, true) {
 					continue
 				}
-				if follows[k], err = check(v, instructionOptions(options[i])); err != nil {
+				if follows[k], err = follow(v); err != nil {
 					return nil, fmt.Errorf("the instruction %s: %w", id, err)
 				}
 			}
@@ -71,52 +78,117 @@ func looseVariants(response string) []string {
 	return all
 }
 
-// instructionOptions are the arguments of an instruction. Those that are null, zero or empty are
-// not there for lm-eval, which then draws lots; so there a verdict would mean nothing.
-type instructionOptions map[string]json.RawMessage
+// instructionOptions are the arguments of an instruction. They are read before any response is, and the
+// first mistake is kept.
+type instructionOptions struct {
+	members map[string]json.RawMessage
+	// falsy says that what Python takes for false is not there either: lm-eval leaves it out, and then
+	// draws lots; so there a verdict would mean nothing.
+	falsy bool
+	known []string // names that were asked for
+	err   error
+}
 
-func (o instructionOptions) read(name string, v any) error {
-	switch raw := string(o[name]); raw {
-	case "", "null", `""`, "[]", "0", "0.0", "false":
-		return fmt.Errorf("its kwargs have no %s", name)
+func (o *instructionOptions) fail(err error) {
+	if o.err == nil {
+		o.err = err
 	}
-	if err := pyjson.Value(o[name], v); err != nil {
-		return fmt.Errorf("%s is %s: %w", name, short(o[name]), err)
+}
+
+// read reads an option; empty says that what is false for Python is as good as nothing.
+func (o *instructionOptions) read(name string, empty bool, v any) {
+	o.known = append(o.known, name)
+	switch raw := string(o.members[name]); raw {
+	case "", "null":
+		o.fail(fmt.Errorf("its kwargs have no %s", name))
+		return
+	case `""`, "[]", "0", "0.0", "false":
+		if empty || o.falsy {
+			o.fail(fmt.Errorf("its kwargs have no %s", name))
+			return
+		}
+	}
+	if err := pyjson.Value(o.members[name], v); err != nil {
+		o.fail(fmt.Errorf("%s is %s: %w", name, short(o.members[name]), err))
+	}
+}
+
+// text is an option that is a text.
+func (o *instructionOptions) text(name string) (s string) {
+	o.read(name, false, &s)
+	return s
+}
+
+// word is a text that is not empty.
+func (o *instructionOptions) word(name string) (s string) {
+	o.read(name, true, &s)
+	return s
+}
+
+// words are several.
+func (o *instructionOptions) words(name string) (all []string) {
+	o.read(name, true, &all)
+	return all
+}
+
+// count is a number from 0 on, or where that is nothing from 1 on.
+func (o *instructionOptions) count(name string) int { return o.number(name, false) }
+
+// positive is a number from 1 on.
+func (o *instructionOptions) positive(name string) int { return o.number(name, true) }
+
+func (o *instructionOptions) number(name string, empty bool) int {
+	var f float64 // tables of numbers with gaps are often written as 3.0
+	o.read(name, empty, &f)
+	if f < 0 || f > 1e9 {
+		o.fail(fmt.Errorf("%s is %v", name, f))
+		return 0
+	}
+	return int(f)
+}
+
+// relation compares a number with the one that the options ask for.
+func (o *instructionOptions) relation(relation, number string) func(n int) bool {
+	want, r := o.count(number), o.text(relation)
+	switch {
+	case o.err != nil:
+	case r == "less than":
+		return func(n int) bool { return n < want }
+	case r == "at least":
+		return func(n int) bool { return n >= want }
+	default:
+		o.fail(fmt.Errorf("%s is %q, want less than or at least", relation, r))
 	}
 	return nil
 }
 
-func (o instructionOptions) text(name string) (s string, err error) {
-	err = o.read(name, &s)
-	return s, err
+// firstWord is a text, or the first one of a list.
+func (o *instructionOptions) firstWord(name string) string {
+	if raw := bytes.TrimSpace(o.members[name]); len(raw) == 0 || raw[0] != '[' {
+		return o.word(name)
+	}
+	all := o.words(name)
+	if len(all) == 0 {
+		return ""
+	}
+	return all[0]
 }
 
-// count is a number from 1 on.
-func (o instructionOptions) count(name string) (int, error) {
-	var f float64 // tables of numbers with gaps are often written as 3.0
-	if err := o.read(name, &f); err != nil {
-		return 0, err
+// unknown is an error where there are options that the instruction does not have.
+func (o *instructionOptions) unknown() error {
+	for _, name := range slices.Sorted(maps.Keys(o.members)) {
+		if string(o.members[name]) != "null" && !slices.Contains(o.known, name) {
+			return fmt.Errorf("it has no %s", name)
+		}
 	}
-	if f < 0 {
-		return 0, fmt.Errorf("%s is %v", name, f)
-	}
-	return int(f), nil
+	return nil
 }
 
-// holds compares a number with the one that the options ask for.
-func (o instructionOptions) holds(n int, relation, number string) (bool, error) {
-	want, err := o.count(number)
+// pattern compiles a pattern of Python's that options are part of.
+func (o *instructionOptions) pattern(text, flags string) *python.Regexp {
+	re, err := python.Compile(text, flags)
 	if err != nil {
-		return false, err
+		o.fail(err)
 	}
-	r, err := o.text(relation)
-	switch {
-	case err != nil:
-		return false, err
-	case r == "less than":
-		return n < want, nil
-	case r == "at least":
-		return n >= want, nil
-	}
-	return false, fmt.Errorf("%s is %q, want less than or at least", relation, r)
+	return re
 }

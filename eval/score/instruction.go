@@ -10,136 +10,97 @@ import (
 	"olmo/eval/python"
 )
 
-// instructions are IFEval's, by name: whether a response follows one with its options
-// (lm-eval 0.4.13, tasks/ifeval/instructions.py).
-var instructions = map[string]func(response string, o instructionOptions) (bool, error){
-	"keywords:existence": func(response string, o instructionOptions) (bool, error) {
-		var words []string
-		if err := o.read("keywords", &words); err != nil {
-			return false, err
+// check reports whether a response follows an instruction. An error is a search that takes too long.
+type check func(response string) (bool, error)
+
+// instructions are IFEval's, by name: each reads its options, and gives the check
+// (lm-eval 0.4.13, tasks/ifeval/instructions.py; open-instruct's IFEvalG has the same). What is wrong with
+// the options they keep themselves.
+var instructions = map[string]func(o *instructionOptions) check{
+	"keywords:existence": func(o *instructionOptions) check {
+		var all []*python.Regexp
+		for _, w := range o.words("keywords") {
+			all = append(all, o.pattern(w, "i"))
 		}
-		for _, w := range words {
-			if n, err := occurrences(w, "i", response); err != nil || n == 0 {
-				return false, err
-			}
-		}
-		return true, nil
-	},
-	"keywords:frequency": func(response string, o instructionOptions) (bool, error) {
-		word, err := o.text("keyword")
-		if err != nil {
-			return false, err
-		}
-		n, err := occurrences(python.Strip(word), "i", response)
-		if err != nil {
-			return false, err
-		}
-		return o.holds(n, "relation", "frequency")
-	},
-	"keywords:forbidden_words": func(response string, o instructionOptions) (bool, error) {
-		var words []string
-		if err := o.read("forbidden_words", &words); err != nil {
-			return false, err
-		}
-		for _, w := range words {
-			if n, err := occurrences(`\b`+w+`\b`, "i", response); err != nil || n > 0 {
-				return false, err
-			}
-		}
-		return true, nil
-	},
-	// Of a sign that is no letter lm-eval draws a letter in its place; here it is counted, as its
-	// prompt asks.
-	"keywords:letter_frequency": func(response string, o instructionOptions) (bool, error) {
-		letter, err := o.text("letter")
-		if err != nil {
-			return false, err
-		}
-		return o.holds(strings.Count(python.Lower(response), python.Lower(letter)), "let_relation", "let_frequency")
-	},
-	"language:response_language": func(response string, o instructionOptions) (bool, error) {
-		language, err := o.text("language")
-		if err != nil {
-			return false, err
-		}
-		return inLanguage(response, language)
-	},
-	"length_constraints:number_sentences": func(response string, o instructionOptions) (bool, error) {
-		return o.holds(len(sentences(response)), "relation", "num_sentences")
-	},
-	"length_constraints:number_paragraphs": func(response string, o instructionOptions) (bool, error) {
-		want, err := o.count("num_paragraphs")
-		if err != nil {
-			return false, err
-		}
-		parts, err := split(paragraphMark(), response)
-		n := len(parts)
-		for i, p := range parts {
-			if python.Strip(p) == "" {
-				if i > 0 && i < len(parts)-1 {
-					return false, nil
+		return func(response string) (bool, error) {
+			for _, re := range all {
+				if n, err := occurrences(re, response); err != nil || n == 0 {
+					return false, err
 				}
-				n--
 			}
+			return true, nil
 		}
-		return n == want, err
 	},
-	"length_constraints:number_words": func(response string, o instructionOptions) (bool, error) {
-		n, err := occurrences(`\w+`, "", response)
-		if err != nil {
-			return false, err
+	"keywords:frequency": func(o *instructionOptions) check {
+		re := o.pattern(python.Strip(o.word("keyword")), "i")
+		return counted(re, o.relation("relation", "frequency"))
+	},
+	"keywords:forbidden_words": func(o *instructionOptions) check {
+		var all []*python.Regexp
+		for _, w := range o.words("forbidden_words") {
+			all = append(all, o.pattern(`\b`+w+`\b`, "i"))
 		}
-		return o.holds(n, "relation", "num_words")
+		return func(response string) (bool, error) {
+			for _, re := range all {
+				if n, err := occurrences(re, response); err != nil || n > 0 {
+					return false, err
+				}
+			}
+			return true, nil
+		}
+	},
+	"keywords:letter_frequency": letterFrequency,
+	"language:response_language": func(o *instructionOptions) check {
+		language := o.text("language")
+		return func(response string) (bool, error) { return inLanguage(response, language) }
+	},
+	"length_constraints:number_sentences": func(o *instructionOptions) check {
+		holds := o.relation("relation", "num_sentences")
+		return func(response string) (bool, error) { return holds(len(sentences(response))), nil }
+	},
+	"length_constraints:number_paragraphs": func(o *instructionOptions) check {
+		want := o.count("num_paragraphs")
+		return func(response string) (bool, error) {
+			parts, err := split(paragraphMark(), response)
+			n, ok := paragraphs(parts)
+			return ok && n == want, err
+		}
+	},
+	"length_constraints:number_words": func(o *instructionOptions) check {
+		return counted(word(), o.relation("relation", "num_words"))
 	},
 	// Of a paragraph after the last one lm-eval draws lots; here it cannot begin with anything.
-	"length_constraints:nth_paragraph_first_word": func(response string, o instructionOptions) (bool, error) {
-		want, err := o.count("num_paragraphs")
-		if err != nil {
-			return false, err
-		}
-		nth, err := o.count("nth_paragraph")
-		if err != nil {
-			return false, err
-		}
-		word, err := o.text("first_word")
-		if err != nil {
-			return false, err
-		}
-		paragraphs := strings.Split(response, "\n\n")
-		n := 0
-		for _, p := range paragraphs {
-			if python.Strip(p) != "" {
-				n++
+	"length_constraints:nth_paragraph_first_word": func(o *instructionOptions) check {
+		want, nth, begin := o.count("num_paragraphs"), o.count("nth_paragraph"), python.Lower(o.text("first_word"))
+		return func(response string) (bool, error) {
+			parts := strings.Split(response, "\n\n")
+			n := 0
+			for _, p := range parts {
+				if python.Strip(p) != "" {
+					n++
+				}
 			}
+			if nth < 1 || nth > n || n != want {
+				return false, nil
+			}
+			words := python.Fields(parts[nth-1])
+			if len(words) == 0 {
+				return false, nil
+			}
+			first := strings.TrimLeft(strings.TrimLeft(words[0], "'"), `"`)
+			if end := strings.IndexAny(first, `.,?!'"`); end >= 0 {
+				first = first[:end]
+			}
+			return python.Lower(first) == begin, nil
 		}
-		if nth < 1 || nth > n || n != want {
-			return false, nil
-		}
-		words := python.Fields(paragraphs[nth-1])
-		if len(words) == 0 {
-			return false, nil
-		}
-		first := strings.TrimLeft(strings.TrimLeft(words[0], "'"), `"`)
-		if end := strings.IndexAny(first, `.,?!'"`); end >= 0 {
-			first = first[:end]
-		}
-		return python.Lower(first) == python.Lower(word), nil
 	},
-	"detectable_content:number_placeholders": func(response string, o instructionOptions) (bool, error) {
-		want, err := o.count("num_placeholders")
-		if err != nil {
-			return false, err
-		}
-		n, err := occurrences(`\[.*?\]`, "", response)
-		return n >= want, err
+	"detectable_content:number_placeholders": func(o *instructionOptions) check {
+		want := o.count("num_placeholders")
+		return counted(placeholder(), func(n int) bool { return n >= want })
 	},
-	"detectable_content:postscript": func(response string, o instructionOptions) (bool, error) {
-		mark, err := o.text("postscript_marker")
-		if err != nil {
-			return false, err
-		}
+	"detectable_content:postscript": func(o *instructionOptions) check {
 		var p string
-		switch mark = python.Strip(mark); mark {
+		switch mark := python.Strip(o.text("postscript_marker")); mark {
 		case "P.P.S":
 			p = `\s*p\.\s?p\.\s?s.*$`
 		case "P.S.":
@@ -147,143 +108,192 @@ var instructions = map[string]func(response string, o instructionOptions) (bool,
 		default:
 			p = `\s*` + python.Lower(mark) + `.*$`
 		}
-		n, err := occurrences(p, "m", python.Lower(response))
-		return n > 0, err
-	},
-	"detectable_format:number_bullet_lists": func(response string, o instructionOptions) (bool, error) {
-		want, err := o.count("num_bullets")
-		if err != nil {
-			return false, err
+		re := o.pattern(p, "m")
+		return func(response string) (bool, error) {
+			n, err := occurrences(re, python.Lower(response))
+			return n > 0, err
 		}
-		stars, err := occurrences(`^\s*\*[^\*].*$`, "m", response)
-		if err != nil {
-			return false, err
-		}
-		dashes, err := occurrences(`^\s*-.*$`, "m", response)
-		return stars+dashes == want, err
 	},
-	"detectable_format:constrained_response": func(response string, _ instructionOptions) (bool, error) {
-		return slices.ContainsFunc([]string{"My answer is yes.", "My answer is no.", "My answer is maybe."}, func(s string) bool {
-			return strings.Contains(response, s)
-		}), nil
-	},
-	"detectable_format:number_highlighted_sections": func(response string, o instructionOptions) (bool, error) {
-		want, err := o.count("num_highlights")
-		if err != nil {
-			return false, err
-		}
-		n := 0
-		for _, p := range []func() *python.Regexp{highlight, doubleHighlight} {
-			all, err := p().FindAll(response)
+	"detectable_format:number_bullet_lists": func(o *instructionOptions) check {
+		want := o.count("num_bullets")
+		return func(response string) (bool, error) {
+			stars, err := occurrences(starred(), response)
 			if err != nil {
 				return false, err
 			}
-			for _, m := range all {
-				// Between the asterisks of either there are none.
-				if python.Strip(strings.Trim(m[0].Text, "*")) != "" {
-					n++
+			dashes, err := occurrences(dashed(), response)
+			return stars+dashes == want, err
+		}
+	},
+	"detectable_format:constrained_response": always(func(response string) bool {
+		return slices.ContainsFunc([]string{"My answer is yes.", "My answer is no.", "My answer is maybe."}, func(s string) bool {
+			return strings.Contains(response, s)
+		})
+	}),
+	"detectable_format:number_highlighted_sections": func(o *instructionOptions) check {
+		want := o.count("num_highlights")
+		return func(response string) (bool, error) {
+			n := 0
+			for _, p := range []func() *python.Regexp{highlight, doubleHighlight} {
+				all, err := p().FindAll(response)
+				if err != nil {
+					return false, err
+				}
+				for _, m := range all {
+					// Between the asterisks of either there are none.
+					if python.Strip(strings.Trim(m[0].Text, "*")) != "" {
+						n++
+					}
 				}
 			}
+			return n >= want, nil
 		}
-		return n >= want, nil
 	},
-	"detectable_format:multiple_sections": func(response string, o instructionOptions) (bool, error) {
-		mark, err := o.text("section_spliter")
-		if err != nil {
-			return false, err
-		}
-		want, err := o.count("num_sections")
-		if err != nil {
-			return false, err
-		}
-		n, err := occurrences(`\s?`+python.Strip(mark)+`\s?\d+\s?`, "", response)
-		return n >= want, err
+	"detectable_format:multiple_sections": func(o *instructionOptions) check {
+		re, want := o.pattern(`\s?`+python.Strip(o.text("section_spliter"))+`\s?\d+\s?`, ""), o.count("num_sections")
+		return counted(re, func(n int) bool { return n >= want })
 	},
-	"detectable_format:json_format": func(response string, _ instructionOptions) (bool, error) {
+	"detectable_format:json_format": always(func(response string) bool {
 		text := python.Strip(response)
 		for _, fence := range []string{"```json", "```Json", "```JSON", "```"} {
 			text = strings.TrimPrefix(text, fence)
 		}
-		return isJSON(python.Strip(strings.TrimSuffix(text, "```"))), nil
-	},
-	"detectable_format:title": func(response string, _ instructionOptions) (bool, error) {
-		all, err := title().FindAll(response)
-		for _, m := range all {
-			if python.Strip(strings.TrimRight(strings.TrimLeft(m[0].Text, "<"), ">")) != "" {
-				return true, err
+		return isJSON(python.Strip(strings.TrimSuffix(text, "```")))
+	}),
+	"detectable_format:title": func(*instructionOptions) check {
+		return func(response string) (bool, error) {
+			all, err := title().FindAll(response)
+			for _, m := range all {
+				if python.Strip(strings.TrimRight(strings.TrimLeft(m[0].Text, "<"), ">")) != "" {
+					return true, err
+				}
 			}
+			return false, err
 		}
-		return false, err
 	},
-	"combination:two_responses": func(response string, _ instructionOptions) (bool, error) {
+	"combination:two_responses": always(func(response string) bool {
 		parts := strings.Split(response, "******")
-		var two []string
-		for i, p := range parts {
-			if p = python.Strip(p); p != "" {
-				two = append(two, p)
-			} else if i > 0 && i < len(parts)-1 {
-				return false, nil
-			}
+		n, ok := paragraphs(parts)
+		parts = slices.DeleteFunc(parts, func(p string) bool { return python.Strip(p) == "" })
+		return ok && n == 2 && python.Strip(parts[0]) != python.Strip(parts[1])
+	}),
+	"combination:repeat_prompt": func(o *instructionOptions) check {
+		prompt := python.Lower(python.Strip(o.word("prompt_to_repeat")))
+		return func(response string) (bool, error) {
+			return strings.HasPrefix(python.Lower(python.Strip(response)), prompt), nil
 		}
-		return len(two) == 2 && two[0] != two[1], nil
 	},
-	"combination:repeat_prompt": func(response string, o instructionOptions) (bool, error) {
-		prompt, err := o.text("prompt_to_repeat")
-		return strings.HasPrefix(python.Lower(python.Strip(response)), python.Lower(python.Strip(prompt))), err
+	"startend:end_checker": func(o *instructionOptions) check {
+		end := python.Lower(python.Strip(o.text("end_phrase")))
+		return func(response string) (bool, error) {
+			return strings.HasSuffix(python.Lower(strings.Trim(python.Strip(response), `"`)), end), nil
+		}
 	},
-	"startend:end_checker": func(response string, o instructionOptions) (bool, error) {
-		end, err := o.text("end_phrase")
-		return strings.HasSuffix(python.Lower(strings.Trim(python.Strip(response), `"`)), python.Lower(python.Strip(end))), err
-	},
-	"startend:quotation": func(response string, _ instructionOptions) (bool, error) {
+	"startend:quotation": always(func(response string) bool {
 		s := python.Strip(response)
-		return len(s) > 1 && s[0] == '"' && s[len(s)-1] == '"', nil
-	},
-	"change_case:capital_word_frequency": func(response string, o instructionOptions) (bool, error) {
-		n := 0
-		for _, s := range sentences(response) {
-			words, err := treebankWords(s)
-			if err != nil {
-				return false, err
-			}
+		return len(s) > 1 && s[0] == '"' && s[len(s)-1] == '"'
+	}),
+	"change_case:capital_word_frequency": func(o *instructionOptions) check {
+		holds := o.relation("capital_relation", "capital_frequency")
+		return func(response string) (bool, error) {
+			words, err := wordTokens(response)
+			n := 0
 			for _, w := range words {
 				if upper, lower := cases(w); upper && !lower {
 					n++
 				}
 			}
+			return holds(n), err
 		}
-		return o.holds(n, "capital_relation", "capital_frequency")
 	},
-	"change_case:english_capital": func(response string, _ instructionOptions) (bool, error) {
-		if upper, lower := cases(response); !upper || lower {
-			return false, nil
+	"change_case:english_capital": func(*instructionOptions) check {
+		return func(response string) (bool, error) {
+			if upper, lower := cases(response); !upper || lower {
+				return false, nil
+			}
+			return inLanguage(response, "en")
 		}
-		return inLanguage(response, "en")
 	},
-	"change_case:english_lowercase": func(response string, _ instructionOptions) (bool, error) {
-		if upper, lower := cases(response); upper || !lower {
-			return false, nil
+	"change_case:english_lowercase": func(*instructionOptions) check {
+		return func(response string) (bool, error) {
+			if upper, lower := cases(response); upper || !lower {
+				return false, nil
+			}
+			return inLanguage(response, "en")
 		}
-		return inLanguage(response, "en")
 	},
-	"punctuation:no_comma": func(response string, _ instructionOptions) (bool, error) {
-		return !strings.Contains(response, ","), nil
-	},
+	"punctuation:no_comma": withoutSign(","),
+}
+
+// letterFrequency: of a sign that is no letter lm-eval and open-instruct draw a letter in its place; here it
+// is counted, as its prompt asks.
+func letterFrequency(o *instructionOptions) check {
+	letter, holds := python.Lower(o.word("letter")), o.relation("let_relation", "let_frequency")
+	return func(response string) (bool, error) {
+		return holds(strings.Count(python.Lower(response), letter)), nil
+	}
+}
+
+// always is an instruction without options.
+func always(follows func(response string) bool) func(*instructionOptions) check {
+	return func(*instructionOptions) check {
+		return func(response string) (bool, error) { return follows(response), nil }
+	}
+}
+
+// withoutSign is an instruction not to use a sign.
+func withoutSign(sign string) func(*instructionOptions) check {
+	return always(func(response string) bool { return !strings.Contains(response, sign) })
+}
+
+// counted checks the number of matches of a pattern.
+func counted(re *python.Regexp, holds func(n int) bool) check {
+	return func(response string) (bool, error) {
+		n, err := occurrences(re, response)
+		return err == nil && holds(n), err
+	}
 }
 
 var (
+	word            = pattern(`\w+`)
+	placeholder     = pattern(`\[.*?\]`)
+	starred         = pattern(`(?m)^\s*\*[^\*].*$`)
+	dashed          = pattern(`(?m)^\s*-.*$`)
 	paragraphMark   = pattern(`\s?\*\*\*\s?`)
 	highlight       = pattern(`\*[^\n\*]*\*`)
 	doubleHighlight = pattern(`\*\*[^\n\*]*\*\*`)
 	title           = pattern(`<<[^\n]+>>`)
 )
 
-// occurrences counts the matches of a pattern of Python's.
-func occurrences(pattern, flags, text string) (int, error) {
-	re, err := python.Compile(pattern, flags)
-	if err != nil {
-		return 0, err
+// paragraphs counts parts that have a text. Only the first and the last one may be without.
+func paragraphs(parts []string) (n int, ok bool) {
+	n = len(parts)
+	for i, p := range parts {
+		if python.Strip(p) == "" {
+			if i > 0 && i < len(parts)-1 {
+				return 0, false
+			}
+			n--
+		}
 	}
+	return n, true
+}
+
+// wordTokens are the words of a text's sentences: NLTK's word_tokenize.
+func wordTokens(text string) ([]string, error) {
+	var all []string
+	for _, s := range sentences(text) {
+		words, err := treebankWords(s)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, words...)
+	}
+	return all, nil
+}
+
+// occurrences counts the matches of a pattern.
+func occurrences(re *python.Regexp, text string) (int, error) {
 	all, err := re.FindAll(text)
 	return len(all), err
 }
