@@ -21,7 +21,7 @@ func shown(key string) bool {
 
 // noisy tells whether a curve is smoothed: what is set, counted or measured seldom is not.
 func noisy(key string) bool {
-	for _, part := range []string{"learning_rate", "total_tokens", "total_training", "epoch", "energy/", "eval/"} {
+	for _, part := range []string{"learning_rate", "total_tokens", "total_training", "epoch", "energy/", "eval/", "val/ratio_", "_prompts"} {
 		if strings.Contains(key, part) {
 			return false
 		}

@@ -11,7 +11,31 @@ const runs = new Map(); // by id: what the server says, and on, slot, dashed, da
 const kinds = [
   ["Loss", [
     [/^train\/CrossEntropyLoss$/, "Training loss", "nats a token"],
+    [/^train_loss$/, "Training loss", "of the objective"],
     [/^eval\/(.+)\/CrossEntropyLoss$/, "Held-out loss, $1", "nats a token"],
+  ]],
+  ["Preferences", [
+    [/^rewards\/accuracy$/, "Pairs told apart", "share with the chosen answer's reward above"],
+    [/^rewards\/margin$/, "Margin", "reward of the chosen answer less the rejected one's"],
+    [/^rewards$/, "Rewards", "of chosen and rejected answers"],
+    [/^logps$/, "Log-probabilities", "of chosen and rejected answers, as the loss takes them"],
+    [/^rewards\/(.+)$/, "Rewards, $1", ""],
+    [/^logps\/(.+)$/, "Log-probabilities, $1", ""],
+  ]],
+  ["Reinforcement learning", [
+    [/^scores$/, "Reward", "mean of the answers that train"],
+    [/^objective\/verifiable_correct_rate$/, "Verifiers' score", "mean of all answers"],
+    [/^objective\/(.+)_correct_rate$/, "Verifier $1", "mean of its answers"],
+    [/^lengths$/, "Length of answers", "tokens: shortest, mean, longest"],
+    [/^val\/stop_rate$/, "Answers that end by themselves", "share"],
+    [/^policy\/entropy_avg$/, "Entropy", "nats a token"],
+    [/^loss\/kl_avg$/, "Distance from the reference", "beta · KL, nats a token"],
+    [/^ratios$/, "Ratio at the first update", "probability that trains over that of the draw"],
+    [/^all ratios$/, "Ratio over all updates of a step", ""],
+    [/^policy\/clipfrac_avg$/, "Clipped", "share of the tokens"],
+    [/^loss\/policy_avg$/, "Policy loss", ""],
+    [/^groups$/, "Groups of answers", "asked, and without spread"],
+    [/^((?:objective|policy|loss|val|batch)\/.+)$/, "$1", ""],
   ]],
   ["Evaluation", [
     [/^eval\/(.+)_(acc|accuracy)$/, "$1", "share right"],
@@ -30,15 +54,28 @@ const kinds = [
     [/^throughput\/device\/tokens_per_second$/, "Speed", "tokens a second"],
     [/^throughput\/device\/MFU$/, "Share of the machine's peak", ""],
     [/^throughput\/device\/data_loading_seconds$/, "Waiting for data", "seconds a step"],
+    [/^throughput\/device\/sampling_seconds$/, "Sampling", "seconds a step"],
+    [/^throughput\/device\/sampled_tokens_per_second$/, "Sampling", "tokens a second"],
+    [/^throughput\/device\/reference_seconds$/, "Asking the reference", "seconds a step"],
     [/^throughput\/device\/checkpoint_seconds$/, "Held up by a checkpoint", "seconds"],
     [/^energy\/kWh$/, "Energy", "kWh, so far"],
     [/^throughput\/(.+)$/, "$1", ""],
   ]],
   ["Others", [[/^(.+)$/, "$1", ""]]],
 ];
+// What belongs together is one chart: its key, and the keys of its lines with their names, of which the first is drawn through.
+const together = {
+  "rewards": [["rewards/chosen", "chosen"], ["rewards/rejected", "rejected"]],
+  "logps": [["logps/chosen", "chosen"], ["logps/rejected", "rejected"]],
+  "lengths": [["val/sequence_lengths", "mean"], ["val/sequence_lengths_min", "shortest"], ["val/sequence_lengths_max", "longest"]],
+  "ratios": [["val/ratio_min", "least"], ["val/ratio_max", "greatest"]],
+  "all ratios": [["val/ratio_min_all", "least"], ["val/ratio_max_all", "greatest"]],
+  "groups": [["batch/total_prompts", "asked"], ["val/filtered_prompts", "without spread"]],
+};
+const chartOf = new Map(Object.entries(together).flatMap(([chart, lines]) => lines.map(([key]) => [key, chart])));
 // What is another curve in other words, or an axis.
-const left = /^(epoch|train\/Perplexity|eval\/.+\/Perplexity|energy\/kg_CO2e|throughput\/total_tokens|throughput\/total_training_Gflops|throughput\/total_training_log_Gflops|throughput\/device\/batches_per_second|throughput\/device\/flops_per_second|optim\/learning_rate.*)$/;
-const tokens = "throughput/total_tokens", loss = "train/CrossEntropyLoss", heldOut = /^eval\/(.+)\/CrossEntropyLoss$/;
+const left = /^(epoch|learning_rate|train\/Perplexity|eval\/.+\/Perplexity|energy\/kg_CO2e|throughput\/total_tokens|throughput\/total_training_Gflops|throughput\/total_training_log_Gflops|throughput\/device\/batches_per_second|throughput\/device\/flops_per_second|optim\/learning_rate.*)$/;
+const tokens = "throughput/total_tokens", loss = "train/CrossEntropyLoss", objective = "train_loss", heldOut = /^eval\/(.+)\/CrossEntropyLoss$/;
 
 const group = new Group({ zoomed: range => { $("whole").disabled = !range; if (!range) for (const r of runs.values()) r.data = r.whole; bounds(); draw(); refresh(); }, picked: (line, i) => openStep(line.run, line.step[i]) });
 const charts = new Map(); // by key
@@ -61,16 +98,18 @@ const shown = () => [...runs.values()].filter(r => r.on);
 
 // linesOf are the lines of a run for a key of the charts.
 function linesOf(r, key) {
-  const d = r.data, make = (values, mean, name, source) => {
+  const d = r.data, make = (values, mean, name, source, dashed = r.dashed) => {
     const along = group.x === "tokens" ? d.series[tokens] : d.steps;
     if (!along) return null;
     const keep = along.map((x, i) => x === null ? -1 : i).filter(i => i >= 0);
     // Of what is measured now and then, only the places where it is.
     const seldom = values.filter(v => v !== null).length < values.length / 4, gaps = new Set(d.lost[source]?.steps || []);
     const places = seldom ? keep.filter(i => values[i] !== null || gaps.has(d.steps[i])) : keep;
-    return { run: r, name, slot: r.slot, dashed: r.dashed, step: places.map(i => d.steps[i]), x: places.map(i => along[i]), y: places.map(i => values[i]), mean: mean ? places.map(i => mean[i]) : null, dots: seldom && places.length < 60, gaps };
+    return { run: r, name, slot: r.slot, dashed, step: places.map(i => d.steps[i]), x: places.map(i => along[i]), y: places.map(i => values[i]), mean: mean ? places.map(i => mean[i]) : null, dots: seldom && places.length < 60, gaps };
   };
   if (!d) return [];
+  if (together[key]) return together[key].filter(([k]) => d.series[k]).map(([k, name], i) => make(d.series[k], i ? null : d.mean?.[k], shown().length > 1 ? `${r.name}, ${name}` : name, k, i > 0)).filter(Boolean);
+  if (key === objective && d.series[loss]) return []; // where it is the cross entropy again
   if (key !== "learning rate") return d.series[key] ? [make(d.series[key], d.mean?.[key], r.name, key)].filter(Boolean) : [];
   const all = schedules(r);
   return all.map(({ values, key, groups }) => make(values, null, all.length > 1 ? `${r.name}, ${groups.map(g => g.name).join(", ")}` : r.name, key)).filter(Boolean);
@@ -105,7 +144,7 @@ function factors() {
 
 function keys() {
   const all = new Set();
-  for (const r of shown()) for (const k of Object.keys(r.data?.series || {})) all.add(/^optim\/learning_rate/.test(k) ? "learning rate" : left.test(k) ? null : k);
+  for (const r of shown()) for (const k of Object.keys(r.data?.series || {})) all.add(/^optim\/learning_rate/.test(k) ? "learning rate" : left.test(k) || k === objective && r.data.series[loss] ? null : chartOf.get(k) || k);
   all.delete(null);
   return [...all].map(key => ({ key, ...kind(key) })).sort((a, b) => a.g - b.g || a.k - b.k || (a.key < b.key ? -1 : 1));
 }
@@ -134,11 +173,31 @@ function draw() {
   }
   for (const { key } of wanted) {
     const lines = shown().flatMap(r => linesOf(r, key));
-    const lost = shown().filter(r => r.data?.lost[key]).map(r => ({ slot: r.slot, count: r.data.lost[key].count, places: r.data.lost[key].steps.map(s => place(r, s)) }));
-    charts.get(key).set(lines, lost, key === "learning rate" ? factors() : "");
+    const lost = shown().flatMap(r => (together[key]?.map(([k]) => k) || [key]).filter(k => r.data?.lost[k]).map(k => ({ slot: r.slot, count: r.data.lost[k].count, places: r.data.lost[k].steps.map(s => place(r, s)) })));
+    const chart = charts.get(key), warning = warnings[key]?.() || "";
+    chart.set(lines, lost, key === "learning rate" ? factors() : warning);
+    chart.says.classList.toggle("bad", warning !== "");
   }
   bounds();
 }
+
+// ends are the means of the first and the last tenth of a run's values of a key, null of fewer than four.
+function ends(r, key) {
+  const values = ((r.whole || r.data)?.series[key] || []).filter(v => v !== null), n = Math.ceil(values.length / 10);
+  const mean = part => part.reduce((a, b) => a + b, 0) / part.length;
+  return values.length < 4 ? null : [mean(values.slice(0, n)), mean(values.slice(-n))];
+}
+
+// warnings say of a chart what is a sign that something goes wrong; nothing where none is there.
+const warnings = {
+  // It falls where it has lost a tenth of what it began with: noise is less than that.
+  "logps": () => shown().map(r => [r, ends(r, "logps/chosen")]).filter(([, e]) => e && e[1] < e[0] - .1 * Math.abs(e[0]))
+    .map(([r, e]) => `${r.name}: the log-probability of chosen answers falls, from ${number(e[0])} to ${number(e[1])}. The model forgets the better answers, too: fewer steps, a lower rate or a larger beta.`).join(" "),
+  "ratios": () => shown().map(r => {
+    const d = r.whole || r.data, at = d ? d.steps.filter((_, i) => ["val/ratio_min", "val/ratio_max"].some(k => d.series[k] && d.series[k][i] !== null && d.series[k][i] !== 1)) : [];
+    return at.length ? `${r.name}: not 1 at step ${number(at[0])}${at.length > 1 ? ` and ${at.length - 1} of the others shown` : ""}. Before the first update of a step nothing but 1 is right: sampling and training disagree.` : "";
+  }).filter(Boolean).join(" "),
+};
 
 // place is where a step of a run is along the axis.
 function place(r, step) {
@@ -187,7 +246,7 @@ function last(r, test) {
   const d = r.whole || r.data;
   if (!d) return null;
   for (const k of Object.keys(d.series)) if (test.test ? test.test(k) : k === test) {
-    for (let i = d.series[k].length - 1; i >= 0; i--) if (d.series[k][i] !== null) return (test === loss && d.mean?.[k]?.[i]) || d.series[k][i];
+    for (let i = d.series[k].length - 1; i >= 0; i--) if (d.series[k][i] !== null) return ((test === loss || test === objective) && d.mean?.[k]?.[i]) || d.series[k][i];
   }
   return null;
 }
@@ -214,7 +273,7 @@ function table() {
     bar.style.width = 100 * share + "%";
     cells[1].replaceChildren(r.last.toLocaleString("en") + (r.end ? " of " + r.end.toLocaleString("en") : ""), r.end ? element("span", { class: "meter", role: "img", "aria-label": Math.floor(100 * share) + " %" }, bar) : "");
     const at = last(r, tokens), speed = last(r, "throughput/device/tokens_per_second");
-    [r.left ? duration(r.left) : "", number(last(r, loss)), number(last(r, heldOut)), at === null ? "–" : words(at), speed === null ? "–" : words(speed), r.parameters ? words(r.parameters) : "–"].forEach((text, i) => cells[2 + i].textContent = text);
+    [r.left ? duration(r.left) : "", number(last(r, loss) ?? last(r, objective)), number(last(r, heldOut)), at === null ? "–" : words(at), speed === null ? "–" : words(speed), r.parameters ? words(r.parameters) : "–"].forEach((text, i) => cells[2 + i].textContent = text);
   }
 }
 

@@ -1,0 +1,101 @@
+package dashboard_test
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"olmo/page/pagetest"
+	"olmo/runlog"
+)
+
+// steps writes the log of a run of adaptation, of which a function tells the figures.
+func steps(t *testing.T, dir string, n int, figures func(n int, noise func(k int) float64) runlog.Record) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "config.yaml"), []byte(fmt.Sprintf("run_name: %s\nsave_folder: out\nstop_at: %d\n", filepath.Base(dir), n)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	log, err := runlog.Open(filepath.Join(dir, "metrics.jsonl"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	for i := 1; i <= n; i++ {
+		r := figures(i, func(k int) float64 { return math.Sin(float64(i*i*k)) * math.Cos(float64(i*7+k)) })
+		r["step"], r["optim/learning_rate_group0"], r["learning_rate"], r["optim/total_grad_norm"] = i, 1e-6, 1e-6, 0.5
+		r["throughput/total_tokens"] = 4096 * i
+		if err := log.Append(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// preferred writes a run of dpo whose answers lose probability, the chosen ones too.
+func preferred(t *testing.T, dir string) {
+	t.Helper()
+	steps(t, dir, 60, func(n int, noise func(int) float64) runlog.Record {
+		x := float64(n) / 60
+		chosen, rejected := -1.5*x+0.1*noise(1), -4*x+0.2*noise(2)
+		return runlog.Record{
+			"train_loss": 0.69 - 0.4*x + 0.03*noise(3), "logps/chosen": -80 + 10*chosen, "logps/rejected": -84 + 10*rejected,
+			"rewards/chosen": chosen, "rewards/rejected": rejected, "rewards/margin": chosen - rejected, "rewards/accuracy": min(0.5+x/2+0.05*noise(4), 1),
+		}
+	})
+}
+
+// reinforced writes a run of grpo.
+func reinforced(t *testing.T, dir string, n int) {
+	t.Helper()
+	steps(t, dir, n, func(i int, noise func(int) float64) runlog.Record {
+		x := float64(i) / float64(n)
+		return runlog.Record{
+			"train_loss": 0.01 * noise(1), "scores": 10 * (0.2 + 0.6*x + 0.1*noise(2)), "objective/verifiable_correct_rate": 0.2 + 0.6*x + 0.1*noise(2),
+			"objective/gsm8k_correct_rate": 0.1 + 0.6*x + 0.1*noise(3), "objective/max_length_correct_rate": 0.9, "policy/entropy_avg": 1.2 - 0.7*x + 0.05*noise(4),
+			"val/sequence_lengths": 60 + 80*x + 5*noise(5), "val/sequence_lengths_min": 4, "val/sequence_lengths_max": 128, "val/stop_rate": 0.95 - 0.2*x,
+			"loss/policy_avg": 0.01 * noise(6), "loss/kl_avg": 0.002 * x, "policy/clipfrac_avg": 0.02, "val/ratio_min": 1.0, "val/ratio_max": 1.0,
+			"val/ratio_min_all": 0.8 + 0.05*noise(7), "val/ratio_max_all": 1.3 + 0.05*noise(8), "val/filtered_prompts": float64(i % 4), "batch/total_prompts": 16,
+			"throughput/device/sampling_seconds": 1.5,
+		}
+	})
+}
+
+// TestLookAdaptation looks at runs of preference tuning and of reinforcement learning.
+func TestLookAdaptation(t *testing.T) {
+	b := pagetest.Open(t)
+	root := t.TempDir()
+	preferred(t, filepath.Join(root, "preferred"))
+	reinforced(t, filepath.Join(root, "reinforced"), 40)
+	s := serve(t, root)
+	ready := `document.body.dataset.ready && document.querySelectorAll("figure").length > 15`
+	b.Look("dashboard-adaptation", s.URL+"/", ready)
+	b.Theme("light")
+	b.Size(1440, 900)
+	b.Go(s.URL+"/", ready)
+	text := func(selector string) string {
+		s, _ := b.Eval(fmt.Sprintf("document.querySelector(%q)?.textContent ?? 'nothing'", selector)).(string)
+		return s
+	}
+	if got := text(`figure[data-key="logps"] .says.bad`); !strings.HasPrefix(got, "preferred: the log-probability of chosen answers falls, from -80") {
+		t.Errorf("of the chosen answers' log-probabilities it says %q", got)
+	}
+	if got := text(`figure[data-key="ratios"] .says`); got != "" {
+		t.Errorf("of ratios that are 1 it says %q", got)
+	}
+	for key, lines := range map[string]float64{"train_loss": 2, "rewards": 2, "logps": 2, "lengths": 3, "ratios": 2, "groups": 2, "learning rate": 2} {
+		if n := b.Eval(fmt.Sprintf(`document.querySelectorAll('figure[data-key="%s"] path:not(.faint)').length`, key)); n != lines {
+			t.Errorf("%v lines of %s, want %v", n, key, lines)
+		}
+	}
+	if got := text(`figure[data-key="learning_rate"]`); got != "nothing" {
+		t.Error("the learning rate is drawn twice")
+	}
+	if got := text(`[data-run="0"] td:nth-child(5)`); got == "–" {
+		t.Error("the table has no loss of a run without cross entropy")
+	}
+}
