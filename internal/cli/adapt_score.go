@@ -77,9 +77,9 @@ whose chosen answer has the higher one is said at the end. 'olmo adapt reward' t
 					return err
 				}
 			}
-			set, err := programs.verifiers(c, &declared)
+			set, err := programs.verifiers(c, file, &declared)
 			if err != nil {
-				return fmt.Errorf("%s: %w", file, err)
+				return err
 			}
 			defer set.Close()
 			return scoreFile(c, set, input, output)
@@ -93,8 +93,9 @@ whose chosen answer has the higher one is said at the end. 'olmo adapt reward' t
 	return c
 }
 
-// verifiers opens those that a config declares, and lets the flag say as its allow_code does.
-func (p *programFlags) verifiers(c *cobra.Command, declared *score.VerifierConfig) (*score.VerifierSet, error) {
+// verifiers opens those that a config declares, and lets the flag say as its allow_code does; file is where
+// it stands, "" for a config that nobody wrote.
+func (p *programFlags) verifiers(c *cobra.Command, file string, declared *score.VerifierConfig) (*score.VerifierSet, error) {
 	declared.AllowCode = declared.AllowCode || p.allow
 	p.allow = declared.AllowCode
 	user := "" // check wants to know whether there is anything to run
@@ -104,7 +105,11 @@ func (p *programFlags) verifiers(c *cobra.Command, declared *score.VerifierConfi
 	if err := p.check(user); err != nil {
 		return nil, err
 	}
-	return openVerifiers(c.Context(), declared, p, warnings(c))
+	set, err := openVerifiers(c.Context(), declared, p, warnings(c))
+	if err != nil && file != "" {
+		err = fmt.Errorf("%s: %w", file, err)
+	}
+	return set, err
 }
 
 // scoredTogether is how many answers are judged before their lines are written.
