@@ -117,7 +117,8 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "eval/tasks", may: "eval eval/taskfile", tests: "eval/olmes"},
 	{pkg: "convert", may: "device/cpu internal/pyjson lm model numeric store tensor tokenizer weights", tests: "lm/lmtest"},
 	{pkg: "adapt", may: "chat chat/jinja config data data/parquet data/store eval/data eval/python internal/parallel internal/pyjson lm proof store tokenizer", tests: "lm/lmtest"},
-	{pkg: "adapt/stage", may: "adapt chat config convert data data/tokens device internal/pyjson model objective proof runlog store tensor tokenizer train", tests: "device/cpu lm/lmtest"},
+	{pkg: "adapt/rollout", may: "device device/cpu eval/score generate graph internal/memory model numeric tokenizer train"},
+	{pkg: "adapt/stage", may: "adapt adapt/rollout chat config convert data data/tokens device eval/score internal/pyjson model objective proof runlog store tensor tokenizer train", tests: "device/cpu internal/parallel lm/lmtest"},
 
 	// What a release says of itself, which whoever makes, checks or serves one stands on.
 	{pkg: "release", may: "internal/strictjson proof store"},

@@ -39,6 +39,7 @@ type Line struct {
 	// Of a step.
 	Instances, Tokens *Hash
 	Loss, GradNorm    float64
+	Rollouts          *Hash // of reinforcement learning: over the step's lines of rollouts.jsonl
 
 	// The state after it, where one was planned. Weights and Optim are roots over tensors.
 	Weights, Optim, State *Hash
@@ -132,14 +133,18 @@ func (l *Line) open() ([]byte, error) {
 	hash("weights", l.Weights)
 	hash("optim", l.Optim)
 	hash("state", l.State)
-	return b, start()
+	if err := start(); err != nil {
+		return nil, err
+	}
+	hash("rollouts", l.Rollouts)
+	return b, nil
 }
 
 // orders are the members that lines have, in their order; what a line need not have is behind a
 // question mark.
 var (
 	firstMembers = []string{"step", "format", "recipe", "documents", "tokenizer", "numerics", "program", "masks", "weights", "optim", "?from", "state"}
-	stepMembers  = []string{"step", "instances", "tokens", "loss", "grad_norm", "?weights", "?optim", "?state", "?recipe", "?documents", "?tokenizer", "?numerics", "?program", "?masks"}
+	stepMembers  = []string{"step", "instances", "tokens", "loss", "grad_norm", "?weights", "?optim", "?state", "?recipe", "?documents", "?tokenizer", "?numerics", "?program", "?masks", "?rollouts"}
 	closeMembers = []string{"step", "weights", "optim", "state"}
 )
 
@@ -280,6 +285,8 @@ func (l *Line) set(name string, value []byte) (err error) {
 		err = hash(&l.Instances)
 	case "tokens":
 		err = hash(&l.Tokens)
+	case "rollouts":
+		err = hash(&l.Rollouts)
 	case "loss":
 		err = number(&l.Loss)
 	case "grad_norm":

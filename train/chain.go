@@ -150,6 +150,9 @@ func (t *Trainer) link(s *step) error {
 	}
 	instances := proof.Sum(index)
 	l := proof.Line{Step: s.state.Step, Instances: &instances, Tokens: &s.in.tokens, Loss: s.ce, GradNorm: s.norm}
+	if s.rolled != nil {
+		l.Rollouts = &s.rolled.hash
+	}
 	c := &t.chain
 	c.rootless = true
 	if t.plansState(s.state.Step) {

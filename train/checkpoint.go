@@ -26,6 +26,9 @@ import (
 // logFile is the log of a run, in its folder.
 const logFile = "metrics.jsonl"
 
+// rolloutsFile has the answers that a run with rollouts has sampled, one a line.
+const rolloutsFile = "rollouts.jsonl"
+
 // The files of a checkpoint folder stepN.
 const (
 	ModelFile     = "model.safetensors" // the weights, with the names of the ai2-olmo package
@@ -220,7 +223,11 @@ func (t *Trainer) save(k kind) error {
 		}
 	}
 	if t.log != nil {
-		if err := errors.Join(t.log.Sync(), t.chain.sync()); err != nil {
+		err := errors.Join(t.log.Sync(), t.chain.sync())
+		if t.traces != nil {
+			err = errors.Join(err, t.traces.Sync())
+		}
+		if err != nil {
 			return fmt.Errorf("saving step %d: %w", t.state.Step, err)
 		}
 	}

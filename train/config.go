@@ -97,6 +97,8 @@ type Config struct {
 	// LossGroup is how many instances make a group of loss_denominator mean: the mean over the groups of
 	// the means over their tokens that have a target.
 	LossGroup int `yaml:"loss_group,omitempty"`
+	// Rollouts make the run one of reinforcement learning.
+	Rollouts *RolloutConfig `yaml:"rollouts,omitempty"`
 	// Objective takes the place of the cross entropy.
 	Objective *ObjectiveConfig `yaml:"objective,omitempty"`
 	// ZLossMultiplier is the factor of the z-loss, 1e-4 when not set: ai2-olmo takes that
@@ -483,6 +485,9 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("data.row_group is %d: it is for data.name rows, at least 1", n)
 	}
 	if err := c.checkObjective(); err != nil {
+		return err
+	}
+	if err := c.checkRollouts(); err != nil {
 		return err
 	}
 	if c.Data.Name == tokens.Rows && len(c.SequenceLengthSchedule)+len(c.ModuleOutputsSaveSteps) > 0 {

@@ -85,7 +85,7 @@ func (c *Config) memory(m *model.Config, groups []Group, needs Needs) Memory {
 	for _, p := range g.Params() {
 		uses[g.Info(p).Name] = len(g.Grads(p))
 	}
-	step := c.largestBatch() * c.chunk()
+	step := c.learnt() * c.chunk()
 	n := Memory{Memory: needs(c.options(), step, g, c.Optimizer.updateGraph(groups, uses))}
 	if o := c.evaluationOptions(); o.Rows > 0 {
 		g := graph.New()
@@ -102,7 +102,7 @@ func (c *Config) memory(m *model.Config, groups []Group, needs Needs) Memory {
 
 // options are what the loss and its gradients are compiled for.
 func (c *Config) options() device.Options {
-	return device.Options{Rows: min(c.DeviceTrainMicrobatchSize, c.largestBatch()) * c.chunk(), BF16: c.Precision == AMPBF16}
+	return device.Options{Rows: min(c.DeviceTrainMicrobatchSize, c.learnt()) * c.chunk(), BF16: c.Precision == AMPBF16}
 }
 
 // evaluationOptions are what the loss on held-out sets is compiled for; no rows without

@@ -51,7 +51,7 @@ func (t *Trainer) clash() error {
 	if same(dir, t.cfg.InitWeights) {
 		return fmt.Errorf("save_folder %s is the folder of the model that the run starts from\nhint: set save_folder to another folder", dir)
 	}
-	for _, name := range []string{configFile, logFile, chainFile, tensorsFile, recipeFile, "samples.jsonl", "metrics.csv", "train_data/global_indices.npy"} {
+	for _, name := range []string{configFile, logFile, chainFile, tensorsFile, recipeFile, "samples.jsonl", rolloutsFile, "metrics.csv", "train_data/global_indices.npy"} {
 		files = append(files, filepath.Join(dir, filepath.FromSlash(name)))
 	}
 	// As a link, latest is replaced and what it leads to stays: a run may be loaded from
@@ -167,6 +167,11 @@ func (t *Trainer) prepareFolder(ctx context.Context) error {
 	}
 	if t.opt.Sample != nil {
 		if t.texts, err = runlog.Open(filepath.Join(dir, "samples.jsonl"), step); err != nil {
+			return err
+		}
+	}
+	if r := t.cfg.Rollouts; r != nil && r.SaveTraces {
+		if t.traces, err = runlog.Open(filepath.Join(dir, rolloutsFile), step); err != nil {
 			return err
 		}
 	}

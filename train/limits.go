@@ -124,6 +124,18 @@ func (c *Config) limits() []limit {
 			limit{key: "objective.label_smoothing", value: o.LabelSmoothing, high: 0.5},
 			limit{key: "objective.gamma_beta_ratio", value: o.GammaBetaRatio, high: 1e6})
 	}
+	if r := c.Rollouts; r != nil {
+		rows = append(rows,
+			limit{key: "rollouts.samples", value: r.Samples, low: 1, high: mostItems},
+			limit{key: "rollouts.response_length", value: r.ResponseLength, low: 1, high: mostItems},
+			limit{key: "rollouts.temperature", value: r.Temperature, above: true, high: 1e6, hint: "1 samples from the model's own probabilities; at 0 there is nothing to learn from"},
+			limit{key: "rollouts.mini_batches", value: r.MiniBatches, low: 1, high: mostItems},
+			limit{key: "rollouts.epochs", value: r.Epochs, low: 1, high: mostItems},
+			limit{key: "rollouts.clip_lower", value: r.ClipLower, high: 1},
+			limit{key: "rollouts.clip_higher", value: r.ClipHigher, high: 1e6},
+			limit{key: "rollouts.beta", value: r.Beta, high: 1e6},
+			limit{key: "rollouts.kl_estimator", value: r.KLEstimator, high: 3})
+	}
 	if w := c.Wandb; w != nil {
 		rows = append(rows, limit{key: "wandb.log_interval", value: w.LogInterval, low: 1, high: mostSteps})
 	}

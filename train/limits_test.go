@@ -58,8 +58,8 @@ func TestLimits(t *testing.T) {
 				t.Errorf("%s=%s: error %v, want one that names the key", key, v, err)
 			}
 		}
-		// An objective wants other data than this config's.
-		if _, err := LoadConfig("testdata/tiny.yaml", []string{key + "=0"}); err != nil && !strings.HasPrefix(key, "objective.") && !strings.Contains(err.Error(), key) {
+		// An objective, and rollouts, want other data than this config's.
+		if _, err := LoadConfig("testdata/tiny.yaml", []string{key + "=0"}); err != nil && !strings.HasPrefix(key, "objective.") && !strings.HasPrefix(key, "rollouts.") && !strings.Contains(err.Error(), key) {
 			t.Errorf("%s=0: error %v, want one that names the key", key, err)
 		}
 	}

@@ -91,6 +91,14 @@ func (s *speed) rate() float64 {
 	return float64(n) / max(s.times[len(s.times)-1].Sub(s.times[0]).Seconds(), 1e-9)
 }
 
+// perStep is the mean time of a step, 0 before the first.
+func (s *speed) perStep() time.Duration {
+	if len(s.tokens) == 0 {
+		return 0
+	}
+	return s.times[len(s.times)-1].Sub(s.times[0]) / time.Duration(len(s.tokens))
+}
+
 // IsTiming reports whether a key of a record holds a time, a speed or an energy, which
 // differ from run to run; all others are the same on every machine.
 func IsTiming(key string) bool {

@@ -63,8 +63,12 @@ func (c *Config) checkObjective() error {
 
 // loss writes what the run minimises, and its gradients, into a graph.
 func (c *Config) loss(m *model.Config, g *graph.Graph) {
-	if c.Objective != nil {
-		m.ScoresAndGradients(g, 1, c.recompute())
+	temperature := float32(1)
+	if r := c.Rollouts; r != nil {
+		temperature = float32(r.Temperature)
+	}
+	if c.Objective != nil || c.Rollouts != nil {
+		m.ScoresAndGradients(g, temperature, c.recompute())
 		return
 	}
 	m.LossAndGradients(g, float32(c.zmul()), c.recompute())
@@ -85,7 +89,10 @@ type stepLoss interface {
 // objective opens the config's objective; nil is the cross entropy.
 func (c *Config) objective() (stepLoss, error) {
 	o := c.Objective
-	if o == nil {
+	switch {
+	case c.Rollouts != nil:
+		return newPolicy(c.Rollouts), nil
+	case o == nil:
 		return nil, nil
 	}
 	p := &pairs{objective: o.preference()}

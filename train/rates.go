@@ -22,10 +22,11 @@ func (c *Config) idleRates(stop, steps int, tokens int64) string {
 		if c.Scheduler.Units == "tokens" {
 			now, end = now*float64(c.GlobalTrainBatchSize*c.Model.MaxSequenceLength), float64(tokens)
 		}
-		highest = max(highest, c.learningRate(peak, now, end, nil))
+		u := float64(c.updates()) // which the schedule counts
+		highest = max(highest, c.learningRate(peak, now*u, end*u, nil))
 	}
 	units := c.Scheduler.Units
-	warmup := c.Scheduler.warmsUp(end)
+	warmup := c.Scheduler.warmsUp(end*float64(c.updates())) / float64(c.updates())
 	const hint = "\nhint: set scheduler.t_warmup (in %s) to a part of the run, a tenth say, or scheduler.warmup_fraction=0.1"
 	switch {
 	case now < warmup:

@@ -34,7 +34,7 @@ var noBits = []string{
 	"allow_changes", "accept_changes", "chain_state_interval", "chain_note_interval",
 	"model.init_device", "model.flash_attention", "model.block_group_size", "model.precision",
 	"optimizer.no_decay_norm_and_bias", "optimizer.metrics_log_interval", "optimizer.record_update_metrics",
-	"objective.reference",
+	"objective.reference", "rollouts.save_traces",
 	"data.pad_direction", "data.num_workers", "data.pin_memory", "data.prefetch_factor", "data.persistent_workers", "data.timeout",
 	"data.custom_dataset", "data.pack_documents",
 }

@@ -57,6 +57,14 @@ func (c *Config) largestBatch() int {
 	return n
 }
 
+// learnt is the most instances that the model learns from in a step: with rollouts each is an answer.
+func (c *Config) learnt() int {
+	if r := c.Rollouts; r != nil {
+		return c.largestBatch() * r.Samples
+	}
+	return c.largestBatch()
+}
+
 // ranks is the number of ranks that share a batch.
 func (c *Config) ranks() int { return max(c.WorldSize, 1) }
 

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,8 @@ type step struct {
 	clipped float64       // share of the parameters whose gradients were clipped
 	skipped bool          // skip_step_adamw leaves the weights as they are
 	update  *graph.Update // the optimiser's numbers
+	updates int           // which of the step's it is, where there are several: from 1
+	rolled  *rolled       // of a run with rollouts
 	all     bool          // optimiser metrics are due at this step
 	rec     runlog.Record
 }
@@ -32,17 +35,30 @@ type step struct {
 // Step trains on the next batch and returns what it measured. At the end of the last
 // epoch it returns io.EOF.
 func (t *Trainer) Step() (runlog.Record, error) {
+	s, err := t.step(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	return s.rec, nil
+}
+
+// step is Step, which only sampling ends with ctx, before anything has changed.
+func (t *Trainer) step(ctx context.Context) (*step, error) {
 	s, err := t.nextStep()
 	if err != nil {
 		return nil, err
 	}
-	for _, part := range []func(*step) error{t.differentiate, t.measureNorms, t.clipGradients, t.updateWeights, t.arrive} {
+	parts := []func(*step) error{t.differentiate, t.measureNorms, t.clipGradients, t.updateWeights, t.arrive}
+	if t.cfg.Rollouts != nil {
+		parts = []func(*step) error{func(s *step) error { return t.reinforce(ctx, s) }, t.arrive}
+	}
+	for _, part := range parts {
 		if err := part(s); err != nil {
 			return nil, err
 		}
 	}
 	t.fill(s)
-	return s.rec, nil
+	return s, nil
 }
 
 // nextStep waits for the next batch and counts it.
@@ -141,10 +157,7 @@ func (t *Trainer) clipGradients(s *step) error {
 // updateWeights runs the optimiser at the schedule's rates, or clears the gradients of a step
 // that is skipped.
 func (t *Trainer) updateWeights(s *step) error {
-	now, end := t.clock(&s.state)
-	for _, g := range t.groups {
-		s.update.LR = append(s.update.LR, t.cfg.learningRate(g.LearningRate, now, end, s.state.Rewarm))
-	}
+	s.update.LR = t.rates(s)
 	if t.skips(s) {
 		if err := t.zero.Run(&graph.Batch{}); err != nil {
 			return fmt.Errorf("updating the weights: %w", err)
@@ -168,6 +181,18 @@ func (t *Trainer) updateWeights(s *step) error {
 		return fmt.Errorf("updating the weights: %w", err)
 	}
 	return nil
+}
+
+// rates are the schedule's for an update, by parameter group.
+func (t *Trainer) rates(s *step) (lr []float64) {
+	now, end := t.clock(&s.state)
+	if n := float64(t.cfg.updates()); n > 1 { // then the schedule counts updates
+		now, end = float64((now-1)*n)+float64(s.updates), end*n
+	}
+	for _, g := range t.groups {
+		lr = append(lr, t.cfg.learningRate(g.LearningRate, now, end, s.state.Rewarm))
+	}
+	return lr
 }
 
 // skips tells whether skip_step_adamw takes the step for an outlier, and remembers its loss and
@@ -203,6 +228,9 @@ func (t *Trainer) arrive(s *step) error {
 // fill completes the record with what the step has measured and how fast it was.
 func (t *Trainer) fill(s *step) {
 	n, length := s.in.Size(), t.length(s)
+	if s.rolled != nil {
+		_, n = s.rolled.trainedTokens()
+	}
 	t.speed.step(n, float64(n)*t.model.FLOPs(length).Core)
 	maps.Copy(s.rec, runlog.Record{
 		"step": s.state.Step, "epoch": s.state.Epoch, "optim/total_grad_norm": s.norm,
@@ -250,6 +278,9 @@ func (t *Trainer) fillOptional(s *step, length int) {
 	}
 	if t.cfg.Data.Name == tokens.Rows {
 		rec["train/target_tokens"], rec["train/total_tokens"] = t.targets, s.in.Size()
+	}
+	if s.rolled != nil {
+		s.rolled.fill(rec)
 	}
 	if masked := s.in.InstanceMask; masked != nil {
 		n := 0

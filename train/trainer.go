@@ -41,6 +41,8 @@ type Options struct {
 	Evaluate Evaluator
 	// Sample is called every sample_interval steps.
 	Sample Sampler
+	// Rollouts answer prompts, in a run with rollouts.
+	Rollouts Rollouts
 	// Files are written into save_folder at the beginning: the tokenizer of a model that
 	// the run starts from, say, under the names of a Hugging Face folder.
 	Files map[string][]byte
@@ -147,6 +149,7 @@ type Trainer struct {
 	log              *runlog.Log
 	events           *runlog.TensorBoard // nil without
 	texts            *runlog.Log         // samples, nil without
+	traces           *runlog.Log         // rollouts, nil without
 	recorded         runlog.Record       // what the log got last
 	indices          *indices            // nil without save_data_indices
 	checkpoints      checkpoints
@@ -201,6 +204,9 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 	}
 	if f := cfg.AuxiliaryLossMultiplier; cfg.SoftmaxAuxiliaryLoss && cfg.ZLossMultiplier == nil && f != nil && *f != cfg.zmul() {
 		opt.Warn(fmt.Sprintf("auxiliary_loss_multiplier is %g, and the factor of the z-loss is %g all the same, as in ai2-olmo 0.6.0, whose trainer does not read that key: z_loss_multiplier sets it", *f, cfg.zmul()))
+	}
+	if cfg.Rollouts != nil && opt.Rollouts == nil {
+		return nil, errors.New("this run samples answers and has them judged while it trains, which 'olmo adapt grpo' does")
 	}
 	t := &Trainer{cfg: cfg, opt: opt, model: m, params: m.Params(), dev: dev, chain: chain{dir: cfg.SaveFolder}}
 	t.speed = speed{window: cfg.SpeedMonitor.WindowSize, cost: m.FLOPs(cfg.chunk()), peak: opt.PeakFLOPS}
@@ -400,9 +406,11 @@ func (t *Trainer) Close() error {
 		errs = append(errs, t.events.Close())
 		t.events = nil
 	}
-	if t.texts != nil {
-		errs = append(errs, t.texts.Close())
-		t.texts = nil
+	for _, l := range []**runlog.Log{&t.texts, &t.traces} {
+		if *l != nil {
+			errs = append(errs, (*l).Close())
+			*l = nil
+		}
 	}
 	if t.data != nil {
 		errs = append(errs, t.data.Close())
@@ -452,14 +460,19 @@ func (t *Trainer) Run(ctx context.Context) (r Result, err error) {
 			reason = Interrupted
 			break
 		}
-		rec, err := t.Step()
+		s, err := t.step(ctx)
 		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			reason = Interrupted // before the step has changed anything
 			break
 		}
 		if err != nil {
 			return Result{t.state.Step, Finished}, errors.Join(err, t.checkpoints.wait())
 		}
-		if err := errors.Join(t.checkpoints.failed(), t.chain.append(), t.signHead()); err != nil {
+		rec := s.rec
+		if err := errors.Join(t.checkpoints.failed(), t.trace(s.rolled), t.chain.append(), t.signHead()); err != nil {
 			return Result{t.state.Step, Finished}, err
 		}
 		if t.state.Epoch != epoch {
@@ -604,7 +617,10 @@ func (t *Trainer) report(rec runlog.Record) {
 		Step: t.state.Step, Steps: t.stopAt, MaxSteps: t.maxSteps, Epoch: t.state.Epoch, Tokens: t.state.Tokens, TokensPerSecond: t.speed.rate(),
 		Loss: t.lastLoss, GradNorm: rec["optim/total_grad_norm"].(float64), LearningRate: t.lastLR[0], Record: rec,
 	}
-	if p.TokensPerSecond > 0 {
+	switch {
+	case t.cfg.Rollouts != nil: // whose steps differ in tokens, and take longer than these do
+		p.Left = time.Duration(t.stopAt-t.state.Step) * t.speed.perStep()
+	case p.TokensPerSecond > 0:
 		left := float64((t.stopAt - t.state.Step) * t.cfg.GlobalTrainBatchSize * t.cfg.chunk())
 		p.Left = time.Duration(left / p.TokensPerSecond * float64(time.Second))
 	}

@@ -92,6 +92,16 @@ func (c *Config) fingerprint(kind adapt.Kind, e *adapt.Encoder, tokenizer []byte
 // prepare tokenises what the mixture holds into files of output_dir, or takes those that are there and
 // follow from the same. A pair becomes two rows, the chosen answer first.
 func (r *Run) prepare(ctx context.Context, kind adapt.Kind) (*Rows, error) {
+	return r.remember(kind, func(w *rowWriter) error {
+		if err := r.Config.encode(ctx, kind, r.Encoder, w); err != nil {
+			return err
+		}
+		return w.count()
+	})
+}
+
+// remember has rows made and written, or takes those that are there and follow from the same.
+func (r *Run) remember(kind adapt.Kind, rows func(w *rowWriter) error) (*Rows, error) {
 	of, err := r.Config.fingerprint(kind, r.Encoder, r.Files["tokenizer.json"])
 	if err != nil {
 		return nil, err
@@ -108,7 +118,7 @@ func (r *Run) prepare(ctx context.Context, kind adapt.Kind) (*Rows, error) {
 	}
 	w := newRowWriter(stem, r.vocabulary, adapt.NewCounts(r.Encoder.Tokenizer))
 	w.r.Rejects, w.r.of = filepath.Join(folder, "rejects.jsonl"), of
-	if err := r.Config.encode(ctx, kind, r.Encoder, w); err != nil {
+	if err := rows(w); err != nil {
 		return nil, err
 	}
 	if err := w.write(); err != nil {
@@ -251,12 +261,17 @@ func (w *rowWriter) reject(why error) error {
 	return err
 }
 
-// write gives the files their names, the token file last.
-func (w *rowWriter) write() error {
+// count says what became of the conversations. None left is an error.
+func (w *rowWriter) count() error {
 	if w.r.Count == 0 {
 		return fmt.Errorf("no row is left: of %d conversations none has a token that trains\nhint: 'olmo adapt show' prints one as the model sees it; max_seq_length may cut the answers off", w.counts.Examples)
 	}
 	w.r.Counts, w.r.Warnings = w.counts.String(), append(w.r.Warnings, w.counts.Warnings()...)
+	return nil
+}
+
+// write gives the files their names, the token file last.
+func (w *rowWriter) write() error {
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
 	_, err := z.Write(w.places.Bytes())

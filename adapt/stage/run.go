@@ -16,6 +16,7 @@ import (
 	"olmo/chat"
 	"olmo/convert"
 	"olmo/device"
+	"olmo/eval/score"
 	"olmo/internal/pyjson"
 	"olmo/model"
 	"olmo/runlog"
@@ -30,7 +31,9 @@ type Host struct {
 	Warn   func(text string)
 	Device func() (device.Device, error)      // a new one
 	See    func(what string, done, total int) // is told how far a longer computation is
-	DryRun bool                               // nothing that takes long is computed
+	// Outside is how verifiers run programs and ask servers.
+	Outside score.Outside
+	DryRun  bool // nothing that takes long is computed
 }
 
 // Run is a stage that is ready to train.
@@ -50,7 +53,20 @@ type Run struct {
 	// PrepareOnly says that the config asks for what Plan makes, and for no training.
 	PrepareOnly bool
 
-	positions, vocabulary int // of the model
+	// Rollouts sample and judge answers, in reinforcement learning.
+	Rollouts train.Rollouts
+
+	positions, vocabulary int     // of the model
+	stop                  []int32 // ids that end its texts
+	close                 func()  // nil: nothing is open
+}
+
+// Close ends what the run has running: programs of verifiers.
+func (r *Run) Close() error {
+	if r.close != nil {
+		r.close()
+	}
+	return nil
 }
 
 // open opens the model that a stage starts from, and makes the encoder of its conversations.
@@ -60,7 +76,7 @@ func (c *Config) open(trainOn adapt.TrainOn, warn func(string)) (*Run, error) {
 		return nil, fmt.Errorf("model_name_or_path: %w", err)
 	}
 	defer l.Close()
-	r := &Run{Config: c, DType: l.DType, positions: l.Config.T, vocabulary: l.Config.V}
+	r := &Run{Config: c, DType: l.DType, positions: l.Config.T, vocabulary: l.Config.V, stop: l.Stop}
 	if r.Files, err = convert.TokenizerFiles(l, warn); err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ type stageConfig interface {
 // newAdaptStage completes the command of a stage: its use, arguments and flags, and the run.
 func newAdaptStage(c *cobra.Command, load func(path string, overrides []string) (stageConfig, error)) *cobra.Command {
 	var asJSON, dryRun bool
+	var programs programFlags
 	name := c.Use
 	c.Use += " CONFIG.yaml [key=value…]"
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -36,15 +37,18 @@ func newAdaptStage(c *cobra.Command, load func(path string, overrides []string) 
 		if err != nil {
 			return err
 		}
-		return runAdaptation(c, "olmo adapt "+name, cfg, dryRun, asJSON)
+		return runAdaptation(c, "olmo adapt "+name, cfg, &programs, dryRun, asJSON)
 	}
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "only say what the run would need on this machine")
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object about the run at its end, or about what it would need")
+	if name == "grpo" {
+		programs.addPlace(c.Flags())
+	}
 	takesOverrides(c)
 	return c
 }
 
-func runAdaptation(c *cobra.Command, verb string, cfg stageConfig, dry, asJSON bool) error {
+func runAdaptation(c *cobra.Command, verb string, cfg stageConfig, programs *programFlags, dry, asJSON bool) error {
 	p := newProgress(c.ErrOrStderr())
 	say := func(text string) { p.print(verb + ": " + text) }
 	warn := func(text string) { say("warning: " + text) }
@@ -58,10 +62,12 @@ func runAdaptation(c *cobra.Command, verb string, cfg stageConfig, dry, asJSON b
 		See: func(what string, done, total int) {
 			p.update(step{done: float64(done), total: float64(total), note: what})
 		},
+		Outside: outside(programs, warn),
 	})
 	if err != nil {
 		return err
 	}
+	defer r.Close()
 	for _, text := range r.Rows.Notes {
 		say("note: " + text)
 	}
@@ -74,7 +80,10 @@ func runAdaptation(c *cobra.Command, verb string, cfg stageConfig, dry, asJSON b
 		warn(fmt.Sprintf("%d rows are no conversations and are left out: %s", n, r.Rows.Rejects))
 	}
 	unit := "rows"
-	if r.Group == 2 {
+	switch {
+	case r.Rollouts != nil:
+		unit = "prompts"
+	case r.Group == 2:
 		unit = "pairs"
 	}
 	say(fmt.Sprintf("%d steps of %d %s, %s", r.Train.MaxDuration.Steps, r.Train.GlobalTrainBatchSize, unit, r.Summary))
@@ -86,7 +95,7 @@ func runAdaptation(c *cobra.Command, verb string, cfg stageConfig, dry, asJSON b
 		return nil
 	}
 	return runTrain(c, "", r.Train, trainCall{
-		verb: verb, json: asJSON, files: r.Files, tok: r.Encoder.Tokenizer, record: stage.Record,
+		verb: verb, json: asJSON, files: r.Files, tok: r.Encoder.Tokenizer, record: stage.Record, rollouts: r.Rollouts,
 		finish: func() error { return r.Finish(c.Context(), warn) },
 	})
 }

@@ -20,6 +20,11 @@ type programFlags struct {
 
 func (p *programFlags) add(f *pflag.FlagSet) {
 	f.BoolVar(&p.allow, "allow-code", false, "run the programs that a model wrote")
+	p.addPlace(f)
+}
+
+// addPlace adds those that say where programs run.
+func (p *programFlags) addPlace(f *pflag.FlagSet) {
 	f.StringVar(&p.python, "python", "", "the interpreter of programs (default the one behind python3)")
 	f.StringVar(&p.sandbox, "sandbox", "", "none: programs run without namespaces, for inside a container already")
 }

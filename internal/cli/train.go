@@ -220,6 +220,8 @@ type trainCall struct {
 	files  map[string][]byte
 	record func(r runlog.Record)
 	finish func() error
+	// rollouts sample and judge answers, in reinforcement learning.
+	rollouts train.Rollouts
 }
 
 func runTrain(c *cobra.Command, path string, cfg *train.Config, call trainCall) error {
@@ -288,6 +290,7 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, call trainCall) 
 		Files:      files,
 		PeakFLOPS:  peak,
 		Record:     call.record,
+		Rollouts:   call.rollouts,
 		Hashing: func(done, total int64) {
 			p.update(step{done: float64(done) / 1e6, total: float64(total) / 1e6, unit: "MB", note: "hashing the token files"})
 		},

@@ -25,10 +25,15 @@ func warnings(c *cobra.Command) func(string) {
 // openVerifiers are those that this program has and a config declares: programs that a model wrote run
 // as the flags say, and models on servers are asked here.
 func openVerifiers(ctx context.Context, c *score.VerifierConfig, programs *programFlags, warn func(string)) (*score.VerifierSet, error) {
-	return c.Open(ctx, score.Outside{
+	return c.Open(ctx, outside(programs, warn))
+}
+
+// outside is how verifiers run programs and ask servers.
+func outside(programs *programFlags, warn func(string)) score.Outside {
+	return score.Outside{
 		Sandbox: programs.open,
 		Judge:   func(ctx context.Context, j *score.JudgeConfig) (score.Ask, error) { return openJudge(ctx, j, warn) },
-	})
+	}
 }
 
 // openJudge finds the model on its server.

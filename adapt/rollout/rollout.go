@@ -1,0 +1,202 @@
+// Package rollout samples answers to prompts from a model that is being trained, and has them judged:
+// what reinforcement learning learns from. A drawn token has the log-probability with which it trains,
+// to the bit.
+package rollout
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"olmo/eval/score"
+	"olmo/generate"
+	"olmo/internal/memory"
+	"olmo/numeric"
+	"olmo/tokenizer"
+	"olmo/train"
+)
+
+// Task is what judges the answers to a prompt.
+type Task struct {
+	Index   int             // of the prompt in the data set
+	Asked   string          // the conversation, for judges
+	Rewards *score.Rewards  // nil: no verifier is asked
+	Truth   json.RawMessage // ground_truth and dataset as the row has them
+	Dataset json.RawMessage
+}
+
+// Rollouts are what a trainer wants as train.Options.Rollouts.
+type Rollouts struct {
+	Tokenizer *tokenizer.Tokenizer
+	Tasks     []Task // by row of the trainer's data, which may have the rows several times
+	Reward    score.RewardConfig
+	// Model is where the weights of the reference policy lie, for a trainer without adapters.
+	Model string
+	Warn  func(text string)
+
+	batch     *generate.Batch
+	reference *reference
+}
+
+var _ train.Rollouts = (*Rollouts)(nil)
+
+// Sample answers prompts. A random token is a function of the run's seed, the step, the prompt's row,
+// the number of the sample and the position.
+func (r *Rollouts) Sample(ctx context.Context, t *train.Trainer, step int, prompts []train.Prompt) ([]*train.Rollout, error) {
+	c := t.Config().Rollouts
+	if err := r.prepare(t, len(prompts)*c.Samples); err != nil {
+		return nil, err
+	}
+	stream := numeric.NewStream(t.Config().Seed, "rollout")
+	var all []*generate.Continuation
+	for _, p := range prompts {
+		for n := range c.Samples {
+			q := generate.Request{
+				Prompt: p.IDs, MaxTokens: c.ResponseLength, Stop: c.Stop,
+				Sampling: generate.Sampling{Temperature: c.Temperature, Seed: stream.Bits(uint64(step)<<32|uint64(p.Row), uint64(n))},
+			}
+			if len(c.StopStrings) > 0 {
+				q.Token = untilText(r.Tokenizer, p.IDs, c.StopStrings)
+			}
+			answer, err := r.batch.Continue(q)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, answer)
+		}
+	}
+	if err := r.run(ctx, all, c.Samples); err != nil {
+		return nil, err
+	}
+	answers := make([]*train.Rollout, len(all))
+	for i, a := range all {
+		answers[i] = r.answer(a.Result, prompts[i/c.Samples], i%c.Samples)
+	}
+	return answers, r.judge(ctx, answers)
+}
+
+// task is what judges answers to a prompt.
+func (r *Rollouts) task(p train.Prompt) *Task { return &r.Tasks[p.Row%len(r.Tasks)] }
+
+// prepare makes the batch that the answers are sampled in, once.
+func (r *Rollouts) prepare(t *train.Trainer, answers int) error {
+	if r.batch != nil {
+		return nil
+	}
+	c := t.Config()
+	o := generate.BatchOptions{Positions: c.Data.RowLength, Slots: min(answers, 256), Cache: "rollouts", BF16: c.Precision == train.AMPBF16}
+	if free, known := memory.Available(); known {
+		o.Memory = int64(free / 4)
+	}
+	var err error
+	r.batch, err = generate.NewBatch(t.Model(), t.Device(), o)
+	return err
+}
+
+// run samples all answers, of which each group is one prompt's. Where there are more than the batch has
+// slots, answers to one prompt follow each other in a slot, which keeps what it has computed of it.
+func (r *Rollouts) run(ctx context.Context, all []*generate.Continuation, group int) error {
+	per := min((len(all)+r.batch.Slots()-1)/r.batch.Slots(), group)
+	var chains []*queue
+	for first := 0; first < len(all); first += group {
+		for at := first; at < first+group; at += per {
+			chains = append(chains, &queue{all[at:min(at+per, first+group)]})
+		}
+	}
+	return r.batch.Run(ctx, 0, func() generate.Chain {
+		if len(chains) == 0 {
+			return nil
+		}
+		next := chains[0]
+		chains = chains[1:]
+		return next
+	})
+}
+
+// queue is a chain of answers, one after the other.
+type queue struct{ left []*generate.Continuation }
+
+// Next is generate.Chain's.
+func (q *queue) Next() (generate.Stretch, bool, error) {
+	for len(q.left) > 0 {
+		if s, ok, err := q.left[0].Next(); ok || err != nil {
+			return s, ok, err
+		}
+		q.left = q.left[1:]
+	}
+	return generate.Stretch{}, false, nil
+}
+
+// untilText is told the ids of an answer to a prompt, and ends it with the id that completes one of some
+// texts. Special tokens count as their texts.
+func untilText(tok *tokenizer.Tokenizer, prompt []int32, texts []string) func(int32, float64) bool {
+	longest := 0
+	for _, text := range texts {
+		longest = max(longest, len(text))
+	}
+	stream := tok.NewStream(false)
+	for _, id := range prompt {
+		stream.Next(id)
+	}
+	end := "" // of the answer, as long as a text can begin in it
+	return func(id int32, _ float64) bool {
+		end += stream.Next(id)
+		for _, text := range texts {
+			if strings.Contains(end, text) {
+				return false
+			}
+		}
+		end = end[max(0, len(end)-longest):]
+		return true
+	}
+}
+
+// answer makes a rollout of what was drawn: what ended it is a part of it.
+func (r *Rollouts) answer(drawn generate.Result, p train.Prompt, sample int) *train.Rollout {
+	task := r.task(p)
+	a := &train.Rollout{
+		Prompt: p, Sample: sample, IDs: drawn.IDs, Drawn: drawn.Drawn, Stopped: drawn.Reason == "stop",
+		Truth: task.Truth, Dataset: task.Dataset, Index: task.Index,
+	}
+	if drawn.Stop >= 0 {
+		a.IDs, a.Drawn = append(a.IDs, drawn.Stop), append(a.Drawn, drawn.StopDrawn)
+	}
+	a.Text = r.Tokenizer.Decode(a.IDs, true)
+	return a
+}
+
+// judge gives answers their rewards. A verifier that fails costs its answer, not the run.
+func (r *Rollouts) judge(ctx context.Context, answers []*train.Rollout) error {
+	scored := make([]*score.Scored, len(answers))
+	if r.Reward.ApplyVerifiableReward {
+		tries := make([]score.Try, len(answers))
+		for i, a := range answers {
+			task := r.task(a.Prompt)
+			tries[i] = score.Try{Rewards: task.Rewards, Answer: score.Attempted{Text: a.Text, IDs: a.IDs, Prompt: task.Asked}}
+		}
+		var err error
+		if scored, err = score.ScoreAll(ctx, tries); err != nil {
+			return err
+		}
+	}
+	failed := map[string]int{}
+	var why error
+	for i, a := range answers {
+		if s := scored[i]; s != nil {
+			a.Verified, a.Verdicts = s.Sum, map[string]float64{}
+			for k, name := range r.task(a.Prompt).Rewards.Names() {
+				a.Verdicts[name] += s.Each[k]
+			}
+			for _, f := range s.Failed {
+				failed[f.Verifier]++
+				why = f
+			}
+		}
+		a.Score, _ = r.Reward.Of(a.Verified, a.Text, a.Stopped)
+	}
+	for name, n := range failed {
+		r.Warn(fmt.Sprintf("the verifier %s failed for %d of %d answers, which count as 0: %v", name, n, len(answers), why))
+	}
+	return nil
+}
