@@ -24,38 +24,54 @@ var published = map[string]struct {
 	"olmo2-7b-dpo":  {128, 2048, 5e-7, 1},
 	"olmo2-13b-dpo": {128, 2048, 5e-7, 1},
 	"olmo3-7b-dpo":  {128, 16384, 1e-6, 1},
+	// Of grpo the answers of a step, and no length.
+	"olmo2-1b-grpo":  {768, 0, 5e-7, 1},
+	"olmo2-7b-grpo":  {768, 0, 5e-7, 1},
+	"olmo2-13b-grpo": {768, 0, 5e-7, 1},
+	"olmo3-7b-grpo":  {512, 0, 1e-6, 1},
 }
 
-// load reads the config of a stage by its verb, and returns what the stages share, and the keys
-// without effect.
-func load(stage, path string) (*Config, []string, error) {
-	if stage == "dpo" {
+// load reads the config of a stage by its verb, and returns what the stages share, the questions and
+// samples of a step of grpo, and the keys without effect.
+func load(stage, path string) (shared *Config, rollout [2]int, without []string, err error) {
+	switch stage {
+	case "grpo":
+		c, err := LoadGRPO(path, nil)
+		if err != nil {
+			return nil, rollout, nil, err
+		}
+		return &c.Config, [2]int{c.NumUniquePromptsRollout, c.NumSamplesPerPromptRollout}, c.WithoutEffect(), nil
+	case "dpo":
 		c, err := LoadDPO(path, nil)
 		if err != nil {
-			return nil, nil, err
+			return nil, rollout, nil, err
 		}
-		return &c.Config, c.WithoutEffect(), nil
+		return &c.Config, rollout, c.WithoutEffect(), nil
 	}
 	c, err := LoadSFT(path, nil)
 	if err != nil {
-		return nil, nil, err
+		return nil, rollout, nil, err
 	}
-	return &c.Config, c.WithoutEffect(), nil
+	return &c.Config, rollout, c.WithoutEffect(), nil
 }
 
 // TestRuns loads the configs of adaptation under runs/ without their models and data.
 func TestRuns(t *testing.T) {
 	for name, want := range published {
 		t.Run(name, func(t *testing.T) {
-			c, without, err := load(name[strings.LastIndexByte(name, '-')+1:], "../../runs/"+name+".yaml")
+			c, rollout, without, err := load(name[strings.LastIndexByte(name, '-')+1:], "../../runs/"+name+".yaml")
 			if err != nil {
 				t.Fatal(err)
 			}
 			if len(without) > 0 {
 				t.Errorf("keys without effect: %v", without)
 			}
-			if c.batch() != want.rows || *c.MaxSeqLength != want.length || c.LearningRate != want.rate || c.NumTrainEpochs != want.epochs {
-				t.Errorf("%d rows of %d tokens at %g, %d epochs; want %+v", c.batch(), *c.MaxSeqLength, c.LearningRate, c.NumTrainEpochs, want)
+			rows, length := c.batch(), c.MaxSeqLength
+			if rollout[0] > 0 {
+				rows, length = rollout[0]*rollout[1], &want.length
+			}
+			if rows != want.rows || *length != want.length || c.LearningRate != want.rate || c.NumTrainEpochs != want.epochs {
+				t.Errorf("%d rows of %d tokens at %g, %d epochs; want %+v", rows, *length, c.LearningRate, c.NumTrainEpochs, want)
 			}
 		})
 	}
@@ -104,7 +120,7 @@ func TestOpenInstructsRuns(t *testing.T) {
 		if strings.Contains(name, "dpo") {
 			verb = "dpo"
 		}
-		_, _, err = load(verb, path)
+		_, _, _, err = load(verb, path)
 		if err == nil {
 			loaded++
 			return nil
