@@ -23,6 +23,14 @@ type Mixture struct {
 	Seed uint32
 }
 
+// notFound is an error about data that is not there.
+type notFound string
+
+func (e notFound) Error() string { return string(e) }
+
+// Is tells that it is fs.ErrNotExist, too.
+func (e notFound) Is(target error) bool { return target == fs.ErrNotExist }
+
 // source is where a part's rows are: a file, or a split of the data set that a folder is or has.
 func (m *Mixture) source(p Part) (file string, set *evaldata.Set, err error) {
 	info, err := store.Stat(p.Name)
@@ -45,7 +53,7 @@ func (m *Mixture) source(p Part) (file string, set *evaldata.Set, err error) {
 	}
 	set, err = evaldata.FindSplit(places, name, "", p.Split)
 	if errors.Is(err, evaldata.ErrMissing) || err == nil && set.Place == evaldata.Inside {
-		return "", nil, fmt.Errorf("dataset_mixer_list: %s is no file, and no data set with a split %s was found under that name\nhint: 'olmo hub get %s --repo-type dataset --out FOLDER' fetches one from the hub; name FOLDER then", p.Name, p.Split, p.Name)
+		return "", nil, notFound(fmt.Sprintf("dataset_mixer_list: %s is no file, and no data set with a split %s was found under that name\nhint: 'olmo hub get %s --repo-type dataset --out FOLDER' fetches one from the hub; name FOLDER then", p.Name, p.Split, p.Name))
 	}
 	return "", set, err
 }

@@ -125,6 +125,9 @@ func Plain(v any) (any, error) {
 	return n.plainValue(), nil
 }
 
+// Text is what Write writes.
+func Text(v any) ([]byte, error) { return encode(v) }
+
 // Write writes the struct v as a YAML file that Load reads back to the same
 // values: every field, resolved. The file appears at path whole or not at all.
 func Write(path string, v any) error {

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"olmo/data/tokens"
 	"olmo/device"
 	"olmo/graph"
 	"olmo/model"
@@ -43,8 +44,14 @@ func (c *Config) Estimate(needs Needs) (*Estimate, error) {
 	if err != nil {
 		return nil, err
 	}
-	T := c.Model.MaxSequenceLength
-	e := &Estimate{FLOPs: m.FLOPs(T), TokensPerStep: c.GlobalTrainBatchSize * T}
+	T := c.chunk()
+	e := &Estimate{FLOPs: m.FLOPs(c.row()), TokensPerStep: c.GlobalTrainBatchSize * T}
+	if c.Data.Name == tokens.Rows {
+		if data, err := c.openData(); err == nil { // whose rows are shorter
+			e.TokensPerStep = int(float64(c.GlobalTrainBatchSize) * data.MeanLength())
+			data.Close()
+		}
+	}
 	e.Parameters, e.WithoutEmbedding = m.NumParams()
 	switch d := c.MaxDuration; {
 	case d.Tokens > 0:

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math"
 	"path/filepath"
@@ -87,6 +88,15 @@ func (c *Config) fingerprint(kind adapt.Kind, e *adapt.Encoder, tokenizer []byte
 	}
 	text, err := proof.CanonicalOf(all)
 	return proof.Sum(text), err
+}
+
+// gather prepares the rows of the run. A dry run does without those that are not there.
+func (r *Run) gather(ctx context.Context, kind adapt.Kind, h Host) (err error) {
+	if r.Rows, err = r.prepare(ctx, kind); h.DryRun && errors.Is(err, fs.ErrNotExist) {
+		r.Rows = newRowWriter(filepath.Join(r.Config.OutputDir, "data", string(kind)), r.vocabulary, nil).r
+		r.Rows.Longest, r.Missing, err = r.Encoder.MaxLength, err, nil
+	}
+	return err
 }
 
 // prepare tokenises what the mixture holds into files of output_dir, or takes those that are there and

@@ -50,6 +50,9 @@ type Run struct {
 	Group int
 	// Summary says in a few words what is minimised.
 	Summary string
+	// Missing says which data is not there, of a plan for a dry run: it knows the most that a row can
+	// have and nothing more.
+	Missing error
 	// PrepareOnly says that the config asks for what Plan makes, and for no training.
 	PrepareOnly bool
 
@@ -194,9 +197,18 @@ func (r *Run) plan(group int) (*train.Config, error) {
 	if group > 1 {
 		overrides = append(overrides, fmt.Sprintf("data.row_group=%d", group))
 	}
+	if instances == 0 { // the data is not there: see Missing
+		n.Steps, overrides = 1, append(overrides, "dry_run=true")
+	}
 	t, err := n.Config(overrides)
 	if err != nil {
 		return nil, err
+	}
+	if t.DryRun = false; instances == 0 {
+		t.MaxDuration, t.StopAt = train.Duration{Epochs: c.NumTrainEpochs}, nil
+		if c.MaxTrainSteps != nil {
+			t.MaxDuration = train.Duration{Steps: steps}
+		}
 	}
 	t.Seed, t.Data.NoShuffle = c.Seed, !c.Shuffle
 	t.Precision, t.MaxGradNorm = c.Precision, c.ClipGradNorm

@@ -80,7 +80,7 @@ func (c *SFTConfig) Plan(ctx context.Context, h Host) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.Rows, err = r.prepare(ctx, adapt.SFT); err != nil {
+	if err := r.gather(ctx, adapt.SFT, h); err != nil {
 		return nil, err
 	}
 	r.Summary = fmt.Sprintf("reduction %s", c.Reduction)

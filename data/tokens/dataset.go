@@ -229,6 +229,15 @@ func (d *Dataset) Length(i int) int {
 	return d.cfg.ChunkSize
 }
 
+// MeanLength is the mean number of tokens of an instance.
+func (d *Dataset) MeanLength() float64 {
+	sum := 0
+	for i := range d.Len() {
+		sum += d.Length(i)
+	}
+	return float64(sum) / float64(max(d.Len(), 1))
+}
+
 // rowLengths are the tokens of each row of instance i in layout Rows.
 func (d *Dataset) rowLengths(i int) (lens []int) {
 	for _, p := range d.parts(i) {

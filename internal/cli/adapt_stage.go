@@ -2,12 +2,16 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"olmo/adapt/stage"
+	"olmo/config"
 	"olmo/device"
 	"olmo/device/cpu"
 )
@@ -64,20 +68,66 @@ func runAdaptation(c *cobra.Command, verb string, cfg stageConfig, programs *pro
 		},
 		Outside: outside(programs, warn),
 	})
+	if dry {
+		return dryStage(c, verb, cfg, r, err, asJSON)
+	}
 	if err != nil {
 		return err
 	}
 	defer r.Close()
+	sayRows(say, r)
+	if r.PrepareOnly {
+		say("prepared, as the config asks; nothing trains")
+		return nil
+	}
+	if err := config.Write(filepath.Join(r.Config.OutputDir, "adapt.yaml"), cfg); err != nil {
+		return err
+	}
+	return runTrain(c, "", r.Train, trainCall{
+		verb: verb, json: asJSON, files: r.Files, tok: r.Encoder.Tokenizer, record: stage.Record, rollouts: r.Rollouts,
+		finish: func() error { return r.Finish(c.Context(), warn) },
+	})
+}
+
+// dryStage prints the whole config and what the run would need. Without the model that is its batch; without
+// the data each row counts as the longest.
+func dryStage(c *cobra.Command, verb string, cfg stageConfig, r *stage.Run, err error, asJSON bool) error {
+	say := func(text string) { fmt.Fprintln(c.ErrOrStderr(), verb+": "+text) }
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	text, encodeErr := config.Text(cfg)
+	if encodeErr != nil {
+		return encodeErr
+	}
+	if !asJSON {
+		fmt.Fprintln(c.OutOrStdout(), string(text))
+	}
+	if err != nil {
+		say("without the model there is no more to say: " + err.Error())
+		return nil
+	}
+	defer r.Close()
+	if r.Missing != nil {
+		say("each row counts as one of the most tokens, since the data is not here: " + r.Missing.Error())
+	} else {
+		sayRows(say, r)
+	}
+	return dryRun(c, r.Train, asJSON)
+}
+
+// sayRows says what the rows are.
+func sayRows(say func(string), r *stage.Run) {
 	for _, text := range r.Rows.Notes {
 		say("note: " + text)
 	}
 	say("the first row, and what of it trains:\n" + indented(marked(r.Encoder, r.Rows.First, false)))
 	say(r.Rows.Counts)
 	for _, text := range r.Rows.Warnings {
-		warn(text)
+		say("warning: " + text)
 	}
 	if n := r.Rows.Skipped; n > 0 {
-		warn(fmt.Sprintf("%d rows are no conversations and are left out: %s", n, r.Rows.Rejects))
+		say(fmt.Sprintf("warning: %d rows are no conversations and are left out: %s", n, r.Rows.Rejects))
 	}
 	unit := "rows"
 	switch {
@@ -87,15 +137,4 @@ func runAdaptation(c *cobra.Command, verb string, cfg stageConfig, programs *pro
 		unit = "pairs"
 	}
 	say(fmt.Sprintf("%d steps of %d %s, %s", r.Train.MaxDuration.Steps, r.Train.GlobalTrainBatchSize, unit, r.Summary))
-	switch {
-	case dry:
-		return dryRun(c, r.Train, asJSON)
-	case r.PrepareOnly:
-		say("prepared, as the config asks; nothing trains")
-		return nil
-	}
-	return runTrain(c, "", r.Train, trainCall{
-		verb: verb, json: asJSON, files: r.Files, tok: r.Encoder.Tokenizer, record: stage.Record, rollouts: r.Rollouts,
-		finish: func() error { return r.Finish(c.Context(), warn) },
-	})
 }
