@@ -38,7 +38,7 @@ func OpenAdapter(folder string, c *model.Config) (*Adapter, error) {
 // baseOf finds the checkpoint that a path leads to: itself, or, of a folder with an adapter, which is
 // then returned too, the one in Options or that the adapter names: a path from here, or from the folder.
 func baseOf(path string, o Options) (base, folder string, err error) {
-	if o.Adapter != nil || !exists(path, "adapter_config.json") {
+	if o.Adapter != nil || !exists(path, model.PEFTConfigFile) {
 		if o.Base != "" {
 			return "", "", fmt.Errorf("%s is no folder with an adapter, and so has no other model for a base", path)
 		}

@@ -51,6 +51,14 @@ func (c *Config) AdapterParams() []Param {
 	return all
 }
 
+// Trained returns the parameters that training changes: those of the adapters, or without any all.
+func (c *Config) Trained() []Param {
+	if c.Adapters != nil {
+		return c.AdapterParams()
+	}
+	return c.Params()
+}
+
 // adapted lists the adapters, in the order of the forward pass.
 func (c *Config) adapted() []adapted {
 	b := newBuilder(c, graph.New(), Options{Positions: 1})
@@ -77,7 +85,7 @@ func (a *Adapters) Weights(p Param, seed uint64) []float32 {
 // check reports adapters that the model cannot have.
 func (a *Adapters) check(c *Config) error {
 	switch {
-	case a.Rank <= 0:
+	case a.Rank <= 0 || a.Rank > 1<<20:
 		return fmt.Errorf("adapters of rank %d are not possible", a.Rank)
 	case !(a.Dropout >= 0 && a.Dropout < 1):
 		return fmt.Errorf("dropout %v of adapters must be at least 0 and less than 1", a.Dropout)

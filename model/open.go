@@ -113,10 +113,10 @@ func find(path string) (*Loaded, error) {
 		}
 		return nil, fmt.Errorf("%s is not a model\nhint: a model is a folder with config.json or config.yaml and weights, or a .gguf file", path)
 	}
-	if err := notAdapter(path); err != nil {
-		return nil, err
-	}
 	for range 3 { // a quickstart folder has a run, a run has steps
+		if err := notAdapter(path); err != nil {
+			return nil, err
+		}
 		switch {
 		case exists(path, "config.json"):
 			return openHF(path)

@@ -13,16 +13,20 @@ import (
 	"strings"
 
 	"olmo/internal/pyjson"
+	"olmo/store"
 	"olmo/tensor"
 	"olmo/weights"
 )
 
+// PEFTConfigFile is the file that makes a folder one with an adapter.
+const PEFTConfigFile = "adapter_config.json"
+
 // The files of a folder with an adapter, and what stands before its tensors' names.
 const (
-	peftConfig  = "adapter_config.json"
 	peftWeights = "adapter_model.safetensors"
 	peftPickled = "adapter_model.bin" // of PEFT before 0.6
 	peftPrefix  = "base_model.model."
+	stepWeights = "model.safetensors" // of our checkpoints, without the prefix
 )
 
 // PEFT is an adapter in a folder of PEFT's (0.21), with the model that it fits.
@@ -33,14 +37,15 @@ type PEFT struct {
 	// a hub; empty where the file does not say.
 	Base string
 
-	set  *weights.Set
-	file string
+	set    *weights.Set
+	file   string
+	prefix string // before the names of its tensors
 }
 
 // PEFTBase reads of a folder with an adapter which model it was trained on. A folder without
 // adapter_config.json is fs.ErrNotExist.
 func PEFTBase(dir string) (string, error) {
-	m, err := pyjson.ReadObject(filepath.Join(dir, peftConfig))
+	m, err := pyjson.ReadObject(filepath.Join(dir, PEFTConfigFile))
 	if err != nil {
 		return "", err
 	}
@@ -48,22 +53,27 @@ func PEFTBase(dir string) (string, error) {
 	return base, nil
 }
 
-// OpenPEFT opens the adapter in a folder for a model, and reads headers alone. What PEFT can do and
+// OpenPEFT opens the adapter in a folder for a model, and reads headers alone; a checkpoint of a run that
+// trains an adapter is such a folder, too. What PEFT can do and
 // is not built is refused by its key, and an adapter of another model by its first tensor that does
 // not fit: its name, its rank, its shape.
 func OpenPEFT(dir string, c *Config) (*PEFT, error) {
-	config := filepath.Join(dir, peftConfig)
+	config := filepath.Join(dir, PEFTConfigFile)
 	m, err := pyjson.ReadObject(config)
 	if err != nil {
 		return nil, err
 	}
-	p := &PEFT{Path: dir, file: filepath.Join(dir, peftWeights)}
+	p := &PEFT{Path: dir, file: filepath.Join(dir, peftWeights), prefix: peftPrefix}
 	wanted, err := p.read(m, c)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", config, err)
 	}
-	if !exists(dir, peftWeights) && exists(dir, peftPickled) {
+	switch {
+	case exists(dir, peftWeights):
+	case exists(dir, peftPickled):
 		p.file = filepath.Join(dir, peftPickled)
+	case exists(dir, stepWeights):
+		p.file, p.prefix = filepath.Join(dir, stepWeights), ""
 	}
 	if p.set, err = weights.Open(p.file); err != nil {
 		return nil, err
@@ -186,14 +196,14 @@ func (p *PEFT) fits(c *Config, wanted []string) error {
 	}
 	fit := map[string]bool{}
 	for _, param := range with.AdapterParams() {
-		name := peftPrefix + param.Name
+		name := p.prefix + param.Name
 		fit[name] = true
 		t, ok := p.set.Header(name)
 		switch {
 		case !ok:
-			return fmt.Errorf("%s is missing, which %s asks for\nhint: is this the adapter of another model?", name, peftConfig)
+			return fmt.Errorf("%s is missing, which %s asks for\nhint: is this the adapter of another model?", name, PEFTConfigFile)
 		case len(t.Shape) == 2 && t.Shape[0] != p.Rank && strings.HasSuffix(name, AdapterA), len(t.Shape) == 2 && t.Shape[1] != p.Rank && strings.HasSuffix(name, AdapterB):
-			return fmt.Errorf("%s has shape %v, and r is %d in %s", name, t.Shape, p.Rank, peftConfig)
+			return fmt.Errorf("%s has shape %v, and r is %d in %s", name, t.Shape, p.Rank, PEFTConfigFile)
 		case !slices.Equal(t.Shape, param.Shape):
 			return fmt.Errorf("%s has shape %v, this model asks for %v\nhint: is this the adapter of another model?", name, t.Shape, param.Shape)
 		}
@@ -202,21 +212,21 @@ func (p *PEFT) fits(c *Config, wanted []string) error {
 		if fit[name] {
 			continue
 		}
-		module, ok := strings.CutPrefix(name, peftPrefix)
+		module, ok := strings.CutPrefix(name, p.prefix)
 		if i := strings.Index(module, ".lora_"); ok && i > 0 {
 			if module = module[:i]; slices.Contains(c.adaptableModules(), module) && !slices.Contains(wanted, module) {
-				return fmt.Errorf("the file has %s, which target_modules of %s does not name", name, peftConfig)
+				return fmt.Errorf("the file has %s, which target_modules of %s does not name", name, PEFTConfigFile)
 			}
 			return fmt.Errorf("%s is not a matrix that an adapter of this model can have: %s\nhint: is this the adapter of another model? %s", name, c.notAdaptable(module), c.adaptable())
 		}
-		return fmt.Errorf("%s is not a matrix of an adapter\nhint: their names are %sMODULE%s", name, peftPrefix, AdapterA)
+		return fmt.Errorf("%s is not a matrix of an adapter\nhint: their names are %sMODULE%s", name, p.prefix, AdapterA)
 	}
 	return nil
 }
 
 // Weights returns a matrix of Config.AdapterParams as float32.
 func (p *PEFT) Weights(param Param) ([]float32, error) {
-	t, err := p.set.Tensor(peftPrefix + param.Name)
+	t, err := p.set.Tensor(p.prefix + param.Name)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.file, err)
 	}
@@ -234,7 +244,6 @@ func (p *PEFT) Close() error { return p.set.Close() }
 // adapter_model.safetensors in float32, then adapter_config.json. base is what the model is called
 // there.
 func SavePEFT(dir string, c *Config, get Source, base string) error {
-	a := c.Adapters
 	var tensors []weights.Named
 	for _, p := range c.AdapterParams() {
 		tensors = append(tensors, weights.Named{Name: peftPrefix + p.Name, Tensor: tensor.Tensor{DType: tensor.F32, Shape: p.Shape}, Load: func() ([]byte, error) {
@@ -245,6 +254,17 @@ func SavePEFT(dir string, c *Config, get Source, base string) error {
 	if err := weights.WriteSafetensors(filepath.Join(dir, peftWeights), tensors, map[string]string{"format": "pt"}); err != nil {
 		return err
 	}
+	text, err := PEFTConfig(c, base)
+	if err != nil {
+		return err
+	}
+	return store.WriteFile(filepath.Join(dir, PEFTConfigFile), text)
+}
+
+// PEFTConfig is the text of the adapter_config.json of a model's adapters; base is what the model is called
+// there.
+func PEFTConfig(c *Config, base string) ([]byte, error) {
+	a := c.Adapters
 	var alpha any = a.Alpha
 	if a.Alpha == math.Trunc(a.Alpha) && math.Abs(a.Alpha) < 1<<53 {
 		alpha = int64(a.Alpha)
@@ -256,13 +276,13 @@ func SavePEFT(dir string, c *Config, get Source, base string) error {
 	if base != "" {
 		m["base_model_name_or_path"] = base
 	}
-	return writeJSON(filepath.Join(dir, peftConfig), m)
+	return pyjson.Indented(m)
 }
 
 // notAdapter refuses a folder with an adapter, beside a base model's files too: the model is both
 // together.
 func notAdapter(dir string) error {
-	m, err := pyjson.ReadObject(filepath.Join(dir, peftConfig))
+	m, err := pyjson.ReadObject(filepath.Join(dir, PEFTConfigFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

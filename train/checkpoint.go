@@ -195,6 +195,11 @@ func (t *Trainer) save(k kind) error {
 		return fmt.Errorf("saving step %d: %w", t.state.Step, err)
 	}
 	w := &writer{dir: c.dir, kind: k, state: t.state, roots: roots, lines: t.lastLines(), config: t.written, tokenizer: t.cfg.Tokenizer.Identifier, keep: t.cfg.keep(), series: c.series, uploads: t.uploads}
+	if t.model.Adapters != nil {
+		if w.adapter, err = model.PEFTConfig(t.model, t.written.InitWeights); err != nil {
+			return fmt.Errorf("saving step %d: %w", t.state.Step, err)
+		}
+	}
 	read := t.dev.Read
 	if n := checkpointBytes(t.groups, &t.cfg.Optimizer); n > copied {
 		read, w.lender, w.lent = t.dev.Lend, t.dev, make(chan struct{})
@@ -272,6 +277,7 @@ type writer struct {
 	state        State
 	config       *Config // as config.yaml says it
 	tokenizer    string  // where it is
+	adapter      []byte  // adapter_config.json where an adapter is trained; else nil
 	model, optim []weights.Named
 	roots        *roots        // their hashes
 	lines        lastLines     // of log and chain
@@ -337,6 +343,12 @@ func (w *writer) fill(dir string) error {
 		return err
 	}
 	small := []string{configFile, stateFile}
+	if w.adapter != nil {
+		if err := store.WriteFile(filepath.Join(dir, model.PEFTConfigFile), w.adapter); err != nil {
+			return err
+		}
+		small = append(small, model.PEFTConfigFile)
+	}
 	if w.lines != (lastLines{}) {
 		if err := writeJSON(filepath.Join(dir, recordFile), w.lines); err != nil {
 			return err

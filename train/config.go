@@ -122,6 +122,8 @@ type Config struct {
 	ChainNoteInterval *int `yaml:"chain_note_interval,omitempty"`
 	// DownstreamData is the folder of the data sets of evaluators of type downstream.
 	DownstreamData string `yaml:"downstream_data"`
+	// Adapter, where it is set, is trained in place of the model's weights.
+	Adapter *AdapterConfig `yaml:"adapter,omitempty"`
 	// BatchSizeSchedule and SequenceLengthSchedule change the batch size and the length of
 	// sequences during the run; before their first stages the plain keys hold.
 	BatchSizeSchedule      []BatchStage  `yaml:"batch_size_schedule"`
@@ -496,7 +498,7 @@ func (c *Config) Validate() error {
 	if _, err := tokens.ParseDType(c.Data.MemmapDType); err != nil {
 		return fmt.Errorf("data.memmap_dtype: %w", err)
 	}
-	m, err := c.Model.Config()
+	m, err := c.ModelConfig()
 	if err != nil {
 		return fmt.Errorf("model: %w", err)
 	}

@@ -31,7 +31,7 @@ type Planned struct {
 
 // Course begins after a state. The data's files must be there, and are open until Close.
 func (c *Config) Course(from State) (*Course, error) {
-	m, err := c.Model.Config()
+	m, err := c.ModelConfig()
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func (c *Config) Course(from State) (*Course, error) {
 		return nil, err
 	}
 	x := &Course{c: c, data: d, state: from}
-	for _, g := range c.Optimizer.Groups(m.Params()) {
+	for _, g := range c.Optimizer.Groups(m.Trained()) {
 		x.rates = append(x.rates, g.LearningRate)
 	}
 	if err := x.open(); err != nil {

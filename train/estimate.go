@@ -40,7 +40,7 @@ type Needs func(o device.Options, stepRows int, graphs ...*graph.Graph) device.M
 
 // Estimate counts what the run would need, without its data.
 func (c *Config) Estimate(needs Needs) (*Estimate, error) {
-	m, err := c.Model.Config()
+	m, err := c.ModelConfig()
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func (c *Config) Estimate(needs Needs) (*Estimate, error) {
 	if steps > 0 { // else epochs of data that is elsewhere
 		e.Warning = c.idleRates(e.Steps, steps, tokens)
 	}
-	params := m.Params()
+	params := m.Trained()
 	groups := c.Optimizer.Groups(params)
 	e.Checkpoint = checkpointBytes(groups, &c.Optimizer)
 	e.Memory = c.memory(m, groups, needs)

@@ -51,6 +51,9 @@ func (t *Trainer) clash() error {
 	if same(dir, t.cfg.InitWeights) {
 		return fmt.Errorf("save_folder %s is the folder of the model that the run starts from\nhint: set save_folder to another folder", dir)
 	}
+	if a := t.cfg.Adapter; a != nil && same(dir, a.InitWeights) {
+		return fmt.Errorf("save_folder %s is the folder of the adapter that the run starts from\nhint: set save_folder to another folder", dir)
+	}
 	for _, name := range []string{configFile, logFile, chainFile, tensorsFile, recipeFile, "samples.jsonl", rolloutsFile, "metrics.csv", "train_data/global_indices.npy"} {
 		files = append(files, filepath.Join(dir, filepath.FromSlash(name)))
 	}

@@ -402,8 +402,8 @@ func checkTokens(path string, d tokens.DType, m *model.Config) (int, error) {
 	return n, nil
 }
 
-// loadModel reads all parameters from a checkpoint of any layout.
-func (t *Trainer) loadModel(path string) error {
+// loadModel reads parameters, which must be all of a model, from a checkpoint of any layout.
+func (t *Trainer) loadModel(path string, params []model.Param) error {
 	l, err := model.Open(path)
 	if err != nil {
 		return err
@@ -415,7 +415,7 @@ func (t *Trainer) loadModel(path string) error {
 		}
 	}
 	there := l.Config.Params()
-	for _, p := range t.params {
+	for _, p := range params {
 		if !slices.ContainsFunc(there, func(q model.Param) bool { return q.Name == p.Name }) {
 			return fmt.Errorf("%s has no %s\nhint: is this another model?", path, p.Name)
 		}
@@ -429,11 +429,11 @@ func (t *Trainer) loadModel(path string) error {
 		t.opt.Warn(fmt.Sprintf("%s: its weights are %v, and are trained as float32 from what they say", path, l.DType))
 	}
 	return l.Each(func(p model.Param, w []float32) error {
-		i := slices.IndexFunc(t.params, func(q model.Param) bool { return q.Name == p.Name })
+		i := slices.IndexFunc(params, func(q model.Param) bool { return q.Name == p.Name })
 		if i < 0 {
 			return fmt.Errorf("%s holds %s, which the model lacks\nhint: is this another model?", path, p.Name)
 		}
-		return t.write(p.Name, t.params[i].Shape, tensor.FromFloat32(p.Shape, w), path)
+		return t.write(p.Name, params[i].Shape, tensor.FromFloat32(p.Shape, w), path)
 	})
 }
 
@@ -444,7 +444,7 @@ func isModel(path string) bool {
 	if err != nil || !st.IsDir() {
 		return filepath.Ext(path) == ".gguf"
 	}
-	if exists(filepath.Join(path, "config.json")) || exists(filepath.Join(path, configFile)) || exists(filepath.Join(path, "adapter_config.json")) {
+	if exists(filepath.Join(path, "config.json")) || exists(filepath.Join(path, configFile)) || exists(filepath.Join(path, model.PEFTConfigFile)) {
 		return true
 	}
 	return !isCheckpoint(path) && !exists(filepath.Join(path, "model.safetensors.index.json"))

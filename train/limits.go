@@ -136,6 +136,12 @@ func (c *Config) limits() []limit {
 			limit{key: "rollouts.beta", value: r.Beta, high: 1e6},
 			limit{key: "rollouts.kl_estimator", value: r.KLEstimator, high: 3})
 	}
+	if a := c.Adapter; a != nil {
+		rows = append(rows,
+			limit{key: "adapter.rank", value: a.Rank, low: 1, high: 1 << 20},
+			limit{key: "adapter.alpha", value: a.Alpha, high: 1e6},
+			limit{key: "adapter.dropout", value: a.Dropout, high: 1, below: true})
+	}
 	if w := c.Wandb; w != nil {
 		rows = append(rows, limit{key: "wandb.log_interval", value: w.LogInterval, low: 1, high: mostSteps})
 	}

@@ -21,8 +21,14 @@ import (
 )
 
 // start gives the model its first weights: those of the newest checkpoint in
-// save_folder (try_load_latest_save), of load_path, of init_weights, or fresh ones.
+// save_folder (try_load_latest_save), of load_path, of init_weights, or fresh ones. Where an adapter
+// is trained these are the adapter's, and the model has those of init_weights in any case.
 func (t *Trainer) start() error {
+	if t.cfg.Adapter != nil {
+		if err := t.loadBase(); err != nil {
+			return err
+		}
+	}
 	if e := t.cfg.Epoch; e != nil {
 		t.state.Epoch = *e
 	}
@@ -129,12 +135,11 @@ func isCheckpoint(dir string) bool {
 
 // initialise makes the weights of a new run.
 func (t *Trainer) initialise() error {
+	if t.cfg.Adapter != nil {
+		return t.initAdapter()
+	}
 	if path := t.cfg.InitWeights; path != "" {
-		load := t.loadWeights
-		if isModel(path) {
-			load = t.loadModel
-		}
-		if err := load(path); err != nil {
+		if err := t.initFrom(path, t.params); err != nil {
 			return fmt.Errorf("init_weights: %w", err)
 		}
 	} else {
@@ -150,6 +155,14 @@ func (t *Trainer) initialise() error {
 		}
 	}
 	return nil
+}
+
+// initFrom reads parameters from a model of any layout, or a file of weights.
+func (t *Trainer) initFrom(path string, params []model.Param) error {
+	if isModel(path) {
+		return t.loadModel(path, params)
+	}
+	return t.loadWeights(path, params)
 }
 
 // isForeign tells whether a path leads to a model that is no checkpoint of training: a
@@ -193,7 +206,7 @@ func (t *Trainer) load(dir string, l loading) error {
 	if kind, remedy := sharded(dir); kind != "" {
 		return fmt.Errorf("%s is a checkpoint in pieces, one for each device (layout %s), which only the program that wrote it can put together\nhint: %s", dir, kind, remedy)
 	}
-	if err := t.sameModel(dir, t.inFolder && l.state); err != nil {
+	if err := errors.Join(t.sameModel(dir, t.inFolder && l.state), t.sameAdapter(dir, t.inFolder && l.state)); err != nil {
 		return err
 	}
 	if !ours {
@@ -208,7 +221,7 @@ func (t *Trainer) load(dir string, l loading) error {
 	if err != nil {
 		return err
 	}
-	if err := t.loadWeights(filepath.Join(dir, ModelFile)); err != nil {
+	if err := t.loadWeights(filepath.Join(dir, ModelFile), t.params); err != nil {
 		return err
 	}
 	var s State
@@ -380,8 +393,8 @@ func (t *Trainer) rewarm() {
 	t.state.Rewarm = &[2]float64{step, math.Trunc(step + t.cfg.Scheduler.TWarmup)}
 }
 
-// loadWeights reads all parameters from a file of weights.
-func (t *Trainer) loadWeights(path string) error {
+// loadWeights reads parameters from a file of weights, which holds no others.
+func (t *Trainer) loadWeights(path string, params []model.Param) error {
 	set, err := weights.Open(path)
 	if err != nil {
 		return fmt.Errorf("reading weights: %w", err)
@@ -391,7 +404,7 @@ func (t *Trainer) loadWeights(path string) error {
 	if grouped := model.InGroups(set.Names()); grouped != nil {
 		inFile = grouped
 	}
-	for _, p := range t.params {
+	for _, p := range params {
 		v, err := set.Tensor(inFile(p.Name))
 		if err != nil {
 			return fmt.Errorf("reading weights: %w\nhint: is this another model?", err)
@@ -400,9 +413,9 @@ func (t *Trainer) loadWeights(path string) error {
 			return err
 		}
 	}
-	if names := set.Names(); len(names) > len(t.params) {
+	if names := set.Names(); len(names) > len(params) {
 		for _, name := range names {
-			if !slices.ContainsFunc(t.params, func(p model.Param) bool { return inFile(p.Name) == name }) {
+			if !slices.ContainsFunc(params, func(p model.Param) bool { return inFile(p.Name) == name }) {
 				return fmt.Errorf("reading weights: %s holds %s, which the model lacks\nhint: is this another model?", path, name)
 			}
 		}
@@ -450,7 +463,7 @@ func (t *Trainer) loadAI2(dir string, l loading) error {
 		}
 		return filepath.Join(dir, stem+".pt")
 	}
-	if err := t.loadWeights(file("model")); err != nil {
+	if err := t.loadWeights(file("model"), t.params); err != nil {
 		return err
 	}
 	var s State

@@ -34,6 +34,9 @@ func (c *Config) inputs() []*string {
 	for i := range c.Evaluators {
 		data(&c.Evaluators[i].Data)
 	}
+	if c.Adapter != nil {
+		all = append(all, &c.Adapter.InitWeights)
+	}
 	return append(all, &c.InitWeights, &c.LoadPath, &c.Tokenizer.Identifier, &c.DownstreamData)
 }
 
@@ -156,6 +159,10 @@ func (c *Config) clone() *Config {
 		}
 	}
 	clone(&out.Data)
+	if c.Adapter != nil {
+		a := *c.Adapter
+		out.Adapter = &a
+	}
 	out.Evaluators = slices.Clone(out.Evaluators)
 	for i := range out.Evaluators {
 		clone(&out.Evaluators[i].Data)

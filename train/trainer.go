@@ -195,7 +195,7 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 	if opt.Warn == nil {
 		opt.Warn = func(string) {}
 	}
-	m, err := cfg.Model.Config()
+	m, err := cfg.ModelConfig()
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
@@ -208,7 +208,7 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 	if cfg.Rollouts != nil && opt.Rollouts == nil {
 		return nil, errors.New("this run samples answers and has them judged while it trains, which 'olmo adapt grpo' does")
 	}
-	t := &Trainer{cfg: cfg, opt: opt, model: m, params: m.Params(), dev: dev, chain: chain{dir: cfg.SaveFolder}}
+	t := &Trainer{cfg: cfg, opt: opt, model: m, params: m.Trained(), dev: dev, chain: chain{dir: cfg.SaveFolder}}
 	t.speed = speed{window: cfg.SpeedMonitor.WindowSize, cost: m.FLOPs(cfg.chunk()), peak: opt.PeakFLOPS}
 	if f := cfg.SpeedMonitor.GPUFlopsAvailable; f != nil {
 		t.speed.peak = *f

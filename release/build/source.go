@@ -61,6 +61,9 @@ func open(run string) (*source, error) {
 	if _, err := os.Stat(filepath.Join(run, "train", chainFile)); err == nil {
 		return nil, fmt.Errorf("%s is a release already\nhint: give the run of which it was made", run)
 	}
+	if cfg.Adapter != nil {
+		return nil, fmt.Errorf("%s trained an adapter, and a release has whole models alone\nhint: 'olmo verify' and 'olmo replay' take the run's own folder; 'olmo merge' makes a model of base and adapter", s.dir)
+	}
 	if same(filepath.Join(run, "run"), s.dir) && exists(filepath.Join(run, "report.json")) {
 		s.quickstart = run
 	}

@@ -27,6 +27,7 @@ type Record struct {
 	lines         []*proof.Line // of the steps, from first.Step + 1 on
 	closing       *proof.Line   // the state in which the run was stopped, nil for none
 	init          string        // the file of weights that the run began with, empty for fresh ones
+	adapter       string        // the folder of the adapter that the run began with, empty for a new one
 	reference     string        // the file of reference log-probabilities of a run over pairs
 }
 
@@ -56,6 +57,9 @@ func Open(path string) (*Record, error) {
 			return nil, fmt.Errorf("%s has no chain.jsonl: no run with a record is there\nhint: a run of an older program gets one when it goes on (olmo train … try_load_latest_save=true)", r.dir)
 		}
 		r.init = c.InitWeights
+		if c.Adapter != nil {
+			r.adapter = c.Adapter.InitWeights
+		}
 		if c.Objective != nil {
 			r.reference = c.Objective.Reference
 		}

@@ -282,6 +282,13 @@ func (r *Record) trainer(o Options, step int, e *evaluations) (*train.Trainer, e
 	} else {
 		c.LoadPath = at.checkpoint(from)
 	}
+	if c.Adapter != nil {
+		if r.init == "" {
+			return nil, errors.New("the run trained an adapter, and the model that it was trained for is not in the record")
+		}
+		// Its hash is in the recipe.
+		c.InitWeights, c.Adapter.InitWeights = r.init, r.adapter
+	}
 	dev, err := cpu.New()
 	if err != nil {
 		return nil, err

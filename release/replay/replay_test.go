@@ -121,6 +121,38 @@ func replayed(t *testing.T, folder string, o Options) *Report {
 	return rep
 }
 
+// TestAdapter: a run that trained an adapter is computed again with the model that it was trained for, and
+// with no other one.
+func TestAdapter(t *testing.T) {
+	dir := t.TempDir()
+	base := run(t, filepath.Join(dir, "base"), "stop_at=4")
+	overrides := []string{"init_weights=" + filepath.Join(base, "step4", train.ModelFile), "adapter.rank=2", "adapter.alpha=4", "data.drop_last=true"}
+	run(t, dir, append(overrides, "stop_at=3")...)
+	folder := run(t, dir, overrides...)
+	for _, o := range []Options{{}, {From: 6, To: 7, MicroBatch: 1}} {
+		if rep := replayed(t, folder, o); !rep.OK {
+			t.Errorf("%+v: %+v", o, rep.Divergence)
+		}
+	}
+	if err := os.Rename(filepath.Join(base, "step4"), filepath.Join(base, "moved")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(base, "step0"), filepath.Join(base, "step4")); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(t.Context(), r, Options{}); err == nil || !strings.Contains(err.Error(), "is another model than the adapter was trained for") {
+		t.Errorf("with another base: %v", err)
+	}
+	from := run(t, filepath.Join(dir, "from"), append(overrides, "init_weights="+filepath.Join(base, "moved", train.ModelFile), "adapter.init_weights="+filepath.Join(folder, "step8"), "stop_at=4")...)
+	if rep := replayed(t, from, Options{}); !rep.OK {
+		t.Errorf("from an adapter: %+v", rep.Divergence)
+	}
+}
+
 // TestSameBits: whatever a run was, computed again it is the same, from any checkpoint, with any
 // micro-batch and number of threads.
 func TestSameBits(t *testing.T) {

@@ -177,12 +177,12 @@ func (v *verifier) rootOf(known map[string]proof.Hash, step int) (root proof.Has
 	if p == nil || p.cfg == nil {
 		return root, false
 	}
-	m, err := p.cfg.Model.Config()
+	m, err := p.cfg.ModelConfig()
 	if err != nil {
 		return root, false
 	}
 	var all []weights.Sum
-	for _, t := range m.Params() {
+	for _, t := range m.Trained() {
 		all = append(all, weights.Sum{Name: t.Name, DType: tensor.F32, Shape: t.Shape, SHA256: known[t.Name]})
 	}
 	slices.SortFunc(all, func(a, b weights.Sum) int { return strings.Compare(a.Name, b.Name) })

@@ -9,6 +9,7 @@ import (
 
 	"olmo/release/verify"
 	"olmo/store"
+	"olmo/train"
 )
 
 // TestRuns: nothing is found in runs of every kind, in their own folders and released.
@@ -46,6 +47,22 @@ func TestRuns(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestAdapter: in a run that trained an adapter nothing is found, and another adapter in a checkpoint is.
+func TestAdapter(t *testing.T) {
+	base := filepath.Join(newRun(t), "step4", train.ModelFile)
+	run := newRun(t, "init_weights="+base, "adapter.rank=2")
+	if problems, _ := verified(t, run, verify.Options{}); len(problems) > 0 {
+		t.Error(problems)
+	}
+	file := filepath.Join(run, "step8", train.ModelFile)
+	text := read(t, file)
+	text[len(text)-1] ^= 1
+	write(t, file, text)
+	if problems, _ := verified(t, run, verify.Options{}); len(problems) == 0 || !strings.Contains(problems[0], "lora_") {
+		t.Errorf("%q, want the matrix that is another", problems)
 	}
 }
 
