@@ -71,12 +71,18 @@ func (r *Run) prompts(ctx context.Context, set *score.VerifierSet, c *GRPOConfig
 	if err != nil {
 		return nil, "", err
 	}
+	digest, err := c.rewards(lines)
+	return tasks, digest, err
+}
+
+// rewards is a hash over all that rewards follow from: the lines of prompts.jsonl, and the verifiers.
+func (c *GRPOConfig) rewards(lines []byte) (string, error) {
 	text, err := proof.CanonicalOf(struct {
 		Prompts   string
 		Reward    score.RewardConfig
 		Verifiers score.VerifierConfig
 	}{proof.Sum(lines).String(), c.RewardConfig, c.VerifierConfig})
-	return tasks, proof.Sum(text).String(), err
+	return proof.Sum(text).String(), err
 }
 
 // readTasks reads prompts.jsonl.

@@ -80,7 +80,7 @@ func runAdaptation(c *cobra.Command, verb string, cfg stageConfig, programs *pro
 		say("prepared, as the config asks; nothing trains")
 		return nil
 	}
-	if err := config.Write(filepath.Join(r.Config.OutputDir, "adapt.yaml"), cfg); err != nil {
+	if err := config.Write(filepath.Join(r.Config.OutputDir, stage.ConfigFile), cfg); err != nil {
 		return err
 	}
 	return runTrain(c, "", r.Train, trainCall{

@@ -1,16 +1,20 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"olmo/adapt/stage"
 	"olmo/release/replay"
+	"olmo/train"
 )
 
 // replayFlags are the flags of replay.
@@ -21,6 +25,7 @@ type replayFlags struct {
 	microBatch int
 	against    string
 	json       bool
+	programs   programFlags
 }
 
 func newReplayCommand() *cobra.Command {
@@ -34,8 +39,8 @@ and gradient norm bit by bit, and the roots over all weights and the optimiser's
 where chain.jsonl has them. Nothing is written. The bits do not depend on the machine:
 OLMO_CPU, OLMO_THREADS and --micro-batch change nothing but the time.
 
-The first difference is named: its step, what differs (tokens, loss, grad_norm, weights,
-optim; state: the trainer's counters; eval: a figure of metrics.jsonl, where the held-out token
+The first difference is named: its step, what differs (tokens, rollouts: the answers and
+rewards of reinforcement learning, loss, grad_norm, weights, optim; state: the trainer's counters; eval: a figure of metrics.jsonl, where the held-out token
 files are here) and, where the record has them, the tensor, the element and both bit
 patterns. Between recorded states a difference is narrowed down by losses and norms.
 
@@ -65,6 +70,7 @@ Exit code 1: a difference, or nothing that can be compared.`,
 	f.Uint64Var(&v.seed, "seed", 0, "what --sample draws by (default: drawn now, and printed)")
 	f.StringVar(&v.against, "against", "", "another `RELEASE|RUN` of the recipe: find where they part, and who is right")
 	f.IntVar(&v.microBatch, "micro-batch", 0, "instances computed at a time (default 16; same results)")
+	v.programs.add(f)
 	f.BoolVar(&v.json, "json", false, "print one JSON object")
 	return c
 }
@@ -118,6 +124,24 @@ func (v *replayFlags) run(c *cobra.Command, path string) error {
 		Progress: func(n, done, total int) {
 			p.update(step{done: float64(done), total: float64(total), unit: "steps", note: fmt.Sprintf("step %d", n)})
 		},
+	}
+	var reopened []*stage.Reopened
+	defer func() {
+		for _, r := range reopened {
+			r.Close()
+		}
+	}()
+	o.Rollouts = func(ctx context.Context, dir string, cfg *train.Config) (train.Rollouts, error) {
+		warn := func(text string) { p.print("olmo replay: warning: " + text) }
+		r, err := stage.Reopen(ctx, dir, v.programs.allow, outside(&v.programs, warn), warn)
+		if err != nil {
+			return nil, err
+		}
+		reopened = append(reopened, r)
+		if r.Rewards != cfg.Rollouts.Rewards {
+			return nil, fmt.Errorf("%s gives rewards by other prompts or verifiers than the run had", filepath.Join(dir, stage.ConfigFile))
+		}
+		return r.Rollouts, nil
 	}
 	var rep *replay.Report
 	if v.against == "" {

@@ -29,8 +29,10 @@ type Options struct {
 	// MicroBatch is how many instances are computed at a time, 0 as the default says. It changes no
 	// bit.
 	MicroBatch int
-	against    *Record // the other record, of Against
-	verdict    *Verdict
+	// Rollouts opens what samples and judges in a run of reinforcement learning, in the run's folder.
+	Rollouts func(ctx context.Context, dir string, c *train.Config) (train.Rollouts, error)
+	against  *Record // the other record, of Against
+	verdict  *Verdict
 	// Progress, which may be nil, is told of each step that was computed.
 	Progress func(step, done, total int)
 }
@@ -38,7 +40,7 @@ type Options struct {
 // Divergence is the first difference between record and computation.
 type Divergence struct {
 	Step int    `json:"step"`
-	What string `json:"what"` // tokens, loss, grad_norm, weights, optim, state, eval (metrics.jsonl)
+	What string `json:"what"` // tokens, rollouts, loss, grad_norm, weights, optim, state, eval (metrics.jsonl)
 	// Where tensors are known: the first that differs in byte order of names, and, where the
 	// recorded one is there, its first element that differs with the bits of both, in hexadecimal.
 	Tensor   *string `json:"tensor"`
@@ -182,7 +184,7 @@ func (r *Record) computePart(ctx context.Context, o Options, rep *Report, from, 
 			return err
 		}
 	}
-	t, err := r.trainer(o, from, e)
+	t, err := r.trainer(ctx, o, from, e)
 	if err != nil {
 		return err
 	}
@@ -249,7 +251,7 @@ func (o *Options) each(r *Record, rep *Report, compare func(r *Record, rep *Repo
 }
 
 // trainer stands in the state from which a step is computed.
-func (r *Record) trainer(o Options, step int, e *evaluations) (*train.Trainer, error) {
+func (r *Record) trainer(ctx context.Context, o Options, step int, e *evaluations) (*train.Trainer, error) {
 	at, from, fresh, err := r.startOf(step, o.against)
 	if err != nil {
 		return nil, err
@@ -297,7 +299,16 @@ func (r *Record) trainer(o Options, step int, e *evaluations) (*train.Trainer, e
 		has := func(r *Record) bool { return r != nil && step <= r.Last() && r.line(step).Weights != nil }
 		return has(r) || has(o.against)
 	}
-	return train.New(c, dev, train.Options{Planned: planned})
+	opt := train.Options{Planned: planned}
+	if c.Rollouts != nil {
+		if o.Rollouts == nil {
+			return nil, errors.New("the run samples answers and has them judged, and nothing here does that")
+		}
+		if opt.Rollouts, err = o.Rollouts(ctx, at.dir, c); err != nil {
+			return nil, fmt.Errorf("rollouts: %w", err)
+		}
+	}
+	return train.New(c, dev, opt)
 }
 
 // compareStep compares the step that was computed with its line. A difference on the way to the
@@ -320,6 +331,12 @@ func (r *Record) compareStep(t *train.Trainer, rep *Report) error {
 	case *got.Tokens != *want.Tokens:
 		d.What, d.Recorded, d.Computed = "tokens", text(want.Tokens), text(got.Tokens)
 		d.Message = "the token files hold other tokens in the batch than the record says"
+	case got.Rollouts != nil && (want.Rollouts == nil || *got.Rollouts != *want.Rollouts):
+		d.What, d.Computed = "rollouts", text(got.Rollouts)
+		if want.Rollouts != nil {
+			d.Recorded = text(want.Rollouts)
+		}
+		d.Message = "the record has other answers to the step's prompts, or other rewards, than are sampled and given"
 	case bits(got.Loss) != bits(want.Loss):
 		d.What, d.Recorded, d.Computed = "loss", digits(want.Loss), digits(got.Loss)
 		d.Message = fmt.Sprintf("the record has the loss %v, the computation gives %v", want.Loss, got.Loss)
@@ -342,7 +359,7 @@ func bits(f float64) uint64 { return math.Float64bits(f) }
 
 // narrow says between which steps the cause of a loss or norm lies.
 func (r *Record) narrow(d *Divergence) {
-	if d.What == "tokens" {
+	if d.What == "tokens" || d.What == "rollouts" {
 		return
 	}
 	before := r.First()

@@ -1,0 +1,77 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"olmo/adapt/rollout"
+	"olmo/eval/score"
+	files "olmo/store"
+	"olmo/tokenizer"
+)
+
+// ConfigFile is the stage's whole config in output_dir.
+const ConfigFile = "adapt.yaml"
+
+// Reopened is what samples and judges in a run of reinforcement learning that stands in a folder, for
+// who computes its steps again.
+type Reopened struct {
+	*rollout.Rollouts
+	// Close ends the programs of verifiers.
+	Close func()
+	// Rewards is the hash over all that rewards follow from, as train.RolloutConfig has it.
+	Rewards string
+}
+
+// Reopen reads the config, tokenizer and prompts that a run left in its folder. trusted says that what its
+// config declares may be run and asked: the folder may be anybody's.
+func Reopen(ctx context.Context, dir string, trusted bool, o score.Outside, warn func(string)) (*Reopened, error) {
+	c, err := LoadGRPO(filepath.Join(dir, ConfigFile), nil)
+	if err != nil {
+		return nil, err
+	}
+	if !trusted && (c.AllowCode || c.declaresOutside()) {
+		return nil, errors.New("the run's " + ConfigFile + " has programs run or servers asked for its rewards\nhint: --allow-code says that they may; who does not know the folder reads its verifiers: first")
+	}
+	text, err := files.ReadFile(filepath.Join(dir, "tokenizer.json"))
+	if err != nil {
+		return nil, err
+	}
+	tok, err := tokenizer.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer.json: %w", err)
+	}
+	c.OutputDir = dir
+	lines, err := files.ReadFile(c.promptsPath())
+	if err != nil {
+		return nil, err
+	}
+	set, err := c.VerifierConfig.Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	tasks, err := readTasks(lines, set)
+	if err != nil {
+		set.Close()
+		return nil, err
+	}
+	rewards, err := c.rewards(lines)
+	if err != nil {
+		set.Close()
+		return nil, err
+	}
+	r := &rollout.Rollouts{Tokenizer: tok, Tasks: tasks, Reward: c.RewardConfig, Model: c.ModelNameOrPath, Warn: warn}
+	return &Reopened{r, set.Close, rewards}, nil
+}
+
+// declaresOutside tells whether verifiers run programs or ask servers.
+func (c *GRPOConfig) declaresOutside() bool {
+	for _, v := range c.Verifiers {
+		if v.Code || len(v.Exec) > 0 || v.Judge != nil {
+			return true
+		}
+	}
+	return false
+}
