@@ -117,6 +117,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "eval/tasks", may: "eval eval/taskfile", tests: "eval/olmes"},
 	{pkg: "convert", may: "device/cpu internal/pyjson lm model numeric store tensor tokenizer weights", tests: "lm/lmtest"},
 	{pkg: "adapt", may: "chat chat/jinja config data data/parquet data/store eval/data eval/python internal/parallel internal/pyjson lm proof store tokenizer", tests: "lm/lmtest"},
+	{pkg: "adapt/sample", may: "adapt chat data eval/score generate lm numeric proof store", tests: "lm/lmtest"},
 	{pkg: "adapt/rollout", may: "device device/cpu eval/score generate graph internal/memory model numeric tokenizer train"},
 	{pkg: "adapt/stage", may: "adapt adapt/rollout chat config convert data data/tokens device eval/score internal/pyjson model objective proof runlog store tensor tokenizer train", tests: "device/cpu internal/parallel lm/lmtest"},
 
@@ -143,7 +144,7 @@ var policy = []struct{ pkg, may, tests string }{
 
 	// Whole stories, and the command.
 	{pkg: "quickstart", may: "config data data/convert data/dedupe data/mix data/tagger data/tokens device/cpu eval eval/data generate graph internal/parallel internal/pyjson lm model page proof runlog store tensor tokenizer train weights", tests: "page/pagetest"},
-	{pkg: "internal/cli", may: "adapt adapt/stage chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/olmes eval/record eval/score eval/score/sandbox eval/taskfile eval/tasks generate hub/client hub/serve internal/loopback internal/memory internal/parallel internal/program internal/pyjson lm model numeric objective proof proof/note quickstart release release/build release/replay release/report release/signature release/verify runlog store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest hub/client/hubtest lm/lmtest"},
+	{pkg: "internal/cli", may: "adapt adapt/sample adapt/stage chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/olmes eval/record eval/score eval/score/sandbox eval/taskfile eval/tasks generate hub/client hub/serve internal/loopback internal/memory internal/parallel internal/program internal/pyjson lm model numeric objective proof proof/note quickstart release release/build release/replay release/report release/signature release/verify runlog store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest hub/client/hubtest lm/lmtest"},
 	{pkg: "cmd/olmo", may: "internal/cli"},
 }
 

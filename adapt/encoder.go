@@ -125,11 +125,16 @@ func (e *Encoder) Encode(c *Conversation) (*Example, error) {
 
 // Prompt returns the ids of a conversation up to where its answer begins.
 func (e *Encoder) Prompt(c *Conversation) ([]int32, error) {
-	text, err := e.Template.Render(c.turns(len(c.Messages)), c.Tools, true)
+	text, err := e.PromptText(c)
 	if err != nil {
 		return nil, err
 	}
 	return e.Tokenizer.AppendEncode(nil, text)
+}
+
+// PromptText returns the text of a conversation up to where its answer begins.
+func (e *Encoder) PromptText(c *Conversation) (string, error) {
+	return e.Template.Render(c.turns(len(c.Messages)), c.Tools, true)
 }
 
 // cut shortens an encoding to MaxLength tokens.

@@ -37,6 +37,8 @@ type Row struct {
 	Conversation Conversation
 	// Rejected are those of Preference.
 	Rejected Conversation
+	// Answer is the last answer of RLVR and Prompt that was left out; nil: there was none.
+	Answer *Message
 	// Verifiers and GroundTruths are RLVR's dataset and ground_truth, one or several of each.
 	Verifiers    []string
 	GroundTruths []json.RawMessage
@@ -148,6 +150,7 @@ func samePrompt(a, b json.RawMessage) (at int, same bool) {
 func (r *Row) dropAnswer() {
 	c := &r.Conversation
 	if n := len(c.Messages); n > 1 && c.Messages[n-1].Role == chat.Assistant {
+		r.Answer = &c.Messages[n-1]
 		c.Messages = c.Messages[:n-1]
 	}
 }
