@@ -123,6 +123,19 @@ func (e *Encoder) Encode(c *Conversation) (*Example, error) {
 	return x, nil
 }
 
+// IDs returns the ids of a whole conversation. Nothing is cut.
+func (e *Encoder) IDs(c *Conversation) ([]int32, error) {
+	text, err := e.Template.Render(c.turns(len(c.Messages)), c.Tools, false)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := e.Tokenizer.AppendEncode(nil, text)
+	if err == nil && len(ids) == 0 {
+		err = errors.New("the chat template writes nothing of the conversation")
+	}
+	return ids, err
+}
+
 // Prompt returns the ids of a conversation up to where its answer begins.
 func (e *Encoder) Prompt(c *Conversation) ([]int32, error) {
 	text, err := e.PromptText(c)

@@ -38,19 +38,11 @@ func OpenRewardModel(path, template string) (*RewardModel, error) {
 // IDs returns what the model reads of a conversation, whose last token has the reward: all of it.
 // Nothing is cut, since the reward of a beginning would be another's.
 func (r *RewardModel) IDs(c *Conversation) ([]int32, error) {
-	text, err := r.Encoder.Template.Render(c.turns(len(c.Messages)), c.Tools, false)
+	ids, err := r.Encoder.IDs(c)
 	if err != nil {
 		return nil, err
 	}
-	ids, err := r.Encoder.Tokenizer.AppendEncode(nil, text)
-	if err != nil {
-		return nil, err
-	}
-	most := r.Config.Longest()
-	switch {
-	case len(ids) == 0:
-		return nil, errors.New("the chat template writes nothing of the conversation")
-	case most > 0 && len(ids) > most:
+	if most := r.Config.T; len(ids) > most {
 		return nil, fmt.Errorf("the conversation has %d tokens, the reward model %d positions", len(ids), most)
 	}
 	return ids, nil

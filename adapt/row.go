@@ -39,6 +39,9 @@ type Row struct {
 	Rejected Conversation
 	// Answer is the last answer of RLVR and Prompt that was left out; nil: there was none.
 	Answer *Message
+	// Margin is by how much the reward of the chosen answer is to be higher: the member margin of
+	// Preference, or 0.
+	Margin float64
 	// Verifiers and GroundTruths are RLVR's dataset and ground_truth, one or several of each.
 	Verifiers    []string
 	GroundTruths []json.RawMessage
@@ -122,6 +125,11 @@ func (r *Row) parsePair(members map[string]json.RawMessage) (err error) {
 		}
 		if err := checkAnswer(side.key, side.of.Messages); err != nil {
 			return err
+		}
+	}
+	if v := members["margin"]; v != nil && string(v) != "null" {
+		if err := json.Unmarshal(v, &r.Margin); err != nil {
+			return fmt.Errorf("margin is %.40s, want a number", v)
 		}
 	}
 	if at, same := samePrompt(members["chosen"], members["rejected"]); !same {

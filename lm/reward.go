@@ -36,7 +36,7 @@ func (m *Model) RewardModel() *RewardModel { return &RewardModel{Model: m} }
 
 // prepare makes room for sequences of so many tokens.
 func (r *RewardModel) prepare(longest int) error {
-	if most := r.Config.Longest(); most > 0 && longest > most {
+	if most := r.Config.T; longest > most {
 		return fmt.Errorf("a sequence of %d tokens, the model has %d positions", longest, most)
 	}
 	if r.program != nil && longest <= r.rows {

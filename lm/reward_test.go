@@ -52,9 +52,9 @@ func TestRewardModel(t *testing.T) {
 	if none, err := alone.Rewards(t.Context(), nil); err != nil || len(none) != 0 {
 		t.Errorf("of no sequences: %v, %v", none, err)
 	}
-	for ids, want := range map[string][]int32{"has no tokens": {}, "id 320 is outside": {320}} {
-		if _, err := alone.Rewards(t.Context(), [][]int32{{1}, want}); err == nil || !strings.Contains(err.Error(), ids) {
-			t.Errorf("%v: %v", want, err)
+	for want, ids := range map[string][]int32{"has no tokens": {}, "id 320 is outside": {320}, "65 tokens, the model has 64 positions": make([]int32, 65)} {
+		if _, err := alone.Rewards(t.Context(), [][]int32{{1}, ids}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v", ids, err)
 		}
 	}
 }

@@ -32,9 +32,10 @@ func (a *AI2) Init() Init {
 
 // Weights returns the initial values of a parameter: norms one (or what adds to one), biases zero, the
 // others normal, cut off at so many standard deviations and drawn again. They are a
-// function of the seed, the parameter's name and the element.
+// function of the seed, the parameter's name and the element. A reward head has a standard
+// deviation of 1/sqrt(C+1) in every scheme.
 //
-// Schemes as in the ai2-olmo package (olmo/model.py, reset_parameters).
+// Stiennon et al. 2020, p. 11, for the reward head. Schemes as in the ai2-olmo package (olmo/model.py, reset_parameters).
 func (i Init) Weights(c *Config, p Param, seed uint64) ([]float32, error) {
 	w := make([]float32, p.Size())
 	switch p.Role {
@@ -47,6 +48,9 @@ func (i Init) Weights(c *Config, p Param, seed uint64) ([]float32, error) {
 			}
 		}
 		return w, nil
+	}
+	if p.Name == RewardHead {
+		i = Init{Fn: "normal", Std: 1 / math.Sqrt(float64(c.C)+1)}
 	}
 	std, cutoff, err := i.std(c, p)
 	if err != nil {

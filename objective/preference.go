@@ -21,6 +21,11 @@ const (
 	IPO     PreferenceLoss = "ipo"      // (m − 1/(2β))²: Azar et al. 2023, of means as in TRL
 )
 
+// Reward is a reward model's: −log σ(β·m), with m the reward of the chosen conversation less that of the
+// rejected one and less the pair's margin (Bradley and Terry 1952; the margin of Touvron et al. 2023). It is
+// none of PreferenceLosses, since its scores are no log-probabilities.
+const Reward PreferenceLoss = "reward"
+
 // PreferenceLosses are all of them.
 var PreferenceLosses = []PreferenceLoss{DPO, DPONorm, SimPO, WPO, IPO}
 
@@ -28,7 +33,7 @@ var PreferenceLosses = []PreferenceLoss{DPO, DPONorm, SimPO, WPO, IPO}
 func (l PreferenceLoss) Mean() bool { return l == DPONorm || l == SimPO || l == IPO }
 
 // HasReference tells whether a loss compares with a reference.
-func (l PreferenceLoss) HasReference() bool { return l != SimPO }
+func (l PreferenceLoss) HasReference() bool { return l != SimPO && l != Reward }
 
 // Preference is an objective of pairs.
 type Preference struct {

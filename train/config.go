@@ -14,6 +14,7 @@ import (
 	"olmo/config"
 	"olmo/data/tokens"
 	"olmo/model"
+	"olmo/objective"
 )
 
 // Config is TrainConfig of the ai2-olmo package (olmo/config.py, 0.6.0) with its keys
@@ -91,6 +92,9 @@ type Config struct {
 	// InitWeights is a file of weights, with the names of the ai2-olmo package, to
 	// start from instead of init_fn.
 	InitWeights string `yaml:"init_weights"`
+	// InitRewardHead is a file of weights with the reward head (score.weight) that a reward model starts
+	// with, in place of that of init_weights or, where there is none, a random one.
+	InitRewardHead string `yaml:"init_reward_head,omitempty"`
 	// LossDenominator says what the sum of the losses is divided by: none (by nothing), batch (OLMo: all
 	// B·T tokens, masked or not) or labels (the tokens that have a target).
 	LossDenominator string `yaml:"loss_denominator"`
@@ -502,8 +506,11 @@ func (c *Config) Validate() error {
 	if err != nil {
 		return fmt.Errorf("model: %w", err)
 	}
-	if m.Reward {
-		return errors.New("the model is a reward model, which gives no probabilities of tokens to train")
+	switch reward := c.Objective != nil && c.Objective.Name == objective.Reward; {
+	case m.Reward && !reward:
+		return errors.New("the model is a reward model, which gives no probabilities of tokens to train\nhint: 'olmo adapt reward' trains it on pairs (objective.name: reward)")
+	case !m.Reward && (reward || c.InitRewardHead != ""):
+		return errors.New("objective.name reward and init_reward_head are for a reward model, and this one gives logits\nhint: model.reward_head: true")
 	}
 	return nil
 }

@@ -414,12 +414,6 @@ func (t *Trainer) loadModel(path string, params []model.Param) error {
 			return fmt.Errorf("%s is of another model: %s is %v there and %v here\nhint: 'olmo train --from %s', or model.hf: %s in the config, takes the model too", path, f.key, f.theirs, f.ours, path, path)
 		}
 	}
-	there := l.Config.Params()
-	for _, p := range params {
-		if !slices.ContainsFunc(there, func(q model.Param) bool { return q.Name == p.Name }) {
-			return fmt.Errorf("%s has no %s\nhint: is this another model?", path, p.Name)
-		}
-	}
 	for _, text := range l.Told() {
 		t.opt.Warn(path + ": " + text)
 	}
@@ -428,13 +422,46 @@ func (t *Trainer) loadModel(path string, params []model.Param) error {
 	default:
 		t.opt.Warn(fmt.Sprintf("%s: its weights are %v, and are trained as float32 from what they say", path, l.DType))
 	}
-	return l.Each(func(p model.Param, w []float32) error {
+	head, err := t.cfg.Beginning(l, t.model)
+	if err != nil {
+		return err
+	}
+	write := func(p model.Param, w []float32) error {
 		i := slices.IndexFunc(params, func(q model.Param) bool { return q.Name == p.Name })
-		if i < 0 {
-			return fmt.Errorf("%s holds %s, which the model lacks\nhint: is this another model?", path, p.Name)
+		if i < 0 || head != nil && p.Name == model.RewardHead {
+			return nil
 		}
 		return t.write(p.Name, params[i].Shape, tensor.FromFloat32(p.Shape, w), path)
-	})
+	}
+	if err := l.Each(write); err != nil || head == nil {
+		return err
+	}
+	return t.dev.Write(model.RewardHead, head)
+}
+
+// Beginning checks that a run of model m can start from the weights of l, all of which it takes by their
+// names. A reward model takes no output matrix, and its head is the one that is returned, unless it is nil:
+// then l is a reward model itself.
+func (c *Config) Beginning(l *model.Loaded, m *model.Config) (head []float32, err error) {
+	in := func(list []model.Param, name string) bool {
+		return slices.ContainsFunc(list, func(p model.Param) bool { return p.Name == name })
+	}
+	ours, theirs := m.Params(), l.Config.Params()
+	adopts := m.Reward && !l.Config.Reward
+	for _, p := range ours {
+		if !in(theirs, p.Name) && !(adopts && p.Name == model.RewardHead) {
+			return nil, fmt.Errorf("%s has no %s\nhint: is this another model?", l.Path, p.Name)
+		}
+	}
+	for _, p := range theirs {
+		if !in(ours, p.Name) && !(adopts && p.Layer < 0) {
+			return nil, fmt.Errorf("%s holds %s, which the model lacks\nhint: is this another model?", l.Path, p.Name)
+		}
+	}
+	if adopts || m.Reward && c.InitRewardHead != "" {
+		return c.rewardHead(m)
+	}
+	return nil, nil
 }
 
 // isModel tells whether init_weights names a whole model, and not a file of weights under

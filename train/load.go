@@ -146,6 +146,9 @@ func (t *Trainer) initialise() error {
 		scheme := t.cfg.Model.Init()
 		for _, p := range t.params {
 			w, err := scheme.Weights(t.model, p, t.cfg.Seed)
+			if p.Name == model.RewardHead {
+				w, err = t.cfg.rewardHead(t.model)
+			}
 			if err != nil {
 				return fmt.Errorf("model: %w", err)
 			}

@@ -18,7 +18,8 @@ const ObjectiveLoss = "train_loss"
 // ObjectiveConfig is a loss that takes the place of the cross entropy. Instances are then groups of rows
 // (data.row_group), and a step's loss is the mean over them.
 type ObjectiveConfig struct {
-	// Name is that of a loss of pairs: a chosen answer and a rejected one.
+	// Name is that of a loss of pairs: a chosen answer and a rejected one. With reward the model is a
+	// reward model, and Reference has what is taken off the reward of each row, margins; it may be empty.
 	Name           objective.PreferenceLoss `yaml:"name"`
 	Beta           float64                  `yaml:"beta"`
 	LabelSmoothing float64                  `yaml:"label_smoothing"`
@@ -44,17 +45,24 @@ func (c *Config) checkObjective() error {
 	if o == nil {
 		return nil
 	}
-	if !slices.Contains(objective.PreferenceLosses, o.Name) {
-		return fmt.Errorf("objective.name is %q, want one of %v", o.Name, objective.PreferenceLosses)
+	if names := append(slices.Clone(objective.PreferenceLosses), objective.Reward); !slices.Contains(names, o.Name) {
+		return fmt.Errorf("objective.name is %q, want one of %v", o.Name, names)
 	}
 	p := o.preference()
-	switch err := p.Check(); {
-	case err != nil:
-		return fmt.Errorf("objective: %w", err)
+	if o.Name != objective.Reward {
+		if err := p.Check(); err != nil {
+			return fmt.Errorf("objective: %w", err)
+		}
+	}
+	switch {
 	case c.Data.Name != tokens.Rows || c.Data.RowGroup != 2:
 		return fmt.Errorf("objective.name is %s, a loss of pairs\nhint: data.name is to be rows, and data.row_group 2", o.Name)
 	case p.Loss.HasReference() && o.ReferenceSHA256 == "":
 		return fmt.Errorf("objective.name %s compares with a reference: objective.reference_sha256 is not set", o.Name)
+	case o.Name == objective.Reward && c.Adapter != nil:
+		return errors.New("adapter is set, and a reward model trains all weights: its head is none of an adapter's matrices")
+	case o.Name == objective.Reward && len(c.SamplePrompts)+len(c.Evaluators) > 0:
+		return errors.New("sample_prompts or evaluators are set, and a reward model gives no text and no probabilities")
 	case c.SoftmaxAuxiliaryLoss:
 		return errors.New("softmax_auxiliary_loss is a part of the cross entropy: it does not go with an objective")
 	}
@@ -63,6 +71,10 @@ func (c *Config) checkObjective() error {
 
 // loss writes what the run minimises, and its gradients, into a graph.
 func (c *Config) loss(m *model.Config, g *graph.Graph) {
+	if m.Reward {
+		m.RewardsAndGradients(g, c.recompute())
+		return
+	}
 	temperature := float32(1)
 	if r := c.Rollouts; r != nil {
 		temperature = float32(r.Temperature)
@@ -74,12 +86,12 @@ func (c *Config) loss(m *model.Config, g *graph.Graph) {
 	m.LossAndGradients(g, float32(c.zmul()), c.recompute())
 }
 
-// stepLoss is a loss of a batch's instances, of all cross entropies of each.
+// stepLoss is a loss of a batch's instances, of all cross entropies of each, or of all rewards.
 type stepLoss interface {
 	// begin is told a step's batch.
 	begin(in *item)
-	// seed writes the derivatives of the step's loss by each token's cross entropy ce in b, the batch's
-	// instances from … to−1.
+	// seed writes the derivatives of the step's loss by each token's cross entropy ce, or reward, in b, the
+	// batch's instances from … to−1.
 	seed(from, to int, b *graph.Batch, ce, d []float32)
 	// loss is that of the step, and fill adds what was measured of it.
 	loss() float64
@@ -95,17 +107,20 @@ func (c *Config) objective() (stepLoss, error) {
 	case o == nil:
 		return nil, nil
 	}
-	p := &pairs{objective: o.preference()}
-	if p.objective.Loss.HasReference() {
+	p := pairs{objective: o.preference()}
+	if o.ReferenceSHA256 != "" && (o.Name.HasReference() || o.Name == objective.Reward) {
 		if o.Reference == "" {
-			return nil, errors.New("objective.reference, the file of the reference's log-probabilities, is not set")
+			return nil, errors.New("objective.reference, the file of the reference's log-probabilities or of margins, is not set")
 		}
 		var err error
 		if p.reference, err = references(o.Reference, o.ReferenceSHA256); err != nil {
 			return nil, fmt.Errorf("objective.reference: %w", err)
 		}
 	}
-	return p, nil
+	if o.Name == objective.Reward {
+		return &rewardPairs{pairs: p}, nil
+	}
+	return &p, nil
 }
 
 // pairs is a loss of pairs.
@@ -180,6 +195,10 @@ func (s *pairSums) add(p objective.Pair) {
 
 func (s *pairSums) fill(rec runlog.Record, n float64) {
 	rec["logps/chosen"], rec["logps/rejected"] = s.chosen/n, s.rejected/n
+	s.fillRewards(rec, n)
+}
+
+func (s *pairSums) fillRewards(rec runlog.Record, n float64) {
 	rec["rewards/chosen"], rec["rewards/rejected"] = s.chosenReward/n, s.rejectedReward/n
 	rec["rewards/margin"], rec["rewards/accuracy"] = (s.chosenReward-s.rejectedReward)/n, s.accuracy/n
 }

@@ -37,7 +37,7 @@ func (c *Config) inputs() []*string {
 	if c.Adapter != nil {
 		all = append(all, &c.Adapter.InitWeights)
 	}
-	return append(all, &c.InitWeights, &c.LoadPath, &c.Tokenizer.Identifier, &c.DownstreamData)
+	return append(all, &c.InitWeights, &c.InitRewardHead, &c.LoadPath, &c.Tokenizer.Identifier, &c.DownstreamData)
 }
 
 // pathLists lists where the config has lists of files, behind f, which gives what a list

@@ -353,8 +353,16 @@ func (t *Trainer) rankGradients(in *item, first, last int) (ce, z float64, err e
 		if err := t.loss.Run(b); err != nil {
 			return 0, 0, err
 		}
-		row := 0
 		t.addRouterLosses(routers)
+		if t.objective != nil { // which has seen what there is, and a reward model has no cross entropies
+			for _, target := range b.Targets {
+				if target >= 0 {
+					t.targets++
+				}
+			}
+			continue
+		}
+		row := 0
 		losses, lses := t.loss.Output("ce"), t.loss.Output("lse")
 		for _, end := range b.Ends(numeric.Cut) {
 			var c, q float64

@@ -49,9 +49,10 @@ func TestDefaultsInDocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for stage, load := range map[string]func() (any, error){
-		"sft":  func() (any, error) { return LoadSFT(file, nil) },
-		"dpo":  func() (any, error) { return LoadDPO(file, nil) },
-		"grpo": func() (any, error) { return LoadGRPO(file, nil) },
+		"sft":    func() (any, error) { return LoadSFT(file, nil) },
+		"dpo":    func() (any, error) { return LoadDPO(file, nil) },
+		"reward": func() (any, error) { return LoadReward(file, nil) },
+		"grpo":   func() (any, error) { return LoadGRPO(file, nil) },
 	} {
 		c, err := load()
 		if err != nil {
@@ -75,7 +76,7 @@ func TestDefaultsInDocs(t *testing.T) {
 			}
 		}
 	}
-	if !slices.Equal(stages, []string{"sft", "dpo", "grpo"}) {
+	if !slices.Equal(stages, []string{"sft", "dpo", "reward", "grpo"}) {
 		t.Errorf("stages %v", stages)
 	}
 }

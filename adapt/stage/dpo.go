@@ -92,7 +92,7 @@ func (c *DPOConfig) Plan(ctx context.Context, h Host) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.gather(ctx, adapt.Preference, h); err != nil {
+	if err := r.gather(ctx, answers(adapt.Preference, r.Encoder), h); err != nil {
 		return nil, err
 	}
 	return r, c.plan(ctx, r, h)

@@ -59,7 +59,7 @@ func near(t *testing.T, what string, got, want, tolerance float64) {
 // prepared writes the rows of a fixture as Prepare would.
 func prepared(t *testing.T, dir string, V int, batches ...batch) *Rows {
 	t.Helper()
-	w := newRowWriter(filepath.Join(dir, "rows"), V, &adapt.Counts{})
+	w := newRowWriter(filepath.Join(dir, "rows"), V, answerCounts{&adapt.Counts{}})
 	for i := range batches[0].IDs {
 		for _, b := range batches { // of pairs the chosen answer, then the rejected one
 			ids, n := b.IDs[i], 0

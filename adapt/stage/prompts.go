@@ -57,7 +57,7 @@ func (r *Run) prompts(ctx context.Context, set *score.VerifierSet, c *GRPOConfig
 	var tasks []rollout.Task
 	var lines []byte
 	var err error
-	r.Rows, err = r.remember(kind, func(w *rowWriter) (err error) {
+	r.Rows, err = r.remember(rowMaker{kind: kind, name: string(kind)}, func(w *rowWriter) (err error) {
 		if tasks, lines, err = r.encodePrompts(ctx, kind, set, w); err != nil {
 			return err
 		}

@@ -33,6 +33,8 @@ type Rows struct {
 	Warnings      []string // and warns of
 	Skipped       int      // rows that are none, in Rejects
 	Rejects       string
+	// Margins are, for each row, what is taken off its reward; nil: nothing is.
+	Margins []float64 `json:",omitempty"`
 
 	of proof.Hash // everything that they follow from
 }
@@ -58,9 +60,61 @@ func (c *Config) mixture() (*adapt.Mixture, error) {
 	return &adapt.Mixture{Parts: parts, Places: []string{"."}, Seed: uint32(c.Seed)}, err
 }
 
+// rowMaker makes rows of what a data set holds.
+type rowMaker struct {
+	kind adapt.Kind
+	name string // of the files
+	also any    // what the rows follow from beside data, encoder and tokenizer
+	// encode makes the rows of one of the data set's, none to leave it out.
+	encode func(e *adapt.Encoder, r *adapt.Row) ([]*adapt.Example, error)
+	counts counts
+}
+
+// counts are told of each group of rows, and whether it is kept.
+type counts interface {
+	add(group []*adapt.Example) (keep bool)
+	// said is a line about all of them, warnings, and why none is left.
+	said() (text string, warnings []string, none error)
+}
+
+// answers are rows that train answers: a pair becomes two, the chosen answer first.
+func answers(kind adapt.Kind, e *adapt.Encoder) rowMaker {
+	return rowMaker{kind: kind, name: string(kind), counts: answerCounts{adapt.NewCounts(e.Tokenizer)}, encode: func(e *adapt.Encoder, r *adapt.Row) ([]*adapt.Example, error) {
+		conversations := []*adapt.Conversation{&r.Conversation}
+		if kind == adapt.Preference {
+			conversations = append(conversations, &r.Rejected)
+		}
+		var out []*adapt.Example
+		for _, c := range conversations {
+			x, err := e.Encode(c)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, x)
+		}
+		return out, nil
+	}}
+}
+
+// answerCounts counts the tokens that train; a group trains only when all of it does.
+type answerCounts struct{ *adapt.Counts }
+
+func (c answerCounts) add(group []*adapt.Example) (keep bool) {
+	keep = true
+	for _, x := range group {
+		c.Add(x)
+		keep = keep && x.Keep()
+	}
+	return keep
+}
+
+func (c answerCounts) said() (text string, warnings []string, none error) {
+	return c.String(), c.Warnings(), fmt.Errorf("no row is left: of %d conversations none has a token that trains\nhint: 'olmo adapt show' prints one as the model sees it; max_seq_length may cut the answers off", c.Examples)
+}
+
 // fingerprint is over everything that the rows follow from.
-func (c *Config) fingerprint(kind adapt.Kind, e *adapt.Encoder, tokenizer []byte) (proof.Hash, error) {
-	m, err := c.mixture()
+func (c *Config) fingerprint(m rowMaker, e *adapt.Encoder, tokenizer []byte) (proof.Hash, error) {
+	mixture, err := c.mixture()
 	if err != nil {
 		return proof.Hash{}, err
 	}
@@ -78,9 +132,10 @@ func (c *Config) fingerprint(kind adapt.Kind, e *adapt.Encoder, tokenizer []byte
 		Skip                        bool
 		Most                        *int
 		Sources                     []source
-	}{rowsFormat, e.Template.Text(), proof.Sum(tokenizer).String(), kind, e.TrainOn, e.MaxLength, c.Seed, c.SkipBadRows, c.MaxTrainSamples, nil}
-	for _, p := range m.Parts {
-		digest, err := m.Digest(p)
+		Also                        any `json:",omitempty"`
+	}{rowsFormat, e.Template.Text(), proof.Sum(tokenizer).String(), m.kind, e.TrainOn, e.MaxLength, c.Seed, c.SkipBadRows, c.MaxTrainSamples, nil, m.also}
+	for _, p := range mixture.Parts {
+		digest, err := mixture.Digest(p)
 		if err != nil {
 			return proof.Hash{}, err
 		}
@@ -91,19 +146,19 @@ func (c *Config) fingerprint(kind adapt.Kind, e *adapt.Encoder, tokenizer []byte
 }
 
 // gather prepares the rows of the run. A dry run does without those that are not there.
-func (r *Run) gather(ctx context.Context, kind adapt.Kind, h Host) (err error) {
-	if r.Rows, err = r.prepare(ctx, kind); h.DryRun && errors.Is(err, fs.ErrNotExist) {
-		r.Rows = newRowWriter(filepath.Join(r.Config.OutputDir, "data", string(kind)), r.vocabulary, nil).r
+func (r *Run) gather(ctx context.Context, maker rowMaker, h Host) (err error) {
+	if r.Rows, err = r.prepare(ctx, maker); h.DryRun && errors.Is(err, fs.ErrNotExist) {
+		r.Rows = newRowWriter(filepath.Join(r.Config.OutputDir, "data", maker.name), r.vocabulary, nil).r
 		r.Rows.Longest, r.Missing, err = r.Encoder.MaxLength, err, nil
 	}
 	return err
 }
 
 // prepare tokenises what the mixture holds into files of output_dir, or takes those that are there and
-// follow from the same. A pair becomes two rows, the chosen answer first.
-func (r *Run) prepare(ctx context.Context, kind adapt.Kind) (*Rows, error) {
-	return r.remember(kind, func(w *rowWriter) error {
-		if err := r.Config.encode(ctx, kind, r.Encoder, w); err != nil {
+// follow from the same.
+func (r *Run) prepare(ctx context.Context, maker rowMaker) (*Rows, error) {
+	return r.remember(maker, func(w *rowWriter) error {
+		if err := r.Config.encode(ctx, maker, r.Encoder, w); err != nil {
 			return err
 		}
 		return w.count()
@@ -111,13 +166,13 @@ func (r *Run) prepare(ctx context.Context, kind adapt.Kind) (*Rows, error) {
 }
 
 // remember has rows made and written, or takes those that are there and follow from the same.
-func (r *Run) remember(kind adapt.Kind, rows func(w *rowWriter) error) (*Rows, error) {
-	of, err := r.Config.fingerprint(kind, r.Encoder, r.Files["tokenizer.json"])
+func (r *Run) remember(maker rowMaker, rows func(w *rowWriter) error) (*Rows, error) {
+	of, err := r.Config.fingerprint(maker, r.Encoder, r.Files["tokenizer.json"])
 	if err != nil {
 		return nil, err
 	}
 	folder := filepath.Join(r.Config.OutputDir, "data")
-	stem := filepath.Join(folder, string(kind))
+	stem := filepath.Join(folder, maker.name)
 	memory := stem + ".json"
 	if text, err := files.ReadFile(memory); err == nil {
 		var m remembered
@@ -126,7 +181,7 @@ func (r *Run) remember(kind adapt.Kind, rows func(w *rowWriter) error) (*Rows, e
 			return &m.Rows, nil
 		}
 	}
-	w := newRowWriter(stem, r.vocabulary, adapt.NewCounts(r.Encoder.Tokenizer))
+	w := newRowWriter(stem, r.vocabulary, maker.counts)
 	w.r.Rejects, w.r.of = filepath.Join(folder, "rejects.jsonl"), of
 	if err := rows(w); err != nil {
 		return nil, err
@@ -142,37 +197,27 @@ func (r *Run) remember(kind adapt.Kind, rows func(w *rowWriter) error) (*Rows, e
 }
 
 // encode makes rows of what the mixture holds, in its order.
-func (c *Config) encode(ctx context.Context, kind adapt.Kind, e *adapt.Encoder, w *rowWriter) error {
+func (c *Config) encode(ctx context.Context, maker rowMaker, e *adapt.Encoder, w *rowWriter) error {
 	m, err := c.mixture()
 	if err != nil {
 		return err
 	}
 	type encoded struct {
-		answers []*adapt.Example
-		form    adapt.Form
+		group  []*adapt.Example
+		form   adapt.Form
+		margin float64
 	}
 	var reject func(error) error
 	if c.SkipBadRows {
 		reject = w.reject
 	}
 	taken, err := adapt.Read(ctx, m, func(row []byte) (encoded, error) {
-		r, err := adapt.ParseRow(row, kind)
+		r, err := adapt.ParseRow(row, maker.kind)
 		if err != nil {
 			return encoded{}, err
 		}
-		conversations := []*adapt.Conversation{&r.Conversation}
-		if kind == adapt.Preference {
-			conversations = append(conversations, &r.Rejected)
-		}
-		x := encoded{form: r.Form}
-		for _, c := range conversations {
-			answer, err := e.Encode(c)
-			if err != nil {
-				return encoded{}, err
-			}
-			x.answers = append(x.answers, answer)
-		}
-		return x, nil
+		group, err := maker.encode(e, r)
+		return encoded{group, r.Form, r.Margin}, err
 	}, reject)
 	if err != nil {
 		return err
@@ -191,7 +236,7 @@ func (c *Config) encode(ctx context.Context, kind adapt.Kind, e *adapt.Encoder, 
 				form = x.form
 				w.r.Notes = append(w.r.Notes, fmt.Sprintf("%s: rows in the form of %s are read as messages", t.Part.Name, form))
 			}
-			if err := w.add(x.answers...); err != nil {
+			if err := w.add(x.margin, x.group...); err != nil {
 				return err
 			}
 		}
@@ -203,25 +248,23 @@ func (c *Config) encode(ctx context.Context, kind adapt.Kind, e *adapt.Encoder, 
 type rowWriter struct {
 	r                           *Rows
 	vocabulary                  int
-	counts                      *adapt.Counts
+	counts                      counts
+	margins                     []float64
 	ids, masks, places, rejects bytes.Buffer
 	at                          int
 }
 
-func newRowWriter(stem string, vocabulary int, counts *adapt.Counts) *rowWriter {
+func newRowWriter(stem string, vocabulary int, counts counts) *rowWriter {
 	return &rowWriter{r: &Rows{Tokens: stem + ".npy", Masks: stem + ".mask.npy", DType: tokens.DTypeFor(vocabulary)}, vocabulary: vocabulary, counts: counts}
 }
 
-// add takes a group of examples; when one has no token that trains all are counted and left out.
-func (w *rowWriter) add(group ...*adapt.Example) error {
-	keep := true
-	for _, x := range group {
-		w.counts.Add(x)
-		keep = keep && x.Keep()
-	}
-	if !keep {
+// add takes a group of examples, of which margin is taken off the first one's reward, if the counts
+// keep it.
+func (w *rowWriter) add(margin float64, group ...*adapt.Example) error {
+	if !w.counts.add(group) {
 		return nil
 	}
+	w.margins = append(append(w.margins, margin), make([]float64, len(group)-1)...)
 	if w.r.First == nil {
 		w.r.First = group[0]
 	}
@@ -273,10 +316,14 @@ func (w *rowWriter) reject(why error) error {
 
 // count says what became of the conversations. None left is an error.
 func (w *rowWriter) count() error {
+	text, warnings, none := w.counts.said()
 	if w.r.Count == 0 {
-		return fmt.Errorf("no row is left: of %d conversations none has a token that trains\nhint: 'olmo adapt show' prints one as the model sees it; max_seq_length may cut the answers off", w.counts.Examples)
+		return none
 	}
-	w.r.Counts, w.r.Warnings = w.counts.String(), append(w.r.Warnings, w.counts.Warnings()...)
+	w.r.Counts, w.r.Warnings = text, append(w.r.Warnings, warnings...)
+	if slices.ContainsFunc(w.margins, func(m float64) bool { return m != 0 }) {
+		w.r.Margins = w.margins
+	}
 	return nil
 }
 

@@ -181,8 +181,9 @@ func (c *Config) batch() int {
 	return c.PerDeviceTrainBatchSize * c.GradientAccumulationSteps * c.NumProcesses
 }
 
-// plan makes the config of the run over the rows, group of them an instance.
-func (r *Run) plan(group int) (*train.Config, error) {
+// plan makes the config of the run over the rows, group of them an instance; own are overrides of the
+// stage's.
+func (r *Run) plan(group int, own ...string) (*train.Config, error) {
 	r.Group = group
 	c, instances := r.Config, r.Rows.Count/group
 	steps := c.Steps(instances)
@@ -200,7 +201,7 @@ func (r *Run) plan(group int) (*train.Config, error) {
 	if instances == 0 { // the data is not there: see Missing
 		n.Steps, overrides = 1, append(overrides, "dry_run=true")
 	}
-	t, err := n.Config(overrides)
+	t, err := n.Config(append(overrides, own...))
 	if err != nil {
 		return nil, err
 	}

@@ -80,7 +80,7 @@ func (c *SFTConfig) Plan(ctx context.Context, h Host) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.gather(ctx, adapt.SFT, h); err != nil {
+	if err := r.gather(ctx, answers(adapt.SFT, r.Encoder), h); err != nil {
 		return nil, err
 	}
 	r.Summary = fmt.Sprintf("reduction %s", c.Reduction)

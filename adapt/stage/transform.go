@@ -25,6 +25,10 @@ var (
 		"preference_tulu_tokenize_and_truncate_v1": adapt.LastAnswer,
 		"preference_tulu_filter_v1":                "",
 	}
+	rewardTransforms = transforms{
+		"preference_tokenize_v1": adapt.LastAnswer,
+		"preference_filter_v1":   "",
+	}
 )
 
 // trainOn is what the functions that a config names let train.

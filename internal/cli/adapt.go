@@ -17,6 +17,6 @@ text. Its data are conversations, a JSON object on each line or row of a Parquet
 		Args: cobra.ArbitraryArgs,
 		RunE: runGroup,
 	}
-	c.AddCommand(newAdaptShowCommand(), newAdaptTokenizeCommand(), newAdaptRenderCommand(), newAdaptSFTCommand(), newAdaptDPOCommand(), newAdaptGRPOCommand(), newAdaptSampleCommand(), newAdaptScoreCommand(), newAdaptObjectiveCommand())
+	c.AddCommand(newAdaptShowCommand(), newAdaptTokenizeCommand(), newAdaptRenderCommand(), newAdaptSFTCommand(), newAdaptDPOCommand(), newAdaptRewardCommand(), newAdaptGRPOCommand(), newAdaptSampleCommand(), newAdaptScoreCommand(), newAdaptObjectiveCommand())
 	return c
 }

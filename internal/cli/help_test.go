@@ -135,6 +135,7 @@ printf '{%% for m in messages %%}{{ m.content }}{%% endfor %%}' > REWARD/chat_te
 printf '{"messages":[{"role":"user","content":"2+2?"},{"role":"assistant","content":"4"}]}\n' > chats.jsonl
 printf 'model_name_or_path: MODEL\nchat_template_name: tulu\ndataset_mixer_list: [chats.jsonl, "1.0"]\nmax_seq_length: 64\n' > sft.yaml
 printf 'model_name_or_path: MODEL\nchat_template_name: tulu\ndataset_mixer_list: [pairs.jsonl, "1.0"]\nmax_seq_length: 64\n' > dpo.yaml
+cp dpo.yaml reward.yaml
 printf '{"messages":[{"role":"user","content":"2+2?"}],"ground_truth":"4","dataset":"gsm8k"}\n' > prompts.jsonl
 printf 'model_name_or_path: MODEL\nchat_template_name: tulu\ndataset_mixer_list: [prompts.jsonl, "1.0"]\nmax_prompt_token_length: 50\nresponse_length: 8\nmax_train_steps: 2\n' > grpo.yaml
 printf '{"chosen":[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello."}],"rejected":[{"role":"user","content":"Hi"},{"role":"assistant","content":"No."}]}\n' > pairs.jsonl

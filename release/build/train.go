@@ -206,10 +206,20 @@ func (b *builder) convertInit(name, from string) error {
 	switch {
 	case err == nil:
 		defer l.Close()
-		for _, p := range l.Config.Params() {
-			v, err := l.Param(p.Name)
-			if err != nil {
-				return err
+		m, err := b.cfg.Model.Config()
+		if err != nil {
+			return err
+		}
+		head, err := b.cfg.Beginning(l, m)
+		if err != nil {
+			return err
+		}
+		for _, p := range m.Params() {
+			v := head
+			if head == nil || p.Name != model.RewardHead {
+				if v, err = l.Param(p.Name); err != nil {
+					return err
+				}
 			}
 			all = append(all, weights.Named{Name: p.Name, Tensor: tensor.FromFloat32(p.Shape, v)})
 		}
