@@ -120,17 +120,18 @@ class Bench:
 
     # Comparisons.
 
-    def beside(self, name, ours, theirs, tokens, loss="train_loss"):
-        """Runs both in turn and prints their speeds, memory and how far their losses are apart."""
+    def beside(self, name, ours, theirs, tokens, drawn=False):
+        """Runs both in turn and prints their speeds, memory and, unless they train what each has drawn itself, how far their losses are apart."""
         a, b = [], []
         for _ in range(self.rounds):
             a.append(ours())
             b.append(theirs())
         mine, yours = a[0][1], b[0][1]
-        losses = list(zip([r[loss] for r in mine], yours["losses"]))
         print(f"{name}: {' '.join(f'{k} {v}' for k, v in yours['versions'].items())}")
-        print(f"  losses (ours, TRL's): {', '.join(f'{x:.6f} {y:.6f}' for x, y in losses[:3])}; first step {abs(losses[0][0] - losses[0][1]):.1e} apart, all at most {max(abs(x - y) for x, y in losses):.1e}")
-        print(f"  gradient norm of the first step: {mine[0]['optim/total_grad_norm']:.6f} {yours['logs'][0]['grad_norm']:.6f}")
+        if not drawn:
+            losses = list(zip([r["train_loss"] for r in mine], yours["losses"]))
+            print(f"  losses (ours, TRL's): {', '.join(f'{x:.6f} {y:.6f}' for x, y in losses[:3])}; first step {abs(losses[0][0] - losses[0][1]):.1e} apart, all at most {max(abs(x - y) for x, y in losses):.1e}")
+            print(f"  gradient norm of the first step: {mine[0]['optim/total_grad_norm']:.6f} {yours['logs'][0]['grad_norm']:.6f}")
         rate = lambda runs: [tokens / sum(r[0]) for r in runs]
         mine, yours = rate(a), rate(b)
         print(f"  tokens/s: ours {figures(mine)}, TRL {figures(yours)}; ratio {figures([x / y for x, y in zip(mine, yours)], 2)}")
@@ -193,10 +194,10 @@ class Bench:
         }
         del settings["max_seq_length"]
         job = {"stage": "grpo", "model": str(model), "rows": str(rows), "steps": steps, "batch": 16, "accumulation": 4, "rate": 1e-6, "samples": 4, "response": 128}
-        a, b = self.beside(f"adapt grpo, {steps} steps of 16 x 4 samples of 64 + 128 tokens", lambda: self.adapt("grpo", settings), lambda: self.trl(job), (steps - 1) * 64 * 192)
-        for key in sorted(k for k in a[0][1][-1] if k.startswith("throughput/") or k == "val/sequence_lengths"):
-            print(f"  ours {key}: {a[0][1][-1][key]}")
-        print(f"  TRL's mean length {b[0][1]['logs'][-1].get('completions/mean_length')}")
+        a, b = self.beside(f"adapt grpo, {steps} steps of 16 x 4 samples of 64 + 128 tokens", lambda: self.adapt("grpo", settings), lambda: self.trl(job), (steps - 1) * 64 * 192, drawn=True)
+        last = a[0][1][-1]
+        share = last["throughput/device/sampling_seconds"] / a[0][0][-1]
+        print(f"  ours: {share:.2f} of a step is sampling, at {last['throughput/device/sampled_tokens_per_second']:.0f} tokens/s; ratios {last['val/ratio_min']} to {last['val/ratio_max']}; answers of {last['val/sequence_lengths']} tokens, TRL's of {b[0][1]['logs'][-1]['completions/mean_length']}", flush=True)
 
     # Beside ourselves.
 
