@@ -27,7 +27,9 @@ type Config struct {
 	TokenizerNameOrPath string `yaml:"tokenizer_name_or_path"`
 	TokenizerName       string `yaml:"tokenizer_name,omitempty"`
 	ChatTemplateName    string `yaml:"chat_template_name"`
-	AddBOS              bool   `yaml:"add_bos"`
+	// ResizeEmbeddings gives ids of the tokenizer that the model has no rows for some.
+	ResizeEmbeddings bool `yaml:"resize_embeddings"`
+	AddBOS           bool `yaml:"add_bos"`
 
 	DatasetMixerList []string           `yaml:"dataset_mixer_list"`
 	MixerList        []string           `yaml:"mixer_list,omitempty"`

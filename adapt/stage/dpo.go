@@ -124,7 +124,7 @@ func (c *DPOConfig) plan(ctx context.Context, r *Run, h Host) (err error) {
 func (c *DPOConfig) reference(ctx context.Context, r *Run, path string, h Host) (string, error) {
 	name := c.ReferenceModel
 	if name == "" {
-		name = c.ModelNameOrPath
+		name = r.start
 	}
 	l, err := model.Open(name)
 	if err != nil {

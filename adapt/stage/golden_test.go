@@ -126,7 +126,7 @@ func TestGolden(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer l.Close()
-				r := &Run{Config: &cfg.Config, DType: tensor.F32, positions: l.Config.T, Rows: prepared(t, cfg.OutputDir, l.Config.V, padded.Batch)}
+				r := &Run{Config: &cfg.Config, DType: tensor.F32, start: cfg.ModelNameOrPath, positions: l.Config.T, Rows: prepared(t, cfg.OutputDir, l.Config.V, padded.Batch)}
 				if err := cfg.plan(r); err != nil {
 					t.Fatal(err)
 				}
@@ -245,7 +245,7 @@ func TestGoldenPairs(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer l.Close()
-				r := &Run{Config: &c.Config, DType: tensor.F32, positions: l.Config.T, vocabulary: l.Config.V}
+				r := &Run{Config: &c.Config, DType: tensor.F32, start: c.ModelNameOrPath, positions: l.Config.T, vocabulary: l.Config.V}
 				r.Rows = prepared(t, c.OutputDir, l.Config.V, batch{b.ChosenIDs, b.ChosenLabels, b.ChosenAttention}, batch{b.RejectedIDs, b.RejectedLabels, b.RejectedAttention})
 				if err := c.plan(t.Context(), r, host(t)); err != nil {
 					t.Fatal(err)

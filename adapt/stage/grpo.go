@@ -281,7 +281,7 @@ func (c *GRPOConfig) Plan(ctx context.Context, h Host) (*Run, error) {
 		Advantages: c.AdvantageNormalizationType, DropZeroStd: c.FilterZeroStdSamples, DropCutShort: c.MaskTruncatedCompletions, Replenish: c.ActiveSampling,
 		Rewards: digest, SaveTraces: c.SaveTraces,
 	}
-	r.Rollouts = &rollout.Rollouts{Tokenizer: r.Encoder.Tokenizer, Tasks: tasks, Reward: c.RewardConfig, Model: c.ModelNameOrPath, Warn: h.Warn}
+	r.Rollouts = &rollout.Rollouts{Tokenizer: r.Encoder.Tokenizer, Tasks: tasks, Reward: c.RewardConfig, Model: r.start, Warn: h.Warn}
 	r.Summary = fmt.Sprintf("%d answers to each of at most %d tokens, loss %s, beta %g", c.NumSamplesPerPromptRollout, c.ResponseLength, c.LossFn, c.Beta)
 	if err := t.Validate(); err != nil {
 		return nil, errors.Join(err, r.Close())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"olmo/adapt/rollout"
@@ -63,6 +64,9 @@ func Reopen(ctx context.Context, dir string, trusted bool, o score.Outside, warn
 		return nil, err
 	}
 	r := &rollout.Rollouts{Tokenizer: tok, Tasks: tasks, Reward: c.RewardConfig, Model: c.ModelNameOrPath, Warn: warn}
+	if _, err := os.Stat(c.resized()); err == nil {
+		r.Model = c.resized()
+	}
 	return &Reopened{r, set.Close, rewards}, nil
 }
 

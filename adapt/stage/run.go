@@ -59,7 +59,8 @@ type Run struct {
 	// Rollouts sample and judge answers, in reinforcement learning.
 	Rollouts train.Rollouts
 
-	positions, vocabulary int     // of the model
+	start                 string  // the model: the config's, or one with more rows in its embedding
+	positions, vocabulary int     // of it
 	stop                  []int32 // ids that end its texts
 	close                 func()  // nil: nothing is open
 }
@@ -79,7 +80,7 @@ func (c *Config) open(trainOn adapt.TrainOn, warn func(string)) (*Run, error) {
 		return nil, fmt.Errorf("model_name_or_path: %w", err)
 	}
 	defer l.Close()
-	r := &Run{Config: c, DType: l.DType, positions: l.Config.T, vocabulary: l.Config.V, stop: l.Stop}
+	r := &Run{Config: c, DType: l.DType, positions: l.Config.T, stop: l.Stop}
 	if r.Files, err = convert.TokenizerFiles(l, warn); err != nil {
 		return nil, err
 	}
@@ -98,6 +99,9 @@ func (c *Config) open(trainOn adapt.TrainOn, warn func(string)) (*Run, error) {
 	tok, err := tokenizer.Parse(r.Files["tokenizer.json"])
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
+	}
+	if err := r.fit(l, tok.VocabSize()); err != nil {
+		return nil, err
 	}
 	r.Encoder = &adapt.Encoder{Template: template, Tokenizer: tok, TrainOn: trainOn, MaxLength: l.Config.T}
 	if n := c.MaxSeqLength; n != nil {
@@ -187,7 +191,7 @@ func (r *Run) plan(group int, own ...string) (*train.Config, error) {
 	r.Group = group
 	c, instances := r.Config, r.Rows.Count/group
 	steps := c.Steps(instances)
-	n := train.Continuation{From: c.ModelNameOrPath, Data: []string{r.Rows.Tokens}, Steps: steps}
+	n := train.Continuation{From: r.start, Data: []string{r.Rows.Tokens}, Steps: steps}
 	length := min(max(r.Rows.Longest, 2), r.positions)
 	overrides := []string{
 		"save_folder=" + quoted(c.OutputDir), "run_name=" + quoted(filepath.Base(c.OutputDir)),
