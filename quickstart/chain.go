@@ -83,12 +83,18 @@ func (q *quick) run(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	var chat *Chat
+	if q.Chat {
+		if chat, err = q.adapt(ctx, &corpus, c, p.Judge, j, m.Step); err != nil {
+			return nil, err
+		}
+	}
 	return stage(ctx, q, "report", q.Version, func(ctx context.Context) (*Report, error) {
 		r, err := q.report(corpus, c, v, t, p, m, j, samples)
 		if err != nil {
 			return nil, err
 		}
-		r.ReleaseDigest = digest
+		r.ReleaseDigest, r.Chat = digest, chat
 		r.Next = q.next(r)
 		return r, r.Write(q.Out)
 	})
@@ -198,7 +204,8 @@ func peakMemory() int64 {
 // artefacts lists what can be checked, with digests.
 func (q *quick) artefacts(m trained) ([]Artefact, error) {
 	var out []Artefact
-	for _, a := range []struct{ dir, what string }{
+	type listed struct{ dir, what string } // or a file
+	all := []listed{
 		{"data/" + TrainFolder, "corpus"},
 		{"data/" + HeldOutFolder, "held-out text"},
 		{"data/" + heldOutTokens, "held-out token files"},
@@ -209,7 +216,14 @@ func (q *quick) artefacts(m trained) ([]Artefact, error) {
 		{m.StepFolder, "last checkpoint"},
 		{"release", "release"},
 		{"eval", "scores"},
-	} {
+	}
+	if q.Chat {
+		all = append(all, listed{"chat/data", "conversations and prompts"})
+		for _, name := range chatFiles {
+			all = append(all, listed{"chat/" + name, "model that answers"})
+		}
+	}
+	for _, a := range all {
 		err := filepath.WalkDir(q.path(filepath.FromSlash(a.dir)), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), ".") {
 				return err

@@ -2,6 +2,7 @@ package quickstart
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"unicode"
@@ -45,6 +46,11 @@ func (q *quick) commands(corpus *CorpusInfo, c curated, t encoded) []Command {
 	if len(corpus.Prompts) > 0 {
 		lines = append(lines, Command{"generate", fmt.Sprintf("olmo generate --model %s %s", p("run"), shellWord(corpus.Prompts[0]))})
 	}
+	if q.Chat {
+		for _, stage := range []string{"sft", "dpo", "grpo"} {
+			lines = append(lines, Command{stage, fmt.Sprintf("olmo adapt %s %s", stage, config("chat-"+stage))})
+		}
+	}
 	lines = append(lines,
 		Command{"release", fmt.Sprintf("olmo convert --from %s --to hf --out release", p("run"))},
 		Command{"check", fmt.Sprintf("olmo check %s", p())})
@@ -64,6 +70,11 @@ func (q *quick) next(r *Report) []Command {
 		{"Check every file against this card", "olmo check " + p()},
 		{"Give all of it away, as a folder that anybody can check and repeat", fmt.Sprintf("olmo release %s --out my-model --name lab/my-model", p())},
 	}
+	if q.Chat {
+		lines = append(lines, Command{"Talk with it, about what it has learned to answer", r.Talk(q.Out)})
+	} else {
+		lines = append(lines, Command{"Make a model of it that answers", "olmo quickstart --chat --out " + p()})
+	}
 	if len(r.Corpus.Languages) == 0 { // none of the user's own text
 		lines = append(lines, Command{"Make a model of your own text", "olmo quickstart --docs FOLDER --out mine"})
 	}
@@ -78,6 +89,11 @@ func (r *Report) Try(out string) string {
 
 // Watch is the command that shows the run below out, for a shell.
 func (r *Report) Watch(out string) string { return "olmo dashboard " + shellWord(out) }
+
+// Talk is the command that talks with the adapted model below out, for a shell.
+func (r *Report) Talk(out string) string {
+	return "olmo chat --model " + shellWord(filepath.ToSlash(filepath.Join(out, "chat")))
+}
 
 // prompt is the first of the model's prompts.
 func (r *Report) prompt() string {

@@ -33,6 +33,7 @@ type Options struct {
 	Steps   int      // of training; 0 fits them to Minutes
 	Depth   int      // the one dial of the model's size; 0: DefaultDepth
 	Docs    []string // the user's own files and folders; none: the Go installation's prose
+	Chat    bool     // adapt the model to conversations, too
 	Version string   // of this program, for the report
 	// Progress and Print, when set, tell how far the work is, and what happened.
 	Progress func(Progress)
@@ -67,10 +68,12 @@ type settings struct {
 	Steps   int      `json:"steps,omitempty"`
 	Depth   int      `json:"depth"`
 	Docs    []string `json:"docs,omitempty"`
+	Chat    bool     `json:"chat,omitempty"`
 }
 
 // Run makes a corpus, curates it, trains a tokenizer and a model, judges them, and
-// writes a release and a report into o.Out. What an earlier run finished is not
+// writes a release and a report into o.Out; with o.Chat it adapts the model to conversations
+// before the report. What an earlier run finished is not
 // repeated; training goes on from its last checkpoint, to the same bits, and with more
 // steps from where a run of so many is the same.
 func Run(ctx context.Context, o Options) (*Report, error) {
@@ -122,7 +125,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 }
 
 // made are the names that Run gives below its folder.
-var made = []string{"config", "data", "earlier", "eval", "release", "run", "stages", "tokenizer", "report.html", "report.json", "report.md", funnelPage}
+var made = []string{"chat", "config", "data", "earlier", "eval", "release", "run", "stages", "tokenizer", "report.html", "report.json", "report.md", funnelPage}
 
 // foreign refuses a folder of somebody else's whose files would be replaced, and one in which
 // the text lies that is to be read.
@@ -162,7 +165,7 @@ func (e textError) Unwrap() error { return e.error }
 // claim writes the settings into a new folder. Of one that an earlier run made it takes
 // those that are not given, and compares the others.
 func (q *quick) claim() error {
-	s := settings{Minutes: q.Minutes, Steps: q.Steps, Depth: q.Depth}
+	s := settings{Minutes: q.Minutes, Steps: q.Steps, Depth: q.Depth, Chat: q.Chat}
 	if s.Steps > 0 {
 		s.Minutes = 0
 	}
@@ -206,6 +209,7 @@ func (q *quick) claim() error {
 		s.Depth = DefaultDepth
 	}
 	q.settings, q.Minutes, q.Steps, q.Depth = s, s.Minutes, s.Steps, s.Depth
+	q.Chat = s.Chat
 	if len(q.Docs) == 0 {
 		q.Docs = s.Docs
 	}
@@ -228,6 +232,7 @@ func (q *quick) agree(s *settings, old settings) error {
 	if len(s.Docs) == 0 {
 		s.Docs = old.Docs
 	}
+	s.Chat = s.Chat || old.Chat
 	var was, now string
 	switch {
 	case s.Depth != old.Depth:

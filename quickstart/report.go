@@ -48,6 +48,8 @@ type Report struct {
 	TuningBitsPerByte *float64 `json:"tuning_bits_per_byte"`
 	// OtherDomain is the figure on a text of another kind; nil without one.
 	OtherDomain *OtherDomain `json:"other_domain"`
+	// Chat is what became of the model that was adapted to conversations; nil where none was.
+	Chat *Chat `json:"chat,omitempty"`
 
 	Version  string       `json:"version"` // of this program
 	Machine  Machine      `json:"machine"`

@@ -13,7 +13,7 @@ func (r *Report) markdown() []byte {
 	m.Line("# Report card")
 	m.Line(r.headline())
 	for _, section := range []func(m *page.Markdown){
-		r.predictionSection, r.learningSection, r.sampleSection, r.corpusSection, r.figureSection, r.checkSection, r.commandSection, r.noticeSection, r.nextSection,
+		r.predictionSection, r.learningSection, r.sampleSection, r.chatSection, r.corpusSection, r.figureSection, r.checkSection, r.commandSection, r.noticeSection, r.nextSection,
 	} {
 		section(&m)
 	}
@@ -96,6 +96,32 @@ func (r *Report) sampleSection(m *page.Markdown) {
 	for _, s := range r.orderedSamples() {
 		m.Line(fmt.Sprintf("Step %d, %s, after %q:", s.Step, s.Settings, s.Prompt))
 		m.Block(s.Prompt + s.Text)
+	}
+}
+
+func (r *Report) chatSection(m *page.Markdown) {
+	c := r.Chat
+	if c == nil {
+		return
+	}
+	m.Line("## How it answers")
+	verifiers := c.VerifierNames()
+	m.Table("after|reward:|" + strings.Join(verifiers, ":|") + ":")
+	for _, s := range c.Stages() {
+		cells := []string{s.Name, bold(fmt.Sprintf("%.3f", s.Reward.Reward))}
+		for _, v := range verifiers {
+			cells = append(cells, fmt.Sprintf("%.3f", s.Reward.Verifiers[v]))
+		}
+		m.Row(cells...)
+	}
+	m.Line(c.AboutRewards())
+	m.Line(c.Cost())
+	for _, text := range c.Remarks {
+		m.Line(text)
+	}
+	for _, d := range c.Dialogues {
+		m.Line(fmt.Sprintf("Asked %q:", d.Question))
+		m.Block(d.Answer)
 	}
 }
 

@@ -17,12 +17,17 @@ import (
 	"olmo/page/pagetest"
 )
 
+func ptr[T any](x T) *T { return &x }
+
+func exampleReward(reward, gsm8k, matcher, f1 float64) ChatReward {
+	return ChatReward{Reward: reward, Samples: 1200, Prompts: 300, Verifiers: map[string]float64{"gsm8k": gsm8k, "string_matcher": matcher, "string_f1": f1}}
+}
+
 // exampleReport is a report with everything in it.
 func exampleReport() *Report {
-	ptr := func(x float64) *float64 { return &x }
 	r := &Report{
 		BitsPerByte: 1.4712, TokensPerSecond: 13254.2, Parameters: 4264192, Tokens: 2873344, WeightsDigest: strings.Repeat("0f", 32), ReleaseDigest: strings.Repeat("5a", 32),
-		Steps: 1403, FinalLoss: 3.1415, FLOPs: 7.31e13, PeakFLOPsASecond: ptr(6.1e11), MFU: ptr(0.4273), EnergyJoules: ptr(9321),
+		Steps: 1403, FinalLoss: 3.1415, FLOPs: 7.31e13, PeakFLOPsASecond: ptr(6.1e11), MFU: ptr(0.4273), EnergyJoules: ptr(9321.0),
 		EnergyMethod: "2 cores at 15 W", TrainingSeconds: 231.4, TotalSeconds: 301.2, PeakMemoryBytes: 812_345_678, HeldOutTokens: 204_111, HeldOutDocuments: 260, HeldOutBytes: 734_177,
 		OtherDomain: &OtherDomain{"Newton's Opticks", 567198, 2.613},
 		Version:     "0.1.0",
@@ -46,6 +51,12 @@ func exampleReport() *Report {
 			{500, "Package ", "of the the", "greedy"},
 			{1403, "Package http ", "implements <b>clients</b> & servers.\n\tfor x | y", "greedy"},
 			{1403, "The function returns ", "an error if ```code```", "temperature 0.8, top-p 0.95"},
+		},
+		Chat: &Chat{
+			Base: exampleReward(0.007, 0.017, 0, 0.04), SFT: exampleReward(0.31, 0.24, 0.29, 0.35), DPO: exampleReward(0.52, 0.5, 0.6, 0.36), GRPO: exampleReward(0.5, 0.48, 0.57, 0.33),
+			BitsPerByteBefore: 1.4712, BitsPerByte: 1.4931,
+			Dialogues: []Dialogue{{"What does fmt.Println do?", "Println <prints> its operands.", 0.75}, {"Reverse the list: a, b", "<answer>b, a</answer>", 1}},
+			Remarks:   []string{"The reward of GRPO fell: 0.500 after 0.520 of DPO."},
 		},
 		Stages: []StageTime{{"corpus", 2.1}, {"curation", 5.2}, {"tokenizer", 8.3}, {"training", 231.4}, {"evaluation", 40.1}},
 		Files: []Artefact{
@@ -191,6 +202,7 @@ func TestReportPage(t *testing.T) {
 	for _, want := range []string{
 		"implements &lt;b&gt;clients&lt;/b&gt; &amp; servers.", "1.471", "2.467", "xz -9e: recorded elsewhere", "zstd -19: not installed here",
 		"4.26 M", "42.7 % of peak", "7.31 × 10¹³ FLOPs", "28.9 %", "width:12.19%", "olmo train run/config.yaml",
+		"<b>0.310</b>", "Println &lt;prints&gt; its operands.", "rose from 1.471 to 1.493", "The reward of GRPO fell",
 		"held-out text", "xz -9e predicts this text better than the model", "olmo dashboard &#39;my model&#39;",
 	} {
 		if !bytes.Contains(page, []byte(want)) {

@@ -22,6 +22,7 @@ import (
 var helpNotRun = map[string]string{
 	"olmo quickstart": "the Go installation's text, and minutes",
 	"olmo quickstart --minutes 20 --depth 4 --out larger": "the Go installation's text, and minutes",
+	"olmo quickstart --chat":                              "the Go installation's text, and minutes",
 	"olmo quickstart --steps 200 --json":                  "the Go installation's text, and minutes",
 
 	"olmo data tag --documents 's3://bucket/corpus/documents/*.zst' --taggers c4_v2 --endpoint-url http://localhost:9000": "an object store",

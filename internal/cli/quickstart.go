@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,11 @@ comments of the Go installation (or your own text), curates it, trains a
 tokenizer and an OLMo 2-style model, judges the model, and writes a release
 folder and a report card.
 
+With --chat the model is adapted to conversations after its release, in three stages:
+fine-tuning on questions and answers that are made by code, preferences between its own
+answers, and learning by trying, with verifiers as judges. OUT/chat is the model that
+answers, and the report says what each stage came to on questions that none trained on.
+
 Your own text may be in any language: it is measured, and only from an English
 text other languages are filtered out. A model can be made of some kilobytes; one
 that is worth looking at wants 200,000 bytes and more.
@@ -35,6 +41,7 @@ with the same weights, bit for bit, as if it had never stopped. More --minutes o
 as long from the start; the finished shorter one is kept in OUT/earlier/. What is
 not given is that of the folder.`,
 		Example: `  olmo quickstart
+  olmo quickstart --chat
   olmo quickstart --minutes 20 --depth 4 --out larger
   olmo quickstart --docs notes/ book.md --out mine
   olmo quickstart --out mine --minutes 30
@@ -46,6 +53,7 @@ not given is that of the folder.`,
 	f.Float64Var(&o.Minutes, "minutes", o.Minutes, "time from start to report")
 	f.IntVar(&o.Steps, "steps", 0, "steps of training, instead of a time")
 	f.IntVar(&o.Depth, "depth", o.Depth, "size of the model: so many blocks, and 128 of width for each")
+	f.BoolVar(&o.Chat, "chat", false, "adapt the model to conversations afterwards: OUT/chat")
 	listFlag(f, &o.Docs, "docs", "your own text, Markdown, HTML or JSONL: files or folders")
 	asJSON := f.Bool("json", false, "print report.json on standard output")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -116,5 +124,12 @@ watch:  %s
 try:    %s
 `, filepath.Join(o.Out, "report.html"), filepath.Join(o.Out, "release"), r.Parameters, r.Tokens,
 		shortDuration(time.Duration(r.TotalSeconds*float64(time.Second))), r.Watch(o.Out), r.Try(o.Out))
+	if chat := r.Chat; chat != nil {
+		var rewards []string
+		for _, s := range chat.Stages() {
+			rewards = append(rewards, fmt.Sprintf("%s %.3f", s.Name, s.Reward.Reward))
+		}
+		fmt.Fprintf(w, "chat:   %s (reward: %s)\ntalk:   %s\n", filepath.Join(o.Out, "chat"), strings.Join(rewards, ", "), r.Talk(o.Out))
+	}
 	return nil
 }
