@@ -3,11 +3,13 @@ package dashboard_test
 import (
 	"fmt"
 	"math"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"olmo/dashboard"
 	"olmo/page/pagetest"
 	"olmo/runlog"
 )
@@ -97,5 +99,96 @@ func TestLookAdaptation(t *testing.T) {
 	}
 	if got := text(`[data-run="0"] td:nth-child(5)`); got == "–" {
 		t.Error("the table has no loss of a run without cross entropy")
+	}
+}
+
+// TestLookRollouts looks at the page of a run's rollouts, and uses it.
+func TestLookRollouts(t *testing.T) {
+	b := pagetest.Open(t)
+	root := t.TempDir()
+	dir := filepath.Join(root, "reinforced")
+	reinforced(t, dir, 40)
+	preferred(t, filepath.Join(root, "preferred"))
+	sampleTo(t, dir, 1, 30)
+	h, err := dashboard.Handler([]string{root}, source{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(h)
+	defer s.Close()
+	address := s.URL + "/rollouts.html?run=1"
+	ready := `document.body.dataset.ready && document.querySelectorAll(".answers td").length === 32`
+	b.Look("rollouts", address, ready)
+	b.Theme("light")
+	b.Size(1440, 900)
+	b.Go(s.URL+"/", `document.body.dataset.ready`)
+	if got, _ := b.Eval(`[...document.querySelectorAll("#runs a")].map(a => a.getAttribute("href")).join()`).(string); got != "rollouts.html?run=1" {
+		t.Errorf("the table of runs has links to %s", got)
+	}
+	b.Go(address, ready)
+	text := func(selector string) string {
+		s, _ := b.Eval(fmt.Sprintf("document.querySelector(%q)?.textContent ?? 'nothing'", selector)).(string)
+		return s
+	}
+	if got := text("h1"); got != "Rollouts of reinforced" {
+		t.Errorf("it is called %q", got)
+	}
+	if n := b.Eval(`document.querySelectorAll("main img, main i:not([class]), main b b, script:not([src])").length`); n != 0.0 {
+		t.Errorf("%v elements were made from texts", n)
+	}
+	if got := text("#asked .text"); got != "<i>prompt</i> of ids [3 1]" {
+		t.Errorf("the prompt is %q", got)
+	}
+	if got := text(".answers td .about"); !strings.HasPrefix(got, "1 advantage +0.75 · ") {
+		t.Errorf("of the first sample it says %q", got)
+	}
+	if got := text("#lengths thead th:nth-child(3)"); got != "step 30, 12 answers" {
+		t.Errorf("the second histogram is %q", got)
+	}
+	// Another prompt, by the keyboard.
+	b.Eval(`document.querySelector("#next").focus()`)
+	b.Key("Enter")
+	b.Until(`document.querySelector("#asked .text").textContent.endsWith("[5 1]")`)
+	b.Eval(`(() => { const n = document.querySelector("#number"); n.value = 9; n.dispatchEvent(new Event("change")); })()`)
+	b.Until(`document.querySelector("#asked .text").textContent.endsWith("[9 1]")`)
+	b.Eval(`(() => { const n = document.querySelector("#number"); n.value = 4; n.dispatchEvent(new Event("change")); })()`)
+	b.Until(`document.querySelector("#shown .bad")?.textContent === "prompt 4 was not asked"`)
+	b.Eval(`(() => { const n = document.querySelector("#order"); n.value = "fallen"; n.dispatchEvent(new Event("input")); })()`)
+	b.Until(`document.querySelector("#asked .text")?.textContent.endsWith("[5 1]")`)
+	// Steps within a part, and all of them again.
+	b.Eval(`document.querySelector('figure[data-key="prompt"] .plot').scrollIntoView({block: "center"})`)
+	box := b.Eval(`(() => { const r = document.querySelector('figure[data-key="prompt"] .area').getBoundingClientRect(); return [r.left, r.top, r.width, r.height] })()`).([]any)
+	x, y := func(share float64) float64 { return box[0].(float64) + share*box[2].(float64) }, box[1].(float64)+box[3].(float64)/2
+	for _, e := range []struct {
+		kind string
+		at   float64
+	}{{"mouseMoved", .4}, {"mousePressed", .4}, {"mouseMoved", .45}, {"mouseReleased", .5}} {
+		b.Mouse(e.kind, x(e.at), y)
+	}
+	b.Until(`document.querySelectorAll(".answers thead th").length < 6`)
+	b.Eval(`document.querySelector('figure[data-key="prompt"] .plot').focus()`)
+	b.Key("Escape")
+	b.Until(`document.querySelectorAll(".answers thead th").length === 9`)
+	// A sample whole, and away again.
+	b.Eval(`document.querySelector(".answers td:last-child button").focus()`)
+	b.Key("Enter")
+	b.Until(`document.querySelector("dialog").open && document.querySelectorAll("dialog .text").length === 2`)
+	for _, f := range b.Faults() {
+		t.Errorf("with a sample open: %s", f)
+	}
+	if got := text("dialog h2"); got != "Step 30, prompt 5, sample 0" {
+		t.Errorf("the sample is called %q", got)
+	}
+	b.Picture("rollouts-sample")
+	b.Key("Escape")
+	b.Until(`!document.querySelector("dialog").open`)
+	// The run goes on.
+	sampleTo(t, dir, 31, 32)
+	b.Until(`document.querySelector("#lengths thead th:nth-child(3)").textContent.startsWith("step 32,")`)
+	b.Until(`document.querySelector(".answers thead th:last-child").textContent.startsWith("step 32")`)
+	for _, s := range b.Said() {
+		if !strings.Contains(s, "404") { // of prompt 4, which the test asks for
+			t.Errorf("the page complains: %s", s)
+		}
 	}
 }

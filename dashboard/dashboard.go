@@ -53,6 +53,10 @@ func Handler(paths []string, source Source) (http.Handler, error) {
 	mux.HandleFunc("GET /api/runs/{run}/steps/{step}", d.step)
 	mux.HandleFunc("GET /api/runs/{run}/report", d.report)
 	mux.HandleFunc("GET /api/runs/{run}/release", d.release)
+	mux.HandleFunc("GET /api/runs/{run}/rollouts", d.sampled)
+	mux.HandleFunc("GET /api/runs/{run}/rollouts/{line}", d.sample)
+	mux.HandleFunc("GET /api/runs/{run}/prompts", d.prompts)
+	mux.HandleFunc("GET /api/runs/{run}/prompts/{prompt}", d.answers)
 	mux.HandleFunc("GET /api/evaluations", d.evaluations)
 	mux.HandleFunc("GET /page.css", text("text/css; charset=utf-8", page.CSS()))
 	mux.HandleFunc("GET /chart.js", text("text/javascript; charset=utf-8", page.Script()))
@@ -246,13 +250,7 @@ func (d *server) samples(w http.ResponseWriter, q *http.Request) {
 		}
 	}
 	slices.Sort(steps)
-	if n := len(steps); n > sampleSteps {
-		some := []int{}
-		for i := range sampleSteps {
-			some = append(some, steps[i*(n-1)/(sampleSteps-1)])
-		}
-		steps = some
-	}
+	steps = spread(steps, sampleSteps)
 	list := []runlog.Record{}
 	for _, rec := range slices.Backward(records) {
 		if n, ok := rec.Step(); ok && slices.Contains(steps, n) && len(list) < maxSamples {

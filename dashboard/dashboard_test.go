@@ -327,6 +327,10 @@ type source struct{}
 
 func (source) Parameters(string) (int64, error) { return 12345, nil }
 
+func (source) Text(_ string, ids []int32) (string, error) {
+	return fmt.Sprint("<i>prompt</i> of ids ", ids), nil
+}
+
 func (source) Data(_ string, step, from, most int) (*dashboard.StepData, error) {
 	d := &dashboard.StepData{Step: step, Length: 8, Total: 40}
 	for i := from; i < min(40, from+most); i++ {
@@ -373,7 +377,7 @@ func TestStep(t *testing.T) {
 // TestScripts: what comes from logs, configs and texts is put into the page as text alone.
 func TestScripts(t *testing.T) {
 	s := serve(t, writeRun(t, "a", 3))
-	for _, path := range []string{"/app.js", "/chart.js"} {
+	for _, path := range []string{"/app.js", "/rollouts.js", "/chart.js"} {
 		r, err := http.Get(s.URL + path)
 		if err != nil {
 			t.Fatal(err)

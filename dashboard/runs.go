@@ -33,10 +33,13 @@ type run struct {
 	// held tells whether a process had the run's lock when it was last asked.
 	held  bool
 	asked time.Time
+
+	rollouts *rollouts
 }
 
 func newRun(id int, log string) *run {
-	return &run{id: id, folder: filepath.Dir(log), log: log, columns: runlog.NewColumns(log), settings: map[string]string{}}
+	folder := filepath.Dir(log)
+	return &run{id: id, folder: folder, log: log, columns: runlog.NewColumns(log), settings: map[string]string{}, rollouts: &rollouts{path: filepath.Join(folder, rolloutsName)}}
 }
 
 const logName = "metrics.jsonl"
@@ -218,6 +221,7 @@ type about struct {
 	Weights  int64             `json:"parameters"`
 	Saved    []int             `json:"checkpoints"`
 	Samples  bool              `json:"samples"`
+	Rollouts bool              `json:"rollouts"`
 	Report   bool              `json:"report"`
 	Release  int64             `json:"release"`  // Unix milliseconds of its release.json, 0 without one
 	Modified int64             `json:"modified"` // Unix milliseconds of the last step
@@ -237,7 +241,7 @@ const (
 func (r *run) about(now time.Time) about {
 	a := about{
 		ID: r.id, Path: r.log, RunName: r.settings["run_name"], Config: r.settings, State: waiting, End: r.end(), Began: r.columns.Began(),
-		Weights: r.weights, Saved: r.checkpoints(), Samples: exists(filepath.Join(r.folder, "samples.jsonl")), Report: r.report() != "",
+		Weights: r.weights, Saved: r.checkpoints(), Samples: exists(filepath.Join(r.folder, "samples.jsonl")), Rollouts: exists(r.rollouts.path), Report: r.report() != "",
 	}
 	n := r.columns.Len()
 	if dir := released(r.folder); dir != "" {

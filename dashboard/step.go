@@ -8,6 +8,8 @@ type Source interface {
 	// Data is what a step of the run in a folder trains on: at most so many instances,
 	// from one on.
 	Data(folder string, step, from, most int) (*StepData, error)
+	// Text is what the ids of tokens say to the model of the run in a folder.
+	Text(folder string, ids []int32) (string, error)
 }
 
 // StepData is what a step of a run trains on.

@@ -15,6 +15,13 @@ const page = (() => {
     return e;
   }
 
+  // get asks the server of the page, and throws what it complains of.
+  async function get(path) {
+    const r = await fetch(path);
+    if (!r.ok) throw new Error((await r.text()).trim() || r.statusText);
+    return r.json();
+  }
+
   // number writes a value with four figures.
   function number(v) {
     if (v === null || v === undefined || Number.isNaN(v)) return "–";
@@ -332,5 +339,5 @@ const page = (() => {
     }
   }
 
-  return { element, number, words, duration, nearest, Group, Lines };
+  return { element, get, number, words, duration, nearest, Group, Lines };
 })();

@@ -2,7 +2,7 @@
 // The page asks every two seconds how the runs are, and for the curves of those that have
 // gone on: as many values as there are pixels, so that a run of a million steps costs no
 // more than one of a thousand. Charts stay where they are when values come.
-const { element, number, words, duration, Group, Lines } = page;
+const { element, get, number, words, duration, Group, Lines } = page;
 const $ = id => document.getElementById(id);
 const runs = new Map(); // by id: what the server says, and on, slot, dashed, data, whole, asked
 
@@ -86,12 +86,6 @@ function kind(key) {
     const [pattern, title, unit] = kinds[g][1][k], m = key.match(pattern);
     if (m) return { g, k, title: title.replace("$1", () => m[1].replaceAll("_", " ")), unit };
   }
-}
-
-async function get(path) {
-  const r = await fetch(path);
-  if (!r.ok) throw new Error((await r.text()).trim() || r.statusText);
-  return r.json();
 }
 
 const shown = () => [...runs.values()].filter(r => r.on);
@@ -265,7 +259,7 @@ function table() {
       body.append(r.row);
     }
     r.label.textContent = r.name;
-    r.about.replaceChildren(...[r.run_name && r.run_name !== r.name ? r.run_name : null, r.report ? element("a", { href: `api/runs/${r.id}/report` }, "report card") : null].filter(Boolean).flatMap((x, i) => i ? [" · ", x] : [x]));
+    r.about.replaceChildren(...[r.run_name && r.run_name !== r.name ? r.run_name : null, r.report ? element("a", { href: `api/runs/${r.id}/report` }, "report card") : null, r.rollouts ? element("a", { href: `rollouts.html?run=${r.id}` }, "rollouts") : null].filter(Boolean).flatMap((x, i) => i ? [" · ", x] : [x]));
     r.row.title = r.path;
     const cells = r.row.querySelectorAll("td");
     cells[0].replaceChildren(element("span", { class: "state " + r.state.replace("not begun", "waiting") }, r.state), r.says ? element("small", {}, r.says) : "");

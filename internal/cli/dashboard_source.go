@@ -70,6 +70,18 @@ func (s *runSource) Parameters(folder string) (int64, error) {
 	return int64(all), nil
 }
 
+// Text decodes tokens.
+func (s *runSource) Text(folder string, ids []int32) (string, error) {
+	r, err := s.load(folder)
+	switch {
+	case err != nil:
+		return "", err
+	case r.text == nil:
+		return "", errors.New("the run's tokenizer is not known")
+	}
+	return r.text(ids), nil
+}
+
 // Data finds what a step reads, with the texts.
 func (s *runSource) Data(folder string, step, from, most int) (*dashboard.StepData, error) {
 	r, err := s.load(folder)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -185,6 +186,9 @@ func (b *Browser) Go(address, wait string) {
 	b.t.Helper()
 	b.mu.Lock()
 	b.own = address
+	if u, err := url.Parse(address); err == nil && u.Host != "" { // a page may lie beside the first one
+		b.own = u.Scheme + "://" + u.Host + "/"
+	}
 	b.mu.Unlock()
 	b.ask("Page.navigate", map[string]any{"url": address}, nil)
 	b.Until(`location.href !== "about:blank" && document.readyState === "complete" && !!(` + wait + `)`)
@@ -223,7 +227,11 @@ var codes = map[string]int{"Tab": 9, "Enter": 13, "Escape": 27, "End": 35, "Home
 func (b *Browser) Key(name string) {
 	b.t.Helper()
 	for _, kind := range []string{"keyDown", "keyUp"} {
-		b.ask("Input.dispatchKeyEvent", map[string]any{"type": kind, "key": name, "code": name, "windowsVirtualKeyCode": codes[name]}, nil)
+		event := map[string]any{"type": kind, "key": name, "code": name, "windowsVirtualKeyCode": codes[name]}
+		if name == "Enter" && kind == "keyDown" {
+			event["text"] = "\r" // without it a button is not pressed
+		}
+		b.ask("Input.dispatchKeyEvent", event, nil)
 	}
 }
 
