@@ -223,7 +223,7 @@ func (s *Sampler) fitsReward(c *adapt.Conversation) error {
 	if err != nil {
 		return fmt.Errorf("for the reward model: %w", err)
 	}
-	if most := s.Reward.Config.Longest(); most > 0 && len(ids)+s.MaxTokens > most {
+	if most := s.Reward.Config.T; len(ids)+s.MaxTokens > most {
 		return fmt.Errorf("for the reward model the prompt has %d tokens, and with %d of an answer more than its %d positions", len(ids), s.MaxTokens, most)
 	}
 	return nil
