@@ -68,6 +68,8 @@ type rowMaker struct {
 	// encode makes the rows of one of the data set's, none to leave it out.
 	encode func(e *adapt.Encoder, r *adapt.Row) ([]*adapt.Example, error)
 	counts counts
+	// more, which may be nil, adds rows behind those of the data set.
+	more func(w *rowWriter) error
 }
 
 // counts are told of each group of rows, and whether it is kept.
@@ -161,7 +163,10 @@ func (r *Run) prepare(ctx context.Context, maker rowMaker) (*Rows, error) {
 		if err := r.Config.encode(ctx, maker, r.Encoder, w); err != nil {
 			return err
 		}
-		return w.count()
+		if err := w.count(); err != nil || maker.more == nil {
+			return err
+		}
+		return maker.more(w)
 	})
 }
 

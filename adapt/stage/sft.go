@@ -15,6 +15,8 @@ type SFTConfig struct {
 	TrainOn      adapt.TrainOn `yaml:"train_on"`
 	Reduction    Reduction     `yaml:"reduction"`
 	FinalLRRatio *float64      `yaml:"final_lr_ratio"`
+	// PretrainingData names token files and the shares of the run's tokens that their documents get.
+	PretrainingData []string `yaml:"pretraining_data"`
 	// NEFTuneNoiseAlpha is known by name, so that it can be refused.
 	NEFTuneNoiseAlpha float64 `yaml:"neftune_noise_alpha,omitempty"`
 }
@@ -71,7 +73,8 @@ func LoadSFT(path string, overrides []string) (*SFTConfig, error) {
 	case c.NEFTuneNoiseAlpha != 0:
 		return nil, errors.New("neftune_noise_alpha is set, and this program does not do that\nhint: noise on embeddings is not here yet")
 	}
-	return c, nil
+	_, err = c.pretraining(path)
+	return c, err
 }
 
 // Plan prepares the run: the model, its conversations as rows, and the settings of the run over them.
@@ -80,7 +83,15 @@ func (c *SFTConfig) Plan(ctx context.Context, h Host) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.gather(ctx, answers(adapt.SFT, r.Encoder), h); err != nil {
+	maker := answers(adapt.SFT, r.Encoder)
+	parts, err := c.pretraining("")
+	if err == nil && len(parts) > 0 {
+		maker, err = maker.withPretraining(ctx, parts, c.Seed, r.Encoder.MaxLength)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := r.gather(ctx, maker, h); err != nil {
 		return nil, err
 	}
 	r.Summary = fmt.Sprintf("reduction %s", c.Reduction)
