@@ -2,17 +2,13 @@ package lm
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 
 	"olmo/model"
-	"olmo/tensor"
-	"olmo/weights"
 )
 
 // Adapter is a set of matrices of low rank for a model that is opened. (A model of weights that
@@ -86,21 +82,8 @@ func (m *Model) adapt() error {
 	return nil
 }
 
-// digest is a hash over the base's weights_digest, the one of the adapter's matrices in float32, and
-// the bits of its scale.
+// digest is a hash over the base's weights_digest and the adapter's.
 func (a *Adapter) digest(c *model.Config, base [sha256.Size]byte) (sum [sha256.Size]byte, err error) {
-	var all []weights.Named
-	for _, p := range c.AdapterParams() {
-		all = append(all, weights.Named{Name: p.Name, Tensor: tensor.Tensor{DType: tensor.F32, Shape: p.Shape}, Load: func() ([]byte, error) {
-			w, err := a.Weights(p)
-			return tensor.FromFloat32(p.Shape, w).Data, err
-		}})
-	}
-	own, err := weights.Digest(all)
-	if err != nil {
-		return sum, fmt.Errorf("reading the adapter: %w", err)
-	}
-	text := append([]byte("adapter\x00"), base[:]...)
-	text = append(text, own[:]...)
-	return sha256.Sum256(binary.LittleEndian.AppendUint32(text, math.Float32bits(a.Scale()))), nil
+	own, err := a.Digest(c.AdapterParams(), a.Weights)
+	return sha256.Sum256(append(base[:], own[:]...)), err
 }

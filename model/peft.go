@@ -2,6 +2,8 @@ package model
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -39,7 +41,8 @@ type PEFT struct {
 
 	set    *weights.Set
 	file   string
-	prefix string // before the names of its tensors
+	params []Param // its matrices
+	prefix string  // before the names of its tensors
 }
 
 // PEFTBase reads of a folder with an adapter which model it was trained on. A folder without
@@ -195,7 +198,8 @@ func (p *PEFT) fits(c *Config, wanted []string) error {
 		return err
 	}
 	fit := map[string]bool{}
-	for _, param := range with.AdapterParams() {
+	p.params = with.AdapterParams()
+	for _, param := range p.params {
 		name := p.prefix + param.Name
 		fit[name] = true
 		t, ok := p.set.Header(name)
@@ -235,6 +239,26 @@ func (p *PEFT) Weights(param Param) ([]float32, error) {
 		return nil, fmt.Errorf("%s: %s: %w", p.file, param.Name, err)
 	}
 	return v, nil
+}
+
+// Digest is a hash over the matrices, in float32, and the bits of the scale.
+func (p *PEFT) Digest() (sum [sha256.Size]byte, err error) {
+	return p.Adapters.Digest(p.params, p.Weights)
+}
+
+// Digest is a hash over an adapter's matrices, in float32, and the bits of its scale.
+func (a *Adapters) Digest(params []Param, get func(p Param) ([]float32, error)) (sum [sha256.Size]byte, err error) {
+	var all []weights.Named
+	for _, p := range params {
+		all = append(all, weights.Named{Name: p.Name, Tensor: tensor.Tensor{DType: tensor.F32, Shape: p.Shape}, Load: func() ([]byte, error) {
+			w, err := get(p)
+			return tensor.FromFloat32(p.Shape, w).Data, err
+		}})
+	}
+	if sum, err = weights.Digest(all); err != nil {
+		return sum, fmt.Errorf("reading the adapter: %w", err)
+	}
+	return sha256.Sum256(binary.LittleEndian.AppendUint32(append([]byte("adapter\x00"), sum[:]...), math.Float32bits(a.Scale()))), nil
 }
 
 // Close releases the file.

@@ -507,6 +507,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("model: %w", err)
 	}
 	switch reward := c.Objective != nil && c.Objective.Name == objective.Reward; {
+	case m.Reward && m.Adapters != nil:
+		return errors.New("the head of a reward model trains, too, which an adapter does not hold\nhint: train all weights, without the section adapter")
 	case m.Reward && !reward:
 		return errors.New("the model is a reward model, which gives no probabilities of tokens to train\nhint: 'olmo adapt reward' trains it on pairs (objective.name: reward)")
 	case !m.Reward && (reward || c.InitRewardHead != ""):

@@ -61,22 +61,37 @@ func references(path, sha256Hex string) ([]float64, error) {
 	return r.Sums, nil
 }
 
-// Scores computes what References holds of the rows of the run's data, by the model l, whose weights it
-// writes to the device. see is told how many instances are done.
-func (c *Config) Scores(ctx context.Context, l *model.Loaded, dev device.Device, see func(done, total int)) ([]float64, error) {
+// Scores computes what References holds of the rows of the run's data, by the model l with an adapter
+// beside it, if there is one, whose weights it writes to the device. see is told how many instances are
+// done.
+func (c *Config) Scores(ctx context.Context, l *model.Loaded, adapter *model.PEFT, dev device.Device, see func(done, total int)) ([]float64, error) {
 	d, err := c.openData()
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
-	g := graph.New()
-	l.Config.Scores(g, 1)
+	g, m := graph.New(), *l.Config
+	if adapter != nil {
+		m.Adapters = &adapter.Adapters
+	}
+	m.Scores(g, 1)
 	p, err := dev.Compile(g, c.options())
 	if err != nil {
 		return nil, err
 	}
 	if err := l.Each(func(p model.Param, w []float32) error { return dev.Write(p.Name, w) }); err != nil {
 		return nil, err
+	}
+	if adapter != nil {
+		for _, p := range m.AdapterParams() {
+			w, err := adapter.Weights(p)
+			if err == nil {
+				err = dev.Write(p.Name, w)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
 	}
 	var sums []float64
 	var part []uint32

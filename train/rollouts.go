@@ -83,6 +83,8 @@ func (c *Config) checkRollouts() error {
 		return errors.New("rollouts have an objective of their own: objective, softmax_auxiliary_loss, skip_step_adamw and batch_size_schedule do not go with them")
 	case m.AttentionDropout+m.ResidualDropout+m.EmbeddingDropout > 0:
 		return errors.New("rollouts: a model with dropout would train with other probabilities than it samples with\nhint: set model.attention_dropout, residual_dropout and embedding_dropout to 0")
+	case c.Adapter != nil && c.Adapter.Dropout > 0:
+		return errors.New("rollouts: an adapter with dropout would train with other probabilities than it samples with\nhint: adapter.dropout=0 (lora_dropout)")
 	case r.Denominator != "token" && (err != nil || !(n > 0 && n < mostTime)):
 		return fmt.Errorf("rollouts.loss_denominator is %q, want token or a number above 0", r.Denominator)
 	case !slices.Contains(objective.Normalisations, r.Advantages):

@@ -67,9 +67,9 @@ type Config struct {
 	GradientCheckpointing     bool            `yaml:"gradient_checkpointing"`
 	Precision                 train.Precision `yaml:"precision"`
 	Packing                   bool            `yaml:"packing"`
+	LoRAConfig                `yaml:",inline"`
 	// What this program does not have is known by name, so that it can be refused: a run without would be
 	// another one.
-	UseLoRA           bool   `yaml:"use_lora,omitempty"`
 	UseQLoRA          bool   `yaml:"use_qlora,omitempty"`
 	LoadBalancingLoss bool   `yaml:"load_balancing_loss,omitempty"`
 	ConfigName        string `yaml:"config_name,omitempty"`
@@ -119,9 +119,6 @@ type unused struct {
 	CleanCheckpointsAtEnd    any `yaml:"clean_checkpoints_at_end,omitempty"`
 	SequenceParallelSize     any `yaml:"sequence_parallel_size,omitempty"`
 	Verbose                  any `yaml:"verbose,omitempty"`
-	LoRARank                 any `yaml:"lora_rank,omitempty"`
-	LoRAAlpha                any `yaml:"lora_alpha,omitempty"`
-	LoRADropout              any `yaml:"lora_dropout,omitempty"`
 	LoadBalancingWeight      any `yaml:"load_balancing_weight,omitempty"`
 	AdditionalModelArguments any `yaml:"additional_model_arguments,omitempty"`
 	DatasetConfigName        any `yaml:"dataset_config_name,omitempty"`
@@ -134,7 +131,7 @@ func shared() Config {
 	return Config{
 		DatasetMixerSplits: []string{"train"}, OutputDir: "output/", Seed: 42, Shuffle: true,
 		LearningRate: 2e-5, LRSchedulerType: "linear", PerDeviceTrainBatchSize: 8,
-		GradientAccumulationSteps: 1, NumProcesses: 1, KeepLastNCheckpoints: 3, Precision: train.FP32,
+		GradientAccumulationSteps: 1, NumProcesses: 1, KeepLastNCheckpoints: 3, Precision: train.FP32, LoRAConfig: defaultLoRA(),
 	}
 }
 
@@ -172,6 +169,7 @@ func (c *Config) check(file string, epochs int) error {
 		c.DatasetMixerList[i] = beside(file, c.DatasetMixerList[i])
 	}
 	c.ModelNameOrPath, c.TokenizerNameOrPath = beside(file, c.ModelNameOrPath), beside(file, c.TokenizerNameOrPath)
+	c.LoRAWeights = beside(file, c.LoRAWeights)
 	if strings.HasSuffix(c.ChatTemplateName, ".jinja") {
 		c.ChatTemplateName = beside(file, c.ChatTemplateName)
 	}
@@ -186,6 +184,7 @@ func (c *Config) check(file string, epochs int) error {
 		positive("num_processes", c.NumProcesses), positive("num_train_epochs", c.NumTrainEpochs),
 		config.OneOf("lr_scheduler_type", c.LRSchedulerType, "linear", "cosine", "constant", "constant_with_warmup"),
 	}
+	errs = append(errs, c.LoRAConfig.check())
 	if c.MaxTrainSteps != nil {
 		errs = append(errs, positive("max_train_steps", *c.MaxTrainSteps))
 	}
@@ -205,8 +204,7 @@ func (c *Config) check(file string, epochs int) error {
 		set  bool
 		hint string
 	}{
-		{"use_lora", c.UseLoRA, "low-rank adapters are not here yet: without it all weights train"},
-		{"use_qlora", c.UseQLoRA, "low-rank adapters are not here yet: without it all weights train"},
+		{"use_qlora", c.UseQLoRA, "use_lora trains adapters over weights in float32"},
 		{"load_balancing_loss", c.LoadBalancingLoss, "the losses of routers are not added yet"},
 		{"config_name", c.ConfigName != "", "model_name_or_path has the model's config, too"},
 	} {

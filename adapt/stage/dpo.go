@@ -138,15 +138,28 @@ func (c *DPOConfig) reference(ctx context.Context, r *Run, path string, h Host) 
 	if err != nil {
 		return "", err
 	}
+	var adapter *model.PEFT // with which the run begins
+	of := proof.Hash(digest).String()
+	if c.ReferenceModel == "" && c.LoRAWeights != "" {
+		if adapter, err = model.OpenPEFT(c.LoRAWeights, l.Config); err != nil {
+			return "", err
+		}
+		defer adapter.Close()
+		digest, err := adapter.Digest()
+		if err != nil {
+			return "", err
+		}
+		of += " " + proof.Hash(digest).String()
+	}
 	text, err := proof.CanonicalOf(struct {
 		Rows, Model string
 		Precision   train.Precision
 		Length      int
-	}{r.Rows.of.String(), proof.Hash(digest).String(), c.Precision, r.Train.Data.RowLength})
+	}{r.Rows.of.String(), of, c.Precision, r.Train.Data.RowLength})
 	if err != nil {
 		return "", err
 	}
-	of := proof.Sum(text).String()
+	of = proof.Sum(text).String()
 	if have, hash, err := train.ReadReferences(path); err == nil && have.Of == of {
 		return hash, nil
 	}
@@ -154,7 +167,7 @@ func (c *DPOConfig) reference(ctx context.Context, r *Run, path string, h Host) 
 	if err != nil {
 		return "", err
 	}
-	sums, err := r.Train.Scores(ctx, l, dev, func(done, total int) { h.See("reference log-probabilities", done, total) })
+	sums, err := r.Train.Scores(ctx, l, adapter, dev, func(done, total int) { h.See("reference log-probabilities", done, total) })
 	if err != nil {
 		return "", err
 	}

@@ -142,6 +142,7 @@ func DefaultGRPO() *GRPOConfig {
 		AdvantageNormalizationType: objective.Centered, FilterZeroStdSamples: true, RewardConfig: score.DefaultReward(),
 	}
 	c.DatasetTransformFn = []string{"rlvr_tokenize_v1", "rlvr_max_length_filter_v1"}
+	c.LoRADropout = 0 // a model with it would train with other probabilities than it samples with
 	c.NumTrainEpochs, c.PerDeviceTrainBatchSize, c.CheckpointingSteps, c.ClipGradNorm = 1, 1, "200", &notSet
 	return c
 }

@@ -82,6 +82,8 @@ func LoadReward(path string, overrides []string) (*RewardConfig, error) {
 		return nil, errors.New("warm_up_steps and warmup_ratio are both set\nhint: they say the same in two ways: keep one")
 	case !(c.Eps > 0):
 		return nil, fmt.Errorf("eps is %v, it must be above 0", c.Eps)
+	case c.UseLoRA:
+		return nil, errors.New("use_lora is set, and the head of a reward model trains, too, which an adapter does not hold\nhint: without it all weights train")
 	case c.TotalEpisodes != nil:
 		return nil, errors.New("total_episodes is set: in open-instruct it changes the schedule and not how long the run is\nhint: max_train_steps says that, for both")
 	}

@@ -59,10 +59,11 @@ type Run struct {
 	// Rollouts sample and judge answers, in reinforcement learning.
 	Rollouts train.Rollouts
 
-	start                 string  // the model: the config's, or one with more rows in its embedding
-	positions, vocabulary int     // of it
-	stop                  []int32 // ids that end its texts
-	close                 func()  // nil: nothing is open
+	adapter               *train.AdapterConfig // nil: all weights train
+	start                 string               // the model: the config's, or one with more rows in its embedding
+	positions, vocabulary int                  // of it
+	stop                  []int32              // ids that end its texts
+	close                 func()               // nil: nothing is open
 }
 
 // Close ends what the run has running: programs of verifiers.
@@ -81,6 +82,9 @@ func (c *Config) open(trainOn adapt.TrainOn, warn func(string)) (*Run, error) {
 	}
 	defer l.Close()
 	r := &Run{Config: c, DType: l.DType, positions: l.Config.T, stop: l.Stop}
+	if r.adapter, err = c.adapter(l.Config); err != nil {
+		return nil, err
+	}
 	if r.Files, err = convert.TokenizerFiles(l, warn); err != nil {
 		return nil, err
 	}
@@ -254,6 +258,7 @@ func (r *Run) plan(group int, own ...string) (*train.Config, error) {
 	if c.ResumeFromCheckpoint != "" {
 		t.LoadPath = c.ResumeFromCheckpoint
 	}
+	t.Adapter = r.adapter
 	t.Tokenizer.Identifier = filepath.Join(c.OutputDir, "tokenizer.json")
 	t.DeviceEvalBatchSize = t.DeviceTrainMicrobatchSize
 	return t, nil
@@ -277,12 +282,15 @@ func Record(r runlog.Record) {
 }
 
 // Finish writes the model of the last checkpoint into output_dir, as a folder in Hugging Face's
-// layout.
+// layout; or the adapter that was trained, in PEFT's.
 func (r *Run) Finish(ctx context.Context, warn func(string)) error {
 	out := r.Config.OutputDir
 	step, err := train.Latest(out)
 	if err != nil {
 		return err
+	}
+	if r.adapter != nil {
+		return r.finishAdapter(step)
 	}
 	made := filepath.Join(out, ".model.tmp")
 	if err := os.RemoveAll(made); err != nil {
@@ -298,6 +306,9 @@ func (r *Run) Finish(ctx context.Context, warn func(string)) error {
 	}
 	entries, err := os.ReadDir(made)
 	if err != nil {
+		return err
+	}
+	if err := r.forget(model.PEFTConfigFile, "adapter_model.safetensors"); err != nil {
 		return err
 	}
 	// config.json last: with it the folder is a model.
@@ -316,4 +327,16 @@ func (r *Run) Finish(ctx context.Context, warn func(string)) error {
 		}
 	}
 	return nil
+}
+
+// forget removes files of output_dir that a run has left which overwrite_output_dir replaces, and which would be
+// taken for this one's.
+func (r *Run) forget(names ...string) error {
+	var errs []error
+	if r.Config.OverwriteOutputDir {
+		for _, name := range names {
+			errs = append(errs, store.Remove(filepath.Join(r.Config.OutputDir, name)))
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -168,7 +168,6 @@ func TestRefused(t *testing.T) {
 		overrides []string
 		want      string
 	}{
-		{[]string{"use_lora=true"}, "use_lora is set"},
 		{[]string{"dataset_transform_fn=[sft_tulu_tokenise_v1]"}, "dataset_transform_fn names"},
 		{[]string{"dataset_transform_fn=[sft_filter_v1]"}, "tokenises nothing"},
 		{[]string{"dataset_transform_fn=[sft_tokenize_v1]", "train_on=last"}, "train_on is last"},
@@ -235,32 +234,34 @@ func TestMixture(t *testing.T) {
 	}
 }
 
+// pairs writes chosen and rejected answers, and a config over them.
+func pairs(t *testing.T, dir string, overrides ...string) *DPOConfig {
+	t.Helper()
+	if _, err := chats(t, dir); err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for i := range 12 {
+		turn := fmt.Sprintf(`{"role":"user","content":"What is %d + 1?"},{"role":"assistant","content":`, i)
+		fmt.Fprintf(&b, `{"chosen":[%s"%d"}],"rejected":[%s"I do not know."}]}`+"\n", turn, i+1, turn)
+	}
+	config := "model_name_or_path: model\nchat_template_name: tulu.jinja\ndataset_mixer_list: [pairs.jsonl, \"1.0\"]\nlearning_rate: 1e-3\nlr_scheduler_type: constant\nper_device_train_batch_size: 4\n" +
+		"num_train_epochs: 3\nloss_type: dpo\nbeta: 0.1\noutput_dir: " + filepath.Join(dir, "out") + "\n"
+	for name, text := range map[string]string{"pairs.jsonl": b.String(), "dpo.yaml": config} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := LoadDPO(filepath.Join(dir, "dpo.yaml"), overrides)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 // TestDPO: pairs make the chosen answers more probable; in other micro-batches and stopped in between the
 // bits are the same, and what the reference says is computed once.
 func TestDPO(t *testing.T) {
-	make := func(t *testing.T, dir string, overrides ...string) *DPOConfig {
-		t.Helper()
-		if _, err := chats(t, dir); err != nil {
-			t.Fatal(err)
-		}
-		var b strings.Builder
-		for i := range 12 {
-			turn := fmt.Sprintf(`{"role":"user","content":"What is %d + 1?"},{"role":"assistant","content":`, i)
-			fmt.Fprintf(&b, `{"chosen":[%s"%d"}],"rejected":[%s"I do not know."}]}`+"\n", turn, i+1, turn)
-		}
-		config := "model_name_or_path: model\nchat_template_name: tulu.jinja\ndataset_mixer_list: [pairs.jsonl, \"1.0\"]\nlearning_rate: 1e-3\nlr_scheduler_type: constant\nper_device_train_batch_size: 4\n" +
-			"num_train_epochs: 3\nloss_type: dpo\nbeta: 0.1\noutput_dir: " + filepath.Join(dir, "out") + "\n"
-		for name, text := range map[string]string{"pairs.jsonl": b.String(), "dpo.yaml": config} {
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
-				t.Fatal(err)
-			}
-		}
-		c, err := LoadDPO(filepath.Join(dir, "dpo.yaml"), overrides)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
 	read := func(c *DPOConfig, name string) []byte {
 		text, err := os.ReadFile(filepath.Join(c.OutputDir, name))
 		if err != nil {
@@ -268,7 +269,7 @@ func TestDPO(t *testing.T) {
 		}
 		return text
 	}
-	c := make(t, t.TempDir())
+	c := pairs(t, t.TempDir())
 	tuned(t, c)
 	records, err := runlog.Read(filepath.Join(c.OutputDir, "metrics.jsonl"))
 	if err != nil || len(records) != 9 {
@@ -289,7 +290,7 @@ func TestDPO(t *testing.T) {
 	chain := read(c, "chain.jsonl")
 
 	// In parts, and stopped after the second step.
-	again := make(t, t.TempDir(), "per_device_train_batch_size=1", "gradient_accumulation_steps=4")
+	again := pairs(t, t.TempDir(), "per_device_train_batch_size=1", "gradient_accumulation_steps=4")
 	r, err := again.Plan(t.Context(), host(t))
 	if err != nil {
 		t.Fatal(err)
