@@ -227,7 +227,7 @@ func TestLoRAGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer l.Close()
-			r := &Run{Config: &cfg.Config, DType: tensor.F32, positions: l.Config.T, Rows: prepared(t, cfg.OutputDir, l.Config.V, padded.Batch)}
+			r := &Run{Config: &cfg.Config, DType: tensor.F32, start: cfg.ModelNameOrPath, positions: l.Config.T, Rows: prepared(t, cfg.OutputDir, l.Config.V, padded.Batch)}
 			if r.adapter, err = cfg.adapter(l.Config); err != nil {
 				t.Fatal(err)
 			}
