@@ -138,6 +138,14 @@ func (l *Log) Append(r Record) error {
 	return nil
 }
 
+// Write adds whole lines, which somebody has made of records.
+func (l *Log) Write(lines []byte) error {
+	if _, err := l.f.Write(lines); err != nil {
+		return fmt.Errorf("writing run log: %w", err)
+	}
+	return nil
+}
+
 // Last is the last step that the log held when it was opened, 0 for none.
 func (l *Log) Last() int { return l.last }
 

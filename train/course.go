@@ -83,6 +83,7 @@ func (x *Course) Next() (*Planned, error) {
 		x.state.count(x.data, instances)
 		p := &Planned{Step: x.state.Step, Epoch: x.state.Epoch, Tokens: x.state.Tokens, Instances: instances, Length: T}
 		now, end := x.c.clock(&x.state, x.steps, x.tokens)
+		now, end = x.c.countUpdates(now, end, x.c.updates()) // the last of the step
 		for _, rate := range x.rates {
 			p.Rates = append(p.Rates, x.c.learningRate(rate, now, end, x.state.Rewarm))
 		}

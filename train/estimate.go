@@ -52,6 +52,9 @@ func (c *Config) Estimate(needs Needs) (*Estimate, error) {
 			data.Close()
 		}
 	}
+	if r := c.Rollouts; r != nil { // the longest answers: how long they become only the run tells
+		e.TokensPerStep = (e.TokensPerStep + c.GlobalTrainBatchSize*r.ResponseLength) * r.Samples
+	}
 	e.Parameters, e.WithoutEmbedding = m.NumParams()
 	switch d := c.MaxDuration; {
 	case d.Tokens > 0:
@@ -99,12 +102,36 @@ func (c *Config) memory(m *model.Config, groups []Group, needs Needs) Memory {
 		m.Loss(g, 0)
 		n.Scratch = max(n.Scratch, needs(o, step, g).Scratch)
 	}
+	if c.Rollouts != nil {
+		c.addSampling(&n, m, needs)
+	}
 	const ahead, perToken = 4, 12 // ids, and the targets of those that the model runs
 	n.Batches = int64(ahead * perToken * step)
 	if b := checkpointBytes(groups, &c.Optimizer); b <= copied {
 		n.Copy = b
 	}
 	return n
+}
+
+// SamplingBytes is up to how much memory the keys and values of answers take while they are sampled, of
+// a run with rollouts. Slots are how many are sampled at once, at most.
+const (
+	SamplingBytes int64 = 4 << 30
+	SamplingSlots       = 256
+)
+
+// addSampling adds what sampling takes: keys and values, the weights in the form of decoding, and those
+// of the reference.
+func (c *Config) addSampling(n *Memory, m *model.Config, needs Needs) {
+	g := graph.New()
+	m.Logits(g, model.Options{Slots: 1, Positions: c.row(), Cache: "rollouts"})
+	one := needs(device.Options{Rows: 1024, Selected: 256, BF16: c.Precision == AMPBF16, Frozen: true}, 0, g)
+	n.State += min(one.State*int64(min(c.learnt(), SamplingSlots)), SamplingBytes)
+	n.Scratch = max(n.Scratch, one.Scratch)
+	n.Buffers += one.Params
+	if c.Rollouts.Beta > 0 {
+		n.Params += one.Params
+	}
 }
 
 // options are what the loss and its gradients are compiled for.

@@ -19,7 +19,7 @@ type rolled struct {
 	trained  []*Rollout
 	groups   groupCounts
 	hash     proof.Hash // of their lines
-	lines    []runlog.Record
+	lines    []byte
 	sampling time.Duration
 	scoring  time.Duration // by the reference
 }
@@ -40,6 +40,9 @@ func (t *Trainer) reinforce(ctx context.Context, s *step) error {
 		return err
 	}
 	if err := t.askReference(ctx, s.rolled); err != nil {
+		return err
+	}
+	if err := s.rolled.writeLines(s.state.Step); err != nil {
 		return err
 	}
 	prompts, norms, rates := s.in, 0.0, []float64(nil)
@@ -68,7 +71,6 @@ func (t *Trainer) reinforce(ctx context.Context, s *step) error {
 		s.norm, s.ce = norms/float64(p.updates), p.meanLoss/float64(p.updates)
 	}
 	if s.update.LR = rates; rates == nil { // no update: the rate that there would have been
-		s.updates = 1
 		s.update.LR = t.rates(s)
 	}
 	return nil
@@ -123,13 +125,21 @@ func (t *Trainer) sampleRollouts(ctx context.Context, s *step) error {
 			prompts = append(prompts, *prompt)
 		}
 	}
-	for _, a := range r.answers {
-		r.lines = append(r.lines, a.record(s.state.Step))
-	}
-	var err error
-	r.hash, err = hashRollouts(r.lines)
 	r.sampling = time.Since(began)
-	return err
+	return nil
+}
+
+// writeLines makes the lines of rollouts.jsonl, written or not, and their hash.
+func (r *rolled) writeLines(step int) error {
+	for _, a := range r.answers {
+		line, err := a.record(step).MarshalJSON()
+		if err != nil {
+			return err
+		}
+		r.lines = append(append(r.lines, line...), '\n')
+	}
+	r.hash = proof.Sum(r.lines)
+	return nil
 }
 
 // judge takes the answers to some prompts: their advantages, and which train.
@@ -216,12 +226,7 @@ func (t *Trainer) trace(r *rolled) error {
 	if r == nil || t.traces == nil {
 		return nil
 	}
-	for _, line := range r.lines {
-		if err := t.traces.Append(line); err != nil {
-			return err
-		}
-	}
-	return nil
+	return t.traces.Write(r.lines)
 }
 
 // trainedTokens are those of the answers that train, and with their prompts.

@@ -10,7 +10,6 @@ import (
 
 	"olmo/data/tokens"
 	"olmo/objective"
-	"olmo/proof"
 	"olmo/runlog"
 )
 
@@ -67,6 +66,16 @@ func (c *Config) updates() int {
 	return 1
 }
 
+// countUpdates turns a time of the schedule and its end, in steps, into updates, of which a step with
+// rollouts makes several: its k-th, from 1.
+func (c *Config) countUpdates(now, end float64, k int) (float64, float64) {
+	n := float64(c.updates())
+	if n == 1 {
+		return now, end
+	}
+	return float64((now-1)*n) + float64(k), end * n
+}
+
 func (c *Config) checkRollouts() error {
 	r := c.Rollouts
 	if r == nil {
@@ -81,6 +90,8 @@ func (c *Config) checkRollouts() error {
 		return errors.New("rollouts are for data.name rows, one prompt a row, and world_size 1")
 	case c.Objective != nil || c.SoftmaxAuxiliaryLoss || c.Optimizer.Name == "skip_step_adamw" || len(c.BatchSizeSchedule) > 0:
 		return errors.New("rollouts have an objective of their own: objective, softmax_auxiliary_loss, skip_step_adamw and batch_size_schedule do not go with them")
+	case c.Adapter != nil && c.Adapter.Dropout > 0:
+		return errors.New("rollouts: adapter.dropout would train with other probabilities than the run samples with\nhint: set it to 0")
 	case m.AttentionDropout+m.ResidualDropout+m.EmbeddingDropout > 0:
 		return errors.New("rollouts: a model with dropout would train with other probabilities than it samples with\nhint: set model.attention_dropout, residual_dropout and embedding_dropout to 0")
 	case c.Adapter != nil && c.Adapter.Dropout > 0:
@@ -148,17 +159,4 @@ func (r *Rollout) record(step int) runlog.Record {
 		"text": r.Text, "ground_truth": r.Truth, "dataset": r.Dataset, "score": r.Score, "verified": r.Verified, "advantage": r.advantage,
 		"finish": finish, "trained": r.trains,
 	}
-}
-
-// hashRollouts hashes the lines that a step's answers have in rollouts.jsonl, written or not.
-func hashRollouts(records []runlog.Record) (proof.Hash, error) {
-	var all []byte
-	for _, r := range records {
-		line, err := r.MarshalJSON()
-		if err != nil {
-			return proof.Hash{}, err
-		}
-		all = append(append(all, line...), '\n')
-	}
-	return proof.Sum(all), nil
 }

@@ -186,9 +186,7 @@ func (t *Trainer) updateWeights(s *step) error {
 // rates are the schedule's for an update, by parameter group.
 func (t *Trainer) rates(s *step) (lr []float64) {
 	now, end := t.clock(&s.state)
-	if n := float64(t.cfg.updates()); n > 1 { // then the schedule counts updates
-		now, end = float64((now-1)*n)+float64(s.updates), end*n
-	}
+	now, end = t.cfg.countUpdates(now, end, s.updates)
 	for _, g := range t.groups {
 		lr = append(lr, t.cfg.learningRate(g.LearningRate, now, end, s.state.Rewarm))
 	}

@@ -85,9 +85,9 @@ func (r *Rollouts) prepare(t *train.Trainer, answers int) error {
 		return nil
 	}
 	c := t.Config()
-	o := generate.BatchOptions{Positions: c.Data.RowLength, Slots: min(answers, 256), Cache: "rollouts", BF16: c.Precision == train.AMPBF16}
+	o := generate.BatchOptions{Positions: c.Data.RowLength, Slots: min(answers, train.SamplingSlots), Cache: "rollouts", BF16: c.Precision == train.AMPBF16}
 	if free, known := memory.Available(); known {
-		o.Memory = int64(free / 4)
+		o.Memory = min(int64(free/4), train.SamplingBytes)
 	}
 	var err error
 	r.batch, err = generate.NewBatch(t.Model(), t.Device(), o)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"olmo/adapt"
 	"olmo/adapt/rollout"
 	"olmo/config"
 	"olmo/eval/score"
@@ -258,7 +259,7 @@ func (c *GRPOConfig) Plan(ctx context.Context, h Host) (*Run, error) {
 	r.close = set.Close
 	r.Encoder.MaxLength = c.MaxPromptTokenLength
 	tasks, digest, err := r.prompts(ctx, set, c)
-	if err != nil {
+	if err := r.missing(err, string(adapt.RLVR), h); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	if r.Train, err = r.plan(1); err != nil {
@@ -266,7 +267,7 @@ func (c *GRPOConfig) Plan(ctx context.Context, h Host) (*Run, error) {
 	}
 	t := r.Train
 	// As many files as a batch needs: an epoch is at least one.
-	for n := r.Rows.Count; n < c.NumUniquePromptsRollout; n += r.Rows.Count {
+	for n := r.Rows.Count; r.Missing == nil && n < c.NumUniquePromptsRollout; n += r.Rows.Count {
 		t.Data.Paths, t.Data.LabelMaskPaths = append(t.Data.Paths, r.Rows.Tokens), append(t.Data.LabelMaskPaths, r.Rows.Masks)
 	}
 	t.Data.DropLast, t.Data.RowLength = true, r.Rows.Longest+c.ResponseLength

@@ -149,11 +149,18 @@ func (c *Config) fingerprint(m rowMaker, e *adapt.Encoder, tokenizer []byte) (pr
 
 // gather prepares the rows of the run. A dry run does without those that are not there.
 func (r *Run) gather(ctx context.Context, maker rowMaker, h Host) (err error) {
-	if r.Rows, err = r.prepare(ctx, maker); h.DryRun && errors.Is(err, fs.ErrNotExist) {
-		r.Rows = newRowWriter(filepath.Join(r.Config.OutputDir, "data", maker.name), r.vocabulary, nil).r
-		r.Rows.Longest, r.Missing, err = r.Encoder.MaxLength, err, nil
+	r.Rows, err = r.prepare(ctx, maker)
+	return r.missing(err, maker.name, h)
+}
+
+// missing lets a dry run go on without the data, whose rows then are as long as they can be.
+func (r *Run) missing(err error, name string, h Host) error {
+	if !h.DryRun || !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	return err
+	r.Rows = newRowWriter(filepath.Join(r.Config.OutputDir, "data", name), r.vocabulary, nil).r
+	r.Rows.Longest, r.Missing = r.Encoder.MaxLength, err
+	return nil
 }
 
 // prepare tokenises what the mixture holds into files of output_dir, or takes those that are there and

@@ -270,8 +270,11 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, call trainCall) 
 		return err
 	}
 	if from := cfg.StartedFrom(); from != "" {
-		p.print(fmt.Sprintf(verb+": from %s: %s steps of %d sequences of %d tokens, learning rate up to %.3g",
-			from, stepsOf(cfg), cfg.GlobalTrainBatchSize, cfg.Model.MaxSequenceLength, cfg.Optimizer.LearningRate))
+		steps := fmt.Sprintf("%s steps of %d sequences of %d tokens, ", stepsOf(cfg), cfg.GlobalTrainBatchSize, cfg.Model.MaxSequenceLength)
+		if call.tok != nil {
+			steps = "" // which the stage of adaptation has told
+		}
+		p.print(fmt.Sprintf(verb+": from %s: %slearning rate up to %.3g", from, steps, cfg.Optimizer.LearningRate))
 	}
 	leanHeap()
 	if e, err := cfg.Estimate(cpu.Needs); err == nil {

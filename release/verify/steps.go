@@ -19,6 +19,7 @@ type stepFacts struct {
 	planned *train.Planned // nil where the settings do not tell
 	course  *train.Course  // whose data they are
 	log     []byte         // the line of metrics.jsonl, nil without
+	answers *proof.Hash    // of the lines of rollouts.jsonl, nil without the file
 	ranks   []uint32       // the instances of data-indices/, nil without
 	indices string         // a file of them
 	lacks   []string       // files of data-indices/ that have no row of the step; of a broken chain the line is the fault
@@ -74,7 +75,8 @@ type walker struct {
 	v       *verifier
 	metrics string
 	chain   io.ReadCloser
-	log     *logReader // nil without
+	log     *logReader     // nil without
+	answers *rolloutReader // nil without
 	ranks   []*indexReader
 	course  *train.Course
 	courses []*train.Course // to close
@@ -98,6 +100,11 @@ func (w *walker) open() bool {
 		}
 	} else {
 		v.note("the log cannot be compared without %s", w.metrics)
+	}
+	if f := v.usable(w.rollouts()); f != nil {
+		if w.answers, err = openRollouts(f); err != nil {
+			v.problem(Log, w.rollouts(), "%s: %v", w.rollouts(), err)
+		}
 	}
 	for r := 0; ; r++ {
 		f := v.usable(fmt.Sprintf("%sdata-indices/rank%d.tsv.gz", v.train, r))
@@ -170,6 +177,9 @@ func (w *walker) close() {
 	if w.log != nil {
 		w.log.close()
 	}
+	if w.answers != nil {
+		w.answers.file.Close()
+	}
 	if w.chain != nil {
 		w.chain.Close()
 	}
@@ -210,6 +220,9 @@ func (w *walker) steps(yield func(func() verdict) bool) {
 		if w.log != nil {
 			s.log = w.log.at(l.Step, v.chain.first.Step)
 		}
+		if l.Rollouts != nil && w.answers != nil {
+			s.answers = w.answers.hash(l.Step)
+		}
 		w.instances(s)
 		return yield(func() verdict { return w.judge(s) })
 	}
@@ -248,6 +261,9 @@ func (w *walker) judge(s *stepFacts) verdict {
 	if d := s.course; instances != nil && d != nil {
 		r.tokens = checkBatch(d, instances, *l.Tokens)
 	}
+	if s.answers != nil && *s.answers != *l.Rollouts {
+		wrong(Log, w.rollouts(), "the answers of step %d in %s are not those that the chain has", l.Step, w.rollouts())
+	}
 	if s.log != nil {
 		w.judgeLog(s, &r, wrong)
 	} else if w.log != nil {
@@ -285,6 +301,10 @@ func (w *walker) judgeLog(s *stepFacts, r *verdict, wrong func(kind Kind, path, 
 		wrong(Log, w.metrics, "step %d: %s has the hash %q, the chain %v", l.Step, w.metrics, hash, l.Hash)
 	}
 	if skipped, _ := rec.number("optim/step skipped"); skipped == 1 {
+		r.updates = false
+	}
+	// A step of reinforcement learning may have nothing to learn from.
+	if n, ok := rec.number("train/target_tokens"); ok && n == 0 && l.Rollouts != nil {
 		r.updates = false
 	}
 	if p := s.planned; p != nil {

@@ -28,13 +28,14 @@ import (
 
 // The files of a run, in train/ of a release or in the run's own folder.
 const (
-	chainFile   = "chain.jsonl"
-	tensorsFile = "tensors.jsonl"
-	recipeFile  = "recipe.json"
-	configFile  = "config.yaml"
-	logFile     = "metrics.jsonl"
-	optimFile   = "optim.safetensors"
-	stateFile   = "train.json"
+	chainFile    = "chain.jsonl"
+	tensorsFile  = "tensors.jsonl"
+	recipeFile   = "recipe.json"
+	configFile   = "config.yaml"
+	logFile      = "metrics.jsonl"
+	rolloutsFile = "rollouts.jsonl"
+	optimFile    = "optim.safetensors"
+	stateFile    = "train.json"
 	// manifestFile lists the tensors of a checkpoint.
 	manifestFile = "manifest.json"
 )
@@ -250,7 +251,7 @@ func ofRun(name string) bool {
 		step, isStep := strings.CutPrefix(folder, "step")
 		return isStep && strings.Trim(step, "0123456789") == "" || folder == "data-indices"
 	}
-	return name == chainFile || name == tensorsFile || strings.HasPrefix(name, "recipe") || name == configFile || name == logFile || isTensors(name)
+	return name == chainFile || name == tensorsFile || strings.HasPrefix(name, "recipe") || name == configFile || name == logFile || name == rolloutsFile || isTensors(name)
 }
 
 // isText tells whether a file is one that is read by lines or as settings. Such are read also where they
