@@ -73,7 +73,13 @@ func TestLookAdaptation(t *testing.T) {
 	root := t.TempDir()
 	preferred(t, filepath.Join(root, "preferred"))
 	reinforced(t, filepath.Join(root, "reinforced"), 40)
-	s := serve(t, root)
+	sampleTo(t, filepath.Join(root, "reinforced"), 1, 3)
+	h, err := dashboard.Handler([]string{root}, source{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(h)
+	defer s.Close()
 	ready := `document.body.dataset.ready && document.querySelectorAll("figure").length > 15`
 	b.Look("dashboard-adaptation", s.URL+"/", ready)
 	b.Theme("light")
@@ -100,6 +106,11 @@ func TestLookAdaptation(t *testing.T) {
 	if got := text(`[data-run="0"] td:nth-child(5)`); got == "–" {
 		t.Error("the table has no loss of a run without cross entropy")
 	}
+	if of, to := text(`[data-run="0"] td:last-child`), text(`[data-run="1"] td:last-child`); of != "–" || to == "–" || b.Eval(`document.querySelector("#runs th:last-child").hidden`) != false {
+		t.Errorf("the rewards of the runs are %q and %q", of, to)
+	}
+	b.Eval(`openStep(runs.get(1), 5)`)
+	b.Until(`document.querySelector("dialog a")?.getAttribute("href") === "rollouts.html?run=1&step=5"`)
 }
 
 // TestLookRollouts looks at the page of a run's rollouts, and uses it.

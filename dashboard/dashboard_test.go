@@ -322,6 +322,17 @@ func TestFolder(t *testing.T) {
 	}
 }
 
+// TestStageSettings: a run of adaptation has the settings of its stage, too.
+func TestStageSettings(t *testing.T) {
+	dir := writeRun(t, "a", 3)
+	put(t, filepath.Join(dir, "adapt.yaml"), "chat_template_name: tulu\nlearning_rate: 0.001\n")
+	var list []struct{ Config map[string]string }
+	get(t, serve(t, dir).URL+"/api/runs", &list)
+	if c := list[0].Config; c["adapt.chat_template_name"] != "tulu" || c["optimizer.name"] != "adamw" || c["chat_template_name"] != "" {
+		t.Errorf("settings %v", c)
+	}
+}
+
 // source is a made-up one.
 type source struct{}
 

@@ -157,27 +157,30 @@ func names(logs []string) []string {
 
 // update reads what has come to the log, and the config where it changed.
 func (r *run) update() error {
-	path := filepath.Join(r.folder, "config.yaml")
+	path, stage := filepath.Join(r.folder, "config.yaml"), filepath.Join(r.folder, stageName)
 	if st, err := os.Stat(path); err == nil && !st.ModTime().Equal(r.read) {
-		r.settings, r.read, r.weights = settings(path), st.ModTime(), 0
+		r.settings, r.read, r.weights = map[string]string{}, st.ModTime(), 0
+		settings(r.settings, "", path)
+		settings(r.settings, "adapt", stage)
 	}
 	return r.columns.Update()
 }
 
-// settings are a config's values by dotted key; nothing where it is not readable.
-func settings(path string) map[string]string {
-	all := map[string]string{}
+// stageName is the file in which a run of adaptation has the config that its own was made from.
+const stageName = "adapt.yaml"
+
+// settings adds a config's values by dotted key below another; nothing where it is not readable.
+func settings(all map[string]string, below, path string) {
 	text, err := store.ReadFile(path)
 	if err != nil {
-		return all
+		return
 	}
 	var c struct {
 		All any `yaml:"all"`
 	}
 	if config.Parse("config.yaml", []byte("all:\n  "+strings.ReplaceAll(string(text), "\n", "\n  ")), nil, &c) == nil {
-		flatten(all, "", c.All)
+		flatten(all, below, c.All)
 	}
-	return all
 }
 
 // flatten lists the values of a config under dotted keys; long lists only by length.

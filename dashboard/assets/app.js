@@ -75,7 +75,7 @@ const together = {
 const chartOf = new Map(Object.entries(together).flatMap(([chart, lines]) => lines.map(([key]) => [key, chart])));
 // What is another curve in other words, or an axis.
 const left = /^(epoch|learning_rate|train\/Perplexity|eval\/.+\/Perplexity|energy\/kg_CO2e|throughput\/total_tokens|throughput\/total_training_Gflops|throughput\/total_training_log_Gflops|throughput\/device\/batches_per_second|throughput\/device\/flops_per_second|optim\/learning_rate.*)$/;
-const tokens = "throughput/total_tokens", loss = "train/CrossEntropyLoss", objective = "train_loss", heldOut = /^eval\/(.+)\/CrossEntropyLoss$/;
+const tokens = "throughput/total_tokens", loss = "train/CrossEntropyLoss", objective = "train_loss", reward = "scores", heldOut = /^eval\/(.+)\/CrossEntropyLoss$/;
 
 const group = new Group({ zoomed: range => { $("whole").disabled = !range; if (!range) for (const r of runs.values()) r.data = r.whole; bounds(); draw(); refresh(); }, picked: (line, i) => openStep(line.run, line.step[i]) });
 const charts = new Map(); // by key
@@ -240,7 +240,7 @@ function last(r, test) {
   const d = r.whole || r.data;
   if (!d) return null;
   for (const k of Object.keys(d.series)) if (test.test ? test.test(k) : k === test) {
-    for (let i = d.series[k].length - 1; i >= 0; i--) if (d.series[k][i] !== null) return ((test === loss || test === objective) && d.mean?.[k]?.[i]) || d.series[k][i];
+    for (let i = d.series[k].length - 1; i >= 0; i--) if (d.series[k][i] !== null) return ([loss, objective, reward].includes(test) && d.mean?.[k]?.[i]) || d.series[k][i];
   }
   return null;
 }
@@ -255,7 +255,7 @@ function table() {
       r.label = element("span", {});
       r.about = element("small", {});
       r.row = element("tr", { class: "s" + r.slot, "data-run": r.id }, element("th", { scope: "row" }, element("label", {}, box, r.label), r.about));
-      for (let i = 0; i < 8; i++) r.row.append(element("td", i > 1 ? { class: "n" } : {}));
+      for (let i = 0; i < 9; i++) r.row.append(element("td", i > 1 ? { class: "n" } : {}));
       body.append(r.row);
     }
     r.label.textContent = r.name;
@@ -267,8 +267,10 @@ function table() {
     bar.style.width = 100 * share + "%";
     cells[1].replaceChildren(r.last.toLocaleString("en") + (r.end ? " of " + r.end.toLocaleString("en") : ""), r.end ? element("span", { class: "meter", role: "img", "aria-label": Math.floor(100 * share) + " %" }, bar) : "");
     const at = last(r, tokens), speed = last(r, "throughput/device/tokens_per_second");
-    [r.left ? duration(r.left) : "", number(last(r, loss) ?? last(r, objective)), number(last(r, heldOut)), at === null ? "–" : words(at), speed === null ? "–" : words(speed), r.parameters ? words(r.parameters) : "–"].forEach((text, i) => cells[2 + i].textContent = text);
+    [r.left ? duration(r.left) : "", number(last(r, loss) ?? last(r, objective)), number(last(r, heldOut)), at === null ? "–" : words(at), speed === null ? "–" : words(speed), r.parameters ? words(r.parameters) : "–", number(last(r, reward))].forEach((text, i) => cells[2 + i].textContent = text);
   }
+  const rewarded = [...runs.values()].some(r => last(r, reward) !== null);
+  for (const e of $("runs").querySelectorAll("tr > :last-child")) e.hidden = !rewarded;
 }
 
 function settings() {
@@ -400,12 +402,14 @@ async function openStep(r, step, from = 0) {
     parts.push(element("details", {}, element("summary", {}, `${values.length} figures of this step`), element("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Figures" }, element("table", {}, element("tbody", {}, ...values.map(([k, v]) => element("tr", {}, element("th", { scope: "row" }, k), element("td", { class: "n" }, v === null ? "no number" : number(v)))))))));
     parts.push(element("h3", {}, "What it read"));
     if (a.problem) parts.push(element("p", { class: "soft" }, a.problem));
-    if (a.data) parts.push(element("p", { class: "soft" }, `${a.data.total.toLocaleString("en")} sequences of ${a.data.length.toLocaleString("en")} tokens, epoch ${a.data.epoch}`));
+    if (a.data) parts.push(element("p", { class: "soft" }, `${a.data.total.toLocaleString("en")} sequences of ${a.data.instances.every(s => s.end - s.start === a.data.length) ? "" : "up to "}${a.data.length.toLocaleString("en")} tokens, epoch ${a.data.epoch}`));
+    if (r.rollouts) parts.push(element("p", {}, element("a", { href: `rollouts.html?run=${r.id}&step=${step}` }, "what the model answered")));
   }
-  for (const s of a.data?.instances || []) {
+  for (const [i, s] of (a.data?.instances || []).entries()) {
+    const side = r.config["data.row_group"] === "2" ? ["chosen, ", "rejected, "][i % 2] : ""; // a pair is two rows
     parts.push(element("article", { class: "instance" },
-      element("p", { class: "soft" }, `sequence ${s.index.toLocaleString("en")} · tokens ${s.start.toLocaleString("en")} to ${s.end.toLocaleString("en")} of `, element("code", {}, s.file)),
-      ...(s.documents || []).flatMap(d => [element("p", {}, element("code", {}, d.id), element("span", { class: "soft" }, ` line ${d.line.toLocaleString("en")} of ${d.source}`)), d.text ? element("p", { class: "text" }, d.text) : null]),
+      element("p", { class: "soft" }, `${side}${side ? "pair" : "sequence"} ${s.index.toLocaleString("en")} · tokens ${s.start.toLocaleString("en")} to ${s.end.toLocaleString("en")} of `, element("code", {}, s.file)),
+      ...(s.documents || []).flatMap(d => [d.source ? element("p", {}, element("code", {}, d.id), element("span", { class: "soft" }, ` line ${d.line.toLocaleString("en")} of ${d.source}`)) : null, d.text ? element("p", { class: "text" }, d.text) : null]),
       s.text && !(s.documents || []).some(d => d.text) ? element("p", { class: "text" }, s.text) : null));
   }
   const next = from + (a.data?.instances.length || 0);

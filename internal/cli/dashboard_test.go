@@ -63,6 +63,12 @@ func TestRunSource(t *testing.T) {
 			t.Errorf("instance %d is %q", i.Index, i.Text)
 		}
 	}
+	if got, err := s.Text(folder, []int32{'a', 'b'}); got != "ab" || err != nil {
+		t.Errorf("two bytes are %q, %v", got, err)
+	}
+	if _, err := s.Text(filepath.Join(folder, "gone"), nil); err == nil {
+		t.Error("ids of no run have a text")
+	}
 	if _, err := s.Data(filepath.Join(folder, "gone"), 1, 0, 1); err == nil || !strings.Contains(err.Error(), "gone") && !os.IsNotExist(err) {
 		t.Errorf("of no run: %v", err)
 	}
