@@ -196,14 +196,14 @@ func (o *sampleOptions) encoder(m *lm.Model) (*adapt.Encoder, error) {
 	e := &adapt.Encoder{Tokenizer: m.Tokenizer}
 	var err error
 	switch {
-	case m.Files.Tokenizer != "":
-		e.Template, err = adapt.Template(o.template, filepath.Dir(m.Files.Tokenizer), false)
-	case o.template != "":
+	case o.template == "":
+		if e.Template, err = m.ChatTemplate(); e.Template == nil && err == nil {
+			err = fmt.Errorf("the model %s has no chat template of its own\nhint: --chat-template names one, such as tulu, or a file", o.model)
+		}
+	case m.Files.Tokenizer == "":
 		err = fmt.Errorf("--chat-template %s wants a tokenizer.json, and the model %s has none", o.template, o.model)
 	default:
-		if e.Template, err = m.ChatTemplate(); e.Template == nil && err == nil {
-			err = fmt.Errorf("the model %s has no chat template\nhint: a Hugging Face folder with --chat-template tulu", o.model)
-		}
+		e.Template, err = adapt.Template(o.template, filepath.Dir(m.Files.Tokenizer), false)
 	}
 	if err != nil {
 		return nil, err
