@@ -39,6 +39,8 @@ type RolloutConfig struct {
 	Replenish bool `yaml:"active_sampling"`
 	// Rewards is the SHA-256 of what else the rewards follow from: ground truths and verifiers.
 	Rewards string `yaml:"rewards"`
+	// Reference is the weights_digest of the model that the reference policy is, with Beta above 0.
+	Reference string `yaml:"reference,omitempty"`
 
 	// SaveTraces writes each answer to rollouts.jsonl. It changes no bit.
 	SaveTraces bool `yaml:"save_traces"`

@@ -284,6 +284,11 @@ func (c *GRPOConfig) Plan(ctx context.Context, h Host) (*Run, error) {
 		Rewards: digest, SaveTraces: c.SaveTraces,
 	}
 	r.Rollouts = &rollout.Rollouts{Tokenizer: r.Encoder.Tokenizer, Tasks: tasks, Reward: c.RewardConfig, Model: r.start, Warn: h.Warn}
+	if c.Beta != 0 {
+		if t.Rollouts.Reference, err = modelDigest(r.start); err != nil {
+			return nil, errors.Join(err, r.Close())
+		}
+	}
 	r.Summary = fmt.Sprintf("%d answers to each of at most %d tokens, loss %s, beta %g", c.NumSamplesPerPromptRollout, c.ResponseLength, c.LossFn, c.Beta)
 	if err := t.Validate(); err != nil {
 		return nil, errors.Join(err, r.Close())

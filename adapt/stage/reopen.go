@@ -9,6 +9,8 @@ import (
 
 	"olmo/adapt/rollout"
 	"olmo/eval/score"
+	"olmo/model"
+	"olmo/proof"
 	files "olmo/store"
 	"olmo/tokenizer"
 )
@@ -24,6 +26,8 @@ type Reopened struct {
 	Close func()
 	// Rewards is the hash over all that rewards follow from, as train.RolloutConfig has it.
 	Rewards string
+	// Reference is the weights_digest of the reference policy's model, as it has it, too.
+	Reference string
 }
 
 // Reopen reads the config, tokenizer and prompts that a run left in its folder. trusted says that what its
@@ -67,7 +71,25 @@ func Reopen(ctx context.Context, dir string, trusted bool, o score.Outside, warn
 	if _, err := os.Stat(c.resized()); err == nil {
 		r.Model = c.resized()
 	}
-	return &Reopened{r, set.Close, rewards}, nil
+	reference := ""
+	if c.Beta != 0 {
+		if reference, err = modelDigest(r.Model); err != nil {
+			set.Close()
+			return nil, fmt.Errorf("the reference policy: %w", err)
+		}
+	}
+	return &Reopened{r, set.Close, rewards, reference}, nil
+}
+
+// modelDigest is the weights_digest of a model.
+func modelDigest(path string) (string, error) {
+	l, err := model.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	h, err := l.Set.Digest()
+	return proof.Hash(h).String(), err
 }
 
 // declaresOutside tells whether verifiers run programs or ask servers.

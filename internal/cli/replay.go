@@ -141,6 +141,9 @@ func (v *replayFlags) run(c *cobra.Command, path string) error {
 		if r.Rewards != cfg.Rollouts.Rewards {
 			return nil, fmt.Errorf("%s gives rewards by other prompts or verifiers than the run had", filepath.Join(dir, stage.ConfigFile))
 		}
+		if want := cfg.Rollouts.Reference; r.Reference != want {
+			return nil, fmt.Errorf("the model that the reference policy is, model_name_or_path of %s, has other weights than the run's had", filepath.Join(dir, stage.ConfigFile))
+		}
 		return r.Rollouts, nil
 	}
 	var rep *replay.Report
