@@ -322,6 +322,32 @@ func TestFolder(t *testing.T) {
 	}
 }
 
+// TestQuickstart: a quickstart has the run that trained its model, and the stages of adaptation once they are there.
+func TestQuickstart(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "quick")
+	put(t, filepath.Join(root, "config", "train.yaml"), "save_folder: run\n")
+	names := func() string {
+		var list []about
+		get(t, serve(t, root).URL+"/api/runs", &list)
+		var names []string
+		for _, a := range list {
+			names = append(names, a.Name)
+		}
+		return strings.Join(names, " ")
+	}
+	if got := names(); got != "quick" {
+		t.Errorf("before training it has %s", got)
+	}
+	put(t, filepath.Join(root, "run", "metrics.jsonl"), "{\"step\":1}\n")
+	put(t, filepath.Join(root, "chat", "model.safetensors"), "")
+	for _, stage := range []string{"dpo", "grpo", "sft"} {
+		put(t, filepath.Join(root, "chat", stage, "metrics.jsonl"), "{\"step\":1}\n")
+	}
+	if got := names(); got != "quick dpo grpo sft" {
+		t.Errorf("with the stages it has %s", got)
+	}
+}
+
 // TestStageSettings: a run of adaptation has the settings of its stage, too.
 func TestStageSettings(t *testing.T) {
 	dir := writeRun(t, "a", 3)

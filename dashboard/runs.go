@@ -58,13 +58,15 @@ func find(path string) ([]string, error) {
 	if exists(filepath.Join(path, release.ManifestFile)) {
 		return []string{filepath.Join(path, trainFolder, logName)}, nil
 	}
-	for _, folder := range []string{path, filepath.Join(path, "run")} {
-		if exists(filepath.Join(folder, logName)) || exists(filepath.Join(folder, "config.yaml")) {
-			return []string{filepath.Join(folder, logName)}, nil
-		}
+	isRun := func(folder string) bool {
+		return exists(filepath.Join(folder, logName)) || exists(filepath.Join(folder, "config.yaml"))
 	}
-	if exists(filepath.Join(path, "config", "train.yaml")) { // a quickstart that has not come to training
-		return []string{filepath.Join(path, "run", logName)}, nil
+	if isRun(path) {
+		return []string{filepath.Join(path, logName)}, nil
+	}
+	// A quickstart may not have come to training; it may have come to the stages of adaptation.
+	if run := filepath.Join(path, "run"); isRun(run) || exists(filepath.Join(path, "config", "train.yaml")) {
+		return append([]string{filepath.Join(run, logName)}, below(filepath.Join(path, "chat"))...), nil
 	}
 	return below(path), nil
 }
