@@ -19,8 +19,8 @@ func newAdaptShowCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show --tokenizer PATH --chat-template NAME|FILE --input X.jsonl",
 		Short: "Show a conversation as the model sees it, the tokens that train marked",
-		Long: `Show prints one row of a file of conversations, pairs or prompts as the model sees
-it, the special tokens included. What trains is green in a terminal, and in [brackets]
+		Long: `Show prints one row of a file of conversations, pairs or prompts, or of a run's
+rollouts.jsonl, as the model sees it, the special tokens included. What trains is green in a terminal, and in [brackets]
 elsewhere and with NO_COLOR. Below stand the counts, and whether the end of a turn
 trains: where it does not, the model does not learn to stop.`,
 		Example: `  olmo adapt show --tokenizer OLMo-2-1B --chat-template tulu --input chats.jsonl
@@ -75,15 +75,23 @@ func showRow(out io.Writer, e *adapt.Encoder, path string, row int) error {
 		if n < row {
 			continue
 		}
-		kind, err := adapt.KindOf(line.Bytes)
-		if err == nil {
-			err = showConversation(out, e, kind, line.Bytes)
-		}
-		if err != nil {
+		if err := showLine(out, e, line.Bytes); err != nil {
 			return in.BadLine(line, err)
 		}
 		return nil
 	}
+}
+
+// showLine prints a row of any kind.
+func showLine(out io.Writer, e *adapt.Encoder, line []byte) error {
+	if isRollout(line) {
+		return showRollout(out, e, line)
+	}
+	kind, err := adapt.KindOf(line)
+	if err != nil {
+		return err
+	}
+	return showConversation(out, e, kind, line)
 }
 
 // showConversation prints what a row holds.
