@@ -66,14 +66,21 @@ func (r *Rollouts) Reference(ctx context.Context, t *train.Trainer, answers []*t
 	return out, nil
 }
 
-// openReference compiles the reference: of a trainer with adapters the model without them, whose weights
-// are on its device; else the weights at a path, on a device of their own.
+// openReference compiles the reference: of a trainer that began with a new adapter the model without it, whose
+// weights are on its device; else the weights at a path, with the adapter that the run began with, on a device
+// of their own.
 func openReference(t *train.Trainer, path string) (*reference, error) {
 	c := t.Config()
 	rows := max(referenceRows, c.Data.RowLength)
 	g, m, dev := graph.New(), *t.Model(), t.Device()
-	adapted := m.Adapters != nil
-	m.Adapters = nil
+	adapter := "" // that the run began with
+	if a := c.Adapter; a != nil {
+		adapter = a.InitWeights
+	}
+	adapted := m.Adapters != nil && adapter == ""
+	if adapter == "" {
+		m.Adapters = nil
+	}
 	if !adapted {
 		var err error
 		if dev, err = cpu.New(); err != nil {
@@ -94,5 +101,29 @@ func openReference(t *train.Trainer, path string) (*reference, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
-	return &reference{p, rows}, nil
+	if adapter != "" {
+		err = writeAdapter(dev, &m, adapter)
+	}
+	return &reference{p, rows}, err
+}
+
+// writeAdapter brings the matrices of a folder's adapter to a device.
+func writeAdapter(dev device.Device, m *model.Config, dir string) error {
+	base := *m
+	base.Adapters = nil
+	a, err := model.OpenPEFT(dir, &base)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	for _, p := range m.AdapterParams() {
+		w, err := a.Weights(p)
+		if err == nil {
+			err = dev.Write(p.Name, w)
+		}
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", dir, err)
+		}
+	}
+	return nil
 }

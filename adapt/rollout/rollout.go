@@ -34,6 +34,8 @@ type Rollouts struct {
 	// Model is where the weights of the reference policy lie, for a trainer without adapters.
 	Model string
 	Warn  func(text string)
+	// HeldOut, where it is set, is judged in the middle of the run, too.
+	HeldOut *HeldOut
 
 	batch     *generate.Batch
 	reference *reference
@@ -45,16 +47,31 @@ var _ train.Rollouts = (*Rollouts)(nil)
 // the number of the sample and the position.
 func (r *Rollouts) Sample(ctx context.Context, t *train.Trainer, step int, prompts []train.Prompt) ([]*train.Rollout, error) {
 	c := t.Config().Rollouts
-	if err := r.prepare(t, len(prompts)*c.Samples); err != nil {
+	return r.sample(ctx, t, prompts, sampling{"rollout", step, c.Samples, c.ResponseLength, r.Tasks})
+}
+
+// sampling is how prompts are answered, and what judges the answers.
+type sampling struct {
+	purpose         string // of the random numbers
+	step            int
+	samples, length int
+	tasks           []Task // by row, again and again
+}
+
+func (s *sampling) task(p train.Prompt) *Task { return &s.tasks[p.Row%len(s.tasks)] }
+
+func (r *Rollouts) sample(ctx context.Context, t *train.Trainer, prompts []train.Prompt, how sampling) ([]*train.Rollout, error) {
+	c := t.Config().Rollouts
+	if err := r.prepare(t); err != nil {
 		return nil, err
 	}
-	stream := numeric.NewStream(t.Config().Seed, "rollout")
+	stream := numeric.NewStream(t.Config().Seed, how.purpose)
 	var all []*generate.Continuation
 	for _, p := range prompts {
-		for n := range c.Samples {
+		for n := range how.samples {
 			q := generate.Request{
-				Prompt: p.IDs, MaxTokens: c.ResponseLength, Stop: c.Stop,
-				Sampling: generate.Sampling{Temperature: c.Temperature, Seed: stream.Bits(uint64(step)<<32|uint64(p.Row), uint64(n))},
+				Prompt: p.IDs, MaxTokens: how.length, Stop: c.Stop,
+				Sampling: generate.Sampling{Temperature: c.Temperature, Seed: stream.Bits(uint64(how.step)<<32|uint64(p.Row), uint64(n))},
 			}
 			if len(c.StopStrings) > 0 {
 				q.Token = untilText(r.Tokenizer, p.IDs, c.StopStrings)
@@ -66,26 +83,28 @@ func (r *Rollouts) Sample(ctx context.Context, t *train.Trainer, step int, promp
 			all = append(all, answer)
 		}
 	}
-	if err := r.run(ctx, all, c.Samples); err != nil {
+	if err := r.run(ctx, all, how.samples); err != nil {
 		return nil, err
 	}
 	answers := make([]*train.Rollout, len(all))
 	for i, a := range all {
-		answers[i] = r.answer(a.Result, prompts[i/c.Samples], i%c.Samples)
+		p := prompts[i/how.samples]
+		answers[i] = r.answer(a.Result, p, how.task(p), i%how.samples)
 	}
-	return answers, r.judge(ctx, answers)
+	return answers, r.judge(ctx, answers, &how)
 }
 
-// task is what judges answers to a prompt.
-func (r *Rollouts) task(p train.Prompt) *Task { return &r.Tasks[p.Row%len(r.Tasks)] }
-
 // prepare makes the batch that the answers are sampled in, once.
-func (r *Rollouts) prepare(t *train.Trainer, answers int) error {
+func (r *Rollouts) prepare(t *train.Trainer) error {
 	if r.batch != nil {
 		return nil
 	}
 	c := t.Config()
-	o := generate.BatchOptions{Positions: c.Data.RowLength, Slots: min(answers, train.SamplingSlots), Cache: "rollouts", BF16: c.Precision == train.AMPBF16}
+	positions, answers := c.Data.RowLength, c.GlobalTrainBatchSize*c.Rollouts.Samples
+	if h := r.HeldOut; h != nil {
+		positions, answers = max(positions, h.longest()), max(answers, len(h.Prompts)*h.Samples)
+	}
+	o := generate.BatchOptions{Positions: positions, Slots: min(answers, train.SamplingSlots), Cache: "rollouts", BF16: c.Precision == train.AMPBF16}
 	if free, known := memory.Available(); known {
 		o.Memory = min(int64(free/4), train.SamplingBytes)
 	}
@@ -153,8 +172,7 @@ func untilText(tok *tokenizer.Tokenizer, prompt []int32, texts []string) func(in
 }
 
 // answer makes a rollout of what was drawn: what ended it is a part of it.
-func (r *Rollouts) answer(drawn generate.Result, p train.Prompt, sample int) *train.Rollout {
-	task := r.task(p)
+func (r *Rollouts) answer(drawn generate.Result, p train.Prompt, task *Task, sample int) *train.Rollout {
 	a := &train.Rollout{
 		Prompt: p, Sample: sample, IDs: drawn.IDs, Drawn: drawn.Drawn, Stopped: drawn.Reason == "stop",
 		Truth: task.Truth, Dataset: task.Dataset, Index: task.Index,
@@ -167,12 +185,12 @@ func (r *Rollouts) answer(drawn generate.Result, p train.Prompt, sample int) *tr
 }
 
 // judge gives answers their rewards. A verifier that fails costs its answer, not the run.
-func (r *Rollouts) judge(ctx context.Context, answers []*train.Rollout) error {
+func (r *Rollouts) judge(ctx context.Context, answers []*train.Rollout, how *sampling) error {
 	scored := make([]*score.Scored, len(answers))
 	if r.Reward.ApplyVerifiableReward {
 		tries := make([]score.Try, len(answers))
 		for i, a := range answers {
-			task := r.task(a.Prompt)
+			task := how.task(a.Prompt)
 			tries[i] = score.Try{Rewards: task.Rewards, Answer: score.Attempted{Text: a.Text, IDs: a.IDs, Prompt: task.Asked}}
 		}
 		var err error
@@ -185,7 +203,7 @@ func (r *Rollouts) judge(ctx context.Context, answers []*train.Rollout) error {
 	for i, a := range answers {
 		if s := scored[i]; s != nil {
 			a.Verified, a.Verdicts = s.Sum, map[string]float64{}
-			for k, name := range r.task(a.Prompt).Rewards.Names() {
+			for k, name := range how.task(a.Prompt).Rewards.Names() {
 				a.Verdicts[name] += s.Each[k]
 			}
 			for _, f := range s.Failed {

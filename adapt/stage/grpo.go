@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"olmo/adapt"
@@ -52,6 +53,14 @@ type GRPOConfig struct {
 
 	score.RewardConfig   `yaml:",inline"`
 	score.VerifierConfig `yaml:",inline"`
+
+	// Held-out prompts, and after how many steps they are judged; below 1 never.
+	DatasetMixerEvalList       []string `yaml:"dataset_mixer_eval_list"`
+	DatasetMixerEvalListSplits []string `yaml:"dataset_mixer_eval_list_splits"`
+	LocalEvalEvery             int      `yaml:"local_eval_every"`
+	EvalPassAtK                int      `yaml:"eval_pass_at_k"` // answers to each
+	EvalResponseLength         *int     `yaml:"eval_response_length"`
+	EvalTopP                   *float64 `yaml:"eval_top_p,omitempty"`
 
 	SaveTraces bool `yaml:"save_traces"`
 	SaveFreq   *int `yaml:"save_freq,omitempty"`
@@ -121,13 +130,7 @@ type unusedGRPO struct {
 	CodePassRateThreshold       any `yaml:"code_pass_rate_reward_threshold,omitempty"`
 	CodeApplyPerfPenalty        any `yaml:"code_apply_perf_penalty,omitempty"`
 	MaxLengthVerifierMaxLength  any `yaml:"max_length_verifier_max_length,omitempty"`
-	LocalEvalEvery              any `yaml:"local_eval_every,omitempty"`
 	EvalOnStep0                 any `yaml:"eval_on_step_0,omitempty"`
-	EvalPassAtK                 any `yaml:"eval_pass_at_k,omitempty"`
-	EvalTopP                    any `yaml:"eval_top_p,omitempty"`
-	EvalResponseLength          any `yaml:"eval_response_length,omitempty"`
-	DatasetMixerEvalList        any `yaml:"dataset_mixer_eval_list,omitempty"`
-	DatasetMixerEvalListSplits  any `yaml:"dataset_mixer_eval_list_splits,omitempty"`
 	DatasetConfigEvalHash       any `yaml:"dataset_config_eval_hash,omitempty"`
 }
 
@@ -141,6 +144,7 @@ func DefaultGRPO() *GRPOConfig {
 		MaxPromptTokenLength: 256, ResponseLength: 256, Temperature: 1,
 		LossFn: o.Loss, ClipLower: o.ClipLower, ClipHigher: o.ClipHigher, Beta: o.Beta, KLEstimator: o.KL, LoadRefPolicy: true, LossDenominator: "token",
 		AdvantageNormalizationType: objective.Centered, FilterZeroStdSamples: true, RewardConfig: score.DefaultReward(),
+		LocalEvalEvery: 100, EvalPassAtK: 1,
 	}
 	c.DatasetTransformFn = []string{"rlvr_tokenize_v1", "rlvr_max_length_filter_v1"}
 	c.LoRADropout = 0 // a model with it would train with other probabilities than it samples with
@@ -160,6 +164,9 @@ func LoadGRPO(path string, overrides []string) (*GRPOConfig, error) {
 			one := 1.0
 			c.ClipGradNorm = &one
 		}
+	}
+	for i := 0; i < len(c.DatasetMixerEvalList); i += 2 {
+		c.DatasetMixerEvalList[i] = beside(path, c.DatasetMixerEvalList[i])
 	}
 	if n := c.SaveFreq; n != nil {
 		c.CheckpointingSteps = strconv.Itoa(*n)
@@ -182,6 +189,8 @@ func (c *GRPOConfig) check() error {
 		{"num_mini_batches", c.NumMiniBatches},
 		{"max_prompt_token_length", c.MaxPromptTokenLength},
 		{"response_length", c.ResponseLength},
+		{"eval_pass_at_k", c.EvalPassAtK},
+		{"eval_response_length", c.evalLength()},
 	} {
 		if n.value < 1 {
 			return fmt.Errorf("%s is %d, it must be positive", n.key, n.value)
@@ -199,6 +208,10 @@ func (c *GRPOConfig) check() error {
 		return fmt.Errorf("top_k is %d: %s", *c.TopK, cut)
 	case c.TopP != nil && *c.TopP != 1:
 		return fmt.Errorf("top_p is %v: %s", *c.TopP, cut)
+	case c.EvalTopP != nil && *c.EvalTopP != 1:
+		return fmt.Errorf("eval_top_p is %v, and held-out prompts are answered as the others are", *c.EvalTopP)
+	case c.UseLoRA && c.LoRADropout > 0:
+		return fmt.Errorf("lora_dropout is %v: with it a token would train with another probability than it was drawn with\nhint: lora_dropout=0", c.LoRADropout)
 	case c.VLLMTopP != nil && *c.VLLMTopP != 1:
 		return fmt.Errorf("vllm_top_p is %v: %s", *c.VLLMTopP, cut)
 	case c.Beta != 0 && !c.LoadRefPolicy:
@@ -228,6 +241,14 @@ func (c *GRPOConfig) WithoutEffect() []string {
 	return names
 }
 
+// evalLength is how many tokens an answer to a held-out prompt has at most.
+func (c *GRPOConfig) evalLength() int {
+	if c.EvalResponseLength != nil {
+		return *c.EvalResponseLength
+	}
+	return c.ResponseLength
+}
+
 // steps are the batches of prompts of the run.
 func (c *GRPOConfig) steps() int {
 	if c.MaxTrainSteps != nil {
@@ -249,8 +270,8 @@ func (c *GRPOConfig) Plan(ctx context.Context, h Host) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if longest := c.MaxPromptTokenLength + c.ResponseLength; longest > r.positions {
-		return nil, fmt.Errorf("max_prompt_token_length %d and response_length %d are %d tokens, and the model has %d positions", c.MaxPromptTokenLength, c.ResponseLength, longest, r.positions)
+	if longest := c.MaxPromptTokenLength + max(c.ResponseLength, c.evalLength()); longest > r.positions {
+		return nil, fmt.Errorf("max_prompt_token_length %d and response_length %d are %d tokens, and the model has %d positions", c.MaxPromptTokenLength, longest-c.MaxPromptTokenLength, longest, r.positions)
 	}
 	set, err := c.VerifierConfig.Open(ctx, h.Outside)
 	if err != nil {
@@ -283,7 +304,11 @@ func (c *GRPOConfig) Plan(ctx context.Context, h Host) (*Run, error) {
 		Advantages: c.AdvantageNormalizationType, DropZeroStd: c.FilterZeroStdSamples, DropCutShort: c.MaskTruncatedCompletions, Replenish: c.ActiveSampling,
 		Rewards: digest, SaveTraces: c.SaveTraces,
 	}
-	r.Rollouts = &rollout.Rollouts{Tokenizer: r.Encoder.Tokenizer, Tasks: tasks, Reward: c.RewardConfig, Model: r.start, Warn: h.Warn}
+	rollouts := &rollout.Rollouts{Tokenizer: r.Encoder.Tokenizer, Tasks: tasks, Reward: c.RewardConfig, Model: r.start, Warn: h.Warn}
+	if err := c.holdOut(ctx, r, rollouts, set); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	r.Rollouts = rollouts
 	if c.Beta != 0 {
 		if t.Rollouts.Reference, err = modelDigest(r.start); err != nil {
 			return nil, errors.Join(err, r.Close())
@@ -294,6 +319,48 @@ func (c *GRPOConfig) Plan(ctx context.Context, h Host) (*Run, error) {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
+}
+
+// holdOut prepares the prompts of dataset_mixer_eval_list, which are judged every so many steps.
+func (c *GRPOConfig) holdOut(ctx context.Context, r *Run, rollouts *rollout.Rollouts, set *score.VerifierSet) error {
+	if len(c.DatasetMixerEvalList) == 0 || c.LocalEvalEvery < 1 || r.Missing != nil {
+		return nil
+	}
+	of := c.Config
+	of.DatasetMixerList, of.DatasetMixerSplits, of.MaxTrainSamples = c.DatasetMixerEvalList, c.DatasetMixerEvalListSplits, nil
+	h := &rollout.HeldOut{Samples: c.EvalPassAtK, Length: c.evalLength()}
+	long := 0
+	err := r.eachPrompt(ctx, &of, c.rowKind(), set, nil, func(p *prompt, task rollout.Task) error {
+		if len(p.ids) > r.Encoder.MaxLength {
+			long++
+			return nil
+		}
+		h.Prompts, h.Tasks = append(h.Prompts, train.Prompt{Row: len(h.Prompts), IDs: p.ids}), append(h.Tasks, task)
+		return nil
+	}, func(string) {})
+	if err == nil && len(h.Prompts) == 0 {
+		err = fmt.Errorf("no prompt is left: all %d have more than %d tokens\nhint: max_prompt_token_length", long, r.Encoder.MaxLength)
+	}
+	if err != nil {
+		return fmt.Errorf("dataset_mixer_eval_list: %w", err)
+	}
+	if c.ApplyVerifiableReward {
+		h.Solved += c.VerificationReward
+	}
+	if c.ApplyR1StyleFormatReward && c.AdditiveFormatReward {
+		h.Solved += c.R1StyleFormatReward
+	}
+	r.Rows.Notes = append(slices.Clone(r.Rows.Notes), fmt.Sprintf("%d held-out prompts are judged every %d steps, %d left out (longer than %d tokens)", len(h.Prompts), c.LocalEvalEvery, long, r.Encoder.MaxLength))
+	rollouts.HeldOut, r.Evaluate, r.Train.EvalInterval = h, rollouts, c.LocalEvalEvery
+	return nil
+}
+
+// rowKind is what rows have: without a verifier nothing but what is asked.
+func (c *GRPOConfig) rowKind() adapt.Kind {
+	if c.ApplyVerifiableReward {
+		return adapt.RLVR
+	}
+	return adapt.Prompt
 }
 
 // promptsPath is the file of what judges the answers to prompts.

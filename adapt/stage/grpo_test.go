@@ -71,7 +71,7 @@ func reinforced(t *testing.T, c *GRPOConfig, until int) *Run {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	tr, err := train.New(r.Train, dev, train.Options{Files: r.Files, Record: Record, Rollouts: r.Rollouts, Progress: func(p train.Progress) {
+	tr, err := train.New(r.Train, dev, train.Options{Files: r.Files, Record: Record, Rollouts: r.Rollouts, Evaluate: r.Evaluate, Progress: func(p train.Progress) {
 		if p.Step == until {
 			stop()
 		}
@@ -280,6 +280,53 @@ func TestFewPrompts(t *testing.T) {
 	}
 }
 
+// TestHeldOut: held-out prompts are judged every so many steps and at the end, without a word to what trains.
+func TestHeldOut(t *testing.T) {
+	logs := map[bool][]runlog.Record{}
+	for _, with := range []bool{false, true} {
+		dir := t.TempDir()
+		held := filepath.Join(dir, "held.jsonl")
+		text := `{"messages":[{"role":"user","content":"Held?"}],"ground_truth":"[aeiou]","dataset":"regex"}` + "\n" + `{"messages":[{"role":"user","content":"Never?"}],"ground_truth":"^$.","dataset":"regex"}` + "\n"
+		if err := os.WriteFile(held, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		var overrides []string
+		if with {
+			overrides = []string{"dataset_mixer_eval_list=[" + held + ", '1.0']", "dataset_mixer_eval_list_splits=[train]", "local_eval_every=3", "eval_pass_at_k=4", "eval_response_length=20"}
+		}
+		c, err := asked(t, dir, append(overrides, "stop_strings=[e, at]")...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reinforced(t, c, 0)
+		var rollouts []byte
+		logs[with], rollouts, _ = left(t, c.OutputDir)
+		for line := range bytes.Lines(rollouts) {
+			var l struct{ Text, Finish string }
+			if err := json.Unmarshal(line, &l); err != nil {
+				t.Fatal(err)
+			}
+			if at := strings.IndexAny(l.Text, "e"); l.Finish == "stop" && at >= 0 && !strings.Contains(l.Text[at:], "e") || strings.Count(l.Text, "e") > 1 && !strings.HasSuffix(l.Text, "e") {
+				t.Errorf("%q goes on behind what stops it", l.Text)
+			}
+		}
+	}
+	for i, rec := range logs[true] {
+		want := i == 2 || i == 3
+		for _, key := range []string{"eval/scores", "eval/objective/verifiable_correct_rate", "eval/pass_at_1", "eval/pass_at_4", "eval/pass_at_2_unbiased", "eval/sequence_lengths", "eval/stop_rate"} {
+			if _, has := rec[key]; has != want {
+				t.Errorf("step %d: %s is there: %v", i+1, key, has)
+			}
+		}
+		if rate, ok := rec["eval/pass_at_4"].(float64); ok && rate > 0.5 {
+			t.Errorf("step %d: %v of the prompts have a right answer", i+1, rate)
+		}
+		if rec["train_loss"] != logs[false][i]["train_loss"] || rec["optim/total_grad_norm"] != logs[false][i]["optim/total_grad_norm"] {
+			t.Errorf("step %d is another one without held-out prompts", i+1)
+		}
+	}
+}
+
 // TestGRPORefused: what cannot be is an error before anything is computed.
 func TestGRPORefused(t *testing.T) {
 	for _, c := range []struct {
@@ -298,6 +345,9 @@ func TestGRPORefused(t *testing.T) {
 		{[]string{"max_train_steps=null", "total_episodes=3"}, "total_episodes is 3"},
 		{[]string{"remap_verifier=regex=nothing"}, "nothing"},
 		{[]string{"clip_grad_norm=1", "max_grad_norm=2"}, "are both set"},
+		{[]string{"use_lora=true", "lora_dropout=0.1"}, "lora_dropout is 0.1"},
+		{[]string{"eval_response_length=30"}, "the model has 64 positions"},
+		{[]string{"dataset_mixer_eval_list=[gone.jsonl, '1.0']"}, "dataset_mixer_eval_list"},
 	} {
 		cfg, err := asked(t, t.TempDir(), c.overrides...)
 		if err == nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"olmo/adapt"
@@ -49,10 +50,7 @@ func (p *prompt) task(set *score.VerifierSet) (rollout.Task, error) {
 // those that are there and follow from the same. It returns the tasks by row, and a hash over all that
 // rewards follow from.
 func (r *Run) prompts(ctx context.Context, set *score.VerifierSet, c *GRPOConfig) ([]rollout.Task, string, error) {
-	kind := adapt.RLVR
-	if !c.ApplyVerifiableReward {
-		kind = adapt.Prompt
-	}
+	kind := c.rowKind()
 	path := c.promptsPath()
 	var tasks []rollout.Task
 	var lines []byte
@@ -101,17 +99,12 @@ func readTasks(lines []byte, set *score.VerifierSet) (tasks []rollout.Task, err 
 	return tasks, nil
 }
 
-// encodePrompts makes rows of the mixture's prompts, in its order. One that is longer than MaxLength is
-// counted and left out.
-func (r *Run) encodePrompts(ctx context.Context, kind adapt.Kind, set *score.VerifierSet, w *rowWriter) (tasks []rollout.Task, lines []byte, err error) {
-	c, e := r.Config, r.Encoder
+// eachPrompt reads the prompts of a config's mixture, in its order, and tells of each with what judges the
+// answers to it. reject, where it is not nil, takes rows that are none; warn is told what is odd.
+func (r *Run) eachPrompt(ctx context.Context, c *Config, kind adapt.Kind, set *score.VerifierSet, reject func(error) error, each func(p *prompt, task rollout.Task) error, warn func(text string)) error {
 	m, err := c.mixture()
 	if err != nil {
-		return nil, nil, err
-	}
-	var reject func(error) error
-	if c.SkipBadRows {
-		reject = w.reject
+		return err
 	}
 	taken, err := adapt.Read(ctx, m, func(row []byte) (*prompt, error) {
 		x, err := adapt.ParseRow(row, kind)
@@ -122,55 +115,70 @@ func (r *Run) encodePrompts(ctx context.Context, kind adapt.Kind, set *score.Ver
 		if _, err := p.task(set); err != nil {
 			return nil, err
 		}
-		p.ids, err = e.Prompt(&x.Conversation)
+		p.ids, err = r.Encoder.Prompt(&x.Conversation)
 		if err == nil && len(p.ids) == 0 {
-			err = fmt.Errorf("the template makes an empty prompt")
+			err = errors.New("the template makes an empty prompt")
 		}
 		return p, err
 	}, reject)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	index, long := 0, 0
+	index := 0
 	for _, t := range taken {
 		if text := t.Part.Suspicious(t.Of); text != "" {
-			w.r.Warnings = append(w.r.Warnings, text)
+			warn(text)
 		}
-		noted := false
 		for _, p := range t.Rows {
 			if c.MaxTrainSamples != nil && index >= *c.MaxTrainSamples {
-				break
+				return nil
 			}
 			p := *p // a row that is taken twice is two prompts
 			p.Index = index
 			index++
-			if !noted && p.form != "" {
-				noted = true
-				w.r.Notes = append(w.r.Notes, fmt.Sprintf("%s: rows in the form of %s are read as messages", t.Part.Name, p.form))
-			}
-			if len(p.ids) > e.MaxLength {
-				long++
-				continue
-			}
 			task, err := p.task(set)
-			if err != nil {
-				return nil, nil, err
-			}
-			line, err := json.Marshal(p)
 			if err == nil {
-				err = w.putPrompt(p.ids)
+				err = each(&p, task)
 			}
 			if err != nil {
-				return nil, nil, err
+				return err
 			}
-			tasks, lines = append(tasks, task), append(append(lines, line...), '\n')
 		}
 	}
-	w.r.Counts = fmt.Sprintf("prompts %d, dropped %d (longer than %d tokens); the longest has %d", index, long, e.MaxLength, w.r.Longest)
-	if len(tasks) == 0 {
-		return nil, nil, fmt.Errorf("no prompt is left: all %d have more than %d tokens\nhint: max_prompt_token_length", index, e.MaxLength)
+	return nil
+}
+
+// encodePrompts makes rows of the mixture's prompts. One that is longer than MaxLength is counted and left
+// out.
+func (r *Run) encodePrompts(ctx context.Context, kind adapt.Kind, set *score.VerifierSet, w *rowWriter) (tasks []rollout.Task, lines []byte, err error) {
+	var reject func(error) error
+	if r.Config.SkipBadRows {
+		reject = w.reject
 	}
-	return tasks, lines, nil
+	most, n, long := r.Encoder.MaxLength, 0, 0
+	forms := map[adapt.Form]bool{"": true}
+	err = r.eachPrompt(ctx, r.Config, kind, set, reject, func(p *prompt, task rollout.Task) error {
+		n++
+		if !forms[p.form] {
+			forms[p.form] = true
+			w.r.Notes = append(w.r.Notes, fmt.Sprintf("rows in the form of %s are read as messages", p.form))
+		}
+		if len(p.ids) > most {
+			long++
+			return nil
+		}
+		line, err := json.Marshal(p)
+		if err == nil {
+			err = w.putPrompt(p.ids)
+		}
+		tasks, lines = append(tasks, task), append(append(lines, line...), '\n')
+		return err
+	}, func(text string) { w.r.Warnings = append(w.r.Warnings, text) })
+	w.r.Counts = fmt.Sprintf("prompts %d, dropped %d (longer than %d tokens); the longest has %d", n, long, most, w.r.Longest)
+	if err == nil && len(tasks) == 0 {
+		err = fmt.Errorf("no prompt is left: all %d have more than %d tokens\nhint: max_prompt_token_length", n, most)
+	}
+	return tasks, lines, err
 }
 
 // putPrompt writes a prompt as a row without a token that trains.

@@ -58,6 +58,8 @@ type Run struct {
 
 	// Rollouts sample and judge answers, in reinforcement learning.
 	Rollouts train.Rollouts
+	// Evaluate, which may be nil, judges the model in the middle of the run.
+	Evaluate train.Evaluator
 
 	adapter               *train.AdapterConfig // nil: all weights train
 	start                 string               // the model: the config's, or one with more rows in its embedding

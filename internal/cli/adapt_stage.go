@@ -84,7 +84,7 @@ func runAdaptation(c *cobra.Command, verb string, cfg stageConfig, programs *pro
 		return err
 	}
 	return runTrain(c, "", r.Train, trainCall{
-		verb: verb, json: asJSON, files: r.Files, tok: r.Encoder.Tokenizer, record: stage.Record, rollouts: r.Rollouts,
+		verb: verb, json: asJSON, files: r.Files, tok: r.Encoder.Tokenizer, record: stage.Record, rollouts: r.Rollouts, evaluate: r.Evaluate,
 		finish: func() error { return r.Finish(c.Context(), warn) },
 	})
 }

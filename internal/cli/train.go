@@ -222,6 +222,8 @@ type trainCall struct {
 	finish func() error
 	// rollouts sample and judge answers, in reinforcement learning.
 	rollouts train.Rollouts
+	// evaluate, where it is set, judges the model in place of tasks.
+	evaluate train.Evaluator
 }
 
 func runTrain(c *cobra.Command, path string, cfg *train.Config, call trainCall) error {
@@ -264,6 +266,9 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, call trainCall) 
 	tasks, err := newDownstream(cfg, tok, p.print, warn)
 	if err != nil {
 		return err
+	}
+	if call.evaluate != nil {
+		tasks = call.evaluate
 	}
 	samples, err := newSampler(cfg, tok, p.print)
 	if err != nil {
