@@ -227,3 +227,18 @@ func TestEach(t *testing.T) {
 		t.Errorf("an empty file: %v", err)
 	}
 }
+
+// TestDate: a template that writes the date makes the same rows tomorrow.
+func TestDate(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "dated.jinja")
+	if err := os.WriteFile(file, []byte("{{ strftime_now('%d %b %Y') }}"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	template, err := Template(file, "testdata/tokenizer", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := template.Render(nil, nil, false); err != nil || text != "26 Jul 2024" {
+		t.Errorf("%q, %v", text, err)
+	}
+}

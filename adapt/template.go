@@ -63,6 +63,9 @@ func Template(name, folder string, addBOS bool) (*chat.Template, error) {
 	if err != nil && name != "" {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	if err == nil {
+		t.Now = chat.FixedTime
+	}
 	return t, err
 }
 

@@ -9,6 +9,11 @@ import (
 	"olmo/chat/jinja"
 )
 
+// FixedTime is a Now that is always the same, for what must come out tomorrow as it did today: what is asked
+// decides what is answered, and what is shown what is learnt. The date is that which Llama 3's templates have
+// themselves.
+func FixedTime() time.Time { return time.Date(2024, time.July, 26, 0, 0, 0, 0, time.UTC) }
+
 // Template is a chat template in the language of Jinja2, as Transformers runs it:
 // how a model that was trained to chat reads a conversation.
 type Template struct {

@@ -3,7 +3,6 @@ package eval
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"olmo/chat"
 )
@@ -48,7 +47,3 @@ func ReadTurns(t *chat.Template, turns []chat.Message) (text string, refused, er
 	}
 	return without, err, nil
 }
-
-// TemplateTime is the date that chat templates write: the same in each run, since what is asked
-// decides what is answered. It is that which Llama 3's templates have themselves.
-func TemplateTime() time.Time { return time.Date(2024, time.July, 26, 0, 0, 0, 0, time.UTC) }

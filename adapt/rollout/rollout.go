@@ -7,6 +7,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"olmo/eval/score"
@@ -199,7 +201,7 @@ func (r *Rollouts) judge(ctx context.Context, answers []*train.Rollout, how *sam
 		}
 	}
 	failed := map[string]int{}
-	var why error
+	why := map[string]error{}
 	for i, a := range answers {
 		if s := scored[i]; s != nil {
 			a.Verified, a.Verdicts = s.Sum, map[string]float64{}
@@ -208,13 +210,13 @@ func (r *Rollouts) judge(ctx context.Context, answers []*train.Rollout, how *sam
 			}
 			for _, f := range s.Failed {
 				failed[f.Verifier]++
-				why = f
+				why[f.Verifier] = f
 			}
 		}
 		a.Score, _ = r.Reward.Of(a.Verified, a.Text, a.Stopped)
 	}
-	for name, n := range failed {
-		r.Warn(fmt.Sprintf("the verifier %s failed for %d of %d answers, which count as 0: %v", name, n, len(answers), why))
+	for _, name := range slices.Sorted(maps.Keys(failed)) {
+		r.Warn(fmt.Sprintf("the verifier %s failed for %d of %d answers, which count as 0: %v", name, failed[name], len(answers), why[name]))
 	}
 	return nil
 }

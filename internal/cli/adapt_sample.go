@@ -11,7 +11,6 @@ import (
 	"olmo/adapt"
 	"olmo/adapt/sample"
 	"olmo/config"
-	"olmo/eval"
 	"olmo/eval/score"
 	"olmo/generate"
 	"olmo/lm"
@@ -208,7 +207,6 @@ func (o *sampleOptions) encoder(m *lm.Model) (*adapt.Encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Template.Now = eval.TemplateTime // the same prompts tomorrow
 	return e, nil
 }
 

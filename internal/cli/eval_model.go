@@ -140,7 +140,7 @@ func chatTemplate(m *lm.Model) (*chat.Template, error) {
 	if t == nil {
 		return nil, fmt.Errorf("the model %s has no chat template, so --chat has no form to put turns in\nhint: put its chat_template.jinja beside the weights", m.Path)
 	}
-	t.Now = eval.TemplateTime
+	t.Now = chat.FixedTime
 	return t, nil
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"olmo/chat"
 	"olmo/eval"
 	"olmo/lm"
 	"olmo/tokenizer"
@@ -106,7 +107,7 @@ func readTurns(j *eval.Job, folder string) error {
 	if template == nil {
 		return fmt.Errorf("%s has no chat template\nhint: it stands in chat_template.jinja or tokenizer_config.json", folder)
 	}
-	template.Now = eval.TemplateTime
+	template.Now = chat.FixedTime
 	for d, err := range j.Each() {
 		if err != nil {
 			return err
