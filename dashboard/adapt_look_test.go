@@ -15,12 +15,12 @@ import (
 )
 
 // steps writes the log of a run of adaptation, of which a function tells the figures.
-func steps(t *testing.T, dir string, n int, figures func(n int, noise func(k int) float64) runlog.Record) {
+func steps(t *testing.T, dir string, n int, config string, figures func(n int, noise func(k int) float64) runlog.Record) {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "config.yaml"), []byte(fmt.Sprintf("run_name: %s\nsave_folder: out\nstop_at: %d\n", filepath.Base(dir), n)), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "config.yaml"), []byte(fmt.Sprintf("run_name: %s\nsave_folder: out\nstop_at: %d\n%s", filepath.Base(dir), n, config)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	log, err := runlog.Open(filepath.Join(dir, "metrics.jsonl"), 0)
@@ -38,14 +38,15 @@ func steps(t *testing.T, dir string, n int, figures func(n int, noise func(k int
 	}
 }
 
-// preferred writes a run of dpo whose answers lose probability, the chosen ones too.
-func preferred(t *testing.T, dir string) {
+// preferred writes a run of dpo. Answers are longer from step to step, and lose so much probability a
+// step, the chosen ones too.
+func preferred(t *testing.T, dir string, lost float64) {
 	t.Helper()
-	steps(t, dir, 60, func(n int, noise func(int) float64) runlog.Record {
+	steps(t, dir, 60, "objective:\n  name: dpo\n  beta: 0.1\n  reference_sha256: ab\n", func(n int, noise func(int) float64) runlog.Record {
 		x := float64(n) / 60
-		chosen, rejected := -1.5*x+0.1*noise(1), -4*x+0.2*noise(2)
+		chosen, rejected := -0.1*lost*float64(n)+0.1*noise(1), -4*x+0.2*noise(2)
 		return runlog.Record{
-			"train_loss": 0.69 - 0.4*x + 0.03*noise(3), "logps/chosen": -80 + 10*chosen, "logps/rejected": -84 + 10*rejected,
+			"train_loss": 0.69 - 0.4*x + 0.03*noise(3), "logps/chosen": -80 - 20*x + 10*chosen, "logps/rejected": -84 - 20*x + 10*rejected,
 			"rewards/chosen": chosen, "rewards/rejected": rejected, "rewards/margin": chosen - rejected, "rewards/accuracy": min(0.5+x/2+0.05*noise(4), 1),
 		}
 	})
@@ -54,7 +55,7 @@ func preferred(t *testing.T, dir string) {
 // reinforced writes a run of grpo.
 func reinforced(t *testing.T, dir string, n int) {
 	t.Helper()
-	steps(t, dir, n, func(i int, noise func(int) float64) runlog.Record {
+	steps(t, dir, n, "", func(i int, noise func(int) float64) runlog.Record {
 		x := float64(i) / float64(n)
 		return runlog.Record{
 			"train_loss": 0.01 * noise(1), "scores": 10 * (0.2 + 0.6*x + 0.1*noise(2)), "objective/verifiable_correct_rate": 0.2 + 0.6*x + 0.1*noise(2),
@@ -71,7 +72,7 @@ func reinforced(t *testing.T, dir string, n int) {
 func TestLookAdaptation(t *testing.T) {
 	b := pagetest.Open(t)
 	root := t.TempDir()
-	preferred(t, filepath.Join(root, "preferred"))
+	preferred(t, filepath.Join(root, "preferred"), 0.25)
 	reinforced(t, filepath.Join(root, "reinforced"), 40)
 	sampleTo(t, filepath.Join(root, "reinforced"), 1, 3)
 	h, err := dashboard.Handler([]string{root}, source{})
@@ -89,8 +90,13 @@ func TestLookAdaptation(t *testing.T) {
 		s, _ := b.Eval(fmt.Sprintf("document.querySelector(%q)?.textContent ?? 'nothing'", selector)).(string)
 		return s
 	}
-	if got := text(`figure[data-key="logps"] .says.bad`); !strings.HasPrefix(got, "preferred: the log-probability of chosen answers falls, from -80") {
+	if got := text(`figure[data-key="logps"] .says.bad`); !strings.HasPrefix(got, "preferred: chosen answers have lost 14.") {
 		t.Errorf("of the chosen answers' log-probabilities it says %q", got)
+	}
+	preferred(t, filepath.Join(root, "preferred"), 0)
+	b.Go(s.URL+"/", ready)
+	if got := text(`figure[data-key="logps"] .says`); got != "" {
+		t.Errorf("of longer answers that lose nothing it says %q", got)
 	}
 	if got := text(`figure[data-key="ratios"] .says`); got != "" {
 		t.Errorf("of ratios that are 1 it says %q", got)
@@ -119,7 +125,7 @@ func TestLookRollouts(t *testing.T) {
 	root := t.TempDir()
 	dir := filepath.Join(root, "reinforced")
 	reinforced(t, dir, 40)
-	preferred(t, filepath.Join(root, "preferred"))
+	preferred(t, filepath.Join(root, "preferred"), 0)
 	sampleTo(t, dir, 1, 30)
 	h, err := dashboard.Handler([]string{root}, source{})
 	if err != nil {

@@ -182,11 +182,18 @@ function ends(r, key) {
   return values.length < 4 ? null : [mean(values.slice(0, n)), mean(values.slice(-n))];
 }
 
+// change is the log-probability of chosen answers in the beginning, and by how much the end differs: of the
+// same answers by the reference, where there is one, since those of another step may be longer.
+function change(r) {
+  const logps = ends(r, "logps/chosen"), rewards = ends(r, "rewards/chosen"), beta = +r.config["objective.beta"];
+  if (!logps) return null;
+  return [logps[0], r.config["objective.reference_sha256"] && rewards && beta > 0 ? rewards[1] / beta : logps[1] - logps[0]];
+}
+
 // warnings say of a chart what is a sign that something goes wrong; nothing where none is there.
 const warnings = {
-  // It falls where it has lost a tenth of what it began with: noise is less than that.
-  "logps": () => shown().map(r => [r, ends(r, "logps/chosen")]).filter(([, e]) => e && e[1] < e[0] - .1 * Math.abs(e[0]))
-    .map(([r, e]) => `${r.name}: the log-probability of chosen answers falls, from ${number(e[0])} to ${number(e[1])}. The model forgets the better answers, too: fewer steps, a lower rate or a larger beta.`).join(" "),
+  "logps": () => shown().map(r => [r, change(r)]).filter(([, c]) => c && c[1] < -.1 * Math.abs(c[0]))
+    .map(([r, c]) => `${r.name}: chosen answers have lost ${number(-c[1])} of log-probability, which began at ${number(c[0])}. The model forgets the better answers, too: fewer steps, a lower rate or a larger beta.`).join(" "),
   "ratios": () => shown().map(r => {
     const d = r.whole || r.data, at = d ? d.steps.filter((_, i) => ["val/ratio_min", "val/ratio_max"].some(k => d.series[k] && d.series[k][i] !== null && d.series[k][i] !== 1)) : [];
     return at.length ? `${r.name}: not 1 at step ${number(at[0])}${at.length > 1 ? ` and ${at.length - 1} of the others shown` : ""}. Before the first update of a step nothing but 1 is right: sampling and training disagree.` : "";
