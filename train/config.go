@@ -265,10 +265,13 @@ func (f *InstanceFilterConfig) SetDefaults() {
 // EvaluatorConfig is one evaluation in the loop.
 type EvaluatorConfig struct {
 	Label               string     `yaml:"label"`
-	Type                string     `yaml:"type"` // lm, downstream
+	Type                string     `yaml:"type"` // lm, rows, downstream
 	Data                DataConfig `yaml:"data"`
 	DeviceEvalBatchSize *int       `yaml:"device_eval_batch_size"`
 	SubsetNumBatches    *int       `yaml:"subset_num_batches"`
+	// Reference is objective.reference for the rows of type rows.
+	Reference       string `yaml:"reference,omitempty"`
+	ReferenceSHA256 string `yaml:"reference_sha256,omitempty"`
 }
 
 // SetDefaults gives OLMo's defaults.

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -47,7 +48,7 @@ func (c *Config) dataset() (tokens.DatasetConfig, error) {
 func (c *Config) datasetOf(data *DataConfig) tokens.DatasetConfig {
 	d := tokens.DatasetConfig{
 		Paths: data.paths(), LabelMaskPaths: data.LabelMaskPaths, DType: tokens.DType(data.MemmapDType),
-		ChunkSize: c.row(), RowGroup: data.RowGroup, DocLens: data.GenerateDocLengths, EOS: int32(c.Model.EOSTokenID),
+		ChunkSize: cmp.Or(data.RowLength, c.row()), RowGroup: data.RowGroup, DocLens: data.GenerateDocLengths, EOS: int32(c.Model.EOSTokenID),
 		PAD: int32(c.Model.PadTokenID), Index: c.dataFolder(), Layout: data.Name, Long: data.LongDocStrategy, SourceGroup: data.SourceGroupSize, MinLength: data.MinSequenceLength,
 		DocsPerInstance: data.DocsPerInstance, ChunksPerDoc: data.ChunksPerDoc, InterleaveSeed: data.InterleavingSeed, Exempt: data.InterleavingExemptPaths,
 	}

@@ -1,6 +1,8 @@
 package train
 
 import (
+	"cmp"
+
 	"olmo/data/tokens"
 	"olmo/device"
 	"olmo/graph"
@@ -99,7 +101,7 @@ func (c *Config) memory(m *model.Config, groups []Group, needs Needs) Memory {
 	n := Memory{Memory: needs(c.options(), step, g, c.Optimizer.updateGraph(groups, uses))}
 	if o := c.evaluationOptions(); o.Rows > 0 {
 		g := graph.New()
-		m.Loss(g, 0)
+		evaluation(m, g)
 		n.Scratch = max(n.Scratch, needs(o, step, g).Scratch)
 	}
 	if c.Rollouts != nil {
@@ -140,12 +142,15 @@ func (c *Config) options() device.Options {
 }
 
 // evaluationOptions are what the loss on held-out sets is compiled for; no rows without
-// evaluators of type lm.
+// evaluators of type lm or rows.
 func (c *Config) evaluationOptions() device.Options {
 	o := device.Options{BF16: c.Precision == AMPBF16}
 	for i := range c.Evaluators {
-		if e := &c.Evaluators[i]; e.Type == "lm" {
+		switch e := &c.Evaluators[i]; e.Type {
+		case "lm":
 			o.Rows = max(o.Rows, c.EvaluationBatch(e)*c.Model.MaxSequenceLength)
+		case "rows":
+			o.Rows = max(o.Rows, c.EvaluationBatch(e)*cmp.Or(e.Data.RowLength, c.row())*max(e.Data.RowGroup, 1))
 		}
 	}
 	return o

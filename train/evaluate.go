@@ -8,6 +8,7 @@ import (
 
 	"olmo/data/tokens"
 	"olmo/graph"
+	"olmo/model"
 	"olmo/numeric"
 	"olmo/runlog"
 )
@@ -29,10 +30,17 @@ func (t *Trainer) openEvaluators() error {
 		e := &t.cfg.Evaluators[i]
 		switch e.Type {
 		case "lm":
+		case "rows":
+			h, err := t.openHeldOutRows(e)
+			if err != nil {
+				return fmt.Errorf("evaluators[%d], %s: %w", i, e.Label, err)
+			}
+			t.heldOutRows = append(t.heldOutRows, h)
+			continue
 		case "downstream":
 			continue
 		default:
-			return fmt.Errorf("evaluators[%d].type: %q is not known\nhint: one of lm, downstream", i, e.Type)
+			return fmt.Errorf("evaluators[%d].type: %q is not known\nhint: one of lm, rows, downstream", i, e.Type)
 		}
 		h, err := t.openHeldOut(e)
 		if err != nil {
@@ -45,13 +53,22 @@ func (t *Trainer) openEvaluators() error {
 		return nil
 	}
 	g := graph.New()
-	t.model.Loss(g, 0)
+	evaluation(t.model, g)
 	var err error
 	t.eval, err = t.dev.Compile(g, o)
 	if err != nil {
 		return fmt.Errorf("compiling the evaluation: %w", err)
 	}
 	return nil
+}
+
+// evaluation writes what held-out sets are measured with into a graph.
+func evaluation(m *model.Config, g *graph.Graph) {
+	if m.Reward {
+		m.Rewards(g)
+		return
+	}
+	m.Loss(g, 0)
 }
 
 // openHeldOut opens the files of an evaluator and draws the instances to look at: all, or
@@ -125,6 +142,11 @@ func (t *Trainer) evaluateHeldOut(ctx context.Context, rec runlog.Record) error 
 			ce, core := l.instances/float64(l.n), l.tokens/float64(l.counted)
 			rec["eval/"+label+"/CrossEntropyLoss"], rec["eval/"+label+"/Perplexity"] = ce, numeric.Exp(ce)
 			rec["eval/lm/"+label+"/CE loss"], rec["eval/lm/"+label+"/PPL"] = core, numeric.Exp(core)
+		}
+	}
+	for _, h := range t.heldOutRows {
+		if err := t.measureRows(ctx, h, rec); err != nil {
+			return fmt.Errorf("evaluating %s at step %d: %w", h.label, t.state.Step, err)
 		}
 	}
 	return nil

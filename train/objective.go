@@ -61,8 +61,8 @@ func (c *Config) checkObjective() error {
 		return fmt.Errorf("objective.name %s compares with a reference: objective.reference_sha256 is not set", o.Name)
 	case o.Name == objective.Reward && c.Adapter != nil:
 		return errors.New("adapter is set, and a reward model trains all weights: its head is none of an adapter's matrices")
-	case o.Name == objective.Reward && len(c.SamplePrompts)+len(c.Evaluators) > 0:
-		return errors.New("sample_prompts or evaluators are set, and a reward model gives no text and no probabilities")
+	case o.Name == objective.Reward && (len(c.SamplePrompts) > 0 || slices.ContainsFunc(c.Evaluators, func(e EvaluatorConfig) bool { return e.Type != "rows" })):
+		return errors.New("sample_prompts or evaluators of another type than rows are set, and a reward model gives no text and no probabilities")
 	case c.SoftmaxAuxiliaryLoss:
 		return errors.New("softmax_auxiliary_loss is a part of the cross entropy: it does not go with an objective")
 	}
@@ -107,20 +107,37 @@ func (c *Config) objective() (stepLoss, error) {
 	case o == nil:
 		return nil, nil
 	}
+	p, err := o.pairs(o.Reference, o.ReferenceSHA256)
+	if err != nil {
+		return nil, fmt.Errorf("objective.reference: %w", err)
+	}
+	return p, nil
+}
+
+// pairs is the objective over the rows of a data set, with their file of references and its hash.
+func (o *ObjectiveConfig) pairs(reference, sha256Hex string) (pairLoss, error) {
 	p := pairs{objective: o.preference()}
-	if o.ReferenceSHA256 != "" && (o.Name.HasReference() || o.Name == objective.Reward) {
-		if o.Reference == "" {
-			return nil, errors.New("objective.reference, the file of the reference's log-probabilities or of margins, is not set")
+	if o.Name.HasReference() || o.Name == objective.Reward && sha256Hex != "" {
+		if reference == "" {
+			return nil, errors.New("the file of the reference's log-probabilities, or of margins, is not set")
 		}
 		var err error
-		if p.reference, err = references(o.Reference, o.ReferenceSHA256); err != nil {
-			return nil, fmt.Errorf("objective.reference: %w", err)
+		if p.reference, err = references(reference, sha256Hex); err != nil {
+			return nil, err
 		}
 	}
 	if o.Name == objective.Reward {
-		return &rewardPairs{pairs: p}, nil
+		return &rewardPairs{p}, nil
 	}
 	return &p, nil
+}
+
+// pairLoss is a loss of pairs, which can go on from batch to batch.
+type pairLoss interface {
+	stepLoss
+	next(in *item)
+	// over is the mean loss of so many pairs, and adds what was measured of them.
+	over(n int, rec runlog.Record) (loss float64)
 }
 
 // pairs is a loss of pairs.
@@ -135,6 +152,13 @@ type pairs struct {
 func (p *pairs) begin(in *item) {
 	p.in = in
 	p.sum = pairSums{}
+}
+
+func (p *pairs) next(in *item) { p.in = in }
+
+func (p *pairs) over(n int, rec runlog.Record) (loss float64) {
+	p.sum.fill(rec, float64(n))
+	return p.sum.loss / float64(n)
 }
 
 // seed takes the pairs one after the other, so that the step's sums are the same in any micro-batches.

@@ -33,6 +33,7 @@ func (c *Config) inputs() []*string {
 	data(&c.Data)
 	for i := range c.Evaluators {
 		data(&c.Evaluators[i].Data)
+		all = append(all, &c.Evaluators[i].Reference)
 	}
 	if c.Adapter != nil {
 		all = append(all, &c.Adapter.InitWeights)
@@ -208,7 +209,7 @@ func (c *Config) Placed(at func(input string) string) *Config {
 		for _, path := range e.Data.Files() {
 			lost = lost || at(path) == ""
 		}
-		return lost
+		return lost || e.Reference != "" && at(e.Reference) == ""
 	})
 	out.Inputs, out.given = map[string]string{}, nil
 	for _, p := range out.inputs() {

@@ -65,6 +65,9 @@ func (p *rewardPairs) seed(from, to int, _ *graph.Batch, rewards, d []float32) {
 	}
 }
 
-func (p *rewardPairs) fill(rec runlog.Record) {
-	p.sum.fillRewards(rec, float64(p.in.B))
+func (p *rewardPairs) fill(rec runlog.Record) { p.sum.fillRewards(rec, float64(p.in.B)) }
+
+func (p *rewardPairs) over(n int, rec runlog.Record) (loss float64) {
+	p.sum.fillRewards(rec, float64(n))
+	return p.sum.loss / float64(n)
 }

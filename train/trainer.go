@@ -163,6 +163,7 @@ type Trainer struct {
 	targets          int        // tokens of the last step that have one
 	lastLoss         float64
 	heldOut          []heldOut
+	heldOutRows      []heldOutRows
 	eval             device.Program // of the loss on held-out sets, nil without
 }
 
@@ -419,7 +420,10 @@ func (t *Trainer) Close() error {
 	for _, h := range t.heldOut {
 		errs = append(errs, h.data.Close())
 	}
-	t.heldOut = nil
+	for _, h := range t.heldOutRows {
+		errs = append(errs, h.data.Close())
+	}
+	t.heldOut, t.heldOutRows = nil, nil
 	return errors.Join(errs...)
 }
 

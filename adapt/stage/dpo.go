@@ -16,6 +16,7 @@ import (
 // DPOConfig is what the YAML file of preference tuning says.
 type DPOConfig struct {
 	Config         `yaml:",inline"`
+	HeldOut        `yaml:",inline"`
 	Beta           float64                  `yaml:"beta"`
 	LossType       objective.PreferenceLoss `yaml:"loss_type"`
 	LabelSmoothing float64                  `yaml:"label_smoothing"`
@@ -48,7 +49,7 @@ type unusedDPO struct {
 // DefaultDPO returns open-instruct's defaults of dpo_tune_cache.py.
 func DefaultDPO() *DPOConfig {
 	p := objective.DefaultPreference
-	c := &DPOConfig{Config: shared(), Beta: p.Beta, LossType: p.Loss, LabelSmoothing: p.LabelSmoothing, GammaBetaRatio: p.GammaBetaRatio}
+	c := &DPOConfig{Config: shared(), HeldOut: defaultHeldOut(), Beta: p.Beta, LossType: p.Loss, LabelSmoothing: p.LabelSmoothing, GammaBetaRatio: p.GammaBetaRatio}
 	c.DatasetTransformFn = []string{"preference_tulu_tokenize_and_truncate_v1", "preference_tulu_filter_v1"}
 	c.WarmupRatio, c.NumTrainEpochs, c.CheckpointingSteps = 0.1, 1, "500"
 	return c
@@ -61,6 +62,9 @@ func LoadDPO(path string, overrides []string) (*DPOConfig, error) {
 		return nil, err
 	}
 	if err := c.check(path, DefaultDPO().NumTrainEpochs); err != nil {
+		return nil, err
+	}
+	if err := c.find(path); err != nil {
 		return nil, err
 	}
 	if _, err := preferenceTransforms.trainOn(c.DatasetTransformFn); err != nil {
@@ -95,7 +99,26 @@ func (c *DPOConfig) Plan(ctx context.Context, h Host) (*Run, error) {
 	if err := r.gather(ctx, answers(adapt.Preference, r.Encoder), h); err != nil {
 		return nil, err
 	}
-	return r, c.plan(ctx, r, h)
+	if err := c.plan(ctx, r, h); err != nil {
+		return nil, err
+	}
+	rows, err := c.HeldOut.rows(ctx, r, answers(adapt.Preference, r.Encoder), h)
+	if err != nil || rows == nil {
+		return r, err
+	}
+	e := c.HeldOut.plan(r.Train, rows, 2)
+	switch {
+	case c.LossType.HasReference() && h.DryRun:
+		e.Reference, e.ReferenceSHA256 = "heldout-reference.json", "not computed"
+	case c.LossType.HasReference():
+		e.Reference = filepath.Join(c.OutputDir, "data", "heldout-reference.json")
+		t := *r.Train
+		t.Data = e.Data
+		if e.ReferenceSHA256, err = c.reference(ctx, r, &t, rows, e.Reference, h); err != nil {
+			return nil, fmt.Errorf("reference log-probabilities of dataset_mixer_eval_list: %w", err)
+		}
+	}
+	return r, r.Train.Validate()
 }
 
 // plan makes the config of the run.
@@ -108,7 +131,7 @@ func (c *DPOConfig) plan(ctx context.Context, r *Run, h Host) (err error) {
 		o.Reference, o.ReferenceSHA256 = "reference.json", "not computed"
 	} else if c.LossType.HasReference() {
 		o.Reference = filepath.Join(c.OutputDir, "data", "reference.json")
-		if o.ReferenceSHA256, err = c.reference(ctx, r, o.Reference, h); err != nil {
+		if o.ReferenceSHA256, err = c.reference(ctx, r, r.Train, r.Rows, o.Reference, h); err != nil {
 			return fmt.Errorf("reference log-probabilities: %w", err)
 		}
 	} else if c.CacheLogprobsOnly {
@@ -119,9 +142,9 @@ func (c *DPOConfig) plan(ctx context.Context, r *Run, h Host) (err error) {
 	return r.Train.Validate()
 }
 
-// reference makes the file of the reference's log-probabilities, or takes the one that is there and follows
-// from the same model and rows, and returns its hash.
-func (c *DPOConfig) reference(ctx context.Context, r *Run, path string, h Host) (string, error) {
+// reference makes the file of the reference's log-probabilities of the rows that are a training's data, or
+// takes the one that is there and follows from the same model and rows, and returns its hash.
+func (c *DPOConfig) reference(ctx context.Context, r *Run, t *train.Config, rows *Rows, path string, h Host) (string, error) {
 	name := c.ReferenceModel
 	if name == "" {
 		name = r.start
@@ -155,7 +178,7 @@ func (c *DPOConfig) reference(ctx context.Context, r *Run, path string, h Host) 
 		Rows, Model string
 		Precision   train.Precision
 		Length      int
-	}{r.Rows.of.String(), of, c.Precision, r.Train.Data.RowLength})
+	}{rows.of.String(), of, c.Precision, t.Data.RowLength})
 	if err != nil {
 		return "", err
 	}
@@ -167,7 +190,7 @@ func (c *DPOConfig) reference(ctx context.Context, r *Run, path string, h Host) 
 	if err != nil {
 		return "", err
 	}
-	sums, err := r.Train.Scores(ctx, l, adapter, dev, func(done, total int) { h.See("reference log-probabilities", done, total) })
+	sums, err := t.Scores(ctx, l, adapter, dev, func(done, total int) { h.See("reference log-probabilities", done, total) })
 	if err != nil {
 		return "", err
 	}

@@ -14,7 +14,10 @@ import (
 
 // RewardConfig is what the YAML file of a reward model's training says.
 type RewardConfig struct {
-	Config `yaml:",inline"`
+	Config  `yaml:",inline"`
+	HeldOut `yaml:",inline"`
+	// NumEvals is how often held-out rows are measured, evenly over the run; local_eval_every wins.
+	NumEvals int `yaml:"num_evals"`
 	// MaxTokenLength and MaxPromptTokenLength are the most tokens of a conversation, and of what comes
 	// before its last answer, the answer's header included: a pair with more is left out.
 	MaxTokenLength       int     `yaml:"max_token_length"`
@@ -43,11 +46,13 @@ type unusedReward struct {
 	UseCache              any `yaml:"use_cache,omitempty"`
 	GetTokenizerFn        any `yaml:"get_tokenizer_fn,omitempty"`
 	UseFast               any `yaml:"use_fast,omitempty"`
+	PerDeviceEvalBatch    any `yaml:"per_device_eval_batch_size,omitempty"`
+	EvalFreq              any `yaml:"eval_freq,omitempty"`
 }
 
 // DefaultReward returns open-instruct's defaults of reward_modeling.py.
 func DefaultReward() *RewardConfig {
-	c := &RewardConfig{Config: shared(), MaxTokenLength: 512, MaxPromptTokenLength: 256, Eps: 1e-5}
+	c := &RewardConfig{Config: shared(), NumEvals: 1, MaxTokenLength: 512, MaxPromptTokenLength: 256, Eps: 1e-5}
 	c.DatasetTransformFn = []string{"preference_tokenize_v1", "preference_filter_v1"}
 	c.OutputDir, c.Seed, c.NumTrainEpochs, c.WeightDecay = "output", 1, 1, 0.01
 	c.PerDeviceTrainBatchSize, c.GradientAccumulationSteps = 1, 8
@@ -61,6 +66,9 @@ func LoadReward(path string, overrides []string) (*RewardConfig, error) {
 		return nil, err
 	}
 	if err := c.check(path, DefaultReward().NumTrainEpochs); err != nil {
+		return nil, err
+	}
+	if err := c.find(path); err != nil {
 		return nil, err
 	}
 	if _, err := rewardTransforms.trainOn(c.DatasetTransformFn); err != nil {
@@ -84,6 +92,8 @@ func LoadReward(path string, overrides []string) (*RewardConfig, error) {
 		return nil, fmt.Errorf("eps is %v, it must be above 0", c.Eps)
 	case c.UseLoRA:
 		return nil, errors.New("use_lora is set, and the head of a reward model trains, too, which an adapter does not hold\nhint: without it all weights train")
+	case c.NumEvals < 0:
+		return nil, fmt.Errorf("num_evals is %d, it must not be negative", c.NumEvals)
 	case c.TotalEpisodes != nil:
 		return nil, errors.New("total_episodes is set: in open-instruct it changes the schedule and not how long the run is\nhint: max_train_steps says that, for both")
 	}
@@ -115,7 +125,21 @@ func (c *RewardConfig) Plan(ctx context.Context, h Host) (*Run, error) {
 	if first := r.Rows.First.IDs; m.PAD == first[len(first)-1] {
 		h.Warn(fmt.Sprintf("pad_token_id %d of the model is the token that ends the conversations: Transformers takes it for padding, and the reward of the token before it\nhint: a tokenizer and config.json with another pad token", m.PAD))
 	}
-	return r, nil
+	if c.NumEvals == 0 && c.LocalEvalEvery == 0 {
+		return r, nil
+	}
+	rows, err := c.HeldOut.rows(ctx, r, c.judged(r.Encoder.MaxLength), h)
+	if err != nil || rows == nil {
+		return r, err
+	}
+	e := c.HeldOut.plan(r.Train, rows, 2)
+	if c.LocalEvalEvery == 0 {
+		r.Train.EvalInterval = max(r.Train.MaxDuration.Steps/c.NumEvals, 1)
+	}
+	if e.Reference, e.ReferenceSHA256, err = c.margins(rows, "heldout-margins.json"); err != nil {
+		return nil, err
+	}
+	return r, r.Train.Validate()
 }
 
 // judged are rows of whole conversations of at most so many tokens, whose last ones have the reward.
@@ -189,11 +213,20 @@ func (c *RewardConfig) plan(r *Run) (err error) {
 	r.Summary = "loss −log σ(chosen − rejected)"
 	if r.Rows.Margins != nil {
 		r.Summary = "loss −log σ(chosen − rejected − margin)"
-		t.Objective.Reference = filepath.Join(c.OutputDir, "data", "margins.json")
-		margins := &train.References{Of: r.Rows.of.String(), Sums: r.Rows.Margins}
-		if t.Objective.ReferenceSHA256, err = margins.Write(t.Objective.Reference); err != nil {
-			return err
-		}
+	}
+	if t.Objective.Reference, t.Objective.ReferenceSHA256, err = c.margins(r.Rows, "margins.json"); err != nil {
+		return err
 	}
 	return t.Validate()
+}
+
+// margins writes the margins of rows into a file of output_dir, where there are any, and returns its path and
+// hash.
+func (c *RewardConfig) margins(rows *Rows, name string) (path, sha256Hex string, err error) {
+	if rows.Margins == nil {
+		return "", "", nil
+	}
+	path = filepath.Join(c.OutputDir, "data", name)
+	sha256Hex, err = (&train.References{Of: rows.of.String(), Sums: rows.Margins}).Write(path)
+	return path, sha256Hex, err
 }

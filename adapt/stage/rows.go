@@ -2,6 +2,7 @@ package stage
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -64,7 +65,9 @@ func (c *Config) mixture() (*adapt.Mixture, error) {
 type rowMaker struct {
 	kind adapt.Kind
 	name string // of the files
-	also any    // what the rows follow from beside data, encoder and tokenizer
+	// rejects is the name of the file of rows that are none, rejects.jsonl where it is empty.
+	rejects string
+	also    any // what the rows follow from beside data, encoder and tokenizer
 	// encode makes the rows of one of the data set's, none to leave it out.
 	encode func(e *adapt.Encoder, r *adapt.Row) ([]*adapt.Example, error)
 	counts counts
@@ -194,7 +197,7 @@ func (r *Run) remember(maker rowMaker, rows func(w *rowWriter) error) (*Rows, er
 		}
 	}
 	w := newRowWriter(stem, r.vocabulary, maker.counts)
-	w.r.Rejects, w.r.of = filepath.Join(folder, "rejects.jsonl"), of
+	w.r.Rejects, w.r.of = filepath.Join(folder, cmp.Or(maker.rejects, "rejects.jsonl")), of
 	if err := rows(w); err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 // SFTConfig is what the YAML file of supervised fine-tuning says.
 type SFTConfig struct {
 	Config       `yaml:",inline"`
+	HeldOut      `yaml:",inline"`
 	TrainOn      adapt.TrainOn `yaml:"train_on"`
 	Reduction    Reduction     `yaml:"reduction"`
 	FinalLRRatio *float64      `yaml:"final_lr_ratio"`
@@ -34,7 +35,7 @@ const (
 
 // DefaultSFT returns open-instruct's defaults of finetune.py.
 func DefaultSFT() *SFTConfig {
-	c := &SFTConfig{Config: shared(), TrainOn: adapt.EveryAnswer, Reduction: Token}
+	c := &SFTConfig{Config: shared(), HeldOut: defaultHeldOut(), TrainOn: adapt.EveryAnswer, Reduction: Token}
 	c.DatasetTransformFn = []string{"sft_tulu_tokenize_and_truncate_v1", "sft_tulu_filter_v1"}
 	c.WarmupRatio, c.NumTrainEpochs = 0.03, 2
 	return c
@@ -47,6 +48,9 @@ func LoadSFT(path string, overrides []string) (*SFTConfig, error) {
 		return nil, err
 	}
 	if err := c.check(path, DefaultSFT().NumTrainEpochs); err != nil {
+		return nil, err
+	}
+	if err := c.find(path); err != nil {
 		return nil, err
 	}
 	for _, err := range []error{
@@ -95,7 +99,15 @@ func (c *SFTConfig) Plan(ctx context.Context, h Host) (*Run, error) {
 		return nil, err
 	}
 	r.Summary = fmt.Sprintf("reduction %s", c.Reduction)
-	return r, c.plan(r)
+	if err := c.plan(r); err != nil {
+		return nil, err
+	}
+	rows, err := c.HeldOut.rows(ctx, r, answers(adapt.SFT, r.Encoder), h)
+	if err != nil || rows == nil {
+		return r, err
+	}
+	c.HeldOut.plan(r.Train, rows, 1)
+	return r, r.Train.Validate()
 }
 
 // plan makes the config of the run.

@@ -40,7 +40,10 @@ func (r *Record) evaluations(from, to int) (*evaluations, error) {
 		for _, list := range v.Data.Datasets {
 			files = append(files, list...)
 		}
-		return v.Type != "lm" || slices.ContainsFunc(files, func(f string) bool { return !exists(f) })
+		if v.Reference != "" {
+			files = append(files, v.Reference)
+		}
+		return v.Type == "downstream" || slices.ContainsFunc(files, func(f string) bool { return !exists(f) })
 	})
 	if len(c.Evaluators) > 0 {
 		e.config = c
