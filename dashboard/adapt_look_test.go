@@ -57,7 +57,7 @@ func reinforced(t *testing.T, dir string, n int) {
 	t.Helper()
 	steps(t, dir, n, "", func(i int, noise func(int) float64) runlog.Record {
 		x := float64(i) / float64(n)
-		return runlog.Record{
+		r := runlog.Record{
 			"train_loss": 0.01 * noise(1), "scores": 10 * (0.2 + 0.6*x + 0.1*noise(2)), "objective/verifiable_correct_rate": 0.2 + 0.6*x + 0.1*noise(2),
 			"objective/gsm8k_correct_rate": 0.1 + 0.6*x + 0.1*noise(3), "objective/max_length_correct_rate": 0.9, "policy/entropy_avg": 1.2 - 0.7*x + 0.05*noise(4),
 			"val/sequence_lengths": 60 + 80*x + 5*noise(5), "val/sequence_lengths_min": 4, "val/sequence_lengths_max": 128, "val/stop_rate": 0.95 - 0.2*x,
@@ -65,6 +65,10 @@ func reinforced(t *testing.T, dir string, n int) {
 			"val/ratio_min_all": 0.8 + 0.05*noise(7), "val/ratio_max_all": 1.3 + 0.05*noise(8), "val/filtered_prompts": float64(i % 4), "batch/total_prompts": 16,
 			"throughput/device/sampling_seconds": 1.5,
 		}
+		if i%10 == 0 {
+			r["eval/scores"], r["eval/pass_at_1"], r["eval/pass_at_1_unbiased"], r["eval/pass_at_2_unbiased"] = 5*x, x/2, x/2, 0.8*x
+		}
+		return r
 	})
 }
 
@@ -101,13 +105,15 @@ func TestLookAdaptation(t *testing.T) {
 	if got := text(`figure[data-key="ratios"] .says`); got != "" {
 		t.Errorf("of ratios that are 1 it says %q", got)
 	}
-	for key, lines := range map[string]float64{"train_loss": 2, "rewards": 2, "logps": 2, "lengths": 3, "ratios": 2, "groups": 2, "learning rate": 2} {
+	for key, lines := range map[string]float64{"train_loss": 2, "rewards": 2, "logps": 2, "lengths": 3, "ratios": 2, "groups": 2, "learning rate": 2, "passed": 2, "eval/scores": 1} {
 		if n := b.Eval(fmt.Sprintf(`document.querySelectorAll('figure[data-key="%s"] path:not(.faint)').length`, key)); n != lines {
 			t.Errorf("%v lines of %s, want %v", n, key, lines)
 		}
 	}
-	if got := text(`figure[data-key="learning_rate"]`); got != "nothing" {
-		t.Error("the learning rate is drawn twice")
+	for _, key := range []string{"learning_rate", "eval/pass_at_1"} {
+		if text(`figure[data-key="`+key+`"]`) != "nothing" {
+			t.Errorf("%s is drawn twice", key)
+		}
 	}
 	if got := text(`[data-run="0"] td:nth-child(5)`); got == "–" {
 		t.Error("the table has no loss of a run without cross entropy")
