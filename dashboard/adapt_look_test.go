@@ -72,8 +72,8 @@ func reinforced(t *testing.T, dir string, n int) {
 	})
 }
 
-// TestLookAdaptation looks at runs of preference tuning and of reinforcement learning.
-func TestLookAdaptation(t *testing.T) {
+// TestAdaptationLook looks at runs of preference tuning and of reinforcement learning.
+func TestAdaptationLook(t *testing.T) {
 	b := pagetest.Open(t)
 	root := t.TempDir()
 	preferred(t, filepath.Join(root, "preferred"), 0.25)
@@ -125,8 +125,8 @@ func TestLookAdaptation(t *testing.T) {
 	b.Until(`document.querySelector("dialog a")?.getAttribute("href") === "rollouts.html?run=1&step=5"`)
 }
 
-// TestLookRollouts looks at the page of a run's rollouts, and uses it.
-func TestLookRollouts(t *testing.T) {
+// TestRolloutsLook looks at the page of a run's rollouts, and uses it.
+func TestRolloutsLook(t *testing.T) {
 	b := pagetest.Open(t)
 	root := t.TempDir()
 	dir := filepath.Join(root, "reinforced")
