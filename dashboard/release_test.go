@@ -263,8 +263,8 @@ func TestReleaseWithFaults(t *testing.T) {
 	}
 }
 
-// TestLookAtRelease looks at a release's page, and takes a command along.
-func TestLookAtRelease(t *testing.T) {
+// TestReleaseLook looks at a release's page, and takes a command along.
+func TestReleaseLook(t *testing.T) {
 	b := pagetest.Open(t)
 	root := t.TempDir()
 	dir := filepath.Join(root, "my-model")
