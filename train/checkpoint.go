@@ -256,11 +256,15 @@ func checkpointBytes(groups []Group, o *OptimizerConfig) int64 {
 	return n
 }
 
-// eachState calls f for every value that the optimiser keeps.
+// eachState calls f for every value that the optimiser keeps, and for the reference that follows.
 func (t *Trainer) eachState(f func(s state, p model.Param) error) error {
 	for _, g := range t.groups {
 		for _, p := range g.Params {
-			for _, s := range t.cfg.Optimizer.states(g, p) {
+			states := t.cfg.Optimizer.states(g, p)
+			if t.cfg.follows() {
+				states = append(states, referenceState(p))
+			}
+			for _, s := range states {
 				if err := f(s, p); err != nil {
 					return err
 				}

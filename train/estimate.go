@@ -134,6 +134,9 @@ func (c *Config) addSampling(n *Memory, m *model.Config, needs Needs) {
 	if c.Rollouts.Beta > 0 {
 		n.Params += one.Params
 	}
+	if c.follows() {
+		n.State += one.Params
+	}
 }
 
 // options are what the loss and its gradients are compiled for.

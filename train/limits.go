@@ -134,7 +134,9 @@ func (c *Config) limits() []limit {
 			limit{key: "rollouts.clip_lower", value: r.ClipLower, high: 1},
 			limit{key: "rollouts.clip_higher", value: r.ClipHigher, high: 1e6},
 			limit{key: "rollouts.beta", value: r.Beta, high: 1e6},
-			limit{key: "rollouts.kl_estimator", value: r.KLEstimator, high: 3})
+			limit{key: "rollouts.kl_estimator", value: r.KLEstimator, high: 3},
+			limit{key: "rollouts.ref_policy_update_freq", value: r.ReferenceEvery, low: 1, high: mostSteps, hint: "null is never"},
+			limit{key: "rollouts.alpha", value: r.Alpha, high: 1})
 	}
 	if a := c.Adapter; a != nil {
 		rows = append(rows,

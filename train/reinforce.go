@@ -66,6 +66,9 @@ func (t *Trainer) reinforce(ctx context.Context, s *step) error {
 			norms, rates = norms+s.norm, s.update.LR
 		}
 	}
+	if err := t.follow(s.state.Step); err != nil {
+		return err
+	}
 	s.in, s.norm, s.ce = prompts, 0, 0
 	if p.updates > 0 {
 		s.norm, s.ce = norms/float64(p.updates), p.meanLoss/float64(p.updates)

@@ -39,6 +39,9 @@ type RolloutConfig struct {
 	Replenish bool `yaml:"active_sampling"`
 	// Rewards is the SHA-256 of what else the rewards follow from: ground truths and verifiers.
 	Rewards string `yaml:"rewards"`
+	// ReferenceEvery is after how many steps the reference moves towards the policy, by Alpha; nil: never.
+	ReferenceEvery *int    `yaml:"ref_policy_update_freq,omitempty"`
+	Alpha          float64 `yaml:"alpha,omitempty"`
 	// Reference is the weights_digest of the model that the reference policy is, with Beta above 0.
 	Reference string `yaml:"reference,omitempty"`
 
@@ -102,6 +105,8 @@ func (c *Config) checkRollouts() error {
 		return fmt.Errorf("rollouts.loss_denominator is %q, want token or a number above 0", r.Denominator)
 	case !slices.Contains(objective.Normalisations, r.Advantages):
 		return fmt.Errorf("rollouts.advantage_normalization_type is %q, want one of %v", r.Advantages, objective.Normalisations)
+	case r.ReferenceEvery != nil && (r.Beta == 0 || c.Adapter != nil):
+		return errors.New("rollouts.ref_policy_update_freq is for a run with beta above 0, and without an adapter")
 	case r.DropZeroStd && r.Samples == 1:
 		return errors.New("rollouts.filter_zero_std_samples with one answer to a prompt would drop all of them\nhint: filter_zero_std_samples=false, or more samples")
 	case r.Replenish && !r.DropZeroStd:

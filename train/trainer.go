@@ -239,6 +239,11 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 	if err := t.start(); err != nil {
 		return nil, err
 	}
+	if !t.resumed {
+		if err := t.beginReference(); err != nil {
+			return nil, err
+		}
+	}
 	if err := t.openEvaluators(); err != nil {
 		return nil, err
 	}
@@ -287,7 +292,9 @@ func (t *Trainer) compile() error {
 	if t.zero, err = t.dev.Compile(skip, o); err != nil {
 		return fmt.Errorf("compiling the reset of gradients: %w", err)
 	}
-	if t.update, err = t.dev.Compile(t.cfg.Optimizer.updateGraph(t.groups, t.uses), o); err != nil {
+	update := t.cfg.Optimizer.updateGraph(t.groups, t.uses)
+	t.addReference(update)
+	if t.update, err = t.dev.Compile(update, o); err != nil {
 		return fmt.Errorf("compiling the optimiser: %w", err)
 	}
 	return nil

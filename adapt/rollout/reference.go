@@ -14,7 +14,9 @@ import (
 // reference is the policy that the one in training is held to: the weights that it began with.
 type reference struct {
 	program device.Program
+	dev     device.Device
 	rows    int
+	at      int // the step after which it was moved last, of one that follows; −1: not yet taken
 }
 
 // referenceRows are the tokens that the reference takes at a time, if one answer has no more.
@@ -27,6 +29,9 @@ func (r *Rollouts) Reference(ctx context.Context, t *train.Trainer, answers []*t
 		if r.reference, err = openReference(t, r.Model); err != nil {
 			return nil, err
 		}
+	}
+	if err := r.reference.follow(t); err != nil {
+		return nil, err
 	}
 	out := make([][]float64, 0, len(answers))
 	for len(answers) > 0 {
@@ -89,8 +94,9 @@ func openReference(t *train.Trainer, path string) (*reference, error) {
 	}
 	m.Scores(g, float32(c.Rollouts.Temperature))
 	p, err := dev.Compile(g, device.Options{Rows: rows, BF16: c.Precision == train.AMPBF16})
-	if err != nil || adapted {
-		return &reference{p, rows}, err
+	r := &reference{p, dev, rows, -1}
+	if err != nil || adapted || c.Rollouts.ReferenceEvery != nil {
+		return r, err
 	}
 	files, err := model.Open(path)
 	if err != nil {
@@ -104,7 +110,27 @@ func openReference(t *train.Trainer, path string) (*reference, error) {
 	if adapter != "" {
 		err = writeAdapter(dev, &m, adapter)
 	}
-	return &reference{p, rows}, err
+	return r, err
+}
+
+// follow takes the weights of a reference that follows from the trainer's device, where they are others.
+func (r *reference) follow(t *train.Trainer) error {
+	c := t.Config()
+	at := c.Followed(t.State().Step + 1) // before the step that is being made
+	if c.Rollouts.ReferenceEvery == nil || at == r.at {
+		return nil
+	}
+	r.at = at
+	for _, p := range t.Model().Params() {
+		w, err := t.Device().Lend(train.ReferencePrefix + p.Name)
+		if err == nil {
+			err = r.dev.Write(p.Name, w)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeAdapter brings the matrices of a folder's adapter to a device.

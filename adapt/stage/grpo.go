@@ -50,6 +50,7 @@ type GRPOConfig struct {
 	MaskTruncatedCompletions   bool                    `yaml:"mask_truncated_completions"`
 	NoResamplingPassRate       *float64                `yaml:"no_resampling_pass_rate"`
 	RefPolicyUpdateFreq        *int                    `yaml:"ref_policy_update_freq"`
+	Alpha                      float64                 `yaml:"alpha"`
 
 	score.RewardConfig   `yaml:",inline"`
 	score.VerifierConfig `yaml:",inline"`
@@ -69,7 +70,6 @@ type GRPOConfig struct {
 
 // unusedGRPO are keys of open-instruct's that mean nothing here.
 type unusedGRPO struct {
-	Alpha                       any `yaml:"alpha,omitempty"`
 	PackLength                  any `yaml:"pack_length,omitempty"`
 	InflightUpdates             any `yaml:"inflight_updates,omitempty"`
 	RewardAggregator            any `yaml:"reward_aggregator,omitempty"`
@@ -144,7 +144,7 @@ func DefaultGRPO() *GRPOConfig {
 		MaxPromptTokenLength: 256, ResponseLength: 256, Temperature: 1,
 		LossFn: o.Loss, ClipLower: o.ClipLower, ClipHigher: o.ClipHigher, Beta: o.Beta, KLEstimator: o.KL, LoadRefPolicy: true, LossDenominator: "token",
 		AdvantageNormalizationType: objective.Centered, FilterZeroStdSamples: true, RewardConfig: score.DefaultReward(),
-		LocalEvalEvery: 100, EvalPassAtK: 1,
+		LocalEvalEvery: 100, EvalPassAtK: 1, Alpha: 0.6,
 	}
 	c.DatasetTransformFn = []string{"rlvr_tokenize_v1", "rlvr_max_length_filter_v1"}
 	c.LoRADropout = 0 // a model with it would train with other probabilities than it samples with
@@ -224,8 +224,10 @@ func (c *GRPOConfig) check() error {
 		return errors.New("active_sampling replaces what filter_zero_std_samples drops, and that is false")
 	case c.NoResamplingPassRate != nil:
 		return errors.New("no_resampling_pass_rate is set, and this program does not do that")
-	case c.RefPolicyUpdateFreq != nil:
-		return errors.New("ref_policy_update_freq is set, and this program does not do that: the reference is the model that the run began with")
+	case c.RefPolicyUpdateFreq != nil && (*c.RefPolicyUpdateFreq < 1 || c.Beta == 0 || c.UseLoRA):
+		return fmt.Errorf("ref_policy_update_freq is %d: it is a number of steps, for beta above 0 and without use_lora", *c.RefPolicyUpdateFreq)
+	case !(c.Alpha >= 0 && c.Alpha <= 1):
+		return fmt.Errorf("alpha is %v, it must be from 0 to 1", c.Alpha)
 	case c.MaxSeqLength != nil:
 		return errors.New("max_seq_length is set\nhint: prompts have max_prompt_token_length, answers response_length")
 	}
@@ -303,6 +305,9 @@ func (c *GRPOConfig) Plan(ctx context.Context, h Host) (*Run, error) {
 		Loss: c.LossFn, ClipLower: c.ClipLower, ClipHigher: c.ClipHigher, Beta: c.Beta, KLEstimator: c.KLEstimator, Denominator: c.LossDenominator,
 		Advantages: c.AdvantageNormalizationType, DropZeroStd: c.FilterZeroStdSamples, DropCutShort: c.MaskTruncatedCompletions, Replenish: c.ActiveSampling,
 		Rewards: digest, SaveTraces: c.SaveTraces,
+	}
+	if c.RefPolicyUpdateFreq != nil {
+		t.Rollouts.ReferenceEvery, t.Rollouts.Alpha = c.RefPolicyUpdateFreq, c.Alpha
 	}
 	rollouts := &rollout.Rollouts{Tokenizer: r.Encoder.Tokenizer, Tasks: tasks, Reward: c.RewardConfig, Model: r.start, Warn: h.Warn}
 	if err := c.holdOut(ctx, r, rollouts, set); err != nil {

@@ -327,6 +327,39 @@ func TestHeldOut(t *testing.T) {
 	}
 }
 
+// TestReferenceFollows: a reference that becomes the policy is at no distance from it in the next step; it
+// is kept with the run, so that one that is stopped and continued is the same.
+func TestReferenceFollows(t *testing.T) {
+	settings := []string{"ref_policy_update_freq=2", "max_train_steps=6", "beta=0.1", "filter_zero_std_samples=false"}
+	c, err := asked(t, t.TempDir(), append(settings, "alpha=1")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reinforced(t, c, 0)
+	log, _, _ := left(t, c.OutputDir)
+	for i, rec := range log {
+		if kl := rec["loss/kl_avg"].(float64); (kl == 0) != (i%2 == 0) {
+			t.Errorf("step %d: the divergence is %v", i+1, kl)
+		}
+	}
+	if c, err = asked(t, t.TempDir(), settings...); err != nil {
+		t.Fatal(err)
+	}
+	reinforced(t, c, 0)
+	want, _, wantChain := left(t, c.OutputDir)
+	if want[2]["loss/kl_avg"].(float64) <= 0 || want[2]["loss/kl_avg"] == log[1]["loss/kl_avg"] {
+		t.Errorf("alpha is 0.6, and the divergence at step 3 is %v", want[2]["loss/kl_avg"])
+	}
+	if c, err = asked(t, t.TempDir(), settings...); err != nil {
+		t.Fatal(err)
+	}
+	reinforced(t, c, 3)
+	reinforced(t, c, 0)
+	if _, _, chain := left(t, c.OutputDir); !bytes.Equal(chain, wantChain) {
+		t.Errorf("stopped and continued it is another run:\n%s\n%s", chain, wantChain)
+	}
+}
+
 // TestGRPORefused: what cannot be is an error before anything is computed.
 func TestGRPORefused(t *testing.T) {
 	for _, c := range []struct {
@@ -346,6 +379,8 @@ func TestGRPORefused(t *testing.T) {
 		{[]string{"remap_verifier=regex=nothing"}, "nothing"},
 		{[]string{"clip_grad_norm=1", "max_grad_norm=2"}, "are both set"},
 		{[]string{"use_lora=true", "lora_dropout=0.1"}, "lora_dropout is 0.1"},
+		{[]string{"ref_policy_update_freq=2", "beta=0"}, "ref_policy_update_freq is 2"},
+		{[]string{"alpha=2"}, "alpha is 2"},
 		{[]string{"eval_response_length=30"}, "the model has 64 positions"},
 		{[]string{"dataset_mixer_eval_list=[gone.jsonl, '1.0']"}, "dataset_mixer_eval_list"},
 	} {
