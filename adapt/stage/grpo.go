@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,13 +56,11 @@ type GRPOConfig struct {
 	score.RewardConfig   `yaml:",inline"`
 	score.VerifierConfig `yaml:",inline"`
 
-	// Held-out prompts, and after how many steps they are judged; below 1 never.
-	DatasetMixerEvalList       []string `yaml:"dataset_mixer_eval_list"`
-	DatasetMixerEvalListSplits []string `yaml:"dataset_mixer_eval_list_splits"`
-	LocalEvalEvery             int      `yaml:"local_eval_every"`
-	EvalPassAtK                int      `yaml:"eval_pass_at_k"` // answers to each
-	EvalResponseLength         *int     `yaml:"eval_response_length"`
-	EvalTopP                   *float64 `yaml:"eval_top_p,omitempty"`
+	// HeldOut are prompts that are answered and judged; local_eval_every −1: never.
+	HeldOut            `yaml:",inline"`
+	EvalPassAtK        int      `yaml:"eval_pass_at_k"` // answers to each
+	EvalResponseLength *int     `yaml:"eval_response_length"`
+	EvalTopP           *float64 `yaml:"eval_top_p,omitempty"`
 
 	SaveTraces bool `yaml:"save_traces"`
 	SaveFreq   *int `yaml:"save_freq,omitempty"`
@@ -144,7 +143,7 @@ func DefaultGRPO() *GRPOConfig {
 		MaxPromptTokenLength: 256, ResponseLength: 256, Temperature: 1,
 		LossFn: o.Loss, ClipLower: o.ClipLower, ClipHigher: o.ClipHigher, Beta: o.Beta, KLEstimator: o.KL, LoadRefPolicy: true, LossDenominator: "token",
 		AdvantageNormalizationType: objective.Centered, FilterZeroStdSamples: true, RewardConfig: score.DefaultReward(),
-		LocalEvalEvery: 100, EvalPassAtK: 1, Alpha: 0.6,
+		HeldOut: defaultHeldOut(), EvalPassAtK: 1, Alpha: 0.6,
 	}
 	c.DatasetTransformFn = []string{"rlvr_tokenize_v1", "rlvr_max_length_filter_v1"}
 	c.LoRADropout = 0 // a model with it would train with other probabilities than it samples with
@@ -165,8 +164,11 @@ func LoadGRPO(path string, overrides []string) (*GRPOConfig, error) {
 			c.ClipGradNorm = &one
 		}
 	}
-	for i := 0; i < len(c.DatasetMixerEvalList); i += 2 {
-		c.DatasetMixerEvalList[i] = beside(path, c.DatasetMixerEvalList[i])
+	if c.LocalEvalEvery == -1 {
+		c.HeldOut = HeldOut{}
+	}
+	if err := c.find(path); err != nil {
+		return nil, err
 	}
 	if n := c.SaveFreq; n != nil {
 		c.CheckpointingSteps = strconv.Itoa(*n)
@@ -328,11 +330,14 @@ func (c *GRPOConfig) Plan(ctx context.Context, h Host) (*Run, error) {
 
 // holdOut prepares the prompts of dataset_mixer_eval_list, which are judged every so many steps.
 func (c *GRPOConfig) holdOut(ctx context.Context, r *Run, rollouts *rollout.Rollouts, set *score.VerifierSet) error {
-	if len(c.DatasetMixerEvalList) == 0 || c.LocalEvalEvery < 1 || r.Missing != nil {
+	if len(c.DatasetMixerEvalList) == 0 || r.Missing != nil {
 		return nil
 	}
 	of := c.Config
 	of.DatasetMixerList, of.DatasetMixerSplits, of.MaxTrainSamples = c.DatasetMixerEvalList, c.DatasetMixerEvalListSplits, nil
+	if len(of.DatasetMixerSplits) == 0 {
+		of.DatasetMixerSplits = []string{"train"}
+	}
 	h := &rollout.HeldOut{Samples: c.EvalPassAtK, Length: c.evalLength()}
 	long := 0
 	err := r.eachPrompt(ctx, &of, c.rowKind(), set, nil, func(p *prompt, task rollout.Task) error {
@@ -355,8 +360,8 @@ func (c *GRPOConfig) holdOut(ctx context.Context, r *Run, rollouts *rollout.Roll
 	if c.ApplyR1StyleFormatReward && c.AdditiveFormatReward {
 		h.Solved += c.R1StyleFormatReward
 	}
-	r.Rows.Notes = append(slices.Clone(r.Rows.Notes), fmt.Sprintf("%d held-out prompts are judged every %d steps, %d left out (longer than %d tokens)", len(h.Prompts), c.LocalEvalEvery, long, r.Encoder.MaxLength))
-	rollouts.HeldOut, r.Evaluate, r.Train.EvalInterval = h, rollouts, c.LocalEvalEvery
+	r.Rows.Notes = append(slices.Clone(r.Rows.Notes), fmt.Sprintf("held out: prompts %d, dropped %d (longer than %d tokens)", len(h.Prompts)+long, long, r.Encoder.MaxLength))
+	rollouts.HeldOut, r.Evaluate, r.Train.EvalInterval = h, rollouts, cmp.Or(c.LocalEvalEvery, r.Train.MaxDuration.Steps)
 	return nil
 }
 
