@@ -114,7 +114,10 @@ func (c *Config) open(trainOn adapt.TrainOn, warn func(string)) (*Run, error) {
 		if *n > l.Config.T && l.Config.Position == model.Learned {
 			return nil, fmt.Errorf("max_seq_length is %d, and the model has %d positions", *n, l.Config.T)
 		}
-		r.Encoder.MaxLength = *n
+		if *n > l.Config.T {
+			warn(fmt.Sprintf("max_seq_length is %d, and the model has %d positions: longer rows are cut there", *n, l.Config.T))
+		}
+		r.Encoder.MaxLength = min(*n, l.Config.T)
 	}
 	return r, r.release(template)
 }

@@ -311,3 +311,30 @@ func TestDPO(t *testing.T) {
 		t.Errorf("another run:\n%s\n%s", got, chain)
 	}
 }
+
+// TestBeyondPositions: a row that has more tokens than the model has positions is cut there, and counted,
+// whatever max_seq_length says.
+func TestBeyondPositions(t *testing.T) {
+	dir := t.TempDir()
+	c, err := chats(t, dir, "max_seq_length=1000", "train_on=all")
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := `{"messages":[{"role":"user","content":"` + strings.Repeat("what? ", 100) + `"},{"role":"assistant","content":"4"}]}` + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "chats.jsonl"), []byte(long), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	var warned []string
+	h := host(t)
+	h.Warn = func(s string) { warned = append(warned, s) }
+	r, err := c.Plan(t.Context(), h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(r.Rows.Counts, "cut 1;") || r.Rows.Longest != 64 || r.Train.Data.RowLength != 64 {
+		t.Errorf("%s; the longest row has %d tokens, and is cut at %d", r.Rows.Counts, r.Rows.Longest, r.Train.Data.RowLength)
+	}
+	if !strings.Contains(strings.Join(warned, "\n"), "the model has 64 positions") {
+		t.Errorf("warned of %v", warned)
+	}
+}
