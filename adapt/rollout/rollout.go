@@ -4,6 +4,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -36,6 +37,8 @@ type Rollouts struct {
 	// Model is where the weights of the reference policy lie, for a trainer without adapters.
 	Model string
 	Warn  func(text string)
+	// Slots bounds how many answers are sampled at once; 0: train.SamplingSlots. It changes no bit.
+	Slots int
 	// HeldOut, where it is set, is judged in the middle of the run, too.
 	HeldOut *HeldOut
 
@@ -106,7 +109,7 @@ func (r *Rollouts) prepare(t *train.Trainer) error {
 	if h := r.HeldOut; h != nil {
 		positions, answers = max(positions, h.longest()), max(answers, len(h.Prompts)*h.Samples)
 	}
-	o := generate.BatchOptions{Positions: positions, Slots: min(answers, train.SamplingSlots), Cache: "rollouts", BF16: c.Precision == train.AMPBF16}
+	o := generate.BatchOptions{Positions: positions, Slots: min(answers, cmp.Or(r.Slots, train.SamplingSlots)), Cache: "rollouts", BF16: c.Precision == train.AMPBF16}
 	if free, known := memory.Available(); known {
 		o.Memory = min(int64(free/4), train.SamplingBytes)
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"olmo/adapt/rollout"
 	"olmo/device/cpu"
 	"olmo/internal/parallel"
 	"olmo/lm/lmtest"
@@ -57,8 +58,23 @@ output_dir: ` + filepath.Join(dir, "out") + "\n"
 	return LoadGRPO(filepath.Join(dir, "grpo.yaml"), overrides)
 }
 
-// reinforced runs a config to its end, or until after some step; 0 is the end.
-func reinforced(t *testing.T, c *GRPOConfig, until int) *Run {
+// interrupted are rollouts that are asked to stop while they sample.
+type interrupted struct {
+	train.Rollouts
+	at   int // the step
+	stop func()
+}
+
+func (r *interrupted) Sample(ctx context.Context, t *train.Trainer, step int, prompts []train.Prompt) ([]*train.Rollout, error) {
+	if step == r.at {
+		r.stop()
+	}
+	return r.Rollouts.Sample(ctx, t, step, prompts)
+}
+
+// reinforced runs a config to its end, or stops it in the middle of some step, for its answers; 0 is the end.
+// change, if any, is told of the run before it begins.
+func reinforced(t *testing.T, c *GRPOConfig, until int, change ...func(r *Run)) *Run {
 	t.Helper()
 	r, err := c.Plan(t.Context(), Host{Warn: func(s string) { t.Log(s) }})
 	if err != nil {
@@ -69,19 +85,22 @@ func reinforced(t *testing.T, c *GRPOConfig, until int) *Run {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, f := range change {
+		f(r)
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	tr, err := train.New(r.Train, dev, train.Options{Files: r.Files, Record: Record, Rollouts: r.Rollouts, Evaluate: r.Evaluate, Progress: func(p train.Progress) {
-		if p.Step == until {
-			stop()
-		}
-	}})
+	tr, err := train.New(r.Train, dev, train.Options{Files: r.Files, Record: Record, Rollouts: &interrupted{r.Rollouts, until, stop}, Evaluate: r.Evaluate})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tr.Close()
-	if _, err := tr.Run(ctx); err != nil {
+	result, err := tr.Run(ctx)
+	if err != nil {
 		t.Fatal(err)
+	}
+	if until > 0 && (result.Reason != train.Interrupted || result.Step != until-1) {
+		t.Errorf("the run ends at step %d: %s", result.Step, result.Reason)
 	}
 	if until == 0 {
 		if err := r.Finish(t.Context(), func(s string) { t.Log(s) }); err != nil {
@@ -169,11 +188,20 @@ func TestGRPO(t *testing.T) {
 			same(name, c)
 		}()
 	}
+	few, err := asked(t, t.TempDir(), "temperature=0.7", "num_mini_batches=2", "num_epochs=2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reinforced(t, few, 0, func(r *Run) {
+		r.Rollouts.(*rollout.Rollouts).Slots = 3
+		r.Train.DeviceTrainMicrobatchSize = 1
+	})
+	same("three answers at a time, one in a micro-batch", few)
 	stopped, err := asked(t, t.TempDir(), "temperature=0.7", "num_mini_batches=2", "num_epochs=2", "checkpointing_steps=1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	reinforced(t, stopped, 2)
+	reinforced(t, stopped, 3)
 	// As a kill leaves it: a step more in the files than in the checkpoint, and a torn line.
 	f, err := os.OpenFile(filepath.Join(stopped.OutputDir, "rollouts.jsonl"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
