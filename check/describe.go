@@ -132,6 +132,14 @@ func describeModel(path string) (*Description, error) {
 	return &Description{Path: path, Kind: "model", Model: r}, nil
 }
 
+// describeCheckpoint says what a checkpoint holds: a model, or an adapter.
+func describeCheckpoint(path string) (*Description, error) {
+	if exists(filepath.Join(path, model.PEFTConfigFile)) {
+		return describeAdapter(path)
+	}
+	return describeModel(path)
+}
+
 // describeRun says what the model of a run is, or how far a run without a checkpoint is.
 func describeRun(path string) (*Description, error) {
 	steps, err := train.Steps(path)
@@ -139,6 +147,10 @@ func describeRun(path string) (*Description, error) {
 		return nil, err
 	}
 	if len(steps) > 0 {
+		latest, err := train.Latest(path)
+		if err == nil && exists(filepath.Join(latest, model.PEFTConfigFile)) {
+			return describeAdapter(latest)
+		}
 		return describeModel(path)
 	}
 	d := &Description{Path: path, Kind: "run"}

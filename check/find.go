@@ -46,7 +46,8 @@ func init() { // the checks of folders lead back here
 	artefacts = []artefact{
 		{"release", isRelease, (*checker).releaseFolder, describeRelease},
 		{"quickstart folder", isQuickstart, (*checker).quickstart, describeModel},
-		{"checkpoint", isCheckpoint, (*checker).checkpoint, describeModel},
+		{"checkpoint", isCheckpoint, (*checker).checkpoint, describeCheckpoint},
+		{"adapter", isAdapter, (*checker).adapter, describeAdapter},
 		{"model", isModel, (*checker).model, describeModel},
 		{"run", isRun, (*checker).run, describeRun},
 		{"evaluation", isEvaluation, (*checker).evaluation, describeEvaluation},

@@ -33,6 +33,10 @@ func (c *checker) model(path string) {
 		c.damage(path, err)
 		return
 	}
+	if st.IsDir() && exists(filepath.Join(path, model.PEFTConfigFile)) {
+		c.adapter(path)
+		return
+	}
 	if st.IsDir() {
 		whole := c.shards(path)
 		if !c.companions(path) || !whole {

@@ -13,7 +13,8 @@ type FLOPs struct {
 }
 
 // FLOPs counts for sequences of T tokens. Of a mixture only the experts that a token
-// goes through count.
+// goes through count. With adapters, which neither package counts, the weights under them have no
+// gradients: of their two products of the backward pass one is left.
 func (c *Config) FLOPs(T int) FLOPs {
 	all, rest := c.activeParams()
 	var keys float64
@@ -26,6 +27,17 @@ func (c *Config) FLOPs(T int) FLOPs {
 	}
 	width := float64(c.H * c.D)
 	attention := float64(c.Layers) * width * float64(T)
+	if c.Adapters != nil {
+		var adapter float64
+		for _, p := range c.AdapterParams() {
+			adapter += float64(p.Size())
+		}
+		return FLOPs{
+			Forward:  2*(float64(rest)+adapter) + 4*attention,
+			Backward: 2*float64(rest) + 4*adapter + 8*attention,
+			Core:     4*float64(rest) + 6*adapter + 12*width*keys,
+		}
+	}
 	return FLOPs{
 		Forward:  2*float64(rest) + 4*attention,
 		Backward: 4*float64(all) + 8*attention,

@@ -56,6 +56,16 @@ func PEFTBase(dir string) (string, error) {
 	return base, nil
 }
 
+// PEFTWeights is the file that holds the matrices of the adapter in a folder; empty where there is none.
+func PEFTWeights(dir string) string {
+	for _, name := range []string{peftWeights, peftPickled, stepWeights} {
+		if exists(dir, name) {
+			return filepath.Join(dir, name)
+		}
+	}
+	return ""
+}
+
 // OpenPEFT opens the adapter in a folder for a model, and reads headers alone; a checkpoint of a run that
 // trains an adapter is such a folder, too. What PEFT can do and
 // is not built is refused by its key, and an adapter of another model by its first tensor that does
@@ -71,12 +81,11 @@ func OpenPEFT(dir string, c *Config) (*PEFT, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", config, err)
 	}
-	switch {
-	case exists(dir, peftWeights):
-	case exists(dir, peftPickled):
-		p.file = filepath.Join(dir, peftPickled)
-	case exists(dir, stepWeights):
-		p.file, p.prefix = filepath.Join(dir, stepWeights), ""
+	if file := PEFTWeights(dir); file != "" {
+		p.file = file
+	}
+	if filepath.Base(p.file) == stepWeights {
+		p.prefix = ""
 	}
 	if p.set, err = weights.Open(p.file); err != nil {
 		return nil, err

@@ -32,31 +32,22 @@ func SaveHF(dir string, c *Config, get Source, dtype tensor.DType, shardBytes in
 
 // saveHF is SaveHF with dtypes of one's choice.
 func saveHF(dir string, c *Config, get Source, as choice, shardBytes int64, stop []int32) error {
+	m, err := c.hfConfig()
+	if err != nil {
+		return err
+	}
 	l, err := c.layoutOf(HuggingFace)
 	if err != nil {
 		return err
 	}
 	tensors := l.all(get, as)
-	if _, err := c.hfConfig(); err != nil {
-		return err
-	}
+	m["torch_dtype"] = map[tensor.DType]string{tensor.F32: "float32", tensor.F16: "float16", tensor.BF16: "bfloat16"}[mostOf(tensors)]
 	if shardBytes <= 0 {
 		shardBytes = 1 << 62
 	}
 	if _, err := weights.WriteShards(dir, tensors, map[string]string{"format": "pt"}, shardBytes); err != nil {
 		return err
 	}
-	return SaveHFConfig(dir, c, mostOf(tensors), stop)
-}
-
-// SaveHFConfig writes config.json and generation_config.json as SaveHF does, of a model whose weights are
-// of a dtype, without the weights.
-func SaveHFConfig(dir string, c *Config, dtype tensor.DType, stop []int32) error {
-	m, err := c.hfConfig()
-	if err != nil {
-		return err
-	}
-	m["torch_dtype"] = map[tensor.DType]string{tensor.F32: "float32", tensor.F16: "float16", tensor.BF16: "bfloat16"}[dtype]
 	generation := map[string]any{"_from_model_config": true}
 	for _, key := range []string{"bos_token_id", "eos_token_id", "pad_token_id"} {
 		if m[key] != nil {

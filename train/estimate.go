@@ -12,7 +12,8 @@ import (
 // Estimate is what a run would need.
 type Estimate struct {
 	Parameters, WithoutEmbedding int
-	model.FLOPs                  // for one token
+	Trained                      int // of an adapter; 0: all are trained
+	model.FLOPs                      // for one token
 	TokensPerStep                int
 	Steps                        int   // 0 when max_duration counts epochs and the data is not there
 	Tokens                       int64 // of the whole run
@@ -83,6 +84,11 @@ func (c *Config) Estimate(needs Needs) (*Estimate, error) {
 		e.Warning = c.idleRates(e.Steps, steps, tokens)
 	}
 	params := m.Trained()
+	if m.Adapters != nil {
+		for _, p := range params {
+			e.Trained += p.Size()
+		}
+	}
 	groups := c.Optimizer.Groups(params)
 	e.Checkpoint = checkpointBytes(groups, &c.Optimizer)
 	e.Memory = c.memory(m, groups, needs)

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"olmo/model"
-	"olmo/tensor"
 	"olmo/train"
 )
 
@@ -96,8 +95,8 @@ func (c *LoRAConfig) take(m *model.Config) error {
 	return nil
 }
 
-// finishAdapter writes the adapter of a checkpoint into output_dir as PEFT has it, with the config.json of
-// its base.
+// finishAdapter writes the adapter of a checkpoint into output_dir as PEFT has it: without a config.json, with
+// which Transformers (5.24) takes the folder for a whole model and looks for its weights.
 func (r *Run) finishAdapter(step string) error {
 	l, err := model.Open(r.Config.ModelNameOrPath)
 	if err != nil {
@@ -116,14 +115,7 @@ func (r *Run) finishAdapter(step string) error {
 		params[q.Name] = q
 	}
 	out := r.Config.OutputDir
-	if err := r.forget("model.safetensors"); err != nil {
-		return err
-	}
-	dtype := l.DType
-	if model.HuggingFace.Fits(dtype) != nil {
-		dtype = tensor.F32
-	}
-	if err := model.SaveHFConfig(out, l.Config, dtype, l.Stop); err != nil {
+	if err := r.forget("model.safetensors", "config.json"); err != nil {
 		return err
 	}
 	return model.SavePEFT(out, &with, func(name string) ([]float32, error) { return p.Weights(params[name]) }, r.Config.ModelNameOrPath)

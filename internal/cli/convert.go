@@ -144,6 +144,8 @@ func reportConversion(c *cobra.Command, o convertOptions, r *convert.Result) err
 	switch {
 	case q.Weights == 0:
 		fmt.Fprintln(out, "the weights have other names in the copy: its logits alone were compared")
+	case q.WeightError == 0 && o.adapter != "":
+		fmt.Fprintf(out, "all %d parameters are the base's with the adapter added, bit for bit\n", q.Weights)
 	case q.WeightError == 0:
 		fmt.Fprintf(out, "all %d parameters are the same, bit for bit\n", q.Weights)
 	default:

@@ -445,6 +445,9 @@ func dryRun(c *cobra.Command, cfg *train.Config, asJSON bool) error {
 		fmt.Fprintf(out, "%-24s "+format+"\n", append([]any{name}, args...)...)
 	}
 	line("parameters", "%d (%d without the embedding)", e.Parameters, e.WithoutEmbedding)
+	if e.Trained > 0 {
+		line("trained", "%d, of an adapter of rank %d", e.Trained, cfg.Adapter.Rank)
+	}
 	line("FLOPs per token", "%.5g (forward %.5g, backward %.5g; OLMo-core counts %.5g)", e.Forward+e.Backward, e.Forward, e.Backward, e.Core)
 	line("tokens per step", "%d", e.TokensPerStep)
 	if e.Steps == 0 {
