@@ -224,6 +224,9 @@ func (r *Run) plan(group int, own ...string) (*train.Config, error) {
 			t.MaxDuration = train.Duration{Steps: steps}
 		}
 	}
+	// Routers train by what is minimised alone (load_balancing_loss is refused), whatever losses of theirs
+	// the model was trained with.
+	t.Model.MoELossWeight, t.Model.MoEZLossWeight = 0, 0
 	t.Seed, t.Data.NoShuffle = c.Seed, !c.Shuffle
 	t.Precision, t.MaxGradNorm = c.Precision, c.ClipGradNorm
 	o := &t.Optimizer
