@@ -24,6 +24,9 @@ var published = map[string]struct {
 	"olmo2-7b-dpo":  {128, 2048, 5e-7, 1},
 	"olmo2-13b-dpo": {128, 2048, 5e-7, 1},
 	"olmo3-7b-dpo":  {128, 16384, 1e-6, 1},
+	// Of reward pairs of a step, and the longest conversation.
+	"olmo2-7b-reward":  {256, 2048, 3e-6, 1},
+	"olmo2-13b-reward": {256, 2048, 3e-6, 1},
 	// Of grpo the answers of a step, and no length.
 	"olmo2-1b-grpo":      {768, 0, 5e-7, 1},
 	"olmo2-7b-grpo":      {768, 0, 5e-7, 1},
@@ -42,6 +45,13 @@ func load(stage, path string) (shared *Config, rollout [2]int, without []string,
 			return nil, rollout, nil, err
 		}
 		return &c.Config, [2]int{c.NumUniquePromptsRollout, c.NumSamplesPerPromptRollout}, c.WithoutEffect(), nil
+	case "reward":
+		c, err := LoadReward(path, nil)
+		if err != nil {
+			return nil, rollout, nil, err
+		}
+		c.MaxSeqLength = &c.MaxTokenLength
+		return &c.Config, rollout, c.WithoutEffect(), nil
 	case "dpo":
 		c, err := LoadDPO(path, nil)
 		if err != nil {
