@@ -20,6 +20,8 @@ type Batch struct {
 	slots     []slot
 	positions int
 	heldAt    int // Changes of the device when the slots were filled
+	share     bool
+	ran       int64
 }
 
 // BatchOptions are the sizes of a Batch; zero values take defaults.
@@ -29,6 +31,9 @@ type BatchOptions struct {
 	Slots     int    // most sequences at once; 256
 	Cache     string // the beginning of the caches' names on the device; "batch"
 	BF16      bool   // the arithmetic of an amp_bf16 run, instead of f32
+	// Share lets a slot take over what another has computed of the same beginning: for many answers to
+	// each of a few prompts. It changes no bit.
+	Share bool
 }
 
 // A pass takes so many tokens, and so many rows of logits.
@@ -62,7 +67,7 @@ func NewBatch(cfg *model.Config, dev device.Device, o BatchOptions) (*Batch, err
 	if err != nil {
 		return nil, fmt.Errorf("preparing the model for many sequences: %w", err)
 	}
-	return &Batch{cfg: cfg, dev: dev, program: p, slots: makeSlots(n), positions: o.Positions}, nil
+	return &Batch{cfg: cfg, dev: dev, program: p, slots: makeSlots(n), positions: o.Positions, share: o.Share}, nil
 }
 
 // Positions returns the longest sequence.
@@ -70,6 +75,9 @@ func (b *Batch) Positions() int { return b.positions }
 
 // Slots returns how many sequences run at once.
 func (b *Batch) Slots() int { return len(b.slots) }
+
+// Ran counts the tokens that were run through the model so far.
+func (b *Batch) Ran() int64 { return b.ran }
 
 // Chain is what one slot runs: sequences, one after the other.
 type Chain interface {
@@ -94,8 +102,12 @@ type slot struct {
 	held  []int32 // ids whose keys and values it holds
 	chain Chain   // nil: free
 	now   Stretch
-	pos   int // rows of now that are held
-	row   int // index of the next wanted row
+	pos   int  // rows of now that are held
+	fresh bool // nothing of now has been run yet
+	own   int  // rows that were held before the pass that is being made
+	from  int  // another slot, of which the rows from own to pos are copied first; −1: none
+	waits bool // for what another slot is computing
+	row   int  // index of the next wanted row
 }
 
 func makeSlots(n int) []slot { return make([]slot, n) }
@@ -175,7 +187,7 @@ func (b *Batch) advance(s *slot) error {
 	if len(now.Rows) > 0 {
 		same = min(same, now.Rows[0])
 	}
-	s.now, s.pos, s.row, s.held = now, same, 0, s.held[:same]
+	s.now, s.pos, s.row, s.held, s.fresh = now, same, 0, s.held[:same], true
 	if len(now.Rows) == 0 {
 		s.pos = len(now.IDs) // nobody asks
 		s.held = s.held[:same]
@@ -191,9 +203,10 @@ func (b *Batch) pass(slots []slot) error {
 		row  int
 	}
 	var rows []wanted
+	b.shareBeginnings(slots)
 	for i := range slots {
 		s := &slots[i]
-		if s.chain == nil {
+		if s.chain == nil || s.waits {
 			continue
 		}
 		// Behind the last wanted row nothing is asked, but keys may be of use to the next
@@ -211,12 +224,21 @@ func (b *Batch) pass(slots []slot) error {
 			batch.IDs = append(batch.IDs, s.now.IDs[row])
 			n++
 		}
-		if n > 0 {
-			batch.Segments = append(batch.Segments, graph.Segment{Rows: n, Pos: s.pos, Slot: i})
+		switch {
+		case n == 0 && s.from >= 0: // no room: what the other slot holds may be gone by the next pass
+			s.pos, s.held = s.own, s.held[:s.own]
+		case n > 0:
+			segment := graph.Segment{Rows: n, Pos: s.pos, Slot: i}
+			if s.from >= 0 {
+				segment.Copy = &graph.SlotCopy{Slot: s.from, First: s.own}
+			}
+			s.fresh = false
+			batch.Segments = append(batch.Segments, segment)
 			s.held = append(s.held, s.now.IDs[s.pos:s.pos+n]...)
 			s.pos += n
 		}
 	}
+	b.ran += int64(len(batch.IDs))
 	if err := b.program.Run(batch); err != nil {
 		return err
 	}

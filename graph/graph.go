@@ -235,10 +235,16 @@ type Segment struct {
 	Pos   int     // position of the first of them
 	Slot  int     // of the key and value caches; no two segments of a batch have the same
 	First []int32 // first position that each row may see (document mask); nil: 0
+	// Copy, where it is not nil, brings keys and values to the slot before the segment is run.
+	Copy *SlotCopy
 	// Padding is the padding mask: which rows no query sees as keys; nil: none. Only segments
 	// from position 0 on have one.
 	Padding []bool
 }
+
+// SlotCopy takes the keys and values of the positions from First up to a segment's Pos over from another
+// slot, in which no segment of the batch writes below Pos.
+type SlotCopy struct{ Slot, First int }
 
 // Update holds one optimiser step's numbers, by parameter group.
 type Update struct {

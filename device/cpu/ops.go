@@ -544,7 +544,14 @@ func (p *program) segments(op *graph.Op, qkv []graph.Value, out, stats graph.Val
 	parallel.For(len(segs), func(i int) {
 		g, s := &segs[i], r.Segments[i]
 		slot := func(c graph.Value, x kernel.Matrix) kernel.Matrix {
-			m := p.matrix(c, r).Slice(s.Slot*positions, s.Pos+s.Rows)
+			all := p.matrix(c, r)
+			m := all.Slice(s.Slot*positions, s.Pos+s.Rows)
+			if s.Copy != nil {
+				other := all.Slice(s.Copy.Slot*positions, s.Pos)
+				for j := s.Copy.First; j < s.Pos; j++ {
+					copy(m.Row(j), other.Row(j))
+				}
+			}
 			for j := range s.Rows {
 				copy(m.Row(s.Pos+j), x.Row(j))
 			}
@@ -552,7 +559,11 @@ func (p *program) segments(op *graph.Op, qkv []graph.Value, out, stats graph.Val
 		}
 		g.K, g.V = slot(op.In[3], g.K), slot(op.In[4], g.V)
 		g.Cache, g.Slot = cache, s.Slot
-		cache.Fill(s.Slot, s.Pos, g.K, g.V)
+		first := s.Pos
+		if s.Copy != nil {
+			first = s.Copy.First
+		}
+		cache.Fill(s.Slot, first, g.K, g.V)
 	})
 	return segs
 }
