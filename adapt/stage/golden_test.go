@@ -14,6 +14,7 @@ import (
 	"olmo/device/cpu"
 	"olmo/model"
 	"olmo/objective"
+	"olmo/runlog"
 	"olmo/tensor"
 	"olmo/train"
 )
@@ -77,6 +78,32 @@ func prepared(t *testing.T, dir string, V int, batches ...batch) *Rows {
 	return w.r
 }
 
+// firstStep takes the first step of a plan.
+func firstStep(t *testing.T, r *Run) (*train.Trainer, runlog.Record) {
+	t.Helper()
+	dev, err := cpu.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, err := train.New(r.Train, dev, train.Options{Record: Record})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tr.Close() })
+	rec, err := tr.Step()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr, rec
+}
+
+func mean(v []float64) (m float64) {
+	for _, x := range v {
+		m += x / float64(len(v))
+	}
+	return m
+}
+
 // TestGolden: losses, gradient norms and the step of AdamW of open-instruct's functions.
 func TestGolden(t *testing.T) {
 	for _, family := range []string{"olmo1", "olmo2"} {
@@ -131,19 +158,7 @@ func TestGolden(t *testing.T) {
 					t.Fatal(err)
 				}
 				r.Train.Tokenizer.Identifier = ""
-				dev, err := cpu.New()
-				if err != nil {
-					t.Fatal(err)
-				}
-				tr, err := train.New(r.Train, dev, train.Options{Record: Record})
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer tr.Close()
-				rec, err := tr.Step()
-				if err != nil {
-					t.Fatal(err)
-				}
+				tr, rec := firstStep(t, r)
 				near(t, "the loss", rec["train_loss"].(float64), c.loss, 5e-6)
 				near(t, "the gradient norm", rec["optim/total_grad_norm"].(float64), c.norm.Global, 2e-4)
 				if rec["train/target_tokens"] != 78 && family == "olmo2" {
@@ -251,25 +266,7 @@ func TestGoldenPairs(t *testing.T) {
 					t.Fatal(err)
 				}
 				r.Train.Tokenizer.Identifier, r.Train.DeviceTrainMicrobatchSize = "", 1
-				dev, err := cpu.New()
-				if err != nil {
-					t.Fatal(err)
-				}
-				tr, err := train.New(r.Train, dev, train.Options{Record: Record})
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer tr.Close()
-				rec, err := tr.Step()
-				if err != nil {
-					t.Fatal(err)
-				}
-				mean := func(v []float64) (m float64) {
-					for _, x := range v {
-						m += x / float64(len(v))
-					}
-					return m
-				}
+				_, rec := firstStep(t, r)
 				near(t, "the loss", rec["train_loss"].(float64), want.Mean, 5e-6)
 				near(t, "the gradient norm", rec["optim/total_grad_norm"].(float64), want.GradNorm.Global, 2e-4)
 				for key, v := range map[string][]float64{"logps/chosen": want.PolicyChosen, "logps/rejected": want.PolicyRejected, "rewards/chosen": want.Chosen, "rewards/rejected": want.Rejected} {

@@ -8,13 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"olmo/device/cpu"
 	"olmo/lm"
 	"olmo/lm/lmtest"
 	"olmo/model"
 	"olmo/runlog"
 	"olmo/tensor"
-	"olmo/train"
 )
 
 // file reads what a run has left.
@@ -237,19 +235,7 @@ func TestLoRAGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.Train.Tokenizer.Identifier, r.Train.SaveInterval = "", ptr(1)
-			dev, err := cpu.New()
-			if err != nil {
-				t.Fatal(err)
-			}
-			tr, err := train.New(r.Train, dev, train.Options{Record: Record})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer tr.Close()
-			rec, err := tr.Step()
-			if err != nil {
-				t.Fatal(err)
-			}
+			tr, rec := firstStep(t, r)
 			near(t, "the loss", rec["train_loss"].(float64), want.Loss, 5e-6)
 			near(t, "the gradient norm", rec["optim/total_grad_norm"].(float64), want.GradNorm.Global, 2e-4)
 			after, err := model.OpenPEFT(filepath.Join(dir, "lora_after"), l.Config)
@@ -259,7 +245,7 @@ func TestLoRAGolden(t *testing.T) {
 			defer after.Close()
 			compared := 0
 			for _, p := range tr.Model().AdapterParams() {
-				got, err := dev.Read(p.Name)
+				got, err := tr.Device().Read(p.Name)
 				if err != nil {
 					t.Fatal(err)
 				}

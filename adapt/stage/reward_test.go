@@ -47,25 +47,7 @@ func TestGoldenReward(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.Train.DeviceTrainMicrobatchSize = 1
-			dev, err := cpu.New()
-			if err != nil {
-				t.Fatal(err)
-			}
-			tr, err := train.New(r.Train, dev, train.Options{Record: Record})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer tr.Close()
-			rec, err := tr.Step()
-			if err != nil {
-				t.Fatal(err)
-			}
-			mean := func(v []float64) (m float64) {
-				for _, x := range v {
-					m += x / float64(len(v))
-				}
-				return m
-			}
+			_, rec := firstStep(t, r)
 			near(t, "the loss", rec["train_loss"].(float64), want.Loss, 5e-6)
 			for key, w := range map[string]float64{
 				"rewards/chosen": mean(want.Chosen), "rewards/rejected": mean(want.Rejected), "rewards/margin": mean(want.Chosen) - mean(want.Rejected), "rewards/accuracy": want.Accuracy,
@@ -233,19 +215,7 @@ func TestRewardMargin(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		dev, err := cpu.New()
-		if err != nil {
-			t.Fatal(err)
-		}
-		tr, err := train.New(r.Train, dev, train.Options{Record: Record})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer tr.Close()
-		rec, err := tr.Step()
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, rec := firstStep(t, r)
 		return rec["train_loss"].(float64), rec["rewards/margin"].(float64)
 	}
 	with, a := first()
