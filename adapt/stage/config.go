@@ -33,6 +33,9 @@ type Config struct {
 
 	DatasetMixerList []string           `yaml:"dataset_mixer_list"`
 	MixerList        []string           `yaml:"mixer_list,omitempty"`
+	MixerListSplits  []string           `yaml:"mixer_list_splits,omitempty"`
+	TransformFn      []string           `yaml:"transform_fn,omitempty"`
+	TargetColumns    []string           `yaml:"target_columns,omitempty"`
 	DatasetMixer     map[string]float64 `yaml:"dataset_mixer,omitempty"`
 	// DatasetName is one data set, taken whole.
 	DatasetName          string   `yaml:"dataset_name,omitempty"`
@@ -70,60 +73,97 @@ type Config struct {
 	LoRAConfig                `yaml:",inline"`
 	// What this program does not have is known by name, so that it can be refused: a run without would be
 	// another one.
-	UseQLoRA          bool   `yaml:"use_qlora,omitempty"`
-	LoadBalancingLoss bool   `yaml:"load_balancing_loss,omitempty"`
-	ConfigName        string `yaml:"config_name,omitempty"`
-	WithTracking      bool   `yaml:"with_tracking"`
+	UseQLoRA          bool           `yaml:"use_qlora,omitempty"`
+	LoadBalancingLoss bool           `yaml:"load_balancing_loss,omitempty"`
+	ConfigName        string         `yaml:"config_name,omitempty"`
+	UsePEFT           bool           `yaml:"use_peft,omitempty"`
+	LoadIn4bit        bool           `yaml:"load_in_4bit,omitempty"`
+	LoadIn8bit        bool           `yaml:"load_in_8bit,omitempty"`
+	OptimizerType     string         `yaml:"optimizer_type,omitempty"`
+	OptimizerKwargs   map[string]any `yaml:"optimizer_kwargs,omitempty"`
+	RopeScalingFactor *float64       `yaml:"rope_scaling_factor,omitempty"`
+	WithTracking      bool           `yaml:"with_tracking"`
 	unused            `yaml:",inline"`
 }
 
 // unused are keys of open-instruct's that mean nothing here: they are of its launcher, of hubs, or of
 // libraries that this program does not have.
 type unused struct {
-	ExpName                  any `yaml:"exp_name,omitempty"`
-	RunName                  any `yaml:"run_name,omitempty"`
-	DoNotRandomizeOutputDir  any `yaml:"do_not_randomize_output_dir,omitempty"`
-	ModelRevision            any `yaml:"model_revision,omitempty"`
-	TokenizerRevision        any `yaml:"tokenizer_revision,omitempty"`
-	UseSlowTokenizer         any `yaml:"use_slow_tokenizer,omitempty"`
-	TrustRemoteCode          any `yaml:"trust_remote_code,omitempty"`
-	LowCPUMemUsage           any `yaml:"low_cpu_mem_usage,omitempty"`
-	UseFlashAttn             any `yaml:"use_flash_attn,omitempty"`
-	DatasetCacheMode         any `yaml:"dataset_cache_mode,omitempty"`
-	DatasetLocalCacheDir     any `yaml:"dataset_local_cache_dir,omitempty"`
-	DatasetConfigHash        any `yaml:"dataset_config_hash,omitempty"`
-	DatasetSkipCache         any `yaml:"dataset_skip_cache,omitempty"`
-	PreprocessingNumWorkers  any `yaml:"preprocessing_num_workers,omitempty"`
-	OverwriteCache           any `yaml:"overwrite_cache,omitempty"`
-	LoggingSteps             any `yaml:"logging_steps,omitempty"`
-	Use8bitOptimizer         any `yaml:"use_8bit_optimizer,omitempty"`
-	FusedOptimizer           any `yaml:"fused_optimizer,omitempty"`
-	UseLigerKernel           any `yaml:"use_liger_kernel,omitempty"`
-	Timeout                  any `yaml:"timeout,omitempty"`
-	ReportTo                 any `yaml:"report_to,omitempty"`
-	SaveToHub                any `yaml:"save_to_hub,omitempty"`
-	WandbProjectName         any `yaml:"wandb_project_name,omitempty"`
-	WandbEntity              any `yaml:"wandb_entity,omitempty"`
-	PushToHub                any `yaml:"push_to_hub,omitempty"`
-	HFEntity                 any `yaml:"hf_entity,omitempty"`
-	HFRepoID                 any `yaml:"hf_repo_id,omitempty"`
-	HFRepoRevision           any `yaml:"hf_repo_revision,omitempty"`
-	HFRepoURL                any `yaml:"hf_repo_url,omitempty"`
-	TryLaunchBeakerEvalJobs  any `yaml:"try_launch_beaker_eval_jobs,omitempty"`
-	HFMetadataDataset        any `yaml:"hf_metadata_dataset,omitempty"`
-	TryAutoSaveToBeaker      any `yaml:"try_auto_save_to_beaker,omitempty"`
-	GSBucketPath             any `yaml:"gs_bucket_path,omitempty"`
-	OEEvalTasks              any `yaml:"oe_eval_tasks,omitempty"`
-	OEEvalMaxLength          any `yaml:"oe_eval_max_length,omitempty"`
-	SyncEachBatch            any `yaml:"sync_each_batch,omitempty"`
-	CleanCheckpointsAtEnd    any `yaml:"clean_checkpoints_at_end,omitempty"`
-	SequenceParallelSize     any `yaml:"sequence_parallel_size,omitempty"`
-	Verbose                  any `yaml:"verbose,omitempty"`
-	LoadBalancingWeight      any `yaml:"load_balancing_weight,omitempty"`
-	AdditionalModelArguments any `yaml:"additional_model_arguments,omitempty"`
-	DatasetConfigName        any `yaml:"dataset_config_name,omitempty"`
-	DatasetMixDir            any `yaml:"dataset_mix_dir,omitempty"`
-	CacheDatasetOnly         any `yaml:"cache_dataset_only,omitempty"`
+	ExpName                        any `yaml:"exp_name,omitempty"`
+	RunName                        any `yaml:"run_name,omitempty"`
+	DoNotRandomizeOutputDir        any `yaml:"do_not_randomize_output_dir,omitempty"`
+	ModelRevision                  any `yaml:"model_revision,omitempty"`
+	TokenizerRevision              any `yaml:"tokenizer_revision,omitempty"`
+	UseSlowTokenizer               any `yaml:"use_slow_tokenizer,omitempty"`
+	TrustRemoteCode                any `yaml:"trust_remote_code,omitempty"`
+	LowCPUMemUsage                 any `yaml:"low_cpu_mem_usage,omitempty"`
+	UseFlashAttn                   any `yaml:"use_flash_attn,omitempty"`
+	DatasetCacheMode               any `yaml:"dataset_cache_mode,omitempty"`
+	DatasetLocalCacheDir           any `yaml:"dataset_local_cache_dir,omitempty"`
+	DatasetConfigHash              any `yaml:"dataset_config_hash,omitempty"`
+	DatasetSkipCache               any `yaml:"dataset_skip_cache,omitempty"`
+	PreprocessingNumWorkers        any `yaml:"preprocessing_num_workers,omitempty"`
+	OverwriteCache                 any `yaml:"overwrite_cache,omitempty"`
+	LoggingSteps                   any `yaml:"logging_steps,omitempty"`
+	Use8bitOptimizer               any `yaml:"use_8bit_optimizer,omitempty"`
+	FusedOptimizer                 any `yaml:"fused_optimizer,omitempty"`
+	UseLigerKernel                 any `yaml:"use_liger_kernel,omitempty"`
+	Timeout                        any `yaml:"timeout,omitempty"`
+	ReportTo                       any `yaml:"report_to,omitempty"`
+	SaveToHub                      any `yaml:"save_to_hub,omitempty"`
+	WandbProjectName               any `yaml:"wandb_project_name,omitempty"`
+	WandbEntity                    any `yaml:"wandb_entity,omitempty"`
+	PushToHub                      any `yaml:"push_to_hub,omitempty"`
+	HFEntity                       any `yaml:"hf_entity,omitempty"`
+	HFRepoID                       any `yaml:"hf_repo_id,omitempty"`
+	HFRepoRevision                 any `yaml:"hf_repo_revision,omitempty"`
+	HFRepoURL                      any `yaml:"hf_repo_url,omitempty"`
+	TryLaunchBeakerEvalJobs        any `yaml:"try_launch_beaker_eval_jobs,omitempty"`
+	HFMetadataDataset              any `yaml:"hf_metadata_dataset,omitempty"`
+	TryAutoSaveToBeaker            any `yaml:"try_auto_save_to_beaker,omitempty"`
+	GSBucketPath                   any `yaml:"gs_bucket_path,omitempty"`
+	OEEvalTasks                    any `yaml:"oe_eval_tasks,omitempty"`
+	OEEvalMaxLength                any `yaml:"oe_eval_max_length,omitempty"`
+	SyncEachBatch                  any `yaml:"sync_each_batch,omitempty"`
+	CleanCheckpointsAtEnd          any `yaml:"clean_checkpoints_at_end,omitempty"`
+	SequenceParallelSize           any `yaml:"sequence_parallel_size,omitempty"`
+	Verbose                        any `yaml:"verbose,omitempty"`
+	LoadBalancingWeight            any `yaml:"load_balancing_weight,omitempty"`
+	AdditionalModelArguments       any `yaml:"additional_model_arguments,omitempty"`
+	DatasetConfigName              any `yaml:"dataset_config_name,omitempty"`
+	DatasetMixDir                  any `yaml:"dataset_mix_dir,omitempty"`
+	CacheDatasetOnly               any `yaml:"cache_dataset_only,omitempty"`
+	ActivationCheckpointingMode    any `yaml:"activation_checkpointing_mode,omitempty"`
+	ActivationCheckpointingModules any `yaml:"activation_checkpointing_modules,omitempty"`
+	ActivationMemoryBudget         any `yaml:"activation_memory_budget,omitempty"`
+	AttnImplementation             any `yaml:"attn_implementation,omitempty"`
+	BNB4bitQuantType               any `yaml:"bnb_4bit_quant_type,omitempty"`
+	CacheMode                      any `yaml:"cache_mode,omitempty"`
+	CompileModel                   any `yaml:"compile_model,omitempty"`
+	ConfigHash                     any `yaml:"config_hash,omitempty"`
+	CPDegree                       any `yaml:"cp_degree,omitempty"`
+	CPStrategy                     any `yaml:"cp_strategy,omitempty"`
+	DataLoaderSeed                 any `yaml:"data_loader_seed,omitempty"`
+	DType                          any `yaml:"dtype,omitempty"`
+	EphemeralSaveInterval          any `yaml:"ephemeral_save_interval,omitempty"`
+	GetTokenizerFn                 any `yaml:"get_tokenizer_fn,omitempty"`
+	GroundTruthsKey                any `yaml:"ground_truths_key,omitempty"`
+	LocalCacheDir                  any `yaml:"local_cache_dir,omitempty"`
+	LoRAModulesToSave              any `yaml:"lora_modules_to_save,omitempty"`
+	LoRAR                          any `yaml:"lora_r,omitempty"`
+	LoRATaskType                   any `yaml:"lora_task_type,omitempty"`
+	LossImplementation             any `yaml:"loss_implementation,omitempty"`
+	RopeScalingBetaFast            any `yaml:"rope_scaling_beta_fast,omitempty"`
+	RopeScalingBetaSlow            any `yaml:"rope_scaling_beta_slow,omitempty"`
+	RopeScalingOldContextLen       any `yaml:"rope_scaling_old_context_len,omitempty"`
+	SFTMessagesKey                 any `yaml:"sft_messages_key,omitempty"`
+	SkipCache                      any `yaml:"skip_cache,omitempty"`
+	TokenizerFilesHash             any `yaml:"tokenizer_files_hash,omitempty"`
+	UseBNBNestedQuant              any `yaml:"use_bnb_nested_quant,omitempty"`
+	UseCache                       any `yaml:"use_cache,omitempty"`
+	UseFast                        any `yaml:"use_fast,omitempty"`
+	WandbGroupName                 any `yaml:"wandb_group_name,omitempty"`
+	WandbProject                   any `yaml:"wandb_project,omitempty"`
 }
 
 // shared returns the defaults that the stages have in common.
@@ -161,8 +201,8 @@ func set(unused any) (names []string) {
 
 // check puts the two spellings of keys together, finds the files and refuses what cannot be. epochs is
 // the stage's default.
-func (c *Config) check(file string, epochs int) error {
-	if err := c.spellings(epochs); err != nil {
+func (c *Config) check(file string, defaults *Config) error {
+	if err := c.spellings(defaults); err != nil {
 		return err
 	}
 	for i := 0; i < len(c.DatasetMixerList); i += 2 {
@@ -206,6 +246,12 @@ func (c *Config) check(file string, epochs int) error {
 	}{
 		{"use_qlora", c.UseQLoRA, "use_lora trains adapters over weights in float32"},
 		{"load_balancing_loss", c.LoadBalancingLoss, "the losses of routers are not added yet"},
+		{"use_peft", c.UsePEFT, "use_lora=true trains an adapter, of lora_rank"},
+		{"load_in_4bit", c.LoadIn4bit, "weights are float32 here"},
+		{"load_in_8bit", c.LoadIn8bit, "weights are float32 here"},
+		{"optimizer_type " + c.OptimizerType, c.OptimizerType != "" && c.OptimizerType != "adamw", "the optimiser is AdamW"},
+		{"optimizer_kwargs", len(c.OptimizerKwargs) > 0, "learning_rate and weight_decay are keys of their own"},
+		{"rope_scaling_factor", c.RopeScalingFactor != nil, "rope_scaling of the model's config.json says how positions are scaled"},
 		{"config_name", c.ConfigName != "", "model_name_or_path has the model's config, too"},
 	} {
 		if k.set {
@@ -226,7 +272,7 @@ func (c *Config) check(file string, epochs int) error {
 }
 
 // spellings puts keys that open-instruct's scripts spell in two ways together.
-func (c *Config) spellings(epochs int) error {
+func (c *Config) spellings(defaults *Config) error {
 	both := func(a, b string, differ bool) error {
 		if !differ {
 			return nil
@@ -239,17 +285,23 @@ func (c *Config) spellings(epochs int) error {
 		c.TokenizerNameOrPath, c.TokenizerName = n, ""
 	}
 	if n := c.NumEpochs; n != nil {
-		errs = append(errs, both("num_epochs", "num_train_epochs", c.NumTrainEpochs != epochs && c.NumTrainEpochs != *n))
+		errs = append(errs, both("num_epochs", "num_train_epochs", c.NumTrainEpochs != defaults.NumTrainEpochs && c.NumTrainEpochs != *n))
 		c.NumTrainEpochs, c.NumEpochs = *n, nil
 	}
 	if n := c.MaxGradNorm; n != nil {
 		errs = append(errs, both("max_grad_norm", "clip_grad_norm", c.ClipGradNorm != nil && *c.ClipGradNorm != *n))
 		c.ClipGradNorm, c.MaxGradNorm = n, nil
 	}
-	if len(c.MixerList) > 0 {
-		errs = append(errs, both("mixer_list", "dataset_mixer_list", len(c.DatasetMixerList) > 0 && !slices.Equal(c.DatasetMixerList, c.MixerList)))
-		c.DatasetMixerList, c.MixerList = c.MixerList, nil
+	lists := func(a, b string, second, first *[]string, usual []string) {
+		if len(*second) > 0 {
+			errs = append(errs, both(a, b, !slices.Equal(*first, usual) && !slices.Equal(*first, *second)))
+			*first, *second = *second, nil
+		}
 	}
+	lists("mixer_list", "dataset_mixer_list", &c.MixerList, &c.DatasetMixerList, defaults.DatasetMixerList)
+	lists("mixer_list_splits", "dataset_mixer_list_splits", &c.MixerListSplits, &c.DatasetMixerSplits, defaults.DatasetMixerSplits)
+	lists("transform_fn", "dataset_transform_fn", &c.TransformFn, &c.DatasetTransformFn, defaults.DatasetTransformFn)
+	lists("target_columns", "dataset_target_columns", &c.TargetColumns, &c.DatasetTargetColumns, defaults.DatasetTargetColumns)
 	if len(c.DatasetMixer) > 0 {
 		errs = append(errs, both("dataset_mixer", "dataset_mixer_list", len(c.DatasetMixerList) > 0))
 		for _, name := range sortedKeys(c.DatasetMixer) {

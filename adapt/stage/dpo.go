@@ -61,7 +61,7 @@ func LoadDPO(path string, overrides []string) (*DPOConfig, error) {
 	if err := config.Load(path, overrides, c); err != nil {
 		return nil, err
 	}
-	if err := c.check(path, DefaultDPO().NumTrainEpochs); err != nil {
+	if err := c.check(path, &DefaultDPO().Config); err != nil {
 		return nil, err
 	}
 	if err := c.find(path); err != nil {

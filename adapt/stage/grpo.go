@@ -49,9 +49,14 @@ type GRPOConfig struct {
 	FilterZeroStdSamples       bool                    `yaml:"filter_zero_std_samples"`
 	ActiveSampling             bool                    `yaml:"active_sampling"`
 	MaskTruncatedCompletions   bool                    `yaml:"mask_truncated_completions"`
-	NoResamplingPassRate       *float64                `yaml:"no_resampling_pass_rate"`
-	RefPolicyUpdateFreq        *int                    `yaml:"ref_policy_update_freq"`
-	Alpha                      float64                 `yaml:"alpha"`
+	// What this program does not have is known by name, so that it can be refused.
+	SystemPromptOverrideFile  string   `yaml:"system_prompt_override_file,omitempty"`
+	ApplyEvolvingRubricReward bool     `yaml:"apply_evolving_rubric_reward,omitempty"`
+	Tools                     []string `yaml:"tools,omitempty"`
+	EnvConfigs                []any    `yaml:"env_configs,omitempty"`
+	NoResamplingPassRate      *float64 `yaml:"no_resampling_pass_rate"`
+	RefPolicyUpdateFreq       *int     `yaml:"ref_policy_update_freq"`
+	Alpha                     float64  `yaml:"alpha"`
 
 	score.RewardConfig   `yaml:",inline"`
 	score.VerifierConfig `yaml:",inline"`
@@ -69,6 +74,17 @@ type GRPOConfig struct {
 
 // unusedGRPO are keys of open-instruct's that mean nothing here.
 type unusedGRPO struct {
+	CacheEvolvingRubricDataDir  any `yaml:"cache_evolving_rubric_data_dir,omitempty"`
+	MaxActiveRubrics            any `yaml:"max_active_rubrics,omitempty"`
+	MaxPossibleScore            any `yaml:"max_possible_score,omitempty"`
+	NumTrainingSteps            any `yaml:"num_training_steps,omitempty"`
+	OnlyRewardGoodOutputs       any `yaml:"only_reward_good_outputs,omitempty"`
+	PassToolsToChatTemplate     any `yaml:"pass_tools_to_chat_template,omitempty"`
+	PerTurnMaxTokens            any `yaml:"per_turn_max_tokens,omitempty"`
+	PoolSize                    any `yaml:"pool_size,omitempty"`
+	ToolCallNames               any `yaml:"tool_call_names,omitempty"`
+	ToolConfigs                 any `yaml:"tool_configs,omitempty"`
+	ToolParserType              any `yaml:"tool_parser_type,omitempty"`
 	PackLength                  any `yaml:"pack_length,omitempty"`
 	InflightUpdates             any `yaml:"inflight_updates,omitempty"`
 	RewardAggregator            any `yaml:"reward_aggregator,omitempty"`
@@ -117,8 +133,6 @@ type unusedGRPO struct {
 	EvalPriority                any `yaml:"eval_priority,omitempty"`
 	EvalWorkspace               any `yaml:"eval_workspace,omitempty"`
 	SendSlackAlerts             any `yaml:"send_slack_alerts,omitempty"`
-	GroundTruthsKey             any `yaml:"ground_truths_key,omitempty"`
-	SFTMessagesKey              any `yaml:"sft_messages_key,omitempty"`
 	LLMJudgeModel               any `yaml:"llm_judge_model,omitempty"`
 	LLMJudgeMaxTokens           any `yaml:"llm_judge_max_tokens,omitempty"`
 	LLMJudgeMaxContextLength    any `yaml:"llm_judge_max_context_length,omitempty"`
@@ -173,7 +187,7 @@ func LoadGRPO(path string, overrides []string) (*GRPOConfig, error) {
 	if n := c.SaveFreq; n != nil {
 		c.CheckpointingSteps = strconv.Itoa(*n)
 	}
-	if err := c.Config.check(path, DefaultGRPO().NumTrainEpochs); err != nil {
+	if err := c.Config.check(path, &DefaultGRPO().Config); err != nil {
 		return nil, err
 	}
 	return c, c.check()
@@ -224,6 +238,12 @@ func (c *GRPOConfig) check() error {
 		return errors.New("filter_zero_std_samples with num_samples_per_prompt_rollout 1 would drop everything\nhint: filter_zero_std_samples=false")
 	case c.ActiveSampling && !c.FilterZeroStdSamples:
 		return errors.New("active_sampling replaces what filter_zero_std_samples drops, and that is false")
+	case c.SystemPromptOverrideFile != "":
+		return errors.New("system_prompt_override_file is set, and this program does not do that\nhint: a message of the role system in the rows says the same")
+	case c.ApplyEvolvingRubricReward:
+		return errors.New("apply_evolving_rubric_reward is set, and this program does not do that\nhint: verifiers: {NAME: {judge: …}} asks a model")
+	case len(c.Tools) > 0 || len(c.EnvConfigs) > 0:
+		return errors.New("tools are set, and rollouts here have none")
 	case c.NoResamplingPassRate != nil:
 		return errors.New("no_resampling_pass_rate is set, and this program does not do that")
 	case c.RefPolicyUpdateFreq != nil && (*c.RefPolicyUpdateFreq < 1 || c.Beta == 0 || c.UseLoRA):

@@ -65,7 +65,7 @@ func LoadReward(path string, overrides []string) (*RewardConfig, error) {
 	if err := config.Load(path, overrides, c); err != nil {
 		return nil, err
 	}
-	if err := c.check(path, DefaultReward().NumTrainEpochs); err != nil {
+	if err := c.check(path, &DefaultReward().Config); err != nil {
 		return nil, err
 	}
 	if err := c.find(path); err != nil {

@@ -47,7 +47,7 @@ func LoadSFT(path string, overrides []string) (*SFTConfig, error) {
 	if err := config.Load(path, overrides, c); err != nil {
 		return nil, err
 	}
-	if err := c.check(path, DefaultSFT().NumTrainEpochs); err != nil {
+	if err := c.check(path, &DefaultSFT().Config); err != nil {
 		return nil, err
 	}
 	if err := c.find(path); err != nil {
