@@ -12,6 +12,7 @@ type slots struct {
 	memory int64  // bytes of the caches; 0: a quarter of what is free
 	most   int    // sequences at once; 0: generate's own
 	limit  int    // no sequence is longer
+	share  bool   // generate.BatchOptions.Share
 	batch  *generate.Batch
 }
 
@@ -33,7 +34,7 @@ func (s *slots) of(longest int) (*generate.Batch, error) {
 			bytes = int64(free / 4)
 		}
 	}
-	b, err := generate.NewBatch(m.Config, m.Device, generate.BatchOptions{Positions: positions, Memory: bytes, Slots: s.most, Cache: s.cache, BF16: m.bf16})
+	b, err := generate.NewBatch(m.Config, m.Device, generate.BatchOptions{Positions: positions, Memory: bytes, Slots: s.most, Cache: s.cache, BF16: m.bf16, Share: s.share})
 	if err != nil {
 		return nil, err
 	}

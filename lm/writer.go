@@ -29,7 +29,7 @@ func (m *Model) Writer(o WriterOptions) *Writer {
 	if o.Slots == 0 {
 		o.Slots = 64
 	}
-	return &Writer{m, slots{model: m, cache: "writer", memory: o.Memory, most: o.Slots, limit: o.Positions}}
+	return &Writer{m, slots{model: m, cache: "writer", memory: o.Memory, most: o.Slots, limit: o.Positions, share: true}}
 }
 
 // Positions returns the longest text, prompt included, in tokens.
@@ -38,7 +38,7 @@ func (w *Writer) Positions() int { return w.slots.limit }
 // Write continues the prompts of requests, and tells each answer as it is complete, in any
 // order. Answers do not depend on the other requests; Continue says nothing here.
 func (w *Writer) Write(ctx context.Context, requests []Request, each func(i int, a Answer) error) error {
-	// Neighbours in the order of their ids share what they begin with.
+	// Neighbours in the order of their ids share what they begin with, in one slot or side by side.
 	order := make([]int, len(requests))
 	for i := range order {
 		order[i] = i
