@@ -92,7 +92,10 @@ func (c *DPOConfig) objective() objective.Preference {
 
 // Plan prepares the run: pairs of answers as rows, and what the reference model says of them.
 func (c *DPOConfig) Plan(ctx context.Context, h Host) (*Run, error) {
-	r, err := c.open(adapt.LastAnswer, h.Warn)
+	if c.isOutput(c.ReferenceModel) {
+		return nil, fmt.Errorf("output_dir %s is the folder of reference_model\nhint: set output_dir to another folder", c.OutputDir)
+	}
+	r, err := c.open(adapt.LastAnswer, h)
 	if err != nil {
 		return nil, err
 	}
@@ -185,6 +188,11 @@ func (c *DPOConfig) reference(ctx context.Context, r *Run, t *train.Config, rows
 	of = proof.Sum(text).String()
 	if have, hash, err := train.ReadReferences(path); err == nil && have.Of == of {
 		return hash, nil
+	}
+	if t == r.Train {
+		if err := c.keepReferences(path, of); err != nil {
+			return "", err
+		}
 	}
 	dev, err := h.Device()
 	if err != nil {

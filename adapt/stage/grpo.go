@@ -290,7 +290,7 @@ func (c *GRPOConfig) Plan(ctx context.Context, h Host) (*Run, error) {
 	// A step is a batch of prompts, whatever the keys for rows say.
 	shared := c.Config
 	shared.MaxTrainSteps, shared.PerDeviceTrainBatchSize, shared.GradientAccumulationSteps, shared.NumProcesses = &steps, c.NumUniquePromptsRollout, 1, 1
-	r, err := shared.open("", h.Warn)
+	r, err := shared.open("", h)
 	if err != nil {
 		return nil, err
 	}

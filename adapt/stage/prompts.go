@@ -59,7 +59,8 @@ func (r *Run) prompts(ctx context.Context, set *score.VerifierSet, c *GRPOConfig
 		if tasks, lines, err = r.encodePrompts(ctx, kind, set, w); err != nil {
 			return err
 		}
-		return files.WriteFile(path, lines)
+		w.beside = []output{{path, lines}}
+		return nil
 	})
 	if err == nil && tasks == nil { // the rows are there
 		if lines, err = files.ReadFile(path); err == nil {

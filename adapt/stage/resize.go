@@ -38,6 +38,8 @@ func (r *Run) fit(l *model.Loaded, ids int) error {
 	memory := filepath.Join(c.resized(), "made.txt")
 	if text, err := store.ReadFile(memory); err == nil && string(text) == of {
 		return nil
+	} else if err == nil && c.trained() {
+		return c.otherRun("it began with another model")
 	}
 	if err := os.RemoveAll(c.resized()); err != nil {
 		return err

@@ -107,7 +107,7 @@ func (c *RewardConfig) WithoutEffect() []string {
 
 // Plan prepares the run: pairs of conversations as rows, and the settings of the run over them.
 func (c *RewardConfig) Plan(ctx context.Context, h Host) (*Run, error) {
-	r, err := c.open(adapt.LastAnswer, h.Warn)
+	r, err := c.open(adapt.LastAnswer, h)
 	if err != nil {
 		return nil, err
 	}
@@ -142,10 +142,13 @@ func (c *RewardConfig) Plan(ctx context.Context, h Host) (*Run, error) {
 	return r, r.Train.Validate()
 }
 
+// judgedRows is the name of their files.
+const judgedRows = "judged"
+
 // judged are rows of whole conversations of at most so many tokens, whose last ones have the reward.
 func (c *RewardConfig) judged(most int) rowMaker {
 	return rowMaker{
-		kind: adapt.Preference, name: "judged", also: map[string]int{"prompt": c.MaxPromptTokenLength}, counts: &judgedCounts{most: most, mostOfPrompt: c.MaxPromptTokenLength},
+		kind: adapt.Preference, name: judgedRows, also: map[string]int{"prompt": c.MaxPromptTokenLength}, counts: &judgedCounts{most: most, mostOfPrompt: c.MaxPromptTokenLength},
 		encode: func(e *adapt.Encoder, r *adapt.Row) ([]*adapt.Example, error) {
 			prompt := adapt.Conversation{Messages: r.Conversation.Messages[:len(r.Conversation.Messages)-1], Tools: r.Conversation.Tools}
 			if len(prompt.Messages) > 0 {
@@ -214,11 +217,14 @@ func (c *RewardConfig) plan(r *Run) (err error) {
 	if r.Rows.Margins != nil {
 		r.Summary = "loss −log σ(chosen − rejected − margin)"
 	}
-	if t.Objective.Reference, t.Objective.ReferenceSHA256, err = c.margins(r.Rows, "margins.json"); err != nil {
+	if t.Objective.Reference, t.Objective.ReferenceSHA256, err = c.margins(r.Rows, marginsFile); err != nil {
 		return err
 	}
 	return t.Validate()
 }
+
+// marginsFile is the file of the margins of what trains.
+const marginsFile = "margins.json"
 
 // margins writes the margins of rows into a file of output_dir, where there are any, and returns its path and
 // hash.
@@ -227,6 +233,11 @@ func (c *RewardConfig) margins(rows *Rows, name string) (path, sha256Hex string,
 		return "", "", nil
 	}
 	path = filepath.Join(c.OutputDir, "data", name)
+	if name == marginsFile {
+		if err := c.keepReferences(path, rows.of.String()); err != nil {
+			return "", "", err
+		}
+	}
 	sha256Hex, err = (&train.References{Of: rows.of.String(), Sums: rows.Margins}).Write(path)
 	return path, sha256Hex, err
 }

@@ -188,18 +188,42 @@ func (r *Run) remember(maker rowMaker, rows func(w *rowWriter) error) (*Rows, er
 	}
 	folder := filepath.Join(r.Config.OutputDir, "data")
 	stem := filepath.Join(folder, maker.name)
-	memory := stem + ".json"
+	memory, rejects := stem+".json", filepath.Join(folder, cmp.Or(maker.rejects, "rejects.jsonl"))
+	trains := maker.name != heldOutLabel
+	if trains {
+		if err := r.Config.sameStage(maker.name); err != nil {
+			return nil, err
+		}
+	}
 	if text, err := files.ReadFile(memory); err == nil {
 		var m remembered
 		if json.Unmarshal(text, &m) == nil && m.Format == rowsFormat && m.Of == of {
-			m.Rows.of = of
-			return &m.Rows, nil
+			// The folder may have been moved, and who saves room may have taken the rows out.
+			have := newRowWriter(stem, r.vocabulary, nil).r
+			m.Rows.of, m.Rows.Tokens, m.Rows.Masks, m.Rows.Rejects = of, have.Tokens, have.Masks, rejects
+			if exists(have.Tokens) && exists(have.Masks) && exists(tokens.PlacesPath(have.Tokens)) {
+				if r.claim == nil { // nothing is going to train on them
+					return &m.Rows, nil
+				}
+				return &m.Rows, r.hold()
+			}
 		}
 	}
 	w := newRowWriter(stem, r.vocabulary, maker.counts)
-	w.r.Rejects, w.r.of = filepath.Join(folder, cmp.Or(maker.rejects, "rejects.jsonl")), of
+	w.r.Rejects, w.r.of = rejects, of
 	if err := rows(w); err != nil {
 		return nil, err
+	}
+	if err := r.hold(); err != nil {
+		return nil, err
+	}
+	for _, f := range w.outputs() {
+		if !trains {
+			break
+		}
+		if err := r.Config.keep(f.path, f.text); err != nil {
+			return nil, err
+		}
 	}
 	if err := w.write(); err != nil {
 		return nil, err
@@ -267,6 +291,7 @@ type rowWriter struct {
 	margins                     []float64
 	ids, masks, places, rejects bytes.Buffer
 	at                          int
+	beside                      []output // that go with the rows
 }
 
 func newRowWriter(stem string, vocabulary int, counts counts) *rowWriter {
@@ -342,6 +367,17 @@ func (w *rowWriter) count() error {
 	return nil
 }
 
+// output is a file and what it gets.
+type output struct {
+	path string
+	text []byte
+}
+
+// outputs are the files that say what trains, the token file last.
+func (w *rowWriter) outputs() []output {
+	return append(slices.Clone(w.beside), output{w.r.Masks, w.masks.Bytes()}, output{w.r.Tokens, w.ids.Bytes()})
+}
+
 // write gives the files their names, the token file last.
 func (w *rowWriter) write() error {
 	var packed bytes.Buffer
@@ -350,14 +386,11 @@ func (w *rowWriter) write() error {
 	if err := errors.Join(err, z.Close()); err != nil {
 		return err
 	}
-	for _, f := range []struct {
-		name string
-		text []byte
-	}{{w.r.Rejects, w.rejects.Bytes()}, {tokens.PlacesPath(w.r.Tokens), packed.Bytes()}, {w.r.Masks, w.masks.Bytes()}, {w.r.Tokens, w.ids.Bytes()}} {
-		if f.name == w.r.Rejects && len(f.text) == 0 {
+	for _, f := range append([]output{{w.r.Rejects, w.rejects.Bytes()}, {tokens.PlacesPath(w.r.Tokens), packed.Bytes()}}, w.outputs()...) {
+		if f.path == w.r.Rejects && len(f.text) == 0 {
 			continue
 		}
-		if err := files.WriteFile(f.name, f.text); err != nil {
+		if err := files.WriteFile(f.path, f.text); err != nil {
 			return err
 		}
 	}

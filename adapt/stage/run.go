@@ -34,6 +34,9 @@ type Host struct {
 	// Outside is how verifiers run programs and ask servers.
 	Outside score.Outside
 	DryRun  bool // nothing that takes long is computed
+	// Claim, which may be nil, keeps other processes from writing what lies in a folder until the run has
+	// ended.
+	Claim func(folder string) error
 }
 
 // Run is a stage that is ready to train.
@@ -61,11 +64,12 @@ type Run struct {
 	// Evaluate, which may be nil, judges the model in the middle of the run.
 	Evaluate train.Evaluator
 
-	adapter               *train.AdapterConfig // nil: all weights train
-	start                 string               // the model: the config's, or one with more rows in its embedding
-	positions, vocabulary int                  // of it
-	stop                  []int32              // ids that end its texts
-	close                 func()               // nil: nothing is open
+	adapter               *train.AdapterConfig      // nil: all weights train
+	start                 string                    // the model: the config's, or one with more rows in its embedding
+	positions, vocabulary int                       // of it
+	stop                  []int32                   // ids that end its texts
+	close                 func()                    // nil: nothing is open
+	claim                 func(folder string) error // Host.Claim
 }
 
 // Close ends what the run has running: programs of verifiers.
@@ -77,17 +81,22 @@ func (r *Run) Close() error {
 }
 
 // open opens the model that a stage starts from, and makes the encoder of its conversations.
-func (c *Config) open(trainOn adapt.TrainOn, warn func(string)) (*Run, error) {
+func (c *Config) open(trainOn adapt.TrainOn, h Host) (*Run, error) {
+	for _, from := range []struct{ key, path string }{{"model_name_or_path", c.ModelNameOrPath}, {"tokenizer_name_or_path", c.TokenizerNameOrPath}, {"lora_weights", c.LoRAWeights}} {
+		if c.isOutput(from.path) {
+			return nil, fmt.Errorf("output_dir %s is the folder of %s, which the run starts from\nhint: set output_dir to another folder", c.OutputDir, from.key)
+		}
+	}
 	l, err := model.Open(c.ModelNameOrPath)
 	if err != nil {
 		return nil, fmt.Errorf("model_name_or_path: %w", err)
 	}
 	defer l.Close()
-	r := &Run{Config: c, DType: l.DType, positions: l.Config.T, stop: l.Stop}
+	r := &Run{Config: c, DType: l.DType, positions: l.Config.T, stop: l.Stop, claim: h.Claim}
 	if r.adapter, err = c.adapter(l.Config); err != nil {
 		return nil, err
 	}
-	if r.Files, err = convert.TokenizerFiles(l, warn); err != nil {
+	if r.Files, err = convert.TokenizerFiles(l, h.Warn); err != nil {
 		return nil, err
 	}
 	if c.TokenizerNameOrPath != "" {
@@ -115,7 +124,7 @@ func (c *Config) open(trainOn adapt.TrainOn, warn func(string)) (*Run, error) {
 			return nil, fmt.Errorf("max_seq_length is %d, and the model has %d positions", *n, l.Config.T)
 		}
 		if *n > l.Config.T {
-			warn(fmt.Sprintf("max_seq_length is %d, and the model has %d positions: longer rows are cut there", *n, l.Config.T))
+			h.Warn(fmt.Sprintf("max_seq_length is %d, and the model has %d positions: longer rows are cut there", *n, l.Config.T))
 		}
 		r.Encoder.MaxLength = min(*n, l.Config.T)
 	}

@@ -83,7 +83,7 @@ func LoadSFT(path string, overrides []string) (*SFTConfig, error) {
 
 // Plan prepares the run: the model, its conversations as rows, and the settings of the run over them.
 func (c *SFTConfig) Plan(ctx context.Context, h Host) (*Run, error) {
-	r, err := c.open(c.TrainOn, h.Warn)
+	r, err := c.open(c.TrainOn, h)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,6 +13,7 @@ import (
 	"olmo/config"
 	"olmo/device"
 	"olmo/device/cpu"
+	"olmo/store"
 )
 
 // stageConfig is the config of a stage of adaptation.
@@ -59,6 +59,21 @@ func runAdaptation(c *cobra.Command, verb string, cfg stageConfig, programs *pro
 	if keys := cfg.WithoutEffect(); len(keys) > 0 {
 		say("without effect here: " + strings.Join(keys, ", "))
 	}
+	held := map[string]*store.Lock{}
+	defer func() {
+		for _, lock := range held {
+			lock.Release()
+		}
+	}()
+	claim := func(folder string) (err error) {
+		if held[folder] == nil {
+			held[folder], err = store.AcquireIn(folder)
+		}
+		return err
+	}
+	if dry {
+		claim = nil
+	}
 	r, err := cfg.Plan(c.Context(), stage.Host{
 		Warn:   warn,
 		DryRun: dry,
@@ -67,6 +82,7 @@ func runAdaptation(c *cobra.Command, verb string, cfg stageConfig, programs *pro
 			p.update(step{done: float64(done), total: float64(total), note: what})
 		},
 		Outside: outside(programs, warn),
+		Claim:   claim,
 	})
 	if dry {
 		return dryStage(c, verb, cfg, r, err, asJSON)
@@ -80,11 +96,14 @@ func runAdaptation(c *cobra.Command, verb string, cfg stageConfig, programs *pro
 		say("prepared, as the config asks; nothing trains")
 		return nil
 	}
-	if err := config.Write(filepath.Join(r.Config.OutputDir, stage.ConfigFile), cfg); err != nil {
+	text, err := config.Text(cfg)
+	if err != nil {
 		return err
 	}
+	// Training writes it with the others, once the folder is known to be this run's.
+	r.Files[stage.ConfigFile] = text
 	return runTrain(c, "", r.Train, trainCall{
-		verb: verb, json: asJSON, files: r.Files, tok: r.Encoder.Tokenizer, record: stage.Record, rollouts: r.Rollouts, evaluate: r.Evaluate,
+		verb: verb, json: asJSON, files: r.Files, another: stage.AnotherRun, tok: r.Encoder.Tokenizer, record: stage.Record, rollouts: r.Rollouts, evaluate: r.Evaluate,
 		finish: func() error { return r.Finish(c.Context(), warn) },
 	})
 }

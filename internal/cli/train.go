@@ -220,6 +220,9 @@ type trainCall struct {
 	files  map[string][]byte
 	record func(r runlog.Record)
 	finish func() error
+	// another is the way out where the run in save_folder cannot go on, for a config without the keys that
+	// training's own hints name.
+	another string
 	// rollouts sample and judge answers, in reinforcement learning.
 	rollouts train.Rollouts
 	// evaluate, where it is set, judges the model in place of tasks.
@@ -322,7 +325,7 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, call trainCall) 
 		},
 	})
 	if err != nil {
-		return err
+		return call.hinted(err)
 	}
 	began := time.Now()
 	if n := t.State().Step; n > 0 {
@@ -344,7 +347,7 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, call trainCall) 
 		p.stop()
 	}
 	if err != nil {
-		return err
+		return call.hinted(err)
 	}
 	if call.finish != nil && result.Reason == train.Finished {
 		if err := call.finish(); err != nil {
@@ -365,6 +368,25 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, call trainCall) 
 	fmt.Fprintf(c.OutOrStdout(), "%s: step %d of %d in %s, %ssaved in %s\n", result.Reason, result.Step, t.Steps(), shortDuration(time.Since(began)), loss, cfg.SaveFolder)
 	return nil
 }
+
+// hinted gives an error of training whose hint names keys, which the verb's config does not have, the
+// verb's own.
+func (c *trainCall) hinted(err error) error {
+	text, hint, found := strings.Cut(err.Error(), "\nhint: ")
+	if c.another == "" || !found || !strings.Contains(hint, "=") {
+		return err
+	}
+	return &hintedError{err, text + "\nhint: " + c.another}
+}
+
+// hintedError is an error with another hint.
+type hintedError struct {
+	error
+	text string
+}
+
+func (e *hintedError) Error() string { return e.text }
+func (e *hintedError) Unwrap() error { return e.error }
 
 // isRound tells whether a step's figures are worth a line of a log: 1, 2, 5, 10, 20, 50, …
 func isRound(n int) bool {
