@@ -263,7 +263,7 @@ func (c *Config) check(file string, defaults *Config) error {
 		return errors.New("model_name_or_path is not set\nhint: a Hugging Face folder, a .gguf file or a run")
 	case c.OutputDir == "":
 		return errors.New("output_dir is not set\nhint: a folder for the model, its checkpoints and its log")
-	case c.ClipGradNorm != nil && !math.IsNaN(*c.ClipGradNorm) && !(*c.ClipGradNorm > 0):
+	case c.ClipGradNorm != nil && !(*c.ClipGradNorm > 0):
 		return fmt.Errorf("clip_grad_norm is %v, it must be above 0\nhint: -1 or null turns clipping off", *c.ClipGradNorm)
 	case len(c.DatasetMixerList) == 0:
 		return errors.New("dataset_mixer_list is not set\nhint: [data.jsonl, \"1.0\"] takes all rows of a file")

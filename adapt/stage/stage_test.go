@@ -177,6 +177,8 @@ func TestRefused(t *testing.T) {
 		{[]string{"clip_grad_norm=1", "max_grad_norm=2"}, "are both set, to different values"},
 		{[]string{"transform_fn=[sft_tokenize_v1]", "dataset_transform_fn=[sft_tulu_filter_v1]"}, "transform_fn and dataset_transform_fn are both set"},
 		{[]string{"optimizer_type=muon"}, "optimizer_type muon is set, and this program does not do that"},
+		{[]string{"clip_grad_norm=0"}, "clip_grad_norm is 0, it must be above 0"},
+		{[]string{"output_dir="}, "output_dir is not set"},
 		{[]string{"dataset_name=more.jsonl"}, "dataset_name and dataset_mixer_list are both set"},
 		{[]string{"final_lr_ratio=0.1", "lr_scheduler_type=cosine"}, "final_lr_ratio"},
 		{[]string{"chat_template_name=tulo"}, "did you mean tulu"},
