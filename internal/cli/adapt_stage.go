@@ -48,7 +48,7 @@ func newAdaptStage(c *cobra.Command, load func(path string, overrides []string) 
 	if name == "grpo" {
 		programs.addPlace(c.Flags())
 	}
-	takesOverrides(c)
+	takesValues(c)
 	return c
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,6 +42,13 @@ func takesOverrides(c *cobra.Command) {
 	c.Annotations[overridesAnnotation] = ""
 }
 
+// takesValues is takesOverrides for a command whose first argument is a file: behind it --key value reaches
+// the command as key=value, too, as open-instruct's scripts are called.
+func takesValues(c *cobra.Command) {
+	takesOverrides(c)
+	c.Annotations[overridesAnnotation] = "values"
+}
+
 // arrange rewrites the words of a call into what pflag understands: the values
 // of a list flag each get their flag, overrides lose their dashes.
 func arrange(root *cobra.Command, words []string) []string {
@@ -48,8 +56,9 @@ func arrange(root *cobra.Command, words []string) []string {
 	if err != nil {
 		return words
 	}
-	_, overrides := c.Annotations[overridesAnnotation]
+	form, overrides := c.Annotations[overridesAnnotation]
 	var out []string
+	file := -strings.Count(c.CommandPath(), " ") // above 0 once the words of the command and the file are through
 	for i := 0; i < len(words); i++ {
 		word := words[i]
 		if word == "--" {
@@ -60,11 +69,19 @@ func arrange(root *cobra.Command, words []string) []string {
 		case word == "--help" || word == "-h":
 			out = append(out, word) // cobra makes the flag later
 		case flag == nil && overrides && strings.HasPrefix(word, "--"):
-			if !hasValue {
+			switch {
+			case hasValue:
+			case form == "values" && file > 0 && i+1 < len(words) && isValue(words[i+1]):
+				i++
+				word += "=" + words[i]
+			default:
 				word += "=true"
 			}
 			out = append(out, strings.TrimPrefix(word, "--"))
 		case flag == nil || hasValue:
+			if !isFlag(word) {
+				file++
+			}
 			out = append(out, word)
 		case isList(flag):
 			values := 0
@@ -104,6 +121,12 @@ func lookUp(c *cobra.Command, word string) (flag *pflag.Flag, hasValue bool) {
 		flag = c.InheritedFlags().ShorthandLookup(word[1:2])
 	}
 	return flag, len(word) > 2
+}
+
+// isValue tells a value of an override from another argument: a negative number is one.
+func isValue(word string) bool {
+	_, err := strconv.ParseFloat(word, 64)
+	return err == nil || !isFlag(word) && !strings.Contains(word, "=")
 }
 
 // isFlag tells a flag from a value; "-" alone stands for standard input.

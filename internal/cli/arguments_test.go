@@ -20,7 +20,10 @@ func TestArrange(t *testing.T) {
 	train := &cobra.Command{Use: "train", Run: func(*cobra.Command, []string) {}}
 	train.Flags().Bool("json", false, "")
 	takesOverrides(train)
-	group.AddCommand(verb)
+	tune := &cobra.Command{Use: "tune", Run: func(*cobra.Command, []string) {}}
+	tune.Flags().Bool("json", false, "")
+	takesValues(tune)
+	group.AddCommand(verb, tune)
 	root.AddCommand(group, train)
 
 	cases := []struct {
@@ -34,6 +37,8 @@ func TestArrange(t *testing.T) {
 		{"parent's flag before the verb", []string{"data", "-c", "f.yaml", "mix", "--docs", "a", "b"}, []string{"data", "-c", "f.yaml", "mix", "--docs=a", "--docs=b"}},
 		{"end of flags", []string{"data", "mix", "--docs", "a", "--", "--docs", "b"}, []string{"data", "mix", "--docs=a", "--", "--docs", "b"}},
 		{"overrides", []string{"train", "f.yaml", "--json", "--model.d_model=8", "--save_overwrite", "a=b"}, []string{"train", "f.yaml", "--json", "model.d_model=8", "save_overwrite=true", "a=b"}},
+		{"values of overrides", []string{"data", "tune", "f.yaml", "--rate", "-1", "--json", "--shuffle", "false", "--packing", "--seed=3", "a=b", "--last", "c=d"}, []string{"data", "tune", "f.yaml", "rate=-1", "--json", "shuffle=false", "packing=true", "seed=3", "a=b", "last=true", "c=d"}},
+		{"no value before the file", []string{"data", "tune", "--packing", "f.yaml"}, []string{"data", "tune", "packing=true", "f.yaml"}},
 		{"no overrides elsewhere", []string{"data", "mix", "--model.d_model=8"}, []string{"data", "mix", "--model.d_model=8"}},
 	}
 	for _, c := range cases {
