@@ -21,6 +21,7 @@ type rolled struct {
 	hash     proof.Hash // of their lines
 	lines    []byte
 	sampling time.Duration
+	memory   int64         // bytes that the device held then
 	scoring  time.Duration // by the reference
 }
 
@@ -128,7 +129,7 @@ func (t *Trainer) sampleRollouts(ctx context.Context, s *step) error {
 			prompts = append(prompts, *prompt)
 		}
 	}
-	r.sampling = time.Since(began)
+	r.sampling, r.memory = time.Since(began), t.dev.Memory().Total()
 	return nil
 }
 
@@ -283,6 +284,7 @@ func (r *rolled) fill(rec runlog.Record) {
 	rec["train/target_tokens"], rec["train/total_tokens"] = r.trainedTokens()
 	rec["throughput/device/sampling_seconds"] = r.sampling.Seconds()
 	rec["throughput/device/sampled_tokens_per_second"] = float64(tokens) / max(r.sampling.Seconds(), 1e-9)
+	rec["throughput/device/sampling_bytes"] = r.memory
 	if r.scoring > 0 {
 		rec["throughput/device/reference_seconds"] = r.scoring.Seconds()
 	}

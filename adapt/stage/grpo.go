@@ -302,6 +302,9 @@ func (c *GRPOConfig) Plan(ctx context.Context, h Host) (*Run, error) {
 		return nil, err
 	}
 	r.close = set.Close
+	if len(r.stop) == 0 && len(c.StopStrings) == 0 {
+		h.Warn("the model names no id that ends a text: every answer has response_length tokens\nhint: stop_strings")
+	}
 	r.Encoder.MaxLength = c.MaxPromptTokenLength
 	tasks, digest, err := r.prompts(ctx, set, c)
 	if err := r.missing(err, string(adapt.RLVR), h); err != nil {

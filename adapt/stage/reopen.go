@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -34,6 +35,9 @@ type Reopened struct {
 // config declares may be run and asked: the folder may be anybody's.
 func Reopen(ctx context.Context, dir string, trusted bool, o score.Outside, warn func(string)) (*Reopened, error) {
 	c, err := LoadGRPO(filepath.Join(dir, ConfigFile), nil)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w\nhint: a release has neither the prompts nor what judges the answers to them: the steps of the run itself can be computed again", err)
+	}
 	if err != nil {
 		return nil, err
 	}
