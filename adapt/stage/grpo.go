@@ -37,6 +37,10 @@ type GRPOConfig struct {
 	TopP     *float64 `yaml:"top_p,omitempty"`
 	VLLMTopP *float64 `yaml:"vllm_top_p,omitempty"`
 
+	// SetWeightDecayOnBiasAndNorm leaves norms and biases without decay, as there, whatever its name says;
+	// false: all weights decay.
+	SetWeightDecayOnBiasAndNorm bool `yaml:"set_weight_decay_on_bias_and_norm"`
+
 	LossFn          objective.Loss `yaml:"loss_fn"`
 	ClipLower       float64        `yaml:"clip_lower"`
 	ClipHigher      float64        `yaml:"clip_higher"`
@@ -53,6 +57,9 @@ type GRPOConfig struct {
 	SystemPromptOverrideFile  string   `yaml:"system_prompt_override_file,omitempty"`
 	ApplyEvolvingRubricReward bool     `yaml:"apply_evolving_rubric_reward,omitempty"`
 	Tools                     []string `yaml:"tools,omitempty"`
+	CodePassRateThreshold     *float64 `yaml:"code_pass_rate_reward_threshold,omitempty"`
+	CodeApplyPerfPenalty      bool     `yaml:"code_apply_perf_penalty,omitempty"`
+	MaxLengthVerifierMax      *int     `yaml:"max_length_verifier_max_length,omitempty"`
 	EnvConfigs                []any    `yaml:"env_configs,omitempty"`
 	NoResamplingPassRate      *float64 `yaml:"no_resampling_pass_rate"`
 	RefPolicyUpdateFreq       *int     `yaml:"ref_policy_update_freq"`
@@ -103,7 +110,6 @@ type unusedGRPO struct {
 	CheckpointStateDir          any `yaml:"checkpoint_state_dir,omitempty"`
 	GSCheckpointStateDir        any `yaml:"gs_checkpoint_state_dir,omitempty"`
 	RolloutsSavePath            any `yaml:"rollouts_save_path,omitempty"`
-	SetWeightDecayOnBiasAndNorm any `yaml:"set_weight_decay_on_bias_and_norm,omitempty"`
 	WorldSize                   any `yaml:"world_size,omitempty"`
 	BackendTimeout              any `yaml:"backend_timeout,omitempty"`
 	ModelDType                  any `yaml:"model_dtype,omitempty"`
@@ -140,9 +146,6 @@ type unusedGRPO struct {
 	LLMJudgeTimeout             any `yaml:"llm_judge_timeout,omitempty"`
 	CodeAPIURL                  any `yaml:"code_api_url,omitempty"`
 	CodeMaxExecutionTime        any `yaml:"code_max_execution_time,omitempty"`
-	CodePassRateThreshold       any `yaml:"code_pass_rate_reward_threshold,omitempty"`
-	CodeApplyPerfPenalty        any `yaml:"code_apply_perf_penalty,omitempty"`
-	MaxLengthVerifierMaxLength  any `yaml:"max_length_verifier_max_length,omitempty"`
 	EvalOnStep0                 any `yaml:"eval_on_step_0,omitempty"`
 	DatasetConfigEvalHash       any `yaml:"dataset_config_eval_hash,omitempty"`
 }
@@ -157,7 +160,7 @@ func DefaultGRPO() *GRPOConfig {
 		MaxPromptTokenLength: 256, ResponseLength: 256, Temperature: 1,
 		LossFn: o.Loss, ClipLower: o.ClipLower, ClipHigher: o.ClipHigher, Beta: o.Beta, KLEstimator: o.KL, LoadRefPolicy: true, LossDenominator: "token",
 		AdvantageNormalizationType: objective.Centered, FilterZeroStdSamples: true, RewardConfig: score.DefaultReward(),
-		HeldOut: defaultHeldOut(), EvalPassAtK: 1, Alpha: 0.6,
+		HeldOut: defaultHeldOut(), SetWeightDecayOnBiasAndNorm: true, EvalPassAtK: 1, Alpha: 0.6,
 	}
 	c.DatasetTransformFn = []string{"rlvr_tokenize_v1", "rlvr_max_length_filter_v1"}
 	c.LoRADropout = 0 // a model with it would train with other probabilities than it samples with
@@ -244,6 +247,10 @@ func (c *GRPOConfig) check() error {
 		return errors.New("apply_evolving_rubric_reward is set, and this program does not do that\nhint: verifiers: {NAME: {judge: …}} asks a model")
 	case len(c.Tools) > 0 || len(c.EnvConfigs) > 0:
 		return errors.New("tools are set, and rollouts here have none")
+	case c.CodePassRateThreshold != nil && *c.CodePassRateThreshold != 0 || c.CodeApplyPerfPenalty:
+		return errors.New("code_pass_rate_reward_threshold and code_apply_perf_penalty are not here: the verifier code gives the share of the tests that pass")
+	case c.MaxLengthVerifierMax != nil && *c.MaxLengthVerifierMax != 32768:
+		return fmt.Errorf("max_length_verifier_max_length is %d, and the verifiers of lengths count by 32768", *c.MaxLengthVerifierMax)
 	case c.NoResamplingPassRate != nil:
 		return errors.New("no_resampling_pass_rate is set, and this program does not do that")
 	case c.RefPolicyUpdateFreq != nil && (*c.RefPolicyUpdateFreq < 1 || c.Beta == 0 || c.UseLoRA):
@@ -320,6 +327,7 @@ func (c *GRPOConfig) Plan(ctx context.Context, h Host) (*Run, error) {
 	}
 	t.Data.DropLast, t.Data.RowLength = true, r.Rows.Longest+c.ResponseLength
 	t.DeviceTrainMicrobatchSize = max(2048/t.Data.RowLength, 1)
+	t.Optimizer.DecayNormAndBias = !c.SetWeightDecayOnBiasAndNorm
 	t.Scheduler.TWarmup = 0
 	if c.LRSchedulerType != "constant" {
 		t.Scheduler.TWarmup = warmup(steps*c.NumMiniBatches*c.NumTrainEpochs, c.WarmupRatio)

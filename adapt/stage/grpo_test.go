@@ -409,6 +409,8 @@ func TestGRPORefused(t *testing.T) {
 		{[]string{"use_lora=true", "lora_dropout=0.1"}, "lora_dropout is 0.1"},
 		{[]string{"ref_policy_update_freq=2", "beta=0"}, "ref_policy_update_freq is 2"},
 		{[]string{"alpha=2"}, "alpha is 2"},
+		{[]string{"code_pass_rate_reward_threshold=0.99"}, "code_pass_rate_reward_threshold"},
+		{[]string{"max_length_verifier_max_length=8192"}, "max_length_verifier_max_length is 8192"},
 		{[]string{"eval_response_length=30"}, "the model has 64 positions"},
 		{[]string{"dataset_mixer_eval_list=[gone.jsonl, '1.0']"}, "dataset_mixer_eval_list"},
 	} {
