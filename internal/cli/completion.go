@@ -70,10 +70,9 @@ func bashCompletion(root *cobra.Command, out io.Writer) error {
 // values says what a flag may be, by its name; those that mean something else in one verb stand
 // with its path.
 var values = map[string]func() []string{
-	"olmo convert --to": func() []string { return []string{"hf", "ai2", "gguf"} },
-	"olmo convert --dtype": func() []string {
-		return []string{"f32", "f16", "bf16", "q8_0", "q6_k", "q5_k", "q5_1", "q5_0", "q4_k", "q4_1", "q4_0"}
-	},
+	"olmo convert --to":                    func() []string { return []string{"hf", "ai2", "gguf"} },
+	"olmo convert --dtype":                 modelDTypes,
+	"olmo merge --dtype":                   modelDTypes,
 	"--precision":                          func() []string { return []string{"fp32", "amp_bf16"} },
 	"--boundary":                           func() []string { return []string{string(eval.Apart), string(eval.Together)} },
 	"--compat":                             func() []string { return []string{"dolma"} },
@@ -87,6 +86,11 @@ var values = map[string]func() []string{
 	"--sandbox":                            func() []string { return []string{"none"} },
 	"--tasks":                              programTasks,
 	"--taggers":                            tagger.Names,
+}
+
+// modelDTypes are those that a model can be written in.
+func modelDTypes() []string {
+	return []string{"f32", "f16", "bf16", "q8_0", "q6_k", "q5_k", "q5_1", "q5_0", "q4_k", "q4_1", "q4_0"}
 }
 
 // completeValues makes the shells complete the flags whose values are known; of a list that is
