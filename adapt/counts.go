@@ -2,6 +2,7 @@ package adapt
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"olmo/tokenizer"
@@ -25,13 +26,14 @@ type Counts struct {
 	Begun     int    `json:"begun"`
 	BegunWith string `json:"begun_with,omitempty"`
 
+	ended     map[int32]int // how many of them each token ends
 	tokenizer *tokenizer.Tokenizer
 	special   map[int32]bool
 }
 
 // NewCounts begins to count what a tokenizer's ids come to.
 func NewCounts(tok *tokenizer.Tokenizer) *Counts {
-	c := &Counts{tokenizer: tok, special: map[int32]bool{}}
+	c := &Counts{tokenizer: tok, special: map[int32]bool{}, ended: map[int32]int{}}
 	for _, a := range tok.Describe().AddedTokens {
 		if a.Special {
 			c.special[a.ID] = true
@@ -71,25 +73,39 @@ func (c *Counts) Add(x *Example) {
 		}
 		if !x.Cut || end < len(x.Labels) {
 			c.Turns++
-			if c.ends(x.IDs[start:end]) {
+			if id, ok := c.end(x.IDs[start:end]); ok {
 				c.Ended++
+				c.ended[id]++
 			}
 		}
 		end = start
 	}
 }
 
-// ends reports whether a turn ends with a special token; white space may follow it.
-func (c *Counts) ends(ids []int32) bool {
-	for i := len(ids) - 1; i >= 0; i-- {
-		if c.special[ids[i]] {
-			return true
-		}
-		if strings.TrimSpace(c.tokenizer.Decode(ids[i:i+1], false)) != "" {
-			return false
+// Stops are the special tokens that end at least one of a hundred turns, in increasing order: a model that
+// learns the turns is to stop at each of them.
+func (c *Counts) Stops() []int32 {
+	var out []int32
+	for id, n := range c.ended {
+		if 100*n >= c.Turns {
+			out = append(out, id)
 		}
 	}
-	return false
+	slices.Sort(out)
+	return out
+}
+
+// end is the special token that ends a turn, if one does; white space may follow it.
+func (c *Counts) end(ids []int32) (id int32, ok bool) {
+	for i := len(ids) - 1; i >= 0; i-- {
+		if c.special[ids[i]] {
+			return ids[i], true
+		}
+		if strings.TrimSpace(c.tokenizer.Decode(ids[i:i+1], false)) != "" {
+			return 0, false
+		}
+	}
+	return 0, false
 }
 
 // String is the counts in one line.

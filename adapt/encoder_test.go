@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -128,6 +129,17 @@ func TestCounts(t *testing.T) {
 	// A newline stands behind the end of a turn.
 	if c := count("zephyr", twoTurns, 0); c.Turns != 2 || c.Ended != 2 {
 		t.Errorf("zephyr: %s", c)
+	}
+	// Where a model that learns these turns is to stop.
+	for template, ends := range map[string][]string{"tulu": {"<|endoftext|>"}, "olmo": {"<|im_end|>", "<|endoftext|>"}} {
+		c := count(template, twoTurns, 0)
+		var got []string
+		for _, id := range c.Stops() {
+			got = append(got, c.tokenizer.Decode([]int32{id}, false))
+		}
+		if slices.Sort(ends); !slices.Equal(slices.Sorted(slices.Values(got)), ends) {
+			t.Errorf("%s: turns end with %q, want %q", template, got, ends)
+		}
 	}
 	// The answer before the last one has nothing at its end.
 	if c := count("simple_concat_with_space", twoTurns, 0); c.Ended == c.Turns || !strings.Contains(strings.Join(c.Warnings(), "\n"), "does not learn to stop") {

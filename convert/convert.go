@@ -170,6 +170,9 @@ func (o *Options) merge(from *model.Loaded) (*model.PEFT, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the adapter %s: %w", o.Adapter, err)
 	}
+	if err := from.MoreStops(o.Adapter); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
 	from.Merge(p)
 	if own := filepath.Join(o.Adapter, "tokenizer.json"); exists(own) {
 		from.Tokenizer = own

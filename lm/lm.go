@@ -98,6 +98,9 @@ func ofFiles(files *model.Loaded, folder string, o Options) (m *Model, err error
 		if o.Adapter, err = OpenAdapter(folder, files.Config); err != nil {
 			return nil, err
 		}
+		if err := files.MoreStops(folder); err != nil {
+			return nil, errors.Join(err, o.Adapter.close())
+		}
 		defer func() {
 			if err != nil {
 				err = errors.Join(err, o.Adapter.close())

@@ -211,7 +211,7 @@ func openHF(dir string) (*Loaded, error) {
 	if *h.err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, *h.err)
 	}
-	if err := l.moreStops(dir); err != nil {
+	if err := l.MoreStops(dir); err != nil {
 		return nil, err
 	}
 	if l.Set, err = weights.Open(dir); err != nil {
@@ -223,8 +223,9 @@ func openHF(dir string) (*Loaded, error) {
 	return l.finish()
 }
 
-// moreStops adds the ids of generation_config.json that end a text.
-func (l *Loaded) moreStops(dir string) error {
+// MoreStops adds the ids that end a text by the generation_config.json of a folder, if it has one: the
+// model's, or that of an adapter to it.
+func (l *Loaded) MoreStops(dir string) error {
 	if !exists(dir, "generation_config.json") {
 		return nil
 	}
@@ -288,7 +289,7 @@ func openAI2(dir string) (*Loaded, error) {
 	if l.Config.EOS >= 0 {
 		l.Stop = []int32{l.Config.EOS}
 	}
-	if err := l.moreStops(dir); err != nil {
+	if err := l.MoreStops(dir); err != nil {
 		return nil, err
 	}
 	if l.Set, err = weights.Open(dir); err != nil {

@@ -2,12 +2,16 @@ package stage
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+
+	"olmo/model"
 )
 
 // contents are the hashes of a folder's files.
@@ -93,6 +97,46 @@ func TestMovedFolder(t *testing.T) {
 		train1(t, r)
 		if err := os.Remove(r.Rows.Tokens); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestStopsAtTurns: a model, and an adapter, whose template closes answers with another token than the one that
+// ends a text stops at both, and the next stage samples so.
+func TestStopsAtTurns(t *testing.T) {
+	dir := t.TempDir()
+	for _, lora := range []bool{false, true} {
+		c, err := chats(t, dir, "max_train_steps=1", fmt.Sprintf("use_lora=%t", lora), fmt.Sprintf("output_dir=%s-%t", filepath.Join(dir, "out"), lora))
+		if err != nil {
+			t.Fatal(err)
+		}
+		template := filepath.Join(dir, "pad.jinja")
+		text := "{% for m in messages %}{{ m.role }}: {{ m.content }}{% if m.role == 'assistant' %}<|padding|>{% endif %}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
+		if err := os.WriteFile(template, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		c.ChatTemplateName = template
+		r := tuned(t, c)
+		from, err := model.Open(c.ModelNameOrPath)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer from.Close()
+		want := append(slices.Clone(from.Stop), r.Rows.Stops...)
+		if len(r.Rows.Stops) != 1 || slices.Contains(from.Stop, r.Rows.Stops[0]) {
+			t.Fatalf("turns end with %v, texts with %v", r.Rows.Stops, from.Stop)
+		}
+		if lora {
+			err = from.MoreStops(c.OutputDir)
+		} else {
+			var l *model.Loaded
+			if l, err = model.Open(c.OutputDir); err == nil {
+				from.Stop = l.Stop
+				l.Close()
+			}
+		}
+		if err != nil || !slices.Equal(from.Stop, want) {
+			t.Errorf("lora %t: stops at %v (%v), want %v", lora, from.Stop, err, want)
 		}
 	}
 }

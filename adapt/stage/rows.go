@@ -36,12 +36,14 @@ type Rows struct {
 	Rejects       string
 	// Margins are, for each row, what is taken off its reward; nil: nothing is.
 	Margins []float64 `json:",omitempty"`
+	// Stops are the tokens that end the turns that train, where turns do.
+	Stops []int32 `json:",omitempty"`
 
 	of proof.Hash // everything that they follow from
 }
 
 // rowsFormat is the format of the file that remembers rows.
-const rowsFormat = "olmo adapt rows 3"
+const rowsFormat = "olmo adapt rows 4"
 
 // remembered is what lies beside the files of rows.
 type remembered struct {
@@ -153,6 +155,9 @@ func (c *Config) fingerprint(m rowMaker, e *adapt.Encoder, tokenizer []byte) (pr
 // gather prepares the rows of the run. A dry run does without those that are not there.
 func (r *Run) gather(ctx context.Context, maker rowMaker, h Host) (err error) {
 	r.Rows, err = r.prepare(ctx, maker)
+	if err == nil && maker.name != heldOutLabel {
+		err = r.stopAtTurns()
+	}
 	return r.missing(err, maker.name, h)
 }
 
@@ -361,6 +366,9 @@ func (w *rowWriter) count() error {
 		return none
 	}
 	w.r.Counts, w.r.Warnings = text, append(w.r.Warnings, warnings...)
+	if c, ok := w.counts.(answerCounts); ok {
+		w.r.Stops = c.Stops()
+	}
 	if slices.ContainsFunc(w.margins, func(m float64) bool { return m != 0 }) {
 		w.r.Margins = w.margins
 	}

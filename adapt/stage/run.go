@@ -92,6 +92,11 @@ func (c *Config) open(trainOn adapt.TrainOn, h Host) (*Run, error) {
 		return nil, fmt.Errorf("model_name_or_path: %w", err)
 	}
 	defer l.Close()
+	if c.LoRAWeights != "" {
+		if err := l.MoreStops(c.LoRAWeights); err != nil {
+			return nil, fmt.Errorf("lora_weights: %w", err)
+		}
+	}
 	r := &Run{Config: c, DType: l.DType, positions: l.Config.T, stop: l.Stop, claim: h.Claim}
 	if r.adapter, err = c.adapter(l.Config); err != nil {
 		return nil, err
@@ -130,6 +135,31 @@ func (c *Config) open(trainOn adapt.TrainOn, h Host) (*Run, error) {
 	}
 	return r, r.release(template)
 }
+
+// stopAtTurns has the model that is released stop at what ends its turns, too: at <|im_end|> where the
+// template closes an answer with it, say, beside the end of a text.
+func (r *Run) stopAtTurns() error {
+	more := slices.DeleteFunc(slices.Clone(r.Rows.Stops), func(id int32) bool { return slices.Contains(r.stop, id) })
+	if len(more) == 0 {
+		return nil
+	}
+	r.stop = append(slices.Clone(r.stop), more...)
+	settings := map[string]any{}
+	if text := r.Files[generationFile]; text != nil {
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.UseNumber()
+		if err := d.Decode(&settings); err != nil {
+			return fmt.Errorf("%s: %w", generationFile, err)
+		}
+	}
+	settings["eos_token_id"] = r.stop
+	text, err := pyjson.Indented(settings)
+	r.Files[generationFile] = text
+	return err
+}
+
+// generationFile is where several ids that end a text stand.
+const generationFile = "generation_config.json"
 
 // tokenizerFiles reads the files of a tokenizer: a tokenizer.json, or a folder with one.
 func tokenizerFiles(path string) (map[string][]byte, error) {

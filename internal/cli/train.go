@@ -373,8 +373,11 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, call trainCall) 
 // verb's own.
 func (c *trainCall) hinted(err error) error {
 	text, hint, found := strings.Cut(err.Error(), "\nhint: ")
-	if c.another == "" || !found || !strings.Contains(hint, "=") {
+	switch {
+	case c.another == "" || !found || !strings.Contains(hint, "="):
 		return err
+	case strings.HasSuffix(hint, "continue with try_load_latest_save=true"):
+		return &hintedError{err, text + "\nhint: the checkpoints before it are whole: the same command goes on from there, where there is space"}
 	}
 	return &hintedError{err, text + "\nhint: " + c.another}
 }
