@@ -196,6 +196,9 @@ func LoadGRPO(path string, overrides []string) (*GRPOConfig, error) {
 	return c, c.check()
 }
 
+// lowestTemperature is one by which logits can be divided in float32, with room to spare.
+const lowestTemperature = 1e-6
+
 // check refuses what cannot be.
 func (c *GRPOConfig) check() error {
 	for _, n := range []struct {
@@ -223,6 +226,10 @@ func (c *GRPOConfig) check() error {
 	switch denominator, err := strconv.ParseFloat(c.LossDenominator, 64); {
 	case !(c.Temperature > 0) || math.IsInf(c.Temperature, 0):
 		return fmt.Errorf("temperature is %v, it must be above 0\nhint: at 0 all answers to a prompt are the same, and there is nothing to learn from", c.Temperature)
+	case c.Temperature < lowestTemperature:
+		return fmt.Errorf("temperature is %v, it must be at least %v\nhint: so near to 0 all answers to a prompt are the same, and there is nothing to learn from", c.Temperature, lowestTemperature)
+	case slices.Contains(c.StopStrings, ""):
+		return errors.New("stop_strings has an empty text, with which each answer would end at its first token")
 	case c.TopK != nil && *c.TopK > 0:
 		return fmt.Errorf("top_k is %d: %s", *c.TopK, cut)
 	case c.TopP != nil && *c.TopP != 1:

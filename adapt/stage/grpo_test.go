@@ -395,6 +395,8 @@ func TestGRPORefused(t *testing.T) {
 		want      string
 	}{
 		{[]string{"temperature=0"}, "temperature is 0"},
+		{[]string{"temperature=1e-30"}, "temperature is 1e-30, it must be at least"},
+		{[]string{`stop_strings=[""]`}, "stop_strings has an empty text"},
 		{[]string{"top_k=5"}, "top_k is 5"},
 		{[]string{"vllm_top_p=0.9"}, "vllm_top_p is 0.9"},
 		{[]string{"response_length=30"}, "the model has 64 positions"},
