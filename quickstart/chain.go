@@ -218,7 +218,7 @@ func (q *quick) artefacts(m trained) ([]Artefact, error) {
 		{"eval", "scores"},
 	}
 	if q.Chat {
-		all = append(all, listed{"chat/data", "conversations and prompts"})
+		all = append(all, listed{"chat/data", "conversations and prompts"}, listed{"chat/eval", "answers to unseen questions"})
 		for _, name := range chatFiles {
 			all = append(all, listed{"chat/" + name, "model that answers"})
 		}

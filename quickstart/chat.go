@@ -31,17 +31,10 @@ type Chat struct {
 	Remarks           []string   `json:"remarks"` // on the figures, in sentences
 }
 
-// Dialogue is a question that no stage trained on, and what the model says to it.
-type Dialogue struct {
-	Question string  `json:"question"`
-	Answer   string  `json:"answer"` // the most probable one
-	Reward   float64 `json:"reward"`
-}
-
 // adapt makes a model that answers of the release, and measures it on the way.
 func (q *quick) adapt(ctx context.Context, corpus *CorpusInfo, c curated, l limits, j judged, steps int) (*Chat, error) {
 	n := sizesOf(steps)
-	_, err := stage(ctx, q, "chat-data", []any{n, chatSeed, chatPiece}, func(ctx context.Context) (chatData, error) { return q.chatData(ctx, corpus, c, n) })
+	_, err := stage(ctx, q, "chat-data", []any{n, chatSeed, chatPiece, chatTemplate}, func(ctx context.Context) (chatData, error) { return q.chatData(ctx, corpus, c, n) })
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +46,7 @@ func (q *quick) adapt(ctx context.Context, corpus *CorpusInfo, c curated, l limi
 	if out.SFT, err = q.chatStage(ctx, "sft", sft, n, func(ctx context.Context) error { return q.sft(ctx, sft) }); err != nil {
 		return nil, err
 	}
-	if _, err := stage(ctx, q, "chat-pairs", []any{pairEach, pairSpread, fewPairs}, func(ctx context.Context) (int, error) {
+	if _, err := stage(ctx, q, "chat-pairs", []any{pairEach, fewPairs, pairScore}, func(ctx context.Context) (int, error) {
 		return q.makePairs(ctx, q.chatPath("sft"), n.Pairs)
 	}); err != nil {
 		return nil, err
@@ -85,8 +78,7 @@ func (q *quick) chatStage(ctx context.Context, name string, config any, n chatSi
 
 // rewardStage measures the reward of a stage's model.
 func (q *quick) rewardStage(ctx context.Context, of, path string, n chatSizes) (ChatReward, error) {
-	name := "chat-reward-" + of
-	return stage(ctx, q, name, chatAnswer, func(ctx context.Context) (ChatReward, error) { return q.chatReward(ctx, path, name, n.Each) })
+	return stage(ctx, q, "chat-reward-"+of, chatAnswer, func(ctx context.Context) (ChatReward, error) { return q.reward(ctx, of, path, n.Each) })
 }
 
 // unlearned is the bits per byte of the held-out text, as far as the limits let it.
@@ -156,7 +148,7 @@ func (c *Chat) Cost() string {
 // common are the settings that the configurations of all stages share: the model before, the data and
 // the folder.
 func (q *quick) common(c *adaptation.Config, from, data, to string) {
-	c.ModelNameOrPath, c.ChatTemplateName = q.slashed(from), chatTemplate
+	c.ModelNameOrPath, c.ChatTemplateName = q.slashed(from), q.slashed("chat", filepath.FromSlash(chatForm))
 	c.DatasetMixerList = []string{q.slashed("chat", filepath.FromSlash(data)), "1.0"}
 	c.OutputDir = q.slashed("chat", to)
 	limit := 1.0
@@ -168,9 +160,8 @@ func (q *quick) common(c *adaptation.Config, from, data, to string) {
 func (q *quick) sftConfig() *adaptation.SFTConfig {
 	c := adaptation.DefaultSFT()
 	q.common(&c.Config, "release", chatConversations, "sft")
-	c.LearningRate, c.WarmupRatio, c.CheckpointingSteps = 2e-3, 0.04, "100"
-	// Each row counts the same, so that pieces of text do not drown the short answers.
-	c.Reduction, c.PerDeviceTrainBatchSize, c.GradientAccumulationSteps, c.NumTrainEpochs = adaptation.Mean, 1, 32, 2
+	c.LearningRate, c.WarmupRatio, c.CheckpointingSteps = 3e-3, 0.04, "100"
+	c.Shuffle = false // inOrder
 	return c
 }
 
@@ -178,7 +169,7 @@ func (q *quick) sftConfig() *adaptation.SFTConfig {
 func (q *quick) dpoConfig() *adaptation.DPOConfig {
 	c := adaptation.DefaultDPO()
 	q.common(&c.Config, "chat/sft", chatPairs, "dpo")
-	c.LearningRate, c.Beta, c.CheckpointingSteps = 3e-4, 0.1, ""
+	c.LearningRate, c.Beta, c.CheckpointingSteps, c.NumTrainEpochs = 5e-4, 0.1, "", 2
 	return c
 }
 
@@ -186,7 +177,7 @@ func (q *quick) dpoConfig() *adaptation.DPOConfig {
 func (q *quick) grpoConfig(n chatSizes) *adaptation.GRPOConfig {
 	c := adaptation.DefaultGRPO()
 	q.common(&c.Config, "chat/dpo", chatTraining, "grpo")
-	c.LearningRate, c.Beta, c.CheckpointingSteps, c.LRSchedulerType = 3e-4, 0.01, "25", "constant"
+	c.LearningRate, c.Beta, c.CheckpointingSteps, c.LRSchedulerType, c.ActiveSampling = 5e-4, 0.01, "25", "constant", true
 	c.NumUniquePromptsRollout, c.NumSamplesPerPromptRollout, c.VerificationReward = 16, 8, 1
 	c.MaxPromptTokenLength, c.ResponseLength = 128, chatAnswer
 	c.MaxTrainSteps = &n.Reinforce

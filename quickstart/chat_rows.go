@@ -2,12 +2,15 @@ package quickstart
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
+	"slices"
 
 	"olmo/chat"
 	"olmo/numeric"
@@ -29,12 +32,12 @@ type chatSizes struct {
 // sizesOf are for a model that was trained for so many steps: one of few is adapted in few.
 func sizesOf(steps int) chatSizes {
 	share := func(n int) int { return max(1, n*min(steps, fairSteps)/fairSteps) }
-	return chatSizes{Exercises: share(9000), Questions: share(1500), Texts: share(1000), Pairs: share(1000), Reinforce: share(100), HeldOut: 30, Each: share(4)}
+	return chatSizes{Exercises: share(12000), Questions: share(1500), Texts: share(4000), Pairs: share(1500), Reinforce: share(120), HeldOut: 30, Each: share(4)}
 }
 
 const (
 	chatSeed  = 1
-	chatPiece = 512 // bytes of a piece of text, about
+	chatPiece = 384 // bytes of a piece of text, about
 )
 
 // chatRow is a line of a file of rows; DPO's have chosen and rejected in the place of messages.
@@ -44,9 +47,17 @@ type chatRow struct {
 	Rejected []chat.Message `json:"rejected,omitempty"`
 	Truth    string         `json:"ground_truth,omitempty"`
 	Verifier string         `json:"dataset,omitempty"`
-	Answer   string         `json:"answer,omitempty"` // as the verifier wants it
 	Task     string         `json:"task,omitempty"`
 }
+
+// chatTemplate is tulu's, but that an answer to nothing has no header: such a row is plain text, as in
+// pre-training.
+const chatTemplate = `{% for m in messages %}{% if m.role == 'assistant' %}{% if not loop.first %}<|assistant|>
+{% endif %}{{ m.content + eos_token }}{% if not loop.last %}
+{% endif %}{% else %}<|{{ m.role }}|>
+{{ m.content }}
+{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>
+{% endif %}`
 
 // chatData is the result of making rows.
 type chatData struct {
@@ -57,9 +68,11 @@ type chatData struct {
 
 // The files of rows, below the folder of chat.
 const (
+	chatForm          = "data/chat_template.jinja"
 	chatConversations = "data/conversations.jsonl"
 	chatTraining      = "data/prompts.jsonl"
 	chatUnseen        = "data/heldout.jsonl"
+	chatAsked         = "data/asked.jsonl" // prompts for pairs
 	chatPairs         = "data/pairs.jsonl"
 )
 
@@ -94,10 +107,7 @@ func (q *quick) chatData(ctx context.Context, corpus *CorpusInfo, c curated, n c
 	exercises, more := drawExercises(n)
 	unseen = append(unseen, more...)
 
-	conversations := append(conversationsOf(exercises), conversationsOf(training)...)
-	for _, text := range spread(texts, n.Texts) {
-		conversations = append(conversations, chatRow{Messages: []chat.Message{{Role: chat.Assistant, Content: text}}, Task: "text"})
-	}
+	conversations := inOrder(append(conversationsOf(exercises), conversationsOf(training)...), spread(texts, n.Texts))
 	var prompts []chatRow
 	for _, x := range append(exercises, training...) {
 		prompts = append(prompts, promptOf(x))
@@ -105,6 +115,9 @@ func (q *quick) chatData(ctx context.Context, corpus *CorpusInfo, c curated, n c
 	var held []chatRow
 	for _, x := range unseen {
 		held = append(held, promptOf(x))
+	}
+	if err := store.WriteFile(q.chatPath(filepath.FromSlash(chatForm)), []byte(chatTemplate)); err != nil {
+		return out, err
 	}
 	for _, f := range []struct {
 		name string
@@ -122,7 +135,7 @@ func (q *quick) chatData(ctx context.Context, corpus *CorpusInfo, c curated, n c
 }
 
 // drawnExercises are how many are looked through for those that are held out, of which a twentieth is.
-const drawnExercises = 15000
+const drawnExercises = 16000
 
 // drawExercises draws exercises to train on, some of them more than once and in other styles, and
 // different ones of each kind that are held out.
@@ -201,9 +214,32 @@ func conversationsOf(all []tasks.Exercise) []chatRow {
 	return rows
 }
 
-// promptOf is an exercise without an answer.
+// inOrder mixes conversations with texts, which are the answer to nothing: few at first, and more and
+// more of them, so that what is unlearned at high rates is learned again at low ones.
+func inOrder(conversations []chatRow, texts []string) []chatRow {
+	type placed struct {
+		at  float64
+		row chatRow
+	}
+	places := numeric.NewStream(chatSeed, "order")
+	all := make([]placed, 0, len(conversations)+len(texts))
+	for i, r := range conversations {
+		all = append(all, placed{1 - math.Sqrt(1-places.Uniform(uint64(i), 0)), r})
+	}
+	for i, text := range texts {
+		all = append(all, placed{math.Sqrt(places.Uniform(uint64(i), 1)), chatRow{Messages: []chat.Message{{Role: chat.Assistant, Content: text}}, Task: "text"}})
+	}
+	slices.SortStableFunc(all, func(a, b placed) int { return cmp.Compare(a.at, b.at) })
+	rows := make([]chatRow, len(all))
+	for i, p := range all {
+		rows[i] = p.row
+	}
+	return rows
+}
+
+// promptOf is an exercise with the answer that its verifier wants, which sampling leaves out.
 func promptOf(x tasks.Exercise) chatRow {
-	return chatRow{Messages: []chat.Message{{Role: chat.User, Content: x.Question}}, Truth: x.Truth, Verifier: x.Verifier, Answer: x.Answers[0], Task: x.Task}
+	return chatRow{Messages: []chat.Message{{Role: chat.User, Content: x.Question}, {Role: chat.Assistant, Content: x.Answers[0]}}, Truth: x.Truth, Verifier: x.Verifier, Task: x.Task}
 }
 
 // writeRows writes a file of rows below the folder of chat.

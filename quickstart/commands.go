@@ -47,9 +47,13 @@ func (q *quick) commands(corpus *CorpusInfo, c curated, t encoded) []Command {
 		lines = append(lines, Command{"generate", fmt.Sprintf("olmo generate --model %s %s", p("run"), shellWord(corpus.Prompts[0]))})
 	}
 	if q.Chat {
-		for _, stage := range []string{"sft", "dpo", "grpo"} {
-			lines = append(lines, Command{stage, fmt.Sprintf("olmo adapt %s %s", stage, config("chat-"+stage))})
+		adapt := func(stage string) Command {
+			return Command{stage, fmt.Sprintf("olmo adapt %s %s", stage, config("chat-"+stage))}
 		}
+		lines = append(lines, adapt("sft"),
+			Command{"pairs", fmt.Sprintf("olmo adapt sample --model %s --input %s --output pairs.jsonl --keep pairs --min-score %g --completions %d --max-tokens %d --temperature 1 --top-p 0 --seed %d",
+				p("chat", "sft"), p("chat", "data", "asked.jsonl"), pairScore, pairEach, chatAnswer, chatSeed+1)},
+			adapt("dpo"), adapt("grpo"))
 	}
 	lines = append(lines,
 		Command{"release", fmt.Sprintf("olmo convert --from %s --to hf --out release", p("run"))},

@@ -167,7 +167,7 @@ func (q *quick) copyAside(name string) error {
 		return err
 	}
 	defer aside.Abort()
-	for _, name := range []string{"run", "eval", "release"} {
+	for _, name := range []string{"run", "eval", "release", "chat"} {
 		if err := copyTree(filepath.Join(aside.Path(), name), q.path(name)); err != nil {
 			return err
 		}

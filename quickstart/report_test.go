@@ -55,7 +55,7 @@ func exampleReport() *Report {
 		Chat: &Chat{
 			Base: exampleReward(0.007, 0.017, 0, 0.04), SFT: exampleReward(0.31, 0.24, 0.29, 0.35), DPO: exampleReward(0.52, 0.5, 0.6, 0.36), GRPO: exampleReward(0.5, 0.48, 0.57, 0.33),
 			BitsPerByteBefore: 1.4712, BitsPerByte: 1.4931,
-			Dialogues: []Dialogue{{"What does fmt.Println do?", "Println <prints> its operands.", 0.75}, {"Reverse the list: a, b", "<answer>b, a</answer>", 1}},
+			Dialogues: []Dialogue{{"What does fmt.Println do?", "Println <prints> its operands."}, {"Reverse the list: a, b", "<answer>b, a</answer>"}},
 			Remarks:   []string{"The reward of GRPO fell: 0.500 after 0.520 of DPO."},
 		},
 		Stages: []StageTime{{"corpus", 2.1}, {"curation", 5.2}, {"tokenizer", 8.3}, {"training", 231.4}, {"evaluation", 40.1}},

@@ -97,7 +97,7 @@ func TestFromRandomWeights(t *testing.T) {
 	}
 	reward := func(path string) float64 {
 		t.Helper()
-		r, err := q.chatReward(t.Context(), path, "reward", 4)
+		r, err := q.reward(t.Context(), filepath.Base(path), path, 4)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func TestFromRandomWeights(t *testing.T) {
 	base := reward(q.path("release"))
 	c := q.sftConfig()
 	steps := 800
-	c.MaxTrainSteps, c.PerDeviceTrainBatchSize, c.GradientAccumulationSteps, c.Reduction = &steps, 64, 1, "token"
+	c.MaxTrainSteps, c.PerDeviceTrainBatchSize, c.Shuffle = &steps, 64, true
 	c.LearningRate, c.WarmupRatio, c.Precision = 4e-3, 0.04, "fp32"
 	if err := q.sft(t.Context(), c); err != nil {
 		t.Fatal(err)
@@ -133,6 +133,7 @@ func TestFromRandomWeights(t *testing.T) {
 	}
 	g := q.grpoConfig(sizesOf(fairSteps))
 	sixty := 60
+	g.ActiveSampling = false
 	g.MaxTrainSteps, g.LearningRate, g.ResponseLength, g.MaxPromptTokenLength, g.Precision = &sixty, 1e-3, 12, 32, "fp32"
 	if err := q.grpo(t.Context(), g); err != nil {
 		t.Fatal(err)
