@@ -30,11 +30,10 @@ type Options struct {
 	// IgnoreExtra leaves out tensors of From that its config has no place for, instead of an
 	// error.
 	IgnoreExtra bool
-	// Adapter is a folder with an adapter, as PEFT writes them, that is merged into the model; empty:
-	// none. The logits that the copy is compared with are then those of the model that runs with the
-	// adapter beside it.
-	Adapter string
-	To      model.Layout
+	// Adapters are merged into the model, if there are any. The logits that the copy is compared with
+	// are then those of the model that runs with their sum beside it.
+	Adapters []Adapter
+	To       model.Layout
 	// Out is a folder that does not exist, or an empty one; for GGUF a file, if its name
 	// ends in .gguf.
 	Out        string
@@ -44,6 +43,12 @@ type Options struct {
 	Progress func(part string, done, total int)
 	// Warn, if set, is told what the output lacks although the conversion succeeds.
 	Warn func(what string)
+}
+
+// Adapter is a folder with an adapter, as PEFT writes them, and how many times it is added.
+type Adapter struct {
+	Folder string
+	Times  float64
 }
 
 // Result says what was written.
@@ -98,24 +103,28 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	out := filepath.Clean(o.Out)
 	asFile := o.To == model.GGUF && filepath.Ext(out) == ".gguf"
 	inputs := []string{from.Path}
-	if o.Adapter != "" {
-		inputs = append(inputs, o.Adapter)
+	for _, a := range o.Adapters {
+		inputs = append(inputs, a.Folder)
 	}
 	if err := free(out, asFile, inputs); err != nil {
 		return nil, err
 	}
-	if o.Adapter != "" {
+	adapter := "" // the folder of their sum
+	if len(o.Adapters) > 0 {
 		p, err := o.merge(from)
 		if err != nil {
 			return nil, err
 		}
 		defer p.Close()
+		if adapter = p.Path; adapter != o.Adapters[0].Folder {
+			defer os.RemoveAll(adapter)
+		}
 	}
 	r := &Result{Out: out, DType: o.DType, Kept: o.DType == tensor.Invalid}
 	explains := o.DType
 	if r.Kept {
 		explains = tensor.F32 // what is kept or widened is the same number
-		if o.Adapter != "" {
+		if adapter != "" {
 			explains = from.DType // to which sums are rounded
 		}
 		if list := widened(from, o.To); list != "" {
@@ -143,7 +152,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		written = filepath.Join(written, file)
 	}
 	logits := filepath.Join(work.Path(), ".logits")
-	proof, err := prove(ctx, from, o.Adapter, written, explains, logits, func(done, total int) { o.Progress("compare", done, total) })
+	proof, err := prove(ctx, from, adapter, written, explains, logits, func(done, total int) { o.Progress("compare", done, total) })
 	if err != nil {
 		return nil, fmt.Errorf("%w\nhint: the output was removed", err)
 	}
@@ -160,24 +169,59 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	return r, work.Commit()
 }
 
-// merge opens the adapter, with which the parameters of the model are then read.
+// merge opens the adapters, with which the parameters of the model are then read. Of several, or one that
+// is not added once, there is a folder with their sum, for the caller to remove.
 func (o *Options) merge(from *model.Loaded) (*model.PEFT, error) {
 	quantised := from.Stored != "" || slices.ContainsFunc(from.Set.All(), func(n weights.Named) bool { return n.DType.IsQuantized() })
 	if quantised && o.DType == tensor.Invalid {
 		return nil, fmt.Errorf("the weights of %s are quantised, and what is merged into them must get a dtype\nhint: --dtype bf16, say; a quantised one (with --out FILE.gguf) quantises anew, which loses more", o.From)
 	}
-	p, err := model.OpenPEFT(o.Adapter, from.Config)
-	if err != nil {
-		return nil, fmt.Errorf("opening the adapter %s: %w", o.Adapter, err)
+	var list []*model.PEFT
+	var times []float64
+	for _, a := range o.Adapters {
+		p, err := model.OpenPEFT(a.Folder, from.Config)
+		if err != nil {
+			for _, p := range list {
+				err = errors.Join(err, p.Close())
+			}
+			return nil, fmt.Errorf("opening the adapter %s: %w", a.Folder, err)
+		}
+		list, times = append(list, p), append(times, a.Times)
 	}
-	if err := from.MoreStops(o.Adapter); err != nil {
+	p := list[0]
+	if len(list) > 1 || times[0] != 1 {
+		var err error
+		if p, err = sumOf(from, list, times); err != nil {
+			return nil, err
+		}
+	}
+	if err := from.MoreStops(o.Adapters[0].Folder); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
 	from.Merge(p)
-	if own := filepath.Join(o.Adapter, "tokenizer.json"); exists(own) {
+	if own := filepath.Join(o.Adapters[0].Folder, "tokenizer.json"); exists(own) {
 		from.Tokenizer = own
 	}
 	return p, nil
+}
+
+// sumOf writes the sum of adapters, which it closes, to a folder of its own, and opens that.
+func sumOf(from *model.Loaded, list []*model.PEFT, times []float64) (*model.PEFT, error) {
+	dir, err := os.MkdirTemp("", "olmo-adapter-")
+	if err == nil {
+		err = model.CombinePEFT(dir, from.Config, list, times)
+	}
+	for _, p := range list {
+		err = errors.Join(err, p.Close())
+	}
+	var sum *model.PEFT
+	if err == nil {
+		sum, err = model.OpenPEFT(dir, from.Config)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("adding adapters: %w", err), os.RemoveAll(dir))
+	}
+	return sum, nil
 }
 
 // free reports an output that is the model itself, or that exists already, other than as
@@ -249,7 +293,7 @@ func write(ctx context.Context, from *model.Loaded, o Options, dir, file string)
 		if err != nil {
 			return err
 		}
-		return writeTokenizer(dir, from, o.Adapter, o.Warn)
+		return writeTokenizer(dir, from, o.Adapters, o.Warn)
 	case model.Native:
 		var err error
 		if own {
@@ -260,7 +304,7 @@ func write(ctx context.Context, from *model.Loaded, o Options, dir, file string)
 		if err != nil {
 			return err
 		}
-		return writeTokenizer(dir, from, o.Adapter, o.Warn)
+		return writeTokenizer(dir, from, o.Adapters, o.Warn)
 	}
 	vocabulary := vocabularyOf(from, o.Warn)
 	if own {

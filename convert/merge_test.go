@@ -84,7 +84,7 @@ func TestMergeAdapter(t *testing.T) {
 		{model.GGUF, "merged.gguf", tensor.Q8_0},
 	} {
 		out := filepath.Join(t.TempDir(), o.out)
-		r, err := Run(t.Context(), Options{From: base, Adapter: adapter, To: o.to, Out: out, DType: o.dtype})
+		r, err := Run(t.Context(), Options{From: base, Adapters: []Adapter{{adapter, 1}}, To: o.to, Out: out, DType: o.dtype})
 		if err != nil {
 			t.Errorf("%v %v: %v", o.to, o.dtype, err)
 			continue
@@ -134,7 +134,7 @@ func TestMergeAdapterTokenizer(t *testing.T) {
 		if filepath.Ext(out) == ".gguf" {
 			to = model.GGUF
 		}
-		if _, err := Run(t.Context(), Options{From: base, Adapter: adapter, To: to, Out: out}); err != nil {
+		if _, err := Run(t.Context(), Options{From: base, Adapters: []Adapter{{adapter, 1}}, To: to, Out: out}); err != nil {
 			t.Fatal(err)
 		}
 		return out
@@ -191,12 +191,12 @@ func TestMergeAdapterErrors(t *testing.T) {
 			t.Errorf("%s: %s is left", what, got)
 		}
 	}
-	run("a quantised base without a dtype", "quantised, and what is merged into them must get a dtype\nhint: --dtype", Options{From: quantised, Adapter: adapter, To: model.HuggingFace})
-	run("no adapter", "opening the adapter "+base, Options{From: base, Adapter: base, To: model.HuggingFace})
-	if _, err := Run(t.Context(), Options{From: quantised, Adapter: adapter, To: model.HuggingFace, DType: tensor.F32, Out: filepath.Join(t.TempDir(), "merged")}); err != nil {
+	run("a quantised base without a dtype", "quantised, and what is merged into them must get a dtype\nhint: --dtype", Options{From: quantised, Adapters: []Adapter{{adapter, 1}}, To: model.HuggingFace})
+	run("no adapter", "opening the adapter "+base, Options{From: base, Adapters: []Adapter{{base, 1}}, To: model.HuggingFace})
+	if _, err := Run(t.Context(), Options{From: quantised, Adapters: []Adapter{{adapter, 1}}, To: model.HuggingFace, DType: tensor.F32, Out: filepath.Join(t.TempDir(), "merged")}); err != nil {
 		t.Errorf("a quantised base with a dtype: %v", err)
 	}
-	if _, err := Run(t.Context(), Options{From: base, Adapter: adapter, To: model.HuggingFace, Out: adapter}); !errors.Is(err, store.ErrClash) {
+	if _, err := Run(t.Context(), Options{From: base, Adapters: []Adapter{{adapter, 1}}, To: model.HuggingFace, Out: adapter}); !errors.Is(err, store.ErrClash) {
 		t.Errorf("over the adapter: %v", err)
 	}
 }
@@ -212,6 +212,40 @@ func TestMergeAdapterProof(t *testing.T) {
 	p := Proof{merged: true}
 	if err := p.compareLogits(t.Context(), base, ids, tensor.BF16, file); err == nil || !strings.Contains(err.Error(), "logits differ by") {
 		t.Errorf("the base alone passes for the merged model: %v (%+v)", err, p)
+	}
+}
+
+// TestMergeAdapters: several are added, each as often as is said, and taken away when the number is negative.
+func TestMergeAdapters(t *testing.T) {
+	base, adapter := adapterOf(t)
+	dir := t.TempDir()
+	merge := func(out string, list ...Adapter) []float32 {
+		t.Helper()
+		out = filepath.Join(dir, out)
+		if _, err := Run(t.Context(), Options{From: base, Adapters: list, To: model.HuggingFace, Out: out}); err != nil {
+			t.Fatal(err)
+		}
+		set, err := weights.Open(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { set.Close() })
+		x, err := set.Tensor("model.layers.1.mlp.up_proj.weight")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, _ := x.Float32s()
+		return w
+	}
+	none, once := merge("none"), merge("once", Adapter{adapter, 1})
+	half, mixed := merge("half", Adapter{adapter, 0.5}), merge("mixed", Adapter{adapter, 2}, Adapter{adapter, -1.25})
+	for i := range none {
+		change := float64(once[i] - none[i])
+		for what, c := range map[string][2]float64{"half": {float64(half[i] - none[i]), 0.5}, "mixed": {float64(mixed[i] - none[i]), 0.75}} {
+			if math.Abs(c[0]-c[1]*change) > 1e-6 {
+				t.Fatalf("%s: element %d changes by %v, want %v of %v", what, i, c[0], c[1], change)
+			}
+		}
 	}
 }
 
@@ -236,7 +270,7 @@ func TestMergeAdapterGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		out := filepath.Join(t.TempDir(), "merged")
-		if _, err := Run(t.Context(), Options{From: filepath.Join(dir, "policy"), Adapter: filepath.Join(dir, "lora_after"), To: model.HuggingFace, Out: out}); err != nil {
+		if _, err := Run(t.Context(), Options{From: filepath.Join(dir, "policy"), Adapters: []Adapter{{filepath.Join(dir, "lora_after"), 1}}, To: model.HuggingFace, Out: out}); err != nil {
 			t.Fatal(err)
 		}
 		set, err := weights.Open(out)

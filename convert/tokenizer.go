@@ -101,9 +101,13 @@ func TokenizerFiles(from *model.Loaded, warn func(string)) (map[string][]byte, e
 	return files, nil
 }
 
-// writeTokenizer writes the files of the tokenizer: those beside the adapter that is merged, and the
+// writeTokenizer writes the files of the tokenizer: those beside the first adapter that is merged, and the
 // model's where that folder has no tokenizer.
-func writeTokenizer(dir string, from *model.Loaded, adapter string, warn func(string)) (err error) {
+func writeTokenizer(dir string, from *model.Loaded, adapters []Adapter, warn func(string)) (err error) {
+	adapter := ""
+	if len(adapters) > 0 {
+		adapter = adapters[0].Folder
+	}
 	var files map[string][]byte
 	if adapter == "" || !exists(filepath.Join(adapter, "tokenizer.json")) {
 		files, err = TokenizerFiles(from, warn)

@@ -312,6 +312,60 @@ func PEFTConfig(c *Config, base string) ([]byte, error) {
 	return pyjson.Indented(m)
 }
 
+// CombinePEFT writes one adapter of a model that adds what several do, each times a number: their ranks are
+// joined, A's rows one below the other, B's columns side by side and multiplied by scale and number.
+//
+// PEFT's add_weighted_adapter with combination_type cat.
+func CombinePEFT(dir string, c *Config, list []*PEFT, times []float64) error {
+	with, a := *c, &Adapters{}
+	with.Adapters = a
+	has := make([]map[string]Param, len(list)) // of each, by name
+	for i, p := range list {
+		a.Rank += p.Rank
+		has[i] = map[string]Param{}
+		for _, q := range p.params {
+			has[i][q.Name] = q
+		}
+	}
+	a.Alpha = float64(a.Rank) // the scales are in B
+	for _, module := range c.adaptableModules() {
+		if slices.ContainsFunc(has, func(m map[string]Param) bool { return m[module+AdapterA].Name != "" }) {
+			a.Targets = append(a.Targets, module)
+		}
+	}
+	all := map[string]Param{}
+	for _, q := range with.AdapterParams() {
+		all[q.Name] = q
+	}
+	return SavePEFT(dir, &with, func(name string) ([]float32, error) {
+		q := all[name]
+		out, at := make([]float32, q.Size()), 0
+		for i, p := range list {
+			own, ok := has[i][name]
+			if !ok {
+				at += p.Rank
+				continue
+			}
+			w, err := p.Weights(own)
+			if err != nil {
+				return nil, err
+			}
+			if strings.HasSuffix(name, AdapterA) {
+				copy(out[at*q.Shape[1]:], w)
+			} else {
+				scale := float32(times[i] * float64(p.Scale()))
+				for row := range q.Shape[0] {
+					for k := range p.Rank {
+						out[row*a.Rank+at+k] = w[row*p.Rank+k] * scale
+					}
+				}
+			}
+			at += p.Rank
+		}
+		return out, nil
+	}, list[0].Base)
+}
+
 // notAdapter refuses a folder with an adapter, beside a base model's files too: the model is both
 // together.
 func notAdapter(dir string) error {

@@ -19,7 +19,7 @@ import (
 type convertOptions struct {
 	from, to, out, dtype string
 	shard                string
-	adapter              string // of olmo merge: a folder
+	adapters             []string // of olmo merge: DIR or DIR=TIMES
 	asJSON, ignoreExtra  bool
 }
 
@@ -90,12 +90,16 @@ func runConvert(c *cobra.Command, o convertOptions) error {
 	if err != nil {
 		return err
 	}
+	adapters, err := adaptersFlag(o.adapters)
+	if err != nil {
+		return err
+	}
 	p := newProgress(c.ErrOrStderr())
 	part := ""
 	defer p.end()
 	r, err := convert.Run(c.Context(), convert.Options{
 		From: from, IgnoreExtra: o.ignoreExtra, To: to, Out: o.out, DType: dtype, ShardBytes: shard,
-		Adapter: o.adapter,
+		Adapters: adapters,
 		Progress: func(now string, done, total int) {
 			if now != part {
 				p.end()
@@ -144,7 +148,7 @@ func reportConversion(c *cobra.Command, o convertOptions, r *convert.Result) err
 	switch {
 	case q.Weights == 0:
 		fmt.Fprintln(out, "the weights have other names in the copy: its logits alone were compared")
-	case q.WeightError == 0 && o.adapter != "":
+	case q.WeightError == 0 && len(o.adapters) > 0:
 		fmt.Fprintf(out, "all %d parameters are the base's with the adapter added, bit for bit\n", q.Weights)
 	case q.WeightError == 0:
 		fmt.Fprintf(out, "all %d parameters are the same, bit for bit\n", q.Weights)

@@ -141,7 +141,7 @@ printf '{"messages":[{"role":"user","content":"2+2?"}],"ground_truth":"4","datas
 printf 'model_name_or_path: MODEL\nchat_template_name: tulu\ndataset_mixer_list: [prompts.jsonl, "1.0"]\nmax_prompt_token_length: 50\nresponse_length: 8\nmax_train_steps: 2\n' > grpo.yaml
 printf '{"chosen":[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello."}],"rejected":[{"role":"user","content":"Hi"},{"role":"assistant","content":"No."}]}\n' > pairs.jsonl
 olmo convert --from MODEL --to gguf --out model.gguf
-cp -r ADAPTER tuned
+cp -r ADAPTER tuned; cp -r ADAPTER preferred
 for run in run run-a run-b run-c; do
 olmo train --from MODEL --data tokens --steps 4 --out $run model.max_sequence_length=16 save_interval=2
 done

@@ -3,12 +3,15 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"math"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"olmo/convert"
 	"olmo/model"
 	"olmo/train"
 )
@@ -30,14 +33,16 @@ W + alpha/r·B·A (with use_rslora alpha/√r) in float32, rounded once to the d
 to --dtype, which a quantised base needs; as a Hugging Face folder, or as a GGUF file where
 --out ends in .gguf. What it wrote is opened again and run beside the base with its adapter:
 it prints what olmo convert prints, and fails where a difference is larger than the dtype
-explains. The tokenizer and the chat template are the adapter's where its folder has them,
-else the base's.`,
+explains. Several adapters are added, each as many times as stands behind its folder. The
+tokenizer and the chat template are the first adapter's where its folder has them, else the
+base's.`,
 		Example: `  olmo merge run-a run-b run-c --out merged
   olmo merge run/step100 run/step200 --shares 1,3 --out weighted
   olmo merge --model OLMo-2-1B --adapter tuned --out OLMo-2-1B-tuned
-  olmo merge --model OLMo-2-1B --adapter tuned --dtype q8_0 --out tuned.gguf`,
+  olmo merge --model OLMo-2-1B --adapter tuned --dtype q8_0 --out tuned.gguf
+  olmo merge --model OLMo-2-1B --adapter tuned=0.7 --adapter preferred=0.3 --out both`,
 		RunE: func(c *cobra.Command, args []string) error {
-			if o.from != "" || o.adapter != "" {
+			if o.from != "" || len(o.adapters) > 0 {
 				o.out, o.asJSON = out, asJSON
 				return runMergeAdapter(c, o, args)
 			}
@@ -80,7 +85,7 @@ else the base's.`,
 	f.StringVar(&out, "out", "", "new folder to write; of an adapter merged also a file, if it ends in .gguf")
 	f.StringVar(&shares, "shares", "", "how much each counts, as 1,1,2 (default: equally)")
 	f.StringVar(&o.from, "model", "", "the adapter's base: a folder, a .gguf file, or hf:ORG/NAME@REVISION of a hub")
-	f.StringVar(&o.adapter, "adapter", "", "folder with the adapter to merge: adapter_config.json and adapter_model.safetensors")
+	f.StringArrayVar(&o.adapters, "adapter", nil, "folder with the adapter to merge: adapter_config.json and adapter_model.safetensors; `DIR=TIMES` adds it so many times; may be repeated")
 	f.StringVar(&o.dtype, "dtype", "", "of the merged model: f32, f16, bf16; for a .gguf also q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1, q4_0 (default: the base's, tensor by tensor)")
 	f.StringVar(&o.shard, "shard-size", "5GB", "largest file of the merged model's folder")
 	ignoreExtraFlag(f, &o.ignoreExtra)
@@ -95,7 +100,7 @@ func runMergeAdapter(c *cobra.Command, o convertOptions, args []string) error {
 		return usageErrorf("%s is given beside --model and --adapter\nhint: checkpoints are averaged, or an adapter is merged: one at a time", args[0])
 	case c.Flags().Changed("shares"):
 		return usageErrorf("--shares is for averaging checkpoints")
-	case o.from == "" || o.adapter == "" || o.out == "":
+	case o.from == "" || len(o.adapters) == 0 || o.out == "":
 		return usageErrorf("--model, --adapter and --out are needed")
 	}
 	o.to = string(model.HuggingFace)
@@ -103,4 +108,21 @@ func runMergeAdapter(c *cobra.Command, o convertOptions, args []string) error {
 		o.to = string(model.GGUF)
 	}
 	return runConvert(c, o)
+}
+
+// adaptersFlag reads --adapter DIR and DIR=TIMES. What is a folder as it stands is one.
+func adaptersFlag(given []string) (list []convert.Adapter, err error) {
+	for _, text := range given {
+		a := convert.Adapter{Folder: text, Times: 1}
+		if i := strings.LastIndexByte(text, '='); i > 0 {
+			if _, err := os.Stat(text); err != nil {
+				if a.Times, err = strconv.ParseFloat(text[i+1:], 64); err != nil || math.IsInf(a.Times, 0) || math.IsNaN(a.Times) {
+					return nil, usageErrorf("--adapter %s: %q is not a number\nhint: DIR=0.5, say", text, text[i+1:])
+				}
+				a.Folder = text[:i]
+			}
+		}
+		list = append(list, a)
+	}
+	return list, nil
 }
