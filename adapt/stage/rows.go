@@ -38,6 +38,8 @@ type Rows struct {
 	Margins []float64 `json:",omitempty"`
 	// Stops are the tokens that end the turns that train, where turns do.
 	Stops []int32 `json:",omitempty"`
+	// Sums are the SHA-256 of the files of tokens and masks.
+	Sums [2]string
 
 	of proof.Hash // everything that they follow from
 }
@@ -194,7 +196,7 @@ func (r *Run) remember(maker rowMaker, rows func(w *rowWriter) error) (*Rows, er
 	folder := filepath.Join(r.Config.OutputDir, "data")
 	stem := filepath.Join(folder, maker.name)
 	memory, rejects := stem+".json", filepath.Join(folder, cmp.Or(maker.rejects, "rejects.jsonl"))
-	trains := maker.name != heldOutLabel
+	trains, again := maker.name != heldOutLabel, false // again: the same rows, which were there
 	if trains {
 		if err := r.Config.sameStage(maker.name); err != nil {
 			return nil, err
@@ -203,10 +205,11 @@ func (r *Run) remember(maker rowMaker, rows func(w *rowWriter) error) (*Rows, er
 	if text, err := files.ReadFile(memory); err == nil {
 		var m remembered
 		if json.Unmarshal(text, &m) == nil && m.Format == rowsFormat && m.Of == of {
-			// The folder may have been moved, and who saves room may have taken the rows out.
+			// The folder may have been moved, and the rows taken out of it or damaged.
 			have := newRowWriter(stem, r.vocabulary, nil).r
+			again = true
 			m.Rows.of, m.Rows.Tokens, m.Rows.Masks, m.Rows.Rejects = of, have.Tokens, have.Masks, rejects
-			if exists(have.Tokens) && exists(have.Masks) && exists(tokens.PlacesPath(have.Tokens)) {
+			if m.Rows.whole() {
 				if r.claim == nil { // nothing is going to train on them
 					return &m.Rows, nil
 				}
@@ -219,11 +222,12 @@ func (r *Run) remember(maker rowMaker, rows func(w *rowWriter) error) (*Rows, er
 	if err := rows(w); err != nil {
 		return nil, err
 	}
+	w.r.Sums = [2]string{proof.Sum(w.ids.Bytes()).String(), proof.Sum(w.masks.Bytes()).String()}
 	if err := r.hold(); err != nil {
 		return nil, err
 	}
 	for _, f := range w.outputs() {
-		if !trains {
+		if !trains || again {
 			break
 		}
 		if err := r.Config.keep(f.path, f.text); err != nil {
@@ -238,6 +242,21 @@ func (r *Run) remember(maker rowMaker, rows func(w *rowWriter) error) (*Rows, er
 		err = files.WriteFile(memory, append(text, '\n'))
 	}
 	return w.r, err
+}
+
+// whole tells whether the files are those that were written.
+func (r *Rows) whole() bool {
+	for i, path := range []string{r.Tokens, r.Masks} {
+		in, err := files.Open(path)
+		if err != nil {
+			return false
+		}
+		sum, err := proof.SumReader(in)
+		if err = errors.Join(err, in.Close()); err != nil || sum.String() != r.Sums[i] {
+			return false
+		}
+	}
+	return exists(tokens.PlacesPath(r.Tokens))
 }
 
 // encode makes rows of what the mixture holds, in its order.
