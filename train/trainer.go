@@ -43,6 +43,8 @@ type Options struct {
 	Sample Sampler
 	// Rollouts answer prompts, in a run with rollouts.
 	Rollouts Rollouts
+	// Sampling is told how many of a step's answers are there.
+	Sampling func(step, done, total int)
 	// Files are written into save_folder at the beginning: the tokenizer of a model that
 	// the run starts from, say, under the names of a Hugging Face folder.
 	Files map[string][]byte
@@ -392,6 +394,13 @@ func (t *Trainer) State() State { return t.state }
 
 // Steps is the step at which the run ends.
 func (t *Trainer) Steps() int { return t.stopAt }
+
+// Sampled is told by Options.Rollouts how many of a step's answers are there.
+func (t *Trainer) Sampled(step, done, total int) {
+	if t.opt.Sampling != nil {
+		t.opt.Sampling(step, done, total)
+	}
+}
 
 // OnProgress replaces Options.Progress.
 func (t *Trainer) OnProgress(f func(Progress)) { t.opt.Progress = f }

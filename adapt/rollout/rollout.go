@@ -88,7 +88,7 @@ func (r *Rollouts) sample(ctx context.Context, t *train.Trainer, prompts []train
 			all = append(all, answer)
 		}
 	}
-	if err := r.run(ctx, all, how.samples); err != nil {
+	if err := r.run(ctx, all, how.samples, func(done int) { t.Sampled(t.State().Step+1, done, len(all)) }); err != nil {
 		return nil, err
 	}
 	answers := make([]*train.Rollout, len(all))
@@ -119,13 +119,16 @@ func (r *Rollouts) prepare(t *train.Trainer) error {
 }
 
 // run samples all answers, of which each group is one prompt's. Where there are more than the batch has
-// slots, answers to one prompt follow each other in a slot, which keeps what it has computed of it.
-func (r *Rollouts) run(ctx context.Context, all []*generate.Continuation, group int) error {
+// slots, answers to one prompt follow each other in a slot, which keeps what it has computed of it. see is told
+// how many are there.
+func (r *Rollouts) run(ctx context.Context, all []*generate.Continuation, group int, see func(done int)) error {
 	per := min((len(all)+r.batch.Slots()-1)/r.batch.Slots(), group)
 	var chains []*queue
+	done := 0
+	ended := func() { done++; see(done) }
 	for first := 0; first < len(all); first += group {
 		for at := first; at < first+group; at += per {
-			chains = append(chains, &queue{all[at:min(at+per, first+group)]})
+			chains = append(chains, &queue{all[at:min(at+per, first+group)], ended})
 		}
 	}
 	return r.batch.Run(ctx, 0, func() generate.Chain {
@@ -139,7 +142,10 @@ func (r *Rollouts) run(ctx context.Context, all []*generate.Continuation, group 
 }
 
 // queue is a chain of answers, one after the other.
-type queue struct{ left []*generate.Continuation }
+type queue struct {
+	left  []*generate.Continuation
+	ended func() // is called after each
+}
 
 // Next is generate.Chain's.
 func (q *queue) Next() (generate.Stretch, bool, error) {
@@ -148,6 +154,7 @@ func (q *queue) Next() (generate.Stretch, bool, error) {
 			return s, ok, err
 		}
 		q.left = q.left[1:]
+		q.ended()
 	}
 	return generate.Stretch{}, false, nil
 }

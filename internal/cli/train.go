@@ -302,6 +302,9 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, call trainCall) 
 		PeakFLOPS:  peak,
 		Record:     call.record,
 		Rollouts:   call.rollouts,
+		Sampling: func(n, done, total int) {
+			p.update(step{note: fmt.Sprintf("step %d: %d of %d answers sampled", n, done, total)})
+		},
 		Hashing: func(done, total int64) {
 			p.update(step{done: float64(done) / 1e6, total: float64(total) / 1e6, unit: "MB", note: "hashing the token files"})
 		},
