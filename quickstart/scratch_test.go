@@ -89,6 +89,9 @@ func TestFromRandomWeights(t *testing.T) {
 		}
 	}
 	byteModel(t, q.path("release"))
+	if err := os.WriteFile(q.chatPath(filepath.FromSlash(chatForm)), []byte(chatTemplate), 0o666); err != nil {
+		t.Fatal(err)
+	}
 	conversations, prompts, unseen := stringRows()
 	for name, rows := range map[string][]chatRow{chatConversations: conversations, chatTraining: prompts, chatUnseen: unseen} {
 		if err := q.writeRows(name, rows); err != nil {
