@@ -206,7 +206,7 @@ class Bench:
 
     def shape(self, size):
         """A model of a size of `olmo bench train` with random weights, and rows that fill its length."""
-        layers, C, heads, V, T, B, ratio, tied = {"S": (4, 256, 4, 8192, 256, 8, 8, False), "M": (8, 512, 8, 50304, 512, 4, 8, False), "L": (12, 768, 12, 50304, 256, 4, 16, True)}[size]
+        layers, C, heads, V, T, B, ratio, tied = {"S": (4, 256, 4, 8192, 256, 8, 4, False), "M": (8, 512, 8, 50304, 512, 4, 4, False), "L": (12, 768, 12, 50304, 256, 4, 8, True)}[size]
         folder = self.work / f"shape-{size}"
         vocabulary = 8192 if size == "S" else 49152
         tokenizer, texts = self.work / f"tokenizer-{vocabulary}", " ".join(b for _, b in passages(400))
