@@ -219,6 +219,9 @@ func (q *quick) artefacts(m trained) ([]Artefact, error) {
 	}
 	if q.Chat {
 		all = append(all, listed{"chat/data", "conversations and prompts"}, listed{"chat/eval", "answers to unseen questions"})
+		for _, stage := range []string{"sft", "dpo", "grpo"} {
+			all = append(all, listed{"chat/" + stage + ".yaml", "configuration"})
+		}
 		for _, name := range chatFiles {
 			all = append(all, listed{"chat/" + name, "model that answers"})
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	adaptation "olmo/adapt/stage"
+	"olmo/config"
 	"olmo/device"
 	"olmo/device/cpu"
 	"olmo/eval"
@@ -69,8 +70,8 @@ func (q *quick) adapt(ctx context.Context, corpus *CorpusInfo, c curated, l limi
 }
 
 // chatStage makes the model of a stage, and measures it.
-func (q *quick) chatStage(ctx context.Context, name string, config any, n chatSizes, run func(ctx context.Context) error) (ChatReward, error) {
-	if _, err := stage(ctx, q, "chat-"+name, config, func(ctx context.Context) (bool, error) { return true, run(ctx) }); err != nil {
+func (q *quick) chatStage(ctx context.Context, name string, settings any, n chatSizes, run func(ctx context.Context) error) (ChatReward, error) {
+	if _, err := stage(ctx, q, "chat-"+name, settings, func(ctx context.Context) (bool, error) { return true, run(ctx) }); err != nil {
 		return ChatReward{}, err
 	}
 	return q.rewardStage(ctx, name, q.chatPath(name), n)
@@ -191,11 +192,12 @@ type planner interface {
 
 // runStage makes the model of a stage, from its last checkpoint if there is one. load reads the
 // configuration that was written, as the command of the stage does.
-func (q *quick) runStage(ctx context.Context, name string, config any, load func(path string) (planner, error)) error {
-	if err := q.writeConfig("chat-"+name, config); err != nil {
+func (q *quick) runStage(ctx context.Context, name string, settings any, load func(path string) (planner, error)) error {
+	file := q.chatPath(name + ".yaml")
+	if err := config.WriteBeside(file, settings, q.slashed("release"), q.slashed("chat")); err != nil {
 		return err
 	}
-	c, err := load(q.path("config", "chat-"+name+".yaml"))
+	c, err := load(file)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func (q *quick) commands(corpus *CorpusInfo, c curated, t encoded) []Command {
 	}
 	if q.Chat {
 		adapt := func(stage string) Command {
-			return Command{stage, fmt.Sprintf("olmo adapt %s %s", stage, config("chat-"+stage))}
+			return Command{stage, fmt.Sprintf("olmo adapt %s %s", stage, p("chat", stage+".yaml"))}
 		}
 		lines = append(lines, adapt("sft"),
 			Command{"pairs", fmt.Sprintf("olmo adapt sample --model %s --input %s --output pairs.jsonl --keep pairs --min-score %g --completions %d --max-tokens %d --temperature 1 --top-p 0 --seed %d",

@@ -305,7 +305,7 @@ func (q *quick) slashed(elem ...string) string { return filepath.ToSlash(q.path(
 // writeConfig keeps the configuration of a step by hand in config/. Its paths start at
 // that folder, so that a quickstart folder that was moved or copied means itself.
 func (q *quick) writeConfig(name string, cfg any) error {
-	return config.WriteBeside(q.path("config", name+".yaml"), cfg, q.slashed("data"), q.slashed("run"), q.slashed("tokenizer"), q.slashed("release"), q.slashed("chat"))
+	return config.WriteBeside(q.path("config", name+".yaml"), cfg, q.slashed("data"), q.slashed("run"), q.slashed("tokenizer"))
 }
 
 // funnel turns the mixer's counts into the report's table.
