@@ -43,9 +43,6 @@ var kinds = []kind{
 	{"object", "json_schema", object},
 }
 
-// Kinds is the number of kinds of exercises.
-func Kinds() int { return len(kinds) }
-
 // Draw returns the ith exercise of a seed. They repeat themselves now and then, as there are but so
 // many.
 func Draw(seed uint64, i int) Exercise {
