@@ -67,10 +67,7 @@ func (c *Counts) Add(x *Example) {
 			end--
 			continue
 		}
-		start := end
-		for start > 0 && x.Labels[start-1] != Masked {
-			start--
-		}
+		start := c.begin(x, end)
 		if !x.Cut || end < len(x.Labels) {
 			c.Turns++
 			if id, ok := c.end(x.IDs[start:end]); ok {
@@ -80,6 +77,21 @@ func (c *Counts) Add(x *Example) {
 		}
 		end = start
 	}
+}
+
+// begin is where the run of trained tokens begins that ends before end. White space in it that does not
+// train (an indent, which has no place in the text by some tokenizers) does not divide it.
+func (c *Counts) begin(x *Example, end int) int {
+	start := end
+	for at := end - 1; at >= 0; at-- {
+		switch {
+		case x.Labels[at] != Masked:
+			start = at
+		case strings.TrimSpace(c.tokenizer.Decode(x.IDs[at:at+1], false)) != "":
+			return start
+		}
+	}
+	return start
 }
 
 // Stops are the special tokens that end at least one of a hundred turns, in increasing order: a model that

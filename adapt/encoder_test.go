@@ -130,6 +130,20 @@ func TestCounts(t *testing.T) {
 	if c := count("zephyr", twoTurns, 0); c.Turns != 2 || c.Ended != 2 {
 		t.Errorf("zephyr: %s", c)
 	}
+	// An indent within a turn, which by this tokenizer has no place in the text.
+	c := NewCounts(encoderFor(t, "tulu", EveryAnswer).Tokenizer)
+	ids, err := c.tokenizer.AppendEncode(nil, "a b<|endoftext|>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	space, err := c.tokenizer.AppendEncode(nil, " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &Example{IDs: slices.Concat(ids[:1], space, ids[1:]), Labels: slices.Concat(ids[:1], []int32{Masked}, ids[1:])}
+	if c.Add(x); c.Turns != 1 || c.Ended != 1 {
+		t.Errorf("an indent: %s", c)
+	}
 	// Where a model that learns these turns is to stop.
 	for template, ends := range map[string][]string{"tulu": {"<|endoftext|>"}, "olmo": {"<|im_end|>", "<|endoftext|>"}} {
 		c := count(template, twoTurns, 0)
@@ -152,7 +166,7 @@ func TestCounts(t *testing.T) {
 	if c := count("tulu", twoTurns, 3); c.Dropped != 1 || c.Tokens != 0 {
 		t.Errorf("cut before the answer: %s", c)
 	}
-	c := count("olmo_thinker", `{"messages":[{"role":"user","content":"p"},{"role":"assistant","content":"<think>hm</think>q"}]}`, 0)
+	c = count("olmo_thinker", `{"messages":[{"role":"user","content":"p"},{"role":"assistant","content":"<think>hm</think>q"}]}`, 0)
 	if c.Begun != 1 || c.BegunWith != "<think>" || !strings.Contains(strings.Join(c.Warnings(), "\n"), `ends with "<think>"`) {
 		t.Errorf("olmo_thinker: %s, %q", c, c.Warnings())
 	}
