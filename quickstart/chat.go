@@ -178,7 +178,7 @@ func (q *quick) dpoConfig() *adaptation.DPOConfig {
 func (q *quick) grpoConfig(n chatSizes) *adaptation.GRPOConfig {
 	c := adaptation.DefaultGRPO()
 	q.common(&c.Config, "chat/dpo", chatTraining, "grpo")
-	c.LearningRate, c.Beta, c.CheckpointingSteps, c.LRSchedulerType, c.ActiveSampling = 5e-4, 0.01, "25", "constant", true
+	c.LearningRate, c.Beta, c.CheckpointingSteps, c.LRSchedulerType, c.ActiveSampling = 3e-4, 0.01, "25", "constant", true
 	c.NumUniquePromptsRollout, c.NumSamplesPerPromptRollout, c.VerificationReward = 16, 8, 1
 	c.MaxPromptTokenLength, c.ResponseLength = 128, chatAnswer
 	c.MaxTrainSteps = &n.Reinforce
