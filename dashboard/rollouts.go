@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"io/fs"
 	"math"
 	"os"
 	"slices"
@@ -16,7 +15,6 @@ import (
 	"sync"
 
 	"olmo/runlog"
-	"olmo/store"
 )
 
 // rolloutsName is the file in which a run of reinforcement learning leaves the answers that it sampled.
@@ -57,22 +55,17 @@ const longestRollout = 64 << 20
 // update reads what has come to the file. One that became shorter or another, as when a run goes on from
 // a checkpoint, is read anew. A torn line at the end is read once it is whole.
 func (r *rollouts) update() error {
-	f, err := store.Open(r.path)
-	if errors.Is(err, fs.ErrNotExist) {
+	f, st, anew, err := runlog.Reopen(r.path, r.opened, r.read)
+	if err != nil {
+		return err
+	}
+	if anew {
 		r.reset()
+	}
+	if f == nil {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
 	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if r.opened != nil && (!os.SameFile(r.opened, st) || st.Size() < r.read) {
-		r.reset()
-	}
 	r.opened = st
 	in := bufio.NewReaderSize(io.NewSectionReader(f, r.read, st.Size()-r.read), 1<<20)
 	var long []byte // the line so far, where it is longer than the reader's buffer

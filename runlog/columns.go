@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"io/fs"
 	"iter"
 	"maps"
 	"math"
@@ -13,8 +12,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-
-	"olmo/store"
 )
 
 // Columns is a metrics.jsonl as one column of numbers for each key, read as the file
@@ -246,22 +243,17 @@ const piece = 2 << 20
 // another file is read anew; one that is not there has no rows. Lines that are no records
 // are passed over.
 func (c *Columns) Update() error {
-	f, err := store.Open(c.path)
-	if errors.Is(err, fs.ErrNotExist) {
+	f, st, anew, err := Reopen(c.path, c.opened, c.read)
+	if err != nil {
+		return err
+	}
+	if anew {
 		c.reset()
+	}
+	if f == nil {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
 	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if c.opened != nil && (!os.SameFile(c.opened, st) || st.Size() < c.read) {
-		c.reset()
-	}
 	c.opened = st
 	buf := make([]byte, min(st.Size()-c.read, int64(piece*runtime.GOMAXPROCS(0))))
 	for c.read < st.Size() {

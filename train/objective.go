@@ -166,12 +166,8 @@ func (p *pairs) seed(from, to int, b *graph.Batch, ce, d []float32) {
 	row := 0
 	answer := func(pair, side, length int) (a objective.Answer, first, end int) {
 		first, end = row, row+length
-		for ; row < end; row++ {
-			if b.Targets[row] >= 0 {
-				a.Sum -= float64(ce[row])
-				a.Tokens++
-			}
-		}
+		row = end
+		a.Sum, a.Tokens = logProbability(b, ce, first, end)
 		if p.reference != nil {
 			a.Reference = p.reference[2*int(p.in.Index[pair])+side]
 		}

@@ -117,16 +117,23 @@ func (c *Config) Scores(ctx context.Context, l *model.Loaded, adapter *model.PEF
 		}
 		ce, row := p.Output("ce"), 0
 		for _, s := range b.Segments {
-			var sum float64
-			for end := row + s.Rows; row < end; row++ {
-				if b.Targets[row] >= 0 {
-					sum -= float64(ce[row])
-				}
-			}
-			sums = append(sums, sum)
+			sum, _ := logProbability(b, ce, row, row+s.Rows)
+			sums, row = append(sums, sum), row+s.Rows
 		}
 		see(i+1, n)
 		part, used = part[:0], 0
 	}
 	return sums, nil
+}
+
+// logProbability is that of the targets of rows first … end−1, and how many they are: one sum for the model
+// that learns and for the reference, so that the same weights give the same number.
+func logProbability(b *graph.Batch, ce []float32, first, end int) (sum float64, tokens int) {
+	for row := first; row < end; row++ {
+		if b.Targets[row] >= 0 {
+			sum -= float64(ce[row])
+			tokens++
+		}
+	}
+	return sum, tokens
 }

@@ -253,7 +253,8 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, call trainCall) 
 	}
 	// The share of the peak is worth a second of measuring in a run of minutes.
 	var peak float64
-	if e, err := cfg.Estimate(cpu.Needs); err == nil && e.Core*float64(e.Tokens) > 2e12 {
+	needs, unknown := cfg.Estimate(cpu.Needs)
+	if unknown == nil && needs.Core*float64(needs.Tokens) > 2e12 {
 		peak = peakFLOPS(cfg)
 	}
 	warn := func(text string) { p.print(verb + ": warning: " + text) }
@@ -285,9 +286,9 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, call trainCall) 
 		p.print(fmt.Sprintf(verb+": from %s: %slearning rate up to %.3g", from, steps, cfg.Optimizer.LearningRate))
 	}
 	leanHeap()
-	if e, err := cfg.Estimate(cpu.Needs); err == nil {
-		p.print(verb + ": expects a peak of " + size(expectedPeak(e)) + " of memory")
-		if free, known := memory.Available(); known && e.Memory.Total() > int64(free) {
+	if unknown == nil {
+		p.print(verb + ": expects a peak of " + size(expectedPeak(needs)) + " of memory")
+		if free, known := memory.Available(); known && needs.Memory.Total() > int64(free) {
 			warn("the machine has " + size(int64(free)) + " left\nhint: a smaller device_train_microbatch_size, or activation_checkpointing=whole_layer")
 		}
 	}
