@@ -10,7 +10,7 @@ type headRows struct {
 	lse              float64
 }
 
-// at computes row r: its log-sum-exp, and the cross entropy of its target, 0 without one.
+// at computes row r: its log-sum-exp and the cross entropy of its target, 0 without one.
 func (h *headRows) at(r int, target int32) (ce, lse float64) {
 	h.l, h.slope = make([]float64, h.w.Rows), make([]float64, h.w.Rows)
 	m := math.Inf(-1)
@@ -33,10 +33,10 @@ func (h *headRows) at(r int, target int32) (ce, lse float64) {
 		sum += math.Exp(v - m)
 	}
 	h.lse = m + math.Log(sum)
-	if target >= 0 {
-		ce = h.lse - h.l[target]
+	if target < 0 {
+		return 0, 0
 	}
-	return ce, h.lse
+	return h.lse - h.l[target], h.lse
 }
 
 // differentiate gives the gradients of dlse·lse − dl·l[target] of row r, which at has computed: dx
@@ -173,7 +173,8 @@ func init() {
 	})
 }
 
-// HeadLoss appends the head's loss and returns cross entropy and lse of each token.
+// HeadLoss appends the head's loss and returns cross entropy and lse of each token, 0
+// without a target.
 func (g *Graph) HeadLoss(x, w Value, zmul float32) (ce, lse Value) {
 	return g.headLoss(HeadLossAttr{ZMul: zmul}, x, w)
 }
@@ -286,8 +287,8 @@ func headCase(name string, a HeadAttr, bias bool) Case {
 	}}
 }
 
-// Head appends the head and returns cross entropy and lse of each token. A gradient of lse is
-// not built. A temperature of 1 changes nothing.
+// Head appends the head and returns cross entropy and lse of each token, 0 without a
+// target. A gradient of lse is not built. A temperature of 1 changes nothing.
 func (g *Graph) Head(x, w, bias Value, a HeadAttr) (ce, lse Value) {
 	if a.Temperature == 1 {
 		a.Temperature = 0 // a division less

@@ -76,7 +76,8 @@ func buffers(g *graph.Graph, ops []*graph.Op, o device.Options) int64 {
 		n := 0
 		switch a := op.Attr.(type) {
 		case *graph.HeadLossAttr, *graph.HeadAttr:
-			n = min(o.Rows, 2*numeric.Cut) * g.Info(headWeight(op)).Cols() / numbers
+			n = min(o.Rows, 2*numeric.Cut) * g.Info(headWeight(op)).Cols()
+			n += n / numbers // tokens that have a target, and they packed
 		case *graph.LowRankAttr:
 			n = min(o.Rows, 2*numeric.Cut) * g.Info(op.In[0]).Cols()
 		case *graph.ExpertsAttr:

@@ -10,7 +10,8 @@ import "olmo/numeric"
 //
 //	lse = log Σ exp(lⱼ)    ce = lse − lₜ
 //
-// It never holds the logits of more than 512 tokens.
+// It never holds the logits of more than 512 tokens, and computes none of tokens without a target,
+// whose ce and lse are 0: neither a prompt nor padding costs a product with the vocabulary.
 type Head struct {
 	X, W        Matrix
 	Bias        []float32 // nil: none
@@ -37,6 +38,46 @@ type HeadGradients struct {
 // headTokens is how many tokens have their logits at the same time.
 const headTokens = 2 * numeric.Cut
 
+// headPart is some of the tokens that have their logits at the same time.
+type headPart struct {
+	tokens []int // ascending
+	ends   []int // of the pieces among them
+}
+
+// parts leaves out what has no target, where both tokens of a pair have none: the others stay the pairs
+// that they were. The sums over tokens lose terms that are ±0 by it, which changes no bit.
+func (h *Head) parts() []headPart {
+	var parts []headPart
+	var p headPart
+	begin := 0
+	for _, end := range h.Ends {
+		before := len(p.tokens)
+		for r := begin; r < end; r += 2 {
+			if next := min(r+1, end-1); h.Targets[r] < 0 && h.Targets[next] < 0 {
+				continue
+			}
+			for i := r; i < min(r+2, end); i++ {
+				p.tokens = append(p.tokens, i)
+			}
+		}
+		// Two pieces at a time: each time the weights come from memory, and their
+		// gradient goes there and back.
+		if len(p.tokens) > headTokens {
+			parts = append(parts, headPart{p.tokens[:before:before], p.ends})
+			p = headPart{tokens: p.tokens[before:]}
+			before = 0
+		}
+		if len(p.tokens) > before {
+			p.ends = append(p.ends, len(p.tokens))
+		}
+		begin = end
+	}
+	if len(p.tokens) > 0 {
+		parts = append(parts, p)
+	}
+	return parts
+}
+
 // headGap keeps rows of logits that many numbers apart, so that they do not compete for
 // the same places of the cache.
 const headGap = 16
@@ -44,7 +85,7 @@ const headGap = 16
 // HeadRoom is how many numbers the head holds for N tokens and a vocabulary of V.
 func HeadRoom(N, V int) int { return min(N, headTokens) * (V + headGap) }
 
-// Loss writes each token's ce, 0 without a target, and lse. With g it also computes the gradients
+// Loss writes each token's ce and lse, 0 without a target. With g it also computes the gradients
 // of Σ scale·(ce + zmul·lse²) from the same logits:
 //
 //	dlⱼ = scale·(exp(lⱼ − lse)·(1 + 2·zmul·lse) − [j = t])
@@ -63,31 +104,44 @@ func (h *Head) run(ce, lse []float32, g *HeadGradients) {
 	if room == nil {
 		room = s.buf(0, HeadRoom(h.X.Rows, V))
 	}
-	begin := 0
-	for i := 0; i < len(h.Ends); {
-		// Two pieces at a time: each time the weights come from memory, and their
-		// gradient goes there and back.
-		first := i
-		for i < len(h.Ends) && (i == first || h.Ends[i]-begin <= headTokens) {
-			i++
+	clear(ce)
+	clear(lse)
+	if g != nil {
+		eachRow(g.DX.Rows, func(r int) { clear(g.DX.Row(r)) })
+	}
+	for _, p := range h.parts() {
+		n, first := len(p.tokens), p.tokens[0]
+		rows, dx := h.X, Matrix{}
+		if g != nil {
+			dx = g.DX
 		}
-		end := h.Ends[i-1]
-		n := end - begin
-		rows := h.X.Slice(begin, n)
+		apart := p.tokens[n-1] >= first+n
+		if apart {
+			rows = Dense(s.buf(1, n*h.X.Cols), n, h.X.Cols)
+			eachRow(n, func(r int) { copy(rows.Row(r), h.X.Row(p.tokens[r])) })
+			dx = rows // which the gradient of the weights has read by then
+		} else {
+			rows = rows.Slice(first, n)
+			if g != nil {
+				dx = dx.Slice(first, n)
+			}
+		}
 		logits := Matrix{Data: room, Rows: n, Cols: V, Stride: V + headGap}
 		MatMulNT(logits, rows, h.W, nil, h.BF16)
-		eachRowOf(n, 4, func(r int) { h.row(logits.Row(r), begin+r, ce, lse, g) })
-		if g != nil {
-			MatMulNN(g.DX.Slice(begin, n), logits, h.W, nil, h.BF16)
-			pieces := within(h.Ends[first:i], begin)
-			if g.DW != nil {
-				MatMulTN(*g.DW, logits, rows, pieces, h.BF16)
-			}
-			if g.DB != nil {
-				BiasBackward(g.DB, logits, pieces)
-			}
+		eachRowOf(n, 4, func(r int) { h.row(logits.Row(r), p.tokens[r], ce, lse, g) })
+		if g == nil {
+			continue
 		}
-		begin = end
+		if g.DW != nil {
+			MatMulTN(*g.DW, logits, rows, p.ends, h.BF16)
+		}
+		if g.DB != nil {
+			BiasBackward(g.DB, logits, p.ends)
+		}
+		MatMulNN(dx, logits, h.W, nil, h.BF16)
+		if apart {
+			eachRow(n, func(r int) { copy(g.DX.Row(p.tokens[r]), dx.Row(r)) })
+		}
 	}
 }
 
@@ -115,11 +169,8 @@ func (h *Head) row(l []float32, r int, ce, lse []float32, g *HeadGradients) {
 	}
 	sum := isa.expSum(l, l, m)
 	logSum := m + float32(numeric.Log(float64(sum)))
-	if ce != nil {
-		ce[r], lse[r] = 0, logSum
-		if t >= 0 {
-			ce[r] = logSum - target
-		}
+	if ce != nil && t >= 0 {
+		ce[r], lse[r] = logSum-target, logSum
 	}
 	if g == nil {
 		return

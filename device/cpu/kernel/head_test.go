@@ -114,12 +114,67 @@ func TestHeadTemperature(t *testing.T) {
 		for j := range l.Row(i) {
 			l.Row(i)[j] = (l.Row(i)[j] + h.Bias[j]) / float32(0.7)
 		}
-		want := float32(0)
+		var want, wantLSE float32
 		if t := h.Targets[i]; t >= 0 {
-			want = LSE(l.Row(i)) - l.Row(i)[t]
+			wantLSE = LSE(l.Row(i))
+			want = wantLSE - l.Row(i)[t]
 		}
-		if lse[i] != LSE(l.Row(i)) || ce[i] != want {
-			t.Errorf("token %d: ce %v, lse %v; of its divided logits %v, %v", i, ce[i], lse[i], want, LSE(l.Row(i)))
+		if lse[i] != wantLSE || ce[i] != want {
+			t.Errorf("token %d: ce %v, lse %v; of its divided logits %v, %v", i, ce[i], lse[i], want, wantLSE)
 		}
 	}
+}
+
+// TestHeadWithoutTargets: tokens without a target are left out, and the gradients have the bits that they
+// have with logits' gradients of 0 in their place.
+func TestHeadWithoutTargets(t *testing.T) {
+	withTables(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(11, 12))
+		const c, v = 20, 77
+		ends := []int{256, 300, 310, 560, 700} // the third piece has no target at all
+		n := ends[len(ends)-1]
+		h := headTest(r, n, c, v, ends)
+		for begin := 0; begin < n; {
+			run := min(1+r.IntN(40), n-begin)
+			for i := begin; i < begin+run; i++ {
+				h.Targets[i] = int32(r.IntN(v))
+			}
+			gap := min(r.IntN(60), n-begin-run)
+			for i := begin + run; i < begin+run+gap; i++ {
+				h.Targets[i] = -1
+			}
+			begin += run + gap
+		}
+		for i := ends[1]; i < ends[2]; i++ {
+			h.Targets[i] = -1
+		}
+		targets, kept := 0, 0
+		for _, t := range h.Targets {
+			if t >= 0 {
+				targets++
+			}
+		}
+		for _, p := range h.parts() {
+			kept += len(p.tokens)
+		}
+		if kept < targets || kept > targets+n/20 || targets > n*3/4 {
+			t.Errorf("%d of %d tokens have a target, and %d are computed", targets, n, kept)
+		}
+		for _, h.BF16 = range []bool{false, true} {
+			got, want := newHeadResult(h), newHeadResult(h)
+			scale := func(r int) float32 { return float32(r%5) - 1.5 }
+			h.Loss(got.ce, got.lse, got.gradients(h, 1e-4, scale))
+
+			all := want.gradients(h, 1e-4, scale)
+			l := Dense(make([]float32, n*v), n, v)
+			MatMulNT(l, h.X, h.W, nil, h.BF16)
+			for i := range n {
+				h.row(l.Row(i), i, want.ce, want.lse, all)
+			}
+			MatMulNN(all.DX, l, h.W, nil, h.BF16)
+			MatMulTN(*all.DW, l, h.X, ends, h.BF16)
+			BiasBackward(all.DB, l, ends)
+			got.same(t, want, fmt.Sprint("bf16 ", h.BF16))
+		}
+	})
 }
