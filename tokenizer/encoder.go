@@ -16,7 +16,7 @@ type Encoder struct {
 	long    longCache
 	window  window
 	merging merging
-	symbols []token
+	merges  longMerge
 	text    []byte
 	nextRaw []int
 	nextNor []int
@@ -47,7 +47,13 @@ func (t *Tokenizer) NewEncoder() *Encoder {
 }
 
 // newEncoder returns an encoder whose caches grow with what they hold.
-func (t *Tokenizer) newEncoder() *Encoder { return &Encoder{t: t, f: t.fast} }
+func (t *Tokenizer) newEncoder() *Encoder {
+	e := &Encoder{t: t, f: t.fast}
+	if e.f != nil {
+		e.merges = longMerge{m: e.f.model, symbols: e.f.symbols}
+	}
+	return e
+}
 
 // AppendEncode appends the ids of text to dst, without special tokens,
 // truncation or padding. Errors are those of Encode; dst is then as it was.
@@ -257,14 +263,7 @@ func (e *Encoder) bpe(dst []int32, s string, whole bool) []int32 {
 	}
 	s = e.known(s)
 	if len(s) > maxMergeShort {
-		e.symbols = e.symbols[:0]
-		for i := range len(s) {
-			e.symbols = append(e.symbols, token{f.ids[s[i]], span{i, i + 1}})
-		}
-		for _, t := range e.symbols[:f.model.merge(e.symbols)] {
-			dst = append(dst, t.id)
-		}
-		return dst
+		return e.merges.appendIDs(dst, s, mergeWindow)
 	}
 	return e.mergeShort(dst, s)
 }

@@ -20,6 +20,7 @@ type fastBPE struct {
 	first   []uint32    // merge of each pair of bytes, left<<8 | right
 	merges  *mergeTable // of pairs of ids
 	lengths []int32     // of the tokens, in bytes
+	longest int         // of lengths
 	offset  int32       // results[rank] is rank+offset; −1 if it is not
 	parts   [][2]int32  // by rank: what it joins
 	singles singleTable // words that are one token
@@ -171,6 +172,7 @@ func (f *fastBPE) fillMerges() bool {
 		f.lengths = make([]int32, len(m.vocab.tokens))
 		for id, s := range m.vocab.tokens {
 			f.lengths[id] = int32(tokenBytes(s))
+			f.longest = max(f.longest, int(f.lengths[id]))
 		}
 	})
 	f.fillSingles()
@@ -183,8 +185,19 @@ func (f *fastBPE) isSpaces(s string) bool {
 	return f.kind == kindNeoX && len(s) > 1 && s[0] == ' ' && s[1] == ' '
 }
 
+// symbols appends the bytes of s, all of which have an id.
+func (f *fastBPE) symbols(dst []token, s string) []token {
+	for i := range len(s) {
+		dst = append(dst, token{f.ids[s[i]], span{i, i + 1}})
+	}
+	return dst
+}
+
 // wholeID returns the token that is all of s.
 func (f *fastBPE) wholeID(e *Encoder, s string) (int32, bool) {
+	if len(s) > f.longest {
+		return 0, false
+	}
 	e.text = e.text[:0]
 	for i := range len(s) {
 		e.text = utf8.AppendRune(e.text, byteChar[s[i]])
