@@ -56,9 +56,9 @@ var policy = []struct{ pkg, may, tests string }{
 
 	// What runs a graph. The kernels are the CPU device's alone; "olmo bench" measures
 	// them, too.
-	{pkg: "device", may: "graph"},
-	{pkg: "device/cpu/kernel", may: "internal/parallel numeric"},
-	{pkg: "device/cpu", may: "device device/cpu/kernel graph internal/parallel numeric", tests: "device/devicetest"},
+	{pkg: "device", may: "graph tensor"},
+	{pkg: "device/cpu/kernel", may: "internal/parallel numeric tensor"},
+	{pkg: "device/cpu", may: "device device/cpu/kernel graph internal/parallel numeric tensor", tests: "device/devicetest"},
 	{pkg: "device/cpu/kernel/gen"},
 	{pkg: "device/cpu/kernel/genneon"},
 	{pkg: "device/devicetest", may: "device graph"},

@@ -3,7 +3,10 @@
 // the device under their names, shared by all programs of that device.
 package device
 
-import "olmo/graph"
+import (
+	"olmo/graph"
+	"olmo/tensor"
+)
 
 // Device holds values by name and compiles graphs.
 type Device interface {
@@ -13,10 +16,15 @@ type Device interface {
 	Compile(g *graph.Graph, o Options) (Program, error)
 	// Write copies data to the value of that name.
 	Write(name string, data []float32) error
+	// Store gives the device a parameter, a matrix, as a file has it, before the programs that use it
+	// are compiled; row gives each row, for the time of the call. The device may keep these numbers in
+	// place of the float32 that package tensor makes of them: every result has the same bits. An
+	// error of a row names it.
+	Store(name string, shape []int, row func(r int) (tensor.DType, []byte)) error
 	// Read copies the value of that name.
 	Read(name string) ([]float32, error)
 	// Lend returns the value of that name to be looked at until a program changes it: the
-	// device's own storage, where that can be read. It may be called while a program runs.
+	// device's own storage, where that can be read, else a copy. It may be called while a program runs.
 	Lend(name string) ([]float32, error)
 	// SumSquares returns the sum of squares of the value of that name, as
 	// docs/numerics.md defines it for the gradient norm.

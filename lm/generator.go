@@ -24,11 +24,15 @@ type GeneratorOptions struct {
 
 // Generator prepares a model for generation.
 func (m *Model) Generator(o GeneratorOptions) (*Generator, error) {
-	e, err := generate.New(m.Config, m.Device, generate.Options{Positions: o.Positions, Rows: o.Rows, BF16: m.bf16})
+	g := &Generator{model: m}
+	err := m.with(func() (err error) {
+		g.engine, err = generate.New(m.Config, m.Device, generate.Options{Positions: o.Positions, Rows: o.Rows, BF16: m.bf16})
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &Generator{m, e}, m.fill()
+	return g, nil
 }
 
 // Positions returns the longest text, prompt included, in tokens.

@@ -21,6 +21,7 @@ import (
 	"olmo/device"
 	"olmo/device/cpu"
 	"olmo/model"
+	"olmo/tensor"
 	"olmo/tokenizer"
 )
 
@@ -44,7 +45,8 @@ type Model struct {
 	adapter *Adapter // of Options, or of the folder
 	folder  string   // that has the adapter, and perhaps a tokenizer and a template of its own
 	bf16    bool
-	full    bool // the weights of Files are on the device
+	stored  bool // the matrices of Files are on the device
+	full    bool // and all else
 }
 
 // Options say how a model runs; zero values take defaults.
@@ -148,14 +150,27 @@ func New(c *model.Config, o Options) (*Model, error) {
 	return m, err
 }
 
-// fill brings the weights of the checkpoint to the device, where a program that was
-// compiled has made room, and closes the files.
-func (m *Model) fill() error {
+// with compiles a program of the model, and brings the weights of the checkpoint to the device for the
+// first one: the matrices before it, in the numbers in which they are stored, and what is left when it
+// has made room for that.
+func (m *Model) with(compile func() error) error {
 	if m.Files == nil || m.full {
-		return nil
+		return compile()
+	}
+	if !m.stored {
+		m.stored = true
+		err := m.Files.EachMatrix(func(p model.Param, row func(r int) (tensor.DType, []byte)) error {
+			return m.Device.Store(p.Name, p.Shape, row)
+		})
+		if err != nil {
+			return fmt.Errorf("reading the weights of %s: %w", m.Path, errors.Join(err, m.Files.Close()))
+		}
+	}
+	if err := compile(); err != nil {
+		return err
 	}
 	m.full = true
-	err := m.Files.Each(func(p model.Param, w []float32) error { return m.Device.Write(p.Name, w) })
+	err := m.Files.EachVector(func(p model.Param, w []float32) error { return m.Device.Write(p.Name, w) })
 	if err != nil {
 		err = fmt.Errorf("reading the weights of %s: %w", m.Path, err)
 	}

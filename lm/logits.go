@@ -31,11 +31,12 @@ func (m *Model) Logits(ctx context.Context, rows [][]int32, o LogitsOptions) (lo
 	c.Logits(g, model.Options{Positions: T, Taps: o.Hidden})
 	// A device packs frozen weights at the first run, which pays from the second one on,
 	// and takes their memory twice.
-	p, err := m.Device.Compile(g, device.Options{Rows: T, Selected: T, BF16: m.bf16, Frozen: B > 1})
+	var p device.Program
+	err = m.with(func() (err error) {
+		p, err = m.Device.Compile(g, device.Options{Rows: T, Selected: T, BF16: m.bf16, Frozen: B > 1})
+		return err
+	})
 	if err != nil {
-		return logits, hidden, err
-	}
-	if err := m.fill(); err != nil {
 		return logits, hidden, err
 	}
 	L := c.Layers + 1

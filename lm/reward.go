@@ -45,12 +45,14 @@ func (r *RewardModel) prepare(longest int) error {
 	rows := max(longest, 2048)
 	g := graph.New()
 	r.Config.Rewards(g)
-	p, err := r.Device.Compile(g, device.Options{Rows: rows, BF16: r.bf16})
-	if err != nil {
-		return fmt.Errorf("preparing the reward model: %w", err)
-	}
-	r.program, r.rows = p, rows
-	return r.fill()
+	return r.with(func() error {
+		p, err := r.Device.Compile(g, device.Options{Rows: rows, BF16: r.bf16})
+		if err != nil {
+			return fmt.Errorf("preparing the reward model: %w", err)
+		}
+		r.program, r.rows = p, rows
+		return nil
+	})
 }
 
 // Rewards returns the reward of each sequence of ids, which is read from its last token. It does not

@@ -22,12 +22,16 @@ func (m *Model) Scorer(longest int) (*Scorer, error) {
 	s := &Scorer{model: m, rows: max(longest, 2048)}
 	g := graph.New()
 	m.Config.Loss(g, 0)
-	p, err := m.Device.Compile(g, device.Options{Rows: s.rows, BF16: m.bf16})
+	err := m.with(func() (err error) {
+		if s.program, err = m.Device.Compile(g, device.Options{Rows: s.rows, BF16: m.bf16}); err != nil {
+			return fmt.Errorf("preparing the model for scoring: %w", err)
+		}
+		return nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("preparing the model for scoring: %w", err)
+		return nil, err
 	}
-	s.program = p
-	return s, m.fill()
+	return s, nil
 }
 
 // Model returns the model that the Scorer was made of.

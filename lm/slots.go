@@ -34,10 +34,12 @@ func (s *slots) of(longest int) (*generate.Batch, error) {
 			bytes = int64(free / 4)
 		}
 	}
-	b, err := generate.NewBatch(m.Config, m.Device, generate.BatchOptions{Positions: positions, Memory: bytes, Slots: s.most, Cache: s.cache, BF16: m.bf16, Share: s.share})
+	err := m.with(func() (err error) {
+		s.batch, err = generate.NewBatch(m.Config, m.Device, generate.BatchOptions{Positions: positions, Memory: bytes, Slots: s.most, Cache: s.cache, BF16: m.bf16, Share: s.share})
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	s.batch = b
-	return b, m.fill()
+	return s.batch, nil
 }

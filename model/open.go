@@ -457,11 +457,19 @@ func (l *Loaded) Param(name string) ([]float32, error) {
 // Each calls f with every parameter, the largest first: what reading takes beside what f
 // keeps is then small when f keeps nearly all. The next one is converted meanwhile.
 func (l *Loaded) Each(f func(p Param, data []float32) error) error {
+	return l.each(l.Config.Params(), f)
+}
+
+// EachVector is Each of what EachMatrix leaves out.
+func (l *Loaded) EachVector(f func(p Param, data []float32) error) error {
+	return l.each(slices.DeleteFunc(l.Config.Params(), isMatrix), f)
+}
+
+func (l *Loaded) each(params []Param, f func(p Param, data []float32) error) error {
 	type numbers struct {
 		data []float32
 		err  error
 	}
-	params := l.Config.Params()
 	slices.SortStableFunc(params, func(a, b Param) int { return cmp.Compare(b.Size(), a.Size()) })
 	ready, stop, ended := make(chan numbers), make(chan struct{}), make(chan struct{})
 	go func() {

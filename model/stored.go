@@ -1,5 +1,11 @@
 package model
 
+import (
+	"fmt"
+
+	"olmo/tensor"
+)
+
 // Stored is a tensor of a file, and what of the model's parameters it holds.
 type Stored struct {
 	Name  string
@@ -38,4 +44,75 @@ func (c *Config) Stored(as Layout) ([]Stored, error) {
 		}
 	}
 	return all, nil
+}
+
+// EachMatrix calls f with every parameter of two dimensions, row by row as the files have it: dtype and
+// bytes of row r, for the time of the call. What no rows of the files are, a transposed matrix say, is given
+// as float32.
+func (l *Loaded) EachMatrix(f func(p Param, row func(r int) (tensor.DType, []byte)) error) error {
+	for _, p := range l.Config.Params() {
+		if !isMatrix(p) {
+			continue
+		}
+		row, err := l.rowsOf(p)
+		if err != nil {
+			return err
+		}
+		if err := f(p, row); err != nil {
+			return fmt.Errorf("%s: %s: %w", l.Path, l.stands(p), err)
+		}
+		l.Set.Forget()
+	}
+	return nil
+}
+
+func isMatrix(p Param) bool { return len(p.Shape) == 2 }
+
+// stands says where a parameter stands in the files.
+func (l *Loaded) stands(p Param) string {
+	var names []string
+	for _, k := range l.layout.byParam[p.Name] {
+		names = append(names, l.file(k.tensor))
+	}
+	return tensorList(names)
+}
+
+// rowsOf returns the rows of a matrix.
+func (l *Loaded) rowsOf(p Param) (func(r int) (tensor.DType, []byte), error) {
+	rows := make([][]byte, p.Shape[0])
+	types := make([]tensor.DType, p.Shape[0])
+	for _, k := range l.layout.byParam[p.Name] {
+		if k.transposed || k.onePlus || l.merged.changes([]link{k}) {
+			return l.widened(p)
+		}
+		x, err := l.Set.Tensor(l.file(k.tensor))
+		if err != nil {
+			return nil, fmt.Errorf("reading weights of %s: %w", l.Path, err)
+		}
+		if want := l.layout.shapes[k.tensor]; !fits(x.Shape, want) {
+			return nil, fmt.Errorf("reading weights of %s: %w", l.Path, &ShapeError{Tensor: k.tensor, Shape: x.Shape, Want: want})
+		}
+		size, err := x.DType.Bytes(p.Shape[1:])
+		if err != nil {
+			return nil, fmt.Errorf("reading weights of %s: %s: %w", l.Path, l.file(k.tensor), err)
+		}
+		for i := range k.rows {
+			at := k.at + i
+			if k.order != nil {
+				at = k.at + k.order(i)
+			}
+			rows[k.row+i], types[k.row+i] = x.Data[at*size:][:size], x.DType
+		}
+	}
+	return func(r int) (tensor.DType, []byte) { return types[r], rows[r] }, nil
+}
+
+// widened returns the rows of a matrix as float32.
+func (l *Loaded) widened(p Param) (func(r int) (tensor.DType, []byte), error) {
+	v, err := l.Param(p.Name)
+	if err != nil {
+		return nil, err
+	}
+	data, size := tensor.FromFloat32(p.Shape, v).Data, 4*p.Shape[1]
+	return func(r int) (tensor.DType, []byte) { return tensor.F32, data[r*size:][:size] }, nil
 }

@@ -14,6 +14,7 @@ import (
 	"olmo/device/cpu/kernel"
 	"olmo/graph"
 	"olmo/numeric"
+	"olmo/tensor"
 )
 
 // Device is the CPU device. Its methods may not be called at the same time, but for Lend.
@@ -31,8 +32,10 @@ type value struct {
 	space  graph.Space
 	shape  []int
 	data   []float32
-	free   func()  // gives data back; nil: nothing to do
-	sparse *sparse // in place of data
+	free   func()         // gives data, or what stored lies in, back; nil: nothing to do
+	sparse *sparse        // in place of data
+	stored *kernel.Stored // in place of data
+	bytes  int            // of stored
 	// cache is the packed copy of this cache of keys and of the values' beside it; it
 	// was made after so many changes.
 	cache    *kernel.Cache
@@ -58,9 +61,44 @@ func (d *Device) Close() {
 	d.values, d.scratch, d.release = nil, nil, func() {}
 }
 
+// Store keeps a parameter as it is stored, if no program has it yet.
+func (d *Device) Store(name string, shape []int, row func(r int) (tensor.DType, []byte)) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	v := d.values[name]
+	if v == nil {
+		v = &value{space: graph.Param, shape: slices.Clone(shape)}
+	} else if !slices.Equal(v.shape, shape) {
+		return fmt.Errorf("storing %s: shape %v, the device has %v", name, shape, v.shape)
+	}
+	stored, size := kernel.NewStored(shape[0], shape[1], row)
+	memory, free, err := d.allocate((size + 3) / 4)
+	if err == nil {
+		err = stored.Fill(kernel.Bytes(memory), row)
+	}
+	if err != nil {
+		return fmt.Errorf("storing %s: %w", name, err)
+	}
+	d.changes++
+	if d.values[name] != nil { // and programs count on its storage
+		if err := d.fill(v); err != nil {
+			return err
+		}
+		stored.Widen(v.data)
+		free()
+		return nil
+	}
+	v.stored, v.free, v.bytes = stored, free, size
+	d.values[name] = v
+	return nil
+}
+
 // Write copies data to the value of that name.
 func (d *Device) Write(name string, data []float32) error {
 	v, err := d.lookup(name)
+	if err == nil {
+		err = d.fill(v)
+	}
 	if err != nil {
 		return err
 	}
@@ -79,18 +117,32 @@ func (d *Device) Read(name string) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := slices.Clone(v.data)
+	c, err := d.numbers(v)
+	if err == nil && v.stored == nil {
+		c = slices.Clone(c)
+	}
 	runtime.KeepAlive(d)
-	return c, nil
+	return c, err
 }
 
-// Lend returns the storage of the value of that name, which lives as long as the device.
+// Lend returns the storage of the value of that name, which lives as long as the device, or a copy
+// of one that is kept as it is stored.
 func (d *Device) Lend(name string) ([]float32, error) {
 	v, err := d.lookup(name)
 	if err != nil {
 		return nil, err
 	}
-	return v.data, nil
+	return d.numbers(v)
+}
+
+// numbers returns the storage of a value, or a copy of one that is kept as it is stored.
+func (d *Device) numbers(v *value) ([]float32, error) {
+	if v.stored == nil {
+		return v.data, d.fill(v)
+	}
+	out := make([]float32, v.size())
+	v.stored.Widen(out)
+	return out, nil
 }
 
 // SumSquares returns the sum of squares of a value in float64.
@@ -99,7 +151,11 @@ func (d *Device) SumSquares(name string) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	n := kernel.SumSquares(v.data)
+	x, err := d.numbers(v)
+	if err != nil {
+		return 0, err
+	}
+	n := kernel.SumSquares(x)
 	runtime.KeepAlive(d)
 	return n, nil
 }
@@ -111,7 +167,15 @@ func (d *Device) lookup(name string) (*value, error) {
 	if !ok {
 		return nil, fmt.Errorf("the device has no value %s", name)
 	}
-	return v, d.fill(v)
+	return v, nil
+}
+
+func (v *value) size() int {
+	n := 1
+	for _, s := range v.shape {
+		n *= s
+	}
+	return n
 }
 
 // fill gives a value storage for all of its elements.
@@ -119,14 +183,16 @@ func (d *Device) fill(v *value) error {
 	if v.data != nil {
 		return nil
 	}
-	n := 1
-	for _, s := range v.shape {
-		n *= s
-	}
-	var err error
-	if v.data, v.free, err = d.allocate(n); err != nil {
+	data, free, err := d.allocate(v.size())
+	if err != nil {
 		return err
 	}
+	if v.stored != nil {
+		v.stored.Widen(data)
+		v.free()
+		v.stored = nil
+	}
+	v.data, v.free = data, free
 	if s := v.sparse; s != nil {
 		s.writeTo(v.data)
 		s.release()
@@ -157,6 +223,9 @@ func (d *Device) Memory() device.Memory {
 	m := device.Memory{Scratch: int64(len(d.scratch)) * 4, Buffers: kernel.BufferBytes()}
 	for _, v := range d.values {
 		n := int64(len(v.data)) * 4
+		if v.stored != nil {
+			n = int64(v.bytes)
+		}
 		if v.sparse != nil {
 			n = int64(len(v.sparse.data)+len(v.sparse.at)) * 4
 		}
@@ -181,7 +250,8 @@ type program struct {
 	g       *graph.Graph
 	opt     device.Options
 	plan    plan
-	fixed   [][]float32 // of values that live between runs
+	fixed   [][]float32            // of values that live between runs
+	stored  map[graph.Value]*value // those that were kept as they are stored when the program was compiled
 	steps   []func(r *run)
 	batch   *graph.Batch
 	outputs map[string][]float32
@@ -201,7 +271,7 @@ type run struct {
 
 // Compile plans memory and prepares the steps.
 func (d *Device) Compile(g *graph.Graph, o device.Options) (device.Program, error) {
-	p := &program{dev: d, g: g, opt: o, fixed: make([][]float32, len(g.Values)), outputs: map[string][]float32{}}
+	p := &program{dev: d, g: g, opt: o, fixed: make([][]float32, len(g.Values)), stored: map[graph.Value]*value{}, outputs: map[string][]float32{}}
 	if err := d.provide(p); err != nil {
 		return nil, fmt.Errorf("compiling: %w", err)
 	}
@@ -242,7 +312,7 @@ func (d *Device) Compile(g *graph.Graph, o device.Options) (device.Program, erro
 func (d *Device) provide(p *program) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	dense := denseGrads(p.g)
+	dense, plain := denseGrads(p.g), plainParams(p.g)
 	for v := range p.g.Values {
 		i := &p.g.Values[v]
 		switch i.Space {
@@ -261,6 +331,10 @@ func (d *Device) provide(p *program) error {
 			d.values[i.Name] = have
 		} else if !slices.Equal(have.shape, i.Shape) {
 			return fmt.Errorf("%s has shape %v on the device, the graph wants %v", i.Name, have.shape, i.Shape)
+		}
+		if have.stored != nil && !plain[graph.Value(v)] {
+			p.stored[graph.Value(v)] = have
+			continue
 		}
 		if have.sparse == nil || dense[graph.Value(v)] {
 			if err := d.fill(have); err != nil {
@@ -320,6 +394,12 @@ func (p *program) Output(name string) []float32 {
 // matrix returns the storage of v in a run.
 func (p *program) matrix(v graph.Value, r *run) kernel.Matrix {
 	i := p.g.Info(v)
+	if held := p.stored[v]; held != nil {
+		if held.stored != nil {
+			return held.stored.Matrix()
+		}
+		return kernel.Dense(held.data, held.shape[0], held.shape[1])
+	}
 	if i.Space != graph.Activation {
 		c := i.Cols()
 		return kernel.Dense(p.fixed[v], len(p.fixed[v])/max(c, 1), c)

@@ -186,7 +186,7 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 		at := -1                                 // after so many changes
 		return func(r *run) {
 			m := p.experts(a, op.In[2:], r)
-			if p.opt.Frozen {
+			if p.opt.Frozen && m.Up[0].Stored == nil {
 				if at != p.dev.changes {
 					clear(packed)
 					at = p.dev.changes
@@ -350,8 +350,13 @@ func linear(p *program, op *graph.Op) func(r *run) {
 	var w *kernel.Packed
 	packed := -1 // after so many changes
 	return func(r *run) {
+		m := p.matrix(op.In[1], r)
+		if m.Stored != nil { // which lies in panels already
+			kernel.MatMulNT(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), m, p.residual(op, r), p.opt.BF16)
+			return
+		}
 		if packed != p.dev.changes {
-			w, packed = kernel.Pack(p.matrix(op.In[1], r), true, p.opt.BF16), p.dev.changes
+			w, packed = kernel.Pack(m, true, p.opt.BF16), p.dev.changes
 		}
 		kernel.MatMulPacked(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), w, p.residual(op, r))
 	}

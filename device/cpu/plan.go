@@ -432,6 +432,8 @@ var (
 	gatherBackward = graph.All["gather.backward"]
 	headBackward   = graph.All["head.backward"]
 
+	expertsBackward = graph.All["experts.backward"]
+
 	lowRankBackward = graph.All["low_rank.backward"]
 )
 
@@ -444,6 +446,32 @@ func headWeight(op *graph.Op) graph.Value {
 		return op.In[2]
 	}
 	return graph.None
+}
+
+// storedInputs are the inputs of operations that may be kept as they are stored: right operands of
+// products, and tables of ids.
+var storedInputs = map[*graph.Def]func(op *graph.Op, i int) bool{
+	graph.Linear:    func(_ *graph.Op, i int) bool { return i == 1 },
+	linearDX:        func(_ *graph.Op, i int) bool { return i == 1 },
+	graph.Gather:    func(_ *graph.Op, i int) bool { return i == 0 },
+	graph.HeadLoss:  func(_ *graph.Op, i int) bool { return i == 1 },
+	graph.Head:      func(_ *graph.Op, i int) bool { return i == 1 },
+	headBackward:    func(_ *graph.Op, i int) bool { return i == 2 },
+	graph.Experts:   func(_ *graph.Op, i int) bool { return i >= 2 },
+	expertsBackward: func(op *graph.Op, i int) bool { return i >= 4 && i < 4+3*op.Attr.(*graph.ExpertsAttr).E },
+}
+
+// plainParams finds the parameters of which an operation wants the float32.
+func plainParams(g *graph.Graph) map[graph.Value]bool {
+	plain := map[graph.Value]bool{}
+	for _, op := range g.Ops {
+		for i, v := range op.In {
+			if v != graph.None && g.Info(v).Space == graph.Param && (storedInputs[op.Def] == nil || !storedInputs[op.Def](op, i)) {
+				plain[v] = true
+			}
+		}
+	}
+	return plain
 }
 
 // denseGrads finds the gradients of which operations want all elements: all but

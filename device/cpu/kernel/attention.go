@@ -184,7 +184,7 @@ func (a *Attention) valueSum(s *scratch, v *Packed, w []float32, stride int, o M
 	for piece := lo / numeric.Cut; piece*numeric.Cut < hi; piece++ {
 		k0 := piece * numeric.Cut
 		kn := min(v.ends[piece], hi) - k0
-		pw := left{Matrix{w, o.Rows, hi, stride}, false}.pack(s, 3, 0, o.Rows, k0, kn, f)
+		pw := left{Matrix{Data: w, Rows: o.Rows, Cols: hi, Stride: stride}, false}.pack(s, 3, 0, o.Rows, k0, kn, f)
 		for j := range v.panels() {
 			c := j * isa.nr
 			pw.multiply(s, 4, v.panel(piece, j)[:pw.terms*isa.nr], nil, o.Data[c:], o.Stride, min(isa.nr, a.D-c), add, f)
@@ -277,15 +277,15 @@ func (a *Attention) backward(g *Segment, d *Gradients, kv int) {
 					}
 					// dQ: this key block is one piece of the sum over keys.
 					hi := min(kn, q0+r0+rows-key0)
-					pd := left{Matrix{dp, qn, kn, stride}, false}.pack(s, 8, r0, rows, 0, hi, f)
+					pd := left{Matrix{Data: dp, Rows: qn, Cols: kn, Stride: stride}, false}.pack(s, 8, r0, rows, 0, hi, f)
 					for j := range kp.panels() {
 						c := j * nr
 						pd.multiply(s, 9, kp.panel(key0/numeric.Cut, j)[:pd.terms*nr], nil, dq.Data[(q0+r0)*dq.Stride+c:], dq.Stride, min(nr, D-c), dqAdd, f)
 					}
 				}
 				dqAdd = true
-				a.keyGrads(s, left{Matrix{sc, qn, kn, stride}, true}, &dop, dv, q0, qn, key0, kn, f)
-				a.keyGrads(s, left{Matrix{dp, qn, kn, stride}, true}, &qp, dk, q0, qn, key0, kn, f)
+				a.keyGrads(s, left{Matrix{Data: sc, Rows: qn, Cols: kn, Stride: stride}, true}, &dop, dv, q0, qn, key0, kn, f)
+				a.keyGrads(s, left{Matrix{Data: dp, Rows: qn, Cols: kn, Stride: stride}, true}, &qp, dk, q0, qn, key0, kn, f)
 			}
 		}
 	}

@@ -29,7 +29,7 @@ func available() []*primitives {
 			}
 		}
 	}
-	if x.HasAVX2 && x.HasFMA && x.HasBMI2 {
+	if x.HasAVX2 && x.HasFMA && x.HasF16C && x.HasBMI2 {
 		list = append(list, avx2)
 	}
 	return append(list, generic)

@@ -34,6 +34,10 @@ var avx2 = &primitives{
 	roundSwap:   roundSwapAVX2,
 	roundPairs:  roundPairsAVX2,
 	interleave:  interleaveAVX2,
+	halves:      halvesAVX2,
+	bf16s:       bf16sAVX2,
+	widen4:      widen4AVX2,
+	widen8:      widen8AVX2,
 }
 
 // tileAVX2 is primitives.tile on AVX2.
@@ -170,6 +174,26 @@ func roundPairsAVX2(dst []uint32, x []float32)
 //
 //go:noescape
 func interleaveAVX2(dst []uint32, even, odd []float32)
+
+// halvesAVX2 is primitives.halves on AVX2.
+//
+//go:noescape
+func halvesAVX2(dst []float32, x []uint16)
+
+// bf16sAVX2 is primitives.bf16s on AVX2.
+//
+//go:noescape
+func bf16sAVX2(dst []float32, x []uint16)
+
+// widen4AVX2 is primitives.widen4 on AVX2.
+//
+//go:noescape
+func widen4AVX2(t *levelArgs)
+
+// widen8AVX2 is primitives.widen8 on AVX2.
+//
+//go:noescape
+func widen8AVX2(t *levelArgs)
 
 // peakAVX2 does turns × 14 multiply-adds of 8 lanes.
 //

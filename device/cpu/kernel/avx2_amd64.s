@@ -7,6 +7,11 @@
 #include "go_asm.h"
 #include "textflag.h"
 
+DATA nibble<>+0(SB)/8, $0x0000000f0000000f
+DATA nibble<>+8(SB)/8, $0x0000000f0000000f
+DATA nibble<>+16(SB)/8, $0x0000000f0000000f
+DATA nibble<>+24(SB)/8, $0x0000000f0000000f
+GLOBL nibble<>(SB), RODATA|NOPTR, $32
 DATA negInf<>+0(SB)/8, $0xff800000ff800000
 DATA negInf<>+8(SB)/8, $0xff800000ff800000
 DATA negInf<>+16(SB)/8, $0xff800000ff800000
@@ -844,6 +849,135 @@ turn:
 	VMASKMOVPS     Y15, Y0, (R13)
 	JMP            advance
 done:
+	VZEROUPPER
+	RET
+
+// func halvesAVX2(dst []float32, x []uint16)
+TEXT ·halvesAVX2(SB), NOSPLIT, $0-48
+	MOVQ           dst_base+0(FP), DI
+	MOVQ           x_base+24(FP), SI
+	MOVQ           x_len+32(FP), CX
+loop:
+	VCVTPH2PS      (SI), Y0
+	VMOVUPS        Y0, (DI)
+	ADDQ           $16, SI
+	ADDQ           $32, DI
+	SUBQ           $8, CX
+	JNE            loop
+	VZEROUPPER
+	RET
+
+// func bf16sAVX2(dst []float32, x []uint16)
+TEXT ·bf16sAVX2(SB), NOSPLIT, $0-48
+	MOVQ           dst_base+0(FP), DI
+	MOVQ           x_base+24(FP), SI
+	MOVQ           x_len+32(FP), CX
+loop:
+	VPMOVZXWD      (SI), Y0
+	VPSLLD         $16, Y0, Y0
+	VMOVUPS        Y0, (DI)
+	ADDQ           $16, SI
+	ADDQ           $32, DI
+	SUBQ           $8, CX
+	JNE            loop
+	VZEROUPPER
+	RET
+
+// func widen4AVX2(t *levelArgs)
+TEXT ·widen4AVX2(SB), NOSPLIT, $0-8
+	MOVQ           t+0(FP), CX
+	MOVQ           levelArgs_levels(CX), SI
+	MOVQ           levelArgs_terms(CX), DX
+	VMOVUPS        levelArgs_scale+0(CX), Y2
+	VMOVUPS        levelArgs_scale+32(CX), Y3
+	VMOVUPS        levelArgs_minimum+0(CX), Y4
+	VMOVUPS        levelArgs_minimum+32(CX), Y5
+	VBROADCASTSS   levelArgs_table(CX), Y6
+	VMOVDQU        nibble<>(SB), Y7
+	MOVQ           levelArgs_dst(CX), DI
+	CMPQ           levelArgs_hasMinimum(CX), $0
+	JNE            minimum
+plain:
+	VPMOVZXBD      (SI), Y0
+	VPSRLD         $4, Y0, Y1
+	VPAND          Y7, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VADDPS         Y6, Y0, Y0
+	VCVTDQ2PS      Y1, Y1
+	VADDPS         Y6, Y1, Y1
+	ADDQ           $8, SI
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VMOVUPS        Y0, (DI)
+	VMOVUPS        Y1, 32(DI)
+	ADDQ           $64, DI
+	DECQ           DX
+	JNE            plain
+	VZEROUPPER
+	RET
+minimum:
+	VPMOVZXBD      (SI), Y0
+	VPSRLD         $4, Y0, Y1
+	VPAND          Y7, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VADDPS         Y6, Y0, Y0
+	VCVTDQ2PS      Y1, Y1
+	VADDPS         Y6, Y1, Y1
+	ADDQ           $8, SI
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VADDPS         Y4, Y0, Y0
+	VADDPS         Y5, Y1, Y1
+	VMOVUPS        Y0, (DI)
+	VMOVUPS        Y1, 32(DI)
+	ADDQ           $64, DI
+	DECQ           DX
+	JNE            minimum
+	VZEROUPPER
+	RET
+
+// func widen8AVX2(t *levelArgs)
+TEXT ·widen8AVX2(SB), NOSPLIT, $0-8
+	MOVQ           t+0(FP), CX
+	MOVQ           levelArgs_levels(CX), SI
+	MOVQ           levelArgs_terms(CX), DX
+	VMOVUPS        levelArgs_scale+0(CX), Y2
+	VMOVUPS        levelArgs_scale+32(CX), Y3
+	VMOVUPS        levelArgs_minimum+0(CX), Y4
+	VMOVUPS        levelArgs_minimum+32(CX), Y5
+	MOVQ           levelArgs_dst(CX), DI
+	CMPQ           levelArgs_hasMinimum(CX), $0
+	JNE            minimum
+plain:
+	VPMOVSXBD      0(SI), Y0
+	VCVTDQ2PS      Y0, Y0
+	VPMOVSXBD      8(SI), Y1
+	VCVTDQ2PS      Y1, Y1
+	ADDQ           $16, SI
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VMOVUPS        Y0, (DI)
+	VMOVUPS        Y1, 32(DI)
+	ADDQ           $64, DI
+	DECQ           DX
+	JNE            plain
+	VZEROUPPER
+	RET
+minimum:
+	VPMOVSXBD      0(SI), Y0
+	VCVTDQ2PS      Y0, Y0
+	VPMOVSXBD      8(SI), Y1
+	VCVTDQ2PS      Y1, Y1
+	ADDQ           $16, SI
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VADDPS         Y4, Y0, Y0
+	VADDPS         Y5, Y1, Y1
+	VMOVUPS        Y0, (DI)
+	VMOVUPS        Y1, 32(DI)
+	ADDQ           $64, DI
+	DECQ           DX
+	JNE            minimum
 	VZEROUPPER
 	RET
 

@@ -34,6 +34,10 @@ var avx512 = &primitives{
 	roundSwap:   roundSwapAVX512,
 	roundPairs:  roundPairsAVX512,
 	interleave:  interleaveAVX512,
+	halves:      halvesAVX512,
+	bf16s:       bf16sAVX512,
+	widen4:      widen4AVX512,
+	widen8:      widen8AVX512,
 	stripCopy:   stripCopyAVX512,
 	stripRound:  stripRoundAVX512,
 	stripPairs:  stripPairsAVX512,
@@ -173,6 +177,26 @@ func roundPairsAVX512(dst []uint32, x []float32)
 //
 //go:noescape
 func interleaveAVX512(dst []uint32, even, odd []float32)
+
+// halvesAVX512 is primitives.halves on AVX512.
+//
+//go:noescape
+func halvesAVX512(dst []float32, x []uint16)
+
+// bf16sAVX512 is primitives.bf16s on AVX512.
+//
+//go:noescape
+func bf16sAVX512(dst []float32, x []uint16)
+
+// widen4AVX512 is primitives.widen4 on AVX512.
+//
+//go:noescape
+func widen4AVX512(t *levelArgs)
+
+// widen8AVX512 is primitives.widen8 on AVX512.
+//
+//go:noescape
+func widen8AVX512(t *levelArgs)
 
 // stripCopyAVX512 is primitives.stripCopy on AVX512.
 //

@@ -2006,6 +2006,128 @@ wideLast:
 	VZEROUPPER
 	RET
 
+// func halvesAVX512(dst []float32, x []uint16)
+TEXT ·halvesAVX512(SB), NOSPLIT, $0-48
+	MOVQ           dst_base+0(FP), DI
+	MOVQ           x_base+24(FP), SI
+	MOVQ           x_len+32(FP), CX
+loop:
+	VCVTPH2PS      (SI), Z0
+	VMOVUPS        Z0, (DI)
+	ADDQ           $32, SI
+	ADDQ           $64, DI
+	SUBQ           $16, CX
+	JNE            loop
+	VZEROUPPER
+	RET
+
+// func bf16sAVX512(dst []float32, x []uint16)
+TEXT ·bf16sAVX512(SB), NOSPLIT, $0-48
+	MOVQ           dst_base+0(FP), DI
+	MOVQ           x_base+24(FP), SI
+	MOVQ           x_len+32(FP), CX
+loop:
+	VPMOVZXWD      (SI), Z0
+	VPSLLD         $16, Z0, Z0
+	VMOVUPS        Z0, (DI)
+	ADDQ           $32, SI
+	ADDQ           $64, DI
+	SUBQ           $16, CX
+	JNE            loop
+	VZEROUPPER
+	RET
+
+// func widen4AVX512(t *levelArgs)
+TEXT ·widen4AVX512(SB), NOSPLIT, $0-8
+	MOVQ           t+0(FP), CX
+	MOVQ           levelArgs_levels(CX), SI
+	MOVQ           levelArgs_terms(CX), DX
+	VMOVUPS        levelArgs_scale+0(CX), Z2
+	VMOVUPS        levelArgs_scale+64(CX), Z3
+	VMOVUPS        levelArgs_minimum+0(CX), Z4
+	VMOVUPS        levelArgs_minimum+64(CX), Z5
+	VMOVUPS        levelArgs_table(CX), Z6
+	MOVQ           levelArgs_dst(CX), DI
+	CMPQ           levelArgs_hasMinimum(CX), $0
+	JNE            minimum
+plain:
+	VPMOVZXBD      (SI), Z0
+	VPSRLD         $4, Z0, Z1
+	VPERMPS        Z6, Z0, Z0
+	VPERMPS        Z6, Z1, Z1
+	ADDQ           $16, SI
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VMOVUPS        Z0, (DI)
+	VMOVUPS        Z1, 64(DI)
+	ADDQ           $128, DI
+	DECQ           DX
+	JNE            plain
+	VZEROUPPER
+	RET
+minimum:
+	VPMOVZXBD      (SI), Z0
+	VPSRLD         $4, Z0, Z1
+	VPERMPS        Z6, Z0, Z0
+	VPERMPS        Z6, Z1, Z1
+	ADDQ           $16, SI
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VADDPS         Z4, Z0, Z0
+	VADDPS         Z5, Z1, Z1
+	VMOVUPS        Z0, (DI)
+	VMOVUPS        Z1, 64(DI)
+	ADDQ           $128, DI
+	DECQ           DX
+	JNE            minimum
+	VZEROUPPER
+	RET
+
+// func widen8AVX512(t *levelArgs)
+TEXT ·widen8AVX512(SB), NOSPLIT, $0-8
+	MOVQ           t+0(FP), CX
+	MOVQ           levelArgs_levels(CX), SI
+	MOVQ           levelArgs_terms(CX), DX
+	VMOVUPS        levelArgs_scale+0(CX), Z2
+	VMOVUPS        levelArgs_scale+64(CX), Z3
+	VMOVUPS        levelArgs_minimum+0(CX), Z4
+	VMOVUPS        levelArgs_minimum+64(CX), Z5
+	MOVQ           levelArgs_dst(CX), DI
+	CMPQ           levelArgs_hasMinimum(CX), $0
+	JNE            minimum
+plain:
+	VPMOVSXBD      0(SI), Z0
+	VCVTDQ2PS      Z0, Z0
+	VPMOVSXBD      16(SI), Z1
+	VCVTDQ2PS      Z1, Z1
+	ADDQ           $32, SI
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VMOVUPS        Z0, (DI)
+	VMOVUPS        Z1, 64(DI)
+	ADDQ           $128, DI
+	DECQ           DX
+	JNE            plain
+	VZEROUPPER
+	RET
+minimum:
+	VPMOVSXBD      0(SI), Z0
+	VCVTDQ2PS      Z0, Z0
+	VPMOVSXBD      16(SI), Z1
+	VCVTDQ2PS      Z1, Z1
+	ADDQ           $32, SI
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VADDPS         Z4, Z0, Z0
+	VADDPS         Z5, Z1, Z1
+	VMOVUPS        Z0, (DI)
+	VMOVUPS        Z1, 64(DI)
+	ADDQ           $128, DI
+	DECQ           DX
+	JNE            minimum
+	VZEROUPPER
+	RET
+
 // func dotAVX512(x, y []float32) float32
 TEXT ·dotAVX512(SB), NOSPLIT, $0-52
 	MOVQ           x_base+0(FP), DI

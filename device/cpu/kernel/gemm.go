@@ -24,10 +24,11 @@ import (
 	"olmo/numeric"
 )
 
-// Matrix is Rows×Cols numbers at Data[r*Stride+c].
+// Matrix is Rows×Cols numbers at Data[r*Stride+c], or those of Stored, which has no Data.
 type Matrix struct {
 	Data               []float32
 	Rows, Cols, Stride int
+	Stored             *Stored // nil: none
 }
 
 // Dense returns data as a matrix without gaps.
@@ -160,6 +161,10 @@ func (p *Packed) fillPanels(s *scratch, piece, j0, j1 int, b Matrix, transposed 
 	}
 	if p.n < j1*nr { // the columns that the last panel lacks are zero, and their sums are thrown away
 		clear(p.panel(piece, j1-1))
+	}
+	if b.Stored != nil {
+		b.Stored.pack(p, s, piece, j0, j1, transposed, k0, kn, c0)
+		return
 	}
 	if !transposed {
 		packStrips(s, p.data[p.off[piece]+j0*p.terms[piece]*nr:], b, k0, kn, c0+j0*nr, min(p.n, j1*nr)-j0*nr, nr, p.terms[piece]*nr, p.fmt)

@@ -67,11 +67,11 @@ func TestMatMul(t *testing.T) {
 				for _, z := range sizes {
 					m, n, k := z[0], z[1], z[2]
 					r := rand.New(rand.NewPCG(7, 8))
-					a := Matrix{values(r, m*(k+2)+1, true), m, k, k + 2}
-					at := Matrix{values(r, k*(m+3)+1, true), k, m, m + 3}
-					b := Matrix{values(r, k*(n+1)+1, true), k, n, n + 1}
-					bt := Matrix{values(r, n*(k+5)+1, true), n, k, k + 5}
-					res := Matrix{values(r, m*n+1, false), m, n, n}
+					a := Matrix{Data: values(r, m*(k+2)+1, true), Rows: m, Cols: k, Stride: k + 2}
+					at := Matrix{Data: values(r, k*(m+3)+1, true), Rows: k, Cols: m, Stride: m + 3}
+					b := Matrix{Data: values(r, k*(n+1)+1, true), Rows: k, Cols: n, Stride: n + 1}
+					bt := Matrix{Data: values(r, n*(k+5)+1, true), Rows: n, Cols: k, Stride: k + 5}
+					res := Matrix{Data: values(r, m*n+1, false), Rows: m, Cols: n, Stride: n}
 					ends := numeric.Cuts(k)
 					var tokenEnds []int
 					for e := 0; e < k; {
@@ -82,7 +82,7 @@ func TestMatMul(t *testing.T) {
 					check := func(name string, run func(c Matrix), want func(i, j int, old float32) float32) {
 						t.Helper()
 						old := values(r, m*ldc+1, false)
-						c := Matrix{append([]float32(nil), old...), m, n, ldc}
+						c := Matrix{Data: append([]float32(nil), old...), Rows: m, Cols: n, Stride: ldc}
 						run(c)
 						w := append([]float32(nil), old...)
 						for i := range m {
@@ -195,7 +195,7 @@ func TestMatMulSym(t *testing.T) {
 		for _, bf16 := range []bool{false, true} {
 			for _, z := range [][2]int{{1, 3}, {40, 30}, {131, 300}, {200, 64}} {
 				r := rand.New(rand.NewPCG(9, 8))
-				a := Matrix{values(r, z[0]*(z[1]+3), true), z[0], z[1], z[1] + 3}
+				a := Matrix{Data: values(r, z[0]*(z[1]+3), true), Rows: z[0], Cols: z[1], Stride: z[1] + 3}
 				got, want := Dense(make([]float32, z[0]*z[0]), z[0], z[0]), Dense(make([]float32, z[0]*z[0]), z[0], z[0])
 				MatMulSym(got, a, bf16)
 				MatMulNT(want, a, a, nil, bf16)

@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"olmo/numeric"
+	"olmo/tensor"
 )
 
 // generic is the definition: plain Go, no assembly.
@@ -13,6 +14,7 @@ var generic = &primitives{
 	tile:  tileGeneric,
 	round: roundGeneric, roundSwap: roundSwapGeneric, roundPairs: roundPairsGeneric,
 	interleave: interleaveGeneric, transpose: transposeGeneric,
+	halves: halvesGeneric, bf16s: bf16sGeneric, widen4: widen4Generic, widen8: widen8Generic,
 	dot: dotGeneric, sum: sumGeneric, max: maxGeneric, expSum: expSumGeneric,
 	add: addGeneric, scale: scaleGeneric, fma: fmaGeneric, lin2: lin2Generic, mulAdd: mulAddGeneric, div: divGeneric,
 	shift: shiftGeneric, layerApply: layerApplyGeneric,
@@ -96,6 +98,44 @@ func transposeGeneric(dst, src []float32, dstStride, srcStride, rows, cols int) 
 			dst[c*dstStride+r] = v
 		}
 	}
+}
+
+func halvesGeneric(dst []float32, x []uint16) {
+	for i := range dst {
+		dst[i] = tensor.F16ToFloat32(x[i])
+	}
+}
+
+func bf16sGeneric(dst []float32, x []uint16) {
+	for i := range dst {
+		dst[i] = math.Float32frombits(uint32(x[i]) << 16)
+	}
+}
+
+func widen4Generic(t *levelArgs) {
+	half := t.nr / 2
+	levels, dst := unsafe.Slice((*byte)(t.levels), t.terms*half), unsafe.Slice((*float32)(t.dst), t.terms*t.nr)
+	for i, q := range levels {
+		low := i/half*t.nr + i%half
+		dst[low] = t.weight(t.table[q&15], i%half)
+		dst[low+half] = t.weight(t.table[q>>4], i%half+half)
+	}
+}
+
+func widen8Generic(t *levelArgs) {
+	levels, dst := unsafe.Slice((*int8)(t.levels), t.terms*t.nr), unsafe.Slice((*float32)(t.dst), t.terms*t.nr)
+	for i, q := range levels {
+		dst[i] = t.weight(float32(q), i%t.nr)
+	}
+}
+
+// weight is the number of a level in column j.
+func (t *levelArgs) weight(level float32, j int) float32 {
+	w := float32(level * t.scale[j])
+	if t.hasMinimum != 0 {
+		w += t.minimum[j]
+	}
+	return w
 }
 
 // lanes is the accumulator of a row reduction.

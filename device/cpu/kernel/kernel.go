@@ -44,6 +44,11 @@ type primitives struct {
 	// bf16, stripPairs packs rows of src and odd into words, as interleave does. Nil: row by row.
 	stripCopy, stripRound, stripPairs func(*stripArgs)
 
+	// halves widens IEEE halves, bf16s bfloat16s, a multiple of nr; widen4 and widen8 widen levels
+	// of 4 and of 8 bits, see levelArgs.
+	halves, bf16s  func(dst []float32, x []uint16)
+	widen4, widen8 func(*levelArgs)
+
 	dot    func(x, y []float32) float32
 	sum    func(x []float32) float32
 	max    func(x []float32) float32

@@ -18,6 +18,7 @@ var neon = &primitives{
 	normApply: normApplyNEON, rmsDot: rmsDotNEON, rmsApply: rmsApplyNEON, rmsWeight: rmsWeightNEON,
 	swiglu: swigluNEON, swigluBack: swigluBackNEON, rope: ropeNEON,
 	softmaxBack: softmaxBackNEON, adamw: adamwNEON,
+	halves: halvesGeneric, bf16s: bf16sGeneric, widen4: widen4Generic, widen8: widen8Generic,
 }
 
 // inputDenormal is IDC of the register FPSR, among the flags of tileNEON.

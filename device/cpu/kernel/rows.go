@@ -194,6 +194,10 @@ func Copy(y, x Matrix) {
 
 // Gather computes y[r] = table[ids[r]]. table is V×C, y is N×C.
 func Gather(y, table Matrix, ids []int32) {
+	if s := table.Stored; s != nil {
+		eachRowOf(y.Rows, 4, func(r int) { s.Row(y.Row(r), int(ids[r])) })
+		return
+	}
 	eachRow(y.Rows, func(r int) { copy(y.Row(r), table.Row(int(ids[r]))) })
 }
 

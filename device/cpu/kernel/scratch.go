@@ -10,6 +10,7 @@ type scratch struct {
 	bufs   [][]float32
 	tile   tileArgs
 	strips stripArgs
+	levels levelArgs
 	home   *shelf
 }
 

@@ -117,6 +117,7 @@ func files() map[string][]byte {
 				a.strips(kind)
 			}
 		}
+		a.levels()
 		for _, f := range rows {
 			a.row(f)
 		}
@@ -140,6 +141,7 @@ func declarations(s *isa) []byte {
 	fmt.Fprintf(&b, "var %s = &primitives{\nname: %q, mr: %d, nr: %d,\n", s.name, s.name, s.mr, s.nr)
 	var decl bytes.Buffer
 	all := append([]signature{tileSignature, transposeSignature}, signatures()...)
+	all = append(all, levelSignatures...)
 	if s.wide() {
 		all = append(all, stripSignatures...)
 	}

@@ -1,0 +1,120 @@
+package main
+
+import "fmt"
+
+var levelSignatures = []signature{
+	{"halves", "dst []float32, x []uint16", "", "primitives.halves"},
+	{"bf16s", "dst []float32, x []uint16", "", "primitives.bf16s"},
+	{"widen4", "t *levelArgs", "", "primitives.widen4"},
+	{"widen8", "t *levelArgs", "", "primitives.widen8"},
+}
+
+// levels writes what widens stored numbers.
+func (a *asm) levels() {
+	a.wider("halves", func(r string) { a.line("VCVTPH2PS (SI), %s", r) })
+	a.wider("bf16s", func(r string) {
+		a.line("VPMOVZXWD (SI), %s", r)
+		a.line("VPSLLD $16, %s, %s", r, r)
+	})
+	a.widen(4)
+	a.widen(8)
+}
+
+// text writes the head of a function.
+func (a *asm) text(name, params string, bytes int) {
+	fmt.Fprintf(a, "// func %s%s(%s)\nTEXT ·%s%s(SB), NOSPLIT, $0-%d\n", name, a.suffix, params, name, a.suffix, bytes)
+}
+
+// wider writes a function of numbers of 16 bits, as many as whole registers hold.
+func (a *asm) wider(name string, load func(r string)) {
+	a.text(name, "dst []float32, x []uint16", 48)
+	a.line("MOVQ dst_base+0(FP), DI")
+	a.line("MOVQ x_base+24(FP), SI")
+	a.line("MOVQ x_len+32(FP), CX")
+	a.label("loop")
+	r := a.reg + "0"
+	load(r)
+	a.line("VMOVUPS %s, (DI)", r)
+	a.line("ADDQ $%d, SI", 2*a.width)
+	a.line("ADDQ $%d, DI", 4*a.width)
+	a.line("SUBQ $%d, CX", a.width)
+	a.line("JNE loop")
+	a.line("VZEROUPPER")
+	a.line("RET")
+	a.WriteByte('\n')
+}
+
+// widen writes the widening of levels of so many bits: a turn takes a term, two registers of columns.
+func (a *asm) widen(bits int) {
+	a.text(fmt.Sprintf("widen%d", bits), "t *levelArgs", 8)
+	a.levelsBegin(bits)
+	a.line("MOVQ levelArgs_dst(CX), DI")
+	a.line("CMPQ levelArgs_hasMinimum(CX), $0")
+	a.line("JNE minimum")
+	for _, name := range []string{"plain", "minimum"} {
+		a.label(name)
+		a.level(bits, name == "minimum")
+		a.line("VMOVUPS %s0, (DI)", a.reg)
+		a.line("VMOVUPS %s1, %d(DI)", a.reg, 4*a.width)
+		a.line("ADDQ $%d, DI", 8*a.width)
+		a.line("DECQ DX")
+		a.line("JNE %s", name)
+		a.line("VZEROUPPER")
+		a.line("RET")
+	}
+	a.WriteByte('\n')
+}
+
+// levelsBegin loads the arguments: registers 2 and 3 are the scales, 4 and 5 the minima, 6 and 7 what
+// level needs.
+func (a *asm) levelsBegin(bits int) {
+	a.line("MOVQ t+0(FP), CX")
+	a.line("MOVQ levelArgs_levels(CX), SI")
+	a.line("MOVQ levelArgs_terms(CX), DX")
+	for i, field := range []string{"scale", "minimum"} {
+		for h := range 2 {
+			a.line("VMOVUPS levelArgs_%s+%d(CX), %s%d", field, 4*a.width*h, a.reg, 2+2*i+h)
+		}
+	}
+	switch {
+	case bits == 8:
+	case a.wide():
+		a.line("VMOVUPS levelArgs_table(CX), Z6")
+	default:
+		a.line("VBROADCASTSS levelArgs_table(CX), Y6")
+		a.line("VMOVDQU %s, Y7", a.constant("nibble", 15))
+	}
+}
+
+// level leaves the numbers of a term in registers 0 and 1.
+func (a *asm) level(bits int, minimum bool) {
+	switch {
+	case bits == 8:
+		for h := range 2 {
+			a.line("VPMOVSXBD %d(SI), %s%d", a.width*h, a.reg, h)
+			a.line("VCVTDQ2PS %[1]s%[2]d, %[1]s%[2]d", a.reg, h)
+		}
+	case a.wide(): // a look-up takes the low four bits of each word
+		a.line("VPMOVZXBD (SI), Z0")
+		a.line("VPSRLD $4, Z0, Z1")
+		a.line("VPERMPS Z6, Z0, Z0")
+		a.line("VPERMPS Z6, Z1, Z1")
+	default: // the number of level 0 is minus the offset
+		a.line("VPMOVZXBD (SI), Y0")
+		a.line("VPSRLD $4, Y0, Y1")
+		a.line("VPAND Y7, Y0, Y0")
+		for h := range 2 {
+			a.line("VCVTDQ2PS Y%[1]d, Y%[1]d", h)
+			a.line("VADDPS Y6, Y%[1]d, Y%[1]d", h)
+		}
+	}
+	a.line("ADDQ $%d, SI", 2*a.width*bits/8)
+	for h := range 2 {
+		a.line("VMULPS %[1]s%[2]d, %[1]s%[3]d, %[1]s%[3]d", a.reg, 2+h, h)
+	}
+	for h := range 2 {
+		if minimum {
+			a.line("VADDPS %[1]s%[2]d, %[1]s%[3]d, %[1]s%[3]d", a.reg, 4+h, h)
+		}
+	}
+}
