@@ -26,6 +26,9 @@ type AdapterConfig struct {
 	Targets []string `yaml:"targets"`
 	// InitWeights is a folder with an adapter, as PEFT writes them, to start from in place of a new one.
 	InitWeights string `yaml:"init_weights,omitempty"`
+	// Stored keeps the base's matrices in the numbers of its file, GGUF's blocks say, in place of float32.
+	// It changes no bit.
+	Stored bool `yaml:"stored,omitempty"`
 	// BaseRoot is the root over the hashes of the base's weights. A run sets it where it is empty; one
 	// that finds other weights does not begin.
 	BaseRoot string `yaml:"base_root,omitempty"`
@@ -45,12 +48,8 @@ func (a *AdapterConfig) model() *model.Adapters {
 // ModelConfig is the model of the run, with the adapter that it trains.
 func (c *Config) ModelConfig() (*model.Config, error) {
 	m, err := c.Model.Config()
-	if err != nil {
-		return nil, err
-	}
-	m.NEFTune = c.NEFTuneNoiseAlpha
-	if c.Adapter == nil {
-		return m, nil
+	if err != nil || c.Adapter == nil {
+		return m, err
 	}
 	m.Adapters = c.Adapter.model()
 	if err := m.Validate(); err != nil {
@@ -59,23 +58,49 @@ func (c *Config) ModelConfig() (*model.Config, error) {
 	return m, nil
 }
 
+// storeBase brings the matrices that stay to the device as the base's file has them, before anything is compiled.
+func (t *Trainer) storeBase() error {
+	if a := t.cfg.Adapter; a == nil || !a.Stored || t.cfg.InitWeights == "" {
+		return nil
+	}
+	if !isModel(t.cfg.InitWeights) {
+		return fmt.Errorf("adapter.stored: init_weights %s is a file of weights, and no model", t.cfg.InitWeights)
+	}
+	l, head, err := t.openModel(t.cfg.InitWeights)
+	if err == nil && head != nil {
+		err = errors.Join(errors.New("adapter.stored: a reward model's base is float32"), l.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("init_weights: %w", err)
+	}
+	t.base = l
+	return l.EachMatrix(func(p model.Param, row func(r int) (tensor.DType, []byte)) error {
+		return t.dev.Store(p.Name, p.Shape, row)
+	})
+}
+
 // loadBase brings the weights that stay to the device, and refuses others than the adapter's.
 func (t *Trainer) loadBase() error {
 	a := t.cfg.Adapter
 	if t.cfg.InitWeights == "" {
 		return errors.New("adapter is set, and init_weights is not: an adapter is trained for the weights of a model\nhint: 'olmo train --from MODEL', or init_weights=PATH")
 	}
-	params := t.model.Params()
-	if err := t.initFrom(t.cfg.InitWeights, params); err != nil {
+	params, err := t.model.Params(), error(nil)
+	if t.base != nil {
+		err = errors.Join(t.base.EachVector(t.writer(params, t.base.Path)), t.base.Close())
+		t.base = nil
+	} else {
+		err = t.initFrom(t.cfg.InitWeights, params)
+	}
+	if err != nil {
 		return fmt.Errorf("init_weights: %w", err)
 	}
 	var all []weights.Named
 	for _, p := range params {
-		v, err := t.dev.Lend(p.Name)
-		if err != nil {
-			return err
-		}
-		all = append(all, weights.Named{Name: p.Name, Tensor: tensor.FromFloat32(p.Shape, v)})
+		all = append(all, weights.Named{Name: p.Name, Tensor: tensor.Tensor{DType: tensor.F32, Shape: p.Shape}, Load: func() ([]byte, error) {
+			v, err := t.dev.Lend(p.Name)
+			return tensor.FromFloat32(p.Shape, v).Data, err
+		}})
 	}
 	sums, err := weights.Sums(all)
 	runtime.KeepAlive(t.dev)

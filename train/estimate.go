@@ -2,6 +2,7 @@ package train
 
 import (
 	"cmp"
+	"fmt"
 
 	"olmo/data/tokens"
 	"olmo/device"
@@ -92,6 +93,15 @@ func (c *Config) Estimate(needs Needs) (*Estimate, error) {
 	groups := c.Optimizer.Groups(params)
 	e.Checkpoint = checkpointBytes(groups, &c.Optimizer)
 	e.Memory = c.memory(m, groups, needs)
+	if a := c.Adapter; a != nil && a.Stored && c.InitWeights != "" {
+		l, err := model.Open(c.InitWeights)
+		if err != nil {
+			return nil, fmt.Errorf("init_weights: %w", err)
+		}
+		defer l.Close()
+		all, _ := l.Config.NumParams()
+		e.Memory.Params += l.FileBytes() - 4*int64(all)
+	}
 	return e, nil
 }
 

@@ -253,7 +253,7 @@ func (c *Config) takeSection(m *model.Config, section *model.AI2) error {
 	return nil
 }
 
-// unsaid names a field in which two models differ, empty for none. Dropout and noise are training's, and
+// unsaid names a field in which two models differ, empty for none. Dropout is training's, and
 // special ids the tokenizer's.
 func unsaid(a, b *model.Config) string {
 	p, q := *a, *b
@@ -265,7 +265,7 @@ func unsaid(a, b *model.Config) string {
 	x, y := reflect.ValueOf(p), reflect.ValueOf(q)
 	for i := range x.NumField() {
 		f := x.Type().Field(i)
-		if !f.IsExported() || slices.Contains([]string{"AttentionDropout", "ResidualDropout", "EmbeddingDropout", "NEFTune", "BOS", "EOS", "PAD", "VocabSize"}, f.Name) {
+		if !f.IsExported() || slices.Contains([]string{"AttentionDropout", "ResidualDropout", "EmbeddingDropout", "BOS", "EOS", "PAD", "VocabSize"}, f.Name) {
 			continue
 		}
 		if !reflect.DeepEqual(x.Field(i).Interface(), y.Field(i).Interface()) {
@@ -404,39 +404,63 @@ func checkTokens(path string, d tokens.DType, m *model.Config) (int, error) {
 
 // loadModel reads parameters, which must be all of a model, from a checkpoint of any layout.
 func (t *Trainer) loadModel(path string, params []model.Param) error {
-	l, err := model.Open(path)
+	l, head, err := t.openModel(path)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
+	if head != nil {
+		params = slices.DeleteFunc(slices.Clone(params), func(p model.Param) bool { return p.Name == model.RewardHead })
+	}
+	if err := l.Each(t.writer(params, path)); err != nil || head == nil {
+		return err
+	}
+	return t.dev.Write(model.RewardHead, head)
+}
+
+// writer writes those of a model's parameters to the device that are among params.
+func (t *Trainer) writer(params []model.Param, path string) func(p model.Param, w []float32) error {
+	return func(p model.Param, w []float32) error {
+		i := slices.IndexFunc(params, func(q model.Param) bool { return q.Name == p.Name })
+		if i < 0 {
+			return nil
+		}
+		return t.write(p.Name, params[i].Shape, tensor.FromFloat32(p.Shape, w), path)
+	}
+}
+
+// openModel opens a checkpoint of any layout that the run can start from. head is that of Beginning.
+func (t *Trainer) openModel(path string) (_ *model.Loaded, head []float32, err error) {
+	l, err := model.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.Close())
+		}
+	}()
 	for _, f := range unshaped(l.Config, t.model) {
 		if fmt.Sprint(f.theirs) != fmt.Sprint(f.ours) {
-			return fmt.Errorf("%s is of another model: %s is %v there and %v here\nhint: 'olmo train --from %s', or model.hf: %s in the config, takes the model too", path, f.key, f.theirs, f.ours, path, path)
+			return nil, nil, fmt.Errorf("%s is of another model: %s is %v there and %v here\nhint: 'olmo train --from %s', or model.hf: %s in the config, takes the model too", path, f.key, f.theirs, f.ours, path, path)
 		}
 	}
 	for _, text := range l.Told() {
 		t.opt.Warn(path + ": " + text)
 	}
+	stored := t.cfg.Adapter != nil && t.cfg.Adapter.Stored
 	switch l.DType {
 	case tensor.F64, tensor.F32, tensor.F16, tensor.BF16:
-	default:
-		t.opt.Warn(fmt.Sprintf("%s: its weights are %v, and are trained as float32 from what they say", path, l.DType))
-	}
-	head, err := t.cfg.Beginning(l, t.model)
-	if err != nil {
-		return err
-	}
-	write := func(p model.Param, w []float32) error {
-		i := slices.IndexFunc(params, func(q model.Param) bool { return q.Name == p.Name })
-		if i < 0 || head != nil && p.Name == model.RewardHead {
-			return nil
+		if stored {
+			t.opt.Warn(fmt.Sprintf("%s: its weights are %v, and stay so: nothing is quantised", path, l.DType))
 		}
-		return t.write(p.Name, params[i].Shape, tensor.FromFloat32(p.Shape, w), path)
+	default:
+		if !stored {
+			t.opt.Warn(fmt.Sprintf("%s: its weights are %v, and are trained as float32 from what they say", path, l.DType))
+		}
 	}
-	if err := l.Each(write); err != nil || head == nil {
-		return err
-	}
-	return t.dev.Write(model.RewardHead, head)
+	head, err = t.cfg.Beginning(l, t.model)
+	return l, head, err
 }
 
 // Beginning checks that a run of model m can start from the weights of l, all of which it takes by their

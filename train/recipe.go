@@ -25,7 +25,7 @@ var noBits = []string{
 	"save_folder", "remote_save_folder", "save_interval", "save_interval_unsharded", "save_interval_ephemeral", "save_num_checkpoints_to_keep",
 	"save_num_unsharded_checkpoints_to_keep", "save_overwrite", "save_steps", "save_data_indices", "force_save_unsharded", "no_pre_train_checkpoint",
 	"sharded_checkpointer", "new_style_checkpoints",
-	"load_path", "load_path_sharded_checkpointer", "try_load_latest_save", "reset_optimizer_state", "reset_trainer_state", "restore_dataloader", "init_weights", "init_reward_head", "adapter.init_weights",
+	"load_path", "load_path_sharded_checkpointer", "try_load_latest_save", "reset_optimizer_state", "reset_trainer_state", "restore_dataloader", "init_weights", "init_reward_head", "adapter.init_weights", "adapter.stored",
 	"stop_at", "stop_after", "time_limit", "early_stopping_factor", "extra_steps_after_cancel", "canceled_check_interval",
 	"device_train_batch_size", "device_train_microbatch_size", "device_train_grad_accum", "activation_checkpointing",
 	"wandb", "speed_monitor", "console_log_interval", "tensorboard", "csv", "sample_interval", "sample_prompts", "module_outputs_save_steps",

@@ -11,6 +11,7 @@ import (
 	"olmo/graph"
 	"olmo/model"
 	"olmo/store"
+	"olmo/tensor"
 )
 
 // referencesFormat is the format of a file of reference log-probabilities.
@@ -75,11 +76,17 @@ func (c *Config) Scores(ctx context.Context, l *model.Loaded, adapter *model.PEF
 		m.Adapters = &adapter.Adapters
 	}
 	m.Scores(g, 1)
+	err = l.EachMatrix(func(p model.Param, row func(r int) (tensor.DType, []byte)) error {
+		return dev.Store(p.Name, p.Shape, row)
+	})
+	if err != nil {
+		return nil, err
+	}
 	p, err := dev.Compile(g, c.options())
 	if err != nil {
 		return nil, err
 	}
-	if err := l.Each(func(p model.Param, w []float32) error { return dev.Write(p.Name, w) }); err != nil {
+	if err := l.EachVector(func(p model.Param, w []float32) error { return dev.Write(p.Name, w) }); err != nil {
 		return nil, err
 	}
 	if adapter != nil {

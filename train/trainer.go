@@ -167,6 +167,7 @@ type Trainer struct {
 	heldOut          []heldOut
 	heldOutRows      []heldOutRows
 	eval             device.Program // of the loss on held-out sets, nil without
+	base             *model.Loaded  // of an adapter, while its matrices are on the device and the rest is not
 }
 
 // ErrNotFinite is what Run returns when a loss or a gradient is no number.
@@ -235,6 +236,9 @@ func New(cfg *Config, dev device.Device, opt Options) (_ *Trainer, err error) {
 		return nil, err
 	}
 	t.state.WorldSize = cfg.ranks()
+	if err := t.storeBase(); err != nil {
+		return nil, err
+	}
 	if err := t.compile(); err != nil {
 		return nil, err
 	}
@@ -412,6 +416,10 @@ func (t *Trainer) Close() error {
 		t.feed = nil
 	}
 	var errs []error
+	if t.base != nil {
+		errs = append(errs, t.base.Close())
+		t.base = nil
+	}
 	errs = append(errs, t.checkpoints.wait())
 	if t.log != nil {
 		errs = append(errs, t.log.Close())

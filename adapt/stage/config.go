@@ -73,7 +73,6 @@ type Config struct {
 	LoRAConfig                `yaml:",inline"`
 	// What this program does not have is known by name, so that it can be refused: a run without would be
 	// another one.
-	UseQLoRA          bool           `yaml:"use_qlora,omitempty"`
 	LoadBalancingLoss bool           `yaml:"load_balancing_loss,omitempty"`
 	ConfigName        string         `yaml:"config_name,omitempty"`
 	UsePEFT           bool           `yaml:"use_peft,omitempty"`
@@ -244,7 +243,6 @@ func (c *Config) check(file string, defaults *Config) error {
 		set  bool
 		hint string
 	}{
-		{"use_qlora", c.UseQLoRA, "use_lora trains adapters over weights in float32"},
 		{"load_balancing_loss", c.LoadBalancingLoss, "the losses of routers are not added yet"},
 		{"use_peft", c.UsePEFT, "use_lora=true trains an adapter, of lora_rank"},
 		{"load_in_4bit", c.LoadIn4bit, "weights are float32 here"},

@@ -12,7 +12,9 @@ import (
 
 // LoRAConfig are the keys of an adapter of low rank, which is trained in place of the model's weights.
 type LoRAConfig struct {
-	UseLoRA     bool    `yaml:"use_lora"`
+	UseLoRA bool `yaml:"use_lora"`
+	// UseQLoRA keeps the model's weights as they lie in its file, in GGUF's blocks say, in place of float32.
+	UseQLoRA    bool    `yaml:"use_qlora"`
 	LoRARank    int     `yaml:"lora_rank"`
 	LoRAAlpha   float64 `yaml:"lora_alpha"`
 	LoRADropout float64 `yaml:"lora_dropout"`
@@ -32,6 +34,8 @@ func (c *LoRAConfig) check() error {
 	switch {
 	case !c.UseLoRA && c.LoRAWeights != "":
 		return errors.New("lora_weights is set, and use_lora is not\nhint: use_lora=true goes on with that adapter; 'olmo merge' makes a model of it")
+	case c.UseQLoRA && !c.UseLoRA:
+		return errors.New("use_qlora is set, and use_lora is not: weights that are quantised do not train, an adapter beside them does\nhint: use_lora=true")
 	case !c.UseLoRA:
 		return nil
 	case c.LoRARank < 1:
@@ -61,6 +65,7 @@ func (c *LoRAConfig) adapter(m *model.Config) (*train.AdapterConfig, error) {
 		c.LoRATargetModules = a.Targets
 	}
 	a.Rank, a.Alpha, a.Dropout, a.Targets, a.RSLoRA, a.InitWeights = c.LoRARank, c.LoRAAlpha, c.LoRADropout, c.LoRATargetModules, c.UseRSLoRA, c.LoRAWeights
+	a.Stored = c.UseQLoRA
 	with := *m
 	with.Adapters = &model.Adapters{Rank: a.Rank, Alpha: a.Alpha, RSLoRA: a.RSLoRA, Dropout: a.Dropout, Targets: a.Targets}
 	if err := with.Validate(); err != nil {

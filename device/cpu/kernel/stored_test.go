@@ -5,13 +5,15 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
+	"olmo/internal/parallel"
 	"olmo/tensor"
 )
 
 // storedMatrix makes a matrix of rows stored in the given dtypes in turn, each so many rows
 // long, and the numbers that package tensor makes of them.
-func storedMatrix(t *testing.T, r *rand.Rand, rows, cols, run int, types ...tensor.DType) (*Stored, Matrix) {
+func storedMatrix(t testing.TB, r *rand.Rand, rows, cols, run int, types ...tensor.DType) (*Stored, Matrix) {
 	t.Helper()
 	wide := Dense(make([]float32, rows*cols), rows, cols)
 	stored := make([]tensor.Tensor, rows)
@@ -105,6 +107,28 @@ func TestStoredNotFinite(t *testing.T) {
 		s, size := NewStored(2, 256, row)
 		if err := s.Fill(make([]byte, size), row); err == nil || !strings.Contains(err.Error(), "row 1: the scale or the minimum of block 0 is not finite") {
 			t.Errorf("%v: %v", d, err)
+		}
+	}
+}
+
+// BenchmarkStored multiplies rows by a matrix as it is stored, and by float32 panels.
+func BenchmarkStored(b *testing.B) {
+	defer parallel.SetThreads(parallel.SetThreads(1))
+	r := rand.New(rand.NewPCG(1, 2))
+	const n, k = 1024, 1536
+	for _, d := range []tensor.DType{tensor.F32, tensor.BF16, tensor.Q8_0, tensor.Q4_0, tensor.Q4_1, tensor.Q4_K, tensor.Q6_K} {
+		s, _ := storedMatrix(b, r, n, k, n, d)
+		for _, m := range []int{1, 4, 256} {
+			x, y := Dense(values(r, m*k, false), m, k), Dense(make([]float32, m*n), m, n)
+			b.Run(fmt.Sprintf("%v/%d", d, m), func(b *testing.B) {
+				best := time.Hour // of a machine that does other things, too
+				for b.Loop() {
+					start := time.Now()
+					MatMulNT(y, x, s.Matrix(), nil, false)
+					best = min(best, time.Since(start))
+				}
+				b.ReportMetric(float64(best.Nanoseconds())/(n*k), "ns/weight")
+			})
 		}
 	}
 }
