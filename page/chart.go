@@ -4,12 +4,13 @@ import (
 	"bytes"
 	_ "embed"
 	"fmt"
-	"html/template"
 	"math"
 	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	template "github.com/DataDog/datadog-agent/pkg/template/html"
 )
 
 //go:embed chart.html.tmpl

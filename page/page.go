@@ -6,9 +6,10 @@ package page
 import (
 	"bytes"
 	_ "embed"
-	"html/template"
 	"io"
 	"sync"
+
+	template "github.com/DataDog/datadog-agent/pkg/template/html"
 )
 
 //go:embed page.css
@@ -35,6 +36,9 @@ func Script() string { return script }
 //	percent A B     A of B as a percentage with one decimal, a dash when B is 0
 //	length A B      A of B as a length in CSS
 //	grouped N       a whole number with a comma before every three digits
+//
+// A template calls functions alone, no methods: the library is the standard one without its look-up of
+// methods by name, for which the linker would have to keep every exported method of every type (7 MB).
 func Parse(text string, funcs template.FuncMap) (*Template, error) {
 	t, err := template.New("page").Funcs(common).Funcs(funcs).Parse(base)
 	if err != nil {

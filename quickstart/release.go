@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
-	"text/template"
+
+	template "github.com/DataDog/datadog-agent/pkg/template/text"
 
 	"olmo/device/cpu"
 	"olmo/model"
@@ -22,10 +23,11 @@ var cardText string
 
 var card = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("card").Funcs(template.FuncMap{
-		"grouped":   page.Grouped,
-		"documents": documentsInWords,
-		"figure":    func(x float64) string { return fmt.Sprintf("%.3f", x) },
-		"percent":   func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },
+		"cardLanguages": (*CorpusInfo).CardLanguages,
+		"grouped":       page.Grouped,
+		"documents":     documentsInWords,
+		"figure":        func(x float64) string { return fmt.Sprintf("%.3f", x) },
+		"percent":       func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },
 		"maybe": func(x *float64) string {
 			if x == nil {
 				return "not measured"

@@ -3,10 +3,11 @@ package quickstart
 import (
 	_ "embed"
 	"fmt"
-	"html/template"
 	"regexp"
 	"strings"
 	"sync"
+
+	template "github.com/DataDog/datadog-agent/pkg/template/html"
 
 	"olmo/page"
 )
@@ -21,7 +22,12 @@ var reportPage = page.MustParse(reportText, template.FuncMap{
 	"duration":  duration,
 	"share":     func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },
 	"bits":      func(x float64) string { return fmt.Sprintf("%.3f", x) },
-	"short":     func(digest string) string { return digest[:min(len(digest), 16)] },
+	// The template calls no methods: what finds them by name would keep every method in the program.
+	"aboutRewards": (*Chat).AboutRewards,
+	"chatStages":   (*Chat).Stages,
+	"verifiers":    (*Chat).VerifierNames,
+	"cost":         (*Chat).Cost,
+	"short":        func(digest string) string { return digest[:min(len(digest), 16)] },
 	"trim": func(text string) string {
 		return blankLines().ReplaceAllString(strings.TrimRight(text, " \n\t"), "\n⋮\n")
 	},

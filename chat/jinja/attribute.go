@@ -196,7 +196,7 @@ func integerAttribute(x any, name string) (any, bool) {
 
 var integerMethods map[string]*signature
 
-func init() {
+func makeIntegerMethods() {
 	integerMethods = methods(map[string]method{
 		"bit_length": {"", func(c *call) any { return int64(toBig(c.self).BitLen()) }},
 		"bit_count": {"", func(c *call) any {
@@ -217,7 +217,7 @@ func init() {
 
 var floatMethods map[string]*signature
 
-func init() {
+func makeFloatMethods() {
 	floatMethods = methods(map[string]method{
 		"is_integer": {"", func(c *call) any { f := c.self.(float64); return f == math.Trunc(f) && !math.IsInf(f, 0) }},
 		"conjugate":  {"", func(c *call) any { return c.self }},
@@ -255,7 +255,7 @@ func methods(rows map[string]method) map[string]*signature {
 
 var spanMethods map[string]*signature
 
-func init() {
+func makeSpanMethods() {
 	spanMethods = methods(map[string]method{
 		"index": {"value /", func(c *call) any { return findItem(c, 0, -1) }},
 		"count": {"value /", countItem},
@@ -264,7 +264,7 @@ func init() {
 
 var viewMethods map[string]*signature
 
-func init() {
+func makeViewMethods() {
 	viewMethods = methods(map[string]method{
 		"isdisjoint": {"other /", func(c *call) any {
 			for _, x := range c.r.items(c.args[0]) {
@@ -279,7 +279,7 @@ func init() {
 
 var listMethods map[string]*signature
 
-func init() {
+func makeListMethods() {
 	listMethods = methods(map[string]method{
 		"index": {"value start? stop? /", func(c *call) any {
 			n := int64(len(c.self.(*List).items))
@@ -319,7 +319,7 @@ func countItem(c *call) any {
 
 var dictMethods map[string]*signature
 
-func init() {
+func makeDictMethods() {
 	dictMethods = methods(map[string]method{
 		"items":  {"", func(c *call) any { return &view{c.self.(*Dict), "items"} }},
 		"keys":   {"", func(c *call) any { return &view{c.self.(*Dict), "keys"} }},

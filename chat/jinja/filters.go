@@ -12,7 +12,7 @@ var filters map[string]*signature
 
 // The table's own filters map, select and their kin look others up in it, so that
 // it can't be filled where it is declared.
-func init() {
+func makeFilters() {
 	filters = methods(map[string]method{
 		// Any value.
 		"default":     {"default_value? boolean?", filterDefault},

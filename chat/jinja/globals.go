@@ -14,7 +14,7 @@ var chatOnly = map[string]bool{"raise_exception": true, "strftime_now": true}
 // maxRange is the sandbox's own bound.
 const maxRange = 100000
 
-func init() {
+func makeGlobals() {
 	globals = methods(map[string]method{
 		"raise_exception": {"message", func(c *call) any {
 			panic(&Error{0, str(c.args[0])}) // the template's own words

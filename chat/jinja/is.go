@@ -5,7 +5,7 @@ var tests map[string]*signature
 
 // The tests filter and test look names up in the tables themselves, so that they
 // can't be filled where they are declared.
-func init() {
+func makeTests() {
 	is := func(types ...string) method {
 		return method{"", func(c *call) any {
 			for _, t := range types {

@@ -9,6 +9,7 @@ package jinja
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -111,8 +112,27 @@ type Template struct {
 // Parse reads a chat template: Compile with the environment of Transformers.
 func Parse(text string) (*Template, error) { return Compile(text, Transformers()) }
 
+// makeTables fills the tables of filters, tests, functions and methods: before the first template,
+// because most runs of a program that holds this package read none.
+var makeTables = sync.OnceFunc(func() {
+	makeIntegerMethods()
+	makeFloatMethods()
+	makeSpanMethods()
+	makeViewMethods()
+	makeListMethods()
+	makeDictMethods()
+	makeTextMethods()
+	makeOctetsMethods()
+	makeFilters()
+	makeTests()
+	makeGlobals()
+	makeLoopMethods()
+	makeBlockCall()
+})
+
 // Compile reads a template for an environment. An error is an *Error.
 func Compile(text string, o Options) (t *Template, err error) {
+	makeTables()
 	p := &parser{options: o, blocks: map[string]*blockNode{}}
 	defer recovered(&err, func() int { return p.line() })
 	if !utf8.ValidString(text) {

@@ -1,13 +1,14 @@
 package jinja
 
 import (
+	_ "embed"
 	"fmt"
 	"strconv"
 	"strings"
 	"sync"
 	"unicode/utf8"
 
-	"golang.org/x/text/unicode/runenames"
+	"github.com/klauspost/compress/zstd"
 )
 
 // numberLiteral returns the length and kind of the number that s begins with; dotted
@@ -148,16 +149,39 @@ func unescape(s string) string {
 	return b.String()
 }
 
+// packedNames has a line for each character that has a name of its own in Unicode: its code in
+// hexadecimal, and the name. The tables of x/text are six times as long. TestCharacterNames writes it.
+//
+//go:embed names.txt.zst
+var packedNames []byte
+
 // characterNames are all characters by their names in Unicode.
 var characterNames = sync.OnceValue(func() map[string]rune {
+	text, err := unpackedNames()
+	if err != nil {
+		panic(err) // the file is part of the program
+	}
 	names := make(map[string]rune, 1<<15)
-	for r := rune(0); r <= utf8.MaxRune; r++ {
-		if name := runenames.Name(r); name != "" && name[0] != '<' {
-			names[name] = r
+	for line := range strings.Lines(text) {
+		code, name, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		r, err := strconv.ParseUint(code, 16, 32)
+		if err != nil {
+			panic(err)
 		}
+		names[name] = rune(r)
 	}
 	return names
 })
+
+func unpackedNames() (string, error) {
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return "", err
+	}
+	defer decoder.Close()
+	text, err := decoder.DecodeAll(packedNames, nil)
+	return string(text), err
+}
 
 // named is the character of a name, such as BULLET.
 func named(name string) rune {

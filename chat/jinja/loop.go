@@ -105,7 +105,7 @@ var (
 	loopCall    *signature
 )
 
-func init() {
+func makeLoopMethods() {
 	loopMethods = methods(map[string]method{
 		"cycle": {"*", func(c *call) any {
 			if len(c.rest) == 0 {

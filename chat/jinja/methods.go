@@ -11,7 +11,7 @@ import (
 // take and give markup again.
 var textMethods map[string]*signature
 
-func init() {
+func makeTextMethods() {
 	textMethods = methods(map[string]method{
 		"upper":      {"", mapped(upper)},
 		"lower":      {"", mapped(lower)},
@@ -515,7 +515,7 @@ func makeTranslation(c *call) any {
 // octetsMethods are those of bytes that templates could want.
 var octetsMethods map[string]*signature
 
-func init() {
+func makeOctetsMethods() {
 	octetsMethods = methods(map[string]method{
 		"decode": {"encoding? errors?", func(c *call) any {
 			name := strings.NewReplacer("-", "", "_", "").Replace(lower(c.text(0, "utf-8")))
@@ -542,17 +542,6 @@ func init() {
 			return b.String()
 		}},
 	})
-}
-
-func latin(s string) []rune {
-	out := make([]rune, len(s))
-	for i := range len(s) {
-		out[i] = rune(s[i])
-	}
-	return out
-}
-
-func init() {
 	// The others of bytes are there, and refused.
 	for name := range textMethods {
 		switch name {
@@ -562,4 +551,12 @@ func init() {
 		}
 	}
 	octetsMethods["fromhex"] = function("fromhex", "* **", unsupported)
+}
+
+func latin(s string) []rune {
+	out := make([]rune, len(s))
+	for i := range len(s) {
+		out[i] = rune(s[i])
+	}
+	return out
 }

@@ -270,7 +270,7 @@ type blockReference struct{ block *blockNode }
 
 var blockCall *signature
 
-func init() {
+func makeBlockCall() {
 	blockCall = function("block", "", func(c *call) any {
 		b := c.self.(*blockReference)
 		c.r.nest()

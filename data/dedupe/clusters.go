@@ -3,11 +3,11 @@ package dedupe
 import (
 	_ "embed"
 	"fmt"
-	"html/template"
 	"io"
 	"slices"
 	"strings"
 
+	template "github.com/DataDog/datadog-agent/pkg/template/html"
 	"github.com/clipperhouse/uax29/v2/words"
 
 	"olmo/data"

@@ -3,10 +3,11 @@ package compare
 import (
 	_ "embed"
 	"encoding/csv"
-	"html/template"
 	"io"
 	"math"
 	"strconv"
+
+	template "github.com/DataDog/datadog-agent/pkg/template/html"
 
 	"olmo/eval/record"
 	"olmo/eval/stats"
@@ -115,7 +116,7 @@ func (c *Curve) WriteCSV(w io.Writer) error {
 //go:embed curve.html.tmpl
 var curveText string
 
-var curvePage = page.MustParse(curveText, template.FuncMap{"figure": pageFigure, "verdict": CurveRow.Verdict})
+var curvePage = page.MustParse(curveText, template.FuncMap{"figure": pageFigure, "verdict": CurveRow.Verdict, "name": CurveRow.Figure})
 
 // pageFigure is a number as a table has it, a dash for none.
 func pageFigure(x *float64) string {

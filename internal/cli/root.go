@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"olmo/config"
-	"olmo/internal/program"
 )
 
 // Exit codes, as CLI.md promises them.
@@ -40,37 +39,40 @@ var groupTitles = map[string]string{
 	groupTools: "Tools:",
 }
 
-// verbs lists every verb of the command with the heading it stands under. A
-// verb is one file of this package with a function newXCommand.
-var verbs = []struct {
-	group string
-	build func() *cobra.Command
-}{
-	{groupStart, newQuickstartCommand},
-	{groupData, newDataCommand},
-	{groupData, newTokenizerCommand},
-	{groupModel, newTrainCommand},
-	{groupModel, newAdaptCommand},
-	{groupModel, newMergeCommand},
-	{groupModel, newDashboardCommand},
-	{groupModel, newGenerateCommand},
-	{groupModel, newChatCommand},
-	{groupModel, newEvalCommand},
-	{groupModel, newLogitsCommand},
-	{groupModel, newConvertCommand},
-	{groupModel, newInfoCommand},
-	{groupModel, newCheckCommand},
-	{groupModel, newReleaseCommand},
-	{groupModel, newReplayCommand},
-	{groupModel, newVerifyCommand},
-	{groupModel, newHubCommand},
-	{groupTools, newBenchCommand},
-	{groupTools, newCompletionCommand},
-	{groupTools, newVersionCommand},
+// verb is one file of this package, with a function newXCommand.
+type verb struct {
+	group, name string // the heading it stands under
+	build       func() *cobra.Command
 }
 
-// newRootCommand builds the whole tree of commands.
-func newRootCommand() *cobra.Command {
+// verbs lists every verb of the command.
+var verbs = []verb{
+	{groupStart, "quickstart", newQuickstartCommand},
+	{groupData, "data", newDataCommand},
+	{groupData, "tokenizer", newTokenizerCommand},
+	{groupModel, "train", newTrainCommand},
+	{groupModel, "adapt", newAdaptCommand},
+	{groupModel, "merge", newMergeCommand},
+	{groupModel, "dashboard", newDashboardCommand},
+	{groupModel, "generate", newGenerateCommand},
+	{groupModel, "chat", newChatCommand},
+	{groupModel, "eval", newEvalCommand},
+	{groupModel, "logits", newLogitsCommand},
+	{groupModel, "convert", newConvertCommand},
+	{groupModel, "info", newInfoCommand},
+	{groupModel, "check", newCheckCommand},
+	{groupModel, "release", newReleaseCommand},
+	{groupModel, "replay", newReplayCommand},
+	{groupModel, "verify", newVerifyCommand},
+	{groupModel, "hub", newHubCommand},
+	{groupTools, "bench", newBenchCommand},
+	{groupTools, "completion", newCompletionCommand},
+	{groupTools, "version", newVersionCommand},
+}
+
+// newRootCommand builds the tree of commands: where the first word of a call is a verb, that verb
+// alone, because the flags of all of them take a millisecond; otherwise every verb.
+func newRootCommand(words ...string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "olmo",
 		Short: "Make, inspect and check a language model, from raw documents to answers",
@@ -90,14 +92,23 @@ Environment:
 		Example: `  olmo quickstart
   olmo generate --model olmo-quickstart "Package http implements"
   olmo help train`,
-		Args:    cobra.ArbitraryArgs,
-		RunE:    runGroup,
-		Version: program.Version,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if version, _ := c.Flags().GetBool("version"); version {
+				_, err := fmt.Fprintln(c.OutOrStdout(), readBuild())
+				return err
+			}
+			return runGroup(c, args)
+		},
 		// Errors are printed once, by Main, in the form that all verbs share.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	called := len(words) > 0 && slices.ContainsFunc(verbs, func(v verb) bool { return v.name == words[0] })
 	for _, v := range verbs {
+		if called && v.name != words[0] {
+			continue
+		}
 		if !root.ContainsGroup(v.group) {
 			root.AddGroup(&cobra.Group{ID: v.group, Title: groupTitles[v.group]})
 		}
@@ -105,9 +116,13 @@ Environment:
 		c.GroupID = v.group
 		root.AddCommand(c)
 	}
-	root.SetVersionTemplate(readBuild().String() + "\n")
+	// cobra's own flag prints a text/template, which keeps every method of every type in the program.
+	root.Flags().BoolP("version", "v", false, "version for olmo")
 	help := newHelpCommand()
 	root.SetHelpCommand(help)
+	if !root.ContainsGroup(groupTools) {
+		root.AddGroup(&cobra.Group{ID: groupTools, Title: groupTitles[groupTools]})
+	}
 	help.GroupID = groupTools
 	root.CompletionOptions.DisableDefaultCmd = true
 	finish(root)
@@ -284,7 +299,7 @@ func Main(args []string) int {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
-	root := newRootCommand()
+	root := newRootCommand(args...)
 	root.SetArgs(arrange(root, args))
 	c, err := misspelt(root, args)
 	if err == nil {

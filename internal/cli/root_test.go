@@ -33,3 +33,22 @@ func TestEveryVerbIsDocumented(t *testing.T) {
 	}
 	walk(newRootCommand())
 }
+
+// TestVerbAlone: a call makes the verb that it names, and no other.
+func TestVerbAlone(t *testing.T) {
+	for _, v := range verbs {
+		root := newRootCommand(v.name)
+		var names []string
+		for _, c := range root.Commands() {
+			names = append(names, c.Name())
+		}
+		if len(names) != 1 || names[0] != v.name {
+			t.Errorf("a call of %s makes %q", v.name, names)
+		}
+	}
+	for _, words := range [][]string{nil, {"help", "version"}, {"--help"}, {"verison"}} {
+		if n := len(newRootCommand(words...).Commands()); n != len(verbs) {
+			t.Errorf("a call of %q makes %d verbs, want all %d", words, n, len(verbs))
+		}
+	}
+}

@@ -2,8 +2,9 @@ package report
 
 import (
 	_ "embed"
-	"html/template"
 	"strings"
+
+	template "github.com/DataDog/datadog-agent/pkg/template/html"
 
 	"olmo/page"
 )

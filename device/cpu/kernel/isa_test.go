@@ -4,11 +4,21 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"unsafe"
 
 	"olmo/numeric"
 )
+
+// TestMain chooses the kernels, as the first device does.
+func TestMain(m *testing.M) {
+	if err := Check(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	m.Run()
+}
 
 // values draws numbers that find mistakes: ordinary ones, exact and signed
 // zeros, denormals, powers of two, numbers next to overflow.

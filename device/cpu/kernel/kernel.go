@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"unsafe"
 )
 
@@ -98,40 +99,43 @@ const (
 	tileFlush = 2 // read denormals as zero, flush results (bf16 products)
 )
 
-// isa is the table in use.
-var isa = choose()
+// isa is the table in use: plain Go, which gives the same bits, until the first device chooses.
+var isa = generic
 
 // CPU returns the name of the kernels in use: avx512bf16, avx512, avx2, neon or generic.
-func CPU() string { return isa.name }
+func CPU() string {
+	_ = choose()
+	return isa.name
+}
 
-func choose() *primitives {
+// choose sets isa, once: before the first device computes, and not when the program starts,
+// because available measures, and most verbs multiply nothing.
+var choose = sync.OnceValue(func() error {
 	tables := available()
+	isa = tables[0]
 	want := strings.TrimSpace(os.Getenv("OLMO_CPU"))
 	if want == "" {
-		return tables[0]
+		return nil
 	}
 	for _, t := range tables {
 		if t.name == want {
-			return t
+			isa = t
+			return nil
 		}
 	}
+	isa = generic
 	names := make([]string, len(tables))
 	for i, t := range tables {
 		names[i] = t.name
 	}
 	for _, known := range []string{"avx512bf16", "avx512", "avx2", "neon", "generic"} {
 		if want == known {
-			chooseErr = fmt.Errorf("OLMO_CPU=%s: this machine lacks %s\nhint: it has %s", want, want, strings.Join(names, ", "))
+			return fmt.Errorf("OLMO_CPU=%s: this machine lacks %s\nhint: it has %s", want, want, strings.Join(names, ", "))
 		}
 	}
-	if chooseErr == nil {
-		chooseErr = fmt.Errorf("OLMO_CPU=%s is not known\nhint: one of %s", want, strings.Join(names, ", "))
-	}
-	return tables[len(tables)-1]
-}
+	return fmt.Errorf("OLMO_CPU=%s is not known\nhint: one of %s", want, strings.Join(names, ", "))
+})
 
-var chooseErr error
-
-// Check reports an OLMO_CPU that this machine cannot serve. Programs call it
-// before any work; the kernels themselves then run in plain Go.
-func Check() error { return chooseErr }
+// Check chooses the kernels, and reports an OLMO_CPU that this machine cannot serve. Programs call
+// it before any work; without it, and where it fails, the kernels run in plain Go.
+func Check() error { return choose() }

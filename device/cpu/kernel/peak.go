@@ -26,6 +26,7 @@ type peakLoop struct {
 
 // MeasurePeak measures for about a second.
 func MeasurePeak() Peak {
+	_ = choose()
 	fma, dot := peakLoops()
 	p := Peak{FMA: fma.measure()}
 	p.BF16 = p.FMA

@@ -322,7 +322,7 @@ func (r *running) beginning() (problem string, err error) {
 }
 
 // exception is the last line of a traceback.
-var exception = regexp.MustCompile(`^[\pL_][\pL\pN_.]*(:|$)`)
+var exception = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\pL_][\pL\pN_.]*(:|$)`) })
 
 // passed is the outcome of a program whose secret came: what it wrote before may be too much.
 func (r *running) passed() Outcome {
@@ -357,7 +357,7 @@ func (r *running) ended() Outcome {
 	switch state := r.cmd.ProcessState; {
 	case strings.HasPrefix(last, "MemoryError"):
 		return Outcome{Why: "memory"}
-	case state.ExitCode() == 1 && exception.MatchString(last):
+	case state.ExitCode() == 1 && exception().MatchString(last):
 		if short := []rune(last); len(short) > 200 {
 			last = string(short[:200]) + "…"
 		}

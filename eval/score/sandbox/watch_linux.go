@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // exceeded says which limit a process exceeds together with those that descend from it; "": none.
@@ -35,7 +36,7 @@ func descendants(pid int) (all []int) {
 // has ended has none.
 func children(pid int) (all []int) {
 	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	if len(lists) == 0 && !kernelLists {
+	if len(lists) == 0 && !kernelLists() {
 		return childrenByParent(pid)
 	}
 	for _, list := range lists {
@@ -50,10 +51,10 @@ func children(pid int) (all []int) {
 }
 
 // kernelLists says that the kernel lists the children of a process (CONFIG_PROC_CHILDREN).
-var kernelLists = func() bool {
+var kernelLists = sync.OnceValue(func() bool {
 	_, err := os.Stat("/proc/thread-self/children")
 	return err == nil
-}()
+})
 
 // childrenByParent asks all processes who their parent is.
 func childrenByParent(pid int) (all []int) {
