@@ -16,9 +16,9 @@ func (a *DropoutAttr) Of(b *Batch) *numeric.Dropout {
 	return numeric.NewDropout(a.P, b.Noise.Seed, b.Noise.Step, a.Site)
 }
 
-// Noise says which random numbers dropout draws: a function of the seed, the step, the row in the
+// Noise says which random numbers dropout and NEFTune draw: a function of the seed, the step, the row in the
 // step's batch and the place in the model, so that micro-batches draw what the whole batch would.
-// Without it nothing is dropped.
+// Without it nothing is dropped, and no noise added.
 type Noise struct {
 	Seed uint64
 	Step int

@@ -226,7 +226,7 @@ type Batch struct {
 	Seed func(y, dy []float32)
 	// Update holds the numbers of an optimiser step.
 	Update *Update
-	Noise  *Noise // of dropout; nil: nothing is dropped
+	Noise  *Noise // of dropout and NEFTune; nil: nothing is dropped, and no noise added
 }
 
 // Segment is a run of tokens of one sequence.

@@ -124,7 +124,7 @@ func TestShapes(t *testing.T) {
 	})
 	want := map[string][]int{
 		// Functions of one value take any, and so do lookups, choices and clearings.
-		"column of clamp": {0}, "column of dropout": {0}, "column of gelu": {0}, "column of gelu_tanh": {0}, "column of relu": {0}, "column of scale": {0}, "column of softcap": {0},
+		"column of clamp": {0}, "column of dropout": {0}, "column of neftune": {0}, "column of gelu": {0}, "column of gelu_tanh": {0}, "column of relu": {0}, "column of scale": {0}, "column of softcap": {0},
 		"column of router": {0}, "column of select": {0}, "column of gather": {0}, "column of position": {0},
 		"column of zero": {0}, "column of clip_gradient": {0}, "row of zero": {0}, "row of clip_gradient": {0},
 		"row of clamp": {0}, "row of gelu": {0}, "row of gelu_tanh": {0}, "row of relu": {0}, "row of scale": {0}, "row of softcap": {0}, "row of router": {0},

@@ -65,6 +65,8 @@ type Config struct {
 	// The probabilities of dropout in training: of attention weights, of what the sublayers
 	// add to the residual, of embeddings. Only the blocks of the ai2-olmo package have it.
 	AttentionDropout, ResidualDropout, EmbeddingDropout float64
+	// NEFTune is the strength of the noise that training adds to the embeddings of ids; 0: none.
+	NEFTune float64 `json:",omitempty"`
 
 	EOS, PAD, BOS int32 // ids; negative: none
 
@@ -184,7 +186,7 @@ func (c *Config) NumParams() (all, withoutEmbedding int) {
 // each layer L.
 func (c *Config) Loss(g *graph.Graph, zmul float32) { c.loss(g, zmul, "", false) }
 
-// LossAndGradients writes the model with its dropout, its loss and its gradients into g, and
+// LossAndGradients writes the model with its dropout and noise, its loss and its gradients into g, and
 // keeps what Loss does.
 func (c *Config) LossAndGradients(g *graph.Graph, zmul float32, r Recompute) {
 	c.loss(g, zmul, r, true)
@@ -219,7 +221,7 @@ func (c *Config) lossBuilder(g *graph.Graph, r Recompute, training bool) *builde
 // is minus the log-probability of each token's target, of the logits divided by a temperature.
 func (c *Config) Scores(g *graph.Graph, temperature float32) { c.scores(g, temperature, "", false) }
 
-// ScoresAndGradients writes the model with its dropout, Scores and the gradients of a loss that
+// ScoresAndGradients writes the model with its dropout and noise, Scores and the gradients of a loss that
 // is a function of the cross entropies into g: graph.Batch.Seed computes its derivatives.
 func (c *Config) ScoresAndGradients(g *graph.Graph, temperature float32, r Recompute) {
 	g.BackwardSeeded(c.scores(g, temperature, r, true))
@@ -234,7 +236,7 @@ func (c *Config) scores(g *graph.Graph, temperature float32, r Recompute, traini
 	return g.Keep(ce, "ce")
 }
 
-// Trace writes the model with its dropout into g, up to the final norm, keeps the output of
+// Trace writes the model with its dropout and noise into g, up to the final norm, keeps the output of
 // each module, and returns the modules' names.
 func (c *Config) Trace(g *graph.Graph) []string {
 	var names []string
@@ -299,6 +301,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("%d attention windows for %d layers", len(c.Windows), c.Layers)
 	case !(min(c.AttentionDropout, c.ResidualDropout, c.EmbeddingDropout) >= 0 && max(c.AttentionDropout, c.ResidualDropout, c.EmbeddingDropout) < 1):
 		return fmt.Errorf("dropout of attention %v, residual %v and embeddings %v must be at least 0 and less than 1", c.AttentionDropout, c.ResidualDropout, c.EmbeddingDropout)
+	case !(c.NEFTune >= 0) || math.IsInf(c.NEFTune, 1):
+		return fmt.Errorf("noise of strength %v on embeddings is not possible", c.NEFTune)
 	case c.Experts < 0 || c.TopK < 0 || c.TopK > c.Experts || c.Experts > 0 && c.TopK == 0:
 		return fmt.Errorf("%d of %d experts for a token is not possible", c.TopK, c.Experts)
 	}
@@ -336,7 +340,7 @@ type builder struct {
 
 	routerLoss bool
 	recompute  Recompute
-	training   bool      // with dropout
+	training   bool      // with dropout and noise
 	traces     *[]string // modules whose outputs are kept, nil: none
 	sites      int       // of dropout so far
 	modules    []string  // that can have adapters, so far
@@ -396,6 +400,9 @@ func (b *builder) embed() graph.Value {
 	x := b.trace(b.g.Gather(b.tableOfIDs()), strings.TrimSuffix(b.family.table, ".weight"))
 	if b.ScaleEmbedding {
 		x = b.g.Scale(x, float32(math.Sqrt(float64(b.C))))
+	}
+	if b.training && b.NEFTune > 0 {
+		x = b.g.NEFTune(x, b.NEFTune)
 	}
 	if b.EmbeddingNorm {
 		x = b.norm(x, b.family.embeddingNorm, -1, b.Norm)

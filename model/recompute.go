@@ -79,7 +79,7 @@ func (r Recompute) picks(layer int) func(*graph.Def) bool {
 // isCheap tells whether an operation takes a pass over its input and no products.
 func isCheap(d *graph.Def) bool {
 	switch d {
-	case graph.RMSNorm, graph.LayerNorm, graph.SwiGLU, graph.GeGLU, graph.GELU, graph.GELUTanh, graph.ReLU, graph.Bias, graph.Clamp, graph.Scale, graph.Dropout,
+	case graph.RMSNorm, graph.LayerNorm, graph.SwiGLU, graph.GeGLU, graph.GELU, graph.GELUTanh, graph.ReLU, graph.Bias, graph.Clamp, graph.Scale, graph.Dropout, graph.NEFTune,
 		graph.Rotary, graph.Split, graph.Concat, graph.DeinterleaveHeads:
 		return true
 	}

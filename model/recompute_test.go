@@ -34,6 +34,7 @@ func deeper(c *model.Config, layers int) *model.Config {
 func TestRecompute(t *testing.T) {
 	for name, c := range families() {
 		c := deeper(c, 5)
+		c.NEFTune = 3
 		if c.Experts > 0 {
 			c.BalanceWeight, c.RouterZWeight = 0.02, 0.003
 		}

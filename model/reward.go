@@ -14,7 +14,7 @@ const RewardHead = "score.weight"
 // token; the last token's judges the whole sequence.
 func (c *Config) Rewards(g *graph.Graph) { c.rewards(g, "", false) }
 
-// RewardsAndGradients writes the model with its dropout, Rewards and the gradients of a loss that
+// RewardsAndGradients writes the model with its dropout and noise, Rewards and the gradients of a loss that
 // is a function of the rewards into g: graph.Batch.Seed computes its derivatives, which are 0 for
 // tokens that do not count.
 func (c *Config) RewardsAndGradients(g *graph.Graph, r Recompute) {

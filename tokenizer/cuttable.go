@@ -35,8 +35,8 @@ func newCutTable(m *bpe, f *fastBPE) *cutTable {
 
 func cutQuad(x uint32) uint32 { return x * 0x9E3779B1 >> (32 - cutQuadBits) }
 
-// free tells whether s can be cut before s[i]; 2 ≤ i ≤ len(s)−2.
-func (c *cutTable) free(s string, i int) bool {
+// at tells whether s can be cut before s[i]; 2 ≤ i ≤ len(s)−2.
+func (c *cutTable) at(s string, i int) bool {
 	p := uint32(s[i-1])<<8 | uint32(s[i])
 	if c.pairs[p/64]>>(p%64)&1 != 0 {
 		return false

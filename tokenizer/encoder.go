@@ -104,6 +104,12 @@ func (e *Encoder) normalized(dst []int32, text string) []int32 {
 func (e *Encoder) segment(dst []int32, s string, i, end int) []int32 {
 	f := e.f
 	w := &e.window
+	if f.kind == kindSplits {
+		if w.invalid = !utf8.ValidString(s[i:end]); w.invalid {
+			return dst
+		}
+		return e.split(dst, s[i:end], f.cuts)
+	}
 	for i < end {
 		stop := min(i+windowBytes, end)
 		for k := 1; k < utf8.UTFMax && stop < end && !utf8.RuneStart(s[stop]); k++ {
@@ -151,6 +157,26 @@ func (e *Encoder) segment(dst []int32, s string, i, end int) []int32 {
 			}
 		}
 	}
+	return dst
+}
+
+// split encodes what is left when s is cut by cuts, one after another.
+func (e *Encoder) split(dst []int32, s string, cuts []splitOn) []int32 {
+	if len(cuts) > 1 {
+		cuts[0].each(s, func(start, end int) { dst = e.split(dst, s[start:end], cuts[1:]) })
+		return dst
+	}
+	cuts[0].each(s, func(start, end int) {
+		switch n := end - start; {
+		case n == 0:
+		case n > maxShort || start+16 > len(s):
+			dst = e.word(dst, s[start:end])
+		case n <= maxTiny:
+			dst = e.tinyWord(dst, load64(s, start)&shortMask[n][0]|uint64(n)<<56, s[start:end])
+		default:
+			dst = e.shortWord(dst, load64(s, start), load64(s, start+8)&shortMask[n][1]|uint64(n)<<56, s[start:end])
+		}
+	})
 	return dst
 }
 
@@ -227,7 +253,7 @@ func (e *Encoder) known(s string) string {
 func (e *Encoder) cut(dst []int32, s string) []int32 {
 	start := 0
 	for i := 2; i+2 <= len(s); i++ {
-		if utf8.RuneStart(s[i]) && e.f.cuts.free(s, i) {
+		if utf8.RuneStart(s[i]) && e.f.free.at(s, i) {
 			dst = e.part(dst, s[start:i])
 			start = i
 		}

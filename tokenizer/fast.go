@@ -13,6 +13,7 @@ import (
 type fastBPE struct {
 	t       *Tokenizer
 	kind    kind
+	cuts    []splitOn            // where kind is kindSplits: one after another
 	spaces  [maxSpaces + 1]int32 // of kindNeoX: the tokens of runs of spaces
 	nfc     bool
 	ids     [256]int32  // of the single bytes
@@ -25,7 +26,7 @@ type fastBPE struct {
 	parts   [][2]int32  // by rank: what it joins
 	singles singleTable // words that are one token
 	results []int32     // by rank: what a merge makes
-	cuts    *cutTable   // where no token can be
+	free    *cutTable   // where no token can be
 	raw     *finderPlan // nil for none
 	norm    *finderPlan
 	model   *bpe
@@ -38,7 +39,7 @@ func newFastBPE(t *Tokenizer) *fastBPE {
 		return nil
 	}
 	f := &fastBPE{t: t, model: m}
-	switch n := t.normalizer.(type) {
+	switch n := onlyNormalizer(t.normalizer).(type) {
 	case nil:
 	case normalForm:
 		if n != (normalForm{compose: true}) {
@@ -49,7 +50,10 @@ func newFastBPE(t *Tokenizer) *fastBPE {
 		return nil
 	}
 	if f.kind, ok = kindOf(t.pre); !ok {
-		return nil
+		if f.cuts, ok = splitsOf(t.pre); !ok {
+			return nil
+		}
+		f.kind = kindSplits
 	}
 	if f.raw, ok = newFinderPlan(t.rawFinder); !ok {
 		return nil
@@ -90,6 +94,40 @@ func kindOf(pre preTokenizer) (kind, bool) {
 		return k, ok && tiles && p[1] == byteLevel{}
 	}
 	return 0, false
+}
+
+// splitsOf returns what pre, up to the change of alphabet, cuts with.
+func splitsOf(pre preTokenizer) ([]splitOn, bool) {
+	var out []splitOn
+	list, _ := pre.(preSequence)
+	for i, p := range list {
+		switch p := p.(type) {
+		case splitOn:
+			out = append(out, p)
+		case byteLevel:
+			if p.useRegex {
+				out = append(out, gpt2Words)
+			}
+			return out, !p.addPrefixSpace && i == len(list)-1 && len(out) > 0
+		default:
+			return nil, false
+		}
+	}
+	return nil, false
+}
+
+// onlyNormalizer returns what a sequence of one or none is.
+func onlyNormalizer(n normalizer) normalizer {
+	for {
+		list, ok := n.(normalizerSequence)
+		switch {
+		case !ok || len(list) > 1:
+			return n
+		case len(list) == 0:
+			return nil
+		}
+		n = list[0]
+	}
 }
 
 // takeSpaces leaves the finding of runs of spaces to the scanner, where the
@@ -168,7 +206,7 @@ func (f *fastBPE) fillMerges() bool {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		f.cuts = newCutTable(m, f)
+		f.free = newCutTable(m, f)
 		f.lengths = make([]int32, len(m.vocab.tokens))
 		for id, s := range m.vocab.tokens {
 			f.lengths[id] = int32(tokenBytes(s))

@@ -2,6 +2,8 @@ package tokenizer
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -49,11 +51,22 @@ var trained = sync.OnceValue(func() map[string]*Tokenizer {
 			load("neox", strings.Replace(text, `"added_tokens": [`, `"added_tokens": [`+added.String(), 1))
 			// Of a key that stands twice the last counts.
 			load("digits", strings.Replace(text, `"model": {`, `"pre_tokenizer": {"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},{"type":"ByteLevel","add_prefix_space":false,"use_regex":true}]},"model": {`, 1))
+			// Others are cut by other expressions, one after another.
+			for kind, pre := range map[string]string{
+				"o200k":    `{"type":"Split","pattern":{"Regex":` + quoted(wordPatterns["o200k"]) + `},"behavior":"Removed","invert":true}`,
+				"deepseek": `{"type":"Split","pattern":{"Regex":"\\p{N}{1,3}"},"behavior":"Isolated"},{"type":"Split","pattern":{"Regex":"[一-龥぀-ゟ゠-ヿ]+"},"behavior":"Isolated"},{"type":"Split","pattern":{"Regex":` + quoted(wordPatterns["DeepSeek"]) + `},"behavior":"Isolated"}`,
+				"joined":   `{"type":"Split","pattern":{"Regex":"\\s+"},"behavior":"MergedWithNext"},{"type":"Digits","individual_digits":false},{"type":"Punctuation","behavior":"MergedWithPrevious"}`,
+				"dropped":  `{"type":"WhitespaceSplit"},{"type":"Split","pattern":{"Regex":"(?<=a)b+|(.)\\1"},"behavior":"Contiguous"}`,
+			} {
+				load(kind, strings.Replace(text, `"model": {`, `"pre_tokenizer": {"type":"Sequence","pretokenizers":[`+pre+`,{"type":"ByteLevel","add_prefix_space":false,"use_regex":`+fmt.Sprint(kind == "joined")+`}]},"model": {`, 1))
+			}
 			load("ignore", strings.Replace(text, `"ignore_merges": false`, `"ignore_merges": true`, 1))
 		}
 	}
 	return out
 })
+
+func quoted(s string) string { return string(must(json.Marshal(s))) }
 
 // TestFast compares the fast encoder with the general one, which has no cache,
 // no masks and no cuts.

@@ -27,7 +27,7 @@ type pattern struct {
 const maxStepsBack = 10_000_000
 
 // compilePattern returns a matcher for a regular expression of a file: a
-// scanner for the common ones, else a pattern.
+// scanner for the common ones, an automaton where that will do, else a pattern.
 func compilePattern(expr string) (matcher, error) {
 	switch expr {
 	case gpt2Pattern:
@@ -35,7 +35,14 @@ func compilePattern(expr string) (matcher, error) {
 	case cl100kPattern:
 		return kindCL100K, nil
 	}
-	return parsePattern(expr)
+	p, err := parsePattern(expr)
+	if err != nil {
+		return nil, err
+	}
+	if a := compileAutomaton(p); a != nil {
+		return a, nil
+	}
+	return p, nil
 }
 
 // Operations of a pattern's program.

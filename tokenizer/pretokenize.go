@@ -95,67 +95,55 @@ func parseBehavior(s string) (splitBehavior, error) {
 	return 0, fmt.Errorf("unknown behavior %q; known are Isolated, Removed, MergedWithPrevious, MergedWithNext and Contiguous", s)
 }
 
-// part is a range of a text, and whether it is a match; later, whether it goes.
-type part struct {
-	span
-	match bool
-}
-
-// split cuts text at m's matches and returns the parts to keep. invert swaps
-// matches and what lies between them.
-func split(m matcher, text string, behavior splitBehavior, invert bool) []part {
-	var parts []part
-	last := 0
-	eachMatch(m, text, func(start, end int) {
-		if last < start {
-			parts = append(parts, part{span{last, start}, invert})
+// each calls f for the parts of text to keep, from left to right.
+func (t splitOn) each(text string, f func(start, end int)) {
+	// The part before, which may yet be joined with what follows.
+	var last span
+	match, waits := false, false
+	add := func(start, end int, isMatch bool) {
+		isMatch = isMatch != t.invert
+		switch t.behavior {
+		case splitIsolated:
+			f(start, end)
+			return
+		case splitRemoved:
+			if !isMatch {
+				f(start, end)
+			}
+			return
 		}
-		parts = append(parts, part{span{start, end}, !invert})
-		last = end
+		if waits {
+			joins := false
+			switch t.behavior {
+			case splitContiguous:
+				joins = isMatch == match
+			case splitMergedWithPrevious:
+				joins = isMatch && !match
+			case splitMergedWithNext:
+				joins = match && !isMatch
+			}
+			if joins {
+				last.end, match = end, isMatch
+				return
+			}
+			f(last.start, last.end)
+		}
+		last, match, waits = span{start, end}, isMatch, true
+	}
+	done := 0
+	eachMatch(t.m, text, func(start, end int) {
+		if done < start {
+			add(done, start, false)
+		}
+		add(start, end, true)
+		done = end
 	})
-	if last < len(text) {
-		parts = append(parts, part{span{last, len(text)}, invert})
+	if done < len(text) {
+		add(done, len(text), false)
 	}
-	out := parts[:0]
-	switch behavior {
-	case splitIsolated:
-		return parts
-	case splitRemoved:
-		for _, p := range parts {
-			if !p.match {
-				out = append(out, p)
-			}
-		}
-	case splitContiguous, splitMergedWithPrevious:
-		previous := false
-		for _, p := range parts {
-			join := p.match && !previous
-			if behavior == splitContiguous {
-				join = p.match == previous
-			}
-			previous = p.match
-			if join && len(out) > 0 {
-				out[len(out)-1].end = p.end
-			} else {
-				out = append(out, p)
-			}
-		}
-	case splitMergedWithNext:
-		next := false
-		at := len(parts)
-		for i := len(parts) - 1; i >= 0; i-- {
-			p := parts[i]
-			if p.match && !next && at < len(parts) {
-				parts[at].start = p.start
-			} else {
-				at--
-				parts[at] = p
-			}
-			next = p.match
-		}
-		return parts[at:]
+	if waits {
+		f(last.start, last.end)
 	}
-	return out
 }
 
 // preTokenizer cuts pieces into smaller ones.
@@ -185,13 +173,11 @@ func forEach(pieces []piece, f func(dst []piece, p piece) []piece) []piece {
 	return out
 }
 
-func appendSplit(dst []piece, p *piece, m matcher, behavior splitBehavior, invert bool) []piece {
+func (t splitOn) appendTo(dst []piece, p *piece) []piece {
 	if p.text == "" {
 		return dst
 	}
-	for _, part := range split(m, p.text, behavior, invert) {
-		dst = append(dst, p.slice(part.start, part.end))
-	}
+	t.each(p.text, func(start, end int) { dst = append(dst, p.slice(start, end)) })
 	return dst
 }
 
@@ -205,9 +191,12 @@ type splitOn struct {
 
 func (t splitOn) preTokenize(pieces []piece) []piece {
 	return forEach(pieces, func(dst []piece, p piece) []piece {
-		return appendSplit(dst, &p, t.m, t.behavior, t.invert)
+		return t.appendTo(dst, &p)
 	})
 }
+
+// gpt2Words is how byteLevel cuts.
+var gpt2Words = splitOn{m: kindGPT2, behavior: splitIsolated}
 
 // byteLevel writes every byte as a visible character, after adding a space in
 // front and cutting with GPT-2's expression, where asked.
@@ -221,7 +210,7 @@ func (t byteLevel) preTokenize(pieces []piece) []piece {
 			p.prepend(" ")
 		}
 		if t.useRegex {
-			return appendSplit(dst, &p, kindGPT2, splitIsolated, false)
+			return gpt2Words.appendTo(dst, &p)
 		}
 		return append(dst, p)
 	})
@@ -287,7 +276,7 @@ func (t metaspace) preTokenize(pieces []piece) []piece {
 			}
 		}
 		if t.split {
-			return appendSplit(dst, &p, literal(t.replacement), splitMergedWithNext, false)
+			return splitOn{literal(t.replacement), splitMergedWithNext, false}.appendTo(dst, &p)
 		}
 		return append(dst, p)
 	})

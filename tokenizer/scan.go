@@ -15,6 +15,7 @@ const (
 	kindNeoX        // GPT-2's, where runs of spaces are added tokens
 	kindDigits      // GPT-2's between single numbers
 	kindCL100K
+	kindSplits // anything else, by fastBPE.cuts; it has no scanner
 )
 
 // scan takes valid UTF-8 and a start before its end, and returns where the match

@@ -48,8 +48,12 @@ func (a *AdapterConfig) model() *model.Adapters {
 // ModelConfig is the model of the run, with the adapter that it trains.
 func (c *Config) ModelConfig() (*model.Config, error) {
 	m, err := c.Model.Config()
-	if err != nil || c.Adapter == nil {
-		return m, err
+	if err != nil {
+		return nil, err
+	}
+	m.NEFTune = c.NEFTuneNoiseAlpha
+	if c.Adapter == nil {
+		return m, nil
 	}
 	m.Adapters = c.Adapter.model()
 	if err := m.Validate(); err != nil {

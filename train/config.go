@@ -101,6 +101,9 @@ type Config struct {
 	// LossGroup is how many instances make a group of loss_denominator mean: the mean over the groups of
 	// the means over their tokens that have a target.
 	LossGroup int `yaml:"loss_group,omitempty"`
+	// NEFTuneNoiseAlpha is the strength of the noise that is added to embeddings in training: uniform in
+	// ±alpha/√(tokens of the sequence · width).
+	NEFTuneNoiseAlpha float64 `yaml:"neftune_noise_alpha,omitempty"`
 	// Rollouts make the run one of reinforcement learning.
 	Rollouts *RolloutConfig `yaml:"rollouts,omitempty"`
 	// Objective takes the place of the cross entropy.

@@ -95,12 +95,12 @@ func (c *Config) checkRollouts() error {
 		return errors.New("rollouts are for data.name rows, one prompt a row, and world_size 1")
 	case c.Objective != nil || c.SoftmaxAuxiliaryLoss || c.Optimizer.Name == "skip_step_adamw" || len(c.BatchSizeSchedule) > 0:
 		return errors.New("rollouts have an objective of their own: objective, softmax_auxiliary_loss, skip_step_adamw and batch_size_schedule do not go with them")
-	case c.Adapter != nil && c.Adapter.Dropout > 0:
-		return errors.New("rollouts: adapter.dropout would train with other probabilities than the run samples with\nhint: set it to 0")
 	case m.AttentionDropout+m.ResidualDropout+m.EmbeddingDropout > 0:
 		return errors.New("rollouts: a model with dropout would train with other probabilities than it samples with\nhint: set model.attention_dropout, residual_dropout and embedding_dropout to 0")
 	case c.Adapter != nil && c.Adapter.Dropout > 0:
 		return errors.New("rollouts: an adapter with dropout would train with other probabilities than it samples with\nhint: adapter.dropout=0 (lora_dropout)")
+	case c.NEFTuneNoiseAlpha > 0:
+		return errors.New("rollouts: noise on embeddings would train with other probabilities than the run samples with\nhint: set neftune_noise_alpha to 0")
 	case r.Denominator != "token" && (err != nil || !(n > 0 && n < mostTime)):
 		return fmt.Errorf("rollouts.loss_denominator is %q, want token or a number above 0", r.Denominator)
 	case !slices.Contains(objective.Normalisations, r.Advantages):

@@ -18,8 +18,8 @@ type SFTConfig struct {
 	FinalLRRatio *float64      `yaml:"final_lr_ratio"`
 	// PretrainingData names token files and the shares of the run's tokens that their documents get.
 	PretrainingData []string `yaml:"pretraining_data"`
-	// NEFTuneNoiseAlpha is known by name, so that it can be refused.
-	NEFTuneNoiseAlpha float64 `yaml:"neftune_noise_alpha,omitempty"`
+	// NEFTuneNoiseAlpha is the strength of the noise on embeddings; nil: none.
+	NEFTuneNoiseAlpha *float64 `yaml:"neftune_noise_alpha"`
 }
 
 // Reduction is what the sum of the losses of a step's target tokens is divided by.
@@ -74,8 +74,8 @@ func LoadSFT(path string, overrides []string) (*SFTConfig, error) {
 	switch {
 	case c.FinalLRRatio != nil && (c.LRSchedulerType != "linear" || !(*c.FinalLRRatio >= 0 && *c.FinalLRRatio < 1)):
 		return nil, errors.New("final_lr_ratio is for lr_scheduler_type linear, and from 0 to below 1")
-	case c.NEFTuneNoiseAlpha != 0:
-		return nil, errors.New("neftune_noise_alpha is set, and this program does not do that\nhint: noise on embeddings is not here yet")
+	case c.NEFTuneNoiseAlpha != nil && !(*c.NEFTuneNoiseAlpha >= 0 && *c.NEFTuneNoiseAlpha <= 1e6):
+		return nil, fmt.Errorf("neftune_noise_alpha is %v, it must not be negative\nhint: 5 is usual, null is no noise", *c.NEFTuneNoiseAlpha)
 	}
 	_, err = c.pretraining(path)
 	return c, err
@@ -120,6 +120,9 @@ func (c *SFTConfig) plan(r *Run) (err error) {
 		steps := float64(t.MaxDuration.Steps)
 		end := (steps - float64(*f*t.Scheduler.TWarmup)) / (1 - *f)
 		t.Scheduler.TMax = &end
+	}
+	if a := c.NEFTuneNoiseAlpha; a != nil {
+		t.NEFTuneNoiseAlpha = *a
 	}
 	switch c.Reduction {
 	case Token:

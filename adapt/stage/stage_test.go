@@ -125,6 +125,8 @@ func TestSFT(t *testing.T) {
 	}
 	for name, overrides := range map[string][]string{
 		"packing":          {"packing=true"},
+		"in micro-batches": {"gradient_accumulation_steps=3", "per_device_train_batch_size=1"},
+		"without noise":    {"neftune_noise_alpha=0"},
 		"in two processes": {"per_device_train_batch_size=1", "num_processes=3"},
 	} {
 		c, err := chats(t, t.TempDir(), overrides...)
@@ -181,6 +183,7 @@ func TestRefused(t *testing.T) {
 		{[]string{"output_dir="}, "output_dir is not set"},
 		{[]string{"dataset_name=more.jsonl"}, "dataset_name and dataset_mixer_list are both set"},
 		{[]string{"final_lr_ratio=0.1", "lr_scheduler_type=cosine"}, "final_lr_ratio"},
+		{[]string{"neftune_noise_alpha=-1"}, "neftune_noise_alpha is -1"},
 		{[]string{"chat_template_name=tulo"}, "did you mean tulu"},
 		{[]string{"dataset_mixer_list=[gone.jsonl, \"1.0\"]"}, "gone.jsonl"},
 		{[]string{"model_name_or_path=nowhere"}, "nowhere"},

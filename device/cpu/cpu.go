@@ -269,6 +269,15 @@ type run struct {
 	err            error // the first one
 }
 
+// lengths are those of the batch's sequences.
+func (r *run) lengths() []int {
+	n := make([]int, len(r.Segments))
+	for i, s := range r.Segments {
+		n[i] = s.Rows
+	}
+	return n
+}
+
 // Compile plans memory and prepares the steps.
 func (d *Device) Compile(g *graph.Graph, o device.Options) (device.Program, error) {
 	p := &program{dev: d, g: g, opt: o, fixed: make([][]float32, len(g.Values)), stored: map[graph.Value]*value{}, outputs: map[string][]float32{}}

@@ -6,6 +6,7 @@ import (
 	"olmo/device/cpu/kernel"
 	"olmo/graph"
 	"olmo/internal/parallel"
+	"olmo/numeric"
 )
 
 // implementations gives each operation the step that runs it; a nil step has
@@ -124,6 +125,21 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 			}
 		}
 	},
+	graph.NEFTune: func(p *program, op *graph.Op) func(r *run) {
+		a := op.Attr.(*graph.NEFTuneAttr)
+		return func(r *run) {
+			y, x := p.matrix(op.Out[0], r), p.matrix(op.In[0], r)
+			if r.Noise == nil {
+				kernel.Scale(y, x, 1)
+				return
+			}
+			lengths, magnitudes := r.lengths(), make([]float32, len(r.Segments))
+			for i, n := range lengths {
+				magnitudes[i] = a.Magnitude(n, x.Cols)
+			}
+			kernel.NEFTune(y, x, numeric.NewNEFTune(r.Noise.Seed, r.Noise.Step), r.Noise.Row, lengths, magnitudes)
+		}
+	},
 	graph.Scale: func(p *program, op *graph.Op) func(r *run) {
 		factor := op.Attr.(*graph.ScaleAttr).Factor
 		return func(r *run) { kernel.Scale(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), factor) }
@@ -161,17 +177,13 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 	graph.RouterLoss: func(p *program, op *graph.Op) func(r *run) {
 		a := op.Attr.(*graph.RouterLossAttr)
 		return func(r *run) {
-			lengths := make([]int, len(r.Segments))
-			for i, s := range r.Segments {
-				lengths[i] = s.Rows
-			}
 			var dl *kernel.Matrix
 			if a.Backward {
 				m := p.matrix(op.Out[2], r)
 				dl = &m
 			}
 			l := kernel.RouterLosses{K: a.K, Balance: a.Balance, ZLoss: a.ZLoss, Scale: r.LossScale}
-			l.Run(p.vector(op.Out[0], r), p.vector(op.Out[1], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.matrix(op.In[2], r), lengths, dl)
+			l.Run(p.vector(op.Out[0], r), p.vector(op.Out[1], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.matrix(op.In[2], r), r.lengths(), dl)
 		}
 	},
 	graph.All["router.backward"]: func(p *program, op *graph.Op) func(r *run) {

@@ -209,6 +209,7 @@ var overwrites = map[*graph.Def][]int{
 	graph.Scale:                     {0},
 	graph.LowRank:                   {0},
 	graph.Dropout:                   {0},
+	graph.NEFTune:                   {0},
 	graph.Rotary:                    {0},
 	graph.RMSNorm:                   {0},
 	graph.LayerNorm:                 {0},

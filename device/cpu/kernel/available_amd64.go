@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"cmp"
 	"math"
 	"sync"
 	"time"
@@ -40,12 +41,12 @@ type pairsCheck struct {
 	fast  bool
 }
 
-// checkPairs compares VDPBF16PS with the rule, and its speed with that of
+// checkPairs compares VDPBF16PS and VCVTNE2PS2BF16 with the rule, and the speed of the former with that of
 // multiply-adds, once: one takes the place of two. AMD's processors have as
 // many of either a cycle; Intel's (Sapphire and Emerald Rapids) start four
 // multiply-adds in the time of one VDPBF16PS, so that avx512, which gives the same bits, is faster.
 var checkPairs = sync.OnceValue(func() pairsCheck {
-	if err := pairRule(tilePairs, avx512bf16.nr); err != nil {
+	if err := cmp.Or(pairRule(tilePairs, avx512bf16.nr), roundingRule(roundPairsBF16)); err != nil {
 		return pairsCheck{fault: err}
 	}
 	best := func(loop func(int)) time.Duration {

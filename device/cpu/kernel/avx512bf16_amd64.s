@@ -2,12 +2,22 @@
 
 //go:build !purego
 
-// The tile of bf16 products by VDPBF16PS, which Go's assembler does not know:
-// its bytes are spelled out.
+// The tile of bf16 products by VDPBF16PS, and packing by VCVTNE2PS2BF16, which Go's
+// assembler does not know: their bytes are spelled out.
 
 #include "go_asm.h"
 #include "textflag.h"
 
+
+DATA order<>+0(SB)/8, $0x0011000100100000
+DATA order<>+8(SB)/8, $0x0013000300120002
+DATA order<>+16(SB)/8, $0x0015000500140004
+DATA order<>+24(SB)/8, $0x0017000700160006
+DATA order<>+32(SB)/8, $0x0019000900180008
+DATA order<>+40(SB)/8, $0x001b000b001a000a
+DATA order<>+48(SB)/8, $0x001d000d001c000c
+DATA order<>+56(SB)/8, $0x001f000f001e000e
+GLOBL order<>(SB), RODATA|NOPTR, $64
 
 // func tilePairs(t *tileArgs)
 // Words of two bf16 values; VDPBF16PS adds the odd product, then the even one.
@@ -1186,6 +1196,248 @@ restore:
 	JZ             done
 	LDMXCSR        control-8(SP)
 done:
+	VZEROUPPER
+	RET
+
+// func roundPairsBF16(dst []uint32, x []float32)
+TEXT ·roundPairsBF16(SB), NOSPLIT, $0-48
+	MOVQ           dst_base+0(FP), DI
+	MOVQ           x_base+24(FP), SI
+	MOVQ           x_len+32(FP), CX
+	SUBQ           $128, CX
+	JLT            rest4
+turn4:
+	VMOVUPS        0(SI), Z0
+	VMOVUPS        64(SI), Z1
+	BYTE           $0x62; BYTE $0xf2; BYTE $0x77; BYTE $0x48; BYTE $0x72; BYTE $0xc0 // VCVTNE2PS2BF16 Z0, Z1, Z0
+	VMOVDQU32      Z0, 0(DI)
+	VMOVUPS        128(SI), Z2
+	VMOVUPS        192(SI), Z3
+	BYTE           $0x62; BYTE $0xf2; BYTE $0x67; BYTE $0x48; BYTE $0x72; BYTE $0xd2 // VCVTNE2PS2BF16 Z2, Z3, Z2
+	VMOVDQU32      Z2, 64(DI)
+	VMOVUPS        256(SI), Z4
+	VMOVUPS        320(SI), Z5
+	BYTE           $0x62; BYTE $0xf2; BYTE $0x57; BYTE $0x48; BYTE $0x72; BYTE $0xe4 // VCVTNE2PS2BF16 Z4, Z5, Z4
+	VMOVDQU32      Z4, 128(DI)
+	VMOVUPS        384(SI), Z6
+	VMOVUPS        448(SI), Z7
+	BYTE           $0x62; BYTE $0xf2; BYTE $0x47; BYTE $0x48; BYTE $0x72; BYTE $0xf6 // VCVTNE2PS2BF16 Z6, Z7, Z6
+	VMOVDQU32      Z6, 192(DI)
+	ADDQ           $512, SI
+	ADDQ           $256, DI
+	SUBQ           $128, CX
+	JGE            turn4
+rest4:
+	ADDQ           $128, CX
+	SUBQ           $64, CX
+	JLT            rest2
+turn2:
+	VMOVUPS        0(SI), Z0
+	VMOVUPS        64(SI), Z1
+	BYTE           $0x62; BYTE $0xf2; BYTE $0x77; BYTE $0x48; BYTE $0x72; BYTE $0xc0 // VCVTNE2PS2BF16 Z0, Z1, Z0
+	VMOVDQU32      Z0, 0(DI)
+	VMOVUPS        128(SI), Z2
+	VMOVUPS        192(SI), Z3
+	BYTE           $0x62; BYTE $0xf2; BYTE $0x67; BYTE $0x48; BYTE $0x72; BYTE $0xd2 // VCVTNE2PS2BF16 Z2, Z3, Z2
+	VMOVDQU32      Z2, 64(DI)
+	ADDQ           $256, SI
+	ADDQ           $128, DI
+	SUBQ           $64, CX
+	JGE            turn2
+rest2:
+	ADDQ           $64, CX
+	SUBQ           $32, CX
+	JLT            rest1
+turn1:
+	VMOVUPS        0(SI), Z0
+	VMOVUPS        64(SI), Z1
+	BYTE           $0x62; BYTE $0xf2; BYTE $0x77; BYTE $0x48; BYTE $0x72; BYTE $0xc0 // VCVTNE2PS2BF16 Z0, Z1, Z0
+	VMOVDQU32      Z0, 0(DI)
+	ADDQ           $128, SI
+	ADDQ           $64, DI
+	SUBQ           $32, CX
+	JGE            turn1
+rest1:
+	ADDQ           $32, CX
+	TESTQ          CX, CX
+	JEQ            done
+	// CX values are left; one without an odd half is joined with +0.
+	MOVL           $-1, AX
+	BZHIL          CX, AX, AX
+	KMOVW          AX, K1
+	SHRL           $16, AX
+	KMOVW          AX, K2
+	INCQ           CX
+	SHRQ           $1, CX
+	MOVL           $-1, AX
+	BZHIL          CX, AX, AX
+	KMOVW          AX, K3
+	VMOVUPS.Z      (SI), K1, Z0
+	VMOVUPS.Z      64(SI), K2, Z1
+	BYTE           $0x62; BYTE $0xf2; BYTE $0x77; BYTE $0x48; BYTE $0x72; BYTE $0xc0 // VCVTNE2PS2BF16 Z0, Z1, Z0
+	VMOVDQU32      Z0, K3, (DI)
+done:
+	VZEROUPPER
+	RET
+
+// func interleaveBF16(dst []uint32, even, odd []float32)
+TEXT ·interleaveBF16(SB), NOSPLIT, $0-72
+	MOVQ           dst_base+0(FP), DI
+	MOVQ           dst_len+8(FP), CX
+	MOVQ           even_base+24(FP), SI
+	MOVQ           odd_base+48(FP), R8
+	VMOVDQU64      order<>(SB), Z20
+	SUBQ           $64, CX
+	JLT            rest4
+turn4:
+	VMOVUPS        0(SI), Z0
+	VMOVUPS        0(R8), Z1
+	BYTE           $0x62; BYTE $0xf2; BYTE $0x77; BYTE $0x48; BYTE $0x72; BYTE $0xc0 // VCVTNE2PS2BF16 Z0, Z1, Z0
+	VPERMW         Z0, Z20, Z0
+	VMOVDQU32      Z0, 0(DI)
+	VMOVUPS        64(SI), Z2
+	VMOVUPS        64(R8), Z3
+	BYTE           $0x62; BYTE $0xf2; BYTE $0x67; BYTE $0x48; BYTE $0x72; BYTE $0xd2 // VCVTNE2PS2BF16 Z2, Z3, Z2
+	VPERMW         Z2, Z20, Z2
+	VMOVDQU32      Z2, 64(DI)
+	VMOVUPS        128(SI), Z4
+	VMOVUPS        128(R8), Z5
+	BYTE           $0x62; BYTE $0xf2; BYTE $0x57; BYTE $0x48; BYTE $0x72; BYTE $0xe4 // VCVTNE2PS2BF16 Z4, Z5, Z4
+	VPERMW         Z4, Z20, Z4
+	VMOVDQU32      Z4, 128(DI)
+	VMOVUPS        192(SI), Z6
+	VMOVUPS        192(R8), Z7
+	BYTE           $0x62; BYTE $0xf2; BYTE $0x47; BYTE $0x48; BYTE $0x72; BYTE $0xf6 // VCVTNE2PS2BF16 Z6, Z7, Z6
+	VPERMW         Z6, Z20, Z6
+	VMOVDQU32      Z6, 192(DI)
+	ADDQ           $256, SI
+	ADDQ           $256, R8
+	ADDQ           $256, DI
+	SUBQ           $64, CX
+	JGE            turn4
+rest4:
+	ADDQ           $64, CX
+	SUBQ           $16, CX
+	JLT            rest1
+turn1:
+	VMOVUPS        0(SI), Z0
+	VMOVUPS        0(R8), Z1
+	BYTE           $0x62; BYTE $0xf2; BYTE $0x77; BYTE $0x48; BYTE $0x72; BYTE $0xc0 // VCVTNE2PS2BF16 Z0, Z1, Z0
+	VPERMW         Z0, Z20, Z0
+	VMOVDQU32      Z0, 0(DI)
+	ADDQ           $64, SI
+	ADDQ           $64, R8
+	ADDQ           $64, DI
+	SUBQ           $16, CX
+	JGE            turn1
+rest1:
+	ADDQ           $16, CX
+	TESTQ          CX, CX
+	JEQ            done
+	MOVL           $-1, AX
+	BZHIL          CX, AX, AX
+	KMOVW          AX, K1
+	VMOVUPS.Z      (SI), K1, Z0
+	VMOVUPS.Z      (R8), K1, Z1
+	BYTE           $0x62; BYTE $0xf2; BYTE $0x77; BYTE $0x48; BYTE $0x72; BYTE $0xc0 // VCVTNE2PS2BF16 Z0, Z1, Z0
+	VPERMW         Z0, Z20, Z0
+	VMOVDQU32      Z0, K1, (DI)
+done:
+	VZEROUPPER
+	RET
+
+// func stripPairsBF16(t *stripArgs)
+// SI is the row of src (AX the odd one) and DI its place in the first strip; R12 (R14) and
+// R13 run through the strips. K1 and K2 are the lanes of a strip, K3 and K4 those of the last.
+TEXT ·stripPairsBF16(SB), NOSPLIT, $0-8
+	MOVQ           t+0(FP), CX
+	MOVQ           stripArgs_dst(CX), DI
+	MOVQ           stripArgs_src(CX), SI
+	MOVQ           stripArgs_odd(CX), AX
+	MOVQ           stripArgs_dstStride(CX), R8
+	MOVQ           stripArgs_srcStride(CX), R9
+	MOVQ           stripArgs_strip(CX), R10
+	MOVQ           stripArgs_width(CX), R11
+	MOVQ           stripArgs_rows(CX), DX
+	KMOVW          stripArgs_lanes(CX), K1
+	KMOVW          stripArgs_lanes+2(CX), K2
+	KMOVW          stripArgs_last(CX), K3
+	KMOVW          stripArgs_last+2(CX), K4
+	VMOVDQU64      order<>(SB), Z20
+	CMPQ           R11, $64
+	JGT            wide
+narrowRow:
+	MOVQ           SI, R12
+	MOVQ           AX, R14
+	MOVQ           DI, R13
+	MOVQ           stripArgs_whole(CX), BX
+	TESTQ          BX, BX
+	JEQ            narrowLast
+narrowStrip:
+	VMOVUPS.Z      0(R12), K1, Z0
+	VMOVUPS.Z      0(R14), K1, Z4
+	BYTE           $0x62; BYTE $0xf2; BYTE $0x5f; BYTE $0x48; BYTE $0x72; BYTE $0xd0 // VCVTNE2PS2BF16 Z0, Z4, Z2
+	VPERMW         Z2, Z20, Z2
+	VMOVUPS        Z2, K1, 0(R13)
+	ADDQ           R11, R12
+	ADDQ           R11, R14
+	ADDQ           R10, R13
+	DECQ           BX
+	JNE            narrowStrip
+narrowLast:
+	VMOVUPS.Z      0(R12), K3, Z0
+	VMOVUPS.Z      0(R14), K3, Z4
+	BYTE           $0x62; BYTE $0xf2; BYTE $0x5f; BYTE $0x48; BYTE $0x72; BYTE $0xd0 // VCVTNE2PS2BF16 Z0, Z4, Z2
+	VPERMW         Z2, Z20, Z2
+	VMOVUPS        Z2, K3, 0(R13)
+	ADDQ           R9, SI
+	ADDQ           R9, AX
+	ADDQ           R8, DI
+	DECQ           DX
+	JNE            narrowRow
+	VZEROUPPER
+	RET
+
+wide:
+wideRow:
+	MOVQ           SI, R12
+	MOVQ           AX, R14
+	MOVQ           DI, R13
+	MOVQ           stripArgs_whole(CX), BX
+	TESTQ          BX, BX
+	JEQ            wideLast
+wideStrip:
+	VMOVUPS.Z      0(R12), K1, Z0
+	VMOVUPS.Z      0(R14), K1, Z4
+	VMOVUPS.Z      64(R12), K2, Z1
+	VMOVUPS.Z      64(R14), K2, Z5
+	BYTE           $0x62; BYTE $0xf2; BYTE $0x5f; BYTE $0x48; BYTE $0x72; BYTE $0xd0 // VCVTNE2PS2BF16 Z0, Z4, Z2
+	VPERMW         Z2, Z20, Z2
+	VMOVUPS        Z2, K1, 0(R13)
+	BYTE           $0x62; BYTE $0xf2; BYTE $0x57; BYTE $0x48; BYTE $0x72; BYTE $0xd9 // VCVTNE2PS2BF16 Z1, Z5, Z3
+	VPERMW         Z3, Z20, Z3
+	VMOVUPS        Z3, K2, 64(R13)
+	ADDQ           R11, R12
+	ADDQ           R11, R14
+	ADDQ           R10, R13
+	DECQ           BX
+	JNE            wideStrip
+wideLast:
+	VMOVUPS.Z      0(R12), K3, Z0
+	VMOVUPS.Z      0(R14), K3, Z4
+	VMOVUPS.Z      64(R12), K4, Z1
+	VMOVUPS.Z      64(R14), K4, Z5
+	BYTE           $0x62; BYTE $0xf2; BYTE $0x5f; BYTE $0x48; BYTE $0x72; BYTE $0xd0 // VCVTNE2PS2BF16 Z0, Z4, Z2
+	VPERMW         Z2, Z20, Z2
+	VMOVUPS        Z2, K3, 0(R13)
+	BYTE           $0x62; BYTE $0xf2; BYTE $0x57; BYTE $0x48; BYTE $0x72; BYTE $0xd9 // VCVTNE2PS2BF16 Z1, Z5, Z3
+	VPERMW         Z3, Z20, Z3
+	VMOVUPS        Z3, K4, 64(R13)
+	ADDQ           R9, SI
+	ADDQ           R9, AX
+	ADDQ           R8, DI
+	DECQ           DX
+	JNE            wideRow
 	VZEROUPPER
 	RET
 

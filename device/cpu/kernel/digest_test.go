@@ -243,6 +243,11 @@ func TestDigests(t *testing.T) {
 			Dropout(x, x, numeric.NewDropout(0.3, 5, 6, 7), 11)
 			d.add(x.Data)
 		}},
+		{"NEFTune", [2]uint64{0xaf6cf6696e103532, 0xaf6cf6696e103532}, func(d *digestor) {
+			x := d.matrix(40, 37, 2)
+			NEFTune(x, x, numeric.NewNEFTune(5, 6), 11, []int{13, 27}, []float32{0.3, 1.7})
+			d.add(x.Data)
+		}},
 	}
 	withTables(t, func(t *testing.T) {
 		for _, c := range cases {

@@ -12,9 +12,9 @@ import (
 // dotFault is set by available.
 var dotFault error
 
-// DotFault says how the processor's dot product instruction for bfloat16
-// differs from docs/numerics.md, in which case it is not used. It is nil where
-// the instruction keeps to the rule, or where there is none.
+// DotFault says how the processor's instructions for bfloat16
+// differ from docs/numerics.md, in which case they are not used. It is nil where
+// they keep to the rule, or where there are none.
 func DotFault() error { return dotFault }
 
 // pairRule compares a tile in pair mode with the rule in a few thousand cases:
@@ -60,6 +60,27 @@ func pairRule(tile func(*tileArgs), nr int) error {
 				return fmt.Errorf("the bfloat16 dot product of this processor gives %#08x where the rule gives %#08x (last words %#08x and %#08x)",
 					math.Float32bits(got), math.Float32bits(want), a[k-1], b[(k-1)*nr+j])
 			}
+		}
+	}
+	return nil
+}
+
+// roundingRule compares a function that rounds pairs with the rule in a few thousand values: all exponents,
+// ties and their neighbours, denormals, NaN.
+func roundingRule(roundPairs func(dst []uint32, x []float32)) error {
+	var x []float32
+	for top := range uint32(512) { // sign and exponent
+		for _, fraction := range []uint32{0, 1, 0x7fff, 0x8000, 0x8001, 0x18000, 0x3f8000, 0x7f7fff, 0x7f8000, 0x7fffff} {
+			x = append(x, math.Float32frombits(top<<23|fraction))
+		}
+	}
+	got, want := make([]uint32, len(x)/2), make([]uint32, len(x)/2)
+	roundPairs(got, x)
+	roundPairsGeneric(want, x)
+	for i := range got {
+		if got[i] != want[i] {
+			return fmt.Errorf("the rounding to bfloat16 of this processor makes %#08x of %#08x and %#08x where the rule makes %#08x",
+				got[i], math.Float32bits(x[2*i]), math.Float32bits(x[2*i+1]), want[i])
 		}
 	}
 	return nil

@@ -57,3 +57,28 @@ func TestPairRule(t *testing.T) {
 		t.Logf("this machine: %v", err)
 	}
 }
+
+// TestRoundingRule: the check at start accepts the definition, and finds a processor that keeps
+// denormals or cuts off.
+func TestRoundingRule(t *testing.T) {
+	if err := roundingRule(roundPairsGeneric); err != nil {
+		t.Errorf("of the definition: %v", err)
+	}
+	by := func(half func(x float32) uint32) func(dst []uint32, x []float32) {
+		return func(dst []uint32, x []float32) {
+			for i := range dst {
+				dst[i] = half(x[2*i]) | half(x[2*i+1])<<16
+			}
+		}
+	}
+	cut := by(func(x float32) uint32 { return math.Float32bits(x) >> 16 })
+	denormal := by(func(x float32) uint32 {
+		if bits := math.Float32bits(x); bits&0x7f800000 == 0 {
+			return (bits + 0x7fff + bits>>16&1) >> 16
+		}
+		return uint32(numeric.BF16Bits(x))
+	})
+	if roundingRule(cut) == nil || roundingRule(denormal) == nil {
+		t.Error("a wrong rounding is accepted")
+	}
+}

@@ -57,6 +57,17 @@ func Dropout(y, x Matrix, d *numeric.Dropout, first int) {
 	eachRow(x.Rows, func(r int) { d.Row(y.Row(r), x.Row(r), uint64(first+r), 0) })
 }
 
+// NEFTune writes x with noise to y, which may be x. first is the number of the first row in the step's
+// batch, lengths are those of the sequences, and magnitudes how far the noise of each goes.
+func NEFTune(y, x Matrix, n numeric.NEFTune, first int, lengths []int, magnitudes []float32) {
+	begin := 0
+	for i, rows := range lengths {
+		at := begin
+		eachRow(rows, func(r int) { n.Row(y.Row(at+r), x.Row(at+r), uint64(first+at+r), magnitudes[i]) })
+		begin += rows
+	}
+}
+
 // RMSNorm computes y = x·w / sqrt(mean(x²) + eps), row by row, and writes 1/sqrt(…) to rstd. x and y are N×C,
 // w is C long, rstd N. A shorter w norms each head of as many columns by itself; rstd has then
 // one number for each row and head.

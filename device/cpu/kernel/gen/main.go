@@ -19,12 +19,15 @@ type isa struct {
 	reg    string // Z or Y
 	width  int    // float32 values in a register
 	regs   int
-	mr, nr int // of the tile
+	mr, nr int  // of the tile
+	rounds bool // has an instruction that rounds to bf16
 }
 
 var (
 	avx512 = &isa{name: "avx512", suffix: "AVX512", reg: "Z", width: 16, regs: 32, mr: 14, nr: 32}
-	avx2   = &isa{name: "avx2", suffix: "AVX2", reg: "Y", width: 8, regs: 16, mr: 6, nr: 16}
+	// bf16 is what AVX-512 with the instructions of bfloat16 does otherwise.
+	bf16 = &isa{name: "avx512bf16", suffix: "BF16", reg: "Z", width: 16, regs: 32, mr: 14, nr: 32, rounds: true}
+	avx2 = &isa{name: "avx2", suffix: "AVX2", reg: "Y", width: 8, regs: 16, mr: 6, nr: 16}
 )
 
 func (s *isa) wide() bool { return s.width == 16 }
@@ -125,10 +128,14 @@ func files() map[string][]byte {
 		out[s.name+"_amd64.s"] = a.file("The primitives on " + strings.ToUpper(s.name) + "; generic.go says what they compute.")
 		out[s.name+"_amd64.go"] = declarations(s)
 	}
-	a := newAsm(avx512)
+	a := newAsm(bf16)
+	a.order()
 	a.tile("tilePairs", true)
+	a.roundPairs()
+	a.interleave()
+	a.strips("Pairs")
 	a.peak("peakPairs", true)
-	out["avx512bf16_amd64.s"] = a.file("The tile of bf16 products by VDPBF16PS, which Go's assembler does not know:\nits bytes are spelled out.")
+	out["avx512bf16_amd64.s"] = a.file("The tile of bf16 products by VDPBF16PS, and packing by VCVTNE2PS2BF16, which Go's\nassembler does not know: their bytes are spelled out.")
 	return out
 }
 

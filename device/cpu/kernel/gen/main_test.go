@@ -36,3 +36,18 @@ func TestVDPBF16PS(t *testing.T) {
 		}
 	}
 }
+
+// Likewise for vcvtne2ps2bf16 %zmm3,%zmm2,%zmm1 and %zmm31,%zmm17,%zmm9.
+func TestVCVTNE2PS2BF16(t *testing.T) {
+	for _, c := range []struct {
+		low, high, to int
+		want          string
+	}{
+		{3, 2, 1, "BYTE $0x62; BYTE $0xf2; BYTE $0x6f; BYTE $0x48; BYTE $0x72; BYTE $0xcb"},
+		{31, 17, 9, "BYTE $0x62; BYTE $0x12; BYTE $0x77; BYTE $0x40; BYTE $0x72; BYTE $0xcf"},
+	} {
+		if got := vcvtne2ps2bf16(c.low, c.high, c.to); got[:len(c.want)] != c.want {
+			t.Errorf("vcvtne2ps2bf16(%d, %d, %d) = %s, want %s", c.low, c.high, c.to, got, c.want)
+		}
+	}
+}

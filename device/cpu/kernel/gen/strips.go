@@ -24,7 +24,11 @@ func (a *asm) strips(kind string) {
 	for i, field := range []string{"lanes", "lanes+2", "last", "last+2"} {
 		a.line("KMOVW stripArgs_%s(CX), K%d", field, i+1)
 	}
-	if kind != "Copy" {
+	switch {
+	case kind == "Copy":
+	case a.rounds:
+		a.loadOrder()
+	default:
 		for i, c := range []struct {
 			name string
 			bits uint32
@@ -57,6 +61,10 @@ func (a *asm) stripLoop(kind, name string, registers int) {
 				a.stripRound(h, out)
 			case "Pairs":
 				out = 2 + h
+				if a.rounds {
+					a.join(h, 4+h, out)
+					break
+				}
 				a.stripRound(h, out)
 				a.stripRound(4+h, 6+h)
 				a.line("VPSRLD $16, Z%d, Z%d", out, out)

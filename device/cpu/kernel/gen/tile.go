@@ -1,9 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // signature is a Go declaration.
 type signature struct{ name, params, result, doc string }
@@ -242,26 +239,6 @@ func (t *tiler) end() {
 	t.line("VZEROUPPER")
 	t.line("RET")
 	t.WriteByte('\n')
-}
-
-// vdpbf16ps is EVEX.512.F3.0F38.W0 52 /r: Z(sum) += the two products of each
-// word of Z(x) and Z(y). The last prefix byte says 512 bits and no mask; register numbers
-// are stored inverted but for the fields of the last byte.
-func vdpbf16ps(x, y, sum int) string {
-	not := func(r, bit int) int { return ^r >> bit & 1 }
-	b := []int{
-		0x62,
-		not(sum, 3)<<7 | not(x, 4)<<6 | not(x, 3)<<5 | not(sum, 4)<<4 | 0x02,
-		(^y&15)<<3 | 0x06,
-		0x40 | not(y, 4)<<3,
-		0x52,
-		0xc0 | sum&7<<3 | x&7,
-	}
-	var s []string
-	for _, v := range b {
-		s = append(s, fmt.Sprintf("BYTE $%#02x", v))
-	}
-	return strings.Join(s, "; ") + fmt.Sprintf(" // VDPBF16PS Z%d, Z%d, Z%d", x, y, sum)
 }
 
 // transpose turns blocks of 16×16 (8×8) values in registers; blocks at the
