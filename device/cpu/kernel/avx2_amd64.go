@@ -38,6 +38,11 @@ var avx2 = &primitives{
 	bf16s:       bf16sAVX2,
 	widen4:      widen4AVX2,
 	widen8:      widen8AVX2,
+	chain4:      chain4AVX2,
+	chain8:      chain8AVX2,
+	chainHalves: chainHalvesAVX2,
+	chainBF16s:  chainBF16sAVX2,
+	chainFloats: chainFloatsAVX2,
 }
 
 // tileAVX2 is primitives.tile on AVX2.
@@ -194,6 +199,31 @@ func widen4AVX2(t *levelArgs)
 //
 //go:noescape
 func widen8AVX2(t *levelArgs)
+
+// chain4AVX2 is primitives.chain4 on AVX2.
+//
+//go:noescape
+func chain4AVX2(t *levelArgs)
+
+// chain8AVX2 is primitives.chain8 on AVX2.
+//
+//go:noescape
+func chain8AVX2(t *levelArgs)
+
+// chainHalvesAVX2 is primitives.chainHalves on AVX2.
+//
+//go:noescape
+func chainHalvesAVX2(t *levelArgs)
+
+// chainBF16sAVX2 is primitives.chainBF16s on AVX2.
+//
+//go:noescape
+func chainBF16sAVX2(t *levelArgs)
+
+// chainFloatsAVX2 is primitives.chainFloats on AVX2.
+//
+//go:noescape
+func chainFloatsAVX2(t *levelArgs)
 
 // peakAVX2 does turns × 14 multiply-adds of 8 lanes.
 //

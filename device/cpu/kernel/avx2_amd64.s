@@ -981,6 +981,196 @@ minimum:
 	VZEROUPPER
 	RET
 
+// func chain4AVX2(t *levelArgs)
+TEXT ·chain4AVX2(SB), NOSPLIT, $0-8
+	MOVQ           t+0(FP), CX
+	MOVQ           levelArgs_levels(CX), SI
+	MOVQ           levelArgs_terms(CX), DX
+	VMOVUPS        levelArgs_scale+0(CX), Y2
+	VMOVUPS        levelArgs_scale+32(CX), Y3
+	VMOVUPS        levelArgs_minimum+0(CX), Y4
+	VMOVUPS        levelArgs_minimum+32(CX), Y5
+	VBROADCASTSS   levelArgs_table(CX), Y6
+	VMOVDQU        nibble<>(SB), Y7
+	MOVQ           levelArgs_x(CX), R8
+	MOVQ           levelArgs_dst(CX), DI
+	VMOVUPS        0(DI), Y8
+	VMOVUPS        32(DI), Y9
+	CMPQ           levelArgs_hasMinimum(CX), $0
+	JNE            minimum
+plain:
+	VPMOVZXBD      (SI), Y0
+	VPSRLD         $4, Y0, Y1
+	VPAND          Y7, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VADDPS         Y6, Y0, Y0
+	VCVTDQ2PS      Y1, Y1
+	VADDPS         Y6, Y1, Y1
+	ADDQ           $8, SI
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VBROADCASTSS   (R8), Y10
+	VFMADD231PS    Y10, Y0, Y8
+	VFMADD231PS    Y10, Y1, Y9
+	ADDQ           $4, R8
+	DECQ           DX
+	JNE            plain
+	VMOVUPS        Y8, 0(DI)
+	VMOVUPS        Y9, 32(DI)
+	VZEROUPPER
+	RET
+minimum:
+	VPMOVZXBD      (SI), Y0
+	VPSRLD         $4, Y0, Y1
+	VPAND          Y7, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VADDPS         Y6, Y0, Y0
+	VCVTDQ2PS      Y1, Y1
+	VADDPS         Y6, Y1, Y1
+	ADDQ           $8, SI
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VADDPS         Y4, Y0, Y0
+	VADDPS         Y5, Y1, Y1
+	VBROADCASTSS   (R8), Y10
+	VFMADD231PS    Y10, Y0, Y8
+	VFMADD231PS    Y10, Y1, Y9
+	ADDQ           $4, R8
+	DECQ           DX
+	JNE            minimum
+	VMOVUPS        Y8, 0(DI)
+	VMOVUPS        Y9, 32(DI)
+	VZEROUPPER
+	RET
+
+// func chain8AVX2(t *levelArgs)
+TEXT ·chain8AVX2(SB), NOSPLIT, $0-8
+	MOVQ           t+0(FP), CX
+	MOVQ           levelArgs_levels(CX), SI
+	MOVQ           levelArgs_terms(CX), DX
+	VMOVUPS        levelArgs_scale+0(CX), Y2
+	VMOVUPS        levelArgs_scale+32(CX), Y3
+	VMOVUPS        levelArgs_minimum+0(CX), Y4
+	VMOVUPS        levelArgs_minimum+32(CX), Y5
+	MOVQ           levelArgs_x(CX), R8
+	MOVQ           levelArgs_dst(CX), DI
+	VMOVUPS        0(DI), Y8
+	VMOVUPS        32(DI), Y9
+	CMPQ           levelArgs_hasMinimum(CX), $0
+	JNE            minimum
+plain:
+	VPMOVSXBD      0(SI), Y0
+	VCVTDQ2PS      Y0, Y0
+	VPMOVSXBD      8(SI), Y1
+	VCVTDQ2PS      Y1, Y1
+	ADDQ           $16, SI
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VBROADCASTSS   (R8), Y10
+	VFMADD231PS    Y10, Y0, Y8
+	VFMADD231PS    Y10, Y1, Y9
+	ADDQ           $4, R8
+	DECQ           DX
+	JNE            plain
+	VMOVUPS        Y8, 0(DI)
+	VMOVUPS        Y9, 32(DI)
+	VZEROUPPER
+	RET
+minimum:
+	VPMOVSXBD      0(SI), Y0
+	VCVTDQ2PS      Y0, Y0
+	VPMOVSXBD      8(SI), Y1
+	VCVTDQ2PS      Y1, Y1
+	ADDQ           $16, SI
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VADDPS         Y4, Y0, Y0
+	VADDPS         Y5, Y1, Y1
+	VBROADCASTSS   (R8), Y10
+	VFMADD231PS    Y10, Y0, Y8
+	VFMADD231PS    Y10, Y1, Y9
+	ADDQ           $4, R8
+	DECQ           DX
+	JNE            minimum
+	VMOVUPS        Y8, 0(DI)
+	VMOVUPS        Y9, 32(DI)
+	VZEROUPPER
+	RET
+
+// func chainHalvesAVX2(t *levelArgs)
+TEXT ·chainHalvesAVX2(SB), NOSPLIT, $0-8
+	MOVQ           t+0(FP), CX
+	MOVQ           levelArgs_levels(CX), SI
+	MOVQ           levelArgs_terms(CX), DX
+	MOVQ           levelArgs_x(CX), R8
+	MOVQ           levelArgs_dst(CX), DI
+	VMOVUPS        0(DI), Y8
+	VMOVUPS        32(DI), Y9
+loop:
+	VCVTPH2PS      0(SI), Y0
+	VCVTPH2PS      16(SI), Y1
+	ADDQ           $32, SI
+	VBROADCASTSS   (R8), Y10
+	VFMADD231PS    Y10, Y0, Y8
+	VFMADD231PS    Y10, Y1, Y9
+	ADDQ           $4, R8
+	DECQ           DX
+	JNE            loop
+	VMOVUPS        Y8, 0(DI)
+	VMOVUPS        Y9, 32(DI)
+	VZEROUPPER
+	RET
+
+// func chainBF16sAVX2(t *levelArgs)
+TEXT ·chainBF16sAVX2(SB), NOSPLIT, $0-8
+	MOVQ           t+0(FP), CX
+	MOVQ           levelArgs_levels(CX), SI
+	MOVQ           levelArgs_terms(CX), DX
+	MOVQ           levelArgs_x(CX), R8
+	MOVQ           levelArgs_dst(CX), DI
+	VMOVUPS        0(DI), Y8
+	VMOVUPS        32(DI), Y9
+loop:
+	VPMOVZXWD      0(SI), Y0
+	VPSLLD         $16, Y0, Y0
+	VPMOVZXWD      16(SI), Y1
+	VPSLLD         $16, Y1, Y1
+	ADDQ           $32, SI
+	VBROADCASTSS   (R8), Y10
+	VFMADD231PS    Y10, Y0, Y8
+	VFMADD231PS    Y10, Y1, Y9
+	ADDQ           $4, R8
+	DECQ           DX
+	JNE            loop
+	VMOVUPS        Y8, 0(DI)
+	VMOVUPS        Y9, 32(DI)
+	VZEROUPPER
+	RET
+
+// func chainFloatsAVX2(t *levelArgs)
+TEXT ·chainFloatsAVX2(SB), NOSPLIT, $0-8
+	MOVQ           t+0(FP), CX
+	MOVQ           levelArgs_levels(CX), SI
+	MOVQ           levelArgs_terms(CX), DX
+	MOVQ           levelArgs_x(CX), R8
+	MOVQ           levelArgs_dst(CX), DI
+	VMOVUPS        0(DI), Y8
+	VMOVUPS        32(DI), Y9
+loop:
+	VMOVUPS        0(SI), Y0
+	VMOVUPS        32(SI), Y1
+	ADDQ           $64, SI
+	VBROADCASTSS   (R8), Y10
+	VFMADD231PS    Y10, Y0, Y8
+	VFMADD231PS    Y10, Y1, Y9
+	ADDQ           $4, R8
+	DECQ           DX
+	JNE            loop
+	VMOVUPS        Y8, 0(DI)
+	VMOVUPS        Y9, 32(DI)
+	VZEROUPPER
+	RET
+
 // func dotAVX2(x, y []float32) float32
 TEXT ·dotAVX2(SB), NOSPLIT, $0-52
 	MOVQ           x_base+0(FP), DI

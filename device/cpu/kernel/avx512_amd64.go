@@ -38,6 +38,11 @@ var avx512 = &primitives{
 	bf16s:       bf16sAVX512,
 	widen4:      widen4AVX512,
 	widen8:      widen8AVX512,
+	chain4:      chain4AVX512,
+	chain8:      chain8AVX512,
+	chainHalves: chainHalvesAVX512,
+	chainBF16s:  chainBF16sAVX512,
+	chainFloats: chainFloatsAVX512,
 	stripCopy:   stripCopyAVX512,
 	stripRound:  stripRoundAVX512,
 	stripPairs:  stripPairsAVX512,
@@ -197,6 +202,31 @@ func widen4AVX512(t *levelArgs)
 //
 //go:noescape
 func widen8AVX512(t *levelArgs)
+
+// chain4AVX512 is primitives.chain4 on AVX512.
+//
+//go:noescape
+func chain4AVX512(t *levelArgs)
+
+// chain8AVX512 is primitives.chain8 on AVX512.
+//
+//go:noescape
+func chain8AVX512(t *levelArgs)
+
+// chainHalvesAVX512 is primitives.chainHalves on AVX512.
+//
+//go:noescape
+func chainHalvesAVX512(t *levelArgs)
+
+// chainBF16sAVX512 is primitives.chainBF16s on AVX512.
+//
+//go:noescape
+func chainBF16sAVX512(t *levelArgs)
+
+// chainFloatsAVX512 is primitives.chainFloats on AVX512.
+//
+//go:noescape
+func chainFloatsAVX512(t *levelArgs)
 
 // stripCopyAVX512 is primitives.stripCopy on AVX512.
 //

@@ -2128,6 +2128,182 @@ minimum:
 	VZEROUPPER
 	RET
 
+// func chain4AVX512(t *levelArgs)
+TEXT ·chain4AVX512(SB), NOSPLIT, $0-8
+	MOVQ           t+0(FP), CX
+	MOVQ           levelArgs_levels(CX), SI
+	MOVQ           levelArgs_terms(CX), DX
+	VMOVUPS        levelArgs_scale+0(CX), Z2
+	VMOVUPS        levelArgs_scale+64(CX), Z3
+	VMOVUPS        levelArgs_minimum+0(CX), Z4
+	VMOVUPS        levelArgs_minimum+64(CX), Z5
+	VMOVUPS        levelArgs_table(CX), Z6
+	MOVQ           levelArgs_x(CX), R8
+	MOVQ           levelArgs_dst(CX), DI
+	VMOVUPS        0(DI), Z8
+	VMOVUPS        64(DI), Z9
+	CMPQ           levelArgs_hasMinimum(CX), $0
+	JNE            minimum
+plain:
+	VPMOVZXBD      (SI), Z0
+	VPSRLD         $4, Z0, Z1
+	VPERMPS        Z6, Z0, Z0
+	VPERMPS        Z6, Z1, Z1
+	ADDQ           $16, SI
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VFMADD231PS.BCST (R8), Z0, Z8
+	VFMADD231PS.BCST (R8), Z1, Z9
+	ADDQ           $4, R8
+	DECQ           DX
+	JNE            plain
+	VMOVUPS        Z8, 0(DI)
+	VMOVUPS        Z9, 64(DI)
+	VZEROUPPER
+	RET
+minimum:
+	VPMOVZXBD      (SI), Z0
+	VPSRLD         $4, Z0, Z1
+	VPERMPS        Z6, Z0, Z0
+	VPERMPS        Z6, Z1, Z1
+	ADDQ           $16, SI
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VADDPS         Z4, Z0, Z0
+	VADDPS         Z5, Z1, Z1
+	VFMADD231PS.BCST (R8), Z0, Z8
+	VFMADD231PS.BCST (R8), Z1, Z9
+	ADDQ           $4, R8
+	DECQ           DX
+	JNE            minimum
+	VMOVUPS        Z8, 0(DI)
+	VMOVUPS        Z9, 64(DI)
+	VZEROUPPER
+	RET
+
+// func chain8AVX512(t *levelArgs)
+TEXT ·chain8AVX512(SB), NOSPLIT, $0-8
+	MOVQ           t+0(FP), CX
+	MOVQ           levelArgs_levels(CX), SI
+	MOVQ           levelArgs_terms(CX), DX
+	VMOVUPS        levelArgs_scale+0(CX), Z2
+	VMOVUPS        levelArgs_scale+64(CX), Z3
+	VMOVUPS        levelArgs_minimum+0(CX), Z4
+	VMOVUPS        levelArgs_minimum+64(CX), Z5
+	MOVQ           levelArgs_x(CX), R8
+	MOVQ           levelArgs_dst(CX), DI
+	VMOVUPS        0(DI), Z8
+	VMOVUPS        64(DI), Z9
+	CMPQ           levelArgs_hasMinimum(CX), $0
+	JNE            minimum
+plain:
+	VPMOVSXBD      0(SI), Z0
+	VCVTDQ2PS      Z0, Z0
+	VPMOVSXBD      16(SI), Z1
+	VCVTDQ2PS      Z1, Z1
+	ADDQ           $32, SI
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VFMADD231PS.BCST (R8), Z0, Z8
+	VFMADD231PS.BCST (R8), Z1, Z9
+	ADDQ           $4, R8
+	DECQ           DX
+	JNE            plain
+	VMOVUPS        Z8, 0(DI)
+	VMOVUPS        Z9, 64(DI)
+	VZEROUPPER
+	RET
+minimum:
+	VPMOVSXBD      0(SI), Z0
+	VCVTDQ2PS      Z0, Z0
+	VPMOVSXBD      16(SI), Z1
+	VCVTDQ2PS      Z1, Z1
+	ADDQ           $32, SI
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VADDPS         Z4, Z0, Z0
+	VADDPS         Z5, Z1, Z1
+	VFMADD231PS.BCST (R8), Z0, Z8
+	VFMADD231PS.BCST (R8), Z1, Z9
+	ADDQ           $4, R8
+	DECQ           DX
+	JNE            minimum
+	VMOVUPS        Z8, 0(DI)
+	VMOVUPS        Z9, 64(DI)
+	VZEROUPPER
+	RET
+
+// func chainHalvesAVX512(t *levelArgs)
+TEXT ·chainHalvesAVX512(SB), NOSPLIT, $0-8
+	MOVQ           t+0(FP), CX
+	MOVQ           levelArgs_levels(CX), SI
+	MOVQ           levelArgs_terms(CX), DX
+	MOVQ           levelArgs_x(CX), R8
+	MOVQ           levelArgs_dst(CX), DI
+	VMOVUPS        0(DI), Z8
+	VMOVUPS        64(DI), Z9
+loop:
+	VCVTPH2PS      0(SI), Z0
+	VCVTPH2PS      32(SI), Z1
+	ADDQ           $64, SI
+	VFMADD231PS.BCST (R8), Z0, Z8
+	VFMADD231PS.BCST (R8), Z1, Z9
+	ADDQ           $4, R8
+	DECQ           DX
+	JNE            loop
+	VMOVUPS        Z8, 0(DI)
+	VMOVUPS        Z9, 64(DI)
+	VZEROUPPER
+	RET
+
+// func chainBF16sAVX512(t *levelArgs)
+TEXT ·chainBF16sAVX512(SB), NOSPLIT, $0-8
+	MOVQ           t+0(FP), CX
+	MOVQ           levelArgs_levels(CX), SI
+	MOVQ           levelArgs_terms(CX), DX
+	MOVQ           levelArgs_x(CX), R8
+	MOVQ           levelArgs_dst(CX), DI
+	VMOVUPS        0(DI), Z8
+	VMOVUPS        64(DI), Z9
+loop:
+	VPMOVZXWD      0(SI), Z0
+	VPSLLD         $16, Z0, Z0
+	VPMOVZXWD      32(SI), Z1
+	VPSLLD         $16, Z1, Z1
+	ADDQ           $64, SI
+	VFMADD231PS.BCST (R8), Z0, Z8
+	VFMADD231PS.BCST (R8), Z1, Z9
+	ADDQ           $4, R8
+	DECQ           DX
+	JNE            loop
+	VMOVUPS        Z8, 0(DI)
+	VMOVUPS        Z9, 64(DI)
+	VZEROUPPER
+	RET
+
+// func chainFloatsAVX512(t *levelArgs)
+TEXT ·chainFloatsAVX512(SB), NOSPLIT, $0-8
+	MOVQ           t+0(FP), CX
+	MOVQ           levelArgs_levels(CX), SI
+	MOVQ           levelArgs_terms(CX), DX
+	MOVQ           levelArgs_x(CX), R8
+	MOVQ           levelArgs_dst(CX), DI
+	VMOVUPS        0(DI), Z8
+	VMOVUPS        64(DI), Z9
+loop:
+	VMOVUPS        0(SI), Z0
+	VMOVUPS        64(SI), Z1
+	ADDQ           $128, SI
+	VFMADD231PS.BCST (R8), Z0, Z8
+	VFMADD231PS.BCST (R8), Z1, Z9
+	ADDQ           $4, R8
+	DECQ           DX
+	JNE            loop
+	VMOVUPS        Z8, 0(DI)
+	VMOVUPS        Z9, 64(DI)
+	VZEROUPPER
+	RET
+
 // func dotAVX512(x, y []float32) float32
 TEXT ·dotAVX512(SB), NOSPLIT, $0-52
 	MOVQ           x_base+0(FP), DI

@@ -514,6 +514,14 @@ func packInto(p *Packed, s *scratch, slot int, b Matrix, transposed bool, ends [
 // MatMulNT computes c = a·bᵀ (+ residual): a is M×K, b is N×K, c is M×N. This is a
 // linear layer with the weight b.
 func MatMulNT(c, a, b Matrix, residual *Matrix, bf16 bool) {
+	if b.Stored != nil && a.Rows == 1 && !bf16 {
+		var r []float32
+		if residual != nil {
+			r = residual.Row(0)
+		}
+		b.Stored.multiplyRow(c.Row(0), a.Row(0), r)
+		return
+	}
 	matMul(c, a, b, true, numeric.Cuts(b.Cols), residual, bf16)
 }
 

@@ -15,6 +15,7 @@ var generic = &primitives{
 	round: roundGeneric, roundSwap: roundSwapGeneric, roundPairs: roundPairsGeneric,
 	interleave: interleaveGeneric, transpose: transposeGeneric,
 	halves: halvesGeneric, bf16s: bf16sGeneric, widen4: widen4Generic, widen8: widen8Generic,
+	chain4: chain4Generic, chain8: chain8Generic, chainHalves: chainHalvesGeneric, chainBF16s: chainBF16sGeneric, chainFloats: chainFloatsGeneric,
 	dot: dotGeneric, sum: sumGeneric, max: maxGeneric, expSum: expSumGeneric,
 	add: addGeneric, scale: scaleGeneric, fma: fmaGeneric, lin2: lin2Generic, mulAdd: mulAddGeneric, div: divGeneric,
 	shift: shiftGeneric, layerApply: layerApplyGeneric,
@@ -127,6 +128,47 @@ func widen8Generic(t *levelArgs) {
 	for i, q := range levels {
 		dst[i] = t.weight(float32(q), i%t.nr)
 	}
+}
+
+// chain goes on with chains over the numbers that widen makes of each term.
+func (t *levelArgs) chain(widen func(dst []float32, term int)) {
+	sum, x, w := unsafe.Slice((*float32)(t.dst), t.nr), unsafe.Slice((*float32)(t.x), t.terms), make([]float32, t.nr)
+	for k := range t.terms {
+		widen(w, k)
+		for j := range sum {
+			sum[j] = numeric.FMA(x[k], w[j], sum[j])
+		}
+	}
+}
+
+// term returns the arguments that widen one term of t to dst, whose levels take size bytes.
+func (t *levelArgs) term(dst []float32, k, size int) *levelArgs {
+	one := *t
+	one.levels, one.dst, one.terms = unsafe.Add(t.levels, k*size), unsafe.Pointer(&dst[0]), 1
+	return &one
+}
+
+func chain4Generic(t *levelArgs) {
+	t.chain(func(dst []float32, k int) { widen4Generic(t.term(dst, k, t.nr/2)) })
+}
+
+func chain8Generic(t *levelArgs) {
+	t.chain(func(dst []float32, k int) { widen8Generic(t.term(dst, k, t.nr)) })
+}
+
+func chainHalvesGeneric(t *levelArgs) {
+	words := unsafe.Slice((*uint16)(t.levels), t.terms*t.nr)
+	t.chain(func(dst []float32, k int) { halvesGeneric(dst, words[k*t.nr:]) })
+}
+
+func chainBF16sGeneric(t *levelArgs) {
+	words := unsafe.Slice((*uint16)(t.levels), t.terms*t.nr)
+	t.chain(func(dst []float32, k int) { bf16sGeneric(dst, words[k*t.nr:]) })
+}
+
+func chainFloatsGeneric(t *levelArgs) {
+	floats := unsafe.Slice((*float32)(t.levels), t.terms*t.nr)
+	t.chain(func(dst []float32, k int) { copy(dst, floats[k*t.nr:]) })
 }
 
 // weight is the number of a level in column j.

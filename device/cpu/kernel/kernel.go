@@ -49,6 +49,8 @@ type primitives struct {
 	// of 4 and of 8 bits, see levelArgs.
 	halves, bf16s  func(dst []float32, x []uint16)
 	widen4, widen8 func(*levelArgs)
+	// The chains of one row; see levelArgs.
+	chain4, chain8, chainHalves, chainBF16s, chainFloats func(*levelArgs)
 
 	dot    func(x, y []float32) float32
 	sum    func(x []float32) float32

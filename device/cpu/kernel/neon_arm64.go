@@ -19,6 +19,7 @@ var neon = &primitives{
 	swiglu: swigluNEON, swigluBack: swigluBackNEON, rope: ropeNEON,
 	softmaxBack: softmaxBackNEON, adamw: adamwNEON,
 	halves: halvesGeneric, bf16s: bf16sGeneric, widen4: widen4Generic, widen8: widen8Generic,
+	chain4: chain4Generic, chain8: chain8Generic, chainHalves: chainHalvesGeneric, chainBF16s: chainBF16sGeneric, chainFloats: chainFloatsGeneric,
 }
 
 // inputDenormal is IDC of the register FPSR, among the flags of tileNEON.

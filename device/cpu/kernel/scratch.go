@@ -10,7 +10,7 @@ type scratch struct {
 	bufs   [][]float32
 	tile   tileArgs
 	strips stripArgs
-	levels levelArgs
+	levels [3]levelArgs
 	home   *shelf
 }
 

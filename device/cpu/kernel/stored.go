@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"olmo/internal/parallel"
+	"olmo/numeric"
 	"olmo/tensor"
 )
 
@@ -43,8 +44,8 @@ type form struct {
 	groups, terms   int
 	minimum, nested bool
 	offset          int // what an unsigned level has too much
-	// levels writes the levels of a block of the file.
-	levels func(out *[256]int8, block []byte)
+	// levels writes the levels of a block of the file, signed where they have 8 bits.
+	levels func(out, block []byte)
 	// scales returns the halves of a block, the minimum's with the sign with which it is added.
 	scales func(block []byte) (scale, minimum uint16)
 	// integers returns those of group g.
@@ -93,43 +94,40 @@ var forms = map[tensor.DType]*form{
 	tensor.F32:  plainForm,
 	tensor.F16:  {size: 2},
 	tensor.BF16: {size: 2},
-	tensor.Q8_0: {bits: 8, groups: 1, terms: 32, scales: scaleFirst, levels: func(out *[256]int8, b []byte) {
-		for i, q := range b[2:34] {
-			out[i] = int8(q)
+	tensor.Q8_0: {bits: 8, groups: 1, terms: 32, scales: scaleFirst, levels: func(out, b []byte) {
+		copy(out, b[2:34])
+	}},
+	tensor.Q4_0: {bits: 4, groups: 1, terms: 32, offset: 8, scales: scaleFirst, levels: func(out, b []byte) { nibbles(out, b[2:18]) }},
+	tensor.Q4_1: {bits: 4, groups: 1, terms: 32, minimum: true, scales: scaleAndMinimum, levels: func(out, b []byte) { nibbles(out, b[4:20]) }},
+	tensor.Q5_0: {bits: 8, groups: 1, terms: 32, scales: scaleFirst, levels: func(out, b []byte) {
+		fifths(out, b[6:22], binary.LittleEndian.Uint32(b[2:]), 16)
+	}},
+	tensor.Q5_1: {bits: 8, groups: 1, terms: 32, minimum: true, scales: scaleAndMinimum, levels: func(out, b []byte) {
+		fifths(out, b[8:24], binary.LittleEndian.Uint32(b[4:]), 0)
+	}},
+	tensor.Q4_K: {bits: 4, groups: 8, terms: 32, minimum: true, nested: true, scales: scaleLessMinimum, integers: sixBits, levels: func(out, b []byte) {
+		for j := range 4 {
+			halfBytes(out[64*j:], out[64*j+32:], b[16+32*j:][:32])
 		}
 	}},
-	tensor.Q4_0: {bits: 4, groups: 1, terms: 32, offset: 8, scales: scaleFirst, levels: func(out *[256]int8, b []byte) { nibbles(out[:], b[2:18]) }},
-	tensor.Q4_1: {bits: 4, groups: 1, terms: 32, minimum: true, scales: scaleAndMinimum, levels: func(out *[256]int8, b []byte) { nibbles(out[:], b[4:20]) }},
-	tensor.Q5_0: {bits: 8, groups: 1, terms: 32, scales: scaleFirst, levels: func(out *[256]int8, b []byte) {
-		fifths(out[:], b[6:22], binary.LittleEndian.Uint32(b[2:]), 16)
-	}},
-	tensor.Q5_1: {bits: 8, groups: 1, terms: 32, minimum: true, scales: scaleAndMinimum, levels: func(out *[256]int8, b []byte) {
-		fifths(out[:], b[8:24], binary.LittleEndian.Uint32(b[4:]), 0)
-	}},
-	tensor.Q4_K: {bits: 4, groups: 8, terms: 32, minimum: true, nested: true, scales: scaleLessMinimum, integers: sixBits, levels: func(out *[256]int8, b []byte) {
-		for j := range 8 {
-			for i, q := range b[16+j/2*32:][:32] {
-				out[32*j+i] = int8(q >> (j % 2 * 4) & 15)
-			}
+	tensor.Q5_K: {bits: 8, groups: 8, terms: 32, minimum: true, nested: true, scales: scaleLessMinimum, integers: sixBits, levels: func(out, b []byte) {
+		for j := range 4 {
+			halfBytes(out[64*j:], out[64*j+32:], b[48+32*j:][:32])
 		}
-	}},
-	tensor.Q5_K: {bits: 8, groups: 8, terms: 32, minimum: true, nested: true, scales: scaleLessMinimum, integers: sixBits, levels: func(out *[256]int8, b []byte) {
-		for j := range 8 {
-			for i, q := range b[48+j/2*32:][:32] {
-				out[32*j+i] = int8(q>>(j%2*4)&15 | b[16+i]>>j&1<<4)
-			}
+		for i := range out {
+			out[i] |= b[16+i%32] >> (i / 32) & 1 << 4
 		}
 	}},
 	tensor.Q6_K: {
 		bits: 8, groups: 16, terms: 16, nested: true,
 		scales:   func(b []byte) (scale, minimum uint16) { return binary.LittleEndian.Uint16(b[208:]), 0 },
 		integers: func(b []byte, g int) (scale, minimum byte) { return b[192+g], 0 },
-		levels: func(out *[256]int8, b []byte) {
+		levels: func(out, b []byte) {
 			for h := range 2 {
 				for row := range 4 {
 					for i := range 32 {
 						low, high := b[64*h+row%2*32+i]>>(row/2*4)&15, b[128+32*h+i]>>(2*row)&3
-						out[128*h+32*row+i] = int8(low|high<<4) - 32
+						out[128*h+32*row+i] = low | high<<4 - 32
 					}
 				}
 			}
@@ -149,18 +147,24 @@ func scaleLessMinimum(b []byte) (scale, minimum uint16) {
 	return scale, minimum ^ 0x8000
 }
 
-// nibbles writes the levels of bytes whose low halves come first.
-func nibbles(out []int8, b []byte) {
-	for i, q := range b {
-		out[i], out[i+16] = int8(q&15), int8(q>>4)
+// nibbles writes the levels of a block of 32 whose bytes have the first 16 in their low halves.
+func nibbles(out, b []byte) { halfBytes(out, out[16:], b) }
+
+// halfBytes writes the low halves of bytes and the high ones, eight at a time.
+func halfBytes(low, high, b []byte) {
+	const half = 0x0f0f0f0f0f0f0f0f
+	for i := 0; i < len(b); i += 8 {
+		q := binary.LittleEndian.Uint64(b[i:])
+		binary.LittleEndian.PutUint64(low[i:], q&half)
+		binary.LittleEndian.PutUint64(high[i:], q>>4&half)
 	}
 }
 
 // fifths is nibbles with a fifth bit for each, less an offset.
-func fifths(out []int8, b []byte, high uint32, offset int8) {
+func fifths(out, b []byte, high uint32, offset byte) {
 	nibbles(out, b)
 	for i := range 32 {
-		out[i] = out[i] | int8(high>>i&1)<<4 - offset
+		out[i] = out[i] | byte(high>>i&1)<<4 - offset
 	}
 }
 
@@ -220,76 +224,146 @@ func (s *Stored) Fill(memory []byte, row StoredRow) error {
 
 // fillPanel packs panel j.
 func (s *Stored) fillPanel(j int, row StoredRow) error {
-	p, nr := s.panels[j], isa.nr
-	f := p.form
-	for c := range min(nr, s.rows-j*nr) {
-		d, src := row(j*nr + c)
-		switch {
-		case f == plainForm:
-			v, err := tensor.Tensor{DType: d, Shape: []int{s.cols}, Data: src}.Float32s()
+	nr := isa.nr
+	f, panel := s.panels[j].form, s.panels[j].data
+	rows := make([][]byte, min(nr, s.rows-j*nr))
+	types := make([]tensor.DType, len(rows))
+	for c := range rows {
+		types[c], rows[c] = row(j*nr + c)
+	}
+	switch {
+	case f == plainForm:
+		for c, src := range rows {
+			v, err := tensor.Tensor{DType: types[c], Shape: []int{s.cols}, Data: src}.Float32s()
 			if err != nil {
 				return fmt.Errorf("row %d: %w", j*nr+c, err)
 			}
-			out := floats(p.data)
+			out := floats(panel)
 			for k, x := range v {
 				out[k*nr+c] = x
 			}
-		case f.bits == 0:
-			out := words16(p.data)
-			for k := range s.cols {
-				out[k*nr+c] = binary.LittleEndian.Uint16(src[2*k:])
+		}
+	case f.bits == 0:
+		fillWords(panel, rows, s.cols)
+	default:
+		size := types[0].Size()
+		levels := make([]byte, nr*maxBlock)
+		for i := range s.cols / (f.groups * f.terms) {
+			for c, src := range rows {
+				if !f.fillHeads(panel, src[i*size:][:size], c) {
+					return fmt.Errorf("row %d: the scale or the minimum of block %d is not finite", j*nr+c, i)
+				}
+				f.levels(levels[c*maxBlock:][:f.groups*f.terms], src[i*size:][:size])
 			}
-		default:
-			if err := f.fillColumn(p.data, d, src, c); err != nil {
-				return fmt.Errorf("row %d: %w", j*nr+c, err)
-			}
+			f.fillLevels(panel, levels)
+			panel = panel[f.blockBytes(nr):]
 		}
 	}
 	return nil
 }
 
-// fillColumn packs the blocks of a row into column c of a panel.
-func (f *form) fillColumn(panel []byte, d tensor.DType, src []byte, c int) error {
+// fillWords writes rows of cols numbers of two bytes to a panel, four terms of four columns at a time.
+func fillWords(panel []byte, rows [][]byte, cols int) {
 	nr := isa.nr
-	var levels [256]int8
-	at, shift, step := c, 0, nr // of a level in a term, and to the next term
-	if f.bits == 4 {
-		at, shift, step = c%(nr/2), c/(nr/2)*4, nr/2
+	whole := cols &^ 3
+	if len(rows)%4 != 0 {
+		whole = 0
 	}
-	for i := 0; len(src) > 0; i++ {
-		b := src[:d.Size()]
-		src = src[d.Size():]
-		scale, minimum := f.scales(b)
-		if scale&0x7c00 == 0x7c00 || minimum&0x7c00 == 0x7c00 {
-			return fmt.Errorf("the scale or the minimum of block %d is not finite", i)
+	for c := 0; c+4 <= len(rows) && whole > 0; c += 4 {
+		for k := 0; k < whole; k += 4 {
+			var a [4]uint64
+			for i := range a {
+				a[i] = binary.LittleEndian.Uint64(rows[c+i][2*k:])
+			}
+			for i := range 2 {
+				t := (a[i]>>32 ^ a[i+2]) & 0x00000000ffffffff
+				a[i], a[i+2] = a[i]^t<<32, a[i+2]^t
+			}
+			for i := 0; i < 4; i += 2 {
+				t := (a[i]>>16 ^ a[i+1]) & 0x0000ffff0000ffff
+				a[i], a[i+1] = a[i]^t<<16, a[i+1]^t
+			}
+			for i, x := range a {
+				binary.LittleEndian.PutUint64(panel[2*((k+i)*nr+c):], x)
+			}
 		}
-		head := words16(panel[:f.headBytes(nr)])
-		head[c] = scale
+	}
+	for c, src := range rows {
+		for k := whole; k < cols; k++ {
+			words16(panel)[k*nr+c] = binary.LittleEndian.Uint16(src[2*k:])
+		}
+	}
+}
+
+// maxBlock is the most terms of a block.
+const maxBlock = 256
+
+// fillHeads writes the scales of a block of the file to column c of a panel's block. It reports whether they
+// are finite.
+func (f *form) fillHeads(panel, block []byte, c int) bool {
+	nr := isa.nr
+	scale, minimum := f.scales(block)
+	head := words16(panel[:f.headBytes(nr)])
+	head[c] = scale
+	if f.minimum {
+		head[nr+c] = minimum
+	}
+	panel = panel[f.headBytes(nr):]
+	for g := 0; f.nested && g < f.groups; g++ {
+		scale, minimum := f.integers(block, g)
+		panel[c] = scale
 		if f.minimum {
-			head[nr+c] = minimum
+			panel[nr+c] = minimum
 		}
-		panel = panel[f.headBytes(nr):]
-		f.levels(&levels, b)
-		for g := range f.groups {
-			if f.nested {
-				scale, minimum := f.integers(b, g)
-				panel[c] = scale
-				if f.minimum {
-					panel[nr+c] = minimum
-				}
-			}
-			out := panel[f.groupHead(nr):]
-			for k, q := range levels[g*f.terms:][:f.terms] {
-				if f.bits == 4 {
-					out[k*step+at] |= byte(q) << shift
-				} else {
-					out[k*step+at] = byte(q)
-				}
-			}
-			panel = panel[f.groupBytes(nr):]
-		}
+		panel = panel[f.groupBytes(nr):]
 	}
-	return nil
+	const exponent = 0x7c00
+	return scale&exponent != exponent && minimum&exponent != exponent
+}
+
+// fillLevels writes the levels of a block, a row of maxBlock for each column, to a panel's block: eight
+// terms of eight columns at a time.
+func (f *form) fillLevels(panel, levels []byte) {
+	nr := isa.nr
+	width := f.levelBytes(nr) // of a term
+	panel = panel[f.headBytes(nr):]
+	var square [8]uint64
+	for g := range f.groups {
+		out := panel[f.groupHead(nr):]
+		for k := 0; k < f.terms; k += 8 {
+			for c := 0; c < width; c += 8 {
+				for i := range square {
+					at := (c+i)*maxBlock + g*f.terms + k
+					square[i] = binary.LittleEndian.Uint64(levels[at:])
+					if f.bits == 4 {
+						square[i] |= binary.LittleEndian.Uint64(levels[at+width*maxBlock:]) << 4
+					}
+				}
+				transposeBytes(&square)
+				for i, x := range square {
+					binary.LittleEndian.PutUint64(out[(k+i)*width+c:], x)
+				}
+			}
+		}
+		panel = panel[f.groupBytes(nr):]
+	}
+}
+
+// transposeBytes exchanges byte j of word i with byte i of word j: halves of the square first, then of its
+// quarters.
+func transposeBytes(a *[8]uint64) {
+	for i := range 4 {
+		t := (a[i]>>32 ^ a[i+4]) & 0x00000000ffffffff
+		a[i], a[i+4] = a[i]^t<<32, a[i+4]^t
+	}
+	for _, i := range [4]int{0, 1, 4, 5} {
+		t := (a[i]>>16 ^ a[i+2]) & 0x0000ffff0000ffff
+		a[i], a[i+2] = a[i]^t<<16, a[i+2]^t
+	}
+	for i := 0; i < 8; i += 2 {
+		t := (a[i]>>8 ^ a[i+1]) & 0x00ff00ff00ff00ff
+		a[i], a[i+1] = a[i]^t<<8, a[i+1]^t
+	}
 }
 
 // floats and words16 see bytes as such numbers.
@@ -319,13 +393,15 @@ func Bytes(x []float32) []byte {
 //
 //	w(k, j) = level(k, j)*scale[j]    or with a minimum (level(k, j)*scale[j]) + minimum[j], each step rounded
 //
-// for k < terms and j < nr.
+// for k < terms and j < nr. To widen is dst(k, j) = w(k, j), to chain dst(j) = fma(x(k), w(k, j), dst(j)), k
+// ascending. Chains of plain numbers have neither scale nor minimum.
 type levelArgs struct {
 	levels unsafe.Pointer
-	dst    unsafe.Pointer // terms×nr numbers
+	dst    unsafe.Pointer // terms×nr numbers: widened; or nr of them: sums that chains go on with
+	x      unsafe.Pointer // terms numbers: what a chain multiplies with
 	terms  int
 	nr     int // of the tile: what plain Go must be told
-	// minimum is 1 where there is one.
+	// hasMinimum is 1 where there is one.
 	hasMinimum int
 	table      [16]float32 // the numbers of the levels of 4 bits
 	scale      [maxNR]float32
@@ -361,7 +437,8 @@ func (p *storedPanel) widen(s *scratch, dst []float32, k0, kn int) {
 // each calls do for every group of the terms k0 to k0+kn, with its arguments but dst; k counts from k0.
 func (f *form) each(s *scratch, panel []byte, k0, kn int, do func(t *levelArgs, k int)) {
 	nr := isa.nr
-	t := &s.levels // calls through a table let their arguments escape
+	t, n, m := &s.levels[0], &s.levels[1], &s.levels[2] // calls through a table let their arguments escape
+	n.nr, n.terms, m.nr, m.terms = nr, 1, nr, 1
 	t.nr, t.hasMinimum = nr, 0
 	if f.minimum {
 		t.hasMinimum = 1
@@ -370,29 +447,28 @@ func (f *form) each(s *scratch, panel []byte, k0, kn int, do func(t *levelArgs, 
 		t.table[q] = float32(q - f.offset)
 	}
 	block := f.groups * f.terms
-	var scale, minimum [maxNR]float32 // of the block
+	scale, minimum := &t.scale, &t.minimum // of the block
+	if f.nested {
+		scale, minimum = &n.scale, &m.scale
+	}
 	for k := k0; k < k0+kn; k += f.terms {
 		b := panel[k/block*f.blockBytes(nr):]
 		g := k % block / f.terms
 		if g == 0 || k == k0 {
 			head := words16(b[:f.headBytes(nr)])
-			isa.halves(t.scale[:nr], head[:nr])
+			isa.halves(scale[:nr], head[:nr])
 			if f.minimum {
-				isa.halves(t.minimum[:nr], head[nr:])
-			}
-			if f.nested {
-				scale, minimum = t.scale, t.minimum
+				isa.halves(minimum[:nr], head[nr:])
 			}
 		}
 		b = b[f.headBytes(nr)+g*f.groupBytes(nr):]
 		if f.nested {
-			for j, x := range b[:nr] {
-				t.scale[j] = scale[j] * float32(int8(x))
-			}
+			// The integers are levels themselves, of one term, with the block's halves as scales.
+			n.levels, n.dst = unsafe.Pointer(&b[0]), unsafe.Pointer(&t.scale)
+			isa.widen8(n)
 			if f.minimum {
-				for j, x := range b[nr : 2*nr] {
-					t.minimum[j] = minimum[j] * float32(x)
-				}
+				m.levels, m.dst = unsafe.Pointer(&b[nr]), unsafe.Pointer(&t.minimum)
+				isa.widen8(m)
 			}
 		}
 		t.levels, t.terms = unsafe.Pointer(&b[f.groupHead(nr)]), f.terms
@@ -419,6 +495,59 @@ func (s *Stored) pack(p *Packed, w *scratch, piece, j0, j1 int, transposed bool,
 			packRows(p.panel(piece, j), Dense(dst, kn, nr), 0, kn, 0, cn, nr, 0, p.fmt)
 		}
 	}
+}
+
+// multiplyRow computes y = x·Wᵀ (+ residual) for one row, in float32: each number is read as it is
+// stored, widened in a register and multiplied there.
+func (s *Stored) multiplyRow(y, x, residual []float32) {
+	const group = 4 // panels of a task
+	parallel.For(spans(len(s.panels), group), func(task int) {
+		w := borrow()
+		defer w.giveBack()
+		sum, total := w.buf(0, isa.nr), w.buf(1, isa.nr)
+		for j := task * group; j < min(len(s.panels), (task+1)*group); j++ {
+			clear(total)
+			k0 := 0
+			for _, k1 := range numeric.Cuts(s.cols) {
+				clear(sum)
+				s.panels[j].chain(w, sum, x[k0:k1], k0)
+				isa.add(total, total, sum)
+				k0 = k1
+			}
+			out := y[j*isa.nr : min(len(y), (j+1)*isa.nr)]
+			copy(out, total)
+			if residual != nil {
+				isa.add(out, out, residual[j*isa.nr:][:len(out)])
+			}
+		}
+	})
+}
+
+// chain goes on with the chains of a panel's columns, sum, over the terms of x, from term k0 on.
+func (p *storedPanel) chain(s *scratch, sum, x []float32, k0 int) {
+	nr, f := isa.nr, p.form
+	if f.bits == 0 {
+		t := &s.levels[0]
+		t.levels, t.dst, t.x = unsafe.Pointer(&p.data[k0*nr*f.size]), unsafe.Pointer(&sum[0]), unsafe.Pointer(&x[0])
+		t.terms, t.nr = len(x), nr
+		switch f {
+		case plainForm:
+			isa.chainFloats(t)
+		case forms[tensor.BF16]:
+			isa.chainBF16s(t)
+		default:
+			isa.chainHalves(t)
+		}
+		return
+	}
+	f.each(s, p.data, k0, len(x), func(t *levelArgs, k int) {
+		t.dst, t.x = unsafe.Pointer(&sum[0]), unsafe.Pointer(&x[k])
+		if f.bits == 4 {
+			isa.chain4(t)
+		} else {
+			isa.chain8(t)
+		}
+	})
 }
 
 // across writes rows r0 to r0+rn, which are whole panels but for the matrix's last, from column

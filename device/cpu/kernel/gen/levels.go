@@ -7,6 +7,11 @@ var levelSignatures = []signature{
 	{"bf16s", "dst []float32, x []uint16", "", "primitives.bf16s"},
 	{"widen4", "t *levelArgs", "", "primitives.widen4"},
 	{"widen8", "t *levelArgs", "", "primitives.widen8"},
+	{"chain4", "t *levelArgs", "", "primitives.chain4"},
+	{"chain8", "t *levelArgs", "", "primitives.chain8"},
+	{"chainHalves", "t *levelArgs", "", "primitives.chainHalves"},
+	{"chainBF16s", "t *levelArgs", "", "primitives.chainBF16s"},
+	{"chainFloats", "t *levelArgs", "", "primitives.chainFloats"},
 }
 
 // levels writes what widens stored numbers.
@@ -18,6 +23,14 @@ func (a *asm) levels() {
 	})
 	a.widen(4)
 	a.widen(8)
+	a.chainLevels(4)
+	a.chainLevels(8)
+	a.chain("Halves", 2, func(at, r string) { a.line("VCVTPH2PS %s, %s", at, r) })
+	a.chain("BF16s", 2, func(at, r string) {
+		a.line("VPMOVZXWD %s, %s", at, r)
+		a.line("VPSLLD $16, %s, %s", r, r)
+	})
+	a.chain("Floats", 4, func(at, r string) { a.line("VMOVUPS %s, %s", at, r) })
 }
 
 // text writes the head of a function.
@@ -63,6 +76,68 @@ func (a *asm) widen(bits int) {
 		a.line("RET")
 	}
 	a.WriteByte('\n')
+}
+
+// chainLevels writes the chains over levels of so many bits.
+func (a *asm) chainLevels(bits int) {
+	a.text(fmt.Sprintf("chain%d", bits), "t *levelArgs", 8)
+	a.levelsBegin(bits)
+	a.chainBegin()
+	a.line("CMPQ levelArgs_hasMinimum(CX), $0")
+	a.line("JNE minimum")
+	for _, name := range []string{"plain", "minimum"} {
+		a.label(name)
+		a.level(bits, name == "minimum")
+		a.chainTurn(name)
+	}
+	a.WriteByte('\n')
+}
+
+// chain writes the chains over plain numbers of so many bytes.
+func (a *asm) chain(name string, size int, load func(at, r string)) {
+	a.text("chain"+name, "t *levelArgs", 8)
+	a.line("MOVQ t+0(FP), CX")
+	a.line("MOVQ levelArgs_levels(CX), SI")
+	a.line("MOVQ levelArgs_terms(CX), DX")
+	a.chainBegin()
+	a.label("loop")
+	for h := range 2 {
+		load(fmt.Sprintf("%d(SI)", size*a.width*h), fmt.Sprintf("%s%d", a.reg, h))
+	}
+	a.line("ADDQ $%d, SI", 2*size*a.width)
+	a.chainTurn("loop")
+	a.WriteByte('\n')
+}
+
+// chainBegin loads the sums into registers 8 and 9.
+func (a *asm) chainBegin() {
+	a.line("MOVQ levelArgs_x(CX), R8")
+	a.line("MOVQ levelArgs_dst(CX), DI")
+	for h := range 2 {
+		a.line("VMOVUPS %d(DI), %s%d", 4*a.width*h, a.reg, 8+h)
+	}
+}
+
+// chainTurn adds the term in registers 0 and 1 times its x, and goes back to the loop, or stores the sums.
+func (a *asm) chainTurn(loop string) {
+	if !a.wide() {
+		a.line("VBROADCASTSS (R8), Y10")
+	}
+	for h := range 2 {
+		if a.wide() {
+			a.line("VFMADD231PS.BCST (R8), Z%d, Z%d", h, 8+h)
+		} else {
+			a.line("VFMADD231PS Y10, Y%d, Y%d", h, 8+h)
+		}
+	}
+	a.line("ADDQ $4, R8")
+	a.line("DECQ DX")
+	a.line("JNE %s", loop)
+	for h := range 2 {
+		a.line("VMOVUPS %s%d, %d(DI)", a.reg, 8+h, 4*a.width*h)
+	}
+	a.line("VZEROUPPER")
+	a.line("RET")
 }
 
 // levelsBegin loads the arguments: registers 2 and 3 are the scales, 4 and 5 the minima, 6 and 7 what
