@@ -25,7 +25,17 @@ type tokenFinder struct {
 	// byFirst lists the tokens of each first byte, longest first.
 	byFirst [256][]foundToken
 	firsts  []byte // those that have any
+	many    [256]*tokenIndex
 }
+
+// tokenIndex finds tokens with one first byte, of which there are too many to look
+// at each: Gemma has 6,000 that begin with <.
+type tokenIndex struct {
+	lengths []int // in bytes, longest first
+	byText  map[string]foundToken
+}
+
+const manyTokens = 32
 
 type foundToken struct {
 	text  string
@@ -44,14 +54,38 @@ func newTokenFinder(list []foundToken) *tokenFinder {
 		}
 		f.byFirst[c] = append(f.byFirst[c], t)
 	}
-	for _, l := range f.byFirst {
+	for c, l := range f.byFirst {
 		slices.SortStableFunc(l, func(a, b foundToken) int { return len(b.text) - len(a.text) })
+		if len(l) <= manyTokens {
+			continue
+		}
+		x := &tokenIndex{byText: map[string]foundToken{}}
+		for _, t := range l {
+			if n := len(x.lengths); n == 0 || x.lengths[n-1] > len(t.text) {
+				x.lengths = append(x.lengths, len(t.text))
+			}
+			if _, again := x.byText[t.text]; !again {
+				x.byText[t.text] = t
+			}
+		}
+		f.many[c] = x
 	}
 	return f
 }
 
 // at returns the longest token that starts at s[i].
 func (f *tokenFinder) at(s string, i int) (foundToken, bool) {
+	if x := f.many[s[i]]; x != nil {
+		for _, n := range x.lengths {
+			if i+n > len(s) {
+				continue
+			}
+			if t, ok := x.byText[s[i:i+n]]; ok {
+				return t, true
+			}
+		}
+		return foundToken{}, false
+	}
 	for _, t := range f.byFirst[s[i]] {
 		if strings.HasPrefix(s[i:], t.text) {
 			return t, true

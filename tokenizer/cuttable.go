@@ -19,7 +19,7 @@ func newCutTable(m *bpe, f *fastBPE) *cutTable {
 			continue
 		}
 		made[id] = true
-		b = appendTokenBytes(b[:0], m.vocab.tokens[id])
+		b = f.appendText(b[:0], m.vocab.tokens[id])
 		for i := 1; i < len(b); i++ {
 			if i >= 2 && i+2 <= len(b) {
 				q := cutQuad(uint32(b[i-2]) | uint32(b[i-1])<<8 | uint32(b[i])<<16 | uint32(b[i+1])<<24)

@@ -93,7 +93,7 @@ func (t *Tokenizer) encodePieces(text string) (e Encoding, err error) {
 // encodeTiled encodes text where the bytes of the tokens are the bytes of the
 // text, one after another, so that their lengths give the offsets.
 func (t *Tokenizer) encodeTiled(text string) (e Encoding, ok bool) {
-	if t.fast == nil || len(t.fast.lacks) > 0 {
+	if t.fast == nil || len(t.fast.lacks) > 0 || t.fast.space.mark != "" {
 		return e, false
 	}
 	if t.fast.nfc {

@@ -17,6 +17,7 @@ type Encoder struct {
 	window  window
 	merging merging
 	merges  longMerge
+	symbols []token
 	text    []byte
 	nextRaw []int
 	nextNor []int
@@ -73,16 +74,17 @@ func (e *Encoder) AppendEncode(dst []int32, text string) ([]int32, error) {
 // all encodes text, or finds that it is invalid.
 func (e *Encoder) all(dst []int32, text string) []int32 {
 	if e.f.raw == nil {
-		return e.normalized(dst, text)
+		return e.normalized(dst, text, true)
 	}
 	e.nextRaw = e.f.raw.each(text, e.nextRaw,
-		func(start, end int) { dst = e.normalized(dst, text[start:end]) },
+		func(start, end int) { dst = e.normalized(dst, text[start:end], start == 0) },
 		func(id int32) { dst = append(dst, id) })
 	return dst
 }
 
-// normalized encodes text between the added tokens that are found as they are.
-func (e *Encoder) normalized(dst []int32, text string) []int32 {
+// normalized encodes text between the added tokens that are found as they are;
+// first tells that it is the text's start.
+func (e *Encoder) normalized(dst []int32, text string, first bool) []int32 {
 	if e.f.nfc {
 		var ok bool
 		if text, ok = composeText(text); !ok {
@@ -90,11 +92,21 @@ func (e *Encoder) normalized(dst []int32, text string) []int32 {
 			return dst
 		}
 	}
+	segment := e.segment
+	if e.f.space.mark != "" {
+		if !utf8.ValidString(text) {
+			e.window.invalid = true
+			return dst
+		}
+		segment = func(dst []int32, text string, i, end int) []int32 {
+			return e.marked(dst, text[i:end], first && i == 0)
+		}
+	}
 	if e.f.norm == nil {
-		return e.segment(dst, text, 0, len(text))
+		return segment(dst, text, 0, len(text))
 	}
 	e.nextNor = e.f.norm.each(text, e.nextNor,
-		func(start, end int) { dst = e.segment(dst, text, start, end) },
+		func(start, end int) { dst = segment(dst, text, start, end) },
 		func(id int32) { dst = append(dst, id) })
 	return dst
 }
@@ -105,7 +117,8 @@ func (e *Encoder) segment(dst []int32, s string, i, end int) []int32 {
 	f := e.f
 	w := &e.window
 	if f.kind == kindSplits {
-		if w.invalid = !utf8.ValidString(s[i:end]); w.invalid {
+		if !utf8.ValidString(s[i:end]) {
+			w.invalid = true
 			return dst
 		}
 		return e.split(dst, s[i:end], f.cuts)
@@ -231,12 +244,17 @@ func (e *Encoder) longWord(dst []int32, s string) []int32 {
 		dst = e.cut(dst, e.known(s))
 	}
 	if len(s) <= maxLong {
-		e.long.put(s, dst[n:])
+		e.keep(s, dst[n:])
 	}
+	return dst
+}
+
+// keep lets the cache hold the ids of a longer word.
+func (e *Encoder) keep(s string, ids []int32) {
+	e.long.put(s, ids)
 	if max(len(e.long.text.full), len(e.long.ids.full)) > maxLongBlocks {
 		e.tiny, e.cache, e.long = tinyCache{}, wordCache{}, longCache{}
 	}
-	return dst
 }
 
 // known returns s without the bytes that have no id.
@@ -265,7 +283,17 @@ func (e *Encoder) part(dst []int32, s string) []int32 {
 	if len(s) <= maxShort {
 		return e.shortWordOf(dst, s, cutPart)
 	}
-	return e.bpe(dst, s, false)
+	if e.f.space.mark == "" || len(s) > maxLong {
+		return e.bpe(dst, s, false)
+	}
+	// These are words, as nothing else cuts the text.
+	if ids, ok := e.long.get(s); ok {
+		return append(dst, ids...)
+	}
+	n := len(dst)
+	dst = e.bpe(dst, s, false)
+	e.keep(s, dst[n:])
+	return dst
 }
 
 // encodeShort encodes a word that the caches lack.
@@ -290,6 +318,9 @@ func (e *Encoder) bpe(dst []int32, s string, whole bool) []int32 {
 	s = e.known(s)
 	if len(s) > maxMergeShort {
 		return e.merges.appendIDs(dst, s, mergeWindow)
+	}
+	if f.space.mark != "" {
+		return e.mergeCodePoints(dst, s)
 	}
 	return e.mergeShort(dst, s)
 }

@@ -7,7 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// fastBPE encodes byte-level BPE without pieces, offsets or GPT-2's alphabet.
+// fastBPE encodes byte-level BPE without pieces, offsets or GPT-2's alphabet, and
+// the BPE of SentencePiece (see spaceMark).
 // It stands for a tokenizer whose pre-tokenizer it knows; Encode remains the
 // definition.
 type fastBPE struct {
@@ -15,6 +16,7 @@ type fastBPE struct {
 	kind    kind
 	cuts    []splitOn            // where kind is kindSplits: one after another
 	spaces  [maxSpaces + 1]int32 // of kindNeoX: the tokens of runs of spaces
+	space   spaceMark
 	nfc     bool
 	ids     [256]int32  // of the single bytes
 	lacks   []byte      // bytes of text that have no id
@@ -30,6 +32,9 @@ type fastBPE struct {
 	raw     *finderPlan // nil for none
 	norm    *finderPlan
 	model   *bpe
+
+	symbols    func(dst []token, s string) []token   // what a text starts as
+	appendText func(dst []byte, token string) []byte // the text of a token
 }
 
 // newFastBPE returns nil if t needs the general way.
@@ -39,21 +44,12 @@ func newFastBPE(t *Tokenizer) *fastBPE {
 		return nil
 	}
 	f := &fastBPE{t: t, model: m}
-	switch n := onlyNormalizer(t.normalizer).(type) {
-	case nil:
-	case normalForm:
-		if n != (normalForm{compose: true}) {
+	if f.space, ok = spaceMarkOf(t); ok {
+		if t.normalizer != nil && t.normFinder != nil {
 			return nil
 		}
-		f.nfc = true
-	default:
+	} else if !f.takeWords() {
 		return nil
-	}
-	if f.kind, ok = kindOf(t.pre); !ok {
-		if f.cuts, ok = splitsOf(t.pre); !ok {
-			return nil
-		}
-		f.kind = kindSplits
 	}
 	if f.raw, ok = newFinderPlan(t.rawFinder); !ok {
 		return nil
@@ -61,13 +57,36 @@ func newFastBPE(t *Tokenizer) *fastBPE {
 	if f.norm, ok = newFinderPlan(t.normFinder); !ok {
 		return nil
 	}
-	if f.norm != nil {
+	if f.norm != nil && f.space.mark == "" {
 		f.takeSpaces(f.norm)
 	}
 	if !f.fillMerges() {
 		return nil
 	}
 	return f
+}
+
+// takeWords takes what cuts a text into words of a byte-level tokenizer; false if
+// it does not know how.
+func (f *fastBPE) takeWords() bool {
+	f.space = spaceMark{}
+	t := f.t
+	switch n := onlyNormalizer(t.normalizer).(type) {
+	case nil:
+	case normalForm:
+		if n != (normalForm{compose: true}) {
+			return false
+		}
+		f.nfc = true
+	default:
+		return false
+	}
+	var ok bool
+	if f.kind, ok = kindOf(t.pre); !ok {
+		f.kind = kindSplits
+		f.cuts, ok = splitsOf(t.pre)
+	}
+	return ok
 }
 
 // kindOf returns the kind of words that pre cuts text into, up to the change of
@@ -149,27 +168,23 @@ func (f *fastBPE) takeSpaces(p *finderPlan) {
 	p.needles = slices.DeleteFunc(p.needles, func(s string) bool { return s[0] == ' ' })
 }
 
-// fillMerges translates the model to bytes; false if it is not byte-level, or
-// too large for the packed table.
+// fillMerges translates the model; false if it is of another kind, or too large
+// for the packed table.
 func (f *fastBPE) fillMerges() bool {
 	m := f.model
 	if len(m.vocab.tokens) > 1<<mergeIDBits || m.merges >= 1<<mergeRankBits {
 		return false
 	}
-	if m.unk != noUnknown || m.byteFallback {
-		return false
-	}
-	for b := range f.ids {
-		id, ok := m.vocab.id(string(byteChar[b]))
-		if !ok {
-			// The reference drops what a vocabulary lacks, unless there is an
-			// unknown token. No text has bytes such as 0xFF.
-			id = -1
-			if need, _, _ := utf8Lead(byte(b)); need > 0 || b < 0xC0 {
-				f.lacks = append(f.lacks, byte(b))
-			}
+	f.symbols, f.appendText = f.bytes, appendTokenBytes
+	known := f.fillBytes
+	if f.space.mark != "" {
+		f.symbols, known = f.codePoints, f.fillCodePoints
+		f.appendText = func(dst []byte, s string) []byte {
+			return append(dst, strings.ReplaceAll(s, f.space.mark, " ")...)
 		}
-		f.ids[b] = id
+	}
+	if !known() {
+		return false
 	}
 	f.results = make([]int32, m.merges)
 	f.merges = newMergeTable(m.pairs.count)
@@ -218,13 +233,34 @@ func (f *fastBPE) fillMerges() bool {
 	return true
 }
 
+// fillBytes fills ids; false if m is not byte-level.
+func (f *fastBPE) fillBytes() bool {
+	m := f.model
+	if m.unk != noUnknown || m.byteFallback {
+		return false
+	}
+	for b := range f.ids {
+		id, ok := m.vocab.id(string(byteChar[b]))
+		if !ok {
+			// The reference drops what a vocabulary lacks, unless there is an
+			// unknown token. No text has bytes such as 0xFF.
+			id = -1
+			if need, _, _ := utf8Lead(byte(b)); need > 0 || b < 0xC0 {
+				f.lacks = append(f.lacks, byte(b))
+			}
+		}
+		f.ids[b] = id
+	}
+	return true
+}
+
 // isSpaces tells a run of spaces that is an added token.
 func (f *fastBPE) isSpaces(s string) bool {
 	return f.kind == kindNeoX && len(s) > 1 && s[0] == ' ' && s[1] == ' '
 }
 
-// symbols appends the bytes of s, all of which have an id.
-func (f *fastBPE) symbols(dst []token, s string) []token {
+// bytes appends the tokens of the bytes of s, all of which have an id.
+func (f *fastBPE) bytes(dst []token, s string) []token {
 	for i := range len(s) {
 		dst = append(dst, token{f.ids[s[i]], span{i, i + 1}})
 	}

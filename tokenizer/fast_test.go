@@ -84,7 +84,7 @@ func TestFast(t *testing.T) {
 		e := tok.NewEncoder()
 		for range rounds {
 			s := randomText(rng, rng.IntN(3000))
-			if rng.IntN(3) == 0 {
+			for range rng.IntN(3) {
 				i := rng.IntN(len(s) + 1)
 				s = s[:i] + []string{"<|endoftext|>", "<|endoftext|>  ", "\xff", "\xe6\xbc", "<|pad|>"}[rng.IntN(5)] + s[i:]
 			}

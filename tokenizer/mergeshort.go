@@ -21,6 +21,30 @@ func (e *Encoder) mergeShort(dst []int32, s string) []int32 {
 		next[i-1], prev[i] = uint8(i), uint8(i-1)
 		order[i-1] = orderOf(f.first[uint32(s[i-1])<<8|uint32(s[i])], uint8(i-1))
 	}
+	return e.mergeList(dst, n)
+}
+
+// mergeCodePoints merges the code points of s, a short text.
+func (e *Encoder) mergeCodePoints(dst []int32, s string) []int32 {
+	m := &e.merging
+	e.symbols = e.f.codePoints(e.symbols[:0], s)
+	for i, t := range e.symbols {
+		m.ids[i] = uint32(t.id)
+		if i > 0 {
+			m.next[i-1], m.prev[i] = uint8(i), uint8(i-1)
+			m.order[i-1] = orderOf(e.f.merges.get(m.ids[i-1], m.ids[i]), uint8(i-1))
+		}
+	}
+	if len(e.symbols) == 0 {
+		return dst
+	}
+	return e.mergeList(dst, len(e.symbols))
+}
+
+// mergeList merges the n ids that stand in e.merging.
+func (e *Encoder) mergeList(dst []int32, n int) []int32 {
+	f, m := e.f, &e.merging
+	ids, order, next, prev := &m.ids, &m.order, &m.next, &m.prev
 	next[n-1] = uint8(n)
 	for i := n - 1; i < n+3; i++ {
 		order[i] = orderNone

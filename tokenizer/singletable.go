@@ -1,5 +1,7 @@
 package tokenizer
 
+import "unicode/utf8"
+
 // singleTable holds the words of up to maxSingle bytes that are one token: an
 // open hash table that is filled once and shared by all encoders.
 type singleTable struct {
@@ -71,6 +73,13 @@ func (f *fastBPE) fillSingles() {
 			madeAt[id] = -1
 		}
 	}
+	if f.space.mark != "" {
+		for id, s := range v.tokens {
+			if _, n := utf8.DecodeRuneInString(s); n == len(s) && s != " " {
+				madeAt[id] = -1
+			}
+		}
+	}
 	var b []byte
 	for rank, part := range f.parts {
 		id := f.results[rank]
@@ -78,7 +87,7 @@ func (f *fastBPE) fillSingles() {
 			continue
 		}
 		madeAt[id] = int32(rank)
-		b = appendTokenBytes(b[:0], v.tokens[id])
+		b = f.appendText(b[:0], v.tokens[id])
 		if len(b) <= maxSingle && id < 1<<singleIDBits {
 			k0, k1 := shortKey(string(b))
 			f.singles.put(k0, k1, id)
