@@ -243,6 +243,49 @@ func TestWriteRead(t *testing.T) {
 	}
 }
 
+// TestColumns: what another reader finds of the columns that were written, without reading values.
+func TestColumns(t *testing.T) {
+	var b bytes.Buffer
+	w := parquet.NewWriter(&b)
+	long := strings.Repeat("x", 3<<20)
+	for _, line := range []string{
+		`{"id":"b","text":"` + long + `"}`,
+		`{"id":"a","text":"` + long + `","source":"s","version":"` + long[:300] + `"}`,
+		`{"id":"c","text":"","source":"r","version":"v"}`,
+	} {
+		if _, err := io.WriteString(w, line+"\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := pq.OpenFile(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups := f.Metadata().RowGroups
+	if len(groups) != 1 || f.NumRows() != 3 {
+		t.Fatalf("%d row groups of %d rows, want 1 of 3", len(groups), f.NumRows())
+	}
+	for name, want := range map[string]struct {
+		null        int64
+		least, most string
+	}{
+		"id": {0, "a", "c"}, "text": {}, "source": {1, "r", "s"}, "added": {null: 3},
+		"version": {null: 1}, // of a long value the bounds say nothing
+	} {
+		c, ok := f.Schema().Lookup(name)
+		if !ok {
+			t.Fatalf("there is no column %s", name)
+		}
+		m := groups[0].Columns[c.ColumnIndex].MetaData
+		if s := m.Statistics; m.NumValues != 3 || s.NullCount != want.null || string(s.MinValue) != want.least || string(s.MaxValue) != want.most {
+			t.Errorf("%s: %d values, %d of them null, from %q to %q; want 3, %+v", name, m.NumValues, s.NullCount, s.MinValue, s.MaxValue, want)
+		}
+	}
+}
+
 func TestWriterRefuses(t *testing.T) {
 	for _, line := range []string{`{"id":"a"}`, `no json`, `{"id":1,"text":"x"}`} {
 		w := parquet.NewWriter(io.Discard)

@@ -2,56 +2,161 @@ package parquet
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
-	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/zstd"
+	"github.com/klauspost/compress/zstd"
 
 	"olmo/data"
 )
 
-// document is the schema of the files that are written. It does not depend on
+// Writing is our own, since it needs one type of value and no nesting, where the library's writer
+// is 3.6 MB of the program. The format is apache/parquet-format 2.11: parquet.thrift, Encodings.md.
+
+const (
+	// groupBytes is how much text a row group holds: what a reader of whole row
+	// groups must keep in memory.
+	groupBytes = 64 << 20
+	// pageBytes is what a page holds before it is packed; a longer value has one of its own.
+	pageBytes = 1 << 20
+	// boundBytes is the longest value that is kept as the least or the greatest of a column: of
+	// longer ones they serve no reader and are as long as texts are.
+	boundBytes = 256
+)
+
+// newColumns are the columns of the files that are written. They do not depend on
 // the documents, so that any number of files can be read as one set. metadata
 // and attributes are JSON: their members differ from document to document.
-type document struct {
-	ID         string  `parquet:"id"`
-	Text       string  `parquet:"text"`
-	Source     *string `parquet:"source,optional,dict"`
-	Added      *string `parquet:"added,optional"`
-	Created    *string `parquet:"created,optional"`
-	Version    *string `parquet:"version,optional,dict"`
-	Metadata   *string `parquet:"metadata,optional"`
-	Attributes *string `parquet:"attributes,optional"`
+func newColumns() []*column {
+	all := make([]*column, len(columnNames))
+	for i, name := range columnNames {
+		all[i] = &column{name: name, optional: i >= 2, bounded: true}
+	}
+	return all
 }
 
-// groupBytes is how much text a row group holds: what a reader of whole row
-// groups must keep in memory.
-const groupBytes = 64 << 20
+// columnNames are the members that have a column of their own; all but the first two may be absent.
+var columnNames = []string{"id", "text", "source", "added", "created", "version", "metadata", "attributes"}
+
+// column is a column of the row group in work: the page that has begun, and those that are packed.
+type column struct {
+	name     string
+	optional bool
+
+	values  []byte  // of the page, each behind its length
+	runs    []int64 // of the page, rows with a value and rows without in turn
+	rows    int64   // of the page
+	packed  []byte  // pages with their headers
+	all     int64   // rows of the group
+	null    int64   // of them, those without a value
+	size    int64   // of the pages before they were packed, with their headers
+	bounded bool    // least and most are those of all values
+	least   []byte
+	most    []byte
+}
+
+// add appends the value of a row; of an optional column the empty one counts as absent.
+func (c *column) add(v []byte) {
+	present := !c.optional || len(v) > 0
+	if len(c.runs) == 0 {
+		c.runs = append(c.runs, 0) // the first is of values
+	}
+	if (len(c.runs)%2 == 1) != present {
+		c.runs = append(c.runs, 0)
+	}
+	c.runs[len(c.runs)-1]++
+	c.rows++
+	if !present {
+		c.null++
+		return
+	}
+	c.values = append(binary.LittleEndian.AppendUint32(c.values, uint32(len(v))), v...)
+	if len(v) > boundBytes {
+		c.bounded = false
+	}
+	if !c.bounded {
+		return
+	}
+	if c.least == nil || bytes.Compare(v, c.least) < 0 {
+		c.least = append([]byte{}, v...)
+	}
+	if c.most == nil || bytes.Compare(v, c.most) > 0 {
+		c.most = append([]byte{}, v...)
+	}
+}
+
+// pack ends the page that has begun. A page is the levels, which say which rows have a value, as
+// runs, and the values.
+func (c *column) pack(e *zstd.Encoder) error {
+	if c.rows == 0 {
+		return nil
+	}
+	var page []byte
+	if c.optional {
+		page = make([]byte, 4)
+		for i, n := range c.runs {
+			if n > 0 {
+				page = append(binary.AppendUvarint(page, uint64(n)<<1), byte(1-i%2))
+			}
+		}
+		binary.LittleEndian.PutUint32(page, uint32(len(page)-4))
+	}
+	page = append(page, c.values...)
+	packed := e.EncodeAll(page, nil)
+	if len(page) > math.MaxInt32 || len(packed) > math.MaxInt32 {
+		return fmt.Errorf("a %s of %d bytes is more than a page of a Parquet file can hold", c.name, len(c.values))
+	}
+	var h thrift
+	h.i32(1, 0) // a data page
+	h.i32(2, int64(len(page)))
+	h.i32(3, int64(len(packed)))
+	h.begin(5)
+	h.i32(1, c.rows)
+	h.i32(2, plain)
+	h.i32(3, rle)
+	h.i32(4, rle)
+	h.end()
+	h.end()
+	c.packed = append(append(c.packed, h.b...), packed...)
+	c.size += int64(len(h.b) + len(page))
+	c.all += c.rows
+	c.values, c.runs, c.rows = c.values[:0], c.runs[:0], 0
+	return nil
+}
+
+// What parquet.thrift calls the things that are written.
+const (
+	byteArray = 6 // Type
+	plain     = 0 // Encoding
+	rle       = 3
+	zstandard = 6 // CompressionCodec
+	optional  = 1 // FieldRepetitionType; 0 is required
+	text      = 0 // ConvertedType UTF8
+)
 
 // Writer writes lines of JSON, one a document, as a Parquet file.
 type Writer struct {
-	w     *parquet.GenericWriter[document]
-	part  []byte // a line that has begun
-	rows  []document
-	bytes int // in the row group
-	group int // and when it is full
-	err   error
+	w       io.Writer
+	at      int64 // of the file, in bytes
+	encoder *zstd.Encoder
+	columns []*column
+	part    []byte // a line that has begun
+	rows    int64  // in the row group
+	bytes   int    // in the row group
+	group   int    // and when it is full
+	all     int64  // rows of the groups before
+	groups  [][]byte
+	err     error
 }
 
 // NewWriter starts a file on w: Zstandard, row groups of 64 MiB of text.
 func NewWriter(w io.Writer) *Writer {
-	return &Writer{group: groupBytes, w: parquet.NewGenericWriter[document](
-		w,
-		parquet.Compression(&zstd.Codec{Level: zstd.SpeedDefault, Concurrency: 1}),
-		// The least and the greatest text serve no reader and are as long as
-		// texts are.
-		parquet.SkipPageBounds("text"), parquet.SkipPageBounds("metadata"), parquet.SkipPageBounds("attributes"),
-		parquet.PageBufferSize(1<<20),
-		parquet.CreatedBy("olmo", "1", ""),
-	)}
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	return &Writer{w: w, encoder: e, columns: newColumns(), group: groupBytes, err: err}
 }
 
 // Write takes lines; one may come in pieces.
@@ -89,44 +194,140 @@ func (w *Writer) add(line []byte) error {
 	if err != nil {
 		return err
 	}
-	row := document{
-		ID: d.ID, Text: d.Text, Source: some(d.Source), Added: some(d.Added), Created: some(d.Created), Version: some(d.Version),
-		Metadata: some(string(metadata)), Attributes: some(string(d.Attributes)),
-	}
-	w.rows = append(w.rows, row)
-	size := len(d.Text) + len(metadata) + len(d.Attributes) + len(d.ID)
-	w.bytes += size
-	if len(w.rows) >= 64 || size > 1<<20 {
-		if err := w.flush(); err != nil {
-			return err
+	size := 0
+	for i, v := range [][]byte{[]byte(d.ID), []byte(d.Text), []byte(d.Source), []byte(d.Added), []byte(d.Created), []byte(d.Version), metadata, d.Attributes} {
+		if len(v) > math.MaxInt32 {
+			return fmt.Errorf("a %s of %d bytes is more than a page of a Parquet file can hold", columnNames[i], len(v))
 		}
+		c := w.columns[i]
+		if len(c.values) > 0 && len(c.values)+len(v) > pageBytes {
+			if err := c.pack(w.encoder); err != nil {
+				return err
+			}
+		}
+		c.add(v)
+		size += len(v)
 	}
-	if w.bytes < w.group {
+	w.rows++
+	if w.bytes += size; w.bytes < w.group {
 		return nil
 	}
-	w.bytes = 0
-	if err := w.flush(); err != nil {
-		return err
-	}
-	return w.w.Flush()
+	return w.flush()
 }
 
+// flush writes the row group that has begun.
 func (w *Writer) flush() error {
-	_, err := w.w.Write(w.rows)
-	clear(w.rows)
-	w.rows = w.rows[:0]
+	if w.rows == 0 {
+		return nil
+	}
+	if err := w.write(nil); err != nil { // the file's first bytes
+		return err
+	}
+	var h thrift
+	var size, packed int64
+	begin := w.at
+	h.list(1, structs, len(w.columns))
+	for _, c := range w.columns {
+		if err := c.pack(w.encoder); err != nil {
+			return err
+		}
+		at := w.at
+		if err := w.write(c.packed); err != nil {
+			return err
+		}
+		h.open()
+		h.i64(2, at)
+		h.begin(3)
+		h.i32(1, byteArray)
+		h.list(2, ints, 2)
+		h.int(plain)
+		h.int(rle)
+		h.list(3, binaries, 1)
+		h.bytes([]byte(c.name))
+		h.i32(4, zstandard)
+		h.i64(5, c.all)
+		h.i64(6, c.size)
+		h.i64(7, int64(len(c.packed)))
+		h.i64(9, at)
+		h.begin(12)
+		h.i64(3, c.null)
+		if c.bounded && c.least != nil {
+			h.binary(5, c.most)
+			h.binary(6, c.least)
+		}
+		h.end()
+		h.end()
+		h.end()
+		size, packed = size+c.size, packed+int64(len(c.packed))
+		*c = column{name: c.name, optional: c.optional, bounded: true, values: c.values, runs: c.runs, packed: c.packed[:0]}
+	}
+	h.i64(2, size)
+	h.i64(3, w.rows)
+	h.i64(5, begin)
+	h.i64(6, packed)
+	h.end()
+	w.groups = append(w.groups, h.b)
+	w.all, w.rows, w.bytes = w.all+w.rows, 0, 0
+	return nil
+}
+
+// write writes b, at the file's start behind the bytes that say what it is.
+func (w *Writer) write(b []byte) error {
+	if w.at == 0 {
+		if _, err := io.WriteString(w.w, magic); err != nil {
+			return err
+		}
+		w.at = int64(len(magic))
+	}
+	_, err := w.w.Write(b)
+	w.at += int64(len(b))
 	return err
 }
 
-func some(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
+const magic = "PAR1"
 
-// columns are the members that have a column of their own.
-var columns = []string{"id", "text", "source", "added", "created", "version", "metadata", "attributes"}
+// footer says what is in the file and where.
+func (w *Writer) footer() []byte {
+	var h thrift
+	h.i32(1, 1)
+	h.list(2, structs, 1+len(w.columns))
+	h.open()
+	h.binary(4, []byte("document"))
+	h.i32(5, int64(len(w.columns)))
+	h.end()
+	for _, c := range w.columns {
+		h.open()
+		h.i32(1, byteArray)
+		if c.optional {
+			h.i32(3, optional)
+		} else {
+			h.i32(3, 0)
+		}
+		h.binary(4, []byte(c.name))
+		h.i32(6, text)
+		h.begin(10)
+		h.begin(1) // a string
+		h.end()
+		h.end()
+		h.end()
+	}
+	h.i64(3, w.all)
+	h.list(4, structs, len(w.groups))
+	for _, g := range w.groups {
+		h.b = append(h.b, g...)
+	}
+	h.binary(6, []byte("olmo version 1"))
+	h.list(7, structs, len(w.columns)) // least and greatest are by bytes
+	for range w.columns {
+		h.open()
+		h.begin(1)
+		h.end()
+		h.end()
+	}
+	h.end()
+	h.b = binary.LittleEndian.AppendUint32(h.b, uint32(len(h.b)))
+	return append(h.b, magic...)
+}
 
 // withUnknown is the document's metadata together with the members that have
 // no column.
@@ -135,7 +336,7 @@ func withUnknown(d *data.Document) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	fields = slices.DeleteFunc(fields, func(f data.Field) bool { return slices.Contains(columns, f.Key) })
+	fields = slices.DeleteFunc(fields, func(f data.Field) bool { return slices.Contains(columnNames, f.Key) })
 	if len(fields) == 0 {
 		if string(d.Metadata) == "null" {
 			return nil, nil
@@ -169,7 +370,10 @@ func (w *Writer) Close() error {
 	if w.err != nil {
 		return w.err
 	}
-	err := errors.Join(w.flush(), w.w.Close())
+	err := w.flush()
+	if err == nil {
+		err = w.write(w.footer())
+	}
 	w.err = errors.New("the Parquet file is closed")
 	return err
 }
