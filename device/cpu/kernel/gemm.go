@@ -221,6 +221,7 @@ type packedLeft struct {
 	rowStride, kStride int // in elements; rows count within a group of mr when k-major
 	terms, rows        int
 	kMajor             bool
+	far                bool // it has to come from far, one row after the other
 }
 
 // inPlace reports whether the tile reads the rows of l where they lie: unless they would compete
@@ -279,6 +280,9 @@ func (p packedLeft) multiply(s *scratch, slot int, panel, next []float32, c []fl
 		t.ahead = t.b
 		if o := r / mr * reach; o < len(next) {
 			t.ahead = unsafe.Pointer(&next[o])
+		}
+		if o := (r + mr) * p.rowStride; p.far && o < len(p.data) {
+			t.ahead = unsafe.Pointer(&p.data[o])
 		}
 		o := r * p.rowStride
 		if p.kMajor {
@@ -411,85 +415,182 @@ func productPart(c Matrix, a left, b *Packed, add bool, residual *Matrix, lower 
 	})
 }
 
-// matMul computes c = a·b (+ residual), where b (transposed or not) lies as it is in
-// memory. A task takes a group of columns. It packs as many of their terms as stay in
-// the second-level cache and takes all its rows through them before it packs the next,
-// so that what is packed never travels to memory.
+// inPieces is a product whose right operand b, transposed or not, lies as it is in memory. A task takes
+// a group of columns. It packs as many of their terms as stay in the second-level cache and takes all
+// its rows through them before it packs the next, so that what is packed never travels to memory.
+type inPieces struct {
+	c, b       Matrix
+	a          left
+	transposed bool
+	ends       []int // of the pieces
+	f          format
+	residual   *Matrix
+	// packed is a where it cannot be read where it lies, the pieces from first on one after the other, each
+	// as rows of its terms; nil: a task packs the rows that it needs.
+	packed []float32
+	first  int
+	// Tasks are groups of columns times parts of the rows.
+	groups, parts int
+	pieces        int // so many at a time
+}
+
+// matMul computes c = a·b (+ residual).
 func matMul(c, a, b Matrix, transposed bool, ends []int, residual *Matrix, bf16 bool) {
-	m, n := c.Rows, c.Cols
-	if m == 0 || n == 0 {
+	if c.Rows == 0 || c.Cols == 0 {
 		return
 	}
-	f := formatOf(bf16)
-	mr, nr := isa.mr, isa.nr
-	tiles, panels := spans(m, mr), spans(n, nr)
-	columns, pieces := 256, 2
-	if f != plain || a.Stride%1024 == 0 {
-		columns, pieces = 768, 1 // rows that have to be packed want more columns
+	p := &inPieces{c: c, b: b, a: left{a, false}, transposed: transposed, ends: ends, f: formatOf(bf16), residual: residual}
+	// To copy rows for few columns does not pay, so where it has to be it is done once for all
+	// columns: as many pieces at a time as the caches keep. A few rows are sooner copied by each task.
+	const room = 1 << 20 // elements
+	all, shared := len(ends), !p.a.inPlace(p.f) && c.Rows >= 64
+	if shared {
+		all = max(1, room/(c.Rows*p.f.terms(numeric.Cut)))
 	}
-	if f == words {
-		pieces *= 2
-	}
-	threads := parallel.Threads()
-	// groups of columns, times parts of the rows where there are too few columns for all threads;
-	// groups are a multiple of the threads, so that none waits for the last one.
-	groups := spans(panels, max(1, columns/nr))
-	if groups < 8*threads {
-		groups = min(panels, spans(groups, threads)*threads)
-	}
-	parts := max(1, min(spans(4*threads, groups), m/512))
-	if groups*parts < threads {
-		parts = min(tiles, spans(threads, groups))
-	}
-	const rowTiles = 98 // rows of a block, whose terms stay in the second-level cache too
-	parallel.For(groups*parts, func(task int) {
-		s := borrow()
-		defer s.giveBack()
-		g, part := task/parts, task%parts
-		t0, t1 := tiles*part/parts, tiles*(part+1)/parts
-		j0, j1 := panels*g/groups, panels*(g+1)/groups
-		if t0 >= t1 || j0 >= j1 {
-			return
+	p.divide(shared)
+	all = max(all/p.pieces, 1) * p.pieces
+	s := borrowWide()
+	defer s.giveBack()
+	for first := 0; first == 0 || first < len(ends); first += all {
+		last := min(len(ends), first+all)
+		if p.first = first; shared {
+			p.packRows(s, last)
 		}
-		r0, r1, c0, c1 := t0*mr, min(m, t1*mr), j0*nr, min(n, j1*nr)
-		if len(ends) == 0 {
-			for r := r0; r < r1; r++ {
-				clear(c.Row(r)[c0:c1])
-			}
-		}
-		blocks := spans(t1-t0, max(1, rowTiles/mr))
-		var p Packed
-		base := 0
-		for first := 0; first < len(ends); first += pieces {
-			last := min(len(ends), first+pieces)
-			p.data = s.buf(2, p.plan(ends[last-1]-base, c1-c0, within(ends[first:last], base), f))
-			k0 := base
-			for i := range p.ends {
-				p.fillPanels(s, i, 0, j1-j0, b, transposed, k0, c0)
-				k0 = base + p.ends[i]
-			}
-			for block := range blocks {
-				i0 := (t0 + (t1-t0)*block/blocks) * mr
-				rows := min(m, (t0+(t1-t0)*(block+1)/blocks)*mr) - i0
-				k0 := base
-				for i := range p.ends {
-					kn := base + p.ends[i] - k0
-					pa := left{a, false}.pack(s, 0, i0, rows, k0, kn, f)
-					for j := j0; j < j1; j++ {
-						pa.multiply(s, 1, p.panel(i, j-j0), nil, c.Data[i0*c.Stride+j*nr:], c.Stride, min(nr, n-j*nr), first+i > 0, f)
-					}
-					k0 += kn
-				}
-			}
-			base = ends[last-1]
-		}
-		if residual != nil {
-			for r := r0; r < r1; r++ {
-				d := c.Row(r)[c0:c1]
-				isa.add(d, d, residual.Row(r)[c0:c1])
+		parallel.For(p.groups*p.parts, func(task int) { p.task(task, first, last) })
+	}
+}
+
+// divide makes tasks of the product.
+func (p *inPieces) divide(shared bool) {
+	m, threads := p.c.Rows, parallel.Threads()
+	tiles, panels := spans(m, isa.mr), spans(p.c.Cols, isa.nr)
+	columns := 256
+	p.pieces = 2
+	if !shared && !p.a.inPlace(p.f) {
+		columns, p.pieces = 768, 1 // rows that a task has to pack want more columns
+	}
+	if p.f == words {
+		p.pieces *= 2
+	}
+	// Parts of the rows, each of which packs the columns for itself, are for where there are too few
+	// columns for all threads; groups are a multiple of the threads, so that none waits for the last one.
+	p.groups = spans(panels, max(1, columns/isa.nr))
+	if p.groups < 8*threads {
+		p.groups = min(panels, spans(p.groups, threads)*threads)
+	}
+	p.parts = max(1, min(spans(4*threads, p.groups), m/512))
+	if p.groups*p.parts < threads {
+		p.parts = min(tiles, spans(threads, p.groups))
+	}
+}
+
+// piece returns where piece i begins and how long it is.
+func (p *inPieces) piece(i int) (k0, kn int) {
+	if i > 0 {
+		k0 = p.ends[i-1]
+	}
+	return k0, p.ends[i] - k0
+}
+
+// packRows packs the pieces of a from p.first to last, row after row, as they lie in memory.
+func (p *inPieces) packRows(s *scratch, last int) {
+	m, n := p.c.Rows, 0
+	for i := p.first; i < last; i++ {
+		_, kn := p.piece(i)
+		n += m * p.f.terms(kn)
+	}
+	p.packed = s.buf(0, n+1)
+	const grain = 16
+	parallel.For(spans(m, grain), func(t int) {
+		for r := t * grain; r < min(m, (t+1)*grain); r++ {
+			row, off := p.a.Row(r), 0
+			for i := p.first; i < last; i++ {
+				k0, kn := p.piece(i)
+				terms := p.f.terms(kn)
+				packRow(p.packed[off+r*terms:off+(r+1)*terms], row[k0:k0+kn], p.f)
+				off += m * terms
 			}
 		}
 	})
+}
+
+// left returns rows of piece i of a; off is where the piece begins in p.packed.
+func (p *inPieces) left(s *scratch, i, off, i0, rows int) packedLeft {
+	k0, kn := p.piece(i)
+	if p.packed == nil {
+		return p.a.pack(s, 0, i0, rows, k0, kn, p.f)
+	}
+	terms := p.f.terms(kn)
+	return packedLeft{data: p.packed[off+i0*terms:], rowStride: terms, kStride: 1, terms: terms, rows: rows}
+}
+
+// task does the pieces from first to last for its columns and rows.
+func (p *inPieces) task(task, first, last int) {
+	m, n := p.c.Rows, p.c.Cols
+	mr, nr := isa.mr, isa.nr
+	tiles, panels := spans(m, mr), spans(n, nr)
+	s := borrow()
+	defer s.giveBack()
+	g, part := task/p.parts, task%p.parts
+	t0, t1 := tiles*part/p.parts, tiles*(part+1)/p.parts
+	j0, j1 := panels*g/p.groups, panels*(g+1)/p.groups
+	if t0 >= t1 || j0 >= j1 {
+		return
+	}
+	r0, r1, c0, c1 := t0*mr, min(m, t1*mr), j0*nr, min(n, j1*nr)
+	if len(p.ends) == 0 {
+		for r := r0; r < r1; r++ {
+			clear(p.c.Row(r)[c0:c1])
+		}
+	}
+	const rowTiles = 98 // rows of a block, whose terms stay in the second-level cache too
+	blocks := spans(t1-t0, max(1, rowTiles/mr))
+	var b Packed
+	base, off := 0, 0 // of the terms, and of p.packed, at piece from
+	for from := first; from < last; from += p.pieces {
+		to := min(last, from+p.pieces)
+		base, _ = p.piece(from)
+		b.data = s.buf(2, b.plan(p.ends[to-1]-base, c1-c0, within(p.ends[from:to], base), p.f))
+		b.fillTask(s, j1-j0, p.b, p.transposed, base, c0)
+		for block := range blocks {
+			i0 := (t0 + (t1-t0)*block/blocks) * mr
+			rows := min(m, (t0+(t1-t0)*(block+1)/blocks)*mr) - i0
+			o := off
+			for i := range b.ends {
+				pa := p.left(s, from+i, o, i0, rows)
+				for j := j0; j < j1; j++ {
+					pa.far = p.packed != nil && j == j0
+					pa.multiply(s, 1, b.panel(i, j-j0), nil, p.c.Data[i0*p.c.Stride+j*nr:], p.c.Stride, min(nr, n-j*nr), from+i > 0, p.f)
+				}
+				o += m * pa.terms
+			}
+		}
+		for _, terms := range b.terms {
+			off += m * terms
+		}
+	}
+	if p.residual != nil && last == len(p.ends) {
+		for r := r0; r < r1; r++ {
+			d := p.c.Row(r)[c0:c1]
+			isa.add(d, d, p.residual.Row(r)[c0:c1])
+		}
+	}
+}
+
+// fillTask packs all panels of p, whose terms and columns are those of b from k0 and c0 on. Rows of b are gone
+// through from end to end: transposed, a panel has its rows in all pieces before the next.
+func (p *Packed) fillTask(s *scratch, panels int, b Matrix, transposed bool, k0, c0 int) {
+	step := panels
+	if transposed {
+		step = 1
+	}
+	for j := 0; j < panels; j += step {
+		begin := k0
+		for i, end := range p.ends {
+			p.fillPanels(s, i, j, j+step, b, transposed, begin, c0)
+			begin = k0 + end
+		}
+	}
 }
 
 // within returns ends counted from base, which a task does that packs a few pieces at a time.
