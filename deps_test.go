@@ -56,7 +56,7 @@ var policy = []struct{ pkg, may, tests string }{
 
 	// What runs a graph. The kernels are the CPU device's alone; "olmo bench" measures
 	// them, too.
-	{pkg: "device", may: "graph tensor"},
+	{pkg: "device", may: "graph numeric tensor"},
 	{pkg: "device/cpu/kernel", may: "internal/parallel numeric tensor"},
 	{pkg: "device/cpu", may: "device device/cpu/kernel graph internal/parallel numeric tensor", tests: "device/devicetest"},
 	{pkg: "device/cpu/kernel/gen"},
@@ -119,7 +119,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "adapt", may: "chat chat/jinja config data data/parquet data/store eval/data eval/python internal/parallel internal/pyjson lm proof store tokenizer", tests: "lm/lmtest"},
 	{pkg: "adapt/sample", may: "adapt chat data eval/score generate lm numeric proof store", tests: "lm/lmtest"},
 	{pkg: "adapt/rollout", may: "device device/cpu eval/score generate graph internal/memory model numeric tokenizer train", tests: "lm/lmtest"},
-	{pkg: "adapt/stage", may: "adapt adapt/rollout chat config convert data data/tokens device eval/score internal/pyjson model objective proof runlog store tensor tokenizer train", tests: "device/cpu internal/parallel lm lm/lmtest weights"},
+	{pkg: "adapt/stage", may: "adapt adapt/rollout chat config convert data data/tokens device eval/score internal/pyjson model numeric objective proof runlog store tensor tokenizer train", tests: "device/cpu internal/parallel lm lm/lmtest weights"},
 
 	// What a release says of itself, which whoever makes, checks or serves one stands on.
 	{pkg: "release", may: "internal/strictjson proof store"},

@@ -5,6 +5,7 @@ package device
 
 import (
 	"olmo/graph"
+	"olmo/numeric"
 	"olmo/tensor"
 )
 
@@ -40,9 +41,9 @@ type Device interface {
 
 // Options are the sizes and the precision that a program is compiled for.
 type Options struct {
-	Rows     int  // the most tokens of one run
-	Selected int  // the most selected rows
-	BF16     bool // operands of matrix products are rounded to bf16 (amp_bf16)
+	Rows      int // the most tokens of one run
+	Selected  int // the most selected rows
+	Precision numeric.Precision
 	// Frozen says that the program runs often between two changes of the parameters, so that
 	// it pays to keep them in a form of the device's own, made anew at the first run after
 	// Device.Changes.

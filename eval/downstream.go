@@ -9,6 +9,7 @@ import (
 
 	evaldata "olmo/eval/data"
 	"olmo/lm"
+	"olmo/numeric"
 	"olmo/tokenizer"
 	"olmo/train"
 )
@@ -18,7 +19,7 @@ import (
 type Downstream struct {
 	Jobs      []*Job
 	Tokenizer *tokenizer.Tokenizer
-	BF16      bool // see lm.Options
+	Precision numeric.Precision // see lm.Options
 }
 
 var _ train.Evaluator = (*Downstream)(nil)
@@ -85,7 +86,7 @@ func DownstreamJobs(cfg *train.Config, places []string, warn func(string)) (jobs
 
 // Evaluate scores the jobs and returns their figures under OLMo's names and OLMo-core's.
 func (d *Downstream) Evaluate(ctx context.Context, t *train.Trainer) (map[string]float64, error) {
-	m, err := lm.OfTrainer(t, lm.Options{Tokenizer: d.Tokenizer, BF16: d.BF16})
+	m, err := lm.OfTrainer(t, lm.Options{Tokenizer: d.Tokenizer, Precision: d.Precision})
 	if err != nil {
 		return nil, err
 	}

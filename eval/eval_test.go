@@ -15,6 +15,7 @@ import (
 	"olmo/data"
 	"olmo/eval"
 	"olmo/lm"
+	"olmo/numeric"
 )
 
 // opened is the tiny model.
@@ -172,8 +173,8 @@ func TestRolling(t *testing.T) {
 // TestContinuations holds log-probabilities of many continuations, whose contexts are computed
 // once, against whole sequences that are scored one by one: the same bits, by both conventions.
 func TestContinuations(t *testing.T) {
-	for _, bf16 := range []bool{false, true} {
-		m := opened(t, lm.Options{BF16: bf16})
+	for _, precision := range numeric.Precisions() {
+		m := opened(t, lm.Options{Precision: precision})
 		s, err := m.Scorer(m.Config.T)
 		if err != nil {
 			t.Fatal(err)
@@ -221,7 +222,7 @@ func TestContinuations(t *testing.T) {
 				}
 				a := shared[i]
 				if a.Logprob != want || a.Tokens != len(ids)-n || a.Truncated != (cut > 0) || a.Greedy != greedy || len(a.Each) != a.Tokens {
-					t.Errorf("bf16=%v, %s: %q after %q: %+v, want %v of %d tokens, cut %v, greedy %v", bf16, b, r.Continuation, r.Context, a, want, len(ids)-n, cut > 0, greedy)
+					t.Errorf("%v, %s: %q after %q: %+v, want %v of %d tokens, cut %v, greedy %v", precision, b, r.Continuation, r.Context, a, want, len(ids)-n, cut > 0, greedy)
 				}
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"olmo/graph"
 	"olmo/internal/parallel"
 	"olmo/model"
+	"olmo/numeric"
 )
 
 // Batch runs many sequences through one model at once, each in a slot of the key and value
@@ -26,11 +27,11 @@ type Batch struct {
 
 // BatchOptions are the sizes of a Batch; zero values take defaults.
 type BatchOptions struct {
-	Positions int    // longest sequence; the model's own
-	Memory    int64  // bytes of the caches; 1 GiB
-	Slots     int    // most sequences at once; 256
-	Cache     string // the beginning of the caches' names on the device; "batch"
-	BF16      bool   // the arithmetic of an amp_bf16 run, instead of f32
+	Positions int               // longest sequence; the model's own
+	Memory    int64             // bytes of the caches; 1 GiB
+	Slots     int               // most sequences at once; 256
+	Cache     string            // the beginning of the caches' names on the device; "batch"
+	Precision numeric.Precision // of the run whose arithmetic this is
 	// Share lets a slot take over what another has computed of the same beginning: for many answers to
 	// each of a few prompts. It changes no bit.
 	Share bool
@@ -63,7 +64,7 @@ func NewBatch(cfg *model.Config, dev device.Device, o BatchOptions) (*Batch, err
 	dev.Drop(o.Cache)
 	g := graph.New()
 	cfg.Logits(g, model.Options{Slots: n, Positions: o.Positions, Cache: o.Cache})
-	p, err := dev.Compile(g, device.Options{Rows: batchRows, Selected: batchSelected, BF16: o.BF16, Frozen: true})
+	p, err := dev.Compile(g, device.Options{Rows: batchRows, Selected: batchSelected, Precision: o.Precision, Frozen: true})
 	if err != nil {
 		return nil, fmt.Errorf("preparing the model for many sequences: %w", err)
 	}

@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"olmo/generate"
+	"olmo/numeric"
 )
 
 // TestBatchIsEngine continues many prompts at once, of which some begin alike, in few slots and
 // in many: each answer has the bits that it has alone.
 func TestBatchIsEngine(t *testing.T) {
-	for _, bf16 := range []bool{false, true} {
-		e := engine(t, 48, generate.Options{BF16: bf16})
+	for _, precision := range numeric.Precisions() {
+		e := engine(t, 48, generate.Options{Precision: precision})
 		var requests []generate.Request
 		for i := range int32(23) {
 			q := generate.Request{Prompt: slices.Concat(ids(7+int(i%3)*9, i%2), ids(int(i%5), i)), MaxTokens: int(i * 5 % 31), Stop: []int32{int32(i % 7)}}
@@ -28,7 +29,7 @@ func TestBatchIsEngine(t *testing.T) {
 		}
 		for _, slots := range []int{1, 4, 64} {
 			c, dev := tiny(t, 48)
-			b, err := generate.NewBatch(c, dev, generate.BatchOptions{Slots: slots, BF16: bf16})
+			b, err := generate.NewBatch(c, dev, generate.BatchOptions{Slots: slots, Precision: precision})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -57,7 +58,7 @@ func TestBatchIsEngine(t *testing.T) {
 				}
 				for i, x := range chains {
 					if w := want[i]; !x.Done || !slices.Equal(x.Result.IDs, w.IDs) || !slices.Equal(x.Result.Logprobs, w.Logprobs) || x.Result.Reason != w.Reason || x.Result.Stop != w.Stop || x.Result.StopLogprob != w.StopLogprob {
-						t.Errorf("bf16=%v, %d slots, time %d, request %d: %+v, want %+v", bf16, slots, again, i, x.Result, w)
+						t.Errorf("%v, %d slots, time %d, request %d: %+v, want %+v", precision, slots, again, i, x.Result, w)
 					}
 				}
 			}

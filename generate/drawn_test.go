@@ -11,11 +11,12 @@ import (
 	"olmo/graph"
 	"olmo/internal/parallel"
 	"olmo/model"
+	"olmo/numeric"
 )
 
 // scores returns minus the log-probability of every target of sequences at a temperature, as a
 // training program computes it: all sequences in one batch.
-func scores(t *testing.T, adapters *model.Adapters, sequences [][]int32, temperature float32, bf16 bool) [][]float32 {
+func scores(t *testing.T, adapters *model.Adapters, sequences [][]int32, temperature float32, precision numeric.Precision) [][]float32 {
 	t.Helper()
 	c, dev := tiny(t, 64)
 	c.Adapters = adapters
@@ -26,7 +27,7 @@ func scores(t *testing.T, adapters *model.Adapters, sequences [][]int32, tempera
 		b.IDs, b.Targets = append(b.IDs, s...), append(append(b.Targets, s[1:]...), -1)
 		b.Segments = append(b.Segments, graph.Segment{Rows: len(s)})
 	}
-	p, err := dev.Compile(g, device.Options{Rows: len(b.IDs), BF16: bf16})
+	p, err := dev.Compile(g, device.Options{Rows: len(b.IDs), Precision: precision})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,26 +46,26 @@ func scores(t *testing.T, adapters *model.Adapters, sequences [][]int32, tempera
 
 // TestDrawnIsTrained: the log-probability with which a token was drawn has the bits that a
 // training program gives it, at every temperature, in any batch, with any number of threads, in
-// either precision: the ratio of a first update of reinforcement learning is exactly 1.
+// every precision: the ratio of a first update of reinforcement learning is exactly 1.
 func TestDrawnIsTrained(t *testing.T) {
 	adapters := &model.Adapters{Rank: 3, Alpha: 2.1, Targets: []string{"q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "gate_proj", "down_proj"}}
-	for _, temperature := range []float64{1, 0.7, 1.3} {
-		for _, bf16 := range []bool{false, true} {
+	for i, temperature := range []float64{1, 0.7, 1.3} {
+		for _, precision := range numeric.Precisions() {
 			for _, threads := range []int{1, 2} {
 				for _, n := range []int{1, 5} {
-					t.Run(fmt.Sprintf("%v,bf16=%v,threads=%d,batch=%d", temperature, bf16, threads, n), func(t *testing.T) {
+					t.Run(fmt.Sprintf("%v,%v,threads=%d,batch=%d", temperature, precision, threads, n), func(t *testing.T) {
 						defer parallel.SetThreads(parallel.SetThreads(threads))
-						drawnIsTrained(t, nil, temperature, bf16, n)
+						drawnIsTrained(t, nil, temperature, precision, n)
 					})
 				}
 			}
 		}
-		t.Run(fmt.Sprintf("%v,adapted", temperature), func(t *testing.T) { drawnIsTrained(t, adapters, temperature, temperature == 1.3, 5) })
+		t.Run(fmt.Sprintf("%v,adapted", temperature), func(t *testing.T) { drawnIsTrained(t, adapters, temperature, numeric.Precisions()[i], 5) })
 	}
 }
 
 // drawnIsTrained draws n sequences, and scores them together and alone.
-func drawnIsTrained(t *testing.T, adapters *model.Adapters, temperature float64, bf16 bool, n int) {
+func drawnIsTrained(t *testing.T, adapters *model.Adapters, temperature float64, precision numeric.Precision, n int) {
 	var requests []generate.Request
 	for i := range int32(n) {
 		requests = append(requests, generate.Request{
@@ -74,7 +75,7 @@ func drawnIsTrained(t *testing.T, adapters *model.Adapters, temperature float64,
 	}
 	var sequences [][]int32
 	var drawn [][]float64
-	for i, r := range batched(t, adapters, requests, bf16) {
+	for i, r := range batched(t, adapters, requests, precision) {
 		s, d := slices.Concat(requests[i].Prompt, r.IDs), r.Drawn
 		if r.Stop >= 0 {
 			s, d = append(s, r.Stop), append(slices.Clone(d), r.StopDrawn)
@@ -91,20 +92,20 @@ func drawnIsTrained(t *testing.T, adapters *model.Adapters, temperature float64,
 			}
 		}
 	}
-	compare("together", scores(t, adapters, sequences, float32(temperature), bf16))
+	compare("together", scores(t, adapters, sequences, float32(temperature), precision))
 	var alone [][]float32
 	for _, s := range sequences {
-		alone = append(alone, scores(t, adapters, [][]int32{s}, float32(temperature), bf16)[0])
+		alone = append(alone, scores(t, adapters, [][]int32{s}, float32(temperature), precision)[0])
 	}
 	compare("alone", alone)
 }
 
 // batched runs requests in one batch, and each by itself in an engine, which gives the same.
-func batched(t *testing.T, adapters *model.Adapters, requests []generate.Request, bf16 bool) []generate.Result {
+func batched(t *testing.T, adapters *model.Adapters, requests []generate.Request, precision numeric.Precision) []generate.Result {
 	t.Helper()
 	c, dev := tiny(t, 64)
 	c.Adapters = adapters
-	b, err := generate.NewBatch(c, dev, generate.BatchOptions{Slots: len(requests), BF16: bf16})
+	b, err := generate.NewBatch(c, dev, generate.BatchOptions{Slots: len(requests), Precision: precision})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +130,7 @@ func batched(t *testing.T, adapters *model.Adapters, requests []generate.Request
 	}
 	own, other := tiny(t, 64)
 	own.Adapters = adapters
-	e := engineOf(t, own, other, generate.Options{BF16: bf16})
+	e := engineOf(t, own, other, generate.Options{Precision: precision})
 	var out []generate.Result
 	for i, x := range chains {
 		if alone := run(t, e, requests[i]); !slices.Equal(alone.Drawn, x.Result.Drawn) || alone.StopDrawn != x.Result.StopDrawn {

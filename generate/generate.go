@@ -12,6 +12,7 @@ import (
 	"olmo/device"
 	"olmo/graph"
 	"olmo/model"
+	"olmo/numeric"
 )
 
 // Engine continues sequences of ids with one model on one device.
@@ -27,9 +28,9 @@ type Engine struct {
 
 // Options are the sizes of an Engine; zero values take defaults.
 type Options struct {
-	Positions int  // longest sequence; the model's own
-	Rows      int  // tokens of a prompt that are run at once; 256
-	BF16      bool // the arithmetic of an amp_bf16 run, instead of f32
+	Positions int               // longest sequence; the model's own
+	Rows      int               // tokens of a prompt that are run at once; 256
+	Precision numeric.Precision // of the run whose arithmetic this is
 }
 
 // New compiles the model for generation. Its parameters must be on the device
@@ -45,7 +46,7 @@ func New(cfg *model.Config, dev device.Device, o Options) (*Engine, error) {
 	}
 	g := graph.New()
 	cfg.Logits(g, model.Options{Slots: 1, Positions: e.positions})
-	p, err := dev.Compile(g, device.Options{Rows: e.rows, Selected: 1, BF16: o.BF16, Frozen: true})
+	p, err := dev.Compile(g, device.Options{Rows: e.rows, Selected: 1, Precision: o.Precision, Frozen: true})
 	if err != nil {
 		return nil, fmt.Errorf("preparing the model for generation: %w", err)
 	}

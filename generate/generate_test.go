@@ -11,6 +11,7 @@ import (
 	"olmo/device/cpu"
 	"olmo/generate"
 	"olmo/model"
+	"olmo/numeric"
 )
 
 // tiny is a model with random weights: grouped queries, untied, more columns of
@@ -89,10 +90,10 @@ func run(t testing.TB, e *generate.Engine, q generate.Request) generate.Result {
 // next token and its log-probability have the same bits however the tokens before
 // it came in.
 func TestDecodeIsPrefill(t *testing.T) {
-	for _, bf16 := range []bool{false, true} {
+	for _, precision := range numeric.Precisions() {
 		for _, rows := range []int{0, 1, 7} {
-			t.Run(fmt.Sprintf("bf16=%v,rows=%d", bf16, rows), func(t *testing.T) {
-				e := engine(t, 64, generate.Options{BF16: bf16, Rows: rows})
+			t.Run(fmt.Sprintf("%v,rows=%d", precision, rows), func(t *testing.T) {
+				e := engine(t, 64, generate.Options{Precision: precision, Rows: rows})
 				prompt := ids(9, 1)
 				want := run(t, e, generate.Request{Prompt: prompt, MaxTokens: 40})
 				if len(want.IDs) != 40 || want.Reason != "length" {

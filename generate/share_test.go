@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"olmo/generate"
+	"olmo/numeric"
 )
 
 // TestShare: what several answers begin with is computed once, and each has the bits that it has alone, in
@@ -23,15 +24,15 @@ func TestShare(t *testing.T) {
 		}
 		requests = append(requests, generate.Request{Prompt: prompt, MaxTokens: 3 + int(i*7%13), Stop: []int32{int32(p % 9)}, Sampling: generate.Sampling{Temperature: 1, Seed: uint64(i)}})
 	}
-	for _, bf16 := range []bool{false, true} {
+	for _, precision := range numeric.Precisions() {
 		var want []generate.Result
 		for _, c := range []struct {
 			share bool
 			slots int
 		}{{false, 40}, {true, 150}, {true, 40}, {true, 3}, {true, 1}} {
-			name := fmt.Sprintf("bf16=%v, shared %v, %d slots", bf16, c.share, c.slots)
+			name := fmt.Sprintf("%v, shared %v, %d slots", precision, c.share, c.slots)
 			m, dev := tiny(t, positions)
-			b, err := generate.NewBatch(m, dev, generate.BatchOptions{Slots: c.slots, BF16: bf16, Share: c.share})
+			b, err := generate.NewBatch(m, dev, generate.BatchOptions{Slots: c.slots, Precision: precision, Share: c.share})
 			if err != nil {
 				t.Fatal(err)
 			}

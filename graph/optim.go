@@ -39,6 +39,26 @@ func init() {
 // Accumulate appends a += b for gradients.
 func (g *Graph) Accumulate(a, b Value) { g.op(Accumulate, nil, a, b) }
 
+// Settle ends the sum of a gradient under amp_bf16_tile. In: the gradient.
+var Settle *Def
+
+func init() {
+	Settle = define(&Def{
+		Name: "settle", Doc: "g = g + (+0), so that no zero is negative",
+		Shape:  func(s *shaping) { s.height(0) },
+		Writes: writes(0),
+		Reference: func(c *Call) {
+			for i := range c.In(0).Data {
+				c.In(0).Data[i] += 0
+			}
+		},
+		Cases: []Case{updates("5×9", 5, 9, func(g *Graph, _, grad Value) { g.Settle(grad) })},
+	})
+}
+
+// Settle appends g += +0 for a gradient.
+func (g *Graph) Settle(v Value) { g.op(Settle, nil, v) }
+
 // AdamWAttr is the attribute of AdamW.
 type AdamWAttr struct {
 	Group                     int // of Update.LR

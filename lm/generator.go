@@ -26,7 +26,7 @@ type GeneratorOptions struct {
 func (m *Model) Generator(o GeneratorOptions) (*Generator, error) {
 	g := &Generator{model: m}
 	err := m.with(func() (err error) {
-		g.engine, err = generate.New(m.Config, m.Device, generate.Options{Positions: o.Positions, Rows: o.Rows, BF16: m.bf16})
+		g.engine, err = generate.New(m.Config, m.Device, generate.Options{Positions: o.Positions, Rows: o.Rows, Precision: m.precision})
 		return err
 	})
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 	"olmo/device"
 	"olmo/device/cpu"
 	"olmo/model"
+	"olmo/numeric"
 	"olmo/tensor"
 	"olmo/tokenizer"
 )
@@ -42,18 +43,18 @@ type Model struct {
 	// Device holds the parameters under their names.
 	Device device.Device
 
-	adapter *Adapter // of Options, or of the folder
-	folder  string   // that has the adapter, and perhaps a tokenizer and a template of its own
-	bf16    bool
-	stored  bool // the matrices of Files are on the device
-	full    bool // and all else
+	adapter   *Adapter // of Options, or of the folder
+	folder    string   // that has the adapter, and perhaps a tokenizer and a template of its own
+	precision numeric.Precision
+	stored    bool // the matrices of Files are on the device
+	full      bool // and all else
 }
 
 // Options say how a model runs; zero values take defaults.
 type Options struct {
 	Device    device.Device        // a new CPU device
 	Tokenizer *tokenizer.Tokenizer // the model's own
-	BF16      bool                 // the arithmetic of an amp_bf16 run, instead of f32
+	Precision numeric.Precision    // of the run whose arithmetic this is
 	// IgnoreExtra leaves out tensors that the config has no place for, instead of an error.
 	IgnoreExtra bool
 	// Adapter is added to the matrices of the checkpoint as they run, unmerged; nil: none, or the one
@@ -131,7 +132,7 @@ func ofFiles(files *model.Loaded, folder string, o Options) (m *Model, err error
 // between two calls, by a Write or by a step of training: the next answer is the new
 // weights'. The error is that of an adapter that the model cannot have.
 func New(c *model.Config, o Options) (*Model, error) {
-	m := &Model{Config: c, Tokenizer: o.Tokenizer, Device: o.Device, adapter: o.Adapter, bf16: o.BF16}
+	m := &Model{Config: c, Tokenizer: o.Tokenizer, Device: o.Device, adapter: o.Adapter, precision: o.Precision}
 	if c.EOS >= 0 {
 		m.Stop = []int32{c.EOS}
 	}

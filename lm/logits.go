@@ -33,7 +33,7 @@ func (m *Model) Logits(ctx context.Context, rows [][]int32, o LogitsOptions) (lo
 	// and takes their memory twice.
 	var p device.Program
 	err = m.with(func() (err error) {
-		p, err = m.Device.Compile(g, device.Options{Rows: T, Selected: T, BF16: m.bf16, Frozen: B > 1})
+		p, err = m.Device.Compile(g, device.Options{Rows: T, Selected: T, Precision: m.precision, Frozen: B > 1})
 		return err
 	})
 	if err != nil {

@@ -46,7 +46,7 @@ func (r *RewardModel) prepare(longest int) error {
 	g := graph.New()
 	r.Config.Rewards(g)
 	return r.with(func() error {
-		p, err := r.Device.Compile(g, device.Options{Rows: rows, BF16: r.bf16})
+		p, err := r.Device.Compile(g, device.Options{Rows: rows, Precision: r.precision})
 		if err != nil {
 			return fmt.Errorf("preparing the reward model: %w", err)
 		}

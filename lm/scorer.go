@@ -23,7 +23,7 @@ func (m *Model) Scorer(longest int) (*Scorer, error) {
 	g := graph.New()
 	m.Config.Loss(g, 0)
 	err := m.with(func() (err error) {
-		if s.program, err = m.Device.Compile(g, device.Options{Rows: s.rows, BF16: m.bf16}); err != nil {
+		if s.program, err = m.Device.Compile(g, device.Options{Rows: s.rows, Precision: m.precision}); err != nil {
 			return fmt.Errorf("preparing the model for scoring: %w", err)
 		}
 		return nil

@@ -3,22 +3,22 @@ package lm_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"testing"
 
 	"olmo/generate"
 	"olmo/lm"
 	"olmo/model"
+	"olmo/numeric"
 )
 
 // scorer scores with a model of random weights on a device of its own.
-func scorer(t testing.TB, bf16 bool) *lm.Scorer {
+func scorer(t testing.TB, precision numeric.Precision) *lm.Scorer {
 	t.Helper()
 	c := &model.Config{
 		Family: "olmo2", Layers: 2, C: 32, H: 4, KV: 2, D: 8, F: 48, VocabSize: 260, V: 264, T: 48, NormEps: 1e-6, RopeTheta: 10000, EOS: 256,
 	}
-	m, err := lm.New(c, lm.Options{BF16: bf16})
+	m, err := lm.New(c, lm.Options{Precision: precision})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,9 +57,9 @@ func sequence(n int, seed int32) lm.Sequence {
 }
 
 func TestBatchInvariance(t *testing.T) {
-	for _, bf16 := range []bool{false, true} {
-		t.Run(fmt.Sprint("bf16=", bf16), func(t *testing.T) {
-			s := scorer(t, bf16)
+	for _, precision := range numeric.Precisions() {
+		t.Run(precision.String(), func(t *testing.T) {
+			s := scorer(t, precision)
 			var all []lm.Sequence
 			for i := range int32(120) {
 				all = append(all, sequence(1+int(i*37%48), i))
@@ -75,7 +75,7 @@ func TestBatchInvariance(t *testing.T) {
 }
 
 func TestTargets(t *testing.T) {
-	s := scorer(t, false)
+	s := scorer(t, numeric.FP32)
 	q := sequence(20, 3)
 	full := score(t, s, q)[0]
 	q.Targets = slices.Clone(q.Targets)
@@ -94,8 +94,8 @@ func TestTargets(t *testing.T) {
 // TestGenerationAgrees holds the log-probabilities of an answer against those of a
 // scoring pass: the same bits.
 func TestGenerationAgrees(t *testing.T) {
-	for _, bf16 := range []bool{false, true} {
-		s := scorer(t, bf16)
+	for _, precision := range numeric.Precisions() {
+		s := scorer(t, precision)
 		g, err := s.Model().Generator(lm.GeneratorOptions{})
 		if err != nil {
 			t.Fatal(err)
@@ -109,7 +109,7 @@ func TestGenerationAgrees(t *testing.T) {
 		nats := score(t, s, lm.Sequence{IDs: ids[:len(ids)-1], Targets: ids[1:]})[0]
 		for i, logprob := range r.Logprobs {
 			if got := float64(nats[len(prompt)-1+i]); got != -logprob {
-				t.Errorf("bf16=%v: token %d: scored %v, generated %v", bf16, i, got, -logprob)
+				t.Errorf("%v: token %d: scored %v, generated %v", precision, i, got, -logprob)
 			}
 		}
 	}
@@ -135,8 +135,8 @@ func likelihoods(t testing.TB, s *lm.Scorer, q []lm.Sequence, o lm.ScoreOptions)
 // TestLikelihoods holds the costs of sequences that begin alike against those of Score: the same
 // bits, whatever of a sequence is scored, in whatever order and whatever stands beside it.
 func TestLikelihoods(t *testing.T) {
-	for _, bf16 := range []bool{false, true} {
-		s := scorer(t, bf16)
+	for _, precision := range numeric.Precisions() {
+		s := scorer(t, precision)
 		var all, few []lm.Sequence
 		for i := range int32(200) {
 			shared := sequence(1+int(i*7%30), i)
@@ -170,7 +170,7 @@ func TestLikelihoods(t *testing.T) {
 					}
 				}
 				if !slices.Equal(shared[i].Nats, want) || !slices.Equal(alone[i].Nats, want) || shared[i].Greedy != alone[i].Greedy {
-					t.Fatalf("bf16=%v, %s: sequence %d costs %v, alone %v, want %v", bf16, name, i, shared[i], alone[i], want)
+					t.Fatalf("%v, %s: sequence %d costs %v, alone %v, want %v", precision, name, i, shared[i], alone[i], want)
 				}
 			}
 		}
@@ -178,7 +178,7 @@ func TestLikelihoods(t *testing.T) {
 }
 
 func TestBadSequences(t *testing.T) {
-	s := scorer(t, false)
+	s := scorer(t, numeric.FP32)
 	nothing := func(int, []float32) {}
 	for name, q := range map[string]lm.Sequence{
 		"too long":     sequence(3000, 1),

@@ -35,7 +35,7 @@ func (s *slots) of(longest int) (*generate.Batch, error) {
 		}
 	}
 	err := m.with(func() (err error) {
-		s.batch, err = generate.NewBatch(m.Config, m.Device, generate.BatchOptions{Positions: positions, Memory: bytes, Slots: s.most, Cache: s.cache, BF16: m.bf16, Share: s.share})
+		s.batch, err = generate.NewBatch(m.Config, m.Device, generate.BatchOptions{Positions: positions, Memory: bytes, Slots: s.most, Cache: s.cache, Precision: m.precision, Share: s.share})
 		return err
 	})
 	if err != nil {

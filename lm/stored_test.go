@@ -11,6 +11,7 @@ import (
 
 	"olmo/lm"
 	"olmo/model"
+	"olmo/numeric"
 	"olmo/tensor"
 	"olmo/weights"
 )
@@ -49,8 +50,8 @@ func TestStoredWeights(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s/%v", family, d), func(t *testing.T) {
 				path := writeGGUF(t, &c, d)
-				for _, bf16 := range []bool{false, true} {
-					stored, err := lm.Open(path, lm.Options{BF16: bf16})
+				for _, precision := range numeric.Precisions() {
+					stored, err := lm.Open(path, lm.Options{Precision: precision})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -60,7 +61,7 @@ func TestStoredWeights(t *testing.T) {
 						t.Fatal(err)
 					}
 					defer files.Close()
-					wide, err := lm.New(files.Config, lm.Options{BF16: bf16})
+					wide, err := lm.New(files.Config, lm.Options{Precision: precision})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -81,14 +82,14 @@ func TestStoredWeights(t *testing.T) {
 							t.Fatal(err)
 						}
 						if !bytes.Equal(got.Data, want.Data) {
-							t.Errorf("bf16 %v: logits of %d sequences differ", bf16, len(rows))
+							t.Errorf("%v: logits of %d sequences differ", precision, len(rows))
 						}
 					}
 					if got, want := textOf(t, stored), textOf(t, wide); !slices.Equal(got, want) {
-						t.Errorf("bf16 %v: wrote %v, want %v", bf16, got, want)
+						t.Errorf("%v: wrote %v, want %v", precision, got, want)
 					}
 					if got, want := nats(t, stored), nats(t, wide); !slices.Equal(got, want) {
-						t.Errorf("bf16 %v: scores %v, want %v", bf16, got, want)
+						t.Errorf("%v: scores %v, want %v", precision, got, want)
 					}
 					if got, want := stored.Device.Memory().Params, wide.Device.Memory().Params; d.IsQuantized() && got > want/2 {
 						t.Errorf("the parameters take %d bytes, as float32 %d", got, want)

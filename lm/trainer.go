@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"olmo/numeric"
 	"olmo/tokenizer"
 	"olmo/train"
 )
@@ -20,7 +21,7 @@ type Samples struct {
 	Tokenizer *tokenizer.Tokenizer
 	Prompts   []string
 	MaxTokens int
-	BF16      bool // see Options
+	Precision numeric.Precision // see Options
 	Print     func(step int, prompt, text string)
 }
 
@@ -30,7 +31,7 @@ var _ train.Sampler = (*Samples)(nil)
 func (s *Samples) Sample(ctx context.Context, t *train.Trainer) error {
 	// A generator of its own for each call: what it packs is memory that the training
 	// may need until the next one.
-	m, err := OfTrainer(t, Options{Tokenizer: s.Tokenizer, BF16: s.BF16})
+	m, err := OfTrainer(t, Options{Tokenizer: s.Tokenizer, Precision: s.Precision})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"olmo/device/cpu"
 	"olmo/graph"
 	"olmo/model"
+	"olmo/numeric"
 )
 
 var strategies = []model.Recompute{
@@ -42,17 +43,17 @@ func TestRecompute(t *testing.T) {
 			c.AttentionDropout, c.ResidualDropout, c.EmbeddingDropout = 0.1, 0.2, 0.1
 		}
 		t.Run(name, func(t *testing.T) {
-			for _, bf16 := range []bool{false, true} {
-				want := gradients(t, c, model.RecomputeNothing, bf16)
+			for _, precision := range numeric.Precisions() {
+				want := gradients(t, c, model.RecomputeNothing, precision)
 				for _, s := range strategies[1:] {
-					got := gradients(t, c, s, bf16)
+					got := gradients(t, c, s, precision)
 					if len(got) != len(want) {
 						t.Fatalf("%s: %d values, want %d", s, len(got), len(want))
 					}
 					for name, w := range want {
 						for i, v := range got[name] {
 							if math.Float32bits(v) != math.Float32bits(w[i]) {
-								t.Fatalf("%s, bf16 %v: %s[%d] = %v, without recomputation %v", s, bf16, name, i, v, w[i])
+								t.Fatalf("%s, %v: %s[%d] = %v, without recomputation %v", s, precision, name, i, v, w[i])
 							}
 						}
 					}
@@ -63,7 +64,7 @@ func TestRecompute(t *testing.T) {
 }
 
 // gradients runs a model twice and returns its losses and gradients.
-func gradients(t *testing.T, c *model.Config, s model.Recompute, bf16 bool) map[string][]float32 {
+func gradients(t *testing.T, c *model.Config, s model.Recompute, precision numeric.Precision) map[string][]float32 {
 	t.Helper()
 	g := graph.New()
 	c.LossAndGradients(g, 1e-3, s)
@@ -71,7 +72,7 @@ func gradients(t *testing.T, c *model.Config, s model.Recompute, bf16 bool) map[
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := dev.Compile(g, device.Options{Rows: 14, BF16: bf16})
+	p, err := dev.Compile(g, device.Options{Rows: 14, Precision: precision})
 	if err != nil {
 		t.Fatal(err)
 	}

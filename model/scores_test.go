@@ -10,13 +10,14 @@ import (
 	"olmo/device"
 	"olmo/graph"
 	"olmo/model"
+	"olmo/numeric"
 )
 
 // scored runs a graph that a model was written into, and returns what it keeps and all gradients.
-func scored(t *testing.T, g *graph.Graph, b *graph.Batch, bf16 bool) map[string][]float32 {
+func scored(t *testing.T, g *graph.Graph, b *graph.Batch, precision numeric.Precision) map[string][]float32 {
 	t.Helper()
 	dev := cpuDevice(t)
-	p, err := dev.Compile(g, device.Options{Rows: len(b.IDs), BF16: bf16})
+	p, err := dev.Compile(g, device.Options{Rows: len(b.IDs), Precision: precision})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,13 +62,13 @@ func TestScores(t *testing.T) {
 				fused, halves := graph.New(), graph.New()
 				c.LossAndGradients(fused, 0, r)
 				c.ScoresAndGradients(halves, 1, r)
-				for _, bf16 := range []bool{false, true} {
-					want := scored(t, fused, b, bf16)
+				for _, precision := range numeric.Precisions() {
+					want := scored(t, fused, b, precision)
 					each := *b
 					each.LossScales = slices.Repeat([]float32{0.25}, len(b.IDs))
-					for what, got := range scored(t, fused, &each, bf16) {
+					for what, got := range scored(t, fused, &each, precision) {
 						if !slices.EqualFunc(got, want[what], sameBits) {
-							t.Errorf("bf16 %v: %s differs with the same factor for each token", bf16, what)
+							t.Errorf("%v: %s differs with the same factor for each token", precision, what)
 						}
 					}
 					own := *b
@@ -79,10 +80,10 @@ func TestScores(t *testing.T) {
 							d[i] = 0.25
 						}
 					}
-					got := scored(t, halves, &own, bf16)
+					got := scored(t, halves, &own, precision)
 					for what, w := range want {
 						if !slices.EqualFunc(got[what], w, sameBits) {
-							t.Errorf("bf16 %v: %s differs", bf16, what)
+							t.Errorf("%v: %s differs", precision, what)
 						}
 					}
 				}

@@ -16,3 +16,7 @@ func Cuts(n int) []int {
 	}
 	return e
 }
+
+// Block is the length of a block of the sums of amp_bf16_tile, which is that of the matrix tiles
+// of Intel's processors. It divides Cut, so that no block lies across one.
+const Block = 32

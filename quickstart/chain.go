@@ -148,7 +148,7 @@ func (q *quick) report(corpus CorpusInfo, c curated, v vocab, t encoded, p plann
 		{"Training text", fmt.Sprintf("%d documents, %d tokens", t.Documents, t.Tokens)},
 		{"Optimiser", fmt.Sprintf("Muon, rate %.4g; AdamW for embeddings %.4g, head %.4g and norms %.4g", k.Optimizer.LearningRate, *k.Optimizer.EmbeddingLearningRate, *k.Optimizer.HeadLearningRate, *k.Optimizer.AdamWLearningRate)},
 		{"Schedule", fmt.Sprintf("%d steps of %d×%d tokens; %d of warm-up, the last %.0f %% falling to %.0f %%", m.Step, instances(q.Depth), sequence, warmupSteps, 100*shareDecay, 100*k.Scheduler.AlphaF)},
-		{"Precision", string(k.Precision)},
+		{"Precision", k.Precision.String()},
 	}
 	if r.Files, err = q.artefacts(m); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 
 	"olmo/data/tokens"
 	"olmo/model"
+	"olmo/numeric"
 	"olmo/train"
 )
 
@@ -79,7 +80,7 @@ func recipe(depth int) *train.Config {
 	c.SoftmaxAuxiliaryLoss = true
 	zmul := 1e-5
 	c.ZLossMultiplier = &zmul
-	c.Precision = train.AMPBF16
+	c.Precision = numeric.AMPBF16
 	c.NoPreTrainCheckpoint = true
 	c.TryLoadLatestSave = true
 	c.SpeedMonitor.WindowSize = 20

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"olmo/model"
+	"olmo/numeric"
 	"olmo/quickstart/tasks"
 	"olmo/tensor"
 	"olmo/tokenizer"
@@ -111,7 +112,7 @@ func TestFromRandomWeights(t *testing.T) {
 	c := q.sftConfig()
 	steps := 800
 	c.MaxTrainSteps, c.PerDeviceTrainBatchSize, c.Shuffle = &steps, 64, true
-	c.LearningRate, c.WarmupRatio, c.Precision = 4e-3, 0.04, "fp32"
+	c.LearningRate, c.WarmupRatio, c.Precision = 4e-3, 0.04, numeric.FP32
 	if err := q.sft(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +127,7 @@ func TestFromRandomWeights(t *testing.T) {
 	t.Logf("%d pairs", pairs)
 	d := q.dpoConfig()
 	few := 10
-	d.MaxTrainSteps, d.LearningRate, d.Precision = &few, 1e-3, "fp32"
+	d.MaxTrainSteps, d.LearningRate, d.Precision = &few, 1e-3, numeric.FP32
 	if err := q.dpo(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +138,7 @@ func TestFromRandomWeights(t *testing.T) {
 	g := q.grpoConfig(sizesOf(fairSteps))
 	sixty := 60
 	g.ActiveSampling = false
-	g.MaxTrainSteps, g.LearningRate, g.ResponseLength, g.MaxPromptTokenLength, g.Precision = &sixty, 1e-3, 12, 32, "fp32"
+	g.MaxTrainSteps, g.LearningRate, g.ResponseLength, g.MaxPromptTokenLength, g.Precision = &sixty, 1e-3, 12, 32, numeric.FP32
 	if err := q.grpo(t.Context(), g); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"olmo/config"
 	"olmo/data/tokens"
 	"olmo/model"
+	"olmo/numeric"
 	"olmo/objective"
 )
 
@@ -62,7 +63,7 @@ type Config struct {
 	DeviceTrainGradAccum        *int              `yaml:"device_train_grad_accum"`
 	MaxGradNorm                 *float64          `yaml:"max_grad_norm"`
 	MaxGradNormRatio            *float64          `yaml:"max_grad_norm_ratio"`
-	Precision                   Precision         `yaml:"precision"`
+	Precision                   numeric.Precision `yaml:"precision"`
 	Wandb                       *WandbConfig      `yaml:"wandb"`
 	SpeedMonitor                SpeedConfig       `yaml:"speed_monitor"`
 	ConsoleLogInterval          int               `yaml:"console_log_interval"`
@@ -362,7 +363,7 @@ func DefaultConfig() *Config {
 		RestoreDataloader: true, EvalInterval: 1000, Tokenizer: TokenizerConfig{Identifier: "gpt2", TruncateDirection: "right"},
 		SaveFolder: "./", CanceledCheckInterval: 50, SaveInterval: &saveInterval, SaveNumCheckpoints: -1, SaveNumUnsharded: -1,
 		ShardedCheckpointer: "torch_legacy", MaxDuration: Duration{Steps: 10000}, GlobalTrainBatchSize: 512,
-		DeviceTrainMicrobatchSize: 16, DeviceEvalBatchSize: 16, EvalSubsetNumBatches: -1, Precision: FP32,
+		DeviceTrainMicrobatchSize: 16, DeviceEvalBatchSize: 16, EvalSubsetNumBatches: -1, Precision: numeric.FP32,
 		SpeedMonitor: SpeedConfig{WindowSize: 100}, ConsoleLogInterval: 1, Gen1GCInterval: &gc, DistributedStrategy: &fsdp,
 		FSDP: &FSDPConfig{}, Single: SingleConfig{Device: "auto"}, AuxiliaryLossMultiplier: &zmul, ExtraStepsAfterCancel: 10,
 		SaveDataIndices: true, LossDenominator: "batch",
@@ -618,32 +619,6 @@ func (c *Config) dataSeed() uint64 {
 		return *c.Data.Seed
 	}
 	return c.Seed
-}
-
-// Precision is how matrix products are computed.
-type Precision string
-
-// The precisions, as OLMo spells them.
-const (
-	FP32    Precision = "fp32"
-	AMPBF16 Precision = "amp_bf16"
-)
-
-// UnmarshalText takes fp32, amp_bf16 and its alias bf16.
-func (p *Precision) UnmarshalText(text []byte) error {
-	switch s := string(text); s {
-	case string(FP32), string(AMPBF16):
-		*p = Precision(s)
-	case "bf16":
-		*p = AMPBF16
-	case "amp_fp16":
-		return errors.New("amp_fp16 is not supported: half precision needs loss scaling\nhint: use amp_bf16")
-	case "null", "":
-		*p = FP32
-	default:
-		return fmt.Errorf("%q is not known\nhint: one of fp32, amp_bf16", s)
-	}
-	return nil
 }
 
 // Duration is max_duration: so many steps, tokens (2e12T) or epochs (1ep). One of

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"olmo/numeric"
 )
 
 // TestDuration: max_duration counts steps, tokens or epochs, and is written as it is read.
@@ -32,12 +34,12 @@ func TestDuration(t *testing.T) {
 
 // TestPrecision: OLMo's names and their alias.
 func TestPrecision(t *testing.T) {
-	for text, want := range map[string]Precision{"fp32": FP32, "amp_bf16": AMPBF16, "bf16": AMPBF16, "": FP32, "null": FP32} {
-		if p := Precision("x"); p.UnmarshalText([]byte(text)) != nil || p != want {
+	for text, want := range map[string]numeric.Precision{"fp32": numeric.FP32, "amp_bf16": numeric.AMPBF16, "amp_bf16_tile": numeric.AMPBF16Tile, "bf16": numeric.AMPBF16, "": numeric.FP32, "null": numeric.FP32} {
+		if p := numeric.Precision(7); p.UnmarshalText([]byte(text)) != nil || p != want {
 			t.Errorf("%q is %q, want %q", text, p, want)
 		}
 	}
-	var p Precision
+	var p numeric.Precision
 	if err := p.UnmarshalText([]byte("fp8")); err == nil || !strings.Contains(err.Error(), `"fp8" is not known`) {
 		t.Errorf("fp8: %v", err)
 	}

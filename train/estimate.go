@@ -143,7 +143,7 @@ const (
 func (c *Config) addSampling(n *Memory, m *model.Config, needs Needs) {
 	g := graph.New()
 	m.Logits(g, model.Options{Slots: 1, Positions: c.row(), Cache: "rollouts"})
-	one := needs(device.Options{Rows: 1024, Selected: 256, BF16: c.Precision == AMPBF16, Frozen: true}, 0, g)
+	one := needs(device.Options{Rows: 1024, Selected: 256, Precision: c.Precision, Frozen: true}, 0, g)
 	n.State += min(one.State*int64(min(c.learnt(), SamplingSlots)), SamplingBytes)
 	n.Scratch = max(n.Scratch, one.Scratch)
 	n.Buffers += one.Params
@@ -157,13 +157,13 @@ func (c *Config) addSampling(n *Memory, m *model.Config, needs Needs) {
 
 // options are what the loss and its gradients are compiled for.
 func (c *Config) options() device.Options {
-	return device.Options{Rows: min(c.DeviceTrainMicrobatchSize, c.learnt()) * c.chunk(), BF16: c.Precision == AMPBF16}
+	return device.Options{Rows: min(c.DeviceTrainMicrobatchSize, c.learnt()) * c.chunk(), Precision: c.Precision}
 }
 
 // evaluationOptions are what the loss on held-out sets is compiled for; no rows without
 // evaluators of type lm or rows.
 func (c *Config) evaluationOptions() device.Options {
-	o := device.Options{BF16: c.Precision == AMPBF16}
+	o := device.Options{Precision: c.Precision}
 	for i := range c.Evaluators {
 		switch e := &c.Evaluators[i]; e.Type {
 		case "lm":

@@ -5,6 +5,7 @@ import (
 
 	"olmo/device"
 	"olmo/graph"
+	"olmo/numeric"
 )
 
 // TestEstimateSteps: steps and tokens of each kind of max_duration, and of stop_at.
@@ -55,9 +56,9 @@ func TestEstimateSteps(t *testing.T) {
 // TestEvaluationOptions: the largest evaluator of type lm sets how many rows are compiled.
 func TestEvaluationOptions(t *testing.T) {
 	n := func(n int) *int { return &n }
-	c := &Config{DeviceEvalBatchSize: 4, Precision: AMPBF16}
+	c := &Config{DeviceEvalBatchSize: 4, Precision: numeric.AMPBF16}
 	c.Model.MaxSequenceLength = 10
-	if o := c.evaluationOptions(); o.Rows != 0 || !o.BF16 {
+	if o := c.evaluationOptions(); o.Rows != 0 || o.Precision != numeric.AMPBF16 {
 		t.Errorf("without evaluators %+v", o)
 	}
 	c.Evaluators = []EvaluatorConfig{{Type: "lm"}, {Type: "lm", DeviceEvalBatchSize: n(2)}, {Type: "downstream", DeviceEvalBatchSize: n(50)}}

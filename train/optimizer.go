@@ -217,16 +217,21 @@ func clipGraph(params []model.Param) *graph.Graph {
 }
 
 // sumGraph adds the gradients of parameters that are used more than once, the
-// head's before the embedding's. It is nil when there are none.
-func sumGraph(params []model.Param, uses map[string]int) *graph.Graph {
-	var g *graph.Graph
+// head's before the embedding's, and under amp_bf16_tile ends every sum. It is nil when there is
+// nothing to do.
+func sumGraph(params []model.Param, uses map[string]int, precision numeric.Precision) *graph.Graph {
+	g := graph.New()
+	grad := func(p model.Param, use int) graph.Value { return g.GradNamed(graph.GradName(p.Name, use), p.Shape...) }
 	for _, p := range params {
 		for use := 1; use < uses[p.Name]; use++ {
-			if g == nil {
-				g = graph.New()
-			}
-			g.Accumulate(g.GradNamed(graph.GradName(p.Name, 0), p.Shape...), g.GradNamed(graph.GradName(p.Name, use), p.Shape...))
+			g.Accumulate(grad(p, 0), grad(p, use))
 		}
+		if precision == numeric.AMPBF16Tile {
+			g.Settle(grad(p, 0))
+		}
+	}
+	if len(g.Ops) == 0 {
+		return nil
 	}
 	return g
 }

@@ -19,7 +19,7 @@ func (t *Trainer) saveOutputs(in *item, step int) error {
 	g := graph.New()
 	names := t.model.Trace(g)
 	n := t.microbatch(in, 0, in.B)
-	p, err := t.dev.Compile(g, device.Options{Rows: n * in.T, BF16: t.cfg.Precision == AMPBF16})
+	p, err := t.dev.Compile(g, device.Options{Rows: n * in.T, Precision: t.cfg.Precision})
 	if err != nil {
 		return err
 	}

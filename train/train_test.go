@@ -99,6 +99,7 @@ func TestResume(t *testing.T) {
 	}{
 		{"AdamW", nil},
 		{"Muon", muon},
+		{"sums in blocks", []string{"precision=amp_bf16_tile"}},
 		{"NorMuon", []string{"optimizer.name=normuon", "optimizer.learning_rate=0.02", "optimizer.adamw_learning_rate=0.004", "optimizer.nesterov=false", "optimizer.cautious_wd=true", "optimizer.adjust_lr=spectral_norm"}},
 		{"Dion", []string{"optimizer.name=dion", "optimizer.learning_rate=0.02", "optimizer.adamw_learning_rate=0.004", "optimizer.rank_fraction=0.3"}},
 		{"several epochs", []string{"global_train_batch_size=90", "device_train_microbatch_size=90", "max_duration=7", "stop_at=7"}},
@@ -180,7 +181,7 @@ func TestFastForward(t *testing.T) {
 // same for every instruction set and number of threads. A child process runs each.
 func TestDigest(t *testing.T) {
 	const short = ", 2 steps" // for plain Go, which is slow
-	runs := map[string][]string{"adamw fp32": nil, "muon amp_bf16": muon}
+	runs := map[string][]string{"adamw fp32": nil, "muon amp_bf16": muon, "muon amp_bf16_tile": append(slices.Clone(muon), "precision=amp_bf16_tile")}
 	for name, overrides := range maps.Clone(runs) {
 		runs[name+short] = append([]string{"stop_at=2", "global_train_batch_size=4"}, overrides...)
 	}

@@ -282,7 +282,7 @@ func (t *Trainer) compile() error {
 	}
 	t.byName = slices.SortedFunc(slices.Values(t.params), func(a, b model.Param) int { return strings.Compare(a.Name, b.Name) })
 	o.Rows = 0
-	if s := sumGraph(t.params, t.uses); s != nil {
+	if s := sumGraph(t.params, t.uses, t.cfg.Precision); s != nil {
 		if t.sum, err = t.dev.Compile(s, o); err != nil {
 			return fmt.Errorf("compiling the sum of gradients: %w", err)
 		}

@@ -93,7 +93,7 @@ func openReference(t *train.Trainer, path string) (*reference, error) {
 		}
 	}
 	m.Scores(g, float32(c.Rollouts.Temperature))
-	p, err := dev.Compile(g, device.Options{Rows: rows, BF16: c.Precision == train.AMPBF16})
+	p, err := dev.Compile(g, device.Options{Rows: rows, Precision: c.Precision})
 	r := &reference{p, dev, rows, -1}
 	if err != nil || adapted || c.Rollouts.ReferenceEvery != nil {
 		return r, err

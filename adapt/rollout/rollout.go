@@ -109,7 +109,7 @@ func (r *Rollouts) prepare(t *train.Trainer) error {
 	if h := r.HeldOut; h != nil {
 		positions, answers = max(positions, h.longest()), max(answers, len(h.Prompts)*h.Samples)
 	}
-	o := generate.BatchOptions{Positions: positions, Slots: min(answers, cmp.Or(r.Slots, train.SamplingSlots)), Cache: "rollouts", Share: true, BF16: c.Precision == train.AMPBF16}
+	o := generate.BatchOptions{Positions: positions, Slots: min(answers, cmp.Or(r.Slots, train.SamplingSlots)), Cache: "rollouts", Share: true, Precision: c.Precision}
 	if free, known := memory.Available(); known {
 		o.Memory = min(int64(free/4), train.SamplingBytes)
 	}

@@ -17,7 +17,7 @@ import (
 	"strings"
 
 	"olmo/config"
-	"olmo/train"
+	"olmo/numeric"
 )
 
 // Config are the keys that all stages read. Those of two spellings are read in both.
@@ -58,18 +58,18 @@ type Config struct {
 	ClipGradNorm    *float64 `yaml:"clip_grad_norm"`
 	MaxGradNorm     *float64 `yaml:"max_grad_norm,omitempty"`
 
-	NumTrainEpochs            int             `yaml:"num_train_epochs"`
-	NumEpochs                 *int            `yaml:"num_epochs,omitempty"`
-	MaxTrainSteps             *int            `yaml:"max_train_steps"`
-	PerDeviceTrainBatchSize   int             `yaml:"per_device_train_batch_size"`
-	GradientAccumulationSteps int             `yaml:"gradient_accumulation_steps"`
-	NumProcesses              int             `yaml:"num_processes"`
-	CheckpointingSteps        string          `yaml:"checkpointing_steps"`
-	KeepLastNCheckpoints      int             `yaml:"keep_last_n_checkpoints"`
-	ResumeFromCheckpoint      string          `yaml:"resume_from_checkpoint"`
-	GradientCheckpointing     bool            `yaml:"gradient_checkpointing"`
-	Precision                 train.Precision `yaml:"precision"`
-	Packing                   bool            `yaml:"packing"`
+	NumTrainEpochs            int               `yaml:"num_train_epochs"`
+	NumEpochs                 *int              `yaml:"num_epochs,omitempty"`
+	MaxTrainSteps             *int              `yaml:"max_train_steps"`
+	PerDeviceTrainBatchSize   int               `yaml:"per_device_train_batch_size"`
+	GradientAccumulationSteps int               `yaml:"gradient_accumulation_steps"`
+	NumProcesses              int               `yaml:"num_processes"`
+	CheckpointingSteps        string            `yaml:"checkpointing_steps"`
+	KeepLastNCheckpoints      int               `yaml:"keep_last_n_checkpoints"`
+	ResumeFromCheckpoint      string            `yaml:"resume_from_checkpoint"`
+	GradientCheckpointing     bool              `yaml:"gradient_checkpointing"`
+	Precision                 numeric.Precision `yaml:"precision"`
+	Packing                   bool              `yaml:"packing"`
 	LoRAConfig                `yaml:",inline"`
 	// What this program does not have is known by name, so that it can be refused: a run without would be
 	// another one.
@@ -170,7 +170,7 @@ func shared() Config {
 	return Config{
 		DatasetMixerSplits: []string{"train"}, OutputDir: "output/", Seed: 42, Shuffle: true,
 		LearningRate: 2e-5, LRSchedulerType: "linear", PerDeviceTrainBatchSize: 8,
-		GradientAccumulationSteps: 1, NumProcesses: 1, KeepLastNCheckpoints: 3, Precision: train.FP32, LoRAConfig: defaultLoRA(),
+		GradientAccumulationSteps: 1, NumProcesses: 1, KeepLastNCheckpoints: 3, Precision: numeric.FP32, LoRAConfig: defaultLoRA(),
 	}
 }
 

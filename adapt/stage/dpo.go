@@ -8,6 +8,7 @@ import (
 	"olmo/adapt"
 	"olmo/config"
 	"olmo/model"
+	"olmo/numeric"
 	"olmo/objective"
 	"olmo/proof"
 	"olmo/train"
@@ -179,7 +180,7 @@ func (c *DPOConfig) reference(ctx context.Context, r *Run, t *train.Config, rows
 	}
 	text, err := proof.CanonicalOf(struct {
 		Rows, Model string
-		Precision   train.Precision
+		Precision   numeric.Precision
 		Length      int
 	}{rows.of.String(), of, c.Precision, t.Data.RowLength})
 	if err != nil {

@@ -32,12 +32,12 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 	graph.Linear: linear,
 	linearDX: func(p *program, op *graph.Op) func(r *run) {
 		return func(r *run) {
-			kernel.MatMulNN(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.residual(op, r), p.opt.BF16)
+			kernel.MatMulNN(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.residual(op, r), p.opt.Precision)
 		}
 	},
 	linearDW: func(p *program, op *graph.Op) func(r *run) {
 		return func(r *run) {
-			kernel.MatMulTN(p.matrix(op.In[2], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), r.ends, p.opt.BF16)
+			kernel.MatMulTN(p.matrix(op.In[2], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), r.ends, p.opt.Precision)
 		}
 	},
 	graph.Add: func(p *program, op *graph.Op) func(r *run) {
@@ -206,7 +206,7 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 				m.Packed = func(e int) [3]*kernel.Packed {
 					if packed[e][0] == nil {
 						for i, w := range []kernel.Matrix{m.Up[e], m.Gate[e], m.Down[e]} {
-							packed[e][i] = kernel.Pack(w, true, p.opt.BF16)
+							packed[e][i] = kernel.Pack(w, true, p.opt.Precision)
 						}
 					}
 					return packed[e]
@@ -292,6 +292,9 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 			kernel.AddVectors(total, total, part.data)
 		}
 	},
+	graph.Settle: func(p *program, op *graph.Op) func(r *run) {
+		return func(r *run) { kernel.Settle(p.fixed[op.In[0]]) }
+	},
 	graph.AdamW: func(p *program, op *graph.Op) func(r *run) {
 		a := op.Attr.(*graph.AdamWAttr)
 		return func(r *run) {
@@ -340,7 +343,7 @@ func muon(p *program, ops []*graph.Op) func(r *run) {
 			a, w := op.Attr.(*graph.MuonAttr), p.matrix(op.In[0], r)
 			steps[i] = kernel.MuonStep{
 				Muon: kernel.Muon{
-					LR: u.LR[a.Group], WeightDecay: a.WeightDecay, Momentum: a.Momentum, Clip: u.Clip, Blocks: a.Blocks, BF16: p.opt.BF16,
+					LR: u.LR[a.Group], WeightDecay: a.WeightDecay, Momentum: a.Momentum, Clip: u.Clip, Blocks: a.Blocks, Precision: p.opt.Precision,
 					Heavy: a.Heavy, Factor: a.Adjust.Factor(w.Rows/a.Blocks, w.Cols), Cautious: a.Cautious, Beta2: a.Beta2,
 				},
 				P: w, B: p.matrix(op.In[2], r), G: p.matrix(op.In[1], r),
@@ -356,7 +359,7 @@ func muon(p *program, ops []*graph.Op) func(r *run) {
 func linear(p *program, op *graph.Op) func(r *run) {
 	if !p.opt.Frozen {
 		return func(r *run) {
-			kernel.MatMulNT(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.residual(op, r), p.opt.BF16)
+			kernel.MatMulNT(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.residual(op, r), p.opt.Precision)
 		}
 	}
 	var w *kernel.Packed
@@ -364,11 +367,11 @@ func linear(p *program, op *graph.Op) func(r *run) {
 	return func(r *run) {
 		m := p.matrix(op.In[1], r)
 		if m.Stored != nil { // which lies in panels already
-			kernel.MatMulNT(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), m, p.residual(op, r), p.opt.BF16)
+			kernel.MatMulNT(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), m, p.residual(op, r), p.opt.Precision)
 			return
 		}
 		if packed != p.dev.changes {
-			w, packed = kernel.Pack(m, true, p.opt.BF16), p.dev.changes
+			w, packed = kernel.Pack(m, true, p.opt.Precision), p.dev.changes
 		}
 		kernel.MatMulPacked(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), w, p.residual(op, r))
 	}
@@ -436,7 +439,7 @@ func elementwiseBackward(f func(dx, dy, x kernel.Matrix)) func(p *program, op *g
 // head returns the head of an operation whose inputs from number x on are x, W and the bias, or none.
 func (p *program) head(op *graph.Op, x int, r *run) *kernel.Head {
 	h := &kernel.Head{
-		X: p.matrix(op.In[x], r), W: p.matrix(op.In[x+1], r), Targets: r.Targets, Ends: r.ends, BF16: p.opt.BF16,
+		X: p.matrix(op.In[x], r), W: p.matrix(op.In[x+1], r), Targets: r.Targets, Ends: r.ends, Precision: p.opt.Precision,
 		Logits: p.dev.scratch[p.plan.room[op]:],
 	}
 	if a, ok := op.Attr.(*graph.HeadAttr); ok {
@@ -447,7 +450,7 @@ func (p *program) head(op *graph.Op, x int, r *run) *kernel.Head {
 
 // lowRank returns the addition of an operation whose inputs from number a on are A and B.
 func (p *program) lowRank(op *graph.Op, a int, r *run) *kernel.LowRank {
-	return &kernel.LowRank{A: p.matrix(op.In[a], r), B: p.matrix(op.In[a+1], r), Scale: op.Attr.(*graph.LowRankAttr).Scale, BF16: p.opt.BF16}
+	return &kernel.LowRank{A: p.matrix(op.In[a], r), B: p.matrix(op.In[a+1], r), Scale: op.Attr.(*graph.LowRankAttr).Scale, Precision: p.opt.Precision}
 }
 
 // table returns a matrix that lives between runs, nil for none.
@@ -507,7 +510,7 @@ func (p *program) matrices(v []graph.Value, r *run) []kernel.Matrix {
 
 // experts gathers up, gate and down of each expert.
 func (p *program) experts(a *graph.ExpertsAttr, v []graph.Value, r *run) *kernel.Experts {
-	m := &kernel.Experts{K: a.K, BF16: p.opt.BF16}
+	m := &kernel.Experts{K: a.K, Precision: p.opt.Precision}
 	for e := range a.E {
 		m.Up, m.Gate, m.Down = append(m.Up, p.matrix(v[3*e], r)), append(m.Gate, p.matrix(v[3*e+1], r)), append(m.Down, p.matrix(v[3*e+2], r))
 	}
@@ -524,7 +527,7 @@ func (p *program) residual(op *graph.Op, r *run) *kernel.Matrix {
 }
 
 func (p *program) attentionOf(a *graph.AttentionAttr) *kernel.Attention {
-	return &kernel.Attention{H: a.H, KV: a.KV, D: a.D, Scale: a.Scale, Cap: a.Cap, Window: a.Window, Slopes: a.Slopes, BF16: p.opt.BF16}
+	return &kernel.Attention{H: a.H, KV: a.KV, D: a.D, Scale: a.Scale, Cap: a.Cap, Window: a.Window, Slopes: a.Slopes, Precision: p.opt.Precision}
 }
 
 func attention(p *program, op *graph.Op) func(r *run) {
@@ -591,8 +594,8 @@ func (p *program) packedCache(op *graph.Op, positions int) *kernel.Cache {
 	a, _ := graph.CacheShape(op)
 	v := p.value(op.In[3])
 	slots := len(v.data) / (positions * a.KV * a.D)
-	if v.cache == nil || !v.cache.Fits(slots, positions, a.KV, a.D, p.opt.BF16) {
-		v.cache = kernel.NewCache(slots, positions, a.KV, a.D, p.opt.BF16)
+	if v.cache == nil || !v.cache.Fits(slots, positions, a.KV, a.D, p.opt.Precision) {
+		v.cache = kernel.NewCache(slots, positions, a.KV, a.D, p.opt.Precision)
 	} else if v.cachedAt != p.dev.changes {
 		v.cache.Reset()
 	}

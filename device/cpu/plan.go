@@ -69,8 +69,11 @@ func buffers(g *graph.Graph, ops []*graph.Op, o device.Options) int64 {
 	// What a thread keeps is an estimate from measurements (benchmarks/2026-11-23-memory.md); a
 	// packed element is one float32 or two bf16 values.
 	thread, packed, numbers := 2<<20, 0, 1
-	if o.BF16 {
-		thread, numbers = 6<<20, 2
+	if o.Precision.Rounds() {
+		thread = 6 << 20
+	}
+	if o.Precision == numeric.AMPBF16 {
+		numbers = 2
 	}
 	for _, op := range ops {
 		n := 0

@@ -67,7 +67,7 @@ number, the settings and the seed alone. A run that was interrupted goes on wher
 	f := c.Flags()
 	f.StringVar(&o.model, "model", "", "the model that answers: a folder, a run, a .gguf file, a folder with an adapter, or hf:ORG/NAME@REVISION of a hub")
 	f.StringVar(&o.template, "chat-template", "", "its chat template: one of open-instruct's by `name`, or a file (default: its own)")
-	f.StringVar(&o.precision, "precision", "fp32", "arithmetic: fp32, or amp_bf16 for the bits of such a training run")
+	f.StringVar(&o.precision, "precision", "fp32", precisionWords())
 	o.how.add(f)
 	f.StringVar(&o.input, "input", "", "`file` of prompts: JSONL, plain or packed, or Parquet")
 	f.StringVar(&o.output, "output", "", "JSONL `file` for the rows")
@@ -121,7 +121,7 @@ func (o *sampleOptions) check(c *cobra.Command) error {
 }
 
 func (o *sampleOptions) run(c *cobra.Command) error {
-	bf16, err := precisionFlag(o.precision)
+	arithmetic, err := precisionFlag(o.precision)
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (o *sampleOptions) run(c *cobra.Command) error {
 	if s.Verifiers != nil {
 		defer s.Verifiers.Close()
 	}
-	if s.Model, err = openModel(c, o.model, "", bf16, o.how); err != nil {
+	if s.Model, err = openModel(c, o.model, "", arithmetic, o.how); err != nil {
 		return err
 	}
 	defer s.Model.Close()

@@ -143,7 +143,7 @@ func sizeFlag(name string) (benchSize, error) {
 }
 
 // config is a training run of the size.
-func (s benchSize) config(bf16 bool) *train.Config {
+func (s benchSize) config(arithmetic numeric.Precision) *train.Config {
 	c := train.DefaultConfig()
 	m := &c.Model
 	m.DModel, m.NHeads, m.NLayers, m.MLPRatio = s.C, s.heads, s.layers, s.mlpRatio
@@ -158,11 +158,7 @@ func (s benchSize) config(bf16 bool) *train.Config {
 	c.MaxGradNorm = &clip
 	c.SoftmaxAuxiliaryLoss = true
 	c.GlobalTrainBatchSize, c.DeviceTrainMicrobatchSize = s.B, s.B
-	if bf16 {
-		c.Precision = train.AMPBF16
-	} else {
-		c.Precision = train.FP32
-	}
+	c.Precision = arithmetic
 	return c
 }
 
@@ -185,8 +181,8 @@ func measureMachine() machineReport {
 	return m
 }
 
-func (m machineReport) peak(bf16 bool) float64 {
-	if bf16 {
+func (m machineReport) peak(arithmetic numeric.Precision) float64 {
+	if arithmetic == numeric.AMPBF16 {
 		return m.PeakBF16
 	}
 	return m.PeakFP32
@@ -210,7 +206,7 @@ type kernelReport struct {
 }
 
 // benchKernels measures what dominates a training step of the size, each kernel alone.
-func (s benchSize) benchKernels(bf16 bool, peak float64) []kernelReport {
+func (s benchSize) benchKernels(arithmetic numeric.Precision, peak float64) []kernelReport {
 	N, C, D, F := s.B*s.T, s.C, s.C/s.heads, s.mlpRatio*s.C/2
 	filled := func(rows, cols int) kernel.Matrix {
 		x := make([]float32, rows*cols)
@@ -251,19 +247,19 @@ func (s benchSize) benchKernels(bf16 bool, peak float64) []kernelReport {
 		x, w, y, dw := filled(N, p.in), filled(p.out, p.in), filled(N, p.out), filled(p.out, p.in)
 		flops := 2 * float64(N) * float64(p.in) * float64(p.out)
 		shape := fmt.Sprintf("%s %d×%d→%d", p.name, N, p.in, p.out)
-		measure(shape, flops, 0, func() { kernel.MatMulNT(y, x, w, nil, bf16) })
-		measure(shape+", dx", flops, 0, func() { kernel.MatMulNN(x, y, w, nil, bf16) })
-		measure(shape+", dw", flops, 0, func() { clear(dw.Data); kernel.MatMulTN(dw, y, x, ends, bf16) })
+		measure(shape, flops, 0, func() { kernel.MatMulNT(y, x, w, nil, arithmetic) })
+		measure(shape+", dx", flops, 0, func() { kernel.MatMulNN(x, y, w, nil, arithmetic) })
+		measure(shape+", dw", flops, 0, func() { clear(dw.Data); kernel.MatMulTN(dw, y, x, ends, arithmetic) })
 	}
 	// Three products: logits, dx and dw.
 	x, w, dx, dw := filled(N, C), filled(s.V, C), filled(N, C), filled(s.V, C)
 	targets, ce, lse := make([]int32, N), make([]float32, N), make([]float32, N)
-	head := &kernel.Head{X: x, W: w, Targets: targets, Ends: ends, BF16: bf16}
+	head := &kernel.Head{X: x, W: w, Targets: targets, Ends: ends, Precision: arithmetic}
 	gradients := &kernel.HeadGradients{Scale: func(int) float32 { return 1 }, DX: dx, DW: &dw}
 	measure(fmt.Sprintf("head, loss and gradients %d×%d→%d", N, C, s.V), 6*float64(N)*float64(C)*float64(s.V), 0, func() {
 		head.Loss(ce, lse, gradients)
 	})
-	a := kernel.Attention{H: s.heads, KV: s.heads, D: D, Scale: 0.125, BF16: bf16}
+	a := kernel.Attention{H: s.heads, KV: s.heads, D: D, Scale: 0.125, Precision: arithmetic}
 	q, k, v, o := filled(N, C), filled(N, C), filled(N, C), filled(N, C)
 	do, dq, dk, dv := filled(N, C), filled(N, C), filled(N, C), filled(N, C)
 	stats := filled(N, 2*s.heads)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"olmo/lm"
+	"olmo/numeric"
 )
 
 // benchGenerateReport is the result of `olmo bench generate`.
@@ -51,18 +52,18 @@ memory is that of the speed which the weights alone would allow.`,
 			if promptTokens < 1 || maxTokens < 2 || repeats < 1 {
 				return usageErrorf("--prompt-tokens %d, --max-tokens %d and --repeats %d must be at least 1, 2 and 1", promptTokens, maxTokens, repeats)
 			}
-			bf16, err := precisionFlag(precision)
+			arithmetic, err := precisionFlag(precision)
 			if err != nil {
 				return err
 			}
 			r := &benchGenerateReport{Model: path + size, Precision: precision, PromptTokens: promptTokens, MaxTokens: maxTokens}
 			open := func() (*lm.Model, *lm.Generator, error) {
 				if path == "" {
-					return r.random(size, bf16)
+					return r.random(size, arithmetic)
 				}
-				return r.opened(c, path, bf16, how)
+				return r.opened(c, path, arithmetic, how)
 			}
-			if err := r.measure(c, open, bf16, repeats); err != nil {
+			if err := r.measure(c, open, arithmetic, repeats); err != nil {
 				return err
 			}
 			return printReport(c.OutOrStdout(), asJSON, r, r.table)
@@ -74,15 +75,15 @@ memory is that of the speed which the weights alone would allow.`,
 	f.IntVar(&promptTokens, "prompt-tokens", 512, "tokens of the prompt")
 	f.IntVar(&maxTokens, "max-tokens", 128, "tokens to generate")
 	f.IntVar(&repeats, "repeats", 3, "how often to measure")
-	f.StringVar(&precision, "precision", "fp32", "arithmetic: fp32 or amp_bf16")
+	f.StringVar(&precision, "precision", "fp32", precisionWords())
 	how.add(f)
 	f.BoolVar(&asJSON, "json", false, "print one line of JSON")
 	return c
 }
 
 // opened opens a model.
-func (r *benchGenerateReport) opened(c *cobra.Command, path string, bf16 bool, how modelFlags) (*lm.Model, *lm.Generator, error) {
-	m, err := openModel(c, path, "", bf16, how)
+func (r *benchGenerateReport) opened(c *cobra.Command, path string, arithmetic numeric.Precision, how modelFlags) (*lm.Model, *lm.Generator, error) {
+	m, err := openModel(c, path, "", arithmetic, how)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -92,18 +93,18 @@ func (r *benchGenerateReport) opened(c *cobra.Command, path string, bf16 bool, h
 }
 
 // random makes a model of random weights of a size.
-func (r *benchGenerateReport) random(size string, bf16 bool) (*lm.Model, *lm.Generator, error) {
+func (r *benchGenerateReport) random(size string, arithmetic numeric.Precision) (*lm.Model, *lm.Generator, error) {
 	s, err := sizeFlag(size)
 	if err != nil {
 		return nil, nil, err
 	}
-	tc := s.config(bf16)
+	tc := s.config(arithmetic)
 	cfg, err := tc.Model.Config()
 	if err != nil {
 		return nil, nil, err
 	}
 	cfg.T = max(cfg.T, r.PromptTokens+r.MaxTokens) // rotary positions have no end
-	m, err := lm.New(cfg, lm.Options{BF16: bf16})
+	m, err := lm.New(cfg, lm.Options{Precision: arithmetic})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -131,7 +132,7 @@ func (r *benchGenerateReport) generator(m *lm.Model) (*lm.Generator, error) {
 }
 
 // measure fills the report in.
-func (r *benchGenerateReport) measure(c *cobra.Command, open func() (*lm.Model, *lm.Generator, error), bf16 bool, repeats int) error {
+func (r *benchGenerateReport) measure(c *cobra.Command, open func() (*lm.Model, *lm.Generator, error), arithmetic numeric.Precision, repeats int) error {
 	m, g, err := open()
 	if err != nil {
 		return err
@@ -177,10 +178,10 @@ func (r *benchGenerateReport) measure(c *cobra.Command, open func() (*lm.Model, 
 	}
 	r.Machine = measureMachine()
 	bytes := float64(rest) * 4
-	if bf16 {
+	if arithmetic == numeric.AMPBF16 {
 		bytes /= 2 // packed weights are kept in two bytes
 	}
-	r.PrefillShare = r.Prefill * cfg.FLOPs(r.PromptTokens).Forward / 1e9 / r.Machine.peak(bf16)
+	r.PrefillShare = r.Prefill * cfg.FLOPs(r.PromptTokens).Forward / 1e9 / r.Machine.peak(arithmetic)
 	r.DecodeShare = r.Decode * bytes / 1e9 / r.Machine.MemoryReads
 	return nil
 }

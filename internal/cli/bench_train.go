@@ -66,14 +66,14 @@ Peak memory is the process's; what was expected of it is computed before the sta
 			if err != nil {
 				return err
 			}
-			bf16, err := precisionFlag(precision)
+			arithmetic, err := precisionFlag(precision)
 			if err != nil {
 				return err
 			}
 			if !(seconds > 0) {
 				return usageErrorf("--seconds is %g, it must be positive", seconds)
 			}
-			cfg := s.config(bf16)
+			cfg := s.config(arithmetic)
 			if cfg.ActivationCheckpointing, err = recomputeFlag(recompute); err != nil {
 				return err
 			}
@@ -83,14 +83,14 @@ Peak memory is the process's; what was expected of it is computed before the sta
 			}
 			r.Size, r.Precision = size, precision
 			if kernels {
-				r.Kernels = s.benchKernels(bf16, r.PeakGFLOPS)
+				r.Kernels = s.benchKernels(arithmetic, r.PeakGFLOPS)
 			}
 			return printReport(c.OutOrStdout(), asJSON, r, r.table)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&size, "size", "S", "the model: S, M or L")
-	f.StringVar(&precision, "precision", "fp32", "arithmetic: fp32 or amp_bf16")
+	f.StringVar(&precision, "precision", "fp32", precisionWords())
 	f.StringVar(&recompute, "activation-checkpointing", "null", "what the backward pass computes again: whole_layer, one_in_two, …, fine_grained, null")
 	f.Float64Var(&seconds, "seconds", 20, "how long to measure")
 	f.BoolVar(&kernels, "kernels", false, "also measure each kernel alone")
@@ -117,7 +117,7 @@ func benchTrain(c *cobra.Command, s benchSize, cfg *train.Config, limit time.Dur
 	}
 	debug.FreeOSMemory() // the peak is measured in memory of its own
 	r.Machine = measureMachine()
-	r.PeakGFLOPS = r.Machine.peak(cfg.Precision == train.AMPBF16)
+	r.PeakGFLOPS = r.Machine.peak(cfg.Precision)
 	r.MFU = r.GFLOPS / r.PeakGFLOPS
 	return r, nil
 }

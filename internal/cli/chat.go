@@ -70,12 +70,12 @@ turns are left out. Questions may also be piped in, one a line.
 	f.Lookup("top-p").DefValue, o.sampling.TopP = "0.95", 0.95
 	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
 	o.how.add(f)
-	f.StringVar(&o.precision, "precision", "fp32", "arithmetic: fp32, or amp_bf16 for the bits of such a training run")
+	f.StringVar(&o.precision, "precision", "fp32", precisionWords())
 	return c
 }
 
 func runChat(c *cobra.Command, o chatOptions) error {
-	bf16, err := precisionFlag(o.precision)
+	arithmetic, err := precisionFlag(o.precision)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func runChat(c *cobra.Command, o chatOptions) error {
 	if o.maxTokens < 1 {
 		return usageErrorf("--max-tokens is %d, it must be 1 or more", o.maxTokens)
 	}
-	m, err := openModel(c, o.model, o.tokenizer, bf16, o.how)
+	m, err := openModel(c, o.model, o.tokenizer, arithmetic, o.how)
 	if err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ var values = map[string]func() []string{
 	"olmo convert --to":                    func() []string { return []string{"hf", "ai2", "gguf"} },
 	"olmo convert --dtype":                 modelDTypes,
 	"olmo merge --dtype":                   modelDTypes,
-	"--precision":                          func() []string { return []string{"fp32", "amp_bf16"} },
+	"--precision":                          precisionNames,
 	"--boundary":                           func() []string { return []string{string(eval.Apart), string(eval.Together)} },
 	"--compat":                             func() []string { return []string{"dolma"} },
 	"olmo bench train --size":              func() []string { return []string{"S", "M", "L"} },

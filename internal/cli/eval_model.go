@@ -41,7 +41,7 @@ var (
 func (o *answererFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.path, "model", "", "the model: a folder, a run, a .gguf file, a folder with an adapter, hf:ORG/NAME@REVISION of a hub, or a server's address, http(s)://HOST/v1")
 	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's; of a server's model: to ask about ids, not texts")
-	f.StringVar(&o.precision, "precision", "fp32", "arithmetic: fp32, or amp_bf16 for the bits of such a training run")
+	f.StringVar(&o.precision, "precision", "fp32", precisionWords())
 	f.StringVar(&o.memory, "memory", "", "most memory for what requests share, such as 2GB (default: a quarter of what is free)")
 	f.BoolVar(&o.share, "share", true, "compute what requests begin with once; --share=false gives the same bits, slower")
 	o.how.add(f)
@@ -104,7 +104,7 @@ func (o *answererFlags) open(c *cobra.Command, turns bool, say func(string)) (*a
 		}
 		return &answerer{Answerer: m}, nil
 	}
-	bf16, err := precisionFlag(o.precision)
+	arithmetic, err := precisionFlag(o.precision)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (o *answererFlags) open(c *cobra.Command, turns bool, say func(string)) (*a
 	if err != nil {
 		return nil, err
 	}
-	m, err := openModel(c, o.path, o.tokenizer, bf16, o.how)
+	m, err := openModel(c, o.path, o.tokenizer, arithmetic, o.how)
 	if err != nil {
 		return nil, err
 	}

@@ -91,7 +91,7 @@ their order, or as a line of JSON each.`,
 	f.BoolVar(&o.ignoreEOS, "ignore-eos", false, "go on after an end of text")
 	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
 	o.how.add(f)
-	f.StringVar(&o.precision, "precision", "fp32", "arithmetic: fp32, or amp_bf16 for the bits of such a training run")
+	f.StringVar(&o.precision, "precision", "fp32", precisionWords())
 	f.BoolVar(&o.asJSON, "json", false, "print one line of JSON: ids, text, logprobs")
 	return c
 }
@@ -105,7 +105,7 @@ func addSamplingFlags(c *cobra.Command, s *generate.Sampling) {
 }
 
 func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
-	bf16, err := precisionFlag(o.precision)
+	arithmetic, err := precisionFlag(o.precision)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 			texts[i] = strings.TrimSuffix(string(in), "\n") // echo's, not the prompt's
 		}
 	}
-	m, err := openModel(c, o.model, o.tokenizer, bf16, o.how)
+	m, err := openModel(c, o.model, o.tokenizer, arithmetic, o.how)
 	if err != nil {
 		return err
 	}

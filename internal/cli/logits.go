@@ -61,7 +61,7 @@ by its surprise, with the five likeliest in its place.`,
 			if html != "" && text == "" {
 				return usageErrorf("--html shows a text\nhint: give it with --text")
 			}
-			bf16, err := precisionFlag(precision)
+			arithmetic, err := precisionFlag(precision)
 			if err != nil {
 				return err
 			}
@@ -71,7 +71,7 @@ by its surprise, with the five likeliest in its place.`,
 					return err
 				}
 			}
-			m, err := openModel(c, path, tokenizerName, bf16, how)
+			m, err := openModel(c, path, tokenizerName, arithmetic, how)
 			if err != nil {
 				return err
 			}
@@ -130,7 +130,7 @@ by its surprise, with the five likeliest in its place.`,
 	f.StringVar(&tokenizerName, "tokenizer", "", "tokenizer for --text, instead of the model's own")
 	f.BoolVar(&hidden, "hidden-states", false, "also write the hidden states")
 	how.add(f)
-	f.StringVar(&precision, "precision", "fp32", "fp32, or amp_bf16 for the bits of such a run")
+	f.StringVar(&precision, "precision", "fp32", precisionWords())
 	return c
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"olmo/hub/client"
 	"olmo/lm"
+	"olmo/numeric"
 )
 
 // modelFlags say how a model is opened.
@@ -30,7 +31,7 @@ func ignoreExtraFlag(f *pflag.FlagSet, to *bool) {
 
 // openModel opens the model of --model in the arithmetic of --precision, with the tokenizer of
 // --tokenizer when that is not empty, and says what of its files is left out.
-func openModel(c *cobra.Command, path, tokenizerName string, bf16 bool, f modelFlags) (*lm.Model, error) {
+func openModel(c *cobra.Command, path, tokenizerName string, arithmetic numeric.Precision, f modelFlags) (*lm.Model, error) {
 	if path == "" {
 		return nil, usageErrorf("--model is needed")
 	}
@@ -38,7 +39,7 @@ func openModel(c *cobra.Command, path, tokenizerName string, bf16 bool, f modelF
 	if err != nil {
 		return nil, err
 	}
-	o := lm.Options{BF16: bf16, IgnoreExtra: f.ignoreExtra}
+	o := lm.Options{Precision: arithmetic, IgnoreExtra: f.ignoreExtra}
 	if o.Base, err = localModel(c, f.base); err != nil {
 		return nil, err
 	}
@@ -87,12 +88,23 @@ func needTokenizer(m *lm.Model, hint string) error {
 }
 
 // precisionFlag reads the value of --precision.
-func precisionFlag(s string) (bf16 bool, err error) {
-	switch s {
-	case "fp32", "f32":
-		return false, nil
-	case "amp_bf16", "bf16":
-		return true, nil
+func precisionFlag(s string) (numeric.Precision, error) {
+	p, err := numeric.ParsePrecision(s)
+	if err != nil {
+		return 0, usageErrorf("--precision %w", err)
 	}
-	return false, usageErrorf("--precision %s is not known\nhint: one of fp32, amp_bf16", s)
+	return p, nil
+}
+
+func precisionNames() (names []string) {
+	for _, p := range numeric.Precisions() {
+		names = append(names, p.String())
+	}
+	return names
+}
+
+// precisionWords is what the help says of --precision.
+func precisionWords() string {
+	names := precisionNames()
+	return "arithmetic: " + names[0] + ", or " + strings.Join(names[1:], " or ") + " for the bits of such a training run"
 }

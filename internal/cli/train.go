@@ -18,6 +18,7 @@ import (
 	"olmo/internal/parallel"
 	"olmo/lm"
 	"olmo/model"
+	"olmo/numeric"
 	"olmo/proof"
 	"olmo/proof/note"
 	"olmo/runlog"
@@ -505,7 +506,7 @@ func dryRun(c *cobra.Command, cfg *train.Config, asJSON bool) error {
 // in operations a second.
 func peakFLOPS(cfg *train.Config) float64 {
 	p := cpu.MeasurePeak()
-	if cfg.Precision == train.AMPBF16 {
+	if cfg.Precision == numeric.AMPBF16 {
 		return p.BF16 * 1e9
 	}
 	return p.FMA * 1e9

@@ -25,5 +25,5 @@ func newDownstream(cfg *train.Config, tok *tokenizer.Tokenizer, say, warn func(s
 			return nil, fmt.Errorf("evaluators of type downstream need the tokenizer: %w", err)
 		}
 	}
-	return &eval.Downstream{Jobs: jobs, Tokenizer: tok, BF16: cfg.Precision == train.AMPBF16}, nil
+	return &eval.Downstream{Jobs: jobs, Tokenizer: tok, Precision: cfg.Precision}, nil
 }

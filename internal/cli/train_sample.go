@@ -27,7 +27,7 @@ func newSampler(cfg *train.Config, tok *tokenizer.Tokenizer, print func(string))
 		}
 	}
 	return &lm.Samples{
-		Tokenizer: tok, Prompts: cfg.SamplePrompts, MaxTokens: sampleTokens, BF16: cfg.Precision == train.AMPBF16,
+		Tokenizer: tok, Prompts: cfg.SamplePrompts, MaxTokens: sampleTokens, Precision: cfg.Precision,
 		Print: func(step int, prompt, text string) {
 			print(fmt.Sprintf("step %d writes: %s", step, oneLine(prompt+text, sampleColumns)))
 		},

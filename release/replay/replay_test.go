@@ -159,6 +159,7 @@ func TestSameBits(t *testing.T) {
 	for name, overrides := range map[string][]string{
 		"plain":             nil,
 		"amp_bf16":          {"precision=amp_bf16"},
+		"amp_bf16_tile":     {"precision=amp_bf16_tile"},
 		"lionw":             {"optimizer.name=lionw"},
 		"skip_step_adamw":   {"optimizer.name=skip_step_adamw", "optimizer.rolling_interval_length=2", "optimizer.sigma_factor=0.1"},
 		"muon":              {"optimizer.name=muon"},

@@ -21,6 +21,7 @@ func TestRuns(t *testing.T) {
 	}{
 		{"AdamW", nil, ""},
 		{"Muon, bfloat16, tied", []string{"optimizer.name=muon", "optimizer.adamw_learning_rate=0.004", "precision=amp_bf16", "model.weight_tying=true"}, ""},
+		{"sums in blocks", []string{"precision=amp_bf16_tile"}, ""},
 		{"two ranks, several epochs", []string{"world_size=2", "global_train_batch_size=20", "device_train_microbatch_size=10"}, ""},
 		{"rows that are left", []string{"data.drop_last=false", "global_train_batch_size=30", "max_duration=3ep", "device_train_microbatch_size=30"}, ""},
 		{"growing batches", []string{"batch_size_schedule=[{from: 3, size: 6}, {from: 400T, size: 12}]"}, ""},

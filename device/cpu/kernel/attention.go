@@ -19,12 +19,12 @@ import (
 //
 // Vaswani et al. 2017; grouped queries, Ainslie et al. 2023; ALiBi, Press et al. 2022.
 type Attention struct {
-	H, KV, D int
-	Scale    float32
-	Cap      float32   // of scaled scores; 0: none
-	Window   int       // keys that a query sees, itself included; 0: all before it
-	Slopes   []float32 // ALiBi: slope of each head, or nil
-	BF16     bool
+	H, KV, D  int
+	Scale     float32
+	Cap       float32   // of scaled scores; 0: none
+	Window    int       // keys that a query sees, itself included; 0: all before it
+	Slopes    []float32 // ALiBi: slope of each head, or nil
+	Precision numeric.Precision
 }
 
 // Segment is one sequence's part of a batch.
@@ -108,7 +108,7 @@ func (a *Attention) forward(g *Segment, h int) {
 	}
 	s := borrow()
 	defer s.giveBack()
-	D, nr, f := a.D, isa.nr, formatOf(a.BF16)
+	D, nr, f := a.D, isa.nr, formatOf(a.Precision)
 	kv := h / (a.H / a.KV)
 	keys := g.Pos + n
 	q := left{g.Q.Columns(h*D, D), false}
@@ -172,6 +172,7 @@ func (a *Attention) forward(g *Segment, h int) {
 			st[2*h], st[2*h+1] = m, sum
 		}
 		a.valueSum(s, vp, scores, stride, o, lo, hi, f)
+		settle(f, o)
 		for r := range rows {
 			isa.div(o.Row(r), o.Row(r), g.Stats.Row(i0 + r)[2*h+1])
 		}
@@ -235,7 +236,7 @@ func (a *Attention) backward(g *Segment, d *Gradients, kv int) {
 	}
 	s := borrow()
 	defer s.giveBack()
-	D, nr, f := a.D, isa.nr, formatOf(a.BF16)
+	D, nr, f := a.D, isa.nr, formatOf(a.Precision)
 	group := a.H / a.KV
 	k, v := g.K.Columns(kv*D, D), g.V.Columns(kv*D, D)
 	dk, dv := d.DK.Columns(kv*D, D), d.DV.Columns(kv*D, D)
@@ -287,8 +288,11 @@ func (a *Attention) backward(g *Segment, d *Gradients, kv int) {
 				a.keyGrads(s, left{Matrix{Data: sc, Rows: qn, Cols: kn, Stride: stride}, true}, &dop, dv, q0, qn, key0, kn, f)
 				a.keyGrads(s, left{Matrix{Data: dp, Rows: qn, Cols: kn, Stride: stride}, true}, &qp, dk, q0, qn, key0, kn, f)
 			}
+			settle(f, dq.Slice(q0, qn))
 		}
 	}
+	settle(f, dk)
+	settle(f, dv)
 }
 
 // tileScores computes rows q0… of x by keys key0…key0+kn, as far as the last row sees.
@@ -339,8 +343,8 @@ func (a *Attention) keyGrads(s *scratch, w left, x *Packed, dst Matrix, q0, qn, 
 	pw := w.pack(s, 8, 0, kn, 0, qn, f)
 	for r := 0; r < kn; r += mr {
 		// Queries before the key see nothing of it: their terms are zero, and a
-		// chain may begin after them (at a whole pair).
-		skip := max(key0+r-q0, 0) &^ 1
+		// sum may begin after them.
+		skip := f.whole(max(key0+r-q0, 0))
 		if skip >= qn {
 			break
 		}

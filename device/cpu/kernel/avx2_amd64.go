@@ -8,6 +8,7 @@ package kernel
 var avx2 = &primitives{
 	name: "avx2", mr: 6, nr: 16,
 	tile:        tileAVX2,
+	tileBlocks:  tileBlocksAVX2,
 	transpose:   transposeAVX2,
 	dot:         dotAVX2,
 	sum:         sumAVX2,
@@ -49,6 +50,11 @@ var avx2 = &primitives{
 //
 //go:noescape
 func tileAVX2(t *tileArgs)
+
+// tileBlocksAVX2 is primitives.tileBlocks on AVX2.
+//
+//go:noescape
+func tileBlocksAVX2(t *tileArgs)
 
 // transposeAVX2 is primitives.transpose on AVX2.
 //

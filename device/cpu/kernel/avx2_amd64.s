@@ -654,6 +654,285 @@ done:
 	VZEROUPPER
 	RET
 
+// func tileBlocksAVX2(t *tileArgs)
+// BX is in b and SI in a, R12 a and R14 c at the group's first row, AX rows are left of the block;
+// R13 terms are in it. DX and R15 are the strides from term to term and of c, R8, R9, R10 the first,
+// third and fifth multiple of a's stride of rows; R11 is what is asked for. In memory: a and b at
+// the block, the terms left.
+TEXT ·tileBlocksAVX2(SB), NOSPLIT, $32-8
+	MOVQ           t+0(FP), DI
+	MOVQ           tileArgs_kStride(DI), DX
+	MOVQ           tileArgs_rowStride(DI), R8
+	LEAQ           (R8)(R8*2), R9
+	LEAQ           (R8)(R8*4), R10
+	MOVQ           tileArgs_ldc(DI), R15
+	// mode&tileFlush: denormals are zero, coming and going (MXCSR's DAZ and FTZ).
+	TESTQ          $const_tileFlush, tileArgs_mode(DI)
+	JZ             rows
+	STMXCSR        control-8(SP)
+	MOVL           control-8(SP), AX
+	ORL            $0x8040, AX
+	MOVL           AX, flush-4(SP)
+	LDMXCSR        flush-4(SP)
+rows:
+	MOVQ           tileArgs_rows(DI), AX
+	// The lines of c are wanted at the end: ask for them now.
+	MOVQ           tileArgs_c(DI), R14
+	MOVQ           AX, CX
+ask:
+	PREFETCHT1     0(R14)
+	PREFETCHT1     63(R14)
+	ADDQ           tileArgs_ldc(DI), R14
+	DECQ           CX
+	JNE            ask
+	MOVQ           tileArgs_ahead(DI), R14
+	MOVQ           tileArgs_k(DI), CX
+	MOVQ           R14, R11
+	MOVQ           tileArgs_c(DI), R14
+	TESTQ          $const_tileAdd, tileArgs_mode(DI)
+	JNZ            begin
+	VXORPS         X0, X0, X0
+	MOVQ           AX, CX
+clear:
+	VMOVUPS        Y0, (R14)
+	VMOVUPS        Y0, 32(R14)
+	ADDQ           R15, R14
+	DECQ           CX
+	JNE            clear
+begin:
+	MOVQ           tileArgs_a(DI), SI
+	MOVQ           SI, a-16(SP)
+	MOVQ           tileArgs_b(DI), BX
+	MOVQ           BX, b-24(SP)
+	MOVQ           tileArgs_k(DI), R13
+	MOVQ           R13, left-32(SP)
+
+block:
+	MOVQ           left-32(SP), R13
+	TESTQ          R13, R13
+	JLE            restore
+	MOVQ           $32, CX
+	CMPQ           R13, CX
+	CMOVQGT        CX, R13
+	MOVQ           a-16(SP), R12
+	MOVQ           tileArgs_c(DI), R14
+	MOVQ           tileArgs_rows(DI), AX
+group:
+	MOVQ           R12, SI
+	MOVQ           b-24(SP), BX
+	MOVQ           R13, CX
+	CMPQ           AX, $1
+	JEQ            rows1
+	CMPQ           AX, $2
+	JEQ            rows2
+
+rows3:
+	VXORPS         X0, X0, X0
+	VMOVAPS        Y0, Y4
+	VMOVAPS        Y0, Y5
+	VMOVAPS        Y0, Y6
+	VMOVAPS        Y0, Y7
+	VMOVAPS        Y0, Y8
+	VMOVAPS        Y0, Y9
+	VMOVAPS        Y0, Y10
+	VMOVAPS        Y0, Y11
+	VMOVAPS        Y0, Y12
+	VMOVAPS        Y0, Y13
+	VMOVAPS        Y0, Y14
+	VMOVAPS        Y0, Y15
+pair3:
+	VMOVUPS        0(BX), Y0
+	VMOVUPS        32(BX), Y1
+	VBROADCASTSS   (SI), Y2
+	VFMADD231PS    Y0, Y2, Y4
+	VFMADD231PS    Y1, Y2, Y5
+	VBROADCASTSS   (SI)(R8*1), Y3
+	VFMADD231PS    Y0, Y3, Y8
+	VFMADD231PS    Y1, Y3, Y9
+	VBROADCASTSS   (SI)(R8*2), Y2
+	VFMADD231PS    Y0, Y2, Y12
+	VFMADD231PS    Y1, Y2, Y13
+	ADDQ           DX, SI
+	VMOVUPS        64(BX), Y0
+	VMOVUPS        96(BX), Y1
+	VBROADCASTSS   (SI), Y2
+	VFMADD231PS    Y0, Y2, Y6
+	VFMADD231PS    Y1, Y2, Y7
+	VBROADCASTSS   (SI)(R8*1), Y3
+	VFMADD231PS    Y0, Y3, Y10
+	VFMADD231PS    Y1, Y3, Y11
+	VBROADCASTSS   (SI)(R8*2), Y2
+	VFMADD231PS    Y0, Y2, Y14
+	VFMADD231PS    Y1, Y2, Y15
+	ADDQ           DX, SI
+	PREFETCHT1     (R11)
+	ADDQ           $64, R11
+	ADDQ           $128, BX
+	SUBQ           $2, CX
+	JNE            pair3
+	CMPQ           R13, $32
+	JEQ            sum3
+	// The terms that a short block lacks are (+0)·(+0).
+	VXORPS         X0, X0, X0
+	VADDPS         Y0, Y4, Y4
+	VADDPS         Y0, Y5, Y5
+	VADDPS         Y0, Y6, Y6
+	VADDPS         Y0, Y7, Y7
+	VADDPS         Y0, Y8, Y8
+	VADDPS         Y0, Y9, Y9
+	VADDPS         Y0, Y10, Y10
+	VADDPS         Y0, Y11, Y11
+	VADDPS         Y0, Y12, Y12
+	VADDPS         Y0, Y13, Y13
+	VADDPS         Y0, Y14, Y14
+	VADDPS         Y0, Y15, Y15
+sum3:
+	MOVQ           R14, BX
+	VADDPS         Y6, Y4, Y4
+	VADDPS         0(BX), Y4, Y4
+	VMOVUPS        Y4, 0(BX)
+	VADDPS         Y7, Y5, Y5
+	VADDPS         32(BX), Y5, Y5
+	VMOVUPS        Y5, 32(BX)
+	ADDQ           R15, BX
+	VADDPS         Y10, Y8, Y8
+	VADDPS         0(BX), Y8, Y8
+	VMOVUPS        Y8, 0(BX)
+	VADDPS         Y11, Y9, Y9
+	VADDPS         32(BX), Y9, Y9
+	VMOVUPS        Y9, 32(BX)
+	ADDQ           R15, BX
+	VADDPS         Y14, Y12, Y12
+	VADDPS         0(BX), Y12, Y12
+	VMOVUPS        Y12, 0(BX)
+	VADDPS         Y15, Y13, Y13
+	VADDPS         32(BX), Y13, Y13
+	VMOVUPS        Y13, 32(BX)
+	// The next group of rows, if there is one.
+	SUBQ           $3, AX
+	JEQ            next
+	LEAQ           (BX)(R15*1), R14
+	IMUL3Q         $3, R8, CX
+	ADDQ           CX, R12
+	JMP            group
+
+rows2:
+	VXORPS         X0, X0, X0
+	VMOVAPS        Y0, Y4
+	VMOVAPS        Y0, Y5
+	VMOVAPS        Y0, Y6
+	VMOVAPS        Y0, Y7
+	VMOVAPS        Y0, Y8
+	VMOVAPS        Y0, Y9
+	VMOVAPS        Y0, Y10
+	VMOVAPS        Y0, Y11
+pair2:
+	VMOVUPS        0(BX), Y0
+	VMOVUPS        32(BX), Y1
+	VBROADCASTSS   (SI), Y2
+	VFMADD231PS    Y0, Y2, Y4
+	VFMADD231PS    Y1, Y2, Y5
+	VBROADCASTSS   (SI)(R8*1), Y3
+	VFMADD231PS    Y0, Y3, Y8
+	VFMADD231PS    Y1, Y3, Y9
+	ADDQ           DX, SI
+	VMOVUPS        64(BX), Y0
+	VMOVUPS        96(BX), Y1
+	VBROADCASTSS   (SI), Y2
+	VFMADD231PS    Y0, Y2, Y6
+	VFMADD231PS    Y1, Y2, Y7
+	VBROADCASTSS   (SI)(R8*1), Y3
+	VFMADD231PS    Y0, Y3, Y10
+	VFMADD231PS    Y1, Y3, Y11
+	ADDQ           DX, SI
+	ADDQ           $128, BX
+	SUBQ           $2, CX
+	JNE            pair2
+	CMPQ           R13, $32
+	JEQ            sum2
+	// The terms that a short block lacks are (+0)·(+0).
+	VXORPS         X0, X0, X0
+	VADDPS         Y0, Y4, Y4
+	VADDPS         Y0, Y5, Y5
+	VADDPS         Y0, Y6, Y6
+	VADDPS         Y0, Y7, Y7
+	VADDPS         Y0, Y8, Y8
+	VADDPS         Y0, Y9, Y9
+	VADDPS         Y0, Y10, Y10
+	VADDPS         Y0, Y11, Y11
+sum2:
+	MOVQ           R14, BX
+	VADDPS         Y6, Y4, Y4
+	VADDPS         0(BX), Y4, Y4
+	VMOVUPS        Y4, 0(BX)
+	VADDPS         Y7, Y5, Y5
+	VADDPS         32(BX), Y5, Y5
+	VMOVUPS        Y5, 32(BX)
+	ADDQ           R15, BX
+	VADDPS         Y10, Y8, Y8
+	VADDPS         0(BX), Y8, Y8
+	VMOVUPS        Y8, 0(BX)
+	VADDPS         Y11, Y9, Y9
+	VADDPS         32(BX), Y9, Y9
+	VMOVUPS        Y9, 32(BX)
+	JMP            next
+
+rows1:
+	VXORPS         X0, X0, X0
+	VMOVAPS        Y0, Y4
+	VMOVAPS        Y0, Y5
+	VMOVAPS        Y0, Y6
+	VMOVAPS        Y0, Y7
+pair1:
+	VMOVUPS        0(BX), Y0
+	VMOVUPS        32(BX), Y1
+	VBROADCASTSS   (SI), Y2
+	VFMADD231PS    Y0, Y2, Y4
+	VFMADD231PS    Y1, Y2, Y5
+	ADDQ           DX, SI
+	VMOVUPS        64(BX), Y0
+	VMOVUPS        96(BX), Y1
+	VBROADCASTSS   (SI), Y2
+	VFMADD231PS    Y0, Y2, Y6
+	VFMADD231PS    Y1, Y2, Y7
+	ADDQ           DX, SI
+	ADDQ           $128, BX
+	SUBQ           $2, CX
+	JNE            pair1
+	CMPQ           R13, $32
+	JEQ            sum1
+	// The terms that a short block lacks are (+0)·(+0).
+	VXORPS         X0, X0, X0
+	VADDPS         Y0, Y4, Y4
+	VADDPS         Y0, Y5, Y5
+	VADDPS         Y0, Y6, Y6
+	VADDPS         Y0, Y7, Y7
+sum1:
+	MOVQ           R14, BX
+	VADDPS         Y6, Y4, Y4
+	VADDPS         0(BX), Y4, Y4
+	VMOVUPS        Y4, 0(BX)
+	VADDPS         Y7, Y5, Y5
+	VADDPS         32(BX), Y5, Y5
+	VMOVUPS        Y5, 32(BX)
+	JMP            next
+
+next:
+	MOVQ           DX, SI
+	SHLQ           $5, SI
+	ADDQ           SI, a-16(SP)
+	ADDQ           $2048, b-24(SP)
+	SUBQ           $32, left-32(SP)
+	JMP            block
+
+restore:
+	TESTQ          $const_tileFlush, tileArgs_mode(DI)
+	JZ             done
+	LDMXCSR        control-8(SP)
+done:
+	VZEROUPPER
+	RET
+
 // func transposeAVX2(dst, src []float32, dstStride, srcStride, rows, cols int)
 // SI is src and DI dst at the start of a stripe of rows, R8 and R9 their strides in bytes;
 // R10 and R11 are src and dst of the block; BX rows and CX columns are left.

@@ -8,6 +8,7 @@ package kernel
 var avx512 = &primitives{
 	name: "avx512", mr: 14, nr: 32,
 	tile:        tileAVX512,
+	tileBlocks:  tileBlocksAVX512,
 	transpose:   transposeAVX512,
 	dot:         dotAVX512,
 	sum:         sumAVX512,
@@ -52,6 +53,11 @@ var avx512 = &primitives{
 //
 //go:noescape
 func tileAVX512(t *tileArgs)
+
+// tileBlocksAVX512 is primitives.tileBlocks on AVX512.
+//
+//go:noescape
+func tileBlocksAVX512(t *tileArgs)
 
 // transposeAVX512 is primitives.transpose on AVX512.
 //

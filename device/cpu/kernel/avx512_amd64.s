@@ -1225,6 +1225,832 @@ done:
 	VZEROUPPER
 	RET
 
+// func tileBlocksAVX512(t *tileArgs)
+// BX is in b and SI in a, R12 a and R14 c at the group's first row, AX rows are left of the block;
+// R13 terms are in it. DX and R15 are the strides from term to term and of c, R8, R9, R10 the first,
+// third and fifth multiple of a's stride of rows; R11 is what is asked for. In memory: a and b at
+// the block, the terms left.
+TEXT ·tileBlocksAVX512(SB), NOSPLIT, $32-8
+	MOVQ           t+0(FP), DI
+	MOVQ           tileArgs_kStride(DI), DX
+	MOVQ           tileArgs_rowStride(DI), R8
+	LEAQ           (R8)(R8*2), R9
+	LEAQ           (R8)(R8*4), R10
+	MOVQ           tileArgs_ldc(DI), R15
+	// mode&tileFlush: denormals are zero, coming and going (MXCSR's DAZ and FTZ).
+	TESTQ          $const_tileFlush, tileArgs_mode(DI)
+	JZ             rows
+	STMXCSR        control-8(SP)
+	MOVL           control-8(SP), AX
+	ORL            $0x8040, AX
+	MOVL           AX, flush-4(SP)
+	LDMXCSR        flush-4(SP)
+rows:
+	MOVQ           tileArgs_rows(DI), AX
+	// The lines of c are wanted at the end: ask for them now.
+	MOVQ           tileArgs_c(DI), R14
+	MOVQ           AX, CX
+ask:
+	PREFETCHT1     0(R14)
+	PREFETCHT1     64(R14)
+	PREFETCHT1     127(R14)
+	ADDQ           tileArgs_ldc(DI), R14
+	DECQ           CX
+	JNE            ask
+	MOVQ           tileArgs_ahead(DI), R14
+	MOVQ           tileArgs_k(DI), CX
+	MOVQ           R14, R11
+	MOVQ           tileArgs_c(DI), R14
+	TESTQ          $const_tileAdd, tileArgs_mode(DI)
+	JNZ            begin
+	VXORPS         X0, X0, X0
+	MOVQ           AX, CX
+clear:
+	VMOVUPS        Z0, (R14)
+	VMOVUPS        Z0, 64(R14)
+	ADDQ           R15, R14
+	DECQ           CX
+	JNE            clear
+begin:
+	MOVQ           tileArgs_a(DI), SI
+	MOVQ           SI, a-16(SP)
+	MOVQ           tileArgs_b(DI), BX
+	MOVQ           BX, b-24(SP)
+	MOVQ           tileArgs_k(DI), R13
+	MOVQ           R13, left-32(SP)
+
+block:
+	MOVQ           left-32(SP), R13
+	TESTQ          R13, R13
+	JLE            restore
+	MOVQ           $32, CX
+	CMPQ           R13, CX
+	CMOVQGT        CX, R13
+	MOVQ           a-16(SP), R12
+	MOVQ           tileArgs_c(DI), R14
+	MOVQ           tileArgs_rows(DI), AX
+group:
+	MOVQ           R12, SI
+	MOVQ           b-24(SP), BX
+	MOVQ           R13, CX
+	CMPQ           AX, $1
+	JEQ            rows1
+	CMPQ           AX, $2
+	JEQ            rows2
+	CMPQ           AX, $3
+	JEQ            rows3
+	CMPQ           AX, $4
+	JEQ            rows4
+	CMPQ           AX, $5
+	JEQ            rows5
+	CMPQ           AX, $6
+	JEQ            rows6
+
+rows7:
+	VXORPS         X0, X0, X0
+	VMOVAPS        Z0, Z4
+	VMOVAPS        Z0, Z5
+	VMOVAPS        Z0, Z6
+	VMOVAPS        Z0, Z7
+	VMOVAPS        Z0, Z8
+	VMOVAPS        Z0, Z9
+	VMOVAPS        Z0, Z10
+	VMOVAPS        Z0, Z11
+	VMOVAPS        Z0, Z12
+	VMOVAPS        Z0, Z13
+	VMOVAPS        Z0, Z14
+	VMOVAPS        Z0, Z15
+	VMOVAPS        Z0, Z16
+	VMOVAPS        Z0, Z17
+	VMOVAPS        Z0, Z18
+	VMOVAPS        Z0, Z19
+	VMOVAPS        Z0, Z20
+	VMOVAPS        Z0, Z21
+	VMOVAPS        Z0, Z22
+	VMOVAPS        Z0, Z23
+	VMOVAPS        Z0, Z24
+	VMOVAPS        Z0, Z25
+	VMOVAPS        Z0, Z26
+	VMOVAPS        Z0, Z27
+	VMOVAPS        Z0, Z28
+	VMOVAPS        Z0, Z29
+	VMOVAPS        Z0, Z30
+	VMOVAPS        Z0, Z31
+pair7:
+	VMOVUPS        0(BX), Z0
+	VMOVUPS        64(BX), Z1
+	VBROADCASTSS   (SI), Z2
+	VFMADD231PS    Z0, Z2, Z4
+	VFMADD231PS    Z1, Z2, Z5
+	VBROADCASTSS   (SI)(R8*1), Z3
+	VFMADD231PS    Z0, Z3, Z8
+	VFMADD231PS    Z1, Z3, Z9
+	VBROADCASTSS   (SI)(R8*2), Z2
+	VFMADD231PS    Z0, Z2, Z12
+	VFMADD231PS    Z1, Z2, Z13
+	VBROADCASTSS   (SI)(R9*1), Z3
+	VFMADD231PS    Z0, Z3, Z16
+	VFMADD231PS    Z1, Z3, Z17
+	VBROADCASTSS   (SI)(R8*4), Z2
+	VFMADD231PS    Z0, Z2, Z20
+	VFMADD231PS    Z1, Z2, Z21
+	VBROADCASTSS   (SI)(R10*1), Z3
+	VFMADD231PS    Z0, Z3, Z24
+	VFMADD231PS    Z1, Z3, Z25
+	VBROADCASTSS   (SI)(R9*2), Z2
+	VFMADD231PS    Z0, Z2, Z28
+	VFMADD231PS    Z1, Z2, Z29
+	ADDQ           DX, SI
+	VMOVUPS        128(BX), Z0
+	VMOVUPS        192(BX), Z1
+	VBROADCASTSS   (SI), Z2
+	VFMADD231PS    Z0, Z2, Z6
+	VFMADD231PS    Z1, Z2, Z7
+	VBROADCASTSS   (SI)(R8*1), Z3
+	VFMADD231PS    Z0, Z3, Z10
+	VFMADD231PS    Z1, Z3, Z11
+	VBROADCASTSS   (SI)(R8*2), Z2
+	VFMADD231PS    Z0, Z2, Z14
+	VFMADD231PS    Z1, Z2, Z15
+	VBROADCASTSS   (SI)(R9*1), Z3
+	VFMADD231PS    Z0, Z3, Z18
+	VFMADD231PS    Z1, Z3, Z19
+	VBROADCASTSS   (SI)(R8*4), Z2
+	VFMADD231PS    Z0, Z2, Z22
+	VFMADD231PS    Z1, Z2, Z23
+	VBROADCASTSS   (SI)(R10*1), Z3
+	VFMADD231PS    Z0, Z3, Z26
+	VFMADD231PS    Z1, Z3, Z27
+	VBROADCASTSS   (SI)(R9*2), Z2
+	VFMADD231PS    Z0, Z2, Z30
+	VFMADD231PS    Z1, Z2, Z31
+	ADDQ           DX, SI
+	PREFETCHT1     (R11)
+	ADDQ           $64, R11
+	ADDQ           $256, BX
+	SUBQ           $2, CX
+	JNE            pair7
+	CMPQ           R13, $32
+	JEQ            sum7
+	// The terms that a short block lacks are (+0)·(+0).
+	VXORPS         X0, X0, X0
+	VADDPS         Z0, Z4, Z4
+	VADDPS         Z0, Z5, Z5
+	VADDPS         Z0, Z6, Z6
+	VADDPS         Z0, Z7, Z7
+	VADDPS         Z0, Z8, Z8
+	VADDPS         Z0, Z9, Z9
+	VADDPS         Z0, Z10, Z10
+	VADDPS         Z0, Z11, Z11
+	VADDPS         Z0, Z12, Z12
+	VADDPS         Z0, Z13, Z13
+	VADDPS         Z0, Z14, Z14
+	VADDPS         Z0, Z15, Z15
+	VADDPS         Z0, Z16, Z16
+	VADDPS         Z0, Z17, Z17
+	VADDPS         Z0, Z18, Z18
+	VADDPS         Z0, Z19, Z19
+	VADDPS         Z0, Z20, Z20
+	VADDPS         Z0, Z21, Z21
+	VADDPS         Z0, Z22, Z22
+	VADDPS         Z0, Z23, Z23
+	VADDPS         Z0, Z24, Z24
+	VADDPS         Z0, Z25, Z25
+	VADDPS         Z0, Z26, Z26
+	VADDPS         Z0, Z27, Z27
+	VADDPS         Z0, Z28, Z28
+	VADDPS         Z0, Z29, Z29
+	VADDPS         Z0, Z30, Z30
+	VADDPS         Z0, Z31, Z31
+sum7:
+	MOVQ           R14, BX
+	VADDPS         Z6, Z4, Z4
+	VADDPS         0(BX), Z4, Z4
+	VMOVUPS        Z4, 0(BX)
+	VADDPS         Z7, Z5, Z5
+	VADDPS         64(BX), Z5, Z5
+	VMOVUPS        Z5, 64(BX)
+	ADDQ           R15, BX
+	VADDPS         Z10, Z8, Z8
+	VADDPS         0(BX), Z8, Z8
+	VMOVUPS        Z8, 0(BX)
+	VADDPS         Z11, Z9, Z9
+	VADDPS         64(BX), Z9, Z9
+	VMOVUPS        Z9, 64(BX)
+	ADDQ           R15, BX
+	VADDPS         Z14, Z12, Z12
+	VADDPS         0(BX), Z12, Z12
+	VMOVUPS        Z12, 0(BX)
+	VADDPS         Z15, Z13, Z13
+	VADDPS         64(BX), Z13, Z13
+	VMOVUPS        Z13, 64(BX)
+	ADDQ           R15, BX
+	VADDPS         Z18, Z16, Z16
+	VADDPS         0(BX), Z16, Z16
+	VMOVUPS        Z16, 0(BX)
+	VADDPS         Z19, Z17, Z17
+	VADDPS         64(BX), Z17, Z17
+	VMOVUPS        Z17, 64(BX)
+	ADDQ           R15, BX
+	VADDPS         Z22, Z20, Z20
+	VADDPS         0(BX), Z20, Z20
+	VMOVUPS        Z20, 0(BX)
+	VADDPS         Z23, Z21, Z21
+	VADDPS         64(BX), Z21, Z21
+	VMOVUPS        Z21, 64(BX)
+	ADDQ           R15, BX
+	VADDPS         Z26, Z24, Z24
+	VADDPS         0(BX), Z24, Z24
+	VMOVUPS        Z24, 0(BX)
+	VADDPS         Z27, Z25, Z25
+	VADDPS         64(BX), Z25, Z25
+	VMOVUPS        Z25, 64(BX)
+	ADDQ           R15, BX
+	VADDPS         Z30, Z28, Z28
+	VADDPS         0(BX), Z28, Z28
+	VMOVUPS        Z28, 0(BX)
+	VADDPS         Z31, Z29, Z29
+	VADDPS         64(BX), Z29, Z29
+	VMOVUPS        Z29, 64(BX)
+	// The next group of rows, if there is one.
+	SUBQ           $7, AX
+	JEQ            next
+	LEAQ           (BX)(R15*1), R14
+	IMUL3Q         $7, R8, CX
+	ADDQ           CX, R12
+	JMP            group
+
+rows6:
+	VXORPS         X0, X0, X0
+	VMOVAPS        Z0, Z4
+	VMOVAPS        Z0, Z5
+	VMOVAPS        Z0, Z6
+	VMOVAPS        Z0, Z7
+	VMOVAPS        Z0, Z8
+	VMOVAPS        Z0, Z9
+	VMOVAPS        Z0, Z10
+	VMOVAPS        Z0, Z11
+	VMOVAPS        Z0, Z12
+	VMOVAPS        Z0, Z13
+	VMOVAPS        Z0, Z14
+	VMOVAPS        Z0, Z15
+	VMOVAPS        Z0, Z16
+	VMOVAPS        Z0, Z17
+	VMOVAPS        Z0, Z18
+	VMOVAPS        Z0, Z19
+	VMOVAPS        Z0, Z20
+	VMOVAPS        Z0, Z21
+	VMOVAPS        Z0, Z22
+	VMOVAPS        Z0, Z23
+	VMOVAPS        Z0, Z24
+	VMOVAPS        Z0, Z25
+	VMOVAPS        Z0, Z26
+	VMOVAPS        Z0, Z27
+pair6:
+	VMOVUPS        0(BX), Z0
+	VMOVUPS        64(BX), Z1
+	VBROADCASTSS   (SI), Z2
+	VFMADD231PS    Z0, Z2, Z4
+	VFMADD231PS    Z1, Z2, Z5
+	VBROADCASTSS   (SI)(R8*1), Z3
+	VFMADD231PS    Z0, Z3, Z8
+	VFMADD231PS    Z1, Z3, Z9
+	VBROADCASTSS   (SI)(R8*2), Z2
+	VFMADD231PS    Z0, Z2, Z12
+	VFMADD231PS    Z1, Z2, Z13
+	VBROADCASTSS   (SI)(R9*1), Z3
+	VFMADD231PS    Z0, Z3, Z16
+	VFMADD231PS    Z1, Z3, Z17
+	VBROADCASTSS   (SI)(R8*4), Z2
+	VFMADD231PS    Z0, Z2, Z20
+	VFMADD231PS    Z1, Z2, Z21
+	VBROADCASTSS   (SI)(R10*1), Z3
+	VFMADD231PS    Z0, Z3, Z24
+	VFMADD231PS    Z1, Z3, Z25
+	ADDQ           DX, SI
+	VMOVUPS        128(BX), Z0
+	VMOVUPS        192(BX), Z1
+	VBROADCASTSS   (SI), Z2
+	VFMADD231PS    Z0, Z2, Z6
+	VFMADD231PS    Z1, Z2, Z7
+	VBROADCASTSS   (SI)(R8*1), Z3
+	VFMADD231PS    Z0, Z3, Z10
+	VFMADD231PS    Z1, Z3, Z11
+	VBROADCASTSS   (SI)(R8*2), Z2
+	VFMADD231PS    Z0, Z2, Z14
+	VFMADD231PS    Z1, Z2, Z15
+	VBROADCASTSS   (SI)(R9*1), Z3
+	VFMADD231PS    Z0, Z3, Z18
+	VFMADD231PS    Z1, Z3, Z19
+	VBROADCASTSS   (SI)(R8*4), Z2
+	VFMADD231PS    Z0, Z2, Z22
+	VFMADD231PS    Z1, Z2, Z23
+	VBROADCASTSS   (SI)(R10*1), Z3
+	VFMADD231PS    Z0, Z3, Z26
+	VFMADD231PS    Z1, Z3, Z27
+	ADDQ           DX, SI
+	ADDQ           $256, BX
+	SUBQ           $2, CX
+	JNE            pair6
+	CMPQ           R13, $32
+	JEQ            sum6
+	// The terms that a short block lacks are (+0)·(+0).
+	VXORPS         X0, X0, X0
+	VADDPS         Z0, Z4, Z4
+	VADDPS         Z0, Z5, Z5
+	VADDPS         Z0, Z6, Z6
+	VADDPS         Z0, Z7, Z7
+	VADDPS         Z0, Z8, Z8
+	VADDPS         Z0, Z9, Z9
+	VADDPS         Z0, Z10, Z10
+	VADDPS         Z0, Z11, Z11
+	VADDPS         Z0, Z12, Z12
+	VADDPS         Z0, Z13, Z13
+	VADDPS         Z0, Z14, Z14
+	VADDPS         Z0, Z15, Z15
+	VADDPS         Z0, Z16, Z16
+	VADDPS         Z0, Z17, Z17
+	VADDPS         Z0, Z18, Z18
+	VADDPS         Z0, Z19, Z19
+	VADDPS         Z0, Z20, Z20
+	VADDPS         Z0, Z21, Z21
+	VADDPS         Z0, Z22, Z22
+	VADDPS         Z0, Z23, Z23
+	VADDPS         Z0, Z24, Z24
+	VADDPS         Z0, Z25, Z25
+	VADDPS         Z0, Z26, Z26
+	VADDPS         Z0, Z27, Z27
+sum6:
+	MOVQ           R14, BX
+	VADDPS         Z6, Z4, Z4
+	VADDPS         0(BX), Z4, Z4
+	VMOVUPS        Z4, 0(BX)
+	VADDPS         Z7, Z5, Z5
+	VADDPS         64(BX), Z5, Z5
+	VMOVUPS        Z5, 64(BX)
+	ADDQ           R15, BX
+	VADDPS         Z10, Z8, Z8
+	VADDPS         0(BX), Z8, Z8
+	VMOVUPS        Z8, 0(BX)
+	VADDPS         Z11, Z9, Z9
+	VADDPS         64(BX), Z9, Z9
+	VMOVUPS        Z9, 64(BX)
+	ADDQ           R15, BX
+	VADDPS         Z14, Z12, Z12
+	VADDPS         0(BX), Z12, Z12
+	VMOVUPS        Z12, 0(BX)
+	VADDPS         Z15, Z13, Z13
+	VADDPS         64(BX), Z13, Z13
+	VMOVUPS        Z13, 64(BX)
+	ADDQ           R15, BX
+	VADDPS         Z18, Z16, Z16
+	VADDPS         0(BX), Z16, Z16
+	VMOVUPS        Z16, 0(BX)
+	VADDPS         Z19, Z17, Z17
+	VADDPS         64(BX), Z17, Z17
+	VMOVUPS        Z17, 64(BX)
+	ADDQ           R15, BX
+	VADDPS         Z22, Z20, Z20
+	VADDPS         0(BX), Z20, Z20
+	VMOVUPS        Z20, 0(BX)
+	VADDPS         Z23, Z21, Z21
+	VADDPS         64(BX), Z21, Z21
+	VMOVUPS        Z21, 64(BX)
+	ADDQ           R15, BX
+	VADDPS         Z26, Z24, Z24
+	VADDPS         0(BX), Z24, Z24
+	VMOVUPS        Z24, 0(BX)
+	VADDPS         Z27, Z25, Z25
+	VADDPS         64(BX), Z25, Z25
+	VMOVUPS        Z25, 64(BX)
+	JMP            next
+
+rows5:
+	VXORPS         X0, X0, X0
+	VMOVAPS        Z0, Z4
+	VMOVAPS        Z0, Z5
+	VMOVAPS        Z0, Z6
+	VMOVAPS        Z0, Z7
+	VMOVAPS        Z0, Z8
+	VMOVAPS        Z0, Z9
+	VMOVAPS        Z0, Z10
+	VMOVAPS        Z0, Z11
+	VMOVAPS        Z0, Z12
+	VMOVAPS        Z0, Z13
+	VMOVAPS        Z0, Z14
+	VMOVAPS        Z0, Z15
+	VMOVAPS        Z0, Z16
+	VMOVAPS        Z0, Z17
+	VMOVAPS        Z0, Z18
+	VMOVAPS        Z0, Z19
+	VMOVAPS        Z0, Z20
+	VMOVAPS        Z0, Z21
+	VMOVAPS        Z0, Z22
+	VMOVAPS        Z0, Z23
+pair5:
+	VMOVUPS        0(BX), Z0
+	VMOVUPS        64(BX), Z1
+	VBROADCASTSS   (SI), Z2
+	VFMADD231PS    Z0, Z2, Z4
+	VFMADD231PS    Z1, Z2, Z5
+	VBROADCASTSS   (SI)(R8*1), Z3
+	VFMADD231PS    Z0, Z3, Z8
+	VFMADD231PS    Z1, Z3, Z9
+	VBROADCASTSS   (SI)(R8*2), Z2
+	VFMADD231PS    Z0, Z2, Z12
+	VFMADD231PS    Z1, Z2, Z13
+	VBROADCASTSS   (SI)(R9*1), Z3
+	VFMADD231PS    Z0, Z3, Z16
+	VFMADD231PS    Z1, Z3, Z17
+	VBROADCASTSS   (SI)(R8*4), Z2
+	VFMADD231PS    Z0, Z2, Z20
+	VFMADD231PS    Z1, Z2, Z21
+	ADDQ           DX, SI
+	VMOVUPS        128(BX), Z0
+	VMOVUPS        192(BX), Z1
+	VBROADCASTSS   (SI), Z2
+	VFMADD231PS    Z0, Z2, Z6
+	VFMADD231PS    Z1, Z2, Z7
+	VBROADCASTSS   (SI)(R8*1), Z3
+	VFMADD231PS    Z0, Z3, Z10
+	VFMADD231PS    Z1, Z3, Z11
+	VBROADCASTSS   (SI)(R8*2), Z2
+	VFMADD231PS    Z0, Z2, Z14
+	VFMADD231PS    Z1, Z2, Z15
+	VBROADCASTSS   (SI)(R9*1), Z3
+	VFMADD231PS    Z0, Z3, Z18
+	VFMADD231PS    Z1, Z3, Z19
+	VBROADCASTSS   (SI)(R8*4), Z2
+	VFMADD231PS    Z0, Z2, Z22
+	VFMADD231PS    Z1, Z2, Z23
+	ADDQ           DX, SI
+	ADDQ           $256, BX
+	SUBQ           $2, CX
+	JNE            pair5
+	CMPQ           R13, $32
+	JEQ            sum5
+	// The terms that a short block lacks are (+0)·(+0).
+	VXORPS         X0, X0, X0
+	VADDPS         Z0, Z4, Z4
+	VADDPS         Z0, Z5, Z5
+	VADDPS         Z0, Z6, Z6
+	VADDPS         Z0, Z7, Z7
+	VADDPS         Z0, Z8, Z8
+	VADDPS         Z0, Z9, Z9
+	VADDPS         Z0, Z10, Z10
+	VADDPS         Z0, Z11, Z11
+	VADDPS         Z0, Z12, Z12
+	VADDPS         Z0, Z13, Z13
+	VADDPS         Z0, Z14, Z14
+	VADDPS         Z0, Z15, Z15
+	VADDPS         Z0, Z16, Z16
+	VADDPS         Z0, Z17, Z17
+	VADDPS         Z0, Z18, Z18
+	VADDPS         Z0, Z19, Z19
+	VADDPS         Z0, Z20, Z20
+	VADDPS         Z0, Z21, Z21
+	VADDPS         Z0, Z22, Z22
+	VADDPS         Z0, Z23, Z23
+sum5:
+	MOVQ           R14, BX
+	VADDPS         Z6, Z4, Z4
+	VADDPS         0(BX), Z4, Z4
+	VMOVUPS        Z4, 0(BX)
+	VADDPS         Z7, Z5, Z5
+	VADDPS         64(BX), Z5, Z5
+	VMOVUPS        Z5, 64(BX)
+	ADDQ           R15, BX
+	VADDPS         Z10, Z8, Z8
+	VADDPS         0(BX), Z8, Z8
+	VMOVUPS        Z8, 0(BX)
+	VADDPS         Z11, Z9, Z9
+	VADDPS         64(BX), Z9, Z9
+	VMOVUPS        Z9, 64(BX)
+	ADDQ           R15, BX
+	VADDPS         Z14, Z12, Z12
+	VADDPS         0(BX), Z12, Z12
+	VMOVUPS        Z12, 0(BX)
+	VADDPS         Z15, Z13, Z13
+	VADDPS         64(BX), Z13, Z13
+	VMOVUPS        Z13, 64(BX)
+	ADDQ           R15, BX
+	VADDPS         Z18, Z16, Z16
+	VADDPS         0(BX), Z16, Z16
+	VMOVUPS        Z16, 0(BX)
+	VADDPS         Z19, Z17, Z17
+	VADDPS         64(BX), Z17, Z17
+	VMOVUPS        Z17, 64(BX)
+	ADDQ           R15, BX
+	VADDPS         Z22, Z20, Z20
+	VADDPS         0(BX), Z20, Z20
+	VMOVUPS        Z20, 0(BX)
+	VADDPS         Z23, Z21, Z21
+	VADDPS         64(BX), Z21, Z21
+	VMOVUPS        Z21, 64(BX)
+	JMP            next
+
+rows4:
+	VXORPS         X0, X0, X0
+	VMOVAPS        Z0, Z4
+	VMOVAPS        Z0, Z5
+	VMOVAPS        Z0, Z6
+	VMOVAPS        Z0, Z7
+	VMOVAPS        Z0, Z8
+	VMOVAPS        Z0, Z9
+	VMOVAPS        Z0, Z10
+	VMOVAPS        Z0, Z11
+	VMOVAPS        Z0, Z12
+	VMOVAPS        Z0, Z13
+	VMOVAPS        Z0, Z14
+	VMOVAPS        Z0, Z15
+	VMOVAPS        Z0, Z16
+	VMOVAPS        Z0, Z17
+	VMOVAPS        Z0, Z18
+	VMOVAPS        Z0, Z19
+pair4:
+	VMOVUPS        0(BX), Z0
+	VMOVUPS        64(BX), Z1
+	VBROADCASTSS   (SI), Z2
+	VFMADD231PS    Z0, Z2, Z4
+	VFMADD231PS    Z1, Z2, Z5
+	VBROADCASTSS   (SI)(R8*1), Z3
+	VFMADD231PS    Z0, Z3, Z8
+	VFMADD231PS    Z1, Z3, Z9
+	VBROADCASTSS   (SI)(R8*2), Z2
+	VFMADD231PS    Z0, Z2, Z12
+	VFMADD231PS    Z1, Z2, Z13
+	VBROADCASTSS   (SI)(R9*1), Z3
+	VFMADD231PS    Z0, Z3, Z16
+	VFMADD231PS    Z1, Z3, Z17
+	ADDQ           DX, SI
+	VMOVUPS        128(BX), Z0
+	VMOVUPS        192(BX), Z1
+	VBROADCASTSS   (SI), Z2
+	VFMADD231PS    Z0, Z2, Z6
+	VFMADD231PS    Z1, Z2, Z7
+	VBROADCASTSS   (SI)(R8*1), Z3
+	VFMADD231PS    Z0, Z3, Z10
+	VFMADD231PS    Z1, Z3, Z11
+	VBROADCASTSS   (SI)(R8*2), Z2
+	VFMADD231PS    Z0, Z2, Z14
+	VFMADD231PS    Z1, Z2, Z15
+	VBROADCASTSS   (SI)(R9*1), Z3
+	VFMADD231PS    Z0, Z3, Z18
+	VFMADD231PS    Z1, Z3, Z19
+	ADDQ           DX, SI
+	ADDQ           $256, BX
+	SUBQ           $2, CX
+	JNE            pair4
+	CMPQ           R13, $32
+	JEQ            sum4
+	// The terms that a short block lacks are (+0)·(+0).
+	VXORPS         X0, X0, X0
+	VADDPS         Z0, Z4, Z4
+	VADDPS         Z0, Z5, Z5
+	VADDPS         Z0, Z6, Z6
+	VADDPS         Z0, Z7, Z7
+	VADDPS         Z0, Z8, Z8
+	VADDPS         Z0, Z9, Z9
+	VADDPS         Z0, Z10, Z10
+	VADDPS         Z0, Z11, Z11
+	VADDPS         Z0, Z12, Z12
+	VADDPS         Z0, Z13, Z13
+	VADDPS         Z0, Z14, Z14
+	VADDPS         Z0, Z15, Z15
+	VADDPS         Z0, Z16, Z16
+	VADDPS         Z0, Z17, Z17
+	VADDPS         Z0, Z18, Z18
+	VADDPS         Z0, Z19, Z19
+sum4:
+	MOVQ           R14, BX
+	VADDPS         Z6, Z4, Z4
+	VADDPS         0(BX), Z4, Z4
+	VMOVUPS        Z4, 0(BX)
+	VADDPS         Z7, Z5, Z5
+	VADDPS         64(BX), Z5, Z5
+	VMOVUPS        Z5, 64(BX)
+	ADDQ           R15, BX
+	VADDPS         Z10, Z8, Z8
+	VADDPS         0(BX), Z8, Z8
+	VMOVUPS        Z8, 0(BX)
+	VADDPS         Z11, Z9, Z9
+	VADDPS         64(BX), Z9, Z9
+	VMOVUPS        Z9, 64(BX)
+	ADDQ           R15, BX
+	VADDPS         Z14, Z12, Z12
+	VADDPS         0(BX), Z12, Z12
+	VMOVUPS        Z12, 0(BX)
+	VADDPS         Z15, Z13, Z13
+	VADDPS         64(BX), Z13, Z13
+	VMOVUPS        Z13, 64(BX)
+	ADDQ           R15, BX
+	VADDPS         Z18, Z16, Z16
+	VADDPS         0(BX), Z16, Z16
+	VMOVUPS        Z16, 0(BX)
+	VADDPS         Z19, Z17, Z17
+	VADDPS         64(BX), Z17, Z17
+	VMOVUPS        Z17, 64(BX)
+	JMP            next
+
+rows3:
+	VXORPS         X0, X0, X0
+	VMOVAPS        Z0, Z4
+	VMOVAPS        Z0, Z5
+	VMOVAPS        Z0, Z6
+	VMOVAPS        Z0, Z7
+	VMOVAPS        Z0, Z8
+	VMOVAPS        Z0, Z9
+	VMOVAPS        Z0, Z10
+	VMOVAPS        Z0, Z11
+	VMOVAPS        Z0, Z12
+	VMOVAPS        Z0, Z13
+	VMOVAPS        Z0, Z14
+	VMOVAPS        Z0, Z15
+pair3:
+	VMOVUPS        0(BX), Z0
+	VMOVUPS        64(BX), Z1
+	VBROADCASTSS   (SI), Z2
+	VFMADD231PS    Z0, Z2, Z4
+	VFMADD231PS    Z1, Z2, Z5
+	VBROADCASTSS   (SI)(R8*1), Z3
+	VFMADD231PS    Z0, Z3, Z8
+	VFMADD231PS    Z1, Z3, Z9
+	VBROADCASTSS   (SI)(R8*2), Z2
+	VFMADD231PS    Z0, Z2, Z12
+	VFMADD231PS    Z1, Z2, Z13
+	ADDQ           DX, SI
+	VMOVUPS        128(BX), Z0
+	VMOVUPS        192(BX), Z1
+	VBROADCASTSS   (SI), Z2
+	VFMADD231PS    Z0, Z2, Z6
+	VFMADD231PS    Z1, Z2, Z7
+	VBROADCASTSS   (SI)(R8*1), Z3
+	VFMADD231PS    Z0, Z3, Z10
+	VFMADD231PS    Z1, Z3, Z11
+	VBROADCASTSS   (SI)(R8*2), Z2
+	VFMADD231PS    Z0, Z2, Z14
+	VFMADD231PS    Z1, Z2, Z15
+	ADDQ           DX, SI
+	ADDQ           $256, BX
+	SUBQ           $2, CX
+	JNE            pair3
+	CMPQ           R13, $32
+	JEQ            sum3
+	// The terms that a short block lacks are (+0)·(+0).
+	VXORPS         X0, X0, X0
+	VADDPS         Z0, Z4, Z4
+	VADDPS         Z0, Z5, Z5
+	VADDPS         Z0, Z6, Z6
+	VADDPS         Z0, Z7, Z7
+	VADDPS         Z0, Z8, Z8
+	VADDPS         Z0, Z9, Z9
+	VADDPS         Z0, Z10, Z10
+	VADDPS         Z0, Z11, Z11
+	VADDPS         Z0, Z12, Z12
+	VADDPS         Z0, Z13, Z13
+	VADDPS         Z0, Z14, Z14
+	VADDPS         Z0, Z15, Z15
+sum3:
+	MOVQ           R14, BX
+	VADDPS         Z6, Z4, Z4
+	VADDPS         0(BX), Z4, Z4
+	VMOVUPS        Z4, 0(BX)
+	VADDPS         Z7, Z5, Z5
+	VADDPS         64(BX), Z5, Z5
+	VMOVUPS        Z5, 64(BX)
+	ADDQ           R15, BX
+	VADDPS         Z10, Z8, Z8
+	VADDPS         0(BX), Z8, Z8
+	VMOVUPS        Z8, 0(BX)
+	VADDPS         Z11, Z9, Z9
+	VADDPS         64(BX), Z9, Z9
+	VMOVUPS        Z9, 64(BX)
+	ADDQ           R15, BX
+	VADDPS         Z14, Z12, Z12
+	VADDPS         0(BX), Z12, Z12
+	VMOVUPS        Z12, 0(BX)
+	VADDPS         Z15, Z13, Z13
+	VADDPS         64(BX), Z13, Z13
+	VMOVUPS        Z13, 64(BX)
+	JMP            next
+
+rows2:
+	VXORPS         X0, X0, X0
+	VMOVAPS        Z0, Z4
+	VMOVAPS        Z0, Z5
+	VMOVAPS        Z0, Z6
+	VMOVAPS        Z0, Z7
+	VMOVAPS        Z0, Z8
+	VMOVAPS        Z0, Z9
+	VMOVAPS        Z0, Z10
+	VMOVAPS        Z0, Z11
+pair2:
+	VMOVUPS        0(BX), Z0
+	VMOVUPS        64(BX), Z1
+	VBROADCASTSS   (SI), Z2
+	VFMADD231PS    Z0, Z2, Z4
+	VFMADD231PS    Z1, Z2, Z5
+	VBROADCASTSS   (SI)(R8*1), Z3
+	VFMADD231PS    Z0, Z3, Z8
+	VFMADD231PS    Z1, Z3, Z9
+	ADDQ           DX, SI
+	VMOVUPS        128(BX), Z0
+	VMOVUPS        192(BX), Z1
+	VBROADCASTSS   (SI), Z2
+	VFMADD231PS    Z0, Z2, Z6
+	VFMADD231PS    Z1, Z2, Z7
+	VBROADCASTSS   (SI)(R8*1), Z3
+	VFMADD231PS    Z0, Z3, Z10
+	VFMADD231PS    Z1, Z3, Z11
+	ADDQ           DX, SI
+	ADDQ           $256, BX
+	SUBQ           $2, CX
+	JNE            pair2
+	CMPQ           R13, $32
+	JEQ            sum2
+	// The terms that a short block lacks are (+0)·(+0).
+	VXORPS         X0, X0, X0
+	VADDPS         Z0, Z4, Z4
+	VADDPS         Z0, Z5, Z5
+	VADDPS         Z0, Z6, Z6
+	VADDPS         Z0, Z7, Z7
+	VADDPS         Z0, Z8, Z8
+	VADDPS         Z0, Z9, Z9
+	VADDPS         Z0, Z10, Z10
+	VADDPS         Z0, Z11, Z11
+sum2:
+	MOVQ           R14, BX
+	VADDPS         Z6, Z4, Z4
+	VADDPS         0(BX), Z4, Z4
+	VMOVUPS        Z4, 0(BX)
+	VADDPS         Z7, Z5, Z5
+	VADDPS         64(BX), Z5, Z5
+	VMOVUPS        Z5, 64(BX)
+	ADDQ           R15, BX
+	VADDPS         Z10, Z8, Z8
+	VADDPS         0(BX), Z8, Z8
+	VMOVUPS        Z8, 0(BX)
+	VADDPS         Z11, Z9, Z9
+	VADDPS         64(BX), Z9, Z9
+	VMOVUPS        Z9, 64(BX)
+	JMP            next
+
+rows1:
+	VXORPS         X0, X0, X0
+	VMOVAPS        Z0, Z4
+	VMOVAPS        Z0, Z5
+	VMOVAPS        Z0, Z6
+	VMOVAPS        Z0, Z7
+pair1:
+	VMOVUPS        0(BX), Z0
+	VMOVUPS        64(BX), Z1
+	VBROADCASTSS   (SI), Z2
+	VFMADD231PS    Z0, Z2, Z4
+	VFMADD231PS    Z1, Z2, Z5
+	ADDQ           DX, SI
+	VMOVUPS        128(BX), Z0
+	VMOVUPS        192(BX), Z1
+	VBROADCASTSS   (SI), Z2
+	VFMADD231PS    Z0, Z2, Z6
+	VFMADD231PS    Z1, Z2, Z7
+	ADDQ           DX, SI
+	ADDQ           $256, BX
+	SUBQ           $2, CX
+	JNE            pair1
+	CMPQ           R13, $32
+	JEQ            sum1
+	// The terms that a short block lacks are (+0)·(+0).
+	VXORPS         X0, X0, X0
+	VADDPS         Z0, Z4, Z4
+	VADDPS         Z0, Z5, Z5
+	VADDPS         Z0, Z6, Z6
+	VADDPS         Z0, Z7, Z7
+sum1:
+	MOVQ           R14, BX
+	VADDPS         Z6, Z4, Z4
+	VADDPS         0(BX), Z4, Z4
+	VMOVUPS        Z4, 0(BX)
+	VADDPS         Z7, Z5, Z5
+	VADDPS         64(BX), Z5, Z5
+	VMOVUPS        Z5, 64(BX)
+	JMP            next
+
+next:
+	MOVQ           DX, SI
+	SHLQ           $5, SI
+	ADDQ           SI, a-16(SP)
+	ADDQ           $4096, b-24(SP)
+	SUBQ           $32, left-32(SP)
+	JMP            block
+
+restore:
+	TESTQ          $const_tileFlush, tileArgs_mode(DI)
+	JZ             done
+	LDMXCSR        control-8(SP)
+done:
+	VZEROUPPER
+	RET
+
 // func transposeAVX512(dst, src []float32, dstStride, srcStride, rows, cols int)
 // SI is src and DI dst at the start of a stripe of rows, R8 and R9 their strides in bytes;
 // R10 and R11 are src and dst of the block; BX rows and CX columns are left.

@@ -10,18 +10,18 @@ import (
 // up to date.
 type Cache struct {
 	slots, positions, heads, D int
-	bf16                       bool
+	precision                  numeric.Precision
 	k, v                       []Packed // of each slot and key head
 	filled                     []int    // positions that hold what Fill was last given, of each slot
 }
 
 // NewCache makes room for slots sequences of so many positions.
-func NewCache(slots, positions, heads, D int, bf16 bool) *Cache {
+func NewCache(slots, positions, heads, D int, precision numeric.Precision) *Cache {
 	c := &Cache{
-		slots: slots, positions: positions, heads: heads, D: D, bf16: bf16,
+		slots: slots, positions: positions, heads: heads, D: D, precision: precision,
 		k: make([]Packed, slots*heads), v: make([]Packed, slots*heads), filled: make([]int, slots),
 	}
-	f := formatOf(bf16)
+	f := formatOf(precision)
 	for i := range c.k {
 		c.k[i].data = make([]float32, c.k[i].plan(D, positions, numeric.Cuts(D), f))
 		c.v[i].data = make([]float32, c.v[i].plan(positions, D, numeric.Cuts(positions), f))
@@ -30,8 +30,8 @@ func NewCache(slots, positions, heads, D int, bf16 bool) *Cache {
 }
 
 // Fits reports whether NewCache with these sizes makes a cache like c.
-func (c *Cache) Fits(slots, positions, heads, D int, bf16 bool) bool {
-	return c.slots == slots && c.positions == positions && c.heads == heads && c.D == D && c.bf16 == bf16
+func (c *Cache) Fits(slots, positions, heads, D int, precision numeric.Precision) bool {
+	return c.slots == slots && c.positions == positions && c.heads == heads && c.D == D && c.precision == precision
 }
 
 // Bytes returns the size.

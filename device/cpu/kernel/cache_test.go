@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"olmo/numeric"
 )
 
 // TestCache feeds a sequence to attention in parts, from a packed cache and from plain
@@ -23,17 +25,17 @@ func TestCache(t *testing.T) {
 	}
 	withTables(t, func(t *testing.T) {
 		for _, c := range cases {
-			for _, bf16 := range []bool{false, true} {
-				t.Run(fmt.Sprint(c.name, bf16), func(t *testing.T) {
+			for _, precision := range numeric.Precisions() {
+				t.Run(fmt.Sprint(c.name, precision), func(t *testing.T) {
 					a := c.a
-					a.Scale, a.BF16 = 0.3, bf16
+					a.Scale, a.Precision = 0.3, precision
 					r := rand.New(rand.NewPCG(21, 22))
 					total := 0
 					for _, n := range c.parts {
 						total += n
 					}
 					const slot = 1
-					cache := NewCache(2, total+3, a.KV, a.D, bf16)
+					cache := NewCache(2, total+3, a.KV, a.D, precision)
 					garbage := Dense(values(r, (total+3)*a.KV*a.D, false), total+3, a.KV*a.D)
 					for i := range garbage.Data {
 						if i%7 == 0 {

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"olmo/internal/parallel"
+	"olmo/numeric"
 )
 
 // DionStep is one matrix to update: P with gradient G and momentum B. Q holds for each
@@ -58,10 +59,10 @@ func (u *DionStep) update(i int) {
 	}
 	// Everything with Rank rows is kept transposed, so that a direction is a row.
 	p := Dense(s.buf(1, r*m), r, m)
-	MatMulNT(p, q, tall, nil, false)
+	MatMulNT(p, q, tall, nil, numeric.FP32)
 	orthonormalRows(p)
 	right := Dense(s.buf(2, r*n), r, n)
-	MatMulNN(right, p, tall, nil, false)
+	MatMulNN(right, p, tall, nil, numeric.FP32)
 	t := Dense(s.buf(3, rows*cols), rows, cols)
 	outer := func(right Matrix) { // t = p·rightᵀ, in the weights' shape
 		left, k := p, right
@@ -70,7 +71,7 @@ func (u *DionStep) update(i int) {
 		}
 		flat := Dense(s.buf(4, left.Cols*r), left.Cols, r)
 		isa.transpose(flat.Data, left.Data, flat.Stride, left.Stride, r, left.Cols)
-		MatMulNN(t, flat, k, nil, false)
+		MatMulNN(t, flat, k, nil, numeric.FP32)
 	}
 	outer(right)
 	isa.mulAdd(b.Data[:rows*cols], t.Data, b.Data[:rows*cols], float32(u.Momentum-1))

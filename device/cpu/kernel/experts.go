@@ -136,7 +136,7 @@ func (l RouterLosses) Run(balance, z []float32, logits, w, p Matrix, lengths []i
 type Experts struct {
 	Up, Gate, Down []Matrix
 	K              int // experts of a token, at most
-	BF16           bool
+	Precision      numeric.Precision
 	// Packed, if set, returns up, gate and down of an expert packed for Forward.
 	Packed func(e int) [3]*Packed
 }
@@ -148,7 +148,7 @@ func (m *Experts) products(e int) (up, gate, down func(y, x Matrix)) {
 		by := func(w *Packed) func(y, x Matrix) { return func(y, x Matrix) { MatMulPacked(y, x, w, nil) } }
 		return by(p[0]), by(p[1]), by(p[2])
 	}
-	by := func(w Matrix) func(y, x Matrix) { return func(y, x Matrix) { MatMulNT(y, x, w, nil, m.BF16) } }
+	by := func(w Matrix) func(y, x Matrix) { return func(y, x Matrix) { MatMulNT(y, x, w, nil, m.Precision) } }
 	return by(m.Up[e]), by(m.Gate[e]), by(m.Down[e])
 }
 
@@ -236,7 +236,7 @@ func (m *Experts) Backward(dx, dw, dy, x, w, h Matrix, grads *Experts, ends []in
 		act, back, part := s.matrix(3, n, F), s.matrix(4, n, F), s.matrix(5, n, x.Cols)
 		dh := s.matrix(6, n, 2*F)
 		SwiGLU(act, hidden, false)
-		MatMulNN(back, dye, m.Down[e], nil, m.BF16)
+		MatMulNN(back, dye, m.Down[e], nil, m.Precision)
 		for i, r := range rs {
 			dw.Row(r)[e] = isa.dot(back.Row(i), act.Row(i))
 			weight := w.Row(r)[e]
@@ -247,12 +247,12 @@ func (m *Experts) Backward(dx, dw, dy, x, w, h Matrix, grads *Experts, ends []in
 		up, gate := dh.Columns(0, F), dh.Columns(F, F)
 		if grads != nil {
 			pieces := piecesOf(rs, ends)
-			MatMulTN(grads.Down[e], dye, act, pieces, m.BF16)
-			MatMulTN(grads.Up[e], up, xe, pieces, m.BF16)
-			MatMulTN(grads.Gate[e], gate, xe, pieces, m.BF16)
+			MatMulTN(grads.Down[e], dye, act, pieces, m.Precision)
+			MatMulTN(grads.Up[e], up, xe, pieces, m.Precision)
+			MatMulTN(grads.Gate[e], gate, xe, pieces, m.Precision)
 		}
 		for _, side := range []struct{ d, weight Matrix }{{up, m.Up[e]}, {gate, m.Gate[e]}} {
-			MatMulNN(part, side.d, side.weight, nil, m.BF16)
+			MatMulNN(part, side.d, side.weight, nil, m.Precision)
 			for i, r := range rs {
 				isa.add(dx.Row(r), dx.Row(r), part.Row(i))
 			}

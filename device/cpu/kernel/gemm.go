@@ -14,7 +14,8 @@ package kernel
 //	                                └─────┘ └─────┘ └───┴┘
 //
 // The pieces are those of the definition: each sum is a chain over one piece, and the chains are
-// added in order (numeric.Cut). Tile, panel, block and task sizes, the order of the loops and the
+// added in order (numeric.Cut); under amp_bf16_tile the sums run on through all pieces, in blocks
+// (numeric.Block) that divide them. Tile, panel, block and task sizes, the order of the loops and the
 // number of threads only say when a piece is computed, never what it is.
 
 import (
@@ -59,25 +60,36 @@ func (m Matrix) Slice(r, n int) Matrix {
 type format int
 
 const (
-	plain format = iota // float32
-	swap                // bf16 values as float32, the odd one of each pair first
-	words               // bf16 pairs
+	plain  format = iota // float32
+	swap                 // bf16 values as float32, the odd one of each pair first
+	words                // bf16 pairs
+	blocks               // as swap, for sums in blocks (amp_bf16_tile)
 )
 
-func formatOf(bf16 bool) format {
+func formatOf(precision numeric.Precision) format {
 	switch {
-	case !bf16:
+	case precision == numeric.FP32:
 		return plain
+	case precision == numeric.AMPBF16Tile:
+		return blocks
 	case isa.pairs:
 		return words
 	}
 	return swap
 }
 
+// whole returns how many of n terms fill pairs or blocks, so that a sum may begin after them.
+func (f format) whole(n int) int {
+	if f == blocks {
+		return n &^ (numeric.Block - 1)
+	}
+	return n &^ 1
+}
+
 // terms returns how many packed terms a piece of n has.
 func (f format) terms(n int) int {
 	switch f {
-	case swap:
+	case swap, blocks:
 		return n + n&1
 	case words:
 		return (n + 1) / 2
@@ -121,13 +133,13 @@ func (p *Packed) panel(piece, j int) []float32 {
 
 // Pack packs b for products that multiply from the left: b is K×N, or N×K when
 // transposed (the layout of a linear layer's weight).
-func Pack(b Matrix, transposed, bf16 bool) *Packed {
+func Pack(b Matrix, transposed bool, precision numeric.Precision) *Packed {
 	k, n := b.Rows, b.Cols
 	if transposed {
 		k, n = n, k
 	}
 	p := &Packed{}
-	p.data = make([]float32, p.plan(k, n, numeric.Cuts(k), formatOf(bf16)))
+	p.data = make([]float32, p.plan(k, n, numeric.Cuts(k), formatOf(precision)))
 	p.fill(b, transposed)
 	return p
 }
@@ -193,7 +205,7 @@ func packRow(dst, src []float32, f format) {
 	switch f {
 	case plain:
 		copy(dst, src)
-	case swap:
+	case swap, blocks:
 		isa.roundSwap(dst, src)
 	case words:
 		isa.roundPairs(asWords(dst), src)
@@ -253,12 +265,15 @@ func (l left) pack(s *scratch, slot, i0, rows, k0, kn int, f format) packedLeft 
 // it has to come from far.
 func (p packedLeft) multiply(s *scratch, slot int, panel, next []float32, c []float32, ldc, cn int, add bool, f format) {
 	mr, nr := isa.mr, isa.nr
-	mode := 0
+	mode, tile := 0, isa.tile
 	if add {
 		mode = tileAdd
 	}
 	if f != plain {
 		mode |= tileFlush
+	}
+	if f == blocks {
+		tile = isa.tileBlocks
 	}
 	t := &s.tile // calls through a table let their arguments escape
 	*t = tileArgs{
@@ -291,7 +306,7 @@ func (p packedLeft) multiply(s *scratch, slot int, panel, next []float32, c []fl
 		t.a = unsafe.Pointer(&p.data[o])
 		if edge == nil {
 			t.c = unsafe.Pointer(&c[r*ldc])
-			isa.tile(t)
+			tile(t)
 			continue
 		}
 		for i := range t.rows {
@@ -301,7 +316,7 @@ func (p packedLeft) multiply(s *scratch, slot int, panel, next []float32, c []fl
 			}
 		}
 		t.c = unsafe.Pointer(&edge[0])
-		isa.tile(t)
+		tile(t)
 		for i := range t.rows {
 			copy(c[(r+i)*ldc:][:cn], edge[i*nr:])
 		}
@@ -435,11 +450,11 @@ type inPieces struct {
 }
 
 // matMul computes c = a·b (+ residual).
-func matMul(c, a, b Matrix, transposed bool, ends []int, residual *Matrix, bf16 bool) {
+func matMul(c, a, b Matrix, transposed bool, ends []int, residual *Matrix, precision numeric.Precision) {
 	if c.Rows == 0 || c.Cols == 0 {
 		return
 	}
-	p := &inPieces{c: c, b: b, a: left{a, false}, transposed: transposed, ends: ends, f: formatOf(bf16), residual: residual}
+	p := &inPieces{c: c, b: b, a: left{a, false}, transposed: transposed, ends: ends, f: formatOf(precision), residual: residual}
 	// To copy rows for few columns does not pay, so where it has to be it is done once for all
 	// columns: as many pieces at a time as the caches keep. A few rows are sooner copied by each task.
 	const room = 1 << 20 // elements
@@ -603,19 +618,19 @@ func within(ends []int, base int) []int {
 }
 
 // packInto packs b into buffer slot of s.
-func packInto(p *Packed, s *scratch, slot int, b Matrix, transposed bool, ends []int, bf16 bool) {
+func packInto(p *Packed, s *scratch, slot int, b Matrix, transposed bool, ends []int, precision numeric.Precision) {
 	k, n := b.Rows, b.Cols
 	if transposed {
 		k, n = n, k
 	}
-	p.data = s.buf(slot, p.plan(k, n, ends, formatOf(bf16)))
+	p.data = s.buf(slot, p.plan(k, n, ends, formatOf(precision)))
 	p.fill(b, transposed)
 }
 
 // MatMulNT computes c = a·bᵀ (+ residual): a is M×K, b is N×K, c is M×N. This is a
 // linear layer with the weight b.
-func MatMulNT(c, a, b Matrix, residual *Matrix, bf16 bool) {
-	if b.Stored != nil && a.Rows == 1 && !bf16 {
+func MatMulNT(c, a, b Matrix, residual *Matrix, precision numeric.Precision) {
+	if b.Stored != nil && a.Rows == 1 && precision == numeric.FP32 {
 		var r []float32
 		if residual != nil {
 			r = residual.Row(0)
@@ -623,16 +638,16 @@ func MatMulNT(c, a, b Matrix, residual *Matrix, bf16 bool) {
 		b.Stored.multiplyRow(c.Row(0), a.Row(0), r)
 		return
 	}
-	matMul(c, a, b, true, numeric.Cuts(b.Cols), residual, bf16)
+	matMul(c, a, b, true, numeric.Cuts(b.Cols), residual, precision)
 }
 
 // MatMulSym computes c = a·aᵀ: a is M×K, c M×M. Half of it is computed and mirrored:
 // the products of a chain commute, so both halves have the same bits.
-func MatMulSym(c, a Matrix, bf16 bool) {
+func MatMulSym(c, a Matrix, precision numeric.Precision) {
 	s := borrowWide()
 	defer s.giveBack()
 	var p Packed
-	packInto(&p, s, 0, a, true, numeric.Cuts(a.Cols), bf16)
+	packInto(&p, s, 0, a, true, numeric.Cuts(a.Cols), precision)
 	productPart(c, left{a, false}, &p, false, nil, true)
 	mirror(c)
 }
@@ -655,18 +670,18 @@ func mirror(c Matrix) {
 }
 
 // MatMulNN computes c = a·b (+ residual): a is M×K, b is K×N, c is M×N.
-func MatMulNN(c, a, b Matrix, residual *Matrix, bf16 bool) {
-	matMul(c, a, b, false, numeric.Cuts(b.Rows), residual, bf16)
+func MatMulNN(c, a, b Matrix, residual *Matrix, precision numeric.Precision) {
+	matMul(c, a, b, false, numeric.Cuts(b.Rows), residual, precision)
 }
 
 // MatMulTN computes c += aᵀ·b, piece by piece: a is K×M, b is K×N, c is M×N, and ends
 // are the ends of the pieces of K, the rows that both have. This is the gradient of a weight,
 // whose reduced axis are the tokens: pieces are cut from each sequence's start.
-func MatMulTN(c, a, b Matrix, ends []int, bf16 bool) {
+func MatMulTN(c, a, b Matrix, ends []int, precision numeric.Precision) {
 	s := borrowWide()
 	defer s.giveBack()
 	var p Packed
-	packInto(&p, s, 0, b, false, ends, bf16)
+	packInto(&p, s, 0, b, false, ends, precision)
 	product(c, left{a, true}, &p, true, nil)
 }
 

@@ -21,9 +21,9 @@ func withTables(t *testing.T, f func(t *testing.T)) {
 }
 
 // chainRef is the piece of a product by its definition.
-func chainRef(n int, x, y func(k int) float32, bf16 bool) float32 {
+func chainRef(n int, x, y func(k int) float32, precision numeric.Precision) float32 {
 	var acc float32
-	if !bf16 {
+	if precision == numeric.FP32 {
 		for k := range n {
 			acc = numeric.FMA(x(k), y(k), acc)
 		}
@@ -40,30 +40,51 @@ func chainRef(n int, x, y func(k int) float32, bf16 bool) float32 {
 	return acc
 }
 
-func addRef(x, y float32, bf16 bool) float32 {
-	if bf16 {
+// blocksRef adds the terms k0 to k1 to acc as a matrix tile does, with all 32 terms of each block.
+func blocksRef(acc float32, k0, k1 int, x, y func(k int) float32) float32 {
+	for ; k0 < k1; k0 += 32 {
+		var chains [2]float32 // even, odd
+		for i := range 32 {
+			var a, b float32
+			if k0+i < k1 {
+				a, b = numeric.RoundBF16(x(k0+i)), numeric.RoundBF16(y(k0+i))
+			}
+			chains[i%2] = numeric.FlushedFMA(a, b, chains[i%2])
+		}
+		acc = numeric.FlushedAdd(acc, numeric.FlushedAdd(chains[0], chains[1]))
+	}
+	return acc
+}
+
+func addRef(x, y float32, precision numeric.Precision) float32 {
+	if precision.Rounds() {
 		return numeric.FlushedAdd(x, y)
 	}
 	return x + y
 }
 
-func productRef(total float32, ends []int, x, y func(k int) float32, bf16 bool) float32 {
+func productRef(total float32, ends []int, x, y func(k int) float32, precision numeric.Precision) float32 {
 	k0 := 0
 	for _, k1 := range ends {
 		b := k0
-		p := chainRef(k1-k0, func(k int) float32 { return x(b + k) }, func(k int) float32 { return y(b + k) }, bf16)
-		total = addRef(total, p, bf16)
+		if precision == numeric.AMPBF16Tile {
+			total = blocksRef(total, b, k1, x, y)
+			k0 = k1
+			continue
+		}
+		p := chainRef(k1-k0, func(k int) float32 { return x(b + k) }, func(k int) float32 { return y(b + k) }, precision)
+		total = addRef(total, p, precision)
 		k0 = k1
 	}
 	return total
 }
 
 func TestMatMul(t *testing.T) {
-	sizes := [][3]int{{1, 1, 1}, {3, 5, 7}, {17, 33, 40}, {61, 70, 300}, {14, 32, 256}, {1, 100, 513}, {0, 4, 4}, {4, 0, 4}, {4, 4, 0}, {130, 20, 31}}
+	sizes := [][3]int{{1, 1, 1}, {3, 5, 7}, {17, 33, 40}, {61, 70, 300}, {14, 32, 256}, {1, 100, 513}, {0, 4, 4}, {4, 0, 4}, {4, 4, 0}, {130, 20, 31}, {15, 33, 94}, {9, 6, 288}}
 	withTables(t, func(t *testing.T) {
 		for _, threads := range []int{1, 3} {
 			defer parallel.SetThreads(parallel.SetThreads(threads))
-			for _, bf16 := range []bool{false, true} {
+			for _, precision := range numeric.Precisions() {
 				for _, z := range sizes {
 					m, n, k := z[0], z[1], z[2]
 					r := rand.New(rand.NewPCG(7, 8))
@@ -91,20 +112,20 @@ func TestMatMul(t *testing.T) {
 							}
 						}
 						if err := sameBits(c.Data, w); err != nil {
-							t.Fatalf("%s %v threads %d bf16 %v: %v", name, z, threads, bf16, err)
+							t.Fatalf("%s %v threads %d %v: %v", name, z, threads, precision, err)
 						}
 					}
-					check("NT", func(c Matrix) { MatMulNT(c, a, bt, nil, bf16) }, func(i, j int, _ float32) float32 {
-						return productRef(0, ends, func(k int) float32 { return a.Row(i)[k] }, func(k int) float32 { return bt.Row(j)[k] }, bf16)
+					check("NT", func(c Matrix) { MatMulNT(c, a, bt, nil, precision) }, func(i, j int, _ float32) float32 {
+						return productRef(0, ends, func(k int) float32 { return a.Row(i)[k] }, func(k int) float32 { return bt.Row(j)[k] }, precision)
 					})
-					check("NN", func(c Matrix) { MatMulNN(c, a, b, &res, bf16) }, func(i, j int, _ float32) float32 {
-						return productRef(0, ends, func(k int) float32 { return a.Row(i)[k] }, func(k int) float32 { return b.Row(k)[j] }, bf16) + res.Row(i)[j]
+					check("NN", func(c Matrix) { MatMulNN(c, a, b, &res, precision) }, func(i, j int, _ float32) float32 {
+						return productRef(0, ends, func(k int) float32 { return a.Row(i)[k] }, func(k int) float32 { return b.Row(k)[j] }, precision) + res.Row(i)[j]
 					})
-					check("packed", func(c Matrix) { MatMulPacked(c, a, Pack(bt, true, bf16), &res) }, func(i, j int, _ float32) float32 {
-						return productRef(0, ends, func(k int) float32 { return a.Row(i)[k] }, func(k int) float32 { return bt.Row(j)[k] }, bf16) + res.Row(i)[j]
+					check("packed", func(c Matrix) { MatMulPacked(c, a, Pack(bt, true, precision), &res) }, func(i, j int, _ float32) float32 {
+						return productRef(0, ends, func(k int) float32 { return a.Row(i)[k] }, func(k int) float32 { return bt.Row(j)[k] }, precision) + res.Row(i)[j]
 					})
-					check("TN", func(c Matrix) { MatMulTN(c, at, b, tokenEnds, bf16) }, func(i, j int, old float32) float32 {
-						return productRef(old, tokenEnds, func(k int) float32 { return at.Row(k)[i] }, func(k int) float32 { return b.Row(k)[j] }, bf16)
+					check("TN", func(c Matrix) { MatMulTN(c, at, b, tokenEnds, precision) }, func(i, j int, old float32) float32 {
+						return productRef(old, tokenEnds, func(k int) float32 { return at.Row(k)[i] }, func(k int) float32 { return b.Row(k)[j] }, precision)
 					})
 				}
 			}
@@ -131,25 +152,25 @@ func TestMatMulLarge(t *testing.T) {
 			a, b := Dense(values(r, m*k, false), m, k), Dense(values(r, n*k, false), n, k)
 			bt := Dense(make([]float32, k*n), k, n)
 			isa.transpose(bt.Data, b.Data, n, k, n, k)
-			for _, bf16 := range []bool{false, true} {
+			for _, precision := range numeric.Precisions() {
 				for _, threads := range []int{1, 2, 3, 8} {
 					before := parallel.SetThreads(threads)
 					nt, nn, packed := Dense(make([]float32, m*n), m, n), Dense(make([]float32, m*n), m, n), Dense(make([]float32, m*n), m, n)
-					MatMulNT(nt, a, b, nil, bf16)
-					MatMulNN(nn, a, bt, nil, bf16)
-					MatMulPacked(packed, a, Pack(b, true, bf16), nil)
+					MatMulNT(nt, a, b, nil, precision)
+					MatMulNN(nn, a, bt, nil, precision)
+					MatMulPacked(packed, a, Pack(b, true, precision), nil)
 					parallel.SetThreads(before)
 					if err := sameBits(nn.Data, nt.Data); err != nil {
-						t.Fatalf("%s %v threads %d bf16 %v: NN is not NT: %v", p.name, z, threads, bf16, err)
+						t.Fatalf("%s %v threads %d %v: NN is not NT: %v", p.name, z, threads, precision, err)
 					}
 					if err := sameBits(packed.Data, nt.Data); err != nil {
-						t.Fatalf("%s %v threads %d bf16 %v: packed is not NT: %v", p.name, z, threads, bf16, err)
+						t.Fatalf("%s %v threads %d %v: packed is not NT: %v", p.name, z, threads, precision, err)
 					}
 					for range 100 {
 						i, j := r.IntN(m), r.IntN(n)
-						want := productRef(0, numeric.Cuts(k), func(k int) float32 { return a.Row(i)[k] }, func(k int) float32 { return b.Row(j)[k] }, bf16)
+						want := productRef(0, numeric.Cuts(k), func(k int) float32 { return a.Row(i)[k] }, func(k int) float32 { return b.Row(j)[k] }, precision)
 						if got := nt.Row(i)[j]; got != want {
-							t.Fatalf("%s %v threads %d bf16 %v: row %d column %d is %g, want %g", p.name, z, threads, bf16, i, j, got, want)
+							t.Fatalf("%s %v threads %d %v: row %d column %d is %g, want %g", p.name, z, threads, precision, i, j, got, want)
 						}
 					}
 				}
@@ -192,15 +213,15 @@ func TestTasks(t *testing.T) {
 
 func TestMatMulSym(t *testing.T) {
 	withTables(t, func(t *testing.T) {
-		for _, bf16 := range []bool{false, true} {
+		for _, precision := range numeric.Precisions() {
 			for _, z := range [][2]int{{1, 3}, {40, 30}, {131, 300}, {200, 64}} {
 				r := rand.New(rand.NewPCG(9, 8))
 				a := Matrix{Data: values(r, z[0]*(z[1]+3), true), Rows: z[0], Cols: z[1], Stride: z[1] + 3}
 				got, want := Dense(make([]float32, z[0]*z[0]), z[0], z[0]), Dense(make([]float32, z[0]*z[0]), z[0], z[0])
-				MatMulSym(got, a, bf16)
-				MatMulNT(want, a, a, nil, bf16)
+				MatMulSym(got, a, precision)
+				MatMulNT(want, a, a, nil, precision)
 				if err := sameBits(got.Data, want.Data); err != nil {
-					t.Fatalf("%v bf16 %v: %v", z, bf16, err)
+					t.Fatalf("%v %v: %v", z, precision, err)
 				}
 			}
 		}
@@ -211,7 +232,7 @@ func ExampleMatMulNT() {
 	x := Dense([]float32{1, 2, 3, 4}, 2, 2)
 	w := Dense([]float32{1, 0, 0, 1, 1, 1}, 3, 2)
 	y := Dense(make([]float32, 6), 2, 3)
-	MatMulNT(y, x, w, nil, false)
+	MatMulNT(y, x, w, nil, numeric.FP32)
 	fmt.Println(y.Data)
 	// Output: [1 2 3 3 4 7]
 }

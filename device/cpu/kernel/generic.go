@@ -11,7 +11,7 @@ import (
 // generic is the definition: plain Go, no assembly.
 var generic = &primitives{
 	name: "generic", mr: 4, nr: 16,
-	tile:  tileGeneric,
+	tile: tileGeneric, tileBlocks: tileBlocksGeneric,
 	round: roundGeneric, roundSwap: roundSwapGeneric, roundPairs: roundPairsGeneric,
 	interleave: interleaveGeneric, transpose: transposeGeneric,
 	halves: halvesGeneric, bf16s: bf16sGeneric, widen4: widen4Generic, widen8: widen8Generic,
@@ -54,6 +54,33 @@ func tileGeneric(t *tileArgs) {
 				c[j] = numeric.FlushedAdd(old, acc[j])
 			} else {
 				c[j] = old + acc[j]
+			}
+		}
+	}
+}
+
+func tileBlocksGeneric(t *tileArgs) {
+	const nr = 16
+	for i := range t.rows {
+		acc := unsafe.Slice((*float32)(unsafe.Add(t.c, uintptr(i)*t.ldc)), nr)
+		if t.mode&tileAdd == 0 {
+			clear(acc)
+		}
+		a := unsafe.Add(t.a, uintptr(i)*t.rowStride)
+		for begin := 0; begin < t.k; begin += numeric.Block {
+			end := min(t.k, begin+numeric.Block)
+			for j := range acc {
+				term := func(chain float32, k int) float32 {
+					return numeric.FlushedFMA(*at(a, uintptr(k)*t.kStride), *at(t.b, uintptr(k*nr+j)*4), chain)
+				}
+				var even, odd float32
+				for k := begin; k < end; k += 2 {
+					odd, even = term(odd, k), term(even, k+1)
+				}
+				if end-begin < numeric.Block { // terms (+0)·(+0) make +0 of −0
+					odd, even = odd+0, even+0
+				}
+				acc[j] = numeric.FlushedAdd(acc[j], numeric.FlushedAdd(even, odd))
 			}
 		}
 	}

@@ -1,6 +1,10 @@
 package kernel
 
-import "olmo/numeric"
+import (
+	"slices"
+
+	"olmo/numeric"
+)
 
 // Head is the language-model head on the tokens of a batch. The logits of a token are
 //
@@ -19,7 +23,7 @@ type Head struct {
 	Temperature float32   // 0: none
 	Targets     []int32   // N ids, negative where there is none
 	Ends        []int     // the pieces of N
-	BF16        bool
+	Precision   numeric.Precision
 	// Logits is room for HeadRoom numbers; nil stands for buffers of this package's own.
 	Logits []float32
 }
@@ -44,19 +48,23 @@ type headPart struct {
 	ends   []int // of the pieces among them
 }
 
-// parts leaves out what has no target, where both tokens of a pair have none: the others stay the pairs
-// that they were. The sums over tokens lose terms that are ±0 by it, which changes no bit.
+// parts leaves out what has no target, where no token of a pair or block has one: the others stay the
+// pairs and blocks that they were. The sums over tokens lose terms that are ±0 by it, which changes no bit.
 func (h *Head) parts() []headPart {
 	var parts []headPart
 	var p headPart
-	begin := 0
+	begin, unit := 0, 2
+	if h.Precision == numeric.AMPBF16Tile {
+		unit = numeric.Block
+	}
 	for _, end := range h.Ends {
 		before := len(p.tokens)
-		for r := begin; r < end; r += 2 {
-			if next := min(r+1, end-1); h.Targets[r] < 0 && h.Targets[next] < 0 {
+		for r := begin; r < end; r += unit {
+			next := min(r+unit, end)
+			if !slices.ContainsFunc(h.Targets[r:next], func(t int32) bool { return t >= 0 }) {
 				continue
 			}
-			for i := r; i < min(r+2, end); i++ {
+			for i := r; i < next; i++ {
 				p.tokens = append(p.tokens, i)
 			}
 		}
@@ -127,18 +135,18 @@ func (h *Head) run(ce, lse []float32, g *HeadGradients) {
 			}
 		}
 		logits := Matrix{Data: room, Rows: n, Cols: V, Stride: V + headGap}
-		MatMulNT(logits, rows, h.W, nil, h.BF16)
+		MatMulNT(logits, rows, h.W, nil, h.Precision)
 		eachRowOf(n, 4, func(r int) { h.row(logits.Row(r), p.tokens[r], ce, lse, g) })
 		if g == nil {
 			continue
 		}
 		if g.DW != nil {
-			MatMulTN(*g.DW, logits, rows, p.ends, h.BF16)
+			MatMulTN(*g.DW, logits, rows, p.ends, h.Precision)
 		}
 		if g.DB != nil {
 			BiasBackward(g.DB, logits, p.ends)
 		}
-		MatMulNN(dx, logits, h.W, nil, h.BF16)
+		MatMulNN(dx, logits, h.W, nil, h.Precision)
 		if apart {
 			eachRow(n, func(r int) { copy(g.DX.Row(p.tokens[r]), dx.Row(r)) })
 		}

@@ -1,10 +1,11 @@
 package kernel
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"olmo/numeric"
 )
 
 // headTest is a head with everything it can have, on random numbers.
@@ -49,7 +50,7 @@ func TestHeadPieces(t *testing.T) {
 	ends := []int{200, 256, 500, 756, 800, n}
 	h := headTest(r, n, 20, 77, ends)
 	scale := func(r int) float32 { return 0.01 * float32(1+r%3) }
-	for _, h.BF16 = range []bool{false, true} {
+	for _, h.Precision = range numeric.Precisions() {
 		a, b := newHeadResult(h), newHeadResult(h)
 		h.Loss(a.ce, a.lse, a.gradients(h, 1e-4, scale))
 		begin := 0
@@ -61,7 +62,7 @@ func TestHeadPieces(t *testing.T) {
 			part.Loss(b.ce[begin:end], b.lse[begin:end], g)
 			begin = end
 		}
-		a.same(t, b, fmt.Sprint("bf16 ", h.BF16))
+		a.same(t, b, h.Precision.String())
 	}
 }
 
@@ -74,9 +75,9 @@ func TestHeadHalves(t *testing.T) {
 		for _, c := range []struct {
 			name             string
 			cap, temperature float32
-			bf16             bool
-		}{{"plain", 0, 0, false}, {"capped", 2, 0, false}, {"at 0.7", 0, 0.7, false}, {"capped, at 1.3, bf16", 2, 1.3, true}} {
-			h.Cap, h.Temperature, h.BF16 = c.cap, c.temperature, c.bf16
+			precision        numeric.Precision
+		}{{"plain", 0, 0, numeric.FP32}, {"capped", 2, 0, numeric.FP32}, {"at 0.7", 0, 0.7, numeric.FP32}, {"capped, at 1.3, bf16", 2, 1.3, numeric.AMPBF16}, {"capped, at 1.3, in blocks", 2, 1.3, numeric.AMPBF16Tile}} {
+			h.Cap, h.Temperature, h.Precision = c.cap, c.temperature, c.precision
 			scale := func(r int) float32 { return float32(r%5) - 1.5 }
 			one, two := newHeadResult(h), newHeadResult(h)
 			h.Loss(one.ce, one.lse, one.gradients(h, 0, scale))
@@ -109,7 +110,7 @@ func TestHeadTemperature(t *testing.T) {
 	ce, lse := make([]float32, n), make([]float32, n)
 	h.Loss(ce, lse, nil)
 	l := Dense(make([]float32, n*v), n, v)
-	MatMulNT(l, h.X, h.W, nil, false)
+	MatMulNT(l, h.X, h.W, nil, numeric.FP32)
 	for i := range n {
 		for j := range l.Row(i) {
 			l.Row(i)[j] = (l.Row(i)[j] + h.Bias[j]) / float32(0.7)
@@ -160,21 +161,21 @@ func TestHeadWithoutTargets(t *testing.T) {
 		if kept < targets || kept > targets+n/20 || targets > n*3/4 {
 			t.Errorf("%d of %d tokens have a target, and %d are computed", targets, n, kept)
 		}
-		for _, h.BF16 = range []bool{false, true} {
+		for _, h.Precision = range numeric.Precisions() {
 			got, want := newHeadResult(h), newHeadResult(h)
 			scale := func(r int) float32 { return float32(r%5) - 1.5 }
 			h.Loss(got.ce, got.lse, got.gradients(h, 1e-4, scale))
 
 			all := want.gradients(h, 1e-4, scale)
 			l := Dense(make([]float32, n*v), n, v)
-			MatMulNT(l, h.X, h.W, nil, h.BF16)
+			MatMulNT(l, h.X, h.W, nil, h.Precision)
 			for i := range n {
 				h.row(l.Row(i), i, want.ce, want.lse, all)
 			}
-			MatMulNN(all.DX, l, h.W, nil, h.BF16)
-			MatMulTN(*all.DW, l, h.X, ends, h.BF16)
+			MatMulNN(all.DX, l, h.W, nil, h.Precision)
+			MatMulTN(*all.DW, l, h.X, ends, h.Precision)
 			BiasBackward(all.DB, l, ends)
-			got.same(t, want, fmt.Sprint("bf16 ", h.BF16))
+			got.same(t, want, h.Precision.String())
 		}
 	})
 }

@@ -141,6 +141,71 @@ func TestTile(t *testing.T) {
 	}
 }
 
+// TestTileBlocks holds the tile of sums in blocks to its definition, also near 2⁻¹²⁶, where chains,
+// their sums and c are flushed.
+func TestTileBlocks(t *testing.T) {
+	for _, p := range available() {
+		t.Run(p.name, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(7, 9))
+			for _, k := range []int{0, 2, 4, 30, 32, 34, 64, 94, 96, 128, 256} {
+				for rows := 1; rows <= p.mr; rows++ {
+					if half := p.mr / 2; k > 34 && rows > 2 && rows != half && rows != half+1 && rows < p.mr-1 {
+						continue
+					}
+					for _, spread := range []string{"values", "small", "zeros"} {
+						for _, kMajor := range []bool{false, true} {
+							for mode := tileFlush; mode <= tileFlush|tileAdd; mode++ {
+								rs, ks := k+3, 1
+								if kMajor {
+									rs, ks = 1, p.mr+1
+								}
+								ldc := p.nr + 5
+								a, b, c := values(r, (p.mr+1)*(k+4)+8, true), values(r, k*p.nr, true), values(r, p.mr*ldc, true)
+								for _, x := range [][]float32{a, b, c} {
+									for i := range x {
+										switch spread {
+										case "small":
+											x[i] *= 0x1p-63
+										case "zeros":
+											x[i] *= 0x1p-100
+										}
+									}
+								}
+								if spread == "small" {
+									for i := range c {
+										c[i] *= 0x1p-63
+									}
+								}
+								roundGeneric(a, a)
+								roundGeneric(b, b)
+								want := append([]float32(nil), c...)
+								for i := range rows {
+									for j := range p.nr {
+										acc := &want[i*ldc+j]
+										if mode&tileAdd == 0 {
+											*acc = 0
+										}
+										// The odd term of a pair stands first.
+										*acc = blocksRef(*acc, 0, k, func(k int) float32 { return a[i*rs+(k^1)*ks] }, func(k int) float32 { return b[(k^1)*p.nr+j] })
+									}
+								}
+								b = append(b, 0)
+								p.tileBlocks(&tileArgs{
+									a: unsafe.Pointer(&a[0]), b: unsafe.Pointer(&b[0]), c: unsafe.Pointer(&c[0]), ahead: unsafe.Pointer(&b[0]),
+									rowStride: uintptr(rs * 4), kStride: uintptr(ks * 4), ldc: uintptr(ldc * 4), k: k, rows: rows, mode: mode,
+								})
+								if err := sameBits(c, want); err != nil {
+									t.Fatalf("%s, k %d rows %d mode %d kMajor %v: %v", spread, k, rows, mode, kMajor, err)
+								}
+							}
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
 // TestTilePairs holds the dot product instruction to its definition.
 func TestTilePairs(t *testing.T) {
 	for _, p := range available() {

@@ -28,6 +28,10 @@ type primitives struct {
 
 	// tile computes one piece of mr×nr sums; see tileArgs.
 	tile func(*tileArgs)
+	// tileBlocks adds to c, or to +0, in blocks of numeric.Block terms: in each, the odd terms are a
+	// chain from +0, the even ones another, and their sum is added; where terms are missing,
+	// (+0)·(+0) stands in their place. Operands are as of roundSwap, and it always flushes.
+	tileBlocks func(*tileArgs)
 
 	// round writes x rounded to bf16, as float32.
 	round func(dst, x []float32)
@@ -130,7 +134,7 @@ var choose = sync.OnceValue(func() error {
 	for i, t := range tables {
 		names[i] = t.name
 	}
-	for _, known := range []string{"avx512bf16", "avx512", "avx2", "neon", "generic"} {
+	for _, known := range []string{"amx", "avx512bf16", "avx512", "avx2", "neon", "generic"} {
 		if want == known {
 			return fmt.Errorf("OLMO_CPU=%s: this machine lacks %s\nhint: it has %s", want, want, strings.Join(names, ", "))
 		}

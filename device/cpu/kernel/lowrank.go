@@ -1,10 +1,12 @@
 package kernel
 
+import "olmo/numeric"
+
 // LowRank is a matrix B·A·scale of low rank r that is added to another: A is r×C, B is F×r.
 type LowRank struct {
-	A, B  Matrix
-	Scale float32
-	BF16  bool
+	A, B      Matrix
+	Scale     float32
+	Precision numeric.Precision
 }
 
 // lowRankRows is how many rows of the product with B lie in memory at the same time: few, so that
@@ -14,13 +16,13 @@ const lowRankRows = 128
 // Forward writes y + ((x·Aᵀ)·Bᵀ)·scale to z, which may be y, and x·Aᵀ to h. z and y are N×F, x is
 // N×C, h is N×r.
 func (l *LowRank) Forward(z, h, y, x Matrix) {
-	MatMulNT(h, x, l.A, nil, l.BF16)
+	MatMulNT(h, x, l.A, nil, l.Precision)
 	s := borrowWide()
 	defer s.giveBack()
 	for begin := 0; begin < x.Rows; begin += lowRankRows {
 		n := min(lowRankRows, x.Rows-begin)
 		u := s.matrix(0, n, l.B.Rows)
-		MatMulNT(u, h.Slice(begin, n), l.B, nil, l.BF16)
+		MatMulNT(u, h.Slice(begin, n), l.B, nil, l.Precision)
 		zs, ys := z.Slice(begin, n), y.Slice(begin, n)
 		eachRowOf(n, 4, func(r int) { isa.mulAdd(zs.Row(r), u.Row(r), ys.Row(r), l.Scale) })
 	}
@@ -49,13 +51,13 @@ func (l *LowRank) Backward(dx, dz, x, h Matrix, grads LowRankGrads, ends []int) 
 		dzs, xs := dz.Slice(begin, n), x.Slice(begin, n)
 		eachRowOf(n, 4, func(r int) { isa.scale(du.Row(r), dzs.Row(r), l.Scale) })
 		if grads.B != nil {
-			MatMulTN(*grads.B, du, h.Slice(begin, n), pieces, l.BF16)
+			MatMulTN(*grads.B, du, h.Slice(begin, n), pieces, l.Precision)
 		}
-		MatMulNN(dh, du, l.B, nil, l.BF16)
+		MatMulNN(dh, du, l.B, nil, l.Precision)
 		if grads.A != nil {
-			MatMulTN(*grads.A, dh, xs, pieces, l.BF16)
+			MatMulTN(*grads.A, dh, xs, pieces, l.Precision)
 		}
-		MatMulNN(dx.Slice(begin, n), dh, l.A, nil, l.BF16)
+		MatMulNN(dx.Slice(begin, n), dh, l.A, nil, l.Precision)
 		begin = ends[i-1]
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"olmo/internal/parallel"
+	"olmo/numeric"
 )
 
 // normChunk is the length of the chunks of a sum of squares.
@@ -120,7 +121,7 @@ type Muon struct {
 	LR, WeightDecay, Momentum float64
 	Clip                      float64 // factor of the gradient
 	Blocks                    int     // equal blocks of rows, each made orthogonal by itself
-	BF16                      bool
+	Precision                 numeric.Precision
 	Heavy                     bool    // plain momentum, not Nesterov's
 	Factor                    float64 // of LR, for the shape of a block
 	Cautious                  bool    // only weights that the update makes smaller decay
@@ -201,10 +202,10 @@ func UpdateMuon(steps []MuonStep) {
 	parallel.For(len(blocks), func(i int) {
 		b := &blocks[i]
 		if b.v == nil {
-			orthogonalize(b.x, newtonSchulz, b.BF16)
+			orthogonalize(b.x, newtonSchulz, b.Precision)
 			return
 		}
-		orthogonalize(b.x, polarExpress, b.BF16)
+		orthogonalize(b.x, polarExpress, b.Precision)
 		normalizeRows(b.x, b.v, b.Beta2)
 	})
 	for _, u := range steps {
@@ -249,7 +250,7 @@ func normalizeRows(x Matrix, v []float32, beta2 float64) {
 
 // orthogonalize replaces x by an approximation of the nearest matrix whose
 // singular values are all one.
-func orthogonalize(x Matrix, poly *polynomials, bf16 bool) {
+func orthogonalize(x Matrix, poly *polynomials, precision numeric.Precision) {
 	s := borrowWide()
 	defer s.giveBack()
 	norm := float64(math.Sqrt(SumSquares(x.Data[:x.Rows*x.Cols]))*poly.safety) + poly.eps
@@ -269,10 +270,10 @@ func orthogonalize(x Matrix, poly *polynomials, bf16 bool) {
 	a2 := Dense(s.buf(2, m*m), m, m)
 	z := Dense(s.buf(3, m*n), m, n)
 	for _, k := range poly.steps {
-		MatMulSym(a, y, bf16)
-		MatMulSym(a2, a, bf16) // a is symmetric: a·a = a·aᵀ
+		MatMulSym(a, y, precision)
+		MatMulSym(a2, a, precision) // a is symmetric: a·a = a·aᵀ
 		each(a.Data, a.Data, a2.Data, float32(k[1]), float32(k[2]))
-		MatMulNN(z, a, y, nil, bf16)
+		MatMulNN(z, a, y, nil, precision)
 		eachSpan(m*n, func(lo, hi int) {
 			isa.scale(y.Data[lo:hi], y.Data[lo:hi], float32(k[0]))
 			isa.add(y.Data[lo:hi], y.Data[lo:hi], z.Data[lo:hi])

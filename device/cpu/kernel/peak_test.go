@@ -1,6 +1,10 @@
 package kernel
 
-import "testing"
+import (
+	"testing"
+
+	"olmo/numeric"
+)
 
 func TestPeak(t *testing.T) {
 	if testing.Short() {
@@ -14,7 +18,7 @@ func TestPeak(t *testing.T) {
 	// A product cannot beat the peak by more than the noise of a busy machine.
 	const n = 256
 	a, b, c := Dense(make([]float32, n*n), n, n), Dense(make([]float32, n*n), n, n), Dense(make([]float32, n*n), n, n)
-	if got := 2 * n * n * n / best(5, func() { MatMulNN(c, a, b, nil, false) }) / 1e9; got > 1.5*p.FMA {
+	if got := 2 * n * n * n / best(5, func() { MatMulNN(c, a, b, nil, numeric.FP32) }) / 1e9; got > 1.5*p.FMA {
 		t.Errorf("a product of %d×%d does %.0f GFLOP/s, more than the peak of %.0f", n, n, got, p.FMA)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"olmo/internal/parallel"
+	"olmo/numeric"
 	"olmo/tensor"
 )
 
@@ -76,17 +77,17 @@ func TestStored(t *testing.T) {
 						same(fmt.Sprintf("row %d", i), all[:k], wide.Row(i))
 					}
 					x, dy := Dense(values(r, m*k, true), m, k), Dense(values(r, m*n, true), m, n)
-					for _, bf16 := range []bool{false, true} {
+					for _, precision := range numeric.Precisions() {
 						got, want := Dense(make([]float32, m*n), m, n), Dense(make([]float32, m*n), m, n)
-						MatMulNT(want, x, wide, &dy, bf16)
-						MatMulNT(got, x, s.Matrix(), &dy, bf16)
-						same(fmt.Sprintf("x·Wᵀ of %v, bf16 %v", z, bf16), got.Data, want.Data)
-						MatMulPacked(got, x, Pack(s.Matrix(), true, bf16), &dy)
+						MatMulNT(want, x, wide, &dy, precision)
+						MatMulNT(got, x, s.Matrix(), &dy, precision)
+						same(fmt.Sprintf("x·Wᵀ of %v, %v", z, precision), got.Data, want.Data)
+						MatMulPacked(got, x, Pack(s.Matrix(), true, precision), &dy)
 						same("x·Wᵀ packed", got.Data, want.Data)
 						got, want = Dense(make([]float32, m*k), m, k), Dense(make([]float32, m*k), m, k)
-						MatMulNN(want, dy, wide, nil, bf16)
-						MatMulNN(got, dy, s.Matrix(), nil, bf16)
-						same(fmt.Sprintf("dy·W of %v, bf16 %v", z, bf16), got.Data, want.Data)
+						MatMulNN(want, dy, wide, nil, precision)
+						MatMulNN(got, dy, s.Matrix(), nil, precision)
+						same(fmt.Sprintf("dy·W of %v, %v", z, precision), got.Data, want.Data)
 					}
 				}
 			})
@@ -124,7 +125,7 @@ func BenchmarkStored(b *testing.B) {
 				best := time.Hour // of a machine that does other things, too
 				for b.Loop() {
 					start := time.Now()
-					MatMulNT(y, x, s.Matrix(), nil, false)
+					MatMulNT(y, x, s.Matrix(), nil, numeric.FP32)
 					best = min(best, time.Since(start))
 				}
 				b.ReportMetric(float64(best.Nanoseconds())/(n*k), "ns/weight")

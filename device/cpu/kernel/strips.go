@@ -22,7 +22,7 @@ func packStrips(s *scratch, dst []float32, b Matrix, k0, kn, c0, cn, width, stri
 	}
 	kernel, distance, rows := isa.stripCopy, 1, kn
 	switch f {
-	case swap:
+	case swap, blocks:
 		kernel, distance, rows = isa.stripRound, 2, (kn+1)/2
 	case words:
 		kernel, distance, rows = isa.stripPairs, 2, kn/2
@@ -44,7 +44,7 @@ func packStrips(s *scratch, dst []float32, b Matrix, k0, kn, c0, cn, width, stri
 	}
 	done := kn
 	switch f {
-	case swap:
+	case swap, blocks:
 		t.dst, t.dstStride = unsafe.Pointer(&dst[width]), 8*width
 		kernel(t)
 		if kn > 1 {
@@ -79,7 +79,7 @@ func packRows(dst []float32, b Matrix, k0, kn, c0, cn, width, first int, f forma
 		for k := first; k < kn; k++ {
 			copy(dst[k*width:], row(k))
 		}
-	case swap:
+	case swap, blocks:
 		for k := first; k < kn; k++ {
 			isa.round(dst[(k^1)*width:][:cn], row(k))
 		}

@@ -114,6 +114,7 @@ func files() map[string][]byte {
 	for _, s := range []*isa{avx512, avx2} {
 		a := newAsm(s)
 		a.tile("tile"+s.suffix, false)
+		a.tileBlocks()
 		a.transpose()
 		if s.wide() {
 			for _, kind := range []string{"Copy", "Round", "Pairs"} {
@@ -147,7 +148,7 @@ func declarations(s *isa) []byte {
 	fmt.Fprintf(&b, "// %s is the table for %s.\n", s.name, strings.ToUpper(s.name))
 	fmt.Fprintf(&b, "var %s = &primitives{\nname: %q, mr: %d, nr: %d,\n", s.name, s.name, s.mr, s.nr)
 	var decl bytes.Buffer
-	all := append([]signature{tileSignature, transposeSignature}, signatures()...)
+	all := append([]signature{tileSignature, blocksSignature, transposeSignature}, signatures()...)
 	all = append(all, levelSignatures...)
 	if s.wide() {
 		all = append(all, stripSignatures...)
