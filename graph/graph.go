@@ -221,6 +221,9 @@ type Batch struct {
 	// LossScales are factors of single tokens' losses in the place of LossScale; nil: none. The
 	// losses of routers know LossScale alone.
 	LossScales []float32
+	// Balance has for each segment what an expert's probability adds to the loss, one number for each expert:
+	// what RouterLoss takes with Pooled.
+	Balance [][]float32
 	// Seed writes the derivative of the caller's loss by each token's y to dy, in a graph with
 	// BackwardSeeded: a run calls it once, when all of y is known.
 	Seed func(y, dy []float32)

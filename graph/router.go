@@ -39,6 +39,12 @@ func init() {
 				g.RouterLoss(l, w, p, RouterLossAttr{K: 2, Balance: 0.3, ZLoss: 0.1})
 				return w
 			}, tokens(2, 6)},
+			{"2 of 5 with a loss over all sequences", func(g *Graph) Value {
+				l := g.Linear(g.input(4), g.Param("w", 5, 4))
+				w, p := g.RouterSoftmax(l, RouterAttr{K: 2})
+				g.RouterLoss(l, w, p, RouterLossAttr{Pooled: true})
+				return w
+			}, balanced(tokens(2, 6))},
 			{"3 of 4, normalized", func(g *Graph) Value {
 				return g.Router(g.Linear(g.input(4), g.Param("w", 4, 4)), RouterAttr{K: 3, Normalize: true})
 			}, tokens(1, 9)},
@@ -52,6 +58,17 @@ func init() {
 		},
 		Reference: routeBackward,
 	})
+}
+
+// balanced gives a test case's batch factors of its 5 experts.
+func balanced(b func() *Batch) func() *Batch {
+	return func() *Batch {
+		x := b()
+		for i := range x.Segments {
+			x.Balance = append(x.Balance, []float32{0.1, 0.4 * float32(i), 0, 0.7, 0.2})
+		}
+		return x
+	}
 }
 
 // route weighs the experts, token by token.
@@ -128,13 +145,16 @@ type RouterLossAttr struct {
 	K              int
 	Balance, ZLoss float64 // weights of the two losses
 	Backward       bool    // also compute the gradient of the logits
+	// Pooled says that the experts' shares, by which their probabilities count, are not those of the
+	// sequence: Batch.Balance has them, and all factors. K, Balance and ZLoss have no meaning then.
+	Pooled bool
 }
 
 // RouterLoss measures how evenly a router uses its experts and how large its logits are:
 // In logits (N, E), weights (N, E), softmax (N, E); Out balance (N, 1), z (N, 1) and, with
 // Backward, the gradient of the logits.
 var RouterLoss = define(&Def{
-	Name: "router_loss", Doc: "balance = E/K·Σ f·p, f the experts' shares of the sequence's tokens; z = lse²; with backward dl of scale·Σ(balance and z by their weights)",
+	Name: "router_loss", Doc: "balance = E/K·Σ f·p, f the experts' shares of the sequence's tokens; z = lse²; with backward dl of scale·Σ(balance and z by their weights). Pooled: balance = Σ f·p with the batch's own f, and dl of its sum",
 	Shape: func(s *shaping) {
 		s.perToken(0)
 		s.same(0, 1, 2)
@@ -159,15 +179,23 @@ func (g *Graph) RouterLoss(logits, weights, softmax Value, a RouterLossAttr) (ba
 func routerLoss(c *Call) {
 	a := c.Op.Attr.(*RouterLossAttr)
 	l, w, p := c.In(0), c.In(1), c.In(2)
-	ratio := float64(l.Cols) / float64(a.K)
+	ratio, balance, zLoss := float64(l.Cols)/float64(a.K), float64(c.Batch.LossScale)*a.Balance, float64(c.Batch.LossScale)*a.ZLoss
+	if a.Pooled {
+		ratio, balance, zLoss = 1, 1, 0
+	}
 	row := 0
-	for _, s := range c.Batch.Segments {
+	for i, s := range c.Batch.Segments {
 		f := make([]float64, l.Cols)
 		for r := row; r < row+s.Rows; r++ {
 			for e, v := range w.Row(r) {
 				if v != 0 {
 					f[e] += 1 / float64(s.Rows)
 				}
+			}
+		}
+		if a.Pooled {
+			for e, v := range c.Batch.Balance[i] {
+				f[e] = float64(v)
 			}
 		}
 		for ; s.Rows > 0; s.Rows-- {
@@ -180,7 +208,7 @@ func routerLoss(c *Call) {
 			c.Out(0).Row(row)[0], c.Out(1).Row(row)[0] = ratio*u, lse*lse
 			if a.Backward {
 				for e, v := range p.Row(row) {
-					c.Out(2).Row(row)[e] = float64(c.Batch.LossScale) * v * (a.Balance*ratio*(f[e]-u) + a.ZLoss*2*lse)
+					c.Out(2).Row(row)[e] = v * (balance*ratio*(f[e]-u) + zLoss*2*lse)
 				}
 			}
 			row++

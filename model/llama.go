@@ -94,9 +94,12 @@ func (b *builder) mixture(l int, x graph.Value, router string, n expertNames) gr
 	name := hfBlock(l)
 	logits := b.plain(x, name(router), matrix(l, Projection, b.Experts, b.C), false)
 	weights, softmax := b.g.RouterSoftmax(logits, graph.RouterAttr{K: b.TopK, Normalize: b.NormTopK})
-	if b.routerLoss {
+	if b.choices {
+		b.g.Keep(weights, fmt.Sprintf("router.%d", l))
+	}
+	if b.routerLoss || b.pooled {
 		layers := float64(b.Layers)
-		balance, z := b.g.RouterLoss(logits, weights, softmax, graph.RouterLossAttr{K: b.TopK, Balance: b.BalanceWeight / layers, ZLoss: b.RouterZWeight / layers})
+		balance, z := b.g.RouterLoss(logits, weights, softmax, graph.RouterLossAttr{K: b.TopK, Balance: b.BalanceWeight / layers, ZLoss: b.RouterZWeight / layers, Pooled: b.pooled})
 		b.g.Keep(balance, fmt.Sprintf("balance.%d", l))
 		b.g.Keep(z, fmt.Sprintf("router_z.%d", l))
 	}

@@ -61,6 +61,9 @@ type Config struct {
 	// BalanceWeight and RouterZWeight are the weights, over all layers, of the losses of
 	// the routers in training.
 	BalanceWeight, RouterZWeight float64
+	// PooledBalance: in training the routers' balance is that of sequences together, which graph.Batch.Balance
+	// brings; BalanceWeight and RouterZWeight are 0.
+	PooledBalance bool `json:",omitempty"`
 
 	// The probabilities of dropout in training: of attention weights, of what the sublayers
 	// add to the residual, of embeddings. Only the blocks of the ai2-olmo package have it.
@@ -183,7 +186,7 @@ func (c *Config) NumParams() (all, withoutEmbedding int) {
 
 // Loss writes the model and its loss into g. It keeps "ce" and "lse", one number for
 // each token, and with weights of the routers' losses "balance.L" and "router_z.L" of
-// each layer L.
+// each layer L; with PooledBalance LossAndGradients keeps these, too.
 func (c *Config) Loss(g *graph.Graph, zmul float32) { c.loss(g, zmul, "", false) }
 
 // LossAndGradients writes the model with its dropout and noise, its loss and its gradients into g, and
@@ -214,6 +217,7 @@ func (c *Config) lossBuilder(g *graph.Graph, r Recompute, training bool) *builde
 	b := newBuilder(c, g, Options{})
 	b.recompute, b.training = r, training
 	b.routerLoss = c.Experts > 0 && (c.BalanceWeight > 0 || c.RouterZWeight > 0)
+	b.pooled = training && c.PooledBalance
 	return b
 }
 
@@ -244,6 +248,14 @@ func (c *Config) Trace(g *graph.Graph) []string {
 	b.training, b.traces = true, &names
 	b.hidden()
 	return names
+}
+
+// Choices writes the model with its dropout and noise into g, up to the final norm, and keeps "router.L" of each layer
+// L of a mixture: the weights of each token's experts, 0 for those that it does not go through.
+func (c *Config) Choices(g *graph.Graph) {
+	b := newBuilder(c, g, Options{})
+	b.training, b.choices = true, true
+	b.hidden()
 }
 
 // trace keeps x as a module's output.
@@ -339,6 +351,8 @@ type builder struct {
 	byName map[string]bool
 
 	routerLoss bool
+	pooled     bool // the routers' balance is graph.Batch.Balance's
+	choices    bool // the routers' weights are kept
 	recompute  Recompute
 	training   bool      // with dropout and noise
 	traces     *[]string // modules whose outputs are kept, nil: none

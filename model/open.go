@@ -186,6 +186,21 @@ func inside(dir string) (string, error) {
 	return at, nil
 }
 
+// RouterLossWeight is router_aux_loss_coef of a mixture of experts: the weight that Transformers' class gives the loss
+// of the routers, and its default where no config.json has one; 0 of other models.
+func (l *Loaded) RouterLossWeight() (float64, error) {
+	usual, ok := map[string]float64{"olmoe": 0.01, "mixtral": 0.001}[l.Config.Family]
+	if !ok || l.Layout != HuggingFace {
+		return usual, nil
+	}
+	m, err := pyjson.ReadObject(filepath.Join(l.Path, "config.json"))
+	if err != nil {
+		return 0, err
+	}
+	h := &hfReader{m: m, err: new(error)}
+	return h.float64("router_aux_loss_coef", usual), *h.err
+}
+
 func openHF(dir string) (*Loaded, error) {
 	m, err := pyjson.ReadObject(filepath.Join(dir, "config.json"))
 	if err != nil {

@@ -51,7 +51,7 @@ func (c *Config) ModelConfig() (*model.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.NEFTune = c.NEFTuneNoiseAlpha
+	m.NEFTune, m.PooledBalance = c.NEFTuneNoiseAlpha, c.LoadBalancingWeight > 0
 	if c.Adapter == nil {
 		return m, nil
 	}

@@ -99,9 +99,12 @@ type Config struct {
 	// LossDenominator says what the sum of the losses is divided by: none (by nothing), batch (OLMo: all
 	// B·T tokens, masked or not) or labels (the tokens that have a target).
 	LossDenominator string `yaml:"loss_denominator"`
-	// LossGroup is how many instances make a group of loss_denominator mean: the mean over the groups of
+	// LossGroup is how many instances make a group (0: one) of load_balancing_weight, and of loss_denominator mean: the mean over the groups of
 	// the means over their tokens that have a target.
 	LossGroup int `yaml:"loss_group,omitempty"`
+	// LoadBalancingWeight is the weight of a loss that keeps the experts of a mixture busy alike, as Transformers has
+	// it: the mean over groups of loss_group instances of that of all their tokens and all layers together.
+	LoadBalancingWeight float64 `yaml:"load_balancing_weight,omitempty"`
 	// NEFTuneNoiseAlpha is the strength of the noise that is added to embeddings in training: uniform in
 	// ±alpha/√(tokens of the sequence · width).
 	NEFTuneNoiseAlpha float64 `yaml:"neftune_noise_alpha,omitempty"`
@@ -498,6 +501,9 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("data.row_group is %d: it is for data.name rows, at least 1", n)
 	}
 	if err := c.checkObjective(); err != nil {
+		return err
+	}
+	if err := c.checkBalance(); err != nil {
 		return err
 	}
 	if err := c.checkRollouts(); err != nil {

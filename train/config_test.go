@@ -119,6 +119,13 @@ func TestValidate(t *testing.T) {
 		{"two schedules of lengths", func(c *Config) { c.Data.Name, c.BatchSizeSchedule = "vsl", []BatchStage{{Size: 7}} }, "data.name vsl has a length for each batch"},
 		{"type of tokens", func(c *Config) { c.Data.MemmapDType = "float32" }, "data.memmap_dtype"},
 		{"model", func(c *Config) { c.Model.NHeads = 5 }, "model: d_model 48 is not a multiple of n_heads 5"},
+		{"noise", func(c *Config) { c.NEFTuneNoiseAlpha = -1 }, "neftune_noise_alpha is -1"},
+		{"experts without rows", func(c *Config) { c.LoadBalancingWeight = 0.01 }, "load_balancing_weight is for data.name rows"},
+		{"no experts", func(c *Config) { c.LoadBalancingWeight, c.Data.Name = 0.01, "rows" }, "the model has no experts"},
+		{"two losses of experts", func(c *Config) {
+			m := &c.Model
+			c.LoadBalancingWeight, c.Data.Name, m.BlockType, m.LayerNormType, m.ActivationType, m.Rope, m.IncludeBias, m.NormAfter = 0.01, "rows", "moe", "rms", "swiglu", true, false, false
+		}, "hint: set model.moe_loss_weight"},
 		{"no decay", func(c *Config) { c.Optimizer.NoDecayNormAndBias = &yes }, ""},
 	} {
 		cfg, err := LoadConfig("testdata/tiny.yaml", nil)

@@ -115,6 +115,11 @@ func (c *Config) memory(m *model.Config, groups []Group, needs Needs) Memory {
 	}
 	step := c.learnt() * c.chunk()
 	n := Memory{Memory: needs(c.options(), step, g, c.Optimizer.updateGraph(groups, uses))}
+	if c.LoadBalancingWeight > 0 {
+		g := graph.New()
+		m.Choices(g)
+		n.Scratch = max(n.Scratch, needs(c.options(), step, g).Scratch)
+	}
 	if o := c.evaluationOptions(); o.Rows > 0 {
 		g := graph.New()
 		evaluation(m, g)

@@ -253,8 +253,8 @@ func (c *Config) takeSection(m *model.Config, section *model.AI2) error {
 	return nil
 }
 
-// unsaid names a field in which two models differ, empty for none. Dropout and noise are training's, and
-// special ids the tokenizer's.
+// unsaid names a field in which two models differ, empty for none. Dropout, noise and the routers' losses of a stage are
+// training's, and // special ids the tokenizer's.
 func unsaid(a, b *model.Config) string {
 	p, q := *a, *b
 	for _, c := range []*model.Config{&p, &q} {
@@ -265,7 +265,7 @@ func unsaid(a, b *model.Config) string {
 	x, y := reflect.ValueOf(p), reflect.ValueOf(q)
 	for i := range x.NumField() {
 		f := x.Type().Field(i)
-		if !f.IsExported() || slices.Contains([]string{"AttentionDropout", "ResidualDropout", "EmbeddingDropout", "NEFTune", "BOS", "EOS", "PAD", "VocabSize"}, f.Name) {
+		if !f.IsExported() || slices.Contains([]string{"AttentionDropout", "ResidualDropout", "EmbeddingDropout", "NEFTune", "PooledBalance", "BOS", "EOS", "PAD", "VocabSize"}, f.Name) {
 			continue
 		}
 		if !reflect.DeepEqual(x.Field(i).Interface(), y.Field(i).Interface()) {

@@ -104,6 +104,7 @@ func (c *Config) limits() []limit {
 		{key: "save_interval", value: c.SaveInterval, low: 1, high: mostSteps, hint: "null is never"},
 		{key: "save_interval_unsharded", value: c.SaveIntervalUnsharded, low: 1, high: mostSteps, hint: "null is never"},
 		{key: "save_interval_ephemeral", value: c.SaveIntervalEphemeral, low: 1, high: mostSteps, hint: "null is never"},
+		{key: "load_balancing_weight", value: c.LoadBalancingWeight, high: mostRate},
 		{key: "neftune_noise_alpha", value: c.NEFTuneNoiseAlpha, high: 1e6},
 		{key: "loss_group", value: c.LossGroup, high: mostItems},
 		{key: "chain_state_interval", value: c.ChainStateInterval, low: 1, high: mostSteps, hint: "null is at checkpoints alone"},

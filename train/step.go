@@ -253,6 +253,9 @@ func (t *Trainer) fillOptional(s *step, length int) {
 	if t.cfg.SoftmaxAuxiliaryLoss {
 		rec["train/ZLoss"] = s.z
 	}
+	if w := t.cfg.LoadBalancingWeight; w > 0 {
+		rec[AuxiliaryLoss] = t.routers[0] / w
+	}
 	if t.model.Experts > 0 {
 		rec["train/load balancing loss"], rec["train/router Z loss"] = t.routers[0], t.routers[1]
 	}
@@ -330,6 +333,10 @@ func (t *Trainer) gradients(in *item) (ce, z float64, err error) {
 func (t *Trainer) rankGradients(in *item, first, last int) (ce, z float64, err error) {
 	denominator, factors := t.denominators(in, first, last)
 	ranks := float64(t.cfg.ranks())
+	balance, err := t.balance(in, first, last)
+	if err != nil {
+		return 0, 0, err
+	}
 	var squares float64
 	routers := make([][2]float64, t.model.Layers) // one sum after the other, whatever the micro-batches
 	for from, to := first, 0; from < last; from = to {
@@ -343,6 +350,11 @@ func (t *Trainer) rankGradients(in *item, first, last int) (ce, z float64, err e
 					factor = append(factor, factors[n-first])
 					b.LossScales = append(b.LossScales, float32(factors[n-first]/ranks))
 				}
+			}
+		}
+		for n := from; n < to && balance != nil; n++ {
+			for range in.rowLengths(n) {
+				b.Balance = append(b.Balance, balance[(n-first)/t.group(last-first)])
 			}
 		}
 		if t.objective != nil {
@@ -380,6 +392,10 @@ func (t *Trainer) rankGradients(in *item, first, last int) (ce, z float64, err e
 		}
 	}
 	for _, sums := range routers {
+		if balance != nil { // which has all factors
+			t.routers[0] += sums[0]
+			continue
+		}
 		t.routers[0] += sums[0] * t.model.BalanceWeight / denominator / float64(t.model.Layers) / ranks
 		t.routers[1] += sums[1] * t.model.RouterZWeight / denominator / float64(t.model.Layers) / ranks
 	}
@@ -407,7 +423,7 @@ func (t *Trainer) denominators(in *item, first, last int) (denominator float64, 
 	if t.cfg.LossDenominator == "labels" {
 		return float64(targets(first, last)), nil
 	}
-	group := min(max(t.cfg.LossGroup, 1), last-first)
+	group := t.group(last - first)
 	groups := (last - first + group - 1) / group
 	for from := first; from < last; from += group {
 		to := min(from+group, last)
@@ -447,7 +463,7 @@ func (t *Trainer) batch(in *item, from, to int) *graph.Batch {
 // addRouterLosses adds the tokens' losses of the routers in the last run to each layer's
 // sums.
 func (t *Trainer) addRouterLosses(sums [][2]float64) {
-	if t.model.Experts == 0 || t.model.BalanceWeight == 0 && t.model.RouterZWeight == 0 {
+	if t.model.Experts == 0 || t.model.BalanceWeight == 0 && t.model.RouterZWeight == 0 && !t.model.PooledBalance {
 		return
 	}
 	for l := range t.model.Layers {

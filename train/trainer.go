@@ -142,6 +142,7 @@ type Trainer struct {
 	sum              device.Program // of the gradients of tied tables, nil without
 	clip             device.Program // by parameter, nil without max_grad_norm_ratio
 	zero             device.Program // in place of a skipped update
+	choices          device.Program // of experts, which the loss of load balancing counts; nil without
 	stopAt, maxSteps int
 	maxTokens        int64
 	before           *Config  // of the run that goes on in its folder, where a key of changeable differs
@@ -275,6 +276,13 @@ func (t *Trainer) compile() error {
 	}
 	if t.loss, err = t.dev.Compile(g, o); err != nil {
 		return fmt.Errorf("compiling the model: %w", err)
+	}
+	if t.cfg.LoadBalancingWeight > 0 {
+		g := graph.New()
+		t.model.Choices(g)
+		if t.choices, err = t.dev.Compile(g, o); err != nil {
+			return fmt.Errorf("compiling the choices of experts: %w", err)
+		}
 	}
 	t.uses = map[string]int{}
 	for _, v := range g.Params() {

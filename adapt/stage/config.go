@@ -73,7 +73,6 @@ type Config struct {
 	LoRAConfig                `yaml:",inline"`
 	// What this program does not have is known by name, so that it can be refused: a run without would be
 	// another one.
-	LoadBalancingLoss bool           `yaml:"load_balancing_loss,omitempty"`
 	ConfigName        string         `yaml:"config_name,omitempty"`
 	UsePEFT           bool           `yaml:"use_peft,omitempty"`
 	LoadIn4bit        bool           `yaml:"load_in_4bit,omitempty"`
@@ -127,7 +126,6 @@ type unused struct {
 	CleanCheckpointsAtEnd          any `yaml:"clean_checkpoints_at_end,omitempty"`
 	SequenceParallelSize           any `yaml:"sequence_parallel_size,omitempty"`
 	Verbose                        any `yaml:"verbose,omitempty"`
-	LoadBalancingWeight            any `yaml:"load_balancing_weight,omitempty"`
 	AdditionalModelArguments       any `yaml:"additional_model_arguments,omitempty"`
 	DatasetConfigName              any `yaml:"dataset_config_name,omitempty"`
 	DatasetMixDir                  any `yaml:"dataset_mix_dir,omitempty"`
@@ -243,7 +241,6 @@ func (c *Config) check(file string, defaults *Config) error {
 		set  bool
 		hint string
 	}{
-		{"load_balancing_loss", c.LoadBalancingLoss, "the losses of routers are not added yet"},
 		{"use_peft", c.UsePEFT, "use_lora=true trains an adapter, of lora_rank"},
 		{"load_in_4bit", c.LoadIn4bit, "weights are float32 here"},
 		{"load_in_8bit", c.LoadIn8bit, "weights are float32 here"},

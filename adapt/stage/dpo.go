@@ -18,6 +18,7 @@ import (
 type DPOConfig struct {
 	Config         `yaml:",inline"`
 	HeldOut        `yaml:",inline"`
+	Balancing      `yaml:",inline"`
 	Beta           float64                  `yaml:"beta"`
 	LossType       objective.PreferenceLoss `yaml:"loss_type"`
 	LabelSmoothing float64                  `yaml:"label_smoothing"`
@@ -69,6 +70,9 @@ func LoadDPO(path string, overrides []string) (*DPOConfig, error) {
 		return nil, err
 	}
 	if _, err := preferenceTransforms.trainOn(c.DatasetTransformFn); err != nil {
+		return nil, err
+	}
+	if err := c.checkBalancing(); err != nil {
 		return nil, err
 	}
 	p := c.objective()
@@ -143,6 +147,9 @@ func (c *DPOConfig) plan(ctx context.Context, r *Run, h Host) (err error) {
 	}
 	r.Train.Objective, r.PrepareOnly = o, c.CacheLogprobsOnly
 	r.Summary = fmt.Sprintf("loss %s, beta %g", c.LossType, c.Beta)
+	if err := c.balance(r, 0.001); err != nil {
+		return err
+	}
 	return r.Train.Validate()
 }
 

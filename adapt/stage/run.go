@@ -67,6 +67,8 @@ type Run struct {
 	adapter               *train.AdapterConfig      // nil: all weights train
 	start                 string                    // the model: the config's, or one with more rows in its embedding
 	positions, vocabulary int                       // of it
+	experts               int                       // of a mixture
+	routerWeight          float64                   // which Transformers gives the loss of its routers
 	stop                  []int32                   // ids that end its texts
 	close                 func()                    // nil: nothing is open
 	claim                 func(folder string) error // Host.Claim
@@ -97,7 +99,10 @@ func (c *Config) open(trainOn adapt.TrainOn, h Host) (*Run, error) {
 			return nil, fmt.Errorf("lora_weights: %w", err)
 		}
 	}
-	r := &Run{Config: c, DType: l.DType, positions: l.Config.T, stop: l.Stop, claim: h.Claim}
+	r := &Run{Config: c, DType: l.DType, positions: l.Config.T, experts: l.Config.Experts, stop: l.Stop, claim: h.Claim}
+	if r.routerWeight, err = l.RouterLossWeight(); err != nil {
+		return nil, fmt.Errorf("model_name_or_path: %w", err)
+	}
 	if r.adapter, err = c.adapter(l.Config); err != nil {
 		return nil, err
 	}
@@ -263,8 +268,8 @@ func (r *Run) plan(group int, own ...string) (*train.Config, error) {
 			t.MaxDuration = train.Duration{Steps: steps}
 		}
 	}
-	// Routers train by what is minimised alone (load_balancing_loss is refused), whatever losses of theirs
-	// the model was trained with.
+	// Routers train by what is minimised alone and load_balancing_loss, whatever losses of theirs the model was
+	// trained with.
 	t.Model.MoELossWeight, t.Model.MoEZLossWeight = 0, 0
 	t.Seed, t.Data.NoShuffle = c.Seed, !c.Shuffle
 	t.Precision, t.MaxGradNorm = c.Precision, c.ClipGradNorm
@@ -322,8 +327,12 @@ func quoted(text string) string {
 
 // Record gives a step's line of the log open-instruct's names.
 func Record(r runlog.Record) {
-	if loss, ok := r["train/CrossEntropyLoss"]; ok {
-		r["train_loss"] = loss
+	for _, key := range []string{"train/CrossEntropyLoss", train.ObjectiveLoss} {
+		if loss, ok := r[key].(float64); ok {
+			balance, _ := r["train/load balancing loss"].(float64)
+			r["train_loss"] = loss + balance
+			break
+		}
 	}
 	r["learning_rate"] = r["optim/learning_rate_group0"]
 }

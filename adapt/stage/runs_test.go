@@ -117,7 +117,6 @@ var refused = []struct{ file, because string }{
 	{`^sft/tulu3_70b_preview_mix_v3\.9-noncommercial\.yaml$`, `"dataset_mix_dir" already defined`},
 	{`^dpo/(olmo_1b_mix_example|olmo_7b_17_inst)\.yaml$`, `"gradient_checkpointing" already defined`},
 	{`^olmo2/olmo2_1124_32b_dpo\.yaml$`, `on_policy_prompts-olmo32" already defined`},
-	{`^sft/olmoe_preview_mix_v3\.1\.yaml$`, `load_balancing_loss is set`},
 }
 
 // TestOpenInstructsRuns loads open-instruct's own configs as they are: OLMO_OPEN_INSTRUCT names its checkout.

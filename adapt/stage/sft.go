@@ -12,6 +12,7 @@ import (
 // SFTConfig is what the YAML file of supervised fine-tuning says.
 type SFTConfig struct {
 	Config       `yaml:",inline"`
+	Balancing    `yaml:",inline"`
 	HeldOut      `yaml:",inline"`
 	TrainOn      adapt.TrainOn `yaml:"train_on"`
 	Reduction    Reduction     `yaml:"reduction"`
@@ -48,6 +49,9 @@ func LoadSFT(path string, overrides []string) (*SFTConfig, error) {
 		return nil, err
 	}
 	if err := c.check(path, &DefaultSFT().Config); err != nil {
+		return nil, err
+	}
+	if err := c.checkBalancing(); err != nil {
 		return nil, err
 	}
 	if err := c.find(path); err != nil {
@@ -102,6 +106,9 @@ func (c *SFTConfig) Plan(ctx context.Context, h Host) (*Run, error) {
 	if err := c.plan(r); err != nil {
 		return nil, err
 	}
+	if w := c.LoadBalancingWeight; c.LoadBalancingLoss && w != nil && *w != r.routerWeight {
+		h.Warn(fmt.Sprintf("load_balancing_weight is %g: finetune.py of open-instruct (e6c3044) does not read it, and takes router_aux_loss_coef of the model's config.json, %g, as this program does where load_balancing_weight is not set", *w, r.routerWeight))
+	}
 	rows, err := c.HeldOut.rows(ctx, r, answers(adapt.SFT, r.Encoder), h)
 	if err != nil || rows == nil {
 		return r, err
@@ -131,6 +138,9 @@ func (c *SFTConfig) plan(r *Run) (err error) {
 		t.LossDenominator, t.LossGroup = "mean", c.PerDeviceTrainBatchSize
 	case Sum:
 		t.LossDenominator = "none"
+	}
+	if err := c.balance(r, r.routerWeight); err != nil {
+		return err
 	}
 	return t.Validate()
 }

@@ -183,6 +183,9 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 				dl = &m
 			}
 			l := kernel.RouterLosses{K: a.K, Balance: a.Balance, ZLoss: a.ZLoss, Scale: r.LossScale}
+			if a.Pooled {
+				l.Pooled = r.Balance
+			}
 			l.Run(p.vector(op.Out[0], r), p.vector(op.Out[1], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.matrix(op.In[2], r), r.lengths(), dl)
 		}
 	},

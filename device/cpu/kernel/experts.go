@@ -81,6 +81,9 @@ type RouterLosses struct {
 	K              int
 	Balance, ZLoss float64
 	Scale          float32 // of the gradient
+	// Pooled, where it is not nil, has for each sequence what stands in the place of f, and the
+	// only factor: balance is Σ f·p, and dl the gradient of its sum.
+	Pooled [][]float32
 }
 
 // Run computes both losses of each token from logits, weights and softmax of a router, and
@@ -99,8 +102,11 @@ func (l RouterLosses) Run(balance, z []float32, logits, w, p Matrix, lengths []i
 	ratio := float64(E) / float64(l.K)
 	r32 := float32(ratio)
 	cb, cz := float32(float64(l.Scale)*l.Balance*ratio), float32(float64(l.Scale)*l.ZLoss*2)
+	if l.Pooled != nil {
+		r32, cb, cz = 1, 1, 0
+	}
 	begin := 0
-	for _, n := range lengths {
+	for i, n := range lengths {
 		f := make([]float32, E)
 		for e := range f {
 			count := 0
@@ -110,6 +116,9 @@ func (l RouterLosses) Run(balance, z []float32, logits, w, p Matrix, lengths []i
 				}
 			}
 			f[e] = float32(count) / float32(n)
+		}
+		if l.Pooled != nil {
+			copy(f, l.Pooled[i])
 		}
 		at := begin
 		eachRowScratch(n, func(s *scratch, i int) {
