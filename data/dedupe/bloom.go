@@ -63,6 +63,24 @@ func SizeFor(n int, p float64) int {
 	return size
 }
 
+// sizeForCounted is the number of bytes of a filter for n keys that were counted: the
+// least, in whole words and from 1 MiB, at which the chance of a false positive is at
+// most p. SizeFor's doubling has room for keys that an estimate missed; here it would
+// make the filter of twice the documents four times as large where their keys pass a
+// power of two.
+func sizeForCounted(n int, p float64) int {
+	bytes := math.Log2(1/p) / math.Ln2 / 8 * float64(n)
+	if bytes >= math.MaxInt64/8 {
+		return SizeFor(n, p)
+	}
+	size := max(minBloomSize, (int(bytes)+3)/4*4)
+	// The number of hash functions is a whole one, which wants a little more.
+	for FalsePositives(size, n, HashesFor(size, n)) > p {
+		size += max(4, size>>12/4*4)
+	}
+	return size
+}
+
 // NewFilter makes an empty filter of size bytes (rounded down to whole 32-bit
 // words) with k hash functions. Dolma draws the seeds of the functions at
 // random; here they follow from seed, so that a run can be repeated.

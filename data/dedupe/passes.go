@@ -124,7 +124,7 @@ func (r *run) planFilter(ctx context.Context) (filterPlan, error) {
 		}
 		return filterPlan{parts: parts}, nil
 	}
-	n := b.EstimatedDocCount
+	n, sizeFor := b.EstimatedDocCount, SizeFor
 	if n == 0 {
 		r.cfg.Logf("counting keys, because bloom_filter.estimated_doc_count is not set")
 		keys, err := r.count(ctx)
@@ -133,11 +133,11 @@ func (r *run) planFilter(ctx context.Context) (filterPlan, error) {
 		}
 		// Fewer keys would get more hash functions in the smallest filter, and
 		// make every one of them slower, for a chance that is nil already.
-		n = max(keys, minCounted)
+		n, sizeFor = max(keys, minCounted), sizeForCounted
 	}
 	size := b.SizeInBytes
 	if size == 0 {
-		size = SizeFor(n, b.DesiredFalsePositiveRate)
+		size = sizeFor(n, b.DesiredFalsePositiveRate)
 	}
 	plan := filterPlan{parts: 1, bytes: size, hashes: HashesFor(size, n)}
 	if most > 0 {
