@@ -202,6 +202,16 @@ func (r *Reader) NextLine() (Line, error) {
 	}
 }
 
+// keep gives the memory of a line just read to the caller, if the line is long enough to
+// have its own; other lines must be copied.
+func (r *Reader) keep(line Line) bool {
+	if len(line.Bytes) < batchBytes || len(r.long) == 0 || &r.long[0] != &line.Bytes[0] {
+		return false
+	}
+	r.long = nil
+	return true
+}
+
 // readLine returns the next line with its ending. A line above MaxLine is
 // read to its end but not kept, and gives a *RecordError.
 func (r *Reader) readLine() ([]byte, error) {

@@ -85,7 +85,8 @@ const largeBatch = 8 * batchBytes
 // Batch is a run of consecutive lines of one file.
 type Batch struct {
 	Lines []Line
-	buf   []byte
+	buf   []byte // of the lines, but for a last one that has its own
+	long  int    // bytes of that one
 	bad   []*RecordError
 	file  *Reader
 	whole *Batch // that this one is a part of
@@ -217,7 +218,7 @@ func (m *mapping[T]) run(ctx context.Context) error {
 		return p, nil
 	}
 	var rej *Rejects
-	err := ordered(ctx, m.pool, next, func(p piece) bool { return len(p.b.buf) >= largeBatch },
+	err := ordered(ctx, m.pool, next, func(p piece) bool { return len(p.b.buf)+p.b.long >= largeBatch },
 		func(p piece) (result, error) {
 			res := result{piece: p}
 			if len(p.b.Lines) == 0 && len(p.b.bad) == 0 {
@@ -306,6 +307,11 @@ func (b *Batch) fill(r *Reader) error {
 			b.point()
 			return err
 		}
+		if r.keep(line) { // and fills the batch
+			b.point()
+			b.Lines, b.long = append(b.Lines, line), len(line.Bytes)
+			return nil
+		}
 		b.buf = append(b.buf, line.Bytes...)
 		b.Lines = append(b.Lines, line)
 	}
@@ -325,7 +331,8 @@ func (b *Batch) point() {
 }
 
 func (b *Batch) reset() {
-	b.Lines, b.bad = b.Lines[:0], nil
+	clear(b.Lines) // of a long line
+	b.Lines, b.bad, b.long = b.Lines[:0], nil, 0
 	if cap(b.buf) > 4*batchBytes {
 		b.buf = nil
 	}

@@ -93,8 +93,8 @@ func (c *c4) Tag(t *Text, out *Spans) error {
 	}
 	exotic := !t.ASCII && strings.ContainsAny(s, "\u0130\u212a")
 	for i, w := range words {
-		start, end := int(w.start), int(w.end)
-		if w.flags&hasHigh == 0 {
+		start, end := int(w.start), int(w.end())
+		if !w.has(hasHigh) {
 			if n := end - start; !isNaughty && n > 1 && hasBit(&naughty.maybe, wordBit(lowered(start), lowered(start+1), n)) {
 				isNaughty = naughty.words[lower(s[start:end])]
 			}
@@ -108,7 +108,7 @@ func (c *c4) Tag(t *Text, out *Spans) error {
 			}
 		}
 		// Phrases have single spaces: the words around one are neighbours.
-		if i > 0 && start-int(words[i-1].end) == 1 && s[start-1] == ' ' {
+		if i > 0 && start-int(words[i-1].end()) == 1 && s[start-1] == ' ' {
 			key := [2]byte{lowered(start - 2), lowered(start)}
 			if hasBit(&naughty.around, uint16(key[0])<<8|uint16(key[1])) {
 				for _, p := range naughty.phrases[key] {
@@ -168,7 +168,7 @@ func (c *c4) Tag(t *Text, out *Spans) error {
 		}
 		ends := false
 		if n > w {
-			switch s[words[n-1].end-1] {
+			switch s[words[n-1].end()-1] {
 			case '.', '?', '!', '"':
 				ends = true
 			}

@@ -1,6 +1,7 @@
 package tagger
 
 import (
+	"iter"
 	"math/bits"
 	"slices"
 	"strings"
@@ -19,15 +20,16 @@ func init() {
 type gopher struct {
 	mergeNewlines bool
 
-	ids    []int32 // of each word
-	seen   []int32 // how often each id occurs
-	first  []int32 // the position where an id was seen first
-	chars  []int32 // code points of all words before each
-	at     []int32 // positions of n-grams that occur more than once
-	gram   []int32 // their ids
-	table  pairTable
-	long   []int32
-	lineAt []slice
+	// The candidates are places of words at which an n-gram begins that occurs more
+	// than once: a bit each, and in their order the numbers of their n-grams.
+	at    []uint64
+	grams []uint32
+	next  []uint32 // the numbers of (n+1)-grams while they are given
+	// Of the n-grams in the table: how often each occurs, and where first.
+	seen, first []int32
+	table       pairTable
+	long        []int32
+	lineAt      []int32
 }
 
 var (
@@ -54,23 +56,21 @@ func (g *gopher) Tag(t *Text, out *Spans) error {
 		return nil
 	}
 	words := t.Words()
-	g.chars = append(g.chars[:0], 0)
-	total := int32(0)
+	total := 0
 	var symbols, alphas, required int
 	for _, w := range words {
-		total += w.runes
-		g.chars = append(g.chars, total)
-		if w.flags&hasSymbol != 0 {
+		total += w.runes(t.S)
+		if w.has(hasSymbol) {
 			symbols++
 		}
-		if w.flags&hasAlpha != 0 {
+		if w.has(hasAlpha) {
 			alphas++
-			if requiredWord(t.S[w.start:w.end]) {
+			if requiredWord(t.S[w.start:w.end()]) {
 				required++
 			}
 		}
 	}
-	g.ngrams(t.S, words, func(order int, v float64) {
+	g.ngrams(t.S, words, total, func(order int, v float64) {
 		if order <= 4 {
 			add(commonNames[order], v)
 		} else {
@@ -80,11 +80,11 @@ func (g *gopher) Tag(t *Text, out *Spans) error {
 	perWord := func(k int) float64 { return float64(k) / float64(max(len(words), 1)) }
 	add("character_count", float64(n))
 	add("word_count", float64(len(words)))
-	add("median_word_length", g.median(words))
+	add("median_word_length", g.median(t.S, words))
 	add("symbol_to_word_ratio", perWord(symbols))
 	add("fraction_of_words_with_alpha_character", perWord(alphas))
 	add("required_word_count", float64(required))
-	g.lines(t, int(total), add)
+	g.lines(t, total, add)
 	return nil
 }
 
@@ -103,70 +103,130 @@ func requiredWord(w string) bool {
 // A repeated n-gram begins and ends with repeated (n-1)-grams, so every order
 // looks only at what the one before left, and a pair of their ids is an exact
 // key: the work falls off quickly with the order, and no hash can collide.
-func (g *gopher) ngrams(s string, words []word, report func(order int, v float64)) {
-	total := float64(max(int(g.chars[len(words)]), 1))
+func (g *gopher) ngrams(s string, words []word, chars int, report func(order int, v float64)) {
+	total := float64(max(chars, 1))
+	sum := func(from, n int) (sum int) {
+		for _, w := range words[from : from+n] {
+			sum += w.runes(s)
+		}
+		return sum
+	}
 	g.number(s, words)
-	for order := 2; order <= 10 && order <= len(words); order++ {
-		g.repeated()
-		if order <= 4 {
-			// Without any repetition the first n-gram counts, once.
-			most, where := int32(1), int32(0)
-			for id, k := range g.seen {
-				if k > most {
-					most, where = k, g.first[id]
-				}
-			}
-			report(order, float64(most)*float64(g.chars[int(where)+order]-g.chars[where])/total)
+	all := int64(0) // characters in all n-grams
+	for order := 1; order <= 10 && order <= len(words); order++ {
+		// The n-th words of all n-grams: all words but the first n-1, less those with
+		// which the last shorter n-grams ended, and which begin none that is longer.
+		all += int64(chars - sum(0, order-1) - sum(len(words)-order+1, order-1))
+		if order == 1 {
 			continue
 		}
-		dup, all := int64(0), int64(0)
-		for _, i := range g.at {
-			dup += int64(g.chars[int(i)+order] - g.chars[i])
+		most, where := g.repeated()
+		if order <= 4 {
+			report(order, float64(most)*float64(sum(where, order))/total)
+			continue
 		}
-		// Each word is in the n-grams that start up to n-1 words before it.
-		for i := 0; i+order <= len(words); i++ {
-			all += int64(g.chars[i+order] - g.chars[i])
+		dup := int64(0)
+		for i := range g.places() {
+			dup += int64(sum(i, order))
 		}
 		report(order, float64(dup)/float64(max(all, 1)))
 	}
 }
 
-// number gives equal words equal ids, in the order of their first place, and
-// keeps as candidates the places of words that occur more than once.
-func (g *gopher) number(s string, words []word) {
-	g.ids, g.seen, g.first = g.ids[:0], g.seen[:0], g.first[:0]
-	g.table.reset(len(words))
-	for i, w := range words {
-		text := s[w.start:w.end]
-		key := wordKey(s, int(w.start), int(w.end))
-		slot := g.table.slot(key)
-		var id int32
-		for {
-			e := &g.table.entries[slot]
-			if e.age != g.table.age {
-				id = int32(len(g.seen))
-				*e = pairEntry{key, id, g.table.age}
-				g.seen, g.first = append(g.seen, 0), append(g.first, int32(i))
-				break
-			}
-			if e.key == key {
-				f := words[g.first[e.id]]
-				if f.end-f.start == w.end-w.start && (len(text) <= 8 || s[f.start:f.end] == text) {
-					id = e.id
-					break
+// places are those of the candidates.
+func (g *gopher) places() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i, set := range g.at {
+			for ; set != 0; set &= set - 1 {
+				if !yield(64*i + bits.TrailingZeros64(set)) {
+					return
 				}
 			}
-			slot = (slot + 1) & g.table.mask
-		}
-		g.seen[id]++
-		g.ids = append(g.ids, id)
-	}
-	g.at, g.gram = g.at[:0], g.gram[:0]
-	for i, id := range g.ids {
-		if g.seen[id] > 1 {
-			g.at, g.gram = append(g.at, int32(i)), append(g.gram, id)
 		}
 	}
+}
+
+// mostKeys is how many n-grams the table is for. Where a very long document has more of
+// them they are counted in parts, chosen by the key, one after the other.
+var mostKeys = 1 << 19
+
+const mostParts = 1 << 8
+
+// inParts calls count for each part, with more and smaller parts when count says that
+// one was too large.
+func inParts(count func(part, parts uint64) bool) {
+	for parts := uint64(1); ; parts *= 8 {
+		part := uint64(0)
+		for part < parts && count(part, parts) {
+			part++
+		}
+		if part == parts {
+			return
+		}
+	}
+}
+
+// tooMany tells whether a part has more keys than the table is for, and could have
+// fewer.
+func (g *gopher) tooMany(parts uint64) bool { return len(g.seen) > mostKeys && parts < mostParts }
+
+// number gives equal words equal numbers, and keeps as candidates the places of words
+// that occur more than once.
+func (g *gopher) number(s string, words []word) {
+	g.next = sized(g.next, len(words))
+	base := uint32(1)
+	inParts(func(part, parts uint64) bool {
+		if part == 0 {
+			base = 1
+		}
+		g.reset(len(words))
+		key := func(i int) uint64 { return wordKey(s, int(words[i].start), int(words[i].end())) }
+		for i, w := range words {
+			key := key(i)
+			if parts > 1 && partOf(key, parts) != part {
+				continue
+			}
+			slot := g.table.slot(key)
+			for {
+				e := &g.table.entries[slot]
+				if e.age != g.table.age {
+					g.next[i] = base + uint32(len(g.seen))
+					g.add(slot, key, i)
+					break
+				}
+				if e.key == key {
+					f := words[g.first[e.id]]
+					if n := w.end() - w.start; f.end()-f.start == n && (n <= 8 || s[f.start:f.end()] == s[w.start:w.end()]) {
+						g.seen[e.id]++
+						g.next[i] = base + uint32(e.id)
+						break
+					}
+				}
+				slot = (slot + 1) & g.table.mask
+			}
+			if g.tooMany(parts) {
+				return false
+			}
+		}
+		for i, id := range g.next {
+			if parts > 1 && partOf(key(i), parts) != part {
+				continue
+			}
+			if g.seen[id-base] == 1 {
+				g.next[i] = 0
+			}
+		}
+		base += uint32(len(g.seen))
+		return true
+	})
+	g.at = sized(g.at, (len(words)+63)/64)
+	for i := range g.at {
+		g.at[i] = ^uint64(0)
+	}
+	if n := len(words) % 64; n > 0 {
+		g.at[len(g.at)-1] = 1<<n - 1
+	}
+	g.keep()
 }
 
 // wordKey is a number for s[start:end]: its bytes when there are at most
@@ -218,46 +278,116 @@ func hashBytes(s string) uint64 {
 	return hi ^ lo ^ h
 }
 
-// repeated turns the candidates, places of repeated (n-1)-grams, into
-// those of repeated n-grams. seen and first are per new id.
-func (g *gopher) repeated() {
-	g.seen, g.first = g.seen[:0], g.first[:0]
-	g.table.reset(len(g.at))
-	k := 0
-	for i := 0; i+1 < len(g.at); i++ {
-		if g.at[i]+1 != g.at[i+1] {
-			continue
-		}
-		key := uint64(g.gram[i])<<32 | uint64(g.gram[i+1])
-		slot := g.table.slot(key)
-		var id int32
-		for {
-			e := &g.table.entries[slot]
-			if e.age != g.table.age {
-				id = int32(len(g.seen))
-				*e = pairEntry{key, id, g.table.age}
-				g.seen, g.first = append(g.seen, 0), append(g.first, g.at[i])
-				break
-			}
-			if e.key == key {
-				id = e.id
-				break
-			}
-			slot = (slot + 1) & g.table.mask
-		}
-		g.seen[id]++
-		g.at[k], g.gram[k] = g.at[i], id
-		k++
+// add gives the key in a free slot the next number; it was seen first at place i.
+func (g *gopher) add(slot int, key uint64, i int) {
+	g.table.entries[slot] = pairEntry{key, int32(len(g.seen)), g.table.age}
+	g.seen, g.first = append(g.seen, 1), append(g.first, int32(i))
+	if 4*len(g.seen) > 3*g.table.mask {
+		g.table.grow()
 	}
-	kept := 0
-	for i := range k {
-		if id := g.gram[i]; g.seen[id] > 1 {
-			g.at[kept], g.gram[kept] = g.at[i], id
-			kept++
-		}
-	}
-	g.at, g.gram = g.at[:kept], g.gram[:kept]
 }
+
+// keep leaves as candidates those whose next number is not 0.
+func (g *gopher) keep() {
+	g.grams = sized(g.grams, len(g.next))[:0]
+	k := 0
+	for i, set := range g.at {
+		for ; set != 0; set &= set - 1 {
+			if id := g.next[k]; id != 0 {
+				g.grams = append(g.grams, id)
+			} else {
+				g.at[i] &^= set & -set
+			}
+			k++
+		}
+	}
+}
+
+// repeated turns the candidates, places of repeated (n-1)-grams, into those of
+// repeated n-grams, and tells how often the most common of these occurs and where it
+// does first. Where none is repeated that is the text's first n-gram, once.
+func (g *gopher) repeated() (most, where int) {
+	g.next = sized(g.next, len(g.grams))
+	base, pairs := uint32(1), 0
+	inParts(func(part, parts uint64) bool {
+		if part == 0 {
+			base, most, where = 1, 1, 0
+		}
+		g.reset(len(g.grams))
+		pairs = 0
+		j, before := 0, -2
+		for i := range g.places() {
+			near := i == before+1
+			before = i
+			if j++; !near {
+				continue
+			}
+			pairs++
+			key := uint64(g.grams[j-2])<<32 | uint64(g.grams[j-1])
+			if parts > 1 && partOf(key, parts) != part {
+				continue
+			}
+			slot := g.table.slot(key)
+			for {
+				e := &g.table.entries[slot]
+				if e.age != g.table.age {
+					g.next[pairs-1] = base + uint32(len(g.seen))
+					g.add(slot, key, i-1)
+					break
+				}
+				if e.key == key {
+					g.seen[e.id]++
+					g.next[pairs-1] = base + uint32(e.id)
+					break
+				}
+				slot = (slot + 1) & g.table.mask
+			}
+			if g.tooMany(parts) {
+				return false
+			}
+		}
+		for id, k := range g.seen {
+			if first := int(g.first[id]); int(k) > most || k > 1 && int(k) == most && first < where {
+				most, where = int(k), first
+			}
+		}
+		end := base + uint32(len(g.seen))
+		for k, id := range g.next[:pairs] {
+			if id >= base && id < end && g.seen[id-base] == 1 {
+				g.next[k] = 0
+			}
+		}
+		base = end
+		return true
+	})
+	g.next = g.next[:pairs]
+	for i := range g.at {
+		following := g.at[i] >> 1
+		if i+1 < len(g.at) {
+			following |= g.at[i+1] << 63
+		}
+		g.at[i] &= following
+	}
+	g.keep()
+	return most, where
+}
+
+// reset empties the table for n keys, or fewer where they come in parts.
+func (g *gopher) reset(n int) {
+	g.seen, g.first = g.seen[:0], g.first[:0]
+	g.table.reset(min(n, mostKeys))
+}
+
+// sized is a slice of n values, in the memory of s where they fit.
+func sized[T any](s []T, n int) []T {
+	if n > cap(s) {
+		return make([]T, n)
+	}
+	return s[:n]
+}
+
+// partOf is the part that a key belongs to, of a power of two.
+func partOf(key, parts uint64) uint64 { return (key ^ key>>29) * mix1 >> 36 & (parts - 1) }
 
 // pairTable is an open hash table that is emptied by counting its age.
 type pairTable struct {
@@ -273,13 +403,9 @@ type pairEntry struct {
 	age uint32
 }
 
-// reset empties the table and makes room for n keys at half load, of a very
-// long document at three quarters.
+// reset empties the table and makes room for n keys at half load.
 func (p *pairTable) reset(n int) {
 	size := 1 << bits.Len(uint(max(2*n, 16)))
-	if n > 1<<18 && size/4*3 > 2*n {
-		size /= 2
-	}
 	if size > len(p.entries) {
 		p.entries = nil // so that it can go before the new ones come
 		p.entries = make([]pairEntry, size)
@@ -293,22 +419,40 @@ func (p *pairTable) reset(n int) {
 	}
 }
 
+// grow makes room for twice as many keys, where a part of a long document has more
+// than its share.
+func (p *pairTable) grow() {
+	old, age := p.entries[:p.mask+1], p.age
+	*p = pairTable{}
+	p.reset(len(old))
+	for _, e := range old {
+		if e.age != age {
+			continue
+		}
+		slot := p.slot(e.key)
+		for p.entries[slot].age == p.age {
+			slot = (slot + 1) & p.mask
+		}
+		p.entries[slot] = pairEntry{e.key, e.id, p.age}
+	}
+}
+
 func (p *pairTable) slot(key uint64) int {
 	return int((key ^ key>>29) * mix1 >> p.shift)
 }
 
 // median is the median length of the words in code points, 0 without words.
-func (g *gopher) median(words []word) float64 {
+func (g *gopher) median(s string, words []word) float64 {
 	if len(words) == 0 {
 		return 0
 	}
 	var counts [64]int
 	g.long = g.long[:0]
 	for _, w := range words {
-		if w.runes < int32(len(counts)) {
-			counts[w.runes]++
+		if n := w.runes(s); n < len(counts) {
+			counts[n]++
 		} else {
-			g.long = append(g.long, w.runes)
+			g.long = append(g.long, int32(n))
 		}
 	}
 	sorted := false
@@ -335,7 +479,7 @@ func (g *gopher) median(words []word) float64 {
 // lines reports the signals of lines; total is the characters of all words.
 func (g *gopher) lines(t *Text, total int, add func(string, float64)) {
 	starts := t.Lines()
-	g.lineAt = g.lineAt[:0]
+	g.lineAt = slices.Grow(g.lineAt[:0], len(starts))
 	for i, start := range starts {
 		end := t.lineEnd(i)
 		// re.split(\n+) gives an empty piece only before a first and after a
@@ -343,43 +487,56 @@ func (g *gopher) lines(t *Text, total int, add func(string, float64)) {
 		if g.mergeNewlines && int(start) == end && i > 0 && i+1 < len(starts) {
 			continue
 		}
-		g.lineAt = append(g.lineAt, slice{int(start), end})
+		g.lineAt = append(g.lineAt, int32(i))
 	}
-	bullets, ellipses := 0, 0
-	g.seen, g.first = g.seen[:0], g.first[:0]
-	g.table.reset(len(g.lineAt))
-	for i, l := range g.lineAt {
-		line := t.S[l.start:l.end]
-		if line != "" && (line[0] == '*' || line[0] == '-') {
-			bullets++
+	at := func(i int32) (start, end int) { return int(starts[i]), t.lineEnd(int(i)) }
+	bullets, ellipses, dup, dupChars := 0, 0, 0, 0
+	inParts(func(part, parts uint64) bool {
+		if part == 0 {
+			bullets, ellipses, dup, dupChars = 0, 0, 0, 0
 		}
-		if strings.HasSuffix(line, "…") {
-			ellipses++
-		}
-		key := hashBytes(line)
-		slot := g.table.slot(key)
-		for {
-			e := &g.table.entries[slot]
-			if e.age != g.table.age {
-				*e = pairEntry{key, int32(len(g.seen)), g.table.age}
-				g.seen, g.first = append(g.seen, 1), append(g.first, int32(i))
-				break
+		g.reset(len(g.lineAt))
+		for _, i := range g.lineAt {
+			start, end := at(i)
+			line := t.S[start:end]
+			key := hashBytes(line)
+			if parts > 1 && partOf(key, parts) != part {
+				continue
 			}
-			if f := g.lineAt[g.first[e.id]]; e.key == key && t.S[f.start:f.end] == line {
-				g.seen[e.id]++
-				break
+			if line != "" && (line[0] == '*' || line[0] == '-') {
+				bullets++
 			}
-			slot = (slot + 1) & g.table.mask
+			if strings.HasSuffix(line, "…") {
+				ellipses++
+			}
+			slot := g.table.slot(key)
+			for {
+				e := &g.table.entries[slot]
+				if e.age != g.table.age {
+					g.add(slot, key, int(i))
+					break
+				}
+				if e.key == key {
+					if start, end := at(g.first[e.id]); t.S[start:end] == line {
+						g.seen[e.id]++
+						break
+					}
+				}
+				slot = (slot + 1) & g.table.mask
+			}
+			if g.tooMany(parts) {
+				return false
+			}
 		}
-	}
-	dup, dupChars := 0, 0
-	for id, k := range g.seen {
-		if k > 1 {
-			f := g.lineAt[g.first[id]]
-			dup += int(k)
-			dupChars += int(k) * (t.Runes(f.end) - t.Runes(f.start))
+		for id, k := range g.seen {
+			if k > 1 {
+				start, end := at(g.first[id])
+				dup += int(k)
+				dupChars += int(k) * (t.Runes(end) - t.Runes(start))
+			}
 		}
-	}
+		return true
+	})
 	n := float64(len(g.lineAt))
 	add("fraction_of_lines_starting_with_bullet_point", float64(bullets)/n)
 	add("fraction_of_lines_ending_with_ellipsis", float64(ellipses)/n)

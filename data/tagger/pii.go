@@ -152,7 +152,7 @@ func findEmails(s string, lo, hi int, words []word, found func(email)) {
 			return
 		}
 		at += j
-		for int(words[w].end) <= at {
+		for int(words[w].end()) <= at {
 			w++
 		}
 		m, ok := emailAt(s, pos, hi, at, words, w)
@@ -170,7 +170,7 @@ func findEmails(s string, lo, hi int, words []word, found func(email)) {
 				break
 			}
 			next += j
-			for int(words[v].end) <= next {
+			for int(words[v].end()) <= next {
 				v++
 			}
 			m2, ok := emailAt(s, pos, hi, next, words, v)
@@ -189,7 +189,7 @@ func findEmails(s string, lo, hi int, words []word, found func(email)) {
 		if pos >= hi {
 			return
 		}
-		for w < len(words) && int(words[w].end) <= pos {
+		for w < len(words) && int(words[w].end()) <= pos {
 			w++
 		}
 	}
@@ -199,7 +199,7 @@ func findEmails(s string, lo, hi int, words []word, found func(email)) {
 // [pos, …) of its word. local is where the run of characters that may be the
 // address begins, also when the match fails.
 func emailAt(s string, pos, hi, at int, words []word, w int) (m email, ok bool) {
-	start, end := max(int(words[w].start), pos), int(words[w].end)
+	start, end := max(int(words[w].start), pos), int(words[w].end())
 	local := at
 	for local > start && s[local-1] != '@' {
 		local--
@@ -285,7 +285,7 @@ func findPhones(s string, lo, hi int, words []word, found func(start, end int)) 
 		}
 		before := lo
 		if i > 0 {
-			before = int(words[i-1].end)
+			before = int(words[i-1].end())
 		}
 		if before = max(before, pos); before >= start {
 			continue // no white space precedes it

@@ -55,7 +55,7 @@ func tagDolma17(m *fasttext.Model, _ Options) function {
 		words := t.Words()
 		parts := make([]string, len(words))
 		for i, w := range words {
-			parts[i] = t.S[w.start:w.end]
+			parts[i] = t.S[w.start:w.end()]
 		}
 		if len(parts) == 0 {
 			return nil

@@ -282,6 +282,7 @@ type worker struct {
 	spans   Spans
 	row     map[string]int64 // spans of the attributes of one row
 	counts  map[string]int64 // and of a batch
+	leftOut int              // bytes that would make the row too long
 }
 
 func (r *run) newWorker() (*worker, error) {
@@ -480,7 +481,7 @@ func (r *run) tagBatch(b *data.Batch) (*rows, error) {
 			if err != nil {
 				return nil, err
 			}
-			if err := data.CheckLine(len(res.out[o]) - start); err != nil {
+			if err := data.CheckLine(len(res.out[o]) - start + w.leftOut); err != nil {
 				b.Reject(line, fmt.Errorf("its attributes %s are left out: %w", out.folder, err))
 				res.out[o] = w.closeRow(w.openRow(res.out[o][:start]))
 				clear(w.row)
@@ -502,8 +503,10 @@ func (r *run) tagBatch(b *data.Batch) (*rows, error) {
 // appendRow appends the row of a document for an output. When a tagger fails, the
 // row stays, so that rows match the documents'; the rejects file says what it lacks.
 func (r *run) appendRow(buf []byte, w *worker, out output, reject func(error)) ([]byte, error) {
+	start := len(buf)
 	buf = w.openRow(buf)
 	clear(w.row)
+	w.leftOut = 0
 	first := true
 	for _, i := range out.taggers {
 		w.spans.Reset()
@@ -525,8 +528,18 @@ func (r *run) appendRow(buf []byte, w *worker, out output, reject func(error)) (
 			first = false
 			buf = data.AppendString(buf, key)
 			buf = append(buf, ':')
-			buf = appendRounded(buf, w.spans.spans[k])
-			w.row[key] += int64(len(w.spans.spans[k]))
+			spans := &w.spans.spans[k]
+			w.row[key] += int64(spans.n)
+			if spans.full != nil {
+				// One text may have millions. A row that would be too long is never made.
+				n := roundedBytes(spans)
+				if data.CheckLine(len(buf)-start+w.leftOut+n) != nil {
+					w.leftOut += n
+					continue
+				}
+				buf = slices.Grow(buf, n+1<<10)
+			}
+			buf = appendRounded(buf, spans)
 		}
 	}
 	return w.closeRow(buf), nil
@@ -545,20 +558,37 @@ func (w *worker) closeRow(buf []byte) []byte {
 
 // appendRounded is data.AppendSpans with scores rounded to five decimals, as
 // Python's round does.
-func appendRounded(dst []byte, spans []data.Span) []byte {
+func appendRounded(dst []byte, spans *spanList) []byte {
 	dst = append(dst, '[')
-	for i, s := range spans {
-		if i > 0 {
+	first := true
+	for s := range spans.all() {
+		if !first {
 			dst = append(dst, ',')
 		}
-		dst = append(dst, '[')
-		dst = strconv.AppendInt(dst, int64(s.Start), 10)
-		dst = append(dst, ',')
-		dst = strconv.AppendInt(dst, int64(s.End), 10)
-		dst = append(dst, ',')
-		dst = appendScore(dst, s.Score)
-		dst = append(dst, ']')
+		first = false
+		dst = appendSpan(dst, s)
 	}
+	return append(dst, ']')
+}
+
+// roundedBytes is how many appendRounded appends.
+func roundedBytes(spans *spanList) int {
+	var one []byte
+	n := len("[]") + max(spans.n-1, 0)
+	for s := range spans.all() {
+		one = appendSpan(one[:0], s)
+		n += len(one)
+	}
+	return n
+}
+
+func appendSpan(dst []byte, s data.Span) []byte {
+	dst = append(dst, '[')
+	dst = strconv.AppendInt(dst, int64(s.Start), 10)
+	dst = append(dst, ',')
+	dst = strconv.AppendInt(dst, int64(s.End), 10)
+	dst = append(dst, ',')
+	dst = appendScore(dst, s.Score)
 	return append(dst, ']')
 }
 

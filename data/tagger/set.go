@@ -34,7 +34,7 @@ func (s *Set) Tag(d *data.Document) ([]data.Attribute, error) {
 		if err := t.Tag(&w.text, &w.spans); err != nil {
 			return nil, fmt.Errorf("tagger %s: %w", s.names[i], err)
 		}
-		for k, kind := range w.spans.types {
+		for _, kind := range w.spans.types {
 			if kind == "" {
 				continue
 			}
@@ -42,10 +42,9 @@ func (s *Set) Tag(d *data.Document) ([]data.Attribute, error) {
 			if err != nil {
 				return nil, err
 			}
-			a := data.Attribute{Name: key, Spans: make([]data.Span, len(w.spans.spans[k]))}
-			for j, span := range w.spans.spans[k] {
-				span.Score = round5(span.Score)
-				a.Spans[j] = span
+			a := data.Attribute{Name: key, Spans: w.spans.Of(kind)}
+			for j := range a.Spans {
+				a.Spans[j].Score = round5(a.Spans[j].Score)
 			}
 			out = append(out, a)
 		}

@@ -3,7 +3,10 @@
 package tagger
 
 import (
+	"encoding/binary"
 	"fmt"
+	"iter"
+	"math"
 	"slices"
 	"strings"
 
@@ -117,14 +120,69 @@ func List() []Info {
 // span. Offsets are code points of the text, [start, end).
 type Spans struct {
 	types []string
-	spans [][]data.Span
+	spans []spanList // of the types, and of others before
 	index map[string]int
 }
 
 // Add adds a span.
 func (s *Spans) Add(kind string, start, end int, score float64) {
-	i := s.find(kind)
-	s.spans[i] = append(s.spans[i], data.Span{Start: start, End: end, Score: score})
+	s.spans[s.find(kind)].add(start, end, score)
+}
+
+// spanList is spans in a few bytes each, because a text may have one for every
+// character: the start counted from the end of the span before, the length, doubled
+// and one more where the score is not that of the span before, and then the score.
+type spanList struct {
+	full   [][]byte // and then packed: a slice of many megabytes would grow by being copied
+	packed []byte
+	n      int
+	end    int
+	score  float64
+}
+
+// spanBytes is how long a part of a list gets.
+const spanBytes = 1 << 20
+
+func (l *spanList) add(start, end int, score float64) {
+	same := math.Float64bits(score) == math.Float64bits(l.score)
+	if len(l.packed) >= spanBytes {
+		l.full, l.packed = append(l.full, l.packed), make([]byte, 0, spanBytes+32)
+	}
+	l.packed = binary.AppendVarint(l.packed, int64(start-l.end))
+	if same {
+		l.packed = binary.AppendVarint(l.packed, int64(end-start)*2)
+	} else {
+		l.packed = binary.AppendVarint(l.packed, int64(end-start)*2+1)
+		l.packed = binary.LittleEndian.AppendUint64(l.packed, math.Float64bits(score))
+	}
+	l.n, l.end, l.score = l.n+1, end, score
+}
+
+// all are the spans in the order in which they were added.
+func (l *spanList) all() iter.Seq[data.Span] {
+	return func(yield func(data.Span) bool) {
+		var s data.Span
+		for i := range len(l.full) + 1 {
+			b := l.packed
+			if i < len(l.full) {
+				b = l.full[i]
+			}
+			for len(b) > 0 {
+				skip, n := binary.Varint(b)
+				length, m := binary.Varint(b[n:])
+				b = b[n+m:]
+				if length&1 != 0 {
+					s.Score = math.Float64frombits(binary.LittleEndian.Uint64(b))
+					b = b[8:]
+				}
+				s.Start = s.End + int(skip)
+				s.End = s.Start + int(length>>1)
+				if !yield(s) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // manyTypes is where looking a type up in a map beats comparing in turn.
@@ -142,11 +200,11 @@ func (s *Spans) find(kind string) int {
 	}
 	i := len(s.types)
 	s.types = append(s.types, kind)
-	if len(s.spans) > i {
+	if cap(s.spans) > i {
 		s.spans = s.spans[:i+1]
-		s.spans[i] = s.spans[i][:0]
+		s.spans[i] = spanList{packed: s.spans[i].packed[:0]}
 	} else {
-		s.spans = append(s.spans, nil)
+		s.spans = append(s.spans, spanList{})
 	}
 	switch {
 	case len(s.types) == manyTypes+1:
@@ -164,7 +222,7 @@ func (s *Spans) find(kind string) int {
 func (s *Spans) Of(kind string) []data.Span {
 	for i, t := range s.types {
 		if t == kind {
-			return s.spans[i]
+			return slices.AppendSeq(make([]data.Span, 0, s.spans[i].n), s.spans[i].all())
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package tagger
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -26,11 +27,27 @@ type Text struct {
 	havePara  bool
 }
 
-// word is a run without white space, in the sense of Python's str.split.
+// word is a run without white space, in the sense of Python's str.split. A text may
+// have millions, so that it takes eight bytes: a text, within a line of at most
+// data.MaxLine, is no longer than 27 bits can say.
 type word struct {
-	start, end int32 // bytes
-	runes      int32
-	flags      uint8
+	start int32  // byte
+	size  uint32 // bytes, above wordFlags bits of flags
+}
+
+const wordFlags = 5
+
+// end is the byte after the word.
+func (w word) end() int32 { return w.start + int32(w.size>>wordFlags) }
+
+func (w word) has(flag uint8) bool { return w.size&uint32(flag) != 0 }
+
+// runes is the number of code points of a word of s.
+func (w word) runes(s string) int {
+	if !w.has(hasHigh) {
+		return int(w.size >> wordFlags)
+	}
+	return utf8.RuneCountInString(s[w.start:w.end()])
 }
 
 // What a word holds.
@@ -113,6 +130,9 @@ func (t *Text) Words() []word {
 	}
 	t.haveWords = true
 	s, words := t.S, t.words[:0]
+	if len(s) > longText {
+		words = slices.Grow(words, countWords(s))
+	}
 	for i := 0; i < len(s); {
 		c := classes[s[i]]
 		if c == isBlank {
@@ -142,21 +162,35 @@ func (t *Text) Words() []word {
 			flags |= c
 			i++
 		}
-		w := word{start: int32(start), end: int32(i), runes: int32(i - start), flags: flags}
 		if flags&hasHigh != 0 {
 			text := s[start:i]
-			w.runes = int32(utf8.RuneCountInString(text))
 			if flags&hasAlpha == 0 && strings.IndexFunc(text, unicode.IsLetter) >= 0 {
-				w.flags |= hasAlpha
+				flags |= hasAlpha
 			}
 			if flags&hasSymbol == 0 && strings.Contains(text, "…") {
-				w.flags |= hasSymbol
+				flags |= hasSymbol
 			}
 		}
-		words = append(words, w)
+		words = append(words, word{int32(start), uint32(i-start)<<wordFlags | uint32(flags)})
 	}
 	t.words = words
 	return words
+}
+
+// countWords is about how many words s has, and no fewer: where a slice of millions
+// would grow, there would be two of them.
+func countWords(s string) int {
+	n, inWord := 0, false
+	for i := range len(s) {
+		switch b := s[i]; {
+		case classes[b] == isBlank:
+			inWord = false
+		case !inWord, b == 0xc2, b >= 0xe1 && b <= 0xe3: // as spaces above ASCII begin
+			n++
+			inWord = true
+		}
+	}
+	return n
 }
 
 // Lines are the byte offsets at which the pieces of str.split("\n") start.
@@ -167,7 +201,7 @@ func (t *Text) Lines() []int32 {
 		return t.lines
 	}
 	t.haveLines = true
-	t.lines = append(t.lines[:0], 0)
+	t.lines = append(slices.Grow(t.lines[:0], strings.Count(t.S, "\n")+1), 0)
 	for i := 0; ; i++ {
 		j := strings.IndexByte(t.S[i:], '\n')
 		if j < 0 {
