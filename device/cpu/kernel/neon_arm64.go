@@ -2,12 +2,16 @@
 
 package kernel
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"olmo/numeric"
+)
 
 // neon has 6×16 tiles: 24 of the 32 registers hold sums.
 var neon = &primitives{
 	name: "neon", mr: 6, nr: 16,
-	tile:  tileFlushing,
+	tile: tileFlushing, tileBlocks: tileBlocksNEON,
 	round: roundNEON, roundSwap: roundSwapNEON,
 	// Words of pairs feed tables that have pairs.
 	roundPairs: roundPairsGeneric, interleave: interleaveGeneric,
@@ -48,6 +52,31 @@ func tileFlushing(t *tileArgs) {
 	}
 }
 
+// tileBlocksNEON goes through the blocks of a tile in groups of three rows. Where something of a
+// block is flushed, plain Go does it for these rows: see tileFlushing.
+func tileBlocksNEON(t *tileArgs) {
+	const group = 3
+	if t.mode&tileAdd == 0 {
+		for i := range uintptr(t.rows) {
+			clear(unsafe.Slice((*float32)(unsafe.Add(t.c, i*t.ldc)), 16))
+		}
+	}
+	part := *t
+	part.mode |= tileAdd
+	for k := 0; k < t.k; k += numeric.Block {
+		part.k = min(numeric.Block, t.k-k)
+		part.b = unsafe.Add(t.b, k*16*4)
+		for r := 0; r < t.rows; r += group {
+			part.rows = min(group, t.rows-r)
+			part.a = unsafe.Add(t.a, uintptr(r)*t.rowStride+uintptr(k)*t.kStride)
+			part.c = unsafe.Add(t.c, uintptr(r)*t.ldc)
+			if tileBlockNEON(&part) != 0 {
+				tileBlocksGeneric(&part)
+			}
+		}
+	}
+}
+
 // transposeNEON has plain Go do what is left beside blocks of 4×4.
 func transposeNEON(dst, src []float32, dstStride, srcStride, rows, cols int) {
 	if rows == 0 || cols == 0 {
@@ -73,6 +102,12 @@ func transposeNEON(dst, src []float32, dstStride, srcStride, rows, cols int) {
 //
 //go:noescape
 func tileNEON(t *tileArgs) uint32
+
+// tileBlockNEON adds one block of a tile of at most three rows to c. It returns which of FPSR's flags
+// 0x88 were raised; if one was, nothing has been written.
+//
+//go:noescape
+func tileBlockNEON(t *tileArgs) uint32
 
 // tileFlushRowNEON computes the first row of a tile under tileFlush, if a and b hold
 // no denormals. False says that it could not decide, and has written nothing.

@@ -498,6 +498,233 @@ leave:
 	MOVB R7, ret+8(FP)
 	RET
 
+// func tileBlockNEON(t *tileArgs) uint32
+TEXT ·tileBlockNEON(SB), NOSPLIT, $0-12
+	MOVD t+0(FP), R0
+	MOVD tileArgs_a(R0), R10
+	MOVD tileArgs_rowStride(R0), R2
+	ADD R2, R10, R11
+	ADD R2, R11, R12
+	MOVD tileArgs_kStride(R0), R3
+	MOVD tileArgs_b(R0), R4
+	MOVD tileArgs_c(R0), R5
+	MOVD tileArgs_ldc(R0), R6
+	MOVD tileArgs_k(R0), R7
+	MOVD tileArgs_rows(R0), R8
+	MOVD ZR, R16 // offset of the term in a row of a
+	MOVD FPCR, R21
+	ORR $(1<<24), R21, R22
+	MOVD R22, FPCR
+	MOVD ZR, FPSR
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	WORD $0x6f00e410 // movi v16.2d, #0
+	WORD $0x6f00e411 // movi v17.2d, #0
+	WORD $0x6f00e412 // movi v18.2d, #0
+	WORD $0x6f00e413 // movi v19.2d, #0
+	WORD $0x6f00e414 // movi v20.2d, #0
+	WORD $0x6f00e415 // movi v21.2d, #0
+	WORD $0x6f00e416 // movi v22.2d, #0
+	WORD $0x6f00e417 // movi v23.2d, #0
+	MOVD R7, R9
+	CMP $1, R8
+	BEQ loop1
+	CMP $2, R8
+	BEQ loop2
+loop3:
+	FLDPQ.P 32(R4), (F24, F25)
+	FLDPQ.P 32(R4), (F26, F27)
+	FMOVS (R10)(R16), F28
+	WORD $0x4f9c1300 // fmla v0.4s, v24.4s, v28.s[0]
+	WORD $0x4f9c1321 // fmla v1.4s, v25.4s, v28.s[0]
+	WORD $0x4f9c1342 // fmla v2.4s, v26.4s, v28.s[0]
+	WORD $0x4f9c1363 // fmla v3.4s, v27.4s, v28.s[0]
+	FMOVS (R11)(R16), F29
+	WORD $0x4f9d1308 // fmla v8.4s, v24.4s, v29.s[0]
+	WORD $0x4f9d1329 // fmla v9.4s, v25.4s, v29.s[0]
+	WORD $0x4f9d134a // fmla v10.4s, v26.4s, v29.s[0]
+	WORD $0x4f9d136b // fmla v11.4s, v27.4s, v29.s[0]
+	FMOVS (R12)(R16), F30
+	WORD $0x4f9e1310 // fmla v16.4s, v24.4s, v30.s[0]
+	WORD $0x4f9e1331 // fmla v17.4s, v25.4s, v30.s[0]
+	WORD $0x4f9e1352 // fmla v18.4s, v26.4s, v30.s[0]
+	WORD $0x4f9e1373 // fmla v19.4s, v27.4s, v30.s[0]
+	ADD R3, R16
+	FLDPQ.P 32(R4), (F24, F25)
+	FLDPQ.P 32(R4), (F26, F27)
+	FMOVS (R10)(R16), F28
+	WORD $0x4f9c1304 // fmla v4.4s, v24.4s, v28.s[0]
+	WORD $0x4f9c1325 // fmla v5.4s, v25.4s, v28.s[0]
+	WORD $0x4f9c1346 // fmla v6.4s, v26.4s, v28.s[0]
+	WORD $0x4f9c1367 // fmla v7.4s, v27.4s, v28.s[0]
+	FMOVS (R11)(R16), F29
+	WORD $0x4f9d130c // fmla v12.4s, v24.4s, v29.s[0]
+	WORD $0x4f9d132d // fmla v13.4s, v25.4s, v29.s[0]
+	WORD $0x4f9d134e // fmla v14.4s, v26.4s, v29.s[0]
+	WORD $0x4f9d136f // fmla v15.4s, v27.4s, v29.s[0]
+	FMOVS (R12)(R16), F30
+	WORD $0x4f9e1314 // fmla v20.4s, v24.4s, v30.s[0]
+	WORD $0x4f9e1335 // fmla v21.4s, v25.4s, v30.s[0]
+	WORD $0x4f9e1356 // fmla v22.4s, v26.4s, v30.s[0]
+	WORD $0x4f9e1377 // fmla v23.4s, v27.4s, v30.s[0]
+	ADD R3, R16
+	SUBS $2, R9
+	BNE loop3
+	B finish
+loop2:
+	FLDPQ.P 32(R4), (F24, F25)
+	FLDPQ.P 32(R4), (F26, F27)
+	FMOVS (R10)(R16), F28
+	WORD $0x4f9c1300 // fmla v0.4s, v24.4s, v28.s[0]
+	WORD $0x4f9c1321 // fmla v1.4s, v25.4s, v28.s[0]
+	WORD $0x4f9c1342 // fmla v2.4s, v26.4s, v28.s[0]
+	WORD $0x4f9c1363 // fmla v3.4s, v27.4s, v28.s[0]
+	FMOVS (R11)(R16), F29
+	WORD $0x4f9d1308 // fmla v8.4s, v24.4s, v29.s[0]
+	WORD $0x4f9d1329 // fmla v9.4s, v25.4s, v29.s[0]
+	WORD $0x4f9d134a // fmla v10.4s, v26.4s, v29.s[0]
+	WORD $0x4f9d136b // fmla v11.4s, v27.4s, v29.s[0]
+	ADD R3, R16
+	FLDPQ.P 32(R4), (F24, F25)
+	FLDPQ.P 32(R4), (F26, F27)
+	FMOVS (R10)(R16), F28
+	WORD $0x4f9c1304 // fmla v4.4s, v24.4s, v28.s[0]
+	WORD $0x4f9c1325 // fmla v5.4s, v25.4s, v28.s[0]
+	WORD $0x4f9c1346 // fmla v6.4s, v26.4s, v28.s[0]
+	WORD $0x4f9c1367 // fmla v7.4s, v27.4s, v28.s[0]
+	FMOVS (R11)(R16), F29
+	WORD $0x4f9d130c // fmla v12.4s, v24.4s, v29.s[0]
+	WORD $0x4f9d132d // fmla v13.4s, v25.4s, v29.s[0]
+	WORD $0x4f9d134e // fmla v14.4s, v26.4s, v29.s[0]
+	WORD $0x4f9d136f // fmla v15.4s, v27.4s, v29.s[0]
+	ADD R3, R16
+	SUBS $2, R9
+	BNE loop2
+	B finish
+loop1:
+	FLDPQ.P 32(R4), (F24, F25)
+	FLDPQ.P 32(R4), (F26, F27)
+	FMOVS (R10)(R16), F28
+	WORD $0x4f9c1300 // fmla v0.4s, v24.4s, v28.s[0]
+	WORD $0x4f9c1321 // fmla v1.4s, v25.4s, v28.s[0]
+	WORD $0x4f9c1342 // fmla v2.4s, v26.4s, v28.s[0]
+	WORD $0x4f9c1363 // fmla v3.4s, v27.4s, v28.s[0]
+	ADD R3, R16
+	FLDPQ.P 32(R4), (F24, F25)
+	FLDPQ.P 32(R4), (F26, F27)
+	FMOVS (R10)(R16), F28
+	WORD $0x4f9c1304 // fmla v4.4s, v24.4s, v28.s[0]
+	WORD $0x4f9c1325 // fmla v5.4s, v25.4s, v28.s[0]
+	WORD $0x4f9c1346 // fmla v6.4s, v26.4s, v28.s[0]
+	WORD $0x4f9c1367 // fmla v7.4s, v27.4s, v28.s[0]
+	ADD R3, R16
+	SUBS $2, R9
+	BNE loop1
+finish:
+	CMP $32, R7
+	BEQ sum
+	WORD $0x6f00e418 // movi v24.2d, #0
+	WORD $0x4e20d700 // fadd v0.4s, v24.4s, v0.4s
+	WORD $0x4e21d701 // fadd v1.4s, v24.4s, v1.4s
+	WORD $0x4e22d702 // fadd v2.4s, v24.4s, v2.4s
+	WORD $0x4e23d703 // fadd v3.4s, v24.4s, v3.4s
+	WORD $0x4e24d704 // fadd v4.4s, v24.4s, v4.4s
+	WORD $0x4e25d705 // fadd v5.4s, v24.4s, v5.4s
+	WORD $0x4e26d706 // fadd v6.4s, v24.4s, v6.4s
+	WORD $0x4e27d707 // fadd v7.4s, v24.4s, v7.4s
+	WORD $0x4e28d708 // fadd v8.4s, v24.4s, v8.4s
+	WORD $0x4e29d709 // fadd v9.4s, v24.4s, v9.4s
+	WORD $0x4e2ad70a // fadd v10.4s, v24.4s, v10.4s
+	WORD $0x4e2bd70b // fadd v11.4s, v24.4s, v11.4s
+	WORD $0x4e2cd70c // fadd v12.4s, v24.4s, v12.4s
+	WORD $0x4e2dd70d // fadd v13.4s, v24.4s, v13.4s
+	WORD $0x4e2ed70e // fadd v14.4s, v24.4s, v14.4s
+	WORD $0x4e2fd70f // fadd v15.4s, v24.4s, v15.4s
+	WORD $0x4e30d710 // fadd v16.4s, v24.4s, v16.4s
+	WORD $0x4e31d711 // fadd v17.4s, v24.4s, v17.4s
+	WORD $0x4e32d712 // fadd v18.4s, v24.4s, v18.4s
+	WORD $0x4e33d713 // fadd v19.4s, v24.4s, v19.4s
+	WORD $0x4e34d714 // fadd v20.4s, v24.4s, v20.4s
+	WORD $0x4e35d715 // fadd v21.4s, v24.4s, v21.4s
+	WORD $0x4e36d716 // fadd v22.4s, v24.4s, v22.4s
+	WORD $0x4e37d717 // fadd v23.4s, v24.4s, v23.4s
+sum:
+	MOVD R5, R17
+	MOVD R8, R7
+	FLDPQ (R17), (F24, F25)
+	FLDPQ 32(R17), (F26, F27)
+	ADD R6, R17
+	WORD $0x4e20d480 // fadd v0.4s, v4.4s, v0.4s
+	WORD $0x4e20d700 // fadd v0.4s, v24.4s, v0.4s
+	WORD $0x4e21d4a1 // fadd v1.4s, v5.4s, v1.4s
+	WORD $0x4e21d721 // fadd v1.4s, v25.4s, v1.4s
+	WORD $0x4e22d4c2 // fadd v2.4s, v6.4s, v2.4s
+	WORD $0x4e22d742 // fadd v2.4s, v26.4s, v2.4s
+	WORD $0x4e23d4e3 // fadd v3.4s, v7.4s, v3.4s
+	WORD $0x4e23d763 // fadd v3.4s, v27.4s, v3.4s
+	SUBS $1, R7
+	BEQ check
+	FLDPQ (R17), (F24, F25)
+	FLDPQ 32(R17), (F26, F27)
+	ADD R6, R17
+	WORD $0x4e28d588 // fadd v8.4s, v12.4s, v8.4s
+	WORD $0x4e28d708 // fadd v8.4s, v24.4s, v8.4s
+	WORD $0x4e29d5a9 // fadd v9.4s, v13.4s, v9.4s
+	WORD $0x4e29d729 // fadd v9.4s, v25.4s, v9.4s
+	WORD $0x4e2ad5ca // fadd v10.4s, v14.4s, v10.4s
+	WORD $0x4e2ad74a // fadd v10.4s, v26.4s, v10.4s
+	WORD $0x4e2bd5eb // fadd v11.4s, v15.4s, v11.4s
+	WORD $0x4e2bd76b // fadd v11.4s, v27.4s, v11.4s
+	SUBS $1, R7
+	BEQ check
+	FLDPQ (R17), (F24, F25)
+	FLDPQ 32(R17), (F26, F27)
+	ADD R6, R17
+	WORD $0x4e30d690 // fadd v16.4s, v20.4s, v16.4s
+	WORD $0x4e30d710 // fadd v16.4s, v24.4s, v16.4s
+	WORD $0x4e31d6b1 // fadd v17.4s, v21.4s, v17.4s
+	WORD $0x4e31d731 // fadd v17.4s, v25.4s, v17.4s
+	WORD $0x4e32d6d2 // fadd v18.4s, v22.4s, v18.4s
+	WORD $0x4e32d752 // fadd v18.4s, v26.4s, v18.4s
+	WORD $0x4e33d6f3 // fadd v19.4s, v23.4s, v19.4s
+	WORD $0x4e33d773 // fadd v19.4s, v27.4s, v19.4s
+	SUBS $1, R7
+	BEQ check
+check:
+	MOVD FPSR, R19
+	MOVD R21, FPCR
+	AND $0x88, R19
+	CBNZ R19, done
+	FSTPQ (F0, F1), (R5)
+	FSTPQ (F2, F3), 32(R5)
+	ADD R6, R5
+	SUBS $1, R8
+	BEQ done
+	FSTPQ (F8, F9), (R5)
+	FSTPQ (F10, F11), 32(R5)
+	ADD R6, R5
+	SUBS $1, R8
+	BEQ done
+	FSTPQ (F16, F17), (R5)
+	FSTPQ (F18, F19), 32(R5)
+done:
+	MOVW R19, ret+8(FP)
+	RET
+
 // func transposeBlocksNEON(dst, src *float32, dstStride, srcStride, rows, cols int)
 TEXT ·transposeBlocksNEON(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R1

@@ -34,6 +34,7 @@ func generate() []byte {
 `)
 	tile()
 	tileFlushRow()
+	tileBlock()
 	transpose()
 	rows()
 	elements()
