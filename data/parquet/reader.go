@@ -13,7 +13,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/deprecated"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 
 	"olmo/data"
@@ -21,14 +22,20 @@ import (
 
 // Reader reads the rows of a Parquet file, row group after row group, page by
 // page.
+//
+// Encodings, compressions and the footer are read by packages of parquet-go; what ties them together
+// is our own, since the library's needs its writer, and Protocol Buffers: 4.5 MB of the program.
 type Reader struct {
-	file   *parquet.File
+	file   io.ReaderAt
+	size   int64
+	meta   *format.FileMetaData
 	root   node
-	group  int
-	rows   parquet.Rows
-	batch  [16]parquet.Row
-	have   []parquet.Row
-	values [][]parquet.Value // of the row in work, by leaf
+	leaves []*field
+	group  int       // the next row group
+	chunks []*chunk  // of the one in work, by leaf
+	rows   int64     // that are left of it
+	room   [][]value // of the row in work, by leaf
+	values [][]value // the same, without those that were taken
 }
 
 // node is a field of the schema with what the levels of its values mean.
@@ -42,7 +49,7 @@ type node struct {
 	def, rep        int // levels at which the field is present; for lists, one element is
 	first, last     int // leaf columns [first, last)
 	children        []node
-	leaf            parquet.Kind
+	leaf            format.Type
 	logical         format.LogicalTypeValue
 	unit            time.Duration // of a time or timestamp
 	scale           int           // of a decimal
@@ -84,87 +91,127 @@ func Open(file io.ReaderAt, size int64) (r *Reader, err error) {
 	if n := binary.LittleEndian.Uint32(tail[:]); string(tail[4:]) != "PAR1" || int64(n) > size-12 {
 		return nil, fmt.Errorf("%w: it has no footer\nhint: it is cut short; fetch or write it again", ErrDamaged)
 	}
-	f, err := parquet.OpenFile(file, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(64<<10))
-	if err != nil {
+	n := int64(binary.LittleEndian.Uint32(tail[:]))
+	footer := make([]byte, n)
+	if _, err := file.ReadAt(footer, size-8-n); err != nil {
+		return nil, err
+	}
+	r = &Reader{file: file, size: size, meta: new(format.FileMetaData), root: node{kind: group}}
+	if err := thrift.Unmarshal(new(thrift.CompactProtocol), footer, r.meta); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	for _, g := range f.Metadata().RowGroups {
-		for _, c := range g.Columns {
-			// The library's decoder takes ever more memory for a damaged page.
-			if c.MetaData.Codec == format.Lz4Raw {
-				return nil, errors.New("LZ4 is not supported\nhint: write the file with zstd or snappy")
+	top, err := r.schema()
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range r.meta.RowGroups {
+		if len(g.Columns) != len(r.leaves) {
+			return nil, fmt.Errorf("%w: a row group of %d columns, the schema has %d", ErrDamaged, len(g.Columns), len(r.leaves))
+		}
+		for i := range g.Columns {
+			if _, err := codecOf(g.Columns[i].MetaData.Codec); err != nil {
+				return nil, err
 			}
 		}
 	}
-	r = &Reader{file: f, root: node{kind: group}}
-	// The library's columns forget that two bytes are a number.
-	var halves []bool
-	for _, e := range f.Metadata().Schema {
-		if e.Type.Valid {
-			_, half := e.LogicalType.Value.(*format.Float16Type)
-			halves = append(halves, half)
-		}
-	}
 	leaves := 0
-	for _, c := range f.Root().Columns() {
-		n, err := newNode(c, halves, &leaves, 0, 0)
+	for _, f := range top.children {
+		n, err := newNode(f, &leaves, 0, 0)
 		if err != nil {
 			return nil, err
 		}
 		r.root.children = append(r.root.children, n)
 	}
 	r.root.last = leaves
-	r.values = make([][]parquet.Value, leaves)
+	r.room, r.values = make([][]value, leaves), make([][]value, leaves)
 	return r, nil
 }
 
-// newNode makes a node of a column; halves says which leaves of the file are 16-bit numbers.
-func newNode(c *parquet.Column, halves []bool, leaves *int, def, rep int) (node, error) {
-	n := node{name: c.Name(), def: def, rep: rep, first: *leaves, optional: c.Optional()}
-	if c.Optional() || c.Repeated() {
+// field is an element of the schema with those below it.
+type field struct {
+	*format.SchemaElement
+	children []*field
+	def, rep int // the greatest levels of its values
+}
+
+func (f *field) optional() bool { return f.repetition() == format.Optional }
+func (f *field) repeated() bool { return f.repetition() == format.Repeated }
+func (f *field) repetition() format.FieldRepetitionType {
+	return f.RepetitionType.V
+}
+
+// schema makes a tree of the list of elements, in which those below one follow it, and lists the leaves.
+func (r *Reader) schema() (*field, error) {
+	list := r.meta.Schema
+	var next func(def, rep, depth int) (*field, error)
+	next = func(def, rep, depth int) (*field, error) {
+		if len(list) == 0 || depth > 64 {
+			return nil, fmt.Errorf("%w: its schema is no tree", ErrDamaged)
+		}
+		f := &field{SchemaElement: &list[0], def: def, rep: rep}
+		list = list[1:]
+		if depth > 0 && (f.optional() || f.repeated()) {
+			f.def++
+		}
+		if depth > 0 && f.repeated() {
+			f.rep++
+		}
+		if f.Type.Valid && depth > 0 {
+			r.leaves = append(r.leaves, f)
+			return f, nil
+		}
+		for range f.NumChildren.V {
+			child, err := next(f.def, f.rep, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			f.children = append(f.children, child)
+		}
+		return f, nil
+	}
+	return next(0, 0, 0)
+}
+
+// newNode makes a node of a field.
+func newNode(f *field, leaves *int, def, rep int) (node, error) {
+	n := node{name: f.Name, def: def, rep: rep, first: *leaves, optional: f.optional()}
+	if f.optional() || f.repeated() {
 		n.def++
 	}
-	if c.Repeated() {
+	if f.repeated() {
 		n.rep++
 	}
 	var err error
-	add := func(c *parquet.Column, def, rep int) {
+	add := func(f *field, def, rep int) {
 		var child node
 		if err == nil {
-			child, err = newNode(c, halves, leaves, def, rep)
+			child, err = newNode(f, leaves, def, rep)
 			n.children = append(n.children, child)
 		}
 	}
-	if c.Leaf() {
-		if err = n.setLeaf(c.Type()); *leaves < len(halves) && halves[*leaves] {
-			n.logical = &format.Float16Type{}
-		}
+	if f.Type.Valid {
+		err = n.setLeaf(f)
 		*leaves++
 	} else {
 		n.kind = group
-		var logical format.LogicalTypeValue
-		if t := c.Type().LogicalType(); t != nil {
-			logical = t.Value
-		}
-		columns := c.Columns()
-		inner := len(columns) == 1 && columns[0].Repeated()
-		switch logical.(type) {
+		inner := len(f.children) == 1 && f.children[0].repeated()
+		switch f.logicalType().(type) {
 		case *format.ListType:
 			if inner {
 				n.kind = list
-				add(columns[0], n.def, n.rep)
+				add(f.children[0], n.def, n.rep)
 				break
 			}
-			return n, fmt.Errorf("column %s is a list of an unknown layout", c.Name())
+			return n, fmt.Errorf("column %s is a list of an unknown layout", f.Name)
 		case *format.MapType:
-			if inner && len(columns[0].Columns()) == 2 {
+			if inner && len(f.children[0].children) == 2 {
 				n.kind = dict
-				add(columns[0], n.def, n.rep)
+				add(f.children[0], n.def, n.rep)
 				break
 			}
-			return n, fmt.Errorf("column %s is a map of an unknown layout", c.Name())
+			return n, fmt.Errorf("column %s is a map of an unknown layout", f.Name)
 		default:
-			for _, child := range columns {
+			for _, child := range f.children {
 				add(child, n.def, n.rep)
 			}
 		}
@@ -185,24 +232,26 @@ func newNode(c *parquet.Column, halves []bool, leaves *int, def, rep int) (node,
 	case n.kind == dict:
 		inner := n.children[0]
 		n.rep, n.children = inner.rep, inner.children[0].children
-	case c.Repeated():
+	case f.repeated():
 		element := n
 		n = node{name: n.name, kind: list, def: n.def - 1, rep: n.rep, first: n.first, last: n.last, children: []node{element}}
 	}
 	return n, nil
 }
 
-func (n *node) setLeaf(t parquet.Type) error {
-	n.leaf = t.Kind()
-	l := t.LogicalType()
-	if l == nil {
-		return nil
-	}
-	n.logical = l.Value
-	switch l := l.Value.(type) {
+func (n *node) setLeaf(f *field) error {
+	n.leaf = f.Type.V
+	n.logical = f.logicalType()
+	switch l := n.logical.(type) {
 	case *format.TimestampType:
+		if l.Unit.Value == nil {
+			return fmt.Errorf("%w: a time without a unit", ErrDamaged)
+		}
 		n.unit, n.local = l.Unit.Value.Duration(), !l.IsAdjustedToUTC
 	case *format.TimeType:
+		if l.Unit.Value == nil {
+			return fmt.Errorf("%w: a time without a unit", ErrDamaged)
+		}
 		n.unit = l.Unit.Value.Duration()
 	case *format.DecimalType:
 		if n.scale = int(l.Scale); n.scale < 0 || n.scale > 1000 {
@@ -214,58 +263,96 @@ func (n *node) setLeaf(t parquet.Type) error {
 	return nil
 }
 
+// logicalType says what the values mean, also where an older program wrote it in its way; nil where
+// they are just what they are.
+func (f *field) logicalType() format.LogicalTypeValue {
+	if f.LogicalType.Value != nil || !f.ConvertedType.Valid {
+		return f.LogicalType.Value
+	}
+	milli := format.TimeUnit{Value: new(format.MilliSeconds)}
+	micro := format.TimeUnit{Value: new(format.MicroSeconds)}
+	switch f.ConvertedType.V {
+	case deprecated.UTF8:
+		return new(format.StringType)
+	case deprecated.Map:
+		return new(format.MapType)
+	case deprecated.List:
+		return new(format.ListType)
+	case deprecated.Enum:
+		return new(format.EnumType)
+	case deprecated.Json:
+		return new(format.JsonType)
+	case deprecated.Bson:
+		return new(format.BsonType)
+	case deprecated.Decimal:
+		return &format.DecimalType{Scale: f.Scale.V, Precision: f.Precision.V}
+	case deprecated.Date:
+		return new(format.DateType)
+	case deprecated.TimeMillis:
+		return &format.TimeType{IsAdjustedToUTC: true, Unit: milli}
+	case deprecated.TimeMicros:
+		return &format.TimeType{IsAdjustedToUTC: true, Unit: micro}
+	case deprecated.TimestampMillis:
+		return &format.TimestampType{IsAdjustedToUTC: true, Unit: milli}
+	case deprecated.TimestampMicros:
+		return &format.TimestampType{IsAdjustedToUTC: true, Unit: micro}
+	case deprecated.Uint8, deprecated.Uint16, deprecated.Uint32, deprecated.Uint64:
+		return &format.IntType{}
+	case deprecated.Int8, deprecated.Int16, deprecated.Int32, deprecated.Int64:
+		return &format.IntType{IsSigned: true}
+	}
+	return nil
+}
+
 // Next appends the following row to dst as a JSON object with the columns in
 // the file's order. At the end it returns io.EOF.
 func (r *Reader) Next(dst []byte) (_ []byte, err error) {
 	defer guard(&err)
-	for len(r.have) == 0 {
-		if err := r.fill(); err != nil {
+	for r.rows == 0 {
+		if err := r.open(); err != nil {
 			return dst, err
 		}
 	}
-	row := r.have[0]
-	r.have = r.have[1:]
-	clear(r.values)
-	start := 0
-	for i := range row {
-		if i+1 == len(row) || row[i+1].Column() != row[i].Column() {
-			r.values[row[i].Column()] = row[start : i+1]
-			start = i + 1
+	r.rows--
+	for i, c := range r.chunks {
+		if r.room[i], err = c.row(r.room[i][:0]); err != nil {
+			return dst, err
 		}
+		r.values[i] = r.room[i]
 	}
 	return r.object(dst, &r.root)
 }
 
-// fill reads some more rows.
-func (r *Reader) fill() error {
-	if r.rows == nil {
-		groups := r.file.RowGroups()
-		if r.group == len(groups) {
-			return io.EOF
+// open begins the next row group.
+func (r *Reader) open() error {
+	for _, c := range r.chunks {
+		if c.at < c.n || c.left > 0 {
+			return fmt.Errorf("%w: column %s has more rows than its row group", ErrDamaged, c.leaf.Name)
 		}
-		r.rows = groups[r.group].Rows()
-		r.group++
 	}
-	n, err := r.rows.ReadRows(r.batch[:])
-	r.have = r.batch[:n]
-	if err == io.EOF || n == 0 && err == nil {
-		err = r.rows.Close()
-		r.rows = nil
+	if r.group == len(r.meta.RowGroups) {
+		return io.EOF
 	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	g := &r.meta.RowGroups[r.group]
+	r.group++
+	r.chunks = r.chunks[:0]
+	for i := range g.Columns {
+		c, err := openChunk(r.file, r.size, &g.Columns[i], r.leaves[i])
+		if err != nil {
+			return err
+		}
+		r.chunks = append(r.chunks, c)
+	}
+	if r.rows = g.NumRows; r.rows < 0 {
+		return fmt.Errorf("%w: a row group of %d rows", ErrDamaged, r.rows)
 	}
 	return nil
 }
 
 // Close releases what the reader holds, but not the file.
 func (r *Reader) Close() error {
-	if r.rows == nil {
-		return nil
-	}
-	rows := r.rows
-	r.rows = nil
-	return rows.Close()
+	r.chunks, r.rows, r.group = nil, 0, len(r.meta.RowGroups)
+	return nil
 }
 
 // errLevels tells of values whose levels do not fit the schema.
@@ -273,9 +360,9 @@ var errLevels = fmt.Errorf("%w: its values do not fit its schema", ErrDamaged)
 
 // peek is the next value of the node's first leaf, which tells whether the
 // node is present.
-func (r *Reader) peek(n *node) (parquet.Value, bool) {
+func (r *Reader) peek(n *node) (value, bool) {
 	if n.first >= n.last || len(r.values[n.first]) == 0 {
-		return parquet.Value{}, false
+		return value{}, false
 	}
 	return r.values[n.first][0], true
 }
@@ -296,7 +383,7 @@ func (r *Reader) value(dst []byte, n *node) ([]byte, error) {
 	if !ok {
 		return dst, errLevels
 	}
-	if n.optional && v.DefinitionLevel() < n.def {
+	if n.optional && v.def < n.def {
 		return append(dst, "null"...), r.skip(n)
 	}
 	switch n.kind {
@@ -335,12 +422,12 @@ func (r *Reader) repeated(dst []byte, n *node) (_ []byte, err error) {
 	if !ok {
 		return dst, errLevels
 	}
-	if v.DefinitionLevel() <= n.def {
+	if v.def <= n.def {
 		return append(dst, end), r.skip(n)
 	}
 	for i := 0; ; i++ {
 		if i > 0 {
-			if v, ok := r.peek(n); !ok || v.RepetitionLevel() != n.rep {
+			if v, ok := r.peek(n); !ok || v.rep != n.rep {
 				break
 			}
 			dst = append(dst, ',')
@@ -368,59 +455,53 @@ func (r *Reader) repeated(dst []byte, n *node) (_ []byte, err error) {
 
 // append writes one value as JSON: numbers and booleans as such, bytes that
 // are no text in base64, times in ISO 8601.
-func (n *node) append(dst []byte, v parquet.Value) []byte {
-	if v.IsNull() {
+func (n *node) append(dst []byte, v value) []byte {
+	if v.null {
 		return append(dst, "null"...)
 	}
 	switch n.logical.(type) {
 	case *format.DateType:
-		return quoteTime(dst, time.Unix(int64(v.Int32())*86400, 0), "2006-01-02")
+		return quoteTime(dst, time.Unix(v.int*86400, 0), "2006-01-02")
 	case *format.TimestampType:
 		per := int64(time.Second / n.unit)
-		t := v.Int64()
+		t := v.int
 		return quoteTime(dst, time.Unix(floorDiv(t, per), (t-floorDiv(t, per)*per)*int64(n.unit)), n.layout())
 	case *format.TimeType:
-		t := int64(v.Int32())
-		if n.leaf == parquet.Int64 {
-			t = v.Int64()
-		}
-		return quoteTime(dst, time.Unix(0, 0).Add(time.Duration(t)*n.unit), "15:04:05.999999999")
+		return quoteTime(dst, time.Unix(0, 0).Add(time.Duration(v.int)*n.unit), "15:04:05.999999999")
 	case *format.DecimalType:
 		return appendDecimal(dst, n.leaf, v, n.scale)
 	case *format.UUIDType:
-		if b := v.ByteArray(); len(b) == 16 {
+		if b := v.bytes; len(b) == 16 {
 			h := hex.EncodeToString(b)
 			return data.AppendString(dst, h[:8]+"-"+h[8:12]+"-"+h[12:16]+"-"+h[16:20]+"-"+h[20:])
 		}
 	case *format.Float16Type:
-		if b := v.ByteArray(); len(b) == 2 {
+		if b := v.bytes; len(b) == 2 {
 			return data.AppendFloat(dst, float16(binary.LittleEndian.Uint16(b)))
 		}
 	}
 	switch n.leaf {
-	case parquet.Boolean:
-		return strconv.AppendBool(dst, v.Boolean())
-	case parquet.Int32:
+	case format.Boolean:
+		return strconv.AppendBool(dst, v.int != 0)
+	case format.Int32:
 		if n.unsigned {
-			return strconv.AppendUint(dst, uint64(v.Uint32()), 10)
+			return strconv.AppendUint(dst, uint64(uint32(v.int)), 10)
 		}
-		return strconv.AppendInt(dst, int64(v.Int32()), 10)
-	case parquet.Int64:
+		return strconv.AppendInt(dst, v.int, 10)
+	case format.Int64:
 		if n.unsigned {
-			return strconv.AppendUint(dst, v.Uint64(), 10)
+			return strconv.AppendUint(dst, uint64(v.int), 10)
 		}
-		return strconv.AppendInt(dst, v.Int64(), 10)
-	case parquet.Int96:
+		return strconv.AppendInt(dst, v.int, 10)
+	case format.Int96:
 		// Spark's and Hive's timestamps: nanoseconds of a Julian day.
-		t := v.Int96()
+		t := v.int96
 		ns := int64(t[0]) | int64(t[1])<<32
 		return quoteTime(dst, time.Unix((int64(t[2])-2440588)*86400, ns), n.layout())
-	case parquet.Float:
-		return data.AppendFloat(dst, float64(v.Float())) // as pyarrow reads it
-	case parquet.Double:
-		return data.AppendFloat(dst, v.Double())
+	case format.Float, format.Double: // of 32 bits as pyarrow reads them
+		return data.AppendFloat(dst, v.float)
 	}
-	b := v.ByteArray()
+	b := v.bytes
 	switch {
 	case utf8.Valid(b):
 		return data.AppendString(dst, string(b))
@@ -463,15 +544,13 @@ func float16(h uint16) float64 {
 	return sign * math.Ldexp(1024+m, e-25)
 }
 
-func appendDecimal(dst []byte, kind parquet.Kind, v parquet.Value, scale int) []byte {
+func appendDecimal(dst []byte, kind format.Type, v value, scale int) []byte {
 	var unscaled *big.Int
 	switch kind {
-	case parquet.Int32:
-		unscaled = big.NewInt(int64(v.Int32()))
-	case parquet.Int64:
-		unscaled = big.NewInt(v.Int64())
+	case format.Int32, format.Int64:
+		unscaled = big.NewInt(v.int)
 	default:
-		b := v.ByteArray()
+		b := v.bytes
 		unscaled = new(big.Int).SetBytes(b)
 		if len(b) > 0 && b[0]&0x80 != 0 {
 			unscaled.Sub(unscaled, new(big.Int).Lsh(big.NewInt(1), uint(8*len(b))))

@@ -10,6 +10,9 @@ import (
 	"slices"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/parquet-go/parquet-go/deprecated"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
 
 	"olmo/data"
 )
@@ -49,7 +52,7 @@ type column struct {
 
 	values  []byte  // of the page, each behind its length
 	runs    []int64 // of the page, rows with a value and rows without in turn
-	rows    int64   // of the page
+	rows    int32   // of the page
 	packed  []byte  // pages with their headers
 	all     int64   // rows of the group
 	null    int64   // of them, those without a value
@@ -110,33 +113,21 @@ func (c *column) pack(e *zstd.Encoder) error {
 	if len(page) > math.MaxInt32 || len(packed) > math.MaxInt32 {
 		return fmt.Errorf("a %s of %d bytes is more than a page of a Parquet file can hold", c.name, len(c.values))
 	}
-	var h thrift
-	h.i32(1, 0) // a data page
-	h.i32(2, int64(len(page)))
-	h.i32(3, int64(len(packed)))
-	h.begin(5)
-	h.i32(1, c.rows)
-	h.i32(2, plain)
-	h.i32(3, rle)
-	h.i32(4, rle)
-	h.end()
-	h.end()
-	c.packed = append(append(c.packed, h.b...), packed...)
-	c.size += int64(len(h.b) + len(page))
-	c.all += c.rows
+	head, err := thrift.Marshal(new(thrift.CompactProtocol), &format.PageHeader{
+		Type: format.DataPage, UncompressedPageSize: int32(len(page)), CompressedPageSize: int32(len(packed)),
+		DataPageHeader: thrift.New(format.DataPageHeader{
+			NumValues: c.rows, Encoding: format.Plain, DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE,
+		}),
+	})
+	if err != nil {
+		return err
+	}
+	c.packed = append(append(c.packed, head...), packed...)
+	c.size += int64(len(head) + len(page))
+	c.all += int64(c.rows)
 	c.values, c.runs, c.rows = c.values[:0], c.runs[:0], 0
 	return nil
 }
-
-// What parquet.thrift calls the things that are written.
-const (
-	byteArray = 6 // Type
-	plain     = 0 // Encoding
-	rle       = 3
-	zstandard = 6 // CompressionCodec
-	optional  = 1 // FieldRepetitionType; 0 is required
-	text      = 0 // ConvertedType UTF8
-)
 
 // Writer writes lines of JSON, one a document, as a Parquet file.
 type Writer struct {
@@ -149,7 +140,7 @@ type Writer struct {
 	bytes   int    // in the row group
 	group   int    // and when it is full
 	all     int64  // rows of the groups before
-	groups  [][]byte
+	groups  []format.RowGroup
 	err     error
 }
 
@@ -223,10 +214,7 @@ func (w *Writer) flush() error {
 	if err := w.write(nil); err != nil { // the file's first bytes
 		return err
 	}
-	var h thrift
-	var size, packed int64
-	begin := w.at
-	h.list(1, structs, len(w.columns))
+	g := format.RowGroup{FileOffset: w.at, NumRows: w.rows, Ordinal: int16(len(w.groups))}
 	for _, c := range w.columns {
 		if err := c.pack(w.encoder); err != nil {
 			return err
@@ -235,38 +223,19 @@ func (w *Writer) flush() error {
 		if err := w.write(c.packed); err != nil {
 			return err
 		}
-		h.open()
-		h.i64(2, at)
-		h.begin(3)
-		h.i32(1, byteArray)
-		h.list(2, ints, 2)
-		h.int(plain)
-		h.int(rle)
-		h.list(3, binaries, 1)
-		h.bytes([]byte(c.name))
-		h.i32(4, zstandard)
-		h.i64(5, c.all)
-		h.i64(6, c.size)
-		h.i64(7, int64(len(c.packed)))
-		h.i64(9, at)
-		h.begin(12)
-		h.i64(3, c.null)
-		if c.bounded && c.least != nil {
-			h.binary(5, c.most)
-			h.binary(6, c.least)
+		m := format.ColumnMetaData{
+			Type: format.ByteArray, Encoding: []format.Encoding{format.Plain, format.RLE}, PathInSchema: []string{c.name}, Codec: format.Zstd,
+			NumValues: c.all, TotalUncompressedSize: c.size, TotalCompressedSize: int64(len(c.packed)), DataPageOffset: at,
+			Statistics: format.Statistics{NullCount: c.null},
 		}
-		h.end()
-		h.end()
-		h.end()
-		size, packed = size+c.size, packed+int64(len(c.packed))
+		if c.bounded {
+			m.Statistics.MinValue, m.Statistics.MaxValue = c.least, c.most
+		}
+		g.Columns = append(g.Columns, format.ColumnChunk{FileOffset: at, MetaData: m})
+		g.TotalByteSize, g.TotalCompressedSize = g.TotalByteSize+m.TotalUncompressedSize, g.TotalCompressedSize+m.TotalCompressedSize
 		*c = column{name: c.name, optional: c.optional, bounded: true, values: c.values, runs: c.runs, packed: c.packed[:0]}
 	}
-	h.i64(2, size)
-	h.i64(3, w.rows)
-	h.i64(5, begin)
-	h.i64(6, packed)
-	h.end()
-	w.groups = append(w.groups, h.b)
+	w.groups = append(w.groups, g)
 	w.all, w.rows, w.bytes = w.all+w.rows, 0, 0
 	return nil
 }
@@ -287,46 +256,25 @@ func (w *Writer) write(b []byte) error {
 const magic = "PAR1"
 
 // footer says what is in the file and where.
-func (w *Writer) footer() []byte {
-	var h thrift
-	h.i32(1, 1)
-	h.list(2, structs, 1+len(w.columns))
-	h.open()
-	h.binary(4, []byte("document"))
-	h.i32(5, int64(len(w.columns)))
-	h.end()
+func (w *Writer) footer() ([]byte, error) {
+	m := format.FileMetaData{
+		Version: 1, NumRows: w.all, RowGroups: w.groups, CreatedBy: "olmo version 1",
+		Schema: []format.SchemaElement{{Name: "document", NumChildren: thrift.New(int32(len(w.columns)))}},
+	}
 	for _, c := range w.columns {
-		h.open()
-		h.i32(1, byteArray)
-		if c.optional {
-			h.i32(3, optional)
-		} else {
-			h.i32(3, 0)
+		e := format.SchemaElement{
+			Type: thrift.New(format.ByteArray), RepetitionType: thrift.New(format.Required), Name: c.name,
+			ConvertedType: thrift.New(deprecated.UTF8), LogicalType: format.LogicalType{Value: new(format.StringType)},
 		}
-		h.binary(4, []byte(c.name))
-		h.i32(6, text)
-		h.begin(10)
-		h.begin(1) // a string
-		h.end()
-		h.end()
-		h.end()
+		if c.optional {
+			e.RepetitionType.V = format.Optional
+		}
+		m.Schema = append(m.Schema, e)
+		m.ColumnOrders = append(m.ColumnOrders, format.ColumnOrder{Value: new(format.TypeDefinedOrder)}) // by bytes
 	}
-	h.i64(3, w.all)
-	h.list(4, structs, len(w.groups))
-	for _, g := range w.groups {
-		h.b = append(h.b, g...)
-	}
-	h.binary(6, []byte("olmo version 1"))
-	h.list(7, structs, len(w.columns)) // least and greatest are by bytes
-	for range w.columns {
-		h.open()
-		h.begin(1)
-		h.end()
-		h.end()
-	}
-	h.end()
-	h.b = binary.LittleEndian.AppendUint32(h.b, uint32(len(h.b)))
-	return append(h.b, magic...)
+	b, err := thrift.Marshal(new(thrift.CompactProtocol), &m)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(b)))
+	return append(b, magic...), err
 }
 
 // withUnknown is the document's metadata together with the members that have
@@ -372,7 +320,10 @@ func (w *Writer) Close() error {
 	}
 	err := w.flush()
 	if err == nil {
-		err = w.write(w.footer())
+		var footer []byte
+		if footer, err = w.footer(); err == nil {
+			err = w.write(footer)
+		}
 	}
 	w.err = errors.New("the Parquet file is closed")
 	return err
