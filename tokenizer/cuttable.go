@@ -8,7 +8,7 @@ type cutTable struct {
 	quads []uint64             // hashed: two and two
 }
 
-const cutQuadBits = 19
+const cutQuadBits = 22
 
 func newCutTable(m *bpe, f *fastBPE) *cutTable {
 	c := &cutTable{quads: make([]uint64, 1<<cutQuadBits/64)}
