@@ -173,13 +173,14 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	}
 	already := stage.AllDone()
 	pool := data.NewPool(cfg.Processes)
-	slots := make(chan struct{}, pool.Workers())
+	turns := &turns{free: pool.Workers()}
 	err = stage.Run(ctx, pool, func(ctx context.Context, u *data.Unit) error {
 		// Chance is drawn by the reader and by the writer, which run at the
 		// same time: each has a generator of its own.
 		i := byUnit[u]
 		e := encoder{
-			cfg: &cfg, stage: stage, unit: u, group: groups[i], slots: slots,
+			cfg: &cfg, stage: stage, unit: u, group: groups[i], turns: turns,
+			ahead:   make(chan struct{}, lotsAhead*pool.Workers()),
 			chances: newPCG64(seedWords(cfg.Seed, uint64(2*i+1))), shuffles: newPCG64(seedWords(cfg.Seed, uint64(2*i+2))),
 		}
 		if err := e.run(ctx); err != nil {
@@ -337,7 +338,8 @@ type encoder struct {
 	stage  *data.Stage
 	unit   *data.Unit
 	group  group
-	slots  chan struct{} // to compute, shared by all groups
+	turns  *turns
+	ahead  chan struct{} // holds what is read and not yet encoded, in lots
 	report Report
 
 	// Of the reader.
@@ -384,11 +386,11 @@ func (e *encoder) run(ctx context.Context) (err error) {
 	wg.Go(func() {
 		defer close(batches)
 		for len(e.ring) > 0 && readErr == nil {
-			b := &batch{cfg: e.cfg, progress: e.stage.Progress, slots: e.slots}
-			e.slots <- struct{}{}
+			b := &batch{cfg: e.cfg, progress: e.stage.Progress, turns: e.turns, ahead: e.ahead}
+			e.turns.takeToRead()
 			readErr = e.draw(ctx, b)
-			<-e.slots
 			b.flush()
+			e.turns.give()
 			select {
 			case batches <- b:
 			case <-ctx.Done():
@@ -441,8 +443,8 @@ func (e *encoder) refill() error {
 	return nil
 }
 
-// draw fills a batch from the ring, in turns or by chance. The caller holds a
-// slot, which draw gives away while it waits.
+// draw fills a batch from the ring, in turns or by chance. The caller has a turn to
+// read, which is given away while there is enough to encode.
 func (e *encoder) draw(ctx context.Context, b *batch) error {
 	for i := range e.cfg.BatchSize {
 		if b.text >= maxBatchText {
@@ -467,9 +469,7 @@ func (e *encoder) draw(ctx context.Context, b *batch) error {
 		it, err := s.next(b)
 		if err == nil {
 			if b.add(it) {
-				<-e.slots
 				b.flush()
-				e.slots <- struct{}{}
 			}
 			continue
 		}
@@ -562,7 +562,8 @@ func (e *encoder) closeFile() error {
 type batch struct {
 	cfg             *Config
 	progress        *data.Progress
-	slots           chan struct{}
+	turns           *turns
+	ahead           chan struct{}
 	items           []*item
 	empty, rejected int64
 	text            int // bytes in items
@@ -574,6 +575,8 @@ type batch struct {
 const (
 	// lotBytes of text are encoded by one goroutine at a time.
 	lotBytes = 128 << 10
+	// lotsAhead is how many lots are read ahead for each worker.
+	lotsAhead = 4
 	// maxBatchText ends a batch of long documents early, so that memory does
 	// not depend on them.
 	maxBatchText = 32 << 20
@@ -588,16 +591,39 @@ func (b *batch) add(it *item) (full bool) {
 	return b.bytes >= lotBytes
 }
 
-// flush lets a worker encode the lot, as soon as there is a slot.
+// flush lets a worker encode the lot, as soon as there is a turn. The caller has
+// one, which it gives away while too much is read ahead. A large document counts as
+// many lots, so that few of them are in memory.
 func (b *batch) flush() {
-	lot := b.lot
+	lot, size := b.lot, min(max(b.bytes/lotBytes, 1), cap(b.ahead)/2)
 	b.lot, b.bytes = nil, 0
 	if len(lot) == 0 {
 		return
 	}
-	b.slots <- struct{}{}
+	waits := false
+	for range size {
+		select {
+		case b.ahead <- struct{}{}:
+			continue
+		default:
+		}
+		if !waits {
+			waits = true
+			b.turns.give()
+		}
+		b.ahead <- struct{}{}
+	}
+	if waits {
+		defer b.turns.takeToRead()
+	}
 	b.wg.Go(func() {
-		defer func() { <-b.slots }()
+		b.turns.takeToEncode()
+		defer func() {
+			b.turns.give()
+			for range size {
+				<-b.ahead
+			}
+		}()
 		var ids []int32
 		for _, it := range lot {
 			ids, it.err = b.cfg.encode(ids[:0], it.text)
