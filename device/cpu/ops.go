@@ -282,7 +282,7 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 				v.sparse.zero()
 				return
 			}
-			clear(v.data)
+			kernel.Zero(v.data)
 		}
 	},
 	graph.Accumulate: func(p *program, op *graph.Op) func(r *run) {
@@ -304,7 +304,7 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 			u := r.Update
 			kernel.AdamW{
 				LR: u.LR[a.Group], WeightDecay: a.WeightDecay, Beta1: a.Beta1, Beta2: a.Beta2, Eps: a.Eps, Step: u.Step, Clip: u.Clip,
-				Selective: a.Selective,
+				Selective: a.Selective, Zero: len(op.In) > 4,
 			}.Update(p.fixed[op.In[0]], p.fixed[op.In[2]], p.fixed[op.In[3]], p.fixed[op.In[1]])
 		}
 	},

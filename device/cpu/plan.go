@@ -383,7 +383,7 @@ func canView(g *graph.Graph, op *graph.Op, v graph.Value) bool {
 // fuse lets products add the residual that an addition right after would add: the
 // same bits, one pass over memory less. y + r may be computed in the product that makes y when
 // nobody else wants y, when r has been made before the product runs, and when the addition comes
-// right after, so that nothing in between has written over r.
+// right after, so that nothing in between has written over r. AdamW clears its gradient.
 func fuse(g *graph.Graph) []*graph.Op {
 	uses, made := map[graph.Value]int{}, map[graph.Value]int{}
 	for i, op := range g.Ops {
@@ -417,6 +417,7 @@ func fuse(g *graph.Graph) []*graph.Op {
 			}
 		}
 	}
+	clearGradients(g, dropped, replaced)
 	var ops []*graph.Op
 	for _, op := range g.Ops {
 		switch {
@@ -428,6 +429,27 @@ func fuse(g *graph.Graph) []*graph.Op {
 		}
 	}
 	return ops
+}
+
+// clearGradients lets AdamW clear the gradient that it has just read, where clearing it is all that
+// happens to it afterwards: a fifth input is the gradient to clear.
+func clearGradients(g *graph.Graph, dropped map[*graph.Op]bool, replaced map[*graph.Op]*graph.Op) {
+	last, uses := map[graph.Value]*graph.Op{}, map[graph.Value]int{}
+	for _, op := range g.Ops {
+		for _, v := range op.In {
+			last[v] = op
+			uses[v]++
+		}
+	}
+	for _, op := range g.Ops {
+		if op.Def != graph.AdamW {
+			continue
+		}
+		if grad := op.In[1]; last[grad].Def == graph.Zero && uses[grad] == 2 {
+			replaced[op] = &graph.Op{Def: op.Def, In: append(slices.Clone(op.In), grad), Attr: op.Attr}
+			dropped[last[grad]] = true
+		}
+	}
 }
 
 var (

@@ -348,3 +348,25 @@ func TestSparse(t *testing.T) {
 		t.Errorf("%d bytes of gradients, %d with the whole one", rows, whole)
 	}
 }
+
+// TestClearGradients: AdamW clears the gradient where clearing it comes next, and leaves it where
+// something else reads it before.
+func TestClearGradients(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		read  bool
+		clear bool
+	}{{"cleared", false, true}, {"read before", true, false}} {
+		g := graph.New()
+		p, d, m, v := g.Param("p", 3, 2), g.GradNamed("grad/p", 3, 2), g.State("m", 3, 2), g.State("v", 3, 2)
+		g.AdamW(p, d, m, v, graph.AdamWAttr{})
+		if c.read {
+			g.Accumulate(g.GradNamed("grad/q", 3, 2), d)
+		}
+		g.Zero(d)
+		ops := fuse(g)
+		if got := len(ops[0].In) == 5 && ops[len(ops)-1].Def != graph.Zero; got != c.clear {
+			t.Errorf("%s: AdamW clears: %v, want %v", c.name, got, c.clear)
+		}
+	}
+}

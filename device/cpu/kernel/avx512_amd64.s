@@ -2435,6 +2435,7 @@ TEXT ·stripCopyAVX512(SB), NOSPLIT, $0-8
 	MOVQ           stripArgs_src(CX), SI
 	MOVQ           stripArgs_dstStride(CX), R8
 	MOVQ           stripArgs_srcStride(CX), R9
+	LEAQ           (R9*4), R15
 	MOVQ           stripArgs_strip(CX), R10
 	MOVQ           stripArgs_width(CX), R11
 	MOVQ           stripArgs_rows(CX), DX
@@ -2451,6 +2452,7 @@ narrowRow:
 	TESTQ          BX, BX
 	JEQ            narrowLast
 narrowStrip:
+	PREFETCHT1     0(R12)(R15*1)
 	VMOVUPS.Z      0(R12), K1, Z0
 	VMOVUPS        Z0, K1, 0(R13)
 	ADDQ           R11, R12
@@ -2458,6 +2460,7 @@ narrowStrip:
 	DECQ           BX
 	JNE            narrowStrip
 narrowLast:
+	PREFETCHT1     0(R12)(R15*1)
 	VMOVUPS.Z      0(R12), K3, Z0
 	VMOVUPS        Z0, K3, 0(R13)
 	ADDQ           R9, SI
@@ -2475,6 +2478,8 @@ wideRow:
 	TESTQ          BX, BX
 	JEQ            wideLast
 wideStrip:
+	PREFETCHT1     0(R12)(R15*1)
+	PREFETCHT1     64(R12)(R15*1)
 	VMOVUPS.Z      0(R12), K1, Z0
 	VMOVUPS.Z      64(R12), K2, Z1
 	VMOVUPS        Z0, K1, 0(R13)
@@ -2484,6 +2489,8 @@ wideStrip:
 	DECQ           BX
 	JNE            wideStrip
 wideLast:
+	PREFETCHT1     0(R12)(R15*1)
+	PREFETCHT1     64(R12)(R15*1)
 	VMOVUPS.Z      0(R12), K3, Z0
 	VMOVUPS.Z      64(R12), K4, Z1
 	VMOVUPS        Z0, K3, 0(R13)
@@ -2504,6 +2511,7 @@ TEXT ·stripRoundAVX512(SB), NOSPLIT, $0-8
 	MOVQ           stripArgs_src(CX), SI
 	MOVQ           stripArgs_dstStride(CX), R8
 	MOVQ           stripArgs_srcStride(CX), R9
+	LEAQ           (R9*4), R15
 	MOVQ           stripArgs_strip(CX), R10
 	MOVQ           stripArgs_width(CX), R11
 	MOVQ           stripArgs_rows(CX), DX
@@ -2526,6 +2534,7 @@ narrowRow:
 	TESTQ          BX, BX
 	JEQ            narrowLast
 narrowStrip:
+	PREFETCHT1     0(R12)(R15*1)
 	VMOVUPS.Z      0(R12), K1, Z0
 	VPSRLD         $16, Z0, Z2
 	VPANDD         Z21, Z2, Z2
@@ -2542,6 +2551,7 @@ narrowStrip:
 	DECQ           BX
 	JNE            narrowStrip
 narrowLast:
+	PREFETCHT1     0(R12)(R15*1)
 	VMOVUPS.Z      0(R12), K3, Z0
 	VPSRLD         $16, Z0, Z2
 	VPANDD         Z21, Z2, Z2
@@ -2568,6 +2578,8 @@ wideRow:
 	TESTQ          BX, BX
 	JEQ            wideLast
 wideStrip:
+	PREFETCHT1     0(R12)(R15*1)
+	PREFETCHT1     64(R12)(R15*1)
 	VMOVUPS.Z      0(R12), K1, Z0
 	VMOVUPS.Z      64(R12), K2, Z1
 	VPSRLD         $16, Z0, Z2
@@ -2595,6 +2607,8 @@ wideStrip:
 	DECQ           BX
 	JNE            wideStrip
 wideLast:
+	PREFETCHT1     0(R12)(R15*1)
+	PREFETCHT1     64(R12)(R15*1)
 	VMOVUPS.Z      0(R12), K3, Z0
 	VMOVUPS.Z      64(R12), K4, Z1
 	VPSRLD         $16, Z0, Z2
@@ -2634,6 +2648,7 @@ TEXT ·stripPairsAVX512(SB), NOSPLIT, $0-8
 	MOVQ           stripArgs_odd(CX), AX
 	MOVQ           stripArgs_dstStride(CX), R8
 	MOVQ           stripArgs_srcStride(CX), R9
+	LEAQ           (R9*4), R15
 	MOVQ           stripArgs_strip(CX), R10
 	MOVQ           stripArgs_width(CX), R11
 	MOVQ           stripArgs_rows(CX), DX
@@ -2657,6 +2672,8 @@ narrowRow:
 	TESTQ          BX, BX
 	JEQ            narrowLast
 narrowStrip:
+	PREFETCHT1     0(R12)(R15*1)
+	PREFETCHT1     0(R14)(R15*1)
 	VMOVUPS.Z      0(R12), K1, Z0
 	VMOVUPS.Z      0(R14), K1, Z4
 	VPSRLD         $16, Z0, Z2
@@ -2686,6 +2703,8 @@ narrowStrip:
 	DECQ           BX
 	JNE            narrowStrip
 narrowLast:
+	PREFETCHT1     0(R12)(R15*1)
+	PREFETCHT1     0(R14)(R15*1)
 	VMOVUPS.Z      0(R12), K3, Z0
 	VMOVUPS.Z      0(R14), K3, Z4
 	VPSRLD         $16, Z0, Z2
@@ -2726,6 +2745,10 @@ wideRow:
 	TESTQ          BX, BX
 	JEQ            wideLast
 wideStrip:
+	PREFETCHT1     0(R12)(R15*1)
+	PREFETCHT1     0(R14)(R15*1)
+	PREFETCHT1     64(R12)(R15*1)
+	PREFETCHT1     64(R14)(R15*1)
 	VMOVUPS.Z      0(R12), K1, Z0
 	VMOVUPS.Z      0(R14), K1, Z4
 	VMOVUPS.Z      64(R12), K2, Z1
@@ -2778,6 +2801,10 @@ wideStrip:
 	DECQ           BX
 	JNE            wideStrip
 wideLast:
+	PREFETCHT1     0(R12)(R15*1)
+	PREFETCHT1     0(R14)(R15*1)
+	PREFETCHT1     64(R12)(R15*1)
+	PREFETCHT1     64(R14)(R15*1)
 	VMOVUPS.Z      0(R12), K3, Z0
 	VMOVUPS.Z      0(R14), K3, Z4
 	VMOVUPS.Z      64(R12), K4, Z1

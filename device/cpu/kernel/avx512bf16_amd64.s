@@ -1356,6 +1356,7 @@ TEXT ·stripPairsBF16(SB), NOSPLIT, $0-8
 	MOVQ           stripArgs_odd(CX), AX
 	MOVQ           stripArgs_dstStride(CX), R8
 	MOVQ           stripArgs_srcStride(CX), R9
+	LEAQ           (R9*4), R15
 	MOVQ           stripArgs_strip(CX), R10
 	MOVQ           stripArgs_width(CX), R11
 	MOVQ           stripArgs_rows(CX), DX
@@ -1374,6 +1375,8 @@ narrowRow:
 	TESTQ          BX, BX
 	JEQ            narrowLast
 narrowStrip:
+	PREFETCHT1     0(R12)(R15*1)
+	PREFETCHT1     0(R14)(R15*1)
 	VMOVUPS.Z      0(R12), K1, Z0
 	VMOVUPS.Z      0(R14), K1, Z4
 	BYTE           $0x62; BYTE $0xf2; BYTE $0x5f; BYTE $0x48; BYTE $0x72; BYTE $0xd0 // VCVTNE2PS2BF16 Z0, Z4, Z2
@@ -1385,6 +1388,8 @@ narrowStrip:
 	DECQ           BX
 	JNE            narrowStrip
 narrowLast:
+	PREFETCHT1     0(R12)(R15*1)
+	PREFETCHT1     0(R14)(R15*1)
 	VMOVUPS.Z      0(R12), K3, Z0
 	VMOVUPS.Z      0(R14), K3, Z4
 	BYTE           $0x62; BYTE $0xf2; BYTE $0x5f; BYTE $0x48; BYTE $0x72; BYTE $0xd0 // VCVTNE2PS2BF16 Z0, Z4, Z2
@@ -1407,6 +1412,10 @@ wideRow:
 	TESTQ          BX, BX
 	JEQ            wideLast
 wideStrip:
+	PREFETCHT1     0(R12)(R15*1)
+	PREFETCHT1     0(R14)(R15*1)
+	PREFETCHT1     64(R12)(R15*1)
+	PREFETCHT1     64(R14)(R15*1)
 	VMOVUPS.Z      0(R12), K1, Z0
 	VMOVUPS.Z      0(R14), K1, Z4
 	VMOVUPS.Z      64(R12), K2, Z1
@@ -1423,6 +1432,10 @@ wideStrip:
 	DECQ           BX
 	JNE            wideStrip
 wideLast:
+	PREFETCHT1     0(R12)(R15*1)
+	PREFETCHT1     0(R14)(R15*1)
+	PREFETCHT1     64(R12)(R15*1)
+	PREFETCHT1     64(R14)(R15*1)
 	VMOVUPS.Z      0(R12), K3, Z0
 	VMOVUPS.Z      0(R14), K3, Z4
 	VMOVUPS.Z      64(R12), K4, Z1

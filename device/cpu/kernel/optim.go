@@ -33,6 +33,7 @@ type AdamW struct {
 	Step                               int     // of the optimiser, from 1
 	Clip                               float64 // factor of the gradient
 	Selective                          bool    // elements without a gradient stay as they are
+	Zero                               bool    // the gradient is 0 afterwards
 }
 
 func (a AdamW) scalars() *adamwScalars {
@@ -61,24 +62,31 @@ func (a AdamW) scalars() *adamwScalars {
 // Loshchilov and Hutter 2019, in the form of torch.optim.AdamW.
 func (a AdamW) Update(p, m, v, g []float32) {
 	s := a.scalars()
-	if !a.Selective {
-		eachSpan(len(p), func(lo, hi int) { isa.adamw(p[lo:hi], m[lo:hi], v[lo:hi], g[lo:hi], s) })
-		return
-	}
 	eachSpan(len(p), func(lo, hi int) {
-		// Runs of elements with a gradient are updated, those between are not.
-		for i := lo; i < hi; {
-			j := i
-			for j < hi && g[j]*s.clip != 0 {
-				j++
-			}
-			if j > i {
-				isa.adamw(p[i:j], m[i:j], v[i:j], g[i:j], s)
-			}
-			for i = j; i < hi && g[i]*s.clip == 0; i++ {
-			}
+		if a.Selective {
+			s.selective(p[lo:hi], m[lo:hi], v[lo:hi], g[lo:hi])
+		} else {
+			isa.adamw(p[lo:hi], m[lo:hi], v[lo:hi], g[lo:hi], s)
+		}
+		if a.Zero { // while it is near
+			clear(g[lo:hi])
 		}
 	})
+}
+
+// selective updates runs of elements with a gradient, and none of those between.
+func (s *adamwScalars) selective(p, m, v, g []float32) {
+	for i := 0; i < len(p); {
+		j := i
+		for j < len(p) && g[j]*s.clip != 0 {
+			j++
+		}
+		if j > i {
+			isa.adamw(p[i:j], m[i:j], v[i:j], g[i:j], s)
+		}
+		for i = j; i < len(p) && g[i]*s.clip == 0; i++ {
+		}
+	}
 }
 
 // Lion holds the numbers of one step of one parameter group.

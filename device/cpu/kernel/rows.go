@@ -51,6 +51,11 @@ func AddVectors(out, a, b []float32) {
 	eachSpan(len(out), func(lo, hi int) { isa.add(out[lo:hi], a[lo:hi], b[lo:hi]) })
 }
 
+// Zero clears x.
+func Zero(x []float32) {
+	eachSpan(len(x), func(lo, hi int) { clear(x[lo:hi]) })
+}
+
 // Dropout writes x with dropout d to y, which may be x. first is the number of the first row
 // in the step's batch.
 func Dropout(y, x Matrix, d *numeric.Dropout, first int) {

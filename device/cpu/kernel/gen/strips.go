@@ -2,6 +2,10 @@ package main
 
 import "fmt"
 
+// ahead is how many turns before they are packed rows are asked for: they lie far apart, so that the
+// processor does not foresee them.
+const ahead = 4
+
 // strips writes the packing of rows into strips on AVX-512: rows outside, strips
 // inside, so that memory is read in the order in which it lies. kind is Copy,
 // Round (to bf16) or Pairs (two rows to words).
@@ -18,6 +22,7 @@ func (a *asm) strips(kind string) {
 	}
 	a.line("MOVQ stripArgs_dstStride(CX), R8")
 	a.line("MOVQ stripArgs_srcStride(CX), R9")
+	a.line("LEAQ (R9*%d), R15", ahead)
 	a.line("MOVQ stripArgs_strip(CX), R10")
 	a.line("MOVQ stripArgs_width(CX), R11")
 	a.line("MOVQ stripArgs_rows(CX), DX")
@@ -47,6 +52,12 @@ func (a *asm) strips(kind string) {
 func (a *asm) stripLoop(kind, name string, registers int) {
 	// one packs one strip under the masks from k on.
 	one := func(k int) {
+		for h := range registers {
+			a.line("PREFETCHT1 %d(R12)(R15*1)", 64*h)
+			if kind == "Pairs" {
+				a.line("PREFETCHT1 %d(R14)(R15*1)", 64*h)
+			}
+		}
 		for h := range registers {
 			a.line("VMOVUPS.Z %d(R12), K%d, Z%d", 64*h, k+h, h)
 			if kind == "Pairs" {
