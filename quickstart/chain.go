@@ -61,8 +61,15 @@ func (q *quick) run(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	base := fingerprint(q.chain, recipe(q.Depth))
-	p, err := stage(ctx, q, "plan", []any{base, q.Minutes, q.Steps}, func(ctx context.Context) (planned, error) { return q.plan(ctx, base, &corpus, t) })
+	asked := []any{base, q.Minutes, q.Steps}
+	if q.Precision != "" {
+		asked = append(asked, q.Precision)
+	}
+	p, err := stage(ctx, q, "plan", asked, func(ctx context.Context) (planned, error) { return q.plan(ctx, base, &corpus, t) })
 	if err != nil {
+		return nil, err
+	}
+	if q.precision, err = q.plannedPrecision(); err != nil {
 		return nil, err
 	}
 	m, err := stage(ctx, q, "train", nil, func(ctx context.Context) (trained, error) { return q.train(ctx, &corpus) })
@@ -104,7 +111,7 @@ func (q *quick) run(ctx context.Context) (*Report, error) {
 func (q *quick) report(corpus CorpusInfo, c curated, v vocab, t encoded, p planned, m trained, j judged, samples []Sample) (*Report, error) {
 	r := &Report{
 		BitsPerByte: j.HeldOut.BitsPerByte, TokensPerSecond: m.TokensASecond, Parameters: m.Parameters, Tokens: m.Tokens, WeightsDigest: m.WeightsDigest,
-		Steps: m.Step, FLOPs: m.FLOPs, TrainingSeconds: q.secondsOf("train"), TotalSeconds: q.elapsed(),
+		Steps: m.Step, Precision: q.precision.String(), FLOPs: m.FLOPs, TrainingSeconds: q.secondsOf("train"), TotalSeconds: q.elapsed(),
 		HeldOutTokens: j.HeldOut.Tokens, HeldOutDocuments: j.HeldOut.Documents, HeldOutBytes: j.HeldOut.Bytes,
 		OtherDomain: j.OtherDomain, Version: q.Version, Machine: machine(), Corpus: corpus, Funnel: c.Funnel, Choices: j.Choices,
 		Samples: samples, Stages: q.times, Notices: corpus.Notices, PeakMemoryBytes: peakMemory(),
@@ -115,7 +122,7 @@ func (q *quick) report(corpus CorpusInfo, c curated, v vocab, t encoded, p plann
 	r.SetCompressors(j.Compressed)
 	r.Remarks = q.remarks(r, p, t)
 	if m.TokensASecond > 0 {
-		peak := cpu.MeasurePeak().BF16 * 1e9
+		peak := cpu.MeasurePeak().Of(q.precision) * 1e9
 		share := m.FLOPs / float64(m.Tokens) * m.TokensASecond / peak
 		r.PeakFLOPsASecond, r.MFU = &peak, &share
 		joules := r.TrainingSeconds * wattsACore * float64(parallel.Threads())
@@ -148,7 +155,7 @@ func (q *quick) report(corpus CorpusInfo, c curated, v vocab, t encoded, p plann
 		{"Training text", fmt.Sprintf("%d documents, %d tokens", t.Documents, t.Tokens)},
 		{"Optimiser", fmt.Sprintf("Muon, rate %.4g; AdamW for embeddings %.4g, head %.4g and norms %.4g", k.Optimizer.LearningRate, *k.Optimizer.EmbeddingLearningRate, *k.Optimizer.HeadLearningRate, *k.Optimizer.AdamWLearningRate)},
 		{"Schedule", fmt.Sprintf("%d steps of %d×%d tokens; %d of warm-up, the last %.0f %% falling to %.0f %%", m.Step, instances(q.Depth), sequence, warmupSteps, 100*shareDecay, 100*k.Scheduler.AlphaF)},
-		{"Precision", k.Precision.String()},
+		{"Precision", r.Precision + measuredBy(p.StepTimes)},
 	}
 	if r.Files, err = q.artefacts(m); err != nil {
 		return nil, err

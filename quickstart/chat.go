@@ -13,7 +13,6 @@ import (
 	"olmo/device/cpu"
 	"olmo/eval"
 	"olmo/lm"
-	"olmo/numeric"
 	"olmo/page"
 	"olmo/store"
 	"olmo/train"
@@ -154,7 +153,7 @@ func (q *quick) common(c *adaptation.Config, from, data, to string) {
 	c.DatasetMixerList = []string{q.slashed("chat", filepath.FromSlash(data)), "1.0"}
 	c.OutputDir = q.slashed("chat", to)
 	limit := 1.0
-	c.ClipGradNorm, c.Precision, c.KeepLastNCheckpoints = &limit, numeric.AMPBF16, 1
+	c.ClipGradNorm, c.Precision, c.KeepLastNCheckpoints = &limit, q.precision, 1
 	c.NumTrainEpochs, c.PerDeviceTrainBatchSize = 1, 32
 }
 

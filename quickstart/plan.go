@@ -17,6 +17,7 @@ import (
 
 	"olmo/data/tokens"
 	"olmo/device/cpu"
+	"olmo/numeric"
 	"olmo/page"
 	"olmo/store"
 	"olmo/train"
@@ -31,6 +32,8 @@ type planned struct {
 	// and recipe.
 	Base  string `json:"base"`
 	Judge limits `json:"judge"`
+	// StepTimes are what the precision was chosen by, where it was measured.
+	StepTimes []stepTime `json:"step_times,omitempty"`
 	// Few is what to do about a number of steps that is small because the time is; empty
 	// where it is not.
 	Few string `json:"few,omitempty"`
@@ -63,11 +66,22 @@ func (q *quick) plan(ctx context.Context, base string, corpus *CorpusInfo, t enc
 	if n := t.Tokens / sequence; n < int64(instances(q.Depth)) {
 		return p, textError{fmt.Errorf("the text gives %s tokens after curation, and a step of training at --depth %d reads %s\nhint: give --docs more text", page.Grouped(t.Tokens), q.Depth, page.Grouped(int64(instances(q.Depth)*sequence)))}
 	}
-	old, err := q.earlierPlan()
+	old, precision, err := q.earlierPlan()
 	if err != nil {
 		return p, err
 	}
 	c := q.trainConfig(t.Files)
+	switch {
+	case old == nil || old.Base != base:
+		c.Precision, p.StepTimes, err = q.choose(ctx, c)
+	case q.Precision != "" && q.Precision != precision.String():
+		err = fmt.Errorf("%s has a run of precision %s, --precision %s is for another folder\nhint: choose one with --out", q.Out, precision, q.Precision)
+	default: // a run that goes on measures nothing
+		c.Precision, p.StepTimes = precision, old.StepTimes
+	}
+	if err != nil {
+		return p, err
+	}
 	if q.Steps == 0 {
 		step, err := q.measure(ctx, c)
 		if err != nil {
@@ -106,15 +120,15 @@ func (q *quick) plan(ctx context.Context, base string, corpus *CorpusInfo, t enc
 	return p, writeJSON(q.path("stages", "settings.json"), q.settings)
 }
 
-// earlierPlan is the plan of the run that the folder has; nil without one. Of a run of an
-// earlier version of this program only the steps are known.
-func (q *quick) earlierPlan() (*planned, error) {
+// earlierPlan is the plan of the run that the folder has, and its precision; nil without one. Of a
+// run of an earlier version of this program only the steps and the precision are known.
+func (q *quick) earlierPlan() (*planned, numeric.Precision, error) {
 	c, err := train.LoadConfig(filepath.Join(q.runFolder(), "config.yaml"), nil)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, 0, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the config of the run that is there: %w", err)
+		return nil, 0, fmt.Errorf("reading the config of the run that is there: %w", err)
 	}
 	var r record
 	p := &planned{}
@@ -122,7 +136,7 @@ func (q *quick) earlierPlan() (*planned, error) {
 		_ = json.Unmarshal(r.Result, p) // what is no plan stays one of no base
 	}
 	p.Steps = c.MaxDuration.Steps
-	return p, nil
+	return p, c.Precision, nil
 }
 
 // trainConfig is the run's configuration but for the number of steps.
@@ -241,14 +255,11 @@ func busy() string {
 
 // measure returns the seconds of a training step.
 func (q *quick) measure(ctx context.Context, c *train.Config) (float64, error) {
-	try := *c
-	stop := 1 << 30
-	try.StopAt, try.MaxDuration, try.TryLoadLatestSave = &stop, train.Duration{Steps: stop}, false
 	dev, err := cpu.New()
 	if err != nil {
 		return 0, err
 	}
-	t, err := train.New(&try, dev, train.Options{})
+	t, err := train.New(trial(c), dev, train.Options{})
 	if err != nil {
 		return 0, err
 	}

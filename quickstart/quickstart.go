@@ -18,6 +18,7 @@ import (
 	"olmo/data"
 	"olmo/device/cpu"
 	"olmo/internal/pyjson"
+	"olmo/numeric"
 	"olmo/store"
 )
 
@@ -28,13 +29,16 @@ const DefaultMinutes = 5
 // Options say what Run makes. What is not given is that of the folder, where Run was there
 // before.
 type Options struct {
-	Out     string   // folder of everything
-	Minutes float64  // from start to report; 0: DefaultMinutes
-	Steps   int      // of training; 0 fits them to Minutes
-	Depth   int      // the one dial of the model's size; 0: DefaultDepth
-	Docs    []string // the user's own files and folders; none: the Go installation's prose
-	Chat    bool     // adapt the model to conversations, too
-	Version string   // of this program, for the report
+	Out     string  // folder of everything
+	Minutes float64 // from start to report; 0: DefaultMinutes
+	Steps   int     // of training; 0 fits them to Minutes
+	// Precision names the arithmetic of training; empty: amp_bf16 for a number of Steps, so that the
+	// bits are the same everywhere, and for Minutes the fastest on this machine.
+	Precision string
+	Depth     int      // the one dial of the model's size; 0: DefaultDepth
+	Docs      []string // the user's own files and folders; none: the Go installation's prose
+	Chat      bool     // adapt the model to conversations, too
+	Version   string   // of this program, for the report
 	// Progress and Print, when set, tell how far the work is, and what happened.
 	Progress func(Progress)
 	Print    func(line string)
@@ -55,10 +59,11 @@ type Progress struct {
 // quick is one run of the chain.
 type quick struct {
 	Options
-	settings settings
-	began    time.Time
-	chain    string // hash of everything that the next stage builds on
-	times    []StageTime
+	settings  settings
+	precision numeric.Precision // of training, once the plan has it
+	began     time.Time
+	chain     string // hash of everything that the next stage builds on
+	times     []StageTime
 }
 
 // settings are the options that shape the result. A folder belongs to one text and one
@@ -69,6 +74,8 @@ type settings struct {
 	Depth   int      `json:"depth"`
 	Docs    []string `json:"docs,omitempty"`
 	Chat    bool     `json:"chat,omitempty"`
+
+	Precision string `json:"precision,omitempty"` // that was asked for
 }
 
 // Run makes a corpus, curates it, trains a tokenizer and a model, judges them, and
@@ -82,6 +89,13 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	if o.Steps < 0 || !(o.Minutes >= 0) || o.Minutes > mostMinutes {
 		return nil, errors.New("neither a time nor a number of steps to train for\nhint: --minutes 5")
+	}
+	if o.Precision != "" {
+		p, err := numeric.ParsePrecision(o.Precision)
+		if err != nil {
+			return nil, fmt.Errorf("the precision %w", err)
+		}
+		o.Precision = p.String()
 	}
 	if err := cpu.Check(); err != nil { // before any work, not at the first step
 		return nil, err
@@ -165,7 +179,7 @@ func (e textError) Unwrap() error { return e.error }
 // claim writes the settings into a new folder. Of one that an earlier run made it takes
 // those that are not given, and compares the others.
 func (q *quick) claim() error {
-	s := settings{Minutes: q.Minutes, Steps: q.Steps, Depth: q.Depth, Chat: q.Chat}
+	s := settings{Minutes: q.Minutes, Steps: q.Steps, Depth: q.Depth, Chat: q.Chat, Precision: q.Precision}
 	if s.Steps > 0 {
 		s.Minutes = 0
 	}
@@ -209,7 +223,7 @@ func (q *quick) claim() error {
 		s.Depth = DefaultDepth
 	}
 	q.settings, q.Minutes, q.Steps, q.Depth = s, s.Minutes, s.Steps, s.Depth
-	q.Chat = s.Chat
+	q.Chat, q.Precision = s.Chat, s.Precision
 	if len(q.Docs) == 0 {
 		q.Docs = s.Docs
 	}
@@ -232,11 +246,16 @@ func (q *quick) agree(s *settings, old settings) error {
 	if len(s.Docs) == 0 {
 		s.Docs = old.Docs
 	}
+	if s.Precision == "" {
+		s.Precision = old.Precision
+	}
 	s.Chat = s.Chat || old.Chat
 	var was, now string
 	switch {
 	case s.Depth != old.Depth:
 		was, now = fmt.Sprintf("--depth %d", old.Depth), fmt.Sprintf("--depth %d", s.Depth)
+	case old.Precision != "" && s.Precision != old.Precision:
+		was, now = "--precision "+old.Precision, "--precision "+s.Precision
 	case !slices.Equal(s.Docs, old.Docs):
 		was, now = "the Go installation's text", docsFlag(s.Docs)
 		if len(old.Docs) > 0 {

@@ -64,7 +64,7 @@ func (q *quick) release(corpus CorpusInfo, c curated, v vocab, m trained, j judg
 	var text bytes.Buffer
 	err = card().Execute(&text, map[string]any{
 		"Corpus": &corpus, "Language": (&Report{Corpus: corpus}).language(), "Curated": c, "Vocab": v, "Trained": m, "Judged": j, "Samples": samples, "Model": l.Config,
-		"Recipe": recipe(q.Depth), "Version": q.Version, "Kernels": cpu.Kernels(), "Digest": digest,
+		"Recipe": q.recipe(), "Version": q.Version, "Kernels": cpu.Kernels(), "Digest": digest,
 	})
 	if err != nil {
 		return "", fmt.Errorf("writing the model card: %w", err)

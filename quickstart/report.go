@@ -39,6 +39,7 @@ type Report struct {
 	MFU               *float64 `json:"mfu"` // share of the peak, 0 to 1
 	EnergyJoules      *float64 `json:"energy_joules"`
 	EnergyMethod      string   `json:"energy_method,omitempty"` // how it was estimated
+	Precision         string   `json:"precision"`               // of training
 	TrainingSeconds   float64  `json:"training_seconds"`
 	TotalSeconds      float64  `json:"total_seconds"`
 	PeakMemoryBytes   int64    `json:"peak_memory_bytes,omitempty"`

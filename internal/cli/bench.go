@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -36,7 +37,9 @@ func newBenchCommand() *cobra.Command {
 		Long: `Without a verb, bench measures everything: the peaks of this machine, and for each
 size and precision the training steps, each kernel alone, and generation. Each
 measurement is a process of its own, so that its peak memory is too. It takes a
-few minutes; other work on the machine shows in the figures.`,
+few minutes; other work on the machine shows in the figures. A kernel's share is of the
+peak of its kind of product: float32 multiply-adds, or under amp_bf16 the dot product
+of bf16 pairs where that is faster. For each size the fastest precision is named.`,
 		Example: `  olmo bench
   olmo bench --sizes S --seconds 5 --json
   olmo bench train --size S --precision amp_bf16 --seconds 20
@@ -56,7 +59,7 @@ few minutes; other work on the machine shows in the figures.`,
 			}
 			r := benchReport{Machine: measureMachine()}
 			for _, size := range sizes {
-				for _, precision := range []string{"fp32", "amp_bf16"} {
+				for _, precision := range precisionNames() {
 					var t benchTrainReport
 					if err := benchAlone(c, &t, "train", "--size", size, "--precision", precision, "--seconds", fmt.Sprint(seconds), "--kernels", "--json"); err != nil {
 						return err
@@ -112,6 +115,7 @@ func (r *benchReport) table(out io.Writer) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	r.printFastest(out)
 	for _, t := range r.Train {
 		fmt.Fprintf(out, "\nkernels of %s %s\n", t.Size, t.Precision)
 		if err := printKernels(out, t.Kernels); err != nil {
@@ -119,6 +123,24 @@ func (r *benchReport) table(out io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// printFastest says which precision trains fastest on this machine, size by size.
+func (r *benchReport) printFastest(out io.Writer) {
+	fmt.Fprintln(out)
+	for i := 0; i < len(r.Train); {
+		runs := r.Train[i:]
+		if end := slices.IndexFunc(runs, func(t benchTrainReport) bool { return t.Size != runs[0].Size }); end > 0 {
+			runs = runs[:end]
+		}
+		i += len(runs)
+		byTime := slices.SortedFunc(slices.Values(runs), func(a, b benchTrainReport) int { return cmp.Compare(b.TokensPerSecond, a.TokensPerSecond) })
+		fmt.Fprintf(out, "fastest  %s: %s", runs[0].Size, byTime[0].Precision)
+		for _, t := range byTime[1:] {
+			fmt.Fprintf(out, ", %.2f times %s", byTime[0].TokensPerSecond/t.TokensPerSecond, t.Precision)
+		}
+		fmt.Fprintln(out)
+	}
 }
 
 // benchSize is one of the models that peers are compared on: OLMo 1's shape, with
@@ -166,15 +188,16 @@ func (s benchSize) config(arithmetic numeric.Precision) *train.Config {
 type machineReport struct {
 	Kernels     string  `json:"kernels"`
 	Threads     int     `json:"threads"`
-	PeakFP32    float64 `json:"peak_fp32_gflops"`
-	PeakBF16    float64 `json:"peak_bf16_gflops"`
+	PeakFP32    float64 `json:"peak_fp32_gflops"`            // of multiply-adds
+	PeakPairs   float64 `json:"peak_pairs_gflops,omitempty"` // of the dot product of bf16 pairs, where there is one
+	PeakBF16    float64 `json:"peak_bf16_gflops"`            // of products under amp_bf16: the better of the two
 	MemoryReads float64 `json:"memory_read_gb_per_second"`
 	BF16Fault   string  `json:"bf16_fault,omitempty"` // why the processor's dot product is not used
 }
 
 func measureMachine() machineReport {
 	p := kernel.MeasurePeak()
-	m := machineReport{kernel.CPU(), parallel.Threads(), p.FMA, p.BF16, p.Read, ""}
+	m := machineReport{kernel.CPU(), parallel.Threads(), p.FMA, p.Pairs, p.Of(numeric.AMPBF16), p.Read, ""}
 	if fault := kernel.DotFault(); fault != nil {
 		m.BF16Fault = fault.Error()
 	}
@@ -189,8 +212,12 @@ func (m machineReport) peak(arithmetic numeric.Precision) float64 {
 }
 
 func (m machineReport) print(out io.Writer) {
-	fmt.Fprintf(out, "machine  %s kernels, %d threads; peak %.0f GFLOP/s fp32, %.0f bf16; reads memory at %.1f GB/s\n",
-		m.Kernels, m.Threads, m.PeakFP32, m.PeakBF16, m.MemoryReads)
+	fmt.Fprintf(out, "machine  %s kernels, %d threads; reads memory at %.1f GB/s\n", m.Kernels, m.Threads, m.MemoryReads)
+	fmt.Fprintf(out, "peak     %.0f GFLOP/s of float32 multiply-adds", m.PeakFP32)
+	if m.PeakPairs > 0 {
+		fmt.Fprintf(out, ", %.0f of bf16 pairs", m.PeakPairs)
+	}
+	fmt.Fprintln(out)
 	if m.BF16Fault != "" {
 		fmt.Fprintf(out, "note     the bf16 dot product is not used: %s\n", m.BF16Fault)
 	}

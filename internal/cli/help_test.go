@@ -21,9 +21,10 @@ import (
 // has any more fails the test.
 var helpNotRun = map[string]string{
 	"olmo quickstart": "the Go installation's text, and minutes",
-	"olmo quickstart --minutes 20 --depth 4 --out larger": "the Go installation's text, and minutes",
-	"olmo quickstart --chat":                              "the Go installation's text, and minutes",
-	"olmo quickstart --steps 200 --json":                  "the Go installation's text, and minutes",
+	"olmo quickstart --minutes 20 --depth 4 --out larger":      "the Go installation's text, and minutes",
+	"olmo quickstart --chat":                                   "the Go installation's text, and minutes",
+	"olmo quickstart --steps 200 --json":                       "the Go installation's text, and minutes",
+	"olmo quickstart --steps 200 --precision fp32 --out exact": "the Go installation's text, and minutes",
 
 	"olmo data tag --documents 's3://bucket/corpus/documents/*.zst' --taggers c4_v2 --endpoint-url http://localhost:9000": "an object store",
 	"olmo data models get lid.176.ftz":                                          "a network",

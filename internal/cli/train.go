@@ -18,7 +18,6 @@ import (
 	"olmo/internal/parallel"
 	"olmo/lm"
 	"olmo/model"
-	"olmo/numeric"
 	"olmo/proof"
 	"olmo/proof/note"
 	"olmo/runlog"
@@ -505,11 +504,7 @@ func dryRun(c *cobra.Command, cfg *train.Config, asJSON bool) error {
 // peakFLOPS measures what this machine could do at best with the products of a config,
 // in operations a second.
 func peakFLOPS(cfg *train.Config) float64 {
-	p := cpu.MeasurePeak()
-	if cfg.Precision == numeric.AMPBF16 {
-		return p.BF16 * 1e9
-	}
-	return p.FMA * 1e9
+	return cpu.MeasurePeak().Of(cfg.Precision) * 1e9
 }
 
 // longDuration writes seconds in the unit that fits, years among them.

@@ -9,13 +9,22 @@ import (
 	"unsafe"
 
 	"olmo/internal/parallel"
+	"olmo/numeric"
 )
 
 // Peak is what this machine could do at best with Threads threads.
 type Peak struct {
-	FMA  float64 // GFLOP/s of float32 multiply-adds that wait for nothing
-	BF16 float64 // GFLOP/s of bf16 products: the dot product instruction, or FMA where that is faster
-	Read float64 // GB/s of reading memory
+	FMA   float64 // GFLOP/s of float32 multiply-adds that wait for nothing
+	Pairs float64 // GFLOP/s of the dot product instruction of bf16 pairs; 0 without one
+	Read  float64 // GB/s of reading memory
+}
+
+// Of is GFLOP/s of products under a precision, by the fastest instruction that keeps to its order.
+func (p Peak) Of(precision numeric.Precision) float64 {
+	if precision == numeric.AMPBF16 {
+		return max(p.FMA, p.Pairs)
+	}
+	return p.FMA
 }
 
 // peakLoop is a loop whose turns do so many floating point operations each.
@@ -29,9 +38,8 @@ func MeasurePeak() Peak {
 	_ = choose()
 	fma, dot := peakLoops()
 	p := Peak{FMA: fma.measure()}
-	p.BF16 = p.FMA
 	if dot.run != nil {
-		p.BF16 = max(p.BF16, dot.measure())
+		p.Pairs = dot.measure()
 	}
 	p.Read = readSpeed()
 	return p
