@@ -45,6 +45,7 @@ type run struct {
 	report  Report
 	marking string // the file that is being marked, and what was found in it
 	now     Counts
+	tooLong []rowSize // of the batch that is being marked
 }
 
 func (r *run) prepare() {
@@ -59,6 +60,7 @@ type unit struct {
 	start, end int32
 	keys       int32 // looked up by n-gram, or 1
 	ngrams     int32 // in it, of other partitions too
+	hits       int32 // of its keys that were asked for before, with what followed still to be cut
 	// whole tells that the last key is all of a paragraph that has too few
 	// n-grams to compare by them; elsewhere that it was left to another
 	// partition.
@@ -74,6 +76,47 @@ type row struct {
 	noKey     bool
 	skipped   int
 	document  bool
+	// late is a document that is cut while it is marked, by pieces: the keys of a long
+	// text, all at once, would take many times its size.
+	late *data.Document
+}
+
+// Tests lower them.
+var (
+	longText   = 1 << 20 // the size in bytes of a text that is cut late
+	pieceKeys  = 1 << 15 // after how many keys or units a piece of it ends
+	ngramWords = 1 << 13 // how many words are prepared for their n-grams at a time
+)
+
+// later tells whether a document is cut late: a long one, and what follows it in its
+// batch, so that keys keep their order.
+func (r *run) later(d *data.Document, before bool) bool {
+	return r.cfg.Dedupe.Paragraphs != nil && (before || len(d.Text) > longText)
+}
+
+// cutLate cuts a document and gives its pieces, in order, to each: a batch whose units are
+// whole, and one of which keys are still to come, nil at the end; next answers for the
+// keys of all of them.
+func (r *run) cutLate(d *data.Document, each func(b *batch, part *unit, next func() bool)) row {
+	c := cutter{run: r}
+	c.reuse()
+	c.piece = func(part *unit) {
+		each(&c.out, part, r.asker(&c.out))
+		clear(c.out.table)
+		c.out = batch{units: c.out.units[:0], keys: c.out.keys[:0], narrow: c.out.narrow[:0], wide: c.out.wide[:0], table: c.out.table, hit: c.out.hit[:0]}
+	}
+	out := c.cut(d)
+	c.piece(nil)
+	r.keep(&c.out)
+	return out
+}
+
+// enough ends a piece where a document is cut late; part has keys already, and more
+// follow.
+func (c *cutter) enough(part *unit) {
+	if c.piece != nil && max(len(c.out.keys), len(c.out.units)) >= pieceKeys {
+		c.piece(part)
+	}
 }
 
 // batch is what the parallel part makes of a run of lines.
@@ -132,7 +175,8 @@ func (b *batch) find(hash uint64) *slot {
 type cutter struct {
 	run     *run
 	out     batch
-	counted int // keys, while the run has no filter yet
+	counted int              // keys, while the run has no filter yet
+	piece   func(part *unit) // takes what is cut so far; nil where a batch is one piece
 	key     hashKey
 	ngrams  *ngramHasher
 	hashes  []uint64
@@ -184,6 +228,9 @@ func (c *cutter) addNgram(start, end int) bool {
 	if r.filter == nil {
 		c.counted++
 		return true
+	}
+	if c.ngrams == nil {
+		c.ngrams = &ngramHasher{states: r.filter.states}
 	}
 	if end > c.ngrams.to {
 		c.ngrams.to = min(len(c.words), start+ngramWords+end-start)
@@ -392,12 +439,10 @@ func (c *cutter) cutParagraphs(d *data.Document) row {
 			u.keys = 1
 		}
 		c.out.units = append(c.out.units, u)
+		c.enough(nil)
 	}
 	return out
 }
-
-// ngramWords is how many words are prepared for their n-grams at a time.
-const ngramWords = 1 << 13
 
 // cutNgrams takes the n-grams of words of one paragraph, or the whole of it
 // when it has fewer than two.
@@ -405,38 +450,37 @@ func (c *cutter) cutNgrams(u *unit, p string) {
 	cfg := c.run.cfg
 	set := cfg.Dedupe.Paragraphs.ByNgram
 	c.words = c.words[:0]
-	for it := words.FromString(p); it.Next(); {
-		if !isSpace(it.Value()) {
-			c.words = append(c.words, it.Value())
-		}
-	}
-	if c.run.filter != nil && len(c.words) >= set.NgramLength {
-		if c.ngrams == nil {
-			c.ngrams = &ngramHasher{states: c.run.filter.states}
-		}
-		// One text may have millions of words, each with an entry for every hash.
-		c.ngrams.from, c.ngrams.to = 0, 0
-		if len(c.words) > ngramWords {
-			if n := len(c.words) * c.run.filter.K(); c.run.wide {
-				c.out.wide = slices.Grow(c.out.wide, n)
-			} else {
-				c.out.narrow = slices.Grow(c.out.narrow, n)
+	// The words are those from first on, of which a long paragraph has millions.
+	first, start, last := 0, 0, 0
+	it := words.FromString(p)
+	for more := true; more; {
+		for len(c.words) < set.NgramLength+ngramWords {
+			if more = it.Next(); !more {
+				break
+			}
+			if !isSpace(it.Value()) {
+				c.words = append(c.words, it.Value())
 			}
 		}
-	}
-	last := 0
-	for start := 0; start+set.NgramLength <= len(c.words); start++ {
-		// Dolma takes the start 0 for "none yet" and so lets the n-gram at 1
-		// through whatever the stride.
-		first := start == 0 || cfg.Compat && last == 0
-		if !first && start-last < set.Stride {
-			continue
+		if c.ngrams != nil {
+			c.ngrams.from, c.ngrams.to = 0, 0
 		}
-		last = start
-		u.ngrams++
-		if c.addNgram(start, start+set.NgramLength) {
-			u.keys++
+		for ; start+set.NgramLength <= first+len(c.words); start++ {
+			// Dolma takes the start 0 for "none yet" and so lets the n-gram at 1
+			// through whatever the stride.
+			free := start == 0 || cfg.Compat && last == 0
+			if !free && start-last < set.Stride {
+				continue
+			}
+			last = start
+			u.ngrams++
+			if c.addNgram(start-first, start-first+set.NgramLength) {
+				u.keys++
+			}
+			c.enough(u)
 		}
+		c.words = append(c.words[:0], c.words[start-first:]...)
+		first = start
 	}
 	if u.ngrams < 2 && !set.SkipShortParagraphs {
 		u.whole = true
@@ -470,99 +514,191 @@ func asker[P position](r *run, b *batch, positions []P) func() bool {
 	}
 }
 
+// asker is the asker of a batch's keys.
+func (r *run) asker(b *batch) func() bool {
+	if r.wide {
+		return asker(r, b, b.wide)
+	}
+	return asker(r, b, b.narrow)
+}
+
+// marking writes the marks of documents or paragraphs.
+type marking struct {
+	r         *run
+	dst       []byte
+	name      []byte // of the attribute, and the start of its list
+	byNgram   bool
+	threshold float32
+	marks     int // in the document
+}
+
 // mark asks the filter for the keys of a batch, in order, and appends the
 // batch's attribute rows to dst.
-func mark[P position](r *run, dst []byte, b *batch, positions []P) []byte {
-	next := asker(r, b, positions)
+func mark(r *run, dst []byte, b *batch) []byte {
+	next := r.asker(b)
 	set := &r.cfg.Dedupe
-	attribute, byNgram := "", false
-	threshold := float32(0)
+	m := marking{r: r, dst: dst, byNgram: set.byNgram()}
+	attribute := ""
 	switch {
 	case set.Documents != nil:
 		attribute = r.cfg.suffixed(set.Documents.AttributeName)
 	case set.Paragraphs != nil:
 		attribute = r.cfg.suffixed(set.Paragraphs.AttributeName)
-		if byNgram = set.byNgram(); byNgram {
-			threshold = float32(set.Paragraphs.ByNgram.OverlapThreshold)
+		if m.byNgram {
+			m.threshold = float32(set.Paragraphs.ByNgram.OverlapThreshold)
 		}
 	}
-	name := append(data.AppendString(nil, attribute), ':', '[')
+	m.name = append(data.AppendString(nil, attribute), ':', '[')
 	r.now.Keys += int64(len(b.keys))
 	r.now.Documents += int64(len(b.rows))
 	r.cfg.Progress.Documents.Add(int64(len(b.rows)))
 	for i := range b.rows {
 		row := &b.rows[i]
-		r.now.Skipped += int64(row.skipped)
-		if row.noKey {
-			r.now.WithoutKey++
-		}
-		dst = append(dst, `{"attributes":{`...)
-		if set.Sentences != nil {
-			dst = r.markSentences(dst, row, b.units[row.from:row.to], next)
-			dst = append(dst, `},"id":`...)
-			dst = data.AppendString(dst, row.id)
-			dst = append(dst, '}', '\n')
+		if row.late != nil {
+			if n := m.late(row.late); n > 0 {
+				r.tooLong = append(r.tooLong, rowSize{i, n})
+			}
 			continue
 		}
-		open := len(dst)
-		dst = append(dst, name...)
-		marks := 0
-		for i := range b.units[row.from:row.to] {
-			u := &b.units[row.from+i]
-			hits, last := 0, false
-			for range u.keys {
-				if last = next(); last {
-					hits++
-				}
-			}
-			score, marked := float32(1), hits > 0
-			switch {
-			case byNgram && u.elsewhere:
-				marked = false
-			case byNgram && u.whole:
-				if score = 0; last {
-					score = 1
-				}
-				marked = score >= threshold
-			case byNgram:
-				score = float32(hits) / float32(u.ngrams) // NaN without n-grams, which is no mark
-				marked = score >= threshold
-			}
-			if !marked {
-				continue
-			}
-			if marks++; marks > 1 {
-				dst = append(dst, ',')
-			}
-			dst = append(dst, '[')
-			dst = strconv.AppendInt(dst, int64(u.start), 10)
-			dst = append(dst, ',')
-			dst = strconv.AppendInt(dst, int64(u.end), 10)
-			dst = append(dst, ',')
-			if byNgram {
-				dst = data.AppendFloat(dst, float64(score))
-			} else {
-				dst = append(dst, '1')
-			}
-			dst = append(dst, ']')
-			if score > 0 {
-				r.now.Duplicates++
-				r.now.Characters += int64(u.end - u.start)
-			}
+		if set.Sentences != nil {
+			r.countRow(row)
+			m.dst = append(m.dst, `{"attributes":{`...)
+			m.dst = r.markSentences(m.dst, row, b.units[row.from:row.to], next)
+			m.dst = closeRow(m.dst, row.id)
+			continue
 		}
-		if marks > 0 {
-			r.now.Affected++
-		}
-		if row.absent && marks == 0 {
-			dst = dst[:open]
-		} else {
-			dst = append(dst, ']')
-		}
-		dst = append(dst, `},"id":`...)
-		dst = data.AppendString(dst, row.id)
-		dst = append(dst, '}', '\n')
+		open := m.open()
+		m.units(b.units[row.from:row.to], next)
+		m.close(row, open)
 	}
-	return dst
+	return m.dst
+}
+
+// countRow counts what was passed over in a document.
+func (r *run) countRow(row *row) {
+	r.now.Skipped += int64(row.skipped)
+	if row.noKey {
+		r.now.WithoutKey++
+	}
+}
+
+// open begins a row, and gives where its attribute begins.
+func (m *marking) open() int {
+	m.dst = append(m.dst, `{"attributes":{`...)
+	open := len(m.dst)
+	m.dst = append(m.dst, m.name...)
+	m.marks = 0
+	return open
+}
+
+// close ends the row whose attribute begins at open.
+func (m *marking) close(row *row, open int) {
+	m.r.countRow(row)
+	if m.marks > 0 {
+		m.r.now.Affected++
+	}
+	if row.absent && m.marks == 0 {
+		m.dst = m.dst[:open]
+	} else {
+		m.dst = append(m.dst, ']')
+	}
+	m.dst = closeRow(m.dst, row.id)
+}
+
+// closeRow appends what stands behind the attributes of a row.
+func closeRow(dst []byte, id string) []byte {
+	dst = append(dst, `},"id":`...)
+	dst = data.AppendString(dst, id)
+	return append(dst, '}', '\n')
+}
+
+// late appends the row of a document that is cut late. A row that would be too long for
+// a file is never made: its size, with the newline, is returned, and it has no attribute.
+func (m *marking) late(d *data.Document) (tooLong int) {
+	row, start := len(m.dst), m.open()
+	list, left := len(m.dst), 0
+	out := m.r.cutLate(d, func(b *batch, part *unit, next func() bool) {
+		m.r.now.Keys += int64(len(b.keys))
+		m.units(b.units, next)
+		if part != nil {
+			part.hits += part.ask(next)
+			part.keys = 0
+		}
+		switch size := len(m.dst) - row; {
+		case m.r.cfg.marker != nil: // no file
+		case left+size > maxRow:
+			left += len(m.dst) - list
+			m.dst = m.dst[:list]
+		case size > maxRow/8 && cap(m.dst) < row+maxRow+maxRow/8:
+			m.dst = slices.Grow(m.dst, maxRow+maxRow/8-size)
+		}
+	})
+	m.close(&out, start)
+	if left == 0 {
+		return 0
+	}
+	tooLong = left + len(m.dst) - row
+	m.dst = closeRow(m.dst[:start], d.ID)
+	return tooLong
+}
+
+// ask asks for a unit's keys, and gives how many of them were seen before.
+func (u *unit) ask(next func() bool) (hits int32) {
+	for range u.keys {
+		if next() {
+			hits++
+		}
+	}
+	return hits
+}
+
+// units appends the marks of units.
+func (m *marking) units(units []unit, next func() bool) {
+	dst := m.dst
+	for i := range units {
+		u := &units[i]
+		hits, last := u.hits, false
+		for range u.keys {
+			if last = next(); last {
+				hits++
+			}
+		}
+		score, marked := float32(1), hits > 0
+		switch {
+		case m.byNgram && u.elsewhere:
+			marked = false
+		case m.byNgram && u.whole:
+			if score = 0; last {
+				score = 1
+			}
+			marked = score >= m.threshold
+		case m.byNgram:
+			score = float32(hits) / float32(u.ngrams) // NaN without n-grams, which is no mark
+			marked = score >= m.threshold
+		}
+		if !marked {
+			continue
+		}
+		if m.marks++; m.marks > 1 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, '[')
+		dst = strconv.AppendInt(dst, int64(u.start), 10)
+		dst = append(dst, ',')
+		dst = strconv.AppendInt(dst, int64(u.end), 10)
+		dst = append(dst, ',')
+		if m.byNgram {
+			dst = data.AppendFloat(dst, float64(score))
+		} else {
+			dst = append(dst, '1')
+		}
+		dst = append(dst, ']')
+		if score > 0 {
+			m.r.now.Duplicates++
+			m.r.now.Characters += int64(u.end - u.start)
+		}
+	}
+	m.dst = dst
 }
 
 // appendMarks appends spans as dedupe writes them, the score a whole number.

@@ -66,12 +66,13 @@ func TestPasses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
 			passCorpus(t)
+			label := ""
 			run := func(memory string, readOnly bool) (dedupe.Report, string) {
 				t.Helper()
-				set.Name = fmt.Sprintf("dup%s%v", memory, readOnly)
+				set.Name = fmt.Sprintf("dup%s%s%v", label, memory, readOnly)
 				report, err := dedupe.Run(context.Background(), dedupe.Config{
 					Documents: []string{"c/documents/*"}, Dedupe: set, Memory: memory, Execution: data.Execution{Processes: 2},
-					BloomFilter: dedupe.Bloom{File: "bloom" + memory, ReadOnly: readOnly},
+					BloomFilter: dedupe.Bloom{File: "bloom" + label + memory, ReadOnly: readOnly},
 				})
 				if err != nil {
 					t.Fatal(err)
@@ -99,6 +100,22 @@ func TestPasses(t *testing.T) {
 			}
 			if again.Passes != 4 {
 				t.Errorf("%d passes over 4 parts", again.Passes)
+			}
+			// And so with texts that are cut by pieces while they are marked.
+			defer dedupe.SetPieces(500, 3, 10)()
+			label = "pieces"
+			for _, c := range []struct {
+				memory   string
+				readOnly bool
+				want     string
+			}{{"", false, want}, {"300KB", false, want}, {"", true, wantAgain}, {"300KB", true, wantAgain}} {
+				report, got := run(c.memory, c.readOnly)
+				if got != c.want {
+					t.Errorf("memory %q, read only %v: by pieces other attributes", c.memory, c.readOnly)
+				}
+				if !c.readOnly && (report.Counts != one.Counts || report.FilterBytes != one.FilterBytes) {
+					t.Errorf("by pieces %+v, want %+v", report, one)
+				}
 			}
 			left, err := filepath.Glob("*.tmp")
 			if err != nil || len(left) > 0 {

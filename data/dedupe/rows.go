@@ -35,11 +35,7 @@ func (b *docBatch) each(work func(d *data.Document)) {
 func (r *run) markFiles(ctx context.Context) error {
 	r.wide = len(r.filter.words) > math.MaxUint32/32
 	return writeRows(ctx, r, r.work, func(dst []byte, b *batch) ([]byte, error) {
-		if r.wide {
-			dst = mark(r, dst, b, b.wide)
-		} else {
-			dst = mark(r, dst, b, b.narrow)
-		}
+		dst = mark(r, dst, b)
 		r.keep(b)
 		return dst, nil
 	})
@@ -53,17 +49,25 @@ func (r *run) lookUp(ctx context.Context, answers *answers) error {
 		c := cutter{run: r}
 		c.reuse()
 		for i := range docs {
+			if r.later(&docs[i], len(c.out.rows) > 0) {
+				c.out.rows = append(c.out.rows, row{late: &docs[i]})
+				continue
+			}
 			c.cut(&docs[i])
 		}
 		return &c.out
 	}
 	return eachDocument(ctx, r, work, func(b *batch) error {
-		next := asker(r, b, b.narrow)
-		if r.wide {
-			next = asker(r, b, b.wide)
-		}
+		next := r.asker(b)
 		for range b.keys {
 			answers.add(next())
+		}
+		for _, row := range b.rows {
+			r.cutLate(row.late, func(b *batch, _ *unit, next func() bool) {
+				for range b.keys {
+					answers.add(next())
+				}
+			})
 		}
 		r.keep(b)
 		return answers.err
@@ -99,11 +103,12 @@ func writeRows[T any](ctx context.Context, r *run, work func(*docBatch) (T, erro
 		v, err := work(&db)
 		return made{v, db.good}, err
 	}, func(m made) (err error) {
+		r.tooLong = r.tooLong[:0]
 		if lines, err = rows(lines[:0], m.v); err != nil {
 			return err
 		}
-		if len(lines) > maxRow {
-			if lines, err = cutRows(lines, r.marking, m.good, rejects); err != nil {
+		if len(lines) > maxRow || len(r.tooLong) > 0 {
+			if lines, err = cutRows(lines, r.marking, m.good, r.tooLong, rejects); err != nil {
 				return err
 			}
 		}
@@ -156,22 +161,31 @@ func (c *closer) wait() error {
 // maxRow is the longest row that is written; tests lower it.
 var maxRow = data.MaxLine
 
+// rowSize is the size in bytes, newline and all, that the row of a batch would have had.
+type rowSize struct{ row, bytes int }
+
 // cutRows takes the marks out of rows that no stage would read. A document keeps
 // its row, because rows are matched with documents by their order, and the rejects
-// file says why it has no marks.
-func cutRows(lines []byte, file string, docs []data.Line, rejects *data.Rejects) ([]byte, error) {
-	var out []byte
+// file says why it has no marks. Those of tooLong have none yet.
+func cutRows(lines []byte, file string, docs []data.Line, tooLong []rowSize, rejects *data.Rejects) ([]byte, error) {
+	out := make([]byte, 0, len(lines))
+	i := -1
 	for row := range bytes.Lines(lines) {
 		doc := docs[0]
 		docs = docs[1:]
-		if len(row)-1 <= maxRow {
+		size := len(row) - 1
+		if i++; len(tooLong) > 0 && tooLong[0].row == i {
+			size = tooLong[0].bytes - 1
+			tooLong = tooLong[1:]
+		}
+		if size <= maxRow {
 			out = append(out, row...)
 			continue
 		}
 		// In a string of JSON the quotes would have a backslash before them.
 		end := row[bytes.LastIndex(row, []byte(`},"id":`)):]
 		out = append(append(out, `{"attributes":{`...), end...)
-		err := fmt.Errorf("the row of its marks would have %d bytes, more than the %d of a line: it is left without marks", len(row)-1, maxRow)
+		err := fmt.Errorf("the row of its marks would have %d bytes, more than the %d of a line: it is left without marks", size, maxRow)
 		if err := rejects.Add(&data.RecordError{File: file, Line: doc.Number, Offset: doc.Offset, Raw: bytes.Clone(doc.Bytes), Err: err}); err != nil {
 			return nil, err
 		}
@@ -223,6 +237,7 @@ func (r *run) count(ctx context.Context) (int, error) {
 	keys := 0
 	err := eachDocument(ctx, r, func(docs []data.Document) int {
 		c := cutter{run: r}
+		c.piece = func(*unit) { c.out.units = c.out.units[:0] }
 		for i := range docs {
 			c.cut(&docs[i])
 		}
@@ -238,6 +253,14 @@ func (r *run) count(ctx context.Context) (int, error) {
 func (r *run) work(b *docBatch) (*batch, error) {
 	c := cutter{run: r}
 	c.reuse()
-	b.each(func(d *data.Document) { c.out.rows = append(c.out.rows, c.cut(d)) })
+	late := false
+	b.each(func(d *data.Document) {
+		if late = r.later(d, late); late {
+			doc := *d
+			c.out.rows = append(c.out.rows, row{late: &doc})
+			return
+		}
+		c.out.rows = append(c.out.rows, c.cut(d))
+	})
 	return &c.out, nil
 }

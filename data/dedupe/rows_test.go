@@ -13,6 +13,15 @@ import (
 // A row that no stage could read has no marks, and the rejects file says why;
 // those around it are as ever.
 func TestRowTooLong(t *testing.T) {
+	t.Run("whole", testRowTooLong)
+	t.Run("by pieces", func(t *testing.T) {
+		defer dedupe.SetPieces(1, 3, 10)()
+		testRowTooLong(t)
+	})
+}
+
+func testRowTooLong(t *testing.T) {
+	t.Helper()
 	t.Chdir(t.TempDir())
 	defer dedupe.SetMaxRow(200)()
 	long := strings.Repeat("a\n", 100)
@@ -38,7 +47,7 @@ func TestRowTooLong(t *testing.T) {
 		t.Errorf("rows %s, %v", text, err)
 	}
 	text, err = os.ReadFile(data.RejectsPath("c/documents/a.jsonl", "dup"))
-	if err != nil || !strings.Contains(string(text), `"line":3,"offset":28,"reason":"the row of its marks would have`) {
+	if err != nil || !strings.Contains(string(text), `"line":3,"offset":28,"reason":"the row of its marks would have 1135 bytes, more than the 200 of a line`) {
 		t.Errorf("rejects %s, %v", text, err)
 	}
 }
