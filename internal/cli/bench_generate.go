@@ -178,7 +178,10 @@ func (r *benchGenerateReport) measure(c *cobra.Command, open func() (*lm.Model, 
 	}
 	r.Machine = measureMachine()
 	bytes := float64(rest) * 4
-	if arithmetic == numeric.AMPBF16 {
+	switch {
+	case m.Files != nil: // as they are stored: of several dtypes, the mean
+		bytes *= float64(m.Device.Memory().Params) / float64(4*r.Parameters)
+	case arithmetic == numeric.AMPBF16:
 		bytes /= 2 // packed weights are kept in two bytes
 	}
 	r.PrefillShare = r.Prefill * cfg.FLOPs(r.PromptTokens).Forward / 1e9 / r.Machine.peak(arithmetic)

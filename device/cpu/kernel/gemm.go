@@ -106,6 +106,8 @@ type Packed struct {
 	terms []int // of a panel of each piece, packed: with words half as many as there are terms
 	fmt   format
 	data  []float32
+	// stored has the numbers in place of data: a panel is packed when it is used.
+	stored *Stored
 }
 
 func (p *Packed) panels() int { return spans(p.n, isa.nr) }
@@ -408,14 +410,20 @@ func productPart(c Matrix, a left, b *Packed, add bool, residual *Matrix, lower 
 				for j := begin; j < last; j++ {
 					col := j * nr
 					// Panels come from far: the next one is asked for while this one is used.
-					var next []float32
+					var panel, next []float32
+					if b.stored != nil {
+						panel = b.stored.panel(s, b, piece, j)
+					} else {
+						panel = b.panel(piece, j)
+					}
 					switch {
+					case b.stored != nil:
 					case j+1 < last:
 						next = b.panel(piece, j+1)
 					case piece+1 < len(b.ends):
 						next = b.panel(piece+1, begin)
 					}
-					pa.multiply(s, 1, b.panel(piece, j), next, block[col:], c.Stride, min(nr, n-col), add || piece > 0, b.fmt)
+					pa.multiply(s, 1, panel, next, block[col:], c.Stride, min(nr, n-col), add || piece > 0, b.fmt)
 				}
 				k0 = k1
 			}
@@ -630,12 +638,8 @@ func packInto(p *Packed, s *scratch, slot int, b Matrix, transposed bool, ends [
 // MatMulNT computes c = a·bᵀ (+ residual): a is M×K, b is N×K, c is M×N. This is a
 // linear layer with the weight b.
 func MatMulNT(c, a, b Matrix, residual *Matrix, precision numeric.Precision) {
-	if b.Stored != nil && a.Rows == 1 && precision == numeric.FP32 {
-		var r []float32
-		if residual != nil {
-			r = residual.Row(0)
-		}
-		b.Stored.multiplyRow(c.Row(0), a.Row(0), r)
+	if b.Stored != nil {
+		b.Stored.multiply(c, a, residual, precision)
 		return
 	}
 	matMul(c, a, b, true, numeric.Cuts(b.Cols), residual, precision)

@@ -492,9 +492,44 @@ func (s *Stored) pack(p *Packed, w *scratch, piece, j0, j1 int, transposed bool,
 			s.across(w, dst, k0, kn, c0+j*nr, cn)
 		}
 		if p.fmt != plain {
-			packRows(p.panel(piece, j), Dense(dst, kn, nr), 0, kn, 0, cn, nr, 0, p.fmt)
+			packStrips(w, p.panel(piece, j), Dense(dst, kn, nr), 0, kn, 0, cn, nr, p.terms[piece]*nr, p.fmt)
 		}
 	}
+}
+
+// multiply computes c = a·Wᵀ (+ residual).
+func (s *Stored) multiply(c, a Matrix, residual *Matrix, precision numeric.Precision) {
+	if a.Rows == 1 && precision == numeric.FP32 {
+		var r []float32
+		if residual != nil {
+			r = residual.Row(0)
+		}
+		s.multiplyRow(c.Row(0), a.Row(0), r)
+		return
+	}
+	b := Packed{stored: s}
+	b.plan(s.cols, s.rows, numeric.Cuts(s.cols), formatOf(precision))
+	product(c, left{a, false}, &b, false, residual)
+}
+
+// panel returns panel j of a piece of p, which stands for the transposed matrix.
+func (s *Stored) panel(w *scratch, p *Packed, piece, j int) []float32 {
+	nr, k0 := isa.nr, 0
+	if piece > 0 {
+		k0 = p.ends[piece-1]
+	}
+	kn := p.ends[piece] - k0
+	if s.panels[j].form == plainForm && p.fmt == plain {
+		return floats(s.panels[j].data)[k0*nr:][:kn*nr]
+	}
+	wide := w.buf(3, kn*nr)
+	s.panels[j].widen(w, wide, k0, kn)
+	if p.fmt == plain {
+		return wide
+	}
+	packed := w.buf(4, p.terms[piece]*nr)
+	packStrips(w, packed, Dense(wide, kn, nr), 0, kn, 0, nr, nr, len(packed), p.fmt)
+	return packed
 }
 
 // multiplyRow computes y = x·Wᵀ (+ residual) for one row, in float32: each number is read as it is

@@ -119,17 +119,24 @@ func BenchmarkStored(b *testing.B) {
 	const n, k = 1024, 1536
 	for _, d := range []tensor.DType{tensor.F32, tensor.BF16, tensor.Q8_0, tensor.Q4_0, tensor.Q4_1, tensor.Q4_K, tensor.Q6_K} {
 		s, _ := storedMatrix(b, r, n, k, n, d)
-		for _, m := range []int{1, 4, 256} {
+		for _, m := range []int{1, 4, 16, 64, 256} {
 			x, y := Dense(values(r, m*k, false), m, k), Dense(make([]float32, m*n), m, n)
-			b.Run(fmt.Sprintf("%v/%d", d, m), func(b *testing.B) {
-				best := time.Hour // of a machine that does other things, too
-				for b.Loop() {
-					start := time.Now()
-					MatMulNT(y, x, s.Matrix(), nil, numeric.FP32)
-					best = min(best, time.Since(start))
-				}
-				b.ReportMetric(float64(best.Nanoseconds())/(n*k), "ns/weight")
-			})
+			run := func(name string, product func()) {
+				b.Run(fmt.Sprintf("%v/%s/%d", d, name, m), func(b *testing.B) {
+					best := time.Hour // of a machine that does other things, too
+					for b.Loop() {
+						start := time.Now()
+						product()
+						best = min(best, time.Since(start))
+					}
+					b.ReportMetric(float64(best.Nanoseconds())/(n*k), "ns/weight")
+				})
+			}
+			for _, precision := range []numeric.Precision{numeric.FP32, numeric.AMPBF16} {
+				packed := Pack(s.Matrix(), true, precision)
+				run(precision.String(), func() { MatMulNT(y, x, s.Matrix(), nil, precision) })
+				run("packed,"+precision.String(), func() { MatMulPacked(y, x, packed, nil) })
+			}
 		}
 	}
 }
