@@ -201,7 +201,7 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 		at := -1                                 // after so many changes
 		return func(r *run) {
 			m := p.experts(a, op.In[2:], r)
-			if p.opt.Frozen && m.Up[0].Stored == nil {
+			if p.opt.Frozen && !m.Up[0].Stored.Serves(p.opt.Precision) {
 				if at != p.dev.changes {
 					clear(packed)
 					at = p.dev.changes
@@ -369,11 +369,11 @@ func linear(p *program, op *graph.Op) func(r *run) {
 	packed := -1 // after so many changes
 	return func(r *run) {
 		m := p.matrix(op.In[1], r)
-		if m.Stored != nil { // which lies in panels already
+		if m.Stored.Serves(p.opt.Precision) { // lies in panels already
 			kernel.MatMulNT(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), m, p.residual(op, r), p.opt.Precision)
 			return
 		}
-		if packed != p.dev.changes {
+		if w == nil || m.Stored == nil && packed != p.dev.changes {
 			w, packed = kernel.Pack(m, true, p.opt.Precision), p.dev.changes
 		}
 		kernel.MatMulPacked(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), w, p.residual(op, r))

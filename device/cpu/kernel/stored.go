@@ -3,6 +3,7 @@ package kernel
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"olmo/internal/parallel"
@@ -653,6 +654,12 @@ func (s *Stored) Widen(dst []float32) {
 			isa.transpose(dst[j*nr*s.cols+c:], wide, s.cols, nr, n, min(nr, s.rows-j*nr))
 		}
 	})
+}
+
+// Serves reports whether there is a matrix, and products of few rows are as fast with it as with Pack's copy
+// of it, or it is so much smaller: of bf16 the pairs of plain numbers would be made anew each time.
+func (s *Stored) Serves(precision numeric.Precision) bool {
+	return s != nil && !(precision != numeric.FP32 && !slices.ContainsFunc(s.panels, func(p storedPanel) bool { return p.form.bits > 0 }))
 }
 
 // Matrix returns the matrix as the right operand of products, and as a table for Gather. It has no
