@@ -66,7 +66,7 @@ func reinforced(t *testing.T, dir string, n int) {
 			"throughput/device/sampling_seconds": 1.5,
 		}
 		if i%10 == 0 {
-			r["eval/scores"], r["eval/pass_at_1"], r["eval/pass_at_1_unbiased"], r["eval/pass_at_2_unbiased"] = 5*x, x/2, x/2, 0.8*x
+			r["eval/heldout/scores"], r["eval/heldout/pass_at_1"], r["eval/heldout/pass_at_1_unbiased"], r["eval/heldout/pass_at_2_unbiased"] = 5*x, x/2, x/2, 0.8*x
 		}
 		return r
 	})
@@ -105,12 +105,12 @@ func TestAdaptationLook(t *testing.T) {
 	if got := text(`figure[data-key="ratios"] .says`); got != "" {
 		t.Errorf("of ratios that are 1 it says %q", got)
 	}
-	for key, lines := range map[string]float64{"train_loss": 2, "rewards": 2, "logps": 2, "lengths": 3, "ratios": 2, "groups": 2, "learning rate": 2, "passed": 2, "eval/scores": 1} {
+	for key, lines := range map[string]float64{"train_loss": 2, "rewards": 2, "logps": 2, "lengths": 3, "ratios": 2, "groups": 2, "learning rate": 2, "passed": 2, "eval/heldout/scores": 1} {
 		if n := b.Eval(fmt.Sprintf(`document.querySelectorAll('figure[data-key="%s"] path:not(.faint)').length`, key)); n != lines {
 			t.Errorf("%v lines of %s, want %v", n, key, lines)
 		}
 	}
-	for _, key := range []string{"learning_rate", "eval/pass_at_1"} {
+	for _, key := range []string{"learning_rate", "eval/heldout/pass_at_1"} {
 		if text(`figure[data-key="`+key+`"]`) != "nothing" {
 			t.Errorf("%s is drawn twice", key)
 		}

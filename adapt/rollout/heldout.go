@@ -28,7 +28,7 @@ func (h *HeldOut) longest() (n int) {
 // Evaluate answers the held-out prompts, each time with the same random numbers, and has the answers
 // judged. It is what a trainer wants as train.Options.Evaluate.
 //
-// Names are open-instruct's (e6c3044, grpo_utils.py, maybe_evaluate).
+// Names are open-instruct's (e6c3044, grpo_utils.py, maybe_evaluate), below eval/heldout as those of the other stages.
 func (r *Rollouts) Evaluate(ctx context.Context, t *train.Trainer) (map[string]float64, error) {
 	h := r.HeldOut
 	answers, err := r.sample(ctx, t, h.Prompts, sampling{"held-out rollout", 0, h.Samples, h.Length, h.Tasks})
@@ -50,8 +50,8 @@ func (r *Rollouts) Evaluate(ctx context.Context, t *train.Trainer) (map[string]f
 	}
 	n := float64(len(answers))
 	figures := map[string]float64{
-		"eval/scores": scores / n, "eval/objective/verifiable_correct_rate": verified / n,
-		"eval/sequence_lengths": length / n, "eval/stop_rate": stopped / n,
+		"eval/heldout/scores": scores / n, "eval/heldout/objective/verifiable_correct_rate": verified / n,
+		"eval/heldout/sequence_lengths": length / n, "eval/heldout/stop_rate": stopped / n,
 	}
 	pass := func(k int) float64 {
 		sum := 0.0
@@ -60,9 +60,9 @@ func (r *Rollouts) Evaluate(ctx context.Context, t *train.Trainer) (map[string]f
 		}
 		return sum / float64(len(right))
 	}
-	figures["eval/pass_at_1"], figures[fmt.Sprintf("eval/pass_at_%d", h.Samples)] = pass(1), pass(h.Samples)
+	figures["eval/heldout/pass_at_1"], figures[fmt.Sprintf("eval/heldout/pass_at_%d", h.Samples)] = pass(1), pass(h.Samples)
 	for k := 1; k <= h.Samples; k *= 2 {
-		figures[fmt.Sprintf("eval/pass_at_%d_unbiased", k)] = pass(k)
+		figures[fmt.Sprintf("eval/heldout/pass_at_%d_unbiased", k)] = pass(k)
 	}
 	return figures, nil
 }

@@ -341,12 +341,12 @@ func TestHeldOut(t *testing.T) {
 	}
 	for i, rec := range logs[true] {
 		want := i == 2 || i == 3
-		for _, key := range []string{"eval/scores", "eval/objective/verifiable_correct_rate", "eval/pass_at_1", "eval/pass_at_4", "eval/pass_at_2_unbiased", "eval/sequence_lengths", "eval/stop_rate"} {
+		for _, key := range []string{"eval/heldout/scores", "eval/heldout/objective/verifiable_correct_rate", "eval/heldout/pass_at_1", "eval/heldout/pass_at_4", "eval/heldout/pass_at_2_unbiased", "eval/heldout/sequence_lengths", "eval/heldout/stop_rate"} {
 			if _, has := rec[key]; has != want {
 				t.Errorf("step %d: %s is there: %v", i+1, key, has)
 			}
 		}
-		if rate, ok := rec["eval/pass_at_4"].(float64); ok && rate > 0.5 {
+		if rate, ok := rec["eval/heldout/pass_at_4"].(float64); ok && rate > 0.5 {
 			t.Errorf("step %d: %v of the prompts have a right answer", i+1, rate)
 		}
 		if rec["train_loss"] != logs[false][i]["train_loss"] || rec["optim/total_grad_norm"] != logs[false][i]["optim/total_grad_norm"] {

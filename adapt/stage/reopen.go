@@ -36,7 +36,7 @@ type Reopened struct {
 func Reopen(ctx context.Context, dir string, trusted bool, o score.Outside, warn func(string)) (*Reopened, error) {
 	c, err := LoadGRPO(filepath.Join(dir, ConfigFile), nil)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%w\nhint: a release has neither the prompts nor what judges the answers to them: the steps of the run itself can be computed again", err)
+		err = fmt.Errorf("%w\nhint: a release has neither the prompts (data/prompts.jsonl) nor what judges the answers to them (adapt.yaml): 'olmo replay RUN' computes the steps of the run's own folder again", err)
 	}
 	if err != nil {
 		return nil, err

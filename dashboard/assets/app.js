@@ -39,11 +39,11 @@ const kinds = [
     [/^((?:objective|policy|loss|val|batch)\/.+)$/, "$1", ""],
   ]],
   ["Evaluation", [
-    [/^eval\/scores$/, "Reward, held out", "mean of all answers"],
-    [/^eval\/objective\/verifiable_correct_rate$/, "Verifiers' score, held out", "mean of all answers"],
+    [/^eval\/(?:heldout\/)?scores$/, "Reward, held out", "mean of all answers"],
+    [/^eval\/(?:heldout\/)?objective\/verifiable_correct_rate$/, "Verifiers' score, held out", "mean of all answers"],
     [/^passed$/, "pass@k, held out", "share of the prompts with a right one of k answers"],
-    [/^eval\/sequence_lengths$/, "Length of answers, held out", "tokens, mean"],
-    [/^eval\/stop_rate$/, "Answers that end by themselves, held out", "share"],
+    [/^eval\/(?:heldout\/)?sequence_lengths$/, "Length of answers, held out", "tokens, mean"],
+    [/^eval\/(?:heldout\/)?stop_rate$/, "Answers that end by themselves, held out", "share"],
     [/^eval\/(.+)\/rewards\/accuracy$/, "Pairs told apart, $1", "share"],
     [/^eval\/(.+)\/rewards\/margin$/, "Margin, $1", ""],
     [/^eval\/(.+)_(acc|accuracy)$/, "$1", "share right"],
@@ -78,12 +78,12 @@ const together = {
   "lengths": [["val/sequence_lengths", "mean"], ["val/sequence_lengths_min", "shortest"], ["val/sequence_lengths_max", "longest"]],
   "ratios": [["val/ratio_min", "least"], ["val/ratio_max", "greatest"]],
   "all ratios": [["val/ratio_min_all", "least"], ["val/ratio_max_all", "greatest"]],
-  "passed": [1, 2, 4, 8, 16, 32, 64, 128].map(k => [`eval/pass_at_${k}_unbiased`, "pass@" + k]),
+  "passed": [1, 2, 4, 8, 16, 32, 64, 128].flatMap(k => ["eval/heldout", "eval"].map(of => [`${of}/pass_at_${k}_unbiased`, "pass@" + k])), // eval: of runs before 30 November 2026
   "groups": [["batch/total_prompts", "asked"], ["val/filtered_prompts", "without spread"]],
 };
 const chartOf = new Map(Object.entries(together).flatMap(([chart, lines]) => lines.map(([key]) => [key, chart])));
 // What is another curve in other words, or an axis.
-const left = /^(epoch|eval\/pass_at_\d+|learning_rate|train\/Perplexity|eval\/.+\/Perplexity|energy\/kg_CO2e|throughput\/total_tokens|throughput\/total_training_Gflops|throughput\/total_training_log_Gflops|throughput\/device\/batches_per_second|throughput\/device\/flops_per_second|optim\/learning_rate.*)$/;
+const left = /^(epoch|eval\/(?:heldout\/)?pass_at_\d+|learning_rate|train\/Perplexity|eval\/.+\/Perplexity|energy\/kg_CO2e|throughput\/total_tokens|throughput\/total_training_Gflops|throughput\/total_training_log_Gflops|throughput\/device\/batches_per_second|throughput\/device\/flops_per_second|optim\/learning_rate.*)$/;
 const tokens = "throughput/total_tokens", loss = "train/CrossEntropyLoss", objective = "train_loss", reward = "scores", heldOut = /^eval\/(.+)\/(CrossEntropyLoss|loss)$/;
 
 const group = new Group({ zoomed: range => { $("whole").disabled = !range; if (!range) for (const r of runs.values()) r.data = r.whole; bounds(); draw(); refresh(); }, picked: (line, i) => openStep(line.run, line.step[i]) });

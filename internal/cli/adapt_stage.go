@@ -84,6 +84,9 @@ func runAdaptation(c *cobra.Command, verb string, cfg stageConfig, programs *pro
 		Outside: outside(programs, warn),
 		Claim:   claim,
 	})
+	if err != nil {
+		err = inOwnKeys(err)
+	}
 	if dry {
 		return dryStage(c, verb, cfg, r, err, asJSON)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"olmo/adapt/stage"
 	"olmo/convert"
 	"olmo/device/cpu"
 	"olmo/internal/memory"
@@ -373,12 +374,15 @@ func runTrain(c *cobra.Command, path string, cfg *train.Config, call trainCall) 
 	return nil
 }
 
-// hinted gives an error of training whose hint names keys, which the verb's config does not have, the
-// verb's own.
+// hinted gives an error of training that names keys, which the verb's config does not have, the verb's own.
 func (c *trainCall) hinted(err error) error {
+	if c.another == "" {
+		return err
+	}
+	err = inOwnKeys(err)
 	text, hint, found := strings.Cut(err.Error(), "\nhint: ")
 	switch {
-	case c.another == "" || !found || !strings.Contains(hint, "="):
+	case !found || !strings.Contains(hint, "="):
 		return err
 	case strings.HasSuffix(hint, "continue with try_load_latest_save=true"):
 		return &hintedError{err, text + "\nhint: the checkpoints before it are whole: the same command goes on from there, where there is space"}
@@ -386,7 +390,15 @@ func (c *trainCall) hinted(err error) error {
 	return &hintedError{err, text + "\nhint: " + c.another}
 }
 
-// hintedError is an error with another hint.
+// inOwnKeys is an error of training in the keys of a stage of adaptation.
+func inOwnKeys(err error) error {
+	if text := stage.InOwnKeys(err.Error()); text != err.Error() {
+		return &hintedError{err, text}
+	}
+	return err
+}
+
+// hintedError is an error in other words.
 type hintedError struct {
 	error
 	text string
