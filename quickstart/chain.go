@@ -226,7 +226,7 @@ func (q *quick) artefacts(m trained) ([]Artefact, error) {
 	}
 	if q.Chat {
 		all = append(all, listed{"chat/data", "conversations and prompts"}, listed{"chat/eval", "answers to unseen questions"})
-		for _, stage := range []string{"sft", "dpo", "grpo"} {
+		for _, stage := range chatStages {
 			all = append(all, listed{"chat/" + stage + ".yaml", "configuration"})
 		}
 		for _, name := range chatFiles {

@@ -2,6 +2,7 @@ package quickstart
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -68,6 +69,9 @@ func (q *quick) adapt(ctx context.Context, corpus *CorpusInfo, c curated, l limi
 	out.Remarks = out.remarks()
 	return out, err
 }
+
+// chatStages are the folders of the stages, in order.
+var chatStages = []string{"sft", "dpo", "grpo"}
 
 // chatStage makes the model of a stage, and measures it.
 func (q *quick) chatStage(ctx context.Context, name string, settings any, n chatSizes, run func(ctx context.Context) error) (ChatReward, error) {
@@ -191,8 +195,20 @@ type planner interface {
 }
 
 // runStage makes the model of a stage, from its last checkpoint if there is one. load reads the
-// configuration that was written, as the command of the stage does.
+// configuration that was written, as the command of the stage does. A run that an earlier version of this program
+// made with other settings or of other rows is kept aside.
 func (q *quick) runStage(ctx context.Context, name string, settings any, load func(path string) (planner, error)) error {
+	err := q.trainStage(ctx, name, settings, load)
+	if other := (*train.OtherRunError)(nil); !errors.As(err, &other) {
+		return err
+	}
+	if err := q.chatAside(name); err != nil {
+		return err
+	}
+	return q.trainStage(ctx, name, settings, load)
+}
+
+func (q *quick) trainStage(ctx context.Context, name string, settings any, load func(path string) (planner, error)) error {
 	file := q.chatPath(name + ".yaml")
 	if err := config.WriteBeside(file, settings, q.slashed("release"), q.slashed("chat")); err != nil {
 		return err
@@ -212,6 +228,10 @@ func (q *quick) runStage(ctx context.Context, name string, settings any, load fu
 		return err
 	}
 	defer r.Close()
+	// As 'olmo adapt' leaves it: replay of reinforcement learning reads it.
+	if r.Files[adaptation.ConfigFile], err = config.Text(c); err != nil {
+		return err
+	}
 	dev, err := cpu.New()
 	if err != nil {
 		return err

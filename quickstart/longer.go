@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"olmo/store"
 	"olmo/train"
@@ -159,6 +160,45 @@ func (q *quick) beginAnew(steps int) error {
 		q.Print(fmt.Sprintf("the unfinished run of %d steps is of an earlier version and cannot go on: it stands in %s, and training begins anew", steps, name))
 	}
 	return store.RemoveFolder(q.runFolder())
+}
+
+// chatAside keeps aside what an earlier version of this program has adapted, of which one stage had other
+// settings, and takes away this stage and those after it. It may be interrupted anywhere.
+func (q *quick) chatAside(stage string) error {
+	chain, err := store.ReadFile(q.chatPath(stage, "chain.jsonl"))
+	if err != nil {
+		return err
+	}
+	name := q.path(asideFolder, "chat")
+	for n := 2; ; n++ {
+		there, err := store.ReadFile(filepath.Join(name, stage, "chain.jsonl"))
+		if err == nil && bytes.Equal(there, chain) {
+			break
+		}
+		if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+			aside, err := store.CreateFolder(name)
+			if err != nil {
+				return err
+			}
+			defer aside.Abort()
+			if err := copyTree(aside.Path(), q.chatPath()); err != nil {
+				return err
+			}
+			if err := aside.Commit(); err != nil {
+				return err
+			}
+			break
+		}
+		name = q.path(asideFolder, fmt.Sprintf("chat-%d", n))
+	}
+	q.Print(fmt.Sprintf("chat/%s was made with other settings, by an earlier version, and cannot go on: what was adapted stands in %s, and %s begins anew", stage, name, stage))
+	// The first one last: as long as it stands this is done again.
+	for _, s := range slices.Backward(chatStages[slices.Index(chatStages, stage):]) {
+		if err := store.RemoveFolder(q.chatPath(s)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (q *quick) copyAside(name string) error {

@@ -250,6 +250,12 @@ func (t *Trainer) ofChain(k *keptChain) error {
 	return nil
 }
 
+// OtherRunError says why a run would not continue the one in its folder, which other settings or data have made.
+type OtherRunError struct{ Reason error }
+
+func (e *OtherRunError) Error() string { return e.Reason.Error() }
+func (e *OtherRunError) Unwrap() error { return e.Reason }
+
 // sameSettings compares what the run is made of with what the chain says.
 func (t *Trainer) sameSettings(k *keptChain) error {
 	now, change := &t.chain.now, &proof.Line{}
@@ -281,8 +287,8 @@ func (t *Trainer) sameSettings(k *keptChain) error {
 		change.Numerics, change.Program = &now.numerics, &now.program
 	}
 	if len(what) > 0 && !t.cfg.AcceptChanges {
-		return fmt.Errorf("going on after step %d would not continue the run in %s: other than its chain says are %s\nhint: accept_changes=true goes on and records what is other from step %d on; save_folder=DIR load_path=%s starts another run from here",
-			t.state.Step, t.chain.dir, strings.Join(what, ", "), t.state.Step+1, t.chain.dir)
+		return &OtherRunError{fmt.Errorf("going on after step %d would not continue the run in %s: other than its chain says are %s\nhint: accept_changes=true goes on and records what is other from step %d on; save_folder=DIR load_path=%s starts another run from here",
+			t.state.Step, t.chain.dir, strings.Join(what, ", "), t.state.Step+1, t.chain.dir)}
 	}
 	if *change != (proof.Line{}) {
 		t.chain.change = change

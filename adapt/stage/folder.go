@@ -27,7 +27,7 @@ const AnotherRun = "output_dir=DIR starts another run, overwrite_output_dir=true
 
 // otherRun refuses a config whose run is not the one in output_dir; what says by what.
 func (c *Config) otherRun(what string) error {
-	return fmt.Errorf("output_dir %s has a run with a checkpoint, and %s than this config's\nhint: %s", c.OutputDir, what, AnotherRun)
+	return &train.OtherRunError{Reason: fmt.Errorf("output_dir %s has a run with a checkpoint, and %s than this config's\nhint: %s", c.OutputDir, what, AnotherRun)}
 }
 
 // keep refuses to write a file of output_dir over another one that the run there was trained with: neither
