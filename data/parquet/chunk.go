@@ -324,7 +324,7 @@ func (c *chunk) setValues(e format.Encoding, b []byte, n int) error {
 	if present == 0 {
 		return nil
 	}
-	if e != format.PlainDictionary && e != format.RLEDictionary {
+	if e != plainDictionary && e != format.RLEDictionary {
 		return c.values.decode(e, b, present)
 	}
 	if c.dictionary == nil {
@@ -342,6 +342,9 @@ func (c *chunk) setValues(e format.Encoding, b []byte, n int) error {
 	c.values = &d
 	return nil
 }
+
+// plainDictionary is what older programs call the encoding of a dictionary, and of the places in it.
+const plainDictionary format.Encoding = 2
 
 // values are those of a page or a dictionary, in the form of their type.
 type values struct {
@@ -367,7 +370,7 @@ func newValues(leaf *field) *values {
 func (v *values) decode(code format.Encoding, b []byte, n int) (err error) {
 	var e encoding.Encoding
 	switch code {
-	case format.Plain, format.PlainDictionary:
+	case format.Plain, plainDictionary:
 		e = new(plain.Encoding)
 	case format.RLE:
 		e = &rle.Encoding{BitWidth: 1}
