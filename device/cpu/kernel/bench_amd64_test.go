@@ -39,10 +39,13 @@ func BenchmarkTile(b *testing.B) {
 			continue
 		}
 		for _, rows := range []int{1, 2, 4, p.mr} {
-			for _, mode := range []int{tileAdd, tileAdd | tileFlush} {
-				name := p.name + "/f32"
-				if mode&tileFlush != 0 {
-					name = p.name + "/bf16"
+			for _, f := range []format{plain, swap, blocks} {
+				name, mode, tile := p.name+"/f32", tileAdd, p.tile
+				switch f {
+				case swap:
+					name, mode = p.name+"/bf16", tileAdd|tileFlush
+				case blocks:
+					name, mode, tile = p.name+"/blocks", tileAdd|tileFlush, p.tileBlocks
 				}
 				b.Run(name+"/rows"+string(rune('0'+rows/10))+string(rune('0'+rows%10)), func(b *testing.B) {
 					a, w, c := make([]float32, p.mr*k), make([]float32, p.nr*k), make([]float32, p.mr*p.nr)
@@ -57,10 +60,10 @@ func BenchmarkTile(b *testing.B) {
 						rowStride: 4, kStride: uintptr(4 * p.mr), ldc: uintptr(4 * p.nr), k: k, rows: rows, mode: mode,
 					}
 					for b.Loop() {
-						p.tile(t)
+						tile(t)
 					}
 					flops := float64(2 * k * rows * p.nr)
-					if p.pairs && mode&tileFlush != 0 {
+					if p.pairs && f == swap {
 						flops *= 2
 					}
 					b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
