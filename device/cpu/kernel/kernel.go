@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"unsafe"
+
+	"golang.org/x/sys/cpu"
 )
 
 // primitives is what an instruction set provides. Slices of one call have equal
@@ -136,7 +138,11 @@ var choose = sync.OnceValue(func() error {
 	}
 	for _, known := range []string{"amx", "avx512bf16", "avx512", "avx2", "neon", "generic"} {
 		if want == known {
-			return fmt.Errorf("OLMO_CPU=%s: this machine lacks %s\nhint: it has %s", want, want, strings.Join(names, ", "))
+			why := "this machine lacks " + want
+			if want == "amx" && cpu.X86.HasAMXTile && cpu.X86.HasAMXBF16 {
+				why = "there are no kernels for amx yet, and others give the same results"
+			}
+			return fmt.Errorf("OLMO_CPU=%s: %s\nhint: one of %s", want, why, strings.Join(names, ", "))
 		}
 	}
 	return fmt.Errorf("OLMO_CPU=%s is not known\nhint: one of %s", want, strings.Join(names, ", "))
