@@ -38,6 +38,7 @@ func TestGradients(t *testing.T) {
 				seed := g.op(testSeed, g.Info(y), dy)[0]
 				g.BackwardFrom(y, seed)
 				b := c.Batch()
+				b.LossScale = 0.3
 				mem := Memory{}
 				fill(g, b, mem, r)
 				loss := func() float64 {
@@ -45,6 +46,11 @@ func TestGradients(t *testing.T) {
 					var s float64
 					for i, v := range vals[y].Data {
 						s += v * vals[seed].Data[i]
+					}
+					for _, op := range g.Ops {
+						if a, ok := op.Attr.(*RouterLossAttr); ok {
+							s += a.sum(b, vals[op.Out[0]].Data, vals[op.Out[1]].Data)
+						}
 					}
 					return s
 				}
@@ -88,6 +94,18 @@ func TestGradients(t *testing.T) {
 			})
 		}
 	}
+}
+
+// sum is the loss whose gradient the operation gives.
+func (a *RouterLossAttr) sum(b *Batch, balance, z []float64) (s float64) {
+	scale, zScale := float64(b.LossScale)*a.Balance, float64(b.LossScale)*a.ZLoss
+	if a.Pooled {
+		scale, zScale = 1, 0
+	}
+	for i := range balance {
+		s += scale*balance[i] + zScale*z[i]
+	}
+	return s
 }
 
 // testSeed copies the rows that a test wants as the output's gradient.
