@@ -254,7 +254,7 @@ func (c *Config) takeSection(m *model.Config, section *model.AI2) error {
 }
 
 // unsaid names a field in which two models differ, empty for none. Dropout, noise and the routers' losses of a stage are
-// training's, and // special ids the tokenizer's.
+// training's, and special ids the tokenizer's.
 func unsaid(a, b *model.Config) string {
 	p, q := *a, *b
 	for _, c := range []*model.Config{&p, &q} {

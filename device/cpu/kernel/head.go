@@ -86,6 +86,22 @@ func (h *Head) parts() []headPart {
 	return parts
 }
 
+// clearLeftOut clears the rows of dx that are in no part: in pre-training there are none.
+func clearLeftOut(dx Matrix, parts []headPart) {
+	next := 0
+	for _, p := range parts {
+		for _, r := range p.tokens {
+			for ; next < r; next++ {
+				clear(dx.Row(next))
+			}
+			next = r + 1
+		}
+	}
+	for ; next < dx.Rows; next++ {
+		clear(dx.Row(next))
+	}
+}
+
 // headGap keeps rows of logits that many numbers apart, so that they do not compete for
 // the same places of the cache.
 const headGap = 16
@@ -114,10 +130,11 @@ func (h *Head) run(ce, lse []float32, g *HeadGradients) {
 	}
 	clear(ce)
 	clear(lse)
+	parts := h.parts()
 	if g != nil {
-		eachRow(g.DX.Rows, func(r int) { clear(g.DX.Row(r)) })
+		clearLeftOut(g.DX, parts)
 	}
-	for _, p := range h.parts() {
+	for _, p := range parts {
 		n, first := len(p.tokens), p.tokens[0]
 		rows, dx := h.X, Matrix{}
 		if g != nil {
