@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"olmo/device"
 	"olmo/graph"
@@ -24,6 +25,7 @@ type Engine struct {
 	rows      int
 	held      []int32 // ids whose keys and values the cache holds
 	heldAt    int     // Changes of the device when they were computed
+	one       sync.Mutex
 }
 
 // Options are the sizes of an Engine; zero values take defaults.
@@ -67,6 +69,10 @@ type Request struct {
 	// Continue takes over from the request before what both prompts begin with,
 	// answers included, instead of computing it again. The result has the same bits.
 	Continue bool
+	// Constraint bounds the answer; nil: nothing does.
+	Constraint Constraint
+	// Priority goes before lower ones; who waits long enough goes before all.
+	Priority int
 	// Token, if set, is told each new id; false ends the text.
 	Token func(id int32, logprob float64) bool
 }
