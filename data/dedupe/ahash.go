@@ -93,6 +93,7 @@ func le32(s string) uint64 {
 // hashes appends the hash under each state; their number is a multiple of
 // four, as padStates makes it.
 func (k *hashKey) hashes(dst []uint64, states []ahash) []uint64 {
+	dst, states = k.hashes8(dst, states)
 	for ; len(states) >= 4; states = states[4:] {
 		a, b, c, d := k.hash4(states)
 		dst = append(dst, a, b, c, d)

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -47,6 +49,43 @@ func TestAhash(t *testing.T) {
 		for i, got := range f.Hashes(nil, c.s, "x", c.s) {
 			if got != c.three {
 				t.Errorf("hash %d of [%q x %q] = %#x, want %#x", i, c.s, c.s, got, c.three)
+			}
+		}
+	}
+}
+
+// Eight states at a time give what four do: texts of all ends of blocks, several strings, and
+// factors whose product carries from each half.
+func TestHashes8(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 4))
+	extremes := []uint64{0, 1, 1<<32 - 1, 1 << 32, 1<<32 + 1, 1<<63 - 1, 1 << 63, 1<<64 - 1<<32, 1<<64 - 2, 1<<64 - 1}
+	var key hashKey
+	for n := range 300 {
+		text := make([]byte, n)
+		for i := range text {
+			text[i] = byte(r.Uint32())
+		}
+		cut := r.IntN(n + 1)
+		for _, strings := range [][]string{{string(text)}, {string(text[:cut]), string(text[cut:]), string(text)}} {
+			key.reset(len(strings))
+			for _, s := range strings {
+				key.add(s)
+			}
+			states := make([]ahash, 28)
+			for i := range states {
+				states[i] = newAhash([4]uint64{r.Uint64(), r.Uint64(), r.Uint64(), r.Uint64()})
+				if b := key.blocks[r.IntN(len(key.blocks))]; i%2 == 0 {
+					states[i].k2 = b.x ^ extremes[r.IntN(len(extremes))]
+					states[i].k3 = b.y ^ extremes[r.IntN(len(extremes))]
+				}
+			}
+			var want []uint64
+			for at := 0; at < len(states); at += 4 {
+				h0, h1, h2, h3 := key.hash4(states[at:])
+				want = append(want, h0, h1, h2, h3)
+			}
+			if got := key.hashes(nil, states); !slices.Equal(got, want) {
+				t.Fatalf("%d strings, the first of %d bytes: hashes %#x, want %#x", len(strings), len(strings[0]), got, want)
 			}
 		}
 	}
@@ -237,15 +276,19 @@ func FuzzReadFilter(f *testing.F) {
 }
 
 func BenchmarkHashes(b *testing.B) {
-	f, err := NewFilter(1<<20, 20, 1)
-	if err != nil {
-		b.Fatal(err)
-	}
-	text := "It was the best of times, it was the worst of times, it was the age of wisdom."
-	var dst []uint64
-	b.SetBytes(int64(len(text)))
-	for b.Loop() {
-		dst = f.Hashes(dst[:0], text)
+	for _, c := range []struct{ k, repeat int }{{20, 1}, {20, 4}, {194, 125}} {
+		f, err := NewFilter(1<<20, c.k, 1)
+		if err != nil {
+			b.Fatal(err)
+		}
+		text := strings.Repeat("It was the best of times, it was the worst of times, it was the age of wisdom.\n\n", c.repeat)
+		b.Run(fmt.Sprintf("%d bytes, %d hashes", len(text), c.k), func(b *testing.B) {
+			var dst []uint64
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				dst = f.Hashes(dst[:0], text)
+			}
+		})
 	}
 }
 
