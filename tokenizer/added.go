@@ -119,63 +119,63 @@ func (f *tokenFinder) next(s string, from int) (t foundToken, i int) {
 	return foundToken{}, -1
 }
 
-// cut splits the pieces at the tokens that f finds in their text, as the
-// reference's AddedVocabulary.find_matches does.
-func (f *tokenFinder) cut(pieces []piece) []piece {
+// cut splits p at the tokens that f finds in its text, as the reference's
+// AddedVocabulary.find_matches does, and calls each for the pieces that are not empty.
+func (f *tokenFinder) cut(p piece, each func(piece)) {
 	if f == nil {
-		return forEach(pieces, func(dst []piece, p piece) []piece { return append(dst, p) })
+		if p.text != "" {
+			each(p)
+		}
+		return
 	}
 	word := unicodeTables().classes["word"]
-	return forEach(pieces, func(dst []piece, p piece) []piece {
-		s := p.text
-		done := 0 // everything before is in dst
-		for from := 0; from < len(s); {
-			t, start := f.next(s, from)
-			if start < 0 {
-				break
-			}
-			end := start + len(t.text)
-			from = end
-			if t.token.SingleWord {
-				before, _ := utf8.DecodeLastRuneInString(s[:start])
-				after, _ := utf8.DecodeRuneInString(s[end:])
-				if start > 0 && word.contains(before) || end < len(s) && word.contains(after) {
-					continue
-				}
-			}
-			if t.token.LStrip {
-				at := start
-				for at > 0 {
-					r, n := utf8.DecodeLastRuneInString(s[:at])
-					if !isSpace(r) {
-						break
-					}
-					at -= n
-				}
-				start = max(at, done)
-			}
-			if t.token.RStrip {
-				for end < len(s) {
-					r, n := utf8.DecodeRuneInString(s[end:])
-					if !isSpace(r) {
-						break
-					}
-					end += n
-				}
-			}
-			if done < start {
-				dst = append(dst, p.slice(done, start))
-			}
-			q := p.slice(start, end)
-			q.token = t.token.ID
-			dst = append(dst, q)
-			done = end
+	s := p.text
+	done := 0 // everything before is in dst
+	for from := 0; from < len(s); {
+		t, start := f.next(s, from)
+		if start < 0 {
+			break
 		}
-		if done < len(s) {
-			dst = append(dst, p.slice(done, len(s)))
+		end := start + len(t.text)
+		from = end
+		if t.token.SingleWord {
+			before, _ := utf8.DecodeLastRuneInString(s[:start])
+			after, _ := utf8.DecodeRuneInString(s[end:])
+			if start > 0 && word.contains(before) || end < len(s) && word.contains(after) {
+				continue
+			}
 		}
-		return dst
-	})
+		if t.token.LStrip {
+			at := start
+			for at > 0 {
+				r, n := utf8.DecodeLastRuneInString(s[:at])
+				if !isSpace(r) {
+					break
+				}
+				at -= n
+			}
+			start = max(at, done)
+		}
+		if t.token.RStrip {
+			for end < len(s) {
+				r, n := utf8.DecodeRuneInString(s[end:])
+				if !isSpace(r) {
+					break
+				}
+				end += n
+			}
+		}
+		if done < start {
+			each(p.slice(done, start))
+		}
+		q := p.slice(start, end)
+		q.token = t.token.ID
+		each(q)
+		done = end
+	}
+	if done < len(s) {
+		each(p.slice(done, len(s)))
+	}
 }
 
 // addedOrder returns the ids of the added tokens in order.

@@ -14,7 +14,8 @@ type token struct {
 
 // model turns the text of a piece into tokens.
 type model interface {
-	tokenize(dst []token, s string) []token
+	// tokenize calls emit for the tokens of s, with the bytes that each stands for.
+	tokenize(s string, emit func(id int32, at span))
 	vocabulary() *vocab
 }
 
@@ -194,15 +195,18 @@ func (m *bpe) symbols(dst []token, s string) []token {
 	return dst
 }
 
-func (m *bpe) tokenize(dst []token, s string) []token {
+func (m *bpe) tokenize(s string, emit func(id int32, at span)) {
 	if m.ignoreMerges {
 		if id, ok := m.vocab.id(s); ok {
-			return append(dst, token{id, span{0, len(s)}})
+			emit(id, span{0, len(s)})
+			return
 		}
 	}
-	first := len(dst)
-	dst = m.symbols(dst, s)
-	return dst[:first+m.merge(dst[first:])]
+	var short [64]token
+	list := m.symbols(short[:0], s)
+	for _, t := range list[:m.merge(list)] {
+		emit(t.id, t.span)
+	}
 }
 
 // merge applies the merges to list in place, lowest rank first and leftmost

@@ -71,42 +71,73 @@ func (m *charsMap) transform(s string) (string, bool) {
 }
 
 func (m *charsMap) normalize(p *piece) {
-	var list []change
+	text := p.text
 	changed := false
-	replace := func(old, to string) {
-		changed = true
-		for _, r := range to {
-			list = append(list, change{r, 0})
-		}
-		switch more := utf8.RuneCountInString(to) - utf8.RuneCountInString(old); {
-		case more > 0:
-			// The last ones are new, those of the part before too if there are
-			// too few here.
-			for i := max(0, len(list)-more); i < len(list); i++ {
-				list[i].delta = 1
-			}
-		case more < 0 && len(list) > 0:
-			list[len(list)-1].delta += more
-		}
+	m.clusters(text, func(_, _ string, mapped bool) bool {
+		changed = mapped
+		return !mapped
+	})
+	if !changed {
+		return
 	}
-	for g := graphemes.FromString(p.text); g.Next(); {
+	p.transform(func(emit func(change)) {
+		// The last one waits, as what becomes nothing is its to swallow.
+		var last change
+		waits := false
+		add := func(r rune, delta int) {
+			if waits {
+				emit(last)
+			}
+			last, waits = change{r, delta}, true
+		}
+		m.clusters(text, func(part, to string, mapped bool) bool {
+			if !mapped {
+				for _, r := range part {
+					add(r, 0)
+				}
+				return true
+			}
+			n := utf8.RuneCountInString(to)
+			more := n - utf8.RuneCountInString(part)
+			i := 0
+			for _, r := range to {
+				delta := 0
+				if i >= n-more {
+					delta = 1 // the last ones are new
+				}
+				add(r, delta)
+				i++
+			}
+			if more < 0 && waits {
+				last.delta += more
+			}
+			return true
+		})
+		if waits {
+			emit(last)
+		}
+	}, 0)
+}
+
+// clusters calls f for the parts of s that are mapped at once, and what each becomes where the map has it,
+// until f returns false.
+func (m *charsMap) clusters(s string, f func(part, to string, mapped bool) bool) {
+	for g := graphemes.FromString(s); g.Next(); {
 		cluster := g.Value()
 		if len(cluster) < 6 {
 			if to, ok := m.transform(cluster); ok {
-				replace(cluster, to)
+				if !f(cluster, to, true) {
+					return
+				}
 				continue
 			}
 		}
 		for i, r := range cluster {
 			part := cluster[i : i+runeLen(r, cluster[i:])]
-			if to, ok := m.transform(part); ok {
-				replace(part, to)
-			} else {
-				list = append(list, change{r, 0})
+			to, ok := m.transform(part)
+			if !f(part, to, ok) {
+				return
 			}
 		}
-	}
-	if changed {
-		p.transform(list, 0)
 	}
 }

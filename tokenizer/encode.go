@@ -71,22 +71,17 @@ func (t *Tokenizer) encode(text string, addSpecial bool, truncation *Truncation,
 // encodePieces encodes text by way of pieces, which know their offsets.
 func (t *Tokenizer) encodePieces(text string) (e Encoding, err error) {
 	defer refused(&err)
-	pieces := t.pieces(text)
 	chars := newCharOffsets(text)
 	v := t.model.vocabulary()
-	var tokens []token
-	for i := range pieces {
-		p := &pieces[i]
+	t.pieces(newPiece(text), func(p piece) {
 		if p.token >= 0 {
-			o := p.original(0, len(p.text))
-			e.append(p.token, chars.convert(o), p.text)
-			continue
+			e.append(p.token, chars.convert(p.original(0, len(p.text))), p.text)
+			return
 		}
-		tokens = t.model.tokenize(tokens[:0], p.text)
-		for _, k := range tokens {
-			e.append(k.id, chars.convert(p.original(k.start, k.end)), v.tokens[k.id])
-		}
-	}
+		t.model.tokenize(p.text, func(id int32, at span) {
+			e.append(id, chars.convert(p.original(at.start, at.end)), v.tokens[id])
+		})
+	})
 	return e, nil
 }
 
@@ -131,21 +126,28 @@ func (t *Tokenizer) encodeTiled(text string) (e Encoding, ok bool) {
 	return e, at == len(text)
 }
 
-// pieces normalises and cuts text, up to the model.
-func (t *Tokenizer) pieces(text string) []piece {
-	pieces := t.rawFinder.cut([]piece{newPiece(text)})
-	if t.normalizer != nil {
-		for i := range pieces {
-			if p := &pieces[i]; p.token < 0 {
-				t.normalizer.normalize(p)
-			}
+// pieces normalises and cuts the whole text, up to the model, and calls f for each part.
+func (t *Tokenizer) pieces(text piece, f func(piece)) {
+	t.rawFinder.cut(text, func(p piece) {
+		if p.token >= 0 {
+			f(p)
+			return
 		}
-	}
-	pieces = t.normFinder.cut(pieces)
-	if t.pre != nil {
-		pieces = t.pre.preTokenize(pieces)
-	}
-	return pieces
+		if t.normalizer != nil {
+			t.normalizer.normalize(&p)
+		}
+		t.normFinder.cut(p, func(p piece) {
+			if p.token >= 0 || t.pre == nil {
+				f(p)
+				return
+			}
+			t.pre.cut(p, func(p piece) {
+				if p.text != "" {
+					f(p)
+				}
+			})
+		})
+	})
 }
 
 // AppendEncode appends the ids of text to dst, without special tokens,
@@ -164,19 +166,13 @@ func (t *Tokenizer) AppendEncode(dst []int32, text string) ([]int32, error) {
 func (t *Tokenizer) appendGeneral(dst []int32, text string) (out []int32, err error) {
 	out = dst // where the text is refused
 	defer refused(&err)
-	pieces := t.pieces(validText(text))
-	var tokens []token
-	for i := range pieces {
-		p := &pieces[i]
+	t.pieces(newBarePiece(validText(text)), func(p piece) {
 		if p.token >= 0 {
 			dst = append(dst, p.token)
-			continue
+			return
 		}
-		tokens = t.model.tokenize(tokens[:0], p.text)
-		for _, k := range tokens {
-			dst = append(dst, k.id)
-		}
-	}
+		t.model.tokenize(p.text, func(id int32, _ span) { dst = append(dst, id) })
+	})
 	return dst, nil
 }
 

@@ -41,6 +41,9 @@ func TestReference(t *testing.T) {
 				if e := must(tok.Encode(c.Text, false)); !slices.Equal(e.IDs, c.IDs) || !slices.Equal(e.Offsets, c.Offsets) {
 					t.Errorf("Encode(%q) = %v, %v, want %v, %v", c.Text, e.IDs, e.Offsets, c.IDs, c.Offsets)
 				}
+				if ids, want := must(tok.AppendEncode(nil, c.Text)), must(tok.EncodeText(c.Text)).IDs; !slices.Equal(ids, want) {
+					t.Errorf("AppendEncode(%q) = %v, want %v", c.Text, ids, want)
+				}
 				if e := must(tok.Encode(c.Text, true)); !slices.Equal(e.IDs, c.SpecialIDs) || !slices.Equal(e.Offsets, c.SpecialPlaces) {
 					t.Errorf("Encode(%q, addSpecial) = %v, %v, want %v, %v", c.Text, e.IDs, e.Offsets, c.SpecialIDs, c.SpecialPlaces)
 				}

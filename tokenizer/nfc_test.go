@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 	"unicode/utf8"
 )
@@ -53,6 +54,29 @@ func TestComposeText(t *testing.T) {
 		got, _ := composeText(string(s))
 		if want := composeAll(string(s)); got != want {
 			t.Fatalf("composeText(%+q) = %+q, want %+q", string(s), got, want)
+		}
+	}
+}
+
+// TestNormalWindows normalises texts longer than a window, with places everywhere where one may end.
+func TestNormalWindows(t *testing.T) {
+	alphabet := []rune("aeo \u0301\u0302\u0316\u0323\u0345\u093cक\u0958\u0bc6\u0bbeப\u1100\u1161\u11a8가각\u0344\u212bé\u0e38ก漢😀ﬁ½ｶﾞﾊﾟ\uff9e\u3099か㍍ﷺ\u1e9b\u0323")
+	rng := rand.New(rand.NewPCG(9, 10))
+	for range 40 {
+		var s []rune
+		for range 3000 {
+			s = append(s, alphabet[rng.IntN(len(alphabet))])
+		}
+		for _, n := range []normalForm{{false, false}, {false, true}, {true, false}, {true, true}} {
+			want := decompose(nil, string(s), n.compat)
+			if n.compose {
+				want = recompose(want)
+			}
+			var got []change
+			n.changes(string(s), func(c change) { got = append(got, c) })
+			if !slices.Equal(got, want) {
+				t.Fatalf("%+v: changes of windows are not those of the whole of %+q", n, string(s))
+			}
 		}
 	}
 }

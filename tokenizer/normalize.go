@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"unicode/utf8"
 
 	"olmo/internal/pyjson"
 )
@@ -20,11 +21,42 @@ func (n normalForm) normalize(p *piece) {
 	if isASCII(p.text) {
 		return
 	}
-	list := decompose(make([]change, 0, len(p.text)), p.text, n.compat)
-	if n.compose {
-		list = recompose(list)
+	text := p.text
+	p.transform(func(emit func(change)) { n.changes(text, emit) }, 0)
+}
+
+// normalWindow is how many bytes are normalised at once, so that memory does not grow with the text.
+const normalWindow = 4 << 10
+
+// changes calls emit for the code points of the normal form of s, from one that
+// nothing before it changes to the next.
+func (n normalForm) changes(s string, emit func(change)) {
+	d := unicodeTables()
+	var list []change
+	for s != "" {
+		end := min(normalWindow, len(s))
+		for ; end < len(s); end++ {
+			if s[end] < utf8.RuneSelf {
+				break
+			}
+			if !utf8.RuneStart(s[end]) {
+				continue
+			}
+			// Without a compatibility decomposition, which may begin with a mark.
+			r := runeAt(s, end)
+			if _, changes := d.nfkd[r]; !changes && d.norm.of(r) == 0 {
+				break
+			}
+		}
+		list = decompose(list[:0], s[:end], n.compat)
+		if n.compose {
+			list = recompose(list)
+		}
+		for _, c := range list {
+			emit(c)
+		}
+		s = s[end:]
 	}
-	p.transform(list, 0)
 }
 
 func isASCII(s string) bool {

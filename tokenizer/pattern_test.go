@@ -61,9 +61,11 @@ func TestPatternTable(t *testing.T) {
 			text := texts[c.Text]
 			p := newPiece(text)
 			var pieces []string
-			for _, q := range (splitOn{m, behaviors[c.Behavior], c.Invert}).preTokenize([]piece{p}) {
-				pieces = append(pieces, q.text)
-			}
+			preSequence{splitOn{m, behaviors[c.Behavior], c.Invert}}.cut(p, func(q piece) {
+				if q.text != "" {
+					pieces = append(pieces, q.text)
+				}
+			})
 			if !slices.Equal(pieces, c.Pieces) {
 				t.Errorf("%q %s, invert %t, on %q: %q, want %q", r.Pattern, c.Behavior, c.Invert, text, pieces, c.Pieces)
 				break

@@ -146,39 +146,13 @@ func (t splitOn) each(text string, f func(start, end int)) {
 	}
 }
 
-// preTokenizer cuts pieces into smaller ones.
+// preTokenizer cuts a piece into smaller ones, and calls f for them from left to right.
 type preTokenizer interface {
-	preTokenize(pieces []piece) []piece
+	cut(p piece, f func(piece))
 }
 
-// forEach applies f to every piece that is no added token, and drops pieces
-// that are empty.
-func forEach(pieces []piece, f func(dst []piece, p piece) []piece) []piece {
-	out := make([]piece, 0, len(pieces))
-	for _, p := range pieces {
-		if p.token >= 0 {
-			out = append(out, p)
-			continue
-		}
-		n := len(out)
-		out = f(out, p)
-		kept := out[:n]
-		for _, q := range out[n:] {
-			if q.text != "" {
-				kept = append(kept, q)
-			}
-		}
-		out = kept
-	}
-	return out
-}
-
-func (t splitOn) appendTo(dst []piece, p *piece) []piece {
-	if p.text == "" {
-		return dst
-	}
-	t.each(p.text, func(start, end int) { dst = append(dst, p.slice(start, end)) })
-	return dst
+func (t splitOn) cut(p piece, f func(piece)) {
+	t.each(p.text, func(start, end int) { f(p.slice(start, end)) })
 }
 
 // splitOn is Split, Digits, Punctuation, Whitespace, WhitespaceSplit and
@@ -187,12 +161,6 @@ type splitOn struct {
 	m        matcher
 	behavior splitBehavior
 	invert   bool
-}
-
-func (t splitOn) preTokenize(pieces []piece) []piece {
-	return forEach(pieces, func(dst []piece, p piece) []piece {
-		return t.appendTo(dst, &p)
-	})
 }
 
 // gpt2Words is how byteLevel cuts.
@@ -204,33 +172,33 @@ type byteLevel struct {
 	addPrefixSpace, useRegex bool
 }
 
-func (t byteLevel) preTokenize(pieces []piece) []piece {
-	pieces = forEach(pieces, func(dst []piece, p piece) []piece {
-		if t.addPrefixSpace && !strings.HasPrefix(p.text, " ") {
-			p.prepend(" ")
-		}
-		if t.useRegex {
-			return gpt2Words.appendTo(dst, &p)
-		}
-		return append(dst, p)
-	})
-	for i := range pieces {
-		if p := &pieces[i]; p.token < 0 {
-			p.toByteChars()
-		}
+func (t byteLevel) cut(p piece, f func(piece)) {
+	if t.addPrefixSpace && !strings.HasPrefix(p.text, " ") {
+		p.prepend(" ")
 	}
-	return pieces
+	word := func(p piece) {
+		p.toByteChars()
+		f(p)
+	}
+	if t.useRegex {
+		gpt2Words.cut(p, word)
+	} else {
+		word(p)
+	}
 }
 
 // toByteChars writes every byte of p's text as its visible character.
 func (p *piece) toByteChars() {
-	list := make([]change, 0, len(p.text))
-	for i, r := range p.text {
-		for j := range runeLen(r, p.text[i:]) {
-			list = append(list, change{byteChar[p.text[i+j]], min(j, 1)})
+	text := p.text
+	p.transform(func(emit func(change)) {
+		for i := range len(text) {
+			delta := 0
+			if !utf8.RuneStart(text[i]) {
+				delta = 1
+			}
+			emit(change{byteChar[text[i]], delta})
 		}
-	}
-	p.transform(list, 0)
+	}, 0)
 }
 
 // byteChar is GPT-2's alphabet, the character that stands for each byte;
@@ -267,71 +235,69 @@ type metaspace struct {
 	split       bool
 }
 
-func (t metaspace) preTokenize(pieces []piece) []piece {
-	return forEach(pieces, func(dst []piece, p piece) []piece {
-		p.replace(literal(" "), t.replacement)
-		if t.prepend == prependAlways || t.prepend == prependFirst && p.orig.start == 0 {
-			if !strings.HasPrefix(p.text, t.replacement) {
-				p.prepend(t.replacement)
-			}
+func (t metaspace) cut(p piece, f func(piece)) {
+	p.replace(literal(" "), t.replacement)
+	if t.prepend == prependAlways || t.prepend == prependFirst && p.orig.start == 0 {
+		if !strings.HasPrefix(p.text, t.replacement) {
+			p.prepend(t.replacement)
 		}
-		if t.split {
-			return splitOn{literal(t.replacement), splitMergedWithNext, false}.appendTo(dst, &p)
-		}
-		return append(dst, p)
-	})
+	}
+	if t.split {
+		splitOn{literal(t.replacement), splitMergedWithNext, false}.cut(p, f)
+	} else {
+		f(p)
+	}
 }
 
 // fixedLength cuts after every n code points.
 type fixedLength int
 
-func (t fixedLength) preTokenize(pieces []piece) []piece {
-	return forEach(pieces, func(dst []piece, p piece) []piece {
-		start, count := 0, 0
-		for i := range p.text {
-			if count == int(t) {
-				dst = append(dst, p.slice(start, i))
-				start, count = i, 0
-			}
-			count++
+func (t fixedLength) cut(p piece, f func(piece)) {
+	start, count := 0, 0
+	for i := range p.text {
+		if count == int(t) {
+			f(p.slice(start, i))
+			start, count = i, 0
 		}
-		return append(dst, p.slice(start, len(p.text)))
-	})
+		count++
+	}
+	f(p.slice(start, len(p.text)))
 }
 
 // unicodeScripts cuts where the script changes.
 type unicodeScripts struct{}
 
-func (unicodeScripts) preTokenize(pieces []piece) []piece {
+func (unicodeScripts) cut(p piece, f func(piece)) {
 	table := scripts()
-	return forEach(pieces, func(dst []piece, p piece) []piece {
-		// What joins any script is lost at the beginning, as in the reference
-		// (pre_tokenizers/unicode_scripts/pre_tokenizer.rs).
-		start, last := len(p.text), -1
-		for i, r := range p.text {
-			s := int(table.of(r))
-			if s == 0 {
-				continue
-			}
-			if s != last {
-				if last >= 0 {
-					dst = append(dst, p.slice(start, i))
-				}
-				start, last = i, s
-			}
+	// What joins any script is lost at the beginning, as in the reference
+	// (pre_tokenizers/unicode_scripts/pre_tokenizer.rs).
+	start, last := len(p.text), -1
+	for i, r := range p.text {
+		s := int(table.of(r))
+		if s == 0 {
+			continue
 		}
-		return append(dst, p.slice(start, len(p.text)))
-	})
+		if s != last {
+			if last >= 0 {
+				f(p.slice(start, i))
+			}
+			start, last = i, s
+		}
+	}
+	f(p.slice(start, len(p.text)))
 }
 
 // preSequence applies one after another.
 type preSequence []preTokenizer
 
-func (t preSequence) preTokenize(pieces []piece) []piece {
-	for _, s := range t {
-		pieces = s.preTokenize(pieces)
+func (t preSequence) cut(p piece, f func(piece)) {
+	switch {
+	case p.text == "": // cuts leave no empty pieces
+	case len(t) == 0:
+		f(p)
+	default:
+		t[0].cut(p, func(q piece) { t[1:].cut(q, f) })
 	}
-	return pieces
 }
 
 // patternConfig is {"String": …} or {"Regex": …}.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -19,6 +20,7 @@ type unigram struct {
 	unkScore     float64
 	byteFallback bool
 	fallback     [256]int32
+	longest      int // piece, in bytes; and a code point
 	// trie maps a node and a byte to the next node; its rank is the id of the
 	// piece that ends there, or noPair.
 	trie *pairTable
@@ -28,7 +30,7 @@ func newUnigram(c *modelConfig) (model, error) {
 	if c.pieces == nil {
 		return nil, errors.New("type Unigram: vocab is not a list of pieces and scores")
 	}
-	m := &unigram{vocab: newVocab(len(c.pieces)), scores: make([]float64, len(c.pieces)), unk: -1, byteFallback: c.byteFallback}
+	m := &unigram{vocab: newVocab(len(c.pieces)), scores: make([]float64, len(c.pieces)), unk: -1, byteFallback: c.byteFallback, longest: utf8.UTFMax}
 	if c.unkID != nil {
 		if *c.unkID < 0 || int(*c.unkID) >= len(c.pieces) {
 			return nil, fmt.Errorf("type Unigram: unk_id is %d, the vocabulary has %d pieces", *c.unkID, len(c.pieces))
@@ -43,6 +45,7 @@ func newUnigram(c *modelConfig) (model, error) {
 		m.scores[id] = p.score
 		worst = min(worst, p.score)
 		total += len(p.text)
+		m.longest = max(m.longest, len(p.text))
 	}
 	m.unkScore = worst - unkPenalty
 	m.trie = newPairTable(total)
@@ -76,23 +79,73 @@ func (m *unigram) vocabulary() *vocab { return m.vocab }
 
 // tokenize runs the Viterbi algorithm. Without an unknown token, a text where a
 // character is best left to one is refused.
-func (m *unigram) tokenize(dst []token, s string) []token {
-	type step struct {
-		score float64
-		start int32 // −1 where nothing ends
-		id    int32
+func (m *unigram) tokenize(s string, emit func(id int32, at span)) {
+	if m.longest < 1<<16 {
+		tokenizeUnigram[uint16](m, s, emit)
+	} else {
+		tokenizeUnigram[int32](m, s, emit)
 	}
-	best := make([]step, len(s)+1)
-	for i := range best {
-		best[i].start = -1
+}
+
+// tokenizeUnigram is tokenize with lengths of pieces as numbers of type L. Of what stands before
+// a place only the length of the last piece is kept, as a text may be a word of megabytes.
+func tokenizeUnigram[L uint16 | int32](m *unigram, s string, emit func(id int32, at span)) {
+	// last[end] is the length of the last piece of the best way to end, 0 where nothing ends.
+	var shortLast [128]L
+	last := shortLast[:]
+	if len(s) >= len(last) {
+		last = make([]L, len(s)+1)
 	}
+	m.bestEnds(s, func(start, end int) { last[end] = L(end - start) })
+	// Turned round, next[start] is the length of the piece that begins there.
+	for end, n := len(s), last[len(s)]; end > 0; {
+		end -= int(n)
+		last[end], n = n, last[end]
+	}
+	next := last
+	for start := 0; start < len(s); {
+		end := start + int(next[start])
+		id, ok := m.vocab.id(s[start:end])
+		if ok && id != m.unk {
+			emit(id, span{start, end})
+			start = end
+			continue
+		}
+		// What is unknown side by side is one part.
+		for end < len(s) {
+			to := end + int(next[end])
+			if id, ok := m.vocab.id(s[end:to]); ok && id != m.unk {
+				break
+			}
+			end = to
+		}
+		m.unknown(s[start:end], span{start, end}, emit)
+		start = end
+	}
+}
+
+// bestEnds calls offer for each piece that ends the best way to its end so far; the last call for an end counts.
+func (m *unigram) bestEnds(s string, best func(start, end int)) {
+	// The score of the best way to each of the ends that a piece from here can have.
+	var short [128]float64
+	scores := short[:]
+	if n := min(len(s), m.longest) + 1; n > len(scores) {
+		scores = make([]float64, 1<<bits.Len(uint(n)))
+	}
+	mask := len(scores) - 1
+	for i := range min(len(scores), len(s)+1) {
+		scores[i] = math.NaN()
+	}
+	scores[0] = 0
 	for i, r := range s {
 		n := runeLen(r, s[i:])
-		here := best[i].score
+		here := scores[i&mask]
+		scores[i&mask] = math.NaN()
 		single := false
-		offer := func(end int, score float64, id int32) {
-			if b := &best[end]; b.start < 0 || score > b.score {
-				*b = step{score, int32(i), id}
+		offer := func(end int, score float64) {
+			if b := &scores[end&mask]; !(score <= *b) {
+				*b = score
+				best(i, end)
 			}
 		}
 		node := int32(0)
@@ -103,69 +156,39 @@ func (m *unigram) tokenize(dst []token, s string) []token {
 			}
 			node = next
 			if id != noPair {
-				offer(j+1, m.scores[id]+here, int32(id))
+				offer(j+1, m.scores[id]+here)
 				single = single || j+1-i == n
 			}
 		}
 		if !single {
-			if b := &best[i+n]; m.unk < 0 && (b.start < 0 || m.unkScore+here > b.score) {
+			if b := scores[(i+n)&mask]; m.unk < 0 && !(m.unkScore+here <= b) {
 				panic(refusal{fmt.Errorf("the tokenizer has no piece for %q, and no unknown token (unk_id)", r)})
 			}
-			offer(i+n, m.unkScore+here, m.unk)
+			offer(i+n, m.unkScore+here)
 		}
 	}
-	first := len(dst)
-	for end := len(s); end > 0; {
-		b := best[end]
-		start := int(b.start)
-		if last := len(dst) - 1; last >= first && b.id == m.unk && dst[last].id == m.unk {
-			dst[last].start = start
-		} else {
-			dst = append(dst, token{b.id, span{start, end}})
-		}
-		end = start
-	}
-	for i, j := first, len(dst)-1; i < j; i, j = i+1, j-1 {
-		dst[i], dst[j] = dst[j], dst[i]
-	}
-	return m.resolveUnknown(dst, first, s)
 }
 
-// resolveUnknown looks at the unknown parts of dst[first:] again: a part may be
-// a piece after all, or its bytes may have tokens.
-func (m *unigram) resolveUnknown(dst []token, first int, s string) []token {
-	list := dst[first:]
-	some := false
-	for i := range list {
-		if list[i].id != m.unk {
-			continue
-		}
-		part := s[list[i].start:list[i].end]
-		if id, ok := m.vocab.id(part); ok {
-			list[i].id = id
-			continue
-		}
-		some = some || m.byteFallback
-	}
-	if !some {
-		return dst
-	}
-	var out []token
-	for _, t := range list {
-		part := s[t.start:t.end]
-		have := t.id == m.unk && part != m.vocab.tokens[t.id]
+// unknown emits the tokens of a part that is best left to the unknown token: it may be a piece after all,
+// or its bytes may have tokens.
+func (m *unigram) unknown(part string, at span, emit func(id int32, at span)) {
+	id, ok := m.vocab.id(part)
+	if !ok && m.byteFallback {
+		have := true
 		for i := 0; have && i < len(part); i++ {
 			have = m.fallback[part[i]] >= 0
 		}
-		if !have {
-			out = append(out, t)
-			continue
-		}
-		for i := range len(part) {
-			out = append(out, token{m.fallback[part[i]], t.span})
+		if have {
+			for i := range len(part) {
+				emit(m.fallback[part[i]], at)
+			}
+			return
 		}
 	}
-	return append(dst[:first], out...)
+	if !ok {
+		id = m.unk
+	}
+	emit(id, at)
 }
 
 // unknownToken stands for what a model does not know.
@@ -189,26 +212,28 @@ type wordPiece struct {
 	unk      unknownToken
 	prefix   string
 	maxChars int
+	longest  int // token, in bytes
 }
 
 func newWordPiece(c *modelConfig, unk unknownToken) model {
-	prefix := "##"
+	m := &wordPiece{vocab: c.vocab, unk: unk, prefix: "##", maxChars: c.maxChars}
 	if c.prefixIsSet {
-		prefix = c.prefix
+		m.prefix = c.prefix
 	}
-	return &wordPiece{c.vocab, unk, prefix, c.maxChars}
+	for _, s := range m.vocab.tokens {
+		m.longest = max(m.longest, len(s))
+	}
+	return m
 }
 
 func (m *wordPiece) vocabulary() *vocab { return m.vocab }
 
-func (m *wordPiece) tokenize(dst []token, s string) []token {
-	first := len(dst)
-	unknown := func() []token { return append(dst[:first], token{m.unk.of(s), span{0, len(s)}}) }
-	if utf8.RuneCountInString(s) > m.maxChars {
-		return unknown()
-	}
-	for start := 0; start < len(s); {
-		end := len(s)
+func (m *wordPiece) tokenize(s string, emit func(id int32, at span)) {
+	var short [64]token
+	list := short[:0]
+	known := utf8.RuneCountInString(s) <= m.maxChars
+	for start := 0; known && start < len(s); {
+		end := min(len(s), start+m.longest)
 		id, ok := int32(0), false
 		for end > start {
 			part := s[start:end]
@@ -221,13 +246,16 @@ func (m *wordPiece) tokenize(dst []token, s string) []token {
 			_, n := utf8.DecodeLastRuneInString(s[start:end])
 			end -= n
 		}
-		if !ok {
-			return unknown()
-		}
-		dst = append(dst, token{id, span{start, end}})
-		start = end
+		list = append(list, token{id, span{start, end}})
+		start, known = end, ok
 	}
-	return dst
+	if !known {
+		emit(m.unk.of(s), span{0, len(s)})
+		return
+	}
+	for _, t := range list {
+		emit(t.id, t.span)
+	}
 }
 
 // wordLevel knows whole words only.
@@ -238,10 +266,10 @@ type wordLevel struct {
 
 func (m *wordLevel) vocabulary() *vocab { return m.vocab }
 
-func (m *wordLevel) tokenize(dst []token, s string) []token {
+func (m *wordLevel) tokenize(s string, emit func(id int32, at span)) {
 	id, ok := m.vocab.id(s)
 	if !ok {
 		id = m.unk.of(s)
 	}
-	return append(dst, token{id, span{0, len(s)}})
+	emit(id, span{0, len(s)})
 }
