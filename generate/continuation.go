@@ -3,7 +3,6 @@ package generate
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 )
 
@@ -23,15 +22,18 @@ type Continuation struct {
 
 // Continue prepares a request to run in the batch.
 func (b *Batch) Continue(q Request) (*Continuation, error) {
-	c := &Continuation{Request: q, Result: Result{IDs: []int32{}, Logprobs: []float64{}, Stop: -1}, positions: b.positions, sampler: newSampler(q.Sampling)}
+	c := &Continuation{Request: q, Result: Result{IDs: []int32{}, Logprobs: []float64{}, Stop: -1}, positions: b.positions}
 	if len(q.Prompt) == 0 {
 		return nil, errNoPrompt
 	}
 	if len(q.Prompt) >= b.positions {
 		return nil, fmt.Errorf("%w: %d tokens, there is room for %d and an answer", ErrTooLong, len(q.Prompt), b.positions-1)
 	}
-	c.ids = slices.Clone(q.Prompt)
-	return c, q.Sampling.Check()
+	if err := errors.Join(q.Sampling.Check(), q.Sampling.checkIDs(b.cfg.V)); err != nil {
+		return nil, err
+	}
+	c.ids, c.sampler = slices.Clone(q.Prompt), newSampler(q.Sampling, q.Prompt, q.Stop)
+	return c, nil
 }
 
 var errNoPrompt = errors.New("the prompt has no tokens\nhint: give some text, or the end-of-text token to start from nothing")
@@ -51,15 +53,16 @@ func (c *Continuation) Next() (Stretch, bool, error) {
 	}
 	c.begun = true
 	return Stretch{IDs: c.ids, Rows: []int{len(c.ids) - 1}, Logits: func(_ int, logits []float32) {
-		c.newest = c.sampler.next(logits, len(c.Result.IDs))
+		c.newest = c.sampler.next(logits, len(c.Result.IDs), nil)
 	}}, true, nil
 }
 
 // take adds the newest id, or ends the text.
 func (c *Continuation) take() error {
-	if math.IsNaN(c.newest.logprob) {
-		return noProbabilities(len(c.ids))
+	if err := c.newest.problem(len(c.ids)); err != nil {
+		return err
 	}
+	c.sampler.accept(c.newest.id)
 	r := &c.Result
 	r.take(c.newest, c.Request)
 	switch {
@@ -70,8 +73,4 @@ func (c *Continuation) take() error {
 	}
 	c.ids = append(c.ids, c.newest.id)
 	return nil
-}
-
-func noProbabilities(tokens int) error {
-	return fmt.Errorf("the model gives no probabilities after %d tokens: its logits are not numbers\nhint: the weights are damaged, or training diverged", tokens)
 }

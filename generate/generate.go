@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 
@@ -123,7 +122,7 @@ func (e *Engine) Generate(ctx context.Context, q Request) (Result, error) {
 	if now := e.dev.Changes(); !q.Continue || now != e.heldAt {
 		e.held, e.heldAt = e.held[:0], now
 	}
-	sampler := newSampler(q.Sampling)
+	sampler := newSampler(q.Sampling, q.Prompt, q.Stop)
 	logits, err := e.prefill(ctx, q.Prompt)
 	// pos tokens are in the cache, and logits are those after the last of them. A token that
 	// ends the text is never run: a request that continues the text may want another one.
@@ -134,10 +133,11 @@ func (e *Engine) Generate(ctx context.Context, q Request) (Result, error) {
 			}
 			return res, err
 		}
-		c := sampler.next(logits, len(res.IDs))
-		if math.IsNaN(c.logprob) {
-			return res, noProbabilities(pos)
+		c := sampler.next(logits, len(res.IDs), nil)
+		if err := c.problem(pos); err != nil {
+			return res, err
 		}
+		sampler.accept(c.id)
 		if res.take(c, q); res.Reason != "" {
 			return res, nil
 		}
@@ -163,7 +163,7 @@ func (e *Engine) check(q Request) error {
 			return fmt.Errorf("id %d is outside the model's vocabulary of %d", id, e.cfg.V)
 		}
 	}
-	return q.Sampling.Check()
+	return errors.Join(q.Sampling.Check(), q.Sampling.checkIDs(e.cfg.V))
 }
 
 // prefill runs the part of a prompt that the cache does not hold, and returns the

@@ -1,214 +1,223 @@
 package generate
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"olmo/device/cpu"
 	"olmo/numeric"
 )
 
-// Sampling says how the next token is chosen. The zero value takes the most
-// probable one, of equals the one with the smallest id.
-type Sampling struct {
-	Temperature float64 // divides the logits; 0: the most probable token
-	TopK        int     // only so many of the most probable tokens; 0: all
-	TopP        float64 // only the most probable tokens that together reach this probability; 0 or 1: all
-	Seed        uint64
-}
-
-// Check reports settings that make no sense.
-func (s Sampling) Check() error {
-	switch {
-	case !(s.Temperature >= 0):
-		return fmt.Errorf("the temperature is %g, it must be 0 or more", s.Temperature)
-	case s.TopK < 0:
-		return fmt.Errorf("top-k is %d, it must be 0 (all) or more", s.TopK)
-	case !(s.TopP >= 0 && s.TopP <= 1):
-		return fmt.Errorf("top-p is %g, it must lie between 0 and 1", s.TopP)
-	}
-	return nil
-}
-
-// sampler chooses tokens. A choice is a function of the logits, the settings and the
-// number of the token alone.
+// sampler chooses the tokens of one answer. A choice is a function of the logits, the settings, the
+// tokens before it and its number.
 type sampler struct {
 	Sampling
 	stream  numeric.Stream
-	divided []float32 // logits
-	weights []float32
-	order   ranking
+	steps   []step
+	stops   []int32
+	history []int32       // prompt and answer; nothing where no setting looks back
+	counts  map[int32]int // of the ids in the penalties' window
+	allowed []uint64      // Sampling.Allowed as a bit set; nil: all
+	left    candidates
+	drawn   float32 // log-sum-exp of the model's logits at the temperature, if known
+	known   bool
+	divided []float32 // by the temperature
+	repeats repeats
 }
 
-func newSampler(s Sampling) *sampler {
-	return &sampler{Sampling: s, stream: numeric.NewStream(s.Seed, "sample")}
+// newSampler returns the sampler of an answer to a prompt, which an id of stops ends.
+func newSampler(s Sampling, prompt, stops []int32) *sampler {
+	p := &sampler{Sampling: s, stream: numeric.NewStream(s.Seed, "sample"), steps: s.order(), stops: stops}
+	if s.Penalties.set() {
+		p.counts = map[int32]int{}
+	}
+	if len(s.Allowed) > 0 {
+		p.allowed = make([]uint64, slices.Max(s.Allowed)/64+1)
+		for _, id := range s.Allowed {
+			p.allowed[id/64] |= 1 << (id % 64)
+		}
+	}
+	for _, id := range prompt {
+		p.accept(id)
+	}
+	return p
+}
+
+// accept adds a token to the history: one that was chosen, or had to come.
+func (s *sampler) accept(id int32) {
+	if s.counts == nil && s.DRY.Multiplier == 0 && s.NoRepeatNGram == 0 && len(s.BadWords) == 0 {
+		return
+	}
+	s.history = append(s.history, id)
+	if s.counts == nil {
+		return
+	}
+	s.counts[id]++
+	n := s.Penalties.LastN
+	if n == 0 {
+		n = 64
+	}
+	if n > 0 && len(s.history) > n {
+		old := s.history[len(s.history)-1-n]
+		if s.counts[old]--; s.counts[old] == 0 {
+			delete(s.counts, old)
+		}
+	}
 }
 
 // choice is an id with its log-probabilities.
 type choice struct {
-	id int32
-	// logprob is that under the model itself, before temperature and cuts: the bits of a Scorer's.
+	id int32 // −1: none may come
+	// logprob is that under the model itself, before all else: the bits of a Scorer's.
 	logprob float64
-	// drawn is that at the temperature, before cuts: the bits of a graph's head at this
+	// drawn is that at the temperature, before all else: the bits of a graph's head at this
 	// temperature, so that the same number trains. It is logprob at a temperature of 0.
 	drawn float64
 }
 
-// next chooses an id. n counts the tokens of the continuation.
-func (s *sampler) next(logits []float32, n int) choice {
-	best := 0
-	for i, l := range logits {
-		if l > logits[best] {
-			best = i
-		}
+// problem says why a choice behind so many tokens is none.
+func (c choice) problem(tokens int) error {
+	switch {
+	case math.IsNaN(c.logprob):
+		return fmt.Errorf("the model gives no probabilities after %d tokens: its logits are not numbers\nhint: the weights are damaged, or training diverged", tokens)
+	case c.id < 0:
+		return fmt.Errorf("%w after %d tokens", ErrNothingLeft, tokens)
 	}
+	return nil
+}
+
+// ErrNothingLeft is returned where the settings leave no token that may come.
+var ErrNothingLeft = errors.New("no token may come: the settings exclude all of them")
+
+// next chooses token n of the answer. allowed has a bit for each id that may come; nil: all. The logits
+// are read only.
+func (s *sampler) next(logits []float32, n int, allowed []uint64) choice {
+	c := &s.left
+	c.reset(logits)
+	if !c.weigh() {
+		return choice{logprob: math.NaN()}
+	}
+	lse := c.lse
+	s.edit(n, allowed)
+	if c.owned && math.IsInf(float64(c.logits[c.best()]), -1) {
+		return choice{id: -1}
+	}
+	s.known = false
+	for _, t := range s.steps {
+		t.apply(s, n)
+	}
+	id := c.draw(s.stream.Uniform(uint64(n), 0))
+	r := choice{id: id, logprob: -float64(lse - logits[id])}
+	r.drawn = s.tempered(logits, id, r.logprob)
+	return r
+}
+
+// tempered is the log-probability of an id at the temperature, before all else.
+func (s *sampler) tempered(logits []float32, id int32, logprob float64) float64 {
 	temperature := float32(s.Temperature)
-	t := logits
-	if s.Temperature > 0 && temperature != 1 {
+	if s.Temperature == 0 || temperature == 1 {
+		return logprob
+	}
+	if !s.known {
 		s.divided = slices.Grow(s.divided[:0], len(logits))[:len(logits)]
-		t = s.divided
-		cpu.Divide(t, logits, temperature)
+		cpu.Divide(s.divided, logits, temperature)
+		s.drawn = cpu.LSE(s.divided)
 	}
-	c := choice{id: int32(best)}
-	// A temperature so small that the quotient has no finite value leaves all of the probability
-	// to the largest logit.
-	if top := t[best]; s.Temperature > 0 && top-top == 0 {
-		var lse float32
-		c.id, lse = s.draw(t, s.stream.Uniform(uint64(n), 0))
-		c.drawn = -float64(lse - t[c.id])
-		if temperature == 1 {
-			c.logprob = c.drawn
-			return c
-		}
+	if s.drawn-s.drawn != 0 { // the quotients are not finite
+		return 0
 	}
-	c.logprob = -float64(cpu.LSE(logits) - logits[c.id])
-	if s.Temperature == 0 {
-		c.drawn = c.logprob
-	}
-	return c
+	return -float64(s.drawn - logits[id]/temperature)
 }
 
-// draw takes the id at the share u of the weight that top-k and top-p leave of the divided
-// logits: counted through the ids when all are left, else from the most probable one
-// down, ranking them only as far as that needs. It also returns the log-sum-exp of all.
-func (s *sampler) draw(logits []float32, u float64) (id int32, lse float32) {
-	// The weight of an id is exp(l − max l): the softmax before its division, so
-	// that shares are taken of sums of weights, never of rounded probabilities.
-	s.weights = slices.Grow(s.weights[:0], len(logits))[:len(logits)]
-	sum, lse := cpu.Exponentials(s.weights, logits)
-	return s.share(logits, float64(sum), u), lse
+// temper divides the logits by the temperature.
+func (s *sampler) temper(int) {
+	untouched := !s.left.owned
+	s.left.divide(float32(s.Temperature))
+	if s.known = untouched && s.left.ids == nil && s.left.weigh(); s.known {
+		s.drawn = s.left.lse
+	}
 }
 
-// share is draw, once the weights are there; total is their sum.
-func (s *sampler) share(logits []float32, total, u float64) int32 {
-	w := s.weights
-	n := len(logits)
-	topK, topP := s.TopK > 0 && s.TopK < n, s.TopP > 0 && s.TopP < 1
-	if !topK && !topP {
-		// total was summed in another order than here, so u may still be left over at the end:
-		// then the last id that has any weight is the one.
-		u *= total
-		last := int32(0)
-		for i, p := range w {
-			if p == 0 {
-				continue
-			}
-			last = int32(i)
-			if u -= float64(p); u < 0 {
-				break
-			}
+func (s *sampler) excludeTop(n int) {
+	if s.stream.Uniform(uint64(n), 1) < s.XTC.Probability {
+		threshold := s.XTC.Threshold
+		if threshold == 0 {
+			threshold = 0.1
 		}
-		return last
+		s.left.excludeTop(threshold)
 	}
-	s.order.reset(logits)
-	if topK {
-		n, total = s.TopK, 0
-		for range n {
-			total += float64(w[s.order.pop()])
+}
+
+// penalise lowers the logits of ids in the window. Keskar et al. 2019 for the repetition; OpenAI's API for
+// presence and frequency.
+func (s *sampler) penalise(int) {
+	p := s.Penalties
+	r := float32(p.Repetition)
+	if r == 0 {
+		r = 1
+	}
+	s.left.each(s.counts, func(l float32, count int) float32 {
+		if l > 0 {
+			l /= r
+		} else {
+			l *= r
 		}
-	}
-	if topP {
-		// The share is one of what top-k left, and the id that reaches it still belongs to it.
-		var c float64
-		for i := range n {
-			if i == s.order.taken() { // without top-k nothing is ranked yet
-				s.order.pop()
-			}
-			if c += float64(w[s.order.at(i)]); c >= s.TopP*total {
-				n = i + 1
-				break
+		return float32(l) - (float32(float32(count)*float32(p.Frequency)) + float32(p.Presence))
+	})
+}
+
+var never = float32(math.Inf(-1))
+
+// edit adds the biases and takes out what may not come.
+func (s *sampler) edit(n int, allowed []uint64) {
+	c := &s.left
+	for _, bits := range [][]uint64{s.allowed, allowed} {
+		if bits == nil {
+			continue
+		}
+		for i, l := 0, c.own(); i < len(l); i++ {
+			if i/64 >= len(bits) || bits[i/64]>>(i%64)&1 == 0 {
+				l[i] = never
 			}
 		}
-		total = c
 	}
-	u *= total
-	for i := range n {
-		if u -= float64(w[s.order.at(i)]); u < 0 {
-			return s.order.at(i)
+	for id, b := range s.Bias {
+		c.own()[id] += float32(b)
+	}
+	for _, id := range s.Banned {
+		c.own()[id] = never
+	}
+	if n < s.MinTokens {
+		for _, id := range s.stops {
+			if int(id) < len(c.logits) {
+				c.own()[id] = never
+			}
 		}
 	}
-	return s.order.at(n - 1)
-}
-
-// ranking gives ids from the most probable one down: a heap at the front of ids,
-// and behind it the ids taken from it, the first one last. Sorting all of a vocabulary for
-// each token would take longer than many a model takes to compute it.
-//
-//	ids:  heap, the largest logit first | … rank 1 | rank 0
-//	      0                         left             len(ids)
-type ranking struct {
-	logits []float32
-	ids    []int32
-	left   int // ids in the heap
-}
-
-func (r *ranking) reset(logits []float32) {
-	r.logits, r.left = logits, len(logits)
-	r.ids = r.ids[:0]
-	for i := range logits {
-		r.ids = append(r.ids, int32(i))
-	}
-	for i := r.left/2 - 1; i >= 0; i-- {
-		r.sink(i)
-	}
-}
-
-// pop takes the most probable id of the heap.
-func (r *ranking) pop() int32 {
-	r.left--
-	r.ids[0], r.ids[r.left] = r.ids[r.left], r.ids[0]
-	r.sink(0)
-	return r.ids[r.left]
-}
-
-// taken counts the ids that were taken.
-func (r *ranking) taken() int { return len(r.ids) - r.left }
-
-// at returns the id of a rank that was taken.
-func (r *ranking) at(rank int) int32 { return r.ids[len(r.ids)-1-rank] }
-
-// sink moves element i down to its place.
-func (r *ranking) sink(i int) {
-	for {
-		child := 2*i + 1
-		if child >= r.left {
-			return
+	for _, w := range s.BadWords {
+		if last := len(w) - 1; endsWith(s.history, w[:last]) {
+			c.own()[w[last]] = never
 		}
-		if child+1 < r.left && r.before(child+1, child) {
-			child++
-		}
-		if !r.before(child, i) {
-			return
-		}
-		r.ids[i], r.ids[child] = r.ids[child], r.ids[i]
-		i = child
 	}
+	repeated(s.history, s.NoRepeatNGram, func(id int32) { c.own()[id] = never })
 }
 
-func (r *ranking) before(i, j int) bool {
-	a, b := r.ids[i], r.ids[j]
-	if r.logits[a] != r.logits[b] {
-		return r.logits[a] > r.logits[b]
+// endsWith reports whether a sequence ends with the other.
+func endsWith(ids, tail []int32) bool {
+	return len(ids) >= len(tail) && slices.Equal(ids[len(ids)-len(tail):], tail)
+}
+
+// repeated tells each id that would make the last n ids of the sequence ones that it has already; n 0: none.
+func repeated(ids []int32, n int, tell func(id int32)) {
+	if n == 0 || len(ids) < n {
+		return
 	}
-	return a < b
+	tail := ids[len(ids)-n+1:]
+	for i := range len(ids) - n + 1 {
+		if slices.Equal(ids[i:i+n-1], tail) {
+			tell(ids[i+n-1])
+		}
+	}
 }

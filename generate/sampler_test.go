@@ -1,10 +1,13 @@
 package generate
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"olmo/device/cpu"
 )
 
 func TestGreedy(t *testing.T) {
@@ -22,12 +25,12 @@ func TestGreedy(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			if id := newSampler(Sampling{}).next(c.logits, 0).id; id != c.want {
+			if id := newSampler(Sampling{}, nil, nil).next(c.logits, 0, nil).id; id != c.want {
 				t.Errorf("next(%v) = %d, want %d", c.logits, id, c.want)
 			}
 		})
 	}
-	if logprob := newSampler(Sampling{}).next([]float32{1, nan, 2}, 0).logprob; !math.IsNaN(logprob) {
+	if logprob := newSampler(Sampling{}, nil, nil).next([]float32{1, nan, 2}, 0, nil).logprob; !math.IsNaN(logprob) {
 		t.Errorf("log-probability %v beside a logit that is no number, want NaN", logprob)
 	}
 }
@@ -40,7 +43,7 @@ func TestLogprobs(t *testing.T) {
 	}
 	// Whatever temperature and cuts do, the reported figure is the model's own.
 	for _, s := range []Sampling{{}, {Temperature: 0.3, Seed: 1}, {Temperature: 3, TopK: 2, Seed: 4}, {Temperature: 2, TopP: 0.9, Seed: 9}} {
-		c := newSampler(s).next(logits, 3)
+		c := newSampler(s, nil, nil).next(logits, 3, nil)
 		id, got := c.id, c.logprob
 		if want := float64(logits[id]) - math.Log(sum); math.Abs(got-want) > 1e-6 {
 			t.Errorf("%+v: log-probability %v of id %d, want %v", s, got, id, want)
@@ -77,9 +80,9 @@ func TestDistribution(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			want := distribution(logits, c.s)
 			count := make([]float64, len(logits))
-			s := newSampler(c.s)
+			s := newSampler(c.s, nil, nil)
 			for n := range draws {
-				count[s.next(logits, n).id]++
+				count[s.next(logits, n, nil).id]++
 			}
 			for i, p := range want {
 				got := count[i] / draws
@@ -143,10 +146,10 @@ func distribution(logits []float32, s Sampling) []float64 {
 func TestSeeds(t *testing.T) {
 	logits := make([]float32, 500)
 	draw := func(seed uint64) []int32 {
-		s := newSampler(Sampling{Temperature: 1, Seed: seed})
+		s := newSampler(Sampling{Temperature: 1, Seed: seed}, nil, nil)
 		var ids []int32
 		for n := range 20 {
-			ids = append(ids, s.next(logits, n).id)
+			ids = append(ids, s.next(logits, n, nil).id)
 		}
 		return ids
 	}
@@ -157,8 +160,8 @@ func TestSeeds(t *testing.T) {
 		t.Errorf("seeds 1 and 2 both give %v", a)
 	}
 	// Token n does not depend on what was drawn before it.
-	s := newSampler(Sampling{Temperature: 1, Seed: 1})
-	if id := s.next(logits, 13).id; id != draw(1)[13] {
+	s := newSampler(Sampling{Temperature: 1, Seed: 1}, nil, nil)
+	if id := s.next(logits, 13, nil).id; id != draw(1)[13] {
 		t.Errorf("token 13 alone is %d, want %d", id, draw(1)[13])
 	}
 }
@@ -166,9 +169,9 @@ func TestSeeds(t *testing.T) {
 func TestTinyTemperature(t *testing.T) {
 	logits := []float32{1, 2, 1.999, -50}
 	for _, temperature := range []float64{1e-5, 1e-300, 5e-324} {
-		s := newSampler(Sampling{Temperature: temperature, Seed: 3})
+		s := newSampler(Sampling{Temperature: temperature, Seed: 3}, nil, nil)
 		for n := range 50 {
-			if id := s.next(logits, n).id; id != 1 {
+			if id := s.next(logits, n, nil).id; id != 1 {
 				t.Fatalf("temperature %g draws %d, want the most probable id 1", temperature, id)
 			}
 		}
@@ -187,21 +190,44 @@ func TestCheckSampling(t *testing.T) {
 }
 
 func BenchmarkDraw(b *testing.B) {
-	r := rand.New(rand.NewPCG(1, 2))
-	logits := make([]float32, 50304)
-	for i := range logits {
-		logits[i] = float32(r.NormFloat64() * 3)
+	if err := cpu.Check(); err != nil { // which chooses the kernels
+		b.Fatal(err)
 	}
-	for _, c := range []struct {
-		name string
-		s    Sampling
-	}{{"greedy", Sampling{}}, {"temperature", Sampling{Temperature: 0.8}}, {"top-p", Sampling{Temperature: 0.8, TopP: 0.95}}, {"top-k", Sampling{Temperature: 0.8, TopK: 40}}} {
-		b.Run(c.name, func(b *testing.B) {
-			s := newSampler(c.s)
-			for n := 0; b.Loop(); n++ {
-				s.next(logits, n)
-			}
-		})
+	for _, V := range []int{50304, 201088} {
+		r := rand.New(rand.NewPCG(1, 2))
+		logits := make([]float32, V)
+		history := make([]int32, 2000)
+		for i := range logits {
+			logits[i] = float32(r.NormFloat64() * 3)
+		}
+		for i := range history {
+			history[i] = int32(r.IntN(50))
+		}
+		for _, c := range []struct {
+			name string
+			s    Sampling
+		}{
+			{"greedy", Sampling{}},
+			{"temperature", Sampling{Temperature: 0.8}},
+			{"top-p", Sampling{Temperature: 0.8, TopP: 0.95}},
+			{"top-p flat", Sampling{Temperature: 2, TopP: 0.95}},
+			{"top-k", Sampling{Temperature: 0.8, TopK: 40}},
+			{"min-p", Sampling{Temperature: 0.8, MinP: 0.05}},
+			{"typical", Sampling{Temperature: 0.8, Typical: 0.9}},
+			{"top-n-sigma", Sampling{Temperature: 0.8, TopNSigma: 1}},
+			{"xtc", Sampling{Temperature: 0.8, XTC: XTC{Probability: 0.5}}},
+			{"penalties", Sampling{Penalties: Penalties{Repetition: 1.1}}},
+			{"dry", Sampling{DRY: DRY{Multiplier: 0.8}}},
+			{"n-grams", Sampling{NoRepeatNGram: 3}},
+			{"all", Sampling{Temperature: 0.8, TopP: 0.95, TopK: 40, MinP: 0.05, Typical: 0.9, TopNSigma: 1, Penalties: Penalties{Repetition: 1.1}, DRY: DRY{Multiplier: 0.8}}},
+		} {
+			b.Run(fmt.Sprintf("%s of %d", c.name, V), func(b *testing.B) {
+				s := newSampler(c.s, history, nil)
+				for n := 0; b.Loop(); n++ {
+					s.next(logits, n, nil)
+				}
+			})
+		}
 	}
 }
 
@@ -217,16 +243,26 @@ func TestRanking(t *testing.T) {
 			logits[i], want[i] = float32(r.IntN(1+n/2)), int32(i)
 		}
 		slices.SortStableFunc(want, func(a, b int32) int { return int(logits[b] - logits[a]) })
-		k.reset(logits)
+		k.reset(logits, 0, nil)
 		for i, w := range want {
-			if k.taken() != i {
-				t.Fatalf("of %d ids %d are taken, want %d", n, k.taken(), i)
-			}
-			if id := k.pop(); id != w || k.at(i) != w {
-				t.Fatalf("of %d ids %v number %d is %d, and %d when asked again; want %d", n, logits, i, id, k.at(i), w)
+			if id, ok := k.pop(); !ok || id != int(w) {
+				t.Fatalf("of %d ids %v number %d is %d, want %d", n, logits, i, id, w)
 			}
 		}
+		if id, ok := k.pop(); ok {
+			t.Fatalf("of %d ids %d is one more", n, id)
+		}
 	}
+}
+
+// drawAt draws with a random number.
+func drawAt(s Sampling, logits []float32, u float64) int32 {
+	p := newSampler(s, nil, nil)
+	p.left.reset(logits)
+	for _, t := range p.steps {
+		t.apply(p, 0)
+	}
+	return p.left.draw(u)
 }
 
 // TestEdgesOfShares: a share that a token reaches exactly ends top-p; what rounding leaves over
@@ -253,12 +289,12 @@ func TestEdgesOfShares(t *testing.T) {
 		{"half of two tokens", Sampling{Temperature: 1, TopK: 2, TopP: 0.5}, 0.9999, 0},
 		{"more than half of two tokens", Sampling{Temperature: 1, TopK: 2, TopP: 0.6}, 0.9999, 1},
 	} {
-		if got, _ := newSampler(c.s).draw(quarter, c.u); got != c.want {
+		if got := drawAt(c.s, quarter, c.u); got != c.want {
 			t.Errorf("%s: id %d, want %d", c.name, got, c.want)
 		}
 	}
 	// An id without any weight is not drawn, though it be the last.
-	if got, _ := newSampler(Sampling{Temperature: 1}).draw([]float32{0, 0, -1000}, 1); got != 1 {
+	if got := drawAt(Sampling{Temperature: 1}, []float32{0, 0, -1000}, 1); got != 1 {
 		t.Errorf("id %d was drawn, which has no weight", got)
 	}
 }
@@ -273,7 +309,7 @@ func TestDrawn(t *testing.T) {
 		for _, l := range logits {
 			sum += math.Exp(float64(l) / s.Temperature)
 		}
-		c := newSampler(s).next(logits, 3)
+		c := newSampler(s, nil, nil).next(logits, 3, nil)
 		if want := float64(logits[c.id])/s.Temperature - math.Log(sum); math.Abs(c.drawn-want) > 1e-5 {
 			t.Errorf("%+v: id %d was drawn with %v, want %v", s, c.id, c.drawn, want)
 		}
@@ -281,15 +317,15 @@ func TestDrawn(t *testing.T) {
 			t.Errorf("at a temperature of 1 id %d was drawn with %v, the model's own figure is %v", c.id, c.drawn, c.logprob)
 		}
 	}
-	if c := newSampler(Sampling{}).next(logits, 0); c.drawn != c.logprob {
+	if c := newSampler(Sampling{}, nil, nil).next(logits, 0, nil); c.drawn != c.logprob {
 		t.Errorf("the most probable id has %v and %v", c.drawn, c.logprob)
 	}
-	if c := newSampler(Sampling{Temperature: 1e-300}).next(logits, 0); c.id != 2 || c.drawn != 0 || c.logprob == 0 {
+	if c := newSampler(Sampling{Temperature: 1e-300}, nil, nil).next(logits, 0, nil); c.id != 2 || c.drawn != 0 || c.logprob == 0 {
 		t.Errorf("a tiny temperature: %+v", c)
 	}
 	for _, temperature := range []float64{0, 1e-300, 0.5, 1} {
 		for _, l := range [][]float32{{float32(math.NaN()), 1}, {1, float32(math.NaN())}, {1, float32(math.Inf(1))}} {
-			if c := newSampler(Sampling{Temperature: temperature}).next(l, 0); !math.IsNaN(c.logprob) {
+			if c := newSampler(Sampling{Temperature: temperature}, nil, nil).next(l, 0, nil); !math.IsNaN(c.logprob) {
 				t.Errorf("log-probability %v of %v at %g, want NaN", c.logprob, l, temperature)
 			}
 		}
