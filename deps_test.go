@@ -89,6 +89,9 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "data/tokens", may: "data data/store proof store tokenizer", tests: "data/store/storetest"},
 	{pkg: "data/warc", may: "data data/store data/webpage packed", tests: "data/stagetest data/tagger store"},
 
+	// What an answer may be: a grammar over bytes, whatever it was written as.
+	{pkg: "constrain", may: "tokenizer"},
+
 	// What is drawn from logits is computed on the processor.
 	{pkg: "generate", may: "device device/cpu graph internal/parallel model numeric"},
 

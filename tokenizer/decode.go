@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -449,4 +450,53 @@ func parseDecoder(raw json.RawMessage) (decoder, error) {
 		return ctcDecoder{c.PadToken, c.WordDelimiterToken, c.Cleanup}, nil
 	}
 	return nil, fmt.Errorf("unknown type %q", c.Type)
+}
+
+// Pieces returns the bytes that each id stands for inside a text, behind its first token;
+// "" for ids without a token. A tokenizer whose tokens have no bytes of their own, because
+// their text depends on their neighbours, is an error.
+func (t *Tokenizer) Pieces() ([]string, error) {
+	steps, ok := t.decoder.(decoderSequence)
+	if !ok {
+		steps = decoderSequence{t.decoder}
+	}
+	pieces := make([]string, t.VocabSize())
+	for id := range pieces {
+		s, ok := t.decodeToken(int32(id))
+		if !ok {
+			continue
+		}
+		fused := false
+	decoding:
+		for _, d := range steps {
+			switch d := d.(type) {
+			case byteLevelDecoder:
+				s = string(appendTokenBytes(nil, s))
+			case byteFallbackDecoder:
+				if b, ok := fallbackByte(s); ok {
+					s = string([]byte{b})
+					break decoding // no later step is about bytes
+				}
+			case fuseDecoder:
+				fused = true
+			case stripDecoder:
+				if !fused {
+					s = d.decode([]string{s})[0]
+				} else if d.stop > 0 {
+					return nil, errors.New("the tokenizer's decoder cuts off the end of a text")
+				}
+			case metaspaceDecoder:
+				s = strings.ReplaceAll(s, d.replacement, " ")
+			case replaceDecoder:
+				if fused {
+					return nil, errors.New("the tokenizer's decoder replaces text over the borders of tokens")
+				}
+				s = d.decode([]string{s})[0]
+			default:
+				return nil, fmt.Errorf("the tokenizer's decoder (%s) joins tokens by what stands beside them, so that they have no bytes of their own", cmp.Or(t.parts.Decoder, "none"))
+			}
+		}
+		pieces[id] = s
+	}
+	return pieces, nil
 }
