@@ -23,7 +23,7 @@ func golden(t testing.TB, name string) *Vocabulary {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := NewVocabulary(tok, nil)
+	v, err := NewVocabulary(tok, tok.VocabSize(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

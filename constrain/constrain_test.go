@@ -25,7 +25,7 @@ var small = sync.OnceValue(func() *Vocabulary {
 	if err != nil {
 		panic(err)
 	}
-	v, err := NewVocabulary(t, nil)
+	v, err := NewVocabulary(t, t.VocabSize(), nil)
 	if err != nil {
 		panic(err)
 	}
@@ -106,6 +106,24 @@ func TestGBNF(t *testing.T) {
 		{"escapes", `root ::= "\x41\t\"\\" [\]\-a] "\U0001F600"`, []string{"A\t\"\\]😀", "A\t\"\\-😀"}, []string{"A\t\"\\b😀"}},
 		{"rules that may be empty", "root ::= ws \"a\" ws\nws ::= | \" \" ws", []string{"a", "  a ", "a   "}, []string{"", "  "}},
 		{"many ways to read it", "root ::= s\ns ::= \"a\" s \"x\" | \"a\" s \"y\" | \"b\"", []string{"b", "aaabxyx"}, []string{"aab", "abxy"}},
+		{"JSON", `
+root   ::= object
+value  ::= object | array | string | number | ("true" | "false" | "null") ws
+object ::= "{" ws ( string ":" ws value ("," ws string ":" ws value)* )? "}" ws
+array  ::= "[" ws ( value ("," ws value)* )? "]" ws
+string ::= "\"" ( [^"\\\x7F\x00-\x1F] | "\\" (["\\bfnrt] | "u" [0-9a-fA-F]{4}) )* "\"" ws
+number ::= ("-"? ([0-9] | [1-9] [0-9]{0,15})) ("." [0-9]+)? ([eE] [-+]? [0-9] [1-9]{0,15})? ws
+ws     ::= | " " | "\n" [ \t]{0,20} # or more
+`, []string{`{}`, `{"a": [1, -2.5e3, "x\u00e9", {"b": null}]}`, "{\n  \"a\": true\n}"}, []string{`[]`, `{"a"}`, `{"a": 01}`}},
+		{"sums over lines", "root ::= (expr \"=\" ws term \"\\n\")+\nexpr ::= term ([-+*/] term)*\nterm ::= ident | num | \"(\" ws expr \")\" ws\nident ::= [a-z] [a-z0-9_]* ws\nnum ::= [0-9]+ ws\nws ::= [ \\t\\n]*", []string{"a+1=2\n", "(x -3) *y1 = 7\nb=c\n"}, []string{"a=\n", "a+=1\n", "1=1"}},
+		{"moves of chess", `
+root  ::= "1. " move " " move "\n" ([1-9] [0-9]? ". " move " " move "\n")+
+move  ::= (pawn | piece | castle) [+#]?
+piece ::= [NBKQR] [a-h]? [1-8]? "x"? [a-h] [1-8]
+pawn  ::= ([a-h] "x")? [a-h] [1-8] ("=" [NBKQR])?
+castle ::= "O-O" "-O"?
+`, []string{"1. e4 e5\n2. Nf3 Nc6\n", "1. exd5 O-O-O\n12. Rae1+ b8=Q#\n"}, []string{"1. e4 e5\n", "1. e9 e5\n2. a3 a6\n"}},
+		{"lines of a list", "root ::= item+\nitem ::= \"- \" [^\\r\\n\\x0b\\x0c\\x85\\u2028\\u2029]+ \"\\n\"", []string{"- a\n- ü, 日本\n"}, []string{"", "- a", "- \n", "- a\u2028\n"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g, err := GBNF(c.grammar)
@@ -290,5 +308,26 @@ func TestTokenizers(t *testing.T) {
 				t.Errorf("%q is no JSON", out)
 			}
 		})
+	}
+}
+
+func TestTooMuchWork(t *testing.T) {
+	g, err := Regexp(`.*(e.{100}|o.{101}|[a-z].{300}).*z`)
+	m := machine(t, g, err)
+	m.maxWork = 1000
+	a := m.Matcher()
+	mask := make([]uint64, m.v.words())
+	for _, c := range "the quick brown" {
+		if id, _ := m.v.tokenizer.TokenID(string(c)); !a.Accept(id) {
+			break
+		}
+		a.Allowed(mask)
+	}
+	if m.Err() == nil {
+		t.Fatal("many ways are no error")
+	}
+	clear(mask)
+	if a.Allowed(mask); slices.Max(mask) != 0 {
+		t.Error("behind the error something is allowed")
 	}
 }

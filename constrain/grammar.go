@@ -57,10 +57,17 @@ var errTooLarge = fmt.Errorf("it needs more than %d states\nhint: smaller counts
 // state that is reached. When it has become too large they do nothing: loops over numbers
 // from outside end by full.
 type builder struct {
-	g Grammar
+	g       Grammar
+	refused bool // by room
 }
 
-func (b *builder) full() bool { return len(b.g.states) > maxStates }
+func (b *builder) full() bool { return b.refused || len(b.g.states) > maxStates }
+
+// room refuses what would have so many states before they are made.
+func (b *builder) room(states int) bool {
+	b.refused = b.refused || states > maxStates-len(b.g.states)
+	return !b.refused
+}
 
 func (b *builder) state() int32 {
 	if b.full() {
@@ -112,6 +119,9 @@ func (b *builder) literal(from int32, text string) int32 {
 
 // repeat adds what part adds, at least least times and at most most times; −1 is any number.
 func (b *builder) repeat(from int32, least, most int, part func(from int32) int32) int32 {
+	if !b.room(max(least, most)) {
+		return from
+	}
 	for i := 0; i < least && !b.full(); i++ {
 		from = part(from)
 	}

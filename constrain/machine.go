@@ -2,6 +2,7 @@ package constrain
 
 import (
 	"encoding/binary"
+	"errors"
 	"slices"
 	"sync"
 )
@@ -20,6 +21,10 @@ type Machine struct {
 	walk  []*set          // by depth in the tree
 	start *set
 	below *set // the set of bottom alone
+	work  int  // for the mask or token that is looked for
+	err   error
+
+	maxWork int
 }
 
 // set is what may go on: states of the grammar, each with what its rule returns to. It is
@@ -30,10 +35,11 @@ type set struct {
 	items  []item // by state, each once
 
 	closed   bool
-	consume  []item // with all states that are reached without a byte; those with edges
-	complete bool   // the text may end here
-	next     *[256]*set
-	dead     [4]uint64 // bytes that are known to lead nowhere
+	consume  []item     // with all states that are reached without a byte; those with edges
+	complete bool       // the text may end here
+	few      []next     // where bytes lead, while they are few
+	next     *[256]*set // then all
+	dead     [4]uint64  // bytes that are known to lead nowhere
 
 	own, whole *mask
 	forced     []int32
@@ -50,6 +56,12 @@ type item struct {
 
 const bottom = -1
 
+// next is where a byte leads.
+type next struct {
+	b  byte
+	to *set
+}
+
 // maxKept bounds what a machine keeps. Beyond it all is forgotten and found out again; what
 // matchers hold stays right, for sets are equal by their items, not by being the same.
 const maxKept = 96 << 20
@@ -61,14 +73,22 @@ func NewMachine(g *Grammar, v *Vocabulary) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Machine{g: t, v: v, known: map[string]*set{}, walk: make([]*set, v.longest+1)}
+	m := &Machine{g: t, v: v, maxWork: maxWork, known: map[string]*set{}, walk: make([]*set, v.longest+1)}
 	m.below = m.set([]item{{bottom, nil}})
 	m.start = m.set([]item{{t.rules[0].start, m.below}})
 	return m, nil
 }
 
-// forget empties what is kept when it has become too much.
-func (m *Machine) forget() {
+// Err returns an error when a token took too long to find. From then on nothing is allowed.
+func (m *Machine) Err() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.err
+}
+
+// begin empties what is kept when it has become too much, and begins to count work.
+func (m *Machine) begin() {
+	m.work = 0
 	if m.size > maxKept {
 		m.known, m.size = map[string]*set{}, 0
 	}
@@ -181,14 +201,26 @@ func (m *Machine) close(s *set) {
 	m.size += 24 * len(s.consume)
 }
 
+// maxWork bounds the states that are looked at for one mask or token: about a second.
+const maxWork = 5_000_000
+
+// errTooMuch is the error of a machine that has met with maxWork.
+var errTooMuch = errors.New("the grammar can go on in so many ways that the next token takes too long to find\nhint: counts of repetitions within each other, behind .* or beside it, make many ways")
+
 // step returns what may go on after a byte, nil where it may not come.
 func (m *Machine) step(s *set, b byte) *set {
 	if s.next != nil {
 		if t := s.next[b]; t != nil {
 			return t
 		}
+	} else {
+		for _, n := range s.few {
+			if n.b == b {
+				return n.to
+			}
+		}
 	}
-	if s.dead[b>>6]>>(b&63)&1 != 0 {
+	if s.dead[b>>6]>>(b&63)&1 != 0 || m.err != nil {
 		return nil
 	}
 	m.close(s)
@@ -200,16 +232,27 @@ func (m *Machine) step(s *set, b byte) *set {
 			}
 		}
 	}
+	if m.work += 1 + len(s.consume) + len(items); m.work > m.maxWork {
+		m.err = errTooMuch
+	}
 	t := m.set(items)
-	if t == nil {
+	switch {
+	case t == nil:
 		s.dead[b>>6] |= 1 << (b & 63)
 		return nil
-	}
-	if s.next == nil {
+	case s.next != nil:
+		s.next[b] = t
+	case len(s.few) < 8:
+		s.few = append(s.few, next{b, t})
+		m.size += 16
+	default:
 		s.next = new([256]*set)
 		m.size += 2048
+		for _, n := range append(s.few, next{b, t}) {
+			s.next[n.b] = n.to
+		}
+		s.few = nil
 	}
-	s.next[b] = t
 	return t
 }
 

@@ -15,13 +15,15 @@ func (a *Matcher) Clone() *Matcher {
 	return &c
 }
 
-// Allowed sets the bits of the ids that may come next. The mask has a bit for each id, and
-// may be longer than the vocabulary.
+// Allowed sets the bits of the ids that may come next. The mask has a bit for each id of the
+// model.
 func (a *Matcher) Allowed(mask []uint64) {
 	a.m.mu.Lock()
 	defer a.m.mu.Unlock()
-	a.m.forget()
-	a.m.wholeMask(a.at).addTo(mask)
+	a.m.begin()
+	if k := a.m.wholeMask(a.at); a.m.err == nil {
+		k.addTo(mask)
+	}
 }
 
 // Accept goes on by an id. It returns false, and stays where it is, where the id may not come.
@@ -31,6 +33,7 @@ func (a *Matcher) Accept(id int32) bool {
 	}
 	a.m.mu.Lock()
 	defer a.m.mu.Unlock()
+	a.m.begin()
 	return a.text(a.m.v.bytes[id])
 }
 

@@ -226,3 +226,13 @@ func (b *builder) jsonAnyRune(from, to int32) {
 	b.edge(low, 'c', 'f', last)
 	any(last, 2, to)
 }
+
+// all tells whether a text has code points of s alone, and at least one.
+func (s runeSet) all(text string) bool {
+	for _, r := range text {
+		if !s.has(r) {
+			return false
+		}
+	}
+	return text != ""
+}

@@ -20,7 +20,7 @@ func Schema(data []byte) (*Grammar, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the schema is no JSON: %w", err)
 	}
-	c := newCompiler(root)
+	c := (&network{}).compiler("", root)
 	return c.grammar(func(start, end int32) error {
 		r, err := c.rule(conjunction{{root, whole}})
 		c.b.callTo(start, r, end)
@@ -30,7 +30,7 @@ func Schema(data []byte) (*Grammar, error) {
 
 // JSON holds a text to be any JSON object, or with anyValue any JSON value.
 func JSON(anyValue bool) (*Grammar, error) {
-	c := newCompiler(&value{kind: 't'})
+	c := (&network{}).compiler("", &value{kind: 't'})
 	return c.grammar(func(start, end int32) error {
 		if anyValue {
 			c.b.callTo(start, c.anyValue(), end)
@@ -41,40 +41,54 @@ func JSON(anyValue bool) (*Grammar, error) {
 	})
 }
 
+// network is the rules of a grammar while they are made.
+type network struct {
+	b     builder
+	rules map[string]int32 // by what they are made of
+	todo  []func() error
+	never error // why there is no text, of the first schema without one
+
+	combinations int // of choices of several schemas that one value must satisfy
+}
+
 // compiler makes rules of schemas. A rule is made of a conjunction: all the schemas that one
 // value must satisfy, which allOf, $ref and several keywords about one member add up to.
 type compiler struct {
+	*network
+	name    string // of the document, where a network has several
 	root    *value
-	b       builder
-	rules   map[string]int32
-	todo    []func() error
 	anchors map[string]*value
 	parsed  map[*value]*keywords
-	never   error // why there is no text, of the first schema without one
 }
 
-func newCompiler(root *value) *compiler {
-	return &compiler{root: root, rules: map[string]int32{}, parsed: map[*value]*keywords{}}
+func (n *network) compiler(name string, root *value) *compiler {
+	return &compiler{network: n, name: name, root: root, parsed: map[*value]*keywords{}}
 }
 
 // grammar makes the first rule, and then all that it calls.
 func (c *compiler) grammar(first func(start, end int32) error) (*Grammar, error) {
-	r := c.b.g.rules[c.b.rule("the schema")]
+	g, err := c.network.grammar("the schema", first)
+	if errors.Is(err, errNoText) {
+		if err = c.never; err == nil {
+			err = refusal(c.root, "", "no value satisfies the schema: it must hold itself, without end")
+		}
+	}
+	return g, err
+}
+
+func (n *network) grammar(name string, first func(start, end int32) error) (*Grammar, error) {
+	r := n.b.g.rules[n.b.rule(name)]
 	if err := first(r.start, r.end); err != nil {
 		return nil, err
 	}
-	for len(c.todo) > 0 && !c.b.full() {
-		next := c.todo[0]
-		c.todo = c.todo[1:]
+	for len(n.todo) > 0 && !n.b.full() {
+		next := n.todo[0]
+		n.todo = n.todo[1:]
 		if err := next(); err != nil {
 			return nil, err
 		}
 	}
-	g, err := c.b.finish()
-	if errors.Is(err, errNoText) && c.never != nil {
-		err = c.never
-	}
-	return g, err
+	return n.b.finish()
 }
 
 // refusal is an error about a keyword at its place.
@@ -122,11 +136,11 @@ func (c conjunction) never() bool {
 }
 
 // maxConjunction bounds the schemas that one value must satisfy, maxChoices the ways of
-// satisfying several choices at once that are compared, maxRules those that are written.
+// satisfying several choices at once that are compared, maxCombinations those that are written.
 const (
-	maxConjunction = 500
-	maxChoices     = 2_000
-	maxRules       = 5_000
+	maxConjunction  = 500
+	maxChoices      = 2_000
+	maxCombinations = 2_000
 )
 
 // flatten follows $ref and allOf until there are only own keywords and choices.
@@ -232,7 +246,13 @@ func (c *compiler) alternatives(in conjunction) ([]*shape, error) {
 func (c *compiler) later(name string, make func(start, end int32) error) int32 {
 	r := c.b.rule(name)
 	ends := c.b.g.rules[r]
-	c.todo = append(c.todo, func() error { return make(ends.start, ends.end) })
+	c.todo = append(c.todo, func() error {
+		err := make(ends.start, ends.end)
+		if err != nil && c.name != "" {
+			err = fmt.Errorf("%s: %w", c.name, err)
+		}
+		return err
+	})
 	return r
 }
 
@@ -242,6 +262,9 @@ func (c *compiler) shared(key string, make func(start, end int32) error) int32 {
 	if !ok {
 		name, _, _ := strings.Cut(key, "\n")
 		r = c.later(name, make)
+		if c.rules == nil {
+			c.rules = map[string]int32{}
+		}
 		c.rules[key] = r
 	}
 	return r
@@ -257,7 +280,7 @@ func (c *compiler) rule(in conjunction) (int32, error) {
 		return c.anyValue(), nil
 	}
 	all := append(owns, choices...)
-	return c.shared("the schema "+place(all[0].schema.pointer)+"\n"+all.key(), func(start, end int32) error {
+	return c.shared("the schema "+place(all[0].schema.pointer)+"\n"+c.name+"\n"+all.key(), func(start, end int32) error {
 		if len(choices) == 0 {
 			s, err := c.shape(owns)
 			if err != nil {
@@ -272,8 +295,10 @@ func (c *compiler) rule(in conjunction) (int32, error) {
 				return err
 			}
 		}
-		if len(c.rules) > maxRules {
-			return refusal(x.schema, "", "the choices make more than %d combinations", maxRules)
+		if len(choices) > 1 {
+			if c.combinations += len(branches); c.combinations > maxCombinations {
+				return refusal(x.schema, "", "the choices make more than %d combinations", maxCombinations)
+			}
 		}
 		for _, s := range branches {
 			r, err := c.rule(rest.with(s))
@@ -377,6 +402,9 @@ func (c *compiler) keyword(k *keywords, in *value, name string, v *value) error 
 			return refusal(v, "", "the dialect %q is not known\nhint: https://json-schema.org/draft/2020-12/schema is", v.text)
 		}
 		return nil
+	}
+	if name == "uniqueItems" && v.kind == 'f' {
+		return nil // the default
 	}
 	if hint, ok := refused[name]; ok {
 		return refusal(v, "", "%s can't be held to%s", name, hintLine(hint))

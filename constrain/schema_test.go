@@ -121,7 +121,7 @@ func TestSchemaErrors(t *testing.T) {
 		{`{"$ref":"other.json"}`, `#/$ref: "other.json" is in another document`},
 		{`{"$ref":"#"}`, `#: the schema refers to itself before it says anything`},
 		{`{"anyOf":[{"$ref":"#"},{"type":"null"}]}`, `the schema # can begin with itself`},
-		{`{"type":"object","properties":{"a":{"$ref":"#"}},"required":["a"]}`, "no text satisfies it"},
+		{`{"type":"object","properties":{"a":{"$ref":"#"}},"required":["a"]}`, "#: no value satisfies the schema: it must hold itself, without end"},
 		{`{"oneOf":[{"type":"integer"},{"type":"number"}]}`, "#/oneOf: its schemas 0 and 1 are not shown to have no value in common"},
 		{`{"oneOf":[{"type":"object","properties":{"a":{}}},{"type":"object","properties":{"b":{}}}]}`, "#/oneOf: its schemas 0 and 1"},
 		{`{"type":"object","minProperties":3}`, "#/minProperties: 3 can't be held to where names are free"},
@@ -150,7 +150,8 @@ func TestSchemaErrors(t *testing.T) {
 	}
 }
 
-// TestBombs: what would be large is refused, or made, in a second.
+// TestBombs: what would be large is refused, or made, in a second of a processor; the test
+// grants more, for machines that do much else.
 func TestBombs(t *testing.T) {
 	deep := strings.Repeat(`{"items":`, 150) + `{}` + strings.Repeat(`}`, 150)
 	var choices []string
@@ -191,7 +192,7 @@ func TestBombs(t *testing.T) {
 				m.Matcher().Allowed(make([]uint64, m.v.words()))
 			}
 		}
-		if d := time.Since(began); d > 2*time.Second {
+		if d := time.Since(began); d > 10*time.Second {
 			t.Errorf("%s took %v (%v)", name, d, err)
 		} else {
 			t.Logf("%s: %v, %v", name, d, err)

@@ -30,13 +30,14 @@ type node struct {
 // maxTokenBytes bounds the tokens that are used: a token of a thousand blanks would be rare.
 const maxTokenBytes = 1 << 10
 
-// NewVocabulary makes a vocabulary. Special tokens and those of end, which end a text, are
-// left out: no answer that is held to a form has them inside.
-func NewVocabulary(t *tokenizer.Tokenizer, end []int32) (*Vocabulary, error) {
+// NewVocabulary makes a vocabulary for a model of V ids. Special tokens and those of end,
+// which end a text, are left out: no answer that is held to a form has them inside.
+func NewVocabulary(t *tokenizer.Tokenizer, V int, end []int32) (*Vocabulary, error) {
 	pieces, err := t.Pieces()
 	if err != nil {
 		return nil, err
 	}
+	pieces = pieces[:min(V, len(pieces))]
 	v := &Vocabulary{tokenizer: t, bytes: pieces, more: make([]int32, len(pieces))}
 	for _, a := range t.Describe().AddedTokens {
 		if a.Special {

@@ -46,7 +46,7 @@ func (c *compiler) write(s *shape, start, end int32) error {
 		}
 	}
 	if t&object != 0 {
-		if err := c.writeObject(s, start, end); err != nil {
+		if err := c.writeObject(s, jsonObject, start, end); err != nil {
 			return err
 		}
 	}
@@ -112,6 +112,9 @@ func (c *compiler) writeLengths(least, most int, start, end int32) {
 		b.jsonAnyRune(start, end)
 		return nil
 	})
+	if !b.room(max(least, most)) {
+		return
+	}
 	q := b.literal(start, `"`)
 	for i := 0; i < least && !b.full(); i++ {
 		q = b.call(q, char)
@@ -145,6 +148,9 @@ func (c *compiler) writeArray(s *shape, start, end int32) error {
 	}
 	if most >= 0 && most < least {
 		c.fail(refusal(s.at, "", "an array can't have at least %d and at most %d entries", least, most))
+		return nil
+	}
+	if !b.room(max(least, most)) {
 		return nil
 	}
 	q := c.space(b.literal(start, "["))
@@ -264,13 +270,32 @@ func (s *shape) further(named []string) ([]kind, error) {
 	return kinds, nil
 }
 
+// notation is how the members of an object are written.
+type notation struct {
+	open, comma, shut string
+	name              func(name string) string
+	space             bool // white space may stand between the parts
+	free              bool // names may be any text
+}
+
+var jsonObject = notation{"{", ",", "}", func(name string) string { return quoted(name) + ":" }, true, true}
+
 // writeObject adds objects: the named members in their order, then further ones.
-func (c *compiler) writeObject(s *shape, start, end int32) error {
+func (c *compiler) writeObject(s *shape, w notation, start, end int32) error {
 	b := &c.b
+	space := func(from int32) int32 {
+		if w.space {
+			return c.space(from)
+		}
+		return from
+	}
 	names := s.names()
-	kinds, err := s.further(names)
-	if err != nil {
-		return err
+	var kinds []kind
+	if w.free {
+		var err error
+		if kinds, err = s.further(names); err != nil {
+			return err
+		}
 	}
 	if least := s.leastMembers; least > max(len(s.required), 1) && len(kinds) > 0 {
 		// A name may come twice, and then counts once.
@@ -288,6 +313,9 @@ func (c *compiler) writeObject(s *shape, start, end int32) error {
 	} else if s.leastMembers > 1 {
 		last = s.leastMembers
 	}
+	if !b.room(last * (len(names) + 1)) {
+		return nil
+	}
 	fresh := func() []int32 {
 		next := make([]int32, last+1)
 		for i := range next {
@@ -299,7 +327,7 @@ func (c *compiler) writeObject(s *shape, start, end int32) error {
 		return next
 	}
 	at := fresh()
-	b.skip(c.space(b.literal(start, "{")), at[0])
+	b.skip(space(b.literal(start, w.open)), at[0])
 	// each calls add for every step from behind n members to behind one more.
 	each := func(add func(n, to int)) {
 		for n := range last {
@@ -311,7 +339,7 @@ func (c *compiler) writeObject(s *shape, start, end int32) error {
 	}
 	comma := func(n int) int32 {
 		if n > 0 {
-			return c.space(b.literal(at[n], ","))
+			return space(b.literal(at[n], w.comma))
 		}
 		return at[n]
 	}
@@ -342,7 +370,7 @@ func (c *compiler) writeObject(s *shape, start, end int32) error {
 				}
 				if text[to] == 0 {
 					text[to] = b.state()
-					b.callTo(c.space(b.literal(text[to], quoted(name)+":")), r, next[to])
+					b.callTo(space(b.literal(text[to], w.name(name))), r, next[to])
 				}
 				b.skip(comma(n), text[to])
 			})
@@ -369,9 +397,9 @@ func (c *compiler) writeObject(s *shape, start, end int32) error {
 		}
 		from := at[n]
 		if n > 0 {
-			from = c.space(from)
+			from = space(from)
 		}
-		b.edge(from, '}', '}', end)
+		b.skip(b.literal(from, w.shut), end)
 	}
 	return nil
 }
