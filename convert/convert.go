@@ -36,13 +36,17 @@ type Options struct {
 	To       model.Layout
 	// Out is a folder that does not exist, or an empty one; for GGUF a file, if its name
 	// ends in .gguf.
-	Out        string
-	DType      tensor.DType // Invalid: each tensor's own where the layout has it, else F32
-	ShardBytes int64        // the most bytes of a file of a Hugging Face folder; 0: one file
+	Out   string
+	DType tensor.DType // Invalid: each tensor's own where the layout has it, else F32
+	// Mixture, for GGUF, stands in the place of DType: each tensor has the dtype that it says.
+	Mixture    *model.Mixture
+	ShardBytes int64 // the most bytes of a file of a Hugging Face folder; 0: one file
 	// Progress, if set, is told what is done of the parts "write" and "compare", in tensors.
 	Progress func(part string, done, total int)
 	// Warn, if set, is told what the output lacks although the conversion succeeds.
 	Warn func(what string)
+
+	encode model.Encode // makes the bytes of a GGUF file's tensors; nil: by rounding
 }
 
 // Adapter is a folder with an adapter, as PEFT writes them, and how many times it is added.
@@ -53,8 +57,9 @@ type Adapter struct {
 
 // Result says what was written.
 type Result struct {
-	Out   string // cleaned
-	DType tensor.DType
+	Out     string // cleaned
+	DType   tensor.DType
+	Mixture *model.Mixture // of Options
 	// Kept says that no dtype was asked for: DType is then that of most bytes.
 	Kept bool
 	// Matrices counts the copy's matrices by dtype; some of GGUF files are kept finer.
@@ -78,28 +83,19 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if !slices.Contains(Layouts, o.To) {
 		return nil, fmt.Errorf("layout %q is not known\nhint: one of %v", o.To, Layouts)
 	}
+	if o.Mixture != nil {
+		o.DType = o.Mixture.DType
+	}
 	if o.DType != tensor.Invalid {
 		if err := o.To.Fits(o.DType); err != nil {
 			return nil, err
 		}
 	}
-	if o.Progress == nil {
-		o.Progress = func(string, int, int) {}
-	}
-	if o.Warn == nil {
-		o.Warn = func(string) {}
-	}
-	from, err := model.OpenWith(o.From, model.OpenOptions{IgnoreExtra: o.IgnoreExtra})
+	from, err := o.open()
 	if err != nil {
-		return nil, fmt.Errorf("opening the model %s: %w", o.From, err)
-	}
-	defer from.Close()
-	for _, text := range from.Told() {
-		o.Warn(text)
-	}
-	if err := tokenizerDelivered(from); err != nil {
 		return nil, err
 	}
+	defer from.Close()
 	out := filepath.Clean(o.Out)
 	asFile := o.To == model.GGUF && filepath.Ext(out) == ".gguf"
 	inputs := []string{from.Path}
@@ -120,7 +116,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 			defer os.RemoveAll(adapter)
 		}
 	}
-	r := &Result{Out: out, DType: o.DType, Kept: o.DType == tensor.Invalid}
+	r := &Result{Out: out, DType: o.DType, Mixture: o.Mixture, Kept: o.DType == tensor.Invalid}
 	explains := o.DType
 	if r.Kept {
 		explains = tensor.F32 // what is kept or widened is the same number
@@ -167,6 +163,27 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		return r, work.CommitFile(file)
 	}
 	return r, work.Commit()
+}
+
+// open opens the source, and says what of its files is left out.
+func (o *Options) open() (*model.Loaded, error) {
+	if o.Progress == nil {
+		o.Progress = func(string, int, int) {}
+	}
+	if o.Warn == nil {
+		o.Warn = func(string) {}
+	}
+	from, err := model.OpenWith(o.From, model.OpenOptions{IgnoreExtra: o.IgnoreExtra})
+	if err != nil {
+		return nil, fmt.Errorf("opening the model %s: %w", o.From, err)
+	}
+	for _, text := range from.Told() {
+		o.Warn(text)
+	}
+	if err := tokenizerDelivered(from); err != nil {
+		return nil, errors.Join(err, from.Close())
+	}
+	return from, nil
 }
 
 // merge opens the adapters, with which the parameters of the model are then read. Of several, or one that
@@ -255,6 +272,11 @@ func widened(from *model.Loaded, to model.Layout) string {
 			count[n.DType]++
 		}
 	}
+	return counted(count)
+}
+
+// counted lists dtypes with how many tensors have each.
+func counted(count map[tensor.DType]int) string {
 	var list []string
 	for _, d := range slices.Sorted(maps.Keys(count)) {
 		list = append(list, fmt.Sprintf("%s (tensors: %d)", strings.ToLower(d.String()), count[d]))
@@ -310,7 +332,11 @@ func write(ctx context.Context, from *model.Loaded, o Options, dir, file string)
 	if own {
 		return from.SaveGGUF(filepath.Join(dir, file), get, asked, vocabulary)
 	}
-	return model.SaveGGUF(filepath.Join(dir, file), from.Config, get, o.DType, vocabulary, from.Stop)
+	mixture := o.Mixture
+	if mixture == nil {
+		mixture = model.Uniform(o.DType)
+	}
+	return from.SaveMixture(filepath.Join(dir, file), get, asked, mixture, o.encode, vocabulary)
 }
 
 // vocabularyOf returns the part of a GGUF file's metadata that is the tokenizer's; nil where

@@ -266,24 +266,13 @@ func (p *Proof) compareLogits(ctx context.Context, to string, ids []int32, d ten
 // position adds the logits that both give after one id.
 func (p *Proof) position(x, y []float32) {
 	p.Positions++
-	topX, topY := 0, 0
 	for i := range x {
 		p.LogitDifference = max(p.LogitDifference, math.Abs(float64(x[i])-float64(y[i])))
-		if x[i] > x[topX] {
-			topX = i
-		}
-		if y[i] > y[topY] {
-			topY = i
-		}
 	}
-	if topX == topY {
+	r := read(x, y, -1)
+	p.KL += r.kl
+	if r.same {
 		p.Agree++
-	}
-	// KL = Σ pₓ·(log pₓ − log p_y), where log p = logit − log Σ exp(logit).
-	lseX, lseY := logSumExp(x, x[topX]), logSumExp(y, y[topY])
-	for i := range x {
-		a, b := float64(x[i])-lseX, float64(y[i])-lseY
-		p.KL += float64(numeric.Exp(a) * (a - b))
 	}
 }
 

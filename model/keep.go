@@ -48,7 +48,7 @@ func (l *Loaded) SaveGGUF(path string, get Source, copying Copying, tokenizer []
 			fileType = uint32(n)
 		}
 	}
-	return saveGGUF(path, l.Config, get, as, fileType, tokenizer, l.Stop)
+	return saveGGUF(path, l.Config, get, as, nil, fileType, tokenizer, l.Stop)
 }
 
 // own chooses the dtypes of the source for a copy in a layout.
@@ -62,9 +62,9 @@ func (l *Loaded) own(to Layout, copying Copying) (choice, error) {
 		if to.Fits(d) != nil {
 			return tensor.F32, nil
 		}
-		if to == l.Layout && !l.merged.changes(target.byName[name]) {
-			if n, ok := l.Set.Header(l.file(name)); ok && n.DType == d && slices.Equal(n.Shape, shape) {
-				return d, func() ([]byte, error) { return l.copyOf(name, target.byName[name], copying) }
+		if to == l.Layout {
+			if copied := l.standing(name, shape, d, target.byName[name], copying); copied != nil {
+				return d, copied
 			}
 		}
 		// What is assembled anew may have other rows than the blocks, and llama.cpp's converter
@@ -74,6 +74,15 @@ func (l *Loaded) own(to Layout, copying Copying) (choice, error) {
 		}
 		return d, nil
 	}, nil
+}
+
+// standing returns the bytes of a tensor of the source's own layout as they stand; nil, where they have another
+// dtype or shape, or an adapter changes them.
+func (l *Loaded) standing(name string, shape []int, d tensor.DType, links []link, copying Copying) func() ([]byte, error) {
+	if n, ok := l.Set.Header(l.file(name)); !ok || n.DType != d || !slices.Equal(n.Shape, shape) || l.merged.changes(links) {
+		return nil
+	}
+	return func() ([]byte, error) { return l.copyOf(name, links, copying) }
 }
 
 // dtypeOf returns the dtype in which the source holds the rows of a tensor: F32 where it has

@@ -40,7 +40,7 @@ func saveHF(dir string, c *Config, get Source, as choice, shardBytes int64, stop
 	if err != nil {
 		return err
 	}
-	tensors := l.all(get, as)
+	tensors := l.all(get, as, nil)
 	m["torch_dtype"] = map[tensor.DType]string{tensor.F32: "float32", tensor.F16: "float16", tensor.BF16: "bfloat16"}[mostOf(tensors)]
 	if shardBytes <= 0 {
 		shardBytes = 1 << 62
@@ -98,7 +98,7 @@ func saveAI2(dir string, c *Config, get Source, as choice, stop []int32) error {
 		return err
 	}
 	file := filepath.Join(dir, "model.safetensors")
-	if err := weights.WriteSafetensors(file, l.all(get, as), nil); err != nil {
+	if err := weights.WriteSafetensors(file, l.all(get, as, nil), nil); err != nil {
 		return err
 	}
 	if len(stop) > 1 {
@@ -119,14 +119,15 @@ func SaveGGUF(path string, c *Config, get Source, dtype tensor.DType, tokenizer 
 	if err := GGUF.Fits(dtype); err != nil {
 		return err
 	}
+	m := Uniform(dtype)
 	as := func(name string, shape []int) (tensor.DType, func() ([]byte, error)) {
-		return ggufDType(name, shape, dtype, c.Tied), nil
+		return m.of(c, name, shape), nil
 	}
-	return saveGGUF(path, c, get, as, ggufFileTypes[dtype], tokenizer, stop)
+	return saveGGUF(path, c, get, as, nil, m.fileType, tokenizer, stop)
 }
 
 // saveGGUF is SaveGGUF with dtypes of one's choice.
-func saveGGUF(path string, c *Config, get Source, as choice, fileType uint32, tokenizer []weights.KV, stop []int32) error {
+func saveGGUF(path string, c *Config, get Source, as choice, encode Encode, fileType uint32, tokenizer []weights.KV, stop []int32) error {
 	if err := c.fitsGGUF(); err != nil {
 		return err
 	}
@@ -146,7 +147,7 @@ func saveGGUF(path string, c *Config, get Source, as choice, fileType uint32, to
 		}
 	}
 	tokenizer = appendStops(tokenizer, stop)
-	tensors := l.all(get, as)
+	tensors := l.all(get, as, encode)
 	if s := c.Scaling; s != nil && (s.Type == "llama3" || s.Type == "factors") {
 		var f []float32
 		for _, x := range s.factors(c.RopeTheta, c.rotated()) {
@@ -188,41 +189,10 @@ func appendStops(kv []weights.KV, stop []int32) []weights.KV {
 	return kv
 }
 
-// ggufDType chooses the dtype of a tensor in a file of a dtype. Norms, routers, positions and
-// whatever is no matrix stay float32, as in llama.cpp's converter (conversion/base.py,
-// prepare_tensors). Of the block types the head, where errors cost most, and the table that is
-// the head too get Q6_K, and rows that are no whole number of blocks the type that llama-quantize
-// falls back to (src/llama-quant.cpp, llama_tensor_get_type_impl and tensor_type_fallback).
-func ggufDType(name string, shape []int, want tensor.DType, tied bool) tensor.DType {
-	if keepsF32(name, shape) {
-		return tensor.F32
-	}
-	cols := shape[len(shape)-1]
-	head := name == "output.weight" || tied && name == "token_embd.weight"
-	switch {
-	case !want.IsQuantized():
-		return want
-	case head && cols%want.BlockSize() != 0:
-		want = tensor.Q8_0
-	case head && want != tensor.Q8_0:
-		want = tensor.Q6_K
-	}
-	if other, ok := fallback[want]; ok && cols%want.BlockSize() != 0 {
-		want = other
-	}
-	if cols%want.BlockSize() != 0 {
-		return tensor.F16
-	}
-	return want
-}
-
 // keepsF32 knows the tensors that stay F32 in a file of any dtype.
 func keepsF32(name string, shape []int) bool {
 	return len(shape) == 1 || strings.Contains(name, "_norm.") || strings.Contains(name, "ffn_gate_inp") || name == "position_embd.weight"
 }
-
-// fallback are the types of rows that are no whole number of 256 numbers.
-var fallback = map[tensor.DType]tensor.DType{tensor.Q4_K: tensor.Q5_0, tensor.Q5_K: tensor.Q5_1, tensor.Q6_K: tensor.Q8_0}
 
 // choice says what dtype a tensor of a file gets. Its bytes are computed from the parameters,
 // unless copied is there to return them as they stand.
@@ -264,8 +234,15 @@ func mostOf(tensors []weights.Named) tensor.DType {
 	return most
 }
 
-// all describes every tensor of a file; each is assembled when it is written.
-func (l *layout) all(get Source, as choice) []weights.Named {
+// all describes every tensor of a file; each is assembled when it is written, and its bytes made by
+// encode, or, where that is nil, by rounding.
+func (l *layout) all(get Source, as choice, encode Encode) []weights.Named {
+	if encode == nil {
+		encode = func(_ string, shape []int, v []float32, d tensor.DType) ([]byte, error) {
+			t, err := tensor.FromFloat32(shape, v).Convert(d)
+			return t.Data, err
+		}
+	}
 	out := make([]weights.Named, len(l.tensors))
 	for i, name := range l.tensors {
 		shape := l.shapes[name]
@@ -279,8 +256,7 @@ func (l *layout) all(get Source, as choice) []weights.Named {
 			if err != nil {
 				return nil, err
 			}
-			t, err := tensor.FromFloat32(shape, v).Convert(d)
-			return t.Data, err
+			return encode(name, shape, v, d)
 		}}
 	}
 	return out

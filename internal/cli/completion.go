@@ -13,6 +13,7 @@ import (
 	"olmo/eval"
 	"olmo/eval/record"
 	"olmo/eval/score"
+	"olmo/model"
 )
 
 func newCompletionCommand() *cobra.Command {
@@ -73,6 +74,7 @@ var values = map[string]func() []string{
 	"olmo convert --to":                    func() []string { return []string{"hf", "ai2", "gguf"} },
 	"olmo convert --dtype":                 modelDTypes,
 	"olmo merge --dtype":                   modelDTypes,
+	"olmo quantize --dtype":                model.Mixtures,
 	"--precision":                          precisionNames,
 	"--boundary":                           func() []string { return []string{string(eval.Apart), string(eval.Together)} },
 	"--compat":                             func() []string { return []string{"dolma"} },
@@ -90,7 +92,7 @@ var values = map[string]func() []string{
 
 // modelDTypes are those that a model can be written in.
 func modelDTypes() []string {
-	return []string{"f32", "f16", "bf16", "q8_0", "q6_k", "q5_k", "q5_1", "q5_0", "q4_k", "q4_1", "q4_0"}
+	return append([]string{"f32", "f16", "bf16"}, model.Mixtures()...)
 }
 
 // completeValues makes the shells complete the flags whose values are known; of a list that is

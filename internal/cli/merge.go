@@ -86,7 +86,7 @@ base's.`,
 	f.StringVar(&shares, "shares", "", "how much each counts, as 1,1,2 (default: equally)")
 	f.StringVar(&o.from, "model", "", "the adapter's base: a folder, a .gguf file, or hf:ORG/NAME@REVISION of a hub")
 	f.StringArrayVar(&o.adapters, "adapter", nil, "folder with the adapter to merge: adapter_config.json and adapter_model.safetensors; `DIR=TIMES` adds it so many times; may be repeated")
-	f.StringVar(&o.dtype, "dtype", "", "of the merged model: f32, f16, bf16; for a .gguf also q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1, q4_0 (default: the base's, tensor by tensor)")
+	f.StringVar(&o.dtype, "dtype", "", "of the merged model: f32, f16, bf16; for a .gguf also "+strings.Join(model.Mixtures(), ", ")+" (default: the base's, tensor by tensor)")
 	f.StringVar(&o.shard, "shard-size", "5GB", "largest file of the merged model's folder")
 	ignoreExtraFlag(f, &o.ignoreExtra)
 	f.BoolVar(&asJSON, "json", false, "print what was merged as JSON; shares are null where all count equally")

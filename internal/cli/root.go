@@ -59,6 +59,7 @@ var verbs = []verb{
 	{groupModel, "eval", newEvalCommand},
 	{groupModel, "logits", newLogitsCommand},
 	{groupModel, "convert", newConvertCommand},
+	{groupModel, "quantize", newQuantizeCommand},
 	{groupModel, "info", newInfoCommand},
 	{groupModel, "check", newCheckCommand},
 	{groupModel, "release", newReleaseCommand},
