@@ -284,7 +284,7 @@ func (d *Device) Compile(g *graph.Graph, o device.Options) (device.Program, erro
 	if err := d.provide(p); err != nil {
 		return nil, fmt.Errorf("compiling: %w", err)
 	}
-	ops := fuse(g)
+	ops := fuse(g, o)
 	p.plan = planMemory(g, ops, o)
 	if p.plan.size > len(d.scratch) {
 		d.release()

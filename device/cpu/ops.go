@@ -359,24 +359,21 @@ func muon(p *program, ops []*graph.Op) func(r *run) {
 	}
 }
 
+// linear multiplies by a weight, or by each of those that fuse has put together.
 func linear(p *program, op *graph.Op) func(r *run) {
-	if !p.opt.Frozen {
-		return func(r *run) {
-			kernel.MatMulNT(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.residual(op, r), p.opt.Precision)
-		}
-	}
-	var w *kernel.Packed
-	packed := -1 // after so many changes
+	products, packed := make([]kernel.Product, len(op.Out)), make([]int, len(op.Out)) // after so many changes
 	return func(r *run) {
-		m := p.matrix(op.In[1], r)
-		if m.Stored.Serves(p.opt.Precision) { // lies in panels already
-			kernel.MatMulNT(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), m, p.residual(op, r), p.opt.Precision)
-			return
+		for i := range products {
+			w, c := p.matrix(op.In[1+i], r), &products[i]
+			c.C, c.W, c.Residual = p.matrix(op.Out[i], r), w, p.residual(op, r)
+			if !p.opt.Frozen || w.Stored.Serves(p.opt.Precision) { // which lies in panels already
+				continue
+			}
+			if c.Packed == nil || w.Stored == nil && packed[i] != p.dev.changes {
+				c.Packed, packed[i] = kernel.Pack(w, true, p.opt.Precision), p.dev.changes
+			}
 		}
-		if w == nil || m.Stored == nil && packed != p.dev.changes {
-			w, packed = kernel.Pack(m, true, p.opt.Precision), p.dev.changes
-		}
-		kernel.MatMulPacked(p.matrix(op.Out[0], r), p.matrix(op.In[0], r), w, p.residual(op, r))
+		kernel.MatMulEach(p.matrix(op.In[0], r), products, p.opt.Precision)
 	}
 }
 
@@ -456,7 +453,7 @@ func (p *program) lowRank(op *graph.Op, a int, r *run) *kernel.LowRank {
 	return &kernel.LowRank{A: p.matrix(op.In[a], r), B: p.matrix(op.In[a+1], r), Scale: op.Attr.(*graph.LowRankAttr).Scale, Precision: p.opt.Precision}
 }
 
-// table returns a matrix that lives between runs, nil for none.
+// table returns a matrix, nil for none.
 func (p *program) table(v graph.Value, r *run) *kernel.Matrix {
 	if v == graph.None {
 		return nil
@@ -522,11 +519,10 @@ func (p *program) experts(a *graph.ExpertsAttr, v []graph.Value, r *run) *kernel
 
 // residual returns what a fused addition adds to a product.
 func (p *program) residual(op *graph.Op, r *run) *kernel.Matrix {
-	if len(op.In) < 3 {
+	if len(op.In) < 3 || len(op.Out) > 1 {
 		return nil
 	}
-	m := p.matrix(op.In[2], r)
-	return &m
+	return p.table(op.In[2], r)
 }
 
 func (p *program) attentionOf(a *graph.AttentionAttr) *kernel.Attention {

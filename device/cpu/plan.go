@@ -55,7 +55,7 @@ func Needs(o device.Options, stepRows int, graphs ...*graph.Graph) device.Memory
 			}
 			known[i.Name] = true
 		}
-		ops := fuse(g)
+		ops := fuse(g, o)
 		m.Scratch = max(m.Scratch, 4*int64(planMemory(g, ops, o).size))
 		m.Buffers = max(m.Buffers, buffers(g, ops, o))
 	}
@@ -384,7 +384,11 @@ func canView(g *graph.Graph, op *graph.Op, v graph.Value) bool {
 // same bits, one pass over memory less. y + r may be computed in the product that makes y when
 // nobody else wants y, when r has been made before the product runs, and when the addition comes
 // right after, so that nothing in between has written over r. AdamW clears its gradient.
-func fuse(g *graph.Graph) []*graph.Op {
+//
+// In a frozen program, whose weights nothing writes, the products of one left operand run together: one
+// after the other, each of few rows, they would wait for all threads each time. Such an operation has a
+// weight for each output.
+func fuse(g *graph.Graph, o device.Options) []*graph.Op {
 	uses, made := map[graph.Value]int{}, map[graph.Value]int{}
 	for i, op := range g.Ops {
 		for _, v := range op.In {
@@ -428,7 +432,30 @@ func fuse(g *graph.Graph) []*graph.Op {
 			ops = append(ops, op)
 		}
 	}
+	if o.Frozen {
+		return together(ops)
+	}
 	return ops
+}
+
+// together puts products of one left operand in the place of the first of them.
+func together(ops []*graph.Op) []*graph.Op {
+	first := map[graph.Value]*graph.Op{} // by the left operand
+	var out []*graph.Op
+	for _, op := range ops {
+		if op.Def != graph.Linear || len(op.In) > 2 { // with a residual, which may be made in between
+			out = append(out, op)
+			continue
+		}
+		x := op.In[0]
+		if f := first[x]; f != nil {
+			f.In, f.Out = append(f.In, op.In[1]), append(f.Out, op.Out[0])
+			continue
+		}
+		first[x] = &graph.Op{Def: op.Def, In: slices.Clone(op.In), Out: slices.Clone(op.Out)}
+		out = append(out, first[x])
+	}
+	return out
 }
 
 // clearGradients lets AdamW clear the gradient that it has just read, where clearing it is all that

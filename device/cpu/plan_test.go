@@ -94,9 +94,11 @@ func TestPlan(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := graph.New()
 			b := build(g)
-			ops := fuse(g)
-			o := device.Options{Rows: len(b.IDs), Selected: len(b.Select)}
-			checkPlan(t, g, ops, planMemory(g, ops, o), o)
+			for _, frozen := range []bool{false, true} {
+				o := device.Options{Rows: len(b.IDs), Selected: len(b.Select), Frozen: frozen}
+				ops := fuse(g, o)
+				checkPlan(t, g, ops, planMemory(g, ops, o), o)
+			}
 		})
 	}
 }
@@ -364,9 +366,31 @@ func TestClearGradients(t *testing.T) {
 			g.Accumulate(g.GradNamed("grad/q", 3, 2), d)
 		}
 		g.Zero(d)
-		ops := fuse(g)
+		ops := fuse(g, device.Options{})
 		if got := len(ops[0].In) == 5 && ops[len(ops)-1].Def != graph.Zero; got != c.clear {
 			t.Errorf("%s: AdamW clears: %v, want %v", c.name, got, c.clear)
+		}
+	}
+}
+
+// TestTogether: products of one left operand are one operation of a frozen program, and each is one of its own in
+// another, and where it adds a residual.
+func TestTogether(t *testing.T) {
+	g := graph.New()
+	x := g.Gather(g.Param("table", 5, 4))
+	w := func(name string) graph.Value { return g.Param(name, 4, 4) }
+	q, k := g.Linear(x, w("q")), g.Bias(g.Linear(x, w("k")), g.Param("bias", 4))
+	y := g.Add(q, g.Linear(x, w("v")))
+	g.Keep(g.Add(k, g.Linear(y, w("o"))), "y")
+	for frozen, want := range map[bool][]int{false: {1, 1, 1, 1}, true: {2, 1, 1}} {
+		var got []int
+		for _, op := range fuse(g, device.Options{Frozen: frozen}) {
+			if op.Def == graph.Linear {
+				got = append(got, len(op.Out))
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("frozen %v: products with %v outputs, want %v", frozen, got, want)
 		}
 	}
 }

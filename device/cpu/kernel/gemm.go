@@ -638,11 +638,7 @@ func packInto(p *Packed, s *scratch, slot int, b Matrix, transposed bool, ends [
 // MatMulNT computes c = a·bᵀ (+ residual): a is M×K, b is N×K, c is M×N. This is a
 // linear layer with the weight b.
 func MatMulNT(c, a, b Matrix, residual *Matrix, precision numeric.Precision) {
-	if b.Stored != nil {
-		b.Stored.multiply(c, a, residual, precision)
-		return
-	}
-	matMul(c, a, b, true, numeric.Cuts(b.Cols), residual, precision)
+	MatMulEach(a, []Product{{C: c, W: b, Residual: residual}}, precision)
 }
 
 // MatMulSym computes c = a·aᵀ: a is M×K, c M×M. Half of it is computed and mirrored:

@@ -500,14 +500,6 @@ func (s *Stored) pack(p *Packed, w *scratch, piece, j0, j1 int, transposed bool,
 
 // multiply computes c = a·Wᵀ (+ residual).
 func (s *Stored) multiply(c, a Matrix, residual *Matrix, precision numeric.Precision) {
-	if a.Rows == 1 && precision == numeric.FP32 {
-		var r []float32
-		if residual != nil {
-			r = residual.Row(0)
-		}
-		s.multiplyRow(c.Row(0), a.Row(0), r)
-		return
-	}
 	b := Packed{stored: s}
 	b.plan(s.cols, s.rows, numeric.Cuts(s.cols), formatOf(precision))
 	product(c, left{a, false}, &b, false, residual)
@@ -531,32 +523,6 @@ func (s *Stored) panel(w *scratch, p *Packed, piece, j int) []float32 {
 	packed := w.buf(4, p.terms[piece]*nr)
 	packStrips(w, packed, Dense(wide, kn, nr), 0, kn, 0, nr, nr, len(packed), p.fmt)
 	return packed
-}
-
-// multiplyRow computes y = x·Wᵀ (+ residual) for one row, in float32: each number is read as it is
-// stored, widened in a register and multiplied there.
-func (s *Stored) multiplyRow(y, x, residual []float32) {
-	const group = 4 // panels of a task
-	parallel.For(spans(len(s.panels), group), func(task int) {
-		w := borrow()
-		defer w.giveBack()
-		sum, total := w.buf(0, isa.nr), w.buf(1, isa.nr)
-		for j := task * group; j < min(len(s.panels), (task+1)*group); j++ {
-			clear(total)
-			k0 := 0
-			for _, k1 := range numeric.Cuts(s.cols) {
-				clear(sum)
-				s.panels[j].chain(w, sum, x[k0:k1], k0)
-				isa.add(total, total, sum)
-				k0 = k1
-			}
-			out := y[j*isa.nr : min(len(y), (j+1)*isa.nr)]
-			copy(out, total)
-			if residual != nil {
-				isa.add(out, out, residual[j*isa.nr:][:len(out)])
-			}
-		}
-	})
 }
 
 // chain goes on with the chains of a panel's columns, sum, over the terms of x, from term k0 on.
