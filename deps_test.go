@@ -37,9 +37,10 @@ var policy = []struct{ pkg, may, tests string }{
 
 	// What "the same bits" means, threads, and how much memory there is.
 	{pkg: "numeric"},
-	{pkg: "internal/parallel"},
+	{pkg: "internal/cgroup"},
+	{pkg: "internal/parallel", may: "internal/cgroup"},
 	{pkg: "internal/loopback"},
-	{pkg: "internal/memory"},
+	{pkg: "internal/memory", may: "internal/cgroup"},
 
 	// Which program this is.
 	{pkg: "internal/program"},

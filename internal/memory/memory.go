@@ -12,6 +12,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"olmo/internal/cgroup"
 )
 
 // ErrTooLarge is what Room's errors are.
@@ -63,30 +65,9 @@ func inFiles(root fs.FS) (bytes uint64, known bool) {
 			bytes, known = kb<<10, err == nil
 		}
 	}
-	groups, _ := fs.ReadFile(root, "proc/self/cgroup")
-	for line := range strings.Lines(string(groups)) {
-		// hierarchy:controllers:path; version 2 has number 0 and no controllers.
-		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(f) != 3 {
-			continue
-		}
-		var g group
-		switch {
-		case f[0] == "0" && f[1] == "":
-			g = group{"sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"}
-		case f[1] == "memory" || strings.Contains(","+f[1]+",", ",memory,"):
-			g = group{"sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"}
-		default:
-			continue
-		}
-		// A container sees its own group as the root, under whatever path it has outside.
-		for dir := path.Clean("/" + f[2]); ; dir = path.Dir(dir) {
-			if left, ok := g.left(root, path.Join(g.mount, dir)); ok && (!known || left < bytes) {
-				bytes, known = left, true
-			}
-			if dir == "/" {
-				break
-			}
+	for version, folder := range cgroup.Folders(root, "memory") {
+		if left, ok := groups[version].left(root, folder); ok && (!known || left < bytes) {
+			bytes, known = left, true
 		}
 	}
 	return bytes, known
@@ -94,12 +75,17 @@ func inFiles(root fs.FS) (bytes uint64, known bool) {
 
 // group is how a version of control groups names its files.
 type group struct {
-	mount, limit, usage string
-	cache               string // what of memory.stat can be had back at once
+	limit, usage string
+	cache        string // what of memory.stat can be had back at once
+}
+
+var groups = map[int]group{
+	1: {"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"},
+	2: {"memory.max", "memory.current", "inactive_file"},
 }
 
 // left is what a group's limit leaves.
-func (g *group) left(root fs.FS, dir string) (uint64, bool) {
+func (g group) left(root fs.FS, dir string) (uint64, bool) {
 	number := func(name string) (uint64, bool) {
 		text, err := fs.ReadFile(root, path.Join(dir, name))
 		n, err2 := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)

@@ -3,12 +3,18 @@ package parallel
 
 import (
 	"fmt"
+	"io/fs"
+	"math"
 	"os"
+	"path"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"olmo/internal/cgroup"
 )
 
 // The pool shares out independent tasks. Which goroutine runs a task never
@@ -77,7 +83,8 @@ func (j *job) work() {
 }
 
 // Threads returns how many threads work at the same time: OLMO_THREADS, else the
-// processors that this process may use.
+// processors that this process may use (GOMAXPROCS: those of its affinity and its control groups),
+// but no more than its control groups give it time for. Go itself takes two where they give that of one.
 func Threads() int {
 	pool.Lock()
 	defer pool.Unlock()
@@ -86,7 +93,7 @@ func Threads() int {
 
 func threadsLocked() int {
 	if pool.threads == 0 {
-		pool.threads = runtime.GOMAXPROCS(0)
+		pool.threads = min(runtime.GOMAXPROCS(0), processors(os.DirFS("/")))
 		if s := os.Getenv("OLMO_THREADS"); s != "" {
 			var n int
 			if n, pool.err = number(s); pool.err == nil {
@@ -105,6 +112,30 @@ func number(s string) (int, error) {
 		return 0, fmt.Errorf("OLMO_THREADS=%s is not a number of threads\nhint: leave it out to use all processors", s)
 	}
 	return min(n, 1024), nil
+}
+
+// processors is how many processors the control groups of this process give it time for.
+func processors(root fs.FS) int {
+	least := math.Inf(1)
+	for version, folder := range cgroup.Folders(root, "cpu") {
+		read := func(name string) []string {
+			text, _ := fs.ReadFile(root, path.Join(folder, name))
+			return strings.Fields(string(text))
+		}
+		quota := read("cpu.max") // "150000 100000", or "max 100000": no limit
+		if version == 1 {
+			quota = append(read("cpu.cfs_quota_us"), read("cpu.cfs_period_us")...) // −1: no limit
+		}
+		if len(quota) != 2 {
+			continue
+		}
+		time, err := strconv.ParseFloat(quota[0], 64)
+		period, err2 := strconv.ParseFloat(quota[1], 64)
+		if err == nil && err2 == nil && time > 0 && period > 0 {
+			least = min(least, time/period)
+		}
+	}
+	return int(min(math.Ceil(least), 1024))
 }
 
 // Check reports an OLMO_THREADS that is not a number of threads. Programs call it before any

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"testing/fstest"
 )
 
 // TestFor wants every task done once when For returns, nested calls included, whatever the
@@ -33,6 +34,38 @@ func TestNumber(t *testing.T) {
 	for _, c := range cases {
 		if got, err := number(c.env); got != c.want || (err == nil) != (c.want > 0) {
 			t.Errorf("number(%q) = %d, %v, want %d", c.env, got, err, c.want)
+		}
+	}
+}
+
+// TestProcessors: control groups limit the threads, the smallest of a group and those above it, and a part
+// of a processor is one.
+func TestProcessors(t *testing.T) {
+	files := func(text ...string) fstest.MapFS {
+		m := fstest.MapFS{}
+		for i := 0; i < len(text); i += 2 {
+			m[text[i]] = &fstest.MapFile{Data: []byte(text[i+1])}
+		}
+		return m
+	}
+	const group, v1 = "proc/self/cgroup", "sys/fs/cgroup/cpu/"
+	for _, c := range []struct {
+		name  string
+		files fstest.MapFS
+		want  int
+	}{
+		{"no groups", files(), 1024},
+		{"no limit", files(group, "0::/a\n", "sys/fs/cgroup/a/cpu.max", "max 100000\n"), 1024},
+		{"one and a half", files(group, "0::/\n", "sys/fs/cgroup/cpu.max", "150000 100000\n"), 2},
+		{"half", files(group, "0::/a\n", "sys/fs/cgroup/a/cpu.max", "50000 100000\n"), 1},
+		{"less above", files(group, "0::/a/b\n", "sys/fs/cgroup/a/b/cpu.max", "800000 100000\n", "sys/fs/cgroup/a/cpu.max", "300000 100000\n"), 3},
+		{"a container's own root", files(group, "0::/docker/1\n", "sys/fs/cgroup/cpu.max", "200000 50000\n"), 4},
+		{"version 1", files(group, "3:cpu,cpuacct:/x\n0::/x\n", v1+"x/cpu.cfs_quota_us", "250000\n", v1+"x/cpu.cfs_period_us", "100000\n"), 3},
+		{"version 1, no limit", files(group, "3:cpu:/\n", v1+"cpu.cfs_quota_us", "-1\n", v1+"cpu.cfs_period_us", "100000\n"), 1024},
+		{"nonsense", files(group, "0::/\n", "sys/fs/cgroup/cpu.max", "many 0\n"), 1024},
+	} {
+		if got := processors(c.files); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
 	}
 }
