@@ -222,12 +222,12 @@ func (r *Reader) readLine() ([]byte, error) {
 	if err != bufio.ErrBufferFull {
 		return b, err
 	}
-	r.long = append(r.long[:0], b...)
+	r.long = append(r.longer(len(b))[:0], b...)
 	dropped := int64(0)
 	for err == bufio.ErrBufferFull {
 		b, err = r.buf.ReadSlice('\n')
-		if len(r.long)+len(b) <= MaxLine {
-			r.long = append(r.long, b...)
+		if n := len(r.long) + len(b); n <= MaxLine {
+			r.long = append(r.longer(n), b...)
 		} else {
 			dropped += int64(len(b))
 		}
@@ -244,6 +244,15 @@ func (r *Reader) readLine() ([]byte, error) {
 	r.line++
 	r.offset += total
 	return nil, bad
+}
+
+// longer is r.long with room for n bytes. It grows in steps of four, as the parts that
+// append would leave behind are several times a line of 16 MiB.
+func (r *Reader) longer(n int) []byte {
+	if n <= cap(r.long) {
+		return r.long
+	}
+	return append(make([]byte, 0, max(n, min(4*cap(r.long), MaxLine))), r.long...)
 }
 
 // end is io.EOF, or an error when the file is no longer the one opened.

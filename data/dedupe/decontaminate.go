@@ -162,6 +162,42 @@ func hashWords(dst []uint64, text string) []uint64 {
 	return dst
 }
 
+// gramWalk goes through the n-grams of texts, whatever their number of words, in the memory for
+// a few thousand.
+type gramWalk struct {
+	hashes []uint64 // of the last words, of all where there are fewer than an n-gram has
+	starts []int32  // and where they begin, in bytes
+}
+
+// gramWords is how many words are kept beside those of an n-gram.
+const gramWords = 4 << 10
+
+// each calls f for each n-gram of the words of a text: its hash, the number of its first word, and
+// the bytes at which it begins and ends. It returns the number of words.
+func (g *gramWalk) each(text string, n int, f func(hash uint64, word, start, end int)) (count int) {
+	g.hashes, g.starts = g.hashes[:0], g.starts[:0]
+	at := 0
+	for it := words.FromString(text); it.Next(); {
+		w := it.Value()
+		start := at
+		at += len(w)
+		h, ok := wordHash(w)
+		if !ok {
+			continue
+		}
+		if k := len(g.hashes); k == n+gramWords {
+			g.hashes = g.hashes[:copy(g.hashes, g.hashes[k-n+1:])]
+			g.starts = g.starts[:copy(g.starts, g.starts[k-n+1:])]
+		}
+		g.hashes, g.starts = append(g.hashes, h), append(g.starts, int32(start))
+		count++
+		if first := len(g.hashes) - n; first >= 0 {
+			f(gramHash(g.hashes[first:]), count-n, int(g.starts[first]), at)
+		}
+	}
+	return count
+}
+
 // add takes the n-grams of an instance as datatrove's compute_hashes does.
 func (x *evalIndex) add(d *Decontamination, m Match, query, label string) {
 	q, l := hashWords(nil, query), hashWords(nil, label)
@@ -305,80 +341,62 @@ type foundInstance struct {
 	place    MatchedPlace
 }
 
-// placedWord is a word of a document.
-type placedWord struct{ start, end int } // bytes
-
 // search looks for the instances in a text.
-func (x *evalIndex) search(text string, minShare float64, hashed []uint64, places []placedWord) (row contaminatedRow, _ []uint64, _ []placedWord) {
-	hashed, places = hashed[:0], places[:0]
-	at := 0
-	for it := words.FromString(text); it.Next(); {
-		w := it.Value()
-		if h, ok := wordHash(w); ok {
-			hashed = append(hashed, h)
-			places = append(places, placedWord{at, at + len(w)})
-		}
-		at += len(w)
-	}
-	type hit struct {
-		word int
-		hash uint64
-		list []int32
-	}
-	var hits []hit
-	for i := 0; i+x.n <= len(hashed); i++ {
-		h := gramHash(hashed[i : i+x.n])
-		if list := x.ngrams[h]; list != nil {
-			hits = append(hits, hit{i, h, list})
-		}
-	}
-	if len(hits) == 0 {
-		return row, hashed, places
-	}
+func (x *evalIndex) search(text string, minShare float64, g *gramWalk) (row contaminatedRow) {
 	// Distinct n-grams of each instance, in the order in which they are met.
 	type gram struct {
 		instance int32
 		hash     uint64
 	}
-	seen := map[gram]bool{}
+	var seen map[gram]bool
 	counts := map[int32]int{}
 	var order []int32
-	for _, h := range hits {
-		for _, i := range h.list {
-			if g := (gram{i, h.hash}); !seen[g] {
+	g.each(text, x.n, func(hash uint64, _, _, _ int) {
+		for _, i := range x.ngrams[hash] {
+			if seen == nil {
+				seen = map[gram]bool{}
+			}
+			if g := (gram{i, hash}); !seen[g] {
 				seen[g] = true
 				if counts[i]++; counts[i] == 1 {
 					order = append(order, i)
 				}
 			}
 		}
+	})
+	if len(order) == 0 {
+		return row
 	}
 	share := func(i int32) float64 { return float64(counts[i]) / float64(x.instances[i].ngrams) }
 	chars := runeCounter{text: text}
 	firstSpan := map[int32]int{}
 	lastWord := -1
-	for _, h := range hits {
+	// Again, as a text of one word may have millions of places.
+	g.each(text, x.n, func(hash uint64, word, start, end int) {
+		list := x.ngrams[hash]
+		if list == nil {
+			return
+		}
 		score := 0.0
-		for _, i := range h.list {
+		for _, i := range list {
 			score = max(score, share(i))
 		}
 		if score < minShare {
-			continue
+			return
 		}
-		start, end := places[h.word].start, places[h.word+x.n-1].end
-		if n := len(row.spans); n > 0 && h.word <= lastWord+1 {
+		if n := len(row.spans); n > 0 && word <= lastWord+1 {
 			row.spans[n-1].End = end
 			row.spans[n-1].Score = max(row.spans[n-1].Score, score)
 		} else {
 			row.spans = append(row.spans, data.Span{Start: start, End: end, Score: score})
 		}
-		lastWord = h.word + x.n - 1
-		for _, i := range h.list {
+		lastWord = word + x.n - 1
+		for _, i := range list {
 			if _, ok := firstSpan[i]; !ok {
 				firstSpan[i] = len(row.spans) - 1
 			}
 		}
-	}
+	})
 	pieces := slices.Clone(row.spans) // in bytes
 	for i, s := range row.spans {
 		row.spans[i].Start, row.spans[i].End = chars.to(s.Start), chars.to(s.End)
@@ -394,7 +412,7 @@ func (x *evalIndex) search(text string, minShare float64, hashed []uint64, place
 			Text: data.Excerpt(text[s.Start:s.End], maxExcerpt), Before: lastRunes(text[:s.Start], contextRunes), After: data.Excerpt(text[s.End:], contextRunes),
 		}})
 	}
-	return row, hashed, places
+	return row
 }
 
 // runeCounter turns ascending places in bytes into code points.
@@ -531,11 +549,9 @@ func (d *Decontamination) mark(ctx context.Context, r *run, x *evalIndex) (Conta
 	report := Contamination{NGrams: d.NGrams}
 	work := func(b *docBatch) ([]contaminatedRow, error) {
 		rows := make([]contaminatedRow, 0, len(b.Lines))
-		var hashed []uint64
-		var places []placedWord
+		var g gramWalk
 		b.each(func(doc *data.Document) {
-			var row contaminatedRow
-			row, hashed, places = x.search(doc.Text, d.MinShare, hashed, places)
+			row := x.search(doc.Text, d.MinShare, &g)
 			row.id = doc.ID
 			rows = append(rows, row)
 		})

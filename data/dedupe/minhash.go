@@ -10,7 +10,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/clipperhouse/uax29/v2/words"
 	"golang.org/x/text/unicode/norm"
 
 	"olmo/data"
@@ -75,7 +74,7 @@ func (m *MinHash) newSigner(from, to int) *signer {
 
 // signature is the working memory for one document.
 type signature struct {
-	words []uint64 // hash of each word
+	grams gramWalk
 	least []uint64 // per hash function
 }
 
@@ -137,26 +136,21 @@ func longWordHash(w string) (hash uint64, ok bool) {
 // appendKeys appends one key a bucket. A text with fewer words than an n-gram
 // is one n-gram; one without words gets keys that no other has.
 func (s *signer) appendKeys(dst []uint64, sig *signature, text string) (_ []uint64, wordless bool) {
-	sig.words = sig.words[:0]
-	for it := words.FromString(text); it.Next(); {
-		if h, ok := wordHash(it.Value()); ok {
-			sig.words = append(sig.words, h)
-		}
-	}
-	if len(sig.words) == 0 {
-		return dst, true
-	}
 	sig.least = sig.least[:0]
 	for range s.mul {
 		sig.least = append(sig.least, math.MaxUint64)
 	}
-	n := min(s.ngram, len(sig.words))
-	for i := range len(sig.words) - n + 1 {
-		h := gramHash(sig.words[i : i+n])
+	sign := func(h uint64, _, _, _ int) {
 		mul, add, least := s.mul, s.add[:len(s.mul)], sig.least[:len(s.mul)]
 		for j := range mul {
 			least[j] = min(least[j], mul[j]*h+add[j])
 		}
+	}
+	switch n := sig.grams.each(text, s.ngram, sign); {
+	case n == 0:
+		return dst, true
+	case n < s.ngram:
+		sign(gramHash(sig.grams.hashes), 0, 0, 0)
 	}
 	for i := 0; i < len(sig.least); i += s.perBucket {
 		key := uint64(fnvOffset)

@@ -372,10 +372,14 @@ func (g *gopher) repeated() (most, where int) {
 	return most, where
 }
 
-// reset empties the table for n keys, or fewer where they come in parts.
+// fewKeys is how many n-grams the table has room for at first: a long text has many places, but
+// may have few different n-grams.
+const fewKeys = 1 << 16
+
+// reset empties the table for n keys, or fewer where the text is long.
 func (g *gopher) reset(n int) {
 	g.seen, g.first = g.seen[:0], g.first[:0]
-	g.table.reset(min(n, mostKeys))
+	g.table.reset(min(n, fewKeys))
 }
 
 // sized is a slice of n values, in the memory of s where they fit.

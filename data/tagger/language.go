@@ -59,15 +59,22 @@ type lid struct {
 	model      *fasttext.Model
 	paragraphs bool
 	english    bool
-	negative   bool
-	docScore   bool
+	negative   bool // of English only: types have the order of their first spans
+	docScore   bool // the mean of English over the document's characters
 	above      float64
 	most       int // bytes looked at, 0 for all
 	found      []fasttext.Prediction
 }
 
 func (l *lid) Tag(t *Text, out *Spans) error {
-	var spans []spanOf
+	en := 0.0 // summed over the text's characters
+	add := func(kind string, start, end int, score float64) {
+		out.Add(kind, start, end, score)
+		if l.negative {
+			out.Add("not_"+kind, start, end, 1-score)
+		}
+		en += float64(float64(end-start) * score)
+	}
 	each := func(s string, start, end int) {
 		if l.most > 0 {
 			s = firstBytes(s, l.most)
@@ -89,20 +96,29 @@ func (l *lid) Tag(t *Text, out *Spans) error {
 				}
 				score = math.RoundToEven(score*100) / 100
 			}
-			spans = append(spans, spanOf{p.Label, start, end, score})
+			add(p.Label, start, end, score)
 		}
 		if l.english {
-			spans = append(spans, spanOf{"en", start, end, english})
+			add("en", start, end, english)
 		}
 	}
 	if l.paragraphs {
-		for _, p := range t.Paragraphs() {
+		for p := range t.Paragraphs() {
 			each(t.S[p.start:p.end], t.Runes(p.start), t.Runes(p.end))
 		}
 	} else {
 		each(t.S, 0, t.Len)
 	}
-	addLanguages(t, out, spans, l.negative, l.docScore)
+	if !l.docScore {
+		return nil
+	}
+	not := 0.0
+	if t.Len > 0 {
+		en /= float64(t.Len)
+		not = 1 - en
+	}
+	out.Add("doc_en", 0, t.Len, en)
+	out.Add("doc_not_en", 0, t.Len, not)
 	return nil
 }
 
@@ -111,32 +127,4 @@ type spanOf struct {
 	kind       string
 	start, end int
 	score      float64
-}
-
-// addLanguages adds spans, with negative their complements as not_<type>, and
-// with docScore the mean of "en" over the document's characters.
-func addLanguages(t *Text, out *Spans, spans []spanOf, negative, docScore bool) {
-	for _, s := range spans {
-		out.Add(s.kind, s.start, s.end, s.score)
-	}
-	if negative {
-		for _, s := range spans {
-			out.Add("not_"+s.kind, s.start, s.end, 1-s.score)
-		}
-	}
-	if !docScore {
-		return
-	}
-	en, not := 0.0, 0.0
-	if t.Len > 0 {
-		for _, s := range spans {
-			if s.kind == "en" {
-				en += float64(float64(s.end-s.start) * s.score)
-			}
-		}
-		en /= float64(t.Len)
-		not = 1 - en
-	}
-	out.Add("doc_en", 0, t.Len, en)
-	out.Add("doc_not_en", 0, t.Len, not)
 }

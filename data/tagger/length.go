@@ -1,6 +1,7 @@
 package tagger
 
 import (
+	"iter"
 	"unicode"
 	"unicode/utf8"
 
@@ -15,7 +16,7 @@ func init() {
 	register("bytes_length_v1", "UTF-8 bytes", wholeText("bytes", func(t *Text) int { return len(t.S) }))
 	register("doc_count_v1", "1 for each document", wholeText("docs", func(*Text) int { return 1 }))
 	register("char_length_with_paragraphs_v1", "code points of paragraphs and document", stateless(func(t *Text, out *Spans) error {
-		for _, p := range t.Paragraphs() {
+		for p := range t.Paragraphs() {
 			start, end := t.Runes(p.start), t.Runes(p.end)
 			out.Add("paragraph", start, end, float64(end-start))
 		}
@@ -30,17 +31,7 @@ func init() {
 		return nil
 	}))
 	register("uniseg_length_paragraphs_with_empty_v1", "the same, empty paragraphs too", stateless(func(t *Text, out *Spans) error {
-		var all []slice
-		for i, start := range t.Lines() {
-			end := t.lineEnd(i)
-			if i+1 < len(t.Lines()) {
-				end++
-			}
-			if int(start) < end {
-				all = append(all, slice{int(start), end})
-			}
-		}
-		unisegParagraphs(t, out, all)
+		unisegParagraphs(t, out, t.linesWithEnds())
 		return nil
 	}))
 	register("uniseg_length_paragraphs_with_doc_length_v1", "UAX #29 words by paragraph and in all", stateless(func(t *Text, out *Spans) error {
@@ -65,7 +56,7 @@ func wholeText(kind string, score func(t *Text) int) func(Options) (Tagger, erro
 func paragraphSum(count func(string) int) func(Options) (Tagger, error) {
 	return stateless(func(t *Text, out *Spans) error {
 		sum := 0
-		for _, p := range t.Paragraphs() {
+		for p := range t.Paragraphs() {
 			n := count(t.S[p.start:p.end])
 			sum += n
 			out.Add("paragraph", t.Runes(p.start), t.Runes(p.end), float64(n))
@@ -75,8 +66,8 @@ func paragraphSum(count func(string) int) func(Options) (Tagger, error) {
 	})
 }
 
-func unisegParagraphs(t *Text, out *Spans, paras []slice) (sum int) {
-	for _, p := range paras {
+func unisegParagraphs(t *Text, out *Spans, paras iter.Seq[slice]) (sum int) {
+	for p := range paras {
 		n := countSegments(trimSpace(t.S[p.start:p.end]), true)
 		sum += n
 		start, end := t.Runes(p.start), t.Runes(p.end)

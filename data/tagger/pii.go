@@ -81,11 +81,11 @@ func tagPIIFast(t *Text, out *Spans) error {
 	}
 	paras := t.Paragraphs()
 	if strings.Count(t.S, "?") > maxQuestionMarks {
-		paras = nil
+		paras = func(func(slice) bool) {}
 	}
 	words := t.Words()
 	w := 0
-	for _, p := range paras {
+	for p := range paras {
 		for w < len(words) && int(words[w].start) < p.start {
 			w++
 		}

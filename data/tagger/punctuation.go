@@ -15,7 +15,7 @@ func init() {
 // Dolma 1.2.1, python/dolma/taggers/punctuation.py.
 func tagNotAlphanum(t *Text, out *Spans) error {
 	found := false
-	for _, p := range t.Paragraphs() {
+	for p := range t.Paragraphs() {
 		if allPunctuation(t.S[p.start:p.end]) {
 			out.Add("all_punct", t.Runes(p.start), t.Runes(p.end), 1)
 			found = true

@@ -1,6 +1,7 @@
 package tagger
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"unicode"
@@ -23,8 +24,6 @@ type Text struct {
 	lines     []int32 // byte offset of each line's start
 	haveLines bool
 	counts    []int32 // code points before each block of 64 bytes
-	paras     []slice
-	havePara  bool
 }
 
 // word is a run without white space, in the sense of Python's str.split. A text may
@@ -65,7 +64,7 @@ type slice struct{ start, end int }
 // Reset makes t stand for d.
 func (t *Text) Reset(d *data.Document) {
 	t.Doc, t.S = d, d.Text
-	t.haveWords, t.haveLines, t.havePara = false, false, false
+	t.haveWords, t.haveLines = false, false
 	t.counts = t.counts[:0]
 	t.Len = utf8.RuneCountInString(t.S)
 	t.ASCII = t.Len == len(t.S)
@@ -224,29 +223,33 @@ func (t *Text) lineEnd(i int) int {
 // white space only left out.
 //
 // Dolma 1.2.1, python/dolma/core/utils.py.
-func (t *Text) Paragraphs() []slice {
-	if t.havePara {
-		return t.paras
-	}
-	t.havePara = true
-	t.paras = t.paras[:0]
-	words := t.Words()
-	lines := t.Lines()
-	w := 0
-	for i, start := range lines {
-		end := len(t.S)
-		if i+1 < len(lines) {
-			end = int(lines[i+1])
-		}
-		if w < len(words) && int(words[w].start) < end {
-			t.paras = append(t.paras, slice{int(start), end})
-			for w < len(words) && int(words[w].start) < end {
-				w++
+func (t *Text) Paragraphs() iter.Seq[slice] {
+	return func(yield func(slice) bool) {
+		for p := range t.linesWithEnds() {
+			if strings.IndexFunc(t.S[p.start:p.end], notSpace) >= 0 && !yield(p) {
+				return
 			}
 		}
 	}
-	return t.paras
 }
+
+// linesWithEnds are the lines with their newline.
+func (t *Text) linesWithEnds() iter.Seq[slice] {
+	return func(yield func(slice) bool) {
+		for start := 0; start < len(t.S); {
+			end := len(t.S)
+			if n := strings.IndexByte(t.S[start:], '\n'); n >= 0 {
+				end = start + n + 1
+			}
+			if !yield(slice{start, end}) {
+				return
+			}
+			start = end
+		}
+	}
+}
+
+func notSpace(r rune) bool { return !isSpace(r) }
 
 // Runes returns the number of code points before byte offset i.
 func (t *Text) Runes(i int) int {
