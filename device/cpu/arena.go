@@ -31,3 +31,40 @@ func (d *Device) allocate(n int) (data []float32, release func(), err error) {
 	d.mapped[at] = release
 	return data, release, nil
 }
+
+// area is storage that several weights share.
+type area struct {
+	rest  []float32
+	users int
+	free  func()
+}
+
+// areaSize is the size of an area in elements, a multiple of a large page.
+const areaSize = 4 << 20
+
+// place is allocate for weights that are read from end to end for every token: the matrices of a small model are
+// each no large page, and where an ordinary one ends, processors stop to read ahead.
+func (d *Device) place(n int) (data []float32, release func(), err error) {
+	n = (n + 15) &^ 15 // whole cache lines
+	if n > areaSize/2 {
+		return d.allocate((n + areaSize/8 - 1) / (areaSize / 8) * (areaSize / 8)) // whole large pages
+	}
+	a := d.area
+	if a == nil || len(a.rest) < n {
+		a = &area{}
+		if a.rest, a.free, err = d.allocate(areaSize); err != nil {
+			return nil, nil, err
+		}
+		d.area = a
+	}
+	data, a.rest = a.rest[:n:n], a.rest[n:]
+	a.users++
+	return data, func() {
+		if a.users--; a.users == 0 {
+			if d.area == a {
+				d.area = nil
+			}
+			a.free()
+		}
+	}, nil
+}

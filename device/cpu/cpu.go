@@ -26,6 +26,7 @@ type Device struct {
 	changes int            // counts what may have changed parameters
 	mapped  map[int]func() // what gives each area outside Go's heap back
 	maps    int            // areas that were taken so far
+	area    *area          // from which stored weights are taken
 }
 
 type value struct {
@@ -58,7 +59,7 @@ func (d *Device) Close() {
 	for _, release := range d.mapped {
 		release()
 	}
-	d.values, d.scratch, d.release = nil, nil, func() {}
+	d.values, d.scratch, d.release, d.area = nil, nil, func() {}, nil
 }
 
 // Store keeps a parameter as it is stored, if no program has it yet.
@@ -72,7 +73,7 @@ func (d *Device) Store(name string, shape []int, row func(r int) (tensor.DType, 
 		return fmt.Errorf("storing %s: shape %v, the device has %v", name, shape, v.shape)
 	}
 	stored, size := kernel.NewStored(shape[0], shape[1], row)
-	memory, free, err := d.allocate((size + 3) / 4)
+	memory, free, err := d.place((size + 3) / 4)
 	if err == nil {
 		err = stored.Fill(kernel.Bytes(memory), row)
 	}
