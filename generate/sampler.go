@@ -83,7 +83,7 @@ func (c choice) problem(tokens int) error {
 	case math.IsNaN(c.logprob):
 		return fmt.Errorf("the model gives no probabilities after %d tokens: its logits are not numbers\nhint: the weights are damaged, or training diverged", tokens)
 	case c.id < 0:
-		return fmt.Errorf("%w after %d tokens", ErrNothingLeft, tokens)
+		return fmt.Errorf("after %d tokens %w", tokens, ErrNothingLeft)
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ type chatOptions struct {
 	system           string
 	plain            bool
 	maxTokens        int
-	sampling         generate.Sampling
+	sampling         samplingFlags
 	precision        string
 	how              modelFlags
 }
@@ -64,7 +64,7 @@ turns are left out. Questions may also be piped in, one a line.
 	f.StringVar(&o.system, "system", "", "a text that stands before the conversation")
 	f.BoolVar(&o.plain, "plain", false, "use the transcript, not the model's chat template")
 	f.IntVar(&o.maxTokens, "max-tokens", 256, "most tokens of an answer")
-	addSamplingFlags(c, &o.sampling)
+	o.sampling.add(f)
 	// Small models that always take the likeliest token soon repeat themselves.
 	f.Lookup("temperature").DefValue, o.sampling.Temperature = "0.7", 0.7
 	f.Lookup("top-p").DefValue, o.sampling.TopP = "0.95", 0.95
@@ -79,8 +79,8 @@ func runChat(c *cobra.Command, o chatOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := o.sampling.Check(); err != nil {
-		return &usageError{err}
+	if err := o.sampling.check(c); err != nil {
+		return err
 	}
 	if o.maxTokens < 1 {
 		return usageErrorf("--max-tokens is %d, it must be 1 or more", o.maxTokens)
@@ -99,13 +99,17 @@ func runChat(c *cobra.Command, o chatOptions) error {
 			return fmt.Errorf("%w\nhint: --plain goes on without the template", err)
 		}
 	}
+	sampling, err := o.sampling.of(m)
+	if err != nil {
+		return err
+	}
 	answerer, err := m.Chat(format)
 	if err != nil {
 		return err
 	}
 	lines := openLines(c.InOrStdin(), c.OutOrStdout())
 	defer lines.close()
-	t := &talk{chat: answerer, options: o, interactive: lines.terminal != nil, out: c.OutOrStdout(), notes: c.ErrOrStderr()}
+	t := &talk{chat: answerer, options: o, sampling: sampling, interactive: lines.terminal != nil, out: c.OutOrStdout(), notes: c.ErrOrStderr()}
 	t.reset()
 	if t.interactive {
 		fmt.Fprintf(t.notes, "%s, %d positions. /help lists the commands.\n", m.Path, m.Config.T)
@@ -142,6 +146,7 @@ func runChat(c *cobra.Command, o chatOptions) error {
 type talk struct {
 	chat        *lm.Chat
 	options     chatOptions
+	sampling    generate.Sampling
 	interactive bool
 	messages    []chat.Message
 	turn        uint64
@@ -182,7 +187,7 @@ func (t *talk) answer(ctx context.Context, question string) error {
 		defer stop()
 	}
 	var broken error // of the output
-	sampling := t.options.sampling
+	sampling := t.sampling
 	sampling.Seed += t.turn // else a question asked twice is answered twice the same
 	t.turn++
 	a, err := t.chat.Answer(ctx, lm.Request{Prompt: prompt, MaxTokens: room, Sampling: sampling, Text: func(piece string) bool {

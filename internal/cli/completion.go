@@ -86,6 +86,8 @@ var values = map[string]func() []string{
 	"olmo adapt tokenize --kind":           func() []string { return texts(adapt.Kinds) },
 	"--train-on":                           func() []string { return texts(adapt.TrainOns) },
 	"--sandbox":                            func() []string { return []string{"none"} },
+	"--beam-search":                        func() []string { return []string{"olmo", "hf"} },
+	"--early-stopping":                     func() []string { return []string{"true", "false", "never"} },
 	"--tasks":                              programTasks,
 	"--taggers":                            tagger.Names,
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"olmo/generate"
 	"olmo/lm"
 )
 
@@ -25,7 +24,9 @@ type generateOptions struct {
 	stops            []string
 	samples          int
 	maxTokens        int
-	sampling         generate.Sampling
+	sampling         samplingFlags
+	stopIDs          string
+	beams            beamFlags
 	ignoreEOS        bool
 	precision        string
 	asJSON           bool
@@ -47,11 +48,22 @@ prompt, the settings and the seed alone.
 
 Several texts, or several --samples of one, are continued together, each as it would
 be alone: sample k has the seed --seed + k. They are printed under a heading each, in
-their order, or as a line of JSON each.`,
+their order, or as a line of JSON each.
+
+Samplers have llama.cpp's names and definitions. Penalties come first, then the
+temperature, then the cuts; with --top-n-sigma, --typical-p, --min-p or
+--xtc-probability the cuts come before the temperature, as in llama.cpp. --samplers
+sets another order.
+
+With --beams the best continuations are searched instead, as OLMo's generate does it,
+or with --beam-search hf as Transformers' does. The best one is printed; --return N
+prints N.`,
 		Example: `  olmo generate --model olmo-quickstart "Package json implements"
   olmo generate --model olmo-quickstart --temperature 0.8 --top-p 0.95 --seed 7 "Package json"
   olmo generate --model olmo-quickstart --stop . --prompt "Package json" --prompt "Package http"
   olmo generate --model olmo-quickstart --temperature 1 --samples 3 "The function"
+  olmo generate --model olmo-quickstart --beams 4 --length-penalty 1 "Package json"
+  olmo generate --model olmo-quickstart --temperature 1.2 --min-p 0.05 --repetition-penalty 1.1 "Package json"
   olmo generate --model MODEL --ids "3,14,15" --max-tokens 20 --json
   olmo generate --model MODEL - < prompt.txt`,
 		Args: cobra.ArbitraryArgs,
@@ -85,9 +97,11 @@ their order, or as a line of JSON each.`,
 	f.StringArrayVar(&o.prompts, "prompt", nil, "the `text` to continue; - reads standard input; may be repeated")
 	f.StringVar(&o.ids, "ids", "", "the token ids to continue, separated by commas or spaces")
 	f.IntVar(&o.maxTokens, "max-tokens", 128, "most tokens to generate")
-	addSamplingFlags(c, &o.sampling)
+	o.sampling.add(f)
 	f.IntVar(&o.samples, "samples", 1, "continuations of each text; sample k has the seed --seed + k")
 	f.StringArrayVar(&o.stops, "stop", nil, "end before this `text`; may be repeated")
+	f.StringVar(&o.stopIDs, "stop-ids", "", "end before these token `ids` too")
+	o.beams.add(f)
 	f.BoolVar(&o.ignoreEOS, "ignore-eos", false, "go on after an end of text")
 	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
 	o.how.add(f)
@@ -96,28 +110,27 @@ their order, or as a line of JSON each.`,
 	return c
 }
 
-func addSamplingFlags(c *cobra.Command, s *generate.Sampling) {
-	f := c.Flags()
-	f.Float64Var(&s.Temperature, "temperature", 0, "0: the most probable token; higher: more varied")
-	f.IntVar(&s.TopK, "top-k", 0, "sample from so many of the most probable tokens; 0: all")
-	f.Float64Var(&s.TopP, "top-p", 0, "sample from the most probable tokens that reach this probability; 0: all")
-	f.Uint64Var(&s.Seed, "seed", 0, "another seed, another sample")
-}
-
 func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 	arithmetic, err := precisionFlag(o.precision)
 	if err != nil {
 		return err
 	}
-	if err := o.sampling.Check(); err != nil {
-		return &usageError{err}
+	if err := o.beams.check(c, &o); err != nil {
+		return err
+	}
+	if err := o.sampling.check(c); err != nil {
+		return err
+	}
+	stops, err := parseIDs("--stop-ids", o.stopIDs)
+	if err != nil {
+		return err
 	}
 	if o.maxTokens < 0 {
 		return usageErrorf("--max-tokens is %d, it must be 0 or more", o.maxTokens)
 	}
 	var prompts [][]int32
 	if c.Flags().Changed("ids") {
-		prompt, err := parseIDs(o.ids)
+		prompt, err := parseIDs("--ids", o.ids)
 		if err != nil {
 			return err
 		}
@@ -154,8 +167,19 @@ func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 			return err
 		}
 	}
+	settings, err := o.sampling.of(m)
+	if err != nil {
+		return err
+	}
+	request := lm.Request{MaxTokens: o.maxTokens, Sampling: settings, Stop: slices.Concat(m.Stop, stops), StopTexts: o.stops}
+	if o.ignoreEOS {
+		request.Stop = stops
+	}
+	if o.beams.beams > 0 {
+		return o.search(c, m, texts, prompts, request)
+	}
 	if len(prompts)*o.samples > 1 {
-		return o.several(c, m, texts, prompts)
+		return o.several(c, m, texts, prompts, request)
 	}
 	prompt := prompts[0]
 	// Room for this text alone: a model with many positions would ask for much memory.
@@ -164,19 +188,18 @@ func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 	if err != nil {
 		return err
 	}
-	return o.generate(c, m, g, prompt)
+	request.Prompt = prompt
+	return o.generate(c, m, g, request)
 }
 
 // several continues texts together, and prints each when those before it are done.
-func (o *generateOptions) several(c *cobra.Command, m *lm.Model, texts []string, prompts [][]int32) error {
+func (o *generateOptions) several(c *cobra.Command, m *lm.Model, texts []string, prompts [][]int32, request lm.Request) error {
 	var requests []lm.Request
 	for _, p := range prompts {
 		for k := range o.samples {
-			r := lm.Request{Prompt: p, MaxTokens: o.maxTokens, Sampling: o.sampling, Stop: m.Stop, StopTexts: o.stops}
+			r := request
+			r.Prompt = p
 			r.Sampling.Seed += uint64(k)
-			if o.ignoreEOS {
-				r.Stop = nil
-			}
 			requests = append(requests, r)
 		}
 	}
@@ -221,15 +244,11 @@ func (o *generateOptions) print(out *bufio.Writer, m *lm.Model, text string, r l
 }
 
 // generate prints the continuation of a prompt: as it comes, or as one line of JSON.
-func (o *generateOptions) generate(c *cobra.Command, m *lm.Model, g *lm.Generator, prompt []int32) error {
+func (o *generateOptions) generate(c *cobra.Command, m *lm.Model, g *lm.Generator, q lm.Request) error {
 	out := bufio.NewWriter(c.OutOrStdout())
 	write := func(text string) bool {
 		out.WriteString(text)
 		return out.Flush() == nil // else the reader has gone
-	}
-	q := lm.Request{Prompt: prompt, MaxTokens: o.maxTokens, Sampling: o.sampling, Stop: m.Stop, StopTexts: o.stops}
-	if o.ignoreEOS {
-		q.Stop = nil
 	}
 	var began time.Time // of the second token: the first one waits for the whole prompt
 	q.Token = func(id int32, _ float64) bool {
@@ -287,7 +306,7 @@ func answerJSON(r lm.Answer, q lm.Request) ([]byte, error) {
 }
 
 // parseIDs reads a list such as "1,2,3" or "[1, 2, 3]".
-func parseIDs(list string) ([]int32, error) {
+func parseIDs(flag, list string) ([]int32, error) {
 	list = strings.TrimSpace(list)
 	if inner, ok := strings.CutPrefix(list, "["); ok {
 		list = strings.TrimSuffix(inner, "]")
@@ -296,7 +315,7 @@ func parseIDs(list string) ([]int32, error) {
 	for _, word := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' }) {
 		id, err := strconv.ParseInt(word, 10, 32)
 		if err != nil || id < 0 {
-			return nil, usageErrorf("--ids: %q is no token id", word)
+			return nil, usageErrorf("%s: %q is no token id", flag, word)
 		}
 		ids = append(ids, int32(id))
 	}
