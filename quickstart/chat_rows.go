@@ -32,7 +32,7 @@ type chatSizes struct {
 // sizesOf are for a model that was trained for so many steps: one of few is adapted in few.
 func sizesOf(steps int) chatSizes {
 	share := func(n int) int { return max(1, n*min(steps, fairSteps)/fairSteps) }
-	return chatSizes{Exercises: share(12000), Questions: share(1500), Texts: share(4000), Pairs: share(1500), Reinforce: share(120), HeldOut: 30, Each: share(4)}
+	return chatSizes{Exercises: share(12000), Questions: share(1500), Texts: share(6500), Pairs: share(1500), Reinforce: share(120), HeldOut: 30, Each: share(4)}
 }
 
 const (
