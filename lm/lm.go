@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"olmo/device"
 	"olmo/device/cpu"
@@ -55,6 +56,9 @@ type Options struct {
 	Device    device.Device        // a new CPU device
 	Tokenizer *tokenizer.Tokenizer // the model's own
 	Precision numeric.Precision    // of the run whose arithmetic this is
+	// Quantize is a dtype of blocks that weights are kept in which the checkpoint has in plain numbers; Invalid: as
+	// they are stored.
+	Quantize tensor.DType
 	// IgnoreExtra leaves out tensors that the config has no place for, instead of an error.
 	IgnoreExtra bool
 	// Adapter is added to the matrices of the checkpoint as they run, unmerged; nil: none, or the one
@@ -83,9 +87,16 @@ func open(path string, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := model.OpenWith(base, model.OpenOptions{IgnoreExtra: o.IgnoreExtra})
+	files, err := model.OpenWith(base, model.OpenOptions{IgnoreExtra: o.IgnoreExtra, Quantize: o.Quantize})
 	if err != nil {
 		return nil, fmt.Errorf("opening the model %s: %w", base, err)
+	}
+	if o.Precision == numeric.Int8 && !files.InBlocks() {
+		stored := files.Stored
+		if stored == "" {
+			stored = strings.ToLower(files.DType.String())
+		}
+		return nil, errors.Join(fmt.Errorf("the weights of %s are stored as %s, and int8 multiplies with weights in blocks\nhint: --quantize q8_0 makes blocks of them now, 'olmo convert --from %s --to gguf --out model.gguf --dtype q8_0' a file", base, stored, base), files.Close())
 	}
 	m, err := ofFiles(files, folder, o)
 	if err != nil {

@@ -3,6 +3,7 @@ package lm_test
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -97,6 +98,80 @@ func TestStoredWeights(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Under int8 a token's logits depend neither on what is read beside it nor on how its beginning came in, are
+// near those of fp32, and are those of weights that were made blocks when the model was opened.
+func TestInt8(t *testing.T) {
+	c := model.Config{
+		Family: "mixtral", Layers: 1, C: 256, H: 2, KV: 1, D: 64, F: 256, V: 64, VocabSize: 64, T: 16, NormEps: 1e-5, Norm: model.NormKind{RMS: true, Weight: true},
+		RopeTheta: 1e4, EOS: 0, BOS: -1, PAD: -1, Experts: 2, TopK: 2, NormTopK: true, // no choice, which a rounding may change
+	}
+	dir := t.TempDir()
+	logits := func(m *lm.Model, ids ...[]int32) []float32 {
+		t.Helper()
+		x, _, err := m.Logits(t.Context(), ids, lm.LogitsOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := x.Float32s()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	open := func(path string, o lm.Options) *lm.Model {
+		t.Helper()
+		m, err := lm.Open(path, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { m.Close() })
+		return m
+	}
+	a, b := []int32{5, 9, 2, 57, 3}, []int32{1, 1, 8, 30, 61}
+	for _, d := range []tensor.DType{tensor.Q8_0, tensor.Q4_1, tensor.Q4_K, tensor.Q6_K} {
+		path := writeGGUF(t, &c, d)
+		m := open(path, lm.Options{Precision: numeric.Int8})
+		alone := logits(m, a)
+		if both := logits(m, b, a); !slices.Equal(both[len(both)/2:], alone) {
+			t.Errorf("%v: logits depend on what is read beside", d)
+		}
+		for _, n := range []int{1, 4} {
+			if got := logits(m, a[:n]); !slices.Equal(got, alone[:n*c.V]) {
+				t.Errorf("%v: logits of %d tokens differ from those of %d", d, n, len(a))
+			}
+		}
+		var apart, all float64
+		for i, x := range logits(open(path, lm.Options{}), a) {
+			apart, all = apart+math.Pow(float64(x-alone[i]), 2), all+float64(x*x)
+		}
+		if share := math.Sqrt(apart / all); !(share > 0 && share < 0.02) {
+			t.Errorf("%v: logits are %.3g of their size from those of fp32", d, share)
+		}
+		if got := textOf(t, m); len(got) != 12 {
+			t.Errorf("%v: wrote %v", d, got)
+		}
+	}
+	half, blocks := filepath.Join(dir, "half.gguf"), filepath.Join(dir, "blocks.gguf")
+	if err := os.Rename(writeGGUF(t, &c, tensor.F16), half); err != nil {
+		t.Fatal(err)
+	}
+	files, err := model.Open(half)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer files.Close()
+	if err := model.SaveGGUF(blocks, &c, files.Param, tensor.Q8_0, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	got, want := open(half, lm.Options{Precision: numeric.Int8, Quantize: tensor.Q8_0}), open(blocks, lm.Options{Precision: numeric.Int8})
+	if !slices.Equal(logits(got, a, b), logits(want, a, b)) {
+		t.Error("weights made blocks at opening have other logits than those of a file of blocks")
+	}
+	if _, err := lm.Open(half, lm.Options{Precision: numeric.Int8}); err == nil || !strings.Contains(err.Error(), "stored as f16") || !strings.Contains(err.Error(), "hint: --quantize q8_0") {
+		t.Errorf("a model in f16: %v", err)
 	}
 }
 

@@ -3,7 +3,6 @@ package model
 import (
 	"fmt"
 	"math"
-	"strings"
 
 	"olmo/internal/parallel"
 	"olmo/numeric"
@@ -68,7 +67,7 @@ func (i Init) Weights(c *Config, p Param, seed uint64) ([]float32, error) {
 func (i Init) std(c *Config, p Param) (std, cutoff float64, err error) {
 	cutoff = i.Cutoff
 	// Learned positions are embeddings too, and take no notice of the settings of ids'.
-	ids := p.Role == Embedding && !strings.HasSuffix(p.Name, ".wpe.weight") && !strings.HasSuffix(p.Name, ".embed_positions.weight")
+	ids := p.Role == Embedding && !p.isPosition()
 	C, L := float64(c.C), float64(c.Layers)
 	switch i.Fn {
 	case "normal":

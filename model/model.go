@@ -139,6 +139,11 @@ type Param struct {
 	OnePlus bool
 }
 
+// isPosition reports whether it is a table of positions.
+func (p Param) isPosition() bool {
+	return strings.HasSuffix(p.Name, ".wpe.weight") || strings.HasSuffix(p.Name, ".embed_positions.weight")
+}
+
 // Size returns the number of elements.
 func (p Param) Size() int {
 	n := 1

@@ -75,6 +75,9 @@ type OpenOptions struct {
 	// IgnoreExtra leaves out tensors that the config has no place for, and lists them in
 	// Loaded.Extra. Without them it may be another model than the one that was saved.
 	IgnoreExtra bool
+	// Quantize is a dtype of blocks in which EachMatrix gives what lies in plain numbers and SaveGGUF
+	// would write in blocks; Invalid: as it lies.
+	Quantize tensor.DType
 	// Incomplete opens a checkpoint that lacks tensors, or has some of another shape, for who
 	// tells of each.
 	Incomplete bool

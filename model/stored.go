@@ -2,7 +2,9 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
+	"olmo/internal/parallel"
 	"olmo/tensor"
 )
 
@@ -55,6 +57,9 @@ func (l *Loaded) EachMatrix(f func(p Param, row func(r int) (tensor.DType, []byt
 			continue
 		}
 		row, err := l.rowsOf(p)
+		if err == nil && l.quantizes(p) {
+			row, err = quantized(p, row, l.opened.Quantize)
+		}
 		if err != nil {
 			return err
 		}
@@ -64,6 +69,41 @@ func (l *Loaded) EachMatrix(f func(p Param, row func(r int) (tensor.DType, []byt
 		l.Set.Forget()
 	}
 	return nil
+}
+
+// InBlocks reports whether EachMatrix gives some matrices in blocks.
+func (l *Loaded) InBlocks() bool {
+	return slices.ContainsFunc(l.Config.Params(), func(p Param) bool {
+		return isMatrix(p) && (l.quantizes(p) || slices.ContainsFunc(l.layout.byParam[p.Name], func(k link) bool {
+			n, ok := l.Set.Header(l.file(k.tensor))
+			return ok && n.DType.IsQuantized()
+		}))
+	})
+}
+
+// quantizes reports whether a matrix is one that OpenOptions.Quantize is about: neither routers nor positions
+// are, nor rows that are no whole number of blocks.
+func (l *Loaded) quantizes(p Param) bool {
+	d := l.opened.Quantize
+	return d != tensor.Invalid && isMatrix(p) && p.Shape[1]%d.BlockSize() == 0 && !p.isPosition() && !(l.Config.Experts > 0 && p.Shape[0] == l.Config.Experts)
+}
+
+// quantized returns rows in blocks; those that lie in blocks stay as they are.
+func quantized(p Param, row func(r int) (tensor.DType, []byte), to tensor.DType) (func(r int) (tensor.DType, []byte), error) {
+	made, errs := make([]tensor.Tensor, p.Shape[0]), make([]error, p.Shape[0])
+	parallel.For(len(made), func(r int) {
+		d, data := row(r)
+		made[r] = tensor.Tensor{DType: d, Shape: p.Shape[1:], Data: data}
+		if !d.IsQuantized() {
+			made[r], errs[r] = made[r].Convert(to)
+		}
+	})
+	for r, err := range errs {
+		if err != nil {
+			return nil, fmt.Errorf("making blocks of %s, row %d: %w", p.Name, r, err)
+		}
+	}
+	return func(r int) (tensor.DType, []byte) { return made[r].DType, made[r].Data }, nil
 }
 
 func isMatrix(p Param) bool { return len(p.Shape) == 2 }

@@ -19,6 +19,10 @@ func available() []*primitives {
 	var list []*primitives
 	if x.HasAVX512F && x.HasAVX512DQ && x.HasAVX512BW && x.HasAVX512VL && x.HasBMI2 {
 		list = append(list, avx512)
+		if x.HasAVX512VNNI {
+			avx512.vnni()
+			avx512bf16.vnni()
+		}
 		if x.HasAVX512BF16 {
 			check := checkPairs()
 			switch dotFault = check.fault; {

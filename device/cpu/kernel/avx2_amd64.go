@@ -44,6 +44,12 @@ var avx2 = &primitives{
 	chainHalves: chainHalvesAVX2,
 	chainBF16s:  chainBF16sAVX2,
 	chainFloats: chainFloatsAVX2,
+	int8Levels:  int8LevelsGeneric,
+	int8Levels4: int8Generic,
+	int8Levels8: int8Generic,
+	int8Nested4: int8Generic,
+	int8Nested8: int8Generic,
+	int8Halves8: int8Generic,
 }
 
 // tileAVX2 is primitives.tile on AVX2.

@@ -1167,50 +1167,151 @@ TEXT ·widen4AVX2(SB), NOSPLIT, $0-8
 	MOVQ           t+0(FP), CX
 	MOVQ           levelArgs_levels(CX), SI
 	MOVQ           levelArgs_terms(CX), DX
-	VMOVUPS        levelArgs_scale+0(CX), Y2
-	VMOVUPS        levelArgs_scale+32(CX), Y3
-	VMOVUPS        levelArgs_minimum+0(CX), Y4
-	VMOVUPS        levelArgs_minimum+32(CX), Y5
+	MOVQ           levelArgs_scale(CX), AX
+	VMOVUPS        0(AX), Y2
+	VMOVUPS        32(AX), Y3
+	CMPQ           levelArgs_hasMinimum(CX), $0
+	JEQ            table
+	MOVQ           levelArgs_minimum(CX), AX
+	VMOVUPS        0(AX), Y4
+	VMOVUPS        32(AX), Y5
+table:
 	VBROADCASTSS   levelArgs_table(CX), Y6
 	VMOVDQU        nibble<>(SB), Y7
 	MOVQ           levelArgs_dst(CX), DI
 	CMPQ           levelArgs_hasMinimum(CX), $0
 	JNE            minimum
 plain:
-	VPMOVZXBD      (SI), Y0
-	VPSRLD         $4, Y0, Y1
+	VMOVDQU        (SI), Y0
+	VPSRLD         $0, Y0, Y0
 	VPAND          Y7, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
 	VADDPS         Y6, Y0, Y0
+	VMOVDQU        (SI), Y1
+	VPSRLD         $4, Y1, Y1
+	VPAND          Y7, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
 	VADDPS         Y6, Y1, Y1
-	ADDQ           $8, SI
 	VMULPS         Y2, Y0, Y0
 	VMULPS         Y3, Y1, Y1
-	VMOVUPS        Y0, (DI)
+	VMOVUPS        Y0, 0(DI)
 	VMOVUPS        Y1, 32(DI)
-	ADDQ           $64, DI
-	DECQ           DX
+	VMOVDQU        (SI), Y0
+	VPSRLD         $8, Y0, Y0
+	VPAND          Y7, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VADDPS         Y6, Y0, Y0
+	VMOVDQU        (SI), Y1
+	VPSRLD         $12, Y1, Y1
+	VPAND          Y7, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VADDPS         Y6, Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VMOVUPS        Y0, 64(DI)
+	VMOVUPS        Y1, 96(DI)
+	VMOVDQU        (SI), Y0
+	VPSRLD         $16, Y0, Y0
+	VPAND          Y7, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VADDPS         Y6, Y0, Y0
+	VMOVDQU        (SI), Y1
+	VPSRLD         $20, Y1, Y1
+	VPAND          Y7, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VADDPS         Y6, Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VMOVUPS        Y0, 128(DI)
+	VMOVUPS        Y1, 160(DI)
+	VMOVDQU        (SI), Y0
+	VPSRLD         $24, Y0, Y0
+	VPAND          Y7, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VADDPS         Y6, Y0, Y0
+	VMOVDQU        (SI), Y1
+	VPSRLD         $28, Y1, Y1
+	VPAND          Y7, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VADDPS         Y6, Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VMOVUPS        Y0, 192(DI)
+	VMOVUPS        Y1, 224(DI)
+	ADDQ           $32, SI
+	ADDQ           $256, DI
+	SUBQ           $4, DX
 	JNE            plain
 	VZEROUPPER
 	RET
 minimum:
-	VPMOVZXBD      (SI), Y0
-	VPSRLD         $4, Y0, Y1
+	VMOVDQU        (SI), Y0
+	VPSRLD         $0, Y0, Y0
 	VPAND          Y7, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
 	VADDPS         Y6, Y0, Y0
+	VMOVDQU        (SI), Y1
+	VPSRLD         $4, Y1, Y1
+	VPAND          Y7, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
 	VADDPS         Y6, Y1, Y1
-	ADDQ           $8, SI
 	VMULPS         Y2, Y0, Y0
 	VMULPS         Y3, Y1, Y1
 	VADDPS         Y4, Y0, Y0
 	VADDPS         Y5, Y1, Y1
-	VMOVUPS        Y0, (DI)
+	VMOVUPS        Y0, 0(DI)
 	VMOVUPS        Y1, 32(DI)
-	ADDQ           $64, DI
-	DECQ           DX
+	VMOVDQU        (SI), Y0
+	VPSRLD         $8, Y0, Y0
+	VPAND          Y7, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VADDPS         Y6, Y0, Y0
+	VMOVDQU        (SI), Y1
+	VPSRLD         $12, Y1, Y1
+	VPAND          Y7, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VADDPS         Y6, Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VADDPS         Y4, Y0, Y0
+	VADDPS         Y5, Y1, Y1
+	VMOVUPS        Y0, 64(DI)
+	VMOVUPS        Y1, 96(DI)
+	VMOVDQU        (SI), Y0
+	VPSRLD         $16, Y0, Y0
+	VPAND          Y7, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VADDPS         Y6, Y0, Y0
+	VMOVDQU        (SI), Y1
+	VPSRLD         $20, Y1, Y1
+	VPAND          Y7, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VADDPS         Y6, Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VADDPS         Y4, Y0, Y0
+	VADDPS         Y5, Y1, Y1
+	VMOVUPS        Y0, 128(DI)
+	VMOVUPS        Y1, 160(DI)
+	VMOVDQU        (SI), Y0
+	VPSRLD         $24, Y0, Y0
+	VPAND          Y7, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VADDPS         Y6, Y0, Y0
+	VMOVDQU        (SI), Y1
+	VPSRLD         $28, Y1, Y1
+	VPAND          Y7, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VADDPS         Y6, Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VADDPS         Y4, Y0, Y0
+	VADDPS         Y5, Y1, Y1
+	VMOVUPS        Y0, 192(DI)
+	VMOVUPS        Y1, 224(DI)
+	ADDQ           $32, SI
+	ADDQ           $256, DI
+	SUBQ           $4, DX
 	JNE            minimum
 	VZEROUPPER
 	RET
@@ -1220,42 +1321,133 @@ TEXT ·widen8AVX2(SB), NOSPLIT, $0-8
 	MOVQ           t+0(FP), CX
 	MOVQ           levelArgs_levels(CX), SI
 	MOVQ           levelArgs_terms(CX), DX
-	VMOVUPS        levelArgs_scale+0(CX), Y2
-	VMOVUPS        levelArgs_scale+32(CX), Y3
-	VMOVUPS        levelArgs_minimum+0(CX), Y4
-	VMOVUPS        levelArgs_minimum+32(CX), Y5
+	MOVQ           levelArgs_scale(CX), AX
+	VMOVUPS        0(AX), Y2
+	VMOVUPS        32(AX), Y3
+	CMPQ           levelArgs_hasMinimum(CX), $0
+	JEQ            table
+	MOVQ           levelArgs_minimum(CX), AX
+	VMOVUPS        0(AX), Y4
+	VMOVUPS        32(AX), Y5
+table:
 	MOVQ           levelArgs_dst(CX), DI
 	CMPQ           levelArgs_hasMinimum(CX), $0
 	JNE            minimum
 plain:
-	VPMOVSXBD      0(SI), Y0
+	VMOVDQU        0(SI), Y0
+	VPSLLD         $24, Y0, Y0
+	VPSRAD         $24, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
-	VPMOVSXBD      8(SI), Y1
+	VMOVDQU        32(SI), Y1
+	VPSLLD         $24, Y1, Y1
+	VPSRAD         $24, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
-	ADDQ           $16, SI
 	VMULPS         Y2, Y0, Y0
 	VMULPS         Y3, Y1, Y1
-	VMOVUPS        Y0, (DI)
+	VMOVUPS        Y0, 0(DI)
 	VMOVUPS        Y1, 32(DI)
-	ADDQ           $64, DI
-	DECQ           DX
+	VMOVDQU        0(SI), Y0
+	VPSLLD         $16, Y0, Y0
+	VPSRAD         $24, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VMOVDQU        32(SI), Y1
+	VPSLLD         $16, Y1, Y1
+	VPSRAD         $24, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VMOVUPS        Y0, 64(DI)
+	VMOVUPS        Y1, 96(DI)
+	VMOVDQU        0(SI), Y0
+	VPSLLD         $8, Y0, Y0
+	VPSRAD         $24, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VMOVDQU        32(SI), Y1
+	VPSLLD         $8, Y1, Y1
+	VPSRAD         $24, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VMOVUPS        Y0, 128(DI)
+	VMOVUPS        Y1, 160(DI)
+	VMOVDQU        0(SI), Y0
+	VPSLLD         $0, Y0, Y0
+	VPSRAD         $24, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VMOVDQU        32(SI), Y1
+	VPSLLD         $0, Y1, Y1
+	VPSRAD         $24, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VMOVUPS        Y0, 192(DI)
+	VMOVUPS        Y1, 224(DI)
+	ADDQ           $64, SI
+	ADDQ           $256, DI
+	SUBQ           $4, DX
 	JNE            plain
 	VZEROUPPER
 	RET
 minimum:
-	VPMOVSXBD      0(SI), Y0
+	VMOVDQU        0(SI), Y0
+	VPSLLD         $24, Y0, Y0
+	VPSRAD         $24, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
-	VPMOVSXBD      8(SI), Y1
+	VMOVDQU        32(SI), Y1
+	VPSLLD         $24, Y1, Y1
+	VPSRAD         $24, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
-	ADDQ           $16, SI
 	VMULPS         Y2, Y0, Y0
 	VMULPS         Y3, Y1, Y1
 	VADDPS         Y4, Y0, Y0
 	VADDPS         Y5, Y1, Y1
-	VMOVUPS        Y0, (DI)
+	VMOVUPS        Y0, 0(DI)
 	VMOVUPS        Y1, 32(DI)
-	ADDQ           $64, DI
-	DECQ           DX
+	VMOVDQU        0(SI), Y0
+	VPSLLD         $16, Y0, Y0
+	VPSRAD         $24, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VMOVDQU        32(SI), Y1
+	VPSLLD         $16, Y1, Y1
+	VPSRAD         $24, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VADDPS         Y4, Y0, Y0
+	VADDPS         Y5, Y1, Y1
+	VMOVUPS        Y0, 64(DI)
+	VMOVUPS        Y1, 96(DI)
+	VMOVDQU        0(SI), Y0
+	VPSLLD         $8, Y0, Y0
+	VPSRAD         $24, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VMOVDQU        32(SI), Y1
+	VPSLLD         $8, Y1, Y1
+	VPSRAD         $24, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VADDPS         Y4, Y0, Y0
+	VADDPS         Y5, Y1, Y1
+	VMOVUPS        Y0, 128(DI)
+	VMOVUPS        Y1, 160(DI)
+	VMOVDQU        0(SI), Y0
+	VPSLLD         $0, Y0, Y0
+	VPSRAD         $24, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VMOVDQU        32(SI), Y1
+	VPSLLD         $0, Y1, Y1
+	VPSRAD         $24, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VADDPS         Y4, Y0, Y0
+	VADDPS         Y5, Y1, Y1
+	VMOVUPS        Y0, 192(DI)
+	VMOVUPS        Y1, 224(DI)
+	ADDQ           $64, SI
+	ADDQ           $256, DI
+	SUBQ           $4, DX
 	JNE            minimum
 	VZEROUPPER
 	RET
@@ -1265,10 +1457,15 @@ TEXT ·chain4AVX2(SB), NOSPLIT, $0-8
 	MOVQ           t+0(FP), CX
 	MOVQ           levelArgs_levels(CX), SI
 	MOVQ           levelArgs_terms(CX), DX
-	VMOVUPS        levelArgs_scale+0(CX), Y2
-	VMOVUPS        levelArgs_scale+32(CX), Y3
-	VMOVUPS        levelArgs_minimum+0(CX), Y4
-	VMOVUPS        levelArgs_minimum+32(CX), Y5
+	MOVQ           levelArgs_scale(CX), AX
+	VMOVUPS        0(AX), Y2
+	VMOVUPS        32(AX), Y3
+	CMPQ           levelArgs_hasMinimum(CX), $0
+	JEQ            table
+	MOVQ           levelArgs_minimum(CX), AX
+	VMOVUPS        0(AX), Y4
+	VMOVUPS        32(AX), Y5
+table:
 	VBROADCASTSS   levelArgs_table(CX), Y6
 	VMOVDQU        nibble<>(SB), Y7
 	MOVQ           levelArgs_x(CX), R8
@@ -1278,44 +1475,146 @@ TEXT ·chain4AVX2(SB), NOSPLIT, $0-8
 	CMPQ           levelArgs_hasMinimum(CX), $0
 	JNE            minimum
 plain:
-	VPMOVZXBD      (SI), Y0
-	VPSRLD         $4, Y0, Y1
+	VMOVDQU        (SI), Y0
+	VPSRLD         $0, Y0, Y0
 	VPAND          Y7, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
 	VADDPS         Y6, Y0, Y0
+	VMOVDQU        (SI), Y1
+	VPSRLD         $4, Y1, Y1
+	VPAND          Y7, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
 	VADDPS         Y6, Y1, Y1
-	ADDQ           $8, SI
 	VMULPS         Y2, Y0, Y0
 	VMULPS         Y3, Y1, Y1
-	VBROADCASTSS   (R8), Y10
+	VBROADCASTSS   0(R8), Y10
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
-	ADDQ           $4, R8
-	DECQ           DX
+	VMOVDQU        (SI), Y0
+	VPSRLD         $8, Y0, Y0
+	VPAND          Y7, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VADDPS         Y6, Y0, Y0
+	VMOVDQU        (SI), Y1
+	VPSRLD         $12, Y1, Y1
+	VPAND          Y7, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VADDPS         Y6, Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VBROADCASTSS   4(R8), Y10
+	VFMADD231PS    Y10, Y0, Y8
+	VFMADD231PS    Y10, Y1, Y9
+	VMOVDQU        (SI), Y0
+	VPSRLD         $16, Y0, Y0
+	VPAND          Y7, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VADDPS         Y6, Y0, Y0
+	VMOVDQU        (SI), Y1
+	VPSRLD         $20, Y1, Y1
+	VPAND          Y7, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VADDPS         Y6, Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VBROADCASTSS   8(R8), Y10
+	VFMADD231PS    Y10, Y0, Y8
+	VFMADD231PS    Y10, Y1, Y9
+	VMOVDQU        (SI), Y0
+	VPSRLD         $24, Y0, Y0
+	VPAND          Y7, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VADDPS         Y6, Y0, Y0
+	VMOVDQU        (SI), Y1
+	VPSRLD         $28, Y1, Y1
+	VPAND          Y7, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VADDPS         Y6, Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VBROADCASTSS   12(R8), Y10
+	VFMADD231PS    Y10, Y0, Y8
+	VFMADD231PS    Y10, Y1, Y9
+	ADDQ           $32, SI
+	ADDQ           $16, R8
+	SUBQ           $4, DX
 	JNE            plain
 	VMOVUPS        Y8, 0(DI)
 	VMOVUPS        Y9, 32(DI)
 	VZEROUPPER
 	RET
 minimum:
-	VPMOVZXBD      (SI), Y0
-	VPSRLD         $4, Y0, Y1
+	VMOVDQU        (SI), Y0
+	VPSRLD         $0, Y0, Y0
 	VPAND          Y7, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
 	VADDPS         Y6, Y0, Y0
+	VMOVDQU        (SI), Y1
+	VPSRLD         $4, Y1, Y1
+	VPAND          Y7, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
 	VADDPS         Y6, Y1, Y1
-	ADDQ           $8, SI
 	VMULPS         Y2, Y0, Y0
 	VMULPS         Y3, Y1, Y1
 	VADDPS         Y4, Y0, Y0
 	VADDPS         Y5, Y1, Y1
-	VBROADCASTSS   (R8), Y10
+	VBROADCASTSS   0(R8), Y10
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
-	ADDQ           $4, R8
-	DECQ           DX
+	VMOVDQU        (SI), Y0
+	VPSRLD         $8, Y0, Y0
+	VPAND          Y7, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VADDPS         Y6, Y0, Y0
+	VMOVDQU        (SI), Y1
+	VPSRLD         $12, Y1, Y1
+	VPAND          Y7, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VADDPS         Y6, Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VADDPS         Y4, Y0, Y0
+	VADDPS         Y5, Y1, Y1
+	VBROADCASTSS   4(R8), Y10
+	VFMADD231PS    Y10, Y0, Y8
+	VFMADD231PS    Y10, Y1, Y9
+	VMOVDQU        (SI), Y0
+	VPSRLD         $16, Y0, Y0
+	VPAND          Y7, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VADDPS         Y6, Y0, Y0
+	VMOVDQU        (SI), Y1
+	VPSRLD         $20, Y1, Y1
+	VPAND          Y7, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VADDPS         Y6, Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VADDPS         Y4, Y0, Y0
+	VADDPS         Y5, Y1, Y1
+	VBROADCASTSS   8(R8), Y10
+	VFMADD231PS    Y10, Y0, Y8
+	VFMADD231PS    Y10, Y1, Y9
+	VMOVDQU        (SI), Y0
+	VPSRLD         $24, Y0, Y0
+	VPAND          Y7, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VADDPS         Y6, Y0, Y0
+	VMOVDQU        (SI), Y1
+	VPSRLD         $28, Y1, Y1
+	VPAND          Y7, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VADDPS         Y6, Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VADDPS         Y4, Y0, Y0
+	VADDPS         Y5, Y1, Y1
+	VBROADCASTSS   12(R8), Y10
+	VFMADD231PS    Y10, Y0, Y8
+	VFMADD231PS    Y10, Y1, Y9
+	ADDQ           $32, SI
+	ADDQ           $16, R8
+	SUBQ           $4, DX
 	JNE            minimum
 	VMOVUPS        Y8, 0(DI)
 	VMOVUPS        Y9, 32(DI)
@@ -1327,10 +1626,15 @@ TEXT ·chain8AVX2(SB), NOSPLIT, $0-8
 	MOVQ           t+0(FP), CX
 	MOVQ           levelArgs_levels(CX), SI
 	MOVQ           levelArgs_terms(CX), DX
-	VMOVUPS        levelArgs_scale+0(CX), Y2
-	VMOVUPS        levelArgs_scale+32(CX), Y3
-	VMOVUPS        levelArgs_minimum+0(CX), Y4
-	VMOVUPS        levelArgs_minimum+32(CX), Y5
+	MOVQ           levelArgs_scale(CX), AX
+	VMOVUPS        0(AX), Y2
+	VMOVUPS        32(AX), Y3
+	CMPQ           levelArgs_hasMinimum(CX), $0
+	JEQ            table
+	MOVQ           levelArgs_minimum(CX), AX
+	VMOVUPS        0(AX), Y4
+	VMOVUPS        32(AX), Y5
+table:
 	MOVQ           levelArgs_x(CX), R8
 	MOVQ           levelArgs_dst(CX), DI
 	VMOVUPS        0(DI), Y8
@@ -1338,38 +1642,130 @@ TEXT ·chain8AVX2(SB), NOSPLIT, $0-8
 	CMPQ           levelArgs_hasMinimum(CX), $0
 	JNE            minimum
 plain:
-	VPMOVSXBD      0(SI), Y0
+	VMOVDQU        0(SI), Y0
+	VPSLLD         $24, Y0, Y0
+	VPSRAD         $24, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
-	VPMOVSXBD      8(SI), Y1
+	VMOVDQU        32(SI), Y1
+	VPSLLD         $24, Y1, Y1
+	VPSRAD         $24, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
-	ADDQ           $16, SI
 	VMULPS         Y2, Y0, Y0
 	VMULPS         Y3, Y1, Y1
-	VBROADCASTSS   (R8), Y10
+	VBROADCASTSS   0(R8), Y10
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
-	ADDQ           $4, R8
-	DECQ           DX
+	VMOVDQU        0(SI), Y0
+	VPSLLD         $16, Y0, Y0
+	VPSRAD         $24, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VMOVDQU        32(SI), Y1
+	VPSLLD         $16, Y1, Y1
+	VPSRAD         $24, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VBROADCASTSS   4(R8), Y10
+	VFMADD231PS    Y10, Y0, Y8
+	VFMADD231PS    Y10, Y1, Y9
+	VMOVDQU        0(SI), Y0
+	VPSLLD         $8, Y0, Y0
+	VPSRAD         $24, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VMOVDQU        32(SI), Y1
+	VPSLLD         $8, Y1, Y1
+	VPSRAD         $24, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VBROADCASTSS   8(R8), Y10
+	VFMADD231PS    Y10, Y0, Y8
+	VFMADD231PS    Y10, Y1, Y9
+	VMOVDQU        0(SI), Y0
+	VPSLLD         $0, Y0, Y0
+	VPSRAD         $24, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VMOVDQU        32(SI), Y1
+	VPSLLD         $0, Y1, Y1
+	VPSRAD         $24, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VBROADCASTSS   12(R8), Y10
+	VFMADD231PS    Y10, Y0, Y8
+	VFMADD231PS    Y10, Y1, Y9
+	ADDQ           $64, SI
+	ADDQ           $16, R8
+	SUBQ           $4, DX
 	JNE            plain
 	VMOVUPS        Y8, 0(DI)
 	VMOVUPS        Y9, 32(DI)
 	VZEROUPPER
 	RET
 minimum:
-	VPMOVSXBD      0(SI), Y0
+	VMOVDQU        0(SI), Y0
+	VPSLLD         $24, Y0, Y0
+	VPSRAD         $24, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
-	VPMOVSXBD      8(SI), Y1
+	VMOVDQU        32(SI), Y1
+	VPSLLD         $24, Y1, Y1
+	VPSRAD         $24, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
-	ADDQ           $16, SI
 	VMULPS         Y2, Y0, Y0
 	VMULPS         Y3, Y1, Y1
 	VADDPS         Y4, Y0, Y0
 	VADDPS         Y5, Y1, Y1
-	VBROADCASTSS   (R8), Y10
+	VBROADCASTSS   0(R8), Y10
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
-	ADDQ           $4, R8
-	DECQ           DX
+	VMOVDQU        0(SI), Y0
+	VPSLLD         $16, Y0, Y0
+	VPSRAD         $24, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VMOVDQU        32(SI), Y1
+	VPSLLD         $16, Y1, Y1
+	VPSRAD         $24, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VADDPS         Y4, Y0, Y0
+	VADDPS         Y5, Y1, Y1
+	VBROADCASTSS   4(R8), Y10
+	VFMADD231PS    Y10, Y0, Y8
+	VFMADD231PS    Y10, Y1, Y9
+	VMOVDQU        0(SI), Y0
+	VPSLLD         $8, Y0, Y0
+	VPSRAD         $24, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VMOVDQU        32(SI), Y1
+	VPSLLD         $8, Y1, Y1
+	VPSRAD         $24, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VADDPS         Y4, Y0, Y0
+	VADDPS         Y5, Y1, Y1
+	VBROADCASTSS   8(R8), Y10
+	VFMADD231PS    Y10, Y0, Y8
+	VFMADD231PS    Y10, Y1, Y9
+	VMOVDQU        0(SI), Y0
+	VPSLLD         $0, Y0, Y0
+	VPSRAD         $24, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VMOVDQU        32(SI), Y1
+	VPSLLD         $0, Y1, Y1
+	VPSRAD         $24, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y2, Y0, Y0
+	VMULPS         Y3, Y1, Y1
+	VADDPS         Y4, Y0, Y0
+	VADDPS         Y5, Y1, Y1
+	VBROADCASTSS   12(R8), Y10
+	VFMADD231PS    Y10, Y0, Y8
+	VFMADD231PS    Y10, Y1, Y9
+	ADDQ           $64, SI
+	ADDQ           $16, R8
+	SUBQ           $4, DX
 	JNE            minimum
 	VMOVUPS        Y8, 0(DI)
 	VMOVUPS        Y9, 32(DI)
@@ -1389,11 +1785,11 @@ loop:
 	VCVTPH2PS      0(SI), Y0
 	VCVTPH2PS      16(SI), Y1
 	ADDQ           $32, SI
-	VBROADCASTSS   (R8), Y10
+	VBROADCASTSS   0(R8), Y10
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
 	ADDQ           $4, R8
-	DECQ           DX
+	SUBQ           $1, DX
 	JNE            loop
 	VMOVUPS        Y8, 0(DI)
 	VMOVUPS        Y9, 32(DI)
@@ -1415,11 +1811,11 @@ loop:
 	VPMOVZXWD      16(SI), Y1
 	VPSLLD         $16, Y1, Y1
 	ADDQ           $32, SI
-	VBROADCASTSS   (R8), Y10
+	VBROADCASTSS   0(R8), Y10
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
 	ADDQ           $4, R8
-	DECQ           DX
+	SUBQ           $1, DX
 	JNE            loop
 	VMOVUPS        Y8, 0(DI)
 	VMOVUPS        Y9, 32(DI)
@@ -1439,11 +1835,11 @@ loop:
 	VMOVUPS        0(SI), Y0
 	VMOVUPS        32(SI), Y1
 	ADDQ           $64, SI
-	VBROADCASTSS   (R8), Y10
+	VBROADCASTSS   0(R8), Y10
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
 	ADDQ           $4, R8
-	DECQ           DX
+	SUBQ           $1, DX
 	JNE            loop
 	VMOVUPS        Y8, 0(DI)
 	VMOVUPS        Y9, 32(DI)

@@ -47,6 +47,12 @@ var avx512 = &primitives{
 	stripCopy:   stripCopyAVX512,
 	stripRound:  stripRoundAVX512,
 	stripPairs:  stripPairsAVX512,
+	int8Levels:  int8LevelsGeneric,
+	int8Levels4: int8Generic,
+	int8Levels8: int8Generic,
+	int8Nested4: int8Generic,
+	int8Nested8: int8Generic,
+	int8Halves8: int8Generic,
 }
 
 // tileAVX512 is primitives.tile on AVX512.

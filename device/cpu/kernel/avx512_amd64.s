@@ -2895,43 +2895,102 @@ TEXT ·widen4AVX512(SB), NOSPLIT, $0-8
 	MOVQ           t+0(FP), CX
 	MOVQ           levelArgs_levels(CX), SI
 	MOVQ           levelArgs_terms(CX), DX
-	VMOVUPS        levelArgs_scale+0(CX), Z2
-	VMOVUPS        levelArgs_scale+64(CX), Z3
-	VMOVUPS        levelArgs_minimum+0(CX), Z4
-	VMOVUPS        levelArgs_minimum+64(CX), Z5
+	MOVQ           levelArgs_scale(CX), AX
+	VMOVUPS        0(AX), Z2
+	VMOVUPS        64(AX), Z3
+	CMPQ           levelArgs_hasMinimum(CX), $0
+	JEQ            table
+	MOVQ           levelArgs_minimum(CX), AX
+	VMOVUPS        0(AX), Z4
+	VMOVUPS        64(AX), Z5
+table:
 	VMOVUPS        levelArgs_table(CX), Z6
 	MOVQ           levelArgs_dst(CX), DI
 	CMPQ           levelArgs_hasMinimum(CX), $0
 	JNE            minimum
 plain:
-	VPMOVZXBD      (SI), Z0
-	VPSRLD         $4, Z0, Z1
-	VPERMPS        Z6, Z0, Z0
+	VMOVDQU32      (SI), Z10
+	VPERMPS        Z6, Z10, Z0
+	VPSRLD         $4, Z10, Z1
 	VPERMPS        Z6, Z1, Z1
-	ADDQ           $16, SI
 	VMULPS         Z2, Z0, Z0
 	VMULPS         Z3, Z1, Z1
-	VMOVUPS        Z0, (DI)
+	VMOVUPS        Z0, 0(DI)
 	VMOVUPS        Z1, 64(DI)
-	ADDQ           $128, DI
-	DECQ           DX
+	VPSRLD         $8, Z10, Z0
+	VPERMPS        Z6, Z0, Z0
+	VPSRLD         $12, Z10, Z1
+	VPERMPS        Z6, Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VMOVUPS        Z0, 128(DI)
+	VMOVUPS        Z1, 192(DI)
+	VPSRLD         $16, Z10, Z0
+	VPERMPS        Z6, Z0, Z0
+	VPSRLD         $20, Z10, Z1
+	VPERMPS        Z6, Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VMOVUPS        Z0, 256(DI)
+	VMOVUPS        Z1, 320(DI)
+	VPSRLD         $24, Z10, Z0
+	VPERMPS        Z6, Z0, Z0
+	VPSRLD         $28, Z10, Z1
+	VPERMPS        Z6, Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VMOVUPS        Z0, 384(DI)
+	VMOVUPS        Z1, 448(DI)
+	ADDQ           $64, SI
+	ADDQ           $512, DI
+	SUBQ           $4, DX
 	JNE            plain
 	VZEROUPPER
 	RET
 minimum:
-	VPMOVZXBD      (SI), Z0
-	VPSRLD         $4, Z0, Z1
-	VPERMPS        Z6, Z0, Z0
+	VMOVDQU32      (SI), Z10
+	VPERMPS        Z6, Z10, Z0
+	VPSRLD         $4, Z10, Z1
 	VPERMPS        Z6, Z1, Z1
-	ADDQ           $16, SI
 	VMULPS         Z2, Z0, Z0
 	VMULPS         Z3, Z1, Z1
 	VADDPS         Z4, Z0, Z0
 	VADDPS         Z5, Z1, Z1
-	VMOVUPS        Z0, (DI)
+	VMOVUPS        Z0, 0(DI)
 	VMOVUPS        Z1, 64(DI)
-	ADDQ           $128, DI
-	DECQ           DX
+	VPSRLD         $8, Z10, Z0
+	VPERMPS        Z6, Z0, Z0
+	VPSRLD         $12, Z10, Z1
+	VPERMPS        Z6, Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VADDPS         Z4, Z0, Z0
+	VADDPS         Z5, Z1, Z1
+	VMOVUPS        Z0, 128(DI)
+	VMOVUPS        Z1, 192(DI)
+	VPSRLD         $16, Z10, Z0
+	VPERMPS        Z6, Z0, Z0
+	VPSRLD         $20, Z10, Z1
+	VPERMPS        Z6, Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VADDPS         Z4, Z0, Z0
+	VADDPS         Z5, Z1, Z1
+	VMOVUPS        Z0, 256(DI)
+	VMOVUPS        Z1, 320(DI)
+	VPSRLD         $24, Z10, Z0
+	VPERMPS        Z6, Z0, Z0
+	VPSRLD         $28, Z10, Z1
+	VPERMPS        Z6, Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VADDPS         Z4, Z0, Z0
+	VADDPS         Z5, Z1, Z1
+	VMOVUPS        Z0, 384(DI)
+	VMOVUPS        Z1, 448(DI)
+	ADDQ           $64, SI
+	ADDQ           $512, DI
+	SUBQ           $4, DX
 	JNE            minimum
 	VZEROUPPER
 	RET
@@ -2941,42 +3000,113 @@ TEXT ·widen8AVX512(SB), NOSPLIT, $0-8
 	MOVQ           t+0(FP), CX
 	MOVQ           levelArgs_levels(CX), SI
 	MOVQ           levelArgs_terms(CX), DX
-	VMOVUPS        levelArgs_scale+0(CX), Z2
-	VMOVUPS        levelArgs_scale+64(CX), Z3
-	VMOVUPS        levelArgs_minimum+0(CX), Z4
-	VMOVUPS        levelArgs_minimum+64(CX), Z5
+	MOVQ           levelArgs_scale(CX), AX
+	VMOVUPS        0(AX), Z2
+	VMOVUPS        64(AX), Z3
+	CMPQ           levelArgs_hasMinimum(CX), $0
+	JEQ            table
+	MOVQ           levelArgs_minimum(CX), AX
+	VMOVUPS        0(AX), Z4
+	VMOVUPS        64(AX), Z5
+table:
 	MOVQ           levelArgs_dst(CX), DI
 	CMPQ           levelArgs_hasMinimum(CX), $0
 	JNE            minimum
 plain:
-	VPMOVSXBD      0(SI), Z0
+	VPSLLD         $24, 0(SI), Z0
+	VPSRAD         $24, Z0, Z0
 	VCVTDQ2PS      Z0, Z0
-	VPMOVSXBD      16(SI), Z1
+	VPSLLD         $24, 64(SI), Z1
+	VPSRAD         $24, Z1, Z1
 	VCVTDQ2PS      Z1, Z1
-	ADDQ           $32, SI
 	VMULPS         Z2, Z0, Z0
 	VMULPS         Z3, Z1, Z1
-	VMOVUPS        Z0, (DI)
+	VMOVUPS        Z0, 0(DI)
 	VMOVUPS        Z1, 64(DI)
-	ADDQ           $128, DI
-	DECQ           DX
+	VPSLLD         $16, 0(SI), Z0
+	VPSRAD         $24, Z0, Z0
+	VCVTDQ2PS      Z0, Z0
+	VPSLLD         $16, 64(SI), Z1
+	VPSRAD         $24, Z1, Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VMOVUPS        Z0, 128(DI)
+	VMOVUPS        Z1, 192(DI)
+	VPSLLD         $8, 0(SI), Z0
+	VPSRAD         $24, Z0, Z0
+	VCVTDQ2PS      Z0, Z0
+	VPSLLD         $8, 64(SI), Z1
+	VPSRAD         $24, Z1, Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VMOVUPS        Z0, 256(DI)
+	VMOVUPS        Z1, 320(DI)
+	VPSRAD         $24, 0(SI), Z0
+	VCVTDQ2PS      Z0, Z0
+	VPSRAD         $24, 64(SI), Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VMOVUPS        Z0, 384(DI)
+	VMOVUPS        Z1, 448(DI)
+	ADDQ           $128, SI
+	ADDQ           $512, DI
+	SUBQ           $4, DX
 	JNE            plain
 	VZEROUPPER
 	RET
 minimum:
-	VPMOVSXBD      0(SI), Z0
+	VPSLLD         $24, 0(SI), Z0
+	VPSRAD         $24, Z0, Z0
 	VCVTDQ2PS      Z0, Z0
-	VPMOVSXBD      16(SI), Z1
+	VPSLLD         $24, 64(SI), Z1
+	VPSRAD         $24, Z1, Z1
 	VCVTDQ2PS      Z1, Z1
-	ADDQ           $32, SI
 	VMULPS         Z2, Z0, Z0
 	VMULPS         Z3, Z1, Z1
 	VADDPS         Z4, Z0, Z0
 	VADDPS         Z5, Z1, Z1
-	VMOVUPS        Z0, (DI)
+	VMOVUPS        Z0, 0(DI)
 	VMOVUPS        Z1, 64(DI)
-	ADDQ           $128, DI
-	DECQ           DX
+	VPSLLD         $16, 0(SI), Z0
+	VPSRAD         $24, Z0, Z0
+	VCVTDQ2PS      Z0, Z0
+	VPSLLD         $16, 64(SI), Z1
+	VPSRAD         $24, Z1, Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VADDPS         Z4, Z0, Z0
+	VADDPS         Z5, Z1, Z1
+	VMOVUPS        Z0, 128(DI)
+	VMOVUPS        Z1, 192(DI)
+	VPSLLD         $8, 0(SI), Z0
+	VPSRAD         $24, Z0, Z0
+	VCVTDQ2PS      Z0, Z0
+	VPSLLD         $8, 64(SI), Z1
+	VPSRAD         $24, Z1, Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VADDPS         Z4, Z0, Z0
+	VADDPS         Z5, Z1, Z1
+	VMOVUPS        Z0, 256(DI)
+	VMOVUPS        Z1, 320(DI)
+	VPSRAD         $24, 0(SI), Z0
+	VCVTDQ2PS      Z0, Z0
+	VPSRAD         $24, 64(SI), Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VADDPS         Z4, Z0, Z0
+	VADDPS         Z5, Z1, Z1
+	VMOVUPS        Z0, 384(DI)
+	VMOVUPS        Z1, 448(DI)
+	ADDQ           $128, SI
+	ADDQ           $512, DI
+	SUBQ           $4, DX
 	JNE            minimum
 	VZEROUPPER
 	RET
@@ -2986,10 +3116,15 @@ TEXT ·chain4AVX512(SB), NOSPLIT, $0-8
 	MOVQ           t+0(FP), CX
 	MOVQ           levelArgs_levels(CX), SI
 	MOVQ           levelArgs_terms(CX), DX
-	VMOVUPS        levelArgs_scale+0(CX), Z2
-	VMOVUPS        levelArgs_scale+64(CX), Z3
-	VMOVUPS        levelArgs_minimum+0(CX), Z4
-	VMOVUPS        levelArgs_minimum+64(CX), Z5
+	MOVQ           levelArgs_scale(CX), AX
+	VMOVUPS        0(AX), Z2
+	VMOVUPS        64(AX), Z3
+	CMPQ           levelArgs_hasMinimum(CX), $0
+	JEQ            table
+	MOVQ           levelArgs_minimum(CX), AX
+	VMOVUPS        0(AX), Z4
+	VMOVUPS        64(AX), Z5
+table:
 	VMOVUPS        levelArgs_table(CX), Z6
 	MOVQ           levelArgs_x(CX), R8
 	MOVQ           levelArgs_dst(CX), DI
@@ -2998,36 +3133,90 @@ TEXT ·chain4AVX512(SB), NOSPLIT, $0-8
 	CMPQ           levelArgs_hasMinimum(CX), $0
 	JNE            minimum
 plain:
-	VPMOVZXBD      (SI), Z0
-	VPSRLD         $4, Z0, Z1
-	VPERMPS        Z6, Z0, Z0
+	VMOVDQU32      (SI), Z10
+	VPERMPS        Z6, Z10, Z0
+	VPSRLD         $4, Z10, Z1
 	VPERMPS        Z6, Z1, Z1
-	ADDQ           $16, SI
 	VMULPS         Z2, Z0, Z0
 	VMULPS         Z3, Z1, Z1
-	VFMADD231PS.BCST (R8), Z0, Z8
-	VFMADD231PS.BCST (R8), Z1, Z9
-	ADDQ           $4, R8
-	DECQ           DX
+	VFMADD231PS.BCST 0(R8), Z0, Z8
+	VFMADD231PS.BCST 0(R8), Z1, Z9
+	VPSRLD         $8, Z10, Z0
+	VPERMPS        Z6, Z0, Z0
+	VPSRLD         $12, Z10, Z1
+	VPERMPS        Z6, Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VFMADD231PS.BCST 4(R8), Z0, Z8
+	VFMADD231PS.BCST 4(R8), Z1, Z9
+	VPSRLD         $16, Z10, Z0
+	VPERMPS        Z6, Z0, Z0
+	VPSRLD         $20, Z10, Z1
+	VPERMPS        Z6, Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VFMADD231PS.BCST 8(R8), Z0, Z8
+	VFMADD231PS.BCST 8(R8), Z1, Z9
+	VPSRLD         $24, Z10, Z0
+	VPERMPS        Z6, Z0, Z0
+	VPSRLD         $28, Z10, Z1
+	VPERMPS        Z6, Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VFMADD231PS.BCST 12(R8), Z0, Z8
+	VFMADD231PS.BCST 12(R8), Z1, Z9
+	ADDQ           $64, SI
+	ADDQ           $16, R8
+	SUBQ           $4, DX
 	JNE            plain
 	VMOVUPS        Z8, 0(DI)
 	VMOVUPS        Z9, 64(DI)
 	VZEROUPPER
 	RET
 minimum:
-	VPMOVZXBD      (SI), Z0
-	VPSRLD         $4, Z0, Z1
-	VPERMPS        Z6, Z0, Z0
+	VMOVDQU32      (SI), Z10
+	VPERMPS        Z6, Z10, Z0
+	VPSRLD         $4, Z10, Z1
 	VPERMPS        Z6, Z1, Z1
-	ADDQ           $16, SI
 	VMULPS         Z2, Z0, Z0
 	VMULPS         Z3, Z1, Z1
 	VADDPS         Z4, Z0, Z0
 	VADDPS         Z5, Z1, Z1
-	VFMADD231PS.BCST (R8), Z0, Z8
-	VFMADD231PS.BCST (R8), Z1, Z9
-	ADDQ           $4, R8
-	DECQ           DX
+	VFMADD231PS.BCST 0(R8), Z0, Z8
+	VFMADD231PS.BCST 0(R8), Z1, Z9
+	VPSRLD         $8, Z10, Z0
+	VPERMPS        Z6, Z0, Z0
+	VPSRLD         $12, Z10, Z1
+	VPERMPS        Z6, Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VADDPS         Z4, Z0, Z0
+	VADDPS         Z5, Z1, Z1
+	VFMADD231PS.BCST 4(R8), Z0, Z8
+	VFMADD231PS.BCST 4(R8), Z1, Z9
+	VPSRLD         $16, Z10, Z0
+	VPERMPS        Z6, Z0, Z0
+	VPSRLD         $20, Z10, Z1
+	VPERMPS        Z6, Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VADDPS         Z4, Z0, Z0
+	VADDPS         Z5, Z1, Z1
+	VFMADD231PS.BCST 8(R8), Z0, Z8
+	VFMADD231PS.BCST 8(R8), Z1, Z9
+	VPSRLD         $24, Z10, Z0
+	VPERMPS        Z6, Z0, Z0
+	VPSRLD         $28, Z10, Z1
+	VPERMPS        Z6, Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VADDPS         Z4, Z0, Z0
+	VADDPS         Z5, Z1, Z1
+	VFMADD231PS.BCST 12(R8), Z0, Z8
+	VFMADD231PS.BCST 12(R8), Z1, Z9
+	ADDQ           $64, SI
+	ADDQ           $16, R8
+	SUBQ           $4, DX
 	JNE            minimum
 	VMOVUPS        Z8, 0(DI)
 	VMOVUPS        Z9, 64(DI)
@@ -3039,10 +3228,15 @@ TEXT ·chain8AVX512(SB), NOSPLIT, $0-8
 	MOVQ           t+0(FP), CX
 	MOVQ           levelArgs_levels(CX), SI
 	MOVQ           levelArgs_terms(CX), DX
-	VMOVUPS        levelArgs_scale+0(CX), Z2
-	VMOVUPS        levelArgs_scale+64(CX), Z3
-	VMOVUPS        levelArgs_minimum+0(CX), Z4
-	VMOVUPS        levelArgs_minimum+64(CX), Z5
+	MOVQ           levelArgs_scale(CX), AX
+	VMOVUPS        0(AX), Z2
+	VMOVUPS        64(AX), Z3
+	CMPQ           levelArgs_hasMinimum(CX), $0
+	JEQ            table
+	MOVQ           levelArgs_minimum(CX), AX
+	VMOVUPS        0(AX), Z4
+	VMOVUPS        64(AX), Z5
+table:
 	MOVQ           levelArgs_x(CX), R8
 	MOVQ           levelArgs_dst(CX), DI
 	VMOVUPS        0(DI), Z8
@@ -3050,36 +3244,102 @@ TEXT ·chain8AVX512(SB), NOSPLIT, $0-8
 	CMPQ           levelArgs_hasMinimum(CX), $0
 	JNE            minimum
 plain:
-	VPMOVSXBD      0(SI), Z0
+	VPSLLD         $24, 0(SI), Z0
+	VPSRAD         $24, Z0, Z0
 	VCVTDQ2PS      Z0, Z0
-	VPMOVSXBD      16(SI), Z1
+	VPSLLD         $24, 64(SI), Z1
+	VPSRAD         $24, Z1, Z1
 	VCVTDQ2PS      Z1, Z1
-	ADDQ           $32, SI
 	VMULPS         Z2, Z0, Z0
 	VMULPS         Z3, Z1, Z1
-	VFMADD231PS.BCST (R8), Z0, Z8
-	VFMADD231PS.BCST (R8), Z1, Z9
-	ADDQ           $4, R8
-	DECQ           DX
+	VFMADD231PS.BCST 0(R8), Z0, Z8
+	VFMADD231PS.BCST 0(R8), Z1, Z9
+	VPSLLD         $16, 0(SI), Z0
+	VPSRAD         $24, Z0, Z0
+	VCVTDQ2PS      Z0, Z0
+	VPSLLD         $16, 64(SI), Z1
+	VPSRAD         $24, Z1, Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VFMADD231PS.BCST 4(R8), Z0, Z8
+	VFMADD231PS.BCST 4(R8), Z1, Z9
+	VPSLLD         $8, 0(SI), Z0
+	VPSRAD         $24, Z0, Z0
+	VCVTDQ2PS      Z0, Z0
+	VPSLLD         $8, 64(SI), Z1
+	VPSRAD         $24, Z1, Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VFMADD231PS.BCST 8(R8), Z0, Z8
+	VFMADD231PS.BCST 8(R8), Z1, Z9
+	VPSRAD         $24, 0(SI), Z0
+	VCVTDQ2PS      Z0, Z0
+	VPSRAD         $24, 64(SI), Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VFMADD231PS.BCST 12(R8), Z0, Z8
+	VFMADD231PS.BCST 12(R8), Z1, Z9
+	ADDQ           $128, SI
+	ADDQ           $16, R8
+	SUBQ           $4, DX
 	JNE            plain
 	VMOVUPS        Z8, 0(DI)
 	VMOVUPS        Z9, 64(DI)
 	VZEROUPPER
 	RET
 minimum:
-	VPMOVSXBD      0(SI), Z0
+	VPSLLD         $24, 0(SI), Z0
+	VPSRAD         $24, Z0, Z0
 	VCVTDQ2PS      Z0, Z0
-	VPMOVSXBD      16(SI), Z1
+	VPSLLD         $24, 64(SI), Z1
+	VPSRAD         $24, Z1, Z1
 	VCVTDQ2PS      Z1, Z1
-	ADDQ           $32, SI
 	VMULPS         Z2, Z0, Z0
 	VMULPS         Z3, Z1, Z1
 	VADDPS         Z4, Z0, Z0
 	VADDPS         Z5, Z1, Z1
-	VFMADD231PS.BCST (R8), Z0, Z8
-	VFMADD231PS.BCST (R8), Z1, Z9
-	ADDQ           $4, R8
-	DECQ           DX
+	VFMADD231PS.BCST 0(R8), Z0, Z8
+	VFMADD231PS.BCST 0(R8), Z1, Z9
+	VPSLLD         $16, 0(SI), Z0
+	VPSRAD         $24, Z0, Z0
+	VCVTDQ2PS      Z0, Z0
+	VPSLLD         $16, 64(SI), Z1
+	VPSRAD         $24, Z1, Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VADDPS         Z4, Z0, Z0
+	VADDPS         Z5, Z1, Z1
+	VFMADD231PS.BCST 4(R8), Z0, Z8
+	VFMADD231PS.BCST 4(R8), Z1, Z9
+	VPSLLD         $8, 0(SI), Z0
+	VPSRAD         $24, Z0, Z0
+	VCVTDQ2PS      Z0, Z0
+	VPSLLD         $8, 64(SI), Z1
+	VPSRAD         $24, Z1, Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VADDPS         Z4, Z0, Z0
+	VADDPS         Z5, Z1, Z1
+	VFMADD231PS.BCST 8(R8), Z0, Z8
+	VFMADD231PS.BCST 8(R8), Z1, Z9
+	VPSRAD         $24, 0(SI), Z0
+	VCVTDQ2PS      Z0, Z0
+	VPSRAD         $24, 64(SI), Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z3, Z1, Z1
+	VADDPS         Z4, Z0, Z0
+	VADDPS         Z5, Z1, Z1
+	VFMADD231PS.BCST 12(R8), Z0, Z8
+	VFMADD231PS.BCST 12(R8), Z1, Z9
+	ADDQ           $128, SI
+	ADDQ           $16, R8
+	SUBQ           $4, DX
 	JNE            minimum
 	VMOVUPS        Z8, 0(DI)
 	VMOVUPS        Z9, 64(DI)
@@ -3099,10 +3359,10 @@ loop:
 	VCVTPH2PS      0(SI), Z0
 	VCVTPH2PS      32(SI), Z1
 	ADDQ           $64, SI
-	VFMADD231PS.BCST (R8), Z0, Z8
-	VFMADD231PS.BCST (R8), Z1, Z9
+	VFMADD231PS.BCST 0(R8), Z0, Z8
+	VFMADD231PS.BCST 0(R8), Z1, Z9
 	ADDQ           $4, R8
-	DECQ           DX
+	SUBQ           $1, DX
 	JNE            loop
 	VMOVUPS        Z8, 0(DI)
 	VMOVUPS        Z9, 64(DI)
@@ -3124,10 +3384,10 @@ loop:
 	VPMOVZXWD      32(SI), Z1
 	VPSLLD         $16, Z1, Z1
 	ADDQ           $64, SI
-	VFMADD231PS.BCST (R8), Z0, Z8
-	VFMADD231PS.BCST (R8), Z1, Z9
+	VFMADD231PS.BCST 0(R8), Z0, Z8
+	VFMADD231PS.BCST 0(R8), Z1, Z9
 	ADDQ           $4, R8
-	DECQ           DX
+	SUBQ           $1, DX
 	JNE            loop
 	VMOVUPS        Z8, 0(DI)
 	VMOVUPS        Z9, 64(DI)
@@ -3147,10 +3407,10 @@ loop:
 	VMOVUPS        0(SI), Z0
 	VMOVUPS        64(SI), Z1
 	ADDQ           $128, SI
-	VFMADD231PS.BCST (R8), Z0, Z8
-	VFMADD231PS.BCST (R8), Z1, Z9
+	VFMADD231PS.BCST 0(R8), Z0, Z8
+	VFMADD231PS.BCST 0(R8), Z1, Z9
 	ADDQ           $4, R8
-	DECQ           DX
+	SUBQ           $1, DX
 	JNE            loop
 	VMOVUPS        Z8, 0(DI)
 	VMOVUPS        Z9, 64(DI)

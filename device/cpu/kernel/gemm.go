@@ -68,7 +68,7 @@ const (
 
 func formatOf(precision numeric.Precision) format {
 	switch {
-	case precision == numeric.FP32:
+	case !precision.Rounds():
 		return plain
 	case precision == numeric.AMPBF16Tile:
 		return blocks

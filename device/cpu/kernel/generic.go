@@ -16,6 +16,8 @@ var generic = &primitives{
 	interleave: interleaveGeneric, transpose: transposeGeneric,
 	halves: halvesGeneric, bf16s: bf16sGeneric, widen4: widen4Generic, widen8: widen8Generic,
 	chain4: chain4Generic, chain8: chain8Generic, chainHalves: chainHalvesGeneric, chainBF16s: chainBF16sGeneric, chainFloats: chainFloatsGeneric,
+	int8Levels:  int8LevelsGeneric,
+	int8Levels4: int8Generic, int8Levels8: int8Generic, int8Nested4: int8Generic, int8Nested8: int8Generic, int8Halves8: int8Generic,
 	dot: dotGeneric, sum: sumGeneric, max: maxGeneric, expSum: expSumGeneric,
 	add: addGeneric, scale: scaleGeneric, fma: fmaGeneric, lin2: lin2Generic, mulAdd: mulAddGeneric, div: divGeneric,
 	shift: shiftGeneric, layerApply: layerApplyGeneric,
@@ -144,65 +146,69 @@ func widen4Generic(t *levelArgs) {
 	half := t.nr / 2
 	levels, dst := unsafe.Slice((*byte)(t.levels), t.terms*half), unsafe.Slice((*float32)(t.dst), t.terms*t.nr)
 	for i, q := range levels {
-		low := i/half*t.nr + i%half
-		dst[low] = t.weight(t.table[q&15], i%half)
-		dst[low+half] = t.weight(t.table[q>>4], i%half+half)
+		c := i / 4 % half
+		low := (i/(4*half)*4+i%4)*t.nr + c
+		dst[low] = t.weight(t.table[q&15], c)
+		dst[low+half] = t.weight(t.table[q>>4], c+half)
 	}
 }
 
 func widen8Generic(t *levelArgs) {
 	levels, dst := unsafe.Slice((*int8)(t.levels), t.terms*t.nr), unsafe.Slice((*float32)(t.dst), t.terms*t.nr)
 	for i, q := range levels {
-		dst[i] = t.weight(float32(q), i%t.nr)
+		c := i / 4 % t.nr
+		dst[(i/(4*t.nr)*4+i%4)*t.nr+c] = t.weight(float32(q), c)
 	}
 }
 
-// chain goes on with chains over the numbers that widen makes of each term.
-func (t *levelArgs) chain(widen func(dst []float32, term int)) {
-	sum, x, w := unsafe.Slice((*float32)(t.dst), t.nr), unsafe.Slice((*float32)(t.x), t.terms), make([]float32, t.nr)
-	for k := range t.terms {
+// chain goes on with chains over the numbers that widen makes of a few terms at a time.
+func (t *levelArgs) chain(step int, widen func(dst []float32, term int)) {
+	sum, x, w := unsafe.Slice((*float32)(t.dst), t.nr), unsafe.Slice((*float32)(t.x), t.terms), make([]float32, step*t.nr)
+	for k := 0; k < t.terms; k += step {
 		widen(w, k)
-		for j := range sum {
-			sum[j] = numeric.FMA(x[k], w[j], sum[j])
+		for i := range step {
+			for j := range sum {
+				sum[j] = numeric.FMA(x[k+i], w[i*t.nr+j], sum[j])
+			}
 		}
 	}
 }
 
-// term returns the arguments that widen one term of t to dst, whose levels take size bytes.
-func (t *levelArgs) term(dst []float32, k, size int) *levelArgs {
-	one := *t
-	one.levels, one.dst, one.terms = unsafe.Add(t.levels, k*size), unsafe.Pointer(&dst[0]), 1
-	return &one
+// four returns the arguments that widen four terms of t from k on to dst, whose levels take size bytes each.
+func (t *levelArgs) four(dst []float32, k, size int) *levelArgs {
+	some := *t
+	some.levels, some.dst, some.terms = unsafe.Add(t.levels, k*size), unsafe.Pointer(&dst[0]), 4
+	return &some
 }
 
 func chain4Generic(t *levelArgs) {
-	t.chain(func(dst []float32, k int) { widen4Generic(t.term(dst, k, t.nr/2)) })
+	t.chain(4, func(dst []float32, k int) { widen4Generic(t.four(dst, k, t.nr/2)) })
 }
 
 func chain8Generic(t *levelArgs) {
-	t.chain(func(dst []float32, k int) { widen8Generic(t.term(dst, k, t.nr)) })
+	t.chain(4, func(dst []float32, k int) { widen8Generic(t.four(dst, k, t.nr)) })
 }
 
 func chainHalvesGeneric(t *levelArgs) {
 	words := unsafe.Slice((*uint16)(t.levels), t.terms*t.nr)
-	t.chain(func(dst []float32, k int) { halvesGeneric(dst, words[k*t.nr:]) })
+	t.chain(1, func(dst []float32, k int) { halvesGeneric(dst, words[k*t.nr:]) })
 }
 
 func chainBF16sGeneric(t *levelArgs) {
 	words := unsafe.Slice((*uint16)(t.levels), t.terms*t.nr)
-	t.chain(func(dst []float32, k int) { bf16sGeneric(dst, words[k*t.nr:]) })
+	t.chain(1, func(dst []float32, k int) { bf16sGeneric(dst, words[k*t.nr:]) })
 }
 
 func chainFloatsGeneric(t *levelArgs) {
 	floats := unsafe.Slice((*float32)(t.levels), t.terms*t.nr)
-	t.chain(func(dst []float32, k int) { copy(dst, floats[k*t.nr:]) })
+	t.chain(1, func(dst []float32, k int) { copy(dst, floats[k*t.nr:]) })
 }
 
 // weight is the number of a level in column j.
 func (t *levelArgs) weight(level float32, j int) float32 {
-	w := float32(level * t.scale[j])
+	w := float32(level * *at(t.scale, uintptr(4*j)))
 	if t.hasMinimum != 0 {
-		w += t.minimum[j]
+		w += *at(t.minimum, uintptr(4*j))
 	}
 	return w
 }

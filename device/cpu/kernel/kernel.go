@@ -58,6 +58,12 @@ type primitives struct {
 	// The chains of one row; see levelArgs.
 	chain4, chain8, chainHalves, chainBF16s, chainFloats func(*levelArgs)
 
+	// int8Levels rounds a row to levels for products under int8. The others are those products, of int8Rows
+	// rows at most: with levels of 4 and of 8 bits, with such levels whose groups of 32 terms have integers of
+	// their own, and with levels of 8 bits in groups of 16.
+	int8Levels                                                      func(dst []int8Block, x []float32)
+	int8Levels4, int8Levels8, int8Nested4, int8Nested8, int8Halves8 func(*int8Args)
+
 	dot    func(x, y []float32) float32
 	sum    func(x []float32) float32
 	max    func(x []float32) float32

@@ -14,6 +14,9 @@ type Product struct {
 
 // MatMulEach computes C = a·Wᵀ (+ residual) of each product; a is M×K.
 func MatMulEach(a Matrix, products []Product, precision numeric.Precision) {
+	if precision == numeric.Int8 {
+		products = multiplyInt8(a, products)
+	}
 	if a.Rows == 1 && rowwise(products, precision) {
 		multiplyRow(a.Row(0), products)
 		return
@@ -38,7 +41,7 @@ func rowwise(products []Product, precision numeric.Precision) bool {
 			return false
 		}
 	}
-	return precision == numeric.FP32
+	return !precision.Rounds()
 }
 
 // multiplyRow computes the products of one row, in float32. All their panels are shared out at once.

@@ -10,7 +10,9 @@ type scratch struct {
 	bufs   [][]float32
 	tile   tileArgs
 	strips stripArgs
-	levels [3]levelArgs
+	levels [2]levelArgs
+	scales blockScales
+	int8   int8Args
 	home   *shelf
 }
 

@@ -3,6 +3,7 @@ package kernel
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"unsafe"
 
@@ -17,13 +18,14 @@ import (
 // rows lie in panels of the tile's width, each number beside the same one of the next row,
 //
 //	rows of the matrix      a panel, for each block of terms
-//	      ┌ block ┬ …       ┌──────────────────┐
-//	row 0 │d qqqq │         │ d  d  d … scales │  nr halves
-//	row 1 │d qqqq │    →    │ q  q  q … term 0 │  nr levels, those of 4 bits two to a byte: column i
-//	row 2 │d qqqq │         │ q  q  q … term 1 │  of the lower half of the panel with column i of the upper
-//	      └───────┴         └──────────────────┘
+//	      ┌ block ┬ …       ┌──────────────────────────┐
+//	row 0 │d qqqq │         │ d    d    d    … scales  │  nr halves
+//	row 1 │d qqqq │    →    │ qqqq qqqq qqqq … terms 0 │  four levels of each column, those of 4 bits two to a byte:
+//	row 2 │d qqqq │         │ qqqq qqqq qqqq … to 3, … │  column i of the lower half of the panel with column i of
+//	      └───────┴         └──────────────────────────┘  the upper
 //
-// so that a piece of a panel is widened by reading it once from front to back.
+// so that a piece of a panel is widened by reading it once from front to back, and so that a word has the
+// levels that dot products of four bytes take (int8.go).
 type Stored struct {
 	rows, cols int
 	panels     []storedPanel
@@ -33,6 +35,15 @@ type Stored struct {
 type storedPanel struct {
 	form *form
 	data []byte
+	// parts are what int8 takes in place of float32 where dtypes meet in a panel: its rows of blocks,
+	// those of each form in a panel of their own, in which the other rows are zero.
+	parts []storedPart
+}
+
+// storedPart has some of the columns of a panel.
+type storedPart struct {
+	storedPanel
+	columns []int
 }
 
 // form is how the numbers of one dtype lie in a panel.
@@ -53,22 +64,23 @@ type form struct {
 	integers func(block []byte, g int) (scale, minimum byte)
 }
 
-// headBytes is the size of a block's halves, for nr columns; groupHead that of a group's integers;
-// and levelBytes that of the levels of one term.
+// headBytes is the size of a block's halves, for nr columns; integerBytes that of its groups' integers,
+// which lie as levels of 8 bits, a group in a term's place: the scales, then the minima; and levelBytes
+// that of the levels of one term.
 func (f *form) headBytes(nr int) int { return 2 * nr * f.numbers() }
 
-func (f *form) groupHead(nr int) int {
+func (f *form) integerBytes(nr int) int {
 	if !f.nested {
 		return 0
 	}
-	return nr * f.numbers()
+	return f.groups * nr * f.numbers()
 }
 
 func (f *form) levelBytes(nr int) int { return nr * f.bits / 8 }
 
-func (f *form) groupBytes(nr int) int { return f.groupHead(nr) + f.terms*f.levelBytes(nr) }
-
-func (f *form) blockBytes(nr int) int { return f.headBytes(nr) + f.groups*f.groupBytes(nr) }
+func (f *form) blockBytes(nr int) int {
+	return f.headBytes(nr) + f.integerBytes(nr) + f.groups*f.terms*f.levelBytes(nr)
+}
 
 // numbers are 1, the scale, or 2 with a minimum.
 func (f *form) numbers() int {
@@ -187,20 +199,30 @@ func NewStored(rows, cols int, row StoredRow) (*Stored, int) {
 	s := &Stored{rows: rows, cols: cols, panels: make([]storedPanel, spans(rows, isa.nr))}
 	total := 0
 	for j := range s.panels {
-		d, _ := row(j * isa.nr)
-		for r := j*isa.nr + 1; r < min(rows, (j+1)*isa.nr); r++ {
-			if other, _ := row(r); other != d {
-				d = tensor.F32
+		p := &s.panels[j]
+		var columns map[tensor.DType][]int
+		p.form, columns = formsOf(min(isa.nr, rows-j*isa.nr), func(c int) tensor.DType { d, _ := row(j*isa.nr + c); return d })
+		for _, d := range slices.Sorted(maps.Keys(columns)) {
+			if f := forms[d]; len(columns) > 1 && f != nil && f.bits > 0 {
+				p.parts = append(p.parts, storedPart{storedPanel{form: f}, columns[d]})
+				total += aligned(f.panelBytes(cols, isa.nr))
 			}
 		}
-		f := forms[d]
-		if f == nil {
-			f = plainForm
-		}
-		s.panels[j].form = f
-		total += aligned(f.panelBytes(cols, isa.nr))
+		total += aligned(p.form.panelBytes(cols, isa.nr))
 	}
 	return s, total
+}
+
+// formsOf returns the form of a panel of n rows, and the rows of each dtype.
+func formsOf(n int, dtype func(c int) tensor.DType) (*form, map[tensor.DType][]int) {
+	columns := map[tensor.DType][]int{}
+	for c := range n {
+		columns[dtype(c)] = append(columns[dtype(c)], c)
+	}
+	if f := forms[dtype(0)]; len(columns) == 1 && f != nil {
+		return f, columns
+	}
+	return plainForm, columns
 }
 
 // aligned is the next multiple of a cache line.
@@ -209,9 +231,15 @@ func aligned(n int) int { return (n + 63) &^ 63 }
 // Fill packs the rows into memory of the size that NewStored returned. A block whose scale or
 // minimum is not finite is an error.
 func (s *Stored) Fill(memory []byte, row StoredRow) error {
+	take := func(p *storedPanel) {
+		n := p.form.panelBytes(s.cols, isa.nr)
+		p.data, memory = memory[:n:n], memory[aligned(n):]
+	}
 	for j := range s.panels {
-		n := s.panels[j].form.panelBytes(s.cols, isa.nr)
-		s.panels[j].data, memory = memory[:n:n], memory[aligned(n):]
+		take(&s.panels[j])
+		for i := range s.panels[j].parts {
+			take(&s.panels[j].parts[i].storedPanel)
+		}
 	}
 	errs := make([]error, len(s.panels))
 	parallel.For(len(s.panels), func(j int) { errs[j] = s.fillPanel(j, row) })
@@ -247,18 +275,38 @@ func (s *Stored) fillPanel(j int, row StoredRow) error {
 	case f.bits == 0:
 		fillWords(panel, rows, s.cols)
 	default:
-		size := types[0].Size()
-		levels := make([]byte, nr*maxBlock)
-		for i := range s.cols / (f.groups * f.terms) {
-			for c, src := range rows {
-				if !f.fillHeads(panel, src[i*size:][:size], c) {
-					return fmt.Errorf("row %d: the scale or the minimum of block %d is not finite", j*nr+c, i)
-				}
-				f.levels(levels[c*maxBlock:][:f.groups*f.terms], src[i*size:][:size])
-			}
-			f.fillLevels(panel, levels)
-			panel = panel[f.blockBytes(nr):]
+		if err := s.panels[j].fillBlocks(rows, types[0].Size(), j*nr); err != nil {
+			return err
 		}
+	}
+	for _, part := range s.panels[j].parts {
+		own := make([][]byte, len(rows))
+		for _, c := range part.columns {
+			own[c] = rows[c]
+		}
+		if err := part.fillBlocks(own, types[part.columns[0]].Size(), j*nr); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fillBlocks packs rows of blocks of so many bytes to a panel. Those that are nil stay zero.
+func (p *storedPanel) fillBlocks(rows [][]byte, size, first int) error {
+	nr, f, panel := isa.nr, p.form, p.data
+	levels := make([]byte, nr*maxBlock)
+	for i := 0; len(panel) > 0; i++ {
+		for c, src := range rows {
+			if src == nil {
+				continue
+			}
+			if !f.fillHeads(panel, src[i*size:][:size], c) {
+				return fmt.Errorf("row %d: the scale or the minimum of block %d is not finite", first+c, i)
+			}
+			f.levels(levels[c*maxBlock:][:f.groups*f.terms], src[i*size:][:size])
+		}
+		f.fillLevels(panel, levels)
+		panel = panel[f.blockBytes(nr):]
 	}
 	return nil
 }
@@ -312,58 +360,30 @@ func (f *form) fillHeads(panel, block []byte, c int) bool {
 	panel = panel[f.headBytes(nr):]
 	for g := 0; f.nested && g < f.groups; g++ {
 		scale, minimum := f.integers(block, g)
-		panel[c] = scale
+		at := (g/4*nr+c)*4 + g%4
+		panel[at] = scale
 		if f.minimum {
-			panel[nr+c] = minimum
+			panel[f.groups*nr+at] = minimum
 		}
-		panel = panel[f.groupBytes(nr):]
 	}
 	const exponent = 0x7c00
 	return scale&exponent != exponent && minimum&exponent != exponent
 }
 
-// fillLevels writes the levels of a block, a row of maxBlock for each column, to a panel's block: eight
-// terms of eight columns at a time.
+// fillLevels writes the levels of a block, a row of maxBlock for each column, to a panel's block.
 func (f *form) fillLevels(panel, levels []byte) {
 	nr := isa.nr
 	width := f.levelBytes(nr) // of a term
-	panel = panel[f.headBytes(nr):]
-	var square [8]uint64
-	for g := range f.groups {
-		out := panel[f.groupHead(nr):]
-		for k := 0; k < f.terms; k += 8 {
-			for c := 0; c < width; c += 8 {
-				for i := range square {
-					at := (c+i)*maxBlock + g*f.terms + k
-					square[i] = binary.LittleEndian.Uint64(levels[at:])
-					if f.bits == 4 {
-						square[i] |= binary.LittleEndian.Uint64(levels[at+width*maxBlock:]) << 4
-					}
-				}
-				transposeBytes(&square)
-				for i, x := range square {
-					binary.LittleEndian.PutUint64(out[(k+i)*width+c:], x)
-				}
+	out := panel[f.headBytes(nr)+f.integerBytes(nr):]
+	for k := 0; k < f.groups*f.terms; k += 4 {
+		for c := range width {
+			four := binary.LittleEndian.Uint32(levels[c*maxBlock+k:])
+			if f.bits == 4 {
+				four |= binary.LittleEndian.Uint32(levels[(c+width)*maxBlock+k:]) << 4
 			}
+			binary.LittleEndian.PutUint32(out[4*c:], four)
 		}
-		panel = panel[f.groupBytes(nr):]
-	}
-}
-
-// transposeBytes exchanges byte j of word i with byte i of word j: halves of the square first, then of its
-// quarters.
-func transposeBytes(a *[8]uint64) {
-	for i := range 4 {
-		t := (a[i]>>32 ^ a[i+4]) & 0x00000000ffffffff
-		a[i], a[i+4] = a[i]^t<<32, a[i+4]^t
-	}
-	for _, i := range [4]int{0, 1, 4, 5} {
-		t := (a[i]>>16 ^ a[i+2]) & 0x0000ffff0000ffff
-		a[i], a[i+2] = a[i]^t<<16, a[i+2]^t
-	}
-	for i := 0; i < 8; i += 2 {
-		t := (a[i]>>8 ^ a[i+1]) & 0x00ff00ff00ff00ff
-		a[i], a[i+1] = a[i]^t<<8, a[i+1]^t
+		out = out[4*width:]
 	}
 }
 
@@ -390,7 +410,7 @@ func Bytes(x []float32) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), 4*len(x))
 }
 
-// levelArgs are a group of a panel, and what is to be done with its numbers
+// levelArgs are a group of a panel, of a multiple of four terms, and what is to be done with its numbers
 //
 //	w(k, j) = level(k, j)*scale[j]    or with a minimum (level(k, j)*scale[j]) + minimum[j], each step rounded
 //
@@ -404,13 +424,19 @@ type levelArgs struct {
 	nr     int // of the tile: what plain Go must be told
 	// hasMinimum is 1 where there is one.
 	hasMinimum int
-	table      [16]float32 // the numbers of the levels of 4 bits
-	scale      [maxNR]float32
-	minimum    [maxNR]float32
+	// scale and minimum are nr numbers each.
+	scale, minimum unsafe.Pointer
+	table          [16]float32 // the numbers of the levels of 4 bits
 }
 
-// maxNR is the largest width of a tile.
-const maxNR = 32
+// maxNR is the largest width of a tile, and maxGroups the most groups of a block.
+const maxNR, maxGroups = 32, 16
+
+// blockScales are the scales and minima of a block, and those of its groups.
+type blockScales struct {
+	block  [2][maxNR]float32
+	groups [2][maxGroups * maxNR]float32
+}
 
 // widen writes the terms k0 to k0+kn of a panel to dst, kn×nr. Both are multiples of a group's terms.
 func (p *storedPanel) widen(s *scratch, dst []float32, k0, kn int) {
@@ -438,9 +464,8 @@ func (p *storedPanel) widen(s *scratch, dst []float32, k0, kn int) {
 // each calls do for every group of the terms k0 to k0+kn, with its arguments but dst; k counts from k0.
 func (f *form) each(s *scratch, panel []byte, k0, kn int, do func(t *levelArgs, k int)) {
 	nr := isa.nr
-	t, n, m := &s.levels[0], &s.levels[1], &s.levels[2] // calls through a table let their arguments escape
-	n.nr, n.terms, m.nr, m.terms = nr, 1, nr, 1
-	t.nr, t.hasMinimum = nr, 0
+	t, n, w := &s.levels[0], &s.levels[1], &s.scales // calls through a table let their arguments escape
+	t.nr, t.terms, t.hasMinimum, n.hasMinimum = nr, f.terms, 0, 0
 	if f.minimum {
 		t.hasMinimum = 1
 	}
@@ -448,31 +473,27 @@ func (f *form) each(s *scratch, panel []byte, k0, kn int, do func(t *levelArgs, 
 		t.table[q] = float32(q - f.offset)
 	}
 	block := f.groups * f.terms
-	scale, minimum := &t.scale, &t.minimum // of the block
-	if f.nested {
-		scale, minimum = &n.scale, &m.scale
-	}
+	var b []byte
 	for k := k0; k < k0+kn; k += f.terms {
-		b := panel[k/block*f.blockBytes(nr):]
 		g := k % block / f.terms
 		if g == 0 || k == k0 {
-			head := words16(b[:f.headBytes(nr)])
-			isa.halves(scale[:nr], head[:nr])
-			if f.minimum {
-				isa.halves(minimum[:nr], head[nr:])
+			b = panel[k/block*f.blockBytes(nr):]
+			for i := range f.numbers() {
+				isa.halves(w.block[i][:nr], words16(b[2*nr*i:][:2*nr]))
+				if f.nested {
+					// The integers are levels themselves, with the block's halves as scales.
+					n.nr, n.terms, n.scale = nr, f.groups, unsafe.Pointer(&w.block[i])
+					n.levels, n.dst = unsafe.Pointer(&b[f.headBytes(nr)+f.groups*nr*i]), unsafe.Pointer(&w.groups[i])
+					isa.widen8(n)
+				}
 			}
+			b = b[f.headBytes(nr)+f.integerBytes(nr):]
 		}
-		b = b[f.headBytes(nr)+g*f.groupBytes(nr):]
+		t.scale, t.minimum = unsafe.Pointer(&w.block[0]), unsafe.Pointer(&w.block[1])
 		if f.nested {
-			// The integers are levels themselves, of one term, with the block's halves as scales.
-			n.levels, n.dst = unsafe.Pointer(&b[0]), unsafe.Pointer(&t.scale)
-			isa.widen8(n)
-			if f.minimum {
-				m.levels, m.dst = unsafe.Pointer(&b[nr]), unsafe.Pointer(&t.minimum)
-				isa.widen8(m)
-			}
+			t.scale, t.minimum = unsafe.Pointer(&w.groups[0][g*nr]), unsafe.Pointer(&w.groups[1][g*nr])
 		}
-		t.levels, t.terms = unsafe.Pointer(&b[f.groupHead(nr)]), f.terms
+		t.levels = unsafe.Pointer(&b[g*f.terms*f.levelBytes(nr)])
 		do(t, k-k0)
 	}
 }
@@ -591,17 +612,7 @@ func (s *Stored) Row(dst []float32, r int) {
 		defer w.giveBack()
 		f.each(w, p.data, 0, s.cols, func(t *levelArgs, k int) {
 			for i := range f.terms {
-				var level float32
-				if f.bits == 4 {
-					level = t.table[*(*byte)(unsafe.Add(t.levels, i*nr/2+c%(nr/2)))>>(c/(nr/2)*4)&15]
-				} else {
-					level = float32(*(*int8)(unsafe.Add(t.levels, i*nr+c)))
-				}
-				x := float32(level * t.scale[c])
-				if f.minimum {
-					x += t.minimum[c]
-				}
-				dst[k+i] = x
+				dst[k+i] = t.weight(float32(f.level(t.levels, i, c, nr)), c)
 			}
 		})
 	}
@@ -625,7 +636,12 @@ func (s *Stored) Widen(dst []float32) {
 // Serves reports whether there is a matrix, and products of few rows are as fast with it as with Pack's copy
 // of it, or it is so much smaller: of bf16 the pairs of plain numbers would be made anew each time.
 func (s *Stored) Serves(precision numeric.Precision) bool {
-	return s != nil && !(precision != numeric.FP32 && !slices.ContainsFunc(s.panels, func(p storedPanel) bool { return p.form.bits > 0 }))
+	return s != nil && (!precision.Rounds() || s.hasBlocks())
+}
+
+// hasBlocks reports whether some rows are blocks of levels.
+func (s *Stored) hasBlocks() bool {
+	return slices.ContainsFunc(s.panels, func(p storedPanel) bool { return p.form.bits > 0 || p.parts != nil })
 }
 
 // Matrix returns the matrix as the right operand of products, and as a table for Gather. It has no

@@ -57,7 +57,7 @@ func (a *asm) wider(name string, load func(r string)) {
 	a.WriteByte('\n')
 }
 
-// widen writes the widening of levels of so many bits: a turn takes a term, two registers of columns.
+// widen writes the widening of levels of so many bits: a turn takes four terms, of two registers of columns each.
 func (a *asm) widen(bits int) {
 	a.text(fmt.Sprintf("widen%d", bits), "t *levelArgs", 8)
 	a.levelsBegin(bits)
@@ -66,11 +66,14 @@ func (a *asm) widen(bits int) {
 	a.line("JNE minimum")
 	for _, name := range []string{"plain", "minimum"} {
 		a.label(name)
-		a.level(bits, name == "minimum")
-		a.line("VMOVUPS %s0, (DI)", a.reg)
-		a.line("VMOVUPS %s1, %d(DI)", a.reg, 4*a.width)
-		a.line("ADDQ $%d, DI", 8*a.width)
-		a.line("DECQ DX")
+		for term := range 4 {
+			a.level(bits, name == "minimum", term)
+			a.line("VMOVUPS %s0, %d(DI)", a.reg, 8*a.width*term)
+			a.line("VMOVUPS %s1, %d(DI)", a.reg, 8*a.width*term+4*a.width)
+		}
+		a.line("ADDQ $%d, SI", 8*a.width*bits/8)
+		a.line("ADDQ $%d, DI", 32*a.width)
+		a.line("SUBQ $4, DX")
 		a.line("JNE %s", name)
 		a.line("VZEROUPPER")
 		a.line("RET")
@@ -87,8 +90,12 @@ func (a *asm) chainLevels(bits int) {
 	a.line("JNE minimum")
 	for _, name := range []string{"plain", "minimum"} {
 		a.label(name)
-		a.level(bits, name == "minimum")
-		a.chainTurn(name)
+		for term := range 4 {
+			a.level(bits, name == "minimum", term)
+			a.chainTerm(term)
+		}
+		a.line("ADDQ $%d, SI", 8*a.width*bits/8)
+		a.chainTurn(name, 4)
 	}
 	a.WriteByte('\n')
 }
@@ -105,7 +112,8 @@ func (a *asm) chain(name string, size int, load func(at, r string)) {
 		load(fmt.Sprintf("%d(SI)", size*a.width*h), fmt.Sprintf("%s%d", a.reg, h))
 	}
 	a.line("ADDQ $%d, SI", 2*size*a.width)
-	a.chainTurn("loop")
+	a.chainTerm(0)
+	a.chainTurn("loop", 1)
 	a.WriteByte('\n')
 }
 
@@ -118,20 +126,24 @@ func (a *asm) chainBegin() {
 	}
 }
 
-// chainTurn adds the term in registers 0 and 1 times its x, and goes back to the loop, or stores the sums.
-func (a *asm) chainTurn(loop string) {
+// chainTerm adds the term in registers 0 and 1 times its x.
+func (a *asm) chainTerm(term int) {
 	if !a.wide() {
-		a.line("VBROADCASTSS (R8), Y10")
+		a.line("VBROADCASTSS %d(R8), Y10", 4*term)
 	}
 	for h := range 2 {
 		if a.wide() {
-			a.line("VFMADD231PS.BCST (R8), Z%d, Z%d", h, 8+h)
+			a.line("VFMADD231PS.BCST %d(R8), Z%d, Z%d", 4*term, h, 8+h)
 		} else {
 			a.line("VFMADD231PS Y10, Y%d, Y%d", h, 8+h)
 		}
 	}
-	a.line("ADDQ $4, R8")
-	a.line("DECQ DX")
+}
+
+// chainTurn goes back to the loop after so many terms, or stores the sums.
+func (a *asm) chainTurn(loop string, terms int) {
+	a.line("ADDQ $%d, R8", 4*terms)
+	a.line("SUBQ $%d, DX", terms)
 	a.line("JNE %s", loop)
 	for h := range 2 {
 		a.line("VMOVUPS %s%d, %d(DI)", a.reg, 8+h, 4*a.width*h)
@@ -147,10 +159,16 @@ func (a *asm) levelsBegin(bits int) {
 	a.line("MOVQ levelArgs_levels(CX), SI")
 	a.line("MOVQ levelArgs_terms(CX), DX")
 	for i, field := range []string{"scale", "minimum"} {
+		if i == 1 {
+			a.line("CMPQ levelArgs_hasMinimum(CX), $0")
+			a.line("JEQ table")
+		}
+		a.line("MOVQ levelArgs_%s(CX), AX", field)
 		for h := range 2 {
-			a.line("VMOVUPS levelArgs_%s+%d(CX), %s%d", field, 4*a.width*h, a.reg, 2+2*i+h)
+			a.line("VMOVUPS %d(AX), %s%d", 4*a.width*h, a.reg, 2+2*i+h)
 		}
 	}
+	a.label("table")
 	switch {
 	case bits == 8:
 	case a.wide():
@@ -161,29 +179,47 @@ func (a *asm) levelsBegin(bits int) {
 	}
 }
 
-// level leaves the numbers of a term in registers 0 and 1.
-func (a *asm) level(bits int, minimum bool) {
+// level leaves the numbers of one of four terms, whose levels lie side by side from SI on, in registers 0 and 1.
+func (a *asm) level(bits int, minimum bool, term int) {
 	switch {
-	case bits == 8:
+	case bits == 8: // the byte of a word that is wanted is made its upper one
 		for h := range 2 {
-			a.line("VPMOVSXBD %d(SI), %s%d", a.width*h, a.reg, h)
-			a.line("VCVTDQ2PS %[1]s%[2]d, %[1]s%[2]d", a.reg, h)
+			r := fmt.Sprintf("%s%d", a.reg, h)
+			at := fmt.Sprintf("%d(SI)", 4*a.width*h)
+			if a.wide() && term == 3 {
+				a.line("VPSRAD $24, %s, %s", at, r)
+			} else {
+				if a.wide() {
+					a.line("VPSLLD $%d, %s, %s", 24-8*term, at, r)
+				} else {
+					a.line("VMOVDQU %s, %s", at, r)
+					a.line("VPSLLD $%d, %[2]s, %[2]s", 24-8*term, r)
+				}
+				a.line("VPSRAD $24, %[1]s, %[1]s", r)
+			}
+			a.line("VCVTDQ2PS %[1]s, %[1]s", r)
 		}
 	case a.wide(): // a look-up takes the low four bits of each word
-		a.line("VPMOVZXBD (SI), Z0")
-		a.line("VPSRLD $4, Z0, Z1")
-		a.line("VPERMPS Z6, Z0, Z0")
-		a.line("VPERMPS Z6, Z1, Z1")
-	default: // the number of level 0 is minus the offset
-		a.line("VPMOVZXBD (SI), Y0")
-		a.line("VPSRLD $4, Y0, Y1")
-		a.line("VPAND Y7, Y0, Y0")
+		if term == 0 {
+			a.line("VMOVDQU32 (SI), Z10")
+		}
 		for h := range 2 {
+			word := "Z10"
+			if by := 8*term + 4*h; by > 0 {
+				word = fmt.Sprintf("Z%d", h)
+				a.line("VPSRLD $%d, Z10, %s", by, word)
+			}
+			a.line("VPERMPS Z6, %s, Z%d", word, h)
+		}
+	default: // the number of level 0 is minus the offset
+		for h := range 2 {
+			a.line("VMOVDQU (SI), Y%d", h)
+			a.line("VPSRLD $%d, Y%[2]d, Y%[2]d", 8*term+4*h, h)
+			a.line("VPAND Y7, Y%[1]d, Y%[1]d", h)
 			a.line("VCVTDQ2PS Y%[1]d, Y%[1]d", h)
 			a.line("VADDPS Y6, Y%[1]d, Y%[1]d", h)
 		}
 	}
-	a.line("ADDQ $%d, SI", 2*a.width*bits/8)
 	for h := range 2 {
 		a.line("VMULPS %[1]s%[2]d, %[1]s%[3]d, %[1]s%[3]d", a.reg, 2+h, h)
 	}

@@ -27,6 +27,8 @@ var (
 	avx512 = &isa{name: "avx512", suffix: "AVX512", reg: "Z", width: 16, regs: 32, mr: 14, nr: 32}
 	// bf16 is what AVX-512 with the instructions of bfloat16 does otherwise.
 	bf16 = &isa{name: "avx512bf16", suffix: "BF16", reg: "Z", width: 16, regs: 32, mr: 14, nr: 32, rounds: true}
+	// vnni is what AVX-512 with dot products of bytes adds.
+	vnni = &isa{name: "avx512vnni", suffix: "VNNI", reg: "Z", width: 16, regs: 32, mr: 14, nr: 32}
 	avx2 = &isa{name: "avx2", suffix: "AVX2", reg: "Y", width: 8, regs: 16, mr: 6, nr: 16}
 )
 
@@ -129,6 +131,9 @@ func files() map[string][]byte {
 		out[s.name+"_amd64.s"] = a.file("The primitives on " + strings.ToUpper(s.name) + "; generic.go says what they compute.")
 		out[s.name+"_amd64.go"] = declarations(s)
 	}
+	v := newAsm(vnni)
+	v.int8()
+	out["avx512vnni_amd64.s"] = v.file("Products under int8 by VPDPBUSD; int8.go says what they compute.")
 	a := newAsm(bf16)
 	a.order()
 	a.tile("tilePairs", true)
@@ -157,6 +162,9 @@ func declarations(s *isa) []byte {
 		name := f.name + s.suffix
 		fmt.Fprintf(&b, "%s: %s,\n", f.name, name)
 		fmt.Fprintf(&decl, "\n// %s is %s on %s.\n//\n//go:noescape\nfunc %s(%s)%s\n", name, f.doc, strings.ToUpper(s.name), name, f.params, f.result)
+	}
+	for _, f := range int8Signatures {
+		fmt.Fprintf(&b, "%s: %s,\n", f.name, f.doc)
 	}
 	b.WriteString("}\n")
 	b.Write(decl.Bytes())

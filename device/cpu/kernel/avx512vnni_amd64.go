@@ -1,0 +1,40 @@
+//go:build !purego
+
+package kernel
+
+// vnni gives a table of AVX-512 the products under int8 by dot products of bytes.
+func (p *primitives) vnni() {
+	p.int8Levels = int8LevelsVNNI
+	p.int8Levels4, p.int8Levels8 = int8Levels4VNNI, int8Levels8VNNI
+	p.int8Nested4, p.int8Nested8, p.int8Halves8 = int8Nested4VNNI, int8Nested8VNNI, int8Halves8VNNI
+}
+
+// int8LevelsVNNI is primitives.int8Levels.
+//
+//go:noescape
+func int8LevelsVNNI(dst []int8Block, x []float32)
+
+// int8Levels4VNNI is primitives.int8Levels4.
+//
+//go:noescape
+func int8Levels4VNNI(t *int8Args)
+
+// int8Levels8VNNI is primitives.int8Levels8.
+//
+//go:noescape
+func int8Levels8VNNI(t *int8Args)
+
+// int8Nested4VNNI is primitives.int8Nested4.
+//
+//go:noescape
+func int8Nested4VNNI(t *int8Args)
+
+// int8Nested8VNNI is primitives.int8Nested8.
+//
+//go:noescape
+func int8Nested8VNNI(t *int8Args)
+
+// int8Halves8VNNI is primitives.int8Halves8.
+//
+//go:noescape
+func int8Halves8VNNI(t *int8Args)
