@@ -1,7 +1,6 @@
 package tagger
 
 import (
-	"iter"
 	"math/bits"
 	"slices"
 	"strings"
@@ -105,45 +104,37 @@ func requiredWord(w string) bool {
 // key: the work falls off quickly with the order, and no hash can collide.
 func (g *gopher) ngrams(s string, words []word, chars int, report func(order int, v float64)) {
 	total := float64(max(chars, 1))
-	sum := func(from, n int) (sum int) {
-		for _, w := range words[from : from+n] {
-			sum += w.runes(s)
-		}
-		return sum
-	}
 	g.number(s, words)
 	all := int64(0) // characters in all n-grams
 	for order := 1; order <= 10 && order <= len(words); order++ {
 		// The n-th words of all n-grams: all words but the first n-1, less those with
 		// which the last shorter n-grams ended, and which begin none that is longer.
-		all += int64(chars - sum(0, order-1) - sum(len(words)-order+1, order-1))
+		all += int64(chars - runesOf(s, words[:order-1]) - runesOf(s, words[len(words)-order+1:]))
 		if order == 1 {
 			continue
 		}
 		most, where := g.repeated()
 		if order <= 4 {
-			report(order, float64(most)*float64(sum(where, order))/total)
+			report(order, float64(most)*float64(runesOf(s, words[where:where+order]))/total)
 			continue
 		}
 		dup := int64(0)
-		for i := range g.places() {
-			dup += int64(sum(i, order))
+		for i, set := range g.at {
+			for ; set != 0; set &= set - 1 {
+				at := 64*i + bits.TrailingZeros64(set)
+				dup += int64(runesOf(s, words[at:at+order]))
+			}
 		}
 		report(order, float64(dup)/float64(max(all, 1)))
 	}
 }
 
-// places are those of the candidates.
-func (g *gopher) places() iter.Seq[int] {
-	return func(yield func(int) bool) {
-		for i, set := range g.at {
-			for ; set != 0; set &= set - 1 {
-				if !yield(64*i + bits.TrailingZeros64(set)) {
-					return
-				}
-			}
-		}
+// runesOf is the number of code points of words of s.
+func runesOf(s string, words []word) (n int) {
+	for _, w := range words {
+		n += w.runes(s)
 	}
+	return n
 }
 
 // mostKeys is how many n-grams the table is for. Where a very long document has more of
@@ -180,41 +171,8 @@ func (g *gopher) number(s string, words []word) {
 			base = 1
 		}
 		g.reset(len(words))
-		key := func(i int) uint64 { return wordKey(s, int(words[i].start), int(words[i].end())) }
-		for i, w := range words {
-			key := key(i)
-			if parts > 1 && partOf(key, parts) != part {
-				continue
-			}
-			slot := g.table.slot(key)
-			for {
-				e := &g.table.entries[slot]
-				if e.age != g.table.age {
-					g.next[i] = base + uint32(len(g.seen))
-					g.add(slot, key, i)
-					break
-				}
-				if e.key == key {
-					f := words[g.first[e.id]]
-					if n := w.end() - w.start; f.end()-f.start == n && (n <= 8 || s[f.start:f.end()] == s[w.start:w.end()]) {
-						g.seen[e.id]++
-						g.next[i] = base + uint32(e.id)
-						break
-					}
-				}
-				slot = (slot + 1) & g.table.mask
-			}
-			if g.tooMany(parts) {
-				return false
-			}
-		}
-		for i, id := range g.next {
-			if parts > 1 && partOf(key(i), parts) != part {
-				continue
-			}
-			if g.seen[id-base] == 1 {
-				g.next[i] = 0
-			}
+		if !g.countWords(s, words, base, part, parts) {
+			return false
 		}
 		base += uint32(len(g.seen))
 		return true
@@ -227,6 +185,52 @@ func (g *gopher) number(s string, words []word) {
 		g.at[len(g.at)-1] = 1<<n - 1
 	}
 	g.keep()
+}
+
+// countWords gives the words of a part numbers from base on, and 0 to those that occur
+// once. It is false where they are too many for the table.
+func (g *gopher) countWords(s string, words []word, base uint32, part, parts uint64) bool {
+	next := g.next[:len(words)]
+	for i, w := range words {
+		key := wordKey(s, int(w.start), int(w.end()))
+		if parts > 1 && partOf(key, parts) != part {
+			continue
+		}
+		slot := g.table.slot(key)
+		for {
+			e := &g.table.entries[slot]
+			if e.age != g.table.age {
+				next[i] = base + uint32(len(g.seen))
+				g.add(slot, key, i)
+				break
+			}
+			if e.key == key {
+				f := words[g.first[e.id]]
+				if n := w.end() - w.start; f.end()-f.start == n && (n <= 8 || s[f.start:f.end()] == s[w.start:w.end()]) {
+					g.seen[e.id]++
+					next[i] = base + uint32(e.id)
+					break
+				}
+			}
+			slot = (slot + 1) & g.table.mask
+		}
+		if g.tooMany(parts) {
+			return false
+		}
+	}
+	g.dropOnce(next, base)
+	return true
+}
+
+// dropOnce sets to 0 the numbers from base on that were given once; others are of other
+// parts.
+func (g *gopher) dropOnce(next []uint32, base uint32) {
+	seen := g.seen
+	for i, id := range next {
+		if k := id - base; k < uint32(len(seen)) && seen[k] == 1 {
+			next[i] = 0
+		}
+	}
 }
 
 // wordKey is a number for s[start:end]: its bytes when there are at most
@@ -289,18 +293,25 @@ func (g *gopher) add(slot int, key uint64, i int) {
 
 // keep leaves as candidates those whose next number is not 0.
 func (g *gopher) keep() {
-	g.grams = sized(g.grams, len(g.next))[:0]
-	k := 0
+	next := g.next
+	grams := sized(g.grams, len(next))
+	k, n := 0, 0
 	for i, set := range g.at {
+		kept := uint64(0)
 		for ; set != 0; set &= set - 1 {
-			if id := g.next[k]; id != 0 {
-				g.grams = append(g.grams, id)
-			} else {
-				g.at[i] &^= set & -set
-			}
+			// Which one stays is as good as chance: no jump depends on it.
+			id, bit, more := next[k], set&-set, n+1
 			k++
+			grams[n] = id
+			if id == 0 {
+				bit, more = 0, n
+			}
+			kept |= bit
+			n = more
 		}
+		g.at[i] = kept
 	}
+	g.grams = grams[:n]
 }
 
 // repeated turns the candidates, places of repeated (n-1)-grams, into those of
@@ -309,21 +320,54 @@ func (g *gopher) keep() {
 func (g *gopher) repeated() (most, where int) {
 	g.next = sized(g.next, len(g.grams))
 	base, pairs := uint32(1), 0
-	inParts(func(part, parts uint64) bool {
+	inParts(func(part, parts uint64) (ok bool) {
 		if part == 0 {
 			base, most, where = 1, 1, 0
 		}
 		g.reset(len(g.grams))
-		pairs = 0
-		j, before := 0, -2
-		for i := range g.places() {
-			near := i == before+1
-			before = i
-			if j++; !near {
+		if pairs, ok = g.countPairs(base, part, parts); !ok {
+			return false
+		}
+		for id, k := range g.seen {
+			if first := int(g.first[id]); int(k) > most || k > 1 && int(k) == most && first < where {
+				most, where = int(k), first
+			}
+		}
+		g.dropOnce(g.next[:pairs], base)
+		base += uint32(len(g.seen))
+		return true
+	})
+	g.next = g.next[:pairs]
+	for i := range g.at {
+		g.at[i] &= g.following(i)
+	}
+	g.keep()
+	return most, where
+}
+
+// following has a bit for each place of word i of the candidates' bits behind which
+// there is another candidate.
+func (g *gopher) following(i int) uint64 {
+	if i+1 < len(g.at) {
+		return g.at[i]>>1 | g.at[i+1]<<63
+	}
+	return g.at[i] >> 1
+}
+
+// countPairs gives the pairs of neighbouring candidates that are in a part numbers from
+// base on. It tells how many pairs there are in all parts; ok is false where those of this one are
+// too many for the table.
+func (g *gopher) countPairs(base uint32, part, parts uint64) (pairs int, ok bool) {
+	next, grams := g.next, g.grams
+	j := 0
+	for i, set := range g.at {
+		following := g.following(i)
+		for ; set != 0; set &= set - 1 {
+			if j++; following&set&-set == 0 {
 				continue
 			}
+			key := uint64(grams[j-1])<<32 | uint64(grams[j])
 			pairs++
-			key := uint64(g.grams[j-2])<<32 | uint64(g.grams[j-1])
 			if parts > 1 && partOf(key, parts) != part {
 				continue
 			}
@@ -331,45 +375,23 @@ func (g *gopher) repeated() (most, where int) {
 			for {
 				e := &g.table.entries[slot]
 				if e.age != g.table.age {
-					g.next[pairs-1] = base + uint32(len(g.seen))
-					g.add(slot, key, i-1)
+					next[pairs-1] = base + uint32(len(g.seen))
+					g.add(slot, key, 64*i+bits.TrailingZeros64(set))
 					break
 				}
 				if e.key == key {
 					g.seen[e.id]++
-					g.next[pairs-1] = base + uint32(e.id)
+					next[pairs-1] = base + uint32(e.id)
 					break
 				}
 				slot = (slot + 1) & g.table.mask
 			}
 			if g.tooMany(parts) {
-				return false
+				return 0, false
 			}
 		}
-		for id, k := range g.seen {
-			if first := int(g.first[id]); int(k) > most || k > 1 && int(k) == most && first < where {
-				most, where = int(k), first
-			}
-		}
-		end := base + uint32(len(g.seen))
-		for k, id := range g.next[:pairs] {
-			if id >= base && id < end && g.seen[id-base] == 1 {
-				g.next[k] = 0
-			}
-		}
-		base = end
-		return true
-	})
-	g.next = g.next[:pairs]
-	for i := range g.at {
-		following := g.at[i] >> 1
-		if i+1 < len(g.at) {
-			following |= g.at[i+1] << 63
-		}
-		g.at[i] &= following
 	}
-	g.keep()
-	return most, where
+	return pairs, true
 }
 
 // fewKeys is how many n-grams the table has room for at first: a long text has many places, but
