@@ -38,7 +38,7 @@ type stepTime struct {
 func (q *quick) choose(ctx context.Context, c *train.Config) (numeric.Precision, []stepTime, error) {
 	switch {
 	case q.Precision != "":
-		p, err := numeric.ParsePrecision(q.Precision)
+		p, err := numeric.ParseTrainingPrecision(q.Precision)
 		return p, nil, err
 	case q.Steps > 0:
 		return usual, nil, nil

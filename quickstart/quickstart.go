@@ -91,7 +91,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, errors.New("neither a time nor a number of steps to train for\nhint: --minutes 5")
 	}
 	if o.Precision != "" {
-		p, err := numeric.ParsePrecision(o.Precision)
+		p, err := numeric.ParseTrainingPrecision(o.Precision)
 		if err != nil {
 			return nil, fmt.Errorf("the precision %w", err)
 		}

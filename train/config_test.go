@@ -40,6 +40,9 @@ func TestPrecision(t *testing.T) {
 		}
 	}
 	var p numeric.Precision
+	if err := p.UnmarshalText([]byte("int8")); err == nil || !strings.Contains(err.Error(), "nothing trains in it\nhint: one of fp32, amp_bf16, amp_bf16_tile") {
+		t.Errorf("int8: %v", err)
+	}
 	if err := p.UnmarshalText([]byte("fp8")); err == nil || !strings.Contains(err.Error(), `"fp8" is not known`) {
 		t.Errorf("fp8: %v", err)
 	}

@@ -59,7 +59,7 @@ of bf16 pairs where that is faster. For each size the fastest precision is named
 			}
 			r := benchReport{Machine: measureMachine()}
 			for _, size := range sizes {
-				for _, precision := range precisionNames() {
+				for _, precision := range trainingPrecisions() {
 					var t benchTrainReport
 					if err := benchAlone(c, &t, "train", "--size", size, "--precision", precision, "--seconds", fmt.Sprint(seconds), "--kernels", "--json"); err != nil {
 						return err

@@ -58,6 +58,9 @@ memory is that of the speed which the weights alone would allow.`,
 			}
 			r := &benchGenerateReport{Model: path + size, Precision: precision, PromptTokens: promptTokens, MaxTokens: maxTokens}
 			open := func() (*lm.Model, *lm.Generator, error) {
+				if path == "" && arithmetic == numeric.Int8 {
+					return nil, nil, usageErrorf("--precision int8 is of a model that is stored in blocks\nhint: name one with --model")
+				}
 				if path == "" {
 					return r.random(size, arithmetic)
 				}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -66,7 +67,7 @@ Peak memory is the process's; what was expected of it is computed before the sta
 			if err != nil {
 				return err
 			}
-			arithmetic, err := precisionFlag(precision)
+			arithmetic, err := trainingPrecisionFlag(precision)
 			if err != nil {
 				return err
 			}
@@ -90,7 +91,7 @@ Peak memory is the process's; what was expected of it is computed before the sta
 	}
 	f := c.Flags()
 	f.StringVar(&size, "size", "S", "the model: S, M or L")
-	f.StringVar(&precision, "precision", "fp32", precisionWords())
+	f.StringVar(&precision, "precision", "fp32", "arithmetic: "+strings.Join(trainingPrecisions(), ", "))
 	f.StringVar(&recompute, "activation-checkpointing", "null", "what the backward pass computes again: whole_layer, one_in_two, …, fine_grained, null")
 	f.Float64Var(&seconds, "seconds", 20, "how long to measure")
 	f.BoolVar(&kernels, "kernels", false, "also measure each kernel alone")

@@ -76,6 +76,9 @@ var values = map[string]func() []string{
 	"olmo merge --dtype":                   modelDTypes,
 	"olmo quantize --dtype":                model.Mixtures,
 	"--precision":                          precisionNames,
+	"olmo bench train --precision":         trainingPrecisions,
+	"olmo quickstart --precision":          trainingPrecisions,
+	"--quantize":                           func() []string { return []string{"q8_0"} },
 	"--boundary":                           func() []string { return []string{string(eval.Apart), string(eval.Together)} },
 	"--compat":                             func() []string { return []string{"dolma"} },
 	"olmo bench train --size":              func() []string { return []string{"S", "M", "L"} },
@@ -103,6 +106,9 @@ func completeValues(c *cobra.Command) {
 	for name, list := range values {
 		verb, flag, ok := strings.Cut(name, "--")
 		if !ok || verb != "" && strings.TrimSpace(verb) != c.CommandPath() || c.Flags().Lookup(flag) == nil {
+			continue
+		}
+		if verb == "" && values[c.CommandPath()+" "+name] != nil {
 			continue
 		}
 		_ = c.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {

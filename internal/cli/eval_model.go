@@ -34,7 +34,7 @@ type answererFlags struct {
 
 // The flags of the one kind and of the other.
 var (
-	localFlags  = []string{"precision", "memory", "share", "base", "ignore-extra"}
+	localFlags  = []string{"precision", "quantize", "memory", "share", "base", "ignore-extra"}
 	serverFlags = []string{"model-name", "begin-text", "concurrency", "timeout"}
 )
 
@@ -164,6 +164,9 @@ func (o *answererFlags) config() map[string]any {
 	out["precision"] = o.precision
 	if o.how.base != "" {
 		out["base"] = o.how.base
+	}
+	if o.how.quantize != "" {
+		out["quantize"] = o.how.quantize
 	}
 	if o.how.ignoreExtra {
 		out["ignore_extra"] = true

@@ -10,18 +10,21 @@ import (
 	"olmo/hub/client"
 	"olmo/lm"
 	"olmo/numeric"
+	"olmo/tensor"
 )
 
 // modelFlags say how a model is opened.
 type modelFlags struct {
 	base        string // of a folder with an adapter
 	ignoreExtra bool
+	quantize    string
 }
 
 // add adds the flags of the verbs that open a model to run it.
 func (o *modelFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.base, "base", "", "of a folder with an adapter: its base model (default: the one that adapter_config.json names)")
 	ignoreExtraFlag(f, &o.ignoreExtra)
+	f.StringVar(&o.quantize, "quantize", "", "make blocks of weights that are stored in f32, f16 or bf16, as the model is opened: q8_0")
 }
 
 // ignoreExtraFlag adds the flag of the verbs that open a model.
@@ -40,6 +43,13 @@ func openModel(c *cobra.Command, path, tokenizerName string, arithmetic numeric.
 		return nil, err
 	}
 	o := lm.Options{Precision: arithmetic, IgnoreExtra: f.ignoreExtra}
+	switch f.quantize {
+	case "":
+	case "q8_0":
+		o.Quantize = tensor.Q8_0
+	default:
+		return nil, usageErrorf("--quantize %s: models are opened in q8_0 alone\nhint: 'olmo convert --to gguf --dtype %[1]s' writes a file of other types", f.quantize)
+	}
 	if o.Base, err = localModel(c, f.base); err != nil {
 		return nil, err
 	}
@@ -96,15 +106,27 @@ func precisionFlag(s string) (numeric.Precision, error) {
 	return p, nil
 }
 
-func precisionNames() (names []string) {
+// trainingPrecisionFlag reads the value of --precision of a verb that trains.
+func trainingPrecisionFlag(s string) (numeric.Precision, error) {
+	p, err := numeric.ParseTrainingPrecision(s)
+	if err != nil {
+		return 0, usageErrorf("--precision %w", err)
+	}
+	return p, nil
+}
+
+// trainingPrecisions are the names that trainingPrecisionFlag reads, and precisionNames those of precisionFlag.
+func trainingPrecisions() (names []string) {
 	for _, p := range numeric.Precisions() {
 		names = append(names, p.String())
 	}
 	return names
 }
 
+func precisionNames() []string { return append(trainingPrecisions(), numeric.Int8.String()) }
+
 // precisionWords is what the help says of --precision.
 func precisionWords() string {
-	names := precisionNames()
-	return "arithmetic: " + names[0] + ", or " + strings.Join(names[1:], " or ") + " for the bits of such a training run"
+	names := trainingPrecisions()
+	return "arithmetic: " + names[0] + "; int8: fast, of weights in blocks; or " + strings.Join(names[1:], " or ") + " for the bits of such a training run"
 }

@@ -60,7 +60,7 @@ takes amp_bf16, so that its weights are the same on every machine.`,
 	f.IntVar(&o.Depth, "depth", o.Depth, "size of the model: so many blocks, and 128 of width for each")
 	f.BoolVar(&o.Chat, "chat", false, "adapt the model to conversations afterwards: OUT/chat")
 	listFlag(f, &o.Docs, "docs", "your own text, Markdown, HTML or JSONL: files or folders")
-	f.StringVar(&o.Precision, "precision", "", "arithmetic of training, instead of what is chosen: "+strings.Join(precisionNames(), ", "))
+	f.StringVar(&o.Precision, "precision", "", "arithmetic of training, instead of what is chosen: "+strings.Join(trainingPrecisions(), ", "))
 	asJSON := f.Bool("json", false, "print report.json on standard output")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if o.Steps < 0 || f.Changed("steps") && o.Steps == 0 || !(o.Minutes > 0) || math.IsInf(o.Minutes, 0) || o.Depth < 1 {
@@ -74,7 +74,7 @@ takes amp_bf16, so that its weights are the same on every machine.`,
 			o.Depth = 0
 		}
 		if f.Changed("precision") {
-			if _, err := precisionFlag(o.Precision); err != nil {
+			if _, err := trainingPrecisionFlag(o.Precision); err != nil {
 				return err
 			}
 		}
