@@ -244,12 +244,10 @@ func (n *node) find(q *BeamRequest, h *hypothesis, logits []float32, most int) {
 		}
 	}
 	n.best = n.best[:0]
-	for n.order.reset(n.values, most, nil); len(n.best) < most; {
-		i, ok := n.order.pop()
-		if !ok || math.IsInf(float64(n.values[i]), -1) {
-			break
+	for _, id := range n.order.largest(n.values, most) {
+		if v := float64(n.values[id]); !math.IsInf(v, -1) {
+			n.best = append(n.best, successor{h, id, v, -float64(lse - logits[id])})
 		}
-		n.best = append(n.best, successor{h, int32(i), float64(n.values[i]), -float64(lse - logits[i])})
 	}
 }
 

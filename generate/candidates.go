@@ -24,6 +24,7 @@ type candidates struct {
 	owned        bool // logits is a buffer
 	order        ranking
 	keys         []float32
+	places       []int32
 	idBuffers    [2][]int32 // of ids, where that is not nil, and the next ones
 	logitBuffers [2][]float32
 	turn         int // of the buffers that are in use
@@ -90,30 +91,6 @@ func (c *candidates) filter(keep func(i int) bool) {
 	c.take(ids, logits)
 }
 
-// first keeps the most probable ones, ranked, for as long as more says after each. It is known that there are at
-// most so many of them (0: any number), and none of the places where may says no.
-func (c *candidates) first(most int, may, more func(i int) bool) {
-	ids, logits := c.other()
-	if !c.ranked {
-		c.order.reset(c.logits, most, may)
-	}
-	for n := range c.logits {
-		i := n
-		if !c.ranked {
-			var ok bool
-			if i, ok = c.order.pop(); !ok {
-				break
-			}
-		}
-		ids, logits = append(ids, c.id(i)), append(logits, c.logits[i])
-		if !more(i) {
-			break
-		}
-	}
-	c.take(ids, logits)
-	c.ranked = true
-}
-
 // other returns the empty buffers that are not in use.
 func (c *candidates) other() ([]int32, []float32) {
 	return c.idBuffers[1-c.turn][:0], c.logitBuffers[1-c.turn][:0]
@@ -122,27 +99,53 @@ func (c *candidates) other() ([]int32, []float32) {
 // take goes over to the other buffers.
 func (c *candidates) take(ids []int32, logits []float32) {
 	c.turn = 1 - c.turn
-	c.idBuffers[c.turn], c.logitBuffers[c.turn] = ids, logits
+	if c.logitBuffers[c.turn] = logits; ids != nil {
+		c.idBuffers[c.turn] = ids
+	}
 	c.ids, c.logits, c.owned, c.weighed = ids, logits, true, false
 }
 
 // divide divides the logits by a temperature. Where the largest quotient is not finite, or the temperature
 // is 0, all of the probability is the largest logit's.
 func (c *candidates) divide(temperature float32) {
-	best := c.best()
-	t := c.own()
-	if cpu.Divide(t, t, temperature); t[best]-t[best] != 0 {
-		c.filter(func(i int) bool { return i == best })
+	best := -1
+	if temperature > 0 {
+		before := c.logits
+		ids, t := c.other()
+		t = slices.Grow(t, len(before))[:len(before)]
+		cpu.Divide(t, before, temperature)
+		if c.ids != nil {
+			c.ids = append(ids, c.ids...)
+		}
+		if c.take(c.ids, t); c.weigh() {
+			return
+		}
+		for i, l := range before {
+			if best < 0 || l > before[best] {
+				best = i
+			}
+		}
+	} else {
+		best = c.best()
 	}
+	ids, logits := c.other()
+	c.take(append(ids, c.id(best)), append(logits, c.logits[best]))
 }
 
 // topK keeps the k most probable candidates.
 func (c *candidates) topK(k int) {
-	if k >= len(c.logits) {
-		return
+	switch {
+	case k >= len(c.logits):
+	case c.ranked:
+		c.filter(func(i int) bool { return i < k })
+	default:
+		ids, logits := c.other()
+		for _, i := range c.order.largest(c.logits, k) {
+			ids, logits = append(ids, c.id(int(i))), append(logits, c.logits[i])
+		}
+		c.take(ids, logits)
+		c.ranked = true
 	}
-	left := k
-	c.first(k, nil, func(int) bool { left--; return left > 0 })
 }
 
 // topP keeps the most probable candidates up to the one with which their share reaches p. Holtzman et
@@ -151,13 +154,32 @@ func (c *candidates) topP(p float64) {
 	if !c.weigh() {
 		return
 	}
-	// All candidates below the floor together have less than half of what may be left over.
-	floor := float32((1 - p) * c.total / float64(2*len(c.logits)))
+	if !c.ranked {
+		// All candidates below the floor together have less than half of what may be left over.
+		floor := float32((1 - p) * c.total / float64(2*len(c.logits)))
+		c.places = c.places[:0]
+		for i, w := range c.weights {
+			if w >= floor {
+				c.places = append(c.places, int32(i))
+			}
+		}
+		c.order.reset(c.logits, c.places)
+	}
+	ids, logits := c.other()
 	var sum float64
-	c.first(0, func(i int) bool { return c.weights[i] >= floor }, func(i int) bool {
+	for n := 0; n < len(c.logits) && sum < p*c.total; n++ {
+		i := n
+		if !c.ranked {
+			var ok bool
+			if i, ok = c.order.pop(); !ok {
+				break
+			}
+		}
 		sum += float64(c.weights[i])
-		return sum < p*c.total
-	})
+		ids, logits = append(ids, c.id(i)), append(logits, c.logits[i])
+	}
+	c.take(ids, logits)
+	c.ranked = true
 }
 
 // minP keeps the candidates with at least the share p of the largest probability. Nguyen et al. 2024.
@@ -208,7 +230,7 @@ func (c *candidates) typical(p float64) {
 	for i, l := range c.logits {
 		c.keys[i] = -float32(math.Abs(float64(c.lse-l) - entropy))
 	}
-	c.order.reset(c.keys, 0, nil)
+	c.order.reset(c.keys, nil)
 	var sum float64
 	for sum < float64(p*c.total) {
 		i, ok := c.order.pop()
@@ -227,14 +249,14 @@ func (c *candidates) excludeTop(threshold float64) {
 	if !c.weigh() {
 		return
 	}
-	least := -1
+	least, limit := -1, threshold*c.total
 	for i, w := range c.weights {
-		if float64(w) >= float64(threshold*c.total) && (least < 0 || c.logits[i] <= c.logits[least]) {
+		if float64(w) >= limit && (least < 0 || c.logits[i] <= c.logits[least]) {
 			least = i
 		}
 	}
 	if least >= 0 {
-		c.filter(func(i int) bool { return i == least || float64(c.weights[i]) < float64(threshold*c.total) })
+		c.filter(func(i int) bool { return i == least || float64(c.weights[i]) < limit })
 	}
 }
 

@@ -1,7 +1,6 @@
 package generate
 
 import (
-	"cmp"
 	"math"
 	"slices"
 )
@@ -12,9 +11,11 @@ import (
 type ranking struct {
 	logits []float32
 	places []int32 // bucket after bucket, from the largest logits down
-	starts []int32 // of the buckets in places
+	starts []int32 // of the buckets in places, and their end
+	ends   []int32
 	bucket int     // the next one to be sorted
 	next   int     // of places
+	most   []int32 // of largest
 }
 
 // Buckets are of equal width, and reach from the largest logit over the range that has any weight.
@@ -23,13 +24,21 @@ const (
 	rankedOver = 32
 )
 
-// reset begins with all places, or those that may says. Of them most are asked for; 0: any number.
-func (r *ranking) reset(logits []float32, most int, may func(i int) bool) {
-	if most == 0 {
-		most = len(logits)
+// reset begins with some places, ascending; nil: all.
+func (r *ranking) reset(logits []float32, of []int32) {
+	n := len(logits)
+	if of != nil {
+		n = len(of)
+	}
+	place := func(k int) int32 {
+		if of != nil {
+			return of[k]
+		}
+		return int32(k)
 	}
 	largest, smallest := float32(math.Inf(-1)), float32(math.Inf(1))
-	for _, l := range logits {
+	for k := range n {
+		l := logits[place(k)]
 		if l > largest {
 			largest = l
 		}
@@ -42,31 +51,27 @@ func (r *ranking) reset(logits []float32, most int, may func(i int) bool) {
 		scale = (buckets - 1) / span
 	}
 	// The last bucket takes what lies beyond, and what is no number.
-	of := func(l float32) int {
+	bucket := func(l float32) int {
 		if b := (largest - l) * scale; b < buckets-1 {
 			return int(b)
 		}
 		return buckets - 1
 	}
-	r.starts = append(r.starts[:0], make([]int32, buckets+1)...)
-	for i, l := range logits {
-		if may == nil || may(i) {
-			r.starts[of(l)+1]++
-		}
+	r.starts = slices.Grow(r.starts[:0], buckets+1)[:buckets+1]
+	clear(r.starts)
+	for k := range n {
+		r.starts[bucket(logits[place(k)])+1]++
 	}
-	last, all := 0, 0
-	for ; last < buckets && all < most; last++ {
-		all += int(r.starts[last+1])
-		r.starts[last+1] = int32(all)
+	for b := range buckets {
+		r.starts[b+1] += r.starts[b]
 	}
-	r.starts = r.starts[:last+1]
-	r.places = slices.Grow(r.places[:0], all)[:all]
-	ends := slices.Clone(r.starts)
-	for i, l := range logits {
-		if b := of(l); b < last && (may == nil || may(i)) {
-			r.places[ends[b]] = int32(i)
-			ends[b]++
-		}
+	r.places = slices.Grow(r.places[:0], n)[:n]
+	r.ends = append(r.ends[:0], r.starts...)
+	for k := range n {
+		p := place(k)
+		b := bucket(logits[p])
+		r.places[r.ends[b]] = p
+		r.ends[b]++
 	}
 	r.logits, r.bucket, r.next = logits, 0, 0
 }
@@ -77,11 +82,44 @@ func (r *ranking) pop() (place int, ok bool) {
 		return 0, false
 	}
 	for int32(r.next) == r.starts[r.bucket] {
-		slices.SortFunc(r.places[r.starts[r.bucket]:r.starts[r.bucket+1]], func(a, b int32) int {
-			return cmp.Or(cmp.Compare(r.logits[b], r.logits[a]), cmp.Compare(a, b))
-		})
+		sortPlaces(r.logits, r.places[r.starts[r.bucket]:r.starts[r.bucket+1]])
 		r.bucket++
 	}
 	r.next++
 	return int(r.places[r.next-1]), true
+}
+
+func sortPlaces(logits []float32, places []int32) {
+	slices.SortFunc(places, func(a, b int32) int {
+		switch x, y := logits[a], logits[b]; {
+		case x > y:
+			return -1
+		case x < y:
+			return 1
+		}
+		return int(a - b)
+	})
+}
+
+// largest returns the k places with the largest logits, from the largest down, of equal ones the first one first.
+// They are lent until the next call.
+func (r *ranking) largest(logits []float32, k int) []int32 {
+	keep := max(64, 4*k)
+	most := r.most[:0]
+	// Once there are k, only what is larger than the smallest of them can be among them: of equal ones the
+	// first counts.
+	floor := float32(math.Inf(-1))
+	for i, l := range logits {
+		if l <= floor && len(most) >= k {
+			continue
+		}
+		if most = append(most, int32(i)); len(most) == keep {
+			sortPlaces(logits, most)
+			most = most[:k]
+			floor = logits[most[k-1]]
+		}
+	}
+	sortPlaces(logits, most)
+	r.most = most
+	return most[:min(k, len(most))]
 }

@@ -243,7 +243,7 @@ func TestRanking(t *testing.T) {
 			logits[i], want[i] = float32(r.IntN(1+n/2)), int32(i)
 		}
 		slices.SortStableFunc(want, func(a, b int32) int { return int(logits[b] - logits[a]) })
-		k.reset(logits, 0, nil)
+		k.reset(logits, nil)
 		for i, w := range want {
 			if id, ok := k.pop(); !ok || id != int(w) {
 				t.Fatalf("of %d ids %v number %d is %d, want %d", n, logits, i, id, w)
