@@ -119,7 +119,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "eval/record", may: "chat/jinja config data eval eval/python internal/pyjson numeric store", tests: "eval/taskfile"},
 	{pkg: "eval/compare", may: "data/dedupe eval eval/record eval/stats numeric page", tests: "page/pagetest"},
 	{pkg: "eval/tasks", may: "eval eval/taskfile", tests: "eval/olmes"},
-	{pkg: "convert", may: "device/cpu internal/parallel internal/pyjson lm model numeric store tensor tokenizer weights", tests: "lm/lmtest"},
+	{pkg: "convert", may: "device/cpu graph internal/parallel internal/pyjson lm model numeric store tensor tokenizer weights", tests: "lm/lmtest"},
 	{pkg: "adapt", may: "chat chat/jinja config data data/parquet data/store eval/data eval/python internal/parallel internal/pyjson lm proof store tokenizer", tests: "lm/lmtest"},
 	{pkg: "adapt/sample", may: "adapt chat data eval/score generate lm numeric proof store", tests: "lm/lmtest"},
 	{pkg: "adapt/rollout", may: "device device/cpu eval/score generate graph internal/memory model numeric tokenizer train", tests: "lm/lmtest"},

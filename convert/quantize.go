@@ -20,6 +20,9 @@ type QuantizeOptions struct {
 	IgnoreExtra bool   // as in Options
 	Out         string // a .gguf file that is not there
 	Mixture     *model.Mixture
+	// Calibrate are texts on which the importance of each column is measured, by which errors count; nil: all
+	// count as llama-quantize has it.
+	Calibrate []string
 	// Evaluate are the texts of the report; nil: one of a few KB that the program has.
 	Evaluate []string
 	NoReport bool
@@ -37,8 +40,9 @@ type Quantized struct {
 	// Unquantized names the matrices that are no blocks: routers and positions, and rows that no block fits.
 	Unquantized []string
 	// Misfits are the matrices whose rows the mixture's blocks do not fill, and what they became.
-	Misfits []Misfit
-	Report  *Report // nil: none was wanted, or the model has no tokenizer
+	Misfits    []Misfit
+	Calibrated int     // tokens that the importance was measured on; 0: none
+	Report     *Report // nil: none was wanted, or the model has no tokenizer
 }
 
 // Quantize writes a model as a quantised GGUF file, and reports how it answers beside its source. The file
@@ -72,12 +76,17 @@ func Quantize(ctx context.Context, q QuantizeOptions) (*Quantized, error) {
 	if why := work.Unlocked(); why != nil {
 		o.Warn(why.Error())
 	}
+	r := &Quantized{Out: out, Mixture: q.Mixture, SourceBytes: sizeOf(from)}
+	if q.Calibrate != nil {
+		if r.Calibrated, o.encode, err = q.calibrated(ctx, from, o.Progress); err != nil {
+			return nil, err
+		}
+	}
 	file := filepath.Base(out)
 	if err := write(ctx, from, o, work.Path(), file); err != nil {
 		return nil, err
 	}
 	written := filepath.Join(work.Path(), file)
-	r := &Quantized{Out: out, Mixture: q.Mixture, SourceBytes: sizeOf(from)}
 	if err := r.look(written); err != nil {
 		return nil, err
 	}
@@ -90,6 +99,30 @@ func Quantize(ctx context.Context, q QuantizeOptions) (*Quantized, error) {
 		return nil, err
 	}
 	return r, work.CommitFile(file)
+}
+
+// calibrated measures the importance of the source's columns, on how many tokens, and returns the way to encode by it.
+func (q *QuantizeOptions) calibrated(ctx context.Context, from *model.Loaded, progress func(part string, done, total int)) (tokens int, as model.Encode, err error) {
+	t, err := lm.TokenizerOf(from)
+	if err != nil {
+		return 0, nil, err
+	}
+	if t == nil {
+		return 0, nil, noTokenizer(from)
+	}
+	list, err := windows(t, from.Config, q.Calibrate)
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, ids := range list {
+		tokens += len(ids)
+	}
+	columns, err := calibrate(ctx, from, list, func(done, total int) { progress("calibrate", done, total) })
+	if err != nil {
+		return 0, nil, err
+	}
+	as, err = columns.weighted(from.Config)
+	return tokens, as, err
 }
 
 // evaluation returns the report's windows of ids; nil: there is no report.
@@ -124,14 +157,22 @@ func noTokenizer(from *model.Loaded) error {
 
 // encode quantises the numbers of a tensor, which have to be finite.
 func encode(_ string, shape []int, v []float32, d tensor.DType) ([]byte, error) {
-	cols := shape[len(shape)-1]
-	for i, x := range v {
-		if x-x != 0 {
-			return nil, fmt.Errorf("row %d, column %d is %v, and no block holds that\nhint: olmo check lists what is wrong with the weights", i/cols, i%cols, x)
-		}
+	if err := finite(shape, v); err != nil {
+		return nil, err
 	}
 	t, err := tensor.FromFloat32(shape, v).Convert(d)
 	return t.Data, err
+}
+
+// finite reports the first number of a tensor that is none.
+func finite(shape []int, v []float32) error {
+	cols := shape[len(shape)-1]
+	for i, x := range v {
+		if x-x != 0 {
+			return fmt.Errorf("row %d, column %d is %v, and no block holds that\nhint: olmo check lists what is wrong with the weights", i/cols, i%cols, x)
+		}
+	}
+	return nil
 }
 
 // quantizedAlready lists the block types of a source; empty: it has none.

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"olmo/device/cpu"
+	"olmo/graph"
 	"olmo/internal/parallel"
 	"olmo/lm"
 	"olmo/model"
@@ -31,7 +32,7 @@ type Report struct {
 }
 
 // reportWindow is the most ids that are read at once; the next window begins anew.
-const reportWindow = 256
+const reportWindow = 512
 
 //go:embed evaluate.txt
 var evaluateText string
@@ -62,6 +63,14 @@ func windows(t *tokenizer.Tokenizer, c *model.Config, texts []string) (list [][]
 	return list, nil
 }
 
+// longest is the length of the longest window.
+func longest(list [][]int32) (n int) {
+	for _, ids := range list {
+		n = max(n, len(ids))
+	}
+	return n
+}
+
 // running is a model on a device of its own.
 type running struct {
 	*lm.Forward
@@ -69,8 +78,8 @@ type running struct {
 	dev   *cpu.Device
 }
 
-// start opens a model of files, which it closes in the end, for sequences of at most n ids.
-func start(files *model.Loaded, n int) (*running, error) {
+// start opens a model of files, which it closes in the end, for sequences of at most n ids; keep is lm's.
+func start(files *model.Loaded, n int, keep func(g *graph.Graph)) (*running, error) {
 	// The weights become numbers of the device one by one; the usual collector would let as much garbage
 	// of them pile up as is in use.
 	defer debug.SetGCPercent(debug.SetGCPercent(10))
@@ -84,7 +93,7 @@ func start(files *model.Loaded, n int) (*running, error) {
 		return nil, errors.Join(err, files.Close())
 	}
 	r.model.Files, r.model.Path = files, files.Path
-	if r.Forward, err = r.model.Forward(n, nil); err != nil {
+	if r.Forward, err = r.model.Forward(n, keep); err != nil {
 		return nil, errors.Join(fmt.Errorf("running %s: %w", files.Path, err), r.close())
 	}
 	return r, nil
@@ -97,15 +106,11 @@ func (r *running) close() error {
 
 // reportOn makes the report of a copy on windows of ids. Both models are in memory, as they are stored.
 func reportOn(ctx context.Context, from *model.Loaded, copied string, list [][]int32, progress func(done, total int)) (*Report, error) {
-	longest := 0
-	for _, ids := range list {
-		longest = max(longest, len(ids))
-	}
 	files, err := from.Reopen()
 	if err != nil {
 		return nil, err
 	}
-	source, err := start(files, longest)
+	source, err := start(files, longest(list), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +118,7 @@ func reportOn(ctx context.Context, from *model.Loaded, copied string, list [][]i
 	if files, err = model.Open(copied); err != nil {
 		return nil, fmt.Errorf("what was written cannot be read: %w", err)
 	}
-	other, err := start(files, longest)
+	other, err := start(files, longest(list), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -115,9 +115,17 @@ func quantizeQ4_0(b []byte, v []float32) {
 	d := extreme(v) / -8
 	id := inverse(d)
 	putHalf(b, d)
-	q := func(x float32) byte { return byte(min(15, int(float32(x*id)+8.5))) }
+	var levels [256]byte
+	for i, x := range v {
+		levels[i] = byte(min(15, int(float32(x*id)+8.5)))
+	}
+	pack4(b[2:], &levels)
+}
+
+// pack4 writes 32 nibbles.
+func pack4(b []byte, levels *[256]byte) {
 	for i := range 16 {
-		b[2+i] = q(v[i]) | q(v[i+16])<<4
+		b[i] = levels[i] | levels[i+16]<<4
 	}
 }
 
@@ -125,14 +133,18 @@ func quantizeQ5_0(b []byte, v []float32) {
 	d := extreme(v) / -16
 	id := inverse(d)
 	putHalf(b, d)
-	pack5(b[2:], v, func(x float32) byte { return byte(min(31, int(float32(x*id)+16.5))) })
+	var levels [256]byte
+	for i, x := range v {
+		levels[i] = byte(min(31, int(float32(x*id)+16.5)))
+	}
+	pack5(b[2:], &levels)
 }
 
 // pack5 writes 32 fifth bits and 32 nibbles.
-func pack5(b []byte, v []float32, q func(float32) byte) {
+func pack5(b []byte, levels *[256]byte) {
 	var high uint32
 	for i := range 16 {
-		lo, hi := q(v[i]), q(v[i+16])
+		lo, hi := levels[i], levels[i+16]
 		b[4+i] = lo&15 | hi<<4
 		high |= uint32(lo>>4)<<i | uint32(hi>>4)<<(i+16)
 	}
@@ -160,10 +172,11 @@ func quantizeQ4_1(b []byte, v []float32) {
 	id := inverse(d)
 	putHalf(b, d)
 	putHalf(b[2:], m)
-	q := func(x float32) byte { return byte(min(15, int(float32((x-m)*id)+0.5))) }
-	for i := range 16 {
-		b[4+i] = q(v[i]) | q(v[i+16])<<4
+	var levels [256]byte
+	for i, x := range v {
+		levels[i] = byte(min(15, int(float32((x-m)*id)+0.5)))
 	}
+	pack4(b[4:], &levels)
 }
 
 func quantizeQ5_1(b []byte, v []float32) {
@@ -171,7 +184,11 @@ func quantizeQ5_1(b []byte, v []float32) {
 	id := inverse(d)
 	putHalf(b, d)
 	putHalf(b[2:], m)
-	pack5(b[4:], v, func(x float32) byte { return byte(int(float32((x-m)*id) + 0.5)) })
+	var levels [256]byte
+	for i, x := range v {
+		levels[i] = byte(int(float32((x-m)*id) + 0.5))
+	}
+	pack5(b[4:], &levels)
 }
 
 // nearest rounds to the nearest integer, halves to even, for |x| < 2^22.
@@ -274,13 +291,7 @@ func quantizeK(b []byte, v []float32, nmax, rmin float32, steps int) (levels [25
 		// A negative scale wraps to a large byte, as in ggml.
 		s := min(63, byte(nearest(invScale*scales[j])))
 		m := min(63, byte(nearest(invMin*mins[j])))
-		if j < 4 {
-			packed[j], packed[j+4] = s, m
-		} else {
-			packed[j+4] = s&15 | m<<4
-			packed[j-4] |= s >> 4 << 6
-			packed[j] |= m >> 4 << 6
-		}
+		packScaleMin(packed, j, s, m)
 	}
 	putHalf(b, maxScale/63)
 	putHalf(b[2:], maxMin/63)
@@ -298,8 +309,24 @@ func quantizeK(b []byte, v []float32, nmax, rmin float32, steps int) (levels [25
 	return levels
 }
 
+// packScaleMin writes scale and minimum of part j, of 6 bits each, to 12 bytes that are zero.
+func packScaleMin(packed []byte, j int, s, m byte) {
+	if j < 4 {
+		packed[j] |= s
+		packed[j+4] |= m
+		return
+	}
+	packed[j+4] = s&15 | m<<4
+	packed[j-4] |= s >> 4 << 6
+	packed[j] |= m >> 4 << 6
+}
+
 func quantizeQ4_K(b []byte, v []float32) {
 	levels := quantizeK(b, v, 15, -1, 20)
+	packQ4_K(b, &levels)
+}
+
+func packQ4_K(b []byte, levels *[256]byte) {
 	for j := range 4 {
 		for i := range 32 {
 			b[16+32*j+i] = levels[64*j+i] | levels[64*j+32+i]<<4
@@ -309,6 +336,10 @@ func quantizeQ4_K(b []byte, v []float32) {
 
 func quantizeQ5_K(b []byte, v []float32) {
 	levels := quantizeK(b, v, 31, -0.5, 15)
+	packQ5_K(b, &levels)
+}
+
+func packQ5_K(b []byte, levels *[256]byte) {
 	high, low := b[16:48], b[48:176]
 	clear(high)
 	for j := range 8 {
@@ -396,6 +427,11 @@ func quantizeQ6_K(b []byte, v []float32) {
 			levels[16*j+i] = byte(32 + clamp(nearest(v[16*j+i]/d), -32, 31))
 		}
 	}
+	packQ6_K(b, &levels)
+}
+
+// packQ6_K writes levels to the first 192 bytes, which are zero.
+func packQ6_K(b []byte, levels *[256]byte) {
 	for h := range 2 {
 		for row := range 4 {
 			for i := range 32 {

@@ -1,0 +1,188 @@
+package convert
+
+import (
+	"context"
+	"fmt"
+
+	"olmo/graph"
+	"olmo/model"
+	"olmo/numeric"
+	"olmo/tensor"
+)
+
+// importance says how much an error in each input column of a matrix counts: the mean square of what the model
+// multiplies the column with, over the tokens of a text; of an expert over the tokens that go through it, and of
+// its way down times the square of its weight. Matrices of which nothing is known have none.
+type importance map[string][]float32 // by parameter
+
+// tapped is a value that matrices are multiplied with.
+type tapped struct {
+	name    string // under which it is kept
+	cols    int
+	params  []string
+	squares []float64 // summed over the rows
+	rows    int
+	experts *tappedExperts // of a mixture; else nil
+}
+
+// tappedExperts are what a mixture of experts is computed of: x is the tapped value itself.
+type tappedExperts struct {
+	attr            *graph.ExpertsAttr
+	weights, hidden string // under which the router's weights and the experts' up and gate are kept
+	params          [][3]string
+	in, down        [][]float64 // squares, by expert
+	rows            []int
+}
+
+// taps keeps what the matrices of a graph are multiplied with.
+func taps(g *graph.Graph) (list []*tapped) {
+	of := map[graph.Value]*tapped{}
+	kept := func(v graph.Value) string {
+		g.Keep(v, fmt.Sprintf("tapped.%d", v))
+		return g.Info(v).Name
+	}
+	for _, op := range g.Ops {
+		switch op.Def {
+		case graph.Linear:
+			x := op.In[0]
+			if of[x] == nil {
+				cols := g.Info(x).Cols()
+				of[x] = &tapped{name: kept(x), cols: cols, squares: make([]float64, cols)}
+				list = append(list, of[x])
+			}
+			of[x].params = append(of[x].params, g.Info(op.In[1]).Name)
+		case graph.Experts:
+			a := op.Attr.(*graph.ExpertsAttr)
+			e := &tappedExperts{attr: a, weights: kept(op.In[1]), hidden: kept(op.Out[1]), rows: make([]int, a.E)}
+			for k := range a.E {
+				var names [3]string
+				for j := range names {
+					names[j] = g.Info(op.In[2+3*k+j]).Name
+				}
+				e.params = append(e.params, names)
+				e.in, e.down = append(e.in, make([]float64, a.C)), append(e.down, make([]float64, a.F))
+			}
+			list = append(list, &tapped{name: kept(op.In[0]), cols: a.C, experts: e})
+		}
+	}
+	return list
+}
+
+// add counts the rows of the last run.
+func (t *tapped) add(output func(name string) []float32) {
+	x := output(t.name)
+	if e := t.experts; e != nil {
+		e.add(x, output(e.weights), output(e.hidden))
+		return
+	}
+	t.rows += len(x) / t.cols
+	for i, v := range x {
+		t.squares[i%t.cols] += float64(float64(v) * float64(v))
+	}
+}
+
+func (e *tappedExperts) add(x, weights, hidden []float32) {
+	a := e.attr
+	for r := range len(x) / a.C {
+		slot := 0
+		for k, w := range weights[r*a.E : (r+1)*a.E] {
+			if w == 0 {
+				continue
+			}
+			h := hidden[(r*a.K+slot)*2*a.F:][:2*a.F]
+			slot++
+			e.rows[k]++
+			for i, v := range x[r*a.C : (r+1)*a.C] {
+				e.in[k][i] += float64(float64(v) * float64(v))
+			}
+			for j := range a.F {
+				gate := float64(h[a.F+j])
+				v := float64(w) * float64(h[j]) * gate / (1 + numeric.Exp(-gate))
+				e.down[k][j] += float64(v * v)
+			}
+		}
+	}
+}
+
+// means are the importance of the parameters that the value is multiplied with.
+func (t *tapped) means(to importance) {
+	mean := func(squares []float64, rows int) []float32 {
+		if rows == 0 {
+			return nil
+		}
+		out := make([]float32, len(squares))
+		for i, s := range squares {
+			out[i] = float32(s / float64(rows))
+		}
+		return out
+	}
+	if e := t.experts; e != nil {
+		for k, names := range e.params {
+			in := mean(e.in[k], e.rows[k])
+			to[names[0]], to[names[1]], to[names[2]] = in, in, mean(e.down[k], e.rows[k])
+		}
+		return
+	}
+	for _, name := range t.params {
+		to[name] = mean(t.squares, t.rows)
+	}
+}
+
+// calibrate runs a model on windows of ids, and measures the importance of its matrices' columns.
+func calibrate(ctx context.Context, from *model.Loaded, list [][]int32, progress func(done, total int)) (importance, error) {
+	files, err := from.Reopen()
+	if err != nil {
+		return nil, err
+	}
+	var tapped []*tapped
+	m, err := start(files, longest(list), func(g *graph.Graph) { tapped = taps(g) })
+	if err != nil {
+		return nil, err
+	}
+	defer m.close()
+	for i, ids := range list {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		progress(i, len(list))
+		if _, err := m.Run(ids); err != nil {
+			return nil, fmt.Errorf("running the source: %w", err)
+		}
+		for _, t := range tapped {
+			t.add(m.Output)
+		}
+	}
+	columns := importance{}
+	for _, t := range tapped {
+		t.means(columns)
+	}
+	return columns, nil
+}
+
+// weighted encodes the tensors of a GGUF file by the importance of the parameters whose rows they hold.
+func (columns importance) weighted(c *model.Config) (model.Encode, error) {
+	stored, err := c.Stored(model.GGUF)
+	if err != nil {
+		return nil, err
+	}
+	rows := map[string][]model.Rows{}
+	for _, s := range stored {
+		rows[s.Name] = s.Rows
+	}
+	return func(name string, shape []int, v []float32, d tensor.DType) ([]byte, error) {
+		if err := finite(shape, v); err != nil {
+			return nil, err
+		}
+		cols := shape[len(shape)-1]
+		of := make([][]float32, len(v)/cols)
+		for _, r := range rows[name] {
+			if h := columns[r.Param]; len(h) == cols {
+				for i := r.At; i < r.At+r.Count; i++ {
+					of[i] = h
+				}
+			}
+		}
+		t, err := tensor.FromFloat32(shape, v).ConvertWeighted(d, func(row int) []float32 { return of[row] })
+		return t.Data, err
+	}, nil
+}
