@@ -166,12 +166,19 @@ func (t *Tokenizer) AppendEncode(dst []int32, text string) ([]int32, error) {
 func (t *Tokenizer) appendGeneral(dst []int32, text string) (out []int32, err error) {
 	out = dst // where the text is refused
 	defer refused(&err)
+	before, done := len(dst), 0 // bytes
 	t.pieces(newBarePiece(validText(text)), func(p piece) {
 		if p.token >= 0 {
 			dst = append(dst, p.token)
-			return
+		} else {
+			t.model.tokenize(p.text, func(id int32, at span) {
+				if len(dst) == cap(dst) && len(dst)-before > 1<<16 {
+					dst = grown(dst, before, 1, done+at.end, max(len(text), done+len(p.text)))
+				}
+				dst = append(dst, id)
+			})
 		}
-		t.model.tokenize(p.text, func(id int32, _ span) { dst = append(dst, id) })
+		done += len(p.text)
 	})
 	return dst, nil
 }

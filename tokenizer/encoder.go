@@ -269,9 +269,12 @@ func (e *Encoder) known(s string) string {
 
 // cut encodes a word in parts that no token crosses.
 func (e *Encoder) cut(dst []int32, s string) []int32 {
-	start := 0
+	start, before := 0, len(dst)
 	for i := 2; i+2 <= len(s); i++ {
 		if utf8.RuneStart(s[i]) && e.f.free.at(s, i) {
+			if cap(dst)-len(dst) < i-start && len(dst)-before > 1<<16 {
+				dst = grown(dst, before, i-start, start, len(s))
+			}
 			dst = e.part(dst, s[start:i])
 			start = i
 		}

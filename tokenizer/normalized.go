@@ -127,6 +127,21 @@ func (p *piece) rewrite(n int) *rewriting {
 	return w
 }
 
+// room makes room in the text for n bytes when the part done of total is written, and for the rest at
+// the same rate: growing by the half leaves behind several times a text of megabytes.
+func (w *rewriting) room(n, done, total int) {
+	if len(w.text)+n > cap(w.text) {
+		w.text = grown(w.text, 0, n, done, total)
+	}
+}
+
+// grown is s with room for n more, and for as many as there will be if those of s[from:] are the part done of total.
+func grown[T any](s []T, from, n, done, total int) []T {
+	size := from + int(float64(len(s)-from)*float64(total)/float64(max(done, 1))*1.02)
+	size = min(max(size, len(s)+len(s)/4), 4*len(s)) + n + 64
+	return append(make([]T, 0, size), s...)
+}
+
 // add appends n bytes that stand for the bytes at of the original; the caller appends them to text then.
 func (w *rewriting) add(at span, n int) {
 	switch {
@@ -236,6 +251,7 @@ func (p *piece) transformRange(from, to int, list changes, removed int) {
 				offset += next()
 			}
 		}
+		w.room(utf8.UTFMax, offset, len(p.text))
 		w.add(at, utf8.RuneLen(c.r))
 		w.text = utf8.AppendRune(w.text, c.r)
 	})
@@ -340,6 +356,7 @@ func (p *piece) replace(m matcher, content string) {
 		if w == nil {
 			w = p.rewrite(len(p.text))
 		}
+		w.room(start-last+len(content), end, len(p.text))
 		w.keep(p, last, start)
 		at := span{p.orig.start, p.orig.start}
 		if end >= 1 {

@@ -87,45 +87,64 @@ func (m *unigram) tokenize(s string, emit func(id int32, at span)) {
 	}
 }
 
-// tokenizeUnigram is tokenize with lengths of pieces as numbers of type L. Of what stands before
-// a place only the length of the last piece is kept, as a text may be a word of megabytes.
+// unigramWindow is how many bytes the best way through a text is looked for at least.
+const unigramWindow = 16 << 10
+
+// tokenizeUnigram is tokenize with lengths of pieces as numbers of type L. A text may be a word of
+// megabytes: of what stands before a place only the length of the last piece is kept, and only back to
+// a place that no piece crosses, which every way passes.
 func tokenizeUnigram[L uint16 | int32](m *unigram, s string, emit func(id int32, at span)) {
-	// last[end] is the length of the last piece of the best way to end, 0 where nothing ends.
-	var shortLast [128]L
-	last := shortLast[:]
-	if len(s) >= len(last) {
-		last = make([]L, len(s)+1)
-	}
-	m.bestEnds(s, func(start, end int) { last[end] = L(end - start) })
-	// Turned round, next[start] is the length of the piece that begins there.
-	for end, n := len(s), last[len(s)]; end > 0; {
-		end -= int(n)
-		last[end], n = n, last[end]
-	}
-	next := last
-	for start := 0; start < len(s); {
-		end := start + int(next[start])
-		id, ok := m.vocab.id(s[start:end])
-		if ok && id != m.unk {
-			emit(id, span{start, end})
-			start = end
-			continue
+	// last[end-from] is the length of the last piece of the best way to end, 0 where nothing ends.
+	var short [128]L
+	last, from := short[:], 0
+	var unknown span // what is unknown side by side is one part
+	pass := func(to int) {
+		n := to - from
+		// Turned round, last[start] is the length of the piece that begins there.
+		for end, size := n, last[n]; end > 0; {
+			end -= int(size)
+			last[end], size = size, last[end]
 		}
-		// What is unknown side by side is one part.
-		for end < len(s) {
-			to := end + int(next[end])
-			if id, ok := m.vocab.id(s[end:to]); ok && id != m.unk {
-				break
+		for start := 0; start < n; {
+			at := span{from + start, from + start + int(last[start])}
+			start += int(last[start])
+			id, ok := m.vocab.id(s[at.start:at.end])
+			if !ok || id == m.unk {
+				if unknown.end != at.start {
+					unknown.start = at.start
+				}
+				unknown.end = at.end
+				continue
 			}
-			end = to
+			if unknown.start < unknown.end {
+				m.unknown(s, unknown, emit)
+				unknown = span{}
+			}
+			emit(id, at)
 		}
-		m.unknown(s[start:end], span{start, end}, emit)
-		start = end
+		clear(last[:n+1])
+		from = to
+	}
+	m.best(s, func(start, end int) {
+		if k := end - from; k >= len(last) {
+			more := make([]L, max(k+1, min(2*len(last), len(s)+1-from)))
+			copy(more, last)
+			last = more
+		}
+		last[end-from] = L(end - start)
+	}, func(place int) {
+		if place-from >= unigramWindow || place == len(s) {
+			pass(place)
+		}
+	})
+	if unknown.start < unknown.end {
+		m.unknown(s, unknown, emit)
 	}
 }
 
-// bestEnds calls offer for each piece that ends the best way to its end so far; the last call for an end counts.
-func (m *unigram) bestEnds(s string, best func(start, end int)) {
+// best calls piece for each piece that is the last of the best way to its end so far; the last call for an end
+// counts. It calls crossed for the places that no piece crosses, the text's end too, when all before is known.
+func (m *unigram) best(s string, piece func(start, end int), crossed func(place int)) {
 	// The score of the best way to each of the ends that a piece from here can have.
 	var short [128]float64
 	scores := short[:]
@@ -137,16 +156,21 @@ func (m *unigram) bestEnds(s string, best func(start, end int)) {
 		scores[i] = math.NaN()
 	}
 	scores[0] = 0
+	reach := 0
 	for i, r := range s {
 		n := runeLen(r, s[i:])
+		if i == reach && i > 0 {
+			crossed(i)
+		}
 		here := scores[i&mask]
 		scores[i&mask] = math.NaN()
 		single := false
 		offer := func(end int, score float64) {
 			if b := &scores[end&mask]; !(score <= *b) {
 				*b = score
-				best(i, end)
+				piece(i, end)
 			}
+			reach = max(reach, end)
 		}
 		node := int32(0)
 		for j := i; j < len(s); j++ {
@@ -167,11 +191,15 @@ func (m *unigram) bestEnds(s string, best func(start, end int)) {
 			offer(i+n, m.unkScore+here)
 		}
 	}
+	if len(s) > 0 {
+		crossed(len(s))
+	}
 }
 
-// unknown emits the tokens of a part that is best left to the unknown token: it may be a piece after all,
-// or its bytes may have tokens.
-func (m *unigram) unknown(part string, at span, emit func(id int32, at span)) {
+// unknown emits the tokens of a part of s that is best left to the unknown token: it may be a piece
+// after all, or its bytes may have tokens.
+func (m *unigram) unknown(s string, at span, emit func(id int32, at span)) {
+	part := s[at.start:at.end]
 	id, ok := m.vocab.id(part)
 	if !ok && m.byteFallback {
 		have := true

@@ -1,6 +1,7 @@
 package dedupe
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"io"
@@ -105,8 +106,13 @@ func (c *clusters) add(k int, file, id, text string) {
 	cluster.Members = append(cluster.Members, m)
 }
 
-// grams are the word n-grams of a text, by their hashes.
-type grams map[uint64]struct{}
+// grams are the different word n-grams of a text, by their hashes, in order.
+type grams []uint64
+
+func (g grams) has(hash uint64) bool {
+	_, ok := slices.BinarySearch(g, hash)
+	return ok
+}
 
 // wordsOf are the hashes of a text's words, and where each begins and ends.
 func wordsOf(text string) (hashes []uint64, places [][2]int) {
@@ -119,20 +125,34 @@ func wordsOf(text string) (hashes []uint64, places [][2]int) {
 }
 
 func gramsOf(text string, n int) grams {
-	list, _ := wordsOf(text)
-	g := grams{}
-	for i := range len(list) - min(n, len(list)) + 1 {
-		g[gramHash(list[i:i+min(n, len(list))])] = struct{}{}
+	var walk gramWalk
+	var g grams
+	most := 1 << 16 // so many are listed before equal ones go
+	add := func(h uint64) {
+		if g = append(g, h); len(g) >= most {
+			slices.Sort(g)
+			g = slices.Compact(g)
+			most = max(most, 2*len(g))
+		}
 	}
-	return g
+	if count := walk.each(text, n, func(h uint64, _, _, _ int) { add(h) }); count < n {
+		add(gramHash(walk.hashes))
+	}
+	slices.Sort(g)
+	return slices.Compact(g)
 }
 
 // share is Jaccard's index of two texts.
 func (g grams) share(o grams) float64 {
 	both := 0
-	for h := range g {
-		if _, ok := o[h]; ok {
-			both++
+	for i, j := 0, 0; i < len(g) && j < len(o); {
+		switch cmp.Compare(g[i], o[j]) {
+		case 0:
+			both, i, j = both+1, i+1, j+1
+		case -1:
+			i++
+		default:
+			j++
 		}
 	}
 	return float64(both) / float64(max(len(g)+len(o)-both, 1))
@@ -145,7 +165,7 @@ func pieces(text string, n int, other grams) []Piece {
 	shared := make([]bool, len(list))
 	n = min(n, len(list))
 	for i := range len(list) - n + 1 {
-		if _, ok := other[gramHash(list[i:i+n])]; ok {
+		if other.has(gramHash(list[i : i+n])) {
 			for k := i; k < i+n; k++ {
 				shared[k] = true
 			}
