@@ -94,7 +94,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "constrain", may: "tokenizer"},
 
 	// What is drawn from logits is computed on the processor.
-	{pkg: "generate", may: "device device/cpu graph internal/parallel model numeric"},
+	{pkg: "generate", may: "device device/cpu graph internal/memory internal/parallel model numeric"},
 
 	// The trainer reaches evaluation, sampling and tokenizers through interfaces that it
 	// defines, so that it can be read, tested and replaced alone.
@@ -267,7 +267,7 @@ var rooms = []struct {
 	function, room, hint string
 	except               []string
 }{
-	{"generate.New", "lm", "lm.Open or lm.New, then Generator", nil},
+	{"generate.New", "lm", "lm.Open or lm.New, then Generator", []string{"adapt/rollout/"}},
 	{"os.CreateTemp", "store", "store.Create", nil},
 	{"os.Rename", "store", "store.Create or store.CreateFolder", nil},
 	{"os.Open", "store", "store.Open, which refuses pipes", []string{"data/store/s3.go", "eval/"}},

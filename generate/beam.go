@@ -81,38 +81,21 @@ func (q *BeamRequest) Check() error {
 	return nil
 }
 
-// Beams searches with the hypotheses as sequences of the batch.
-func (b *Batch) Beams(ctx context.Context, q BeamRequest) ([]Sequence, error) {
-	if len(q.Prompt) == 0 {
-		return nil, errNoPrompt
+// Beams searches with a request for each hypothesis at each step, which takes over what has been computed of
+// its beginning.
+func (e *Engine) Beams(ctx context.Context, q BeamRequest) ([]Sequence, error) {
+	q.MaxTokens = min(q.MaxTokens, e.o.Positions-len(q.Prompt))
+	if err := e.check(Request{Prompt: q.Prompt, MaxTokens: max(q.MaxTokens, 1)}); err != nil {
+		return nil, err
 	}
-	if len(q.Prompt) >= b.positions {
-		return nil, fmt.Errorf("%w: %d tokens, there is room for %d and an answer", ErrTooLong, len(q.Prompt), b.positions-1)
-	}
-	q.MaxTokens = min(q.MaxTokens, b.positions-len(q.Prompt))
-	return q.search(b.cfg.V, func(sequences [][]int32, each func(i int, logits []float32)) error {
-		next := 0
-		return b.Run(ctx, 0, func() Chain {
-			if next == len(sequences) {
-				return nil
-			}
-			i, ids := next, sequences[next]
-			next++
-			return &once{Stretch: Stretch{IDs: ids, Rows: []int{len(ids) - 1}, Logits: func(_ int, logits []float32) { each(i, logits) }}}
-		})
+	return q.search(e.cfg.V, func(sequences [][]int32, each func(i int, logits []float32)) error {
+		var all []Request
+		for i, ids := range sequences {
+			all = append(all, Request{Prompt: ids, Rows: []int{len(ids) - 1}, Logits: func(_ int, logits []float32) { each(i, logits) }})
+		}
+		_, err := e.GenerateAll(ctx, all, nil)
+		return err
 	})
-}
-
-// once is a chain of one stretch.
-type once struct {
-	Stretch
-	given bool
-}
-
-func (o *once) Next() (Stretch, bool, error) {
-	first := !o.given
-	o.given = true
-	return o.Stretch, first, nil
 }
 
 // hypothesis is the beginning of a sequence, or all of one.

@@ -45,10 +45,10 @@ func TestBeamsAgainstOthers(t *testing.T) {
 	if err := json.Unmarshal(content, &cases); err != nil {
 		t.Fatal(err)
 	}
-	batches := map[string]*Batch{}
+	engines := map[string]*Engine{}
 	for _, c := range cases {
-		if batches[c.Model] == nil {
-			batches[c.Model] = goldenBatch(t, filepath.Join(root, "reference", "inference", c.Model))
+		if engines[c.Model] == nil {
+			engines[c.Model] = goldenEngine(t, filepath.Join(root, "reference", "inference", c.Model))
 		}
 		s := c.Settings
 		q := BeamRequest{
@@ -58,7 +58,7 @@ func TestBeamsAgainstOthers(t *testing.T) {
 		if q.MaxTokens == 0 {
 			q.MaxTokens = 9
 		}
-		got, err := batches[c.Model].Beams(context.Background(), q)
+		got, err := engines[c.Model].Beams(context.Background(), q)
 		if err != nil {
 			t.Errorf("%s, %s, %+v: %v", c.Model, c.By, s, err)
 			continue
@@ -75,7 +75,7 @@ func TestBeamsAgainstOthers(t *testing.T) {
 	}
 }
 
-func goldenBatch(t *testing.T, path string) *Batch {
+func goldenEngine(t *testing.T, path string) *Engine {
 	l, err := model.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func goldenBatch(t *testing.T, path string) *Batch {
 		t.Fatal(err)
 	}
 	t.Cleanup(dev.Close)
-	b, err := NewBatch(l.Config, dev, BatchOptions{Positions: 32, Slots: 8})
+	b, err := New(l.Config, dev, Options{Positions: 32})
 	if err != nil {
 		t.Fatal(err)
 	}

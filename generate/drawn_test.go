@@ -100,43 +100,24 @@ func drawnIsTrained(t *testing.T, adapters *model.Adapters, temperature float64,
 	compare("alone", alone)
 }
 
-// batched runs requests in one batch, and each by itself in an engine, which gives the same.
+// batched runs requests together, and each by itself in another engine, which gives the same.
 func batched(t *testing.T, adapters *model.Adapters, requests []generate.Request, precision numeric.Precision) []generate.Result {
 	t.Helper()
 	c, dev := tiny(t, 64)
 	c.Adapters = adapters
-	b, err := generate.NewBatch(c, dev, generate.BatchOptions{Slots: len(requests), Precision: precision})
+	e, err := generate.New(c, dev, generate.Options{Precision: precision})
 	if err != nil {
 		t.Fatal(err)
 	}
 	fill(t, c, dev, 1)
-	var chains []*generate.Continuation
-	for _, q := range requests {
-		x, err := b.Continue(q)
-		if err != nil {
-			t.Fatal(err)
-		}
-		chains = append(chains, x)
-	}
-	n := 0
-	if err := b.Run(t.Context(), 0, func() generate.Chain {
-		if n == len(chains) {
-			return nil
-		}
-		n++
-		return chains[n-1]
-	}); err != nil {
-		t.Fatal(err)
-	}
+	out := together(t, e, requests)
 	own, other := tiny(t, 64)
 	own.Adapters = adapters
-	e := engineOf(t, own, other, generate.Options{Precision: precision})
-	var out []generate.Result
-	for i, x := range chains {
-		if alone := run(t, e, requests[i]); !slices.Equal(alone.Drawn, x.Result.Drawn) || alone.StopDrawn != x.Result.StopDrawn {
-			t.Errorf("sequence %d was drawn with %v in a batch, with %v alone", i, x.Result.Drawn, alone.Drawn)
+	e = engineOf(t, own, other, generate.Options{Precision: precision})
+	for i, x := range out {
+		if alone := run(t, e, requests[i]); !slices.Equal(alone.Drawn, x.Drawn) || alone.StopDrawn != x.StopDrawn {
+			t.Errorf("sequence %d was drawn with %v beside others, with %v alone", i, x.Drawn, alone.Drawn)
 		}
-		out = append(out, x.Result)
 	}
 	return out
 }

@@ -1,201 +1,488 @@
-// Package generate turns prompts into text: key and value caches, sampling, and
-// the loop that adds a token at a time.
+// Package generate turns prompts into text: many sequences at once, with their keys and values in pages, each
+// with the bits that it has alone.
 package generate
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"olmo/device"
 	"olmo/graph"
+	"olmo/internal/memory"
+	"olmo/internal/parallel"
 	"olmo/model"
 	"olmo/numeric"
 )
 
-// Engine continues sequences of ids with one model on one device.
+// Engine runs sequences through one model on one device. Sequences join and leave between two steps; in a step
+// all of them go on, each by a token of its answer or by a part of its prompt.
 type Engine struct {
-	cfg       *model.Config
-	dev       device.Device
-	program   device.Program
-	positions int
-	rows      int
-	held      []int32 // ids whose keys and values the cache holds
-	heldAt    int     // Changes of the device when they were computed
-	one       sync.Mutex
+	cfg     *model.Config
+	dev     device.Device
+	o       Options
+	program device.Program
+	built   int    // positions that the program was made for
+	cache   string // the beginning of the names of its pages on the device
+
+	mu      sync.Mutex  // of what follows
+	arrived []*sequence // since the last step
+	steps   int
+	stats   Stats
+	running bool // a goroutine makes steps; it alone has what follows
+
+	window       int // of layers that have one
+	full, recent int // pages of layers that see everything, and of those with a window
+
+	pages     *pages
+	heldAt    int         // Changes of the device when the pages were filled
+	sequences []*sequence // in the order of their turns
+	copies    []graph.PageCopy
 }
 
-// Options are the sizes of an Engine; zero values take defaults.
+// Options are the sizes of an Engine; zero values take defaults. They change no bit.
 type Options struct {
 	Positions int               // longest sequence; the model's own
-	Rows      int               // tokens of a prompt that are run at once; 256
+	Rows      int               // most tokens of a step; 512
+	Sequences int               // most sequences at once; 256
+	Memory    int64             // bytes of the pages; half of what is free
+	Page      int               // positions of a page, a divisor of 256 of at least 32; 256
+	NoReuse   bool              // nothing of a sequence is kept for others
 	Precision numeric.Precision // of the run whose arithmetic this is
 }
 
-// New compiles the model for generation. Its parameters must be on the device
-// already, or be written before the first call. They may change between two calls: the
-// next answer is that of the new ones.
+// Stats count what an engine has done.
+type Stats struct {
+	Steps   int
+	Rows    int64 // tokens that were run
+	Copied  int64 // positions that were copied from one page to another
+	Reused  int64 // tokens of prompts that were there already
+	SetBack int   // how often a sequence lost its pages to another
+}
+
+// A step has logits of so many rows.
+const stepLogits = 256
+
+// New prepares the model for generation. Its parameters must be on the device already, or be written before
+// the first request. They may change while there is none: the next answer is that of the new ones.
 func New(cfg *model.Config, dev device.Device, o Options) (*Engine, error) {
-	e := &Engine{cfg: cfg, dev: dev, positions: o.Positions, rows: o.Rows}
-	if e.positions == 0 {
-		e.positions = cfg.T
+	for _, d := range []struct {
+		size  *int
+		value int
+	}{{&o.Positions, cfg.T}, {&o.Rows, 512}, {&o.Sequences, 256}, {&o.Page, numeric.Cut}} {
+		if *d.size == 0 {
+			*d.size = d.value
+		}
 	}
-	if e.rows == 0 {
-		e.rows = 256
+	if numeric.Cut%o.Page != 0 || o.Page < numeric.Block {
+		return nil, fmt.Errorf("pages of %d tokens\nhint: 32, 64, 128 or 256", o.Page)
 	}
+	if o.Memory == 0 {
+		o.Memory = 1 << 30
+		if free, known := memory.Available(); known {
+			o.Memory = int64(free / 2)
+		}
+	}
+	e := &Engine{cfg: cfg, dev: dev, o: o, cache: fmt.Sprintf("cache%d", engines.Add(1))}
+	e.count()
+	e.reset()
+	return e, e.build(min(o.Positions, 1024))
+}
+
+// engines counts those that were made, so that each has pages of its own.
+var engines atomic.Int64
+
+// Close gives the pages back. The engine has no requests, and gets none any more.
+func (e *Engine) Close() { e.dev.Drop(e.cache + ".") }
+
+// build compiles the model for sequences of so many positions.
+func (e *Engine) build(positions int) error {
 	g := graph.New()
-	cfg.Logits(g, model.Options{Slots: 1, Positions: e.positions})
-	p, err := dev.Compile(g, device.Options{Rows: e.rows, Selected: 1, Precision: o.Precision, Frozen: true})
+	e.cfg.Logits(g, model.Options{Pages: e.full, Recent: e.recent, Page: e.o.Page, Cache: e.cache, Positions: positions})
+	p, err := e.dev.Compile(g, device.Options{Rows: e.o.Rows, Selected: min(stepLogits, e.o.Rows), Precision: e.o.Precision, Frozen: true})
 	if err != nil {
-		return nil, fmt.Errorf("preparing the model for generation: %w", err)
+		return fmt.Errorf("preparing the model for generation: %w", err)
 	}
-	e.program = p
-	return e, nil
+	e.program, e.built = p, positions
+	return nil
+}
+
+// count says how many pages the memory is for.
+func (e *Engine) count() {
+	full, recent := 0, 0 // layers
+	for l := range e.cfg.Layers {
+		if e.cfg.Windows != nil && e.cfg.Windows[l] > 0 {
+			e.window, recent = max(e.window, e.cfg.Windows[l]), recent+1
+		} else {
+			full++
+		}
+	}
+	// Of the layers with a window a sequence keeps a share of its pages.
+	share := min(1, float64(e.window+e.o.Rows+e.o.Page)/float64(e.o.Positions))
+	layer := float64(2 * 4 * e.cfg.KV * e.cfg.D * e.o.Page) // bytes
+	n := float64(e.o.Memory) / (layer * (float64(full) + share*float64(recent)))
+	// Twice what all sequences can have at once is as much as is of use.
+	n = max(1, min(n, float64(2*e.o.Sequences*e.pagesFor(e.o.Positions))))
+	if full > 0 {
+		e.full = int(n)
+	}
+	if recent > 0 {
+		e.recent = int(math.Ceil(n * share))
+	}
+}
+
+// pagesFor is how many pages so many tokens take.
+func (e *Engine) pagesFor(tokens int) int { return (tokens + e.o.Page - 1) / e.o.Page }
+
+// room is an error for a sequence of so many tokens that has no room, were it alone.
+func (e *Engine) room(tokens int) error {
+	there, needs := e.full, e.pagesFor(tokens)
+	if n := e.pagesFor(min(tokens, e.window+2*e.o.Page)); e.recent > 0 && n > e.recent {
+		there, needs = e.recent, n
+	} else if e.full == 0 {
+		return nil
+	}
+	if needs <= there {
+		return nil
+	}
+	return fmt.Errorf("the keys and values of %d tokens take %d pages of %d tokens, and the memory for them has %d\nhint: more memory (--kv-memory), or a shorter prompt or answer", tokens, needs, e.o.Page, there)
+}
+
+// reset forgets all keys and values.
+func (e *Engine) reset() {
+	e.pages = newPages(e.o.Page, e.window, e.full, e.recent)
+	e.copies = nil
+	for _, s := range e.sequences {
+		s.way, s.full, s.recent, s.ran, s.seen, s.entered = nil, nil, nil, 0, 0, false
+	}
 }
 
 // Positions returns the longest sequence, prompt included.
-func (e *Engine) Positions() int { return e.positions }
+func (e *Engine) Positions() int { return e.o.Positions }
 
-// Request asks for the continuation of a prompt.
-type Request struct {
-	Prompt    []int32
-	MaxTokens int
-	Sampling  Sampling
-	// Stop ends the text before any of these ids.
-	Stop []int32
-	// Continue takes over from the request before what both prompts begin with,
-	// answers included, instead of computing it again. The result has the same bits.
-	Continue bool
-	// Constraint bounds the answer; nil: nothing does.
-	Constraint Constraint
-	// Priority goes before lower ones; who waits long enough goes before all.
-	Priority int
-	// Token, if set, is told each new id; false ends the text.
-	Token func(id int32, logprob float64) bool
+// Stats returns what was done so far.
+func (e *Engine) Stats() Stats {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.stats
 }
 
-// Result is a continuation.
-type Result struct {
-	IDs      []int32   `json:"ids"`
-	Logprobs []float64 `json:"logprobs"`
-	// Drawn are the log-probabilities at the request's temperature, before top-k and top-p: the
-	// bits of the head of a graph with that temperature. At a temperature of 0 they are Logprobs.
-	Drawn []float64 `json:"-"`
-	// Reason says why it ended: "stop" (an end-of-text id), "length" or
-	// "cancelled".
-	Reason string `json:"reason"`
-	// Stop is the id of Request.Stop that ended it, which IDs leave out; −1 for none.
-	Stop        int32   `json:"stop"`
-	StopLogprob float64 `json:"stop_logprob"`
-	StopDrawn   float64 `json:"-"`
-}
-
-// take adds a choice, or ends the text before it, or after it where the request wants that.
-func (r *Result) take(c choice, q Request) {
-	if slices.Contains(q.Stop, c.id) {
-		r.Reason, r.Stop, r.StopLogprob, r.StopDrawn = "stop", c.id, c.logprob, c.drawn
-		return
-	}
-	r.IDs, r.Logprobs, r.Drawn = append(r.IDs, c.id), append(r.Logprobs, c.logprob), append(r.Drawn, c.drawn)
-	if q.Token != nil && !q.Token(c.id, c.logprob) {
-		r.Reason = "stop"
-	}
-}
-
-// ErrTooLong is returned for a prompt that leaves no room for a token.
-var ErrTooLong = errors.New("the prompt is too long for the model")
-
-// Generate continues one prompt. When ctx ends, the Result holds what there is, with
-// the error.
+// Generate continues one prompt. When ctx ends, the Result holds what there is, with the error.
 func (e *Engine) Generate(ctx context.Context, q Request) (Result, error) {
-	res := Result{IDs: []int32{}, Logprobs: []float64{}, Stop: -1}
-	if err := e.check(q); err != nil {
-		return res, err
+	h, err := e.Submit(ctx, q)
+	if err != nil {
+		return Result{IDs: []int32{}, Logprobs: []float64{}, Stop: -1}, err
 	}
-	if q.MaxTokens <= 0 {
-		res.Reason = "length"
-		return res, nil
+	return h.Wait()
+}
+
+// GenerateAll continues many prompts. done, if set, is told how many results are there. After an error the
+// other requests are cancelled, and the results are those that were there.
+func (e *Engine) GenerateAll(ctx context.Context, all []Request, done func(n int)) ([]Result, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var failed error
+	fail := func(err error) {
+		if failed == nil {
+			failed = err
+			cancel()
+		}
 	}
-	// Keys and values of other weights are of no use to these.
-	if now := e.dev.Changes(); !q.Continue || now != e.heldAt {
-		e.held, e.heldAt = e.held[:0], now
-	}
-	sampler := newSampler(q.Sampling, q.Prompt, q.Stop)
-	logits, err := e.prefill(ctx, q.Prompt)
-	// pos tokens are in the cache, and logits are those after the last of them. A token that
-	// ends the text is never run: a request that continues the text may want another one.
-	for pos := len(q.Prompt); ; pos++ {
+	handles := make([]*Handle, 0, len(all))
+	for _, q := range all {
+		h, err := e.Submit(ctx, q)
 		if err != nil {
-			if ctx.Err() != nil {
-				res.Reason = "cancelled"
-			}
-			return res, err
+			fail(err)
+			break
 		}
-		c := sampler.next(logits, len(res.IDs), nil)
-		if err := c.problem(pos); err != nil {
-			return res, err
+		handles = append(handles, h)
+	}
+	results := make([]Result, len(all))
+	for i, h := range handles { // also after an error, so that nothing runs any more
+		r, err := h.Wait()
+		if err != nil {
+			fail(err)
 		}
-		sampler.accept(c.id)
-		if res.take(c, q); res.Reason != "" {
-			return res, nil
-		}
-		if len(res.IDs) >= q.MaxTokens || pos+1 >= e.positions {
-			res.Reason = "length"
-			return res, nil
-		}
-		if err = ctx.Err(); err == nil {
-			logits, err = e.step([]int32{c.id}, true)
+		if results[i] = r; failed == nil && done != nil {
+			done(i + 1)
 		}
 	}
+	return results, failed
 }
 
-func (e *Engine) check(q Request) error {
-	if len(q.Prompt) == 0 {
-		return errNoPrompt
-	}
-	if len(q.Prompt) >= e.positions {
-		return fmt.Errorf("%w: %d tokens, there is room for %d and an answer", ErrTooLong, len(q.Prompt), e.positions-1)
-	}
-	for _, id := range q.Prompt {
-		if id < 0 || int(id) >= e.cfg.V {
-			return fmt.Errorf("id %d is outside the model's vocabulary of %d", id, e.cfg.V)
-		}
-	}
-	return errors.Join(q.Sampling.Check(), q.Sampling.checkIDs(e.cfg.V))
-}
-
-// prefill runs the part of a prompt that the cache does not hold, and returns the
-// logits after its last token.
-func (e *Engine) prefill(ctx context.Context, ids []int32) (logits []float32, err error) {
-	// The last token runs in any case: its logits are not kept.
-	same := 0
-	for same < min(len(e.held), len(ids)-1) && e.held[same] == ids[same] {
-		same++
-	}
-	e.held = e.held[:same]
-	for pos := same; pos < len(ids); pos += e.rows {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		end := min(len(ids), pos+e.rows)
-		if logits, err = e.step(ids[pos:end], end == len(ids)); err != nil {
-			return nil, err
-		}
-	}
-	return logits, nil
-}
-
-// step runs ids at the positions behind those that are held.
-func (e *Engine) step(ids []int32, wantLogits bool) ([]float32, error) {
-	b := &graph.Batch{IDs: ids, Segments: []graph.Segment{{Rows: len(ids), Pos: len(e.held)}}}
-	if wantLogits {
-		b.Select = []int32{int32(len(ids) - 1)}
-	}
-	if err := e.program.Run(b); err != nil {
+// Submit takes a request in and returns at once. Many goroutines may submit; the answer to each has the
+// bits that it has alone. The error is that of a request that makes no sense. When ctx ends, or Cancel is
+// called, the request ends within a step.
+func (e *Engine) Submit(ctx context.Context, q Request) (*Handle, error) {
+	if err := e.check(q); err != nil {
 		return nil, err
 	}
-	e.held = append(e.held, ids...)
-	return e.program.Output("logits"), nil // of the selected row; nothing without one
+	ctx, cancel := context.WithCancel(ctx)
+	s := &sequence{
+		Request: q, ctx: ctx, handle: newHandle(cancel), limit: e.o.Positions,
+		ids: slices.Clone(q.Prompt), result: Result{IDs: []int32{}, Logprobs: []float64{}, Stop: -1},
+	}
+	if q.MaxTokens <= 0 {
+		s.result.Reason = "length"
+		if len(q.Rows) == 0 {
+			s.handle.end(s.result, nil)
+			return s.handle, nil
+		}
+	} else {
+		s.sampler = newSampler(q.Sampling, q.Prompt, q.Stop)
+		if q.Constraint != nil {
+			s.ids = append(s.ids, q.Constraint.Forced()...)
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	// A priority of 1 goes before who came less than so many steps ago.
+	const ageing = 64
+	s.turn = e.steps - ageing*q.Priority
+	e.arrived = append(e.arrived, s)
+	if !e.running {
+		e.running = true
+		go e.run()
+	}
+	return s.handle, nil
+}
+
+// run makes steps as long as there are sequences.
+func (e *Engine) run() {
+	for {
+		e.mu.Lock()
+		for _, s := range e.arrived {
+			at, _ := slices.BinarySearchFunc(e.sequences, s.turn+1, func(t *sequence, turn int) int { return t.turn - turn })
+			e.sequences = slices.Insert(e.sequences, at, s)
+		}
+		e.arrived = e.arrived[:0]
+		if len(e.sequences) == 0 {
+			e.running = false
+			e.mu.Unlock()
+			return
+		}
+		e.steps++
+		e.mu.Unlock()
+		e.step()
+	}
+}
+
+// step runs the next tokens of sequences.
+func (e *Engine) step() {
+	for _, s := range slices.Clone(e.sequences) {
+		if err := s.ctx.Err(); err != nil {
+			s.result.Reason = "cancelled"
+			e.end(s, err)
+		}
+	}
+	if len(e.sequences) == 0 {
+		return
+	}
+	if now := e.dev.Changes(); now != e.heldAt { // keys and values of other weights
+		e.reset()
+		e.heldAt = now
+	}
+	p, err := e.plan()
+	if err == nil {
+		err = e.program.Run(&p.batch)
+	}
+	if err != nil {
+		for _, s := range slices.Clone(e.sequences) {
+			e.end(s, err)
+		}
+		e.reset()
+		return
+	}
+	e.copies = e.copies[:0]
+	for i, s := range p.sequences {
+		e.pages.filled(s, p.batch.Segments[i].Rows)
+	}
+	e.mu.Lock()
+	e.stats.Steps++
+	e.stats.Rows += int64(len(p.batch.IDs))
+	e.mu.Unlock()
+	if len(p.rows) == 0 {
+		return
+	}
+	logits := e.program.Output("logits")
+	V := len(logits) / len(p.rows)
+	parallel.For(len(p.tasks), func(task int) {
+		for i := p.tasks[task]; i < len(p.rows) && (task+1 == len(p.tasks) || i < p.tasks[task+1]); i++ {
+			r := &p.rows[i]
+			r.choice = r.sequence.read(r.row, logits[i*V:(i+1)*V])
+		}
+	})
+	var over *sequence // that has ended in this step
+	for _, r := range p.rows {
+		if r.sequence == over {
+			continue
+		}
+		if ended, err := r.sequence.take(r.row, r.choice); ended || err != nil {
+			e.end(r.sequence, err)
+			over = r.sequence
+		}
+	}
+}
+
+// end takes a sequence out.
+func (e *Engine) end(s *sequence, err error) {
+	e.pages.release(s, e.o.NoReuse)
+	e.sequences = slices.DeleteFunc(e.sequences, func(t *sequence) bool { return t == s })
+	s.handle.end(s.result, err)
+}
+
+// plan is what a step runs.
+type plan struct {
+	batch     graph.Batch
+	sequences []*sequence // of each segment
+	rows      []wanted
+	tasks     []int // the first row of each task: the rows of an answer are one
+}
+
+// wanted is a row of logits.
+type wanted struct {
+	sequence *sequence
+	row      int
+	choice   choice
+}
+
+// leastShared is how many tokens of a beginning are waited for at least: fewer are computed sooner.
+const leastShared = 16
+
+// plan chooses what runs next: answers go on, and what room is left goes to prompts, in turn.
+func (e *Engine) plan() (*plan, error) {
+	p := &plan{}
+	now := e.sequences[:min(len(e.sequences), e.o.Sequences)]
+	room := e.o.Rows
+	for _, s := range now {
+		if s.answers() {
+			room -= min(room, s.needs()-s.ran)
+		}
+	}
+	if room < e.o.Rows {
+		room = min(room, e.o.Rows/2)
+	}
+	longest := 0
+	for i, s := range now {
+		left := e.o.Rows - len(p.batch.IDs)
+		answers := s.answers()
+		if !answers {
+			left = min(left, room)
+		}
+		if left == 0 || len(p.rows) == stepLogits {
+			continue
+		}
+		if !s.entered && !e.enter(s, now[:i]) {
+			continue
+		}
+		n := e.makeRoom(s, min(left, s.needs()-s.ran))
+		if n == 0 {
+			continue
+		}
+		n = p.add(s, n)
+		if !answers {
+			room -= n
+		}
+		longest = max(longest, s.ran+n)
+	}
+	p.batch.Copies = e.copies
+	if len(p.batch.IDs) == 0 {
+		return nil, errors.New("no sequence can go on")
+	}
+	if longest > e.built {
+		for n := e.built; ; n *= 2 {
+			if n >= longest {
+				return p, e.build(min(n, e.o.Positions))
+			}
+		}
+	}
+	return p, nil
+}
+
+// enter gives a sequence what is there of its beginning. It waits for one that an earlier sequence is about
+// to run.
+func (e *Engine) enter(s *sequence, earlier []*sequence) bool {
+	if e.o.NoReuse || s.Fresh {
+		s.entered = true
+		return true
+	}
+	// What is wanted is computed, held or not: logits are not kept.
+	beginning := s.ids[:s.first()]
+	coming := 0
+	for _, t := range earlier {
+		if t.needs() > t.ran {
+			coming = max(coming, common(t.ids[:t.needs()], beginning))
+		}
+	}
+	if coming >= leastShared {
+		way, _, rows := e.pages.find(s.ids, len(beginning))
+		if coming >= len(way)*e.o.Page+rows+leastShared {
+			return false
+		}
+	}
+	rows, from, to := e.pages.enter(s, len(beginning))
+	if rows > 0 {
+		if from.full >= 0 {
+			e.copies = append(e.copies, graph.PageCopy{From: from.full, To: to.full, Rows: rows})
+		}
+		if from.recent >= 0 {
+			e.copies = append(e.copies, graph.PageCopy{From: from.recent, To: to.recent, Rows: rows, Recent: true})
+		}
+	}
+	s.entered = true
+	e.mu.Lock()
+	e.stats.Copied += int64(rows)
+	e.stats.Reused += int64(s.ran)
+	e.mu.Unlock()
+	return true
+}
+
+// makeRoom finds pages for the next n tokens of a sequence, and returns for how many. Those that come after it
+// are set back for the first one.
+func (e *Engine) makeRoom(s *sequence, n int) int {
+	for {
+		room := e.pages.extend(s, s.ran+n) - s.ran
+		if room > 0 {
+			return min(room, n)
+		}
+		victim := e.sequences[len(e.sequences)-1]
+		for i := len(e.sequences) - 1; len(victim.way) == 0 && victim != s; i-- {
+			victim = e.sequences[i]
+		}
+		if victim == s {
+			return 0
+		}
+		e.pages.release(victim, false)
+		victim.entered = false
+		e.mu.Lock()
+		e.stats.SetBack++
+		e.mu.Unlock()
+	}
+}
+
+// add takes at most n tokens of a sequence into the step.
+func (p *plan) add(s *sequence, n int) int {
+	segment := graph.Segment{Pos: s.ran, Pages: s.full, Recent: s.recent}
+	for ; segment.Rows < n; segment.Rows++ {
+		row := s.ran + segment.Rows
+		if s.wants(row) {
+			if len(p.rows) == stepLogits {
+				break
+			}
+			p.batch.Select = append(p.batch.Select, int32(len(p.batch.IDs)))
+			if s.MaxTokens <= 0 || len(p.rows) == 0 || p.rows[len(p.rows)-1].sequence != s {
+				p.tasks = append(p.tasks, len(p.rows))
+			}
+			p.rows = append(p.rows, wanted{sequence: s, row: row})
+		}
+		p.batch.IDs = append(p.batch.IDs, s.ids[row])
+	}
+	if segment.Rows > 0 {
+		p.batch.Segments, p.sequences = append(p.batch.Segments, segment), append(p.sequences, s)
+	}
+	return segment.Rows
 }

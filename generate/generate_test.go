@@ -21,11 +21,16 @@ func tiny(t testing.TB, T int) (*model.Config, *cpu.Device) {
 	c := &model.Config{
 		Family: "olmo2", Layers: 2, C: 32, H: 4, KV: 2, D: 8, F: 48, VocabSize: 60, V: 64, T: T, NormEps: 1e-6, RopeTheta: 10000,
 	}
+	return c, cpuDevice(t)
+}
+
+func cpuDevice(t testing.TB) *cpu.Device {
+	t.Helper()
 	dev, err := cpu.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c, dev
+	return dev
 }
 
 // fill writes random weights; the device must know the parameters.
@@ -86,6 +91,28 @@ func run(t testing.TB, e *generate.Engine, q generate.Request) generate.Result {
 	return r
 }
 
+// together submits requests at once.
+func together(t testing.TB, e *generate.Engine, requests []generate.Request) []generate.Result {
+	t.Helper()
+	var handles []*generate.Handle
+	for _, q := range requests {
+		h, err := e.Submit(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		handles = append(handles, h)
+	}
+	var out []generate.Result
+	for _, h := range handles {
+		r, err := h.Wait()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
 // TestDecodeIsPrefill feeds the answer back as a prompt, of every length: the
 // next token and its log-probability have the same bits however the tokens before
 // it came in.
@@ -135,7 +162,7 @@ func TestContinue(t *testing.T) {
 	for name, prompt := range prompts {
 		t.Run(name, func(t *testing.T) {
 			run(t, e, generate.Request{Prompt: first, MaxTokens: 5})
-			got := run(t, e, generate.Request{Prompt: prompt, MaxTokens: 5, Continue: true})
+			got := run(t, e, generate.Request{Prompt: prompt, MaxTokens: 5})
 			want := run(t, fresh, generate.Request{Prompt: prompt, MaxTokens: 5})
 			if !slices.Equal(got.IDs, want.IDs) || !slices.Equal(got.Logprobs, want.Logprobs) {
 				t.Errorf("continued %v %v, want %v %v", got.IDs, got.Logprobs, want.IDs, want.Logprobs)
@@ -146,20 +173,20 @@ func TestContinue(t *testing.T) {
 
 // TestNewWeights changes the weights under an engine that goes on with the same prompt.
 func TestNewWeights(t *testing.T) {
-	for _, goOn := range []bool{false, true} {
+	for _, fresh := range []bool{false, true} {
 		c, dev := tiny(t, 32)
 		e, err := generate.New(c, dev, generate.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		q := generate.Request{Prompt: ids(6, 1), MaxTokens: 6, Continue: goOn}
+		q := generate.Request{Prompt: ids(6, 1), MaxTokens: 6, Fresh: fresh}
 		fill(t, c, dev, 1)
 		one := run(t, e, q)
 		fill(t, c, dev, 2)
 		two := run(t, e, q)
 		fill(t, c, dev, 1)
 		if again := run(t, e, q); !slices.Equal(again.Logprobs, one.Logprobs) || slices.Equal(two.Logprobs, one.Logprobs) {
-			t.Errorf("Continue %v: weights 1, 2, 1 give %v, %v, %v", goOn, one.Logprobs, two.Logprobs, again.Logprobs)
+			t.Errorf("fresh %v: weights 1, 2, 1 give %v, %v, %v", fresh, one.Logprobs, two.Logprobs, again.Logprobs)
 		}
 	}
 }

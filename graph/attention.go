@@ -53,17 +53,26 @@ func (a *AttentionAttr) pairs(b *Batch) float64 {
 }
 
 // Attention is causal attention: In q (N, H·D), k and v (N, KV·D), and for decoding
-// the caches of keys and values (slots·positions, KV·D each); Out o (N, H·D) and
+// the pages of keys and values (pages·positions, KV·D each); Out o (N, H·D) and
 // each row's maximum and sum by head (N, 2·H).
 var Attention, attentionBackward *Def
 
-// cacheAttr is the attribute of CachedAttention: Positions are those of a slot.
+// cacheAttr is the attribute of CachedAttention: Page is the positions of a page.
 type cacheAttr struct {
 	AttentionAttr
-	Positions int
+	Page int
 }
 
-// CachedAttention is Attention that first stores the new keys and values in caches.
+// table is a sequence's pages for the operation: with a window those of Segment.Recent.
+func (a *cacheAttr) table(s Segment) []int32 {
+	if a.Window > 0 {
+		return s.Recent
+	}
+	return s.Pages
+}
+
+// CachedAttention is Attention that first brings the copies of the batch, and then the new keys and values, to
+// the pages of sequences.
 var CachedAttention *Def
 
 func init() {
@@ -82,6 +91,22 @@ func init() {
 			return g.Attention(q, k, v, a)
 		}, b}
 	}
+	// Of page 3, 21 rows become those of page 1, whose sequence goes on; another one begins in page 0, and has
+	// read on from page 4 into page 2.
+	paged := func(name string, a AttentionAttr) Case {
+		return Case{name, func(g *Graph) Value {
+			x := g.input(10)
+			q, k := g.Linear(x, g.Param("q", 24, 10)), g.Linear(x, g.Param("k", 12, 10))
+			o := g.CachedAttention(q, k, k, g.State("keys", 5*32, 12), g.State("values", 5*32, 12), a, 32)
+			return g.Select(o)
+		}, func() *Batch {
+			b := &Batch{IDs: []int32{1, 2, 3, 4, 5, 6}, Select: []int32{2, 3, 5}, Copies: []PageCopy{{From: 3, To: 1, Rows: 21, Recent: a.Window > 0}}}
+			for i, table := range [][]int32{{1}, {0}, {4, 2}} {
+				b.Segments = append(b.Segments, Segment{Rows: 3 - i, Pos: []int{21, 0, 60}[i], Pages: table, Recent: table})
+			}
+			return b
+		}}
+	}
 	Attention = define(&Def{
 		Name: "attention", Doc: "o = softmax(q·kᵀ·scale)·v, causal", FLOPs: flops(4),
 		Shape: func(s *shaping) {
@@ -94,7 +119,7 @@ func init() {
 			q, k, v := op.In[0], op.In[1], op.In[2]
 			return g.op(attentionBackward, op.Attr, d[0], q, k, v, op.Out[0], op.Out[1])
 		},
-		Reference: func(c *Call) { attend(c, attentionAttr(c.Op), c.In(1), c.In(2), 0) },
+		Reference: func(c *Call) { attend(c, attentionAttr(c.Op), c.In(1), c.In(2), nil) },
 		Cases: []Case{
 			two("grouped queries", AttentionAttr{H: 4, KV: 2, D: 6, Scale: 0.4}, tokens(2, 7)),
 			two("window", AttentionAttr{H: 2, KV: 2, D: 4, Scale: 0.5, Window: 3}, tokens(1, 9)),
@@ -114,14 +139,14 @@ func init() {
 		},
 	})
 	CachedAttention = define(&Def{
-		Name: "attention.cached", Doc: "attention over the keys and values of a cache, after adding to it", FLOPs: flops(4),
+		Name: "attention.cached", Doc: "attention over the keys and values in a sequence's pages, after adding to them", FLOPs: flops(4),
 		Shape: func(s *shaping) {
 			a := s.op.Attr.(*cacheAttr)
 			a.shape(s, 0, 1, 2)
 			s.same(3, 4)
-			s.want(s.cols(3), a.KV*a.D, "the columns of a cache")
-			if s.height(3)%a.Positions != 0 {
-				s.fail("a cache is not made of slots of %d positions", a.Positions)
+			s.want(s.cols(3), a.KV*a.D, "the columns of pages")
+			if s.height(3)%a.Page != 0 {
+				s.fail("they are no pages of %d positions", a.Page)
 			}
 			s.like(0)
 			s.put(0, 2*a.H)
@@ -136,26 +161,30 @@ func init() {
 			return g.elementBytes(b, op.In[:3], op.In[1:3], op.Out) + 4*2*keys*float64(a.KV*a.D)
 		},
 		Writes: writes(3, 4),
-		Cases: []Case{{"two slots", func(g *Graph) Value {
-			x := g.input(10)
-			q, k := g.Linear(x, g.Param("q", 24, 10)), g.Linear(x, g.Param("k", 12, 10))
-			o := g.CachedAttention(q, k, k, g.State("keys", 3*8, 12), g.State("values", 3*8, 12), AttentionAttr{H: 4, KV: 2, D: 6, Scale: 0.4}, 8)
-			return g.Select(o)
-		}, func() *Batch {
-			return &Batch{IDs: []int32{1, 2, 3, 4}, Segments: []Segment{{Rows: 3, Pos: 4, Slot: 2}, {Rows: 1, Pos: 0, Slot: 1}}, Select: []int32{2, 3}}
-		}}},
+		Cases: []Case{
+			paged("pages", AttentionAttr{H: 4, KV: 2, D: 6, Scale: 0.4}),
+			paged("pages and a window", AttentionAttr{H: 4, KV: 2, D: 6, Scale: 0.4, Window: 40}),
+		},
 		Reference: func(c *Call) {
 			a := c.Op.Attr.(*cacheAttr)
+			at := func(table []int32, pos int) int { return int(table[pos/a.Page])*a.Page + pos%a.Page }
+			for _, p := range c.Batch.Copies {
+				for i := range p.Rows {
+					for j := 3; j <= 4 && p.Recent == (a.Window > 0); j++ {
+						copy(c.In(j).Row(int(p.To)*a.Page+i), c.In(j).Row(int(p.From)*a.Page+i))
+					}
+				}
+			}
 			row := 0
 			for _, s := range c.Batch.Segments {
 				for i := range s.Rows {
 					for j := range 2 {
-						copy(c.In(3+j).Row(s.Slot*a.Positions+s.Pos+i), c.In(1+j).Row(row))
+						copy(c.In(3+j).Row(at(a.table(s), s.Pos+i)), c.In(1+j).Row(row))
 					}
 					row++
 				}
 			}
-			attend(c, &a.AttentionAttr, c.In(3), c.In(4), a.Positions)
+			attend(c, &a.AttentionAttr, c.In(3), c.In(4), func(s Segment, pos int) int { return at(a.table(s), pos) })
 		},
 	})
 	attentionBackward = define(&Def{
@@ -181,22 +210,23 @@ func attentionAttr(op *Op) *AttentionAttr {
 	return op.Attr.(*AttentionAttr)
 }
 
-// CacheShape returns an attention operation's attribute and, with caches, the
-// positions of a slot (0 without).
-func CacheShape(op *Op) (a *AttentionAttr, positions int) {
+// PagesOf returns an attention operation's attribute and, with pages, the positions of one (0 without) and how
+// to find a sequence's table.
+func PagesOf(op *Op) (a *AttentionAttr, page int, table func(s Segment) []int32) {
 	if c, ok := op.Attr.(*cacheAttr); ok {
-		return &c.AttentionAttr, c.Positions
+		return &c.AttentionAttr, c.Page, c.table
 	}
-	return op.Attr.(*AttentionAttr), 0
+	return op.Attr.(*AttentionAttr), 0, nil
 }
 
-func attend(c *Call, a *AttentionAttr, k, v *Array, positions int) {
+// attend computes attention; at says in which row of k and v a position of a sequence is, nil: its own.
+func attend(c *Call, a *AttentionAttr, k, v *Array, at func(s Segment, pos int) int) {
 	q, o, st := c.In(0), c.Out(0), c.Out(1)
 	row := 0
 	for _, s := range c.Batch.Segments {
-		base := row - s.Pos
-		if positions > 0 {
-			base = s.Slot * positions
+		place := func(pos int) int { return at(s, pos) }
+		if base := row - s.Pos; at == nil {
+			place = func(pos int) int { return base + pos }
 		}
 		for i := range s.Rows {
 			for h := range a.H {
@@ -211,7 +241,7 @@ func attend(c *Call, a *AttentionAttr, k, v *Array, positions int) {
 					}
 					var sc float64
 					for d := range a.D {
-						sc += q.Row(row)[h*a.D+d] * k.Row(base + j)[kv+d]
+						sc += q.Row(row)[h*a.D+d] * k.Row(place(j))[kv+d]
 					}
 					e[j], _ = softcap(sc*float64(a.Scale), a.Cap)
 					if a.Slopes != nil {
@@ -236,7 +266,7 @@ func attend(c *Call, a *AttentionAttr, k, v *Array, positions int) {
 				for d := range a.D {
 					var x float64
 					for j := lo; j <= p; j++ {
-						x += e[j] * v.Row(base + j)[kv+d]
+						x += e[j] * v.Row(place(j))[kv+d]
 					}
 					o.Row(row)[h*a.D+d] = x / sum
 				}
@@ -296,8 +326,8 @@ func (g *Graph) Attention(q, k, v Value, a AttentionAttr) Value {
 	return g.op(Attention, &a, q, k, v)[0]
 }
 
-// CachedAttention appends attention that keeps its keys and values in caches of
-// slots·positions rows.
-func (g *Graph) CachedAttention(q, k, v, kCache, vCache Value, a AttentionAttr, positions int) Value {
-	return g.op(CachedAttention, &cacheAttr{a, positions}, q, k, v, kCache, vCache)[0]
+// CachedAttention appends attention that keeps its keys and values in pages of so many positions, pages·page
+// rows each.
+func (g *Graph) CachedAttention(q, k, v, keys, values Value, a AttentionAttr, page int) Value {
+	return g.op(CachedAttention, &cacheAttr{a, page}, q, k, v, keys, values)[0]
 }

@@ -216,6 +216,8 @@ type Batch struct {
 	Targets  []int32 // the id to predict at each token, negative for none; nil without a loss
 	Segments []Segment
 	Select   []int32 // rows that Select picks
+	// Copies are made one after the other before the segments are run.
+	Copies []PageCopy
 	// LossScale multiplies the sum of the losses before it is differentiated.
 	LossScale float32
 	// LossScales are factors of single tokens' losses in the place of LossScale; nil: none. The
@@ -236,18 +238,22 @@ type Batch struct {
 type Segment struct {
 	Rows  int
 	Pos   int     // position of the first of them
-	Slot  int     // of the key and value caches; no two segments of a batch have the same
 	First []int32 // first position that each row may see (document mask); nil: 0
-	// Copy, where it is not nil, brings keys and values to the slot before the segment is run.
-	Copy *SlotCopy
+	// Pages are those in which the sequence's keys and values are kept, in order; Recent those of the layers
+	// with a window, where a number below 0 stands for a page that no row of the segment sees.
+	Pages, Recent []int32
 	// Padding is the padding mask: which rows no query sees as keys; nil: none. Only segments
 	// from position 0 on have one.
 	Padding []bool
 }
 
-// SlotCopy takes the keys and values of the positions from First up to a segment's Pos over from another
-// slot, in which no segment of the batch writes below Pos.
-type SlotCopy struct{ Slot, First int }
+// PageCopy brings the keys and values of the first rows of a page to another; Recent: of the layers with a
+// window.
+type PageCopy struct {
+	From, To int32
+	Rows     int
+	Recent   bool
+}
 
 // Update holds one optimiser step's numbers, by parameter group.
 type Update struct {

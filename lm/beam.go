@@ -16,12 +16,11 @@ type Continuation struct {
 
 // Beams searches the continuations of a prompt with the highest scores, the best one first.
 func (m *Model) Beams(ctx context.Context, q generate.BeamRequest) ([]Continuation, error) {
-	s := slots{model: m, cache: "beams", most: q.Beams, limit: m.Config.T, share: true}
-	b, err := s.of(min(m.Config.T, len(q.Prompt)+max(1, q.MaxTokens)))
+	e, err := m.engine(0)
 	if err != nil {
 		return nil, err
 	}
-	found, err := b.Beams(ctx, q)
+	found, err := e.Beams(ctx, q)
 	var out []Continuation
 	for _, f := range found {
 		text := newText(m.Tokenizer, Request{Prompt: q.Prompt})

@@ -28,7 +28,7 @@ func (m *Model) Chat(f chat.Format) (*Chat, error) {
 	if m.Tokenizer == nil {
 		return nil, fmt.Errorf("the model %s has no tokenizer", m.Path)
 	}
-	g, err := m.Generator(GeneratorOptions{})
+	g, err := m.Generator()
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (c *Chat) Prompt(messages []chat.Message, most int) (ids []int32, dropped i
 // earlier answer has computed of it is taken over, and white space before the first
 // word is left out.
 func (c *Chat) Answer(ctx context.Context, r Request) (Answer, error) {
-	r.Stop, r.StopTexts, r.Continue = c.model.Stop, c.Format.Stops(), true
+	r.Stop, r.StopTexts = c.model.Stop, c.Format.Stops()
 	begun, tell := false, r.Text
 	r.Text = func(piece string) bool {
 		if !begun {

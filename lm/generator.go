@@ -10,29 +10,19 @@ import (
 	"olmo/tokenizer"
 )
 
-// Generator continues texts with a model, one after the other.
+// Generator continues texts with a model.
 type Generator struct {
 	model  *Model
 	engine *generate.Engine
 }
 
-// GeneratorOptions are the sizes of a Generator; zero values take defaults.
-type GeneratorOptions struct {
-	Positions int // longest text, prompt included; the model's own
-	Rows      int // tokens of a prompt that are run at once; 256
-}
-
 // Generator prepares a model for generation.
-func (m *Model) Generator(o GeneratorOptions) (*Generator, error) {
-	g := &Generator{model: m}
-	err := m.with(func() (err error) {
-		g.engine, err = generate.New(m.Config, m.Device, generate.Options{Positions: o.Positions, Rows: o.Rows, Precision: m.precision})
-		return err
-	})
+func (m *Model) Generator() (*Generator, error) {
+	e, err := m.engine(0)
 	if err != nil {
 		return nil, err
 	}
-	return g, nil
+	return &Generator{m, e}, nil
 }
 
 // Positions returns the longest text, prompt included, in tokens.
@@ -49,9 +39,8 @@ type Request struct {
 	StopTexts []string
 	// Thinking, if set, ends before StopTexts count.
 	Thinking *chat.Thinking
-	// Continue takes over from the request before what both prompts begin with, answers
-	// included, instead of computing it again. The answer has the same bits.
-	Continue bool
+	// Fresh computes the prompt anew, also where another one began alike: the same bits, in more time.
+	Fresh bool
 	// Token, if set, is told each new id, and Text each piece of the text, in whole
 	// characters and maybe empty; false ends the answer.
 	Token func(id int32, logprob float64) bool
@@ -69,20 +58,11 @@ type Answer struct {
 // Generate continues a prompt. When ctx ends, the Answer holds what there is, with the
 // error.
 func (g *Generator) Generate(ctx context.Context, r Request) (Answer, error) {
-	text := newText(g.model.Tokenizer, r)
-	result, err := g.engine.Generate(ctx, generate.Request{
-		Prompt: r.Prompt, MaxTokens: r.MaxTokens, Sampling: r.Sampling, Stop: r.Stop, Continue: r.Continue,
-		Token: func(id int32, logprob float64) bool {
-			if r.Token != nil && !r.Token(id, logprob) {
-				return false
-			}
-			return text.next(id)
-		},
-	})
-	if err == nil || len(result.IDs) > 0 {
-		text.end()
+	wait, err := g.model.submit(ctx, g.engine, r)
+	if err != nil {
+		return Answer{Result: generate.Result{IDs: []int32{}, Logprobs: []float64{}, Stop: -1}}, err
 	}
-	return Answer{result, text.said.String()}, err
+	return wait()
 }
 
 // text turns ids into text as they come.

@@ -21,6 +21,7 @@ import (
 
 	"olmo/device"
 	"olmo/device/cpu"
+	"olmo/generate"
 	"olmo/model"
 	"olmo/numeric"
 	"olmo/tensor"
@@ -28,7 +29,7 @@ import (
 )
 
 // Model is a language model on a device. It and what is made of it are used by one
-// goroutine at a time, as the device is.
+// goroutine at a time, as the device is; but many may ask one Generator.
 type Model struct {
 	Config *model.Config
 	// Tokenizer turns text into the model's ids; nil when there is none, and then only
@@ -49,6 +50,8 @@ type Model struct {
 	precision numeric.Precision
 	stored    bool // the matrices of Files are on the device
 	full      bool // and all else
+	running   *generate.Engine
+	memory    int64 // of its keys and values, as it was asked for
 }
 
 // Options say how a model runs; zero values take defaults.

@@ -97,7 +97,7 @@ func openModel(t testing.TB, path string, o lm.Options) *lm.Model {
 
 func generator(t testing.TB, m *lm.Model) *lm.Generator {
 	t.Helper()
-	g, err := m.Generator(lm.GeneratorOptions{})
+	g, err := m.Generator()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -445,7 +445,7 @@ func TestTrainersWeights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := lm.Request{Prompt: []int32("Once upon"), MaxTokens: 8, Continue: true}
+	r := lm.Request{Prompt: []int32("Once upon"), MaxTokens: 8}
 	unit := []lm.Sequence{{IDs: []int32("cat"), Targets: []int32("ats")}, {IDs: []int32("car"), Targets: []int32("arm")}}
 	sums := func(s *lm.Scorer) []float64 {
 		t.Helper()
@@ -632,7 +632,7 @@ func ExampleOpen() {
 		log.Fatal(err)
 	}
 	defer m.Close()
-	g, err := m.Generator(lm.GeneratorOptions{})
+	g, err := m.Generator()
 	if err != nil {
 		log.Fatal(err)
 	}

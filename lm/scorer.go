@@ -13,8 +13,6 @@ type Scorer struct {
 	model   *Model
 	program device.Program
 	rows    int
-
-	shared *slots // what Likelihoods runs in; nil until it first needs it
 }
 
 // Scorer prepares a model for scoring sequences of at most longest tokens.

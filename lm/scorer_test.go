@@ -96,7 +96,7 @@ func TestTargets(t *testing.T) {
 func TestGenerationAgrees(t *testing.T) {
 	for _, precision := range numeric.Precisions() {
 		s := scorer(t, precision)
-		g, err := s.Model().Generator(lm.GeneratorOptions{})
+		g, err := s.Model().Generator()
 		if err != nil {
 			t.Fatal(err)
 		}

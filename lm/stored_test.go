@@ -177,7 +177,7 @@ func TestInt8(t *testing.T) {
 
 func textOf(t *testing.T, m *lm.Model) []int32 {
 	t.Helper()
-	g, err := m.Generator(lm.GeneratorOptions{})
+	g, err := m.Generator()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,10 +35,11 @@ func (s *Samples) Sample(ctx context.Context, t *train.Trainer) error {
 	if err != nil {
 		return err
 	}
-	g, err := m.Generator(GeneratorOptions{})
+	g, err := m.Generator()
 	if err != nil {
 		return err
 	}
+	defer g.engine.Close()
 	for _, prompt := range s.Prompts {
 		ids, err := s.Tokenizer.AppendEncode(nil, prompt)
 		if err != nil {

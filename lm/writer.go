@@ -10,74 +10,75 @@ import (
 
 // Writer continues many texts at once. A text has the bits that a Generator gives it.
 type Writer struct {
-	model *Model
-	slots slots
+	model  *Model
+	memory int64
 }
 
 // WriterOptions are the sizes of a Writer; zero values take defaults.
 type WriterOptions struct {
-	Positions int   // longest text, prompt included; the model's own
-	Memory    int64 // bytes of the caches; a quarter of what is free
-	Slots     int   // most texts at once; 64
+	Memory int64 // bytes of the keys and values; a quarter of what is free, 1 GiB at most
 }
 
-// Writer continues many texts with a model. It takes the caches of the one before.
-func (m *Model) Writer(o WriterOptions) *Writer {
-	if o.Positions == 0 {
-		o.Positions = m.Config.T
-	}
-	if o.Slots == 0 {
-		o.Slots = 64
-	}
-	return &Writer{m, slots{model: m, cache: "writer", memory: o.Memory, most: o.Slots, limit: o.Positions, share: true}}
-}
+// Writer continues many texts with a model.
+func (m *Model) Writer(o WriterOptions) *Writer { return &Writer{m, o.Memory} }
 
 // Positions returns the longest text, prompt included, in tokens.
-func (w *Writer) Positions() int { return w.slots.limit }
+func (w *Writer) Positions() int { return w.model.Config.T }
 
 // Write continues the prompts of requests, and tells each answer as it is complete, in any
-// order. Answers do not depend on the other requests; Continue says nothing here.
+// order. Answers do not depend on the other requests.
 func (w *Writer) Write(ctx context.Context, requests []Request, each func(i int, a Answer) error) error {
-	// Neighbours in the order of their ids share what they begin with, in one slot or side by side.
+	e, err := w.model.job(w.memory)
+	if err != nil {
+		return err
+	}
+	// Neighbours in the order of their ids share what they begin with.
 	order := make([]int, len(requests))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(x, y int) int { return slices.Compare(requests[x].Prompt, requests[y].Prompt) })
-	// The caches are as long as these requests need: that many more of them fit.
-	longest := 1
-	for _, r := range requests {
-		longest = max(longest, len(r.Prompt)+max(1, min(r.MaxTokens, w.slots.limit)))
+	type written struct {
+		i      int
+		answer Answer
+		err    error
 	}
-	b, err := w.slots.of(min(longest, w.slots.limit))
-	if err != nil {
-		return err
-	}
-	var failed error
-	next := func() generate.Chain {
-		if len(order) == 0 {
-			return nil
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan written, len(requests))
+	n := 0 // on their way
+	for _, i := range order {
+		var wait func() (Answer, error)
+		if wait, err = w.model.submit(ctx, e, requests[i]); err != nil {
+			err = fmt.Errorf("request %d: %w", i, err)
+			cancel()
+			break
 		}
-		i := order[0]
-		order = order[1:]
-		c, err := w.chain(b, requests[i], func(a Answer) error { return each(i, a) })
-		if err != nil {
-			failed, order = fmt.Errorf("request %d: %w", i, err), nil
-			return nil
+		n++
+		go func() {
+			a, err := wait()
+			done <- written{i, a, err}
+		}()
+	}
+	for range n { // also after an error, so that nothing runs any more
+		x := <-done
+		if err == nil {
+			if err = x.err; err == nil {
+				err = each(x.i, x.answer)
+			}
+			if err != nil {
+				cancel()
+			}
 		}
-		return c
 	}
-	if err := b.Run(ctx, 0, next); err != nil {
-		return err
-	}
-	return failed
+	return err
 }
 
-// chain is a request on its way.
-func (w *Writer) chain(b *generate.Batch, r Request, done func(a Answer) error) (generate.Chain, error) {
-	text := newText(w.model.Tokenizer, r)
-	c, err := b.Continue(generate.Request{
-		Prompt: r.Prompt, MaxTokens: r.MaxTokens, Sampling: r.Sampling, Stop: r.Stop,
+// submit hands a request to an engine; wait waits for the answer.
+func (m *Model) submit(ctx context.Context, e *generate.Engine, r Request) (wait func() (Answer, error), err error) {
+	text := newText(m.Tokenizer, r)
+	h, err := e.Submit(ctx, generate.Request{
+		Prompt: r.Prompt, MaxTokens: r.MaxTokens, Sampling: r.Sampling, Stop: r.Stop, Fresh: r.Fresh,
 		Token: func(id int32, logprob float64) bool {
 			if r.Token != nil && !r.Token(id, logprob) {
 				return false
@@ -88,22 +89,11 @@ func (w *Writer) chain(b *generate.Batch, r Request, done func(a Answer) error) 
 	if err != nil {
 		return nil, err
 	}
-	return &written{c, func() error {
-		text.end()
-		return done(Answer{c.Result, text.said.String()})
-	}}, nil
-}
-
-// written is a continuation that tells when it is done.
-type written struct {
-	*generate.Continuation
-	done func() error
-}
-
-func (w *written) Next() (generate.Stretch, bool, error) {
-	s, ok, err := w.Continuation.Next()
-	if err == nil && !ok {
-		err = w.done()
-	}
-	return s, ok, err
+	return func() (Answer, error) {
+		result, err := h.Wait()
+		if err == nil || len(result.IDs) > 0 {
+			text.end()
+		}
+		return Answer{result, text.said.String()}, err
+	}, nil
 }

@@ -25,7 +25,7 @@ func TestWriter(t *testing.T) {
 		}
 		requests = append(requests, r)
 	}
-	w := m.Writer(lm.WriterOptions{Slots: 5})
+	w := m.Writer(lm.WriterOptions{})
 	told := map[int]lm.Answer{}
 	if err := w.Write(t.Context(), requests, func(i int, a lm.Answer) error {
 		told[i] = a

@@ -9,7 +9,7 @@ import (
 	"olmo/model"
 )
 
-// TestCachedFamilies feeds a sequence to every family in pieces, with caches of keys and values, and
+// TestCachedFamilies feeds a sequence to every family in pieces, with keys and values in pages, and
 // wants the logits of the whole, to the bit.
 func TestCachedFamilies(t *testing.T) {
 	ids := []int32{3, 7, 1, 15, 4, 4, 0, 9, 12}
@@ -18,7 +18,7 @@ func TestCachedFamilies(t *testing.T) {
 			r := &runner{c: c, dev: cpuDevice(t)}
 			whole := r.program(t, len(ids), false)
 			g := graph.New()
-			c.Logits(g, model.Options{Slots: 1, Positions: len(ids)})
+			c.Logits(g, model.Options{Pages: 1, Recent: 1, Page: 32, Positions: len(ids)})
 			cached, err := r.dev.Compile(g, device.Options{Rows: len(ids), Selected: len(ids)})
 			if err != nil {
 				t.Fatal(err)
@@ -34,7 +34,7 @@ func TestCachedFamilies(t *testing.T) {
 			}
 			want := append([]float32(nil), r.run(t, whole, ids, 1)...)
 			for begin, n := 0, 4; begin < len(ids); begin, n = begin+n, 1 {
-				b := &graph.Batch{IDs: ids[begin : begin+n], Segments: []graph.Segment{{Rows: n, Pos: begin}}}
+				b := &graph.Batch{IDs: ids[begin : begin+n], Segments: []graph.Segment{{Rows: n, Pos: begin, Pages: []int32{0}, Recent: []int32{0}}}}
 				for i := range n {
 					b.Select = append(b.Select, int32(i))
 				}

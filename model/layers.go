@@ -115,14 +115,17 @@ func (b *builder) attention(l int, q, k, v graph.Value) graph.Value {
 		}
 		a.Slopes = slopes(b.H, b.AlibiMax)
 	}
-	if b.opt.Slots == 0 {
+	pages := b.opt.Pages
+	if a.Window > 0 {
+		pages = b.opt.Recent
+	}
+	if pages == 0 {
 		return b.g.Attention(q, k, v, a)
 	}
-	rows := b.opt.Slots * b.opt.Positions
-	cache := func(what string) graph.Value {
-		return b.g.State(fmt.Sprintf("%s.%d.%s", cmp.Or(b.opt.Cache, "cache"), l, what), rows, b.KV*b.D)
+	state := func(what string) graph.Value {
+		return b.g.State(fmt.Sprintf("%s.%d.%s", cmp.Or(b.opt.Cache, "cache"), l, what), pages*b.opt.Page, b.KV*b.D)
 	}
-	return b.g.CachedAttention(q, k, v, cache("k"), cache("v"), a, b.opt.Positions)
+	return b.g.CachedAttention(q, k, v, state("k"), state("v"), a, b.opt.Page)
 }
 
 func (c *Config) attentionScale() float64 {

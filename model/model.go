@@ -155,13 +155,14 @@ func (p Param) Size() int {
 
 // Options say what to build besides the plain forward pass.
 type Options struct {
-	// Slots is the number of key and value caches, 0 without; Positions is the size of
-	// each. Without caches Positions, when not 0, is the longest sequence, in place of
-	// Config.T.
-	Slots, Positions int
-	// Cache is the beginning of the caches' names on the device, "cache" when empty:
-	// graphs with caches of different sizes need different ones.
+	// Pages is the number of pages, of Page positions each, in which layers keep keys and values, and Recent
+	// that of layers with a window; 0: they keep none.
+	Pages, Recent, Page int
+	// Cache is the beginning of the pages' names on the device, "cache" when empty: graphs with pages of
+	// different numbers or sizes need different ones.
 	Cache string
+	// Positions, when not 0, is the longest sequence, in place of Config.T.
+	Positions int
 	// Taps keeps the hidden states readable as hidden.0 … hidden.L, counted as Hugging
 	// Face does: the embeddings, after each block, the last one after the final norm.
 	Taps bool

@@ -177,7 +177,7 @@ func TestTrace(t *testing.T) {
 }
 
 // TestCaches: a model that generates has caches of keys and values, a place for each position of
-// each slot, under names that do not clash with another graph's.
+// each page, under names that do not clash with another graph's.
 func TestCaches(t *testing.T) {
 	c := &Config{Family: "llama", Layers: 2, C: 8, H: 4, KV: 2, D: 2, F: 6, V: 10, T: 16, RopeTheta: 100, Norm: NormKind{RMS: true, Weight: true}}
 	for _, x := range []struct {
@@ -186,7 +186,7 @@ func TestCaches(t *testing.T) {
 		rows int // of a cache, 0 without
 		n    int // positions of the rotation
 	}{
-		{Options{}, "cache", 0, 16}, {Options{Positions: 5}, "cache", 0, 5}, {Options{Slots: 3, Positions: 7}, "cache", 21, 7}, {Options{Slots: 1, Positions: 40, Cache: "other"}, "other", 40, 40},
+		{Options{}, "cache", 0, 16}, {Options{Positions: 5}, "cache", 0, 5}, {Options{Pages: 3, Page: 7, Positions: 9}, "cache", 21, 9}, {Options{Pages: 1, Page: 40, Cache: "other"}, "other", 40, 16},
 	} {
 		g := graph.New()
 		c.Logits(g, x.o)

@@ -123,7 +123,7 @@ func (q *quick) sample(ctx context.Context, corpus *CorpusInfo, t trained) ([]Sa
 		return nil, err
 	}
 	defer m.Close()
-	g, err := m.Generator(lm.GeneratorOptions{})
+	g, err := m.Generator()
 	if err != nil {
 		return nil, err
 	}

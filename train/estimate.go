@@ -8,6 +8,7 @@ import (
 	"olmo/device"
 	"olmo/graph"
 	"olmo/model"
+	"olmo/numeric"
 )
 
 // Estimate is what a run would need.
@@ -137,7 +138,7 @@ func (c *Config) memory(m *model.Config, groups []Group, needs Needs) Memory {
 }
 
 // SamplingBytes is up to how much memory the keys and values of answers take while they are sampled, of
-// a run with rollouts. Slots are how many are sampled at once, at most.
+// a run with rollouts. SamplingSlots are how many are sampled at once, at most.
 const (
 	SamplingBytes int64 = 4 << 30
 	SamplingSlots       = 256
@@ -147,8 +148,9 @@ const (
 // of the reference.
 func (c *Config) addSampling(n *Memory, m *model.Config, needs Needs) {
 	g := graph.New()
-	m.Logits(g, model.Options{Slots: 1, Positions: c.row(), Cache: "rollouts"})
-	one := needs(device.Options{Rows: 1024, Selected: 256, Precision: c.Precision, Frozen: true}, 0, g)
+	pages := (c.row() + numeric.Cut - 1) / numeric.Cut
+	m.Logits(g, model.Options{Pages: pages, Recent: pages, Page: numeric.Cut, Positions: c.row(), Cache: "rollouts"})
+	one := needs(device.Options{Rows: 512, Selected: 256, Precision: c.Precision, Frozen: true}, 0, g)
 	n.State += min(one.State*int64(min(c.learnt(), SamplingSlots)), SamplingBytes)
 	n.Scratch = max(n.Scratch, one.Scratch)
 	n.Buffers += one.Params

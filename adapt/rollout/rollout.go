@@ -42,7 +42,7 @@ type Rollouts struct {
 	// HeldOut, where it is set, is judged in the middle of the run, too.
 	HeldOut *HeldOut
 
-	batch     *generate.Batch
+	engine    *generate.Engine
 	reference *reference
 }
 
@@ -71,7 +71,7 @@ func (r *Rollouts) sample(ctx context.Context, t *train.Trainer, prompts []train
 		return nil, err
 	}
 	stream := numeric.NewStream(t.Config().Seed, how.purpose)
-	var all []*generate.Continuation
+	var all []generate.Request
 	for _, p := range prompts {
 		for n := range how.samples {
 			q := generate.Request{
@@ -81,82 +81,37 @@ func (r *Rollouts) sample(ctx context.Context, t *train.Trainer, prompts []train
 			if len(c.StopStrings) > 0 {
 				q.Token = untilText(r.Tokenizer, p.IDs, c.StopStrings)
 			}
-			answer, err := r.batch.Continue(q)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, answer)
+			all = append(all, q)
 		}
 	}
-	if err := r.run(ctx, all, how.samples, func(done int) { t.Sampled(t.State().Step+1, done, len(all)) }); err != nil {
+	results, err := r.engine.GenerateAll(ctx, all, func(done int) { t.Sampled(t.State().Step+1, done, len(all)) })
+	if err != nil {
 		return nil, err
 	}
 	answers := make([]*train.Rollout, len(all))
-	for i, a := range all {
+	for i, a := range results {
 		p := prompts[i/how.samples]
-		answers[i] = r.answer(a.Result, p, how.task(p), i%how.samples)
+		answers[i] = r.answer(a, p, how.task(p), i%how.samples)
 	}
 	return answers, r.judge(ctx, answers, &how)
 }
 
-// prepare makes the batch that the answers are sampled in, once.
+// prepare makes the engine that the answers are sampled in, once.
 func (r *Rollouts) prepare(t *train.Trainer) error {
-	if r.batch != nil {
+	if r.engine != nil {
 		return nil
 	}
 	c := t.Config()
-	positions, answers := c.Data.RowLength, c.GlobalTrainBatchSize*c.Rollouts.Samples
+	o := generate.Options{Positions: c.Data.RowLength, Sequences: cmp.Or(r.Slots, train.SamplingSlots), Memory: train.SamplingBytes, Precision: c.Precision}
 	if h := r.HeldOut; h != nil {
-		positions, answers = max(positions, h.longest()), max(answers, len(h.Prompts)*h.Samples)
+		o.Positions = max(o.Positions, h.longest())
 	}
-	o := generate.BatchOptions{Positions: positions, Slots: min(answers, cmp.Or(r.Slots, train.SamplingSlots)), Cache: "rollouts", Share: true, Precision: c.Precision}
 	if free, known := memory.Available(); known {
-		o.Memory = min(int64(free/4), train.SamplingBytes)
+		o.Memory = min(int64(free/4), o.Memory)
 	}
 	var err error
-	r.batch, err = generate.NewBatch(t.Model(), t.Device(), o)
+	r.engine, err = generate.New(t.Model(), t.Device(), o)
 	return err
-}
-
-// run samples all answers, of which each group is one prompt's. Where there are more than the batch has
-// slots, answers to one prompt follow each other in a slot, which keeps what it has computed of it. see is told
-// how many are there.
-func (r *Rollouts) run(ctx context.Context, all []*generate.Continuation, group int, see func(done int)) error {
-	per := min((len(all)+r.batch.Slots()-1)/r.batch.Slots(), group)
-	var chains []*queue
-	done := 0
-	ended := func() { done++; see(done) }
-	for first := 0; first < len(all); first += group {
-		for at := first; at < first+group; at += per {
-			chains = append(chains, &queue{all[at:min(at+per, first+group)], ended})
-		}
-	}
-	return r.batch.Run(ctx, 0, func() generate.Chain {
-		if len(chains) == 0 {
-			return nil
-		}
-		next := chains[0]
-		chains = chains[1:]
-		return next
-	})
-}
-
-// queue is a chain of answers, one after the other.
-type queue struct {
-	left  []*generate.Continuation
-	ended func() // is called after each
-}
-
-// Next is generate.Chain's.
-func (q *queue) Next() (generate.Stretch, bool, error) {
-	for len(q.left) > 0 {
-		if s, ok, err := q.left[0].Next(); ok || err != nil {
-			return s, ok, err
-		}
-		q.left = q.left[1:]
-		q.ended()
-	}
-	return generate.Stretch{}, false, nil
 }
 
 // untilText is told the ids of an answer to a prompt, and ends it with the id that completes one of some

@@ -144,11 +144,7 @@ func (s *Sampler) Run(ctx context.Context, input, output, samples string) (*Summ
 
 // rest samples answers to the prompts from the first on.
 func (s *Sampler) rest(ctx context.Context, prompts []*prompt, first int, j *journal, w *writer) error {
-	longest := 1
-	for _, p := range prompts {
-		longest = max(longest, len(p.ids)+s.MaxTokens)
-	}
-	writer := s.Model.Writer(lm.WriterOptions{Positions: longest})
+	writer := s.Model.Writer(lm.WriterOptions{})
 	size := max(1, together/s.Completions)
 	for first < len(prompts) {
 		s.tell(first, len(prompts))

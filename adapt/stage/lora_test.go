@@ -67,7 +67,7 @@ func TestLoRA(t *testing.T) {
 	if template, err := m.ChatTemplate(); err != nil || template == nil || !strings.Contains(template.Text(), "<|assistant|>") {
 		t.Errorf("the model has another template (%v)", err)
 	}
-	g, err := m.Generator(lm.GeneratorOptions{})
+	g, err := m.Generator()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,10 +13,20 @@ const arenaMin = 1 << 18
 // would leave as much again for garbage. It lies in large pages where the system has them, since
 // a processor remembers the addresses of few pages at a time.
 func (d *Device) allocate(n int) (data []float32, release func(), err error) {
+	return d.take(n, true)
+}
+
+// reserve is allocate of what will be used little by little: it lies in small pages, so that only what has
+// been used takes memory.
+func (d *Device) reserve(n int) (data []float32, release func(), err error) {
+	return d.take(n, false)
+}
+
+func (d *Device) take(n int, large bool) (data []float32, release func(), err error) {
 	if n < arenaMin {
 		return make([]float32, n), func() {}, nil
 	}
-	data, unmap, err := mapMemory(n)
+	data, unmap, err := mapMemory(n, large)
 	if err != nil {
 		return nil, nil, fmt.Errorf("taking %.4g GB of memory: %w\nhint: smaller batches need less", float64(n)*4/1e9, err)
 	}

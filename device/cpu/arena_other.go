@@ -3,6 +3,6 @@
 package cpu
 
 // mapMemory returns n zeros of Go's heap.
-func mapMemory(n int) (data []float32, free func(), err error) {
+func mapMemory(n int, _ bool) (data []float32, free func(), err error) {
 	return make([]float32, n), func() {}, nil
 }

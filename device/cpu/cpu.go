@@ -37,10 +37,7 @@ type value struct {
 	sparse *sparse        // in place of data
 	stored *kernel.Stored // in place of data
 	bytes  int            // of stored
-	// cache is the packed copy of this cache of keys and of the values' beside it; it
-	// was made after so many changes.
-	cache    *kernel.Cache
-	cachedAt int
+	pages  *kernel.Pages  // in place of data: a cache of keys or of values
 }
 
 var _ device.Device = (*Device)(nil)
@@ -97,16 +94,20 @@ func (d *Device) Store(name string, shape []int, row func(r int) (tensor.DType, 
 // Write copies data to the value of that name.
 func (d *Device) Write(name string, data []float32) error {
 	v, err := d.lookup(name)
-	if err == nil {
+	if err == nil && v.pages == nil {
 		err = d.fill(v)
 	}
 	if err != nil {
 		return err
 	}
-	if len(v.data) != len(data) {
-		return fmt.Errorf("writing %s: %d elements, the device has %d", name, len(data), len(v.data))
+	if v.size() != len(data) {
+		return fmt.Errorf("writing %s: %d elements, the device has %d", name, len(data), v.size())
 	}
-	copy(v.data, data)
+	if v.pages != nil {
+		v.pages.SetAll(data)
+	} else {
+		copy(v.data, data)
+	}
 	d.changes++
 	runtime.KeepAlive(d)
 	return nil
@@ -119,7 +120,7 @@ func (d *Device) Read(name string) ([]float32, error) {
 		return nil, err
 	}
 	c, err := d.numbers(v)
-	if err == nil && v.stored == nil {
+	if err == nil && v.stored == nil && v.pages == nil {
 		c = slices.Clone(c)
 	}
 	runtime.KeepAlive(d)
@@ -127,7 +128,7 @@ func (d *Device) Read(name string) ([]float32, error) {
 }
 
 // Lend returns the storage of the value of that name, which lives as long as the device, or a copy
-// of one that is kept as it is stored.
+// of one that is kept in another form.
 func (d *Device) Lend(name string) ([]float32, error) {
 	v, err := d.lookup(name)
 	if err != nil {
@@ -136,14 +137,17 @@ func (d *Device) Lend(name string) ([]float32, error) {
 	return d.numbers(v)
 }
 
-// numbers returns the storage of a value, or a copy of one that is kept as it is stored.
+// numbers returns the storage of a value, or a copy of one that is kept in another form.
 func (d *Device) numbers(v *value) ([]float32, error) {
-	if v.stored == nil {
-		return v.data, d.fill(v)
+	switch {
+	case v.stored != nil:
+		out := make([]float32, v.size())
+		v.stored.Widen(out)
+		return out, nil
+	case v.pages != nil:
+		return v.pages.All(), nil
 	}
-	out := make([]float32, v.size())
-	v.stored.Widen(out)
-	return out, nil
+	return v.data, d.fill(v)
 }
 
 // SumSquares returns the sum of squares of a value in float64.
@@ -224,8 +228,11 @@ func (d *Device) Memory() device.Memory {
 	m := device.Memory{Scratch: int64(len(d.scratch)) * 4, Buffers: kernel.BufferBytes()}
 	for _, v := range d.values {
 		n := int64(len(v.data)) * 4
-		if v.stored != nil {
+		switch {
+		case v.stored != nil:
 			n = int64(v.bytes)
+		case v.pages != nil:
+			n = v.pages.Bytes()
 		}
 		if v.sparse != nil {
 			n = int64(len(v.sparse.data)+len(v.sparse.at)) * 4
@@ -237,9 +244,6 @@ func (d *Device) Memory() device.Memory {
 			m.Grads += n
 		default:
 			m.State += n
-			if v.cache != nil {
-				m.State += v.cache.Bytes()
-			}
 		}
 	}
 	return m
@@ -322,7 +326,7 @@ func (d *Device) Compile(g *graph.Graph, o device.Options) (device.Program, erro
 func (d *Device) provide(p *program) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	dense, plain := denseGrads(p.g), plainParams(p.g)
+	dense, plain, paged := denseGrads(p.g), plainParams(p.g), pagedStates(p.g)
 	for v := range p.g.Values {
 		i := &p.g.Values[v]
 		switch i.Space {
@@ -339,11 +343,22 @@ func (d *Device) provide(p *program) error {
 				have.sparse = newSparse(i.Size(1)/i.Cols(), i.Cols())
 			}
 			d.values[i.Name] = have
+			if op := paged[graph.Value(v)]; op != nil {
+				if err := d.makePages(have, op, op.In[4] == graph.Value(v), p.opt.Precision); err != nil {
+					return fmt.Errorf("%s: %w", i.Name, err)
+				}
+			}
 		} else if !slices.Equal(have.shape, i.Shape) {
 			return fmt.Errorf("%s has shape %v on the device, the graph wants %v", i.Name, have.shape, i.Shape)
 		}
 		if have.stored != nil && !plain[graph.Value(v)] {
 			p.stored[graph.Value(v)] = have
+			continue
+		}
+		if op := paged[graph.Value(v)]; op != nil {
+			if _, page, _ := graph.PagesOf(op); have.pages == nil || !have.pages.Fits(page, p.opt.Precision) {
+				return fmt.Errorf("%s is on the device in another form", i.Name)
+			}
 			continue
 		}
 		if have.sparse == nil || dense[graph.Value(v)] {
@@ -354,6 +369,16 @@ func (d *Device) provide(p *program) error {
 		p.fixed[v] = have.data
 	}
 	return nil
+}
+
+// makePages makes the pages of an operation's keys or values.
+func (d *Device) makePages(v *value, op *graph.Op, values bool, precision numeric.Precision) (err error) {
+	a, page, _ := graph.PagesOf(op)
+	v.pages, err = kernel.NewPages(v.shape[0]/page, page, a.KV, a.D, values, precision, func(n int) (data []float32, err error) {
+		data, v.free, err = d.reserve(n)
+		return data, err
+	})
+	return err
 }
 
 // Run runs the graph on a batch.

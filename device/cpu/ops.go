@@ -530,21 +530,22 @@ func (p *program) attentionOf(a *graph.AttentionAttr) *kernel.Attention {
 }
 
 func attention(p *program, op *graph.Op) func(r *run) {
-	a, positions := graph.CacheShape(op)
+	a, page, _ := graph.PagesOf(op)
 	k := p.attentionOf(a)
-	return func(r *run) { k.Forward(p.segments(op, op.In[:3], op.Out[0], op.Out[1], positions, r)) }
+	return func(r *run) {
+		segs := p.segments(op, op.In[:3], op.Out[0], op.Out[1], r)
+		if page > 0 {
+			p.turnPages(op, segs, r)
+		}
+		k.Forward(segs)
+	}
 }
 
-// segments cuts the rows of a batch into its sequences. With a cache, new keys and
-// values are first copied to it, and read there.
-func (p *program) segments(op *graph.Op, qkv []graph.Value, out, stats graph.Value, positions int, r *run) []kernel.Segment {
+// segments cuts the rows of a batch into its sequences.
+func (p *program) segments(op *graph.Op, qkv []graph.Value, out, stats graph.Value, r *run) []kernel.Segment {
 	q, k, v, o, st := p.matrix(qkv[0], r), p.matrix(qkv[1], r), p.matrix(qkv[2], r), p.matrix(out, r), p.matrix(stats, r)
 	segs := make([]kernel.Segment, len(r.Segments))
-	var cache *kernel.Cache
-	if positions > 0 {
-		cache = p.packedCache(op, positions)
-	}
-	a, _ := graph.CacheShape(op)
+	a, _, _ := graph.PagesOf(op)
 	drop := a.Dropout.Of(r.Batch)
 	row := 0
 	for i, s := range r.Segments {
@@ -556,56 +557,32 @@ func (p *program) segments(op *graph.Op, qkv []graph.Value, out, stats graph.Val
 		segs[i] = g
 		row += s.Rows
 	}
-	if cache == nil {
-		return segs
-	}
-	// Each segment has a slot to itself.
-	parallel.For(len(segs), func(i int) {
-		g, s := &segs[i], r.Segments[i]
-		slot := func(c graph.Value, x kernel.Matrix) kernel.Matrix {
-			all := p.matrix(c, r)
-			m := all.Slice(s.Slot*positions, s.Pos+s.Rows)
-			if s.Copy != nil {
-				other := all.Slice(s.Copy.Slot*positions, s.Pos)
-				for j := s.Copy.First; j < s.Pos; j++ {
-					copy(m.Row(j), other.Row(j))
-				}
-			}
-			for j := range s.Rows {
-				copy(m.Row(s.Pos+j), x.Row(j))
-			}
-			return m
-		}
-		g.K, g.V = slot(op.In[3], g.K), slot(op.In[4], g.V)
-		g.Cache, g.Slot = cache, s.Slot
-		first := s.Pos
-		if s.Copy != nil {
-			first = s.Copy.First
-		}
-		cache.Fill(s.Slot, first, g.K, g.V)
-	})
 	return segs
 }
 
-// packedCache returns the packed copy of an operation's caches, which all programs of
-// the device share as they share the caches.
-func (p *program) packedCache(op *graph.Op, positions int) *kernel.Cache {
-	a, _ := graph.CacheShape(op)
-	v := p.value(op.In[3])
-	slots := len(v.data) / (positions * a.KV * a.D)
-	if v.cache == nil || !v.cache.Fits(slots, positions, a.KV, a.D, p.opt.Precision) {
-		v.cache = kernel.NewCache(slots, positions, a.KV, a.D, p.opt.Precision)
-	} else if v.cachedAt != p.dev.changes {
-		v.cache.Reset()
+// turnPages brings the batch's copies and the new keys and values of segments to pages, where attention
+// reads all of them.
+func (p *program) turnPages(op *graph.Op, segs []kernel.Segment, r *run) {
+	a, _, table := graph.PagesOf(op)
+	keys, values := p.value(op.In[3]).pages, p.value(op.In[4]).pages
+	for _, c := range r.Copies { // of which one may go on from another
+		if c.Recent == (a.Window > 0) {
+			keys.Copy(c.To, c.From, c.Rows)
+			values.Copy(c.To, c.From, c.Rows)
+		}
 	}
-	v.cachedAt = p.dev.changes
-	return v.cache
+	parallel.For(len(segs), func(i int) { // no two write the same page
+		g := &segs[i]
+		g.Keys, g.Values, g.Table = keys, values, table(r.Segments[i])
+		keys.Put(g.Table, g.Pos, g.K)
+		values.Put(g.Table, g.Pos, g.V)
+	})
 }
 
 func attentionBackward(p *program, op *graph.Op) func(r *run) {
 	k := p.attentionOf(op.Attr.(*graph.AttentionAttr))
 	return func(r *run) {
-		segs := p.segments(op, op.In[1:4], op.In[4], op.In[5], 0, r)
+		segs := p.segments(op, op.In[1:4], op.In[4], op.In[5], r)
 		do, dq, dk, dv := p.matrix(op.In[0], r), p.matrix(op.Out[0], r), p.matrix(op.Out[1], r), p.matrix(op.Out[2], r)
 		grads := make([]kernel.Gradients, len(segs))
 		row := 0

@@ -527,6 +527,17 @@ func plainParams(g *graph.Graph) map[graph.Value]bool {
 	return plain
 }
 
+// pagedStates finds the caches of keys and values, which are kept in pages, with their operations.
+func pagedStates(g *graph.Graph) map[graph.Value]*graph.Op {
+	paged := map[graph.Value]*graph.Op{}
+	for _, op := range g.Ops {
+		if op.Def == graph.CachedAttention {
+			paged[op.In[3]], paged[op.In[4]] = op, op
+		}
+	}
+	return paged
+}
+
 // denseGrads finds the gradients of which operations want all elements: all but
 // lookups, the sum with another use's gradient, and clearing. The others are tables of which a
 // step touches a few rows, and are kept as these rows; see sparse.

@@ -131,7 +131,7 @@ func (r *benchGenerateReport) generator(m *lm.Model) (*lm.Generator, error) {
 	if n := r.PromptTokens + r.MaxTokens; n > m.Config.T {
 		return nil, fmt.Errorf("%d tokens do not fit into the model's %d positions\nhint: fewer --prompt-tokens or --max-tokens", n, m.Config.T)
 	}
-	return m.Generator(lm.GeneratorOptions{Positions: r.PromptTokens + r.MaxTokens})
+	return m.Generator()
 }
 
 // measure fills the report in.
@@ -156,7 +156,7 @@ func (r *benchGenerateReport) measure(c *cobra.Command, open func() (*lm.Model, 
 	for n := range repeats {
 		begin := time.Now()
 		var first time.Time
-		result, err := g.Generate(c.Context(), lm.Request{Prompt: ids, MaxTokens: r.MaxTokens, Token: func(int32, float64) bool {
+		result, err := g.Generate(c.Context(), lm.Request{Prompt: ids, MaxTokens: r.MaxTokens, Fresh: true, Token: func(int32, float64) bool {
 			if first.IsZero() {
 				first = time.Now()
 			}

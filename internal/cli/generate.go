@@ -182,9 +182,7 @@ func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 		return o.several(c, m, texts, prompts, request)
 	}
 	prompt := prompts[0]
-	// Room for this text alone: a model with many positions would ask for much memory.
-	// An engine wants room for one token more than the prompt, also where none is asked for.
-	g, err := m.Generator(lm.GeneratorOptions{Positions: min(m.Config.T, max(len(prompt), 1)+max(o.maxTokens, 1)), Rows: min(256, max(len(prompt), 1))})
+	g, err := m.Generator()
 	if err != nil {
 		return err
 	}
@@ -203,7 +201,7 @@ func (o *generateOptions) several(c *cobra.Command, m *lm.Model, texts []string,
 			requests = append(requests, r)
 		}
 	}
-	w := m.Writer(lm.WriterOptions{Slots: min(64, len(requests))})
+	w := m.Writer(lm.WriterOptions{})
 	p := newProgress(c.ErrOrStderr())
 	p.begin("texts")
 	answers, done, next := make([]*lm.Answer, len(requests)), 0, 0

@@ -30,7 +30,7 @@ type Attention struct {
 // Segment is one sequence's part of a batch.
 type Segment struct {
 	Q, O  Matrix  // n×(H·D), new positions
-	K, V  Matrix  // (Pos+n)×(KV·D), all positions from the first
+	K, V  Matrix  // (Pos+n)×(KV·D), all positions from the first; not with pages
 	Pos   int     // position of the first row of Q
 	Stats Matrix  // n×(2·H): maximum and sum of each row and head
 	First []int32 // first key that each new position may see (document mask), or nil
@@ -38,10 +38,12 @@ type Segment struct {
 	Padding []bool
 	// Drop zeroes probabilities, or is nil; Row is the number of the first new position in
 	// the step's batch.
-	Drop  *numeric.Dropout
-	Row   int
-	Cache *Cache // holds K and V in its slot Slot, or nil
-	Slot  int
+	Drop *numeric.Dropout
+	Row  int
+	// Keys and Values are the pages in which all positions are, by Table; or nil. A number below 0 stands for
+	// a page that no query sees.
+	Keys, Values *Pages
+	Table        []int32
 }
 
 // low returns the first key that query row i of the segment sees.
@@ -112,15 +114,17 @@ func (a *Attention) forward(g *Segment, h int) {
 	kv := h / (a.H / a.KV)
 	keys := g.Pos + n
 	q := left{g.Q.Columns(h*D, D), false}
-	var kp, vp *Packed
-	if c := g.Cache; c != nil {
-		i := g.Slot*c.heads + kv
-		kp, vp = &c.k[i], &c.v[i]
-	} else {
-		kp, vp = &Packed{}, &Packed{}
-		s.pack(kp, 0, g.K.Columns(kv*D, D).Slice(0, keys), true, numeric.Cuts(D), f)
-		s.pack(vp, 1, g.V.Columns(kv*D, D).Slice(0, keys), false, numeric.Cuts(keys), f)
+	// Panels of keys by piece of D, and of values by piece of positions, as far as so many terms.
+	key := paged{g.Keys, g.Table, kv}.keys
+	value := paged{g.Values, g.Table, kv}.values
+	if g.Keys == nil {
+		var kp, vp Packed
+		s.pack(&kp, 0, g.K.Columns(kv*D, D).Slice(0, keys), true, numeric.Cuts(D), f)
+		s.pack(&vp, 1, g.V.Columns(kv*D, D).Slice(0, keys), false, numeric.Cuts(keys), f)
+		key = kp.panel
+		value = func(_ *scratch, piece, j, terms int) []float32 { return vp.panel(piece, j)[:terms*nr] }
 	}
+	ends := numeric.Cuts(D)
 	stride := spans(keys, nr)*nr + 16
 	block := 4 * isa.mr
 	scores := s.buf(2, block*stride)
@@ -136,10 +140,10 @@ func (a *Attention) forward(g *Segment, h int) {
 		// key which any of its queries sees.
 		first := lo / nr
 		k0 := 0
-		for piece, k1 := range kp.ends {
+		for piece, k1 := range ends {
 			pq := q.pack(s, 3, i0, rows, k0, k1-k0, f)
 			for j := first; j*nr < hi; j++ {
-				pq.multiply(s, 4, kp.panel(piece, j), nil, scores[j*nr:], stride, nr, piece > 0, f)
+				pq.multiply(s, 4, key(piece, j), nil, scores[j*nr:], stride, nr, piece > 0, f)
 			}
 			k0 = k1
 		}
@@ -171,7 +175,7 @@ func (a *Attention) forward(g *Segment, h int) {
 			st := g.Stats.Row(i0 + r)
 			st[2*h], st[2*h+1] = m, sum
 		}
-		a.valueSum(s, vp, scores, stride, o, lo, hi, f)
+		a.valueSum(s, value, scores, stride, o, lo, hi, f)
 		settle(f, o)
 		for r := range rows {
 			isa.div(o.Row(r), o.Row(r), g.Stats.Row(i0 + r)[2*h+1])
@@ -180,15 +184,15 @@ func (a *Attention) forward(g *Segment, h int) {
 }
 
 // valueSum computes o = w·v over keys lo…hi, piece by piece.
-func (a *Attention) valueSum(s *scratch, v *Packed, w []float32, stride int, o Matrix, lo, hi int, f format) {
+func (a *Attention) valueSum(s *scratch, value func(s *scratch, piece, j, terms int) []float32, w []float32, stride int, o Matrix, lo, hi int, f format) {
 	add := false
 	for piece := lo / numeric.Cut; piece*numeric.Cut < hi; piece++ {
 		k0 := piece * numeric.Cut
-		kn := min(v.ends[piece], hi) - k0
+		kn := min(k0+numeric.Cut, hi) - k0
 		pw := left{Matrix{Data: w, Rows: o.Rows, Cols: hi, Stride: stride}, false}.pack(s, 3, 0, o.Rows, k0, kn, f)
-		for j := range v.panels() {
+		for j := range spans(a.D, isa.nr) {
 			c := j * isa.nr
-			pw.multiply(s, 4, v.panel(piece, j)[:pw.terms*isa.nr], nil, o.Data[c:], o.Stride, min(isa.nr, a.D-c), add, f)
+			pw.multiply(s, 4, value(s, piece, j, pw.terms), nil, o.Data[c:], o.Stride, min(isa.nr, a.D-c), add, f)
 		}
 		add = true
 	}

@@ -1,0 +1,239 @@
+package generate_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"olmo/generate"
+	"olmo/internal/parallel"
+	"olmo/model"
+)
+
+var schedules = flag.Int("schedules", 1000, "how many schedules TestSchedules makes; a race detector's or -short's run makes a tenth")
+
+// scheduled is a request with the answer that it has alone.
+type scheduled struct {
+	q          generate.Request
+	constraint int // of the stub; 0: none
+	scored     bool
+	want       generate.Result
+	rows       map[int]uint64 // a hash of the logits behind each scored row
+}
+
+// request is the request, and where what is said of its rows is kept.
+func (s *scheduled) request() (q generate.Request, rows map[int]uint64) {
+	q = s.q
+	if s.constraint > 0 {
+		q.Constraint = &stub{of: s.constraint}
+	}
+	if s.scored {
+		rows = map[int]uint64{}
+		var mu sync.Mutex
+		q.Logits = func(row int, logits []float32) {
+			h := fnv.New64a()
+			for _, l := range logits {
+				b := math.Float32bits(l)
+				h.Write([]byte{byte(b), byte(b >> 8), byte(b >> 16), byte(b >> 24)})
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if _, ok := rows[row]; ok {
+				rows[row] = 0 // told twice
+			} else {
+				rows[row] = h.Sum64()
+			}
+		}
+	}
+	return q, rows
+}
+
+// stub allows some ids, forces three after each whose number is divisible by 5, and ends after 12.
+type stub struct{ of, n, force int }
+
+func (c *stub) Allowed(mask []uint64) {
+	for id := range 60 {
+		if id%7 != c.of%7 {
+			mask[id/64] |= 1 << (id % 64)
+		}
+	}
+}
+
+func (c *stub) Accept(id int32) bool {
+	if c.n++; c.force > 0 {
+		c.force--
+	} else if id%5 == 0 {
+		c.force = 3
+	}
+	return int(id)%7 != c.of%7
+}
+
+func (c *stub) Forced() (ids []int32) {
+	for n := range c.force {
+		ids = append(ids, int32((c.of%7+1)%7+7*n))
+	}
+	return ids
+}
+func (c *stub) Complete() bool { return c.n > 3 }
+func (c *stub) Ended() bool    { return c.n >= 12 }
+func (c *stub) Clone() generate.Constraint {
+	x := *c
+	return &x
+}
+
+// requestsOf makes requests of which many begin alike, and what an engine that runs one after the other answers.
+func requestsOf(t *testing.T, c *model.Config, r *rand.Rand, n int) []*scheduled {
+	t.Helper()
+	var out []*scheduled
+	dev := cpuDevice(t)
+	e := engineOf(t, c, dev, generate.Options{NoReuse: true, Rows: 300})
+	for i := range n {
+		s := &scheduled{}
+		s.q.Prompt = slices.Concat(ids(r.IntN(4)*r.IntN(60), int32(r.IntN(3))), ids(1+r.IntN(40), int32(r.IntN(5))))
+		if r.IntN(4) > 0 {
+			s.q.MaxTokens = 1 + r.IntN(30)
+			if r.IntN(3) > 0 {
+				s.q.Sampling = generate.Sampling{Temperature: 1, Seed: uint64(r.IntN(5))}
+			}
+			s.q.Stop = []int32{int32(r.IntN(60)), int32(r.IntN(60))}
+			if r.IntN(4) == 0 {
+				s.constraint = 1 + r.IntN(6)
+			}
+		}
+		if s.q.MaxTokens == 0 || r.IntN(5) == 0 {
+			s.scored = true
+			for row := range s.q.Prompt {
+				if r.IntN(3) == 0 || row == len(s.q.Prompt)-1 {
+					s.q.Rows = append(s.q.Rows, row)
+				}
+			}
+		}
+		q, rows := s.request()
+		s.want, s.rows = run(t, e, q), rows
+		if s.scored && len(rows) != len(q.Rows) {
+			t.Fatalf("request %d: %d rows were told of %d", i, len(rows), len(q.Rows))
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// check compares what a request was answered with the answer that it has alone, of which a cancelled one has
+// the beginning.
+func (s *scheduled) check(got generate.Result, rows map[int]uint64, err error) error {
+	w := s.want
+	if errors.Is(err, context.Canceled) && got.Reason == "cancelled" {
+		n := len(got.IDs)
+		if n > len(w.IDs) || !slices.Equal(got.IDs, w.IDs[:n]) || !slices.Equal(got.Logprobs, w.Logprobs[:n]) {
+			return fmt.Errorf("cancelled with %v, want the beginning of %v", got.IDs, w.IDs)
+		}
+		return nil
+	}
+	switch {
+	case err != nil:
+		return err
+	case !slices.Equal(got.IDs, w.IDs) || !slices.Equal(got.Logprobs, w.Logprobs) || got.Reason != w.Reason || got.Stop != w.Stop || got.StopLogprob != w.StopLogprob:
+		return fmt.Errorf("%+v, want %+v", got, w)
+	}
+	for row, want := range s.rows {
+		if rows[row] != want {
+			return fmt.Errorf("the logits behind row %d are others", row)
+		}
+	}
+	return nil
+}
+
+// TestSchedules runs random schedules: arrivals and cancellations at any time, beginnings that are shared,
+// too few pages, answers that are bounded, scoring, in pages and steps of all sizes and with several numbers of
+// threads. Every answer has the bits that it has alone, and no page is lost.
+func TestSchedules(t *testing.T) {
+	n := *schedules
+	if testing.Short() || race {
+		n /= 10
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 1))
+	plain, _ := tiny(t, 300)
+	plain.Layers, plain.C, plain.H, plain.KV, plain.F = 1, 16, 2, 1, 16
+	windows := *plain
+	windows.Layers, windows.Windows, windows.Family = 2, []int{40, 0}, "olmo3"
+	var total generate.Stats
+	for _, c := range []*model.Config{plain, &windows} {
+		requests := requestsOf(t, c, r, 60)
+		for done := 0; done < n/2; {
+			o := generate.Options{
+				Page: []int{64, 256, 32}[r.IntN(3)], Rows: 16 << r.IntN(6), Sequences: 1 + r.IntN(12), NoReuse: r.IntN(4) == 0,
+			}
+			most := (300+o.Page-1)/o.Page + 1
+			o.Memory = int64((most + r.IntN(most)) * 8 * c.KV * c.D * o.Page * c.Layers)
+			e := engineOf(t, c, cpuDevice(t), o)
+			batch := 20
+			old := parallel.SetThreads(1 + r.IntN(3))
+			for range batch {
+				schedule(t, e, requests, r, seed)
+				done++
+			}
+			parallel.SetThreads(old)
+			if err := e.Leaks(); err != nil {
+				t.Fatalf("seed %d, %+v: %v", seed, o, err)
+			}
+			s := e.Stats()
+			total.Steps, total.Rows, total.Copied, total.Reused, total.SetBack = total.Steps+s.Steps, total.Rows+s.Rows, total.Copied+s.Copied, total.Reused+s.Reused, total.SetBack+s.SetBack
+		}
+	}
+	t.Logf("%+v", total)
+	if total.Copied == 0 || total.Reused == 0 || total.SetBack == 0 {
+		t.Errorf("the schedules try too little: %+v", total)
+	}
+}
+
+// schedule runs some requests, from several goroutines.
+func schedule(t *testing.T, e *generate.Engine, requests []*scheduled, r *rand.Rand, seed uint64) {
+	var wait sync.WaitGroup
+	for range 1 + r.IntN(12) {
+		s := requests[r.IntN(len(requests))]
+		q, rows := s.request()
+		q.Fresh, q.Priority = r.IntN(8) == 0, r.IntN(3)/2
+		ctx, cancel := context.WithCancel(t.Context())
+		switch r.IntN(6) {
+		case 0: // at some token
+			after := r.IntN(10)
+			q.Token = func(int32, float64) bool {
+				if after--; after < 0 {
+					cancel()
+				}
+				return true
+			}
+		case 1: // at any time
+			after := time.Duration(r.IntN(2000)) * time.Microsecond
+			wait.Go(func() {
+				time.Sleep(after)
+				cancel()
+			})
+		}
+		for range r.IntN(3) {
+			runtime.Gosched()
+		}
+		wait.Go(func() {
+			defer cancel()
+			got, err := e.Generate(ctx, q)
+			if err := s.check(got, rows, err); err != nil {
+				t.Errorf("seed %d: prompt of %d, %d tokens, scored %v: %v", seed, len(q.Prompt), q.MaxTokens, s.scored, err)
+			}
+		})
+	}
+	wait.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+}

@@ -1,0 +1,141 @@
+package generate
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"olmo/device/cpu"
+)
+
+// sequence is a request on its way through the engine.
+type sequence struct {
+	Request
+	ctx    context.Context
+	handle *Handle
+	result Result
+	turn   int // who has a lower one goes first
+	limit  int // tokens that it can have
+
+	ids     []int32 // prompt and answer, and what is forced to come next
+	entered bool    // it has looked for a beginning
+	told    bool    // its first token is there
+	row     int     // index of the next of Rows
+	sampler *sampler
+	allowed []uint64
+
+	// What the pages know of it: how many ids have been run, its way, the numbers of these pages, and the
+	// first of them that layers with a window see.
+	ran          int
+	way          []*page
+	full, recent []int32
+	seen         int
+}
+
+// needs is how many ids must be run for what is wanted next.
+func (s *sequence) needs() int {
+	if s.MaxTokens > 0 {
+		return len(s.ids)
+	}
+	return s.Rows[len(s.Rows)-1] + 1
+}
+
+// answers reports whether its answer goes on.
+func (s *sequence) answers() bool { return s.told && s.entered }
+
+// first is the first row whose logits are still wanted.
+func (s *sequence) first() int {
+	if s.row < len(s.Rows) {
+		return s.Rows[s.row]
+	}
+	return s.drawn()
+}
+
+// drawn is the row behind which the next token is drawn.
+func (s *sequence) drawn() int { return len(s.Prompt) + len(s.result.IDs) - 1 }
+
+// wants reports whether the logits behind a row are wanted, which are those from first on.
+func (s *sequence) wants(row int) bool {
+	if s.MaxTokens > 0 && row >= s.drawn() {
+		return true
+	}
+	_, found := slices.BinarySearch(s.Rows[s.row:], row)
+	return found
+}
+
+// read takes the logits behind a row. It is called at the same time as for other sequences, and for other rows
+// where no answer is wanted.
+func (s *sequence) read(row int, logits []float32) choice {
+	if _, found := slices.BinarySearch(s.Rows, row); found {
+		s.Logits(row, logits)
+	}
+	switch {
+	case s.MaxTokens <= 0 || row < s.drawn():
+		return choice{}
+	case row+1 < len(s.ids): // it is known what comes
+		id := s.ids[row+1]
+		c := choice{id: id, logprob: -float64(cpu.LSE(logits) - logits[id])}
+		s.sampler.known = false
+		c.drawn = s.sampler.tempered(logits, id, c.logprob)
+		return c
+	}
+	var allowed []uint64
+	if s.Constraint != nil {
+		s.allowed = slices.Grow(s.allowed[:0], (len(logits)+63)/64)[:(len(logits)+63)/64]
+		clear(s.allowed)
+		s.Constraint.Allowed(s.allowed)
+		if s.Constraint.Complete() {
+			for _, id := range s.Stop {
+				if id >= 0 && int(id) < len(logits) {
+					s.allowed[id/64] |= 1 << (id % 64)
+				}
+			}
+		}
+		allowed = s.allowed
+	}
+	return s.sampler.next(logits, row+1-len(s.Prompt), allowed)
+}
+
+// take goes on by what was drawn behind a row, and reports whether the text ends.
+func (s *sequence) take(row int, c choice) (ended bool, err error) {
+	if s.row < len(s.Rows) && s.Rows[s.row] == row {
+		s.row++
+	}
+	if s.MaxTokens <= 0 {
+		return s.row == len(s.Rows), nil
+	}
+	if row < s.drawn() {
+		return false, nil
+	}
+	r := &s.result
+	s.told = true
+	if err := c.problem(row + 1); err != nil {
+		return false, err
+	}
+	switch {
+	case s.stops(c.id) && row+1 == len(s.ids):
+		r.Reason, r.Stop, r.StopLogprob, r.StopDrawn = "stop", c.id, c.logprob, c.drawn
+		return true, nil
+	}
+	if row+1 == len(s.ids) {
+		s.ids = append(s.ids, c.id)
+		if s.Constraint != nil {
+			if !s.Constraint.Accept(c.id) {
+				return false, fmt.Errorf("the constraint allows token %d, and does not take it", c.id)
+			}
+			s.ids = append(s.ids, s.Constraint.Forced()...)
+		}
+	}
+	s.sampler.accept(c.id)
+	r.IDs, r.Logprobs, r.Drawn = append(r.IDs, c.id), append(r.Logprobs, c.logprob), append(r.Drawn, c.drawn)
+	s.handle.tell(Event{c.id, c.logprob})
+	switch {
+	case s.Token != nil && !s.Token(c.id, c.logprob):
+		r.Reason = "stop"
+	case len(r.IDs) >= s.MaxTokens || len(s.Prompt)+len(r.IDs) >= s.limit:
+		r.Reason = "length"
+	case s.Constraint != nil && len(s.Prompt)+len(r.IDs) == len(s.ids) && s.Constraint.Ended():
+		r.Reason = "stop"
+	}
+	return r.Reason != "", nil
+}
