@@ -364,44 +364,55 @@ func (p *program) decide(doc any) (place int, keep bool, err error) {
 }
 
 // span is a piece of a text in code points, and what replaces it.
-type span struct {
-	start, end  int
-	replacement string
-	rule        int
-}
+type span struct{ start, end, rule int }
+
+// manySpans is how many of a rule are no room to keep for the next document.
+const manySpans = 1 << 16
 
 // selectSpans collects the spans that the replacement rules name, in order of
-// their starts; at the same start, in the order of the rules.
-func (p *program) selectSpans(j *joined, doc any) ([]span, error) {
-	var out []span
+// their starts; at the same start, in the order of the rules. What each rule puts in their place
+// comes beside them.
+func (p *program) selectSpans(j *joined, doc any) (out []span, replacements []string, err error) {
 	for i := range p.spans {
 		r := &p.spans[i]
 		spans, err := r.find(j, doc)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		takes := func(s data.Span) bool { return s.Score >= r.min && s.Score < r.max }
+		n := 0 // a text may have millions
+		for _, s := range spans {
+			if takes(s) {
+				n++
+			}
+		}
+		out = slices.Grow(out, n)
 		text, have := r.replacement, r.code == nil
 		for _, s := range spans {
-			if s.Score < r.min || !(s.Score < r.max) {
+			if !takes(s) {
 				continue
 			}
 			if !have {
 				res, err := run(r.code, doc)
 				if err != nil {
-					return nil, fmt.Errorf("replacement %s: %w", r.replacement, err)
+					return nil, nil, fmt.Errorf("replacement %s: %w", r.replacement, err)
 				}
 				if len(res) != 1 {
-					return nil, fmt.Errorf("replacement %s has %d results, want one string", r.replacement, len(res))
+					return nil, nil, fmt.Errorf("replacement %s has %d results, want one string", r.replacement, len(res))
 				}
 				if text, have = res[0].(string); !have {
-					return nil, fmt.Errorf("replacement %s gives %T, want a string", r.replacement, res[0])
+					return nil, nil, fmt.Errorf("replacement %s gives %T, want a string", r.replacement, res[0])
 				}
 			}
-			out = append(out, span{s.Start, s.End, text, i})
+			out = append(out, span{s.Start, s.End, i})
+		}
+		replacements = append(replacements, text)
+		if cap(j.spans) > manySpans {
+			j.spans = nil
 		}
 	}
 	slices.SortStableFunc(out, func(a, b span) int { return cmp.Compare(a.start, b.start) })
-	return out, nil
+	return out, replacements, nil
 }
 
 // find lists the spans that a rule names. The list is valid until the next
@@ -494,8 +505,11 @@ func float(v any) (float64, bool) {
 // replace applies spans, which are in order of their starts. A span that
 // starts inside one that was applied is left out; replaced is called for each
 // that is applied, with the old text.
-func replace(text string, spans []span, replaced func(rule int, old string)) string {
+func replace(text string, spans []span, replacements []string, replaced func(rule int, old string)) string {
 	var out strings.Builder
+	if len(spans) > manySpans {
+		out.Grow(len(text))
+	}
 	ascii := isASCII(text) // most texts: code points are bytes
 	chars, bytes := 0, 0   // the same point in both units
 	// seek goes forward to a code point; false when the text ends before it.
@@ -522,7 +536,7 @@ func replace(text string, spans []span, replaced func(rule int, old string)) str
 		start := bytes
 		seek(s.end)
 		out.WriteString(text[done:start])
-		out.WriteString(strings.ReplaceAll(s.replacement, "{}", text[start:bytes]))
+		out.WriteString(strings.ReplaceAll(replacements[s.rule], "{}", text[start:bytes]))
 		done = bytes
 		replaced(s.rule, text[start:bytes])
 	}
@@ -543,7 +557,7 @@ func isASCII(s string) bool {
 // where spans are empty or reach past the text: an empty one swallows the
 // character at its start and stops all later ones; one beyond the end puts its
 // replacement there, with the old text from the start of the span before it.
-func replaceAsDolma(text string, spans []span, replaced func(rule int, old string)) string {
+func replaceAsDolma(text string, spans []span, replacements []string, replaced func(rule int, old string)) string {
 	var out strings.Builder
 	index, i, start := 0, 0, 0
 	for at, c := range text {
@@ -555,7 +569,7 @@ func replaceAsDolma(text string, spans []span, replaced func(rule int, old strin
 			}
 			if !inside {
 				if i == s.end {
-					out.WriteString(strings.ReplaceAll(s.replacement, "{}", text[start:at]))
+					out.WriteString(strings.ReplaceAll(replacements[s.rule], "{}", text[start:at]))
 					replaced(s.rule, text[start:at])
 					for index < len(spans) && spans[index].start < i {
 						index++
@@ -574,7 +588,7 @@ func replaceAsDolma(text string, spans []span, replaced func(rule int, old strin
 	}
 	if index < len(spans) {
 		s := spans[index]
-		out.WriteString(strings.ReplaceAll(s.replacement, "{}", text[start:]))
+		out.WriteString(strings.ReplaceAll(replacements[s.rule], "{}", text[start:]))
 		replaced(s.rule, text[start:])
 	}
 	return out.String()
@@ -582,14 +596,14 @@ func replaceAsDolma(text string, spans []span, replaced func(rule int, old strin
 
 // replaceSpans is replace, or Dolma's loop where the two could differ and the
 // bugs are wanted.
-func (p *program) replaceSpans(text string, spans []span, replaced func(rule int, old string)) string {
+func (p *program) replaceSpans(text string, spans []span, replacements []string, replaced func(rule int, old string)) string {
 	if p.compat {
 		n := utf8.RuneCountInString(text)
 		if slices.ContainsFunc(spans, func(s span) bool { return s.end <= s.start || s.end > n }) {
-			return replaceAsDolma(text, spans, replaced)
+			return replaceAsDolma(text, spans, replacements, replaced)
 		}
 	}
-	return replace(text, spans, replaced)
+	return replace(text, spans, replacements, replaced)
 }
 
 // decode makes the value that the rules look at: the document with its

@@ -195,7 +195,6 @@ type joined struct {
 	attributes []data.Field // of all rows; where a name comes twice the later one counts
 	merged     bool         // attributes takes the place of the document's own
 	spans      []data.Span  // room for those of a rule
-	lines      [][]byte     // keeps the attribute lines that the fields refer to
 }
 
 // join reads the next row of each attribute file for document d.
@@ -209,9 +208,6 @@ func (j *joined) join(d *parsed, readers []attributeReader, cfg *Config) (err er
 		if j.attributes, err = data.AppendFields(j.attributes, a); err != nil {
 			return err
 		}
-	}
-	for len(j.lines) < len(readers) {
-		j.lines = append(j.lines, nil)
 	}
 	for i := range readers {
 		r := &readers[i]
@@ -229,8 +225,8 @@ func (j *joined) join(d *parsed, readers []attributeReader, cfg *Config) (err er
 		case err != nil:
 			return err
 		}
-		j.lines[i] = append(j.lines[i][:0], line.Bytes...)
-		id, found, all, err := data.AppendAttributes(j.attributes, j.lines[i])
+		// The fields refer to the line, which stays until this reader's next one.
+		id, found, all, err := data.AppendAttributes(j.attributes, line.Bytes)
 		j.attributes = all
 		switch {
 		case err != nil:
@@ -274,13 +270,13 @@ func (m *mixer) mix(j *joined, file string) error {
 	}
 	text, changed := j.Text, false
 	if len(p.spans) > 0 {
-		spans, err := p.selectSpans(j, doc)
+		spans, replacements, err := p.selectSpans(j, doc)
 		if err != nil {
 			return err
 		}
 		if len(spans) > 0 {
 			seen := make([]bool, len(p.spans))
-			text = p.replaceSpans(text, spans, func(rule int, old string) {
+			text = p.replaceSpans(text, spans, replacements, func(rule int, old string) {
 				r := &m.report.Rules[p.spanRule(rule)]
 				if r.Spans++; seen[rule] {
 					r.Bytes += int64(len(old))
