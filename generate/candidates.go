@@ -155,8 +155,12 @@ func (c *candidates) topP(p float64) {
 		return
 	}
 	if !c.ranked {
-		// All candidates below the floor together have less than half of what may be left over.
-		floor := float32((1 - p) * c.total / float64(2*len(c.logits)))
+		// All candidates below the floor together have less than half of what may be left over, as long as that
+		// is more than the sums' roundings.
+		var floor float32
+		if p < 0.999 {
+			floor = float32((1 - p) * c.total / float64(2*len(c.logits)))
+		}
 		c.places = c.places[:0]
 		for i, w := range c.weights {
 			if w >= floor {

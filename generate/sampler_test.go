@@ -1,6 +1,7 @@
 package generate
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -263,6 +264,44 @@ func drawAt(s Sampling, logits []float32, u float64) int32 {
 		t.apply(p, 0)
 	}
 	return p.left.draw(u)
+}
+
+// TestTopP compares what top-p keeps with what sorting all candidates keeps, up to the last one that is needed to
+// reach a share that rounding may put out of reach.
+func TestTopP(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	var c candidates
+	for round := range 300 {
+		logits := make([]float32, 1+r.IntN(3000))
+		for i := range logits {
+			logits[i] = float32(r.NormFloat64() * (0.1 + 3*r.Float64()))
+		}
+		p := []float64{r.Float64(), 0.9, 0.99, 0.9989, 0.9999, 0.9999999, 1 - 1e-12}[round%7]
+		c.reset(logits)
+		c.weigh()
+		weights, total := slices.Clone(c.weights), c.total
+		order := make([]int32, len(logits))
+		for i := range order {
+			order[i] = int32(i)
+		}
+		slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(logits[b], logits[a]) })
+		n := 0
+		for sum := 0.0; n < len(order) && sum < p*total; n++ {
+			sum += float64(weights[order[n]])
+		}
+		if c.topP(p); !slices.Equal(c.ids, order[:n]) {
+			t.Fatalf("top-p %g of %d ids keeps %d, want %d", p, len(logits), len(c.ids), n)
+		}
+		// Once more, of what is ranked, and a top-k of it.
+		k := 1 + r.IntN(n)
+		if c.topK(k); !slices.Equal(c.ids, order[:k]) {
+			t.Fatalf("top-k %d of %d that are left keeps %d", k, n, len(c.ids))
+		}
+		c.reset(logits)
+		if c.topK(k); k < len(logits) && !slices.Equal(c.ids, order[:k]) {
+			t.Fatalf("top-k %d of %d ids keeps others than a sort", k, len(logits))
+		}
+	}
 }
 
 // TestEdgesOfShares: a share that a token reaches exactly ends top-p; what rounding leaves over
