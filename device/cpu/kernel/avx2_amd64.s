@@ -12,6 +12,16 @@ DATA nibble<>+8(SB)/8, $0x0000000f0000000f
 DATA nibble<>+16(SB)/8, $0x0000000f0000000f
 DATA nibble<>+24(SB)/8, $0x0000000f0000000f
 GLOBL nibble<>(SB), RODATA|NOPTR, $32
+DATA highNibble<>+0(SB)/8, $0x000000f0000000f0
+DATA highNibble<>+8(SB)/8, $0x000000f0000000f0
+DATA highNibble<>+16(SB)/8, $0x000000f0000000f0
+DATA highNibble<>+24(SB)/8, $0x000000f0000000f0
+GLOBL highNibble<>(SB), RODATA|NOPTR, $32
+DATA sixteenth<>+0(SB)/8, $0x3d8000003d800000
+DATA sixteenth<>+8(SB)/8, $0x3d8000003d800000
+DATA sixteenth<>+16(SB)/8, $0x3d8000003d800000
+DATA sixteenth<>+24(SB)/8, $0x3d8000003d800000
+GLOBL sixteenth<>(SB), RODATA|NOPTR, $32
 DATA negInf<>+0(SB)/8, $0xff800000ff800000
 DATA negInf<>+8(SB)/8, $0xff800000ff800000
 DATA negInf<>+16(SB)/8, $0xff800000ff800000
@@ -1166,29 +1176,27 @@ loop:
 TEXT ·widen4AVX2(SB), NOSPLIT, $0-8
 	MOVQ           t+0(FP), CX
 	MOVQ           levelArgs_levels(CX), SI
-	MOVQ           levelArgs_terms(CX), DX
 	MOVQ           levelArgs_scale(CX), AX
-	VMOVUPS        0(AX), Y2
-	VMOVUPS        32(AX), Y3
-	CMPQ           levelArgs_hasMinimum(CX), $0
-	JEQ            table
-	MOVQ           levelArgs_minimum(CX), AX
-	VMOVUPS        0(AX), Y4
-	VMOVUPS        32(AX), Y5
-table:
+	MOVQ           levelArgs_minimum(CX), R9
 	VBROADCASTSS   levelArgs_table(CX), Y6
 	VMOVDQU        nibble<>(SB), Y7
+	VMOVDQU        highNibble<>(SB), Y11
+	VMOVDQU        sixteenth<>(SB), Y12
 	MOVQ           levelArgs_dst(CX), DI
+	MOVQ           levelArgs_terms(CX), DX
 	CMPQ           levelArgs_hasMinimum(CX), $0
-	JNE            minimum
+	JNE            group_minimum
+group_plain:
+	VMOVUPS        0(AX), Y2
+	VMOVUPS        32(AX), Y3
+	ADDQ           $64, AX
+	ADDQ           $64, R9
 plain:
-	VMOVDQU        (SI), Y0
-	VPSRLD         $0, Y0, Y0
+	VMOVDQU        0(SI), Y0
+	VPSRLD         $4, Y0, Y1
 	VPAND          Y7, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
 	VADDPS         Y6, Y0, Y0
-	VMOVDQU        (SI), Y1
-	VPSRLD         $4, Y1, Y1
 	VPAND          Y7, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
 	VADDPS         Y6, Y1, Y1
@@ -1196,13 +1204,11 @@ plain:
 	VMULPS         Y3, Y1, Y1
 	VMOVUPS        Y0, 0(DI)
 	VMOVUPS        Y1, 32(DI)
-	VMOVDQU        (SI), Y0
-	VPSRLD         $8, Y0, Y0
+	VMOVDQU        1(SI), Y0
+	VPSRLD         $4, Y0, Y1
 	VPAND          Y7, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
 	VADDPS         Y6, Y0, Y0
-	VMOVDQU        (SI), Y1
-	VPSRLD         $12, Y1, Y1
 	VPAND          Y7, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
 	VADDPS         Y6, Y1, Y1
@@ -1210,13 +1216,11 @@ plain:
 	VMULPS         Y3, Y1, Y1
 	VMOVUPS        Y0, 64(DI)
 	VMOVUPS        Y1, 96(DI)
-	VMOVDQU        (SI), Y0
-	VPSRLD         $16, Y0, Y0
+	VMOVDQU        2(SI), Y0
+	VPSRLD         $4, Y0, Y1
 	VPAND          Y7, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
 	VADDPS         Y6, Y0, Y0
-	VMOVDQU        (SI), Y1
-	VPSRLD         $20, Y1, Y1
 	VPAND          Y7, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
 	VADDPS         Y6, Y1, Y1
@@ -1224,13 +1228,11 @@ plain:
 	VMULPS         Y3, Y1, Y1
 	VMOVUPS        Y0, 128(DI)
 	VMOVUPS        Y1, 160(DI)
-	VMOVDQU        (SI), Y0
-	VPSRLD         $24, Y0, Y0
+	VMOVDQU        3(SI), Y0
+	VPSRLD         $4, Y0, Y1
 	VPAND          Y7, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
 	VADDPS         Y6, Y0, Y0
-	VMOVDQU        (SI), Y1
-	VPSRLD         $28, Y1, Y1
 	VPAND          Y7, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
 	VADDPS         Y6, Y1, Y1
@@ -1244,69 +1246,49 @@ plain:
 	JNE            plain
 	VZEROUPPER
 	RET
+group_minimum:
+	VMOVUPS        0(AX), Y2
+	VMOVUPS        0(R9), Y4
+	VMOVUPS        32(AX), Y3
+	VMOVUPS        32(R9), Y5
+	ADDQ           $64, AX
+	ADDQ           $64, R9
+	VMULPS         Y12, Y3, Y3
 minimum:
-	VMOVDQU        (SI), Y0
-	VPSRLD         $0, Y0, Y0
-	VPAND          Y7, Y0, Y0
+	VMOVDQU        0(SI), Y1
+	VPAND          Y7, Y1, Y0
+	VPAND          Y11, Y1, Y1
 	VCVTDQ2PS      Y0, Y0
-	VADDPS         Y6, Y0, Y0
-	VMOVDQU        (SI), Y1
-	VPSRLD         $4, Y1, Y1
-	VPAND          Y7, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
-	VADDPS         Y6, Y1, Y1
-	VMULPS         Y2, Y0, Y0
-	VMULPS         Y3, Y1, Y1
-	VADDPS         Y4, Y0, Y0
-	VADDPS         Y5, Y1, Y1
+	VFMADD213PS    Y4, Y2, Y0
+	VFMADD213PS    Y5, Y3, Y1
 	VMOVUPS        Y0, 0(DI)
 	VMOVUPS        Y1, 32(DI)
-	VMOVDQU        (SI), Y0
-	VPSRLD         $8, Y0, Y0
-	VPAND          Y7, Y0, Y0
+	VMOVDQU        1(SI), Y1
+	VPAND          Y7, Y1, Y0
+	VPAND          Y11, Y1, Y1
 	VCVTDQ2PS      Y0, Y0
-	VADDPS         Y6, Y0, Y0
-	VMOVDQU        (SI), Y1
-	VPSRLD         $12, Y1, Y1
-	VPAND          Y7, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
-	VADDPS         Y6, Y1, Y1
-	VMULPS         Y2, Y0, Y0
-	VMULPS         Y3, Y1, Y1
-	VADDPS         Y4, Y0, Y0
-	VADDPS         Y5, Y1, Y1
+	VFMADD213PS    Y4, Y2, Y0
+	VFMADD213PS    Y5, Y3, Y1
 	VMOVUPS        Y0, 64(DI)
 	VMOVUPS        Y1, 96(DI)
-	VMOVDQU        (SI), Y0
-	VPSRLD         $16, Y0, Y0
-	VPAND          Y7, Y0, Y0
+	VMOVDQU        2(SI), Y1
+	VPAND          Y7, Y1, Y0
+	VPAND          Y11, Y1, Y1
 	VCVTDQ2PS      Y0, Y0
-	VADDPS         Y6, Y0, Y0
-	VMOVDQU        (SI), Y1
-	VPSRLD         $20, Y1, Y1
-	VPAND          Y7, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
-	VADDPS         Y6, Y1, Y1
-	VMULPS         Y2, Y0, Y0
-	VMULPS         Y3, Y1, Y1
-	VADDPS         Y4, Y0, Y0
-	VADDPS         Y5, Y1, Y1
+	VFMADD213PS    Y4, Y2, Y0
+	VFMADD213PS    Y5, Y3, Y1
 	VMOVUPS        Y0, 128(DI)
 	VMOVUPS        Y1, 160(DI)
-	VMOVDQU        (SI), Y0
-	VPSRLD         $24, Y0, Y0
-	VPAND          Y7, Y0, Y0
+	VMOVDQU        3(SI), Y1
+	VPAND          Y7, Y1, Y0
+	VPAND          Y11, Y1, Y1
 	VCVTDQ2PS      Y0, Y0
-	VADDPS         Y6, Y0, Y0
-	VMOVDQU        (SI), Y1
-	VPSRLD         $28, Y1, Y1
-	VPAND          Y7, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
-	VADDPS         Y6, Y1, Y1
-	VMULPS         Y2, Y0, Y0
-	VMULPS         Y3, Y1, Y1
-	VADDPS         Y4, Y0, Y0
-	VADDPS         Y5, Y1, Y1
+	VFMADD213PS    Y4, Y2, Y0
+	VFMADD213PS    Y5, Y3, Y1
 	VMOVUPS        Y0, 192(DI)
 	VMOVUPS        Y1, 224(DI)
 	ADDQ           $32, SI
@@ -1320,50 +1302,42 @@ minimum:
 TEXT ·widen8AVX2(SB), NOSPLIT, $0-8
 	MOVQ           t+0(FP), CX
 	MOVQ           levelArgs_levels(CX), SI
-	MOVQ           levelArgs_terms(CX), DX
 	MOVQ           levelArgs_scale(CX), AX
+	MOVQ           levelArgs_minimum(CX), R9
+	MOVQ           levelArgs_dst(CX), DI
+	MOVQ           levelArgs_terms(CX), DX
+	CMPQ           levelArgs_hasMinimum(CX), $0
+	JNE            group_minimum
+group_plain:
 	VMOVUPS        0(AX), Y2
 	VMOVUPS        32(AX), Y3
-	CMPQ           levelArgs_hasMinimum(CX), $0
-	JEQ            table
-	MOVQ           levelArgs_minimum(CX), AX
-	VMOVUPS        0(AX), Y4
-	VMOVUPS        32(AX), Y5
-table:
-	MOVQ           levelArgs_dst(CX), DI
-	CMPQ           levelArgs_hasMinimum(CX), $0
-	JNE            minimum
+	ADDQ           $64, AX
+	ADDQ           $64, R9
 plain:
-	VMOVDQU        0(SI), Y0
-	VPSLLD         $24, Y0, Y0
+	VMOVDQU        -3(SI), Y0
 	VPSRAD         $24, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
-	VMOVDQU        32(SI), Y1
-	VPSLLD         $24, Y1, Y1
+	VMOVDQU        29(SI), Y1
 	VPSRAD         $24, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
 	VMULPS         Y2, Y0, Y0
 	VMULPS         Y3, Y1, Y1
 	VMOVUPS        Y0, 0(DI)
 	VMOVUPS        Y1, 32(DI)
-	VMOVDQU        0(SI), Y0
-	VPSLLD         $16, Y0, Y0
+	VMOVDQU        -2(SI), Y0
 	VPSRAD         $24, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
-	VMOVDQU        32(SI), Y1
-	VPSLLD         $16, Y1, Y1
+	VMOVDQU        30(SI), Y1
 	VPSRAD         $24, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
 	VMULPS         Y2, Y0, Y0
 	VMULPS         Y3, Y1, Y1
 	VMOVUPS        Y0, 64(DI)
 	VMOVUPS        Y1, 96(DI)
-	VMOVDQU        0(SI), Y0
-	VPSLLD         $8, Y0, Y0
+	VMOVDQU        -1(SI), Y0
 	VPSRAD         $24, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
-	VMOVDQU        32(SI), Y1
-	VPSLLD         $8, Y1, Y1
+	VMOVDQU        31(SI), Y1
 	VPSRAD         $24, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
 	VMULPS         Y2, Y0, Y0
@@ -1371,11 +1345,9 @@ plain:
 	VMOVUPS        Y0, 128(DI)
 	VMOVUPS        Y1, 160(DI)
 	VMOVDQU        0(SI), Y0
-	VPSLLD         $0, Y0, Y0
 	VPSRAD         $24, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
 	VMOVDQU        32(SI), Y1
-	VPSLLD         $0, Y1, Y1
 	VPSRAD         $24, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
 	VMULPS         Y2, Y0, Y0
@@ -1388,61 +1360,52 @@ plain:
 	JNE            plain
 	VZEROUPPER
 	RET
+group_minimum:
+	VMOVUPS        0(AX), Y2
+	VMOVUPS        0(R9), Y4
+	VMOVUPS        32(AX), Y3
+	VMOVUPS        32(R9), Y5
+	ADDQ           $64, AX
+	ADDQ           $64, R9
 minimum:
-	VMOVDQU        0(SI), Y0
-	VPSLLD         $24, Y0, Y0
+	VMOVDQU        -3(SI), Y0
 	VPSRAD         $24, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
-	VMOVDQU        32(SI), Y1
-	VPSLLD         $24, Y1, Y1
+	VMOVDQU        29(SI), Y1
 	VPSRAD         $24, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
-	VMULPS         Y2, Y0, Y0
-	VMULPS         Y3, Y1, Y1
-	VADDPS         Y4, Y0, Y0
-	VADDPS         Y5, Y1, Y1
+	VFMADD213PS    Y4, Y2, Y0
+	VFMADD213PS    Y5, Y3, Y1
 	VMOVUPS        Y0, 0(DI)
 	VMOVUPS        Y1, 32(DI)
-	VMOVDQU        0(SI), Y0
-	VPSLLD         $16, Y0, Y0
+	VMOVDQU        -2(SI), Y0
 	VPSRAD         $24, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
-	VMOVDQU        32(SI), Y1
-	VPSLLD         $16, Y1, Y1
+	VMOVDQU        30(SI), Y1
 	VPSRAD         $24, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
-	VMULPS         Y2, Y0, Y0
-	VMULPS         Y3, Y1, Y1
-	VADDPS         Y4, Y0, Y0
-	VADDPS         Y5, Y1, Y1
+	VFMADD213PS    Y4, Y2, Y0
+	VFMADD213PS    Y5, Y3, Y1
 	VMOVUPS        Y0, 64(DI)
 	VMOVUPS        Y1, 96(DI)
-	VMOVDQU        0(SI), Y0
-	VPSLLD         $8, Y0, Y0
+	VMOVDQU        -1(SI), Y0
 	VPSRAD         $24, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
-	VMOVDQU        32(SI), Y1
-	VPSLLD         $8, Y1, Y1
+	VMOVDQU        31(SI), Y1
 	VPSRAD         $24, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
-	VMULPS         Y2, Y0, Y0
-	VMULPS         Y3, Y1, Y1
-	VADDPS         Y4, Y0, Y0
-	VADDPS         Y5, Y1, Y1
+	VFMADD213PS    Y4, Y2, Y0
+	VFMADD213PS    Y5, Y3, Y1
 	VMOVUPS        Y0, 128(DI)
 	VMOVUPS        Y1, 160(DI)
 	VMOVDQU        0(SI), Y0
-	VPSLLD         $0, Y0, Y0
 	VPSRAD         $24, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
 	VMOVDQU        32(SI), Y1
-	VPSLLD         $0, Y1, Y1
 	VPSRAD         $24, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
-	VMULPS         Y2, Y0, Y0
-	VMULPS         Y3, Y1, Y1
-	VADDPS         Y4, Y0, Y0
-	VADDPS         Y5, Y1, Y1
+	VFMADD213PS    Y4, Y2, Y0
+	VFMADD213PS    Y5, Y3, Y1
 	VMOVUPS        Y0, 192(DI)
 	VMOVUPS        Y1, 224(DI)
 	ADDQ           $64, SI
@@ -1456,32 +1419,40 @@ minimum:
 TEXT ·chain4AVX2(SB), NOSPLIT, $0-8
 	MOVQ           t+0(FP), CX
 	MOVQ           levelArgs_levels(CX), SI
-	MOVQ           levelArgs_terms(CX), DX
 	MOVQ           levelArgs_scale(CX), AX
-	VMOVUPS        0(AX), Y2
-	VMOVUPS        32(AX), Y3
-	CMPQ           levelArgs_hasMinimum(CX), $0
-	JEQ            table
-	MOVQ           levelArgs_minimum(CX), AX
-	VMOVUPS        0(AX), Y4
-	VMOVUPS        32(AX), Y5
-table:
+	MOVQ           levelArgs_minimum(CX), R9
 	VBROADCASTSS   levelArgs_table(CX), Y6
 	VMOVDQU        nibble<>(SB), Y7
+	VMOVDQU        highNibble<>(SB), Y11
+	VMOVDQU        sixteenth<>(SB), Y12
 	MOVQ           levelArgs_x(CX), R8
 	MOVQ           levelArgs_dst(CX), DI
 	VMOVUPS        0(DI), Y8
 	VMOVUPS        32(DI), Y9
+	MOVQ           levelArgs_groups(CX), BX
+	MOVQ           levelArgs_nested(CX), R11
 	CMPQ           levelArgs_hasMinimum(CX), $0
-	JNE            minimum
+	JNE            group_minimum
+group_plain:
+	TESTQ          R11, R11
+	JNE            nested_plain
+	VCVTPH2PS      0(SI), Y2
+	VCVTPH2PS      16(SI), Y3
+	ADDQ           $32, SI
+	JMP            terms_plain
+nested_plain:
+	VMOVUPS        0(AX), Y2
+	VMOVUPS        32(AX), Y3
+	ADDQ           $64, AX
+	ADDQ           $64, R9
+terms_plain:
+	MOVQ           levelArgs_terms(CX), DX
 plain:
-	VMOVDQU        (SI), Y0
-	VPSRLD         $0, Y0, Y0
+	VMOVDQU        0(SI), Y0
+	VPSRLD         $4, Y0, Y1
 	VPAND          Y7, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
 	VADDPS         Y6, Y0, Y0
-	VMOVDQU        (SI), Y1
-	VPSRLD         $4, Y1, Y1
 	VPAND          Y7, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
 	VADDPS         Y6, Y1, Y1
@@ -1490,13 +1461,11 @@ plain:
 	VBROADCASTSS   0(R8), Y10
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
-	VMOVDQU        (SI), Y0
-	VPSRLD         $8, Y0, Y0
+	VMOVDQU        1(SI), Y0
+	VPSRLD         $4, Y0, Y1
 	VPAND          Y7, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
 	VADDPS         Y6, Y0, Y0
-	VMOVDQU        (SI), Y1
-	VPSRLD         $12, Y1, Y1
 	VPAND          Y7, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
 	VADDPS         Y6, Y1, Y1
@@ -1505,13 +1474,11 @@ plain:
 	VBROADCASTSS   4(R8), Y10
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
-	VMOVDQU        (SI), Y0
-	VPSRLD         $16, Y0, Y0
+	VMOVDQU        2(SI), Y0
+	VPSRLD         $4, Y0, Y1
 	VPAND          Y7, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
 	VADDPS         Y6, Y0, Y0
-	VMOVDQU        (SI), Y1
-	VPSRLD         $20, Y1, Y1
 	VPAND          Y7, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
 	VADDPS         Y6, Y1, Y1
@@ -1520,13 +1487,11 @@ plain:
 	VBROADCASTSS   8(R8), Y10
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
-	VMOVDQU        (SI), Y0
-	VPSRLD         $24, Y0, Y0
+	VMOVDQU        3(SI), Y0
+	VPSRLD         $4, Y0, Y1
 	VPAND          Y7, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
 	VADDPS         Y6, Y0, Y0
-	VMOVDQU        (SI), Y1
-	VPSRLD         $28, Y1, Y1
 	VPAND          Y7, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
 	VADDPS         Y6, Y1, Y1
@@ -1539,76 +1504,69 @@ plain:
 	ADDQ           $16, R8
 	SUBQ           $4, DX
 	JNE            plain
+	DECQ           BX
+	JNE            group_plain
 	VMOVUPS        Y8, 0(DI)
 	VMOVUPS        Y9, 32(DI)
 	VZEROUPPER
 	RET
+group_minimum:
+	TESTQ          R11, R11
+	JNE            nested_minimum
+	VCVTPH2PS      0(SI), Y2
+	VCVTPH2PS      16(SI), Y3
+	VCVTPH2PS      32(SI), Y4
+	VCVTPH2PS      48(SI), Y5
+	ADDQ           $64, SI
+	JMP            terms_minimum
+nested_minimum:
+	VMOVUPS        0(AX), Y2
+	VMOVUPS        0(R9), Y4
+	VMOVUPS        32(AX), Y3
+	VMOVUPS        32(R9), Y5
+	ADDQ           $64, AX
+	ADDQ           $64, R9
+terms_minimum:
+	VMULPS         Y12, Y3, Y3
+	MOVQ           levelArgs_terms(CX), DX
 minimum:
-	VMOVDQU        (SI), Y0
-	VPSRLD         $0, Y0, Y0
-	VPAND          Y7, Y0, Y0
+	VMOVDQU        0(SI), Y1
+	VPAND          Y7, Y1, Y0
+	VPAND          Y11, Y1, Y1
 	VCVTDQ2PS      Y0, Y0
-	VADDPS         Y6, Y0, Y0
-	VMOVDQU        (SI), Y1
-	VPSRLD         $4, Y1, Y1
-	VPAND          Y7, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
-	VADDPS         Y6, Y1, Y1
-	VMULPS         Y2, Y0, Y0
-	VMULPS         Y3, Y1, Y1
-	VADDPS         Y4, Y0, Y0
-	VADDPS         Y5, Y1, Y1
+	VFMADD213PS    Y4, Y2, Y0
+	VFMADD213PS    Y5, Y3, Y1
 	VBROADCASTSS   0(R8), Y10
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
-	VMOVDQU        (SI), Y0
-	VPSRLD         $8, Y0, Y0
-	VPAND          Y7, Y0, Y0
+	VMOVDQU        1(SI), Y1
+	VPAND          Y7, Y1, Y0
+	VPAND          Y11, Y1, Y1
 	VCVTDQ2PS      Y0, Y0
-	VADDPS         Y6, Y0, Y0
-	VMOVDQU        (SI), Y1
-	VPSRLD         $12, Y1, Y1
-	VPAND          Y7, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
-	VADDPS         Y6, Y1, Y1
-	VMULPS         Y2, Y0, Y0
-	VMULPS         Y3, Y1, Y1
-	VADDPS         Y4, Y0, Y0
-	VADDPS         Y5, Y1, Y1
+	VFMADD213PS    Y4, Y2, Y0
+	VFMADD213PS    Y5, Y3, Y1
 	VBROADCASTSS   4(R8), Y10
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
-	VMOVDQU        (SI), Y0
-	VPSRLD         $16, Y0, Y0
-	VPAND          Y7, Y0, Y0
+	VMOVDQU        2(SI), Y1
+	VPAND          Y7, Y1, Y0
+	VPAND          Y11, Y1, Y1
 	VCVTDQ2PS      Y0, Y0
-	VADDPS         Y6, Y0, Y0
-	VMOVDQU        (SI), Y1
-	VPSRLD         $20, Y1, Y1
-	VPAND          Y7, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
-	VADDPS         Y6, Y1, Y1
-	VMULPS         Y2, Y0, Y0
-	VMULPS         Y3, Y1, Y1
-	VADDPS         Y4, Y0, Y0
-	VADDPS         Y5, Y1, Y1
+	VFMADD213PS    Y4, Y2, Y0
+	VFMADD213PS    Y5, Y3, Y1
 	VBROADCASTSS   8(R8), Y10
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
-	VMOVDQU        (SI), Y0
-	VPSRLD         $24, Y0, Y0
-	VPAND          Y7, Y0, Y0
+	VMOVDQU        3(SI), Y1
+	VPAND          Y7, Y1, Y0
+	VPAND          Y11, Y1, Y1
 	VCVTDQ2PS      Y0, Y0
-	VADDPS         Y6, Y0, Y0
-	VMOVDQU        (SI), Y1
-	VPSRLD         $28, Y1, Y1
-	VPAND          Y7, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
-	VADDPS         Y6, Y1, Y1
-	VMULPS         Y2, Y0, Y0
-	VMULPS         Y3, Y1, Y1
-	VADDPS         Y4, Y0, Y0
-	VADDPS         Y5, Y1, Y1
+	VFMADD213PS    Y4, Y2, Y0
+	VFMADD213PS    Y5, Y3, Y1
 	VBROADCASTSS   12(R8), Y10
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
@@ -1616,6 +1574,8 @@ minimum:
 	ADDQ           $16, R8
 	SUBQ           $4, DX
 	JNE            minimum
+	DECQ           BX
+	JNE            group_minimum
 	VMOVUPS        Y8, 0(DI)
 	VMOVUPS        Y9, 32(DI)
 	VZEROUPPER
@@ -1625,29 +1585,35 @@ minimum:
 TEXT ·chain8AVX2(SB), NOSPLIT, $0-8
 	MOVQ           t+0(FP), CX
 	MOVQ           levelArgs_levels(CX), SI
-	MOVQ           levelArgs_terms(CX), DX
 	MOVQ           levelArgs_scale(CX), AX
-	VMOVUPS        0(AX), Y2
-	VMOVUPS        32(AX), Y3
-	CMPQ           levelArgs_hasMinimum(CX), $0
-	JEQ            table
-	MOVQ           levelArgs_minimum(CX), AX
-	VMOVUPS        0(AX), Y4
-	VMOVUPS        32(AX), Y5
-table:
+	MOVQ           levelArgs_minimum(CX), R9
 	MOVQ           levelArgs_x(CX), R8
 	MOVQ           levelArgs_dst(CX), DI
 	VMOVUPS        0(DI), Y8
 	VMOVUPS        32(DI), Y9
+	MOVQ           levelArgs_groups(CX), BX
+	MOVQ           levelArgs_nested(CX), R11
 	CMPQ           levelArgs_hasMinimum(CX), $0
-	JNE            minimum
+	JNE            group_minimum
+group_plain:
+	TESTQ          R11, R11
+	JNE            nested_plain
+	VCVTPH2PS      0(SI), Y2
+	VCVTPH2PS      16(SI), Y3
+	ADDQ           $32, SI
+	JMP            terms_plain
+nested_plain:
+	VMOVUPS        0(AX), Y2
+	VMOVUPS        32(AX), Y3
+	ADDQ           $64, AX
+	ADDQ           $64, R9
+terms_plain:
+	MOVQ           levelArgs_terms(CX), DX
 plain:
-	VMOVDQU        0(SI), Y0
-	VPSLLD         $24, Y0, Y0
+	VMOVDQU        -3(SI), Y0
 	VPSRAD         $24, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
-	VMOVDQU        32(SI), Y1
-	VPSLLD         $24, Y1, Y1
+	VMOVDQU        29(SI), Y1
 	VPSRAD         $24, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
 	VMULPS         Y2, Y0, Y0
@@ -1655,12 +1621,10 @@ plain:
 	VBROADCASTSS   0(R8), Y10
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
-	VMOVDQU        0(SI), Y0
-	VPSLLD         $16, Y0, Y0
+	VMOVDQU        -2(SI), Y0
 	VPSRAD         $24, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
-	VMOVDQU        32(SI), Y1
-	VPSLLD         $16, Y1, Y1
+	VMOVDQU        30(SI), Y1
 	VPSRAD         $24, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
 	VMULPS         Y2, Y0, Y0
@@ -1668,12 +1632,10 @@ plain:
 	VBROADCASTSS   4(R8), Y10
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
-	VMOVDQU        0(SI), Y0
-	VPSLLD         $8, Y0, Y0
+	VMOVDQU        -1(SI), Y0
 	VPSRAD         $24, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
-	VMOVDQU        32(SI), Y1
-	VPSLLD         $8, Y1, Y1
+	VMOVDQU        31(SI), Y1
 	VPSRAD         $24, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
 	VMULPS         Y2, Y0, Y0
@@ -1682,11 +1644,9 @@ plain:
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
 	VMOVDQU        0(SI), Y0
-	VPSLLD         $0, Y0, Y0
 	VPSRAD         $24, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
 	VMOVDQU        32(SI), Y1
-	VPSLLD         $0, Y1, Y1
 	VPSRAD         $24, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
 	VMULPS         Y2, Y0, Y0
@@ -1698,68 +1658,72 @@ plain:
 	ADDQ           $16, R8
 	SUBQ           $4, DX
 	JNE            plain
+	DECQ           BX
+	JNE            group_plain
 	VMOVUPS        Y8, 0(DI)
 	VMOVUPS        Y9, 32(DI)
 	VZEROUPPER
 	RET
+group_minimum:
+	TESTQ          R11, R11
+	JNE            nested_minimum
+	VCVTPH2PS      0(SI), Y2
+	VCVTPH2PS      16(SI), Y3
+	VCVTPH2PS      32(SI), Y4
+	VCVTPH2PS      48(SI), Y5
+	ADDQ           $64, SI
+	JMP            terms_minimum
+nested_minimum:
+	VMOVUPS        0(AX), Y2
+	VMOVUPS        0(R9), Y4
+	VMOVUPS        32(AX), Y3
+	VMOVUPS        32(R9), Y5
+	ADDQ           $64, AX
+	ADDQ           $64, R9
+terms_minimum:
+	MOVQ           levelArgs_terms(CX), DX
 minimum:
-	VMOVDQU        0(SI), Y0
-	VPSLLD         $24, Y0, Y0
+	VMOVDQU        -3(SI), Y0
 	VPSRAD         $24, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
-	VMOVDQU        32(SI), Y1
-	VPSLLD         $24, Y1, Y1
+	VMOVDQU        29(SI), Y1
 	VPSRAD         $24, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
-	VMULPS         Y2, Y0, Y0
-	VMULPS         Y3, Y1, Y1
-	VADDPS         Y4, Y0, Y0
-	VADDPS         Y5, Y1, Y1
+	VFMADD213PS    Y4, Y2, Y0
+	VFMADD213PS    Y5, Y3, Y1
 	VBROADCASTSS   0(R8), Y10
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
-	VMOVDQU        0(SI), Y0
-	VPSLLD         $16, Y0, Y0
+	VMOVDQU        -2(SI), Y0
 	VPSRAD         $24, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
-	VMOVDQU        32(SI), Y1
-	VPSLLD         $16, Y1, Y1
+	VMOVDQU        30(SI), Y1
 	VPSRAD         $24, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
-	VMULPS         Y2, Y0, Y0
-	VMULPS         Y3, Y1, Y1
-	VADDPS         Y4, Y0, Y0
-	VADDPS         Y5, Y1, Y1
+	VFMADD213PS    Y4, Y2, Y0
+	VFMADD213PS    Y5, Y3, Y1
 	VBROADCASTSS   4(R8), Y10
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
-	VMOVDQU        0(SI), Y0
-	VPSLLD         $8, Y0, Y0
+	VMOVDQU        -1(SI), Y0
 	VPSRAD         $24, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
-	VMOVDQU        32(SI), Y1
-	VPSLLD         $8, Y1, Y1
+	VMOVDQU        31(SI), Y1
 	VPSRAD         $24, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
-	VMULPS         Y2, Y0, Y0
-	VMULPS         Y3, Y1, Y1
-	VADDPS         Y4, Y0, Y0
-	VADDPS         Y5, Y1, Y1
+	VFMADD213PS    Y4, Y2, Y0
+	VFMADD213PS    Y5, Y3, Y1
 	VBROADCASTSS   8(R8), Y10
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
 	VMOVDQU        0(SI), Y0
-	VPSLLD         $0, Y0, Y0
 	VPSRAD         $24, Y0, Y0
 	VCVTDQ2PS      Y0, Y0
 	VMOVDQU        32(SI), Y1
-	VPSLLD         $0, Y1, Y1
 	VPSRAD         $24, Y1, Y1
 	VCVTDQ2PS      Y1, Y1
-	VMULPS         Y2, Y0, Y0
-	VMULPS         Y3, Y1, Y1
-	VADDPS         Y4, Y0, Y0
-	VADDPS         Y5, Y1, Y1
+	VFMADD213PS    Y4, Y2, Y0
+	VFMADD213PS    Y5, Y3, Y1
 	VBROADCASTSS   12(R8), Y10
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
@@ -1767,6 +1731,8 @@ minimum:
 	ADDQ           $16, R8
 	SUBQ           $4, DX
 	JNE            minimum
+	DECQ           BX
+	JNE            group_minimum
 	VMOVUPS        Y8, 0(DI)
 	VMOVUPS        Y9, 32(DI)
 	VZEROUPPER
@@ -1789,7 +1755,7 @@ loop:
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
 	ADDQ           $4, R8
-	SUBQ           $1, DX
+	DECQ           DX
 	JNE            loop
 	VMOVUPS        Y8, 0(DI)
 	VMOVUPS        Y9, 32(DI)
@@ -1815,7 +1781,7 @@ loop:
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
 	ADDQ           $4, R8
-	SUBQ           $1, DX
+	DECQ           DX
 	JNE            loop
 	VMOVUPS        Y8, 0(DI)
 	VMOVUPS        Y9, 32(DI)
@@ -1839,7 +1805,7 @@ loop:
 	VFMADD231PS    Y10, Y0, Y8
 	VFMADD231PS    Y10, Y1, Y9
 	ADDQ           $4, R8
-	SUBQ           $1, DX
+	DECQ           DX
 	JNE            loop
 	VMOVUPS        Y8, 0(DI)
 	VMOVUPS        Y9, 32(DI)

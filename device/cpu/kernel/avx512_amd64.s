@@ -19,6 +19,10 @@ DATA exponent<>+0(SB)/8, $0x7f8000007f800000
 GLOBL exponent<>(SB), RODATA|NOPTR, $8
 DATA sign<>+0(SB)/8, $0x8000000080000000
 GLOBL sign<>(SB), RODATA|NOPTR, $8
+DATA highNibble<>+0(SB)/8, $0x000000f0000000f0
+GLOBL highNibble<>(SB), RODATA|NOPTR, $8
+DATA sixteenth<>+0(SB)/8, $0x3d8000003d800000
+GLOBL sixteenth<>(SB), RODATA|NOPTR, $8
 DATA negInf<>+0(SB)/8, $0xff800000ff800000
 GLOBL negInf<>(SB), RODATA|NOPTR, $8
 DATA expTop<>+0(SB)/8, $0x42d0000042d00000
@@ -2894,49 +2898,49 @@ loop:
 TEXT ·widen4AVX512(SB), NOSPLIT, $0-8
 	MOVQ           t+0(FP), CX
 	MOVQ           levelArgs_levels(CX), SI
-	MOVQ           levelArgs_terms(CX), DX
 	MOVQ           levelArgs_scale(CX), AX
+	MOVQ           levelArgs_minimum(CX), R9
+	VMOVUPS        levelArgs_table(CX), Z6
+	VBROADCASTSS   highNibble<>(SB), Z11
+	VBROADCASTSS   sixteenth<>(SB), Z12
+	MOVQ           levelArgs_dst(CX), DI
+	MOVQ           levelArgs_terms(CX), DX
+	CMPQ           levelArgs_hasMinimum(CX), $0
+	JNE            group_minimum
+group_plain:
 	VMOVUPS        0(AX), Z2
 	VMOVUPS        64(AX), Z3
-	CMPQ           levelArgs_hasMinimum(CX), $0
-	JEQ            table
-	MOVQ           levelArgs_minimum(CX), AX
-	VMOVUPS        0(AX), Z4
-	VMOVUPS        64(AX), Z5
-table:
-	VMOVUPS        levelArgs_table(CX), Z6
-	MOVQ           levelArgs_dst(CX), DI
-	CMPQ           levelArgs_hasMinimum(CX), $0
-	JNE            minimum
+	ADDQ           $128, AX
+	ADDQ           $128, R9
 plain:
-	VMOVDQU32      (SI), Z10
-	VPERMPS        Z6, Z10, Z0
-	VPSRLD         $4, Z10, Z1
+	VMOVDQU32      0(SI), Z0
+	VPSRLD         $4, Z0, Z1
 	VPERMPS        Z6, Z1, Z1
+	VPERMPS        Z6, Z0, Z0
 	VMULPS         Z2, Z0, Z0
 	VMULPS         Z3, Z1, Z1
 	VMOVUPS        Z0, 0(DI)
 	VMOVUPS        Z1, 64(DI)
-	VPSRLD         $8, Z10, Z0
-	VPERMPS        Z6, Z0, Z0
-	VPSRLD         $12, Z10, Z1
+	VMOVDQU32      1(SI), Z0
+	VPSRLD         $4, Z0, Z1
 	VPERMPS        Z6, Z1, Z1
+	VPERMPS        Z6, Z0, Z0
 	VMULPS         Z2, Z0, Z0
 	VMULPS         Z3, Z1, Z1
 	VMOVUPS        Z0, 128(DI)
 	VMOVUPS        Z1, 192(DI)
-	VPSRLD         $16, Z10, Z0
-	VPERMPS        Z6, Z0, Z0
-	VPSRLD         $20, Z10, Z1
+	VMOVDQU32      2(SI), Z0
+	VPSRLD         $4, Z0, Z1
 	VPERMPS        Z6, Z1, Z1
+	VPERMPS        Z6, Z0, Z0
 	VMULPS         Z2, Z0, Z0
 	VMULPS         Z3, Z1, Z1
 	VMOVUPS        Z0, 256(DI)
 	VMOVUPS        Z1, 320(DI)
-	VPSRLD         $24, Z10, Z0
-	VPERMPS        Z6, Z0, Z0
-	VPSRLD         $28, Z10, Z1
+	VMOVDQU32      3(SI), Z0
+	VPSRLD         $4, Z0, Z1
 	VPERMPS        Z6, Z1, Z1
+	VPERMPS        Z6, Z0, Z0
 	VMULPS         Z2, Z0, Z0
 	VMULPS         Z3, Z1, Z1
 	VMOVUPS        Z0, 384(DI)
@@ -2947,45 +2951,45 @@ plain:
 	JNE            plain
 	VZEROUPPER
 	RET
+group_minimum:
+	VMOVUPS        0(AX), Z2
+	VMOVUPS        0(R9), Z4
+	VMOVUPS        64(AX), Z3
+	VMOVUPS        64(R9), Z5
+	ADDQ           $128, AX
+	ADDQ           $128, R9
+	VMULPS         Z12, Z3, Z3
 minimum:
-	VMOVDQU32      (SI), Z10
-	VPERMPS        Z6, Z10, Z0
-	VPSRLD         $4, Z10, Z1
-	VPERMPS        Z6, Z1, Z1
-	VMULPS         Z2, Z0, Z0
-	VMULPS         Z3, Z1, Z1
-	VADDPS         Z4, Z0, Z0
-	VADDPS         Z5, Z1, Z1
+	VMOVDQU32      0(SI), Z0
+	VPANDD         Z11, Z0, Z1
+	VCVTDQ2PS      Z1, Z1
+	VPERMPS        Z6, Z0, Z0
+	VFMADD213PS    Z4, Z2, Z0
+	VFMADD213PS    Z5, Z3, Z1
 	VMOVUPS        Z0, 0(DI)
 	VMOVUPS        Z1, 64(DI)
-	VPSRLD         $8, Z10, Z0
+	VMOVDQU32      1(SI), Z0
+	VPANDD         Z11, Z0, Z1
+	VCVTDQ2PS      Z1, Z1
 	VPERMPS        Z6, Z0, Z0
-	VPSRLD         $12, Z10, Z1
-	VPERMPS        Z6, Z1, Z1
-	VMULPS         Z2, Z0, Z0
-	VMULPS         Z3, Z1, Z1
-	VADDPS         Z4, Z0, Z0
-	VADDPS         Z5, Z1, Z1
+	VFMADD213PS    Z4, Z2, Z0
+	VFMADD213PS    Z5, Z3, Z1
 	VMOVUPS        Z0, 128(DI)
 	VMOVUPS        Z1, 192(DI)
-	VPSRLD         $16, Z10, Z0
+	VMOVDQU32      2(SI), Z0
+	VPANDD         Z11, Z0, Z1
+	VCVTDQ2PS      Z1, Z1
 	VPERMPS        Z6, Z0, Z0
-	VPSRLD         $20, Z10, Z1
-	VPERMPS        Z6, Z1, Z1
-	VMULPS         Z2, Z0, Z0
-	VMULPS         Z3, Z1, Z1
-	VADDPS         Z4, Z0, Z0
-	VADDPS         Z5, Z1, Z1
+	VFMADD213PS    Z4, Z2, Z0
+	VFMADD213PS    Z5, Z3, Z1
 	VMOVUPS        Z0, 256(DI)
 	VMOVUPS        Z1, 320(DI)
-	VPSRLD         $24, Z10, Z0
+	VMOVDQU32      3(SI), Z0
+	VPANDD         Z11, Z0, Z1
+	VCVTDQ2PS      Z1, Z1
 	VPERMPS        Z6, Z0, Z0
-	VPSRLD         $28, Z10, Z1
-	VPERMPS        Z6, Z1, Z1
-	VMULPS         Z2, Z0, Z0
-	VMULPS         Z3, Z1, Z1
-	VADDPS         Z4, Z0, Z0
-	VADDPS         Z5, Z1, Z1
+	VFMADD213PS    Z4, Z2, Z0
+	VFMADD213PS    Z5, Z3, Z1
 	VMOVUPS        Z0, 384(DI)
 	VMOVUPS        Z1, 448(DI)
 	ADDQ           $64, SI
@@ -2999,45 +3003,37 @@ minimum:
 TEXT ·widen8AVX512(SB), NOSPLIT, $0-8
 	MOVQ           t+0(FP), CX
 	MOVQ           levelArgs_levels(CX), SI
-	MOVQ           levelArgs_terms(CX), DX
 	MOVQ           levelArgs_scale(CX), AX
+	MOVQ           levelArgs_minimum(CX), R9
+	MOVQ           levelArgs_dst(CX), DI
+	MOVQ           levelArgs_terms(CX), DX
+	CMPQ           levelArgs_hasMinimum(CX), $0
+	JNE            group_minimum
+group_plain:
 	VMOVUPS        0(AX), Z2
 	VMOVUPS        64(AX), Z3
-	CMPQ           levelArgs_hasMinimum(CX), $0
-	JEQ            table
-	MOVQ           levelArgs_minimum(CX), AX
-	VMOVUPS        0(AX), Z4
-	VMOVUPS        64(AX), Z5
-table:
-	MOVQ           levelArgs_dst(CX), DI
-	CMPQ           levelArgs_hasMinimum(CX), $0
-	JNE            minimum
+	ADDQ           $128, AX
+	ADDQ           $128, R9
 plain:
-	VPSLLD         $24, 0(SI), Z0
-	VPSRAD         $24, Z0, Z0
+	VPSRAD         $24, -3(SI), Z0
 	VCVTDQ2PS      Z0, Z0
-	VPSLLD         $24, 64(SI), Z1
-	VPSRAD         $24, Z1, Z1
+	VPSRAD         $24, 61(SI), Z1
 	VCVTDQ2PS      Z1, Z1
 	VMULPS         Z2, Z0, Z0
 	VMULPS         Z3, Z1, Z1
 	VMOVUPS        Z0, 0(DI)
 	VMOVUPS        Z1, 64(DI)
-	VPSLLD         $16, 0(SI), Z0
-	VPSRAD         $24, Z0, Z0
+	VPSRAD         $24, -2(SI), Z0
 	VCVTDQ2PS      Z0, Z0
-	VPSLLD         $16, 64(SI), Z1
-	VPSRAD         $24, Z1, Z1
+	VPSRAD         $24, 62(SI), Z1
 	VCVTDQ2PS      Z1, Z1
 	VMULPS         Z2, Z0, Z0
 	VMULPS         Z3, Z1, Z1
 	VMOVUPS        Z0, 128(DI)
 	VMOVUPS        Z1, 192(DI)
-	VPSLLD         $8, 0(SI), Z0
-	VPSRAD         $24, Z0, Z0
+	VPSRAD         $24, -1(SI), Z0
 	VCVTDQ2PS      Z0, Z0
-	VPSLLD         $8, 64(SI), Z1
-	VPSRAD         $24, Z1, Z1
+	VPSRAD         $24, 63(SI), Z1
 	VCVTDQ2PS      Z1, Z1
 	VMULPS         Z2, Z0, Z0
 	VMULPS         Z3, Z1, Z1
@@ -3057,51 +3053,44 @@ plain:
 	JNE            plain
 	VZEROUPPER
 	RET
+group_minimum:
+	VMOVUPS        0(AX), Z2
+	VMOVUPS        0(R9), Z4
+	VMOVUPS        64(AX), Z3
+	VMOVUPS        64(R9), Z5
+	ADDQ           $128, AX
+	ADDQ           $128, R9
 minimum:
-	VPSLLD         $24, 0(SI), Z0
-	VPSRAD         $24, Z0, Z0
+	VPSRAD         $24, -3(SI), Z0
 	VCVTDQ2PS      Z0, Z0
-	VPSLLD         $24, 64(SI), Z1
-	VPSRAD         $24, Z1, Z1
+	VPSRAD         $24, 61(SI), Z1
 	VCVTDQ2PS      Z1, Z1
-	VMULPS         Z2, Z0, Z0
-	VMULPS         Z3, Z1, Z1
-	VADDPS         Z4, Z0, Z0
-	VADDPS         Z5, Z1, Z1
+	VFMADD213PS    Z4, Z2, Z0
+	VFMADD213PS    Z5, Z3, Z1
 	VMOVUPS        Z0, 0(DI)
 	VMOVUPS        Z1, 64(DI)
-	VPSLLD         $16, 0(SI), Z0
-	VPSRAD         $24, Z0, Z0
+	VPSRAD         $24, -2(SI), Z0
 	VCVTDQ2PS      Z0, Z0
-	VPSLLD         $16, 64(SI), Z1
-	VPSRAD         $24, Z1, Z1
+	VPSRAD         $24, 62(SI), Z1
 	VCVTDQ2PS      Z1, Z1
-	VMULPS         Z2, Z0, Z0
-	VMULPS         Z3, Z1, Z1
-	VADDPS         Z4, Z0, Z0
-	VADDPS         Z5, Z1, Z1
+	VFMADD213PS    Z4, Z2, Z0
+	VFMADD213PS    Z5, Z3, Z1
 	VMOVUPS        Z0, 128(DI)
 	VMOVUPS        Z1, 192(DI)
-	VPSLLD         $8, 0(SI), Z0
-	VPSRAD         $24, Z0, Z0
+	VPSRAD         $24, -1(SI), Z0
 	VCVTDQ2PS      Z0, Z0
-	VPSLLD         $8, 64(SI), Z1
-	VPSRAD         $24, Z1, Z1
+	VPSRAD         $24, 63(SI), Z1
 	VCVTDQ2PS      Z1, Z1
-	VMULPS         Z2, Z0, Z0
-	VMULPS         Z3, Z1, Z1
-	VADDPS         Z4, Z0, Z0
-	VADDPS         Z5, Z1, Z1
+	VFMADD213PS    Z4, Z2, Z0
+	VFMADD213PS    Z5, Z3, Z1
 	VMOVUPS        Z0, 256(DI)
 	VMOVUPS        Z1, 320(DI)
 	VPSRAD         $24, 0(SI), Z0
 	VCVTDQ2PS      Z0, Z0
 	VPSRAD         $24, 64(SI), Z1
 	VCVTDQ2PS      Z1, Z1
-	VMULPS         Z2, Z0, Z0
-	VMULPS         Z3, Z1, Z1
-	VADDPS         Z4, Z0, Z0
-	VADDPS         Z5, Z1, Z1
+	VFMADD213PS    Z4, Z2, Z0
+	VFMADD213PS    Z5, Z3, Z1
 	VMOVUPS        Z0, 384(DI)
 	VMOVUPS        Z1, 448(DI)
 	ADDQ           $128, SI
@@ -3115,52 +3104,62 @@ minimum:
 TEXT ·chain4AVX512(SB), NOSPLIT, $0-8
 	MOVQ           t+0(FP), CX
 	MOVQ           levelArgs_levels(CX), SI
-	MOVQ           levelArgs_terms(CX), DX
 	MOVQ           levelArgs_scale(CX), AX
-	VMOVUPS        0(AX), Z2
-	VMOVUPS        64(AX), Z3
-	CMPQ           levelArgs_hasMinimum(CX), $0
-	JEQ            table
-	MOVQ           levelArgs_minimum(CX), AX
-	VMOVUPS        0(AX), Z4
-	VMOVUPS        64(AX), Z5
-table:
+	MOVQ           levelArgs_minimum(CX), R9
 	VMOVUPS        levelArgs_table(CX), Z6
+	VBROADCASTSS   highNibble<>(SB), Z11
+	VBROADCASTSS   sixteenth<>(SB), Z12
 	MOVQ           levelArgs_x(CX), R8
 	MOVQ           levelArgs_dst(CX), DI
 	VMOVUPS        0(DI), Z8
 	VMOVUPS        64(DI), Z9
+	MOVQ           levelArgs_groups(CX), BX
+	MOVQ           levelArgs_nested(CX), R11
 	CMPQ           levelArgs_hasMinimum(CX), $0
-	JNE            minimum
+	JNE            group_minimum
+group_plain:
+	TESTQ          R11, R11
+	JNE            nested_plain
+	VCVTPH2PS      0(SI), Z2
+	VCVTPH2PS      32(SI), Z3
+	ADDQ           $64, SI
+	JMP            terms_plain
+nested_plain:
+	VMOVUPS        0(AX), Z2
+	VMOVUPS        64(AX), Z3
+	ADDQ           $128, AX
+	ADDQ           $128, R9
+terms_plain:
+	MOVQ           levelArgs_terms(CX), DX
 plain:
-	VMOVDQU32      (SI), Z10
-	VPERMPS        Z6, Z10, Z0
-	VPSRLD         $4, Z10, Z1
+	VMOVDQU32      0(SI), Z0
+	VPSRLD         $4, Z0, Z1
 	VPERMPS        Z6, Z1, Z1
+	VPERMPS        Z6, Z0, Z0
 	VMULPS         Z2, Z0, Z0
 	VMULPS         Z3, Z1, Z1
 	VFMADD231PS.BCST 0(R8), Z0, Z8
 	VFMADD231PS.BCST 0(R8), Z1, Z9
-	VPSRLD         $8, Z10, Z0
-	VPERMPS        Z6, Z0, Z0
-	VPSRLD         $12, Z10, Z1
+	VMOVDQU32      1(SI), Z0
+	VPSRLD         $4, Z0, Z1
 	VPERMPS        Z6, Z1, Z1
+	VPERMPS        Z6, Z0, Z0
 	VMULPS         Z2, Z0, Z0
 	VMULPS         Z3, Z1, Z1
 	VFMADD231PS.BCST 4(R8), Z0, Z8
 	VFMADD231PS.BCST 4(R8), Z1, Z9
-	VPSRLD         $16, Z10, Z0
-	VPERMPS        Z6, Z0, Z0
-	VPSRLD         $20, Z10, Z1
+	VMOVDQU32      2(SI), Z0
+	VPSRLD         $4, Z0, Z1
 	VPERMPS        Z6, Z1, Z1
+	VPERMPS        Z6, Z0, Z0
 	VMULPS         Z2, Z0, Z0
 	VMULPS         Z3, Z1, Z1
 	VFMADD231PS.BCST 8(R8), Z0, Z8
 	VFMADD231PS.BCST 8(R8), Z1, Z9
-	VPSRLD         $24, Z10, Z0
-	VPERMPS        Z6, Z0, Z0
-	VPSRLD         $28, Z10, Z1
+	VMOVDQU32      3(SI), Z0
+	VPSRLD         $4, Z0, Z1
 	VPERMPS        Z6, Z1, Z1
+	VPERMPS        Z6, Z0, Z0
 	VMULPS         Z2, Z0, Z0
 	VMULPS         Z3, Z1, Z1
 	VFMADD231PS.BCST 12(R8), Z0, Z8
@@ -3169,55 +3168,70 @@ plain:
 	ADDQ           $16, R8
 	SUBQ           $4, DX
 	JNE            plain
+	DECQ           BX
+	JNE            group_plain
 	VMOVUPS        Z8, 0(DI)
 	VMOVUPS        Z9, 64(DI)
 	VZEROUPPER
 	RET
+group_minimum:
+	TESTQ          R11, R11
+	JNE            nested_minimum
+	VCVTPH2PS      0(SI), Z2
+	VCVTPH2PS      32(SI), Z3
+	VCVTPH2PS      64(SI), Z4
+	VCVTPH2PS      96(SI), Z5
+	ADDQ           $128, SI
+	JMP            terms_minimum
+nested_minimum:
+	VMOVUPS        0(AX), Z2
+	VMOVUPS        0(R9), Z4
+	VMOVUPS        64(AX), Z3
+	VMOVUPS        64(R9), Z5
+	ADDQ           $128, AX
+	ADDQ           $128, R9
+terms_minimum:
+	VMULPS         Z12, Z3, Z3
+	MOVQ           levelArgs_terms(CX), DX
 minimum:
-	VMOVDQU32      (SI), Z10
-	VPERMPS        Z6, Z10, Z0
-	VPSRLD         $4, Z10, Z1
-	VPERMPS        Z6, Z1, Z1
-	VMULPS         Z2, Z0, Z0
-	VMULPS         Z3, Z1, Z1
-	VADDPS         Z4, Z0, Z0
-	VADDPS         Z5, Z1, Z1
+	VMOVDQU32      0(SI), Z0
+	VPANDD         Z11, Z0, Z1
+	VCVTDQ2PS      Z1, Z1
+	VPERMPS        Z6, Z0, Z0
+	VFMADD213PS    Z4, Z2, Z0
+	VFMADD213PS    Z5, Z3, Z1
 	VFMADD231PS.BCST 0(R8), Z0, Z8
 	VFMADD231PS.BCST 0(R8), Z1, Z9
-	VPSRLD         $8, Z10, Z0
+	VMOVDQU32      1(SI), Z0
+	VPANDD         Z11, Z0, Z1
+	VCVTDQ2PS      Z1, Z1
 	VPERMPS        Z6, Z0, Z0
-	VPSRLD         $12, Z10, Z1
-	VPERMPS        Z6, Z1, Z1
-	VMULPS         Z2, Z0, Z0
-	VMULPS         Z3, Z1, Z1
-	VADDPS         Z4, Z0, Z0
-	VADDPS         Z5, Z1, Z1
+	VFMADD213PS    Z4, Z2, Z0
+	VFMADD213PS    Z5, Z3, Z1
 	VFMADD231PS.BCST 4(R8), Z0, Z8
 	VFMADD231PS.BCST 4(R8), Z1, Z9
-	VPSRLD         $16, Z10, Z0
+	VMOVDQU32      2(SI), Z0
+	VPANDD         Z11, Z0, Z1
+	VCVTDQ2PS      Z1, Z1
 	VPERMPS        Z6, Z0, Z0
-	VPSRLD         $20, Z10, Z1
-	VPERMPS        Z6, Z1, Z1
-	VMULPS         Z2, Z0, Z0
-	VMULPS         Z3, Z1, Z1
-	VADDPS         Z4, Z0, Z0
-	VADDPS         Z5, Z1, Z1
+	VFMADD213PS    Z4, Z2, Z0
+	VFMADD213PS    Z5, Z3, Z1
 	VFMADD231PS.BCST 8(R8), Z0, Z8
 	VFMADD231PS.BCST 8(R8), Z1, Z9
-	VPSRLD         $24, Z10, Z0
+	VMOVDQU32      3(SI), Z0
+	VPANDD         Z11, Z0, Z1
+	VCVTDQ2PS      Z1, Z1
 	VPERMPS        Z6, Z0, Z0
-	VPSRLD         $28, Z10, Z1
-	VPERMPS        Z6, Z1, Z1
-	VMULPS         Z2, Z0, Z0
-	VMULPS         Z3, Z1, Z1
-	VADDPS         Z4, Z0, Z0
-	VADDPS         Z5, Z1, Z1
+	VFMADD213PS    Z4, Z2, Z0
+	VFMADD213PS    Z5, Z3, Z1
 	VFMADD231PS.BCST 12(R8), Z0, Z8
 	VFMADD231PS.BCST 12(R8), Z1, Z9
 	ADDQ           $64, SI
 	ADDQ           $16, R8
 	SUBQ           $4, DX
 	JNE            minimum
+	DECQ           BX
+	JNE            group_minimum
 	VMOVUPS        Z8, 0(DI)
 	VMOVUPS        Z9, 64(DI)
 	VZEROUPPER
@@ -3227,48 +3241,50 @@ minimum:
 TEXT ·chain8AVX512(SB), NOSPLIT, $0-8
 	MOVQ           t+0(FP), CX
 	MOVQ           levelArgs_levels(CX), SI
-	MOVQ           levelArgs_terms(CX), DX
 	MOVQ           levelArgs_scale(CX), AX
-	VMOVUPS        0(AX), Z2
-	VMOVUPS        64(AX), Z3
-	CMPQ           levelArgs_hasMinimum(CX), $0
-	JEQ            table
-	MOVQ           levelArgs_minimum(CX), AX
-	VMOVUPS        0(AX), Z4
-	VMOVUPS        64(AX), Z5
-table:
+	MOVQ           levelArgs_minimum(CX), R9
 	MOVQ           levelArgs_x(CX), R8
 	MOVQ           levelArgs_dst(CX), DI
 	VMOVUPS        0(DI), Z8
 	VMOVUPS        64(DI), Z9
+	MOVQ           levelArgs_groups(CX), BX
+	MOVQ           levelArgs_nested(CX), R11
 	CMPQ           levelArgs_hasMinimum(CX), $0
-	JNE            minimum
+	JNE            group_minimum
+group_plain:
+	TESTQ          R11, R11
+	JNE            nested_plain
+	VCVTPH2PS      0(SI), Z2
+	VCVTPH2PS      32(SI), Z3
+	ADDQ           $64, SI
+	JMP            terms_plain
+nested_plain:
+	VMOVUPS        0(AX), Z2
+	VMOVUPS        64(AX), Z3
+	ADDQ           $128, AX
+	ADDQ           $128, R9
+terms_plain:
+	MOVQ           levelArgs_terms(CX), DX
 plain:
-	VPSLLD         $24, 0(SI), Z0
-	VPSRAD         $24, Z0, Z0
+	VPSRAD         $24, -3(SI), Z0
 	VCVTDQ2PS      Z0, Z0
-	VPSLLD         $24, 64(SI), Z1
-	VPSRAD         $24, Z1, Z1
+	VPSRAD         $24, 61(SI), Z1
 	VCVTDQ2PS      Z1, Z1
 	VMULPS         Z2, Z0, Z0
 	VMULPS         Z3, Z1, Z1
 	VFMADD231PS.BCST 0(R8), Z0, Z8
 	VFMADD231PS.BCST 0(R8), Z1, Z9
-	VPSLLD         $16, 0(SI), Z0
-	VPSRAD         $24, Z0, Z0
+	VPSRAD         $24, -2(SI), Z0
 	VCVTDQ2PS      Z0, Z0
-	VPSLLD         $16, 64(SI), Z1
-	VPSRAD         $24, Z1, Z1
+	VPSRAD         $24, 62(SI), Z1
 	VCVTDQ2PS      Z1, Z1
 	VMULPS         Z2, Z0, Z0
 	VMULPS         Z3, Z1, Z1
 	VFMADD231PS.BCST 4(R8), Z0, Z8
 	VFMADD231PS.BCST 4(R8), Z1, Z9
-	VPSLLD         $8, 0(SI), Z0
-	VPSRAD         $24, Z0, Z0
+	VPSRAD         $24, -1(SI), Z0
 	VCVTDQ2PS      Z0, Z0
-	VPSLLD         $8, 64(SI), Z1
-	VPSRAD         $24, Z1, Z1
+	VPSRAD         $24, 63(SI), Z1
 	VCVTDQ2PS      Z1, Z1
 	VMULPS         Z2, Z0, Z0
 	VMULPS         Z3, Z1, Z1
@@ -3286,61 +3302,69 @@ plain:
 	ADDQ           $16, R8
 	SUBQ           $4, DX
 	JNE            plain
+	DECQ           BX
+	JNE            group_plain
 	VMOVUPS        Z8, 0(DI)
 	VMOVUPS        Z9, 64(DI)
 	VZEROUPPER
 	RET
+group_minimum:
+	TESTQ          R11, R11
+	JNE            nested_minimum
+	VCVTPH2PS      0(SI), Z2
+	VCVTPH2PS      32(SI), Z3
+	VCVTPH2PS      64(SI), Z4
+	VCVTPH2PS      96(SI), Z5
+	ADDQ           $128, SI
+	JMP            terms_minimum
+nested_minimum:
+	VMOVUPS        0(AX), Z2
+	VMOVUPS        0(R9), Z4
+	VMOVUPS        64(AX), Z3
+	VMOVUPS        64(R9), Z5
+	ADDQ           $128, AX
+	ADDQ           $128, R9
+terms_minimum:
+	MOVQ           levelArgs_terms(CX), DX
 minimum:
-	VPSLLD         $24, 0(SI), Z0
-	VPSRAD         $24, Z0, Z0
+	VPSRAD         $24, -3(SI), Z0
 	VCVTDQ2PS      Z0, Z0
-	VPSLLD         $24, 64(SI), Z1
-	VPSRAD         $24, Z1, Z1
+	VPSRAD         $24, 61(SI), Z1
 	VCVTDQ2PS      Z1, Z1
-	VMULPS         Z2, Z0, Z0
-	VMULPS         Z3, Z1, Z1
-	VADDPS         Z4, Z0, Z0
-	VADDPS         Z5, Z1, Z1
+	VFMADD213PS    Z4, Z2, Z0
+	VFMADD213PS    Z5, Z3, Z1
 	VFMADD231PS.BCST 0(R8), Z0, Z8
 	VFMADD231PS.BCST 0(R8), Z1, Z9
-	VPSLLD         $16, 0(SI), Z0
-	VPSRAD         $24, Z0, Z0
+	VPSRAD         $24, -2(SI), Z0
 	VCVTDQ2PS      Z0, Z0
-	VPSLLD         $16, 64(SI), Z1
-	VPSRAD         $24, Z1, Z1
+	VPSRAD         $24, 62(SI), Z1
 	VCVTDQ2PS      Z1, Z1
-	VMULPS         Z2, Z0, Z0
-	VMULPS         Z3, Z1, Z1
-	VADDPS         Z4, Z0, Z0
-	VADDPS         Z5, Z1, Z1
+	VFMADD213PS    Z4, Z2, Z0
+	VFMADD213PS    Z5, Z3, Z1
 	VFMADD231PS.BCST 4(R8), Z0, Z8
 	VFMADD231PS.BCST 4(R8), Z1, Z9
-	VPSLLD         $8, 0(SI), Z0
-	VPSRAD         $24, Z0, Z0
+	VPSRAD         $24, -1(SI), Z0
 	VCVTDQ2PS      Z0, Z0
-	VPSLLD         $8, 64(SI), Z1
-	VPSRAD         $24, Z1, Z1
+	VPSRAD         $24, 63(SI), Z1
 	VCVTDQ2PS      Z1, Z1
-	VMULPS         Z2, Z0, Z0
-	VMULPS         Z3, Z1, Z1
-	VADDPS         Z4, Z0, Z0
-	VADDPS         Z5, Z1, Z1
+	VFMADD213PS    Z4, Z2, Z0
+	VFMADD213PS    Z5, Z3, Z1
 	VFMADD231PS.BCST 8(R8), Z0, Z8
 	VFMADD231PS.BCST 8(R8), Z1, Z9
 	VPSRAD         $24, 0(SI), Z0
 	VCVTDQ2PS      Z0, Z0
 	VPSRAD         $24, 64(SI), Z1
 	VCVTDQ2PS      Z1, Z1
-	VMULPS         Z2, Z0, Z0
-	VMULPS         Z3, Z1, Z1
-	VADDPS         Z4, Z0, Z0
-	VADDPS         Z5, Z1, Z1
+	VFMADD213PS    Z4, Z2, Z0
+	VFMADD213PS    Z5, Z3, Z1
 	VFMADD231PS.BCST 12(R8), Z0, Z8
 	VFMADD231PS.BCST 12(R8), Z1, Z9
 	ADDQ           $128, SI
 	ADDQ           $16, R8
 	SUBQ           $4, DX
 	JNE            minimum
+	DECQ           BX
+	JNE            group_minimum
 	VMOVUPS        Z8, 0(DI)
 	VMOVUPS        Z9, 64(DI)
 	VZEROUPPER
@@ -3362,7 +3386,7 @@ loop:
 	VFMADD231PS.BCST 0(R8), Z0, Z8
 	VFMADD231PS.BCST 0(R8), Z1, Z9
 	ADDQ           $4, R8
-	SUBQ           $1, DX
+	DECQ           DX
 	JNE            loop
 	VMOVUPS        Z8, 0(DI)
 	VMOVUPS        Z9, 64(DI)
@@ -3387,7 +3411,7 @@ loop:
 	VFMADD231PS.BCST 0(R8), Z0, Z8
 	VFMADD231PS.BCST 0(R8), Z1, Z9
 	ADDQ           $4, R8
-	SUBQ           $1, DX
+	DECQ           DX
 	JNE            loop
 	VMOVUPS        Z8, 0(DI)
 	VMOVUPS        Z9, 64(DI)
@@ -3410,7 +3434,7 @@ loop:
 	VFMADD231PS.BCST 0(R8), Z0, Z8
 	VFMADD231PS.BCST 0(R8), Z1, Z9
 	ADDQ           $4, R8
-	SUBQ           $1, DX
+	DECQ           DX
 	JNE            loop
 	VMOVUPS        Z8, 0(DI)
 	VMOVUPS        Z9, 64(DI)

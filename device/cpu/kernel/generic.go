@@ -182,11 +182,34 @@ func (t *levelArgs) four(dst []float32, k, size int) *levelArgs {
 }
 
 func chain4Generic(t *levelArgs) {
-	t.chain(4, func(dst []float32, k int) { widen4Generic(t.four(dst, k, t.nr/2)) })
+	t.eachGroup(t.nr/2, func(t *levelArgs) { t.chain(4, func(dst []float32, k int) { widen4Generic(t.four(dst, k, t.nr/2)) }) })
 }
 
 func chain8Generic(t *levelArgs) {
-	t.chain(4, func(dst []float32, k int) { widen8Generic(t.four(dst, k, t.nr)) })
+	t.eachGroup(t.nr, func(t *levelArgs) { t.chain(4, func(dst []float32, k int) { widen8Generic(t.four(dst, k, t.nr)) }) })
+}
+
+// eachGroup calls do with the arguments of each group, of which a term takes size bytes.
+func (t *levelArgs) eachGroup(size int, do func(*levelArgs)) {
+	var halves [2][maxNR]float32
+	g := *t
+	for range t.groups {
+		if t.nested == 0 {
+			for i := range 1 + t.hasMinimum {
+				halvesGeneric(halves[i][:t.nr], unsafe.Slice((*uint16)(g.levels), t.nr))
+				g.levels = unsafe.Add(g.levels, 2*t.nr)
+			}
+			g.scale, g.minimum = unsafe.Pointer(&halves[0]), unsafe.Pointer(&halves[1])
+		}
+		do(&g)
+		g.levels, g.x = unsafe.Add(g.levels, t.terms*size), unsafe.Add(g.x, 4*t.terms)
+		if t.nested != 0 {
+			g.scale = unsafe.Add(g.scale, 4*t.nr)
+			if t.hasMinimum != 0 {
+				g.minimum = unsafe.Add(g.minimum, 4*t.nr)
+			}
+		}
+	}
 }
 
 func chainHalvesGeneric(t *levelArgs) {

@@ -210,7 +210,7 @@ func NewStored(rows, cols int, row StoredRow) (*Stored, int) {
 		}
 		total += aligned(p.form.panelBytes(cols, isa.nr))
 	}
-	return s, total
+	return s, total + 64 // kernels read a few bytes beyond levels
 }
 
 // formsOf returns the form of a panel of n rows, and the rows of each dtype.
@@ -424,6 +424,9 @@ type levelArgs struct {
 	nr     int // of the tile: what plain Go must be told
 	// hasMinimum is 1 where there is one.
 	hasMinimum int
+	// groups are those of a chain. With nested their scales and minima lie one after the other, else each
+	// group has them as halves before its levels.
+	groups, nested int
 	// scale and minimum are nr numbers each.
 	scale, minimum unsafe.Pointer
 	table          [16]float32 // the numbers of the levels of 4 bits
@@ -461,39 +464,53 @@ func (p *storedPanel) widen(s *scratch, dst []float32, k0, kn int) {
 	}
 }
 
-// each calls do for every group of the terms k0 to k0+kn, with its arguments but dst; k counts from k0.
-func (f *form) each(s *scratch, panel []byte, k0, kn int, do func(t *levelArgs, k int)) {
-	nr := isa.nr
-	t, n, w := &s.levels[0], &s.levels[1], &s.scales // calls through a table let their arguments escape
-	t.nr, t.terms, t.hasMinimum, n.hasMinimum = nr, f.terms, 0, 0
+// args returns the arguments of s for a form; calls through a table let them escape.
+func (f *form) args(s *scratch) *levelArgs {
+	t := &s.levels[0]
+	t.nr, t.terms, t.hasMinimum, t.nested = isa.nr, f.terms, 0, 0
 	if f.minimum {
 		t.hasMinimum = 1
+	}
+	if f.nested {
+		t.nested = 1
 	}
 	for q := range t.table {
 		t.table[q] = float32(q - f.offset)
 	}
+	return t
+}
+
+// widenScales widens the scales and minima of a block, and returns its levels.
+func (f *form) widenScales(s *scratch, block []byte) (levels []byte) {
+	nr, n, w := isa.nr, &s.levels[1], &s.scales
+	for i := range f.numbers() {
+		isa.halves(w.block[i][:nr], words16(block[2*nr*i:][:2*nr]))
+		if f.nested {
+			// The integers are levels themselves, with the block's halves as scales.
+			n.nr, n.terms, n.hasMinimum, n.scale = nr, f.groups, 0, unsafe.Pointer(&w.block[i])
+			n.levels, n.dst = unsafe.Pointer(&block[f.headBytes(nr)+f.groups*nr*i]), unsafe.Pointer(&w.groups[i])
+			isa.widen8(n)
+		}
+	}
+	return block[f.headBytes(nr)+f.integerBytes(nr):]
+}
+
+// each calls do for every group of the terms k0 to k0+kn, with its arguments but dst; k counts from k0.
+func (f *form) each(s *scratch, panel []byte, k0, kn int, do func(t *levelArgs, k int)) {
+	nr := isa.nr
+	t, w := f.args(s), &s.scales
 	block := f.groups * f.terms
-	var b []byte
+	var levels []byte
 	for k := k0; k < k0+kn; k += f.terms {
 		g := k % block / f.terms
 		if g == 0 || k == k0 {
-			b = panel[k/block*f.blockBytes(nr):]
-			for i := range f.numbers() {
-				isa.halves(w.block[i][:nr], words16(b[2*nr*i:][:2*nr]))
-				if f.nested {
-					// The integers are levels themselves, with the block's halves as scales.
-					n.nr, n.terms, n.scale = nr, f.groups, unsafe.Pointer(&w.block[i])
-					n.levels, n.dst = unsafe.Pointer(&b[f.headBytes(nr)+f.groups*nr*i]), unsafe.Pointer(&w.groups[i])
-					isa.widen8(n)
-				}
-			}
-			b = b[f.headBytes(nr)+f.integerBytes(nr):]
+			levels = f.widenScales(s, panel[k/block*f.blockBytes(nr):])
 		}
 		t.scale, t.minimum = unsafe.Pointer(&w.block[0]), unsafe.Pointer(&w.block[1])
 		if f.nested {
 			t.scale, t.minimum = unsafe.Pointer(&w.groups[0][g*nr]), unsafe.Pointer(&w.groups[1][g*nr])
 		}
-		t.levels = unsafe.Pointer(&b[g*f.terms*f.levelBytes(nr)])
+		t.levels = unsafe.Pointer(&levels[g*f.terms*f.levelBytes(nr)])
 		do(t, k-k0)
 	}
 }
@@ -563,14 +580,24 @@ func (p *storedPanel) chain(s *scratch, sum, x []float32, k0 int) {
 		}
 		return
 	}
-	f.each(s, p.data, k0, len(x), func(t *levelArgs, k int) {
-		t.dst, t.x = unsafe.Pointer(&sum[0]), unsafe.Pointer(&x[k])
-		if f.bits == 4 {
-			isa.chain4(t)
-		} else {
-			isa.chain8(t)
-		}
-	})
+	t := f.args(s)
+	t.dst, t.x = unsafe.Pointer(&sum[0]), unsafe.Pointer(&x[0])
+	chain := isa.chain8
+	if f.bits == 4 {
+		chain = isa.chain4
+	}
+	block := f.groups * f.terms
+	if !f.nested {
+		t.levels, t.groups = unsafe.Pointer(&p.data[k0/block*f.blockBytes(nr)]), len(x)/f.terms
+		chain(t)
+		return
+	}
+	for k := 0; k < len(x); k += block {
+		t.x = unsafe.Pointer(&x[k])
+		t.levels, t.groups = unsafe.Pointer(&f.widenScales(s, p.data[(k0+k)/block*f.blockBytes(nr):])[0]), f.groups
+		t.scale, t.minimum = unsafe.Pointer(&s.scales.groups[0]), unsafe.Pointer(&s.scales.groups[1])
+		chain(t)
+	}
 }
 
 // across writes rows r0 to r0+rn, which are whole panels but for the matrix's last, from column

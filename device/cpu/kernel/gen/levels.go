@@ -62,12 +62,17 @@ func (a *asm) widen(bits int) {
 	a.text(fmt.Sprintf("widen%d", bits), "t *levelArgs", 8)
 	a.levelsBegin(bits)
 	a.line("MOVQ levelArgs_dst(CX), DI")
+	a.line("MOVQ levelArgs_terms(CX), DX")
 	a.line("CMPQ levelArgs_hasMinimum(CX), $0")
-	a.line("JNE minimum")
+	a.line("JNE group_minimum")
 	for _, name := range []string{"plain", "minimum"} {
+		minimum := name == "minimum"
+		a.label("group_" + name)
+		a.scales(minimum)
+		a.sixteenth(bits, minimum)
 		a.label(name)
 		for term := range 4 {
-			a.level(bits, name == "minimum", term)
+			a.level(bits, minimum, term)
 			a.line("VMOVUPS %s0, %d(DI)", a.reg, 8*a.width*term)
 			a.line("VMOVUPS %s1, %d(DI)", a.reg, 8*a.width*term+4*a.width)
 		}
@@ -81,21 +86,39 @@ func (a *asm) widen(bits int) {
 	a.WriteByte('\n')
 }
 
-// chainLevels writes the chains over levels of so many bits.
+// chainLevels writes the chains over groups of levels of so many bits.
 func (a *asm) chainLevels(bits int) {
 	a.text(fmt.Sprintf("chain%d", bits), "t *levelArgs", 8)
 	a.levelsBegin(bits)
 	a.chainBegin()
+	a.line("MOVQ levelArgs_groups(CX), BX")
+	a.line("MOVQ levelArgs_nested(CX), R11")
 	a.line("CMPQ levelArgs_hasMinimum(CX), $0")
-	a.line("JNE minimum")
+	a.line("JNE group_minimum")
 	for _, name := range []string{"plain", "minimum"} {
+		minimum := name == "minimum"
+		a.label("group_" + name)
+		a.line("TESTQ R11, R11")
+		a.line("JNE nested_%s", name)
+		a.halfScales(minimum)
+		a.line("JMP terms_%s", name)
+		a.label("nested_" + name)
+		a.scales(minimum)
+		a.label("terms_" + name)
+		a.sixteenth(bits, minimum)
+		a.line("MOVQ levelArgs_terms(CX), DX")
 		a.label(name)
 		for term := range 4 {
-			a.level(bits, name == "minimum", term)
+			a.level(bits, minimum, term)
 			a.chainTerm(term)
 		}
 		a.line("ADDQ $%d, SI", 8*a.width*bits/8)
-		a.chainTurn(name, 4)
+		a.line("ADDQ $16, R8")
+		a.line("SUBQ $4, DX")
+		a.line("JNE %s", name)
+		a.line("DECQ BX")
+		a.line("JNE group_%s", name)
+		a.chainEnd()
 	}
 	a.WriteByte('\n')
 }
@@ -113,7 +136,10 @@ func (a *asm) chain(name string, size int, load func(at, r string)) {
 	}
 	a.line("ADDQ $%d, SI", 2*size*a.width)
 	a.chainTerm(0)
-	a.chainTurn("loop", 1)
+	a.line("ADDQ $4, R8")
+	a.line("DECQ DX")
+	a.line("JNE loop")
+	a.chainEnd()
 	a.WriteByte('\n')
 }
 
@@ -140,11 +166,8 @@ func (a *asm) chainTerm(term int) {
 	}
 }
 
-// chainTurn goes back to the loop after so many terms, or stores the sums.
-func (a *asm) chainTurn(loop string, terms int) {
-	a.line("ADDQ $%d, R8", 4*terms)
-	a.line("SUBQ $%d, DX", terms)
-	a.line("JNE %s", loop)
+// chainEnd stores the sums.
+func (a *asm) chainEnd() {
 	for h := range 2 {
 		a.line("VMOVUPS %s%d, %d(DI)", a.reg, 8+h, 4*a.width*h)
 	}
@@ -152,80 +175,107 @@ func (a *asm) chainTurn(loop string, terms int) {
 	a.line("RET")
 }
 
-// levelsBegin loads the arguments: registers 2 and 3 are the scales, 4 and 5 the minima, 6 and 7 what
-// level needs.
+// levelsBegin loads the arguments, and what level needs into registers 6, 7, 11 and 12.
 func (a *asm) levelsBegin(bits int) {
 	a.line("MOVQ t+0(FP), CX")
 	a.line("MOVQ levelArgs_levels(CX), SI")
-	a.line("MOVQ levelArgs_terms(CX), DX")
-	for i, field := range []string{"scale", "minimum"} {
-		if i == 1 {
-			a.line("CMPQ levelArgs_hasMinimum(CX), $0")
-			a.line("JEQ table")
-		}
-		a.line("MOVQ levelArgs_%s(CX), AX", field)
-		for h := range 2 {
-			a.line("VMOVUPS %d(AX), %s%d", 4*a.width*h, a.reg, 2+2*i+h)
+	a.line("MOVQ levelArgs_scale(CX), AX")
+	a.line("MOVQ levelArgs_minimum(CX), R9")
+	if bits == 8 {
+		return
+	}
+	if a.wide() {
+		a.line("VMOVUPS levelArgs_table(CX), Z6")
+		a.line("VBROADCASTSS %s, Z11", a.constant("highNibble", 240))
+		a.line("VBROADCASTSS %s, Z12", a.constant("sixteenth", 0x3d800000))
+		return
+	}
+	a.line("VBROADCASTSS levelArgs_table(CX), Y6")
+	a.line("VMOVDQU %s, Y7", a.constant("nibble", 15))
+	a.line("VMOVDQU %s, Y11", a.constant("highNibble", 240))
+	a.line("VMOVDQU %s, Y12", a.constant("sixteenth", 0x3d800000))
+}
+
+// scales loads scales into registers 2 and 3 and minima into 4 and 5, and goes on to the next group's.
+func (a *asm) scales(minimum bool) {
+	for h := range 2 {
+		a.line("VMOVUPS %d(AX), %s%d", 4*a.width*h, a.reg, 2+h)
+		if minimum {
+			a.line("VMOVUPS %d(R9), %s%d", 4*a.width*h, a.reg, 4+h)
 		}
 	}
-	a.label("table")
-	switch {
-	case bits == 8:
-	case a.wide():
-		a.line("VMOVUPS levelArgs_table(CX), Z6")
-	default:
-		a.line("VBROADCASTSS levelArgs_table(CX), Y6")
-		a.line("VMOVDQU %s, Y7", a.constant("nibble", 15))
+	a.line("ADDQ $%d, AX", 8*a.width)
+	a.line("ADDQ $%d, R9", 8*a.width)
+}
+
+// halfScales widens them from before the levels.
+func (a *asm) halfScales(minimum bool) {
+	n := 2
+	if minimum {
+		n = 4
+	}
+	for h := range n {
+		a.line("VCVTPH2PS %d(SI), %s%d", 2*a.width*h, a.reg, 2+h)
+	}
+	a.line("ADDQ $%d, SI", 2*a.width*n)
+}
+
+// sixteenth prepares the scale of levels that level leaves sixteen times too large.
+func (a *asm) sixteenth(bits int, minimum bool) {
+	if bits == 4 && minimum {
+		a.line("VMULPS %[1]s12, %[1]s3, %[1]s3", a.reg)
 	}
 }
 
 // level leaves the numbers of one of four terms, whose levels lie side by side from SI on, in registers 0 and 1.
+// A level times its scale is exact wherever there is a minimum (at most 5 bits times 11, or those of a half times 6), so
+// that adding the minimum in the same instruction rounds as often as the definition. A word is loaded from
+// where its byte is the lowest or the upper one: up to three bytes before the levels or behind them are read, and
+// not used.
 func (a *asm) level(bits int, minimum bool, term int) {
 	switch {
-	case bits == 8: // the byte of a word that is wanted is made its upper one
+	case bits == 8:
 		for h := range 2 {
 			r := fmt.Sprintf("%s%d", a.reg, h)
-			at := fmt.Sprintf("%d(SI)", 4*a.width*h)
-			if a.wide() && term == 3 {
-				a.line("VPSRAD $24, %s, %s", at, r)
-			} else {
-				if a.wide() {
-					a.line("VPSLLD $%d, %s, %s", 24-8*term, at, r)
-				} else {
-					a.line("VMOVDQU %s, %s", at, r)
-					a.line("VPSLLD $%d, %[2]s, %[2]s", 24-8*term, r)
-				}
-				a.line("VPSRAD $24, %[1]s, %[1]s", r)
+			at := fmt.Sprintf("%d(SI)", 4*a.width*h+term-3)
+			if !a.wide() {
+				a.line("VMOVDQU %s, %s", at, r)
+				at = r
 			}
+			a.line("VPSRAD $24, %s, %s", at, r)
 			a.line("VCVTDQ2PS %[1]s, %[1]s", r)
 		}
 	case a.wide(): // a look-up takes the low four bits of each word
-		if term == 0 {
-			a.line("VMOVDQU32 (SI), Z10")
+		a.line("VMOVDQU32 %d(SI), Z0", term)
+		if minimum { // the upper level as it stands in its byte, which takes none of the ports of look-ups
+			a.line("VPANDD Z11, Z0, Z1")
+			a.line("VCVTDQ2PS Z1, Z1")
+		} else {
+			a.line("VPSRLD $4, Z0, Z1")
+			a.line("VPERMPS Z6, Z1, Z1")
 		}
+		a.line("VPERMPS Z6, Z0, Z0")
+	case minimum:
+		a.line("VMOVDQU %d(SI), Y1", term)
+		a.line("VPAND Y7, Y1, Y0")
+		a.line("VPAND Y11, Y1, Y1")
 		for h := range 2 {
-			word := "Z10"
-			if by := 8*term + 4*h; by > 0 {
-				word = fmt.Sprintf("Z%d", h)
-				a.line("VPSRLD $%d, Z10, %s", by, word)
-			}
-			a.line("VPERMPS Z6, %s, Z%d", word, h)
+			a.line("VCVTDQ2PS Y%[1]d, Y%[1]d", h)
 		}
 	default: // the number of level 0 is minus the offset
+		a.line("VMOVDQU %d(SI), Y0", term)
+		a.line("VPSRLD $4, Y0, Y1")
 		for h := range 2 {
-			a.line("VMOVDQU (SI), Y%d", h)
-			a.line("VPSRLD $%d, Y%[2]d, Y%[2]d", 8*term+4*h, h)
 			a.line("VPAND Y7, Y%[1]d, Y%[1]d", h)
 			a.line("VCVTDQ2PS Y%[1]d, Y%[1]d", h)
 			a.line("VADDPS Y6, Y%[1]d, Y%[1]d", h)
 		}
 	}
 	for h := range 2 {
-		a.line("VMULPS %[1]s%[2]d, %[1]s%[3]d, %[1]s%[3]d", a.reg, 2+h, h)
-	}
-	for h := range 2 {
 		if minimum {
-			a.line("VADDPS %[1]s%[2]d, %[1]s%[3]d, %[1]s%[3]d", a.reg, 4+h, h)
+			a.line("VFMADD213PS %[1]s%[2]d, %[1]s%[3]d, %[1]s%[4]d", a.reg, 4+h, 2+h, h)
+		} else {
+			a.line("VMULPS %[1]s%[2]d, %[1]s%[3]d, %[1]s%[3]d", a.reg, 2+h, h)
 		}
 	}
 }
