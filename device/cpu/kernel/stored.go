@@ -553,13 +553,22 @@ func (s *Stored) panel(w *scratch, p *Packed, piece, j int) []float32 {
 	if s.panels[j].form == plainForm && p.fmt == plain {
 		return floats(s.panels[j].data)[k0*nr:][:kn*nr]
 	}
-	wide := w.buf(3, kn*nr)
-	s.panels[j].widen(w, wide, k0, kn)
 	if p.fmt == plain {
+		wide := w.buf(3, kn*nr)
+		s.panels[j].widen(w, wide, k0, kn)
 		return wide
 	}
-	packed := w.buf(4, p.terms[piece]*nr)
-	packStrips(w, packed, Dense(wide, kn, nr), 0, kn, 0, nr, nr, len(packed), p.fmt)
+	// Some terms at a time, which stay in the first-level cache; groups that share scales together.
+	step := min(kn, 64)
+	if s.panels[j].form.nested {
+		step = kn
+	}
+	packed, wide := w.buf(4, p.terms[piece]*nr), w.buf(3, step*nr)
+	for k := 0; k < kn; k += step {
+		n := min(step, kn-k)
+		s.panels[j].widen(w, wide, k0+k, n)
+		packStrips(w, packed[p.fmt.terms(k)*nr:], Dense(wide, n, nr), 0, n, 0, nr, nr, len(packed), p.fmt)
+	}
 	return packed
 }
 
