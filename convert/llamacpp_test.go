@@ -2,13 +2,19 @@ package convert
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
+	"maps"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"olmo/model"
 	"olmo/tensor"
+	"olmo/weights"
 )
 
 // llamaModels are small models of many shapes: layers enough for the mixtures' rules, rows that fill blocks and
@@ -25,18 +31,114 @@ func llamaModels() map[string]*model.Config {
 		return &c
 	}
 	return map[string]*model.Config{
-		"olmo2":        with("olmo2", 9, 256, 4, 4, 288, func(c *model.Config) { c.QKNorm = &rms }),
-		"llama tied":   with("llama", 16, 256, 4, 1, 256, func(c *model.Config) { c.Tied = true }),
-		"llama narrow": with("llama", 10, 96, 3, 1, 256, func(c *model.Config) { c.Tied = true }),
+		"olmo2":        with("olmo2", 2, 256, 4, 4, 32, func(c *model.Config) { c.QKNorm = &rms }),
+		"llama tied":   with("llama", 9, 256, 2, 1, 256, func(c *model.Config) { c.Tied, c.D = true, 16 }),
+		"llama narrow": with("llama", 5, 96, 3, 1, 256, func(c *model.Config) { c.Tied = true }),
 		"llama 70B":    with("llama", 80, 32, 2, 1, 32, nil),
-		"mixtral":      with("mixtral", 9, 256, 4, 2, 32, func(c *model.Config) { c.Experts, c.TopK, c.NormTopK = 8, 2, true }),
-		"olmoe":        with("olmoe", 3, 64, 2, 2, 256, func(c *model.Config) { c.Experts, c.TopK, c.QKNorm = 16, 2, &rms }),
-		"qwen2 odd":    with("qwen2", 2, 72, 2, 1, 104, nil),
-		"gpt2": with("gpt2", 9, 256, 4, 4, 256, func(c *model.Config) {
+		"mixtral":      with("mixtral", 3, 256, 2, 1, 32, func(c *model.Config) { c.Experts, c.TopK, c.NormTopK, c.D = 8, 2, true, 16 }),
+		"olmoe":        with("olmoe", 1, 64, 2, 2, 256, func(c *model.Config) { c.Experts, c.TopK, c.QKNorm = 4, 2, &rms }),
+		"llama odd":    with("llama", 2, 72, 2, 1, 104, nil),
+		"gpt2": with("gpt2", 1, 256, 4, 4, 256, func(c *model.Config) {
 			c.Norm = model.NormKind{Weight: true, Bias: true}
 			c.Position, c.Tied, c.Activation, c.AttentionBias, c.MLPBias = model.Learned, true, model.GELUTanh, true, true
 		}),
 	}
+}
+
+// TestAsLlamaQuantize: the type of each tensor, and every byte of its blocks, are those of the file that llama-quantize
+// makes. testdata/llama-quantize.txt holds type and SHA-256 of each tensor of its files; it is made anew by
+//
+//	OLMO_LLAMA_QUANTIZE=…/llama-quantize go test ./convert -run TestAsLlamaQuantize
+//
+// (build 11549 as it comes: the quantisers stand in ggml-base, which is compiled without fused multiply-adds).
+func TestAsLlamaQuantize(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many files")
+	}
+	const golden = "testdata/llama-quantize.txt"
+	program := os.Getenv("OLMO_LLAMA_QUANTIZE")
+	want := map[string]string{}
+	if program == "" {
+		text, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+			want[key] = value
+		}
+	}
+	dir := t.TempDir()
+	var made strings.Builder
+	names := slices.Sorted(maps.Keys(llamaModels()))
+	if program != "" && os.Getenv("OLMO_LLAMA_SOURCE") != "" {
+		names = append(names, "")
+	}
+	for _, name := range names {
+		from := os.Getenv("OLMO_LLAMA_SOURCE")
+		if c := llamaModels()[name]; c != nil {
+			from = filepath.Join(dir, "source.gguf")
+			if err := model.SaveGGUF(from, c, randomOf(c), tensor.F32, nil, nil); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		for _, m := range model.Mixtures() {
+			key := name + " " + m
+			mixture := mixtureOf(t, m)
+			if mixture.Name != m {
+				continue // another name of one
+			}
+			out := filepath.Join(dir, "ours.gguf")
+			if _, err := Quantize(t.Context(), QuantizeOptions{From: from, Out: out, Mixture: mixture, NoReport: true}); err != nil {
+				t.Fatalf("%s: %v", key, err)
+			}
+			ours := summary(t, out)
+			if program != "" {
+				theirs := filepath.Join(dir, "theirs.gguf")
+				if text, err := exec.Command(program, from, theirs, strings.ToUpper(m)).CombinedOutput(); err != nil {
+					t.Fatalf("%s: %v\n%s", key, err, text)
+				}
+				want[key] = summary(t, theirs)
+				if name != "" {
+					fmt.Fprintf(&made, "%s: %s\n", key, want[key])
+				}
+			}
+			if ours != want[key] {
+				t.Errorf("%s: ours are\n%s\nllama-quantize's\n%s", key, ours, want[key])
+			}
+			if err := os.Remove(out); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if program != "" {
+		if err := os.WriteFile(golden, []byte(made.String()), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// summary counts the types of a file's matrices, after the SHA-256 of the names, types, shapes and bytes of all tensors.
+func summary(t *testing.T, path string) string {
+	t.Helper()
+	set, err := weights.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	h, matrices := sha256.New(), map[tensor.DType]int{}
+	for _, n := range set.All() {
+		v, err := n.Value()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintln(h, n.Name, n.DType, n.Shape)
+		h.Write(v.Data)
+		if len(n.Shape) > 1 {
+			matrices[n.DType]++
+		}
+	}
+	return fmt.Sprintf("%x %s", h.Sum(nil), counted(matrices))
 }
 
 // randomOf makes the numbers of a model's parameters, the same each time: normal ones, with some columns
@@ -84,7 +186,7 @@ func TestCopiesBlocks(t *testing.T) {
 			t.Errorf("%s is %v, was %v, or has other bytes", name, b[name].DType, a[name].DType)
 		}
 	}
-	if !strings.Contains(told, "quantised already (q8_0 (tensors: 1), q5_1 (tensors: 70))") || r.Report != nil {
+	if !strings.Contains(told, "quantised already (q8_0 (tensors: 1), q5_1 (tensors: 35))") || r.Report != nil {
 		t.Errorf("told %q, report %v", told, r.Report)
 	}
 }
