@@ -235,7 +235,10 @@ func (e *Engine) Submit(ctx context.Context, q Request) (*Handle, error) {
 	} else {
 		s.sampler = newSampler(q.Sampling, q.Prompt, q.Stop)
 		if q.Constraint != nil {
-			s.ids = append(s.ids, q.Constraint.Forced()...)
+			if err := s.force(); err != nil {
+				cancel()
+				return nil, err
+			}
 		}
 	}
 	e.mu.Lock()

@@ -120,10 +120,9 @@ func (s *sequence) take(row int, c choice) (ended bool, err error) {
 	if row+1 == len(s.ids) {
 		s.ids = append(s.ids, c.id)
 		if s.Constraint != nil {
-			if !s.Constraint.Accept(c.id) {
-				return false, fmt.Errorf("the constraint allows token %d, and does not take it", c.id)
+			if err := s.obey(c.id); err != nil {
+				return false, err
 			}
-			s.ids = append(s.ids, s.Constraint.Forced()...)
 		}
 	}
 	s.sampler.accept(c.id)
@@ -138,4 +137,32 @@ func (s *sequence) take(row int, c choice) (ended bool, err error) {
 		r.Reason = "stop"
 	}
 	return r.Reason != "", nil
+}
+
+// obey tells the constraint an id that was drawn, and takes what it forces: all that is known is told before
+// the logits behind it are read, as they are in one piece.
+func (s *sequence) obey(id int32) error {
+	if !s.Constraint.Accept(id) {
+		return fmt.Errorf("the constraint allows token %d, and does not take it", id)
+	}
+	return s.force()
+}
+
+// force adds the ids that must come, as far as there is room for them.
+func (s *sequence) force() error {
+	for {
+		forced := s.Constraint.Forced()
+		for _, id := range forced {
+			if len(s.ids) >= min(len(s.Prompt)+s.MaxTokens, s.limit) {
+				return nil
+			}
+			if !s.Constraint.Accept(id) {
+				return fmt.Errorf("the constraint forces token %d, and does not take it", id)
+			}
+			s.ids = append(s.ids, id)
+		}
+		if len(forced) == 0 {
+			return nil
+		}
+	}
 }

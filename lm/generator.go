@@ -37,6 +37,8 @@ type Request struct {
 	// Model.Stop are the ids that the model itself ends a text with.
 	Stop      []int32
 	StopTexts []string
+	// Form, if set, holds the answer to a grammar: it ends complete, or by its length.
+	Form *Form
 	// Thinking, if set, ends before StopTexts count.
 	Thinking *chat.Thinking
 	// Fresh computes the prompt anew, also where another one began alike: the same bits, in more time.

@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"olmo/constrain"
 	"olmo/device"
 	"olmo/device/cpu"
 	"olmo/generate"
@@ -52,6 +53,8 @@ type Model struct {
 	full      bool // and all else
 	running   *generate.Engine
 	memory    int64 // of its keys and values, as it was asked for
+
+	vocabulary *constrain.Vocabulary // nil until a Form wants it
 }
 
 // Options say how a model runs; zero values take defaults.

@@ -78,7 +78,7 @@ func (w *Writer) Write(ctx context.Context, requests []Request, each func(i int,
 func (m *Model) submit(ctx context.Context, e *generate.Engine, r Request) (wait func() (Answer, error), err error) {
 	text := newText(m.Tokenizer, r)
 	h, err := e.Submit(ctx, generate.Request{
-		Prompt: r.Prompt, MaxTokens: r.MaxTokens, Sampling: r.Sampling, Stop: r.Stop, Fresh: r.Fresh,
+		Prompt: r.Prompt, MaxTokens: r.MaxTokens, Sampling: r.Sampling, Stop: r.Stop, Fresh: r.Fresh, Constraint: r.Form.constraint(),
 		Token: func(id int32, logprob float64) bool {
 			if r.Token != nil && !r.Token(id, logprob) {
 				return false
@@ -94,6 +94,6 @@ func (m *Model) submit(ctx context.Context, e *generate.Engine, r Request) (wait
 		if err == nil || len(result.IDs) > 0 {
 			text.end()
 		}
-		return Answer{result, text.said.String()}, err
+		return Answer{result, text.said.String()}, r.Form.explain(err)
 	}, nil
 }

@@ -31,6 +31,7 @@ type generateOptions struct {
 	precision        string
 	asJSON           bool
 	how              modelFlags
+	form             formFlags
 }
 
 func newGenerateCommand() *cobra.Command {
@@ -55,6 +56,10 @@ temperature, then the cuts; with --top-n-sigma, --typical-p, --min-p or
 --xtc-probability the cuts come before the temperature, as in llama.cpp. --samplers
 sets another order.
 
+--schema, --grammar, --regex, --choice and --json-mode hold an answer to a form: it ends
+complete, or because of its length, which is then said. What can't be held to is an
+error that names the place (docs/inference.md, "Constraints").
+
 With --beams the best continuations are searched instead, as OLMo's generate does it,
 or with --beam-search hf as Transformers' does. The best one is printed; --return N
 prints N.`,
@@ -65,6 +70,8 @@ prints N.`,
   olmo generate --model olmo-quickstart --beams 4 --length-penalty 1 "Package json"
   olmo generate --model olmo-quickstart --temperature 1.2 --min-p 0.05 --repetition-penalty 1.1 "Package json"
   olmo generate --model MODEL --ids "3,14,15" --max-tokens 20 --json
+  olmo generate --model MODEL --schema person.json "Describe a person as JSON."
+  olmo generate --model olmo-quickstart --choice yes,no "Is json a package? Answer:"
   olmo generate --model MODEL - < prompt.txt`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -86,6 +93,9 @@ prints N.`,
 			case slices.Contains(o.stops, ""):
 				return usageErrorf("--stop is empty, and would end every text before it begins")
 			}
+			if err := o.form.check(c); err != nil {
+				return err
+			}
 			if len(args) == 0 {
 				args = o.prompts
 			}
@@ -101,6 +111,7 @@ prints N.`,
 	f.IntVar(&o.samples, "samples", 1, "continuations of each text; sample k has the seed --seed + k")
 	f.StringArrayVar(&o.stops, "stop", nil, "end before this `text`; may be repeated")
 	f.StringVar(&o.stopIDs, "stop-ids", "", "end before these token `ids` too")
+	o.form.add(f)
 	o.beams.add(f)
 	f.BoolVar(&o.ignoreEOS, "ignore-eos", false, "go on after an end of text")
 	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
@@ -127,6 +138,10 @@ func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 	}
 	if o.maxTokens < 0 {
 		return usageErrorf("--max-tokens is %d, it must be 0 or more", o.maxTokens)
+	}
+	grammar, err := o.form.read(c)
+	if err != nil {
+		return err
 	}
 	var prompts [][]int32
 	if c.Flags().Changed("ids") {
@@ -174,6 +189,9 @@ func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 	request := lm.Request{MaxTokens: o.maxTokens, Sampling: settings, Stop: slices.Concat(m.Stop, stops), StopTexts: o.stops}
 	if o.ignoreEOS {
 		request.Stop = stops
+	}
+	if request.Form, err = o.form.of(c, m, grammar); err != nil {
+		return err
 	}
 	if o.beams.beams > 0 {
 		return o.search(c, m, texts, prompts, request)
@@ -278,6 +296,9 @@ func (o *generateOptions) generate(c *cobra.Command, m *lm.Model, g *lm.Generato
 		return err
 	}
 	p := newProgress(c.ErrOrStderr())
+	if q.Form != nil && r.Reason == "length" {
+		p.print(fmt.Sprintf("olmo generate: the answer was cut off after %d tokens, before what --%s wants was complete", len(r.IDs), o.form.given(c)))
+	}
 	if r.Reason == "length" && len(r.IDs) < o.maxTokens {
 		p.print(fmt.Sprintf("olmo generate: stopped at the model's %d positions", m.Config.T))
 	}
