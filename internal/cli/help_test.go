@@ -130,6 +130,7 @@ mkdir my-sets && cp my-tasks/rows.jsonl my-sets/my_set.jsonl
 mkdir heldout scores && gzip -dc crawl.gz | head -n 1 > heldout/a.jsonl.zst
 printf '{"doc":{"answer":"4"},"responses":["4"],"target":"4"}\n' > scores/requests-my_task.jsonl
 printf 'The cat' > prompt.txt
+printf '{"type":"object","properties":{"name":{"type":"string","maxLength":9}},"required":["name"]}\n' > person.json
 cp x.warc.gz crawl/
 cp -r MODEL OLMo-2-1B; cp -r MODEL SmolLM2-135M
 printf '{"eos_token":"<|endoftext|>"}' > OLMo-2-1B/tokenizer_config.json
