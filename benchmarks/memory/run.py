@@ -183,7 +183,7 @@ streams:
     syntax: jq
     include: ['(.attributes.rules__gopher_v2__word_count // [[0, 0, 0]])[0][2] >= 0']
   span_replacement:
-  - {{span: (.attributes.par // []), min_score: 0.5, syntax: jq, replacement: ''}}
+  - {{span: .attributes.par, min_score: 0.5, syntax: jq, replacement: ''}}
 """
 
 
