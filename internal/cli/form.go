@@ -107,3 +107,10 @@ func (o *formFlags) of(c *cobra.Command, m *lm.Model, g *constrain.Grammar) (*lm
 	}
 	return m.Form(g)
 }
+
+// sayCut says of an answer whose length ended it that its form is not complete.
+func (o *formFlags) sayCut(c *cobra.Command, p *progress, a lm.Answer) {
+	if name := o.given(c); name != "" && a.Reason == "length" {
+		p.print(fmt.Sprintf("olmo generate: the answer was cut off after %d tokens, before what --%s wants was complete", len(a.IDs), name))
+	}
+}

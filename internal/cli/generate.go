@@ -232,6 +232,7 @@ func (o *generateOptions) several(c *cobra.Command, m *lm.Model, texts []string,
 			if err := o.print(out, m, texts[next/o.samples], requests[next], *answers[next]); err != nil {
 				return err
 			}
+			o.form.sayCut(c, p, *answers[next])
 		}
 		return out.Flush()
 	})
@@ -296,9 +297,7 @@ func (o *generateOptions) generate(c *cobra.Command, m *lm.Model, g *lm.Generato
 		return err
 	}
 	p := newProgress(c.ErrOrStderr())
-	if q.Form != nil && r.Reason == "length" {
-		p.print(fmt.Sprintf("olmo generate: the answer was cut off after %d tokens, before what --%s wants was complete", len(r.IDs), o.form.given(c)))
-	}
+	o.form.sayCut(c, p, r)
 	if r.Reason == "length" && len(r.IDs) < o.maxTokens {
 		p.print(fmt.Sprintf("olmo generate: stopped at the model's %d positions", m.Config.T))
 	}
