@@ -191,13 +191,14 @@ type machineReport struct {
 	PeakFP32    float64 `json:"peak_fp32_gflops"`            // of multiply-adds
 	PeakPairs   float64 `json:"peak_pairs_gflops,omitempty"` // of the dot product of bf16 pairs, where there is one
 	PeakBF16    float64 `json:"peak_bf16_gflops"`            // of products under amp_bf16: the better of the two
+	PeakInt8    float64 `json:"peak_int8_gops"`              // of products under int8: of dot products of bytes, where there are some
 	MemoryReads float64 `json:"memory_read_gb_per_second"`
 	BF16Fault   string  `json:"bf16_fault,omitempty"` // why the processor's dot product is not used
 }
 
 func measureMachine() machineReport {
 	p := kernel.MeasurePeak()
-	m := machineReport{kernel.CPU(), parallel.Threads(), p.FMA, p.Pairs, p.Of(numeric.AMPBF16), p.Read, ""}
+	m := machineReport{kernel.CPU(), parallel.Threads(), p.FMA, p.Pairs, p.Of(numeric.AMPBF16), p.Of(numeric.Int8), p.Read, ""}
 	if fault := kernel.DotFault(); fault != nil {
 		m.BF16Fault = fault.Error()
 	}
@@ -205,8 +206,11 @@ func measureMachine() machineReport {
 }
 
 func (m machineReport) peak(arithmetic numeric.Precision) float64 {
-	if arithmetic == numeric.AMPBF16 {
+	switch arithmetic {
+	case numeric.AMPBF16:
 		return m.PeakBF16
+	case numeric.Int8:
+		return m.PeakInt8
 	}
 	return m.PeakFP32
 }
@@ -216,6 +220,9 @@ func (m machineReport) print(out io.Writer) {
 	fmt.Fprintf(out, "peak     %.0f GFLOP/s of float32 multiply-adds", m.PeakFP32)
 	if m.PeakPairs > 0 {
 		fmt.Fprintf(out, ", %.0f of bf16 pairs", m.PeakPairs)
+	}
+	if m.PeakInt8 > m.PeakFP32 {
+		fmt.Fprintf(out, ", %.0f GOP/s of bytes", m.PeakInt8)
 	}
 	fmt.Fprintln(out)
 	if m.BF16Fault != "" {

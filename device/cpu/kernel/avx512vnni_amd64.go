@@ -9,6 +9,11 @@ func (p *primitives) vnni() {
 	p.int8Nested4, p.int8Nested8, p.int8Halves8 = int8Nested4VNNI, int8Nested8VNNI, int8Halves8VNNI
 }
 
+// peakBytes does turns × 30 dot products of 16 times 4 bytes.
+//
+//go:noescape
+func peakBytes(turns int)
+
 // int8LevelsVNNI is primitives.int8Levels.
 //
 //go:noescape

@@ -4392,3 +4392,74 @@ same4:
 	JNE            piece4
 	VZEROUPPER
 	RET
+
+// func peakBytes(turns int)
+TEXT ·peakBytes(SB), NOSPLIT, $0-8
+	MOVQ           turns+0(FP), CX
+	VXORPS         X0, X0, X0
+	VMOVAPS        Z0, Z1
+	VMOVAPS        Z0, Z2
+	VMOVAPS        Z0, Z3
+	VMOVAPS        Z0, Z4
+	VMOVAPS        Z0, Z5
+	VMOVAPS        Z0, Z6
+	VMOVAPS        Z0, Z7
+	VMOVAPS        Z0, Z8
+	VMOVAPS        Z0, Z9
+	VMOVAPS        Z0, Z10
+	VMOVAPS        Z0, Z11
+	VMOVAPS        Z0, Z12
+	VMOVAPS        Z0, Z13
+	VMOVAPS        Z0, Z14
+	VMOVAPS        Z0, Z15
+	VMOVAPS        Z0, Z16
+	VMOVAPS        Z0, Z17
+	VMOVAPS        Z0, Z18
+	VMOVAPS        Z0, Z19
+	VMOVAPS        Z0, Z20
+	VMOVAPS        Z0, Z21
+	VMOVAPS        Z0, Z22
+	VMOVAPS        Z0, Z23
+	VMOVAPS        Z0, Z24
+	VMOVAPS        Z0, Z25
+	VMOVAPS        Z0, Z26
+	VMOVAPS        Z0, Z27
+	VMOVAPS        Z0, Z28
+	VMOVAPS        Z0, Z29
+	VMOVAPS        Z0, Z30
+	VMOVAPS        Z0, Z31
+turn:
+	VPDPBUSD       Z0, Z1, Z2
+	VPDPBUSD       Z0, Z1, Z3
+	VPDPBUSD       Z0, Z1, Z4
+	VPDPBUSD       Z0, Z1, Z5
+	VPDPBUSD       Z0, Z1, Z6
+	VPDPBUSD       Z0, Z1, Z7
+	VPDPBUSD       Z0, Z1, Z8
+	VPDPBUSD       Z0, Z1, Z9
+	VPDPBUSD       Z0, Z1, Z10
+	VPDPBUSD       Z0, Z1, Z11
+	VPDPBUSD       Z0, Z1, Z12
+	VPDPBUSD       Z0, Z1, Z13
+	VPDPBUSD       Z0, Z1, Z14
+	VPDPBUSD       Z0, Z1, Z15
+	VPDPBUSD       Z0, Z1, Z16
+	VPDPBUSD       Z0, Z1, Z17
+	VPDPBUSD       Z0, Z1, Z18
+	VPDPBUSD       Z0, Z1, Z19
+	VPDPBUSD       Z0, Z1, Z20
+	VPDPBUSD       Z0, Z1, Z21
+	VPDPBUSD       Z0, Z1, Z22
+	VPDPBUSD       Z0, Z1, Z23
+	VPDPBUSD       Z0, Z1, Z24
+	VPDPBUSD       Z0, Z1, Z25
+	VPDPBUSD       Z0, Z1, Z26
+	VPDPBUSD       Z0, Z1, Z27
+	VPDPBUSD       Z0, Z1, Z28
+	VPDPBUSD       Z0, Z1, Z29
+	VPDPBUSD       Z0, Z1, Z30
+	VPDPBUSD       Z0, Z1, Z31
+	DECQ           CX
+	JNE            turn
+	VZEROUPPER
+	RET

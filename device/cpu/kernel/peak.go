@@ -16,13 +16,17 @@ import (
 type Peak struct {
 	FMA   float64 // GFLOP/s of float32 multiply-adds that wait for nothing
 	Pairs float64 // GFLOP/s of the dot product instruction of bf16 pairs; 0 without one
+	Bytes float64 // GOP/s of the dot product instruction of bytes; 0 without one
 	Read  float64 // GB/s of reading memory
 }
 
-// Of is GFLOP/s of products under a precision, by the fastest instruction that keeps to its order.
+// Of is GFLOP/s (GOP/s) of products under a precision, by the fastest instruction that keeps to its order.
 func (p Peak) Of(precision numeric.Precision) float64 {
 	if precision == numeric.AMPBF16 {
 		return max(p.FMA, p.Pairs)
+	}
+	if precision == numeric.Int8 && p.Bytes > 0 {
+		return p.Bytes
 	}
 	return p.FMA
 }
@@ -36,10 +40,13 @@ type peakLoop struct {
 // MeasurePeak measures for about a second.
 func MeasurePeak() Peak {
 	_ = choose()
-	fma, dot := peakLoops()
+	fma, dot, bytes := peakLoops()
 	p := Peak{FMA: fma.measure()}
 	if dot.run != nil {
 		p.Pairs = dot.measure()
+	}
+	if bytes.run != nil {
+		p.Bytes = bytes.measure()
 	}
 	p.Read = readSpeed()
 	return p

@@ -2,8 +2,10 @@
 
 package kernel
 
-// peakLoops returns the loops of multiply-adds and of bf16 dot products, if any.
-func peakLoops() (fma, dot peakLoop) {
+import "golang.org/x/sys/cpu"
+
+// peakLoops returns the loops of multiply-adds, and of dot products of bf16 and of bytes, if any.
+func peakLoops() (fma, dot, bytes peakLoop) {
 	fma = tileLoop()
 	tables := available()
 	for _, p := range tables {
@@ -17,7 +19,10 @@ func peakLoops() (fma, dot peakLoop) {
 	for _, p := range tables {
 		if p == avx512 {
 			fma = peakLoop{peakAVX512, 30 * 16 * 2}
+			if cpu.X86.HasAVX512VNNI {
+				bytes = peakLoop{peakBytes, 30 * 64 * 2}
+			}
 		}
 	}
-	return fma, dot
+	return fma, dot, bytes
 }

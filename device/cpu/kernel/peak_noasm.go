@@ -2,5 +2,5 @@
 
 package kernel
 
-// peakLoops returns the loop of multiply-adds; there is none for bf16 products.
-func peakLoops() (fma, dot peakLoop) { return tileLoop(), peakLoop{} }
+// peakLoops returns the loop of multiply-adds; there is none of dot products.
+func peakLoops() (fma, dot, bytes peakLoop) { return tileLoop(), peakLoop{}, peakLoop{} }

@@ -127,12 +127,13 @@ func files() map[string][]byte {
 		for _, f := range rows {
 			a.row(f)
 		}
-		a.peak("peak"+s.suffix, false)
+		a.peak("peak"+s.suffix, a.named("VFMADD231PS"))
 		out[s.name+"_amd64.s"] = a.file("The primitives on " + strings.ToUpper(s.name) + "; generic.go says what they compute.")
 		out[s.name+"_amd64.go"] = declarations(s)
 	}
 	v := newAsm(vnni)
 	v.int8()
+	v.peak("peakBytes", v.named("VPDPBUSD"))
 	out["avx512vnni_amd64.s"] = v.file("Products under int8 by VPDPBUSD; int8.go says what they compute.")
 	a := newAsm(bf16)
 	a.order()
@@ -140,7 +141,7 @@ func files() map[string][]byte {
 	a.roundPairs()
 	a.interleave()
 	a.strips("Pairs")
-	a.peak("peakPairs", true)
+	a.peak("peakPairs", vdpbf16ps)
 	out["avx512bf16_amd64.s"] = a.file("The tile of bf16 products by VDPBF16PS, and packing by VCVTNE2PS2BF16, which Go's\nassembler does not know: their bytes are spelled out.")
 	return out
 }

@@ -2,9 +2,16 @@ package main
 
 import "fmt"
 
-// peak writes a loop of multiply-adds that wait for nothing, to measure what
-// the processor could do at best: one instruction a turn for each register but two.
-func (a *asm) peak(name string, pairs bool) {
+// named is an instruction on three registers.
+func (a *asm) named(name string) func(x, y, sum int) string {
+	return func(x, y, sum int) string {
+		return fmt.Sprintf("%s %[2]s%[3]d, %[2]s%[4]d, %[2]s%[5]d", name, a.reg, x, y, sum)
+	}
+}
+
+// peak writes a loop of an instruction on three registers that waits for nothing, to measure what
+// the processor could do at best: one a turn for each register but two.
+func (a *asm) peak(name string, op func(x, y, sum int) string) {
 	r := func(i int) string { return fmt.Sprintf("%s%d", a.reg, i) }
 	fmt.Fprintf(a, "// func %s(turns int)\n", name)
 	fmt.Fprintf(a, "TEXT ·%s(SB), NOSPLIT, $0-8\n", name)
@@ -15,11 +22,7 @@ func (a *asm) peak(name string, pairs bool) {
 	}
 	a.label("turn")
 	for i := 2; i < a.regs; i++ {
-		if pairs {
-			a.line("%s", vdpbf16ps(0, 1, i))
-		} else {
-			a.line("VFMADD231PS %s, %s, %s", r(0), r(1), r(i))
-		}
+		a.line("%s", op(0, 1, i))
 	}
 	a.line("DECQ CX")
 	a.line("JNE turn")
