@@ -10,6 +10,7 @@ import (
 	"olmo/chat"
 	"olmo/data"
 	evaldata "olmo/eval/data"
+	"olmo/internal/journal"
 )
 
 // Plain are requests of a file of their own, without a task.
@@ -115,7 +116,7 @@ func (p *Plain) Ask(ctx context.Context, a Answerer, o AnswerOptions, output str
 	if err := json.NewEncoder(h).Encode([]any{identity, o.Boundary, o.Tokens, p.requests}); err != nil {
 		return err
 	}
-	j, kept, err := openJournal(output, hexSum(h))
+	j, kept, err := journal.Open[Answer](output, hexSum(h))
 	if err != nil {
 		return err
 	}
@@ -126,7 +127,7 @@ func (p *Plain) Ask(ctx context.Context, a Answerer, o AnswerOptions, output str
 			kept[w.numbers[i]] = x
 			now.Done++
 			progress(now)
-			return j.add(w.numbers[i], x)
+			return j.Add(w.numbers[i], x)
 		})
 	}}
 	for i, r := range p.requests {
@@ -150,9 +151,9 @@ func (p *Plain) Ask(ctx context.Context, a Answerer, o AnswerOptions, output str
 		err = done(answers)
 	}
 	if err != nil {
-		return cmp.Or(err, j.keep())
+		return cmp.Or(err, j.Keep())
 	}
-	j.end()
+	j.End()
 	return nil
 }
 

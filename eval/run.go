@@ -14,6 +14,7 @@ import (
 
 	"olmo/chat"
 	"olmo/data"
+	"olmo/internal/journal"
 	"olmo/store"
 )
 
@@ -225,7 +226,7 @@ type scored struct {
 // only now: beside an earlier result it would make a later run keep that one.
 func (r *Run) do(ctx context.Context, a Answerer, d due, res *Results) error {
 	began := time.Now()
-	answers, journal, err := r.answers(ctx, a, d)
+	answers, kept, err := r.answers(ctx, a, d)
 	if err != nil {
 		return fmt.Errorf("%s: %w", d.Name, err)
 	}
@@ -247,13 +248,13 @@ func (r *Run) do(ctx context.Context, a Answerer, d due, res *Results) error {
 	if err == nil {
 		err = r.write(res)
 	}
-	if journal == nil {
+	if kept == nil {
 		return err
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", d.Name, cmp.Or(err, journal.keep()))
+		return fmt.Errorf("%s: %w", d.Name, cmp.Or(err, kept.Keep()))
 	}
-	journal.end()
+	kept.End()
 	return nil
 }
 
@@ -295,15 +296,15 @@ func (w *wave) flush() error {
 
 // answers asks what no earlier run has asked. The answers are in the order of the documents'
 // requests.
-func (r *Run) answers(ctx context.Context, a Answerer, d due) (answers []Answer, j *journal, err error) {
+func (r *Run) answers(ctx context.Context, a Answerer, d due) (answers []Answer, j *journal.Journal[Answer], err error) {
 	kept := map[int]Answer{}
 	if file := r.requestsFile(d.Job); file != "" && d.digest != "" {
-		if j, kept, err = openJournal(file, d.digest); err != nil {
+		if j, kept, err = journal.Open[Answer](file, d.digest); err != nil {
 			return nil, nil, err
 		}
 		defer func() {
 			if err != nil {
-				err = cmp.Or(err, j.keep())
+				err = cmp.Or(err, j.Keep())
 				j = nil
 			}
 		}()
@@ -325,7 +326,7 @@ func (r *Run) answers(ctx context.Context, a Answerer, d due) (answers []Answer,
 			}
 			r.tell(now)
 			if j != nil {
-				return j.add(w.numbers[i], x)
+				return j.Add(w.numbers[i], x)
 			}
 			return nil
 		})
