@@ -39,16 +39,17 @@ func (m *Model) Chat(f chat.Format) (*Chat, error) {
 // as needed are left out. dropped counts the messages that were. A last message that
 // does not fit even alone is chat.ErrTooLong.
 func (c *Chat) Prompt(messages []chat.Message, most int) (ids []int32, dropped int, err error) {
-	tok := c.model.Tokenizer
-	encode := func(text string) ([]int32, error) {
-		e, err := tok.Encode(text, true)
-		return e.IDs, err
-	}
-	if _, ok := c.Format.(*chat.Template); ok {
+	return c.model.PromptOf(c.Format, messages, most)
+}
+
+// PromptOf is Chat.Prompt in a form. The model needs a tokenizer.
+func (m *Model) PromptOf(f chat.Format, messages []chat.Message, most int) (ids []int32, dropped int, err error) {
+	encode := m.Encode
+	if _, ok := f.(*chat.Template); ok {
 		// A template writes the special tokens itself.
-		encode = func(text string) ([]int32, error) { return tok.AppendEncode(nil, text) }
+		encode = func(text string) ([]int32, error) { return m.Tokenizer.AppendEncode(nil, text) }
 	}
-	return chat.Fit(c.Format, messages, encode, most)
+	return chat.Fit(f, messages, encode, most)
 }
 
 // Answer continues the prompt of a conversation up to where another turn would begin. What an

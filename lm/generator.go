@@ -43,6 +43,8 @@ type Request struct {
 	Thinking *chat.Thinking
 	// Fresh computes the prompt anew, also where another one began alike: the same bits, in more time.
 	Fresh bool
+	// Echo asks for the log-probabilities of the prompt's tokens, too.
+	Echo bool
 	// Token, if set, is told each new id, and Text each piece of the text, in whole
 	// characters and maybe empty; false ends the answer.
 	Token func(id int32, logprob float64) bool
@@ -55,6 +57,8 @@ type Answer struct {
 	// Text is that of Result.IDs as it stands behind the prompt, without special tokens;
 	// empty for a model without a tokenizer.
 	Text string
+	// Prompt are the log-probabilities of the prompt's tokens behind the first one, if Request.Echo asks.
+	Prompt []float64
 }
 
 // Generate continues a prompt. When ctx ends, the Answer holds what there is, with the

@@ -14,6 +14,7 @@ package lm
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -25,6 +26,7 @@ import (
 	"olmo/generate"
 	"olmo/model"
 	"olmo/numeric"
+	"olmo/proof"
 	"olmo/tensor"
 	"olmo/tokenizer"
 )
@@ -220,6 +222,24 @@ func (m *Model) Digest() (string, error) {
 		}
 	}
 	return hex.EncodeToString(sum[:]), nil
+}
+
+// Fingerprint names what an answer follows from beside its request: weights, config, tokenizer, precision and
+// the contract of numbers, as 16 hexadecimal digits.
+func (m *Model) Fingerprint() (string, error) {
+	weights, err := m.Digest()
+	if err != nil {
+		return "", err
+	}
+	parts := map[string]any{"weights": weights, "config": m.Config, "precision": m.precision.String(), "contract": numeric.Contract}
+	if m.Tokenizer != nil {
+		parts["tokenizer"] = m.Tokenizer.Fingerprint()
+	}
+	text, err := json.Marshal(parts)
+	if err != nil {
+		return "", err
+	}
+	return proof.Sum(text).String()[:16], nil
 }
 
 // Close releases the files. What was made of the model goes on working.

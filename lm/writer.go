@@ -5,22 +5,24 @@ import (
 	"fmt"
 	"slices"
 
+	"olmo/device/cpu"
 	"olmo/generate"
 )
 
 // Writer continues many texts at once. A text has the bits that a Generator gives it.
 type Writer struct {
-	model  *Model
-	memory int64
+	model *Model
+	o     WriterOptions
 }
 
 // WriterOptions are the sizes of a Writer; zero values take defaults.
 type WriterOptions struct {
 	Memory int64 // bytes of the keys and values; a quarter of what is free, 1 GiB at most
+	Most   int   // texts at once; as many as there are
 }
 
 // Writer continues many texts with a model.
-func (m *Model) Writer(o WriterOptions) *Writer { return &Writer{m, o.Memory} }
+func (m *Model) Writer(o WriterOptions) *Writer { return &Writer{m, o} }
 
 // Positions returns the longest text, prompt included, in tokens.
 func (w *Writer) Positions() int { return w.model.Config.T }
@@ -28,7 +30,7 @@ func (w *Writer) Positions() int { return w.model.Config.T }
 // Write continues the prompts of requests, and tells each answer as it is complete, in any
 // order. Answers do not depend on the other requests.
 func (w *Writer) Write(ctx context.Context, requests []Request, each func(i int, a Answer) error) error {
-	e, err := w.model.job(w.memory)
+	e, err := w.model.job(w.o.Memory)
 	if err != nil {
 		return err
 	}
@@ -46,22 +48,10 @@ func (w *Writer) Write(ctx context.Context, requests []Request, each func(i int,
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan written, len(requests))
-	n := 0 // on their way
-	for _, i := range order {
-		var wait func() (Answer, error)
-		if wait, err = w.model.submit(ctx, e, requests[i]); err != nil {
-			err = fmt.Errorf("request %d: %w", i, err)
-			cancel()
-			break
-		}
-		n++
-		go func() {
-			a, err := wait()
-			done <- written{i, a, err}
-		}()
-	}
-	for range n { // also after an error, so that nothing runs any more
+	running := 0
+	wait := func() {
 		x := <-done
+		running--
 		if err == nil {
 			if err = x.err; err == nil {
 				err = each(x.i, x.answer)
@@ -71,13 +61,35 @@ func (w *Writer) Write(ctx context.Context, requests []Request, each func(i int,
 			}
 		}
 	}
+	for _, i := range order {
+		if w.o.Most > 0 && running == w.o.Most {
+			wait()
+		}
+		if err != nil {
+			break
+		}
+		answer, problem := w.model.submit(ctx, e, requests[i])
+		if problem != nil {
+			err = fmt.Errorf("request %d: %w", i, problem)
+			cancel()
+			break
+		}
+		running++
+		go func() {
+			a, err := answer()
+			done <- written{i, a, err}
+		}()
+	}
+	for running > 0 { // also after an error, so that nothing runs any more
+		wait()
+	}
 	return err
 }
 
 // submit hands a request to an engine; wait waits for the answer.
 func (m *Model) submit(ctx context.Context, e *generate.Engine, r Request) (wait func() (Answer, error), err error) {
 	text := newText(m.Tokenizer, r)
-	h, err := e.Submit(ctx, generate.Request{
+	q := generate.Request{
 		Prompt: r.Prompt, MaxTokens: r.MaxTokens, Sampling: r.Sampling, Stop: r.Stop, Fresh: r.Fresh, Constraint: r.Form.constraint(),
 		Token: func(id int32, logprob float64) bool {
 			if r.Token != nil && !r.Token(id, logprob) {
@@ -85,7 +97,16 @@ func (m *Model) submit(ctx context.Context, e *generate.Engine, r Request) (wait
 			}
 			return text.next(id)
 		},
-	})
+	}
+	var prompt []float64
+	if r.Echo && len(r.Prompt) > 0 {
+		prompt = make([]float64, len(r.Prompt)-1)
+		for row := range prompt {
+			q.Rows = append(q.Rows, row)
+		}
+		q.Logits = func(row int, logits []float32) { prompt[row] = -float64(cpu.LSE(logits) - logits[r.Prompt[row+1]]) }
+	}
+	h, err := e.Submit(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +115,6 @@ func (m *Model) submit(ctx context.Context, e *generate.Engine, r Request) (wait
 		if err == nil || len(result.IDs) > 0 {
 			text.end()
 		}
-		return Answer{result, text.said.String()}, r.Form.explain(err)
+		return Answer{result, text.said.String(), prompt}, r.Form.explain(err)
 	}, nil
 }

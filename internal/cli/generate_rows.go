@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"olmo/lm"
+	"olmo/lm/rows"
+	"olmo/store"
+)
+
+// rowFlags are those of `olmo generate` for the rows of a file.
+type rowFlags struct {
+	input, output string
+	most          int
+	strict        bool
+}
+
+func (r *rowFlags) add(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&r.input, "input", "", "JSONL `file` of rows with a prompt or messages each")
+	f.StringVar(&r.output, "output", "", "of --input: the `file` for the rows with their answers")
+	f.IntVar(&r.most, "parallel", 32, "of --input: so many rows are answered at once; no answer depends on it")
+	f.BoolVar(&r.strict, "strict", false, "of --input: end at the first row that cannot be answered")
+}
+
+// check refuses flags that make no sense together.
+func (r *rowFlags) check(c *cobra.Command, o *generateOptions, given int) error {
+	f := c.Flags()
+	if r.input == "" {
+		for _, name := range []string{"output", "parallel", "strict"} {
+			if f.Changed(name) {
+				return usageErrorf("--%s has no effect without --input", name)
+			}
+		}
+		return nil
+	}
+	switch {
+	case given > 0:
+		return usageErrorf("--input has the prompts, and a text, --prompt or --ids stands beside it")
+	case r.output == "":
+		return usageErrorf("--input wants --output, the file for the rows with their answers")
+	case r.most < 1:
+		return usageErrorf("--parallel is %d, it must be 1 or more", r.most)
+	}
+	for _, name := range []string{"samples", "beams", "schema", "grammar", "regex", "choice", "json-mode", "json"} {
+		if f.Lookup(name) != nil && f.Changed(name) {
+			return usageErrorf("--%s does not go with --input", name)
+		}
+	}
+	return store.Clash([]string{r.input}, []string{r.output}, nil)
+}
+
+// run answers the rows of the file.
+func (r *rowFlags) run(c *cobra.Command, m *lm.Model, request lm.Request) error {
+	form, err := m.ChatFormat()
+	if err != nil {
+		return err
+	}
+	p := newProgress(c.ErrOrStderr())
+	p.begin("rows")
+	s, err := rows.Answer(c.Context(), m, r.input, r.output, rows.Options{
+		Request: request, Format: form, Most: r.most, Strict: r.strict,
+		Told: func(done, of int) { p.update(step{done: float64(done), total: float64(of), unit: "rows"}) },
+	})
+	p.end()
+	if err != nil {
+		return err
+	}
+	if s.Rejected > 0 {
+		warnings(c)(fmt.Sprintf("%d rows could not be answered, and are in %s; the first: %v", s.Rejected, s.Rejects, s.First))
+	}
+	return nil
+}

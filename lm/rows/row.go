@@ -1,0 +1,209 @@
+package rows
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"olmo/chat"
+	"olmo/data"
+	"olmo/internal/pyjson"
+	"olmo/lm"
+)
+
+// member is a member of a JSON object.
+type member struct {
+	name  string
+	value json.RawMessage
+}
+
+// members returns those of an object, in their order.
+func members(text []byte) ([]member, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, errors.New("the line is no JSON object")
+	}
+	var out []member
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		m := member{name: t.(string)}
+		if err := d.Decode(&m.value); err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(out, func(x member) bool { return x.name == m.name }) {
+			return nil, fmt.Errorf("the key %q is there twice", m.name)
+		}
+		out = append(out, m)
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errors.New("there is more behind the JSON object")
+	}
+	return out, nil
+}
+
+// others are settings of requests elsewhere that no row can have here. Passed over they would be silently
+// without effect.
+var others = []string{
+	"n", "best_of", "logit_bias", "schema", "json_schema", "grammar", "regex", "choice", "response_format",
+	"tools", "tool_choice", "functions", "function_call", "stream", "logprobs", "top_logprobs", "samplers", "beams", "num_beams",
+}
+
+// read reads the rows of a file, and those that cannot be answered.
+func (o *Options) read(m *lm.Model, input string) (rows []row, bad []*data.RecordError, err error) {
+	r, err := data.OpenRows(input)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer r.Close()
+	for {
+		line, err := r.NextLine()
+		var wrong *data.RecordError
+		switch {
+		case errors.Is(err, io.EOF):
+			return rows, bad, nil
+		case errors.As(err, &wrong):
+		case err != nil:
+			return nil, nil, err
+		default:
+			x := row{text: bytes.Clone(line.Bytes), request: o.Request}
+			err := o.parse(m, &x)
+			if err == nil {
+				rows = append(rows, x)
+				continue
+			}
+			wrong = r.BadLine(line, err)
+		}
+		if o.Strict {
+			return nil, nil, wrong
+		}
+		bad = append(bad, wrong)
+	}
+}
+
+// parse makes the request of a row.
+func (o *Options) parse(m *lm.Model, x *row) error {
+	all, err := members(x.text)
+	if err != nil {
+		return err
+	}
+	q := &x.request
+	var messages []chat.Message
+	var text *string
+	s := &q.Sampling
+	settings := map[string]any{
+		"max_tokens": &q.MaxTokens, "temperature": &s.Temperature, "top_k": &s.TopK, "top_p": &s.TopP, "min_p": &s.MinP, "typical_p": &s.Typical,
+		"top_n_sigma": &s.TopNSigma, "seed": &s.Seed, "min_tokens": &s.MinTokens, "no_repeat_ngram_size": &s.NoRepeatNGram,
+		"repetition_penalty": &s.Penalties.Repetition, "presence_penalty": &s.Penalties.Presence, "frequency_penalty": &s.Penalties.Frequency,
+	}
+	asked := 0
+	for _, k := range all {
+		switch to := settings[k.name]; {
+		case to != nil && !bytes.Equal(k.value, []byte("null")):
+			err = pyjson.Value(k.value, to)
+		case k.name == "stop":
+			var one string
+			if json.Unmarshal(k.value, &one) == nil {
+				q.StopTexts = []string{one}
+			} else {
+				err = pyjson.Value(k.value, &q.StopTexts)
+			}
+			if slices.Contains(q.StopTexts, "") {
+				err = errors.New("it is empty, and would end every text before it begins")
+			}
+		case k.name == "prompt" && k.value[0] == '[':
+			asked++
+			err = pyjson.Value(k.value, &q.Prompt)
+		case k.name == "prompt":
+			asked++
+			err = pyjson.Value(k.value, &text)
+		case k.name == "messages":
+			asked++
+			messages, err = conversation(k.value)
+		case slices.Contains(others, k.name):
+			err = errors.New("no row can have it here")
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", k.name, err)
+		}
+	}
+	switch {
+	case asked != 1:
+		return errors.New("the row wants one of prompt and messages")
+	case q.MaxTokens < 0:
+		return fmt.Errorf("max_tokens is %d, it must be 0 or more", q.MaxTokens)
+	case len(q.StopTexts) > 0 && m.Tokenizer == nil:
+		return errors.New("stop wants a tokenizer, and the model has none")
+	}
+	if err := s.Check(); err != nil {
+		return err
+	}
+	switch {
+	case messages != nil:
+		if err := o.converse(m, q, messages); err != nil {
+			return err
+		}
+		x.talk = true
+	case text != nil:
+		if q.Prompt, err = m.Encode(*text); err != nil {
+			return err
+		}
+	}
+	for _, id := range q.Prompt {
+		if id < 0 || int(id) >= m.Config.V {
+			return fmt.Errorf("prompt: id %d is outside the model's vocabulary of %d", id, m.Config.V)
+		}
+	}
+	switch {
+	case len(q.Prompt) == 0:
+		return errors.New("the prompt has no tokens")
+	case len(q.Prompt) >= m.Config.T:
+		return fmt.Errorf("the prompt has %d tokens, and the model %d positions, one of them for an answer", len(q.Prompt), m.Config.T)
+	}
+	return nil
+}
+
+// conversation reads messages.
+func conversation(text json.RawMessage) ([]chat.Message, error) {
+	var raw []json.RawMessage
+	if err := pyjson.Value(text, &raw); err != nil {
+		return nil, err
+	}
+	if len(raw) == 0 {
+		return nil, errors.New("there are none")
+	}
+	messages := make([]chat.Message, len(raw))
+	for i := range raw {
+		if err := pyjson.Strict(raw[i], &messages[i]); err != nil {
+			return nil, fmt.Errorf("message %d: %w", i+1, err)
+		}
+		if r := messages[i].Role; r != chat.System && r != chat.User && r != chat.Assistant {
+			return nil, fmt.Errorf("message %d: the role is %q, want system, user or assistant", i+1, r)
+		}
+	}
+	return messages, nil
+}
+
+// converse makes the prompt of a conversation. Nothing of it is left out.
+func (o *Options) converse(m *lm.Model, q *lm.Request, messages []chat.Message) error {
+	if m.Tokenizer == nil {
+		return errors.New("messages want a tokenizer, and the model has none")
+	}
+	ids, dropped, err := m.PromptOf(o.Format, messages, m.Config.T-1)
+	switch {
+	case err != nil:
+		return err
+	case dropped > 0:
+		return fmt.Errorf("the conversation is longer than the model's %d positions", m.Config.T)
+	}
+	q.Prompt, q.StopTexts = ids, slices.Concat(q.StopTexts, o.Format.Stops())
+	return nil
+}
