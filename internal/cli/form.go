@@ -16,6 +16,7 @@ type formFlags struct {
 	schema, grammar, regex string
 	choice                 []string
 	json                   bool
+	source                 string // of the file of --schema or --grammar
 }
 
 // formNames are the names of the flags, of which there is one at most.
@@ -61,6 +62,15 @@ func (o *formFlags) given(c *cobra.Command) string {
 	return ""
 }
 
+// text is what the answer is held to, by which it is known again.
+func (o *formFlags) text(c *cobra.Command) string {
+	name := o.given(c)
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s %q %q %s", name, o.regex, o.choice, o.source)
+}
+
 // read returns the grammar of the flag that was given, nil for none.
 func (o *formFlags) read(c *cobra.Command) (*constrain.Grammar, error) {
 	file := func(path string, read func(data []byte) (*constrain.Grammar, error)) (*constrain.Grammar, error) {
@@ -68,6 +78,7 @@ func (o *formFlags) read(c *cobra.Command) (*constrain.Grammar, error) {
 		if err != nil {
 			return nil, err
 		}
+		o.source = string(data)
 		g, err := read(data)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)

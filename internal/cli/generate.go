@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"olmo/lm"
+	"olmo/lm/rows"
 )
 
 // generateOptions are the flags of `olmo generate`.
@@ -30,14 +31,16 @@ type generateOptions struct {
 	ignoreEOS        bool
 	precision        string
 	asJSON           bool
+	echo             bool
 	how              modelFlags
 	form             formFlags
+	rows             rowFlags
 }
 
 func newGenerateCommand() *cobra.Command {
 	var o generateOptions
 	c := &cobra.Command{
-		Use:   "generate --model PATH (TEXT | --prompt TEXT… | --ids LIST)",
+		Use:   "generate --model PATH (TEXT | --prompt TEXT… | --ids LIST | --input FILE --output FILE)",
 		Short: "Continue a text with a model",
 		Long: `Generate continues a text. PATH is a Hugging Face folder, an ai2-olmo folder, a
 stepN of a run, a run or quickstart folder (its latest step), or a .gguf file.
@@ -60,6 +63,13 @@ sets another order.
 complete, or because of its length, which is then said. What can't be held to is an
 error that names the place (docs/inference.md, "Constraints").
 
+With --input each row of a file is answered, many at once: {"prompt": …} (a text or ids) or
+{"messages": […]} a line, in which max_tokens, temperature, top_k, top_p, min_p, typical_p,
+top_n_sigma, seed, stop, min_tokens, no_repeat_ngram_size and the penalties may stand. --output has
+the same rows in their order, each with ids, text, logprobs, finish_reason, usage, seed and
+fingerprint, which names the weights, the tokenizer and the arithmetic. A row that cannot be answered
+is left out, and kept with its reason in OUTPUT.rejects.jsonl. A run that was stopped goes on.
+
 With --beams the best continuations are searched instead, as OLMo's generate does it,
 or with --beam-search hf as Transformers' does. The best one is printed; --return N
 prints N.`,
@@ -72,6 +82,7 @@ prints N.`,
   olmo generate --model MODEL --ids "3,14,15" --max-tokens 20 --json
   olmo generate --model MODEL --schema person.json "Describe a person as JSON."
   olmo generate --model olmo-quickstart --choice yes,no "Is json a package? Answer:"
+  olmo generate --model olmo-quickstart --input prompts.jsonl --output answers.jsonl --parallel 32
   olmo generate --model MODEL - < prompt.txt`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -84,8 +95,12 @@ prints N.`,
 					given++
 				}
 			}
-			if given+len(args) != 1 {
-				return usageErrorf("give one of TEXT, --prompt TEXT or --ids LIST")
+			given += len(args)
+			if err := o.rows.check(c, given); err != nil {
+				return err
+			}
+			if given != 1 && o.rows.input == "" {
+				return usageErrorf("give one of TEXT, --prompt TEXT, --ids LIST or --input FILE")
 			}
 			switch {
 			case o.samples < 1:
@@ -113,6 +128,8 @@ prints N.`,
 	f.StringVar(&o.stopIDs, "stop-ids", "", "end before these token `ids` too")
 	o.form.add(f)
 	o.beams.add(f)
+	o.rows.add(c)
+	f.BoolVar(&o.echo, "echo", false, "of --json and --input: also the prompt's ids and log-probabilities")
 	f.BoolVar(&o.ignoreEOS, "ignore-eos", false, "go on after an end of text")
 	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
 	o.how.add(f)
@@ -135,6 +152,9 @@ func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 	stops, err := parseIDs("--stop-ids", o.stopIDs)
 	if err != nil {
 		return err
+	}
+	if o.echo && !o.asJSON && o.rows.input == "" {
+		return usageErrorf("--echo has no effect without --json or --input")
 	}
 	if o.maxTokens < 0 {
 		return usageErrorf("--max-tokens is %d, it must be 0 or more", o.maxTokens)
@@ -165,7 +185,7 @@ func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 		return err
 	}
 	defer m.Close()
-	if prompts == nil {
+	if prompts == nil && o.rows.input == "" {
 		if err := needTokenizer(m, ", or give token ids with --ids"); err != nil {
 			return err
 		}
@@ -186,12 +206,15 @@ func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 	if err != nil {
 		return err
 	}
-	request := lm.Request{MaxTokens: o.maxTokens, Sampling: settings, Stop: slices.Concat(m.Stop, stops), StopTexts: o.stops}
+	request := lm.Request{MaxTokens: o.maxTokens, Sampling: settings, Stop: slices.Concat(m.Stop, stops), StopTexts: o.stops, Echo: o.echo}
 	if o.ignoreEOS {
 		request.Stop = stops
 	}
 	if request.Form, err = o.form.of(c, m, grammar); err != nil {
 		return err
+	}
+	if o.rows.input != "" {
+		return o.rows.run(c, m, request, o.form.text(c))
 	}
 	if o.beams.beams > 0 {
 		return o.search(c, m, texts, prompts, request)
@@ -243,7 +266,7 @@ func (o *generateOptions) several(c *cobra.Command, m *lm.Model, texts []string,
 // print writes one of several answers.
 func (o *generateOptions) print(out *bufio.Writer, m *lm.Model, text string, r lm.Request, a lm.Answer) error {
 	if o.asJSON {
-		line, err := answerJSON(a, r)
+		line, err := answerJSON(m, a, r)
 		out.Write(append(line, '\n'))
 		return err
 	}
@@ -283,7 +306,7 @@ func (o *generateOptions) generate(c *cobra.Command, m *lm.Model, g *lm.Generato
 	}
 	seconds := time.Since(began).Seconds()
 	if o.asJSON {
-		line, jsonErr := answerJSON(r, q)
+		line, jsonErr := answerJSON(m, r, q)
 		if jsonErr != nil {
 			return errors.Join(err, jsonErr)
 		}
@@ -307,20 +330,15 @@ func (o *generateOptions) generate(c *cobra.Command, m *lm.Model, g *lm.Generato
 	return nil
 }
 
-// answerJSON is a line of --json. Its ids end with that of the end of text, as reference
-// programs list it.
-func answerJSON(r lm.Answer, q lm.Request) ([]byte, error) {
-	if r.Stop >= 0 {
-		r.IDs, r.Logprobs = append(r.IDs, r.Stop), append(r.Logprobs, r.StopLogprob)
+// answerJSON is a line of --json.
+func answerJSON(m *lm.Model, a lm.Answer, q lm.Request) ([]byte, error) {
+	fingerprint, err := m.Fingerprint()
+	if err != nil {
+		return nil, err
 	}
-	return json.Marshal(struct {
-		IDs      []int32   `json:"ids"`
-		Text     string    `json:"text"`
-		Logprobs []float64 `json:"logprobs"`
-		Prompt   []int32   `json:"prompt_ids"`
-		Reason   string    `json:"finish_reason"`
-		Seed     uint64    `json:"seed"`
-	}{r.IDs, r.Text, r.Logprobs, q.Prompt, r.Reason, q.Sampling.Seed})
+	r := rows.ReplyOf(a, q, fingerprint)
+	r.PromptIDs = q.Prompt
+	return json.Marshal(r)
 }
 
 // parseIDs reads a list such as "1,2,3" or "[1, 2, 3]".

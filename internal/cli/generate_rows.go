@@ -26,7 +26,7 @@ func (r *rowFlags) add(c *cobra.Command) {
 }
 
 // check refuses flags that make no sense together.
-func (r *rowFlags) check(c *cobra.Command, o *generateOptions, given int) error {
+func (r *rowFlags) check(c *cobra.Command, given int) error {
 	f := c.Flags()
 	if r.input == "" {
 		for _, name := range []string{"output", "parallel", "strict"} {
@@ -44,8 +44,8 @@ func (r *rowFlags) check(c *cobra.Command, o *generateOptions, given int) error 
 	case r.most < 1:
 		return usageErrorf("--parallel is %d, it must be 1 or more", r.most)
 	}
-	for _, name := range []string{"samples", "beams", "schema", "grammar", "regex", "choice", "json-mode", "json"} {
-		if f.Lookup(name) != nil && f.Changed(name) {
+	for _, name := range []string{"samples", "beams", "json"} {
+		if f.Changed(name) {
 			return usageErrorf("--%s does not go with --input", name)
 		}
 	}
@@ -53,7 +53,7 @@ func (r *rowFlags) check(c *cobra.Command, o *generateOptions, given int) error 
 }
 
 // run answers the rows of the file.
-func (r *rowFlags) run(c *cobra.Command, m *lm.Model, request lm.Request) error {
+func (r *rowFlags) run(c *cobra.Command, m *lm.Model, request lm.Request, held string) error {
 	form, err := m.ChatFormat()
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func (r *rowFlags) run(c *cobra.Command, m *lm.Model, request lm.Request) error 
 	p := newProgress(c.ErrOrStderr())
 	p.begin("rows")
 	s, err := rows.Answer(c.Context(), m, r.input, r.output, rows.Options{
-		Request: request, Format: form, Most: r.most, Strict: r.strict,
+		Request: request, Held: held, Format: form, Most: r.most, Strict: r.strict,
 		Told: func(done, of int) { p.update(step{done: float64(done), total: float64(of), unit: "rows"}) },
 	})
 	p.end()

@@ -109,6 +109,8 @@ func (o *Options) parse(m *lm.Model, x *row) error {
 		switch to := settings[k.name]; {
 		case to != nil && !bytes.Equal(k.value, []byte("null")):
 			err = pyjson.Value(k.value, to)
+		case k.name == "stop" && o.Form != nil:
+			err = errors.New("the answer is held to a form, and a stop would end it elsewhere")
 		case k.name == "stop":
 			var one string
 			if json.Unmarshal(k.value, &one) == nil {
@@ -204,6 +206,8 @@ func (o *Options) converse(m *lm.Model, q *lm.Request, messages []chat.Message) 
 	case dropped > 0:
 		return fmt.Errorf("the conversation is longer than the model's %d positions", m.Config.T)
 	}
-	q.Prompt, q.StopTexts = ids, slices.Concat(q.StopTexts, o.Format.Stops())
+	if q.Prompt = ids; q.Form == nil { // which ends the answer itself
+		q.StopTexts = slices.Concat(q.StopTexts, o.Format.Stops())
+	}
 	return nil
 }

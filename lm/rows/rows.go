@@ -21,7 +21,8 @@ import (
 type Options struct {
 	lm.Request // what a row asks that does not say it
 	Format     chat.Format
-	Most       int // rows at once; 64
+	Most       int    // rows at once; as many as there are
+	Held       string // what Request.Form holds answers to: by it a job that was interrupted is known again
 	// Strict ends at the first row that cannot be answered. Without it such rows are left out, and kept
 	// with their reasons in a file beside the output.
 	Strict bool
@@ -166,7 +167,7 @@ func (o *Options) digest(fingerprint string, rows []row) (string, error) {
 	}
 	text, err := json.Marshal(map[string]any{
 		"format": "olmo generate 1", "fingerprint": fingerprint, "rows": texts, "prompts": prompts,
-		"max_tokens": o.MaxTokens, "sampling": o.Sampling, "stop": o.Stop, "stop_texts": o.StopTexts, "echo": o.Echo,
+		"max_tokens": o.MaxTokens, "sampling": o.Sampling, "form": o.Held, "stop": o.Stop, "stop_texts": o.StopTexts, "echo": o.Echo,
 	})
 	return proof.Sum(text).String(), err
 }
