@@ -103,10 +103,9 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "train", may: "config data data/store data/tokens device graph internal/parallel internal/program internal/pyjson model numeric objective proof runlog store tensor weights", tests: "data/store/storetest device/cpu"},
 
 	// What everything above asks of a model that runs.
-	{pkg: "lm", may: "chat constrain device device/cpu generate graph internal/memory internal/pyjson model numeric page store tensor tokenizer train", tests: "lm/lmtest page/pagetest weights"},
-	{pkg: "lm/rows", may: "chat data internal/journal internal/pyjson lm proof", tests: "generate lm/lmtest"},
-	{pkg: "lm", may: "chat device device/cpu generate graph internal/memory internal/pyjson model numeric page proof store tensor tokenizer train", tests: "lm/lmtest page/pagetest weights"},
+	{pkg: "lm", may: "chat constrain device device/cpu generate graph internal/memory internal/pyjson model numeric page proof store tensor tokenizer train", tests: "lm/lmtest page/pagetest weights"},
 	{pkg: "lm/lmtest", may: "model tensor tokenizer"},
+	{pkg: "lm/rows", may: "chat data internal/journal internal/pyjson lm proof", tests: "lm/lmtest"},
 	{pkg: "eval/data/arrow", may: "data"},
 	{pkg: "eval/data", may: "config data data/parquet eval/data/arrow packed store"},
 	{pkg: "eval/python"},
@@ -152,8 +151,7 @@ var policy = []struct{ pkg, may, tests string }{
 	// Whole stories, and the command.
 	{pkg: "quickstart/tasks", may: "numeric", tests: "eval/score"},
 	{pkg: "quickstart", may: "adapt adapt/sample adapt/stage chat config data data/convert data/dedupe data/mix data/tagger data/tokens device device/cpu eval eval/data eval/score generate graph internal/parallel internal/pyjson lm model numeric page proof quickstart/tasks runlog store tensor tokenizer train weights", tests: "page/pagetest"},
-	{pkg: "internal/cli", may: "adapt adapt/sample adapt/stage chat check config constrain convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/olmes eval/record eval/score eval/score/sandbox eval/taskfile eval/tasks generate hub/client hub/serve internal/loopback internal/memory internal/parallel internal/program internal/pyjson lm model numeric objective proof proof/note quickstart release release/build release/replay release/report release/signature release/verify runlog store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest hub/client/hubtest lm/lmtest"},
-	{pkg: "internal/cli", may: "adapt adapt/sample adapt/stage chat check config convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/olmes eval/record eval/score eval/score/sandbox eval/taskfile eval/tasks generate hub/client hub/serve internal/loopback internal/memory internal/parallel internal/program internal/pyjson lm lm/rows model numeric objective proof proof/note quickstart release release/build release/replay release/report release/signature release/verify runlog store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest hub/client/hubtest lm/lmtest"},
+	{pkg: "internal/cli", may: "adapt adapt/sample adapt/stage chat check config constrain convert dashboard data data/convert data/curate data/dedupe data/mix data/stat data/store data/tagger data/tokens data/warc device device/cpu device/cpu/kernel eval eval/compare eval/data eval/endpoint eval/olmes eval/record eval/score eval/score/sandbox eval/taskfile eval/tasks generate hub/client hub/serve internal/loopback internal/memory internal/parallel internal/program internal/pyjson lm lm/rows model numeric objective proof proof/note quickstart release release/build release/replay release/report release/signature release/verify runlog store tensor tokenizer train weights", tests: "data/store/storetest eval/endpoint/endpointtest hub/client/hubtest lm/lmtest"},
 	{pkg: "cmd/olmo", may: "internal/cli"},
 }
 
