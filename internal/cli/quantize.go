@@ -2,7 +2,6 @@ package cli
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -56,7 +55,7 @@ choice, and the perplexities. The text is a few KB that the program has, or --ev
 FILE (documents as .jsonl, or any other file as one text).`,
 		Example: `  olmo quantize --from OLMo-2-1B --to small.gguf --dtype q4_k_m
   olmo quantize --from run --to run.gguf --dtype q8_0 --evaluate book.md --json
-  olmo quantize --from MODEL --to fine.gguf --dtype q4_0 --calibrate corpus.jsonl
+  olmo quantize --from MODEL --to fine.gguf --dtype q4_0 --calibrate texts.jsonl
   olmo quantize --from MODEL --to mixed.gguf --dtype q4_0 --tensor 'ffn_down=q5_0' --tensor '^blk\.[01]\.=q8_0' --no-report`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runQuantize(c, o) },
@@ -174,23 +173,16 @@ func textsFlag(flag, path string) (list []string, err error) {
 		}
 		return []string{string(text)}, err
 	}
-	r, err := data.OpenReader(path)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	for {
-		d, err := r.Next()
-		switch {
-		case errors.Is(err, io.EOF) && len(list) == 0:
-			return nil, fmt.Errorf("%s holds no document", path)
-		case errors.Is(err, io.EOF):
-			return list, nil
-		case err != nil:
+	for text, err := range sampleTexts(path) {
+		if err != nil {
 			return nil, err
 		}
-		list = append(list, d.Text)
+		list = append(list, text)
 	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%s holds no document", path)
+	}
+	return list, nil
 }
 
 // reportQuantized prints what was written and what it lost.
