@@ -10,8 +10,11 @@ import (
 const jobMemory = 1 << 30
 
 // engine is what all that is asked of the model runs in; memory are the bytes of its keys and values, 0: those
-// that it has, or the engine's own.
+// of Options, those that it has, or the engine's own.
 func (m *Model) engine(memory int64) (*generate.Engine, error) {
+	if memory == 0 {
+		memory = m.bound
+	}
 	if m.running != nil && (memory == 0 || memory == m.memory) {
 		return m.running, nil
 	}
@@ -31,7 +34,7 @@ func (m *Model) engine(memory int64) (*generate.Engine, error) {
 
 // job is engine for many requests at once.
 func (m *Model) job(bytes int64) (*generate.Engine, error) {
-	if bytes == 0 && m.running == nil {
+	if bytes == 0 && m.bound == 0 && m.running == nil {
 		bytes = jobMemory
 		if free, known := memory.Available(); known {
 			bytes = min(bytes, int64(free/4))

@@ -57,6 +57,7 @@ type Model struct {
 	memory    int64 // of its keys and values, as it was asked for
 
 	vocabulary *constrain.Vocabulary // nil until a Form wants it
+	bound      int64                 // of Options
 }
 
 // Options say how a model runs; zero values take defaults.
@@ -69,6 +70,8 @@ type Options struct {
 	Quantize tensor.DType
 	// IgnoreExtra leaves out tensors that the config has no place for, instead of an error.
 	IgnoreExtra bool
+	// Memory is that of keys and values, in bytes, for requests that do not say it; 0: half of what is free.
+	Memory int64
 	// Adapter is added to the matrices of the checkpoint as they run, unmerged; nil: none, or the one
 	// in the folder that is opened.
 	Adapter *Adapter
@@ -151,7 +154,7 @@ func ofFiles(files *model.Loaded, folder string, o Options) (m *Model, err error
 // between two calls, by a Write or by a step of training: the next answer is the new
 // weights'. The error is that of an adapter that the model cannot have.
 func New(c *model.Config, o Options) (*Model, error) {
-	m := &Model{Config: c, Tokenizer: o.Tokenizer, Device: o.Device, adapter: o.Adapter, precision: o.Precision}
+	m := &Model{Config: c, Tokenizer: o.Tokenizer, Device: o.Device, adapter: o.Adapter, precision: o.Precision, bound: o.Memory}
 	if c.EOS >= 0 {
 		m.Stop = []int32{c.EOS}
 	}

@@ -22,6 +22,8 @@ type benchGenerateReport struct {
 	MaxTokens    int           `json:"max_tokens"`
 	Prefill      float64       `json:"prefill_tokens_per_second"`
 	Decode       float64       `json:"decode_tokens_per_second"`
+	Parallel     int           `json:"parallel,omitempty"`
+	Batch        float64       `json:"batch_tokens_per_second,omitempty"`
 	PrefillShare float64       `json:"prefill_share_of_peak"`
 	DecodeShare  float64       `json:"decode_share_of_memory"`
 	PeakRSS      int64         `json:"peak_rss_bytes"`
@@ -30,7 +32,7 @@ type benchGenerateReport struct {
 
 func newBenchGenerateCommand() *cobra.Command {
 	var path, size, precision string
-	var promptTokens, maxTokens, repeats int
+	var promptTokens, maxTokens, repeats, together int
 	var asJSON bool
 	var how modelFlags
 	c := &cobra.Command{
@@ -38,11 +40,13 @@ func newBenchGenerateCommand() *cobra.Command {
 		Short: "Measure reading a prompt and writing an answer",
 		Long: `Generate times a random prompt and the tokens after it, greedily, several times,
 and reports the medians: prompt tokens per second up to the first token, and tokens
-per second from then on.
+per second from then on. With --parallel so many answers of as many tokens are written
+at once, to short prompts, and their tokens per second are counted together.
 
 Decoding is bound by memory: every weight is read for each token. The share of
 memory is that of the speed which the weights alone would allow.`,
 		Example: `  olmo bench generate --model MODEL --prompt-tokens 512 --max-tokens 128 --json
+  olmo bench generate --model MODEL --parallel 32
   olmo bench generate --size L --precision amp_bf16`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -52,11 +56,14 @@ memory is that of the speed which the weights alone would allow.`,
 			if promptTokens < 1 || maxTokens < 2 || repeats < 1 {
 				return usageErrorf("--prompt-tokens %d, --max-tokens %d and --repeats %d must be at least 1, 2 and 1", promptTokens, maxTokens, repeats)
 			}
+			if together < 0 {
+				return usageErrorf("--parallel is %d, it must be 0 (not measured) or more", together)
+			}
 			arithmetic, err := precisionFlag(precision)
 			if err != nil {
 				return err
 			}
-			r := &benchGenerateReport{Model: path + size, Precision: precision, PromptTokens: promptTokens, MaxTokens: maxTokens}
+			r := &benchGenerateReport{Model: path + size, Precision: precision, PromptTokens: promptTokens, MaxTokens: maxTokens, Parallel: together}
 			open := func() (*lm.Model, *lm.Generator, error) {
 				if path == "" && arithmetic == numeric.Int8 {
 					return nil, nil, usageErrorf("--precision int8 is of a model that is stored in blocks\nhint: name one with --model")
@@ -77,9 +84,11 @@ memory is that of the speed which the weights alone would allow.`,
 	f.StringVar(&size, "size", "", "a model of random weights instead: S, M or L")
 	f.IntVar(&promptTokens, "prompt-tokens", 512, "tokens of the prompt")
 	f.IntVar(&maxTokens, "max-tokens", 128, "tokens to generate")
+	f.IntVar(&together, "parallel", 0, "answers that are written at once, for a measurement of their own; 0: none")
 	f.IntVar(&repeats, "repeats", 3, "how often to measure")
 	f.StringVar(&precision, "precision", "fp32", precisionWords())
 	how.add(f)
+	how.addMemory(f)
 	f.BoolVar(&asJSON, "json", false, "print one line of JSON")
 	return c
 }
@@ -152,8 +161,15 @@ func (r *benchGenerateReport) measure(c *cobra.Command, open func() (*lm.Model, 
 	if _, err := g.Generate(c.Context(), lm.Request{Prompt: ids[:1], MaxTokens: 2}); err != nil {
 		return err
 	}
-	var prefill, decode []float64
+	var prefill, decode, batch []float64
 	for n := range repeats {
+		if r.Parallel > 0 {
+			speed, err := r.batch(c, m, ids)
+			if err != nil {
+				return err
+			}
+			batch = append(batch, speed)
+		}
 		begin := time.Now()
 		var first time.Time
 		result, err := g.Generate(c.Context(), lm.Request{Prompt: ids, MaxTokens: r.MaxTokens, Fresh: true, Token: func(int32, float64) bool {
@@ -172,6 +188,9 @@ func (r *benchGenerateReport) measure(c *cobra.Command, open func() (*lm.Model, 
 	p.end()
 	r.PeakRSS = peakRSS()
 	r.Prefill, r.Decode = median(prefill), median(decode)
+	if r.Parallel > 0 {
+		r.Batch = median(batch)
+	}
 	// A token reads every weight once, of the embedding only a row, unless the head is the same
 	// table.
 	var rest int
@@ -192,10 +211,28 @@ func (r *benchGenerateReport) measure(c *cobra.Command, open func() (*lm.Model, 
 	return nil
 }
 
+// batch writes answers at once, to prompts of a few tokens that differ, and returns their tokens per second.
+func (r *benchGenerateReport) batch(c *cobra.Command, m *lm.Model, ids []int32) (float64, error) {
+	requests := make([]lm.Request, r.Parallel)
+	for i := range requests {
+		prompt := append([]int32{int32(i % max(m.Config.VocabSize, 1))}, ids[:min(15, len(ids))]...)
+		requests[i] = lm.Request{Prompt: prompt, MaxTokens: r.MaxTokens, Fresh: true}
+	}
+	tokens, begin := 0, time.Now()
+	err := m.Writer(lm.WriterOptions{}).Write(c.Context(), requests, func(_ int, a lm.Answer) error {
+		tokens += len(a.IDs)
+		return nil
+	})
+	return float64(tokens) / time.Since(begin).Seconds(), err
+}
+
 func (r *benchGenerateReport) table(out io.Writer) error {
 	r.Machine.print(out)
 	fmt.Fprintf(out, "model    %s, %s, %d parameters, peak memory %.0f MB\n", r.Model, r.Precision, r.Parameters, float64(r.PeakRSS)/1e6)
 	fmt.Fprintf(out, "prefill  %.1f tokens/s of a prompt of %d, %.0f %% of the peak\n", r.Prefill, r.PromptTokens, 100*r.PrefillShare)
 	_, err := fmt.Fprintf(out, "decode   %.1f tokens/s of %d, %.0f %% of what memory allows\n", r.Decode, r.MaxTokens, 100*r.DecodeShare)
+	if r.Parallel > 0 && err == nil {
+		_, err = fmt.Fprintf(out, "batch    %.1f tokens/s of %d answers at once\n", r.Batch, r.Parallel)
+	}
 	return err
 }

@@ -70,6 +70,7 @@ turns are left out. Questions may also be piped in, one a line.
 	f.Lookup("top-p").DefValue, o.sampling.TopP = "0.95", 0.95
 	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
 	o.how.add(f)
+	o.how.addMemory(f)
 	f.StringVar(&o.precision, "precision", "fp32", precisionWords())
 	return c
 }

@@ -42,7 +42,7 @@ func (o *answererFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.path, "model", "", "the model: a folder, a run, a .gguf file, a folder with an adapter, hf:ORG/NAME@REVISION of a hub, or a server's address, http(s)://HOST/v1")
 	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's; of a server's model: to ask about ids, not texts")
 	f.StringVar(&o.precision, "precision", "fp32", precisionWords())
-	f.StringVar(&o.memory, "memory", "", "most memory for what requests share, such as 2GB (default: a quarter of what is free)")
+	f.StringVar(&o.memory, "memory", "", "most memory for what requests share, such as 2GB (default: a quarter of what is free, 1 GB at most)")
 	f.BoolVar(&o.share, "share", true, "compute what requests begin with once; --share=false gives the same bits, slower")
 	o.how.add(f)
 	f.StringVar(&o.name, "model-name", "", "of a server: the model's name there (default: the only one it has)")
@@ -108,7 +108,7 @@ func (o *answererFlags) open(c *cobra.Command, turns bool, say func(string)) (*a
 	if err != nil {
 		return nil, err
 	}
-	memory, err := memoryFlag(o.memory)
+	memory, err := memoryFlag("memory", o.memory)
 	if err != nil {
 		return nil, err
 	}
@@ -175,13 +175,13 @@ func (o *answererFlags) config() map[string]any {
 }
 
 // memoryFlag reads a size; 0 without one.
-func memoryFlag(value string) (int64, error) {
+func memoryFlag(name, value string) (int64, error) {
 	if value == "" {
 		return 0, nil
 	}
 	n, err := config.ParseSize(value)
 	if err != nil {
-		return 0, &usageError{fmt.Errorf("--memory: %w", err)}
+		return 0, &usageError{fmt.Errorf("--%s: %w", name, err)}
 	}
 	return n, nil
 }

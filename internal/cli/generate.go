@@ -133,6 +133,7 @@ prints N.`,
 	f.BoolVar(&o.ignoreEOS, "ignore-eos", false, "go on after an end of text")
 	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
 	o.how.add(f)
+	o.how.addMemory(f)
 	f.StringVar(&o.precision, "precision", "fp32", precisionWords())
 	f.BoolVar(&o.asJSON, "json", false, "print one line of JSON: ids, text, logprobs")
 	return c

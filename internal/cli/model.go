@@ -18,6 +18,7 @@ type modelFlags struct {
 	base        string // of a folder with an adapter
 	ignoreExtra bool
 	quantize    string
+	memory      string // of keys and values
 }
 
 // add adds the flags of the verbs that open a model to run it.
@@ -25,6 +26,11 @@ func (o *modelFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.base, "base", "", "of a folder with an adapter: its base model (default: the one that adapter_config.json names)")
 	ignoreExtraFlag(f, &o.ignoreExtra)
 	f.StringVar(&o.quantize, "quantize", "", "make blocks of weights that are stored in f32, f16 or bf16, as the model is opened: q8_0")
+}
+
+// addMemory adds the flag of the verbs that write answers.
+func (o *modelFlags) addMemory(f *pflag.FlagSet) {
+	f.StringVar(&o.memory, "kv-memory", "", "most memory for keys and values, such as 2GB (default: half of what is free)")
 }
 
 // ignoreExtraFlag adds the flag of the verbs that open a model.
@@ -43,6 +49,9 @@ func openModel(c *cobra.Command, path, tokenizerName string, arithmetic numeric.
 		return nil, err
 	}
 	o := lm.Options{Precision: arithmetic, IgnoreExtra: f.ignoreExtra}
+	if o.Memory, err = memoryFlag("kv-memory", f.memory); err != nil {
+		return nil, err
+	}
 	switch f.quantize {
 	case "":
 	case "q8_0":
