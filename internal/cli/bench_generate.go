@@ -46,7 +46,6 @@ at once, to short prompts, and their tokens per second are counted together.
 Decoding is bound by memory: every weight is read for each token. The share of
 memory is that of the speed which the weights alone would allow.`,
 		Example: `  olmo bench generate --model MODEL --prompt-tokens 512 --max-tokens 128 --json
-  olmo bench generate --model MODEL --parallel 32
   olmo bench generate --size L --precision amp_bf16`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
