@@ -261,7 +261,7 @@ func free(out string, asFile bool, inputs []string) error {
 	if _, gone := os.Lstat(out); gone != nil {
 		return store.CanCreateIn(filepath.Dir(out)) // what is in the way is another
 	}
-	return fmt.Errorf("%s exists already\nhint: remove it, or choose another --out", out)
+	return fmt.Errorf("%s exists already\nhint: remove it, or name another place", out)
 }
 
 // widened lists the dtypes of the source's tensors that a layout does not have.

@@ -143,7 +143,7 @@ func (s *Stage) clashes() error {
 		return err
 	}
 	for _, out := range outputs {
-		if err := whole.NotAFolder(out); err != nil {
+		if err := whole.Replaceable(out); err != nil {
 			return err
 		}
 	}

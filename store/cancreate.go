@@ -12,7 +12,7 @@ import (
 // folder on the way is a file, or nothing may be written there. It is asked before work whose
 // result would have no place, and leaves nothing behind.
 func CanCreate(name string) error {
-	if err := NotAFolder(name); err != nil {
+	if err := Replaceable(name); err != nil {
 		return err
 	}
 	return canCreateIn(filepath.Dir(name), name)
@@ -49,10 +49,16 @@ func canCreateIn(folder, name string) error {
 	return os.Remove(f.Name())
 }
 
-// NotAFolder is an error for a file whose name a folder has.
-func NotAFolder(name string) error {
-	if st, err := os.Stat(name); err == nil && st.IsDir() {
+// Replaceable is an error for a file whose name a folder has, or what is no file: giving a file the name of a
+// device or a pipe would remove that, and the superuser's /dev/null with it. Names in /dev itself are refused
+// whatever they lead to, since /dev/stdout is a link that would be replaced.
+func Replaceable(name string) error {
+	st, err := os.Stat(name)
+	switch {
+	case err == nil && st.IsDir():
 		return fmt.Errorf("writing %s: it is a folder, want a file\nhint: name a file in it", name)
+	case err == nil && (!st.Mode().IsRegular() || filepath.Dir(filepath.Clean(name)) == "/dev"):
+		return fmt.Errorf("writing %s: it is a device or a pipe, and a whole file is put in the place of its name\nhint: name a file", name)
 	}
 	return nil
 }

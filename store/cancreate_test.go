@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -45,6 +46,29 @@ func TestCanCreate(t *testing.T) {
 		entries, err := os.ReadDir(dir)
 		if want := map[string]int{".": 2, "folder": 1}[dir]; err != nil || len(entries) != want && !(dir == "." && closed == "closed" && len(entries) == 3) {
 			t.Errorf("%s holds %v, %v", dir, entries, err)
+		}
+	}
+	if runtime.GOOS != "windows" {
+		// A device that a test may lose: the way to a pipe, as /dev/stdout is one.
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		defer w.Close()
+		for _, name := range []string{fmt.Sprintf("/dev/fd/%d", w.Fd()), "/dev/null"} {
+			if err := store.CanCreate(name); err == nil || !strings.Contains(err.Error(), "it is a device or a pipe") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if err := os.Symlink("/dev/null", "link"); err != nil {
+			t.Fatal(err)
+		}
+		if f, err := store.Create("link"); err == nil || !strings.Contains(err.Error(), "writing link: it is a device or a pipe") {
+			t.Errorf("a link to a device: %v", err)
+			if f != nil {
+				f.Abort()
+			}
 		}
 	}
 	if _, err := store.Create("folder"); err == nil || !strings.Contains(err.Error(), "it is a folder, want a file") {

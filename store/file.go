@@ -35,7 +35,7 @@ func open(name string, keep bool) (*File, error) {
 	if err := fault(OpCreate, name); err != nil {
 		return nil, &fs.PathError{Op: "create", Path: name, Err: err}
 	}
-	if err := NotAFolder(name); err != nil {
+	if err := Replaceable(name); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {

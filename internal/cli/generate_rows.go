@@ -49,7 +49,7 @@ func (r *rowFlags) check(c *cobra.Command, given int) error {
 			return usageErrorf("--%s does not go with --input", name)
 		}
 	}
-	return store.Clash([]string{r.input}, []string{r.output}, nil)
+	return store.Clash([]string{r.input}, []string{r.output, r.output + rows.RejectsExtension}, nil)
 }
 
 // run answers the rows of the file.

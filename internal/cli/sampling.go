@@ -67,10 +67,12 @@ func (s *samplingFlags) check(c *cobra.Command) error {
 	switch {
 	case c.Flags().Changed("repeat-last-n") && p.Presence == 0 && p.Frequency == 0 && p.Repetition == 1:
 		return usageErrorf("--repeat-last-n has no effect without --repetition-penalty, --presence-penalty or --frequency-penalty")
-	case p.LastN == 0:
-		return usageErrorf("--repeat-last-n is 0, it must be 1 or more, or -1 for all\nhint: without penalties no window is needed")
+	case p.LastN == 0 || p.LastN < -1:
+		return usageErrorf("--repeat-last-n is %d, it must be 1 or more, or -1 for all\nhint: without penalties no window is needed", p.LastN)
 	case p.Repetition == 0:
 		return usageErrorf("--repetition-penalty is 0, it must lie between 0.001 and 1000; 1 is none")
+	case s.DRY.Base == 0:
+		return usageErrorf("--dry-base is 0, it must lie between 1 and 1000")
 	case s.DRY.AllowedLength < 1:
 		return usageErrorf("--dry-allowed-length is %d, it must be 1 or more", s.DRY.AllowedLength)
 	}

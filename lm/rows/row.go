@@ -30,11 +30,11 @@ func members(text []byte) ([]member, error) {
 	for d.More() {
 		t, err := d.Token()
 		if err != nil {
-			return nil, err
+			return nil, inside(err)
 		}
 		m := member{name: t.(string)}
 		if err := d.Decode(&m.value); err != nil {
-			return nil, err
+			return nil, inside(err)
 		}
 		if slices.ContainsFunc(out, func(x member) bool { return x.name == m.name }) {
 			return nil, fmt.Errorf("the key %q is there twice", m.name)
@@ -42,7 +42,7 @@ func members(text []byte) ([]member, error) {
 		out = append(out, m)
 	}
 	if _, err := d.Token(); err != nil {
-		return nil, err
+		return nil, inside(err)
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return nil, errors.New("there is more behind the JSON object")
@@ -50,11 +50,20 @@ func members(text []byte) ([]member, error) {
 	return out, nil
 }
 
+// inside is an error within an object, at whose end the decoder says no more than that.
+func inside(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("the line ends inside the JSON object")
+	}
+	return err
+}
+
 // others are settings of requests elsewhere that no row can have here. Passed over they would be silently
 // without effect.
 var others = []string{
 	"n", "best_of", "logit_bias", "schema", "json_schema", "grammar", "regex", "choice", "response_format",
 	"tools", "tool_choice", "functions", "function_call", "stream", "logprobs", "top_logprobs", "samplers", "beams", "num_beams",
+	"dry_multiplier", "xtc_probability", "ignore_eos", "stop_ids", "stop_token_ids", "allowed_token_ids", "bad_words",
 }
 
 // read reads the rows of a file, and those that cannot be answered.
@@ -109,6 +118,9 @@ func (o *Options) parse(m *lm.Model, x *row) error {
 		switch to := settings[k.name]; {
 		case to != nil && !bytes.Equal(k.value, []byte("null")):
 			err = pyjson.Value(k.value, to)
+			if err == nil && k.name == "repetition_penalty" && s.Penalties.Repetition == 0 { // none in code, and nothing anyone means
+				err = errors.New("it is 0, it must lie between 0.001 and 1000; 1 is none")
+			}
 		case k.name == "stop" && o.Form != nil:
 			err = errors.New("the answer is held to a form, and a stop would end it elsewhere")
 		case k.name == "stop":
@@ -186,6 +198,10 @@ func conversation(text json.RawMessage) ([]chat.Message, error) {
 	for i := range raw {
 		if err := pyjson.Strict(raw[i], &messages[i]); err != nil {
 			return nil, fmt.Errorf("message %d: %w", i+1, err)
+		}
+		var content struct{ Content *string }
+		if json.Unmarshal(raw[i], &content) == nil && content.Content == nil {
+			return nil, fmt.Errorf("message %d: it has no content", i+1)
 		}
 		if r := messages[i].Role; r != chat.System && r != chat.User && r != chat.Assistant {
 			return nil, fmt.Errorf("message %d: the role is %q, want system, user or assistant", i+1, r)

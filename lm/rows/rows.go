@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -16,6 +18,9 @@ import (
 	"olmo/lm"
 	"olmo/proof"
 )
+
+// RejectsExtension is what the file with the rows that were left out has behind the name of the output.
+const RejectsExtension = ".rejects.jsonl"
 
 // Options say how rows are answered.
 type Options struct {
@@ -88,7 +93,7 @@ func Answer(ctx context.Context, m *lm.Model, input, output string, o Options) (
 	if err != nil {
 		return nil, err
 	}
-	rejects := output + ".rejects.jsonl"
+	rejects := output + RejectsExtension
 	s = &Summary{}
 	rows, bad, err := o.read(m, input)
 	if err != nil {
@@ -116,7 +121,7 @@ func Answer(ctx context.Context, m *lm.Model, input, output string, o Options) (
 	if err = o.ask(ctx, m, rows, fingerprint, j, done); err == nil {
 		err = write(out, rows, done)
 	}
-	if err == nil && len(bad) > 0 {
+	if err == nil {
 		err = keepBad(rejects, bad)
 	}
 	if err == nil {
@@ -214,8 +219,15 @@ func with(row, more json.RawMessage) ([]byte, error) {
 	return append(line, '}'), nil
 }
 
-// keepBad writes the rows that were left out, as the stages of data do.
+// keepBad writes the rows that were left out, as the stages of data do. Where there are none, those of a job
+// before are removed, which would pass for this one's.
 func keepBad(path string, bad []*data.RecordError) error {
+	if len(bad) == 0 {
+		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
 	w, err := data.CreateWriter(path)
 	if err != nil {
 		return err

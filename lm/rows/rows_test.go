@@ -126,6 +126,44 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+// TestRejected: what a row says wrongly has a reason that names it, and the rejects of a job before do not
+// stay beside an output that has none.
+func TestRejected(t *testing.T) {
+	m, in, out := setUp(t)
+	for text, want := range map[string]string{
+		`{"prompt": "ab", "repetition_penalty": 0}`:         "repetition_penalty: it is 0, it must lie between 0.001 and 1000",
+		`{"prompt": "ab", "dry_multiplier": 1}`:             "dry_multiplier: no row can have it here",
+		`{"prompt": "ab"`:                                   "the line ends inside the JSON object",
+		`{"prompt": "a`:                                     "the line ends inside the JSON object",
+		`{"messages": [{"role": "user"}]}`:                  "messages: message 1: it has no content",
+		`{"messages": [{"role": "user", "content": null}]}`: "messages: message 1: it has no content",
+		`{"prompt": "ab", "prompt": "b"}`:                   `the key "prompt" is there twice`,
+	} {
+		if err := os.WriteFile(in, []byte("{\"prompt\": \"ab\"}\n"+text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := rows.Answer(t.Context(), m, in, out, options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Rejected != 1 || !strings.Contains(s.First.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, s.First, want)
+		}
+	}
+	if _, err := os.Stat(out + rows.RejectsExtension); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(in, []byte("{\"prompt\": \"ab\"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rows.Answer(t.Context(), m, in, out, options()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(out + rows.RejectsExtension); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the rejects of the job before are there: %v", err)
+	}
+}
+
 // TestKilled stops a job after each answer: the next start computes the others alone, to the same bytes.
 func TestKilled(t *testing.T) {
 	m, in, out := setUp(t)
