@@ -343,19 +343,19 @@ type keywords struct {
 	least_, most_ int // of a string's length; −1 for none
 	languages     []*language
 
-	prefix             []*value
-	items              *value
-	leastItems         int
-	mostItems          int
-	properties         *value
-	patterns           []patternProperty
-	additional         *value
-	required           []string
-	leastProps         int
-	mostProps          int
-	describesProps     bool // has properties, patternProperties, additionalProperties
-	describesItems     bool
-	hasEnum, hasFormat bool
+	prefix         []*value
+	items          *value
+	leastItems     int
+	mostItems      int
+	properties     *value
+	patterns       []patternProperty
+	additional     *value
+	required       []string
+	leastProps     int
+	mostProps      int
+	describesProps bool // has properties, patternProperties, additionalProperties
+	describesItems bool
+	hasEnum        bool
 }
 
 type patternProperty struct {
