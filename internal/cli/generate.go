@@ -203,6 +203,11 @@ func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 			return err
 		}
 	}
+	for _, id := range stops {
+		if int(id) >= m.Config.V {
+			return fmt.Errorf("--stop-ids: id %d is outside the model's vocabulary of %d", id, m.Config.V)
+		}
+	}
 	settings, err := o.sampling.of(m)
 	if err != nil {
 		return err

@@ -142,6 +142,7 @@ func (o *Options) parse(m *lm.Model, x *row) error {
 		case k.name == "messages":
 			asked++
 			messages, err = conversation(k.value)
+		case k.name == "logprobs" && k.value[0] == '[': // an answer's, of an earlier output
 		case slices.Contains(others, k.name):
 			err = errors.New("no row can have it here")
 		}

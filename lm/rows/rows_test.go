@@ -23,7 +23,7 @@ const input = `{"id": 7, "prompt": [3, 1, 4, 1, 5], "max_tokens": 5, "seed": 9, 
 {"messages": [{"role": "robot", "content": "ab"}]}
 [1]
 {"prompt": "ba", "top_p": 3}
-{"prompt": "ba", "ids": "replaced", "stop": "zzz"}
+{"prompt": "ba", "ids": "replaced", "logprobs": [-1], "stop": "zzz"}
 `
 
 func setUp(t *testing.T) (m *lm.Model, in, out string) {
