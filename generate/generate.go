@@ -353,8 +353,12 @@ type wanted struct {
 	choice   choice
 }
 
-// leastShared is how many tokens of a beginning are waited for at least: fewer are computed sooner.
-const leastShared = 16
+// A step that has enough tokens is as fast for each as a larger one. In a smaller one leastShared is how many
+// tokens of a beginning are waited for at least: fewer are computed sooner.
+const (
+	enough      = 256
+	leastShared = 16
+)
 
 // plan chooses what runs next: answers go on, and what room is left goes to prompts, in turn.
 func (e *Engine) plan() (*plan, error) {
@@ -370,27 +374,37 @@ func (e *Engine) plan() (*plan, error) {
 		room = min(room, e.o.Rows/2)
 	}
 	longest := 0
-	for i, s := range now {
-		left := e.o.Rows - len(p.batch.IDs)
-		answers := s.answers()
-		if !answers {
-			left = min(left, room)
+	for _, s := range e.sequences {
+		s.planned = false
+	}
+	// Who would share more with one that runs now waits, as long as others fill the step.
+	for _, least := range []int{1, leastShared} {
+		for i, s := range now {
+			if s.planned || least == leastShared && len(p.batch.IDs) >= enough && !s.entered {
+				continue
+			}
+			left := e.o.Rows - len(p.batch.IDs)
+			answers := s.answers()
+			if !answers {
+				left = min(left, room)
+			}
+			if left == 0 || len(p.rows) == stepLogits {
+				continue
+			}
+			if !s.entered && !e.enter(s, now[:i], least) {
+				continue
+			}
+			n := e.makeRoom(s, min(left, s.needs()-s.ran))
+			if n == 0 {
+				continue
+			}
+			s.planned = true
+			n = p.add(s, n)
+			if !answers {
+				room -= n
+			}
+			longest = max(longest, s.ran+n)
 		}
-		if left == 0 || len(p.rows) == stepLogits {
-			continue
-		}
-		if !s.entered && !e.enter(s, now[:i]) {
-			continue
-		}
-		n := e.makeRoom(s, min(left, s.needs()-s.ran))
-		if n == 0 {
-			continue
-		}
-		n = p.add(s, n)
-		if !answers {
-			room -= n
-		}
-		longest = max(longest, s.ran+n)
 	}
 	p.batch.Copies = e.copies
 	if len(p.batch.IDs) == 0 {
@@ -407,8 +421,8 @@ func (e *Engine) plan() (*plan, error) {
 }
 
 // enter gives a sequence what is there of its beginning. It waits for one that an earlier sequence is about
-// to run.
-func (e *Engine) enter(s *sequence, earlier []*sequence) bool {
+// to run and that has at least so many tokens more.
+func (e *Engine) enter(s *sequence, earlier []*sequence, least int) bool {
 	if e.o.NoReuse || s.Fresh {
 		s.entered = true
 		return true
@@ -421,9 +435,9 @@ func (e *Engine) enter(s *sequence, earlier []*sequence) bool {
 			coming = max(coming, common(t.ids[:t.needs()], beginning))
 		}
 	}
-	if coming >= leastShared {
+	if coming >= least {
 		way, _, rows := e.pages.find(s.ids, len(beginning))
-		if coming >= len(way)*e.o.Page+rows+leastShared {
+		if coming >= len(way)*e.o.Page+rows+least {
 			return false
 		}
 	}
@@ -452,15 +466,16 @@ func (e *Engine) makeRoom(s *sequence, n int) int {
 		if room > 0 {
 			return min(room, n)
 		}
-		victim := e.sequences[len(e.sequences)-1]
-		for i := len(e.sequences) - 1; len(victim.way) == 0 && victim != s; i-- {
-			victim = e.sequences[i]
+		for _, victim := range slices.Backward(e.sequences) {
+			if victim == s {
+				return 0
+			}
+			if len(victim.way) > 0 && !victim.planned { // what runs in this step stays
+				e.pages.release(victim, false)
+				victim.entered = false
+				break
+			}
 		}
-		if victim == s {
-			return 0
-		}
-		e.pages.release(victim, false)
-		victim.entered = false
 		e.mu.Lock()
 		e.stats.SetBack++
 		e.mu.Unlock()

@@ -19,6 +19,7 @@ type sequence struct {
 
 	ids     []int32 // prompt and answer, and what is forced to come next
 	entered bool    // it has looked for a beginning
+	planned bool    // it has tokens in the step that is being planned
 	told    bool    // its first token is there
 	row     int     // index of the next of Rows
 	sampler *sampler
