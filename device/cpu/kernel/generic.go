@@ -193,7 +193,7 @@ func chain8Generic(t *levelArgs) {
 func (t *levelArgs) eachGroup(size int, do func(*levelArgs)) {
 	var halves [2][maxNR]float32
 	g := *t
-	for range t.groups {
+	for n := range t.groups {
 		if t.nested == 0 {
 			for i := range 1 + t.hasMinimum {
 				halvesGeneric(halves[i][:t.nr], unsafe.Slice((*uint16)(g.levels), t.nr))
@@ -202,6 +202,9 @@ func (t *levelArgs) eachGroup(size int, do func(*levelArgs)) {
 			g.scale, g.minimum = unsafe.Pointer(&halves[0]), unsafe.Pointer(&halves[1])
 		}
 		do(&g)
+		if n+1 == t.groups { // behind the last one there may be nothing to point at
+			break
+		}
 		g.levels, g.x = unsafe.Add(g.levels, t.terms*size), unsafe.Add(g.x, 4*t.terms)
 		if t.nested != 0 {
 			g.scale = unsafe.Add(g.scale, 4*t.nr)
