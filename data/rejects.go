@@ -44,7 +44,13 @@ func (r *Rejects) Add(bad *RecordError) error {
 	r.Count++
 	r.p.Rejected.Add(1)
 	r.warn(bad)
-	b := append([]byte(nil), `{"file":`...)
+	_, err := r.w.Write(append(AppendReject(nil, bad), '\n'))
+	return err
+}
+
+// AppendReject appends the object that a rejects file has for a bad record.
+func AppendReject(b []byte, bad *RecordError) []byte {
+	b = append(b, `{"file":`...)
 	b = AppendString(b, bad.File)
 	b = append(b, `,"line":`...)
 	b = strconv.AppendInt(b, bad.Line, 10)
@@ -68,8 +74,7 @@ func (r *Rejects) Add(bad *RecordError) error {
 		b = append(b, `,"raw_latin1":`...)
 		b = AppendString(b, string(latin))
 	}
-	_, err := r.w.Write(append(b, '}', '\n'))
-	return err
+	return append(b, '}')
 }
 
 // Close completes the file.

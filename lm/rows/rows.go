@@ -234,17 +234,7 @@ func keepBad(path string, bad []*data.RecordError) error {
 	}
 	defer w.Abort()
 	for _, b := range bad {
-		line, err := json.Marshal(struct {
-			File   string `json:"file"`
-			Line   int64  `json:"line"`
-			Offset int64  `json:"offset"`
-			Reason string `json:"reason"`
-			Raw    string `json:"raw"`
-		}{b.File, b.Line, b.Offset, b.Err.Error(), string(b.Raw)})
-		if err != nil {
-			return err
-		}
-		if _, err := w.Write(append(line, '\n')); err != nil {
+		if _, err := w.Write(append(data.AppendReject(nil, b), '\n')); err != nil {
 			return err
 		}
 	}
