@@ -35,6 +35,7 @@ type generateOptions struct {
 	how              modelFlags
 	form             formFlags
 	rows             rowFlags
+	fingerprint      string // of the model, for --json
 }
 
 func newGenerateCommand() *cobra.Command {
@@ -222,6 +223,11 @@ func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 	if o.rows.input != "" {
 		return o.rows.run(c, m, request, o.form.text(c))
 	}
+	if o.asJSON && o.beams.beams == 0 { // once: all weights are read for it
+		if o.fingerprint, err = m.Fingerprint(); err != nil {
+			return err
+		}
+	}
 	if o.beams.beams > 0 {
 		return o.search(c, m, texts, prompts, request)
 	}
@@ -272,7 +278,7 @@ func (o *generateOptions) several(c *cobra.Command, m *lm.Model, texts []string,
 // print writes one of several answers.
 func (o *generateOptions) print(out *bufio.Writer, m *lm.Model, text string, r lm.Request, a lm.Answer) error {
 	if o.asJSON {
-		line, err := answerJSON(m, a, r)
+		line, err := answerJSON(a, r, o.fingerprint)
 		out.Write(append(line, '\n'))
 		return err
 	}
@@ -312,7 +318,7 @@ func (o *generateOptions) generate(c *cobra.Command, m *lm.Model, g *lm.Generato
 	}
 	seconds := time.Since(began).Seconds()
 	if o.asJSON {
-		line, jsonErr := answerJSON(m, r, q)
+		line, jsonErr := answerJSON(r, q, o.fingerprint)
 		if jsonErr != nil {
 			return errors.Join(err, jsonErr)
 		}
@@ -337,11 +343,7 @@ func (o *generateOptions) generate(c *cobra.Command, m *lm.Model, g *lm.Generato
 }
 
 // answerJSON is a line of --json.
-func answerJSON(m *lm.Model, a lm.Answer, q lm.Request) ([]byte, error) {
-	fingerprint, err := m.Fingerprint()
-	if err != nil {
-		return nil, err
-	}
+func answerJSON(a lm.Answer, q lm.Request, fingerprint string) ([]byte, error) {
 	r := rows.ReplyOf(a, q, fingerprint)
 	r.PromptIDs = q.Prompt
 	return json.Marshal(r)
