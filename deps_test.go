@@ -123,7 +123,7 @@ var policy = []struct{ pkg, may, tests string }{
 	{pkg: "eval/tasks", may: "eval eval/taskfile", tests: "eval/olmes"},
 	{pkg: "convert", may: "device/cpu graph internal/parallel internal/pyjson lm model numeric store tensor tokenizer weights", tests: "lm/lmtest"},
 	{pkg: "adapt", may: "chat chat/jinja config data data/parquet data/store eval/data eval/python internal/parallel internal/pyjson lm proof store tokenizer", tests: "lm/lmtest"},
-	{pkg: "adapt/sample", may: "adapt chat data eval/score generate lm numeric proof store", tests: "lm/lmtest"},
+	{pkg: "adapt/sample", may: "adapt chat data eval/score generate internal/journal lm numeric proof", tests: "lm/lmtest"},
 	{pkg: "adapt/rollout", may: "device device/cpu eval/score generate graph internal/memory model numeric tokenizer train", tests: "lm/lmtest"},
 	{pkg: "adapt/stage", may: "adapt adapt/rollout chat config convert data data/tokens device eval/score internal/pyjson model numeric objective proof runlog store tensor tokenizer train", tests: "device/cpu internal/parallel lm lm/lmtest weights"},
 

@@ -16,6 +16,7 @@ import (
 	"olmo/data"
 	"olmo/eval/score"
 	"olmo/generate"
+	"olmo/internal/journal"
 	"olmo/lm"
 	"olmo/numeric"
 )
@@ -117,7 +118,7 @@ func (s *Sampler) Run(ctx context.Context, input, output, samples string) (*Summ
 	if err != nil {
 		return nil, err
 	}
-	j, done, err := openJournal(output+".progress", digest)
+	j, done, err := openJournal(output, digest)
 	if err != nil {
 		return nil, err
 	}
@@ -136,14 +137,14 @@ func (s *Sampler) Run(ctx context.Context, input, output, samples string) (*Summ
 		err = w.out.Close()
 	}
 	if err != nil {
-		return nil, errors.Join(err, j.keep())
+		return nil, errors.Join(err, j.Keep())
 	}
-	j.end()
+	j.End()
 	return w.summary, nil
 }
 
 // rest samples answers to the prompts from the first on.
-func (s *Sampler) rest(ctx context.Context, prompts []*prompt, first int, j *journal, w *writer) error {
+func (s *Sampler) rest(ctx context.Context, prompts []*prompt, first int, j *journal.Journal[[]Sampled], w *writer) error {
 	writer := s.Model.Writer(lm.WriterOptions{})
 	size := max(1, together/s.Completions)
 	for first < len(prompts) {
@@ -157,7 +158,7 @@ func (s *Sampler) rest(ctx context.Context, prompts []*prompt, first int, j *jou
 			return err
 		}
 		for i, p := range chunk {
-			if err := j.add(first+i, answers[i]); err != nil {
+			if err := j.Add(first+i, answers[i]); err != nil {
 				return err
 			}
 			if err := w.write(first+i, p, answers[i]); err != nil {

@@ -212,7 +212,7 @@ func TestRun(t *testing.T) {
 // TestJournal: a journal of another run is not gone on with, and of a torn or altered one the lines before
 // are.
 func TestJournal(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "x.progress")
+	name := filepath.Join(t.TempDir(), "x")
 	answers := func(k int) []Sampled {
 		return []Sampled{{Text: fmt.Sprint("<", k), IDs: []int32{1}, Score: 0.5, Finish: "stop"}}
 	}
@@ -222,11 +222,11 @@ func TestJournal(t *testing.T) {
 			t.Fatal(done, err)
 		}
 		for k := range 3 {
-			if err := j.add(k, answers(k)); err != nil {
+			if err := j.Add(k, answers(k)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := j.keep(); err != nil {
+		if err := j.Keep(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -265,7 +265,7 @@ func TestJournal(t *testing.T) {
 						t.Errorf("prompt %d has %+v", k, got)
 					}
 				}
-				if err := j.keep(); err != nil {
+				if err := j.Keep(); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -273,7 +273,7 @@ func TestJournal(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			j.end()
+			j.End()
 			if _, err := os.Stat(tmp); err == nil {
 				t.Error("the journal is left")
 			}
