@@ -19,17 +19,30 @@ type Forward struct {
 // Forward prepares a model for sequences of at most longest ids. keep, if set, gets the graph before it is
 // compiled: what it keeps there is readable after each run.
 func (m *Model) Forward(longest int, keep func(g *graph.Graph)) (*Forward, error) {
+	return m.forward(longest, forwardOptions{keep: keep, often: true})
+}
+
+// forwardOptions are what Forward may be asked for.
+type forwardOptions struct {
+	keep   func(g *graph.Graph)
+	hidden bool // the hidden states are kept
+	often  bool // it runs more than once
+}
+
+func (m *Model) forward(longest int, o forwardOptions) (*Forward, error) {
 	if most := m.Config.Longest(); most > 0 && longest > most {
 		return nil, fmt.Errorf("sequences of %d ids, the model has %d positions", longest, most)
 	}
 	g := graph.New()
-	m.Config.Logits(g, model.Options{Positions: longest})
-	if keep != nil {
-		keep(g)
+	m.Config.Logits(g, model.Options{Positions: longest, Taps: o.hidden})
+	if o.keep != nil {
+		o.keep(g)
 	}
 	f := &Forward{model: m, longest: longest}
+	// A device packs frozen weights at the first run, which pays from the second one on,
+	// and takes their memory twice.
 	err := m.with(func() (err error) {
-		f.program, err = m.Device.Compile(g, device.Options{Rows: longest, Selected: longest, Precision: m.precision, Frozen: true})
+		f.program, err = m.Device.Compile(g, device.Options{Rows: longest, Selected: longest, Precision: m.precision, Frozen: o.often})
 		return err
 	})
 	return f, err
