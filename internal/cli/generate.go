@@ -155,8 +155,11 @@ func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 	if err != nil {
 		return err
 	}
-	if o.echo && !o.asJSON && o.rows.input == "" {
+	switch {
+	case o.echo && !o.asJSON && o.rows.input == "":
 		return usageErrorf("--echo has no effect without --json or --input")
+	case o.echo && o.beams.beams > 0:
+		return usageErrorf("--echo does not go with --beams")
 	}
 	if o.maxTokens < 0 {
 		return usageErrorf("--max-tokens is %d, it must be 0 or more", o.maxTokens)
@@ -223,7 +226,7 @@ func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 	if o.rows.input != "" {
 		return o.rows.run(c, m, request, o.form.text(c))
 	}
-	if o.asJSON && o.beams.beams == 0 { // once: all weights are read for it
+	if o.asJSON { // once: all weights are read for it
 		if o.fingerprint, err = m.Fingerprint(); err != nil {
 			return err
 		}
@@ -278,7 +281,7 @@ func (o *generateOptions) several(c *cobra.Command, m *lm.Model, texts []string,
 // print writes one of several answers.
 func (o *generateOptions) print(out *bufio.Writer, m *lm.Model, text string, r lm.Request, a lm.Answer) error {
 	if o.asJSON {
-		line, err := answerJSON(a, r, o.fingerprint)
+		line, err := json.Marshal(replyOf(a, r, o.fingerprint))
 		out.Write(append(line, '\n'))
 		return err
 	}
@@ -318,7 +321,7 @@ func (o *generateOptions) generate(c *cobra.Command, m *lm.Model, g *lm.Generato
 	}
 	seconds := time.Since(began).Seconds()
 	if o.asJSON {
-		line, jsonErr := answerJSON(r, q, o.fingerprint)
+		line, jsonErr := json.Marshal(replyOf(r, q, o.fingerprint))
 		if jsonErr != nil {
 			return errors.Join(err, jsonErr)
 		}
@@ -342,11 +345,11 @@ func (o *generateOptions) generate(c *cobra.Command, m *lm.Model, g *lm.Generato
 	return nil
 }
 
-// answerJSON is a line of --json.
-func answerJSON(a lm.Answer, q lm.Request, fingerprint string) ([]byte, error) {
+// replyOf is what a line of --json has of an answer.
+func replyOf(a lm.Answer, q lm.Request, fingerprint string) rows.Reply {
 	r := rows.ReplyOf(a, q, fingerprint)
 	r.PromptIDs = q.Prompt
-	return json.Marshal(r)
+	return r
 }
 
 // parseIDs reads a list such as "1,2,3" or "[1, 2, 3]".

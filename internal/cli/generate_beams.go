@@ -12,6 +12,7 @@ import (
 
 	"olmo/generate"
 	"olmo/lm"
+	"olmo/lm/rows"
 )
 
 // beamFlags are those of a beam search.
@@ -103,7 +104,8 @@ func (o *generateOptions) search(c *cobra.Command, m *lm.Model, texts []string, 
 		}
 		switch {
 		case o.asJSON:
-			line, err := beamJSON(found, r, prompt)
+			r.Prompt = prompt
+			line, err := beamJSON(found, r, o.fingerprint)
 			if err != nil {
 				return err
 			}
@@ -135,11 +137,12 @@ func printSequence(out *bufio.Writer, m *lm.Model, s lm.Continuation) {
 }
 
 // beamJSON is a line of --json: the best continuation as an answer's line has it, and all of them.
-func beamJSON(found []lm.Continuation, r lm.Request, prompt []int32) ([]byte, error) {
+func beamJSON(found []lm.Continuation, q lm.Request, fingerprint string) ([]byte, error) {
 	best := found[0]
-	reason := "length"
-	if slices.Contains(r.Stop, best.IDs[len(best.IDs)-1]) {
-		reason = "stop"
+	a := lm.Answer{Text: best.Text}
+	a.IDs, a.Logprobs, a.Reason, a.Stop = best.IDs, best.Logprobs, "length", -1
+	if slices.Contains(q.Stop, best.IDs[len(best.IDs)-1]) {
+		a.Reason = "stop"
 	}
 	type sequence struct {
 		IDs   []int32 `json:"ids"`
@@ -151,12 +154,7 @@ func beamJSON(found []lm.Continuation, r lm.Request, prompt []int32) ([]byte, er
 		sequences = append(sequences, sequence{s.IDs, s.Text, s.Score})
 	}
 	return json.Marshal(struct {
-		IDs       []int32    `json:"ids"`
-		Text      string     `json:"text"`
-		Logprobs  []float64  `json:"logprobs"`
-		Prompt    []int32    `json:"prompt_ids"`
-		Reason    string     `json:"finish_reason"`
-		Seed      uint64     `json:"seed"`
+		rows.Reply
 		Sequences []sequence `json:"sequences"`
-	}{best.IDs, best.Text, best.Logprobs, prompt, reason, 0, sequences})
+	}{replyOf(a, q, fingerprint), sequences})
 }
