@@ -11,7 +11,7 @@ import (
 )
 
 // useAVX512 chooses the assembly, where OLMO_CPU, the highest set that may be used, allows it.
-var useAVX512 = cpu.X86.HasAVX512F && slices.Contains([]string{"", "amx", "avx512bf16", "avx512"}, os.Getenv("OLMO_CPU"))
+var useAVX512 = cpu.X86.HasAVX512F && slices.Contains([]string{"", "amx", "avx512bf16", "avx512vnni", "avx512"}, os.Getenv("OLMO_CPU"))
 
 // lanes are hashes of a key under eight states, on their way.
 type lanes struct {

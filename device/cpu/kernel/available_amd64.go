@@ -5,6 +5,7 @@ package kernel
 import (
 	"cmp"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,7 +21,7 @@ func available() []*primitives {
 	if x.HasAVX512F && x.HasAVX512DQ && x.HasAVX512BW && x.HasAVX512VL && x.HasBMI2 {
 		list = append(list, avx512)
 		if x.HasAVX512VNNI {
-			avx512.vnni()
+			list = []*primitives{avx512vnni, avx512}
 			avx512bf16.vnni()
 		}
 		if x.HasAVX512BF16 {
@@ -28,7 +29,7 @@ func available() []*primitives {
 			switch dotFault = check.fault; {
 			case check.fault != nil:
 			case check.fast:
-				list = []*primitives{avx512bf16, avx512}
+				list = slices.Insert(list, 0, avx512bf16)
 			default:
 				list = append(list, avx512bf16)
 			}
@@ -48,7 +49,7 @@ type pairsCheck struct {
 // checkPairs compares VDPBF16PS and VCVTNE2PS2BF16 with the rule, and the speed of the former with that of
 // multiply-adds, once: one takes the place of two. AMD's processors have as
 // many of either a cycle; Intel's (Sapphire and Emerald Rapids) start four
-// multiply-adds in the time of one VDPBF16PS, so that avx512, which gives the same bits, is faster.
+// multiply-adds in the time of one VDPBF16PS, so that avx512vnni, which gives the same bits, is faster.
 var checkPairs = sync.OnceValue(func() pairsCheck {
 	if err := cmp.Or(pairRule(tilePairs, avx512bf16.nr), roundingRule(roundPairsBF16)); err != nil {
 		return pairsCheck{fault: err}

@@ -44,12 +44,12 @@ var avx2 = &primitives{
 	chainHalves: chainHalvesAVX2,
 	chainBF16s:  chainBF16sAVX2,
 	chainFloats: chainFloatsAVX2,
-	int8Levels:  int8LevelsGeneric,
-	int8Levels4: int8Generic,
-	int8Levels8: int8Generic,
-	int8Nested4: int8Generic,
-	int8Nested8: int8Generic,
-	int8Halves8: int8Generic,
+	int8Levels4: int8Levels4AVX2,
+	int8Levels8: int8Levels8AVX2,
+	int8Nested4: int8Nested4AVX2,
+	int8Nested8: int8Nested8AVX2,
+	int8Halves8: int8Halves8AVX2,
+	int8Levels:  int8LevelsAVX2,
 }
 
 // tileAVX2 is primitives.tile on AVX2.
@@ -236,6 +236,36 @@ func chainBF16sAVX2(t *levelArgs)
 //
 //go:noescape
 func chainFloatsAVX2(t *levelArgs)
+
+// int8Levels4AVX2 is primitives.int8Levels4 on AVX2.
+//
+//go:noescape
+func int8Levels4AVX2(t *int8Args)
+
+// int8Levels8AVX2 is primitives.int8Levels8 on AVX2.
+//
+//go:noescape
+func int8Levels8AVX2(t *int8Args)
+
+// int8Nested4AVX2 is primitives.int8Nested4 on AVX2.
+//
+//go:noescape
+func int8Nested4AVX2(t *int8Args)
+
+// int8Nested8AVX2 is primitives.int8Nested8 on AVX2.
+//
+//go:noescape
+func int8Nested8AVX2(t *int8Args)
+
+// int8Halves8AVX2 is primitives.int8Halves8 on AVX2.
+//
+//go:noescape
+func int8Halves8AVX2(t *int8Args)
+
+// int8LevelsAVX2 is primitives.int8Levels on AVX2.
+//
+//go:noescape
+func int8LevelsAVX2(dst []int8Block, x []float32)
 
 // peakAVX2 does turns × 14 multiply-adds of 8 lanes.
 //

@@ -22,6 +22,36 @@ DATA sixteenth<>+8(SB)/8, $0x3d8000003d800000
 DATA sixteenth<>+16(SB)/8, $0x3d8000003d800000
 DATA sixteenth<>+24(SB)/8, $0x3d8000003d800000
 GLOBL sixteenth<>(SB), RODATA|NOPTR, $32
+DATA magnitude<>+0(SB)/8, $0x7fffffff7fffffff
+DATA magnitude<>+8(SB)/8, $0x7fffffff7fffffff
+DATA magnitude<>+16(SB)/8, $0x7fffffff7fffffff
+DATA magnitude<>+24(SB)/8, $0x7fffffff7fffffff
+GLOBL magnitude<>(SB), RODATA|NOPTR, $32
+DATA mostLevel<>+0(SB)/8, $0x42fe000042fe0000
+DATA mostLevel<>+8(SB)/8, $0x42fe000042fe0000
+DATA mostLevel<>+16(SB)/8, $0x42fe000042fe0000
+DATA mostLevel<>+24(SB)/8, $0x42fe000042fe0000
+GLOBL mostLevel<>(SB), RODATA|NOPTR, $32
+DATA leastLevel<>+0(SB)/8, $0x8181818181818181
+DATA leastLevel<>+8(SB)/8, $0x8181818181818181
+DATA leastLevel<>+16(SB)/8, $0x8181818181818181
+DATA leastLevel<>+24(SB)/8, $0x8181818181818181
+GLOBL leastLevel<>(SB), RODATA|NOPTR, $32
+DATA byteOnes<>+0(SB)/8, $0x0101010101010101
+DATA byteOnes<>+8(SB)/8, $0x0101010101010101
+DATA byteOnes<>+16(SB)/8, $0x0101010101010101
+DATA byteOnes<>+24(SB)/8, $0x0101010101010101
+GLOBL byteOnes<>(SB), RODATA|NOPTR, $32
+DATA ones<>+0(SB)/8, $0x0001000100010001
+DATA ones<>+8(SB)/8, $0x0001000100010001
+DATA ones<>+16(SB)/8, $0x0001000100010001
+DATA ones<>+24(SB)/8, $0x0001000100010001
+GLOBL ones<>(SB), RODATA|NOPTR, $32
+DATA nibbles<>+0(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA nibbles<>+8(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA nibbles<>+16(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA nibbles<>+24(SB)/8, $0x0f0f0f0f0f0f0f0f
+GLOBL nibbles<>(SB), RODATA|NOPTR, $32
 DATA negInf<>+0(SB)/8, $0xff800000ff800000
 DATA negInf<>+8(SB)/8, $0xff800000ff800000
 DATA negInf<>+16(SB)/8, $0xff800000ff800000
@@ -1809,6 +1839,6961 @@ loop:
 	JNE            loop
 	VMOVUPS        Y8, 0(DI)
 	VMOVUPS        Y9, 32(DI)
+	VZEROUPPER
+	RET
+
+// func int8LevelsAVX2(dst []int8Block, x []float32)
+TEXT ·int8LevelsAVX2(SB), NOSPLIT, $0-48
+	MOVQ           dst_base+0(FP), DI
+	MOVQ           dst_len+8(FP), CX
+	MOVQ           x_base+24(FP), SI
+	MOVQ           $0x0703060205010400, AX
+	VMOVQ          AX, X15
+	VPMOVZXBD      X15, Y15
+	TESTQ          CX, CX
+	JEQ            done
+block:
+	// Magnitudes are in order as integers, infinities and NaN behind all others: these make the scale NaN.
+	VMOVUPS        0(SI), Y0
+	VPAND          magnitude<>(SB), Y0, Y4
+	VMOVUPS        32(SI), Y1
+	VPAND          magnitude<>(SB), Y1, Y5
+	VPMAXSD        Y5, Y4, Y4
+	VMOVUPS        64(SI), Y2
+	VPAND          magnitude<>(SB), Y2, Y6
+	VPMAXSD        Y6, Y4, Y4
+	VMOVUPS        96(SI), Y3
+	VPAND          magnitude<>(SB), Y3, Y7
+	VPMAXSD        Y7, Y4, Y4
+	VEXTRACTI128   $1, Y4, X5
+	VPMAXSD        X5, X4, X4
+	VPSHUFD        $0x4e, X4, X5
+	VPMAXSD        X5, X4, X4
+	VPSHUFD        $0xb1, X4, X5
+	VPMAXSD        X5, X4, X4
+	VDIVSS         mostLevel<>(SB), X4, X7
+	VPXOR          X8, X8, X8
+	XORL           R8, R8
+	XORL           R9, R9
+	VMOVD          X4, AX
+	CMPL           AX, $0x7f800000
+	JCC            notFinite
+	VMOVD          X7, AX
+	TESTL          AX, AX
+	JEQ            write
+	VBROADCASTSS   X7, Y6
+	VDIVPS         Y6, Y0, Y0
+	VCVTPS2DQ      Y0, Y0
+	VDIVPS         Y6, Y1, Y1
+	VCVTPS2DQ      Y1, Y1
+	VDIVPS         Y6, Y2, Y2
+	VCVTPS2DQ      Y2, Y2
+	VDIVPS         Y6, Y3, Y3
+	VCVTPS2DQ      Y3, Y3
+	VPACKSSDW      Y1, Y0, Y0
+	VPACKSSDW      Y3, Y2, Y2
+	VPACKSSWB      Y2, Y0, Y0
+	VPMAXSB        leastLevel<>(SB), Y0, Y0
+	// Packing goes lane by lane.
+	VPERMD         Y0, Y15, Y8
+	VMOVDQU        byteOnes<>(SB), Y4
+	VPMADDUBSW     Y8, Y4, Y4
+	VPMADDWD       ones<>(SB), Y4, Y4
+	VEXTRACTI128   $1, Y4, X5
+	VPHADDD        X5, X4, X4
+	VPHADDD        X4, X4, X4
+	VMOVD          X4, R8
+	VPEXTRD        $1, X4, R9
+write:
+	VMOVDQU        Y8, (DI)
+	LEAL           (R8)(R9*1), R10
+	VPXOR          X2, X2, X2
+	VCVTSI2SSL     R10, X2, X2
+	VMULSS         X7, X2, X2
+	VMOVSS         X7, int8Block_scale(DI)
+	VMOVSS         X2, int8Block_scaled(DI)
+	MOVL           R10, int8Block_sum(DI)
+	NEGL           R10
+	MOVL           R10, AX
+	SHLL           $3, AX
+	MOVL           AX, int8Block_less8(DI)
+	SHLL           $7, R10
+	MOVL           R10, int8Block_less128(DI)
+	NEGL           R8
+	SHLL           $7, R8
+	MOVL           R8, int8Block_halves+0(DI)
+	NEGL           R9
+	SHLL           $7, R9
+	MOVL           R9, int8Block_halves+4(DI)
+	MOVL           $0, int8Block_nothing(DI)
+	ADDQ           $64, DI
+	ADDQ           $128, SI
+	DECQ           CX
+	JNE            block
+done:
+	VZEROUPPER
+	RET
+notFinite:
+	MOVL           $0x7fc00000, AX
+	VMOVD          AX, X7
+	JMP            write
+
+// func int8Levels4AVX2(t *int8Args)
+TEXT ·int8Levels4AVX2(SB), 0, $384-8
+	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	MOVQ           t+0(FP), DI
+	MOVQ           int8Args_panel(DI), R15
+	MOVQ           int8Args_x(DI), BX
+	MOVQ           int8Args_xStride(DI), R8
+	LEAQ           (R8)(R8*2), R9
+	LEAQ           (R8)(R8*4), R10
+	MOVQ           int8Args_begin(DI), R11
+	MOVQ           int8Args_blocks(DI), CX
+	MOVQ           int8Args_rows(DI), AX
+	CMPQ           AX, $1
+	JEQ            rows1
+	CMPQ           AX, $2
+	JEQ            rows2
+	CMPQ           AX, $3
+	JEQ            rows3
+	CMPQ           AX, $4
+	JEQ            rows4
+	CMPQ           AX, $5
+	JEQ            rows5
+	CMPQ           AX, $6
+	JEQ            rows6
+	RET
+
+rows1:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece1:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block1:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $5, R14
+	LEAQ           32(R15)(R14*1), SI
+	LEAQ           (BX)(R11*1), R12
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	MOVQ           $4, AX
+four1:
+	VMOVDQU        0(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VMOVDQU        32(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	ADDQ           $64, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four1
+	VCVTPH2PS      0(R15), Y12
+	VPMADDWD       ones<>(SB), Y0, Y0
+	VPBROADCASTD   (R12), Y14
+	VPADDD         Y14, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VCVTPH2PS      16(R15), Y12
+	VPMADDWD       ones<>(SB), Y1, Y1
+	VPBROADCASTD   (R12), Y14
+	VPADDD         Y14, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	TESTQ          R14, R14
+	JEQ            done1
+	VCVTPH2PS      32(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VCVTPH2PS      48(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+done1:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block1
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	TESTQ          CX, CX
+	JNE            piece1
+	VZEROUPPER
+	RET
+
+rows2:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece2:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block2:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $5, R14
+	LEAQ           32(R15)(R14*1), SI
+	LEAQ           (BX)(R11*1), R12
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	MOVQ           $4, AX
+four2:
+	VMOVDQU        0(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VMOVDQU        32(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	ADDQ           $64, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four2
+	VCVTPH2PS      0(R15), Y12
+	VPMADDWD       ones<>(SB), Y0, Y0
+	VPBROADCASTD   (R12), Y14
+	VPADDD         Y14, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VPMADDWD       ones<>(SB), Y2, Y2
+	VPBROADCASTD   (R12)(R8*1), Y14
+	VPADDD         Y14, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VCVTPH2PS      16(R15), Y12
+	VPMADDWD       ones<>(SB), Y1, Y1
+	VPBROADCASTD   (R12), Y14
+	VPADDD         Y14, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VPMADDWD       ones<>(SB), Y3, Y3
+	VPBROADCASTD   (R12)(R8*1), Y14
+	VPADDD         Y14, Y3, Y3
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	TESTQ          R14, R14
+	JEQ            done2
+	VCVTPH2PS      32(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    64(SP), Y12, Y15
+	VMOVUPS        Y15, 64(SP)
+	VCVTPH2PS      48(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    96(SP), Y12, Y15
+	VMOVUPS        Y15, 96(SP)
+done2:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block2
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	TESTQ          CX, CX
+	JNE            piece2
+	VZEROUPPER
+	RET
+
+rows3:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece3:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 128(SP)
+	VMOVUPS        Y0, 160(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block3:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $5, R14
+	LEAQ           32(R15)(R14*1), SI
+	LEAQ           (BX)(R11*1), R12
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	MOVQ           $4, AX
+four3:
+	VMOVDQU        0(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VMOVDQU        32(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	ADDQ           $64, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four3
+	VCVTPH2PS      0(R15), Y12
+	VPMADDWD       ones<>(SB), Y0, Y0
+	VPBROADCASTD   (R12), Y14
+	VPADDD         Y14, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VPMADDWD       ones<>(SB), Y2, Y2
+	VPBROADCASTD   (R12)(R8*1), Y14
+	VPADDD         Y14, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VPMADDWD       ones<>(SB), Y4, Y4
+	VPBROADCASTD   (R12)(R8*2), Y14
+	VPADDD         Y14, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    128(SP), Y15, Y4
+	VMOVUPS        Y4, 128(SP)
+	VCVTPH2PS      16(R15), Y12
+	VPMADDWD       ones<>(SB), Y1, Y1
+	VPBROADCASTD   (R12), Y14
+	VPADDD         Y14, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VPMADDWD       ones<>(SB), Y3, Y3
+	VPBROADCASTD   (R12)(R8*1), Y14
+	VPADDD         Y14, Y3, Y3
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	VPMADDWD       ones<>(SB), Y5, Y5
+	VPBROADCASTD   (R12)(R8*2), Y14
+	VPADDD         Y14, Y5, Y5
+	VCVTDQ2PS      Y5, Y5
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    160(SP), Y15, Y5
+	VMOVUPS        Y5, 160(SP)
+	TESTQ          R14, R14
+	JEQ            done3
+	VCVTPH2PS      32(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    64(SP), Y12, Y15
+	VMOVUPS        Y15, 64(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    128(SP), Y12, Y15
+	VMOVUPS        Y15, 128(SP)
+	VCVTPH2PS      48(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    96(SP), Y12, Y15
+	VMOVUPS        Y15, 96(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    160(SP), Y12, Y15
+	VMOVUPS        Y15, 160(SP)
+done3:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block3
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        128(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        160(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	TESTQ          CX, CX
+	JNE            piece3
+	VZEROUPPER
+	RET
+
+rows4:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece4:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 128(SP)
+	VMOVUPS        Y0, 160(SP)
+	VMOVUPS        Y0, 192(SP)
+	VMOVUPS        Y0, 224(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block4:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $5, R14
+	LEAQ           32(R15)(R14*1), SI
+	LEAQ           (BX)(R11*1), R12
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	VPXOR          X6, X6, X6
+	VPXOR          X7, X7, X7
+	MOVQ           $4, AX
+four4:
+	VMOVDQU        0(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VMOVDQU        32(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	ADDQ           $64, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four4
+	VCVTPH2PS      0(R15), Y12
+	VPMADDWD       ones<>(SB), Y0, Y0
+	VPBROADCASTD   (R12), Y14
+	VPADDD         Y14, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VPMADDWD       ones<>(SB), Y2, Y2
+	VPBROADCASTD   (R12)(R8*1), Y14
+	VPADDD         Y14, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VPMADDWD       ones<>(SB), Y4, Y4
+	VPBROADCASTD   (R12)(R8*2), Y14
+	VPADDD         Y14, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    128(SP), Y15, Y4
+	VMOVUPS        Y4, 128(SP)
+	VPMADDWD       ones<>(SB), Y6, Y6
+	VPBROADCASTD   (R12)(R9*1), Y14
+	VPADDD         Y14, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    192(SP), Y15, Y6
+	VMOVUPS        Y6, 192(SP)
+	VCVTPH2PS      16(R15), Y12
+	VPMADDWD       ones<>(SB), Y1, Y1
+	VPBROADCASTD   (R12), Y14
+	VPADDD         Y14, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VPMADDWD       ones<>(SB), Y3, Y3
+	VPBROADCASTD   (R12)(R8*1), Y14
+	VPADDD         Y14, Y3, Y3
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	VPMADDWD       ones<>(SB), Y5, Y5
+	VPBROADCASTD   (R12)(R8*2), Y14
+	VPADDD         Y14, Y5, Y5
+	VCVTDQ2PS      Y5, Y5
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    160(SP), Y15, Y5
+	VMOVUPS        Y5, 160(SP)
+	VPMADDWD       ones<>(SB), Y7, Y7
+	VPBROADCASTD   (R12)(R9*1), Y14
+	VPADDD         Y14, Y7, Y7
+	VCVTDQ2PS      Y7, Y7
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    224(SP), Y15, Y7
+	VMOVUPS        Y7, 224(SP)
+	TESTQ          R14, R14
+	JEQ            done4
+	VCVTPH2PS      32(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    64(SP), Y12, Y15
+	VMOVUPS        Y15, 64(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    128(SP), Y12, Y15
+	VMOVUPS        Y15, 128(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
+	VFMADD213PS    192(SP), Y12, Y15
+	VMOVUPS        Y15, 192(SP)
+	VCVTPH2PS      48(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    96(SP), Y12, Y15
+	VMOVUPS        Y15, 96(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    160(SP), Y12, Y15
+	VMOVUPS        Y15, 160(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
+	VFMADD213PS    224(SP), Y12, Y15
+	VMOVUPS        Y15, 224(SP)
+done4:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block4
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        128(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        160(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        192(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        224(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	TESTQ          CX, CX
+	JNE            piece4
+	VZEROUPPER
+	RET
+
+rows5:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece5:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 128(SP)
+	VMOVUPS        Y0, 160(SP)
+	VMOVUPS        Y0, 192(SP)
+	VMOVUPS        Y0, 224(SP)
+	VMOVUPS        Y0, 256(SP)
+	VMOVUPS        Y0, 288(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block5:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $5, R14
+	LEAQ           32(R15)(R14*1), SI
+	LEAQ           (BX)(R11*1), R12
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	VPXOR          X6, X6, X6
+	VPXOR          X7, X7, X7
+	VPXOR          X8, X8, X8
+	VPXOR          X9, X9, X9
+	MOVQ           $4, AX
+four5:
+	VMOVDQU        0(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   0(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	VMOVDQU        32(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   4(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	ADDQ           $64, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four5
+	VCVTPH2PS      0(R15), Y12
+	VPMADDWD       ones<>(SB), Y0, Y0
+	VPBROADCASTD   (R12), Y14
+	VPADDD         Y14, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VPMADDWD       ones<>(SB), Y2, Y2
+	VPBROADCASTD   (R12)(R8*1), Y14
+	VPADDD         Y14, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VPMADDWD       ones<>(SB), Y4, Y4
+	VPBROADCASTD   (R12)(R8*2), Y14
+	VPADDD         Y14, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    128(SP), Y15, Y4
+	VMOVUPS        Y4, 128(SP)
+	VPMADDWD       ones<>(SB), Y6, Y6
+	VPBROADCASTD   (R12)(R9*1), Y14
+	VPADDD         Y14, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    192(SP), Y15, Y6
+	VMOVUPS        Y6, 192(SP)
+	VPMADDWD       ones<>(SB), Y8, Y8
+	VPBROADCASTD   (R12)(R8*4), Y14
+	VPADDD         Y14, Y8, Y8
+	VCVTDQ2PS      Y8, Y8
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    256(SP), Y15, Y8
+	VMOVUPS        Y8, 256(SP)
+	VCVTPH2PS      16(R15), Y12
+	VPMADDWD       ones<>(SB), Y1, Y1
+	VPBROADCASTD   (R12), Y14
+	VPADDD         Y14, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VPMADDWD       ones<>(SB), Y3, Y3
+	VPBROADCASTD   (R12)(R8*1), Y14
+	VPADDD         Y14, Y3, Y3
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	VPMADDWD       ones<>(SB), Y5, Y5
+	VPBROADCASTD   (R12)(R8*2), Y14
+	VPADDD         Y14, Y5, Y5
+	VCVTDQ2PS      Y5, Y5
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    160(SP), Y15, Y5
+	VMOVUPS        Y5, 160(SP)
+	VPMADDWD       ones<>(SB), Y7, Y7
+	VPBROADCASTD   (R12)(R9*1), Y14
+	VPADDD         Y14, Y7, Y7
+	VCVTDQ2PS      Y7, Y7
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    224(SP), Y15, Y7
+	VMOVUPS        Y7, 224(SP)
+	VPMADDWD       ones<>(SB), Y9, Y9
+	VPBROADCASTD   (R12)(R8*4), Y14
+	VPADDD         Y14, Y9, Y9
+	VCVTDQ2PS      Y9, Y9
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    288(SP), Y15, Y9
+	VMOVUPS        Y9, 288(SP)
+	TESTQ          R14, R14
+	JEQ            done5
+	VCVTPH2PS      32(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    64(SP), Y12, Y15
+	VMOVUPS        Y15, 64(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    128(SP), Y12, Y15
+	VMOVUPS        Y15, 128(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
+	VFMADD213PS    192(SP), Y12, Y15
+	VMOVUPS        Y15, 192(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*4), Y15
+	VFMADD213PS    256(SP), Y12, Y15
+	VMOVUPS        Y15, 256(SP)
+	VCVTPH2PS      48(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    96(SP), Y12, Y15
+	VMOVUPS        Y15, 96(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    160(SP), Y12, Y15
+	VMOVUPS        Y15, 160(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
+	VFMADD213PS    224(SP), Y12, Y15
+	VMOVUPS        Y15, 224(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*4), Y15
+	VFMADD213PS    288(SP), Y12, Y15
+	VMOVUPS        Y15, 288(SP)
+done5:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block5
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        128(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        160(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        192(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        224(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        256(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        288(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	TESTQ          CX, CX
+	JNE            piece5
+	VZEROUPPER
+	RET
+
+rows6:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece6:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 128(SP)
+	VMOVUPS        Y0, 160(SP)
+	VMOVUPS        Y0, 192(SP)
+	VMOVUPS        Y0, 224(SP)
+	VMOVUPS        Y0, 256(SP)
+	VMOVUPS        Y0, 288(SP)
+	VMOVUPS        Y0, 320(SP)
+	VMOVUPS        Y0, 352(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block6:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $5, R14
+	LEAQ           32(R15)(R14*1), SI
+	LEAQ           (BX)(R11*1), R12
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	VPXOR          X6, X6, X6
+	VPXOR          X7, X7, X7
+	VPXOR          X8, X8, X8
+	VPXOR          X9, X9, X9
+	VPXOR          X10, X10, X10
+	VPXOR          X11, X11, X11
+	MOVQ           $4, AX
+four6:
+	VMOVDQU        0(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   0(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	VPBROADCASTD   0(BX)(R10*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y10, Y10
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y11, Y11
+	VMOVDQU        32(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   4(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	VPBROADCASTD   4(BX)(R10*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y10, Y10
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y11, Y11
+	ADDQ           $64, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four6
+	VCVTPH2PS      0(R15), Y12
+	VPMADDWD       ones<>(SB), Y0, Y0
+	VPBROADCASTD   (R12), Y14
+	VPADDD         Y14, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VPMADDWD       ones<>(SB), Y2, Y2
+	VPBROADCASTD   (R12)(R8*1), Y14
+	VPADDD         Y14, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VPMADDWD       ones<>(SB), Y4, Y4
+	VPBROADCASTD   (R12)(R8*2), Y14
+	VPADDD         Y14, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    128(SP), Y15, Y4
+	VMOVUPS        Y4, 128(SP)
+	VPMADDWD       ones<>(SB), Y6, Y6
+	VPBROADCASTD   (R12)(R9*1), Y14
+	VPADDD         Y14, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    192(SP), Y15, Y6
+	VMOVUPS        Y6, 192(SP)
+	VPMADDWD       ones<>(SB), Y8, Y8
+	VPBROADCASTD   (R12)(R8*4), Y14
+	VPADDD         Y14, Y8, Y8
+	VCVTDQ2PS      Y8, Y8
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    256(SP), Y15, Y8
+	VMOVUPS        Y8, 256(SP)
+	VPMADDWD       ones<>(SB), Y10, Y10
+	VPBROADCASTD   (R12)(R10*1), Y14
+	VPADDD         Y14, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R10*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    320(SP), Y15, Y10
+	VMOVUPS        Y10, 320(SP)
+	VCVTPH2PS      16(R15), Y12
+	VPMADDWD       ones<>(SB), Y1, Y1
+	VPBROADCASTD   (R12), Y14
+	VPADDD         Y14, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VPMADDWD       ones<>(SB), Y3, Y3
+	VPBROADCASTD   (R12)(R8*1), Y14
+	VPADDD         Y14, Y3, Y3
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	VPMADDWD       ones<>(SB), Y5, Y5
+	VPBROADCASTD   (R12)(R8*2), Y14
+	VPADDD         Y14, Y5, Y5
+	VCVTDQ2PS      Y5, Y5
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    160(SP), Y15, Y5
+	VMOVUPS        Y5, 160(SP)
+	VPMADDWD       ones<>(SB), Y7, Y7
+	VPBROADCASTD   (R12)(R9*1), Y14
+	VPADDD         Y14, Y7, Y7
+	VCVTDQ2PS      Y7, Y7
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    224(SP), Y15, Y7
+	VMOVUPS        Y7, 224(SP)
+	VPMADDWD       ones<>(SB), Y9, Y9
+	VPBROADCASTD   (R12)(R8*4), Y14
+	VPADDD         Y14, Y9, Y9
+	VCVTDQ2PS      Y9, Y9
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    288(SP), Y15, Y9
+	VMOVUPS        Y9, 288(SP)
+	VPMADDWD       ones<>(SB), Y11, Y11
+	VPBROADCASTD   (R12)(R10*1), Y14
+	VPADDD         Y14, Y11, Y11
+	VCVTDQ2PS      Y11, Y11
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R10*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    352(SP), Y15, Y11
+	VMOVUPS        Y11, 352(SP)
+	TESTQ          R14, R14
+	JEQ            done6
+	VCVTPH2PS      32(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    64(SP), Y12, Y15
+	VMOVUPS        Y15, 64(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    128(SP), Y12, Y15
+	VMOVUPS        Y15, 128(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
+	VFMADD213PS    192(SP), Y12, Y15
+	VMOVUPS        Y15, 192(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*4), Y15
+	VFMADD213PS    256(SP), Y12, Y15
+	VMOVUPS        Y15, 256(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R10*1), Y15
+	VFMADD213PS    320(SP), Y12, Y15
+	VMOVUPS        Y15, 320(SP)
+	VCVTPH2PS      48(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    96(SP), Y12, Y15
+	VMOVUPS        Y15, 96(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    160(SP), Y12, Y15
+	VMOVUPS        Y15, 160(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
+	VFMADD213PS    224(SP), Y12, Y15
+	VMOVUPS        Y15, 224(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*4), Y15
+	VFMADD213PS    288(SP), Y12, Y15
+	VMOVUPS        Y15, 288(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R10*1), Y15
+	VFMADD213PS    352(SP), Y12, Y15
+	VMOVUPS        Y15, 352(SP)
+done6:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block6
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        128(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        160(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        192(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        224(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        256(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        288(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        320(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        352(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	TESTQ          CX, CX
+	JNE            piece6
+	VZEROUPPER
+	RET
+
+// func int8Levels8AVX2(t *int8Args)
+TEXT ·int8Levels8AVX2(SB), 0, $384-8
+	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	MOVQ           t+0(FP), DI
+	MOVQ           int8Args_panel(DI), R15
+	MOVQ           int8Args_x(DI), BX
+	MOVQ           int8Args_xStride(DI), R8
+	LEAQ           (R8)(R8*2), R9
+	LEAQ           (R8)(R8*4), R10
+	MOVQ           int8Args_begin(DI), R11
+	MOVQ           int8Args_blocks(DI), CX
+	MOVQ           int8Args_rows(DI), AX
+	CMPQ           AX, $1
+	JEQ            rows1
+	CMPQ           AX, $2
+	JEQ            rows2
+	CMPQ           AX, $3
+	JEQ            rows3
+	CMPQ           AX, $4
+	JEQ            rows4
+	CMPQ           AX, $5
+	JEQ            rows5
+	CMPQ           AX, $6
+	JEQ            rows6
+	RET
+
+rows1:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece1:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block1:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $5, R14
+	LEAQ           32(R15)(R14*1), SI
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VMOVDQU        ones<>(SB), Y15
+	MOVQ           $4, AX
+four1:
+	VMOVDQU        0(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y0, Y0
+	VMOVDQU        32(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y1, Y1
+	VMOVDQU        64(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y0, Y0
+	VMOVDQU        96(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y1, Y1
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four1
+	VCVTPH2PS      0(R15), Y12
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VCVTPH2PS      16(R15), Y12
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	TESTQ          R14, R14
+	JEQ            done1
+	VCVTPH2PS      32(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VCVTPH2PS      48(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+done1:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block1
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	TESTQ          CX, CX
+	JNE            piece1
+	VZEROUPPER
+	RET
+
+rows2:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece2:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block2:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $5, R14
+	LEAQ           32(R15)(R14*1), SI
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VMOVDQU        ones<>(SB), Y15
+	MOVQ           $4, AX
+four2:
+	VMOVDQU        0(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y0, Y0
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y2, Y2
+	VMOVDQU        32(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y3, Y3
+	VMOVDQU        64(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y0, Y0
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y2, Y2
+	VMOVDQU        96(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y3, Y3
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four2
+	VCVTPH2PS      0(R15), Y12
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VCVTPH2PS      16(R15), Y12
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	TESTQ          R14, R14
+	JEQ            done2
+	VCVTPH2PS      32(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    64(SP), Y12, Y15
+	VMOVUPS        Y15, 64(SP)
+	VCVTPH2PS      48(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    96(SP), Y12, Y15
+	VMOVUPS        Y15, 96(SP)
+done2:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block2
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	TESTQ          CX, CX
+	JNE            piece2
+	VZEROUPPER
+	RET
+
+rows3:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece3:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 128(SP)
+	VMOVUPS        Y0, 160(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block3:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $5, R14
+	LEAQ           32(R15)(R14*1), SI
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	VMOVDQU        ones<>(SB), Y15
+	MOVQ           $4, AX
+four3:
+	VMOVDQU        0(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y0, Y0
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y2, Y2
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y4, Y4
+	VMOVDQU        32(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y5, Y5
+	VMOVDQU        64(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y0, Y0
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y2, Y2
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y4, Y4
+	VMOVDQU        96(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y5, Y5
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four3
+	VCVTPH2PS      0(R15), Y12
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VCVTDQ2PS      Y4, Y4
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    128(SP), Y15, Y4
+	VMOVUPS        Y4, 128(SP)
+	VCVTPH2PS      16(R15), Y12
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	VCVTDQ2PS      Y5, Y5
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    160(SP), Y15, Y5
+	VMOVUPS        Y5, 160(SP)
+	TESTQ          R14, R14
+	JEQ            done3
+	VCVTPH2PS      32(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    64(SP), Y12, Y15
+	VMOVUPS        Y15, 64(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    128(SP), Y12, Y15
+	VMOVUPS        Y15, 128(SP)
+	VCVTPH2PS      48(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    96(SP), Y12, Y15
+	VMOVUPS        Y15, 96(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    160(SP), Y12, Y15
+	VMOVUPS        Y15, 160(SP)
+done3:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block3
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        128(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        160(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	TESTQ          CX, CX
+	JNE            piece3
+	VZEROUPPER
+	RET
+
+rows4:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece4:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 128(SP)
+	VMOVUPS        Y0, 160(SP)
+	VMOVUPS        Y0, 192(SP)
+	VMOVUPS        Y0, 224(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block4:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $5, R14
+	LEAQ           32(R15)(R14*1), SI
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	VPXOR          X6, X6, X6
+	VPXOR          X7, X7, X7
+	VMOVDQU        ones<>(SB), Y15
+	MOVQ           $4, AX
+four4:
+	VMOVDQU        0(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y0, Y0
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y2, Y2
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y4, Y4
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y6, Y6
+	VMOVDQU        32(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y7, Y7
+	VMOVDQU        64(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y0, Y0
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y2, Y2
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y4, Y4
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y6, Y6
+	VMOVDQU        96(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y7, Y7
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four4
+	VCVTPH2PS      0(R15), Y12
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VCVTDQ2PS      Y4, Y4
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    128(SP), Y15, Y4
+	VMOVUPS        Y4, 128(SP)
+	VCVTDQ2PS      Y6, Y6
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    192(SP), Y15, Y6
+	VMOVUPS        Y6, 192(SP)
+	VCVTPH2PS      16(R15), Y12
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	VCVTDQ2PS      Y5, Y5
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    160(SP), Y15, Y5
+	VMOVUPS        Y5, 160(SP)
+	VCVTDQ2PS      Y7, Y7
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    224(SP), Y15, Y7
+	VMOVUPS        Y7, 224(SP)
+	TESTQ          R14, R14
+	JEQ            done4
+	VCVTPH2PS      32(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    64(SP), Y12, Y15
+	VMOVUPS        Y15, 64(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    128(SP), Y12, Y15
+	VMOVUPS        Y15, 128(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
+	VFMADD213PS    192(SP), Y12, Y15
+	VMOVUPS        Y15, 192(SP)
+	VCVTPH2PS      48(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    96(SP), Y12, Y15
+	VMOVUPS        Y15, 96(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    160(SP), Y12, Y15
+	VMOVUPS        Y15, 160(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
+	VFMADD213PS    224(SP), Y12, Y15
+	VMOVUPS        Y15, 224(SP)
+done4:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block4
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        128(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        160(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        192(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        224(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	TESTQ          CX, CX
+	JNE            piece4
+	VZEROUPPER
+	RET
+
+rows5:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece5:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 128(SP)
+	VMOVUPS        Y0, 160(SP)
+	VMOVUPS        Y0, 192(SP)
+	VMOVUPS        Y0, 224(SP)
+	VMOVUPS        Y0, 256(SP)
+	VMOVUPS        Y0, 288(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block5:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $5, R14
+	LEAQ           32(R15)(R14*1), SI
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	VPXOR          X6, X6, X6
+	VPXOR          X7, X7, X7
+	VPXOR          X8, X8, X8
+	VPXOR          X9, X9, X9
+	VMOVDQU        ones<>(SB), Y15
+	MOVQ           $4, AX
+four5:
+	VMOVDQU        0(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y0, Y0
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y2, Y2
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y4, Y4
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y6, Y6
+	VPBROADCASTD   0(BX)(R8*4), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y8, Y8
+	VMOVDQU        32(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y7, Y7
+	VPBROADCASTD   0(BX)(R8*4), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y9, Y9
+	VMOVDQU        64(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y0, Y0
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y2, Y2
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y4, Y4
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y6, Y6
+	VPBROADCASTD   4(BX)(R8*4), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y8, Y8
+	VMOVDQU        96(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y7, Y7
+	VPBROADCASTD   4(BX)(R8*4), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y9, Y9
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four5
+	VCVTPH2PS      0(R15), Y12
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VCVTDQ2PS      Y4, Y4
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    128(SP), Y15, Y4
+	VMOVUPS        Y4, 128(SP)
+	VCVTDQ2PS      Y6, Y6
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    192(SP), Y15, Y6
+	VMOVUPS        Y6, 192(SP)
+	VCVTDQ2PS      Y8, Y8
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    256(SP), Y15, Y8
+	VMOVUPS        Y8, 256(SP)
+	VCVTPH2PS      16(R15), Y12
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	VCVTDQ2PS      Y5, Y5
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    160(SP), Y15, Y5
+	VMOVUPS        Y5, 160(SP)
+	VCVTDQ2PS      Y7, Y7
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    224(SP), Y15, Y7
+	VMOVUPS        Y7, 224(SP)
+	VCVTDQ2PS      Y9, Y9
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    288(SP), Y15, Y9
+	VMOVUPS        Y9, 288(SP)
+	TESTQ          R14, R14
+	JEQ            done5
+	VCVTPH2PS      32(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    64(SP), Y12, Y15
+	VMOVUPS        Y15, 64(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    128(SP), Y12, Y15
+	VMOVUPS        Y15, 128(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
+	VFMADD213PS    192(SP), Y12, Y15
+	VMOVUPS        Y15, 192(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*4), Y15
+	VFMADD213PS    256(SP), Y12, Y15
+	VMOVUPS        Y15, 256(SP)
+	VCVTPH2PS      48(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    96(SP), Y12, Y15
+	VMOVUPS        Y15, 96(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    160(SP), Y12, Y15
+	VMOVUPS        Y15, 160(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
+	VFMADD213PS    224(SP), Y12, Y15
+	VMOVUPS        Y15, 224(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*4), Y15
+	VFMADD213PS    288(SP), Y12, Y15
+	VMOVUPS        Y15, 288(SP)
+done5:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block5
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        128(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        160(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        192(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        224(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        256(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        288(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	TESTQ          CX, CX
+	JNE            piece5
+	VZEROUPPER
+	RET
+
+rows6:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece6:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 128(SP)
+	VMOVUPS        Y0, 160(SP)
+	VMOVUPS        Y0, 192(SP)
+	VMOVUPS        Y0, 224(SP)
+	VMOVUPS        Y0, 256(SP)
+	VMOVUPS        Y0, 288(SP)
+	VMOVUPS        Y0, 320(SP)
+	VMOVUPS        Y0, 352(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block6:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $5, R14
+	LEAQ           32(R15)(R14*1), SI
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	VPXOR          X6, X6, X6
+	VPXOR          X7, X7, X7
+	VPXOR          X8, X8, X8
+	VPXOR          X9, X9, X9
+	VPXOR          X10, X10, X10
+	VPXOR          X11, X11, X11
+	VMOVDQU        ones<>(SB), Y15
+	MOVQ           $4, AX
+four6:
+	VMOVDQU        0(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y0, Y0
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y2, Y2
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y4, Y4
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y6, Y6
+	VPBROADCASTD   0(BX)(R8*4), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y8, Y8
+	VPBROADCASTD   0(BX)(R10*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y10, Y10
+	VMOVDQU        32(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y7, Y7
+	VPBROADCASTD   0(BX)(R8*4), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y9, Y9
+	VPBROADCASTD   0(BX)(R10*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y11, Y11
+	VMOVDQU        64(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y0, Y0
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y2, Y2
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y4, Y4
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y6, Y6
+	VPBROADCASTD   4(BX)(R8*4), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y8, Y8
+	VPBROADCASTD   4(BX)(R10*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y10, Y10
+	VMOVDQU        96(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y7, Y7
+	VPBROADCASTD   4(BX)(R8*4), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y9, Y9
+	VPBROADCASTD   4(BX)(R10*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       Y15, Y14, Y14
+	VPADDD         Y14, Y11, Y11
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four6
+	VCVTPH2PS      0(R15), Y12
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VCVTDQ2PS      Y4, Y4
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    128(SP), Y15, Y4
+	VMOVUPS        Y4, 128(SP)
+	VCVTDQ2PS      Y6, Y6
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    192(SP), Y15, Y6
+	VMOVUPS        Y6, 192(SP)
+	VCVTDQ2PS      Y8, Y8
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    256(SP), Y15, Y8
+	VMOVUPS        Y8, 256(SP)
+	VCVTDQ2PS      Y10, Y10
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R10*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    320(SP), Y15, Y10
+	VMOVUPS        Y10, 320(SP)
+	VCVTPH2PS      16(R15), Y12
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	VCVTDQ2PS      Y5, Y5
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    160(SP), Y15, Y5
+	VMOVUPS        Y5, 160(SP)
+	VCVTDQ2PS      Y7, Y7
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    224(SP), Y15, Y7
+	VMOVUPS        Y7, 224(SP)
+	VCVTDQ2PS      Y9, Y9
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    288(SP), Y15, Y9
+	VMOVUPS        Y9, 288(SP)
+	VCVTDQ2PS      Y11, Y11
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R10*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    352(SP), Y15, Y11
+	VMOVUPS        Y11, 352(SP)
+	TESTQ          R14, R14
+	JEQ            done6
+	VCVTPH2PS      32(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    64(SP), Y12, Y15
+	VMOVUPS        Y15, 64(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    128(SP), Y12, Y15
+	VMOVUPS        Y15, 128(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
+	VFMADD213PS    192(SP), Y12, Y15
+	VMOVUPS        Y15, 192(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*4), Y15
+	VFMADD213PS    256(SP), Y12, Y15
+	VMOVUPS        Y15, 256(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R10*1), Y15
+	VFMADD213PS    320(SP), Y12, Y15
+	VMOVUPS        Y15, 320(SP)
+	VCVTPH2PS      48(R15), Y12
+	VBROADCASTSS   (int8Block_scaled-32)(BX), Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*1), Y15
+	VFMADD213PS    96(SP), Y12, Y15
+	VMOVUPS        Y15, 96(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*2), Y15
+	VFMADD213PS    160(SP), Y12, Y15
+	VMOVUPS        Y15, 160(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R9*1), Y15
+	VFMADD213PS    224(SP), Y12, Y15
+	VMOVUPS        Y15, 224(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R8*4), Y15
+	VFMADD213PS    288(SP), Y12, Y15
+	VMOVUPS        Y15, 288(SP)
+	VBROADCASTSS   (int8Block_scaled-32)(BX)(R10*1), Y15
+	VFMADD213PS    352(SP), Y12, Y15
+	VMOVUPS        Y15, 352(SP)
+done6:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block6
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        128(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        160(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        192(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        224(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        256(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        288(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        320(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        352(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	TESTQ          CX, CX
+	JNE            piece6
+	VZEROUPPER
+	RET
+
+// func int8Nested4AVX2(t *int8Args)
+TEXT ·int8Nested4AVX2(SB), 0, $384-8
+	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	MOVQ           t+0(FP), DI
+	MOVQ           int8Args_panel(DI), R15
+	MOVQ           int8Args_x(DI), BX
+	MOVQ           int8Args_xStride(DI), R8
+	LEAQ           (R8)(R8*2), R9
+	LEAQ           (R8)(R8*4), R10
+	MOVQ           int8Args_begin(DI), R11
+	MOVQ           int8Args_blocks(DI), CX
+	MOVQ           int8Args_rows(DI), AX
+	CMPQ           AX, $1
+	JEQ            rows1
+	CMPQ           AX, $2
+	JEQ            rows2
+	CMPQ           AX, $3
+	JEQ            rows3
+	CMPQ           AX, $4
+	JEQ            rows4
+	CMPQ           AX, $5
+	JEQ            rows5
+	CMPQ           AX, $6
+	JEQ            rows6
+	RET
+
+rows1:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece1:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           64(R15), R14
+	LEAQ           320(R15), SI
+block1:
+	LEAQ           (BX)(R11*1), R12
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	MOVQ           $4, AX
+four1:
+	VMOVDQU        0(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VMOVDQU        32(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	ADDQ           $64, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four1
+	VCVTPH2PS      0(R15), Y12
+	VMOVDQU        -3(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VCVTPH2PS      16(R15), Y12
+	VMOVDQU        29(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VCVTPH2PS      32(R15), Y12
+	VMOVDQU        125(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VCVTPH2PS      48(R15), Y12
+	VMOVDQU        157(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same1
+	ADDQ           $60, R14
+same1:
+	DECQ           DX
+	JNE            block1
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece1
+	VZEROUPPER
+	RET
+
+rows2:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece2:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           64(R15), R14
+	LEAQ           320(R15), SI
+block2:
+	LEAQ           (BX)(R11*1), R12
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	MOVQ           $4, AX
+four2:
+	VMOVDQU        0(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VMOVDQU        32(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	ADDQ           $64, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four2
+	VCVTPH2PS      0(R15), Y12
+	VMOVDQU        -3(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VPMADDWD       Y13, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VCVTPH2PS      16(R15), Y12
+	VMOVDQU        29(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VPMADDWD       Y13, Y3, Y3
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	VCVTPH2PS      32(R15), Y12
+	VMOVDQU        125(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    64(SP), Y12, Y15
+	VMOVUPS        Y15, 64(SP)
+	VCVTPH2PS      48(R15), Y12
+	VMOVDQU        157(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    96(SP), Y12, Y15
+	VMOVUPS        Y15, 96(SP)
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same2
+	ADDQ           $60, R14
+same2:
+	DECQ           DX
+	JNE            block2
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece2
+	VZEROUPPER
+	RET
+
+rows3:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece3:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 128(SP)
+	VMOVUPS        Y0, 160(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           64(R15), R14
+	LEAQ           320(R15), SI
+block3:
+	LEAQ           (BX)(R11*1), R12
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	MOVQ           $4, AX
+four3:
+	VMOVDQU        0(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VMOVDQU        32(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	ADDQ           $64, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four3
+	VCVTPH2PS      0(R15), Y12
+	VMOVDQU        -3(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VPMADDWD       Y13, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VPMADDWD       Y13, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    128(SP), Y15, Y4
+	VMOVUPS        Y4, 128(SP)
+	VCVTPH2PS      16(R15), Y12
+	VMOVDQU        29(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VPMADDWD       Y13, Y3, Y3
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	VPMADDWD       Y13, Y5, Y5
+	VCVTDQ2PS      Y5, Y5
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    160(SP), Y15, Y5
+	VMOVUPS        Y5, 160(SP)
+	VCVTPH2PS      32(R15), Y12
+	VMOVDQU        125(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    64(SP), Y12, Y15
+	VMOVUPS        Y15, 64(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    128(SP), Y12, Y15
+	VMOVUPS        Y15, 128(SP)
+	VCVTPH2PS      48(R15), Y12
+	VMOVDQU        157(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    96(SP), Y12, Y15
+	VMOVUPS        Y15, 96(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    160(SP), Y12, Y15
+	VMOVUPS        Y15, 160(SP)
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same3
+	ADDQ           $60, R14
+same3:
+	DECQ           DX
+	JNE            block3
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        128(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        160(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece3
+	VZEROUPPER
+	RET
+
+rows4:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece4:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 128(SP)
+	VMOVUPS        Y0, 160(SP)
+	VMOVUPS        Y0, 192(SP)
+	VMOVUPS        Y0, 224(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           64(R15), R14
+	LEAQ           320(R15), SI
+block4:
+	LEAQ           (BX)(R11*1), R12
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	VPXOR          X6, X6, X6
+	VPXOR          X7, X7, X7
+	MOVQ           $4, AX
+four4:
+	VMOVDQU        0(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VMOVDQU        32(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	ADDQ           $64, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four4
+	VCVTPH2PS      0(R15), Y12
+	VMOVDQU        -3(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VPMADDWD       Y13, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VPMADDWD       Y13, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    128(SP), Y15, Y4
+	VMOVUPS        Y4, 128(SP)
+	VPMADDWD       Y13, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    192(SP), Y15, Y6
+	VMOVUPS        Y6, 192(SP)
+	VCVTPH2PS      16(R15), Y12
+	VMOVDQU        29(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VPMADDWD       Y13, Y3, Y3
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	VPMADDWD       Y13, Y5, Y5
+	VCVTDQ2PS      Y5, Y5
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    160(SP), Y15, Y5
+	VMOVUPS        Y5, 160(SP)
+	VPMADDWD       Y13, Y7, Y7
+	VCVTDQ2PS      Y7, Y7
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    224(SP), Y15, Y7
+	VMOVUPS        Y7, 224(SP)
+	VCVTPH2PS      32(R15), Y12
+	VMOVDQU        125(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    64(SP), Y12, Y15
+	VMOVUPS        Y15, 64(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    128(SP), Y12, Y15
+	VMOVUPS        Y15, 128(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    192(SP), Y12, Y15
+	VMOVUPS        Y15, 192(SP)
+	VCVTPH2PS      48(R15), Y12
+	VMOVDQU        157(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    96(SP), Y12, Y15
+	VMOVUPS        Y15, 96(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    160(SP), Y12, Y15
+	VMOVUPS        Y15, 160(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    224(SP), Y12, Y15
+	VMOVUPS        Y15, 224(SP)
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same4
+	ADDQ           $60, R14
+same4:
+	DECQ           DX
+	JNE            block4
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        128(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        160(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        192(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        224(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece4
+	VZEROUPPER
+	RET
+
+rows5:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece5:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 128(SP)
+	VMOVUPS        Y0, 160(SP)
+	VMOVUPS        Y0, 192(SP)
+	VMOVUPS        Y0, 224(SP)
+	VMOVUPS        Y0, 256(SP)
+	VMOVUPS        Y0, 288(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           64(R15), R14
+	LEAQ           320(R15), SI
+block5:
+	LEAQ           (BX)(R11*1), R12
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	VPXOR          X6, X6, X6
+	VPXOR          X7, X7, X7
+	VPXOR          X8, X8, X8
+	VPXOR          X9, X9, X9
+	MOVQ           $4, AX
+four5:
+	VMOVDQU        0(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   0(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	VMOVDQU        32(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   4(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	ADDQ           $64, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four5
+	VCVTPH2PS      0(R15), Y12
+	VMOVDQU        -3(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VPMADDWD       Y13, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VPMADDWD       Y13, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    128(SP), Y15, Y4
+	VMOVUPS        Y4, 128(SP)
+	VPMADDWD       Y13, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    192(SP), Y15, Y6
+	VMOVUPS        Y6, 192(SP)
+	VPMADDWD       Y13, Y8, Y8
+	VCVTDQ2PS      Y8, Y8
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    256(SP), Y15, Y8
+	VMOVUPS        Y8, 256(SP)
+	VCVTPH2PS      16(R15), Y12
+	VMOVDQU        29(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VPMADDWD       Y13, Y3, Y3
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	VPMADDWD       Y13, Y5, Y5
+	VCVTDQ2PS      Y5, Y5
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    160(SP), Y15, Y5
+	VMOVUPS        Y5, 160(SP)
+	VPMADDWD       Y13, Y7, Y7
+	VCVTDQ2PS      Y7, Y7
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    224(SP), Y15, Y7
+	VMOVUPS        Y7, 224(SP)
+	VPMADDWD       Y13, Y9, Y9
+	VCVTDQ2PS      Y9, Y9
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    288(SP), Y15, Y9
+	VMOVUPS        Y9, 288(SP)
+	VCVTPH2PS      32(R15), Y12
+	VMOVDQU        125(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    64(SP), Y12, Y15
+	VMOVUPS        Y15, 64(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    128(SP), Y12, Y15
+	VMOVUPS        Y15, 128(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    192(SP), Y12, Y15
+	VMOVUPS        Y15, 192(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*4), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    256(SP), Y12, Y15
+	VMOVUPS        Y15, 256(SP)
+	VCVTPH2PS      48(R15), Y12
+	VMOVDQU        157(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    96(SP), Y12, Y15
+	VMOVUPS        Y15, 96(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    160(SP), Y12, Y15
+	VMOVUPS        Y15, 160(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    224(SP), Y12, Y15
+	VMOVUPS        Y15, 224(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*4), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    288(SP), Y12, Y15
+	VMOVUPS        Y15, 288(SP)
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same5
+	ADDQ           $60, R14
+same5:
+	DECQ           DX
+	JNE            block5
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        128(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        160(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        192(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        224(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        256(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        288(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece5
+	VZEROUPPER
+	RET
+
+rows6:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece6:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 128(SP)
+	VMOVUPS        Y0, 160(SP)
+	VMOVUPS        Y0, 192(SP)
+	VMOVUPS        Y0, 224(SP)
+	VMOVUPS        Y0, 256(SP)
+	VMOVUPS        Y0, 288(SP)
+	VMOVUPS        Y0, 320(SP)
+	VMOVUPS        Y0, 352(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           64(R15), R14
+	LEAQ           320(R15), SI
+block6:
+	LEAQ           (BX)(R11*1), R12
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	VPXOR          X6, X6, X6
+	VPXOR          X7, X7, X7
+	VPXOR          X8, X8, X8
+	VPXOR          X9, X9, X9
+	VPXOR          X10, X10, X10
+	VPXOR          X11, X11, X11
+	MOVQ           $4, AX
+four6:
+	VMOVDQU        0(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   0(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	VPBROADCASTD   0(BX)(R10*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y10, Y10
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y11, Y11
+	VMOVDQU        32(SI), Y13
+	VPAND          nibbles<>(SB), Y13, Y12
+	VPSRLD         $4, Y13, Y13
+	VPAND          nibbles<>(SB), Y13, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   4(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	VPBROADCASTD   4(BX)(R10*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y10, Y10
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y11, Y11
+	ADDQ           $64, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four6
+	VCVTPH2PS      0(R15), Y12
+	VMOVDQU        -3(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VPMADDWD       Y13, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VPMADDWD       Y13, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    128(SP), Y15, Y4
+	VMOVUPS        Y4, 128(SP)
+	VPMADDWD       Y13, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    192(SP), Y15, Y6
+	VMOVUPS        Y6, 192(SP)
+	VPMADDWD       Y13, Y8, Y8
+	VCVTDQ2PS      Y8, Y8
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    256(SP), Y15, Y8
+	VMOVUPS        Y8, 256(SP)
+	VPMADDWD       Y13, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R10*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    320(SP), Y15, Y10
+	VMOVUPS        Y10, 320(SP)
+	VCVTPH2PS      16(R15), Y12
+	VMOVDQU        29(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VPMADDWD       Y13, Y3, Y3
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	VPMADDWD       Y13, Y5, Y5
+	VCVTDQ2PS      Y5, Y5
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    160(SP), Y15, Y5
+	VMOVUPS        Y5, 160(SP)
+	VPMADDWD       Y13, Y7, Y7
+	VCVTDQ2PS      Y7, Y7
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    224(SP), Y15, Y7
+	VMOVUPS        Y7, 224(SP)
+	VPMADDWD       Y13, Y9, Y9
+	VCVTDQ2PS      Y9, Y9
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    288(SP), Y15, Y9
+	VMOVUPS        Y9, 288(SP)
+	VPMADDWD       Y13, Y11, Y11
+	VCVTDQ2PS      Y11, Y11
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R10*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    352(SP), Y15, Y11
+	VMOVUPS        Y11, 352(SP)
+	VCVTPH2PS      32(R15), Y12
+	VMOVDQU        125(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    64(SP), Y12, Y15
+	VMOVUPS        Y15, 64(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    128(SP), Y12, Y15
+	VMOVUPS        Y15, 128(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    192(SP), Y12, Y15
+	VMOVUPS        Y15, 192(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*4), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    256(SP), Y12, Y15
+	VMOVUPS        Y15, 256(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R10*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R10*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    320(SP), Y12, Y15
+	VMOVUPS        Y15, 320(SP)
+	VCVTPH2PS      48(R15), Y12
+	VMOVDQU        157(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    96(SP), Y12, Y15
+	VMOVUPS        Y15, 96(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    160(SP), Y12, Y15
+	VMOVUPS        Y15, 160(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    224(SP), Y12, Y15
+	VMOVUPS        Y15, 224(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*4), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    288(SP), Y12, Y15
+	VMOVUPS        Y15, 288(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R10*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R10*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    352(SP), Y12, Y15
+	VMOVUPS        Y15, 352(SP)
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same6
+	ADDQ           $60, R14
+same6:
+	DECQ           DX
+	JNE            block6
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        128(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        160(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        192(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        224(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        256(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        288(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        320(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        352(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece6
+	VZEROUPPER
+	RET
+
+// func int8Nested8AVX2(t *int8Args)
+TEXT ·int8Nested8AVX2(SB), 0, $768-8
+	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	MOVQ           t+0(FP), DI
+	MOVQ           int8Args_panel(DI), R15
+	MOVQ           int8Args_x(DI), BX
+	MOVQ           int8Args_xStride(DI), R8
+	LEAQ           (R8)(R8*2), R9
+	LEAQ           (R8)(R8*4), R10
+	MOVQ           int8Args_begin(DI), R11
+	MOVQ           int8Args_blocks(DI), CX
+	MOVQ           int8Args_rows(DI), AX
+	CMPQ           AX, $1
+	JEQ            rows1
+	CMPQ           AX, $2
+	JEQ            rows2
+	CMPQ           AX, $3
+	JEQ            rows3
+	CMPQ           AX, $4
+	JEQ            rows4
+	CMPQ           AX, $5
+	JEQ            rows5
+	CMPQ           AX, $6
+	JEQ            rows6
+	RET
+
+rows1:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece1:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           64(R15), R14
+	LEAQ           320(R15), SI
+block1:
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	MOVQ           $2, AX
+half0x1:
+	VMOVDQU        0(SI), Y12
+	VMOVDQU        32(SI), Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VMOVDQU        64(SI), Y12
+	VMOVDQU        96(SI), Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x1
+	VMOVDQU        -3(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VMOVDQU        Y0, 384(SP)
+	VMOVDQU        29(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VMOVDQU        Y1, 416(SP)
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	MOVQ           $2, AX
+half1x1:
+	VMOVDQU        0(SI), Y12
+	VMOVDQU        32(SI), Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VMOVDQU        64(SI), Y12
+	VMOVDQU        96(SI), Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x1
+	VMOVDQU        -3(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VPADDD         384(SP), Y0, Y0
+	VMOVDQU        29(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VPADDD         416(SP), Y1, Y1
+	VCVTPH2PS      0(R15), Y12
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VCVTPH2PS      16(R15), Y12
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VCVTPH2PS      32(R15), Y12
+	VMOVDQU        125(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VCVTPH2PS      48(R15), Y12
+	VMOVDQU        157(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same1
+	ADDQ           $60, R14
+same1:
+	DECQ           DX
+	JNE            block1
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece1
+	VZEROUPPER
+	RET
+
+rows2:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece2:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           64(R15), R14
+	LEAQ           320(R15), SI
+block2:
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	MOVQ           $2, AX
+half0x2:
+	VMOVDQU        0(SI), Y12
+	VMOVDQU        32(SI), Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VMOVDQU        64(SI), Y12
+	VMOVDQU        96(SI), Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x2
+	VMOVDQU        -3(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VMOVDQU        Y0, 384(SP)
+	VPMADDWD       Y13, Y2, Y2
+	VMOVDQU        Y2, 448(SP)
+	VMOVDQU        29(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VMOVDQU        Y1, 416(SP)
+	VPMADDWD       Y13, Y3, Y3
+	VMOVDQU        Y3, 480(SP)
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	MOVQ           $2, AX
+half1x2:
+	VMOVDQU        0(SI), Y12
+	VMOVDQU        32(SI), Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VMOVDQU        64(SI), Y12
+	VMOVDQU        96(SI), Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x2
+	VMOVDQU        -3(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VPADDD         384(SP), Y0, Y0
+	VPMADDWD       Y13, Y2, Y2
+	VPADDD         448(SP), Y2, Y2
+	VMOVDQU        29(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VPADDD         416(SP), Y1, Y1
+	VPMADDWD       Y13, Y3, Y3
+	VPADDD         480(SP), Y3, Y3
+	VCVTPH2PS      0(R15), Y12
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VCVTPH2PS      16(R15), Y12
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	VCVTPH2PS      32(R15), Y12
+	VMOVDQU        125(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    64(SP), Y12, Y15
+	VMOVUPS        Y15, 64(SP)
+	VCVTPH2PS      48(R15), Y12
+	VMOVDQU        157(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    96(SP), Y12, Y15
+	VMOVUPS        Y15, 96(SP)
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same2
+	ADDQ           $60, R14
+same2:
+	DECQ           DX
+	JNE            block2
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece2
+	VZEROUPPER
+	RET
+
+rows3:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece3:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 128(SP)
+	VMOVUPS        Y0, 160(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           64(R15), R14
+	LEAQ           320(R15), SI
+block3:
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	MOVQ           $2, AX
+half0x3:
+	VMOVDQU        0(SI), Y12
+	VMOVDQU        32(SI), Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VMOVDQU        64(SI), Y12
+	VMOVDQU        96(SI), Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x3
+	VMOVDQU        -3(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VMOVDQU        Y0, 384(SP)
+	VPMADDWD       Y13, Y2, Y2
+	VMOVDQU        Y2, 448(SP)
+	VPMADDWD       Y13, Y4, Y4
+	VMOVDQU        Y4, 512(SP)
+	VMOVDQU        29(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VMOVDQU        Y1, 416(SP)
+	VPMADDWD       Y13, Y3, Y3
+	VMOVDQU        Y3, 480(SP)
+	VPMADDWD       Y13, Y5, Y5
+	VMOVDQU        Y5, 544(SP)
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	MOVQ           $2, AX
+half1x3:
+	VMOVDQU        0(SI), Y12
+	VMOVDQU        32(SI), Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VMOVDQU        64(SI), Y12
+	VMOVDQU        96(SI), Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x3
+	VMOVDQU        -3(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VPADDD         384(SP), Y0, Y0
+	VPMADDWD       Y13, Y2, Y2
+	VPADDD         448(SP), Y2, Y2
+	VPMADDWD       Y13, Y4, Y4
+	VPADDD         512(SP), Y4, Y4
+	VMOVDQU        29(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VPADDD         416(SP), Y1, Y1
+	VPMADDWD       Y13, Y3, Y3
+	VPADDD         480(SP), Y3, Y3
+	VPMADDWD       Y13, Y5, Y5
+	VPADDD         544(SP), Y5, Y5
+	VCVTPH2PS      0(R15), Y12
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VCVTDQ2PS      Y4, Y4
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    128(SP), Y15, Y4
+	VMOVUPS        Y4, 128(SP)
+	VCVTPH2PS      16(R15), Y12
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	VCVTDQ2PS      Y5, Y5
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    160(SP), Y15, Y5
+	VMOVUPS        Y5, 160(SP)
+	VCVTPH2PS      32(R15), Y12
+	VMOVDQU        125(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    64(SP), Y12, Y15
+	VMOVUPS        Y15, 64(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    128(SP), Y12, Y15
+	VMOVUPS        Y15, 128(SP)
+	VCVTPH2PS      48(R15), Y12
+	VMOVDQU        157(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    96(SP), Y12, Y15
+	VMOVUPS        Y15, 96(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    160(SP), Y12, Y15
+	VMOVUPS        Y15, 160(SP)
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same3
+	ADDQ           $60, R14
+same3:
+	DECQ           DX
+	JNE            block3
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        128(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        160(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece3
+	VZEROUPPER
+	RET
+
+rows4:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece4:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 128(SP)
+	VMOVUPS        Y0, 160(SP)
+	VMOVUPS        Y0, 192(SP)
+	VMOVUPS        Y0, 224(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           64(R15), R14
+	LEAQ           320(R15), SI
+block4:
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	VPXOR          X6, X6, X6
+	VPXOR          X7, X7, X7
+	MOVQ           $2, AX
+half0x4:
+	VMOVDQU        0(SI), Y12
+	VMOVDQU        32(SI), Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VMOVDQU        64(SI), Y12
+	VMOVDQU        96(SI), Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x4
+	VMOVDQU        -3(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VMOVDQU        Y0, 384(SP)
+	VPMADDWD       Y13, Y2, Y2
+	VMOVDQU        Y2, 448(SP)
+	VPMADDWD       Y13, Y4, Y4
+	VMOVDQU        Y4, 512(SP)
+	VPMADDWD       Y13, Y6, Y6
+	VMOVDQU        Y6, 576(SP)
+	VMOVDQU        29(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VMOVDQU        Y1, 416(SP)
+	VPMADDWD       Y13, Y3, Y3
+	VMOVDQU        Y3, 480(SP)
+	VPMADDWD       Y13, Y5, Y5
+	VMOVDQU        Y5, 544(SP)
+	VPMADDWD       Y13, Y7, Y7
+	VMOVDQU        Y7, 608(SP)
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	VPXOR          X6, X6, X6
+	VPXOR          X7, X7, X7
+	MOVQ           $2, AX
+half1x4:
+	VMOVDQU        0(SI), Y12
+	VMOVDQU        32(SI), Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VMOVDQU        64(SI), Y12
+	VMOVDQU        96(SI), Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x4
+	VMOVDQU        -3(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VPADDD         384(SP), Y0, Y0
+	VPMADDWD       Y13, Y2, Y2
+	VPADDD         448(SP), Y2, Y2
+	VPMADDWD       Y13, Y4, Y4
+	VPADDD         512(SP), Y4, Y4
+	VPMADDWD       Y13, Y6, Y6
+	VPADDD         576(SP), Y6, Y6
+	VMOVDQU        29(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VPADDD         416(SP), Y1, Y1
+	VPMADDWD       Y13, Y3, Y3
+	VPADDD         480(SP), Y3, Y3
+	VPMADDWD       Y13, Y5, Y5
+	VPADDD         544(SP), Y5, Y5
+	VPMADDWD       Y13, Y7, Y7
+	VPADDD         608(SP), Y7, Y7
+	VCVTPH2PS      0(R15), Y12
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VCVTDQ2PS      Y4, Y4
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    128(SP), Y15, Y4
+	VMOVUPS        Y4, 128(SP)
+	VCVTDQ2PS      Y6, Y6
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    192(SP), Y15, Y6
+	VMOVUPS        Y6, 192(SP)
+	VCVTPH2PS      16(R15), Y12
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	VCVTDQ2PS      Y5, Y5
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    160(SP), Y15, Y5
+	VMOVUPS        Y5, 160(SP)
+	VCVTDQ2PS      Y7, Y7
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    224(SP), Y15, Y7
+	VMOVUPS        Y7, 224(SP)
+	VCVTPH2PS      32(R15), Y12
+	VMOVDQU        125(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    64(SP), Y12, Y15
+	VMOVUPS        Y15, 64(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    128(SP), Y12, Y15
+	VMOVUPS        Y15, 128(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    192(SP), Y12, Y15
+	VMOVUPS        Y15, 192(SP)
+	VCVTPH2PS      48(R15), Y12
+	VMOVDQU        157(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    96(SP), Y12, Y15
+	VMOVUPS        Y15, 96(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    160(SP), Y12, Y15
+	VMOVUPS        Y15, 160(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    224(SP), Y12, Y15
+	VMOVUPS        Y15, 224(SP)
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same4
+	ADDQ           $60, R14
+same4:
+	DECQ           DX
+	JNE            block4
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        128(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        160(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        192(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        224(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece4
+	VZEROUPPER
+	RET
+
+rows5:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece5:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 128(SP)
+	VMOVUPS        Y0, 160(SP)
+	VMOVUPS        Y0, 192(SP)
+	VMOVUPS        Y0, 224(SP)
+	VMOVUPS        Y0, 256(SP)
+	VMOVUPS        Y0, 288(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           64(R15), R14
+	LEAQ           320(R15), SI
+block5:
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	VPXOR          X6, X6, X6
+	VPXOR          X7, X7, X7
+	VPXOR          X8, X8, X8
+	VPXOR          X9, X9, X9
+	MOVQ           $2, AX
+half0x5:
+	VMOVDQU        0(SI), Y12
+	VMOVDQU        32(SI), Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   0(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	VMOVDQU        64(SI), Y12
+	VMOVDQU        96(SI), Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   4(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x5
+	VMOVDQU        -3(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VMOVDQU        Y0, 384(SP)
+	VPMADDWD       Y13, Y2, Y2
+	VMOVDQU        Y2, 448(SP)
+	VPMADDWD       Y13, Y4, Y4
+	VMOVDQU        Y4, 512(SP)
+	VPMADDWD       Y13, Y6, Y6
+	VMOVDQU        Y6, 576(SP)
+	VPMADDWD       Y13, Y8, Y8
+	VMOVDQU        Y8, 640(SP)
+	VMOVDQU        29(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VMOVDQU        Y1, 416(SP)
+	VPMADDWD       Y13, Y3, Y3
+	VMOVDQU        Y3, 480(SP)
+	VPMADDWD       Y13, Y5, Y5
+	VMOVDQU        Y5, 544(SP)
+	VPMADDWD       Y13, Y7, Y7
+	VMOVDQU        Y7, 608(SP)
+	VPMADDWD       Y13, Y9, Y9
+	VMOVDQU        Y9, 672(SP)
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	VPXOR          X6, X6, X6
+	VPXOR          X7, X7, X7
+	VPXOR          X8, X8, X8
+	VPXOR          X9, X9, X9
+	MOVQ           $2, AX
+half1x5:
+	VMOVDQU        0(SI), Y12
+	VMOVDQU        32(SI), Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   0(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	VMOVDQU        64(SI), Y12
+	VMOVDQU        96(SI), Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   4(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x5
+	VMOVDQU        -3(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VPADDD         384(SP), Y0, Y0
+	VPMADDWD       Y13, Y2, Y2
+	VPADDD         448(SP), Y2, Y2
+	VPMADDWD       Y13, Y4, Y4
+	VPADDD         512(SP), Y4, Y4
+	VPMADDWD       Y13, Y6, Y6
+	VPADDD         576(SP), Y6, Y6
+	VPMADDWD       Y13, Y8, Y8
+	VPADDD         640(SP), Y8, Y8
+	VMOVDQU        29(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VPADDD         416(SP), Y1, Y1
+	VPMADDWD       Y13, Y3, Y3
+	VPADDD         480(SP), Y3, Y3
+	VPMADDWD       Y13, Y5, Y5
+	VPADDD         544(SP), Y5, Y5
+	VPMADDWD       Y13, Y7, Y7
+	VPADDD         608(SP), Y7, Y7
+	VPMADDWD       Y13, Y9, Y9
+	VPADDD         672(SP), Y9, Y9
+	VCVTPH2PS      0(R15), Y12
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VCVTDQ2PS      Y4, Y4
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    128(SP), Y15, Y4
+	VMOVUPS        Y4, 128(SP)
+	VCVTDQ2PS      Y6, Y6
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    192(SP), Y15, Y6
+	VMOVUPS        Y6, 192(SP)
+	VCVTDQ2PS      Y8, Y8
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    256(SP), Y15, Y8
+	VMOVUPS        Y8, 256(SP)
+	VCVTPH2PS      16(R15), Y12
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	VCVTDQ2PS      Y5, Y5
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    160(SP), Y15, Y5
+	VMOVUPS        Y5, 160(SP)
+	VCVTDQ2PS      Y7, Y7
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    224(SP), Y15, Y7
+	VMOVUPS        Y7, 224(SP)
+	VCVTDQ2PS      Y9, Y9
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    288(SP), Y15, Y9
+	VMOVUPS        Y9, 288(SP)
+	VCVTPH2PS      32(R15), Y12
+	VMOVDQU        125(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    64(SP), Y12, Y15
+	VMOVUPS        Y15, 64(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    128(SP), Y12, Y15
+	VMOVUPS        Y15, 128(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    192(SP), Y12, Y15
+	VMOVUPS        Y15, 192(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*4), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    256(SP), Y12, Y15
+	VMOVUPS        Y15, 256(SP)
+	VCVTPH2PS      48(R15), Y12
+	VMOVDQU        157(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    96(SP), Y12, Y15
+	VMOVUPS        Y15, 96(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    160(SP), Y12, Y15
+	VMOVUPS        Y15, 160(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    224(SP), Y12, Y15
+	VMOVUPS        Y15, 224(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*4), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    288(SP), Y12, Y15
+	VMOVUPS        Y15, 288(SP)
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same5
+	ADDQ           $60, R14
+same5:
+	DECQ           DX
+	JNE            block5
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        128(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        160(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        192(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        224(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        256(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        288(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece5
+	VZEROUPPER
+	RET
+
+rows6:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece6:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 128(SP)
+	VMOVUPS        Y0, 160(SP)
+	VMOVUPS        Y0, 192(SP)
+	VMOVUPS        Y0, 224(SP)
+	VMOVUPS        Y0, 256(SP)
+	VMOVUPS        Y0, 288(SP)
+	VMOVUPS        Y0, 320(SP)
+	VMOVUPS        Y0, 352(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           64(R15), R14
+	LEAQ           320(R15), SI
+block6:
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	VPXOR          X6, X6, X6
+	VPXOR          X7, X7, X7
+	VPXOR          X8, X8, X8
+	VPXOR          X9, X9, X9
+	VPXOR          X10, X10, X10
+	VPXOR          X11, X11, X11
+	MOVQ           $2, AX
+half0x6:
+	VMOVDQU        0(SI), Y12
+	VMOVDQU        32(SI), Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   0(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	VPBROADCASTD   0(BX)(R10*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y10, Y10
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y11, Y11
+	VMOVDQU        64(SI), Y12
+	VMOVDQU        96(SI), Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   4(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	VPBROADCASTD   4(BX)(R10*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y10, Y10
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y11, Y11
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x6
+	VMOVDQU        -3(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VMOVDQU        Y0, 384(SP)
+	VPMADDWD       Y13, Y2, Y2
+	VMOVDQU        Y2, 448(SP)
+	VPMADDWD       Y13, Y4, Y4
+	VMOVDQU        Y4, 512(SP)
+	VPMADDWD       Y13, Y6, Y6
+	VMOVDQU        Y6, 576(SP)
+	VPMADDWD       Y13, Y8, Y8
+	VMOVDQU        Y8, 640(SP)
+	VPMADDWD       Y13, Y10, Y10
+	VMOVDQU        Y10, 704(SP)
+	VMOVDQU        29(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VMOVDQU        Y1, 416(SP)
+	VPMADDWD       Y13, Y3, Y3
+	VMOVDQU        Y3, 480(SP)
+	VPMADDWD       Y13, Y5, Y5
+	VMOVDQU        Y5, 544(SP)
+	VPMADDWD       Y13, Y7, Y7
+	VMOVDQU        Y7, 608(SP)
+	VPMADDWD       Y13, Y9, Y9
+	VMOVDQU        Y9, 672(SP)
+	VPMADDWD       Y13, Y11, Y11
+	VMOVDQU        Y11, 736(SP)
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	VPXOR          X6, X6, X6
+	VPXOR          X7, X7, X7
+	VPXOR          X8, X8, X8
+	VPXOR          X9, X9, X9
+	VPXOR          X10, X10, X10
+	VPXOR          X11, X11, X11
+	MOVQ           $2, AX
+half1x6:
+	VMOVDQU        0(SI), Y12
+	VMOVDQU        32(SI), Y13
+	VPBROADCASTD   0(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   0(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	VPBROADCASTD   0(BX)(R10*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y10, Y10
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y11, Y11
+	VMOVDQU        64(SI), Y12
+	VMOVDQU        96(SI), Y13
+	VPBROADCASTD   4(BX), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y0, Y0
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y2, Y2
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y4, Y4
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y6, Y6
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VPBROADCASTD   4(BX)(R8*4), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y8, Y8
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y9, Y9
+	VPBROADCASTD   4(BX)(R10*1), Y14
+	VPMADDUBSW     Y14, Y12, Y15
+	VPADDW         Y15, Y10, Y10
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y11, Y11
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x6
+	VMOVDQU        -3(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VPADDD         384(SP), Y0, Y0
+	VPMADDWD       Y13, Y2, Y2
+	VPADDD         448(SP), Y2, Y2
+	VPMADDWD       Y13, Y4, Y4
+	VPADDD         512(SP), Y4, Y4
+	VPMADDWD       Y13, Y6, Y6
+	VPADDD         576(SP), Y6, Y6
+	VPMADDWD       Y13, Y8, Y8
+	VPADDD         640(SP), Y8, Y8
+	VPMADDWD       Y13, Y10, Y10
+	VPADDD         704(SP), Y10, Y10
+	VMOVDQU        29(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VPADDD         416(SP), Y1, Y1
+	VPMADDWD       Y13, Y3, Y3
+	VPADDD         480(SP), Y3, Y3
+	VPMADDWD       Y13, Y5, Y5
+	VPADDD         544(SP), Y5, Y5
+	VPMADDWD       Y13, Y7, Y7
+	VPADDD         608(SP), Y7, Y7
+	VPMADDWD       Y13, Y9, Y9
+	VPADDD         672(SP), Y9, Y9
+	VPMADDWD       Y13, Y11, Y11
+	VPADDD         736(SP), Y11, Y11
+	VCVTPH2PS      0(R15), Y12
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VCVTDQ2PS      Y4, Y4
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    128(SP), Y15, Y4
+	VMOVUPS        Y4, 128(SP)
+	VCVTDQ2PS      Y6, Y6
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    192(SP), Y15, Y6
+	VMOVUPS        Y6, 192(SP)
+	VCVTDQ2PS      Y8, Y8
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    256(SP), Y15, Y8
+	VMOVUPS        Y8, 256(SP)
+	VCVTDQ2PS      Y10, Y10
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R10*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    320(SP), Y15, Y10
+	VMOVUPS        Y10, 320(SP)
+	VCVTPH2PS      16(R15), Y12
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	VCVTDQ2PS      Y5, Y5
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    160(SP), Y15, Y5
+	VMOVUPS        Y5, 160(SP)
+	VCVTDQ2PS      Y7, Y7
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    224(SP), Y15, Y7
+	VMOVUPS        Y7, 224(SP)
+	VCVTDQ2PS      Y9, Y9
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    288(SP), Y15, Y9
+	VMOVUPS        Y9, 288(SP)
+	VCVTDQ2PS      Y11, Y11
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R10*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    352(SP), Y15, Y11
+	VMOVUPS        Y11, 352(SP)
+	VCVTPH2PS      32(R15), Y12
+	VMOVDQU        125(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    0(SP), Y12, Y15
+	VMOVUPS        Y15, 0(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    64(SP), Y12, Y15
+	VMOVUPS        Y15, 64(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    128(SP), Y12, Y15
+	VMOVUPS        Y15, 128(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    192(SP), Y12, Y15
+	VMOVUPS        Y15, 192(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*4), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    256(SP), Y12, Y15
+	VMOVUPS        Y15, 256(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R10*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R10*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    320(SP), Y12, Y15
+	VMOVUPS        Y15, 320(SP)
+	VCVTPH2PS      48(R15), Y12
+	VMOVDQU        157(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPBROADCASTD   (int8Block_sum-32)(BX), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    32(SP), Y12, Y15
+	VMOVUPS        Y15, 32(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    96(SP), Y12, Y15
+	VMOVUPS        Y15, 96(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*2), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    160(SP), Y12, Y15
+	VMOVUPS        Y15, 160(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R9*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    224(SP), Y12, Y15
+	VMOVUPS        Y15, 224(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R8*4), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R8*4), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    288(SP), Y12, Y15
+	VMOVUPS        Y15, 288(SP)
+	VPBROADCASTD   (int8Block_sum-32)(BX)(R10*1), Y14
+	VPMULLD        Y14, Y13, Y15
+	VCVTDQ2PS      Y15, Y15
+	VBROADCASTSS   (int8Block_scale-32)(BX)(R10*1), Y14
+	VMULPS         Y14, Y15, Y15
+	VFMADD213PS    352(SP), Y12, Y15
+	VMOVUPS        Y15, 352(SP)
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same6
+	ADDQ           $60, R14
+same6:
+	DECQ           DX
+	JNE            block6
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        128(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        160(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        192(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        224(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        256(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        288(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        320(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        352(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece6
+	VZEROUPPER
+	RET
+
+// func int8Halves8AVX2(t *int8Args)
+TEXT ·int8Halves8AVX2(SB), 0, $512-8
+	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	MOVQ           t+0(FP), DI
+	MOVQ           int8Args_panel(DI), R15
+	MOVQ           int8Args_x(DI), BX
+	MOVQ           int8Args_xStride(DI), R8
+	LEAQ           (R8)(R8*2), R9
+	LEAQ           (R8)(R8*4), R10
+	MOVQ           int8Args_begin(DI), R11
+	MOVQ           int8Args_blocks(DI), CX
+	MOVQ           int8Args_rows(DI), AX
+	CMPQ           AX, $1
+	JEQ            rows1
+	CMPQ           AX, $2
+	JEQ            rows2
+	CMPQ           AX, $3
+	JEQ            rows3
+	CMPQ           AX, $4
+	JEQ            rows4
+	RET
+
+rows1:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece1:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           32(R15), R14
+	LEAQ           288(R15), SI
+block1:
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VMOVDQU        ones<>(SB), Y15
+	MOVQ           $2, AX
+half0x1:
+	VMOVDQU        0(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y0, Y0
+	VMOVDQU        32(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VMOVDQU        64(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y0, Y0
+	VMOVDQU        96(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x1
+	VMOVDQU        -3(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VMOVDQU        Y0, 256(SP)
+	VMOVDQU        29(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VMOVDQU        Y1, 288(SP)
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VMOVDQU        ones<>(SB), Y15
+	MOVQ           $2, AX
+half1x1:
+	VMOVDQU        0(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y0, Y0
+	VMOVDQU        32(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VMOVDQU        64(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y0, Y0
+	VMOVDQU        96(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x1
+	VMOVDQU        -2(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VPADDD         256(SP), Y0, Y0
+	VMOVDQU        30(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VPADDD         288(SP), Y1, Y1
+	VCVTPH2PS      0(R15), Y12
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VCVTPH2PS      16(R15), Y12
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	ADDQ           $32, BX
+	ADDQ           $2, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $1, AX
+	JNE            same1
+	ADDQ           $60, R14
+same1:
+	DECQ           DX
+	JNE            block1
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece1
+	VZEROUPPER
+	RET
+
+rows2:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece2:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           32(R15), R14
+	LEAQ           288(R15), SI
+block2:
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VMOVDQU        ones<>(SB), Y15
+	MOVQ           $2, AX
+half0x2:
+	VMOVDQU        0(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y0, Y0
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y2, Y2
+	VMOVDQU        32(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VMOVDQU        64(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y0, Y0
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y2, Y2
+	VMOVDQU        96(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x2
+	VMOVDQU        -3(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VMOVDQU        Y0, 256(SP)
+	VPMADDWD       Y13, Y2, Y2
+	VMOVDQU        Y2, 320(SP)
+	VMOVDQU        29(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VMOVDQU        Y1, 288(SP)
+	VPMADDWD       Y13, Y3, Y3
+	VMOVDQU        Y3, 352(SP)
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VMOVDQU        ones<>(SB), Y15
+	MOVQ           $2, AX
+half1x2:
+	VMOVDQU        0(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y0, Y0
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y2, Y2
+	VMOVDQU        32(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VMOVDQU        64(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y0, Y0
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y2, Y2
+	VMOVDQU        96(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x2
+	VMOVDQU        -2(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VPADDD         256(SP), Y0, Y0
+	VPMADDWD       Y13, Y2, Y2
+	VPADDD         320(SP), Y2, Y2
+	VMOVDQU        30(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VPADDD         288(SP), Y1, Y1
+	VPMADDWD       Y13, Y3, Y3
+	VPADDD         352(SP), Y3, Y3
+	VCVTPH2PS      0(R15), Y12
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VCVTPH2PS      16(R15), Y12
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	ADDQ           $32, BX
+	ADDQ           $2, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $1, AX
+	JNE            same2
+	ADDQ           $60, R14
+same2:
+	DECQ           DX
+	JNE            block2
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece2
+	VZEROUPPER
+	RET
+
+rows3:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece3:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 128(SP)
+	VMOVUPS        Y0, 160(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           32(R15), R14
+	LEAQ           288(R15), SI
+block3:
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	VMOVDQU        ones<>(SB), Y15
+	MOVQ           $2, AX
+half0x3:
+	VMOVDQU        0(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y0, Y0
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y2, Y2
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y4, Y4
+	VMOVDQU        32(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VMOVDQU        64(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y0, Y0
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y2, Y2
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y4, Y4
+	VMOVDQU        96(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x3
+	VMOVDQU        -3(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VMOVDQU        Y0, 256(SP)
+	VPMADDWD       Y13, Y2, Y2
+	VMOVDQU        Y2, 320(SP)
+	VPMADDWD       Y13, Y4, Y4
+	VMOVDQU        Y4, 384(SP)
+	VMOVDQU        29(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VMOVDQU        Y1, 288(SP)
+	VPMADDWD       Y13, Y3, Y3
+	VMOVDQU        Y3, 352(SP)
+	VPMADDWD       Y13, Y5, Y5
+	VMOVDQU        Y5, 416(SP)
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	VMOVDQU        ones<>(SB), Y15
+	MOVQ           $2, AX
+half1x3:
+	VMOVDQU        0(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y0, Y0
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y2, Y2
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y4, Y4
+	VMOVDQU        32(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VMOVDQU        64(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y0, Y0
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y2, Y2
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y4, Y4
+	VMOVDQU        96(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x3
+	VMOVDQU        -2(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VPADDD         256(SP), Y0, Y0
+	VPMADDWD       Y13, Y2, Y2
+	VPADDD         320(SP), Y2, Y2
+	VPMADDWD       Y13, Y4, Y4
+	VPADDD         384(SP), Y4, Y4
+	VMOVDQU        30(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VPADDD         288(SP), Y1, Y1
+	VPMADDWD       Y13, Y3, Y3
+	VPADDD         352(SP), Y3, Y3
+	VPMADDWD       Y13, Y5, Y5
+	VPADDD         416(SP), Y5, Y5
+	VCVTPH2PS      0(R15), Y12
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VCVTDQ2PS      Y4, Y4
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    128(SP), Y15, Y4
+	VMOVUPS        Y4, 128(SP)
+	VCVTPH2PS      16(R15), Y12
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	VCVTDQ2PS      Y5, Y5
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    160(SP), Y15, Y5
+	VMOVUPS        Y5, 160(SP)
+	ADDQ           $32, BX
+	ADDQ           $2, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $1, AX
+	JNE            same3
+	ADDQ           $60, R14
+same3:
+	DECQ           DX
+	JNE            block3
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        128(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        160(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece3
+	VZEROUPPER
+	RET
+
+rows4:
+	VPXOR          X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        Y0, 32(R13)
+piece4:
+	VPXOR          X0, X0, X0
+	VMOVUPS        Y0, 0(SP)
+	VMOVUPS        Y0, 32(SP)
+	VMOVUPS        Y0, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y0, 128(SP)
+	VMOVUPS        Y0, 160(SP)
+	VMOVUPS        Y0, 192(SP)
+	VMOVUPS        Y0, 224(SP)
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           32(R15), R14
+	LEAQ           288(R15), SI
+block4:
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	VPXOR          X6, X6, X6
+	VPXOR          X7, X7, X7
+	VMOVDQU        ones<>(SB), Y15
+	MOVQ           $2, AX
+half0x4:
+	VMOVDQU        0(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y0, Y0
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y2, Y2
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y4, Y4
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y6, Y6
+	VMOVDQU        32(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VMOVDQU        64(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y0, Y0
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y2, Y2
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y4, Y4
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y6, Y6
+	VMOVDQU        96(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x4
+	VMOVDQU        -3(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VMOVDQU        Y0, 256(SP)
+	VPMADDWD       Y13, Y2, Y2
+	VMOVDQU        Y2, 320(SP)
+	VPMADDWD       Y13, Y4, Y4
+	VMOVDQU        Y4, 384(SP)
+	VPMADDWD       Y13, Y6, Y6
+	VMOVDQU        Y6, 448(SP)
+	VMOVDQU        29(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VMOVDQU        Y1, 288(SP)
+	VPMADDWD       Y13, Y3, Y3
+	VMOVDQU        Y3, 352(SP)
+	VPMADDWD       Y13, Y5, Y5
+	VMOVDQU        Y5, 416(SP)
+	VPMADDWD       Y13, Y7, Y7
+	VMOVDQU        Y7, 480(SP)
+	VPXOR          X0, X0, X0
+	VPXOR          X1, X1, X1
+	VPXOR          X2, X2, X2
+	VPXOR          X3, X3, X3
+	VPXOR          X4, X4, X4
+	VPXOR          X5, X5, X5
+	VPXOR          X6, X6, X6
+	VPXOR          X7, X7, X7
+	VMOVDQU        ones<>(SB), Y15
+	MOVQ           $2, AX
+half1x4:
+	VMOVDQU        0(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y0, Y0
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y2, Y2
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y4, Y4
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y6, Y6
+	VMOVDQU        32(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   0(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   0(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   0(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   0(BX)(R9*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	VMOVDQU        64(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y0, Y0
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y2, Y2
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y4, Y4
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y6, Y6
+	VMOVDQU        96(SI), Y12
+	VPABSB         Y12, Y13
+	VPBROADCASTD   4(BX), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y1, Y1
+	VPBROADCASTD   4(BX)(R8*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y3, Y3
+	VPBROADCASTD   4(BX)(R8*2), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y5, Y5
+	VPBROADCASTD   4(BX)(R9*1), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPADDW         Y14, Y7, Y7
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x4
+	VMOVDQU        -2(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y0, Y0
+	VPADDD         256(SP), Y0, Y0
+	VPMADDWD       Y13, Y2, Y2
+	VPADDD         320(SP), Y2, Y2
+	VPMADDWD       Y13, Y4, Y4
+	VPADDD         384(SP), Y4, Y4
+	VPMADDWD       Y13, Y6, Y6
+	VPADDD         448(SP), Y6, Y6
+	VMOVDQU        30(R14), Y13
+	VPSRAD         $24, Y13, Y13
+	VPSHUFLW       $0xa0, Y13, Y13
+	VPSHUFHW       $0xa0, Y13, Y13
+	VPMADDWD       Y13, Y1, Y1
+	VPADDD         288(SP), Y1, Y1
+	VPMADDWD       Y13, Y3, Y3
+	VPADDD         352(SP), Y3, Y3
+	VPMADDWD       Y13, Y5, Y5
+	VPADDD         416(SP), Y5, Y5
+	VPMADDWD       Y13, Y7, Y7
+	VPADDD         480(SP), Y7, Y7
+	VCVTPH2PS      0(R15), Y12
+	VCVTDQ2PS      Y0, Y0
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    0(SP), Y15, Y0
+	VMOVUPS        Y0, 0(SP)
+	VCVTDQ2PS      Y2, Y2
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    64(SP), Y15, Y2
+	VMOVUPS        Y2, 64(SP)
+	VCVTDQ2PS      Y4, Y4
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    128(SP), Y15, Y4
+	VMOVUPS        Y4, 128(SP)
+	VCVTDQ2PS      Y6, Y6
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    192(SP), Y15, Y6
+	VMOVUPS        Y6, 192(SP)
+	VCVTPH2PS      16(R15), Y12
+	VCVTDQ2PS      Y1, Y1
+	VPBROADCASTD   (int8Block_scale-32)(BX), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    32(SP), Y15, Y1
+	VMOVUPS        Y1, 32(SP)
+	VCVTDQ2PS      Y3, Y3
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    96(SP), Y15, Y3
+	VMOVUPS        Y3, 96(SP)
+	VCVTDQ2PS      Y5, Y5
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R8*2), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    160(SP), Y15, Y5
+	VMOVUPS        Y5, 160(SP)
+	VCVTDQ2PS      Y7, Y7
+	VPBROADCASTD   (int8Block_scale-32)(BX)(R9*1), Y14
+	VMULPS         Y14, Y12, Y15
+	VFMADD213PS    224(SP), Y15, Y7
+	VMOVUPS        Y7, 224(SP)
+	ADDQ           $32, BX
+	ADDQ           $2, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $1, AX
+	JNE            same4
+	ADDQ           $60, R14
+same4:
+	DECQ           DX
+	JNE            block4
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        0(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        32(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        64(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        96(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        128(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        160(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        192(SP), Y0
+	VADDPS         0(R13), Y0, Y0
+	VMOVUPS        Y0, 0(R13)
+	VMOVUPS        224(SP), Y1
+	VADDPS         32(R13), Y1, Y1
+	VMOVUPS        Y1, 32(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece4
 	VZEROUPPER
 	RET
 

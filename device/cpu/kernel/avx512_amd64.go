@@ -44,15 +44,15 @@ var avx512 = &primitives{
 	chainHalves: chainHalvesAVX512,
 	chainBF16s:  chainBF16sAVX512,
 	chainFloats: chainFloatsAVX512,
+	int8Levels4: int8Levels4AVX512,
+	int8Levels8: int8Levels8AVX512,
+	int8Nested4: int8Nested4AVX512,
+	int8Nested8: int8Nested8AVX512,
+	int8Halves8: int8Halves8AVX512,
 	stripCopy:   stripCopyAVX512,
 	stripRound:  stripRoundAVX512,
 	stripPairs:  stripPairsAVX512,
-	int8Levels:  int8LevelsGeneric,
-	int8Levels4: int8Generic,
-	int8Levels8: int8Generic,
-	int8Nested4: int8Generic,
-	int8Nested8: int8Generic,
-	int8Halves8: int8Generic,
+	int8Levels:  int8LevelsAVX2,
 }
 
 // tileAVX512 is primitives.tile on AVX512.
@@ -239,6 +239,31 @@ func chainBF16sAVX512(t *levelArgs)
 //
 //go:noescape
 func chainFloatsAVX512(t *levelArgs)
+
+// int8Levels4AVX512 is primitives.int8Levels4 on AVX512.
+//
+//go:noescape
+func int8Levels4AVX512(t *int8Args)
+
+// int8Levels8AVX512 is primitives.int8Levels8 on AVX512.
+//
+//go:noescape
+func int8Levels8AVX512(t *int8Args)
+
+// int8Nested4AVX512 is primitives.int8Nested4 on AVX512.
+//
+//go:noescape
+func int8Nested4AVX512(t *int8Args)
+
+// int8Nested8AVX512 is primitives.int8Nested8 on AVX512.
+//
+//go:noescape
+func int8Nested8AVX512(t *int8Args)
+
+// int8Halves8AVX512 is primitives.int8Halves8 on AVX512.
+//
+//go:noescape
+func int8Halves8AVX512(t *int8Args)
 
 // stripCopyAVX512 is primitives.stripCopy on AVX512.
 //

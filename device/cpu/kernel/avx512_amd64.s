@@ -3441,6 +3441,5879 @@ loop:
 	VZEROUPPER
 	RET
 
+// func int8Levels4AVX512(t *int8Args)
+TEXT ·int8Levels4AVX512(SB), NOSPLIT, $0-8
+	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	MOVQ           t+0(FP), DI
+	MOVQ           int8Args_panel(DI), R15
+	MOVQ           int8Args_x(DI), BX
+	MOVQ           int8Args_xStride(DI), R8
+	LEAQ           (R8)(R8*2), R9
+	LEAQ           (R8)(R8*4), R10
+	MOVQ           int8Args_begin(DI), R11
+	MOVQ           int8Args_blocks(DI), CX
+	MOVL           $0xf0f0f0f, AX
+	VPBROADCASTD   AX, Z30
+	MOVL           $0x10001, AX
+	VPBROADCASTD   AX, Z31
+	MOVQ           int8Args_rows(DI), AX
+	CMPQ           AX, $1
+	JEQ            rows1
+	CMPQ           AX, $2
+	JEQ            rows2
+	CMPQ           AX, $3
+	JEQ            rows3
+	CMPQ           AX, $4
+	JEQ            rows4
+	CMPQ           AX, $5
+	JEQ            rows5
+	CMPQ           AX, $6
+	JEQ            rows6
+	RET
+
+rows1:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece1:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block1:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $6, R14
+	LEAQ           64(R15)(R14*1), SI
+	LEAQ           (BX)(R11*1), R12
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	MOVQ           $4, AX
+four1:
+	VMOVDQU32      0(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VMOVDQU32      64(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four1
+	VCVTPH2PS      0(R15), Z28
+	VPMADDWD       Z31, Z0, Z0
+	VPADDD.BCST    (R12), Z0, Z0
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VCVTPH2PS      32(R15), Z28
+	VPMADDWD       Z31, Z1, Z1
+	VPADDD.BCST    (R12), Z1, Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	TESTQ          R14, R14
+	JEQ            done1
+	VCVTPH2PS      64(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z12
+	VCVTPH2PS      96(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
+done1:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block1
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	TESTQ          CX, CX
+	JNE            piece1
+	VZEROUPPER
+	RET
+
+rows2:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece2:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block2:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $6, R14
+	LEAQ           64(R15)(R14*1), SI
+	LEAQ           (BX)(R11*1), R12
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	MOVQ           $4, AX
+four2:
+	VMOVDQU32      0(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VMOVDQU32      64(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four2
+	VCVTPH2PS      0(R15), Z28
+	VPMADDWD       Z31, Z0, Z0
+	VPADDD.BCST    (R12), Z0, Z0
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VPMADDWD       Z31, Z2, Z2
+	VPADDD.BCST    (R12)(R8*1), Z2, Z2
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VCVTPH2PS      32(R15), Z28
+	VPMADDWD       Z31, Z1, Z1
+	VPADDD.BCST    (R12), Z1, Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VPMADDWD       Z31, Z3, Z3
+	VPADDD.BCST    (R12)(R8*1), Z3, Z3
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	TESTQ          R14, R14
+	JEQ            done2
+	VCVTPH2PS      64(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z12
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z14
+	VCVTPH2PS      96(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
+done2:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block2
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z14, Z14
+	VMOVUPS        Z14, 0(R13)
+	VADDPS         64(R13), Z15, Z15
+	VMOVUPS        Z15, 64(R13)
+	TESTQ          CX, CX
+	JNE            piece2
+	VZEROUPPER
+	RET
+
+rows3:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece3:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	VPXORD         X16, X16, X16
+	VPXORD         X17, X17, X17
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block3:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $6, R14
+	LEAQ           64(R15)(R14*1), SI
+	LEAQ           (BX)(R11*1), R12
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	MOVQ           $4, AX
+four3:
+	VMOVDQU32      0(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VMOVDQU32      64(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four3
+	VCVTPH2PS      0(R15), Z28
+	VPMADDWD       Z31, Z0, Z0
+	VPADDD.BCST    (R12), Z0, Z0
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VPMADDWD       Z31, Z2, Z2
+	VPADDD.BCST    (R12)(R8*1), Z2, Z2
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VPMADDWD       Z31, Z4, Z4
+	VPADDD.BCST    (R12)(R8*2), Z4, Z4
+	VCVTDQ2PS      Z4, Z4
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z4, Z16
+	VCVTPH2PS      32(R15), Z28
+	VPMADDWD       Z31, Z1, Z1
+	VPADDD.BCST    (R12), Z1, Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VPMADDWD       Z31, Z3, Z3
+	VPADDD.BCST    (R12)(R8*1), Z3, Z3
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	VPMADDWD       Z31, Z5, Z5
+	VPADDD.BCST    (R12)(R8*2), Z5, Z5
+	VCVTDQ2PS      Z5, Z5
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z5, Z17
+	TESTQ          R14, R14
+	JEQ            done3
+	VCVTPH2PS      64(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z12
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z14
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z16
+	VCVTPH2PS      96(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z17
+done3:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block3
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z14, Z14
+	VMOVUPS        Z14, 0(R13)
+	VADDPS         64(R13), Z15, Z15
+	VMOVUPS        Z15, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z16, Z16
+	VMOVUPS        Z16, 0(R13)
+	VADDPS         64(R13), Z17, Z17
+	VMOVUPS        Z17, 64(R13)
+	TESTQ          CX, CX
+	JNE            piece3
+	VZEROUPPER
+	RET
+
+rows4:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece4:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	VPXORD         X16, X16, X16
+	VPXORD         X17, X17, X17
+	VPXORD         X18, X18, X18
+	VPXORD         X19, X19, X19
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block4:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $6, R14
+	LEAQ           64(R15)(R14*1), SI
+	LEAQ           (BX)(R11*1), R12
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	VPXORD         X6, X6, X6
+	VPXORD         X7, X7, X7
+	MOVQ           $4, AX
+four4:
+	VMOVDQU32      0(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VMOVDQU32      64(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four4
+	VCVTPH2PS      0(R15), Z28
+	VPMADDWD       Z31, Z0, Z0
+	VPADDD.BCST    (R12), Z0, Z0
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VPMADDWD       Z31, Z2, Z2
+	VPADDD.BCST    (R12)(R8*1), Z2, Z2
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VPMADDWD       Z31, Z4, Z4
+	VPADDD.BCST    (R12)(R8*2), Z4, Z4
+	VCVTDQ2PS      Z4, Z4
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z4, Z16
+	VPMADDWD       Z31, Z6, Z6
+	VPADDD.BCST    (R12)(R9*1), Z6, Z6
+	VCVTDQ2PS      Z6, Z6
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z6, Z18
+	VCVTPH2PS      32(R15), Z28
+	VPMADDWD       Z31, Z1, Z1
+	VPADDD.BCST    (R12), Z1, Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VPMADDWD       Z31, Z3, Z3
+	VPADDD.BCST    (R12)(R8*1), Z3, Z3
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	VPMADDWD       Z31, Z5, Z5
+	VPADDD.BCST    (R12)(R8*2), Z5, Z5
+	VCVTDQ2PS      Z5, Z5
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z5, Z17
+	VPMADDWD       Z31, Z7, Z7
+	VPADDD.BCST    (R12)(R9*1), Z7, Z7
+	VCVTDQ2PS      Z7, Z7
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z7, Z19
+	TESTQ          R14, R14
+	JEQ            done4
+	VCVTPH2PS      64(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z12
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z14
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z16
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z18
+	VCVTPH2PS      96(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z17
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z19
+done4:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block4
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z14, Z14
+	VMOVUPS        Z14, 0(R13)
+	VADDPS         64(R13), Z15, Z15
+	VMOVUPS        Z15, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z16, Z16
+	VMOVUPS        Z16, 0(R13)
+	VADDPS         64(R13), Z17, Z17
+	VMOVUPS        Z17, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z18, Z18
+	VMOVUPS        Z18, 0(R13)
+	VADDPS         64(R13), Z19, Z19
+	VMOVUPS        Z19, 64(R13)
+	TESTQ          CX, CX
+	JNE            piece4
+	VZEROUPPER
+	RET
+
+rows5:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece5:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	VPXORD         X16, X16, X16
+	VPXORD         X17, X17, X17
+	VPXORD         X18, X18, X18
+	VPXORD         X19, X19, X19
+	VPXORD         X20, X20, X20
+	VPXORD         X21, X21, X21
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block5:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $6, R14
+	LEAQ           64(R15)(R14*1), SI
+	LEAQ           (BX)(R11*1), R12
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	VPXORD         X6, X6, X6
+	VPXORD         X7, X7, X7
+	VPXORD         X8, X8, X8
+	VPXORD         X9, X9, X9
+	MOVQ           $4, AX
+four5:
+	VMOVDQU32      0(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   0(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	VMOVDQU32      64(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   4(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four5
+	VCVTPH2PS      0(R15), Z28
+	VPMADDWD       Z31, Z0, Z0
+	VPADDD.BCST    (R12), Z0, Z0
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VPMADDWD       Z31, Z2, Z2
+	VPADDD.BCST    (R12)(R8*1), Z2, Z2
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VPMADDWD       Z31, Z4, Z4
+	VPADDD.BCST    (R12)(R8*2), Z4, Z4
+	VCVTDQ2PS      Z4, Z4
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z4, Z16
+	VPMADDWD       Z31, Z6, Z6
+	VPADDD.BCST    (R12)(R9*1), Z6, Z6
+	VCVTDQ2PS      Z6, Z6
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z6, Z18
+	VPMADDWD       Z31, Z8, Z8
+	VPADDD.BCST    (R12)(R8*4), Z8, Z8
+	VCVTDQ2PS      Z8, Z8
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z28, Z29
+	VFMADD231PS    Z29, Z8, Z20
+	VCVTPH2PS      32(R15), Z28
+	VPMADDWD       Z31, Z1, Z1
+	VPADDD.BCST    (R12), Z1, Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VPMADDWD       Z31, Z3, Z3
+	VPADDD.BCST    (R12)(R8*1), Z3, Z3
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	VPMADDWD       Z31, Z5, Z5
+	VPADDD.BCST    (R12)(R8*2), Z5, Z5
+	VCVTDQ2PS      Z5, Z5
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z5, Z17
+	VPMADDWD       Z31, Z7, Z7
+	VPADDD.BCST    (R12)(R9*1), Z7, Z7
+	VCVTDQ2PS      Z7, Z7
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z7, Z19
+	VPMADDWD       Z31, Z9, Z9
+	VPADDD.BCST    (R12)(R8*4), Z9, Z9
+	VCVTDQ2PS      Z9, Z9
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z28, Z29
+	VFMADD231PS    Z29, Z9, Z21
+	TESTQ          R14, R14
+	JEQ            done5
+	VCVTPH2PS      64(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z12
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z14
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z16
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z18
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*4), Z28, Z20
+	VCVTPH2PS      96(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z17
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z19
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*4), Z28, Z21
+done5:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block5
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z14, Z14
+	VMOVUPS        Z14, 0(R13)
+	VADDPS         64(R13), Z15, Z15
+	VMOVUPS        Z15, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z16, Z16
+	VMOVUPS        Z16, 0(R13)
+	VADDPS         64(R13), Z17, Z17
+	VMOVUPS        Z17, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z18, Z18
+	VMOVUPS        Z18, 0(R13)
+	VADDPS         64(R13), Z19, Z19
+	VMOVUPS        Z19, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z20, Z20
+	VMOVUPS        Z20, 0(R13)
+	VADDPS         64(R13), Z21, Z21
+	VMOVUPS        Z21, 64(R13)
+	TESTQ          CX, CX
+	JNE            piece5
+	VZEROUPPER
+	RET
+
+rows6:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece6:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	VPXORD         X16, X16, X16
+	VPXORD         X17, X17, X17
+	VPXORD         X18, X18, X18
+	VPXORD         X19, X19, X19
+	VPXORD         X20, X20, X20
+	VPXORD         X21, X21, X21
+	VPXORD         X22, X22, X22
+	VPXORD         X23, X23, X23
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block6:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $6, R14
+	LEAQ           64(R15)(R14*1), SI
+	LEAQ           (BX)(R11*1), R12
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	VPXORD         X6, X6, X6
+	VPXORD         X7, X7, X7
+	VPXORD         X8, X8, X8
+	VPXORD         X9, X9, X9
+	VPXORD         X10, X10, X10
+	VPXORD         X11, X11, X11
+	MOVQ           $4, AX
+four6:
+	VMOVDQU32      0(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   0(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	VPBROADCASTD   0(BX)(R10*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z10, Z10
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z11, Z11
+	VMOVDQU32      64(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   4(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	VPBROADCASTD   4(BX)(R10*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z10, Z10
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z11, Z11
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four6
+	VCVTPH2PS      0(R15), Z28
+	VPMADDWD       Z31, Z0, Z0
+	VPADDD.BCST    (R12), Z0, Z0
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VPMADDWD       Z31, Z2, Z2
+	VPADDD.BCST    (R12)(R8*1), Z2, Z2
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VPMADDWD       Z31, Z4, Z4
+	VPADDD.BCST    (R12)(R8*2), Z4, Z4
+	VCVTDQ2PS      Z4, Z4
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z4, Z16
+	VPMADDWD       Z31, Z6, Z6
+	VPADDD.BCST    (R12)(R9*1), Z6, Z6
+	VCVTDQ2PS      Z6, Z6
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z6, Z18
+	VPMADDWD       Z31, Z8, Z8
+	VPADDD.BCST    (R12)(R8*4), Z8, Z8
+	VCVTDQ2PS      Z8, Z8
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z28, Z29
+	VFMADD231PS    Z29, Z8, Z20
+	VPMADDWD       Z31, Z10, Z10
+	VPADDD.BCST    (R12)(R10*1), Z10, Z10
+	VCVTDQ2PS      Z10, Z10
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R10*1), Z28, Z29
+	VFMADD231PS    Z29, Z10, Z22
+	VCVTPH2PS      32(R15), Z28
+	VPMADDWD       Z31, Z1, Z1
+	VPADDD.BCST    (R12), Z1, Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VPMADDWD       Z31, Z3, Z3
+	VPADDD.BCST    (R12)(R8*1), Z3, Z3
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	VPMADDWD       Z31, Z5, Z5
+	VPADDD.BCST    (R12)(R8*2), Z5, Z5
+	VCVTDQ2PS      Z5, Z5
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z5, Z17
+	VPMADDWD       Z31, Z7, Z7
+	VPADDD.BCST    (R12)(R9*1), Z7, Z7
+	VCVTDQ2PS      Z7, Z7
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z7, Z19
+	VPMADDWD       Z31, Z9, Z9
+	VPADDD.BCST    (R12)(R8*4), Z9, Z9
+	VCVTDQ2PS      Z9, Z9
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z28, Z29
+	VFMADD231PS    Z29, Z9, Z21
+	VPMADDWD       Z31, Z11, Z11
+	VPADDD.BCST    (R12)(R10*1), Z11, Z11
+	VCVTDQ2PS      Z11, Z11
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R10*1), Z28, Z29
+	VFMADD231PS    Z29, Z11, Z23
+	TESTQ          R14, R14
+	JEQ            done6
+	VCVTPH2PS      64(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z12
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z14
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z16
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z18
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*4), Z28, Z20
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R10*1), Z28, Z22
+	VCVTPH2PS      96(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z17
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z19
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*4), Z28, Z21
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R10*1), Z28, Z23
+done6:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block6
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z14, Z14
+	VMOVUPS        Z14, 0(R13)
+	VADDPS         64(R13), Z15, Z15
+	VMOVUPS        Z15, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z16, Z16
+	VMOVUPS        Z16, 0(R13)
+	VADDPS         64(R13), Z17, Z17
+	VMOVUPS        Z17, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z18, Z18
+	VMOVUPS        Z18, 0(R13)
+	VADDPS         64(R13), Z19, Z19
+	VMOVUPS        Z19, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z20, Z20
+	VMOVUPS        Z20, 0(R13)
+	VADDPS         64(R13), Z21, Z21
+	VMOVUPS        Z21, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z22, Z22
+	VMOVUPS        Z22, 0(R13)
+	VADDPS         64(R13), Z23, Z23
+	VMOVUPS        Z23, 64(R13)
+	TESTQ          CX, CX
+	JNE            piece6
+	VZEROUPPER
+	RET
+
+// func int8Levels8AVX512(t *int8Args)
+TEXT ·int8Levels8AVX512(SB), NOSPLIT, $0-8
+	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	MOVQ           t+0(FP), DI
+	MOVQ           int8Args_panel(DI), R15
+	MOVQ           int8Args_x(DI), BX
+	MOVQ           int8Args_xStride(DI), R8
+	LEAQ           (R8)(R8*2), R9
+	LEAQ           (R8)(R8*4), R10
+	MOVQ           int8Args_begin(DI), R11
+	MOVQ           int8Args_blocks(DI), CX
+	MOVL           $0x0, AX
+	VPBROADCASTD   AX, Z30
+	MOVL           $0x10001, AX
+	VPBROADCASTD   AX, Z31
+	MOVQ           int8Args_rows(DI), AX
+	CMPQ           AX, $1
+	JEQ            rows1
+	CMPQ           AX, $2
+	JEQ            rows2
+	CMPQ           AX, $3
+	JEQ            rows3
+	CMPQ           AX, $4
+	JEQ            rows4
+	CMPQ           AX, $5
+	JEQ            rows5
+	CMPQ           AX, $6
+	JEQ            rows6
+	RET
+
+rows1:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece1:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block1:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $6, R14
+	LEAQ           64(R15)(R14*1), SI
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	MOVQ           $4, AX
+four1:
+	VMOVDQU32      0(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      64(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z1, Z1
+	VMOVDQU32      128(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      192(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z1, Z1
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four1
+	VCVTPH2PS      0(R15), Z28
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VCVTPH2PS      32(R15), Z28
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	TESTQ          R14, R14
+	JEQ            done1
+	VCVTPH2PS      64(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z12
+	VCVTPH2PS      96(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
+done1:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block1
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	TESTQ          CX, CX
+	JNE            piece1
+	VZEROUPPER
+	RET
+
+rows2:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece2:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block2:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $6, R14
+	LEAQ           64(R15)(R14*1), SI
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	MOVQ           $4, AX
+four2:
+	VMOVDQU32      0(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      64(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z2, Z2
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z3, Z3
+	VMOVDQU32      128(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      192(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z2, Z2
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z3, Z3
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four2
+	VCVTPH2PS      0(R15), Z28
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VCVTPH2PS      32(R15), Z28
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	TESTQ          R14, R14
+	JEQ            done2
+	VCVTPH2PS      64(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z12
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z14
+	VCVTPH2PS      96(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
+done2:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block2
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z14, Z14
+	VMOVUPS        Z14, 0(R13)
+	VADDPS         64(R13), Z15, Z15
+	VMOVUPS        Z15, 64(R13)
+	TESTQ          CX, CX
+	JNE            piece2
+	VZEROUPPER
+	RET
+
+rows3:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece3:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	VPXORD         X16, X16, X16
+	VPXORD         X17, X17, X17
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block3:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $6, R14
+	LEAQ           64(R15)(R14*1), SI
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	MOVQ           $4, AX
+four3:
+	VMOVDQU32      0(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      64(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z2, Z2
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z4, Z4
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z5, Z5
+	VMOVDQU32      128(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      192(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z2, Z2
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z4, Z4
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z5, Z5
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four3
+	VCVTPH2PS      0(R15), Z28
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VCVTDQ2PS      Z4, Z4
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z4, Z16
+	VCVTPH2PS      32(R15), Z28
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	VCVTDQ2PS      Z5, Z5
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z5, Z17
+	TESTQ          R14, R14
+	JEQ            done3
+	VCVTPH2PS      64(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z12
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z14
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z16
+	VCVTPH2PS      96(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z17
+done3:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block3
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z14, Z14
+	VMOVUPS        Z14, 0(R13)
+	VADDPS         64(R13), Z15, Z15
+	VMOVUPS        Z15, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z16, Z16
+	VMOVUPS        Z16, 0(R13)
+	VADDPS         64(R13), Z17, Z17
+	VMOVUPS        Z17, 64(R13)
+	TESTQ          CX, CX
+	JNE            piece3
+	VZEROUPPER
+	RET
+
+rows4:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece4:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	VPXORD         X16, X16, X16
+	VPXORD         X17, X17, X17
+	VPXORD         X18, X18, X18
+	VPXORD         X19, X19, X19
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block4:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $6, R14
+	LEAQ           64(R15)(R14*1), SI
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	VPXORD         X6, X6, X6
+	VPXORD         X7, X7, X7
+	MOVQ           $4, AX
+four4:
+	VMOVDQU32      0(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      64(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z2, Z2
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z4, Z4
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z6, Z6
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z7, Z7
+	VMOVDQU32      128(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      192(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z2, Z2
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z4, Z4
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z6, Z6
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z7, Z7
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four4
+	VCVTPH2PS      0(R15), Z28
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VCVTDQ2PS      Z4, Z4
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z4, Z16
+	VCVTDQ2PS      Z6, Z6
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z6, Z18
+	VCVTPH2PS      32(R15), Z28
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	VCVTDQ2PS      Z5, Z5
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z5, Z17
+	VCVTDQ2PS      Z7, Z7
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z7, Z19
+	TESTQ          R14, R14
+	JEQ            done4
+	VCVTPH2PS      64(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z12
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z14
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z16
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z18
+	VCVTPH2PS      96(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z17
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z19
+done4:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block4
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z14, Z14
+	VMOVUPS        Z14, 0(R13)
+	VADDPS         64(R13), Z15, Z15
+	VMOVUPS        Z15, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z16, Z16
+	VMOVUPS        Z16, 0(R13)
+	VADDPS         64(R13), Z17, Z17
+	VMOVUPS        Z17, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z18, Z18
+	VMOVUPS        Z18, 0(R13)
+	VADDPS         64(R13), Z19, Z19
+	VMOVUPS        Z19, 64(R13)
+	TESTQ          CX, CX
+	JNE            piece4
+	VZEROUPPER
+	RET
+
+rows5:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece5:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	VPXORD         X16, X16, X16
+	VPXORD         X17, X17, X17
+	VPXORD         X18, X18, X18
+	VPXORD         X19, X19, X19
+	VPXORD         X20, X20, X20
+	VPXORD         X21, X21, X21
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block5:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $6, R14
+	LEAQ           64(R15)(R14*1), SI
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	VPXORD         X6, X6, X6
+	VPXORD         X7, X7, X7
+	VPXORD         X8, X8, X8
+	VPXORD         X9, X9, X9
+	MOVQ           $4, AX
+four5:
+	VMOVDQU32      0(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      64(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z2, Z2
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z4, Z4
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z6, Z6
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z7, Z7
+	VPBROADCASTD   0(BX)(R8*4), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z8, Z8
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z9, Z9
+	VMOVDQU32      128(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      192(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z2, Z2
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z4, Z4
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z6, Z6
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z7, Z7
+	VPBROADCASTD   4(BX)(R8*4), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z8, Z8
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z9, Z9
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four5
+	VCVTPH2PS      0(R15), Z28
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VCVTDQ2PS      Z4, Z4
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z4, Z16
+	VCVTDQ2PS      Z6, Z6
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z6, Z18
+	VCVTDQ2PS      Z8, Z8
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z28, Z29
+	VFMADD231PS    Z29, Z8, Z20
+	VCVTPH2PS      32(R15), Z28
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	VCVTDQ2PS      Z5, Z5
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z5, Z17
+	VCVTDQ2PS      Z7, Z7
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z7, Z19
+	VCVTDQ2PS      Z9, Z9
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z28, Z29
+	VFMADD231PS    Z29, Z9, Z21
+	TESTQ          R14, R14
+	JEQ            done5
+	VCVTPH2PS      64(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z12
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z14
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z16
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z18
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*4), Z28, Z20
+	VCVTPH2PS      96(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z17
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z19
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*4), Z28, Z21
+done5:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block5
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z14, Z14
+	VMOVUPS        Z14, 0(R13)
+	VADDPS         64(R13), Z15, Z15
+	VMOVUPS        Z15, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z16, Z16
+	VMOVUPS        Z16, 0(R13)
+	VADDPS         64(R13), Z17, Z17
+	VMOVUPS        Z17, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z18, Z18
+	VMOVUPS        Z18, 0(R13)
+	VADDPS         64(R13), Z19, Z19
+	VMOVUPS        Z19, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z20, Z20
+	VMOVUPS        Z20, 0(R13)
+	VADDPS         64(R13), Z21, Z21
+	VMOVUPS        Z21, 64(R13)
+	TESTQ          CX, CX
+	JNE            piece5
+	VZEROUPPER
+	RET
+
+rows6:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece6:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	VPXORD         X16, X16, X16
+	VPXORD         X17, X17, X17
+	VPXORD         X18, X18, X18
+	VPXORD         X19, X19, X19
+	VPXORD         X20, X20, X20
+	VPXORD         X21, X21, X21
+	VPXORD         X22, X22, X22
+	VPXORD         X23, X23, X23
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+block6:
+	MOVQ           int8Args_hasMinimum(DI), R14
+	SHLQ           $6, R14
+	LEAQ           64(R15)(R14*1), SI
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	VPXORD         X6, X6, X6
+	VPXORD         X7, X7, X7
+	VPXORD         X8, X8, X8
+	VPXORD         X9, X9, X9
+	VPXORD         X10, X10, X10
+	VPXORD         X11, X11, X11
+	MOVQ           $4, AX
+four6:
+	VMOVDQU32      0(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      64(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z2, Z2
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z4, Z4
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z6, Z6
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z7, Z7
+	VPBROADCASTD   0(BX)(R8*4), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z8, Z8
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z9, Z9
+	VPBROADCASTD   0(BX)(R10*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z10, Z10
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z11, Z11
+	VMOVDQU32      128(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      192(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z2, Z2
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z4, Z4
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z6, Z6
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z7, Z7
+	VPBROADCASTD   4(BX)(R8*4), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z8, Z8
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z9, Z9
+	VPBROADCASTD   4(BX)(R10*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPMADDWD       Z31, Z27, Z27
+	VPADDD         Z27, Z10, Z10
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPMADDWD       Z31, Z28, Z28
+	VPADDD         Z28, Z11, Z11
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four6
+	VCVTPH2PS      0(R15), Z28
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VCVTDQ2PS      Z4, Z4
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z4, Z16
+	VCVTDQ2PS      Z6, Z6
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z6, Z18
+	VCVTDQ2PS      Z8, Z8
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z28, Z29
+	VFMADD231PS    Z29, Z8, Z20
+	VCVTDQ2PS      Z10, Z10
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R10*1), Z28, Z29
+	VFMADD231PS    Z29, Z10, Z22
+	VCVTPH2PS      32(R15), Z28
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	VCVTDQ2PS      Z5, Z5
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z5, Z17
+	VCVTDQ2PS      Z7, Z7
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z7, Z19
+	VCVTDQ2PS      Z9, Z9
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z28, Z29
+	VFMADD231PS    Z29, Z9, Z21
+	VCVTDQ2PS      Z11, Z11
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R10*1), Z28, Z29
+	VFMADD231PS    Z29, Z11, Z23
+	TESTQ          R14, R14
+	JEQ            done6
+	VCVTPH2PS      64(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z12
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z14
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z16
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z18
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*4), Z28, Z20
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R10*1), Z28, Z22
+	VCVTPH2PS      96(R15), Z28
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX), Z28, Z13
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*1), Z28, Z15
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*2), Z28, Z17
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R9*1), Z28, Z19
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R8*4), Z28, Z21
+	VFMADD231PS.BCST (int8Block_scaled-32)(BX)(R10*1), Z28, Z23
+done6:
+	ADDQ           $32, BX
+	MOVQ           SI, R15
+	DECQ           DX
+	JNE            block6
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z14, Z14
+	VMOVUPS        Z14, 0(R13)
+	VADDPS         64(R13), Z15, Z15
+	VMOVUPS        Z15, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z16, Z16
+	VMOVUPS        Z16, 0(R13)
+	VADDPS         64(R13), Z17, Z17
+	VMOVUPS        Z17, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z18, Z18
+	VMOVUPS        Z18, 0(R13)
+	VADDPS         64(R13), Z19, Z19
+	VMOVUPS        Z19, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z20, Z20
+	VMOVUPS        Z20, 0(R13)
+	VADDPS         64(R13), Z21, Z21
+	VMOVUPS        Z21, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z22, Z22
+	VMOVUPS        Z22, 0(R13)
+	VADDPS         64(R13), Z23, Z23
+	VMOVUPS        Z23, 64(R13)
+	TESTQ          CX, CX
+	JNE            piece6
+	VZEROUPPER
+	RET
+
+// func int8Nested4AVX512(t *int8Args)
+TEXT ·int8Nested4AVX512(SB), NOSPLIT, $0-8
+	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	MOVQ           t+0(FP), DI
+	MOVQ           int8Args_panel(DI), R15
+	MOVQ           int8Args_x(DI), BX
+	MOVQ           int8Args_xStride(DI), R8
+	LEAQ           (R8)(R8*2), R9
+	LEAQ           (R8)(R8*4), R10
+	MOVQ           int8Args_begin(DI), R11
+	MOVQ           int8Args_blocks(DI), CX
+	MOVL           $0xf0f0f0f, AX
+	VPBROADCASTD   AX, Z30
+	MOVL           $0x10001, AX
+	VPBROADCASTD   AX, Z31
+	MOVQ           int8Args_rows(DI), AX
+	CMPQ           AX, $1
+	JEQ            rows1
+	CMPQ           AX, $2
+	JEQ            rows2
+	CMPQ           AX, $3
+	JEQ            rows3
+	CMPQ           AX, $4
+	JEQ            rows4
+	CMPQ           AX, $5
+	JEQ            rows5
+	CMPQ           AX, $6
+	JEQ            rows6
+	RET
+
+rows1:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece1:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           128(R15), R14
+	LEAQ           640(R15), SI
+block1:
+	LEAQ           (BX)(R11*1), R12
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	MOVQ           $4, AX
+four1:
+	VMOVDQU32      0(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VMOVDQU32      64(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four1
+	VCVTPH2PS      0(R15), Z28
+	VPSRAD         $24, -3(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VCVTPH2PS      32(R15), Z28
+	VPSRAD         $24, 61(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VCVTPH2PS      64(R15), Z28
+	VPSRAD         $24, 253(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z12
+	VCVTPH2PS      96(R15), Z28
+	VPSRAD         $24, 317(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z13
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same1
+	ADDQ           $124, R14
+same1:
+	DECQ           DX
+	JNE            block1
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece1
+	VZEROUPPER
+	RET
+
+rows2:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece2:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           128(R15), R14
+	LEAQ           640(R15), SI
+block2:
+	LEAQ           (BX)(R11*1), R12
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	MOVQ           $4, AX
+four2:
+	VMOVDQU32      0(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VMOVDQU32      64(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four2
+	VCVTPH2PS      0(R15), Z28
+	VPSRAD         $24, -3(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VPMADDWD       Z27, Z2, Z2
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VCVTPH2PS      32(R15), Z28
+	VPSRAD         $24, 61(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VPMADDWD       Z27, Z3, Z3
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	VCVTPH2PS      64(R15), Z28
+	VPSRAD         $24, 253(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z12
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z14
+	VCVTPH2PS      96(R15), Z28
+	VPSRAD         $24, 317(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z13
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z15
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same2
+	ADDQ           $124, R14
+same2:
+	DECQ           DX
+	JNE            block2
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z14, Z14
+	VMOVUPS        Z14, 0(R13)
+	VADDPS         64(R13), Z15, Z15
+	VMOVUPS        Z15, 64(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece2
+	VZEROUPPER
+	RET
+
+rows3:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece3:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	VPXORD         X16, X16, X16
+	VPXORD         X17, X17, X17
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           128(R15), R14
+	LEAQ           640(R15), SI
+block3:
+	LEAQ           (BX)(R11*1), R12
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	MOVQ           $4, AX
+four3:
+	VMOVDQU32      0(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VMOVDQU32      64(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four3
+	VCVTPH2PS      0(R15), Z28
+	VPSRAD         $24, -3(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VPMADDWD       Z27, Z2, Z2
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VPMADDWD       Z27, Z4, Z4
+	VCVTDQ2PS      Z4, Z4
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z4, Z16
+	VCVTPH2PS      32(R15), Z28
+	VPSRAD         $24, 61(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VPMADDWD       Z27, Z3, Z3
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	VPMADDWD       Z27, Z5, Z5
+	VCVTDQ2PS      Z5, Z5
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z5, Z17
+	VCVTPH2PS      64(R15), Z28
+	VPSRAD         $24, 253(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z12
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z14
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z16
+	VCVTPH2PS      96(R15), Z28
+	VPSRAD         $24, 317(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z13
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z15
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z17
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same3
+	ADDQ           $124, R14
+same3:
+	DECQ           DX
+	JNE            block3
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z14, Z14
+	VMOVUPS        Z14, 0(R13)
+	VADDPS         64(R13), Z15, Z15
+	VMOVUPS        Z15, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z16, Z16
+	VMOVUPS        Z16, 0(R13)
+	VADDPS         64(R13), Z17, Z17
+	VMOVUPS        Z17, 64(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece3
+	VZEROUPPER
+	RET
+
+rows4:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece4:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	VPXORD         X16, X16, X16
+	VPXORD         X17, X17, X17
+	VPXORD         X18, X18, X18
+	VPXORD         X19, X19, X19
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           128(R15), R14
+	LEAQ           640(R15), SI
+block4:
+	LEAQ           (BX)(R11*1), R12
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	VPXORD         X6, X6, X6
+	VPXORD         X7, X7, X7
+	MOVQ           $4, AX
+four4:
+	VMOVDQU32      0(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VMOVDQU32      64(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four4
+	VCVTPH2PS      0(R15), Z28
+	VPSRAD         $24, -3(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VPMADDWD       Z27, Z2, Z2
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VPMADDWD       Z27, Z4, Z4
+	VCVTDQ2PS      Z4, Z4
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z4, Z16
+	VPMADDWD       Z27, Z6, Z6
+	VCVTDQ2PS      Z6, Z6
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z6, Z18
+	VCVTPH2PS      32(R15), Z28
+	VPSRAD         $24, 61(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VPMADDWD       Z27, Z3, Z3
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	VPMADDWD       Z27, Z5, Z5
+	VCVTDQ2PS      Z5, Z5
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z5, Z17
+	VPMADDWD       Z27, Z7, Z7
+	VCVTDQ2PS      Z7, Z7
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z7, Z19
+	VCVTPH2PS      64(R15), Z28
+	VPSRAD         $24, 253(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z12
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z14
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z16
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z18
+	VCVTPH2PS      96(R15), Z28
+	VPSRAD         $24, 317(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z13
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z15
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z17
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z19
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same4
+	ADDQ           $124, R14
+same4:
+	DECQ           DX
+	JNE            block4
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z14, Z14
+	VMOVUPS        Z14, 0(R13)
+	VADDPS         64(R13), Z15, Z15
+	VMOVUPS        Z15, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z16, Z16
+	VMOVUPS        Z16, 0(R13)
+	VADDPS         64(R13), Z17, Z17
+	VMOVUPS        Z17, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z18, Z18
+	VMOVUPS        Z18, 0(R13)
+	VADDPS         64(R13), Z19, Z19
+	VMOVUPS        Z19, 64(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece4
+	VZEROUPPER
+	RET
+
+rows5:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece5:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	VPXORD         X16, X16, X16
+	VPXORD         X17, X17, X17
+	VPXORD         X18, X18, X18
+	VPXORD         X19, X19, X19
+	VPXORD         X20, X20, X20
+	VPXORD         X21, X21, X21
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           128(R15), R14
+	LEAQ           640(R15), SI
+block5:
+	LEAQ           (BX)(R11*1), R12
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	VPXORD         X6, X6, X6
+	VPXORD         X7, X7, X7
+	VPXORD         X8, X8, X8
+	VPXORD         X9, X9, X9
+	MOVQ           $4, AX
+four5:
+	VMOVDQU32      0(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   0(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	VMOVDQU32      64(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   4(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four5
+	VCVTPH2PS      0(R15), Z28
+	VPSRAD         $24, -3(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VPMADDWD       Z27, Z2, Z2
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VPMADDWD       Z27, Z4, Z4
+	VCVTDQ2PS      Z4, Z4
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z4, Z16
+	VPMADDWD       Z27, Z6, Z6
+	VCVTDQ2PS      Z6, Z6
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z6, Z18
+	VPMADDWD       Z27, Z8, Z8
+	VCVTDQ2PS      Z8, Z8
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z28, Z29
+	VFMADD231PS    Z29, Z8, Z20
+	VCVTPH2PS      32(R15), Z28
+	VPSRAD         $24, 61(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VPMADDWD       Z27, Z3, Z3
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	VPMADDWD       Z27, Z5, Z5
+	VCVTDQ2PS      Z5, Z5
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z5, Z17
+	VPMADDWD       Z27, Z7, Z7
+	VCVTDQ2PS      Z7, Z7
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z7, Z19
+	VPMADDWD       Z27, Z9, Z9
+	VCVTDQ2PS      Z9, Z9
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z28, Z29
+	VFMADD231PS    Z29, Z9, Z21
+	VCVTPH2PS      64(R15), Z28
+	VPSRAD         $24, 253(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z12
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z14
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z16
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z18
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*4), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z20
+	VCVTPH2PS      96(R15), Z28
+	VPSRAD         $24, 317(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z13
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z15
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z17
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z19
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*4), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z21
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same5
+	ADDQ           $124, R14
+same5:
+	DECQ           DX
+	JNE            block5
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z14, Z14
+	VMOVUPS        Z14, 0(R13)
+	VADDPS         64(R13), Z15, Z15
+	VMOVUPS        Z15, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z16, Z16
+	VMOVUPS        Z16, 0(R13)
+	VADDPS         64(R13), Z17, Z17
+	VMOVUPS        Z17, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z18, Z18
+	VMOVUPS        Z18, 0(R13)
+	VADDPS         64(R13), Z19, Z19
+	VMOVUPS        Z19, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z20, Z20
+	VMOVUPS        Z20, 0(R13)
+	VADDPS         64(R13), Z21, Z21
+	VMOVUPS        Z21, 64(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece5
+	VZEROUPPER
+	RET
+
+rows6:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece6:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	VPXORD         X16, X16, X16
+	VPXORD         X17, X17, X17
+	VPXORD         X18, X18, X18
+	VPXORD         X19, X19, X19
+	VPXORD         X20, X20, X20
+	VPXORD         X21, X21, X21
+	VPXORD         X22, X22, X22
+	VPXORD         X23, X23, X23
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           128(R15), R14
+	LEAQ           640(R15), SI
+block6:
+	LEAQ           (BX)(R11*1), R12
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	VPXORD         X6, X6, X6
+	VPXORD         X7, X7, X7
+	VPXORD         X8, X8, X8
+	VPXORD         X9, X9, X9
+	VPXORD         X10, X10, X10
+	VPXORD         X11, X11, X11
+	MOVQ           $4, AX
+four6:
+	VMOVDQU32      0(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   0(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	VPBROADCASTD   0(BX)(R10*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z10, Z10
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z11, Z11
+	VMOVDQU32      64(SI), Z25
+	VPANDD         Z30, Z25, Z24
+	VPSRLD         $4, Z25, Z25
+	VPANDD         Z30, Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   4(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	VPBROADCASTD   4(BX)(R10*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z10, Z10
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z11, Z11
+	ADDQ           $128, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            four6
+	VCVTPH2PS      0(R15), Z28
+	VPSRAD         $24, -3(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VPMADDWD       Z27, Z2, Z2
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VPMADDWD       Z27, Z4, Z4
+	VCVTDQ2PS      Z4, Z4
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z4, Z16
+	VPMADDWD       Z27, Z6, Z6
+	VCVTDQ2PS      Z6, Z6
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z6, Z18
+	VPMADDWD       Z27, Z8, Z8
+	VCVTDQ2PS      Z8, Z8
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z28, Z29
+	VFMADD231PS    Z29, Z8, Z20
+	VPMADDWD       Z27, Z10, Z10
+	VCVTDQ2PS      Z10, Z10
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R10*1), Z28, Z29
+	VFMADD231PS    Z29, Z10, Z22
+	VCVTPH2PS      32(R15), Z28
+	VPSRAD         $24, 61(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VPMADDWD       Z27, Z3, Z3
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	VPMADDWD       Z27, Z5, Z5
+	VCVTDQ2PS      Z5, Z5
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z5, Z17
+	VPMADDWD       Z27, Z7, Z7
+	VCVTDQ2PS      Z7, Z7
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z7, Z19
+	VPMADDWD       Z27, Z9, Z9
+	VCVTDQ2PS      Z9, Z9
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z28, Z29
+	VFMADD231PS    Z29, Z9, Z21
+	VPMADDWD       Z27, Z11, Z11
+	VCVTDQ2PS      Z11, Z11
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R10*1), Z28, Z29
+	VFMADD231PS    Z29, Z11, Z23
+	VCVTPH2PS      64(R15), Z28
+	VPSRAD         $24, 253(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z12
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z14
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z16
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z18
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*4), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z20
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R10*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R10*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z22
+	VCVTPH2PS      96(R15), Z28
+	VPSRAD         $24, 317(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z13
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z15
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z17
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z19
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*4), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z21
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R10*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R10*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z23
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same6
+	ADDQ           $124, R14
+same6:
+	DECQ           DX
+	JNE            block6
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z14, Z14
+	VMOVUPS        Z14, 0(R13)
+	VADDPS         64(R13), Z15, Z15
+	VMOVUPS        Z15, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z16, Z16
+	VMOVUPS        Z16, 0(R13)
+	VADDPS         64(R13), Z17, Z17
+	VMOVUPS        Z17, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z18, Z18
+	VMOVUPS        Z18, 0(R13)
+	VADDPS         64(R13), Z19, Z19
+	VMOVUPS        Z19, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z20, Z20
+	VMOVUPS        Z20, 0(R13)
+	VADDPS         64(R13), Z21, Z21
+	VMOVUPS        Z21, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z22, Z22
+	VMOVUPS        Z22, 0(R13)
+	VADDPS         64(R13), Z23, Z23
+	VMOVUPS        Z23, 64(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece6
+	VZEROUPPER
+	RET
+
+// func int8Nested8AVX512(t *int8Args)
+TEXT ·int8Nested8AVX512(SB), 0, $768-8
+	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	MOVQ           t+0(FP), DI
+	MOVQ           int8Args_panel(DI), R15
+	MOVQ           int8Args_x(DI), BX
+	MOVQ           int8Args_xStride(DI), R8
+	LEAQ           (R8)(R8*2), R9
+	LEAQ           (R8)(R8*4), R10
+	MOVQ           int8Args_begin(DI), R11
+	MOVQ           int8Args_blocks(DI), CX
+	MOVL           $0x0, AX
+	VPBROADCASTD   AX, Z30
+	MOVL           $0x10001, AX
+	VPBROADCASTD   AX, Z31
+	MOVQ           int8Args_rows(DI), AX
+	CMPQ           AX, $1
+	JEQ            rows1
+	CMPQ           AX, $2
+	JEQ            rows2
+	CMPQ           AX, $3
+	JEQ            rows3
+	CMPQ           AX, $4
+	JEQ            rows4
+	CMPQ           AX, $5
+	JEQ            rows5
+	CMPQ           AX, $6
+	JEQ            rows6
+	RET
+
+rows1:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece1:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           128(R15), R14
+	LEAQ           640(R15), SI
+block1:
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	MOVQ           $2, AX
+half0x1:
+	VMOVDQU32      0(SI), Z24
+	VMOVDQU32      64(SI), Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VMOVDQU32      128(SI), Z24
+	VMOVDQU32      192(SI), Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x1
+	VPSRAD         $24, -3(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VMOVDQU32      Z0, 0(SP)
+	VPSRAD         $24, 61(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VMOVDQU32      Z1, 64(SP)
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	MOVQ           $2, AX
+half1x1:
+	VMOVDQU32      0(SI), Z24
+	VMOVDQU32      64(SI), Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VMOVDQU32      128(SI), Z24
+	VMOVDQU32      192(SI), Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x1
+	VPSRAD         $24, -3(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VPADDD         0(SP), Z0, Z0
+	VPSRAD         $24, 61(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VPADDD         64(SP), Z1, Z1
+	VCVTPH2PS      0(R15), Z28
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VCVTPH2PS      32(R15), Z28
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VCVTPH2PS      64(R15), Z28
+	VPSRAD         $24, 253(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z12
+	VCVTPH2PS      96(R15), Z28
+	VPSRAD         $24, 317(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z13
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same1
+	ADDQ           $124, R14
+same1:
+	DECQ           DX
+	JNE            block1
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece1
+	VZEROUPPER
+	RET
+
+rows2:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece2:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           128(R15), R14
+	LEAQ           640(R15), SI
+block2:
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	MOVQ           $2, AX
+half0x2:
+	VMOVDQU32      0(SI), Z24
+	VMOVDQU32      64(SI), Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VMOVDQU32      128(SI), Z24
+	VMOVDQU32      192(SI), Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x2
+	VPSRAD         $24, -3(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VMOVDQU32      Z0, 0(SP)
+	VPMADDWD       Z27, Z2, Z2
+	VMOVDQU32      Z2, 128(SP)
+	VPSRAD         $24, 61(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VMOVDQU32      Z1, 64(SP)
+	VPMADDWD       Z27, Z3, Z3
+	VMOVDQU32      Z3, 192(SP)
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	MOVQ           $2, AX
+half1x2:
+	VMOVDQU32      0(SI), Z24
+	VMOVDQU32      64(SI), Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VMOVDQU32      128(SI), Z24
+	VMOVDQU32      192(SI), Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x2
+	VPSRAD         $24, -3(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VPADDD         0(SP), Z0, Z0
+	VPMADDWD       Z27, Z2, Z2
+	VPADDD         128(SP), Z2, Z2
+	VPSRAD         $24, 61(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VPADDD         64(SP), Z1, Z1
+	VPMADDWD       Z27, Z3, Z3
+	VPADDD         192(SP), Z3, Z3
+	VCVTPH2PS      0(R15), Z28
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VCVTPH2PS      32(R15), Z28
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	VCVTPH2PS      64(R15), Z28
+	VPSRAD         $24, 253(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z12
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z14
+	VCVTPH2PS      96(R15), Z28
+	VPSRAD         $24, 317(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z13
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z15
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same2
+	ADDQ           $124, R14
+same2:
+	DECQ           DX
+	JNE            block2
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z14, Z14
+	VMOVUPS        Z14, 0(R13)
+	VADDPS         64(R13), Z15, Z15
+	VMOVUPS        Z15, 64(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece2
+	VZEROUPPER
+	RET
+
+rows3:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece3:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	VPXORD         X16, X16, X16
+	VPXORD         X17, X17, X17
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           128(R15), R14
+	LEAQ           640(R15), SI
+block3:
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	MOVQ           $2, AX
+half0x3:
+	VMOVDQU32      0(SI), Z24
+	VMOVDQU32      64(SI), Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VMOVDQU32      128(SI), Z24
+	VMOVDQU32      192(SI), Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x3
+	VPSRAD         $24, -3(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VMOVDQU32      Z0, 0(SP)
+	VPMADDWD       Z27, Z2, Z2
+	VMOVDQU32      Z2, 128(SP)
+	VPMADDWD       Z27, Z4, Z4
+	VMOVDQU32      Z4, 256(SP)
+	VPSRAD         $24, 61(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VMOVDQU32      Z1, 64(SP)
+	VPMADDWD       Z27, Z3, Z3
+	VMOVDQU32      Z3, 192(SP)
+	VPMADDWD       Z27, Z5, Z5
+	VMOVDQU32      Z5, 320(SP)
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	MOVQ           $2, AX
+half1x3:
+	VMOVDQU32      0(SI), Z24
+	VMOVDQU32      64(SI), Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VMOVDQU32      128(SI), Z24
+	VMOVDQU32      192(SI), Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x3
+	VPSRAD         $24, -3(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VPADDD         0(SP), Z0, Z0
+	VPMADDWD       Z27, Z2, Z2
+	VPADDD         128(SP), Z2, Z2
+	VPMADDWD       Z27, Z4, Z4
+	VPADDD         256(SP), Z4, Z4
+	VPSRAD         $24, 61(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VPADDD         64(SP), Z1, Z1
+	VPMADDWD       Z27, Z3, Z3
+	VPADDD         192(SP), Z3, Z3
+	VPMADDWD       Z27, Z5, Z5
+	VPADDD         320(SP), Z5, Z5
+	VCVTPH2PS      0(R15), Z28
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VCVTDQ2PS      Z4, Z4
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z4, Z16
+	VCVTPH2PS      32(R15), Z28
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	VCVTDQ2PS      Z5, Z5
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z5, Z17
+	VCVTPH2PS      64(R15), Z28
+	VPSRAD         $24, 253(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z12
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z14
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z16
+	VCVTPH2PS      96(R15), Z28
+	VPSRAD         $24, 317(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z13
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z15
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z17
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same3
+	ADDQ           $124, R14
+same3:
+	DECQ           DX
+	JNE            block3
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z14, Z14
+	VMOVUPS        Z14, 0(R13)
+	VADDPS         64(R13), Z15, Z15
+	VMOVUPS        Z15, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z16, Z16
+	VMOVUPS        Z16, 0(R13)
+	VADDPS         64(R13), Z17, Z17
+	VMOVUPS        Z17, 64(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece3
+	VZEROUPPER
+	RET
+
+rows4:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece4:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	VPXORD         X16, X16, X16
+	VPXORD         X17, X17, X17
+	VPXORD         X18, X18, X18
+	VPXORD         X19, X19, X19
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           128(R15), R14
+	LEAQ           640(R15), SI
+block4:
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	VPXORD         X6, X6, X6
+	VPXORD         X7, X7, X7
+	MOVQ           $2, AX
+half0x4:
+	VMOVDQU32      0(SI), Z24
+	VMOVDQU32      64(SI), Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VMOVDQU32      128(SI), Z24
+	VMOVDQU32      192(SI), Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x4
+	VPSRAD         $24, -3(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VMOVDQU32      Z0, 0(SP)
+	VPMADDWD       Z27, Z2, Z2
+	VMOVDQU32      Z2, 128(SP)
+	VPMADDWD       Z27, Z4, Z4
+	VMOVDQU32      Z4, 256(SP)
+	VPMADDWD       Z27, Z6, Z6
+	VMOVDQU32      Z6, 384(SP)
+	VPSRAD         $24, 61(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VMOVDQU32      Z1, 64(SP)
+	VPMADDWD       Z27, Z3, Z3
+	VMOVDQU32      Z3, 192(SP)
+	VPMADDWD       Z27, Z5, Z5
+	VMOVDQU32      Z5, 320(SP)
+	VPMADDWD       Z27, Z7, Z7
+	VMOVDQU32      Z7, 448(SP)
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	VPXORD         X6, X6, X6
+	VPXORD         X7, X7, X7
+	MOVQ           $2, AX
+half1x4:
+	VMOVDQU32      0(SI), Z24
+	VMOVDQU32      64(SI), Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VMOVDQU32      128(SI), Z24
+	VMOVDQU32      192(SI), Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x4
+	VPSRAD         $24, -3(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VPADDD         0(SP), Z0, Z0
+	VPMADDWD       Z27, Z2, Z2
+	VPADDD         128(SP), Z2, Z2
+	VPMADDWD       Z27, Z4, Z4
+	VPADDD         256(SP), Z4, Z4
+	VPMADDWD       Z27, Z6, Z6
+	VPADDD         384(SP), Z6, Z6
+	VPSRAD         $24, 61(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VPADDD         64(SP), Z1, Z1
+	VPMADDWD       Z27, Z3, Z3
+	VPADDD         192(SP), Z3, Z3
+	VPMADDWD       Z27, Z5, Z5
+	VPADDD         320(SP), Z5, Z5
+	VPMADDWD       Z27, Z7, Z7
+	VPADDD         448(SP), Z7, Z7
+	VCVTPH2PS      0(R15), Z28
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VCVTDQ2PS      Z4, Z4
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z4, Z16
+	VCVTDQ2PS      Z6, Z6
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z6, Z18
+	VCVTPH2PS      32(R15), Z28
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	VCVTDQ2PS      Z5, Z5
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z5, Z17
+	VCVTDQ2PS      Z7, Z7
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z7, Z19
+	VCVTPH2PS      64(R15), Z28
+	VPSRAD         $24, 253(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z12
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z14
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z16
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z18
+	VCVTPH2PS      96(R15), Z28
+	VPSRAD         $24, 317(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z13
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z15
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z17
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z19
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same4
+	ADDQ           $124, R14
+same4:
+	DECQ           DX
+	JNE            block4
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z14, Z14
+	VMOVUPS        Z14, 0(R13)
+	VADDPS         64(R13), Z15, Z15
+	VMOVUPS        Z15, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z16, Z16
+	VMOVUPS        Z16, 0(R13)
+	VADDPS         64(R13), Z17, Z17
+	VMOVUPS        Z17, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z18, Z18
+	VMOVUPS        Z18, 0(R13)
+	VADDPS         64(R13), Z19, Z19
+	VMOVUPS        Z19, 64(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece4
+	VZEROUPPER
+	RET
+
+rows5:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece5:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	VPXORD         X16, X16, X16
+	VPXORD         X17, X17, X17
+	VPXORD         X18, X18, X18
+	VPXORD         X19, X19, X19
+	VPXORD         X20, X20, X20
+	VPXORD         X21, X21, X21
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           128(R15), R14
+	LEAQ           640(R15), SI
+block5:
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	VPXORD         X6, X6, X6
+	VPXORD         X7, X7, X7
+	VPXORD         X8, X8, X8
+	VPXORD         X9, X9, X9
+	MOVQ           $2, AX
+half0x5:
+	VMOVDQU32      0(SI), Z24
+	VMOVDQU32      64(SI), Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   0(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	VMOVDQU32      128(SI), Z24
+	VMOVDQU32      192(SI), Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   4(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x5
+	VPSRAD         $24, -3(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VMOVDQU32      Z0, 0(SP)
+	VPMADDWD       Z27, Z2, Z2
+	VMOVDQU32      Z2, 128(SP)
+	VPMADDWD       Z27, Z4, Z4
+	VMOVDQU32      Z4, 256(SP)
+	VPMADDWD       Z27, Z6, Z6
+	VMOVDQU32      Z6, 384(SP)
+	VPMADDWD       Z27, Z8, Z8
+	VMOVDQU32      Z8, 512(SP)
+	VPSRAD         $24, 61(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VMOVDQU32      Z1, 64(SP)
+	VPMADDWD       Z27, Z3, Z3
+	VMOVDQU32      Z3, 192(SP)
+	VPMADDWD       Z27, Z5, Z5
+	VMOVDQU32      Z5, 320(SP)
+	VPMADDWD       Z27, Z7, Z7
+	VMOVDQU32      Z7, 448(SP)
+	VPMADDWD       Z27, Z9, Z9
+	VMOVDQU32      Z9, 576(SP)
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	VPXORD         X6, X6, X6
+	VPXORD         X7, X7, X7
+	VPXORD         X8, X8, X8
+	VPXORD         X9, X9, X9
+	MOVQ           $2, AX
+half1x5:
+	VMOVDQU32      0(SI), Z24
+	VMOVDQU32      64(SI), Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   0(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	VMOVDQU32      128(SI), Z24
+	VMOVDQU32      192(SI), Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   4(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x5
+	VPSRAD         $24, -3(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VPADDD         0(SP), Z0, Z0
+	VPMADDWD       Z27, Z2, Z2
+	VPADDD         128(SP), Z2, Z2
+	VPMADDWD       Z27, Z4, Z4
+	VPADDD         256(SP), Z4, Z4
+	VPMADDWD       Z27, Z6, Z6
+	VPADDD         384(SP), Z6, Z6
+	VPMADDWD       Z27, Z8, Z8
+	VPADDD         512(SP), Z8, Z8
+	VPSRAD         $24, 61(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VPADDD         64(SP), Z1, Z1
+	VPMADDWD       Z27, Z3, Z3
+	VPADDD         192(SP), Z3, Z3
+	VPMADDWD       Z27, Z5, Z5
+	VPADDD         320(SP), Z5, Z5
+	VPMADDWD       Z27, Z7, Z7
+	VPADDD         448(SP), Z7, Z7
+	VPMADDWD       Z27, Z9, Z9
+	VPADDD         576(SP), Z9, Z9
+	VCVTPH2PS      0(R15), Z28
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VCVTDQ2PS      Z4, Z4
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z4, Z16
+	VCVTDQ2PS      Z6, Z6
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z6, Z18
+	VCVTDQ2PS      Z8, Z8
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z28, Z29
+	VFMADD231PS    Z29, Z8, Z20
+	VCVTPH2PS      32(R15), Z28
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	VCVTDQ2PS      Z5, Z5
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z5, Z17
+	VCVTDQ2PS      Z7, Z7
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z7, Z19
+	VCVTDQ2PS      Z9, Z9
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z28, Z29
+	VFMADD231PS    Z29, Z9, Z21
+	VCVTPH2PS      64(R15), Z28
+	VPSRAD         $24, 253(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z12
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z14
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z16
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z18
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*4), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z20
+	VCVTPH2PS      96(R15), Z28
+	VPSRAD         $24, 317(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z13
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z15
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z17
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z19
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*4), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z21
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same5
+	ADDQ           $124, R14
+same5:
+	DECQ           DX
+	JNE            block5
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z14, Z14
+	VMOVUPS        Z14, 0(R13)
+	VADDPS         64(R13), Z15, Z15
+	VMOVUPS        Z15, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z16, Z16
+	VMOVUPS        Z16, 0(R13)
+	VADDPS         64(R13), Z17, Z17
+	VMOVUPS        Z17, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z18, Z18
+	VMOVUPS        Z18, 0(R13)
+	VADDPS         64(R13), Z19, Z19
+	VMOVUPS        Z19, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z20, Z20
+	VMOVUPS        Z20, 0(R13)
+	VADDPS         64(R13), Z21, Z21
+	VMOVUPS        Z21, 64(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece5
+	VZEROUPPER
+	RET
+
+rows6:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece6:
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	VPXORD         X16, X16, X16
+	VPXORD         X17, X17, X17
+	VPXORD         X18, X18, X18
+	VPXORD         X19, X19, X19
+	VPXORD         X20, X20, X20
+	VPXORD         X21, X21, X21
+	VPXORD         X22, X22, X22
+	VPXORD         X23, X23, X23
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           128(R15), R14
+	LEAQ           640(R15), SI
+block6:
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	VPXORD         X6, X6, X6
+	VPXORD         X7, X7, X7
+	VPXORD         X8, X8, X8
+	VPXORD         X9, X9, X9
+	VPXORD         X10, X10, X10
+	VPXORD         X11, X11, X11
+	MOVQ           $2, AX
+half0x6:
+	VMOVDQU32      0(SI), Z24
+	VMOVDQU32      64(SI), Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   0(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	VPBROADCASTD   0(BX)(R10*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z10, Z10
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z11, Z11
+	VMOVDQU32      128(SI), Z24
+	VMOVDQU32      192(SI), Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   4(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	VPBROADCASTD   4(BX)(R10*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z10, Z10
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z11, Z11
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x6
+	VPSRAD         $24, -3(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VMOVDQU32      Z0, 0(SP)
+	VPMADDWD       Z27, Z2, Z2
+	VMOVDQU32      Z2, 128(SP)
+	VPMADDWD       Z27, Z4, Z4
+	VMOVDQU32      Z4, 256(SP)
+	VPMADDWD       Z27, Z6, Z6
+	VMOVDQU32      Z6, 384(SP)
+	VPMADDWD       Z27, Z8, Z8
+	VMOVDQU32      Z8, 512(SP)
+	VPMADDWD       Z27, Z10, Z10
+	VMOVDQU32      Z10, 640(SP)
+	VPSRAD         $24, 61(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VMOVDQU32      Z1, 64(SP)
+	VPMADDWD       Z27, Z3, Z3
+	VMOVDQU32      Z3, 192(SP)
+	VPMADDWD       Z27, Z5, Z5
+	VMOVDQU32      Z5, 320(SP)
+	VPMADDWD       Z27, Z7, Z7
+	VMOVDQU32      Z7, 448(SP)
+	VPMADDWD       Z27, Z9, Z9
+	VMOVDQU32      Z9, 576(SP)
+	VPMADDWD       Z27, Z11, Z11
+	VMOVDQU32      Z11, 704(SP)
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	VPXORD         X6, X6, X6
+	VPXORD         X7, X7, X7
+	VPXORD         X8, X8, X8
+	VPXORD         X9, X9, X9
+	VPXORD         X10, X10, X10
+	VPXORD         X11, X11, X11
+	MOVQ           $2, AX
+half1x6:
+	VMOVDQU32      0(SI), Z24
+	VMOVDQU32      64(SI), Z25
+	VPBROADCASTD   0(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   0(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	VPBROADCASTD   0(BX)(R10*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z10, Z10
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z11, Z11
+	VMOVDQU32      128(SI), Z24
+	VMOVDQU32      192(SI), Z25
+	VPBROADCASTD   4(BX), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z0, Z0
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z2, Z2
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z4, Z4
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z6, Z6
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z7, Z7
+	VPBROADCASTD   4(BX)(R8*4), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z8, Z8
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z9, Z9
+	VPBROADCASTD   4(BX)(R10*1), Z26
+	VPMADDUBSW     Z26, Z24, Z29
+	VPADDW         Z29, Z10, Z10
+	VPMADDUBSW     Z26, Z25, Z26
+	VPADDW         Z26, Z11, Z11
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x6
+	VPSRAD         $24, -3(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VPADDD         0(SP), Z0, Z0
+	VPMADDWD       Z27, Z2, Z2
+	VPADDD         128(SP), Z2, Z2
+	VPMADDWD       Z27, Z4, Z4
+	VPADDD         256(SP), Z4, Z4
+	VPMADDWD       Z27, Z6, Z6
+	VPADDD         384(SP), Z6, Z6
+	VPMADDWD       Z27, Z8, Z8
+	VPADDD         512(SP), Z8, Z8
+	VPMADDWD       Z27, Z10, Z10
+	VPADDD         640(SP), Z10, Z10
+	VPSRAD         $24, 61(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VPADDD         64(SP), Z1, Z1
+	VPMADDWD       Z27, Z3, Z3
+	VPADDD         192(SP), Z3, Z3
+	VPMADDWD       Z27, Z5, Z5
+	VPADDD         320(SP), Z5, Z5
+	VPMADDWD       Z27, Z7, Z7
+	VPADDD         448(SP), Z7, Z7
+	VPMADDWD       Z27, Z9, Z9
+	VPADDD         576(SP), Z9, Z9
+	VPMADDWD       Z27, Z11, Z11
+	VPADDD         704(SP), Z11, Z11
+	VCVTPH2PS      0(R15), Z28
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z12
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z14
+	VCVTDQ2PS      Z4, Z4
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z4, Z16
+	VCVTDQ2PS      Z6, Z6
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z6, Z18
+	VCVTDQ2PS      Z8, Z8
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z28, Z29
+	VFMADD231PS    Z29, Z8, Z20
+	VCVTDQ2PS      Z10, Z10
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R10*1), Z28, Z29
+	VFMADD231PS    Z29, Z10, Z22
+	VCVTPH2PS      32(R15), Z28
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z13
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z15
+	VCVTDQ2PS      Z5, Z5
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z5, Z17
+	VCVTDQ2PS      Z7, Z7
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z7, Z19
+	VCVTDQ2PS      Z9, Z9
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z28, Z29
+	VFMADD231PS    Z29, Z9, Z21
+	VCVTDQ2PS      Z11, Z11
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R10*1), Z28, Z29
+	VFMADD231PS    Z29, Z11, Z23
+	VCVTPH2PS      64(R15), Z28
+	VPSRAD         $24, 253(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z12
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z14
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z16
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z18
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*4), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z20
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R10*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R10*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z22
+	VCVTPH2PS      96(R15), Z28
+	VPSRAD         $24, 317(R14), Z27
+	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z13
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z15
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z17
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z19
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*4), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z21
+	VPMULLD.BCST   (int8Block_sum-32)(BX)(R10*1), Z27, Z29
+	VCVTDQ2PS      Z29, Z29
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R10*1), Z29, Z29
+	VFMADD231PS    Z28, Z29, Z23
+	ADDQ           $32, BX
+	ADDQ           $1, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $3, AX
+	JNE            same6
+	ADDQ           $124, R14
+same6:
+	DECQ           DX
+	JNE            block6
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z14, Z14
+	VMOVUPS        Z14, 0(R13)
+	VADDPS         64(R13), Z15, Z15
+	VMOVUPS        Z15, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z16, Z16
+	VMOVUPS        Z16, 0(R13)
+	VADDPS         64(R13), Z17, Z17
+	VMOVUPS        Z17, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z18, Z18
+	VMOVUPS        Z18, 0(R13)
+	VADDPS         64(R13), Z19, Z19
+	VMOVUPS        Z19, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z20, Z20
+	VMOVUPS        Z20, 0(R13)
+	VADDPS         64(R13), Z21, Z21
+	VMOVUPS        Z21, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z22, Z22
+	VMOVUPS        Z22, 0(R13)
+	VADDPS         64(R13), Z23, Z23
+	VMOVUPS        Z23, 64(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece6
+	VZEROUPPER
+	RET
+
+// func int8Halves8AVX512(t *int8Args)
+TEXT ·int8Halves8AVX512(SB), 0, $512-8
+	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
+	// R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.
+	MOVQ           t+0(FP), DI
+	MOVQ           int8Args_panel(DI), R15
+	MOVQ           int8Args_x(DI), BX
+	MOVQ           int8Args_xStride(DI), R8
+	LEAQ           (R8)(R8*2), R9
+	LEAQ           (R8)(R8*4), R10
+	MOVQ           int8Args_begin(DI), R11
+	MOVQ           int8Args_blocks(DI), CX
+	MOVL           $0x0, AX
+	VPBROADCASTD   AX, Z30
+	MOVL           $0x10001, AX
+	VPBROADCASTD   AX, Z31
+	MOVQ           int8Args_rows(DI), AX
+	CMPQ           AX, $1
+	JEQ            rows1
+	CMPQ           AX, $2
+	JEQ            rows2
+	CMPQ           AX, $3
+	JEQ            rows3
+	CMPQ           AX, $4
+	JEQ            rows4
+	RET
+
+rows1:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece1:
+	VPXORD         X8, X8, X8
+	VPXORD         X9, X9, X9
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           64(R15), R14
+	LEAQ           576(R15), SI
+block1:
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	MOVQ           $2, AX
+half0x1:
+	VMOVDQU32      0(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      64(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z1, Z1
+	VMOVDQU32      128(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      192(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z1, Z1
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x1
+	VPSRAD         $24, -3(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VMOVDQU32      Z0, 0(SP)
+	VPSRAD         $24, 61(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VMOVDQU32      Z1, 64(SP)
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	MOVQ           $2, AX
+half1x1:
+	VMOVDQU32      0(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      64(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z1, Z1
+	VMOVDQU32      128(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      192(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z1, Z1
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x1
+	VPSRAD         $24, -2(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VPADDD         0(SP), Z0, Z0
+	VPSRAD         $24, 62(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VPADDD         64(SP), Z1, Z1
+	VCVTPH2PS      0(R15), Z28
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z8
+	VCVTPH2PS      32(R15), Z28
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z9
+	ADDQ           $32, BX
+	ADDQ           $2, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $1, AX
+	JNE            same1
+	ADDQ           $124, R14
+same1:
+	DECQ           DX
+	JNE            block1
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z8, Z8
+	VMOVUPS        Z8, 0(R13)
+	VADDPS         64(R13), Z9, Z9
+	VMOVUPS        Z9, 64(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece1
+	VZEROUPPER
+	RET
+
+rows2:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece2:
+	VPXORD         X8, X8, X8
+	VPXORD         X9, X9, X9
+	VPXORD         X10, X10, X10
+	VPXORD         X11, X11, X11
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           64(R15), R14
+	LEAQ           576(R15), SI
+block2:
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	MOVQ           $2, AX
+half0x2:
+	VMOVDQU32      0(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      64(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z2, Z2
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z3, Z3
+	VMOVDQU32      128(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      192(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z2, Z2
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z3, Z3
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x2
+	VPSRAD         $24, -3(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VMOVDQU32      Z0, 0(SP)
+	VPMADDWD       Z27, Z2, Z2
+	VMOVDQU32      Z2, 128(SP)
+	VPSRAD         $24, 61(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VMOVDQU32      Z1, 64(SP)
+	VPMADDWD       Z27, Z3, Z3
+	VMOVDQU32      Z3, 192(SP)
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	MOVQ           $2, AX
+half1x2:
+	VMOVDQU32      0(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      64(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z2, Z2
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z3, Z3
+	VMOVDQU32      128(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      192(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z2, Z2
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z3, Z3
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x2
+	VPSRAD         $24, -2(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VPADDD         0(SP), Z0, Z0
+	VPMADDWD       Z27, Z2, Z2
+	VPADDD         128(SP), Z2, Z2
+	VPSRAD         $24, 62(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VPADDD         64(SP), Z1, Z1
+	VPMADDWD       Z27, Z3, Z3
+	VPADDD         192(SP), Z3, Z3
+	VCVTPH2PS      0(R15), Z28
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z8
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z10
+	VCVTPH2PS      32(R15), Z28
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z9
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z11
+	ADDQ           $32, BX
+	ADDQ           $2, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $1, AX
+	JNE            same2
+	ADDQ           $124, R14
+same2:
+	DECQ           DX
+	JNE            block2
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z8, Z8
+	VMOVUPS        Z8, 0(R13)
+	VADDPS         64(R13), Z9, Z9
+	VMOVUPS        Z9, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z10, Z10
+	VMOVUPS        Z10, 0(R13)
+	VADDPS         64(R13), Z11, Z11
+	VMOVUPS        Z11, 64(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece2
+	VZEROUPPER
+	RET
+
+rows3:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece3:
+	VPXORD         X8, X8, X8
+	VPXORD         X9, X9, X9
+	VPXORD         X10, X10, X10
+	VPXORD         X11, X11, X11
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           64(R15), R14
+	LEAQ           576(R15), SI
+block3:
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	MOVQ           $2, AX
+half0x3:
+	VMOVDQU32      0(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      64(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z2, Z2
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z4, Z4
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z5, Z5
+	VMOVDQU32      128(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      192(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z2, Z2
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z4, Z4
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z5, Z5
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x3
+	VPSRAD         $24, -3(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VMOVDQU32      Z0, 0(SP)
+	VPMADDWD       Z27, Z2, Z2
+	VMOVDQU32      Z2, 128(SP)
+	VPMADDWD       Z27, Z4, Z4
+	VMOVDQU32      Z4, 256(SP)
+	VPSRAD         $24, 61(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VMOVDQU32      Z1, 64(SP)
+	VPMADDWD       Z27, Z3, Z3
+	VMOVDQU32      Z3, 192(SP)
+	VPMADDWD       Z27, Z5, Z5
+	VMOVDQU32      Z5, 320(SP)
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	MOVQ           $2, AX
+half1x3:
+	VMOVDQU32      0(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      64(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z2, Z2
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z4, Z4
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z5, Z5
+	VMOVDQU32      128(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      192(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z2, Z2
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z4, Z4
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z5, Z5
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x3
+	VPSRAD         $24, -2(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VPADDD         0(SP), Z0, Z0
+	VPMADDWD       Z27, Z2, Z2
+	VPADDD         128(SP), Z2, Z2
+	VPMADDWD       Z27, Z4, Z4
+	VPADDD         256(SP), Z4, Z4
+	VPSRAD         $24, 62(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VPADDD         64(SP), Z1, Z1
+	VPMADDWD       Z27, Z3, Z3
+	VPADDD         192(SP), Z3, Z3
+	VPMADDWD       Z27, Z5, Z5
+	VPADDD         320(SP), Z5, Z5
+	VCVTPH2PS      0(R15), Z28
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z8
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z10
+	VCVTDQ2PS      Z4, Z4
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z4, Z12
+	VCVTPH2PS      32(R15), Z28
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z9
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z11
+	VCVTDQ2PS      Z5, Z5
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z5, Z13
+	ADDQ           $32, BX
+	ADDQ           $2, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $1, AX
+	JNE            same3
+	ADDQ           $124, R14
+same3:
+	DECQ           DX
+	JNE            block3
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z8, Z8
+	VMOVUPS        Z8, 0(R13)
+	VADDPS         64(R13), Z9, Z9
+	VMOVUPS        Z9, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z10, Z10
+	VMOVUPS        Z10, 0(R13)
+	VADDPS         64(R13), Z11, Z11
+	VMOVUPS        Z11, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece3
+	VZEROUPPER
+	RET
+
+rows4:
+	VPXORD         X0, X0, X0
+	MOVQ           int8Args_dst(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VMOVUPS        Z0, 0(R13)
+	VMOVUPS        Z0, 64(R13)
+piece4:
+	VPXORD         X8, X8, X8
+	VPXORD         X9, X9, X9
+	VPXORD         X10, X10, X10
+	VPXORD         X11, X11, X11
+	VPXORD         X12, X12, X12
+	VPXORD         X13, X13, X13
+	VPXORD         X14, X14, X14
+	VPXORD         X15, X15, X15
+	MOVQ           $8, DX
+	CMPQ           CX, DX
+	CMOVQLT        CX, DX
+	SUBQ           DX, CX
+	LEAQ           64(R15), R14
+	LEAQ           576(R15), SI
+block4:
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	VPXORD         X6, X6, X6
+	VPXORD         X7, X7, X7
+	MOVQ           $2, AX
+half0x4:
+	VMOVDQU32      0(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      64(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z2, Z2
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z4, Z4
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z6, Z6
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z7, Z7
+	VMOVDQU32      128(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      192(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z2, Z2
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z4, Z4
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z6, Z6
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z7, Z7
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half0x4
+	VPSRAD         $24, -3(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VMOVDQU32      Z0, 0(SP)
+	VPMADDWD       Z27, Z2, Z2
+	VMOVDQU32      Z2, 128(SP)
+	VPMADDWD       Z27, Z4, Z4
+	VMOVDQU32      Z4, 256(SP)
+	VPMADDWD       Z27, Z6, Z6
+	VMOVDQU32      Z6, 384(SP)
+	VPSRAD         $24, 61(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VMOVDQU32      Z1, 64(SP)
+	VPMADDWD       Z27, Z3, Z3
+	VMOVDQU32      Z3, 192(SP)
+	VPMADDWD       Z27, Z5, Z5
+	VMOVDQU32      Z5, 320(SP)
+	VPMADDWD       Z27, Z7, Z7
+	VMOVDQU32      Z7, 448(SP)
+	VPXORD         X0, X0, X0
+	VPXORD         X1, X1, X1
+	VPXORD         X2, X2, X2
+	VPXORD         X3, X3, X3
+	VPXORD         X4, X4, X4
+	VPXORD         X5, X5, X5
+	VPXORD         X6, X6, X6
+	VPXORD         X7, X7, X7
+	MOVQ           $2, AX
+half1x4:
+	VMOVDQU32      0(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      64(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   0(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z1, Z1
+	VPBROADCASTD   0(BX)(R8*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z2, Z2
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z3, Z3
+	VPBROADCASTD   0(BX)(R8*2), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z4, Z4
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z5, Z5
+	VPBROADCASTD   0(BX)(R9*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z6, Z6
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z7, Z7
+	VMOVDQU32      128(SI), Z24
+	VPMOVB2M       Z24, K1
+	VPABSB         Z24, Z24
+	VMOVDQU32      192(SI), Z25
+	VPMOVB2M       Z25, K2
+	VPABSB         Z25, Z25
+	VPBROADCASTD   4(BX), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z0, Z0
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z1, Z1
+	VPBROADCASTD   4(BX)(R8*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z2, Z2
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z3, Z3
+	VPBROADCASTD   4(BX)(R8*2), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z4, Z4
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z5, Z5
+	VPBROADCASTD   4(BX)(R9*1), Z26
+	VMOVDQA32      Z26, Z27
+	VPSUBB         Z26, Z30, K1, Z27
+	VPMADDUBSW     Z27, Z24, Z27
+	VPADDW         Z27, Z6, Z6
+	VMOVDQA32      Z26, Z28
+	VPSUBB         Z26, Z30, K2, Z28
+	VPMADDUBSW     Z28, Z25, Z28
+	VPADDW         Z28, Z7, Z7
+	ADDQ           $256, SI
+	ADDQ           $8, BX
+	DECQ           AX
+	JNE            half1x4
+	VPSRAD         $24, -2(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z0, Z0
+	VPADDD         0(SP), Z0, Z0
+	VPMADDWD       Z27, Z2, Z2
+	VPADDD         128(SP), Z2, Z2
+	VPMADDWD       Z27, Z4, Z4
+	VPADDD         256(SP), Z4, Z4
+	VPMADDWD       Z27, Z6, Z6
+	VPADDD         384(SP), Z6, Z6
+	VPSRAD         $24, 62(R14), Z27
+	VPSHUFLW       $0xa0, Z27, Z27
+	VPSHUFHW       $0xa0, Z27, Z27
+	VPMADDWD       Z27, Z1, Z1
+	VPADDD         64(SP), Z1, Z1
+	VPMADDWD       Z27, Z3, Z3
+	VPADDD         192(SP), Z3, Z3
+	VPMADDWD       Z27, Z5, Z5
+	VPADDD         320(SP), Z5, Z5
+	VPMADDWD       Z27, Z7, Z7
+	VPADDD         448(SP), Z7, Z7
+	VCVTPH2PS      0(R15), Z28
+	VCVTDQ2PS      Z0, Z0
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z0, Z8
+	VCVTDQ2PS      Z2, Z2
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z2, Z10
+	VCVTDQ2PS      Z4, Z4
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z4, Z12
+	VCVTDQ2PS      Z6, Z6
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z6, Z14
+	VCVTPH2PS      32(R15), Z28
+	VCVTDQ2PS      Z1, Z1
+	VMULPS.BCST    (int8Block_scale-32)(BX), Z28, Z29
+	VFMADD231PS    Z29, Z1, Z9
+	VCVTDQ2PS      Z3, Z3
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z28, Z29
+	VFMADD231PS    Z29, Z3, Z11
+	VCVTDQ2PS      Z5, Z5
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z28, Z29
+	VFMADD231PS    Z29, Z5, Z13
+	VCVTDQ2PS      Z7, Z7
+	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z28, Z29
+	VFMADD231PS    Z29, Z7, Z15
+	ADDQ           $32, BX
+	ADDQ           $2, R14
+	LEAQ           -1(DX), AX
+	TESTQ          $1, AX
+	JNE            same4
+	ADDQ           $124, R14
+same4:
+	DECQ           DX
+	JNE            block4
+	MOVQ           int8Args_dst(DI), R13
+	VADDPS         0(R13), Z8, Z8
+	VMOVUPS        Z8, 0(R13)
+	VADDPS         64(R13), Z9, Z9
+	VMOVUPS        Z9, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z10, Z10
+	VMOVUPS        Z10, 0(R13)
+	VADDPS         64(R13), Z11, Z11
+	VMOVUPS        Z11, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z12, Z12
+	VMOVUPS        Z12, 0(R13)
+	VADDPS         64(R13), Z13, Z13
+	VMOVUPS        Z13, 64(R13)
+	ADDQ           int8Args_dstStride(DI), R13
+	VADDPS         0(R13), Z14, Z14
+	VMOVUPS        Z14, 0(R13)
+	VADDPS         64(R13), Z15, Z15
+	VMOVUPS        Z15, 64(R13)
+	MOVQ           SI, R15
+	TESTQ          CX, CX
+	JNE            piece4
+	VZEROUPPER
+	RET
+
 // func dotAVX512(x, y []float32) float32
 TEXT ·dotAVX512(SB), NOSPLIT, $0-52
 	MOVQ           x_base+0(FP), DI

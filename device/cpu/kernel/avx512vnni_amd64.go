@@ -2,9 +2,16 @@
 
 package kernel
 
-// vnni gives a table of AVX-512 the products under int8 by dot products of bytes.
+// avx512vnni is the table for AVX-512 with dot products of bytes.
+var avx512vnni = func() *primitives {
+	p := *avx512
+	p.name = "avx512vnni"
+	p.vnni()
+	return &p
+}()
+
+// vnni gives a table of AVX-512 the products under int8 by these.
 func (p *primitives) vnni() {
-	p.int8Levels = int8LevelsVNNI
 	p.int8Levels4, p.int8Levels8 = int8Levels4VNNI, int8Levels8VNNI
 	p.int8Nested4, p.int8Nested8, p.int8Halves8 = int8Nested4VNNI, int8Nested8VNNI, int8Halves8VNNI
 }
@@ -13,11 +20,6 @@ func (p *primitives) vnni() {
 //
 //go:noescape
 func peakBytes(turns int)
-
-// int8LevelsVNNI is primitives.int8Levels.
-//
-//go:noescape
-func int8LevelsVNNI(dst []int8Block, x []float32)
 
 // int8Levels4VNNI is primitives.int8Levels4.
 //

@@ -8,110 +8,6 @@
 #include "textflag.h"
 
 
-// func int8LevelsVNNI(dst []int8Block, x []float32)
-TEXT ·int8LevelsVNNI(SB), NOSPLIT, $0-48
-	MOVQ           dst_base+0(FP), DI
-	MOVQ           dst_len+8(FP), CX
-	MOVQ           x_base+24(FP), SI
-	MOVL           $0x7fffffff, AX
-	VPBROADCASTD   AX, Z28
-	MOVL           $0x42fe0000, AX
-	VPBROADCASTD   AX, Z29
-	MOVL           $0x7f, AX
-	VPBROADCASTD   AX, Z30
-	MOVL           $0xffffff81, AX
-	VPBROADCASTD   AX, Z31
-	TESTQ          CX, CX
-	JEQ            done
-block:
-	VMOVUPS        (SI), Z0
-	VMOVUPS        64(SI), Z1
-	// NaN and infinities make the scale NaN.
-	VFPCLASSPSZ    $0x99, Z0, K1
-	VFPCLASSPSZ    $0x99, Z1, K2
-	VPXORD         X4, X4, X4
-	VPXORD         X5, X5, X5
-	VPXORD         X8, X8, X8
-	VPXORD         X9, X9, X9
-	MOVL           $0x7fc00000, AX
-	VMOVD          AX, X7
-	KORTESTW       K1, K2
-	JNE            write
-	VPANDD         Z28, Z0, Z2
-	VPANDD         Z28, Z1, Z3
-	VMAXPS         Z2, Z3, Z2
-	VEXTRACTF64X4  $1, Z2, Y3
-	VMAXPS         Y2, Y3, Y2
-	VEXTRACTF128   $1, Y2, X3
-	VMAXPS         X2, X3, X2
-	VPERMILPS      $0x4e, X2, X3
-	VMAXPS         X2, X3, X2
-	VPERMILPS      $0xb1, X2, X3
-	VMAXPS         X2, X3, X2
-	VDIVSS         X29, X2, X7
-	VMOVD          X7, AX
-	TESTL          AX, AX
-	JEQ            write
-	VBROADCASTSS   X7, Z6
-	VDIVPS         Z6, Z0, Z0
-	VCVTPS2DQ      Z0, Z0
-	VPMINSD        Z30, Z0, Z0
-	VPMAXSD        Z31, Z0, Z0
-	VPMOVDB        Z0, X8
-	VEXTRACTI64X4  $1, Z0, Y2
-	VPADDD         Y2, Y0, Y2
-	VEXTRACTI128   $1, Y2, X3
-	VPADDD         X2, X3, X2
-	VPSHUFD        $0x4e, X2, X3
-	VPADDD         X2, X3, X2
-	VPSHUFD        $0xb1, X2, X3
-	VPADDD         X2, X3, X4
-	VDIVPS         Z6, Z1, Z1
-	VCVTPS2DQ      Z1, Z1
-	VPMINSD        Z30, Z1, Z1
-	VPMAXSD        Z31, Z1, Z1
-	VPMOVDB        Z1, X9
-	VEXTRACTI64X4  $1, Z1, Y2
-	VPADDD         Y2, Y1, Y2
-	VEXTRACTI128   $1, Y2, X3
-	VPADDD         X2, X3, X2
-	VPSHUFD        $0x4e, X2, X3
-	VPADDD         X2, X3, X2
-	VPSHUFD        $0xb1, X2, X3
-	VPADDD         X2, X3, X5
-write:
-	VMOVDQU        X8, (DI)
-	VMOVDQU        X9, 16(DI)
-	VMOVD          X4, R8
-	VMOVD          X5, R9
-	LEAL           (R8)(R9*1), R10
-	VPXORD         X2, X2, X2
-	VCVTSI2SSL     R10, X2, X2
-	VMULSS         X7, X2, X2
-	VMOVSS         X7, int8Block_scale(DI)
-	VMOVSS         X2, int8Block_scaled(DI)
-	MOVL           R10, int8Block_sum(DI)
-	NEGL           R10
-	MOVL           R10, AX
-	SHLL           $3, AX
-	MOVL           AX, int8Block_less8(DI)
-	SHLL           $7, R10
-	MOVL           R10, int8Block_less128(DI)
-	NEGL           R8
-	SHLL           $7, R8
-	MOVL           R8, int8Block_halves+0(DI)
-	NEGL           R9
-	SHLL           $7, R9
-	MOVL           R9, int8Block_halves+4(DI)
-	MOVL           $0, int8Block_nothing(DI)
-	ADDQ           $64, DI
-	ADDQ           $128, SI
-	DECQ           CX
-	JNE            block
-done:
-	VZEROUPPER
-	RET
-
 // func int8Levels4VNNI(t *int8Args)
 TEXT ·int8Levels4VNNI(SB), NOSPLIT, $0-8
 	// SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,
@@ -144,7 +40,7 @@ TEXT ·int8Levels4VNNI(SB), NOSPLIT, $0-8
 rows1:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece1:
 	VPXORD         X12, X12, X12
@@ -212,10 +108,10 @@ done1:
 rows2:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece2:
 	VPXORD         X12, X12, X12
@@ -306,13 +202,13 @@ done2:
 rows3:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece3:
 	VPXORD         X12, X12, X12
@@ -426,16 +322,16 @@ done3:
 rows4:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece4:
 	VPXORD         X12, X12, X12
@@ -572,19 +468,19 @@ done4:
 rows5:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece5:
 	VPXORD         X12, X12, X12
@@ -744,22 +640,22 @@ done5:
 rows6:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece6:
 	VPXORD         X12, X12, X12
@@ -971,7 +867,7 @@ TEXT ·int8Levels8VNNI(SB), NOSPLIT, $0-8
 rows1:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece1:
 	VPXORD         X12, X12, X12
@@ -984,7 +880,6 @@ block1:
 	MOVQ           int8Args_hasMinimum(DI), R14
 	SHLQ           $6, R14
 	LEAQ           64(R15)(R14*1), SI
-	LEAQ           (BX)(R11*1), R12
 	VPBROADCASTD   int8Block_less128(BX), Z0
 	VMOVDQA32      Z0, Z1
 	MOVQ           $4, AX
@@ -1035,10 +930,10 @@ done1:
 rows2:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece2:
 	VPXORD         X12, X12, X12
@@ -1053,7 +948,6 @@ block2:
 	MOVQ           int8Args_hasMinimum(DI), R14
 	SHLQ           $6, R14
 	LEAQ           64(R15)(R14*1), SI
-	LEAQ           (BX)(R11*1), R12
 	VPBROADCASTD   int8Block_less128(BX), Z0
 	VMOVDQA32      Z0, Z1
 	VPBROADCASTD   int8Block_less128(BX)(R8*1), Z2
@@ -1125,13 +1019,13 @@ done2:
 rows3:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece3:
 	VPXORD         X12, X12, X12
@@ -1148,7 +1042,6 @@ block3:
 	MOVQ           int8Args_hasMinimum(DI), R14
 	SHLQ           $6, R14
 	LEAQ           64(R15)(R14*1), SI
-	LEAQ           (BX)(R11*1), R12
 	VPBROADCASTD   int8Block_less128(BX), Z0
 	VMOVDQA32      Z0, Z1
 	VPBROADCASTD   int8Block_less128(BX)(R8*1), Z2
@@ -1241,16 +1134,16 @@ done3:
 rows4:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece4:
 	VPXORD         X12, X12, X12
@@ -1269,7 +1162,6 @@ block4:
 	MOVQ           int8Args_hasMinimum(DI), R14
 	SHLQ           $6, R14
 	LEAQ           64(R15)(R14*1), SI
-	LEAQ           (BX)(R11*1), R12
 	VPBROADCASTD   int8Block_less128(BX), Z0
 	VMOVDQA32      Z0, Z1
 	VPBROADCASTD   int8Block_less128(BX)(R8*1), Z2
@@ -1383,19 +1275,19 @@ done4:
 rows5:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece5:
 	VPXORD         X12, X12, X12
@@ -1416,7 +1308,6 @@ block5:
 	MOVQ           int8Args_hasMinimum(DI), R14
 	SHLQ           $6, R14
 	LEAQ           64(R15)(R14*1), SI
-	LEAQ           (BX)(R11*1), R12
 	VPBROADCASTD   int8Block_less128(BX), Z0
 	VMOVDQA32      Z0, Z1
 	VPBROADCASTD   int8Block_less128(BX)(R8*1), Z2
@@ -1551,22 +1442,22 @@ done5:
 rows6:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece6:
 	VPXORD         X12, X12, X12
@@ -1589,7 +1480,6 @@ block6:
 	MOVQ           int8Args_hasMinimum(DI), R14
 	SHLQ           $6, R14
 	LEAQ           64(R15)(R14*1), SI
-	LEAQ           (BX)(R11*1), R12
 	VPBROADCASTD   int8Block_less128(BX), Z0
 	VMOVDQA32      Z0, Z1
 	VPBROADCASTD   int8Block_less128(BX)(R8*1), Z2
@@ -1774,7 +1664,7 @@ TEXT ·int8Nested4VNNI(SB), NOSPLIT, $0-8
 rows1:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece1:
 	VPXORD         X12, X12, X12
@@ -1826,13 +1716,13 @@ four1:
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z12
+	VFMADD231PS    Z28, Z29, Z12
 	VCVTPH2PS      96(R15), Z28
 	VPSRAD         $24, 317(R14), Z27
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z13
+	VFMADD231PS    Z28, Z29, Z13
 	ADDQ           $32, BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
@@ -1856,10 +1746,10 @@ same1:
 rows2:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece2:
 	VPXORD         X12, X12, X12
@@ -1929,21 +1819,21 @@ four2:
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z12
+	VFMADD231PS    Z28, Z29, Z12
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z14
+	VFMADD231PS    Z28, Z29, Z14
 	VCVTPH2PS      96(R15), Z28
 	VPSRAD         $24, 317(R14), Z27
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z13
+	VFMADD231PS    Z28, Z29, Z13
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z15
+	VFMADD231PS    Z28, Z29, Z15
 	ADDQ           $32, BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
@@ -1972,13 +1862,13 @@ same2:
 rows3:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece3:
 	VPXORD         X12, X12, X12
@@ -2066,29 +1956,29 @@ four3:
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z12
+	VFMADD231PS    Z28, Z29, Z12
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z14
+	VFMADD231PS    Z28, Z29, Z14
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z16
+	VFMADD231PS    Z28, Z29, Z16
 	VCVTPH2PS      96(R15), Z28
 	VPSRAD         $24, 317(R14), Z27
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z13
+	VFMADD231PS    Z28, Z29, Z13
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z15
+	VFMADD231PS    Z28, Z29, Z15
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z17
+	VFMADD231PS    Z28, Z29, Z17
 	ADDQ           $32, BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
@@ -2122,16 +2012,16 @@ same3:
 rows4:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece4:
 	VPXORD         X12, X12, X12
@@ -2237,37 +2127,37 @@ four4:
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z12
+	VFMADD231PS    Z28, Z29, Z12
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z14
+	VFMADD231PS    Z28, Z29, Z14
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z16
+	VFMADD231PS    Z28, Z29, Z16
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z18
+	VFMADD231PS    Z28, Z29, Z18
 	VCVTPH2PS      96(R15), Z28
 	VPSRAD         $24, 317(R14), Z27
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z13
+	VFMADD231PS    Z28, Z29, Z13
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z15
+	VFMADD231PS    Z28, Z29, Z15
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z17
+	VFMADD231PS    Z28, Z29, Z17
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z19
+	VFMADD231PS    Z28, Z29, Z19
 	ADDQ           $32, BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
@@ -2306,19 +2196,19 @@ same4:
 rows5:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece5:
 	VPXORD         X12, X12, X12
@@ -2442,45 +2332,45 @@ four5:
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z12
+	VFMADD231PS    Z28, Z29, Z12
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z14
+	VFMADD231PS    Z28, Z29, Z14
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z16
+	VFMADD231PS    Z28, Z29, Z16
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z18
+	VFMADD231PS    Z28, Z29, Z18
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*4), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z20
+	VFMADD231PS    Z28, Z29, Z20
 	VCVTPH2PS      96(R15), Z28
 	VPSRAD         $24, 317(R14), Z27
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z13
+	VFMADD231PS    Z28, Z29, Z13
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z15
+	VFMADD231PS    Z28, Z29, Z15
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z17
+	VFMADD231PS    Z28, Z29, Z17
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z19
+	VFMADD231PS    Z28, Z29, Z19
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*4), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z21
+	VFMADD231PS    Z28, Z29, Z21
 	ADDQ           $32, BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
@@ -2524,22 +2414,22 @@ same5:
 rows6:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece6:
 	VPXORD         X12, X12, X12
@@ -2681,53 +2571,53 @@ four6:
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z12
+	VFMADD231PS    Z28, Z29, Z12
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z14
+	VFMADD231PS    Z28, Z29, Z14
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z16
+	VFMADD231PS    Z28, Z29, Z16
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z18
+	VFMADD231PS    Z28, Z29, Z18
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*4), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z20
+	VFMADD231PS    Z28, Z29, Z20
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R10*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R10*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z22
+	VFMADD231PS    Z28, Z29, Z22
 	VCVTPH2PS      96(R15), Z28
 	VPSRAD         $24, 317(R14), Z27
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z13
+	VFMADD231PS    Z28, Z29, Z13
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z15
+	VFMADD231PS    Z28, Z29, Z15
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z17
+	VFMADD231PS    Z28, Z29, Z17
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z19
+	VFMADD231PS    Z28, Z29, Z19
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*4), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z21
+	VFMADD231PS    Z28, Z29, Z21
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R10*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R10*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z23
+	VFMADD231PS    Z28, Z29, Z23
 	ADDQ           $32, BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
@@ -2805,7 +2695,7 @@ TEXT ·int8Nested8VNNI(SB), NOSPLIT, $0-8
 rows1:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece1:
 	VPXORD         X12, X12, X12
@@ -2817,7 +2707,6 @@ piece1:
 	LEAQ           128(R15), R14
 	LEAQ           640(R15), SI
 block1:
-	LEAQ           (BX)(R11*1), R12
 	VPBROADCASTD   int8Block_less128(BX), Z0
 	VMOVDQA32      Z0, Z1
 	MOVQ           $4, AX
@@ -2853,13 +2742,13 @@ four1:
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z12
+	VFMADD231PS    Z28, Z29, Z12
 	VCVTPH2PS      96(R15), Z28
 	VPSRAD         $24, 317(R14), Z27
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z13
+	VFMADD231PS    Z28, Z29, Z13
 	ADDQ           $32, BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
@@ -2883,10 +2772,10 @@ same1:
 rows2:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece2:
 	VPXORD         X12, X12, X12
@@ -2900,7 +2789,6 @@ piece2:
 	LEAQ           128(R15), R14
 	LEAQ           640(R15), SI
 block2:
-	LEAQ           (BX)(R11*1), R12
 	VPBROADCASTD   int8Block_less128(BX), Z0
 	VMOVDQA32      Z0, Z1
 	VPBROADCASTD   int8Block_less128(BX)(R8*1), Z2
@@ -2952,21 +2840,21 @@ four2:
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z12
+	VFMADD231PS    Z28, Z29, Z12
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z14
+	VFMADD231PS    Z28, Z29, Z14
 	VCVTPH2PS      96(R15), Z28
 	VPSRAD         $24, 317(R14), Z27
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z13
+	VFMADD231PS    Z28, Z29, Z13
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z15
+	VFMADD231PS    Z28, Z29, Z15
 	ADDQ           $32, BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
@@ -2995,13 +2883,13 @@ same2:
 rows3:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece3:
 	VPXORD         X12, X12, X12
@@ -3017,7 +2905,6 @@ piece3:
 	LEAQ           128(R15), R14
 	LEAQ           640(R15), SI
 block3:
-	LEAQ           (BX)(R11*1), R12
 	VPBROADCASTD   int8Block_less128(BX), Z0
 	VMOVDQA32      Z0, Z1
 	VPBROADCASTD   int8Block_less128(BX)(R8*1), Z2
@@ -3085,29 +2972,29 @@ four3:
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z12
+	VFMADD231PS    Z28, Z29, Z12
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z14
+	VFMADD231PS    Z28, Z29, Z14
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z16
+	VFMADD231PS    Z28, Z29, Z16
 	VCVTPH2PS      96(R15), Z28
 	VPSRAD         $24, 317(R14), Z27
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z13
+	VFMADD231PS    Z28, Z29, Z13
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z15
+	VFMADD231PS    Z28, Z29, Z15
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z17
+	VFMADD231PS    Z28, Z29, Z17
 	ADDQ           $32, BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
@@ -3141,16 +3028,16 @@ same3:
 rows4:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece4:
 	VPXORD         X12, X12, X12
@@ -3168,7 +3055,6 @@ piece4:
 	LEAQ           128(R15), R14
 	LEAQ           640(R15), SI
 block4:
-	LEAQ           (BX)(R11*1), R12
 	VPBROADCASTD   int8Block_less128(BX), Z0
 	VMOVDQA32      Z0, Z1
 	VPBROADCASTD   int8Block_less128(BX)(R8*1), Z2
@@ -3252,37 +3138,37 @@ four4:
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z12
+	VFMADD231PS    Z28, Z29, Z12
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z14
+	VFMADD231PS    Z28, Z29, Z14
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z16
+	VFMADD231PS    Z28, Z29, Z16
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z18
+	VFMADD231PS    Z28, Z29, Z18
 	VCVTPH2PS      96(R15), Z28
 	VPSRAD         $24, 317(R14), Z27
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z13
+	VFMADD231PS    Z28, Z29, Z13
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z15
+	VFMADD231PS    Z28, Z29, Z15
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z17
+	VFMADD231PS    Z28, Z29, Z17
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z19
+	VFMADD231PS    Z28, Z29, Z19
 	ADDQ           $32, BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
@@ -3321,19 +3207,19 @@ same4:
 rows5:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece5:
 	VPXORD         X12, X12, X12
@@ -3353,7 +3239,6 @@ piece5:
 	LEAQ           128(R15), R14
 	LEAQ           640(R15), SI
 block5:
-	LEAQ           (BX)(R11*1), R12
 	VPBROADCASTD   int8Block_less128(BX), Z0
 	VMOVDQA32      Z0, Z1
 	VPBROADCASTD   int8Block_less128(BX)(R8*1), Z2
@@ -3453,45 +3338,45 @@ four5:
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z12
+	VFMADD231PS    Z28, Z29, Z12
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z14
+	VFMADD231PS    Z28, Z29, Z14
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z16
+	VFMADD231PS    Z28, Z29, Z16
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z18
+	VFMADD231PS    Z28, Z29, Z18
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*4), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z20
+	VFMADD231PS    Z28, Z29, Z20
 	VCVTPH2PS      96(R15), Z28
 	VPSRAD         $24, 317(R14), Z27
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z13
+	VFMADD231PS    Z28, Z29, Z13
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z15
+	VFMADD231PS    Z28, Z29, Z15
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z17
+	VFMADD231PS    Z28, Z29, Z17
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z19
+	VFMADD231PS    Z28, Z29, Z19
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*4), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z21
+	VFMADD231PS    Z28, Z29, Z21
 	ADDQ           $32, BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
@@ -3535,22 +3420,22 @@ same5:
 rows6:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece6:
 	VPXORD         X12, X12, X12
@@ -3572,7 +3457,6 @@ piece6:
 	LEAQ           128(R15), R14
 	LEAQ           640(R15), SI
 block6:
-	LEAQ           (BX)(R11*1), R12
 	VPBROADCASTD   int8Block_less128(BX), Z0
 	VMOVDQA32      Z0, Z1
 	VPBROADCASTD   int8Block_less128(BX)(R8*1), Z2
@@ -3688,53 +3572,53 @@ four6:
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z12
+	VFMADD231PS    Z28, Z29, Z12
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z14
+	VFMADD231PS    Z28, Z29, Z14
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z16
+	VFMADD231PS    Z28, Z29, Z16
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z18
+	VFMADD231PS    Z28, Z29, Z18
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*4), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z20
+	VFMADD231PS    Z28, Z29, Z20
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R10*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R10*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z22
+	VFMADD231PS    Z28, Z29, Z22
 	VCVTPH2PS      96(R15), Z28
 	VPSRAD         $24, 317(R14), Z27
 	VPMULLD.BCST   (int8Block_sum-32)(BX), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z13
+	VFMADD231PS    Z28, Z29, Z13
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z15
+	VFMADD231PS    Z28, Z29, Z15
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*2), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*2), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z17
+	VFMADD231PS    Z28, Z29, Z17
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R9*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R9*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z19
+	VFMADD231PS    Z28, Z29, Z19
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R8*4), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R8*4), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z21
+	VFMADD231PS    Z28, Z29, Z21
 	VPMULLD.BCST   (int8Block_sum-32)(BX)(R10*1), Z27, Z29
 	VCVTDQ2PS      Z29, Z29
 	VMULPS.BCST    (int8Block_scale-32)(BX)(R10*1), Z29, Z29
-	VFMADD231PS    Z29, Z28, Z23
+	VFMADD231PS    Z28, Z29, Z23
 	ADDQ           $32, BX
 	ADDQ           $1, R14
 	LEAQ           -1(DX), AX
@@ -3808,7 +3692,7 @@ TEXT ·int8Halves8VNNI(SB), NOSPLIT, $0-8
 rows1:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece1:
 	VPXORD         X8, X8, X8
@@ -3820,7 +3704,6 @@ piece1:
 	LEAQ           64(R15), R14
 	LEAQ           576(R15), SI
 block1:
-	LEAQ           (BX)(R11*1), R12
 	VPBROADCASTD   int8Block_halves(BX), Z0
 	VMOVDQA32      Z0, Z1
 	MOVQ           $2, AX
@@ -3898,10 +3781,10 @@ same1:
 rows2:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece2:
 	VPXORD         X8, X8, X8
@@ -3915,7 +3798,6 @@ piece2:
 	LEAQ           64(R15), R14
 	LEAQ           576(R15), SI
 block2:
-	LEAQ           (BX)(R11*1), R12
 	VPBROADCASTD   int8Block_halves(BX), Z0
 	VMOVDQA32      Z0, Z1
 	VPBROADCASTD   int8Block_halves(BX)(R8*1), Z2
@@ -4026,13 +3908,13 @@ same2:
 rows3:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece3:
 	VPXORD         X8, X8, X8
@@ -4048,7 +3930,6 @@ piece3:
 	LEAQ           64(R15), R14
 	LEAQ           576(R15), SI
 block3:
-	LEAQ           (BX)(R11*1), R12
 	VPBROADCASTD   int8Block_halves(BX), Z0
 	VMOVDQA32      Z0, Z1
 	VPBROADCASTD   int8Block_halves(BX)(R8*1), Z2
@@ -4192,16 +4073,16 @@ same3:
 rows4:
 	VPXORD         X0, X0, X0
 	MOVQ           int8Args_dst(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 	ADDQ           int8Args_dstStride(DI), R13
-	VMOVUPS        Z0, (R13)
+	VMOVUPS        Z0, 0(R13)
 	VMOVUPS        Z0, 64(R13)
 piece4:
 	VPXORD         X8, X8, X8
@@ -4219,7 +4100,6 @@ piece4:
 	LEAQ           64(R15), R14
 	LEAQ           576(R15), SI
 block4:
-	LEAQ           (BX)(R11*1), R12
 	VPBROADCASTD   int8Block_halves(BX), Z0
 	VMOVDQA32      Z0, Z1
 	VPBROADCASTD   int8Block_halves(BX)(R8*1), Z2

@@ -27,6 +27,8 @@ func BenchmarkPeak(b *testing.B) {
 			run("avx2", peakAVX2, 14*8*2)
 		case avx512bf16:
 			run("avx512bf16", peakPairs, 30*32*2)
+		case avx512vnni:
+			run("avx512vnni", peakBytes, 30*64*2)
 		}
 	}
 }

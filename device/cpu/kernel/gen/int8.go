@@ -2,18 +2,28 @@ package main
 
 import "fmt"
 
-// int8Signatures have the plain Go that stands for what an instruction set does not have.
+var int8LevelsSignature = signature{"int8Levels", "dst []int8Block, x []float32", "", "primitives.int8Levels"}
+
 var int8Signatures = []signature{
-	{"int8Levels", "dst []int8Block, x []float32", "", "int8LevelsGeneric"},
-	{"int8Levels4", "t *int8Args", "", "int8Generic"},
-	{"int8Levels8", "t *int8Args", "", "int8Generic"},
-	{"int8Nested4", "t *int8Args", "", "int8Generic"},
-	{"int8Nested8", "t *int8Args", "", "int8Generic"},
-	{"int8Halves8", "t *int8Args", "", "int8Generic"},
+	{"int8Levels4", "t *int8Args", "", "primitives.int8Levels4"},
+	{"int8Levels8", "t *int8Args", "", "primitives.int8Levels8"},
+	{"int8Nested4", "t *int8Args", "", "primitives.int8Nested4"},
+	{"int8Nested8", "t *int8Args", "", "primitives.int8Nested8"},
+	{"int8Halves8", "t *int8Args", "", "primitives.int8Halves8"},
 }
 
-// int8Tile writes products of a few rows with a panel, under int8: 32 columns in two registers. The registers
-// of a row are two of integers, two of float32 and, for sums of halves, two more.
+// int8Tile writes products of a few rows with a panel, under int8: its columns lie in two registers. A row has two
+// registers of integers, two of float32, and two more for the sums of halves.
+//
+// VPDPBUSD multiplies unsigned bytes with signed ones and adds four products to a word. Without it, VPMADDUBSW
+// adds two to a half word, which holds 32,767. With u or w the level of a weight and |q| ≤ 127 that of x,
+//
+//	4 bits          u ≤ 15: the 16 products that a half word gets in a block are 30,480 at most
+//	8 bits, nested  u ≤ 31 (Q5_K): the 8 products of a half of the block are 31,496
+//	halves          |w| ≤ 32 (Q6_K) times q with the sign of w: the 8 products of a half are 32,512
+//	8 bits          |w| ≤ 128, likewise: two products are 32,512, and go to words at once
+//
+// VPMADDWD then adds the two half words of a column, each times one, or times the integer of its group.
 type int8Tile struct {
 	*asm
 	bits   int
@@ -21,16 +31,6 @@ type int8Tile struct {
 	halves bool // groups of 16 terms
 	rows   int
 }
-
-// The registers beside those of the rows.
-const (
-	weights = 24 // two
-	left    = 26 // a word of the left operand
-	word    = 27
-	scale   = 28
-	other   = 29
-	mask    = 30
-)
 
 // maxRows is int8Rows, or int8HalfRows.
 func (t *int8Tile) maxRows() int {
@@ -40,9 +40,53 @@ func (t *int8Tile) maxRows() int {
 	return 6
 }
 
+// signed reports whether a weight's sign goes to x.
+func (t *int8Tile) signed() bool { return !t.dots && t.bits == 8 && (t.halves || !t.nested) }
+
+// split reports whether a block's halves are summed one after the other.
+func (t *int8Tile) split() bool { return t.halves || t.nested && t.bits == 8 && !t.dots }
+
+// The registers. AVX2 has float32 sums on the stack, and takes those of weights for other things between blocks;
+// both have the sums of first halves on the stack without VPDPBUSD.
 func (t *int8Tile) sum(r, h int) int   { return 2*r + h }
 func (t *int8Tile) acc(r, h int) int   { return 2*t.maxRows() + 2*r + h }
-func (t *int8Tile) first(r, h int) int { return 4*t.maxRows() + 2*r + h } // of two halves
+func (t *int8Tile) first(r, h int) int { return 4*t.maxRows() + 2*r + h }
+
+func (t *int8Tile) weights(h int) int { return t.pick(24, 12) + h }
+func (t *int8Tile) left() int         { return t.pick(26, 14) } // a word of the left operand
+func (t *int8Tile) word() int         { return t.pick(27, 13) } // integers of groups
+func (t *int8Tile) scale() int        { return t.pick(28, 12) }
+func (t *int8Tile) other() int        { return t.pick(29, 15) }
+
+// mask and ones are of AVX-512, which AVX2 reads from memory: of nibbles, sign bits, or nothing; and 1 in half words.
+const mask, ones = 30, 31
+
+func (t *int8Tile) pick(wide, narrow int) int {
+	if t.wide() {
+		return wide
+	}
+	return narrow
+}
+
+// onStack is where the sums of row r lie: float32 ones, and then those of first halves.
+func (t *int8Tile) onStack(kind, r, h int) string {
+	if t.wide() {
+		kind = 0
+	}
+	return fmt.Sprintf("%d(SP)", 4*t.width*(2*t.maxRows()*kind+2*r+h))
+}
+
+// frame is the size of the stack.
+func (t *int8Tile) frame() int {
+	n := 0
+	if !t.wide() {
+		n++
+	}
+	if t.split() && !t.dots {
+		n++
+	}
+	return 4 * t.width * 2 * t.maxRows() * n
+}
 
 // at is a field of row r's block: base points to it in row 0.
 func at(base string, disp string, r int) string {
@@ -54,7 +98,6 @@ func field(name string, r int) string { return at("BX", "(int8Block_"+name+"-32)
 
 // int8 writes the functions.
 func (a *asm) int8() {
-	a.int8Levels()
 	for _, t := range []*int8Tile{
 		{asm: a, bits: 4}, {asm: a, bits: 8}, {asm: a, bits: 4, nested: true}, {asm: a, bits: 8, nested: true}, {asm: a, bits: 8, nested: true, halves: true},
 	} {
@@ -70,7 +113,7 @@ func (t *int8Tile) function() {
 	case t.nested:
 		name = "Nested"
 	}
-	t.text(fmt.Sprintf("int8%s%d", name, t.bits), "t *int8Args", 8)
+	t.textFrame(fmt.Sprintf("int8%s%d", name, t.bits), "t *int8Args", t.frame(), 8)
 	t.comment("SI levels, R15 the block that they are of, R14 its integers or the size of its halves, BX the left operand,")
 	t.comment("R8, R9 and R10 its stride times 1, 3 and 5, R12 where sums begin, CX and DX blocks that are left, and of the piece.")
 	t.line("MOVQ t+0(FP), DI")
@@ -81,8 +124,14 @@ func (t *int8Tile) function() {
 	t.line("LEAQ (R8)(R8*4), R10")
 	t.line("MOVQ int8Args_begin(DI), R11")
 	t.line("MOVQ int8Args_blocks(DI), CX")
-	t.line("MOVL $%#x, AX", map[int]uint32{4: 0x0f0f0f0f, 8: 0x80808080}[t.bits])
-	t.line("VPBROADCASTD AX, Z%d", mask)
+	if t.wide() {
+		t.line("MOVL $%#x, AX", t.maskBits())
+		t.line("VPBROADCASTD AX, Z%d", mask)
+		if !t.dots {
+			t.line("MOVL $0x10001, AX")
+			t.line("VPBROADCASTD AX, Z%d", ones)
+		}
+	}
 	t.line("MOVQ int8Args_rows(DI), AX")
 	for r := 1; r <= t.maxRows(); r++ {
 		t.line("CMPQ AX, $%d", r)
@@ -93,6 +142,16 @@ func (t *int8Tile) function() {
 		t.loop()
 	}
 	t.WriteByte('\n')
+}
+
+func (t *int8Tile) maskBits() uint32 {
+	switch {
+	case t.bits == 4:
+		return 0x0f0f0f0f
+	case t.dots:
+		return 0x80808080
+	}
+	return 0
 }
 
 // each calls f for every row and register of columns.
@@ -119,41 +178,63 @@ func (t *int8Tile) label(name string) { t.asm.label(fmt.Sprintf("%s%d", name, t.
 
 func (t *int8Tile) jump(op, name string) { t.line("%s %s%d", op, name, t.rows) }
 
+// whole names an operation on whole registers.
+func (t *int8Tile) whole(op string) string {
+	switch {
+	case !t.wide():
+		return op
+	case op == "VMOVDQU":
+		return op + "32"
+	}
+	return op + "D"
+}
+
+func (t *int8Tile) zero(r int) { t.line("%s X%[2]d, X%[2]d, X%[2]d", t.whole("VPXOR"), r) }
+
 // loop writes the loops for a number of rows: pieces, blocks of 32 terms, four terms.
 func (t *int8Tile) loop() {
+	size := 4 * t.width // of a register
 	t.WriteByte('\n')
 	t.label("rows")
-	t.line("VPXORD X0, X0, X0")
+	t.zero(0)
 	t.total(func(r int) {
-		t.line("VMOVUPS Z0, (R13)")
-		t.line("VMOVUPS Z0, 64(R13)")
+		for h := range 2 {
+			t.line("VMOVUPS %s0, %d(R13)", t.reg, size*h)
+		}
 	})
 	t.label("piece")
-	t.each(func(r, h int) { t.line("VPXORD X%[1]d, X%[1]d, X%[1]d", t.acc(r, h)) })
+	if !t.wide() {
+		t.zero(0)
+	}
+	t.each(func(r, h int) {
+		if t.wide() {
+			t.zero(t.acc(r, h))
+		} else {
+			t.line("VMOVUPS Y0, %s", t.onStack(0, r, h))
+		}
+	})
 	t.line("MOVQ $8, DX")
 	t.line("CMPQ CX, DX")
 	t.line("CMOVQLT CX, DX")
 	t.line("SUBQ DX, CX")
 	if t.nested { // a block of the file is a piece
-		numbers := 2
+		numbers, groups := 2, 8
 		if t.halves {
-			numbers = 1
+			numbers, groups = 1, 16
 		}
-		groups := 8 * 32
-		if t.halves {
-			groups = 16 * 32
-		}
-		t.line("LEAQ %d(R15), R14", 64*numbers)
-		t.line("LEAQ %d(R15), SI", (64+groups)*numbers)
+		t.line("LEAQ %d(R15), R14", size*numbers)
+		t.line("LEAQ %d(R15), SI", (size+groups*t.nr)*numbers)
 	}
 	t.label("block")
 	if !t.nested {
 		t.line("MOVQ int8Args_hasMinimum(DI), R14")
-		t.line("SHLQ $6, R14")
-		t.line("LEAQ 64(R15)(R14*1), SI")
+		t.line("SHLQ $%d, R14", map[int]int{32: 5, 64: 6}[size])
+		t.line("LEAQ %d(R15)(R14*1), SI", size)
 	}
-	t.line("LEAQ (BX)(R11*1), R12")
-	if t.halves {
+	if t.bits == 4 {
+		t.line("LEAQ (BX)(R11*1), R12")
+	}
+	if t.split() {
 		t.half(0)
 		t.half(1)
 	} else {
@@ -164,7 +245,7 @@ func (t *int8Tile) loop() {
 			return at("R12", "", r)
 		})
 	}
-	t.scale()
+	t.scales()
 	t.line("ADDQ $32, BX")
 	if t.nested {
 		t.nextGroup()
@@ -175,8 +256,13 @@ func (t *int8Tile) loop() {
 	t.jump("JNE", "block")
 	t.total(func(r int) {
 		for h := range 2 {
-			t.line("VADDPS %d(R13), Z%[2]d, Z%[2]d", 64*h, t.acc(r, h))
-			t.line("VMOVUPS Z%d, %d(R13)", t.acc(r, h), 64*h)
+			acc := t.acc(r, h)
+			if !t.wide() {
+				acc = h
+				t.line("VMOVUPS %s, Y%d", t.onStack(0, r, h), acc)
+			}
+			t.line("VADDPS %d(R13), %s%[3]d, %[2]s%[3]d", size*h, t.reg, acc)
+			t.line("VMOVUPS %s%d, %d(R13)", t.reg, acc, size*h)
 		}
 	})
 	if t.nested {
@@ -188,73 +274,200 @@ func (t *int8Tile) loop() {
 	t.line("RET")
 }
 
-// terms sums so many times four terms, two times a turn, from what begin says.
+// terms sums so many times four terms, two times a turn. With VPDPBUSD sums begin with what begin says.
 func (t *int8Tile) terms(name string, fours int, begin func(r int) string) {
 	t.each(func(r, h int) {
-		if h == 0 {
+		switch {
+		case !t.dots:
+			t.zero(t.sum(r, h))
+		case h == 0:
 			t.line("VPBROADCASTD %s, Z%d", begin(r), t.sum(r, 0))
 			t.line("VMOVDQA32 Z%d, Z%d", t.sum(r, 0), t.sum(r, 1))
 		}
 	})
+	if t.signed() && !t.wide() {
+		t.line("VMOVDQU %s, Y%d", t.constant("ones", 0x10001), t.onesRegister())
+	}
 	const unroll = 2
 	t.line("MOVQ $%d, AX", fours/unroll)
 	t.label(name)
 	for i := range unroll {
-		if t.bits == 4 {
-			t.line("VMOVDQU32 %d(SI), Z%d", 64*i, weights+1)
-			t.line("VPANDD Z%d, Z%d, Z%d", mask, weights+1, weights)
-			t.line("VPSRLD $4, Z%[1]d, Z%[1]d", weights+1)
-			t.line("VPANDD Z%d, Z%[2]d, Z%[2]d", mask, weights+1)
-		} else {
+		switch {
+		case t.bits == 4:
+			t.nibbles(i)
+		case t.signed() && t.wide():
+			t.signsWide(i)
+		case t.signed():
+			t.signsNarrow(i)
+			continue
+		default:
 			for h := range 2 {
-				t.line("VPXORD %d(SI), Z%d, Z%d", 128*i+64*h, mask, weights+h)
+				at := fmt.Sprintf("%d(SI)", 4*t.width*(2*i+h))
+				if t.dots {
+					t.line("VPXORD %s, Z%d, Z%d", at, mask, t.weights(h))
+				} else {
+					t.line("%s %s, %s%d", t.whole("VMOVDQU"), at, t.reg, t.weights(h))
+				}
 			}
 		}
 		for r := range t.rows {
-			t.line("VPBROADCASTD %s, Z%d", at("BX", fmt.Sprint(4*i), r), left)
-			for h := range 2 {
-				t.line("VPDPBUSD Z%d, Z%d, Z%d", left, weights+h, t.sum(r, h))
-			}
+			t.line("VPBROADCASTD %s, %s%d", at("BX", fmt.Sprint(4*i), r), t.reg, t.left())
+			t.products(r)
 		}
 	}
-	t.line("ADDQ $%d, SI", unroll*16*t.bits)
+	t.line("ADDQ $%d, SI", unroll*t.width*t.bits)
 	t.line("ADDQ $%d, BX", unroll*4)
 	t.line("DECQ AX")
 	t.jump("JNE", name)
+}
+
+// nibbles takes levels of 4 bits apart.
+func (t *int8Tile) nibbles(i int) {
+	low, high := t.weights(0), t.weights(1)
+	nibbles := fmt.Sprintf("Z%d", mask)
+	if !t.wide() {
+		nibbles = t.constant("nibbles", 0x0f0f0f0f)
+	}
+	and := t.whole("VPAND")
+	t.line("%s %d(SI), %s%d", t.whole("VMOVDQU"), 4*t.width*i, t.reg, high)
+	t.line("%s %s, %s%d, %[3]s%[5]d", and, nibbles, t.reg, high, low)
+	t.line("VPSRLD $4, %s%[2]d, %[1]s%[2]d", t.reg, high)
+	t.line("%s %s, %s%[4]d, %[3]s%[4]d", and, nibbles, t.reg, high)
+}
+
+// products adds a row's products with both registers of weights.
+func (t *int8Tile) products(r int) {
+	for h := range 2 {
+		sum, to := t.sum(r, h), t.other()
+		if t.dots {
+			t.line("VPDPBUSD Z%d, Z%d, Z%d", t.left(), t.weights(h), sum)
+			continue
+		}
+		x := t.left()
+		if h == 1 {
+			to = x
+		}
+		if t.signed() { // negated where the weight is negative
+			to = t.word() + h
+			t.line("VMOVDQA32 Z%d, Z%d", x, to)
+			t.line("VPSUBB Z%d, Z%d, K%d, Z%d", x, mask, 1+h, to)
+			x = to
+		}
+		t.line("VPMADDUBSW %s%d, %[1]s%[3]d, %[1]s%[4]d", t.reg, x, t.weights(h), to)
+		t.addProducts(to, sum)
+	}
+}
+
+// addProducts adds those in half words.
+func (t *int8Tile) addProducts(x, sum int) {
+	if t.signed() && !t.halves {
+		t.line("VPMADDWD %s%d, %[1]s%[3]d, %[1]s%[3]d", t.reg, t.onesRegister(), x)
+		t.line("VPADDD %s%d, %[1]s%[3]d, %[1]s%[3]d", t.reg, x, sum)
+		return
+	}
+	t.line("VPADDW %s%d, %[1]s%[3]d, %[1]s%[3]d", t.reg, x, sum)
+}
+
+// onesRegister has them in the loop.
+func (t *int8Tile) onesRegister() int { return t.pick(ones, 15) }
+
+// signsWide loads weights without their signs, which become masks.
+func (t *int8Tile) signsWide(i int) {
+	for h := range 2 {
+		t.line("VMOVDQU32 %d(SI), Z%d", 64*(2*i+h), t.weights(h))
+		t.line("VPMOVB2M Z%d, K%d", t.weights(h), 1+h)
+		t.line("VPABSB Z%[1]d, Z%[1]d", t.weights(h))
+	}
+}
+
+// signsNarrow writes four terms for each register of columns after the other: there are no more registers.
+func (t *int8Tile) signsNarrow(i int) {
+	w, size := t.weights(0), t.weights(1)
+	for h := range 2 {
+		t.line("VMOVDQU %d(SI), Y%d", 32*(2*i+h), w)
+		t.line("VPABSB Y%d, Y%d", w, size)
+		for r := range t.rows {
+			t.line("VPBROADCASTD %s, Y%d", at("BX", fmt.Sprint(4*i), r), t.left())
+			t.line("VPSIGNB Y%d, Y%[2]d, Y%[2]d", w, t.left())
+			t.line("VPMADDUBSW Y%d, Y%d, Y%[1]d", t.left(), size)
+			t.addProducts(t.left(), t.sum(r, h))
+		}
+	}
 }
 
 // half sums a half of the terms, times its integers.
 func (t *int8Tile) half(i int) {
 	sums := [2]string{"int8Block_halves", "(int8Block_halves+4-16)"}[i] // BX has gone over the first half
 	t.terms(fmt.Sprintf("half%dx", i), 4, func(r int) string { return at("BX", sums, r) })
+	disp := -3
+	if t.halves {
+		disp += i
+	}
 	for h := range 2 {
-		t.line("VPSRAD $24, %d(R14), Z%d", 64*h+i-3, word)
+		t.integers(disp+4*t.width*h, !t.dots)
 		for r := range t.rows {
-			if i == 0 {
-				t.line("VPMULLD Z%d, Z%d, Z%d", word, t.sum(r, h), t.first(r, h))
-			} else {
-				t.line("VPMULLD Z%d, Z%[2]d, Z%[2]d", word, t.sum(r, h))
-				t.line("VPADDD Z%d, Z%[2]d, Z%[2]d", t.first(r, h), t.sum(r, h))
+			s := t.sum(r, h)
+			switch {
+			case t.dots && i == 0:
+				t.line("VPMULLD Z%d, Z%d, Z%d", t.word(), s, t.first(r, h))
+			case t.dots:
+				t.line("VPMULLD Z%d, Z%[2]d, Z%[2]d", t.word(), s)
+				t.line("VPADDD Z%d, Z%[2]d, Z%[2]d", t.first(r, h), s)
+			default:
+				t.line("VPMADDWD %s%d, %[1]s%[3]d, %[1]s%[3]d", t.reg, t.word(), s)
+				if i == 0 {
+					t.line("%s %s%d, %s", t.whole("VMOVDQU"), t.reg, s, t.onStack(1, r, h))
+				} else {
+					t.line("VPADDD %s, %s%[3]d, %[2]s%[3]d", t.onStack(1, r, h), t.reg, s)
+				}
 			}
 		}
 	}
 }
 
-// scale adds the block's sums to the accumulators.
-func (t *int8Tile) scale() {
+// integers loads those of a group, which are the upper bytes of words that begin so far from R14 on; twice for the two
+// half words of a column.
+func (t *int8Tile) integers(disp int, twice bool) {
+	w := fmt.Sprintf("%s%d", t.reg, t.word())
+	if t.wide() {
+		t.line("VPSRAD $24, %d(R14), %s", disp, w)
+	} else {
+		t.line("VMOVDQU %d(R14), %s", disp, w)
+		t.line("VPSRAD $24, %s, %s", w, w)
+	}
+	if twice {
+		t.line("VPSHUFLW $0xa0, %s, %s", w, w)
+		t.line("VPSHUFHW $0xa0, %s, %s", w, w)
+	}
+}
+
+// scales adds the block's sums, each times its scales, to the float32 sums.
+func (t *int8Tile) scales() {
+	halves := 2 * t.nr // the size of a block's scales
 	for h := range 2 {
-		t.line("VCVTPH2PS %d(R15), Z%d", 32*h, scale)
-		if t.nested && !t.halves {
-			t.line("VPSRAD $24, %d(R14), Z%d", 64*h-3, word)
+		t.line("VCVTPH2PS %d(R15), %s%d", halves/2*h, t.reg, t.scale())
+		if t.nested && !t.split() {
+			t.integers(4*t.width*h-3, !t.dots)
 		}
 		for r := range t.rows {
 			s := t.sum(r, h)
-			if t.nested && !t.halves {
-				t.line("VPMULLD Z%d, Z%[2]d, Z%[2]d", word, s)
+			switch {
+			case t.split():
+			case t.nested && t.dots:
+				t.line("VPMULLD Z%d, Z%[2]d, Z%[2]d", t.word(), s)
+			case t.nested:
+				t.line("VPMADDWD %s%d, %[1]s%[3]d, %[1]s%[3]d", t.reg, t.word(), s)
+			case t.bits == 4 && !t.dots:
+				one := fmt.Sprintf("Z%d", ones)
+				if !t.wide() {
+					one = t.constant("ones", 0x10001)
+				}
+				t.line("VPMADDWD %s, %s%[3]d, %[2]s%[3]d", one, t.reg, s)
+				t.broadcast("VPADDD", at("R12", "", r), s, s)
 			}
-			t.line("VCVTDQ2PS Z%[1]d, Z%[1]d", s)
-			t.line("VMULPS.BCST %s, Z%d, Z%d", field("scale", r), scale, other)
-			t.line("VFMADD231PS Z%d, Z%d, Z%d", other, s, t.acc(r, h))
+			t.line("VCVTDQ2PS %s%[2]d, %[1]s%[2]d", t.reg, s)
+			t.broadcast("VMULPS", field("scale", r), t.scale(), t.other())
+			t.accumulate(t.other(), s, r, h)
 		}
 	}
 	switch {
@@ -265,24 +478,54 @@ func (t *int8Tile) scale() {
 		t.jump("JEQ", "done")
 	}
 	for h := range 2 {
-		t.line("VCVTPH2PS %d(R15), Z%d", 64+32*h, scale)
+		t.line("VCVTPH2PS %d(R15), %s%d", halves+halves/2*h, t.reg, t.scale())
 		if t.nested {
-			t.line("VPSRAD $24, %d(R14), Z%d", 8*32+64*h-3, word)
+			t.integers(8*t.nr+4*t.width*h-3, false)
 		}
 		for r := range t.rows {
-			if !t.nested {
-				t.line("VFMADD231PS.BCST %s, Z%d, Z%d", field("scaled", r), scale, t.acc(r, h))
+			other := fmt.Sprintf("%s%d", t.reg, t.other())
+			switch {
+			case !t.nested && t.wide():
+				t.line("VFMADD231PS.BCST %s, Z%d, Z%d", field("scaled", r), t.scale(), t.acc(r, h))
 				continue
+			case !t.nested:
+				t.line("VBROADCASTSS %s, %s", field("scaled", r), other)
+			default:
+				t.broadcast("VPMULLD", field("sum", r), t.word(), t.other())
+				t.line("VCVTDQ2PS %s, %s", other, other)
+				if t.wide() {
+					t.line("VMULPS.BCST %s, %s, %s", field("scale", r), other, other)
+				} else {
+					t.line("VBROADCASTSS %s, Y%d", field("scale", r), t.left())
+					t.line("VMULPS Y%d, %s, %s", t.left(), other, other)
+				}
 			}
-			t.line("VPMULLD.BCST %s, Z%d, Z%d", field("sum", r), word, other)
-			t.line("VCVTDQ2PS Z%[1]d, Z%[1]d", other)
-			t.line("VMULPS.BCST %s, Z%[2]d, Z%[2]d", field("scale", r), other)
-			t.line("VFMADD231PS Z%d, Z%d, Z%d", other, scale, t.acc(r, h))
+			t.accumulate(t.scale(), t.other(), r, h)
 		}
 	}
 	if !t.nested {
 		t.label("done")
 	}
+}
+
+// broadcast writes an operation on x and a number in memory; to may be x but not the register of other things on AVX2.
+func (t *int8Tile) broadcast(op, number string, x, to int) {
+	if t.wide() {
+		t.line("%s.BCST %s, Z%d, Z%d", op, number, x, to)
+		return
+	}
+	t.line("VPBROADCASTD %s, Y%d", number, t.left())
+	t.line("%s Y%d, Y%d, Y%d", op, t.left(), x, to)
+}
+
+// accumulate adds x·y to a float32 sum. It may overwrite y.
+func (t *int8Tile) accumulate(x, y, r, h int) {
+	if t.wide() {
+		t.line("VFMADD231PS Z%d, Z%d, Z%d", x, y, t.acc(r, h))
+		return
+	}
+	t.line("VFMADD213PS %s, Y%d, Y%d", t.onStack(0, r, h), x, y)
+	t.line("VMOVUPS Y%d, %s", y, t.onStack(0, r, h))
 }
 
 // nextGroup moves R14 to the next group's integers, four of which share a word.
@@ -295,74 +538,69 @@ func (t *int8Tile) nextGroup() {
 	t.line("LEAQ -1(DX), AX")
 	t.line("TESTQ $%d, AX", period-1)
 	t.jump("JNE", "same")
-	t.line("ADDQ $124, R14")
+	t.line("ADDQ $%d, R14", 4*t.nr-4)
 	t.label("same")
 }
 
-// int8Levels writes the rounding of rows to levels, a block of 32 a turn.
+// int8Levels writes the rounding of rows to levels, a block of 32 a turn, for AVX2 and what is above it.
 func (a *asm) int8Levels() {
 	a.text("int8Levels", "dst []int8Block, x []float32", 48)
 	a.line("MOVQ dst_base+0(FP), DI")
 	a.line("MOVQ dst_len+8(FP), CX")
 	a.line("MOVQ x_base+24(FP), SI")
-	for i, w := range []uint32{0x7fffffff, 0x42fe0000, 127, 0xffffff81} { // |x|, 127 and the bounds
-		a.line("MOVL $%#x, AX", w)
-		a.line("VPBROADCASTD AX, Z%d", 28+i)
-	}
+	a.line("MOVQ $0x0703060205010400, AX")
+	a.line("VMOVQ AX, X15")
+	a.line("VPMOVZXBD X15, Y15")
 	a.line("TESTQ CX, CX")
 	a.line("JEQ done")
 	a.label("block")
-	a.line("VMOVUPS (SI), Z0")
-	a.line("VMOVUPS 64(SI), Z1")
-	a.comment("NaN and infinities make the scale NaN.")
-	a.line("VFPCLASSPSZ $0x99, Z0, K1")
-	a.line("VFPCLASSPSZ $0x99, Z1, K2")
-	a.line("VPXORD X4, X4, X4")
-	a.line("VPXORD X5, X5, X5")
-	a.line("VPXORD X8, X8, X8")
-	a.line("VPXORD X9, X9, X9")
-	a.line("MOVL $0x7fc00000, AX")
-	a.line("VMOVD AX, X7")
-	a.line("KORTESTW K1, K2")
-	a.line("JNE write")
-	a.line("VPANDD Z28, Z0, Z2")
-	a.line("VPANDD Z28, Z1, Z3")
-	a.line("VMAXPS Z2, Z3, Z2")
-	a.line("VEXTRACTF64X4 $1, Z2, Y3")
-	a.line("VMAXPS Y2, Y3, Y2")
-	a.line("VEXTRACTF128 $1, Y2, X3")
-	a.line("VMAXPS X2, X3, X2")
-	a.line("VPERMILPS $0x4e, X2, X3")
-	a.line("VMAXPS X2, X3, X2")
-	a.line("VPERMILPS $0xb1, X2, X3")
-	a.line("VMAXPS X2, X3, X2")
-	a.line("VDIVSS X29, X2, X7")
+	a.comment("Magnitudes are in order as integers, infinities and NaN behind all others: these make the scale NaN.")
+	for i := range 4 {
+		a.line("VMOVUPS %d(SI), Y%d", 32*i, i)
+		a.line("VPAND %s, Y%d, Y%d", a.constant("magnitude", 0x7fffffff), i, 4+i)
+		if i > 0 {
+			a.line("VPMAXSD Y%d, Y4, Y4", 4+i)
+		}
+	}
+	a.line("VEXTRACTI128 $1, Y4, X5")
+	a.line("VPMAXSD X5, X4, X4")
+	a.line("VPSHUFD $0x4e, X4, X5")
+	a.line("VPMAXSD X5, X4, X4")
+	a.line("VPSHUFD $0xb1, X4, X5")
+	a.line("VPMAXSD X5, X4, X4")
+	a.line("VDIVSS %s, X4, X7", a.constant("mostLevel", 0x42fe0000))
+	a.line("VPXOR X8, X8, X8")
+	a.line("XORL R8, R8")
+	a.line("XORL R9, R9")
+	a.line("VMOVD X4, AX")
+	a.line("CMPL AX, $0x7f800000")
+	a.line("JCC notFinite")
 	a.line("VMOVD X7, AX")
 	a.line("TESTL AX, AX")
 	a.line("JEQ write")
-	a.line("VBROADCASTSS X7, Z6")
-	for h := range 2 {
-		a.line("VDIVPS Z6, Z%[1]d, Z%[1]d", h)
-		a.line("VCVTPS2DQ Z%[1]d, Z%[1]d", h)
-		a.line("VPMINSD Z30, Z%[1]d, Z%[1]d", h)
-		a.line("VPMAXSD Z31, Z%[1]d, Z%[1]d", h)
-		a.line("VPMOVDB Z%d, X%d", h, 8+h)
-		a.line("VEXTRACTI64X4 $1, Z%d, Y2", h)
-		a.line("VPADDD Y2, Y%d, Y2", h)
-		a.line("VEXTRACTI128 $1, Y2, X3")
-		a.line("VPADDD X2, X3, X2")
-		a.line("VPSHUFD $0x4e, X2, X3")
-		a.line("VPADDD X2, X3, X2")
-		a.line("VPSHUFD $0xb1, X2, X3")
-		a.line("VPADDD X2, X3, X%d", 4+h)
+	a.line("VBROADCASTSS X7, Y6")
+	for i := range 4 {
+		a.line("VDIVPS Y6, Y%[1]d, Y%[1]d", i)
+		a.line("VCVTPS2DQ Y%[1]d, Y%[1]d", i)
 	}
-	a.label("write")
-	a.line("VMOVDQU X8, (DI)")
-	a.line("VMOVDQU X9, 16(DI)")
+	a.line("VPACKSSDW Y1, Y0, Y0")
+	a.line("VPACKSSDW Y3, Y2, Y2")
+	a.line("VPACKSSWB Y2, Y0, Y0")
+	a.line("VPMAXSB %s, Y0, Y0", a.constant("leastLevel", 0x81818181))
+	a.comment("Packing goes lane by lane.")
+	a.line("VPERMD Y0, Y15, Y8")
+	a.line("VMOVDQU %s, Y4", a.constant("byteOnes", 0x01010101))
+	a.line("VPMADDUBSW Y8, Y4, Y4")
+	a.line("VPMADDWD %s, Y4, Y4", a.constant("ones", 0x10001))
+	a.line("VEXTRACTI128 $1, Y4, X5")
+	a.line("VPHADDD X5, X4, X4")
+	a.line("VPHADDD X4, X4, X4")
 	a.line("VMOVD X4, R8")
-	a.line("VMOVD X5, R9")
+	a.line("VPEXTRD $1, X4, R9")
+	a.label("write")
+	a.line("VMOVDQU Y8, (DI)")
 	a.line("LEAL (R8)(R9*1), R10")
-	a.line("VPXORD X2, X2, X2")
+	a.line("VPXOR X2, X2, X2")
 	a.line("VCVTSI2SSL R10, X2, X2")
 	a.line("VMULSS X7, X2, X2")
 	a.line("VMOVSS X7, int8Block_scale(DI)")
@@ -387,5 +625,9 @@ func (a *asm) int8Levels() {
 	a.label("done")
 	a.line("VZEROUPPER")
 	a.line("RET")
+	a.label("notFinite")
+	a.line("MOVL $0x7fc00000, AX")
+	a.line("VMOVD AX, X7")
+	a.line("JMP write")
 	a.WriteByte('\n')
 }

@@ -34,8 +34,15 @@ func (a *asm) levels() {
 }
 
 // text writes the head of a function.
-func (a *asm) text(name, params string, bytes int) {
-	fmt.Fprintf(a, "// func %s%s(%s)\nTEXT ·%s%s(SB), NOSPLIT, $0-%d\n", name, a.suffix, params, name, a.suffix, bytes)
+func (a *asm) text(name, params string, bytes int) { a.textFrame(name, params, 0, bytes) }
+
+// textFrame writes it with room on the stack.
+func (a *asm) textFrame(name, params string, frame, bytes int) {
+	flags := "NOSPLIT"
+	if frame > 0 {
+		flags = "0"
+	}
+	fmt.Fprintf(a, "// func %s%s(%s)\nTEXT ·%s%s(SB), %s, $%d-%d\n", name, a.suffix, params, name, a.suffix, flags, frame, bytes)
 }
 
 // wider writes a function of numbers of 16 bits, as many as whole registers hold.

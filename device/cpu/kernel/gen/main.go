@@ -21,6 +21,7 @@ type isa struct {
 	regs   int
 	mr, nr int  // of the tile
 	rounds bool // has an instruction that rounds to bf16
+	dots   bool // has dot products of bytes
 }
 
 var (
@@ -28,7 +29,7 @@ var (
 	// bf16 is what AVX-512 with the instructions of bfloat16 does otherwise.
 	bf16 = &isa{name: "avx512bf16", suffix: "BF16", reg: "Z", width: 16, regs: 32, mr: 14, nr: 32, rounds: true}
 	// vnni is what AVX-512 with dot products of bytes adds.
-	vnni = &isa{name: "avx512vnni", suffix: "VNNI", reg: "Z", width: 16, regs: 32, mr: 14, nr: 32}
+	vnni = &isa{name: "avx512vnni", suffix: "VNNI", reg: "Z", width: 16, regs: 32, mr: 14, nr: 32, dots: true}
 	avx2 = &isa{name: "avx2", suffix: "AVX2", reg: "Y", width: 8, regs: 16, mr: 6, nr: 16}
 )
 
@@ -124,6 +125,10 @@ func files() map[string][]byte {
 			}
 		}
 		a.levels()
+		if !s.wide() {
+			a.int8Levels()
+		}
+		a.int8()
 		for _, f := range rows {
 			a.row(f)
 		}
@@ -156,16 +161,19 @@ func declarations(s *isa) []byte {
 	var decl bytes.Buffer
 	all := append([]signature{tileSignature, blocksSignature, transposeSignature}, signatures()...)
 	all = append(all, levelSignatures...)
+	all = append(all, int8Signatures...)
 	if s.wide() {
 		all = append(all, stripSignatures...)
+	} else {
+		all = append(all, int8LevelsSignature)
 	}
 	for _, f := range all {
 		name := f.name + s.suffix
 		fmt.Fprintf(&b, "%s: %s,\n", f.name, name)
 		fmt.Fprintf(&decl, "\n// %s is %s on %s.\n//\n//go:noescape\nfunc %s(%s)%s\n", name, f.doc, strings.ToUpper(s.name), name, f.params, f.result)
 	}
-	for _, f := range int8Signatures {
-		fmt.Fprintf(&b, "%s: %s,\n", f.name, f.doc)
+	if s.wide() {
+		fmt.Fprintf(&b, "%[1]s: %[1]s%[2]s,\n", int8LevelsSignature.name, avx2.suffix)
 	}
 	b.WriteString("}\n")
 	b.Write(decl.Bytes())
