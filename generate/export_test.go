@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// AlwaysGuess lets an engine run all guesses that there are, whatever they cost.
+func (e *Engine) AlwaysGuess() { e.pace.free = true }
+
 // Leaks waits until an engine is idle, and is an error when a page is in use, lost, or in two places.
 func (e *Engine) Leaks() error {
 	for {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"olmo/device"
 	"olmo/graph"
@@ -42,6 +43,7 @@ type Engine struct {
 	heldAt    int         // Changes of the device when the pages were filled
 	sequences []*sequence // in the order of their turns
 	copies    []graph.PageCopy
+	pace      pace
 }
 
 // Options are the sizes of an Engine; zero values take defaults. They change no bit.
@@ -52,6 +54,7 @@ type Options struct {
 	Memory    int64             // bytes of the pages; half of what is free
 	Page      int               // positions of a page, a divisor of 256 of at least 32; 256
 	NoReuse   bool              // nothing of a sequence is kept for others
+	NoGuesses bool              // answers go on by a token each step, also where the next ones are likely
 	Precision numeric.Precision // of the run whose arithmetic this is
 }
 
@@ -62,6 +65,8 @@ type Stats struct {
 	Copied  int64 // positions that were copied from one page to another
 	Reused  int64 // tokens of prompts that were there already
 	SetBack int   // how often a sequence lost its pages to another
+	// Proposed are tokens that were run before it was known that they come, Accepted those that came.
+	Proposed, Accepted int64
 }
 
 // A step has logits of so many rows.
@@ -291,7 +296,10 @@ func (e *Engine) step() {
 	}
 	p, err := e.plan()
 	if err == nil {
-		err = e.program.Run(&p.batch)
+		began := time.Now()
+		if err = e.program.Run(&p.batch); p.onlyAnswers {
+			e.pace.add(len(p.batch.IDs), time.Since(began).Seconds())
+		}
 	}
 	if err != nil {
 		for _, s := range slices.Clone(e.sequences) {
@@ -301,27 +309,11 @@ func (e *Engine) step() {
 		return
 	}
 	e.copies = e.copies[:0]
-	for i, s := range p.sequences {
-		e.pages.filled(s, p.batch.Segments[i].Rows)
-	}
-	e.mu.Lock()
-	e.stats.Steps++
-	e.stats.Rows += int64(len(p.batch.IDs))
-	e.mu.Unlock()
-	if len(p.rows) == 0 {
-		return
-	}
-	logits := e.program.Output("logits")
-	V := len(logits) / len(p.rows)
-	parallel.For(len(p.tasks), func(task int) {
-		for i := p.tasks[task]; i < len(p.rows) && (task+1 == len(p.tasks) || i < p.tasks[task+1]); i++ {
-			r := &p.rows[i]
-			r.choice = r.sequence.read(r.row, logits[i*V:(i+1)*V])
-		}
-	})
+	p.read(e.program.Output("logits"))
+	e.filled(p)
 	var over *sequence // that has ended in this step
 	for _, r := range p.rows {
-		if r.sequence == over {
+		if r.sequence == over || !r.was {
 			continue
 		}
 		if ended, err := r.sequence.take(r.row, r.choice); ended || err != nil {
@@ -329,6 +321,53 @@ func (e *Engine) step() {
 			over = r.sequence
 		}
 	}
+}
+
+// read takes the logits of a step. Those behind a guess that has not come true are of no use.
+func (p *plan) read(logits []float32) {
+	if len(p.rows) == 0 {
+		return
+	}
+	V := len(logits) / len(p.rows)
+	parallel.For(len(p.tasks), func(task int) {
+		for i := p.tasks[task]; i < len(p.rows) && (task+1 == len(p.tasks) || i < p.tasks[task+1]); i++ {
+			r := &p.rows[i]
+			if !r.sequence.true(r.row) {
+				break
+			}
+			r.choice, r.was = r.sequence.read(r.row, logits[i*V:(i+1)*V]), true
+			if r.choice.over || r.choice.err != nil {
+				break
+			}
+		}
+	})
+}
+
+// filled tells the pages what has been run, as far as it is part of the sequences.
+func (e *Engine) filled(p *plan) {
+	stats := Stats{Steps: 1, Rows: int64(len(p.batch.IDs))}
+	for i, s := range p.sequences {
+		n := p.batch.Segments[i].Rows
+		if known := s.known - s.ran; n > known {
+			proposed, accepted := n-known, 0
+			for accepted < proposed && s.true(s.known+accepted) {
+				accepted++
+			}
+			n = known + accepted
+			s.result.Proposed += proposed
+			s.result.Accepted += accepted
+			stats.Proposed += int64(proposed)
+			stats.Accepted += int64(accepted)
+		}
+		e.pages.filled(s, n)
+		e.pages.trim(s)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.stats.Steps += stats.Steps
+	e.stats.Rows += stats.Rows
+	e.stats.Proposed += stats.Proposed
+	e.stats.Accepted += stats.Accepted
 }
 
 // end takes a sequence out.
@@ -344,14 +383,24 @@ type plan struct {
 	sequences []*sequence // of each segment
 	rows      []wanted
 	tasks     []int // the first row of each task: the rows of an answer are one
+
+	onlyAnswers bool    // no prompt is read beside them
+	guessing    bool    // and they are few enough for guesses
+	spare       int     // rows that are left for these
+	expected    float64 // tokens that will come
+	width       int     // rows, as far as they are known
 }
 
 // wanted is a row of logits.
 type wanted struct {
 	sequence *sequence
 	row      int
+	was      bool // read
 	choice   choice
 }
+
+// So many answers may be guessed at in a step. More fill it by themselves.
+const mostGuessing = 4
 
 // A step that has enough tokens is as fast for each as a larger one. In a smaller one leastShared is how many
 // tokens of a beginning are waited for at least: fewer are computed sooner.
@@ -362,20 +411,25 @@ const (
 
 // plan chooses what runs next: answers go on, and what room is left goes to prompts, in turn.
 func (e *Engine) plan() (*plan, error) {
-	p := &plan{}
+	p := &plan{onlyAnswers: true}
 	now := e.sequences[:min(len(e.sequences), e.o.Sequences)]
 	room := e.o.Rows
 	for _, s := range now {
 		if s.answers() {
+			p.width += s.needs() - s.ran
 			room -= min(room, s.needs()-s.ran)
+		} else {
+			p.onlyAnswers = false
 		}
 	}
+	p.guessing = p.onlyAnswers && len(e.sequences) <= mostGuessing && !e.o.NoGuesses
+	p.spare, p.expected = room, float64(p.width)
 	if room < e.o.Rows {
 		room = min(room, e.o.Rows/2)
 	}
 	longest := 0
 	for _, s := range e.sequences {
-		s.planned = false
+		s.planned, s.guesses = false, nil
 	}
 	// Who would share more with one that runs now waits, as long as others fill the step.
 	for _, least := range []int{1, leastShared} {
@@ -398,8 +452,11 @@ func (e *Engine) plan() (*plan, error) {
 			if n == 0 {
 				continue
 			}
-			s.planned = true
-			n = p.add(s, n)
+			s.planned, s.known = true, s.needs()
+			if p.guessing && n == s.known-s.ran {
+				e.guess(p, s)
+			}
+			n = p.add(s, n+len(s.guesses))
 			if !answers {
 				room -= n
 			}
@@ -482,6 +539,20 @@ func (e *Engine) makeRoom(s *sequence, n int) int {
 	}
 }
 
+// guess finds ids that are likely to follow an answer's: as many as pay, as there is room for, and as it can
+// have.
+func (e *Engine) guess(p *plan, s *sequence) {
+	s.lookup.look(s.ids)
+	most := min(p.spare, len(s.Prompt)+s.MaxTokens-1-s.known, s.limit-1-s.known)
+	if i := slices.IndexFunc(s.lookup.ids, s.stops); i >= 0 {
+		most = min(most, i)
+	}
+	n := e.pace.worthwhile(&s.lookup, most, p)
+	n = max(0, min(n, e.pages.extend(s, s.known+n)-s.known))
+	s.guesses = s.lookup.ids[:n]
+	p.spare -= n
+}
+
 // add takes at most n tokens of a sequence into the step.
 func (p *plan) add(s *sequence, n int) int {
 	segment := graph.Segment{Pos: s.ran, Pages: s.full, Recent: s.recent}
@@ -497,7 +568,7 @@ func (p *plan) add(s *sequence, n int) int {
 			}
 			p.rows = append(p.rows, wanted{sequence: s, row: row})
 		}
-		p.batch.IDs = append(p.batch.IDs, s.ids[row])
+		p.batch.IDs = append(p.batch.IDs, s.at(row))
 	}
 	if segment.Rows > 0 {
 		p.batch.Segments, p.sequences = append(p.batch.Segments, segment), append(p.sequences, s)

@@ -221,6 +221,17 @@ func (p *pages) release(s *sequence, forget bool) {
 	s.way, s.full, s.recent, s.ran, s.seen = s.way[:0], s.full[:0], s.recent[:0], 0, 0
 }
 
+// trim gives back what a sequence has at its end and has not filled: pages for guesses that have not come true.
+func (p *pages) trim(s *sequence) {
+	for n := len(s.way) - 1; n >= 0 && len(s.way[n].ids) == 0; n-- {
+		x := s.way[n]
+		s.way, s.full, s.recent = s.way[:n], s.full[:n], s.recent[:n]
+		x.used = p.clock
+		p.letGo(x, n >= s.seen)
+		p.evict(x)
+	}
+}
+
 // hold keeps a page for a sequence, letGo no more; near: what layers with a window have of it, too.
 func (p *pages) hold(x *page, near bool) {
 	if x.users++; x.left != nil {

@@ -45,6 +45,10 @@ type Result struct {
 	Stop        int32   `json:"stop"`
 	StopLogprob float64 `json:"stop_logprob"`
 	StopDrawn   float64 `json:"-"`
+	// Proposed counts the tokens that were guessed and run before it was known that they come, Accepted
+	// those of them that came.
+	Proposed int `json:"-"`
+	Accepted int `json:"-"`
 }
 
 // ErrTooLong is returned for a prompt that leaves no room for a token.

@@ -95,7 +95,7 @@ func requestsOf(t *testing.T, c *model.Config, r *rand.Rand, n int) []*scheduled
 	t.Helper()
 	var out []*scheduled
 	dev := cpuDevice(t)
-	e := engineOf(t, c, dev, generate.Options{NoReuse: true, Rows: 300})
+	e := engineOf(t, c, dev, generate.Options{NoReuse: true, NoGuesses: true, Rows: 300})
 	for i := range n {
 		s := &scheduled{}
 		s.q.Prompt = slices.Concat(ids(r.IntN(4)*r.IntN(60), int32(r.IntN(3))), ids(1+r.IntN(40), int32(r.IntN(5))))
@@ -103,6 +103,9 @@ func requestsOf(t *testing.T, c *model.Config, r *rand.Rand, n int) []*scheduled
 			s.q.MaxTokens = 1 + r.IntN(30)
 			if r.IntN(3) > 0 {
 				s.q.Sampling = generate.Sampling{Temperature: 1, Seed: uint64(r.IntN(5))}
+			}
+			if r.IntN(3) == 0 {
+				s.q.Sampling.Penalties = generate.Penalties{Repetition: 1.2, Frequency: 0.1}
 			}
 			s.q.Stop = []int32{int32(r.IntN(60)), int32(r.IntN(60))}
 			if r.IntN(4) == 0 {
@@ -153,7 +156,7 @@ func (s *scheduled) check(got generate.Result, rows map[int]uint64, err error) e
 }
 
 // TestSchedules runs random schedules: arrivals and cancellations at any time, beginnings that are shared,
-// too few pages, answers that are bounded, scoring, in pages and steps of all sizes and with several numbers of
+// too few pages, answers that are bounded, scoring, guesses, in pages and steps of all sizes and with several numbers of
 // threads. Every answer has the bits that it has alone, and no page is lost.
 func TestSchedules(t *testing.T) {
 	n := *schedules
@@ -172,11 +175,14 @@ func TestSchedules(t *testing.T) {
 		requests := requestsOf(t, c, r, 60)
 		for done := 0; done < n/2; {
 			o := generate.Options{
-				Page: []int{64, 256, 32}[r.IntN(3)], Rows: 16 << r.IntN(6), Sequences: 1 + r.IntN(12), NoReuse: r.IntN(4) == 0,
+				Page: []int{64, 256, 32}[r.IntN(3)], Rows: 16 << r.IntN(6), Sequences: 1 + r.IntN(12), NoReuse: r.IntN(4) == 0, NoGuesses: r.IntN(4) == 0,
 			}
 			most := (300+o.Page-1)/o.Page + 1
 			o.Memory = int64((most + r.IntN(most)) * 8 * c.KV * c.D * o.Page * c.Layers)
 			e := engineOf(t, c, cpuDevice(t), o)
+			if r.IntN(3) > 0 {
+				e.AlwaysGuess()
+			}
 			batch := 20
 			old := parallel.SetThreads(1 + r.IntN(3))
 			for range batch {
@@ -189,10 +195,11 @@ func TestSchedules(t *testing.T) {
 			}
 			s := e.Stats()
 			total.Steps, total.Rows, total.Copied, total.Reused, total.SetBack = total.Steps+s.Steps, total.Rows+s.Rows, total.Copied+s.Copied, total.Reused+s.Reused, total.SetBack+s.SetBack
+			total.Proposed, total.Accepted = total.Proposed+s.Proposed, total.Accepted+s.Accepted
 		}
 	}
 	t.Logf("%+v", total)
-	if total.Copied == 0 || total.Reused == 0 || total.SetBack == 0 {
+	if total.Copied == 0 || total.Reused == 0 || total.SetBack == 0 || total.Accepted == 0 || total.Accepted == total.Proposed {
 		t.Errorf("the schedules try too little: %+v", total)
 	}
 }

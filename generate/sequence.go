@@ -25,6 +25,11 @@ type sequence struct {
 	sampler *sampler
 	allowed []uint64
 
+	// The ids that were known when the step was planned, and those that are guessed to follow them.
+	known   int
+	guesses []int32
+	lookup  lookup
+
 	// What the pages know of it: how many ids have been run, its way, the numbers of these pages, and the
 	// first of them that layers with a window see.
 	ran          int
@@ -55,6 +60,17 @@ func (s *sequence) first() int {
 // drawn is the row behind which the next token is drawn.
 func (s *sequence) drawn() int { return len(s.Prompt) + len(s.result.IDs) - 1 }
 
+// at is the id that is run in a row.
+func (s *sequence) at(row int) int32 {
+	if row < s.known {
+		return s.ids[row]
+	}
+	return s.guesses[row-s.known]
+}
+
+// true reports whether the id that is run in a row is the sequence's, as far as it is known by now.
+func (s *sequence) true(row int) bool { return row < len(s.ids) && s.ids[row] == s.at(row) }
+
 // wants reports whether the logits behind a row are wanted, which are those from first on.
 func (s *sequence) wants(row int) bool {
 	if s.MaxTokens > 0 && row >= s.drawn() {
@@ -64,22 +80,35 @@ func (s *sequence) wants(row int) bool {
 	return found
 }
 
-// read takes the logits behind a row. It is called at the same time as for other sequences, and for other rows
-// where no answer is wanted.
+// read takes the logits behind a row, and goes on by what is drawn there. It is called at the same time as for
+// other sequences, and for other rows where no answer is wanted; for those of an answer one after the other.
 func (s *sequence) read(row int, logits []float32) choice {
 	if _, found := slices.BinarySearch(s.Rows, row); found {
 		s.Logits(row, logits)
 	}
-	switch {
-	case s.MaxTokens <= 0 || row < s.drawn():
+	if s.MaxTokens <= 0 || row < s.drawn() {
 		return choice{}
-	case row+1 < len(s.ids): // it is known what comes
-		id := s.ids[row+1]
-		c := choice{id: id, logprob: -float64(cpu.LSE(logits) - logits[id])}
+	}
+	var c choice
+	if row+1 < len(s.ids) { // it is known what comes
+		c.id = s.ids[row+1]
+		c.logprob = -float64(cpu.LSE(logits) - logits[c.id])
 		s.sampler.known = false
-		c.drawn = s.sampler.tempered(logits, id, c.logprob)
+		c.drawn = s.sampler.tempered(logits, c.id, c.logprob)
+		c.err = c.problem(row + 1)
+	} else {
+		c = s.draw(row, logits)
+	}
+	if c.err != nil || c.stop {
 		return c
 	}
+	s.sampler.accept(c.id)
+	c.over = s.Constraint != nil && row+2 == len(s.ids) && s.Constraint.Ended()
+	return c
+}
+
+// draw chooses the id behind a row, and adds it to the sequence unless it is one that ends the text.
+func (s *sequence) draw(row int, logits []float32) choice {
 	var allowed []uint64
 	if s.Constraint != nil {
 		s.allowed = slices.Grow(s.allowed[:0], (len(logits)+63)/64)[:(len(logits)+63)/64]
@@ -94,10 +123,22 @@ func (s *sequence) read(row int, logits []float32) choice {
 		}
 		allowed = s.allowed
 	}
-	return s.sampler.next(logits, row+1-len(s.Prompt), allowed)
+	c := s.sampler.next(logits, row+1-len(s.Prompt), allowed)
+	c.err = c.problem(row + 1)
+	switch {
+	case c.err != nil:
+	case s.stops(c.id):
+		c.stop, c.over = true, true
+	default:
+		s.ids = append(s.ids, c.id)
+		if s.Constraint != nil {
+			c.err = s.obey(c.id)
+		}
+	}
+	return c
 }
 
-// take goes on by what was drawn behind a row, and reports whether the text ends.
+// take tells what was read behind a row, and reports whether the text ends.
 func (s *sequence) take(row int, c choice) (ended bool, err error) {
 	if s.row < len(s.Rows) && s.Rows[s.row] == row {
 		s.row++
@@ -110,23 +151,13 @@ func (s *sequence) take(row int, c choice) (ended bool, err error) {
 	}
 	r := &s.result
 	s.told = true
-	if err := c.problem(row + 1); err != nil {
-		return false, err
+	if c.err != nil {
+		return false, c.err
 	}
-	switch {
-	case s.stops(c.id) && row+1 == len(s.ids):
+	if c.stop {
 		r.Reason, r.Stop, r.StopLogprob, r.StopDrawn = "stop", c.id, c.logprob, c.drawn
 		return true, nil
 	}
-	if row+1 == len(s.ids) {
-		s.ids = append(s.ids, c.id)
-		if s.Constraint != nil {
-			if err := s.obey(c.id); err != nil {
-				return false, err
-			}
-		}
-	}
-	s.sampler.accept(c.id)
 	r.IDs, r.Logprobs, r.Drawn = append(r.IDs, c.id), append(r.Logprobs, c.logprob), append(r.Drawn, c.drawn)
 	s.handle.tell(Event{c.id, c.logprob})
 	switch {
@@ -134,7 +165,7 @@ func (s *sequence) take(row int, c choice) (ended bool, err error) {
 		r.Reason = "stop"
 	case len(r.IDs) >= s.MaxTokens || len(s.Prompt)+len(r.IDs) >= s.limit:
 		r.Reason = "length"
-	case s.Constraint != nil && len(s.Prompt)+len(r.IDs) == len(s.ids) && s.Constraint.Ended():
+	case c.over:
 		r.Reason = "stop"
 	}
 	return r.Reason != "", nil

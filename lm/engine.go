@@ -22,7 +22,7 @@ func (m *Model) engine(memory int64) (*generate.Engine, error) {
 		m.running.Close()
 	}
 	err := m.with(func() (err error) {
-		m.running, err = generate.New(m.Config, m.Device, generate.Options{Memory: memory, Precision: m.precision})
+		m.running, err = generate.New(m.Config, m.Device, generate.Options{Memory: memory, Precision: m.precision, NoGuesses: m.noGuesses})
 		return err
 	})
 	if err != nil {

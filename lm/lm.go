@@ -58,6 +58,7 @@ type Model struct {
 
 	vocabulary *constrain.Vocabulary // nil until a Form wants it
 	bound      int64                 // of Options
+	noGuesses  bool                  // likewise
 }
 
 // Options say how a model runs; zero values take defaults.
@@ -72,6 +73,8 @@ type Options struct {
 	IgnoreExtra bool
 	// Memory is that of keys and values, in bytes, for requests that do not say it; 0: half of what is free.
 	Memory int64
+	// NoGuesses writes answers token by token, also where the next ones are likely. It changes no bit.
+	NoGuesses bool
 	// Adapter is added to the matrices of the checkpoint as they run, unmerged; nil: none, or the one
 	// in the folder that is opened.
 	Adapter *Adapter
@@ -154,7 +157,7 @@ func ofFiles(files *model.Loaded, folder string, o Options) (m *Model, err error
 // between two calls, by a Write or by a step of training: the next answer is the new
 // weights'. The error is that of an adapter that the model cannot have.
 func New(c *model.Config, o Options) (*Model, error) {
-	m := &Model{Config: c, Tokenizer: o.Tokenizer, Device: o.Device, adapter: o.Adapter, precision: o.Precision, bound: o.Memory}
+	m := &Model{Config: c, Tokenizer: o.Tokenizer, Device: o.Device, adapter: o.Adapter, precision: o.Precision, bound: o.Memory, noGuesses: o.NoGuesses}
 	if c.EOS >= 0 {
 		m.Stop = []int32{c.EOS}
 	}

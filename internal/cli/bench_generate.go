@@ -63,6 +63,7 @@ memory is that of the speed which the weights alone would allow.`,
 				return err
 			}
 			r := &benchGenerateReport{Model: path + size, Precision: precision, PromptTokens: promptTokens, MaxTokens: maxTokens, Parallel: together}
+			how.speculate = "off" // tokens are measured one by one
 			open := func() (*lm.Model, *lm.Generator, error) {
 				if path == "" && arithmetic == numeric.Int8 {
 					return nil, nil, usageErrorf("--precision int8 is of a model that is stored in blocks\nhint: name one with --model")
@@ -115,7 +116,7 @@ func (r *benchGenerateReport) random(size string, arithmetic numeric.Precision) 
 		return nil, nil, err
 	}
 	cfg.T = max(cfg.T, r.PromptTokens+r.MaxTokens) // rotary positions have no end
-	m, err := lm.New(cfg, lm.Options{Precision: arithmetic})
+	m, err := lm.New(cfg, lm.Options{Precision: arithmetic, NoGuesses: true})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -71,6 +71,7 @@ turns are left out. Questions may also be piped in, one a line.
 	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
 	o.how.add(f)
 	o.how.addMemory(f)
+	o.how.addSpeculate(f)
 	f.StringVar(&o.precision, "precision", "fp32", precisionWords())
 	return c
 }

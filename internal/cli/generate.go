@@ -36,6 +36,7 @@ type generateOptions struct {
 	form             formFlags
 	rows             rowFlags
 	fingerprint      string // of the model, for --json
+	counted          bool   // what ran ahead is, there, too
 }
 
 func newGenerateCommand() *cobra.Command {
@@ -64,6 +65,9 @@ sets another order.
 complete, or because of its length, which is then said. What can't be held to is an
 error that names the place (docs/inference.md, "Constraints").
 
+Where the last words have come before, what followed them is read ahead, as far as that
+makes the answer faster: it has the same bits. --speculate off does without.
+
 With --input each row of a file is answered, many at once: {"prompt": …} (a text or ids) or
 {"messages": […]} a line, in which max_tokens, temperature, top_k, top_p, min_p, typical_p,
 top_n_sigma, seed, stop, min_tokens, no_repeat_ngram_size and the penalties may stand. --output has
@@ -84,6 +88,7 @@ prints N.`,
   olmo generate --model MODEL --schema person.json "Describe a person as JSON."
   olmo generate --model olmo-quickstart --choice yes,no "Is json a package? Answer:"
   olmo generate --model olmo-quickstart --input prompts.jsonl --output answers.jsonl --parallel 32
+  olmo generate --model MODEL --speculate off --max-tokens 200 "Package json"
   olmo generate --model MODEL - < prompt.txt`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -135,6 +140,7 @@ prints N.`,
 	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
 	o.how.add(f)
 	o.how.addMemory(f)
+	o.how.addSpeculate(f)
 	f.StringVar(&o.precision, "precision", "fp32", precisionWords())
 	f.BoolVar(&o.asJSON, "json", false, "print one line of JSON: ids, text, logprobs")
 	return c
@@ -226,6 +232,7 @@ func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 	if o.rows.input != "" {
 		return o.rows.run(c, m, request, o.form.text(c))
 	}
+	o.counted = c.Flags().Changed("speculate")
 	if o.asJSON { // once: all weights are read for it
 		if o.fingerprint, err = m.Fingerprint(); err != nil {
 			return err
@@ -281,7 +288,7 @@ func (o *generateOptions) several(c *cobra.Command, m *lm.Model, texts []string,
 // print writes one of several answers.
 func (o *generateOptions) print(out *bufio.Writer, m *lm.Model, text string, r lm.Request, a lm.Answer) error {
 	if o.asJSON {
-		line, err := json.Marshal(replyOf(a, r, o.fingerprint))
+		line, err := json.Marshal(o.replyOf(a, r))
 		out.Write(append(line, '\n'))
 		return err
 	}
@@ -321,7 +328,7 @@ func (o *generateOptions) generate(c *cobra.Command, m *lm.Model, g *lm.Generato
 	}
 	seconds := time.Since(began).Seconds()
 	if o.asJSON {
-		line, jsonErr := json.Marshal(replyOf(r, q, o.fingerprint))
+		line, jsonErr := json.Marshal(o.replyOf(r, q))
 		if jsonErr != nil {
 			return errors.Join(err, jsonErr)
 		}
@@ -340,15 +347,33 @@ func (o *generateOptions) generate(c *cobra.Command, m *lm.Model, g *lm.Generato
 		p.print(fmt.Sprintf("olmo generate: stopped at the model's %d positions", m.Config.T))
 	}
 	if n := len(r.IDs); n > 1 && p.live {
-		p.print(fmt.Sprintf("%d tokens, %.1f tokens/s", n, float64(n-1)/seconds))
+		text := fmt.Sprintf("%d tokens, %.1f tokens/s", n, float64(n-1)/seconds)
+		if r.Proposed > 0 {
+			text += fmt.Sprintf(", %d of %d that ran ahead came true", r.Accepted, r.Proposed)
+		}
+		p.print(text)
 	}
 	return nil
 }
 
-// replyOf is what a line of --json has of an answer.
-func replyOf(a lm.Answer, q lm.Request, fingerprint string) rows.Reply {
-	r := rows.ReplyOf(a, q, fingerprint)
+// reply is what a line of --json has of an answer.
+type reply struct {
+	rows.Reply
+	// Speculation counts what ran ahead; nil where no flag asks: it may differ from run to run.
+	Speculation *speculation `json:"speculation,omitempty"`
+}
+
+type speculation struct {
+	Proposed int `json:"proposed_tokens"`
+	Accepted int `json:"accepted_tokens"`
+}
+
+func (o *generateOptions) replyOf(a lm.Answer, q lm.Request) reply {
+	r := reply{Reply: rows.ReplyOf(a, q, o.fingerprint)}
 	r.PromptIDs = q.Prompt
+	if o.counted {
+		r.Speculation = &speculation{a.Proposed, a.Accepted}
+	}
 	return r
 }
 

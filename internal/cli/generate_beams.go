@@ -12,7 +12,6 @@ import (
 
 	"olmo/generate"
 	"olmo/lm"
-	"olmo/lm/rows"
 )
 
 // beamFlags are those of a beam search.
@@ -105,7 +104,7 @@ func (o *generateOptions) search(c *cobra.Command, m *lm.Model, texts []string, 
 		switch {
 		case o.asJSON:
 			r.Prompt = prompt
-			line, err := beamJSON(found, r, o.fingerprint)
+			line, err := o.beamJSON(found, r)
 			if err != nil {
 				return err
 			}
@@ -137,7 +136,7 @@ func printSequence(out *bufio.Writer, m *lm.Model, s lm.Continuation) {
 }
 
 // beamJSON is a line of --json: the best continuation as an answer's line has it, and all of them.
-func beamJSON(found []lm.Continuation, q lm.Request, fingerprint string) ([]byte, error) {
+func (o *generateOptions) beamJSON(found []lm.Continuation, q lm.Request) ([]byte, error) {
 	best := found[0]
 	a := lm.Answer{Text: best.Text}
 	a.IDs, a.Logprobs, a.Reason, a.Stop = best.IDs, best.Logprobs, "length", -1
@@ -154,7 +153,7 @@ func beamJSON(found []lm.Continuation, q lm.Request, fingerprint string) ([]byte
 		sequences = append(sequences, sequence{s.IDs, s.Text, s.Score})
 	}
 	return json.Marshal(struct {
-		rows.Reply
+		reply
 		Sequences []sequence `json:"sequences"`
-	}{replyOf(a, q, fingerprint), sequences})
+	}{o.replyOf(a, q), sequences})
 }

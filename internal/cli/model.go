@@ -19,6 +19,7 @@ type modelFlags struct {
 	ignoreExtra bool
 	quantize    string
 	memory      string // of keys and values
+	speculate   string
 }
 
 // add adds the flags of the verbs that open a model to run it.
@@ -31,6 +32,11 @@ func (o *modelFlags) add(f *pflag.FlagSet) {
 // addMemory adds the flag of the verbs that write answers.
 func (o *modelFlags) addMemory(f *pflag.FlagSet) {
 	f.StringVar(&o.memory, "kv-memory", "", "most memory for keys and values, such as 2GB (default: half of what is free)")
+}
+
+// addSpeculate adds the flag of the verbs that may write several tokens of an answer in a step.
+func (o *modelFlags) addSpeculate(f *pflag.FlagSet) {
+	f.StringVar(&o.speculate, "speculate", "lookup", "what runs ahead where it pays, for the same answers: lookup (what followed the last words before) or off")
 }
 
 // ignoreExtraFlag adds the flag of the verbs that open a model.
@@ -51,6 +57,13 @@ func openModel(c *cobra.Command, path, tokenizerName string, arithmetic numeric.
 	o := lm.Options{Precision: arithmetic, IgnoreExtra: f.ignoreExtra}
 	if o.Memory, err = memoryFlag("kv-memory", f.memory); err != nil {
 		return nil, err
+	}
+	switch f.speculate {
+	case "", "lookup":
+	case "off":
+		o.NoGuesses = true
+	default:
+		return nil, usageErrorf("--speculate %q is not known\nhint: one of lookup, off", f.speculate)
 	}
 	switch f.quantize {
 	case "":
