@@ -30,13 +30,38 @@ var pool struct {
 	jobs    chan *job
 }
 
-// job is one call of For.
+// job is one call of For. Each who takes part has a range of the tasks and takes them in order, since tasks that
+// follow each other often read memory that does; who is done takes tasks from the ends of others' ranges.
 type job struct {
-	next    atomic.Int64
-	n       int64
+	ranges  []taskRange
+	joined  atomic.Int32 // who took part so far
 	f       func(i int)
 	done    sync.WaitGroup
 	working atomic.Int32 // helpers that are not done
+}
+
+// taskRange are tasks begin to end−1 that nobody has taken: end·2³² + begin.
+type taskRange struct {
+	atomic.Uint64
+	_ [56]byte // a cache line for each
+}
+
+// take takes the first task or the last one, and reports whether there was one.
+func (r *taskRange) take(last bool) (task int, ok bool) {
+	for {
+		v := r.Load()
+		begin, end := v&math.MaxUint32, v>>32
+		if begin >= end {
+			return 0, false
+		}
+		if last {
+			if r.CompareAndSwap(v, v-1<<32) {
+				return int(end - 1), true
+			}
+		} else if r.CompareAndSwap(v, v+1) {
+			return int(begin), true
+		}
+	}
 }
 
 const (
@@ -73,12 +98,16 @@ func spin(met func() bool) {
 }
 
 func (j *job) work() {
-	for {
-		i := j.next.Add(1) - 1
-		if i >= j.n {
-			return
+	own := int(j.joined.Add(1)) - 1
+	for i := range j.ranges {
+		r := &j.ranges[(own+i)%len(j.ranges)]
+		for {
+			task, ok := r.take(i > 0)
+			if !ok {
+				break
+			}
+			j.f(task)
 		}
-		j.f(int(i))
 	}
 }
 
@@ -181,7 +210,11 @@ func For(n int, f func(i int)) {
 		}
 		return
 	}
-	j := &job{n: int64(n), f: f}
+	j := &job{ranges: make([]taskRange, helpers+1), f: f}
+	for i := range j.ranges {
+		begin, end := n*i/(helpers+1), n*(i+1)/(helpers+1)
+		j.ranges[i].Store(uint64(end)<<32 | uint64(begin))
+	}
 	j.done.Add(helpers)
 	j.working.Store(int32(helpers))
 	for range helpers {

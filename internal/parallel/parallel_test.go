@@ -2,6 +2,7 @@ package parallel
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
@@ -21,6 +22,23 @@ func TestFor(t *testing.T) {
 						t.Fatalf("of %d tasks, task %d was done %d times, want 1", n, i, got)
 					}
 				}
+			}
+		})
+	}
+}
+
+// TestForStalled: tasks of a range whose thread does not get on are done by others.
+func TestForStalled(t *testing.T) {
+	defer SetThreads(SetThreads(2))
+	const n = 10
+	for _, stalled := range []int{0, 4, 5, n - 1} {
+		var others sync.WaitGroup
+		others.Add(n - 1)
+		For(n, func(i int) {
+			if i == stalled {
+				others.Wait()
+			} else {
+				others.Done()
 			}
 		})
 	}

@@ -102,18 +102,23 @@ func (a *Attention) Forward(segs []Segment) {
 	parallel.For(len(segs)*a.H, func(i int) { a.forward(&segs[i/a.H], i%a.H) })
 }
 
-// forward computes head h of a segment, a block of queries after the other.
+// forward computes head h of a segment, a block of queries after the other. Of a single position, the heads that
+// share keys and values are the rows of one block, which the first of them computes: so keys and values are read once.
 func (a *Attention) forward(g *Segment, h int) {
-	n := g.Q.Rows
-	if n == 0 {
+	n, D, group := g.Q.Rows, a.D, a.H/a.KV
+	if n == 0 || n == 1 && h%group != 0 {
 		return
 	}
 	s := borrow()
 	defer s.giveBack()
-	D, nr, f := a.D, isa.nr, formatOf(a.Precision)
-	kv := h / (a.H / a.KV)
+	nr, f := isa.nr, formatOf(a.Precision)
+	kv := h / group
 	keys := g.Pos + n
-	q := left{g.Q.Columns(h*D, D), false}
+	queries, out := g.Q.Columns(h*D, D), g.O.Columns(h*D, D)
+	if n == 1 {
+		queries, out = Dense(g.Q.Row(0)[h*D:], group, D), Dense(g.O.Row(0)[h*D:], group, D)
+	}
+	q := left{queries, false}
 	// Panels of keys by piece of D, and of values by piece of positions, as far as so many terms.
 	key := paged{g.Keys, g.Table, kv}.keys
 	value := paged{g.Values, g.Table, kv}.values
@@ -129,12 +134,17 @@ func (a *Attention) forward(g *Segment, h int) {
 	block := 4 * isa.mr
 	scores := s.buf(2, block*stride)
 	inf := float32(math.Inf(-1))
-	for i0 := 0; i0 < n; i0 += block {
-		rows := min(block, n-i0)
-		hi := g.Pos + i0 + rows
+	for i0 := 0; i0 < queries.Rows; i0 += block {
+		rows := min(block, queries.Rows-i0)
+		// row is the segment's row of a row of the block, and head its head.
+		row, head := func(r int) int { return i0 + r }, func(int) int { return h }
+		if n == 1 {
+			row, head = func(int) int { return 0 }, func(r int) int { return h + i0 + r }
+		}
+		hi := g.Pos + row(rows-1) + 1
 		lo := hi
-		for i := i0; i < i0+rows; i++ {
-			lo = min(lo, a.low(g, i))
+		for r := range rows {
+			lo = min(lo, a.low(g, row(r)))
 		}
 		// Scores of the block: key j stands in column j, from the panel on that holds the first
 		// key which any of its queries sees.
@@ -147,16 +157,17 @@ func (a *Attention) forward(g *Segment, h int) {
 			}
 			k0 = k1
 		}
-		o := g.O.Slice(i0, rows).Columns(h*D, D)
+		o := out.Slice(i0, rows)
 		for r := range rows {
-			p, l := g.Pos+i0+r, a.low(g, i0+r)
+			i, h := row(r), head(r)
+			p, l := g.Pos+i, a.low(g, i)
 			// A row's sums are in 16 lanes by absolute position, and those over keys are cut at
 			// multiples of Cut: so x begins at a multiple of 16 with exp(−∞) = 0 before key l,
 			// and before that the row is zero up to the cut.
 			base := l &^ 15
-			row := scores[r*stride : (r+1)*stride]
-			clear(row[lo&^(numeric.Cut-1) : base])
-			x := row[base : p+1]
+			all := scores[r*stride : (r+1)*stride]
+			clear(all[lo&^(numeric.Cut-1) : base])
+			x := all[base : p+1]
 			a.score(s, x[l-base:], h, l, p)
 			g.hide(x[l-base:], l)
 			for i := range x[:l-base] {
@@ -170,15 +181,15 @@ func (a *Attention) forward(g *Segment, h int) {
 			if sum == 0 {
 				sum = 1
 			}
-			a.drop(g, x[l-base:], h, i0+r, l)
-			clear(row[p+1 : hi]) // other queries of the block see further
-			st := g.Stats.Row(i0 + r)
+			a.drop(g, x[l-base:], h, i, l)
+			clear(all[p+1 : hi]) // other queries of the block see further
+			st := g.Stats.Row(i)
 			st[2*h], st[2*h+1] = m, sum
 		}
 		a.valueSum(s, value, scores, stride, o, lo, hi, f)
 		settle(f, o)
 		for r := range rows {
-			isa.div(o.Row(r), o.Row(r), g.Stats.Row(i0 + r)[2*h+1])
+			isa.div(o.Row(r), o.Row(r), g.Stats.Row(row(r))[2*head(r)+1])
 		}
 	}
 }

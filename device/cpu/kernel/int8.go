@@ -219,7 +219,7 @@ func multiplyInt8(a Matrix, products []Product) (rest []Product) {
 	// second-level cache.
 	const cacheBlocks = 8192
 	parts := spans(a.Rows, max(int8Rows, cacheBlocks/blocks/int8Rows*int8Rows))
-	groups := min(panels, spans(24*parallel.Threads(), parts))
+	groups := min(panels, spans(8*parallel.Threads(), parts))
 	parallel.For(groups*parts, func(task int) {
 		w := borrow()
 		defer w.giveBack()

@@ -52,7 +52,7 @@ func multiplyRow(x []float32, products []Product) {
 	}
 	// Panels lie one behind the other, so that a task reads its own from end to end; it is small enough that
 	// nobody waits long for the last one.
-	tasks := min(panels, 24*parallel.Threads())
+	tasks := min(panels, 8*parallel.Threads())
 	cuts := numeric.Cuts(len(x))
 	parallel.For(tasks, func(task int) {
 		w := borrow()
