@@ -23,7 +23,7 @@ func TestInt8Digest(t *testing.T) {
 		return
 	}
 	want := fmt.Sprintf("%x", int8Digest(t))
-	for _, cpu := range []string{"avx512bf16", "avx512vnni", "avx512", "avx2", "neon", "generic"} {
+	for _, cpu := range []string{"avx512bf16", "avx512vnni", "avx512", "avx2", "neondot", "neon", "generic"} {
 		t.Run(cpu, func(t *testing.T) {
 			c := exec.Command(os.Args[0], "-test.run=^TestInt8Digest$")
 			c.Env = append(os.Environ(), "OLMO_TEST_INT8=1", "OLMO_CPU="+cpu, "OLMO_THREADS=2")

@@ -79,7 +79,7 @@ type Report struct {
 // Machine is where the run took place.
 type Machine struct {
 	CPU     string `json:"cpu"`
-	Kernels string `json:"kernels"` // avx512bf16, avx512vnni, avx512, avx2, neon, generic
+	Kernels string `json:"kernels"` // avx512bf16, avx512vnni, avx512, avx2, neondot, neon, generic
 	Threads int    `json:"threads"`
 	OS      string `json:"os"`
 	Arch    string `json:"arch"`

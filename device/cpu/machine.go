@@ -5,7 +5,7 @@ import (
 	"olmo/internal/parallel"
 )
 
-// Kernels names the kernels in use: avx512bf16, avx512vnni, avx512, avx2, neon or generic.
+// Kernels names the kernels in use: avx512bf16, avx512vnni, avx512, avx2, neondot, neon or generic.
 func Kernels() string { return kernel.CPU() }
 
 // Check reports what the environment asks for and this machine cannot serve: OLMO_CPU names

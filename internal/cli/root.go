@@ -83,7 +83,7 @@ run. Each stage is a verb that can be run alone and repeated.
 
 Environment:
   OLMO_THREADS     how many threads work (default: those that affinity and control groups leave; same results)
-  OLMO_CPU         highest set of kernels: amx, avx512bf16, avx512vnni, avx512, avx2, neon, generic (same results)
+  OLMO_CPU         highest set of kernels: amx, avx512bf16, avx512vnni, avx512, avx2, neondot, neon, generic (same results)
   OLMO_MODELS      folders with tokenizers and with the files of taggers
   OLMO_EVAL_DATA   folders with the questions of tasks
   HF_…             which hub, and where its files are kept ('olmo hub --help')

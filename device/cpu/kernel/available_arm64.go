@@ -2,5 +2,12 @@
 
 package kernel
 
+import "golang.org/x/sys/cpu"
+
 // available lists the tables that this machine can run, best first; plain Go is last.
-func available() []*primitives { return []*primitives{neon, generic} }
+func available() []*primitives {
+	if cpu.ARM64.HasASIMDDP {
+		return []*primitives{neondot, neon, generic}
+	}
+	return []*primitives{neon, generic}
+}

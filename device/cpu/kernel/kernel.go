@@ -116,7 +116,7 @@ const (
 // isa is the table in use: plain Go, which gives the same bits, until the first device chooses.
 var isa = generic
 
-// CPU returns the name of the kernels in use: avx512bf16, avx512vnni, avx512, avx2, neon or generic.
+// CPU returns the name of the kernels in use: avx512bf16, avx512vnni, avx512, avx2, neondot, neon or generic.
 func CPU() string {
 	_ = choose()
 	return isa.name
@@ -142,7 +142,7 @@ var choose = sync.OnceValue(func() error {
 	for i, t := range tables {
 		names[i] = t.name
 	}
-	for _, known := range []string{"amx", "avx512bf16", "avx512vnni", "avx512", "avx2", "neon", "generic"} {
+	for _, known := range []string{"amx", "avx512bf16", "avx512vnni", "avx512", "avx2", "neondot", "neon", "generic"} {
 		if want == known {
 			why := "this machine lacks " + want
 			if want == "amx" && cpu.X86.HasAMXTile && cpu.X86.HasAMXBF16 {

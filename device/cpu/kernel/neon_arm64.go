@@ -24,9 +24,18 @@ var neon = &primitives{
 	softmaxBack: softmaxBackNEON, adamw: adamwNEON,
 	halves: halvesGeneric, bf16s: bf16sGeneric, widen4: widen4Generic, widen8: widen8Generic,
 	chain4: chain4Generic, chain8: chain8Generic, chainHalves: chainHalvesGeneric, chainBF16s: chainBF16sGeneric, chainFloats: chainFloatsGeneric,
-	int8Levels:  int8LevelsGeneric,
-	int8Levels4: int8Generic, int8Levels8: int8Generic, int8Nested4: int8Generic, int8Nested8: int8Generic, int8Halves8: int8Generic,
+	int8Levels:  int8LevelsNEON,
+	int8Levels4: int8Levels4NEON, int8Levels8: int8Levels8NEON, int8Nested4: int8Nested4NEON, int8Nested8: int8Nested8NEON, int8Halves8: int8Halves8NEON,
 }
+
+// neondot is the table for NEON with dot products of bytes.
+var neondot = func() *primitives {
+	p := *neon
+	p.name = "neondot"
+	p.int8Levels4, p.int8Levels8 = int8Levels4Dot, int8Levels8Dot
+	p.int8Nested4, p.int8Nested8, p.int8Halves8 = int8Nested4Dot, int8Nested8Dot, int8Halves8Dot
+	return &p
+}()
 
 // inputDenormal is IDC of the register FPSR, among the flags of tileNEON.
 const inputDenormal = 0x80
@@ -188,3 +197,36 @@ func softmaxBackNEON(p, ds, e, dp []float32, inv, delta, scale float32)
 
 //go:noescape
 func adamwNEON(p, m, v, g []float32, s *adamwScalars)
+
+//go:noescape
+func int8LevelsNEON(dst []int8Block, x []float32)
+
+//go:noescape
+func int8Levels4NEON(t *int8Args)
+
+//go:noescape
+func int8Levels8NEON(t *int8Args)
+
+//go:noescape
+func int8Nested4NEON(t *int8Args)
+
+//go:noescape
+func int8Nested8NEON(t *int8Args)
+
+//go:noescape
+func int8Halves8NEON(t *int8Args)
+
+//go:noescape
+func int8Levels4Dot(t *int8Args)
+
+//go:noescape
+func int8Levels8Dot(t *int8Args)
+
+//go:noescape
+func int8Nested4Dot(t *int8Args)
+
+//go:noescape
+func int8Nested8Dot(t *int8Args)
+
+//go:noescape
+func int8Halves8Dot(t *int8Args)

@@ -771,6 +771,13652 @@ cols:
 	BNE rows
 	RET
 
+// func int8LevelsNEON(dst []int8Block, x []float32)
+TEXT ·int8LevelsNEON(SB), NOSPLIT, $0-48
+	MOVD dst_base+0(FP), R1
+	MOVD dst_len+8(FP), R0
+	MOVD x_base+24(FP), R2
+	MOVW $0x7fffffff, R20
+	VDUP R20, V20.S4
+	MOVW $0x81818181, R20
+	VDUP R20, V22.S4
+	MOVW $0x42fe0000, R20
+	VDUP R20, V23.S4
+	CBZ R0, done
+block:
+	FMOVQ.P 16(R2), F0
+	WORD $0x4e341c15 // and v21.16b, v0.16b, v20.16b
+	FMOVQ.P 16(R2), F1
+	WORD $0x4e341c30 // and v16.16b, v1.16b, v20.16b
+	WORD $0x6eb066b5 // umax v21.4s, v21.4s, v16.4s
+	FMOVQ.P 16(R2), F2
+	WORD $0x4e341c50 // and v16.16b, v2.16b, v20.16b
+	WORD $0x6eb066b5 // umax v21.4s, v21.4s, v16.4s
+	FMOVQ.P 16(R2), F3
+	WORD $0x4e341c70 // and v16.16b, v3.16b, v20.16b
+	WORD $0x6eb066b5 // umax v21.4s, v21.4s, v16.4s
+	FMOVQ.P 16(R2), F4
+	WORD $0x4e341c90 // and v16.16b, v4.16b, v20.16b
+	WORD $0x6eb066b5 // umax v21.4s, v21.4s, v16.4s
+	FMOVQ.P 16(R2), F5
+	WORD $0x4e341cb0 // and v16.16b, v5.16b, v20.16b
+	WORD $0x6eb066b5 // umax v21.4s, v21.4s, v16.4s
+	FMOVQ.P 16(R2), F6
+	WORD $0x4e341cd0 // and v16.16b, v6.16b, v20.16b
+	WORD $0x6eb066b5 // umax v21.4s, v21.4s, v16.4s
+	FMOVQ.P 16(R2), F7
+	WORD $0x4e341cf0 // and v16.16b, v7.16b, v20.16b
+	WORD $0x6eb066b5 // umax v21.4s, v21.4s, v16.4s
+	// Magnitudes are in order as integers, infinities and NaN behind all others: these make the scale NaN.
+	WORD $0x6eb0aab0 // umaxv s16, v21.4s
+	VMOV V16.S[0], R3
+	WORD $0x6e37fe11 // fdiv v17.4s, v16.4s, v23.4s
+	WORD $0x6f00e412 // movi v18.2d, #0
+	WORD $0x6f00e413 // movi v19.2d, #0
+	MOVW $0x7f800000, R4
+	CMPW R4, R3
+	BHS notFinite
+	VMOV V17.S[0], R3
+	CBZW R3, write
+	VDUP V17.S[0], V16.S4
+	WORD $0x6e30fc00 // fdiv v0.4s, v0.4s, v16.4s
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x6e30fc21 // fdiv v1.4s, v1.4s, v16.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x6e30fc42 // fdiv v2.4s, v2.4s, v16.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x6e30fc63 // fdiv v3.4s, v3.4s, v16.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x6e30fc84 // fdiv v4.4s, v4.4s, v16.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x6e30fca5 // fdiv v5.4s, v5.4s, v16.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x6e30fcc6 // fdiv v6.4s, v6.4s, v16.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x6e30fce7 // fdiv v7.4s, v7.4s, v16.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	WORD $0x0e214812 // sqxtn v18.8b, v0.8h
+	WORD $0x4e214852 // sqxtn2 v18.16b, v2.8h
+	WORD $0x4e366652 // smax v18.16b, v18.16b, v22.16b
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214893 // sqxtn v19.8b, v4.8h
+	WORD $0x4e2148d3 // sqxtn2 v19.16b, v6.8h
+	WORD $0x4e366673 // smax v19.16b, v19.16b, v22.16b
+write:
+	FSTPQ (F18, F19), (R1)
+	WORD $0x4e303a40 // saddlv h0, v18.16b
+	VMOV V0.H[0], R3
+	SXTHW R3, R3
+	WORD $0x4e303a60 // saddlv h0, v19.16b
+	VMOV V0.H[0], R4
+	SXTHW R4, R4
+	ADDW R3, R4, R5
+	SCVTFWS R5, F0
+	FMULS F17, F0, F0
+	FMOVS F17, int8Block_scale(R1)
+	FMOVS F0, int8Block_scaled(R1)
+	MOVW R5, int8Block_sum(R1)
+	NEGW R5, R5
+	LSLW $3, R5, R6
+	MOVW R6, int8Block_less8(R1)
+	LSLW $7, R5, R6
+	MOVW R6, int8Block_less128(R1)
+	NEGW R3, R3
+	LSLW $7, R3, R3
+	MOVW R3, (int8Block_halves+0)(R1)
+	NEGW R4, R4
+	LSLW $7, R4, R4
+	MOVW R4, (int8Block_halves+4)(R1)
+	MOVW ZR, int8Block_nothing(R1)
+	ADD $int8Block__size, R1
+	SUBS $1, R0
+	BNE block
+done:
+	RET
+notFinite:
+	MOVW $0x7fc00000, R20
+	VDUP R20, V17.S4
+	B write
+
+// func int8Levels4Dot(t *int8Args)
+TEXT ·int8Levels4Dot(SB), NOSPLIT, $384-8
+	// R1 is a block of the panel, R2 its levels, R3 its integers, R10 and up rows of the left operand, R4 the first of
+	// them, R5 and R6 blocks that are left, and of the piece, R8 rows that are left, R17 float32 sums, R19 the totals.
+	MOVD t+0(FP), R0
+	MOVD int8Args_x(R0), R4
+	MOVD int8Args_dst(R0), R19
+	MOVD int8Args_rows(R0), R8
+	MOVD int8Args_begin(R0), R24
+	MOVD int8Args_hasMinimum(R0), R25
+	MOVD $sums-384(SP), R17
+	MOVW $0x0f0f0f0f, R20
+	VDUP R20, V31.S4
+rows:
+	MOVD int8Args_xStride(R0), R9
+	MOVD R4, R10
+	ADD R9, R10, R11
+	ADD R9, R11, R12
+	ADD R9, R12, R13
+	ADD R9, R13, R14
+	ADD R9, R14, R15
+	MOVD int8Args_panel(R0), R1
+	MOVD int8Args_blocks(R0), R5
+	CMP $1, R8
+	BEQ rows1
+	CMP $2, R8
+	BEQ rows2
+	CMP $3, R8
+	BEQ rows3
+	CMP $4, R8
+	BEQ rows4
+	CMP $5, R8
+	BEQ rows5
+rows6:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece6:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	FSTPQ (F0, F0), 128(R17)
+	FSTPQ (F0, F0), 160(R17)
+	FSTPQ (F0, F0), 192(R17)
+	FSTPQ (F0, F0), 224(R17)
+	FSTPQ (F0, F0), 256(R17)
+	FSTPQ (F0, F0), 288(R17)
+	FSTPQ (F0, F0), 320(R17)
+	FSTPQ (F0, F0), 352(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+block6:
+	ADD $32, R1, R2
+	ADD R25<<5, R2
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	WORD $0x6f00e410 // movi v16.2d, #0
+	WORD $0x6f00e411 // movi v17.2d, #0
+	WORD $0x6f00e412 // movi v18.2d, #0
+	WORD $0x6f00e413 // movi v19.2d, #0
+	WORD $0x6f00e414 // movi v20.2d, #0
+	WORD $0x6f00e415 // movi v21.2d, #0
+	WORD $0x6f00e416 // movi v22.2d, #0
+	WORD $0x6f00e417 // movi v23.2d, #0
+	MOVD $8, R7
+four6:
+	FLDPQ.P 32(R2), (F24, F25)
+	WORD $0x6f0c071a // ushr v26.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e3f1f39 // and v25.16b, v25.16b, v31.16b
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R12), F28
+	WORD $0x4f9ce308 // sdot v8.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce329 // sdot v9.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce34a // sdot v10.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce36b // sdot v11.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R13), F29
+	WORD $0x4f9de30c // sdot v12.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de32d // sdot v13.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de34e // sdot v14.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de36f // sdot v15.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R14), F28
+	WORD $0x4f9ce310 // sdot v16.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce331 // sdot v17.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce352 // sdot v18.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce373 // sdot v19.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R15), F29
+	WORD $0x4f9de314 // sdot v20.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de335 // sdot v21.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de356 // sdot v22.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de377 // sdot v23.4s, v27.16b, v29.4b[0]
+	SUBS $1, R7
+	BNE four6
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8400 // add v0.4s, v0.4s, v27.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8484 // add v4.4s, v4.4s, v27.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	ADD R24, R12, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8508 // add v8.4s, v8.4s, v27.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	ADD R24, R13, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb858c // add v12.4s, v12.4s, v27.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	ADD R24, R14, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8610 // add v16.4s, v16.4s, v27.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 256(R17), F28
+	WORD $0x4e3bce1c // fmla v28.4s, v16.4s, v27.4s
+	FMOVQ F28, 256(R17)
+	ADD R24, R15, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8694 // add v20.4s, v20.4s, v27.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 320(R17), F28
+	WORD $0x4e3bce9c // fmla v28.4s, v20.4s, v27.4s
+	FMOVQ F28, 320(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8421 // add v1.4s, v1.4s, v27.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb84a5 // add v5.4s, v5.4s, v27.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	ADD R24, R12, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8529 // add v9.4s, v9.4s, v27.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcd3c // fmla v28.4s, v9.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	ADD R24, R13, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb85ad // add v13.4s, v13.4s, v27.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcdbc // fmla v28.4s, v13.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	ADD R24, R14, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8631 // add v17.4s, v17.4s, v27.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 272(R17), F28
+	WORD $0x4e3bce3c // fmla v28.4s, v17.4s, v27.4s
+	FMOVQ F28, 272(R17)
+	ADD R24, R15, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb86b5 // add v21.4s, v21.4s, v27.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 336(R17), F28
+	WORD $0x4e3bcebc // fmla v28.4s, v21.4s, v27.4s
+	FMOVQ F28, 336(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8442 // add v2.4s, v2.4s, v27.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb84c6 // add v6.4s, v6.4s, v27.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	ADD R24, R12, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb854a // add v10.4s, v10.4s, v27.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	ADD R24, R13, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb85ce // add v14.4s, v14.4s, v27.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	ADD R24, R14, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8652 // add v18.4s, v18.4s, v27.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 288(R17), F28
+	WORD $0x4e3bce5c // fmla v28.4s, v18.4s, v27.4s
+	FMOVQ F28, 288(R17)
+	ADD R24, R15, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb86d6 // add v22.4s, v22.4s, v27.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 352(R17), F28
+	WORD $0x4e3bcedc // fmla v28.4s, v22.4s, v27.4s
+	FMOVQ F28, 352(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8463 // add v3.4s, v3.4s, v27.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb84e7 // add v7.4s, v7.4s, v27.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	ADD R24, R12, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb856b // add v11.4s, v11.4s, v27.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcd7c // fmla v28.4s, v11.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	ADD R24, R13, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb85ef // add v15.4s, v15.4s, v27.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcdfc // fmla v28.4s, v15.4s, v27.4s
+	FMOVQ F28, 240(R17)
+	ADD R24, R14, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8673 // add v19.4s, v19.4s, v27.4s
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 304(R17), F28
+	WORD $0x4e3bce7c // fmla v28.4s, v19.4s, v27.4s
+	FMOVQ F28, 304(R17)
+	ADD R24, R15, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb86f7 // add v23.4s, v23.4s, v27.4s
+	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 368(R17), F28
+	WORD $0x4e3bcefc // fmla v28.4s, v23.4s, v27.4s
+	FMOVQ F28, 368(R17)
+	CBZ R25, done6
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	FMOVS (int8Block_scaled-32)(R14), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 256(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 256(R17)
+	FMOVS (int8Block_scaled-32)(R15), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 320(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 320(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	FMOVS (int8Block_scaled-32)(R14), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 272(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 272(R17)
+	FMOVS (int8Block_scaled-32)(R15), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 336(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 336(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	FMOVS (int8Block_scaled-32)(R14), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 288(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 288(R17)
+	FMOVS (int8Block_scaled-32)(R15), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 352(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 352(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 240(R17)
+	FMOVS (int8Block_scaled-32)(R14), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 304(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 304(R17)
+	FMOVS (int8Block_scaled-32)(R15), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 368(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 368(R17)
+done6:
+	ADD $32, R10
+	ADD $32, R11
+	ADD $32, R12
+	ADD $32, R13
+	ADD $32, R14
+	ADD $32, R15
+	MOVD R2, R1
+	SUBS $1, R6
+	BNE block6
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 128(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 144(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 160(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 176(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 192(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 208(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 224(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 240(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 256(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 272(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 288(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 304(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 320(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 336(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 352(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 368(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	CBNZ R5, piece6
+	B next
+rows5:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece5:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	FSTPQ (F0, F0), 128(R17)
+	FSTPQ (F0, F0), 160(R17)
+	FSTPQ (F0, F0), 192(R17)
+	FSTPQ (F0, F0), 224(R17)
+	FSTPQ (F0, F0), 256(R17)
+	FSTPQ (F0, F0), 288(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+block5:
+	ADD $32, R1, R2
+	ADD R25<<5, R2
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	WORD $0x6f00e410 // movi v16.2d, #0
+	WORD $0x6f00e411 // movi v17.2d, #0
+	WORD $0x6f00e412 // movi v18.2d, #0
+	WORD $0x6f00e413 // movi v19.2d, #0
+	MOVD $8, R7
+four5:
+	FLDPQ.P 32(R2), (F24, F25)
+	WORD $0x6f0c071a // ushr v26.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e3f1f39 // and v25.16b, v25.16b, v31.16b
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R12), F28
+	WORD $0x4f9ce308 // sdot v8.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce329 // sdot v9.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce34a // sdot v10.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce36b // sdot v11.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R13), F29
+	WORD $0x4f9de30c // sdot v12.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de32d // sdot v13.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de34e // sdot v14.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de36f // sdot v15.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R14), F28
+	WORD $0x4f9ce310 // sdot v16.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce331 // sdot v17.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce352 // sdot v18.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce373 // sdot v19.4s, v27.16b, v28.4b[0]
+	SUBS $1, R7
+	BNE four5
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8400 // add v0.4s, v0.4s, v27.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8484 // add v4.4s, v4.4s, v27.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	ADD R24, R12, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8508 // add v8.4s, v8.4s, v27.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	ADD R24, R13, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb858c // add v12.4s, v12.4s, v27.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	ADD R24, R14, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8610 // add v16.4s, v16.4s, v27.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 256(R17), F28
+	WORD $0x4e3bce1c // fmla v28.4s, v16.4s, v27.4s
+	FMOVQ F28, 256(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8421 // add v1.4s, v1.4s, v27.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb84a5 // add v5.4s, v5.4s, v27.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	ADD R24, R12, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8529 // add v9.4s, v9.4s, v27.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcd3c // fmla v28.4s, v9.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	ADD R24, R13, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb85ad // add v13.4s, v13.4s, v27.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcdbc // fmla v28.4s, v13.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	ADD R24, R14, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8631 // add v17.4s, v17.4s, v27.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 272(R17), F28
+	WORD $0x4e3bce3c // fmla v28.4s, v17.4s, v27.4s
+	FMOVQ F28, 272(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8442 // add v2.4s, v2.4s, v27.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb84c6 // add v6.4s, v6.4s, v27.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	ADD R24, R12, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb854a // add v10.4s, v10.4s, v27.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	ADD R24, R13, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb85ce // add v14.4s, v14.4s, v27.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	ADD R24, R14, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8652 // add v18.4s, v18.4s, v27.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 288(R17), F28
+	WORD $0x4e3bce5c // fmla v28.4s, v18.4s, v27.4s
+	FMOVQ F28, 288(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8463 // add v3.4s, v3.4s, v27.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb84e7 // add v7.4s, v7.4s, v27.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	ADD R24, R12, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb856b // add v11.4s, v11.4s, v27.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcd7c // fmla v28.4s, v11.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	ADD R24, R13, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb85ef // add v15.4s, v15.4s, v27.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcdfc // fmla v28.4s, v15.4s, v27.4s
+	FMOVQ F28, 240(R17)
+	ADD R24, R14, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8673 // add v19.4s, v19.4s, v27.4s
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 304(R17), F28
+	WORD $0x4e3bce7c // fmla v28.4s, v19.4s, v27.4s
+	FMOVQ F28, 304(R17)
+	CBZ R25, done5
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	FMOVS (int8Block_scaled-32)(R14), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 256(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 256(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	FMOVS (int8Block_scaled-32)(R14), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 272(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 272(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	FMOVS (int8Block_scaled-32)(R14), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 288(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 288(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 240(R17)
+	FMOVS (int8Block_scaled-32)(R14), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 304(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 304(R17)
+done5:
+	ADD $32, R10
+	ADD $32, R11
+	ADD $32, R12
+	ADD $32, R13
+	ADD $32, R14
+	MOVD R2, R1
+	SUBS $1, R6
+	BNE block5
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 128(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 144(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 160(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 176(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 192(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 208(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 224(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 240(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 256(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 272(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 288(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 304(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	CBNZ R5, piece5
+	B next
+rows4:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece4:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	FSTPQ (F0, F0), 128(R17)
+	FSTPQ (F0, F0), 160(R17)
+	FSTPQ (F0, F0), 192(R17)
+	FSTPQ (F0, F0), 224(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+block4:
+	ADD $32, R1, R2
+	ADD R25<<5, R2
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	MOVD $8, R7
+four4:
+	FLDPQ.P 32(R2), (F24, F25)
+	WORD $0x6f0c071a // ushr v26.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e3f1f39 // and v25.16b, v25.16b, v31.16b
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R12), F28
+	WORD $0x4f9ce308 // sdot v8.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce329 // sdot v9.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce34a // sdot v10.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce36b // sdot v11.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R13), F29
+	WORD $0x4f9de30c // sdot v12.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de32d // sdot v13.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de34e // sdot v14.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de36f // sdot v15.4s, v27.16b, v29.4b[0]
+	SUBS $1, R7
+	BNE four4
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8400 // add v0.4s, v0.4s, v27.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8484 // add v4.4s, v4.4s, v27.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	ADD R24, R12, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8508 // add v8.4s, v8.4s, v27.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	ADD R24, R13, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb858c // add v12.4s, v12.4s, v27.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8421 // add v1.4s, v1.4s, v27.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb84a5 // add v5.4s, v5.4s, v27.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	ADD R24, R12, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8529 // add v9.4s, v9.4s, v27.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcd3c // fmla v28.4s, v9.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	ADD R24, R13, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb85ad // add v13.4s, v13.4s, v27.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcdbc // fmla v28.4s, v13.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8442 // add v2.4s, v2.4s, v27.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb84c6 // add v6.4s, v6.4s, v27.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	ADD R24, R12, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb854a // add v10.4s, v10.4s, v27.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	ADD R24, R13, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb85ce // add v14.4s, v14.4s, v27.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8463 // add v3.4s, v3.4s, v27.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb84e7 // add v7.4s, v7.4s, v27.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	ADD R24, R12, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb856b // add v11.4s, v11.4s, v27.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcd7c // fmla v28.4s, v11.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	ADD R24, R13, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb85ef // add v15.4s, v15.4s, v27.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcdfc // fmla v28.4s, v15.4s, v27.4s
+	FMOVQ F28, 240(R17)
+	CBZ R25, done4
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 240(R17)
+done4:
+	ADD $32, R10
+	ADD $32, R11
+	ADD $32, R12
+	ADD $32, R13
+	MOVD R2, R1
+	SUBS $1, R6
+	BNE block4
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 128(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 144(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 160(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 176(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 192(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 208(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 224(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 240(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	CBNZ R5, piece4
+	B next
+rows3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	FSTPQ (F0, F0), 128(R17)
+	FSTPQ (F0, F0), 160(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+block3:
+	ADD $32, R1, R2
+	ADD R25<<5, R2
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	MOVD $8, R7
+four3:
+	FLDPQ.P 32(R2), (F24, F25)
+	WORD $0x6f0c071a // ushr v26.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e3f1f39 // and v25.16b, v25.16b, v31.16b
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R12), F28
+	WORD $0x4f9ce308 // sdot v8.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce329 // sdot v9.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce34a // sdot v10.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce36b // sdot v11.4s, v27.16b, v28.4b[0]
+	SUBS $1, R7
+	BNE four3
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8400 // add v0.4s, v0.4s, v27.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8484 // add v4.4s, v4.4s, v27.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	ADD R24, R12, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8508 // add v8.4s, v8.4s, v27.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8421 // add v1.4s, v1.4s, v27.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb84a5 // add v5.4s, v5.4s, v27.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	ADD R24, R12, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8529 // add v9.4s, v9.4s, v27.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcd3c // fmla v28.4s, v9.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8442 // add v2.4s, v2.4s, v27.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb84c6 // add v6.4s, v6.4s, v27.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	ADD R24, R12, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb854a // add v10.4s, v10.4s, v27.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8463 // add v3.4s, v3.4s, v27.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb84e7 // add v7.4s, v7.4s, v27.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	ADD R24, R12, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb856b // add v11.4s, v11.4s, v27.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcd7c // fmla v28.4s, v11.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	CBZ R25, done3
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 176(R17)
+done3:
+	ADD $32, R10
+	ADD $32, R11
+	ADD $32, R12
+	MOVD R2, R1
+	SUBS $1, R6
+	BNE block3
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 128(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 144(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 160(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 176(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	CBNZ R5, piece3
+	B next
+rows2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+block2:
+	ADD $32, R1, R2
+	ADD R25<<5, R2
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	MOVD $8, R7
+four2:
+	FLDPQ.P 32(R2), (F24, F25)
+	WORD $0x6f0c071a // ushr v26.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e3f1f39 // and v25.16b, v25.16b, v31.16b
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	SUBS $1, R7
+	BNE four2
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8400 // add v0.4s, v0.4s, v27.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8484 // add v4.4s, v4.4s, v27.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8421 // add v1.4s, v1.4s, v27.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb84a5 // add v5.4s, v5.4s, v27.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8442 // add v2.4s, v2.4s, v27.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb84c6 // add v6.4s, v6.4s, v27.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8463 // add v3.4s, v3.4s, v27.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb84e7 // add v7.4s, v7.4s, v27.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	CBZ R25, done2
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+done2:
+	ADD $32, R10
+	ADD $32, R11
+	MOVD R2, R1
+	SUBS $1, R6
+	BNE block2
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	CBNZ R5, piece2
+	B next
+rows1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+block1:
+	ADD $32, R1, R2
+	ADD R25<<5, R2
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	MOVD $8, R7
+four1:
+	FLDPQ.P 32(R2), (F24, F25)
+	WORD $0x6f0c071a // ushr v26.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e3f1f39 // and v25.16b, v25.16b, v31.16b
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	SUBS $1, R7
+	BNE four1
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8400 // add v0.4s, v0.4s, v27.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8421 // add v1.4s, v1.4s, v27.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8442 // add v2.4s, v2.4s, v27.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8463 // add v3.4s, v3.4s, v27.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	CBZ R25, done1
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+done1:
+	ADD $32, R10
+	MOVD R2, R1
+	SUBS $1, R6
+	BNE block1
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	CBNZ R5, piece1
+	B next
+next:
+	MOVD int8Args_xStride(R0), R9
+	MOVD $6, R20
+	MADD R20, R4, R9, R4
+	MOVD int8Args_dstStride(R0), R9
+	MADD R20, R19, R9, R19
+	SUBS $6, R8
+	BGT rows
+	RET
+
+// func int8Levels8Dot(t *int8Args)
+TEXT ·int8Levels8Dot(SB), NOSPLIT, $384-8
+	// R1 is a block of the panel, R2 its levels, R3 its integers, R10 and up rows of the left operand, R4 the first of
+	// them, R5 and R6 blocks that are left, and of the piece, R8 rows that are left, R17 float32 sums, R19 the totals.
+	MOVD t+0(FP), R0
+	MOVD int8Args_x(R0), R4
+	MOVD int8Args_dst(R0), R19
+	MOVD int8Args_rows(R0), R8
+	MOVD int8Args_begin(R0), R24
+	MOVD int8Args_hasMinimum(R0), R25
+	MOVD $sums-384(SP), R17
+rows:
+	MOVD int8Args_xStride(R0), R9
+	MOVD R4, R10
+	ADD R9, R10, R11
+	ADD R9, R11, R12
+	ADD R9, R12, R13
+	ADD R9, R13, R14
+	ADD R9, R14, R15
+	MOVD int8Args_panel(R0), R1
+	MOVD int8Args_blocks(R0), R5
+	CMP $1, R8
+	BEQ rows1
+	CMP $2, R8
+	BEQ rows2
+	CMP $3, R8
+	BEQ rows3
+	CMP $4, R8
+	BEQ rows4
+	CMP $5, R8
+	BEQ rows5
+rows6:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece6:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	FSTPQ (F0, F0), 128(R17)
+	FSTPQ (F0, F0), 160(R17)
+	FSTPQ (F0, F0), 192(R17)
+	FSTPQ (F0, F0), 224(R17)
+	FSTPQ (F0, F0), 256(R17)
+	FSTPQ (F0, F0), 288(R17)
+	FSTPQ (F0, F0), 320(R17)
+	FSTPQ (F0, F0), 352(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+block6:
+	ADD $32, R1, R2
+	ADD R25<<5, R2
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	WORD $0x6f00e410 // movi v16.2d, #0
+	WORD $0x6f00e411 // movi v17.2d, #0
+	WORD $0x6f00e412 // movi v18.2d, #0
+	WORD $0x6f00e413 // movi v19.2d, #0
+	WORD $0x6f00e414 // movi v20.2d, #0
+	WORD $0x6f00e415 // movi v21.2d, #0
+	WORD $0x6f00e416 // movi v22.2d, #0
+	WORD $0x6f00e417 // movi v23.2d, #0
+	MOVD $8, R7
+four6:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R12), F28
+	WORD $0x4f9ce308 // sdot v8.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce329 // sdot v9.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce34a // sdot v10.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce36b // sdot v11.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R13), F29
+	WORD $0x4f9de30c // sdot v12.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de32d // sdot v13.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de34e // sdot v14.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de36f // sdot v15.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R14), F28
+	WORD $0x4f9ce310 // sdot v16.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce331 // sdot v17.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce352 // sdot v18.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce373 // sdot v19.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R15), F29
+	WORD $0x4f9de314 // sdot v20.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de335 // sdot v21.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de356 // sdot v22.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de377 // sdot v23.4s, v27.16b, v29.4b[0]
+	SUBS $1, R7
+	BNE four6
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 256(R17), F28
+	WORD $0x4e3bce1c // fmla v28.4s, v16.4s, v27.4s
+	FMOVQ F28, 256(R17)
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 320(R17), F28
+	WORD $0x4e3bce9c // fmla v28.4s, v20.4s, v27.4s
+	FMOVQ F28, 320(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcd3c // fmla v28.4s, v9.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcdbc // fmla v28.4s, v13.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 272(R17), F28
+	WORD $0x4e3bce3c // fmla v28.4s, v17.4s, v27.4s
+	FMOVQ F28, 272(R17)
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 336(R17), F28
+	WORD $0x4e3bcebc // fmla v28.4s, v21.4s, v27.4s
+	FMOVQ F28, 336(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 288(R17), F28
+	WORD $0x4e3bce5c // fmla v28.4s, v18.4s, v27.4s
+	FMOVQ F28, 288(R17)
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 352(R17), F28
+	WORD $0x4e3bcedc // fmla v28.4s, v22.4s, v27.4s
+	FMOVQ F28, 352(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcd7c // fmla v28.4s, v11.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcdfc // fmla v28.4s, v15.4s, v27.4s
+	FMOVQ F28, 240(R17)
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 304(R17), F28
+	WORD $0x4e3bce7c // fmla v28.4s, v19.4s, v27.4s
+	FMOVQ F28, 304(R17)
+	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 368(R17), F28
+	WORD $0x4e3bcefc // fmla v28.4s, v23.4s, v27.4s
+	FMOVQ F28, 368(R17)
+	CBZ R25, done6
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	FMOVS (int8Block_scaled-32)(R14), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 256(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 256(R17)
+	FMOVS (int8Block_scaled-32)(R15), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 320(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 320(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	FMOVS (int8Block_scaled-32)(R14), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 272(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 272(R17)
+	FMOVS (int8Block_scaled-32)(R15), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 336(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 336(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	FMOVS (int8Block_scaled-32)(R14), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 288(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 288(R17)
+	FMOVS (int8Block_scaled-32)(R15), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 352(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 352(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 240(R17)
+	FMOVS (int8Block_scaled-32)(R14), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 304(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 304(R17)
+	FMOVS (int8Block_scaled-32)(R15), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 368(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 368(R17)
+done6:
+	ADD $32, R10
+	ADD $32, R11
+	ADD $32, R12
+	ADD $32, R13
+	ADD $32, R14
+	ADD $32, R15
+	MOVD R2, R1
+	SUBS $1, R6
+	BNE block6
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 128(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 144(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 160(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 176(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 192(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 208(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 224(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 240(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 256(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 272(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 288(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 304(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 320(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 336(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 352(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 368(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	CBNZ R5, piece6
+	B next
+rows5:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece5:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	FSTPQ (F0, F0), 128(R17)
+	FSTPQ (F0, F0), 160(R17)
+	FSTPQ (F0, F0), 192(R17)
+	FSTPQ (F0, F0), 224(R17)
+	FSTPQ (F0, F0), 256(R17)
+	FSTPQ (F0, F0), 288(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+block5:
+	ADD $32, R1, R2
+	ADD R25<<5, R2
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	WORD $0x6f00e410 // movi v16.2d, #0
+	WORD $0x6f00e411 // movi v17.2d, #0
+	WORD $0x6f00e412 // movi v18.2d, #0
+	WORD $0x6f00e413 // movi v19.2d, #0
+	MOVD $8, R7
+four5:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R12), F28
+	WORD $0x4f9ce308 // sdot v8.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce329 // sdot v9.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce34a // sdot v10.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce36b // sdot v11.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R13), F29
+	WORD $0x4f9de30c // sdot v12.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de32d // sdot v13.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de34e // sdot v14.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de36f // sdot v15.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R14), F28
+	WORD $0x4f9ce310 // sdot v16.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce331 // sdot v17.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce352 // sdot v18.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce373 // sdot v19.4s, v27.16b, v28.4b[0]
+	SUBS $1, R7
+	BNE four5
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 256(R17), F28
+	WORD $0x4e3bce1c // fmla v28.4s, v16.4s, v27.4s
+	FMOVQ F28, 256(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcd3c // fmla v28.4s, v9.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcdbc // fmla v28.4s, v13.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 272(R17), F28
+	WORD $0x4e3bce3c // fmla v28.4s, v17.4s, v27.4s
+	FMOVQ F28, 272(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 288(R17), F28
+	WORD $0x4e3bce5c // fmla v28.4s, v18.4s, v27.4s
+	FMOVQ F28, 288(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcd7c // fmla v28.4s, v11.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcdfc // fmla v28.4s, v15.4s, v27.4s
+	FMOVQ F28, 240(R17)
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 304(R17), F28
+	WORD $0x4e3bce7c // fmla v28.4s, v19.4s, v27.4s
+	FMOVQ F28, 304(R17)
+	CBZ R25, done5
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	FMOVS (int8Block_scaled-32)(R14), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 256(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 256(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	FMOVS (int8Block_scaled-32)(R14), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 272(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 272(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	FMOVS (int8Block_scaled-32)(R14), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 288(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 288(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 240(R17)
+	FMOVS (int8Block_scaled-32)(R14), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 304(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 304(R17)
+done5:
+	ADD $32, R10
+	ADD $32, R11
+	ADD $32, R12
+	ADD $32, R13
+	ADD $32, R14
+	MOVD R2, R1
+	SUBS $1, R6
+	BNE block5
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 128(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 144(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 160(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 176(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 192(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 208(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 224(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 240(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 256(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 272(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 288(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 304(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	CBNZ R5, piece5
+	B next
+rows4:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece4:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	FSTPQ (F0, F0), 128(R17)
+	FSTPQ (F0, F0), 160(R17)
+	FSTPQ (F0, F0), 192(R17)
+	FSTPQ (F0, F0), 224(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+block4:
+	ADD $32, R1, R2
+	ADD R25<<5, R2
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	MOVD $8, R7
+four4:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R12), F28
+	WORD $0x4f9ce308 // sdot v8.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce329 // sdot v9.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce34a // sdot v10.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce36b // sdot v11.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R13), F29
+	WORD $0x4f9de30c // sdot v12.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de32d // sdot v13.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de34e // sdot v14.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de36f // sdot v15.4s, v27.16b, v29.4b[0]
+	SUBS $1, R7
+	BNE four4
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcd3c // fmla v28.4s, v9.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcdbc // fmla v28.4s, v13.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcd7c // fmla v28.4s, v11.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcdfc // fmla v28.4s, v15.4s, v27.4s
+	FMOVQ F28, 240(R17)
+	CBZ R25, done4
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	FMOVS (int8Block_scaled-32)(R13), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 240(R17)
+done4:
+	ADD $32, R10
+	ADD $32, R11
+	ADD $32, R12
+	ADD $32, R13
+	MOVD R2, R1
+	SUBS $1, R6
+	BNE block4
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 128(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 144(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 160(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 176(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 192(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 208(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 224(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 240(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	CBNZ R5, piece4
+	B next
+rows3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	FSTPQ (F0, F0), 128(R17)
+	FSTPQ (F0, F0), 160(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+block3:
+	ADD $32, R1, R2
+	ADD R25<<5, R2
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	MOVD $8, R7
+four3:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R12), F28
+	WORD $0x4f9ce308 // sdot v8.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce329 // sdot v9.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce34a // sdot v10.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce36b // sdot v11.4s, v27.16b, v28.4b[0]
+	SUBS $1, R7
+	BNE four3
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcd3c // fmla v28.4s, v9.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcd7c // fmla v28.4s, v11.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	CBZ R25, done3
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 176(R17)
+done3:
+	ADD $32, R10
+	ADD $32, R11
+	ADD $32, R12
+	MOVD R2, R1
+	SUBS $1, R6
+	BNE block3
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 128(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 144(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 160(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 176(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	CBNZ R5, piece3
+	B next
+rows2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+block2:
+	ADD $32, R1, R2
+	ADD R25<<5, R2
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	MOVD $8, R7
+four2:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	SUBS $1, R7
+	BNE four2
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	CBZ R25, done2
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+done2:
+	ADD $32, R10
+	ADD $32, R11
+	MOVD R2, R1
+	SUBS $1, R6
+	BNE block2
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	CBNZ R5, piece2
+	B next
+rows1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+block1:
+	ADD $32, R1, R2
+	ADD R25<<5, R2
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	MOVD $8, R7
+four1:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	SUBS $1, R7
+	BNE four1
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	CBZ R25, done1
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+done1:
+	ADD $32, R10
+	MOVD R2, R1
+	SUBS $1, R6
+	BNE block1
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	CBNZ R5, piece1
+	B next
+next:
+	MOVD int8Args_xStride(R0), R9
+	MOVD $6, R20
+	MADD R20, R4, R9, R4
+	MOVD int8Args_dstStride(R0), R9
+	MADD R20, R19, R9, R19
+	SUBS $6, R8
+	BGT rows
+	RET
+
+// func int8Nested4Dot(t *int8Args)
+TEXT ·int8Nested4Dot(SB), NOSPLIT, $384-8
+	// R1 is a block of the panel, R2 its levels, R3 its integers, R10 and up rows of the left operand, R4 the first of
+	// them, R5 and R6 blocks that are left, and of the piece, R8 rows that are left, R17 float32 sums, R19 the totals.
+	MOVD t+0(FP), R0
+	MOVD int8Args_x(R0), R4
+	MOVD int8Args_dst(R0), R19
+	MOVD int8Args_rows(R0), R8
+	MOVD int8Args_begin(R0), R24
+	MOVD int8Args_hasMinimum(R0), R25
+	MOVD $sums-384(SP), R17
+	MOVW $0x0f0f0f0f, R20
+	VDUP R20, V31.S4
+rows:
+	MOVD int8Args_xStride(R0), R9
+	MOVD R4, R10
+	ADD R9, R10, R11
+	ADD R9, R11, R12
+	ADD R9, R12, R13
+	ADD R9, R13, R14
+	ADD R9, R14, R15
+	MOVD int8Args_panel(R0), R1
+	MOVD int8Args_blocks(R0), R5
+	CMP $1, R8
+	BEQ rows1
+	CMP $2, R8
+	BEQ rows2
+	CMP $3, R8
+	BEQ rows3
+	CMP $4, R8
+	BEQ rows4
+	CMP $5, R8
+	BEQ rows5
+rows6:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece6:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	FSTPQ (F0, F0), 128(R17)
+	FSTPQ (F0, F0), 160(R17)
+	FSTPQ (F0, F0), 192(R17)
+	FSTPQ (F0, F0), 224(R17)
+	FSTPQ (F0, F0), 256(R17)
+	FSTPQ (F0, F0), 288(R17)
+	FSTPQ (F0, F0), 320(R17)
+	FSTPQ (F0, F0), 352(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $64, R1, R3
+	ADD $320, R1, R2
+block6:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	WORD $0x6f00e410 // movi v16.2d, #0
+	WORD $0x6f00e411 // movi v17.2d, #0
+	WORD $0x6f00e412 // movi v18.2d, #0
+	WORD $0x6f00e413 // movi v19.2d, #0
+	WORD $0x6f00e414 // movi v20.2d, #0
+	WORD $0x6f00e415 // movi v21.2d, #0
+	WORD $0x6f00e416 // movi v22.2d, #0
+	WORD $0x6f00e417 // movi v23.2d, #0
+	MOVD $8, R7
+four6:
+	FLDPQ.P 32(R2), (F24, F25)
+	WORD $0x6f0c071a // ushr v26.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e3f1f39 // and v25.16b, v25.16b, v31.16b
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R12), F28
+	WORD $0x4f9ce308 // sdot v8.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce329 // sdot v9.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce34a // sdot v10.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce36b // sdot v11.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R13), F29
+	WORD $0x4f9de30c // sdot v12.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de32d // sdot v13.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de34e // sdot v14.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de36f // sdot v15.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R14), F28
+	WORD $0x4f9ce310 // sdot v16.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce331 // sdot v17.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce352 // sdot v18.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce373 // sdot v19.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R15), F29
+	WORD $0x4f9de314 // sdot v20.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de335 // sdot v21.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de356 // sdot v22.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de377 // sdot v23.4s, v27.16b, v29.4b[0]
+	SUBS $1, R7
+	BNE four6
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4eb99c84 // mul v4.4s, v4.4s, v25.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	WORD $0x4eb99d08 // mul v8.4s, v8.4s, v25.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	WORD $0x4eb99d8c // mul v12.4s, v12.4s, v25.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	WORD $0x4eb99e10 // mul v16.4s, v16.4s, v25.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 256(R17), F28
+	WORD $0x4e3bce1c // fmla v28.4s, v16.4s, v27.4s
+	FMOVQ F28, 256(R17)
+	WORD $0x4eb99e94 // mul v20.4s, v20.4s, v25.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 320(R17), F28
+	WORD $0x4e3bce9c // fmla v28.4s, v20.4s, v27.4s
+	FMOVQ F28, 320(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c21 // mul v1.4s, v1.4s, v25.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4eb99ca5 // mul v5.4s, v5.4s, v25.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	WORD $0x4eb99d29 // mul v9.4s, v9.4s, v25.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcd3c // fmla v28.4s, v9.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	WORD $0x4eb99dad // mul v13.4s, v13.4s, v25.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcdbc // fmla v28.4s, v13.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	WORD $0x4eb99e31 // mul v17.4s, v17.4s, v25.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 272(R17), F28
+	WORD $0x4e3bce3c // fmla v28.4s, v17.4s, v27.4s
+	FMOVQ F28, 272(R17)
+	WORD $0x4eb99eb5 // mul v21.4s, v21.4s, v25.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 336(R17), F28
+	WORD $0x4e3bcebc // fmla v28.4s, v21.4s, v27.4s
+	FMOVQ F28, 336(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4eb99cc6 // mul v6.4s, v6.4s, v25.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	WORD $0x4eb99d4a // mul v10.4s, v10.4s, v25.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	WORD $0x4eb99dce // mul v14.4s, v14.4s, v25.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	WORD $0x4eb99e52 // mul v18.4s, v18.4s, v25.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 288(R17), F28
+	WORD $0x4e3bce5c // fmla v28.4s, v18.4s, v27.4s
+	FMOVQ F28, 288(R17)
+	WORD $0x4eb99ed6 // mul v22.4s, v22.4s, v25.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 352(R17), F28
+	WORD $0x4e3bcedc // fmla v28.4s, v22.4s, v27.4s
+	FMOVQ F28, 352(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c63 // mul v3.4s, v3.4s, v25.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4eb99ce7 // mul v7.4s, v7.4s, v25.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	WORD $0x4eb99d6b // mul v11.4s, v11.4s, v25.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcd7c // fmla v28.4s, v11.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	WORD $0x4eb99def // mul v15.4s, v15.4s, v25.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcdfc // fmla v28.4s, v15.4s, v27.4s
+	FMOVQ F28, 240(R17)
+	WORD $0x4eb99e73 // mul v19.4s, v19.4s, v25.4s
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 304(R17), F28
+	WORD $0x4e3bce7c // fmla v28.4s, v19.4s, v27.4s
+	FMOVQ F28, 304(R17)
+	WORD $0x4eb99ef7 // mul v23.4s, v23.4s, v25.4s
+	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 368(R17), F28
+	WORD $0x4e3bcefc // fmla v28.4s, v23.4s, v27.4s
+	FMOVQ F28, 368(R17)
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $128, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	FMOVS (int8Block_sum-32)(R14), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 256(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 256(R17)
+	FMOVS (int8Block_sum-32)(R15), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 320(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 320(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $144, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	FMOVS (int8Block_sum-32)(R14), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 272(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 272(R17)
+	FMOVS (int8Block_sum-32)(R15), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 336(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 336(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $160, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	FMOVS (int8Block_sum-32)(R14), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 288(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 288(R17)
+	FMOVS (int8Block_sum-32)(R15), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 352(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 352(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $176, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 240(R17)
+	FMOVS (int8Block_sum-32)(R14), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 304(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 304(R17)
+	FMOVS (int8Block_sum-32)(R15), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 368(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 368(R17)
+	ADD $32, R10
+	ADD $32, R11
+	ADD $32, R12
+	ADD $32, R13
+	ADD $32, R14
+	ADD $32, R15
+	ADD $1, R3
+	SUB $1, R6, R9
+	TST $3, R9
+	BNE same6
+	ADD $60, R3
+same6:
+	SUBS $1, R6
+	BNE block6
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 128(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 144(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 160(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 176(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 192(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 208(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 224(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 240(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 256(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 272(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 288(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 304(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 320(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 336(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 352(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 368(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece6
+	B next
+rows5:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece5:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	FSTPQ (F0, F0), 128(R17)
+	FSTPQ (F0, F0), 160(R17)
+	FSTPQ (F0, F0), 192(R17)
+	FSTPQ (F0, F0), 224(R17)
+	FSTPQ (F0, F0), 256(R17)
+	FSTPQ (F0, F0), 288(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $64, R1, R3
+	ADD $320, R1, R2
+block5:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	WORD $0x6f00e410 // movi v16.2d, #0
+	WORD $0x6f00e411 // movi v17.2d, #0
+	WORD $0x6f00e412 // movi v18.2d, #0
+	WORD $0x6f00e413 // movi v19.2d, #0
+	MOVD $8, R7
+four5:
+	FLDPQ.P 32(R2), (F24, F25)
+	WORD $0x6f0c071a // ushr v26.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e3f1f39 // and v25.16b, v25.16b, v31.16b
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R12), F28
+	WORD $0x4f9ce308 // sdot v8.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce329 // sdot v9.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce34a // sdot v10.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce36b // sdot v11.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R13), F29
+	WORD $0x4f9de30c // sdot v12.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de32d // sdot v13.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de34e // sdot v14.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de36f // sdot v15.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R14), F28
+	WORD $0x4f9ce310 // sdot v16.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce331 // sdot v17.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce352 // sdot v18.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce373 // sdot v19.4s, v27.16b, v28.4b[0]
+	SUBS $1, R7
+	BNE four5
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4eb99c84 // mul v4.4s, v4.4s, v25.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	WORD $0x4eb99d08 // mul v8.4s, v8.4s, v25.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	WORD $0x4eb99d8c // mul v12.4s, v12.4s, v25.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	WORD $0x4eb99e10 // mul v16.4s, v16.4s, v25.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 256(R17), F28
+	WORD $0x4e3bce1c // fmla v28.4s, v16.4s, v27.4s
+	FMOVQ F28, 256(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c21 // mul v1.4s, v1.4s, v25.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4eb99ca5 // mul v5.4s, v5.4s, v25.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	WORD $0x4eb99d29 // mul v9.4s, v9.4s, v25.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcd3c // fmla v28.4s, v9.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	WORD $0x4eb99dad // mul v13.4s, v13.4s, v25.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcdbc // fmla v28.4s, v13.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	WORD $0x4eb99e31 // mul v17.4s, v17.4s, v25.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 272(R17), F28
+	WORD $0x4e3bce3c // fmla v28.4s, v17.4s, v27.4s
+	FMOVQ F28, 272(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4eb99cc6 // mul v6.4s, v6.4s, v25.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	WORD $0x4eb99d4a // mul v10.4s, v10.4s, v25.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	WORD $0x4eb99dce // mul v14.4s, v14.4s, v25.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	WORD $0x4eb99e52 // mul v18.4s, v18.4s, v25.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 288(R17), F28
+	WORD $0x4e3bce5c // fmla v28.4s, v18.4s, v27.4s
+	FMOVQ F28, 288(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c63 // mul v3.4s, v3.4s, v25.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4eb99ce7 // mul v7.4s, v7.4s, v25.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	WORD $0x4eb99d6b // mul v11.4s, v11.4s, v25.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcd7c // fmla v28.4s, v11.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	WORD $0x4eb99def // mul v15.4s, v15.4s, v25.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcdfc // fmla v28.4s, v15.4s, v27.4s
+	FMOVQ F28, 240(R17)
+	WORD $0x4eb99e73 // mul v19.4s, v19.4s, v25.4s
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 304(R17), F28
+	WORD $0x4e3bce7c // fmla v28.4s, v19.4s, v27.4s
+	FMOVQ F28, 304(R17)
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $128, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	FMOVS (int8Block_sum-32)(R14), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 256(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 256(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $144, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	FMOVS (int8Block_sum-32)(R14), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 272(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 272(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $160, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	FMOVS (int8Block_sum-32)(R14), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 288(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 288(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $176, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 240(R17)
+	FMOVS (int8Block_sum-32)(R14), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 304(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 304(R17)
+	ADD $32, R10
+	ADD $32, R11
+	ADD $32, R12
+	ADD $32, R13
+	ADD $32, R14
+	ADD $1, R3
+	SUB $1, R6, R9
+	TST $3, R9
+	BNE same5
+	ADD $60, R3
+same5:
+	SUBS $1, R6
+	BNE block5
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 128(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 144(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 160(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 176(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 192(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 208(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 224(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 240(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 256(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 272(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 288(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 304(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece5
+	B next
+rows4:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece4:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	FSTPQ (F0, F0), 128(R17)
+	FSTPQ (F0, F0), 160(R17)
+	FSTPQ (F0, F0), 192(R17)
+	FSTPQ (F0, F0), 224(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $64, R1, R3
+	ADD $320, R1, R2
+block4:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	MOVD $8, R7
+four4:
+	FLDPQ.P 32(R2), (F24, F25)
+	WORD $0x6f0c071a // ushr v26.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e3f1f39 // and v25.16b, v25.16b, v31.16b
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R12), F28
+	WORD $0x4f9ce308 // sdot v8.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce329 // sdot v9.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce34a // sdot v10.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce36b // sdot v11.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R13), F29
+	WORD $0x4f9de30c // sdot v12.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de32d // sdot v13.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de34e // sdot v14.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de36f // sdot v15.4s, v27.16b, v29.4b[0]
+	SUBS $1, R7
+	BNE four4
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4eb99c84 // mul v4.4s, v4.4s, v25.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	WORD $0x4eb99d08 // mul v8.4s, v8.4s, v25.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	WORD $0x4eb99d8c // mul v12.4s, v12.4s, v25.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c21 // mul v1.4s, v1.4s, v25.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4eb99ca5 // mul v5.4s, v5.4s, v25.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	WORD $0x4eb99d29 // mul v9.4s, v9.4s, v25.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcd3c // fmla v28.4s, v9.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	WORD $0x4eb99dad // mul v13.4s, v13.4s, v25.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcdbc // fmla v28.4s, v13.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4eb99cc6 // mul v6.4s, v6.4s, v25.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	WORD $0x4eb99d4a // mul v10.4s, v10.4s, v25.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	WORD $0x4eb99dce // mul v14.4s, v14.4s, v25.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c63 // mul v3.4s, v3.4s, v25.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4eb99ce7 // mul v7.4s, v7.4s, v25.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	WORD $0x4eb99d6b // mul v11.4s, v11.4s, v25.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcd7c // fmla v28.4s, v11.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	WORD $0x4eb99def // mul v15.4s, v15.4s, v25.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcdfc // fmla v28.4s, v15.4s, v27.4s
+	FMOVQ F28, 240(R17)
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $128, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $144, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $160, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $176, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 240(R17)
+	ADD $32, R10
+	ADD $32, R11
+	ADD $32, R12
+	ADD $32, R13
+	ADD $1, R3
+	SUB $1, R6, R9
+	TST $3, R9
+	BNE same4
+	ADD $60, R3
+same4:
+	SUBS $1, R6
+	BNE block4
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 128(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 144(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 160(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 176(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 192(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 208(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 224(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 240(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece4
+	B next
+rows3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	FSTPQ (F0, F0), 128(R17)
+	FSTPQ (F0, F0), 160(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $64, R1, R3
+	ADD $320, R1, R2
+block3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	MOVD $8, R7
+four3:
+	FLDPQ.P 32(R2), (F24, F25)
+	WORD $0x6f0c071a // ushr v26.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e3f1f39 // and v25.16b, v25.16b, v31.16b
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R12), F28
+	WORD $0x4f9ce308 // sdot v8.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce329 // sdot v9.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce34a // sdot v10.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce36b // sdot v11.4s, v27.16b, v28.4b[0]
+	SUBS $1, R7
+	BNE four3
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4eb99c84 // mul v4.4s, v4.4s, v25.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	WORD $0x4eb99d08 // mul v8.4s, v8.4s, v25.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c21 // mul v1.4s, v1.4s, v25.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4eb99ca5 // mul v5.4s, v5.4s, v25.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	WORD $0x4eb99d29 // mul v9.4s, v9.4s, v25.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcd3c // fmla v28.4s, v9.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4eb99cc6 // mul v6.4s, v6.4s, v25.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	WORD $0x4eb99d4a // mul v10.4s, v10.4s, v25.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c63 // mul v3.4s, v3.4s, v25.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4eb99ce7 // mul v7.4s, v7.4s, v25.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	WORD $0x4eb99d6b // mul v11.4s, v11.4s, v25.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcd7c // fmla v28.4s, v11.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $128, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $144, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $160, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $176, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	ADD $32, R10
+	ADD $32, R11
+	ADD $32, R12
+	ADD $1, R3
+	SUB $1, R6, R9
+	TST $3, R9
+	BNE same3
+	ADD $60, R3
+same3:
+	SUBS $1, R6
+	BNE block3
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 128(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 144(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 160(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 176(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece3
+	B next
+rows2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $64, R1, R3
+	ADD $320, R1, R2
+block2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	MOVD $8, R7
+four2:
+	FLDPQ.P 32(R2), (F24, F25)
+	WORD $0x6f0c071a // ushr v26.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e3f1f39 // and v25.16b, v25.16b, v31.16b
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	SUBS $1, R7
+	BNE four2
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4eb99c84 // mul v4.4s, v4.4s, v25.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c21 // mul v1.4s, v1.4s, v25.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4eb99ca5 // mul v5.4s, v5.4s, v25.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4eb99cc6 // mul v6.4s, v6.4s, v25.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c63 // mul v3.4s, v3.4s, v25.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4eb99ce7 // mul v7.4s, v7.4s, v25.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $128, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $144, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $160, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $176, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	ADD $32, R10
+	ADD $32, R11
+	ADD $1, R3
+	SUB $1, R6, R9
+	TST $3, R9
+	BNE same2
+	ADD $60, R3
+same2:
+	SUBS $1, R6
+	BNE block2
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece2
+	B next
+rows1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $64, R1, R3
+	ADD $320, R1, R2
+block1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	MOVD $8, R7
+four1:
+	FLDPQ.P 32(R2), (F24, F25)
+	WORD $0x6f0c071a // ushr v26.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e3f1f39 // and v25.16b, v25.16b, v31.16b
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	SUBS $1, R7
+	BNE four1
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c21 // mul v1.4s, v1.4s, v25.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c63 // mul v3.4s, v3.4s, v25.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $128, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $144, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $160, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $176, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	ADD $32, R10
+	ADD $1, R3
+	SUB $1, R6, R9
+	TST $3, R9
+	BNE same1
+	ADD $60, R3
+same1:
+	SUBS $1, R6
+	BNE block1
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece1
+	B next
+next:
+	MOVD int8Args_xStride(R0), R9
+	MOVD $6, R20
+	MADD R20, R4, R9, R4
+	MOVD int8Args_dstStride(R0), R9
+	MADD R20, R19, R9, R19
+	SUBS $6, R8
+	BGT rows
+	RET
+
+// func int8Nested8Dot(t *int8Args)
+TEXT ·int8Nested8Dot(SB), NOSPLIT, $384-8
+	// R1 is a block of the panel, R2 its levels, R3 its integers, R10 and up rows of the left operand, R4 the first of
+	// them, R5 and R6 blocks that are left, and of the piece, R8 rows that are left, R17 float32 sums, R19 the totals.
+	MOVD t+0(FP), R0
+	MOVD int8Args_x(R0), R4
+	MOVD int8Args_dst(R0), R19
+	MOVD int8Args_rows(R0), R8
+	MOVD int8Args_begin(R0), R24
+	MOVD int8Args_hasMinimum(R0), R25
+	MOVD $sums-384(SP), R17
+rows:
+	MOVD int8Args_xStride(R0), R9
+	MOVD R4, R10
+	ADD R9, R10, R11
+	ADD R9, R11, R12
+	ADD R9, R12, R13
+	ADD R9, R13, R14
+	ADD R9, R14, R15
+	MOVD int8Args_panel(R0), R1
+	MOVD int8Args_blocks(R0), R5
+	CMP $1, R8
+	BEQ rows1
+	CMP $2, R8
+	BEQ rows2
+	CMP $3, R8
+	BEQ rows3
+	CMP $4, R8
+	BEQ rows4
+	CMP $5, R8
+	BEQ rows5
+rows6:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece6:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	FSTPQ (F0, F0), 128(R17)
+	FSTPQ (F0, F0), 160(R17)
+	FSTPQ (F0, F0), 192(R17)
+	FSTPQ (F0, F0), 224(R17)
+	FSTPQ (F0, F0), 256(R17)
+	FSTPQ (F0, F0), 288(R17)
+	FSTPQ (F0, F0), 320(R17)
+	FSTPQ (F0, F0), 352(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $64, R1, R3
+	ADD $320, R1, R2
+block6:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	WORD $0x6f00e410 // movi v16.2d, #0
+	WORD $0x6f00e411 // movi v17.2d, #0
+	WORD $0x6f00e412 // movi v18.2d, #0
+	WORD $0x6f00e413 // movi v19.2d, #0
+	WORD $0x6f00e414 // movi v20.2d, #0
+	WORD $0x6f00e415 // movi v21.2d, #0
+	WORD $0x6f00e416 // movi v22.2d, #0
+	WORD $0x6f00e417 // movi v23.2d, #0
+	MOVD $8, R7
+four6:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R12), F28
+	WORD $0x4f9ce308 // sdot v8.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce329 // sdot v9.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce34a // sdot v10.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce36b // sdot v11.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R13), F29
+	WORD $0x4f9de30c // sdot v12.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de32d // sdot v13.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de34e // sdot v14.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de36f // sdot v15.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R14), F28
+	WORD $0x4f9ce310 // sdot v16.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce331 // sdot v17.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce352 // sdot v18.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce373 // sdot v19.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R15), F29
+	WORD $0x4f9de314 // sdot v20.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de335 // sdot v21.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de356 // sdot v22.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de377 // sdot v23.4s, v27.16b, v29.4b[0]
+	SUBS $1, R7
+	BNE four6
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4eb99c84 // mul v4.4s, v4.4s, v25.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	WORD $0x4eb99d08 // mul v8.4s, v8.4s, v25.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	WORD $0x4eb99d8c // mul v12.4s, v12.4s, v25.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	WORD $0x4eb99e10 // mul v16.4s, v16.4s, v25.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 256(R17), F28
+	WORD $0x4e3bce1c // fmla v28.4s, v16.4s, v27.4s
+	FMOVQ F28, 256(R17)
+	WORD $0x4eb99e94 // mul v20.4s, v20.4s, v25.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 320(R17), F28
+	WORD $0x4e3bce9c // fmla v28.4s, v20.4s, v27.4s
+	FMOVQ F28, 320(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c21 // mul v1.4s, v1.4s, v25.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4eb99ca5 // mul v5.4s, v5.4s, v25.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	WORD $0x4eb99d29 // mul v9.4s, v9.4s, v25.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcd3c // fmla v28.4s, v9.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	WORD $0x4eb99dad // mul v13.4s, v13.4s, v25.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcdbc // fmla v28.4s, v13.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	WORD $0x4eb99e31 // mul v17.4s, v17.4s, v25.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 272(R17), F28
+	WORD $0x4e3bce3c // fmla v28.4s, v17.4s, v27.4s
+	FMOVQ F28, 272(R17)
+	WORD $0x4eb99eb5 // mul v21.4s, v21.4s, v25.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 336(R17), F28
+	WORD $0x4e3bcebc // fmla v28.4s, v21.4s, v27.4s
+	FMOVQ F28, 336(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4eb99cc6 // mul v6.4s, v6.4s, v25.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	WORD $0x4eb99d4a // mul v10.4s, v10.4s, v25.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	WORD $0x4eb99dce // mul v14.4s, v14.4s, v25.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	WORD $0x4eb99e52 // mul v18.4s, v18.4s, v25.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 288(R17), F28
+	WORD $0x4e3bce5c // fmla v28.4s, v18.4s, v27.4s
+	FMOVQ F28, 288(R17)
+	WORD $0x4eb99ed6 // mul v22.4s, v22.4s, v25.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 352(R17), F28
+	WORD $0x4e3bcedc // fmla v28.4s, v22.4s, v27.4s
+	FMOVQ F28, 352(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c63 // mul v3.4s, v3.4s, v25.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4eb99ce7 // mul v7.4s, v7.4s, v25.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	WORD $0x4eb99d6b // mul v11.4s, v11.4s, v25.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcd7c // fmla v28.4s, v11.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	WORD $0x4eb99def // mul v15.4s, v15.4s, v25.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcdfc // fmla v28.4s, v15.4s, v27.4s
+	FMOVQ F28, 240(R17)
+	WORD $0x4eb99e73 // mul v19.4s, v19.4s, v25.4s
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 304(R17), F28
+	WORD $0x4e3bce7c // fmla v28.4s, v19.4s, v27.4s
+	FMOVQ F28, 304(R17)
+	WORD $0x4eb99ef7 // mul v23.4s, v23.4s, v25.4s
+	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 368(R17), F28
+	WORD $0x4e3bcefc // fmla v28.4s, v23.4s, v27.4s
+	FMOVQ F28, 368(R17)
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $128, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	FMOVS (int8Block_sum-32)(R14), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 256(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 256(R17)
+	FMOVS (int8Block_sum-32)(R15), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 320(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 320(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $144, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	FMOVS (int8Block_sum-32)(R14), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 272(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 272(R17)
+	FMOVS (int8Block_sum-32)(R15), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 336(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 336(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $160, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	FMOVS (int8Block_sum-32)(R14), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 288(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 288(R17)
+	FMOVS (int8Block_sum-32)(R15), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 352(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 352(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $176, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 240(R17)
+	FMOVS (int8Block_sum-32)(R14), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 304(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 304(R17)
+	FMOVS (int8Block_sum-32)(R15), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R15), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 368(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 368(R17)
+	ADD $32, R10
+	ADD $32, R11
+	ADD $32, R12
+	ADD $32, R13
+	ADD $32, R14
+	ADD $32, R15
+	ADD $1, R3
+	SUB $1, R6, R9
+	TST $3, R9
+	BNE same6
+	ADD $60, R3
+same6:
+	SUBS $1, R6
+	BNE block6
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 128(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 144(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 160(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 176(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 192(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 208(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 224(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 240(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 256(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 272(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 288(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 304(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 320(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 336(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 352(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 368(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece6
+	B next
+rows5:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece5:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	FSTPQ (F0, F0), 128(R17)
+	FSTPQ (F0, F0), 160(R17)
+	FSTPQ (F0, F0), 192(R17)
+	FSTPQ (F0, F0), 224(R17)
+	FSTPQ (F0, F0), 256(R17)
+	FSTPQ (F0, F0), 288(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $64, R1, R3
+	ADD $320, R1, R2
+block5:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	WORD $0x6f00e410 // movi v16.2d, #0
+	WORD $0x6f00e411 // movi v17.2d, #0
+	WORD $0x6f00e412 // movi v18.2d, #0
+	WORD $0x6f00e413 // movi v19.2d, #0
+	MOVD $8, R7
+four5:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R12), F28
+	WORD $0x4f9ce308 // sdot v8.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce329 // sdot v9.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce34a // sdot v10.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce36b // sdot v11.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R13), F29
+	WORD $0x4f9de30c // sdot v12.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de32d // sdot v13.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de34e // sdot v14.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de36f // sdot v15.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R14), F28
+	WORD $0x4f9ce310 // sdot v16.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce331 // sdot v17.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce352 // sdot v18.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce373 // sdot v19.4s, v27.16b, v28.4b[0]
+	SUBS $1, R7
+	BNE four5
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4eb99c84 // mul v4.4s, v4.4s, v25.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	WORD $0x4eb99d08 // mul v8.4s, v8.4s, v25.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	WORD $0x4eb99d8c // mul v12.4s, v12.4s, v25.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	WORD $0x4eb99e10 // mul v16.4s, v16.4s, v25.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 256(R17), F28
+	WORD $0x4e3bce1c // fmla v28.4s, v16.4s, v27.4s
+	FMOVQ F28, 256(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c21 // mul v1.4s, v1.4s, v25.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4eb99ca5 // mul v5.4s, v5.4s, v25.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	WORD $0x4eb99d29 // mul v9.4s, v9.4s, v25.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcd3c // fmla v28.4s, v9.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	WORD $0x4eb99dad // mul v13.4s, v13.4s, v25.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcdbc // fmla v28.4s, v13.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	WORD $0x4eb99e31 // mul v17.4s, v17.4s, v25.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 272(R17), F28
+	WORD $0x4e3bce3c // fmla v28.4s, v17.4s, v27.4s
+	FMOVQ F28, 272(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4eb99cc6 // mul v6.4s, v6.4s, v25.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	WORD $0x4eb99d4a // mul v10.4s, v10.4s, v25.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	WORD $0x4eb99dce // mul v14.4s, v14.4s, v25.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	WORD $0x4eb99e52 // mul v18.4s, v18.4s, v25.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 288(R17), F28
+	WORD $0x4e3bce5c // fmla v28.4s, v18.4s, v27.4s
+	FMOVQ F28, 288(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c63 // mul v3.4s, v3.4s, v25.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4eb99ce7 // mul v7.4s, v7.4s, v25.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	WORD $0x4eb99d6b // mul v11.4s, v11.4s, v25.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcd7c // fmla v28.4s, v11.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	WORD $0x4eb99def // mul v15.4s, v15.4s, v25.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcdfc // fmla v28.4s, v15.4s, v27.4s
+	FMOVQ F28, 240(R17)
+	WORD $0x4eb99e73 // mul v19.4s, v19.4s, v25.4s
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 304(R17), F28
+	WORD $0x4e3bce7c // fmla v28.4s, v19.4s, v27.4s
+	FMOVQ F28, 304(R17)
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $128, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	FMOVS (int8Block_sum-32)(R14), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 256(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 256(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $144, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	FMOVS (int8Block_sum-32)(R14), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 272(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 272(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $160, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	FMOVS (int8Block_sum-32)(R14), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 288(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 288(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $176, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 240(R17)
+	FMOVS (int8Block_sum-32)(R14), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R14), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 304(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 304(R17)
+	ADD $32, R10
+	ADD $32, R11
+	ADD $32, R12
+	ADD $32, R13
+	ADD $32, R14
+	ADD $1, R3
+	SUB $1, R6, R9
+	TST $3, R9
+	BNE same5
+	ADD $60, R3
+same5:
+	SUBS $1, R6
+	BNE block5
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 128(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 144(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 160(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 176(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 192(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 208(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 224(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 240(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 256(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 272(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 288(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 304(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece5
+	B next
+rows4:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece4:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	FSTPQ (F0, F0), 128(R17)
+	FSTPQ (F0, F0), 160(R17)
+	FSTPQ (F0, F0), 192(R17)
+	FSTPQ (F0, F0), 224(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $64, R1, R3
+	ADD $320, R1, R2
+block4:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	MOVD $8, R7
+four4:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R12), F28
+	WORD $0x4f9ce308 // sdot v8.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce329 // sdot v9.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce34a // sdot v10.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce36b // sdot v11.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R13), F29
+	WORD $0x4f9de30c // sdot v12.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de32d // sdot v13.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de34e // sdot v14.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de36f // sdot v15.4s, v27.16b, v29.4b[0]
+	SUBS $1, R7
+	BNE four4
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4eb99c84 // mul v4.4s, v4.4s, v25.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	WORD $0x4eb99d08 // mul v8.4s, v8.4s, v25.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	WORD $0x4eb99d8c // mul v12.4s, v12.4s, v25.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c21 // mul v1.4s, v1.4s, v25.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4eb99ca5 // mul v5.4s, v5.4s, v25.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	WORD $0x4eb99d29 // mul v9.4s, v9.4s, v25.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcd3c // fmla v28.4s, v9.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	WORD $0x4eb99dad // mul v13.4s, v13.4s, v25.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcdbc // fmla v28.4s, v13.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4eb99cc6 // mul v6.4s, v6.4s, v25.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	WORD $0x4eb99d4a // mul v10.4s, v10.4s, v25.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	WORD $0x4eb99dce // mul v14.4s, v14.4s, v25.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c63 // mul v3.4s, v3.4s, v25.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4eb99ce7 // mul v7.4s, v7.4s, v25.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	WORD $0x4eb99d6b // mul v11.4s, v11.4s, v25.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcd7c // fmla v28.4s, v11.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	WORD $0x4eb99def // mul v15.4s, v15.4s, v25.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcdfc // fmla v28.4s, v15.4s, v27.4s
+	FMOVQ F28, 240(R17)
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $128, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 192(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 192(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $144, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 208(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 208(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $160, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 224(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 224(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $176, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	FMOVS (int8Block_sum-32)(R13), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R13), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 240(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 240(R17)
+	ADD $32, R10
+	ADD $32, R11
+	ADD $32, R12
+	ADD $32, R13
+	ADD $1, R3
+	SUB $1, R6, R9
+	TST $3, R9
+	BNE same4
+	ADD $60, R3
+same4:
+	SUBS $1, R6
+	BNE block4
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 128(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 144(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 160(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 176(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 192(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 208(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 224(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 240(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece4
+	B next
+rows3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	FSTPQ (F0, F0), 128(R17)
+	FSTPQ (F0, F0), 160(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $64, R1, R3
+	ADD $320, R1, R2
+block3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	MOVD $8, R7
+four3:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R12), F28
+	WORD $0x4f9ce308 // sdot v8.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce329 // sdot v9.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce34a // sdot v10.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce36b // sdot v11.4s, v27.16b, v28.4b[0]
+	SUBS $1, R7
+	BNE four3
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4eb99c84 // mul v4.4s, v4.4s, v25.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	WORD $0x4eb99d08 // mul v8.4s, v8.4s, v25.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c21 // mul v1.4s, v1.4s, v25.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4eb99ca5 // mul v5.4s, v5.4s, v25.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	WORD $0x4eb99d29 // mul v9.4s, v9.4s, v25.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcd3c // fmla v28.4s, v9.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4eb99cc6 // mul v6.4s, v6.4s, v25.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	WORD $0x4eb99d4a // mul v10.4s, v10.4s, v25.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c63 // mul v3.4s, v3.4s, v25.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4eb99ce7 // mul v7.4s, v7.4s, v25.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	WORD $0x4eb99d6b // mul v11.4s, v11.4s, v25.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcd7c // fmla v28.4s, v11.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $128, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $144, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $160, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $176, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	ADD $32, R10
+	ADD $32, R11
+	ADD $32, R12
+	ADD $1, R3
+	SUB $1, R6, R9
+	TST $3, R9
+	BNE same3
+	ADD $60, R3
+same3:
+	SUBS $1, R6
+	BNE block3
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 128(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 144(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 160(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 176(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece3
+	B next
+rows2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $64, R1, R3
+	ADD $320, R1, R2
+block2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	MOVD $8, R7
+four2:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	SUBS $1, R7
+	BNE four2
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4eb99c84 // mul v4.4s, v4.4s, v25.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c21 // mul v1.4s, v1.4s, v25.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4eb99ca5 // mul v5.4s, v5.4s, v25.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bccbc // fmla v28.4s, v5.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4eb99cc6 // mul v6.4s, v6.4s, v25.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c63 // mul v3.4s, v3.4s, v25.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4eb99ce7 // mul v7.4s, v7.4s, v25.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bccfc // fmla v28.4s, v7.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $128, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $144, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $160, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $176, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	ADD $32, R10
+	ADD $32, R11
+	ADD $1, R3
+	SUB $1, R6, R9
+	TST $3, R9
+	BNE same2
+	ADD $60, R3
+same2:
+	SUBS $1, R6
+	BNE block2
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece2
+	B next
+rows1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $64, R1, R3
+	ADD $320, R1, R2
+block1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	MOVD $8, R7
+four1:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	SUBS $1, R7
+	BNE four1
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c21 // mul v1.4s, v1.4s, v25.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc3c // fmla v28.4s, v1.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c63 // mul v3.4s, v3.4s, v25.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcc7c // fmla v28.4s, v3.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $128, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $144, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $160, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $176, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	ADD $32, R10
+	ADD $1, R3
+	SUB $1, R6, R9
+	TST $3, R9
+	BNE same1
+	ADD $60, R3
+same1:
+	SUBS $1, R6
+	BNE block1
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece1
+	B next
+next:
+	MOVD int8Args_xStride(R0), R9
+	MOVD $6, R20
+	MADD R20, R4, R9, R4
+	MOVD int8Args_dstStride(R0), R9
+	MADD R20, R19, R9, R19
+	SUBS $6, R8
+	BGT rows
+	RET
+
+// func int8Halves8Dot(t *int8Args)
+TEXT ·int8Halves8Dot(SB), NOSPLIT, $192-8
+	// R1 is a block of the panel, R2 its levels, R3 its integers, R10 and up rows of the left operand, R4 the first of
+	// them, R5 and R6 blocks that are left, and of the piece, R8 rows that are left, R17 float32 sums, R19 the totals.
+	MOVD t+0(FP), R0
+	MOVD int8Args_x(R0), R4
+	MOVD int8Args_dst(R0), R19
+	MOVD int8Args_rows(R0), R8
+	MOVD int8Args_begin(R0), R24
+	MOVD int8Args_hasMinimum(R0), R25
+	MOVD $sums-192(SP), R17
+rows:
+	MOVD int8Args_xStride(R0), R9
+	MOVD R4, R10
+	ADD R9, R10, R11
+	ADD R9, R11, R12
+	MOVD int8Args_panel(R0), R1
+	MOVD int8Args_blocks(R0), R5
+	CMP $1, R8
+	BEQ rows1
+	CMP $2, R8
+	BEQ rows2
+rows3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	FSTPQ (F0, F0), 128(R17)
+	FSTPQ (F0, F0), 160(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $32, R1, R3
+	ADD $288, R1, R2
+block3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	MOVD $4, R7
+half0x3:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R12), F28
+	WORD $0x4f9ce308 // sdot v8.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce329 // sdot v9.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce34a // sdot v10.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce36b // sdot v11.4s, v27.16b, v28.4b[0]
+	SUBS $1, R7
+	BNE half0x3
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c0c // mul v12.4s, v0.4s, v25.4s
+	WORD $0x4eb99c90 // mul v16.4s, v4.4s, v25.4s
+	WORD $0x4eb99d14 // mul v20.4s, v8.4s, v25.4s
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c2d // mul v13.4s, v1.4s, v25.4s
+	WORD $0x4eb99cb1 // mul v17.4s, v5.4s, v25.4s
+	WORD $0x4eb99d35 // mul v21.4s, v9.4s, v25.4s
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c4e // mul v14.4s, v2.4s, v25.4s
+	WORD $0x4eb99cd2 // mul v18.4s, v6.4s, v25.4s
+	WORD $0x4eb99d56 // mul v22.4s, v10.4s, v25.4s
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c6f // mul v15.4s, v3.4s, v25.4s
+	WORD $0x4eb99cf3 // mul v19.4s, v7.4s, v25.4s
+	WORD $0x4eb99d77 // mul v23.4s, v11.4s, v25.4s
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	MOVD $4, R7
+half1x3:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	FMOVS.P 4(R12), F28
+	WORD $0x4f9ce308 // sdot v8.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce329 // sdot v9.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce34a // sdot v10.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce36b // sdot v11.4s, v27.16b, v28.4b[0]
+	SUBS $1, R7
+	BNE half1x3
+	ADD $1, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb9940c // mla v12.4s, v0.4s, v25.4s
+	WORD $0x4eb99490 // mla v16.4s, v4.4s, v25.4s
+	WORD $0x4eb99514 // mla v20.4s, v8.4s, v25.4s
+	ADD $17, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb9942d // mla v13.4s, v1.4s, v25.4s
+	WORD $0x4eb994b1 // mla v17.4s, v5.4s, v25.4s
+	WORD $0x4eb99535 // mla v21.4s, v9.4s, v25.4s
+	ADD $33, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb9944e // mla v14.4s, v2.4s, v25.4s
+	WORD $0x4eb994d2 // mla v18.4s, v6.4s, v25.4s
+	WORD $0x4eb99556 // mla v22.4s, v10.4s, v25.4s
+	ADD $49, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb9946f // mla v15.4s, v3.4s, v25.4s
+	WORD $0x4eb994f3 // mla v19.4s, v7.4s, v25.4s
+	WORD $0x4eb99577 // mla v23.4s, v11.4s, v25.4s
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bce1c // fmla v28.4s, v16.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bce9c // fmla v28.4s, v20.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcdbc // fmla v28.4s, v13.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bce3c // fmla v28.4s, v17.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcebc // fmla v28.4s, v21.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bce5c // fmla v28.4s, v18.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcedc // fmla v28.4s, v22.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcdfc // fmla v28.4s, v15.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bce7c // fmla v28.4s, v19.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcefc // fmla v28.4s, v23.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	ADD $32, R10
+	ADD $32, R11
+	ADD $32, R12
+	ADD $2, R3
+	SUB $1, R6, R9
+	TST $1, R9
+	BNE same3
+	ADD $60, R3
+same3:
+	SUBS $1, R6
+	BNE block3
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 128(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 144(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 160(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 176(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece3
+	B next
+rows2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $32, R1, R3
+	ADD $288, R1, R2
+block2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	MOVD $4, R7
+half0x2:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	SUBS $1, R7
+	BNE half0x2
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c0c // mul v12.4s, v0.4s, v25.4s
+	WORD $0x4eb99c90 // mul v16.4s, v4.4s, v25.4s
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c2d // mul v13.4s, v1.4s, v25.4s
+	WORD $0x4eb99cb1 // mul v17.4s, v5.4s, v25.4s
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c4e // mul v14.4s, v2.4s, v25.4s
+	WORD $0x4eb99cd2 // mul v18.4s, v6.4s, v25.4s
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c6f // mul v15.4s, v3.4s, v25.4s
+	WORD $0x4eb99cf3 // mul v19.4s, v7.4s, v25.4s
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	MOVD $4, R7
+half1x2:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	FMOVS.P 4(R11), F29
+	WORD $0x4f9de304 // sdot v4.4s, v24.16b, v29.4b[0]
+	WORD $0x4f9de325 // sdot v5.4s, v25.16b, v29.4b[0]
+	WORD $0x4f9de346 // sdot v6.4s, v26.16b, v29.4b[0]
+	WORD $0x4f9de367 // sdot v7.4s, v27.16b, v29.4b[0]
+	SUBS $1, R7
+	BNE half1x2
+	ADD $1, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb9940c // mla v12.4s, v0.4s, v25.4s
+	WORD $0x4eb99490 // mla v16.4s, v4.4s, v25.4s
+	ADD $17, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb9942d // mla v13.4s, v1.4s, v25.4s
+	WORD $0x4eb994b1 // mla v17.4s, v5.4s, v25.4s
+	ADD $33, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb9944e // mla v14.4s, v2.4s, v25.4s
+	WORD $0x4eb994d2 // mla v18.4s, v6.4s, v25.4s
+	ADD $49, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb9946f // mla v15.4s, v3.4s, v25.4s
+	WORD $0x4eb994f3 // mla v19.4s, v7.4s, v25.4s
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bce1c // fmla v28.4s, v16.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcdbc // fmla v28.4s, v13.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bce3c // fmla v28.4s, v17.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bce5c // fmla v28.4s, v18.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcdfc // fmla v28.4s, v15.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bce7c // fmla v28.4s, v19.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	ADD $32, R10
+	ADD $32, R11
+	ADD $2, R3
+	SUB $1, R6, R9
+	TST $1, R9
+	BNE same2
+	ADD $60, R3
+same2:
+	SUBS $1, R6
+	BNE block2
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece2
+	B next
+rows1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $32, R1, R3
+	ADD $288, R1, R2
+block1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	MOVD $4, R7
+half0x1:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	SUBS $1, R7
+	BNE half0x1
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c0c // mul v12.4s, v0.4s, v25.4s
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c2d // mul v13.4s, v1.4s, v25.4s
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c4e // mul v14.4s, v2.4s, v25.4s
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c6f // mul v15.4s, v3.4s, v25.4s
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	MOVD $4, R7
+half1x1:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	FMOVS.P 4(R10), F28
+	WORD $0x4f9ce300 // sdot v0.4s, v24.16b, v28.4b[0]
+	WORD $0x4f9ce321 // sdot v1.4s, v25.16b, v28.4b[0]
+	WORD $0x4f9ce342 // sdot v2.4s, v26.16b, v28.4b[0]
+	WORD $0x4f9ce363 // sdot v3.4s, v27.16b, v28.4b[0]
+	SUBS $1, R7
+	BNE half1x1
+	ADD $1, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb9940c // mla v12.4s, v0.4s, v25.4s
+	ADD $17, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb9942d // mla v13.4s, v1.4s, v25.4s
+	ADD $33, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb9944e // mla v14.4s, v2.4s, v25.4s
+	ADD $49, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb9946f // mla v15.4s, v3.4s, v25.4s
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcdbc // fmla v28.4s, v13.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcdfc // fmla v28.4s, v15.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	ADD $32, R10
+	ADD $2, R3
+	SUB $1, R6, R9
+	TST $1, R9
+	BNE same1
+	ADD $60, R3
+same1:
+	SUBS $1, R6
+	BNE block1
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece1
+	B next
+next:
+	MOVD int8Args_xStride(R0), R9
+	MOVD $3, R20
+	MADD R20, R4, R9, R4
+	MOVD int8Args_dstStride(R0), R9
+	MADD R20, R19, R9, R19
+	SUBS $3, R8
+	BGT rows
+	RET
+
+// func int8Levels4NEON(t *int8Args)
+TEXT ·int8Levels4NEON(SB), NOSPLIT, $192-8
+	// R1 is a block of the panel, R2 its levels, R3 its integers, R10 and up rows of the left operand, R4 the first of
+	// them, R5 and R6 blocks that are left, and of the piece, R8 rows that are left, R17 float32 sums, R19 the totals.
+	MOVD t+0(FP), R0
+	MOVD int8Args_x(R0), R4
+	MOVD int8Args_dst(R0), R19
+	MOVD int8Args_rows(R0), R8
+	MOVD int8Args_begin(R0), R24
+	MOVD int8Args_hasMinimum(R0), R25
+	MOVD $sums-192(SP), R17
+	MOVW $0x0f0f0f0f, R20
+	VDUP R20, V31.S4
+rows:
+	MOVD int8Args_xStride(R0), R9
+	MOVD R4, R10
+	ADD R9, R10, R11
+	ADD R9, R11, R12
+	MOVD int8Args_panel(R0), R1
+	MOVD int8Args_blocks(R0), R5
+	CMP $1, R8
+	BEQ rows1
+	CMP $2, R8
+	BEQ rows2
+rows3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	FSTPQ (F0, F0), 128(R17)
+	FSTPQ (F0, F0), 160(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+block3:
+	ADD $32, R1, R2
+	ADD R25<<5, R2
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	WORD $0x6f00e410 // movi v16.2d, #0
+	WORD $0x6f00e411 // movi v17.2d, #0
+	WORD $0x6f00e412 // movi v18.2d, #0
+	WORD $0x6f00e413 // movi v19.2d, #0
+	WORD $0x6f00e414 // movi v20.2d, #0
+	WORD $0x6f00e415 // movi v21.2d, #0
+	WORD $0x6f00e416 // movi v22.2d, #0
+	WORD $0x6f00e417 // movi v23.2d, #0
+	MOVD $8, R7
+four3:
+	FLDPQ.P 32(R2), (F24, F25)
+	WORD $0x6f0c071a // ushr v26.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e3f1f39 // and v25.16b, v25.16b, v31.16b
+	VLD1R.P 4(R10), [V28.S4]
+	VLD1R.P 4(R11), [V29.S4]
+	VLD1R.P 4(R12), [V30.S4]
+	WORD $0x0e3c8300 // smlal v0.8h, v24.8b, v28.8b
+	WORD $0x4e3c8301 // smlal2 v1.8h, v24.16b, v28.16b
+	WORD $0x0e3c8322 // smlal v2.8h, v25.8b, v28.8b
+	WORD $0x4e3c8323 // smlal2 v3.8h, v25.16b, v28.16b
+	WORD $0x0e3c8344 // smlal v4.8h, v26.8b, v28.8b
+	WORD $0x4e3c8345 // smlal2 v5.8h, v26.16b, v28.16b
+	WORD $0x0e3c8366 // smlal v6.8h, v27.8b, v28.8b
+	WORD $0x4e3c8367 // smlal2 v7.8h, v27.16b, v28.16b
+	WORD $0x0e3d8308 // smlal v8.8h, v24.8b, v29.8b
+	WORD $0x4e3d8309 // smlal2 v9.8h, v24.16b, v29.16b
+	WORD $0x0e3d832a // smlal v10.8h, v25.8b, v29.8b
+	WORD $0x4e3d832b // smlal2 v11.8h, v25.16b, v29.16b
+	WORD $0x0e3d834c // smlal v12.8h, v26.8b, v29.8b
+	WORD $0x4e3d834d // smlal2 v13.8h, v26.16b, v29.16b
+	WORD $0x0e3d836e // smlal v14.8h, v27.8b, v29.8b
+	WORD $0x4e3d836f // smlal2 v15.8h, v27.16b, v29.16b
+	WORD $0x0e3e8310 // smlal v16.8h, v24.8b, v30.8b
+	WORD $0x4e3e8311 // smlal2 v17.8h, v24.16b, v30.16b
+	WORD $0x0e3e8332 // smlal v18.8h, v25.8b, v30.8b
+	WORD $0x4e3e8333 // smlal2 v19.8h, v25.16b, v30.16b
+	WORD $0x0e3e8354 // smlal v20.8h, v26.8b, v30.8b
+	WORD $0x4e3e8355 // smlal2 v21.8h, v26.16b, v30.16b
+	WORD $0x0e3e8376 // smlal v22.8h, v27.8b, v30.8b
+	WORD $0x4e3e8377 // smlal2 v23.8h, v27.16b, v30.16b
+	SUBS $1, R7
+	BNE four3
+	WORD $0x4e602800 // saddlp v0.4s, v0.8h
+	WORD $0x4e602821 // saddlp v1.4s, v1.8h
+	WORD $0x4ea1bc00 // addp v0.4s, v0.4s, v1.4s
+	WORD $0x4e602842 // saddlp v2.4s, v2.8h
+	WORD $0x4e602863 // saddlp v3.4s, v3.8h
+	WORD $0x4ea3bc42 // addp v2.4s, v2.4s, v3.4s
+	WORD $0x4e602884 // saddlp v4.4s, v4.8h
+	WORD $0x4e6028a5 // saddlp v5.4s, v5.8h
+	WORD $0x4ea5bc84 // addp v4.4s, v4.4s, v5.4s
+	WORD $0x4e6028c6 // saddlp v6.4s, v6.8h
+	WORD $0x4e6028e7 // saddlp v7.4s, v7.8h
+	WORD $0x4ea7bcc6 // addp v6.4s, v6.4s, v7.4s
+	WORD $0x4e602908 // saddlp v8.4s, v8.8h
+	WORD $0x4e602929 // saddlp v9.4s, v9.8h
+	WORD $0x4ea9bd08 // addp v8.4s, v8.4s, v9.4s
+	WORD $0x4e60294a // saddlp v10.4s, v10.8h
+	WORD $0x4e60296b // saddlp v11.4s, v11.8h
+	WORD $0x4eabbd4a // addp v10.4s, v10.4s, v11.4s
+	WORD $0x4e60298c // saddlp v12.4s, v12.8h
+	WORD $0x4e6029ad // saddlp v13.4s, v13.8h
+	WORD $0x4eadbd8c // addp v12.4s, v12.4s, v13.4s
+	WORD $0x4e6029ce // saddlp v14.4s, v14.8h
+	WORD $0x4e6029ef // saddlp v15.4s, v15.8h
+	WORD $0x4eafbdce // addp v14.4s, v14.4s, v15.4s
+	WORD $0x4e602a10 // saddlp v16.4s, v16.8h
+	WORD $0x4e602a31 // saddlp v17.4s, v17.8h
+	WORD $0x4eb1be10 // addp v16.4s, v16.4s, v17.4s
+	WORD $0x4e602a52 // saddlp v18.4s, v18.8h
+	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	WORD $0x4eb3be52 // addp v18.4s, v18.4s, v19.4s
+	WORD $0x4e602a94 // saddlp v20.4s, v20.8h
+	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
+	WORD $0x4eb5be94 // addp v20.4s, v20.4s, v21.4s
+	WORD $0x4e602ad6 // saddlp v22.4s, v22.8h
+	WORD $0x4e602af7 // saddlp v23.4s, v23.8h
+	WORD $0x4eb7bed6 // addp v22.4s, v22.4s, v23.4s
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8400 // add v0.4s, v0.4s, v27.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8508 // add v8.4s, v8.4s, v27.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	ADD R24, R12, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8610 // add v16.4s, v16.4s, v27.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bce1c // fmla v28.4s, v16.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8442 // add v2.4s, v2.4s, v27.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb854a // add v10.4s, v10.4s, v27.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	ADD R24, R12, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8652 // add v18.4s, v18.4s, v27.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bce5c // fmla v28.4s, v18.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8484 // add v4.4s, v4.4s, v27.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb858c // add v12.4s, v12.4s, v27.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	ADD R24, R12, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8694 // add v20.4s, v20.4s, v27.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bce9c // fmla v28.4s, v20.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb84c6 // add v6.4s, v6.4s, v27.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb85ce // add v14.4s, v14.4s, v27.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	ADD R24, R12, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb86d6 // add v22.4s, v22.4s, v27.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcedc // fmla v28.4s, v22.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	CBZ R25, done3
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 176(R17)
+done3:
+	ADD $32, R10
+	ADD $32, R11
+	ADD $32, R12
+	MOVD R2, R1
+	SUBS $1, R6
+	BNE block3
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 128(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 144(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 160(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 176(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	CBNZ R5, piece3
+	B next
+rows2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+block2:
+	ADD $32, R1, R2
+	ADD R25<<5, R2
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	MOVD $8, R7
+four2:
+	FLDPQ.P 32(R2), (F24, F25)
+	WORD $0x6f0c071a // ushr v26.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e3f1f39 // and v25.16b, v25.16b, v31.16b
+	VLD1R.P 4(R10), [V28.S4]
+	VLD1R.P 4(R11), [V29.S4]
+	WORD $0x0e3c8300 // smlal v0.8h, v24.8b, v28.8b
+	WORD $0x4e3c8301 // smlal2 v1.8h, v24.16b, v28.16b
+	WORD $0x0e3c8322 // smlal v2.8h, v25.8b, v28.8b
+	WORD $0x4e3c8323 // smlal2 v3.8h, v25.16b, v28.16b
+	WORD $0x0e3c8344 // smlal v4.8h, v26.8b, v28.8b
+	WORD $0x4e3c8345 // smlal2 v5.8h, v26.16b, v28.16b
+	WORD $0x0e3c8366 // smlal v6.8h, v27.8b, v28.8b
+	WORD $0x4e3c8367 // smlal2 v7.8h, v27.16b, v28.16b
+	WORD $0x0e3d8308 // smlal v8.8h, v24.8b, v29.8b
+	WORD $0x4e3d8309 // smlal2 v9.8h, v24.16b, v29.16b
+	WORD $0x0e3d832a // smlal v10.8h, v25.8b, v29.8b
+	WORD $0x4e3d832b // smlal2 v11.8h, v25.16b, v29.16b
+	WORD $0x0e3d834c // smlal v12.8h, v26.8b, v29.8b
+	WORD $0x4e3d834d // smlal2 v13.8h, v26.16b, v29.16b
+	WORD $0x0e3d836e // smlal v14.8h, v27.8b, v29.8b
+	WORD $0x4e3d836f // smlal2 v15.8h, v27.16b, v29.16b
+	SUBS $1, R7
+	BNE four2
+	WORD $0x4e602800 // saddlp v0.4s, v0.8h
+	WORD $0x4e602821 // saddlp v1.4s, v1.8h
+	WORD $0x4ea1bc00 // addp v0.4s, v0.4s, v1.4s
+	WORD $0x4e602842 // saddlp v2.4s, v2.8h
+	WORD $0x4e602863 // saddlp v3.4s, v3.8h
+	WORD $0x4ea3bc42 // addp v2.4s, v2.4s, v3.4s
+	WORD $0x4e602884 // saddlp v4.4s, v4.8h
+	WORD $0x4e6028a5 // saddlp v5.4s, v5.8h
+	WORD $0x4ea5bc84 // addp v4.4s, v4.4s, v5.4s
+	WORD $0x4e6028c6 // saddlp v6.4s, v6.8h
+	WORD $0x4e6028e7 // saddlp v7.4s, v7.8h
+	WORD $0x4ea7bcc6 // addp v6.4s, v6.4s, v7.4s
+	WORD $0x4e602908 // saddlp v8.4s, v8.8h
+	WORD $0x4e602929 // saddlp v9.4s, v9.8h
+	WORD $0x4ea9bd08 // addp v8.4s, v8.4s, v9.4s
+	WORD $0x4e60294a // saddlp v10.4s, v10.8h
+	WORD $0x4e60296b // saddlp v11.4s, v11.8h
+	WORD $0x4eabbd4a // addp v10.4s, v10.4s, v11.4s
+	WORD $0x4e60298c // saddlp v12.4s, v12.8h
+	WORD $0x4e6029ad // saddlp v13.4s, v13.8h
+	WORD $0x4eadbd8c // addp v12.4s, v12.4s, v13.4s
+	WORD $0x4e6029ce // saddlp v14.4s, v14.8h
+	WORD $0x4e6029ef // saddlp v15.4s, v15.8h
+	WORD $0x4eafbdce // addp v14.4s, v14.4s, v15.4s
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8400 // add v0.4s, v0.4s, v27.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8508 // add v8.4s, v8.4s, v27.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8442 // add v2.4s, v2.4s, v27.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb854a // add v10.4s, v10.4s, v27.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8484 // add v4.4s, v4.4s, v27.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb858c // add v12.4s, v12.4s, v27.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb84c6 // add v6.4s, v6.4s, v27.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	ADD R24, R11, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb85ce // add v14.4s, v14.4s, v27.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	CBZ R25, done2
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+done2:
+	ADD $32, R10
+	ADD $32, R11
+	MOVD R2, R1
+	SUBS $1, R6
+	BNE block2
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	CBNZ R5, piece2
+	B next
+rows1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+block1:
+	ADD $32, R1, R2
+	ADD R25<<5, R2
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	MOVD $8, R7
+four1:
+	FLDPQ.P 32(R2), (F24, F25)
+	WORD $0x6f0c071a // ushr v26.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e3f1f39 // and v25.16b, v25.16b, v31.16b
+	VLD1R.P 4(R10), [V28.S4]
+	WORD $0x0e3c8300 // smlal v0.8h, v24.8b, v28.8b
+	WORD $0x4e3c8301 // smlal2 v1.8h, v24.16b, v28.16b
+	WORD $0x0e3c8322 // smlal v2.8h, v25.8b, v28.8b
+	WORD $0x4e3c8323 // smlal2 v3.8h, v25.16b, v28.16b
+	WORD $0x0e3c8344 // smlal v4.8h, v26.8b, v28.8b
+	WORD $0x4e3c8345 // smlal2 v5.8h, v26.16b, v28.16b
+	WORD $0x0e3c8366 // smlal v6.8h, v27.8b, v28.8b
+	WORD $0x4e3c8367 // smlal2 v7.8h, v27.16b, v28.16b
+	SUBS $1, R7
+	BNE four1
+	WORD $0x4e602800 // saddlp v0.4s, v0.8h
+	WORD $0x4e602821 // saddlp v1.4s, v1.8h
+	WORD $0x4ea1bc00 // addp v0.4s, v0.4s, v1.4s
+	WORD $0x4e602842 // saddlp v2.4s, v2.8h
+	WORD $0x4e602863 // saddlp v3.4s, v3.8h
+	WORD $0x4ea3bc42 // addp v2.4s, v2.4s, v3.4s
+	WORD $0x4e602884 // saddlp v4.4s, v4.8h
+	WORD $0x4e6028a5 // saddlp v5.4s, v5.8h
+	WORD $0x4ea5bc84 // addp v4.4s, v4.4s, v5.4s
+	WORD $0x4e6028c6 // saddlp v6.4s, v6.8h
+	WORD $0x4e6028e7 // saddlp v7.4s, v7.8h
+	WORD $0x4ea7bcc6 // addp v6.4s, v6.4s, v7.4s
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8400 // add v0.4s, v0.4s, v27.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8442 // add v2.4s, v2.4s, v27.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb8484 // add v4.4s, v4.4s, v27.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD R24, R10, R9
+	MOVW -32(R9), R9
+	VDUP R9, V27.S4
+	WORD $0x4ebb84c6 // add v6.4s, v6.4s, v27.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	CBZ R25, done1
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+done1:
+	ADD $32, R10
+	MOVD R2, R1
+	SUBS $1, R6
+	BNE block1
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	CBNZ R5, piece1
+	B next
+next:
+	MOVD int8Args_xStride(R0), R9
+	MOVD $3, R20
+	MADD R20, R4, R9, R4
+	MOVD int8Args_dstStride(R0), R9
+	MADD R20, R19, R9, R19
+	SUBS $3, R8
+	BGT rows
+	RET
+
+// func int8Levels8NEON(t *int8Args)
+TEXT ·int8Levels8NEON(SB), NOSPLIT, $192-8
+	// R1 is a block of the panel, R2 its levels, R3 its integers, R10 and up rows of the left operand, R4 the first of
+	// them, R5 and R6 blocks that are left, and of the piece, R8 rows that are left, R17 float32 sums, R19 the totals.
+	MOVD t+0(FP), R0
+	MOVD int8Args_x(R0), R4
+	MOVD int8Args_dst(R0), R19
+	MOVD int8Args_rows(R0), R8
+	MOVD int8Args_begin(R0), R24
+	MOVD int8Args_hasMinimum(R0), R25
+	MOVD $sums-192(SP), R17
+rows:
+	MOVD int8Args_xStride(R0), R9
+	MOVD R4, R10
+	ADD R9, R10, R11
+	ADD R9, R11, R12
+	MOVD int8Args_panel(R0), R1
+	MOVD int8Args_blocks(R0), R5
+	CMP $1, R8
+	BEQ rows1
+	CMP $2, R8
+	BEQ rows2
+rows3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	FSTPQ (F0, F0), 128(R17)
+	FSTPQ (F0, F0), 160(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+block3:
+	ADD $32, R1, R2
+	ADD R25<<5, R2
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	WORD $0x6f00e410 // movi v16.2d, #0
+	WORD $0x6f00e411 // movi v17.2d, #0
+	WORD $0x6f00e412 // movi v18.2d, #0
+	WORD $0x6f00e413 // movi v19.2d, #0
+	WORD $0x6f00e414 // movi v20.2d, #0
+	WORD $0x6f00e415 // movi v21.2d, #0
+	WORD $0x6f00e416 // movi v22.2d, #0
+	WORD $0x6f00e417 // movi v23.2d, #0
+	MOVD $8, R7
+four3:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	VLD1R.P 4(R10), [V28.S4]
+	VLD1R.P 4(R11), [V29.S4]
+	VLD1R.P 4(R12), [V30.S4]
+	WORD $0x0e3cc31f // smull v31.8h, v24.8b, v28.8b
+	WORD $0x4e606be0 // sadalp v0.4s, v31.8h
+	WORD $0x4e3cc31f // smull2 v31.8h, v24.16b, v28.16b
+	WORD $0x4e606be1 // sadalp v1.4s, v31.8h
+	WORD $0x0e3cc33f // smull v31.8h, v25.8b, v28.8b
+	WORD $0x4e606be2 // sadalp v2.4s, v31.8h
+	WORD $0x4e3cc33f // smull2 v31.8h, v25.16b, v28.16b
+	WORD $0x4e606be3 // sadalp v3.4s, v31.8h
+	WORD $0x0e3cc35f // smull v31.8h, v26.8b, v28.8b
+	WORD $0x4e606be4 // sadalp v4.4s, v31.8h
+	WORD $0x4e3cc35f // smull2 v31.8h, v26.16b, v28.16b
+	WORD $0x4e606be5 // sadalp v5.4s, v31.8h
+	WORD $0x0e3cc37f // smull v31.8h, v27.8b, v28.8b
+	WORD $0x4e606be6 // sadalp v6.4s, v31.8h
+	WORD $0x4e3cc37f // smull2 v31.8h, v27.16b, v28.16b
+	WORD $0x4e606be7 // sadalp v7.4s, v31.8h
+	WORD $0x0e3dc31f // smull v31.8h, v24.8b, v29.8b
+	WORD $0x4e606be8 // sadalp v8.4s, v31.8h
+	WORD $0x4e3dc31f // smull2 v31.8h, v24.16b, v29.16b
+	WORD $0x4e606be9 // sadalp v9.4s, v31.8h
+	WORD $0x0e3dc33f // smull v31.8h, v25.8b, v29.8b
+	WORD $0x4e606bea // sadalp v10.4s, v31.8h
+	WORD $0x4e3dc33f // smull2 v31.8h, v25.16b, v29.16b
+	WORD $0x4e606beb // sadalp v11.4s, v31.8h
+	WORD $0x0e3dc35f // smull v31.8h, v26.8b, v29.8b
+	WORD $0x4e606bec // sadalp v12.4s, v31.8h
+	WORD $0x4e3dc35f // smull2 v31.8h, v26.16b, v29.16b
+	WORD $0x4e606bed // sadalp v13.4s, v31.8h
+	WORD $0x0e3dc37f // smull v31.8h, v27.8b, v29.8b
+	WORD $0x4e606bee // sadalp v14.4s, v31.8h
+	WORD $0x4e3dc37f // smull2 v31.8h, v27.16b, v29.16b
+	WORD $0x4e606bef // sadalp v15.4s, v31.8h
+	WORD $0x0e3ec31f // smull v31.8h, v24.8b, v30.8b
+	WORD $0x4e606bf0 // sadalp v16.4s, v31.8h
+	WORD $0x4e3ec31f // smull2 v31.8h, v24.16b, v30.16b
+	WORD $0x4e606bf1 // sadalp v17.4s, v31.8h
+	WORD $0x0e3ec33f // smull v31.8h, v25.8b, v30.8b
+	WORD $0x4e606bf2 // sadalp v18.4s, v31.8h
+	WORD $0x4e3ec33f // smull2 v31.8h, v25.16b, v30.16b
+	WORD $0x4e606bf3 // sadalp v19.4s, v31.8h
+	WORD $0x0e3ec35f // smull v31.8h, v26.8b, v30.8b
+	WORD $0x4e606bf4 // sadalp v20.4s, v31.8h
+	WORD $0x4e3ec35f // smull2 v31.8h, v26.16b, v30.16b
+	WORD $0x4e606bf5 // sadalp v21.4s, v31.8h
+	WORD $0x0e3ec37f // smull v31.8h, v27.8b, v30.8b
+	WORD $0x4e606bf6 // sadalp v22.4s, v31.8h
+	WORD $0x4e3ec37f // smull2 v31.8h, v27.16b, v30.16b
+	WORD $0x4e606bf7 // sadalp v23.4s, v31.8h
+	SUBS $1, R7
+	BNE four3
+	WORD $0x4ea1bc00 // addp v0.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc42 // addp v2.4s, v2.4s, v3.4s
+	WORD $0x4ea5bc84 // addp v4.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcc6 // addp v6.4s, v6.4s, v7.4s
+	WORD $0x4ea9bd08 // addp v8.4s, v8.4s, v9.4s
+	WORD $0x4eabbd4a // addp v10.4s, v10.4s, v11.4s
+	WORD $0x4eadbd8c // addp v12.4s, v12.4s, v13.4s
+	WORD $0x4eafbdce // addp v14.4s, v14.4s, v15.4s
+	WORD $0x4eb1be10 // addp v16.4s, v16.4s, v17.4s
+	WORD $0x4eb3be52 // addp v18.4s, v18.4s, v19.4s
+	WORD $0x4eb5be94 // addp v20.4s, v20.4s, v21.4s
+	WORD $0x4eb7bed6 // addp v22.4s, v22.4s, v23.4s
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bce1c // fmla v28.4s, v16.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bce5c // fmla v28.4s, v18.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bce9c // fmla v28.4s, v20.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcedc // fmla v28.4s, v22.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	CBZ R25, done3
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVS (int8Block_scaled-32)(R12), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 176(R17)
+done3:
+	ADD $32, R10
+	ADD $32, R11
+	ADD $32, R12
+	MOVD R2, R1
+	SUBS $1, R6
+	BNE block3
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 128(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 144(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 160(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 176(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	CBNZ R5, piece3
+	B next
+rows2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+block2:
+	ADD $32, R1, R2
+	ADD R25<<5, R2
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	MOVD $8, R7
+four2:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	VLD1R.P 4(R10), [V28.S4]
+	VLD1R.P 4(R11), [V29.S4]
+	WORD $0x0e3cc31f // smull v31.8h, v24.8b, v28.8b
+	WORD $0x4e606be0 // sadalp v0.4s, v31.8h
+	WORD $0x4e3cc31f // smull2 v31.8h, v24.16b, v28.16b
+	WORD $0x4e606be1 // sadalp v1.4s, v31.8h
+	WORD $0x0e3cc33f // smull v31.8h, v25.8b, v28.8b
+	WORD $0x4e606be2 // sadalp v2.4s, v31.8h
+	WORD $0x4e3cc33f // smull2 v31.8h, v25.16b, v28.16b
+	WORD $0x4e606be3 // sadalp v3.4s, v31.8h
+	WORD $0x0e3cc35f // smull v31.8h, v26.8b, v28.8b
+	WORD $0x4e606be4 // sadalp v4.4s, v31.8h
+	WORD $0x4e3cc35f // smull2 v31.8h, v26.16b, v28.16b
+	WORD $0x4e606be5 // sadalp v5.4s, v31.8h
+	WORD $0x0e3cc37f // smull v31.8h, v27.8b, v28.8b
+	WORD $0x4e606be6 // sadalp v6.4s, v31.8h
+	WORD $0x4e3cc37f // smull2 v31.8h, v27.16b, v28.16b
+	WORD $0x4e606be7 // sadalp v7.4s, v31.8h
+	WORD $0x0e3dc31f // smull v31.8h, v24.8b, v29.8b
+	WORD $0x4e606be8 // sadalp v8.4s, v31.8h
+	WORD $0x4e3dc31f // smull2 v31.8h, v24.16b, v29.16b
+	WORD $0x4e606be9 // sadalp v9.4s, v31.8h
+	WORD $0x0e3dc33f // smull v31.8h, v25.8b, v29.8b
+	WORD $0x4e606bea // sadalp v10.4s, v31.8h
+	WORD $0x4e3dc33f // smull2 v31.8h, v25.16b, v29.16b
+	WORD $0x4e606beb // sadalp v11.4s, v31.8h
+	WORD $0x0e3dc35f // smull v31.8h, v26.8b, v29.8b
+	WORD $0x4e606bec // sadalp v12.4s, v31.8h
+	WORD $0x4e3dc35f // smull2 v31.8h, v26.16b, v29.16b
+	WORD $0x4e606bed // sadalp v13.4s, v31.8h
+	WORD $0x0e3dc37f // smull v31.8h, v27.8b, v29.8b
+	WORD $0x4e606bee // sadalp v14.4s, v31.8h
+	WORD $0x4e3dc37f // smull2 v31.8h, v27.16b, v29.16b
+	WORD $0x4e606bef // sadalp v15.4s, v31.8h
+	SUBS $1, R7
+	BNE four2
+	WORD $0x4ea1bc00 // addp v0.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc42 // addp v2.4s, v2.4s, v3.4s
+	WORD $0x4ea5bc84 // addp v4.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcc6 // addp v6.4s, v6.4s, v7.4s
+	WORD $0x4ea9bd08 // addp v8.4s, v8.4s, v9.4s
+	WORD $0x4eabbd4a // addp v10.4s, v10.4s, v11.4s
+	WORD $0x4eadbd8c // addp v12.4s, v12.4s, v13.4s
+	WORD $0x4eafbdce // addp v14.4s, v14.4s, v15.4s
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	CBZ R25, done2
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_scaled-32)(R11), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+done2:
+	ADD $32, R10
+	ADD $32, R11
+	MOVD R2, R1
+	SUBS $1, R6
+	BNE block2
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	CBNZ R5, piece2
+	B next
+rows1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+block1:
+	ADD $32, R1, R2
+	ADD R25<<5, R2
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	MOVD $8, R7
+four1:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	VLD1R.P 4(R10), [V28.S4]
+	WORD $0x0e3cc31f // smull v31.8h, v24.8b, v28.8b
+	WORD $0x4e606be0 // sadalp v0.4s, v31.8h
+	WORD $0x4e3cc31f // smull2 v31.8h, v24.16b, v28.16b
+	WORD $0x4e606be1 // sadalp v1.4s, v31.8h
+	WORD $0x0e3cc33f // smull v31.8h, v25.8b, v28.8b
+	WORD $0x4e606be2 // sadalp v2.4s, v31.8h
+	WORD $0x4e3cc33f // smull2 v31.8h, v25.16b, v28.16b
+	WORD $0x4e606be3 // sadalp v3.4s, v31.8h
+	WORD $0x0e3cc35f // smull v31.8h, v26.8b, v28.8b
+	WORD $0x4e606be4 // sadalp v4.4s, v31.8h
+	WORD $0x4e3cc35f // smull2 v31.8h, v26.16b, v28.16b
+	WORD $0x4e606be5 // sadalp v5.4s, v31.8h
+	WORD $0x0e3cc37f // smull v31.8h, v27.8b, v28.8b
+	WORD $0x4e606be6 // sadalp v6.4s, v31.8h
+	WORD $0x4e3cc37f // smull2 v31.8h, v27.16b, v28.16b
+	WORD $0x4e606be7 // sadalp v7.4s, v31.8h
+	SUBS $1, R7
+	BNE four1
+	WORD $0x4ea1bc00 // addp v0.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc42 // addp v2.4s, v2.4s, v3.4s
+	WORD $0x4ea5bc84 // addp v4.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcc6 // addp v6.4s, v6.4s, v7.4s
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	CBZ R25, done1
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	FMOVS (int8Block_scaled-32)(R10), F26
+	VDUP V26.S[0], V27.S4
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+done1:
+	ADD $32, R10
+	MOVD R2, R1
+	SUBS $1, R6
+	BNE block1
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	CBNZ R5, piece1
+	B next
+next:
+	MOVD int8Args_xStride(R0), R9
+	MOVD $3, R20
+	MADD R20, R4, R9, R4
+	MOVD int8Args_dstStride(R0), R9
+	MADD R20, R19, R9, R19
+	SUBS $3, R8
+	BGT rows
+	RET
+
+// func int8Nested4NEON(t *int8Args)
+TEXT ·int8Nested4NEON(SB), NOSPLIT, $192-8
+	// R1 is a block of the panel, R2 its levels, R3 its integers, R10 and up rows of the left operand, R4 the first of
+	// them, R5 and R6 blocks that are left, and of the piece, R8 rows that are left, R17 float32 sums, R19 the totals.
+	MOVD t+0(FP), R0
+	MOVD int8Args_x(R0), R4
+	MOVD int8Args_dst(R0), R19
+	MOVD int8Args_rows(R0), R8
+	MOVD int8Args_begin(R0), R24
+	MOVD int8Args_hasMinimum(R0), R25
+	MOVD $sums-192(SP), R17
+	MOVW $0x0f0f0f0f, R20
+	VDUP R20, V31.S4
+rows:
+	MOVD int8Args_xStride(R0), R9
+	MOVD R4, R10
+	ADD R9, R10, R11
+	ADD R9, R11, R12
+	MOVD int8Args_panel(R0), R1
+	MOVD int8Args_blocks(R0), R5
+	CMP $1, R8
+	BEQ rows1
+	CMP $2, R8
+	BEQ rows2
+rows3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	FSTPQ (F0, F0), 128(R17)
+	FSTPQ (F0, F0), 160(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $64, R1, R3
+	ADD $320, R1, R2
+block3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	WORD $0x6f00e410 // movi v16.2d, #0
+	WORD $0x6f00e411 // movi v17.2d, #0
+	WORD $0x6f00e412 // movi v18.2d, #0
+	WORD $0x6f00e413 // movi v19.2d, #0
+	WORD $0x6f00e414 // movi v20.2d, #0
+	WORD $0x6f00e415 // movi v21.2d, #0
+	WORD $0x6f00e416 // movi v22.2d, #0
+	WORD $0x6f00e417 // movi v23.2d, #0
+	MOVD $8, R7
+four3:
+	FLDPQ.P 32(R2), (F24, F25)
+	WORD $0x6f0c071a // ushr v26.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e3f1f39 // and v25.16b, v25.16b, v31.16b
+	VLD1R.P 4(R10), [V28.S4]
+	VLD1R.P 4(R11), [V29.S4]
+	VLD1R.P 4(R12), [V30.S4]
+	WORD $0x0e3c8300 // smlal v0.8h, v24.8b, v28.8b
+	WORD $0x4e3c8301 // smlal2 v1.8h, v24.16b, v28.16b
+	WORD $0x0e3c8322 // smlal v2.8h, v25.8b, v28.8b
+	WORD $0x4e3c8323 // smlal2 v3.8h, v25.16b, v28.16b
+	WORD $0x0e3c8344 // smlal v4.8h, v26.8b, v28.8b
+	WORD $0x4e3c8345 // smlal2 v5.8h, v26.16b, v28.16b
+	WORD $0x0e3c8366 // smlal v6.8h, v27.8b, v28.8b
+	WORD $0x4e3c8367 // smlal2 v7.8h, v27.16b, v28.16b
+	WORD $0x0e3d8308 // smlal v8.8h, v24.8b, v29.8b
+	WORD $0x4e3d8309 // smlal2 v9.8h, v24.16b, v29.16b
+	WORD $0x0e3d832a // smlal v10.8h, v25.8b, v29.8b
+	WORD $0x4e3d832b // smlal2 v11.8h, v25.16b, v29.16b
+	WORD $0x0e3d834c // smlal v12.8h, v26.8b, v29.8b
+	WORD $0x4e3d834d // smlal2 v13.8h, v26.16b, v29.16b
+	WORD $0x0e3d836e // smlal v14.8h, v27.8b, v29.8b
+	WORD $0x4e3d836f // smlal2 v15.8h, v27.16b, v29.16b
+	WORD $0x0e3e8310 // smlal v16.8h, v24.8b, v30.8b
+	WORD $0x4e3e8311 // smlal2 v17.8h, v24.16b, v30.16b
+	WORD $0x0e3e8332 // smlal v18.8h, v25.8b, v30.8b
+	WORD $0x4e3e8333 // smlal2 v19.8h, v25.16b, v30.16b
+	WORD $0x0e3e8354 // smlal v20.8h, v26.8b, v30.8b
+	WORD $0x4e3e8355 // smlal2 v21.8h, v26.16b, v30.16b
+	WORD $0x0e3e8376 // smlal v22.8h, v27.8b, v30.8b
+	WORD $0x4e3e8377 // smlal2 v23.8h, v27.16b, v30.16b
+	SUBS $1, R7
+	BNE four3
+	WORD $0x4e602800 // saddlp v0.4s, v0.8h
+	WORD $0x4e602821 // saddlp v1.4s, v1.8h
+	WORD $0x4ea1bc00 // addp v0.4s, v0.4s, v1.4s
+	WORD $0x4e602842 // saddlp v2.4s, v2.8h
+	WORD $0x4e602863 // saddlp v3.4s, v3.8h
+	WORD $0x4ea3bc42 // addp v2.4s, v2.4s, v3.4s
+	WORD $0x4e602884 // saddlp v4.4s, v4.8h
+	WORD $0x4e6028a5 // saddlp v5.4s, v5.8h
+	WORD $0x4ea5bc84 // addp v4.4s, v4.4s, v5.4s
+	WORD $0x4e6028c6 // saddlp v6.4s, v6.8h
+	WORD $0x4e6028e7 // saddlp v7.4s, v7.8h
+	WORD $0x4ea7bcc6 // addp v6.4s, v6.4s, v7.4s
+	WORD $0x4e602908 // saddlp v8.4s, v8.8h
+	WORD $0x4e602929 // saddlp v9.4s, v9.8h
+	WORD $0x4ea9bd08 // addp v8.4s, v8.4s, v9.4s
+	WORD $0x4e60294a // saddlp v10.4s, v10.8h
+	WORD $0x4e60296b // saddlp v11.4s, v11.8h
+	WORD $0x4eabbd4a // addp v10.4s, v10.4s, v11.4s
+	WORD $0x4e60298c // saddlp v12.4s, v12.8h
+	WORD $0x4e6029ad // saddlp v13.4s, v13.8h
+	WORD $0x4eadbd8c // addp v12.4s, v12.4s, v13.4s
+	WORD $0x4e6029ce // saddlp v14.4s, v14.8h
+	WORD $0x4e6029ef // saddlp v15.4s, v15.8h
+	WORD $0x4eafbdce // addp v14.4s, v14.4s, v15.4s
+	WORD $0x4e602a10 // saddlp v16.4s, v16.8h
+	WORD $0x4e602a31 // saddlp v17.4s, v17.8h
+	WORD $0x4eb1be10 // addp v16.4s, v16.4s, v17.4s
+	WORD $0x4e602a52 // saddlp v18.4s, v18.8h
+	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	WORD $0x4eb3be52 // addp v18.4s, v18.4s, v19.4s
+	WORD $0x4e602a94 // saddlp v20.4s, v20.8h
+	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
+	WORD $0x4eb5be94 // addp v20.4s, v20.4s, v21.4s
+	WORD $0x4e602ad6 // saddlp v22.4s, v22.8h
+	WORD $0x4e602af7 // saddlp v23.4s, v23.8h
+	WORD $0x4eb7bed6 // addp v22.4s, v22.4s, v23.4s
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4eb99d08 // mul v8.4s, v8.4s, v25.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	WORD $0x4eb99e10 // mul v16.4s, v16.4s, v25.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bce1c // fmla v28.4s, v16.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4eb99d4a // mul v10.4s, v10.4s, v25.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	WORD $0x4eb99e52 // mul v18.4s, v18.4s, v25.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bce5c // fmla v28.4s, v18.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c84 // mul v4.4s, v4.4s, v25.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4eb99d8c // mul v12.4s, v12.4s, v25.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	WORD $0x4eb99e94 // mul v20.4s, v20.4s, v25.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bce9c // fmla v28.4s, v20.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99cc6 // mul v6.4s, v6.4s, v25.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4eb99dce // mul v14.4s, v14.4s, v25.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	WORD $0x4eb99ed6 // mul v22.4s, v22.4s, v25.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcedc // fmla v28.4s, v22.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $128, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $144, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $160, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $176, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	ADD $32, R10
+	ADD $32, R11
+	ADD $32, R12
+	ADD $1, R3
+	SUB $1, R6, R9
+	TST $3, R9
+	BNE same3
+	ADD $60, R3
+same3:
+	SUBS $1, R6
+	BNE block3
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 128(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 144(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 160(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 176(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece3
+	B next
+rows2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $64, R1, R3
+	ADD $320, R1, R2
+block2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	MOVD $8, R7
+four2:
+	FLDPQ.P 32(R2), (F24, F25)
+	WORD $0x6f0c071a // ushr v26.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e3f1f39 // and v25.16b, v25.16b, v31.16b
+	VLD1R.P 4(R10), [V28.S4]
+	VLD1R.P 4(R11), [V29.S4]
+	WORD $0x0e3c8300 // smlal v0.8h, v24.8b, v28.8b
+	WORD $0x4e3c8301 // smlal2 v1.8h, v24.16b, v28.16b
+	WORD $0x0e3c8322 // smlal v2.8h, v25.8b, v28.8b
+	WORD $0x4e3c8323 // smlal2 v3.8h, v25.16b, v28.16b
+	WORD $0x0e3c8344 // smlal v4.8h, v26.8b, v28.8b
+	WORD $0x4e3c8345 // smlal2 v5.8h, v26.16b, v28.16b
+	WORD $0x0e3c8366 // smlal v6.8h, v27.8b, v28.8b
+	WORD $0x4e3c8367 // smlal2 v7.8h, v27.16b, v28.16b
+	WORD $0x0e3d8308 // smlal v8.8h, v24.8b, v29.8b
+	WORD $0x4e3d8309 // smlal2 v9.8h, v24.16b, v29.16b
+	WORD $0x0e3d832a // smlal v10.8h, v25.8b, v29.8b
+	WORD $0x4e3d832b // smlal2 v11.8h, v25.16b, v29.16b
+	WORD $0x0e3d834c // smlal v12.8h, v26.8b, v29.8b
+	WORD $0x4e3d834d // smlal2 v13.8h, v26.16b, v29.16b
+	WORD $0x0e3d836e // smlal v14.8h, v27.8b, v29.8b
+	WORD $0x4e3d836f // smlal2 v15.8h, v27.16b, v29.16b
+	SUBS $1, R7
+	BNE four2
+	WORD $0x4e602800 // saddlp v0.4s, v0.8h
+	WORD $0x4e602821 // saddlp v1.4s, v1.8h
+	WORD $0x4ea1bc00 // addp v0.4s, v0.4s, v1.4s
+	WORD $0x4e602842 // saddlp v2.4s, v2.8h
+	WORD $0x4e602863 // saddlp v3.4s, v3.8h
+	WORD $0x4ea3bc42 // addp v2.4s, v2.4s, v3.4s
+	WORD $0x4e602884 // saddlp v4.4s, v4.8h
+	WORD $0x4e6028a5 // saddlp v5.4s, v5.8h
+	WORD $0x4ea5bc84 // addp v4.4s, v4.4s, v5.4s
+	WORD $0x4e6028c6 // saddlp v6.4s, v6.8h
+	WORD $0x4e6028e7 // saddlp v7.4s, v7.8h
+	WORD $0x4ea7bcc6 // addp v6.4s, v6.4s, v7.4s
+	WORD $0x4e602908 // saddlp v8.4s, v8.8h
+	WORD $0x4e602929 // saddlp v9.4s, v9.8h
+	WORD $0x4ea9bd08 // addp v8.4s, v8.4s, v9.4s
+	WORD $0x4e60294a // saddlp v10.4s, v10.8h
+	WORD $0x4e60296b // saddlp v11.4s, v11.8h
+	WORD $0x4eabbd4a // addp v10.4s, v10.4s, v11.4s
+	WORD $0x4e60298c // saddlp v12.4s, v12.8h
+	WORD $0x4e6029ad // saddlp v13.4s, v13.8h
+	WORD $0x4eadbd8c // addp v12.4s, v12.4s, v13.4s
+	WORD $0x4e6029ce // saddlp v14.4s, v14.8h
+	WORD $0x4e6029ef // saddlp v15.4s, v15.8h
+	WORD $0x4eafbdce // addp v14.4s, v14.4s, v15.4s
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4eb99d08 // mul v8.4s, v8.4s, v25.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4eb99d4a // mul v10.4s, v10.4s, v25.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c84 // mul v4.4s, v4.4s, v25.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4eb99d8c // mul v12.4s, v12.4s, v25.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99cc6 // mul v6.4s, v6.4s, v25.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4eb99dce // mul v14.4s, v14.4s, v25.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $128, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $144, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $160, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $176, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	ADD $32, R10
+	ADD $32, R11
+	ADD $1, R3
+	SUB $1, R6, R9
+	TST $3, R9
+	BNE same2
+	ADD $60, R3
+same2:
+	SUBS $1, R6
+	BNE block2
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece2
+	B next
+rows1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $64, R1, R3
+	ADD $320, R1, R2
+block1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	MOVD $8, R7
+four1:
+	FLDPQ.P 32(R2), (F24, F25)
+	WORD $0x6f0c071a // ushr v26.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e3f1f39 // and v25.16b, v25.16b, v31.16b
+	VLD1R.P 4(R10), [V28.S4]
+	WORD $0x0e3c8300 // smlal v0.8h, v24.8b, v28.8b
+	WORD $0x4e3c8301 // smlal2 v1.8h, v24.16b, v28.16b
+	WORD $0x0e3c8322 // smlal v2.8h, v25.8b, v28.8b
+	WORD $0x4e3c8323 // smlal2 v3.8h, v25.16b, v28.16b
+	WORD $0x0e3c8344 // smlal v4.8h, v26.8b, v28.8b
+	WORD $0x4e3c8345 // smlal2 v5.8h, v26.16b, v28.16b
+	WORD $0x0e3c8366 // smlal v6.8h, v27.8b, v28.8b
+	WORD $0x4e3c8367 // smlal2 v7.8h, v27.16b, v28.16b
+	SUBS $1, R7
+	BNE four1
+	WORD $0x4e602800 // saddlp v0.4s, v0.8h
+	WORD $0x4e602821 // saddlp v1.4s, v1.8h
+	WORD $0x4ea1bc00 // addp v0.4s, v0.4s, v1.4s
+	WORD $0x4e602842 // saddlp v2.4s, v2.8h
+	WORD $0x4e602863 // saddlp v3.4s, v3.8h
+	WORD $0x4ea3bc42 // addp v2.4s, v2.4s, v3.4s
+	WORD $0x4e602884 // saddlp v4.4s, v4.8h
+	WORD $0x4e6028a5 // saddlp v5.4s, v5.8h
+	WORD $0x4ea5bc84 // addp v4.4s, v4.4s, v5.4s
+	WORD $0x4e6028c6 // saddlp v6.4s, v6.8h
+	WORD $0x4e6028e7 // saddlp v7.4s, v7.8h
+	WORD $0x4ea7bcc6 // addp v6.4s, v6.4s, v7.4s
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c84 // mul v4.4s, v4.4s, v25.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99cc6 // mul v6.4s, v6.4s, v25.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $128, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $144, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $160, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $176, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	ADD $32, R10
+	ADD $1, R3
+	SUB $1, R6, R9
+	TST $3, R9
+	BNE same1
+	ADD $60, R3
+same1:
+	SUBS $1, R6
+	BNE block1
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece1
+	B next
+next:
+	MOVD int8Args_xStride(R0), R9
+	MOVD $3, R20
+	MADD R20, R4, R9, R4
+	MOVD int8Args_dstStride(R0), R9
+	MADD R20, R19, R9, R19
+	SUBS $3, R8
+	BGT rows
+	RET
+
+// func int8Nested8NEON(t *int8Args)
+TEXT ·int8Nested8NEON(SB), NOSPLIT, $192-8
+	// R1 is a block of the panel, R2 its levels, R3 its integers, R10 and up rows of the left operand, R4 the first of
+	// them, R5 and R6 blocks that are left, and of the piece, R8 rows that are left, R17 float32 sums, R19 the totals.
+	MOVD t+0(FP), R0
+	MOVD int8Args_x(R0), R4
+	MOVD int8Args_dst(R0), R19
+	MOVD int8Args_rows(R0), R8
+	MOVD int8Args_begin(R0), R24
+	MOVD int8Args_hasMinimum(R0), R25
+	MOVD $sums-192(SP), R17
+rows:
+	MOVD int8Args_xStride(R0), R9
+	MOVD R4, R10
+	ADD R9, R10, R11
+	ADD R9, R11, R12
+	MOVD int8Args_panel(R0), R1
+	MOVD int8Args_blocks(R0), R5
+	CMP $1, R8
+	BEQ rows1
+	CMP $2, R8
+	BEQ rows2
+rows3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	FSTPQ (F0, F0), 128(R17)
+	FSTPQ (F0, F0), 160(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $64, R1, R3
+	ADD $320, R1, R2
+block3:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	WORD $0x6f00e410 // movi v16.2d, #0
+	WORD $0x6f00e411 // movi v17.2d, #0
+	WORD $0x6f00e412 // movi v18.2d, #0
+	WORD $0x6f00e413 // movi v19.2d, #0
+	WORD $0x6f00e414 // movi v20.2d, #0
+	WORD $0x6f00e415 // movi v21.2d, #0
+	WORD $0x6f00e416 // movi v22.2d, #0
+	WORD $0x6f00e417 // movi v23.2d, #0
+	MOVD $8, R7
+four3:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	VLD1R.P 4(R10), [V28.S4]
+	VLD1R.P 4(R11), [V29.S4]
+	VLD1R.P 4(R12), [V30.S4]
+	WORD $0x0e3c8300 // smlal v0.8h, v24.8b, v28.8b
+	WORD $0x4e3c8301 // smlal2 v1.8h, v24.16b, v28.16b
+	WORD $0x0e3c8322 // smlal v2.8h, v25.8b, v28.8b
+	WORD $0x4e3c8323 // smlal2 v3.8h, v25.16b, v28.16b
+	WORD $0x0e3c8344 // smlal v4.8h, v26.8b, v28.8b
+	WORD $0x4e3c8345 // smlal2 v5.8h, v26.16b, v28.16b
+	WORD $0x0e3c8366 // smlal v6.8h, v27.8b, v28.8b
+	WORD $0x4e3c8367 // smlal2 v7.8h, v27.16b, v28.16b
+	WORD $0x0e3d8308 // smlal v8.8h, v24.8b, v29.8b
+	WORD $0x4e3d8309 // smlal2 v9.8h, v24.16b, v29.16b
+	WORD $0x0e3d832a // smlal v10.8h, v25.8b, v29.8b
+	WORD $0x4e3d832b // smlal2 v11.8h, v25.16b, v29.16b
+	WORD $0x0e3d834c // smlal v12.8h, v26.8b, v29.8b
+	WORD $0x4e3d834d // smlal2 v13.8h, v26.16b, v29.16b
+	WORD $0x0e3d836e // smlal v14.8h, v27.8b, v29.8b
+	WORD $0x4e3d836f // smlal2 v15.8h, v27.16b, v29.16b
+	WORD $0x0e3e8310 // smlal v16.8h, v24.8b, v30.8b
+	WORD $0x4e3e8311 // smlal2 v17.8h, v24.16b, v30.16b
+	WORD $0x0e3e8332 // smlal v18.8h, v25.8b, v30.8b
+	WORD $0x4e3e8333 // smlal2 v19.8h, v25.16b, v30.16b
+	WORD $0x0e3e8354 // smlal v20.8h, v26.8b, v30.8b
+	WORD $0x4e3e8355 // smlal2 v21.8h, v26.16b, v30.16b
+	WORD $0x0e3e8376 // smlal v22.8h, v27.8b, v30.8b
+	WORD $0x4e3e8377 // smlal2 v23.8h, v27.16b, v30.16b
+	SUBS $1, R7
+	BNE four3
+	WORD $0x4e602800 // saddlp v0.4s, v0.8h
+	WORD $0x4e602821 // saddlp v1.4s, v1.8h
+	WORD $0x4ea1bc00 // addp v0.4s, v0.4s, v1.4s
+	WORD $0x4e602842 // saddlp v2.4s, v2.8h
+	WORD $0x4e602863 // saddlp v3.4s, v3.8h
+	WORD $0x4ea3bc42 // addp v2.4s, v2.4s, v3.4s
+	WORD $0x4e602884 // saddlp v4.4s, v4.8h
+	WORD $0x4e6028a5 // saddlp v5.4s, v5.8h
+	WORD $0x4ea5bc84 // addp v4.4s, v4.4s, v5.4s
+	WORD $0x4e6028c6 // saddlp v6.4s, v6.8h
+	WORD $0x4e6028e7 // saddlp v7.4s, v7.8h
+	WORD $0x4ea7bcc6 // addp v6.4s, v6.4s, v7.4s
+	WORD $0x4e602908 // saddlp v8.4s, v8.8h
+	WORD $0x4e602929 // saddlp v9.4s, v9.8h
+	WORD $0x4ea9bd08 // addp v8.4s, v8.4s, v9.4s
+	WORD $0x4e60294a // saddlp v10.4s, v10.8h
+	WORD $0x4e60296b // saddlp v11.4s, v11.8h
+	WORD $0x4eabbd4a // addp v10.4s, v10.4s, v11.4s
+	WORD $0x4e60298c // saddlp v12.4s, v12.8h
+	WORD $0x4e6029ad // saddlp v13.4s, v13.8h
+	WORD $0x4eadbd8c // addp v12.4s, v12.4s, v13.4s
+	WORD $0x4e6029ce // saddlp v14.4s, v14.8h
+	WORD $0x4e6029ef // saddlp v15.4s, v15.8h
+	WORD $0x4eafbdce // addp v14.4s, v14.4s, v15.4s
+	WORD $0x4e602a10 // saddlp v16.4s, v16.8h
+	WORD $0x4e602a31 // saddlp v17.4s, v17.8h
+	WORD $0x4eb1be10 // addp v16.4s, v16.4s, v17.4s
+	WORD $0x4e602a52 // saddlp v18.4s, v18.8h
+	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	WORD $0x4eb3be52 // addp v18.4s, v18.4s, v19.4s
+	WORD $0x4e602a94 // saddlp v20.4s, v20.8h
+	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
+	WORD $0x4eb5be94 // addp v20.4s, v20.4s, v21.4s
+	WORD $0x4e602ad6 // saddlp v22.4s, v22.8h
+	WORD $0x4e602af7 // saddlp v23.4s, v23.8h
+	WORD $0x4eb7bed6 // addp v22.4s, v22.4s, v23.4s
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4eb99d08 // mul v8.4s, v8.4s, v25.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	WORD $0x4eb99e10 // mul v16.4s, v16.4s, v25.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bce1c // fmla v28.4s, v16.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4eb99d4a // mul v10.4s, v10.4s, v25.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	WORD $0x4eb99e52 // mul v18.4s, v18.4s, v25.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bce5c // fmla v28.4s, v18.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c84 // mul v4.4s, v4.4s, v25.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4eb99d8c // mul v12.4s, v12.4s, v25.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	WORD $0x4eb99e94 // mul v20.4s, v20.4s, v25.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bce9c // fmla v28.4s, v20.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99cc6 // mul v6.4s, v6.4s, v25.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4eb99dce // mul v14.4s, v14.4s, v25.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	WORD $0x4eb99ed6 // mul v22.4s, v22.4s, v25.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcedc // fmla v28.4s, v22.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $128, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 128(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 128(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $144, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 144(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 144(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $160, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 160(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 160(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $176, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVS (int8Block_sum-32)(R12), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R12), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 176(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 176(R17)
+	ADD $32, R10
+	ADD $32, R11
+	ADD $32, R12
+	ADD $1, R3
+	SUB $1, R6, R9
+	TST $3, R9
+	BNE same3
+	ADD $60, R3
+same3:
+	SUBS $1, R6
+	BNE block3
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 128(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 144(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 160(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 176(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece3
+	B next
+rows2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $64, R1, R3
+	ADD $320, R1, R2
+block2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	MOVD $8, R7
+four2:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	VLD1R.P 4(R10), [V28.S4]
+	VLD1R.P 4(R11), [V29.S4]
+	WORD $0x0e3c8300 // smlal v0.8h, v24.8b, v28.8b
+	WORD $0x4e3c8301 // smlal2 v1.8h, v24.16b, v28.16b
+	WORD $0x0e3c8322 // smlal v2.8h, v25.8b, v28.8b
+	WORD $0x4e3c8323 // smlal2 v3.8h, v25.16b, v28.16b
+	WORD $0x0e3c8344 // smlal v4.8h, v26.8b, v28.8b
+	WORD $0x4e3c8345 // smlal2 v5.8h, v26.16b, v28.16b
+	WORD $0x0e3c8366 // smlal v6.8h, v27.8b, v28.8b
+	WORD $0x4e3c8367 // smlal2 v7.8h, v27.16b, v28.16b
+	WORD $0x0e3d8308 // smlal v8.8h, v24.8b, v29.8b
+	WORD $0x4e3d8309 // smlal2 v9.8h, v24.16b, v29.16b
+	WORD $0x0e3d832a // smlal v10.8h, v25.8b, v29.8b
+	WORD $0x4e3d832b // smlal2 v11.8h, v25.16b, v29.16b
+	WORD $0x0e3d834c // smlal v12.8h, v26.8b, v29.8b
+	WORD $0x4e3d834d // smlal2 v13.8h, v26.16b, v29.16b
+	WORD $0x0e3d836e // smlal v14.8h, v27.8b, v29.8b
+	WORD $0x4e3d836f // smlal2 v15.8h, v27.16b, v29.16b
+	SUBS $1, R7
+	BNE four2
+	WORD $0x4e602800 // saddlp v0.4s, v0.8h
+	WORD $0x4e602821 // saddlp v1.4s, v1.8h
+	WORD $0x4ea1bc00 // addp v0.4s, v0.4s, v1.4s
+	WORD $0x4e602842 // saddlp v2.4s, v2.8h
+	WORD $0x4e602863 // saddlp v3.4s, v3.8h
+	WORD $0x4ea3bc42 // addp v2.4s, v2.4s, v3.4s
+	WORD $0x4e602884 // saddlp v4.4s, v4.8h
+	WORD $0x4e6028a5 // saddlp v5.4s, v5.8h
+	WORD $0x4ea5bc84 // addp v4.4s, v4.4s, v5.4s
+	WORD $0x4e6028c6 // saddlp v6.4s, v6.8h
+	WORD $0x4e6028e7 // saddlp v7.4s, v7.8h
+	WORD $0x4ea7bcc6 // addp v6.4s, v6.4s, v7.4s
+	WORD $0x4e602908 // saddlp v8.4s, v8.8h
+	WORD $0x4e602929 // saddlp v9.4s, v9.8h
+	WORD $0x4ea9bd08 // addp v8.4s, v8.4s, v9.4s
+	WORD $0x4e60294a // saddlp v10.4s, v10.8h
+	WORD $0x4e60296b // saddlp v11.4s, v11.8h
+	WORD $0x4eabbd4a // addp v10.4s, v10.4s, v11.4s
+	WORD $0x4e60298c // saddlp v12.4s, v12.8h
+	WORD $0x4e6029ad // saddlp v13.4s, v13.8h
+	WORD $0x4eadbd8c // addp v12.4s, v12.4s, v13.4s
+	WORD $0x4e6029ce // saddlp v14.4s, v14.8h
+	WORD $0x4e6029ef // saddlp v15.4s, v15.8h
+	WORD $0x4eafbdce // addp v14.4s, v14.4s, v15.4s
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4eb99d08 // mul v8.4s, v8.4s, v25.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcd1c // fmla v28.4s, v8.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4eb99d4a // mul v10.4s, v10.4s, v25.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcd5c // fmla v28.4s, v10.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c84 // mul v4.4s, v4.4s, v25.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4eb99d8c // mul v12.4s, v12.4s, v25.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcd9c // fmla v28.4s, v12.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99cc6 // mul v6.4s, v6.4s, v25.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4eb99dce // mul v14.4s, v14.4s, v25.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcddc // fmla v28.4s, v14.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $128, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $144, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $160, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $176, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVS (int8Block_sum-32)(R11), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	ADD $32, R10
+	ADD $32, R11
+	ADD $1, R3
+	SUB $1, R6, R9
+	TST $3, R9
+	BNE same2
+	ADD $60, R3
+same2:
+	SUBS $1, R6
+	BNE block2
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece2
+	B next
+rows1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $64, R1, R3
+	ADD $320, R1, R2
+block1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	MOVD $8, R7
+four1:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	VLD1R.P 4(R10), [V28.S4]
+	WORD $0x0e3c8300 // smlal v0.8h, v24.8b, v28.8b
+	WORD $0x4e3c8301 // smlal2 v1.8h, v24.16b, v28.16b
+	WORD $0x0e3c8322 // smlal v2.8h, v25.8b, v28.8b
+	WORD $0x4e3c8323 // smlal2 v3.8h, v25.16b, v28.16b
+	WORD $0x0e3c8344 // smlal v4.8h, v26.8b, v28.8b
+	WORD $0x4e3c8345 // smlal2 v5.8h, v26.16b, v28.16b
+	WORD $0x0e3c8366 // smlal v6.8h, v27.8b, v28.8b
+	WORD $0x4e3c8367 // smlal2 v7.8h, v27.16b, v28.16b
+	SUBS $1, R7
+	BNE four1
+	WORD $0x4e602800 // saddlp v0.4s, v0.8h
+	WORD $0x4e602821 // saddlp v1.4s, v1.8h
+	WORD $0x4ea1bc00 // addp v0.4s, v0.4s, v1.4s
+	WORD $0x4e602842 // saddlp v2.4s, v2.8h
+	WORD $0x4e602863 // saddlp v3.4s, v3.8h
+	WORD $0x4ea3bc42 // addp v2.4s, v2.4s, v3.4s
+	WORD $0x4e602884 // saddlp v4.4s, v4.8h
+	WORD $0x4e6028a5 // saddlp v5.4s, v5.8h
+	WORD $0x4ea5bc84 // addp v4.4s, v4.4s, v5.4s
+	WORD $0x4e6028c6 // saddlp v6.4s, v6.8h
+	WORD $0x4e6028e7 // saddlp v7.4s, v7.8h
+	WORD $0x4ea7bcc6 // addp v6.4s, v6.4s, v7.4s
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcc1c // fmla v28.4s, v0.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcc5c // fmla v28.4s, v2.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c84 // mul v4.4s, v4.4s, v25.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcc9c // fmla v28.4s, v4.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99cc6 // mul v6.4s, v6.4s, v25.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bccdc // fmla v28.4s, v6.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	FMOVD 32(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $128, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVD 40(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $144, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVD 48(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $160, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVD 56(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	ADD $176, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	FMOVS (int8Block_sum-32)(R10), F26
+	WORD $0x4f9a833b // mul v27.4s, v25.4s, v26.s[0]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a937b // fmul v27.4s, v27.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bcf1c // fmla v28.4s, v24.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	ADD $32, R10
+	ADD $1, R3
+	SUB $1, R6, R9
+	TST $3, R9
+	BNE same1
+	ADD $60, R3
+same1:
+	SUBS $1, R6
+	BNE block1
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece1
+	B next
+next:
+	MOVD int8Args_xStride(R0), R9
+	MOVD $3, R20
+	MADD R20, R4, R9, R4
+	MOVD int8Args_dstStride(R0), R9
+	MADD R20, R19, R9, R19
+	SUBS $3, R8
+	BGT rows
+	RET
+
+// func int8Halves8NEON(t *int8Args)
+TEXT ·int8Halves8NEON(SB), NOSPLIT, $128-8
+	// R1 is a block of the panel, R2 its levels, R3 its integers, R10 and up rows of the left operand, R4 the first of
+	// them, R5 and R6 blocks that are left, and of the piece, R8 rows that are left, R17 float32 sums, R19 the totals.
+	MOVD t+0(FP), R0
+	MOVD int8Args_x(R0), R4
+	MOVD int8Args_dst(R0), R19
+	MOVD int8Args_rows(R0), R8
+	MOVD int8Args_begin(R0), R24
+	MOVD int8Args_hasMinimum(R0), R25
+	MOVD $sums-128(SP), R17
+rows:
+	MOVD int8Args_xStride(R0), R9
+	MOVD R4, R10
+	ADD R9, R10, R11
+	MOVD int8Args_panel(R0), R1
+	MOVD int8Args_blocks(R0), R5
+	CMP $1, R8
+	BEQ rows1
+rows2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+	ADD R9, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	FSTPQ (F0, F0), 64(R17)
+	FSTPQ (F0, F0), 96(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $32, R1, R3
+	ADD $288, R1, R2
+block2:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	MOVD $4, R7
+half0x2:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	VLD1R.P 4(R10), [V28.S4]
+	VLD1R.P 4(R11), [V29.S4]
+	WORD $0x0e3c8300 // smlal v0.8h, v24.8b, v28.8b
+	WORD $0x4e3c8301 // smlal2 v1.8h, v24.16b, v28.16b
+	WORD $0x0e3c8322 // smlal v2.8h, v25.8b, v28.8b
+	WORD $0x4e3c8323 // smlal2 v3.8h, v25.16b, v28.16b
+	WORD $0x0e3c8344 // smlal v4.8h, v26.8b, v28.8b
+	WORD $0x4e3c8345 // smlal2 v5.8h, v26.16b, v28.16b
+	WORD $0x0e3c8366 // smlal v6.8h, v27.8b, v28.8b
+	WORD $0x4e3c8367 // smlal2 v7.8h, v27.16b, v28.16b
+	WORD $0x0e3d8308 // smlal v8.8h, v24.8b, v29.8b
+	WORD $0x4e3d8309 // smlal2 v9.8h, v24.16b, v29.16b
+	WORD $0x0e3d832a // smlal v10.8h, v25.8b, v29.8b
+	WORD $0x4e3d832b // smlal2 v11.8h, v25.16b, v29.16b
+	WORD $0x0e3d834c // smlal v12.8h, v26.8b, v29.8b
+	WORD $0x4e3d834d // smlal2 v13.8h, v26.16b, v29.16b
+	WORD $0x0e3d836e // smlal v14.8h, v27.8b, v29.8b
+	WORD $0x4e3d836f // smlal2 v15.8h, v27.16b, v29.16b
+	SUBS $1, R7
+	BNE half0x2
+	WORD $0x4e602800 // saddlp v0.4s, v0.8h
+	WORD $0x4e602821 // saddlp v1.4s, v1.8h
+	WORD $0x4ea1bc00 // addp v0.4s, v0.4s, v1.4s
+	WORD $0x4e602842 // saddlp v2.4s, v2.8h
+	WORD $0x4e602863 // saddlp v3.4s, v3.8h
+	WORD $0x4ea3bc42 // addp v2.4s, v2.4s, v3.4s
+	WORD $0x4e602884 // saddlp v4.4s, v4.8h
+	WORD $0x4e6028a5 // saddlp v5.4s, v5.8h
+	WORD $0x4ea5bc84 // addp v4.4s, v4.4s, v5.4s
+	WORD $0x4e6028c6 // saddlp v6.4s, v6.8h
+	WORD $0x4e6028e7 // saddlp v7.4s, v7.8h
+	WORD $0x4ea7bcc6 // addp v6.4s, v6.4s, v7.4s
+	WORD $0x4e602908 // saddlp v8.4s, v8.8h
+	WORD $0x4e602929 // saddlp v9.4s, v9.8h
+	WORD $0x4ea9bd08 // addp v8.4s, v8.4s, v9.4s
+	WORD $0x4e60294a // saddlp v10.4s, v10.8h
+	WORD $0x4e60296b // saddlp v11.4s, v11.8h
+	WORD $0x4eabbd4a // addp v10.4s, v10.4s, v11.4s
+	WORD $0x4e60298c // saddlp v12.4s, v12.8h
+	WORD $0x4e6029ad // saddlp v13.4s, v13.8h
+	WORD $0x4eadbd8c // addp v12.4s, v12.4s, v13.4s
+	WORD $0x4e6029ce // saddlp v14.4s, v14.8h
+	WORD $0x4e6029ef // saddlp v15.4s, v15.8h
+	WORD $0x4eafbdce // addp v14.4s, v14.4s, v15.4s
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c10 // mul v16.4s, v0.4s, v25.4s
+	WORD $0x4eb99d14 // mul v20.4s, v8.4s, v25.4s
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c51 // mul v17.4s, v2.4s, v25.4s
+	WORD $0x4eb99d55 // mul v21.4s, v10.4s, v25.4s
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c92 // mul v18.4s, v4.4s, v25.4s
+	WORD $0x4eb99d96 // mul v22.4s, v12.4s, v25.4s
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99cd3 // mul v19.4s, v6.4s, v25.4s
+	WORD $0x4eb99dd7 // mul v23.4s, v14.4s, v25.4s
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	WORD $0x6f00e408 // movi v8.2d, #0
+	WORD $0x6f00e409 // movi v9.2d, #0
+	WORD $0x6f00e40a // movi v10.2d, #0
+	WORD $0x6f00e40b // movi v11.2d, #0
+	WORD $0x6f00e40c // movi v12.2d, #0
+	WORD $0x6f00e40d // movi v13.2d, #0
+	WORD $0x6f00e40e // movi v14.2d, #0
+	WORD $0x6f00e40f // movi v15.2d, #0
+	MOVD $4, R7
+half1x2:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	VLD1R.P 4(R10), [V28.S4]
+	VLD1R.P 4(R11), [V29.S4]
+	WORD $0x0e3c8300 // smlal v0.8h, v24.8b, v28.8b
+	WORD $0x4e3c8301 // smlal2 v1.8h, v24.16b, v28.16b
+	WORD $0x0e3c8322 // smlal v2.8h, v25.8b, v28.8b
+	WORD $0x4e3c8323 // smlal2 v3.8h, v25.16b, v28.16b
+	WORD $0x0e3c8344 // smlal v4.8h, v26.8b, v28.8b
+	WORD $0x4e3c8345 // smlal2 v5.8h, v26.16b, v28.16b
+	WORD $0x0e3c8366 // smlal v6.8h, v27.8b, v28.8b
+	WORD $0x4e3c8367 // smlal2 v7.8h, v27.16b, v28.16b
+	WORD $0x0e3d8308 // smlal v8.8h, v24.8b, v29.8b
+	WORD $0x4e3d8309 // smlal2 v9.8h, v24.16b, v29.16b
+	WORD $0x0e3d832a // smlal v10.8h, v25.8b, v29.8b
+	WORD $0x4e3d832b // smlal2 v11.8h, v25.16b, v29.16b
+	WORD $0x0e3d834c // smlal v12.8h, v26.8b, v29.8b
+	WORD $0x4e3d834d // smlal2 v13.8h, v26.16b, v29.16b
+	WORD $0x0e3d836e // smlal v14.8h, v27.8b, v29.8b
+	WORD $0x4e3d836f // smlal2 v15.8h, v27.16b, v29.16b
+	SUBS $1, R7
+	BNE half1x2
+	WORD $0x4e602800 // saddlp v0.4s, v0.8h
+	WORD $0x4e602821 // saddlp v1.4s, v1.8h
+	WORD $0x4ea1bc00 // addp v0.4s, v0.4s, v1.4s
+	WORD $0x4e602842 // saddlp v2.4s, v2.8h
+	WORD $0x4e602863 // saddlp v3.4s, v3.8h
+	WORD $0x4ea3bc42 // addp v2.4s, v2.4s, v3.4s
+	WORD $0x4e602884 // saddlp v4.4s, v4.8h
+	WORD $0x4e6028a5 // saddlp v5.4s, v5.8h
+	WORD $0x4ea5bc84 // addp v4.4s, v4.4s, v5.4s
+	WORD $0x4e6028c6 // saddlp v6.4s, v6.8h
+	WORD $0x4e6028e7 // saddlp v7.4s, v7.8h
+	WORD $0x4ea7bcc6 // addp v6.4s, v6.4s, v7.4s
+	WORD $0x4e602908 // saddlp v8.4s, v8.8h
+	WORD $0x4e602929 // saddlp v9.4s, v9.8h
+	WORD $0x4ea9bd08 // addp v8.4s, v8.4s, v9.4s
+	WORD $0x4e60294a // saddlp v10.4s, v10.8h
+	WORD $0x4e60296b // saddlp v11.4s, v11.8h
+	WORD $0x4eabbd4a // addp v10.4s, v10.4s, v11.4s
+	WORD $0x4e60298c // saddlp v12.4s, v12.8h
+	WORD $0x4e6029ad // saddlp v13.4s, v13.8h
+	WORD $0x4eadbd8c // addp v12.4s, v12.4s, v13.4s
+	WORD $0x4e6029ce // saddlp v14.4s, v14.8h
+	WORD $0x4e6029ef // saddlp v15.4s, v15.8h
+	WORD $0x4eafbdce // addp v14.4s, v14.4s, v15.4s
+	ADD $1, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99410 // mla v16.4s, v0.4s, v25.4s
+	WORD $0x4eb99514 // mla v20.4s, v8.4s, v25.4s
+	ADD $17, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99451 // mla v17.4s, v2.4s, v25.4s
+	WORD $0x4eb99555 // mla v21.4s, v10.4s, v25.4s
+	ADD $33, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99492 // mla v18.4s, v4.4s, v25.4s
+	WORD $0x4eb99596 // mla v22.4s, v12.4s, v25.4s
+	ADD $49, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb994d3 // mla v19.4s, v6.4s, v25.4s
+	WORD $0x4eb995d7 // mla v23.4s, v14.4s, v25.4s
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bce1c // fmla v28.4s, v16.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 64(R17), F28
+	WORD $0x4e3bce9c // fmla v28.4s, v20.4s, v27.4s
+	FMOVQ F28, 64(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bce3c // fmla v28.4s, v17.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 80(R17), F28
+	WORD $0x4e3bcebc // fmla v28.4s, v21.4s, v27.4s
+	FMOVQ F28, 80(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bce5c // fmla v28.4s, v18.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 96(R17), F28
+	WORD $0x4e3bcedc // fmla v28.4s, v22.4s, v27.4s
+	FMOVQ F28, 96(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bce7c // fmla v28.4s, v19.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
+	FMOVS (int8Block_scale-32)(R11), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 112(R17), F28
+	WORD $0x4e3bcefc // fmla v28.4s, v23.4s, v27.4s
+	FMOVQ F28, 112(R17)
+	ADD $32, R10
+	ADD $32, R11
+	ADD $2, R3
+	SUB $1, R6, R9
+	TST $1, R9
+	BNE same2
+	ADD $60, R3
+same2:
+	SUBS $1, R6
+	BNE block2
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	ADD R9, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 64(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 80(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 96(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 112(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece2
+	B next
+rows1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FSTPQ (F0, F0), (R20)
+	FSTPQ (F0, F0), 32(R20)
+piece1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	FSTPQ (F0, F0), 0(R17)
+	FSTPQ (F0, F0), 32(R17)
+	MOVD $8, R6
+	CMP R6, R5
+	CSEL LT, R5, R6, R6
+	SUB R6, R5
+	ADD $32, R1, R3
+	ADD $288, R1, R2
+block1:
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	MOVD $4, R7
+half0x1:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	VLD1R.P 4(R10), [V28.S4]
+	WORD $0x0e3c8300 // smlal v0.8h, v24.8b, v28.8b
+	WORD $0x4e3c8301 // smlal2 v1.8h, v24.16b, v28.16b
+	WORD $0x0e3c8322 // smlal v2.8h, v25.8b, v28.8b
+	WORD $0x4e3c8323 // smlal2 v3.8h, v25.16b, v28.16b
+	WORD $0x0e3c8344 // smlal v4.8h, v26.8b, v28.8b
+	WORD $0x4e3c8345 // smlal2 v5.8h, v26.16b, v28.16b
+	WORD $0x0e3c8366 // smlal v6.8h, v27.8b, v28.8b
+	WORD $0x4e3c8367 // smlal2 v7.8h, v27.16b, v28.16b
+	SUBS $1, R7
+	BNE half0x1
+	WORD $0x4e602800 // saddlp v0.4s, v0.8h
+	WORD $0x4e602821 // saddlp v1.4s, v1.8h
+	WORD $0x4ea1bc00 // addp v0.4s, v0.4s, v1.4s
+	WORD $0x4e602842 // saddlp v2.4s, v2.8h
+	WORD $0x4e602863 // saddlp v3.4s, v3.8h
+	WORD $0x4ea3bc42 // addp v2.4s, v2.4s, v3.4s
+	WORD $0x4e602884 // saddlp v4.4s, v4.8h
+	WORD $0x4e6028a5 // saddlp v5.4s, v5.8h
+	WORD $0x4ea5bc84 // addp v4.4s, v4.4s, v5.4s
+	WORD $0x4e6028c6 // saddlp v6.4s, v6.8h
+	WORD $0x4e6028e7 // saddlp v7.4s, v7.8h
+	WORD $0x4ea7bcc6 // addp v6.4s, v6.4s, v7.4s
+	ADD $0, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c10 // mul v16.4s, v0.4s, v25.4s
+	ADD $16, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c51 // mul v17.4s, v2.4s, v25.4s
+	ADD $32, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99c92 // mul v18.4s, v4.4s, v25.4s
+	ADD $48, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99cd3 // mul v19.4s, v6.4s, v25.4s
+	WORD $0x6f00e400 // movi v0.2d, #0
+	WORD $0x6f00e401 // movi v1.2d, #0
+	WORD $0x6f00e402 // movi v2.2d, #0
+	WORD $0x6f00e403 // movi v3.2d, #0
+	WORD $0x6f00e404 // movi v4.2d, #0
+	WORD $0x6f00e405 // movi v5.2d, #0
+	WORD $0x6f00e406 // movi v6.2d, #0
+	WORD $0x6f00e407 // movi v7.2d, #0
+	MOVD $4, R7
+half1x1:
+	FLDPQ.P 32(R2), (F24, F25)
+	FLDPQ.P 32(R2), (F26, F27)
+	VLD1R.P 4(R10), [V28.S4]
+	WORD $0x0e3c8300 // smlal v0.8h, v24.8b, v28.8b
+	WORD $0x4e3c8301 // smlal2 v1.8h, v24.16b, v28.16b
+	WORD $0x0e3c8322 // smlal v2.8h, v25.8b, v28.8b
+	WORD $0x4e3c8323 // smlal2 v3.8h, v25.16b, v28.16b
+	WORD $0x0e3c8344 // smlal v4.8h, v26.8b, v28.8b
+	WORD $0x4e3c8345 // smlal2 v5.8h, v26.16b, v28.16b
+	WORD $0x0e3c8366 // smlal v6.8h, v27.8b, v28.8b
+	WORD $0x4e3c8367 // smlal2 v7.8h, v27.16b, v28.16b
+	SUBS $1, R7
+	BNE half1x1
+	WORD $0x4e602800 // saddlp v0.4s, v0.8h
+	WORD $0x4e602821 // saddlp v1.4s, v1.8h
+	WORD $0x4ea1bc00 // addp v0.4s, v0.4s, v1.4s
+	WORD $0x4e602842 // saddlp v2.4s, v2.8h
+	WORD $0x4e602863 // saddlp v3.4s, v3.8h
+	WORD $0x4ea3bc42 // addp v2.4s, v2.4s, v3.4s
+	WORD $0x4e602884 // saddlp v4.4s, v4.8h
+	WORD $0x4e6028a5 // saddlp v5.4s, v5.8h
+	WORD $0x4ea5bc84 // addp v4.4s, v4.4s, v5.4s
+	WORD $0x4e6028c6 // saddlp v6.4s, v6.8h
+	WORD $0x4e6028e7 // saddlp v7.4s, v7.8h
+	WORD $0x4ea7bcc6 // addp v6.4s, v6.4s, v7.4s
+	ADD $1, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99410 // mla v16.4s, v0.4s, v25.4s
+	ADD $17, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99451 // mla v17.4s, v2.4s, v25.4s
+	ADD $33, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb99492 // mla v18.4s, v4.4s, v25.4s
+	ADD $49, R3, R9
+	FMOVQ -3(R9), F25
+	WORD $0x4f280739 // sshr v25.4s, v25.4s, #24
+	WORD $0x4eb994d3 // mla v19.4s, v6.4s, v25.4s
+	FMOVD 0(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 0(R17), F28
+	WORD $0x4e3bce1c // fmla v28.4s, v16.4s, v27.4s
+	FMOVQ F28, 0(R17)
+	FMOVD 8(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 16(R17), F28
+	WORD $0x4e3bce3c // fmla v28.4s, v17.4s, v27.4s
+	FMOVQ F28, 16(R17)
+	FMOVD 16(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 32(R17), F28
+	WORD $0x4e3bce5c // fmla v28.4s, v18.4s, v27.4s
+	FMOVQ F28, 32(R17)
+	FMOVD 24(R1), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	FMOVS (int8Block_scale-32)(R10), F26
+	WORD $0x4f9a931b // fmul v27.4s, v24.4s, v26.s[0]
+	FMOVQ 48(R17), F28
+	WORD $0x4e3bce7c // fmla v28.4s, v19.4s, v27.4s
+	FMOVQ F28, 48(R17)
+	ADD $32, R10
+	ADD $2, R3
+	SUB $1, R6, R9
+	TST $1, R9
+	BNE same1
+	ADD $60, R3
+same1:
+	SUBS $1, R6
+	BNE block1
+	MOVD int8Args_dstStride(R0), R9
+	MOVD R19, R20
+	FMOVQ 0(R20), F0
+	FMOVQ 0(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R20)
+	FMOVQ 16(R20), F0
+	FMOVQ 16(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R20)
+	FMOVQ 32(R20), F0
+	FMOVQ 32(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 32(R20)
+	FMOVQ 48(R20), F0
+	FMOVQ 48(R17), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 48(R20)
+	MOVD R2, R1
+	CBNZ R5, piece1
+	B next
+next:
+	MOVD int8Args_xStride(R0), R9
+	MOVD $2, R20
+	MADD R20, R4, R9, R4
+	MOVD int8Args_dstStride(R0), R9
+	MADD R20, R19, R9, R19
+	SUBS $2, R8
+	BGT rows
+	RET
+
 // func dotNEON(x, y []float32) float32
 TEXT ·dotNEON(SB), NOSPLIT, $128-52
 	MOVD x_base+0(FP), R1

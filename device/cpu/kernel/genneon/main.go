@@ -36,6 +36,7 @@ func generate() []byte {
 	tileFlushRow()
 	tileBlock()
 	transpose()
+	int8()
 	rows()
 	elements()
 	tables()
@@ -61,6 +62,18 @@ type vec uint32
 func three(name, lanes string, code uint32) func(d, n, m vec) {
 	return func(d, n, m vec) {
 		word(code|uint32(m)<<16|uint32(n)<<5|uint32(d), "%s v%d.%s, v%d.%[3]s, v%[5]d.%[3]s", name, d, lanes, n, m)
+	}
+}
+
+// shaped returns the emitter of an instruction on two or three registers, of lanes that differ.
+func shaped(name string, code uint32, lanes ...string) func(registers ...vec) {
+	return func(registers ...vec) {
+		code, text := code, name
+		for i, v := range registers {
+			code |= uint32(v) << [...]int{0, 5, 16}[i]
+			text += fmt.Sprintf("%s v%d.%s", [...]string{"", ",", ","}[i], v, lanes[i])
+		}
+		word(code, "%s", text)
 	}
 }
 
@@ -96,6 +109,32 @@ var (
 	trn1d = three("trn1", "2d", 0x4ec02800)
 	trn2d = three("trn2", "2d", 0x4ec06800)
 
+	mul       = three("mul", "4s", 0x4ea09c00)
+	mla       = three("mla", "4s", 0x4ea09400)
+	addp      = three("addp", "4s", 0x4ea0bc00)
+	umax      = three("umax", "4s", 0x6ea06400)
+	smaxBytes = three("smax", "16b", 0x4e206400)
+
+	// Products of bytes; those with a 2 take the upper halves of registers.
+	sdotLane = shaped("sdot", 0x4f80e000, "4s", "16b", "4b[0]")
+	smull    = shaped("smull", 0x0e20c000, "8h", "8b", "8b")
+	smull2   = shaped("smull2", 0x4e20c000, "8h", "16b", "16b")
+	smlal    = shaped("smlal", 0x0e208000, "8h", "8b", "8b")
+	smlal2   = shaped("smlal2", 0x4e208000, "8h", "16b", "16b")
+	saddlp   = shaped("saddlp", 0x4e602800, "4s", "8h")
+	sadalp   = shaped("sadalp", 0x4e606800, "4s", "8h")
+	mulLane  = shaped("mul", 0x4f808000, "4s", "4s", "s[0]")
+	fmulLane = shaped("fmul", 0x4f809000, "4s", "4s", "s[0]")
+
+	// Numbers of half the size, with saturation, and halves of twice the size.
+	sqxtnHalves  = shaped("sqxtn", 0x0e614800, "4h", "4s")
+	sqxtn2Halves = shaped("sqxtn2", 0x4e614800, "8h", "4s")
+	sqxtnBytes   = shaped("sqxtn", 0x0e214800, "8b", "8h")
+	sqxtn2Bytes  = shaped("sqxtn2", 0x4e214800, "16b", "8h")
+	fcvtl        = shaped("fcvtl", 0x0e217800, "4s", "4h")
+
+	scvtf  = two("scvtf", 0x4e21d800)
+	fcvtns = two("fcvtns", 0x4e21a800)
 	fsqrt  = two("fsqrt", 0x6ea1f800)
 	fneg   = two("fneg", 0x6ea0f800)
 	frintn = two("frintn", 0x4e218800)
@@ -120,6 +159,13 @@ func ushr(d, n vec, by int) {
 func sshr(d, n vec, by int) {
 	word(0x4f000400|uint32(64-by)<<16|uint32(n)<<5|uint32(d), "sshr v%d.4s, v%d.4s, #%d", d, n, by)
 }
+
+func ushrBytes(d, n vec, by int) {
+	word(0x6f000400|uint32(16-by)<<16|uint32(n)<<5|uint32(d), "ushr v%d.16b, v%d.16b, #%d", d, n, by)
+}
+
+// saddlv sums bytes to a half word.
+func saddlv(d, n vec) { word(0x4e303800|uint32(n)<<5|uint32(d), "saddlv h%d, v%d.16b", d, n) }
 
 // rotate moves the lanes of n down by the given number.
 func rotate(d, n vec, lanes int) {

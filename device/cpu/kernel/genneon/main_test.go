@@ -43,7 +43,7 @@ func TestWords(t *testing.T) {
 	if err := os.WriteFile(source, []byte(strings.Join(mnemonics, "\n")+"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	listing, err := exec.Command(as, "-aln", "-o", filepath.Join(dir, "words.o"), source).CombinedOutput()
+	listing, err := exec.Command(as, "-march=armv8.2-a+dotprod", "-aln", "-o", filepath.Join(dir, "words.o"), source).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, listing)
 	}
