@@ -191,9 +191,10 @@ func quantizeQ5_1(b []byte, v []float32) {
 	pack5(b[4:], &levels)
 }
 
-// nearest rounds to the nearest integer, halves to even, for |x| < 2^22.
+// nearest rounds to the nearest integer, halves to even, for |x| < 2^22. A product that x may be is rounded
+// before the sum.
 func nearest(x float32) int {
-	return int(math.Float32bits(x+0x1.8p23)&0x7fffff) - 0x400000
+	return int(math.Float32bits(float32(x)+0x1.8p23)&0x7fffff) - 0x400000
 }
 
 func clamp(x, lo, hi int) int { return max(lo, min(hi, x)) }
@@ -301,7 +302,7 @@ func quantizeK(b []byte, v []float32, nmax, rmin float32, steps int) (levels [25
 		if d == 0 {
 			continue
 		}
-		dm := half(b[2:]) * float32(m)
+		dm := float32(half(b[2:]) * float32(m))
 		for i := range 32 {
 			levels[32*j+i] = byte(clamp(nearest((v[32*j+i]+dm)/d), 0, int(nmax)))
 		}
