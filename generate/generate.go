@@ -231,9 +231,12 @@ func (e *Engine) Submit(ctx context.Context, q Request) (*Handle, error) {
 		Request: q, ctx: ctx, handle: newHandle(cancel), limit: e.o.Positions,
 		ids: slices.Clone(q.Prompt), result: Result{IDs: []int32{}, Logprobs: []float64{}, Stop: -1},
 	}
+	if q.Echo {
+		s.echo()
+	}
 	if q.MaxTokens <= 0 {
 		s.result.Reason = "length"
-		if len(q.Rows) == 0 {
+		if len(s.Rows) == 0 {
 			s.handle.end(s.result, nil)
 			return s.handle, nil
 		}
@@ -374,6 +377,9 @@ func (e *Engine) filled(p *plan) {
 func (e *Engine) end(s *sequence, err error) {
 	e.pages.release(s, e.o.NoReuse)
 	e.sequences = slices.DeleteFunc(e.sequences, func(t *sequence) bool { return t == s })
+	if s.Echo && s.row < len(s.Rows) { // half of them are none
+		s.result.Prompt, s.result.PromptTop = nil, nil
+	}
 	s.handle.end(s.result, err)
 }
 
@@ -382,7 +388,7 @@ type plan struct {
 	batch     graph.Batch
 	sequences []*sequence // of each segment
 	rows      []wanted
-	tasks     []int // the first row of each task: the rows of an answer are one
+	tasks     []int // the first row of each task: the rows of an answer are one, those of a prompt one each
 
 	onlyAnswers bool    // no prompt is read beside them
 	guessing    bool    // and they are few enough for guesses
@@ -563,7 +569,7 @@ func (p *plan) add(s *sequence, n int) int {
 				break
 			}
 			p.batch.Select = append(p.batch.Select, int32(len(p.batch.IDs)))
-			if s.MaxTokens <= 0 || len(p.rows) == 0 || p.rows[len(p.rows)-1].sequence != s {
+			if s.MaxTokens <= 0 || row <= s.drawn() || len(p.rows) == 0 || p.rows[len(p.rows)-1].sequence != s {
 				p.tasks = append(p.tasks, len(p.rows))
 			}
 			p.rows = append(p.rows, wanted{sequence: s, row: row})

@@ -22,6 +22,12 @@ type Request struct {
 	// same time as those of other rows, and in any order. They are lent for the call.
 	Rows   []int
 	Logits func(row int, logits []float32)
+	// Echo asks for the log-probabilities of the prompt's tokens, in place of Rows.
+	Echo bool
+	// TopLogprobs asks for so many of the most probable tokens beside each that comes, and with Echo beside
+	// each of the prompt; PostSampling for probabilities after the samplers.
+	TopLogprobs  int
+	PostSampling bool
 	// Priority goes before lower ones that came less than so many steps earlier.
 	Priority int
 	// Fresh says that nothing is taken over from sequences that began alike. It changes no bit.
@@ -38,6 +44,12 @@ type Result struct {
 	// Drawn are the log-probabilities at the request's temperature, before top-k and top-p: the
 	// bits of the head of a graph with that temperature. At a temperature of 0 they are Logprobs.
 	Drawn []float64 `json:"-"`
+	// Odds are of each token, if Request.TopLogprobs or PostSampling ask.
+	Odds []*Odds `json:"-"`
+	// Prompt are the log-probabilities of the prompt's tokens behind the first one, and PromptTop the most
+	// probable tokens in their places, if Request.Echo asks.
+	Prompt    []float64       `json:"-"`
+	PromptTop [][]Alternative `json:"-"`
 	// Reason says why it ended: "stop" (an end-of-text id), "length" or
 	// "cancelled".
 	Reason string `json:"reason"`
@@ -45,6 +57,7 @@ type Result struct {
 	Stop        int32   `json:"stop"`
 	StopLogprob float64 `json:"stop_logprob"`
 	StopDrawn   float64 `json:"-"`
+	StopOdds    *Odds   `json:"-"`
 	// Proposed counts the tokens that were guessed and run before it was known that they come, Accepted
 	// those of them that came.
 	Proposed int `json:"-"`
@@ -73,6 +86,9 @@ func (e *Engine) check(q Request) error {
 			return fmt.Errorf("id %d is outside the model's vocabulary of %d\nhint: the tokenizer belongs to another model", id, e.cfg.V)
 		}
 	}
+	if q.Echo && q.Rows != nil {
+		panic("generate: Echo and Rows")
+	}
 	for i, row := range q.Rows {
 		if row < 0 || row >= len(q.Prompt) || i > 0 && row <= q.Rows[i-1] {
 			panic("generate: rows that are not ascending tokens of the prompt")
@@ -81,13 +97,14 @@ func (e *Engine) check(q Request) error {
 	if err := e.room(min(e.o.Positions, len(q.Prompt)+max(q.MaxTokens, 0))); err != nil {
 		return err
 	}
-	return errors.Join(q.Sampling.Check(), q.Sampling.checkIDs(e.cfg.V))
+	return errors.Join(q.Sampling.Check(), q.Sampling.checkIDs(e.cfg.V), CheckTopLogprobs(q.TopLogprobs))
 }
 
 // Event is a new token of an answer.
 type Event struct {
 	ID      int32
 	Logprob float64 // the model's own
+	Odds    *Odds   // if Request.TopLogprobs or PostSampling ask
 }
 
 // Handle is a request on its way.

@@ -75,6 +75,7 @@ type choice struct {
 	// drawn is that at the temperature, before all else: the bits of a graph's head at this
 	// temperature, so that the same number trains. It is logprob at a temperature of 0.
 	drawn float64
+	odds  *Odds // if they are asked for
 	stop  bool  // it ends the text, as an id of Request.Stop that was drawn
 	over  bool  // the text ends with it
 	err   error // why there is none

@@ -3,6 +3,7 @@ package generate
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"olmo/device/cpu"
@@ -69,7 +70,9 @@ func (s *sequence) at(row int) int32 {
 }
 
 // true reports whether the id that is run in a row is the sequence's, as far as it is known by now.
-func (s *sequence) true(row int) bool { return row < len(s.ids) && s.ids[row] == s.at(row) }
+func (s *sequence) true(row int) bool {
+	return row < s.known || row < len(s.ids) && s.ids[row] == s.at(row)
+}
 
 // wants reports whether the logits behind a row are wanted, which are those from first on.
 func (s *sequence) wants(row int) bool {
@@ -95,6 +98,7 @@ func (s *sequence) read(row int, logits []float32) choice {
 		c.logprob = -float64(cpu.LSE(logits) - logits[c.id])
 		s.sampler.known = false
 		c.drawn = s.sampler.tempered(logits, c.id, c.logprob)
+		c.odds = s.odds(logits, c.id, false)
 		c.err = c.problem(row + 1)
 	} else {
 		c = s.draw(row, logits)
@@ -124,16 +128,17 @@ func (s *sequence) draw(row int, logits []float32) choice {
 		allowed = s.allowed
 	}
 	c := s.sampler.next(logits, row+1-len(s.Prompt), allowed)
-	c.err = c.problem(row + 1)
-	switch {
-	case c.err != nil:
-	case s.stops(c.id):
+	if c.err = c.problem(row + 1); c.err != nil {
+		return c
+	}
+	c.odds = s.odds(logits, c.id, true)
+	if s.stops(c.id) {
 		c.stop, c.over = true, true
-	default:
-		s.ids = append(s.ids, c.id)
-		if s.Constraint != nil {
-			c.err = s.obey(c.id)
-		}
+		return c
+	}
+	s.ids = append(s.ids, c.id)
+	if s.Constraint != nil {
+		c.err = s.obey(c.id)
 	}
 	return c
 }
@@ -141,7 +146,9 @@ func (s *sequence) draw(row int, logits []float32) choice {
 // take tells what was read behind a row, and reports whether the text ends.
 func (s *sequence) take(row int, c choice) (ended bool, err error) {
 	if s.row < len(s.Rows) && s.Rows[s.row] == row {
-		s.row++
+		if s.row++; s.Echo && math.IsNaN(s.result.Prompt[row]) {
+			return false, choice{logprob: math.NaN()}.problem(row + 1)
+		}
 	}
 	if s.MaxTokens <= 0 {
 		return s.row == len(s.Rows), nil
@@ -155,11 +162,14 @@ func (s *sequence) take(row int, c choice) (ended bool, err error) {
 		return false, c.err
 	}
 	if c.stop {
-		r.Reason, r.Stop, r.StopLogprob, r.StopDrawn = "stop", c.id, c.logprob, c.drawn
+		r.Reason, r.Stop, r.StopLogprob, r.StopDrawn, r.StopOdds = "stop", c.id, c.logprob, c.drawn, c.odds
 		return true, nil
 	}
 	r.IDs, r.Logprobs, r.Drawn = append(r.IDs, c.id), append(r.Logprobs, c.logprob), append(r.Drawn, c.drawn)
-	s.handle.tell(Event{c.id, c.logprob})
+	if c.odds != nil {
+		r.Odds = append(r.Odds, c.odds)
+	}
+	s.handle.tell(Event{c.id, c.logprob, c.odds})
 	switch {
 	case s.Token != nil && !s.Token(c.id, c.logprob):
 		r.Reason = "stop"

@@ -45,6 +45,10 @@ type Request struct {
 	Fresh bool
 	// Echo asks for the log-probabilities of the prompt's tokens, too.
 	Echo bool
+	// TopLogprobs asks for so many of the most probable tokens beside each, PostSampling for probabilities
+	// after the samplers.
+	TopLogprobs  int
+	PostSampling bool
 	// Token, if set, is told each new id, and Text each piece of the text, in whole
 	// characters and maybe empty; false ends the answer.
 	Token func(id int32, logprob float64) bool
@@ -57,8 +61,6 @@ type Answer struct {
 	// Text is that of Result.IDs as it stands behind the prompt, without special tokens;
 	// empty for a model without a tokenizer.
 	Text string
-	// Prompt are the log-probabilities of the prompt's tokens behind the first one, if Request.Echo asks.
-	Prompt []float64
 }
 
 // Generate continues a prompt. When ctx ends, the Answer holds what there is, with the

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"olmo/device/cpu"
 	"olmo/generate"
 )
 
@@ -91,20 +90,13 @@ func (m *Model) submit(ctx context.Context, e *generate.Engine, r Request) (wait
 	text := newText(m.Tokenizer, r)
 	q := generate.Request{
 		Prompt: r.Prompt, MaxTokens: r.MaxTokens, Sampling: r.Sampling, Stop: r.Stop, Fresh: r.Fresh, Constraint: r.Form.constraint(),
+		Echo: r.Echo, TopLogprobs: r.TopLogprobs, PostSampling: r.PostSampling,
 		Token: func(id int32, logprob float64) bool {
 			if r.Token != nil && !r.Token(id, logprob) {
 				return false
 			}
 			return text.next(id)
 		},
-	}
-	var prompt []float64
-	if r.Echo && len(r.Prompt) > 0 {
-		prompt = make([]float64, len(r.Prompt)-1)
-		for row := range prompt {
-			q.Rows = append(q.Rows, row)
-		}
-		q.Logits = func(row int, logits []float32) { prompt[row] = -float64(cpu.LSE(logits) - logits[r.Prompt[row+1]]) }
 	}
 	h, err := e.Submit(ctx, q)
 	if err != nil {
@@ -115,6 +107,6 @@ func (m *Model) submit(ctx context.Context, e *generate.Engine, r Request) (wait
 		if err == nil || len(result.IDs) > 0 {
 			text.end()
 		}
-		return Answer{result, text.said.String(), prompt}, r.Form.explain(err)
+		return Answer{result, text.said.String()}, r.Form.explain(err)
 	}, nil
 }

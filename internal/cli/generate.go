@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"olmo/generate"
 	"olmo/lm"
 	"olmo/lm/rows"
 )
@@ -32,6 +33,8 @@ type generateOptions struct {
 	precision        string
 	asJSON           bool
 	echo             bool
+	topLogprobs      int
+	postSampling     bool
 	how              modelFlags
 	form             formFlags
 	rows             rowFlags
@@ -70,7 +73,7 @@ makes the answer faster: it has the same bits. --speculate off does without.
 
 With --input each row of a file is answered, many at once: {"prompt": …} (a text or ids) or
 {"messages": […]} a line, in which max_tokens, temperature, top_k, top_p, min_p, typical_p,
-top_n_sigma, seed, stop, min_tokens, no_repeat_ngram_size and the penalties may stand. --output has
+top_n_sigma, seed, stop, min_tokens, no_repeat_ngram_size, top_logprobs and the penalties may stand. --output has
 the same rows in their order, each with ids, text, logprobs, finish_reason, usage, seed and
 fingerprint, which names the weights, the tokenizer and the arithmetic. A row that cannot be answered
 is left out, and kept with its reason in OUTPUT.rejects.jsonl. A run that was stopped goes on.
@@ -85,6 +88,7 @@ prints N.`,
   olmo generate --model olmo-quickstart --beams 4 --length-penalty 1 "Package json"
   olmo generate --model olmo-quickstart --temperature 1.2 --min-p 0.05 --repetition-penalty 1.1 "Package json"
   olmo generate --model MODEL --ids "3,14,15" --max-tokens 20 --json
+  olmo generate --model olmo-quickstart --json --echo --top-logprobs 5 --max-tokens 1 "Package json"
   olmo generate --model MODEL --schema person.json "Describe a person as JSON."
   olmo generate --model olmo-quickstart --choice yes,no "Is json a package? Answer:"
   olmo generate --model olmo-quickstart --input prompts.jsonl --output answers.jsonl --parallel 32
@@ -136,6 +140,8 @@ prints N.`,
 	o.beams.add(f)
 	o.rows.add(c)
 	f.BoolVar(&o.echo, "echo", false, "of --json and --input: also the prompt's ids and log-probabilities")
+	f.IntVar(&o.topLogprobs, "top-logprobs", 0, "of --json and --input: so many of the most probable tokens beside each, with --echo the prompt's too")
+	f.BoolVar(&o.postSampling, "post-sampling-probs", false, "of --json and --input: also the probabilities after all samplers")
 	f.BoolVar(&o.ignoreEOS, "ignore-eos", false, "go on after an end of text")
 	f.StringVar(&o.tokenizer, "tokenizer", "", "a tokenizer.json to use instead of the model's")
 	o.how.add(f)
@@ -161,11 +167,17 @@ func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case o.echo && !o.asJSON && o.rows.input == "":
-		return usageErrorf("--echo has no effect without --json or --input")
-	case o.echo && o.beams.beams > 0:
-		return usageErrorf("--echo does not go with --beams")
+	for _, flag := range []string{"echo", "top-logprobs", "post-sampling-probs"} {
+		switch {
+		case !c.Flags().Changed(flag):
+		case !o.asJSON && o.rows.input == "":
+			return usageErrorf("--%s has no effect without --json or --input", flag)
+		case o.beams.beams > 0:
+			return usageErrorf("--%s does not go with --beams", flag)
+		}
+	}
+	if err := generate.CheckTopLogprobs(o.topLogprobs); err != nil {
+		return usageErrorf("--%w", err)
 	}
 	if o.maxTokens < 0 {
 		return usageErrorf("--max-tokens is %d, it must be 0 or more", o.maxTokens)
@@ -222,7 +234,7 @@ func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 	if err != nil {
 		return err
 	}
-	request := lm.Request{MaxTokens: o.maxTokens, Sampling: settings, Stop: slices.Concat(m.Stop, stops), StopTexts: o.stops, Echo: o.echo}
+	request := lm.Request{MaxTokens: o.maxTokens, Sampling: settings, Stop: slices.Concat(m.Stop, stops), StopTexts: o.stops, Echo: o.echo, TopLogprobs: o.topLogprobs, PostSampling: o.postSampling}
 	if o.ignoreEOS {
 		request.Stop = stops
 	}

@@ -10,6 +10,7 @@ import (
 
 	"olmo/chat"
 	"olmo/data"
+	"olmo/generate"
 	"olmo/internal/pyjson"
 	"olmo/lm"
 )
@@ -62,7 +63,7 @@ func inside(err error) error {
 // without effect.
 var others = []string{
 	"n", "best_of", "logit_bias", "schema", "json_schema", "grammar", "regex", "choice", "response_format",
-	"tools", "tool_choice", "functions", "function_call", "stream", "logprobs", "top_logprobs", "samplers", "beams", "num_beams",
+	"tools", "tool_choice", "functions", "function_call", "stream", "logprobs", "samplers", "beams", "num_beams",
 	"dry_multiplier", "xtc_probability", "ignore_eos", "stop_ids", "stop_token_ids", "allowed_token_ids", "bad_words",
 }
 
@@ -142,7 +143,9 @@ func (o *Options) parse(m *lm.Model, x *row) error {
 		case k.name == "messages":
 			asked++
 			messages, err = conversation(k.value)
-		case k.name == "logprobs" && k.value[0] == '[': // an answer's, of an earlier output
+		case (k.name == "logprobs" || k.name == "top_logprobs") && k.value[0] == '[': // an answer's, of an earlier output
+		case k.name == "top_logprobs" && !bytes.Equal(k.value, []byte("null")):
+			err = pyjson.Value(k.value, &q.TopLogprobs)
 		case slices.Contains(others, k.name):
 			err = errors.New("no row can have it here")
 		}
@@ -158,7 +161,7 @@ func (o *Options) parse(m *lm.Model, x *row) error {
 	case len(q.StopTexts) > 0 && m.Tokenizer == nil:
 		return errors.New("stop wants a tokenizer, and the model has none")
 	}
-	if err := s.Check(); err != nil {
+	if err := errors.Join(s.Check(), generate.CheckTopLogprobs(q.TopLogprobs)); err != nil {
 		return err
 	}
 	switch {

@@ -14,6 +14,7 @@ import (
 
 	"olmo/chat"
 	"olmo/data"
+	"olmo/generate"
 	"olmo/internal/journal"
 	"olmo/lm"
 	"olmo/proof"
@@ -51,15 +52,19 @@ type row struct {
 
 // Reply is what an answer adds to its row.
 type Reply struct {
-	IDs         []int32    `json:"ids"`
-	Text        string     `json:"text"`
-	Logprobs    []float64  `json:"logprobs"`
-	PromptIDs   []int32    `json:"prompt_ids,omitempty"`
-	Prompt      []*float64 `json:"prompt_logprobs,omitempty"` // the first is null
-	Reason      string     `json:"finish_reason"`
-	Usage       Usage      `json:"usage"`
-	Seed        uint64     `json:"seed"`
-	Fingerprint string     `json:"fingerprint"`
+	IDs         []int32                  `json:"ids"`
+	Text        string                   `json:"text"`
+	Logprobs    []float64                `json:"logprobs"`
+	Top         [][]generate.Alternative `json:"top_logprobs,omitempty"`
+	Probs       []float64                `json:"probs,omitempty"` // after the samplers
+	TopProbs    [][]generate.Likely      `json:"top_probs,omitempty"`
+	PromptIDs   []int32                  `json:"prompt_ids,omitempty"`
+	Prompt      []*float64               `json:"prompt_logprobs,omitempty"`     // the first is null
+	PromptTop   [][]generate.Alternative `json:"prompt_top_logprobs,omitempty"` // likewise
+	Reason      string                   `json:"finish_reason"`
+	Usage       Usage                    `json:"usage"`
+	Seed        uint64                   `json:"seed"`
+	Fingerprint string                   `json:"fingerprint"`
 }
 
 // Usage counts tokens.
@@ -75,11 +80,28 @@ func ReplyOf(a lm.Answer, q lm.Request, fingerprint string) Reply {
 	if a.Stop >= 0 {
 		r.IDs, r.Logprobs = append(slices.Clip(a.IDs), a.Stop), append(slices.Clip(a.Logprobs), a.StopLogprob)
 	}
+	odds := a.Odds
+	if a.StopOdds != nil {
+		odds = append(slices.Clip(odds), a.StopOdds)
+	}
+	for _, o := range odds {
+		if q.TopLogprobs > 0 {
+			r.Top = append(r.Top, o.Top)
+		}
+		if q.PostSampling {
+			if r.Probs = append(r.Probs, o.Prob); q.TopLogprobs > 0 {
+				r.TopProbs = append(r.TopProbs, o.Left)
+			}
+		}
+	}
 	r.Usage = Usage{Prompt: len(q.Prompt), Completion: len(r.IDs), Total: len(q.Prompt) + len(r.IDs)}
 	if q.Echo {
 		r.PromptIDs, r.Prompt = q.Prompt, []*float64{nil}
 		for i := range a.Prompt {
 			r.Prompt = append(r.Prompt, &a.Prompt[i])
+		}
+		if q.TopLogprobs > 0 {
+			r.PromptTop = append([][]generate.Alternative{nil}, a.PromptTop...)
 		}
 	}
 	return r
@@ -173,6 +195,7 @@ func (o *Options) digest(fingerprint string, rows []row) (string, error) {
 	text, err := json.Marshal(map[string]any{
 		"format": "olmo generate 1", "fingerprint": fingerprint, "rows": texts, "prompts": prompts,
 		"max_tokens": o.MaxTokens, "sampling": o.Sampling, "form": o.Held, "stop": o.Stop, "stop_texts": o.StopTexts, "echo": o.Echo,
+		"top_logprobs": o.TopLogprobs, "post_sampling": o.PostSampling,
 	})
 	return proof.Sum(text).String(), err
 }
