@@ -205,8 +205,8 @@ func TestEndings(t *testing.T) {
 		t.Errorf("stopped before %d: %+v, want %v and stop", third, stopped, all.IDs[:first])
 	}
 	var told []int32
-	cut := run(t, e, generate.Request{Prompt: prompt, MaxTokens: 100, Token: func(id int32, _ float64) bool {
-		told = append(told, id)
+	cut := run(t, e, generate.Request{Prompt: prompt, MaxTokens: 100, Token: func(v generate.Event) bool {
+		told = append(told, v.ID)
 		return len(told) < 4
 	}})
 	if !slices.Equal(cut.IDs, all.IDs[:4]) || !slices.Equal(told, cut.IDs) || cut.Reason != "stop" {
@@ -221,7 +221,7 @@ func TestCancel(t *testing.T) {
 	e := engine(t, 64, generate.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	n := 0
-	r, err := e.Generate(ctx, generate.Request{Prompt: ids(5, 1), MaxTokens: 50, Token: func(int32, float64) bool {
+	r, err := e.Generate(ctx, generate.Request{Prompt: ids(5, 1), MaxTokens: 50, Token: func(generate.Event) bool {
 		if n++; n == 3 {
 			cancel()
 		}

@@ -34,7 +34,7 @@ type Request struct {
 	Fresh bool
 	// Token, if set, is told each new id; false ends the text. It is called between two steps of all
 	// sequences, which wait for it.
-	Token func(id int32, logprob float64) bool
+	Token func(v Event) bool
 }
 
 // Result is a continuation.

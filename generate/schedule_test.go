@@ -223,7 +223,7 @@ func schedule(t *testing.T, e *generate.Engine, requests []*scheduled, r *rand.R
 		switch r.IntN(6) {
 		case 0: // at some token
 			after := r.IntN(10)
-			q.Token = func(int32, float64) bool {
+			q.Token = func(generate.Event) bool {
 				if after--; after < 0 {
 					cancel()
 				}

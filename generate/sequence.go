@@ -169,9 +169,10 @@ func (s *sequence) take(row int, c choice) (ended bool, err error) {
 	if c.odds != nil {
 		r.Odds = append(r.Odds, c.odds)
 	}
-	s.handle.tell(Event{c.id, c.logprob, c.odds})
+	v := Event{c.id, c.logprob, c.odds}
+	s.handle.tell(v)
 	switch {
-	case s.Token != nil && !s.Token(c.id, c.logprob):
+	case s.Token != nil && !s.Token(v):
 		r.Reason = "stop"
 	case len(r.IDs) >= s.MaxTokens || len(s.Prompt)+len(r.IDs) >= s.limit:
 		r.Reason = "length"

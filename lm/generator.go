@@ -51,7 +51,7 @@ type Request struct {
 	PostSampling bool
 	// Token, if set, is told each new id, and Text each piece of the text, in whole
 	// characters and maybe empty; false ends the answer.
-	Token func(id int32, logprob float64) bool
+	Token func(v generate.Event) bool
 	Text  func(piece string) bool
 }
 

@@ -91,11 +91,11 @@ func (m *Model) submit(ctx context.Context, e *generate.Engine, r Request) (wait
 	q := generate.Request{
 		Prompt: r.Prompt, MaxTokens: r.MaxTokens, Sampling: r.Sampling, Stop: r.Stop, Fresh: r.Fresh, Constraint: r.Form.constraint(),
 		Echo: r.Echo, TopLogprobs: r.TopLogprobs, PostSampling: r.PostSampling,
-		Token: func(id int32, logprob float64) bool {
-			if r.Token != nil && !r.Token(id, logprob) {
+		Token: func(v generate.Event) bool {
+			if r.Token != nil && !r.Token(v) {
 				return false
 			}
-			return text.next(id)
+			return text.next(v.ID)
 		},
 	}
 	h, err := e.Submit(ctx, q)

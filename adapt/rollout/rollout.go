@@ -116,7 +116,7 @@ func (r *Rollouts) prepare(t *train.Trainer) error {
 
 // untilText is told the ids of an answer to a prompt, and ends it with the id that completes one of some
 // texts. Special tokens count as their texts.
-func untilText(tok *tokenizer.Tokenizer, prompt []int32, texts []string) func(int32, float64) bool {
+func untilText(tok *tokenizer.Tokenizer, prompt []int32, texts []string) func(generate.Event) bool {
 	longest := 0
 	for _, text := range texts {
 		longest = max(longest, len(text))
@@ -126,8 +126,8 @@ func untilText(tok *tokenizer.Tokenizer, prompt []int32, texts []string) func(in
 		stream.Next(id)
 	}
 	end := "" // of the answer, as long as a text can begin in it
-	return func(id int32, _ float64) bool {
-		end += stream.Next(id)
+	return func(v generate.Event) bool {
+		end += stream.Next(v.ID)
 		for _, text := range texts {
 			if strings.Contains(end, text) {
 				return false

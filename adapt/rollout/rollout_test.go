@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"olmo/generate"
 	"olmo/lm/lmtest"
 	"olmo/tokenizer"
 )
@@ -40,7 +41,7 @@ func TestUntilText(t *testing.T) {
 		var got []int32
 		for _, id := range encode(c.answer) {
 			got = append(got, id)
-			if !more(id, 0) {
+			if !more(generate.Event{ID: id}) {
 				break
 			}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"olmo/generate"
 	"olmo/lm"
 	"olmo/numeric"
 )
@@ -172,7 +173,7 @@ func (r *benchGenerateReport) measure(c *cobra.Command, open func() (*lm.Model, 
 		}
 		begin := time.Now()
 		var first time.Time
-		result, err := g.Generate(c.Context(), lm.Request{Prompt: ids, MaxTokens: r.MaxTokens, Fresh: true, Token: func(int32, float64) bool {
+		result, err := g.Generate(c.Context(), lm.Request{Prompt: ids, MaxTokens: r.MaxTokens, Fresh: true, Token: func(generate.Event) bool {
 			if first.IsZero() {
 				first = time.Now()
 			}

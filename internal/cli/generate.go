@@ -325,11 +325,11 @@ func (o *generateOptions) generate(c *cobra.Command, m *lm.Model, g *lm.Generato
 		return out.Flush() == nil // else the reader has gone
 	}
 	var began time.Time // of the second token: the first one waits for the whole prompt
-	q.Token = func(id int32, _ float64) bool {
+	q.Token = func(v generate.Event) bool {
 		if began.IsZero() {
 			began = time.Now()
 		}
-		return o.asJSON || m.Tokenizer != nil || write(strconv.Itoa(int(id))+" ")
+		return o.asJSON || m.Tokenizer != nil || write(strconv.Itoa(int(v.ID))+" ")
 	}
 	if !o.asJSON {
 		q.Text = write
