@@ -10,10 +10,28 @@ import (
 	"olmo/tensor"
 )
 
-// importance says how much an error in each input column of a matrix counts: the mean square of what the model
-// multiplies the column with, over the tokens of a text; of an expert over the tokens that go through it, and of
-// its way down times the square of its weight. Matrices of which nothing is known have none.
-type importance map[string][]float32 // by parameter
+// importance says how much an error in each input column of a matrix counts, by parameter. Matrices of which nothing
+// is known have none.
+type importance map[string]columns
+
+// columns are the squares of what the model multiplies each column of a matrix with, summed over the tokens of a
+// text; of an expert over the tokens that go through it, and of its way down times the square of its weight.
+type columns struct {
+	squares []float32
+	tokens  int
+}
+
+// mean is the importance of each column; nil: nothing is known.
+func (c columns) mean() []float32 {
+	if c.tokens == 0 {
+		return nil
+	}
+	out := make([]float32, len(c.squares))
+	for i, s := range c.squares {
+		out[i] = s / float32(c.tokens)
+	}
+	return out
+}
 
 // tapped is a value that matrices are multiplied with.
 type tapped struct {
@@ -104,27 +122,24 @@ func (e *tappedExperts) add(x, weights, hidden []float32) {
 	}
 }
 
-// means are the importance of the parameters that the value is multiplied with.
-func (t *tapped) means(to importance) {
-	mean := func(squares []float64, rows int) []float32 {
-		if rows == 0 {
-			return nil
-		}
-		out := make([]float32, len(squares))
+// sums are those of the parameters that the value is multiplied with.
+func (t *tapped) sums(to importance) {
+	of := func(squares []float64, rows int) columns {
+		c := columns{squares: make([]float32, len(squares)), tokens: rows}
 		for i, s := range squares {
-			out[i] = float32(s / float64(rows))
+			c.squares[i] = float32(s)
 		}
-		return out
+		return c
 	}
 	if e := t.experts; e != nil {
 		for k, names := range e.params {
-			in := mean(e.in[k], e.rows[k])
-			to[names[0]], to[names[1]], to[names[2]] = in, in, mean(e.down[k], e.rows[k])
+			in := of(e.in[k], e.rows[k])
+			to[names[0]], to[names[1]], to[names[2]] = in, in, of(e.down[k], e.rows[k])
 		}
 		return
 	}
 	for _, name := range t.params {
-		to[name] = mean(t.squares, t.rows)
+		to[name] = of(t.squares, t.rows)
 	}
 }
 
@@ -152,15 +167,15 @@ func calibrate(ctx context.Context, from *model.Loaded, list [][]int32, progress
 			t.add(m.Output)
 		}
 	}
-	columns := importance{}
+	all := importance{}
 	for _, t := range tapped {
-		t.means(columns)
+		t.sums(all)
 	}
-	return columns, nil
+	return all, nil
 }
 
 // weighted encodes the tensors of a GGUF file by the importance of the parameters whose rows they hold.
-func (columns importance) weighted(c *model.Config) (model.Encode, error) {
+func (all importance) weighted(c *model.Config) (model.Encode, error) {
 	stored, err := c.Stored(model.GGUF)
 	if err != nil {
 		return nil, err
@@ -176,7 +191,7 @@ func (columns importance) weighted(c *model.Config) (model.Encode, error) {
 		cols := shape[len(shape)-1]
 		of := make([][]float32, len(v)/cols)
 		for _, r := range rows[name] {
-			if h := columns[r.Param]; len(h) == cols {
+			if h := all[r.Param].mean(); len(h) == cols {
 				for i := r.At; i < r.At+r.Count; i++ {
 					of[i] = h
 				}

@@ -3,6 +3,7 @@ package convert
 import (
 	"bytes"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -61,7 +62,7 @@ func TestImportance(t *testing.T) {
 	for name, want := range map[string][]float64{"model.layers.0.self_attn.q_proj.weight": first, "model.layers.0.self_attn.v_proj.weight": first, "lm_head.weight": last} {
 		name := nameOf(t, l.Config, name)
 		for i, s := range want {
-			if got := float64(columns[name][i]); math.Abs(got-s/float64(rows)) > 1e-5*got {
+			if got := float64(columns[name].mean()[i]); math.Abs(got-s/float64(rows)) > 1e-5*got {
 				t.Errorf("%s, column %d: %v, want %v", name, i, got, s/float64(rows))
 			}
 		}
@@ -100,7 +101,7 @@ func TestImportanceOfAll(t *testing.T) {
 			if len(p.Shape) != 2 || p.Role == model.Embedding && !c.Tied || strings.Contains(p.Name, "wpe") {
 				continue
 			}
-			h := columns[p.Name]
+			h := columns[p.Name].mean()
 			// Of eight experts some may see none of the thirteen tokens.
 			if len(h) != p.Shape[1] && !(h == nil && strings.Contains(p.Name, "experts")) {
 				t.Errorf("%s: %s has importance of %d columns, %d are wanted", name, p.Name, len(h), p.Shape[1])
@@ -133,7 +134,7 @@ func TestImportanceOfAll(t *testing.T) {
 			cols := s.Shape[len(s.Shape)-1]
 			var want []byte
 			for _, r := range s.Rows {
-				part, err := tensor.FromFloat32([]int{r.Count, cols}, v[r.At*cols:(r.At+r.Count)*cols]).ConvertWeighted(tensor.Q4_0, func(int) []float32 { return columns[r.Param] })
+				part, err := tensor.FromFloat32([]int{r.Count, cols}, v[r.At*cols:(r.At+r.Count)*cols]).ConvertWeighted(tensor.Q4_0, func(int) []float32 { return columns[r.Param].mean() })
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -174,15 +175,30 @@ func TestCalibrated(t *testing.T) {
 	if err := lmtest.Write(from); err != nil {
 		t.Fatal(err)
 	}
-	run := func(out string, calibrate []string) (*Quantized, map[string]tensor.Tensor) {
-		r, err := Quantize(t.Context(), QuantizeOptions{From: from, Out: filepath.Join(dir, out), Mixture: mixtureOf(t, "q4_0"), Calibrate: calibrate, Evaluate: []string{"The cat number 3 looked at the naïve dog. User: Hello."}})
+	run := func(out string, o QuantizeOptions) (*Quantized, map[string]tensor.Tensor) {
+		o.From, o.Out, o.Mixture = from, filepath.Join(dir, out), mixtureOf(t, "q4_0")
+		o.Evaluate = []string{"The cat number 3 looked at the naïve dog. User: Hello."}
+		r, err := Quantize(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return r, tensors(t, r.Out)
 	}
-	plain, a := run("plain.gguf", nil)
-	fine, b := run("fine.gguf", []string{"The cat number 17 sat on the mat and looked at the naïve dog. User: Hello. Assistant: Hi.", "A"})
+	plain, a := run("plain.gguf", QuantizeOptions{})
+	imatrix := filepath.Join(dir, "imatrix.gguf")
+	fine, b := run("fine.gguf", QuantizeOptions{Calibrate: []string{calibrationText(t), "A"}, SaveImatrix: imatrix, CalibrateFile: "calibrate.txt"})
+	again, _ := run("again.gguf", QuantizeOptions{Imatrix: imatrix, Warn: func(what string) {
+		if !strings.Contains(what, "says nothing about token_embd.weight") {
+			t.Errorf("warning %s", what)
+		}
+	}})
+	if data, err := os.ReadFile(fine.Out); err != nil || !equalFile(again.Out, data) {
+		t.Errorf("the importance that was kept makes another file (%v)", err)
+	}
+	_, err := Quantize(t.Context(), QuantizeOptions{From: from, Out: filepath.Join(dir, "no.gguf"), Mixture: mixtureOf(t, "q4_0"), Calibrate: []string{"The cat."}})
+	if err == nil || !strings.Contains(err.Error(), "the calibration text has 3 tokens, at least 1024 are needed") {
+		t.Errorf("a text of few tokens: %v", err)
+	}
 	if plain.Bytes != fine.Bytes || plain.Calibrated != 0 || fine.Calibrated == 0 || fine.Report.KL == plain.Report.KL {
 		t.Errorf("%+v and %+v", plain, fine)
 	}

@@ -23,6 +23,11 @@ type QuantizeOptions struct {
 	// Calibrate are texts on which the importance of each column is measured, by which errors count; nil: all
 	// count as llama-quantize has it.
 	Calibrate []string
+	// Imatrix is a file of llama-imatrix, or of SaveImatrix, that has the importance already; empty: none.
+	Imatrix string
+	// SaveImatrix is a GGUF file to write the measured importance to, in the form of llama-imatrix; empty: none.
+	// CalibrateFile is the name of the text that it mentions.
+	SaveImatrix, CalibrateFile string
 	// Evaluate are the texts of the report; nil: one of a few KB that the program has.
 	Evaluate []string
 	NoReport bool
@@ -42,6 +47,7 @@ type Quantized struct {
 	// Misfits are the matrices whose rows the mixture's blocks do not fill, and what they became.
 	Misfits    []Misfit
 	Calibrated int     // tokens that the importance was measured on; 0: none
+	Imatrix    string  // the file that the importance was read from; empty: none
 	Report     *Report // nil: none was wanted, or the model has no tokenizer
 }
 
@@ -57,6 +63,11 @@ func Quantize(ctx context.Context, q QuantizeOptions) (*Quantized, error) {
 	out := filepath.Clean(q.Out)
 	if err := free(out, true, []string{from.Path}); err != nil {
 		return nil, err
+	}
+	if q.SaveImatrix != "" {
+		if err := free(q.SaveImatrix, true, []string{from.Path}); err != nil {
+			return nil, err
+		}
 	}
 	if err := q.Mixture.Unused(from.Config); err != nil {
 		return nil, err
@@ -76,11 +87,20 @@ func Quantize(ctx context.Context, q QuantizeOptions) (*Quantized, error) {
 	if why := work.Unlocked(); why != nil {
 		o.Warn(why.Error())
 	}
-	r := &Quantized{Out: out, Mixture: q.Mixture, SourceBytes: sizeOf(from)}
-	if q.Calibrate != nil {
-		if r.Calibrated, o.encode, err = q.calibrated(ctx, from, o.Progress); err != nil {
-			return nil, err
-		}
+	r := &Quantized{Out: out, Mixture: q.Mixture, SourceBytes: sizeOf(from), Imatrix: q.Imatrix}
+	var columns importance
+	switch {
+	case q.Calibrate != nil:
+		columns, err = q.calibrated(ctx, from, o.Progress)
+		r.Calibrated = columns.tokens()
+	case q.Imatrix != "":
+		columns, err = q.readImatrix(from.Config, o.Warn)
+	}
+	if err == nil && columns != nil {
+		o.encode, err = columns.weighted(from.Config)
+	}
+	if err != nil {
+		return nil, err
 	}
 	file := filepath.Base(out)
 	if err := write(ctx, from, o, work.Path(), file); err != nil {
@@ -98,31 +118,58 @@ func Quantize(ctx context.Context, q QuantizeOptions) (*Quantized, error) {
 	if err := from.Close(); err != nil {
 		return nil, err
 	}
+	if q.SaveImatrix != "" {
+		if err := columns.write(q.SaveImatrix, from.Config, q.CalibrateFile, min(reportWindow, from.Config.T)); err != nil {
+			return nil, err
+		}
+	}
 	return r, work.CommitFile(file)
 }
 
-// calibrated measures the importance of the source's columns, on how many tokens, and returns the way to encode by it.
-func (q *QuantizeOptions) calibrated(ctx context.Context, from *model.Loaded, progress func(part string, done, total int)) (tokens int, as model.Encode, err error) {
+// leastCalibration is the number of tokens below which a text says too little of the columns: two windows, as
+// llama-imatrix has it.
+const leastCalibration = 2 * reportWindow
+
+// calibrated measures the importance of the source's columns.
+func (q *QuantizeOptions) calibrated(ctx context.Context, from *model.Loaded, progress func(part string, done, total int)) (importance, error) {
 	t, err := lm.TokenizerOf(from)
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	if t == nil {
-		return 0, nil, noTokenizer(from)
+		return nil, noTokenizer(from)
 	}
 	list, err := windows(t, from.Config, q.Calibrate)
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
+	tokens := 0
 	for _, ids := range list {
 		tokens += len(ids)
 	}
-	columns, err := calibrate(ctx, from, list, func(done, total int) { progress("calibrate", done, total) })
-	if err != nil {
-		return 0, nil, err
+	if tokens < leastCalibration {
+		return nil, fmt.Errorf("the calibration text has %d tokens, at least %d are needed\nhint: some thousand tokens of the kind of text that the model will read", tokens, leastCalibration)
 	}
-	as, err = columns.weighted(from.Config)
-	return tokens, as, err
+	return calibrate(ctx, from, list, func(done, total int) { progress("calibrate", done, total) })
+}
+
+// readImatrix reads the importance of a file.
+func (q *QuantizeOptions) readImatrix(c *model.Config, warn func(string)) (importance, error) {
+	columns, missing, err := readImatrix(q.Imatrix, c)
+	if n := len(missing); err == nil && n > 0 {
+		warn(fmt.Sprintf("%s says nothing about %s, which count as without it", q.Imatrix, some(missing)))
+	}
+	return columns, err
+}
+
+// some lists the first of many names.
+func some(names []string) string {
+	const most = 8
+	text := strings.Join(names[:min(len(names), most)], ", ")
+	if n := len(names) - most; n > 0 {
+		text += fmt.Sprintf(" and %d more", n)
+	}
+	return text
 }
 
 // evaluation returns the report's windows of ids; nil: there is no report.

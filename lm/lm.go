@@ -105,6 +105,13 @@ func open(path string, o Options) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the model %s: %w", base, err)
 	}
+	if o.Quantize != tensor.Invalid && !files.Quantizes() {
+		why := "have no rows that fill them"
+		if files.InBlocks() {
+			why = "lie in blocks already"
+		}
+		return nil, errors.Join(fmt.Errorf("there is nothing to make %s blocks of: the matrices of %s %s\nhint: leave --quantize out", strings.ToLower(o.Quantize.String()), base, why), files.Close())
+	}
 	if o.Precision == numeric.Int8 && !files.InBlocks() {
 		stored := files.Stored
 		if stored == "" {

@@ -173,6 +173,9 @@ func TestInt8(t *testing.T) {
 	if _, err := lm.Open(half, lm.Options{Precision: numeric.Int8}); err == nil || !strings.Contains(err.Error(), "stored as f16") || !strings.Contains(err.Error(), "hint: --quantize q8_0") {
 		t.Errorf("a model in f16: %v", err)
 	}
+	if _, err := lm.Open(blocks, lm.Options{Quantize: tensor.Q8_0}); err == nil || !strings.Contains(err.Error(), "lie in blocks already") {
+		t.Errorf("blocks of blocks: %v", err)
+	}
 }
 
 func textOf(t *testing.T, m *lm.Model) []int32 {

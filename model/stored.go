@@ -73,11 +73,19 @@ func (l *Loaded) EachMatrix(f func(p Param, row func(r int) (tensor.DType, []byt
 
 // InBlocks reports whether EachMatrix gives some matrices in blocks.
 func (l *Loaded) InBlocks() bool {
-	return slices.ContainsFunc(l.Config.Params(), func(p Param) bool {
-		return isMatrix(p) && (l.quantizes(p) || slices.ContainsFunc(l.layout.byParam[p.Name], func(k link) bool {
-			n, ok := l.Set.Header(l.file(k.tensor))
-			return ok && n.DType.IsQuantized()
-		}))
+	return slices.ContainsFunc(l.Config.Params(), func(p Param) bool { return isMatrix(p) && (l.quantizes(p) || l.inBlocks(p)) })
+}
+
+// Quantizes reports whether OpenOptions.Quantize makes blocks of some matrix that the files have in plain numbers.
+func (l *Loaded) Quantizes() bool {
+	return slices.ContainsFunc(l.Config.Params(), func(p Param) bool { return l.quantizes(p) && !l.inBlocks(p) })
+}
+
+// inBlocks reports whether the files have a part of a parameter in blocks.
+func (l *Loaded) inBlocks(p Param) bool {
+	return slices.ContainsFunc(l.layout.byParam[p.Name], func(k link) bool {
+		n, ok := l.Set.Header(l.file(k.tensor))
+		return ok && n.DType.IsQuantized()
 	})
 }
 

@@ -21,6 +21,7 @@ type quantizeOptions struct {
 	from, to, dtype       string
 	tensors               []string
 	calibrate, evaluate   string
+	imatrix, saveImatrix  string
 	noReport, ignoreExtra bool
 	asJSON                bool
 }
@@ -44,6 +45,9 @@ fill a type's blocks take another one (q4_k q5_0, q5_k q5_1, q6_k q8_0), which i
 of a matrix is multiplied with is there: errors in columns that matter count more, and
 scales are searched for longer. It takes some thousand tokens of the kind of text that
 the model will read, and makes the file better at the same size, most at 4 bits.
+--save-imatrix FILE.gguf keeps what was measured, as llama-imatrix writes it, and
+--imatrix FILE takes such a file, ours or llama.cpp's (.gguf, or the older .dat), in place
+of --calibrate.
 
 --tensor PATTERN=TYPE gives the tensors whose names, llama.cpp's, have a match of a
 regular expression a type of their own, f32, f16 and bf16 among them. The first pattern
@@ -55,7 +59,8 @@ choice, and the perplexities. The text is a few KB that the program has, or --ev
 FILE (documents as .jsonl, or any other file as one text).`,
 		Example: `  olmo quantize --from OLMo-2-1B --to small.gguf --dtype q4_k_m
   olmo quantize --from run --to run.gguf --dtype q8_0 --evaluate book.md --json
-  olmo quantize --from MODEL --to fine.gguf --dtype q4_0 --calibrate texts.jsonl
+  olmo quantize --from MODEL --to fine.gguf --dtype q4_0 --calibrate corpus.jsonl --save-imatrix imatrix.gguf
+  olmo quantize --from MODEL --to other.gguf --dtype q4_k_m --imatrix imatrix.gguf
   olmo quantize --from MODEL --to mixed.gguf --dtype q4_0 --tensor 'ffn_down=q5_0' --tensor '^blk\.[01]\.=q8_0' --no-report`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runQuantize(c, o) },
@@ -66,6 +71,8 @@ FILE (documents as .jsonl, or any other file as one text).`,
 	f.StringVar(&o.dtype, "dtype", "", "`type`: "+strings.Join(model.Mixtures(), ", "))
 	f.StringArrayVar(&o.tensors, "tensor", nil, "`PATTERN=TYPE`: a type for the tensors whose names match (may be repeated)")
 	f.StringVar(&o.calibrate, "calibrate", "", "text `file` on which to measure which columns matter (documents as .jsonl, or any other file as one text)")
+	f.StringVar(&o.imatrix, "imatrix", "", "importance `file` of llama.cpp, in place of --calibrate")
+	f.StringVar(&o.saveImatrix, "save-imatrix", "", ".gguf `file` for the importance that --calibrate measures")
 	f.StringVar(&o.evaluate, "evaluate", "", "text `file` to report on (default: a text that the program has)")
 	f.BoolVar(&o.noReport, "no-report", false, "write the file without running it")
 	ignoreExtraFlag(f, &o.ignoreExtra)
@@ -103,6 +110,14 @@ func runQuantize(c *cobra.Command, o quantizeOptions) error {
 		return usageErrorf("--to %s is no name of a GGUF file\nhint: it ends in .gguf", o.to)
 	case o.noReport && o.evaluate != "":
 		return usageErrorf("--evaluate is for the report, which --no-report leaves out")
+	case o.calibrate != "" && o.imatrix != "":
+		return usageErrorf("--imatrix takes the place of --calibrate")
+	case o.saveImatrix != "" && o.calibrate == "":
+		return usageErrorf("--save-imatrix keeps what --calibrate measures, and there is none")
+	case o.saveImatrix != "" && filepath.Ext(o.saveImatrix) != ".gguf":
+		return usageErrorf("--save-imatrix %s is no name of a GGUF file\nhint: it ends in .gguf", o.saveImatrix)
+	case o.saveImatrix != "" && filepath.Clean(o.saveImatrix) == filepath.Clean(o.to):
+		return usageErrorf("--to and --save-imatrix are the same file")
 	}
 	m, err := o.mixture()
 	if err != nil {
@@ -116,7 +131,7 @@ func runQuantize(c *cobra.Command, o quantizeOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := store.Clash([]string{o.calibrate, o.evaluate}, []string{o.to}, nil); err != nil {
+	if err := store.Clash([]string{o.calibrate, o.evaluate, o.imatrix}, []string{o.to, o.saveImatrix}, nil); err != nil {
 		return err
 	}
 	from, err := localModel(c, o.from)
@@ -126,7 +141,7 @@ func runQuantize(c *cobra.Command, o quantizeOptions) error {
 	p := newProgress(c.ErrOrStderr())
 	defer p.end()
 	r, err := convert.Quantize(c.Context(), convert.QuantizeOptions{
-		From: from, IgnoreExtra: o.ignoreExtra, Out: o.to, Mixture: m, Calibrate: calibrate, Evaluate: evaluate, NoReport: o.noReport,
+		From: from, IgnoreExtra: o.ignoreExtra, Out: o.to, Mixture: m, Calibrate: calibrate, CalibrateFile: filepath.Base(o.calibrate), Imatrix: o.imatrix, SaveImatrix: o.saveImatrix, Evaluate: evaluate, NoReport: o.noReport,
 		Progress: partsOf(p, map[string]string{"report": "windows", "calibrate": "windows"}),
 		Warn:     func(what string) { p.print(c.CommandPath() + ": warning: " + what) },
 	})
@@ -200,6 +215,9 @@ func reportQuantized(out io.Writer, r *convert.Quantized, asJSON bool) error {
 		if r.Calibrated > 0 {
 			m["calibrated"] = r.Calibrated
 		}
+		if r.Imatrix != "" {
+			m["imatrix"] = r.Imatrix
+		}
 		if len(misfit) > 0 {
 			m["misfits"] = misfit
 		}
@@ -211,6 +229,9 @@ func reportQuantized(out io.Writer, r *convert.Quantized, asJSON bool) error {
 	fmt.Fprintf(out, "%s: %s, %s (source: %s, %.1f times as large)\n", r.Out, r.Mixture.Name, size(r.Bytes), size(r.SourceBytes), float64(r.SourceBytes)/float64(r.Bytes))
 	if r.Calibrated > 0 {
 		fmt.Fprintf(out, "calibrated on %d tokens\n", r.Calibrated)
+	}
+	if r.Imatrix != "" {
+		fmt.Fprintf(out, "calibrated by %s\n", r.Imatrix)
 	}
 	fmt.Fprintf(out, "matrices: %s\n", countedTypes(r.Matrices))
 	for _, text := range misfit {
