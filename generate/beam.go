@@ -16,6 +16,7 @@ import (
 type BeamRequest struct {
 	Prompt    []int32
 	MaxTokens int
+	Adapter   int     // as Request has it
 	Stop      []int32 // ids that end a sequence, and belong to it
 	Beams     int     // hypotheses that are kept at each step
 	// LikeHF searches as Transformers' generate does, else as OLMo's.
@@ -85,13 +86,13 @@ func (q *BeamRequest) Check() error {
 // its beginning.
 func (e *Engine) Beams(ctx context.Context, q BeamRequest) ([]Sequence, error) {
 	q.MaxTokens = min(q.MaxTokens, e.o.Positions-len(q.Prompt))
-	if err := e.check(Request{Prompt: q.Prompt, MaxTokens: max(q.MaxTokens, 1)}); err != nil {
+	if err := e.check(Request{Prompt: q.Prompt, MaxTokens: max(q.MaxTokens, 1), Adapter: q.Adapter}); err != nil {
 		return nil, err
 	}
 	return q.search(e.cfg.V, func(sequences [][]int32, each func(i int, logits []float32)) error {
 		var all []Request
 		for i, ids := range sequences {
-			all = append(all, Request{Prompt: ids, Rows: []int{len(ids) - 1}, Logits: func(_ int, logits []float32) { each(i, logits) }})
+			all = append(all, Request{Prompt: ids, Adapter: q.Adapter, Rows: []int{len(ids) - 1}, Logits: func(_ int, logits []float32) { each(i, logits) }})
 		}
 		_, err := e.GenerateAll(ctx, all, nil)
 		return err

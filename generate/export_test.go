@@ -27,9 +27,9 @@ func (e *Engine) Leaks() error {
 	for _, n := range p.recent.free {
 		recent[n]++
 	}
-	var walk func(x *page) error
-	walk = func(x *page) error {
-		if x != &p.root {
+	var walk func(x *page, root bool) error
+	walk = func(x *page, root bool) error {
+		if !root {
 			if x.users != 0 || x.near != 0 || len(x.ids) == 0 || len(x.ids) > p.size {
 				return fmt.Errorf("a page of %d tokens has %d users, %d of them near", len(x.ids), x.users, x.near)
 			}
@@ -51,15 +51,17 @@ func (e *Engine) Leaks() error {
 				if y.parent != x {
 					return fmt.Errorf("a page has another parent")
 				}
-				if err := walk(y); err != nil {
+				if err := walk(y, false); err != nil {
 					return err
 				}
 			}
 		}
 		return nil
 	}
-	if err := walk(&p.root); err != nil {
-		return err
+	for i := range p.roots {
+		if err := walk(&p.roots[i], true); err != nil {
+			return err
+		}
 	}
 	if leaves != p.left.Len() {
 		return fmt.Errorf("%d pages can be given back, the tree has %d", p.left.Len(), leaves)

@@ -56,6 +56,9 @@ type Options struct {
 	NoReuse   bool              // nothing of a sequence is kept for others
 	NoGuesses bool              // answers go on by a token each step, also where the next ones are likely
 	Precision numeric.Precision // of the run whose arithmetic this is
+	// Adapters are those that requests may choose. Their matrices are parameters of the names of
+	// model.AdapterName.
+	Adapters []*model.Adapters
 }
 
 // Stats count what an engine has done.
@@ -107,7 +110,7 @@ func (e *Engine) Close() { e.dev.Drop(e.cache + ".") }
 // build compiles the model for sequences of so many positions.
 func (e *Engine) build(positions int) error {
 	g := graph.New()
-	e.cfg.Logits(g, model.Options{Pages: e.full, Recent: e.recent, Page: e.o.Page, Cache: e.cache, Positions: positions})
+	e.cfg.Logits(g, model.Options{Pages: e.full, Recent: e.recent, Page: e.o.Page, Cache: e.cache, Positions: positions, Adapters: e.o.Adapters})
 	p, err := e.dev.Compile(g, device.Options{Rows: e.o.Rows, Selected: min(stepLogits, e.o.Rows), Precision: e.o.Precision, Frozen: true})
 	if err != nil {
 		return fmt.Errorf("preparing the model for generation: %w", err)
@@ -159,7 +162,7 @@ func (e *Engine) room(tokens int) error {
 
 // reset forgets all keys and values.
 func (e *Engine) reset() {
-	e.pages = newPages(e.o.Page, e.window, e.full, e.recent)
+	e.pages = newPages(e.o.Page, e.window, e.full, e.recent, len(e.o.Adapters))
 	e.copies = nil
 	for _, s := range e.sequences {
 		s.way, s.full, s.recent, s.ran, s.seen, s.entered = nil, nil, nil, 0, 0, false
@@ -494,12 +497,12 @@ func (e *Engine) enter(s *sequence, earlier []*sequence, least int) bool {
 	beginning := s.ids[:s.first()]
 	coming := 0
 	for _, t := range earlier {
-		if t.needs() > t.ran {
+		if t.Adapter == s.Adapter && t.needs() > t.ran {
 			coming = max(coming, common(t.ids[:t.needs()], beginning))
 		}
 	}
 	if coming >= least {
-		way, _, rows := e.pages.find(s.ids, len(beginning))
+		way, _, rows := e.pages.find(s.Adapter, s.ids, len(beginning))
 		if coming >= len(way)*e.o.Page+rows+least {
 			return false
 		}
@@ -561,7 +564,7 @@ func (e *Engine) guess(p *plan, s *sequence) {
 
 // add takes at most n tokens of a sequence into the step.
 func (p *plan) add(s *sequence, n int) int {
-	segment := graph.Segment{Pos: s.ran, Pages: s.full, Recent: s.recent}
+	segment := graph.Segment{Pos: s.ran, Pages: s.full, Recent: s.recent, Adapter: s.Adapter}
 	for ; segment.Rows < n; segment.Rows++ {
 		row := s.ran + segment.Rows
 		if s.wants(row) {

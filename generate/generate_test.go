@@ -45,14 +45,24 @@ func fill(t testing.TB, c *model.Config, dev *cpu.Device, seed uint64) {
 			t.Fatal(err)
 		}
 	}
-	for _, p := range c.AdapterParams() {
-		w := c.Adapters.Weights(p, seed)
+	if c.Adapters != nil {
+		write(t, c, c.Adapters, dev, seed, func(name string) string { return name })
+	}
+}
+
+// write writes random weights of an adapter under their names on the device.
+func write(t testing.TB, c *model.Config, a *model.Adapters, dev *cpu.Device, seed uint64, named func(name string) string) {
+	t.Helper()
+	with := *c
+	with.Adapters = a
+	for _, p := range with.AdapterParams() {
+		w := a.Weights(p, seed)
 		for i := range w {
 			if strings.HasSuffix(p.Name, model.AdapterB) {
 				w[i] = float32(i%5-2) / 4
 			}
 		}
-		if err := dev.Write(p.Name, w); err != nil {
+		if err := dev.Write(named(p.Name), w); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -71,6 +81,9 @@ func engineOf(t testing.TB, c *model.Config, dev *cpu.Device, o generate.Options
 		t.Fatal(err)
 	}
 	fill(t, c, dev, 1)
+	for i, a := range o.Adapters {
+		write(t, c, a, dev, uint64(i+2), func(name string) string { return model.AdapterName(i+1, name) })
+	}
 	return e
 }
 

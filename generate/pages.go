@@ -6,18 +6,18 @@ import (
 )
 
 // pages keep the keys and values of ids: a tree in which a node is a page, with the ids of its positions, and
-// a way down from the root is the beginning of a sequence. A sequence reads along its way and writes at the
+// a way down from the root is the beginning of a sequence. Each adapter has a tree of its own. A sequence reads along its way and writes at the
 // end of it; what it leaves stays until its room is needed, so that another that begins alike need not
 // compute it again.
 //
 //	root ─ "The quick brown" ─┬─ " fox jumps over" ─ " the"        a sequence goes on here
 //	                          └─ " dog"                            another here
 type pages struct {
-	size   int // positions of a page
-	window int // of the layers that have one; 0: none has
-	root   page
-	full   pool // of layers that see everything
-	recent pool // of layers with a window
+	size   int    // positions of a page
+	window int    // of the layers that have one; 0: none has
+	roots  []page // of the model itself, and of each adapter
+	full   pool   // of layers that see everything
+	recent pool   // of layers with a window
 	clock  int64
 	// left are the nodes that can be given back, the least recently used first: no sequence uses them, and
 	// nothing stands behind them.
@@ -69,8 +69,8 @@ type page struct {
 	left, far    *list.Element     // in the lists of these names
 }
 
-func newPages(size, window, full, recent int) *pages {
-	return &pages{size: size, window: window, full: newPool(full), recent: newPool(recent), left: list.New(), far: list.New()}
+func newPages(size, window, full, recent, adapters int) *pages {
+	return &pages{size: size, window: window, roots: make([]page, 1+adapters), full: newPool(full), recent: newPool(recent), left: list.New(), far: list.New()}
 }
 
 // low is the first page of a sequence that layers with a window see from a position on.
@@ -81,10 +81,10 @@ func (p *pages) low(pos int) int {
 	return max(0, pos-p.window+1) / p.size
 }
 
-// find returns the longest way along which ids lie whose keys and values are all there, at most limit of
+// find returns the longest way of an adapter along which ids lie whose keys and values are all there, at most limit of
 // them, and a page behind it whose first rows go on.
-func (p *pages) find(ids []int32, limit int) (way []*page, more *page, rows int) {
-	at, n := &p.root, 0
+func (p *pages) find(adapter int, ids []int32, limit int) (way []*page, more *page, rows int) {
+	at, n := &p.roots[adapter], 0
 	for n < limit {
 		var next *page
 		more, rows = nil, 0
@@ -129,7 +129,7 @@ func (p *pages) seen(way []*page, pos int) bool {
 // of its last page are perhaps still to be copied from another.
 func (p *pages) enter(s *sequence, limit int) (rows int, from, to *page) {
 	p.clock++
-	way, from, rows := p.find(s.ids, limit)
+	way, from, rows := p.find(s.Adapter, s.ids, limit)
 	if rows > 0 && (from.users > 0 || rows < len(from.ids) || len(from.children) > 0) { // others are there, too
 		kept := append(slices.Clip(way), from) // whose room is not to be given to the copy
 		for _, x := range kept {
@@ -273,7 +273,7 @@ func (p *pages) leave(x *page) {
 // link puts page i of a sequence into the tree, once it has ids.
 func (p *pages) link(s *sequence, i int) {
 	x := s.way[i]
-	if x.parent = &p.root; i > 0 {
+	if x.parent = &p.roots[s.Adapter]; i > 0 {
 		x.parent = s.way[i-1]
 	}
 	if x.parent.children == nil {
@@ -331,7 +331,7 @@ func (p *pages) evict(x *page) {
 	if parent.children[x.ids[0]] = same; len(same) == 0 {
 		delete(parent.children, x.ids[0])
 	}
-	if parent != &p.root && parent.users == 0 && len(parent.children) == 0 {
+	if len(parent.ids) > 0 && parent.users == 0 && len(parent.children) == 0 {
 		p.leave(parent)
 	}
 }

@@ -14,6 +14,8 @@ type Request struct {
 	Prompt    []int32
 	MaxTokens int
 	Sampling  Sampling
+	// Adapter is the number of the one of Options.Adapters that the model has for this request, from 1; 0: none.
+	Adapter int
 	// Stop ends the text before any of these ids.
 	Stop []int32
 	// Constraint bounds the answer; nil: nothing does.
@@ -88,6 +90,9 @@ func (e *Engine) check(q Request) error {
 	}
 	if q.Echo && q.Rows != nil {
 		panic("generate: Echo and Rows")
+	}
+	if q.Adapter < 0 || q.Adapter > len(e.o.Adapters) {
+		return fmt.Errorf("there is no adapter %d, of %d", q.Adapter, len(e.o.Adapters))
 	}
 	for i, row := range q.Rows {
 		if row < 0 || row >= len(q.Prompt) || i > 0 && row <= q.Rows[i-1] {

@@ -96,10 +96,11 @@ func requestsOf(t *testing.T, c *model.Config, r *rand.Rand, n int) []*scheduled
 	t.Helper()
 	var out []*scheduled
 	dev := cpuDevice(t)
-	e := engineOf(t, c, dev, generate.Options{NoReuse: true, NoGuesses: true, Rows: 300})
+	e := engineOf(t, c, dev, generate.Options{NoReuse: true, NoGuesses: true, Rows: 300, Adapters: twoAdapters})
 	for i := range n {
 		s := &scheduled{}
 		s.q.Prompt = slices.Concat(ids(r.IntN(4)*r.IntN(60), int32(r.IntN(3))), ids(1+r.IntN(40), int32(r.IntN(5))))
+		s.q.Adapter = r.IntN(3)
 		if r.IntN(4) > 0 {
 			s.q.MaxTokens = 1 + r.IntN(30)
 			if r.IntN(3) > 0 {
@@ -163,8 +164,14 @@ func (s *scheduled) check(got generate.Result, rows map[int]uint64, err error) e
 	return nil
 }
 
+// twoAdapters are of other ranks and other modules.
+var twoAdapters = []*model.Adapters{
+	{Rank: 3, Alpha: 6, Targets: []string{"q_proj", "v_proj", "o_proj", "down_proj"}},
+	{Rank: 2, Alpha: 3, RSLoRA: true, Targets: []string{"k_proj", "v_proj", "up_proj", "gate_proj"}},
+}
+
 // TestSchedules runs random schedules: arrivals and cancellations at any time, beginnings that are shared,
-// too few pages, answers that are bounded, scoring, guesses, in pages and steps of all sizes and with several numbers of
+// too few pages, answers that are bounded, adapters and none, scoring, guesses, in pages and steps of all sizes and with several numbers of
 // threads. Every answer has the bits that it has alone, and no page is lost.
 func TestSchedules(t *testing.T) {
 	n := *schedules
@@ -184,6 +191,7 @@ func TestSchedules(t *testing.T) {
 		for done := 0; done < n/2; {
 			o := generate.Options{
 				Page: []int{64, 256, 32}[r.IntN(3)], Rows: 16 << r.IntN(6), Sequences: 1 + r.IntN(12), NoReuse: r.IntN(4) == 0, NoGuesses: r.IntN(4) == 0,
+				Adapters: twoAdapters,
 			}
 			most := (300+o.Page-1)/o.Page + 1
 			o.Memory = int64((most + r.IntN(most)) * 8 * c.KV * c.D * o.Page * c.Layers)

@@ -245,6 +245,8 @@ type Segment struct {
 	// Padding is the padding mask: which rows no query sees as keys; nil: none. Only segments
 	// from position 0 on have one.
 	Padding []bool
+	// Adapter is the number of the adapter that SegmentLowRank adds to the rows, from 1; 0: none.
+	Adapter int
 }
 
 // PageCopy brings the keys and values of the first rows of a page to another; Recent: of the layers with a
@@ -290,6 +292,20 @@ func (b *Batch) Positions() []int32 {
 		}
 	}
 	return p
+}
+
+// RowsOf returns the rows of an adapter's segments, ascending.
+func (b *Batch) RowsOf(adapter int) (rows []int32) {
+	row := int32(0)
+	for _, s := range b.Segments {
+		for range s.Rows {
+			if s.Adapter == adapter {
+				rows = append(rows, row)
+			}
+			row++
+		}
+	}
+	return rows
 }
 
 // Ends returns the row after each piece of at most cut tokens of a sequence.

@@ -174,7 +174,7 @@ func TestDifferentiable(t *testing.T) {
 	want := []string{
 		"accumulate", "adamw", "attention.backward", "attention.cached", "bias.backward", "clamp.backward", "clip_gradient", "dion", "experts.backward", "gather.backward",
 		"geglu.backward", "gelu.backward", "gelu_tanh.backward", "head.backward", "head_loss", "interleave_heads", "layernorm.backward", "linear.dw", "linear.dx", "lion",
-		"low_rank.backward", "muon", "position.backward", "relu.backward", "rmsnorm.backward", "router.backward", "router_loss", "seed", "select", "settle", "softcap.backward", "swiglu.backward", "zero",
+		"low_rank.backward", "muon", "position.backward", "relu.backward", "rmsnorm.backward", "router.backward", "router_loss", "seed", "segment_low_rank", "select", "settle", "softcap.backward", "swiglu.backward", "zero",
 	}
 	if !slices.Equal(without, want) {
 		t.Errorf("without a gradient: %v, want %v", without, want)

@@ -109,3 +109,83 @@ func lowRankCase(name string, C, F, rank int, dropout float64, frozen bool) Case
 func (g *Graph) LowRank(y, x, a, b Value, scale float32) Value {
 	return g.op(LowRank, &LowRankAttr{scale}, y, x, a, b)[0]
 }
+
+// SegmentLowRankAttr is the attribute of SegmentLowRank: of each pair of matrices the adapter whose rows it is
+// for, as Segment.Adapter has it, and the factor.
+type SegmentLowRankAttr struct {
+	Adapters []int
+	Scales   []float32
+}
+
+// SegmentLowRank is LowRank of matrices that each segment chooses: In y (N, F), x (N, C), and A (r, C),
+// B (F, r) of every adapter, whose ranks may differ; Out z (N, F). Rows of segments without an adapter, or of
+// one that is not among them, are y's. It has no gradient.
+var SegmentLowRank *Def
+
+func init() {
+	SegmentLowRank = define(&Def{
+		Name: "segment_low_rank", Doc: "z = y + ((x·Aₐᵀ)·Bₐᵀ)·scaleₐ, a the adapter of the row's segment",
+		FLOPs: func(g *Graph, op *Op, batch *Batch) float64 {
+			var n float64
+			for i, a := range op.Attr.(*SegmentLowRankAttr).Adapters {
+				n += 2 * float64(len(batch.RowsOf(a))) * float64(g.Info(op.In[2+2*i]).Size(1)+g.Info(op.In[3+2*i]).Size(1))
+			}
+			return n
+		},
+		Shape: func(s *shaping) {
+			s.perToken(0)
+			s.perToken(1)
+			for i := range s.op.Attr.(*SegmentLowRankAttr).Adapters {
+				s.want(s.cols(1), s.cols(2+2*i), "the columns of x")
+				s.table(3+2*i, s.cols(0), s.height(2+2*i))
+			}
+			s.like(0)
+		},
+		Reference: func(c *Call) {
+			attr := c.Op.Attr.(*SegmentLowRankAttr)
+			y, x, out := c.In(0), c.In(1), c.Out(0)
+			copy(out.Data, y.Data)
+			for i, adapter := range attr.Adapters {
+				a, b := c.In(2+2*i), c.In(3+2*i)
+				for _, r := range c.Batch.RowsOf(adapter) {
+					for k := range a.Rows {
+						var h float64
+						for j, v := range x.Row(int(r)) {
+							h += v * a.Row(k)[j]
+						}
+						for f := range out.Row(int(r)) {
+							out.Row(int(r))[f] += h * b.Row(f)[k] * float64(attr.Scales[i])
+						}
+					}
+				}
+			}
+		},
+		Cases: []Case{
+			{"two adapters and none", func(g *Graph) Value {
+				x := g.input(40)
+				return g.SegmentLowRank(g.Linear(x, g.Param("w", 9, 40)), x, SegmentLowRankAttr{[]int{1, 3}, []float32{0.75, 2}},
+					g.Param("a1", 3, 40), g.Param("b1", 9, 3), g.Param("a3", 5, 40), g.Param("b3", 9, 5))
+			}, func() *Batch {
+				b := tokens(7, 5)()
+				for i, a := range []int{0, 1, 3, 1, 2, 3, 3} {
+					b.Segments[i].Adapter = a
+				}
+				return b
+			}},
+			{"of a part, many rows", func(g *Graph) Value {
+				x := g.input(6)
+				parts := g.Split(g.Linear(x, g.Param("w", 9, 6)), 4, 5)
+				return g.Concat(g.SegmentLowRank(parts[0], x, SegmentLowRankAttr{[]int{1}, []float32{1.5}}, g.Param("a", 2, 6), g.Param("b", 4, 2)), parts[1])
+			}, func() *Batch {
+				b := tokens(3, 150)()
+				b.Segments[0].Adapter, b.Segments[2].Adapter = 1, 1
+				return b
+			}},
+		},
+	})
+}
+
+// SegmentLowRank appends the additions of (x·aᵀ·bᵀ)·scale to y, with the matrices of each adapter.
+func (g *Graph) SegmentLowRank(y, x Value, attr SegmentLowRankAttr, matrices ...Value) Value {
+	return g.op(SegmentLowRank, &attr, append([]Value{y, x}, matrices...)...)[0]
+}

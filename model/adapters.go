@@ -139,10 +139,18 @@ func (c *Config) adaptableModules() []string {
 	return b.modules
 }
 
+// AdapterName is the name on a device of a matrix of Options.Adapters[number−1].
+func AdapterName(number int, name string) string { return fmt.Sprintf("adapters.%d.%s", number, name) }
+
+// on tells whether a module has a matrix of the adapters.
+func (a *Adapters) on(module string) bool {
+	return a != nil && slices.ContainsFunc(a.Targets, func(t string) bool { return targets(t, module) })
+}
+
 // adapts tells whether a module has an adapter, and remembers that it can have one.
 func (b *builder) adapts(module string) bool {
 	b.modules = append(b.modules, module)
-	return b.Adapters != nil && slices.ContainsFunc(b.Adapters.Targets, func(t string) bool { return targets(t, module) })
+	return b.Adapters.on(module) || slices.ContainsFunc(b.opt.Adapters, func(a *Adapters) bool { return a.on(module) })
 }
 
 // adapt adds the adapter of a module, if it has one, to its output y from x. The module's matrix are
@@ -151,15 +159,29 @@ func (b *builder) adapt(y, x graph.Value, layer int, module, weight string, row 
 	if !b.adapts(module) {
 		return y
 	}
-	a := b.Adapters
-	param := func(end string, rows, cols int) (Param, graph.Value) {
-		p := Param{Name: module + end, Shape: []int{rows, cols}, Role: Adapter, Layer: layer, Blocks: 1}
-		return p, b.g.Param(p.Name, p.Shape...)
+	inputs, outputs := b.g.Info(x).Cols(), b.g.Info(y).Cols()
+	if a := b.Adapters; a.on(module) {
+		param := func(end string, rows, cols int) (Param, graph.Value) {
+			p := Param{Name: module + end, Shape: []int{rows, cols}, Role: Adapter, Layer: layer, Blocks: 1}
+			return p, b.g.Param(p.Name, p.Shape...)
+		}
+		p, A := param(AdapterA, a.Rank, inputs)
+		q, B := param(AdapterB, outputs, a.Rank)
+		b.adapted = append(b.adapted, adapted{p, q, weight, row})
+		y = b.g.LowRank(y, b.drop(x, a.Dropout), A, B, a.Scale())
 	}
-	p, A := param(AdapterA, a.Rank, b.g.Info(x).Cols())
-	q, B := param(AdapterB, b.g.Info(y).Cols(), a.Rank)
-	b.adapted = append(b.adapted, adapted{p, q, weight, row})
-	return b.g.LowRank(y, b.drop(x, a.Dropout), A, B, a.Scale())
+	var chosen graph.SegmentLowRankAttr
+	var matrices []graph.Value
+	for i, a := range b.opt.Adapters {
+		if a.on(module) {
+			chosen.Adapters, chosen.Scales = append(chosen.Adapters, i+1), append(chosen.Scales, a.Scale())
+			matrices = append(matrices, b.g.Param(AdapterName(i+1, module+AdapterA), a.Rank, inputs), b.g.Param(AdapterName(i+1, module+AdapterB), outputs, a.Rank))
+		}
+	}
+	if len(matrices) > 0 {
+		y = b.g.SegmentLowRank(y, x, chosen, matrices...)
+	}
+	return y
 }
 
 // adaptParts is adapt of modules whose outputs lie side by side in y, so wide each; their matrices are

@@ -161,6 +161,9 @@ type Options struct {
 	// Cache is the beginning of the pages' names on the device, "cache" when empty: graphs with pages of
 	// different numbers or sizes need different ones.
 	Cache string
+	// Adapters are added to the rows of the segments that choose them (graph.Segment.Adapter, numbered from 1),
+	// beside Config.Adapters, which all rows have. Their matrices have the names of AdapterName.
+	Adapters []*Adapters
 	// Positions, when not 0, is the longest sequence, in place of Config.T.
 	Positions int
 	// Taps keeps the hidden states readable as hidden.0 … hidden.L, counted as Hugging

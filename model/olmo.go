@@ -92,12 +92,13 @@ func (b *builder) ai2Attention(l int, x graph.Value) graph.Value {
 			p.Blocks = 3
 		}
 		qkv := b.plain(x, name("att_proj"), p, b.AttentionBias)
-		if b.Adapters == nil {
+		adapted := b.Adapters != nil || len(b.opt.Adapters) > 0
+		if !adapted {
 			qkv = b.clip(qkv)
 		}
 		parts := b.adaptParts(qkv, x, l, name("att_proj.weight"), rows, modules...)
 		q, k, v = parts[0], parts[1], parts[2]
-		if b.Adapters != nil {
+		if adapted {
 			q, k, v = b.clip(q), b.clip(k), b.clip(v)
 		}
 	}

@@ -270,8 +270,17 @@ type run struct {
 	*graph.Batch
 	rows, selected int
 	positions      []int32
-	ends           []int // pieces of tokens
-	err            error // the first one
+	ends           []int     // pieces of tokens
+	adapters       [][]int32 // the rows of each adapter, from 1
+	err            error     // the first one
+}
+
+// of returns the rows of an adapter.
+func (r *run) of(adapter int) []int32 {
+	if adapter > len(r.adapters) {
+		return nil
+	}
+	return r.adapters[adapter-1]
 }
 
 // lengths are those of the batch's sequences.
@@ -399,6 +408,11 @@ func (p *program) Run(b *graph.Batch) error {
 	}
 	if p.seeded && b.Seed == nil {
 		return errors.New("the batch does not say how its loss is differentiated")
+	}
+	for _, s := range b.Segments {
+		for len(r.adapters) < s.Adapter {
+			r.adapters = append(r.adapters, b.RowsOf(len(r.adapters)+1))
+		}
 	}
 	p.batch = b
 	for _, s := range p.steps {

@@ -269,6 +269,7 @@ var implementations = map[*graph.Def]func(p *program, op *graph.Op) func(r *run)
 			p.lowRank(op, 2, r).Forward(p.matrix(op.Out[0], r), p.matrix(op.Out[1], r), p.matrix(op.In[0], r), p.matrix(op.In[1], r))
 		}
 	},
+	graph.SegmentLowRank: segmentLowRank,
 	lowRankBackward: func(p *program, op *graph.Op) func(r *run) {
 		return func(r *run) {
 			grads := kernel.LowRankGrads{A: p.table(op.In[5], r), B: p.table(op.In[6], r)}
@@ -451,6 +452,23 @@ func (p *program) head(op *graph.Op, x int, r *run) *kernel.Head {
 // lowRank returns the addition of an operation whose inputs from number a on are A and B.
 func (p *program) lowRank(op *graph.Op, a int, r *run) *kernel.LowRank {
 	return &kernel.LowRank{A: p.matrix(op.In[a], r), B: p.matrix(op.In[a+1], r), Scale: op.Attr.(*graph.LowRankAttr).Scale, Precision: p.opt.Precision}
+}
+
+// segmentLowRank adds the products of each adapter to its rows.
+func segmentLowRank(p *program, op *graph.Op) func(r *run) {
+	attr := op.Attr.(*graph.SegmentLowRankAttr)
+	return func(r *run) {
+		y, x, z := p.matrix(op.In[0], r), p.matrix(op.In[1], r), p.matrix(op.Out[0], r)
+		if p.plan.at[op.In[0]] != p.plan.at[op.Out[0]] {
+			kernel.Copy(z, y)
+		}
+		parallel.For(len(attr.Adapters), func(i int) {
+			if rows := r.of(attr.Adapters[i]); len(rows) > 0 {
+				l := kernel.LowRank{A: p.matrix(op.In[2+2*i], r), B: p.matrix(op.In[3+2*i], r), Scale: attr.Scales[i], Precision: p.opt.Precision}
+				l.AddRows(z, x, rows)
+			}
+		})
+	}
 }
 
 // table returns a matrix, nil for none.

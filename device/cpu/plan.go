@@ -83,6 +83,8 @@ func buffers(g *graph.Graph, ops []*graph.Op, o device.Options) int64 {
 			n += n / numbers // tokens that have a target, and they packed
 		case *graph.LowRankAttr:
 			n = min(o.Rows, 2*numeric.Cut) * g.Info(op.In[0]).Cols()
+		case *graph.SegmentLowRankAttr:
+			n = min(o.Rows, numeric.Cut) * (g.Info(op.In[0]).Cols() + g.Info(op.In[1]).Cols())
 		case *graph.ExpertsAttr:
 			n = 2 * o.Rows * a.K / a.E * (3*a.C + 6*a.F) // some experts get twice their share
 		case *graph.MuonAttr:
@@ -211,6 +213,7 @@ var overwrites = map[*graph.Def][]int{
 	graph.Clamp:                     {0},
 	graph.Scale:                     {0},
 	graph.LowRank:                   {0},
+	graph.SegmentLowRank:            {0},
 	graph.Dropout:                   {0},
 	graph.NEFTune:                   {0},
 	graph.Rotary:                    {0},
@@ -504,14 +507,15 @@ func headWeight(op *graph.Op) graph.Value {
 // storedInputs are the inputs of operations that may be kept as they are stored: right operands of
 // products, and tables of ids.
 var storedInputs = map[*graph.Def]func(op *graph.Op, i int) bool{
-	graph.Linear:    func(_ *graph.Op, i int) bool { return i == 1 },
-	linearDX:        func(_ *graph.Op, i int) bool { return i == 1 },
-	graph.Gather:    func(_ *graph.Op, i int) bool { return i == 0 },
-	graph.HeadLoss:  func(_ *graph.Op, i int) bool { return i == 1 },
-	graph.Head:      func(_ *graph.Op, i int) bool { return i == 1 },
-	headBackward:    func(_ *graph.Op, i int) bool { return i == 2 },
-	graph.Experts:   func(_ *graph.Op, i int) bool { return i >= 2 },
-	expertsBackward: func(op *graph.Op, i int) bool { return i >= 4 && i < 4+3*op.Attr.(*graph.ExpertsAttr).E },
+	graph.Linear:         func(_ *graph.Op, i int) bool { return i == 1 },
+	linearDX:             func(_ *graph.Op, i int) bool { return i == 1 },
+	graph.Gather:         func(_ *graph.Op, i int) bool { return i == 0 },
+	graph.HeadLoss:       func(_ *graph.Op, i int) bool { return i == 1 },
+	graph.Head:           func(_ *graph.Op, i int) bool { return i == 1 },
+	headBackward:         func(_ *graph.Op, i int) bool { return i == 2 },
+	graph.Experts:        func(_ *graph.Op, i int) bool { return i >= 2 },
+	graph.SegmentLowRank: func(_ *graph.Op, i int) bool { return i >= 2 },
+	expertsBackward:      func(op *graph.Op, i int) bool { return i >= 4 && i < 4+3*op.Attr.(*graph.ExpertsAttr).E },
 }
 
 // plainParams finds the parameters of which an operation wants the float32.

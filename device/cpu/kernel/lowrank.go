@@ -1,6 +1,10 @@
 package kernel
 
-import "olmo/numeric"
+import (
+	"slices"
+
+	"olmo/numeric"
+)
 
 // LowRank is a matrix B·A·scale of low rank r that is added to another: A is r×C, B is F×r.
 type LowRank struct {
@@ -25,6 +29,27 @@ func (l *LowRank) Forward(z, h, y, x Matrix) {
 		MatMulNT(u, h.Slice(begin, n), l.B, nil, l.Precision)
 		zs, ys := z.Slice(begin, n), y.Slice(begin, n)
 		eachRowOf(n, 4, func(r int) { isa.mulAdd(zs.Row(r), u.Row(r), ys.Row(r), l.Scale) })
+	}
+}
+
+// AddRows adds ((x·Aᵀ)·Bᵀ)·scale to some rows of z, which are given ascending: they have Forward's bits.
+func (l *LowRank) AddRows(z, x Matrix, rows []int32) {
+	s := borrowWide()
+	defer s.giveBack()
+	for part := range slices.Chunk(rows, lowRankRows) {
+		n, first := len(part), int(part[0])
+		xs := x.Slice(first, n)
+		if int(part[n-1])-first >= n { // others lie between them
+			xs = s.matrix(2, n, x.Cols)
+			Gather(xs, x, part)
+		}
+		h, u := s.matrix(0, n, l.A.Rows), s.matrix(1, n, l.B.Rows)
+		MatMulNT(h, xs, l.A, nil, l.Precision)
+		MatMulNT(u, h, l.B, nil, l.Precision)
+		eachRowOf(n, 4, func(i int) {
+			row := z.Row(int(part[i]))
+			isa.mulAdd(row, u.Row(i), row, l.Scale)
+		})
 	}
 }
 

@@ -50,6 +50,19 @@ func TestLowRank(t *testing.T) {
 				if !slices.Equal(asWords(y.Data), asWords(z.Data)) {
 					t.Errorf("%d rows, %v: another sum when it is written over y", n, precision)
 				}
+				for _, every := range []int{1, 3} { // whether they lie side by side or not
+					got, want := copied(dz), copied(dz)
+					l.Forward(z, h, dz, x)
+					var rows []int32
+					for row := every / 2; row < n; row += every {
+						rows = append(rows, int32(row))
+						copy(want.Row(row), z.Row(row))
+					}
+					l.AddRows(got, x, rows)
+					if !slices.Equal(asWords(got.Data), asWords(want.Data)) {
+						t.Errorf("%d rows, %v: another sum in each row of %d", n, precision, every)
+					}
+				}
 			}
 		}
 	})
