@@ -56,7 +56,7 @@ func (m *Model) PromptOf(f chat.Format, messages []chat.Message, most int) (ids 
 // earlier answer has computed of it is taken over, and white space before the first
 // word is left out.
 func (c *Chat) Answer(ctx context.Context, r Request) (Answer, error) {
-	r.Stop, r.StopTexts = c.model.Stop, c.Format.Stops()
+	r.Stop, r.StopTexts = c.model.StopOf(r.Adapter), c.Format.Stops()
 	begun, tell := false, r.Text
 	r.Text = func(piece string) bool {
 		if !begun {
@@ -74,8 +74,18 @@ func trimStart(text string) string { return strings.TrimLeft(text, " \n") }
 
 // ChatFormat returns the form of the checkpoint's chat template, or chat.Transcript when it
 // has none.
-func (m *Model) ChatFormat() (chat.Format, error) {
-	t, err := m.ChatTemplate()
+func (m *Model) ChatFormat() (chat.Format, error) { return m.ChatFormatOf("") }
+
+// ChatFormatOf is ChatFormat of the model with an adapter, which may have a template of its own.
+func (m *Model) ChatFormatOf(adapter string) (chat.Format, error) {
+	var t *chat.Template
+	var err error
+	if a := m.chosen(adapter); a != nil {
+		t, err = TemplateOf(a.folder)
+	}
+	if t == nil && err == nil {
+		t, err = m.ChatTemplate()
+	}
 	if t == nil || err != nil {
 		return chat.Transcript{}, err
 	}

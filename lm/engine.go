@@ -21,8 +21,12 @@ func (m *Model) engine(memory int64) (*generate.Engine, error) {
 	if m.running != nil {
 		m.running.Close()
 	}
+	o := generate.Options{Memory: memory, Precision: m.precision, NoGuesses: m.noGuesses}
+	for _, a := range m.adapters {
+		o.Adapters = append(o.Adapters, &a.Adapters)
+	}
 	err := m.with(func() (err error) {
-		m.running, err = generate.New(m.Config, m.Device, generate.Options{Memory: memory, Precision: m.precision, NoGuesses: m.noGuesses})
+		m.running, err = generate.New(m.Config, m.Device, o)
 		return err
 	})
 	if err != nil {

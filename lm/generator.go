@@ -33,6 +33,8 @@ type Request struct {
 	Prompt    []int32
 	MaxTokens int
 	Sampling  generate.Sampling
+	// Adapter is the name of the one that the model has for this request (Model.AddAdapter); empty: none.
+	Adapter string
 	// Stop ends the answer before any of these ids, StopTexts before any of these texts;
 	// Model.Stop are the ids that the model itself ends a text with.
 	Stop      []int32

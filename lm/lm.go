@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"olmo/constrain"
@@ -48,8 +49,9 @@ type Model struct {
 	// Device holds the parameters under their names.
 	Device device.Device
 
-	adapter   *Adapter // of Options, or of the folder
-	folder    string   // that has the adapter, and perhaps a tokenizer and a template of its own
+	adapter   *Adapter   // of Options, or of the folder
+	adapters  []*Adapter // that requests choose
+	folder    string     // that has the adapter, and perhaps a tokenizer and a template of its own
 	precision numeric.Precision
 	stored    bool // the matrices of Files are on the device
 	full      bool // and all else
@@ -198,6 +200,9 @@ func (m *Model) with(compile func() error) error {
 		if err != nil {
 			return fmt.Errorf("reading the weights of %s: %w", m.Path, errors.Join(err, m.Files.Close()))
 		}
+		if err := m.storeAdapters(); err != nil {
+			return errors.Join(err, m.Files.Close())
+		}
 	}
 	if err := compile(); err != nil {
 		return err
@@ -213,7 +218,10 @@ func (m *Model) with(compile func() error) error {
 // Digest returns the weights_digest of the checkpoint, in hexadecimal digits: a hash over
 // the names, types, shapes and bytes of its tensors. With an adapter it is a hash over that and the
 // adapter.
-func (m *Model) Digest() (string, error) {
+func (m *Model) Digest() (string, error) { return m.digest(m.adapter, m.Config) }
+
+// digest is Digest with an adapter, or nil; c is the config of the model with it.
+func (m *Model) digest(a *Adapter, c *model.Config) (string, error) {
 	if m.Files == nil {
 		return "", errors.New("a model without files has no digest")
 	}
@@ -229,8 +237,8 @@ func (m *Model) Digest() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("reading the weights of %s: %w", m.Path, err)
 	}
-	if m.adapter != nil {
-		if sum, err = m.adapter.digest(m.Config, sum); err != nil {
+	if a != nil {
+		if sum, err = a.digest(c, sum); err != nil {
 			return "", err
 		}
 	}
@@ -239,12 +247,22 @@ func (m *Model) Digest() (string, error) {
 
 // Fingerprint names what an answer follows from beside its request: weights, config, tokenizer, precision and
 // the contract of numbers, as 16 hexadecimal digits.
-func (m *Model) Fingerprint() (string, error) {
-	weights, err := m.Digest()
+func (m *Model) Fingerprint() (string, error) { return m.FingerprintOf("") }
+
+// FingerprintOf is that of answers with the adapter of a name: the one that the model has which is opened from
+// the adapter's folder.
+func (m *Model) FingerprintOf(adapter string) (string, error) {
+	a, c := m.adapter, m.Config
+	if chosen := m.chosen(adapter); chosen != nil {
+		with := *c
+		with.Adapters = &chosen.Adapters
+		a, c = chosen, &with
+	}
+	weights, err := m.digest(a, c)
 	if err != nil {
 		return "", err
 	}
-	parts := map[string]any{"weights": weights, "config": m.Config, "precision": m.precision.String(), "contract": numeric.Contract}
+	parts := map[string]any{"weights": weights, "config": c, "precision": m.precision.String(), "contract": numeric.Contract}
 	if m.Tokenizer != nil {
 		parts["tokenizer"] = m.Tokenizer.Fingerprint()
 	}
@@ -261,8 +279,10 @@ func (m *Model) Close() error {
 	if m.Files != nil {
 		errs = append(errs, m.Files.Close())
 	}
-	if m.adapter != nil && m.adapter.close != nil {
-		errs = append(errs, m.adapter.close())
+	for _, a := range append(slices.Clip(m.adapters), m.adapter) {
+		if a != nil && a.close != nil {
+			errs = append(errs, a.close())
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -87,9 +87,13 @@ func (w *Writer) Write(ctx context.Context, requests []Request, each func(i int,
 
 // submit hands a request to an engine; wait waits for the answer.
 func (m *Model) submit(ctx context.Context, e *generate.Engine, r Request) (wait func() (Answer, error), err error) {
+	adapter, err := m.AdapterNumber(r.Adapter)
+	if err != nil {
+		return nil, err
+	}
 	text := newText(m.Tokenizer, r)
 	q := generate.Request{
-		Prompt: r.Prompt, MaxTokens: r.MaxTokens, Sampling: r.Sampling, Stop: r.Stop, Fresh: r.Fresh, Constraint: r.Form.constraint(),
+		Prompt: r.Prompt, MaxTokens: r.MaxTokens, Adapter: adapter, Sampling: r.Sampling, Stop: r.Stop, Fresh: r.Fresh, Constraint: r.Form.constraint(),
 		Echo: r.Echo, TopLogprobs: r.TopLogprobs, PostSampling: r.PostSampling,
 		Token: func(v generate.Event) bool {
 			if r.Token != nil && !r.Token(v) {

@@ -146,6 +146,76 @@ func TestAdaptersMerged(t *testing.T) {
 	}
 }
 
+// TestChosenAdapters: segments with an adapter have the bits of a model that has it for every row, in every
+// family, and those without the model's own.
+func TestChosenAdapters(t *testing.T) {
+	ids := []int32{3, 7, 1, 15, 4, 4, 0}
+	for name, plain := range families() {
+		t.Run(name, func(t *testing.T) {
+			with := adapted(t, name, plain, 0)
+			other := *with.Adapters
+			other.Rank, other.Targets = 2, other.Targets[:1]
+			dev := cpuDevice(t)
+			compile := func(c *model.Config, o model.Options) device.Program {
+				g := graph.New()
+				o.Positions = len(ids)
+				c.Logits(g, o)
+				p, err := dev.Compile(g, device.Options{Rows: 4 * len(ids), Selected: 4 * len(ids), Frozen: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return p
+			}
+			base, whole := compile(plain, model.Options{}), compile(with, model.Options{})
+			chosen := compile(plain, model.Options{Adapters: []*model.Adapters{&other, with.Adapters}})
+			r := rand.New(rand.NewPCG(5, 6))
+			write := func(params []model.Param, names ...func(string) string) {
+				for _, p := range params {
+					w := make([]float32, p.Size())
+					for i := range w {
+						w[i] = float32(0.4 * r.NormFloat64())
+					}
+					for _, named := range names {
+						if err := dev.Write(named(p.Name), w); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+			}
+			itself := func(name string) string { return name }
+			write(plain.Params(), itself)
+			write(with.AdapterParams(), itself, func(name string) string { return model.AdapterName(2, name) })
+			others := *plain
+			others.Adapters = &other
+			write(others.AdapterParams(), func(name string) string { return model.AdapterName(1, name) })
+			run := func(p device.Program, adapters ...int) []float32 {
+				b := &graph.Batch{}
+				for _, a := range adapters {
+					b.IDs = append(b.IDs, ids...)
+					b.Segments = append(b.Segments, graph.Segment{Rows: len(ids), Adapter: a})
+				}
+				for i := range b.IDs {
+					b.Select = append(b.Select, int32(i))
+				}
+				if err := p.Run(b); err != nil {
+					t.Fatal(err)
+				}
+				return slices.Clone(p.Output("logits"))
+			}
+			own, adapted := run(base, 0), run(whole, 0)
+			if slices.Equal(own, adapted) {
+				t.Fatal("the adapter changes nothing")
+			}
+			got, n := run(chosen, 2, 0, 1, 2), len(own)
+			for i, want := range [][]float32{adapted, own, nil, adapted} {
+				if part := got[i*n : (i+1)*n]; want != nil && !slices.Equal(part, want) || want == nil && (slices.Equal(part, own) || slices.Equal(part, adapted)) {
+					t.Errorf("segment %d has other logits", i)
+				}
+			}
+		})
+	}
+}
+
 // ai2Rows returns the matrix of the ai2-olmo package that holds a module's rows, and the first.
 func ai2Rows(c *model.Config, params graph.Memory, module string) (w *graph.Array, row int) {
 	parts := strings.Split(module, ".") // model.layers.L.self_attn.q_proj

@@ -243,25 +243,32 @@ func openHF(dir string) (*Loaded, error) {
 
 // MoreStops adds the ids that end a text by the generation_config.json of a folder, if it has one: the
 // model's, or that of an adapter to it.
-func (l *Loaded) MoreStops(dir string) error {
+func (l *Loaded) MoreStops(dir string) (err error) {
+	l.Stop, err = MoreStops(l.Stop, dir)
+	return err
+}
+
+// MoreStops is Loaded.MoreStops of any stops, which stay as they are.
+func MoreStops(stop []int32, dir string) ([]int32, error) {
 	if !exists(dir, "generation_config.json") {
-		return nil
+		return stop, nil
 	}
 	path := filepath.Join(dir, "generation_config.json")
 	m, err := pyjson.ReadObject(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	h := &hfReader{m: m, err: new(error)}
+	stop = slices.Clip(stop)
 	for _, id := range h.ids("eos_token_id") {
-		if !slices.Contains(l.Stop, id) {
-			l.Stop = append(l.Stop, id)
+		if !slices.Contains(stop, id) {
+			stop = append(stop, id)
 		}
 	}
 	if *h.err != nil {
-		return fmt.Errorf("%s: %w", path, *h.err)
+		return nil, fmt.Errorf("%s: %w", path, *h.err)
 	}
-	return nil
+	return stop, nil
 }
 
 // ai2FromJSON takes the keys that the package's ModelConfig has.

@@ -218,3 +218,30 @@ func TestPEFTGolden(t *testing.T) {
 		}
 	}
 }
+
+// FuzzPEFTConfig: no adapter_config.json makes OpenPEFT panic, and what it opens has matrices that fit.
+func FuzzPEFTConfig(f *testing.F) {
+	c := families()["olmo 2"]
+	for _, seed := range []string{
+		`{"peft_type": "LORA", "r": 3, "lora_alpha": 2.1, "target_modules": ["q_proj", "v_proj"]}`,
+		`{"peft_type": "LORA", "target_modules": "all-linear", "use_rslora": true}`,
+		`{"peft_type": "LORA", "r": 1e9, "lora_alpha": NaN, "target_modules": "model\\.layers\\.[01]\\..*q_proj"}`,
+		`{"peft_type": "LORA", "r": -1, "target_modules": [null], "rank_pattern": {"q": 2}, "modules_to_save": ["lm_head"]}`,
+		`[]`, `{`,
+	} {
+		f.Add([]byte(seed))
+	}
+	dir := f.TempDir()
+	tensors := []weights.Named{{Name: "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight", Tensor: tensor.FromFloat32([]int{1, 12}, make([]float32, 12))}}
+	if err := weights.WriteSafetensors(filepath.Join(dir, "adapter_model.safetensors"), tensors, nil); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if err := os.WriteFile(filepath.Join(dir, model.PEFTConfigFile), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if p, err := model.OpenPEFT(dir, c); err == nil {
+			t.Errorf("%q opens with one matrix: %+v", text, p.Adapters)
+		}
+	})
+}

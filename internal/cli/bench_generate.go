@@ -29,6 +29,8 @@ type benchGenerateReport struct {
 	DecodeShare  float64       `json:"decode_share_of_memory"`
 	PeakRSS      int64         `json:"peak_rss_bytes"`
 	Machine      machineReport `json:"machine"`
+
+	adapter string // of the answers
 }
 
 func newBenchGenerateCommand() *cobra.Command {
@@ -63,7 +65,7 @@ memory is that of the speed which the weights alone would allow.`,
 			if err != nil {
 				return err
 			}
-			r := &benchGenerateReport{Model: path + size, Precision: precision, PromptTokens: promptTokens, MaxTokens: maxTokens, Parallel: together}
+			r := &benchGenerateReport{Model: path + size, Precision: precision, PromptTokens: promptTokens, MaxTokens: maxTokens, Parallel: together, adapter: how.first()}
 			how.speculate = "off" // tokens are measured one by one
 			open := func() (*lm.Model, *lm.Generator, error) {
 				if path == "" && arithmetic == numeric.Int8 {
@@ -90,6 +92,7 @@ memory is that of the speed which the weights alone would allow.`,
 	f.StringVar(&precision, "precision", "fp32", precisionWords())
 	how.add(f)
 	how.addMemory(f)
+	how.addAdapter(f, false)
 	f.BoolVar(&asJSON, "json", false, "print one line of JSON")
 	return c
 }
@@ -159,7 +162,7 @@ func (r *benchGenerateReport) measure(c *cobra.Command, open func() (*lm.Model, 
 	p := newProgress(c.ErrOrStderr())
 	p.begin("bench generate")
 	// The weights are brought into their final form at the first run.
-	if _, err := g.Generate(c.Context(), lm.Request{Prompt: ids[:1], MaxTokens: 2}); err != nil {
+	if _, err := g.Generate(c.Context(), lm.Request{Prompt: ids[:1], MaxTokens: 2, Adapter: r.adapter}); err != nil {
 		return err
 	}
 	var prefill, decode, batch []float64
@@ -173,7 +176,7 @@ func (r *benchGenerateReport) measure(c *cobra.Command, open func() (*lm.Model, 
 		}
 		begin := time.Now()
 		var first time.Time
-		result, err := g.Generate(c.Context(), lm.Request{Prompt: ids, MaxTokens: r.MaxTokens, Fresh: true, Token: func(generate.Event) bool {
+		result, err := g.Generate(c.Context(), lm.Request{Prompt: ids, MaxTokens: r.MaxTokens, Adapter: r.adapter, Fresh: true, Token: func(generate.Event) bool {
 			if first.IsZero() {
 				first = time.Now()
 			}
@@ -217,7 +220,7 @@ func (r *benchGenerateReport) batch(c *cobra.Command, m *lm.Model, ids []int32) 
 	requests := make([]lm.Request, r.Parallel)
 	for i := range requests {
 		prompt := append([]int32{int32(i % max(m.Config.VocabSize, 1))}, ids[:min(15, len(ids))]...)
-		requests[i] = lm.Request{Prompt: prompt, MaxTokens: r.MaxTokens, Fresh: true}
+		requests[i] = lm.Request{Prompt: prompt, MaxTokens: r.MaxTokens, Adapter: r.adapter, Fresh: true}
 	}
 	tokens, begin := 0, time.Now()
 	err := m.Writer(lm.WriterOptions{}).Write(c.Context(), requests, func(_ int, a lm.Answer) error {

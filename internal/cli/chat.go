@@ -72,6 +72,7 @@ turns are left out. Questions may also be piped in, one a line.
 	o.how.add(f)
 	o.how.addMemory(f)
 	o.how.addSpeculate(f)
+	o.how.addAdapter(f, false)
 	f.StringVar(&o.precision, "precision", "fp32", precisionWords())
 	return c
 }
@@ -97,7 +98,7 @@ func runChat(c *cobra.Command, o chatOptions) error {
 	}
 	var format chat.Format = chat.Transcript{}
 	if !o.plain {
-		if format, err = m.ChatFormat(); err != nil {
+		if format, err = m.ChatFormatOf(o.how.first()); err != nil {
 			return fmt.Errorf("%w\nhint: --plain goes on without the template", err)
 		}
 	}
@@ -192,7 +193,7 @@ func (t *talk) answer(ctx context.Context, question string) error {
 	sampling := t.sampling
 	sampling.Seed += t.turn // else a question asked twice is answered twice the same
 	t.turn++
-	a, err := t.chat.Answer(ctx, lm.Request{Prompt: prompt, MaxTokens: room, Sampling: sampling, Text: func(piece string) bool {
+	a, err := t.chat.Answer(ctx, lm.Request{Prompt: prompt, MaxTokens: room, Adapter: t.options.how.first(), Sampling: sampling, Text: func(piece string) bool {
 		_, broken = io.WriteString(t.out, piece)
 		return broken == nil
 	}})

@@ -78,6 +78,10 @@ the same rows in their order, each with ids, text, logprobs, finish_reason, usag
 fingerprint, which names the weights, the tokenizer and the arithmetic. A row that cannot be answered
 is left out, and kept with its reason in OUTPUT.rejects.jsonl. A run that was stopped goes on.
 
+With --adapter the product of an adapter is added to the model's own, whose weights stay as
+they are stored. Of several each row of --input has the one that its key adapter names, null
+none, and all run at once.
+
 With --beams the best continuations are searched instead, as OLMo's generate does it,
 or with --beam-search hf as Transformers' does. The best one is printed; --return N
 prints N.`,
@@ -93,6 +97,8 @@ prints N.`,
   olmo generate --model olmo-quickstart --choice yes,no "Is json a package? Answer:"
   olmo generate --model olmo-quickstart --input prompts.jsonl --output answers.jsonl --parallel 32
   olmo generate --model MODEL --speculate off --max-tokens 200 "Package json"
+  olmo generate --model MODEL --adapter tuned "Once upon a"
+  olmo generate --model MODEL --adapter a=tuned --adapter b=preferred --input prompts.jsonl --output answers.jsonl
   olmo generate --model MODEL - < prompt.txt`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -147,6 +153,7 @@ prints N.`,
 	o.how.add(f)
 	o.how.addMemory(f)
 	o.how.addSpeculate(f)
+	o.how.addAdapter(f, true)
 	f.StringVar(&o.precision, "precision", "fp32", precisionWords())
 	f.BoolVar(&o.asJSON, "json", false, "print one line of JSON: ids, text, logprobs")
 	return c
@@ -234,19 +241,19 @@ func runGenerate(c *cobra.Command, o generateOptions, texts []string) error {
 	if err != nil {
 		return err
 	}
-	request := lm.Request{MaxTokens: o.maxTokens, Sampling: settings, Stop: slices.Concat(m.Stop, stops), StopTexts: o.stops, Echo: o.echo, TopLogprobs: o.topLogprobs, PostSampling: o.postSampling}
-	if o.ignoreEOS {
-		request.Stop = stops
-	}
+	request := lm.Request{MaxTokens: o.maxTokens, Sampling: settings, Adapter: o.how.first(), Stop: stops, StopTexts: o.stops, Echo: o.echo, TopLogprobs: o.topLogprobs, PostSampling: o.postSampling}
 	if request.Form, err = o.form.of(c, m, grammar); err != nil {
 		return err
 	}
 	if o.rows.input != "" {
-		return o.rows.run(c, m, request, o.form.text(c))
+		return o.rows.run(c, m, rows.Options{Request: request, IgnoreEOS: o.ignoreEOS, Held: o.form.text(c)})
+	}
+	if !o.ignoreEOS {
+		request.Stop = slices.Concat(m.StopOf(request.Adapter), stops)
 	}
 	o.counted = c.Flags().Changed("speculate")
 	if o.asJSON { // once: all weights are read for it
-		if o.fingerprint, err = m.Fingerprint(); err != nil {
+		if o.fingerprint, err = m.FingerprintOf(request.Adapter); err != nil {
 			return err
 		}
 	}

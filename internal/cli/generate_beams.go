@@ -94,9 +94,13 @@ func (b *beamFlags) check(c *cobra.Command, o *generateOptions) error {
 // search prints the best continuations of texts.
 func (o *generateOptions) search(c *cobra.Command, m *lm.Model, texts []string, prompts [][]int32, r lm.Request) error {
 	out := bufio.NewWriter(c.OutOrStdout())
+	adapter, err := m.AdapterNumber(r.Adapter)
+	if err != nil {
+		return err
+	}
 	for i, prompt := range prompts {
 		q := o.beams.request
-		q.Prompt, q.Stop = prompt, r.Stop
+		q.Prompt, q.Stop, q.Adapter = prompt, r.Stop, adapter
 		found, err := m.Beams(c.Context(), q)
 		if err != nil {
 			return err

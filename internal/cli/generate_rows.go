@@ -53,17 +53,15 @@ func (r *rowFlags) check(c *cobra.Command, given int) error {
 }
 
 // run answers the rows of the file.
-func (r *rowFlags) run(c *cobra.Command, m *lm.Model, request lm.Request, held string) error {
-	form, err := m.ChatFormat()
-	if err != nil {
+func (r *rowFlags) run(c *cobra.Command, m *lm.Model, o rows.Options) (err error) {
+	if o.Format, err = m.ChatFormatOf(o.Adapter); err != nil {
 		return err
 	}
+	o.Most, o.Strict = r.most, r.strict
 	p := newProgress(c.ErrOrStderr())
 	p.begin("rows")
-	s, err := rows.Answer(c.Context(), m, r.input, r.output, rows.Options{
-		Request: request, Held: held, Format: form, Most: r.most, Strict: r.strict,
-		Told: func(done, of int) { p.update(step{done: float64(done), total: float64(of), unit: "rows"}) },
-	})
+	o.Told = func(done, of int) { p.update(step{done: float64(done), total: float64(of), unit: "rows"}) }
+	s, err := rows.Answer(c.Context(), m, r.input, r.output, o)
 	p.end()
 	if err != nil {
 		return err

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,6 +22,8 @@ type modelFlags struct {
 	quantize    string
 	memory      string // of keys and values
 	speculate   string
+	adapters    []string
+	several     bool // of them
 }
 
 // add adds the flags of the verbs that open a model to run it.
@@ -39,6 +43,36 @@ func (o *modelFlags) addSpeculate(f *pflag.FlagSet) {
 	f.StringVar(&o.speculate, "speculate", "lookup", "what runs ahead where it pays, for the same answers: lookup (what followed the last words before) or off")
 }
 
+// addAdapter adds the flag of the verbs that write answers, which may choose among several or have the one.
+func (o *modelFlags) addAdapter(f *pflag.FlagSet, several bool) {
+	text := "`[NAME=]PATH` of a folder with an adapter, which runs beside the model's weights"
+	if o.several = several; several {
+		text += "; may be repeated: answers have the first, and rows of --input the one that their key adapter names, or null for none"
+	}
+	f.StringArrayVar(&o.adapters, "adapter", nil, text)
+}
+
+// adapterFlag takes a value of --adapter apart.
+func adapterFlag(text string) (name, folder string) {
+	if name, folder, ok := strings.Cut(text, "="); ok && !strings.ContainsAny(name, `/\`) {
+		return name, folder
+	}
+	folder = strings.TrimPrefix(text, client.Scheme)
+	if whole, err := filepath.Abs(folder); err == nil {
+		folder = whole
+	}
+	return filepath.Base(folder), text
+}
+
+// first is the adapter of what does not say another: that of the first --adapter, or none.
+func (o *modelFlags) first() string {
+	if len(o.adapters) == 0 {
+		return ""
+	}
+	name, _ := adapterFlag(o.adapters[0])
+	return name
+}
+
 // ignoreExtraFlag adds the flag of the verbs that open a model.
 func ignoreExtraFlag(f *pflag.FlagSet, to *bool) {
 	f.BoolVar(to, "ignore-extra", false, "leave out tensors that the model's config has no place for, instead of failing")
@@ -49,6 +83,9 @@ func ignoreExtraFlag(f *pflag.FlagSet, to *bool) {
 func openModel(c *cobra.Command, path, tokenizerName string, arithmetic numeric.Precision, f modelFlags) (*lm.Model, error) {
 	if path == "" {
 		return nil, usageErrorf("--model is needed")
+	}
+	if len(f.adapters) > 1 && !f.several {
+		return nil, usageErrorf("--adapter is given %d times, and the answers have one", len(f.adapters))
 	}
 	path, err := localModel(c, path)
 	if err != nil {
@@ -83,6 +120,18 @@ func openModel(c *cobra.Command, path, tokenizerName string, arithmetic numeric.
 	m, err := lm.Open(path, o)
 	if err != nil {
 		return nil, err
+	}
+	for _, text := range f.adapters {
+		name, folder := adapterFlag(text)
+		if name == "" || folder == "" {
+			return nil, errors.Join(usageErrorf("--adapter %s is not [NAME=]PATH", text), m.Close())
+		}
+		if folder, err = localModel(c, folder); err == nil {
+			err = m.AddAdapter(name, folder)
+		}
+		if err != nil {
+			return nil, errors.Join(err, m.Close())
+		}
 	}
 	for _, text := range m.Files.Told() {
 		fmt.Fprintf(c.ErrOrStderr(), "%s: note: %s\n", c.CommandPath(), text)

@@ -65,6 +65,7 @@ var others = []string{
 	"n", "best_of", "logit_bias", "schema", "json_schema", "grammar", "regex", "choice", "response_format",
 	"tools", "tool_choice", "functions", "function_call", "stream", "logprobs", "samplers", "beams", "num_beams",
 	"dry_multiplier", "xtc_probability", "ignore_eos", "stop_ids", "stop_token_ids", "allowed_token_ids", "bad_words",
+	"lora", "lora_request",
 }
 
 // read reads the rows of a file, and those that cannot be answered.
@@ -134,6 +135,16 @@ func (o *Options) parse(m *lm.Model, x *row) error {
 			if slices.Contains(q.StopTexts, "") {
 				err = errors.New("it is empty, and would end every text before it begins")
 			}
+		case k.name == "adapter":
+			q.Adapter = ""
+			if !bytes.Equal(k.value, []byte("null")) {
+				if err = pyjson.Value(k.value, &q.Adapter); err == nil && q.Adapter == "" {
+					err = errors.New("it is empty; null is the model itself")
+				}
+			}
+			if err == nil {
+				_, err = m.AdapterNumber(q.Adapter)
+			}
 		case k.name == "prompt" && k.value[0] == '[':
 			asked++
 			err = pyjson.Value(k.value, &q.Prompt)
@@ -163,6 +174,9 @@ func (o *Options) parse(m *lm.Model, x *row) error {
 	}
 	if err := errors.Join(s.Check(), generate.CheckTopLogprobs(q.TopLogprobs)); err != nil {
 		return err
+	}
+	if !o.IgnoreEOS {
+		q.Stop = slices.Concat(m.StopOf(q.Adapter), q.Stop)
 	}
 	switch {
 	case messages != nil:
@@ -219,7 +233,14 @@ func (o *Options) converse(m *lm.Model, q *lm.Request, messages []chat.Message) 
 	if m.Tokenizer == nil {
 		return errors.New("messages want a tokenizer, and the model has none")
 	}
-	ids, dropped, err := m.PromptOf(o.Format, messages, m.Config.T-1)
+	format := o.Format
+	if q.Adapter != o.Adapter {
+		var err error
+		if format, err = m.ChatFormatOf(q.Adapter); err != nil {
+			return err
+		}
+	}
+	ids, dropped, err := m.PromptOf(format, messages, m.Config.T-1)
 	switch {
 	case err != nil:
 		return err
@@ -227,7 +248,7 @@ func (o *Options) converse(m *lm.Model, q *lm.Request, messages []chat.Message) 
 		return fmt.Errorf("the conversation is longer than the model's %d positions", m.Config.T)
 	}
 	if q.Prompt = ids; q.Form == nil { // which ends the answer itself
-		q.StopTexts = slices.Concat(q.StopTexts, o.Format.Stops())
+		q.StopTexts = slices.Concat(q.StopTexts, format.Stops())
 	}
 	return nil
 }

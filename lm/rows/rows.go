@@ -25,10 +25,11 @@ const RejectsExtension = ".rejects.jsonl"
 
 // Options say how rows are answered.
 type Options struct {
-	lm.Request // what a row asks that does not say it
-	Format     chat.Format
-	Most       int    // rows at once; as many as there are
-	Held       string // what Request.Form holds answers to: by it a job that was interrupted is known again
+	lm.Request             // what a row asks that does not say it; Stop without the model's own
+	IgnoreEOS  bool        // an answer does not end at the model's own
+	Format     chat.Format // of the model with Request.Adapter
+	Most       int         // rows at once; as many as there are
+	Held       string      // what Request.Form holds answers to: by it a job that was interrupted is known again
 	// Strict ends at the first row that cannot be answered. Without it such rows are left out, and kept
 	// with their reasons in a file beside the output.
 	Strict bool
@@ -111,10 +112,6 @@ func ReplyOf(a lm.Answer, q lm.Request, fingerprint string) Reply {
 // stand. The output has the same rows, in their order, with the members of Reply. What a job that was
 // interrupted has answered is kept in a file beside the output, and is not computed again.
 func Answer(ctx context.Context, m *lm.Model, input, output string, o Options) (s *Summary, err error) {
-	fingerprint, err := m.Fingerprint()
-	if err != nil {
-		return nil, err
-	}
 	rejects := output + RejectsExtension
 	s = &Summary{}
 	rows, bad, err := o.read(m, input)
@@ -132,7 +129,16 @@ func Answer(ctx context.Context, m *lm.Model, input, output string, o Options) (
 		return nil, err
 	}
 	defer out.Abort()
-	digest, err := o.digest(fingerprint, rows)
+	fingerprints := map[string]string{} // by the adapter
+	for i := range rows {
+		adapter := rows[i].request.Adapter
+		if fingerprints[adapter] == "" {
+			if fingerprints[adapter], err = m.FingerprintOf(adapter); err != nil {
+				return nil, err
+			}
+		}
+	}
+	digest, err := o.digest(fingerprints, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +146,7 @@ func Answer(ctx context.Context, m *lm.Model, input, output string, o Options) (
 	if err != nil {
 		return nil, err
 	}
-	if err = o.ask(ctx, m, rows, fingerprint, j, done); err == nil {
+	if err = o.ask(ctx, m, rows, fingerprints, j, done); err == nil {
 		err = write(out, rows, done)
 	}
 	if err == nil {
@@ -157,7 +163,7 @@ func Answer(ctx context.Context, m *lm.Model, input, output string, o Options) (
 }
 
 // ask answers those rows that are not done.
-func (o *Options) ask(ctx context.Context, m *lm.Model, rows []row, fingerprint string, j *journal.Journal[Reply], done map[int]Reply) error {
+func (o *Options) ask(ctx context.Context, m *lm.Model, rows []row, fingerprints map[string]string, j *journal.Journal[Reply], done map[int]Reply) error {
 	tell := func() {
 		if o.Told != nil {
 			o.Told(len(done), len(rows))
@@ -179,7 +185,7 @@ func (o *Options) ask(ctx context.Context, m *lm.Model, rows []row, fingerprint 
 		if rows[numbers[i]].talk { // white space before the first word is the template's
 			a.Text = strings.TrimLeft(a.Text, " \n")
 		}
-		r := ReplyOf(a, left[i], fingerprint)
+		r := ReplyOf(a, left[i], fingerprints[left[i].Adapter])
 		done[numbers[i]] = r
 		tell()
 		return j.Add(numbers[i], r)
@@ -187,14 +193,14 @@ func (o *Options) ask(ctx context.Context, m *lm.Model, rows []row, fingerprint 
 }
 
 // digest is over everything that the replies follow from.
-func (o *Options) digest(fingerprint string, rows []row) (string, error) {
+func (o *Options) digest(fingerprints map[string]string, rows []row) (string, error) {
 	texts, prompts := make([]string, len(rows)), make([][]int32, len(rows))
 	for i := range rows {
 		texts[i], prompts[i] = string(rows[i].text), rows[i].request.Prompt
 	}
 	text, err := json.Marshal(map[string]any{
-		"format": "olmo generate 1", "fingerprint": fingerprint, "rows": texts, "prompts": prompts,
-		"max_tokens": o.MaxTokens, "sampling": o.Sampling, "form": o.Held, "stop": o.Stop, "stop_texts": o.StopTexts, "echo": o.Echo,
+		"format": "olmo generate 1", "fingerprints": fingerprints, "adapter": o.Adapter, "rows": texts, "prompts": prompts,
+		"max_tokens": o.MaxTokens, "sampling": o.Sampling, "form": o.Held, "stop": o.Stop, "ignore_eos": o.IgnoreEOS, "stop_texts": o.StopTexts, "echo": o.Echo,
 		"top_logprobs": o.TopLogprobs, "post_sampling": o.PostSampling,
 	})
 	return proof.Sum(text).String(), err

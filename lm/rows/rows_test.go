@@ -45,7 +45,7 @@ func setUp(t *testing.T) (m *lm.Model, in, out string) {
 }
 
 func options() rows.Options {
-	return rows.Options{Request: lm.Request{MaxTokens: 3, Echo: true}, Format: chat.Transcript{}, Most: 2}
+	return rows.Options{Request: lm.Request{MaxTokens: 3, Echo: true}, IgnoreEOS: true, Format: chat.Transcript{}, Most: 2}
 }
 
 // TestAnswer holds each row's answer to that of a Generator, and keeps the row's other members.
