@@ -106,3 +106,70 @@ func TestManySpans(t *testing.T) {
 		}
 	}
 }
+
+// matchesOf finds what (.+?)(\s?\1){3,} matches as an engine does that tries everything.
+func matchesOf(x []rune) (found [][3]int) {
+	for p := 0; p < len(x); {
+		end, piece := 0, 0
+		for n := 1; p+4*n <= len(x) && x[p+n-1] != '\n' && end == 0; n++ {
+			is := func(q int) bool { return q+n <= len(x) && slices.Equal(x[q:q+n], x[p:p+n]) }
+			var loop func(q, times int) bool
+			loop = func(q, times int) bool {
+				if q < len(x) && isSpace(x[q]) && is(q+1) && loop(q+1+n, times+1) || is(q) && loop(q+n, times+1) {
+					return true
+				}
+				if times >= 3 {
+					end, piece = q, n
+				}
+				return times >= 3
+			}
+			loop(p+n, 0)
+		}
+		if end == 0 {
+			p++
+			continue
+		}
+		found = append(found, [3]int{p, end, strings.Count(string(x[p:end]), string(x[p:p+piece]))})
+		p = end
+	}
+	return found
+}
+
+// Repetitions of a text that does not fit a window, and of pieces that do not fit one
+// either, are those of the expression.
+func TestRepetitionsInWindows(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	defer func(w, p int) { windowRunes, windowPiece = w, p }(windowRunes, windowPiece)
+	alphabets := [][]string{{"a", "b"}, {"a", "b", "c", " "}, {"a", "é", "\u2003", " ", "\n"}, {"a", "b", "c", "d", "e", "f", "g", "\u3000", "中"}}
+	gaps := []string{"", "", "", " ", "\n", "\u2003", "\u00a0", "  "}
+	long := 0
+	for i := range rounds(400) {
+		alphabet := alphabets[r.IntN(len(alphabets))]
+		text := ""
+		for range 1 + r.IntN(4) {
+			text += randomText(r, alphabet, 40)
+			piece, gap := randomText(r, alphabet, 71), gaps[r.IntN(len(gaps))]
+			for range r.IntN(7) {
+				text += piece
+				if r.IntN(4) > 0 {
+					text += gap
+				}
+			}
+		}
+		var rp repetitions
+		x := []rune(text)
+		want := matchesOf(x)
+		for _, w := range [][2]int{{1 << 17, 1 << 13}, {64, 8}, {40, 8}, {20, 4}} {
+			windowRunes, windowPiece = w[0], w[1]
+			var got [][3]int
+			rp.find(text, func(start, end, count int) { got = append(got, [3]int{start, end, count}) })
+			if !slices.Equal(got, want) {
+				t.Fatalf("text %d, windows of %v: %v, want %v, for %q", i, w, got, want, text)
+			}
+			long += len(rp.longRepeats(text))
+		}
+	}
+	if long < rounds(130) {
+		t.Errorf("only %d texts have long pieces", long)
+	}
+}

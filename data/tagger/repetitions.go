@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Repetitions, as in Dolma 1.2.1, python/dolma/taggers/repetitions/.
@@ -20,9 +21,12 @@ func init() {
 // with another by two numbers. A start for which many candidates of one size
 // exist is periodic, so a shorter piece has matched already, and the whole
 // takes n·log n steps for any text.
+//
+// That needs lists of 30 to 60 bytes a character, so it is done for a window of
+// the text at a time; pieces too long for a window are longRepeats.
 type repetitions struct {
 	paragraphs bool
-	runes      []rune
+	runes      []rune  // of the window; what follows is of it too
 	ids        []int32 // of the piece of the current size at each place, -1 if it is unique or holds a newline
 	next       []int32 // the next place with the same piece, -1 none
 	live       []int32 // places with ids
@@ -31,12 +35,19 @@ type repetitions struct {
 	table      pairTable
 }
 
+// A window has windowRunes characters. In a text that does not fit into one, its
+// pieces have fewer than windowPiece, a power of two, so that four of them and
+// what may stand between them end within the window if they begin in its first
+// windowRunes - 4·windowPiece places.
+var (
+	windowRunes = 1 << 17
+	windowPiece = 1 << 13
+)
+
 func (r *repetitions) Tag(t *Text, out *Spans) error {
-	var spans []spanOf
+	all := repeats{out: out}
 	find := func(s string, offset int) {
-		r.find(s, func(start, end, count int) {
-			spans = append(spans, spanOf{"repetition", offset + start, offset + end, float64(count)})
-		})
+		r.find(s, func(start, end, count int) { all.add(offset+start, offset+end, float64(count)) })
 	}
 	if r.paragraphs {
 		lines := t.Lines()
@@ -50,100 +61,132 @@ func (r *repetitions) Tag(t *Text, out *Spans) error {
 	} else {
 		find(t.S, 0)
 	}
-	addRepetitions(t, out, spans, true)
+	all.finish(t, true)
 	return nil
 }
 
-// addRepetitions adds the spans and what they amount to in the document.
-func addRepetitions(t *Text, out *Spans, spans []spanOf, whenEmpty bool) {
-	most, longest, sum := 0.0, 0, 0
-	for i, s := range spans {
-		out.Add(s.kind, s.start, s.end, s.score)
-		if i == 0 || s.score > most {
-			most = s.score
-		}
-		longest = max(longest, s.end-s.start)
-		sum += s.end - s.start
+// repeats adds the spans of a document, and then what they amount to.
+type repeats struct {
+	out             *Spans
+	n, longest, sum int
+	most            float64
+}
+
+func (r *repeats) add(start, end int, score float64) {
+	r.out.Add("repetition", start, end, score)
+	if r.n == 0 || score > r.most {
+		r.most = score
 	}
-	if len(spans) == 0 && !whenEmpty {
+	r.n++
+	r.longest = max(r.longest, end-start)
+	r.sum += end - start
+}
+
+func (r *repeats) finish(t *Text, whenEmpty bool) {
+	if r.n == 0 && !whenEmpty {
 		return
 	}
 	frac := 0.0
-	if len(spans) > 0 {
-		frac = float64(sum) / float64(t.Len)
+	if r.n > 0 {
+		frac = float64(r.sum) / float64(t.Len)
 	}
-	out.Add("doc_max_score_repetition", 0, t.Len, most)
-	out.Add("doc_max_length_repetition", 0, t.Len, float64(longest))
-	out.Add("doc_frac_repetition", 0, t.Len, frac)
+	r.out.Add("doc_max_score_repetition", 0, t.Len, r.most)
+	r.out.Add("doc_max_length_repetition", 0, t.Len, float64(r.longest))
+	r.out.Add("doc_frac_repetition", 0, t.Len, frac)
 }
 
 // find reports the matches in s, in code points, with how often the repeated
 // piece occurs in each.
 func (r *repetitions) find(s string, found func(start, end, count int)) {
-	r.runes = append(r.runes[:0], []rune(s)...)
-	x := r.runes
-	if len(x) < 4 {
-		return
+	if !utf8.ValidString(s) {
+		s = string([]rune(s)) // bytes are compared below: let what is no character be U+FFFD
 	}
-	r.shortest()
-	for p := 0; p < len(x); {
-		n := int(r.least[p])
-		if n == 0 {
-			p++
-			continue
-		}
-		piece := x[p : p+n]
-		is := func(q int) bool { return q+n <= len(x) && slices.Equal(x[q:q+n], piece) }
-		end, _ := threeMore(x, p, n, is)
-		for {
-			q, ok := oneMore(x, end, n, is)
-			if !ok {
-				break
+	var long []repeat
+	if len(s) > windowRunes {
+		long = r.longRepeats(s)
+	}
+	at, runes := 0, 0 // where the search stands, in bytes and code points
+	for at < len(s) {
+		starts := r.fill(s[at:], len(s))
+		for i := 0; i < starts; {
+			for len(long) > 0 && long[0].end <= at {
+				long = long[1:]
 			}
-			end = q
+			n := 0
+			switch {
+			case r.least[i] > 0:
+				for _, c := range r.runes[i : i+int(r.least[i])] {
+					n += utf8.RuneLen(c)
+				}
+			case len(long) > 0 && long[0].start <= at:
+				n = long[0].piece
+			default:
+				at += utf8.RuneLen(r.runes[i])
+				runes++
+				i++
+				continue
+			}
+			end := matchEnd(s, at, n)
+			length := utf8.RuneCountInString(s[at:end])
+			found(runes, runes+length, strings.Count(s[at:end], s[at:at+n]))
+			at, runes, i = end, runes+length, i+length
 		}
-		match := string(x[p:end])
-		found(p, end, strings.Count(match, string(piece)))
-		p = end
 	}
 }
 
-// oneMore passes over a white space character, if the piece follows it, and
-// the piece at q; ok is false when neither form is there.
-func oneMore(x []rune, q, n int, is func(q int) bool) (end int, ok bool) {
-	if q < len(x) && isSpace(x[q]) && is(q+1) {
-		return q + 1 + n, true
+// fill takes the window at the start of s, and says in how many of its places
+// r.least is known; most holds where s is all in the window.
+func (r *repetitions) fill(s string, most int) int {
+	r.runes = r.runes[:0]
+	for _, c := range s {
+		if len(r.runes) == windowRunes {
+			r.shortest(windowPiece)
+			return windowRunes - 4*windowPiece
+		}
+		r.runes = append(r.runes, c)
+	}
+	r.shortest(most)
+	return len(r.runes)
+}
+
+// matchEnd is the end of the match whose piece is the n bytes at p.
+func matchEnd(s string, p, n int) int {
+	piece := s[p : p+n]
+	space := func(q int) int { return spaceAt(s[q:]) }
+	is := func(q int) bool { return q+n <= len(s) && s[q:q+n] == piece }
+	end, _ := more(3, p+n, n, space, is)
+	for {
+		if w := space(end); w > 0 && is(end+w) {
+			end += w + n
+		} else if is(end) {
+			end += n
+		} else {
+			return end
+		}
+	}
+}
+
+// more passes over left repetitions, from q on, of a piece of length n in the
+// order in which a backtracking engine tries them: the choice of white space
+// matters where the piece is white space itself. space is the length of the white
+// space character at a place, or 0; is says whether the piece is there.
+func more(left, q, n int, space func(q int) int, is func(q int) bool) (end int, ok bool) {
+	if left == 0 {
+		return q, true
+	}
+	if w := space(q); w > 0 && is(q+w) {
+		if end, ok := more(left-1, q+w+n, n, space, is); ok {
+			return end, true
+		}
 	}
 	if is(q) {
-		return q + n, true
+		return more(left-1, q+n, n, space, is)
 	}
 	return 0, false
 }
 
-// threeMore passes over three repetitions after the piece at p in the order in
-// which a backtracking engine tries them: the choice of white space matters
-// where the piece is white space itself.
-func threeMore(x []rune, p, n int, is func(q int) bool) (end int, ok bool) {
-	var try func(q, left int) (int, bool)
-	try = func(q, left int) (int, bool) {
-		if left == 0 {
-			return q, true
-		}
-		if q < len(x) && isSpace(x[q]) && is(q+1) {
-			if end, ok := try(q+1+n, left-1); ok {
-				return end, true
-			}
-		}
-		if is(q) {
-			return try(q+n, left-1)
-		}
-		return 0, false
-	}
-	return try(p+n, 3)
-}
-
-// shortest fills r.least.
-func (r *repetitions) shortest() {
+// shortest fills r.least, with pieces of fewer than most characters.
+func (r *repetitions) shortest(most int) {
 	x := r.runes
 	n := len(x)
 	r.least = resized(r.least, n)
@@ -170,7 +213,7 @@ func (r *repetitions) shortest() {
 				r.least[p] = int32(r.tryPieces(int(p), size))
 			}
 		}
-		if 8*size > n {
+		if 8*size > n || 2*size >= most {
 			return // four pieces of twice the size do not fit
 		}
 		// Pieces of twice the size.
@@ -246,6 +289,12 @@ func (r *repetitions) link() {
 // shortest piece at p that is repeated three times; 0 if there is none.
 func (r *repetitions) tryPieces(p, size int) int {
 	x := r.runes
+	space := func(q int) int {
+		if q < len(x) && isSpace(x[q]) {
+			return 1
+		}
+		return 0
+	}
 	tried := 0
 	try := func(n int) bool {
 		if n < size || n >= 2*size || n == tried {
@@ -256,7 +305,7 @@ func (r *repetitions) tryPieces(p, size int) int {
 		if r.ids[last] < 0 {
 			return false
 		}
-		_, ok := threeMore(x, p, n, func(q int) bool {
+		_, ok := more(3, p+n, n, space, func(q int) bool {
 			return q+n <= len(x) && r.ids[q] == r.ids[p] && r.ids[q+n-size] == r.ids[last]
 		})
 		return ok

@@ -128,7 +128,11 @@ func (r *tokenRepetitions) Tag(t *Text, out *Spans) error {
 	if failed != nil {
 		return failed
 	}
-	addRepetitions(t, out, spans, r.whenEmpty)
+	all := repeats{out: out}
+	for _, s := range spans {
+		all.add(s.start, s.end, s.score)
+	}
+	all.finish(t, r.whenEmpty)
 	return nil
 }
 
